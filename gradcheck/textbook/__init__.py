@@ -1,0 +1,46 @@
+"""The textbook chapter's NumPy implementation: the code under test.
+
+The corrected forms are the default; what the chapter prints comes from the forms whose names say so
+(`softmax_whole_array`, `cross_entropy_published`, ...).
+"""
+
+from gradcheck.textbook.descent import gradient_descent
+from gradcheck.textbook.losses import (
+    cross_entropy,
+    cross_entropy_error,
+    cross_entropy_label,
+    cross_entropy_label_published,
+    cross_entropy_onehot,
+    cross_entropy_published,
+    sigmoid,
+    softmax,
+    softmax_whole_array,
+    sum_squares_error,
+)
+from gradcheck.textbook.networks import SimpleNet, TwoLayerNet
+from gradcheck.textbook.numerical import (
+    gradient_field,
+    gradient_for_anydim_published,
+    numerical_diff,
+    numerical_gradient,
+)
+
+__all__ = [
+    "SimpleNet",
+    "TwoLayerNet",
+    "cross_entropy",
+    "cross_entropy_error",
+    "cross_entropy_label",
+    "cross_entropy_label_published",
+    "cross_entropy_onehot",
+    "cross_entropy_published",
+    "gradient_descent",
+    "gradient_field",
+    "gradient_for_anydim_published",
+    "numerical_diff",
+    "numerical_gradient",
+    "sigmoid",
+    "softmax",
+    "softmax_whole_array",
+    "sum_squares_error",
+]
