@@ -1,0 +1,316 @@
+"""Wrong gradients on purpose: the mistakes that a check must refuse.
+
+A `Mutation` turns a right gradient into a wrong one, in the ways in which hand-written derivatives go wrong:
+a factor, a sign, one bad entry among many, a transpose, a dropped regulariser, a stale cache. With them one
+can ask of any check "would it have caught this?" before trusting its PASS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.parameters import Block, Parameters
+
+__all__ = [
+    "ALL_DIVIDED_BY_LENGTH",
+    "ALL_NEGATED",
+    "ALL_TIMES_LENGTH",
+    "ALL_ZEROED",
+    "ARRAY_ZEROED",
+    "FLOAT32_ROUNDING",
+    "ONE_NAN",
+    "ONE_NEGATED",
+    "ONE_ZEROED",
+    "ROW_ZEROED",
+    "SHIFTED",
+    "SWAPPED",
+    "TRANSPOSED",
+    "TRUNCATED",
+    "Mutation",
+    "all_scaled",
+    "decay_added",
+    "decay_dropped",
+    "mutate",
+    "offset",
+    "one_scaled",
+    "small_scaled",
+    "stale",
+    "standard_mutations",
+]
+
+Tree = Any  # an array or a scalar, or a dict, list, tuple or dataclass of trees
+Array = NDArray[Any]
+Generator = np.random.Generator
+
+SMALL = 1e-3  # an entry below this part of the largest is "small": a check of norms or sums drowns it
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One way to make a gradient wrong.
+
+    name : what is wrong, in words; unique within `standard_mutations`.
+    apply : `apply(gradient, x, rng)` gives the wrong gradient, a new tree of the gradient's structure, or
+        None where the mistake changes nothing (a transposed vector, a zero set to zero). Neither argument is
+        modified. Which entry, row or array is hit is drawn from `rng`, a numpy Generator: equal states hit
+        the same one. An entry of a complex array is two: its real and its imaginary part.
+        Raises ValueError for a gradient that does not fit x or is not finite: it is wrong already.
+    """
+
+    name: str
+    apply: Callable[[Tree, Tree, Generator], Tree | None] = field(repr=False)
+
+
+def mutate(
+    grad: Callable[..., Tree], mutation: Mutation, rng: int | Generator | None = 0
+) -> Callable[..., Tree]:
+    """Wrap `grad(x, *args)` so that it returns the gradient with `mutation` in it.
+
+    rng : seed or Generator, used once: every call of the wrapped function makes the same draws, so that it is
+        as deterministic as `grad` itself.
+    Raises ValueError, when called, where the mutation changes nothing: a right gradient is never passed off
+    as a wrong one.
+    """
+    seed = int(np.random.default_rng(rng).integers(2**63))
+
+    def mutated(x: Tree, *args: Any) -> Tree:
+        wrong = mutation.apply(grad(x, *args), x, np.random.default_rng(seed))
+        if wrong is None:
+            raise ValueError(f"the mutation {mutation.name!r} changes nothing in the gradient at this x")
+        return wrong
+
+    return mutated
+
+
+def standard_mutations(grad: Callable[[Tree], Tree] | None = None) -> tuple[Mutation, ...]:
+    """Every mutation of this module, the coarse ones first.
+
+    grad : the gradient as a callable; with it the set includes the gradient at another point (`stale`).
+    """
+    mutations = (
+        ALL_NEGATED,
+        ALL_ZEROED,
+        *(all_scaled(factor) for factor in (2.0, 0.5, 1.1, 1.01, 1.001)),
+        ALL_TIMES_LENGTH,
+        ALL_DIVIDED_BY_LENGTH,
+        ONE_NEGATED,
+        ONE_ZEROED,
+        ONE_NAN,
+        *(one_scaled(factor) for factor in (1.1, 1.01, 1.001)),
+        small_scaled(2.0),
+        ROW_ZEROED,
+        ARRAY_ZEROED,
+        TRANSPOSED,
+        SWAPPED,
+        SHIFTED,
+        decay_added(),
+        decay_dropped(),
+        offset(),
+        TRUNCATED,
+        FLOAT32_ROUNDING,
+    )
+    return mutations if grad is None else (*mutations, stale(grad))
+
+
+def all_scaled(factor: float) -> Mutation:
+    """Every entry times `factor`."""
+    return _on_all(f"all x {factor:g}", lambda g, _x: g * factor)
+
+
+def one_scaled(factor: float) -> Mutation:
+    """One entry that is not zero times `factor`."""
+    return _on_entry(f"one entry x {factor:g}", lambda value: value * factor)
+
+
+def small_scaled(factor: float) -> Mutation:
+    """One entry below 1e-3 of the largest, but not zero, times `factor`; None where there is none."""
+    return _on_entry(f"one small entry x {factor:g}", lambda value: value * factor, below=SMALL)
+
+
+def decay_added(strength: float = 1e-2) -> Mutation:
+    """A term proportional to x too many: g + lambda x, its largest entry `strength` of the largest |g|."""
+    return _on_all("lambda x added", lambda g, x: g + _decay(g, x, strength))
+
+
+def decay_dropped(strength: float = 1e-2) -> Mutation:
+    """A term proportional to x left out (weight decay): g - lambda x, lambda as in `decay_added`."""
+    return _on_all("lambda x dropped", lambda g, x: g - _decay(g, x, strength))
+
+
+def offset(strength: float = 1e-2) -> Mutation:
+    """A constant added to every entry: `strength` of the largest |g|, or `strength` where g is zero."""
+    return _on_all("constant offset", lambda g, _x: g + strength * _largest(g))
+
+
+def stale(grad: Callable[[Tree], Tree], distance: float = 1e-2) -> Mutation:
+    """The gradient at another point, as a cache that was not renewed gives it.
+
+    grad : called at x_i +- distance * max(|x_i|, 1e-3 max |x|), signs drawn; for x = 0, at +-distance.
+    """
+
+    def apply(gradient: Tree, x: Tree, rng: Generator) -> Tree | None:
+        right = _Gradient.of(gradient, x)
+        parameters, flat = Parameters.of(x)
+        scale = np.maximum(np.abs(flat), SMALL * np.max(np.abs(flat))) if flat.any() else np.ones_like(flat)
+        moved = flat + distance * scale * rng.choice([-1.0, 1.0], flat.size)
+        return right.replaced(right.parameters.flatten(grad(parameters.unflatten(moved))))
+
+    return Mutation("gradient at another point", apply)
+
+
+@dataclass(frozen=True)
+class _Gradient:
+    """A gradient taken apart: its structure, and its values and those of x in the same order."""
+
+    parameters: Parameters
+    values: Array
+    x: Array
+
+    @classmethod
+    def of(cls, gradient: Tree, x: Tree) -> _Gradient:
+        point, _ = Parameters.of(x)
+        flat = point.flatten(gradient, "the gradient")
+        if not np.isfinite(flat).all():
+            where = point.name(int(np.flatnonzero(~np.isfinite(flat))[0]))
+            raise ValueError(f"the gradient is not finite at {where}: it is wrong already")
+        # Its own structure, not that of x: the dtypes of the two may differ, and a mutation must keep them.
+        parameters, values = Parameters.of(gradient)
+        return cls(parameters, values, parameters.flatten(x, "x"))
+
+    def replaced(self, values: Array) -> Tree | None:
+        """Return the gradient with other values, None where they are the same in its own dtypes."""
+        wrong = self.parameters.on_grid(values)
+        return None if np.array_equal(wrong, self.values) else self.parameters.unflatten(wrong)
+
+
+def _on_all(name: str, change: Callable[[Array, Array], Array]) -> Mutation:
+    """Make a Mutation of `change(flat gradient, flat x)`."""
+
+    def apply(gradient: Tree, x: Tree, _rng: Generator) -> Tree | None:
+        right = _Gradient.of(gradient, x)
+        return right.replaced(change(right.values, right.x))
+
+    return Mutation(name, apply)
+
+
+def _on_entry(name: str, change: Callable[[Any], Any], *, below: float | None = None) -> Mutation:
+    """Make a Mutation of one entry, drawn among those not zero (and `below` this part of the largest)."""
+
+    def apply(gradient: Tree, x: Tree, rng: Generator) -> Tree | None:
+        right = _Gradient.of(gradient, x)
+        sizes = np.abs(right.values)
+        eligible = sizes > 0.0
+        if below is not None:
+            eligible &= sizes < below * sizes.max()
+        if not eligible.any():
+            return None
+        wrong, index = right.values.copy(), int(rng.choice(np.flatnonzero(eligible)))
+        wrong[index] = change(wrong[index])
+        return right.replaced(wrong)
+
+    return Mutation(name, apply)
+
+
+def _on_block(
+    name: str, change: Callable[[Array, Generator], Array], applies: Callable[[Block], bool]
+) -> Mutation:
+    """Make a Mutation of one array, drawn among those to which it applies and which it changes."""
+
+    def apply(gradient: Tree, x: Tree, rng: Generator) -> Tree | None:
+        right = _Gradient.of(gradient, x)
+        blocks = [block for block in right.parameters.blocks if block.size and applies(block)]
+        for k in rng.permutation(len(blocks)):
+            block, wrong = blocks[k], right.values.copy()
+            # One row a complex entry, (real, imaginary): what is moved is moved with both parts.
+            array = wrong[block.slice].reshape(*block.shape, 2 if block.is_complex else 1)
+            wrong[block.slice] = change(array, rng).ravel()
+            if not np.array_equal(wrong, right.values):
+                return right.replaced(wrong)
+        return None
+
+    return Mutation(name, apply)
+
+
+def _times_length(power: int) -> Callable[[Tree, Tree, Generator], Tree | None]:
+    """Scale by N or 1/N, N drawn among the lengths of the axes, as a mean taken for a sum does."""
+
+    def apply(gradient: Tree, x: Tree, rng: Generator) -> Tree | None:
+        right = _Gradient.of(gradient, x)
+        lengths = sorted({n for block in right.parameters.blocks for n in block.shape if n > 1})
+        return right.replaced(right.values * float(rng.choice(lengths)) ** power) if lengths else None
+
+    return apply
+
+
+def _array_zeroed(gradient: Tree, x: Tree, rng: Generator) -> Tree | None:
+    right = _Gradient.of(gradient, x)
+    filled = [block for block in right.parameters.blocks if right.values[block.slice].any()]
+    if len(right.parameters.blocks) < 2 or not filled:
+        return None
+    wrong = right.values.copy()
+    wrong[filled[int(rng.choice(len(filled)))].slice] = 0.0
+    return right.replaced(wrong)
+
+
+def _row_zeroed(array: Array, rng: Generator) -> Array:
+    filled = np.flatnonzero(np.any(array != 0, axis=tuple(range(1, array.ndim))))
+    if filled.size:
+        array[int(rng.choice(filled))] = 0.0
+    return array
+
+
+def _swapped(array: Array, rng: Generator) -> Array:
+    """Exchange an entry, drawn, with another of a different value; unchanged where all values are equal."""
+    entries = array.reshape(-1, array.shape[-1])
+    first = int(rng.integers(len(entries)))
+    others = np.flatnonzero(np.any(entries != entries[first], axis=1))
+    if others.size:
+        pair = [first, int(rng.choice(others))]
+        entries[pair] = entries[pair[::-1]]
+    return entries
+
+
+def _shifted(array: Array, _rng: Generator) -> Array:
+    return np.roll(array.reshape(-1, array.shape[-1]), 1, axis=0)
+
+
+def _float32(g: Array, _x: Array) -> Array:
+    if np.abs(g).max() > np.finfo(np.float32).max:
+        return g
+    return g.astype(np.float32).astype(g.dtype)
+
+
+def _decay(g: Array, x: Array, strength: float) -> Array:
+    largest = np.max(np.abs(x))
+    # Divided first: the product of both scales may overflow where their quotient does not.
+    return strength * _largest(g) * (x / largest) if largest > 0 else np.zeros_like(x)
+
+
+def _largest(g: Array) -> Any:
+    """Return the largest |g|, or 1 where all entries are zero: then there is no other scale to take."""
+    return np.max(np.abs(g)) or 1.0
+
+
+def _is_square(block: Block) -> bool:
+    return len(block.shape) == 2 and block.shape[0] == block.shape[1]
+
+
+ALL_NEGATED = _on_all("all negated", lambda g, _x: -g)
+ALL_ZEROED = _on_all("all zeroed", lambda g, _x: np.zeros_like(g))
+ALL_TIMES_LENGTH = Mutation("all x N", _times_length(1))
+ALL_DIVIDED_BY_LENGTH = Mutation("all x 1/N", _times_length(-1))
+ONE_NEGATED = _on_entry("one entry negated", lambda value: -value)
+ONE_ZEROED = _on_entry("one entry zeroed", lambda _value: 0.0)
+ONE_NAN = _on_entry("one entry nan", lambda _value: np.nan)
+ROW_ZEROED = _on_block("one row zeroed", _row_zeroed, lambda block: len(block.shape) > 1)
+ARRAY_ZEROED = Mutation("one array zeroed", _array_zeroed)
+TRANSPOSED = _on_block("square array transposed", lambda array, _rng: array.swapaxes(0, 1), _is_square)
+SWAPPED = _on_block("two entries swapped", _swapped, lambda block: len(block.shape) > 0)
+SHIFTED = _on_block("shifted by one", _shifted, lambda block: len(block.shape) > 0)
+TRUNCATED = _on_all("truncated to integers", lambda g, _x: np.trunc(g))
+FLOAT32_ROUNDING = _on_all("float32 rounding", _float32)
