@@ -1,0 +1,100 @@
+"""The gradient on a grid of 18 x 18 points, and the arrows of -gradient."""
+
+import numpy as np
+
+from gradcheck.cases import Case, Figure, Mistake, Quantity, Reference
+from gradcheck.textbook import gradient_field, gradient_for_anydim_published
+from reference import analytic, published
+from reference.scipy_oracle import approx_gradient
+
+GRID = np.meshgrid(published.GRID_AXIS.value, published.GRID_AXIS.value)
+
+
+def bowl(x):
+    return x[0] ** 2 + x[1] ** 2
+
+
+def coupled(x):
+    """A function that is no sum of terms in one variable each."""
+    return x[0] ** 2 * x[1]
+
+
+def approximate(f):
+    points = np.stack([axis.ravel() for axis in GRID], axis=1)
+    return np.array([approx_gradient(f, point) for point in points]).T.reshape(2, 18, 18)
+
+
+def references(f, exact, largest, scipy_truncation):
+    return [
+        Reference(
+            "analytic",
+            exact,
+            atol=1e-10,
+            reason=f"no third derivative by one variable, so no truncation; rounding of |f| <= {largest} over h",
+        ),
+        Reference(
+            "approx_fprime",
+            lambda: approximate(f),
+            atol=1e-6,
+            reason=f"its forward step 1.5e-8: truncation {scipy_truncation}, rounding over the step 1e-7",
+        ),
+    ]
+
+
+def draw_field(figure):
+    g0, g1 = gradient_field(bowl, *GRID)
+    axes = figure.add_subplot(xlabel="$x_0$", ylabel="$x_1$", title="$-$gradient of $x_0^2 + x_1^2$")
+    axes.quiver(*GRID, -g0, -g1, np.hypot(g0, g1), cmap="viridis")
+    axes.set_aspect("equal")
+    axes.grid(alpha=0.3)
+
+
+case = Case(
+    "4",
+    "The gradient field on the grid of 18 x 18 points",
+    [
+        Quantity(
+            "grid",
+            lambda: gradient_field(bowl, *GRID)[0].shape,
+            [Reference("published", (18, 18), reason="a count: from -2 to 2.25 in steps of 0.25, both ways")],
+            [Mistake("flattened", lambda: (324,))],
+        ),
+        Quantity(
+            "field of x0^2 + x1^2",
+            lambda: np.array(gradient_field(bowl, *GRID)),
+            references(bowl, analytic.sum_of_squares_gradient(GRID), "10.1", "1.5e-8"),
+            [
+                Mistake("the sign", lambda: -np.array(gradient_field(bowl, *GRID))),
+                Mistake("x0 and x1 exchanged", lambda: np.array(gradient_field(bowl, *GRID))[::-1]),
+                Mistake("one arrow 0.1 % long", lambda: one_arrow_longer()),
+            ],
+        ),
+        Quantity(
+            "field of x0^2 x1",
+            lambda: np.array(gradient_field(coupled, *GRID)),
+            references(coupled, [2 * GRID[0] * GRID[1], GRID[0] ** 2], "11.4", "3.4e-8"),
+            [
+                Mistake("each row taken for one point, as printed", lambda: row_by_row()),
+            ],
+        ),
+    ],
+    figures=[
+        Figure(
+            "arrows",
+            draw_field,
+            alt="Arrows of minus the gradient on a grid of 18 x 18 points: all point to the origin, "
+            "and they are the shorter the nearer they are to it.",
+        )
+    ],
+)
+
+
+def one_arrow_longer():
+    field = np.array(gradient_field(bowl, *GRID))
+    field[:, 3, 5] *= 1.001
+    return field
+
+
+def row_by_row():
+    rows = np.array([axis.ravel() for axis in GRID])
+    return gradient_for_anydim_published(lambda row: np.sum(row**2 * row[::-1]), rows).reshape(2, 18, 18)

@@ -1,0 +1,175 @@
+"""One matrix of weights, softmax and cross entropy: the printed scores, loss and gradient.
+
+The printed weights are rounded to eight digits, so everything computed from them is, too. The loss and the
+gradient were printed by the form with delta outside of the logarithm (see the errata); the default form has
+it inside, which changes the loss by 4e-7.
+"""
+
+import numpy as np
+
+from gradcheck.cases import Case, Mistake, Quantity, Reference
+from gradcheck.textbook import SimpleNet, cross_entropy_published, numerical_gradient, softmax
+from reference import backprop, published
+from reference.scipy_oracle import approx_gradient
+
+W, X, T = published.SIMPLE_NET_W.value, published.SIMPLE_NET_X.value, published.SIMPLE_NET_T.value
+LABEL = 2
+
+
+def net(W=W):
+    return SimpleNet(W)
+
+
+def net_as_printed(W=W):
+    return SimpleNet(W, loss=cross_entropy_published)
+
+
+def softmax_on_paper(scores):
+    """Each ratio by itself: no shift, no shared sum."""
+    return np.array([1 / np.sum(np.exp(scores - score)) for score in scores])
+
+
+def gradient(make=net):
+    return make().numerical_gradient(X, T)
+
+
+def gradient_one_sided(h=1e-4):
+    base = net().loss(X, T)
+    steps = h * np.eye(W.size).reshape(-1, *W.shape)
+    return np.array([(net(W + step).loss(X, T) - base) / h for step in steps]).reshape(W.shape)
+
+
+def probabilities():
+    return softmax(net().predict(X))
+
+
+CENTRAL = "truncation h^2 |f'''| / 6 below 1e-9, rounding of the loss over h = 1e-4: 2e-12"
+
+case = Case(
+    "4.2",
+    "The gradient of the loss by the weights of a one-layer network",
+    [
+        Quantity(
+            "scores x W",
+            lambda: net().predict(X),
+            [
+                Reference(
+                    "published",
+                    published.SIMPLE_NET_SCORES.value,
+                    atol=(X.sum() + 1) * published.SIMPLE_NET_W.half_unit,
+                    reason="half a unit of the eighth digit in each weight, times 0.6 + 0.9; and in the score",
+                ),
+                Reference(
+                    "analytic",
+                    lambda: [sum(x * w for x, w in zip(X, column, strict=True)) for column in W.T],
+                    atol=1e-15,
+                    reason="two products and a sum, each below 2: rounding of some 1e-16",
+                ),
+            ],
+            [
+                Mistake("rows of W exchanged", lambda: X @ W[::-1]),
+                Mistake("one weight off by 1e-7", lambda: X @ (W + 1e-7 * np.eye(2, 3))),
+            ],
+        ),
+        Quantity(
+            "index of the largest score",
+            lambda: int(np.argmax(net().predict(X))),
+            [Reference("published", published.SIMPLE_NET_ARGMAX.value, reason="an index: no tolerance")],
+            [Mistake("the smallest", lambda: int(np.argmin(net().predict(X))))],
+        ),
+        Quantity(
+            "probabilities",
+            probabilities,
+            [
+                Reference(
+                    "analytic",
+                    lambda: softmax_on_paper(X @ W),
+                    rtol=1e-14,
+                    reason="three exponentials and a quotient: rounding of some 1e-16, relative",
+                )
+            ],
+            [
+                Mistake("not normalised", lambda: np.exp(X @ W)),
+                Mistake("no exponential", lambda: (X @ W) / np.sum(X @ W)),
+            ],
+        ),
+        Quantity(
+            "loss, as printed",
+            lambda: net_as_printed().loss(X, T),
+            [
+                Reference(
+                    "published",
+                    published.SIMPLE_NET_LOSS.value,
+                    atol=3.0 * published.SIMPLE_NET_W.half_unit,
+                    reason="half a unit of the eighth digit in each weight, times 1.5 in each score, times "
+                    "the slope of the loss, at most 2 in all scores together",
+                )
+            ],
+            [
+                Mistake("another label", lambda: net_as_printed().loss(X, np.array([0, 1, 0]))),
+                Mistake("delta inside the logarithm", lambda: net().loss(X, T)),
+            ],
+        ),
+        Quantity(
+            "loss",
+            lambda: net().loss(X, T),
+            [
+                Reference(
+                    "analytic",
+                    lambda: -np.log(softmax_on_paper(X @ W)[LABEL] + 1e-7),
+                    rtol=1e-14,
+                    reason="a softmax and a logarithm: rounding of some 1e-16, relative",
+                )
+            ],
+            [Mistake("delta outside of the logarithm", lambda: net_as_printed().loss(X, T))],
+        ),
+        Quantity(
+            "dW, as printed",
+            lambda: gradient(net_as_printed),
+            [
+                Reference(
+                    "published",
+                    published.SIMPLE_NET_GRADIENT.value,
+                    atol=2 * published.SIMPLE_NET_GRADIENT.half_unit,
+                    reason="half a unit of the eighth digit, and as much from the rounded weights",
+                ),
+                Reference(
+                    "analytic",
+                    lambda: backprop.simple_net_gradient(W, X, T, loss="published"),
+                    atol=1e-9,
+                    reason=CENTRAL,
+                ),
+            ],
+            [
+                Mistake("the sign", lambda: -gradient(net_as_printed)),
+                Mistake("one entry 1e-7 off", lambda: gradient(net_as_printed) + 1e-7 * np.eye(2, 3)),
+                Mistake("delta inside the logarithm", gradient),
+            ],
+        ),
+        Quantity(
+            "dW",
+            gradient,
+            [
+                Reference(
+                    "analytic", lambda: backprop.simple_net_gradient(W, X, T), atol=1e-9, reason=CENTRAL
+                ),
+                Reference(
+                    "approx_fprime",
+                    lambda: approx_gradient(lambda W: net(W).loss(X, T), W),
+                    atol=1e-7,
+                    reason="its forward step 1.5e-8: truncation 2e-9, rounding over the step 3e-8",
+                ),
+            ],
+            [
+                Mistake("the sign", lambda: -gradient()),
+                Mistake("one-sided, h = 1e-4", gradient_one_sided),
+                Mistake("target forgotten", lambda: np.outer(X, probabilities())),
+                Mistake("by the input, not by W", lambda: by_the_input()),
+            ],
+        ),
+    ],
+)
+
+
+def by_the_input():
+    return numerical_gradient(lambda x: net().loss(x, T), X.copy())
