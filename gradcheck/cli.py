@@ -1,0 +1,234 @@
+"""The command line. Everything heavy is imported when it is used, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import gradcheck
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gradcheck.cases import CaseResult, Context, LoadedCase
+
+__all__ = ["main"]
+
+FAILED, INTERRUPTED = 1, 130
+
+
+class BadInput(click.ClickException):
+    """What was given cannot be used: one line on the standard error, exit status 2."""
+
+    exit_code = 2
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(gradcheck.__version__, prog_name="gradcheck")
+def main() -> None:
+    """Verify hand-written derivatives: is the gradient right, and how far is it off?
+
+    \b
+    Examples:
+      gradcheck run                      every case in cases/
+      gradcheck run numerical_diff       one case, by name or by path
+      gradcheck run -k "gradient and not descent" --json rows.json
+      gradcheck list                     which cases there are
+    """
+
+
+@main.command()
+@click.argument("cases", nargs=-1, metavar="[PATH|NAME]...")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write every row to this file.")
+@click.option("--figures", type=click.Path(path_type=Path), metavar="DIR", help="Write the figures here.")
+@click.option("--figure-format", type=click.Choice(["png", "svg"]), default="png", show_default=True)
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Folder with the four MNIST files, gzipped or not.",
+)
+@click.option("-k", "expression", metavar="EXPR", help="Only cases whose names fit, as in pytest.")
+@click.option("--fast", is_flag=True, help="Cut training to what shows the trend.")
+@click.option("--numerical", is_flag=True, help="Train by numerical differentiation in full.")
+def run(
+    cases: tuple[str, ...],
+    json_file: Path | None,
+    figures: Path | None,
+    figure_format: str,
+    data: Path | None,
+    expression: str | None,
+    fast: bool,
+    numerical: bool,
+) -> None:
+    """Run case files (default: those in cases/) and compare every figure with its references.
+
+    \b
+    Exit status: 0 every row passed; 1 not every row passed; 2 usage, or nothing found to run;
+    130 interrupted (Ctrl-C), after printing what was done so far.
+    """
+    from gradcheck.cases import Context
+
+    loaded = _select(cases, expression)
+    _check_outputs(json_file, figures)
+    _check_data(data, loaded)
+    context = Context(data=data, fast=fast, numerical=numerical, progress=sys.stderr.isatty())
+    results, interrupted = _run_all(loaded, context, figures, figure_format)
+    _finish(results, len(loaded), interrupted)
+    if json_file is not None:
+        _write_json(json_file, results, interrupted)
+    sys.exit(INTERRUPTED if interrupted else 0 if _all_passed(results) else FAILED)
+
+
+@main.command("list")
+@click.argument("cases", nargs=-1, metavar="[PATH|NAME]...")
+@click.option("-k", "expression", metavar="EXPR", help="Only cases whose names fit, as in pytest.")
+def list_cases(cases: tuple[str, ...], expression: str | None) -> None:
+    """List the cases (default: those in cases/) with section and title."""
+    from gradcheck.tables import new_console, show_cases
+
+    show_cases(new_console(), _select(cases, expression))
+
+
+@main.command()
+@click.argument("dataset", type=click.Choice(["mnist"]))
+def fetch(dataset: str) -> None:
+    """Download a data set into the user cache, with checksums; `run` then uses it."""
+    from gradcheck.errors import DataError
+    from gradcheck.textbook.mnist import fetch_mnist
+
+    try:
+        folder = fetch_mnist()
+    except DataError as error:
+        raise click.ClickException(_one_line(error)) from error
+    click.echo(f"{dataset}: in {folder}")
+
+
+def _select(paths: Sequence[str], expression: str | None) -> list[LoadedCase]:
+    from gradcheck.cases import discover
+    from gradcheck.errors import CaseError
+    from gradcheck.selection import name_filter
+
+    try:
+        fits = name_filter(expression) if expression is not None else None
+    except ValueError as error:
+        raise BadInput(f"-k: {error}") from error
+    try:
+        found = discover(paths or ("cases",))
+    except CaseError as error:
+        raise BadInput(_one_line(error)) from error
+    selected = [loaded for loaded in found if fits is None or fits(loaded.name)]
+    if not selected:
+        raise BadInput(f"-k: none of the {len(found)} cases has a name that fits {expression!r}")
+    return selected
+
+
+def _check_outputs(json_file: Path | None, figures: Path | None) -> None:
+    """Refuse an output that cannot be written before the long run, not after it."""
+    try:
+        if json_file is not None:
+            existed = json_file.exists()
+            json_file.parent.mkdir(parents=True, exist_ok=True)
+            with json_file.open("a"):
+                pass
+            if not existed:
+                json_file.unlink()
+    except OSError as error:
+        raise BadInput(f"--json: cannot write {json_file}: {error.strerror}") from error
+    try:
+        if figures is not None:
+            figures.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=figures):
+                pass
+    except OSError as error:
+        raise BadInput(f"--figures: cannot write into {figures}: {error.strerror}") from error
+
+
+def _check_data(data: Path | None, loaded: Sequence[LoadedCase]) -> None:
+    """Refuse missing, truncated or altered files of a data set that was asked for by name."""
+    asked = "GRADCHECK_MNIST" in os.environ and any("mnist" in one.case.needs for one in loaded)
+    if data is None and not asked:
+        return
+    from gradcheck.errors import DataError
+    from gradcheck.textbook.mnist import load_mnist
+
+    try:
+        load_mnist(normalize=False, data=data)
+    except DataError as error:
+        raise BadInput(_one_line(error)) from error
+
+
+def _run_all(
+    loaded: Sequence[LoadedCase], context: Context, figures: Path | None, figure_format: str
+) -> tuple[list[CaseResult], bool]:
+    """Run the cases, printing each when it is done; the results, and whether the run was interrupted."""
+    from tqdm import tqdm
+
+    from gradcheck.cases import CaseInterrupted, run_case
+    from gradcheck.figures import figure_writer
+    from gradcheck.tables import new_console, show_result
+
+    save = None if figures is None else figure_writer(figures, figure_format)
+    console = new_console()
+    results: list[CaseResult] = []
+    interrupted = False
+    bar = tqdm(loaded, unit="case", leave=False, disable=not context.progress)
+    try:
+        for one in bar:
+            bar.set_description(one.name)
+            result = run_case(one, context, save_figure=save)
+            results.append(result)
+            bar.clear()
+            show_result(console, result)
+    except CaseInterrupted as stop:
+        bar.clear()
+        results.append(stop.result)
+        show_result(console, stop.result)
+        interrupted = True
+    except KeyboardInterrupt:  # between two cases
+        interrupted = True
+    bar.close()
+    return results, interrupted
+
+
+def _finish(results: Sequence[CaseResult], planned: int, interrupted: bool) -> None:
+    from gradcheck.tables import explain, new_console, show_summary
+
+    console: Console = new_console()
+    explain(console, results)
+    if interrupted:
+        console.print("interrupted: the rows above were done, the rest was not")
+    show_summary(console, results, planned=planned)
+
+
+def _all_passed(results: Sequence[CaseResult]) -> bool:
+    from gradcheck.verdict import Outcome
+
+    return bool(results) and all(result.outcome is Outcome.PASS for result in results)
+
+
+def _write_json(path: Path, results: Sequence[CaseResult], interrupted: bool) -> None:
+    from gradcheck.tables import counts
+
+    document: dict[str, Any] = {
+        "gradcheck": gradcheck.__version__,
+        "interrupted": interrupted,
+        "counts": {outcome.value: number for outcome, number in counts(results).items()},
+        "cases": [result.to_dict() for result in results],
+        "rows": [row.to_dict() for result in results for row in result.rows],
+    }
+    try:
+        path.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"--json: cannot write {path}: {error.strerror}") from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

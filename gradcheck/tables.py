@@ -1,0 +1,197 @@
+"""What the command line prints: a table for each case, explanations, a closing line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gradcheck.cases import CaseResult, LoadedCase, Row
+from gradcheck.comparison import show_number
+from gradcheck.verdict import Outcome
+
+__all__ = ["counts", "explain", "new_console", "show_cases", "show_result", "show_summary"]
+
+STYLES = {Outcome.PASS: "green", Outcome.FAIL: "bold red", Outcome.INCONCLUSIVE: "bold yellow"}
+# A pipe has no width: wide enough that no cell is folded.
+PIPE_WIDTH = 190
+# Columns of the whole table; below, the case is named once above its rows; below NARROW, a list instead.
+WIDE, NARROW = 120, 78
+# More entries than this are told by the worst one.
+LISTED = 4
+
+
+def new_console() -> Console:
+    """Return a console on the standard output that keeps to the terminal's width, NO_COLOR and pipes."""
+    # A character that the terminal cannot show must not end a long run.
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")
+    piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    return Console(width=PIPE_WIDTH if piped else None, highlight=False, markup=False, emoji=False)
+
+
+def show_result(console: Console, result: CaseResult) -> None:
+    """Print the rows of one case under its name, section, title and data source."""
+    head = Text.assemble(
+        (result.name, "bold"), f"  section {result.section}  {result.title}", overflow="fold"
+    )
+    head.append(f"  ({result.seconds:.1f} s)", "dim")
+    console.print(head)
+    for source in result.sources:
+        console.print(Text(f"  data: {source}", "dim", overflow="fold"))
+    for note in result.notes:
+        console.print(Text(f"  note: {note}", "yellow", overflow="fold"))
+    if console.width < NARROW:
+        for row in result.rows:
+            _show_row_as_list(console, row)
+    elif result.rows:
+        console.print(_table(result.rows, console.width))
+    for path in result.figures:
+        console.print(Text(f"  figure: {path}", "dim", overflow="fold"))
+    console.print()
+
+
+def _table(rows: Iterable[Row], width: int) -> Table:
+    wide = width >= WIDE
+    # The same widths for every case, so that the tables line up below each other.
+    numbers = 10 if wide else 7
+    outcome = 12 if wide else 7
+    name = 20 if wide else 0
+    gaps = 6 if wide else 5
+    rest = min(width, PIPE_WIDTH) - name - 2 * numbers - outcome - gaps
+    value = max(19, min(36, rest // 3))  # 19: a float64 with all its digits
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim", show_edge=False)
+    if wide:
+        table.add_column("case", width=name, overflow="fold")
+    table.add_column("quantity", width=min(44, rest - 2 * value), overflow="fold")
+    table.add_column("measured", width=value, overflow="fold")
+    table.add_column("reference", width=value, overflow="fold")
+    table.add_column("difference" if wide else "differ.", width=numbers, justify="right", no_wrap=True)
+    table.add_column("tolerance" if wide else "toler.", width=numbers, justify="right", no_wrap=True)
+    table.add_column("outcome", width=outcome, overflow="fold")
+    for row in rows:
+        refused = row.reference.startswith("refuses: ")
+        reference = row.reference if refused else "\n".join(filter(None, [row.reference, _expected(row)]))
+        if wide and not refused:
+            reference = "  ".join(filter(None, [row.reference, _expected(row)]))
+        cells = [row.quantity, _measured(row), reference, _size(row.difference), _size(row.tolerance)]
+        table.add_row(
+            *[Text(cell) for cell in ([row.case] if wide else []) + cells],
+            Text(row.outcome.value, STYLES[row.outcome]),
+        )
+    return table
+
+
+def _show_row_as_list(console: Console, row: Row) -> None:
+    console.print(
+        Text.assemble(
+            (row.outcome.value, STYLES[row.outcome]), f" {row.quantity}: {row.reference}", overflow="fold"
+        )
+    )
+    pairs = {
+        "measured": _measured(row),
+        "expected": _expected(row),
+        "difference": _size(row.difference),
+        "tolerance": _size(row.tolerance),
+    }
+    for name, value in pairs.items():
+        if value:
+            console.print(Text(f"  {name} {value}", overflow="fold"))
+
+
+def _measured(row: Row) -> str:
+    return _shown(row.measured, row)
+
+
+def _expected(row: Row) -> str:
+    return _shown(row.expected, row)
+
+
+def _shown(value: Any, row: Row) -> str:
+    """A number with all its digits, a short list to nine, the worst entry of a long one with its place."""
+    if value is None:
+        return ""
+    flat = _flat(value)
+    if not row.shape and not isinstance(value, list):
+        return show_number(value)
+    if isinstance(value, list) and len(flat) <= LISTED:
+        return _nested(value)
+    if isinstance(value, list):
+        for i in row.index or ():
+            value = value[i] if isinstance(value, list) else value
+    if isinstance(value, list) or row.index is None:
+        return f"{' x '.join(map(str, row.shape))} numbers"
+    return f"[{', '.join(map(str, row.index))}]: {_short(value)}"
+
+
+def _flat(value: Any) -> list[Any]:
+    return [item for part in value for item in _flat(part)] if isinstance(value, list) else [value]
+
+
+def _nested(value: Any) -> str:
+    return f"[{', '.join(map(_nested, value))}]" if isinstance(value, list) else _short(value)
+
+
+def _short(value: Any) -> str:
+    """Nine digits: one more than NumPy prints, so that a printed figure is recognised."""
+    return f"{value + 0.0:.9g}" if isinstance(value, float) else str(value)  # + 0.0: no "-0"
+
+
+def _size(value: float | None) -> str:
+    if value is None:
+        return ""
+    return "0" if value == 0 else f"{value:.1e}"
+
+
+def explain(console: Console, results: Sequence[CaseResult]) -> None:
+    """Print, for every row that did not pass, what, where, how much, how much was allowed, and why."""
+    rows = [row for result in results for row in result.rows if row.outcome is not Outcome.PASS]
+    if rows:
+        console.print(Text("Not passed", "bold"))
+    # One cause, such as a missing data set, can take down every row of a case: told once.
+    for (case, outcome, problem), group in groupby(
+        rows, key=lambda row: (row.case, row.outcome, row.problem)
+    ):
+        alike = list(group)
+        what = f"  {case}: {alike[0].quantity}, {alike[0].reference}"
+        more = f", and {len(alike) - 1} more of its rows" if len(alike) > 1 else ""
+        console.print(Text.assemble((outcome.value, STYLES[outcome]), what + more, overflow="fold"))
+        console.print(Text(f"      {problem}", overflow="fold"))
+        if len(alike) == 1 and alike[0].reason:
+            console.print(Text(f"      the tolerance: {alike[0].reason}", overflow="fold"))
+
+
+def counts(results: Iterable[CaseResult]) -> dict[Outcome, int]:
+    """Return how many rows have each outcome."""
+    outcomes = [row.outcome for result in results for row in result.rows]
+    return {outcome: outcomes.count(outcome) for outcome in Outcome}
+
+
+def show_summary(console: Console, results: Sequence[CaseResult], *, planned: int) -> None:
+    """Print how many cases ran in which time, and the closing line."""
+    number = counts(results)
+    seconds = sum(result.seconds for result in results)
+    done = f"{len(results)}" if len(results) == planned else f"{len(results)} of {planned}"
+    console.print(Text(f"{done} case{'s' if planned != 1 else ''} in {seconds:.1f} s", "dim"))
+    passed, failed, inconclusive = (number[o] for o in (Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE))
+    style = "bold red" if failed else "bold yellow" if inconclusive or not passed else "bold green"
+    console.print(Text(f"{passed} passed, {failed} failed, {inconclusive} inconclusive", style))
+
+
+def show_cases(console: Console, cases: Iterable[LoadedCase]) -> None:
+    """Print the name, section and title of each case, and how many rows it gives."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("case", "section", "title"):
+        table.add_column(name, overflow="fold")
+    table.add_column("rows", justify="right")
+    for loaded in cases:
+        case = loaded.case
+        cells = (loaded.name, case.section, case.title, str(len(case.row_names())))
+        table.add_row(*map(Text, cells))
+    console.print(table)
