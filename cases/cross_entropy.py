@@ -62,7 +62,7 @@ def mean_loss(name, function, targets):
 
 
 def draw_log_reciprocal(figure):
-    x = np.arange(0.1, 1.5, 0.05)
+    x = np.linspace(0.1, 1.45, 200)
     axes = figure.add_subplot(title="y = log(1/x)", xlabel="x", ylabel="y")
     axes.axhline(0, color="0.7", linestyle="--", linewidth=1)
     axes.plot(x, np.log(1 / x))

@@ -53,7 +53,8 @@ def draw_surface(figure):
     axes = figure.add_subplot(projection="3d", xlabel="$x_0$", ylabel="$x_1$", zlabel="$f$")
     axes.plot_surface(x0, x1, f(x0, x1), cmap="viridis", linewidth=0)
     axes.set_title("$f(x_0, x_1) = x_0^2 + x_1^2$")
-    axes.set_box_aspect(None, zoom=0.85)  # else the label of the vertical axis is cut off
+    axes.set(xticks=range(-2, 3), yticks=range(-2, 3), zticks=range(0, 9, 2))
+    axes.set_box_aspect(None, zoom=0.95)  # at 1 the label of the vertical axis is cut off
 
 
 case = Case(

@@ -30,6 +30,7 @@ __all__ = [
     "Quantity",
     "Reference",
     "Row",
+    "SaveFigure",
     "discover",
     "run_case",
 ]
@@ -105,6 +106,7 @@ class CaseInterrupted(KeyboardInterrupt):
         self.result = result
 
 
+# save_figure(case name, figure, draw) -> the file written
 SaveFigure = Callable[[str, Figure, Callable[[Any], None]], Path]
 
 

@@ -17,7 +17,7 @@ import gradcheck
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gradcheck.cases import CaseResult, Context, LoadedCase
+    from gradcheck.cases import CaseResult, Context, LoadedCase, SaveFigure
 
 __all__ = ["main"]
 
@@ -51,7 +51,7 @@ def main() -> None:
 @click.option("--figure-format", type=click.Choice(["png", "svg"]), default="png", show_default=True)
 @click.option(
     "--data",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     metavar="DIR",
     help="Folder with the four MNIST files, gzipped or not.",
 )
@@ -75,13 +75,20 @@ def run(
     130 interrupted (Ctrl-C), after printing what was done so far.
     """
     from gradcheck.cases import Context
+    from gradcheck.figures import figure_writer
+    from gradcheck.tables import explain, new_console, show_summary
 
     loaded = _select(cases, expression)
     _check_outputs(json_file, figures)
     _check_data(data, loaded)
     context = Context(data=data, fast=fast, numerical=numerical, progress=sys.stderr.isatty())
-    results, interrupted = _run_all(loaded, context, figures, figure_format)
-    _finish(results, len(loaded), interrupted)
+    save = None if figures is None else figure_writer(figures, figure_format)
+    console = new_console()
+    results, interrupted = _run_all(loaded, context, save, console)
+    explain(console, results)
+    if interrupted:
+        console.print("interrupted: the rows above were done, the rest was not")
+    show_summary(console, results, planned=len(loaded))
     if json_file is not None:
         _write_json(json_file, results, interrupted)
     sys.exit(INTERRUPTED if interrupted else 0 if _all_passed(results) else FAILED)
@@ -105,7 +112,7 @@ def fetch(dataset: str) -> None:
     from gradcheck.textbook.mnist import fetch_mnist
 
     try:
-        folder = fetch_mnist()
+        folder = fetch_mnist(progress=sys.stderr.isatty())
     except DataError as error:
         raise click.ClickException(_one_line(error)) from error
     click.echo(f"{dataset}: in {folder}")
@@ -153,7 +160,7 @@ def _check_outputs(json_file: Path | None, figures: Path | None) -> None:
 
 def _check_data(data: Path | None, loaded: Sequence[LoadedCase]) -> None:
     """Refuse missing, truncated or altered files of a data set that was asked for by name."""
-    asked = "GRADCHECK_MNIST" in os.environ and any("mnist" in one.case.needs for one in loaded)
+    asked = os.environ.get("GRADCHECK_MNIST") and any("mnist" in one.case.needs for one in loaded)
     if data is None and not asked:
         return
     from gradcheck.errors import DataError
@@ -166,17 +173,14 @@ def _check_data(data: Path | None, loaded: Sequence[LoadedCase]) -> None:
 
 
 def _run_all(
-    loaded: Sequence[LoadedCase], context: Context, figures: Path | None, figure_format: str
+    loaded: Sequence[LoadedCase], context: Context, save: SaveFigure | None, console: Console
 ) -> tuple[list[CaseResult], bool]:
     """Run the cases, printing each when it is done; the results, and whether the run was interrupted."""
     from tqdm import tqdm
 
     from gradcheck.cases import CaseInterrupted, run_case
-    from gradcheck.figures import figure_writer
-    from gradcheck.tables import new_console, show_result
+    from gradcheck.tables import show_result
 
-    save = None if figures is None else figure_writer(figures, figure_format)
-    console = new_console()
     results: list[CaseResult] = []
     interrupted = False
     bar = tqdm(loaded, unit="case", leave=False, disable=not context.progress)
@@ -196,16 +200,6 @@ def _run_all(
         interrupted = True
     bar.close()
     return results, interrupted
-
-
-def _finish(results: Sequence[CaseResult], planned: int, interrupted: bool) -> None:
-    from gradcheck.tables import explain, new_console, show_summary
-
-    console: Console = new_console()
-    explain(console, results)
-    if interrupted:
-        console.print("interrupted: the rows above were done, the rest was not")
-    show_summary(console, results, planned=planned)
 
 
 def _all_passed(results: Sequence[CaseResult]) -> bool:

@@ -66,10 +66,8 @@ def _compare_with_estimate(measured: Any, estimate: Any, *, rtol: float, atol: f
 
 def _compare_numbers(m: np.ndarray, e: np.ndarray, allowed: np.ndarray, kind: str) -> Comparison:
     with np.errstate(all="ignore"):  # values near the largest float overflow to inf, which is refused below
-        if kind == "close":
-            difference = np.abs(m - e)
-        else:
-            difference = np.maximum(e - m if kind == "at_least" else m - e, 0)
+        excess = {"close": np.abs(m - e), "at_least": e - m, "at_most": m - e}[kind]
+        difference = np.maximum(excess, 0)
         share = np.where(
             difference == 0, 0, difference / allowed
         )  # x / 0 is inf: worse than anything allowed

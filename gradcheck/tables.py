@@ -61,10 +61,10 @@ def _table(rows: Iterable[Row], width: int) -> Table:
     wide = width >= WIDE
     # The same widths for every case, so that the tables line up below each other.
     numbers = 10 if wide else 7
-    outcome = 12 if wide else 7
+    verdict = 12 if wide else 7
     name = 20 if wide else 0
     gaps = 6 if wide else 5
-    rest = min(width, PIPE_WIDTH) - name - 2 * numbers - outcome - gaps
+    rest = min(width, PIPE_WIDTH) - name - 2 * numbers - verdict - gaps
     value = max(19, min(36, rest // 3))  # 19: a float64 with all its digits
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim", show_edge=False)
     if wide:
@@ -74,17 +74,20 @@ def _table(rows: Iterable[Row], width: int) -> Table:
     table.add_column("reference", width=value, overflow="fold")
     table.add_column("difference" if wide else "differ.", width=numbers, justify="right", no_wrap=True)
     table.add_column("tolerance" if wide else "toler.", width=numbers, justify="right", no_wrap=True)
-    table.add_column("outcome", width=outcome, overflow="fold")
+    table.add_column("outcome", width=verdict, overflow="fold")
+    quantity = measured = ""
     for row in rows:
-        refused = row.reference.startswith("refuses: ")
-        reference = row.reference if refused else "\n".join(filter(None, [row.reference, _expected(row)]))
-        if wide and not refused:
-            reference = "  ".join(filter(None, [row.reference, _expected(row)]))
-        cells = [row.quantity, _measured(row), reference, _size(row.difference), _size(row.tolerance)]
-        table.add_row(
-            *[Text(cell) for cell in ([row.case] if wide else []) + cells],
-            Text(row.outcome.value, STYLES[row.outcome]),
-        )
+        # Where there is room, every line stands for itself (grep); else what the line above says is left out.
+        told = [row.quantity, _shown(row.measured, row)]
+        if not wide and row.quantity == quantity:
+            told = ["", "" if told[1] == measured else told[1]]
+        quantity, measured = row.quantity, _shown(row.measured, row)
+        # What refused a planted mistake is of no interest here; the JSON names it.
+        expected = "" if row.reference.startswith("refuses: ") else _shown(row.expected, row)
+        reference = ("  " if wide else "\n").join(filter(None, [row.reference, expected]))
+        cells = [*told, reference, _size(row.difference), _size(row.tolerance)]
+        outcome = Text(row.outcome.value, STYLES[row.outcome])
+        table.add_row(*[Text(cell) for cell in ([row.case] if wide else []) + cells], outcome)
     return table
 
 
@@ -95,22 +98,14 @@ def _show_row_as_list(console: Console, row: Row) -> None:
         )
     )
     pairs = {
-        "measured": _measured(row),
-        "expected": _expected(row),
+        "measured": _shown(row.measured, row),
+        "expected": _shown(row.expected, row),
         "difference": _size(row.difference),
         "tolerance": _size(row.tolerance),
     }
     for name, value in pairs.items():
         if value:
             console.print(Text(f"  {name} {value}", overflow="fold"))
-
-
-def _measured(row: Row) -> str:
-    return _shown(row.measured, row)
-
-
-def _expected(row: Row) -> str:
-    return _shown(row.expected, row)
 
 
 def _shown(value: Any, row: Row) -> str:
