@@ -187,6 +187,8 @@ def _attempt(loaded: LoadedCase, function: Callable[..., Any], *arguments: Any) 
 
 def _rows(loaded: LoadedCase, quantity: Quantity, arguments: tuple[Any, ...]) -> Iterator[Row]:
     measured = _attempt(loaded, quantity.measure, *arguments)
+    if isinstance(measured, np.ndarray):
+        measured = measured.copy()  # a reference may go on working in the array that was measured
     judges: list[tuple[Reference, Any]] = []
     for reference in quantity.references:
         expected = reference.expected

@@ -65,15 +65,16 @@ def _compare_with_estimate(measured: Any, estimate: Any, *, rtol: float, atol: f
 
 
 def _compare_numbers(m: np.ndarray, e: np.ndarray, allowed: np.ndarray, kind: str) -> Comparison:
-    with np.errstate(all="ignore"):  # values near the largest float overflow to inf, which is refused below
+    # Differences of the largest floats overflow to inf, and x / 0 is inf: worse than anything allowed.
+    with np.errstate(all="ignore"):
         excess = {"close": np.abs(m - e), "at_least": e - m, "at_most": m - e}[kind]
         difference = np.maximum(excess, 0)
-        share = np.where(
-            difference == 0, 0, difference / allowed
-        )  # x / 0 is inf: worse than anything allowed
+        share = np.where(difference == 0, 0, difference / allowed)
     # Not `difference > allowed`: that would let a NaN pass.
     within = difference <= allowed
-    index = np.unravel_index(int(np.argmax(share)), share.shape)
+    # Of several beyond all measure (no tolerance at all), the one that differs most.
+    worst = np.where(share == share.max(), difference, -1)
+    index = np.unravel_index(int(np.argmax(worst)), share.shape)
     at = tuple(int(i) for i in index)
     off, limit = float(difference[at]), float(np.broadcast_to(allowed, share.shape)[at])
     if within.all():
