@@ -83,7 +83,8 @@ def load_checkpoint(path: Path, expected_fingerprint: str) -> Checkpoint | None:
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as entries:
+        # Opened here: np.load leaves its own file open where it fails.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as entries:
             if str(entries["format"]) != FORMAT:
                 raise KeyError("format")
             found = Checkpoint(
@@ -96,16 +97,8 @@ def load_checkpoint(path: Path, expected_fingerprint: str) -> Checkpoint | None:
                 json.loads(str(entries["rng_state"])),
                 *(entries[name] for name in RECORDS),
             )
-    # AttributeError, TypeError, IndexError: a .npy file, which np.load returns as a plain array.
-    except (
-        ValueError,
-        KeyError,
-        EOFError,
-        zipfile.BadZipFile,
-        AttributeError,
-        TypeError,
-        IndexError,
-    ) as error:
+    # TypeError: a .npy file, which np.load returns as a plain array.
+    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: no checkpoint of a training; delete it or name another file") from error
     return found if found.fingerprint == expected_fingerprint else None
 
