@@ -1,0 +1,185 @@
+"""Calling f at points near x: counted, within a budget, never on the caller's arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.parameters import Flat, Parameters
+
+__all__ = ["Axes", "BudgetSpentError", "Lines", "NotScalarError", "Objective", "Rays"]
+
+Index = NDArray[np.intp]
+
+
+class BudgetSpentError(Exception):
+    """`max_nfev` evaluations have been made; raised before the next one."""
+
+
+class NotScalarError(TypeError):
+    """f returned something that is not one real number."""
+
+
+class Objective:
+    """f as a function of the flat vector.
+
+    f : called as f(tree, *args); with `has_gradient` it returns (value, gradient), of which the value counts.
+    max_nfev : the largest number of evaluations; None is no limit.
+    on_evaluation : called with the number of evaluations just made, for a progress bar.
+    Each call gets arrays of its own, so that an f which writes into its argument disturbs nothing.
+    """
+
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        parameters: Parameters,
+        *,
+        args: Sequence[Any] = (),
+        has_gradient: bool = False,
+        max_nfev: int | None = None,
+        on_evaluation: Callable[[int], None] | None = None,
+    ) -> None:
+        self.parameters = parameters
+        self.nfev = 0
+        self.left_domain = ""
+        self._f = f
+        self._args = tuple(args)
+        self._has_gradient = has_gradient
+        self._max_nfev = max_nfev
+        self._on_evaluation = on_evaluation
+
+    @property
+    def remaining(self) -> int:
+        """Evaluations left in the budget; a large number where there is no limit."""
+        return 2**62 if self._max_nfev is None else max(0, self._max_nfev - self.nfev)
+
+    def value(self, flat: Flat) -> Any:
+        """The value of f at `flat`: float, or longdouble where x is. Raises whatever f raises."""
+        return self._value(flat.copy())
+
+    def at(self, tree: Any) -> tuple[Any, Any]:
+        """The (value, gradient) of f for a tree that the caller keeps; the gradient is None where f gives none."""
+        self._count()
+        result = self._f(tree, *self._args)
+        value, gradient = result if self._has_gradient else (result, None)
+        return as_real(value, self.parameters.dtype), gradient
+
+    def complex_value(self, flat: NDArray[np.complexfloating[Any]]) -> complex | float:
+        """The value of f where x is given as complex numbers, whatever number it returns."""
+        self._count()
+        tree = self.parameters.unflatten_as(flat)
+        result = self._f(tree, *self._args)
+        value = np.asarray(result[0] if self._has_gradient else result)
+        if value.size != 1:
+            raise TypeError("f must return one number")
+        number: complex | float = value.reshape(()).item()
+        return number
+
+    def probe(self, fresh: Flat) -> Any:
+        """The value of f at a vector that the check made; nan where f raises: the point is off its domain."""
+        try:
+            return self._value(fresh)
+        except (BudgetSpentError, NotScalarError):
+            raise
+        except Exception as error:
+            # A domain error is f's right at a point that its user never asked for; at x itself it propagates.
+            self.left_domain = f"{type(error).__name__}: {error}"
+            return np.nan
+
+    def _value(self, fresh: Flat) -> Any:
+        return self.at(self.parameters.unflatten(fresh))[0]
+
+    def _count(self) -> None:
+        if self.remaining == 0:
+            raise BudgetSpentError
+        self.nfev += 1
+        if self._on_evaluation is not None:
+            self._on_evaluation(1)
+
+    def along(self, lines: Lines, rows: Index, offsets: Flat) -> Flat:
+        """Values of f at lines[rows[i]] moved by offsets[i, j]; both (m, k)."""
+        out = np.full(offsets.shape, np.nan, offsets.dtype)
+        for i, row in enumerate(rows.tolist()):
+            for j, offset in enumerate(offsets[i]):
+                out[i, j] = self.probe(lines.point(row, offset))
+        return out
+
+
+def as_real(result: Any, dtype: np.dtype[Any]) -> Any:
+    """One real number from what f returned; NotScalarError says what it was."""
+    if isinstance(result, float):  # np.float64 too: the common case, and the fast one
+        return result
+    try:
+        array = np.asarray(result)
+    except (ValueError, TypeError):
+        array = np.empty(0, object)
+    if array.size != 1 or array.dtype.kind not in "fiub":
+        what = f"{type(result).__name__} of shape {array.shape} and dtype {array.dtype}"
+        raise NotScalarError(f"f must return one real number; it returned {what}")
+    return array.reshape(())[()].astype(dtype)
+
+
+class Lines(Protocol):
+    """Straight lines through x, one a row; a point is a row and an offset along it."""
+
+    def __len__(self) -> int:
+        """How many lines."""
+
+    def reached(self, rows: Index, offsets: Flat) -> Flat:
+        """The offsets (m, k) at which the points really lie after rounding to x's dtype."""
+
+    def point(self, row: int, offset: Any) -> Flat:
+        """A new flat vector: x moved by `offset` along line `row`."""
+
+
+@dataclass(frozen=True)
+class Axes:
+    """One line a coordinate: offsets are in units of that coordinate."""
+
+    parameters: Parameters
+    x: Flat
+    coordinates: Index
+
+    def __len__(self) -> int:
+        return len(self.coordinates)
+
+    def reached(self, rows: Index, offsets: Flat) -> Flat:
+        """The offsets after rounding: (x + t) - x, exact by Sterbenz's lemma where t is small against x."""
+        at = self.coordinates[rows]
+        x = self.x[at][:, None]
+        moved = x + offsets
+        for b in self.parameters.blocks:
+            if b.real_dtype != moved.dtype:
+                mine = (at >= b.start) & (at < b.stop)
+                moved[mine] = moved[mine].astype(b.real_dtype)
+        return moved - x
+
+    def point(self, row: int, offset: Any) -> Flat:
+        """X with one coordinate moved."""
+        moved = self.x.copy()
+        moved[self.coordinates[row]] += offset
+        return moved
+
+
+@dataclass(frozen=True)
+class Rays:
+    """Dense directions: offsets are in units of the tangent, one tangent (size,) a line."""
+
+    x: Flat
+    tangents: Sequence[Flat]
+
+    def __len__(self) -> int:
+        return len(self.tangents)
+
+    def reached(self, rows: Index, offsets: Flat) -> Flat:
+        """The offsets as asked: each coordinate rounds its own way, which the measured noise contains."""
+        return offsets
+
+    def point(self, row: int, offset: Any) -> Flat:
+        """X moved along the tangent."""
+        moved: Flat = self.x + offset * self.tangents[row]
+        return moved
