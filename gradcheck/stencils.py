@@ -1,0 +1,142 @@
+"""One directional derivative from a handful of values of f, with its own error bar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["SIDED_NODES", "STENCIL", "Fit", "central", "one_sided"]
+
+Values = NDArray[np.floating[Any]]
+
+# The six points of the central stencil, in units of the step.
+STENCIL = np.array([-2.0, -1.0, -0.5, 0.5, 1.0, 2.0])
+# The six points of the one-sided stencil, in units of its reach; extreme points of a Chebyshev polynomial,
+# whose weights amplify noise least among those of the same order.
+SIDED_NODES = (1.0 - np.cos(np.pi * np.arange(1, 7) / 6.0)) / 2.0
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What one stencil says about m lines; every field is an (m,) array.
+
+    value : the derivative, in units of f per unit of the line.
+    truncation : |r - r'|, the distance of two Richardson values.
+    noise : what the noise of f can make of the value.
+    kink : half the jump of the slope, where the values show one beyond noise; else 0.
+    kinked : the jump of the slope is the same at all steps: a kink at x, or too close to tell.
+    jumping : f(x+t) - 2 f(x) + f(x-t) does not fall with t: a jump of f itself.
+    left, right : one-sided slopes; nan where there is no point on that side.
+    curvature : second derivative.
+    finite : whether f was finite at all points; the other fields mean nothing where it was not.
+    """
+
+    value: Values
+    truncation: Values
+    noise: Values
+    kink: Values
+    kinked: NDArray[np.bool_]
+    jumping: NDArray[np.bool_]
+    left: Values
+    right: Values
+    curvature: Values
+    finite: NDArray[np.bool_]
+
+    @property
+    def error(self) -> Values:
+        """The error bar E: the true derivative is expected within 3 E."""
+        eps = np.finfo(self.value.dtype).eps
+        return np.asarray(self.truncation + self.kink + self.noise + eps * np.abs(self.value))
+
+
+def central(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
+    """Two Richardson extrapolations of central differences, and what their points say about kinks.
+
+    offsets : (m, 6) the offsets actually reached, near STENCIL times the step.
+    values : (m, 6) f there. level : (m,) noise of one value of f.
+    With D(t) = (f(x+t) - f(x-t)) / 2t: r = (4 D(h/2) - D(h)) / 3 has error O(h^4), r' is r at 2h, and |r - r'|
+    is about fifteen times the error of r. A kink of size J at distance d << h makes both wrong by J/2 and leaves
+    them close together, so the second differences S(t) = f(x+t) - 2 f(x) + f(x-t) are looked at as well:
+    S(t)/t extrapolated to t = 0 is J, and 0 for a smooth f.
+    Sources: Richardson 1911; Ridders, Adv. Eng. Softw. 4 (1982); Gill, Murray, Saunders & Wright 1983.
+    """
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        # Not 2 h: the step that is really taken differs from h after rounding.
+        d2, d1, dh = (
+            (values[:, 5 - k] - values[:, k]) / (offsets[:, 5 - k] - offsets[:, k]) for k in range(3)
+        )
+        r = (4.0 * dh - d1) / 3.0
+        wide = (4.0 * d1 - d2) / 3.0
+        h = (offsets[:, 4] - offsets[:, 1]) / 2.0
+        eps = np.maximum(level, np.finfo(values.dtype).eps * np.abs(values).max(axis=1))
+        noise = 3.0 * eps / h
+
+        # Uneven offsets (x on a coarse grid) would put a slope into the second differences.
+        uneven = offsets[:, 3:] + offsets[:, 2::-1]
+        second = values[:, 3:] + values[:, 2::-1] - 2.0 * f_x - r[:, None] * uneven
+        per_step = second / (np.array([0.5, 1.0, 2.0]) * h[:, None])
+        jump = 2.0 * per_step[:, 0] - per_step[:, 1]
+        jump_wide = 2.0 * per_step[:, 1] - per_step[:, 2]
+        seen = np.abs(jump) > 10.0 * eps / h
+        kinked = np.abs(jump) > 3.0 * np.abs(jump - jump_wide) + 20.0 * eps / h
+        sizes = np.abs(second)
+        jumping = (sizes.min(axis=1) > 0.5 * sizes.max(axis=1)) & (sizes.min(axis=1) > 10.0 * eps)
+        right = 2.0 * (values[:, 3] - f_x) / offsets[:, 3] - (values[:, 4] - f_x) / offsets[:, 4]
+        left = 2.0 * (values[:, 2] - f_x) / offsets[:, 2] - (values[:, 1] - f_x) / offsets[:, 1]
+        return Fit(
+            value=r,
+            truncation=np.abs(r - wide),
+            noise=noise,
+            kink=np.where(seen, np.abs(jump) / 2.0, 0.0),
+            kinked=kinked,
+            jumping=jumping,
+            left=left,
+            right=right,
+            curvature=second[:, 1] / h**2,
+            finite=np.isfinite(values).all(axis=1) & np.isfinite(r) & np.isfinite(wide),
+        )
+
+
+def one_sided(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
+    """Derivative at the end of an interval, of the same order as the central one; kinks cannot be seen.
+
+    offsets : (m, 6) all of one sign, near SIDED_NODES times the reach; values : (m, 6) f there.
+    The weights come from the points actually reached, with f(x) as the seventh: order six, and order five
+    without the farthest point; their distance is the truncation.
+    """
+    reach = offsets[:, -1]
+    nodes = np.insert(offsets / reach[:, None], 0, 0.0, axis=1)
+    samples = np.insert(values, 0, f_x, axis=1)
+    full = _slope_weights(nodes) / reach[:, None, None]
+    part = _slope_weights(nodes[:, :-1])[:, 0] / reach[:, None]
+    with np.errstate(invalid="ignore", over="ignore"):
+        r = (full[:, 0] * samples).sum(axis=1)
+        shorter = (part * samples[:, :-1]).sum(axis=1)
+        eps = np.maximum(level, np.finfo(values.dtype).eps * np.abs(samples).max(axis=1))
+        nothing = np.zeros(r.shape, bool)
+        unknown = np.full(r.shape, np.nan)
+        forward = reach > 0
+        return Fit(
+            value=r,
+            truncation=np.abs(r - shorter),
+            noise=eps * np.abs(full[:, 0]).sum(axis=1),
+            kink=np.zeros(r.shape),
+            kinked=nothing,
+            jumping=nothing,
+            left=np.where(forward, unknown, r),
+            right=np.where(forward, r, unknown),
+            curvature=(full[:, 1] * samples).sum(axis=1) / reach,
+            finite=np.isfinite(values).all(axis=1) & np.isfinite(r) & np.isfinite(shorter),
+        )
+
+
+def _slope_weights(nodes: Values) -> Values:
+    """(m, 2, k) weights of the first and second derivative at node 0, from polynomials through all nodes."""
+    degree = np.arange(nodes.shape[1])
+    powers = np.asarray(nodes, np.float64)[:, None, :] ** degree[None, :, None]
+    wanted = np.zeros((nodes.shape[0], degree.size, 2))
+    wanted[:, 1, 0], wanted[:, 2, 1] = 1.0, 2.0
+    return np.asarray(np.linalg.solve(powers, wanted).transpose(0, 2, 1))
