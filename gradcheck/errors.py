@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["CaseError", "DataError", "GradcheckError"]
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gradcheck.report import Report
+
+__all__ = ["CaseError", "DataError", "GradcheckError", "GradientCheckInterrupted", "GradientError"]
 
 
 class GradcheckError(Exception):
@@ -15,3 +20,19 @@ class CaseError(GradcheckError):
 
 class DataError(GradcheckError):
     """A data file is missing, truncated or altered. The message names the file and what to do."""
+
+
+class GradientError(GradcheckError, AssertionError):
+    """A gradient did not pass; `report` holds the evidence, and the message is its text."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(str(report))
+        self.report = report
+
+
+class GradientCheckInterrupted(KeyboardInterrupt):
+    """The user interrupted a check; `report` holds what was known by then."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(str(report))
+        self.report = report

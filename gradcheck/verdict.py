@@ -1,10 +1,21 @@
-"""Outcomes: what a check can say."""
+"""Outcomes: what a check can say, and when it says it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
-__all__ = ["Outcome"]
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.estimate import Estimate, Limit
+
+__all__ = ["Judgement", "Outcome", "Tolerance", "gradient_scale", "judge"]
+
+Values = NDArray[np.floating[Any]]
+Mask = NDArray[np.bool_]
 
 
 class Outcome(Enum):
@@ -13,3 +24,120 @@ class Outcome(Enum):
     PASS = "PASS"
     FAIL = "FAIL"
     INCONCLUSIVE = "INCONCLUSIVE"
+
+
+# Two gradients of the same f agree to about the square root of what the arithmetic resolves, with room for an
+# analytic gradient that is itself computed in that arithmetic: float64 could hold 1e-8, float32 3e-4.
+DEFAULT_RTOL = {"float64": 1e-6, "float32": 1e-3, "float16": 1e-1}
+
+# What the noise of the arithmetic leaves visible of a derivative by differences, with a margin.
+DEFAULT_RESOLUTION = {"float64": 1e-3, "float32": 3e-2, "float16": 0.5}
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """Two different questions, two parameters.
+
+    rtol, atol : which discrepancy the user accepts, |g - r| <= rtol max(|g|, |r|) + atol beyond the error bar.
+    resolution : which relative mistake must have been visible for a PASS.
+    """
+
+    rtol: float
+    atol: float = 0.0
+    resolution: float = 1e-3
+
+    def __post_init__(self) -> None:
+        for name in ("rtol", "atol", "resolution"):
+            value = getattr(self, name)
+            if not (np.isfinite(value) and value >= 0):
+                raise ValueError(f"{name} must be a finite number >= 0, not {value!r}")
+        if self.resolution >= 1:
+            raise ValueError(f"resolution must be below 1 (a mistake of 100 %), not {self.resolution!r}")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The decision for each of m derivatives; exactly one of the three masks holds for each.
+
+    allowed : |g - r| up to which a derivative is not called wrong, 3 E + tau.
+    scale : the size that a mistake is relative to: the derivative's own, or its array's where that is larger.
+    subgradient : verified only as a value between two one-sided slopes.
+    """
+
+    wrong: Mask
+    verified: Mask
+    inconclusive: Mask
+    subgradient: Mask
+    allowed: Values
+    scale: Values
+
+    @property
+    def detectable(self) -> Values:
+        """The smallest mistake of each derivative that would have been seen, relative to `scale`."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            seen = np.where(self.scale > 0, self.allowed / self.scale, np.inf)
+        return np.asarray(seen)
+
+
+def gradient_scale(estimate: Estimate, blocks: Sequence[NDArray[np.intp]], x_scale: Values) -> Values:
+    """The size of the gradient of each array (m,), from the numerical side alone.
+
+    The root mean square of its derivatives. Where all are zero within their bars (a stationary point) it is
+    what the gradient becomes one scale of x away, curvature times scale, where a curvature was seen.
+    """
+    scale = np.zeros(np.shape(estimate.value))
+    for rows in blocks:
+        value, error = estimate.value[rows], estimate.error[rows]
+        known = np.isfinite(error)
+        if not known.any():
+            continue
+        value, error = value[known], error[known]
+        seen = np.abs(value) > 3.0 * error
+        if seen.any():
+            size = float(np.sqrt(np.mean(np.where(seen, value, 0.0) ** 2)))
+        else:
+            bend, step, noise = (
+                np.abs(part[rows][known]) for part in (estimate.curvature, estimate.step, estimate.noise)
+            )
+            size = float(np.max(np.where(bend * step > 3.0 * noise, bend * x_scale[rows][known], 0.0)))
+        scale[rows] = size
+    return scale
+
+
+def judge(
+    analytic: Values,
+    estimate: Estimate,
+    block_scale: Values,
+    tolerance: Tolerance,
+    *,
+    subgradient: bool = False,
+) -> Judgement:
+    """Compare m analytic derivatives with their numerical estimates.
+
+    wrong where |g - r| > 3 E + tau, tau = rtol max(|g|, |r|) + atol; verified where not wrong and 3 E is within
+    the resolution; else inconclusive. At a kink the interval of one-sided slopes takes the place of r: outside
+    it every convention is wrong, inside it nothing can be verified unless `subgradient` accepts any of it.
+    A decision needs positive evidence: nan is neither wrong nor verified, save for an analytic nan, which is wrong.
+    """
+    r, error = estimate.value, estimate.error
+    size = np.maximum(np.abs(analytic), np.abs(r))
+    tau = tolerance.rtol * np.where(np.isfinite(size), size, 0.0) + tolerance.atol
+    bar = 3.0 * error
+    scale = np.maximum(np.where(np.isfinite(size), size, 0.0), block_scale)
+    known = np.isfinite(error) & np.isfinite(r)
+    with np.errstate(invalid="ignore"):
+        off = np.abs(analytic - r) > bar + tau
+        low, high = np.minimum(estimate.left, estimate.right), np.maximum(estimate.left, estimate.right)
+        # One-sided slopes carry four times the noise of the central value, and a tenth of the jump in bends.
+        slack = 3.0 * (estimate.truncation + 4.0 * estimate.noise) + 0.1 * (high - low) + tau
+        inside = (analytic >= low - slack) & (analytic <= high + slack)
+    kink = np.asarray(estimate.limit == Limit.KINK) & known
+    jump = np.asarray(estimate.limit == Limit.JUMP)
+    off = np.where(kink, ~inside, off) & known & ~jump
+    wrong = off | ~np.isfinite(analytic)
+    resolved = known & (bar <= tolerance.resolution * scale + tolerance.atol) & ~kink & ~jump
+    as_subgradient = kink & inside & ~wrong & subgradient
+    verified = (resolved & ~wrong) | as_subgradient
+    fixed = np.asarray(estimate.limit == Limit.FIXED)
+    verified, wrong = verified & ~fixed, wrong & ~(fixed & np.isfinite(analytic))
+    return Judgement(wrong, verified, ~wrong & ~verified, as_subgradient, bar + tau, scale)

@@ -1,0 +1,210 @@
+"""The checks that users call: composition of what the other modules know."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from gradcheck.bounds import room_within
+from gradcheck.errors import GradientCheckInterrupted, GradientError
+from gradcheck.estimate import Estimate, first_step, shaped
+from gradcheck.evaluation import Objective, Rays
+from gradcheck.noise import Noise, measure_noise
+from gradcheck.parameters import Flat, Parameters
+from gradcheck.preflight import Finding, Inspection, inspect, inspect_noise
+from gradcheck.report import Report
+from gradcheck.summary import compose
+from gradcheck.sweep import Setting, measure, sweep
+from gradcheck.verdict import DEFAULT_RESOLUTION, DEFAULT_RTOL, Tolerance
+
+__all__ = ["assert_gradient", "check_gradient", "derivative", "gradient"]
+
+METHODS = ("auto", "sweep")
+# f twice, sixteen for its noise, and one coordinate.
+LEAST_BUDGET = 24
+
+
+def check_gradient(
+    f: Callable[..., Any],
+    grad: Any,
+    x: Any,
+    *,
+    args: Sequence[Any] = (),
+    rtol: float | None = None,
+    atol: float = 0.0,
+    resolution: float | None = None,
+    method: str = "auto",
+    max_nfev: int | None = None,
+    bounds: Any = None,
+    subgradient: bool = False,
+    rng: Any = 0,
+) -> Report:
+    """Judge a gradient: PASS, FAIL or INCONCLUSIVE, each with its evidence.
+
+    f : f(x, *args) -> one real number; with `grad=True` it returns (value, gradient).
+    grad : grad(x, *args) -> gradient with the structure of x; or such a gradient; or True. For a complex entry
+        of x it is df/dRe + i df/dIm.
+    x : an array or a scalar, or a dict, list, tuple or dataclass of them, nested; never modified.
+    rtol, atol : which discrepancy is accepted, rtol max(|analytic|, |numerical|) + atol beyond the error bar.
+        Default rtol by the dtype in which f computes: 1e-6 for float64, 1e-3 for float32.
+    resolution : which relative mistake must have been visible for a PASS. Default 1e-3, for float32 3e-2.
+    method : "sweep" judges every coordinate; "auto" chooses.
+    max_nfev : budget of evaluations of f; what it does not reach is reported as not checked.
+    bounds : as scipy.optimize takes them; f is not called outside.
+    subgradient : at a kink, accept any value between the one-sided slopes.
+    rng : seed or Generator for the direction in which the noise of f is measured.
+
+    Returns a Report. Exceptions that f or grad raise at x itself propagate with a note; at a point that the
+    check chose they mean that the point is off f's domain. A KeyboardInterrupt becomes
+    GradientCheckInterrupted, whose `report` holds what was known.
+    Raises ValueError or TypeError for arguments that cannot be used.
+    """
+    options = {"rtol": rtol, "atol": atol, "resolution": resolution, "method": method, "max_nfev": max_nfev,
+               "bounds": bounds, "subgradient": subgradient}  # fmt: skip
+    started = time.perf_counter()
+    _validate(f, grad, method, max_nfev)
+    parameters, flat = Parameters.of(x)
+    room = room_within(bounds, parameters, flat)
+    Tolerance(rtol or 0.0, atol, resolution or 0.0)
+    objective = Objective(f, parameters, args=args, has_gradient=grad is True, max_nfev=max_nfev)
+    inspection = inspect(objective, grad, flat, args)
+    findings = [Finding(note) for note in parameters.notes] + list(inspection.findings)
+    setting = evidence = None
+    if not any(finding.final for finding in findings):
+        setting, more = prepare(objective, inspection, flat, (rtol, atol, resolution), rng, room, subgradient)
+        findings += more
+    if setting is not None and inspection.analytic is not None and not any(f.final for f in findings):
+        free = np.flatnonzero(room[0] + room[1] > 0) if room is not None else np.arange(parameters.size)
+        evidence = sweep(setting, inspection.analytic, free)
+    report = compose(
+        parameters,
+        evidence,
+        findings,
+        tolerance=setting.tolerance if setting else Tolerance(rtol or DEFAULT_RTOL["float64"], atol),
+        nfev=objective.nfev,
+        ngev=inspection.ngev,
+        seconds=time.perf_counter() - started,
+        seed=rng,
+        call=call_text("check_gradient", options, rng),
+    )
+    if evidence is not None and evidence.interrupted:
+        raise GradientCheckInterrupted(report)
+    return report
+
+
+def assert_gradient(f: Callable[..., Any], grad: Any, x: Any, **options: Any) -> Report:
+    """`check_gradient` with the same arguments that raises GradientError unless the outcome is PASS.
+
+    INCONCLUSIVE raises as well: the message says that the gradient is not the culprit, and what to do.
+    """
+    report = check_gradient(f, grad, x, **options)
+    if not report:
+        raise GradientError(report)
+    return report
+
+
+def gradient(
+    f: Callable[..., Any], x: Any, *, args: Sequence[Any] = (), bounds: Any = None, rng: Any = 0
+) -> Estimate:
+    """The numerical gradient of f at x with an error bar for each entry.
+
+    f : f(x, *args) -> one real number. x : as in `check_gradient`. Returns an Estimate whose `value` and `error`
+    have the structure of x; the true derivative is expected within 3 errors. Six evaluations of f an entry, more
+    where more are needed, and at most seventeen for f's noise.
+    Raises ValueError where f(x) is not finite.
+    """
+    parameters, flat = Parameters.of(x)
+    objective = Objective(f, parameters, args=args)
+    f_x = objective.value(flat)
+    if not np.isfinite(f_x):
+        raise ValueError(f"f(x) is {f_x}: there is no derivative to estimate")
+    noise = probe_noise(objective, flat, f_x, rng, room_within(bounds, parameters, flat))
+    setting = Setting(
+        objective, flat, f_x, noise.level, first_step(noise, f_x, parameters.size), parameters.scales(flat),
+        Tolerance(0.0), room_within(bounds, parameters, flat),
+    )  # fmt: skip
+    found = measure(setting, np.arange(parameters.size))
+    return shaped(found, parameters.unflatten_as, objective.nfev)
+
+
+def derivative(
+    phi: Callable[..., Any], t: float = 0.0, *, args: Sequence[Any] = (), bounds: Any = None
+) -> Estimate:
+    """The derivative of a function of one number at t, with an error bar; fields are floats.
+
+    phi : phi(t, *args) -> one real number. `value` is in units of phi per t; the truth is expected within 3 E.
+    """
+    if np.ndim(t) != 0:
+        raise ValueError(f"t must be one number, not an array of shape {np.shape(t)}; gradient takes arrays")
+    found = gradient(phi, t, args=args, bounds=bounds)
+    return shaped(found, lambda part: part.item() if hasattr(part, "item") else part, found.nfev)
+
+
+def prepare(
+    objective: Objective,
+    inspection: Inspection,
+    x: Flat,
+    tolerances: tuple[float | None, float, float | None],
+    rng: Any,
+    room: tuple[Flat, Flat] | None,
+    subgradient: bool,
+) -> tuple[Setting, tuple[Finding, ...]]:
+    """Measure the noise of f; choose tolerances and steps by it."""
+    noise = probe_noise(objective, x, inspection.f_x, rng, room)
+    coarser = [inspection.computes_in, noise.digits]
+    dtype = next((name for name in ("float16", "float32") if name in coarser), "float64")
+    rtol, atol, resolution = tolerances
+    tolerance = Tolerance(
+        DEFAULT_RTOL[dtype] if rtol is None else rtol,
+        atol,
+        DEFAULT_RESOLUTION[dtype] if resolution is None else resolution,
+    )
+    step = first_step(noise, inspection.f_x, x.size)
+    scales = objective.parameters.scales(x)
+    setting = Setting(objective, x, inspection.f_x, noise.level, step, scales, tolerance, room, subgradient)
+    return setting, inspect_noise(noise, inspection.f_x)
+
+
+def probe_noise(objective: Objective, x: Flat, f_x: Any, rng: Any, room: tuple[Flat, Flat] | None) -> Noise:
+    """Measure the noise along one random direction that has each coordinate's own scale, within the bounds."""
+    generator = np.random.default_rng(rng)
+    signs = generator.choice([-1.0, 1.0], x.size)
+    size = generator.uniform(0.5, 1.5, x.size) * objective.parameters.scales(x)
+    if room is not None:
+        # Inwards, and not farther than the bounds allow even the widest probe.
+        left, right = room
+        signs = np.where(right >= left, 1.0, -1.0)
+        size = np.minimum(size, 1e2 * np.maximum(left, right))
+    tangent = signs * size
+    coarse = max(float(np.finfo(b.real_dtype).eps) for b in objective.parameters.blocks)
+    # In float32 the points themselves must lie many spacings apart.
+    return measure_noise(objective, Rays(x, [tangent]), f_x, max(1e-6, 64.0 * coarse))
+
+
+def call_text(name: str, options: dict[str, Any], rng: Any) -> str:
+    """The call that repeats a check, with the options that are not the defaults."""
+    defaults = {"rtol": None, "atol": 0.0, "resolution": None, "method": "auto", "max_nfev": None, "bounds": None,
+                "subgradient": False}  # fmt: skip
+    given = [f"{key}={value!r}" for key, value in options.items() if not _same(value, defaults[key])]
+    seed = f"rng={rng!r}" if rng is None or isinstance(rng, int) else "rng=..."
+    return f"gradcheck.{name}(f, grad, x, {', '.join([*given, seed])})"
+
+
+def _same(one: Any, other: Any) -> bool:
+    return one is other or (isinstance(one, float | int | str) and one == other)
+
+
+def _validate(f: Any, grad: Any, method: str, max_nfev: int | None) -> None:
+    if not callable(f):
+        raise TypeError(f"f must be callable, not {type(f).__name__}")
+    if grad is None or grad is False:
+        raise TypeError(
+            f"grad must be a callable, a gradient, or True where f returns (value, gradient); not {grad!r}"
+        )
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(map(repr, METHODS))}, not {method!r}")
+    if max_nfev is not None and max_nfev < LEAST_BUDGET:
+        raise ValueError(f"max_nfev must be at least {LEAST_BUDGET}, not {max_nfev!r}")

@@ -1,0 +1,199 @@
+"""The contract between f, grad and x, looked at before anything is differentiated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradcheck.evaluation import NotScalarError, Objective
+from gradcheck.noise import Noise
+from gradcheck.parameters import Flat, Parameters, leaves, map_leaves
+from gradcheck.verdict import Outcome
+
+__all__ = ["Finding", "Inspection", "inspect", "inspect_noise"]
+
+# Two calls of f may differ by what a parallel sum reorders; more than this is randomness.
+REPEATABLE = 1e-9
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing about the contract, in words.
+
+    outcome : the best that the check can still say; None is a mere note.
+    final : nothing can be measured after this.
+    """
+
+    text: str
+    outcome: Outcome | None = None
+    final: bool = False
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What the first calls at x gave.
+
+    f_x : f(x). analytic : the gradient under test, flat; None where there is none to judge.
+    computes_in : the name of the dtype of value and gradient, the coarser of the two. ngev : calls of grad.
+    """
+
+    f_x: Any
+    analytic: Flat | None
+    findings: tuple[Finding, ...]
+    computes_in: str
+    ngev: int
+
+
+def inspect(objective: Objective, grad: Any, x: Flat, args: Sequence[Any] = ()) -> Inspection:
+    """Call f twice and grad twice at x, and look at what they return and at what they did to x.
+
+    grad : a callable, a tree already computed, or True where f returns (value, gradient).
+    Exceptions that f or grad raise at x propagate, with a note that says where.
+    """
+    findings: list[Finding] = []
+    f_x, returned = _inspect_f(objective, x, findings)
+    if any(finding.final for finding in findings):
+        return Inspection(f_x, None, tuple(findings), "float64", 0)
+    parameters, ngev = objective.parameters, 0
+    if grad is True:
+        tree, second = returned
+    elif callable(grad):
+        (tree, second), ngev = _call_grad(grad, parameters, x, args, f_x, findings), 2
+    else:
+        tree, second = grad, None
+    analytic, dtype = _inspect_gradient(parameters, tree, second, findings)
+    return Inspection(f_x, analytic, tuple(findings), dtype, ngev)
+
+
+def _inspect_f(objective: Objective, x: Flat, findings: list[Finding]) -> tuple[Any, list[Any]]:
+    values, gradients = [], []
+    for _ in range(2):
+        mine = x.copy()
+        tree = objective.parameters.unflatten(mine)
+        try:
+            value, gradient = objective.at(tree)
+        except NotScalarError as error:
+            findings.append(Finding(str(error), Outcome.INCONCLUSIVE, final=True))
+            return np.nan, []
+        except Exception as error:
+            error.add_note("gradcheck: raised by f at x")
+            raise
+        values.append(value)
+        gradients.append(gradient)
+        changed = _changed(objective.parameters, tree, x)
+        if changed and not findings:
+            findings.append(Finding(f"f changes x: {changed}", Outcome.INCONCLUSIVE))
+    first, second = values
+    if not np.isfinite(first):
+        findings.append(
+            Finding(
+                f"f(x) is {first}: there is no derivative to compare with", Outcome.INCONCLUSIVE, final=True
+            )
+        )
+    elif first != second:
+        apart = abs(first - second)
+        text = f"f differs between two calls at the same x: {first:.17g} and {second:.17g}"
+        if not apart <= REPEATABLE * max(abs(first), abs(second)):
+            findings.append(Finding(text + "; fix its random seed", Outcome.INCONCLUSIVE, final=True))
+        else:
+            findings.append(Finding(text))
+    return first, gradients
+
+
+def _call_grad(
+    grad: Callable[..., Any],
+    parameters: Parameters,
+    x: Flat,
+    args: Sequence[Any],
+    f_x: Any,
+    findings: list[Finding],
+) -> tuple[Any, Any]:
+    """Call grad twice: (the gradient as it was after the first call, the second gradient)."""
+    given = parameters.unflatten(x.copy())
+    try:
+        first = _gradient_part(grad(given, *args), parameters, f_x, findings)
+    except Exception as error:
+        error.add_note("gradcheck: raised by grad at x")
+        raise
+    changed = _changed(parameters, given, x)
+    if changed:
+        findings.append(Finding(f"grad changes x: {changed}", Outcome.FAIL))
+    kept = map_leaves(np.copy, first)
+    second = _gradient_part(grad(parameters.unflatten(x.copy()), *args), parameters, f_x, [])
+    if _share(first, second):
+        findings.append(
+            Finding("grad returns the same buffer at every call: a caller that keeps it sees it change")
+        )
+    if not changed and _share(first, given):
+        findings.append(Finding("grad returns a view of x: writing into the gradient would change x"))
+    return kept, second
+
+
+def _gradient_part(result: Any, parameters: Parameters, f_x: Any, findings: list[Finding]) -> Any:
+    """The gradient of a (value, gradient) pair, whose value must be f's; anything else as it is."""
+    pair = isinstance(result, tuple) and len(result) == 2 and np.ndim(result[0]) == 0
+    if not pair or _fits(parameters, result):
+        return result
+    value, gradient = result
+    if not abs(value - f_x) <= REPEATABLE * max(abs(value), abs(f_x)):
+        text = f"f(x) is {f_x:.17g} but grad returns the value {value:.17g} with its gradient: two different functions"
+        findings.append(Finding(text, Outcome.FAIL))
+    return gradient
+
+
+def _inspect_gradient(
+    parameters: Parameters, tree: Any, second: Any, findings: list[Finding]
+) -> tuple[Flat | None, str]:
+    try:
+        analytic = parameters.flatten(tree)
+    except (ValueError, TypeError) as error:
+        findings.append(Finding(str(error), Outcome.FAIL, final=True))
+        return None, "float64"
+    if second is not None and not np.array_equal(analytic, parameters.flatten(second), equal_nan=True):
+        findings.append(Finding("grad differs between two calls at the same x", Outcome.FAIL))
+    bad = np.flatnonzero(~np.isfinite(analytic))
+    if bad.size:
+        text = (
+            f"grad is not finite in {bad.size:,} of {analytic.size:,} entries: {parameters.name(int(bad[0]))}"
+        )
+        findings.append(Finding(f"{text} is {analytic[bad[0]]}", Outcome.FAIL))
+    dtypes = [leaf.dtype for leaf in leaves(tree)]
+    for dtype in sorted({str(d) for d in dtypes if d.kind in "iub"}):
+        findings.append(Finding(f"grad returns {dtype}: fractions may have been cut off"))
+    reals = [np.empty(0, d).real.dtype for d in dtypes if d.kind in "fc"]
+    reals += [b.real_dtype for b in parameters.blocks]
+    coarsest = max((float(np.finfo(d).eps), str(d)) for d in reals)[1]
+    return analytic, coarsest
+
+
+def inspect_noise(noise: Noise, f_x: Any) -> tuple[Finding, ...]:
+    """What the probing of the noise says about f."""
+    if noise.constant and noise.values:
+        text = f"f does not depend on x at all: it is {f_x:.17g} at all {len(noise.values)} points around x"
+        return (Finding(text, Outcome.INCONCLUSIVE, final=True),)
+    return ()
+
+
+def _changed(parameters: Parameters, tree: Any, x: Flat) -> str:
+    """Which entry of the tree that f or grad was given is no longer x; empty where all are."""
+    now = parameters.flatten(tree, "x")
+    moved = np.flatnonzero(now != x)
+    if moved.size == 0:
+        return ""
+    at = int(moved[0])
+    return f"{parameters.name(at)} was {x[at]:.17g} before the call and is {now[at]:.17g} after it"
+
+
+def _fits(parameters: Parameters, tree: Any) -> bool:
+    try:
+        parameters.flatten(tree)
+    except (ValueError, TypeError):
+        return False
+    return True
+
+
+def _share(one: Any, other: Any) -> bool:
+    return any(np.shares_memory(a, b) for a in leaves(one) for b in leaves(other))

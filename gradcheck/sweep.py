@@ -1,0 +1,196 @@
+"""Evidence from every coordinate: one line through x along each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.estimate import Estimate, Limit, estimate
+from gradcheck.evaluation import Axes, Objective
+from gradcheck.parameters import Flat, Parameters
+from gradcheck.verdict import Judgement, Tolerance, gradient_scale, judge
+
+__all__ = ["Evidence", "Setting", "sweep"]
+
+Index = NDArray[np.intp]
+
+# Lines measured together: enough to keep array arithmetic cheap, few enough that an interruption loses little.
+CHUNK = 128
+# Wrong derivatives measured a second time, with another step, before anyone is accused.
+CONFIRMED = 32
+CONFIRMING_STEP = 0.37
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is known before the evidence is gathered; shared by sweep, directions and locate.
+
+    x : the flat point. f_x : f there. level : noise of one value of f. relative_step : first step over scale.
+    scales : (size,) unit of the steps for each coordinate. room : how far each may go, left and right.
+    """
+
+    objective: Objective
+    x: Flat
+    f_x: Any
+    level: float
+    relative_step: float
+    scales: Flat
+    tolerance: Tolerance
+    room: tuple[Flat, Flat] | None = None
+    subgradient: bool = False
+
+    @property
+    def parameters(self) -> Parameters:
+        """The structure of x."""
+        return self.objective.parameters
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Analytic and numerical derivatives at some coordinates, and what was decided; all arrays are (m,)."""
+
+    coordinates: Index
+    analytic: Flat
+    estimate: Estimate
+    judgement: Judgement
+    interrupted: bool = False
+
+    @property
+    def wrong(self) -> Index:
+        """The flat indices of the wrong entries."""
+        return self.coordinates[self.judgement.wrong]
+
+
+def sweep(setting: Setting, analytic: Flat, coordinates: Index) -> Evidence:
+    """Judge the given coordinates one by one.
+
+    analytic : (size,) the gradient under test. coordinates : (m,) flat indices.
+    Six evaluations of f a coordinate where the first step serves, and six more for each of the (at most 32,
+    unless one of them turns out not to hold) derivatives that seem wrong.
+    A KeyboardInterrupt ends it with what is known: the rest has an infinite error bar.
+    """
+    parts: list[Estimate] = []
+    interrupted = False
+    try:
+        for start in range(0, coordinates.size, CHUNK):
+            chunk = coordinates[start : start + CHUNK]
+            parts.append(measure(setting, chunk, analytic))
+    except KeyboardInterrupt:
+        interrupted = True
+    done = sum(np.size(part.value) for part in parts)
+    found = join([*parts, _unmeasured(coordinates.size - done, setting.x.dtype)])
+    judgement = decide(setting, found, analytic, coordinates)
+    if not interrupted:
+        found, judgement = _confirm(setting, found, judgement, analytic, coordinates)
+    return Evidence(coordinates, analytic[coordinates], found, judgement, interrupted)
+
+
+def measure(setting: Setting, coordinates: Index, analytic: Flat | None = None) -> Estimate:
+    """The numerical derivatives at some coordinates (m,); `analytic` only tells when they are precise enough."""
+    scales = setting.scales[coordinates]
+    rows = _rows_by_block(setting.parameters, coordinates)
+
+    def wanted(at: Index, so_far: Estimate) -> tuple[Flat, Flat]:
+        size = np.abs(so_far.value) if analytic is None else np.abs(analytic[coordinates[at]])
+        members = [np.flatnonzero(np.isin(at, r)) for r in rows]
+        size = np.maximum(np.maximum(np.where(np.isfinite(size), size, 0.0), np.abs(so_far.value)),
+                          gradient_scale(so_far, members, scales[at]))  # fmt: skip
+        tolerance = setting.tolerance
+        return tolerance.rtol * size + tolerance.atol, 0.3 * tolerance.resolution * size + tolerance.atol
+
+    return _along_axes(setting, coordinates, setting.relative_step * scales, wanted)
+
+
+def _along_axes(
+    setting: Setting,
+    coordinates: Index,
+    step: Flat,
+    wanted: Callable[..., tuple[Flat, Flat]],
+    rounds: int = 8,
+) -> Estimate:
+    x = setting.x
+    spacing = np.array([float(np.finfo(b.real_dtype).eps) for b in setting.parameters.blocks])
+    owner = np.searchsorted([b.stop for b in setting.parameters.blocks], coordinates, side="right")
+    # Below 64 spacings of x the step itself would be rounded by a per cent.
+    smallest = 64.0 * spacing[owner] * np.maximum(np.abs(x[coordinates]), 1e-6 * setting.scales[coordinates])
+    room = setting.room
+    return estimate(
+        setting.objective,
+        Axes(setting.parameters, x, coordinates),
+        setting.f_x,
+        level=setting.level,
+        step=np.maximum(step, smallest),
+        smallest=smallest,
+        wanted=wanted,
+        room=None if room is None else (room[0][coordinates], room[1][coordinates]),
+        rounds=rounds,
+    )
+
+
+def decide(setting: Setting, found: Estimate, analytic: Flat, coordinates: Index) -> Judgement:
+    """Judge measured coordinates by the rule of `gradcheck.verdict`."""
+    rows = _rows_by_block(setting.parameters, coordinates)
+    block_scale = gradient_scale(found, rows, setting.scales[coordinates])
+    return judge(
+        analytic[coordinates], found, block_scale, setting.tolerance, subgradient=setting.subgradient
+    )
+
+
+def _confirm(
+    setting: Setting, found: Estimate, judgement: Judgement, analytic: Flat, coordinates: Index
+) -> tuple[Estimate, Judgement]:
+    """Measure what seems wrong again with another step; bars that do not hold are widened, and judged anew."""
+    suspects = np.flatnonzero(judgement.wrong & np.isfinite(analytic[coordinates]))
+    excess = np.abs(analytic[coordinates] - found.value) / judgement.allowed
+    # The least wrong first: they are the ones that a bar slightly too small would make.
+    suspects = suspects[np.argsort(excess[suspects])]
+    first, rest = suspects[:CONFIRMED], suspects[CONFIRMED:]
+    found, held = _remeasure(setting, found, coordinates, first)
+    if not held and rest.size:
+        found, _ = _remeasure(setting, found, coordinates, rest)
+    return found, decide(setting, found, analytic, coordinates)
+
+
+def _remeasure(setting: Setting, found: Estimate, coordinates: Index, rows: Index) -> tuple[Estimate, bool]:
+    if rows.size == 0 or setting.objective.remaining < 6 * rows.size:
+        return found, True
+    step = CONFIRMING_STEP * found.step[rows]
+
+    def nothing_more(at: Index, _: Estimate) -> tuple[Flat, Flat]:
+        anything = np.full(at.size, np.inf)
+        return anything, anything
+
+    again = _along_axes(setting, coordinates[rows], step, nothing_more, rounds=1)
+    apart = np.abs(again.value - found.value[rows])
+    with np.errstate(invalid="ignore"):
+        clash = np.isfinite(again.error) & (apart > found.error[rows] + again.error)
+    error = found.error.copy()
+    error[rows[clash]] += apart[clash]
+    return replace(found, error=error, nfev=found.nfev + again.nfev), not clash.any()
+
+
+def join(parts: list[Estimate]) -> Estimate:
+    """Several estimates as one, in order."""
+    arrays = {
+        f.name: np.concatenate([np.atleast_1d(getattr(p, f.name)) for p in parts])
+        for f in fields(Estimate)
+        if f.name != "nfev"
+    }
+    return Estimate(**arrays, nfev=sum(p.nfev for p in parts))
+
+
+def _unmeasured(m: int, dtype: np.dtype[Any]) -> Estimate:
+    unknown = np.full(m, np.nan, dtype)
+    infinite = np.full(m, np.inf, dtype)
+    limit = np.full(m, Limit.BUDGET, object)
+    parts: dict[str, Any] = {f.name: unknown for f in fields(Estimate)}
+    parts |= {"error": infinite, "limit": limit, "nfev": 0}
+    return Estimate(**parts)
+
+
+def _rows_by_block(parameters: Parameters, coordinates: Index) -> list[Index]:
+    return [np.flatnonzero((coordinates >= b.start) & (coordinates < b.stop)) for b in parameters.blocks]
