@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 FAILED, INTERRUPTED = 1, 130
+STDOUT = Path("-")
 
 
 class BadInput(click.ClickException):
@@ -46,7 +47,12 @@ def main() -> None:
 
 @main.command()
 @click.argument("cases", nargs=-1, metavar="[PATH|NAME]...")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write every row to this file.")
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(path_type=Path),
+    help="Write every row to this file; - is the standard output.",
+)
 @click.option("--figures", type=click.Path(path_type=Path), metavar="DIR", help="Write the figures here.")
 @click.option("--figure-format", type=click.Choice(["png", "svg"]), default="png", show_default=True)
 @click.option(
@@ -83,7 +89,7 @@ def run(
     _check_data(data, loaded)
     context = Context(data=data, fast=fast, numerical=numerical, progress=sys.stderr.isatty())
     save = None if figures is None else figure_writer(figures, figure_format)
-    console = new_console()
+    console = new_console(stderr=json_file == STDOUT)
     results, interrupted = _run_all(loaded, context, save, console)
     explain(console, results)
     if interrupted:
@@ -140,7 +146,7 @@ def _select(paths: Sequence[str], expression: str | None) -> list[LoadedCase]:
 def _check_outputs(json_file: Path | None, figures: Path | None) -> None:
     """Refuse an output that cannot be written before the long run, not after it."""
     try:
-        if json_file is not None:
+        if json_file is not None and json_file != STDOUT:
             existed = json_file.exists()
             json_file.parent.mkdir(parents=True, exist_ok=True)
             with json_file.open("a"):
@@ -218,8 +224,12 @@ def _write_json(path: Path, results: Sequence[CaseResult], interrupted: bool) ->
         "cases": [result.to_dict() for result in results],
         "rows": [row.to_dict() for result in results for row in result.rows],
     }
+    text = json.dumps(document, indent=2, allow_nan=False) + "\n"
+    if path == STDOUT:
+        click.echo(text, nl=False)
+        return
     try:
-        path.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise BadInput(f"--json: cannot write {path}: {error.strerror}") from error
 

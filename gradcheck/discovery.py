@@ -50,10 +50,10 @@ def _case_files(path: str | Path) -> list[Path]:
         return files
     if given.is_file() or named.is_file():
         return [given if given.is_file() else named]
-    known = sorted(file.stem for file in Path("cases").glob("*.py"))
-    near = difflib.get_close_matches(str(path), known, n=1)
-    hint = f"; did you mean {near[0]}?" if near else f"; known cases: {', '.join(known)}" if known else ""
-    raise CaseError(f"{path}: no such file or folder, and no case of this name in cases/{hint}")
+    names = sorted(file.stem for file in Path("cases").glob("*.py"))
+    near = difflib.get_close_matches(str(path), [*names, *map(str, given.parent.glob("*"))], n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known cases: {', '.join(names) or 'none in cases/'}"
+    raise CaseError(f"{path}: no such file or folder, and no case of this name in cases/; {hint}")
 
 
 def _load(path: Path) -> LoadedCase:

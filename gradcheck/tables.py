@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -27,13 +28,15 @@ WIDE, NARROW = 120, 78
 LISTED = 4
 
 
-def new_console() -> Console:
-    """Return a console on the standard output that keeps to the terminal's width, NO_COLOR and pipes."""
+def new_console(*, stderr: bool = False) -> Console:
+    """Return a console that keeps to the terminal's width, NO_COLOR and pipes."""
+    stream = sys.stderr if stderr else sys.stdout
     # A character that the terminal cannot show must not end a long run.
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")
-    piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
-    return Console(width=PIPE_WIDTH if piped else None, highlight=False, markup=False, emoji=False)
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
+    piped = not stream.isatty() and "COLUMNS" not in os.environ
+    width = PIPE_WIDTH if piped else None
+    return Console(width=width, stderr=stderr, highlight=False, markup=False, emoji=False)
 
 
 def show_result(console: Console, result: CaseResult) -> None:

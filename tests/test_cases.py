@@ -441,6 +441,7 @@ def test_paths_that_lead_nowhere_are_named(tmp_path, monkeypatch):
     for path, said in {
         "gradeints": "did you mean gradients?",
         "missing.py": "known cases: gradients",
+        "cases/gradient.py": "did you mean cases/gradients.py?",
         "empty": "no case file",
         "notes.txt": "ends in .py",
     }.items():

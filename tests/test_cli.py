@@ -171,6 +171,15 @@ def test_json_holds_every_row(project):
     assert row["reason"] == "by hand [really]"
 
 
+def test_json_to_the_standard_output_is_json_alone(project):
+    """`--json - | jq` works: the table goes to the standard error."""
+    result = call("run", "right", "--json", "-")
+
+    assert json.loads(result.stdout)["counts"]["PASS"] == 2
+    assert "2 passed, 0 failed, 0 inconclusive" in result.stderr
+    assert not (project / "-").exists()
+
+
 @pytest.mark.parametrize(("file_format", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml")])
 def test_figures_are_written(project, file_format, start):
     """--figures makes the folder and writes a file for each figure, and the result names it."""
