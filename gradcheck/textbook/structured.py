@@ -1,0 +1,242 @@
+"""The published central differences of the two-layer network, from what each perturbation touches.
+
+A perturbed weight moves one hidden unit (W1, b1) or one score (W2, b2), and sample n only as far as its own input
+is not zero. So L(w + h) - L(w - h) is a sum over samples of small corrections to one forward pass. Sample n's
+correction depends on u = h x_ni alone: it is evaluated at a few values of u and interpolated between them by a
+polynomial whose remainder is bounded below rounding, and a matrix product with the powers of the inputs sums it for
+every weight at once. No derivative is coded. `docs/structured.md` derives the formulas and proves the bound.
+
+Source: the chapter, sections 3.1 (central difference) and 5.1 (the network).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import accumulate, repeat
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gradcheck.textbook import losses
+from gradcheck.textbook.networks import TwoLayerNet
+
+__all__ = ["structured_gradient"]
+
+Array = npt.NDArray[Any]
+Shift = Callable[[Array, slice], Array]
+
+_PUBLISHED = (losses.cross_entropy_published, losses.cross_entropy_label_published)
+_CORRECTED = (losses.cross_entropy, losses.cross_entropy_onehot, losses.cross_entropy_label)
+# Numbers in the largest temporary of a block of units, 1 MB, and the fewest units that keep the matrix products
+# efficient. Chosen by trial on benchmarks/training.py.
+_BLOCK, _FEWEST_UNITS = 2**17, 8
+
+
+def structured_gradient(
+    network: TwoLayerNet, x: npt.ArrayLike, t: npt.ArrayLike, h: float = 1e-4, *, n_threads: int | None = None
+) -> dict[str, Array]:
+    """Return (L(w + h) - L(w - h)) / 2h for every parameter w, as a dict like `network.params`.
+
+    network : TwoLayerNet with float64 parameters, `softmax` or `softmax_whole_array`, and a cross entropy of a batch.
+    x : (n, d), d the input size.  t : one-hot or soft targets (n, k) or labels (n,), as the network's loss takes them.
+    h : the step, in units of the parameters.  n_threads : blocks of units computed at once, default one per
+    processor; the result does not depend on it.
+    Error: rounding alone, about 1e-15 of the largest weight of W2; the loop's own rounding is about 1e-16 L / h.
+    Raises TypeError or ValueError for a network, loss or array that the formulas do not cover, and ValueError where
+    h max|x| is too large for the interpolation's remainder to stay below rounding.
+    """
+    if not (np.isfinite(h) and h > 0):
+        raise ValueError(f"h is {h}; a finite step above 0 is allowed")
+    if n_threads is not None and n_threads < 1:
+        raise ValueError(f"n_threads is {n_threads}; None or 1 or more is allowed")
+    forward, hidden, x = _forward(network, x, t)
+
+    def moved_unit(u: Array, units: slice) -> Array:
+        # sigma(a + u) - sigma(a), without subtracting two nearly equal numbers.
+        z, growth = hidden[:, units], np.expm1(u)[:, None, None]
+        moved: Array = z * (1 - z) * growth / (1 + z * growth)
+        return moved
+
+    def moved_score(u: Array, units: slice) -> Array:
+        return np.broadcast_to(u[:, None, None], (u.size, len(x), units.stop - units.start))
+
+    W2 = network.params["W2"]
+    with ThreadPoolExecutor(n_threads or os.cpu_count()) as pool:
+        first = _layer(forward, x, W2, moved_unit, 0.5, h, pool)
+        second = _layer(forward, hidden, np.eye(W2.shape[1]), moved_score, 1.0, h, pool)
+    return {"W1": first[:-1], "b1": first[-1], "W2": second[:-1], "b2": second[-1]}
+
+
+def _layer(
+    forward: _Forward,
+    inputs: Array,
+    moves: Array,
+    shift: Shift,
+    slope: float,
+    h: float,
+    pool: ThreadPoolExecutor,
+) -> Array:
+    """Return the difference quotients for the weights (i, j) from `inputs` (n, i) into units, biases below them.
+
+    Unit j moves the scores of sample n by shift(u)[n, j] moves[j], where u = h inputs[n, i].
+    slope : a bound of |d shift / du|, also for complex u near 0.
+    """
+    # A bias is the weight of one more input, which is always 1.
+    inputs = np.column_stack([inputs, np.ones(len(inputs))])
+    # A weight whose input is 0 in every sample touches nothing.
+    touched = inputs.any(axis=0)
+    inputs = inputs[:, touched]
+    largest = np.abs(inputs).max()
+    degree = _degree(h * largest, slope * np.abs(moves).max(), h)
+    powers = list(accumulate(repeat(inputs / largest, degree), np.multiply))
+    # Chebyshev's points: 0, where nothing is perturbed, comes first.
+    grid = np.append(0.0, np.delete(np.cos(np.pi * np.arange(degree + 1) / degree), degree // 2))
+    to_coefficients = np.linalg.inv(np.vander(grid, increasing=True))
+
+    def block(units: slice) -> Array:
+        scores = shift(h * largest * grid, units)[..., None] * moves[units]
+        plus, minus = _loss_changes(forward, np.expm1(scores), to_coefficients, powers)
+        quotients: Array = (plus - minus) / (2 * h)
+        return quotients
+
+    width = max(_FEWEST_UNITS, _BLOCK // (grid.size * forward.y.size))
+    units = [slice(j, min(j + width, len(moves))) for j in range(0, len(moves), width)]
+    quotients = np.zeros((touched.size, len(moves)))
+    quotients[touched] = np.hstack(list(pool.map(block, units)))
+    return quotients
+
+
+def _loss_changes(forward: _Forward, growth: Array, to_coefficients: Array, powers: list[Array]) -> Array:
+    """Return L(w + h) - L(w) and L(w - h) - L(w) for every weight (i, j) of a block: (2, i, j).
+
+    growth : (g, n, j, k) exp(change of the scores) - 1, at g values of u.
+    to_coefficients : (g, g) takes the values of a function of u there to the coefficients of its polynomial.
+    powers : x, x^2, ... x^(g-1), each (n, i).
+    """
+
+    def summed(values: Array) -> Array:
+        """Sum over samples the polynomials through `values` (g, n, j), at u = +-h x: (2, i, j)."""
+        constant, *others = np.tensordot(to_coefficients, values, axes=1)
+        odd = sum(x.T @ coefficient for x, coefficient in zip(powers[::2], others[::2], strict=True))
+        even = sum(x.T @ coefficient for x, coefficient in zip(powers[1::2], others[1::2], strict=True))
+        sums: Array = np.stack([even + odd, even - odd]) + constant.sum(axis=0)
+        return sums
+
+    def over_classes(values: Array) -> Array:
+        weighted: Array = np.einsum("gnjm,nm->gnj", values, forward.weights)
+        return weighted
+
+    n, c = len(forward.y), forward.kept[:, None]
+    total = forward.weights.sum(axis=1)[:, None]
+    # The normaliser grows to 1 + S times itself: each sample's own, or the sum over all of them.
+    S = np.einsum("gnjk,nk->gnj", growth, forward.y)
+    E = np.take_along_axis(growth, forward.classes[None, :, None, :], axis=-1)
+    changes: Array
+    if not forward.shared:
+        changes = summed(total * np.log1p(S) - over_classes(np.log1p(c * E + (1 - c) * S[..., None])))
+    else:
+        S = summed(S)
+        changes = total.sum() * np.log1p(S) - summed(over_classes(np.log1p(c * E)))
+        if (c < 1).any():
+            # log1p(c E + (1 - c) S) = log1p(c E) + log1p(S V): the latter's series in S, by Horner's rule.
+            V_powers = list(accumulate(repeat((1 - c) / (1 + c * E), len(powers)), np.multiply))
+            series = np.zeros_like(S)
+            for b in range(len(V_powers), 0, -1):
+                series = -S * (series + summed(over_classes(V_powers[b - 1])) / b)
+            changes += series
+    changes /= n
+    return changes
+
+
+def _degree(reach: float, steepness: float, h: float) -> int:
+    """Return the least degree for which the interpolation's remainder moves no difference quotient by eps.
+
+    reach : largest |u|.  steepness : bound of |d score / du|.  The bound is derived in docs/structured.md.
+    """
+    radius = min(np.pi / 2, 1 / steepness) if steepness > 0 else np.pi / 2
+    s = radius / reach
+    ellipse = s + np.sqrt(s**2 - 1) if s > 50 else 1.0
+    for degree in (4, 6, 8):
+        if 128 * ellipse**-degree < np.finfo(float).eps * h * (ellipse - 1):
+            return degree
+    raise ValueError(
+        f"h max|x| is {reach:.3g} and the largest score change per unit {steepness:.3g}: too large for this form; "
+        "scale x to [-1, 1], take a smaller h, or use method 'loop'"
+    )
+
+
+@dataclass(frozen=True)
+class _Forward:
+    """The forward pass that every perturbation corrects, sample by sample.
+
+    y : (n, k) outputs of the softmax.  shared : whether one normaliser serves all samples.
+    classes, weights : (n, m) the classes that the loss looks at and their targets; m is 1 for labels.
+    kept : (n, m) y / (y + delta) at those classes, the share of y in the loss's logarithm; 1 where delta is outside.
+    """
+
+    y: Array
+    shared: bool
+    classes: Array
+    weights: Array
+    kept: Array
+
+
+def _forward(network: TwoLayerNet, x: npt.ArrayLike, t: npt.ArrayLike) -> tuple[_Forward, Array, Array]:
+    """Check everything that the formulas take for granted; return the forward pass, hidden layer and x."""
+    _check_network(network)
+    W1, b1, W2, b2 = (network.params[name] for name in ("W1", "b1", "W2", "b2"))
+    inputs, targets = np.asarray(x), np.asarray(t)
+    for name, array in (("x", inputs), ("t", targets)):
+        if not np.can_cast(array.dtype, np.float64):
+            raise TypeError(f"{name} has dtype {array.dtype}; real numbers that fit float64 are allowed")
+    if inputs.ndim != 2 or inputs.shape[0] == 0 or inputs.shape[1] != len(W1):
+        raise ValueError(f"x has shape {inputs.shape}; a batch (n, {len(W1)}) with n at least 1 is allowed")
+    inputs = inputs.astype(np.float64, copy=False)
+    with np.errstate(divide="ignore", invalid="ignore"):  # what is not finite raises below
+        hidden = losses.sigmoid(inputs @ W1 + b1)
+        y = network.softmax(hidden @ W2 + b2)
+        loss = network.loss_function(y, targets)  # checks t
+    if not np.isfinite(loss):
+        raise ValueError(f"the loss is {loss}; only a finite loss has differences")
+
+    published = network.loss_function in _PUBLISHED
+    if published and targets.size == y.size:
+        targets = targets.reshape(y.shape).argmax(axis=1)
+    if targets.shape != y.shape:
+        classes, weights = targets.reshape(-1, 1), np.ones((len(y), 1))
+    elif np.count_nonzero(targets, axis=1).max() <= 1:  # one-hot: the other classes add nothing
+        classes = (targets != 0).argmax(axis=1)[:, None]
+        weights = np.take_along_axis(targets, classes, axis=1).astype(np.float64)
+    else:
+        classes, weights = np.broadcast_to(np.arange(y.shape[1]), y.shape), targets.astype(np.float64)
+    seen = np.take_along_axis(y, classes, axis=1)
+    kept = np.ones_like(seen) if published else seen / (seen + losses.DELTA)
+    shared = network.softmax is losses.softmax_whole_array
+    return _Forward(y, shared, classes, weights, kept), hidden, inputs
+
+
+def _check_network(network: TwoLayerNet) -> None:
+    """Refuse what the formulas do not describe: the chapter's two layers and its cross entropies are all they know."""
+    if not isinstance(network, TwoLayerNet):
+        raise TypeError(f"network is a {type(network).__name__}; a TwoLayerNet is allowed")
+    for name in ("predict", "loss"):
+        if getattr(getattr(network, name), "__func__", None) is not getattr(TwoLayerNet, name):
+            raise TypeError(f"network.{name} is not TwoLayerNet's own; method 'loop' takes any")
+    if network.softmax not in (losses.softmax, losses.softmax_whole_array):
+        raise ValueError(f"network.softmax is {network.softmax!r}; softmax or softmax_whole_array is allowed")
+    if network.loss_function not in _CORRECTED + _PUBLISHED:
+        raise ValueError(f"network's loss is {network.loss_function!r}; a batch's cross entropy is allowed")
+    if set(network.params) != {"W1", "b1", "W2", "b2"}:
+        raise ValueError(f"network.params holds {', '.join(network.params)}; W1, b1, W2, b2 are allowed")
+    for name, value in network.params.items():
+        if not isinstance(value, np.ndarray) or value.dtype != np.float64:
+            found = getattr(value, "dtype", type(value).__name__)
+            raise TypeError(f"params[{name!r}] is {found}; an array of float64 is allowed")
+    shapes = {name: value.shape for name, value in network.params.items()}
+    W1, b1, W2, b2 = (shapes[name] for name in ("W1", "b1", "W2", "b2"))
+    if not (len(W1) == len(W2) == 2 and b1 == W1[1:] == W2[:1] and b2 == W2[1:]):
+        raise ValueError(f"params have shapes {shapes}; (d, m), (m,), (m, k), (k,) are allowed")
