@@ -248,7 +248,7 @@ def _mistake_row(
         if fit
         else "no reference to judge the planted mistake with"
     )
-    return _row(loaded, quantity.name, name, problem=_Raised(Outcome.FAIL, text))
+    return _row(loaded, quantity.name, name, measured, problem=_Raised(Outcome.FAIL, text))
 
 
 def _expected_value(expected: Any) -> Any:
