@@ -116,6 +116,9 @@ def one_sided(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
         r = (full[:, 0] * samples).sum(axis=1)
         shorter = (part * samples[:, :-1]).sum(axis=1)
         eps = np.maximum(level, np.finfo(values.dtype).eps * np.abs(samples).max(axis=1))
+        # The weights of the second derivative are some fifty times those of the slope: often it is mere noise.
+        bend = (full[:, 1] * samples).sum(axis=1)
+        bend = np.where(np.abs(bend) > 3.0 * eps * np.abs(full[:, 1]).sum(axis=1), bend, 0.0)
         nothing = np.zeros(r.shape, bool)
         unknown = np.full(r.shape, np.nan)
         forward = reach > 0
@@ -128,7 +131,7 @@ def one_sided(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
             jumping=nothing,
             left=np.where(forward, unknown, r),
             right=np.where(forward, r, unknown),
-            curvature=(full[:, 1] * samples).sum(axis=1) / reach,
+            curvature=bend / reach,
             finite=np.isfinite(values).all(axis=1) & np.isfinite(r) & np.isfinite(shorter),
         )
 

@@ -94,12 +94,17 @@ def gradient_scale(estimate: Estimate, blocks: Sequence[NDArray[np.intp]], x_sca
         value, error = value[known], error[known]
         seen = np.abs(value) > 3.0 * error
         if seen.any():
-            size = float(np.sqrt(np.mean(np.where(seen, value, 0.0) ** 2)))
+            # The largest is taken out first, so that no square overflows.
+            largest = np.abs(value[seen]).max()
+            size = float(largest * np.sqrt(np.mean(np.where(seen, value / largest, 0.0) ** 2)))
         else:
             bend, step, noise = (
                 np.abs(part[rows][known]) for part in (estimate.curvature, estimate.step, estimate.noise)
             )
-            size = float(np.max(np.where(bend * step > 3.0 * noise, bend * x_scale[rows][known], 0.0)))
+            # A kink or a singularity beside x bends f as well, and makes the derivative itself uncertain by as much:
+            # only a curvature that stands well out of the bar says how large the gradient is nearby.
+            smooth = (bend * step > 3.0 * noise) & (bend * step > 10.0 * (error - noise))
+            size = float(np.max(np.where(smooth, bend * x_scale[rows][known], 0.0)))
         scale[rows] = size
     return scale
 

@@ -1,0 +1,256 @@
+"""The decision rule: what is wrong, what is verified, and what cannot be decided."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradcheck import Outcome, check_gradient
+from gradcheck.estimate import Estimate, Limit
+from gradcheck.verdict import Judgement, Tolerance, gradient_scale, judge
+
+STRICT = Tolerance(rtol=1e-6, atol=0.0, resolution=1e-3)
+
+
+def measured(value: Any, error: Any, limit: Limit = Limit.NOISE, **known: Any) -> Estimate:
+    """Make an Estimate of m derivatives; the fields that are not given are nan."""
+    value = np.atleast_1d(np.asarray(value, float))
+    parts: dict[str, Any] = {f.name: np.full(value.size, np.nan) for f in dataclasses.fields(Estimate)}
+    parts |= {"value": value, "error": np.broadcast_to(np.asarray(error, float), value.shape)}
+    parts |= {name: np.broadcast_to(np.asarray(v, float), value.shape) for name, v in known.items()}
+    return Estimate(**(parts | {"limit": np.full(value.size, limit, object), "nfev": 0}))
+
+
+def decide(analytic: Any, estimate: Estimate, tolerance: Tolerance = STRICT, **options: Any) -> Judgement:
+    """Judge against the derivatives alone: no array is larger than its entries."""
+    analytic = np.atleast_1d(np.asarray(analytic, float))
+    return judge(analytic, estimate, np.zeros(analytic.size), tolerance, **options)
+
+
+def verdicts(judgement: Judgement) -> list[str]:
+    """Name what was decided for each derivative; exactly one of the three may hold."""
+    masks = {"wrong": judgement.wrong, "verified": judgement.verified, "open": judgement.inconclusive}
+    together = sum(mask.astype(int) for mask in masks.values())
+    assert (together == 1).all()
+    return [next(name for name, mask in masks.items() if mask[i]) for i in range(together.size)]
+
+
+@pytest.mark.parametrize(
+    ("distance", "verdict"), [(0.0, "verified"), (2.9e-5, "verified"), (3.2e-5, "wrong"), (-3.2e-5, "wrong")]
+)
+def test_three_errors_and_rtol_are_allowed_and_no_more(distance, verdict):
+    """With E = 1e-5 and rtol 1e-6 of 1, a discrepancy up to 3.1e-5 is allowed."""
+    assert verdicts(decide(1.0 + distance, measured(1.0, 1e-5))) == [verdict]
+
+
+def test_rtol_is_relative_to_the_larger_of_both():
+    """A gradient a thousand times too large is not excused by its own size, nor one that is zero."""
+    loose = Tolerance(rtol=0.5)
+    assert verdicts(decide([1000.0, 0.0, 1.5], measured([1.0, 1.0, 1.0], 0.0), loose)) == [
+        "wrong", "wrong", "verified",
+    ]  # fmt: skip
+
+
+def test_atol_accepts_an_absolute_discrepancy():
+    """What lies within atol is no mistake, what lies beyond it is."""
+    accepting = Tolerance(rtol=0.0, atol=1e-3)
+    assert verdicts(decide([1.0009, 1.0011], measured([1.0, 1.0], 0.0), accepting)) == ["verified", "wrong"]
+
+
+def test_a_bar_wider_than_the_resolution_is_no_pass():
+    """Agreement within a bar of 1 % verifies nothing at resolution 1e-3, and does at 1e-1."""
+    estimate = measured(1.0, 1e-2)
+    assert verdicts(decide(1.0, estimate)) == ["open"]
+    assert verdicts(decide(1.0, estimate, Tolerance(rtol=1e-6, resolution=0.1))) == ["verified"]
+
+
+def test_a_bar_wider_than_the_resolution_still_refuses_what_lies_outside_it():
+    """A noisy numerical derivative is evidence against a gradient ten bars away."""
+    assert verdicts(decide(1.1, measured(1.0, 1e-2))) == ["wrong"]
+
+
+def test_a_small_entry_is_measured_by_the_scale_of_its_array():
+    """A zero entry beside entries of size 1 is verified by an absolute bar; alone it is not."""
+    estimate = measured(0.0, 1e-9)
+    beside = judge(np.zeros(1), estimate, np.ones(1), STRICT)
+    assert verdicts(beside) == ["verified"]
+    assert verdicts(decide(0.0, estimate)) == ["open"]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_gradient_that_is_not_finite_is_wrong(value):
+    """A nan or inf that the gradient returns is refused, whatever the numerical side knows."""
+    assert (
+        verdicts(decide([value] * 3, measured([1.0, np.nan, 1.0], [1e-9, np.inf, np.inf]))) == ["wrong"] * 3
+    )
+
+
+@pytest.mark.parametrize(("value", "error"), [(np.nan, 1e-9), (1.0, np.nan), (1.0, np.inf), (np.inf, np.inf)])
+def test_without_a_finite_numerical_derivative_nothing_is_decided(value, error):
+    """The absence of evidence neither convicts nor passes."""
+    assert verdicts(decide(1.0, measured(value, error))) == ["open"]
+
+
+@pytest.mark.parametrize(
+    ("analytic", "verdict"), [(-1.0, "open"), (0.0, "open"), (1.0, "open"), (5.0, "wrong")]
+)
+def test_at_a_kink_only_what_lies_outside_the_one_sided_slopes_is_wrong(analytic, verdict):
+    """Between the slopes every convention is possible and none is verified."""
+    kink = measured(0.0, 1.0, Limit.KINK, left=-1.0, right=1.0, truncation=0.0, noise=1e-9)
+    assert verdicts(decide(analytic, kink)) == [verdict]
+
+
+@pytest.mark.parametrize(("analytic", "verdict"), [(-1.0, "verified"), (0.3, "verified"), (5.0, "wrong")])
+def test_a_subgradient_passes_where_it_is_asked_for(analytic, verdict):
+    """With subgradient=True a value between the one-sided slopes passes, one outside does not."""
+    kink = measured(0.0, 1.0, Limit.KINK, left=-1.0, right=1.0, truncation=0.0, noise=1e-9)
+    assert verdicts(decide(analytic, kink, subgradient=True)) == [verdict]
+
+
+def test_a_jump_of_f_convicts_nobody():
+    """Where f itself jumps there is no derivative to compare with."""
+    assert verdicts(decide(7.0, measured(1.0, 1e-9, Limit.JUMP))) == ["open"]
+
+
+def test_a_fixed_coordinate_is_open_unless_the_gradient_is_not_finite():
+    """Equal bounds leave nothing to measure; nan is refused even so."""
+    fixed = measured([1.0, 1.0], np.inf, Limit.FIXED)
+    assert verdicts(decide([1.0, np.nan], fixed)) == ["open", "wrong"]
+
+
+@given(
+    analytic=st.floats(allow_nan=True, allow_infinity=True),
+    value=st.floats(allow_nan=True, allow_infinity=True),
+    error=st.floats(min_value=0.0) | st.just(math.nan),
+    scale=st.floats(0.0, 1e300),
+    limit=st.sampled_from(Limit),
+)
+def test_exactly_one_verdict_holds_and_a_pass_needs_finite_evidence(analytic, value, error, scale, limit):
+    """Whatever the numbers, the three masks exclude each other, and verified means finite and close."""
+    estimate = measured(value, error, limit)
+    with np.errstate(over="ignore"):  # 3 E may be beyond the largest float: that is not evidence either
+        judgement = judge(np.array([analytic]), estimate, np.array([scale]), STRICT)
+    assert verdicts(judgement) != ["verified"] or (
+        math.isfinite(analytic)
+        and math.isfinite(value)
+        and abs(analytic - value) <= 3 * error * (1 + 1e-12) + 1.01e-6 * max(abs(analytic), abs(value))
+    )
+
+
+def test_detectable_is_what_is_allowed_relative_to_the_scale():
+    """3 E + rtol of a derivative of size 2, over 2."""
+    judgement = decide(2.0, measured(2.0, 1e-5))
+    # By hand: (3e-5 + 2e-6) / 2.
+    assert judgement.detectable[0] == pytest.approx(1.6e-5, rel=1e-12)
+
+
+def test_nothing_is_detectable_where_there_is_no_scale():
+    """Zero against zero with a bar: no relative mistake would have been seen."""
+    assert decide(0.0, measured(0.0, 1e-9)).detectable[0] == np.inf
+
+
+@pytest.mark.parametrize("name", ["rtol", "atol", "resolution"])
+@pytest.mark.parametrize("value", [-1e-9, np.nan, np.inf])
+def test_tolerances_are_finite_and_not_negative(name, value):
+    """The error names argument and value."""
+    with pytest.raises(ValueError, match=rf"{name} must be .*{value}"):
+        Tolerance(**({"rtol": 1e-6} | {name: value}))
+
+
+def test_a_resolution_of_everything_is_refused():
+    """At resolution 1 a gradient of zero would pass."""
+    with pytest.raises(ValueError, match="resolution must be below 1"):
+        Tolerance(rtol=1e-6, resolution=1.0)
+
+
+# The scale of a gradient.
+
+
+def scale_of(estimate: Estimate, x_scale: float = 1.0) -> float:
+    """The scale of one array."""
+    m = estimate.value.size
+    return float(gradient_scale(estimate, [np.arange(m)], np.full(m, x_scale))[0])
+
+
+def test_the_scale_of_an_array_is_its_root_mean_square():
+    """3 and 4 with negligible bars: sqrt(12.5)."""
+    assert scale_of(measured([3.0, 4.0], 1e-9)) == pytest.approx(math.sqrt(12.5), rel=1e-12)
+
+
+def test_derivatives_within_their_bars_do_not_add_to_the_scale():
+    """A derivative that is zero within 3 E counts as zero: sqrt((16 + 0) / 2)."""
+    assert scale_of(measured([4.0, 3.0], [1e-9, 2.0])) == pytest.approx(math.sqrt(8.0), rel=1e-12)
+
+
+@pytest.mark.parametrize("size", [1e200, 1e-200])
+def test_the_scale_neither_overflows_nor_underflows(size):
+    """Squares of large and of small derivatives leave the floating-point range; the scale does not."""
+    assert scale_of(measured([3.0 * size, 4.0 * size], 0.0)) == pytest.approx(
+        math.sqrt(12.5) * size, rel=1e-12
+    )
+
+
+def test_each_array_has_its_own_scale():
+    """Biases of size 1e-3 are not measured by weights of size 1."""
+    scale = gradient_scale(measured([1.0, 1e-3], 1e-9), [np.array([0]), np.array([1])], np.ones(2))
+    np.testing.assert_allclose(scale, [1.0, 1e-3], rtol=1e-12)
+
+
+def test_at_a_stationary_point_the_curvature_gives_the_scale():
+    """f = x^2 / 2 around 0: the gradient is 1 one unit of x away, so the bar is judged against 1."""
+    flat = measured(0.0, 1e-12, curvature=1.0, step=1e-3, noise=1e-12, truncation=0.0)
+    assert scale_of(flat, x_scale=3.0) == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize(
+    ("part", "reason"), [(0.5, "a kink: half its jump is in the bar"), (0.27, "a power 3/2 beside its edge")]
+)
+def test_a_kink_beside_x_gives_no_scale(part, reason):
+    """Second differences that are as large as the doubt about the slope are no curvature."""
+    # curvature * step = 1: the values bend by as much as the derivative is uncertain.
+    beside = measured(0.0, part, curvature=1e6, step=1e-6, noise=1e-9, truncation=part)
+    assert scale_of(beside) == 0.0, reason
+
+
+def test_curvature_within_the_noise_gives_no_scale():
+    """Second differences that noise can make are no curvature."""
+    assert scale_of(measured(0.0, 1e-6, curvature=1.0, step=1e-6, noise=1e-6, truncation=0.0)) == 0.0
+
+
+# What followed from a scale that was too large.
+
+
+@pytest.mark.parametrize("distance", [1e-7, 1e-8, 1e-9, 1e-10, 1e-11, 1e-12, 1e-13, 0.0])
+@pytest.mark.parametrize("side", [-1.0, 1.0])
+def test_a_wrong_slope_beside_a_kink_never_passes(distance, side):
+    """|x - 1| at 1e-7 ... 0 from its kink: zero and the opposite sign are refused, or cannot be decided."""
+    x = 1.0 + side * distance
+    for wrong in (0.0, -side, 1.5 * side):
+        report = check_gradient(lambda t: abs(t - 1.0), lambda t, g=wrong: g, x)
+        assert report.outcome is not Outcome.PASS, (wrong, str(report))
+
+
+@pytest.mark.parametrize("distance", [1e-6, 1e-8, 1e-10, 1e-12])
+@pytest.mark.parametrize("factor", [0.0, -1.0, 2.0])
+def test_a_wrong_slope_beside_a_singularity_never_passes(distance, factor):
+    """log and arcsin beside the edges of their domains bend without limit: no excuse for a wrong gradient."""
+    edge = check_gradient(lambda t: math.log(t - 1.0), lambda t: factor / (t - 1.0), 1.0 + distance)
+    root = check_gradient(
+        lambda t: math.asin(t), lambda t: factor / math.sqrt((1.0 - t) * (1.0 + t)), 1.0 - distance
+    )
+    assert edge.outcome is not Outcome.PASS, str(edge)
+    assert root.outcome is not Outcome.PASS, str(root)
+
+
+@pytest.mark.parametrize("bounds", [(0.1, 0.1 + 1e-14), (0.1 - 5e-15, 0.1 + 5e-15)])
+def test_bounds_too_close_for_a_derivative_do_not_pass_a_wrong_one(bounds):
+    """Within 1e-14 the rounding of f is all there is to see."""
+    x = np.full(3, 0.1)
+    report = check_gradient(lambda t: np.exp(t).sum(), lambda t: 5.0 * np.exp(t), x, bounds=bounds)
+    assert report.outcome is not Outcome.PASS, str(report)
