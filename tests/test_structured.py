@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from functools import partial
 
 import mpmath
@@ -184,7 +185,23 @@ def with_inputs_up_to(scale, softmax_form):
     x, t = batch(rng, n=3, d=4, k=3, kind="soft")
     net = TwoLayerNet(4, 3, 3, 1.0, rng=rng, softmax=softmax_form)
     net.params["W1"] /= scale
-    return x * scale, t, net
+    # Negative, so that the largest magnitude is not the largest input.
+    return -scale * x, t, net
+
+
+@BOTH_SOFTMAX
+def test_probabilities_as_small_as_delta_are_exact(softmax_form):
+    """Where y is about 1e-7, delta takes half of the logarithm, and its powers count at a step of 0.005."""
+    rng = np.random.default_rng(7)
+    x, t = batch(rng, n=3, d=4, k=3, kind="soft")
+    net = TwoLayerNet(4, 3, 3, 1.0, rng=rng, softmax=softmax_form)
+    net.params["b2"][:] = [0.0, -14.5, -14.0]
+    assert 1e-8 < net.predict(x)[:, 1:].min() < net.predict(x)[:, 1:].max() < 1e-6
+    whole = softmax_form is softmax_whole_array
+    exact = mpmath_difference(net.params, x, t, 0.005, whole=whole, delta=1e-7)
+
+    # A few eps of the terms that are summed, amplified up to 256 times by degree 8.
+    assert largest_difference(structured_gradient(net, x, t, 0.005), exact) < 20 * np.finfo(float).eps
 
 
 @pytest.fixture(scope="module")
@@ -286,9 +303,9 @@ def test_other_inputs_are_taken_as_the_loop_takes_them(dtype):
 def test_targets_that_do_not_sum_to_one_are_honoured():
     """Any real targets of y's shape weigh the logarithms, also negative ones, as the chapter's demo has them."""
     rng = np.random.default_rng(0)
-    x, _ = batch(rng)
-    t = rng.standard_normal((8, 5))
-    for softmax_form in (softmax, softmax_whole_array):
+    x, one_hot = batch(rng)
+    noise = rng.standard_normal((8, 5))
+    for softmax_form, t in itertools.product((softmax, softmax_whole_array), (noise, noise * one_hot)):
         net = TwoLayerNet(30, 20, 5, 1.0, rng=1, softmax=softmax_form)
 
         assert largest_difference(structured_gradient(net, x, t), net.numerical_gradient(x, t)) < 1e-10
@@ -334,6 +351,7 @@ def with_own_loss():
         (replaced(b2=np.zeros(1)), ValueError, "shapes"),
         (replaced(W2=np.zeros((21, 5))), ValueError, "shapes"),
         (replaced(W1=np.zeros(20)), ValueError, "shapes"),
+        (replaced(W2=np.zeros((20, 5, 1)), b2=np.zeros((5, 1))), ValueError, "shapes"),
         (replaced(b2=np.full(5, np.nan)), ValueError, "loss is nan"),
         (replaced(W2=np.full((20, 5), 1e8)), ValueError, "smaller h"),
     ],

@@ -238,5 +238,5 @@ def _check_network(network: TwoLayerNet) -> None:
             raise TypeError(f"params[{name!r}] is {found}; an array of float64 is allowed")
     shapes = {name: value.shape for name, value in network.params.items()}
     W1, b1, W2, b2 = (shapes[name] for name in ("W1", "b1", "W2", "b2"))
-    if not (len(W1) == len(W2) == 2 and b1 == W1[1:] == W2[:1] and b2 == W2[1:]):
+    if not (len(W2) == 2 and b1 == W1[1:] == W2[:1] and b2 == W2[1:]):
         raise ValueError(f"params have shapes {shapes}; (d, m), (m,), (m, k), (k,) are allowed")
