@@ -107,6 +107,9 @@ def one_sided(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
     The weights come from the points actually reached, with f(x) as the seventh: order six, and order five
     without the farthest point; their distance is the truncation.
     """
+    # In an interval of a few ulps the points fall together: no derivative there.
+    apart = (np.diff(np.abs(offsets), axis=1, prepend=0.0) > 0).all(axis=1)
+    offsets = np.where(apart[:, None], offsets, SIDED_NODES)
     reach = offsets[:, -1]
     nodes = np.insert(offsets / reach[:, None], 0, 0.0, axis=1)
     samples = np.insert(values, 0, f_x, axis=1)
@@ -132,7 +135,7 @@ def one_sided(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
             left=np.where(forward, unknown, r),
             right=np.where(forward, r, unknown),
             curvature=bend / reach,
-            finite=np.isfinite(values).all(axis=1) & np.isfinite(r) & np.isfinite(shorter),
+            finite=apart & np.isfinite(values).all(axis=1) & np.isfinite(r) & np.isfinite(shorter),
         )
 
 
