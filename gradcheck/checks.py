@@ -17,12 +17,18 @@ from gradcheck.parameters import Flat, Parameters
 from gradcheck.preflight import Finding, Inspection, inspect, inspect_noise
 from gradcheck.report import Report
 from gradcheck.summary import compose
-from gradcheck.sweep import Setting, measure, sweep
+from gradcheck.survey import Survey, survey
+from gradcheck.sweep import Evidence, Setting, measure, sweep
 from gradcheck.verdict import DEFAULT_RESOLUTION, DEFAULT_RTOL, Tolerance
 
 __all__ = ["assert_gradient", "check_gradient", "derivative", "gradient"]
 
-METHODS = ("auto", "sweep")
+METHODS = ("auto", "sweep", "directions")
+# Up to here every coordinate is judged by itself: six evaluations each, what random directions cost for one array
+# of a few dozen. Above, directions decide and the search names what is wrong.
+SWEEP_UP_TO = 100
+# Evaluations of f for one search, beyond those for ten wrong entries: more are reported as regions.
+LOCATION_BUDGET = 1500
 # f twice, sixteen for its noise, and one coordinate.
 LEAST_BUDGET = 24
 
@@ -40,6 +46,7 @@ def check_gradient(
     max_nfev: int | None = None,
     bounds: Any = None,
     subgradient: bool = False,
+    confidence: float = 1 - 1e-6,
     rng: Any = 0,
 ) -> Report:
     """Judge a gradient: PASS, FAIL or INCONCLUSIVE, each with its evidence.
@@ -51,11 +58,13 @@ def check_gradient(
     rtol, atol : which discrepancy is accepted, rtol max(|analytic|, |numerical|) + atol beyond the error bar.
         Default rtol by the dtype in which f computes: 1e-6 for float64, 1e-3 for float32.
     resolution : which relative mistake must have been visible for a PASS. Default 1e-3, for float32 3e-2.
-    method : "sweep" judges every coordinate; "auto" chooses.
+    method : "sweep" judges every coordinate; "directions" tests whole arrays along random directions, certifies
+        what they prove, and locates what is wrong; "auto" takes the first for at most 100 parameters.
     max_nfev : budget of evaluations of f; what it does not reach is reported as not checked.
     bounds : as scipy.optimize takes them; f is not called outside.
     subgradient : at a kink, accept any value between the one-sided slopes.
-    rng : seed or Generator for the direction in which the noise of f is measured.
+    confidence : of the certificate that random directions give, for all arrays together.
+    rng : seed or Generator for the random directions, and for the one in which the noise of f is measured.
 
     Returns a Report. Exceptions that f or grad raise at x itself propagate with a note; at a point that the
     check chose they mean that the point is off f's domain. A KeyboardInterrupt becomes
@@ -65,7 +74,7 @@ def check_gradient(
     options = {"rtol": rtol, "atol": atol, "resolution": resolution, "method": method, "max_nfev": max_nfev,
                "bounds": bounds, "subgradient": subgradient}  # fmt: skip
     started = time.perf_counter()
-    _validate(f, grad, method, max_nfev)
+    _validate(f, grad, method, max_nfev, confidence)
     parameters, flat = Parameters.of(x)
     room = room_within(bounds, parameters, flat)
     Tolerance(rtol or 0.0, atol, resolution or 0.0)
@@ -77,8 +86,7 @@ def check_gradient(
         setting, more = prepare(objective, inspection, flat, (rtol, atol, resolution), rng, room, subgradient)
         findings += more
     if setting is not None and inspection.analytic is not None and not any(f.final for f in findings):
-        free = np.flatnonzero(room[0] + room[1] > 0) if room is not None else np.arange(parameters.size)
-        evidence = sweep(setting, inspection.analytic, free)
+        evidence = gather(setting, inspection.analytic, method, confidence, rng)
     report = compose(
         parameters,
         evidence,
@@ -143,6 +151,19 @@ def derivative(
     return shaped(found, lambda part: part.item() if hasattr(part, "item") else part, found.nfev)
 
 
+def gather(setting: Setting, analytic: Flat, method: str, confidence: float, rng: Any) -> Evidence | Survey:
+    """The evidence of the chosen method."""
+    n = analytic.size
+    if method == "directions" or (method == "auto" and n > SWEEP_UP_TO):
+        generator = np.random.default_rng(rng)
+        return survey(
+            setting, analytic, confidence=confidence, rng=generator, location_budget=LOCATION_BUDGET
+        )
+    room = setting.room
+    free = np.arange(n) if room is None else np.flatnonzero(room[0] + room[1] > 0)
+    return sweep(setting, analytic, free)
+
+
 def prepare(
     objective: Objective,
     inspection: Inspection,
@@ -164,7 +185,10 @@ def prepare(
     )
     step = first_step(noise, inspection.f_x, x.size)
     scales = objective.parameters.scales(x)
-    setting = Setting(objective, x, inspection.f_x, noise.level, step, scales, tolerance, room, subgradient)
+    eps = float(np.finfo(inspection.computes_in).eps)
+    setting = Setting(
+        objective, x, inspection.f_x, noise.level, step, scales, tolerance, room, subgradient, eps
+    )
     return setting, inspect_noise(noise, inspection.f_x)
 
 
@@ -197,7 +221,9 @@ def _same(one: Any, other: Any) -> bool:
     return one is other or (isinstance(one, float | int | str) and one == other)
 
 
-def _validate(f: Any, grad: Any, method: str, max_nfev: int | None) -> None:
+def _validate(f: Any, grad: Any, method: str, max_nfev: int | None, confidence: float) -> None:
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1, not {confidence!r}")
     if not callable(f):
         raise TypeError(f"f must be callable, not {type(f).__name__}")
     if grad is None or grad is False:

@@ -129,9 +129,9 @@ class _Search:
         self.level = np.full(m, level, dtype)
         self.step = np.array(step, dtype)
         self.smallest = smallest
-        self.left_room, self.right_room = (
-            room if room is not None else (np.full(m, np.inf), np.full(m, np.inf))
-        )
+        anywhere = np.full(m, np.inf, dtype)
+        self.left_room: Values = anywhere if room is None else room[0]
+        self.right_room: Values = anywhere if room is None else room[1]
         self.side = np.zeros(m, np.int8)
         self.limit = np.full(m, Limit.BUDGET, object)
         self.kept = {name: np.full(m, np.nan, dtype) for name in _KEPT}
@@ -176,7 +176,7 @@ class _Search:
         self.fit = fit
         # In a central stencil the first three points lie to the left.
         finite = np.isfinite(values)
-        self.finite_side = np.where(finite[:, 3:].all(axis=1), 1, -1)
+        self.finite_side = np.where(finite[:, 3:].all(axis=1), 1, -1).astype(np.int8)
         self._keep(rows, fit)
         return rows
 
@@ -251,13 +251,15 @@ class _Search:
         last = np.where(fit.finite, fit.error, np.inf)
         return (self.widened[rows] > 0) & (last > self.kept["error"][rows])
 
-    def _retreat(self, rows: NDArray[np.intp], finite_side: NDArray[np.int_]) -> Values:
+    def _retreat(self, rows: NDArray[np.intp], finite_side: NDArray[np.int8]) -> Values:
         """Off the domain: come closer to x first, then take the side on which f is finite. Returns the factors."""
         self.off_domain[rows] += 1
         turn = self.off_domain[rows] % 2 == 0
         other = np.where(self.side[rows] == 0, finite_side, -self.side[rows])
         self.side[rows] = np.where(turn, other, self.side[rows]).astype(np.int8)
-        return np.asarray(np.where(turn, 16.0, 1.0 / 256.0))
+        factor: Values = np.full(rows.size, 1.0 / 256.0)
+        factor[turn] = 16.0
+        return factor
 
     def _raise_noise(self, rows: NDArray[np.intp], bends: Values) -> None:
         implied = bends * self.step[rows] / 3.0

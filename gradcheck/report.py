@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from gradcheck.directions import Certificate
 from gradcheck.verdict import Outcome
 from gradcheck.wording import report_text
 
@@ -57,7 +58,8 @@ class Report:
     outcome, reason : the decision and why. nfev, ngev : all evaluations of f and of grad. seconds : wall time.
     max_error : the largest relative disagreement, in the unit of `detectable`. detectable : see ArraySummary,
     the worst of all arrays. wrong : worst first. diagnosis : best fit first. seed : what repeats it.
-    call : the call that repeats it. interrupted : ended early by the user, or by max_nfev.
+    call : the call that repeats it. certificates : what random directions prove, one an array that they passed;
+    all hold together at their confidence. interrupted : ended early by the user, or by max_nfev.
     """
 
     outcome: Outcome
@@ -77,7 +79,15 @@ class Report:
     resolution: float
     seed: Any
     call: str
+    certificates: tuple[Certificate, ...] = ()
     interrupted: bool = False
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """The weakest of the arrays' certificates; None where not every array has one."""
+        if len(self.certificates) < len(self.arrays):
+            return None
+        return max(self.certificates, key=lambda c: c.relative_to_rms, default=None)
 
     def __bool__(self) -> bool:
         return self.outcome is Outcome.PASS

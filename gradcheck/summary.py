@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.directions import ArrayEvidence
 from gradcheck.estimate import Limit
 from gradcheck.parameters import Parameters
 from gradcheck.preflight import Finding
 from gradcheck.report import ArraySummary, Mismatch, Report
+from gradcheck.survey import Survey
 from gradcheck.sweep import Evidence
 from gradcheck.verdict import Outcome, Tolerance
-from gradcheck.wording import count, mismatch_line, number
+from gradcheck.wording import mismatch_line, number
 
 __all__ = ["compose"]
 
@@ -30,7 +32,7 @@ ADVICE = {
 
 def compose(
     parameters: Parameters,
-    evidence: Evidence | None,
+    evidence: Evidence | Survey | None,
     findings: Sequence[Finding],
     *,
     tolerance: Tolerance,
@@ -41,32 +43,38 @@ def compose(
     call: str,
     diagnosis: tuple[str, ...] = (),
 ) -> Report:
-    """The report of a sweep; without evidence the findings alone decide."""
-    wrong = mismatches(parameters, evidence) if evidence is not None else ()
-    outcome = _outcome(evidence, findings)
+    """The report of a sweep or a survey; without evidence the findings alone decide."""
+    survey = evidence if isinstance(evidence, Survey) else None
+    judged = evidence.judged if isinstance(evidence, Survey) else evidence
+    wrong = mismatches(parameters, judged) if judged is not None else ()
+    outcome = _outcome(judged, survey, findings, tolerance)
+    arrays = summaries(parameters, judged, survey, tolerance) if judged is not None else ()
+    reason = _reason(parameters, outcome, judged, survey, findings, wrong, tolerance, arrays)
     notes = [f.text for f in findings]
-    if evidence is not None:
-        notes += _notes(parameters, evidence)
-    reason = _reason(parameters, outcome, evidence, findings, wrong, tolerance)
-    relative = _relative_errors(evidence)
+    notes += _notes(parameters, judged) if judged is not None and survey is None else []
+    notes += _region_notes(survey) if survey is not None else []
+    relative = _relative_errors(judged)
     return Report(
         outcome=outcome,
         reason=reason,
-        arrays=summaries(parameters, evidence) if evidence is not None else (),
+        arrays=arrays,
         wrong=wrong,
         diagnosis=diagnosis,
         notes=tuple(note for note in notes if note not in reason),
-        method="sweep",
+        method="sweep" if survey is None else "directions",
         nfev=nfev,
         ngev=ngev,
         seconds=seconds,
         max_error=float(np.max(relative)) if relative.size else float("nan"),
-        detectable=_worst(evidence.judgement.detectable) if evidence is not None else float("nan"),
+        detectable=_worst([a.detectable for a in arrays]),
         rtol=tolerance.rtol,
         atol=tolerance.atol,
         resolution=tolerance.resolution,
         seed=seed,
         call=call,
+        certificates=tuple(a.certificate for a in survey.arrays if a.certificate)
+        if survey is not None
+        else (),
         interrupted=evidence is not None and evidence.interrupted,
     )
 
@@ -93,64 +101,120 @@ def mismatches(parameters: Parameters, evidence: Evidence) -> tuple[Mismatch, ..
     return tuple(found)
 
 
-def summaries(parameters: Parameters, evidence: Evidence) -> tuple[ArraySummary, ...]:
+def summaries(
+    parameters: Parameters, evidence: Evidence, survey: Survey | None, tolerance: Tolerance
+) -> tuple[ArraySummary, ...]:
     """One row a parameter array."""
     rows = []
-    for b in parameters.blocks:
+    for k, b in enumerate(parameters.blocks):
         mine = (evidence.coordinates >= b.start) & (evidence.coordinates < b.stop)
         known = mine & np.isfinite(evidence.estimate.error)
         distance = np.abs(evidence.analytic[known] - evidence.estimate.value[known])
+        together = survey.arrays[k] if survey is not None else None
+        tested = together is not None and bool(together.residuals)
         rows.append(
             ArraySummary(
                 b.name,
                 b.shape,
-                int(known.sum()),
+                b.size if tested else int(known.sum()),
                 int((mine & evidence.judgement.wrong).sum()),
                 int((mine & evidence.judgement.inconclusive).sum()),
                 float(distance.max(initial=0.0)) if known.any() else float("nan"),
                 float(evidence.estimate.error[known].max(initial=0.0)) if known.any() else float("nan"),
-                _worst(evidence.judgement.detectable[known]),
+                max(together.detectable, tolerance.rtol)
+                if together is not None and tested
+                else _worst(evidence.judgement.detectable[known]),
             )
         )
     return tuple(rows)
 
 
-def _outcome(evidence: Evidence | None, findings: Sequence[Finding]) -> Outcome:
+def _outcome(
+    evidence: Evidence | None, survey: Survey | None, findings: Sequence[Finding], tolerance: Tolerance
+) -> Outcome:
     outcomes = {f.outcome for f in findings}
     if Outcome.FAIL in outcomes or (evidence is not None and evidence.judgement.wrong.any()):
         return Outcome.FAIL
     # A pass needs evidence: something was checked, and all of it was verified.
-    if (
-        Outcome.INCONCLUSIVE in outcomes
-        or evidence is None
-        or evidence.coordinates.size == 0
-        or not evidence.judgement.verified.all()
-    ):
+    if Outcome.INCONCLUSIVE in outcomes or evidence is None or not evidence.judgement.verified.all():
         return Outcome.INCONCLUSIVE
-    return Outcome.PASS
+    if survey is None:
+        return Outcome.PASS if evidence.coordinates.size else Outcome.INCONCLUSIVE
+    certified = all(array_certified(evidence, array, tolerance) for array in survey.arrays)
+    return Outcome.PASS if certified and not survey.regions else Outcome.INCONCLUSIVE
+
+
+def array_certified(evidence: Evidence, array: ArrayEvidence, tolerance: Tolerance) -> bool:
+    """Whether directions bound the error of an array within the resolution, or every entry was judged by itself."""
+    if array.certificate is not None:
+        return array.certificate.relative_to_rms <= tolerance.resolution
+    inside = (evidence.coordinates >= array.block.start) & (evidence.coordinates < array.block.stop)
+    return int(inside.sum()) == array.block.size
 
 
 def _reason(
     parameters: Parameters,
     outcome: Outcome,
     evidence: Evidence | None,
+    survey: Survey | None,
     findings: Sequence[Finding],
     wrong: tuple[Mismatch, ...],
     tolerance: Tolerance,
+    arrays: tuple[ArraySummary, ...],
 ) -> str:
     stated = [f.text for f in findings if f.outcome is outcome]
     if stated and not wrong:
         return stated[0]
-    if evidence is None or evidence.coordinates.size == 0:
+    if evidence is None or (survey is None and evidence.coordinates.size == 0):
         return "nothing was checked: every coordinate is fixed by its bounds"
-    checked = count(int(evidence.coordinates.size), "entry").replace("entrys", "entries")
+    size = parameters.size if survey is not None else int(evidence.coordinates.size)
+    checked = f"{size:,} {'entry' if size == 1 else 'entries'}"
     if outcome is Outcome.FAIL:
-        worst = " ".join(mismatch_line(wrong[0]).split("  ")[::3])
-        return f"{len(wrong):,} of {checked} wrong: {worst}"
+        worst = mismatch_line(wrong[0]).split("  ")
+        throughout = (
+            [str(region) for region in survey.regions if region.throughout] if survey is not None else []
+        )
+        if throughout:
+            more = f" and {len(throughout) - 1} more parts" if len(throughout) > 1 else ""
+            return f"{throughout[0]}{more} wrong in most of its entries, for one {worst[0]} {worst[-1]}"
+        return f"{len(wrong):,} of {checked} wrong: {worst[0]} {worst[-1]}"
     if outcome is Outcome.PASS:
-        seen = number(_worst(evidence.judgement.detectable), 2)
+        seen = number(_worst([a.detectable for a in arrays]), 2)
         return f"all {checked} agree with the numerical derivative; a relative mistake of {seen} would have been seen"
+    if survey is not None and evidence.judgement.verified.all():
+        return _undecided_survey(evidence, survey, tolerance)
     return _undecided(parameters, evidence, checked, tolerance)
+
+
+def _undecided_survey(evidence: Evidence, survey: Survey, tolerance: Tolerance) -> str:
+    """Which array is not certified, and why."""
+    if survey.regions:
+        return (
+            f"something is wrong somewhere in {survey.regions[0]}; the search ended before it could say where"
+        )
+    array = next(a for a in survey.arrays if not array_certified(evidence, a, tolerance))
+    if not array.residuals:
+        return f"{array.block.name} was not checked: {Limit.BUDGET.value}; {ADVICE[Limit.BUDGET]}"
+    if array.certificate is None:
+        return f"{array.block.name} disagrees along a random direction, but no entry could be singled out"
+    bound = number(1.1 * array.certificate.relative_to_rms, 2)
+    limit = array.limit
+    return (
+        f"random directions bound the error of {array.block.name} by {bound} of its root mean square only: "
+        f"{limit.value}; the gradient is not the culprit: {ADVICE[limit]}, pass method='sweep', or resolution={bound}"
+    )
+
+
+def _region_notes(survey: Survey) -> list[str]:
+    notes = []
+    for region in survey.regions:
+        if region.throughout:
+            notes.append(f"{region} ({region.box.size:,} entries): most sampled entries are wrong")
+        else:
+            notes.append(
+                f"something is wrong somewhere in {region}; the search ended there: {ADVICE[Limit.BUDGET]}"
+            )
+    return notes
 
 
 def _undecided(parameters: Parameters, evidence: Evidence, checked: str, tolerance: Tolerance) -> str:

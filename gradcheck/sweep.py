@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -31,6 +31,8 @@ class Setting:
 
     x : the flat point. f_x : f there. level : noise of one value of f. relative_step : first step over scale.
     scales : (size,) unit of the steps for each coordinate. room : how far each may go, left and right.
+    gradient_eps : the unit roundoff in which the analytic gradient was computed.
+    gradient_scale : (size,) the size of each array's gradient, where too few entries are measured to tell.
     """
 
     objective: Objective
@@ -42,6 +44,8 @@ class Setting:
     tolerance: Tolerance
     room: tuple[Flat, Flat] | None = None
     subgradient: bool = False
+    gradient_eps: float = float(np.finfo(np.float64).eps)
+    gradient_scale: Flat | None = None
 
     @property
     def parameters(self) -> Parameters:
@@ -87,6 +91,19 @@ def sweep(setting: Setting, analytic: Flat, coordinates: Index) -> Evidence:
     if not interrupted:
         found, judgement = _confirm(setting, found, judgement, analytic, coordinates)
     return Evidence(coordinates, analytic[coordinates], found, judgement, interrupted)
+
+
+def merge(parts: Sequence[Evidence]) -> Evidence:
+    """Several pieces of evidence as one, each judged as it was."""
+    judged = [part.judgement for part in parts]
+    joined = {f.name: np.concatenate([getattr(j, f.name) for j in judged]) for f in fields(Judgement)}
+    return Evidence(
+        np.concatenate([part.coordinates for part in parts]),
+        np.concatenate([part.analytic for part in parts]),
+        join([part.estimate for part in parts]),
+        Judgement(**joined),
+        any(part.interrupted for part in parts),
+    )
 
 
 def measure(setting: Setting, coordinates: Index, analytic: Flat | None = None) -> Estimate:
@@ -135,6 +152,8 @@ def decide(setting: Setting, found: Estimate, analytic: Flat, coordinates: Index
     """Judge measured coordinates by the rule of `gradcheck.verdict`."""
     rows = _rows_by_block(setting.parameters, coordinates)
     block_scale = gradient_scale(found, rows, setting.scales[coordinates])
+    if setting.gradient_scale is not None:
+        block_scale = np.maximum(block_scale, setting.gradient_scale[coordinates])
     return judge(
         analytic[coordinates], found, block_scale, setting.tolerance, subgradient=setting.subgradient
     )
@@ -173,7 +192,7 @@ def _remeasure(setting: Setting, found: Estimate, coordinates: Index, rows: Inde
     return replace(found, error=error, nfev=found.nfev + again.nfev), not clash.any()
 
 
-def join(parts: list[Estimate]) -> Estimate:
+def join(parts: Sequence[Estimate]) -> Estimate:
     """Several estimates as one, in order."""
     arrays = {
         f.name: np.concatenate([np.atleast_1d(getattr(p, f.name)) for p in parts])

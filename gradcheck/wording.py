@@ -20,6 +20,7 @@ def report_text(report: Report) -> str:
     lines = [f"{report.outcome.value}  {report.reason}"]
     lines += _array_lines(report.arrays)
     lines += _mismatch_lines(report.wrong)
+    lines += _certificate_lines(report)
     lines += _capped("looks like", report.diagnosis, DIAGNOSES)
     lines += _capped("note", report.notes, NOTES)
     lines.append(f"  {_cost(report)}")
@@ -110,6 +111,17 @@ def _off(m: Mismatch) -> str:
     if ratio < 0 or ratio > 10:
         return f"{ratio:.4g} times"
     return f"off by {100 * (ratio - 1):+.2g} %"
+
+
+def _certificate_lines(report: Report) -> list[str]:
+    if not report.certificates:
+        return []
+    weakest = max(report.certificates, key=lambda c: c.relative_to_rms)
+    if report.certificate is not None and len(report.arrays) > 1:
+        return [f"  certificate for all {len(report.arrays)} arrays, the weakest: {weakest}"]
+    if report.wrong or report.certificate is None:
+        return [f"  certificate for all that is not named above, the weakest: {weakest}"]
+    return [f"  certificate: {weakest}"]
 
 
 def _capped(title: str, sentences: tuple[str, ...], limit: int) -> list[str]:

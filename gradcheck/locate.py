@@ -1,0 +1,235 @@
+"""Which entries are wrong: group testing with one tangent, split until single entries remain."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gradcheck.directions import Residual, quick_residual
+from gradcheck.estimate import Limit
+from gradcheck.parameters import Block, Flat
+from gradcheck.sweep import Index, Setting
+
+__all__ = ["Box", "Located", "locate"]
+
+# Entries sampled before a whole box is called wrong.
+SAMPLES = 4
+# A box this small is split to its end: naming its entries costs no more than sampling them.
+SMALL = 8
+
+
+@dataclass(frozen=True)
+class Box:
+    """A block of entries of one array: (start, stop) along each axis."""
+
+    ranges: tuple[tuple[int, int], ...]
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return math.prod(stop - start for start, stop in self.ranges)
+
+    def halves(self, axis: int) -> tuple[Box, Box]:
+        """The two halves along one axis."""
+        start, stop = self.ranges[axis]
+        middle = (start + stop) // 2
+        return self._with(axis, (start, middle)), self._with(axis, (middle, stop))
+
+    def axes(self) -> list[int]:
+        """The axes along which it can be split, the longest first."""
+        lengths = [stop - start for start, stop in self.ranges]
+        return sorted((k for k, n in enumerate(lengths) if n > 1), key=lambda k: -lengths[k])
+
+    def joined(self, other: Box) -> Box | None:
+        """The box that both make together, where they are neighbours along one axis."""
+        apart = [k for k, (a, b) in enumerate(zip(self.ranges, other.ranges, strict=True)) if a != b]
+        if len(apart) != 1:
+            return None
+        (low, middle), (start, high) = sorted((self.ranges[apart[0]], other.ranges[apart[0]]))
+        return self._with(apart[0], (low, high)) if middle == start else None
+
+    def _with(self, axis: int, new: tuple[int, int]) -> Box:
+        return Box((*self.ranges[:axis], new, *self.ranges[axis + 1 :]))
+
+    def words(self, block: Block) -> str:
+        """`params["W1"] rows 512..527`, `params["W1"][512:528, 3:4]`, `all of params["b"]`."""
+        shape = working_shape(block)
+        cut = [k for k, (a, b) in enumerate(self.ranges) if b - a < shape[k]]
+        if not cut:
+            return f"all of {block.name}"
+        if len(shape) == 2 and len(cut) == 1:
+            start, stop = self.ranges[cut[0]]
+            noun = ("row", "column")[cut[0]]
+            return (
+                f"{block.name} {noun} {start}"
+                if stop - start == 1
+                else f"{block.name} {noun}s {start}..{stop - 1}"
+            )
+        inside = ", ".join(f"{a}" if b - a == 1 else f"{a}:{b}" for a, b in self.ranges)
+        return f"{block.name}[{inside}]"
+
+
+@dataclass
+class Located:
+    """What the search found in one array, as flat indices and boxes.
+
+    suspects : single entries. dense : boxes in which most sampled entries were wrong, with those that were.
+    open : boxes that hold something wrong, but the budget or the noise ended the search there.
+    """
+
+    suspects: list[int] = field(default_factory=list)
+    dense: list[tuple[Box, list[int]]] = field(default_factory=list)
+    open: list[Box] = field(default_factory=list)
+
+
+def working_shape(block: Block) -> tuple[int, ...]:
+    """The axes of the flat reals of a block: its shape, and one of length two for complex entries."""
+    shape = (*block.shape, 2) if block.is_complex else block.shape
+    return shape or (1,)
+
+
+def locate(
+    setting: Setting,
+    analytic: Flat,
+    block: Block,
+    tangent: Flat,
+    residual: Residual,
+    *,
+    budget: int,
+    generator: np.random.Generator,
+) -> Located:
+    """Split the array while its parts are loud.
+
+    The same tangent all along: the residual of one half is that of the whole less that of the other, so a split
+    costs one test of four evaluations, about 4 (1 + k log2(n/k) + k) for k wrong among n. A box whose halves are
+    both loud may be wrong throughout (a row, a block): a few of its entries are looked at before it is split on.
+    budget : evaluations of f after which the search ends with what it knows.
+    """
+    search = _Search(setting, analytic, block, tangent, generator)
+    last = setting.objective.nfev + budget
+    shape = working_shape(block)
+    whole = Box(tuple((0, n) for n in shape))
+    queue: list[tuple[float, int, Box, Residual]] = [(-abs(residual.value), 0, whole, residual)]
+    pushed = 1
+    found = Located()
+    while queue:
+        _, _, box, loud = heapq.heappop(queue)
+        if box.size == 1:
+            found.suspects.append(search.flat_index(box))
+            continue
+        if setting.objective.nfev + 32 > last or setting.objective.remaining < 32:
+            found.open.append(box)
+            continue
+        parts = search.split(box, loud)
+        if isinstance(parts, list) and not parts:
+            found.open.append(box)
+        elif isinstance(parts, tuple):
+            found.dense.append((box, list(parts)))
+        else:
+            for part, its in parts:
+                heapq.heappush(queue, (-abs(its.value), pushed, part, its))
+                pushed += 1
+    found.dense = join_boxes(found.dense)
+    return found
+
+
+def join_boxes(dense: list[tuple[Box, list[int]]]) -> list[tuple[Box, list[int]]]:
+    """The same boxes, with neighbours that make a larger box joined."""
+    joined: list[tuple[Box, list[int]]] = []
+    for box, samples in sorted(dense, key=lambda pair: pair[0].ranges):
+        current, entries = box, list(samples)
+        for k in range(len(joined) - 1, -1, -1):
+            larger = joined[k][0].joined(current)
+            if larger is not None:
+                current, entries = larger, joined.pop(k)[1] + entries
+        joined.append((current, entries))
+    return joined
+
+
+class _Search:
+    """The tests of one search."""
+
+    def __init__(
+        self, setting: Setting, analytic: Flat, block: Block, tangent: Flat, generator: np.random.Generator
+    ) -> None:
+        self.setting, self.analytic, self.block, self.tangent = setting, analytic, block, tangent
+        self.shape = working_shape(block)
+        self.generator = generator
+
+    def split(self, box: Box, residual: Residual) -> list[tuple[Box, Residual]] | tuple[int, ...]:
+        """The loud parts of a loud box; the sampled entries (a tuple) where it is wrong throughout."""
+        axes = box.axes()
+        loud = self._halve(box, residual, axes[0])
+        if len(loud) < 2 or box.size <= SMALL:
+            return loud
+        for axis in axes[1:]:
+            # An error that fills one column is in both halves of the rows: the other axis isolates it.
+            other = self._halve(box, residual, axis)
+            if len(other) == 1:
+                return other
+        return self._mostly_wrong(box) or loud
+
+    def _halve(self, box: Box, whole: Residual, axis: int) -> list[tuple[Box, Residual]]:
+        one, other = box.halves(axis)
+        first = self._residual(one, whole.step)
+        second = Residual(
+            whole.value - first.value,
+            whole.error + first.error,
+            math.sqrt(max(whole.weight**2 - first.weight**2, 0.0)),
+            whole.rounding + first.rounding,
+            whole.step,
+            Limit.NONE,
+        )
+        loud = [(part, its) for part, its in ((one, first), (other, second)) if its.loud]
+        if not loud and whole.loud:
+            # The bars have added up: measure the second half itself.
+            second = self._residual(other, whole.step)
+            loud = [(part, its) for part, its in ((one, first), (other, second)) if its.loud]
+        return loud
+
+    def _mostly_wrong(self, box: Box) -> tuple[int, ...]:
+        """The wrong ones of a few sampled entries, if most are; () as soon as two are right.
+
+        Not all: an entry whose gradient is 0 stays right when its whole column is scaled.
+        """
+        places = self.generator.choice(box.size, min(SAMPLES, box.size), replace=False)
+        sides = tuple(stop - start for start, stop in box.ranges)
+        wrong: list[int] = []
+        for tested, place in enumerate(places.tolist(), start=1):
+            offset = np.unravel_index(place, sides)
+            at = Box(
+                tuple((a + int(k), a + int(k) + 1) for (a, _), k in zip(box.ranges, offset, strict=True))
+            )
+            if self._residual(at, self._step_of(at)).loud:
+                wrong.append(self.flat_index(at))
+            if tested - len(wrong) == 2 or (tested == 1 and not wrong):
+                return ()
+        return tuple(wrong)
+
+    def _residual(self, box: Box, step: float) -> Residual:
+        part = np.zeros_like(self.tangent)
+        view = part[self.block.slice].reshape(self.shape)
+        where = tuple(slice(a, b) for a, b in box.ranges)
+        view[where] = self.tangent[self.block.slice].reshape(self.shape)[where]
+        return quick_residual(self.setting, self.analytic, part, step)
+
+    def _step_of(self, box: Box) -> float:
+        """The step for a single entry: what the sweep would take, in units of the tangent."""
+        at = self.flat_index(box)
+        speed = abs(float(self.tangent[at]))
+        return self.setting.relative_step * float(self.setting.scales[at]) / speed if speed > 0 else 1.0
+
+    def flat_index(self, box: Box) -> int:
+        """The place of a one-entry box in the flat vector."""
+        index: Sequence[int] = [start for start, _ in box.ranges]
+        return self.block.start + int(np.ravel_multi_index(tuple(index), self.shape))
+
+
+def flat_indices(block: Block, box: Box) -> Index:
+    """All places of a box in the flat vector."""
+    grid = np.arange(block.start, block.stop).reshape(working_shape(block))
+    return np.asarray(grid[tuple(slice(a, b) for a, b in box.ranges)].ravel())
