@@ -248,6 +248,17 @@ def _share_inside(bars: Sequence[Bar]) -> float:
     return 1 - sum(b.outside(3.0) for b in bars) / len(bars)
 
 
+def plain(value: Any) -> Any:
+    """Replace what JSON has no word for, nan and infinity, by None."""
+    if isinstance(value, dict):
+        return {key: plain(v) for key, v in value.items()}
+    if isinstance(value, list):
+        return [plain(v) for v in value]
+    if isinstance(value, float | np.floating):
+        return float(value) if np.isfinite(value) else None
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def report(results: Results) -> str:
     """Lay out the whole result as Markdown."""
     figures = [(key, value) for key, value in summary(results).items() if not isinstance(value, dict)]
@@ -282,7 +293,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results = run(categories, quick=options.quick, with_libraries=not options.no_libraries, seed=options.seed)
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
-            json.dump({"summary": summary(results), **asdict(results)}, file, indent=1)
+            json.dump(
+                plain({"summary": summary(results), **asdict(results)}), file, indent=1, allow_nan=False
+            )
     sys.stdout.write(report(results) + "\n")
     return 0
 

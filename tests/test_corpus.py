@@ -135,6 +135,23 @@ def test_points_on_kinks_have_no_derivative_there(problems):
             assert (abs(bend) > 0.01) == bool(np.isnan(flat(p.true)[i])), (p.name, i, bend)
 
 
+def test_there_is_one_kink_nearby_and_no_other(problems):
+    """At 1e-2 from its kink f is smooth within 1e-6: a plain central difference agrees with the truth."""
+    chosen = [p for p in problems if p.note == "kink at distance 0.01"]
+    assert len(chosen) == 10
+    for p in chosen:
+        point, step, slopes = flat(p.x), 1e-6, np.empty(p.n)
+        for i in range(p.n):
+            ahead, behind = point.copy(), point.copy()
+            ahead[i] += step
+            behind[i] -= step
+            slopes[i] = (p.f(corpus.like(p.x, ahead)) - p.f(corpus.like(p.x, behind))) / (
+                ahead[i] - behind[i]
+            )
+        # Rounding 1e-16 f / step is below 1e-8, truncation below 1e-9 of the third derivatives; slopes are of order 1.
+        assert disagreement(corpus.like(p.x, slopes), p.true) < 1e-6, p.name
+
+
 def test_true_slopes_of_pairs_agree_with_mpmath():
     """Every clean pair, to the last bit but one."""
     for pair in corpus.pairs():

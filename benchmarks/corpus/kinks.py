@@ -165,10 +165,16 @@ def _near() -> list[Problem]:
 
 
 def _network(rng: np.random.Generator) -> tuple[dict[str, Array], Array, Array]:
-    """Draw a rectifier network whose second unit has a pre-activation of zero for the first input."""
-    inputs, targets = rng.normal(size=(8, 3)), rng.normal(size=8)
-    net = {"W": rng.normal(size=(3, 4)), "b": 0.1 * rng.normal(size=4), "v": rng.normal(size=4)}
-    net["b"][1] = -(inputs[0] @ net["W"][:, 1])
+    """Draw a rectifier network whose second unit has a pre-activation of exactly zero for the first input alone.
+
+    Inputs are integers and weights eighths, so that no rounding moves it off zero.
+    """
+    inputs, targets = rng.choice([-2.0, -1.0, 1.0, 2.0], size=(8, 3)), rng.normal(size=8)
+    before = np.zeros((8, 4))
+    while np.sum(before == 0) != 1:
+        net = {"W": rng.integers(-8, 9, (3, 4)) / 8, "b": rng.integers(-4, 5, 4) / 8, "v": rng.normal(size=4)}
+        net["b"][1] = -(inputs[0] @ net["W"][:, 1])
+        before = inputs @ net["W"] + net["b"]
     return net, inputs, targets
 
 
@@ -185,10 +191,8 @@ def _on() -> list[Problem]:
     rng = np.random.default_rng(42)
     A, b, at = rng.normal(size=(12, 5)), rng.normal(size=12), np.array([0.5, -1.0, 2.0])
     net, inputs, targets = _network(rng)
-    # Exact zeros: a whole unit without weights and bias, as fresh biases and dead inputs make them.
-    net["W"][:, 1], net["b"][1] = 0.0, 0.0
-    dead = {"W": np.zeros((3, 4), bool), "b": np.zeros(4, bool), "v": np.zeros(4, bool)}
-    dead["W"][:, 1] = dead["b"][1] = True
+    bent = {"W": np.zeros((3, 4), bool), "b": np.zeros(4, bool), "v": np.zeros(4, bool)}
+    bent["W"][:, 1] = bent["b"][1] = True
 
     def right_of(v: Array) -> Array:
         return (v >= 0).astype(v.dtype)
@@ -207,5 +211,5 @@ def _on() -> list[Problem]:
         at_kinks("norm at 0", (smooth.norm()[0], np.zeros_like), np.zeros(3), 0.0),
         at_kinks("pinball at its target", pinball(at, 0.7), np.array([0.5, 0.0, 0.0]), at),
         at_kinks("jump at its edge", jump(1.0), ones, 1.0),
-        _on_a_kink("rectifier network, a dead unit", rectifier_network(inputs, targets), net, dead),
+        _on_a_kink("rectifier network, a unit at 0", rectifier_network(inputs, targets), net, bent),
     ]

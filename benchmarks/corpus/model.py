@@ -37,6 +37,8 @@ class Problem:
         is no derivative (on a kink).
     witness : the same by other means (complex step of f, mpmath), slow: what the tests of the corpus compare with.
     note : what is special, in words.
+    bias : a solver that is stopped early has an error that may be a smooth function of x, with a derivative of its
+        own: how large that may be, relative to the largest entry. No difference of f can tell it from f.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Problem:
     true: Tree
     witness: Callable[[], Tree]
     note: str = ""
+    bias: float = 0.0
 
     @property
     def n(self) -> int:

@@ -31,18 +31,16 @@ def problems() -> list[Problem]:
     ]
 
 
-def _problem(name: str, f: Any, grad: Any, x: Array, exact: Callable[[Array], Any]) -> Problem:
-    """Take the truth from the exact solution by the complex step; the hand-written gradient is the witness."""
-    return Problem(
-        name,
-        "iterative solver",
-        f,
-        grad,
-        x,
-        complex_step(exact, x),
-        lambda: grad(x),
-        "solver stopped at a tolerance",
-    )
+def _problem(
+    name: str, f: Any, grad: Any, x: Array, exact: Callable[[Array], Any], bias: float = 0.0
+) -> Problem:
+    """Take the truth from the exact solution by the complex step; the hand-written gradient is the witness.
+
+    Bisection and golden section make steps, without a bias of their own; an iteration to a tolerance has a smooth
+    error, and its derivative is taken to be at most ten tolerances.
+    """
+    note = "solver stopped at a tolerance"
+    return Problem(name, "iterative solver", f, grad, x, complex_step(exact, x), lambda: grad(x), note, bias)
 
 
 def _newton(residual: Any, slope: Any, start: Any) -> Any:
@@ -93,7 +91,12 @@ def _kepler(tolerance: float) -> Problem:
 
     x = np.array([1.1, 0.4])
     return _problem(
-        f"Kepler's equation to {tolerance:g}, n=2", lambda x: np.cos(solve(x, tolerance)), grad, x, exact
+        f"Kepler's equation to {tolerance:g}, n=2",
+        lambda x: np.cos(solve(x, tolerance)),
+        grad,
+        x,
+        exact,
+        10 * tolerance,
     )
 
 
@@ -129,6 +132,7 @@ def _conjugate_gradients(tolerance: float) -> Problem:
         lambda x: -2 * x * np.linalg.solve(A + np.diag(x**2), b) ** 2,
         x,
         exact,
+        10 * tolerance,
     )
 
 
@@ -164,6 +168,7 @@ def _power_iteration(tolerance: float) -> Problem:
         lambda x: np.linalg.eigh(A + np.diag(x))[1][:, -1] ** 2,
         x,
         exact,
+        10 * tolerance,
     )
 
 
@@ -213,7 +218,9 @@ def _integrator(tolerance: float) -> Problem:
         below = (1 + x[1] * (growth - 1)) ** 2
         return np.array([2 * x[1] * growth * (1 - x[1]), growth]) / below
 
-    return _problem(f"adaptive integrator to {tolerance:g}, n=2", f, grad, np.array([1.3, 0.2]), exact)
+    return _problem(
+        f"adaptive integrator to {tolerance:g}, n=2", f, grad, np.array([1.3, 0.2]), exact, 10 * tolerance
+    )
 
 
 def _quadrature() -> Problem:
