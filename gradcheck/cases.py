@@ -68,7 +68,10 @@ class Row:
 
 @dataclass(frozen=True)
 class CaseResult:
-    """All rows of one case, how long they took, which data they used, and which figures were written."""
+    """All rows of one case, how long they took, which data they used, and which figures were written.
+
+    complete : whether the case ran to its end; False if it was interrupted.
+    """
 
     name: str
     path: Path
@@ -79,6 +82,7 @@ class CaseResult:
     sources: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     figures: tuple[Path, ...] = ()
+    complete: bool = True
 
     @property
     def outcome(self) -> Outcome:
@@ -94,7 +98,7 @@ class CaseResult:
             name: _plain(getattr(self, name)) for name in ("name", "path", "section", "title", "seconds")
         }
         lists = {name: [str(v) for v in getattr(self, name)] for name in ("sources", "notes", "figures")}
-        return plain | lists | {"outcome": self.outcome.value}
+        return plain | lists | {"outcome": self.outcome.value, "complete": self.complete}
 
 
 class CaseInterrupted(KeyboardInterrupt):
@@ -158,7 +162,7 @@ def run_case(
                 else:
                     figures.append(drawn)
     except KeyboardInterrupt:
-        raise CaseInterrupted(result()) from None
+        raise CaseInterrupted(replace(result(), complete=False)) from None
     return result()
 
 

@@ -95,7 +95,7 @@ def run(
         results, interrupted = _run_all(loaded, context, save, console)
     explain(console, results)
     if interrupted:
-        console.print("interrupted: the rows above were done, the rest was not")
+        console.print("interrupted: the rows above were done, the others were not")
     show_summary(console, results, planned=len(loaded))
     if json_file is not None:
         _write_json(json_file, results, interrupted)

@@ -41,6 +41,8 @@ def new_console(*, stderr: bool = False) -> Console:
 
 def show_result(console: Console, result: CaseResult) -> None:
     """Print the rows of one case under its name, section, title and data source."""
+    if not (result.rows or result.complete):  # interrupted before its first row
+        return
     head = Text.assemble(
         (result.name, "bold"), f"  section {result.section}  {result.title}", overflow="fold"
     )
@@ -172,11 +174,12 @@ def counts(results: Iterable[CaseResult]) -> dict[Outcome, int]:
 
 
 def show_summary(console: Console, results: Sequence[CaseResult], *, planned: int) -> None:
-    """Print how many cases ran in which time, and the closing line."""
+    """Print how many cases ran to their end in which time, and the closing line."""
     number = counts(results)
     seconds = sum(result.seconds for result in results)
-    done = f"{len(results)}" if len(results) == planned else f"{len(results)} of {planned}"
-    console.print(Text(f"{done} case{'s' if planned != 1 else ''} in {seconds:.1f} s", "dim"))
+    done = sum(result.complete for result in results)
+    cases = f"{done}" if done == planned else f"{done} of {planned}"
+    console.print(Text(f"{cases} case{'s' if planned != 1 else ''} in {seconds:.1f} s", "dim"))
     passed, failed, inconclusive = (number[o] for o in (Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE))
     style = "bold red" if failed else "bold yellow" if inconclusive or not passed else "bold green"
     console.print(Text(f"{passed} passed, {failed} failed, {inconclusive} inconclusive", style))

@@ -321,6 +321,7 @@ def test_an_interrupted_case_keeps_the_rows_so_far():
         run_case(loaded(Case("1", "t", [first, second])))
 
     assert [row.quantity for row in stop.value.result.rows] == ["q"]
+    assert not stop.value.result.complete
 
 
 def test_the_measured_array_is_copied_before_the_case_goes_on():

@@ -424,6 +424,7 @@ def test_ctrl_c_prints_what_was_done(project):
     assert process.returncode == 130
     assert stdout.splitlines()[-1] == "3 passed, 0 failed, 0 inconclusive"
     assert "interrupted" in stdout
+    assert "1 of 2 cases" in stdout
     assert "Traceback" not in stderr
     document = json.loads((project / "rows.json").read_text())
     assert document["interrupted"] is True
