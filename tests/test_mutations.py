@@ -97,8 +97,15 @@ def test_small_scaled_hits_only_an_entry_below_a_thousandth_of_the_largest():
 
 
 def test_small_scaled_does_not_apply_without_a_small_entry():
-    """The neighbour of the above: all entries of one size."""
+    """The neighbour of the above: entries of one size, and one at two thousandths of the largest."""
     assert apply(m.small_scaled(2.0), np.array([1.0, 0.0, 2.0])) is None
+    assert apply(m.small_scaled(2.0), np.array([1.0, 2e-3])) is None
+
+
+def test_a_change_below_the_rounding_of_the_dtype_is_none():
+    """Times 1 + 1e-9 changes a float64 gradient, and nothing in float32."""
+    assert apply(m.all_scaled(1 + 1e-9), np.ones(3)) is not None
+    assert apply(m.all_scaled(1 + 1e-9), np.ones(3, np.float32)) is None
 
 
 @pytest.mark.parametrize(("mutation", "power"), [(m.ALL_TIMES_LENGTH, 1), (m.ALL_DIVIDED_BY_LENGTH, -1)])
