@@ -65,6 +65,9 @@ class Objective:
         """The (value, gradient) of f for a tree that the caller keeps; the gradient is None where f gives none."""
         self._count()
         result = self._f(tree, *self._args)
+        if self._has_gradient and not (isinstance(result, tuple | list) and len(result) == 2):
+            what = _described(result)
+            raise NotScalarError(f"with grad=True f must return (value, gradient); it returned {what}")
         value, gradient = result if self._has_gradient else (result, None)
         return as_real(value, self.parameters.dtype), gradient
 
@@ -118,9 +121,16 @@ def as_real(result: Any, dtype: np.dtype[Any]) -> Any:
     except (ValueError, TypeError):
         array = np.empty(0, object)
     if array.size != 1 or array.dtype.kind not in "fiub":
-        what = f"{type(result).__name__} of shape {array.shape} and dtype {array.dtype}"
-        raise NotScalarError(f"f must return one real number; it returned {what}")
+        raise NotScalarError(f"f must return one real number; it returned {_described(result)}")
     return array.reshape(())[()].astype(dtype)
+
+
+def _described(result: Any) -> str:
+    if isinstance(result, np.ndarray | np.generic):
+        return f"{type(result).__name__} of shape {result.shape} and dtype {result.dtype}"
+    if isinstance(result, tuple) and len(result) == 2:
+        return "a tuple of 2 (for a pair of value and gradient pass grad=True)"
+    return f"{result!r:.60}"
 
 
 class Lines(Protocol):

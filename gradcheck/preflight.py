@@ -61,7 +61,8 @@ def inspect(objective: Objective, grad: Any, x: Flat, args: Sequence[Any] = ()) 
     if grad is True:
         tree, second = returned
     elif callable(grad):
-        (tree, second), ngev = _call_grad(grad, parameters, x, args, f_x, findings), 2
+        tree, second = _call_grad(grad, parameters, x, args, f_x, findings)
+        ngev = 1 if second is None else 2
     else:
         tree, second = grad, None
     analytic, dtype = _inspect_gradient(parameters, tree, second, findings)
@@ -111,7 +112,10 @@ def _call_grad(
     f_x: Any,
     findings: list[Finding],
 ) -> tuple[Any, Any]:
-    """Call grad twice: (the gradient as it was after the first call, the second gradient)."""
+    """Call grad twice: (the gradient as it was after the first call, the second gradient).
+
+    Once where the first has not the structure of x, which is reason enough to refuse it: the second is None.
+    """
     given = parameters.unflatten(x.copy())
     try:
         first = _gradient_part(grad(given, *args), parameters, f_x, findings)
@@ -121,6 +125,8 @@ def _call_grad(
     changed = _changed(parameters, given, x)
     if changed:
         findings.append(Finding(f"grad changes x: {changed}", Outcome.FAIL))
+    if not _fits(parameters, first):
+        return first, None
     kept = map_leaves(np.copy, first)
     second = _gradient_part(grad(parameters.unflatten(x.copy()), *args), parameters, f_x, [])
     if _share(first, second):
@@ -171,8 +177,10 @@ def _inspect_gradient(
 
 def inspect_noise(noise: Noise, f_x: Any) -> tuple[Finding, ...]:
     """What the probing of the noise says about f."""
-    if noise.constant and noise.values:
+    if noise.constant:
         text = f"f does not depend on x at all: it is {f_x:.17g} at all {len(noise.values)} points around x"
+        if len(noise.values) == 1:  # f(x) itself
+            text = "f raises or is not finite at every point around x: there is no derivative to estimate"
         return (Finding(text, Outcome.INCONCLUSIVE, final=True),)
     return ()
 
