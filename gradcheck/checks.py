@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from gradcheck.bounds import room_within
+from gradcheck.diagnose import Diagnosis, diagnose
 from gradcheck.errors import GradientCheckInterrupted, GradientError
 from gradcheck.estimate import Estimate, first_step, shaped
 from gradcheck.evaluation import Objective, Rays
 from gradcheck.noise import Noise, measure_noise
 from gradcheck.parameters import Flat, Parameters
-from gradcheck.preflight import Finding, Inspection, inspect, inspect_noise
+from gradcheck.preflight import Finding, Inspection, gradient_at, inspect, inspect_noise
 from gradcheck.report import Report
 from gradcheck.summary import compose
 from gradcheck.survey import Survey, survey
@@ -87,16 +88,18 @@ def check_gradient(
         findings += more
     if setting is not None and inspection.analytic is not None and not any(f.final for f in findings):
         evidence = gather(setting, inspection.analytic, method, confidence, rng)
+    diagnosis = explain(setting, inspection, evidence, grad, args)
     report = compose(
         parameters,
         evidence,
         findings,
         tolerance=setting.tolerance if setting else Tolerance(rtol or DEFAULT_RTOL["float64"], atol),
         nfev=objective.nfev,
-        ngev=inspection.ngev,
+        ngev=inspection.ngev + diagnosis.ngev,
         seconds=time.perf_counter() - started,
         seed=rng,
         call=call_text("check_gradient", options, rng),
+        diagnosis=diagnosis.sentences,
     )
     if evidence is not None and evidence.interrupted:
         raise GradientCheckInterrupted(report)
@@ -162,6 +165,25 @@ def gather(setting: Setting, analytic: Flat, method: str, confidence: float, rng
     room = setting.room
     free = np.arange(n) if room is None else np.flatnonzero(room[0] + room[1] > 0)
     return sweep(setting, analytic, free)
+
+
+def explain(
+    setting: Setting | None,
+    inspection: Inspection,
+    evidence: Evidence | Survey | None,
+    grad: Any,
+    args: Sequence[Any],
+) -> Diagnosis:
+    """What kind of mistake fits; calls grad again, at most twice, only where nothing else explains it."""
+    if setting is None or evidence is None or inspection.analytic is None:
+        return Diagnosis()
+
+    def again(x: Flat) -> Flat:
+        return gradient_at(grad, setting.parameters, x, args)
+
+    judged = evidence.judged if isinstance(evidence, Survey) else evidence
+    more_calls = callable(grad) and not evidence.interrupted
+    return diagnose(setting, inspection.analytic, judged, again if more_calls else None)
 
 
 def prepare(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +11,10 @@ import numpy as np
 
 from gradcheck.evaluation import NotScalarError, Objective
 from gradcheck.noise import Noise
-from gradcheck.parameters import Flat, Parameters, leaves, map_leaves
+from gradcheck.parameters import Flat, Parameters
 from gradcheck.verdict import Outcome
 
-__all__ = ["Finding", "Inspection", "inspect", "inspect_noise"]
+__all__ = ["Finding", "Inspection", "gradient_at", "inspect", "inspect_noise"]
 
 # Two calls of f may differ by what a parallel sum reorders; more than this is randomness.
 REPEATABLE = 1e-9
@@ -127,27 +128,37 @@ def _call_grad(
         findings.append(Finding(f"grad changes x: {changed}", Outcome.FAIL))
     if not _fits(parameters, first):
         return first, None
-    kept = map_leaves(np.copy, first)
+    kept = copy.deepcopy(first)
     second = _gradient_part(grad(parameters.unflatten(x.copy()), *args), parameters, f_x, [])
-    if _share(first, second):
+    if _share(parameters, first, second):
         findings.append(
             Finding("grad returns the same buffer at every call: a caller that keeps it sees it change")
         )
-    if not changed and _share(first, given):
+    if not changed and _share(parameters, first, given):
         findings.append(Finding("grad returns a view of x: writing into the gradient would change x"))
     return kept, second
 
 
 def _gradient_part(result: Any, parameters: Parameters, f_x: Any, findings: list[Finding]) -> Any:
     """The gradient of a (value, gradient) pair, whose value must be f's; anything else as it is."""
-    pair = isinstance(result, tuple) and len(result) == 2 and np.ndim(result[0]) == 0
-    if not pair or _fits(parameters, result):
+    if not _is_pair(result, parameters):
         return result
     value, gradient = result
     if not abs(value - f_x) <= REPEATABLE * max(abs(value), abs(f_x)):
         text = f"f(x) is {f_x:.17g} but grad returns the value {value:.17g} with its gradient: two different functions"
         findings.append(Finding(text, Outcome.FAIL))
     return gradient
+
+
+def _is_pair(result: Any, parameters: Parameters) -> bool:
+    pair = isinstance(result, tuple) and len(result) == 2 and np.ndim(result[0]) == 0
+    return pair and not _fits(parameters, result)
+
+
+def gradient_at(grad: Callable[..., Any], parameters: Parameters, x: Flat, args: Sequence[Any]) -> Flat:
+    """One more call of grad, at any point: its gradient, flat. Raises whatever grad raises."""
+    result = grad(parameters.unflatten(x.copy()), *args)
+    return parameters.flatten(result[1] if _is_pair(result, parameters) else result)
 
 
 def _inspect_gradient(
@@ -166,7 +177,7 @@ def _inspect_gradient(
             f"grad is not finite in {bad.size:,} of {analytic.size:,} entries: {parameters.name(int(bad[0]))}"
         )
         findings.append(Finding(f"{text} is {analytic[bad[0]]}", Outcome.FAIL))
-    dtypes = [leaf.dtype for leaf in leaves(tree)]
+    dtypes = [leaf.dtype for leaf in parameters.arrays(tree)]
     for dtype in sorted({str(d) for d in dtypes if d.kind in "iub"}):
         findings.append(Finding(f"grad returns {dtype}: fractions may have been cut off"))
     reals = [np.empty(0, d).real.dtype for d in dtypes if d.kind in "fc"]
@@ -203,5 +214,5 @@ def _fits(parameters: Parameters, tree: Any) -> bool:
     return True
 
 
-def _share(one: Any, other: Any) -> bool:
-    return any(np.shares_memory(a, b) for a in leaves(one) for b in leaves(other))
+def _share(parameters: Parameters, one: Any, other: Any) -> bool:
+    return any(np.shares_memory(a, b) for a in parameters.arrays(one) for b in parameters.arrays(other))
