@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Block", "Parameters", "leaves", "map_leaves"]
+__all__ = ["Block", "Parameters"]
 
 Flat = NDArray[np.floating[Any]]
 
@@ -174,7 +174,7 @@ class Parameters:
         Raises ValueError naming the first place where structure or shape differ, TypeError for a complex
         array where x is real and for entries that are no numbers.
         """
-        arrays = [_as_array(leaf, what) for leaf in _matching_leaves(self, tree, what)]
+        arrays = self.arrays(tree, what)
         for b, array in zip(self.blocks, arrays, strict=True):
             where = b.name if len(self.blocks) > 1 else "x"
             if array.shape != b.shape:
@@ -182,6 +182,13 @@ class Parameters:
             if array.dtype.kind == "c" and not b.is_complex:
                 raise TypeError(f"{what} is complex ({array.dtype}) where {where} is real ({b.dtype})")
         return self._gather(arrays)
+
+    def arrays(self, tree: Any, what: str = "grad") -> list[NDArray[Any]]:
+        """The arrays of a tree of this structure, one a block, not copied; scalars as arrays of shape ().
+
+        Raises ValueError naming the first place where the structure differs, TypeError for what is no number.
+        """
+        return [_as_array(leaf, what) for leaf in _matching_leaves(self, tree, what)]
 
     def _gather(self, arrays: list[NDArray[Any]]) -> Flat:
         out = np.empty(self.size, self.dtype)
@@ -193,20 +200,6 @@ class Parameters:
             else:
                 part[:] = array.ravel()
         return out
-
-
-def leaves(tree: Any) -> list[NDArray[Any]]:
-    """The arrays of a tree, in order; scalars as arrays of shape ()."""
-    found: list[tuple[str, NDArray[Any]]] = []
-    _walk(tree, "", found)
-    return [array for _, array in found]
-
-
-def map_leaves(function: Callable[[NDArray[Any]], Any], tree: Any) -> Any:
-    """A tree of the same structure with `function` applied to every array."""
-    found: list[tuple[str, NDArray[Any]]] = []
-    rebuild = _walk(tree, "", found)
-    return rebuild([function(array) for _, array in found])
 
 
 def _leaf(part: Flat, b: Block) -> Any:
@@ -256,6 +249,8 @@ def _walk(x: Any, name: str, leaves: list[tuple[str, NDArray[Any]]]) -> Callable
     if _is_leaf(x):
         leaves.append((name, _as_array(x, name)))
         position = len(leaves) - 1
+        if isinstance(x, np.ndarray) and x.ndim == 0:
+            return lambda values: np.asarray(values[position])
         return lambda values: values[position]
     pairs, build = _children(x)
     parts = [_walk(child, name + suffix, leaves) for suffix, child in pairs]
