@@ -134,6 +134,11 @@ def test_one_sample_needs_no_batch_axis():
     assert cross_entropy(y, np.array([0])) == expected
 
 
+def test_labels_of_a_single_class_are_labels():
+    """Three samples, one class: labels (3,) have as many entries as y (3, 1), and are labels all the same."""
+    assert cross_entropy(np.ones((3, 1)), np.zeros(3, dtype=int)) == pytest.approx(-1e-7, rel=1e-6)
+
+
 def test_log_of_zero_is_guarded_by_default_and_not_as_printed():
     """A probability 0 of the right class costs -log(1e-7); the printed label form gives inf and warns."""
     y = np.array([[0.0, 1.0]])

@@ -179,7 +179,7 @@ def test_the_order_of_the_sources(small, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-@pytest.mark.parametrize("damage", ["truncated", "altered", "longer", "empty"])
+@pytest.mark.parametrize("damage", ["truncated", "altered", "garbled", "longer", "empty"])
 @pytest.mark.parametrize("which", range(4))
 def test_a_damaged_file_is_refused(small, tmp_path, which, damage, zipped):
     """Each file, however damaged, is a DataError that names it; no short array."""
@@ -189,6 +189,7 @@ def test_a_damaged_file_is_refused(small, tmp_path, which, damage, zipped):
     if damage == "altered":
         content[-12] ^= 1  # in a gzip file: before the checksum at its end
     changed = {"truncated": content[:-3], "altered": content, "longer": content + b"0", "empty": b""}
+    changed["garbled"] = content[:10] + b"\xff" * 20 + content[30:]  # no compressed data begin so
     path.write_bytes(bytes(changed[damage]))
 
     with pytest.raises(DataError) as error:
@@ -262,14 +263,22 @@ def test_fetch_fills_the_cache_that_is_then_used(small, tmp_path, server, monkey
     fetch_mnist()
 
 
-def test_fetch_goes_on_to_the_next_mirror_and_mends_a_damaged_file(small, tmp_path, server, monkeypatch):
-    """The first mirror has no file, the cache a damaged one; the second mirror has all."""
+def test_fetch_goes_on_to_the_next_mirror(small, tmp_path, server, monkeypatch):
+    """The first mirror has none of the files; the second has all."""
     served, address = server
     write(served, small)
-    cached = write(tmp_path / "cache", small)
-    damaged = cached / "t10k-labels-idx1-ubyte.gz"
-    damaged.write_bytes(b"not gzip")
     monkeypatch.setattr(mnist, "MIRRORS", (address + "nothing/", address))
+
+    assert len(list(fetch_mnist().iterdir())) == 4
+
+
+def test_fetch_mends_a_damaged_file(small, tmp_path, server, monkeypatch):
+    """One file of the cache is damaged: it is downloaded again, at the first attempt."""
+    served, address = server
+    write(served, small)
+    damaged = write(tmp_path / "cache", small) / "t10k-labels-idx1-ubyte.gz"
+    damaged.write_bytes(b"not gzip")
+    monkeypatch.setattr(mnist, "MIRRORS", (address,))
 
     fetch_mnist()
 

@@ -230,6 +230,18 @@ def test_a_checkpoint_of_other_settings_is_not_used(tmp_path, other):
     assert_same(result, run(20))
 
 
+def test_a_checkpoint_of_other_weights_with_the_same_loss_is_not_used(tmp_path):
+    """Where W2 is 0 the loss does not tell W1 apart; the weights themselves do."""
+    path = tmp_path / "c.npz"
+    one, other = (TwoLayerNet(6, 5, 3, rng=seed) for seed in (1, 2))
+    for network in (one, other):
+        network.params["W2"] = np.zeros((5, 3))
+    with pytest.raises(Killed):
+        run(network=one, checkpoint=path, checkpoint_every=5, on_iteration=killed_at(12))
+
+    assert run(network=other, checkpoint=path, checkpoint_every=5).resumed_from == 0
+
+
 def test_a_checkpoint_of_other_data_is_not_used(tmp_path):
     """One pixel of the training set differs: a fresh start."""
     path = tmp_path / "c.npz"
