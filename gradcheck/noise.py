@@ -22,6 +22,8 @@ POSITIONS = np.arange(1.0, 8.0)
 # x to float32, narrow enough that the fourth differences of a smooth f lie far below its rounding.
 FIRST_SPACING = 1e-6
 WIDER, NARROWER = 300.0, 1e-3
+# How far the widest probe goes, in first spacings.
+WIDEST = WIDER * POSITIONS[-1]
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,13 @@ class Noise:
     values: tuple[float, ...]
 
 
-def measure_noise(objective: Objective, line: Lines, f_x: Any, spacing: float = FIRST_SPACING) -> Noise:
+def measure_noise(
+    objective: Objective, line: Lines, f_x: Any, spacing: float = FIRST_SPACING, *, back: bool = True
+) -> Noise:
     """Estimate the noise of f along one line through x, from the differences of equally spaced values.
 
     line : one line; its offsets are in the scaled units in which `spacing` is given.
-    f_x : f(x), known already.
+    f_x : f(x), known already. back : whether f may be called on the other side of x, where it is not finite on this.
     Costs seven evaluations, fourteen where the first spacing shows no noise.
     Source: Moré & Wild, Estimating computational noise, SIAM J. Sci. Comput. 33 (2011).
     """
@@ -56,7 +60,7 @@ def measure_noise(objective: Objective, line: Lines, f_x: Any, spacing: float = 
     eps = float(np.finfo(values.dtype).eps)
     if not np.isfinite(values).all():
         # Off the domain: the other way, and not so far.
-        sigma, values = _probe(objective, line, f_x, -spacing * NARROWER)
+        sigma, values = _probe(objective, line, f_x, (-spacing if back else spacing) * NARROWER)
         seen = [values]
     elif _alike(values):
         second, values = _probe(objective, line, f_x, spacing * WIDER)
@@ -88,6 +92,9 @@ def _narrowed(first: float | None, second: float | None, seen: list[Values]) -> 
     if first is None:
         return second if second is not None else _smallest_sigma(seen)
     second = _smallest_sigma(seen) if second is None else second
+    if second < 3.0 * NARROWER * first:
+        # It went with the spacing: a kink beside x, and what is left is still that kink. Rounding remains.
+        return 0.0
     return second if second < first / 10.0 else max(first, second)
 
 
@@ -142,11 +149,11 @@ def granularity(values: Values) -> tuple[float, str]:
     """The step of the grid on which all values lie, and its name; (0, dtype) where it is only the dtype's.
 
     Recognised: fewer significand bits than the dtype has (float32, float16, bfloat16), and decimals.
-    A few values say little: at least four different ones are needed.
     """
     name = str(values.dtype)
     distinct = np.unique(values[values != 0])
-    if distinct.size < 4:
+    # Four different values, or fewer that are repeated: a smooth f on a fine grid hardly repeats one.
+    if distinct.size < 4 and not 0 < 2 * distinct.size <= values.size:
         return 0.0, name
     bits = max(_significant_bits(float(v)) for v in distinct)
     largest = float(np.max(np.abs(distinct)))

@@ -30,7 +30,7 @@ class Fit:
     kinked : the jump of the slope is the same at all steps: a kink at x, or too close to tell.
     jumping : f(x+t) - 2 f(x) + f(x-t) does not fall with t: a jump of f itself.
     left, right : one-sided slopes; nan where there is no point on that side.
-    curvature : second derivative.
+    curvature : second derivative; nan where only one side is known. chord : the steepest slope from x to one of the points.
     finite : whether f was finite at all points; the other fields mean nothing where it was not.
     """
 
@@ -43,6 +43,7 @@ class Fit:
     left: Values
     right: Values
     curvature: Values
+    chord: Values
     finite: NDArray[np.bool_]
 
     @property
@@ -97,6 +98,7 @@ def central(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
             left=left,
             right=right,
             curvature=second[:, 1] / h**2,
+            chord=np.abs((values - f_x) / offsets).max(axis=1),
             finite=np.isfinite(values).all(axis=1) & np.isfinite(r) & np.isfinite(wide),
         )
 
@@ -114,36 +116,34 @@ def one_sided(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
     reach = offsets[:, -1]
     nodes = np.insert(offsets / reach[:, None], 0, 0.0, axis=1)
     samples = np.insert(values, 0, f_x, axis=1)
-    full = _slope_weights(nodes) / reach[:, None, None]
-    part = _slope_weights(nodes[:, :-1])[:, 0] / reach[:, None]
+    full = _slope_weights(nodes) / reach[:, None]
+    part = _slope_weights(nodes[:, :-1]) / reach[:, None]
     with np.errstate(invalid="ignore", over="ignore"):
-        r = (full[:, 0] * samples).sum(axis=1)
+        r = (full * samples).sum(axis=1)
         shorter = (part * samples[:, :-1]).sum(axis=1)
         eps = np.maximum(level, np.finfo(values.dtype).eps * np.abs(samples).max(axis=1))
-        # The weights of the second derivative are some fifty times those of the slope: often it is mere noise.
-        bend = (full[:, 1] * samples).sum(axis=1)
-        bend = np.where(np.abs(bend) > 3.0 * eps * np.abs(full[:, 1]).sum(axis=1), bend, 0.0)
         nothing = np.zeros(r.shape, bool)
         unknown = np.full(r.shape, np.nan)
         forward = reach > 0
         return Fit(
             value=r,
             truncation=np.abs(r - shorter),
-            noise=eps * np.abs(full[:, 0]).sum(axis=1),
+            noise=eps * np.abs(full).sum(axis=1),
             kink=np.zeros(r.shape),
             kinked=nothing,
             jumping=nothing,
             left=np.where(forward, unknown, r),
             right=np.where(forward, r, unknown),
-            curvature=bend / reach,
+            curvature=unknown,
+            chord=np.abs((values - f_x) / offsets).max(axis=1),
             finite=apart & np.isfinite(values).all(axis=1) & np.isfinite(r) & np.isfinite(shorter),
         )
 
 
 def _slope_weights(nodes: Values) -> Values:
-    """(m, 2, k) weights of the first and second derivative at node 0, from polynomials through all nodes."""
+    """(m, k) weights of the derivative at node 0, from the polynomial through all nodes."""
     degree = np.arange(nodes.shape[1])
     powers = np.asarray(nodes, np.float64)[:, None, :] ** degree[None, :, None]
-    wanted = np.zeros((nodes.shape[0], degree.size, 2))
-    wanted[:, 1, 0], wanted[:, 2, 1] = 1.0, 2.0
-    return np.asarray(np.linalg.solve(powers, wanted).transpose(0, 2, 1))
+    wanted = np.zeros((nodes.shape[0], degree.size, 1))
+    wanted[:, 1] = 1.0
+    return np.asarray(np.linalg.solve(powers, wanted)[:, :, 0])

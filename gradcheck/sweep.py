@@ -115,7 +115,7 @@ def measure(setting: Setting, coordinates: Index, analytic: Flat | None = None) 
         size = np.abs(so_far.value) if analytic is None else np.abs(analytic[coordinates[at]])
         members = [np.flatnonzero(np.isin(at, r)) for r in rows]
         size = np.maximum(np.maximum(np.where(np.isfinite(size), size, 0.0), np.abs(so_far.value)),
-                          gradient_scale(so_far, members, scales[at]))  # fmt: skip
+                          gradient_scale(so_far, members))  # fmt: skip
         tolerance = setting.tolerance
         return tolerance.rtol * size + tolerance.atol, 0.3 * tolerance.resolution * size + tolerance.atol
 
@@ -151,7 +151,7 @@ def _along_axes(
 def decide(setting: Setting, found: Estimate, analytic: Flat, coordinates: Index) -> Judgement:
     """Judge measured coordinates by the rule of `gradcheck.verdict`."""
     rows = _rows_by_block(setting.parameters, coordinates)
-    block_scale = gradient_scale(found, rows, setting.scales[coordinates])
+    block_scale = gradient_scale(found, rows)
     if setting.gradient_scale is not None:
         block_scale = np.maximum(block_scale, setting.gradient_scale[coordinates])
     return judge(

@@ -79,11 +79,11 @@ class Judgement:
         return np.asarray(seen)
 
 
-def gradient_scale(estimate: Estimate, blocks: Sequence[NDArray[np.intp]], x_scale: Values) -> Values:
+def gradient_scale(estimate: Estimate, blocks: Sequence[NDArray[np.intp]]) -> Values:
     """The size of the gradient of each array (m,), from the numerical side alone.
 
-    The root mean square of its derivatives. Where all are zero within their bars (a stationary point) it is
-    what the gradient becomes one scale of x away, curvature times scale, where a curvature was seen.
+    The root mean square of its derivatives. Where all are zero within their bars (a stationary point) it is the
+    steepest line from x to a point of the stencils, which noise alone cannot make large against its own bar.
     """
     scale = np.zeros(np.shape(estimate.value))
     for rows in blocks:
@@ -98,13 +98,8 @@ def gradient_scale(estimate: Estimate, blocks: Sequence[NDArray[np.intp]], x_sca
             largest = np.abs(value[seen]).max()
             size = float(largest * np.sqrt(np.mean(np.where(seen, value / largest, 0.0) ** 2)))
         else:
-            bend, step, noise = (
-                np.abs(part[rows][known]) for part in (estimate.curvature, estimate.step, estimate.noise)
-            )
-            # A kink or a singularity beside x bends f as well, and makes the derivative itself uncertain by as much:
-            # only a curvature that stands well out of the bar says how large the gradient is nearby.
-            smooth = (bend * step > 3.0 * noise) & (bend * step > 10.0 * (error - noise))
-            size = float(np.max(np.where(smooth, bend * x_scale[rows][known], 0.0)))
+            # What the gradient is within reach of the points: a stationary f is still steeper than its bar there.
+            size = float(np.max(estimate.chord[rows][known]))
         scale[rows] = size
     return scale
 

@@ -1,0 +1,229 @@
+"""The choice of steps: what the values of one stencil say about the next."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from enum import Enum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.evaluation import Lines, Objective
+from gradcheck.stencils import SIDED_NODES, STENCIL, Fit, central, one_sided
+
+__all__ = ["Limit", "Search"]
+
+Values = NDArray[np.floating[Any]]
+Mask = NDArray[np.bool_]
+Rows = NDArray[np.intp]
+
+POINTS = len(STENCIL)
+KEPT = ("value", "step", "noise", "truncation", "left", "right", "curvature", "chord")
+# Off the domain: come closer three times, then take one side.
+RETREAT, RETREATS = 256.0, 3
+# How often a step may grow, and shrink by leaps, in search of a smooth f.
+WIDENINGS, LEAPS = 4, 3
+LEAP = 1e-3
+
+
+class Limit(Enum):
+    """What keeps an error bar from being smaller."""
+
+    NONE = "precise"
+    NOISE = "noise of f"
+    TRUNCATION = "f bends within every usable step"
+    KINK = "a kink at x"
+    JUMP = "a jump of f at x"
+    DOMAIN = "the edge of f's domain"
+    FIXED = "a fixed coordinate (equal bounds)"
+    BUDGET = "the budget of evaluations"
+
+
+class Search:
+    """The state of m lines between rounds; every attribute is an array over lines."""
+
+    def __init__(
+        self,
+        objective: Objective,
+        lines: Lines,
+        f_x: Any,
+        level: float,
+        step: Values,
+        smallest: Values,
+        room: tuple[Values, Values] | None,
+    ) -> None:
+        m = len(lines)
+        dtype = objective.parameters.dtype
+        self.objective, self.lines, self.f_x = objective, lines, f_x
+        self.level = np.full(m, level, dtype)
+        self.step = np.array(step, dtype)
+        self.smallest = smallest
+        anywhere = np.full(m, np.inf, dtype)
+        self.left_room: Values = anywhere if room is None else room[0]
+        self.right_room: Values = anywhere if room is None else room[1]
+        self.side = np.zeros(m, np.int8)
+        self.limit = np.full(m, Limit.BUDGET, object)
+        self.kept = {name: np.full(m, np.nan, dtype) for name in KEPT}
+        # The bar of the kept fit alone, and how far a fit that contradicts it lies away.
+        self.own = np.full(m, np.inf, dtype)
+        self.contested = np.zeros(m, dtype)
+        self.last_step, self.last_bends = np.full(m, np.nan), np.full(m, np.nan)
+        self.shrunk, self.widened, self.off_domain = (np.zeros(m, np.int8) for _ in range(3))
+        self.fit: Fit | None = None
+        self.finite_side = np.zeros(0, np.int8)
+        self._nfev_before = objective.nfev
+
+    @property
+    def nfev(self) -> int:
+        """Evaluations of f so far."""
+        return self.objective.nfev - self._nfev_before
+
+    def kept_at(self, rows: Rows | slice) -> dict[str, Values]:
+        """The best estimates of these rows so far."""
+        return {name: kept[rows] for name, kept in self.kept.items()} | {
+            "error": self.own[rows] + self.contested[rows]
+        }
+
+    def open_rows(self) -> Rows:
+        """Fit the first steps into the room that bounds leave; a line without room is fixed."""
+        widest = np.maximum(self.left_room, self.right_room)
+        narrow = np.minimum(self.left_room, self.right_room)
+        self.limit[widest <= 0] = Limit.FIXED
+        cramped = 2.0 * self.step > narrow
+        # A central stencil eight times narrower still beats a one-sided one; below that it drowns in noise.
+        central_fits = narrow / 2.0 >= self.step / 8.0
+        self.step = np.where(cramped & central_fits, 0.495 * narrow, self.step)
+        away = np.where(self.right_room >= self.left_room, 1, -1)
+        self.side = np.where(cramped & ~central_fits, away, 0).astype(np.int8)
+        return np.flatnonzero(widest > 0)
+
+    def measure(self, rows: Rows) -> Rows:
+        """Evaluate one stencil on each row that the budget allows, and keep the better estimate of each."""
+        rows = rows[: self.objective.remaining // POINTS]
+        if rows.size == 0:
+            return rows
+        side = self.side[rows]
+        reach = 4.0 * self.step[rows]
+        room = np.where(side > 0, self.right_room[rows], self.left_room[rows])
+        sided = side[:, None] * np.minimum(reach, 0.99 * room)[:, None] * SIDED_NODES
+        offsets = np.where(side[:, None] == 0, self.step[rows][:, None] * STENCIL, sided)
+        offsets = self.lines.reached(rows, offsets.astype(self.step.dtype))
+        values = self.objective.along(self.lines, rows, offsets)
+        fit = central(self.f_x, offsets, values, self.level[rows])
+        if side.any():
+            fit = _choose(side != 0, one_sided(self.f_x, offsets, values, self.level[rows]), fit)
+        self.fit = fit
+        # In a central stencil the first three points lie to the left.
+        self.finite_side = np.where(np.isfinite(values)[:, 3:].all(axis=1), 1, -1).astype(np.int8)
+        self._keep(rows, fit)
+        return rows
+
+    def _keep(self, rows: Rows, fit: Fit) -> None:
+        """Keep the fit with the smaller bar. Of two that contradict each other one is not what it says.
+
+        Then the one with the smaller step is kept, nearer to the limit that a derivative is, unless noise has made
+        it much cruder; its bar covers the other until a third agrees with it.
+        """
+        error = np.where(fit.finite, fit.error, np.inf)
+        own = self.own[rows]
+        with np.errstate(invalid="ignore"):
+            apart = np.abs(fit.value - self.kept["value"][rows])
+            both = np.isfinite(own) & np.isfinite(error)
+            clash = both & (apart > error + own)
+            nearer = (self.step[rows] < self.kept["step"][rows]) & (error <= 3.0 * own)
+        take = np.where(clash, nearer, error < own)
+        agreed = both & ~clash
+        self.contested[rows[agreed]] = 0.0
+        self.contested[rows[clash]] = np.maximum(self.contested[rows[clash]], apart[clash])
+        for name in KEPT:
+            new = self.step[rows] if name == "step" else getattr(fit, name)
+            self.kept[name][rows[take]] = new[take]
+        self.own[rows[take]] = error[take]
+
+    def plan(self, rows: Rows, precise: Values, resolved: Values) -> Rows:
+        """Choose the next step of each row from its last fit; returns the rows that are worth another stencil."""
+        fit = self.fit
+        assert fit is not None
+        bar = 3.0 * (self.own[rows] + self.contested[rows])
+        off, kinked = ~fit.finite, fit.kinked & fit.finite
+        bends = fit.truncation + fit.kink
+        noisier, wild = self._more_noise(rows, fit, bends, off | kinked)
+        bent = (bends > 3.0 * fit.noise) & ~noisier & ~off & ~kinked
+        contested = (self.contested[rows] > 0) & ~off & ~kinked & ~noisier
+        self._name_limits(rows, fit, off, kinked, bent, bar <= precise)
+
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            balance = (fit.noise / (4.0 * bends)) ** 0.2
+            need = bar / resolved
+        factor = np.ones(rows.size)
+        factor[bent] = np.clip(balance[bent], LEAP, 0.5)
+        factor[contested & ~bent] = 0.25
+        factor[wild] = LEAP
+        factor[kinked] = 1.0 / 32.0
+        factor[off] = self._retreat(rows[off])
+        quiet = ~(bent | noisier | off | kinked | contested)
+        widen = quiet & self._may_widen(rows, fit) & ((fit.noise > 10.0 * bends) | (need > 1.0))
+        factor[widen] = np.clip(np.fmax(balance, need / 10.0)[widen], 8.0, 300.0)
+
+        # A kink that the noise would hide at the next step has been followed as far as it can be.
+        hidden = kinked & (6.0 * fit.noise / factor > fit.kink)
+        balanced = bent & (bar <= resolved) & (factor > 0.3)
+        go = ~(bar <= precise) & (off | bent | kinked | contested | widen) & ~hidden & ~balanced
+        new_step = self.step[rows] * factor
+        go &= new_step >= self.smallest[rows]
+        self.last_step[rows], self.last_bends[rows] = self.step[rows], bends
+        self.shrunk[rows[go & (factor < 1)]] += 1
+        self.widened[rows[go & widen]] += 1
+        room = np.minimum(self.left_room[rows], self.right_room[rows]) / 2.0
+        self.step[rows] = np.where(self.side[rows] != 0, new_step, np.minimum(new_step, 0.99 * room))
+        return rows[go]
+
+    def _more_noise(self, rows: Rows, fit: Fit, bends: Values, exempt: Mask) -> tuple[Mask, Mask]:
+        """Rows that show more noise than was measured, and rows that bend too wildly for it to be noise.
+
+        A shorter step that bends more, in proportion, shows noise, not truncation (near a singularity bends grow
+        too, but as a lower power of the step). Unless it would be a thousand times what was measured: then f
+        oscillates faster than the step, or jumps, and the step leaps.
+        """
+        with np.errstate(invalid="ignore", divide="ignore"):
+            growth = self.last_step[rows] / self.step[rows]
+            grown = bends > np.maximum(1.5, 0.3 * growth) * self.last_bends[rows]
+        more = (growth > 1.0) & grown & ~exempt
+        wild = more & (bends > 1e3 * fit.noise) & (self.shrunk[rows] < LEAPS)
+        noisier = more & ~wild
+        implied = bends[noisier] * self.step[rows][noisier] / 3.0
+        at = rows[noisier]
+        self.level[at] = np.maximum(self.level[at], implied)
+        self.own[at] += 3.0 * implied / self.kept["step"][at]
+        return noisier, wild
+
+    def _name_limits(self, rows: Rows, fit: Fit, off: Mask, kinked: Mask, bent: Mask, done: Mask) -> None:
+        self.limit[rows] = Limit.NOISE
+        self.limit[rows[bent]] = Limit.TRUNCATION
+        self.limit[rows[fit.jumping & (self.shrunk[rows] > 0)]] = Limit.JUMP
+        self.limit[rows[kinked]] = Limit.KINK
+        self.limit[rows[off]] = Limit.DOMAIN
+        self.limit[rows[done]] = Limit.NONE
+
+    def _may_widen(self, rows: Rows, fit: Fit) -> Mask:
+        """Never after a step was shrunk, and not when the last widening brought nothing."""
+        worse = (self.widened[rows] > 0) & (np.where(fit.finite, fit.error, np.inf) > self.own[rows])
+        return np.asarray((self.shrunk[rows] == 0) & (self.widened[rows] < WIDENINGS) & ~worse)
+
+    def _retreat(self, rows: Rows) -> Values:
+        """Off the domain: come closer to x, then take the side on which f is finite. Returns the factors."""
+        assert self.fit is not None
+        finite_side = self.finite_side[~self.fit.finite]
+        self.off_domain[rows] += 1
+        turn = self.off_domain[rows] % (RETREATS + 1) == 0
+        other = np.where(self.side[rows] == 0, finite_side, -self.side[rows])
+        self.side[rows] = np.where(turn, other, self.side[rows]).astype(np.int8)
+        factor: Values = np.full(rows.size, 1.0 / RETREAT)
+        factor[turn] = RETREAT**RETREATS
+        return factor
+
+
+def _choose(mask: Mask, yes: Fit, no: Fit) -> Fit:
+    pairs = {f.name: (getattr(yes, f.name), getattr(no, f.name)) for f in fields(Fit)}
+    return Fit(**{name: np.where(mask, a, b) for name, (a, b) in pairs.items()})
