@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,14 @@ from gradcheck.diagnose import Diagnosis, diagnose
 from gradcheck.errors import GradientCheckInterrupted, GradientError
 from gradcheck.estimate import Estimate, first_step, shaped
 from gradcheck.evaluation import Objective, Rays
-from gradcheck.noise import Noise, measure_noise
+from gradcheck.noise import FIRST_SPACING, WIDEST, Noise, measure_noise
 from gradcheck.parameters import Flat, Parameters
 from gradcheck.preflight import Finding, Inspection, gradient_at, inspect, inspect_noise
 from gradcheck.report import Report
 from gradcheck.summary import compose
 from gradcheck.survey import Survey, survey
 from gradcheck.sweep import Evidence, Setting, measure, sweep
-from gradcheck.verdict import DEFAULT_RESOLUTION, DEFAULT_RTOL, Tolerance
+from gradcheck.verdict import DEFAULT_RESOLUTION, DEFAULT_RTOL, Outcome, Tolerance
 
 __all__ = ["assert_gradient", "check_gradient", "derivative", "gradient"]
 
@@ -75,13 +76,16 @@ def check_gradient(
     options = {"rtol": rtol, "atol": atol, "resolution": resolution, "method": method, "max_nfev": max_nfev,
                "bounds": bounds, "subgradient": subgradient}  # fmt: skip
     started = time.perf_counter()
-    _validate(f, grad, method, max_nfev, confidence)
+    _validate(f, grad, args, method, max_nfev, rng)
+    _validate_numbers(rtol=rtol, atol=atol, resolution=resolution, confidence=confidence)
     parameters, flat = Parameters.of(x)
     room = room_within(bounds, parameters, flat)
-    Tolerance(rtol or 0.0, atol, resolution or 0.0)
     objective = Objective(f, parameters, args=args, has_gradient=grad is True, max_nfev=max_nfev)
     inspection = inspect(objective, grad, flat, args)
     findings = [Finding(note) for note in parameters.notes] + list(inspection.findings)
+    if room is not None and not (room[0] + room[1] > 0).any():
+        text = "nothing was checked: every coordinate is fixed by its bounds"
+        findings.append(Finding(text, Outcome.INCONCLUSIVE, final=True))
     setting = evidence = None
     if not any(finding.final for finding in findings):
         setting, more = prepare(objective, inspection, flat, (rtol, atol, resolution), rng, room, subgradient)
@@ -216,6 +220,9 @@ def prepare(
 
 def probe_noise(objective: Objective, x: Flat, f_x: Any, rng: Any, room: tuple[Flat, Flat] | None) -> Noise:
     """Measure the noise along one random direction that has each coordinate's own scale, within the bounds."""
+    coarse = max(float(np.finfo(b.real_dtype).eps) for b in objective.parameters.blocks)
+    # In float32 the points themselves must lie many spacings apart.
+    spacing = max(FIRST_SPACING, 64.0 * coarse)
     generator = np.random.default_rng(rng)
     signs = generator.choice([-1.0, 1.0], x.size)
     size = generator.uniform(0.5, 1.5, x.size) * objective.parameters.scales(x)
@@ -223,11 +230,8 @@ def probe_noise(objective: Objective, x: Flat, f_x: Any, rng: Any, room: tuple[F
         # Inwards, and not farther than the bounds allow even the widest probe.
         left, right = room
         signs = np.where(right >= left, 1.0, -1.0)
-        size = np.minimum(size, 1e2 * np.maximum(left, right))
-    tangent = signs * size
-    coarse = max(float(np.finfo(b.real_dtype).eps) for b in objective.parameters.blocks)
-    # In float32 the points themselves must lie many spacings apart.
-    return measure_noise(objective, Rays(x, [tangent]), f_x, max(1e-6, 64.0 * coarse))
+        size = np.minimum(size, 0.99 * np.maximum(left, right) / (WIDEST * spacing))
+    return measure_noise(objective, Rays(x, [signs * size]), f_x, spacing, back=room is None)
 
 
 def call_text(name: str, options: dict[str, Any], rng: Any) -> str:
@@ -243,16 +247,35 @@ def _same(one: Any, other: Any) -> bool:
     return one is other or (isinstance(one, float | int | str) and one == other)
 
 
-def _validate(f: Any, grad: Any, method: str, max_nfev: int | None, confidence: float) -> None:
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must lie between 0 and 1, not {confidence!r}")
+def _validate(f: Any, grad: Any, args: Any, method: str, max_nfev: Any, rng: Any) -> None:
     if not callable(f):
         raise TypeError(f"f must be callable, not {type(f).__name__}")
     if grad is None or grad is False:
         raise TypeError(
             f"grad must be a callable, a gradient, or True where f returns (value, gradient); not {grad!r}"
         )
+    if not isinstance(args, Sequence):
+        raise TypeError(f"args must be a tuple of further arguments for f and grad, not {args!r}")
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(map(repr, METHODS))}, not {method!r}")
-    if max_nfev is not None and max_nfev < LEAST_BUDGET:
-        raise ValueError(f"max_nfev must be at least {LEAST_BUDGET}, not {max_nfev!r}")
+    if max_nfev is not None:
+        if not isinstance(max_nfev, Integral):
+            raise TypeError(f"max_nfev must be an integer or None, not {max_nfev!r}")
+        if max_nfev < LEAST_BUDGET:
+            raise ValueError(f"max_nfev must be at least {LEAST_BUDGET}, not {max_nfev!r}")
+    try:
+        np.random.default_rng(rng)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"rng must be a seed, a Generator or None, not {rng!r} ({error})") from None
+
+
+def _validate_numbers(*, atol: Any, confidence: Any, **optional: Any) -> None:
+    given = {name: value for name, value in optional.items() if value is not None}
+    for name, value in (given | {"atol": atol, "confidence": confidence}).items():
+        if not isinstance(value, Real):
+            raise TypeError(f"{name} must be a number, not {value!r}")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1, not {confidence!r}")
+    if given.get("resolution") == 0:
+        raise ValueError("resolution must lie between 0 and 1, not 0: no error bar is that small")
+    Tolerance(given.get("rtol", 0.0), atol, given.get("resolution", 0.0))

@@ -116,8 +116,10 @@ def difference_table(values: Values) -> list[Values]:
 
 def _sigmas(values: Values) -> list[float]:
     """The standard deviation of the noise as each order of differences shows it; too large where f bends."""
+    # Relative to the largest value, so that no square overflows or vanishes.
+    size = float(np.max(np.abs(values))) or 1.0
     return [
-        math.sqrt(math.factorial(k) ** 2 / math.factorial(2 * k) * float(np.mean(row**2)))
+        size * math.sqrt(math.factorial(k) ** 2 / math.factorial(2 * k) * float(np.mean((row / size) ** 2)))
         for k, row in enumerate(difference_table(values), start=1)
     ]
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gradcheck import Outcome, check_gradient
 from gradcheck.estimate import Estimate, Limit
-from gradcheck.verdict import Judgement, Tolerance, gradient_scale, judge
+from gradcheck.verdict import Judgement, Tolerance, judge
 
 STRICT = Tolerance(rtol=1e-6, atol=0.0, resolution=1e-3)
 
@@ -169,61 +169,62 @@ def test_a_resolution_of_everything_is_refused():
         Tolerance(rtol=1e-6, resolution=1.0)
 
 
-# The scale of a gradient.
+# What a mistake is relative to.
 
 
-def scale_of(estimate: Estimate, x_scale: float = 1.0) -> float:
-    """The scale of one array."""
-    m = estimate.value.size
-    return float(gradient_scale(estimate, [np.arange(m)], np.full(m, x_scale))[0])
-
-
-def test_the_scale_of_an_array_is_its_root_mean_square():
-    """3 and 4 with negligible bars: sqrt(12.5)."""
-    assert scale_of(measured([3.0, 4.0], 1e-9)) == pytest.approx(math.sqrt(12.5), rel=1e-12)
-
-
-def test_derivatives_within_their_bars_do_not_add_to_the_scale():
-    """A derivative that is zero within 3 E counts as zero: sqrt((16 + 0) / 2)."""
-    assert scale_of(measured([4.0, 3.0], [1e-9, 2.0])) == pytest.approx(math.sqrt(8.0), rel=1e-12)
-
-
-@pytest.mark.parametrize("size", [1e200, 1e-200])
-def test_the_scale_neither_overflows_nor_underflows(size):
-    """Squares of large and of small derivatives leave the floating-point range; the scale does not."""
-    assert scale_of(measured([3.0 * size, 4.0 * size], 0.0)) == pytest.approx(
-        math.sqrt(12.5) * size, rel=1e-12
-    )
+def test_a_small_entry_is_judged_by_the_root_mean_square_of_its_array():
+    """Beside entries of size 1 an entry of 1e-9 that is missing is still seen: its own bar is smaller."""
+    c = np.array([1.0, 2.0, 1e-9])
+    right = check_gradient(lambda x: c @ np.exp(x), lambda x: c * np.exp(x), np.zeros(3))
+    assert right.outcome is Outcome.PASS
+    assert right.detectable < 1e-3
+    missing = check_gradient(lambda x: c @ np.exp(x), lambda x: c * np.exp(x) * [1, 1, 0], np.zeros(3))
+    assert missing.outcome is not Outcome.PASS or right.detectable > 1e-9
 
 
 def test_each_array_has_its_own_scale():
-    """Biases of size 1e-3 are not measured by weights of size 1."""
-    scale = gradient_scale(measured([1.0, 1e-3], 1e-9), [np.array([0]), np.array([1])], np.ones(2))
-    np.testing.assert_allclose(scale, [1.0, 1e-3], rtol=1e-12)
+    """Biases of size 1e-4 are not measured by weights of size 1e4: 1 % of them is refused."""
+    x = {"W": np.full(2, 1e4), "b": np.full(2, 1e-4)}
+
+    def f(p: dict[str, np.ndarray]) -> float:
+        return float(np.sum(p["W"]) + np.sum(np.sin(1e4 * p["b"])))
+
+    def grad(p: dict[str, np.ndarray], factor: float) -> dict[str, np.ndarray]:
+        return {"W": np.ones(2), "b": factor * 1e4 * np.cos(1e4 * p["b"])}
+
+    assert check_gradient(f, lambda p: grad(p, 1.0), x).outcome is Outcome.PASS
+    wrong = check_gradient(f, lambda p: grad(p, 1.01), x)
+    assert [m.name for m in wrong.wrong] == ['params["b"][0]', 'params["b"][1]']
 
 
-def test_at_a_stationary_point_the_curvature_gives_the_scale():
-    """f = x^2 / 2 around 0: the gradient is 1 one unit of x away, so the bar is judged against 1."""
-    flat = measured(0.0, 1e-12, curvature=1.0, step=1e-3, noise=1e-12, truncation=0.0)
-    assert scale_of(flat, x_scale=3.0) == pytest.approx(3.0)
+@pytest.mark.parametrize("size", [1e-250, 1e-200, 1e200, 1e250])
+def test_the_size_of_derivatives_neither_overflows_nor_underflows(size):
+    """The squares of these derivatives leave the floating-point range; the decision does not notice."""
+    x = np.array([0.3, 0.7])
+    right = check_gradient(lambda t: size * np.sum(np.exp(t)), lambda t: size * np.exp(t), x)
+    assert right.outcome is Outcome.PASS, str(right)
+    wrong = check_gradient(lambda t: size * np.sum(np.exp(t)), lambda t: size * np.exp(t) * [1, 1.01], x)
+    assert [m.name for m in wrong.wrong] == ["x[1]"]
 
 
 @pytest.mark.parametrize(
-    ("part", "reason"), [(0.5, "a kink: half its jump is in the bar"), (0.27, "a power 3/2 beside its edge")]
+    ("f", "grad"),
+    [
+        (lambda x: x @ x, lambda x: 2 * x),
+        (lambda x: np.sum(np.cosh(x)), np.sinh),
+        (lambda x: np.sum(x**4), lambda x: 4 * x**3),
+        (lambda x: x[0] ** 2 - x[1] ** 2, lambda x: np.array([2 * x[0], -2 * x[1]])),
+    ],
+    ids=["bowl", "cosh", "flat bowl", "saddle"],
 )
-def test_a_kink_beside_x_gives_no_scale(part, reason):
-    """Second differences that are as large as the doubt about the slope are no curvature."""
-    # curvature * step = 1: the values bend by as much as the derivative is uncertain.
-    beside = measured(0.0, part, curvature=1e6, step=1e-6, noise=1e-9, truncation=part)
-    assert scale_of(beside) == 0.0, reason
+def test_a_stationary_point_needs_no_absolute_tolerance(f, grad):
+    """All derivatives are zero: right passes with the defaults, and 1e-3 too much is refused."""
+    assert check_gradient(f, grad, np.zeros(2)).outcome is Outcome.PASS
+    wrong = check_gradient(f, lambda x: grad(x) + 1e-3, np.zeros(2))
+    assert wrong.outcome is Outcome.FAIL
 
 
-def test_curvature_within_the_noise_gives_no_scale():
-    """Second differences that noise can make are no curvature."""
-    assert scale_of(measured(0.0, 1e-6, curvature=1.0, step=1e-6, noise=1e-6, truncation=0.0)) == 0.0
-
-
-# What followed from a scale that was too large.
+# No excuse for a wrong gradient.
 
 
 @pytest.mark.parametrize("distance", [1e-7, 1e-8, 1e-9, 1e-10, 1e-11, 1e-12, 1e-13, 0.0])
