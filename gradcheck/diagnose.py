@@ -271,9 +271,8 @@ def _cache(setting: Setting, analytic: Flat, evidence: Evidence, grad: Gradient)
     row = int(np.argmax(bent))
     at = int(evidence.coordinates[row])
     elsewhere = setting.x.copy()
-    # The check itself stepped so far: the point is on f's domain and within the bounds.
-    inwards = setting.room is None or setting.room[1][at] >= setting.room[0][at]
-    elsewhere[at] += found.step[row] if inwards else -found.step[row]
+    # Bends are known only where f was evaluated on both sides: the point is on its domain and within the bounds.
+    elsewhere[at] += found.step[row]
     seen: list[Flat] = []
     try:
         for point in (elsewhere, setting.x):
