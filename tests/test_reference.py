@@ -281,6 +281,9 @@ def test_the_printed_figures_agree_with_each_other():
     # dL/dW = x (y - t)^T: rows in the ratio of the inputs, and each sums to 0.
     np.testing.assert_allclose(gradient[1] * 0.6, gradient[0] * 0.9, rtol=0, atol=7.5e-9)
     np.testing.assert_allclose(gradient.sum(axis=1), 0, atol=1.5e-8)
+    # Six rows and columns; 60 of 100 entries.
+    assert published.TWO_LAYER_GRADIENT_W1_CORNERS.value.shape == (6, 6)
+    assert published.TWO_LAYER_GRADIENT_B1.value.shape == (60,)
     # The biases' gradient sums to 0 in either softmax form: ten numbers of half a unit each.
     assert published.TWO_LAYER_GRADIENT_B2.value.sum() == pytest.approx(0, abs=5e-8)
     # 1,000 and 6,000 iterations at the printed rate, to its last digit.
