@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from gradcheck.directions import Certificate
+from gradcheck.measurements import Measurements
 from gradcheck.verdict import Outcome
 from gradcheck.wording import report_text
 
@@ -60,6 +61,7 @@ class Report:
     the worst of all arrays. wrong : worst first. diagnosis : best fit first. seed : what repeats it.
     call : the call that repeats it. certificates : what random directions prove, one an array that they passed;
     all hold together at their confidence. interrupted : ended early by the user, or by max_nfev.
+    evidence : the numbers behind it, for figures; no part of the dictionary nor of a comparison.
     """
 
     outcome: Outcome
@@ -81,6 +83,7 @@ class Report:
     call: str
     certificates: tuple[Certificate, ...] = ()
     interrupted: bool = False
+    evidence: Measurements | None = field(default=None, repr=False, compare=False)
 
     @property
     def certificate(self) -> Certificate | None:
@@ -97,7 +100,9 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values only, by the schema of docs/report.md; nan and inf become None."""
-        plain = asdict(self) | {"outcome": self.outcome.value, "seed": _seed_value(self.seed)}
+        told = asdict(replace(self, evidence=None))
+        del told["evidence"]
+        plain = told | {"outcome": self.outcome.value, "seed": _seed_value(self.seed)}
         return {"schema": SCHEMA} | {key: _plain(value) for key, value in plain.items()}
 
     def to_json(self, indent: int | None = 2) -> str:

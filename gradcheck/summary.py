@@ -9,6 +9,7 @@ import numpy as np
 
 from gradcheck.directions import ArrayEvidence
 from gradcheck.estimate import Limit
+from gradcheck.measurements import Measurements
 from gradcheck.parameters import Parameters
 from gradcheck.preflight import Finding
 from gradcheck.report import ArraySummary, Mismatch, Report
@@ -76,7 +77,14 @@ def compose(
         if survey is not None
         else (),
         interrupted=evidence is not None and evidence.interrupted,
+        evidence=_measurements(parameters, judged, survey) if judged is not None else None,
     )
+
+
+def _measurements(parameters: Parameters, judged: Evidence, survey: Survey | None) -> Measurements:
+    arrays = survey.arrays if survey is not None else ()
+    residuals = tuple((array.block.name, residual) for array in arrays for residual in array.residuals)
+    return Measurements(tuple(parameters.blocks), judged, residuals)
 
 
 def mismatches(parameters: Parameters, evidence: Evidence) -> tuple[Mismatch, ...]:

@@ -1,0 +1,24 @@
+"""What was measured, entry by entry and direction by direction: what a figure needs and a report does not say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gradcheck.directions import Residual
+from gradcheck.parameters import Block
+from gradcheck.sweep import Evidence
+
+__all__ = ["Measurements"]
+
+
+@dataclass(frozen=True, eq=False)
+class Measurements:
+    """The arrays that stand behind a report.
+
+    blocks : the parameter arrays. entries : those judged one by one, with their estimates.
+    residuals : (name of the array, what one random direction of it showed).
+    """
+
+    blocks: tuple[Block, ...]
+    entries: Evidence
+    residuals: tuple[tuple[str, Residual], ...] = ()
