@@ -76,7 +76,7 @@ def check_gradient(
     options = {"rtol": rtol, "atol": atol, "resolution": resolution, "method": method, "max_nfev": max_nfev,
                "bounds": bounds, "subgradient": subgradient}  # fmt: skip
     started = time.perf_counter()
-    _validate(f, grad, args, method, max_nfev, rng)
+    _validate(f, grad, args, method, max_nfev, subgradient, rng)
     _validate_numbers(rtol=rtol, atol=atol, resolution=resolution, confidence=confidence)
     parameters, flat = Parameters.of(x)
     room = room_within(bounds, parameters, flat)
@@ -247,7 +247,7 @@ def _same(one: Any, other: Any) -> bool:
     return one is other or (isinstance(one, float | int | str) and one == other)
 
 
-def _validate(f: Any, grad: Any, args: Any, method: str, max_nfev: Any, rng: Any) -> None:
+def _validate(f: Any, grad: Any, args: Any, method: str, max_nfev: Any, subgradient: Any, rng: Any) -> None:
     if not callable(f):
         raise TypeError(f"f must be callable, not {type(f).__name__}")
     if grad is None or grad is False:
@@ -258,6 +258,8 @@ def _validate(f: Any, grad: Any, args: Any, method: str, max_nfev: Any, rng: Any
         raise TypeError(f"args must be a tuple of further arguments for f and grad, not {args!r}")
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(map(repr, METHODS))}, not {method!r}")
+    if not isinstance(subgradient, bool | np.bool_):
+        raise TypeError(f"subgradient must be True or False, not {subgradient!r}")
     if max_nfev is not None:
         if not isinstance(max_nfev, Integral):
             raise TypeError(f"max_nfev must be an integer or None, not {max_nfev!r}")

@@ -1,0 +1,679 @@
+"""check_gradient and assert_gradient as users meet them: the verdicts, the robustness, the arguments, the cost."""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.optimize
+
+from gradcheck import (
+    GradientCheckInterrupted,
+    GradientError,
+    Outcome,
+    Report,
+    assert_gradient,
+    check_gradient,
+    derivative,
+    gradient,
+)
+
+X = np.array([1.0, -2.0, 3.0, 0.5, -0.25])
+
+
+def f(x: np.ndarray) -> float:
+    """A smooth function whose every second derivative differs."""
+    return float(np.sum(np.exp(0.3 * x) + x**2))
+
+
+def grad(x: np.ndarray) -> np.ndarray:
+    """By hand."""
+    return 0.3 * np.exp(0.3 * x) + 2.0 * x
+
+
+def counted(function: Callable[..., Any]) -> tuple[Callable[..., Any], list[Any]]:
+    """The function, and the list of the points at which it was called."""
+    calls: list[Any] = []
+
+    def counting(x: Any, *args: Any) -> Any:
+        calls.append(copy.deepcopy(x))
+        return function(x, *args)
+
+    return counting, calls
+
+
+# What existing checkers get wrong.
+
+
+def test_a_right_gradient_at_a_million_passes():
+    """The step of scipy.optimize.check_grad, 1.5e-8, is about one spacing of the numbers there."""
+    x = np.full(5, 1e6)
+
+    def sum_of_squares(x: np.ndarray) -> float:
+        return float(np.sum(x**2))
+
+    # The reason for this test: SciPy's answer to a right gradient. (2 norm of the discrepancy: 107264 for n = 1000.)
+    assert scipy.optimize.check_grad(sum_of_squares, lambda x: 2 * x, x) > 1000
+    assert check_gradient(sum_of_squares, lambda x: 2 * x, x).outcome is Outcome.PASS
+    assert check_gradient(sum_of_squares, lambda x: 2.00001 * x, x).outcome is Outcome.FAIL
+
+
+def test_a_zero_gradient_of_a_small_loss_fails():
+    """1e-7 sum(x^2): an absolute tolerance of 1e-6 accepts a gradient of zero."""
+
+    def small(x: np.ndarray) -> float:
+        return 1e-7 * float(np.sum(x**2))
+
+    assert check_gradient(small, lambda x: 0 * x, X).outcome is Outcome.FAIL
+    assert check_gradient(small, lambda x: 2e-7 * x, X).outcome is Outcome.PASS
+
+
+def test_a_kink_at_x_is_inconclusive():
+    """|x| at 0: its slopes are -1 and 1, not 0 +- 0 as scipy.differentiate, numdifftools and jacobi answer."""
+    report = check_gradient(abs, lambda x: 0.0, 0.0)
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert "kink at x (slope -1 on the left, 1 on the right)" in report.reason
+    assert "the gradient is not the culprit" in report.reason
+
+
+@pytest.mark.parametrize("slope", [-1.0, -0.2, 0.0, 1.0])
+def test_a_subgradient_of_a_kink_passes_where_asked_for(slope):
+    """Any convention between the slopes, with a note that names the entry."""
+    report = check_gradient(abs, lambda x: slope, 0.0, subgradient=True)
+    assert report.outcome is Outcome.PASS
+    assert any("pass as subgradients" in note and "x" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("subgradient", [False, True])
+@pytest.mark.parametrize("slope", [5.0, -1.5])
+def test_a_slope_outside_the_kink_fails(slope, subgradient):
+    """No convention makes 5 a slope of |x|."""
+    report = check_gradient(abs, lambda x: slope, 0.0, subgradient=subgradient)
+    assert report.outcome is Outcome.FAIL
+    assert any("kink" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_gradient_that_is_not_finite_fails(value):
+    """NaN compares as not larger than any tolerance; here it is refused, first in the list."""
+    bad = grad(X)
+    bad[3] = value
+    report = check_gradient(f, bad, X)
+    assert report.outcome is Outcome.FAIL
+    assert report.wrong[0].name == "x[3]"
+
+
+@pytest.mark.parametrize("at", [0, 17, 79])
+def test_one_wrong_entry_among_many_is_named(at):
+    """0.1 % of one entry in eighty of different sizes."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=80) * np.logspace(0, 2, 80)
+
+    def one_off(x: np.ndarray) -> np.ndarray:
+        out = np.cosh(x / 50)
+        out[at] *= 1.001
+        return out
+
+    def smooth(x: np.ndarray) -> float:
+        return float(np.sum(50 * np.sinh(x / 50)))
+
+    report = check_gradient(smooth, one_off, x)
+    assert report.outcome is Outcome.FAIL
+    assert [m.index for m in report.wrong] == [(at,)]
+    assert check_gradient(smooth, lambda x: np.cosh(x / 50), x).outcome is Outcome.PASS
+
+
+def test_float32_parameters_pass_and_a_few_per_cent_fail():
+    """The whole computation in float32; defaults follow the dtype."""
+    x = X.astype(np.float32)
+
+    def single(x: np.ndarray) -> np.float32:
+        return np.sum(np.exp(np.float32(0.3) * x) + x * x, dtype=np.float32)
+
+    def single_grad(x: np.ndarray, factor: float = 1.0) -> np.ndarray:
+        return (np.float32(0.3) * np.exp(np.float32(0.3) * x) + 2 * x) * np.float32(factor)
+
+    right = check_gradient(single, single_grad, x)
+    assert right.outcome is Outcome.PASS, str(right)
+    assert right.rtol == 1e-3
+    assert check_gradient(single, lambda x: single_grad(x, 1.05), x).outcome is Outcome.FAIL
+
+
+def test_an_f_that_computes_in_float32_is_recognised():
+    """Float64 parameters, float32 inside: the report judges by what f really resolves."""
+
+    def hidden(x: np.ndarray) -> float:
+        return float(np.sum(np.exp(x.astype(np.float32))))
+
+    right = check_gradient(hidden, np.exp, X)
+    assert right.outcome is Outcome.PASS, str(right)
+    assert check_gradient(hidden, lambda x: 1.1 * np.exp(x), X).outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("offset", [1e6, -1e6])
+def test_a_large_constant_in_f_is_no_excuse_and_no_reproach(offset):
+    """f + 1e6 has ten digits less; the report says what is left."""
+    right = check_gradient(lambda x: f(x) + offset, grad, X)
+    assert right.outcome is Outcome.PASS, str(right)
+    assert right.detectable < 1e-3
+    assert check_gradient(lambda x: f(x) + offset, lambda x: 1.01 * grad(x), X).outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("at", [1e8, 1e12, -1e15])
+def test_the_step_is_never_below_an_ulp(at):
+    """x + h == x for an absolute step of 1e-6; (x / at)^3 at x = at has the slope 3 / at."""
+    assert at + 1e-6 * (at > 1e11) == at or at == 1e8
+    report = check_gradient(lambda x: (x / at) ** 3, lambda x: 3 * (x / at) ** 2 / at, at)
+    assert report.outcome is Outcome.PASS, str(report)
+    assert (
+        check_gradient(lambda x: (x / at) ** 3, lambda x: 3.01 * (x / at) ** 2 / at, at).outcome
+        is Outcome.FAIL
+    )
+
+
+def test_parameters_of_seventeen_decades_pass_together():
+    """From 1e-8 to 1e8, each with a step of its own; a wrong one is named at either end."""
+    scale = np.logspace(-8, 8, 17)
+
+    def scaled(x: np.ndarray) -> float:
+        return float(np.sum(np.sin(x / scale)))
+
+    def right(x: np.ndarray) -> np.ndarray:
+        return np.cos(x / scale) / scale
+
+    x = 0.7 * scale
+    assert check_gradient(scaled, right, x).outcome is Outcome.PASS
+    for at in (0, 8, 16):
+        factor = np.where(np.arange(17) == at, 1.01, 1.0)
+        wrong = check_gradient(scaled, lambda x, k=factor: k * right(x), x)
+        assert [m.index for m in wrong.wrong] == [(at,)]
+
+
+def test_a_noisy_f_passes_at_what_its_noise_allows():
+    """1e-6 of noise: right passes and says what would have been seen, 20 % off fails."""
+    rng = np.random.default_rng(5)
+    noise = {}
+
+    def noisy(x: np.ndarray) -> float:
+        # The same at the same x, as an iterative solver is, and unrelated between points.
+        key = x.tobytes()
+        return f(x) * (1 + noise.setdefault(key, 1e-6 * rng.normal()))
+
+    right = check_gradient(noisy, grad, X, resolution=0.1)
+    assert right.outcome is Outcome.PASS, str(right)
+    assert 1e-5 < right.detectable < 0.1
+    assert check_gradient(noisy, lambda x: 1.2 * grad(x), X).outcome is Outcome.FAIL
+
+
+def test_a_noise_above_the_resolution_is_inconclusive_and_says_what_to_do():
+    """The same f held to 1e-6: not the gradient's fault, and the advice works."""
+    rng = np.random.default_rng(5)
+    noise: dict[bytes, float] = {}
+
+    def noisy(x: np.ndarray) -> float:
+        return f(x) * (1 + noise.setdefault(x.tobytes(), 1e-6 * rng.normal()))
+
+    report = check_gradient(noisy, grad, X, resolution=1e-6)
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert "noise of f" in report.reason
+    assert "the gradient is not the culprit" in report.reason
+
+
+@pytest.mark.parametrize("part", [0.0, 1.0])
+def test_a_coordinate_without_influence_is_verified_beside_others(part):
+    """f does not use x[1]: zero passes, anything else fails."""
+    report = check_gradient(
+        lambda x: x[0] ** 3, lambda x: np.array([3 * x[0] ** 2, part]), np.array([2.0, 3.0])
+    )
+    assert report.outcome is (Outcome.FAIL if part else Outcome.PASS)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_float32_array_beside_a_float64_one_is_no_reproach(seed):
+    """f rounds to seven digits in one of its arguments alone; a right gradient passes, 10 % off does not."""
+    rng = np.random.default_rng(seed)
+    x = {"W": rng.normal(size=(3, 2)), "b": rng.normal(size=2).astype(np.float32)}
+
+    def mixed(p: dict[str, np.ndarray]) -> float:
+        return float(np.sum(p["W"] ** 2) + np.sum(p["b"] ** 2))
+
+    right = check_gradient(mixed, lambda p: {"W": 2 * p["W"], "b": 2 * p["b"]}, x)
+    assert right.outcome is Outcome.PASS, str(right)
+    wrong = check_gradient(mixed, lambda p: {"W": 2 * p["W"], "b": np.float32(2.2) * p["b"]}, x)
+    assert wrong.outcome is Outcome.FAIL
+
+
+def test_an_f_that_takes_no_complex_numbers_is_not_disturbed_by_the_complex_step():
+    """float(z) of NumPy warns, math.exp raises, and a user's own check raises whatever it likes: all in silence."""
+
+    def picky(x: np.ndarray) -> float:
+        if np.iscomplexobj(x):
+            raise CustomError("no complex numbers here")
+        return f(x)
+
+    x = np.linspace(-1.0, 2.0, 40)
+    for function in (f, picky, lambda x: math.fsum(math.exp(0.3 * v) + v**2 for v in x)):
+        report = check_gradient(function, grad, x, method="directions")
+        assert report.outcome is Outcome.PASS, str(report)
+
+
+# Exceptions.
+
+
+class CustomError(Exception):
+    """Raised by the user's code."""
+
+
+def test_an_exception_of_f_at_x_propagates_with_a_note():
+    """The same object, so that a debugger shows the user's frame; the note says where it was called."""
+    error = CustomError("broken")
+
+    def broken(x: np.ndarray) -> float:
+        raise error
+
+    with pytest.raises(CustomError) as caught:
+        check_gradient(broken, grad, X)
+    assert caught.value is error
+    assert caught.value.__notes__ == ["gradcheck: raised by f at x"]
+
+
+def test_an_exception_of_grad_at_x_propagates_with_a_note():
+    """As for f."""
+    error = CustomError("broken")
+
+    def broken(x: np.ndarray) -> np.ndarray:
+        raise error
+
+    with pytest.raises(CustomError) as caught:
+        check_gradient(f, broken, X)
+    assert caught.value is error
+    assert caught.value.__notes__ == ["gradcheck: raised by grad at x"]
+
+
+@pytest.mark.parametrize(
+    "kind", [ValueError, CustomError, ZeroDivisionError, FloatingPointError, AssertionError]
+)
+def test_an_exception_elsewhere_counts_as_leaving_the_domain(kind):
+    """math.log raises below 0; x beside the edge is judged from the points where f is defined."""
+
+    def logarithm(x: np.ndarray) -> float:
+        if x[0] <= 0:
+            raise kind("not defined")
+        return math.log(x[0]) + x[1] ** 2
+
+    # The scale of x[0] is raised to that of the array, so that the first points lie left of 0.
+    x = np.array([1e-4, 1.0])
+    right = check_gradient(logarithm, lambda x: np.array([1 / x[0], 2 * x[1]]), x)
+    assert right.outcome is Outcome.PASS, str(right)
+    wrong = check_gradient(logarithm, lambda x: np.array([1.01 / x[0], 2 * x[1]]), x)
+    assert wrong.outcome is Outcome.FAIL
+
+
+def test_nan_on_one_side_is_the_edge_of_the_domain():
+    """x^1.5 at 0 is differentiable from the right; f warns of nothing that the check could not handle."""
+
+    def power(x: np.ndarray) -> float:
+        return float(x[0] ** 1.5 + x[0]) if x[0] >= 0 else math.nan
+
+    # Second derivative infinite at 0: the bar is wide, and right must not fail.
+    report = check_gradient(power, lambda x: 1.5 * np.sqrt(x) + 1, np.zeros(1))
+    assert report.outcome is not Outcome.FAIL
+    smooth = check_gradient(
+        lambda x: float(x[0] ** 2 + x[0]) if x[0] >= 0 else math.nan, lambda x: 2 * x + 1, np.zeros(1)
+    )
+    assert smooth.outcome is Outcome.PASS
+    wrong = check_gradient(
+        lambda x: float(x[0] ** 2 + x[0]) if x[0] >= 0 else math.nan, lambda x: 2 * x + 1.01, np.zeros(1)
+    )
+    assert wrong.outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("error", [SystemExit, GeneratorExit])
+def test_an_exit_is_never_swallowed(error):
+    """Only Exception means leaving the domain."""
+
+    def leaving(x: np.ndarray) -> float:
+        if (x != X).any():
+            raise error
+        return f(x)
+
+    with pytest.raises(error):
+        check_gradient(leaving, grad, X)
+
+
+# Interruptions.
+
+
+def interrupted_at(call: int, n: int) -> Callable[[np.ndarray], float]:
+    """f that raises KeyboardInterrupt at one of its calls."""
+    calls = []
+
+    def interrupting(x: np.ndarray) -> float:
+        calls.append(1)
+        if len(calls) == call:
+            raise KeyboardInterrupt
+        return float(np.sum(x**2))
+
+    return interrupting
+
+
+def test_an_interruption_gives_the_partial_report():
+    """Ctrl-C in the middle of a sweep of 300 coordinates: what was judged by then is there, and it is no pass."""
+    x = np.arange(1.0, 301.0)
+    with pytest.raises(GradientCheckInterrupted) as caught:
+        check_gradient(interrupted_at(1500, 300), lambda x: 2 * x, x, method="sweep")
+    report = caught.value.report
+    assert isinstance(caught.value, KeyboardInterrupt)
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert report.interrupted
+    assert 0 < report.arrays[0].checked < 300
+    assert report.nfev == 1500
+    assert str(report) == str(caught.value)
+
+
+def test_what_was_wrong_before_the_interruption_is_reported():
+    """Evidence against a gradient is not lost by stopping early."""
+    x = np.arange(1.0, 301.0)
+    wrong = 2 * x
+    wrong[3] = 7.0
+    with pytest.raises(GradientCheckInterrupted) as caught:
+        check_gradient(interrupted_at(1500, 300), wrong, x, method="sweep")
+    assert caught.value.report.outcome is Outcome.FAIL
+    assert [m.index for m in caught.value.report.wrong] == [(3,)]
+
+
+def test_a_keyboard_interrupt_of_grad_is_not_turned_into_a_report():
+    """At x itself nothing is known yet: it propagates as it is."""
+
+    def interrupted(x: np.ndarray) -> np.ndarray:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        check_gradient(f, interrupted, X)
+    assert not isinstance(caught.value, GradientCheckInterrupted)
+
+
+# Budget and cost.
+
+
+@pytest.mark.parametrize("method", ["sweep", "directions"])
+@pytest.mark.parametrize("budget", [24, 25, 40, 61, 100, 333])
+@pytest.mark.parametrize("factor", [1.0, 1.5])
+def test_the_budget_is_never_exceeded(budget, factor, method):
+    """Every call of f counts, those of the noise probe and of second measurements too."""
+    counting, calls = counted(f)
+    x = np.linspace(-1.0, 2.0, 40)
+    report = check_gradient(counting, lambda x: factor * grad(x), x, max_nfev=budget, method=method)
+    assert len(calls) <= budget
+    assert report.nfev == len(calls)
+
+
+def test_a_budget_that_does_not_suffice_is_no_pass():
+    """What was not reached is not vouched for; a wrong entry that was reached fails."""
+    x = np.linspace(-1.0, 2.0, 40)
+    report = check_gradient(f, grad, x, max_nfev=60, method="sweep")
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert "raise max_nfev" in report.reason
+    assert report.arrays[0].checked < 40
+    assert check_gradient(f, lambda x: 1.5 * grad(x), x, max_nfev=60, method="sweep").outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("n", [1, 10, 40])
+def test_six_evaluations_a_coordinate_and_sixteen_a_check(n):
+    """The cost on clean functions, as promised in the documentation: a guard against regressions."""
+    x = np.linspace(0.5, 2.0, n)
+    functions: list[tuple[Callable[..., Any], Callable[..., Any]]] = [
+        (lambda x: np.sum(x**2), lambda x: 2 * x),
+        (lambda x: np.sum(np.exp(x)), np.exp),
+        (lambda x: np.sum(np.log(x)), lambda x: 1 / x),
+        (lambda x: np.sum(np.sin(x)), np.cos),
+        (lambda x: np.prod(x), lambda x: np.prod(x) / x),
+        (lambda x: np.sum(1 / (1 + x**2)), lambda x: -2 * x / (1 + x**2) ** 2),
+        (lambda x: 3 * x[0] + 1, lambda x: np.where(np.arange(n) == 0, 3.0, 0.0)),
+    ]
+    for function, right in functions:
+        counting, calls = counted(function)
+        report = check_gradient(counting, right, x, method="sweep")
+        assert report.outcome is Outcome.PASS, str(report)
+        assert len(calls) <= 6 * n + 16
+        assert report.nfev == len(calls)
+
+
+def test_grad_is_called_twice_and_counted():
+    """Once for the gradient, once to see whether it repeats."""
+    counting, calls = counted(grad)
+    report = check_gradient(f, counting, X)
+    assert len(calls) == report.ngev == 2
+    assert check_gradient(f, grad(X), X).ngev == 0
+
+
+# Nothing of the caller's is changed.
+
+
+def outcomes_of(check: Callable[[], Any]) -> Any:
+    """Run a check that may raise."""
+    try:
+        return check()
+    except (CustomError, KeyboardInterrupt, ValueError):
+        return None
+
+
+@pytest.mark.parametrize(
+    "trouble", ["none", "f raises", "grad raises", "interrupted", "f writes", "grad writes"]
+)
+def test_nothing_of_the_callers_is_changed(trouble):
+    """x, its read-only flag, a given gradient and the arguments are what they were, also after exceptions."""
+    rng = np.random.default_rng(0)
+    x = {"W": rng.normal(size=(3, 4))[:, ::2], "b": rng.normal(size=2).astype(np.float32), "s": 2.0}
+    extra = rng.normal(size=3)
+    before = pickle.dumps((x, extra))
+    calls = []
+
+    def loss(p: dict[str, Any], a: np.ndarray) -> float:
+        calls.append(1)
+        if trouble == "f raises" and len(calls) > 1:
+            raise CustomError
+        if trouble == "interrupted" and len(calls) > 30:
+            raise KeyboardInterrupt
+        value = float(np.sum(p["W"] ** 2) + np.sum(p["b"].astype(float) ** 2) + p["s"] ** 2 + a @ a)
+        if trouble == "f writes":
+            p["W"] += 1.0
+            p["b"][:] = 0.0
+        return value
+
+    def loss_grad(p: dict[str, Any], a: np.ndarray) -> dict[str, Any]:
+        if trouble == "grad raises":
+            raise CustomError
+        if trouble == "grad writes":
+            p["W"] *= 2.0
+            p["b"] *= 2.0
+            return {"W": p["W"], "b": p["b"], "s": 2 * p["s"]}
+        return {"W": 2 * p["W"], "b": 2 * p["b"], "s": 2 * p["s"]}
+
+    report = outcomes_of(lambda: check_gradient(loss, loss_grad, x, args=(extra,)))
+    assert pickle.dumps((x, extra)) == before
+    if trouble == "none":
+        assert report.outcome is Outcome.PASS, str(report)
+
+
+def test_a_given_gradient_and_bounds_are_not_changed():
+    """Arrays that are only read."""
+    given, lower, upper = grad(X), X - 1, X + 1
+    before = pickle.dumps((given, lower, upper))
+    check_gradient(f, given, X, bounds=(lower, upper))
+    assert pickle.dumps((given, lower, upper)) == before
+
+
+def test_the_global_random_state_is_left_alone():
+    """Directions come from a Generator of their own; one that is passed is used."""
+    np.random.seed(3)  # noqa: NPY002
+    before = np.random.get_state()[1].tolist()  # noqa: NPY002
+    check_gradient(f, grad, X)
+    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
+
+
+def test_the_same_seed_gives_the_same_report():
+    """All but the seconds; a report can be repeated from what it says."""
+    one, two = (check_gradient(f, lambda x: 1.01 * grad(x), X, rng=7).to_dict() for _ in range(2))
+    assert {**one, "seconds": 0} == {**two, "seconds": 0}
+    assert one["seed"] == 7
+    assert "rng=7" in one["call"]
+
+
+def test_no_warning_escapes_at_extreme_scales():
+    """Derivatives of 1e300 and beyond: overflow in the check's own arithmetic is not the user's concern."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        report = check_gradient(lambda x: math.log(x[0]), lambda x: 1 / x, np.array([1e-300]))
+    assert report.outcome is not Outcome.FAIL
+
+
+# Arguments.
+
+
+def test_args_reach_f_and_grad():
+    """As in scipy.optimize."""
+    report = check_gradient(lambda x, a, b: a * f(x) + b, lambda x, a, b: a * grad(x), X, args=(3.0, 1.0))
+    assert report.outcome is Outcome.PASS
+    assert check_gradient(lambda x, a: a * f(x), lambda x, a: grad(x), X, args=(3.0,)).outcome is Outcome.FAIL
+
+
+def test_a_gradient_already_computed_is_judged():
+    """An array, a list, or a tree."""
+    assert check_gradient(f, grad(X), X).outcome is Outcome.PASS
+    assert check_gradient(f, grad(X).tolist(), X).outcome is Outcome.PASS
+    assert check_gradient(f, 2 * grad(X), X).outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "words"),
+    [
+        ({"rtol": -1.0}, ValueError, "rtol must be a finite number >= 0, not -1.0"),
+        ({"rtol": math.nan}, ValueError, "rtol must be a finite number >= 0, not nan"),
+        ({"rtol": "a"}, TypeError, "rtol must be a number, not 'a'"),
+        ({"atol": -1.0}, ValueError, "atol must be a finite number >= 0, not -1.0"),
+        ({"atol": None}, TypeError, "atol must be a number, not None"),
+        ({"resolution": 1.0}, ValueError, "resolution must be below 1"),
+        ({"resolution": 0.0}, ValueError, "resolution must lie between 0 and 1, not 0"),
+        ({"resolution": "x"}, TypeError, "resolution must be a number, not 'x'"),
+        ({"method": "swep"}, ValueError, "method must be one of .*'sweep'.*not 'swep'"),
+        ({"max_nfev": 3}, ValueError, "max_nfev must be at least 24, not 3"),
+        ({"max_nfev": 30.5}, TypeError, "max_nfev must be an integer or None, not 30.5"),
+        ({"max_nfev": "a"}, TypeError, "max_nfev must be an integer or None, not 'a'"),
+        ({"subgradient": "no"}, TypeError, "subgradient must be True or False, not 'no'"),
+        ({"confidence": 1.0}, ValueError, "confidence must lie between 0 and 1, not 1.0"),
+        ({"confidence": "high"}, TypeError, "confidence must be a number, not 'high'"),
+        ({"args": 3}, TypeError, "args must be a tuple of further arguments for f and grad, not 3"),
+        ({"rng": "a"}, TypeError, "rng must be a seed, a Generator or None, not 'a'"),
+        ({"rng": -1}, ValueError, "rng must be a seed, a Generator or None, not -1"),
+        ({"bounds": 3}, ValueError, "bounds must be .* got 3"),
+        ({"bogus": 1}, TypeError, "bogus"),
+    ],
+    ids=lambda v: repr(v) if isinstance(v, dict) else "",
+)
+def test_bad_arguments_are_named_with_value_and_what_is_allowed(options, kind, words):
+    """Refused before f is called once."""
+    counting, calls = counted(f)
+    with pytest.raises(kind, match=words):
+        check_gradient(counting, grad, X, **options)
+    assert calls == []
+
+
+@pytest.mark.parametrize("grad", [None, False])
+def test_a_missing_gradient_is_refused(grad):
+    """It is not the same as a gradient that returns None, which fails."""
+    with pytest.raises(TypeError, match="grad must be a callable, a gradient, or True"):
+        check_gradient(f, grad, X)
+
+
+def test_an_f_that_cannot_be_called_is_refused():
+    """The arguments in the wrong order, say."""
+    with pytest.raises(TypeError, match="f must be callable, not ndarray"):
+        check_gradient(X, f, grad)
+
+
+def test_rtol_accepts_what_it_says():
+    """A gradient off by 1 % passes at rtol 0.02 and fails at 0.005."""
+    off = 1.01 * grad(X)
+    assert check_gradient(f, off, X, rtol=0.02).outcome is Outcome.PASS
+    assert check_gradient(f, off, X, rtol=0.005).outcome is Outcome.FAIL
+
+
+def test_atol_accepts_what_it_says():
+    """Off by 1e-3 everywhere: passes at atol 2e-3, fails at 5e-4."""
+    off = grad(X) + 1e-3
+    assert check_gradient(f, off, X, atol=2e-3).outcome is Outcome.PASS
+    assert check_gradient(f, off, X, atol=5e-4).outcome is Outcome.FAIL
+
+
+# assert_gradient.
+
+
+def test_assert_gradient_returns_the_report_of_a_pass():
+    """So that it can be printed or kept."""
+    report = assert_gradient(f, grad, X)
+    assert isinstance(report, Report)
+    assert report
+    assert report.outcome is Outcome.PASS
+
+
+def test_assert_gradient_raises_on_a_failure():
+    """An AssertionError, with the report as its text."""
+    with pytest.raises(GradientError, match=r"^FAIL  ") as caught:
+        assert_gradient(f, lambda x: 2 * grad(x), X)
+    assert isinstance(caught.value, AssertionError)
+    assert caught.value.report.outcome is Outcome.FAIL
+    assert not caught.value.report
+
+
+def test_assert_gradient_raises_when_nothing_is_decided():
+    """INCONCLUSIVE is never a pass, and the message says whose fault it is not."""
+    with pytest.raises(GradientError, match="the gradient is not the culprit") as caught:
+        assert_gradient(abs, lambda x: 0.0, 0.0)
+    assert caught.value.report.outcome is Outcome.INCONCLUSIVE
+    assert not caught.value.report
+
+
+def test_assert_gradient_takes_the_same_arguments():
+    """Passed on, all of them."""
+    assert assert_gradient(abs, lambda x: 0.0, 0.0, subgradient=True)
+
+
+# derivative and gradient.
+
+
+def test_derivative_refuses_an_array():
+    """The error says what takes arrays."""
+    with pytest.raises(
+        ValueError, match=r"t must be one number, not an array of shape \(2,\); gradient takes arrays"
+    ):
+        derivative(f, np.ones(2))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_gradient_refuses_an_f_that_is_not_finite_at_x(value):
+    """No estimate is better than 0 +- 0."""
+    with pytest.raises(ValueError, match=f"f\\(x\\) is {value}: there is no derivative to estimate"):
+        gradient(lambda x: value, X)
+
+
+def test_gradient_has_the_structure_of_x():
+    """value and error are trees like x; args are passed on."""
+    x = {"W": np.ones((2, 3)), "b": 0.5}
+    found = gradient(lambda p, k: k * float(np.sum(p["W"] ** 2) + p["b"] ** 3), x, args=(2.0,))
+    np.testing.assert_allclose(found.value["W"], 4.0, atol=3 * found.error["W"].max())
+    assert abs(found.value["b"] - 1.5) <= 3 * found.error["b"]
+    assert found.error["W"].shape == (2, 3)
+
+
+def test_derivative_gives_floats():
+    """Not arrays of shape ()."""
+    found = derivative(math.exp, 1.0)
+    assert all(isinstance(getattr(found, name), float) for name in ("value", "error", "step"))
+    assert found.nfev <= 6 + 16
