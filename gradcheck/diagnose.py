@@ -114,11 +114,12 @@ def _factor(s: Scope) -> Explanation | None:
         if place := s.holds(explained, choices=math.log10(4.0 * abs(n))):
             return Explanation(f"analytic = {_times(n, larger)}numerical in {place}: {meaning}", EXACT)
     if s.wrong.sum() == 1:
-        # No evidence for a factor; a description, for people to recognise.
+        # No evidence for a factor; a description, for people to recognise. Beside undecided entries it would mislead.
         name = s.parameters.name(int(s.at[s.wrong][0]))
-        return Explanation(f"one entry, {name}, scaled by {_constant(c)}", FITTED)
+        text = f"one entry, {name}, scaled by {_constant(c, spread)}"
+        return None if s.undecided.size else Explanation(text, FITTED)
     if place := s.holds(s.analytic / c, free=1):
-        return Explanation(f"analytic = {_constant(c)} x numerical in {place}", FITTED)
+        return Explanation(f"analytic = {_constant(c, spread)} x numerical in {place}", FITTED)
     return None
 
 
@@ -148,10 +149,11 @@ def _times(n: int, larger: bool) -> str:
     return "-" if n == -1 else f"{n} x " if larger else f"1/{n} x "
 
 
-def _constant(c: float) -> str:
-    """C with six digits, or as many as it takes to tell it from 1."""
-    apart = abs(c - 1.0)
-    return number(c, 6 if apart > 1e-4 else min(16, 3 - math.floor(math.log10(max(apart, 1e-13)))))
+def _constant(c: float, spread: float) -> str:
+    """C with the digits that are known, at most six, or as many as it takes to tell it from 1."""
+    apart = max(abs(c - 1.0), 1e-13)
+    enough = 6 if apart > 1e-4 else 3 - math.floor(math.log10(apart))
+    return number(c, max(2, min(enough, -math.floor(math.log10(max(spread, 1e-16))))))
 
 
 def _conjugate(s: Scope) -> Explanation | None:
@@ -183,6 +185,8 @@ def _left_out(
             strength = _slope(b[wrong] / slack, (s.numerical - s.analytic)[wrong] / slack)
         if not np.isfinite(strength) or not (place := s.holds(s.analytic + strength * b, free=1)):
             return None
+        if s.fits(strength * b)[wrong].all():
+            return None  # all that is known of analytic is that it is too small
         bar = number(float(np.min(s.bar[wrong] / np.abs(b[wrong]))) / 3.0, 1)
         what, lacking, surplus = words
         value = number(abs(float(strength)), 6)
@@ -193,11 +197,11 @@ def _left_out(
     return pattern
 
 
-def _signs(x: Flat) -> Flat:
-    """Sign of x; nothing where all are equal, or where it is x itself up to a factor."""
-    sizes, signs = np.abs(x[x != 0]), np.sign(x)
-    one_sided = np.unique(signs[signs != 0]).size < 2
-    return np.zeros_like(x) if one_sided or np.ptp(sizes) == 0 else signs
+def _lasso(s: Scope) -> Explanation | None:
+    """A term with sign(x), where that is neither a constant nor x itself up to a factor."""
+    x = s.x[s.wrong]
+    distinct = np.ptp(np.sign(x)) > 0 and np.ptp(np.abs(x)) > 0
+    return _sign_term(s) if distinct else None
 
 
 def _cut(s: Scope) -> Explanation | None:
@@ -298,8 +302,8 @@ def _cache(setting: Setting, analytic: Flat, evidence: Evidence, grad: Gradient)
 _weight_decay = _left_out(
     lambda x: x, ("lambda x with lambda = {}", "weight decay left out?", "weight decay that f does not have?")
 )
-_lasso = _left_out(
-    _signs,
+_sign_term = _left_out(
+    np.sign,
     ("lambda sign(x) with lambda = {}", "an L1 penalty left out?", "an L1 penalty that f does not have?"),
 )
 _offset = _left_out(np.ones_like, ("{}", "a constant left out?", "a constant too many?"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,8 @@ class Scope:
     """The tested entries of one or several arrays, each of which has a wrong one; arrays are (m,).
 
     gradient : the whole analytic gradient (size,), tested or not. at : flat indices of the tested entries.
-    bar : 3 E. allowed : 3 E + tau, up to which an entry is not called wrong.
+    bar : 3 E. allowed : 3 E + tau, up to which an entry is not called wrong. undecided : (k,) flat indices of
+    the entries that are neither wrong nor verified.
     """
 
     parameters: Parameters
@@ -41,6 +42,7 @@ class Scope:
     bar: Flat
     allowed: Flat
     wrong: Mask
+    undecided: Index
     rtol: float
     atol: float
 
@@ -95,7 +97,8 @@ class Scope:
         """The part of one array."""
         mine = (self.at >= block.start) & (self.at < block.stop)
         cut = {name: getattr(self, name)[mine] for name in _PER_ENTRY}
-        return Scope(self.parameters, (block,), self.gradient, rtol=self.rtol, atol=self.atol, **cut)
+        undecided = self.undecided[(self.undecided >= block.start) & (self.undecided < block.stop)]
+        return replace(self, blocks=(block,), undecided=undecided, **cut)
 
     @property
     def names(self) -> str:
@@ -185,6 +188,7 @@ def wrong_scope(setting: Setting, analytic: Flat, evidence: Evidence) -> Scope |
         3.0 * found.error[rows],
         evidence.judgement.allowed[rows],
         wrong[rows],
+        at[evidence.judgement.inconclusive],
         setting.tolerance.rtol,
         setting.tolerance.atol,
     )

@@ -322,10 +322,32 @@ def test_one_entry_is_evidence_for_a_factor_that_nobody_chose(factor):
 
 
 def test_a_wide_bar_makes_no_factor_of_one_entry():
-    """At 4 % of uncertainty 2 and 1.97 are the same: the sentence describes."""
-    (sentence,) = explain(np.ones(4), changed(np.ones(4), 1, 1.97), bar=0.01)
+    """At 3 % of uncertainty 2 and 1.97 are the same: the sentence describes, with the digits that are known."""
+    assert explain(np.array([1.0]), np.array([1.97]), bar=0.01) == ("one entry, x[0], scaled by 2",)
 
-    assert sentence.startswith("one entry, x[1], scaled by 1.9")
+
+def test_a_constant_is_given_with_the_digits_that_are_known():
+    """1.1 known to 1e-4 is not 1.09998, and known to 1e-9 is."""
+    off = 1.09998 * V
+
+    assert explain(V, off) == ("analytic = 1.09998 x numerical in all 6 entries of x",)
+    assert explain(V, off, bar=1e-5) == ("analytic = 1.1 x numerical in all 6 entries of x",)
+
+
+def test_one_entry_is_not_described_where_others_are_undecided():
+    """A derivative that hides in its bar may be wrong as well: then the visible one is not the only one."""
+    right = np.array([1.0, 2.0, 1e-9])
+
+    assert explain(right, 1.11 * right, bar=1e-12) != ()
+    assert explain(right[[0, 2]], 1.11 * right[[0, 2]], bar=1e-8) == ()
+    assert explain(right[[0, 1]], right[[0, 1]] * [1.11, 1.0], bar=1e-8) == (
+        "one entry, x[0], scaled by 1.11",
+    )
+
+
+def test_a_constant_is_not_taken_for_a_penalty_of_signs():
+    """Where all wrong entries have x of one sign, an L1 penalty is a constant, and said to be one."""
+    assert explain(V, V - 0.5, np.abs(AT)) == explain(V, V - 0.5, AT)
 
 
 def test_a_factor_is_taken_for_a_length_only_where_it_is_known_that_well():
@@ -693,3 +715,8 @@ def test_random_directions_are_explained_from_what_they_located():
 
     assert report.diagnosis == ("one entry, x[7, 3], scaled by 1.11",)
     assert "looks like: one entry, x[7, 3], scaled by 1.11" in str(report)
+
+
+def test_an_analytic_value_that_is_merely_small_is_not_short_of_a_decay():
+    """Where the numerical gradient is lambda x, and the analytic one next to nothing, no term is singled out."""
+    assert explain(1e9 * AT, V, AT) == ()
