@@ -49,6 +49,7 @@ def check_gradient(
     bounds: Any = None,
     subgradient: bool = False,
     confidence: float = 1 - 1e-6,
+    vectorized: bool = False,
     rng: Any = 0,
 ) -> Report:
     """Judge a gradient: PASS, FAIL or INCONCLUSIVE, each with its evidence.
@@ -66,6 +67,8 @@ def check_gradient(
     bounds : as scipy.optimize takes them; f is not called outside.
     subgradient : at a kink, accept any value between the one-sided slopes.
     confidence : of the certificate that random directions give, for all arrays together.
+    vectorized : f takes k points at once, along a last axis more than x has, and returns (k,) values, as in
+        scipy.differentiate: a sweep is a few calls of f. grad gets one x, as always.
     rng : seed or Generator for the random directions, and for the one in which the noise of f is measured.
 
     Returns a Report. Exceptions that f or grad raise at x itself propagate with a note; at a point that the
@@ -74,13 +77,17 @@ def check_gradient(
     Raises ValueError or TypeError for arguments that cannot be used.
     """
     options = {"rtol": rtol, "atol": atol, "resolution": resolution, "method": method, "max_nfev": max_nfev,
-               "bounds": bounds, "subgradient": subgradient}  # fmt: skip
+               "bounds": bounds, "subgradient": subgradient, "vectorized": vectorized}  # fmt: skip
     started = time.perf_counter()
     _validate(f, grad, args, method, max_nfev, subgradient, rng)
     _validate_numbers(rtol=rtol, atol=atol, resolution=resolution, confidence=confidence)
     parameters, flat = Parameters.of(x)
+    if vectorized and grad is True:
+        raise ValueError("vectorized=True takes the values of f alone: pass grad as a callable or an array, not True")
     room = room_within(bounds, parameters, flat)
-    objective = Objective(f, parameters, args=args, has_gradient=grad is True, max_nfev=max_nfev)
+    objective = Objective(
+        f, parameters, args=args, has_gradient=grad is True, max_nfev=max_nfev, vectorized=bool(vectorized)
+    )
     inspection = inspect(objective, grad, flat, args)
     findings = [Finding(note) for note in parameters.notes] + list(inspection.findings)
     if room is not None and not (room[0] + room[1] > 0).any():
@@ -212,8 +219,19 @@ def prepare(
     step = first_step(noise, inspection.f_x, x.size)
     scales = objective.parameters.scales(x)
     eps = float(np.finfo(inspection.computes_in).eps)
+    slope = noise.slope if np.isfinite(noise.slope) else 0.0
     setting = Setting(
-        objective, x, inspection.f_x, noise.level, step, scales, tolerance, room, subgradient, eps
+        objective,
+        x,
+        inspection.f_x,
+        noise.level,
+        step,
+        scales,
+        tolerance,
+        room,
+        subgradient,
+        eps,
+        slope=slope,
     )
     return setting, inspect_noise(noise, inspection.f_x)
 
@@ -237,7 +255,7 @@ def probe_noise(objective: Objective, x: Flat, f_x: Any, rng: Any, room: tuple[F
 def call_text(name: str, options: dict[str, Any], rng: Any) -> str:
     """The call that repeats a check, with the options that are not the defaults."""
     defaults = {"rtol": None, "atol": 0.0, "resolution": None, "method": "auto", "max_nfev": None, "bounds": None,
-                "subgradient": False}  # fmt: skip
+                "subgradient": False, "vectorized": False}  # fmt: skip
     given = [f"{key}={value!r}" for key, value in options.items() if not _same(value, defaults[key])]
     seed = f"rng={rng!r}" if rng is None or isinstance(rng, int) else "rng=..."
     return f"gradcheck.{name}(f, grad, x, {', '.join([*given, seed])})"

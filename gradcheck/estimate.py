@@ -77,6 +77,7 @@ def estimate(
     wanted: Wanted,
     room: tuple[Values, Values] | None = None,
     rounds: int = ROUNDS,
+    side: NDArray[np.int8] | None = None,
 ) -> Estimate:
     """Estimate the derivative along each of m lines at offset 0.
 
@@ -84,11 +85,12 @@ def estimate(
     wanted(rows, estimate) : two errors for those lines, (precise, resolved): below the first nothing more is tried,
         above the second other steps are tried even where theory sees no gain.
     room : (m,), (m,) how far each line may go to the left and to the right; None is anywhere.
+    side : (m,) the side to begin on, -1 or 1; 0 is both.
     Six evaluations a line, six more for each further step that is worth trying. Lines for which the budget does
     not suffice are left with an infinite error and Limit.BUDGET.
     """
     search = Search(objective, lines, f_x, level, step, smallest, room)
-    rows = search.open_rows()
+    rows = search.open_rows(side)
     for _ in range(rounds):
         rows = search.measure(rows)
         if rows.size == 0:

@@ -89,9 +89,8 @@ def _alike(values: Values) -> bool:
 
 
 def _narrowed(first: float | None, second: float | None, seen: list[Values]) -> float:
-    if first is None:
-        return second if second is not None else _smallest_sigma(seen)
-    second = _smallest_sigma(seen) if second is None else second
+    first = _smallest_sigma(seen[:1]) if first is None else first
+    second = _smallest_sigma(seen[1:]) if second is None else second
     if second < 3.0 * NARROWER * first:
         # It went with the spacing: a kink beside x, and what is left is still that kink. Rounding remains.
         return 0.0
@@ -142,8 +141,17 @@ def difference_sigma(values: Values) -> float | None:
 
 
 def _smallest_sigma(seen: list[Values]) -> float:
-    """Where no spacing shows the noise: the smallest bound, for the bends of f only add to it."""
-    bounds = [_sigmas(values)[-1] for values in seen if np.isfinite(values).all()]
+    """Where no spacing shows the noise: the smallest bound, for the bends of f only add to it.
+
+    Differences of one sign throughout are bends, not noise: such orders say nothing.
+    """
+    bounds = [
+        sigma
+        for values in seen
+        if np.isfinite(values).all()
+        for row, sigma in zip(difference_table(values), _sigmas(values), strict=True)
+        if row.size > 1 and row.min() < 0 < row.max()
+    ]
     return min(bounds, default=0.0)
 
 

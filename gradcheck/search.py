@@ -85,7 +85,7 @@ class Search:
             "error": self.own[rows] + self.contested[rows]
         }
 
-    def open_rows(self) -> Rows:
+    def open_rows(self, side: NDArray[np.int8] | None) -> Rows:
         """Fit the first steps into the room that bounds leave; a line without room is fixed."""
         widest = np.maximum(self.left_room, self.right_room)
         narrow = np.minimum(self.left_room, self.right_room)
@@ -95,7 +95,7 @@ class Search:
         central_fits = narrow / 2.0 >= self.step / 8.0
         self.step = np.where(cramped & central_fits, 0.495 * narrow, self.step)
         away = np.where(self.right_room >= self.left_room, 1, -1)
-        self.side = np.where(cramped & ~central_fits, away, 0).astype(np.int8)
+        self.side = np.where(cramped & ~central_fits, away, 0 if side is None else side).astype(np.int8)
         return np.flatnonzero(widest > 0)
 
     def measure(self, rows: Rows) -> Rows:
@@ -135,7 +135,7 @@ class Search:
         take = np.where(clash, nearer, error < own)
         agreed = both & ~clash
         self.contested[rows[agreed]] = 0.0
-        self.contested[rows[clash]] = np.maximum(self.contested[rows[clash]], apart[clash])
+        self.contested[rows[clash]] = apart[clash]
         for name in KEPT:
             new = self.step[rows] if name == "step" else getattr(fit, name)
             self.kept[name][rows[take]] = new[take]
@@ -146,7 +146,9 @@ class Search:
         fit = self.fit
         assert fit is not None
         bar = 3.0 * (self.own[rows] + self.contested[rows])
-        off, kinked = ~fit.finite, fit.kinked & fit.finite
+        off = ~fit.finite
+        # A jump of the slope that does not matter at this resolution is truncation like any other.
+        kinked = fit.kinked & fit.finite & ~(3.0 * fit.kink <= resolved)
         bends = fit.truncation + fit.kink
         noisier, wild = self._more_noise(rows, fit, bends, off | kinked)
         bent = (bends > 3.0 * fit.noise) & ~noisier & ~off & ~kinked
@@ -201,7 +203,8 @@ class Search:
     def _name_limits(self, rows: Rows, fit: Fit, off: Mask, kinked: Mask, bent: Mask, done: Mask) -> None:
         self.limit[rows] = Limit.NOISE
         self.limit[rows[bent]] = Limit.TRUNCATION
-        self.limit[rows[fit.jumping & (self.shrunk[rows] > 0)]] = Limit.JUMP
+        beyond_noise = fit.truncation + fit.kink > 3.0 * fit.noise
+        self.limit[rows[fit.jumping & (self.shrunk[rows] > 0) & beyond_noise]] = Limit.JUMP
         self.limit[rows[kinked]] = Limit.KINK
         self.limit[rows[off]] = Limit.DOMAIN
         self.limit[rows[done]] = Limit.NONE

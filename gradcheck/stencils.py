@@ -12,8 +12,9 @@ __all__ = ["SIDED_NODES", "STENCIL", "Fit", "central", "one_sided"]
 
 Values = NDArray[np.floating[Any]]
 
-# The six points of the central stencil, in units of the step.
-STENCIL = np.array([-2.0, -1.0, -0.5, 0.5, 1.0, 2.0])
+# The six points of the central stencil, in units of the step. About h/2, h and 2h, but not in ratios of small whole
+# numbers: an oscillation whose period divides one distance would divide all three, and look like a slow slope.
+STENCIL = np.array([-1.87, -1.0, -0.53, 0.53, 1.0, 1.87])
 # The six points of the one-sided stencil, in units of its reach; extreme points of a Chebyshev polynomial,
 # whose weights amplify noise least among those of the same order.
 SIDED_NODES = (1.0 - np.cos(np.pi * np.arange(1, 7) / 6.0)) / 2.0
@@ -30,7 +31,8 @@ class Fit:
     kinked : the jump of the slope is the same at all steps: a kink at x, or too close to tell.
     jumping : f(x+t) - 2 f(x) + f(x-t) does not fall with t: a jump of f itself.
     left, right : one-sided slopes; nan where there is no point on that side.
-    curvature : second derivative; nan where only one side is known. chord : the steepest slope from x to one of the points.
+    curvature : second derivative; nan where only one side is known.
+    chord : the steepest slope from x to one of the points.
     finite : whether f was finite at all points; the other fields mean nothing where it was not.
     """
 
@@ -58,10 +60,10 @@ def central(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
 
     offsets : (m, 6) the offsets actually reached, near STENCIL times the step.
     values : (m, 6) f there. level : (m,) noise of one value of f.
-    With D(t) = (f(x+t) - f(x-t)) / 2t: r = (4 D(h/2) - D(h)) / 3 has error O(h^4), r' is r at 2h, and |r - r'|
-    is about fifteen times the error of r. A kink of size J at distance d << h makes both wrong by J/2 and leaves
-    them close together, so the second differences S(t) = f(x+t) - 2 f(x) + f(x-t) are looked at as well:
-    S(t)/t extrapolated to t = 0 is J, and 0 for a smooth f.
+    With D(t) = (f(x+t) - f(x-t)) / 2t at t = 0.53 h, h, 1.87 h: r, extrapolated to t^2 = 0 from the first two, has
+    an error O(h^4); r' comes from the last two, and |r - r'| is about twelve times the error of r. A kink of size J
+    at distance d << h makes both wrong by J/2 and leaves them close together, so the second differences
+    S(t) = f(x+t) - 2 f(x) + f(x-t) are looked at as well: S(t)/t extrapolated to t = 0 is J, and 0 for a smooth f.
     Sources: Richardson 1911; Ridders, Adv. Eng. Softw. 4 (1982); Gill, Murray, Saunders & Wright 1983.
     """
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
@@ -69,25 +71,28 @@ def central(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
         d2, d1, dh = (
             (values[:, 5 - k] - values[:, k]) / (offsets[:, 5 - k] - offsets[:, k]) for k in range(3)
         )
-        r = (4.0 * dh - d1) / 3.0
-        wide = (4.0 * d1 - d2) / 3.0
-        h = (offsets[:, 4] - offsets[:, 1]) / 2.0
+        t = (offsets[:, 3:] - offsets[:, 2::-1]) / 2.0
+        near, far = (t[:, 0] / t[:, 1]) ** 2, (t[:, 1] / t[:, 2]) ** 2
+        r = (dh - near * d1) / (1.0 - near)
+        wide = (d1 - far * d2) / (1.0 - far)
+        h = t[:, 1]
         eps = np.maximum(level, np.finfo(values.dtype).eps * np.abs(values).max(axis=1))
-        noise = 3.0 * eps / h
+        # The weights of the four values in r add up to three, over h.
+        noise = 3.02 * eps / h
 
         # Uneven offsets (x on a coarse grid) would put a slope into the second differences.
         uneven = offsets[:, 3:] + offsets[:, 2::-1]
         second = values[:, 3:] + values[:, 2::-1] - 2.0 * f_x - r[:, None] * uneven
-        per_step = second / (np.array([0.5, 1.0, 2.0]) * h[:, None])
-        jump = 2.0 * per_step[:, 0] - per_step[:, 1]
-        jump_wide = 2.0 * per_step[:, 1] - per_step[:, 2]
+        jump = _at_zero(t[:, 0], second[:, 0] / t[:, 0], h, second[:, 1] / h)
+        jump_wide = _at_zero(h, second[:, 1] / h, t[:, 2], second[:, 2] / t[:, 2])
         # Of a smooth f it falls eightfold with h, of a kink it stays; 15 eps / h are three deviations of noise.
         seen = (np.abs(jump) > 15.0 * eps / h) & (np.abs(jump_wide) < 4.0 * np.abs(jump))
         kinked = np.abs(jump) > 3.0 * np.abs(jump - jump_wide) + 20.0 * eps / h
         sizes = np.abs(second)
         jumping = (sizes.min(axis=1) > 0.5 * sizes.max(axis=1)) & (sizes.min(axis=1) > 10.0 * eps)
-        right = 2.0 * (values[:, 3] - f_x) / offsets[:, 3] - (values[:, 4] - f_x) / offsets[:, 4]
-        left = 2.0 * (values[:, 2] - f_x) / offsets[:, 2] - (values[:, 1] - f_x) / offsets[:, 1]
+        chords = (values - f_x) / offsets
+        right = _at_zero(offsets[:, 3], chords[:, 3], offsets[:, 4], chords[:, 4])
+        left = _at_zero(offsets[:, 2], chords[:, 2], offsets[:, 1], chords[:, 1])
         return Fit(
             value=r,
             truncation=np.abs(r - wide),
@@ -98,9 +103,14 @@ def central(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
             left=left,
             right=right,
             curvature=second[:, 1] / h**2,
-            chord=np.abs((values - f_x) / offsets).max(axis=1),
+            chord=np.abs(chords).max(axis=1),
             finite=np.isfinite(values).all(axis=1) & np.isfinite(r) & np.isfinite(wide),
         )
+
+
+def _at_zero(near: Values, at_near: Values, far: Values, at_far: Values) -> Values:
+    """The straight line through two values, at 0."""
+    return np.asarray((far * at_near - near * at_far) / (far - near))
 
 
 def one_sided(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.estimate import Estimate, Limit, estimate
+from gradcheck.estimate import ROUNDS, Estimate, Limit, estimate
 from gradcheck.evaluation import Axes, Objective
 from gradcheck.parameters import Flat, Parameters
 from gradcheck.verdict import Judgement, Tolerance, gradient_scale, judge
@@ -32,6 +32,7 @@ class Setting:
     x : the flat point. f_x : f there. level : noise of one value of f. relative_step : first step over scale.
     scales : (size,) unit of the steps for each coordinate. room : how far each may go, left and right.
     gradient_eps : the unit roundoff in which the analytic gradient was computed.
+    slope : what f changes along a random direction, per scaled unit.
     gradient_scale : (size,) the size of each array's gradient, where too few entries are measured to tell.
     """
 
@@ -46,6 +47,7 @@ class Setting:
     subgradient: bool = False
     gradient_eps: float = float(np.finfo(np.float64).eps)
     gradient_scale: Flat | None = None
+    slope: float = 0.0
 
     @property
     def parameters(self) -> Parameters:
@@ -82,7 +84,7 @@ def sweep(setting: Setting, analytic: Flat, coordinates: Index) -> Evidence:
     try:
         for start in range(0, coordinates.size, CHUNK):
             chunk = coordinates[start : start + CHUNK]
-            parts.append(measure(setting, chunk, analytic))
+            parts.append(measure(setting, chunk))
     except KeyboardInterrupt:
         interrupted = True
     done = sum(np.size(part.value) for part in parts)
@@ -106,16 +108,15 @@ def merge(parts: Sequence[Evidence]) -> Evidence:
     )
 
 
-def measure(setting: Setting, coordinates: Index, analytic: Flat | None = None) -> Estimate:
-    """The numerical derivatives at some coordinates (m,); `analytic` only tells when they are precise enough."""
+def measure(setting: Setting, coordinates: Index) -> Estimate:
+    """The numerical derivatives at some coordinates (m,)."""
     scales = setting.scales[coordinates]
     rows = _rows_by_block(setting.parameters, coordinates)
 
     def wanted(at: Index, so_far: Estimate) -> tuple[Flat, Flat]:
-        size = np.abs(so_far.value) if analytic is None else np.abs(analytic[coordinates[at]])
+        # By the numerical side alone: a wrong analytic entry must not make a crude estimate seem good enough.
         members = [np.flatnonzero(np.isin(at, r)) for r in rows]
-        size = np.maximum(np.maximum(np.where(np.isfinite(size), size, 0.0), np.abs(so_far.value)),
-                          gradient_scale(so_far, members))  # fmt: skip
+        size = np.fmax(np.abs(so_far.value), gradient_scale(so_far, members))
         tolerance = setting.tolerance
         return tolerance.rtol * size + tolerance.atol, 0.3 * tolerance.resolution * size + tolerance.atol
 
@@ -127,7 +128,8 @@ def _along_axes(
     coordinates: Index,
     step: Flat,
     wanted: Callable[..., tuple[Flat, Flat]],
-    rounds: int = 8,
+    rounds: int = ROUNDS,
+    side: NDArray[np.int8] | None = None,
 ) -> Estimate:
     x = setting.x
     spacing = np.array([float(np.finfo(b.real_dtype).eps) for b in setting.parameters.blocks])
@@ -145,6 +147,7 @@ def _along_axes(
         wanted=wanted,
         room=None if room is None else (room[0][coordinates], room[1][coordinates]),
         rounds=rounds,
+        side=side,
     )
 
 
@@ -152,6 +155,8 @@ def decide(setting: Setting, found: Estimate, analytic: Flat, coordinates: Index
     """Judge measured coordinates by the rule of `gradcheck.verdict`."""
     rows = _rows_by_block(setting.parameters, coordinates)
     block_scale = gradient_scale(found, rows)
+    # Where f is flat along every axis (x y at 0), what it changes along the probed direction still gives a size.
+    block_scale = np.where(block_scale > 0, block_scale, setting.slope / setting.scales[coordinates])
     if setting.gradient_scale is not None:
         block_scale = np.maximum(block_scale, setting.gradient_scale[coordinates])
     return judge(
@@ -183,10 +188,11 @@ def _remeasure(setting: Setting, found: Estimate, coordinates: Index, rows: Inde
         anything = np.full(at.size, np.inf)
         return anything, anything
 
-    again = _along_axes(setting, coordinates[rows], step, nothing_more, rounds=1)
-    apart = np.abs(again.value - found.value[rows])
-    with np.errstate(invalid="ignore"):
-        clash = np.isfinite(again.error) & (apart > found.error[rows] + again.error)
+    # On the side on which it was measured.
+    side = np.isnan(found.left[rows]).astype(np.int8) - np.isnan(found.right[rows]).astype(np.int8)
+    again = _along_axes(setting, coordinates[rows], step, nothing_more, rounds=1, side=side)
+    apart = np.where(np.isfinite(again.value), np.abs(again.value - found.value[rows]), np.inf)
+    clash = apart > found.error[rows] + np.where(np.isfinite(again.error), again.error, 0.0)
     error = found.error.copy()
     error[rows[clash]] += apart[clash]
     return replace(found, error=error, nfev=found.nfev + again.nfev), not clash.any()

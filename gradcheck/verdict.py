@@ -135,7 +135,7 @@ def judge(
     jump = np.asarray(estimate.limit == Limit.JUMP)
     off = np.where(kink, ~inside, off) & known & ~jump
     wrong = off | ~np.isfinite(analytic)
-    resolved = known & (bar <= tolerance.resolution * scale + tolerance.atol) & ~kink & ~jump
+    resolved = known & (bar <= tolerance.resolution * scale + tolerance.atol) & ~kink
     as_subgradient = kink & inside & ~wrong & subgradient
     verified = (resolved & ~wrong) | as_subgradient
     fixed = np.asarray(estimate.limit == Limit.FIXED)
