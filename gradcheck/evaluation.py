@@ -15,6 +15,9 @@ __all__ = ["Axes", "BudgetSpentError", "Lines", "NotScalarError", "Objective", "
 
 Index = NDArray[np.intp]
 
+# Numbers in one stack of points: 32 MiB of doubles.
+STACKED = 2**22
+
 
 class BudgetSpentError(Exception):
     """`max_nfev` evaluations have been made; raised before the next one."""
@@ -30,6 +33,8 @@ class Objective:
     f : called as f(tree, *args); with `has_gradient` it returns (value, gradient), of which the value counts.
     max_nfev : the largest number of evaluations; None is no limit.
     on_evaluation : called with the number of evaluations just made, for a progress bar.
+    vectorized : f takes k points at once, along a last axis that every array of the tree has more than x, and
+        returns (k,) values, as in scipy.differentiate. Every point counts as an evaluation.
     Each call gets arrays of its own, so that an f which writes into its argument disturbs nothing.
     """
 
@@ -42,6 +47,7 @@ class Objective:
         has_gradient: bool = False,
         max_nfev: int | None = None,
         on_evaluation: Callable[[int], None] | None = None,
+        vectorized: bool = False,
     ) -> None:
         self.parameters = parameters
         self.nfev = 0
@@ -51,6 +57,7 @@ class Objective:
         self._has_gradient = has_gradient
         self._max_nfev = max_nfev
         self._on_evaluation = on_evaluation
+        self._vectorized = vectorized
 
     @property
     def remaining(self) -> int:
@@ -64,6 +71,10 @@ class Objective:
     def at(self, tree: Any) -> tuple[Any, Any]:
         """The (value, gradient) of f for a tree that the caller keeps; the gradient is None where f gives none."""
         self._count()
+        if self._vectorized:
+            # Views, so that an f which writes into its argument is seen to do so.
+            values = self._stack([a[..., None] for a in self.parameters.arrays(tree)], 1)
+            return values[0], None
         result = self._f(tree, *self._args)
         if self._has_gradient and not (isinstance(result, tuple | list) and len(result) == 2):
             what = _described(result)
@@ -75,6 +86,8 @@ class Objective:
         """The value of f where x is given as complex numbers, whatever number it returns."""
         self._count()
         tree = self.parameters.unflatten_as(flat)
+        if self._vectorized:
+            tree = self.parameters.tree_of([a[..., None] for a in self.parameters.arrays(tree)])
         result = self._f(tree, *self._args)
         value = np.asarray(result[0] if self._has_gradient else result)
         if value.size != 1:
@@ -96,20 +109,58 @@ class Objective:
     def _value(self, fresh: Flat) -> Any:
         return self.at(self.parameters.unflatten(fresh))[0]
 
-    def _count(self) -> None:
-        if self.remaining == 0:
+    def _count(self, points: int = 1) -> None:
+        if self.remaining < points:
             raise BudgetSpentError
-        self.nfev += 1
+        self.nfev += points
         if self._on_evaluation is not None:
-            self._on_evaluation(1)
+            self._on_evaluation(points)
 
     def along(self, lines: Lines, rows: Index, offsets: Flat) -> Flat:
         """Values of f at lines[rows[i]] moved by offsets[i, j]; both (m, k)."""
+        if self._vectorized:
+            return self._along_stacked(lines, rows, offsets)
         out = np.full(offsets.shape, np.nan, offsets.dtype)
         for i, row in enumerate(rows.tolist()):
             for j, offset in enumerate(offsets[i]):
                 out[i, j] = self.probe(lines.point(row, offset))
         return out
+
+    def _along_stacked(self, lines: Lines, rows: Index, offsets: Flat) -> Flat:
+        out = np.full(offsets.shape, np.nan, offsets.dtype)
+        points = offsets.shape[1]
+        together = max(1, STACKED // (self.parameters.size * points))
+        for start in range(0, rows.size, together):
+            part = slice(start, start + together)
+            stack = lines.points(np.repeat(rows[part], points), offsets[part].ravel())
+            out[part] = self._probe_stack(stack).reshape(-1, points)
+        return out
+
+    def _probe_stack(self, stack: Flat) -> Flat:
+        """The values (k,) at the columns of `stack` (size, k); one by one where f raises for all of them together."""
+        k = stack.shape[1]
+        self._count(k)
+        try:
+            return self._stack(self.parameters.stacked_leaves(stack), k)
+        except NotScalarError:
+            raise
+        except Exception as error:
+            self.left_domain = f"{type(error).__name__}: {error}"
+            self.nfev -= k if k > 1 else 0
+        if k == 1:
+            return np.full(1, np.nan)
+        return np.concatenate([self._probe_stack(stack[:, i : i + 1]) for i in range(k)])
+
+    def _stack(self, leaves: list[NDArray[Any]], k: int) -> Flat:
+        """The values (k,) of a vectorised f for arrays with a last axis of length k."""
+        result = self._f(self.parameters.tree_of(leaves), *self._args)
+        values = np.asarray(result)
+        if values.shape != (k,) or values.dtype.kind not in "fiub":
+            shape = f"{values.dtype} of shape {values.shape}"
+            raise NotScalarError(
+                f"with vectorized=True f must return {k} real numbers for {k} points; it returned {shape}"
+            )
+        return values.astype(self.parameters.dtype)
 
 
 def as_real(result: Any, dtype: np.dtype[Any]) -> Any:
@@ -145,6 +196,9 @@ class Lines(Protocol):
     def point(self, row: int, offset: Any) -> Flat:
         """A new flat vector: x moved by `offset` along line `row`."""
 
+    def points(self, rows: Index, offsets: Flat) -> Flat:
+        """The points (size, k) of k rows and offsets, one a column."""
+
 
 @dataclass(frozen=True)
 class Axes:
@@ -174,6 +228,12 @@ class Axes:
         moved[self.coordinates[row]] += offset
         return moved
 
+    def points(self, rows: Index, offsets: Flat) -> Flat:
+        """X in every column, with one coordinate moved in each."""
+        moved = np.repeat(self.x[:, None], rows.size, axis=1)
+        moved[self.coordinates[rows], np.arange(rows.size)] += offsets
+        return moved
+
 
 @dataclass(frozen=True)
 class Rays:
@@ -193,3 +253,7 @@ class Rays:
         """X moved along the tangent."""
         moved: Flat = self.x + offset * self.tangents[row]
         return moved
+
+    def points(self, rows: Index, offsets: Flat) -> Flat:
+        """X in every column, moved along a tangent in each."""
+        return np.stack([self.point(r, t) for r, t in zip(rows.tolist(), offsets, strict=True)], axis=1)

@@ -162,6 +162,14 @@ class Parameters:
         """The tree with the values of `flat` (size,); arrays are views of `flat` where the dtype allows."""
         return self._rebuild([_leaf(flat[b.slice], b) for b in self.blocks])
 
+    def stacked_leaves(self, stack: Flat) -> list[NDArray[Any]]:
+        """The arrays of k points, one a column of `stack` (size, k): each has a last axis of length k more."""
+        return [_stacked_leaf(stack[b.slice], b) for b in self.blocks]
+
+    def tree_of(self, leaves: list[NDArray[Any]]) -> Any:
+        """The tree that holds these arrays, whatever their shapes."""
+        return self._rebuild(list(leaves))
+
     def unflatten_as(self, values: NDArray[Any]) -> Any:
         """The tree with `values` (size,) in their own dtype, for real parameters only."""
         shaped = [values[b.slice].reshape(b.shape) if b.shape else values[b.start] for b in self.blocks]
@@ -209,6 +217,15 @@ def _leaf(part: Flat, b: Block) -> Any:
     else:
         values = part.astype(b.dtype, copy=False)
     return values.reshape(b.shape) if b.shape else values[0]
+
+
+def _stacked_leaf(part: Flat, b: Block) -> NDArray[Any]:
+    shape = (*b.shape, part.shape[1])
+    if b.is_complex:
+        values = np.empty(shape, b.dtype)
+        values.real, values.imag = part[0::2].reshape(shape), part[1::2].reshape(shape)
+        return values
+    return np.asarray(part.astype(b.dtype, copy=False).reshape(shape))
 
 
 def _is_number(x: Any) -> bool:
