@@ -258,6 +258,17 @@ def _averaged(s: Scope) -> Explanation | None:
     return None
 
 
+def _repeated(s: Scope) -> Explanation | None:
+    """One number in all entries of an array, tested or not, where the numerical ones differ."""
+    b, values = s.blocks[0], s.gradient[s.blocks[0].slice]
+    if len(s.blocks) > 1 or b.is_complex or b.size < 3 or not values[0] or (values != values[0]).any():
+        return None
+    if np.ptp(s.numerical) <= 2.0 * s.allowed.max():
+        return None
+    text = f"analytic is {number(values[0], 6)} in all {b.size:,} entries of {b.name}, numerical differs"
+    return Explanation(f"{text}: reduced over too much, and broadcast?", RANGE)
+
+
 def _moved(s: Scope) -> Explanation | None:
     """The right values in wrong places of an array, or in another array."""
     words = rearranged(s) if len(s.blocks) == 1 else exchanged_arrays(s)
@@ -310,5 +321,5 @@ _offset = _left_out(np.ones_like, ("{}", "a constant left out?", "a constant too
 
 # Simple and specific first; each looks at one array, or at all that have a wrong entry.
 PATTERNS = (
-    _missing, _conjugate, _factor, _moved, _averaged, _cut, _float32, _weight_decay, _lasso, _offset,
+    _missing, _conjugate, _factor, _moved, _averaged, _repeated, _cut, _float32, _weight_decay, _lasso, _offset,
 )  # fmt: skip

@@ -430,12 +430,40 @@ def test_sums_over_one_axis_are_named_with_it():
     assert explain(M, wrong, bar=0.3) == ()
 
 
+def test_one_number_in_all_entries_is_named_from_some_coordinates():
+    """What the entries should be is known of two; that all six are the same is seen without testing them."""
+    wrong = np.full(6, 0.25)
+
+    assert explain(V, wrong, AT, only=[0, 1]) == (
+        "analytic is 0.25 in all 6 entries of x, numerical differs: reduced over too much, and broadcast?",
+    )
+    assert explain(V, changed(wrong, 5, 0.3), AT, only=[0, 1]) == ()
+
+
+def test_one_number_in_all_entries_where_the_numerical_ones_agree_is_a_factor():
+    """A gradient that is 2 everywhere for 1 everywhere is not a matter of broadcasting."""
+    assert explain(np.ones(6), np.full(6, 1.5), AT)[0] == "analytic = 1.5 x numerical in all 6 entries of x"
+
+
 def test_several_arrays_with_mistakes_of_their_own_get_a_sentence_each():
     """No explanation fits both; each array has one."""
     first, second = explain(TREE, {"W": 2 * M, "b": -TREE["b"]})
 
     assert 'of params["W"]' in first
     assert second == 'analytic = -numerical in all 3 entries of params["b"]: the sign'
+
+
+def test_grad_is_called_for_an_array_that_nothing_explains_alone():
+    """Two arrays, each with an explanation of its own, need no further calls; a third without one does."""
+    right = {**TREE, "c": V}
+    wrong = {"W": 2 * M, "b": -TREE["b"], "c": V}
+
+    explained = diagnosis_of(right, wrong, grad=lambda x: x, curvature=1.0)
+    unexplained = diagnosis_of(right, wrong | {"c": V**2 + 0.3}, grad=lambda x: x, curvature=1.0)
+
+    assert explained.ngev == 0
+    assert unexplained.ngev == 2
+    assert len(unexplained.sentences) == 1 + len(explained.sentences) == 3
 
 
 def test_a_decay_on_weights_alone_names_them_together():
@@ -517,8 +545,10 @@ def test_some_coordinates_do_not_fill_a_row():
 
 
 def test_a_sum_over_everything_needs_everything():
-    """Without all numerical values their sum is not known."""
-    assert explain(V, np.full(6, V.sum()), only=[0, 1, 2, 3, 4]) == ()
+    """Without all numerical values their sum is not known, and only the repetition is said."""
+    (sentence,) = explain(V, np.full(6, V.sum()), only=[0, 1, 2, 3, 4])
+
+    assert sentence.startswith("analytic is -1.33266 in all 6 entries of x, numerical differs")
 
 
 def test_an_entry_that_is_not_finite_explains_nothing_and_hides_nothing():
