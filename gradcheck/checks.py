@@ -17,6 +17,7 @@ from gradcheck.evaluation import Objective, Rays
 from gradcheck.noise import FIRST_SPACING, WIDEST, Noise, measure_noise
 from gradcheck.parameters import Flat, Parameters
 from gradcheck.preflight import Finding, Inspection, gradient_at, inspect, inspect_noise
+from gradcheck.recipe import Recipe
 from gradcheck.report import Report
 from gradcheck.summary import compose
 from gradcheck.survey import Survey, survey
@@ -82,6 +83,7 @@ def check_gradient(
     _validate(f, grad, args, method, max_nfev, subgradient, rng)
     _validate_numbers(rtol=rtol, atol=atol, resolution=resolution, confidence=confidence)
     parameters, flat = Parameters.of(x)
+    recipe = Recipe.of(f, grad, parameters, flat, args, options | {"confidence": confidence}, rng)
     if vectorized and grad is True:
         raise ValueError("vectorized=True takes the values of f alone: pass grad as a callable or an array, not True")
     room = room_within(bounds, parameters, flat)
@@ -111,6 +113,7 @@ def check_gradient(
         seed=rng,
         call=call_text("check_gradient", options, rng),
         diagnosis=diagnosis.sentences,
+        recipe=recipe,
     )
     if evidence is not None and evidence.interrupted:
         raise GradientCheckInterrupted(report)

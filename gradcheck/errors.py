@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gradcheck.report import Report
 
-__all__ = ["CaseError", "DataError", "GradcheckError", "GradientCheckInterrupted", "GradientError"]
+__all__ = ["CaseError", "DataError", "GradcheckError", "GradientCheckInterrupted", "GradientError", "ReplayError"]
 
 
 class GradcheckError(Exception):
@@ -22,11 +22,15 @@ class DataError(GradcheckError):
     """A data file is missing, truncated or altered. The message names the file and what to do."""
 
 
-class GradientError(GradcheckError, AssertionError):
-    """A gradient did not pass; `report` holds the evidence, and the message is its text."""
+class ReplayError(GradcheckError):
+    """A saved check cannot be repeated. The message says what is missing, and what can be done instead."""
 
-    def __init__(self, report: Report) -> None:
-        super().__init__(str(report))
+
+class GradientError(GradcheckError, AssertionError):
+    """A gradient did not pass; `report` holds the evidence, and the message is its text and what follows it."""
+
+    def __init__(self, report: Report, *more: str) -> None:
+        super().__init__("\n".join([str(report), *more]))
         self.report = report
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from gradcheck.directions import Certificate
 from gradcheck.measurements import Measurements
 from gradcheck.verdict import Outcome
 from gradcheck.wording import report_text
+
+if TYPE_CHECKING:
+    from gradcheck.recipe import Recipe
 
 __all__ = ["ArraySummary", "Mismatch", "Report"]
 
@@ -61,7 +66,8 @@ class Report:
     the worst of all arrays. wrong : worst first. diagnosis : best fit first. seed : what repeats it.
     call : the call that repeats it. certificates : what random directions prove, one an array that they passed;
     all hold together at their confidence. interrupted : ended early by the user, or by max_nfev.
-    evidence : the numbers behind it, for figures; no part of the dictionary nor of a comparison.
+    evidence : the numbers behind it, for figures; recipe : the arguments, for `save`. Neither is part of the
+    dictionary nor of a comparison.
     """
 
     outcome: Outcome
@@ -84,6 +90,7 @@ class Report:
     certificates: tuple[Certificate, ...] = ()
     interrupted: bool = False
     evidence: Measurements | None = field(default=None, repr=False, compare=False)
+    recipe: Recipe | None = field(default=None, repr=False, compare=False)
 
     @property
     def certificate(self) -> Certificate | None:
@@ -100,14 +107,20 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values only, by the schema of docs/report.md; nan and inf become None."""
-        told = asdict(replace(self, evidence=None))
-        del told["evidence"]
+        told = asdict(replace(self, evidence=None, recipe=None))
+        del told["evidence"], told["recipe"]
         plain = told | {"outcome": self.outcome.value, "seed": _seed_value(self.seed)}
         return {"schema": SCHEMA} | {key: _plain(value) for key, value in plain.items()}
 
     def to_json(self, indent: int | None = 2) -> str:
         """The dictionary as JSON text."""
         return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write what repeats the check to `path` (.json) and the .npz beside it; `gradcheck replay` reads it."""
+        from gradcheck.replay import save
+
+        return save(self, path)
 
 
 def _seed_value(seed: Any) -> Any:

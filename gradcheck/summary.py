@@ -12,6 +12,7 @@ from gradcheck.estimate import Limit
 from gradcheck.measurements import Measurements
 from gradcheck.parameters import Parameters
 from gradcheck.preflight import Finding
+from gradcheck.recipe import Recipe
 from gradcheck.report import ArraySummary, Mismatch, Report
 from gradcheck.survey import Survey
 from gradcheck.sweep import Evidence
@@ -43,6 +44,7 @@ def compose(
     seed: Any,
     call: str,
     diagnosis: tuple[str, ...] = (),
+    recipe: Recipe | None = None,
 ) -> Report:
     """The report of a sweep or a survey; without evidence the findings alone decide."""
     survey = evidence if isinstance(evidence, Survey) else None
@@ -78,6 +80,7 @@ def compose(
         else (),
         interrupted=evidence is not None and evidence.interrupted,
         evidence=_measurements(parameters, judged, survey) if judged is not None else None,
+        recipe=recipe,
     )
 
 

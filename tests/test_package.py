@@ -1,0 +1,48 @@
+"""What `import gradcheck` gives, and what it does not load before it is used."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import gradcheck
+
+PROJECT = Path(__file__).parent.parent
+
+
+def test_every_public_name_is_there_and_comes_from_where_the_types_come_from():
+    """`__all__`, the imports that type checkers see and the table of lazy imports name the same things."""
+    tree = ast.parse(Path(gradcheck.__file__).read_text())
+    typed = {
+        (node.module, alias.name)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gradcheck.")
+        for alias in node.names
+    }
+
+    assert {name for _, name in typed} == set(gradcheck.__all__) - {"__version__"}
+    for module, name in typed:
+        assert getattr(gradcheck, name) is getattr(sys.modules[module], name)
+    assert set(gradcheck.__all__) <= set(dir(gradcheck))
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error():
+    """A typing error is told as for any module; `hasattr` works."""
+    with pytest.raises(AttributeError, match="module 'gradcheck' has no attribute 'check_gradiant'"):
+        _ = gradcheck.check_gradiant
+
+
+@pytest.mark.parametrize("module", ["gradcheck", "gradcheck.pytest_plugin"])
+def test_import_loads_neither_numpy_nor_scipy(module):
+    """pytest imports the plugin in every run: it costs nothing before it is used."""
+    code = (
+        f"import sys, {module}; print([m for m in ('numpy', 'scipy', 'click', 'rich') if m in sys.modules])"
+    )
+
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PROJECT
+    )
+
+    assert result.stdout == "[]\n"
