@@ -7,14 +7,13 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from gradcheck.cases import CaseResult, LoadedCase, Row
-from gradcheck.comparison import show_number
+from gradcheck.rowtext import shown, size
 from gradcheck.verdict import Outcome
 
 __all__ = ["counts", "explain", "new_console", "show_cases", "show_result", "show_summary"]
@@ -24,8 +23,6 @@ STYLES = {Outcome.PASS: "green", Outcome.FAIL: "bold red", Outcome.INCONCLUSIVE:
 PIPE_WIDTH = 190
 # Columns of the whole table; below, the case is named once above its rows; below NARROW, a list instead.
 WIDE, NARROW = 120, 78
-# More entries than this are told by the worst one.
-LISTED = 4
 
 
 def new_console(*, stderr: bool = False) -> Console:
@@ -83,14 +80,14 @@ def _table(rows: Iterable[Row], width: int) -> Table:
     quantity = measured = ""
     for row in rows:
         # Where there is room, every line stands for itself (grep); else what the line above says is left out.
-        told = [row.quantity, _shown(row.measured, row)]
+        told = [row.quantity, shown(row.measured, row)]
         if not wide and row.quantity == quantity:
             told = ["", "" if told[1] == measured else told[1]]
-        quantity, measured = row.quantity, _shown(row.measured, row)
+        quantity, measured = row.quantity, shown(row.measured, row)
         # What refused a planted mistake is of no interest here; the JSON names it.
-        expected = "" if row.reference.startswith("refuses: ") else _shown(row.expected, row)
+        expected = "" if row.reference.startswith("refuses: ") else shown(row.expected, row)
         reference = ("  " if wide else "\n").join(filter(None, [row.reference, expected]))
-        cells = [*told, reference, _size(row.difference), _size(row.tolerance)]
+        cells = [*told, reference, size(row.difference), size(row.tolerance)]
         outcome = Text(row.outcome.value, STYLES[row.outcome])
         table.add_row(*[Text(cell) for cell in ([row.case] if wide else []) + cells], outcome)
     return table
@@ -103,50 +100,14 @@ def _show_row_as_list(console: Console, row: Row) -> None:
         )
     )
     pairs = {
-        "measured": _shown(row.measured, row),
-        "expected": _shown(row.expected, row),
-        "difference": _size(row.difference),
-        "tolerance": _size(row.tolerance),
+        "measured": shown(row.measured, row),
+        "expected": shown(row.expected, row),
+        "difference": size(row.difference),
+        "tolerance": size(row.tolerance),
     }
     for name, value in pairs.items():
         if value:
             console.print(Text(f"  {name} {value}", overflow="fold"))
-
-
-def _shown(value: Any, row: Row) -> str:
-    """A number with all its digits, a short list to nine, the worst entry of a long one with its place."""
-    if value is None:
-        return ""
-    flat = _flat(value)
-    if not row.shape and not isinstance(value, list):
-        return show_number(value)
-    if isinstance(value, list) and len(flat) <= LISTED:
-        return _nested(value)
-    if isinstance(value, list):
-        for i in row.index or ():
-            value = value[i] if isinstance(value, list) else value
-    if isinstance(value, list) or row.index is None:
-        return f"{' x '.join(map(str, row.shape))} numbers"
-    return f"[{', '.join(map(str, row.index))}]: {_short(value)}"
-
-
-def _flat(value: Any) -> list[Any]:
-    return [item for part in value for item in _flat(part)] if isinstance(value, list) else [value]
-
-
-def _nested(value: Any) -> str:
-    return f"[{', '.join(map(_nested, value))}]" if isinstance(value, list) else _short(value)
-
-
-def _short(value: Any) -> str:
-    """Nine digits: one more than NumPy prints, so that a printed figure is recognised."""
-    return f"{value + 0.0:.9g}" if isinstance(value, float) else str(value)  # + 0.0: no "-0"
-
-
-def _size(value: float | None) -> str:
-    if value is None:
-        return ""
-    return "0" if value == 0 else f"{value:.1e}"
 
 
 def explain(console: Console, results: Sequence[CaseResult]) -> None:
