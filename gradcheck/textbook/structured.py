@@ -31,9 +31,10 @@ Shift = Callable[[Array, slice], Array]
 
 _PUBLISHED = (losses.cross_entropy_published, losses.cross_entropy_label_published)
 _CORRECTED = (losses.cross_entropy, losses.cross_entropy_onehot, losses.cross_entropy_label)
-# Numbers in the largest temporary of a block of units, 1 MB, and the fewest units that keep the matrix products
-# efficient. Chosen by trial on benchmarks/training.py.
-_BLOCK, _FEWEST_UNITS = 2**17, 8
+# Numbers in the largest temporary of a block of units, 2 MB, and the fewest units that keep the matrix products
+# efficient. The chapter's network is one block: a second thread costs more there than it brings. Chosen by trial
+# on benchmarks/training.py.
+_BLOCK, _FEWEST_UNITS = 2**18, 8
 
 
 def structured_gradient(
@@ -43,8 +44,9 @@ def structured_gradient(
 
     network : TwoLayerNet with float64 parameters, `softmax` or `softmax_whole_array`, and a cross entropy of a batch.
     x : (n, d), d the input size.  t : one-hot or soft targets (n, k) or labels (n,), as the network's loss takes them.
-    h : the step, in units of the parameters.  n_threads : blocks of units computed at once, default one per
-    processor; the result does not depend on it.
+    h : the step, in units of the parameters.
+    n_threads : threads for networks so large that they are taken in blocks of units, default one per processor;
+        the result does not depend on it.
     Error: rounding alone, about 1e-15 of the largest weight of W2; the loop's own rounding is about 1e-16 L / h.
     Raises TypeError or ValueError for a network, loss or array that the formulas do not cover, and ValueError where
     h max|x| is too large for the interpolation's remainder to stay below rounding.
@@ -65,9 +67,8 @@ def structured_gradient(
         return np.broadcast_to(u[:, None, None], (u.size, len(x), units.stop - units.start))
 
     W2 = network.params["W2"]
-    with ThreadPoolExecutor(n_threads or os.cpu_count()) as pool:
-        first = _layer(forward, x, W2, moved_unit, 0.5, h, pool)
-        second = _layer(forward, hidden, np.eye(W2.shape[1]), moved_score, 1.0, h, pool)
+    first = _layer(forward, x, W2, moved_unit, 0.5, h, n_threads)
+    second = _layer(forward, hidden, np.eye(W2.shape[1]), moved_score, 1.0, h, n_threads)
     return {"W1": first[:-1], "b1": first[-1], "W2": second[:-1], "b2": second[-1]}
 
 
@@ -78,7 +79,7 @@ def _layer(
     shift: Shift,
     slope: float,
     h: float,
-    pool: ThreadPoolExecutor,
+    n_threads: int | None,
 ) -> Array:
     """Return the difference quotients for the weights (i, j) from `inputs` (n, i) into units, biases below them.
 
@@ -106,7 +107,9 @@ def _layer(
     width = max(_FEWEST_UNITS, _BLOCK // (grid.size * forward.y.size))
     units = [slice(j, min(j + width, len(moves))) for j in range(0, len(moves), width)]
     quotients = np.zeros((touched.size, len(moves)))
-    quotients[touched] = np.hstack(list(pool.map(block, units)))
+    with ThreadPoolExecutor(n_threads or os.cpu_count()) as pool:
+        in_order = map if n_threads == 1 or len(units) == 1 else pool.map
+        quotients[touched] = np.hstack(list(in_order(block, units)))
     return quotients
 
 
@@ -133,7 +136,7 @@ def _loss_changes(forward: _Forward, growth: Array, to_coefficients: Array, powe
     n, c = len(forward.y), forward.kept[:, None]
     total = forward.weights.sum(axis=1)[:, None]
     # The normaliser grows to 1 + S times itself: each sample's own, or the sum over all of them.
-    S = np.einsum("gnjk,nk->gnj", growth, forward.y)
+    S = (growth @ forward.y[:, :, None])[..., 0]
     E = np.take_along_axis(growth, forward.classes[None, :, None, :], axis=-1)
     changes: Array
     if not forward.shared:
