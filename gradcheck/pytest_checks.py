@@ -1,0 +1,106 @@
+"""The fixture's object: a call checks a gradient for the current test."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gradcheck.checks import check_gradient
+from gradcheck.errors import GradientError
+from gradcheck.replay import save
+from gradcheck.report import Report
+from gradcheck.verdict import Outcome
+
+if TYPE_CHECKING:
+    from gradcheck.pytest_run import Run
+
+__all__ = ["Checker"]
+
+
+class Checker:
+    """Call it as `check_gradient`: it returns the Report of a check that passed, and fails the test otherwise."""
+
+    def __init__(self, run: Run) -> None:
+        """Serve the tests of this run."""
+        self._run = run
+
+    @property
+    def seed(self) -> int:
+        """The seed of the current test, for points and directions of its own."""
+        return self._run.seed()[0]
+
+    def __repr__(self) -> str:
+        return "gradcheck"
+
+    def __call__(self, f: Callable[..., Any], grad: Any, x: Any, **options: Any) -> Report:
+        """Check as `gradcheck.check_gradient(f, grad, x, **options)` does.
+
+        What is not given comes from the test's marker, from `gradcheck_rtol`, and for rng from the test's name.
+        Raises GradientError with the report's text, the seed and the command that repeats it, for FAIL and, unless
+        the run or the marker says otherwise, for INCONCLUSIVE; that may be pytest's Skipped instead.
+        """
+        __tracebackhide__ = True
+        marked = self._run.marked()
+        seed, origin = self._run.seed()
+        defaults = {"rtol": self._run.rtol, "rng": seed} | {
+            name: value for name, value in marked.items() if name not in ("seed", "inconclusive")
+        }
+        report = check_gradient(f, grad, x, **(defaults | options))
+        policy = "fail" if report.outcome is Outcome.FAIL else self._run.policy()
+        fails = not report and policy == "fail"
+        lines = [] if "rng" in options else [f"  seed: {seed}, {origin}"]
+        replay = None
+        if fails:
+            replay, line = self._save(report)
+            lines.append(line)
+        self._tell(report, replay)
+        if fails:
+            raise GradientError(report, *lines)
+        if not report and policy == "skip":
+            pytest.skip(f"{report.outcome.value}  {report.reason}")
+        return report
+
+    def _save(self, report: Report) -> tuple[str | None, str]:
+        """The replay file, as seen from where pytest was called, and the line that says how to use it."""
+        config, item = self._run.config, self._run.item
+        nodeid = item.nodeid if item is not None else None
+        folder = config.rootpath / ".gradcheck"
+        try:
+            folder.mkdir(exist_ok=True)
+            _ignored_by_git(folder)
+            path = save(report, folder / _file_name(nodeid or "check"), test=nodeid, rootdir=config.rootpath)
+        except OSError as error:  # a folder that cannot be written must not hide the failure
+            return None, f"  no replay file: {error}"
+        shown = os.path.relpath(path, config.invocation_params.dir)
+        return shown, f"  replay: gradcheck replay {shlex.quote(shown)}"
+
+    def _tell(self, report: Report, replay: str | None) -> None:
+        item = self._run.item
+        event: dict[str, Any] = {
+            "test": item.nodeid if item is not None else None,
+            "outcome": report.outcome.value,
+            "replay": replay,
+        }
+        if self._run.report_file is not None:
+            event["report"] = report.to_dict()
+            event["text"] = str(report)
+        self._run.tell(event)
+
+
+def _file_name(nodeid: str) -> str:
+    """`test_model-weights-7f3a9c.json`: the same for the same test, so that reruns do not pile up."""
+    words = re.sub(r"\W+", "-", nodeid.rpartition("::")[2]).strip("-")[:48]
+    return f"{words}-{hashlib.sha256(nodeid.encode()).hexdigest()[:6]}.json"
+
+
+def _ignored_by_git(folder: Path) -> None:
+    ignore = folder / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n", encoding="utf-8")
