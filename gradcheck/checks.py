@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
 
@@ -85,7 +86,9 @@ def check_gradient(
     parameters, flat = Parameters.of(x)
     recipe = Recipe.of(f, grad, parameters, flat, args, options | {"confidence": confidence}, rng)
     if vectorized and grad is True:
-        raise ValueError("vectorized=True takes the values of f alone: pass grad as a callable or an array, not True")
+        raise ValueError(
+            "vectorized=True takes the values of f alone: pass grad as a callable or an array, not True"
+        )
     room = room_within(bounds, parameters, flat)
     objective = Objective(
         f, parameters, args=args, has_gradient=grad is True, max_nfev=max_nfev, vectorized=bool(vectorized)
@@ -152,6 +155,9 @@ def gradient(
         Tolerance(0.0), room_within(bounds, parameters, flat),
     )  # fmt: skip
     found = measure(setting, np.arange(parameters.size))
+    if noise.constant:
+        # Not a digit changed: the values may lie on a grid of any width, so there is no bar to state.
+        found = replace(found, error=np.full(found.error.shape, np.inf))
     return shaped(found, parameters.unflatten_as, objective.nfev)
 
 

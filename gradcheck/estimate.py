@@ -26,7 +26,7 @@ class Estimate:
     """A numerical derivative with its error bar; fields are floats, or arrays of one shape.
 
     value : units of f per unit of x. error : E, of the same unit; the true derivative is expected within 3 E.
-    step : the step taken. noise, truncation : the two parts of the bar.
+    step : the step taken. noise, truncation, kink : the parts of the bar.
     left, right : one-sided slopes, which differ at a kink. curvature : the second derivative.
     chord : the steepest line from x to one of the points, a lower bound of how steep f is nearby.
     limit : a Limit, or an array of them. nfev : evaluations of f in all.
@@ -37,6 +37,7 @@ class Estimate:
     step: Any
     noise: Any
     truncation: Any
+    kink: Any
     left: Any
     right: Any
     curvature: Any
@@ -74,6 +75,7 @@ def estimate(
     level: float,
     step: Values,
     smallest: Values,
+    largest: Values | None = None,
     wanted: Wanted,
     room: tuple[Values, Values] | None = None,
     rounds: int = ROUNDS,
@@ -81,7 +83,8 @@ def estimate(
 ) -> Estimate:
     """Estimate the derivative along each of m lines at offset 0.
 
-    level : noise of one value of f. step, smallest : (m,) first and least step, in units of each line.
+    level : noise of one value of f.
+    step, smallest, largest : (m,) first, least and largest step, in units of each line.
     wanted(rows, estimate) : two errors for those lines, (precise, resolved): below the first nothing more is tried,
         above the second other steps are tried even where theory sees no gain.
     room : (m,), (m,) how far each line may go to the left and to the right; None is anywhere.
@@ -89,7 +92,7 @@ def estimate(
     Six evaluations a line, six more for each further step that is worth trying. Lines for which the budget does
     not suffice are left with an infinite error and Limit.BUDGET.
     """
-    search = Search(objective, lines, f_x, level, step, smallest, room)
+    search = Search(objective, lines, f_x, level, step, smallest, largest, room)
     rows = search.open_rows(side)
     for _ in range(rounds):
         rows = search.measure(rows)

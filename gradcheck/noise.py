@@ -73,6 +73,10 @@ def measure_noise(
             seen.append(values)
             sigma = _narrowed(sigma, second, seen)
     sigma = 0.0 if sigma is None else sigma
+    tail = [difference_sigma(values[1:]) or _smallest_sigma([values[1:]]) for values in seen]
+    if min(tail) < 0.01 * sigma and not any(_alike(values[1:]) for values in seen):
+        # Only f(x) itself is out of line: a kink or a jump at x, or so near that no spacing tells them apart.
+        sigma = min(tail)
     every = np.concatenate(seen)
     every = every[np.isfinite(every)]
     size = float(np.max(np.abs(every))) if every.size else 0.0

@@ -19,12 +19,13 @@ Mask = NDArray[np.bool_]
 Rows = NDArray[np.intp]
 
 POINTS = len(STENCIL)
-KEPT = ("value", "step", "noise", "truncation", "left", "right", "curvature", "chord")
+KEPT = ("value", "step", "noise", "truncation", "kink", "left", "right", "curvature", "chord")
 # Off the domain: come closer three times, then take one side.
 RETREAT, RETREATS = 256.0, 3
 # How often a step may grow, and shrink by leaps, in search of a smooth f.
 WIDENINGS, LEAPS = 4, 3
 LEAP = 1e-3
+PLATEAU = 100.0
 
 
 class Limit(Enum):
@@ -51,6 +52,7 @@ class Search:
         level: float,
         step: Values,
         smallest: Values,
+        largest: Values | None,
         room: tuple[Values, Values] | None,
     ) -> None:
         m = len(lines)
@@ -59,6 +61,7 @@ class Search:
         self.level = np.full(m, level, dtype)
         self.step = np.array(step, dtype)
         self.smallest = smallest
+        self.largest: Values = np.full(m, np.inf) if largest is None else largest
         anywhere = np.full(m, np.inf, dtype)
         self.left_room: Values = anywhere if room is None else room[0]
         self.right_room: Values = anywhere if room is None else room[1]
@@ -132,6 +135,8 @@ class Search:
             both = np.isfinite(own) & np.isfinite(error)
             clash = both & (apart > error + own)
             nearer = (self.step[rows] < self.kept["step"][rows]) & (error <= 3.0 * own)
+        # Far below the first step the noise was never measured: what the truncation shows may be all noise.
+        error = error + np.where(self.shrunk[rows] > 1, 4.0 * fit.truncation, 0.0)
         take = np.where(clash, nearer, error < own)
         agreed = both & ~clash
         self.contested[rows[agreed]] = 0.0
@@ -148,7 +153,7 @@ class Search:
         bar = 3.0 * (self.own[rows] + self.contested[rows])
         off = ~fit.finite
         # A jump of the slope that does not matter at this resolution is truncation like any other.
-        kinked = fit.kinked & fit.finite & ~(3.0 * fit.kink <= resolved)
+        kinked = fit.kinked & fit.finite & ~(3.0 * self.kept["kink"][rows] <= resolved)
         bends = fit.truncation + fit.kink
         noisier, wild = self._more_noise(rows, fit, bends, off | kinked)
         bent = (bends > 3.0 * fit.noise) & ~noisier & ~off & ~kinked
@@ -167,13 +172,22 @@ class Search:
         quiet = ~(bent | noisier | off | kinked | contested)
         widen = quiet & self._may_widen(rows, fit) & ((fit.noise > 10.0 * bends) | (need > 1.0))
         factor[widen] = np.clip(np.fmax(balance, need / 10.0)[widen], 8.0, 300.0)
+        # The last leap may have gone too far: a little back, where little is missing.
+        back = quiet & (self.shrunk[rows] > 0) & (need > 1.0) & (need < 8.0) & (self.widened[rows] < 2)
+        widen |= back
+        factor[back] = 2.0
+        # Not a digit has changed: f is flat here, or its values lie on a grid that is coarser than they show.
+        flat = (fit.chord == 0.0) & fit.finite & (self.widened[rows] == 0)
+        widen |= flat
+        factor[flat] = PLATEAU
 
         # A kink that the noise would hide at the next step has been followed as far as it can be.
         hidden = kinked & (6.0 * fit.noise / factor > fit.kink)
         balanced = bent & (bar <= resolved) & (factor > 0.3)
-        go = ~(bar <= precise) & (off | bent | kinked | contested | widen) & ~hidden & ~balanced
+        go = (~(bar <= precise) | flat) & (off | bent | kinked | contested | widen) & ~hidden & ~balanced
         new_step = self.step[rows] * factor
-        go &= new_step >= self.smallest[rows]
+        new_step[widen] = np.minimum(new_step, self.largest[rows])[widen]
+        go &= (new_step >= self.smallest[rows]) & ~(widen & (self.step[rows] >= self.largest[rows]))
         self.last_step[rows], self.last_bends[rows] = self.step[rows], bends
         self.shrunk[rows[go & (factor < 1)]] += 1
         self.widened[rows[go & widen]] += 1

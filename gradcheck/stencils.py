@@ -77,12 +77,11 @@ def central(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
         wide = (d1 - far * d2) / (1.0 - far)
         h = t[:, 1]
         eps = np.maximum(level, np.finfo(values.dtype).eps * np.abs(values).max(axis=1))
-        # The weights of the four values in r add up to three, over h.
-        noise = 3.02 * eps / h
-
         # Uneven offsets (x on a coarse grid) would put a slope into the second differences.
         uneven = offsets[:, 3:] + offsets[:, 2::-1]
         second = values[:, 3:] + values[:, 2::-1] - 2.0 * f_x - r[:, None] * uneven
+        # The weights of the four values in r add up to three, over h. Uneven points let the bend of f into it.
+        noise = 3.02 * eps / h + np.abs(second[:, 1]) / h**2 * np.abs(uneven).max(axis=1)
         jump = _at_zero(t[:, 0], second[:, 0] / t[:, 0], h, second[:, 1] / h)
         jump_wide = _at_zero(h, second[:, 1] / h, t[:, 2], second[:, 2] / t[:, 2])
         # Of a smooth f it falls eightfold with h, of a kink it stays; 15 eps / h are three deviations of noise.

@@ -144,11 +144,19 @@ def _along_axes(
         level=setting.level,
         step=np.maximum(step, smallest),
         smallest=smallest,
+        largest=_largest_steps(setting, owner),
         wanted=wanted,
         room=None if room is None else (room[0][coordinates], room[1][coordinates]),
         rounds=rounds,
         side=side,
     )
+
+
+def _largest_steps(setting: Setting, owner: Index) -> Flat:
+    """A third of the largest scale of each coordinate's array: beyond it f is another function."""
+    return np.array(
+        [0.3 * float(setting.scales[b.slice].max(initial=0.0)) for b in setting.parameters.blocks]
+    )[owner]
 
 
 def decide(setting: Setting, found: Estimate, analytic: Flat, coordinates: Index) -> Judgement:

@@ -132,8 +132,7 @@ def judge(
         slack = 3.0 * (estimate.truncation + 4.0 * estimate.noise) + 0.1 * (high - low) + tau
         inside = (analytic >= low - slack) & (analytic <= high + slack)
     kink = np.asarray(estimate.limit == Limit.KINK) & known
-    jump = np.asarray(estimate.limit == Limit.JUMP)
-    off = np.where(kink, ~inside, off) & known & ~jump
+    off = np.where(kink, ~inside, off) & known
     wrong = off | ~np.isfinite(analytic)
     resolved = known & (bar <= tolerance.resolution * scale + tolerance.atol) & ~kink
     as_subgradient = kink & inside & ~wrong & subgradient
