@@ -139,7 +139,7 @@ def _meaning(s: Scope, n: int, larger: bool) -> str:
     for b in (*s.blocks, *s.parameters.blocks):
         if n in b.shape and not length:
             length = f" (the length of axis {b.shape.index(n)} of {b.name})"
-    if n < LEAST_N and not (length and n > 1):
+    if n < LEAST_N and not length:
         return ""
     mistake = "a sum where f takes the mean" if larger else "a mean where f takes the sum"
     return f"{mistake}, N = {n}{length}?"
@@ -179,15 +179,13 @@ def _left_out(
     def pattern(s: Scope) -> Explanation | None:
         b = basis(s.x)
         wrong, slack = s.wrong, s.slack(s.numerical)[s.wrong]
-        if not b[wrong].all():
-            return None
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             strength = _slope(b[wrong] / slack, (s.numerical - s.analytic)[wrong] / slack)
-        if not np.isfinite(strength) or not (place := s.holds(s.analytic + strength * b, free=1)):
+            bar = number(float(np.min(s.bar[wrong] / np.abs(b[wrong]))) / 3.0, 1)
+            added = strength * b
+        # Where the numerical gradient is the term itself, all that is known of analytic is that it is too small.
+        if s.fits(added)[wrong].all() or not (place := s.holds(s.analytic + added, free=1)):
             return None
-        if s.fits(strength * b)[wrong].all():
-            return None  # all that is known of analytic is that it is too small
-        bar = number(float(np.min(s.bar[wrong] / np.abs(b[wrong]))) / 3.0, 1)
         what, lacking, surplus = words
         value = number(abs(float(strength)), 6)
         sides = "numerical - analytic" if strength > 0 else "analytic - numerical"
@@ -211,7 +209,7 @@ def _cut(s: Scope) -> Explanation | None:
     off = np.abs(g - r)
     # A small term left out of a gradient of integers would look alike: fractions lie anywhere up to 1.
     spread = clear.sum() > 2 and off.max() > 0.5 and (off <= 1.0 + allowed).all()
-    if not spread or not g.any() or (s.analytic != np.rint(s.analytic)).any():
+    if not spread or (s.analytic != np.rint(s.analytic)).any():
         return None
     for cut, words in ((np.trunc, "cut"), (np.floor, "rounded down")):
         if np.array_equal(g[clear], cut(r[clear])):
@@ -240,7 +238,7 @@ def _float32(s: Scope) -> Explanation | None:
 def _averaged(s: Scope) -> Explanation | None:
     """One number for all entries along an axis, where each should have its own: a sum over too much."""
     b = s.blocks[0]
-    if len(s.blocks) > 1 or b.is_complex or not s.complete or s.at.size < 2:
+    if len(s.blocks) > 1 or b.is_complex or not s.complete:
         return None
     axes = [tuple(range(len(b.shape))), *((k,) for k in range(len(b.shape)) if len(b.shape) > 1)]
     analytic, numerical, bar, slack = (

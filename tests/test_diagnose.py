@@ -345,6 +345,12 @@ def test_one_entry_is_not_described_where_others_are_undecided():
     )
 
 
+def test_a_penalty_of_signs_is_not_said_beside_the_decay_that_it_equals():
+    """At x of +-1 the sign is x; at small x it is not."""
+    assert len(explain(V, V - 0.01 * np.sign(AT), np.sign(AT))) == 1
+    assert "L1 penalty" in explain(V, V - 0.01 * np.sign(AT), AT / 10.0)[0]
+
+
 def test_a_constant_is_not_taken_for_a_penalty_of_signs():
     """Where all wrong entries have x of one sign, an L1 penalty is a constant, and said to be one."""
     assert explain(V, V - 0.5, np.abs(AT)) == explain(V, V - 0.5, AT)
@@ -355,7 +361,19 @@ def test_a_factor_is_taken_for_a_length_only_where_it_is_known_that_well():
     right = np.array([1.0, 1.5, 2.0])
 
     assert "N = 100" in explain(right, 100 * right)[0]
-    assert "N = 100" not in explain(right, 100 * right, bar=0.02)[0]
+    assert "N =" not in explain(right, 100 * right, bar=0.02)[0]
+
+
+def test_a_length_of_the_array_itself_is_named_before_that_of_another():
+    """b has three entries, and so have the rows of W: for b it is its own."""
+    (sentence,) = explain(TREE, TREE | {"b": 3 * TREE["b"]})
+
+    assert sentence.endswith('N = 3 (the length of axis 0 of params["b"])?')
+
+
+def test_an_entry_that_should_be_zero_is_no_multiple():
+    """Nothing times a derivative of 0 is the analytic value."""
+    assert explain(changed(V, 2, 0.0), changed(V, 2, 0.5)) == ()
 
 
 @pytest.mark.parametrize("c", [3.0, 1 / 3, -7.0, 1.5])
@@ -402,6 +420,28 @@ def test_integers_off_by_a_small_term_of_another_kind_are_not_cut():
     assert explain(right, np.trunc(right), AT) == ()
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ([3.7, 8.2], [3.0, 8.0]),
+        ([3.7, 8.2, 5.4, 6.0], [3.0, 8.0, 5.0, 9.0]),
+        ([3.7, 8.2, 5.4, 2.5], [3.0, 8.0, 5.0, 2.5]),
+        ([3.7, 8.2, 5.4, 2.5], [3.0, 9.0, 5.0, 2.0]),
+    ],
+    ids=["too few", "off by three", "a right fraction", "the other side"],
+)
+def test_fractions_that_no_integer_array_makes_are_not_called_cut(right, wrong):
+    """Two entries prove little; a cut moves by less than 1, leaves no fraction, and goes one way."""
+    assert explain(np.array(right), np.array(wrong), AT[: len(right)]) == ()
+
+
+def test_a_derivative_at_an_integer_may_be_cut_to_the_one_below():
+    """What is 6 within its bar may have been 5.999...; cut, it is 5."""
+    right, wrong = np.array([3.7, 8.2, 5.4, 6.0, 7.0]), np.array([3.0, 8.0, 5.0, 5.0, 6.0])
+
+    assert "cut to integers" in explain(right, wrong)[0]
+
+
 def test_rounding_down_is_told_from_cutting():
     """floor and trunc differ below zero."""
     assert "cut to integers" in explain(9 * V, np.trunc(9 * V))[0]
@@ -413,6 +453,14 @@ def test_a_coarser_error_than_float32_makes_is_not_its_arithmetic():
     off = (V * (1 + 1e-4 * np.cos(AT))).astype(np.float32).astype(float)
 
     assert explain(V, off, AT) == ()
+
+
+def test_an_error_of_that_size_with_all_digits_is_not_float32():
+    """Values that float32 does not hold were not computed in it, nor any beyond its range."""
+    off = V * (1 + 1e-7 * np.cos(AT))
+
+    assert explain(V, off, AT, rtol=1e-9) == ()
+    assert explain(1e300 * V, 1e300 * off, AT, rtol=1e-9) == ()
 
 
 def test_short_binary_fractions_are_no_sign_of_float32():
@@ -428,6 +476,13 @@ def test_sums_over_one_axis_are_named_with_it():
 
     assert "is the sum of the numerical ones over axis 0" in explain(M, wrong)[0]
     assert explain(M, wrong, bar=0.3) == ()
+
+
+def test_a_sum_of_zero_is_not_named():
+    """The derivatives by the biases of a softmax sum to 0: so small a number may come from anything."""
+    right = changed(V, 5, -V[:5].sum())
+
+    assert not any("sum of the numerical" in s for s in explain(right, np.full(6, 1e-17)))
 
 
 def test_one_number_in_all_entries_is_named_from_some_coordinates():
@@ -563,6 +618,21 @@ def test_parts_of_complex_entries_are_moved_together():
     """Two exchanged complex numbers are two entries, not four."""
     assert explain(Z, Z[[0, 2, 1, 3]]) == ("x[1] and x[2] are exchanged",)
     assert explain(Z, np.roll(Z, 1)) == ("x is shifted: numpy.roll(analytic, -1) fits",)
+
+
+def test_one_imaginary_part_of_zero_is_no_real_gradient():
+    """The others have theirs."""
+    (sentence,) = explain(Z, changed(Z, 1, lambda v: v.real))
+
+    assert sentence == "analytic is 0 in x[1].imag alone, numerical is not: a term is missing"
+
+
+def test_a_conjugate_within_wide_bars_is_not_named():
+    """Bars of the size of the imaginary parts would let any convention fit."""
+    z = np.array([1.0 + 0.2j, 2.0 - 0.2j])
+
+    assert explain(z, z.conj(), bar=1e-3) != ()
+    assert explain(z, z.conj(), bar=0.1) == ()
 
 
 def test_a_sign_lost_in_one_imaginary_part_is_no_convention():
