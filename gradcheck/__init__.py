@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from gradcheck.checks import assert_gradient, check_gradient, derivative, gradient
     from gradcheck.errors import GradientCheckInterrupted, GradientError
     from gradcheck.estimate import Estimate
+    from gradcheck.planting import Planted, Power, power
     from gradcheck.report import Mismatch, Report
     from gradcheck.verdict import Outcome
 
@@ -20,12 +21,15 @@ __all__ = [
     "GradientError",
     "Mismatch",
     "Outcome",
+    "Planted",
+    "Power",
     "Report",
     "__version__",
     "assert_gradient",
     "check_gradient",
     "derivative",
     "gradient",
+    "power",
 ]
 
 # Imported at the first use (PEP 562): pytest loads this package for its plugin in every run, the shell for every
@@ -34,6 +38,7 @@ _HOMES = {
     "checks": ("assert_gradient", "check_gradient", "derivative", "gradient"),
     "errors": ("GradientCheckInterrupted", "GradientError"),
     "estimate": ("Estimate",),
+    "planting": ("Planted", "Power", "power"),
     "report": ("Mismatch", "Report"),
     "verdict": ("Outcome",),
 }

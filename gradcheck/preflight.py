@@ -14,7 +14,7 @@ from gradcheck.noise import Noise
 from gradcheck.parameters import Flat, Parameters
 from gradcheck.verdict import Outcome
 
-__all__ = ["Finding", "Inspection", "gradient_at", "inspect", "inspect_noise"]
+__all__ = ["Finding", "Inspection", "gradient_at", "inspect", "inspect_noise", "is_pair"]
 
 # Two calls of f may differ by what a parallel sum reorders; more than this is randomness.
 REPEATABLE = 1e-9
@@ -141,7 +141,7 @@ def _call_grad(
 
 def _gradient_part(result: Any, parameters: Parameters, f_x: Any, findings: list[Finding]) -> Any:
     """The gradient of a (value, gradient) pair, whose value must be f's; anything else as it is."""
-    if not _is_pair(result, parameters):
+    if not is_pair(result, parameters):
         return result
     value, gradient = result
     if not abs(value - f_x) <= REPEATABLE * max(abs(value), abs(f_x)):
@@ -150,7 +150,8 @@ def _gradient_part(result: Any, parameters: Parameters, f_x: Any, findings: list
     return gradient
 
 
-def _is_pair(result: Any, parameters: Parameters) -> bool:
+def is_pair(result: Any, parameters: Parameters) -> bool:
+    """Whether grad returned (value, gradient), and not a gradient that is a pair itself."""
     pair = isinstance(result, tuple) and len(result) == 2 and np.ndim(result[0]) == 0
     return pair and not _fits(parameters, result)
 
@@ -158,7 +159,7 @@ def _is_pair(result: Any, parameters: Parameters) -> bool:
 def gradient_at(grad: Callable[..., Any], parameters: Parameters, x: Flat, args: Sequence[Any]) -> Flat:
     """One more call of grad, at any point: its gradient, flat. Raises whatever grad raises."""
     result = grad(parameters.unflatten(x.copy()), *args)
-    return parameters.flatten(result[1] if _is_pair(result, parameters) else result)
+    return parameters.flatten(result[1] if is_pair(result, parameters) else result)
 
 
 def _inspect_gradient(
