@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
-from gradcheck.verdict import Outcome
+from gradcheck.estimate import Estimate, Limit
+from gradcheck.verdict import Judgement, Outcome, Tolerance, gradient_scale, judge
 
 __all__ = ["KINDS", "Comparison", "as_numbers", "compare", "show_number"]
 
@@ -38,7 +39,8 @@ def compare(
     """Judge `measured` against `expected`: |measured - expected| <= atol + rtol |expected| in every element.
 
     measured : number or array of numbers.
-    expected : number or array of the same shape, or an estimate (an object with `.value` and `.error`).
+    expected : number or array of the same shape, or what `gradcheck.gradient` and `gradcheck.derivative` give: a
+        numerical derivative with its error bar (any object with `.value` and `.error`).
     kind : "close"; "at_least" and "at_most" let the measured value lie on the allowed side at any distance,
         and the difference is how far it lies on the other one.
 
@@ -54,14 +56,78 @@ def compare(
 
 
 def _compare_with_estimate(measured: Any, estimate: Any, *, rtol: float, atol: float) -> Comparison:
-    """Judge a value against a numerical estimate with its own error bar; the one place where this is done."""
-    m, e, bar = as_numbers(measured), as_numbers(estimate.value), as_numbers(estimate.error)
-    problem = _unfit(m, e, measured, estimate.value)
+    """Judge a value against a numerical derivative by the rule that `check_gradient` has, `gradcheck.verdict`.
+
+    FAIL where it lies outside of three bars and the tolerance, or of the one-sided slopes of a kink; INCONCLUSIVE
+    where the bar is too wide to have shown a mistake of the default resolution, and at kinks.
+    """
+    m, e = as_numbers(measured), as_numbers(estimate.value)
+    # A derivative that could not be measured is nan, with an infinite bar: undecided, not different.
+    problem = _unfit(m, None if e is None else np.nan_to_num(e), measured, estimate.value)
+    if m is not None and m.dtype.kind == "c":
+        problem = "the measured value is complex, the derivative of a real function by real numbers is not"
     if m is None or e is None or problem:
         return Comparison(Outcome.FAIL, problem=problem)
-    if bar is None or not np.isfinite(bar).all():
-        return Comparison(Outcome.INCONCLUSIVE, problem="the numerical estimate has no finite error bar")
-    return _compare_numbers(m, e, 3 * bar + atol + rtol * np.maximum(np.abs(e), np.abs(m)), "close")
+    lines, tolerance = _flattened(estimate, e), Tolerance(rtol, atol)
+    judgement = judge(m.ravel(), lines, gradient_scale(lines, [np.arange(e.size)]), tolerance)
+    if judgement.inconclusive.any() and not judgement.wrong.any():
+        return _undecided(m, lines, judgement, tolerance)
+    wrong, allowed = judgement.wrong.reshape(m.shape), judgement.allowed.reshape(m.shape)
+    if not wrong.any():
+        return _compare_numbers(m, e, allowed, "close")
+    only_wrong = _compare_numbers(m, np.where(wrong, e, m), np.where(wrong, allowed, np.inf), "close")
+    # At a kink the one-sided slopes decide, and they may lie within what the bar would allow.
+    return only_wrong if only_wrong.outcome is Outcome.FAIL else _outside(m, lines, judgement)
+
+
+def _flattened(estimate: Any, values: np.ndarray) -> Estimate:
+    """The estimate as one vector; what an object with a value and an error alone does not have is unknown."""
+    unknown: dict[str, Any] = {"limit": Limit.NONE, "noise": 0.0, "truncation": 0.0, "chord": 0.0}
+    parts: dict[str, Any] = {}
+    for field in fields(Estimate):
+        part = getattr(estimate, field.name, unknown.get(field.name, np.nan))
+        parts[field.name] = np.broadcast_to(np.asarray(part), values.shape).ravel()
+    return Estimate(**parts | {"value": values.ravel(), "nfev": getattr(estimate, "nfev", 0)})
+
+
+def _place(shape: tuple[int, ...], row: int) -> tuple[tuple[int, ...], str]:
+    at = tuple(int(i) for i in np.unravel_index(row, shape))
+    return at, f"entry {list(at)}: " if at else ""
+
+
+def _outside(m: np.ndarray, lines: Estimate, judgement: Judgement) -> Comparison:
+    """What lies outside of the one-sided slopes of a kink."""
+    row = int(np.flatnonzero(judgement.wrong)[0])
+    at, place = _place(m.shape, row)
+    low, high = sorted((float(lines.left[row]), float(lines.right[row])))
+    outside = max(low - m[at], m[at] - high)
+    slopes = f"the slopes of a kink, {show_number(low)} and {show_number(high)}"
+    problem = f"{place}measured {show_number(m[at])}, not between {slopes}"
+    return Comparison(Outcome.FAIL, float(outside), 0.0, at, problem)
+
+
+def _undecided(m: np.ndarray, lines: Estimate, judgement: Judgement, tolerance: Tolerance) -> Comparison:
+    rows = np.flatnonzero(judgement.inconclusive)
+    row = int(rows[np.argmax(judgement.detectable[rows])])
+    at, place = _place(m.shape, row)
+    limit, seen = lines.limit[row], float(judgement.detectable[row])
+    problem = f"{place}the derivative is known to {3 * float(lines.error[row]):.3g} only"
+    if limit is Limit.KINK:
+        slopes = f"slope {float(lines.left[row]):.4g} on the left, {float(lines.right[row]):.4g} on the right"
+        problem = f"{place}f has a kink there ({slopes})"
+    elif np.isfinite(seen):
+        cause = "" if limit is Limit.NONE else f" ({limit.value})"
+        problem += (
+            f"{cause}: a relative mistake of {tolerance.resolution:g} must show, one of {seen:.2g} would"
+        )
+    else:
+        problem = f"{place}the derivative is not known" + ("" if limit is Limit.NONE else f": {limit.value}")
+    difference = float(np.abs(m[at] - lines.value[row]))
+    allowed = float(judgement.allowed[row])
+    known = np.isfinite(difference) and np.isfinite(allowed)
+    return Comparison(
+        Outcome.INCONCLUSIVE, difference if known else None, allowed if known else None, at, problem
+    )
 
 
 def _compare_numbers(m: np.ndarray, e: np.ndarray, allowed: np.ndarray, kind: str) -> Comparison:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import gradcheck
 from gradcheck.cases import (
     Case,
     CaseInterrupted,
@@ -138,6 +139,54 @@ def test_an_estimate_is_judged_with_its_own_error_bar():
     assert compare([1.0, 2.0], Estimate([1.0, 2.1], [1e-6, 1e-6])).index == (1,)
     assert compare(1.0, Estimate(1.0, np.inf)).outcome is Outcome.INCONCLUSIVE
     assert compare(np.nan, Estimate(1.0, 1e-6)).outcome is Outcome.FAIL
+
+
+def test_a_derivative_is_judged_by_the_rule_of_the_check():
+    """exp at 0 has the slope 1: found, and 1e-6 beside it refused; an entry of an array is named."""
+    known = gradcheck.derivative(np.exp)
+    passed = compare(1.0, known)
+    assert passed.outcome is Outcome.PASS
+    # The row shows the bar as its tolerance.
+    assert passed.tolerance == 3 * known.error
+    assert compare(1.0 + 1e-6, known).outcome is Outcome.FAIL
+    assert compare(1.0 + 1e-6, known, atol=2e-6).outcome is Outcome.PASS
+    assert compare(1.0 + 1e-6, known, rtol=2e-6).outcome is Outcome.PASS
+
+    x = np.array([[0.5, 1.0], [2.0, 3.0]])
+    field = gradcheck.gradient(lambda x: np.sum(x**2), x)
+    assert compare(2 * x, field).outcome is Outcome.PASS
+    wrong = compare(2 * x + np.array([[0, 0], [1e-5, 0]]), field)
+    assert wrong.outcome is Outcome.FAIL
+    assert wrong.index == (1, 0)
+    assert wrong.difference == pytest.approx(1e-5, rel=1e-3)  # the estimate's own error is some 1e-10
+    assert "1 of 4 entries are out" in wrong.problem
+
+
+def test_a_wide_error_bar_decides_nothing():
+    """A bar of 1 around 1 would let any number between -2 and 4 pass: undecided, outside refused."""
+    wide = compare(1.0, Estimate(1.0, 1.0))
+    assert wide.outcome is Outcome.INCONCLUSIVE
+    assert "a relative mistake of 0.001 must show, none would" in wide.problem
+    assert "one of 0.03 would" in compare(1.0, Estimate(1.0, 0.01)).problem
+    assert compare(5.0, Estimate(1.0, 1.0)).outcome is Outcome.FAIL
+    assert compare(1.0, Estimate(1.0, 3e-4)).outcome is Outcome.PASS
+    assert compare(1.0, Estimate(1.0, 4e-4)).outcome is Outcome.INCONCLUSIVE
+    assert compare([1.0, 1.0], Estimate([1.0, np.nan], [1e-6, np.inf])).outcome is Outcome.INCONCLUSIVE
+    partly = compare([2.0, 1.0], Estimate([1.0, np.nan], [1e-6, np.inf]))
+    assert (partly.outcome, partly.index) == (Outcome.FAIL, (0,))
+    assert compare(1j, Estimate(1.0, 1e-6)).outcome is Outcome.FAIL
+
+
+def test_a_kink_decides_nothing_between_its_slopes():
+    """|x| at 0: 0 is no derivative although the central difference is; 2 is not even a subgradient."""
+    kink = gradcheck.derivative(abs)
+    undecided = compare(0.0, kink)
+    assert undecided.outcome is Outcome.INCONCLUSIVE
+    assert "f has a kink there (slope -1 on the left, 1 on the right)" in undecided.problem
+    assert compare(0.5, kink).outcome is Outcome.INCONCLUSIVE
+    outside = compare(2.0, kink)
+    assert outside.outcome is Outcome.FAIL
+    assert "not" in outside.problem
 
 
 # What a case may say
