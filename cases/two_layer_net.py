@@ -8,8 +8,15 @@ import copy
 
 import numpy as np
 
+from gradcheck import check_gradient
 from gradcheck.cases import Case, Mistake, Quantity, Reference
-from gradcheck.textbook import TwoLayerNet, cross_entropy_published, numerical_gradient, softmax_whole_array
+from gradcheck.textbook import (
+    TwoLayerNet,
+    cross_entropy_published,
+    numerical_gradient,
+    softmax,
+    softmax_whole_array,
+)
 from reference import backprop, published
 from reference.scipy_oracle import approx_gradient, approx_gradient_at
 
@@ -159,6 +166,31 @@ def b2_as_printed():
     return central(PRINTED, FULL_X, PRINTED_T, "b2", np.arange(10))
 
 
+def loss_of(softmax):
+    """The loss of the small network as a function of its parameters."""
+    probe = TwoLayerNet(6, 5, 4, rng=1, softmax=softmax)
+
+    def loss(params):
+        probe.params = params
+        return probe.loss(SMALL_X, SMALL_T)
+
+    return loss
+
+
+def backpropagated(params):
+    return backprop.two_layer_net_gradient(params, SMALL_X, SMALL_T)
+
+
+def one_entry_off(params):
+    gradient = backpropagated(params)
+    gradient["W1"][3, 2] *= 1.01
+    return gradient
+
+
+def judged(grad=backpropagated, softmax=softmax):
+    return check_gradient(loss_of(softmax), grad, SMALL.params)
+
+
 def weights_after_gradient():
     network = copy.deepcopy(SMALL)
     network.numerical_gradient(SMALL_X, SMALL_T)
@@ -203,6 +235,15 @@ case = Case(
             [Mistake("least probable class", lambda: np.mean(predictions().argmin(axis=1) == SMALL_T))],
         ),
         *map(on_the_small_network, NAMES),
+        Quantity(
+            "6-5-4: backpropagation, judged by check_gradient",
+            judged,
+            [Reference("PASS", True, reason="yes or no: the check itself says how well f is known")],
+            [
+                Mistake("one entry of W1 off by 1 %", lambda: judged(one_entry_off)),
+                Mistake("another softmax", lambda: judged(softmax=softmax_whole_array)),
+            ],
+        ),
         *map(on_the_full_network, NAMES),
         Quantity(
             "size of dL/dW1 in its corners, as printed",

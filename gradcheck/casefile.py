@@ -82,7 +82,11 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number or an array which the code under test computes, with its references and planted mistakes."""
+    """A number or an array which the code under test computes, with its references and planted mistakes.
+
+    What `measure` returns may also be a Report of `check_gradient`: it counts as True where it is a PASS, as False
+    where it is a FAIL, and the row is INCONCLUSIVE where the report is.
+    """
 
     name: str
     measure: Callable[..., Any]

@@ -17,6 +17,7 @@ from gradcheck.casefile import Case, Context, Figure, Mistake, Quantity, Referen
 from gradcheck.comparison import Comparison, as_numbers, compare
 from gradcheck.discovery import LoadedCase, discover, on_import_path, what_and_where
 from gradcheck.errors import DataError
+from gradcheck.report import Report
 from gradcheck.verdict import Outcome
 
 __all__ = [
@@ -70,6 +71,7 @@ class Row:
 class CaseResult:
     """All rows of one case, how long they took, which data they used, and which figures were written.
 
+    reports : the Reports that its functions returned, planted mistakes among them, each with a name.
     complete : whether the case ran to its end; False if it was interrupted.
     """
 
@@ -82,6 +84,7 @@ class CaseResult:
     sources: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     figures: tuple[Path, ...] = ()
+    reports: tuple[tuple[str, Report], ...] = ()
     complete: bool = True
 
     @property
@@ -110,8 +113,8 @@ class CaseInterrupted(KeyboardInterrupt):
         self.result = result
 
 
-# save_figure(case name, figure, draw) -> the file written
-SaveFigure = Callable[[str, Figure, Callable[[Any], None]], Path]
+# save_figure(case name, figure, draw) -> the file written, or None where there is none
+SaveFigure = Callable[[str, Figure, Callable[[Any], None]], Path | None]
 
 
 def run_case(
@@ -122,12 +125,13 @@ def run_case(
     An exception in the case's own functions gives FAIL rows that say what was raised and where; a missing
     data set (DataError) gives INCONCLUSIVE ones.
     save_figure : called as `save_figure(case name, figure, draw)` for every figure, where `draw` fills a
-        matplotlib Figure; it returns the file written. Without it nothing is drawn.
+        matplotlib Figure; it returns the file written, if any. Without it nothing is drawn.
     Raises CaseInterrupted, with the rows so far, on KeyboardInterrupt.
     """
     context = replace(context or Context(), sources=[])
     rows: list[Row] = []
     figures: list[Path] = []
+    reports: list[tuple[str, Report]] = []
     started = time.perf_counter()
 
     def result() -> CaseResult:
@@ -144,6 +148,7 @@ def run_case(
             sources,
             notes,
             tuple(figures),
+            tuple(reports),
         )
 
     try:
@@ -154,12 +159,12 @@ def run_case(
                 return result()
             arguments = () if loaded.case.prepare is None else (state,)
             for quantity in loaded.case.quantities:
-                rows.extend(_rows(loaded, quantity, arguments))
+                rows.extend(_rows(loaded, quantity, arguments, reports))
             for figure in loaded.case.figures if save_figure is not None else ():
                 drawn = _attempt(loaded, _draw, save_figure, loaded.name, figure, arguments)
                 if isinstance(drawn, _Raised):
                     rows.append(_row(loaded, f"figure {figure.name}", "drawn", problem=drawn))
-                else:
+                elif drawn is not None:
                     figures.append(drawn)
     except KeyboardInterrupt:
         raise CaseInterrupted(replace(result(), complete=False)) from None
@@ -189,8 +194,21 @@ def _attempt(loaded: LoadedCase, function: Callable[..., Any], *arguments: Any) 
         return _Raised(Outcome.FAIL, "raised " + what_and_where(error, loaded.path))
 
 
-def _rows(loaded: LoadedCase, quantity: Quantity, arguments: tuple[Any, ...]) -> Iterator[Row]:
-    measured = _attempt(loaded, quantity.measure, *arguments)
+def _rows(
+    loaded: LoadedCase, quantity: Quantity, arguments: tuple[Any, ...], reports: list[tuple[str, Report]]
+) -> Iterator[Row]:
+    """The rows of one quantity; the Reports that its functions return are added to `reports`."""
+
+    def attempt(name: str, function: Callable[..., Any]) -> Any:
+        value = _attempt(loaded, function, *arguments)
+        if not isinstance(value, Report):
+            return value
+        reports.append((name, value))
+        # A comparison is between numbers: whether the check passed. Undecided is neither.
+        undecided = value.outcome is Outcome.INCONCLUSIVE
+        return _Raised(value.outcome, value.reason) if undecided else value.outcome is Outcome.PASS
+
+    measured = attempt(quantity.name, quantity.measure)
     if isinstance(measured, np.ndarray):
         measured = measured.copy()  # a reference may go on working in the array that was measured
     judges: list[tuple[Reference, Any]] = []
@@ -201,7 +219,8 @@ def _rows(loaded: LoadedCase, quantity: Quantity, arguments: tuple[Any, ...]) ->
         judges.append((reference, expected))
         yield _reference_row(loaded, quantity, reference, measured, expected)
     for mistake in quantity.mistakes:
-        yield _mistake_row(loaded, quantity, mistake, _attempt(loaded, mistake.measure, *arguments), judges)
+        wrong = attempt(f"{quantity.name}, refuses: {mistake.name}", mistake.measure)
+        yield _mistake_row(loaded, quantity, mistake, wrong, judges)
 
 
 def _compare(measured: Any, expected: Any, reference: Reference) -> Comparison:
@@ -260,7 +279,7 @@ def _expected_value(expected: Any) -> Any:
     return getattr(expected, "value", expected)
 
 
-def _draw(save: SaveFigure, case: str, figure: Figure, arguments: tuple[Any, ...]) -> Path:
+def _draw(save: SaveFigure, case: str, figure: Figure, arguments: tuple[Any, ...]) -> Path | None:
     return save(case, figure, lambda canvas: figure.draw(canvas, *arguments))
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from gradcheck.cases import CaseResult, Context, LoadedCase, SaveFigure
+    from gradcheck.html import Gallery
 
 __all__ = ["main"]
 
@@ -42,6 +43,7 @@ def main() -> None:
       gradcheck run                      every case in cases/
       gradcheck run numerical_diff       one case, by name or by path
       gradcheck run -k "gradient and not descent" --json rows.json
+      gradcheck run --html report.html   the same as a page with figures
       gradcheck list                     which cases there are
     """
 
@@ -53,6 +55,12 @@ def main() -> None:
     "json_file",
     type=click.Path(path_type=Path),
     help="Write every row to this file; - is the standard output.",
+)
+@click.option(
+    "--html",
+    "html_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a page with every comparison and figure to this file.",
 )
 @click.option("--figures", type=click.Path(path_type=Path), metavar="DIR", help="Write the figures here.")
 @click.option("--figure-format", type=click.Choice(["png", "svg"]), default="png", show_default=True)
@@ -68,6 +76,7 @@ def main() -> None:
 def run(
     cases: tuple[str, ...],
     json_file: Path | None,
+    html_file: Path | None,
     figures: Path | None,
     figure_format: str,
     data: Path | None,
@@ -86,19 +95,22 @@ def run(
     from gradcheck.tables import explain, new_console, show_summary
 
     loaded = _select(cases, expression)
-    _check_outputs(json_file, figures)
+    _check_outputs(figures, {"--json": json_file, "--html": html_file})
     _check_data(data, loaded)
     context = Context(data=data, fast=fast, numerical=numerical, progress=sys.stderr.isatty())
     save = None if figures is None else figure_writer(figures, figure_format)
+    gallery = _gallery(save) if html_file is not None else None
     console = new_console(stderr=json_file == STDOUT)
     with _one_blas_thread():
-        results, interrupted = _run_all(loaded, context, save, console)
+        results, interrupted = _run_all(loaded, context, gallery or save, console)
     explain(console, results)
     if interrupted:
         console.print("interrupted: the rows above were done, the others were not")
     show_summary(console, results, planned=len(loaded))
     if json_file is not None:
         _write_json(json_file, results, interrupted)
+    if html_file is not None and gallery is not None:
+        _write_html(html_file, results, gallery)
     sys.exit(INTERRUPTED if interrupted else 0 if _all_passed(results) else FAILED)
 
 
@@ -145,18 +157,20 @@ def _select(paths: Sequence[str], expression: str | None) -> list[LoadedCase]:
     return selected
 
 
-def _check_outputs(json_file: Path | None, figures: Path | None) -> None:
+def _check_outputs(figures: Path | None, files: dict[str, Path | None]) -> None:
     """Refuse an output that cannot be written before the long run, not after it."""
-    try:
-        if json_file is not None and json_file != STDOUT:
-            existed = json_file.exists()
-            json_file.parent.mkdir(parents=True, exist_ok=True)
-            with json_file.open("a"):
+    for option, file in files.items():
+        if file is None or file == STDOUT:
+            continue
+        try:
+            existed = file.exists()
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with file.open("a"):
                 pass
             if not existed:
-                json_file.unlink()
-    except OSError as error:
-        raise BadInput(f"--json: cannot write {json_file}: {error.strerror}") from error
+                file.unlink()
+        except OSError as error:
+            raise BadInput(f"{option}: cannot write {file}: {error.strerror}") from error
     try:
         if figures is not None:
             figures.mkdir(parents=True, exist_ok=True)
@@ -247,6 +261,21 @@ def _write_json(path: Path, results: Sequence[CaseResult], interrupted: bool) ->
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise BadInput(f"--json: cannot write {path}: {error.strerror}") from error
+
+
+def _gallery(save: SaveFigure | None) -> Gallery:
+    from gradcheck.html import Gallery
+
+    return Gallery(save)
+
+
+def _write_html(path: Path, results: Sequence[CaseResult], gallery: Gallery) -> None:
+    from gradcheck.html import render
+
+    try:
+        path.write_text(render(results, drawings=gallery.drawings), encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"--html: cannot write {path}: {error.strerror}") from error
 
 
 def _one_line(error: Exception) -> str:

@@ -14,6 +14,9 @@ from gradcheck.verdict import Outcome
 from gradcheck.wording import report_text
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
     from gradcheck.recipe import Recipe
 
 __all__ = ["ArraySummary", "Mismatch", "Report"]
@@ -104,6 +107,21 @@ class Report:
 
     def __str__(self) -> str:
         return report_text(self)
+
+    def _repr_html_(self) -> str:
+        """The report for a notebook."""
+        from gradcheck.html import snippet
+
+        return snippet(self)
+
+    def plot(self, ax: Axes | None = None) -> Figure:
+        """A matplotlib Figure of what was measured; with `ax` one panel of it, drawn there.
+
+        Raises ValueError where nothing was measured.
+        """
+        from gradcheck.plots import plot
+
+        return plot(self, ax)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values only, by the schema of docs/report.md; nan and inf become None."""
