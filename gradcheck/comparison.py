@@ -117,9 +117,8 @@ def _undecided(m: np.ndarray, lines: Estimate, judgement: Judgement, tolerance: 
         problem = f"{place}f has a kink there ({slopes})"
     elif np.isfinite(seen):
         cause = "" if limit is Limit.NONE else f" ({limit.value})"
-        problem += (
-            f"{cause}: a relative mistake of {tolerance.resolution:g} must show, one of {seen:.2g} would"
-        )
+        shows = f"one of {seen:.2g} would" if seen < 1 else "none would"
+        problem += f"{cause}: a relative mistake of {tolerance.resolution:g} must show, {shows}"
     else:
         problem = f"{place}the derivative is not known" + ("" if limit is Limit.NONE else f": {limit.value}")
     difference = float(np.abs(m[at] - lines.value[row]))
