@@ -79,12 +79,13 @@ def check_gradient(
     Raises ValueError or TypeError for arguments that cannot be used.
     """
     options = {"rtol": rtol, "atol": atol, "resolution": resolution, "method": method, "max_nfev": max_nfev,
-               "bounds": bounds, "subgradient": subgradient, "vectorized": vectorized}  # fmt: skip
+               "bounds": bounds, "subgradient": subgradient, "vectorized": vectorized,
+               "confidence": confidence}  # fmt: skip
     started = time.perf_counter()
     _validate(f, grad, args, method, max_nfev, subgradient, rng)
     _validate_numbers(rtol=rtol, atol=atol, resolution=resolution, confidence=confidence)
     parameters, flat = Parameters.of(x)
-    recipe = Recipe.of(f, grad, parameters, flat, args, options | {"confidence": confidence}, rng)
+    recipe = Recipe.of(f, grad, parameters, flat, args, options, rng)
     if vectorized and grad is True:
         raise ValueError(
             "vectorized=True takes the values of f alone: pass grad as a callable or an array, not True"
@@ -114,7 +115,7 @@ def check_gradient(
         ngev=inspection.ngev + diagnosis.ngev,
         seconds=time.perf_counter() - started,
         seed=rng,
-        call=call_text("check_gradient", options, rng),
+        call=call_text("check_gradient", options | {"args": tuple(args)}, rng),
         diagnosis=diagnosis.sentences,
         recipe=recipe,
     )
@@ -264,14 +265,20 @@ def probe_noise(objective: Objective, x: Flat, f_x: Any, rng: Any, room: tuple[F
 def call_text(name: str, options: dict[str, Any], rng: Any) -> str:
     """The call that repeats a check, with the options that are not the defaults."""
     defaults = {"rtol": None, "atol": 0.0, "resolution": None, "method": "auto", "max_nfev": None, "bounds": None,
-                "subgradient": False, "vectorized": False}  # fmt: skip
-    given = [f"{key}={value!r}" for key, value in options.items() if not _same(value, defaults[key])]
+                "subgradient": False, "vectorized": False, "confidence": 1 - 1e-6, "args": ()}  # fmt: skip
+    given = [f"{key}={_written(value)}" for key, value in options.items() if not _same(value, defaults[key])]
     seed = f"rng={rng!r}" if rng is None or isinstance(rng, int) else "rng=..."
     return f"gradcheck.{name}(f, grad, x, {', '.join([*given, seed])})"
 
 
+def _written(value: Any) -> str:
+    # Arrays, trees and data are not for one line of text.
+    text = repr(value)
+    return text if len(text) <= 40 and "\n" not in text else "..."
+
+
 def _same(one: Any, other: Any) -> bool:
-    return one is other or (isinstance(one, float | int | str) and one == other)
+    return one is other or (isinstance(one, float | int | str | tuple) and one == other)
 
 
 def _validate(f: Any, grad: Any, args: Any, method: str, max_nfev: Any, subgradient: Any, rng: Any) -> None:

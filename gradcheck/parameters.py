@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import numbers
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -247,9 +248,10 @@ def _children(x: Any) -> tuple[list[tuple[str, Any]], Callable[[list[Any]], Any]
     """The (suffix of the name, subtree) pairs of a container, and how to build one like it."""
     if isinstance(x, Mapping):
         keys = list(x)
-        return [(f'["{k}"]' if isinstance(k, str) else f"[{k!r}]", x[k]) for k in keys], lambda v: dict(
-            zip(keys, v, strict=True)
-        )
+        # In double quotes, as most people write them, with what would end the string or the line escaped.
+        names = [f"[{json.dumps(k, ensure_ascii=False) if isinstance(k, str) else repr(k)}]" for k in keys]
+        pairs = [(name, x[k]) for name, k in zip(names, keys, strict=True)]
+        return pairs, lambda v: dict(zip(keys, v, strict=True))
     if isinstance(x, list | tuple):
         kind = type(x)
         if hasattr(x, "_fields"):  # a namedtuple takes its fields one by one

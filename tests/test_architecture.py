@@ -122,7 +122,9 @@ def test_importing_gradcheck_loads_numpy_and_scipy_alone():
     )
     loaded = set(json.loads(done.stdout))
     assert "gradcheck" in loaded
-    assert loaded - set(sys.stdlib_module_names) <= {"gradcheck", "numpy", "scipy"}
+    # Compiled parts of NumPy and SciPy bring the runtime of Cython along.
+    others = {name for name in loaded - set(sys.stdlib_module_names) if "cython" not in name}
+    assert others <= {"gradcheck", "numpy", "scipy"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))

@@ -201,12 +201,18 @@ def test_beside_the_edge_of_the_domain_the_bar_holds(f, slope, distance):
     assert found.error <= max(1e-5, 1e-11 / distance) * true
 
 
-@pytest.mark.xfail(
-    strict=True, reason="one-sided fits across a singularity agree with each other, not with the truth"
+ACROSS = pytest.mark.xfail(
+    strict=True, reason="one-sided fits across a singularity agree, but not with the truth"
 )
-@pytest.mark.parametrize("distance", [1e-10, 1e-12])
+
+
 @pytest.mark.parametrize(
-    ("f", "slope"), [(math.sqrt, lambda u: 0.5 / math.sqrt(u)), (math.log, lambda u: 1.0 / u)]
+    ("f", "slope", "distance"),
+    [
+        *[(math.sqrt, lambda u: 0.5 / math.sqrt(u), d) for d in (1e-9, 1e-10, 1e-11, 1e-12)],
+        *[(math.log, lambda u: 1.0 / u, d) for d in (1e-9, 1e-10)],
+        *[pytest.param(math.log, lambda u: 1.0 / u, d, marks=ACROSS) for d in (1e-11, 1e-12)],
+    ],
 )
 def test_much_nearer_to_the_edge_the_bar_still_holds(f, slope, distance):
     """Where every usable step is longer than the distance: a bar as wide as it takes, and no FAIL."""
@@ -293,7 +299,6 @@ def test_beside_a_jump_the_bar_holds(distance, side):
     assert abs(found.value - 2.0 * x) <= 3 * found.error
 
 
-@pytest.mark.xfail(strict=True, reason="the step widens 50,000-fold, until the jump is lost in the slope")
 def test_on_a_jump_nothing_passes():
     """There is no derivative, and no gradient is accused either."""
     report = check_gradient(lambda t: t * t + (t > 1.0), lambda t: 2.0 * t, 1.0)
@@ -303,19 +308,7 @@ def test_on_a_jump_nothing_passes():
 # Where the points lie.
 
 
-@pytest.mark.parametrize(
-    "wild",
-    [
-        pytest.param(math.cos, id="smooth"),
-        pytest.param(
-            lambda x: math.cos(50 * x),
-            marks=pytest.mark.xfail(
-                strict=True, reason="widened four times, 300-fold each, to 1e9 times |x|"
-            ),
-            id="oscillating faster than any step",
-        ),
-    ],
-)
+@pytest.mark.parametrize("wild", [math.cos, lambda x: math.cos(50 * x)], ids=["smooth", "oscillating"])
 def test_f_is_not_called_farther_away_than_the_size_of_x(wild):
     """A derivative is local: points at ten times |x| and beyond say nothing about it."""
     farthest = 0.0
@@ -339,7 +332,6 @@ def test_an_oscillation_too_fast_for_the_step_convicts_nobody(x):
     assert abs(found.value + 50 * math.sin(50 * x)) <= 3 * found.error
 
 
-@pytest.mark.xfail(strict=True, reason="0 +- 0 where f is 0 at every point that was tried")
 @pytest.mark.parametrize("x", [1e-12, -1e-8])
 def test_an_f_that_never_moved_is_not_known_to_be_flat(x):
     """x sin(x) rounded to 8 decimals is 0 around 0: its derivative is not known to be 0 +- 0."""

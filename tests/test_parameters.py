@@ -42,6 +42,7 @@ TREES = {
     "tuple of numbers": ((1.0, 2.0), ["x[0]", "x[1]"]),
     "dict": ({"W": np.ones((1, 2)), "b": 1.0}, ['params["W"][0, 0]', 'params["W"][0, 1]', 'params["b"]']),
     "dict with other keys": ({1: 1.0, ("a", 2): 2.0}, ["params[1]", "params[('a', 2)]"]),
+    "dict with odd keys": ({'a"b': 1.0, "c\nd": 2.0}, [r'params["a\"b"]', r'params["c\nd"]']),
     "list of arrays": ([np.ones(2), np.ones(1)], ["params[0][0]", "params[0][1]", "params[1][0]"]),
     "tuple of arrays": ((np.ones(1), 2.0), ["params[0][0]", "params[1]"]),
     "named tuple": (Pair(np.ones(1), 2.0), ["params.first[0]", "params.second"]),

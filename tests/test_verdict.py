@@ -113,11 +113,6 @@ def test_a_subgradient_passes_where_it_is_asked_for(analytic, verdict):
     assert verdicts(decide(analytic, kink, subgradient=True)) == [verdict]
 
 
-def test_a_jump_of_f_convicts_nobody():
-    """Where f itself jumps there is no derivative to compare with."""
-    assert verdicts(decide(7.0, measured(1.0, 1e-9, Limit.JUMP))) == ["open"]
-
-
 def test_a_fixed_coordinate_is_open_unless_the_gradient_is_not_finite():
     """Equal bounds leave nothing to measure; nan is refused even so."""
     fixed = measured([1.0, 1.0], np.inf, Limit.FIXED)
