@@ -1,0 +1,167 @@
+"""Functions of many outputs: one line for each output and direction; the lines of a direction share their points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.evaluation import NotScalarError, Objective
+from gradcheck.parameters import Flat, Parameters
+
+__all__ = ["Columns", "Directions", "Family", "Tangents", "VectorObjective"]
+
+Index = NDArray[np.intp]
+
+
+class VectorObjective(Objective):
+    """f: R^n -> R^m as a function of the flat vector; counted and copied as `Objective` does.
+
+    The values at probed points are relative to `origin`, (m,) f(x), so that every line starts from 0.
+    """
+
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        parameters: Parameters,
+        *,
+        args: Sequence[Any] = (),
+        on_evaluation: Callable[[int], None] | None = None,
+    ) -> None:
+        super().__init__(f, parameters, args=args, on_evaluation=on_evaluation)
+        self.shape: tuple[int, ...] | None = None
+        self.origin: Any = 0.0
+
+    @property
+    def outputs(self) -> int:
+        """The number m of values that f returns."""
+        return int(np.prod(self.shape or (), dtype=np.int64))
+
+    def at(self, tree: Any) -> tuple[Any, Any]:
+        """The (m,) values of f for a tree that the caller keeps, and None."""
+        self._count()
+        values = self._read(self._f(tree, *self._args))
+        return values, None
+
+    def _read(self, result: Any) -> Flat:
+        try:
+            array = np.asarray(result)
+        except (ValueError, TypeError):
+            array = np.empty(0, object)
+        if array.dtype.kind not in "fiub" or array.size == 0:
+            raise NotScalarError(
+                f"f must return an array of real numbers; it returned {array.dtype} of shape {array.shape}"
+            )
+        if self.shape is None:
+            self.shape = array.shape
+        if array.shape != self.shape:
+            raise NotScalarError(f"f returned shape {self.shape} at x, and shape {array.shape} near it")
+        return np.array(array.ravel(), self.parameters.dtype)
+
+    def along(self, lines: Any, rows: Index, offsets: Flat) -> Flat:
+        """Values (r, k) of lines[rows] at their offsets, relative to f(x); each point is evaluated once for all."""
+        if not isinstance(lines, Family):
+            raise TypeError(
+                f"the lines of a function of many outputs are a Family, not {type(lines).__name__}"
+            )
+        out = np.empty(offsets.shape, offsets.dtype)
+        direction = lines.direction[rows]
+        starts = np.flatnonzero(np.diff(direction, prepend=-1))
+        for start, stop in zip(starts, [*starts[1:], rows.size], strict=True):
+            part = slice(start, stop)
+            self._fill(lines, int(direction[start]), lines.output[rows[part]], offsets[part], out[part])
+        return out
+
+    def _fill(self, lines: Family, k: int, outputs: Index, offsets: Flat, out: Flat) -> None:
+        alike = bool((offsets == offsets[0]).all())
+        owner = np.zeros(len(offsets), np.intp)
+        kinds = offsets[:1]
+        if not alike:
+            _, first, owner = np.unique(offsets[:, 0], return_index=True, return_inverse=True)
+            kinds = offsets[first]
+            if not np.array_equal(kinds[owner], offsets):
+                kinds, owner = np.unique(offsets, axis=0, return_inverse=True)
+        for kind, row in enumerate(kinds):
+            mine = slice(None) if alike else owner.ravel() == kind
+            for j, offset in enumerate(row):
+                values = self.relative(lines.directions.point(k, offset))
+                out[mine, j] = values if np.ndim(values) == 0 else values[outputs[mine]]
+
+    def relative(self, point: Flat) -> Any:
+        """The values f(point) - f(x), (m,); nan where f raises."""
+        return self.probe(point) - self.origin
+
+
+class Directions(Protocol):
+    """Directions in R^n; a point is x moved along one of them."""
+
+    def __len__(self) -> int:
+        """How many."""
+
+    def point(self, k: int, offset: Any) -> Flat:
+        """A new flat vector: x moved by `offset` along direction k."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Directions that move groups of coordinates, each by its own scale.
+
+    groups : for each direction the coordinates that it moves. scales : (n,) how far, for an offset of 1.
+    """
+
+    x: Flat
+    groups: Sequence[Index]
+    scales: Flat
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    def point(self, k: int, offset: Any) -> Flat:
+        """X with the coordinates of one group moved."""
+        moved = self.x.copy()
+        group = self.groups[k]
+        moved[group] += offset * self.scales[group]
+        return moved
+
+
+@dataclass(frozen=True)
+class Tangents:
+    """Dense directions, one tangent (n,) each."""
+
+    x: Flat
+    tangents: Sequence[Flat]
+
+    def __len__(self) -> int:
+        return len(self.tangents)
+
+    def point(self, k: int, offset: Any) -> Flat:
+        """X moved along the tangent."""
+        moved: Flat = self.x + offset * self.tangents[k]
+        return moved
+
+
+@dataclass(frozen=True)
+class Family:
+    """Lines: line l is output `output[l]` of f along direction `direction[l]`, ascending."""
+
+    directions: Directions
+    direction: Index
+    output: Index
+
+    def __len__(self) -> int:
+        return self.direction.size
+
+    def reached(self, rows: Index, offsets: Flat) -> Flat:
+        """The offsets as asked: what rounding does to the points is in the measured noise."""
+        return offsets
+
+    def point(self, row: int, offset: Any) -> Flat:
+        """The point of one line."""
+        return self.directions.point(int(self.direction[row]), offset)
+
+    def points(self, rows: Index, offsets: Flat) -> Flat:
+        """The points of k lines, one a column."""
+        return np.stack([self.point(r, t) for r, t in zip(rows.tolist(), offsets, strict=True)], axis=1)

@@ -1,0 +1,326 @@
+"""Derivatives of all outputs along directions: the search for steps, with few different steps a direction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.estimate import Estimate
+from gradcheck.family import Columns, Family, Tangents, VectorObjective
+from gradcheck.parameters import Flat, Parameters
+from gradcheck.search import Search
+from gradcheck.sweep import CONFIRMING_STEP, join
+from gradcheck.verdict import Judgement, Tolerance, judge
+
+__all__ = ["Entries", "VectorSetting", "judge_entries", "measure_columns", "measure_tangents"]
+
+Index = NDArray[np.intp]
+Mask = NDArray[np.bool_]
+Sizes = Callable[[Index, Flat], tuple[Flat, Flat]]
+
+ROUNDS = 8
+# Steps of one direction lie on powers of this: f is evaluated once for each step that some output asks for.
+STEPS = 4.0
+# Lines searched together; whole directions, so that their outputs share points.
+TOGETHER = 400_000
+# Directions measured again with another step before their entries are called wrong.
+CONFIRMED = 16
+
+
+@dataclass(frozen=True)
+class VectorSetting:
+    """What is known of f before the evidence is gathered, for m outputs and n coordinates.
+
+    f_x, level, begin : (m,) f there, its noise, and the first step relative to the scales. scales : (n,).
+    room : (n,) how far each coordinate may go, left and right. jac_eps : unit roundoff of the analytic side.
+    """
+
+    objective: VectorObjective
+    x: Flat
+    f_x: Flat
+    level: Flat
+    begin: Flat
+    scales: Flat
+    tolerance: Tolerance
+    room: tuple[Flat, Flat] | None
+    subgradient: bool
+    jac_eps: float
+
+    @property
+    def parameters(self) -> Parameters:
+        """The structure of x."""
+        return self.objective.parameters
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Entries of a Jacobian that were measured and judged; all arrays are (L,)."""
+
+    rows: Index
+    columns: Index
+    analytic: Flat
+    estimate: Estimate
+    judgement: Judgement
+
+    @property
+    def wrong(self) -> Index:
+        """Positions of the wrong ones."""
+        return np.flatnonzero(self.judgement.wrong)
+
+
+def search_lines(
+    setting: VectorSetting,
+    family: Family,
+    step: Flat,
+    smallest: Flat,
+    largest: Flat | None,
+    room: tuple[Flat, Flat] | None,
+    wanted: Sizes,
+    rounds: int = ROUNDS,
+) -> Estimate:
+    """The derivative of each line of the family, in units of its direction.
+
+    step, smallest, largest : (L,) first, least and largest step. wanted(rows, value) : the precise and the resolved
+    error of these lines.
+    Six evaluations a direction where the first step serves all its outputs; six for each further step.
+    """
+    search = Search(setting.objective, family, 0.0, 0.0, _shared(step), smallest, largest, room)
+    search.level = setting.level[family.output].astype(search.step.dtype)
+    rows = search.open_rows(None)
+    for _ in range(rounds):
+        rows = search.measure(rows)
+        if rows.size == 0:
+            break
+        before = search.step[rows].copy()
+        precise, resolved = wanted(rows, search.kept["value"][rows])
+        more = search.plan(rows, precise, resolved)
+        after = search.step[more]
+        search.step[more] = _shared(after, before[np.searchsorted(rows, more)])
+        rows = more[search.step[more] >= smallest[more]]
+    return Estimate(**search.kept_at(slice(None)), limit=search.limit, nfev=search.nfev)
+
+
+def _shared(step: Flat, before: Flat | None = None) -> Flat:
+    """The steps on a common grid: shorter ones where a step shrank (or is the first), longer ones where it grew."""
+    power = np.log2(step) / np.log2(STEPS)
+    rounded = np.floor(power)
+    if before is not None:
+        # Bounds may hold a step that should grow: it stays where it is.
+        held = np.floor(np.log2(before) / np.log2(STEPS) + 1e-9)
+        rounded = np.where(step > before, np.maximum(rounded, held), rounded)
+    return np.asarray(STEPS**rounded)
+
+
+def measure_columns(
+    setting: VectorSetting,
+    groups: list[Index],
+    group: Index,
+    rows: Index,
+    columns: Index,
+    analytic: Flat,
+    start: Flat | None = None,
+) -> Estimate:
+    """The derivatives df[rows] / dx[columns], (L,) each, in units of f per x.
+
+    groups : coordinates that are moved together. group : (L,) the group of each line, ascending; it holds the line's
+    column. analytic : (L,) tells when an estimate is precise enough. start : (L,) steps, taken once and no other.
+    """
+    if rows.size == 0:
+        nothing = {f.name: np.empty(0) for f in fields(Estimate) if f.name not in ("limit", "nfev")}
+        return Estimate(**nothing, limit=np.empty(0, object), nfev=0)
+    ends = np.flatnonzero(np.diff(group, append=-1)) + 1
+    parts, first = [], 0
+    for k, end in enumerate(ends):
+        if end - first >= TOGETHER or k == ends.size - 1:
+            cut = slice(first, int(end))
+            parts.append(
+                _measure_chunk(
+                    setting, groups, group[cut], rows[cut], columns[cut], analytic[cut],
+                    None if start is None else start[cut],
+                )
+            )  # fmt: skip
+            first = int(end)
+    return join(parts)
+
+
+def _measure_chunk(
+    setting: VectorSetting,
+    groups: list[Index],
+    group: Index,
+    rows: Index,
+    columns: Index,
+    analytic: Flat,
+    start: Flat | None,
+) -> Estimate:
+    scale = setting.scales[columns]
+    family = Family(Columns(setting.x, groups, setting.scales), group, rows)
+    spacing = np.array([float(np.finfo(b.real_dtype).eps) for b in setting.parameters.blocks])
+    owner = np.searchsorted([b.stop for b in setting.parameters.blocks], columns, side="right")
+    # Below 64 spacings of x the step itself would be rounded by a per cent.
+    smallest = 64.0 * spacing[owner] * np.maximum(np.abs(setting.x[columns]) / scale, 1e-6)
+    # Beyond a third of the largest scale of its array f is another function.
+    widest = np.array([float(setting.scales[b.slice].max()) for b in setting.parameters.blocks])
+    largest = widest[owner] / (3.0 * scale)
+    size = np.nan_to_num(np.abs(analytic), posinf=0.0)
+    typical = np.sqrt(_mean_by(rows, size**2, setting.f_x.size))[rows]
+    tolerance = setting.tolerance
+
+    def wanted(at: Index, value: Flat) -> tuple[Flat, Flat]:
+        if start is not None:
+            return np.full(at.size, np.inf), np.full(at.size, np.inf)
+        large = np.maximum(np.maximum(size, typical)[at] * scale[at], np.nan_to_num(np.abs(value)))
+        atol = tolerance.atol * scale[at]
+        return tolerance.rtol * large + atol, 0.3 * tolerance.resolution * large + atol
+
+    step = _median_by(group, setting.begin[rows]) if start is None else start / scale
+    room = _room_of_groups(setting, groups, group)
+    rounds = ROUNDS if start is None else 1
+    found = search_lines(setting, family, np.maximum(step, smallest), smallest, largest, room, wanted, rounds)
+    return _per_unit(found, scale)
+
+
+def _per_unit(found: Estimate, scale: Flat) -> Estimate:
+    """From units of the direction to units of x."""
+    slopes = ("value", "error", "noise", "truncation", "left", "right", "chord")
+    parts = {name: getattr(found, name) / scale for name in slopes}
+    return replace(found, **parts, step=found.step * scale, curvature=found.curvature / scale**2)
+
+
+def _room_of_groups(setting: VectorSetting, groups: list[Index], group: Index) -> tuple[Flat, Flat] | None:
+    """How far the group of each line may go, left and right, in its own units."""
+    if setting.room is None:
+        return None
+    sides = []
+    for room in setting.room:
+        most = {
+            k: float(np.min(room[groups[k]] / setting.scales[groups[k]])) for k in np.unique(group).tolist()
+        }
+        sides.append(np.array([most[k] for k in group.tolist()]))
+    return sides[0], sides[1]
+
+
+def measure_tangents(
+    setting: VectorSetting, tangents: list[Flat], step: float, expected: Flat, weight: Flat
+) -> Estimate:
+    """The derivatives of all m outputs along each tangent (n,): (K * m,) lines, one tangent after the other.
+
+    step : where to begin. expected : (K, m) analytic. weight : (K, m) the size that errors are relative to.
+    """
+    m = setting.f_x.size
+    family = Family(
+        Tangents(setting.x, tangents),
+        np.repeat(np.arange(len(tangents)), m),
+        np.tile(np.arange(m), len(tangents)),
+    )
+    size = np.maximum(weight, np.abs(expected)).ravel()
+    tolerance = setting.tolerance
+
+    def wanted(at: Index, value: Flat) -> tuple[Flat, Flat]:
+        large = np.maximum(size[at], np.nan_to_num(np.abs(value)))
+        # As for gradients: the bars of directions multiply in the certificate.
+        return 1e-2 * tolerance.rtol * large, 0.05 * tolerance.resolution * large
+
+    lines = len(family)
+    reach = None
+    if setting.room is not None:
+        moved = [np.abs(v) > 0 for v in tangents]
+        most = [
+            float(np.min(np.minimum(*setting.room)[w] / np.abs(v[w]), initial=np.inf))
+            for v, w in zip(tangents, moved, strict=True)
+        ]
+        side = np.repeat(np.array(most), m)
+        reach = (side, side)
+    return search_lines(
+        setting, family, np.full(lines, step), np.full(lines, 1e-9 * step), None, reach, wanted
+    )
+
+
+def judge_entries(
+    setting: VectorSetting, groups: list[Index], group: Index, rows: Index, columns: Index, analytic: Flat
+) -> Entries:
+    """Measure entries, judge them by the rule of `gradcheck.verdict`, and confirm what seems wrong."""
+    found = measure_columns(setting, groups, group, rows, columns, analytic)
+    judgement = decide(setting, found, rows, columns, analytic)
+    suspects = judgement.wrong & np.isfinite(analytic)
+    if suspects.any():
+        excess = np.full(len(groups), np.inf)
+        np.minimum.at(excess, group[suspects], (np.abs(analytic - found.value) / judgement.allowed)[suspects])
+        # The least wrong first: they are the ones that a bar slightly too small would make.
+        order = np.argsort(excess)[: int(np.isfinite(excess).sum())]
+        for part in (order[:CONFIRMED], order[CONFIRMED:]):
+            lines = np.flatnonzero(suspects & np.isin(group, part))
+            found, held = _remeasure(setting, found, groups, group, rows, columns, analytic, lines)
+            if held:
+                break
+        judgement = decide(setting, found, rows, columns, analytic)
+    return Entries(rows, columns, analytic, found, judgement)
+
+
+def _remeasure(
+    setting: VectorSetting,
+    found: Estimate,
+    groups: list[Index],
+    group: Index,
+    rows: Index,
+    columns: Index,
+    analytic: Flat,
+    lines: Index,
+) -> tuple[Estimate, bool]:
+    """Once more with a shorter step; bars that do not hold are widened. Whether all held."""
+    start = CONFIRMING_STEP * found.step[lines]
+    again = measure_columns(
+        setting, groups, group[lines], rows[lines], columns[lines], analytic[lines], start
+    )
+    apart = np.abs(again.value - found.value[lines])
+    with np.errstate(invalid="ignore"):
+        clash = np.isfinite(again.error) & (apart > found.error[lines] + again.error)
+    error = found.error.copy()
+    error[lines[clash]] += apart[clash]
+    return replace(found, error=error, nfev=found.nfev + again.nfev), not clash.any()
+
+
+def decide(setting: VectorSetting, found: Estimate, rows: Index, columns: Index, analytic: Flat) -> Judgement:
+    """Judge each entry relative to its own size or that of its row (the gradient of one output), if that is larger."""
+    scale = row_scale(setting, found, rows, columns)
+    return judge(analytic, found, scale, setting.tolerance, subgradient=setting.subgradient)
+
+
+def row_scale(setting: VectorSetting, found: Estimate, rows: Index, columns: Index) -> Flat:
+    """The size (L,) of each entry's row within one array of x: `gradient_scale` of each output.
+
+    A row of zeros (an output that depends on nothing) has the size of the whole Jacobian.
+    """
+    blocks = setting.parameters.blocks
+    owner = np.searchsorted([b.stop for b in blocks], columns, side="right")
+    part = rows * len(blocks) + owner
+    count = setting.f_x.size * len(blocks)
+    error, value = found.error, found.value
+    seen = np.isfinite(error) & (np.abs(value) > 3.0 * error)
+    top = float(np.max(np.abs(value[seen]), initial=0.0)) or 1.0
+    squares = np.where(seen, value / top, 0.0) ** 2
+    mean = np.bincount(part, squares, count) / np.maximum(np.bincount(part, seen, count), 1)
+    size = top * np.sqrt(mean)
+    flat = size == 0
+    if flat.any():
+        steep = np.zeros(count)
+        np.maximum.at(steep, part, np.where(np.isfinite(error), np.nan_to_num(found.chord), 0.0))
+        size[flat] = steep[flat]
+        size[size == 0] = float(np.sqrt(np.mean(size[size > 0] ** 2))) if (size > 0).any() else 0.0
+    return np.asarray(size[part])
+
+
+def _mean_by(group: Index, values: Flat, count: int) -> Flat:
+    return np.asarray(np.bincount(group, values, count) / np.maximum(np.bincount(group, minlength=count), 1))
+
+
+def _median_by(group: Index, values: Flat) -> Flat:
+    """The median of each group (ascending), at each of its members."""
+    starts = np.flatnonzero(np.diff(group, prepend=-1))
+    ends = [*starts[1:], group.size]
+    out = np.empty(values.shape)
+    for a, b in zip(starts.tolist(), ends, strict=True):
+        out[a:b] = np.median(values[a:b])
+    return out
