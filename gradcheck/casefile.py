@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.comparison import KINDS
+from gradcheck.mutations import Mutation, mutate
 
 if TYPE_CHECKING:
     from gradcheck.textbook.mnist import Dataset
@@ -39,9 +40,11 @@ class Reference:
     """A value from outside the code under test, and how far from it the measured one may lie.
 
     name : "published", "analytic", "approx_fprime", ...
-    expected : a number, an array, an estimate (`.value`, `.error`), or a function that returns one.
+    expected : a number, an array, a numerical derivative with its bar (what `gradcheck.gradient` and
+        `gradcheck.derivative` give), or a function that returns one.
     reason : why this tolerance and not another; required.
-    rtol, atol : |measured - expected| <= atol + rtol |expected|, in each element; both 0: the same bits.
+    rtol, atol : |measured - expected| <= atol + rtol |expected|, in each element; both 0: the same bits. Of a
+        numerical derivative: beyond three error bars; a bar too wide to decide makes the row INCONCLUSIVE.
     kind : "close", "at_least" or "at_most".
     """
 
@@ -78,6 +81,22 @@ class Mistake:
         """Refuse a nameless mistake, or one that cannot be called."""
         _check_name("Mistake", self.name)
         _check_callable(f"mistake {self.name!r}: measure", self.measure)
+
+    @classmethod
+    def planted(
+        cls, mutation: Mutation, gradient: Callable[..., Any], x: Any, *, name: str | None = None
+    ) -> Mistake:
+        """Plant a mistake of `gradcheck.mutations` into what `gradient` returns.
+
+        gradient : what the quantity measures, an array of x's shape or a tree of its structure.
+        x : where the gradient is taken. name : default the mutation's own.
+        A mutation that changes nothing there is an error of the case, and its row a FAIL.
+        """
+
+        def measure(*state: Any) -> Any:
+            return mutate(lambda _: gradient(*state), mutation)(x)
+
+        return cls(name or mutation.name, measure)
 
 
 @dataclass(frozen=True)

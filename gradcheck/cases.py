@@ -260,12 +260,13 @@ def _mistake_row(
     fit = [
         (ref, exp) for ref, exp in judges if _compare(_expected_value(exp), exp, ref).outcome is Outcome.PASS
     ]
-    for reference, expected in fit:
-        comparison = _compare(measured, expected, reference)
-        if comparison.outcome is Outcome.FAIL:
-            refused = replace(comparison, outcome=Outcome.PASS, problem="")
-            reason = f"refused by {reference.name!r}: {comparison.problem}"
-            return _row(loaded, quantity.name, name, measured, expected, refused, reason=reason)
+    found = [(reference, expected, _compare(measured, expected, reference)) for reference, expected in fit]
+    refusals = [part for part in found if part[2].outcome is Outcome.FAIL]
+    if refusals:
+        (_, expected, comparison), names = refusals[0], [reference.name for reference, _, _ in refusals]
+        refused = replace(comparison, outcome=Outcome.PASS, problem="")
+        reason = f"refused by {', '.join(map(repr, names))}: {comparison.problem}"
+        return _row(loaded, quantity.name, name, measured, expected, refused, reason=reason)
     text = (
         "no reference refuses this planted mistake"
         if fit

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import gradcheck
+from gradcheck import mutations
 from gradcheck.cases import (
     Case,
     CaseInterrupted,
@@ -268,6 +269,45 @@ def test_a_broken_reference_refuses_nothing(expected):
     case = one_quantity(lambda: 1.0, expected, mistakes=[Mistake("sign", lambda: -1.0)])
 
     assert [row.outcome for row in rows_of(case)] == [Outcome.FAIL, Outcome.FAIL]
+
+
+def test_every_reference_that_refuses_a_mistake_is_named():
+    """The row says who would have seen it: the two tight references, not the loose one."""
+    references = [
+        Reference(name, 1.0, reason="r", atol=atol) for name, atol in (("a", 0), ("b", 9), ("c", 1))
+    ]
+    case = Case("1", "t", [Quantity("q", lambda: 1.0, references, [Mistake("sign", lambda: -1.0)])])
+
+    assert rows_of(case)[3].reason.startswith("refused by 'a', 'c': measured -1, not 1: off by 2")
+
+
+def test_a_mutation_is_planted_into_what_the_quantity_measures():
+    """A sign is refused, under the mutation's name or another; what changes nothing is an error of the case."""
+    x = np.array([[1.0, 2.0], [2.0, 5.0]])
+    mistakes = [
+        Mistake.planted(mutations.ALL_NEGATED, lambda: 2 * x, x),
+        Mistake.planted(mutations.one_scaled(1.1), lambda: 2 * x, x, name="the (0, 0) entry"),
+        Mistake.planted(mutations.TRANSPOSED, lambda: 2 * x, x),
+    ]
+    rows = rows_of(one_quantity(lambda: 2 * x, 2 * x, mistakes, atol=1e-9))[1:]
+
+    assert [row.reference for row in rows] == [
+        "refuses: all negated", "refuses: the (0, 0) entry", "refuses: square array transposed"
+    ]  # fmt: skip
+    assert [row.outcome for row in rows] == [Outcome.PASS, Outcome.PASS, Outcome.FAIL]
+    assert "'square array transposed' changes nothing" in rows[2].problem
+
+
+def test_a_mutation_is_planted_into_a_case_that_prepares():
+    """The gradient then takes the state, as `measure` does."""
+    planted = Mistake.planted(mutations.ALL_NEGATED, lambda state: 2.0 * state, 1.0)
+    reference = Reference("r", 6.0, reason="twice 3")
+    case = Case(
+        "1", "t", [Quantity("q", lambda state: 2.0 * state, [reference], [planted])], prepare=lambda _: 3.0
+    )
+
+    measured, refused = rows_of(case)
+    assert (measured.outcome, refused.outcome, refused.measured) == (Outcome.PASS, Outcome.PASS, -6.0)
 
 
 def test_a_mistake_that_raises_was_not_refused():
