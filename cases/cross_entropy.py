@@ -4,7 +4,9 @@ import math
 
 import numpy as np
 
+import gradcheck
 from gradcheck.cases import Case, Figure, Mistake, Quantity, Reference
+from gradcheck.mutations import ALL_NEGATED, SHIFTED
 from gradcheck.textbook import (
     cross_entropy,
     cross_entropy_error,
@@ -20,6 +22,7 @@ BATCH = np.array([Y1, Y2])
 # Not y1 itself for the gradient: it holds zeros, and y - h would leave the domain of the logarithm.
 INSIDE = (Y1 + 0.01) / 1.1
 LABELS = np.array([2, 2])
+PROBABILITY = [(0, 1)] * T.size
 
 ULP = float(np.finfo(float).eps)
 ONE_TERM = "one logarithm of the one entry where t = 1: some units in the last place"
@@ -90,9 +93,18 @@ case = Case(
                     atol=1e-7,
                     reason="its forward step 1.5e-8: truncation 2e-8, rounding over the step 1e-8; and ours",
                 ),
+                Reference(
+                    "gradcheck",
+                    lambda: gradcheck.gradient(
+                        lambda y: cross_entropy_error(y, T), INSIDE, bounds=PROBABILITY
+                    ),
+                    atol=4e-8,
+                    reason="three of its own error bars; and the truncation of the chapter's difference, as above",
+                ),
             ],
             [
-                Mistake("the sign", lambda: -gradient()),
+                Mistake.planted(ALL_NEGATED, gradient, INSIDE, name="the sign"),
+                Mistake.planted(SHIFTED, gradient, INSIDE, name="each entry in the next one's place"),
                 Mistake("1/y left out", lambda: -T),
                 Mistake("one-sided, h = 1e-4", lambda: -T * np.log1p(1e-4 / (INSIDE + 1e-7)) / 1e-4),
             ],

@@ -2,7 +2,9 @@
 
 import numpy as np
 
+import gradcheck
 from gradcheck.cases import Case, Figure, Mistake, Quantity, Reference
+from gradcheck.mutations import ALL_NEGATED, one_scaled
 from gradcheck.textbook import gradient_field, gradient_for_anydim_published
 from reference import analytic, published
 from reference.scipy_oracle import approx_gradient
@@ -38,7 +40,18 @@ def references(f, exact, largest, scipy_truncation):
             atol=1e-6,
             reason=f"its forward step 1.5e-8: truncation {scipy_truncation}, rounding over the step 1e-7",
         ),
+        Reference(
+            "gradcheck",
+            lambda: gradcheck.gradient(lambda points: np.sum(f(points)), np.array(GRID)),
+            atol=1e-10,
+            reason="three of its own error bars, for the sum of f over all points, of which each has its own "
+            "two variables; and the rounding of the chapter's difference, as above",
+        ),
     ]
+
+
+def field_of_bowl():
+    return np.array(gradient_field(bowl, *GRID))
 
 
 def draw_field(figure):
@@ -61,12 +74,12 @@ case = Case(
         ),
         Quantity(
             "field of x0^2 + x1^2",
-            lambda: np.array(gradient_field(bowl, *GRID)),
+            field_of_bowl,
             references(bowl, analytic.sum_of_squares_gradient(GRID), "10.1", "1.5e-8"),
             [
-                Mistake("the sign", lambda: -np.array(gradient_field(bowl, *GRID))),
-                Mistake("x0 and x1 exchanged", lambda: np.array(gradient_field(bowl, *GRID))[::-1]),
-                Mistake("one arrow 0.1 % long", lambda: one_arrow_longer()),
+                Mistake.planted(ALL_NEGATED, field_of_bowl, np.array(GRID), name="the sign"),
+                Mistake("x0 and x1 exchanged", lambda: field_of_bowl()[::-1]),
+                Mistake.planted(one_scaled(1.001), field_of_bowl, np.array(GRID), name="one entry 0.1 % off"),
             ],
         ),
         Quantity(
@@ -87,12 +100,6 @@ case = Case(
         )
     ],
 )
-
-
-def one_arrow_longer():
-    field = np.array(gradient_field(bowl, *GRID))
-    field[:, 3, 5] *= 1.001
-    return field
 
 
 def row_by_row():

@@ -2,7 +2,9 @@
 
 import numpy as np
 
+import gradcheck
 from gradcheck.cases import Case, Mistake, Quantity, Reference
+from gradcheck.mutations import ALL_NEGATED, SWAPPED
 from gradcheck.textbook import numerical_gradient
 from reference import analytic, published
 from reference.scipy_oracle import approx_gradient
@@ -28,10 +30,12 @@ def not_restored(point, h=1e-4):
 
 
 def gradient_at(point, printed):
-    place = f"({point[0]:g}, {point[1]:g})"
+    def gradient():
+        return numerical_gradient(f, point.copy())
+
     return Quantity(
-        f"gradient at {place}",
-        lambda: numerical_gradient(f, point.copy()),
+        f"gradient at ({point[0]:g}, {point[1]:g})",
+        gradient,
         [
             Reference(
                 "published",
@@ -51,11 +55,17 @@ def gradient_at(point, printed):
                 atol=1e-6,
                 reason="its forward step 1.5e-8: rounding of f <= 25, 3.6e-15, over the step: 2.4e-7",
             ),
+            Reference(
+                "gradcheck",
+                lambda: gradcheck.gradient(f, point),
+                atol=1e-10,
+                reason="three of its own error bars; and the rounding of the chapter's difference, as above",
+            ),
         ],
         [
-            Mistake("the sign", lambda: -numerical_gradient(f, point.copy())),
+            Mistake.planted(ALL_NEGATED, gradient, point, name="the sign"),
             Mistake("one-sided, h = 1e-4", lambda: one_sided(point)),
-            Mistake("entries swapped", lambda: numerical_gradient(f, point.copy())[::-1]),
+            Mistake.planted(SWAPPED, gradient, point),
         ],
     )
 

@@ -1,6 +1,8 @@
 """The central difference of 0.01 x^2 + 0.1 x: the printed 0.1999999999990898 at x = 5."""
 
+import gradcheck
 from gradcheck.cases import Case, Mistake, Quantity, Reference
+from gradcheck.mutations import ALL_NEGATED, all_scaled
 from gradcheck.textbook import numerical_diff
 from reference import analytic, published
 from reference.scipy_oracle import approx_gradient
@@ -13,9 +15,12 @@ def parabola(x):
 
 
 def derivative(x, published_references=()):
+    def difference():
+        return numerical_diff(parabola, x)
+
     return Quantity(
         f"f'({x})",
-        lambda: numerical_diff(parabola, x),
+        difference,
         [
             *published_references,
             Reference(
@@ -30,11 +35,17 @@ def derivative(x, published_references=()):
                 atol=5e-8,
                 reason="its forward step 1.5e-8: rounding of f near 1, some 1e-16, over the step: 1e-8",
             ),
+            Reference(
+                "gradcheck",
+                lambda: gradcheck.derivative(parabola, x),
+                atol=1e-11,
+                reason="three of its own error bars; and the rounding of the chapter's difference, as above",
+            ),
         ],
         [
             Mistake("one-sided", lambda: (parabola(x + H) - parabola(x)) / H),
-            Mistake("h for 2h", lambda: (parabola(x + H) - parabola(x - H)) / H),
-            Mistake("the sign", lambda: (parabola(x - H) - parabola(x + H)) / (2 * H)),
+            Mistake.planted(all_scaled(2.0), difference, x, name="h for 2h"),
+            Mistake.planted(ALL_NEGATED, difference, x, name="the sign"),
             Mistake("h = 1e-17", lambda: numerical_diff(parabola, float(x), h=1e-17)),
         ],
     )

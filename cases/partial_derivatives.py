@@ -2,7 +2,9 @@
 
 import numpy as np
 
+import gradcheck
 from gradcheck.cases import Case, Figure, Mistake, Quantity, Reference
+from gradcheck.mutations import ALL_NEGATED
 from gradcheck.textbook import numerical_diff
 from reference import analytic
 from reference.scipy_oracle import approx_gradient
@@ -20,9 +22,12 @@ def partial(index):
 
 
 def derivative(index):
+    def difference():
+        return numerical_diff(partial(index), POINT[index])
+
     return Quantity(
         f"df/dx{index} at (3, 4)",
-        lambda: numerical_diff(partial(index), POINT[index]),
+        difference,
         [
             Reference(
                 "analytic",
@@ -36,10 +41,16 @@ def derivative(index):
                 atol=1e-6,
                 reason="its forward step 1.5e-8: rounding of f = 25, 3.6e-15, over the step: 2.4e-7",
             ),
+            Reference(
+                "gradcheck",
+                lambda: gradcheck.derivative(partial(index), POINT[index]),
+                atol=1e-10,
+                reason="three of its own error bars; and the rounding of the chapter's difference, as above",
+            ),
         ],
         [
             Mistake("the other variable", lambda: numerical_diff(partial(1 - index), POINT[1 - index])),
-            Mistake("the sign", lambda: -numerical_diff(partial(index), POINT[index])),
+            Mistake.planted(ALL_NEGATED, difference, POINT[index], name="the sign"),
             Mistake(
                 "both move",
                 lambda: numerical_diff(lambda v: f(POINT[0] + v, POINT[1] + v), 0.0),

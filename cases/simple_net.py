@@ -7,7 +7,9 @@ it inside, which changes the loss by 4e-7.
 
 import numpy as np
 
+import gradcheck
 from gradcheck.cases import Case, Mistake, Quantity, Reference
+from gradcheck.mutations import ALL_NEGATED, one_scaled
 from gradcheck.textbook import SimpleNet, cross_entropy_published, numerical_gradient, softmax
 from reference import backprop, published
 from reference.scipy_oracle import approx_gradient
@@ -139,9 +141,15 @@ case = Case(
                     atol=1e-9,
                     reason=CENTRAL,
                 ),
+                Reference(
+                    "gradcheck",
+                    lambda: gradcheck.gradient(lambda W: net_as_printed(W).loss(X, T), W),
+                    atol=1e-9,
+                    reason=f"three of its own error bars; and {CENTRAL}",
+                ),
             ],
             [
-                Mistake("the sign", lambda: -gradient(net_as_printed)),
+                Mistake.planted(ALL_NEGATED, lambda: gradient(net_as_printed), W, name="the sign"),
                 Mistake("one entry 1e-7 off", lambda: gradient(net_as_printed) + 1e-7 * np.eye(2, 3)),
                 Mistake("delta inside the logarithm", gradient),
             ],
@@ -159,9 +167,16 @@ case = Case(
                     atol=1e-7,
                     reason="its forward step 1.5e-8: truncation 2e-9, rounding over the step 3e-8",
                 ),
+                Reference(
+                    "gradcheck",
+                    lambda: gradcheck.gradient(lambda W: net(W).loss(X, T), W),
+                    atol=1e-9,
+                    reason=f"three of its own error bars; and {CENTRAL}",
+                ),
             ],
             [
-                Mistake("the sign", lambda: -gradient()),
+                Mistake.planted(ALL_NEGATED, gradient, W, name="the sign"),
+                Mistake.planted(one_scaled(1.001), gradient, W, name="one entry 0.1 % off"),
                 Mistake("one-sided, h = 1e-4", gradient_one_sided),
                 Mistake("target forgotten", lambda: np.outer(X, probabilities())),
                 Mistake("by the input, not by W", lambda: by_the_input()),

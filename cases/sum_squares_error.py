@@ -2,7 +2,9 @@
 
 import numpy as np
 
+import gradcheck
 from gradcheck.cases import Case, Mistake, Quantity, Reference
+from gradcheck.mutations import ALL_NEGATED, one_scaled
 from gradcheck.textbook import numerical_gradient, sum_squares_error
 from reference import analytic, published
 from reference.scipy_oracle import approx_gradient
@@ -57,9 +59,15 @@ case = Case(
                     atol=3e-8,
                     reason="its forward step 1.5e-8: truncation 7e-9, rounding of E over the step some 1e-9",
                 ),
+                Reference(
+                    "gradcheck",
+                    lambda: gradcheck.gradient(lambda y: sum_squares_error(y, T), Y1),
+                    atol=1e-11,
+                    reason="three of its own error bars; and the rounding of the chapter's difference, as above",
+                ),
             ],
             [
-                Mistake("the sign", lambda: -gradient()),
+                Mistake.planted(ALL_NEGATED, gradient, Y1, name="the sign"),
                 Mistake(
                     "one-sided, h = 1e-4",
                     lambda: [
@@ -67,7 +75,7 @@ case = Case(
                         for step in 1e-4 * np.eye(Y1.size)
                     ],
                 ),
-                Mistake("one entry 0.1 % off", lambda: gradient() * np.where(T == 1, 1.001, 1.0)),
+                Mistake.planted(one_scaled(1.001), gradient, Y1, name="one entry 0.1 % off"),
             ],
         ),
     ],
