@@ -18,7 +18,7 @@ __all__ = ["Estimate", "Limit", "estimate", "first_step"]
 Values = NDArray[np.floating[Any]]
 Wanted = Callable[[NDArray[np.intp], "Estimate"], tuple[Values, Values]]
 
-ROUNDS = 10
+ROUNDS = 12
 
 
 @dataclass(frozen=True)

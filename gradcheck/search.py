@@ -136,7 +136,7 @@ class Search:
             clash = both & (apart > error + own)
             nearer = (self.step[rows] < self.kept["step"][rows]) & (error <= 3.0 * own)
         # Far below the first step the noise was never measured: what the truncation shows may be all noise.
-        error = error + np.where(self.shrunk[rows] > 1, 4.0 * fit.truncation, 0.0)
+        error = error + np.where(self.shrunk[rows] + self.off_domain[rows] > 1, 4.0 * fit.truncation, 0.0)
         take = np.where(clash, nearer, error < own)
         agreed = both & ~clash
         self.contested[rows[agreed]] = 0.0
@@ -176,8 +176,9 @@ class Search:
         back = quiet & (self.shrunk[rows] > 0) & (need > 1.0) & (need < 8.0) & (self.widened[rows] < 2)
         widen |= back
         factor[back] = 2.0
-        # Not a digit has changed: f is flat here, or its values lie on a grid that is coarser than they show.
-        flat = (fit.chord == 0.0) & fit.finite & (self.widened[rows] == 0)
+        # Not a digit has changed, and f has fewer than its dtype: its values may lie on a grid that hides the slope.
+        coarse = self.level[rows] > 4.0 * np.finfo(self.level.dtype).eps * abs(self.f_x)
+        flat = coarse & (fit.chord == 0.0) & fit.finite & (self.widened[rows] == 0)
         widen |= flat
         factor[flat] = PLATEAU
 
@@ -189,7 +190,7 @@ class Search:
         new_step[widen] = np.minimum(new_step, self.largest[rows])[widen]
         go &= (new_step >= self.smallest[rows]) & ~(widen & (self.step[rows] >= self.largest[rows]))
         self.last_step[rows], self.last_bends[rows] = self.step[rows], bends
-        self.shrunk[rows[go & (factor < 1)]] += 1
+        self.shrunk[rows[go & (factor < 1) & ~off]] += 1
         self.widened[rows[go & widen]] += 1
         room = np.minimum(self.left_room[rows], self.right_room[rows]) / 2.0
         self.step[rows] = np.where(self.side[rows] != 0, new_step, np.minimum(new_step, 0.99 * room))
@@ -212,6 +213,8 @@ class Search:
         at = rows[noisier]
         self.level[at] = np.maximum(self.level[at], implied)
         self.own[at] += 3.0 * implied / self.kept["step"][at]
+        # Seen from one side, a singularity nearer than every step looks like that too, and no bar is wide enough.
+        self.own[rows[noisier & (self.side[rows] != 0) & (bends > 1e3 * fit.noise)]] = np.inf
         return noisier, wild
 
     def _name_limits(self, rows: Rows, fit: Fit, off: Mask, kinked: Mask, bent: Mask, done: Mask) -> None:
