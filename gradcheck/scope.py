@@ -84,7 +84,7 @@ class Scope:
         with np.errstate(divide="ignore"):
             decades = np.sort(np.log10(mismatch / left).clip(0.0, 16.0))
         kept = decades[: decades.size - free]
-        return kept.size > 0 and float(kept.sum()) - choices >= DECADES
+        return float(kept.sum()) - choices >= DECADES
 
     def holds(self, explained: Flat, free: int = 0, choices: float = 0.0) -> str:
         """Where an explanation holds, in words: everywhere, or in all wrong entries; empty where in neither."""
@@ -121,17 +121,15 @@ class Scope:
         if wrong.size == 1:
             alone = " alone" if self.at.size > 1 else ""
             return self.parameters.name(int(wrong[0])) + alone
-        if self.wrong.all():
-            return self.everywhere()
         return self._region(filled=True) or f"{_all(wrong.size)} wrong entries of {self.names}"
 
     def common_place(self) -> str:
         """`row 3 of params["W1"]` where all wrong entries lie, be others there right; empty without one."""
-        return self._region(filled=False) if len(self.blocks) == 1 and self.wrong.sum() > 1 else ""
+        return self._region(filled=False) if self.wrong.sum() > 1 else ""
 
     def _region(self, filled: bool) -> str:
         """The row, column or block of one array that the wrong entries fill, or (not filled) lie in."""
-        if len(self.blocks) > 1 or not self.blocks[0].shape:
+        if len(self.blocks) > 1:
             return ""
         block = self.blocks[0]
         parts = 2 if block.is_complex else 1
@@ -142,7 +140,7 @@ class Scope:
         slabs = [
             [box[k] if k == axis else whole[k] for k in range(len(box))]
             for axis in range(len(box))
-            if len(box) > 1 and box[axis][1] - box[axis][0] == 1
+            if box[axis][1] - box[axis][0] == 1
         ]
         for candidate in [*slabs, box]:
             if candidate == whole:

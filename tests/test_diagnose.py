@@ -567,6 +567,73 @@ def test_parts_of_arrays_with_three_axes_are_named_by_slices():
     assert "in x[0:2, 1, :]: " in explain(CUBE, changed(CUBE, np.s_[0:2, 1], -CUBE[0:2, 1]))[0]
 
 
+def test_a_row_of_the_second_array_and_of_a_complex_one_is_counted_from_its_own_start():
+    """The place is an index of the array, whatever lies before it and however many reals an entry has."""
+    z = Z[:, None] * Z
+    first, second = {"b": TREE["b"], "W": M}, [V, z]
+
+    assert 'in row 2 of params["W"]: the sign' in explain(first, first | {"W": changed(M, 2, -M[2])})[0]
+    assert "in row 1 of params[1]: the sign" in explain(second, [V, changed(z, 1, -z[1])])[0]
+
+
+def test_wrong_entries_of_several_arrays_are_counted_together():
+    """A factor in some entries of two arrays has no place but the arrays."""
+    wrong = {"W": changed(M, (1, 2), lambda v: 1.1 * v), "b": changed(TREE["b"], 0, lambda v: 1.1 * v)}
+
+    assert explain(TREE, wrong) == (
+        'analytic = 1.1 x numerical in both wrong entries of params["W"] and params["b"]',
+    )
+
+
+def test_an_array_with_one_entry_is_called_by_the_name_of_that():
+    """No `all 1 entries`, and nothing to be alone among."""
+    assert explain(np.array(3.0), np.array(6.0)) == ("analytic = 2 x numerical in x: a factor 2 too many",)
+    assert explain([V, np.ones(1)], [V, np.zeros(1)])[0].startswith(
+        "analytic is 0 in params[1][0], numerical"
+    )
+
+
+def test_right_zeros_everywhere_else_do_not_make_a_place_of_the_whole_array():
+    """An offset that spares the zero entry is in five wrong entries, not in x[:]."""
+    (sentence,) = explain(changed(V, 3, 0.0), changed(V - 0.5, 3, 0.0))
+
+    assert "in all 5 wrong entries of x: a constant" in sentence
+
+
+def test_most_of_a_row_that_is_wrong_is_a_place():
+    """Four entries in one of eight rows: an accident of 1 in 500."""
+    right = normal(8, 8)
+
+    assert explain(right, changed(right, np.s_[5, [0, 2, 3, 7]], np.exp)) == (
+        "all 4 wrong entries lie in row 5 of x",
+    )
+
+
+def test_neighbours_of_a_vector_and_rows_of_one_entry_are_no_place():
+    """A vector has no rows, and a row with one entry says no more than the entry."""
+    column = changed(V, 2, 0.0)[:, None]
+
+    assert explain(V, changed(V, np.s_[2:4], np.exp)) == ()
+    assert explain(column, changed(column, (2, 0), 0.5)) == ()
+
+
+def test_undecided_entries_of_another_array_do_not_matter():
+    """One wrong entry in an array where all else is verified is described, whatever the next array is like."""
+    right = {"a": np.array([1.0, 2.0]), "b": np.array([1e-9, 2e-9])}
+    wrong = {"a": np.array([1.11, 2.0]), "b": np.array([1.0, 2e-9])}
+
+    assert explain(right, wrong, bar=1e-8) == ('one entry, params["a"][0], scaled by 1.11',)
+
+
+def test_an_order_among_too_many_is_not_claimed():
+    """Fifty values closer than their bars have so many orders that one of them always fits."""
+    rng = np.random.default_rng(1)
+    right, wrong = (rng.permutation(np.linspace(1.0, 2.0, 50)) for _ in range(2))
+
+    assert "hold each other's values" in explain(right, wrong)[0]
+    assert explain(right, wrong, bar=0.01) == ()
+
+
 def test_a_zero_inside_a_row_does_not_break_it():
     """A derivative that is 0 is right also in a row that is negated."""
     right = changed(M, (2, 0), 0.0)
