@@ -18,7 +18,7 @@ RANKS = ("FAIL", "INCONCLUSIVE", "PASS")
 # An error or a resolution that moves by less is the same: the step and the noise of f differ between two runs.
 SAME_ERROR = 2.0
 # Times differ by as much from run to run on a busy machine; evaluations are counted, and do not.
-SAME_TIME, LEAST_SECONDS = 1.5, 0.05
+SAME_TIME, LEAST_SECONDS = 2.0, 0.2
 # Entries named; the rest is counted.
 NAMED = 5
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import gradcheck
+from gradcheck.commands import BadInput, check, diff, new, one_line, replay
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,12 +26,6 @@ __all__ = ["main"]
 
 FAILED, INTERRUPTED = 1, 130
 STDOUT = Path("-")
-
-
-class BadInput(click.ClickException):
-    """What was given cannot be used: one line on the standard error, exit status 2."""
-
-    exit_code = 2
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -45,7 +40,19 @@ def main() -> None:
       gradcheck run -k "gradient and not descent" --json rows.json
       gradcheck run --html report.html   the same as a page with figures
       gradcheck list                     which cases there are
+      gradcheck new softmax              a case file to start from
+      gradcheck check model:loss model:gradient --x "[1.0, 2.0]"
+      gradcheck replay .gradcheck/test_weights-7f3a9c.json
+      gradcheck diff before.json after.json
+
+    \b
+    Completion of commands and options, for bash (for zsh and fish, put their name for bash):
+      eval "$(_GRADCHECK_COMPLETE=bash_source gradcheck)"
     """
+
+
+for command in (check, new, replay, diff):
+    main.add_command(command)
 
 
 @main.command()
@@ -134,7 +141,7 @@ def fetch(dataset: str) -> None:
     try:
         folder = fetch_mnist(progress=sys.stderr.isatty())
     except DataError as error:
-        raise click.ClickException(_one_line(error)) from error
+        raise click.ClickException(one_line(error)) from error
     click.echo(f"{dataset}: in {folder}")
 
 
@@ -150,7 +157,7 @@ def _select(paths: Sequence[str], expression: str | None) -> list[LoadedCase]:
     try:
         found = discover(paths or ("cases",))
     except CaseError as error:
-        raise BadInput(_one_line(error)) from error
+        raise BadInput(one_line(error)) from error
     selected = [loaded for loaded in found if fits is None or fits(loaded.name)]
     if not selected:
         raise BadInput(f"-k: none of the {len(found)} cases has a name that fits {expression!r}")
@@ -191,7 +198,7 @@ def _check_data(data: Path | None, loaded: Sequence[LoadedCase]) -> None:
     try:
         load_mnist(normalize=False, data=data)
     except DataError as error:
-        raise BadInput(_one_line(error)) from error
+        raise BadInput(one_line(error)) from error
 
 
 def _one_blas_thread() -> AbstractContextManager[Any]:
@@ -276,7 +283,3 @@ def _write_html(path: Path, results: Sequence[CaseResult], gallery: Gallery) -> 
         path.write_text(render(results, drawings=gallery.drawings), encoding="utf-8")
     except OSError as error:
         raise BadInput(f"--html: cannot write {path}: {error.strerror}") from error
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

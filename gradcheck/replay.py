@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import platform
+import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +24,7 @@ from gradcheck.storage import Arrays, decode, encode, missing_parts, roots
 if TYPE_CHECKING:
     from gradcheck.report import Report
 
-__all__ = ["SCHEMA", "Saved", "load", "repeat", "save"]
+__all__ = ["SCHEMA", "Saved", "load", "repeat", "rerun_test", "save"]
 
 SCHEMA = "gradcheck-replay/1"
 ARGUMENTS = ("f", "grad", "x", "args", "options", "seed")
@@ -152,6 +154,37 @@ def repeat(saved: Saved) -> Report:
         except (DataError, ReplayError) as error:
             raise type(error)(f"{saved.path}: {error}") from error
         return check_gradient(f, grad, x, args=args, **options, rng=_generator(seed))
+
+
+def rerun_test(saved: Saved) -> tuple[dict[str, Any], str]:
+    """Run the test that the check came from, and return its worst check: the report, and its text.
+
+    In a process of its own, with the seed of the saved check.
+    Raises ReplayError where the test is not found, or makes no check.
+    """
+    seed = saved.report["seed"]
+    with tempfile.TemporaryDirectory(prefix="gradcheck-") as folder:
+        file = Path(folder) / "report.json"
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "--no-header",
+            f"--gradcheck-report={file}",
+            str(saved.test),
+        ]
+        if isinstance(seed, int):
+            command.append(f"--gradcheck-seed={seed}")
+        ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=saved.rootdir)
+        checks = json.loads(file.read_text())["checks"] if file.exists() and file.stat().st_size else []
+    if not checks:
+        lines = [line for line in (ran.stdout + ran.stderr).splitlines() if line.strip()]
+        last = lines[-1] if lines else "it printed nothing"
+        raise ReplayError(f"{saved.path}: running {saved.test!r} in {saved.rootdir} gave no check: {last}")
+    # A failing check ends its test, and below Hypothesis' @given the last one is the smallest.
+    worst = next((check for check in reversed(checks) if check["outcome"] != "PASS"), checks[-1])
+    return worst["report"], worst["text"]
 
 
 def _generator(seed: Any) -> Any:

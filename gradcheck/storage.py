@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from gradcheck.errors import DataError, ReplayError
 
-__all__ = ["decode", "encode", "missing_parts", "roots"]
+__all__ = ["decode", "encode", "imported", "missing_parts", "roots"]
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -134,7 +134,7 @@ def decode(value: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
         case {"call": kind, "fields": fields}:
             return decode(kind, arrays)(**{name: decode(item, arrays) for name, item in fields})
         case {"import": reference}:
-            return _imported(reference)
+            return imported(reference)
         case {"missing": why}:
             raise ReplayError(f"cannot be repeated from the file alone: it needs {why}")
     raise DataError(f"no description of a value: {value!r:.80}")
@@ -146,7 +146,8 @@ def _array(name: str, arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
     return arrays[name]
 
 
-def _imported(reference: str) -> Any:
+def imported(reference: str) -> Any:
+    """The object that "module:qualified.name" names. Raises ReplayError where there is none."""
     module, _, name = reference.partition(":")
     try:
         found = importlib.import_module(module)
