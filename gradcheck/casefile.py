@@ -41,10 +41,11 @@ class Reference:
 
     name : "published", "analytic", "approx_fprime", ...
     expected : a number, an array, a numerical derivative with its bar (what `gradcheck.gradient` and
-        `gradcheck.derivative` give), or a function that returns one.
+        `gradcheck.derivative` give), any other object with `.value` and `.error`, or a function that returns one.
     reason : why this tolerance and not another; required.
-    rtol, atol : |measured - expected| <= atol + rtol |expected|, in each element; both 0: the same bits. Of a
-        numerical derivative: beyond three error bars; a bar too wide to decide makes the row INCONCLUSIVE.
+    rtol, atol : |measured - expected| <= atol + rtol |expected|, in each element; both 0: the same bits. Where
+        there is an error: beyond three of it. A numerical derivative whose bar is too wide to decide makes the
+        row INCONCLUSIVE.
     kind : "close", "at_least" or "at_most".
     """
 

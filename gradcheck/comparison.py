@@ -39,15 +39,18 @@ def compare(
     """Judge `measured` against `expected`: |measured - expected| <= atol + rtol |expected| in every element.
 
     measured : number or array of numbers.
-    expected : number or array of the same shape, or what `gradcheck.gradient` and `gradcheck.derivative` give: a
-        numerical derivative with its error bar (any object with `.value` and `.error`).
+    expected : number or array of the same shape; or a numerical derivative with its error bar, what
+        `gradcheck.gradient` and `gradcheck.derivative` give; or any other object with `.value` and `.error`, whose
+        author answers for the error: three of it are allowed.
     kind : "close"; "at_least" and "at_most" let the measured value lie on the allowed side at any distance,
         and the difference is how far it lies on the other one.
 
     PASS needs positive evidence: numbers on both sides, the same shape, at least one element, all finite.
     """
+    if isinstance(expected, Estimate):
+        return _compare_with_derivative(measured, expected, Tolerance(rtol, atol))
     if hasattr(expected, "value") and hasattr(expected, "error"):
-        return _compare_with_estimate(measured, expected, rtol=rtol, atol=atol)
+        return _compare_with_stated_error(measured, expected, rtol=rtol, atol=atol)
     m, e = as_numbers(measured), as_numbers(expected)
     problem = _unfit(m, e, measured, expected)
     if m is None or e is None or problem:
@@ -55,7 +58,17 @@ def compare(
     return _compare_numbers(m, e, atol + rtol * np.abs(e), kind)
 
 
-def _compare_with_estimate(measured: Any, estimate: Any, *, rtol: float, atol: float) -> Comparison:
+def _compare_with_stated_error(measured: Any, expected: Any, *, rtol: float, atol: float) -> Comparison:
+    m, e, bar = as_numbers(measured), as_numbers(expected.value), as_numbers(expected.error)
+    problem = _unfit(m, e, measured, expected.value)
+    if m is None or e is None or problem:
+        return Comparison(Outcome.FAIL, problem=problem)
+    if bar is None or not np.isfinite(bar).all():
+        return Comparison(Outcome.INCONCLUSIVE, problem="the expected value has no finite error bar")
+    return _compare_numbers(m, e, 3 * bar + atol + rtol * np.maximum(np.abs(e), np.abs(m)), "close")
+
+
+def _compare_with_derivative(measured: Any, estimate: Estimate, tolerance: Tolerance) -> Comparison:
     """Judge a value against a numerical derivative by the rule that `check_gradient` has, `gradcheck.verdict`.
 
     FAIL where it lies outside of three bars and the tolerance, or of the one-sided slopes of a kink; INCONCLUSIVE
@@ -68,7 +81,7 @@ def _compare_with_estimate(measured: Any, estimate: Any, *, rtol: float, atol: f
         problem = "the measured value is complex, the derivative of a real function by real numbers is not"
     if m is None or e is None or problem:
         return Comparison(Outcome.FAIL, problem=problem)
-    lines, tolerance = _flattened(estimate, e), Tolerance(rtol, atol)
+    lines = _flattened(estimate)
     judgement = judge(m.ravel(), lines, gradient_scale(lines, [np.arange(e.size)]), tolerance)
     if judgement.inconclusive.any() and not judgement.wrong.any():
         return _undecided(m, lines, judgement, tolerance)
@@ -80,14 +93,10 @@ def _compare_with_estimate(measured: Any, estimate: Any, *, rtol: float, atol: f
     return only_wrong if only_wrong.outcome is Outcome.FAIL else _outside(m, lines, judgement)
 
 
-def _flattened(estimate: Any, values: np.ndarray) -> Estimate:
-    """The estimate as one vector; what an object with a value and an error alone does not have is unknown."""
-    unknown: dict[str, Any] = {"limit": Limit.NONE, "noise": 0.0, "truncation": 0.0, "chord": 0.0}
-    parts: dict[str, Any] = {}
-    for field in fields(Estimate):
-        part = getattr(estimate, field.name, unknown.get(field.name, np.nan))
-        parts[field.name] = np.broadcast_to(np.asarray(part), values.shape).ravel()
-    return Estimate(**parts | {"value": values.ravel(), "nfev": getattr(estimate, "nfev", 0)})
+def _flattened(estimate: Estimate) -> Estimate:
+    """The same with every array as one vector."""
+    arrays = {f.name: np.ravel(getattr(estimate, f.name)) for f in fields(Estimate) if f.name != "nfev"}
+    return Estimate(**arrays, nfev=estimate.nfev)
 
 
 def _place(shape: tuple[int, ...], row: int) -> tuple[tuple[int, ...], str]:
