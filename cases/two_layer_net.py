@@ -8,15 +8,10 @@ import copy
 
 import numpy as np
 
-from gradcheck import check_gradient
+import gradcheck
 from gradcheck.cases import Case, Mistake, Quantity, Reference
-from gradcheck.textbook import (
-    TwoLayerNet,
-    cross_entropy_published,
-    numerical_gradient,
-    softmax,
-    softmax_whole_array,
-)
+from gradcheck.mutations import ALL_NEGATED, SHIFTED, all_scaled, mutate, one_scaled
+from gradcheck.textbook import TwoLayerNet, cross_entropy_published, numerical_gradient, softmax_whole_array
 from reference import backprop, published
 from reference.scipy_oracle import approx_gradient, approx_gradient_at
 
@@ -27,6 +22,7 @@ SAMPLE = 20
 SMALL = TwoLayerNet(6, 5, 4, weight_init_std=1.0, rng=1)
 SMALL_X = np.random.default_rng(2).standard_normal((8, 6))
 SMALL_T = np.random.default_rng(3).integers(0, 4, 8)
+SMALL_AS_PRINTED = TwoLayerNet(6, 5, 4, rng=1, softmax=softmax_whole_array)
 # The chapter's: 784-100-10, a batch of 100 standard normal inputs.
 FULL = TwoLayerNet(784, 100, 10, rng=4)
 FULL_X = np.random.default_rng(5).standard_normal((100, 784))
@@ -97,20 +93,33 @@ def on_the_small_network(name):
                 atol=2e-7,
                 reason=FORWARD,
             ),
+            Reference(
+                "gradcheck",
+                lambda: gradcheck.gradient(loss_by(SMALL, SMALL_X, SMALL_T, name), SMALL.params[name]),
+                atol=2e-9,
+                reason=f"three of its own error bars; and {CENTRAL}",
+            ),
         ],
         [
-            Mistake("the sign", lambda: -gradient()),
+            Mistake.planted(ALL_NEGATED, gradient, SMALL.params[name], name="the sign"),
             Mistake("one-sided, h = 1e-4", lambda: one_sided(SMALL, SMALL_X, SMALL_T, name)),
-            Mistake("the sum over the batch", lambda: len(SMALL_X) * gradient()),
+            Mistake.planted(
+                all_scaled(len(SMALL_X)), gradient, SMALL.params[name], name="the sum over the batch"
+            ),
         ],
     )
 
 
 def on_the_full_network(name):
     chosen = COORDINATES[name]
+    x = FULL.params[name].flat[chosen]
+
+    def gradient():
+        return sampled_central(name)
+
     return Quantity(
         f"784-100-10: dL/d{name}, {chosen.size} coordinates",
-        lambda: sampled_central(name),
+        gradient,
         [
             Reference(
                 "analytic",
@@ -126,9 +135,9 @@ def on_the_full_network(name):
             ),
         ],
         [
-            Mistake("the sign", lambda: -sampled_central(name)),
-            Mistake("coordinates exchanged", lambda: np.roll(sampled_central(name), 1)),
-            Mistake("the sum over the batch", lambda: len(FULL_X) * sampled_central(name)),
+            Mistake.planted(ALL_NEGATED, gradient, x, name="the sign"),
+            Mistake.planted(SHIFTED, gradient, x, name="coordinates exchanged"),
+            Mistake.planted(all_scaled(len(FULL_X)), gradient, x, name="the sum over the batch"),
         ],
     )
 
@@ -166,13 +175,13 @@ def b2_as_printed():
     return central(PRINTED, FULL_X, PRINTED_T, "b2", np.arange(10))
 
 
-def loss_of(softmax):
-    """The loss of the small network as a function of its parameters."""
-    probe = TwoLayerNet(6, 5, 4, rng=1, softmax=softmax)
+def loss_of(network, x, t):
+    """The loss as a function of all parameters; the network is left alone."""
+    probe = copy.copy(network)
 
     def loss(params):
         probe.params = params
-        return probe.loss(SMALL_X, SMALL_T)
+        return probe.loss(x, t)
 
     return loss
 
@@ -181,14 +190,20 @@ def backpropagated(params):
     return backprop.two_layer_net_gradient(params, SMALL_X, SMALL_T)
 
 
-def one_entry_off(params):
-    gradient = backpropagated(params)
-    gradient["W1"][3, 2] *= 1.01
-    return gradient
+def judged(grad=backpropagated, network=SMALL):
+    return gradcheck.check_gradient(loss_of(network, SMALL_X, SMALL_T), grad, SMALL.params)
 
 
-def judged(grad=backpropagated, softmax=softmax):
-    return check_gradient(loss_of(softmax), grad, SMALL.params)
+def structured():
+    """All 79,510 central differences of the full network."""
+    return FULL.numerical_gradient(FULL_X, FULL_T, method="structured")
+
+
+def judged_in_full(mutation=None):
+    gradient = structured()
+    if mutation is not None:
+        gradient = mutate(lambda _: gradient, mutation)(FULL.params)
+    return gradcheck.check_gradient(loss_of(FULL, FULL_X, FULL_T), gradient, FULL.params)
 
 
 def weights_after_gradient():
@@ -240,11 +255,27 @@ case = Case(
             judged,
             [Reference("PASS", True, reason="yes or no: the check itself says how well f is known")],
             [
-                Mistake("one entry of W1 off by 1 %", lambda: judged(one_entry_off)),
-                Mistake("another softmax", lambda: judged(softmax=softmax_whole_array)),
+                Mistake("one entry off by 1 %", lambda: judged(mutate(backpropagated, one_scaled(1.01)))),
+                Mistake("another softmax", lambda: judged(network=SMALL_AS_PRINTED)),
             ],
         ),
         *map(on_the_full_network, NAMES),
+        Quantity(
+            "784-100-10: all differences, judged by check_gradient",
+            judged_in_full,
+            [
+                Reference(
+                    "PASS",
+                    True,
+                    reason="yes or no: random directions certify each array; they accept 1e-6, relative, and the "
+                    "differences are off by some 1e-7",
+                )
+            ],
+            [
+                Mistake("the sum over the batch", lambda: judged_in_full(all_scaled(len(FULL_X)))),
+                Mistake("one entry 0.1 % off", lambda: judged_in_full(one_scaled(1.001))),
+            ],
+        ),
         Quantity(
             "size of dL/dW1 in its corners, as printed",
             lambda: root_mean_square(corners_as_printed()),

@@ -50,6 +50,28 @@ def test_case_plants_a_mistake_and_names_its_section(name):
     assert case.section
 
 
+JUDGED = sorted({(name, quantity) for name, quantity, reference in ROWS if reference == "gradcheck"})
+
+
+def test_the_gradients_of_the_chapter_are_judged_by_the_toolkit():
+    """Every case of a derivative has its own estimate beside the other references."""
+    assert {name for name, _ in JUDGED} == {
+        "cross_entropy", "gradient_field", "gradients", "numerical_diff", "partial_derivatives", "simple_net",
+        "sum_squares_error", "two_layer_net",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "quantity"), JUDGED, ids=[f"{name}: {row}" for name, row in JUDGED])
+def test_the_toolkit_alone_refuses_every_planted_mistake(name, quantity, workdir):
+    """Without the closed form, without the printed figure: each mistake lies outside of the estimate's bar."""
+    rows = [r for r in result_of(name, workdir).rows if r.quantity == quantity]
+    refused = [r for r in rows if r.reference.startswith("refuses: ")]
+
+    assert refused
+    for row in refused:
+        assert "'gradcheck'" in row.reason.split(": ")[0], row
+
+
 @pytest.mark.parametrize("name", [name for name, loaded in LOADED.items() if loaded.case.figures])
 def test_figures_are_drawn(name, workdir, tmp_path):
     """Every figure of a case can be drawn and written, and says in words what it shows."""
