@@ -30,6 +30,8 @@ __all__ = ["Gallery", "render", "snippet"]
 
 # Checks whose figures are drawn, those that did not pass first: three figures of some 30 kB each.
 DRAWN = 24
+# Figures of one check: of many arrays, maps of those with something wrong come first.
+PANELS = 6
 # Wrong entries that are named; a report may hold thousands.
 NAMED = 20
 # How a reference to a planted mistake is called in a row.
@@ -94,6 +96,7 @@ def render(
         unsettled=[row for row in rows if row.outcome is not Outcome.PASS],
         seconds=sum(result.seconds for result in case_results),
         versions=_versions(),
+        drawn=DRAWN,
         figures_left_out=len(every) > DRAWN,
     )  # fmt: skip
 
@@ -141,7 +144,7 @@ def _checks(named: Sequence[tuple[str, dict[str, Any], Report | None]]) -> list[
 def _figures(report: Report, key: str) -> Iterator[Drawing]:
     from gradcheck.plots import panels
 
-    for k, panel in enumerate(panels(report)):
+    for k, panel in enumerate(panels(report)[:PANELS]):
         yield drawing(_filled(panel), title=panel.title, alt=panel.alt, key=f"{key}-{k}", size=(4.8, 3.9))
 
 
@@ -185,7 +188,7 @@ def _environment() -> Environment:
         "tests": _tests,
         "mistakes": _mistakes,
     }
-    environment.globals |= {"named": NAMED, "drawn": DRAWN, "refuses": REFUSES}
+    environment.globals |= {"named": NAMED, "refuses": REFUSES}
     return environment
 
 

@@ -14,6 +14,7 @@ from gradcheck.wording import count, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
     from gradcheck.measurements import Measurements
@@ -135,6 +136,15 @@ def _decades(axes: Axes, values: NDArray[Any]) -> None:
         axes.set_yscale("symlog", linthresh=threshold)
 
 
+def _plain_decades(*scales: Axis) -> None:
+    """Labels such as 1e-08: raised digits are typeset as formulas, which takes longer than all the rest."""
+    from matplotlib.ticker import NullLocator
+
+    for scale in scales:
+        scale.set_major_formatter(lambda value, _: f"{value:.0e}")
+        scale.set_minor_locator(NullLocator())
+
+
 def _steps(report: Report, evidence: Measurements) -> Panel:
     """Error against step for the entry that mattered most: the worst one, or the one with the widest bar."""
     entries, known = evidence.entries, _known(evidence)
@@ -159,6 +169,7 @@ def _steps(report: Report, evidence: Measurements) -> Panel:
         axes.loglog([step], [found.error[row]], "o", color="black", label=f"chosen: {step:.1e}")
         if distance > 0:
             axes.axhline(distance, color=WRONG, linestyle=":", linewidth=1.2, label="|analytic - numerical|")
+        _plain_decades(axes.xaxis, axes.yaxis)
         axes.set(xlabel="step h, in units of x", ylabel="error, in units of f per x")
         # The truncation of a tiny step is of no interest, and would squeeze what is.
         axes.set_ylim(bottom=0.03 * float(rounding.min()))
@@ -210,6 +221,7 @@ def _directions(evidence: Measurements) -> Panel:
         axes.set_xticks(
             [at for at, _ in labels], [name for _, name in labels], fontsize="small", parse_math=False
         )
+        _plain_decades(axes.yaxis)
         axes.set(ylabel="|g.v - D| / ||g v||", title="Random directions", xlabel="dash: allowed")
 
     alt = (
