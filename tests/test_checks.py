@@ -259,8 +259,11 @@ def test_an_f_that_takes_no_complex_numbers_is_not_disturbed_by_the_complex_step
 
     x = np.linspace(-1.0, 2.0, 40)
     for function in (f, picky, lambda x: math.fsum(math.exp(0.3 * v) + v**2 for v in x)):
-        report = check_gradient(function, grad, x, method="directions")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            report = check_gradient(function, grad, x, method="directions")
         assert report.outcome is Outcome.PASS, str(report)
+        assert caught == []
 
 
 # Exceptions.

@@ -106,6 +106,12 @@ def test_at_a_kink_only_what_lies_outside_the_one_sided_slopes_is_wrong(analytic
     assert verdicts(decide(analytic, kink)) == [verdict]
 
 
+def test_a_kink_that_is_small_beside_the_array_is_still_no_pass():
+    """Half the jump lies within the resolution of a large array: the slope at the kink is not verified by that."""
+    kink = measured(0.0, 1.0, Limit.KINK, left=-1.0, right=1.0, truncation=0.0, noise=1e-9)
+    assert verdicts(judge(np.zeros(1), kink, np.full(1, 1e6), STRICT)) == ["open"]
+
+
 @pytest.mark.parametrize(("analytic", "verdict"), [(-1.0, "verified"), (0.3, "verified"), (5.0, "wrong")])
 def test_a_subgradient_passes_where_it_is_asked_for(analytic, verdict):
     """With subgradient=True a value between the one-sided slopes passes, one outside does not."""
