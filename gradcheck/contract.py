@@ -125,7 +125,10 @@ def _values_in(matrix: Matrix, what: str) -> list[Finding]:
         bad = np.stack([entries.row[at], entries.col[at]], axis=1)
     else:
         # Only products are known.
-        product = matrix.product(np.ones(matrix.shape[1]))
+        try:
+            product = matrix.product(np.ones(matrix.shape[1]))
+        except NotScalarError as error:
+            return [Finding(str(error), Outcome.FAIL, final=True)]
         if product.shape != (matrix.shape[0],):
             text = f"the product of {what} with a vector has shape {product.shape}, not ({matrix.shape[0]},)"
             return [Finding(text, Outcome.FAIL, final=True)]

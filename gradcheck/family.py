@@ -67,7 +67,8 @@ class VectorObjective(Objective):
             raise TypeError(
                 f"the lines of a function of many outputs are a Family, not {type(lines).__name__}"
             )
-        out = np.empty(offsets.shape, offsets.dtype)
+        # Reductions over a short last axis are slow in the other order.
+        out = np.empty(offsets.shape, offsets.dtype, order="F")
         direction = lines.direction[rows]
         starts = np.flatnonzero(np.diff(direction, prepend=-1))
         for start, stop in zip(starts, [*starts[1:], rows.size], strict=True):

@@ -36,6 +36,7 @@ class VectorSetting:
 
     f_x, level, begin : (m,) f there, its noise, and the first step relative to the scales. scales : (n,).
     room : (n,) how far each coordinate may go, left and right. jac_eps : unit roundoff of the analytic side.
+    symbol : what the matrix is called.
     """
 
     objective: VectorObjective
@@ -48,6 +49,7 @@ class VectorSetting:
     room: tuple[Flat, Flat] | None
     subgradient: bool
     jac_eps: float
+    symbol: str = "J"
 
     @property
     def parameters(self) -> Parameters:

@@ -126,10 +126,11 @@ class Product:
     def entries(self, rows: Index, columns: Index) -> Flat:
         """J[rows, columns], (L,): one product for each column."""
         out = np.empty(rows.size)
-        for j in np.unique(columns).tolist():
+        order = np.argsort(columns, kind="stable")
+        starts = np.flatnonzero(np.diff(columns[order], prepend=-1))
+        for mine in np.split(order, starts[1:]):
             unit = np.zeros(self.shape[1])
-            unit[j] = 1.0
-            mine = columns == j
+            unit[columns[mine[:1]]] = 1.0
             out[mine] = self.matvec(unit)[rows[mine]]
         return out
 

@@ -318,7 +318,9 @@ class Rowwise:
         delta = (1.0 - self.confidence) / self.matrix.shape[0]
         bounds = DENSITY * tau * delta ** (-1.0 / k)
         relative = float(np.max(bounds / self._sizes(residuals[-1], tangent)[kept]))
-        return Certificate("each row of J", float(bounds.max()), relative, self.confidence, k)
+        return Certificate(
+            f"each row of {self.setting.symbol}", float(bounds.max()), relative, self.confidence, k
+        )
 
 
 def scaled_rms(matrix: Matrix, scale: Flat) -> Flat | None:

@@ -1,0 +1,197 @@
+"""Checking products with a Jacobian: J v, J^T u, and H v."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from scipy.sparse.linalg import LinearOperator
+
+from gradcheck.contract import mutation
+from gradcheck.directions import random_units
+from gradcheck.evaluation import NotScalarError
+from gradcheck.hessian import asymmetry, flat_gradient
+from gradcheck.jacobian import Problem, call_text, judge_jacobian
+from gradcheck.matrix import Matrix
+from gradcheck.parameters import Flat, Parameters
+from gradcheck.preflight import Finding
+from gradcheck.report import Report
+from gradcheck.verdict import Outcome
+from gradcheck.vjps import Pullback, judge_vjp, not_linear
+
+__all__ = ["check_hvp", "check_jvp", "check_vjp"]
+
+
+def check_jvp(
+    f: Callable[..., Any],
+    jvp: Callable[..., Any],
+    x: Any,
+    *,
+    args: Sequence[Any] = (),
+    rtol: float | None = None,
+    atol: float = 0.0,
+    resolution: float | None = None,
+    method: str = "auto",
+    bounds: Any = None,
+    confidence: float = 1 - 1e-6,
+    rng: Any = 0,
+) -> Report:
+    """Judge a forward product, jvp(x, v) = J v.
+
+    f : f(x, *args) -> an array of m real numbers, of any shape.
+    jvp : jvp(x, v, *args) -> an array of f's shape, for a tangent v with the structure of x.
+    The other arguments : as in `check_jacobian`. For at most 100 entries of x every column of J is judged; beyond,
+    random tangents test all rows, and halving a tangent finds the columns.
+
+    Returns a Report with one array, J: mistakes are named J[i, j]. A jvp that is not linear in v is FAIL.
+    """
+    options = {"rtol": rtol, "atol": atol or None, "resolution": resolution, "bounds": bounds}
+    _callables(f=f, jvp=jvp)
+    parameters, flat = Parameters.of(x)
+    shape = _output_shape(f, parameters, flat, args)
+    push = Pushforward(jvp, parameters, flat, tuple(args), shape, "jvp")
+    report = judge_jacobian(
+        Problem(f, push.operator(), x, tuple(args), bounds=bounds, what="jvp"),
+        (rtol, atol, resolution), method=method, confidence=confidence, rng=rng, extra=push.findings,
+        call=call_text("check_jvp(f, jvp, x", options, rng),
+    )  # fmt: skip
+    return replace(report, ngev=push.calls)
+
+
+def check_hvp(
+    grad: Callable[..., Any],
+    hvp: Callable[..., Any],
+    x: Any,
+    *,
+    args: Sequence[Any] = (),
+    rtol: float | None = None,
+    atol: float = 0.0,
+    resolution: float | None = None,
+    method: str = "auto",
+    bounds: Any = None,
+    confidence: float = 1 - 1e-6,
+    rng: Any = 0,
+) -> Report:
+    """Judge a product with a Hessian, hvp(x, v) = H v, against differences of the gradient; and its symmetry.
+
+    grad : grad(x, *args) -> gradient with the structure of x, taken to be right.
+    hvp : hvp(x, v, *args) -> H v with the structure of x: what `scipy.optimize.minimize` takes as hessp.
+    The other arguments : as in `check_jacobian`. Returns a Report with one array, H.
+    """
+    options = {"rtol": rtol, "atol": atol or None, "resolution": resolution, "bounds": bounds}
+    _callables(grad=grad, hvp=hvp)
+    parameters, flat = Parameters.of(x)
+    f = flat_gradient(grad, parameters)
+    push = Pushforward(
+        flat_gradient(hvp, parameters), parameters, flat, tuple(args), (parameters.size,), "hvp"
+    )
+
+    def findings(matrix: Matrix, dtype: str) -> list[Finding]:
+        return push.findings(matrix, dtype) + asymmetry(matrix, rtol, atol, dtype)
+
+    report = judge_jacobian(
+        Problem(f, push.operator(), x, tuple(args), bounds=bounds, what="hvp", symbol="H"),
+        (rtol, atol, resolution), method=method, confidence=confidence, rng=rng, noun="Hessian", extra=findings,
+        call=call_text("check_hvp(grad, hvp, x", options, rng),
+    )  # fmt: skip
+    return replace(report, ngev=push.calls)
+
+
+def check_vjp(
+    f: Callable[..., Any],
+    vjp: Callable[..., Any],
+    x: Any,
+    *,
+    args: Sequence[Any] = (),
+    rtol: float | None = None,
+    atol: float = 0.0,
+    resolution: float | None = None,
+    method: str = "auto",
+    bounds: Any = None,
+    confidence: float = 1 - 1e-6,
+    rng: Any = 0,
+) -> Report:
+    """Judge a backward product, vjp(x, u) = J^T u: backpropagation of a cotangent.
+
+    f : f(x, *args) -> an array of m real numbers, of any shape.
+    vjp : vjp(x, u, *args) -> J^T u with the structure of x, for a cotangent u of f's shape.
+    The other arguments : as in `check_jacobian`. For at most 100 outputs every row of J is asked for and judged;
+    beyond, random cotangents stand for all rows, and halving a cotangent finds the rows.
+
+    Returns a Report with one array, J: mistakes are named J[i, j]. A vjp that is not linear in u is FAIL.
+    """
+    options = {"rtol": rtol, "atol": atol or None, "resolution": resolution, "bounds": bounds}
+    _callables(f=f, vjp=vjp)
+    parameters, flat = Parameters.of(x)
+    shape = _output_shape(f, parameters, flat, args)
+    pull = Pullback(vjp, parameters, flat, tuple(args), shape)
+    return judge_vjp(
+        f, pull, x, bounds, (rtol, atol, resolution), method=method, confidence=confidence, rng=rng,
+        call=call_text("check_vjp(f, vjp, x", options, rng),
+    )  # fmt: skip
+
+
+class Pushforward:
+    """v -> J v as a user's function gives it; remembers what it did to x."""
+
+    def __init__(
+        self,
+        jvp: Callable[..., Any],
+        parameters: Parameters,
+        x: Flat,
+        args: tuple[Any, ...],
+        shape: tuple[int, ...],
+        what: str,
+    ) -> None:
+        self.jvp, self.parameters, self.x, self.args, self.shape, self.what = (
+            jvp,
+            parameters,
+            x,
+            args,
+            shape,
+            what,
+        )
+        self.changes = ""
+        self.calls = 0
+
+    def operator(self) -> LinearOperator:
+        """The product as a LinearOperator (m, n)."""
+        m = int(np.prod(self.shape, dtype=np.int64))
+        return LinearOperator((m, self.x.size), matvec=self.product, dtype=np.float64)
+
+    def product(self, tangent: Flat) -> Flat:
+        """J v (m,). Raises NotScalarError where the answer has not f's shape."""
+        self.calls += 1
+        given = self.parameters.unflatten(self.x.copy())
+        result = self.jvp(
+            given, self.parameters.unflatten(np.array(tangent, self.x.dtype).ravel()), *self.args
+        )
+        self.changes = self.changes or mutation(self.parameters, given, self.x)
+        m = int(np.prod(self.shape, dtype=np.int64))
+        array = np.asarray(result)
+        if array.dtype.kind not in "fiub" or array.shape not in (self.shape, (m,)):
+            raise NotScalarError(
+                f"{self.what} returns {array.dtype} of shape {array.shape}; {self.shape} is needed"
+            )
+        return np.array(array, np.float64).ravel()
+
+    def findings(self, matrix: Matrix, dtype: str) -> list[Finding]:
+        """Mutation, and whether the product is linear in its tangent."""
+        found = [Finding(f"{self.what} changes x: {self.changes}", Outcome.FAIL)] if self.changes else []
+        generator = np.random.default_rng(1)
+        one, other = self.parameters.scales(self.x) * random_units(generator, 2 * self.x.size).reshape(2, -1)
+        return found + not_linear(matrix.product, one, other, dtype, self.what)
+
+
+def _output_shape(
+    f: Callable[..., Any], parameters: Parameters, x: Flat, args: Sequence[Any]
+) -> tuple[int, ...]:
+    return np.shape(f(parameters.unflatten(x.copy()), *args))
+
+
+def _callables(**functions: Any) -> None:
+    for name, function in functions.items():
+        if not callable(function):
+            raise TypeError(f"{name} must be callable, not {type(function).__name__}")

@@ -1,0 +1,211 @@
+"""Backward products: the rows of a Jacobian one by one, or mixed by random cotangents."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from gradcheck.bounds import room_within
+from gradcheck.columns import GROUPS_UP_TO
+from gradcheck.contract import Contract, call_outputs, mutation
+from gradcheck.directions import ROUNDING, random_units
+from gradcheck.entries import as_evidence, jacobian_names
+from gradcheck.family import VectorObjective
+from gradcheck.jacobian import Problem, in_words_of, judge_jacobian, prepare
+from gradcheck.lines import VectorSetting, judge_entries, measure_columns
+from gradcheck.matrix import Matrix
+from gradcheck.parameters import Flat, Parameters
+from gradcheck.preflight import Finding
+from gradcheck.report import Report
+from gradcheck.summary import compose
+from gradcheck.verdict import Outcome
+
+__all__ = ["Pullback", "judge_vjp"]
+
+# Random cotangents that stand for all rows where these are many, and columns that are then taken apart.
+MIXED, COLUMNS = 6, 4
+# Rows that are named in one column.
+ROWS = 16
+
+
+class Pullback:
+    """u -> J^T u as a user's function gives it; remembers what it did to x."""
+
+    def __init__(
+        self,
+        vjp: Callable[..., Any],
+        parameters: Parameters,
+        x: Flat,
+        args: tuple[Any, ...],
+        shape: tuple[int, ...],
+    ) -> None:
+        self.vjp, self.parameters, self.x, self.args, self.shape = vjp, parameters, x, args, shape
+        self.outputs = int(np.prod(shape, dtype=np.int64))
+        self.calls = 0
+        self.changes = ""
+
+    def product(self, cotangent: Flat) -> Flat:
+        """J^T u (n,). Raises ValueError or TypeError where the answer has not the structure of x."""
+        self.calls += 1
+        given = self.parameters.unflatten(self.x.copy())
+        u = np.array(cotangent, self.x.dtype).reshape(self.shape)
+        result = self.vjp(given, u if self.shape else u[()], *self.args)
+        self.changes = self.changes or mutation(self.parameters, given, self.x)
+        return self.parameters.flatten(result, "vjp")
+
+    def rows(self, cotangents: Flat) -> Flat:
+        """The products (k, n) of k cotangents (k, m)."""
+        return np.stack([self.product(u) for u in cotangents])
+
+    def findings(self, _: Matrix, dtype: str) -> list[Finding]:
+        """Mutation, determinism, and whether the product is linear in its cotangent."""
+        found = [Finding(f"vjp changes x: {self.changes}", Outcome.FAIL)] if self.changes else []
+        generator = np.random.default_rng(1)
+        one, other = random_units(generator, 2 * self.outputs).reshape(2, -1)
+        if not np.array_equal(self.product(one), self.product(one)):
+            return [*found, Finding("vjp differs between two calls at the same x", Outcome.FAIL)]
+        return found + not_linear(self.product, one, other, dtype, "vjp")
+
+
+def not_linear(
+    product: Callable[[Flat], Flat], one: Flat, other: Flat, dtype: str, what: str
+) -> list[Finding]:
+    """A finding where the product of 2 a + b is not twice that of a and that of b within rounding."""
+    a, b, both = product(one), product(other), product(2.0 * one + other)
+    # Sums inside the product round relative to their largest terms, of which the typical entry is a measure.
+    size = np.maximum(np.abs(2.0 * a) + np.abs(b), np.sqrt(np.mean((2.0 * a) ** 2 + b**2)))
+    allowed = 1e5 * ROUNDING * float(np.finfo(dtype).eps) * size
+    off = np.flatnonzero(~(np.abs(both - (2.0 * a + b)) <= allowed))
+    if off.size == 0:
+        return []
+    k = int(off[0])
+    text = f"{what} is not linear: entry {k} of the product of 2 a + b is {both[k]:.8g}, not {2.0 * a[k] + b[k]:.8g}"
+    return [Finding(text, Outcome.FAIL)]
+
+
+def judge_vjp(
+    f: Callable[..., Any],
+    pull: Pullback,
+    x: Any,
+    bounds: Any,
+    tolerances: tuple[float | None, float, float | None],
+    *,
+    method: str,
+    confidence: float,
+    rng: Any,
+    call: str,
+) -> Report:
+    """The check behind `check_vjp`."""
+    generator = np.random.default_rng(rng)
+    mix = None
+    if pull.outputs > GROUPS_UP_TO:
+        # Each output in its own size, so that none is drowned.
+        f_x = np.abs(np.asarray(f(pull.parameters.unflatten(pull.x.copy()), *pull.args), np.float64)).ravel()
+        usual = float(np.median(f_x[f_x > 0])) if (f_x > 0).any() else 1.0
+        mix = random_units(generator, MIXED * pull.outputs).reshape(MIXED, -1) / np.maximum(f_x, 1e-3 * usual)
+
+    def mixed(tree: Any, *args: Any) -> Any:
+        values = f(tree, *args)
+        return values if mix is None else mix @ np.asarray(values, np.float64).ravel()
+
+    def jac(*_: Any) -> Any:
+        rows = pull.rows(np.eye(pull.outputs) if mix is None else mix)
+        leaves = [rows[:, b.slice].reshape(len(rows), *b.shape) for b in pull.parameters.blocks]
+        return pull.parameters.tree_of(leaves)
+
+    report = judge_jacobian(
+        Problem(mixed, jac, x, pull.args, bounds=bounds, what="vjp"), tolerances, method=method,
+        confidence=confidence, rng=rng, call=call, extra=pull.findings,
+    )  # fmt: skip
+    if mix is not None:
+        if report.outcome is Outcome.FAIL and report.wrong:
+            report = _rows_named(report, f, pull, x, bounds, tolerances, mix[0], call, rng)
+        shape = (pull.outputs, pull.x.size)
+        stand = f"{MIXED} random cotangents stand for all {pull.outputs:,} outputs of f"
+        arrays = tuple(replace(a, shape=shape) for a in report.arrays)
+        report = replace(report, arrays=arrays, notes=(stand, *report.notes))
+    return replace(report, ngev=pull.calls)
+
+
+def _rows_named(
+    report: Report,
+    f: Callable[..., Any],
+    pull: Pullback,
+    x: Any,
+    bounds: Any,
+    tolerances: tuple[float | None, float, float | None],
+    cotangent: Flat,
+    call: str,
+    rng: Any,
+) -> Report:
+    """The same failure with the entries of J itself, where halving the cotangent finds them."""
+    started = time.perf_counter()
+    columns = list(dict.fromkeys(m.flat_index % pull.x.size for m in report.wrong))[:COLUMNS]
+    objective = VectorObjective(f, pull.parameters, args=pull.args)
+    f_x = call_outputs(objective, pull.x, [])
+    setting = prepare(
+        objective, Contract(f_x, None, (), str(np.result_type(pull.x.dtype)), 0), pull.x, tolerances,
+        np.random.default_rng(0), room_within(bounds, pull.parameters, pull.x), Problem(f, None, x, pull.args),
+    )  # fmt: skip
+    parts = []
+    for j in columns:
+        rows = _wrong_rows(setting, pull, cotangent, j)
+        if rows:
+            at = np.array(rows, np.intp)
+            values = pull.rows(np.eye(pull.outputs)[at] if pull.outputs < 2000 else _units(at, pull.outputs))[
+                :, j
+            ]
+            where = np.full(at.size, j), np.zeros(at.size, np.intp)
+            parts.append(judge_entries(setting, [np.array([j])], where[1], at, where[0], values))
+    if not any(part.wrong.size for part in parts):
+        return report
+    names = jacobian_names(pull.shape, pull.parameters)
+    findings = [Finding(f"mixed rows: {report.reason}"), *(Finding(note) for note in report.notes)]
+    named = compose(
+        names, as_evidence(parts, names), findings,
+        tolerance=setting.tolerance, nfev=report.nfev + objective.nfev, ngev=report.ngev,
+        seconds=report.seconds + time.perf_counter() - started, seed=rng, call=call,
+    )  # fmt: skip
+    rest = tuple(note for note in named.notes if "were not checked" not in note)
+    return in_words_of(replace(named, notes=rest), "Jacobian")
+
+
+def _units(rows: Any, m: int) -> Flat:
+    out = np.zeros((rows.size, m))
+    out[np.arange(rows.size), rows] = 1.0
+    return out
+
+
+def _wrong_rows(setting: VectorSetting, pull: Pullback, cotangent: Flat, j: int) -> list[int]:
+    """The rows in which column j is wrong: halves of the cotangent against one measured column, without f."""
+    m = pull.outputs
+    rows = np.arange(m)
+    column = measure_columns(
+        setting, [np.array([j])], np.zeros(m, np.intp), rows, np.full(m, j), np.full(m, np.nan)
+    )
+    bars = 3.0 * np.abs(cotangent) * column.error
+
+    def loud(start: int, stop: int) -> bool:
+        part = np.zeros(m)
+        part[start:stop] = cotangent[start:stop]
+        terms = part * column.value
+        rounding = ROUNDING * setting.jac_eps * float(np.sqrt(np.sum(terms**2)))
+        apart = abs(pull.product(part)[j] - terms.sum())
+        return bool(apart > float(np.sqrt(np.sum(bars[start:stop] ** 2))) + rounding)
+
+    found: list[int] = []
+    queue = [(0, m)]
+    while queue and len(found) < ROWS:
+        start, stop = queue.pop()
+        if not loud(start, stop):
+            continue
+        if stop - start == 1:
+            found.append(start)
+        else:
+            middle = (start + stop) // 2
+            queue += [(middle, stop), (start, middle)]
+    return found
