@@ -448,9 +448,6 @@ def test_six_evaluations_a_coordinate_and_sixteen_a_check(n):
         assert report.nfev == len(calls)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a coordinate without influence is measured three times, as if it were noise"
-)
 def test_a_coordinate_without_influence_costs_no_more_than_another():
     """f = 3 x[0] + 1: nine derivatives of ten are exactly 0, as in many sparse problems."""
     report = check_gradient(
