@@ -260,6 +260,10 @@ WRONG = {
     "TwoLayerNet.loss": [(times(-1), "two_layer_net", "6-5-4"), (times(8), "two_layer_net", "6-5-4")],
     "TwoLayerNet.accuracy": [(times(0.9), "two_layer_net", "accuracy")],
     "TwoLayerNet.numerical_gradient": [(times(-1), "two_layer_net", "6-5-4")],
+    "structured_gradient": [
+        (times(-1), "numerical_training", "dL/dW1"),
+        (times(1 + 1e-6), "numerical_training", "dL/db2"),
+    ],
     "load_mnist": [(exchanged_sets, "minibatch", "shape of x_train")],
     "train": [(uphill, "minibatch_training", "rise of the mean loss")],
 }

@@ -25,6 +25,7 @@ from gradcheck.textbook.numerical import (
     numerical_diff,
     numerical_gradient,
 )
+from gradcheck.textbook.structured import structured_gradient
 from gradcheck.textbook.training import TrainingResult, train
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "sigmoid",
     "softmax",
     "softmax_whole_array",
+    "structured_gradient",
     "sum_squares_error",
     "train",
 ]
