@@ -36,7 +36,7 @@ def rearranged(s: Scope) -> str:
         if s.fits(explained).all() and s.convinces(explained, choices=math.log10(tried)):
             return words
     if _same_values(s):
-        return f"{s.wrong_place()} hold each other's values: analytic is in another order"
+        return f"the values in {s.wrong_place()} are right, but in another order"
     return ""
 
 
@@ -64,9 +64,10 @@ def _orders(s: Scope, array: Array) -> Orders:
         yield f"{b.name} is reversed: numpy.flip(analytic, {axis}) fits", np.flip(array, axis)
     if len(axes) > 1:
         yield f"{b.name} is reversed: numpy.flip(analytic) fits", np.flip(array, axes)
-        columns_first = array.reshape(*b.shape[::-1], array.shape[-1]).transpose(*axes[::-1], -1)
-        words = f"{b.name} is read by columns for rows: analytic.reshape{b.shape[::-1]}.T fits"
-        yield words, columns_first
+        by_columns = array.reshape(*b.shape[::-1], array.shape[-1]).transpose(*axes[::-1], -1)
+        yield f"{b.name} is read by columns for rows: analytic.reshape{b.shape[::-1]}.T fits", by_columns
+        by_rows = array.transpose(*axes[::-1], -1)
+        yield f"{b.name} is read by rows for columns: analytic.T.reshape{b.shape} fits", by_rows
 
 
 def _exchanged(s: Scope, array: Array) -> Orders:
@@ -80,20 +81,20 @@ def _exchanged(s: Scope, array: Array) -> Orders:
 
 
 def _shifted(s: Scope, array: Array) -> Orders:
-    """numpy.roll by each k that brings a fitting value to the worst entry: in memory order, along an axis."""
+    """numpy.roll by each k that brings a fitting value to the worst entry: along an axis, or in memory order."""
     b = s.blocks[0]
     worst = int(np.argmax(np.where(s.wrong, np.abs(s.analytic - s.numerical) / s.allowed, 0.0)))
     entry, part = divmod(int(s.at[worst]) - b.start, array.shape[-1])
     r, slack = s.numerical[worst], s.slack(s.numerical)[worst]
-    entries = array.reshape(-1, array.shape[-1])
-    for k in _shifts(np.abs(entries[:, part] - r) <= slack, entry):
-        yield f"{b.name} is shifted: numpy.roll(analytic, {k}) fits", np.roll(entries, k, axis=0)
     if len(b.shape) > 1:
         index = b.index(int(s.at[worst]))
         for axis in range(len(b.shape)):
             line = array[(*index[:axis], slice(None), *index[axis + 1 :], part)]
             for k in _shifts(np.abs(line - r) <= slack, index[axis]):
                 yield f"{b.name} is shifted: numpy.roll(analytic, {k}, {axis}) fits", np.roll(array, k, axis)
+    entries = array.reshape(-1, array.shape[-1])
+    for k in _shifts(np.abs(entries[:, part] - r) <= slack, entry):
+        yield f"{b.name} is shifted: numpy.roll(analytic, {k}) fits", np.roll(entries, k, axis=0)
 
 
 def _shifts(alike: NDArray[np.bool_], target: int) -> list[int]:
@@ -104,9 +105,9 @@ def _shifts(alike: NDArray[np.bool_], target: int) -> list[int]:
 
 
 def _same_values(s: Scope) -> bool:
-    """Whether three or more wrong entries hold the right values in any order."""
+    """Whether the wrong entries hold the right values in any order."""
     at = np.flatnonzero(s.wrong)
     explained = s.analytic.copy()
     explained[at[np.argsort(s.numerical[at])]] = np.sort(s.analytic[at])
     orders = math.lgamma(at.size + 1) / math.log(10.0)
-    return at.size > 2 and bool(s.fits(explained)[at].all()) and s.convinces(explained, choices=orders)
+    return bool(s.fits(explained)[at].all()) and s.convinces(explained, choices=orders)

@@ -154,6 +154,9 @@ EXAMPLES = {
     "columns for rows": Example(
         M, M.T.reshape(M.shape), "x is read by columns for rows: analytic.reshape(3, 4).T fits"
     ),
+    "rows for columns": Example(
+        M, M.reshape(3, 4).T, "x is read by rows for columns: analytic.T.reshape(4, 3) fits"
+    ),
     "reversed": Example(M, M[::-1], "x is reversed: numpy.flip(analytic, 0) fits"),
     "shifted": Example(V, np.roll(V, 2), "x is shifted: numpy.roll(analytic, -2) fits"),
     "shifted along an axis": Example(M, np.roll(M, 1, 1), "x is shifted: numpy.roll(analytic, -1, 1) fits"),
@@ -161,7 +164,7 @@ EXAMPLES = {
     "another order": Example(
         V,
         V[[0, 4, 1, 3, 2, 5]],
-        "all 3 wrong entries of x hold each other's values: analytic is in another order",
+        "the values in all 3 wrong entries of x are right, but in another order",
     ),
     "exchanged arrays": Example(
         {"up": V, "down": AT}, {"up": AT, "down": V}, 'params["up"] and params["down"] are exchanged'
@@ -254,6 +257,7 @@ SPOILABLE = {
     "transposed": (SQUARE, SQUARE.T),
     "permuted axes": (CUBE, CUBE.transpose(1, 0, 2)),
     "columns for rows": (M, M.T.reshape(M.shape)),
+    "rows for columns": (M, M.reshape(3, 4).T),
     "reversed": (M, M[::-1]),
     "shifted": (V, np.roll(V, 2)),
     "shifted along an axis": (M, np.roll(M, 1, 1)),
@@ -303,6 +307,52 @@ def test_a_nearly_symmetric_matrix_is_named_only_where_transposing_mends_it():
 
     assert explain(nearly, nearly.T) == ("x is transposed",)
     assert explain(nearly, almost) == ()
+
+
+@pytest.mark.parametrize("change", [lambda v: v, spoilt], ids=["as it is", "spoilt"])
+def test_only_arrays_of_one_kind_and_nothing_else_wrong_are_exchanged(change):
+    """Two vectors behind another array are exchanged; not if an entry is off, shapes differ, or a third is wrong."""
+    right = {"first": M, "up": V, "down": AT}
+    (sentence, *_) = explain(right, right | {"up": AT, "down": change(V)}) or ("",)
+
+    assert ("are exchanged" in sentence) == (change is not spoilt)
+    assert explain([V, AT.reshape(2, 3)], [AT, V.reshape(2, 3)]) == ()
+    assert explain([V, AT, normal(6, seed=9)], [normal(6, seed=9), V + AT, V]) == ()
+    assert explain([V, AT + 1j], [AT, V + 1j]) == ()
+
+
+def test_entries_of_a_later_array_are_counted_from_its_own_start():
+    """Exchanged and shifted entries have the array's own indices."""
+    right = {"b": TREE["b"], "W": M, "z": np.array([*Z, 1.0])}
+    exchanged = changed(changed(M, (1, 2), M[3, 0]), (3, 0), M[1, 2])
+
+    assert explain(right, right | {"W": exchanged}) == (
+        'params["W"][1, 2] and params["W"][3, 0] are exchanged',
+    )
+    assert explain(right, right | {"W": np.roll(M, 1, 0)}) == (
+        'params["W"] is shifted: numpy.roll(analytic, -1, 0) fits',
+    )
+    assert explain(right, right | {"W": np.roll(M, 1)}) == (
+        'params["W"] is shifted: numpy.roll(analytic, -1) fits',
+    )
+    assert explain(right, right | {"z": np.roll(right["z"], 2)}) == (
+        'params["z"] is shifted: numpy.roll(analytic, -2) fits',
+    )
+
+
+def test_the_parts_of_one_complex_entry_may_be_exchanged():
+    """Re and Im in each other's place are two reals in another order."""
+    wrong = changed(Z, 2, lambda v: v.imag + 1j * v.real)
+
+    assert explain(Z, wrong) == ("the values in x[2] are right, but in another order",)
+
+
+def test_a_transpose_within_wide_bars_is_not_named():
+    """Two entries a little apart, and bars nearly as wide: transposing them proves nothing."""
+    nearly = changed(np.ones((3, 3)) + np.eye(3), (0, 1), 1.02)
+
+    assert explain(nearly, nearly.T, bar=1e-9) == ("x is transposed",)
+    assert explain(nearly, nearly.T, bar=0.005) == ()
 
 
 def test_one_entry_is_evidence_for_no_constant():
@@ -630,7 +680,7 @@ def test_an_order_among_too_many_is_not_claimed():
     rng = np.random.default_rng(1)
     right, wrong = (rng.permutation(np.linspace(1.0, 2.0, 50)) for _ in range(2))
 
-    assert "hold each other's values" in explain(right, wrong)[0]
+    assert "are right, but in another order" in explain(right, wrong)[0]
     assert explain(right, wrong, bar=0.01) == ()
 
 
