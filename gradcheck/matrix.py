@@ -157,7 +157,8 @@ def read_matrix(result: Any, outputs: tuple[int, ...], parameters: Parameters, w
     parts = []
     for b, leaf in zip(parameters.blocks, leaves, strict=True):
         _real(leaf.dtype, what)
-        _fits(leaf.shape, [(m, b.size), (*outputs, *b.shape)], what)
+        # One output: SciPy takes its gradient for a row.
+        _fits(leaf.shape, [(m, b.size), (*outputs, *b.shape), *([b.shape] if m == 1 else [])], what)
         parts.append(leaf.reshape(m, b.size))
     return Dense(np.hstack(parts).astype(np.float64))
 

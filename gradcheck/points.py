@@ -1,0 +1,103 @@
+"""One gradient at several points: one report, the worst first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from gradcheck.checks import check_gradient
+from gradcheck.estimate import Limit
+from gradcheck.report import ArraySummary, Report
+from gradcheck.several import combine
+from gradcheck.verdict import Outcome
+
+__all__ = ["check_points"]
+
+
+def check_points(
+    f: Callable[..., Any], grad: Any, points: Any, *, count: int | None = None, rng: Any = 0, **options: Any
+) -> Report:
+    """`check_gradient` at each of several points, as one report.
+
+    f, grad, options : as in `check_gradient`; grad must be a callable or True.
+    points : a sequence of x, an array (k, ...) of them, or a sampler: points(generator) -> x.
+    count : how many points to draw from a sampler, default 10; only for a sampler.
+    rng : seed or Generator; each point is checked with a seed drawn from it.
+
+    Returns a Report: PASS where every point passes, FAIL where one fails. One row an array over all points; the
+    entries of the worst point come first, named `x[3] at point 7`. The notes say how many points lie on kinks.
+    Raises ValueError or TypeError for arguments that cannot be used.
+    """
+    if not callable(grad) and grad is not True:
+        raise TypeError("grad must be a callable or True: one gradient is not that of several points")
+    generator = np.random.default_rng(rng)
+    chosen = _drawn(points, count, generator)
+    seeds = generator.integers(2**31, size=len(chosen)).tolist()
+    reports = [check_gradient(f, grad, x, rng=seed, **options) for x, seed in zip(chosen, seeds, strict=True)]
+    by_severity = sorted(range(len(reports)), key=lambda k: -_badness(reports[k]))
+    kinks = sum(_on_kink(report) for report in reports)
+    passed = sum(report.outcome is Outcome.PASS for report in reports)
+    notes = [f"{passed} of {len(reports)} points pass"]
+    if kinks:
+        notes.append(f"{kinks} of {len(reports)} points lie on kinks of f")
+    drawn = f", count={len(chosen)}" if callable(points) else ""
+    given = "".join(f", {key}={value!r}" for key, value in options.items())
+    seed = f"rng={rng!r}" if rng is None or isinstance(rng, int) else "rng=..."
+    report = combine(
+        {f"point {k}": reports[k] for k in by_severity}, method=reports[0].method, seed=rng,
+        call=f"gradcheck.check_points(f, grad, points{drawn}{given}, {seed})", notes=tuple(notes),
+    )  # fmt: skip
+    reason = report.reason
+    if report.outcome is Outcome.PASS:
+        seen = f"a relative mistake of {report.detectable:.2g} would have been seen"
+        reason = f"the gradient passes at all {len(reports)} points; {seen}"
+    wrong = tuple(replace(m, name=f"{m.name} at point {k}") for k in by_severity for m in reports[k].wrong)
+    return replace(report, reason=reason, arrays=_together(reports), wrong=wrong)
+
+
+def _drawn(points: Any, count: int | None, generator: np.random.Generator) -> list[Any]:
+    if callable(points):
+        number = 10 if count is None else count
+        if number < 1:
+            raise ValueError(f"count must be at least 1, not {count!r}")
+        return [points(generator) for _ in range(number)]
+    if count is not None:
+        raise ValueError("count is for a sampler: a sequence of points has its own length")
+    if not isinstance(points, Sequence | np.ndarray) or (
+        np.ndim(points) == 0 and isinstance(points, np.ndarray)
+    ):
+        raise TypeError(
+            f"points must be a sequence of points, an array (k, ...) or a sampler, not {points!r:.60}"
+        )
+    if len(points) == 0:
+        raise ValueError("points is empty: nothing would be checked")
+    return list(points)
+
+
+def _badness(report: Report) -> float:
+    """Failures by their relative error, then what is undecided, then what passes."""
+    error = report.max_error if np.isfinite(report.max_error) else 0.0
+    rank = {Outcome.FAIL: 2.0, Outcome.INCONCLUSIVE: 1.0, Outcome.PASS: 0.0}[report.outcome]
+    return rank + error / (1.0 + error) * 0.5
+
+
+def _on_kink(report: Report) -> bool:
+    if report.evidence is None:
+        return False
+    return bool(np.any(report.evidence.entries.estimate.limit == Limit.KINK))
+
+
+def _together(reports: Sequence[Report]) -> tuple[ArraySummary, ...]:
+    """The rows of all points with one name as one row: sums of counts, the largest errors."""
+    rows: dict[str, ArraySummary] = {}
+    for row in (row for report in reports for row in report.arrays):
+        seen = rows.get(row.name)
+        rows[row.name] = row if seen is None else replace(
+            seen, checked=seen.checked + row.checked, wrong=seen.wrong + row.wrong,
+            inconclusive=seen.inconclusive + row.inconclusive, max_error=max(seen.max_error, row.max_error),
+            error_bar=max(seen.error_bar, row.error_bar), detectable=max(seen.detectable, row.detectable),
+        )  # fmt: skip
+    return tuple(rows.values())
