@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.complex_step import accepts_complex, complex_derivative
-from gradcheck.estimate import Estimate, Limit, estimate
+from gradcheck.complex_step import complex_derivative
+from gradcheck.estimate import ROUNDS, Estimate, Limit, estimate
 from gradcheck.evaluation import Rays
 from gradcheck.parameters import Block, Flat
 from gradcheck.sweep import Setting
@@ -20,12 +19,12 @@ from gradcheck.sweep import Setting
 __all__ = [
     "ArrayEvidence",
     "Certificate",
+    "Gauge",
     "Residual",
     "Tangents",
-    "certify",
-    "complex_residuals",
-    "quick_residual",
-    "residuals_along",
+    "certificate_of",
+    "random_units",
+    "scaled_bound",
     "tangent_scale",
 ]
 
@@ -33,11 +32,10 @@ __all__ = [
 DENSITY = math.sqrt(2.0)
 # The least |u_i|: what a single wrong entry certainly contributes.
 LEAST = 0.5
-# Entries below this many root mean squares of their array are tested as if they were that large: the farther the
-# scales of the entries lie apart, the worse one step serves them all. Chosen by trial on the chapter's network.
-FLOOR = 2.0
 # Rounding of an analytic gradient: what its own sums may be off by, in units in the last place.
 ROUNDING = 64.0
+# Steps tried where an earlier direction of the same array has found a good one.
+FEWER = 2
 NOTHING = np.empty(0, np.intp)
 
 
@@ -45,9 +43,9 @@ NOTHING = np.empty(0, np.intp)
 class Certificate:
     """What K random directions prove about the gradient of one array.
 
-    bound : the scaled error norm ||e s|| is below it, e the error of the gradient and s the scale of each entry
-        (`tangent_scale`): no entry is wrong by more than bound / s_i, that is by more than this fraction of
-        itself or, for smaller entries, of twice the root mean square of its array.
+    bound : the scaled error norm ||e s|| is below it, e the error of the gradient and s (`tangent_scale`) the
+        scale of each entry of x over the largest effect that such an entry has: so to say the error norm as a
+        fraction of the largest entry.
     relative_to_rms : the norm ||e|| itself, in units of the array's root mean square entry.
     confidence : 1 - delta. directions : K.
 
@@ -55,7 +53,7 @@ class Certificate:
     independent ones with at most (sqrt(2) tau / B)^K. So if all stay within tau, a B above
     sqrt(2) tau delta^(-1/K) would have had a chance below delta of going unseen. The constant: u_i has a density
     of at most 1/2, and a sum of independent variables with bounded densities has a density of at most
-    sqrt(2) times the bound over the norm of the coefficients.
+    sqrt(2) times the bound over the norm of the coefficients. docs/certificate.md has the derivation.
     Sources: Ball, Cube slicing in R^n (1986); Rogozin, The estimate for the maximum of the convolution of
     bounded densities (1987).
     """
@@ -76,6 +74,8 @@ class Residual:
     """How far g.v is from the derivative along v: value, and its error bar E.
 
     weight : ||g v||, the root of the sum of squares of the products. rounding : what the rounding of g may add.
+    least : what the smallest single mistake leaves that is worth a search. spread : what errors of the size
+    that the tolerance accepts leave, independent ones in every entry.
     """
 
     value: float
@@ -84,6 +84,8 @@ class Residual:
     rounding: float
     step: float
     limit: Limit
+    least: float = 0.0
+    spread: float = 0.0
 
     @property
     def loud(self) -> bool:
@@ -93,25 +95,46 @@ class Residual:
     @property
     def allowed(self) -> float:
         """What a right gradient may leave."""
-        return 3.0 * self.error + self.rounding
+        return 3.0 * self.error + max(self.rounding, self.least)
 
     @property
     def size(self) -> float:
         """What the residual can be at the most."""
-        return abs(self.value) + 3.0 * self.error
+        size = abs(self.value) + 3.0 * self.error
+        return size if math.isfinite(size) else math.inf
 
-    def accepted(self, rtol: float) -> bool:
-        """Whether independent errors of rtol in every entry explain it."""
-        return abs(self.value) <= 3.0 * self.error + max(self.rounding, rtol * self.weight)
+    @property
+    def accepted(self) -> bool:
+        """Whether errors that the tolerance accepts, independent ones in every entry, explain it."""
+        return abs(self.value) <= 3.0 * self.error + max(self.rounding, self.least, self.spread)
+
+    def less(self, part: Residual) -> Residual:
+        """The residual along the rest of the tangent, given that along a part of it."""
+        return Residual(
+            self.value - part.value,
+            self.error + part.error,
+            math.sqrt(max(self.weight**2 - part.weight**2, 0.0)),
+            self.rounding + part.rounding,
+            self.step,
+            Limit.NONE,
+            self.least,
+            math.sqrt(max(self.spread**2 - part.spread**2, 0.0)),
+        )
 
 
 @dataclass(frozen=True)
 class ArrayEvidence:
-    """What the directions say about one array; `certificate` is None where they are too few or too loud."""
+    """What the directions say about one array; `certificate` is None where they are too few or too loud.
+
+    faint : what a mistake as large as the entry itself, or as its array's root mean square, leaves at the least.
+    ended : what kept it from more directions, if anything did.
+    """
 
     block: Block
     residuals: tuple[Residual, ...]
     certificate: Certificate | None
+    faint: float = LEAST
+    ended: Limit | None = None
 
     @property
     def loud(self) -> bool:
@@ -121,68 +144,59 @@ class ArrayEvidence:
     @property
     def detectable(self) -> float:
         """The relative mistake of one entry that every one of these directions would have shown."""
-        return max((r.allowed + 3.0 * r.error for r in self.residuals), default=math.inf) / LEAST
+        if not self.residuals or self.faint == 0:
+            return math.inf
+        return max(r.allowed + 3.0 * r.error for r in self.residuals) / self.faint
 
     @property
     def limit(self) -> Limit:
         """What keeps the bound from being smaller."""
-        return max(self.residuals, key=lambda r: r.error).limit
+        limits = [r.limit for r in self.residuals]
+        return self.ended or max(limits, key=limits.count)
 
 
 def tangent_scale(setting: Setting, analytic: Flat, block: Block) -> Flat:
-    """The scale s (block.size,) of each entry: 1 / max(|g_i|, floor), so that relative mistakes count alike.
+    """The scale s (block.size,) of each entry: that of x, over the largest effect |g_i| times it in the array.
 
-    Where x spans many decades, the floor is taken for g_i times the scale of x_i. From the analytic gradient:
-    a wrong one makes the directions less well scaled, not the evidence less true.
+    One scale for all where x spans three decades or fewer: entries whose scales lie apart are served badly by one
+    step. No entry is weighed by its own gradient: that gains nothing for the small ones, measured on the
+    chapter's network and on smooth functions of 1000 parameters, and costs a factor ten in the certificate.
     """
-    g = np.abs(analytic[block.slice])
     unit = setting.scales[block.slice]
     middle = float(np.median(unit))
     unit = np.where((unit > 1e-3 * middle) & (unit < 1e3 * middle), middle, unit)
-    effect = g * unit
-    rms = float(np.sqrt(np.mean(effect**2)))
-    if rms == 0:
-        return np.asarray(unit)
-    return np.asarray(unit / np.maximum(effect, min(FLOOR * rms, float(effect.max()))))
+    largest = float(np.max(np.abs(analytic[block.slice]) * unit, initial=0.0))
+    return np.asarray(unit / largest if largest > 0 else unit)
 
 
 class Tangents(Sequence[Flat]):
     """Random tangents for one array, made when asked for: memory for one at a time.
 
-    without : flat indices that stay where they are.
+    size : of x. scale : (block.size,). seeds : one a tangent. still : flat indices that stay where they are.
     """
 
     def __init__(
-        self,
-        setting: Setting,
-        analytic: Flat,
-        block: Block,
-        seeds: Sequence[int],
-        without: NDArray[np.intp] = NOTHING,
+        self, size: int, block: Block, scale: Flat, seeds: Sequence[int], still: NDArray[np.intp] = NOTHING
     ) -> None:
-        self._size, self._where = setting.x.size, block.slice
-        self._scale = tangent_scale(setting, analytic, block)
-        self._without = without
-        self._seeds = seeds
+        self._size, self._where, self._scale, self._still = size, block.slice, scale, still
+        self._seeds = tuple(seeds)
         self._last: tuple[int, Flat] | None = None
 
     def __len__(self) -> int:
         return len(self._seeds)
-
-    def only(self, seeds: Sequence[int]) -> Tangents:
-        """The same array and entries, other seeds."""
-        other = copy.copy(self)
-        other._seeds, other._last = seeds, None
-        return other
 
     def __getitem__(self, k: Any) -> Any:
         if self._last is None or self._last[0] != k:
             generator = np.random.default_rng(self._seeds[k])
             tangent = np.zeros(self._size, self._scale.dtype)
             tangent[self._where] = self._scale * random_units(generator, self._scale.size)
-            tangent[self._without] = 0.0
+            tangent[self._still] = 0.0
             self._last = (k, tangent)
         return self._last[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        # For a worker: the seed says it all.
+        return self.__dict__ | {"_last": None}
 
 
 def random_units(generator: np.random.Generator, n: int) -> NDArray[np.float64]:
@@ -191,123 +205,170 @@ def random_units(generator: np.random.Generator, n: int) -> NDArray[np.float64]:
     return np.asarray(u + np.copysign(0.5, u))
 
 
-def residuals_along(
-    setting: Setting, analytic: Flat, tangents: Sequence[Flat], step: float | None = None
-) -> tuple[Residual, ...]:
-    """How far g.v is from the derivative along each tangent v (size,).
+class Gauge:
+    """How residuals of one array are measured, and what they may be.
 
-    step : where to begin, from earlier directions of the same array. Six evaluations of f a direction where the
-    first step serves.
+    still : flat indices that directions leave alone; analytic must be finite elsewhere, and zero there.
+    rms : the root mean square of the other entries. faint : see ArrayEvidence.
     """
-    m = len(tangents)
-    begin = first_length(setting, analytic, tangents[0]) if step is None else step
-    expected, weight, reach = np.zeros(m), np.zeros(m), np.full(m, np.inf)
-    for k in range(m):
-        expected[k], weight[k] = product(analytic, tangents[k])
-        reach[k] = room_along(setting, tangents[k])
 
-    def wanted(rows: NDArray[np.intp], _: Estimate) -> tuple[Flat, Flat]:
-        # In scaled units each entry counts 1, so these are relative mistakes of one entry.
-        return np.full(rows.size, 1e-2 * setting.tolerance.rtol), np.full(
-            rows.size, 0.05 * setting.tolerance.resolution
+    def __init__(
+        self, setting: Setting, analytic: Flat, block: Block, still: NDArray[np.intp] = NOTHING
+    ) -> None:
+        self.setting, self.analytic, self.block, self.still = setting, analytic, block, still
+        mine = np.abs(analytic[block.slice])
+        count = max(block.size - still.size, 1)
+        self.rms = float(np.sqrt(np.sum(mine**2) / count))
+        if self.rms == 0:
+            # As in a sweep: where g is 0 throughout, what f changes along any direction says what is small.
+            self.rms = setting.slope / float(np.median(setting.scales[block.slice]))
+        self.scale = tangent_scale(setting, analytic, block)
+        moved = np.ones(block.size, bool)
+        moved[still - block.start] = False
+        tolerance = setting.tolerance
+        size = np.maximum(mine, self.rms)[moved]
+        scale = self.scale[moved]
+        self.faint = LEAST * float(np.min(scale * size, initial=np.inf))
+        smallest = float(np.min(scale * (tolerance.rtol * size + tolerance.atol), initial=np.inf))
+        self.least = LEAST * smallest if math.isfinite(smallest) else 0.0
+        self._narrowest = float(scale.min(initial=np.inf))
+
+    def tangents(self, seeds: Sequence[int]) -> Tangents:
+        """One random direction a seed."""
+        return Tangents(self.setting.x.size, self.block, self.scale, seeds, self.still)
+
+    def relative(self, bound: float) -> float:
+        """A bound of ||e s|| as one of ||e||, in units of the root mean square entry."""
+        return bound / self._narrowest / self.rms if self.rms > 0 else math.inf
+
+    def scaled(self, relative: float) -> float:
+        """The inverse of `relative`."""
+        return relative * self._narrowest * self.rms if self.rms > 0 else 0.0
+
+    def real(
+        self, tangents: Sequence[Flat], step: float | None = None, enough: float = 0.0
+    ) -> tuple[Residual, ...]:
+        """Residuals along each tangent v (size,) by real differences.
+
+        step : where to begin, from earlier directions of the same array. enough : a bar 3 E below which no other
+        step is tried. Six evaluations of f a direction where the first step serves.
+        """
+        m = len(tangents)
+        begin = self.first_length(tangents[0]) if step is None else step
+        reach = np.array([self._room_along(tangents[k]) for k in range(m)])
+        precise = min(0.1 * self.least, enough) if enough > 0 else 0.1 * self.least
+        enough = max(enough, precise)
+
+        def wanted(rows: NDArray[np.intp], _: Estimate) -> tuple[Flat, Flat]:
+            return np.full(rows.size, precise), np.full(rows.size, enough)
+
+        found = estimate(
+            self.setting.objective, Rays(self.setting.x, tangents), self.setting.f_x, level=self.setting.level,
+            step=np.full(m, begin), smallest=np.full(m, 1e-9 * begin), wanted=wanted, room=(reach, reach),
+            rounds=ROUNDS if step is None else FEWER,
+        )  # fmt: skip
+        return tuple(
+            self._residual(tangents[k], found.value[k], _bar(found, k), found.step[k], found.limit[k])
+            for k in range(m)
         )
 
-    found = estimate(
-        setting.objective, Rays(setting.x, tangents), setting.f_x, level=setting.level,
-        step=np.full(m, begin), smallest=np.full(m, 1e-9 * begin), wanted=wanted, room=(reach, reach),
-    )  # fmt: skip
-    return tuple(
-        _residual(
-            setting, expected[k] - found.value[k], found.error[k], weight[k], found.step[k], found.limit[k]
+    def quick(self, tangent: Flat, step: float) -> Residual:
+        """A residual from four points at a step that is known to serve; the bar is that of the cruder of its values."""
+        setting = self.setting
+        step = min(step, 0.99 * self._room_along(tangent))
+        offsets = step * np.array([[-1.0, -0.5, 0.5, 1.0]])
+        low, near_low, near_high, high = setting.objective.along(
+            Rays(setting.x, [tangent]), np.zeros(1, np.intp), offsets
+        )[0]
+        wide, near = (high - low) / (2.0 * step), (near_high - near_low) / step
+        error = abs(near - wide) / 3.0 + 3.0 * setting.level / step
+        if not math.isfinite(error):
+            return self._residual(tangent, math.nan, math.inf, step, Limit.DOMAIN)
+        return self._residual(tangent, (4.0 * near - wide) / 3.0, error, step, Limit.NONE)
+
+    def by_complex_step(self, tangents: Sequence[Flat]) -> tuple[Residual, ...] | None:
+        """Residuals by the complex step, one evaluation each; None where f does not take complex numbers."""
+        found = []
+        for k in range(len(tangents)):
+            tangent = tangents[k]
+            scale = self.first_length(tangent)
+            value = complex_derivative(self.setting.objective, self.setting.x, tangent, scale)
+            if not math.isfinite(value):
+                return None
+            weight = math.sqrt(float(np.sum((self.analytic * tangent) ** 2)))
+            error = ROUNDING / 3.0 * float(np.finfo(np.float64).eps) * weight
+            found.append(self._residual(tangent, value, error, scale, Limit.NONE))
+        return tuple(found)
+
+    def first_length(self, tangent: Flat) -> float:
+        """The first step along a tangent: the relative step, times the length over which f changes by its size."""
+        setting = self.setting
+        moved = tangent != 0
+        slope = math.sqrt(float(np.sum((self.analytic[moved] * tangent[moved]) ** 2)))
+        natural = float(np.median(setting.scales[moved] / np.abs(tangent[moved])))
+        length = min(abs(float(setting.f_x)) / slope, natural) if slope > 0 and setting.f_x != 0 else natural
+        return setting.relative_step * length
+
+    def _room_along(self, tangent: Flat) -> float:
+        """How far x can go along the tangent, either way, within the bounds."""
+        if self.setting.room is None:
+            return math.inf
+        moved = tangent != 0
+        room = np.minimum(*self.setting.room)[moved]
+        return float(np.min(room / np.abs(tangent[moved]), initial=np.inf))
+
+    def _residual(self, tangent: Flat, derivative: Any, error: Any, step: Any, limit: Limit) -> Residual:
+        products = self.analytic * tangent
+        weight = math.sqrt(float(products @ products))
+        tolerance = self.setting.tolerance
+        across = math.sqrt(float(tangent @ tangent)) if tolerance.atol else 0.0
+        return Residual(
+            float(products.sum()) - float(derivative),
+            float(error),
+            weight,
+            ROUNDING * self.setting.gradient_eps * weight,
+            float(step),
+            limit,
+            self.least,
+            tolerance.rtol * weight + tolerance.atol * across,
         )
-        for k in range(m)
-    )
 
 
-def _residual(setting: Setting, value: Any, error: Any, weight: Any, step: Any, limit: Limit) -> Residual:
-    rounding = ROUNDING * setting.gradient_eps * float(weight)
-    return Residual(float(value), float(error), float(weight), rounding, float(step), limit)
+def _bar(found: Estimate, k: int) -> float:
+    """The error bar of one direction; at a kink or a jump every slope between the one-sided ones may be meant."""
+    error = float(found.error[k])
+    if found.limit[k] in (Limit.KINK, Limit.JUMP):
+        apart = abs(float(found.right[k]) - float(found.left[k]))
+        return error + apart if math.isfinite(apart) else math.inf
+    return error
 
 
-def quick_residual(setting: Setting, analytic: Flat, tangent: Flat, step: float) -> Residual:
-    """A residual from four points at a step that is known to serve; the bar is that of the cruder of its values."""
-    step = min(step, 0.99 * room_along(setting, tangent))
-    offsets = step * np.array([[-1.0, -0.5, 0.5, 1.0]])
-    low, near_low, near_high, high = setting.objective.along(
-        Rays(setting.x, [tangent]), np.zeros(1, np.intp), offsets
-    )[0]
-    wide, near = (high - low) / (2.0 * step), (near_high - near_low) / step
-    expected, weight = product(analytic, tangent)
-    error = abs(near - wide) / 3.0 + 3.0 * setting.level / step
-    if not math.isfinite(error):
-        return _residual(setting, math.nan, math.inf, weight, step, Limit.DOMAIN)
-    return _residual(setting, expected - (4.0 * near - wide) / 3.0, error, weight, step, Limit.NONE)
-
-
-def product(analytic: Flat, tangent: Flat) -> tuple[float, float]:
-    """g.v, and the root of the sum of squares of its terms."""
-    products = analytic * tangent
-    return float(products.sum()), math.sqrt(float(products @ products))
-
-
-def room_along(setting: Setting, tangent: Flat) -> float:
-    """How far x can go along the tangent, either way, within the bounds."""
-    if setting.room is None:
-        return math.inf
-    moved = tangent != 0
-    return float(np.min(np.minimum(*setting.room)[moved] / np.abs(tangent[moved]), initial=np.inf))
-
-
-def first_length(setting: Setting, analytic: Flat, tangent: Flat) -> float:
-    """The first step along a tangent: the relative step, times the length over which f changes by its size."""
-    moved = tangent != 0
-    slope = math.sqrt(float(np.sum((analytic[moved] * tangent[moved]) ** 2)))
-    natural = float(np.median(setting.scales[moved] / np.abs(tangent[moved])))
-    length = min(abs(float(setting.f_x)) / slope, natural) if slope > 0 and setting.f_x != 0 else natural
-    return setting.relative_step * length
-
-
-def certify(
-    setting: Setting, analytic: Flat, block: Block, residuals: tuple[Residual, ...], confidence: float
+def certificate_of(
+    gauge: Gauge, residuals: Sequence[Residual], confidence: float, delta: float
 ) -> Certificate | None:
-    """The bound that these residuals prove, or None where one of them is not finite."""
-    tau = max(r.size for r in residuals)
-    if not math.isfinite(tau):
-        return None
-    scale = tangent_scale(setting, analytic, block)
-    bound = DENSITY * tau * (1.0 - confidence) ** (-1.0 / len(residuals))
-    rms = float(np.sqrt(np.mean(analytic[block.slice] ** 2)))
-    relative = bound / float(scale.min()) / rms if rms > 0 else math.inf
-    return Certificate(block.name, bound, relative, confidence, len(residuals))
+    """The bound that these residuals prove, missed with a chance of delta; None where it is not finite.
 
-
-def complex_residuals(
-    setting: Setting, analytic: Flat, tangents: Sequence[Flat], first: Residual | None
-) -> tuple[Residual, ...] | None:
-    """Residuals by the complex step, one evaluation each; None where f does not compute with complex numbers.
-
-    first : the residual along the first tangent by real differences, which moved every entry of the array; None
-    unless the complex step confirms it within its bar. Without it the complex step is trusted already.
+    confidence : what the certificate states, of which delta is this bound's share.
     """
-    if not accepts_complex(setting.objective):
+    bound = scaled_bound(sorted(r.size for r in residuals), delta)
+    if not math.isfinite(bound):
         return None
-    found = []
-    for k in range(len(tangents)):
-        scale = first_length(setting, analytic, tangents[k])
-        value = complex_derivative(setting.objective, setting.x, tangents[k], scale)
-        if not math.isfinite(value):
-            return None
-        expected, weight = product(analytic, tangents[k])
-        error = ROUNDING / 3.0 * float(np.finfo(np.float64).eps) * weight
-        residual = _residual(setting, expected - value, error, weight, scale, Limit.NONE)
-        if (
-            k == 0
-            and first is not None
-            and not abs(residual.value - first.value) <= 3.0 * (first.error + error)
-        ):
-            return None
-        found.append(residual)
-    return tuple(found)
+    return Certificate(gauge.block.name, bound, gauge.relative(bound), confidence, len(residuals))
+
+
+def scaled_bound(sizes: Sequence[float], delta: float) -> float:
+    """The scaled error norm that directions with residuals up to `sizes` (K,), ascending, prove.
+
+    The chance that all but m stay within tau is at most C(K, m) (sqrt(2) tau / B)^(K - m). With many directions
+    the least precise few are better left out: one m for each twelve directions, and the best counts, each with
+    its share of delta.
+    """
+    k = len(sizes)
+    options = range(1 + k // 12)
+    share = delta / len(options)
+    return min(
+        DENSITY * sizes[k - m - 1] * math.pow(share / math.comb(k, m), -1.0 / (k - m)) for m in options
+    )
 
 
 def _percent(confidence: float) -> str:

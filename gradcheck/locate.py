@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gradcheck.directions import Residual, quick_residual
-from gradcheck.estimate import Limit
+from gradcheck.directions import Gauge, Residual
 from gradcheck.parameters import Block, Flat
-from gradcheck.sweep import Index, Setting
+from gradcheck.sweep import Index
 
 __all__ = ["Box", "Located", "locate"]
 
@@ -20,6 +19,8 @@ __all__ = ["Box", "Located", "locate"]
 SAMPLES = 4
 # A box this small is split to its end: naming its entries costs no more than sampling them.
 SMALL = 8
+# Evaluations of f that one split may take: two axes, four sampled entries.
+COSTLIEST = 32
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Located:
     """What the search found in one array, as flat indices and boxes.
 
     suspects : single entries. dense : boxes in which most sampled entries were wrong, with those that were.
-    open : boxes that hold something wrong, but the budget or the noise ended the search there.
+    open : boxes that hold something wrong, but the budget ended the search there.
     """
 
     suspects: list[int] = field(default_factory=list)
@@ -93,26 +94,26 @@ def working_shape(block: Block) -> tuple[int, ...]:
 
 
 def locate(
-    setting: Setting,
-    analytic: Flat,
-    block: Block,
+    gauge: Gauge,
     tangent: Flat,
     residual: Residual,
     *,
+    exact: bool,
     budget: int,
     generator: np.random.Generator,
 ) -> Located:
     """Split the array while its parts are loud.
 
     The same tangent all along: the residual of one half is that of the whole less that of the other, so a split
-    costs one test of four evaluations, about 4 (1 + k log2(n/k) + k) for k wrong among n. A box whose halves are
-    both loud may be wrong throughout (a row, a block): a few of its entries are looked at before it is split on.
-    budget : evaluations of f after which the search ends with what it knows.
+    costs one test, and k wrong entries among n about 1 + k log2(n/k) + k tests.
+    exact : the tests are complex steps, of one evaluation each; otherwise real differences, of four. A box whose
+    halves are both loud may be wrong throughout (a row, a block): a few of its entries are looked at before it is
+    split on. budget : evaluations of f after which the search ends with what it knows.
     """
-    search = _Search(setting, analytic, block, tangent, generator)
-    last = setting.objective.nfev + budget
-    shape = working_shape(block)
-    whole = Box(tuple((0, n) for n in shape))
+    search = _Search(gauge, tangent, exact, generator)
+    objective = gauge.setting.objective
+    last = objective.nfev + budget
+    whole = Box(tuple((0, n) for n in search.shape))
     queue: list[tuple[float, int, Box, Residual]] = [(-abs(residual.value), 0, whole, residual)]
     pushed = 1
     found = Located()
@@ -121,18 +122,18 @@ def locate(
         if box.size == 1:
             found.suspects.append(search.flat_index(box))
             continue
-        if setting.objective.nfev + 32 > last or setting.objective.remaining < 32:
+        if objective.nfev + COSTLIEST > last or objective.remaining < COSTLIEST:
             found.open.append(box)
             continue
         parts = search.split(box, loud)
-        if isinstance(parts, list) and not parts:
-            found.open.append(box)
-        elif isinstance(parts, tuple):
+        if isinstance(parts, tuple):
             found.dense.append((box, list(parts)))
-        else:
-            for part, its in parts:
-                heapq.heappush(queue, (-abs(its.value), pushed, part, its))
-                pushed += 1
+        elif not parts and box.size <= SMALL:
+            # Too faint to be told apart: each is judged by itself.
+            found.suspects += flat_indices(gauge.block, box).tolist()
+        for part, its in parts if isinstance(parts, list) else ():
+            heapq.heappush(queue, (-abs(its.value), pushed, part, its))
+            pushed += 1
     found.dense = join_boxes(found.dense)
     return found
 
@@ -153,11 +154,9 @@ def join_boxes(dense: list[tuple[Box, list[int]]]) -> list[tuple[Box, list[int]]
 class _Search:
     """The tests of one search."""
 
-    def __init__(
-        self, setting: Setting, analytic: Flat, block: Block, tangent: Flat, generator: np.random.Generator
-    ) -> None:
-        self.setting, self.analytic, self.block, self.tangent = setting, analytic, block, tangent
-        self.shape = working_shape(block)
+    def __init__(self, gauge: Gauge, tangent: Flat, exact: bool, generator: np.random.Generator) -> None:
+        self.gauge, self.block, self.tangent, self.exact = gauge, gauge.block, tangent, exact
+        self.shape = working_shape(gauge.block)
         self.generator = generator
 
     def split(self, box: Box, residual: Residual) -> list[tuple[Box, Residual]] | tuple[int, ...]:
@@ -176,19 +175,12 @@ class _Search:
     def _halve(self, box: Box, whole: Residual, axis: int) -> list[tuple[Box, Residual]]:
         one, other = box.halves(axis)
         first = self._residual(one, whole.step)
-        second = Residual(
-            whole.value - first.value,
-            whole.error + first.error,
-            math.sqrt(max(whole.weight**2 - first.weight**2, 0.0)),
-            whole.rounding + first.rounding,
-            whole.step,
-            Limit.NONE,
-        )
-        loud = [(part, its) for part, its in ((one, first), (other, second)) if its.loud]
-        if not loud and whole.loud:
-            # The bars have added up: measure the second half itself.
-            second = self._residual(other, whole.step)
-            loud = [(part, its) for part, its in ((one, first), (other, second)) if its.loud]
+        pairs = ((one, first), (other, whole.less(first)))
+        loud = [(part, its) for part, its in pairs if its.loud]
+        if not loud and not self.exact:
+            # The bars of four points, and of a difference, are the cruder ones.
+            pairs = ((one, self._precise(one, whole)), (other, self._precise(other, whole)))
+            loud = [(part, its) for part, its in pairs if its.loud]
         return loud
 
     def _mostly_wrong(self, box: Box) -> tuple[int, ...]:
@@ -211,17 +203,29 @@ class _Search:
         return tuple(wrong)
 
     def _residual(self, box: Box, step: float) -> Residual:
+        part = self._part(box)
+        if self.exact:
+            measured = self.gauge.by_complex_step([part])
+            if measured is not None:
+                return measured[0]
+        return self.gauge.quick(part, step)
+
+    def _precise(self, box: Box, whole: Residual) -> Residual:
+        return self.gauge.real([self._part(box)], whole.step, 3.3 * whole.error)[0]
+
+    def _part(self, box: Box) -> Flat:
         part = np.zeros_like(self.tangent)
         view = part[self.block.slice].reshape(self.shape)
         where = tuple(slice(a, b) for a, b in box.ranges)
         view[where] = self.tangent[self.block.slice].reshape(self.shape)[where]
-        return quick_residual(self.setting, self.analytic, part, step)
+        return part
 
     def _step_of(self, box: Box) -> float:
         """The step for a single entry: what the sweep would take, in units of the tangent."""
         at = self.flat_index(box)
         speed = abs(float(self.tangent[at]))
-        return self.setting.relative_step * float(self.setting.scales[at]) / speed if speed > 0 else 1.0
+        setting = self.gauge.setting
+        return setting.relative_step * float(setting.scales[at]) / speed if speed > 0 else 1.0
 
     def flat_index(self, box: Box) -> int:
         """The place of a one-entry box in the flat vector."""

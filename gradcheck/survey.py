@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from gradcheck.directions import (
-    ArrayEvidence,
-    Residual,
-    Tangents,
-    certify,
-    complex_residuals,
-    residuals_along,
-)
+from gradcheck.complex_step import accepts_complex
+from gradcheck.directions import ArrayEvidence, Gauge, Residual, certificate_of, scaled_bound
+from gradcheck.estimate import Limit
 from gradcheck.locate import Box, flat_indices, locate
 from gradcheck.parameters import Block, Flat
 from gradcheck.sweep import Evidence, Setting, merge, sweep
 
 __all__ = ["Region", "Survey", "survey"]
 
-# Directions an array: with six, a confidence of 1 - 1e-6 costs a factor 10 in the bound; more where that is too much.
-FIRST, STEP, MOST = 6, 2, 24
+# Numbers of directions after which an array may be certified; each of them spends a share of 1 - confidence.
+LOOKS = (4, 6, 8, 12, 18, 24, 32)
 # Sampled entries of a region that are judged one by one.
 JUDGED = 4
 # Searches of one array: what a first tangent hid behind larger errors, a second shows.
 SEARCHES = 3
 # Entries with less room between their bounds than this part of their scale are swept instead.
 NARROW = 0.1
+# A real difference confirms the complex step only where it knows two digits itself.
+CONFIRMS = 1e-2
 
 
 @dataclass(frozen=True)
@@ -66,8 +63,7 @@ def survey(
 
     confidence : of all certificates together. location_budget : evaluations of f for one search.
     """
-    each = 1.0 - (1.0 - confidence) / len(setting.parameters.blocks)
-    examiner = _Examiner(setting, analytic, each, rng, location_budget)
+    examiner = _Examiner(setting, analytic, confidence, rng, location_budget)
     arrays: list[ArrayEvidence] = []
     interrupted = False
     try:
@@ -90,6 +86,9 @@ class _Examiner:
         size = np.concatenate([np.full(b.size, _rms(analytic[b.slice])) for b in setting.parameters.blocks])
         self.setting = replace(setting, gradient_scale=size)
         self.given, self.confidence, self.rng, self.budget = analytic, confidence, rng, budget
+        # The chance to be wrong, shared by all certificates that might be issued.
+        self.delta = (1.0 - confidence) / (len(setting.parameters.blocks) * (SEARCHES + 1) * len(LOOKS))
+        self.takes_complex = accepts_complex(setting.objective)
         self.still = ~np.isfinite(analytic)
         self.analytic = np.where(self.still, 0.0, analytic)
         self.regions: list[Region] = []
@@ -109,34 +108,91 @@ class _Examiner:
         self.judged.append(self.judge(single))
 
     def examine(self, block: Block) -> ArrayEvidence:
-        """One direction; where it is loud the search, and another direction for what is left; then the rest."""
-        for _ in range(SEARCHES):
+        """Directions; where one is loud the search, and other directions for what is left.
+
+        At last a gradient that is loud, but by no more than errors within the tolerance make together, is
+        certified as it is.
+        """
+        may_be_exact = True
+        last = self.setting.objective.nfev + self.budget
+        for attempt in range(SEARCHES + 1):
             if self.still[block.slice].all():
                 return ArrayEvidence(block, (), None)
-            still = np.flatnonzero(self.still[block.slice]) + block.start
-            tangents = Tangents(self.setting, self.analytic, block, self._seeds(1), still)
-            (first,) = residuals_along(self.setting, self.analytic, tangents)
-            if not first.loud:
-                return self._certified(block, tangents, first)
-            if not self._search(block, tangents[0], first):
+            tests = self._test(block, may_be_exact, tolerant=attempt == SEARCHES)
+            budget = last - self.setting.objective.nfev
+            if tests.loud is None or attempt == SEARCHES or budget <= 0:
                 break
-        if first.accepted(self.setting.tolerance.rtol):
-            return self._certified(block, tangents, first)
-        return ArrayEvidence(block, (first,), None)
-
-    def _search(self, block: Block, tangent: Flat, residual: Residual) -> bool:
-        """Locate and judge; whether something was found that later directions should leave out."""
-        found = locate(
-            self.setting, self.analytic, block, tangent, residual, budget=self.budget, generator=self.rng
+            if not self._search(tests, budget) and tests.exact:
+                # Where nothing is wrong after all, f is not analytic.
+                may_be_exact = False
+        certificate = certificate_of(tests.gauge, tests.residuals, self.confidence, self.delta)
+        return ArrayEvidence(
+            block,
+            tuple(tests.residuals),
+            certificate if tests.loud is None else None,
+            tests.gauge.faint,
+            Limit.BUDGET if tests.unfinished else None,
         )
+
+    def _test(self, block: Block, may_be_exact: bool, *, tolerant: bool) -> _Tests:
+        """As many directions as make the bound meet the resolution, or until one is loud."""
+        inside = np.flatnonzero(self.still[block.slice]) + block.start
+        gauge = Gauge(self.setting, self.analytic, block, inside)
+        tests = _Tests(gauge, tolerant)
+        needed = gauge.scaled(self.setting.tolerance.resolution)
+        enough = min(needed / scaled_bound([1.0] * LOOKS[1], self.delta), 2.0 * gauge.least)
+        tangents = gauge.tangents(self._seeds(1))
+        (first,) = gauge.real(tangents, enough=enough)
+        exact = self._confirmed(gauge, tangents, first) if may_be_exact else None
+        tests.exact = exact is not None
+        tests.add(tangents, exact or (first,))
+        # The sizes of the next residuals are taken to be up to a third larger than the first.
+        expected = 1.3 * tests.residuals[0].size
+        for look in LOOKS:
+            if look < LOOKS[-1] and scaled_bound([expected] * look, self.delta) > needed > 0:
+                continue
+            if tests.loud is not None:
+                break
+            tangents = gauge.tangents(self._seeds(look - len(tests.residuals)))
+            if self.setting.objective.remaining < len(tangents) * (1 if exact else 6):
+                tests.unfinished = True
+                break
+            measured = gauge.by_complex_step(tangents) if exact else None
+            tests.add(tangents, measured or gauge.real(tangents, first.step, max(enough, 6.0 * first.error)))
+            if needed == 0 or scaled_bound(sorted(r.size for r in tests.residuals), self.delta) <= needed:
+                break
+        return tests
+
+    def _confirmed(
+        self, gauge: Gauge, tangents: Sequence[Flat], first: Residual
+    ) -> tuple[Residual, ...] | None:
+        """The complex step along the first tangent, where f takes complex numbers and the real difference agrees.
+
+        That tangent moves every entry of the array.
+        """
+        if not self.takes_complex or self.setting.objective.remaining < 1:
+            return None
+        if not 3.0 * first.error <= CONFIRMS * first.weight:
+            return None
+        exact = gauge.by_complex_step(tangents)
+        if exact is None:
+            self.takes_complex = False
+            return None
+        apart = abs(exact[0].value - first.value)
+        return exact if apart <= 3.0 * (first.error + exact[0].error) else None
+
+    def _search(self, tests: _Tests, budget: int) -> bool:
+        """Locate and judge; whether anything is wrong, or may be where the budget ended the search."""
+        assert tests.loud is not None
+        block = tests.gauge.block
+        tangent, residual = tests.loud
+        found = locate(tests.gauge, tangent, residual, exact=tests.exact, budget=budget, generator=self.rng)
         samples = [entry for _, entries in found.dense for entry in entries[:JUDGED]]
         evidence = self.judge([*found.suspects, *samples])
         self.judged.append(evidence)
         wrong = set(evidence.wrong.tolist())
-        accused = False
-        for entry in found.suspects:
-            self.still[entry] = True
-            accused |= entry in wrong
+        self.still[found.suspects] = True
+        accused = not wrong.isdisjoint(found.suspects)
         for box, entries in found.dense:
             # A region whose samples are right within rtol differs a little throughout: that is not wrong.
             if wrong.intersection(entries):
@@ -150,28 +206,31 @@ class _Examiner:
         self.still[flat_indices(block, box)] = True
         self.regions.append(Region(block, box, throughout))
 
-    def _certified(self, block: Block, tangents: Tangents, first: Residual) -> ArrayEvidence:
-        """As many directions as make the bound meet the resolution; by the complex step where it serves."""
-        residuals: tuple[Residual, ...] = (first,)
-        witness = complex_residuals(self.setting, self.analytic, tangents, first)
-        while len(residuals) < MOST:
-            more = tangents.only(
-                self._seeds(min(STEP, MOST - len(residuals)) if len(residuals) > 1 else FIRST - 1)
-            )
-            by_complex = complex_residuals(self.setting, self.analytic, more, None) if witness else None
-            if by_complex is None and self.setting.objective.remaining < 6 * len(more):
-                break
-            found = by_complex or residuals_along(self.setting, self.analytic, more, first.step)
-            residuals = (*(witness if by_complex and len(residuals) == 1 and witness else residuals), *found)
-            certificate = certify(self.setting, self.analytic, block, residuals, self.confidence)
-            if certificate is not None and certificate.relative_to_rms <= self.setting.tolerance.resolution:
-                break
-        return ArrayEvidence(
-            block, residuals, certify(self.setting, self.analytic, block, residuals, self.confidence)
-        )
-
     def _seeds(self, count: int) -> list[int]:
         return [int(seed) for seed in self.rng.integers(2**62, size=count)]
+
+
+@dataclass
+class _Tests:
+    """The directions of one array so far.
+
+    loud : the first tangent along which something is wrong, and its residual. exact : by the complex step.
+    unfinished : the budget did not suffice.
+    """
+
+    gauge: Gauge
+    tolerant: bool
+    residuals: list[Residual] = field(default_factory=list)
+    loud: tuple[Flat, Residual] | None = None
+    exact: bool = False
+    unfinished: bool = False
+
+    def add(self, tangents: Sequence[Flat], residuals: Sequence[Residual]) -> None:
+        """Note the residuals along some tangents."""
+        self.residuals += residuals
+        for k, residual in enumerate(residuals):
+            if self.loud is None and (not residual.accepted if self.tolerant else residual.loud):
+                self.loud = (tangents[k], residual)
 
 
 def _rms(values: Flat) -> float:
