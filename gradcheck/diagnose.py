@@ -150,10 +150,10 @@ def _times(n: int, larger: bool) -> str:
 
 
 def _constant(c: float, spread: float) -> str:
-    """C with the digits that are known, at most six, or as many as it takes to tell it from 1."""
-    apart = max(abs(c - 1.0), 1e-13)
-    enough = 6 if apart > 1e-4 else 3 - math.floor(math.log10(apart))
-    return number(c, max(2, min(enough, -math.floor(math.log10(max(spread, 1e-16))))))
+    """C with the digits that are known, at most six, but as many as it takes to tell it from 1."""
+    telling = 1 - math.floor(math.log10(max(abs(c - 1.0), 1e-13)))
+    known = -math.floor(math.log10(max(spread, 1e-16)))
+    return number(c, max(2, telling, min(max(6, telling + 2), known)))
 
 
 def _conjugate(s: Scope) -> Explanation | None:

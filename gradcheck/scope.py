@@ -129,7 +129,7 @@ class Scope:
 
     def _region(self, filled: bool) -> str:
         """The row, column or block of one array that the wrong entries fill, or (not filled) lie in."""
-        if len(self.blocks) > 1:
+        if len(self.blocks) > 1 or not self.blocks[0].shape:
             return ""
         block = self.blocks[0]
         parts = 2 if block.is_complex else 1

@@ -437,6 +437,7 @@ def test_a_factor_that_is_no_length_gets_no_meaning(c):
 def test_a_factor_near_one_is_given_with_the_digits_that_tell_it_from_one():
     """1 x numerical would say nothing."""
     assert "1.0000123 x numerical" in explain(V, 1.0000123 * V, rtol=1e-7)[0]
+    assert "scaled by 1.001" in explain(np.ones(1), np.array([1.00108]), bar=3e-4)[0]
 
 
 def test_what_fits_equally_well_is_all_said():
@@ -750,6 +751,12 @@ def test_a_conjugate_within_wide_bars_is_not_named():
 
     assert explain(z, z.conj(), bar=1e-3) != ()
     assert explain(z, z.conj(), bar=0.1) == ()
+
+
+def test_a_complex_number_by_itself_has_no_place():
+    """Both of its parts are wrong, and there is nothing to say of where."""
+    assert explain(np.array(1.0 + 2.0j), np.array(3.3 + 5.1j)) == ()
+    assert explain(np.array(1.0 + 2.0j), np.array(1.0 - 2.0j))[0].startswith("analytic is the conjugate")
 
 
 def test_a_sign_lost_in_one_imaginary_part_is_no_convention():
