@@ -15,6 +15,7 @@ from gradcheck.diagnose import Diagnosis, diagnose
 from gradcheck.errors import GradientCheckInterrupted, GradientError
 from gradcheck.estimate import Estimate, first_step, shaped
 from gradcheck.evaluation import Objective, Rays
+from gradcheck.hessian import and_hessian
 from gradcheck.noise import FIRST_SPACING, WIDEST, Noise, measure_noise
 from gradcheck.parameters import Flat, Parameters
 from gradcheck.preflight import Finding, Inspection, gradient_at, inspect, inspect_noise
@@ -52,6 +53,7 @@ def check_gradient(
     subgradient: bool = False,
     confidence: float = 1 - 1e-6,
     vectorized: bool = False,
+    hessian: Any = None,
     rng: Any = 0,
 ) -> Report:
     """Judge a gradient: PASS, FAIL or INCONCLUSIVE, each with its evidence.
@@ -71,6 +73,8 @@ def check_gradient(
     confidence : of the certificate that random directions give, for all arrays together.
     vectorized : f takes k points at once, along a last axis more than x has, and returns (k,) values, as in
         scipy.differentiate: a sweep is a few calls of f. grad gets one x, as always.
+    hessian : hessian(x, *args) -> the second derivatives of f, checked as `check_hessian` does, against differences
+        of grad; the report holds both.
     rng : seed or Generator for the random directions, and for the one in which the noise of f is measured.
 
     Returns a Report. Exceptions that f or grad raise at x itself propagate with a note; at a point that the
@@ -84,6 +88,8 @@ def check_gradient(
     started = time.perf_counter()
     _validate(f, grad, args, method, max_nfev, subgradient, rng)
     _validate_numbers(rtol=rtol, atol=atol, resolution=resolution, confidence=confidence)
+    if hessian is not None and not (callable(grad) or grad is True):
+        raise TypeError("hessian is compared with differences of grad: pass grad as a callable, or True")
     parameters, flat = Parameters.of(x)
     recipe = Recipe.of(f, grad, parameters, flat, args, options, rng)
     if vectorized and grad is True:
@@ -121,6 +127,9 @@ def check_gradient(
     )
     if evidence is not None and evidence.interrupted:
         raise GradientCheckInterrupted(report)
+    if hessian is not None:
+        same = {"rtol": rtol, "atol": atol, "resolution": resolution, "bounds": bounds, "rng": rng}
+        return and_hessian(report, f, grad, hessian, x, args, same)
     return report
 
 
@@ -273,7 +282,7 @@ def call_text(name: str, options: dict[str, Any], rng: Any) -> str:
 
 def _written(value: Any) -> str:
     # Arrays, trees and data are not for one line of text.
-    text = repr(value)
+    text = repr(value.item() if isinstance(value, np.generic) else value)
     return text if len(text) <= 40 and "\n" not in text else "..."
 
 

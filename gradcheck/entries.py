@@ -34,10 +34,12 @@ class JacobianNames(Parameters):
         n = self.blocks[0].shape[1]
         i, j = divmod(flat_index, n)
         assert self.columns is not None
-        row, column = output_name(self.outputs, i), self.columns.name(j)
-        plain = row == f"f[{i}]" and column == f"x[{j}]"
+        symmetric = self.blocks[0].name == "H"
+        row = self.columns.name(i) if symmetric else output_name(self.outputs, i)
+        column = self.columns.name(j)
+        plain = row in (f"f[{i}]", f"x[{i}]") and column == f"x[{j}]"
         place = self.blocks[0].name + f"[{i}, {j}]"
-        return place if plain else f"{place} (d{row} / d{column})"
+        return place if plain else f"{place} ({row}, {column})"
 
 
 def jacobian_names(outputs: tuple[int, ...], parameters: Parameters, symbol: str = "J") -> JacobianNames:

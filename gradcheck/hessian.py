@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from gradcheck.directions import ROUNDING
 from gradcheck.jacobian import Problem, call_text, judge_jacobian
 from gradcheck.matrix import Dense, Matrix, Sparse
 from gradcheck.parameters import Parameters
-from gradcheck.preflight import Finding
+from gradcheck.preflight import Finding, is_pair
 from gradcheck.report import Report
 from gradcheck.several import combine
 from gradcheck.verdict import DEFAULT_RTOL, Outcome
@@ -114,14 +113,18 @@ def asymmetry(matrix: Matrix, rtol: float | None, atol: float, dtype: str) -> li
 
 
 def and_hessian(
-    report: Report, grad: Any, hess: Any, x: Any, args: Sequence[Any], options: dict[str, Any]
+    report: Report, f: Any, grad: Any, hess: Any, x: Any, args: Sequence[Any], options: dict[str, Any]
 ) -> Report:
     """The report of a gradient, and that of its Hessian, as one.
 
-    grad : as `check_gradient` takes it, but not an array. options : further arguments of `check_hessian`.
+    f, grad : as `check_gradient` takes them. options : further arguments of `check_hessian`.
     """
-    second = check_hessian(grad, hess, x, args=args, **options)
-    both = combine(
-        {"gradient": report, "hessian": second}, method=report.method, seed=report.seed, call=report.call
-    )
-    return dataclasses.replace(both, recipe=report.recipe)
+    parameters, _ = Parameters.of(x)
+
+    def gradient(at: Any, *more: Any) -> Any:
+        result = f(at, *more) if grad is True else grad(at, *more)
+        return result[1] if grad is True or is_pair(result, parameters) else result
+
+    second = check_hessian(gradient, hess, x, args=args, **options)
+    call = report.call.replace("(f, grad, x", "(f, grad, x, hessian=hess", 1)
+    return combine({"gradient": report, "hessian": second}, method=report.method, seed=report.seed, call=call)

@@ -249,7 +249,9 @@ def judge_entries(
     suspects = judgement.wrong & np.isfinite(analytic)
     if suspects.any():
         excess = np.full(len(groups), np.inf)
-        np.minimum.at(excess, group[suspects], (np.abs(analytic - found.value) / judgement.allowed)[suspects])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            each = np.abs(analytic - found.value) / judgement.allowed
+        np.minimum.at(excess, group[suspects], np.nan_to_num(each[suspects]))
         # The least wrong first: they are the ones that a bar slightly too small would make.
         order = np.argsort(excess)[: int(np.isfinite(excess).sum())]
         for part in (order[:CONFIRMED], order[CONFIRMED:]):

@@ -138,8 +138,8 @@ class Product:
 def read_matrix(result: Any, outputs: tuple[int, ...], parameters: Parameters, what: str = "jac") -> Matrix:
     """The Jacobian that a user's function returned.
 
-    result : (m, n), or of f's shape followed by x's, or a tree of such arrays with the structure of x; a
-    scipy.sparse matrix or array (m, n); a LinearOperator (m, n).
+    result : (m, n), also where x is a tree; or of f's shape followed by x's, or a tree of such arrays with the
+    structure of x; a scipy.sparse matrix or array (m, n); a LinearOperator (m, n).
     Raises ValueError or TypeError naming what it is and what it should be.
     """
     m, n = int(np.prod(outputs, dtype=np.int64)), parameters.size
@@ -153,6 +153,9 @@ def read_matrix(result: Any, outputs: tuple[int, ...], parameters: Parameters, w
         _real(array.dtype, what)
         array = array.astype(np.float64)
         return Sparse(array, array)
+    if isinstance(result, np.ndarray) and result.shape == (m, n):
+        _real(result.dtype, what)
+        return Dense(np.array(result, np.float64))
     leaves = [np.asarray(leaf) for leaf in parameters.arrays(result, what)]
     parts = []
     for b, leaf in zip(parameters.blocks, leaves, strict=True):
@@ -165,7 +168,7 @@ def read_matrix(result: Any, outputs: tuple[int, ...], parameters: Parameters, w
 
 def matrix_dtype(result: Any, parameters: Parameters) -> np.dtype[Any]:
     """The coarsest dtype in which a Jacobian was computed."""
-    if isinstance(result, LinearOperator) or scipy.sparse.issparse(result):
+    if isinstance(result, LinearOperator | np.ndarray) or scipy.sparse.issparse(result):
         dtypes = [np.dtype(result.dtype or np.float64)]
     else:
         dtypes = [np.asarray(leaf).dtype for leaf in parameters.arrays(result, "jac")]
