@@ -14,10 +14,10 @@ from gradcheck.parameters import Parameters
 from gradcheck.preflight import Finding
 from gradcheck.recipe import Recipe
 from gradcheck.report import ArraySummary, Mismatch, Report
-from gradcheck.survey import Survey
+from gradcheck.survey import Region, Survey
 from gradcheck.sweep import Evidence
 from gradcheck.verdict import Outcome, Tolerance
-from gradcheck.wording import mismatch_line, number
+from gradcheck.wording import NOT_TO_BLAME, count, discrepancy, number, short
 
 __all__ = ["compose"]
 
@@ -122,7 +122,9 @@ def summaries(
         known = mine & np.isfinite(evidence.estimate.error)
         distance = np.abs(evidence.analytic[known] - evidence.estimate.value[known])
         together = survey.arrays[k] if survey is not None else None
-        tested = together is not None and bool(together.residuals)
+        tested = together is not None and _was_tested(together)
+        # What passes as a subgradient has no derivative: its slopes say nothing of what would have been seen.
+        smooth = known & ~evidence.judgement.subgradient
         rows.append(
             ArraySummary(
                 b.name,
@@ -134,10 +136,14 @@ def summaries(
                 float(evidence.estimate.error[known].max(initial=0.0)) if known.any() else float("nan"),
                 max(together.detectable, tolerance.rtol)
                 if together is not None and tested
-                else _worst(evidence.judgement.detectable[known]),
+                else _worst(evidence.judgement.detectable[smooth]),
             )
         )
     return tuple(rows)
+
+
+def _was_tested(array: ArrayEvidence) -> bool:
+    return any(np.isfinite(residual.error) for residual in array.residuals)
 
 
 def _outcome(
@@ -181,20 +187,32 @@ def _reason(
     size = parameters.size if survey is not None else int(evidence.coordinates.size)
     checked = f"{size:,} {'entry' if size == 1 else 'entries'}"
     if outcome is Outcome.FAIL:
-        worst = mismatch_line(wrong[0]).split("  ")
-        throughout = (
-            [str(region) for region in survey.regions if region.throughout] if survey is not None else []
-        )
+        worst = f"{short(wrong[0].name)} {discrepancy(wrong[0])}"
+        throughout = [region for region in survey.regions if region.throughout] if survey is not None else []
         if throughout:
-            more = f" and {len(throughout) - 1} more parts" if len(throughout) > 1 else ""
-            return f"{throughout[0]}{more} wrong in most of its entries, for one {worst[0]} {worst[-1]}"
-        return f"{len(wrong):,} of {checked} wrong: {worst[0]} {worst[-1]}"
+            more = f" and {count(len(throughout) - 1, 'more part')}" if len(throughout) > 1 else ""
+            return f"most entries of {_region_name(throughout[0])}{more} wrong: {worst}"
+        return f"{len(wrong):,} of {checked} wrong: {worst}"
     if outcome is Outcome.PASS:
-        seen = number(_worst([a.detectable for a in arrays]), 2)
-        return f"all {checked} agree with the numerical derivative; a relative mistake of {seen} would have been seen"
+        free = "free " if size < parameters.size else ""
+        who = (
+            f"all {size:,} {free}entries agree" if size > 1 else f"{_only_name(parameters, evidence)} agrees"
+        )
+        seen = _worst([a.detectable for a in arrays])
+        told = f"; a relative mistake of {number(seen, 2)} would have been seen" if np.isfinite(seen) else ""
+        return f"{who} with the numerical derivative{told}"
     if survey is not None and evidence.judgement.verified.all():
         return _undecided_survey(evidence, survey, tolerance)
     return _undecided(parameters, evidence, checked, tolerance)
+
+
+def _only_name(parameters: Parameters, evidence: Evidence) -> str:
+    return parameters.name(int(evidence.coordinates[0]) if evidence.coordinates.size else 0)
+
+
+def _region_name(region: Region) -> str:
+    text: str = region.box.words(region.block)
+    return text.replace(region.block.name, short(region.block.name)).removeprefix("all of ")
 
 
 def _undecided_survey(evidence: Evidence, survey: Survey, tolerance: Tolerance) -> str:
@@ -203,60 +221,78 @@ def _undecided_survey(evidence: Evidence, survey: Survey, tolerance: Tolerance) 
         return (
             f"something is wrong somewhere in {survey.regions[0]}; the search ended before it could say where"
         )
-    array = next(a for a in survey.arrays if not array_certified(evidence, a, tolerance))
-    if not array.residuals:
-        return f"{array.block.name} was not checked: {Limit.BUDGET.value}; {ADVICE[Limit.BUDGET]}"
+    open_ = [array for array in survey.arrays if not array_certified(evidence, array, tolerance)]
+    array = next((a for a in open_ if not _was_tested(a)), open_[0])
+    name = short(array.block.name)
+    if not _was_tested(array):
+        cause = _cause(Limit.BUDGET, survey.interrupted)
+        return f"{name} was not checked: {cause}{NOT_TO_BLAME}{_advice(Limit.BUDGET, survey.interrupted)}"
     if array.certificate is None:
-        return f"{array.block.name} disagrees along a random direction, but no entry could be singled out"
+        return f"{name} disagrees along a random direction, but no entry could be singled out"
     bound = number(1.1 * array.certificate.relative_to_rms, 2)
-    limit = array.limit
-    return (
-        f"random directions bound the error of {array.block.name} by {bound} of its root mean square only: "
-        f"{limit.value}; the gradient is not the culprit: {ADVICE[limit]}, pass method='sweep', or resolution={bound}"
-    )
+    text = f"random directions bound the error of {name} by {bound} of its root mean square only"
+    advice = f"{_advice(array.limit, survey.interrupted)}, or pass method='sweep' or resolution={bound}"
+    return f"{text}: {_cause(array.limit, survey.interrupted)}{NOT_TO_BLAME}{advice}"
+
+
+def _cause(limit: Limit, interrupted: bool) -> str:
+    if limit is not Limit.BUDGET:
+        return str(limit.value)
+    return "the check was interrupted" if interrupted else "the budget of evaluations was used up"
+
+
+def _advice(limit: Limit, interrupted: bool) -> str:
+    return "start it again" if interrupted and limit is Limit.BUDGET else ADVICE[limit]
 
 
 def _region_notes(survey: Survey) -> list[str]:
+    throughout = [region for region in survey.regions if region.throughout]
     notes = []
+    if throughout:
+        named = [f"{_region_name(region)} ({region.box.size:,} entries)" for region in throughout[:3]]
+        if len(throughout) > 3:
+            named.append(f"{len(throughout) - 3:,} more")
+        notes.append(f"of a few entries sampled, most are wrong in {', '.join(named)}")
     for region in survey.regions:
-        if region.throughout:
-            notes.append(f"{region} ({region.box.size:,} entries): most sampled entries are wrong")
-        else:
-            notes.append(
-                f"something is wrong somewhere in {region}; the search ended there: {ADVICE[Limit.BUDGET]}"
-            )
+        if not region.throughout:
+            text = f"something is wrong somewhere in {_region_name(region)}"
+            notes.append(f"{text}; the search ended there: {ADVICE[Limit.BUDGET]}")
     return notes
 
 
 def _undecided(parameters: Parameters, evidence: Evidence, checked: str, tolerance: Tolerance) -> str:
-    """What limits the first undecided entry, how many share its fate, and what to do."""
+    """What limits most of the undecided entries, the worst of them for one, and what to do."""
     rows = np.flatnonzero(evidence.judgement.inconclusive)
     limits = evidence.estimate.limit[rows]
     common = max(set(limits), key=lambda limit: int((limits == limit).sum()))
-    row = int(rows[limits == common][0])
-    name = parameters.name(int(evidence.coordinates[row]))
-    text = f"{rows.size:,} of {checked} cannot be decided, {name} for one: {common.value}"
-    advice = ADVICE[common]
+    alike = rows[limits == common]
+    row = int(alike[np.argmax(evidence.judgement.detectable[alike])])
+    name = short(parameters.name(int(evidence.coordinates[row])))
+    cause = _cause(common, evidence.interrupted)
+    text = f"{rows.size:,} of {checked} cannot be decided, {name} for one: {cause}"
+    advice = _advice(common, evidence.interrupted)
     reached = float(evidence.judgement.detectable[row])
-    if common in (Limit.KINK, Limit.JUMP):
+    if common is Limit.KINK:
         left, right = number(evidence.estimate.left[row], 4), number(evidence.estimate.right[row], 4)
-        text += f" (slope {left} on the left, {right} on the right)" if common is Limit.KINK else ""
+        text += f" (slope {left} on the left, {right} on the right)"
     elif common in (Limit.NOISE, Limit.TRUNCATION, Limit.NONE) and np.isfinite(reached):
         text += f" hides relative mistakes below {number(reached, 2)}"
         if tolerance.resolution < reached < 1:
-            return f"{text}; the gradient is not the culprit: {advice}, or pass resolution={number(1.1 * reached, 2)}"
-    return f"{text}; the gradient is not the culprit: {advice}"
+            advice += f", or pass resolution={number(1.1 * reached, 2)}"
+    return f"{text}{NOT_TO_BLAME}{advice}"
 
 
 def _notes(parameters: Parameters, evidence: Evidence) -> list[str]:
     notes = []
     skipped = parameters.size - evidence.coordinates.size
     if skipped:
-        notes.append(f"{skipped:,} coordinates were not checked: their bounds are equal")
+        were = "was" if skipped == 1 else "were"
+        notes.append(f"{count(skipped, 'coordinate')} {were} not checked: equal bounds leave no room")
     kinks = np.flatnonzero(evidence.judgement.subgradient)
     if kinks.size:
-        name = parameters.name(int(evidence.coordinates[kinks[0]]))
-        notes.append(f"{kinks.size:,} entries lie on kinks and pass as subgradients, {name} for one")
+        name = short(parameters.name(int(evidence.coordinates[kinks[0]])))
+        others = "" if kinks.size == 1 else f", and so do {kinks.size - 1:,} more"
+        notes.append(f"{name} lies on a kink and passes as a subgradient{others}")
     left = evidence.judgement.wrong & (evidence.estimate.limit == Limit.KINK)
     if left.any():
         name = parameters.name(int(evidence.coordinates[np.flatnonzero(left)[0]]))

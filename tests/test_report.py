@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcheck import Mismatch, Outcome, Report, check_gradient
+from gradcheck import GradientCheckInterrupted, Mismatch, Outcome, Report, check_gradient
 from gradcheck.report import ArraySummary
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "report.md"
@@ -76,6 +76,127 @@ def test_a_mismatch_shows_as_many_digits_as_it_takes():
     analytic, numerical = re.search(r"analytic (\S+)  numerical (\S+)", line).groups()
     assert float(analytic) - float(numerical) == pytest.approx(1.2e-5, rel=0.5)
     assert "0.0003 %" in line
+
+
+@pytest.mark.parametrize(
+    ("factor", "said"),
+    [
+        (1.1, "off by +10 %"),
+        (0.5, "off by -50 %"),
+        (2.0, "off by a factor 2"),
+        (-0.5, "off by a factor -0.5"),
+        (-1.0, "of opposite sign"),
+        (0.0, "missing"),
+        (math.nan, "not finite"),
+    ],
+)
+def test_a_discrepancy_reads_as_a_sentence(factor, said):
+    """`x[1] of opposite sign`, `x[1] off by a factor 2`: never `+1e+02 %`; nor seventeen digits beside nan, nor -0."""
+    x = np.array([1.0, -2.0])
+    text = str(check_gradient(squares, lambda x: 2 * x * [1, factor], x))
+    assert text.splitlines()[0] == f"FAIL  1 of 2 entries wrong: x[1] {said}"
+    line = next(line for line in text.splitlines() if line.startswith("    x[1]"))
+    assert re.fullmatch(rf"    x\[1\]  analytic \S+  numerical -4 \+- \S+  {re.escape(said)}", line)
+    assert "analytic -0 " not in line
+
+
+def test_the_columns_of_the_mismatches_are_aligned():
+    """Analytic below analytic, numerical below numerical."""
+    report = check_gradient(squares, lambda x: 2 * x * 1.1, np.array([1.0, 1000.0, 1 / 3]))
+    lines = [line for line in str(report).splitlines() if line.startswith("    x[")]
+    assert len(lines) == 3
+    assert len({line.index("numerical") for line in lines}) == 1
+    assert len({line.index("off by") for line in lines}) == 1
+
+
+def test_an_undecided_report_says_what_to_do_on_a_line_of_its_own():
+    """The first line is short: outcome and cause; the second is advice. Both are the reason."""
+    report = check_gradient(lambda x: float(np.sum(np.abs(x))), np.sign, np.array([1.0, 0.0]))
+    first, second = str(report).splitlines()[:2]
+    assert first.startswith(
+        "INCONCLUSIVE  1 of 2 entries cannot be decided, x[1] for one: a kink at x (slope -1"
+    )
+    assert second.startswith("  the gradient is not the culprit: move x off the kink")
+    assert f"{first}; {second.strip()}" == f"INCONCLUSIVE  {report.reason}"
+
+
+def test_a_single_entry_is_spoken_of_as_one():
+    """No `1 entries`, no `all 1 entry agree`; fixed coordinates are not counted as agreeing."""
+    one = check_gradient(squares, right, 2.0)
+    assert one.reason.startswith("x agrees with the numerical derivative; a relative mistake of ")
+    x = np.array([1.0, 2.0, 3.0])
+    fixed = check_gradient(squares, right, x, bounds=[(1, 1), (0, 9), (0, 9)])
+    assert fixed.reason.startswith("all 2 free entries agree")
+    assert fixed.notes == ("1 coordinate was not checked: equal bounds leave no room",)
+    alone = check_gradient(squares, right, x, bounds=[(1, 1), (2, 2), (0, 9)])
+    assert alone.reason.startswith("x[2] agrees")
+
+
+def test_the_resolution_that_is_offered_suffices():
+    """The advice names the resolution of the worst undecided entry: with it, the check passes."""
+    x = np.linspace(0.2, 1.5, 5)
+
+    def rounded(x):
+        return float(np.round(np.sum(np.exp(x)), 4))
+
+    report = check_gradient(rounded, np.exp, x)
+    assert report.outcome is Outcome.INCONCLUSIVE
+    offered = float(re.search(r"resolution=(\S+)", report.reason).group(1))
+    assert check_gradient(rounded, np.exp, x, resolution=offered).outcome is Outcome.PASS
+
+
+def test_a_subgradient_does_not_count_as_undetectable():
+    """The kink has no derivative to be wrong; the other entry says what would have been seen."""
+    x = np.array([0.0, 2.0])
+    report = check_gradient(lambda x: float(np.sum(np.abs(x))), np.sign, x, subgradient=True)
+    assert report.outcome is Outcome.PASS
+    assert report.detectable < 1e-3
+    assert report.notes == ("x[0] lies on a kink and passes as a subgradient",)
+    everywhere = check_gradient(abs, lambda x: 0.5, 0.0, subgradient=True)
+    assert everywhere.reason == "x agrees with the numerical derivative"
+
+
+@pytest.mark.parametrize(
+    "x", [np.linspace(1, 2, 3), {"a": np.linspace(1, 2, 80), "b": np.linspace(1, 2, 90)}]
+)
+def test_an_interruption_is_named_as_the_cause(x):
+    """Not the budget: nobody set one. What was not reached counts as unchecked, and has no certificate."""
+    calls = [0]
+
+    def interrupted(p):
+        calls[0] += 1
+        if calls[0] > 24:  # two at x, sixteen for the noise, six for the first line
+            raise KeyboardInterrupt
+        return squares(p)
+
+    with pytest.raises(GradientCheckInterrupted) as caught:
+        check_gradient(interrupted, right, x)
+    report = caught.value.report
+    assert "the check was interrupted" in report.reason
+    assert "start it again" in report.reason
+    assert "max_nfev" not in str(report)
+    assert sum(array.checked for array in report.arrays) < 170
+    assert len(report.certificates) < len(report.arrays)
+
+
+def test_what_a_budget_did_not_reach_is_not_called_checked():
+    """24 evaluations, of which one line is left: the second array has no numbers, and is named as the cause."""
+    x = {"a": np.full(80, 1.5), "b": np.linspace(1, 2, 90)}
+
+    def f(p):
+        return float(sum(np.sum(np.sin(v)) for v in p.values()))
+
+    report = check_gradient(f, lambda p: {k: np.cos(v) for k, v in p.items()}, x, max_nfev=24)
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert report.arrays[1].checked == 0
+    assert 'params["b"] was not checked: the budget of evaluations was used up' in report.reason
+    assert "resolution" not in report.reason
+
+
+def test_numbers_in_the_call_are_plain():
+    """`rtol=1e-05`, not `np.float64(1e-05)`: the call can be pasted without NumPy."""
+    report = check_gradient(squares, right, np.ones(2), rtol=np.float64(1e-5), max_nfev=np.int64(500))
+    assert report.call == "gradcheck.check_gradient(f, grad, x, rtol=1e-05, max_nfev=500, rng=0)"
 
 
 def test_the_worst_comes_first():
