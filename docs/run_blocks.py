@@ -1,0 +1,132 @@
+"""Run the code blocks of README.md and docs/*.md, and compare or refresh the output printed below them.
+
+    python docs/run_blocks.py        run every block and write the outputs anew
+
+The blocks of one file are run in order, in one namespace, in an empty folder. A ```python block whose first line is
+a comment `# path.py` is also written to that file. Of a ```sh block the lines that begin with `gradcheck` are run
+where a ```text block follows. A ```text block after one that was run holds its output.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import shlex
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
+SAVED = re.compile(r"# ([\w/]+\.py)\n")
+# What differs between machines and runs: times, counts of evaluations, and everything near rounding.
+VARYING = re.compile(r"[\d.]+(e[-+]\d+)? s\b|[\d,]+ evaluations|\d(\.\d+)?e-\d+")
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced block: its language, its text, and where the text lies in the file."""
+
+    language: str
+    text: str
+    start: int
+    stop: int
+
+
+def files() -> list[Path]:
+    """The documents whose blocks are run."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(document: str) -> list[Block]:
+    """All fenced blocks of a document, in order."""
+    return [Block(m[1], m[2], m.start(2), m.end(2)) for m in FENCE.finditer(document)]
+
+
+def outputs(document: str) -> Iterator[tuple[Block, str]]:
+    """Run the blocks; each ```text block that shows an output, and the output that was printed."""
+    found = blocks(document)
+    namespace: dict[str, object] = {"__name__": "__main__"}
+    with tempfile.TemporaryDirectory() as folder, _inside(folder):
+        for block, following in zip(found, [*found[1:], None], strict=False):
+            shown = following is not None and following.language == "text"
+            if block.language == "python":
+                printed = _run_python(block.text, namespace)
+            elif block.language == "sh" and shown:
+                printed = _run_shell(block.text)
+            else:
+                continue
+            if following is not None and shown:
+                yield following, printed
+
+
+def settled(text: str) -> str:
+    """The text without what differs between machines, and with single spaces."""
+    return "\n".join(" ".join(VARYING.sub("#", line).split()) for line in text.strip().splitlines())
+
+
+@contextlib.contextmanager
+def _inside(folder: str) -> Iterator[None]:
+    before, path = os.getcwd(), list(sys.path)
+    os.chdir(folder)
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+        sys.path[:] = path
+
+
+def _run_python(code: str, namespace: dict[str, object]) -> str:
+    if saved := SAVED.match(code):
+        path = Path(saved[1])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(code, encoding="utf-8")
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(code, "a code block", "exec"), namespace)
+    return _without_trailing_spaces(printed.getvalue())
+
+
+def _run_shell(lines: str) -> str:
+    from click.testing import CliRunner
+
+    from gradcheck.cli import main
+
+    printed = ""
+    for line in lines.splitlines():
+        if line.startswith("gradcheck "):
+            result = CliRunner().invoke(main, shlex.split(line)[1:], env={"COLUMNS": "130"})
+            if result.exception is not None and not isinstance(result.exception, SystemExit):
+                raise result.exception
+            printed += result.output
+    return _without_trailing_spaces(printed)
+
+
+def _without_trailing_spaces(text: str) -> str:
+    return "".join(line.rstrip() + "\n" for line in text.splitlines())
+
+
+def refresh(path: Path) -> bool:
+    """Write the outputs of one document anew; whether any has changed."""
+    document = path.read_text(encoding="utf-8")
+    new, end = "", 0
+    for block, printed in outputs(document):
+        kept = settled(block.text) == settled(printed)
+        new += document[end : block.start] + (block.text if kept else printed)
+        end = block.stop
+    new += document[end:]
+    if new != document:
+        path.write_text(new, encoding="utf-8")
+    return new != document
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+    for one in files():
+        if refresh(one):
+            sys.stdout.write(f"{one.relative_to(ROOT)}: outputs written anew\n")

@@ -1,0 +1,136 @@
+"""README and docs: every code block runs, shows what it prints, and links lead somewhere."""
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from docs import run_blocks
+from gradcheck.cli import main
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = [*run_blocks.files(), ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+
+
+def ids(path):
+    """Name a document by its path in the repository."""
+    return str(path.relative_to(ROOT))
+
+
+def commands(path):
+    """Every line of the ```sh blocks of a document."""
+    blocks = run_blocks.blocks(path.read_text(encoding="utf-8"))
+    return [line for b in blocks if b.language == "sh" for line in b.text.splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize("path", run_blocks.files(), ids=ids)
+def test_blocks_run_and_show_what_they_print(path):
+    """Each Python block runs; an output below it is what it prints, but for times, counts and rounding."""
+    for shown, printed in run_blocks.outputs(path.read_text(encoding="utf-8")):
+        assert run_blocks.settled(printed) == run_blocks.settled(shown.text), (
+            "python docs/run_blocks.py writes the outputs anew"
+        )
+
+
+def test_an_output_that_is_not_printed_is_seen():
+    """The comparison can fail: another number, a missing line, an exception."""
+
+    def outputs(code, shown):
+        ((block, printed),) = run_blocks.outputs(f"```python\n{code}\n```\n\n```text\n{shown}\n```\n")
+        return run_blocks.settled(block.text), run_blocks.settled(printed)
+
+    same, printed = outputs("print('2 of 6 wrong, 1e-9 in 0.5 s')", "2 of 6  wrong, 3e-11 in 12 s")
+    assert same == printed
+    for other in ("3 of 6 wrong, 1e-9 in 0.5 s", ""):
+        shown, printed = outputs("print('2 of 6 wrong, 1e-9 in 0.5 s')", other)
+        assert shown != printed
+    with pytest.raises(ZeroDivisionError):
+        outputs("1 / 0", "")
+
+
+def test_blocks_are_found_and_run_in_order():
+    """Blocks share their names, and other languages are left alone."""
+    text = "```python\na = 1\n```\n\n```sh\nrm -rf nothing\n```\n\n```python\nprint(a + 1)\n```\n\n```text\n2\n```\n"
+
+    assert [b.language for b in run_blocks.blocks(text)] == ["python", "sh", "python", "text"]
+    assert [printed for _, printed in run_blocks.outputs(text)] == ["2\n"]
+
+
+def test_there_is_something_to_run():
+    """README and the tutorial hold blocks with outputs: the tests above are not empty."""
+    for name, at_least in (("README.md", 1), ("docs/tutorial.md", 5)):
+        languages = [b.language for b in run_blocks.blocks((ROOT / name).read_text(encoding="utf-8"))]
+        assert languages.count("text") >= at_least
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=ids)
+def test_commands_exist_with_their_options(path):
+    """`gradcheck` lines name commands and options that there are; scripts that are named are files."""
+    for line in commands(path):
+        for words in (shlex.split(part) for part in line.split("&&")):
+            program = Path(words[0]).name
+            if program == "gradcheck" and len(words) > 1:
+                command = main if words[1].startswith("-") else main.commands[words[1]]
+                known = {o for p in command.params for o in p.opts} | {"--help", "-h", "--version"}
+                assert {w.partition("=")[0] for w in words[1:] if re.match("--?[a-z]", w)} <= known, line
+            elif program.startswith("python") and len(words) > 1 and words[1].endswith(".py"):
+                assert (ROOT / words[1]).is_file(), line
+
+
+def test_an_unknown_option_would_be_seen():
+    """What the test above relies on: the command knows its options."""
+    assert isinstance(main.commands["run"], click.Command)
+    assert "--html" in {option for p in main.commands["run"].params for option in p.opts}
+    assert "--htm" not in {option for p in main.commands["run"].params for option in p.opts}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=ids)
+def test_links_lead_to_files(path):
+    """Every relative link and picture is a file of the repository, and its heading is there."""
+    text = path.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith(("http://", "https://")):
+            continue
+        name, _, heading = target.partition("#")
+        file = path if not name else path.parent / name
+        assert file.exists(), target
+        if heading:
+            titles = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.M)
+            slugs = [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
+            assert heading in slugs, target
+
+
+def test_every_document_is_named_in_the_readme():
+    """A page that no page leads to is not found."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+
+    for path in DOCUMENTS[1:]:
+        assert ids(path) in readme
+
+
+def test_every_public_name_is_documented():
+    """docs/api.md has each name that `gradcheck` offers."""
+    import gradcheck
+
+    text = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+    missing = [
+        name
+        for name in gradcheck.__all__
+        if not name.startswith("__") and not re.search(rf"\b{re.escape(name)}\b", text)
+    ]
+    assert not missing
+
+
+def test_the_errata_name_rows_that_there_are():
+    """Each erratum names the row of cases/errata.py that shows it."""
+    from gradcheck.cases import discover
+
+    (loaded,) = discover([ROOT / "cases/errata.py"])
+    quantities = {quantity.name for quantity in loaded.case.quantities}
+    named = re.findall(r"^Shown by: (.*)$", (ROOT / "docs/errata.md").read_text(encoding="utf-8"), re.M)
+    assert len(named) >= 6
+    for line in named:
+        for name in re.findall(r"`([^`]+)`", line):
+            assert name in quantities
