@@ -73,10 +73,11 @@ def measure_noise(
             seen.append(values)
             sigma = _narrowed(sigma, second, seen)
     sigma = 0.0 if sigma is None else sigma
-    tail = [difference_sigma(values[1:]) or _smallest_sigma([values[1:]]) for values in seen]
-    if min(tail) < 0.01 * sigma and not any(_alike(values[1:]) for values in seen):
-        # Only f(x) itself is out of line: a kink or a jump at x, or so near that no spacing tells them apart.
-        sigma = min(tail)
+    # Without the first points: a kink or a jump between them, or at x itself, is not noise at any spacing.
+    tails = [values[k:] for values in seen for k in (1, 2, 3)]
+    rest = min(max(_sigmas(tail)[1:]) for tail in tails)
+    if rest < 0.01 * sigma and not any(_alike(tail) for tail in tails):
+        sigma = rest
     every = np.concatenate(seen)
     every = every[np.isfinite(every)]
     size = float(np.max(np.abs(every))) if every.size else 0.0

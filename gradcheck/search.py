@@ -25,6 +25,8 @@ RETREAT, RETREATS = 256.0, 3
 # How often a step may grow, and shrink by leaps, in search of a smooth f.
 WIDENINGS, LEAPS = 4, 3
 LEAP = 1e-3
+# Six more evaluations against noise are worth it where the bar is this many times what is wanted at best.
+WORTHWHILE = 100.0
 PLATEAU = 100.0
 
 
@@ -170,10 +172,14 @@ class Search:
         factor[kinked] = 1.0 / 32.0
         factor[off] = self._retreat(rows[off])
         quiet = ~(bent | noisier | off | kinked | contested)
-        widen = quiet & self._may_widen(rows, fit) & ((fit.noise > 10.0 * bends) | (need > 1.0))
+        widen = (
+            quiet
+            & self._may_widen(rows, fit)
+            & (((fit.noise > 10.0 * bends) & (bar > WORTHWHILE * precise)) | (need > 1.0))
+        )
         factor[widen] = np.clip(np.fmax(balance, need / 10.0)[widen], 8.0, 300.0)
         # The last leap may have gone too far: a little back, where little is missing.
-        back = quiet & (self.shrunk[rows] > 0) & (need > 1.0) & (need < 8.0) & (self.widened[rows] < 2)
+        back = quiet & (self.shrunk[rows] > 0) & (need > 1.0) & (need < 16.0) & (self.widened[rows] < 2)
         widen |= back
         factor[back] = 2.0
         # Not a digit has changed, and f has fewer than its dtype: its values may lie on a grid that hides the slope.
