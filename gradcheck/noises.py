@@ -109,20 +109,25 @@ def _granularity(values: Values) -> tuple[Values, Mask]:
     """The grid (m,) on which the values of each column lie, 0 where it is only the dtype's; and which is float32's."""
     quantum = np.zeros(values.shape[1])
     distinct = _distinct(values)
+    # Four different values, or fewer that are repeated: a smooth f on a fine grid hardly repeats one. One value
+    # alone may be a constant, or a grid so coarse that nothing was seen to move: then the coarser is believed.
     enough = (distinct >= 4) | (2 * distinct <= values.shape[0])
     size = np.abs(values).max(axis=0)
     with np.errstate(over="ignore", under="ignore"):
-        single = enough & (values == values.astype(np.float32)).all(axis=0) & (distinct > 1)
-    quantum[single] = size[single] * float(np.finfo(np.float32).eps)
-    # Decimals: only where twelve significant digits hold all values, the fewest places that do.
-    rest = np.flatnonzero(enough & ~single & (distinct > 1) & (size < 1e12))
-    for places in range(12, -4, -1):
-        fits = (np.round(values[:, rest], places) == values[:, rest]).all(axis=0)
-        rest = rest[fits & (size[rest] * 10.0**places < 1e13)] if places == 12 else rest[fits]
-        quantum[rest] = 10.0**-places
+        on_single = enough & (values == values.astype(np.float32)).all(axis=0) & (size > 0)
+    quantum[on_single] = size[on_single] * float(np.finfo(np.float32).eps)
+    # Decimals: the fewest places at which all values stay what they are, of those that a double can tell apart.
+    most = 14.0 - np.ceil(np.log10(np.where(size > 0, size, 1.0)))
+    scale = 10.0 ** np.clip(most, -300, 300)
+    decimal = enough & ~on_single & (size > 0) & (np.rint(values * scale) / scale == values).all(axis=0)
+    rest = np.flatnonzero(decimal)
+    for places in range(-3, 20):
         if rest.size == 0:
             break
-    return quantum, single
+        fits = (np.round(values[:, rest], places) == values[:, rest]).all(axis=0)
+        quantum[rest[fits]] = 10.0**-places
+        rest = rest[~fits]
+    return quantum, on_single & (distinct > 1)
 
 
 def first_spacing(coarse: float) -> float:
