@@ -103,7 +103,7 @@ def _factor(s: Scope) -> Explanation | None:
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         c = float(1.0 / _slope(g / slack, r / slack))
         spread = float(np.min(s.bar[s.wrong] / np.abs(r)))
-    if not (np.isfinite(c) and c != 0.0 and spread < 0.1):
+    if not (1e-300 < abs(c) < 1e300 and spread < 0.1):
         return None
     larger = abs(c) > 1.0
     n = round(c if larger else 1.0 / c)

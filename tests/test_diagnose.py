@@ -421,6 +421,20 @@ def test_a_length_of_the_array_itself_is_named_before_that_of_another():
     assert sentence.endswith('N = 3 (the length of axis 0 of params["b"])?')
 
 
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_a_factor_is_found_in_any_unit(scale):
+    """Squares of such numbers would overflow, or vanish."""
+    sentence = "analytic = 2 x numerical in all 6 entries of x: a factor 2 too many"
+
+    assert explain(scale * V, 2 * scale * V, bar=1e-12 * scale)[0] == sentence
+
+
+@pytest.mark.parametrize("scale", [1e-310, 1e307])
+def test_a_factor_at_the_end_of_the_numbers_is_no_factor(scale):
+    """Its reciprocal is infinite, or has no integer near it: nothing is said of it, and nothing breaks."""
+    assert not any("numerical in" in s for s in explain(V / 9.0, scale * V))
+
+
 def test_an_entry_that_should_be_zero_is_no_multiple():
     """Nothing times a derivative of 0 is the analytic value."""
     assert explain(changed(V, 2, 0.0), changed(V, 2, 0.5)) == ()
