@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gradcheck.cases import CaseResult, Row, SaveFigure
     from gradcheck.plots import Panel
 
-__all__ = ["Gallery", "render", "snippet"]
+__all__ = ["DRAWN", "Gallery", "figures_of", "render", "snippet"]
 
 # Checks whose figures are drawn, those that did not pass first: three figures of some 30 kB each.
 DRAWN = 24
@@ -65,6 +65,15 @@ class _Check:
     drawings: tuple[Drawing, ...]
 
 
+@dataclass(frozen=True)
+class _CasePart:
+    """A case as the page shows it, with the checks that it made."""
+
+    anchor: str
+    result: CaseResult
+    checks: list[_Check]
+
+
 def render(
     case_results: Sequence[CaseResult],
     reports: Sequence[Mapping[str, Any] | Report] = (),
@@ -74,26 +83,29 @@ def render(
 ) -> str:
     """One HTML page: a summary, every case with its comparisons, every check with its figures.
 
-    reports : Reports, or what their `to_dict` gave, perhaps with a "name", and a "report" that the figures are
-        drawn from. drawings : the figures of each case by its name, as a Gallery collects them.
+    reports : Reports, or what their `to_dict` gave, perhaps with a "name", and with a "report" or "drawings" (what
+        `figures_of` gave, in another process) for its figures. drawings : the figures of each case by its name, as a
+        Gallery collects them.
     Names and texts are escaped; nothing is loaded from elsewhere.
     """
     told = [(_name(report, k), *_told(report)) for k, report in enumerate(reports, start=1)]
     inner = [(name, *_told(report)) for result in case_results for name, report in result.reports]
     every = _checks([*told, *inner])
     checks, rest = every[: len(told)], iter(every[len(told) :])
-    inside = {result.name: [next(rest) for _ in result.reports] for result in case_results}
+    cases = [
+        _CasePart(f"case-{k}", result, [next(rest) for _ in result.reports])
+        for k, result in enumerate(case_results, start=1)
+    ]
     rows = [row for result in case_results for row in result.rows]
     return _environment().get_template("report.html").render(
         title=title,
-        cases=case_results,
+        cases=cases,
         checks=checks,
-        inside=inside,
         drawings=drawings or {},
         row_counts=_counts(row.outcome.value for row in rows),
         check_counts=_counts(check.told["outcome"] for check in checks),
         outcome=_overall([row.outcome.value for row in rows] + [check.told["outcome"] for check in checks]),
-        unsettled=[row for row in rows if row.outcome is not Outcome.PASS],
+        unsettled=[(c.anchor, r) for c in cases for r in c.result.rows if r.outcome is not Outcome.PASS],
         seconds=sum(result.seconds for result in case_results),
         versions=_versions(),
         drawn=DRAWN,
@@ -104,6 +116,14 @@ def render(
 def snippet(report: Report) -> str:
     """The report for a notebook: outcome, reason, arrays and the worst entries."""
     return _environment().get_template("snippet.html").render(told=_told(report)[0])
+
+
+def figures_of(report: Report, key: str) -> list[dict[str, str]]:
+    """The figures of a report as plain values, for the "drawings" of `render`.
+
+    key : different for each report of a page. Empty where nothing was measured.
+    """
+    return [asdict(drawn) for drawn in _figures(report, key)]
 
 
 def _name(report: Mapping[str, Any] | Report, k: int) -> str:
@@ -131,13 +151,17 @@ def _told(report: Mapping[str, Any] | Report) -> tuple[dict[str, Any], Report | 
 
 
 def _checks(named: Sequence[tuple[str, dict[str, Any], Report | None]]) -> list[_Check]:
-    drawable = [k for k, (_, told, report) in enumerate(named) if report is not None]
+    drawable = [k for k, (_, told, report) in enumerate(named) if report is not None or "drawings" in told]
     drawable.sort(key=lambda k: named[k][1]["outcome"] == Outcome.PASS.value)
     chosen = set(drawable[:DRAWN])
     checks = []
     for k, (name, told, report) in enumerate(named):
-        figures = tuple(_figures(report, f"check-{k}")) if report is not None and k in chosen else ()
-        checks.append(_Check(name, f"check-{k}", told, figures))
+        anchor = f"check-{k}"
+        figures: Iterator[Drawing] = iter(())
+        if k in chosen:
+            given = (Drawing(**drawn) for drawn in told.get("drawings", ()))
+            figures = _figures(report, anchor) if report is not None else given
+        checks.append(_Check(name, anchor, told, tuple(figures)))
     return checks
 
 

@@ -1,5 +1,6 @@
 """The page and the notebook's form of a report, read as a browser reads them."""
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -260,6 +261,24 @@ def test_a_mapping_is_told_like_its_report_without_figures():
         assert "x[0, 0] analytic 4 numerical 2" in page.words
     assert plain.count("svg") == 0
     assert drawn.count("svg") == 3
+
+
+def test_figures_of_another_process_are_shown():
+    """What a worker drew travels as plain values, through JSON."""
+    report = check(2.0)
+    sent = json.loads(json.dumps(report.to_dict() | {"drawings": html.figures_of(report, "gw1")}))
+
+    assert Page(render([], [sent])).count("svg") == 3
+
+
+def test_two_cases_of_one_name_keep_apart():
+    """Case files of the same name in two folders: links lead to each, and no identifier is there twice."""
+    page = Page(render([run_case(loaded(judged_case())), run_case(loaded(judged_case(3.0)))]))
+    identifiers = page.attributes("id")
+
+    assert len(identifiers) == len(set(identifiers))
+    assert {"#case-1", "#case-2"} <= set(page.attributes("href"))
+    assert page.words.startswith("FAIL")
 
 
 def test_figures_are_drawn_for_failures_first_and_not_for_all(monkeypatch):
