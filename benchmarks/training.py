@@ -157,7 +157,7 @@ def scaling(rounds: int) -> list[dict[str, Any]]:
                 statistics.median(median_seconds(gradient_with(net, x, t, threads), 3) for _ in range(rounds))
                 for threads in (1, 2)
             ]
-        rows.append({"varied": what, **size, ONE: seconds[0], TWO: seconds[1]})
+        rows.append({"varied": what, "size": size, ONE: seconds[0], TWO: seconds[1]})
     return rows
 
 
@@ -188,18 +188,15 @@ def parting(data: Dataset, iterations: int) -> dict[str, Any]:
         analytic = train(network(), data, backpropagated, **options)
     apart = np.abs(numerical.losses - analytic.losses)
     bounds = [10.0**power for power in range(-13, -5)]
+    accuracies = [numerical.evaluated_at, numerical.test_accuracy, analytic.test_accuracy]
     return {
         "iterations": iterations,
-        "seconds": numerical.seconds,
-        "seconds, backpropagation": analytic.seconds,
-        "first iteration with losses further apart than": {
-            f"{bound:.0e}": int(np.argmax(apart > bound)) for bound in bounds if (apart > bound).any()
-        },
-        "largest difference of the losses": float(apart.max()),
+        "seconds": round(numerical.seconds, 1),
+        "seconds, backpropagation": round(analytic.seconds, 1),
+        "largest difference": float(f"{apart.max():.1e}"),
         "at iteration": int(apart.argmax()),
-        "evaluated at": numerical.evaluated_at.tolist(),
-        "test accuracy": numerical.test_accuracy.tolist(),
-        "test accuracy, backpropagation": analytic.test_accuracy.tolist(),
+        "apart from": {f"{b:.0e}": int(np.argmax(apart > b)) for b in bounds if (apart > b).any()},
+        "test accuracy": list(zip(*(column.tolist() for column in accuracies), strict=True)),
     }
 
 
@@ -220,23 +217,27 @@ def report(results: dict[str, Any]) -> str:
         (form, f"{1e3 * s[LOOP]:,.0f}", f"{1e3 * s[ONE]:.2f}", f"{s[LOOP] / s[ONE]:,.0f}")
         for form, s in results["forms"].items()
     ]
-    growth = [
-        (
-            r["varied"],
-            r["samples"],
-            r["inputs"],
-            r["hidden units"],
-            *(f"{1e3 * r[k]:.2f}" for k in (ONE, TWO)),
-        )
-        for r in results["scaling"]
+    growth = []
+    for row in results["scaling"]:
+        first = next(r for r in results["scaling"] if r["varied"] == row["varied"])
+        size, times = row["size"][row["varied"]], [f"{1e3 * row[way]:.2f}" for way in (ONE, TWO)]
+        factor = size / first["size"][row["varied"]]
+        growth.append((row["varied"], size, f"{factor:.0f}", f"{row[ONE] / first[ONE]:.1f}", *times))
+    parted = results["parting"]
+    apart = [
+        (f"apart by more than {bound}, from iteration", i) for bound, i in parted.pop("apart from").items()
+    ]
+    epochs = [
+        (i, f"{numerical:.4f}", f"{analytic:.4f}") for i, numerical, analytic in parted.pop("test accuracy")
     ]
     parts = [
         f"{results['data']}; load average {results['load'][0]:.1f} before, {results['load'][1]:.1f} after",
         table(("gradient", "ms an iteration", "times faster than the loop", "hours for 6,000"), hours),
         table(("form", "loop, ms", "structured, ms", "ratio"), by_form),
-        table(("varied", "samples", "inputs", "hidden units", "ms", "ms, 2 threads"), growth),
+        table(("varied", "size", "times", "time, times", "ms", "ms, 2 threads"), growth),
         table(("memory", "MiB"), [(k, f"{v:.0f}") for k, v in results["memory"].items()]),
-        table(("training, structured and backpropagation", ""), list(results["parting"].items())),
+        table(("losses, structured and backpropagation", ""), [*parted.items(), *apart]),
+        table(("iteration", "test accuracy", "test accuracy, backpropagation"), epochs),
     ]
     return "\n\n".join(parts)
 

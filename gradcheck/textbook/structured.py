@@ -34,7 +34,7 @@ _CORRECTED = (losses.cross_entropy, losses.cross_entropy_onehot, losses.cross_en
 # Numbers in the largest temporary of a block of units, 2 MB, and the fewest units that keep the matrix products
 # efficient. The chapter's network is one block: a second thread costs more there than it brings. Chosen by trial
 # on benchmarks/training.py.
-_BLOCK, _FEWEST_UNITS = 2**18, 8
+_BLOCK, _FEWEST_UNITS = 2**18, 16
 
 
 def structured_gradient(
