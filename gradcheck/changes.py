@@ -89,8 +89,8 @@ def _errors(before: dict[str, Any], after: dict[str, Any]) -> Iterator[Change]:
             continue
         if name == "max_error" and all(_below_resolution(report) for report in (before, after)):
             continue
-        # `not <=`: a number that is no longer there is a change.
-        if not max(one, two) <= SAME_ERROR * min(one, two) and one != two:
+        # A number that is no longer there is a change.
+        if math.isnan(one) or math.isnan(two) or max(one, two) > SAME_ERROR * min(one, two):
             kind = "better" if two < one or math.isnan(one) else "worse"
             yield Change(kind, f"{text}: {one:.2g} -> {two:.2g}")
 

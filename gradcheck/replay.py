@@ -118,9 +118,9 @@ def load(path: str | os.PathLike[str]) -> Saved:
         raise DataError(f"{path}: altered: it lacks {', '.join(lacking)}")
     beside = path.parent / Path(document["arrays"]).name
     try:
-        with np.load(beside, allow_pickle=False) as file:
+        with beside.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{beside}: missing, truncated or altered: {error}") from error
     rootdir = document.get("rootdir")
     return Saved(
