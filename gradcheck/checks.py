@@ -78,7 +78,7 @@ def check_gradient(
     rng : seed or Generator for the random directions, and for the one in which the noise of f is measured.
 
     Returns a Report. Exceptions that f or grad raise at x itself propagate with a note; at a point that the
-    check chose they mean that the point is off f's domain. A KeyboardInterrupt becomes
+    check chose they mean that the point is off f's domain. A KeyboardInterrupt while evidence is gathered becomes
     GradientCheckInterrupted, whose `report` holds what was known.
     Raises ValueError or TypeError for arguments that cannot be used.
     """
@@ -111,6 +111,10 @@ def check_gradient(
         findings += more
     if setting is not None and inspection.analytic is not None and not any(f.final for f in findings):
         evidence = gather(setting, inspection.analytic, method, confidence, rng)
+        if objective.left_domain:
+            findings.append(
+                Finding(f"a point near x was taken for off f's domain: f raised {objective.left_domain}")
+            )
     diagnosis = explain(setting, inspection, evidence, grad, args)
     report = compose(
         parameters,

@@ -22,6 +22,8 @@ POSITIONS = np.arange(1.0, 8.0)
 # x to float32, narrow enough that the fourth differences of a smooth f lie far below its rounding.
 FIRST_SPACING = 1e-6
 WIDER, NARROWER = 300.0, 1e-3
+# Noise that is this part of f itself may be an oscillation faster than both spacings.
+NEARLY_ALL = 0.05
 # How far the widest probe goes, in first spacings.
 WIDEST = WIDER * POSITIONS[-1]
 
@@ -52,7 +54,8 @@ def measure_noise(
 
     line : one line; its offsets are in the scaled units in which `spacing` is given.
     f_x : f(x), known already. back : whether f may be called on the other side of x, where it is not finite on this.
-    Costs seven evaluations, fourteen where the first spacing shows no noise.
+    Costs seven evaluations, fourteen where the first spacing shows no noise or too much, and seven more where f
+    seems to be nothing but noise.
     Source: Moré & Wild, Estimating computational noise, SIAM J. Sci. Comput. 33 (2011).
     """
     sigma, values = _probe(objective, line, f_x, spacing)
@@ -72,6 +75,8 @@ def measure_noise(
         if not _alike(values):
             seen.append(values)
             sigma = _narrowed(sigma, second, seen)
+            if sigma > NEARLY_ALL * float(np.max(np.abs(values))):
+                sigma = _at_the_grid(objective, line, f_x, sigma, values)
     sigma = 0.0 if sigma is None else sigma
     # Without the first points: a kink or a jump between them, or at x itself, is not noise at any spacing.
     tails = [values[k:] for values in seen for k in (1, 2, 3)]
@@ -86,6 +91,15 @@ def measure_noise(
     level = max(2.0 * sigma, 0.6 * quantum, eps * size)
     slope = abs(float(seen[0][-1] - seen[0][0])) / (7.0 * spacing)
     return Noise(level, slope, digits, bool(np.unique(every).size <= 1), tuple(float(v) for v in every))
+
+
+def _at_the_grid(objective: Objective, line: Lines, f_x: Any, sigma: float, values: Values) -> float:
+    """Look once more, as near to x as points can be told apart: there a fast oscillation is smooth, noise is not."""
+    third, near = _probe(objective, line, f_x, 64.0 * float(np.finfo(values.dtype).eps))
+    if _alike(near) or not np.isfinite(near).all():
+        return sigma
+    seen = _smallest_sigma([near]) if third is None else third
+    return seen if seen < sigma / 10.0 else sigma
 
 
 def _alike(values: Values) -> bool:

@@ -219,8 +219,11 @@ class Search:
         at = rows[noisier]
         self.level[at] = np.maximum(self.level[at], implied)
         self.own[at] += 3.0 * implied / self.kept["step"][at]
-        # Seen from one side, a singularity nearer than every step looks like that too, and no bar is wide enough.
-        self.own[rows[noisier & (self.side[rows] != 0) & (bends > 1e3 * fit.noise)]] = np.inf
+        # Noise as large as f itself is an oscillation faster than every step; seen from one side, much more noise than
+        # was measured is a singularity nearer than every step. No bar is wide enough for either.
+        much = bends > 1e3 * fit.noise
+        all_of_f = bends * self.step[rows] > 0.03 * abs(self.f_x)
+        self.own[rows[noisier & much & (all_of_f | (self.side[rows] != 0))]] = np.inf
         return noisier, wild
 
     def _name_limits(self, rows: Rows, fit: Fit, off: Mask, kinked: Mask, bent: Mask, done: Mask) -> None:

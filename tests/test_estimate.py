@@ -315,10 +315,7 @@ def test_f_is_not_called_farther_away_than_the_size_of_x(wild):
     assert farthest <= 1e9
 
 
-@pytest.mark.xfail(
-    strict=True, reason="an aliased oscillation is taken for noise, and averaged over wide steps"
-)
-@pytest.mark.parametrize("x", [1e8])
+@pytest.mark.parametrize("x", [1e8, 1e3])
 def test_an_oscillation_too_fast_for_the_step_convicts_nobody(x):
     """cos(50 x) rounded to float32: its slope cannot be seen, so the bar must cover it."""
     found = derivative(lambda t: float(np.float32(math.cos(50 * t))), x)
