@@ -21,6 +21,8 @@ SAMPLES = 4
 SMALL = 8
 # Evaluations of f that one split may take: two axes, four sampled entries.
 COSTLIEST = 32
+# Splits, one after another without a find, of boxes that errors within the tolerance would explain as well.
+PATIENCE = 60
 
 
 @dataclass(frozen=True)
@@ -115,19 +117,26 @@ def locate(
     last = objective.nfev + budget
     whole = Box(tuple((0, n) for n in search.shape))
     queue: list[tuple[float, int, Box, Residual]] = [(-abs(residual.value), 0, whole, residual)]
-    pushed = 1
+    pushed, patience = 1, PATIENCE
     found = Located()
     while queue:
         _, _, box, loud = heapq.heappop(queue)
         if box.size == 1:
             found.suspects.append(search.flat_index(box))
+            patience = PATIENCE
             continue
-        if objective.nfev + COSTLIEST > last or objective.remaining < COSTLIEST:
+        ended = objective.nfev + COSTLIEST > last or objective.remaining < COSTLIEST
+        if loud.accepted:
+            patience -= 1
+            if ended or patience < 0:
+                continue
+        if ended:
             found.open.append(box)
             continue
         parts = search.split(box, loud)
         if isinstance(parts, tuple):
             found.dense.append((box, list(parts)))
+            patience = PATIENCE
         elif not parts and box.size <= SMALL:
             # Too faint to be told apart: each is judged by itself.
             found.suspects += flat_indices(gauge.block, box).tolist()
