@@ -125,9 +125,9 @@ def new(case: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
             file.write(case_text(path))
-    except FileExistsError as error:
-        raise BadInput(f"{path}: exists already; it is left as it is") from error
     except OSError as error:
+        if path.exists():
+            raise BadInput(f"{path}: exists already; it is left as it is") from error
         raise BadInput(f"{path}: cannot be written: {error.strerror}") from error
     click.echo(f"{path}: a case that passes; now put your own function into it")
     click.echo(f"  gradcheck run {path}")
