@@ -71,7 +71,7 @@ def settled(text: str) -> str:
 
 @contextlib.contextmanager
 def _inside(folder: str) -> Iterator[None]:
-    before, path = os.getcwd(), list(sys.path)
+    before, path, modules = os.getcwd(), list(sys.path), set(sys.modules)
     os.chdir(folder)
     sys.path.insert(0, folder)
     try:
@@ -79,6 +79,9 @@ def _inside(folder: str) -> Iterator[None]:
     finally:
         os.chdir(before)
         sys.path[:] = path
+        for name in set(sys.modules) - modules:  # another document may have a model.py, too
+            if str(getattr(sys.modules[name], "__file__", None)).startswith(folder):
+                del sys.modules[name]
 
 
 def _run_python(code: str, namespace: dict[str, object]) -> str:

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import click
@@ -56,6 +57,17 @@ def test_blocks_are_found_and_run_in_order():
 
     assert [b.language for b in run_blocks.blocks(text)] == ["python", "sh", "python", "text"]
     assert [printed for _, printed in run_blocks.outputs(text)] == ["2\n"]
+
+
+def test_modules_of_a_document_do_not_outlive_it():
+    """Two documents may each have a model.py; neither sees the other's."""
+    text = (
+        "```python\n# model.py\nA = {}\n```\n\n```python\nimport model\nprint(model.A)\n```\n\n```text\n```\n"
+    )
+
+    for value in ("1", "2"):
+        assert [printed for _, printed in run_blocks.outputs(text.format(value))] == [value + "\n"]
+    assert "model" not in sys.modules
 
 
 def test_there_is_something_to_run():
