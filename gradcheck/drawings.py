@@ -41,7 +41,7 @@ def drawing(
         figure = matplotlib.figure.Figure(figsize=size, layout="constrained")
         draw(figure)
         buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+        figure.savefig(buffer, format="svg", transparent=True)
     return Drawing(title, alt, _for_page(buffer.getvalue(), title, alt, key))
 
 
