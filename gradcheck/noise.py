@@ -87,8 +87,11 @@ def measure_noise(
     every = every[np.isfinite(every)]
     size = float(np.max(np.abs(every))) if every.size else 0.0
     quantum, digits = granularity(every)
-    # A value on a grid is off by up to half a step; 0.6 steps cover it. Rounding of f itself: eps |f| / 2.
-    level = max(2.0 * sigma, 0.6 * quantum, eps * size)
+    # A value on a grid is off by up to half a step; 0.6 steps cover it, and where the differences show no more than
+    # that the grid is all the noise there is (they know a standard deviation to a factor of two only).
+    spread = 0.0 if sigma < 0.75 * quantum else 2.0 * sigma
+    # Rounding of f itself: eps |f| / 2.
+    level = max(spread, 0.6 * quantum, eps * size)
     slope = abs(float(seen[0][-1] - seen[0][0])) / (7.0 * spacing)
     return Noise(level, slope, digits, bool(np.unique(every).size <= 1), tuple(float(v) for v in every))
 

@@ -15,6 +15,8 @@ F = Callable[[Any], float]
 # Disturbed are all clean problems up to this size whose value is of a size that six decimals leave digits of: as many
 # points for each disturbance as for the clean functions.
 LARGEST, VALUES = 100, (0.1, 1e4)
+# It amplifies the rounding of a float32 x beyond what a right gradient in float32 is held to.
+CHAOTIC = "logistic map, 6 rounds, n=2"
 
 
 def offset(f: F) -> F:
@@ -63,7 +65,7 @@ def problems(clean: Iterable[Problem]) -> list[Problem]:
     """Every disturbance of every base, and the bases with x itself in float32."""
     low, high = VALUES
     found = []
-    for base in (p for p in clean if p.n <= LARGEST and low <= abs(p.f(p.x)) <= high):
+    for base in (p for p in clean if p.n <= LARGEST and low <= abs(p.f(p.x)) <= high and p.name != CHAOTIC):
         single = _at_float32(base)
         for category, name, disturb in DISTURBANCES:
             start = single if category == "float32" else base

@@ -52,6 +52,15 @@ def _stationary() -> list[Problem]:
         ("least squares at its solution, n=6", losses.least_squares(A, b), solved),
         ("logistic regression at its minimum, n=6", logistic, fitted),
     ]
+    for k in range(1, 9):
+        at = rng.normal(size=4) * 10.0 ** (k - 4)
+        shifted = each(lambda x, at=at: np.cosh(x - at), lambda x, at=at: np.sinh(x - at))
+        cases.append((f"cosh about a minimum of size 1e{k - 4}, n=4", shifted, at))
+        bump = each(
+            lambda x, at=at: np.exp(-((x - at) ** 2)),
+            lambda x, at=at: -2 * (x - at) * np.exp(-((x - at) ** 2)),
+        )
+        cases.append((f"Gaussian bumps about a top of size 1e{k - 4}, n=4", bump, at))
     return [analytic(name, functions, x, "stationary", "stationary point") for name, functions, x in cases]
 
 
@@ -87,9 +96,16 @@ def _oscillating() -> list[Problem]:
         lambda x: x**2 + 10 * (1 - np.cos(2 * np.pi * x)),
         lambda x: 2 * x + 20 * np.pi * np.sin(2 * np.pi * x),
     )
+    # Several points for each speed: whether a step meets the period is luck.
+    points = {"": five} | {f", point {k}": rng.normal(size=5) for k in range(2, 7)}
     cases = [
-        (f"sine of {k:g} x, n=5", each(lambda x, k=k: np.sin(k * x), lambda x, k=k: k * np.cos(k * x)), five)
+        (
+            f"sine of {k:g} x, n=5{which}",
+            each(lambda x, k=k: np.sin(k * x), lambda x, k=k: k * np.cos(k * x)),
+            x,
+        )
         for k in (10.0, 1e2, 1e3, 1e4, 1e5)
+        for which, x in points.items()
     ]
     cases += [
         ("Rastrigin, n=5", rastrigin, five),
