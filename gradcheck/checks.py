@@ -19,10 +19,11 @@ from gradcheck.hessian import and_hessian
 from gradcheck.noise import FIRST_SPACING, WIDEST, Noise, measure_noise
 from gradcheck.parameters import Flat, Parameters
 from gradcheck.preflight import Finding, Inspection, gradient_at, inspect, inspect_noise
+from gradcheck.progress import Progress
 from gradcheck.recipe import Recipe
 from gradcheck.report import Report
 from gradcheck.summary import compose
-from gradcheck.survey import Survey, survey
+from gradcheck.survey import LOOKS, Survey, survey
 from gradcheck.sweep import Evidence, Setting, measure, sweep
 from gradcheck.verdict import DEFAULT_RESOLUTION, DEFAULT_RTOL, Outcome, Tolerance
 
@@ -55,6 +56,9 @@ def check_gradient(
     vectorized: bool = False,
     hessian: Any = None,
     rng: Any = 0,
+    max_seconds: float | None = None,
+    n_jobs: int | None = None,
+    progress: bool = False,
 ) -> Report:
     """Judge a gradient: PASS, FAIL or INCONCLUSIVE, each with its evidence.
 
@@ -76,7 +80,12 @@ def check_gradient(
     hessian : hessian(x, *args) -> the second derivatives of f, checked as `check_hessian` does, against differences
         of grad; the report holds both.
     rng : seed or Generator for the random directions, and for the one in which the noise of f is measured.
+    max_seconds : budget of time, at the pace of f so far. Whatever it is, f is called about two dozen times.
+    n_jobs : workers for the points of a sweep, of independent directions and of one stencil, as joblib takes it:
+        None is 1, or what an enclosing `joblib.parallel_config` says. The report is the same for any number.
+    progress : show a bar of the evaluations made and still planned.
 
+    f(x) itself is evaluated twice, to see whether f repeats itself, and never again.
     Returns a Report. Exceptions that f or grad raise at x itself propagate with a note; at a point that the
     check chose they mean that the point is off f's domain. A KeyboardInterrupt while evidence is gathered becomes
     GradientCheckInterrupted, whose `report` holds what was known.
@@ -88,6 +97,7 @@ def check_gradient(
     started = time.perf_counter()
     _validate(f, grad, args, method, max_nfev, subgradient, rng)
     _validate_numbers(rtol=rtol, atol=atol, resolution=resolution, confidence=confidence)
+    _validate_running(max_seconds, n_jobs, progress)
     if hessian is not None and not (callable(grad) or grad is True):
         raise TypeError("hessian is compared with differences of grad: pass grad as a callable, or True")
     parameters, flat = Parameters.of(x)
@@ -97,24 +107,35 @@ def check_gradient(
             "vectorized=True takes the values of f alone: pass grad as a callable or an array, not True"
         )
     room = room_within(bounds, parameters, flat)
-    objective = Objective(
-        f, parameters, args=args, has_gradient=grad is True, max_nfev=max_nfev, vectorized=bool(vectorized)
-    )
-    inspection = inspect(objective, grad, flat, args)
-    findings = [Finding(note) for note in parameters.notes] + list(inspection.findings)
-    if room is not None and not (room[0] + room[1] > 0).any():
-        text = "nothing was checked: every coordinate is fixed by its bounds"
-        findings.append(Finding(text, Outcome.INCONCLUSIVE, final=True))
-    setting = evidence = None
-    if not any(finding.final for finding in findings):
-        setting, more = prepare(objective, inspection, flat, (rtol, atol, resolution), rng, room, subgradient)
-        findings += more
-    if setting is not None and inspection.analytic is not None and not any(f.final for f in findings):
-        evidence = gather(setting, inspection.analytic, method, confidence, rng)
-        if objective.left_domain:
-            findings.append(
-                Finding(f"a point near x was taken for off f's domain: f raised {objective.left_domain}")
+    with Progress(progress) as bar:
+        objective = Objective(
+            f,
+            parameters,
+            args=args,
+            has_gradient=grad is True,
+            max_nfev=max_nfev,
+            on_evaluation=bar.evaluated,
+            vectorized=bool(vectorized),
+            max_seconds=max_seconds,
+            n_jobs=n_jobs,
+        )
+        inspection = inspect(objective, grad, flat, args)
+        findings = [Finding(note) for note in parameters.notes] + list(inspection.findings)
+        if room is not None and not (room[0] + room[1] > 0).any():
+            text = "nothing was checked: every coordinate is fixed by its bounds"
+            findings.append(Finding(text, Outcome.INCONCLUSIVE, final=True))
+        setting = evidence = None
+        if not any(finding.final for finding in findings):
+            setting, more = prepare(
+                objective, inspection, flat, (rtol, atol, resolution), rng, room, subgradient
             )
+            findings += more
+        if setting is not None and inspection.analytic is not None and not any(f.final for f in findings):
+            bar.plan(planned(setting, method))
+            evidence = gather(setting, inspection.analytic, method, confidence, rng)
+            if objective.left_domain:
+                text = f"a point near x was taken for off f's domain: f raised {objective.left_domain}"
+                findings.append(Finding(text))
     diagnosis = explain(setting, inspection, evidence, grad, args)
     report = compose(
         parameters,
@@ -191,7 +212,7 @@ def derivative(
 def gather(setting: Setting, analytic: Flat, method: str, confidence: float, rng: Any) -> Evidence | Survey:
     """The evidence of the chosen method."""
     n = analytic.size
-    if method == "directions" or (method == "auto" and n > SWEEP_UP_TO):
+    if by_directions(n, method):
         generator = np.random.default_rng(rng)
         return survey(
             setting, analytic, confidence=confidence, rng=generator, location_budget=LOCATION_BUDGET
@@ -199,6 +220,18 @@ def gather(setting: Setting, analytic: Flat, method: str, confidence: float, rng
     room = setting.room
     free = np.arange(n) if room is None else np.flatnonzero(room[0] + room[1] > 0)
     return sweep(setting, analytic, free)
+
+
+def by_directions(n: int, method: str) -> bool:
+    """Whether n parameters are tested by directions."""
+    return method == "directions" or (method == "auto" and n > SWEEP_UP_TO)
+
+
+def planned(setting: Setting, method: str) -> int:
+    """The evaluations that a right gradient takes, where the first step serves."""
+    n = setting.x.size
+    lines = LOOKS[0] * len(setting.parameters.blocks) if by_directions(n, method) else n
+    return min(6 * lines, setting.objective.remaining)
 
 
 def explain(
@@ -316,6 +349,17 @@ def _validate(f: Any, grad: Any, args: Any, method: str, max_nfev: Any, subgradi
         np.random.default_rng(rng)
     except (TypeError, ValueError) as error:
         raise type(error)(f"rng must be a seed, a Generator or None, not {rng!r} ({error})") from None
+
+
+def _validate_running(max_seconds: Any, n_jobs: Any, progress: Any) -> None:
+    if max_seconds is not None and not (isinstance(max_seconds, Real) and float(max_seconds) > 0):
+        raise ValueError(f"max_seconds must be a number above 0, or None, not {max_seconds!r}")
+    if n_jobs is not None and not (isinstance(n_jobs, Integral) and n_jobs != 0):
+        raise ValueError(
+            f"n_jobs must be an integer other than 0 (-1 is every processor), or None, not {n_jobs!r}"
+        )
+    if not isinstance(progress, bool | np.bool_):
+        raise TypeError(f"progress must be True or False, not {progress!r}")
 
 
 def _validate_numbers(*, atol: Any, confidence: Any, **optional: Any) -> None:

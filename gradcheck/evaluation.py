@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.parallel import in_workers, workers
 from gradcheck.parameters import Flat, Parameters
 
 __all__ = ["Axes", "BudgetSpentError", "Lines", "NotScalarError", "Objective", "Rays"]
@@ -35,6 +39,8 @@ class Objective:
     on_evaluation : called with the number of evaluations just made, for a progress bar.
     vectorized : f takes k points at once, along a last axis that every array of the tree has more than x, and
         returns (k,) values, as in scipy.differentiate. Every point counts as an evaluation.
+    max_seconds : time after which `remaining` is 0. Only plans are cut short by it, never a stencil.
+    n_jobs : workers for the points of one call of `along`, as joblib takes it; not with `vectorized`.
     Each call gets arrays of its own, so that an f which writes into its argument disturbs nothing.
     """
 
@@ -48,6 +54,8 @@ class Objective:
         max_nfev: int | None = None,
         on_evaluation: Callable[[int], None] | None = None,
         vectorized: bool = False,
+        max_seconds: float | None = None,
+        n_jobs: int | None = 1,
     ) -> None:
         self.parameters = parameters
         self.nfev = 0
@@ -58,10 +66,22 @@ class Objective:
         self._max_nfev = max_nfev
         self._on_evaluation = on_evaluation
         self._vectorized = vectorized
+        self._max_seconds = max_seconds
+        self._n_jobs = n_jobs
+        self._started = time.monotonic()
 
     @property
     def remaining(self) -> int:
-        """Evaluations left in the budget; a large number where there is no limit."""
+        """Evaluations left in the budget, of time at the pace so far; a large number where there is no limit."""
+        left = self._left
+        if self._max_seconds is not None:
+            spent = time.monotonic() - self._started
+            pace = max(self.nfev, 1) / max(spent, 1e-9)
+            left = min(left, max(0, int((self._max_seconds - spent) * pace)))
+        return left
+
+    @property
+    def _left(self) -> int:
         return 2**62 if self._max_nfev is None else max(0, self._max_nfev - self.nfev)
 
     def value(self, flat: Flat) -> Any:
@@ -110,7 +130,7 @@ class Objective:
         return self.at(self.parameters.unflatten(fresh))[0]
 
     def _count(self, points: int = 1) -> None:
-        if self.remaining < points:
+        if self._left < points:
             raise BudgetSpentError
         self.nfev += points
         if self._on_evaluation is not None:
@@ -120,11 +140,24 @@ class Objective:
         """Values of f at lines[rows[i]] moved by offsets[i, j]; both (m, k)."""
         if self._vectorized:
             return self._along_stacked(lines, rows, offsets)
+        if workers(self._n_jobs) > 1:
+            self._count(offsets.size)
+            evaluate = partial(_evaluate, self._detached(), lines)
+            values, complaint = in_workers(evaluate, rows, offsets, self._n_jobs)
+            self.left_domain = complaint or self.left_domain
+            return values
         out = np.full(offsets.shape, np.nan, offsets.dtype)
         for i, row in enumerate(rows.tolist()):
             for j, offset in enumerate(offsets[i]):
                 out[i, j] = self.probe(lines.point(row, offset))
         return out
+
+    def _detached(self) -> Objective:
+        """For a worker: without budget, counts and callbacks, which stay where the check runs."""
+        other = copy.copy(self)
+        other._max_nfev = other._on_evaluation = None
+        other._n_jobs, other.left_domain = 1, ""
+        return other
 
     def _along_stacked(self, lines: Lines, rows: Index, offsets: Flat) -> Flat:
         out = np.full(offsets.shape, np.nan, offsets.dtype)
@@ -161,6 +194,10 @@ class Objective:
                 f"with vectorized=True f must return {k} real numbers for {k} points; it returned {shape}"
             )
         return values.astype(self.parameters.dtype)
+
+
+def _evaluate(objective: Objective, lines: Lines, rows: Index, offsets: Flat) -> tuple[Flat, str]:
+    return objective.along(lines, rows, offsets), objective.left_domain
 
 
 def as_real(result: Any, dtype: np.dtype[Any]) -> Any:

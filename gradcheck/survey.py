@@ -18,6 +18,8 @@ __all__ = ["Region", "Survey", "survey"]
 
 # Numbers of directions after which an array may be certified; each of them spends a share of 1 - confidence.
 LOOKS = (4, 6, 8, 12, 18, 24, 32)
+# So many looks where even the last would not do.
+HOPELESS = 4
 # Sampled entries of a region that are judged one by one.
 JUDGED = 4
 # Searches of one array: what a first tangent hid behind larger errors, a second shows.
@@ -148,8 +150,10 @@ class _Examiner:
         tests.add(tangents, exact or (first,))
         # The sizes of the next residuals are taken to be up to a third larger than the first.
         expected = 1.3 * tests.residuals[0].size
-        for look in LOOKS:
-            if look < LOOKS[-1] and scaled_bound([expected] * look, self.delta) > needed > 0:
+        hopeless = scaled_bound([expected] * LOOKS[-1], self.delta) > 2.0 * needed
+        looks = LOOKS[:HOPELESS] if hopeless else LOOKS
+        for look in looks:
+            if look < looks[-1] and scaled_bound([expected] * look, self.delta) > needed > 0:
                 continue
             if tests.loud is not None:
                 break
