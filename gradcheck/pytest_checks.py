@@ -91,7 +91,7 @@ class Checker:
         }
         if self._run.report_file is not None:
             event["report"] = report.to_dict()
-            event["text"] = str(report)
+            event["text"] = None if report else str(report)
             if not report and self._run.report_file.suffix == ".html":
                 event["report"]["drawings"] = self._figures(report)
         self._run.tell(event)

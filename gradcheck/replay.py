@@ -184,7 +184,8 @@ def rerun_test(saved: Saved) -> tuple[dict[str, Any], str]:
         raise ReplayError(f"{saved.path}: running {saved.test!r} in {saved.rootdir} gave no check: {last}")
     # A failing check ends its test, and below Hypothesis' @given the last one is the smallest.
     worst = next((check for check in reversed(checks) if check["outcome"] != "PASS"), checks[-1])
-    return worst["report"], worst["text"]
+    report = worst["report"]
+    return report, worst["text"] or f"{report['outcome']}  {report['reason']}"
 
 
 def _generator(seed: Any) -> Any:
