@@ -45,11 +45,11 @@ def plot(report: Report, ax: Axes | None = None) -> Figure:
     ax : axes of the caller's, into which the first panel is drawn: analytic against numerical, or the random
     directions where no entry was judged by itself. Without it a new figure shows up to three panels.
     Returns the matplotlib Figure; it belongs to no window and to no global list.
-    Raises ValueError where nothing was measured.
+    Raises ValueError where nothing was measured, or where the report gathers others.
     """
     parts = panels(report)
     if not parts:
-        raise ValueError(f"there is nothing to plot: {report.reason}")
+        raise ValueError(f"there is nothing to plot, this report keeps no measurements: {report.reason}")
     if ax is not None:
         parts[0].draw(ax)
         root: Figure = ax.figure.figure  # the figure of a subfigure, too
