@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import resource
 import subprocess
 import sys
@@ -26,15 +25,11 @@ import gradcheck
 from benchmarks import nets
 from benchmarks.nets import Net, Planted
 from benchmarks.verdicts import table
+from gradcheck.survey import Region
 
 SECTIONS = ("right", "one", "ten", "shapes", "scaling", "peers")
 SIZES = (10**3, 10**4, 10**5, 10**6, 10**7)
 SHAPES = (nets.row, nets.column, nets.block, nets.whole, nets.opposite_pair)
-
-
-REGION = re.compile(
-    r'most are wrong in params\["(\w+)"\](?: (row|column)s? (\d+)(?:\.\.(\d+))?|\[([\d:, ]+)\])? \('
-)
 
 
 @dataclass(frozen=True)
@@ -104,7 +99,7 @@ def attempt(net: Net, loss: str, kind: str, planted: Planted, seed: int) -> Tria
     """Check a wrong gradient, and see what was named."""
     report = gradcheck.check_gradient(losses(net)[loss], planted.gradient, net.params, rng=seed)
     names = {wrong.name for wrong in report.wrong}
-    regions = [entries_of(net, match) for note in report.notes for match in REGION.finditer(note)]
+    regions = [entries_of(net, region) for region in report.evidence.regions if region.throughout]
     located = names.union(*regions)
     # A region is rightly called wrong where most of what may be wrong in it is: entries of 0 stay 0.
     false = len(names - planted.entries) + sum(
@@ -115,18 +110,11 @@ def attempt(net: Net, loss: str, kind: str, planted: Planted, seed: int) -> Tria
     )
 
 
-def entries_of(net: Net, region: re.Match[str]) -> set[str]:
-    """The entries, other than zeros, of a region that a report names in words."""
-    array, lines, start, stop, inside = region.groups()
-    where: Any = ...
-    if lines:
-        part = slice(int(start), int(stop or start) + 1)
-        where = (part,) if lines == "row" else (slice(None), part)
-    elif inside:
-        sides = [[int(number) for number in side.split(":")] for side in inside.split(", ")]
-        where = tuple(slice(side[0], side[-1] + (len(side) == 1)) for side in sides)
+def entries_of(net: Net, region: Region) -> set[str]:
+    """The entries of a region, other than zeros."""
+    array = next(name for name in net.params if f'["{name}"]' in region.block.name)
     filled = np.zeros(net.gradient[array].shape, bool)
-    filled[where] = True
+    filled[tuple(slice(start, stop) for start, stop in region.box.ranges)] = True
     places = np.argwhere(filled & (net.gradient[array] != 0))
     return {nets.entry_name(array, tuple(index)) for index in places.tolist()}
 

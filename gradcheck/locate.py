@@ -16,11 +16,13 @@ from gradcheck.sweep import Index
 __all__ = ["Box", "Located", "locate"]
 
 # Entries sampled before a whole box is called wrong.
-SAMPLES = 4
+SAMPLES = 6
+# Entries of at least this part of their array's root mean square are sampled, where there are enough.
+SIZEABLE = 1e-2
 # A box this small is split to its end: naming its entries costs no more than sampling them.
-SMALL = 8
-# Evaluations of f that one split may take: two axes, four sampled entries.
-COSTLIEST = 32
+SMALL = 16
+# Evaluations of f that one split may take: two axes, six sampled entries.
+COSTLIEST = 40
 # Splits, one after another without a find, of boxes that errors within the tolerance would explain as well.
 PATIENCE = 60
 
@@ -80,7 +82,7 @@ class Box:
 class Located:
     """What the search found in one array, as flat indices and boxes.
 
-    suspects : single entries. dense : boxes in which most sampled entries were wrong, with those that were.
+    suspects : single entries. dense : boxes in which all sampled entries were wrong, with those.
     open : boxes that hold something wrong, but the budget ended the search there.
     """
 
@@ -179,7 +181,7 @@ class _Search:
             other = self._halve(box, residual, axis)
             if len(other) == 1:
                 return other
-        return self._mostly_wrong(box) or loud
+        return self._all_wrong(box) or loud
 
     def _halve(self, box: Box, whole: Residual, axis: int) -> list[tuple[Box, Residual]]:
         one, other = box.halves(axis)
@@ -192,24 +194,21 @@ class _Search:
             loud = [(part, its) for part, its in pairs if its.loud]
         return loud
 
-    def _mostly_wrong(self, box: Box) -> tuple[int, ...]:
-        """The wrong ones of a few sampled entries, if most are; () as soon as two are right.
+    def _all_wrong(self, box: Box) -> tuple[int, ...]:
+        """A few sampled entries, if all of them are wrong; () as soon as one is right.
 
-        Not all: an entry whose gradient is 0 stays right when its whole column is scaled.
+        An entry whose gradient is next to nothing stays right when its whole column is scaled: others are sampled.
         """
-        places = self.generator.choice(box.size, min(SAMPLES, box.size), replace=False)
-        sides = tuple(stop - start for start, stop in box.ranges)
-        wrong: list[int] = []
-        for tested, place in enumerate(places.tolist(), start=1):
-            offset = np.unravel_index(place, sides)
-            at = Box(
-                tuple((a + int(k), a + int(k) + 1) for (a, _), k in zip(box.ranges, offset, strict=True))
-            )
-            if self._residual(at, self._step_of(at)).loud:
-                wrong.append(self.flat_index(at))
-            if tested - len(wrong) == 2 or (tested == 1 and not wrong):
+        inside = flat_indices(self.block, box)
+        sizeable = inside[np.abs(self.gauge.analytic[inside]) > SIZEABLE * self.gauge.rms]
+        candidates = sizeable if sizeable.size >= SAMPLES else inside
+        sampled: list[int] = self.generator.choice(candidates, SAMPLES, replace=False).tolist()
+        for at in sampled:
+            index = np.unravel_index(at - self.block.start, self.shape)
+            entry = Box(tuple((int(k), int(k) + 1) for k in index))
+            if not self._residual(entry, self._step_of(at)).loud:
                 return ()
-        return tuple(wrong)
+        return tuple(sampled)
 
     def _residual(self, box: Box, step: float) -> Residual:
         part = self._part(box)
@@ -229,9 +228,8 @@ class _Search:
         view[where] = self.tangent[self.block.slice].reshape(self.shape)[where]
         return part
 
-    def _step_of(self, box: Box) -> float:
+    def _step_of(self, at: int) -> float:
         """The step for a single entry: what the sweep would take, in units of the tangent."""
-        at = self.flat_index(box)
         speed = abs(float(self.tangent[at]))
         setting = self.gauge.setting
         return setting.relative_step * float(setting.scales[at]) / speed if speed > 0 else 1.0

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gradcheck.directions import Residual
 from gradcheck.parameters import Block
+from gradcheck.survey import Region
 from gradcheck.sweep import Evidence
 
 __all__ = ["Measurements"]
@@ -16,9 +17,10 @@ class Measurements:
     """The arrays that stand behind a report.
 
     blocks : the parameter arrays. entries : those judged one by one, with their estimates.
-    residuals : (name of the array, what one random direction of it showed).
+    residuals : (name of the array, what one random direction of it showed). regions : what was not taken apart.
     """
 
     blocks: tuple[Block, ...]
     entries: Evidence
     residuals: tuple[tuple[str, Residual], ...] = ()
+    regions: tuple[Region, ...] = ()

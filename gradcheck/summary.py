@@ -87,7 +87,8 @@ def compose(
 def _measurements(parameters: Parameters, judged: Evidence, survey: Survey | None) -> Measurements:
     arrays = survey.arrays if survey is not None else ()
     residuals = tuple((array.block.name, residual) for array in arrays for residual in array.residuals)
-    return Measurements(tuple(parameters.blocks), judged, residuals)
+    regions = survey.regions if survey is not None else ()
+    return Measurements(tuple(parameters.blocks), judged, residuals, regions)
 
 
 def mismatches(parameters: Parameters, evidence: Evidence) -> tuple[Mismatch, ...]:

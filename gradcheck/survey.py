@@ -34,7 +34,7 @@ CONFIRMS = 1e-2
 class Region:
     """A part of an array that holds something wrong and was not taken apart.
 
-    throughout : most sampled entries of it were wrong; otherwise the search ended before it could name the entries.
+    throughout : all sampled entries of it were wrong; otherwise the search ended before it could name the entries.
     """
 
     block: Block

@@ -19,7 +19,8 @@ MODULES = {path.stem: path for path in PACKAGE.glob("*.py") if not path.stem.sta
 # The path of a check, from the arguments to the report. Each module imports only what stands before it. Modules
 # that are not in this list (figures, cases, the command line, ...) are built on top: nothing in it imports them.
 CORE = [
-    "errors", "parameters", "bounds", "mutations", "evaluation", "stencils", "noise", "search", "estimate",
+    "errors", "parameters", "bounds", "mutations", "parallel", "progress", "evaluation", "stencils", "noise", "search",
+    "estimate",
     "complex_step", "verdict", "preflight", "sweep", "directions", "locate", "survey", "scope", "rearranged",
     "wording", "diagnose", "measurements", "recipe", "report", "summary", "checks",
 ]  # fmt: skip
