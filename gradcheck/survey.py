@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from gradcheck.complex_step import accepts_complex
-from gradcheck.directions import ArrayEvidence, Gauge, Residual, certificate_of, scaled_bound
+from gradcheck.directions import ArrayEvidence, Certificate, Gauge, Residual, certificate_of, scaled_bound
 from gradcheck.estimate import Limit
 from gradcheck.locate import Box, flat_indices, locate
 from gradcheck.parameters import Block, Flat
@@ -94,6 +94,8 @@ class _Examiner:
         self.still = ~np.isfinite(analytic)
         self.analytic = np.where(self.still, 0.0, analytic)
         self.regions: list[Region] = []
+        # Suspects that proved to be right within the tolerance, and how far off they may be.
+        self.excused: dict[int, float] = {}
         self.judged = [self.judge([])]
 
     def judge(self, entries: Sequence[int]) -> Evidence:
@@ -128,6 +130,8 @@ class _Examiner:
                 # Where nothing is wrong after all, f is not analytic.
                 may_be_exact = False
         certificate = certificate_of(tests.gauge, tests.residuals, self.confidence, self.delta)
+        if certificate is not None:
+            certificate = self._with_the_excused(certificate, tests.gauge)
         return ArrayEvidence(
             block,
             tuple(tests.residuals),
@@ -196,6 +200,9 @@ class _Examiner:
         self.judged.append(evidence)
         wrong = set(evidence.wrong.tolist())
         self.still[found.suspects] = True
+        off = np.abs(evidence.analytic - evidence.estimate.value) + 3.0 * evidence.estimate.error
+        right = evidence.judgement.verified
+        self.excused |= dict(zip(evidence.coordinates[right].tolist(), off[right].tolist(), strict=True))
         accused = not wrong.isdisjoint(found.suspects)
         for box, entries in found.dense:
             # A region whose samples are right within rtol differs a little throughout: that is not wrong.
@@ -205,6 +212,19 @@ class _Examiner:
         for box in found.open:
             self._set_aside(block, box, throughout=False)
         return accused or bool(found.open)
+
+    def _with_the_excused(self, certificate: Certificate, gauge: Gauge) -> Certificate:
+        """The bound with what the suspects add that were found to be within the tolerance."""
+        mine = [k for k in self.excused if gauge.block.start <= k < gauge.block.stop]
+        if not mine or gauge.rms == 0:
+            return certificate
+        sizes = np.array([self.excused[k] for k in mine])
+        scaled = sizes * gauge.scale[np.array(mine, np.intp) - gauge.block.start]
+        return replace(
+            certificate,
+            bound=float(np.hypot(certificate.bound, np.linalg.norm(scaled))),
+            relative_to_rms=float(np.hypot(certificate.relative_to_rms, np.linalg.norm(sizes) / gauge.rms)),
+        )
 
     def _set_aside(self, block: Block, box: Box, *, throughout: bool) -> None:
         self.still[flat_indices(block, box)] = True

@@ -1,0 +1,200 @@
+"""Whole networks by random directions: right ones pass, nobody is accused falsely, and what is near rtol is judged."""
+
+import numpy as np
+import pytest
+from scipy.special import logsumexp, softmax
+
+from gradcheck import Outcome, check_gradient
+
+
+class Net:
+    """One hidden layer with a squared error, written for this test; the gradient is derived by hand."""
+
+    def __init__(
+        self, seed, activation="tanh", dtype=np.float64, inputs=20, hidden=15, outputs=3, samples=40
+    ):
+        generator = np.random.default_rng(seed)
+        self.relu = activation == "relu"
+        self.dtype = dtype
+        self.X = generator.normal(size=(samples, inputs)).astype(dtype)
+        self.T = generator.normal(size=(samples, outputs)).astype(dtype)
+        sizes = {"W1": (inputs, hidden), "b1": (hidden,), "W2": (hidden, outputs)}
+        self.x = {
+            name: (generator.normal(size=size) / np.sqrt(size[0])).astype(dtype)
+            for name, size in sizes.items()
+        }
+
+    def hidden(self, p):
+        a = self.X @ p["W1"] + p["b1"]
+        return a, np.maximum(a, 0) if self.relu else np.tanh(a)
+
+    def __call__(self, p):
+        if np.iscomplexobj(p["W1"]):
+            raise TypeError("real numbers only")
+        residual = self.hidden(p)[1] @ p["W2"] - self.T
+        return (residual**2).sum() / self.dtype(len(self.X))
+
+    def gradient(self, p):
+        a, h = self.hidden(p)
+        r = 2 * (h @ p["W2"] - self.T) / self.dtype(len(self.X))
+        inner = (r @ p["W2"].T) * ((a > 0) if self.relu else 1 - h * h)
+        return {"W1": self.X.T @ inner, "b1": inner.sum(axis=0), "W2": h.T @ r}
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_right_networks_pass_and_one_wrong_entry_fails(activation, seed):
+    """Kinks beside every direction, or none: the right gradient passes, the wrong entry alone is named."""
+    net = Net(seed, activation)
+    wrong = net.gradient(net.x)
+    wrong["W1"][3, 4] *= 1.3
+
+    right = check_gradient(net, net.gradient, net.x, rng=seed)
+    found = check_gradient(net, wrong, net.x, rng=seed)
+
+    assert right.outcome is Outcome.PASS
+    assert right.method == "directions"
+    assert [w.name for w in found.wrong] == ['params["W1"][3, 4]']
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_right_networks_in_float32_are_not_accused(activation, seed):
+    """The noise of float32 hides much: PASS or INCONCLUSIVE, which says that the gradient is not the culprit."""
+    net = Net(seed, activation, np.float32)
+
+    report = check_gradient(net, net.gradient, net.x, rng=seed)
+
+    assert report.outcome is not Outcome.FAIL
+    assert report.wrong == ()
+    if not report:
+        assert "the gradient is not the culprit" in report.reason
+
+
+def test_doubled_gradient_in_float32_fails():
+    """What no noise can hide is seen in float32 too."""
+    net = Net(0, "tanh", np.float32)
+
+    report = check_gradient(net, lambda p: {k: 2 * g for k, g in net.gradient(p).items()}, net.x)
+
+    assert report.outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_noise_is_not_taken_for_a_mistake(seed):
+    """f rounded to seven digits, as an iterative solver returns it: never FAIL for the right gradient."""
+    net = Net(seed)
+
+    report = check_gradient(lambda p: float(f"{net(p):.7g}"), net.gradient, net.x, rng=seed)
+
+    assert report.outcome is not Outcome.FAIL
+    assert report.wrong == ()
+
+
+def roughness(x):
+    """A smoothed total variation."""
+    return float(np.sum(np.sqrt(np.diff(x) ** 2 + 0.01)))
+
+
+def roughness_gradient(x):
+    """By hand."""
+    slope = np.diff(x) / np.sqrt(np.diff(x) ** 2 + 0.01)
+    return np.concatenate([[-slope[0]], slope[:-1] - slope[1:], [slope[-1]]])
+
+
+NEAR = {
+    "log-sum-exp": (lambda x: float(logsumexp(x)), softmax, 1000),
+    "smoothed variation": (roughness, roughness_gradient, 200),
+    "sum of sines": (lambda x: float(np.sum(np.sin(x))), np.cos, 2000),
+}
+
+
+@pytest.mark.parametrize("name", NEAR)
+@pytest.mark.parametrize("seed", range(4))
+def test_twice_what_is_called_detectable_is_detected(name, seed):
+    """A mistake of 2 `detectable` in one entry of any size is FAIL there; none, and a tenth of rtol, is PASS."""
+    f, df, n = NEAR[name]
+    generator = np.random.default_rng(seed)
+    x = generator.normal(size=n)
+    g = df(x)
+    at = int(generator.integers(n))
+    unit = max(abs(g[at]), np.sqrt(np.mean(g**2)))
+    right = check_gradient(f, g, x, rng=seed)
+    planted, nearly = g.copy(), g.copy()
+    # Away from zero: towards it the size that the tolerance is relative to would shrink.
+    planted[at] += 2 * right.detectable * unit * (1 if g[at] >= 0 else -1)
+    nearly[at] *= 1 + 0.1 * right.rtol
+
+    assert right.outcome is Outcome.PASS
+    report = check_gradient(f, planted, x, rng=seed)
+    assert report.outcome is Outcome.FAIL
+    assert [w.flat_index for w in report.wrong] == [at]
+    assert check_gradient(f, nearly, x, rng=seed).outcome is Outcome.PASS
+
+
+def test_bounds_are_kept_and_entries_at_them_judged():
+    """f is not called outside; a wrong entry at a bound is named, as is one far from it."""
+    generator = np.random.default_rng(0)
+    x = generator.uniform(0.2, 0.8, 200)
+    x[:5] = 0.0
+    g = np.exp(x)
+
+    def f(x):
+        if np.iscomplexobj(x):
+            raise TypeError("real numbers only")
+        assert x.min() >= 0
+        assert x.max() <= 1
+        return float(np.sum(np.exp(x)))
+
+    wrong = g.copy()
+    wrong[[2, 100]] *= 1.01
+
+    assert check_gradient(f, g, x, bounds=(0, 1)).outcome is Outcome.PASS
+    report = check_gradient(f, wrong, x, bounds=(0, 1))
+    assert sorted(w.flat_index for w in report.wrong) == [2, 100]
+
+
+def test_no_array_is_drowned_by_a_larger_one():
+    """Weights with gradients of 1e-6 beside biases with gradients of 1e3: each array has its own directions."""
+    generator = np.random.default_rng(1)
+    x = {"small": generator.normal(size=150), "large": generator.normal(size=150)}
+
+    def f(x):
+        return (1e-4 * np.sum(np.sin(x["small"])) + 10 * np.sum(x["large"] ** 2)).item()
+
+    gradient = {"small": 1e-4 * np.cos(x["small"]), "large": 20 * x["large"]}
+    assert check_gradient(f, gradient, x).outcome is Outcome.PASS
+    gradient["small"][77] *= 1.01
+
+    report = check_gradient(f, gradient, x)
+
+    assert [w.name for w in report.wrong] == ['params["small"][77]']
+
+
+def test_an_array_on_which_f_does_not_depend_needs_atol():
+    """A gradient of zeros where f is flat has no size to compare with; with one in the gradient it is wrong."""
+    x = {"used": np.linspace(1, 2, 120), "unused": np.ones(120)}
+
+    def f(x):
+        return np.sum(x["used"] ** 3).item()
+
+    gradient = {"used": 3 * x["used"] ** 2, "unused": np.zeros(120)}
+    assert check_gradient(f, gradient, x).outcome is not Outcome.FAIL
+    gradient["unused"][7] = 1e-3
+
+    report = check_gradient(f, gradient, x)
+
+    assert [w.name for w in report.wrong] == ['params["unused"][7]']
+
+
+def test_a_generator_and_a_seed_decide_the_directions():
+    """The same generator state gives the same report; the report on a wrong gradient too."""
+    net = Net(0)
+    wrong = net.gradient(net.x)
+    wrong["b1"][3] *= 1.01
+
+    reports = [check_gradient(net, wrong, net.x, rng=np.random.default_rng(5)) for _ in range(2)]
+
+    assert reports[0].nfev == reports[1].nfev
+    assert reports[0].wrong == reports[1].wrong
+    assert reports[0].certificates == reports[1].certificates
