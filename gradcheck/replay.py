@@ -62,7 +62,7 @@ def save(
     recipe = report.recipe
     if recipe is None:
         raise ValueError(
-            "this report does not know its functions (it was copied, unpickled, or made by hand)"
+            "this report does not know its functions: those of check_gradient do, but no copy through pickle"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     folder = path.parent.resolve()

@@ -399,8 +399,9 @@ def test_rows_are_selected_by_name_and_by_id(project):
 
 
 def test_a_case_file_named_on_the_command_line_is_no_test_module(project):
-    """pytest takes every file that is named for a test module; a case file is collected once, as a case."""
-    write_case(project)
+    """pytest takes every file that is named for a test module; a case file is loaded once, as a case."""
+    path = write_case(project)
+    path.write_text("from pathlib import Path\n\nPath('loaded').mkdir()\n" + path.read_text())  # fails twice
 
     call(project, "cases/fact.py").assert_outcomes(passed=4)
 
