@@ -208,7 +208,7 @@ def random_units(generator: np.random.Generator, n: int) -> NDArray[np.float64]:
 class Gauge:
     """How residuals of one array are measured, and what they may be.
 
-    still : flat indices that directions leave alone; analytic must be finite elsewhere, and zero there.
+    still : flat indices that directions leave alone; analytic must be finite.
     rms : the root mean square of the other entries. faint : see ArrayEvidence.
     """
 
@@ -216,17 +216,16 @@ class Gauge:
         self, setting: Setting, analytic: Flat, block: Block, still: NDArray[np.intp] = NOTHING
     ) -> None:
         self.setting, self.analytic, self.block, self.still = setting, analytic, block, still
-        mine = np.abs(analytic[block.slice])
-        count = max(block.size - still.size, 1)
-        self.rms = float(np.sqrt(np.sum(mine**2) / count))
+        moved = np.ones(block.size, bool)
+        moved[still - block.start] = False
+        mine = np.abs(analytic[block.slice][moved])
+        self.rms = float(np.sqrt(np.mean(mine**2))) if mine.size else 0.0
         if self.rms == 0:
             # As in a sweep: where g is 0 throughout, what f changes along any direction says what is small.
             self.rms = setting.slope / float(np.median(setting.scales[block.slice]))
         self.scale = tangent_scale(setting, analytic, block)
-        moved = np.ones(block.size, bool)
-        moved[still - block.start] = False
         tolerance = setting.tolerance
-        size = np.maximum(mine, self.rms)[moved]
+        size = np.maximum(mine, self.rms)
         scale = self.scale[moved]
         self.faint = LEAST * float(np.min(scale * size, initial=np.inf))
         smallest = float(np.min(scale * (tolerance.rtol * size + tolerance.atol), initial=np.inf))
