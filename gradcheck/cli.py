@@ -46,7 +46,7 @@ def main() -> None:
       gradcheck diff before.json after.json
 
     \b
-    Completion of commands and options, for bash (for zsh and fish, put their name for bash):
+    Completion, for bash (zsh_source and fish_source for the others):
       eval "$(_GRADCHECK_COMPLETE=bash_source gradcheck)"
     """
 
