@@ -200,7 +200,8 @@ class Search:
         self.widened[rows[go & widen]] += 1
         room = np.minimum(self.left_room[rows], self.right_room[rows]) / 2.0
         self.step[rows] = np.where(self.side[rows] != 0, new_step, np.minimum(new_step, 0.99 * room))
-        return rows[go]
+        again: Rows = rows[go]
+        return again
 
     def _more_noise(self, rows: Rows, fit: Fit, bends: Values, exempt: Mask) -> tuple[Mask, Mask]:
         """Rows that show more noise than was measured, and rows that bend too wildly for it to be noise.

@@ -97,7 +97,7 @@ def _oscillating() -> list[Problem]:
         lambda x: 2 * x + 20 * np.pi * np.sin(2 * np.pi * x),
     )
     # Several points for each speed: whether a step meets the period is luck.
-    points = {"": five} | {f", point {k}": rng.normal(size=5) for k in range(2, 7)}
+    points = {"": five} | {f", point {k}": rng.normal(size=5) for k in range(2, 9)}
     cases = [
         (
             f"sine of {k:g} x, n=5{which}",
