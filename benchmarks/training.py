@@ -39,7 +39,7 @@ from gradcheck.textbook.structured import structured_gradient
 from reference import backprop
 from reference.scipy_oracle import approx_gradient_at
 
-ITERATIONS, SAMPLE, CALLS = 6000, 200, 10
+ITERATIONS, SAMPLE, CALLS = 6000, 200, 100
 LOOP, SCIPY, ONE, TWO, BACK = (
     "double loop",
     "approx_fprime",
@@ -70,8 +70,9 @@ def seconds_of(call: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def median_seconds(call: Callable[[], object], calls: int = CALLS) -> float:
-    return statistics.median(seconds_of(call) for _ in range(calls))
+def mean_seconds(call: Callable[[], object], calls: int = CALLS) -> float:
+    """Seconds a call, over a stretch about as long as the loop's: a busy machine interrupts both as often."""
+    return seconds_of(lambda: [call() for _ in range(calls)]) / calls
 
 
 def scaled_seconds(net: TwoLayerNet, by_coordinates: Callable[[str, np.ndarray], object]) -> float:
@@ -104,8 +105,8 @@ def one_round(net: TwoLayerNet, x: np.ndarray, t: np.ndarray) -> dict[str, float
     with threadpool_limits(1):
         return both_forms(net, x, t) | {
             SCIPY: scaled_seconds(net, scipy),
-            TWO: median_seconds(lambda: structured_gradient(net, x, t, n_threads=2)),
-            BACK: median_seconds(lambda: backpropagated(net, x, t)),
+            TWO: mean_seconds(lambda: structured_gradient(net, x, t, n_threads=2)),
+            BACK: mean_seconds(lambda: backpropagated(net, x, t)),
         }
 
 
@@ -138,7 +139,7 @@ def forms(x: np.ndarray, t: np.ndarray, rounds: int) -> dict[str, dict[str, floa
 def both_forms(net: TwoLayerNet, x: np.ndarray, t: np.ndarray) -> dict[str, float]:
     return {
         LOOP: scaled_seconds(net, lambda name, chosen: sampled_loop(net, x, t, name, chosen)),
-        ONE: median_seconds(lambda: structured_gradient(net, x, t, n_threads=1)),
+        ONE: mean_seconds(lambda: structured_gradient(net, x, t, n_threads=1)),
     }
 
 
@@ -154,7 +155,7 @@ def scaling(rounds: int) -> list[dict[str, Any]]:
         net = TwoLayerNet(size["inputs"], size["hidden units"], 10, rng=0)
         with threadpool_limits(1):
             seconds = [
-                statistics.median(median_seconds(gradient_with(net, x, t, threads), 3) for _ in range(rounds))
+                statistics.median(mean_seconds(gradient_with(net, x, t, threads), 10) for _ in range(rounds))
                 for threads in (1, 2)
             ]
         rows.append({"varied": what, "size": size, ONE: seconds[0], TWO: seconds[1]})

@@ -31,10 +31,9 @@ Shift = Callable[[Array, slice], Array]
 
 _PUBLISHED = (losses.cross_entropy_published, losses.cross_entropy_label_published)
 _CORRECTED = (losses.cross_entropy, losses.cross_entropy_onehot, losses.cross_entropy_label)
-# Numbers in the largest temporary of a block of units, 2 MB, and the fewest units that keep the matrix products
-# efficient. The chapter's network is one block: a second thread costs more there than it brings. Chosen by trial
-# on benchmarks/training.py.
-_BLOCK, _FEWEST_UNITS = 2**18, 16
+# Numbers in the largest temporary of a block of units: 2 MB, one block for the chapter's network, where a second
+# thread costs more than it brings. Chosen by trial on benchmarks/training.py.
+_BLOCK = 2**18
 
 
 def structured_gradient(
@@ -96,62 +95,76 @@ def _layer(
     powers = list(accumulate(repeat(inputs / largest, degree), np.multiply))
     # Chebyshev's points: 0, where nothing is perturbed, comes first.
     grid = np.append(0.0, np.delete(np.cos(np.pi * np.arange(degree + 1) / degree), degree // 2))
-    to_coefficients = np.linalg.inv(np.vander(grid, increasing=True))
 
     def block(units: slice) -> Array:
-        scores = shift(h * largest * grid, units)[..., None] * moves[units]
-        plus, minus = _loss_changes(forward, np.expm1(scores), to_coefficients, powers)
-        quotients: Array = (plus - minus) / (2 * h)
-        return quotients
+        return _tables(forward, np.expm1(shift(h * largest * grid, units)[..., None] * moves[units]))
 
-    width = max(_FEWEST_UNITS, _BLOCK // (grid.size * forward.y.size))
+    width = max(1, _BLOCK // (grid.size * forward.y.size))
     units = [slice(j, min(j + width, len(moves))) for j in range(0, len(moves), width)]
-    quotients = np.zeros((touched.size, len(moves)))
     with ThreadPoolExecutor(n_threads or os.cpu_count()) as pool:
         in_order = map if n_threads == 1 or len(units) == 1 else pool.map
-        quotients[touched] = np.hstack(list(in_order(block, units)))
+        tables = np.concatenate(list(in_order(block, units)), axis=-1)
+    to_coefficients = np.linalg.inv(np.vander(grid, increasing=True))
+    coefficients = [np.tensordot(to_coefficients, table, axes=1) for table in tables]
+    plus, minus = _loss_changes(forward, coefficients, powers)
+    quotients = np.zeros((touched.size, len(moves)))
+    quotients[touched] = (plus - minus) / (2 * h)
     return quotients
 
 
-def _loss_changes(forward: _Forward, growth: Array, to_coefficients: Array, powers: list[Array]) -> Array:
-    """Return L(w + h) - L(w) and L(w - h) - L(w) for every weight (i, j) of a block: (2, i, j).
+def _tables(forward: _Forward, growth: Array) -> Array:
+    """Return what has to be summed over the samples, as functions of u at g points: (tables, g, n, j).
 
-    growth : (g, n, j, k) exp(change of the scores) - 1, at g values of u.
-    to_coefficients : (g, g) takes the values of a function of u there to the coefficients of its polynomial.
-    powers : x, x^2, ... x^(g-1), each (n, i).
+    growth : (g, n, j, k) exp(change of the scores) - 1.
+    With a normaliser for each sample it is the change of the sample's loss. With a shared one it is, by the rule
+    log1p(c E + (1 - c) S) = log1p(c E) + log1p(S V): the growth S of the normaliser, log1p(c E), and, where
+    delta is inside of the logarithm, V, V^2, ... for the series of log1p(S V).
     """
-
-    def summed(values: Array) -> Array:
-        """Sum over samples the polynomials through `values` (g, n, j), at u = +-h x: (2, i, j)."""
-        constant, *others = np.tensordot(to_coefficients, values, axes=1)
-        odd = sum(x.T @ coefficient for x, coefficient in zip(powers[::2], others[::2], strict=True))
-        even = sum(x.T @ coefficient for x, coefficient in zip(powers[1::2], others[1::2], strict=True))
-        sums: Array = np.stack([even + odd, even - odd]) + constant.sum(axis=0)
-        return sums
 
     def over_classes(values: Array) -> Array:
         weighted: Array = np.einsum("gnjm,nm->gnj", values, forward.weights)
         return weighted
 
-    n, c = len(forward.y), forward.kept[:, None]
-    total = forward.weights.sum(axis=1)[:, None]
-    # The normaliser grows to 1 + S times itself: each sample's own, or the sum over all of them.
+    c = forward.kept[:, None]
     S = (growth @ forward.y[:, :, None])[..., 0]
     E = np.take_along_axis(growth, forward.classes[None, :, None, :], axis=-1)
-    changes: Array
     if not forward.shared:
-        changes = summed(total * np.log1p(S) - over_classes(np.log1p(c * E + (1 - c) * S[..., None])))
+        total = forward.weights.sum(axis=1)[:, None]
+        change = total * np.log1p(S) - over_classes(np.log1p(c * E + (1 - c) * S[..., None]))
+        return np.stack([change])
+    tables = [S, over_classes(np.log1p(c * E))]
+    if (c < 1).any():
+        V = (1 - c) / (1 + c * E)
+        tables += map(over_classes, accumulate(repeat(V, len(growth) - 1), np.multiply))
+    return np.stack(tables)
+
+
+def _loss_changes(forward: _Forward, coefficients: list[Array], powers: list[Array]) -> Array:
+    """Return L(w + h) - L(w) and L(w - h) - L(w) for every weight (i, j): (2, i, j).
+
+    coefficients : (g, n, j) of the polynomial through each table.
+    powers : x, x^2, ... x^(g-1), each (n, i).
+    """
+
+    def summed(coefficients: Array) -> Array:
+        """Sum the polynomials over samples, at u = +h x and u = -h x: (2, i, j)."""
+        constant, *others = coefficients
+        odd = sum(x.T @ coefficient for x, coefficient in zip(powers[::2], others[::2], strict=True))
+        even = sum(x.T @ coefficient for x, coefficient in zip(powers[1::2], others[1::2], strict=True))
+        sums: Array = np.stack([even + odd, even - odd]) + constant.sum(axis=0)
+        return sums
+
+    if not forward.shared:
+        changes = summed(coefficients[0])
     else:
+        S, logarithm, *V_powers = coefficients
         S = summed(S)
-        changes = total.sum() * np.log1p(S) - summed(over_classes(np.log1p(c * E)))
-        if (c < 1).any():
-            # log1p(c E + (1 - c) S) = log1p(c E) + log1p(S V): the latter's series in S, by Horner's rule.
-            V_powers = list(accumulate(repeat((1 - c) / (1 + c * E), len(powers)), np.multiply))
-            series = np.zeros_like(S)
-            for b in range(len(V_powers), 0, -1):
-                series = -S * (series + summed(over_classes(V_powers[b - 1])) / b)
-            changes += series
-    changes /= n
+        changes = forward.weights.sum() * np.log1p(S) - summed(logarithm)
+        series = np.zeros_like(S)
+        for b in range(len(V_powers), 0, -1):  # Horner's rule
+            series = -S * (series + summed(V_powers[b - 1]) / b)
+        changes += series
+    changes /= len(forward.y)
     return changes
 
 
