@@ -230,6 +230,7 @@ class Gauge:
         self.faint = LEAST * float(np.min(scale * size, initial=np.inf))
         smallest = float(np.min(scale * (tolerance.rtol * size + tolerance.atol), initial=np.inf))
         self.least = LEAST * smallest if math.isfinite(smallest) else 0.0
+        self._natural = float(np.median(setting.scales[block.slice] / self.scale))
         self._narrowest = float(scale.min(initial=np.inf))
 
     def tangents(self, seeds: Sequence[int]) -> Tangents:
@@ -288,9 +289,10 @@ class Gauge:
     def by_complex_step(self, tangents: Sequence[Flat]) -> tuple[Residual, ...] | None:
         """Residuals by the complex step, one evaluation each; None where f does not take complex numbers."""
         found = []
+        # Any length that is natural for x will do: there is no difference in which to lose digits.
+        scale = self._natural
         for k in range(len(tangents)):
             tangent = tangents[k]
-            scale = self.first_length(tangent)
             value = complex_derivative(self.setting.objective, self.setting.x, tangent, scale)
             if not math.isfinite(value):
                 return None
