@@ -1,0 +1,44 @@
+"""HIPS autograd: what `autograd.grad` makes of a function of NumPy arrays, with its `defvjp` rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from gradcheck.interop.adapter import judge, optional
+from gradcheck.report import Report
+
+autograd = optional("autograd")
+
+__all__ = ["check_function"]
+
+
+def check_function(f: Callable[..., Any], x: Any, *, args: Sequence[Any] = (), **options: Any) -> Report:
+    """Judge what autograd makes of f.
+
+    f : f(x, *args) -> an array, computed with `autograd.numpy`. One real number is judged by
+        `gradcheck.check_gradient`, more by `gradcheck.check_vjp`.
+    x : an array, or a dict, list or tuple of them. args : further arguments, not differentiated.
+    options : as for the check in question.
+
+    For complex x autograd's gradient, df/dRe - i df/dIm, is conjugated: reports show df/dRe + i df/dIm.
+    """
+
+    def value(x: Any) -> Any:
+        return np.array(f(x, *args))
+
+    def pullback(x: Any, cotangent: Any) -> Any:
+        vjp, _ = autograd.make_vjp(lambda x: f(x, *args))(x)
+        return _conjugate(vjp(np.conj(cotangent)))
+
+    return judge(value, pullback, x, "gradcheck.interop.autograd.check_function(f, x", options)
+
+
+def _conjugate(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return {key: _conjugate(part) for key, part in tree.items()}
+    if isinstance(tree, list | tuple):
+        return type(tree)(_conjugate(part) for part in tree)
+    return np.conj(tree)

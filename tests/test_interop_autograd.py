@@ -1,0 +1,74 @@
+"""gradcheck.interop.autograd: right and wrong defvjp rules, trees, and the complex convention."""
+
+import numpy as np
+import pytest
+
+from gradcheck import Outcome
+
+autograd = pytest.importorskip("autograd", reason="autograd is not installed: pip install '.[autograd]'")
+interop = pytest.importorskip("gradcheck.interop.autograd")
+anp = autograd.numpy
+extend = autograd.extend
+
+X = np.array([1.0, 2.0, -0.5])
+
+
+def cube(factor):
+    """x**3 with the rule factor * x**2."""
+    primitive = extend.primitive(lambda x: x**3)
+    extend.defvjp(primitive, lambda _, x: lambda cotangent: factor * x**2 * cotangent)
+    return primitive
+
+
+def test_rules_are_judged():
+    """A right rule passes, for one number and an array; a wrong one is located and explained."""
+    assert interop.check_function(lambda x: anp.sum(cube(3.0)(x)), X).outcome is Outcome.PASS
+    assert interop.check_function(cube(3.0), X).outcome is Outcome.PASS
+    report = interop.check_function(lambda x: anp.sum(cube(2.0)(x)), X)
+    assert report.outcome is Outcome.FAIL
+    assert {m.name for m in report.wrong} == {"x[0]", "x[1]", "x[2]"}
+    assert "0.666667" in report.diagnosis[0]
+    report = interop.check_function(cube(2.0), X)
+    assert {m.name for m in report.wrong} == {"J[0, 0]", "J[1, 1]", "J[2, 2]"}
+    assert report.call == "gradcheck.interop.autograd.check_function(f, x, rng=0)"
+
+
+def test_a_wrong_leaf_of_a_tree_is_named():
+    """The rule for w is wrong, that for b is not; args are not differentiated."""
+
+    def f(p, k):
+        return k * anp.sum(cube(2.0)(p["w"]) * p["b"][0])
+
+    report = interop.check_function(f, {"w": X, "b": [X + 1]}, args=(2.0,))
+    assert report.outcome is Outcome.FAIL
+    assert {m.name for m in report.wrong} == {f'params["w"][{i}]' for i in range(3)}
+
+
+def test_complex_gradients_are_conjugated():
+    """autograd gives df/dRe - i df/dIm; a rule with the other sign is refused in the imaginary parts."""
+
+    def norm(sign):
+        f = extend.primitive(lambda z: np.sum(np.abs(z) ** 2))
+        extend.defvjp(f, lambda _, z: lambda u: 2 * u * (z.real + sign * 1j * z.imag))
+        return f
+
+    z = np.array([1 + 2j, -0.3 + 0.1j])
+    assert interop.check_function(lambda z: anp.sum(anp.abs(z) ** 2 * anp.imag(z)), z).outcome is Outcome.PASS
+    assert interop.check_function(norm(-1), z).outcome is Outcome.PASS
+    report = interop.check_function(norm(+1), z)
+    assert report.outcome is Outcome.FAIL
+    assert {m.name for m in report.wrong} == {"x[0].imag", "x[1].imag"}
+
+
+def test_complex_outputs_are_judged_by_one_random_cotangent():
+    """fft of complex x passes, as does a rule for i z; the conjugate of that rule fails."""
+
+    def turn(sign):
+        f = extend.primitive(lambda z: 1j * z)
+        extend.defvjp(f, lambda _, z: lambda u: sign * 1j * u)
+        return f
+
+    z = np.array([1 + 2j, -0.3 + 0.1j])
+    assert interop.check_function(anp.fft.fft, z).outcome is Outcome.PASS
+    assert interop.check_function(turn(+1), z).outcome is Outcome.PASS
+    assert interop.check_function(turn(-1), z).outcome is Outcome.FAIL

@@ -1,0 +1,341 @@
+"""gradcheck.interop.torch: right and wrong rules, torch's own wrong examples, and modules as they are."""
+
+import numpy as np
+import pytest
+
+from gradcheck import Outcome
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install '.[torch]'")
+interop = pytest.importorskip("gradcheck.interop.torch")
+
+X = torch.tensor([1.0, 2.0, -0.5])
+
+
+class Cube(torch.autograd.Function):
+    """x**3 with the right rule."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x**3
+
+    @staticmethod
+    def backward(ctx, cotangent):
+        (x,) = ctx.saved_tensors
+        return 3 * x**2 * cotangent
+
+
+class ForgetsAFactor(Cube):
+    """2 x^2 instead of 3 x^2."""
+
+    @staticmethod
+    def backward(ctx, cotangent):
+        return Cube.backward(ctx, cotangent) * 2 / 3
+
+
+class Random(Cube):
+    """Another gradient at every call."""
+
+    @staticmethod
+    def backward(ctx, cotangent):
+        return Cube.backward(ctx, cotangent) * (1 + 1e-3 * torch.rand_like(cotangent))
+
+
+class WritesForward(Cube):
+    """The forward pass doubles its input; the gradient is that of x**3."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x.clone())
+        out = x**3
+        x.mul_(2)
+        return out
+
+
+class WritesBackward(Cube):
+    """The backward pass doubles the input."""
+
+    @staticmethod
+    def backward(ctx, cotangent):
+        out = Cube.backward(ctx, cotangent)
+        ctx.saved_tensors[0].data.mul_(2)
+        return out
+
+
+def total(rule):
+    """The sum of what the rule's forward pass gives."""
+    return lambda x: rule.apply(x).sum()
+
+
+def said(report):
+    """The reason and the notes."""
+    return " | ".join((report.reason, *report.notes))
+
+
+@pytest.mark.parametrize("f", [total(Cube), Cube.apply], ids=["one number", "an array"])
+def test_a_right_rule_passes_and_float32_input_is_not_touched(f):
+    """f gets float64 copies, so that the mistakes that are seen are as small as for NumPy."""
+    x = X.clone().requires_grad_()
+    report = interop.check_function(f, x)
+    assert report.outcome is Outcome.PASS
+    assert report.detectable < 1e-5
+    assert torch.equal(x.detach(), X)
+    assert x.grad is None
+    assert report.call == "gradcheck.interop.torch.check_function(f, x, rng=0)"
+
+
+def test_a_forgotten_factor_is_located_and_explained():
+    """Every entry is wrong by 2/3 for one number; only the diagonal of J for an array."""
+    report = interop.check_function(total(ForgetsAFactor), X)
+    assert report.outcome is Outcome.FAIL
+    assert {m.name for m in report.wrong} == {"x[0]", "x[1]", "x[2]"}
+    assert "0.666667" in report.diagnosis[0]
+    report = interop.check_function(ForgetsAFactor.apply, X)
+    assert {m.name for m in report.wrong} == {"J[0, 0]", "J[1, 1]", "J[2, 2]"}
+
+
+def test_torch_forward_that_writes_into_its_input_is_inconclusive():
+    """The gradient is not to blame; what f did is said. So too for a plain function."""
+
+    def plain(x):
+        return x.mul_(2).square().sum()
+
+    for f in (total(WritesForward), WritesForward.apply, plain):
+        report = interop.check_function(f, X)
+        assert report.outcome is Outcome.INCONCLUSIVE
+        assert "f changes x: x[0] was 1 before the call and is 2 after it" in said(report)
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [(Random, "differs between two calls"), (WritesBackward, "changes x: x[0] was 1 before the call")],
+)
+def test_backward_passes_that_break_the_contract_fail(rule, words):
+    """Non-deterministic, and writing into the input: FAIL in these words, for one number and for an array."""
+    for f in (total(rule), rule.apply):
+        report = interop.check_function(f, X)
+        assert report.outcome is Outcome.FAIL
+        assert words in said(report)
+    assert torch.equal(X, torch.tensor([1.0, 2.0, -0.5]))
+
+
+def test_complex_input_is_judged_in_its_two_parts():
+    """|z|^2 Im z: PyTorch's convention is the package's; its conjugate, JAX's, is refused in the wrong parts."""
+
+    class Conjugated(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, z):
+            ctx.save_for_backward(z)
+            return (z.abs() ** 2).sum()
+
+        @staticmethod
+        def backward(ctx, cotangent):
+            return 2 * ctx.saved_tensors[0].conj() * cotangent
+
+    z = torch.tensor([1 + 2j, -0.3 + 0.1j])
+    assert interop.check_function(lambda z: (z.abs() ** 2 * z.imag).sum(), z).outcome is Outcome.PASS
+    report = interop.check_function(Conjugated.apply, z)
+    assert report.outcome is Outcome.FAIL
+    assert {m.name for m in report.wrong} == {"x[0].imag", "x[1].imag"}
+
+
+def test_complex_outputs_are_judged_by_one_random_cotangent():
+    """fft of complex and of real x passes, and the report says what was done; a doubled backward pass fails."""
+
+    class Doubled(torch.autograd.Function):
+        @staticmethod
+        def forward(_, z):
+            return 1j * z
+
+        @staticmethod
+        def backward(_, cotangent):
+            return -2j * cotangent
+
+    z = torch.tensor([1 + 2j, -0.3 + 0.1j, 0.5j])
+    for x in (z, X):
+        report = interop.check_function(torch.fft.fft, x)
+        assert report.outcome is Outcome.PASS
+        assert "random cotangent" in said(report)
+    report = interop.check_function(Doubled.apply, z)
+    assert report.outcome is Outcome.FAIL
+    assert len(report.wrong) == 6
+
+
+@pytest.mark.parametrize(
+    "x", [torch.arange(1.0, 13.0).reshape(3, 4).t(), torch.arange(1.0, 25.0).reshape(6, 4)[::2, ::2]]
+)
+def test_non_contiguous_input_stays_so(x):
+    """A rule that reads the memory in its order is right for contiguous x only: right passes, wrong fails."""
+
+    class InMemoryOrder(Cube):
+        @staticmethod
+        def backward(ctx, cotangent):
+            (x,) = ctx.saved_tensors
+            memory = torch.as_strided(x, (x.numel(),), (1,))
+            return 3 * memory.reshape(x.shape) ** 2 * cotangent
+
+    assert not x.is_contiguous()
+    assert interop.check_function(total(Cube), x).outcome is Outcome.PASS
+    assert interop.check_function(total(InMemoryOrder), x.contiguous()).outcome is Outcome.PASS
+    assert interop.check_function(total(InMemoryOrder), x).outcome is Outcome.FAIL
+
+
+def test_several_tensors_by_position_and_by_name():
+    """What is detached is missing, and the note says that no gradient arrives; constants go to args."""
+
+    def f(a, b, k=1.0):
+        return k * (a.detach() * b).sum()
+
+    report = interop.check_function(f, (X, X + 1), args=(2.0,))
+    assert report.outcome is Outcome.FAIL
+    assert {m.name for m in report.wrong} == {f"params[0][{i}]" for i in range(3)}
+    assert "no gradient reaches params[0]" in said(report)
+    report = interop.check_function(lambda a, b: (a * b).sum(), {"a": X, "b": X + 1})
+    assert report.outcome is Outcome.PASS
+    assert [a.name for a in report.arrays] == ['params["a"]', 'params["b"]']
+    outputs = interop.check_function(lambda a: (a**2, a.sum()), X)
+    assert outputs.outcome is Outcome.PASS
+    assert outputs.arrays[0].shape == (4, 3)
+
+
+def test_arguments_that_cannot_be_used_are_refused_in_words():
+    """Integers, shared memory, and float32 tensors that f closes over."""
+    with pytest.raises(TypeError, match=r"tensor 1 of x .* not torch.int64: constants belong to args"):
+        interop.check_function(lambda a, b: a.sum(), (X, torch.tensor([1])))
+    with pytest.raises(ValueError, match="overlaps itself in memory"):
+        interop.check_function(lambda a: a.sum(), X[:1].expand(3))
+    with pytest.raises(ValueError, match="overlaps itself in memory"):
+        interop.check_function(lambda a: a.sum(), X.unfold(0, 2, 1))
+    with pytest.raises(RuntimeError) as caught:
+        interop.check_function(lambda a: a @ X, X)
+    assert any("in args, or double=False" in note for note in caught.value.__notes__)
+    assert interop.check_function(lambda a, c: a @ c, X, args=(X,)).outcome is Outcome.PASS
+    single = interop.check_function(lambda a: (a @ X).exp(), X, double=False)
+    assert single.outcome is Outcome.PASS
+    assert single.rtol == 1e-3  # what check_gradient takes for float32
+
+
+class Scaled(torch.nn.Module):
+    """A product whose gradient for `w` is right or not, beside a right one for `b`."""
+
+    def __init__(self, rule):
+        super().__init__()
+        self.rule = rule
+        self.w = torch.nn.Parameter(torch.tensor([0.5, -1.5, 2.0]))
+        self.b = torch.nn.Parameter(torch.tensor([0.1]))
+
+    def forward(self, x):
+        return self.rule.apply(self.w) @ x + self.b
+
+
+def squared(module, x):
+    """A loss."""
+    return module(x).square().mean()
+
+
+def test_a_wrong_rule_in_a_module_is_located_by_the_parameters_name():
+    """Only params["w"] is wrong; the module is untouched, and with the right rule it passes."""
+    module = torch.nn.ModuleDict({"inner": Scaled(ForgetsAFactor)})
+    before = {name: p.detach().clone() for name, p in module.named_parameters()}
+    report = interop.check_module(module, lambda m, x: squared(m["inner"], x), args=(X,))
+    assert report.outcome is Outcome.FAIL
+    assert {m.name for m in report.wrong} == {f'params["inner.w"][{i}]' for i in range(3)}
+    assert all(torch.equal(p, before[n]) and p.grad is None for n, p in module.named_parameters())
+    assert all(p.dtype is torch.float32 for p in module.parameters())
+    assert interop.check_module(Scaled(Cube), squared, args=(X,)).outcome is Outcome.PASS
+
+
+def test_frozen_parameters_are_left_and_shared_ones_count_once():
+    """requires_grad decides what is judged; a tied weight moves in both places."""
+    module = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Tanh(), torch.nn.Linear(3, 3))
+    module[2].weight = module[0].weight
+    module[2].bias.requires_grad_(False)
+    report = interop.check_module(module, squared, args=(X,))
+    assert report.outcome is Outcome.PASS
+    assert [a.name for a in report.arrays] == ['params["0.weight"]', 'params["0.bias"]']
+
+
+def test_batch_norm_in_training_mode_is_said_to_change_its_state():
+    """The gradient is judged from the same state in every call; the original keeps its own. Not so in eval mode."""
+    torch.manual_seed(0)
+    # Without a bias: batch-norm would take it away, so that its derivative is 0 but for rounding.
+    module = torch.nn.Sequential(torch.nn.Linear(3, 4, bias=False), torch.nn.BatchNorm1d(4), torch.nn.Tanh())
+    buffers = {name: b.clone() for name, b in module.named_buffers()}
+    x = torch.randn(8, 3)
+    report = interop.check_module(module, squared, args=(x,))
+    assert report.outcome is Outcome.PASS
+    assert "f changes its own state, 1.running_mean" in said(report)
+    assert module.training
+    assert all(torch.equal(b, buffers[name]) for name, b in module.named_buffers())
+    evaluating = interop.check_module(module.eval(), squared, args=(x,))
+    assert evaluating.outcome is Outcome.PASS
+    assert "state" not in said(evaluating)
+    assert not module.training
+
+
+def test_a_bias_before_batch_norm_needs_atol():
+    """Its derivative is 0 but for rounding, of which neither side knows the sign: no pass without a tolerance."""
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4), torch.nn.Tanh())
+    x = torch.randn(8, 3)
+    assert interop.check_module(module, squared, args=(x,)).outcome is not Outcome.FAIL
+    # 1e-12 : the loss is of size 1, so that its derivatives round at about 1e-15.
+    assert interop.check_module(module, squared, args=(x,), atol=1e-12).outcome is Outcome.PASS
+
+
+def test_a_state_that_enters_the_value_is_the_same_in_every_call():
+    """A module that counts its calls is still a function of its parameters."""
+
+    class Counting(Scaled):
+        def __init__(self):
+            super().__init__(Cube)
+            self.register_buffer("calls", torch.zeros(1))
+
+        def forward(self, x):
+            self.calls += 1
+            return super().forward(x) * self.calls
+
+    report = interop.check_module(Counting(), squared, args=(X,))
+    assert report.outcome is Outcome.PASS
+    assert "f changes its own state, calls" in said(report)
+
+
+def test_dropout_in_training_mode_is_said_to_draw_anew():
+    """INCONCLUSIVE, with the name of the layer; in eval mode, or with a seed in the loss, it passes."""
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Linear(3, 20), torch.nn.Dropout(), torch.nn.Linear(20, 2))
+    state = torch.random.get_rng_state()
+    report = interop.check_module(module, squared, args=(X,))
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert "f differs between two calls at the same x" in report.reason
+    assert "dropout in training mode draws anew at every call: 1 (Dropout)" in said(report)
+
+    def seeded(module, x):
+        torch.manual_seed(1)
+        return squared(module, x)
+
+    assert interop.check_module(module, seeded, args=(X,)).outcome is Outcome.PASS
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert interop.check_module(module.eval(), squared, args=(X,)).outcome is Outcome.PASS
+
+
+def test_a_loss_that_writes_into_parameters_is_said_to():
+    """Clamping out of autograd's sight: where it acts, the derivative is 0, and autograd's is not."""
+
+    def clamping(module, x):
+        with torch.no_grad():
+            module.w.clamp_(-1, 1)
+        return squared(module, x)
+
+    report = interop.check_module(Scaled(Cube), clamping, args=(X,))
+    assert report.outcome is Outcome.FAIL
+    assert {m.name for m in report.wrong} == {'params["w"][1]', 'params["w"][2]'}
+    assert all(abs(m.numerical) <= 3 * m.error_bar for m in report.wrong)
+    assert 'f changes x: params["w"][1] was -1.5 before the call and is -1 after it' in said(report)
+
+
+def test_identity_and_views_do_not_share_memory_with_the_check():
+    """f that returns its own argument: J is the identity."""
+    report = interop.check_function(lambda x: x, X)
+    assert report.outcome is Outcome.PASS
+    assert np.isclose(report.max_error, 0.0, atol=1e-9)  # rounding of differences of numbers near 1
