@@ -15,7 +15,6 @@ from gradcheck.diagnose import Diagnosis, diagnose
 from gradcheck.errors import GradientCheckInterrupted, GradientError
 from gradcheck.estimate import Estimate, first_step, shaped
 from gradcheck.evaluation import Objective, Rays
-from gradcheck.hessian import and_hessian
 from gradcheck.noise import FIRST_SPACING, WIDEST, Noise, measure_noise
 from gradcheck.parameters import Flat, Parameters
 from gradcheck.preflight import Finding, Inspection, gradient_at, inspect, inspect_noise
@@ -153,6 +152,9 @@ def check_gradient(
     if evidence is not None and evidence.interrupted:
         raise GradientCheckInterrupted(report)
     if hessian is not None:
+        # SciPy's sparse matrices come with it: not for those who check a gradient alone.
+        from gradcheck.hessian import and_hessian
+
         same = {"rtol": rtol, "atol": atol, "resolution": resolution, "bounds": bounds, "rng": rng}
         return and_hessian(report, f, grad, hessian, x, args, same)
     return report

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gradcheck.report import Report
 
-__all__ = ["CaseError", "DataError", "GradcheckError", "GradientCheckInterrupted", "GradientError", "ReplayError"]
+__all__ = [
+    "CaseError",
+    "DataError",
+    "GradcheckError",
+    "GradientCheckInterrupted",
+    "GradientError",
+    "ReplayError",
+]
 
 
 class GradcheckError(Exception):
