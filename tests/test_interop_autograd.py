@@ -72,3 +72,16 @@ def test_complex_outputs_are_judged_by_one_random_cotangent():
     assert interop.check_function(anp.fft.fft, z).outcome is Outcome.PASS
     assert interop.check_function(turn(+1), z).outcome is Outcome.PASS
     assert interop.check_function(turn(-1), z).outcome is Outcome.FAIL
+
+
+def test_a_mistake_in_the_imaginary_output_alone_is_seen():
+    """x + i x^2 of real x: the cotangent has both parts, and a rule that drops the second fails."""
+
+    def curve(rule):
+        f = extend.primitive(lambda x: x + 1j * x**2)
+        extend.defvjp(f, lambda _, x: lambda u: rule(u, x))
+        return f
+
+    right = curve(lambda u, x: np.real(u) - 2 * x * np.imag(u))
+    assert interop.check_function(right, X).outcome is Outcome.PASS
+    assert interop.check_function(curve(lambda u, x: np.real(u)), X).outcome is Outcome.FAIL

@@ -190,6 +190,9 @@ def test_several_tensors_by_position_and_by_name():
     assert report.outcome is Outcome.FAIL
     assert {m.name for m in report.wrong} == {f"params[0][{i}]" for i in range(3)}
     assert "no gradient reaches params[0]" in said(report)
+    nothing = interop.check_function(lambda a: a.detach().square().sum(), X)
+    assert nothing.outcome is Outcome.FAIL
+    assert "no gradient reaches x" in said(nothing)
     report = interop.check_function(lambda a, b: (a * b).sum(), {"a": X, "b": X + 1})
     assert report.outcome is Outcome.PASS
     assert [a.name for a in report.arrays] == ['params["a"]', 'params["b"]']
@@ -245,6 +248,37 @@ def test_a_wrong_rule_in_a_module_is_located_by_the_parameters_name():
     assert interop.check_module(Scaled(Cube), squared, args=(X,)).outcome is Outcome.PASS
 
 
+def test_one_wrong_entry_among_thousands_is_found():
+    """The rule for one layer scales a single entry by 1.05; the other 9,549 are right, and nothing else is named."""
+
+    class OneWrongEntry(torch.autograd.Function):
+        @staticmethod
+        def forward(_, w):
+            return w.clone()
+
+        @staticmethod
+        def backward(_, cotangent):
+            out = cotangent.clone()
+            out[7, 11] *= 1.05
+            return out
+
+    class Layer(torch.nn.Linear):
+        def forward(self, x):
+            return torch.nn.functional.linear(x, OneWrongEntry.apply(self.weight), self.bias)
+
+    torch.manual_seed(0)
+    tanh = torch.nn.Tanh()
+    module = torch.nn.Sequential(
+        torch.nn.Linear(50, 100), tanh, Layer(100, 40), tanh, torch.nn.Linear(40, 10)
+    )
+    data = torch.randn(64, 50), torch.randint(0, 10, (64,))
+    report = interop.check_module(
+        module, lambda m, x, t: torch.nn.functional.cross_entropy(m(x), t), args=data
+    )
+    assert report.outcome is Outcome.FAIL
+    assert [m.name for m in report.wrong] == ['params["2.weight"][7, 11]']
+
+
 def test_frozen_parameters_are_left_and_shared_ones_count_once():
     """requires_grad decides what is judged; a tied weight moves in both places."""
     module = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Tanh(), torch.nn.Linear(3, 3))
@@ -298,6 +332,20 @@ def test_a_state_that_enters_the_value_is_the_same_in_every_call():
     report = interop.check_module(Counting(), squared, args=(X,))
     assert report.outcome is Outcome.PASS
     assert "f changes its own state, calls" in said(report)
+
+
+def test_a_mode_that_the_loss_changes_is_the_same_in_every_call():
+    """A loss that leaves the module in the other mode would be another function at every second call."""
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Linear(3, 4, bias=False), torch.nn.BatchNorm1d(4), torch.nn.Tanh())
+
+    def toggling(module, x):
+        out = squared(module, x)
+        module.train(not module.training)
+        return out
+
+    assert interop.check_module(module, toggling, args=(torch.randn(8, 3),)).outcome is Outcome.PASS
+    assert module.training
 
 
 def test_dropout_in_training_mode_is_said_to_draw_anew():
