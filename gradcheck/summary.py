@@ -27,7 +27,7 @@ ADVICE = {
     Limit.NOISE: "compute f more precisely (float64, tighter solver tolerances)",
     Limit.TRUNCATION: "f changes faster than any usable step; rescale x, or compute f more precisely",
     Limit.DOMAIN: "move x away from the edge, or pass bounds",
-    Limit.BUDGET: "raise max_nfev",
+    Limit.BUDGET: "raise max_nfev (or max_seconds)",
     Limit.NONE: "raise the scale of x, or accept it with atol",
 }
 
