@@ -121,7 +121,7 @@ def _judge(
         out, _, passed = at(_arrays(x))
         for array, t in zip(_arrays(x), passed, strict=True):
             array[...] = t.detach().cpu().numpy()
-        return np.array(_one(out).detach().cpu().resolve_conj().resolve_neg().numpy())
+        return _numpy(_one(out))
 
     def pullback(x: Any, cotangent: Any) -> Any:
         out, leaves, passed = at(_arrays(x))
@@ -135,7 +135,7 @@ def _judge(
                 array[...] = t.detach().cpu().numpy()
         unreached.update(k for k, g in enumerate(grads) if g is None)
         found = [torch.zeros_like(leaf) if g is None else g for g, leaf in zip(grads, leaves, strict=True)]
-        return _tree_like(x, [np.array(g.detach().cpu().resolve_conj().numpy()) for g in found])
+        return _tree_like(x, [_numpy(g) for g in found])
 
     with torch.random.fork_rng(devices=[]), torch.enable_grad(), _hint(double):
         report = judge(value, pullback, point, f"gradcheck.interop.torch.{call}", options)
@@ -192,6 +192,11 @@ def _dtype(t: Tensor, double: bool) -> Any:
 def _one(out: Any) -> Tensor:
     """One tensor: of several the entries one after another."""
     return torch.cat([t.reshape(-1) for t in out]) if isinstance(out, tuple | list) else out
+
+
+def _numpy(t: Tensor) -> Any:
+    """A copy: what f returns may be its own argument. Lazy conjugates and negatives are carried out."""
+    return np.array(t.detach().cpu().resolve_conj().resolve_neg().numpy())
 
 
 def _arrays(x: Any) -> list[Any]:
