@@ -80,7 +80,11 @@ def inspect_jacobian(
     matrices: list[Matrix] = []
     for _ in range(2 if callable(jac) and not hasattr(jac, "matvec") else 1):
         given = parameters.unflatten(x.copy())
-        result = _called(jac, given, args, what)
+        try:
+            result = _called(jac, given, args, what)
+        except NotScalarError as error:
+            findings.append(Finding(str(error), Outcome.FAIL, final=True))
+            return Contract(f_x, None, tuple(findings), "float64", len(results) + 1)
         moved = mutation(parameters, given, x)
         if moved and not results:
             findings.append(Finding(f"{what} changes x: {moved}", Outcome.FAIL))

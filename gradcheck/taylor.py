@@ -125,13 +125,20 @@ def taylor_test(
         slopes = np.abs(slope)
         unit = np.where(slopes > 0, slopes, np.median(slopes[slopes > 0]) if (slopes > 0).any() else 1.0)
 
-    def remainder(h: float) -> Values:
-        change = np.broadcast_to(objective.relative(flat + h * v), f_x.shape)
-        return np.asarray((change - h * slope - h * h / 2.0 * bend) / unit, np.float64)
+    def changes(side: float) -> Values:
+        moved = [objective.relative(flat + side * h * v) for h in steps]
+        return np.stack([np.broadcast_to(change, f_x.shape) for change in moved])
 
+    change = np.stack([changes(1.0), changes(-1.0)])
+    if not np.nan_to_num(change).any():
+        return _unmeasured("f has the same value at all steps along v", expected, v, objective.nfev, rng)
+    # Where f does not move at all at some step, its least change is a step of the grid on which it lies.
+    least = np.min(np.where(np.nan_to_num(change) != 0, np.abs(change), np.inf), axis=(0, 1))
+    level = np.where((change == 0).any(axis=(0, 1)) & np.isfinite(least), np.maximum(level, least), level)
+    h = steps[:, None]
     with np.errstate(invalid="ignore", over="ignore"):
-        right = np.stack([remainder(h) for h in steps])
-        left = np.stack([remainder(-h) for h in steps])
+        right = np.asarray((change[0] - h * slope - h * h / 2.0 * bend) / unit, np.float64)
+        left = np.asarray((change[1] + h * slope - h * h / 2.0 * bend) / unit, np.float64)
     noise = [_norm((level + ROUNDING * np.finfo(np.float64).eps * h * np.abs(slope)) / unit) for h in steps]
     seen = _Seen(steps, right, left, np.array(noise), _norm(slope / unit), expected)
     outcome, reason = seen.verdict(resolution)

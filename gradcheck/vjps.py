@@ -14,6 +14,7 @@ from gradcheck.columns import GROUPS_UP_TO
 from gradcheck.contract import Contract, call_outputs, mutation
 from gradcheck.directions import ROUNDING, random_units
 from gradcheck.entries import as_evidence, jacobian_names
+from gradcheck.evaluation import NotScalarError
 from gradcheck.family import VectorObjective
 from gradcheck.jacobian import Problem, in_words_of, judge_jacobian, prepare
 from gradcheck.lines import VectorSetting, judge_entries, measure_columns
@@ -49,13 +50,16 @@ class Pullback:
         self.changes = ""
 
     def product(self, cotangent: Flat) -> Flat:
-        """J^T u (n,). Raises ValueError or TypeError where the answer has not the structure of x."""
+        """J^T u (n,). Raises NotScalarError where the answer has not the structure of x."""
         self.calls += 1
         given = self.parameters.unflatten(self.x.copy())
         u = np.array(cotangent, self.x.dtype).reshape(self.shape)
         result = self.vjp(given, u if self.shape else u[()], *self.args)
         self.changes = self.changes or mutation(self.parameters, given, self.x)
-        return self.parameters.flatten(result, "vjp")
+        try:
+            return self.parameters.flatten(result, "vjp")
+        except (ValueError, TypeError) as error:
+            raise NotScalarError(str(error)) from None
 
     def rows(self, cotangents: Flat) -> Flat:
         """The products (k, n) of k cotangents (k, m)."""

@@ -1,0 +1,115 @@
+"""Hessians: against differences of the gradient, and symmetric."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse
+from scipy.optimize import rosen, rosen_der, rosen_hess
+from scipy.sparse.linalg import aslinearoperator
+
+from gradcheck import Outcome, check_gradient, check_hessian
+
+X = np.random.default_rng(0).normal(size=6)
+
+
+def wrong(x):
+    """Rosenbrock's Hessian with one pair of entries off by a tenth."""
+    out = rosen_hess(x)
+    out[2, 3] *= 1.1
+    out[3, 2] *= 1.1
+    return out
+
+
+@pytest.mark.parametrize("kind", [np.asarray, scipy.sparse.csr_array, aslinearoperator])
+def test_rosenbrocks_hessian(kind):
+    """SciPy's Hessian passes in every form; a wrong pair is named."""
+    assert check_hessian(rosen_der, lambda x: kind(rosen_hess(x)), X)
+    report = check_hessian(rosen_der, lambda x: kind(wrong(x)), X)
+    assert {m.name for m in report.wrong} == {"H[2, 3]", "H[3, 2]"}
+
+
+def test_asymmetry_is_a_failure_of_its_own():
+    """Below what differences resolve with a large rtol, but not symmetric: the pair is named."""
+    skew = rosen_hess(X)
+    skew[0, 1] += 1.0
+
+    report = check_hessian(rosen_der, skew, X)
+
+    assert report.outcome is Outcome.FAIL
+    assert any("not symmetric in 1 pairs: H[0, 1]" in note for note in report.notes)
+
+
+def test_rounding_is_no_asymmetry():
+    """A Hessian computed as J^T W J in two orders differs by rounding and passes."""
+    matrix = np.random.default_rng(1).normal(size=(30, 6))
+    tilt = 1e-15 * np.triu(np.ones((6, 6)))
+
+    assert check_hessian(lambda x: matrix.T @ (matrix @ x), lambda x: matrix.T @ matrix + tilt, X)
+
+
+def test_first_and_second_order_in_one_call():
+    """check_gradient(..., hessian=): both pass; a wrong Hessian, or a wrong gradient, is said to be that."""
+    assert check_gradient(rosen, rosen_der, X, hessian=rosen_hess)
+
+    report = check_gradient(rosen, rosen_der, X, hessian=wrong)
+    assert report.outcome is Outcome.FAIL
+    assert report.reason.startswith("hessian: ")
+    assert {m.name for m in report.wrong} == {"hessian: H[2, 3]", "hessian: H[3, 2]"}
+
+    report = check_gradient(rosen, lambda x: 1.01 * rosen_der(x), X, hessian=rosen_hess)
+    assert report.reason.startswith("gradient: ")
+    assert any(note.startswith("hessian: ") for note in report.notes)
+
+
+def test_value_and_gradient_with_a_hessian():
+    """grad=True: the gradient that f returns is what the Hessian is compared with."""
+
+    def both(x):
+        return rosen(x), rosen_der(x)
+
+    assert check_gradient(both, True, X, hessian=rosen_hess)
+    assert not check_gradient(both, True, X, hessian=wrong)
+    with pytest.raises(TypeError, match="hessian"):
+        check_gradient(rosen, rosen_der(X), X, hessian=rosen_hess)
+
+
+def test_a_tree_of_parameters():
+    """The Hessian over the flat vector of a dict; entries are named by parameters."""
+    x = {"w": np.array([1.5, 0.5]), "b": 2.0}
+
+    def grad(p):
+        return {"w": np.array([2 * p["w"][0] * p["b"], 3 * p["w"][1] ** 2]), "b": p["w"][0] ** 2}
+
+    right = np.array([[4.0, 0.0, 3.0], [0.0, 3.0, 0.0], [3.0, 0.0, 0.0]])
+    assert check_hessian(grad, right, x)
+    off = right.copy()
+    off[0, 2] = off[2, 0] = 2.0
+    report = check_hessian(grad, off, x)
+    assert {m.name for m in report.wrong} == {
+        'H[0, 2] (params["w"][0], params["b"])',
+        'H[2, 0] (params["b"], params["w"][0])',
+    }
+
+
+def test_statsmodels_hessian():
+    """A Poisson regression: its Hessian passes, its information matrix (the negative) does not."""
+    api = pytest.importorskip("statsmodels.api", reason="statsmodels is not installed")
+    rng = np.random.default_rng(2)
+    exog = np.column_stack([np.ones(50), rng.normal(size=(50, 2))])
+    model = api.Poisson(rng.poisson(2.0, 50), exog)
+    params = np.array([0.5, 0.2, -0.1])
+
+    assert check_gradient(model.loglike, model.score, params, hessian=model.hessian)
+    assert not check_gradient(model.loglike, model.score, params, hessian=lambda p: -model.hessian(p))
+
+
+def test_bad_arguments_are_refused():
+    """A gradient that is an array, no Hessian, a Hessian of another shape."""
+    with pytest.raises(TypeError, match="grad must be callable"):
+        check_hessian(rosen_der(X), rosen_hess, X)
+    with pytest.raises(TypeError, match="hess must be"):
+        check_hessian(rosen_der, None, X)
+    report = check_hessian(rosen_der, np.eye(5), X)
+    assert report.outcome is Outcome.FAIL
+    assert "(6, 6)" in report.reason

@@ -1,0 +1,86 @@
+"""One gradient at several points."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import rosen, rosen_der
+
+from gradcheck import Outcome, check_points
+
+POINTS = [np.array([0.5, 1.5]), np.array([-1.0, 0.3]), np.array([2.0, -0.7])]
+
+
+def only_beyond_one(x):
+    """Rosenbrock's gradient with a mistake where x[0] > 1."""
+    return rosen_der(x) + np.array([0.0, 5.0 if x[0] > 1 else 0.0])
+
+
+@pytest.mark.parametrize("points", [POINTS, np.array(POINTS), lambda rng: rng.normal(size=2)])
+def test_a_right_gradient_passes_everywhere(points):
+    """A list, an array of points, a sampler."""
+    report = check_points(rosen, rosen_der, points)
+
+    assert report.outcome is Outcome.PASS
+    count = 10 if callable(points) else 3
+    assert f"{count} of {count} points pass" in report.notes
+    assert report.arrays[0].checked == 2 * count
+
+
+def test_the_worst_point_comes_first():
+    """A mistake at one of three points is found there and nowhere else."""
+    report = check_points(rosen, only_beyond_one, POINTS)
+
+    assert report.outcome is Outcome.FAIL
+    assert report.reason.startswith("point 2: ")
+    assert [m.name for m in report.wrong] == ["x[1] at point 2"]
+    assert "2 of 3 points pass" in report.notes
+
+
+def test_a_sampler_finds_what_one_point_misses():
+    """Forty random points reach the region of the mistake; the same seed draws the same."""
+    one, other = (
+        check_points(rosen, only_beyond_one, lambda rng: rng.normal(size=2), count=40, rng=5)
+        for _ in range(2)
+    )
+
+    assert one.outcome is Outcome.FAIL
+    assert [m.name for m in one.wrong] == [m.name for m in other.wrong]
+
+
+def test_kinks_are_counted():
+    """One of three points lies on the kink of |x|: INCONCLUSIVE and counted; accepted as a subgradient it passes."""
+    points = [np.array([1.0, 2.0]), np.array([0.0, 2.0]), np.array([-1.0, 3.0])]
+
+    report = check_points(lambda x: np.abs(x).sum(), np.sign, points)
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert "1 of 3 points lie on kinks of f" in report.notes
+    assert check_points(lambda x: np.abs(x).sum(), np.sign, points, subgradient=True)
+
+
+def test_statsmodels_score_at_random_parameters():
+    """A regression's score at ten random parameters; without its offset at one of them it is wrong."""
+    api = pytest.importorskip("statsmodels.api", reason="statsmodels is not installed")
+    rng = np.random.default_rng(2)
+    exog = np.column_stack([np.ones(50), rng.normal(size=(50, 2))])
+    model = api.Poisson(rng.poisson(2.0, 50), exog)
+
+    def draw(rng):
+        return rng.normal(size=3) / 4.0
+
+    assert check_points(model.loglike, model.score, draw)
+    assert not check_points(model.loglike, lambda p: model.score(p) * (1.0 if p[0] < 0.1 else 1.1), draw)
+
+
+def test_bad_arguments_are_refused():
+    """No points, no number of them, one gradient for all, a count for a list."""
+    with pytest.raises(ValueError, match="empty"):
+        check_points(rosen, rosen_der, [])
+    with pytest.raises(TypeError, match="points"):
+        check_points(rosen, rosen_der, 3.0)
+    with pytest.raises(TypeError, match="grad"):
+        check_points(rosen, rosen_der(POINTS[0]), POINTS)
+    with pytest.raises(ValueError, match="count"):
+        check_points(rosen, rosen_der, POINTS, count=2)
+    with pytest.raises(ValueError, match="count"):
+        check_points(rosen, rosen_der, lambda rng: rng.normal(size=2), count=0)

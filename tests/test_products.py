@@ -1,0 +1,241 @@
+"""Products with Jacobians and Hessians, and adjoints: right ones pass, wrong ones are named."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.fft
+from scipy.optimize import rosen_der, rosen_hess_prod
+from scipy.sparse.linalg import aslinearoperator
+
+from gradcheck import Outcome, check_adjoint, check_hvp, check_jvp, check_vjp
+
+RNG = np.random.default_rng(4)
+A = RNG.normal(size=(12, 5))
+X = RNG.normal(size=5) / 2.0
+WIDE = RNG.normal(size=(8, 300)) / 17.0
+TALL = RNG.normal(size=(400, 6)) / 2.0
+
+
+def names(report):
+    """The names of the wrong entries."""
+    return {m.name for m in report.wrong}
+
+
+def sine(matrix):
+    """sin(M x), its forward and its backward product."""
+    return (
+        lambda x: np.sin(matrix @ x),
+        lambda x, v: np.cos(matrix @ x) * (matrix @ v),
+        lambda x, u: matrix.T @ (np.cos(matrix @ x) * u),
+    )
+
+
+@pytest.mark.parametrize("matrix", [A, WIDE, TALL])
+def test_right_products_pass(matrix):
+    """Forward and backward products of sin(M x), few and many outputs and parameters."""
+    f, jvp, vjp = sine(matrix)
+    x = np.linspace(-1.0, 1.0, matrix.shape[1])
+
+    assert check_jvp(f, jvp, x).outcome is Outcome.PASS
+    report = check_vjp(f, vjp, x)
+    assert report.outcome is Outcome.PASS
+    assert report.arrays[0].shape == matrix.shape
+
+
+@pytest.mark.parametrize(("matrix", "place"), [(A, (7, 3)), (WIDE, (2, 250)), (TALL, (333, 4))])
+def test_a_wrong_entry_of_a_product_is_named(matrix, place):
+    """One output of jvp, or one entry of vjp, has a term too many: J[i, j] is named also among many."""
+    f, jvp, vjp = sine(matrix)
+    x = np.linspace(-1.0, 1.0, matrix.shape[1])
+    i, j = place
+
+    def forward(x, v):
+        out = jvp(x, v)
+        out[i] += 0.1 * v[j]
+        return out
+
+    def backward(x, u):
+        out = vjp(x, u)
+        out[j] += 0.1 * u[i]
+        return out
+
+    for report in (check_jvp(f, forward, x), check_vjp(f, backward, x)):
+        assert report.outcome is Outcome.FAIL
+        assert names(report) == {f"J[{i}, {j}]"}
+
+
+def test_a_product_that_is_not_linear_is_wrong():
+    """A jvp that forgets its tangent, and a vjp that scales with the size of u."""
+    f, jvp, vjp = sine(A)
+
+    for report in (
+        check_jvp(f, lambda x, v: jvp(x, np.ones(5)), X),
+        check_vjp(f, lambda x, u: vjp(x, u) * np.abs(u).sum(), X),
+    ):
+        assert report.outcome is Outcome.FAIL
+        assert "not linear" in report.reason + " ".join(report.notes)
+
+
+def test_shapes_and_mutation_of_products_are_said_in_words():
+    """The answer has the shape of the other space; the product writes into x."""
+    f, jvp, _ = sine(A)
+
+    def mutating(x, v):
+        out = jvp(x, v)
+        x[0] = 9.0
+        return out
+
+    for report, words in (
+        (check_jvp(f, vjp_as_jvp, X), "shape (5,)"),
+        (check_vjp(f, lambda x, u: jvp(x, np.ones(5)), X), "shape (12,)"),
+        (check_jvp(f, mutating, X), "jvp changes x: x[0]"),
+    ):
+        assert report.outcome is Outcome.FAIL
+        assert words in report.reason + " ".join(report.notes)
+
+
+def vjp_as_jvp(x, v):
+    """An answer in the space of x."""
+    return np.asarray(v)
+
+
+@pytest.mark.parametrize("n", [8, 250])
+def test_rosenbrocks_hessian_product(n):
+    """SciPy's rosen_hess_prod passes; with one entry too many it is refused there."""
+    x = np.random.default_rng(0).normal(size=n)
+
+    def wrong(x, v):
+        out = rosen_hess_prod(x, v)
+        out[3] += v[6]
+        return out
+
+    assert check_hvp(rosen_der, rosen_hess_prod, x)
+    report = check_hvp(rosen_der, wrong, x)
+    assert names(report) == {"H[3, 6]"}
+    assert any("not symmetric" in note for note in report.notes)
+
+
+def logit():
+    """A logistic regression of statsmodels and a point."""
+    api = pytest.importorskip("statsmodels.api", reason="statsmodels is not installed")
+    rng = np.random.default_rng(1)
+    exog = np.column_stack([np.ones(40), rng.normal(size=(40, 3))])
+    return api.Logit((rng.random(40) < 0.4).astype(float), exog), np.array([0.1, -0.4, 0.8, 0.3])
+
+
+def test_statsmodels_hessian_and_scores_as_products():
+    """Products with the Hessian and the scores of a logistic regression; halved, and for one observation only."""
+    model, params = logit()
+
+    assert check_hvp(model.score, lambda p, v: model.hessian(p) @ v, params)
+    assert not check_hvp(model.score, lambda p, v: model.hessian(p) @ v / 2.0, params)
+    assert check_vjp(model.loglikeobs, lambda p, u: model.score_obs(p).T @ u, params)
+    assert not check_vjp(model.loglikeobs, lambda p, u: model.score_obs(p)[:39].T @ u[:39], params)
+    assert check_jvp(model.loglikeobs, lambda p, v: model.score_obs(p) @ v, params)
+    assert not check_jvp(model.loglikeobs, lambda p, v: -model.score_obs(p) @ v, params)
+
+
+def test_scipy_softmax_products():
+    """The Jacobian of softmax is symmetric, s v - s (s.v); without the second term it is wrong."""
+    special = pytest.importorskip("scipy.special", reason="SciPy is not installed")
+
+    def product(x, v):
+        s = special.softmax(x)
+        return s * v - s * (s @ v)
+
+    assert check_jvp(special.softmax, product, X)
+    assert check_vjp(special.softmax, product, X)
+    assert not check_vjp(special.softmax, lambda x, u: special.softmax(x) * u, X)
+
+
+ADJOINTS = {
+    "matrix": (lambda x: A @ x, lambda y: A.T @ y, lambda y: 2.0 * A.T @ y, np.zeros(5)),
+    "fft": (np.fft.fft, lambda y: 16 * np.fft.ifft(y), np.fft.ifft, np.zeros(16, complex)),
+    "conjugate": (np.fft.fft, lambda y: 16 * np.fft.ifft(y), np.fft.fft, np.zeros(16, complex)),
+    "dct": (
+        lambda x: scipy.fft.dct(x, norm="ortho"),
+        lambda y: scipy.fft.idct(y, norm="ortho"),
+        lambda y: scipy.fft.dct(y, norm="ortho"),
+        np.zeros(9),
+    ),
+    "operator": (aslinearoperator(A).matvec, aslinearoperator(A).rmatvec, lambda y: -A.T @ y, np.zeros(5)),
+    "difference": (
+        np.diff,
+        lambda y: -np.diff(y, prepend=0.0, append=0.0),
+        lambda y: np.append(-np.diff(y, prepend=0.0), 0.0),
+        np.zeros(16),
+    ),
+    "image": (
+        lambda x: np.diff(x, axis=0),
+        lambda y: -np.diff(y, axis=0, prepend=0.0, append=0.0),
+        lambda y: np.diff(y, axis=0, prepend=0.0, append=0.0),
+        np.zeros((4, 3)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ADJOINTS)
+def test_adjoints(name):
+    """Adjoints of NumPy and SciPy to rounding; scaled, unconjugated, negated or truncated ones are wrong."""
+    forward, adjoint, wrong, x = ADJOINTS[name]
+
+    right = check_adjoint(forward, adjoint, x)
+    assert right.outcome is Outcome.PASS
+    assert right.detectable < 1e-12  # rounding of a dozen terms in double precision
+    assert check_adjoint(forward, wrong, x).outcome is Outcome.FAIL
+
+
+def test_a_wrong_entry_of_an_adjoint_is_named():
+    """One entry off by a tenth of a per mille, in double and in single precision."""
+    for dtype, factor in ((np.float64, 1.0001), (np.float32, 1.01)):
+        matrix = A.astype(dtype)
+        other = matrix.T.copy()
+        other[3, 7] *= dtype(factor)
+
+        report = check_adjoint(lambda x: matrix @ x, lambda y: other @ y, np.zeros(5, dtype))  # noqa: B023
+
+        assert names(report) == {"A[7, 3]"}
+        assert report.wrong[0].analytic == pytest.approx(factor * report.wrong[0].numerical, rel=1e-5)
+
+
+def test_a_constant_factor_is_said():
+    """The missing normalisation of a Fourier transform."""
+    report = check_adjoint(np.fft.fft, np.fft.ifft, np.zeros(16, complex))
+
+    assert "constant factor" in report.diagnosis[0]
+
+
+@pytest.mark.parametrize(
+    ("forward", "adjoint", "outcome", "words"),
+    [
+        (np.abs, lambda y: y, Outcome.FAIL, "forward is not linear"),
+        (lambda x: 2.0 * x, lambda y: y[:3], Outcome.FAIL, "adjoint returns shape (3,)"),
+        (lambda x: x * np.nan, lambda y: y, Outcome.FAIL, "nan"),
+        (lambda x: 0.0 * x, lambda y: 0.0 * y, Outcome.INCONCLUSIVE, "nothing to compare"),
+        (
+            lambda x: x + np.random.default_rng().random(),
+            lambda y: y,
+            Outcome.FAIL,
+            "differs between two calls",
+        ),
+    ],
+)
+def test_operators_that_are_no_operators(forward, adjoint, outcome, words):
+    """Not linear, of another shape, nan, zero, random: in words."""
+    report = check_adjoint(forward, adjoint, np.zeros(5))
+
+    assert report.outcome is outcome
+    assert words in report.reason
+
+
+def test_bad_arguments_are_refused():
+    """What is not callable, no pairs, no numbers."""
+    with pytest.raises(TypeError, match="jvp must be callable"):
+        check_jvp(np.sin, A, X)
+    with pytest.raises(TypeError, match="callable"):
+        check_adjoint(A, A.T, X)
+    with pytest.raises(ValueError, match="pairs"):
+        check_adjoint(np.fft.fft, np.fft.ifft, X, pairs=0)
+    with pytest.raises(TypeError, match="numbers"):
+        check_adjoint(np.fft.fft, np.fft.ifft, np.array(["a"]))

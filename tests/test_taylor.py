@@ -1,0 +1,127 @@
+"""The Taylor test: order of convergence with an outcome of its own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import rosen, rosen_der, rosen_hess
+
+from gradcheck import Outcome, taylor_test
+
+X = np.random.default_rng(0).normal(size=6)
+
+
+def test_the_orders_of_right_derivatives():
+    """Remainders fall as h^2 with the gradient, as h^3 with the Hessian (from paper)."""
+    second = taylor_test(rosen, rosen_der, X)
+    third = taylor_test(rosen, rosen_der, X, hessian=rosen_hess)
+
+    # The next term of the series still shows at the steps that are used.
+    assert second.order == pytest.approx(2.0, abs=0.1)
+    assert third.order == pytest.approx(3.0, abs=0.1)
+    assert second
+    assert third
+
+
+@pytest.mark.parametrize("factor", [1.0001, 0.0, -1.0, 2.0])
+def test_a_wrong_gradient_falls_as_h(factor):
+    """Off by 0.01 % or more: order 1 and FAIL, with a Hessian too."""
+    for hessian in (None, rosen_hess):
+        result = taylor_test(rosen, lambda x: factor * rosen_der(x), X, hessian=hessian)
+
+        assert result.outcome is Outcome.FAIL
+        assert result.order == pytest.approx(1.0, abs=0.1)
+
+
+def test_a_wrong_hessian_falls_as_h_squared():
+    """A Hessian off by a per mille: order 2, and the gradient is not blamed."""
+    result = taylor_test(rosen, rosen_der, X, hessian=lambda x: 1.001 * rosen_hess(x))
+
+    assert result.outcome is Outcome.FAIL
+    assert "the gradient fits" in result.reason
+
+
+def test_a_linear_function_is_said_to_be_linear():
+    """No remainder but noise: PASS says so; a wrong slope is FAIL all the same."""
+    slopes = np.arange(1.0, 7.0)
+    right = taylor_test(lambda x: slopes @ x + 1.0, slopes, X)
+
+    assert right.outcome is Outcome.PASS
+    assert right.linear
+    assert np.isnan(right.order)
+    assert "linear along v" in right.reason
+    assert taylor_test(lambda x: slopes @ x + 1.0, 1.01 * slopes, X).outcome is Outcome.FAIL
+
+
+def test_the_noise_floor_is_said():
+    """f rounded to three decimals, or to one, at which it does not move: INCONCLUSIVE, in words."""
+    coarse = taylor_test(lambda x: np.round(np.sum(np.exp(x)), 3), np.exp, X)
+    still = taylor_test(lambda x: np.round(np.sum(np.sin(x)), 1), np.cos, X)
+
+    assert coarse.outcome is Outcome.INCONCLUSIVE
+    assert "noise" in coarse.reason or "hidden" in coarse.reason
+    assert still.outcome is Outcome.INCONCLUSIVE
+    assert "same value at all steps" in still.reason
+
+
+def test_nan_never_passes():
+    """A derivative that is nan is FAIL, an f that is nan at x or around it is INCONCLUSIVE."""
+    assert taylor_test(rosen, lambda x: x * np.nan, X).outcome is Outcome.FAIL
+    assert taylor_test(lambda x: np.nan, rosen_der, X).outcome is Outcome.INCONCLUSIVE
+    only_here = taylor_test(lambda x: rosen(x) if np.array_equal(x, X) else np.nan, rosen_der, X)
+    assert only_here.outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_kink_is_said():
+    """|x| at 0: the same first-order remainder on both sides is a kink, not a wrong derivative."""
+    result = taylor_test(lambda x: np.abs(x).sum(), np.zeros(3), np.zeros(3))
+
+    assert result.outcome is Outcome.INCONCLUSIVE
+    assert "kink" in result.reason
+
+
+def test_a_tangent_of_ones_choice_and_vector_functions():
+    """A given direction is used as it is; a function of many outputs takes its Jacobian."""
+    axis = np.eye(6)[2]
+    off = rosen_der(X) + np.eye(6)[4]
+
+    assert taylor_test(rosen, off, X, axis)  # the mistake lies in another coordinate
+    assert not taylor_test(rosen, off, X, np.eye(6)[4])
+    assert taylor_test(rosen_der, rosen_hess, X)
+    assert not taylor_test(rosen_der, 1.001 * rosen_hess(X), X)
+
+
+def test_statsmodels_and_scikit_learn():
+    """A score of statsmodels and a marginal likelihood of scikit-learn, right and with a part left out."""
+    api = pytest.importorskip("statsmodels.api", reason="statsmodels is not installed")
+    process = pytest.importorskip("sklearn.gaussian_process", reason="scikit-learn is not installed")
+    rng = np.random.default_rng(1)
+    exog = np.column_stack([np.ones(40), rng.normal(size=(40, 2))])
+    model = api.Logit((rng.random(40) < 0.4).astype(float), exog)
+    params = np.array([0.1, -0.4, 0.8])
+    assert taylor_test(model.loglike, model.score, params, hessian=model.hessian)
+    assert not taylor_test(model.loglike, lambda p: model.score_obs(p)[1:].sum(axis=0), params)
+
+    kernel = process.kernels.RBF(0.7) + process.kernels.WhiteKernel(0.1)
+    points = rng.normal(size=(12, 1))
+    fitted = process.GaussianProcessRegressor(kernel, optimizer=None).fit(points, np.sin(points[:, 0]))
+
+    def likelihood(theta):
+        return fitted.log_marginal_likelihood(theta, clone_kernel=True)
+
+    def derivative(theta):
+        return fitted.log_marginal_likelihood(theta, eval_gradient=True, clone_kernel=True)[1]
+
+    theta = np.array([-0.3, -1.5])
+    assert taylor_test(likelihood, derivative, theta)
+    assert not taylor_test(likelihood, lambda t: derivative(t) / np.exp(t), theta)
+
+
+def test_the_text_lists_steps_and_the_seed():
+    """The outcome comes first, then the steps, then what repeats it."""
+    text = str(taylor_test(rosen, rosen_der, X, rng=3))
+
+    assert text.startswith("PASS")
+    assert "seed 3" in text
+    with pytest.raises(ValueError, match="tangent"):
+        taylor_test(rosen, rosen_der, X, np.zeros(6))
