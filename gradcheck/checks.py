@@ -25,10 +25,11 @@ from gradcheck.summary import compose
 from gradcheck.survey import LOOKS, Survey, survey
 from gradcheck.sweep import Evidence, Setting, measure, sweep
 from gradcheck.verdict import DEFAULT_RESOLUTION, DEFAULT_RTOL, Outcome, Tolerance
+from gradcheck.witness import by_complex_step, second_witness
 
 __all__ = ["assert_gradient", "check_gradient", "derivative", "gradient"]
 
-METHODS = ("auto", "sweep", "directions")
+METHODS = ("auto", "sweep", "directions", "complex")
 # Up to here every coordinate is judged by itself: six evaluations each, what random directions cost for one array
 # of a few dozen. Above, directions decide and the search names what is wrong.
 SWEEP_UP_TO = 100
@@ -69,7 +70,9 @@ def check_gradient(
         Default rtol by the dtype in which f computes: 1e-6 for float64, 1e-3 for float32.
     resolution : which relative mistake must have been visible for a PASS. Default 1e-3, for float32 3e-2.
     method : "sweep" judges every coordinate; "directions" tests whole arrays along random directions, certifies
-        what they prove, and locates what is wrong; "auto" takes the first for at most 100 parameters.
+        what they prove, and locates what is wrong; "complex" judges every coordinate by the complex step, where real
+        differences agree with it; "auto" takes the first for at most 100 parameters, with the complex step as a
+        second witness for what noise leaves undecided.
     max_nfev : budget of evaluations of f; what it does not reach is reported as not checked.
     bounds : as scipy.optimize takes them; f is not called outside.
     subgradient : at a kink, accept any value between the one-sided slopes.
@@ -131,7 +134,8 @@ def check_gradient(
             findings += more
         if setting is not None and inspection.analytic is not None and not any(f.final for f in findings):
             bar.plan(planned(setting, method))
-            evidence = gather(setting, inspection.analytic, method, confidence, rng)
+            evidence, said = gather(setting, inspection.analytic, method, confidence, rng)
+            findings += said
             if objective.left_domain:
                 text = f"a point near x was taken for off f's domain: f raised {objective.left_domain}"
                 findings.append(Finding(text))
@@ -211,17 +215,32 @@ def derivative(
     return shaped(found, lambda part: part.item() if hasattr(part, "item") else part, found.nfev)
 
 
-def gather(setting: Setting, analytic: Flat, method: str, confidence: float, rng: Any) -> Evidence | Survey:
-    """The evidence of the chosen method."""
+def gather(
+    setting: Setting, analytic: Flat, method: str, confidence: float, rng: Any
+) -> tuple[Evidence | Survey, list[Finding]]:
+    """The evidence of the chosen method, and what there is to say about how it was gathered."""
     n = analytic.size
     if by_directions(n, method):
         generator = np.random.default_rng(rng)
-        return survey(
+        found = survey(
             setting, analytic, confidence=confidence, rng=generator, location_budget=LOCATION_BUDGET
         )
+        return found, []
     room = setting.room
     free = np.arange(n) if room is None else np.flatnonzero(room[0] + room[1] > 0)
-    return sweep(setting, analytic, free)
+    notes: list[Finding] = []
+    if method == "complex":
+        complex_evidence = by_complex_step(setting, analytic, free)
+        if complex_evidence is not None:
+            return complex_evidence, []
+        notes.append(
+            Finding("the complex step does not agree with real differences, which were used instead")
+        )
+    evidence, verified = second_witness(setting, sweep(setting, analytic, free))
+    if verified:
+        entries = "1 entry was" if verified == 1 else f"{verified:,} entries were"
+        notes.append(Finding(f"{entries} verified by the complex step, real differences being too noisy"))
+    return evidence, notes
 
 
 def by_directions(n: int, method: str) -> bool:

@@ -23,7 +23,7 @@ MODULES = {path.stem: path for path in PACKAGE.glob("*.py") if not path.stem.sta
 CORE = [
     "errors", "parameters", "bounds", "mutations", "parallel", "progress", "evaluation", "stencils", "noise", "search",
     "estimate",
-    "complex_step", "verdict", "preflight", "sweep", "directions", "locate", "survey", "scope", "rearranged",
+    "complex_step", "verdict", "preflight", "sweep", "witness", "directions", "locate", "survey", "scope", "rearranged",
     "wording", "diagnose", "measurements", "recipe", "report", "summary", "checks",
 ]  # fmt: skip
 

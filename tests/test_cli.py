@@ -415,6 +415,8 @@ def test_ctrl_c_prints_what_was_done(project):
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        # A run in the background of a shell has the signal ignored, and hands that down.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while not ready.exists() and process.poll() is None:
         time.sleep(0.02)

@@ -1,0 +1,69 @@
+"""The complex step as witness: it verifies where real differences are too noisy, and is not believed blindly."""
+
+import numpy as np
+import pytest
+
+from gradcheck import Outcome, check_gradient
+
+
+def swamped(x):
+    """Five exponentials beside 1e14: real differences see little of the smallest."""
+    return np.sum(np.exp(x)) + 1e14
+
+
+X = np.array([-9.0, 0.3, 1.0, 2.0, 3.0])
+
+
+def test_an_entry_that_noise_hides_is_verified_by_the_complex_step():
+    """1e14 leaves a noise of 0.02; the imaginary part has none of it."""
+    report = check_gradient(swamped, np.exp, X)
+    assert report.outcome is Outcome.PASS
+    assert any("verified by the complex step" in note for note in report.notes)
+
+
+def test_without_complex_numbers_the_same_stays_undecided():
+    """float() refuses complex numbers: the witness is not there."""
+    report = check_gradient(lambda x: float(swamped(np.asarray(x, float))), np.exp, X)
+    assert report.outcome is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.01])
+def test_what_the_witness_contradicts_does_not_pass(factor):
+    """A wrong entry below the noise is left undecided, not verified."""
+    wrong = np.where(np.arange(5) == 1, factor, 1.0)
+    report = check_gradient(swamped, lambda x: wrong * np.exp(x), X)
+    assert report.outcome is not Outcome.PASS
+
+
+def test_an_f_that_is_not_analytic_is_not_believed():
+    """|z| of a complex z is real: its imaginary part says 0, which the real differences contradict."""
+    report = check_gradient(
+        lambda x: np.sum(np.abs(x)) + 1e14, lambda x: np.zeros(3), np.array([1.0, 2.0, 3.0])
+    )
+    assert report.outcome is not Outcome.PASS
+
+
+def test_the_complex_method_costs_one_evaluation_a_coordinate():
+    """Sixteen for noise, two for f(x), and 6 x 8 real ones for comparison: 40 coordinates need 40 more."""
+    x = np.linspace(0.1, 4.0, 40)
+    report = check_gradient(lambda x: np.sum(np.sin(x)), np.cos, x, method="complex")
+    assert report.outcome is Outcome.PASS
+    assert report.nfev <= 18 + 48 + 40
+    # The analytic gradient and the complex step are both right to rounding.
+    assert report.max_error < 1e-14
+
+
+def test_the_complex_method_refuses_a_mistake_of_one_in_a_million():
+    """Twice the accepted rtol in one entry."""
+    x = np.linspace(0.1, 1.0, 40)
+    wrong = np.where(np.arange(40) == 7, 1 + 2e-6, 1.0)
+    report = check_gradient(lambda x: np.sum(np.sin(x)), lambda x: wrong * np.cos(x), x, method="complex")
+    assert report.outcome is Outcome.FAIL
+    assert [m.flat_index for m in report.wrong] == [7]
+
+
+def test_where_the_complex_step_cannot_be_trusted_real_differences_decide():
+    """|x| is not analytic; the note says what was used instead."""
+    report = check_gradient(lambda x: np.sum(np.abs(x)), np.sign, np.array([1.0, -2.0]), method="complex")
+    assert report.outcome is Outcome.PASS
+    assert any("real differences, which were used instead" in note for note in report.notes)
