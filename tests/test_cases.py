@@ -181,7 +181,9 @@ def test_a_wide_error_bar_decides_nothing():
     assert compare([1.0, 1.0], derivative([1.0, np.nan], [1e-6, np.inf])).outcome is Outcome.INCONCLUSIVE
     partly = compare([2.0, 1.0], derivative([1.0, np.nan], [1e-6, np.inf]))
     assert (partly.outcome, partly.index) == (Outcome.FAIL, (0,))
-    assert compare(1j, derivative(1.0, 1e-6)).outcome is Outcome.FAIL
+    other = compare([1.0, 2.0], derivative([np.nan, 1.0], [np.inf, 1e-6]))
+    assert (other.outcome, other.index) == (Outcome.FAIL, (1,))
+    assert compare(1 + 0j, derivative(1.0, 1e-6)).outcome is Outcome.FAIL
 
 
 def test_a_kink_decides_nothing_between_its_slopes():

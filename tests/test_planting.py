@@ -191,6 +191,11 @@ def test_a_mistake_in_an_array_is_measured_by_what_is_detectable_there():
     assert found.planted[0].detectable == b.detectable
     # Twice itself: 1, whatever the root mean square.
     assert found.planted[0].size == pytest.approx(1.0, rel=1e-12)
+    # In both, it stands out most where less is detectable.
+    both = power(
+        loss, lambda p: {"a": np.ones(3), "b": 1e3 * np.exp(p["b"])}, params, [m.all_scaled(2.0)]
+    ).planted[0]
+    assert both.detectable == min(a.detectable, b.detectable)
 
 
 def test_a_mutation_that_cannot_be_applied_says_why():
@@ -254,6 +259,19 @@ def test_any_seed_will_do_and_a_generator_is_left_alone(rng):
         assert given.bit_generator.state == before.bit_generator.state
 
 
+def test_a_gradient_in_a_reused_buffer_is_kept():
+    """The gradient at another point is computed in the same buffer: the right one must not change with it."""
+    buffer = np.empty(4)
+
+    def grad(x):
+        buffer[:] = df(x)
+        return buffer
+
+    planted, fresh = (power(f, g, X, [m.stale(g)]).planted[0] for g in (grad, df))
+    assert planted == fresh
+    assert planted.size > 1e-3
+
+
 def test_nothing_of_the_callers_is_changed():
     """Neither x nor a gradient given as an array."""
     x, g = X.copy(), df(X)
@@ -312,11 +330,12 @@ def test_an_interruption_among_the_mistakes_gives_no_report_on_one():
 
         return function
 
-    right = check_gradient(f, df, X).nfev
+    right = check_gradient(f, df, X, method="directions").nfev
     with pytest.raises(gradcheck.GradientCheckInterrupted):
-        power(interrupted(right - 1), df, X, [m.ALL_NEGATED])
+        power(interrupted(right - 1), df, X, [m.ALL_NEGATED], method="directions")
+    # Two at x, sixteen for the noise, and then some of the first direction.
     with pytest.raises(KeyboardInterrupt) as caught:
-        power(interrupted(right), df, X, [m.ALL_NEGATED])
+        power(interrupted(right + 20), df, X, [m.ALL_NEGATED], method="directions")
     assert type(caught.value) is KeyboardInterrupt
 
 
