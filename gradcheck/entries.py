@@ -37,7 +37,7 @@ class JacobianNames(Parameters):
         symmetric = self.blocks[0].name == "H"
         row = self.columns.name(i) if symmetric else output_name(self.outputs, i)
         column = self.columns.name(j)
-        plain = row in (f"f[{i}]", f"x[{i}]") and column == f"x[{j}]"
+        plain = row in (f"f[{i}]", f"x[{i}]", "f") and column == f"x[{j}]"
         place = self.blocks[0].name + f"[{i}, {j}]"
         return place if plain else f"{place} ({row}, {column})"
 
