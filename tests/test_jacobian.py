@@ -206,6 +206,17 @@ def test_large_jacobians_by_directions(kind, operator):
         assert f"{place} " in report.reason
 
 
+def test_the_certificate_holds_for_all_rows_at_once():
+    """More confidence gives a wider bound, by the factor (delta / delta')^(-1/K) that four directions have."""
+    function, right, x = large()
+    loose, strict = (
+        check_jacobian(function, right, x, confidence=c).certificate for c in (1 - 1e-2, 1 - 1e-6)
+    )
+
+    assert loose.directions == strict.directions == 4
+    assert strict.bound / loose.bound == pytest.approx(1e4**0.25)
+
+
 def test_a_sparse_jacobian_of_a_hundred_thousand():
     """A tridiagonal Jacobian of 1e5 x 1e5: three groups of columns verify it, and random directions its zeros."""
     function, jacobian = tridiagonal(100_000)

@@ -58,6 +58,16 @@ def test_kinks_are_counted():
     assert check_points(lambda x: np.abs(x).sum(), np.sign, points, subgradient=True)
 
 
+def test_a_failure_outranks_what_is_undecided():
+    """A kink at one point and a mistake at another: FAIL, and the mistake is said first."""
+    points = [np.array([0.0, 2.0]), np.array([-1.0, 3.0])]
+
+    report = check_points(lambda x: np.abs(x).sum(), lambda x: np.sign(x) + (x < 0), points)
+
+    assert report.outcome is Outcome.FAIL
+    assert report.reason.startswith("point 1: ")
+
+
 def test_statsmodels_score_at_random_parameters():
     """A regression's score at ten random parameters; without its offset at one of them it is wrong."""
     api = pytest.importorskip("statsmodels.api", reason="statsmodels is not installed")
