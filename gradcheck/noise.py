@@ -87,6 +87,9 @@ def measure_noise(
     every = every[np.isfinite(every)]
     size = float(np.max(np.abs(every))) if every.size else 0.0
     quantum, digits = granularity(every)
+    if quantum > 0 and float(np.ptp(seen[0])) <= 2.0 * quantum:
+        # So near to x only the grid shows; what the wider spacing saw beyond it may be an oscillation.
+        sigma = min(sigma, quantum)
     # A value on a grid is off by up to half a step; 0.6 steps cover it, and where the differences show no more than
     # that the grid is all the noise there is (they know a standard deviation to a factor of two only).
     spread = 0.0 if sigma < 0.75 * quantum else 2.0 * sigma

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from enum import Enum
 from typing import Any
 
@@ -28,6 +28,7 @@ LEAP = 1e-3
 # Six more evaluations against noise are worth it where the bar is this many times what is wanted at best.
 WORTHWHILE = 100.0
 PLATEAU = 100.0
+DROWNED = 0.03
 
 
 class Limit(Enum):
@@ -118,6 +119,10 @@ class Search:
         fit = central(self.f_x, offsets, values, self.level[rows])
         if side.any():
             fit = _choose(side != 0, one_sided(self.f_x, offsets, values, self.level[rows]), fit)
+        # Noise as large as f: whatever fits it is a fit of noise, or of an oscillation faster than x can resolve.
+        size = np.abs(values).max(axis=1)
+        drowned = (self.level[rows] > DROWNED * size) & (size > 0)
+        fit = replace(fit, noise=np.where(drowned, np.inf, fit.noise))
         self.fit = fit
         # In a central stencil the first three points lie to the left.
         self.finite_side = np.where(np.isfinite(values)[:, 3:].all(axis=1), 1, -1).astype(np.int8)
@@ -136,7 +141,8 @@ class Search:
             apart = np.abs(fit.value - self.kept["value"][rows])
             both = np.isfinite(own) & np.isfinite(error)
             clash = both & (apart > error + own)
-            nearer = (self.step[rows] < self.kept["step"][rows]) & (error <= 3.0 * own)
+            # A stencil on which f does not change at all is no better witness: its steps may drown inside f.
+            nearer = (self.step[rows] < self.kept["step"][rows]) & (error <= 3.0 * own) & (fit.chord > 0)
         # Far below the first step the noise was never measured: what the truncation shows may be all noise.
         error = error + np.where(self.shrunk[rows] + self.off_domain[rows] > 1, 4.0 * fit.truncation, 0.0)
         take = np.where(clash, nearer, error < own)
@@ -204,17 +210,17 @@ class Search:
         return again
 
     def _more_noise(self, rows: Rows, fit: Fit, bends: Values, exempt: Mask) -> tuple[Mask, Mask]:
-        """Rows that show more noise than was measured, and rows that bend too wildly for it to be noise.
+        """Rows that show more noise than was measured, and rows for which that is not yet believed.
 
         A shorter step that bends more, in proportion, shows noise, not truncation (near a singularity bends grow
-        too, but as a lower power of the step). Unless it would be a thousand times what was measured: then f
-        oscillates faster than the step, or jumps, and the step leaps.
+        too, but as a lower power of the step). Or f oscillates faster than the step, or jumps: the noise was
+        measured, so before more is believed the step leaps, three times.
         """
         with np.errstate(invalid="ignore", divide="ignore"):
             growth = self.last_step[rows] / self.step[rows]
             grown = bends > np.maximum(1.5, 0.3 * growth) * self.last_bends[rows]
         more = (growth > 1.0) & grown & ~exempt
-        wild = more & (bends > 1e3 * fit.noise) & (self.shrunk[rows] < LEAPS)
+        wild = more & (self.shrunk[rows] < LEAPS)
         noisier = more & ~wild
         implied = bends[noisier] * self.step[rows][noisier] / 3.0
         at = rows[noisier]
