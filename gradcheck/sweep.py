@@ -26,7 +26,9 @@ CONFIRMING_STEP = 0.37
 # How many error bars decide.
 MARGIN = 3.0
 # Further steps for a weak accusation, in units of the confirming one.
-WEAKLY = (0.7, 1.6)
+WEAKLY = (1.4, 2.0)
+# The part of the distance to what was given that the noise of a second estimate may fill.
+TELLING = 0.4
 
 
 @dataclass(frozen=True)
@@ -212,7 +214,7 @@ def _remeasure(
         return found, True
     distance = np.abs(given[rows] - found.value[rows])
     precise = np.asarray(found.limit[rows] == Limit.NONE)
-    near = np.where(precise, 1.0, 2.0 * MARGIN * found.noise[rows] / distance)
+    near = np.where(precise, 1.0, MARGIN / TELLING * found.noise[rows] / distance)
     step = np.minimum(CONFIRMING_STEP, near) * factor * found.step[rows]
 
     def nothing_more(at: Index, _: Estimate) -> tuple[Flat, Flat]:
@@ -227,7 +229,7 @@ def _remeasure(
     clash = known & (apart > found.error[rows] + again.error)
     kinked = np.asarray(found.limit[rows] == Limit.KINK)
     # Where noise alone, larger at a shorter step, does not explain it.
-    telling = known & (MARGIN * again.noise <= 0.75 * distance)
+    telling = known & (MARGIN * again.noise <= 1.01 * TELLING * distance)
     acquitted = telling & ~kinked & ~(np.abs(given[rows] - again.value) > MARGIN * again.error)
     # A kink is one at every step, with the same slopes.
     unlike = known & kinked & ((apart > 0.3 * found.kink[rows]) | (again.kink < 0.5 * found.kink[rows]))
