@@ -60,8 +60,9 @@ def check_gradient(
     method : "sweep" judges every coordinate; "directions" tests whole arrays along random directions, certifies
         what they prove, and locates what is wrong; "complex" judges every coordinate by the complex step, where a
         real difference along a random direction agrees with it. "auto" takes directions for more than 100
-        parameters; for fewer the complex step where f allows it, with real differences for all that it convicts or
-        leaves open, else "sweep".
+        parameters. For fewer it takes what is cheapest first and goes on where that does not settle it: two
+        evaluations for each of up to 7, some directions from 8 on; the complex step where f allows it, with real
+        differences for all that it convicts or leaves open; else "sweep".
     max_nfev : budget of evaluations of f; what it does not reach is reported as not checked.
     bounds : as scipy.optimize takes them; f is not called outside.
     subgradient : at a kink, accept any value between the one-sided slopes.

@@ -99,6 +99,14 @@ class Residual:
         return 3.0 * self.error + max(self.rounding, self.least)
 
     @property
+    def excess(self) -> float:
+        """Its size in units of its bar and of what rounding may add; above 1 something differs."""
+        explained = 3.0 * self.error + self.rounding
+        if explained == 0:
+            return math.inf if self.value else 0.0
+        return abs(self.value) / explained
+
+    @property
     def size(self) -> float:
         """What the residual can be at the most."""
         size = abs(self.value) + 3.0 * self.error

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.agreement import agreement
 from gradcheck.diagnose import Diagnosis, diagnose
 from gradcheck.estimate import first_step
 from gradcheck.evaluation import NotScalarError, Objective, Rays
@@ -16,8 +17,8 @@ from gradcheck.parameters import Flat
 from gradcheck.preflight import Finding, Inspection, gradient_at, inspect, inspect_noise
 from gradcheck.progress import Progress
 from gradcheck.survey import FEW, LOOKS, Survey, survey, survey_together
-from gradcheck.sweep import Evidence, Setting, noise_share, sweep
-from gradcheck.verdict import DEFAULT_RESOLUTION, DEFAULT_RTOL, Outcome, Tolerance
+from gradcheck.sweep import NO_DOUBTS, Doubts, Evidence, Setting, look_nearer, noise_share, sweep
+from gradcheck.verdict import Outcome, Tolerance
 from gradcheck.witness import by_complex_step, second_witness
 
 __all__ = ["Known", "Question", "examine", "probe_noise"]
@@ -103,6 +104,16 @@ def _examine(known: Known, objective: Objective, question: Question, bar: Progre
         known.findings.append(Finding(text, Outcome.INCONCLUSIVE, final=True))
     if known.final:
         return
+    doubts = NO_DOUBTS
+    if question.method == "auto" and x.size <= SWEEP_UP_TO:
+        bar.plan(2 * x.size)
+        agreed = agreement(
+            objective, known.inspection, x, question.tolerances, few=TOGETHER_FROM, room=room, rng=question.rng
+        )  # fmt: skip
+        if agreed.evidence is not None:
+            known.setting, known.evidence = agreed.setting, agreed.evidence
+            return
+        doubts = agreed.doubts
     known.setting, more = prepare(
         objective, known.inspection, x, question.tolerances, question.rng, room, question.subgradient
     )
@@ -111,7 +122,12 @@ def _examine(known: Known, objective: Objective, question: Question, bar: Progre
         return
     bar.plan(planned(known.setting, question.method))
     known.evidence, said = gather(
-        known.setting, known.inspection.analytic, question.method, question.confidence, question.rng
+        known.setting,
+        known.inspection.analytic,
+        question.method,
+        question.confidence,
+        question.rng,
+        doubts.beyond(known.setting.level),
     )
     known.findings += said
     if objective.left_domain:
@@ -123,9 +139,12 @@ def _examine(known: Known, objective: Objective, question: Question, bar: Progre
 
 
 def gather(
-    setting: Setting, analytic: Flat, method: str, confidence: float, rng: Any
+    setting: Setting, analytic: Flat, method: str, confidence: float, rng: Any, doubts: Doubts
 ) -> tuple[Evidence | Survey, list[Finding]]:
-    """The evidence of the chosen method, and what there is to say about how it was gathered."""
+    """The evidence of the chosen method, and what there is to say about how it was gathered.
+
+    doubts : what the short way held against some entries.
+    """
     n = analytic.size
     if by_directions(n, method):
         generator = np.random.default_rng(rng)
@@ -135,19 +154,21 @@ def gather(
         return surveyed, []
     room = setting.room
     free = np.arange(n) if room is None else np.flatnonzero(room[0] + room[1] > 0)
-    if method == "auto" and n >= TOGETHER_FROM:
+    if method == "auto" and n >= TOGETHER_FROM and doubts.coordinates.size == 0:
         together = survey_together(setting, analytic, confidence=confidence, rng=np.random.default_rng(rng))
-        if together is not None:
+        if isinstance(together, Survey):
             return together, []
+        doubts = together
     if method == "complex" or (method == "auto" and n >= COMPLEX_FROM and _may_agree(setting, analytic)):
         found = by_complex_step(setting, analytic, free, rng, trusted=method == "complex")
         if found is not None:
-            return found, []
+            return look_nearer(setting, found, doubts), []
     notes: list[Finding] = []
     if method == "complex":
         text = "the complex step does not agree with real differences, which were used instead"
         notes.append(Finding(text))
-    evidence, verified = second_witness(setting, sweep(setting, analytic, free))
+    swept = look_nearer(setting, sweep(setting, analytic, free), doubts)
+    evidence, verified = second_witness(setting, swept)
     if verified:
         entries = "1 entry was" if verified == 1 else f"{verified:,} entries were"
         notes.append(Finding(f"{entries} verified by the complex step, real differences being too noisy"))
@@ -199,14 +220,7 @@ def prepare(
 ) -> tuple[Setting, tuple[Finding, ...]]:
     """Measure the noise of f; choose tolerances and steps by it."""
     noise = probe_noise(objective, x, inspection.f_x, rng, room)
-    coarser = [inspection.computes_in, noise.digits]
-    dtype = next((name for name in ("float16", "float32") if name in coarser), "float64")
-    rtol, atol, resolution = tolerances
-    tolerance = Tolerance(
-        DEFAULT_RTOL[dtype] if rtol is None else rtol,
-        atol,
-        DEFAULT_RESOLUTION[dtype] if resolution is None else resolution,
-    )
+    tolerance = Tolerance.for_dtypes([inspection.computes_in, noise.digits], *tolerances)
     step = first_step(noise, inspection.f_x, x.size)
     scales = objective.parameters.scales(x)
     eps = float(np.finfo(inspection.computes_in).eps)

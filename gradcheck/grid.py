@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["distinct", "granularity"]
+__all__ = ["distinct", "granularity", "significant_bits"]
 
 Values = NDArray[np.floating[Any]]
 
@@ -33,7 +33,7 @@ def granularity(values: Values) -> tuple[Values, NDArray[np.object_]]:
         return quantum, names
     values = values.astype(np.float64, copy=False)
     largest = np.fmax.reduce(np.abs(values), axis=0)
-    bits = _significant_bits(values)
+    bits = significant_bits(values)
     short = enough & (bits <= 32)
     if short.any():
         quantum[short] = np.ldexp(1.0, np.frexp(largest[short])[1] - np.maximum(bits[short], 8))
@@ -53,7 +53,7 @@ def distinct(values: Values) -> NDArray[np.intp]:
     return np.asarray(different + ~np.isnan(ordered[0]))
 
 
-def _significant_bits(values: Values) -> NDArray[np.intp]:
+def significant_bits(values: Values) -> NDArray[np.intp]:
     """The significand bits that the values of each column need, (m,)."""
     mantissa = np.frexp(np.nan_to_num(values))[0]
     whole = np.ldexp(mantissa, 53).astype(np.int64)

@@ -117,8 +117,8 @@ def power(
     mutations : default `standard_mutations`, with the gradient at another point where grad is a callable.
     rng : seed or Generator, of the checks and of the entries that the mutations hit; a Generator is copied.
 
-    Where every coordinate is judged by itself, the values of f are used again: all mistakes together cost at most
-    six evaluations of f a coordinate. With random directions each of them is a check of its own.
+    Where every coordinate is judged by itself, the values of f are used again: twenty mistakes cost as much as a
+    few sweeps. With random directions each of them is a check of its own.
     Raises GradientError where the gradient as given is FAIL: nothing can be planted into what is wrong already.
     """
     _validate(f, mutations)

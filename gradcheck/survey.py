@@ -20,7 +20,7 @@ from gradcheck.directions import (
 from gradcheck.estimate import Limit
 from gradcheck.locate import Box, flat_indices, locate
 from gradcheck.parameters import Block, Flat
-from gradcheck.sweep import Evidence, Setting, merge, noise_share, sweep
+from gradcheck.sweep import NO_DOUBTS, Doubts, Evidence, Setting, merge, noise_share, sweep
 
 __all__ = ["FEW", "LOOKS", "Region", "Survey", "survey", "survey_together"]
 
@@ -94,10 +94,10 @@ def survey(
 
 def survey_together(
     setting: Setting, analytic: Flat, *, confidence: float, rng: np.random.Generator
-) -> Survey | None:
-    """Certify all arrays by directions that move every entry, half as many at most; None where that does not settle it.
+) -> Survey | Doubts:
+    """Certify all arrays by directions that move every entry, half as many at most; doubts where they do not settle it.
 
-    It does not where anything differs by more than the bars, within the tolerance or not, where the bound of any array
+    They do not where anything differs by more than the bars, within the tolerance or not, where the bound of any array
     stays above the resolution, where x cannot move both ways, and where noise would hide in single entries what it does
     not hide along directions: then they would tell of mistakes that nobody could name.
     """
@@ -105,11 +105,11 @@ def survey_together(
         squares = np.sum(np.square(analytic)) * np.sum(np.square(setting.scales))
     if not np.isfinite(squares):
         # Not finite, or so large that the sums of directions are not.
-        return None
+        return NO_DOUBTS
     if setting.room is not None and (np.minimum(*setting.room) < NARROW * setting.scales).any():
-        return None
+        return NO_DOUBTS
     if not noise_share(setting, analytic) <= LITTLE * setting.tolerance.rtol:
-        return None
+        return NO_DOUBTS
     looks = [k for k in FEW if 2 * k <= analytic.size]
     examiner = _Examiner(setting, analytic, confidence, rng, 0)
     # One search for all arrays, and no second.
@@ -122,11 +122,11 @@ def survey_together(
     ]
     needed = min(gauge.scaled(setting.tolerance.resolution) for gauge in gauges)
     tests = examiner.test(everything, needed, True, tolerant=False, looks=looks)
-    if any(abs(r.value) > 3.0 * r.error + r.rounding for r in tests.residuals):
-        return None
+    if tests.most is not None:
+        return tests.doubts
     whole = certificate_of(everything, tests.residuals, confidence, examiner.delta)
     if whole is None or not whole.bound <= needed:
-        return None
+        return NO_DOUBTS
     arrays = []
     for gauge in gauges:
         name, relative = gauge.block.name, gauge.relative(whole.bound)
@@ -215,7 +215,7 @@ class _Examiner:
         (first,) = gauge.real(tangents, enough=enough)
         alone = looks[0] == 1 and scaled_bound([first.size], self.delta) <= needed
         exact = self._confirmed(gauge, tangents, first) if may_be_exact and not alone else None
-        tests.exact = exact is not None
+        tests.exact, tests.step = exact is not None, first.step
         tests.add(tangents, exact or (first,))
         # The sizes of the next residuals are taken to be up to a third larger than the first.
         expected = 1.3 * tests.residuals[0].size
@@ -323,7 +323,8 @@ class _Tests:
     """The directions of one array so far.
 
     loud : the first tangent along which something is wrong, and its residual. exact : by the complex step.
-    unfinished : the budget did not suffice.
+    unfinished : the budget did not suffice. step : of the first real difference.
+    most : the tangent and the residual that stand out most beyond its bar, within the tolerance or not.
     """
 
     gauge: Gauge
@@ -332,11 +333,25 @@ class _Tests:
     loud: tuple[Flat, Residual] | None = None
     exact: bool = False
     unfinished: bool = False
+    step: float = 0.0
+    most: tuple[Flat, Residual] | None = None
+
+    @property
+    def doubts(self) -> Doubts:
+        """What the residual that stands out most would be in each entry, if that alone were wrong."""
+        if self.most is None:
+            return NO_DOUBTS
+        tangent, residual = self.most
+        coordinates = np.flatnonzero(tangent)
+        moved = np.abs(tangent[coordinates])
+        return Doubts(coordinates, self.step * moved, abs(residual.value) / moved)
 
     def add(self, tangents: Sequence[Flat], residuals: Sequence[Residual]) -> None:
         """Note the residuals along some tangents."""
         self.residuals += residuals
         for k, residual in enumerate(residuals):
+            if residual.excess > (1.0 if self.most is None else self.most[1].excess):
+                self.most = (tangents[k], residual)
             if self.loud is None and (not residual.accepted if self.tolerant else residual.loud):
                 self.loud = (tangents[k], residual)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from gradcheck.parameters import Flat, Parameters
 from gradcheck.search import POINTS
 from gradcheck.verdict import Judgement, Tolerance, gradient_scale, judge
 
-__all__ = ["Evidence", "Setting", "sweep"]
+__all__ = ["NO_DOUBTS", "Doubts", "Evidence", "Setting", "look_nearer", "sweep"]
 
 Index = NDArray[np.intp]
 
@@ -70,6 +70,26 @@ class Evidence:
         return self.coordinates[self.judgement.wrong]
 
 
+@dataclass(frozen=True)
+class Doubts:
+    """Entries (k,) that differences of other steps accuse: `apart`, if one of them alone were wrong.
+
+    coordinates : flat indices. steps : at which it was seen, in units of x.
+    """
+
+    coordinates: Index
+    steps: Flat
+    apart: Flat
+
+    def beyond(self, noise: float) -> Doubts:
+        """Those that this noise of one value of f does not explain."""
+        told = self.apart > 3.0 * noise / self.steps
+        return Doubts(self.coordinates[told], self.steps[told], self.apart[told])
+
+
+NO_DOUBTS = Doubts(np.empty(0, np.intp), np.empty(0), np.empty(0))
+
+
 def sweep(setting: Setting, analytic: Flat, coordinates: Index) -> Evidence:
     """Judge the given coordinates one by one.
 
@@ -87,7 +107,14 @@ def sweep(setting: Setting, analytic: Flat, coordinates: Index) -> Evidence:
     except KeyboardInterrupt:
         interrupted = True
     done = sum(np.size(part.value) for part in parts)
-    found = join([*parts, _unmeasured(coordinates.size - done, setting.x.dtype)])
+    found = join([*parts, unmeasured(coordinates.size - done, setting.x.dtype)])
+    return _judged(setting, found, analytic, coordinates, interrupted=interrupted)
+
+
+def _judged(
+    setting: Setting, found: Estimate, analytic: Flat, coordinates: Index, *, interrupted: bool = False
+) -> Evidence:
+    """The decision about measured coordinates (m,); what seems wrong is measured again."""
     judgement = decide(setting, found, analytic, coordinates)
     if not interrupted:
         try:
@@ -95,6 +122,39 @@ def sweep(setting: Setting, analytic: Flat, coordinates: Index) -> Evidence:
         except KeyboardInterrupt:
             interrupted = True
     return Evidence(coordinates, analytic[coordinates], found, judgement, interrupted)
+
+
+def look_nearer(setting: Setting, evidence: Evidence, doubts: Doubts) -> Evidence:
+    """Measure entries again that were verified with bars which hide what is held against them, from those steps on.
+
+    The estimate with the smaller bar stays, where the two do not contradict each other. A report on the right
+    gradient may have seen that much: what it says is detectable must not pass afterwards.
+    """
+    rows = np.searchsorted(evidence.coordinates, doubts.coordinates)
+    found, judgement = evidence.estimate, evidence.judgement
+    bar = 3.0 * found.error[rows]
+    with np.errstate(invalid="ignore"):
+        within = doubts.apart <= judgement.allowed[rows] - bar
+    hidden = judgement.verified[rows] & (doubts.apart < judgement.allowed[rows]) & ~within
+    settled = evidence.interrupted or judgement.wrong.any() or not hidden.any()
+    if settled or setting.objective.remaining < POINTS * hidden.sum():
+        return evidence
+    rows, at = rows[hidden], doubts.coordinates[hidden]
+    try:
+        again = measure(setting, at, doubts.steps[hidden])
+    except KeyboardInterrupt:
+        return replace(evidence, interrupted=True)
+    bars = 3.0 * (found.error[rows] + again.error)
+    better = (again.error < found.error[rows]) & (np.abs(again.value - found.value[rows]) <= bars)
+    parts = {}
+    for field in fields(Estimate):
+        if field.name != "nfev":
+            parts[field.name] = getattr(found, field.name).copy()
+            parts[field.name][rows[better]] = getattr(again, field.name)[better]
+    found = Estimate(**parts, nfev=found.nfev + again.nfev)
+    analytic = np.zeros(setting.x.size, evidence.analytic.dtype)
+    analytic[evidence.coordinates] = evidence.analytic
+    return _judged(setting, found, analytic, evidence.coordinates)
 
 
 def merge(parts: Sequence[Evidence]) -> Evidence:
@@ -123,8 +183,8 @@ def take(evidence: Evidence, rows: Index) -> Evidence:
     )
 
 
-def measure(setting: Setting, coordinates: Index) -> Estimate:
-    """The numerical derivatives at some coordinates (m,)."""
+def measure(setting: Setting, coordinates: Index, steps: Flat | None = None) -> Estimate:
+    """The numerical derivatives at some coordinates (m,), from these steps on, default those of the setting."""
     scales = setting.scales[coordinates]
     rows = _rows_by_block(setting.parameters, coordinates)
 
@@ -135,7 +195,9 @@ def measure(setting: Setting, coordinates: Index) -> Estimate:
         tolerance = setting.tolerance
         return tolerance.rtol * size + tolerance.atol, 0.3 * tolerance.resolution * size + tolerance.atol
 
-    return _along_axes(setting, coordinates, setting.relative_step * scales, wanted)
+    return _along_axes(
+        setting, coordinates, setting.relative_step * scales if steps is None else steps, wanted
+    )
 
 
 def _along_axes(
@@ -247,7 +309,8 @@ def join(parts: Sequence[Estimate]) -> Estimate:
     return Estimate(**arrays, nfev=sum(p.nfev for p in parts))
 
 
-def _unmeasured(m: int, dtype: np.dtype[Any]) -> Estimate:
+def unmeasured(m: int, dtype: np.dtype[Any]) -> Estimate:
+    """What is known of m derivatives that were not measured: nothing."""
     unknown = np.full(m, np.nan, dtype)
     infinite = np.full(m, np.inf, dtype)
     limit = np.full(m, Limit.BUDGET, object)

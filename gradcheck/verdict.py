@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -45,6 +45,18 @@ class Tolerance:
     rtol: float
     atol: float = 0.0
     resolution: float = 1e-3
+
+    @classmethod
+    def for_dtypes(
+        cls, names: Collection[str], rtol: float | None, atol: float, resolution: float | None
+    ) -> Tolerance:
+        """Those that are given; for None what the coarsest of these dtypes can hold."""
+        dtype = next((name for name in ("float16", "float32") if name in names), "float64")
+        return cls(
+            DEFAULT_RTOL[dtype] if rtol is None else rtol,
+            atol,
+            DEFAULT_RESOLUTION[dtype] if resolution is None else resolution,
+        )
 
     def __post_init__(self) -> None:
         for name in ("rtol", "atol", "resolution"):

@@ -27,6 +27,9 @@ from gradcheck.parameters import Parameters
 AGREED = 1e-7
 # Units in the last place of f that a mistake must move.
 DIGITS = 32.0
+# An array is nearly stationary where its gradient is smaller than this part of what it is `NEARBY` scales of x away:
+# steps reach about so far, and a hundred times the resolution of a check is not told from 0 there.
+STATIONARY, NEARBY = 1e-4, 0.1
 NIGHTLY = settings.default.max_examples > 500
 FUZZ = settings(
     max_examples=settings.default.max_examples if NIGHTLY else 500,
@@ -56,7 +59,7 @@ class Example:
     def size(self) -> float:
         """How large the mistake is, relative to its entry or its array; 0 where it is no more than rounding."""
         p = self.problem
-        truth, unit = flat(p.true), trials.units(p)
+        truth, unit = flat(p.true), units(p)
         change = flat(self.wrong).astype(float) - flat(p.true)
         size, own = (trials.relative(c, unit) for c in (change, flat(p.grad(p.x)) - truth))
         # As in benchmarks/trials.py. And where hardly a digit of f moves while x changes by its own size, nothing can
@@ -66,6 +69,30 @@ class Example:
         moved = np.abs(flat(self.wrong) - flat(p.grad(p.x))) @ parameters.scales(point)
         seen = size >= max(10 * own, 1e-10) and not moved <= DIGITS * np.finfo(float).eps * abs(p.f(p.x))
         return size if seen else 0.0
+
+
+def units(p: Problem) -> np.ndarray:
+    """What a mistake in each entry is relative to: as in benchmarks/trials.py, also at nearly stationary points.
+
+    As the report has it, from f's own derivative: how steep f is nearby, where its gradient at x is next to nothing.
+    """
+    unit = trials.units(p)
+    x = flat(p.x)
+    away = NEARBY * Parameters.of(p.x)[0].scales(x) * np.random.default_rng(5).choice([-1.0, 1.0], x.size)
+    with np.errstate(all="ignore"):
+        there = np.maximum(*(steepness(p, like(p.x, x + sign * away)) for sign in (1.0, -1.0)))
+    still = steepness(p, p.x) < STATIONARY * there
+    return np.where(still, np.maximum(unit, there), unit)
+
+
+def steepness(p: Problem, x: Any) -> np.ndarray:
+    """The root mean square of the gradient of each array at x, for each of its entries; 0 where it is no number."""
+    leaves = p.grad(x)
+    sizes = [
+        np.full(np.size(leaf), np.sqrt(np.mean(np.square(leaf))))
+        for leaf in (leaves.values() if isinstance(leaves, dict) else [leaves])
+    ]
+    return np.nan_to_num(np.concatenate(sizes), posinf=0.0)
 
 
 @st.composite

@@ -157,20 +157,27 @@ def test_a_subgradient_does_not_count_as_undetectable():
 
 
 @pytest.mark.parametrize(
-    "x", [np.linspace(1, 2, 3), {"a": np.linspace(1, 2, 80), "b": np.linspace(1, 2, 90)}]
+    ("x", "method", "last"),
+    [
+        # Two at x, and the first of six differences.
+        (np.linspace(1, 2, 3), "auto", 4),
+        # Two at x, sixteen for the noise, six for the first line.
+        (np.linspace(1, 2, 3), "sweep", 24),
+        ({"a": np.linspace(1, 2, 80), "b": np.linspace(1, 2, 90)}, "auto", 24),
+    ],
 )
-def test_an_interruption_is_named_as_the_cause(x):
+def test_an_interruption_is_named_as_the_cause(x, method, last):
     """Not the budget: nobody set one. What was not reached counts as unchecked, and has no certificate."""
     calls = [0]
 
     def interrupted(p):
         calls[0] += 1
-        if calls[0] > 24:  # two at x, sixteen for the noise, six for the first line
+        if calls[0] > last:
             raise KeyboardInterrupt
         return squares(p)
 
     with pytest.raises(GradientCheckInterrupted) as caught:
-        check_gradient(interrupted, right, x)
+        check_gradient(interrupted, right, x, method=method)
     report = caught.value.report
     assert "the check was interrupted" in report.reason
     assert "start it again" in report.reason

@@ -97,10 +97,10 @@ def test_a_stack_that_raises_is_taken_point_by_point():
         return np.sqrt(x).sum(axis=0)
 
     x = np.array([1.0, 2.0, 3.0])
-    report = check_gradient(f, lambda x: 0.5 / np.sqrt(x), x, vectorized=True)
+    report = check_gradient(f, lambda x: 0.5 / np.sqrt(x), x, method="sweep", vectorized=True)
     assert any(shape[-1] > 1 for shape in raised)
     assert report.outcome is Outcome.PASS
-    assert report.nfev == check_gradient(f, lambda x: 0.5 / np.sqrt(x), x).nfev
+    assert report.nfev == check_gradient(f, lambda x: 0.5 / np.sqrt(x), x, method="sweep").nfev
     assert not check_gradient(f, lambda x: 0.6 / np.sqrt(x), x, vectorized=True)
 
 
