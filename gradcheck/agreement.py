@@ -68,8 +68,9 @@ def agreement(
 
     Each entry lies within rtol of its difference, the slopes on both sides of x differ by no more than the resolution
     (no kink), and the bar is within rtol of the entry or of its array's root mean square: so coarse a bar hardly hides
-    what the stencils of a sweep, which see more, would call wrong. Of the noise of f it holds the smaller of two bounds: the difference of the slopes on both sides
-    contains it; and n differences within d of a right claim show that it is below d LUCK^(-1/n).
+    what the stencils of a sweep, which see more, would call wrong. Of the noise of f it holds the smaller of two
+    bounds: the difference of the slopes on both sides contains it; and n differences within d of a right claim show
+    that it is below d LUCK^(-1/n).
     """
     if inspection.analytic is None or objective.remaining < 2 * x.size:
         return Agreement()
