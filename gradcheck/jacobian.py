@@ -29,7 +29,7 @@ from gradcheck.rowwise import DIRECTIONS
 from gradcheck.summary import compose
 from gradcheck.survey import Survey
 from gradcheck.sweep import Evidence
-from gradcheck.verdict import DEFAULT_RESOLUTION, DEFAULT_RTOL, Outcome, Tolerance
+from gradcheck.verdict import DEFAULT_RTOL, Outcome, Tolerance
 
 __all__ = ["check_jacobian"]
 
@@ -239,10 +239,7 @@ def prepare(
         signs = np.where(room[1] >= room[0], 1.0, -1.0)
         size = np.minimum(size, 0.99 * np.maximum(*room) / (WIDEST * spacing))
     noises = measure_noises(objective, Tangents(x, [signs * size]), contract.f_x, spacing, back=room is None)
-    dtype = _computes_in(contract.computes_in, noises)
-    rtol, atol, resolution = options.tolerances
-    rtol = DEFAULT_RTOL[dtype] if rtol is None else rtol
-    tolerance = Tolerance(rtol, atol, DEFAULT_RESOLUTION[dtype] if resolution is None else resolution)
+    tolerance = Tolerance.for_dtypes([_computes_in(contract.computes_in, noises)], *options.tolerances)
     return VectorSetting(
         objective, x, contract.f_x, noises.level, first_steps(noises.level, noises.slope, contract.f_x), scales,
         tolerance, room, options.subgradient, float(np.finfo(contract.computes_in).eps), symbol, noises.constant,

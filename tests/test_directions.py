@@ -323,6 +323,16 @@ def test_a_residual_is_accepted_up_to_the_largest_of_three(which, sign):
     assert not residual(10.01 * sign, 2.0, **parts).accepted
 
 
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_the_excess_of_a_residual_is_its_size_in_bars_and_rounding(sign):
+    """12 over 3 * 1 + 1; what is allowed for mistakes and the tolerance has no part in it. 0 is no excess of nothing."""
+    assert residual(12.0 * sign, 1.0, rounding=1.0, least=50.0, spread=50.0).excess == 3.0
+    assert residual(2e-300 * sign).excess == math.inf
+    assert residual(0.0).excess == 0.0
+    assert residual(1.0, math.inf).excess == 0.0
+    assert math.isnan(residual(math.nan, 1.0).excess)
+
+
 def test_nan_is_neither_loud_nor_accepted_and_may_be_of_any_size():
     """No evidence either way."""
     unknown = residual(math.nan, 1.0)

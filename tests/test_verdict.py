@@ -57,6 +57,26 @@ def test_rtol_is_relative_to_the_larger_of_both():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("names", "rtol", "resolution"),
+    [
+        (["float64"], 1e-6, 1e-3),
+        (["float32", "float64"], 1e-3, 3e-2),
+        (["float64", "float32"], 1e-3, 3e-2),
+        (["float32", "float16"], 1e-1, 0.5),
+        (["decimal", "longdouble"], 1e-6, 1e-3),
+        ([], 1e-6, 1e-3),
+    ],
+)
+def test_the_coarsest_dtype_decides_what_is_not_given(names, rtol, resolution):
+    """Figures of the table in docs/verdict.md; what is given stays, 0 as well."""
+    assert Tolerance.for_dtypes(names, None, 0.25, None) == Tolerance(rtol, 0.25, resolution)
+    assert Tolerance.for_dtypes(names, 0.0, 0.0, None) == Tolerance(0.0, 0.0, resolution)
+    assert Tolerance.for_dtypes(names, None, 0.0, 0.0) == Tolerance(rtol, 0.0, 0.0)
+    with pytest.raises(ValueError, match="rtol"):
+        Tolerance.for_dtypes(names, -1.0, 0.0, None)
+
+
 def test_atol_accepts_an_absolute_discrepancy():
     """What lies within atol is no mistake, what lies beyond it is."""
     accepting = Tolerance(rtol=0.0, atol=1e-3)
