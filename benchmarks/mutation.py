@@ -39,6 +39,7 @@ TESTS = {
     "directions": ("directions",),
     "preflight": ("preflight",),
     "noise": ("noise", "noise_rules"),
+    "agreement": ("agreement",),
 }
 
 # What mutmut records: the exit status of pytest, numbers of its own, and the signals that end a late one.

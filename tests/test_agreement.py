@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,12 @@ import pytest
 import gradcheck
 from benchmarks.corpus.disturbed import noisy
 from gradcheck import Outcome, agreement
-from gradcheck.agreement import NO_DOUBTS, Doubts
+from gradcheck.agreement import Agreement
+from gradcheck.estimate import Limit
+from gradcheck.evaluation import Objective
+from gradcheck.parameters import Parameters
+from gradcheck.preflight import inspect
+from gradcheck.sweep import NO_DOUBTS, Doubts
 
 X = np.array([0.3, -1.2, 2.0, 0.7])
 
@@ -225,3 +231,203 @@ def test_doubts_that_noise_explains_are_none():
     assert doubts.beyond(5e-5).coordinates.tolist() == [5]
     assert doubts.beyond(1e-3).coordinates.size == 0
     assert NO_DOUBTS.beyond(0.0).steps.size == 0
+
+
+# The short way alone, its numbers by hand.
+
+
+def asked(
+    function: Callable[..., float],
+    claim: Any,
+    x: np.ndarray,
+    *,
+    rtol: float | None = None,
+    resolution: float | None = None,
+    few: int = 8,
+    max_nfev: int | None = None,
+    rng: int = 0,
+    room: Any = None,
+) -> tuple[Agreement, list[np.ndarray]]:
+    """What comes of it, and the points at which f was asked for it."""
+    parameters, flat = Parameters.of(x)
+    seen: list[np.ndarray] = []
+
+    def watched(x: np.ndarray) -> float:
+        seen.append(np.array(x))
+        return function(x)
+
+    objective = Objective(watched, parameters, max_nfev=max_nfev)
+    inspection = inspect(objective, claim, flat)
+    seen.clear()
+    found = agreement.agreement(
+        objective, inspection, flat, (rtol, 0.0, resolution), few=few, room=room, rng=rng
+    )
+    return found, seen
+
+
+def moved(seen: list[np.ndarray], x: np.ndarray) -> list[tuple[int, float]]:
+    """Which entry each point moves, and how far."""
+    return [(int(np.flatnonzero(p != x)[0]), float((p - x)[p != x][0])) for p in seen]
+
+
+def test_each_entry_moves_both_ways_by_a_step_of_its_own_the_loudest_first():
+    """|g x| of the third is the largest: two evaluations are all that its mistake costs."""
+    x = np.array([0.3, 1.2, 2.0, 0.7])
+    _, seen = asked(f, df(x), x)
+    entries, steps = zip(*moved(seen, x), strict=True)
+
+    assert entries == (2, 2, 1, 1, 3, 3, 0, 0)
+    assert all(-a == pytest.approx(b, rel=1e-6) for a, b in zip(steps[::2], steps[1::2], strict=True))
+    assert all(a < 0 < b for a, b in zip(steps[::2], steps[1::2], strict=True))
+    # On one of few powers of four, times 0.7 to 1.4, and no two alike.
+    relative = np.array(steps[1::2]) / x[[2, 1, 3, 0]]
+    away = np.log2(relative) % 2.0
+    assert (np.minimum(away, 2.0 - away) <= np.log2(1 / 0.7) + 1e-6).all()
+    assert len(set(steps)) == 8
+    assert (relative < 1e-4).all()
+
+    wrong = df(x)
+    wrong[2] *= 1.01
+    found, seen = asked(f, wrong, x)
+    assert found.evidence is None
+    assert [entry for entry, _ in moved(seen, x)] == [2, 2]
+    assert found.doubts.coordinates.tolist() == [2]
+
+
+def test_what_an_entry_is_off_by_is_kept_with_its_step():
+    """0.5 in the last, -0.25 in the first; the others are not doubted."""
+    x = np.array([0.3, 1.2, 2.0, 0.7])
+    found, seen = asked(f, df(x) + np.array([-0.25, 0.0, 0.0, 0.5]), x)
+
+    assert found.evidence is None
+    assert found.doubts.coordinates.tolist() == [3, 0]
+    assert found.doubts.apart == pytest.approx([0.5, 0.25], rel=1e-6)
+    steps = dict(moved(seen, x))
+    assert found.doubts.steps == pytest.approx([steps[3], steps[0]], rel=1e-6)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_the_bar_is_that_of_the_formula(n: int):
+    """docs/verdict.md, from the same values: rounding, what is left, luck, and what f bends."""
+    x = np.random.default_rng(n).uniform(0.5, 2.0, n)
+    g = df(x)
+    found, seen = asked(f, g, x)
+    assert found.evidence is not None
+    values = {at: [0.0, 0.0, 0.0, 0.0] for at in range(n)}
+    for (at, step), point in zip(moved(seen, x), seen, strict=True):
+        values[at][2 * (step > 0) : 2 * (step > 0) + 2] = [step, f(point)]
+    low, f_low, high, f_high = (np.array([values[at][k] for at in range(n)]) for k in range(4))
+    left, right = (f_low - f(x)) / low, (f_high - f(x)) / high
+    r = (f_high - f_low) / (high - low)
+    t, b, size = (high - low) / 2, np.abs(right - left), np.maximum(g, np.sqrt(np.mean(g**2)))
+    level = 2 * 2.220446049250313e-16 * max(f(x), *f_low, *f_high)
+    luck = np.max(np.abs(g - r) * t) * 0.001 ** (-1 / n) / t
+    noise = np.maximum(np.maximum(level / t, np.abs(g - r)), np.minimum(b / 2, luck))
+    estimate = found.evidence.estimate
+
+    # The parabola through three points, two of them not quite as far from x, has this slope to 1e-9.
+    assert estimate.value == pytest.approx(r, rel=1e-7)
+    assert estimate.error == pytest.approx(noise + b**2 / size / 6, rel=0.02)
+    assert estimate.noise == pytest.approx(noise, rel=0.02)
+    assert estimate.step == pytest.approx(t, rel=1e-6)
+    assert estimate.left == pytest.approx(left)
+    assert estimate.right == pytest.approx(right)
+    assert estimate.curvature == pytest.approx((right - left) / t, rel=1e-6)
+    assert estimate.chord == pytest.approx(np.maximum(np.abs(left), np.abs(right)))
+    assert (estimate.kink == 0).all()
+    assert set(estimate.limit) == {Limit.NONE}
+    assert estimate.nfev == 2 * n
+    assert found.evidence.judgement.verified.all()
+    assert found.setting is not None
+    assert found.setting.level == pytest.approx(level)
+
+
+def test_values_on_a_grid_are_off_by_more_than_half_a_step():
+    """Seven decimals: 0.6e-7; where the values lie on no grid, two units in the last place of the largest."""
+    setting: Any = SimpleNamespace(f_x=-3.1415927, relative_step=2.0**-52)
+    decimals = np.array([[3.2143157, 3.0415826], [3.5151527, 3.1516172]])
+
+    assert agreement._level(setting, decimals) == pytest.approx(0.6e-7, rel=1e-9, abs=0.0)
+    setting.f_x = -1000 * np.pi
+    assert agreement._level(setting, decimals) == 2 * 2.0**-52 * 1000 * np.pi
+
+
+def test_from_a_number_of_entries_on_directions_are_cheaper_unless_rounding_hides_what_they_must_see():
+    """Eight is such a number: nothing is asked in float64, and two evaluations an entry in float32."""
+    x = np.linspace(0.5, 2.0, 8)
+
+    nothing_is_asked(f, df(x), x)
+    assert len(asked(f, df(x), x, few=9)[1]) == 16
+    single = x.astype(np.float32)
+    assert len(asked(f, df(single), single)[1]) == 16
+
+
+def nothing_is_asked(*arguments: Any, **options: Any) -> None:
+    """No evaluation, no evidence, no doubt."""
+    found, seen = asked(*arguments, **options)
+    assert (found.setting, found.evidence, found.doubts.coordinates.size, seen) == (None, None, 0, [])
+
+
+@pytest.mark.parametrize(
+    ("claim", "options"),
+    [
+        (np.array([0.6, 2.4, np.nan]), {}),
+        (np.array([0.6, 2.4, np.inf]), {}),
+        (np.zeros(3), {}),
+        (np.full(3, 1e-12), {}),
+        (np.array([0.6, 2.4, 4.0]), {"rtol": 0.0}),
+        (np.array([0.6, 2.4, 4.0]), {"resolution": 0.0}),
+        (np.array([0.6, 2.4, 4.0]), {"rtol": 1e-13}),
+        (np.array([0.6, 2.4, 4.0]), {"max_nfev": 7}),
+        (np.array([0.6, 2.4, 4.0]), {"room": (np.full(3, 1e-9), np.ones(3))}),
+        (np.array([0.6, 2.4, 4.0]), {"room": (np.ones(3), np.full(3, 1e-9))}),
+    ],
+)
+def test_nothing_is_asked_where_no_answer_could_do(claim: np.ndarray, options: dict[str, Any]):
+    """No size to be relative to, no step that is fine enough, no room for it, or no budget."""
+    x = np.array([0.3, 1.2, 2.0])
+
+    nothing_is_asked(lambda x: float(x @ x), claim, x, **options)
+    assert asked(lambda x: float(x @ x), 2 * x, x, max_nfev=8, room=(np.ones(3), np.ones(3)))[0].evidence
+
+
+def test_a_coarse_rtol_is_no_reason_for_a_coarse_bar():
+    """With rtol 0.1 every bar is within a tenth of the resolution, all the same."""
+    x = np.array([0.3, 1.2, 2.0])
+    for resolution in (1e-3, 1e-5):
+        found, _ = asked(f, df(x), x, rtol=0.1, resolution=resolution)
+        assert found.evidence is not None
+        assert (found.evidence.estimate.error <= 0.1 * resolution * df(x).max()).all()
+
+
+def test_no_step_is_longer_than_a_twentieth_of_x():
+    """However noisy the digits of f let it be: 0.05 times 1.4, rounded to a power of four below 0.1."""
+    x = np.linspace(0.5, 2.0, 7).astype(np.float32)
+    _, seen = asked(lambda x: np.float32(np.sum(x**3) + 10_000), 3 * x**2, x, rtol=0.1, resolution=0.9)
+
+    assert len(seen) == 14
+    assert max(abs(step) / x[at] for at, step in moved(seen, x)) <= 0.0625 * 1.4 * (1 + 1e-6)
+    assert min(abs(step) / x[at] for at, step in moved(seen, x)) > 0.01
+
+
+def test_an_interruption_leaves_nothing_judged():
+    """And says so, rather than beginning anew."""
+    parameters, flat = Parameters.of(X)
+    calls: list[int] = []
+
+    def interrupting(x: np.ndarray) -> float:
+        calls.append(1)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        return f(x)
+
+    objective = Objective(interrupting, parameters)
+    found = agreement.agreement(
+        objective, inspect(objective, df(X), flat), flat, (None, 0.0, None), few=8, room=None, rng=0
+    )
+
+    assert found.evidence is not None
+    assert found.evidence.interrupted
+    assert found.evidence.coordinates.tolist() == [0, 1, 2, 3]
+    assert found.evidence.analytic.tolist() == df(X).tolist()
+    assert found.evidence.judgement.inconclusive.all()

@@ -30,6 +30,9 @@ DIGITS = 32.0
 # An array is nearly stationary where its gradient is smaller than this part of what it is `NEARBY` scales of x away:
 # steps reach about so far, and a hundred times the resolution of a check is not told from 0 there.
 STATIONARY, NEARBY = 1e-4, 0.1
+# What a mistake must be larger than `detectable` by: the report's unit is the larger of the two derivatives that it
+# has, which a mistake of the size of rtol makes larger than the true one, and error bars make larger or smaller.
+EDGE = 1.01
 NIGHTLY = settings.default.max_examples > 500
 FUZZ = settings(
     max_examples=settings.default.max_examples if NIGHTLY else 500,
@@ -152,7 +155,14 @@ def judge(e: Example, check: Callable[..., Any] = trials.check) -> Outcome:
         right, wrong = check(p, p.grad, 0), check(p, e.wrong, 0)
     assert not (calm and right.outcome is Outcome.FAIL), f"false alarm: {right.reason}"
     planted = trials.Planted(
-        p.name, p.category, e.mistake, size, wrong.outcome.value, wrong.detectable, right.detectable, ""
+        p.name,
+        p.category,
+        e.mistake,
+        size / EDGE,
+        wrong.outcome.value,
+        wrong.detectable,
+        right.detectable,
+        "",
     )
     missed = wrong.outcome is Outcome.PASS and size > 0 and planted.above
     assert not missed, f"missed: size {size:.3g}, detectable {wrong.detectable:.3g}, {right.detectable:.3g}"
