@@ -16,7 +16,7 @@ from gradcheck.parameters import Flat, Parameters
 from gradcheck.search import POINTS
 from gradcheck.verdict import Judgement, Tolerance, gradient_scale, judge
 
-__all__ = ["NO_DOUBTS", "Doubts", "Evidence", "Setting", "look_nearer", "sweep"]
+__all__ = ["NO_DOUBTS", "Doubts", "Evidence", "Setting", "look_nearer", "sweep", "verify"]
 
 Index = NDArray[np.intp]
 
@@ -146,15 +146,47 @@ def look_nearer(setting: Setting, evidence: Evidence, doubts: Doubts) -> Evidenc
         return replace(evidence, interrupted=True)
     bars = 3.0 * (found.error[rows] + again.error)
     better = (again.error < found.error[rows]) & (np.abs(again.value - found.value[rows]) <= bars)
-    parts = {}
-    for field in fields(Estimate):
-        if field.name != "nfev":
-            parts[field.name] = getattr(found, field.name).copy()
-            parts[field.name][rows[better]] = getattr(again, field.name)[better]
+    parts = {
+        f.name: _put(getattr(found, f.name), rows[better], getattr(again, f.name)[better])
+        for f in fields(Estimate)
+        if f.name != "nfev"
+    }
     found = Estimate(**parts, nfev=found.nfev + again.nfev)
     analytic = np.zeros(setting.x.size, evidence.analytic.dtype)
     analytic[evidence.coordinates] = evidence.analytic
     return _judged(setting, found, analytic, evidence.coordinates)
+
+
+def verify(
+    setting: Setting, evidence: Evidence, rows: Index, value: Flat, error: Flat
+) -> tuple[Evidence, int]:
+    """Let other estimates (k,) of open rows verify them where they can, and never convict; and how many they did."""
+    judgement, tolerance = evidence.judgement, setting.tolerance
+    g, bar = evidence.analytic[rows], 3.0 * error
+    allowed = bar + tolerance.rtol * np.maximum(np.abs(g), np.abs(value)) + tolerance.atol
+    fine = bar <= tolerance.resolution * judgement.scale[rows] + tolerance.atol
+    with np.errstate(invalid="ignore"):
+        right = fine & (np.abs(g - value) <= allowed)
+    at = rows[right]
+    estimate = replace(
+        evidence.estimate,
+        value=_put(evidence.estimate.value, at, value[right]),
+        error=_put(evidence.estimate.error, at, error[right]),
+    )
+    judged = replace(
+        judgement,
+        verified=_put(judgement.verified, at, True),
+        inconclusive=_put(judgement.inconclusive, at, False),
+        allowed=_put(judgement.allowed, at, allowed[right]),
+    )
+    return replace(evidence, estimate=estimate, judgement=judged), int(at.size)
+
+
+def _put(array: NDArray[Any], rows: Index, values: Any) -> NDArray[Any]:
+    """A copy of an array with other values in some rows."""
+    copy = array.copy()
+    copy[rows] = values
+    return copy
 
 
 def merge(parts: Sequence[Evidence]) -> Evidence:
@@ -198,6 +230,11 @@ def measure(setting: Setting, coordinates: Index, steps: Flat | None = None) -> 
     return _along_axes(
         setting, coordinates, setting.relative_step * scales if steps is None else steps, wanted
     )
+
+
+def measure_once(setting: Setting, coordinates: Index, steps: Flat) -> Estimate:
+    """One stencil of this step at each of some coordinates (m,)."""
+    return _along_axes(setting, coordinates, steps, _anything, rounds=1)
 
 
 def _along_axes(

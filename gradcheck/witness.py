@@ -13,7 +13,7 @@ from gradcheck.estimate import Estimate, Limit, estimate
 from gradcheck.evaluation import BudgetSpentError, Rays
 from gradcheck.parameters import Flat
 from gradcheck.search import POINTS
-from gradcheck.sweep import CHUNK, Evidence, Index, Setting, block_scales, decide, sweep, take
+from gradcheck.sweep import CHUNK, Evidence, Index, Setting, block_scales, decide, sweep, take, verify
 from gradcheck.verdict import Judgement
 
 __all__ = ["by_complex_step", "second_witness"]
@@ -148,18 +148,7 @@ def second_witness(setting: Setting, evidence: Evidence) -> tuple[Evidence, int]
     if values is None or interrupted or not _agree(values, found.value[rows], found.error[rows]):
         return evidence, 0
     values = values[: open_rows.size]
-    error = _rounding(setting, values)
-    g = evidence.analytic[open_rows]
-    tau = setting.tolerance.rtol * np.maximum(np.abs(g), np.abs(values)) + setting.tolerance.atol
-    fine = 3.0 * error <= setting.tolerance.resolution * judgement.scale[open_rows] + setting.tolerance.atol
-    right = fine & (np.abs(g - values) <= 3.0 * error + tau)
-    at = open_rows[right]
-    value, bar, allowed = found.value.copy(), found.error.copy(), judgement.allowed.copy()
-    verified, inconclusive = judgement.verified.copy(), judgement.inconclusive.copy()
-    value[at], bar[at], allowed[at] = values[right], error[right], (3.0 * error + tau)[right]
-    verified[at], inconclusive[at] = True, False
-    judged = replace(judgement, verified=verified, inconclusive=inconclusive, allowed=allowed)
-    return replace(evidence, estimate=replace(found, value=value, error=bar), judgement=judged), int(at.size)
+    return verify(setting, evidence, open_rows, values, _rounding(setting, values))
 
 
 def _complex_values(setting: Setting, coordinates: Index) -> tuple[Flat | None, bool]:

@@ -23,7 +23,7 @@ MODULES = {path.stem: path for path in PACKAGE.glob("*.py") if not path.stem.sta
 CORE = [
     "errors", "parameters", "bounds", "mutations", "parallel", "progress", "evaluation", "stencils", "grid",
     "noise", "search", "estimate", "complex_step", "verdict", "confirm",
-    "preflight", "sweep", "directions", "witness", "locate", "survey", "agreement", "scope", "rearranged",
+    "preflight", "sweep", "averages", "directions", "witness", "locate", "survey", "agreement", "scope", "rearranged",
     "wording", "diagnose", "measurements", "recipe", "report", "summary", "options", "examine", "checks",
 ]  # fmt: skip
 

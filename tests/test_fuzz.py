@@ -27,9 +27,9 @@ from gradcheck.parameters import Parameters
 AGREED = 1e-7
 # Units in the last place of f that a mistake must move.
 DIGITS = 32.0
-# An array is nearly stationary where its gradient is smaller than this part of what it is `NEARBY` scales of x away:
-# steps reach about so far, and a hundred times the resolution of a check is not told from 0 there.
-STATIONARY, NEARBY = 1e-4, 0.1
+# An array is nearly stationary where its gradient is smaller than this part of what it is `NEARBY` scales of x away,
+# as far as a check steps: a tenth of its resolution is not told from 0 there.
+STATIONARY, NEARBY = 1e-4, np.logspace(-7, -1, 7)
 # What a mistake must be larger than `detectable` by: the report's unit is the larger of the two derivatives that it
 # has, which a mistake of the size of rtol makes larger than the true one, and error bars make larger or smaller.
 EDGE = 1.01
@@ -81,9 +81,12 @@ def units(p: Problem) -> np.ndarray:
     """
     unit = trials.units(p)
     x = flat(p.x)
-    away = NEARBY * Parameters.of(p.x)[0].scales(x) * np.random.default_rng(5).choice([-1.0, 1.0], x.size)
+    scales = Parameters.of(p.x)[0].scales(x)
+    # Several, as two entries of opposite signs may leave f where it is.
+    signs = np.random.default_rng(5).choice([-1.0, 1.0], (4 * NEARBY.size, x.size))
     with np.errstate(all="ignore"):
-        there = np.maximum(*(steepness(p, like(p.x, x + sign * away)) for sign in (1.0, -1.0)))
+        around = [x + d * s * scales for d, s in zip(np.tile(NEARBY, 4), signs, strict=True)]
+        there = np.max([steepness(p, like(p.x, point)) for point in around], axis=0)
     still = steepness(p, p.x) < STATIONARY * there
     return np.where(still, np.maximum(unit, there), unit)
 
