@@ -94,7 +94,7 @@ def agreement(
     judgement = decide(setting, found, claim.analytic, every)
     if not judgement.verified.all():
         return Agreement()
-    return Agreement(setting, Evidence(every, claim.analytic, found, judgement))
+    return Agreement(setting, Evidence(every, claim.analytic, found, judgement, order=2))
 
 
 @dataclass(frozen=True)

@@ -161,10 +161,11 @@ def _steps(report: Report, evidence: Measurements) -> Panel:
         )
         h = step * np.logspace(-3, 1.5, 91)
         # The two parts as they were measured at the step, continued by their orders.
-        rounding, truncation = noise * step / h, bends * (h / step) ** 4
+        rounding, truncation = noise * step / h, bends * (h / step) ** entries.order
         axes.loglog(h, rounding, "--", color=RIGHT, linewidth=1.0, label="rounding, as 1/h")
         if bends > 0:
-            axes.loglog(h, truncation, "-.", color=UNDECIDED, linewidth=1.0, label="truncation, as h^4")
+            label = f"truncation, as h^{entries.order}"
+            axes.loglog(h, truncation, "-.", color=UNDECIDED, linewidth=1.0, label=label)
         axes.loglog(h, rounding + truncation, color=RIGHT, linewidth=1.6, label="both")
         axes.loglog([step], [found.error[row]], "o", color="black", label=f"chosen: {step:.1e}")
         if distance > 0:

@@ -56,13 +56,17 @@ class Setting:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Analytic and numerical derivatives at some coordinates, and what was decided; all arrays are (m,)."""
+    """Analytic and numerical derivatives at some coordinates, and what was decided; all arrays are (m,).
+
+    order : the power of the step as which truncation grows, 4 for stencils and 2 for plain central differences.
+    """
 
     coordinates: Index
     analytic: Flat
     estimate: Estimate
     judgement: Judgement
     interrupted: bool = False
+    order: int = 4
 
     @property
     def wrong(self) -> Index:

@@ -143,6 +143,16 @@ def test_branches_have_their_orders_and_meet_at_the_measured_values(wrong):
         assert at_step == pytest.approx(getattr(entries.estimate, part)[row], rel=1e-9)
 
 
+def test_plain_central_differences_bend_as_the_square_of_the_step():
+    """Where a few entries were borne out by them."""
+    x = np.linspace(0.3, 1.5, 5)
+    report = gradcheck.check_gradient(lambda x: float(np.sum(np.exp(x) + x**3)), np.exp(x) + 3 * x**2, x)
+    assert report.nfev == 12
+    h, size = series(drawn(report, "Step"), "truncation, as h^2")
+
+    np.testing.assert_allclose(np.diff(np.log(size)) / np.diff(np.log(h)), 2, rtol=1e-9)
+
+
 def test_map_marks_the_wrong_entry_and_no_other(wrong, right):
     """W1[3, 2] is marked at column 2, row 3; W2 and a right gradient have no mark."""
     (marks,) = drawn(wrong, 'Error map: params["W1"]').collections
