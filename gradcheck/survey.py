@@ -41,6 +41,8 @@ LITTLE = 0.03
 NARROW = 0.1
 # A real difference confirms the complex step only where it knows two digits itself.
 CONFIRMS = 1e-2
+# A residual that hardly leaves its bar speaks of a bar that is slightly too small, and against no entry.
+CLEARLY = 1.5
 
 
 @dataclass(frozen=True)
@@ -339,7 +341,7 @@ class _Tests:
     @property
     def doubts(self) -> Doubts:
         """What the residual that stands out most would be in each entry, if that alone were wrong."""
-        if self.most is None:
+        if self.most is None or self.most[1].excess < CLEARLY:
             return NO_DOUBTS
         tangent, residual = self.most
         coordinates = np.flatnonzero(tangent)

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp, softmax
 
-from gradcheck import Outcome, check_gradient
+from gradcheck import Outcome, check_gradient, survey
+from gradcheck.directions import Residual
+from gradcheck.estimate import Limit
 
 
 class Net:
@@ -281,3 +283,21 @@ def test_an_entry_that_the_complex_step_accuses_stays_open_where_noise_cannot_re
     given = grad(x)
     given[[3, 70]] += 5e-5 * np.sqrt(np.mean(given**2))
     assert check_gradient(f, given, x).outcome is not Outcome.PASS
+
+
+def test_a_residual_that_clearly_leaves_its_bar_is_held_against_every_entry_it_moved():
+    """0.6 beyond a bar of 0.3: over what each entry moved, if it alone were wrong; at a step of 1e-3 of that."""
+    for value, doubted in ((0.6, [0, 2]), (-0.6, [0, 2]), (0.4, []), (0.2, [])):
+        tests = survey._Tests(None, False)
+        tests.step = 1e-3
+        tests.add([np.zeros(3), np.array([2.0, 0.0, -4.0])], [residual(0.1), residual(value)])
+
+        assert tests.doubts.coordinates.tolist() == doubted
+        if doubted:
+            assert tests.doubts.apart.tolist() == pytest.approx([0.3, 0.15])
+            assert tests.doubts.steps.tolist() == pytest.approx([2e-3, 4e-3])
+
+
+def residual(value: float) -> Residual:
+    """With a bar of 0.3, no mistake that is worth a search, and no tolerance."""
+    return Residual(value, 0.1, 1.0, 0.0, 1e-2, Limit.NONE)
