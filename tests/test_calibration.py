@@ -11,6 +11,7 @@ import gradcheck
 from benchmarks import calibration, corpus, trials
 from benchmarks.calibration import ERRORS, Share
 from benchmarks.trials import Bar
+from gradcheck import agreement
 
 
 @pytest.mark.parametrize("kind", ERRORS)
@@ -65,6 +66,19 @@ def test_a_report_that_certifies_too_much_is_seen(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(gradcheck, "check_gradient", boastful)
 
     assert calibration.reports_against_errors("all entries", 40, 60, seed=1)[-1].refuted
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_a_few_entries_pass_by_luck_no_more_often_than_stated(n: int):
+    """One check in a thousand at the most, where noise moves the differences by as much as the mistakes."""
+    assert not calibration.luck_against_errors(n, 3e-12, 300, seed=1).refuted
+
+
+def test_luck_that_is_believed_is_seen(monkeypatch: pytest.MonkeyPatch):
+    """With no allowance for it one gradient in a hundred or so passes that should not."""
+    monkeypatch.setattr(agreement, "LUCK", 1.0)
+
+    assert calibration.luck_against_errors(1, 3e-12, 600, seed=1).refuted
 
 
 def test_a_share_is_refuted_by_the_binomial_tail():
