@@ -214,7 +214,8 @@ class Gauge:
 
     still : flat indices that directions leave alone; analytic must be finite.
     scale : (block.size,) the scales of the tangents; default by `tangent_scale`.
-    rms : the root mean square of the other entries. faint : see ArrayEvidence.
+    rms : the root mean square of the other entries; where all of these are 0 (`nothing`), what f changes along the
+        probed direction. faint : see ArrayEvidence.
     """
 
     def __init__(
@@ -230,7 +231,8 @@ class Gauge:
         moved[still - block.start] = False
         mine = np.abs(analytic[block.slice][moved])
         self.rms = root_mean_square(mine)
-        if self.rms == 0:
+        self.nothing = self.rms == 0
+        if self.nothing:
             # As in a sweep: where g is 0 throughout, what f changes along any direction says what is small.
             self.rms = setting.slope / float(np.median(setting.scales[block.slice]))
         self.scale = tangent_scale(setting, analytic, block) if scale is None else scale
@@ -340,7 +342,8 @@ class Gauge:
             ROUNDING * self.setting.gradient_eps * weight,
             float(step),
             limit,
-            self.least,
+            # Of an array that is said to do nothing whatever leaves the bars is too much: what is small is not known.
+            0.0 if self.nothing else self.least,
             tolerance.rtol * weight + tolerance.atol * across,
         )
 

@@ -189,6 +189,17 @@ def test_an_array_on_which_f_does_not_depend_needs_atol():
     assert [w.name for w in report.wrong] == ['params["unused"][7]']
 
 
+@pytest.mark.parametrize("claimed", [0.0, 1e-12, 1.9, 2.0])
+def test_the_gradient_of_an_array_that_was_forgotten_is_missed_beside_a_far_larger_one(claimed):
+    """30 entries of 2 beside 71 of 6e4: f shows them to five digits. Found by random functions: 0 once passed."""
+    x = {"W": np.ones(30), "b": np.full(71, 1e3)}
+    gradient = {"W": np.full(30, claimed), "b": 60 * x["b"]}
+
+    report = check_gradient(lambda p: float(np.sum(p["W"] ** 2 + np.sum(p["b"] ** 2))), gradient, x)
+
+    assert report.outcome is (Outcome.PASS if claimed == 2.0 else Outcome.FAIL)
+
+
 def test_a_generator_and_a_seed_decide_the_directions():
     """The same generator state gives the same report; the report on a wrong gradient too."""
     net = Net(0)
