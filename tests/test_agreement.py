@@ -17,7 +17,8 @@ from gradcheck.estimate import Limit
 from gradcheck.evaluation import Objective
 from gradcheck.parameters import Parameters
 from gradcheck.preflight import inspect
-from gradcheck.sweep import NO_DOUBTS, Doubts
+from gradcheck.sweep import NO_DOUBTS, Doubts, Setting
+from gradcheck.verdict import Tolerance
 
 X = np.array([0.3, -1.2, 2.0, 0.7])
 
@@ -438,3 +439,101 @@ def test_an_interruption_leaves_nothing_judged():
     assert found.evidence.coordinates.tolist() == [0, 1, 2, 3]
     assert found.evidence.analytic.tolist() == df(X).tolist()
     assert found.evidence.judgement.inconclusive.all()
+
+
+def by_hand(steps: Any, slopes: Any, analytic: Any, size: float, level: float) -> Any:
+    """The bars for given slopes left, right and at x."""
+    claim: Any = SimpleNamespace(
+        steps=np.array(steps), analytic=np.array(analytic), size=np.full(len(steps), size)
+    )
+    return agreement._estimate(claim, np.array(slopes), level)
+
+
+def test_each_part_of_the_bar_has_its_turn():
+    """Of three entries, 0.001 of luck allowed: 0.001^(-1/3) = 10 times what the first is off by is the most."""
+    found = by_hand(
+        steps=[0.1, 0.2, 0.4],
+        slopes=[[1.8, 1.99, 2.0], [2.2, 2.01, 2.0], [2.0, 2.0, 2.0]],
+        analytic=[2.003, 2.0, 2.0],
+        size=2.0,
+        level=4e-4,
+    )
+
+    # 10 * 0.003 where the slopes differ by much more; half their distance; and 4e-4 / 0.4 where they are the same.
+    assert found.noise == pytest.approx([0.03, 0.01, 0.001], rel=1e-9)
+    assert found.truncation == pytest.approx([0.4 * 0.2 / 6, 0.02 * 0.01 / 6, 0.0], rel=1e-9)
+    assert found.error == pytest.approx(found.noise + found.truncation)
+    assert by_hand([0.1], [[1.99], [2.01], [2.0]], [2.05], 2.0, 0.0).noise == pytest.approx([0.05])
+
+
+def test_no_step_is_shorter_than_64_spacings_of_x():
+    """Of each array's own dtype: 2^-52 and 2^-23, times 64 |x|."""
+    parameters, flat = Parameters.of({"a": np.array([1.0, -8.0]), "b": np.array([2.0], np.float32)})
+    setting: Any = SimpleNamespace(parameters=parameters, x=flat)
+
+    assert agreement._on_grid(setting, np.zeros(3)).tolist() == [2.0**-46, 2.0**-43, 2.0**-16]
+    assert agreement._on_grid(setting, np.full(3, 0.5)).tolist() == [0.5, 0.5, 0.5]
+
+
+def settled(function: Callable[..., float], x: np.ndarray) -> Any:
+    """What is assumed about f before it is measured."""
+    parameters, flat = Parameters.of(x)
+    objective = Objective(function, parameters)
+    inspection = inspect(objective, np.ones_like(x), flat)
+    return agreement._assumed(objective, inspection, flat, (None, 0.0, None), None)
+
+
+@pytest.mark.parametrize(
+    ("value", "eps", "rtol"),
+    [
+        (np.pi, 2.0**-52, 1e-6),
+        (float(np.float32(np.pi)), 2.0**-23, 1e-3),
+        # Twelve bits may be chance, as in 4095; thirteen are not, nor are 24; 25 are more than float32 has.
+        (2.0**12 - 1, 2.0**-52, 1e-6),
+        (2.0**13 - 1, 2.0**-23, 1e-3),
+        (2.0**24 - 1, 2.0**-23, 1e-3),
+        (2.0**25 - 1, 2.0**-52, 1e-6),
+    ],
+)
+def test_the_digits_of_one_value_say_in_what_f_computes(value: float, eps: float, rtol: float):
+    """And so how much noise there is at the least, and what is accepted."""
+    found = settled(lambda x: value, np.ones(2))
+
+    assert found.relative_step == eps
+    assert found.level == 2.0 * eps * value
+    assert found.tolerance.rtol == rtol
+    assert found.gradient_eps == 2.0**-52
+    assert settled(lambda x: value, np.ones(2, np.float32)).gradient_eps == 2.0**-23
+
+
+@pytest.mark.parametrize("share", [1e-17, 1e-14, 1e-12])
+def test_steps_lie_between_little_noise_and_as_much_noise_as_truncation(share: float):
+    """Of 1e-17: cube root 2.2e-6, shortest 1e-10; the geometric mean, to the next power of four, times 0.7 to 1.4."""
+    parameters, flat = Parameters.of(np.ones(2))
+    tolerance = Tolerance(1e-6, 0.0, 1e-3)
+    setting = Setting(Objective(f, parameters), flat, 1e-9, 0.0, share / 2, np.array([1.0, 4.0]), tolerance)
+
+    claim = agreement._claim(setting, np.array([3.0, 3.0]), 8, 0)
+
+    assert claim is not None
+    cube_root, shortest = share ** (1 / 3), share / 1e-7
+    middle = min(cube_root, (cube_root * shortest) ** 0.5)
+    factor = claim.steps / np.array([1.0, 4.0]) / 4.0 ** round(np.log2(middle) / 2)
+    assert ((factor >= 0.7) & (factor <= 1.4)).all()
+    assert factor[0] != factor[1]
+
+
+def test_where_the_steps_leave_too_wide_a_bar_there_is_no_claim():
+    """With a share of 1e-9 the best step has a bar of 1e-6 and more; f(x) counts as well as x."""
+    parameters, flat = Parameters.of(np.ones(2))
+    tolerance = Tolerance(1e-6, 0.0, 1e-3)
+
+    def claim(share: float, f_x: float, n: float = 1.0) -> Any:
+        setting = Setting(Objective(f, parameters), flat, f_x, 0.0, share / 2, np.ones(2), tolerance)
+        return agreement._claim(setting, n * np.ones(2), 8, 0)
+
+    assert claim(1e-12, 1.0) is not None
+    assert claim(1e-9, 1.0) is None
+    assert claim(1e-12, 100.0) is None
+    assert claim(1e-12, 100.0, 100.0) is not None
+    assert claim(1e-13, 1.0, 0.5) is not None
