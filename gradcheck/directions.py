@@ -36,6 +36,8 @@ LEAST = 0.5
 ROUNDING = 64.0
 # Steps tried where an earlier direction of the same array has found a good one.
 FEWER = 2
+# The bar that tells a derivative from 0, relative to it.
+TOLD = 0.1
 NOTHING = np.empty(0, np.intp)
 
 
@@ -271,8 +273,13 @@ class Gauge:
         precise = min(0.1 * self.least, enough) if enough > 0 else 0.1 * self.least
         enough = max(enough, precise)
 
-        def wanted(rows: NDArray[np.intp], _: Estimate) -> tuple[Flat, Flat]:
-            return np.full(rows.size, precise), np.full(rows.size, enough)
+        def wanted(rows: NDArray[np.intp], so_far: Estimate) -> tuple[Flat, Flat]:
+            most = np.array([[precise], [enough]]) * np.ones(rows.size)
+            if self.nothing:
+                # What is not 0 is told from 0, however small it is beside what other arrays do.
+                size = np.abs(so_far.value)
+                most = np.where(size > 0, np.minimum(most, TOLD * size), most)
+            return most[0], most[1]
 
         found = estimate(
             self.setting.objective, Rays(self.setting.x, tangents), self.setting.f_x, level=self.setting.level,

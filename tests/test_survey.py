@@ -200,6 +200,21 @@ def test_the_gradient_of_an_array_that_was_forgotten_is_missed_beside_a_far_larg
     assert report.outcome is (Outcome.PASS if claimed == 2.0 else Outcome.FAIL)
 
 
+def test_a_forgotten_array_is_told_from_0_where_its_first_steps_drown_in_another():
+    """Steps of 1e-8 beside a sum of 7e5, and six decades farther that of 1.4e6 is seen; found by random functions."""
+    x = {"W": np.full(30, 1e-5), "b": np.full(71, 1e4)}
+    slopes = 2 * (x["W"] + x["b"].sum())
+    gradient = {"W": slopes, "b": np.full(71, slopes.sum())}
+
+    def f(p):
+        return float(np.sum((p["W"] + p["b"].sum()) ** 2))
+
+    assert check_gradient(f, gradient, x).outcome is Outcome.PASS
+    forgotten = check_gradient(f, gradient | {"W": 0 * slopes}, x)
+    assert forgotten.outcome is Outcome.FAIL
+    assert len(forgotten.wrong) == 30
+
+
 def test_a_generator_and_a_seed_decide_the_directions():
     """The same generator state gives the same report; the report on a wrong gradient too."""
     net = Net(0)
