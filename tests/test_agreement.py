@@ -345,6 +345,7 @@ def test_the_bar_is_that_of_the_formula(n: int):
     assert (estimate.kink == 0).all()
     assert set(estimate.limit) == {Limit.NONE}
     assert estimate.nfev == 2 * n
+    assert found.evidence.order == 2
     assert found.evidence.judgement.verified.all()
     assert found.setting is not None
     assert found.setting.level == pytest.approx(level)
@@ -436,6 +437,8 @@ def test_an_interruption_leaves_nothing_judged():
 
     assert found.evidence is not None
     assert found.evidence.interrupted
+    assert found.setting is not None
+    assert np.isinf(found.evidence.estimate.error).all()
     assert found.evidence.coordinates.tolist() == [0, 1, 2, 3]
     assert found.evidence.analytic.tolist() == df(X).tolist()
     assert found.evidence.judgement.inconclusive.all()
