@@ -556,6 +556,27 @@ def test_where_the_gradient_is_zero_throughout_the_slope_says_what_is_small():
     assert gauge_of(np.sum, np.ones(3), np.zeros(3), slope=6.0, scales=[1.0, 2.0, 4.0]).rms == 3.0
 
 
+def test_an_array_that_is_said_to_do_nothing_is_measured_until_it_is_told_from_0():
+    """A slope of 1e-3 beside one of 1e6 elsewhere, in noise that hides it at the first step; what is left is loud.
+
+    Where what is small were known it would be good enough at once, and far below what is worth a search.
+    """
+
+    def said(nothing):
+        gauge = gauge_of(lambda x: 1e-3 * x[0] + 1.0, [1.0], [0.0], slope=1e6, level=1e-7)
+        assert gauge.nothing
+        gauge.nothing = nothing
+        (found,) = gauge.real([along(1.0)], enough=0.1)
+        return found
+
+    told, crude = said(True), said(False)
+    assert told.value == pytest.approx(-1e-3)
+    assert 3 * told.error <= 0.1 * 1e-3 < 3 * crude.error
+    assert (told.least, crude.least) == (0.0, 0.5)
+    assert told.loud
+    assert not crude.loud
+
+
 def test_a_residual_is_the_gradient_along_the_tangent_less_the_derivative():
     """f = 2 x0 + 3 x1 and g = (2.5, 3): along (1, 2) the residual is 0.5; six evaluations."""
     gauge = gauge_of(
