@@ -170,14 +170,17 @@ def gather(
         notes.append(Finding(text))
     swept = look_nearer(setting, sweep(setting, analytic, free), doubts)
     evidence, verified = second_witness(setting, swept)
-    if verified:
-        entries = "1 entry was" if verified == 1 else f"{verified:,} entries were"
-        notes.append(Finding(f"{entries} verified by the complex step, real differences being too noisy"))
+    notes += _verified(verified, "by the complex step, real differences being too noisy")
     evidence, verified = averaged(setting, evidence)
-    if verified:
-        entries = "1 entry was" if verified == 1 else f"{verified:,} entries were"
-        notes.append(Finding(f"{entries} verified by averages of several differences, one being too noisy"))
+    notes += _verified(verified, "by averages of several differences, one being too noisy")
     return evidence, notes
+
+
+def _verified(count: int, how: str) -> list[Finding]:
+    if count == 0:
+        return []
+    entries = "1 entry was" if count == 1 else f"{count:,} entries were"
+    return [Finding(f"{entries} verified {how}")]
 
 
 def _may_agree(setting: Setting, analytic: Flat) -> bool:
