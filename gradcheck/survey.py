@@ -20,7 +20,7 @@ from gradcheck.directions import (
 from gradcheck.estimate import Limit
 from gradcheck.locate import Box, flat_indices, locate
 from gradcheck.parameters import Block, Flat
-from gradcheck.sweep import NO_DOUBTS, Doubts, Evidence, Setting, merge, noise_share, sweep
+from gradcheck.sweep import NO_DOUBTS, Doubts, Evidence, Setting, look_nearer, merge, noise_share, sweep
 
 __all__ = ["FEW", "LOOKS", "Region", "Survey", "survey", "survey_together"]
 
@@ -157,9 +157,10 @@ class _Examiner:
         self.judged: list[Evidence] = []
         self.judge([])
 
-    def judge(self, entries: Sequence[int]) -> Evidence:
-        """One by one, and kept; an interruption is one of everything."""
+    def judge(self, entries: Sequence[int], doubts: Doubts = NO_DOUBTS) -> Evidence:
+        """One by one, and kept; an interruption is one of everything. doubts : what directions hold against them."""
         evidence = sweep(self.setting, self.given, np.array(sorted(entries), np.intp))
+        evidence = look_nearer(self.setting, evidence, doubts.about(entries))
         self.judged.append(evidence)
         if evidence.interrupted:
             raise KeyboardInterrupt
@@ -265,7 +266,7 @@ class _Examiner:
         tangent, residual = tests.loud
         found = locate(tests.gauge, tangent, residual, exact=tests.exact, budget=budget, generator=self.rng)
         samples = [entry for _, entries in found.dense for entry in entries[:JUDGED]]
-        evidence = self.judge([*found.suspects, *samples])
+        evidence = self.judge([*found.suspects, *samples], NO_DOUBTS if tests.exact else tests.doubts)
         if tests.exact:
             evidence = self.judged[-1] = self._left_open(evidence)
         wrong = set(evidence.wrong.tolist())

@@ -87,8 +87,14 @@ class Doubts:
 
     def beyond(self, noise: float) -> Doubts:
         """Those that this noise of one value of f does not explain."""
-        told = self.apart > 3.0 * noise / self.steps
-        return Doubts(self.coordinates[told], self.steps[told], self.apart[told])
+        return self._some(self.apart > 3.0 * noise / self.steps)
+
+    def about(self, coordinates: Sequence[int]) -> Doubts:
+        """Those about some entries."""
+        return self._some(np.isin(self.coordinates, coordinates))
+
+    def _some(self, rows: NDArray[np.bool_]) -> Doubts:
+        return Doubts(self.coordinates[rows], self.steps[rows], self.apart[rows])
 
 
 NO_DOUBTS = Doubts(np.empty(0, np.intp), np.empty(0), np.empty(0))

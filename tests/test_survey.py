@@ -215,6 +215,21 @@ def test_a_forgotten_array_is_told_from_0_where_its_first_steps_drown_in_another
     assert len(forgotten.wrong) == 30
 
 
+@pytest.mark.parametrize("off", [1e-5, -1e-5, 1e-3])
+def test_what_directions_see_is_not_excused_by_entries_whose_bars_hide_it(off):
+    """Steps of 1e-9 drown beside 1e6; the direction that found it took longer ones. Found by random functions."""
+    x = {"W": np.linspace(1e-6, 8e-6, 21), "b": np.full(80, 1e4)}
+    right = {"W": np.full(21, 100_001.0), "b": x["b"] / np.sqrt(1 + x["b"] ** 2) * 21}
+
+    def f(p):
+        return float(np.sum(p["W"] + 100_000 * p["W"] + np.sum(np.sqrt(1 + p["b"] ** 2))))
+
+    report = check_gradient(f, right, x)
+    assert report.outcome is Outcome.PASS
+    assert report.detectable < 1e-5
+    assert check_gradient(f, right | {"W": right["W"] * (1 + off)}, x).outcome is not Outcome.PASS
+
+
 def test_a_generator_and_a_seed_decide_the_directions():
     """The same generator state gives the same report; the report on a wrong gradient too."""
     net = Net(0)
