@@ -104,9 +104,7 @@ class Residual:
     def excess(self) -> float:
         """Its size in units of its bar and of what rounding may add; above 1 something differs."""
         explained = 3.0 * self.error + self.rounding
-        if explained == 0:
-            return math.inf if self.value else 0.0
-        return abs(self.value) / explained
+        return abs(self.value) / explained if explained > 0 else math.inf if self.value else 0.0
 
     @property
     def size(self) -> float:
