@@ -155,7 +155,9 @@ def look_nearer(setting: Setting, evidence: Evidence, doubts: Doubts) -> Evidenc
     except KeyboardInterrupt:
         return replace(evidence, interrupted=True)
     bars = 3.0 * (found.error[rows] + again.error)
-    better = (again.error < found.error[rows]) & (np.abs(again.value - found.value[rows]) <= bars)
+    # Where f does not change at all the steps may drown inside it: that is no better witness.
+    moved = again.chord > 0
+    better = moved & (again.error < found.error[rows]) & (np.abs(again.value - found.value[rows]) <= bars)
     parts = {
         f.name: _put(getattr(found, f.name), rows[better], getattr(again, f.name)[better])
         for f in fields(Estimate)

@@ -122,6 +122,21 @@ def test_two_estimates_that_contradict_each_other_leave_the_first():
     assert after.estimate.error[1] == 5e-4
 
 
+def test_steps_that_drown_inside_f_are_no_better_witness():
+    """An f that sees three decimals of x does not move by steps of 1e-5: that is no derivative of 0."""
+    s = replace(setting(), tolerance=Tolerance(1e-6, 0.0, 0.9))
+    before = crude(s, off(0.0), 1.2)
+    assert before.judgement.verified.all()
+    coarse = replace(s, objective=Objective(lambda x: f(np.round(x, 3)), s.parameters))
+    doubted = Doubts(np.array([1]), np.array([1e-5]), np.array([1.0]))
+
+    after = look_nearer(coarse, before, doubted)
+
+    assert coarse.objective.nfev > 0
+    assert after.judgement.verified.all()
+    assert after.estimate.error[1] == 1.2
+
+
 def test_an_interruption_is_told():
     """What was known stays known."""
     calls: list[int] = []
