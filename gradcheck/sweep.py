@@ -172,7 +172,10 @@ def look_nearer(setting: Setting, evidence: Evidence, doubts: Doubts) -> Evidenc
 def verify(
     setting: Setting, evidence: Evidence, rows: Index, value: Flat, error: Flat
 ) -> tuple[Evidence, int]:
-    """Let other estimates (k,) of open rows verify them where they can, and never convict; and how many they did."""
+    """Let other estimates (k,) of open rows verify them where they can, and never convict; (evidence, how many).
+
+    value, error : (k,) derivatives and their bars E, in units of f per unit of x; an infinite bar verifies nothing.
+    """
     judgement, tolerance = evidence.judgement, setting.tolerance
     g, bar = evidence.analytic[rows], 3.0 * error
     allowed = bar + tolerance.rtol * np.maximum(np.abs(g), np.abs(value)) + tolerance.atol

@@ -329,7 +329,7 @@ def test_a_report_is_a_value():
     """Frozen; nothing in it can be reassigned."""
     report = check_gradient(squares, right, np.ones(3))
     with pytest.raises(dataclasses.FrozenInstanceError):
-        report.outcome = Outcome.FAIL  # type: ignore[misc]
+        report.outcome = Outcome.FAIL  # type: ignore[misc]  # what types refuse is what is tried
 
 
 # For programs.
