@@ -18,9 +18,9 @@ from gradcheck.parameters import Flat
 from gradcheck.preflight import Finding, Inspection, gradient_at, inspect, inspect_noise
 from gradcheck.progress import Progress
 from gradcheck.survey import FEW, LOOKS, Survey, survey, survey_together
-from gradcheck.sweep import NO_DOUBTS, Doubts, Evidence, Setting, look_nearer, noise_share, sweep
+from gradcheck.sweep import NO_DOUBTS, Doubts, Evidence, Index, Setting, look_nearer, noise_share, sweep
 from gradcheck.verdict import Outcome, Tolerance
-from gradcheck.witness import by_complex_step, second_witness
+from gradcheck.witness import by_complex_step, leave_open, second_witness
 
 __all__ = ["Known", "Question", "examine", "probe_noise"]
 
@@ -160,7 +160,18 @@ def gather(
         if isinstance(together, Survey):
             return together, []
         doubts = together
-    if method == "complex" or (method == "auto" and n >= COMPLEX_FROM and _may_agree(setting, analytic)):
+    evidence, notes = _one_by_one(setting, analytic, free, method, rng, doubts)
+    if doubts.exact and not evidence.judgement.wrong.any():
+        evidence = leave_open(setting, evidence)
+    return evidence, notes
+
+
+def _one_by_one(
+    setting: Setting, analytic: Flat, free: Index, method: str, rng: Any, doubts: Doubts
+) -> tuple[Evidence, list[Finding]]:
+    """Each of the coordinates `free` by itself: by the complex step where that can be relied on, or a sweep."""
+    calm = analytic.size >= COMPLEX_FROM and _may_agree(setting, analytic)
+    if method == "complex" or (method == "auto" and calm):
         found = by_complex_step(setting, analytic, free, rng, trusted=method == "complex")
         if found is not None:
             return look_nearer(setting, found, doubts), []

@@ -44,6 +44,9 @@ class Limit(Enum):
     DOMAIN = "the edge of f's domain"
     FIXED = "a fixed coordinate (equal bounds)"
     BUDGET = "the budget of evaluations"
+    DISPUTED = (
+        "the complex step contradicts it, and noise of f keeps real differences from telling which is right"
+    )
 
 
 class Search:

@@ -28,6 +28,7 @@ ADVICE = {
     Limit.TRUNCATION: "f changes faster than any usable step; rescale x, or compute f more precisely",
     Limit.DOMAIN: "move x away from the edge, or pass bounds",
     Limit.BUDGET: "raise max_nfev (or max_seconds)",
+    Limit.DISPUTED: "compute f more precisely, or pass method='complex' to believe the complex step",
     Limit.NONE: "raise the scale of x, or accept it with atol",
 }
 
@@ -276,7 +277,8 @@ def _undecided(parameters: Parameters, evidence: Evidence, checked: str, toleran
     """What limits most of the undecided entries, the worst of them for one, and what to do."""
     rows = np.flatnonzero(evidence.judgement.inconclusive)
     limits = evidence.estimate.limit[rows]
-    common = max(set(limits), key=lambda limit: int((limits == limit).sum()))
+    # An accusation says most, however few entries it is about.
+    common = max(set(limits), key=lambda limit: (limit is Limit.DISPUTED, int((limits == limit).sum())))
     alike = rows[limits == common]
     row = int(alike[np.argmax(evidence.judgement.detectable[alike])])
     name = short(parameters.name(int(evidence.coordinates[row])))
@@ -284,6 +286,8 @@ def _undecided(parameters: Parameters, evidence: Evidence, checked: str, toleran
     text = f"{rows.size:,} of {checked} cannot be decided, {name} for one: {cause}"
     advice = _advice(common, evidence.interrupted)
     reached = float(evidence.judgement.detectable[row])
+    if common is Limit.DISPUTED:
+        return f"{text}; {advice}"
     if common is Limit.KINK:
         left, right = number(evidence.estimate.left[row], 4), number(evidence.estimate.right[row], 4)
         text += f" (slope {left} on the left, {right} on the right)"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from gradcheck.complex_step import accepts_complex, complex_entries
+from gradcheck.complex_step import accepts_complex
 from gradcheck.directions import (
     ArrayEvidence,
     Certificate,
@@ -21,6 +21,7 @@ from gradcheck.estimate import Limit
 from gradcheck.locate import Box, flat_indices, locate
 from gradcheck.parameters import Block, Flat
 from gradcheck.sweep import NO_DOUBTS, Doubts, Evidence, Setting, look_nearer, merge, noise_share, sweep
+from gradcheck.witness import leave_open
 
 __all__ = ["FEW", "LOOKS", "Region", "Survey", "survey", "survey_together"]
 
@@ -187,14 +188,16 @@ class _Examiner:
         for attempt in range(SEARCHES + 1):
             if self.still[block.slice].all():
                 return ArrayEvidence(block, (), None)
+            # Where no search can follow, what the tolerance explains is no reason for one.
+            tolerant = attempt == SEARCHES or self.setting.objective.nfev >= last
             inside = np.flatnonzero(self.still[block.slice]) + block.start
             gauge = Gauge(self.setting, self.analytic, block, inside)
             needed = gauge.scaled(self.setting.tolerance.resolution)
-            tests = self.test(gauge, needed, may_be_exact, tolerant=attempt == SEARCHES)
-            budget = last - self.setting.objective.nfev
-            if tests.loud is None or attempt == SEARCHES or budget <= 0:
+            tests = self.test(gauge, needed, may_be_exact, tolerant=tolerant)
+            if tests.loud is None or tolerant:
                 break
-            if not self._search(tests, budget) and tests.exact:
+            budget = last - self.setting.objective.nfev
+            if budget > 0 and not self._search(tests, budget) and tests.exact:
                 # Where nothing is wrong after all, f is not analytic.
                 may_be_exact = False
         certificate = certificate_of(tests.gauge, tests.residuals, self.confidence, self.delta)
@@ -268,7 +271,9 @@ class _Examiner:
         samples = [entry for _, entries in found.dense for entry in entries[:JUDGED]]
         evidence = self.judge([*found.suspects, *samples], NO_DOUBTS if tests.exact else tests.doubts)
         if tests.exact:
-            evidence = self.judged[-1] = self._left_open(evidence)
+            evidence = self.judged[-1] = leave_open(self.setting, evidence)
+            if evidence.interrupted:
+                raise KeyboardInterrupt
         wrong = set(evidence.wrong.tolist())
         self.still[found.suspects] = True
         off = np.abs(evidence.analytic - evidence.estimate.value) + 3.0 * evidence.estimate.error
@@ -283,22 +288,6 @@ class _Examiner:
         for box in found.open:
             self._set_aside(block, box, throughout=False)
         return accused or bool(found.open)
-
-    def _left_open(self, evidence: Evidence) -> Evidence:
-        """Entries that real differences verify, but too crudely to refute the complex step that accuses them."""
-        at, found, judgement = evidence.coordinates, evidence.estimate, evidence.judgement
-        if self.setting.objective.remaining < at.size:
-            return evidence
-        values = complex_entries(self.setting.objective, self.setting.x, at, self.setting.scales[at])
-        tau = self.setting.tolerance.rtol * np.maximum(np.abs(values), np.abs(evidence.analytic))
-        with np.errstate(invalid="ignore"):
-            refuted = np.abs(values - found.value) > 3.0 * found.error
-            apart = np.abs(evidence.analytic - values) > tau + self.setting.tolerance.atol
-        open_ = judgement.verified & apart & ~refuted
-        judgement = replace(
-            judgement, verified=judgement.verified & ~open_, inconclusive=judgement.inconclusive | open_
-        )
-        return replace(evidence, judgement=judgement)
 
     def _with_the_excused(self, certificate: Certificate, gauge: Gauge) -> Certificate:
         """The bound with what the suspects add that were found to be within the tolerance."""
@@ -347,7 +336,7 @@ class _Tests:
         tangent, residual = self.most
         coordinates = np.flatnonzero(tangent)
         moved = np.abs(tangent[coordinates])
-        return Doubts(coordinates, self.step * moved, abs(residual.value) / moved)
+        return Doubts(coordinates, self.step * moved, abs(residual.value) / moved, self.exact)
 
     def add(self, tangents: Sequence[Flat], residuals: Sequence[Residual]) -> None:
         """Note the residuals along some tangents."""

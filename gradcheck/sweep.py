@@ -78,12 +78,13 @@ class Evidence:
 class Doubts:
     """Entries (k,) that differences of other steps accuse: `apart`, if one of them alone were wrong.
 
-    coordinates : flat indices. steps : at which it was seen, in units of x.
+    coordinates : flat indices. steps : at which it was seen, in units of x. exact : seen by the complex step.
     """
 
     coordinates: Index
     steps: Flat
     apart: Flat
+    exact: bool = False
 
     def beyond(self, noise: float) -> Doubts:
         """Those that this noise of one value of f does not explain."""
@@ -94,7 +95,7 @@ class Doubts:
         return self._some(np.isin(self.coordinates, coordinates))
 
     def _some(self, rows: NDArray[np.bool_]) -> Doubts:
-        return Doubts(self.coordinates[rows], self.steps[rows], self.apart[rows])
+        return Doubts(self.coordinates[rows], self.steps[rows], self.apart[rows], self.exact)
 
 
 NO_DOUBTS = Doubts(np.empty(0, np.intp), np.empty(0), np.empty(0))

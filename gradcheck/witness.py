@@ -16,7 +16,7 @@ from gradcheck.search import POINTS
 from gradcheck.sweep import CHUNK, Evidence, Index, Setting, block_scales, decide, sweep, take, verify
 from gradcheck.verdict import Judgement
 
-__all__ = ["by_complex_step", "second_witness"]
+__all__ = ["by_complex_step", "leave_open", "second_witness"]
 
 # Entries at which real differences must agree before the complex step is trusted for others.
 COMPARED = 8
@@ -149,6 +149,32 @@ def second_witness(setting: Setting, evidence: Evidence) -> tuple[Evidence, int]
         return evidence, 0
     values = values[: open_rows.size]
     return verify(setting, evidence, open_rows, values, _rounding(setting, values))
+
+
+def leave_open(setting: Setting, evidence: Evidence) -> Evidence:
+    """Leave entries open that real differences verify, but too crudely to refute the complex step that accuses them.
+
+    For an f along whose random directions both agree.
+    """
+    at, found, judgement = evidence.coordinates, evidence.estimate, evidence.judgement
+    if evidence.interrupted or setting.objective.remaining < at.size:
+        return evidence
+    values, interrupted = _complex_values(setting, at)
+    if values is None:
+        return evidence
+    tau = setting.tolerance.rtol * np.maximum(np.abs(values), np.abs(evidence.analytic))
+    with np.errstate(invalid="ignore"):
+        refuted = np.abs(values - found.value) > 3.0 * found.error
+        apart = np.abs(evidence.analytic - values) > tau + setting.tolerance.atol
+    open_ = judgement.verified & apart & ~refuted
+    judgement = replace(
+        judgement, verified=judgement.verified & ~open_, inconclusive=judgement.inconclusive | open_
+    )
+    limit = found.limit.copy()
+    limit[open_] = Limit.DISPUTED
+    return replace(
+        evidence, estimate=replace(found, limit=limit), judgement=judgement, interrupted=interrupted
+    )
 
 
 def _complex_values(setting: Setting, coordinates: Index) -> tuple[Flat | None, bool]:

@@ -65,16 +65,25 @@ class Example:
     def size(self) -> float:
         """How large the mistake is, relative to its entry or its array; 0 where it is no more than rounding."""
         p = self.problem
-        truth, unit = flat(p.true), units(p)
-        change = flat(self.wrong).astype(float) - flat(p.true)
-        size, own = (trials.relative(c, unit) for c in (change, flat(p.grad(p.x)) - truth))
-        # As in benchmarks/trials.py. And where hardly a digit of f moves while x changes by its own size, nothing can
-        # see it: steps end at a third of that, and f's own arithmetic rounds at both ends.
-        parameters, point = Parameters.of(p.x)
-        # By what was planted alone: a large entry's own rounding may move more than a small one's whole gradient.
-        moved = np.abs(flat(self.wrong) - flat(p.grad(p.x))) @ parameters.scales(point)
-        seen = size >= max(10 * own, 1e-10) and not moved <= DIGITS * np.finfo(float).eps * abs(p.f(p.x))
-        return size if seen else 0.0
+        by_hand = flat(p.grad(p.x))
+        size = seen(p, flat(self.wrong).astype(float) - flat(p.true), flat(self.wrong) - by_hand)
+        # As in benchmarks/trials.py.
+        return size if size >= max(10 * trials.relative(by_hand - flat(p.true), units(p)), 1e-10) else 0.0
+
+
+def seen(p: Problem, change: np.ndarray, planted: np.ndarray) -> float:
+    """The largest relative change that moves f by more than its digits, together with all that are as large.
+
+    Where hardly a digit of f moves while x changes by its own size, nothing can see it: steps end at a third of that,
+    and f's own arithmetic rounds at both ends. Moved by what was planted alone, since a large entry's own rounding may
+    move more than a small one's whole gradient; and not by smaller changes, for the same reason.
+    """
+    parameters, point = Parameters.of(p.x)
+    sizes = np.array([trials.relative(c, u) for c, u in zip(change[:, None], units(p)[:, None], strict=True)])
+    order = np.argsort(-sizes, kind="stable")
+    moved = np.cumsum((np.abs(planted) * parameters.scales(point))[order])
+    visible = ~(moved <= DIGITS * np.finfo(float).eps * abs(p.f(p.x)))
+    return float(sizes[order][visible][0]) if visible.any() else 0.0
 
 
 def units(p: Problem) -> np.ndarray:
@@ -269,6 +278,19 @@ def test_a_wrong_gradient_of_the_same_functions_fails(name: str):
     wrong[np.argmax(np.abs(wrong * np.minimum(np.abs(x), 1e3)))] *= 2
 
     assert gradcheck.check_gradient(f, wrong, x).outcome is Outcome.FAIL
+
+
+def test_a_mistake_counts_as_far_as_f_shows_it():
+    """f is 1e12 times one entry and once the other: of the latter no digit of f moves, whatever the former does."""
+    x, true = {"a": np.ones(1), "b": np.ones(1)}, {"a": np.array([1e12]), "b": np.array([1e-6])}
+    p = Problem(
+        "apart", "clean", lambda x: float(1e12 * x["a"][0] + 1e-6 * x["b"][0]), lambda x: true, x, true, None
+    )
+
+    assert seen(p, np.array([0.0, -1e-6]), np.array([0.0, -1e-6])) == 0.0
+    assert seen(p, np.array([0.3, -1e-6]), np.array([0.3, -1e-6])) == 3e-13
+    assert seen(p, np.array([0.3, 1e3]), np.array([0.3, 1e3])) == 1e9
+    assert seen(p, np.array([1e12, 1e6]), np.array([1e12, 1e6])) == 1e12
 
 
 def lossy(grid: float = 0.0) -> Problem:

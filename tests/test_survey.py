@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp, softmax
 
-from gradcheck import Outcome, check_gradient, survey
+from gradcheck import Outcome, check_gradient, examine, survey
 from gradcheck.directions import Residual
 from gradcheck.estimate import Limit
 
@@ -324,6 +324,45 @@ def test_an_entry_that_the_complex_step_accuses_stays_open_where_noise_cannot_re
     given = grad(x)
     given[[3, 70]] += 5e-5 * np.sqrt(np.mean(given**2))
     assert check_gradient(f, given, x).outcome is not Outcome.PASS
+
+
+def test_what_the_complex_step_saw_along_a_direction_does_not_pass_because_noise_hides_it_entry_by_entry():
+    """A fast oscillation under an offset: the right gradient is certified to 1e-6, and 4e-6 of its size is seen."""
+    x = np.array([10.0] * 13 + [20.0, 11.0])
+
+    def f(x):
+        u = np.sin(x**2) ** 2
+        return np.sin(np.sqrt(1 + np.sum(np.sin(x**4) ** 4)) + np.sum(u)) + 1e6
+
+    slopes = np.array([f(x + 1e-30j * row).imag * 1e30 for row in np.eye(15)])
+    right = check_gradient(f, slopes, x)
+    assert right.outcome is Outcome.PASS
+    assert right.detectable < 2e-6
+    wrong = slopes.copy()
+    wrong[12] += 8e-6 * np.sqrt(np.mean(slopes**2))
+    report = check_gradient(f, wrong, x)
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert (
+        "1 of 15 entries cannot be decided, x[12] for one: the complex step contradicts it" in report.reason
+    )
+    assert "not the culprit" not in str(report)
+    assert [m.name for m in check_gradient(f, wrong, x, method="complex").wrong] == ["x[12]"]
+
+
+@pytest.mark.parametrize(("off", "outcome"), [(0.0, Outcome.PASS), (1e-3, Outcome.INCONCLUSIVE)])
+def test_without_a_budget_for_a_search_only_what_the_tolerance_explains_is_certified(
+    monkeypatch, off, outcome
+):
+    """Every entry off by a tenth of rtol is loud, and right; one off by a thousandth would have to be searched."""
+    monkeypatch.setattr(examine, "LOCATION_BUDGET", 0)
+    generator = np.random.default_rng(1)
+    x, weights = generator.normal(size=(64, 48)), 10 ** generator.uniform(-3, 0, (64, 48))
+    given = weights * np.cos(x) * (1 + 1e-7 * generator.normal(size=x.shape))
+    given[5, 6] += off * np.max(weights)
+
+    report = check_gradient(lambda x: float(np.sum(weights * np.sin(x.real))), given, x)
+
+    assert report.outcome is outcome
 
 
 def test_a_residual_that_clearly_leaves_its_bar_is_held_against_every_entry_it_moved():
