@@ -329,6 +329,7 @@ def test_a_residual_is_accepted_up_to_the_largest_of_three(which, sign):
 def test_the_excess_of_a_residual_is_its_size_in_bars_and_rounding(sign):
     """12 over 3 * 1 + 1; what is allowed for mistakes and the tolerance has no part in it. 0 is none of nothing."""
     assert residual(12.0 * sign, 1.0, rounding=1.0, least=50.0, spread=50.0).excess == 3.0
+    assert residual(3.0 * sign, 0.25, rounding=0.25).excess == 3.0
     assert residual(2e-300 * sign).excess == math.inf
     assert residual(0.0).excess == 0.0
     assert residual(1.0, math.inf).excess == 0.0
