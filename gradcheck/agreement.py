@@ -30,6 +30,8 @@ LUCK = 1e-3
 ROUNDING = 2.0
 # The part of the tolerance that so much noise takes at the shortest step.
 QUIET = 0.1
+# What a claim may be off by, relative to rtol: the wider, the more often noise and a mistake cancel by luck.
+NEAR = 0.1
 # No step is longer than this part of a coordinate's scale.
 LONGEST = 0.05
 # A coarse rtol of the user's is no reason for a coarse difference: the bar stays within this part of the resolution.
@@ -66,11 +68,11 @@ def agreement(
     few : with so many entries or more it is tried only where the rounding of f hides from random directions what they
         must see; where it does not they are cheaper.
 
-    Each entry lies within rtol of its difference, the slopes on both sides of x differ by no more than the resolution
-    (no kink), and the bar is within rtol of the entry or of its array's root mean square: so coarse a bar hardly hides
-    what the stencils of a sweep, which see more, would call wrong. Of the noise of f it holds the smaller of two
-    bounds: the difference of the slopes on both sides contains it; and n differences within d of a right claim show
-    that it is below d LUCK^(-1/n).
+    Each entry lies within a tenth of rtol of its difference, the slopes on both sides of x differ by no more than the
+    resolution (no kink), and the bar is within rtol of the entry or of its array's root mean square: so coarse a bar
+    hardly hides what the stencils of a sweep, which see more, would call wrong. Of the noise of f it holds the smaller
+    of two bounds: the difference of the slopes on both sides contains it; and n differences within d of a right claim
+    show that it is below d LUCK^(-1/n).
     """
     if inspection.analytic is None or objective.remaining < 2 * x.size:
         return Agreement()
@@ -193,10 +195,12 @@ def _measured(claim: _Claim) -> tuple[Flat, Flat] | Doubts:
         size, tolerance = claim.size[rows], setting.tolerance
         with np.errstate(invalid="ignore"):
             apart = np.abs(claim.analytic[rows] - central)
-            near = apart <= tolerance.rtol * np.abs(claim.analytic[rows]) + setting.level / claim.steps[rows]
+            off = apart - setting.level / claim.steps[rows]
+            accepted = tolerance.rtol * np.abs(claim.analytic[rows])
+            near = off <= NEAR * accepted
             smooth = np.abs(right - left) <= tolerance.resolution * size
         if not (near & smooth).all():
-            doubted = ~near & np.isfinite(apart)
+            doubted = (off > accepted) & np.isfinite(apart)
             return Doubts(rows[doubted], claim.steps[rows][doubted], apart[doubted])
     return values, slopes
 
