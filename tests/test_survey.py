@@ -327,7 +327,7 @@ def test_an_entry_that_the_complex_step_accuses_stays_open_where_noise_cannot_re
 
 
 def test_what_the_complex_step_saw_along_a_direction_does_not_pass_because_noise_hides_it_entry_by_entry():
-    """A fast oscillation under an offset: the right gradient is certified to 1e-6, and 4e-6 of its size is seen."""
+    """A fast oscillation under an offset: the right gradient is certified to 1e-6, and 8e-6 of its size is seen."""
     x = np.array([10.0] * 13 + [20.0, 11.0])
 
     def f(x):
