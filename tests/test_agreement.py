@@ -196,6 +196,18 @@ def test_an_f_in_float32_is_known_by_its_digits(cast: Any):
     assert gradcheck.check_gradient(single, lambda x: 1.01 * df(x), x).outcome is Outcome.FAIL
 
 
+def test_what_rounding_alone_takes_a_right_claim_away_by_is_no_doubt():
+    """In float32 that may be more than a tenth of rtol over the steps that are taken; half of rtol is more than it is."""
+    x, further = np.linspace(0.5, 2.0, 5), 0
+    for seed in range(30):
+        found, _ = asked(lambda x: np.float32(f(x)), df(x), x, rng=seed)
+        assert found.evidence is not None, seed
+        further += int((np.abs(found.evidence.estimate.value - df(x)) > 1e-4 * df(x)).any())
+        found, _ = asked(lambda x: np.float32(f(x)), 1.0005 * df(x), x, rng=seed)
+        assert found.evidence is None, seed
+    assert further > 0
+
+
 def test_several_arrays_are_judged_each_in_its_own_scale():
     """An entry counts as large as its own array, not as another one."""
     params = {"large": np.array([3.0, 4.0]), "small": np.array([0.5])}
