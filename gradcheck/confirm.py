@@ -31,6 +31,8 @@ TELLING = 0.4
 # Nearer steps lie on powers of this, so that there are few of them for lines that share their points, and for one
 # line of which different derivatives are claimed.
 SHARED = 4.0
+# No nearer than this part of the first step, for no noise is no length. At a coordinate that is 0 f may change over any.
+NEAREST = 1e-18
 
 
 class Again(Protocol):
@@ -121,7 +123,7 @@ def _remeasure(
     within = own[rows] / found.step[rows]
     near = np.where(within < 1.0, np.minimum(near, within), near)
     if shared or from_near:
-        near = SHARED ** np.ceil(np.log(np.maximum(near, 1e-9)) / np.log(SHARED))
+        near = SHARED ** np.ceil(np.log(np.maximum(near, NEAREST)) / np.log(SHARED))
     step = np.minimum(CONFIRMING_STEP, near) * factor * found.step[rows]
     # On the side on which it was measured.
     side = np.isnan(found.left[rows]).astype(np.int8) - np.isnan(found.right[rows]).astype(np.int8)

@@ -768,6 +768,51 @@ def test_a_small_fast_oscillation_on_a_trend_is_no_reason_to_accuse():
     assert caught >= 54
 
 
+@pytest.mark.parametrize("power", [2, 4])
+@pytest.mark.parametrize("width", [1e-12, 1e-14])
+def test_what_f_does_far_nearer_to_0_than_any_first_step_is_no_mistake(power: int, width: float):
+    """x / (1 + (x / width)^power) on a trend of 1e-3 x: a step that knows the trend precisely does not know f at 0."""
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        x, weights = rng.normal(size=12) * (rng.random(12) < 0.5), rng.normal(size=12)
+        x[:2] = 0.0, 1.0
+
+        def f(x, weights=weights):
+            return float(weights @ (x / (1 + (x / width) ** power) + 1e-3 * x))
+
+        def grad(x, weights=weights):
+            u = (x / width) ** power
+            return weights * ((1 - (power - 1) * u) / (1 + u) ** 2 + 1e-3)
+
+        assert check_gradient(f, grad, x).outcome is not Outcome.FAIL
+        # What no step bears out, near or far, is a mistake.
+        wrong = grad(x)
+        wrong[0] *= 2.0
+        assert [m.flat_index for m in check_gradient(f, wrong, x).wrong] == [0]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_slope_that_only_the_nearest_steps_show_is_no_mistake(seed: int):
+    """Found by random functions: a x / (1 + (1e8 c x)^4) at 0 changes no digit of f from steps of 1e-7 on."""
+    rng = np.random.default_rng(seed)
+    x = np.array([0.0] * 12 + [1e-8, 1e-5] + [1.0] * 9 + [10.0])
+    a, c = (rng.integers(1, 10, 24) * rng.choice([-1.0, 1.0], 24) for _ in range(2))
+
+    def f(x):
+        return float(np.sum(a * x / (1 + (5e7 * c * x) ** 4)))
+
+    def grad(x):
+        u = (5e7 * c * x) ** 4
+        return a * (1 - 3 * u) / (1 + u) ** 2
+
+    assert check_gradient(f, grad, x).outcome is not Outcome.FAIL
+    assert check_gradient(f, lambda x: 2.0 * grad(x), x).outcome is not Outcome.PASS
+    # Where f never changes, near or far, the claim that it does is a mistake.
+    wrong = grad(x)
+    wrong[-1] = 0.5
+    assert [m.flat_index for m in check_gradient(f, wrong, x).wrong] == [23]
+
+
 def test_a_step_that_drowns_in_a_sum_accuses_nothing():
     """cos(sum x) with entries from 1e-7 to 1e5: a step of a small entry may leave the rounded sum as it is."""
     rng = np.random.default_rng(5)
