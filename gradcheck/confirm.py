@@ -31,7 +31,7 @@ TELLING = 0.4
 # Nearer steps lie on powers of this, so that there are few of them for lines that share their points, and for one
 # line of which different derivatives are claimed.
 SHARED = 4.0
-# No nearer than this part of the first step, for no noise is no length. At a coordinate that is 0 f may change over any.
+# No nearer than this part of the first step, where there is no noise; at a coordinate that is 0 f may change over any.
 NEAREST = 1e-18
 
 

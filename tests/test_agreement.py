@@ -197,7 +197,7 @@ def test_an_f_in_float32_is_known_by_its_digits(cast: Any):
 
 
 def test_what_rounding_alone_takes_a_right_claim_away_by_is_no_doubt():
-    """In float32 that may be more than a tenth of rtol over the steps that are taken; half of rtol is more than it is."""
+    """In float32 it may be more than a tenth of rtol over the steps that are taken, and is less than half of rtol."""
     x, further = np.linspace(0.5, 2.0, 5), 0
     for seed in range(30):
         found, _ = asked(lambda x: np.float32(f(x)), df(x), x, rng=seed)
