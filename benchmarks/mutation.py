@@ -40,6 +40,7 @@ TESTS = {
     "preflight": ("preflight",),
     "noise": ("noise", "noise_rules"),
     "agreement": ("agreement",),
+    "confirm": ("confirm",),
 }
 
 # What mutmut records: the exit status of pytest, numbers of its own, and the signals that end a late one.

@@ -77,9 +77,8 @@ def confirm(
     if not held:
         found, _ = _remeasure(given, found, again, precise[NEARLY:], own, shared=shared, from_near=True)
     # A derivative that is 0 within its bar accuses weakly: two more steps must agree.
-    weak = first[
-        (MARGIN * found.error[first] > np.abs(found.value[first])) & (found.limit[first] != Limit.NONE)
-    ]
+    bar = MARGIN * found.error[first]
+    weak = first[np.isfinite(bar) & (bar > np.abs(found.value[first])) & (found.limit[first] != Limit.NONE)]
     for factor in WEAKLY:
         found, _ = _remeasure(given, found, again, weak, own, factor, shared=shared)
     drowned = judgement.wrong & (found.chord == 0) & (found.step < blind)
