@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradcheck.complex_step import accepts_complex, complex_derivative, complex_entries
 from gradcheck.directions import random_units
@@ -126,8 +127,9 @@ def _real_difference(setting: Setting, tangent: Flat) -> Estimate:
 def second_witness(setting: Setting, evidence: Evidence) -> tuple[Evidence, int]:
     """Ask the complex step about entries that noise or bends leave undecided; (evidence, how many it verified).
 
-    It verifies and never convicts: what it contradicts stays undecided. It is asked only where f takes complex
-    numbers, and believed only where it agrees with the real differences, there and at entries that are decided.
+    It verifies and never convicts: what it contradicts stays undecided, whatever averages of real differences, which
+    see less, would say. It is asked only where f takes complex numbers, and believed only where it agrees with the real
+    differences, there and at entries that are decided.
     """
     judgement, found = evidence.judgement, evidence.estimate
     noisy = np.asarray(
@@ -148,7 +150,10 @@ def second_witness(setting: Setting, evidence: Evidence) -> tuple[Evidence, int]
     if values is None or interrupted or not _agree(values, found.value[rows], found.error[rows]):
         return evidence, 0
     values = values[: open_rows.size]
-    return verify(setting, evidence, open_rows, values, _rounding(setting, values))
+    evidence, verified = verify(setting, evidence, open_rows, values, _rounding(setting, values))
+    disputed = np.zeros(evidence.coordinates.size, bool)
+    disputed[open_rows] = _accuses(setting, values, evidence.analytic[open_rows])
+    return _disputed(evidence, disputed & evidence.judgement.inconclusive), verified
 
 
 def leave_open(setting: Setting, evidence: Evidence) -> Evidence:
@@ -162,19 +167,27 @@ def leave_open(setting: Setting, evidence: Evidence) -> Evidence:
     values, interrupted = _complex_values(setting, at)
     if values is None:
         return evidence
-    tau = setting.tolerance.rtol * np.maximum(np.abs(values), np.abs(evidence.analytic))
     with np.errstate(invalid="ignore"):
         refuted = np.abs(values - found.value) > 3.0 * found.error
-        apart = np.abs(evidence.analytic - values) > tau + setting.tolerance.atol
-    open_ = judgement.verified & apart & ~refuted
+    open_ = judgement.verified & _accuses(setting, values, evidence.analytic) & ~refuted
     judgement = replace(
         judgement, verified=judgement.verified & ~open_, inconclusive=judgement.inconclusive | open_
     )
-    limit = found.limit.copy()
-    limit[open_] = Limit.DISPUTED
-    return replace(
-        evidence, estimate=replace(found, limit=limit), judgement=judgement, interrupted=interrupted
-    )
+    return _disputed(replace(evidence, judgement=judgement, interrupted=interrupted), open_)
+
+
+def _accuses(setting: Setting, values: Flat, analytic: Flat) -> NDArray[np.bool_]:
+    """Whether derivatives (m,) by the complex step say that analytic ones are wrong."""
+    tau = setting.tolerance.rtol * np.maximum(np.abs(values), np.abs(analytic)) + setting.tolerance.atol
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.abs(analytic - values) > 3.0 * _rounding(setting, values) + tau)
+
+
+def _disputed(evidence: Evidence, rows: NDArray[np.bool_]) -> Evidence:
+    """The same, with what keeps these rows open."""
+    limit = evidence.estimate.limit.copy()
+    limit[rows] = Limit.DISPUTED
+    return replace(evidence, estimate=replace(evidence.estimate, limit=limit))
 
 
 def _complex_values(setting: Setting, coordinates: Index) -> tuple[Flat | None, bool]:

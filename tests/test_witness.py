@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from benchmarks.corpus.disturbed import noisy
 from gradcheck import Outcome, check_gradient
 
 
@@ -33,6 +34,29 @@ def test_what_the_witness_contradicts_does_not_pass(factor):
     wrong = np.where(np.arange(5) == 1, factor, 1.0)
     report = check_gradient(swamped, lambda x: wrong * np.exp(x), X)
     assert report.outcome is not Outcome.PASS
+
+
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_what_the_witness_contradicts_is_not_verified_by_averages_that_see_less(n):
+    """Noise that is a part of f is the same part of its imaginary part: 1e-6 is seen there, and 1e-3 by averages."""
+    seen = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        x, weights = rng.uniform(1.0, 10.0, n), rng.normal(size=n)
+        f = noisy(10 ** rng.uniform(-10.0, -7.5))(
+            lambda x, w=weights: w @ np.log(np.exp(0.3 * x) + 2.0) - 1000.0
+        )
+        slopes = weights * 0.3 * np.exp(0.3 * x) / (np.exp(0.3 * x) + 2.0)
+        largest = np.arange(n) == np.argmax(np.abs(slopes))
+
+        right = check_gradient(f, slopes, x, rng=seed)
+        assert right.outcome is not Outcome.FAIL
+        for factor in (1 + 1e-5, 1 - 1e-5):
+            wrong = check_gradient(f, np.where(largest, factor, 1.0) * slopes, x, rng=seed)
+            if right.outcome is Outcome.PASS and right.detectable < 9e-6:
+                assert wrong.outcome is not Outcome.PASS, (seed, wrong.detectable)
+                seen += "the complex step contradicts it" in wrong.reason
+    assert seen >= 10
 
 
 def test_an_f_that_is_not_analytic_is_not_believed():
