@@ -42,6 +42,7 @@ class Again:
         self.sides: list[list[int]] = []
 
     def __call__(self, rows: np.ndarray, step: np.ndarray, side: np.ndarray) -> Estimate | None:
+        assert side.dtype == np.int8
         self.rows.append(rows.tolist())
         self.steps.append(step.tolist())
         self.sides.append(side.tolist())
@@ -109,12 +110,15 @@ def test_as_near_as_the_noise_allows_and_no_nearer_than_numbers(noise: float, ne
     assert again.steps[1] == pytest.approx([1e-3 * near])
 
 
-def test_a_noisy_accusation_is_measured_as_near_as_noise_lets_it_be_seen_and_not_a_third_time():
-    """7.5 times 1e-3 over 1, not on a power of four; a value that is far from 0 accuses well."""
+@pytest.mark.parametrize(("given", "step"), [(2.0, 7.5e-6), (3.0, 3.75e-6), (-1.0, 3.75e-6)])
+def test_a_noisy_accusation_is_measured_as_near_as_noise_lets_it_be_seen_and_not_a_third_time(
+    given: float, step: float
+):
+    """7.5 times 1e-3 over the distance, not on a power of four; a value that is far from 0 accuses well."""
     again = Again(1.0)
-    _, judgement = ask([2.0], estimate([1.0], 1e-3, limit=NOISY), again)
+    _, judgement = ask([given], estimate([1.0], 1e-3, limit=NOISY), again)
 
-    assert again.steps == [pytest.approx([7.5e-6])]
+    assert again.steps == [pytest.approx([step])]
     assert judgement.wrong.all()
 
 
@@ -127,18 +131,29 @@ def test_where_noise_is_large_the_other_step_is_the_same_part_of_the_first():
 
 
 def test_lines_that_share_their_points_lie_on_powers_of_four():
-    """Precise ones at the same step as before, the noisy at 4^-3 where 7.5e-3 is asked."""
-    again = Again(1.0)
-    ask(
-        [2.0, 2.0],
-        estimate([1.0, 1.0], [1e-9, 1e-3], limit=[PRECISE, NOISY]),
-        again,
-        together=np.array([0, 1]),
-    )
+    """Precise ones at the same step as before, the noisy at 4^-3 where 7.5e-3 is asked; so do the weak ones."""
+    again = Again([1.0, 0.0])
+    found = estimate([1.0, 0.0], [1e-9, 1e-3], limit=[PRECISE, NOISY])
+    ask([2.0, 1.0], found, again, together=np.array([0, 1]))
 
     assert dict(zip(again.rows[0], again.steps[0], strict=True)) == pytest.approx(
         {0: 0.37e-3, 1: 1e-3 * 4.0**-3}
     )
+    assert again.rows[2:] == [[1], [1]]
+    assert [s[0] for s in again.steps[2:]] == pytest.approx([1.4e-3 * 4.0**-3, 2e-3 * 4.0**-3])
+
+
+def test_so_do_those_that_come_later():
+    """The eight after 32 of which one does not hold."""
+    m = 40
+    given = 1.0 + np.linspace(1.0, 2.0, m)[::-1]
+    second = np.ones(m)
+    second[20] = given[20]
+    again = Again(second)
+    ask(given, estimate(np.ones(m), 1e-3, limit=NOISY), again, together=np.arange(m))
+
+    assert again.rows[1] == list(range(7, -1, -1))
+    assert again.steps[1] == pytest.approx([1e-3 * 4.0**-k for k in (3, 3, 3, 3, 4, 4, 4, 4)])
 
 
 @pytest.mark.parametrize(("own", "step"), [(2e-4, 2e-4), (1e-3, 0.37e-3), (5e-3, 0.37e-3), (1e-7, 1e-7)])
@@ -208,11 +223,16 @@ def test_a_second_value_that_bears_the_claim_out_leaves_no_bar(limit: Limit, sec
     assert judgement.inconclusive.tolist() == [acquitted]
 
 
-@pytest.mark.parametrize(("noise", "telling"), [(0.134, True), (0.135, False)])
-def test_a_second_value_whose_noise_explains_the_distance_says_nothing(noise: float, telling: bool):
-    """Three times it may fill 0.4 of the distance, 1 here, and a hundredth of that more."""
-    again = Again(2.0, error=noise)
-    after, _ = ask([2.0], estimate([1.0], limit=NOISY), again)
+@pytest.mark.parametrize(
+    ("given", "noise", "telling"),
+    [(2.0, 0.134, True), (2.0, 0.135, False), (3.0, 0.269, True), (3.0, 0.27, False)],
+)
+def test_a_second_value_whose_noise_explains_the_distance_says_nothing(
+    given: float, noise: float, telling: bool
+):
+    """Three times it may fill 0.4 of the distance, and a hundredth of that more."""
+    again = Again(given, error=noise)
+    after, _ = ask([given], estimate([1.0], limit=NOISY), again)
 
     assert bool(np.isinf(after.error[0])) is telling
 
@@ -220,10 +240,11 @@ def test_a_second_value_whose_noise_explains_the_distance_says_nothing(noise: fl
 @pytest.mark.parametrize(("own", "acquitted"), [(9e-4, True), (1e-3, False), (np.inf, False)])
 def test_what_only_steps_beyond_the_coordinate_show_is_open(own: float, acquitted: bool):
     """Where the second value, from within, is too noisy to tell."""
-    after, _ = ask([2.0], estimate([1.0], limit=NOISY), Again(1.0, error=0.5), own)
+    for limit in (NOISY, PRECISE):
+        after, _ = ask([2.0], estimate([1.0], limit=limit), Again(1.0, error=0.5), own)
 
-    assert after.limit[0] is NOISY
-    assert bool(np.isinf(after.error[0])) is acquitted
+        assert after.limit[0] is (NOISY if acquitted else limit)
+        assert bool(np.isinf(after.error[0])) is acquitted
 
 
 def test_a_second_value_that_is_not_known_says_nothing_either():
@@ -256,11 +277,21 @@ def test_from_near_a_precise_value_gives_way_only_to_one_that_is_nearer_to_the_c
         assert after.error.tolist() == [1e-2]
 
 
-def test_a_kink_is_one_at_every_step():
+@pytest.mark.parametrize(("noise", "acquitted"), [(0.13, True), (0.14, False)])
+def test_from_near_too_a_value_whose_noise_explains_the_distance_says_nothing(noise: float, acquitted: bool):
+    """Not even that the bar is too small."""
+    answers = iter([estimate([1.0]), estimate([2.0], 0.2, noise=noise)])
+    after, _ = ask([2.0], estimate([1.0], 1e-2), lambda rows, step, side: next(answers))
+
+    assert after.error[0] == (np.inf if acquitted else 1e-2)
+
+
+@pytest.mark.parametrize("error", [0.05, 0.2])
+def test_a_kink_is_one_at_every_step(error: float):
     """With nearly the same slopes: a value that is apart, or a jump of less than half, is something else."""
     kinked = estimate([1.0], limit=KINK, kink=1.0)
     for second, kink, unlike in ((1.2, 0.6, False), (1.31, 0.6, True), (1.2, 0.49, True), (0.69, 0.6, True)):
-        after, _ = ask([2.0], kinked, Again(second, kink=kink, error=0.2))
+        after, _ = ask([2.0], kinked, Again(second, kink=kink, error=error))
 
         assert bool(np.isinf(after.error[0])) is unlike
         assert after.limit[0] is (NOISY if unlike else KINK)
@@ -280,6 +311,10 @@ def test_what_cannot_be_afforded_leaves_all_as_it_was():
 
     assert after.error.tolist() == [1e-9]
     assert judgement.wrong.all()
+
+    many = Again(None)
+    ask(np.full(40, 2.0), estimate(np.ones(40)), many)
+    assert [len(rows) for rows in many.rows] == [32, 4]
 
 
 @pytest.mark.parametrize(("left", "right", "side"), [(1.0, 1.0, 0), (np.nan, 1.0, 1), (1.0, np.nan, -1)])
@@ -314,6 +349,15 @@ def test_the_least_wrong_come_first_and_the_others_only_where_one_of_these_does_
     again = Again(1.0, near)
     ask(given, estimate(np.ones(m)), again)
     assert again.rows[1:] == [[39, 38, 37, 36], list(range(35, 7, -1))]
+    assert max(again.steps[2]) == pytest.approx(1e-3 * 4.0**-13)
+
+    # A bar that is too small is reason enough.
+    second = np.ones(m)
+    second[20] = 1.001
+    again = Again(second)
+    after, _ = ask(given, estimate(np.ones(m), limit=NOISY), again)
+    assert again.rows == [list(range(39, 7, -1)), list(range(7, -1, -1))]
+    assert np.isfinite(after.error).all()
 
 
 def test_the_excess_over_what_is_allowed_orders_them():
@@ -322,6 +366,11 @@ def test_the_excess_over_what_is_allowed_orders_them():
     ask([1.5, 2.0], estimate([1.0, 1.0], [1e-9, 0.2], noise=1e-9), again)
 
     assert again.rows[0] == [1, 0]
+
+    # 2 away before 2.5, whatever their signs.
+    again = Again([1.0, 1.0])
+    ask([3.0, -1.5], estimate([1.0, 1.0]), again)
+    assert again.rows[0] == [0, 1]
 
 
 def test_many_outputs_of_one_direction_are_measured_together():
@@ -347,6 +396,13 @@ def test_steps_that_may_drown_inside_f_accuse_nothing(chord: float, step: float,
     assert judgement.wrong.tolist() == [not drowned, False]
     assert after.limit.tolist() == [NOISY if drowned else PRECISE, PRECISE]
     assert np.isinf(after.error).tolist() == [drowned, False]
+
+
+def test_by_default_no_step_drowns():
+    """Where f did not change at all it is flat, and the accusation stands."""
+    _, judgement = ask([1.0], estimate([0.0], chord=0.0), Again(0.0))
+
+    assert judgement.wrong.all()
 
 
 def test_nothing_of_the_first_estimate_is_changed_in_place():
