@@ -67,6 +67,8 @@ BINARY: dict[str, tuple[Callable[..., Vector], Callable[..., Vector], Callable[.
 }
 # Those whose argument must not run through many periods within a step: see `Function.calm`.
 PERIODIC = ("sin", "cos", "log(2+sin u)")
+# Radians that the argument of a sine may run through while x changes by its own size: about thirty periods.
+FASTEST = 200.0
 REDUCTIONS = ("sum", "mean", "dot", "norm", "logsumexp")
 
 
@@ -268,7 +270,7 @@ class Function:
         pull(self.factor * np.ones_like(value))
         return gradients if isinstance(x, dict) else gradients["x"]
 
-    def calm(self, x: Tree) -> bool:
+    def calm(self, x: Tree, fastest: float = FASTEST) -> bool:
         """Whether no sine in it runs through more than a few dozen periods while x changes by its own size.
 
         Faster ones are a limit of every difference quotient (docs/verdict.md, section 5): where one has the size of the
@@ -283,7 +285,7 @@ class Function:
             node.inner for node in self.body.walk() if isinstance(node, Unary) and node.name in PERIODIC
         ]
         speeds = [np.abs(node.forward(moved, None, None)[0].imag).max() / 1e-30 for node in arguments]
-        return all(speed <= FASTEST for speed in speeds)
+        return all(speed <= fastest for speed in speeds)
 
     def operands(self) -> list[Node]:
         """The operands that a person might forget."""
@@ -307,8 +309,6 @@ LENGTHS = st.sampled_from([6, 6, 6, 6, 6, 30, 30, 30, 100, 300]).flatmap(lambda 
 SHAPES = st.one_of(LENGTHS, st.just(()), st.tuples(st.integers(1, 5), st.integers(1, 6)))
 # Made once: a strategy lists all its short decimals.
 CALM, WIDE = points(SHAPES, magnitude=(1e-1, 1e1)), points(SHAPES, magnitude=(1e-8, 1e8))
-# Radians that the argument of a sine may run through while x changes by its own size: about thirty periods.
-FASTEST = 200.0
 
 
 @st.composite

@@ -19,13 +19,14 @@ from hypothesis import strategies as st
 import gradcheck
 from benchmarks import trials
 from benchmarks.corpus import Problem, flat, like
+from benchmarks.peer_corpus import noise
 from gradcheck import Outcome, mutations
 from gradcheck.parameters import Parameters
 
 # What the gradient of the referees and the one that a person would write may differ by, of the entry or of 1e-6 of the
 # root mean square of its array: a tenth of what the check accepts. Above that it is off by its own rounding.
 AGREED = 1e-7
-# Units in the last place of f that a mistake must move.
+# Units in the last place of f, or of what its noise is known to be, that a mistake must move.
 DIGITS = 32.0
 # An array is nearly stationary where its gradient is smaller than this part of what it is `NEARBY` scales of x away,
 # as far as a check steps: a tenth of its resolution is not told from 0 there.
@@ -82,7 +83,7 @@ def seen(p: Problem, change: np.ndarray, planted: np.ndarray) -> float:
     sizes = np.array([trials.relative(c, u) for c, u in zip(change[:, None], units(p)[:, None], strict=True)])
     order = np.argsort(-sizes, kind="stable")
     moved = np.cumsum((np.abs(planted) * parameters.scales(point))[order])
-    visible = ~(moved <= DIGITS * np.finfo(float).eps * abs(p.f(p.x)))
+    visible = ~(moved <= DIGITS * noise(p))
     return float(sizes[order][visible][0]) if visible.any() else 0.0
 
 

@@ -66,7 +66,7 @@ def problems(clean: Iterable[Problem]) -> list[Problem]:
     low, high = VALUES
     found = []
     for base in (p for p in clean if p.n <= LARGEST and low <= abs(p.f(p.x)) <= high and p.name != CHAOTIC):
-        single = _at_float32(base)
+        single = at_float32(base)
         for category, name, disturb in DISTURBANCES:
             start = single if category == "float32" else base
             found.append(
@@ -91,7 +91,7 @@ def _as_float32(x: Any) -> Any:
     return np.asarray(x).astype(np.float32)
 
 
-def _at_float32(p: Problem) -> Problem:
+def at_float32(p: Problem) -> Problem:
     """Move x to the nearest point that float32 holds, so that f and the truth mean the same point."""
     x = like(p.x, flat(_as_float32(p.x)).astype(np.float64))
     true = in_longdouble(p.grad, x)
