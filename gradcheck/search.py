@@ -44,9 +44,7 @@ class Limit(Enum):
     DOMAIN = "the edge of f's domain"
     FIXED = "a fixed coordinate (equal bounds)"
     BUDGET = "the budget of evaluations"
-    DISPUTED = (
-        "the complex step contradicts it, and noise of f keeps real differences from telling which is right"
-    )
+    DISPUTED = "the complex step contradicts it, and real differences are too crude to tell which is right"
 
 
 class Search:
