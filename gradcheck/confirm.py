@@ -28,11 +28,13 @@ WEAKLY = (1.4, 2.0)
 NEARLY = 4
 # The part of the distance to what was given that the noise of a second estimate may fill.
 TELLING = 0.4
+# An accusation by so many times the bar that decides is slight: one derivative in ten thousand lies beyond that bar.
+SLIGHT = 1.5
 # Nearer steps lie on powers of this, so that there are few of them for lines that share their points, and for one
 # line of which different derivatives are claimed.
 SHARED = 4.0
-# No nearer than this part of the first step, where there is no noise; at a coordinate that is 0 f may change over any.
-NEAREST = 1e-18
+# No nearer than this part of the first step; at a coordinate that is 0, which has no size, f may change over any.
+NEAREST, NEAREST_TO_0 = 1e-9, 1e-18
 
 
 class Again(Protocol):
@@ -51,13 +53,14 @@ def confirm(
     own: Flat,
     together: Index | None = None,
     blind: float = 0.0,
+    zero: NDArray[np.bool_] | None = None,
 ) -> tuple[Estimate, Judgement]:
     """Measure what seems wrong again with another step; bars that do not hold are widened, and judged anew.
 
     given, found, judgement : m analytic derivatives, their estimates, and what these say.
     decide : judges all m estimates. own : (m,) the size of each coordinate, |x| where that is not 0.
     together : (m,) lines with one number share their points; default none do. blind : steps below it may drown in a sum
-    inside f, which then does not change at all: that is no accusation.
+    inside f, which then does not change at all: that is no accusation. zero : (m,) whether coordinates are 0.
     The 32 least wrong are measured, and the others where one of these turns out not to hold.
     """
     suspects = np.flatnonzero(judgement.wrong & np.isfinite(given))
@@ -73,9 +76,10 @@ def confirm(
     if not held and rest.size:
         found, _ = _remeasure(given, found, again, rest, own, shared=shared)
     precise = first[decide(found).wrong[first] & (found.limit[first] == Limit.NONE)]
-    found, held = _remeasure(given, found, again, precise[:NEARLY], own, shared=shared, from_near=True)
+    nearest = np.full(given.shape, NEAREST) if zero is None else np.where(zero, NEAREST_TO_0, NEAREST)
+    found, held = _remeasure(given, found, again, precise[:NEARLY], own, shared=shared, nearest=nearest)
     if not held:
-        found, _ = _remeasure(given, found, again, precise[NEARLY:], own, shared=shared, from_near=True)
+        found, _ = _remeasure(given, found, again, precise[NEARLY:], own, shared=shared, nearest=nearest)
     # A derivative that is 0 within its bar accuses weakly: two more steps must agree.
     bar = MARGIN * found.error[first]
     weak = first[np.isfinite(bar) & (bar > np.abs(found.value[first])) & (found.limit[first] != Limit.NONE)]
@@ -103,26 +107,28 @@ def _remeasure(
     factor: float = 1.0,
     *,
     shared: bool,
-    from_near: bool = False,
+    nearest: Flat | None = None,
 ) -> tuple[Estimate, bool]:
     """Measure rows anew; where the second estimate contradicts the first its bar covers both.
 
     Where the second acquits what the first accused there is no bar left.
 
     As near to x as the noise lets the difference be seen, unless the first was precise: an oscillation that is faster
-    than the first step looks like a slope of 0 there, and like what it is nearby. `from_near` is for precise ones, for
-    such an oscillation may ride on a trend. And within the coordinate's own size: a step beyond it may be precise about
-    the slope of another part of f.
+    than the first step looks like a slope of 0 there, and like what it is nearby. With `nearest`, the least part of the
+    first step for each of the m lines, from near for precise ones too: such an oscillation may ride on a trend. And
+    within the coordinate's own size: a step beyond it may be precise about the slope of another part of f.
     """
     if rows.size == 0:
         return found, True
+    from_near = nearest is not None
+    least = np.full(rows.size, NEAREST) if nearest is None else nearest[rows]
     distance = np.abs(given[rows] - found.value[rows])
     precise = np.asarray(found.limit[rows] == Limit.NONE)
     near = np.where(precise & ~from_near, 1.0, MARGIN / TELLING * found.noise[rows] / distance)
     within = own[rows] / found.step[rows]
     near = np.where(within < 1.0, np.minimum(near, within), near)
     if shared or from_near:
-        near = SHARED ** np.ceil(np.log(np.maximum(near, NEAREST)) / np.log(SHARED))
+        near = SHARED ** np.ceil(np.log(np.maximum(near, least)) / np.log(SHARED))
     step = np.minimum(CONFIRMING_STEP, near) * factor * found.step[rows]
     # On the side on which it was measured.
     side = np.isnan(found.left[rows]).astype(np.int8) - np.isnan(found.right[rows]).astype(np.int8)
@@ -141,8 +147,12 @@ def _remeasure(
         # There is more noise than was measured: a precise estimate gives way only where the other side is confirmed.
         acquitted &= 2.0 * away < apart
         clash &= acquitted
-    # What is seen from beyond only, where f may be another function, is no accusation.
-    acquitted |= known & ~telling & (within < 1.0)
+    # What is seen from beyond only, where f may be another function, is no accusation; nor is what hardly leaves its
+    # bar, where the second value says nothing against what was given.
+    bar = MARGIN * found.error[rows]
+    slight = (distance > bar) & (distance <= SLIGHT * bar) & ~(away > MARGIN * second.error)
+    slight &= ~kinked & ~clash
+    acquitted |= known & ~telling & ((within < 1.0) | slight)
     # A kink is one at every step, with the same slopes.
     unlike = known & kinked & ((apart > 0.3 * found.kink[rows]) | (second.kink < 0.5 * found.kink[rows]))
     acquitted |= unlike

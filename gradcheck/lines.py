@@ -327,7 +327,9 @@ def judge_entries(
 
     size = np.abs(setting.x[columns])
     own = np.where(size > 0, size, setting.scales[columns])
-    found, judgement = confirm(analytic, found, decided(found), again, decided, own, together=group)
+    found, judgement = confirm(
+        analytic, found, decided(found), again, decided, own, together=group, zero=size == 0
+    )
     return Entries(rows, columns, analytic, found, judgement)
 
 

@@ -343,7 +343,7 @@ def _confirm(
     own = np.where(size > 0, size, setting.scales[coordinates])
     # What the sum of all entries hardly notices: sixteen roundings of the largest.
     blind = float(16.0 * np.finfo(setting.x.dtype).eps * np.max(np.abs(setting.x), initial=0.0))
-    return confirm(analytic[coordinates], found, judgement, again, decided, own, blind=blind)
+    return confirm(analytic[coordinates], found, judgement, again, decided, own, blind=blind, zero=size == 0)
 
 
 def _anything(at: Index, _: Estimate) -> tuple[Flat, Flat]:

@@ -101,13 +101,18 @@ def test_a_precise_accusation_is_measured_at_another_step_and_from_near():
     assert after.nfev == 12 + 2 * 6
 
 
-@pytest.mark.parametrize(("noise", "near"), [(0.0, 4.0**-29), (1e-30, 4.0**-29), (4.0**-20 / 7.6, 4.0**-20)])
-def test_as_near_as_the_noise_allows_and_no_nearer_than_numbers(noise: float, near: float):
-    """No noise is no length: a part of 1e-18 of the step, on a power of four."""
+@pytest.mark.parametrize(
+    ("noise", "near", "near_0"),
+    [(0.0, 4.0**-14, 4.0**-29), (1e-30, 4.0**-14, 4.0**-29), (4.0**-12 / 7.6, 4.0**-12, 4.0**-12)],
+)
+def test_as_near_as_the_noise_allows_and_not_much_nearer_than_numbers(
+    noise: float, near: float, near_0: float
+):
+    """No noise is no length: a part of 1e-9 of the step, or of 1e-18 where the coordinate is 0, on a power of four."""
     again = Again(1.0)
-    ask([2.0], estimate([1.0], noise=noise), again)
+    ask([2.0, 2.0], estimate([1.0, 1.0], noise=noise), again, zero=np.array([False, True]))
 
-    assert again.steps[1] == pytest.approx([1e-3 * near])
+    assert again.steps[1] == pytest.approx([1e-3 * near, 1e-3 * near_0])
 
 
 @pytest.mark.parametrize(("given", "step"), [(2.0, 7.5e-6), (3.0, 3.75e-6), (-1.0, 3.75e-6)])
@@ -235,6 +240,21 @@ def test_a_second_value_whose_noise_explains_the_distance_says_nothing(
     after, _ = ask([given], estimate([1.0], limit=NOISY), again)
 
     assert bool(np.isinf(after.error[0])) is telling
+
+
+@pytest.mark.parametrize(
+    ("given", "second", "acquitted"),
+    [(1.4, 1.2, True), (0.6, 0.9, True), (1.46, 1.2, False), (1.4, 0.85, False), (2.0, 1.2, False)],
+)
+def test_an_accusation_that_hardly_leaves_its_bar_needs_a_second_value_that_speaks_for_it(
+    given: float, second: float, acquitted: bool
+):
+    """A bar of 0.1 reaches to 1.3, half as much again to 1.45; the second one, of 0.15, to 0.45 from its value."""
+    after, judgement = ask([given], estimate([1.0], 0.1, limit=NOISY), Again(second, error=0.15))
+
+    assert bool(np.isinf(after.error[0])) is acquitted
+    assert after.limit[0] is NOISY
+    assert judgement.wrong.tolist() == [not acquitted]
 
 
 @pytest.mark.parametrize(("own", "acquitted"), [(9e-4, True), (1e-3, False), (np.inf, False)])
