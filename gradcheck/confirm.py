@@ -147,11 +147,11 @@ def _remeasure(
         # There is more noise than was measured: a precise estimate gives way only where the other side is confirmed.
         acquitted &= 2.0 * away < apart
         clash &= acquitted
-    # What is seen from beyond only, where f may be another function, is no accusation; nor is what hardly leaves its
-    # bar, where the second value says nothing against what was given.
+    # What is seen from beyond only, where f may be another function, is no accusation; nor is what hardly leaves a bar
+    # that may hold too little truncation, where the second value says nothing against what was given.
     bar = MARGIN * found.error[rows]
     slight = (distance > bar) & (distance <= SLIGHT * bar) & ~(away > MARGIN * second.error)
-    slight &= ~kinked & ~clash
+    slight &= ~kinked & ~clash & (found.truncation[rows] > 0)
     acquitted |= known & ~telling & ((within < 1.0) | slight)
     # A kink is one at every step, with the same slopes.
     unlike = known & kinked & ((apart > 0.3 * found.kink[rows]) | (second.kink < 0.5 * found.kink[rows]))

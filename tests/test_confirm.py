@@ -249,12 +249,17 @@ def test_a_second_value_whose_noise_explains_the_distance_says_nothing(
 def test_an_accusation_that_hardly_leaves_its_bar_needs_a_second_value_that_speaks_for_it(
     given: float, second: float, acquitted: bool
 ):
-    """A bar of 0.1 reaches to 1.3, half as much again to 1.45; the second one, of 0.15, to 0.45 from its value."""
-    after, judgement = ask([given], estimate([1.0], 0.1, limit=NOISY), Again(second, error=0.15))
+    """A bar of 0.1 reaches to 1.3, half as much again to 1.45; the second one, of 0.15, to 0.45 from its value.
 
-    assert bool(np.isinf(after.error[0])) is acquitted
-    assert after.limit[0] is NOISY
-    assert judgement.wrong.tolist() == [not acquitted]
+    Of noise alone a bar is believed as it is: what is estimated from a few values is truncation.
+    """
+    for truncation, excused in ((1e-3, acquitted), (0.0, False)):
+        found = estimate([1.0], 0.1, limit=NOISY, truncation=truncation)
+        after, judgement = ask([given], found, Again(second, error=0.15))
+
+        assert bool(np.isinf(after.error[0])) is excused
+        assert after.limit[0] is NOISY
+        assert judgement.wrong.tolist() == [not excused]
 
 
 @pytest.mark.parametrize(("own", "acquitted"), [(9e-4, True), (1e-3, False), (np.inf, False)])
