@@ -98,6 +98,7 @@ class Node:
         self, x: dict[str, Vector], gradients: dict[str, Vector] | None, without: Node | None
     ) -> tuple[Vector, Pull]:
         """The values, and how to pull their derivatives back; every kind of node has its own."""
+        # A node that forgets to define it is a mistake of this file: it fails at the first value, and not silently.
         raise NotImplementedError
 
     def walk(self) -> Iterator[Node]:

@@ -555,9 +555,9 @@ def test_a_given_gradient_and_bounds_are_not_changed():
 def test_the_global_random_state_is_left_alone():
     """Directions come from a Generator of their own; one that is passed is used."""
     np.random.seed(3)  # noqa: NPY002 -- the global state is what must not change
-    before = np.random.get_state()[1].tolist()  # noqa: NPY002 -- as above
+    before = np.random.get_state()[1].tolist()  # noqa: NPY002 -- no other call reads the global state
     check_gradient(f, grad, X)
-    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002 -- as above
+    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002 -- and it is read again
 
 
 def test_the_same_seed_gives_the_same_report():
