@@ -343,7 +343,8 @@ def part_of_estimate(found: Estimate, at: Index) -> Estimate:
 def decide(setting: VectorSetting, found: Estimate, rows: Index, columns: Index, analytic: Flat) -> Judgement:
     """Judge each entry relative to its own size or that of its row (the gradient of one output), if that is larger."""
     scale = row_scale(setting, found, rows, columns)
-    return judge(analytic, found, scale, setting.tolerance, subgradient=setting.subgradient)
+    zero = setting.x[columns] == 0
+    return judge(analytic, found, scale, setting.tolerance, zero=zero, subgradient=setting.subgradient)
 
 
 def row_scale(setting: VectorSetting, found: Estimate, rows: Index, columns: Index) -> Flat:

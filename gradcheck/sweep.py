@@ -299,7 +299,10 @@ def _largest_steps(setting: Setting, owner: Index) -> Flat:
 def decide(setting: Setting, found: Estimate, analytic: Flat, coordinates: Index) -> Judgement:
     """Judge measured coordinates by the rule of `gradcheck.verdict`."""
     scale = block_scales(setting, found, coordinates)
-    return judge(analytic[coordinates], found, scale, setting.tolerance, subgradient=setting.subgradient)
+    zero = setting.x[coordinates] == 0
+    return judge(
+        analytic[coordinates], found, scale, setting.tolerance, zero=zero, subgradient=setting.subgradient
+    )
 
 
 def noise_share(setting: Setting, analytic: Flat) -> float:

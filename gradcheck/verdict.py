@@ -33,6 +33,9 @@ DEFAULT_RTOL = {"float64": 1e-6, "float32": 1e-3, "float16": 1e-1}
 # What the noise of the arithmetic leaves visible of a derivative by differences, with a margin.
 DEFAULT_RESOLUTION = {"float64": 1e-3, "float32": 3e-2, "float16": 0.5}
 
+# Slopes that cancel in f leave so many roundings of the array's gradient.
+CANCELLING = 4.0
+
 
 @dataclass(frozen=True)
 class Tolerance:
@@ -40,11 +43,13 @@ class Tolerance:
 
     rtol, atol : which discrepancy the user accepts, |g - r| <= rtol max(|g|, |r|) + atol beyond the error bar.
     resolution : which relative mistake must have been visible for a PASS.
+    eps : the relative rounding of the arithmetic of f.
     """
 
     rtol: float
     atol: float = 0.0
     resolution: float = 1e-3
+    eps: float = float(np.finfo(float).eps)
 
     @classmethod
     def for_dtypes(
@@ -56,6 +61,7 @@ class Tolerance:
             DEFAULT_RTOL[dtype] if rtol is None else rtol,
             atol,
             DEFAULT_RESOLUTION[dtype] if resolution is None else resolution,
+            float(np.finfo(dtype).eps),
         )
 
     def __post_init__(self) -> None:
@@ -122,6 +128,7 @@ def judge(
     block_scale: Values,
     tolerance: Tolerance,
     *,
+    zero: Mask | None = None,
     subgradient: bool = False,
 ) -> Judgement:
     """Compare m analytic derivatives with their numerical estimates.
@@ -130,10 +137,14 @@ def judge(
     the resolution; else inconclusive. At a kink the interval of one-sided slopes takes the place of r: outside
     it every convention is wrong, inside it nothing can be verified unless `subgradient` accepts any of it.
     A decision needs positive evidence: nan is neither wrong nor verified, save for an analytic nan, which is wrong.
+    zero : (m,) where a coordinate is 0; default nowhere. f rounds next to nothing there, and shows what is left of
+    slopes that cancel but for the rounding of their coefficients: four roundings of the array are added to tau.
     """
     r, error = estimate.value, estimate.error
     size = np.maximum(np.abs(analytic), np.abs(r))
     tau = tolerance.rtol * np.where(np.isfinite(size), size, 0.0) + tolerance.atol
+    if zero is not None:
+        tau = tau + np.where(zero & np.isfinite(block_scale), CANCELLING * tolerance.eps * block_scale, 0.0)
     bar = 3.0 * error
     scale = np.maximum(np.where(np.isfinite(size), size, 0.0), block_scale)
     known = np.isfinite(error) & np.isfinite(r)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradcheck import Outcome, check_gradient
+from gradcheck import Outcome, check_gradient, check_jacobian
 from gradcheck.estimate import Estimate, Limit
 from gradcheck.verdict import Judgement, Tolerance, gradient_scale, judge
 
@@ -58,23 +58,84 @@ def test_rtol_is_relative_to_the_larger_of_both():
 
 
 @pytest.mark.parametrize(
-    ("names", "rtol", "resolution"),
+    ("names", "rtol", "resolution", "eps"),
     [
-        (["float64"], 1e-6, 1e-3),
-        (["float32", "float64"], 1e-3, 3e-2),
-        (["float64", "float32"], 1e-3, 3e-2),
-        (["float32", "float16"], 1e-1, 0.5),
-        (["decimal", "longdouble"], 1e-6, 1e-3),
-        ([], 1e-6, 1e-3),
+        (["float64"], 1e-6, 1e-3, 2.0**-52),
+        (["float32", "float64"], 1e-3, 3e-2, 2.0**-23),
+        (["float64", "float32"], 1e-3, 3e-2, 2.0**-23),
+        (["float32", "float16"], 1e-1, 0.5, 2.0**-10),
+        (["decimal", "longdouble"], 1e-6, 1e-3, 2.0**-52),
+        ([], 1e-6, 1e-3, 2.0**-52),
     ],
 )
-def test_the_coarsest_dtype_decides_what_is_not_given(names, rtol, resolution):
+def test_the_coarsest_dtype_decides_what_is_not_given(names, rtol, resolution, eps):
     """Figures of the table in docs/verdict.md; what is given stays, 0 as well."""
-    assert Tolerance.for_dtypes(names, None, 0.25, None) == Tolerance(rtol, 0.25, resolution)
-    assert Tolerance.for_dtypes(names, 0.0, 0.0, None) == Tolerance(0.0, 0.0, resolution)
-    assert Tolerance.for_dtypes(names, None, 0.0, 0.0) == Tolerance(rtol, 0.0, 0.0)
+    assert Tolerance.for_dtypes(names, None, 0.25, None) == Tolerance(rtol, 0.25, resolution, eps)
+    assert Tolerance.for_dtypes(names, 0.0, 0.0, None) == Tolerance(0.0, 0.0, resolution, eps)
+    assert Tolerance.for_dtypes(names, None, 0.0, 0.0) == Tolerance(rtol, 0.0, 0.0, eps)
     with pytest.raises(ValueError, match="rtol"):
         Tolerance.for_dtypes(names, -1.0, 0.0, None)
+
+
+@pytest.mark.parametrize(("zero", "distance", "verdict"), [
+    (True, 3.9, "verified"), (True, -3.9, "verified"), (True, 4.1, "wrong"), (True, -4.1, "wrong"),
+    (False, 3.9, "wrong"),
+])  # fmt: skip
+def test_four_roundings_of_the_array_are_allowed_at_a_coordinate_that_is_0(zero, distance, verdict):
+    """The array's rms is 8, a rounding of it 8 eps; the bar is nothing."""
+    rounding = 8.0 * 2.0**-52
+    said = judge(
+        np.array([distance * rounding]),
+        measured(0.0, 0.0),
+        np.array([8.0]),
+        Tolerance(0.0),
+        zero=np.array([zero]),
+    )
+    assert verdicts(said) == [verdict]
+    assert said.allowed == (4.0 * rounding if zero else 0.0)
+
+
+@pytest.mark.parametrize("unknown", [np.nan, np.inf])
+def test_an_array_of_unknown_size_excuses_nothing(unknown):
+    """A rounding of nan or infinity would make no derivative wrong."""
+    said = judge(np.array([1.0]), measured(0.0, 0.0), np.array([unknown]), STRICT, zero=np.array([True]))
+    assert verdicts(said) == ["wrong"]
+
+
+def cancelling(a: float, b: float) -> Any:
+    """3 x[0] + a x[1] - b x[1], where a is b but for a rounding: nobody means the slope a - b."""
+    return lambda x: 3.0 * x[0] + a * x[1] - b * x[1]
+
+
+COEFFICIENTS = [(1.0 + 2.0**-52, 1.0), (1.0 - 2.0**-52, 1.0), (0.1 + 0.2, 0.3)]
+
+
+@pytest.mark.parametrize(("a", "b"), COEFFICIENTS)
+def test_a_slope_that_cancels_to_a_rounding_is_0_at_0(a, b):
+    """Two of these were called wrong from some seeds, although they are 1e-16 of their array."""
+    for seed in range(5):
+        report = check_gradient(cancelling(a, b), lambda x: np.array([3.0, 0.0]), np.zeros(2), rng=seed)
+        assert report.outcome is Outcome.PASS, (seed, report)
+
+
+@pytest.mark.parametrize(("a", "b"), COEFFICIENTS)
+@pytest.mark.parametrize("claim", [1e-9, -1e-12, 3e-15])
+def test_what_is_more_than_roundings_of_the_array_is_wrong_at_0(a, b, claim):
+    """The rms of the array is 2.1, and four roundings of it are 1.9e-15."""
+    report = check_gradient(cancelling(a, b), lambda x: np.array([3.0, claim]), np.zeros(2), rng=0)
+    assert report.outcome is Outcome.FAIL, report
+    assert [m.flat_index for m in report.wrong] == [1]
+
+
+@pytest.mark.parametrize(("claim", "outcome"), [(0.0, Outcome.PASS), (3e-15, Outcome.FAIL)])
+def test_the_same_holds_in_a_row_of_a_jacobian(claim, outcome):
+    """One output of two cancels."""
+    f = cancelling(0.1 + 0.2, 0.3)
+    jac = np.array([[3.0, claim], [1.0, -2.0]])
+    report = check_jacobian(
+        lambda x: np.array([f(x), x[0] - 2.0 * x[1]]), lambda x: jac.copy(), np.zeros(2), rng=0
+    )
+    assert report.outcome is outcome, report
 
 
 def test_atol_accepts_an_absolute_discrepancy():
