@@ -14,7 +14,7 @@ from gradcheck.estimate import ROUNDS, Estimate, Limit, estimate
 from gradcheck.evaluation import Axes, Objective
 from gradcheck.parameters import Flat, Parameters
 from gradcheck.search import POINTS
-from gradcheck.verdict import Judgement, Tolerance, gradient_scale, judge
+from gradcheck.verdict import Judgement, Tolerance, accepted, gradient_scale, judge
 
 __all__ = ["NO_DOUBTS", "Doubts", "Evidence", "Setting", "look_nearer", "sweep", "verify"]
 
@@ -179,8 +179,9 @@ def verify(
     """
     judgement, tolerance = evidence.judgement, setting.tolerance
     g, bar = evidence.analytic[rows], 3.0 * error
-    allowed = bar + tolerance.rtol * np.maximum(np.abs(g), np.abs(value)) + tolerance.atol
-    fine = bar <= tolerance.resolution * judgement.scale[rows] + tolerance.atol
+    scale, zero = judgement.scale[rows], setting.x[evidence.coordinates[rows]] == 0
+    allowed = bar + accepted(g, value, scale, tolerance, zero)
+    fine = bar <= tolerance.resolution * scale + tolerance.atol
     with np.errstate(invalid="ignore"):
         right = fine & (np.abs(g - value) <= allowed)
     at = rows[right]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gradcheck.estimate import Estimate, Limit
 
-__all__ = ["Judgement", "Outcome", "Tolerance", "gradient_scale", "judge"]
+__all__ = ["Judgement", "Outcome", "Tolerance", "accepted", "gradient_scale", "judge"]
 
 Values = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
@@ -122,6 +122,21 @@ def gradient_scale(estimate: Estimate, blocks: Sequence[NDArray[np.intp]]) -> Va
     return scale
 
 
+def accepted(
+    analytic: Values, value: Values, block_scale: Values, tolerance: Tolerance, zero: Mask | None = None
+) -> Values:
+    """What m derivatives may be off by beyond their bars: tau = rtol max(|g|, |r|) + atol.
+
+    zero : (m,) where a coordinate is 0; default nowhere. f rounds next to nothing there, and shows what is left of
+    slopes that cancel but for the rounding of their coefficients: four roundings of the array are added.
+    """
+    size = np.maximum(np.abs(analytic), np.abs(value))
+    tau = tolerance.rtol * np.where(np.isfinite(size), size, 0.0) + tolerance.atol
+    if zero is not None:
+        tau = tau + np.where(zero & np.isfinite(block_scale), CANCELLING * tolerance.eps * block_scale, 0.0)
+    return np.asarray(tau)
+
+
 def judge(
     analytic: Values,
     estimate: Estimate,
@@ -137,14 +152,11 @@ def judge(
     the resolution; else inconclusive. At a kink the interval of one-sided slopes takes the place of r: outside
     it every convention is wrong, inside it nothing can be verified unless `subgradient` accepts any of it.
     A decision needs positive evidence: nan is neither wrong nor verified, save for an analytic nan, which is wrong.
-    zero : (m,) where a coordinate is 0; default nowhere. f rounds next to nothing there, and shows what is left of
-    slopes that cancel but for the rounding of their coefficients: four roundings of the array are added to tau.
+    zero : (m,) where a coordinate is 0, see `accepted`; default nowhere.
     """
     r, error = estimate.value, estimate.error
     size = np.maximum(np.abs(analytic), np.abs(r))
-    tau = tolerance.rtol * np.where(np.isfinite(size), size, 0.0) + tolerance.atol
-    if zero is not None:
-        tau = tau + np.where(zero & np.isfinite(block_scale), CANCELLING * tolerance.eps * block_scale, 0.0)
+    tau = accepted(analytic, r, block_scale, tolerance, zero)
     bar = 3.0 * error
     scale = np.maximum(np.where(np.isfinite(size), size, 0.0), block_scale)
     known = np.isfinite(error) & np.isfinite(r)

@@ -15,7 +15,7 @@ from gradcheck.evaluation import BudgetSpentError, Rays
 from gradcheck.parameters import Flat
 from gradcheck.search import POINTS
 from gradcheck.sweep import CHUNK, Evidence, Index, Setting, block_scales, decide, sweep, take, verify
-from gradcheck.verdict import Judgement
+from gradcheck.verdict import Judgement, accepted
 
 __all__ = ["by_complex_step", "leave_open", "second_witness"]
 
@@ -152,7 +152,7 @@ def second_witness(setting: Setting, evidence: Evidence) -> tuple[Evidence, int]
     values = values[: open_rows.size]
     evidence, verified = verify(setting, evidence, open_rows, values, _rounding(setting, values))
     disputed = np.zeros(evidence.coordinates.size, bool)
-    disputed[open_rows] = _accuses(setting, values, evidence.analytic[open_rows])
+    disputed[open_rows] = _accuses(setting, values, evidence, open_rows)
     return _disputed(evidence, disputed & evidence.judgement.inconclusive), verified
 
 
@@ -169,16 +169,18 @@ def leave_open(setting: Setting, evidence: Evidence) -> Evidence:
         return evidence
     with np.errstate(invalid="ignore"):
         refuted = np.abs(values - found.value) > 3.0 * found.error
-    open_ = judgement.verified & _accuses(setting, values, evidence.analytic) & ~refuted
+    open_ = judgement.verified & _accuses(setting, values, evidence, np.arange(at.size)) & ~refuted
     judgement = replace(
         judgement, verified=judgement.verified & ~open_, inconclusive=judgement.inconclusive | open_
     )
     return _disputed(replace(evidence, judgement=judgement, interrupted=interrupted), open_)
 
 
-def _accuses(setting: Setting, values: Flat, analytic: Flat) -> NDArray[np.bool_]:
-    """Whether derivatives (m,) by the complex step say that analytic ones are wrong."""
-    tau = setting.tolerance.rtol * np.maximum(np.abs(values), np.abs(analytic)) + setting.tolerance.atol
+def _accuses(setting: Setting, values: Flat, evidence: Evidence, rows: Index) -> NDArray[np.bool_]:
+    """Whether derivatives (k,) by the complex step say that the analytic ones of these rows are wrong."""
+    analytic, scale = evidence.analytic[rows], evidence.judgement.scale[rows]
+    zero = setting.x[evidence.coordinates[rows]] == 0
+    tau = accepted(analytic, values, scale, setting.tolerance, zero)
     with np.errstate(invalid="ignore"):
         return np.asarray(np.abs(analytic - values) > 3.0 * _rounding(setting, values) + tau)
 

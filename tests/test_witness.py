@@ -59,6 +59,21 @@ def test_what_the_witness_contradicts_is_not_verified_by_averages_that_see_less(
     assert seen >= 10
 
 
+@pytest.mark.parametrize("n", [2, 9])
+@pytest.mark.parametrize(("claim", "outcome"), [(0.0, Outcome.PASS), (3e-15, Outcome.INCONCLUSIVE)])
+def test_what_slopes_that_cancel_leave_at_0_contradicts_nothing(n, claim, outcome):
+    """0.1 + 0.2 - 0.3 is 6e-17, which the complex step sees; four roundings of the array are 1e-15 to 2e-15."""
+    gradient = np.ones(n)
+    gradient[:2] = 3.0, claim
+    report = check_gradient(
+        lambda x: 1e12 + 3.0 * x[0] + (0.1 + 0.2) * x[1] - 0.3 * x[1] + x[2:].sum(),
+        gradient,
+        np.zeros(n),
+        rng=0,
+    )
+    assert report.outcome is outcome, report
+
+
 def test_an_f_that_is_not_analytic_is_not_believed():
     """|z| of a complex z is real: its imaginary part says 0, which the real differences contradict."""
     report = check_gradient(
