@@ -27,8 +27,8 @@ Pull = Callable[[Vector], None]
 
 
 def _erf(u: Vector) -> Vector:
-    # SciPy knows it in double precision only.
-    return special.erf(u.astype(complex if np.iscomplexobj(u) else float))
+    # SciPy does not know it in extended precision.
+    return special.erf(u.astype(complex if np.iscomplexobj(u) else float)).astype(u.dtype)
 
 
 # Name: (function, derivative); analytic on the real line and near it, and finite far out where that is possible.
@@ -123,6 +123,7 @@ class Entries(Node):
 
     def forward(self, x, gradients, without):
         weights = self.factor * (1.0 if self.seed is None else constants(self.seed, (self.length,)))
+        weights = np.asarray(weights, x[self.key].real.dtype)
 
         def pull(cotangent):
             gradients[self.key] += (weights * cotangent).reshape(gradients[self.key].shape)
@@ -148,6 +149,7 @@ class Linear(Node):
     def forward(self, x, gradients, without):
         value, below = self.inner.forward(x, gradients, without)
         matrix = constants(self.seed, (self.length, self.inner.length)) / math.sqrt(self.inner.length)
+        matrix = matrix.astype(value.real.dtype)
         return matrix @ value, lambda cotangent: below(matrix.T @ cotangent)
 
 
@@ -233,7 +235,7 @@ class Reduced(Node):
             value = top + np.log(np.exp(u - top).sum(keepdims=True))
             return value, lambda cotangent: below(cotangent * np.exp(u - value))
         weights = constants(u.size, u.shape) if self.name == "dot" else np.ones(u.shape)
-        weights = weights / (u.size if self.name == "mean" else 1)
+        weights = (weights / (u.size if self.name == "mean" else 1)).astype(u.real.dtype)
         return (weights * u).sum(keepdims=True), lambda cotangent: below(cotangent * weights)
 
 
