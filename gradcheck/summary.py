@@ -137,7 +137,8 @@ def summaries(
                 int((mine & evidence.judgement.inconclusive).sum()),
                 float(distance.max(initial=0.0)) if known.any() else float("nan"),
                 float(evidence.estimate.error[known].max(initial=0.0)) if known.any() else float("nan"),
-                max(together.detectable, tolerance.rtol)
+                # Entries that were found to be within the tolerance are left out of the directions after that.
+                _worst([together.detectable, tolerance.rtol, *_certainly_seen(evidence)[smooth]])
                 if together is not None and tested
                 else _worst(_certainly_seen(evidence)[smooth]),
             )

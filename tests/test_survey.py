@@ -349,6 +349,27 @@ def test_what_the_complex_step_saw_along_a_direction_does_not_pass_because_noise
     assert [m.name for m in check_gradient(f, wrong, x, method="complex").wrong] == ["x[12]"]
 
 
+def test_what_is_stated_holds_for_entries_that_the_search_excused():
+    """The directions without it would have shown 3.4e-3; it would have passed with nearly 5e-3.
+
+    In float32, with an entry that is off by three times rtol: the search accuses it, and the sweep does not.
+    """
+    generator = np.random.default_rng(0)
+    weights = generator.choice([-1.0, 1.0], 200) * generator.uniform(0.5, 2.0, 200)
+    x = generator.uniform(-1.0, 1.0, 200).astype(np.float32).astype(float)
+    single = weights.astype(np.float32)
+    given = weights.copy()
+    given[7] *= 1.003
+
+    report = check_gradient(lambda x: float(np.sum(single * x.astype(np.float32))), given, x, rng=0)
+
+    assert report.outcome is Outcome.PASS
+    entry = report.evidence.entries
+    assert entry.coordinates.tolist() == [7]
+    (seen,) = (entry.judgement.allowed + 3.0 * entry.estimate.error) / entry.judgement.scale
+    assert report.detectable == report.arrays[0].detectable == pytest.approx(seen)
+
+
 @pytest.mark.parametrize(("off", "outcome"), [(0.0, Outcome.PASS), (1e-3, Outcome.INCONCLUSIVE)])
 def test_without_a_budget_for_a_search_only_what_the_tolerance_explains_is_certified(
     monkeypatch, off, outcome
