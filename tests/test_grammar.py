@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from grammar import BINARY, REDUCTIONS, UNARY, Binary, Entries, Linear, Node, Reduced, Unary
+from grammar import BINARY, REDUCTIONS, UNARY, Binary, Entries, Function, Linear, Node, Reduced, Unary
 
 X = Entries("x", 3, 1.0, None)
 NODES: dict[str, Node] = {
@@ -24,3 +24,11 @@ def test_values_follow_the_dtype_of_x(name, dtype):
     x = np.array([0.25, -0.5, 1.5], dtype)
     value, _ = NODES[name].forward({"x": x}, None, None)
     assert value.dtype == dtype
+
+
+@pytest.mark.parametrize("x", [[1e7, 1e7], [1e7, -1e7], [1.0, 1.0, 1e7, 1.0, 1.0, 1e7]])
+def test_a_sine_that_runs_through_many_periods_is_wild_whatever_cancels(x):
+    """Where two large entries move against each other their norm does not change: one direction said calm."""
+    function = Function(Unary("sin", Reduced("norm", Entries("x", len(x), 1.0, None))))
+    assert not function.calm(np.array(x))
+    assert function.calm(1e-6 * np.array(x))
