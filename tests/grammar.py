@@ -9,6 +9,7 @@ the values but no derivative formula.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -90,18 +91,17 @@ def constants(seed: int, shape: tuple[int, ...]) -> Vector:
     return rng.integers(1, 10, shape) / 2 * rng.choice([-1.0, 1.0], shape)
 
 
-class Node:
+class Node(ABC):
     """One node: `forward(x, without)` gives the value and what pulls a cotangent back into `gradients`."""
 
     length: int
     children: tuple[Node, ...] = ()
 
+    @abstractmethod
     def forward(
         self, x: dict[str, Vector], gradients: dict[str, Vector] | None, without: Node | None
     ) -> tuple[Vector, Pull]:
         """The values, and how to pull their derivatives back; every kind of node has its own."""
-        # A node that forgets to define it is a mistake of this file: it fails at the first value, and not silently.
-        raise NotImplementedError
 
     def walk(self) -> Iterator[Node]:
         """This node and all below it."""
