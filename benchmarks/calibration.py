@@ -130,7 +130,7 @@ def reports_against_errors(kind: str, count: int, n: int, seed: int) -> list[Sha
 def luck_against_errors(n: int, noise: float, count: int, seed: int) -> Share:
     """Check gradients of a noisy f, each with one entry wrong by 1e-6 to 1e-4: how many the short way passes.
 
-    One that passes in 2n + 2 evaluations, with a mistake above `detectable`, is missed by luck.
+    One that passes in 2n + 1 evaluations, with a mistake above `detectable`, is missed by luck.
     """
     missed = 0
     for k in range(count):
@@ -143,7 +143,7 @@ def luck_against_errors(n: int, noise: float, count: int, seed: int) -> Share:
         f = noisy(noise)(lambda x: float(np.sum(np.exp(x))))
         report = gradcheck.check_gradient(f, gradient, x, rng=k)
         missed += (
-            report.outcome is gradcheck.Outcome.PASS and report.nfev == 2 * n + 2 and size > report.detectable
+            report.outcome is gradcheck.Outcome.PASS and report.nfev == 2 * n + 1 and size > report.detectable
         )
     return Share(f"{n} {'entry' if n == 1 else 'entries'}, noise {noise:.0e}", LUCK, missed, count)
 

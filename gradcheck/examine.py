@@ -15,7 +15,7 @@ from gradcheck.estimate import first_step
 from gradcheck.evaluation import NotScalarError, Objective, Rays
 from gradcheck.noise import FIRST_SPACING, WIDEST, Noise, measure_noise
 from gradcheck.parameters import Flat
-from gradcheck.preflight import Finding, Inspection, gradient_at, inspect, inspect_noise
+from gradcheck.preflight import Finding, Inspection, gradient_at, inspect, inspect_again, inspect_noise
 from gradcheck.progress import Progress
 from gradcheck.survey import FEW, LOOKS, Survey, survey, survey_together
 from gradcheck.sweep import NO_DOUBTS, Doubts, Evidence, Index, Setting, look_nearer, noise_share, sweep
@@ -98,7 +98,8 @@ def examine(objective: Objective, question: Question, bar: Progress) -> Known:
 
 def _examine(known: Known, objective: Objective, question: Question, bar: Progress) -> None:
     x, room = question.x, question.room
-    known.inspection = inspect(objective, question.grad, x, question.args)
+    quickly = question.method == "auto" and x.size <= SWEEP_UP_TO
+    known.inspection = inspect(objective, question.grad, x, question.args, repeat=not quickly)
     known.findings += known.inspection.findings
     if room is not None and not (room[0] + room[1] > 0).any():
         text = "nothing was checked: every coordinate is fixed by its bounds"
@@ -106,7 +107,7 @@ def _examine(known: Known, objective: Objective, question: Question, bar: Progre
     if known.final:
         return
     doubts = NO_DOUBTS
-    if question.method == "auto" and x.size <= SWEEP_UP_TO:
+    if quickly:
         bar.plan(2 * x.size)
         agreed = agreement(
             objective, known.inspection, x, question.tolerances, few=TOGETHER_FROM, room=room, rng=question.rng
@@ -115,6 +116,10 @@ def _examine(known: Known, objective: Objective, question: Question, bar: Progre
             known.setting, known.evidence = agreed.setting, agreed.evidence
             return
         doubts = agreed.doubts
+    if not known.inspection.repeated:
+        known.findings += inspect_again(objective, known.inspection, x)
+        if known.final:
+            return
     known.setting, more = prepare(
         objective, known.inspection, x, question.tolerances, question.rng, room, question.subgradient
     )

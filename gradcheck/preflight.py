@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,16 @@ from gradcheck.noise import Noise
 from gradcheck.parameters import Flat, Parameters
 from gradcheck.verdict import Outcome
 
-__all__ = ["Finding", "Inspection", "changed", "gradient_at", "inspect", "inspect_noise", "is_pair"]
+__all__ = [
+    "Finding",
+    "Inspection",
+    "changed",
+    "gradient_at",
+    "inspect",
+    "inspect_again",
+    "inspect_noise",
+    "is_pair",
+]
 
 # Two calls of f may differ by what a parallel sum reorders; more than this is randomness.
 REPEATABLE = 1e-9
@@ -39,6 +48,7 @@ class Inspection:
 
     f_x : f(x). analytic : the gradient under test, flat; None where there is none to judge.
     computes_in : the name of the dtype of value and gradient, the coarser of the two. ngev : calls of grad.
+    repeated : whether f was called a second time at x.
     """
 
     f_x: Any
@@ -46,16 +56,22 @@ class Inspection:
     findings: tuple[Finding, ...]
     computes_in: str
     ngev: int
+    repeated: bool = True
 
 
-def inspect(objective: Objective, grad: Any, x: Flat, args: Sequence[Any] = ()) -> Inspection:
+def inspect(
+    objective: Objective, grad: Any, x: Flat, args: Sequence[Any] = (), *, repeat: bool = True
+) -> Inspection:
     """Call f twice and grad twice at x, and look at what they return and at what they did to x.
 
     grad : a callable, a tree already computed, or True where f returns (value, gradient).
+    repeat : False leaves the second call of f to `inspect_again`, save where f returns its gradient, or where the
+        first calls found something that a random f would explain.
     Exceptions that f or grad raise at x propagate, with a note that says where.
     """
     findings: list[Finding] = []
-    f_x, returned = _inspect_f(objective, x, findings)
+    repeat = repeat or grad is True
+    f_x, returned = _inspect_f(objective, x, findings, calls=2 if repeat else 1)
     if any(finding.final for finding in findings):
         return Inspection(f_x, None, tuple(findings), "float64", 0)
     parameters, ngev = objective.parameters, 0
@@ -67,47 +83,75 @@ def inspect(objective: Objective, grad: Any, x: Flat, args: Sequence[Any] = ()) 
     else:
         trees = [grad]
     analytic, dtype = _inspect_gradient(parameters, trees, findings)
-    return Inspection(f_x, analytic, tuple(findings), dtype, ngev)
+    found = Inspection(f_x, analytic, tuple(findings), dtype, ngev, repeat)
+    if repeat or not any(finding.outcome for finding in findings):
+        return found
+    again = inspect_again(objective, found, x)
+    if any(finding.final for finding in again):
+        return Inspection(f_x, None, again, "float64", ngev)
+    return replace(found, findings=(*again, *findings), repeated=True)
 
 
-def _inspect_f(objective: Objective, x: Flat, findings: list[Finding]) -> tuple[Any, list[Any]]:
+def inspect_again(objective: Objective, inspection: Inspection, x: Flat) -> tuple[Finding, ...]:
+    """What a second call of f at x adds, where `inspect` left it out."""
+    findings = list(inspection.findings)
+    value = _call_f(objective, x, findings)[0]
+    if not any(finding.final for finding in findings):
+        _compare(inspection.f_x, value, findings)
+    return tuple(findings[len(inspection.findings) :])
+
+
+def _inspect_f(objective: Objective, x: Flat, findings: list[Finding], calls: int) -> tuple[Any, list[Any]]:
     values, gradients, kept, given = [], [], [], []
-    for _ in range(2):
-        mine = x.copy()
-        tree = objective.parameters.unflatten(mine)
-        try:
-            value, gradient = objective.at(tree)
-        except NotScalarError as error:
-            findings.append(Finding(str(error), Outcome.INCONCLUSIVE, final=True))
+    for _ in range(calls):
+        value, gradient, tree = _call_f(objective, x, findings)
+        if any(finding.final for finding in findings):
             return np.nan, []
-        except Exception as error:
-            error.add_note("gradcheck: raised by f at x")
-            raise
         values.append(value)
         # As it was then: an f that reuses its buffer writes into it at the next call.
         kept.append(copy.deepcopy(gradient))
         gradients.append(gradient)
         given.append(tree)
-        moved = changed(objective.parameters, tree, x)
-        if moved and not findings:
-            findings.append(Finding(f"f changes x: {moved}", Outcome.INCONCLUSIVE))
-    first, second = values
+    first = values[0]
     if not np.isfinite(first):
         findings.append(
             Finding(
                 f"f(x) is {first}: there is no derivative to compare with", Outcome.INCONCLUSIVE, final=True
             )
         )
-    elif first != second:
-        apart = abs(first - second)
-        text = f"f differs between two calls at the same x: {first:.17g} and {second:.17g}"
-        if not apart <= REPEATABLE * max(abs(first), abs(second)):
-            findings.append(Finding(text + "; fix its random seed", Outcome.INCONCLUSIVE, final=True))
-        else:
-            findings.append(Finding(text))
+    else:
+        _compare(first, values[-1], findings)
     if gradients[0] is not None:
         _note_sharing(objective.parameters, gradients, given[0], "f", findings)
     return first, kept
+
+
+def _call_f(objective: Objective, x: Flat, findings: list[Finding]) -> tuple[Any, Any, Any]:
+    """One call of f at x: value, gradient or None, and the tree that f was given."""
+    tree = objective.parameters.unflatten(x.copy())
+    try:
+        value, gradient = objective.at(tree)
+    except NotScalarError as error:
+        findings.append(Finding(str(error), Outcome.INCONCLUSIVE, final=True))
+        return np.nan, None, tree
+    except Exception as error:
+        error.add_note("gradcheck: raised by f at x")
+        raise
+    moved = changed(objective.parameters, tree, x)
+    if moved and not findings:
+        findings.append(Finding(f"f changes x: {moved}", Outcome.INCONCLUSIVE))
+    return value, gradient, tree
+
+
+def _compare(first: Any, second: Any, findings: list[Finding]) -> None:
+    """Two values of f at x should be the same."""
+    if first == second:
+        return
+    text = f"f differs between two calls at the same x: {first:.17g} and {second:.17g}"
+    if not abs(first - second) <= REPEATABLE * max(abs(first), abs(second)):
+        findings.append(Finding(text + "; fix its random seed", Outcome.INCONCLUSIVE, final=True))
+    else:
+        findings.append(Finding(text))
 
 
 def _call_grad(

@@ -54,7 +54,7 @@ def lucky(p: Problem, right: Any) -> bool:
 
     One mistake in a thousand passes so: docs/limits.md, "A few coordinates that agree by luck".
     """
-    return bool(right.nfev == 2 * p.n + 2 and p.category.startswith("noise"))
+    return bool(right.nfev == 2 * p.n + 1 and p.category.startswith("noise"))
 
 
 def hidden(p: Problem, report: Any) -> bool:

@@ -13,7 +13,15 @@ from gradcheck import Outcome, Report, check_gradient
 from gradcheck.evaluation import Objective
 from gradcheck.noise import Noise
 from gradcheck.parameters import Parameters
-from gradcheck.preflight import Finding, Inspection, gradient_at, inspect, inspect_noise, is_pair
+from gradcheck.preflight import (
+    Finding,
+    Inspection,
+    gradient_at,
+    inspect,
+    inspect_again,
+    inspect_noise,
+    is_pair,
+)
 
 X = np.array([1.0, 2.0, 3.0])
 
@@ -369,8 +377,105 @@ def test_a_gradient_that_is_a_pair_is_not_taken_for_value_and_grad():
 
 def test_an_unjudgeable_f_is_not_called_again():
     """After a final finding no further evaluation is spent."""
-    report = check_gradient(lambda x: np.nan, grad, X)
-    assert report.nfev == 2
+    assert check_gradient(lambda x: np.nan, grad, X).nfev == 1
+    assert check_gradient(lambda x: np.nan, grad, X, method="sweep").nfev == 2
+
+
+# The second call of f, which is left out where every entry is borne out without it.
+
+
+def test_f_is_called_once_at_x_where_its_differences_bear_the_gradient_out():
+    """Two values at x are the same, or differences would not agree to seven digits."""
+    seen: list[bytes] = []
+    report = check_gradient(lambda x: seen.append(x.tobytes()) or f(x), grad, X)
+    assert report.outcome is Outcome.PASS
+    assert seen.count(X.tobytes()) == 1
+    seen.clear()
+    report = check_gradient(lambda x: seen.append(x.tobytes()) or f(x), lambda x: 1.01 * grad(x), X)
+    assert report.outcome is Outcome.FAIL
+    assert seen.count(X.tobytes()) == 2
+
+
+@pytest.mark.parametrize("size", [1e-3, 1e-7, 1.0])
+def test_a_random_f_is_found_out_after_a_few_evaluations(size):
+    """One at x, two beside it, and the second one at x."""
+    rng = np.random.default_rng(0)
+    report = check_gradient(lambda x: f(x) * (1 + size * rng.normal()), grad, X)
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert report.reason.startswith("f differs between two calls at the same x")
+    assert report.nfev == 4
+
+
+def once(f: Callable[..., Any], grad: Any) -> tuple[Inspection, int, tuple[Finding, ...]]:
+    """What one call of f shows, how many there were, and what another one adds."""
+    parameters, flat = Parameters.of(X)
+    objective = Objective(f, parameters, has_gradient=grad is True)
+    found = inspect(objective, grad, flat, repeat=False)
+    calls = objective.nfev
+    return found, calls, () if found.repeated else inspect_again(objective, found, flat)
+
+
+def test_the_second_call_of_f_adds_what_it_shows_and_nothing_twice():
+    """Nothing of a clean f; a note of one that differs a little, and the end of one that differs."""
+    found, calls, more = once(f, grad)
+    assert (found.findings, found.repeated, calls, more) == ((), False, 1, ())
+    twice = inspected(f, grad)
+    assert (found.f_x, found.computes_in, found.ngev) == (twice.f_x, twice.computes_in, twice.ngev)
+    assert found.analytic is not None
+    assert twice.analytic is not None
+    assert found.analytic.tolist() == twice.analytic.tolist()
+    for apart, final in ((1e-12, False), (1e-3, True)):
+        values = iter([14.0, 14.0 + apart])
+        found, calls, (finding,) = once(lambda x, values=values: next(values), grad)
+        assert (found.findings, calls) == ((), 1)
+        assert finding.text.startswith("f differs between two calls at the same x: 14 and 14.0")
+        assert finding.final is final
+    outcomes = iter([14.0, np.nan, 14.0, X])
+    assert [finding.text[:38] for finding in once(lambda x: next(outcomes), grad)[2]] == [
+        "f differs between two calls at the sam"
+    ]
+    assert [finding.text[:20] for finding in once(lambda x: next(outcomes), grad)[2]] == [
+        "f must return one re"
+    ]
+
+
+def test_f_is_called_again_at_once_where_its_randomness_would_explain_what_was_found():
+    """Its value beside a gradient is another one each time: not two functions, but a random one."""
+    rng = np.random.default_rng(0)
+
+    def random(x: np.ndarray) -> float:
+        return f(x) + rng.normal()
+
+    found, calls, _ = once(random, lambda x: (random(x), grad(x)))
+    assert (calls, found.repeated, found.analytic) == (2, True, None)
+    (finding,) = found.findings
+    assert finding.text.startswith("f differs between two calls")
+    assert found.ngev == 2
+    # Where it is the same again, what was found stays.
+    found, calls, _ = once(f, lambda x: (f(x) + 0.5, grad(x)))
+    assert (calls, found.repeated) == (2, True)
+    assert "two different functions" in found.findings[0].text
+    assert found.analytic is not None
+
+
+def test_an_f_that_returns_its_gradient_is_called_twice():
+    """Two gradients are what shows a buffer that is shared."""
+    found, calls, _ = once(lambda x: (f(x), grad(x)), True)
+    assert (calls, found.repeated, found.findings) == (2, True, ())
+
+
+def test_an_f_that_changes_x_is_said_to_do_so_once():
+    """At its first call, and the second one is made at once."""
+
+    def changing(x: np.ndarray) -> float:
+        value = f(x)
+        x += 1.0
+        return value
+
+    found, calls, _ = once(changing, grad)
+    assert (calls, found.repeated) == (2, True)
+    (finding,) = found.findings
+    assert finding.text == "f changes x: x[0] was 1 before the call and is 2 after it"
 
 
 # The inspection itself: everything it found, word for word.

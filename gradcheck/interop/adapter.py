@@ -12,6 +12,7 @@ import numpy as np
 from gradcheck.checks import check_gradient
 from gradcheck.errors import GradientCheckInterrupted
 from gradcheck.parameters import Parameters
+from gradcheck.preflight import changed
 from gradcheck.products import check_vjp
 from gradcheck.report import Report
 
@@ -42,8 +43,12 @@ def judge(f: Callable[[Any], Any], pullback: Pullback, x: Any, call: str, option
     call : the adapter's call, to be shown in the report. options : keyword arguments of the check.
     """
     parameters, flat = Parameters.of(x)
-    made = [f(parameters.unflatten(flat.copy()))]
+    given = parameters.unflatten(flat.copy())
+    made = [f(given)]
     outputs = np.asarray(made[0])
+    if changed(parameters, given, flat):
+        # The check has to see it, in a call of its own.
+        made.clear()
 
     def value(x: Any) -> Any:
         # The first call of the check was made already, above.
