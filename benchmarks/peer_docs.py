@@ -188,8 +188,9 @@ def cost_table(record: dict[str, Any]) -> str:
         return f"{TORCH} was not asked."
     accepted = {r.problem for r in said if r.tool == TORCH and r.verdict == ACCEPTED}
     parts = [
-        f"{OURS} against {TORCH}, which takes 2n + 2, on the right gradients of the corpus where both answered: the "
-        "median of the ratio of their evaluations, and the problems where no more were needed.",
+        f"{OURS} against {TORCH}, which takes 2n + 2 where it accepts and one less elsewhere, on the right gradients "
+        "of the corpus where both answered: the median of the ratio of their evaluations, and the problems where no "
+        "more were needed.",
         _costs([r for r in said if r.problem in accepted], "right gradients that torch accepts"),
         _costs(said, "all right gradients, those that torch rejects too"),
     ]

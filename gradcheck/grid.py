@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["distinct", "granularity", "significant_bits"]
+__all__ = ["SINGLE", "decimal_step", "distinct", "granularity", "lies_on", "significant_bits"]
 
 Values = NDArray[np.floating[Any]]
 
@@ -15,6 +15,8 @@ Values = NDArray[np.floating[Any]]
 TENS = np.array([float(10**k) for k in range(23)])
 # Digits of a decimal: fifteen fit any double.
 DIGITS = 12
+# The bits of a float32. A number of no more bits, or of fewer digits than the next, is round by chance (127.125, 0.3).
+SINGLE, CHANCE = 24, 5
 
 
 def granularity(values: Values) -> tuple[Values, NDArray[np.object_]]:
@@ -44,6 +46,24 @@ def granularity(values: Values) -> tuple[Values, NDArray[np.object_]]:
         quantum[decimal] = 1.0 / TENS[places[decimal]]
         names[decimal] = "decimal"
     return quantum, names
+
+
+def decimal_step(value: float) -> float:
+    """The unit of the last decimal of one number; 0 where it has as many as a double, or as few as by chance."""
+    one = np.array([[value]])
+    if not np.isfinite(value) or significant_bits(one)[0] <= SINGLE:
+        return 0.0
+    places = int(_decimal_places(one, np.abs(one[0]))[0])
+    if places < 0 or abs(value) * TENS[places] < 10.0 ** (CHANCE - 1):
+        return 0.0
+    return float(1.0 / TENS[places])
+
+
+def lies_on(value: float, step: float) -> bool:
+    """Whether one number is a decimal of this step, 10^-k; what is not finite is on every grid."""
+    tens = TENS[round(-np.log10(step))]
+    with np.errstate(over="ignore", invalid="ignore"):
+        return not np.isfinite(value) or bool(np.rint(value * tens) / tens == value)
 
 
 def distinct(values: Values) -> NDArray[np.intp]:
