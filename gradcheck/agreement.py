@@ -49,8 +49,8 @@ FINE, COARSE = 0.1, 1.0 / 3.0
 # With fewer entries luck makes a bar so wide that a sweep may call a tenth of what it hides wrong: such a bar stays
 # within so many times rtol.
 SEVERAL, TOLERATED = 6, 1.5
-# Noise of a larger part than this of what f changes over the scale of x is more than that of float64; directions then
-# need so many times the evaluations.
+# Where the noise is a larger part than this of what f changes over the scale of x, f has not the digits of float64:
+# directions then need more evaluations, and are cheaper from so many times as many entries on.
 CLEAN, DEARER = 1e-12, 1.5
 # f(x) with more bits than a number that is round by chance (25, 0.375), and no more than float32 has: computed in it.
 CHANCE = 12

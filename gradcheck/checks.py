@@ -61,8 +61,9 @@ def check_gradient(
         what they prove, and locates what is wrong; "complex" judges every coordinate by the complex step, where a
         real difference along a random direction agrees with it. "auto" takes directions for more than 100
         parameters. For fewer it takes what is cheapest first and goes on where that does not settle it: two
-        evaluations for each of up to 7, some directions from 8 on; the complex step where f allows it, with real
-        differences for all that it convicts or leaves open; else "sweep".
+        evaluations for each of up to 7, or of up to 100 where the digits of f(x) show that f is rounded; some
+        directions from 8 on; the complex step where f allows it, with real differences for all that it convicts or
+        leaves open; else "sweep".
     max_nfev : budget of evaluations of f; what it does not reach is reported as not checked.
     bounds : as scipy.optimize takes them; f is not called outside.
     subgradient : at a kink, accept any value between the one-sided slopes.
@@ -77,7 +78,8 @@ def check_gradient(
         None is 1, or what an enclosing `joblib.parallel_config` says. The report is the same for any number.
     progress : show a bar of the evaluations made and still planned.
 
-    f(x) itself is evaluated twice, to see whether f repeats itself, and never again.
+    f(x) itself is evaluated twice, to see whether f repeats itself, and never again; once where two evaluations an
+    entry bear the gradient out, for then it does.
     Returns a Report. Exceptions that f or grad raise at x itself propagate with a note; at a point that the
     check chose they mean that the point is off f's domain. A KeyboardInterrupt becomes GradientCheckInterrupted, whose
     `report` holds what was known.
