@@ -578,12 +578,82 @@ def test_steps_lie_between_little_noise_and_as_much_noise_as_truncation(share: f
     assert factor[0] != factor[1]
 
 
-def share_of(level: float, f_x: float = 1.0, n: int = 2, g: float = 1.0, **tolerance: float) -> Any:
+def share_of(
+    level: float, f_x: float = 1.0, n: int = 2, g: float = 1.0, few: int = 100, **tolerance: float
+) -> Any:
     """What is claimed of an f with n slopes g and this noise, at ones."""
     parameters, flat = Parameters.of(np.ones(n))
     accepted = Tolerance(**{"rtol": 1e-6, "atol": 0.0, "resolution": 1e-3} | tolerance)
     setting = Setting(Objective(f, parameters), flat, f_x, level, 1e-16, np.ones(n), accepted)
-    return agreement._claim(setting, np.full(n, g), 100, 0)
+    return agreement._claim(setting, np.full(n, g), few, 0)
+
+
+def test_the_bar_that_is_expected_is_that_of_noise_or_luck_and_of_bends():
+    """Of eight entries luck makes 0.3 * 1000^(1/8) = 0.711 of the noise, of three 3, of one 300 or half of the step."""
+    share, steps = np.full(8, 1e-9), np.full(8, 1e-3)
+    assert agreement._expected(share, steps) == pytest.approx(np.full(8, 1.47e-6 + 1e-6 / 6), rel=1e-12)
+    assert agreement._expected(share[:3], steps[:3]) == pytest.approx(np.full(3, 3e-6 + 1e-6 / 6), rel=1e-12)
+    assert agreement._expected(share[:1], steps[:1]) == pytest.approx([3e-4 + 1e-6 / 6], rel=1e-12)
+    assert agreement._expected(share[:1], steps[:1] / 2) == pytest.approx([2.5e-4 + 0.25e-6 / 6], rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("n", "noise", "cheaper"),
+    [
+        # Clean: from eight on. Coarser: from twelve on, until 2 (noise)^0.8 is 3 % of rtol, at 1.65e-10.
+        (7, 1e-14, False),
+        (8, 1e-14, True),
+        (8, 0.9e-12, True),
+        (8, 1.1e-12, False),
+        (11, 1.1e-12, False),
+        (12, 1.1e-12, True),
+        (12, 1.6e-10, True),
+        (12, 1.7e-10, False),
+    ],
+)
+def test_directions_come_first_where_they_are_cheaper(n: int, noise: float, cheaper: bool):
+    """Then nothing is claimed."""
+    assert (share_of(noise, n=n, few=8) is None) is cheaper
+
+
+def doubted(apart: float, bend: float = 0.0, level: float = 0.0, largest: float = 1.0, g: float = 2.0) -> Any:
+    """What is said of one entry g, of size 2, that is so far off, for a step of 0.1 and rtol 1e-2."""
+    claim: Any = SimpleNamespace(
+        setting=SimpleNamespace(level=level, tolerance=SimpleNamespace(rtol=1e-2)),
+        steps=np.array([0.1]), analytic=np.array([g]), size=np.array([2.0]), largest=np.array([largest]),
+    )  # fmt: skip
+    return agreement._doubts(claim, np.array([0]), np.array([[g], [g + bend], [g - apart]]))
+
+
+def test_an_entry_is_near_within_a_tenth_of_rtol_and_twice_what_is_explained():
+    """0.002 of rtol; 2 * 1.47 * 0.01 / 0.1 of rounding; 2 * 0.3^2 / 2 / 6 of bends."""
+    assert doubted(0.0019) is None
+    assert doubted(0.0021) is not None
+    assert doubted(0.294 + 0.0019, level=0.01) is None
+    assert doubted(0.294 + 0.0021, level=0.01) is not None
+    assert doubted(0.015 + 0.0019, bend=0.3) is None
+    assert doubted(0.015 + 0.0021, bend=0.3) is not None
+
+
+def test_what_is_explained_has_to_be_within_the_bar():
+    """0.147 of rounding, or 0.0075 of bends: whatever the entry is off by."""
+    assert doubted(0.0, level=0.01, largest=0.148) is None
+    assert doubted(0.0, level=0.01, largest=0.146) is not None
+    assert doubted(0.0, bend=0.3, largest=0.0076) is None
+    assert doubted(0.0, bend=0.3, largest=0.0074) is not None
+
+
+def test_an_entry_is_doubted_beyond_rtol_of_itself():
+    """0.02 of an entry of 2, 0.04 of one of 4, and what is explained twice over; less is near to neither."""
+    assert doubted(0.0199).coordinates.tolist() == []
+    assert doubted(0.0201).coordinates.tolist() == [0]
+    assert doubted(0.0399, g=4.0).coordinates.tolist() == []
+    assert doubted(0.0401, g=4.0).coordinates.tolist() == [0]
+    assert doubted(0.294 + 0.0199, level=0.01).coordinates.tolist() == []
+    found = doubted(0.294 + 0.0201, level=0.01)
+    assert (found.coordinates.tolist(), found.steps.tolist()) == ([0], [0.1])
+    assert found.apart == pytest.approx([0.3141])
+    assert doubted(np.nan).coordinates.tolist() == []
 
 
 def test_steps_are_those_of_a_fine_bar_or_where_noise_leaves_none_of_the_least_one():
