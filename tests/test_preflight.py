@@ -443,14 +443,22 @@ def test_f_is_called_again_at_once_where_its_randomness_would_explain_what_was_f
     """Its value beside a gradient is another one each time: not two functions, but a random one."""
     rng = np.random.default_rng(0)
 
+    values: list[float] = []
+
     def random(x: np.ndarray) -> float:
-        return f(x) + rng.normal()
+        values.append(f(x) + rng.normal())
+        return values[-1]
 
     found, calls, _ = once(random, lambda x: (random(x), grad(x)))
-    assert (calls, found.repeated, found.analytic) == (2, True, None)
     (finding,) = found.findings
     assert finding.text.startswith("f differs between two calls")
-    assert found.ngev == 2
+    # f at first, at both calls of grad, and once more.
+    assert (calls, len(values)) == (2, 4)
+    assert found == Inspection(values[0], None, (finding,), "float64", 2)
+    # A note of its last digits stands beside what was found.
+    last = iter([14.0, 14.0 + 1e-12])
+    found, _, _ = once(lambda x: next(last), lambda x: (14.5, grad(x)))
+    assert [finding.text[:11] for finding in found.findings] == ["f differs b", "f(x) is 14 "]
     # Where it is the same again, what was found stays.
     found, calls, _ = once(f, lambda x: (f(x) + 0.5, grad(x)))
     assert (calls, found.repeated) == (2, True)
