@@ -85,10 +85,10 @@ def agreement(
         must see; where it does not they are cheaper.
 
     Each entry lies within a tenth of rtol, and what rounding and bends explain, of its difference, and the bar is
-    within rtol of the entry or of its array's root mean square, or as fine as the digits of f let it be: so it hardly
-    hides what the stencils of a sweep, which see more, would call wrong. Of the noise of f it holds the smaller of two
-    bounds: the difference of the slopes on both sides contains it; and n differences within d of a right claim show
-    that it is below d LUCK^(-1/n).
+    within what a PASS allows, or for fewer than SEVERAL entries within about rtol: so it hardly hides what the stencils
+    of a sweep, which see more, would call wrong. Of the noise of f it holds the smaller of two bounds: the difference
+    of the slopes on both sides contains it; and n differences within d of a right claim show that it is below
+    d LUCK^(-1/n).
     """
     if inspection.analytic is None:
         return Agreement()
