@@ -266,6 +266,7 @@ def _doubts(claim: _Claim, rows: Index, slopes: Flat) -> Doubts | None:
     setting, steps, analytic = claim.setting, claim.steps[rows], np.abs(claim.analytic[rows])
     apart = np.abs(claim.analytic[rows] - central)
     bend = np.abs(right - left)
+    # What f bends over the scale of x is not counted: it would excuse what is left of an entry near 0.
     explained = WEIGHT * setting.level / steps + bend * (bend / claim.size[rows]) / 6.0
     off = apart - EXPLAINED * explained
     near = (off <= NEAR * setting.tolerance.rtol * analytic) & (explained <= claim.largest[rows])
@@ -276,11 +277,11 @@ def _doubts(claim: _Claim, rows: Index, slopes: Flat) -> Doubts | None:
 
 
 def _level(setting: Setting, values: Flat) -> float:
-    """The noise of one value of f where it is no more than the rounding to the grid on which the values lie."""
+    """The noise of one value of f where it is no more than the rounding that was taken, or seen in the values."""
     every = np.append(values, setting.f_x)
     largest = float(np.max(np.abs(every)))
     quantum, _ = granularity(every[:, None])
-    return max(ROUNDING * setting.relative_step * largest, OFF * float(quantum[0]))
+    return max(setting.level, ROUNDING * setting.relative_step * largest, OFF * float(quantum[0]))
 
 
 def _truncation(claim: _Claim, rows: Index, bend: Flat) -> Flat:

@@ -387,13 +387,18 @@ def test_the_bar_is_that_of_the_formula(n: int):
 
 
 def test_values_on_a_grid_are_off_by_more_than_half_a_step():
-    """Seven decimals: 0.6e-7; where the values lie on no grid, two units in the last place of the largest."""
-    setting: Any = SimpleNamespace(f_x=-3.1415927, relative_step=2.0**-52)
+    """Seven decimals: 0.6e-7; where the values lie on no grid, two units in the last place of the largest.
+
+    And what was taken for granted, where three values are too few to show it.
+    """
+    setting: Any = SimpleNamespace(f_x=-3.1415927, relative_step=2.0**-52, level=1e-15)
     decimals = np.array([[3.2143157, 3.0415826], [3.5151527, 3.1516172]])
 
     assert agreement._level(setting, decimals) == pytest.approx(0.6e-7, rel=1e-9, abs=0.0)
     setting.f_x = -1000 * np.pi
     assert agreement._level(setting, decimals) == 2 * 2.0**-52 * 1000 * np.pi
+    setting.level = 0.6e-6
+    assert agreement._level(setting, decimals[:, :1]) == 0.6e-6
 
 
 def test_from_a_number_of_entries_on_directions_are_cheaper_unless_rounding_hides_what_they_must_see():
