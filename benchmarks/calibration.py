@@ -29,12 +29,13 @@ from benchmarks import corpus, trials
 from benchmarks.corpus.disturbed import noisy
 from benchmarks.trials import Bar
 from benchmarks.verdicts import plain, table
-from gradcheck.agreement import LUCK
-from gradcheck.directions import Gauge, certificate_of
-from gradcheck.evaluation import Objective
-from gradcheck.parameters import Parameters
-from gradcheck.sweep import Setting
-from gradcheck.verdict import Tolerance
+from gradcheck.evidence.certificate import certificate_of
+from gradcheck.evidence.plain_differences import LUCK
+from gradcheck.evidence.residuals import Gauge
+from gradcheck.function.objective import Objective
+from gradcheck.numerics.setting import Setting
+from gradcheck.parameters.tree import Parameters
+from gradcheck.results.verdict import Tolerance
 
 CHANCES = (0.5, 0.1, 0.01, 0.001)
 DIRECTIONS = 4  # as many as a check begins with

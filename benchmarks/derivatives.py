@@ -19,9 +19,10 @@ from scipy.optimize import approx_fprime, rosen, rosen_der
 from scipy.optimize._numdiff import approx_derivative, group_columns
 
 from gradcheck import check_gradient, check_jacobian
-from gradcheck.evaluation import Axes, Objective
-from gradcheck.parameters import Parameters
-from gradcheck.stencils import STENCIL
+from gradcheck.function.lines import Axes
+from gradcheck.function.objective import Objective
+from gradcheck.numerics.stencils import STENCIL
+from gradcheck.parameters.tree import Parameters
 
 SIZE = 100_000
 RUNS = 5

@@ -33,14 +33,14 @@ COPIED = ("gradcheck", "tests", "benchmarks", "reference", "cases", "README.md",
 
 # Each module with the tests that judge it: its own. What only the tests of whole checks would notice survives.
 TESTS = {
-    "stencils": ("stencils",),
-    "verdict": ("verdict",),
-    "locate": ("locate",),
-    "directions": ("directions",),
-    "preflight": ("preflight",),
-    "noise": ("noise", "noise_rules"),
-    "agreement": ("agreement",),
-    "confirm": ("confirm",),
+    "numerics/stencils": ("stencils",),
+    "results/verdict": ("verdict",),
+    "evidence/locate": ("locate",),
+    "evidence/residuals": ("residuals",),
+    "function/contract": ("contract",),
+    "numerics/noise": ("noise", "noise_rules"),
+    "evidence/plain_differences": ("plain_differences",),
+    "evidence/confirm": ("confirm",),
 }
 
 # What mutmut records: the exit status of pytest, numbers of its own, and the signals that end a late one.
@@ -78,7 +78,8 @@ def prepare(tree: Path, module: str) -> list[str]:
             shutil.copy(source, target)
     path = tree / "gradcheck" / f"{module}.py"
     path.write_text(without_property_decorators(path.read_text(encoding="utf-8")), encoding="utf-8")
-    tests = [f"tests/test_{name}.py" for name in TESTS[module] if (tree / f"tests/test_{name}.py").exists()]
+    wing = module.split("/")[0]
+    tests = [f"tests/{wing}/test_{name}.py" for name in TESTS[module]]
     settings = {
         "source_paths": ["gradcheck"],
         "only_mutate": [f"gradcheck/{module}.py"],
@@ -132,7 +133,7 @@ def in_functions(tree: Path, module: str, children: int) -> list[Mutant]:
     for name, code in codes.items():
         status = STATUS.get(code, f"ended with {code}")
         before, after = ("", "") if status == "killed" else shown(tree, name)
-        # gradcheck.verdict.x_judge__mutmut_3, gradcheck.locate.xǁBoxǁhalves__mutmut_1
+        # gradcheck.results.verdict.x_judge__mutmut_3, gradcheck.evidence.locate.xǁBoxǁhalves__mutmut_1
         function = name.split(".")[2].rpartition("__mutmut_")[0].removeprefix("x_").removeprefix("xǁ")
         found.append(Mutant(module, function.replace("ǁ", "."), before, after, status))
     return found

@@ -25,7 +25,7 @@ import gradcheck
 from benchmarks import nets
 from benchmarks.nets import Net, Planted
 from benchmarks.verdicts import table
-from gradcheck.survey import Region
+from gradcheck.results.certificate import Region
 
 SECTIONS = ("right", "one", "ten", "shapes", "scaling")
 SIZES = (10**3, 10**4, 10**5, 10**6, 10**7)

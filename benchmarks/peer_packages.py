@@ -1,7 +1,7 @@
 """Derivatives as they are published: SciPy, scikit-learn, statsmodels, astropy and ASE, each as a function of a vector.
 
 Each problem's gradient is the package's own, at a point drawn from a fixed seed. That it is right is held by
-tests/test_peers.py against `scipy.differentiate`, which takes no part in the comparison.
+tests/corpora/test_peers.py against `scipy.differentiate`, which takes no part in the comparison.
 """
 
 from __future__ import annotations

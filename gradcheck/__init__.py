@@ -5,22 +5,24 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from gradcheck.adjoint import check_adjoint
-    from gradcheck.checks import assert_gradient, check_gradient, derivative, gradient
-    from gradcheck.errors import GradientCheckInterrupted, GradientError
-    from gradcheck.estimate import Estimate
-    from gradcheck.hessian import check_hessian
-    from gradcheck.jacobian import check_jacobian
-    from gradcheck.planting import Planted, Power, power
-    from gradcheck.points import check_points
-    from gradcheck.problem import check_problem
-    from gradcheck.products import check_hvp, check_jvp, check_vjp
-    from gradcheck.report import Mismatch, Report
-    from gradcheck.taylor import TaylorResult, taylor_test
-    from gradcheck.verdict import Outcome
+from gradcheck._version import __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from gradcheck.checks.adjoint import check_adjoint
+    from gradcheck.checks.gradient import assert_gradient, check_gradient, derivative, gradient
+    from gradcheck.checks.hessian import check_hessian
+    from gradcheck.checks.jacobian import check_jacobian
+    from gradcheck.checks.planting import Planted, Power, power
+    from gradcheck.checks.points import check_points
+    from gradcheck.checks.problem import check_problem
+    from gradcheck.checks.products import check_hvp, check_jvp, check_vjp
+    from gradcheck.checks.taylor import TaylorResult, taylor_test
+    from gradcheck.errors import GradientCheckInterrupted, GradientError
+    from gradcheck.report.report import Report
+    from gradcheck.results.estimate import Estimate
+    from gradcheck.results.mismatch import Mismatch
+    from gradcheck.results.outcome import Outcome
+
 
 __all__ = [
     "Estimate",
@@ -52,19 +54,20 @@ __all__ = [
 # Imported at the first use (PEP 562): pytest loads this package for its plugin in every run, the shell for every
 # completion, and neither should wait for NumPy and SciPy.
 _HOMES = {
-    "adjoint": ("check_adjoint",),
-    "checks": ("assert_gradient", "check_gradient", "derivative", "gradient"),
+    "checks.adjoint": ("check_adjoint",),
+    "checks.gradient": ("assert_gradient", "check_gradient", "derivative", "gradient"),
+    "checks.hessian": ("check_hessian",),
+    "checks.jacobian": ("check_jacobian",),
+    "checks.planting": ("Planted", "Power", "power"),
+    "checks.points": ("check_points",),
+    "checks.problem": ("check_problem",),
+    "checks.products": ("check_hvp", "check_jvp", "check_vjp"),
+    "checks.taylor": ("TaylorResult", "taylor_test"),
     "errors": ("GradientCheckInterrupted", "GradientError"),
-    "estimate": ("Estimate",),
-    "hessian": ("check_hessian",),
-    "jacobian": ("check_jacobian",),
-    "planting": ("Planted", "Power", "power"),
-    "points": ("check_points",),
-    "problem": ("check_problem",),
-    "products": ("check_hvp", "check_jvp", "check_vjp"),
-    "report": ("Mismatch", "Report"),
-    "taylor": ("TaylorResult", "taylor_test"),
-    "verdict": ("Outcome",),
+    "report.report": ("Report",),
+    "results.estimate": ("Estimate",),
+    "results.mismatch": ("Mismatch",),
+    "results.outcome": ("Outcome",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

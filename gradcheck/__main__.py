@@ -1,5 +1,5 @@
 """`python -m gradcheck` is the command."""
 
-from gradcheck.cli import main
+from gradcheck.cli.app import main
 
 main(prog_name="gradcheck")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from gradcheck.report import Report
+from typing import Any
 
 __all__ = [
     "CaseError",
@@ -36,7 +33,7 @@ class ReplayError(GradcheckError):
 class GradientError(GradcheckError, AssertionError):
     """A gradient did not pass; `report` holds the evidence, and the message is its text and what follows it."""
 
-    def __init__(self, report: Report, *more: str) -> None:
+    def __init__(self, report: Any, *more: str) -> None:
         super().__init__("\n".join([str(report), *more]))
         self.report = report
 

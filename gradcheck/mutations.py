@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.parameters import Block, Parameters
+from gradcheck.parameters.tree import Block, Parameters
 
 __all__ = [
     "ALL_DIVIDED_BY_LENGTH",

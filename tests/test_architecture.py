@@ -16,90 +16,127 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "gradcheck"
 FILES = sorted(PACKAGE.rglob("*.py"))
-MODULES = {path.stem: path for path in PACKAGE.glob("*.py") if not path.stem.startswith("__")}
 
-# The path of a check, from the arguments to the report. Each module imports only what stands before it. Modules
-# that are not in this list (figures, cases, the command line, ...) are built on top: nothing in it imports them.
-CORE = [
-    "errors", "parameters", "bounds", "mutations", "parallel", "progress", "evaluation", "stencils", "grid",
-    "noise", "search", "estimate", "complex_step", "verdict", "confirm",
-    "preflight", "sweep", "averages", "directions", "witness", "locate", "survey", "agreement", "scope", "rearranged",
-    "wording", "diagnose", "measurements", "recipe", "report", "summary", "options", "examine", "checks",
+# The wings of the package, in the order in which they are built: each imports itself and what stands before it. "" is
+# the roof, `import gradcheck`; it names what it shows and so reads the wings before it.
+WINGS = [
+    "_version", "_typing", "errors",
+    "parameters", "results", "mutations", "function", "numerics", "evidence", "diagnosis", "report", "driver", "checks",
+    "", "textbook", "cases", "html", "replay", "strategies", "interop", "pytest_plugin", "cli", "__main__",
 ]  # fmt: skip
 
-# What a method of Report, or a check of second derivatives too, builds on when it is called, and only then.
-ON_CALL = {("report", "plots"), ("report", "html"), ("report", "replay"), ("checks", "hessian")}
+
+def modules(root: Path) -> dict[str, Path]:
+    """Every module below `root`, the package's folder, by its dotted name; a package by that of its folder."""
+    found = {}
+    for path in sorted(root.rglob("*.py")):
+        parts = path.relative_to(root.parent).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
 
 
-def is_type_checking(node: ast.stmt) -> bool:
-    """Whether this is `if TYPE_CHECKING:`."""
-    return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
-
-
-def imports(nodes: list[ast.stmt], *, inside_functions: bool) -> Iterator[str]:
-    """The names of the modules that these statements import, those for type checkers left out."""
-    for node in nodes:
-        if is_type_checking(node):
-            continue
+def imports(tree: ast.AST) -> Iterator[str]:
+    """The names that a module imports at any depth, for type checkers and inside functions too."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are written out, with the name of the package"
-            yield node.module or ""
-            if node.module == "gradcheck":
-                yield from (f"gradcheck.{alias.name}" for alias in node.names)
-        elif inside_functions or not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            inner = [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)]
-            handlers = [s for child in getattr(node, "handlers", []) for s in child.body]
-            yield from imports(inner + handlers, inside_functions=inside_functions)
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def package_imports(path: Path, *, inside_functions: bool) -> set[str]:
-    """The modules of the package that one of its files imports."""
-    body = ast.parse(path.read_text(encoding="utf-8")).body
-    found = set()
-    for name in imports(body, inside_functions=inside_functions):
-        parts = name.split(".")
-        if parts[0] == "gradcheck" and len(parts) > 1 and parts[1] in MODULES:
-            found.add(parts[1])
-    return found
+def house(root: Path) -> dict[str, set[str]]:
+    """What each module below `root` imports of the others."""
+    known = modules(root)
+    needs: dict[str, set[str]] = {}
+    for module, path in known.items():
+        needs[module] = set()
+        for name in imports(ast.parse(path.read_text(encoding="utf-8"))):
+            # A name of a module, or that of something in it.
+            target = name if name in known else name.rpartition(".")[0]
+            if target in known and target != module:
+                needs[module].add(target)
+    return needs
 
 
-def test_the_reading_of_imports_sees_what_it_should():
-    """Module level, function level, both spellings; not what only type checkers read."""
-    source = (
-        "import gradcheck.a\nfrom gradcheck import b\nfrom gradcheck.c import d\n"
-        "if TYPE_CHECKING:\n    import gradcheck.e\n"
-        "def f():\n    import gradcheck.g\n"
-        "class C:\n    def m(self):\n        import gradcheck.h\n"
-        "try:\n    import gradcheck.i\nexcept ImportError:\n    import gradcheck.j\n"
-    )
-    top = {"gradcheck", "gradcheck.a", "gradcheck.b", "gradcheck.c", "gradcheck.i", "gradcheck.j"}
-    body = ast.parse(source).body
-    assert set(imports(body, inside_functions=False)) == top
-    assert set(imports(body, inside_functions=True)) == top | {"gradcheck.g", "gradcheck.h"}
+def wing(module: str) -> str:
+    """The part of the package that a module belongs to."""
+    return module.split(".")[1] if "." in module else ""
 
 
-@pytest.mark.parametrize("name", CORE)
-def test_the_core_imports_one_way(name):
-    """A module of the check imports only modules that stand before it in CORE."""
-    above = set(CORE[: CORE.index(name)])
-    imported = package_imports(MODULES[name], inside_functions=False)
-    assert imported <= above, (
-        f"{name} imports {sorted(imported - above)}: move it, or list the new module in CORE"
-    )
-    on_call = package_imports(MODULES[name], inside_functions=True) - imported
-    late = {other for other in on_call if (name, other) not in ON_CALL and other not in above}
-    assert not late, f"{name} imports {sorted(late)} inside a function"
-
-
-def test_no_modules_import_each_other_in_a_circle():
-    """At module level the whole package is a hierarchy."""
-    left = {name: package_imports(path, inside_functions=False) for name, path in MODULES.items()}
+def complaints(needs: dict[str, set[str]], wings: list[str]) -> list[str]:
+    """What is wrong with the house: a module of no wing, an import upward, a circle of modules."""
+    homeless = [f"{module} belongs to no wing" for module in needs if wing(module) not in wings]
+    if homeless:
+        return homeless
+    floor = {name: k for k, name in enumerate(wings)}
+    # The roof shows what stands before it, and nothing of that stands on the roof.
+    upward = [
+        f"{module} imports {other}, which stands above it"
+        for module, others in needs.items()
+        for other in sorted(others)
+        if floor[wing(other)] > floor[wing(module)]
+    ]
+    left = dict(needs)
     while left:
-        free = {name for name, needs in left.items() if not needs & set(left)}
-        assert free, f"a circle among {sorted(left)}"
-        left = {name: needs for name, needs in left.items() if name not in free}
+        free = {module for module, others in left.items() if not others & set(left)}
+        if not free:
+            return [*upward, f"a circle among {sorted(left)}"]
+        left = {module: others for module, others in left.items() if module not in free}
+    return upward
+
+
+def test_the_house_stands():
+    """No import upward, no circle, no module without a wing; lazy imports and those of type checkers count."""
+    needs = house(PACKAGE)
+    # TwoLayerNet.numerical_gradient(method="structured") calls what is written for TwoLayerNet, and only then.
+    needs["gradcheck.textbook.networks"].remove("gradcheck.textbook.structured")
+    assert complaints(needs, WINGS) == []
+
+
+@pytest.mark.parametrize(
+    "name", sorted({wing(module) for module in modules(PACKAGE)} - {"textbook", "evidence"})
+)
+def test_a_wing_has_at_most_a_dozen_rooms(name):
+    """So that a reader sees at once what is in it."""
+    assert (
+        len([module for module in modules(PACKAGE) if module.count(".") == 2 and wing(module) == name]) <= 12
+    )
+
+
+PLANTED = {
+    "an import upward": ({"one.a": "", "two.b": "", "one.c": "import pkg.two.b"}, "pkg.one.c imports pkg.two.b"),
+    "a lazy one": ({"two.b": "", "one.c": "def f():\n    from pkg.two import b"}, "pkg.one.c imports pkg.two.b"),
+    "one for type checkers": (
+        {"two.b": "X = 1", "one.c": "if TYPE_CHECKING:\n    from pkg.two.b import X"}, "pkg.one.c imports pkg.two.b"
+    ),
+    "a circle": (
+        {"one.a": "import pkg.one.b", "one.b": "class C:\n    def m(self):\n        import pkg.one.a"},
+        "a circle among ['pkg.one.a', 'pkg.one.b']",
+    ),
+    "a module of no wing": ({"one.a": "", "stray": ""}, "pkg.stray belongs to no wing"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("files", "complaint"), PLANTED.values(), ids=PLANTED)
+def test_the_guard_sees(files, complaint, tmp_path):
+    """Each thing that it is there to see, planted in a house of two wings."""
+    root = tmp_path / "pkg"
+    for name, text in files.items():
+        path = root / (name.replace(".", "/") + ".py")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    said = complaints(house(root), ["", "one", "two"])
+    assert any(text.startswith(complaint) for text in said), said
+
+
+def test_the_guard_accepts_imports_downward(tmp_path):
+    """And has nothing to say of a house that stands."""
+    for name, text in {"one/a": "", "two/b": "from pkg.one import a", "two/c": "import pkg.two.b"}.items():
+        path = tmp_path / "pkg" / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    assert complaints(house(tmp_path / "pkg"), ["", "one", "two"]) == []
 
 
 def test_the_referee_never_imports_the_player():
@@ -107,8 +144,8 @@ def test_the_referee_never_imports_the_player():
     files = sorted((ROOT / "reference").rglob("*.py"))
     assert files
     for path in files:
-        body = ast.parse(path.read_text(encoding="utf-8")).body
-        assert not [n for n in imports(body, inside_functions=True) if n.split(".")[0] == "gradcheck"], path
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        assert not [name for name in imports(tree) if name.split(".")[0] == "gradcheck"], path
 
 
 def test_importing_gradcheck_loads_numpy_and_scipy_alone():

@@ -151,7 +151,7 @@ def test_the_errata_name_rows_that_there_are():
 def test_every_option_of_the_plugin_is_documented():
     """docs/pytest.md names the options, the marker and the ini values that the plugin adds, and no other."""
     words = r"--gradcheck-\w+|mark\.gradcheck|gradcheck_(?:rtol|cases|\w+)(?= =)"
-    plugin = (ROOT / "gradcheck/pytest_plugin.py").read_text(encoding="utf-8")
+    plugin = (ROOT / "gradcheck/pytest_plugin/__init__.py").read_text(encoding="utf-8")
     added = set(re.findall(r'"(--gradcheck-\w+)"', plugin)) | set(re.findall(r'addini\(\s*"(\w+)"', plugin))
     named = set(re.findall(words, (ROOT / "docs/pytest.md").read_text(encoding="utf-8")))
 

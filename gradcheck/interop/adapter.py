@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.checks import check_gradient
+from gradcheck.checks.gradient import check_gradient
+from gradcheck.checks.products import check_vjp
 from gradcheck.errors import GradientCheckInterrupted
-from gradcheck.parameters import Parameters
-from gradcheck.preflight import changed
-from gradcheck.products import check_vjp
-from gradcheck.report import Report
+from gradcheck.function.contract import changed
+from gradcheck.parameters.tree import Parameters
+from gradcheck.report.report import Report
 
 __all__ = ["called", "judge", "noted", "optional"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.interop.adapter import judge, optional
-from gradcheck.report import Report
+from gradcheck.report.report import Report
 
 autograd = optional("autograd")
 

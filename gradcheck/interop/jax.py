@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.checks.products import check_jvp
 from gradcheck.interop.adapter import called, judge, noted, optional
-from gradcheck.products import check_jvp
-from gradcheck.report import Report
+from gradcheck.report.report import Report
 
 jax = optional("jax")
 

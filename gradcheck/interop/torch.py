@@ -8,8 +8,8 @@ from typing import Any
 
 from gradcheck.interop.adapter import judge, noted, optional
 from gradcheck.interop.tensors import Tensor, array_of, cast, joined, like, usable, write_back
-from gradcheck.parameters import Parameters
-from gradcheck.report import Report
+from gradcheck.parameters.tree import Parameters
+from gradcheck.report.report import Report
 
 torch = optional("torch")
 

@@ -1,0 +1,235 @@
+"""What a case file says: quantities, their references with tolerances and reasons, planted mistakes, figures.
+
+from gradcheck.cases.run import Case, Mistake, Quantity, Reference
+
+case = Case(
+    section="3.2",
+    title="The derivative of the sine at 0",
+    quantities=[
+        Quantity(
+            "sin'(0)",
+            lambda: my_derivative(0.0),
+            references=[Reference("analytic", 1.0, rtol=1e-8, reason="h^2 / 6 for h = 1e-4")],
+            mistakes=[Mistake("the sign", lambda: -my_derivative(0.0))],
+        )
+    ],
+)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gradcheck.cases.comparison import KINDS
+from gradcheck.mutations import Mutation, mutate
+
+if TYPE_CHECKING:
+    from gradcheck.textbook.mnist import Dataset
+
+__all__ = ["Case", "Context", "Figure", "Mistake", "Quantity", "Reference"]
+
+NEEDS = ("mnist",)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A value from outside the code under test, and how far from it the measured one may lie.
+
+    name : "published", "analytic", "approx_fprime", ...
+    expected : a number, an array, a numerical derivative with its bar (what `gradcheck.gradient` and
+        `gradcheck.derivative` give), any other object with `.value` and `.error`, or a function that returns one.
+    reason : why this tolerance and not another; required.
+    rtol, atol : |measured - expected| <= atol + rtol |expected|, in each element; both 0: the same bits. Where
+        there is an error: beyond three of it. A numerical derivative whose bar is too wide to decide makes the
+        row INCONCLUSIVE.
+    kind : "close", "at_least" or "at_most".
+    """
+
+    name: str
+    expected: Any
+    _: KW_ONLY
+    reason: str
+    rtol: float = 0.0
+    atol: float = 0.0
+    kind: str = "close"
+
+    def __post_init__(self) -> None:
+        """Refuse a reference that has no reason, or whose tolerance would let anything pass."""
+        _check_name("Reference", self.name)
+        if not isinstance(self.reason, str) or not self.reason.strip():
+            raise ValueError(
+                f"reference {self.name!r}: reason must say why this tolerance is right; it is empty"
+            )
+        for name, value in (("rtol", self.rtol), ("atol", self.atol)):
+            if not (math.isfinite(value) and value >= 0):
+                raise ValueError(f"reference {self.name!r}: {name} must be finite and >= 0, not {value!r}")
+        if self.kind not in KINDS:
+            raise ValueError(f"reference {self.name!r}: kind must be one of {KINDS}, not {self.kind!r}")
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong implementation of a quantity: the case must refuse what `measure` returns."""
+
+    name: str
+    measure: Callable[..., Any]
+
+    def __post_init__(self) -> None:
+        """Refuse a nameless mistake, or one that cannot be called."""
+        _check_name("Mistake", self.name)
+        _check_callable(f"mistake {self.name!r}: measure", self.measure)
+
+    @classmethod
+    def planted(
+        cls, mutation: Mutation, gradient: Callable[..., Any], x: Any, *, name: str | None = None
+    ) -> Mistake:
+        """Plant a mistake of `gradcheck.mutations` into what `gradient` returns.
+
+        gradient : what the quantity measures, an array of x's shape or a tree of its structure.
+        x : where the gradient is taken. name : default the mutation's own.
+        A mutation that changes nothing there is an error of the case, and its row a FAIL.
+        """
+
+        def measure(*state: Any) -> Any:
+            return mutate(lambda _: gradient(*state), mutation)(x)
+
+        return cls(name or mutation.name, measure)
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number or an array which the code under test computes, with its references and planted mistakes.
+
+    What `measure` returns may also be a Report of `check_gradient`: it counts as True where it is a PASS, as False
+    where it is a FAIL, and the row is INCONCLUSIVE where the report is.
+    """
+
+    name: str
+    measure: Callable[..., Any]
+    references: Sequence[Reference]
+    mistakes: Sequence[Mistake] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a quantity that nothing is compared with: it would check nothing and pass."""
+        _check_name("Quantity", self.name)
+        _check_callable(f"quantity {self.name!r}: measure", self.measure)
+        _check_parts(f"quantity {self.name!r}: references", self.references, Reference, at_least=1)
+        _check_parts(f"quantity {self.name!r}: mistakes", self.mistakes, Mistake)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of a case. `draw(figure)` fills a matplotlib Figure; `alt` says in words what it shows."""
+
+    name: str
+    draw: Callable[..., None]
+    alt: str
+
+    def __post_init__(self) -> None:
+        """Refuse a figure without the words that stand in for it."""
+        _check_name("Figure", self.name)
+        _check_callable(f"figure {self.name!r}: draw", self.draw)
+        if not isinstance(self.alt, str) or not self.alt.strip():
+            raise ValueError(
+                f"figure {self.name!r}: alt must say in words what the figure shows; it is empty"
+            )
+
+
+@dataclass(frozen=True)
+class Case:
+    """One fact of a text, and how it is checked.
+
+    section : of the source, e.g. "3.2".
+    title : the fact, in a few words.
+    quantities : what is measured; at least one.
+    prepare : `prepare(context)` is run once. With it, every function of the case takes what it returned
+        (`measure(state)`, `expected(state)`, `draw(figure, state)`); without it, none (`draw(figure)`).
+    needs : data sets that `prepare` asks of the context; "mnist" is the one known.
+    """
+
+    section: str
+    title: str
+    quantities: Sequence[Quantity]
+    _: KW_ONLY
+    prepare: Callable[[Context], Any] | None = None
+    figures: Sequence[Figure] = ()
+    needs: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a case that checks nothing, or has two parts of the same name."""
+        _check_name("Case: title", self.title)
+        _check_parts(f"case {self.title!r}: quantities", self.quantities, Quantity, at_least=1)
+        _check_parts(f"case {self.title!r}: figures", self.figures, Figure)
+        if self.prepare is not None:
+            _check_callable(f"case {self.title!r}: prepare", self.prepare)
+        unknown = [need for need in self.needs if need not in NEEDS]
+        if isinstance(self.needs, str) or unknown:
+            raise ValueError(
+                f"case {self.title!r}: needs must be a sequence of names in {NEEDS}, not {self.needs!r}"
+            )
+
+    def row_names(self) -> list[tuple[str, str]]:
+        """Return the (quantity, reference) of every row that a run of the case gives, in order."""
+        names = []
+        for quantity in self.quantities:
+            names += [(quantity.name, reference.name) for reference in quantity.references]
+            names += [(quantity.name, f"refuses: {mistake.name}") for mistake in quantity.mistakes]
+        return names
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a case may ask of the run.
+
+    data : folder with the four MNIST files, or None for the order that `load_mnist` documents.
+    fast : cut training to what shows the trend.
+    numerical : train by numerical differentiation in full.
+    progress : show progress bars on long work.
+    workdir : where checkpoints are kept.
+    """
+
+    data: Path | None = None
+    fast: bool = False
+    numerical: bool = False
+    progress: bool = False
+    workdir: Path = Path(".gradcheck")
+    sources: list[str] = field(default_factory=list, repr=False, compare=False)
+
+    def mnist(self, **options: Any) -> Dataset:
+        """Load MNIST with the options of `load_mnist`; the result of the case names the source."""
+        from gradcheck.textbook.mnist import load_mnist
+
+        dataset = load_mnist(data=self.data, **options)
+        if dataset.source not in self.sources:
+            self.sources.append(dataset.source)
+        return dataset
+
+
+def _check_name(what: str, name: Any) -> None:
+    if not isinstance(name, str) or not name.strip():
+        raise ValueError(f"{what}: the name must be a non-empty string, not {name!r}")
+
+
+def _check_callable(what: str, value: Any) -> None:
+    if not callable(value):
+        raise TypeError(f"{what} must be a function, not {type(value).__name__}")
+
+
+def _check_parts(what: str, parts: Any, kind: type, *, at_least: int = 0) -> None:
+    if not isinstance(parts, Sequence):
+        raise TypeError(f"{what} must be a sequence of {kind.__name__}, not {type(parts).__name__}")
+    for part in parts:
+        if not isinstance(part, kind):
+            raise TypeError(f"{what} must hold {kind.__name__} objects only, not {type(part).__name__}")
+    if len(parts) < at_least:
+        raise ValueError(f"{what} is empty: a check that compares nothing would pass")
+    names = [part.name for part in parts]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(
+            f"{what} must have different names; {', '.join(map(repr, twice))} occurs more than once"
+        )

@@ -1,0 +1,102 @@
+"""Find case files and load them."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import sys
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from gradcheck.cases.case import Case
+from gradcheck.errors import CaseError
+
+__all__ = ["LoadedCase", "discover", "on_import_path", "what_and_where"]
+
+
+@dataclass(frozen=True)
+class LoadedCase:
+    """A case and the file that it comes from; `root` is on the import path while the case runs."""
+
+    name: str
+    path: Path
+    root: Path
+    case: Case
+
+
+def discover(paths: Iterable[str | Path] = ("cases",)) -> list[LoadedCase]:
+    """Load the cases of files, folders, or names of files in `cases/`; each file once, in the order given.
+
+    Raises CaseError, in one line that names the file, for a path that does not exist, a folder without case
+    files, a file that does not load, or one that does not hold exactly one Case.
+    Files whose name starts with an underscore, and conftest.py, are no case files.
+    """
+    files = [file for path in paths for file in _case_files(path)]
+    return [_load(file) for file in dict.fromkeys(files)]
+
+
+def _case_files(path: str | Path) -> list[Path]:
+    given, named = Path(path), Path("cases") / f"{path}.py"
+    if given.is_dir():
+        files = sorted(
+            f for f in given.glob("*.py") if not f.name.startswith("_") and f.name != "conftest.py"
+        )
+        if not files:
+            raise CaseError(f"{given}: no case file (*.py) in this folder")
+        return files
+    if given.is_file() or named.is_file():
+        return [given if given.is_file() else named]
+    names = sorted(file.stem for file in Path("cases").glob("*.py"))
+    near = difflib.get_close_matches(str(path), [*names, *map(str, given.parent.glob("*"))], n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known cases: {', '.join(names) or 'none in cases/'}"
+    raise CaseError(f"{path}: no such file or folder, and no case of this name in cases/; {hint}")
+
+
+def _load(path: Path) -> LoadedCase:
+    if path.suffix != ".py":
+        raise CaseError(f"{path}: a case file is a Python file, with a name that ends in .py")
+    root = path.resolve().parent.parent
+    # Unique by its path, so that files of the same name in two folders do not meet in sys.modules.
+    module = ModuleType(f"gradcheck_case_{path.stem}_{hashlib.sha1(bytes(path.resolve())).hexdigest()[:8]}")
+    module.__file__ = str(path)
+    try:
+        # Compiled here, not imported: a file edited twice within a second must not run from stale bytecode.
+        code = compile(path.read_bytes(), str(path), "exec")
+        with on_import_path(root):
+            sys.modules[module.__name__] = module  # dataclasses look their module up
+            exec(code, module.__dict__)
+    except SyntaxError as error:
+        place = f"{error.filename or path}:{error.lineno or '?'}"
+        raise CaseError(f"{place}: syntax error: {error.msg}") from error
+    except (Exception, SystemExit) as error:
+        raise CaseError(f"{path}: the file does not load: {what_and_where(error, path)}") from error
+    found = {id(value): value for value in vars(module).values() if isinstance(value, Case)}
+    if len(found) != 1:
+        count = f"{len(found)} Cases, and one file holds one" if found else "no Case (case = Case(...))"
+        raise CaseError(f"{path}: the file holds {count}")
+    return LoadedCase(path.stem, path, root, next(iter(found.values())))
+
+
+@contextmanager
+def on_import_path(folder: Path) -> Iterator[None]:
+    """Put `folder` first on the import path, as pytest's `pythonpath = ["."]` does, and take it off again."""
+    entry = str(folder)
+    sys.path.insert(0, entry)
+    try:
+        yield
+    finally:
+        if entry in sys.path:  # a case file may have taken it off itself
+            sys.path.remove(entry)
+
+
+def what_and_where(error: BaseException, path: Path) -> str:
+    """Say what was raised, at which line of the case file, and in which file if another."""
+    what = traceback.format_exception_only(error)[-1].strip()
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename == str(path)]
+    places = list(dict.fromkeys(f"{frame.filename}:{frame.lineno}" for frame in [*own[-1:], *frames[-1:]]))
+    return f"{what} (at {', raised in '.join(places)})" if places else what

@@ -1,0 +1,38 @@
+"""Write the figures of cases to files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gradcheck.cases.case import Figure
+
+__all__ = ["FORMATS", "figure_writer"]
+
+FORMATS = ("png", "svg")
+
+
+def figure_writer(
+    folder: Path, file_format: str = "png"
+) -> Callable[[str, Figure, Callable[[Any], None]], Path]:
+    """Return what `run_case` takes as `save_figure`: it writes FOLDER/CASE-FIGURE.png or .svg.
+
+    The alternative text goes into the file as its description.
+    """
+    if file_format not in FORMATS:
+        raise ValueError(f"file_format must be one of {FORMATS}, not {file_format!r}")
+
+    def save(case: str, figure: Figure, draw: Callable[[Any], None]) -> Path:
+        # Not pyplot: that would keep a global list of figures and choose a window system.
+        import matplotlib.figure
+
+        canvas = matplotlib.figure.Figure(figsize=(6.4, 4.4), layout="constrained")
+        draw(canvas)
+        name = figure.name.replace(" ", "_").replace("/", "_")
+        path = folder / f"{case}-{name}.{file_format}"
+        metadata = {"Title": f"{case}: {figure.name}", "Description": figure.alt}
+        canvas.savefig(path, dpi=150, metadata=metadata | ({"Date": None} if file_format == "svg" else {}))
+        return path
+
+    return save

@@ -1,0 +1,152 @@
+"""Cases and checks as one self-contained HTML page that needs no network and no script."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from gradcheck._version import __version__
+from gradcheck.cases.case import Figure
+from gradcheck.cases.rowtext import shown, size
+from gradcheck.cases.run import CaseResult, Row, SaveFigure
+from gradcheck.report.data import ReportData
+from gradcheck.report.drawings import Drawing, drawing
+from gradcheck.report.html import environment, figures, told_of
+from gradcheck.report.report import Report
+from gradcheck.results.outcome import Outcome
+
+__all__ = ["DRAWN", "Gallery", "render"]
+
+# Checks whose figures are drawn, those that did not pass first: three figures of some 30 kB each.
+DRAWN = 24
+
+
+# How a reference to a planted mistake is called in a row.
+REFUSES = "refuses: "
+
+
+@dataclass
+class Gallery:
+    """Collects the figures of cases for a page: give it to `run_case` as `save_figure`, then to `render`.
+
+    also : what else is to be done with each figure, e.g. write it to a file.
+    """
+
+    also: SaveFigure | None = None
+    drawings: dict[str, list[Drawing]] = field(default_factory=dict)
+
+    def __call__(self, case: str, figure: Figure, draw: Callable[[Any], None]) -> Path | None:
+        """Draw one figure of a case."""
+        drawn = drawing(draw, title=figure.name, alt=figure.alt, key=f"{case}-{figure.name}")
+        self.drawings.setdefault(case, []).append(drawn)
+        return self.also(case, figure, draw) if self.also is not None else None
+
+
+@dataclass(frozen=True)
+class _Check:
+    """A check as the page shows it: what its dictionary says, and its figures."""
+
+    name: str
+    anchor: str
+    told: Mapping[str, Any]
+    drawings: tuple[Drawing, ...]
+
+
+@dataclass(frozen=True)
+class _CasePart:
+    """A case as the page shows it, with the checks that it made."""
+
+    anchor: str
+    result: CaseResult
+    checks: list[_Check]
+
+
+def render(
+    case_results: Sequence[CaseResult],
+    reports: Sequence[Mapping[str, Any] | Report] = (),
+    *,
+    drawings: Mapping[str, Sequence[Drawing]] | None = None,
+    title: str = "gradcheck report",
+) -> str:
+    """One HTML page: a summary, every case with its comparisons, every check with its figures.
+
+    reports : Reports, or what their `to_dict` gave, perhaps with a "name", and with a "report" or "drawings" (what
+        `figures_of` gave, in another process) for its figures. drawings : the figures of each case by its name, as a
+        Gallery collects them.
+    Names and texts are escaped; nothing is loaded from elsewhere.
+    """
+    told = [(_name(report, k), *told_of(report)) for k, report in enumerate(reports, start=1)]
+    inner = [(name, *told_of(report)) for result in case_results for name, report in result.reports]
+    every = _checks([*told, *inner])
+    checks, rest = every[: len(told)], iter(every[len(told) :])
+    cases = [
+        _CasePart(f"case-{k}", result, [next(rest) for _ in result.reports])
+        for k, result in enumerate(case_results, start=1)
+    ]
+    rows = [row for result in case_results for row in result.rows]
+    page = environment()
+    page.filters |= {"shown": shown, "size": size, "tests": _tests, "mistakes": _mistakes}
+    page.globals["refuses"] = REFUSES
+    return page.get_template("report.html").render(
+        title=title,
+        cases=cases,
+        checks=checks,
+        drawings=drawings or {},
+        row_counts=_counts(row.outcome.value for row in rows),
+        check_counts=_counts(check.told["outcome"] for check in checks),
+        outcome=_overall([row.outcome.value for row in rows] + [check.told["outcome"] for check in checks]),
+        unsettled=[(c.anchor, r) for c in cases for r in c.result.rows if r.outcome is not Outcome.PASS],
+        seconds=sum(result.seconds for result in case_results),
+        versions=_versions(),
+        drawn=DRAWN,
+        figures_left_out=len(every) > DRAWN,
+    )  # fmt: skip
+
+
+def _name(report: Mapping[str, Any] | Report, k: int) -> str:
+    name = "" if isinstance(report, ReportData) else report.get("name")
+    return str(name or f"check {k}")
+
+
+def _checks(named: Sequence[tuple[str, dict[str, Any], ReportData | None]]) -> list[_Check]:
+    drawable = [k for k, (_, told, report) in enumerate(named) if report is not None or "drawings" in told]
+    drawable.sort(key=lambda k: named[k][1]["outcome"] == Outcome.PASS.value)
+    chosen = set(drawable[:DRAWN])
+    checks = []
+    for k, (name, told, report) in enumerate(named):
+        anchor = f"check-{k}"
+        drawn: Iterator[Drawing] = iter(())
+        if k in chosen:
+            given = (Drawing(**parts) for parts in told.get("drawings", ()))
+            drawn = figures(report, anchor) if report is not None else given
+        checks.append(_Check(name, anchor, told, tuple(drawn)))
+    return checks
+
+
+def _counts(outcomes: Iterator[str]) -> dict[str, int]:
+    seen = list(outcomes)
+    return {outcome.value: seen.count(outcome.value) for outcome in Outcome}
+
+
+def _overall(outcomes: Sequence[str]) -> str:
+    """FAIL if anything failed; PASS only where there is something, and all of it passed."""
+    if "FAIL" in outcomes:
+        return "FAIL"
+    return "PASS" if set(outcomes) == {"PASS"} else "INCONCLUSIVE"
+
+
+def _versions() -> str:
+    libraries = ", ".join(f"{name} {metadata.version(name)}" for name in ("numpy", "scipy"))
+    return f"gradcheck {__version__}, Python {platform.python_version()}, {libraries}"
+
+
+def _tests(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if not row.reference.startswith(REFUSES)]
+
+
+def _mistakes(rows: Sequence[Row]) -> list[tuple[str, Row]]:
+    return [(row.reference.removeprefix(REFUSES), row) for row in rows if row.reference.startswith(REFUSES)]

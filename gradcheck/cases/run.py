@@ -1,0 +1,359 @@
+"""Run cases: the same rows on the command line, in pytest and in a script.
+
+The parts of a case (`gradcheck.cases.case`) and `discover` (`gradcheck.cases.discovery`) are imported from here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gradcheck.cases.case import Case, Context, Figure, Mistake, Quantity, Reference
+from gradcheck.cases.comparison import Comparison, as_numbers, compare
+from gradcheck.cases.discovery import LoadedCase, discover, on_import_path, what_and_where
+from gradcheck.errors import DataError
+from gradcheck.report.report import Report
+from gradcheck.results.outcome import Outcome
+
+__all__ = [
+    "Case",
+    "CaseInterrupted",
+    "CaseResult",
+    "Context",
+    "Figure",
+    "LoadedCase",
+    "Mistake",
+    "Quantity",
+    "Reference",
+    "Row",
+    "SaveFigure",
+    "discover",
+    "run_case",
+]
+
+# More elements than a person reads: the row then shows the worst one, and its place.
+SHOWN_IN_FULL = 12
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison. `reason` is why the tolerance is what it is, `problem` what went wrong (empty on PASS).
+
+    measured, expected : numbers or nested lists; of an array with more than a dozen entries the worst entry,
+        whose place is `index` in an array of shape `shape`. None where there is no value.
+    """
+
+    case: str
+    section: str
+    quantity: str
+    reference: str
+    measured: Any
+    expected: Any
+    difference: float | None
+    tolerance: float | None
+    reason: str
+    outcome: Outcome
+    problem: str = ""
+    shape: tuple[int, ...] = ()
+    index: tuple[int, ...] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the row as plain values that JSON can hold; infinities and NaN become words."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """All rows of one case, how long they took, which data they used, and which figures were written.
+
+    reports : the Reports that its functions returned, planted mistakes among them, each with a name.
+    complete : whether the case ran to its end; False if it was interrupted.
+    """
+
+    name: str
+    path: Path
+    section: str
+    title: str
+    rows: tuple[Row, ...]
+    seconds: float
+    sources: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    figures: tuple[Path, ...] = ()
+    reports: tuple[tuple[str, Report], ...] = ()
+    complete: bool = True
+
+    @property
+    def outcome(self) -> Outcome:
+        """FAIL if any row fails, else INCONCLUSIVE if any is (or if there is no row), else PASS."""
+        outcomes = {row.outcome for row in self.rows}
+        if Outcome.FAIL in outcomes:
+            return Outcome.FAIL
+        return Outcome.PASS if outcomes == {Outcome.PASS} else Outcome.INCONCLUSIVE
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything but the rows as plain values that JSON can hold."""
+        plain = {
+            name: _plain(getattr(self, name)) for name in ("name", "path", "section", "title", "seconds")
+        }
+        lists = {name: [str(v) for v in getattr(self, name)] for name in ("sources", "notes", "figures")}
+        return plain | lists | {"outcome": self.outcome.value, "complete": self.complete}
+
+
+class CaseInterrupted(KeyboardInterrupt):
+    """Raised when a run is interrupted; `result` holds the rows done so far."""
+
+    def __init__(self, result: CaseResult) -> None:
+        """Keep the rows that were done."""
+        super().__init__(f"interrupted in case {result.name}")
+        self.result = result
+
+
+# save_figure(case name, figure, draw) -> the file written, or None where there is none
+SaveFigure = Callable[[str, Figure, Callable[[Any], None]], Path | None]
+
+
+def run_case(
+    loaded: LoadedCase, context: Context | None = None, *, save_figure: SaveFigure | None = None
+) -> CaseResult:
+    """Run one case: a row for each reference and for each planted mistake, whatever happens.
+
+    An exception in the case's own functions gives FAIL rows that say what was raised and where; a missing
+    data set (DataError) gives INCONCLUSIVE ones.
+    save_figure : called as `save_figure(case name, figure, draw)` for every figure, where `draw` fills a
+        matplotlib Figure; it returns the file written, if any. Without it nothing is drawn.
+    Raises CaseInterrupted, with the rows so far, on KeyboardInterrupt.
+    """
+    context = replace(context or Context(), sources=[])
+    rows: list[Row] = []
+    figures: list[Path] = []
+    reports: list[tuple[str, Report]] = []
+    started = time.perf_counter()
+
+    def result() -> CaseResult:
+        case = loaded.case
+        seconds = time.perf_counter() - started
+        sources, notes = tuple(context.sources), _notes(case)
+        return CaseResult(
+            loaded.name,
+            loaded.path,
+            case.section,
+            case.title,
+            tuple(rows),
+            seconds,
+            sources,
+            notes,
+            tuple(figures),
+            tuple(reports),
+        )
+
+    try:
+        with on_import_path(loaded.root):
+            state = _attempt(loaded, loaded.case.prepare, context) if loaded.case.prepare else None
+            if isinstance(state, _Raised):
+                rows += [_row(loaded, *names, problem=state) for names in loaded.case.row_names()]
+                return result()
+            arguments = () if loaded.case.prepare is None else (state,)
+            for quantity in loaded.case.quantities:
+                rows.extend(_rows(loaded, quantity, arguments, reports))
+            for figure in loaded.case.figures if save_figure is not None else ():
+                drawn = _attempt(loaded, _draw, save_figure, loaded.name, figure, arguments)
+                if isinstance(drawn, _Raised):
+                    rows.append(_row(loaded, f"figure {figure.name}", "drawn", problem=drawn))
+                elif drawn is not None:
+                    figures.append(drawn)
+    except KeyboardInterrupt:
+        raise CaseInterrupted(replace(result(), complete=False)) from None
+    return result()
+
+
+def _notes(case: Case) -> tuple[str, ...]:
+    if any(quantity.mistakes for quantity in case.quantities):
+        return ()
+    return ("no planted mistake: nothing shows that this case can fail",)
+
+
+@dataclass(frozen=True)
+class _Raised:
+    """An exception of the case's own code, as a value."""
+
+    outcome: Outcome
+    text: str
+
+
+def _attempt(loaded: LoadedCase, function: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return function(*arguments)
+    except DataError as error:  # the data are at fault, not the code under test
+        return _Raised(Outcome.INCONCLUSIVE, str(error))
+    except (Exception, SystemExit) as error:
+        return _Raised(Outcome.FAIL, "raised " + what_and_where(error, loaded.path))
+
+
+def _rows(
+    loaded: LoadedCase, quantity: Quantity, arguments: tuple[Any, ...], reports: list[tuple[str, Report]]
+) -> Iterator[Row]:
+    """The rows of one quantity; the Reports that its functions return are added to `reports`."""
+
+    def attempt(name: str, function: Callable[..., Any]) -> Any:
+        value = _attempt(loaded, function, *arguments)
+        if not isinstance(value, Report):
+            return value
+        reports.append((name, value))
+        # A comparison is between numbers: whether the check passed. Undecided is neither.
+        undecided = value.outcome is Outcome.INCONCLUSIVE
+        return _Raised(value.outcome, value.reason) if undecided else value.outcome is Outcome.PASS
+
+    measured = attempt(quantity.name, quantity.measure)
+    if isinstance(measured, np.ndarray):
+        measured = measured.copy()  # a reference may go on working in the array that was measured
+    judges: list[tuple[Reference, Any]] = []
+    for reference in quantity.references:
+        expected = reference.expected
+        if callable(expected):
+            expected = _attempt(loaded, expected, *arguments)
+        judges.append((reference, expected))
+        yield _reference_row(loaded, quantity, reference, measured, expected)
+    for mistake in quantity.mistakes:
+        wrong = attempt(f"{quantity.name}, refuses: {mistake.name}", mistake.measure)
+        yield _mistake_row(loaded, quantity, mistake, wrong, judges)
+
+
+def _compare(measured: Any, expected: Any, reference: Reference) -> Comparison:
+    return compare(measured, expected, rtol=reference.rtol, atol=reference.atol, kind=reference.kind)
+
+
+def _reference_row(
+    loaded: LoadedCase, quantity: Quantity, reference: Reference, measured: Any, expected: Any
+) -> Row:
+    for what, value in (("the measurement", measured), ("the reference", expected)):
+        if isinstance(value, _Raised):
+            problem = replace(value, text=f"{what}: {value.text}")
+            return _row(
+                loaded, quantity.name, reference.name, measured, reason=reference.reason, problem=problem
+            )
+    comparison = _compare(measured, expected, reference)
+    return _row(
+        loaded, quantity.name, reference.name, measured, expected, comparison, reason=reference.reason
+    )
+
+
+def _mistake_row(
+    loaded: LoadedCase,
+    quantity: Quantity,
+    mistake: Mistake,
+    measured: Any,
+    judges: list[tuple[Reference, Any]],
+) -> Row:
+    """A planted mistake passes when a reference refuses it.
+
+    An exception is no refusal: the mistake was then not measured, perhaps for a typing error.
+    """
+    name = f"refuses: {mistake.name}"
+    if isinstance(measured, _Raised):
+        problem = replace(measured, text=f"the planted mistake: {measured.text}")
+        return _row(loaded, quantity.name, name, problem=problem)
+    fit = [
+        (ref, exp) for ref, exp in judges if _compare(_expected_value(exp), exp, ref).outcome is Outcome.PASS
+    ]
+    found = [(reference, expected, _compare(measured, expected, reference)) for reference, expected in fit]
+    refusals = [part for part in found if part[2].outcome is Outcome.FAIL]
+    if refusals:
+        (_, expected, comparison), names = refusals[0], [reference.name for reference, _, _ in refusals]
+        refused = replace(comparison, outcome=Outcome.PASS, problem="")
+        reason = f"refused by {', '.join(map(repr, names))}: {comparison.problem}"
+        return _row(loaded, quantity.name, name, measured, expected, refused, reason=reason)
+    text = (
+        "no reference refuses this planted mistake"
+        if fit
+        else "no reference to judge the planted mistake with"
+    )
+    return _row(loaded, quantity.name, name, measured, problem=_Raised(Outcome.FAIL, text))
+
+
+def _expected_value(expected: Any) -> Any:
+    """Return the number inside an expected value: that of an estimate, or the value itself."""
+    return getattr(expected, "value", expected)
+
+
+def _draw(save: SaveFigure, case: str, figure: Figure, arguments: tuple[Any, ...]) -> Path | None:
+    return save(case, figure, lambda canvas: figure.draw(canvas, *arguments))
+
+
+def _row(
+    loaded: LoadedCase,
+    quantity: str,
+    reference: str,
+    measured: Any = None,
+    expected: Any = None,
+    comparison: Comparison | None = None,
+    *,
+    reason: str = "",
+    problem: _Raised | None = None,
+) -> Row:
+    if problem is not None:
+        comparison = Comparison(problem.outcome, problem=problem.text)
+    assert comparison is not None
+    array = as_numbers(measured)
+    return Row(
+        loaded.name,
+        loaded.case.section,
+        quantity,
+        reference,
+        _value(measured, comparison.index),
+        _value(_expected_value(expected), comparison.index),
+        comparison.difference,
+        comparison.tolerance,
+        reason,
+        comparison.outcome,
+        comparison.problem,
+        () if array is None else array.shape,
+        comparison.index,
+    )
+
+
+def _value(value: Any, index: tuple[int, ...] | None) -> Any:
+    """The value as numbers and lists; of a long array only the worst element."""
+    if as_numbers(value) is None:
+        return None
+    array = np.asarray(value)
+    if array.size > SHOWN_IN_FULL:
+        return array[index].item() if index is not None else None
+    return array.tolist()
+
+
+def _plain(value: Any) -> Any:
+    """Turn a value into what JSON can hold."""
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, Outcome):
+        return value.value
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if isinstance(value, (float, np.floating)):
+        return float(value) if np.isfinite(value) else str(value)
+    return str(value)
+
+
+def case_results(events: list[dict[str, Any]]) -> list[CaseResult]:
+    """The results of the cases whose rows were told, with these rows, in the order in which they came."""
+    cases = {event["case"]["path"]: event["case"] for event in events}
+    results = []
+    for path, case in cases.items():
+        rows = [_row_of(event["row"]) for event in events if event["case"]["path"] == path]
+        told: dict[str, Any] = {
+            name: case[name] for name in ("name", "section", "title", "seconds", "complete")
+        }
+        told |= {name: tuple(case[name]) for name in ("sources", "notes")}
+        results.append(CaseResult(path=Path(path), rows=tuple(rows), **told))
+    return results
+
+
+def _row_of(told: dict[str, Any]) -> Row:
+    shape, index = tuple(told["shape"]), told["index"]
+    place = None if index is None else tuple(index)
+    return Row(**(told | {"outcome": Outcome(told["outcome"]), "shape": shape, "index": place}))

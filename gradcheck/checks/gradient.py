@@ -1,0 +1,210 @@
+"""The checks that users call: composition of what the other modules know."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+
+from gradcheck.driver.examine import Question, examine, probe_noise
+from gradcheck.driver.options import Options, finished
+from gradcheck.errors import GradientError
+from gradcheck.evidence.coordinates import measure
+from gradcheck.function.objective import Objective
+from gradcheck.function.progress import Progress
+from gradcheck.numerics.differences import first_step
+from gradcheck.numerics.setting import Setting
+from gradcheck.parameters.bounds import room_within
+from gradcheck.parameters.tree import Parameters
+from gradcheck.report.compose import compose
+from gradcheck.report.recipe import Recipe
+from gradcheck.report.report import Report
+from gradcheck.results.estimate import Estimate, shaped
+from gradcheck.results.verdict import DEFAULT_RTOL, Tolerance
+
+__all__ = ["assert_gradient", "check_gradient", "derivative", "gradient"]
+
+
+def check_gradient(
+    f: Callable[..., Any],
+    grad: Any,
+    x: Any,
+    *,
+    args: Sequence[Any] = (),
+    rtol: float | None = None,
+    atol: float = 0.0,
+    resolution: float | None = None,
+    method: str = "auto",
+    max_nfev: int | None = None,
+    bounds: Any = None,
+    subgradient: bool = False,
+    confidence: float = 1 - 1e-6,
+    vectorized: bool = False,
+    hessian: Any = None,
+    rng: Any = 0,
+    max_seconds: float | None = None,
+    n_jobs: int | None = None,
+    progress: bool = False,
+) -> Report:
+    """Judge a gradient: PASS, FAIL or INCONCLUSIVE, each with its evidence.
+
+    f : f(x, *args) -> one real number; with `grad=True` it returns (value, gradient).
+    grad : grad(x, *args) -> gradient with the structure of x; or such a gradient; or True. For a complex entry
+        of x it is df/dRe + i df/dIm.
+    x : an array or a scalar, or a dict, list, tuple or dataclass of them, nested; never modified.
+    rtol, atol : which discrepancy is accepted, rtol max(|analytic|, |numerical|) + atol beyond the error bar.
+        Default rtol by the dtype in which f computes: 1e-6 for float64, 1e-3 for float32.
+    resolution : which relative mistake must have been visible for a PASS. Default 1e-3, for float32 3e-2.
+    method : "sweep" judges every coordinate; "directions" tests whole arrays along random directions, certifies
+        what they prove, and locates what is wrong; "complex" judges every coordinate by the complex step, where a
+        real difference along a random direction agrees with it. "auto" takes directions for more than 100
+        parameters. For fewer it takes what is cheapest first and goes on where that does not settle it: two
+        evaluations for each of up to 7, or of up to 100 where the digits of f(x) show that f is rounded; some
+        directions from 8 on; the complex step where f allows it, with real differences for all that it convicts or
+        leaves open; else "sweep".
+    max_nfev : budget of evaluations of f; what it does not reach is reported as not checked.
+    bounds : as scipy.optimize takes them; f is not called outside.
+    subgradient : at a kink, accept any value between the one-sided slopes.
+    confidence : of the certificate that random directions give, for all arrays together.
+    vectorized : f takes k points at once, along a last axis more than x has, and returns (k,) values, as in
+        scipy.differentiate: a sweep is a few calls of f. grad gets one x, as always.
+    hessian : hessian(x, *args) -> the second derivatives of f, checked as `check_hessian` does, against differences
+        of grad; the report holds both.
+    rng : seed or Generator for the random directions, and for the one in which the noise of f is measured.
+    max_seconds : budget of time, at the pace of f so far. Whatever it is, f is called about two dozen times.
+    n_jobs : workers for the points of a sweep, of independent directions and of one stencil, as joblib takes it:
+        None is 1, or what an enclosing `joblib.parallel_config` says. The report is the same for any number.
+    progress : show a bar of the evaluations made and still planned.
+
+    f(x) itself is evaluated twice, to see whether f repeats itself, and never again; once where two evaluations an
+    entry bear the gradient out, for then it does.
+    Returns a Report. Exceptions that f or grad raise at x itself propagate with a note; at a point that the
+    check chose they mean that the point is off f's domain. A KeyboardInterrupt becomes GradientCheckInterrupted, whose
+    `report` holds what was known.
+    Raises ValueError or TypeError for arguments that cannot be used.
+    """
+    started = time.perf_counter()
+    _validate(f, grad, args, n_jobs)
+    options = Options(
+        rtol=rtol, atol=atol, resolution=resolution, method=method, bounds=bounds, subgradient=subgradient,
+        confidence=confidence, rng=rng, max_nfev=max_nfev, max_seconds=max_seconds, progress=progress,
+    )  # fmt: skip
+    if hessian is not None and not (callable(grad) or grad is True):
+        raise TypeError("hessian is compared with differences of grad: pass grad as a callable, or True")
+    parameters, flat = Parameters.of(x)
+    recipe = Recipe.of(f, grad, parameters, flat, args, options.repeated | {"vectorized": vectorized}, rng)
+    if vectorized and grad is True:
+        raise ValueError(
+            "vectorized=True takes the values of f alone: pass grad as a callable or an array, not True"
+        )
+    room = room_within(bounds, parameters, flat)
+    with Progress(progress) as bar:
+        objective = Objective(
+            f,
+            parameters,
+            args=args,
+            has_gradient=grad is True,
+            max_nfev=max_nfev,
+            on_evaluation=bar.evaluated,
+            vectorized=bool(vectorized),
+            max_seconds=max_seconds,
+            n_jobs=n_jobs,
+        )
+        question = Question(
+            grad, flat, tuple(args), options.tolerances, method, confidence, subgradient, room, rng
+        )
+        known = examine(objective, question, bar)
+    report = compose(
+        parameters,
+        known.evidence,
+        known.findings,
+        tolerance=known.setting.tolerance
+        if known.setting
+        else Tolerance(rtol or DEFAULT_RTOL["float64"], atol),
+        nfev=objective.nfev,
+        ngev=known.ngev,
+        seconds=time.perf_counter() - started,
+        seed=rng,
+        call=options.call(
+            "check_gradient(f, grad, x", args=tuple(args) or None, vectorized=bool(vectorized) or None
+        ),
+        diagnosis=known.diagnosis.sentences,
+        recipe=recipe,
+        interrupted=known.interrupted,
+    )
+    if hessian is not None and not report.interrupted:
+        # SciPy's sparse matrices come with it: not for those who check a gradient alone.
+        from gradcheck.checks.hessian import and_hessian
+
+        report = and_hessian(report, f, grad, hessian, x, args, options)
+    return finished(report)
+
+
+def assert_gradient(f: Callable[..., Any], grad: Any, x: Any, **options: Any) -> Report:
+    """`check_gradient` with the same arguments that raises GradientError unless the outcome is PASS.
+
+    INCONCLUSIVE raises as well: the message says that the gradient is not the culprit, and what to do.
+    """
+    report = check_gradient(f, grad, x, **options)
+    if not report:
+        raise GradientError(report)
+    return report
+
+
+def gradient(
+    f: Callable[..., Any], x: Any, *, args: Sequence[Any] = (), bounds: Any = None, rng: Any = 0
+) -> Estimate:
+    """The numerical gradient of f at x with an error bar for each entry.
+
+    f : f(x, *args) -> one real number. x : as in `check_gradient`. Returns an Estimate whose `value` and `error`
+    have the structure of x; the true derivative is expected within 3 errors. Six evaluations of f an entry, more
+    where more are needed, and at most seventeen for f's noise.
+    Raises ValueError where f(x) is not finite.
+    """
+    parameters, flat = Parameters.of(x)
+    objective = Objective(f, parameters, args=args)
+    f_x = objective.value(flat)
+    if not np.isfinite(f_x):
+        raise ValueError(f"f(x) is {f_x}: there is no derivative to estimate")
+    noise = probe_noise(objective, flat, f_x, rng, room_within(bounds, parameters, flat))
+    setting = Setting(
+        objective, flat, f_x, noise.level, first_step(noise, f_x, parameters.size), parameters.scales(flat),
+        Tolerance(0.0), room_within(bounds, parameters, flat),
+    )  # fmt: skip
+    found = measure(setting, np.arange(parameters.size))
+    if noise.constant:
+        # Not a digit changed: the values may lie on a grid of any width, so there is no bar to state.
+        found = replace(found, error=np.full(found.error.shape, np.inf))
+    return shaped(found, parameters.unflatten_as, objective.nfev)
+
+
+def derivative(
+    phi: Callable[..., Any], t: float = 0.0, *, args: Sequence[Any] = (), bounds: Any = None
+) -> Estimate:
+    """The derivative of a function of one number at t, with an error bar; fields are floats.
+
+    phi : phi(t, *args) -> one real number. `value` is in units of phi per t; the truth is expected within 3 E.
+    """
+    if np.ndim(t) != 0:
+        raise ValueError(f"t must be one number, not an array of shape {np.shape(t)}; gradient takes arrays")
+    found = gradient(phi, t, args=args, bounds=bounds)
+    return shaped(found, lambda part: part.item() if hasattr(part, "item") else part, found.nfev)
+
+
+def _validate(f: Any, grad: Any, args: Any, n_jobs: Any) -> None:
+    if not callable(f):
+        raise TypeError(f"f must be callable, not {type(f).__name__}")
+    if grad is None or grad is False:
+        raise TypeError(
+            f"grad must be a callable, a gradient, or True where f returns (value, gradient); not {grad!r}"
+        )
+    if not isinstance(args, Sequence):
+        raise TypeError(f"args must be a tuple of further arguments for f and grad, not {args!r}")
+    if n_jobs is not None and not (isinstance(n_jobs, Integral) and n_jobs != 0):
+        raise ValueError(
+            f"n_jobs must be an integer other than 0 (-1 is every processor), or None, not {n_jobs!r}"
+        )

@@ -1,0 +1,131 @@
+"""Checking second derivatives: a Hessian is the Jacobian of a gradient, and symmetric."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Unpack
+
+import numpy as np
+import scipy.sparse
+
+from gradcheck.checks.jacobian import Problem, judge_jacobian
+from gradcheck.driver.combine import combine, in_turn
+from gradcheck.driver.options import Given, Options, finished, spelled_out
+from gradcheck.function.contract import is_pair
+from gradcheck.function.matrix import Dense, Matrix, Sparse
+from gradcheck.numerics.tangents import ROUNDING
+from gradcheck.parameters.tree import Parameters
+from gradcheck.report.report import Report
+from gradcheck.results.outcome import Finding, Outcome
+from gradcheck.results.verdict import DEFAULT_RTOL
+
+__all__ = ["and_hessian", "check_hessian", "flat_gradient"]
+
+
+@spelled_out
+def check_hessian(
+    grad: Callable[..., Any],
+    hess: Any,
+    x: Any,
+    *,
+    args: Sequence[Any] = (),
+    sparsity: Any = None,
+    **options: Unpack[Given],
+) -> Report:
+    """Judge the Hessian of a scalar function against differences of its gradient, and its symmetry.
+
+    grad : grad(x, *args) -> gradient with the structure of x. It is taken to be right: `check_gradient` judges it, and
+        `check_gradient(..., hessian=hess)` both.
+    hess : hess(x, *args) -> H[i, j] = d2f / dx_i dx_j: an array (n, n) or of x's shape twice; a scipy.sparse matrix; a
+        LinearOperator. Or one of these itself.
+    x : as in `check_jacobian`, an array or a tree of arrays; then H is over the flat vector of all its entries.
+    sparsity, options : as in `check_jacobian`.
+
+    Returns a Report with one array, H; an asymmetric H is FAIL, with the pair that differs most.
+    """
+    chosen = Options.of(options)
+    if not callable(grad):
+        raise TypeError(
+            f"grad must be callable: its differences are what hess is compared with; got {grad!r:.60}"
+        )
+    if hess is None:
+        raise TypeError("hess must be a callable or a Hessian, not None")
+    parameters, _ = Parameters.of(x)
+
+    def symmetry(matrix: Matrix, dtype: str) -> list[Finding]:
+        return asymmetry(matrix, chosen.rtol, chosen.atol, dtype)
+
+    problem = Problem(flat_gradient(grad, parameters), hess, x, tuple(args), sparsity, "hess", "H")
+    call = chosen.call("check_hessian(grad, hess, x", args=tuple(args) or None, sparsity=sparsity)
+    return finished(judge_jacobian(problem, chosen, noun="Hessian", extra=symmetry, call=call))
+
+
+def flat_gradient(grad: Callable[..., Any], parameters: Parameters) -> Callable[..., Any]:
+    """The gradient as one array: as it is where x is one, the flat vector where x is a tree."""
+    if len(parameters.blocks) == 1 and parameters.blocks[0].name == "x":
+        return grad
+
+    def flat(x: Any, *args: Any) -> Any:
+        return parameters.flatten(grad(x, *args))
+
+    return flat
+
+
+def asymmetry(matrix: Matrix, rtol: float | None, atol: float, dtype: str) -> list[Finding]:
+    """A finding where H[i, j] and H[j, i] differ by more than rtol of the larger and rounding in the row explain."""
+    eps = float(np.finfo(dtype).eps)
+    rtol = DEFAULT_RTOL[dtype if dtype in DEFAULT_RTOL else "float64"] if rtol is None else rtol
+    if isinstance(matrix, Dense | Sparse):
+        array: Any = scipy.sparse.csc_array(matrix.array)
+        apart = abs(array - array.T).tocoo()
+        if apart.nnz == 0:
+            return []
+        i, j = apart.coords
+        one, other = matrix.entries(i, j), matrix.entries(j, i)
+        rms = np.sqrt(np.asarray(array.power(2).mean(axis=1)).ravel())
+        allowed = (
+            rtol * np.maximum(np.abs(one), np.abs(other)) + ROUNDING * eps * np.minimum(rms[i], rms[j]) + atol
+        )
+        excess = apart.data / np.maximum(allowed, np.finfo(float).tiny)
+        k = int(np.argmax(excess))
+        if excess[k] <= 1.0:
+            return []
+        pairs = int((excess > 1.0).sum()) // 2
+        a, b = sorted((int(i[k]), int(j[k])))
+        upper, lower = matrix.entries(np.array([a, b]), np.array([b, a]))
+        text = f"hess is not symmetric in {pairs:,} pairs: H[{a}, {b}] is {upper:.8g}, H[{b}, {a}] is {lower:.8g}"
+        return [Finding(text, Outcome.FAIL)]
+    generator = np.random.default_rng(0)
+    u, v = generator.standard_normal((2, matrix.shape[1]))
+    hu, hv = matrix.product(u), matrix.product(v)
+    weight = float(np.sqrt(np.sum((u * hv) ** 2) + np.sum((v * hu) ** 2)))
+    apart_by = abs(float(u @ hv - v @ hu))
+    if apart_by <= max(rtol, ROUNDING * eps) * weight + atol:
+        return []
+    return [Finding(f"hess is not symmetric: u.Hv is {u @ hv:.8g}, v.Hu is {v @ hu:.8g}", Outcome.FAIL)]
+
+
+def and_hessian(
+    report: Report, f: Any, grad: Any, hess: Any, x: Any, args: Sequence[Any], options: Options
+) -> Report:
+    """The report of a gradient, and that of its Hessian, as one; budgets are for both together.
+
+    f, grad : as `check_gradient` takes them.
+    """
+    parameters, _ = Parameters.of(x)
+
+    def gradient(at: Any, *more: Any) -> Any:
+        result = f(at, *more) if grad is True else grad(at, *more)
+        return result[1] if grad is True or is_pair(result, parameters) else result
+
+    same = {
+        name: getattr(options, name) for name in ("rtol", "atol", "resolution", "bounds", "rng", "progress")
+    }
+    second = partial(check_hessian, gradient, hess, x, args=args, **same)
+    seconds = None if options.max_seconds is None else options.max_seconds - report.seconds
+    checks: dict[str, Callable[..., Report]] = {"gradient": lambda **_: report, "hessian": second}
+    reports = in_turn(checks, max_nfev=options.max_nfev, max_seconds=seconds)
+    call = report.call.replace("(f, grad, x", "(f, grad, x, hessian=hess", 1)
+    left_out = () if "hessian" in reports else ("the Hessian",)
+    return combine(reports, method=report.method, seed=report.seed, call=call, left_out=left_out)

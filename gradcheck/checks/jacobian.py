@@ -1,0 +1,266 @@
+"""Checking a Jacobian: every entry, columns in groups, or whole rows along random directions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Unpack
+
+import numpy as np
+
+from gradcheck._typing import Flat
+from gradcheck.driver.options import Given, Options, finished, spelled_out
+from gradcheck.evidence.columns import GROUPS_UP_TO, gather, with_pattern
+from gradcheck.evidence.rows import DIRECTIONS
+from gradcheck.function.lines import DenseDirections
+from gradcheck.function.matrix import Matrix, Sparse
+from gradcheck.function.progress import Progress
+from gradcheck.function.vector_contract import Contract, inspect_jacobian
+from gradcheck.function.vector_objective import VectorObjective
+from gradcheck.numerics.noise import WIDEST, Noise, first_spacing
+from gradcheck.numerics.setting import VectorSetting
+from gradcheck.numerics.vector_noise import measure_noises
+from gradcheck.parameters.bounds import room_within
+from gradcheck.parameters.matrix_names import jacobian_names
+from gradcheck.parameters.tree import Parameters
+from gradcheck.report.compose import compose
+from gradcheck.report.report import Report
+from gradcheck.results.certificate import Survey
+from gradcheck.results.evidence import Evidence
+from gradcheck.results.outcome import Finding, Limit, Outcome
+from gradcheck.results.verdict import DEFAULT_RTOL, Tolerance
+
+__all__ = ["check_jacobian"]
+
+
+@spelled_out
+def check_jacobian(
+    f: Callable[..., Any],
+    jac: Any,
+    x: Any,
+    *,
+    args: Sequence[Any] = (),
+    sparsity: Any = None,
+    **options: Unpack[Given],
+) -> Report:
+    """Judge the Jacobian of f: R^n -> R^m: PASS, FAIL or INCONCLUSIVE, with the row and column of what is wrong.
+
+    f : f(x, *args) -> an array of m real numbers, of any shape.
+    jac : jac(x, *args) -> J[i, j] = df_i / dx_j: an array (m, n) or of f's shape followed by x's; a tree of such
+        arrays with the structure of x; a scipy.sparse matrix; a LinearOperator. Or one of these itself.
+    x : as in `check_gradient`, real; never modified.
+    sparsity : (m, n), nonzero where an entry may be; as `scipy.optimize.least_squares` takes it. Default for a
+        sparse jac: what it stores. Columns that share no row are moved together, and random directions test that
+        nothing else is there: a missing entry is found and named.
+    method : "sweep" moves every column (or group of columns); "directions" tests whole rows along random directions
+        and halves the columns where something is wrong; "auto" takes the first for at most 100 of them.
+    rtol, atol, resolution, bounds, subgradient, confidence, rng, max_nfev, max_seconds, progress : as in
+        `check_gradient`. A mistake is relative to the entry or to the root mean square of its row, which is the
+        gradient of one output, if that is larger.
+
+    Every evaluation serves all outputs. Six a column or a group, and six a direction, where the first step serves.
+    Returns a Report with one array, J. Raises ValueError or TypeError for arguments that cannot be used, and
+    GradientCheckInterrupted, whose `report` holds what was known, for KeyboardInterrupt.
+    """
+    chosen = Options.of(options)
+    if not callable(f):
+        raise TypeError(f"f must be callable, not {type(f).__name__}")
+    if jac is None:
+        raise TypeError("jac must be a callable or a Jacobian, not None")
+    call = chosen.call("check_jacobian(f, jac, x", args=tuple(args) or None, sparsity=sparsity)
+    return finished(judge_jacobian(Problem(f, jac, x, tuple(args), sparsity), chosen, call=call))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is checked: a function, its Jacobian, and where; spent : evaluations of f made before."""
+
+    f: Callable[..., Any]
+    jac: Any
+    x: Any
+    args: tuple[Any, ...] = ()
+    sparsity: Any = None
+    what: str = "jac"
+    symbol: str = "J"
+    spent: int = 0
+
+
+@dataclass
+class _Known:
+    """What has been found so far; an interruption leaves the rest as it is here."""
+
+    findings: list[Finding]
+    tolerance: Tolerance
+    evidence: Evidence | Survey | None = None
+    ngev: int = 0
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing can be measured any more."""
+        return any(finding.final for finding in self.findings)
+
+
+def judge_jacobian(
+    problem: Problem,
+    options: Options,
+    *,
+    call: str,
+    noun: str = "Jacobian",
+    extra: Callable[[Matrix, str], list[Finding]] | None = None,
+) -> Report:
+    """The check itself; `extra` looks at the matrix alone, given the dtype in which it was computed.
+
+    Where it was interrupted the report holds what was known.
+    """
+    started = time.perf_counter()
+    parameters, x = Parameters.of(problem.x)
+    if any(b.is_complex for b in parameters.blocks):
+        raise TypeError(
+            "x is complex; the Jacobian of real parameters alone is checked: pass real and imaginary parts"
+        )
+    known = _Known(
+        [Finding(note) for note in parameters.notes],
+        Tolerance(options.rtol or DEFAULT_RTOL["float64"], options.atol),
+    )
+    with Progress(options.progress) as bar:
+        objective = VectorObjective(
+            problem.f, parameters, args=problem.args, on_evaluation=bar.evaluated, max_nfev=options.max_nfev,
+            max_seconds=options.max_seconds,
+        )  # fmt: skip
+        objective.nfev = problem.spent
+        try:
+            _examine(known, problem, options, objective, x, bar, extra)
+        except KeyboardInterrupt:
+            objective.interrupted = True
+    if objective.interrupted and known.evidence is None and not known.final:
+        text = "interrupted before any entry was judged: start it again"
+        known.findings.append(Finding(text, Outcome.INCONCLUSIVE, final=True))
+    report = compose(
+        jacobian_names(objective.shape or (), parameters, problem.symbol), known.evidence, known.findings,
+        tolerance=known.tolerance, nfev=objective.nfev, ngev=known.ngev, seconds=time.perf_counter() - started,
+        seed=options.rng, call=call,
+    )  # fmt: skip
+    report = replace(in_words_of(report, noun), interrupted=objective.interrupted)
+    if report.interrupted and report.outcome is Outcome.PASS:
+        text = "interrupted before it was done: start it again"
+        report = replace(report, outcome=Outcome.INCONCLUSIVE, reason=text)
+    return report
+
+
+def _examine(
+    known: _Known,
+    problem: Problem,
+    options: Options,
+    objective: VectorObjective,
+    x: Flat,
+    bar: Progress,
+    extra: Callable[[Matrix, str], list[Finding]] | None,
+) -> None:
+    """The contract, the noise, the evidence."""
+    room = room_within(options.bounds, objective.parameters, x)
+    contract = inspect_jacobian(objective, problem.jac, x, problem.args, problem.what)
+    known.ngev = contract.ncalls
+    known.findings += contract.findings
+    if contract.matrix is None or known.final:
+        return
+    names = jacobian_names(objective.shape or (), objective.parameters, problem.symbol)
+    matrix, more = with_pattern(contract.matrix, problem.sparsity, names)
+    more += extra(matrix, contract.computes_in) if extra is not None else []
+    known.findings += [finding for finding in more if finding not in known.findings]
+    generator = np.random.default_rng(options.rng)
+    setting = prepare(objective, contract, x, options, generator, room, problem.symbol)
+    known.tolerance = setting.tolerance
+    if setting.still is not None and setting.still.all():
+        text = "f does not depend on x at all: none of its outputs changed at any of the points around x"
+        known.findings.append(Finding(text, Outcome.INCONCLUSIVE, final=True))
+        return
+    bar.plan(_planned(matrix, options.method))
+    evidence, more = gather(setting, matrix, options.method, options.confidence, generator, names)
+    known.evidence = _cut_short(evidence, objective) if objective.ended else evidence
+    known.findings += more
+
+
+def _planned(matrix: Matrix, method: str) -> int:
+    """The evaluations that a right Jacobian takes, where the first step serves; 0 where the groups are not known."""
+    if isinstance(matrix, Sparse):
+        return 0
+    n = matrix.shape[1]
+    return 6 * (n if method == "sweep" or (method == "auto" and n <= GROUPS_UP_TO) else DIRECTIONS)
+
+
+def _cut_short(evidence: Evidence | Survey | None, objective: VectorObjective) -> Evidence | Survey | None:
+    """Evidence that ended before its time, and says so: f has no edge where it was not called any more."""
+    if evidence is None:
+        return None
+    judged = evidence.judged if isinstance(evidence, Survey) else evidence
+    limit = judged.estimate.limit.copy()
+    limit[limit == Limit.DOMAIN] = Limit.BUDGET
+    judged = replace(
+        judged, estimate=replace(judged.estimate, limit=limit), interrupted=objective.interrupted
+    )
+    if isinstance(evidence, Survey):
+        # Without a certificate its directions prove nothing.
+        arrays = tuple(a if a.certificate is not None else replace(a, residuals=()) for a in evidence.arrays)
+        return replace(evidence, arrays=arrays, judged=judged, interrupted=objective.interrupted)
+    return judged
+
+
+def in_words_of(report: Report, noun: str) -> Report:
+    """The report of another derivative than a gradient, in its words."""
+
+    def said(text: str) -> str:
+        return text.replace("the gradient is not", f"the {noun} is not").replace(
+            "the gradient lies", f"the {noun} lies"
+        )
+
+    return replace(report, reason=said(report.reason), notes=tuple(said(note) for note in report.notes))
+
+
+def prepare(
+    objective: VectorObjective,
+    contract: Contract,
+    x: Flat,
+    options: Options,
+    rng: np.random.Generator,
+    room: tuple[Flat, Flat] | None,
+    symbol: str = "J",
+) -> VectorSetting:
+    """Measure the noise of every output; choose tolerances and first steps by it."""
+    parameters = objective.parameters
+    objective.origin = contract.f_x
+    scales = parameters.scales(x)
+    spacing = first_spacing(max(float(np.finfo(b.real_dtype).eps) for b in parameters.blocks))
+    signs, size = rng.choice([-1.0, 1.0], x.size), rng.uniform(0.5, 1.5, x.size) * scales
+    if room is not None:
+        # Inwards, and not farther than the bounds allow even the widest probe.
+        signs = np.where(room[1] >= room[0], 1.0, -1.0)
+        size = np.minimum(size, 0.99 * np.maximum(*room) / (WIDEST * spacing))
+    noises = measure_noises(
+        objective, DenseDirections(x, [signs * size]), contract.f_x, spacing, back=room is None
+    )
+    tolerance = Tolerance.for_dtypes([_computes_in(contract.computes_in, noises)], *options.tolerances)
+    return VectorSetting(
+        objective, x, contract.f_x, noises.level, first_steps(noises.level, noises.slope, contract.f_x), scales,
+        tolerance, room, options.subgradient, float(np.finfo(contract.computes_in).eps), symbol, noises.constant,
+    )  # fmt: skip
+
+
+def _computes_in(analytic: str, noises: Noise) -> str:
+    """The dtype whose tolerances hold: the coarsest of what jac returned and of the grids on which f's values lie."""
+    moving = set(noises.digits[~noises.constant].tolist())
+    # A few values that lie far apart have few bits too: only where all have so few are they of half precision.
+    if analytic == "float16" or moving == {"float16"}:
+        return "float16"
+    return "float32" if analytic == "float32" or moving & {"float16", "float32"} else "float64"
+
+
+def first_steps(level: Flat, slope: Flat, f_x: Flat) -> Flat:
+    """The first step (m,) of each output relative to the scales: as `first_step`, for all."""
+    size = np.abs(f_x)
+    slope = np.nan_to_num(slope)
+    variation = np.where(slope > 0, np.maximum(np.minimum(size, slope), 1e-6 * size), size)
+    variation = np.where(variation > 0, variation, np.maximum(slope, level))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(variation > 0, level / variation, 1.0)
+    return np.asarray(np.clip(ratio**0.2 / 2.0, 1e-5, 0.1))

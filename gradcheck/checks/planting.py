@@ -1,0 +1,310 @@
+"""The power of a check: which mistakes it would have caught, by planting them.
+
+Not called `power`: importing it would put the module where the package has the function.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradcheck._typing import Flat
+from gradcheck.checks.gradient import check_gradient
+from gradcheck.errors import GradientCheckInterrupted, GradientError
+from gradcheck.function.contract import is_pair
+from gradcheck.mutations import Mutation, standard_mutations
+from gradcheck.parameters.tree import Parameters
+from gradcheck.report.report import Report
+from gradcheck.results.outcome import Outcome
+from gradcheck.results.words import count, number
+
+__all__ = ["Planted", "Power", "power"]
+
+SCHEMA = "gradcheck-power/1"
+CAUGHT, INCONCLUSIVE, MISSED = "caught", "inconclusive", "missed"
+ACCEPTED, NOT_APPLICABLE = "accepted", "not applicable"
+RESULTS = {Outcome.FAIL: CAUGHT, Outcome.INCONCLUSIVE: INCONCLUSIVE, Outcome.PASS: MISSED}
+# As a person reads the table: what is wrong with the check first.
+ORDER = (MISSED, INCONCLUSIVE, ACCEPTED, CAUGHT)
+
+
+@dataclass(frozen=True)
+class Planted:
+    """One planted mistake, and what the check said of it.
+
+    result : "caught" (FAIL); "inconclusive" (no pass either); "missed" (PASS); "accepted" (PASS, and the mistake
+        is within rtol and atol in every entry); "not applicable" (it changes nothing in this gradient).
+    size : of its largest change of an entry, relative to that entry or to its array's root mean square where
+        that is larger; inf where the array is zero or the entry is no longer finite, nan if not applicable.
+    detectable : what the report on the gradient as given states for that array, in the same unit.
+    reason : the first line of the check, or why the mistake does not apply.
+    """
+
+    name: str
+    result: str
+    size: float
+    detectable: float
+    reason: str
+
+    @property
+    def times_detectable(self) -> float:
+        """The size in units of what is detectable: above 1, a mistake of one entry is promised to be seen."""
+        return self.size / self.detectable if self.detectable > 0 else math.nan
+
+
+@dataclass(frozen=True)
+class Power:
+    """What a check is worth: its report on the gradient as given, and on each planted mistake.
+
+    True where at least one mistake was caught and none was missed. nfev : evaluations of f in all.
+    """
+
+    report: Report
+    planted: tuple[Planted, ...]
+    nfev: int
+
+    @property
+    def missed(self) -> list[Planted]:
+        """The mistakes that passed although they exceed the accepted tolerance, largest first."""
+        return sorted((p for p in self.planted if p.result == MISSED), key=lambda p: -p.size)
+
+    def __bool__(self) -> bool:
+        return not self.missed and any(p.result == CAUGHT for p in self.planted)
+
+    def __str__(self) -> str:
+        return "\n".join([_summary(self), *_table(self.planted), *_footer(self)])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values that JSON can hold; nan and inf become None. `report` is `Report.to_dict`."""
+        return {
+            "schema": SCHEMA,
+            "power": bool(self),
+            "planted": [
+                {
+                    "name": p.name,
+                    "result": p.result,
+                    "size": _finite(p.size),
+                    "detectable": _finite(p.detectable),
+                    "reason": p.reason,
+                }
+                for p in self.planted
+            ],
+            "nfev": self.nfev,
+            "report": self.report.to_dict(),
+        }
+
+
+def power(
+    f: Callable[..., Any],
+    grad: Any,
+    x: Any,
+    mutations: Sequence[Mutation] | None = None,
+    *,
+    rng: Any = 0,
+    **options: Any,
+) -> Power:
+    """Would `check_gradient(f, grad, x, **options)` have caught a sign flip, a factor 1.001, a zeroed entry?
+
+    Each mutation is planted into the gradient at x, and the result judged by the same check.
+    f, grad, x, options : as for `check_gradient`; max_nfev holds for each check.
+    mutations : default `standard_mutations`, with the gradient at another point where grad is a callable.
+    rng : seed or Generator, of the checks and of the entries that the mutations hit; a Generator is copied.
+
+    Where every coordinate is judged by itself, the values of f are used again: twenty mistakes cost as much as a
+    few sweeps. With random directions each of them is a check of its own.
+    Raises GradientError where the gradient as given is FAIL: nothing can be planted into what is wrong already.
+    """
+    _validate(f, mutations)
+    parameters, flat = Parameters.of(x)
+    memory = _Memory(f, parameters, has_gradient=grad is True)
+    seed = int(np.random.default_rng().integers(2**62)) if rng is None else rng
+    check = functools.partial(_check, rng=seed, options=options)
+    report = check(memory.first if grad is not True else memory.first_pair, grad, x)
+    if report.outcome is Outcome.FAIL:
+        raise GradientError(report)
+    again = memory.recall if report.method == "sweep" else memory.value
+
+    def gradient_of(point: Any) -> Any:
+        function = f if grad is True else grad
+        result = function(point, *options.get("args", ()))
+        return result[1] if grad is True or is_pair(result, parameters) else result
+
+    is_callable = grad is True or callable(grad)
+    given = gradient_of(parameters.unflatten(flat.copy())) if is_callable else grad
+    if mutations is None:
+        mutations = standard_mutations(gradient_of if is_callable else None)
+    scene = _Scene(report, parameters, flat, copy.deepcopy(given), lambda wrong: check(again, wrong, x))
+    seeds = np.random.default_rng(copy.deepcopy(seed)).integers(2**62, size=len(mutations))
+    planted = [scene.plant(m, np.random.default_rng(s)) for m, s in zip(mutations, seeds, strict=True)]
+    return Power(report, tuple(planted), memory.nfev)
+
+
+def _validate(f: Any, mutations: Any) -> None:
+    if not callable(f):
+        raise TypeError(f"f must be callable, not {type(f).__name__}")
+    if mutations is None:
+        return
+    if not isinstance(mutations, Sequence) or not all(isinstance(m, Mutation) for m in mutations):
+        raise TypeError(f"mutations must be a sequence of Mutation objects, not {mutations!r}")
+    if not mutations:
+        raise ValueError("mutations is empty: nothing would be planted")
+
+
+def _check(f: Callable[..., Any], grad: Any, x: Any, *, rng: Any, options: dict[str, Any]) -> Report:
+    # A Generator would give each check other directions: a copy starts each where the first one did.
+    return check_gradient(f, grad, x, rng=copy.deepcopy(rng), **options)
+
+
+class _Memory:
+    """f, whose values at the points of the first check are remembered by a digest of the point."""
+
+    def __init__(self, f: Callable[..., Any], parameters: Parameters, *, has_gradient: bool) -> None:
+        self._f, self._parameters, self._has_gradient = f, parameters, has_gradient
+        self._values: dict[bytes, Any] = {}
+        self.nfev = 0
+
+    def first_pair(self, x: Any, *args: Any) -> Any:
+        """(value, gradient) of f, which is called in any case: the check looks whether it repeats itself."""
+        key = self._digest(x)
+        result = self._call(x, *args)
+        self._values[key] = result[0]
+        return result
+
+    def first(self, x: Any, *args: Any) -> Any:
+        """The value of f, which is called in any case."""
+        key = self._digest(x)
+        value = self._values[key] = self.value(x, *args)
+        return value
+
+    def recall(self, x: Any, *args: Any) -> Any:
+        """The value of f, from memory where it is known."""
+        key = self._digest(x)
+        if key not in self._values:
+            self._values[key] = self.value(x, *args)
+        return self._values[key]
+
+    def value(self, x: Any, *args: Any) -> Any:
+        result = self._call(x, *args)
+        return result[0] if self._has_gradient else result
+
+    def _call(self, x: Any, *args: Any) -> Any:
+        self.nfev += 1
+        return self._f(x, *args)
+
+    def _digest(self, x: Any) -> bytes:
+        digest = hashlib.blake2b(digest_size=16)
+        for array in self._parameters.arrays(x, "x"):
+            digest.update(repr(array.shape).encode())
+            digest.update(array.tobytes())
+        return digest.digest()
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """What mistakes are planted into. flat : x. given : the right gradient. check : judges another one."""
+
+    report: Report
+    parameters: Parameters
+    flat: Flat
+    given: Any
+    check: Callable[[Any], Report]
+
+    def plant(self, mutation: Mutation, generator: np.random.Generator) -> Planted:
+        x = self.parameters.unflatten(self.flat.copy())
+        try:
+            wrong = mutation.apply(self.given, x, generator)
+        except Exception as error:  # the gradient at another point, where there may be none
+            return Planted(
+                mutation.name, NOT_APPLICABLE, math.nan, math.nan, f"{type(error).__name__}: {error}"
+            )
+        if wrong is None:
+            return Planted(
+                mutation.name, NOT_APPLICABLE, math.nan, math.nan, "it changes nothing in this gradient"
+            )
+        try:
+            report = self.check(wrong)
+        except GradientCheckInterrupted:
+            # Its report is on a planted mistake: nobody should read it as one on the gradient.
+            raise KeyboardInterrupt from None
+        before, after = self.parameters.flatten(self.given), self.parameters.flatten(wrong)
+        result = RESULTS[report.outcome]
+        if result == MISSED and self._accepts(before, after):
+            result = ACCEPTED
+        return Planted(mutation.name, result, *self._size(before, after), report.reason)
+
+    def _accepts(self, before: Flat, after: Flat) -> bool:
+        allowed = self.report.rtol * np.maximum(np.abs(before), np.abs(after)) + self.report.atol
+        return bool((np.abs(after - before) <= allowed).all())
+
+    def _size(self, before: Flat, after: Flat) -> tuple[float, float]:
+        """The largest relative change, and what is detectable in its array: where it stands out most."""
+        # Without an array where nothing could be measured: nothing is detectable.
+        detectable = {array.name: array.detectable for array in self.report.arrays}
+        found = []
+        for block in self.parameters.blocks:
+            old, change = before[block.slice], after[block.slice] - before[block.slice]
+            if change.any():
+                found.append((_relative(change, old), detectable.get(block.name, math.inf)))
+        return max(found, key=lambda pair: (pair[0] / pair[1] if pair[1] > 0 else 0.0, pair[0]))
+
+
+def _relative(change: Flat, old: Flat) -> float:
+    if not np.isfinite(change).all():
+        return math.inf
+    largest = float(np.abs(old).max())
+    # The largest is taken out first, so that no square overflows.
+    rms = largest * float(np.sqrt(np.mean((old / largest) ** 2))) if largest > 0 else 0.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        sizes = np.abs(change) / np.maximum(np.abs(old), rms)
+    return float(np.max(np.where(change == 0, 0.0, sizes)))
+
+
+def _summary(result: Power) -> str:
+    counts = Counter(p.result for p in result.planted)
+    tried = len(result.planted) - counts[NOT_APPLICABLE]
+    first = f"{tried} planted mistake{'' if tried == 1 else 's'}: {counts[CAUGHT]} caught"
+    for kind, words in (
+        (MISSED, "missed"),
+        (INCONCLUSIVE, "inconclusive"),
+        (ACCEPTED, "within the tolerance"),
+    ):
+        if counts[kind]:
+            first += f", {counts[kind]} {words}"
+    return first
+
+
+def _table(planted: Sequence[Planted]) -> list[str]:
+    shown = sorted((p for p in planted if p.result != NOT_APPLICABLE), key=lambda p: ORDER.index(p.result))
+    rows = [("mistake", "result", "size", "detectable", "size / detectable")]
+    rows += [
+        (p.name, p.result, number(p.size, 2), number(p.detectable, 2), number(p.times_detectable, 2))
+        for p in shown
+    ]
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    return [
+        "  "
+        + "  ".join(
+            c.ljust(w) if k < 2 else c.rjust(w) for k, (c, w) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+
+
+def _footer(result: Power) -> list[str]:
+    idle = [p.name for p in result.planted if p.result == NOT_APPLICABLE]
+    lines = [f"  not applicable: {', '.join(idle)}"] if idle else []
+    report = result.report
+    lines.append(f"  the gradient as given: {report.outcome.value}  {report.reason}")
+    return [*lines, f"  {count(result.nfev, 'evaluation')} of f in all"]
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,112 @@
+"""One gradient at several points: one report, the worst first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from gradcheck.checks.gradient import check_gradient
+from gradcheck.driver.combine import combine, in_turn
+from gradcheck.driver.options import call_text, finished
+from gradcheck.report.report import Report
+from gradcheck.results.mismatch import ArraySummary
+from gradcheck.results.outcome import Limit, Outcome
+
+__all__ = ["check_points"]
+
+
+def check_points(
+    f: Callable[..., Any], grad: Any, points: Any, *, count: int | None = None, rng: Any = 0, **options: Any
+) -> Report:
+    """`check_gradient` at each of several points, as one report.
+
+    f, grad, options : as in `check_gradient`; grad must be a callable or True. max_nfev and max_seconds are for all
+        points together.
+    points : a sequence of x, an array (k, ...) of them, or a sampler: points(generator) -> x.
+    count : how many points to draw from a sampler, default 10; only for a sampler.
+    rng : seed or Generator; each point is checked with a seed drawn from it.
+
+    Returns a Report: PASS where every point passes, FAIL where one fails. One row an array over all points; the
+    entries of the worst point come first, named `x[3] at point 7`. The notes say how many points lie on kinks.
+    Raises ValueError or TypeError for arguments that cannot be used, and GradientCheckInterrupted, whose `report` holds
+    what was known, for KeyboardInterrupt.
+    """
+    if not callable(grad) and grad is not True:
+        raise TypeError("grad must be a callable or True: one gradient is not that of several points")
+    generator = np.random.default_rng(rng)
+    chosen = _drawn(points, count, generator)
+    seeds = generator.integers(2**31, size=len(chosen)).tolist()
+    each = {name: value for name, value in options.items() if name not in ("max_nfev", "max_seconds")}
+    checks = {
+        f"point {k}": partial(check_gradient, f, grad, x, rng=seed, **each)
+        for k, (x, seed) in enumerate(zip(chosen, seeds, strict=True))
+    }
+    made = in_turn(checks, max_nfev=options.get("max_nfev"), max_seconds=options.get("max_seconds"))
+    reports = list(made.values())
+    by_severity = sorted(range(len(reports)), key=lambda k: -_badness(reports[k]))
+    kinks = sum(_on_kink(report) for report in reports)
+    passed = sum(report.outcome is Outcome.PASS for report in reports)
+    notes = [f"{passed} of {len(chosen)} points pass"]
+    if kinks:
+        notes.append(f"{kinks} of {len(chosen)} points lie on kinks of f")
+    drawn = {"count": len(chosen) if callable(points) else None}
+    report = combine(
+        {f"point {k}": reports[k] for k in by_severity}, method=reports[0].method, seed=rng,
+        call=call_text("check_points(f, grad, points", drawn | options, rng), notes=tuple(notes),
+        left_out=list(checks)[len(reports) :],
+    )  # fmt: skip
+    reason = report.reason
+    if report.outcome is Outcome.PASS:
+        seen = f"a relative mistake of {report.detectable:.2g} would have been seen"
+        reason = f"the gradient passes at all {len(reports)} points; {seen}"
+    wrong = tuple(replace(m, name=f"{m.name} at point {k}") for k in by_severity for m in reports[k].wrong)
+    return finished(replace(report, reason=reason, arrays=_together(reports), wrong=wrong))
+
+
+def _drawn(points: Any, count: int | None, generator: np.random.Generator) -> list[Any]:
+    if callable(points):
+        number = 10 if count is None else count
+        if number < 1:
+            raise ValueError(f"count must be at least 1, not {count!r}")
+        return [points(generator) for _ in range(number)]
+    if count is not None:
+        raise ValueError("count is for a sampler: a sequence of points has its own length")
+    if not isinstance(points, Sequence | np.ndarray) or (
+        np.ndim(points) == 0 and isinstance(points, np.ndarray)
+    ):
+        raise TypeError(
+            f"points must be a sequence of points, an array (k, ...) or a sampler, not {points!r:.60}"
+        )
+    if len(points) == 0:
+        raise ValueError("points is empty: nothing would be checked")
+    return list(points)
+
+
+def _badness(report: Report) -> float:
+    """Failures by their relative error, then what is undecided, then what passes."""
+    error = report.max_error if np.isfinite(report.max_error) else 0.0
+    rank = {Outcome.FAIL: 2.0, Outcome.INCONCLUSIVE: 1.0, Outcome.PASS: 0.0}[report.outcome]
+    return rank + error / (1.0 + error) * 0.5
+
+
+def _on_kink(report: Report) -> bool:
+    if report.evidence is None:
+        return False
+    return bool(np.any(report.evidence.entries.estimate.limit == Limit.KINK))
+
+
+def _together(reports: Sequence[Report]) -> tuple[ArraySummary, ...]:
+    """The rows of all points with one name as one row: sums of counts, the largest errors."""
+    rows: dict[str, ArraySummary] = {}
+    for row in (row for report in reports for row in report.arrays):
+        seen = rows.get(row.name)
+        rows[row.name] = row if seen is None else replace(
+            seen, checked=seen.checked + row.checked, wrong=seen.wrong + row.wrong,
+            inconclusive=seen.inconclusive + row.inconclusive, max_error=max(seen.max_error, row.max_error),
+            error_bar=max(seen.error_bar, row.error_bar), detectable=max(seen.detectable, row.detectable),
+        )  # fmt: skip
+    return tuple(rows.values())

@@ -1,0 +1,157 @@
+"""Checking an optimisation problem as `scipy.optimize.minimize` takes it: everything that was written by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from scipy.optimize import Bounds, LinearConstraint, NonlinearConstraint
+
+from gradcheck.checks.gradient import check_gradient
+from gradcheck.checks.hessian import check_hessian
+from gradcheck.checks.jacobian import check_jacobian
+from gradcheck.checks.products import check_hvp
+from gradcheck.driver.combine import combine, in_turn
+from gradcheck.driver.options import Options, finished
+from gradcheck.report.report import Report
+
+__all__ = ["check_problem"]
+
+Checks = dict[str, Callable[..., Report]]
+
+
+def check_problem(
+    fun: Callable[..., Any],
+    x0: Any,
+    args: Any = (),
+    *,
+    jac: Any = None,
+    hess: Any = None,
+    hessp: Callable[..., Any] | None = None,
+    bounds: Any = None,
+    constraints: Any = (),
+    **options: Any,
+) -> Report:
+    """Judge every derivative of an optimisation problem in one call.
+
+    fun, x0, args, jac, hess, hessp, bounds, constraints : as `scipy.optimize.minimize` takes them. jac may be True
+        where fun returns (value, gradient). Derivatives that SciPy itself estimates ("2-point", "3-point", "cs", a
+        HessianUpdateStrategy) are not checked, which a note says. x0 is moved into the bounds, as SciPy does.
+    constraints : dictionaries with `fun`, `jac` and `args`; NonlinearConstraint with `jac` and `hess(x, v)`, the
+        Hessian of v.fun, which is checked for one random v; LinearConstraint holds no derivative.
+    options : as in `check_jacobian`, for every check; max_nfev and max_seconds are for all of them together.
+
+    f is never called outside the bounds. Returns one Report: arrays and entries are named by what they belong to,
+    `hess: H[3, 4]`, `constraints[0].jac: J[0, 1]`. Raises ValueError where there is nothing to check, and
+    GradientCheckInterrupted, whose `report` holds what was known, for KeyboardInterrupt.
+    """
+    if not callable(fun):
+        raise TypeError(f"fun must be callable, not {type(fun).__name__}")
+    args = args if isinstance(args, tuple) else (args,)
+    x0, notes = _inside(np.atleast_1d(np.asarray(x0)), bounds)
+    chosen = Options.of(options)
+    each = options | {"bounds": bounds}
+    budget = {name: each.pop(name, None) for name in ("max_nfev", "max_seconds")}
+    checks: Checks = {}
+    grad = None
+    if callable(jac) or jac is True:
+        checks["jac"] = partial(check_gradient, fun, jac, x0, args=args, **each)
+        grad = _second(fun) if jac is True else jac
+    elif jac not in (None, False):
+        notes.append(f"jac={jac!r} is estimated by SciPy: nothing to check")
+    for name, function, check in (("hess", hess, check_hessian), ("hessp", hessp, check_hvp)):
+        if function is None:
+            continue
+        if not callable(function):
+            notes.append(f"{name}={_named(function)} is estimated by SciPy: nothing to check")
+        elif grad is None:
+            notes.append(
+                f"{name} was not checked: it is compared with differences of jac, which is not given"
+            )
+        else:
+            checks[name] = partial(check, grad, function, x0, args=args, **each)
+    for k, constraint in enumerate(_as_list(constraints)):
+        checks |= _constraint(f"constraints[{k}]", constraint, x0, chosen.rng, each, notes)
+    if not checks:
+        more = f" ({'; '.join(notes)})" if notes else ""
+        raise ValueError(f"there is nothing to check: give jac, hess, hessp, or constraints with jac{more}")
+    given = {"jac": jac, "hess": hess, "hessp": hessp, "bounds": bounds, "constraints": _as_list(constraints)}
+    shown = [f"{name}={name}" for name, value in given.items() if value is not None and value != []]
+    reports = in_turn(checks, **budget)
+    report = combine(
+        reports, method="problem", seed=chosen.rng, call=chosen.call(", ".join(["check_problem(fun, x0", *shown])),
+        notes=tuple(notes), left_out=list(checks)[len(reports) :],
+    )  # fmt: skip
+    return finished(report)
+
+
+def _second(fun: Callable[..., Any]) -> Callable[..., Any]:
+    def gradient(x: Any, *args: Any) -> Any:
+        return fun(x, *args)[1]
+
+    return gradient
+
+
+def _inside(x0: Any, bounds: Any) -> tuple[Any, list[str]]:
+    """x0 within its bounds, and a note where it was moved."""
+    if bounds is None:
+        return x0, []
+    if isinstance(bounds, Bounds):
+        low, high = (np.broadcast_to(np.asarray(side, float), x0.shape) for side in (bounds.lb, bounds.ub))
+    else:
+        pairs = list(bounds)
+        if len(pairs) != x0.size:
+            raise ValueError(f"bounds must hold {x0.size} pairs, one for each entry of x0, not {len(pairs)}")
+        low = np.array([-np.inf if a is None else a for a, _ in pairs], float)
+        high = np.array([np.inf if b is None else b for _, b in pairs], float)
+    moved = np.clip(x0, low, high)
+    if np.array_equal(moved, x0):
+        return x0, []
+    k = int(np.flatnonzero(moved != x0)[0])
+    return moved, [f"x0 lies outside its bounds and was moved inside, as SciPy does: x[{k}] to {moved[k]:g}"]
+
+
+def _as_list(constraints: Any) -> Sequence[Any]:
+    single = isinstance(constraints, Mapping | NonlinearConstraint | LinearConstraint)
+    if not single and not isinstance(constraints, Iterable):
+        raise TypeError(f"constraints must be a constraint or a sequence of them, not {constraints!r:.60}")
+    return [constraints] if single else list(constraints)
+
+
+def _constraint(
+    name: str, constraint: Any, x0: Any, rng: Any, options: dict[str, Any], notes: list[str]
+) -> Checks:
+    """The checks of one constraint, by name."""
+    if isinstance(constraint, LinearConstraint):
+        notes.append(f"{name} is linear: its matrix is its derivative")
+        return {}
+    if isinstance(constraint, Mapping):
+        fun, jac, hess = constraint["fun"], constraint.get("jac"), None
+        args = constraint.get("args", ())
+        args = args if isinstance(args, tuple) else (args,)
+    elif isinstance(constraint, NonlinearConstraint):
+        fun, jac, hess, args = constraint.fun, constraint.jac, constraint.hess, ()
+    else:
+        kind = type(constraint).__name__
+        raise TypeError(f"{name} must be a dict, a NonlinearConstraint or a LinearConstraint, not {kind}")
+    if not callable(jac):
+        notes.append(f"{name}.jac={_named(jac)} is estimated by SciPy: nothing to check")
+        return {}
+    checks: Checks = {f"{name}.jac": partial(check_jacobian, fun, jac, x0, args=args, **options)}
+    if callable(hess):
+        size = np.atleast_1d(fun(x0.copy(), *args)).size
+        v = np.random.default_rng(rng).uniform(0.5, 1.5, size)
+
+        def gradient(x: Any) -> Any:
+            # Of v.fun; jac may be sparse, and one row may come without its axis.
+            rows = jac(x)
+            return v @ np.atleast_2d(rows) if isinstance(rows, np.ndarray | list | tuple) else rows.T @ v
+
+        checks[f"{name}.hess"] = partial(check_hessian, gradient, lambda x: hess(x, v), x0, **options)
+    return checks
+
+
+def _named(value: Any) -> str:
+    return repr(value) if isinstance(value, str) or value is None else type(value).__name__

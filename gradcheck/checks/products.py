@@ -1,0 +1,167 @@
+"""Checking products with a Jacobian: J v, J^T u, and H v."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse.linalg import LinearOperator
+
+from gradcheck._typing import Flat
+from gradcheck.checks.hessian import asymmetry, flat_gradient
+from gradcheck.checks.jacobian import Problem, judge_jacobian
+from gradcheck.checks.vjp import Pullback, judge_vjp, not_linear
+from gradcheck.driver.options import Given, Options, finished, spelled_out
+from gradcheck.function.contract import changed
+from gradcheck.function.matrix import Matrix
+from gradcheck.function.objective import NotScalarError
+from gradcheck.numerics.tangents import random_units
+from gradcheck.parameters.tree import Parameters
+from gradcheck.report.report import Report
+from gradcheck.results.outcome import Finding, Outcome
+
+__all__ = ["check_hvp", "check_jvp", "check_vjp"]
+
+
+@spelled_out
+def check_jvp(
+    f: Callable[..., Any],
+    jvp: Callable[..., Any],
+    x: Any,
+    *,
+    args: Sequence[Any] = (),
+    **options: Unpack[Given],
+) -> Report:
+    """Judge a forward product, jvp(x, v) = J v.
+
+    f : f(x, *args) -> an array of m real numbers, of any shape.
+    jvp : jvp(x, v, *args) -> an array of f's shape, for a tangent v with the structure of x.
+    options : as in `check_jacobian`. For at most 100 entries of x every column of J is judged; beyond,
+    random tangents test all rows, and halving a tangent finds the columns.
+
+    Returns a Report with one array, J: mistakes are named J[i, j]. A jvp that is not linear in v is FAIL.
+    """
+    chosen = Options.of(options)
+    _callables(f=f, jvp=jvp)
+    parameters, flat = Parameters.of(x)
+    f_x = _value(f, parameters, flat, args)
+    push = Pushforward(jvp, parameters, flat, tuple(args), f_x.shape, "jvp")
+    problem = Problem(f, push.operator(), x, tuple(args), what="jvp", spent=1)
+    call = chosen.call("check_jvp(f, jvp, x", args=tuple(args) or None)
+    report = judge_jacobian(problem, chosen, extra=push.findings, call=call)
+    return finished(replace(report, ngev=push.calls))
+
+
+@spelled_out
+def check_hvp(
+    grad: Callable[..., Any],
+    hvp: Callable[..., Any],
+    x: Any,
+    *,
+    args: Sequence[Any] = (),
+    **options: Unpack[Given],
+) -> Report:
+    """Judge a product with a Hessian, hvp(x, v) = H v, against differences of the gradient; and its symmetry.
+
+    grad : grad(x, *args) -> gradient with the structure of x, taken to be right.
+    hvp : hvp(x, v, *args) -> H v with the structure of x: what `scipy.optimize.minimize` takes as hessp.
+    options : as in `check_jacobian`. Returns a Report with one array, H.
+    """
+    chosen = Options.of(options)
+    _callables(grad=grad, hvp=hvp)
+    parameters, flat = Parameters.of(x)
+    f = flat_gradient(grad, parameters)
+    push = Pushforward(
+        flat_gradient(hvp, parameters), parameters, flat, tuple(args), (parameters.size,), "hvp"
+    )
+
+    def findings(matrix: Matrix, dtype: str) -> list[Finding]:
+        return push.findings(matrix, dtype) + asymmetry(matrix, chosen.rtol, chosen.atol, dtype)
+
+    problem = Problem(f, push.operator(), x, tuple(args), what="hvp", symbol="H")
+    call = chosen.call("check_hvp(grad, hvp, x", args=tuple(args) or None)
+    report = judge_jacobian(problem, chosen, noun="Hessian", extra=findings, call=call)
+    return finished(replace(report, ngev=push.calls))
+
+
+@spelled_out
+def check_vjp(
+    f: Callable[..., Any],
+    vjp: Callable[..., Any],
+    x: Any,
+    *,
+    args: Sequence[Any] = (),
+    **options: Unpack[Given],
+) -> Report:
+    """Judge a backward product, vjp(x, u) = J^T u: backpropagation of a cotangent.
+
+    f : f(x, *args) -> an array of m real numbers, of any shape.
+    vjp : vjp(x, u, *args) -> J^T u with the structure of x, for a cotangent u of f's shape.
+    options : as in `check_jacobian`. For at most 100 outputs every row of J is asked for and judged;
+    beyond, random cotangents stand for all rows, and halving a cotangent finds the rows.
+
+    Returns a Report with one array, J: mistakes are named J[i, j]. A vjp that is not linear in u is FAIL.
+    """
+    chosen = Options.of(options)
+    _callables(f=f, vjp=vjp)
+    parameters, flat = Parameters.of(x)
+    f_x = _value(f, parameters, flat, args)
+    pull = Pullback(vjp, parameters, flat, tuple(args), f_x.shape)
+    call = chosen.call("check_vjp(f, vjp, x", args=tuple(args) or None)
+    return finished(judge_vjp(f, pull, x, f_x, chosen, call))
+
+
+@dataclass
+class Pushforward:
+    """v -> J v as a user's function gives it, of the shape of what f returns; remembers what it did to x."""
+
+    jvp: Callable[..., Any]
+    parameters: Parameters
+    x: Flat
+    args: tuple[Any, ...]
+    shape: tuple[int, ...]
+    what: str
+    changes: str = ""
+    calls: int = 0
+
+    def operator(self) -> LinearOperator:
+        """The product as a LinearOperator (m, n)."""
+        m = int(np.prod(self.shape, dtype=np.int64))
+        return LinearOperator((m, self.x.size), matvec=self.product, dtype=np.float64)
+
+    def product(self, tangent: Flat) -> Flat:
+        """J v (m,). Raises NotScalarError where the answer has not f's shape."""
+        self.calls += 1
+        given = self.parameters.unflatten(self.x.copy())
+        result = self.jvp(
+            given, self.parameters.unflatten(np.array(tangent, self.x.dtype).ravel()), *self.args
+        )
+        self.changes = self.changes or changed(self.parameters, given, self.x)
+        m = int(np.prod(self.shape, dtype=np.int64))
+        array = np.asarray(result)
+        if array.dtype.kind not in "fiub" or array.shape not in (self.shape, (m,)):
+            raise NotScalarError(
+                f"{self.what} returns {array.dtype} of shape {array.shape}; {self.shape} is needed"
+            )
+        return np.array(array, np.float64).ravel()
+
+    def findings(self, matrix: Matrix, dtype: str) -> list[Finding]:
+        """Mutation, and whether the product is linear in its tangent."""
+        found = [Finding(f"{self.what} changes x: {self.changes}", Outcome.FAIL)] if self.changes else []
+        generator = np.random.default_rng(1)
+        one, other = self.parameters.scales(self.x) * random_units(generator, 2 * self.x.size).reshape(2, -1)
+        return found + not_linear(matrix.product, one, other, dtype, self.what)
+
+
+def _value(f: Callable[..., Any], parameters: Parameters, x: Flat, args: Sequence[Any]) -> NDArray[Any]:
+    """What f returns at x: the space of the products."""
+    return np.asarray(f(parameters.unflatten(x.copy()), *args))
+
+
+def _callables(**functions: Any) -> None:
+    for name, function in functions.items():
+        if not callable(function):
+            raise TypeError(f"{name} must be callable, not {type(function).__name__}")

@@ -1,0 +1,319 @@
+"""The Taylor test: does the remainder of the linear model fall as the square of the step."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck._typing import Flat, Values
+from gradcheck.driver.options import Options
+from gradcheck.errors import GradientCheckInterrupted
+from gradcheck.function.lines import DenseDirections
+from gradcheck.function.matrix import read_matrix
+from gradcheck.function.progress import Progress
+from gradcheck.function.vector_contract import call_outputs
+from gradcheck.function.vector_objective import VectorObjective
+from gradcheck.numerics.noise import first_spacing
+from gradcheck.numerics.tangents import ROUNDING, random_units
+from gradcheck.numerics.vector_noise import measure_noises
+from gradcheck.parameters.tree import Parameters
+from gradcheck.report.report import Report
+from gradcheck.results.outcome import Finding, Outcome
+
+__all__ = ["TaylorResult", "taylor_test"]
+
+
+# Steps between the largest, an eighth of x's own scale, and the noise floor; a factor two apart.
+LARGEST, STEPS = 0.125, 24
+# A remainder counts where it is this many times what noise explains; three of them make an order.
+CLEAR, LEAST = 10.0, 3
+# Steps from which the order is taken: the smallest that are clear.
+FITTED = 4
+# Evaluations of f: two at x, seven for its noise, two at each step.
+USUAL = 2 + 7 + 2 * STEPS
+
+
+@dataclass(frozen=True)
+class TaylorResult:
+    """The outcome of a Taylor test; true in a boolean context for PASS alone.
+
+    order : the power of the step with which the remainder falls, nan where it is hidden by noise at all steps.
+    expected : the order of a right derivative, 2, or 3 with a Hessian. steps : relative to the tangent.
+    remainders : |f(x + h v) - f(x) - h J v| (and - h^2 v.Hv / 2), the norm over outputs. floor : what noise explains.
+    linear : f is linear along v (quadratic, with a Hessian), as far as noise shows. tangent : v, flat.
+    seconds : wall time.
+    """
+
+    outcome: Outcome
+    reason: str
+    order: float
+    expected: int
+    steps: tuple[float, ...]
+    remainders: tuple[float, ...]
+    floor: tuple[float, ...]
+    linear: bool
+    tangent: tuple[float, ...]
+    nfev: int
+    seed: Any
+    resolution: float = 1e-3
+    seconds: float = field(default=0.0, compare=False)
+
+    def __bool__(self) -> bool:
+        return self.outcome is Outcome.PASS
+
+    def to_dict(self) -> dict[str, Any]:
+        """What a Report of it would be as a dictionary, by the schema of docs/report.md."""
+        seed = f"rng={self.seed!r}" if self.seed is None or isinstance(self.seed, int) else "rng=..."
+        unknown = math.nan
+        return Report(
+            outcome=self.outcome, reason=self.reason, arrays=(), wrong=(), diagnosis=(), notes=(), method="taylor",
+            nfev=self.nfev, ngev=1, seconds=self.seconds, max_error=unknown, detectable=unknown, rtol=0.0, atol=0.0,
+            resolution=self.resolution, seed=self.seed, call=f"gradcheck.taylor_test(f, derivative, x, {seed})",
+        ).to_dict()  # fmt: skip
+
+    def __str__(self) -> str:
+        rows = [f"{self.outcome.value}  {self.reason}", "  step      remainder  noise explains"]
+        rows += [
+            f"  {h:<8.1e}  {r:<9.2e}  {n:.1e}"
+            for h, r, n in zip(self.steps, self.remainders, self.floor, strict=True)
+        ]
+        return "\n".join([*rows[:20], f"  {self.nfev} evaluations of f; seed {self.seed!r}"])
+
+
+def taylor_test(
+    f: Callable[..., Any],
+    derivative: Any,
+    x: Any,
+    tangent: Any = None,
+    *,
+    args: Sequence[Any] = (),
+    hessian: Any = None,
+    resolution: float = 1e-3,
+    max_nfev: int | None = None,
+    progress: bool = False,
+    rng: Any = 0,
+) -> TaylorResult:
+    """Judge a derivative by the order in which f(x + h v) - f(x) - h J v falls with h.
+
+    f : f(x, *args) -> one real number, or an array of them.
+    derivative : derivative(x, *args) -> the gradient with the structure of x, or the Jacobian (m, n); or one of these.
+    tangent : v, with the structure of x; default random, each entry in its own scale.
+    hessian : hessian(x, *args) -> H (n, n) of a scalar f, or H itself: then order 3 is expected.
+    resolution : the relative mistake along v that must have been visible for a PASS.
+    max_nfev : budget of evaluations of f; all of it takes about 70. progress : show a bar of them.
+
+    PASS where the remainder falls with at least the expected order less a tenth; or where f is linear along v as far
+    as its noise shows, and a mistake of `resolution` would have stood out. FAIL where it falls as h, with J v
+    off by more than curvature and noise explain. INCONCLUSIVE where noise hides it, at a kink, and for nan. Only
+    steps at which the remainder is clear of the measured noise are used.
+    One direction, so one number: `check_gradient` and `check_jacobian` find more, and where.
+    Raises ValueError where shapes do not fit, and GradientCheckInterrupted, whose `report` is the result as far as it
+    was known, for KeyboardInterrupt.
+    """
+    started = time.perf_counter()
+    Options(resolution=resolution, max_nfev=max_nfev, progress=progress, rng=rng)
+    parameters, flat = Parameters.of(x)
+    v: Flat = parameters.scales(flat) * random_units(np.random.default_rng(rng), flat.size)
+    if tangent is not None:
+        v = parameters.flatten(tangent, "tangent")
+    if not (np.isfinite(v).all() and v.any()):
+        raise ValueError(f"tangent must be finite and not zero, not {tangent!r:.60}")
+    with Progress(progress) as bar:
+        objective = VectorObjective(f, parameters, args=args, max_nfev=max_nfev, on_evaluation=bar.evaluated)
+        line = _Line(objective, flat, v, 2 if hessian is None else 3, rng)
+        try:
+            bar.plan(USUAL)
+            result = _tested(line, derivative, hessian, args, resolution)
+        except KeyboardInterrupt:
+            objective.interrupted = True
+            result = line.unmeasured(_cause(objective))
+    result = replace(result, resolution=resolution, seconds=time.perf_counter() - started)
+    if objective.interrupted:
+        raise GradientCheckInterrupted(result)
+    return result
+
+
+@dataclass(frozen=True)
+class _Line:
+    """What is tested: f along v from x."""
+
+    objective: VectorObjective
+    x: Flat
+    v: Flat
+    expected: int
+    seed: Any
+
+    def unmeasured(self, reason: str, outcome: Outcome = Outcome.INCONCLUSIVE) -> TaylorResult:
+        """A result without remainders."""
+        return TaylorResult(
+            outcome, reason, math.nan, self.expected, (), (), (), False, tuple(self.v.tolist()),
+            self.objective.nfev, self.seed,
+        )  # fmt: skip
+
+    def changes(self, steps: Values, outputs: int) -> Values:
+        """F(x + h v) - f(x) and f(x - h v) - f(x), (2, steps, m)."""
+        moved = [[self.objective.relative(self.x + side * h * self.v) for side in (1.0, -1.0)] for h in steps]
+        each = [[np.broadcast_to(change, outputs) for change in pair] for pair in moved]
+        return np.stack(each).swapaxes(0, 1)
+
+
+def _cause(objective: VectorObjective) -> str:
+    if objective.interrupted:
+        return "the check was interrupted: start it again"
+    return "the budget of evaluations was used up: raise max_nfev"
+
+
+def _tested(
+    line: _Line, derivative: Any, hessian: Any, args: Sequence[Any], resolution: float
+) -> TaylorResult:
+    objective, flat, v = line.objective, line.x, line.v
+    parameters = objective.parameters
+    findings: list[Finding] = []
+    f_x = call_outputs(objective, flat, findings)
+    final = next((finding for finding in findings if finding.final), None)
+    if final is not None:
+        return line.unmeasured(final.text)
+    slope = _product(derivative, parameters, flat, args, v, objective.shape or ())
+    bend = _curvature(hessian, parameters, flat, args, v) if hessian is not None else 0.0
+    if not (np.isfinite(slope).all() and np.isfinite(bend)):
+        return line.unmeasured("the derivative along v is not finite", Outcome.FAIL)
+    objective.origin = f_x
+    eps = max(float(np.finfo(b.real_dtype).eps) for b in parameters.blocks)
+    steps = LARGEST / float(np.max(np.abs(v) / parameters.scales(flat))) * 2.0 ** -np.arange(STEPS)
+    level = measure_noises(
+        objective, DenseDirections(flat, [v * steps[0] / LARGEST]), f_x, first_spacing(eps), back=True
+    ).level
+    change = line.changes(steps, f_x.size)
+    cut = objective.ended and bool(np.isnan(change).any())
+    if not cut and not np.nan_to_num(change).any():
+        return line.unmeasured("f has the same value at all steps along v")
+    # Where f does not move at all at some step, its least change is a step of the grid on which it lies.
+    least = np.min(np.where(np.nan_to_num(change) != 0, np.abs(change), np.inf), axis=(0, 1))
+    level = np.where((change == 0).any(axis=(0, 1)) & np.isfinite(least), np.maximum(level, least), level)
+    # Outputs in their own units: each relative to its slope, so that none is drowned.
+    unit = np.ones(1)
+    if f_x.size > 1:
+        slopes = np.abs(slope)
+        unit = np.where(slopes > 0, slopes, np.median(slopes[slopes > 0]) if (slopes > 0).any() else 1.0)
+    h = steps[:, None]
+    with np.errstate(invalid="ignore", over="ignore"):
+        right = np.asarray((change[0] - h * slope - h * h / 2.0 * bend) / unit, np.float64)
+        left = np.asarray((change[1] + h * slope - h * h / 2.0 * bend) / unit, np.float64)
+    noise = [_norm((level + ROUNDING * np.finfo(np.float64).eps * h * np.abs(slope)) / unit) for h in steps]
+    seen = _Seen(steps, right, left, np.array(noise), _norm(slope / unit), line.expected)
+    outcome, reason = (Outcome.INCONCLUSIVE, _cause(objective)) if cut else seen.verdict(resolution)
+    return TaylorResult(
+        outcome, reason, seen.order, line.expected, tuple(steps.tolist()), tuple(seen.sizes.tolist()), tuple(noise),
+        seen.linear and outcome is Outcome.PASS, tuple(v.tolist()), objective.nfev, line.seed,
+    )  # fmt: skip
+
+
+class _Seen:
+    """The remainders on both sides of x, and what they say."""
+
+    def __init__(
+        self, steps: Values, right: Values, left: Values, noise: Values, slope: float, expected: int
+    ) -> None:
+        self.steps, self.noise, self.slope, self.expected = steps, noise, slope, expected
+        self.sizes = np.array([np.maximum(_norm(a), _norm(b)) for a, b in zip(right, left, strict=True)])
+        self.odd = np.array([_norm((a - b) / 2.0) for a, b in zip(right, left, strict=True)])
+        self.even = np.array([_norm((a + b) / 2.0) for a, b in zip(right, left, strict=True)])
+        self.known = np.isfinite(self.sizes)
+        self.order = self._order(self.sizes)
+
+    def _clear(self, sizes: Values) -> NDArray[np.intp]:
+        """The smallest steps at which something stands out of the noise, without a gap above them."""
+        with np.errstate(invalid="ignore"):
+            clear = self.known & (sizes > CLEAR * self.noise)
+        first = int(np.argmax(clear)) if clear.any() else 0
+        hidden = np.flatnonzero(~clear[first:])
+        last = first + int(hidden[0]) if hidden.size else clear.size
+        return np.arange(max(first, last - FITTED), last)
+
+    def _order(self, sizes: Values) -> float:
+        rows = self._clear(sizes)
+        if rows.size < LEAST:
+            return math.nan
+        return float(np.polyfit(np.log(self.steps[rows]), np.log(sizes[rows]), 1)[0])
+
+    @property
+    def linear(self) -> bool:
+        """Whether the remainder never stands out of the noise."""
+        return self._clear(self.sizes).size < LEAST
+
+    def seen_along(self) -> float:
+        """The smallest mistake, relative to the slope, that would have shown: what a remainder ~ h would exceed."""
+        largest = self.steps[self.known][0]
+        size = max(self.slope, float(self.sizes[self.known][0]) / largest)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            each = np.maximum(self.sizes, CLEAR * self.noise) / (self.steps * size)
+        return float(np.min(each[self.known])) if size > 0 else math.inf
+
+    def verdict(self, resolution: float) -> tuple[Outcome, str]:
+        """The outcome, and why."""
+        if int(self.known.sum()) < LEAST:
+            return (
+                Outcome.INCONCLUSIVE,
+                "f is not finite along v: choose another tangent, or move x into its domain",
+            )
+        seen = self.seen_along()
+        name = "linear" if self.expected == 2 else "quadratic"
+        if self.linear:
+            if seen > resolution:
+                return Outcome.INCONCLUSIVE, (
+                    f"the remainder is at the noise floor at every step: mistakes below {seen:.2g} would be hidden; "
+                    "compute f more precisely"
+                )
+            return Outcome.PASS, (
+                f"f is {name} along v as far as its noise shows: the remainder is at the noise floor at every step; "
+                f"a relative mistake of {seen:.2g} would have been seen"
+            )
+        odd, even = self._order(self.odd), self._order(self.even)
+        falls = f"the remainder falls as h^{self.order:.2f}"
+        if self.order < 0.5:
+            return Outcome.INCONCLUSIVE, f"{falls}: f jumps at x, or varies faster than the steps"
+        if even < 1.5:
+            return Outcome.INCONCLUSIVE, f"{falls}, the same on both sides: a kink at x; move x off it"
+        if self.order >= self.expected - 0.1:
+            if seen > resolution:
+                text = f"{falls}, but mistakes below {seen:.2g} would be hidden"
+                return Outcome.INCONCLUSIVE, f"{text}; compute f more precisely"
+            return (
+                Outcome.PASS,
+                f"{falls}, as it should; a relative mistake of {seen:.2g} would have been seen",
+            )
+        if odd < 1.5 and self.order < 1.5:
+            off = float(self.odd[self._clear(self.odd)][-1] / self.steps[self._clear(self.odd)][-1])
+            part = f", {off / self.slope:.2g} of it" if self.slope > 0 else ""
+            return (
+                Outcome.FAIL,
+                f"{falls}, not as h^{self.expected}: the derivative along v is off by {off:.3g}{part}",
+            )
+        if self.expected == 3 and even < 2.5 and self.order < 2.5:
+            return Outcome.FAIL, f"{falls}, not as h^3: the gradient fits, the curvature v.Hv does not"
+        return Outcome.INCONCLUSIVE, f"{falls}, neither as h^{self.expected} nor as a mistake would"
+
+
+def _norm(values: Values) -> float:
+    return float(np.sqrt(np.sum(np.square(values))))
+
+
+def _product(
+    derivative: Any, parameters: Parameters, x: Flat, args: Sequence[Any], v: Flat, outputs: tuple[int, ...]
+) -> Values:
+    """J v (m,); a gradient is the Jacobian of one number."""
+    given = derivative(parameters.unflatten(x.copy()), *args) if callable(derivative) else derivative
+    if not outputs:
+        return np.atleast_1d(np.asarray(parameters.flatten(given, "derivative") @ v, np.float64))
+    return np.asarray(read_matrix(given, outputs, parameters, "derivative").product(v), np.float64)
+
+
+def _curvature(hessian: Any, parameters: Parameters, x: Flat, args: Sequence[Any], v: Flat) -> float:
+    given = hessian(parameters.unflatten(x.copy()), *args) if callable(hessian) else hessian
+    return float(v @ read_matrix(given, (x.size,), parameters, "hessian").product(v))

@@ -1,0 +1,288 @@
+"""The command line. Everything heavy is imported when it is used, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gradcheck._version import __version__
+from gradcheck.cli.commands import BadInput, check, diff, new, one_line, replay
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gradcheck.cases.case import Context
+    from gradcheck.cases.discovery import LoadedCase
+    from gradcheck.cases.run import CaseResult, SaveFigure
+    from gradcheck.html import Gallery
+
+__all__ = ["main"]
+
+FAILED, INTERRUPTED = 1, 130
+STDOUT = Path("-")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="gradcheck")
+def main() -> None:
+    """Verify hand-written derivatives: is the gradient right, and how far is it off?
+
+    \b
+    Examples:
+      gradcheck run                      every case in cases/
+      gradcheck run numerical_diff       one case, by name or by path
+      gradcheck run -k "gradient and not descent" --json rows.json
+      gradcheck run --html report.html   the same as a page with figures
+      gradcheck list                     which cases there are
+      gradcheck new softmax              a case file to start from
+      gradcheck check model:loss model:gradient --x "[1.0, 2.0]"
+      gradcheck replay .gradcheck/test_weights-7f3a9c.json
+      gradcheck diff before.json after.json
+
+    \b
+    Completion, for bash (zsh_source and fish_source for the others):
+      eval "$(_GRADCHECK_COMPLETE=bash_source gradcheck)"
+    """
+
+
+for command in (check, new, replay, diff):
+    main.add_command(command)
+
+
+@main.command()
+@click.argument("cases", nargs=-1, metavar="[PATH|NAME]...")
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(path_type=Path),
+    help="Write every row to this file; - is the standard output.",
+)
+@click.option(
+    "--html",
+    "html_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a page with every comparison and figure to this file.",
+)
+@click.option("--figures", type=click.Path(path_type=Path), metavar="DIR", help="Write the figures here.")
+@click.option("--figure-format", type=click.Choice(["png", "svg"]), default="png", show_default=True)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder with the four MNIST files, gzipped or not.",
+)
+@click.option("-k", "expression", metavar="EXPR", help="Only cases whose names fit, as in pytest.")
+@click.option("--fast", is_flag=True, help="Cut training to what shows the trend.")
+@click.option("--numerical", is_flag=True, help="Train by numerical differentiation in full.")
+def run(
+    cases: tuple[str, ...],
+    json_file: Path | None,
+    html_file: Path | None,
+    figures: Path | None,
+    figure_format: str,
+    data: Path | None,
+    expression: str | None,
+    fast: bool,
+    numerical: bool,
+) -> None:
+    """Run case files (default: those in cases/) and compare every figure with its references.
+
+    \b
+    Exit status: 0 every row passed; 1 not every row passed; 2 usage, or nothing found to run;
+    130 interrupted (Ctrl-C), after printing what was done so far.
+    """
+    from gradcheck.cases.case import Context
+    from gradcheck.cases.figures import figure_writer
+    from gradcheck.cli.tables import explain, new_console, show_summary
+
+    loaded = _select(cases, expression)
+    _check_outputs(figures, {"--json": json_file, "--html": html_file})
+    _check_data(data, loaded)
+    context = Context(data=data, fast=fast, numerical=numerical, progress=sys.stderr.isatty())
+    save = None if figures is None else figure_writer(figures, figure_format)
+    gallery = _gallery(save) if html_file is not None else None
+    console = new_console(stderr=json_file == STDOUT)
+    with _one_blas_thread():
+        results, interrupted = _run_all(loaded, context, gallery or save, console)
+    explain(console, results)
+    if interrupted:
+        console.print("interrupted: the rows above were done, the others were not")
+    show_summary(console, results, planned=len(loaded))
+    if json_file is not None:
+        _write_json(json_file, results, interrupted)
+    if html_file is not None and gallery is not None:
+        _write_html(html_file, results, gallery)
+    sys.exit(INTERRUPTED if interrupted else 0 if _all_passed(results) else FAILED)
+
+
+@main.command("list")
+@click.argument("cases", nargs=-1, metavar="[PATH|NAME]...")
+@click.option("-k", "expression", metavar="EXPR", help="Only cases whose names fit, as in pytest.")
+def list_cases(cases: tuple[str, ...], expression: str | None) -> None:
+    """List the cases (default: those in cases/) with section and title."""
+    from gradcheck.cli.tables import new_console, show_cases
+
+    show_cases(new_console(), _select(cases, expression))
+
+
+@main.command()
+@click.argument("dataset", type=click.Choice(["mnist"]))
+def fetch(dataset: str) -> None:
+    """Download a data set into the user cache, with checksums; `run` then uses it."""
+    from gradcheck.errors import DataError
+    from gradcheck.textbook.mnist import fetch_mnist
+
+    try:
+        folder = fetch_mnist(progress=sys.stderr.isatty())
+    except DataError as error:
+        raise click.ClickException(one_line(error)) from error
+    click.echo(f"{dataset}: in {folder}")
+
+
+def _select(paths: Sequence[str], expression: str | None) -> list[LoadedCase]:
+    from gradcheck.cases.discovery import discover
+    from gradcheck.cases.selection import name_filter
+    from gradcheck.errors import CaseError
+
+    try:
+        fits = name_filter(expression) if expression is not None else None
+    except ValueError as error:
+        raise BadInput(f"-k: {error}") from error
+    try:
+        found = discover(paths or ("cases",))
+    except CaseError as error:
+        raise BadInput(one_line(error)) from error
+    selected = [loaded for loaded in found if fits is None or fits(loaded.name)]
+    if not selected:
+        raise BadInput(f"-k: none of the {len(found)} cases has a name that fits {expression!r}")
+    return selected
+
+
+def _check_outputs(figures: Path | None, files: dict[str, Path | None]) -> None:
+    """Refuse an output that cannot be written before the long run, not after it."""
+    for option, file in files.items():
+        if file is None or file == STDOUT:
+            continue
+        try:
+            existed = file.exists()
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with file.open("a"):
+                pass
+            if not existed:
+                file.unlink()
+        except OSError as error:
+            raise BadInput(f"{option}: cannot write {file}: {error.strerror}") from error
+    try:
+        if figures is not None:
+            figures.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=figures):
+                pass
+    except OSError as error:
+        raise BadInput(f"--figures: cannot write into {figures}: {error.strerror}") from error
+
+
+def _check_data(data: Path | None, loaded: Sequence[LoadedCase]) -> None:
+    """Refuse missing, truncated or altered files of a data set that was asked for by name."""
+    asked = os.environ.get("GRADCHECK_MNIST") and any("mnist" in one.case.needs for one in loaded)
+    if data is None and not asked:
+        return
+    from gradcheck.errors import DataError
+    from gradcheck.textbook.mnist import load_mnist
+
+    try:
+        load_mnist(normalize=False, data=data)
+    except DataError as error:
+        raise BadInput(one_line(error)) from error
+
+
+def _one_blas_thread() -> AbstractContextManager[Any]:
+    """Keep matrix products to one thread, unless the environment says how many.
+
+    The products of a case are small: a second thread gains nothing, and where other work keeps the cores busy
+    the two wait for each other (the chapter's training then took ten times as long).
+    """
+    if any(os.environ.get(name) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")):
+        return nullcontext()
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[Any] = threadpool_limits(1, user_api="blas")
+    return limits
+
+
+def _run_all(
+    loaded: Sequence[LoadedCase], context: Context, save: SaveFigure | None, console: Console
+) -> tuple[list[CaseResult], bool]:
+    """Run the cases, printing each when it is done; the results, and whether the run was interrupted."""
+    from tqdm import tqdm
+
+    from gradcheck.cases.run import CaseInterrupted, run_case
+    from gradcheck.cli.tables import show_result
+
+    results: list[CaseResult] = []
+    interrupted = False
+    bar = tqdm(loaded, unit="case", leave=False, disable=not context.progress)
+    try:
+        for one in bar:
+            bar.set_description(one.name)
+            result = run_case(one, context, save_figure=save)
+            results.append(result)
+            bar.clear()
+            show_result(console, result)
+    except CaseInterrupted as stop:
+        bar.clear()
+        results.append(stop.result)
+        show_result(console, stop.result)
+        interrupted = True
+    except KeyboardInterrupt:  # between two cases
+        interrupted = True
+    bar.close()
+    return results, interrupted
+
+
+def _all_passed(results: Sequence[CaseResult]) -> bool:
+    from gradcheck.results.outcome import Outcome
+
+    return bool(results) and all(result.outcome is Outcome.PASS for result in results)
+
+
+def _write_json(path: Path, results: Sequence[CaseResult], interrupted: bool) -> None:
+    from gradcheck.cli.tables import counts
+
+    document: dict[str, Any] = {
+        "gradcheck": __version__,
+        "interrupted": interrupted,
+        "counts": {outcome.value: number for outcome, number in counts(results).items()},
+        "cases": [result.to_dict() for result in results],
+        "rows": [row.to_dict() for result in results for row in result.rows],
+    }
+    text = json.dumps(document, indent=2, allow_nan=False) + "\n"
+    if path == STDOUT:
+        click.echo(text, nl=False)
+        return
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"--json: cannot write {path}: {error.strerror}") from error
+
+
+def _gallery(save: SaveFigure | None) -> Gallery:
+    from gradcheck.html import Gallery
+
+    return Gallery(save)
+
+
+def _write_html(path: Path, results: Sequence[CaseResult], gallery: Gallery) -> None:
+    from gradcheck.html import render
+
+    try:
+        path.write_text(render(results, drawings=gallery.drawings), encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"--html: cannot write {path}: {error.strerror}") from error

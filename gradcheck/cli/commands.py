@@ -1,0 +1,288 @@
+"""The commands for what is in no case file yet: check, new, replay, diff."""
+
+from __future__ import annotations
+
+import re
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gradcheck.replay.changes import Change
+    from gradcheck.report.saved import Saved
+
+__all__ = ["BadInput", "check", "diff", "new", "one_line", "replay"]
+
+FAILED, INTERRUPTED = 1, 130
+METHODS = ("auto", "sweep", "directions")
+
+
+class BadInput(click.ClickException):
+    """What was given cannot be used: one line on the standard error, exit status 2."""
+
+    exit_code = 2
+
+
+def one_line(error: BaseException | str) -> str:
+    """A message without its line breaks."""
+    return " ".join(str(error).split())
+
+
+@click.command()
+@click.argument("f", metavar="MODULE:F")
+@click.argument("grad", metavar="[MODULE:GRAD]", required=False)
+@click.option(
+    "--x",
+    "point",
+    required=True,
+    metavar="X",
+    help="The point: FILE.npy, FILE.npz (a dict of arrays), JSON such as '[1.0, 2.0]' or '{\"W\": [[1.0]]}', "
+    "or MODULE:NAME.",
+)
+@click.option(
+    "--rtol", type=float, help="Which relative discrepancy is accepted (default: by the dtype of f)."
+)
+@click.option("--atol", type=float, default=0.0, show_default=True, help="Which absolute one.")
+@click.option("--resolution", type=float, help="Which relative mistake must have been visible for a PASS.")
+@click.option("--method", type=click.Choice(METHODS), default="auto", show_default=True)
+@click.option("--max-nfev", type=int, metavar="N", help="Budget of evaluations of f.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the random directions.")
+@click.option(
+    "--json", "json_file", type=click.File("w", lazy=True), help="Write the report; - is the standard output."
+)
+@click.option(
+    "--save",
+    type=click.Path(path_type=Path),
+    metavar="FILE.json",
+    help="Write a file for `replay` and `diff`.",
+)
+def check(f: str, grad: str | None, point: str, json_file: Any, save: Path | None, **options: Any) -> None:
+    """Check the gradient GRAD of F at a point; without GRAD, F returns (value, gradient).
+
+    Modules are looked for in the working directory first.
+
+    \b
+    Examples:
+      gradcheck check model:loss model:gradient --x "[1.0, 2.0]"
+      gradcheck check model:loss model:gradient --x weights.npz --rtol 1e-5
+      gradcheck check model:value_and_grad --x model:START --save before.json
+
+    \b
+    Exit status: 0 PASS; 1 FAIL or INCONCLUSIVE; 2 usage, or something that cannot be imported or called;
+    130 interrupted.
+    """
+    if save is not None and save.suffix != ".json":
+        raise BadInput(f"--save: FILE must end in .json, not {save.name!r}")
+    sys.path.insert(0, str(Path.cwd()))
+    function = _named(f)
+    gradient = True if grad is None else _named(grad)
+    x = _point(point)
+    from gradcheck.checks.gradient import check_gradient
+    from gradcheck.errors import GradientCheckInterrupted
+
+    options["rng"] = options.pop("seed")
+    status = 0
+    try:
+        report = check_gradient(function, gradient, x, **options)
+        status = 0 if report else FAILED
+    except GradientCheckInterrupted as stop:
+        report, status = stop.report, INTERRUPTED
+    except Exception as error:
+        raise BadInput(f"{type(error).__name__}: {one_line(error)} {_place(error)}") from error
+    _show(_console(json_file), str(report))
+    try:
+        if json_file is not None:
+            json_file.write(report.to_json() + "\n")
+        if save is not None:
+            report.save(save)
+    except OSError as error:
+        raise BadInput(f"cannot write {error.filename}: {error.strerror}") from error
+    sys.exit(status)
+
+
+@click.command()
+@click.argument("case", metavar="CASE")
+def new(case: str) -> None:
+    """Write a case file to start from: cases/CASE.py, or the path CASE if it ends in .py.
+
+    \b
+    Example:
+      gradcheck new softmax && gradcheck run softmax
+    """
+    from gradcheck.cases.template import case_text
+
+    path = Path(case) if case.endswith(".py") else Path("cases") / f"{case}.py"
+    if not re.fullmatch(r"[^\W\d]\w*", path.stem):
+        raise BadInput(
+            f"CASE must be a name of letters, digits and _, or a path that ends in one and .py; not {case!r}"
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(case_text(path))
+    except OSError as error:
+        if path.exists():
+            raise BadInput(f"{path}: exists already; it is left as it is") from error
+        raise BadInput(f"{path}: cannot be written: {error.strerror}") from error
+    click.echo(f"{path}: a case that passes; now put your own function into it")
+    click.echo(f"  gradcheck run {path}")
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def replay(file: Path) -> None:
+    """Do a saved check again, and say whether it still fails.
+
+    FILE comes from a failing test, from `gradcheck check --save` or from Report.save. The functions are imported
+    as they are now; where they have no name to import, the test that the file comes from is run again. Replay only
+    files from where you would also run code.
+
+    \b
+    Example:
+      gradcheck replay .gradcheck/test_weights-7f3a9c.json
+
+    \b
+    Exit status: 0 it passes now; 1 it does not; 2 the file cannot be used.
+    """
+    from gradcheck.errors import DataError, ReplayError
+    from gradcheck.replay.changes import compare_reports
+    from gradcheck.report.saved import load
+
+    console = _console()
+    try:
+        saved = load(file)
+        report, text = _again(saved, console)
+    except (DataError, ReplayError) as error:
+        raise BadInput(one_line(error)) from error
+    _show(console, text)
+    was, now = saved.report["outcome"], report["outcome"]
+    says = "passes now" if now == "PASS" else f"still {now}" if now == was else f"{now} now"
+    _show(console, f"{says}; it was {was}" if now != was else says)
+    _show_changes(console, compare_reports(saved.report, report))
+    sys.exit(0 if now == "PASS" else FAILED)
+
+
+@click.command()
+@click.argument("before", type=click.Path(path_type=Path))
+@click.argument("after", type=click.Path(path_type=Path))
+def diff(before: Path, after: Path) -> None:
+    """Compare two reports of a check: what got better, worse, slower.
+
+    BEFORE and AFTER are replay files, or what `gradcheck check --json` or Report.to_json gave.
+
+    \b
+    Example:
+      gradcheck diff before.json after.json
+
+    \b
+    Exit status: 0 nothing got worse; 1 something did (slower is not worse); 2 a file cannot be used.
+    """
+    from gradcheck.errors import DataError
+    from gradcheck.replay.changes import compare_reports, read_report
+
+    try:
+        changes = compare_reports(read_report(before), read_report(after))
+    except DataError as error:
+        raise BadInput(one_line(error)) from error
+    console = _console()
+    if not changes:
+        _show(console, "no difference")
+    _show_changes(console, changes)
+    sys.exit(FAILED if any(change.kind == "worse" for change in changes) else 0)
+
+
+def _again(saved: Saved, console: Console) -> tuple[dict[str, Any], str]:
+    """The new report, as a dictionary and as text: from the file, or else from the test it came from."""
+    from gradcheck.errors import ReplayError
+    from gradcheck.replay.repeat import repeat, rerun_test
+
+    try:
+        report = repeat(saved)
+    except ReplayError as error:
+        if saved.test is None:
+            raise
+        _show(console, f"{one_line(error)}; running its test again: pytest {saved.test!r}")
+        return rerun_test(saved)
+    except Exception as error:
+        raise ReplayError(f"{saved.path}: {type(error).__name__}: {error} {_place(error)}") from error
+    return report.to_dict(), str(report)
+
+
+def _named(reference: str) -> Any:
+    """The object that MODULE:NAME names."""
+    from gradcheck.errors import ReplayError
+    from gradcheck.report.storage import imported
+
+    module, colon, name = reference.partition(":")
+    if not (module and colon and name):
+        raise BadInput(f"{reference!r}: expected MODULE:NAME, such as model:loss")
+    try:
+        return imported(reference)
+    except ReplayError as error:
+        raise BadInput(one_line(error)) from error
+
+
+def _point(text: str) -> Any:
+    import json
+
+    import numpy as np
+
+    if text.endswith((".npy", ".npz")):
+        try:
+            found = np.load(text, allow_pickle=False)
+        except Exception as error:  # as many kinds as there are ways to damage a file
+            raise BadInput(f"--x: cannot read {text}: {one_line(error)}") from error
+        return found if isinstance(found, np.ndarray) else dict(found)
+    if re.match(r"[\w.]+:[\w.]+$", text):
+        return _named(text)
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise BadInput(
+            f"--x: {text!r} is neither a file .npy or .npz, nor JSON such as '[1.0, 2.0]', nor MODULE:NAME ({error})"
+        ) from error
+
+
+def _place(error: BaseException) -> str:
+    """Where in the caller's own code it was raised; empty where this package refused the arguments."""
+    here = str(Path(__file__).parents[1])
+    own = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(here)
+    ]
+    own = [frame for frame in own if not frame.filename.startswith("<")]
+    return f"(at {own[0].filename}:{own[0].lineno})" if own else ""
+
+
+def _console(json_file: Any = None) -> Console:
+    from gradcheck.cli.tables import new_console
+
+    return new_console(stderr=json_file is not None and json_file.name == "-")
+
+
+def _show(console: Console, text: str) -> None:
+    """Print text whose first word may be an outcome, in its colour; a pipe gets the lines as they are."""
+    from rich.text import Text
+
+    from gradcheck.cli.tables import STYLES
+
+    shown = Text(text, overflow="fold")
+    for outcome, style in STYLES.items():
+        if text.startswith(outcome.value):
+            shown.stylize(style, 0, len(outcome.value))
+    console.print(shown, soft_wrap=not console.is_terminal)
+
+
+def _show_changes(console: Console, changes: list[Change]) -> None:
+    from rich.text import Text
+
+    styles = {"better": "green", "worse": "bold red", "slower": "yellow"}
+    for change in changes:
+        line = Text.assemble(
+            "  ", (f"{change.kind:<7}", styles.get(change.kind, "")), change.text, overflow="fold"
+        )
+        console.print(line, soft_wrap=not console.is_terminal)

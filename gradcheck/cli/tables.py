@@ -1,0 +1,160 @@
+"""What the command line prints: a table for each case, explanations, a closing line."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gradcheck.cases.discovery import LoadedCase
+from gradcheck.cases.rowtext import shown, size
+from gradcheck.cases.run import CaseResult, Row
+from gradcheck.results.outcome import Outcome
+
+__all__ = ["counts", "explain", "new_console", "show_cases", "show_result", "show_summary"]
+
+STYLES = {Outcome.PASS: "green", Outcome.FAIL: "bold red", Outcome.INCONCLUSIVE: "bold yellow"}
+# A pipe has no width: wide enough that no cell is folded.
+PIPE_WIDTH = 190
+# Columns of the whole table; below, the case is named once above its rows; below NARROW, a list instead.
+WIDE, NARROW = 120, 78
+
+
+def new_console(*, stderr: bool = False) -> Console:
+    """Return a console that keeps to the terminal's width, NO_COLOR and pipes."""
+    stream = sys.stderr if stderr else sys.stdout
+    # A character that the terminal cannot show must not end a long run.
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
+    piped = not stream.isatty() and "COLUMNS" not in os.environ
+    width = PIPE_WIDTH if piped else None
+    return Console(width=width, stderr=stderr, highlight=False, markup=False, emoji=False)
+
+
+def show_result(console: Console, result: CaseResult) -> None:
+    """Print the rows of one case under its name, section, title and data source."""
+    if not (result.rows or result.complete):  # interrupted before its first row
+        return
+    head = Text.assemble(
+        (result.name, "bold"), f"  section {result.section}  {result.title}", overflow="fold"
+    )
+    head.append(f"  ({result.seconds:.1f} s)", "dim")
+    console.print(head)
+    for source in result.sources:
+        console.print(Text(f"  data: {source}", "dim", overflow="fold"))
+    for note in result.notes:
+        console.print(Text(f"  note: {note}", "yellow", overflow="fold"))
+    if console.width < NARROW:
+        for row in result.rows:
+            _show_row_as_list(console, row)
+    elif result.rows:
+        console.print(_table(result.rows, console.width))
+    for path in result.figures:
+        console.print(Text(f"  figure: {path}", "dim", overflow="fold"))
+    console.print()
+
+
+def _table(rows: Iterable[Row], width: int) -> Table:
+    wide = width >= WIDE
+    # The same widths for every case, so that the tables line up below each other.
+    numbers = 10 if wide else 7
+    verdict = 12 if wide else 7
+    name = 20 if wide else 0
+    gaps = 6 if wide else 5
+    rest = min(width, PIPE_WIDTH) - name - 2 * numbers - verdict - gaps
+    value = max(19, min(36, rest // 3))  # 19: a float64 with all its digits
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim", show_edge=False)
+    if wide:
+        table.add_column("case", width=name, overflow="fold")
+    table.add_column("quantity", width=min(44, rest - 2 * value), overflow="fold")
+    table.add_column("measured", width=value, overflow="fold")
+    table.add_column("reference", width=value, overflow="fold")
+    table.add_column("difference" if wide else "differ.", width=numbers, justify="right", no_wrap=True)
+    table.add_column("tolerance" if wide else "toler.", width=numbers, justify="right", no_wrap=True)
+    table.add_column("outcome", width=verdict, overflow="fold")
+    quantity = measured = ""
+    for row in rows:
+        # Where there is room, every line stands for itself (grep); else what the line above says is left out.
+        told = [row.quantity, shown(row.measured, row)]
+        if not wide and row.quantity == quantity:
+            told = ["", "" if told[1] == measured else told[1]]
+        quantity, measured = row.quantity, shown(row.measured, row)
+        # What refused a planted mistake is of no interest here; the JSON names it.
+        expected = "" if row.reference.startswith("refuses: ") else shown(row.expected, row)
+        reference = ("  " if wide else "\n").join(filter(None, [row.reference, expected]))
+        cells = [*told, reference, size(row.difference), size(row.tolerance)]
+        outcome = Text(row.outcome.value, STYLES[row.outcome])
+        table.add_row(*[Text(cell) for cell in ([row.case] if wide else []) + cells], outcome)
+    return table
+
+
+def _show_row_as_list(console: Console, row: Row) -> None:
+    console.print(
+        Text.assemble(
+            (row.outcome.value, STYLES[row.outcome]), f" {row.quantity}: {row.reference}", overflow="fold"
+        )
+    )
+    pairs = {
+        "measured": shown(row.measured, row),
+        "expected": shown(row.expected, row),
+        "difference": size(row.difference),
+        "tolerance": size(row.tolerance),
+    }
+    for name, value in pairs.items():
+        if value:
+            console.print(Text(f"  {name} {value}", overflow="fold"))
+
+
+def explain(console: Console, results: Sequence[CaseResult]) -> None:
+    """Print, for every row that did not pass, what, where, how much, how much was allowed, and why."""
+    rows = [row for result in results for row in result.rows if row.outcome is not Outcome.PASS]
+    if rows:
+        console.print(Text("Not passed", "bold"))
+    # One cause, such as a missing data set, can take down every row of a case: told once.
+    for (case, outcome, problem), group in groupby(
+        rows, key=lambda row: (row.case, row.outcome, row.problem)
+    ):
+        alike = list(group)
+        what = f"  {case}: {alike[0].quantity}, {alike[0].reference}"
+        more = f", and {len(alike) - 1} more of its rows" if len(alike) > 1 else ""
+        console.print(Text.assemble((outcome.value, STYLES[outcome]), what + more, overflow="fold"))
+        console.print(Text(f"      {problem}", overflow="fold"))
+        if len(alike) == 1 and alike[0].reason:
+            console.print(Text(f"      the tolerance: {alike[0].reason}", overflow="fold"))
+
+
+def counts(results: Iterable[CaseResult]) -> dict[Outcome, int]:
+    """Return how many rows have each outcome."""
+    outcomes = [row.outcome for result in results for row in result.rows]
+    return {outcome: outcomes.count(outcome) for outcome in Outcome}
+
+
+def show_summary(console: Console, results: Sequence[CaseResult], *, planned: int) -> None:
+    """Print how many cases ran to their end in which time, and the closing line."""
+    number = counts(results)
+    seconds = sum(result.seconds for result in results)
+    done = sum(result.complete for result in results)
+    cases = f"{done}" if done == planned else f"{done} of {planned}"
+    console.print(Text(f"{cases} case{'s' if planned != 1 else ''} in {seconds:.1f} s", "dim"))
+    passed, failed, inconclusive = (number[o] for o in (Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE))
+    style = "bold red" if failed else "bold yellow" if inconclusive or not passed else "bold green"
+    console.print(Text(f"{passed} passed, {failed} failed, {inconclusive} inconclusive", style))
+
+
+def show_cases(console: Console, cases: Iterable[LoadedCase]) -> None:
+    """Print the name, section and title of each case, and how many rows it gives."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("case", "section", "title"):
+        table.add_column(name, overflow="fold")
+    table.add_column("rows", justify="right")
+    for loaded in cases:
+        case = loaded.case
+        cells = (loaded.name, case.section, case.title, str(len(case.row_names())))
+        table.add_row(*map(Text, cells))
+    console.print(table)

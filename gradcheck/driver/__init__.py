@@ -1,0 +1,1 @@
+"""The options of a check, its course, and several checks as one."""

@@ -1,0 +1,127 @@
+"""Several checks as one: made in turn within one budget, and reported together, the worst first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from gradcheck.driver.options import LEAST_BUDGET
+from gradcheck.errors import GradientCheckInterrupted
+from gradcheck.report.report import Report
+from gradcheck.results.mismatch import ArraySummary, Mismatch
+from gradcheck.results.outcome import Outcome
+
+__all__ = ["combine", "in_turn"]
+
+SEVERITY = {Outcome.FAIL: 0, Outcome.INCONCLUSIVE: 1, Outcome.PASS: 2}
+
+
+def in_turn(
+    checks: Mapping[str, Callable[..., Report]],
+    *,
+    max_nfev: int | None = None,
+    max_seconds: float | None = None,
+) -> dict[str, Report]:
+    """The reports of checks that are made one after another, by their keys; each gets what is left of the budget.
+
+    Those for which nothing is left are missing; after an interruption too, of which the last report tells.
+    """
+    reports: dict[str, Report] = {}
+    started = time.monotonic()
+    for key, check in checks.items():
+        left: dict[str, Any] = {}
+        if max_nfev is not None:
+            left["max_nfev"] = max_nfev - sum(report.nfev for report in reports.values())
+        if max_seconds is not None:
+            left["max_seconds"] = max_seconds - (time.monotonic() - started)
+        # The first check is made in any case: it says what is wrong with a budget that is none.
+        if reports and (
+            left.get("max_nfev", LEAST_BUDGET) < LEAST_BUDGET or left.get("max_seconds", 1.0) <= 0
+        ):
+            break
+        try:
+            reports[key] = check(**left)
+        except GradientCheckInterrupted as interruption:
+            reports[key] = interruption.report
+            break
+    return reports
+
+
+def combine(
+    reports: Mapping[str, Report],
+    *,
+    method: str,
+    seed: Any,
+    call: str,
+    notes: tuple[str, ...] = (),
+    left_out: Sequence[str] = (),
+) -> Report:
+    """One report of several checks, at least one; each is called by its key.
+
+    FAIL where one fails, PASS where all pass. Names of arrays and entries get the key of their check in front.
+    left_out : the keys of checks that were not made, as the budget was used up or the user interrupted them.
+    """
+    if not reports:
+        raise ValueError("reports must hold at least one report")
+    order = sorted(reports, key=lambda key: SEVERITY[reports[key].outcome])
+    worst = reports[order[0]]
+    failed = sum(report.outcome is Outcome.FAIL for report in reports.values())
+    undecided = sum(report.outcome is Outcome.INCONCLUSIVE for report in reports.values())
+    outcome, interrupted = worst.outcome, any(report.interrupted for report in reports.values())
+    missing = _missing(left_out, interrupted)
+    if worst.outcome is Outcome.PASS and left_out:
+        outcome, reason, missing = Outcome.INCONCLUSIVE, missing[0], []
+    elif worst.outcome is Outcome.PASS:
+        seen = max(report.detectable for report in reports.values())
+        reason = f"all {len(reports)} pass ({', '.join(order[:6])}{', ...' if len(order) > 6 else ''}); "
+        reason += f"a relative mistake of {seen:.2g} would have been seen"
+    else:
+        parts = [f"{failed} wrong"] * (failed > 0) + [f"{undecided} undecided"] * (undecided > 0)
+        count = f" ({', '.join(parts)} of {len(reports)})" if len(reports) > 1 else ""
+        reason = f"{order[0]}: {worst.reason}{count}"
+    every = [(key, reports[key]) for key in order]
+    said = [f"{key}: {note}" for key, report in every for note in report.notes]
+    others = [f"{key}: {report.reason}" for key, report in every[1:] if report.outcome is not Outcome.PASS]
+    return replace(
+        worst,
+        outcome=outcome,
+        reason=reason,
+        arrays=tuple(_array(key, a) for key, report in every for a in report.arrays),
+        wrong=tuple(_mismatch(key, m) for key, report in every for m in report.wrong),
+        diagnosis=tuple(f"{key}: {text}" for key, report in every for text in report.diagnosis),
+        notes=(*others, *missing, *notes, *said),
+        method=method,
+        nfev=sum(report.nfev for report in reports.values()),
+        ngev=sum(report.ngev for report in reports.values()),
+        seconds=sum(report.seconds for report in reports.values()),
+        max_error=max(report.max_error for report in reports.values()),
+        detectable=max(report.detectable for report in reports.values()),
+        seed=seed,
+        call=call,
+        certificates=tuple(
+            replace(c, name=f"{key}: {c.name}") for key, report in every for c in report.certificates
+        ),
+        interrupted=interrupted,
+        evidence=None,
+        recipe=None,
+    )
+
+
+def _missing(left_out: Sequence[str], interrupted: bool) -> list[str]:
+    """What to say about checks that were not made."""
+    if not left_out:
+        return []
+    who = f"{left_out[0]} was" if len(left_out) == 1 else f"{left_out[0]} to {left_out[-1]} were"
+    if interrupted:
+        return [f"{who} not checked: the check was interrupted; start it again"]
+    return [f"{who} not checked: the budget was used up; raise max_nfev (or max_seconds)"]
+
+
+def _array(key: str, array: ArraySummary) -> ArraySummary:
+    return replace(array, name=f"{key}: {array.name}")
+
+
+def _mismatch(key: str, mismatch: Mismatch) -> Mismatch:
+    return replace(mismatch, name=f"{key}: {mismatch.name}")

@@ -1,0 +1,296 @@
+"""The course of a check: the contract, the noise, the evidence, what explains it; or what of it is known so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gradcheck._typing import Flat, Index
+from gradcheck.diagnosis.explanations import Diagnosis, diagnose
+from gradcheck.evidence.arrays import FEW, LOOKS, survey, survey_together
+from gradcheck.evidence.averages import averaged
+from gradcheck.evidence.complex_test import by_complex_step, leave_open, second_witness
+from gradcheck.evidence.coordinates import look_nearer, noise_share, sweep
+from gradcheck.evidence.plain_differences import agreement
+from gradcheck.function.contract import Inspection, gradient_at, inspect, inspect_again
+from gradcheck.function.lines import Rays
+from gradcheck.function.objective import NotScalarError, Objective
+from gradcheck.function.progress import Progress
+from gradcheck.numerics.differences import first_step
+from gradcheck.numerics.noise import FIRST_SPACING, WIDEST, Noise, measure_noise
+from gradcheck.numerics.setting import Setting
+from gradcheck.results.certificate import Survey
+from gradcheck.results.evidence import NO_DOUBTS, Doubts, Evidence
+from gradcheck.results.outcome import Finding, Outcome
+from gradcheck.results.verdict import Tolerance
+
+__all__ = ["Known", "Question", "examine", "probe_noise"]
+
+# Up to here every coordinate is judged by itself; above, directions decide and the search names what is wrong.
+SWEEP_UP_TO = 100
+# From here on a few directions through all arrays cost less than half of what judging each entry does: they come
+# first, and where they do not settle it each entry is judged after all.
+TOGETHER_FROM = 8
+# From here on one complex step a coordinate, and the seven evaluations that bear it out, are fewer than six a
+# coordinate.
+COMPLEX_FROM = 3
+# The part of the resolution that noise may take of a first step where the complex step is asked.
+QUIET = 0.01
+# Evaluations of f for one search, beyond those for ten wrong entries: more are reported as regions.
+LOCATION_BUDGET = 1500
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked; the arguments of `check_gradient`, x as a flat vector (size,).
+
+    tolerances : rtol, atol and resolution, None for a default. room : (size,), (size,) to the left and the right.
+    """
+
+    grad: Any
+    x: Flat
+    args: tuple[Any, ...]
+    tolerances: tuple[float | None, float, float | None]
+    method: str
+    confidence: float
+    subgradient: bool
+    room: tuple[Flat, Flat] | None
+    rng: Any
+
+
+@dataclass
+class Known:
+    """What has been found so far; it grows in this order, and an interruption leaves the rest as it is here."""
+
+    findings: list[Finding]
+    inspection: Inspection | None = None
+    setting: Setting | None = None
+    evidence: Evidence | Survey | None = None
+    diagnosis: Diagnosis = field(default_factory=Diagnosis)
+    interrupted: bool = False
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing can be measured any more."""
+        return any(finding.final for finding in self.findings)
+
+    @property
+    def ngev(self) -> int:
+        """Calls of grad."""
+        return self.diagnosis.ngev + (self.inspection.ngev if self.inspection is not None else 0)
+
+
+def examine(objective: Objective, question: Question, bar: Progress) -> Known:
+    """Gather all that a report is made of; a KeyboardInterrupt ends it with what is known."""
+    known = Known([Finding(note) for note in objective.parameters.notes])
+    try:
+        _examine(known, objective, question, bar)
+    except KeyboardInterrupt:
+        known.interrupted = True
+    except NotScalarError as error:
+        # At x it returned a number: where it does not, it is no function that could be differentiated.
+        known.findings.append(Finding(f"{error} at a point near x", Outcome.INCONCLUSIVE, final=True))
+    if known.evidence is not None:
+        known.interrupted |= known.evidence.interrupted
+    elif known.interrupted:
+        text = "interrupted before any entry was judged: start it again"
+        known.findings.append(Finding(text, Outcome.INCONCLUSIVE, final=True))
+    return known
+
+
+def _examine(known: Known, objective: Objective, question: Question, bar: Progress) -> None:
+    x, room = question.x, question.room
+    quickly = question.method == "auto" and x.size <= SWEEP_UP_TO
+    known.inspection = inspect(objective, question.grad, x, question.args, repeat=not quickly)
+    known.findings += known.inspection.findings
+    if room is not None and not (room[0] + room[1] > 0).any():
+        text = "nothing was checked: every coordinate is fixed by its bounds"
+        known.findings.append(Finding(text, Outcome.INCONCLUSIVE, final=True))
+    if known.final:
+        return
+    doubts = NO_DOUBTS
+    if quickly:
+        bar.plan(2 * x.size)
+        agreed = agreement(
+            objective, known.inspection, x, question.tolerances, few=TOGETHER_FROM, room=room, rng=question.rng
+        )  # fmt: skip
+        if agreed.evidence is not None:
+            known.setting, known.evidence = agreed.setting, agreed.evidence
+            return
+        doubts = agreed.doubts
+    if not known.inspection.repeated:
+        known.findings += inspect_again(objective, known.inspection, x)
+        if known.final:
+            return
+    known.setting, more = prepare(
+        objective, known.inspection, x, question.tolerances, question.rng, room, question.subgradient
+    )
+    known.findings += more
+    if known.final or known.inspection.analytic is None:
+        return
+    bar.plan(planned(known.setting, question.method))
+    known.evidence, said = gather(
+        known.setting,
+        known.inspection.analytic,
+        question.method,
+        question.confidence,
+        question.rng,
+        doubts.beyond(known.setting.level),
+    )
+    known.findings += said
+    if objective.left_domain:
+        text = f"a point near x was taken for off f's domain: f raised {objective.left_domain}"
+        known.findings.append(Finding(text))
+    known.diagnosis = explain(
+        known.setting, known.inspection.analytic, known.evidence, question.grad, question.args
+    )
+
+
+def gather(
+    setting: Setting, analytic: Flat, method: str, confidence: float, rng: Any, doubts: Doubts
+) -> tuple[Evidence | Survey, list[Finding]]:
+    """The evidence of the chosen method, and what there is to say about how it was gathered.
+
+    doubts : what the short way held against some entries.
+    """
+    n = analytic.size
+    if by_directions(n, method):
+        generator = np.random.default_rng(rng)
+        surveyed = survey(
+            setting, analytic, confidence=confidence, rng=generator, location_budget=LOCATION_BUDGET
+        )
+        return surveyed, []
+    room = setting.room
+    free = np.arange(n) if room is None else np.flatnonzero(room[0] + room[1] > 0)
+    if method == "auto" and n >= TOGETHER_FROM and doubts.coordinates.size == 0:
+        together = survey_together(setting, analytic, confidence=confidence, rng=np.random.default_rng(rng))
+        if isinstance(together, Survey):
+            return together, []
+        doubts = together
+    evidence, notes = _one_by_one(setting, analytic, free, method, rng, doubts)
+    if doubts.exact and not evidence.judgement.wrong.any():
+        evidence = leave_open(setting, evidence)
+    return evidence, notes
+
+
+def _one_by_one(
+    setting: Setting, analytic: Flat, free: Index, method: str, rng: Any, doubts: Doubts
+) -> tuple[Evidence, list[Finding]]:
+    """Each of the coordinates `free` by itself: by the complex step where that can be relied on, or a sweep."""
+    calm = analytic.size >= COMPLEX_FROM and _may_agree(setting, analytic)
+    if method == "complex" or (method == "auto" and calm):
+        found = by_complex_step(setting, analytic, free, rng, trusted=method == "complex")
+        if found is not None:
+            return look_nearer(setting, found, doubts), []
+    notes: list[Finding] = []
+    if method == "complex":
+        text = "the complex step does not agree with real differences, which were used instead"
+        notes.append(Finding(text))
+    swept = look_nearer(setting, sweep(setting, analytic, free), doubts)
+    evidence, verified = second_witness(setting, swept)
+    notes += _verified(verified, "by the complex step, real differences being too noisy")
+    evidence, verified = averaged(setting, evidence)
+    notes += _verified(verified, "by averages of several differences, one being too noisy")
+    return evidence, notes
+
+
+def _verified(count: int, how: str) -> list[Finding]:
+    if count == 0:
+        return []
+    entries = "1 entry was" if count == 1 else f"{count:,} entries were"
+    return [Finding(f"{entries} verified {how}")]
+
+
+def _may_agree(setting: Setting, analytic: Flat) -> bool:
+    """Whether noise is so small that a real difference can bear out the complex step; nan is no reason to ask."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return noise_share(setting, analytic) <= QUIET * setting.tolerance.resolution
+
+
+def by_directions(n: int, method: str) -> bool:
+    """Whether n parameters are tested by directions."""
+    return method == "directions" or (method == "auto" and n > SWEEP_UP_TO)
+
+
+def planned(setting: Setting, method: str) -> int:
+    """The evaluations that a right gradient takes, where the first step serves."""
+    n = setting.x.size
+    if by_directions(n, method):
+        lines = LOOKS[0] * len(setting.parameters.blocks)
+    else:
+        lines = FEW[0] if method == "auto" and n >= TOGETHER_FROM else n
+    return min(6 * lines, setting.objective.remaining)
+
+
+def explain(
+    setting: Setting, analytic: Flat, evidence: Evidence | Survey, grad: Any, args: Sequence[Any]
+) -> Diagnosis:
+    """What kind of mistake fits; calls grad again, at most twice, only where nothing else explains it."""
+
+    def again(x: Flat) -> Flat:
+        return gradient_at(grad, setting.parameters, x, args)
+
+    judged = evidence.judged if isinstance(evidence, Survey) else evidence
+    more_calls = callable(grad) and not evidence.interrupted
+    return diagnose(setting, analytic, judged, again if more_calls else None)
+
+
+def prepare(
+    objective: Objective,
+    inspection: Inspection,
+    x: Flat,
+    tolerances: tuple[float | None, float, float | None],
+    rng: Any,
+    room: tuple[Flat, Flat] | None,
+    subgradient: bool,
+) -> tuple[Setting, tuple[Finding, ...]]:
+    """Measure the noise of f; choose tolerances and steps by it."""
+    noise = probe_noise(objective, x, inspection.f_x, rng, room)
+    tolerance = Tolerance.for_dtypes([inspection.computes_in, noise.digits], *tolerances)
+    step = first_step(noise, inspection.f_x, x.size)
+    scales = objective.parameters.scales(x)
+    eps = float(np.finfo(inspection.computes_in).eps)
+    slope = noise.slope if np.isfinite(noise.slope) else 0.0
+    setting = Setting(
+        objective,
+        x,
+        inspection.f_x,
+        noise.level,
+        step,
+        scales,
+        tolerance,
+        room,
+        subgradient,
+        eps,
+        slope=slope,
+    )
+    return setting, inspect_noise(noise, inspection.f_x)
+
+
+def probe_noise(objective: Objective, x: Flat, f_x: Any, rng: Any, room: tuple[Flat, Flat] | None) -> Noise:
+    """Measure the noise along one random direction that has each coordinate's own scale, within the bounds."""
+    coarse = max(float(np.finfo(b.real_dtype).eps) for b in objective.parameters.blocks)
+    # In float32 the points themselves must lie many spacings apart.
+    spacing = max(FIRST_SPACING, 64.0 * coarse)
+    generator = np.random.default_rng(rng)
+    signs = generator.choice([-1.0, 1.0], x.size)
+    size = generator.uniform(0.5, 1.5, x.size) * objective.parameters.scales(x)
+    if room is not None:
+        # Inwards, and not farther than the bounds allow even the widest probe.
+        left, right = room
+        signs = np.where(right >= left, 1.0, -1.0)
+        size = np.minimum(size, 0.99 * np.maximum(left, right) / (WIDEST * spacing))
+    return measure_noise(objective, Rays(x, [signs * size]), f_x, spacing, back=room is None)
+
+
+def inspect_noise(noise: Noise, f_x: Any) -> tuple[Finding, ...]:
+    """What the probing of the noise says about f."""
+    if noise.constant:
+        text = f"f does not depend on x at all: it is {f_x:.17g} at all {len(noise.values)} points around x"
+        if len(noise.values) == 1:  # f(x) itself
+            text = "f raises or is not finite at every point around x: there is no derivative to estimate"
+        return (Finding(text, Outcome.INCONCLUSIVE, final=True),)
+    return ()

@@ -1,0 +1,163 @@
+"""The options that the checks share: their defaults, what is allowed, and how a call with them is written."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from numbers import Integral, Real
+from typing import Any, TypedDict, TypeVar
+
+import numpy as np
+
+from gradcheck.errors import GradientCheckInterrupted
+from gradcheck.report.report import Report
+from gradcheck.results.verdict import Tolerance
+
+__all__ = ["LEAST_BUDGET", "Given", "Options", "call_text", "finished", "spelled_out"]
+
+Check = TypeVar("Check", bound=Callable[..., Any])
+
+METHODS = ("auto", "sweep", "directions", "complex")
+# How a check runs, not what it asks.
+RUNNING = ("rng", "progress", "max_seconds")
+# f twice, sixteen for its noise, and one coordinate.
+LEAST_BUDGET = 24
+
+
+class Given(TypedDict, total=False):
+    """What a caller may give by name, for type checkers: the fields of `Options`."""
+
+    rtol: float | None
+    atol: float
+    resolution: float | None
+    method: str
+    bounds: Any
+    subgradient: bool
+    confidence: float
+    rng: Any
+    max_nfev: int | None
+    max_seconds: float | None
+    progress: bool
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a check judges, and what it may cost; `check_gradient` and `check_jacobian` say what each means.
+
+    Raises ValueError or TypeError, naming the option, for what cannot be used.
+    """
+
+    rtol: float | None = None
+    atol: float = 0.0
+    resolution: float | None = None
+    method: str = "auto"
+    bounds: Any = None
+    subgradient: bool = False
+    confidence: float = 1 - 1e-6
+    rng: Any = 0
+    max_nfev: int | None = None
+    max_seconds: float | None = None
+    progress: bool = False
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Options:
+        """The options of a check of many outputs. Raises TypeError for a name that is none."""
+        names = [field.name for field in fields(cls)]
+        unknown = [name for name in given if name not in names]
+        if unknown:
+            raise TypeError(f"there is no option {unknown[0]!r}; there are {', '.join(names)}")
+        _one_of(given.get("method", "auto"), METHODS[:3])
+        return cls(**given)
+
+    def __post_init__(self) -> None:
+        for name in ("rtol", "atol", "resolution", "confidence"):
+            value = getattr(self, name)
+            if not isinstance(value, Real) and not (value is None and name in ("rtol", "resolution")):
+                raise TypeError(f"{name} must be a number, not {value!r}")
+        _one_of(self.method, METHODS)
+        if not 0 < self.confidence < 1:
+            raise ValueError(f"confidence must lie between 0 and 1, not {self.confidence!r}")
+        if self.resolution == 0:
+            raise ValueError("resolution must lie between 0 and 1, not 0: no error bar is that small")
+        Tolerance(self.rtol or 0.0, self.atol, self.resolution or 0.0)
+        for name in ("subgradient", "progress"):
+            if not isinstance(getattr(self, name), bool | np.bool_):
+                raise TypeError(f"{name} must be True or False, not {getattr(self, name)!r}")
+        self._validate_budgets()
+        try:
+            np.random.default_rng(self.rng)
+        except (TypeError, ValueError) as error:
+            text = f"rng must be a seed, a Generator or None, not {self.rng!r} ({error})"
+            raise type(error)(text) from None
+
+    def _validate_budgets(self) -> None:
+        if self.max_nfev is not None:
+            if not isinstance(self.max_nfev, Integral):
+                raise TypeError(f"max_nfev must be an integer or None, not {self.max_nfev!r}")
+            if self.max_nfev < LEAST_BUDGET:
+                raise ValueError(f"max_nfev must be at least {LEAST_BUDGET}, not {self.max_nfev!r}")
+        seconds = self.max_seconds
+        if seconds is not None and not (isinstance(seconds, Real) and float(seconds) > 0):
+            raise ValueError(f"max_seconds must be a number above 0, or None, not {seconds!r}")
+
+    @property
+    def tolerances(self) -> tuple[float | None, float, float | None]:
+        """Rtol, atol and resolution; None is a default that depends on f."""
+        return self.rtol, self.atol, self.resolution
+
+    @property
+    def repeated(self) -> dict[str, Any]:
+        """What makes the same report again, but for rng."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in RUNNING}
+
+    def call(self, start: str, **more: Any) -> str:
+        """The call that repeats a check: `start`, up to x, what this check alone takes, and the options given.
+
+        What is None or a default is left out.
+        """
+        default = Options().repeated
+        own = {name: value for name, value in self.repeated.items() if not _same(value, default[name])}
+        return call_text(start, more | own, self.rng)
+
+
+def call_text(start: str, options: Mapping[str, Any], rng: Any) -> str:
+    """The call that repeats a check, with the options that are not None."""
+    given = [f"{name}={_written(value)}" for name, value in options.items() if value is not None]
+    seed = f"rng={rng!r}" if rng is None or isinstance(rng, int) else "rng=..."
+    return f"gradcheck.{', '.join([start, *given, seed])})"
+
+
+def spelled_out(check: Check) -> Check:
+    """The same check, with a signature that names each option in the place of **options: for `help()` and editors."""
+    signature = inspect.signature(check)
+    own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    shared = [
+        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
+        for f in fields(Options)
+    ]
+    # What inspect and pydoc read; a function has the attribute only once it is set.
+    vars(check)["__signature__"] = signature.replace(parameters=[*own, *shared])
+    return check
+
+
+def finished(report: Report) -> Report:
+    """The report of a check. Raises GradientCheckInterrupted, which holds it, where the user ended the check."""
+    if report.interrupted:
+        raise GradientCheckInterrupted(report)
+    return report
+
+
+def _one_of(method: str, methods: Sequence[str]) -> None:
+    if method not in methods:
+        raise ValueError(f"method must be one of {', '.join(map(repr, methods))}, not {method!r}")
+
+
+def _written(value: Any) -> str:
+    # Arrays, trees and data are not for one line of text.
+    text = repr(value.item() if isinstance(value, np.generic) else value)
+    return text if len(text) <= 40 and "\n" not in text and not isinstance(value, np.ndarray) else "..."
+
+
+def _same(one: Any, other: Any) -> bool:
+    return one is other or (isinstance(one, float | int | str) and one == other)

@@ -1,0 +1,1 @@
+"""What is learned about the entries of a derivative, one method a module."""

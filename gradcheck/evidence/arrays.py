@@ -1,0 +1,323 @@
+"""Evidence for many parameters: directions for every array, and a search where they find something."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from gradcheck._typing import Flat
+from gradcheck.evidence.certificate import certificate_of, scaled_bound
+from gradcheck.evidence.complex_test import leave_open
+from gradcheck.evidence.coordinates import look_nearer, noise_share, sweep
+from gradcheck.evidence.locate import locate
+from gradcheck.evidence.residuals import Gauge
+from gradcheck.numerics.complex_step import accepts_complex
+from gradcheck.numerics.setting import Setting
+from gradcheck.numerics.tangents import root_mean_square
+from gradcheck.parameters.boxes import Box, flat_indices
+from gradcheck.parameters.tree import Block
+from gradcheck.results.certificate import ArrayEvidence, Certificate, Region, Residual, Survey
+from gradcheck.results.evidence import NO_DOUBTS, Doubts, Evidence, merge
+from gradcheck.results.outcome import Limit
+
+__all__ = ["FEW", "LOOKS", "survey", "survey_together"]
+
+# Numbers of directions after which an array may be certified; each of them spends a share of 1 - confidence.
+LOOKS = (4, 6, 8, 12, 18, 24, 32)
+# So many looks where even the last would not do.
+HOPELESS = 4
+# The same for all arrays of a small problem together, while two entries cost more than a direction.
+FEW = (1, 2, 3, 4, 6, 8, 12, 18, 24, 32)
+# Sampled entries of a region that are judged one by one.
+JUDGED = 4
+# Searches of one array: what a first tangent hid behind larger errors, a second shows.
+SEARCHES = 3
+# What noise may hide of the tolerance where directions decide about few entries: in a sweep it adds ten times its
+# share, as measured, so less than a third.
+LITTLE = 0.03
+# Entries with less room between their bounds than this part of their scale are swept instead.
+NARROW = 0.1
+# A real difference confirms the complex step only where it knows two digits itself.
+CONFIRMS = 1e-2
+# A residual that hardly leaves its bar speaks of a bar that is slightly too small, and against no entry.
+CLEARLY = 1.5
+
+
+def survey(
+    setting: Setting, analytic: Flat, *, confidence: float, rng: np.random.Generator, location_budget: int
+) -> Survey:
+    """Test every array with random directions; locate and judge what is wrong; certify the rest.
+
+    confidence : of all certificates together. location_budget : evaluations of f for one search.
+    """
+    examiner = _Examiner(setting, analytic, confidence, rng, location_budget)
+    arrays: list[ArrayEvidence] = []
+    interrupted = False
+    try:
+        examiner.judge_the_immovable()
+        for block in setting.parameters.blocks:
+            arrays.append(examiner.examine(block))
+    except KeyboardInterrupt:
+        interrupted = True
+    arrays += [ArrayEvidence(b, (), None) for b in setting.parameters.blocks[len(arrays) :]]
+    judged = merge(examiner.judged)
+    return Survey(tuple(arrays), judged, tuple(examiner.regions), interrupted or judged.interrupted)
+
+
+def survey_together(
+    setting: Setting, analytic: Flat, *, confidence: float, rng: np.random.Generator
+) -> Survey | Doubts:
+    """Certify all arrays by directions that move every entry, half as many at most; doubts where they do not settle it.
+
+    They do not where anything differs by more than the bars, within the tolerance or not, where the bound of any array
+    stays above the resolution, where x cannot move both ways, and where noise would hide in single entries what it does
+    not hide along directions: then they would tell of mistakes that nobody could name.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = np.sum(np.square(analytic)) * np.sum(np.square(setting.scales))
+    if not np.isfinite(squares):
+        # Not finite, or so large that the sums of directions are not.
+        return NO_DOUBTS
+    if setting.room is not None and (np.minimum(*setting.room) < NARROW * setting.scales).any():
+        return NO_DOUBTS
+    if not noise_share(setting, analytic) <= LITTLE * setting.tolerance.rtol:
+        return NO_DOUBTS
+    looks = [k for k in FEW if 2 * k <= analytic.size]
+    examiner = _Examiner(setting, analytic, confidence, rng, 0)
+    # One search for all arrays, and no second.
+    examiner.delta = (1.0 - confidence) / len(looks)
+    real = np.dtype(np.float64)
+    everything = Gauge(setting, analytic, Block("x", analytic.shape, real, 0, analytic.size, real))
+    gauges = [
+        Gauge(setting, analytic, block, scale=everything.scale[block.slice])
+        for block in setting.parameters.blocks
+    ]
+    needed = min(gauge.scaled(setting.tolerance.resolution) for gauge in gauges)
+    tests = examiner.test(everything, needed, True, tolerant=False, looks=looks)
+    if tests.most is not None:
+        return tests.doubts
+    whole = certificate_of(everything, tests.residuals, confidence, examiner.delta)
+    if whole is None or not whole.bound <= needed:
+        return NO_DOUBTS
+    arrays = []
+    for gauge in gauges:
+        name, relative = gauge.block.name, gauge.relative(whole.bound)
+        certificate = replace(whole, name=name, relative_to_rms=relative)
+        arrays.append(ArrayEvidence(gauge.block, tuple(tests.residuals), certificate, gauge.faint))
+    return Survey(tuple(arrays), merge(examiner.judged), ())
+
+
+class _Examiner:
+    """The examination of one gradient; keeps what was judged one by one, and what directions no longer move."""
+
+    def __init__(
+        self, setting: Setting, analytic: Flat, confidence: float, rng: np.random.Generator, budget: int
+    ) -> None:
+        size = np.concatenate([np.full(b.size, _rms(analytic[b.slice])) for b in setting.parameters.blocks])
+        self.setting = replace(setting, gradient_scale=size)
+        self.given, self.confidence, self.rng, self.budget = analytic, confidence, rng, budget
+        # The chance to be wrong, shared by all certificates that might be issued.
+        self.delta = (1.0 - confidence) / (len(setting.parameters.blocks) * (SEARCHES + 1) * len(LOOKS))
+        self.takes_complex = accepts_complex(setting.objective)
+        self.still = ~np.isfinite(analytic)
+        self.analytic = np.where(self.still, 0.0, analytic)
+        self.regions: list[Region] = []
+        # Suspects that proved to be right within the tolerance, and how far off they may be.
+        self.excused: dict[int, float] = {}
+        self.judged: list[Evidence] = []
+        self.judge([])
+
+    def judge(self, entries: Sequence[int], doubts: Doubts = NO_DOUBTS) -> Evidence:
+        """One by one, and kept; an interruption is one of everything. doubts : what directions hold against them."""
+        evidence = sweep(self.setting, self.given, np.array(sorted(entries), np.intp))
+        evidence = look_nearer(self.setting, evidence, doubts.about(entries))
+        self.judged.append(evidence)
+        if evidence.interrupted:
+            raise KeyboardInterrupt
+        return evidence
+
+    def judge_the_immovable(self) -> None:
+        """Entries that are not finite (some of them), and those that bounds hold nearly still."""
+        single = np.flatnonzero(self.still)[:16].tolist()
+        if self.setting.room is not None:
+            left, right = self.setting.room
+            narrow = (np.minimum(left, right) < NARROW * self.setting.scales) & ~self.still
+            self.still |= narrow
+            single += np.flatnonzero(narrow & (left + right > 0)).tolist()
+        self.judge(single)
+
+    def examine(self, block: Block) -> ArrayEvidence:
+        """Directions; where one is loud the search, and other directions for what is left.
+
+        At last a gradient that is loud, but by no more than errors within the tolerance make together, is
+        certified as it is.
+        """
+        may_be_exact = True
+        last = self.setting.objective.nfev + self.budget
+        for attempt in range(SEARCHES + 1):
+            if self.still[block.slice].all():
+                return ArrayEvidence(block, (), None)
+            # Where no search can follow, what the tolerance explains is no reason for one.
+            tolerant = attempt == SEARCHES or self.setting.objective.nfev >= last
+            inside = np.flatnonzero(self.still[block.slice]) + block.start
+            gauge = Gauge(self.setting, self.analytic, block, inside)
+            needed = gauge.scaled(self.setting.tolerance.resolution)
+            tests = self.test(gauge, needed, may_be_exact, tolerant=tolerant)
+            if tests.loud is None or tolerant:
+                break
+            budget = last - self.setting.objective.nfev
+            if budget > 0 and not self._search(tests, budget) and tests.exact:
+                # Where nothing is wrong after all, f is not analytic.
+                may_be_exact = False
+        certificate = certificate_of(tests.gauge, tests.residuals, self.confidence, self.delta)
+        if certificate is not None:
+            certificate = self._with_the_excused(certificate, tests.gauge)
+        return ArrayEvidence(
+            block,
+            tuple(tests.residuals),
+            certificate if tests.loud is None else None,
+            tests.gauge.faint,
+            Limit.BUDGET if tests.unfinished else None,
+        )
+
+    def test(
+        self, gauge: Gauge, needed: float, may_be_exact: bool, *, tolerant: bool, looks: Sequence[int] = LOOKS
+    ) -> _Tests:
+        """As many directions as make the bound meet what is needed, or until one is loud."""
+        tests = _Tests(gauge, tolerant)
+        enough = min(needed / scaled_bound([1.0] * looks[1], self.delta), 2.0 * gauge.least)
+        tangents = gauge.tangents(self._seeds(1))
+        (first,) = gauge.real(tangents, enough=enough)
+        alone = looks[0] == 1 and scaled_bound([first.size], self.delta) <= needed
+        exact = self._confirmed(gauge, tangents, first) if may_be_exact and not alone else None
+        tests.exact, tests.step = exact is not None, first.step
+        tests.add(tangents, exact or (first,))
+        # The sizes of the next residuals are taken to be up to a third larger than the first.
+        expected = 1.3 * tests.residuals[0].size
+        if scaled_bound([expected] * looks[-1], self.delta) > 2.0 * needed:
+            looks = looks[:HOPELESS] if looks is LOOKS else ()
+        for look in looks:
+            if look < looks[-1] and scaled_bound([expected] * look, self.delta) > needed > 0:
+                continue
+            if tests.loud is not None:
+                break
+            if look == len(tests.residuals):
+                break
+            tangents = gauge.tangents(self._seeds(look - len(tests.residuals)))
+            if self.setting.objective.remaining < len(tangents) * (1 if exact else 6):
+                tests.unfinished = True
+                break
+            measured = gauge.by_complex_step(tangents) if exact else None
+            tests.add(tangents, measured or gauge.real(tangents, first.step, max(enough, 6.0 * first.error)))
+            if needed == 0 or scaled_bound(sorted(r.size for r in tests.residuals), self.delta) <= needed:
+                break
+        return tests
+
+    def _confirmed(
+        self, gauge: Gauge, tangents: Sequence[Flat], first: Residual
+    ) -> tuple[Residual, ...] | None:
+        """The complex step along the first tangent, where f takes complex numbers and the real difference agrees.
+
+        That tangent moves every entry of the array.
+        """
+        if not self.takes_complex or self.setting.objective.remaining < 1:
+            return None
+        if not 3.0 * first.error <= CONFIRMS * first.weight:
+            return None
+        exact = gauge.by_complex_step(tangents)
+        if exact is None:
+            self.takes_complex = False
+            return None
+        apart = abs(exact[0].value - first.value)
+        return exact if apart <= 3.0 * (first.error + exact[0].error) else None
+
+    def _search(self, tests: _Tests, budget: int) -> bool:
+        """Locate and judge; whether anything is wrong, or may be where the budget ended the search."""
+        assert tests.loud is not None
+        block = tests.gauge.block
+        tangent, residual = tests.loud
+        found = locate(tests.gauge, tangent, residual, exact=tests.exact, budget=budget, generator=self.rng)
+        samples = [entry for _, entries in found.dense for entry in entries[:JUDGED]]
+        evidence = self.judge([*found.suspects, *samples], NO_DOUBTS if tests.exact else tests.doubts)
+        if tests.exact:
+            evidence = self.judged[-1] = leave_open(self.setting, evidence)
+            if evidence.interrupted:
+                raise KeyboardInterrupt
+        wrong = set(evidence.wrong.tolist())
+        self.still[found.suspects] = True
+        off = np.abs(evidence.analytic - evidence.estimate.value) + 3.0 * evidence.estimate.error
+        right = evidence.judgement.verified
+        self.excused |= dict(zip(evidence.coordinates[right].tolist(), off[right].tolist(), strict=True))
+        accused = not wrong.isdisjoint(found.suspects) or bool(evidence.judgement.inconclusive.any())
+        for box, entries in found.dense:
+            # A region whose samples are right within rtol differs a little throughout: that is not wrong.
+            if wrong.intersection(entries):
+                self._set_aside(block, box, throughout=True)
+                accused = True
+        for box in found.open:
+            self._set_aside(block, box, throughout=False)
+        return accused or bool(found.open)
+
+    def _with_the_excused(self, certificate: Certificate, gauge: Gauge) -> Certificate:
+        """The bound with what the suspects add that were found to be within the tolerance."""
+        mine = [k for k in self.excused if gauge.block.start <= k < gauge.block.stop]
+        if not mine or gauge.rms == 0:
+            return certificate
+        sizes = np.array([self.excused[k] for k in mine])
+        scaled = sizes * gauge.scale[np.array(mine, np.intp) - gauge.block.start]
+        return replace(
+            certificate,
+            bound=float(np.hypot(certificate.bound, np.linalg.norm(scaled))),
+            relative_to_rms=float(np.hypot(certificate.relative_to_rms, np.linalg.norm(sizes) / gauge.rms)),
+        )
+
+    def _set_aside(self, block: Block, box: Box, *, throughout: bool) -> None:
+        self.still[flat_indices(block, box)] = True
+        self.regions.append(Region(block, box, throughout))
+
+    def _seeds(self, count: int) -> list[int]:
+        return [int(seed) for seed in self.rng.integers(2**62, size=count)]
+
+
+@dataclass
+class _Tests:
+    """The directions of one array so far.
+
+    loud : the first tangent along which something is wrong, and its residual. exact : by the complex step.
+    unfinished : the budget did not suffice. step : of the first real difference.
+    most : the tangent and the residual that stand out most beyond its bar, within the tolerance or not.
+    """
+
+    gauge: Gauge
+    tolerant: bool
+    residuals: list[Residual] = field(default_factory=list)
+    loud: tuple[Flat, Residual] | None = None
+    exact: bool = False
+    unfinished: bool = False
+    step: float = 0.0
+    most: tuple[Flat, Residual] | None = None
+
+    @property
+    def doubts(self) -> Doubts:
+        """What the residual that stands out most would be in each entry, if that alone were wrong."""
+        if self.most is None or self.most[1].excess < CLEARLY:
+            return NO_DOUBTS
+        tangent, residual = self.most
+        coordinates = np.flatnonzero(tangent)
+        moved = np.abs(tangent[coordinates])
+        return Doubts(coordinates, self.step * moved, abs(residual.value) / moved, self.exact)
+
+    def add(self, tangents: Sequence[Flat], residuals: Sequence[Residual]) -> None:
+        """Note the residuals along some tangents."""
+        self.residuals += residuals
+        for k, residual in enumerate(residuals):
+            if residual.excess > (1.0 if self.most is None else self.most[1].excess):
+                self.most = (tangents[k], residual)
+            if self.loud is None and (not residual.accepted if self.tolerant else residual.loud):
+                self.loud = (tangents[k], residual)
+
+
+def _rms(values: Flat) -> float:
+    return root_mean_square(values[np.isfinite(values)])

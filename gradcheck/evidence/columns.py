@@ -1,0 +1,230 @@
+"""The evidence about a Jacobian: columns one by one, columns in groups, or rows along random directions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from gradcheck._typing import Flat, Index
+from gradcheck.evidence.rows import Found, Rowwise
+from gradcheck.evidence.vector_coordinates import judge_entries
+from gradcheck.evidence.vector_evidence import as_evidence, listed
+from gradcheck.function.coloring import group_columns
+from gradcheck.function.matrix import Dense, Matrix, Product, Sparse
+from gradcheck.numerics.setting import VectorSetting
+from gradcheck.parameters.boxes import Box, runs
+from gradcheck.parameters.matrix_names import JacobianNames
+from gradcheck.results.certificate import ArrayEvidence, Region, Survey
+from gradcheck.results.evidence import Entries, Evidence, part_of
+from gradcheck.results.outcome import Finding, Outcome
+
+__all__ = ["gather", "with_pattern"]
+
+
+# Columns, or groups of columns, that are moved one by one; beyond, random directions test whole rows.
+GROUPS_UP_TO = 100
+NONE = np.empty(0, np.intp)
+
+
+def gather(
+    setting: VectorSetting,
+    matrix: Matrix,
+    method: str,
+    confidence: float,
+    rng: np.random.Generator,
+    names: JacobianNames,
+) -> tuple[Evidence | Survey | None, list[Finding]]:
+    """The evidence of the chosen method."""
+    n = setting.x.size
+    free = np.arange(n) if setting.room is None else np.flatnonzero(setting.room[0] + setting.room[1] > 0)
+    if free.size == 0:
+        text = "nothing was checked: every coordinate is fixed by its bounds"
+        return None, [Finding(text, Outcome.INCONCLUSIVE, final=True)]
+    if isinstance(matrix, Sparse):
+        return _gather_sparse(setting, matrix, method, confidence, rng, names)
+    if method == "sweep" or (method == "auto" and n <= GROUPS_UP_TO):
+        return _sweep(setting, matrix, free, names)
+    rowwise = Rowwise(setting, matrix, confidence, rng)
+    _judge_the_immovable(rowwise)
+    array, found = rowwise.examine()
+    return _surveyed(setting, names, array, found, [])
+
+
+def _judge_the_immovable(rowwise: Rowwise) -> None:
+    """Columns that bounds hold nearly still, one by one."""
+    room = rowwise.setting.room
+    if room is None:
+        return
+    m = rowwise.matrix.shape[0]
+    for j in np.flatnonzero(~rowwise.movable & (room[0] + room[1] > 0)).tolist():
+        rowwise.judge(np.arange(m), np.full(m, j), [np.array([j])], np.zeros(m, np.intp))
+
+
+def _sweep(
+    setting: VectorSetting, matrix: Matrix, free: Index, names: JacobianNames
+) -> tuple[Evidence | Survey, list[Finding]]:
+    m = matrix.shape[0]
+    group = np.repeat(np.arange(free.size), m)
+    rows, columns = np.tile(np.arange(m), free.size), free[group]
+    entries = judge_entries(
+        setting,
+        [free[k : k + 1] for k in range(free.size)],
+        group,
+        rows,
+        columns,
+        matrix.entries(rows, columns),
+    )
+    return listed(as_evidence([entries], names), entries.wrong.size)
+
+
+def _gather_sparse(
+    setting: VectorSetting,
+    matrix: Sparse,
+    method: str,
+    confidence: float,
+    rng: np.random.Generator,
+    names: JacobianNames,
+) -> tuple[Evidence | Survey, list[Finding]]:
+    """Groups of columns for the pattern, random directions for the zeros."""
+    groups = group_columns(matrix.pattern)
+    rowwise = Rowwise(setting, matrix, confidence, rng)
+    notes: list[Finding] = []
+    if method == "sweep" or (method == "auto" and len(groups) <= GROUPS_UP_TO):
+        entries = _pattern_entries(setting, matrix, groups)
+        # What is wrong here may come from an entry that the pattern lacks, elsewhere in the same group.
+        suspects = _first_suspects(entries)
+        alone = [rowwise.judge(rows, np.full(rows.size, j), [np.array([j])], np.zeros(rows.size, np.intp))
+                 for j, rows in suspects.items()]  # fmt: skip
+        notes.append(
+            Finding(
+                f"{entries.rows.size:,} entries of the pattern were judged one by one in {len(groups):,} groups of "
+                "columns; its zeros were tested along random directions"
+            )
+        )
+        rowwise.found.rows.update(_mostly_wrong(matrix, entries, alone))
+        if set(range(matrix.shape[0])) != rowwise.found.rows:
+            array, found = rowwise.examine()
+        else:
+            array, found = ArrayEvidence(names.blocks[0], (), None), rowwise.found
+        missing = {int(i) for part in found.judged for i in part.rows[part.wrong]} | found.unexplained
+        found.judged.insert(0, _without_blame(entries, found.judged, missing - found.rows))
+    else:
+        _judge_the_immovable(rowwise)
+        array, found = rowwise.examine()
+    return _surveyed(setting, names, array, found, notes)
+
+
+def _pattern_entries(setting: VectorSetting, matrix: Sparse, groups: list[Index]) -> Entries:
+    n = matrix.shape[1]
+    owner = np.empty(n, np.intp)
+    for k, group in enumerate(groups):
+        owner[group] = k
+    columns = np.repeat(np.arange(n), np.diff(matrix.pattern.indptr))
+    rows = np.asarray(matrix.pattern.indices, np.intp)
+    if setting.room is not None:
+        free = (setting.room[0] + setting.room[1] > 0)[columns]
+        rows, columns = rows[free], columns[free]
+        groups = [group[(setting.room[0] + setting.room[1])[group] > 0] for group in groups]
+    order = np.argsort(owner[columns], kind="stable")
+    rows, columns = rows[order], columns[order]
+    analytic = _stored(matrix, rows, columns)
+    return judge_entries(setting, groups, owner[columns], rows, columns, analytic)
+
+
+def _stored(matrix: Sparse, rows: Index, columns: Index) -> Flat:
+    """J[rows, columns] where the pattern is large: a search in the sorted places of the stored entries."""
+    n = matrix.shape[1]
+    coo = matrix.array.tocoo()
+    places = coo.row.astype(np.int64) * n + coo.col
+    order = np.argsort(places)
+    wanted = rows.astype(np.int64) * n + columns
+    at = np.minimum(np.searchsorted(places[order], wanted), max(places.size - 1, 0))
+    if places.size == 0:
+        return np.zeros(rows.size)
+    hit = places[order][at] == wanted
+    return np.where(hit, coo.data[order][at], 0.0)
+
+
+def _first_suspects(entries: Entries, most: int = 32) -> dict[int, Index]:
+    """The wrong entries by column, for the first few columns."""
+    wrong = entries.wrong
+    columns = np.unique(entries.columns[wrong])[:most]
+    return {int(j): entries.rows[wrong][entries.columns[wrong] == j] for j in columns}
+
+
+def _mostly_wrong(matrix: Sparse, entries: Entries, alone: list[Entries]) -> set[int]:
+    """Rows in which most entries of the pattern are wrong, where looking at columns alone bore that out."""
+    cleared = {int(i) for part in alone for i in part.rows[~part.judgement.wrong]}
+    m = matrix.shape[0]
+    bad = np.bincount(entries.rows[entries.wrong], minlength=m)
+    size = np.bincount(entries.rows, minlength=m)
+    most = np.flatnonzero((bad >= 2) & (2 * bad > size))
+    if most.size * 2 < m:
+        most = most[:0]  # a few rows: their entries are listed
+    return set(most.tolist()) - cleared
+
+
+def _without_blame(entries: Entries, judged: list[Entries], rows: set[int]) -> Entries:
+    """The entries of the groups, without those that were judged alone, and without wrong ones in rows that hold a
+    mistake outside the pattern: a group cannot tell which of its columns is to blame."""
+    alone = {(int(i), int(j)) for part in judged for i, j in zip(part.rows, part.columns, strict=True)}
+    wrong = entries.judgement.wrong
+    keep = np.ones(entries.rows.size, bool)
+    suspicious = np.flatnonzero(np.isin(entries.rows, np.fromiter({i for i, _ in alone}, np.intp)) | wrong)
+    for k in suspicious.tolist():
+        place = int(entries.rows[k]), int(entries.columns[k])
+        keep[k] = place not in alone and not (wrong[k] and place[0] in rows)
+    return part_of(entries, np.flatnonzero(keep))
+
+
+def _surveyed(
+    setting: VectorSetting, names: JacobianNames, array: ArrayEvidence, found: Found, notes: list[Finding]
+) -> tuple[Survey, list[Finding]]:
+    """What directions and the search found, in the form that reports are made of."""
+    block = names.blocks[0]
+    m, n = block.shape
+    nothing = judge_entries(setting, [], NONE, NONE, NONE, np.empty(0))
+    evidence, more = listed(
+        as_evidence([*found.judged, nothing], names), sum(p.wrong.size for p in found.judged)
+    )
+    regions = []
+    if len(found.rows) == m:
+        regions.append(Region(block, Box(((0, m), (0, n))), True))
+    else:
+        regions += [Region(block, Box(((a, b), (0, n))), True) for a, b in runs(found.rows)]
+    regions += [Region(block, Box(((0, m), (a, b))), True) for a, b in runs(found.columns)]
+    regions += [Region(block, Box(((0, m), span)), False) for span in found.open[:10]]
+    regions += [Region(block, Box(((a, b), (0, n))), False) for a, b in runs(found.unexplained)[:10]]
+    survey = Survey((replace(array, block=block),), evidence, tuple(regions))
+    return survey, notes + more
+
+
+def with_pattern(matrix: Matrix, sparsity: Any, names: JacobianNames) -> tuple[Matrix, list[Finding]]:
+    """The Jacobian as sparse where a pattern is declared; entries outside it are a finding."""
+    if sparsity is None:
+        return matrix, []
+    pattern = scipy.sparse.csc_array(sparsity)
+    if pattern.shape != matrix.shape:
+        raise ValueError(f"sparsity has shape {pattern.shape}, the Jacobian {matrix.shape}")
+    pattern = scipy.sparse.csc_array(pattern != 0).astype(np.float64)
+    if isinstance(matrix, Product):
+        raise TypeError(
+            "sparsity needs the entries of jac: a LinearOperator is tested by directions without it"
+        )
+    array = scipy.sparse.csc_array(matrix.array) if isinstance(matrix, Dense) else matrix.array  # type: ignore[attr-defined]
+    array = scipy.sparse.csc_array(array)
+    array.eliminate_zeros()
+    stored = array.copy()
+    stored.data = np.ones_like(stored.data)
+    outside = (stored - stored.multiply(pattern)).tocoo()
+    outside.eliminate_zeros()
+    findings = []
+    if outside.nnz:
+        at = int(outside.row[0]) * matrix.shape[1] + int(outside.col[0])
+        text = f"jac has {outside.nnz:,} entries that the declared sparsity says are zero: {names.name(at)} for one"
+        findings.append(Finding(text, Outcome.FAIL))
+    union = scipy.sparse.csc_array(pattern + stored)
+    return Sparse(array, union), findings

@@ -1,0 +1,166 @@
+"""No derivative is called wrong on one measurement: what seems so is measured again, nearer to x."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck._typing import Flat, Index
+from gradcheck.results.estimate import Estimate
+from gradcheck.results.outcome import Limit
+from gradcheck.results.verdict import Judgement
+
+__all__ = ["Again", "confirm"]
+
+
+# Lines, or directions that many lines share, measured a second time before anyone is accused.
+CONFIRMED = 32
+CONFIRMING_STEP = 0.37
+# How many error bars decide.
+MARGIN = 3.0
+# Further steps for a weak accusation, in units of the confirming one.
+WEAKLY = (1.4, 2.0)
+# So many precise accusations, the weakest, are looked at from near as well; all where one of these does not hold.
+NEARLY = 4
+# The part of the distance to what was given that the noise of a second estimate may fill.
+TELLING = 0.4
+# An accusation by so many times the bar that decides is slight: one derivative in ten thousand lies beyond that bar.
+SLIGHT = 1.5
+# Nearer steps lie on powers of this, so that there are few of them for lines that share their points, and for one
+# line of which different derivatives are claimed.
+SHARED = 4.0
+# No nearer than this part of the first step; at a coordinate that is 0, which has no size, f may change over any.
+NEAREST, NEAREST_TO_0 = 1e-9, 1e-18
+
+
+class Again(Protocol):
+    """A way to measure lines a second time."""
+
+    def __call__(self, rows: Index, step: Flat, side: NDArray[np.int8], /) -> Estimate | None:
+        """One stencil for each of these rows, (k,) steps and sides (0 is both); None where it cannot be afforded."""
+
+
+def confirm(
+    given: Flat,
+    found: Estimate,
+    judgement: Judgement,
+    again: Again,
+    decide: Callable[[Estimate], Judgement],
+    own: Flat,
+    together: Index | None = None,
+    blind: float = 0.0,
+    zero: NDArray[np.bool_] | None = None,
+) -> tuple[Estimate, Judgement]:
+    """Measure what seems wrong again with another step; bars that do not hold are widened, and judged anew.
+
+    given, found, judgement : m analytic derivatives, their estimates, and what these say.
+    decide : judges all m estimates. own : (m,) the size of each coordinate, |x| where that is not 0.
+    together : (m,) lines with one number share their points; default none do. blind : steps below it may drown in a sum
+    inside f, which then does not change at all: that is no accusation. zero : (m,) whether coordinates are 0.
+    The 32 least wrong are measured, and the others where one of these turns out not to hold.
+    """
+    suspects = np.flatnonzero(judgement.wrong & np.isfinite(given))
+    if suspects.size == 0:
+        return found, judgement
+    excess = np.abs(given - found.value)[suspects] / judgement.allowed[suspects]
+    # The least wrong first: they are the ones that a bar slightly too small would make.
+    suspects = suspects[np.argsort(excess)]
+    early = _early(suspects if together is None else together[suspects])
+    first, rest = suspects[early], suspects[~early]
+    shared = together is not None
+    found, held = _remeasure(given, found, again, first, own, shared=shared)
+    if not held and rest.size:
+        found, _ = _remeasure(given, found, again, rest, own, shared=shared)
+    precise = first[decide(found).wrong[first] & (found.limit[first] == Limit.NONE)]
+    nearest = np.full(given.shape, NEAREST) if zero is None else np.where(zero, NEAREST_TO_0, NEAREST)
+    found, held = _remeasure(given, found, again, precise[:NEARLY], own, shared=shared, nearest=nearest)
+    if not held:
+        found, _ = _remeasure(given, found, again, precise[NEARLY:], own, shared=shared, nearest=nearest)
+    # A derivative that is 0 within its bar accuses weakly: two more steps must agree.
+    bar = MARGIN * found.error[first]
+    weak = first[np.isfinite(bar) & (bar > np.abs(found.value[first])) & (found.limit[first] != Limit.NONE)]
+    for factor in WEAKLY:
+        found, _ = _remeasure(given, found, again, weak, own, factor, shared=shared)
+    drowned = judgement.wrong & (found.chord == 0) & (found.step < blind)
+    error, limit = found.error.copy(), found.limit.copy()
+    error[drowned], limit[drowned] = np.inf, Limit.NOISE
+    found = replace(found, error=error, limit=limit)
+    return found, decide(found)
+
+
+def _early(together: Index) -> NDArray[np.bool_]:
+    """Those that belong to the first few that are different."""
+    _, first, which = np.unique(together, return_index=True, return_inverse=True)
+    return np.asarray(np.argsort(np.argsort(first))[which] < CONFIRMED)
+
+
+def _remeasure(
+    given: Flat,
+    found: Estimate,
+    again: Again,
+    rows: Index,
+    own: Flat,
+    factor: float = 1.0,
+    *,
+    shared: bool,
+    nearest: Flat | None = None,
+) -> tuple[Estimate, bool]:
+    """Measure rows anew; where the second estimate contradicts the first its bar covers both.
+
+    Where the second acquits what the first accused there is no bar left.
+
+    As near to x as the noise lets the difference be seen, unless the first was precise: an oscillation that is faster
+    than the first step looks like a slope of 0 there, and like what it is nearby. With `nearest`, the least part of the
+    first step for each of the m lines, from near for precise ones too: such an oscillation may ride on a trend. And
+    within the coordinate's own size: a step beyond it may be precise about the slope of another part of f.
+    """
+    if rows.size == 0:
+        return found, True
+    from_near = nearest is not None
+    least = np.full(rows.size, NEAREST) if nearest is None else nearest[rows]
+    distance = np.abs(given[rows] - found.value[rows])
+    precise = np.asarray(found.limit[rows] == Limit.NONE)
+    near = np.where(precise & ~from_near, 1.0, MARGIN / TELLING * found.noise[rows] / distance)
+    within = own[rows] / found.step[rows]
+    near = np.where(within < 1.0, np.minimum(near, within), near)
+    if shared or from_near:
+        near = SHARED ** np.ceil(np.log(np.maximum(near, least)) / np.log(SHARED))
+    step = np.minimum(CONFIRMING_STEP, near) * factor * found.step[rows]
+    # On the side on which it was measured.
+    side = np.isnan(found.left[rows]).astype(np.int8) - np.isnan(found.right[rows]).astype(np.int8)
+    second = again(rows, step, side)
+    if second is None:
+        return found, True
+    known = np.isfinite(second.error)
+    apart = np.abs(second.value - found.value[rows])
+    kinked = np.asarray(found.limit[rows] == Limit.KINK)
+    # Where noise alone, larger at a shorter step, does not explain it.
+    telling = known & (MARGIN * second.noise <= 1.01 * TELLING * distance)
+    away = np.abs(given[rows] - second.value)
+    acquitted = telling & ~kinked & ~(away > MARGIN * second.error)
+    clash = known & (apart > found.error[rows] + second.error)
+    if from_near:
+        # There is more noise than was measured: a precise estimate gives way only where the other side is confirmed.
+        acquitted &= 2.0 * away < apart
+        clash &= acquitted
+    # What is seen from beyond only, where f may be another function, is no accusation; nor is what hardly leaves a bar
+    # that may hold too little truncation, where the second value says nothing against what was given.
+    bar = MARGIN * found.error[rows]
+    slight = (distance > bar) & (distance <= SLIGHT * bar) & ~(away > MARGIN * second.error)
+    slight &= ~kinked & ~clash & (found.truncation[rows] > 0)
+    acquitted |= known & ~telling & ((within < 1.0) | slight)
+    # A kink is one at every step, with the same slopes.
+    unlike = known & kinked & ((apart > 0.3 * found.kink[rows]) | (second.kink < 0.5 * found.kink[rows]))
+    acquitted |= unlike
+    error, limit = found.error.copy(), found.limit.copy()
+    error[rows[clash]] += apart[clash]
+    # Two steps that tell different stories decide nothing.
+    error[rows[acquitted]] = np.inf
+    limit[rows[acquitted & precise]] = Limit.TRUNCATION
+    limit[rows[unlike | (acquitted & ~telling)]] = Limit.NOISE
+    found = replace(found, error=error, limit=limit, nfev=found.nfev + second.nfev)
+    return found, not (clash | acquitted).any()

@@ -1,0 +1,319 @@
+"""The short way: where plain central differences bear out every entry of a claim, no more evidence is needed.
+
+A gradient and differences with steps drawn at random, of which neither knows the other, agree to many digits only if
+both are right to as many. So the noise of f need not be measured first: what is left between the two shows it. Where
+they do not agree this decides nothing, and the check begins anew; it is only told where to look from near.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from gradcheck._typing import Flat, Index
+from gradcheck.evidence.arrays import LITTLE
+from gradcheck.evidence.coordinates import decide
+from gradcheck.function.contract import Inspection
+from gradcheck.function.lines import Axes
+from gradcheck.function.objective import Objective
+from gradcheck.numerics.rounding import SINGLE, decimal_step, granularity, lies_on, significant_bits
+from gradcheck.numerics.setting import Setting
+from gradcheck.numerics.tangents import root_mean_square
+from gradcheck.results.estimate import Estimate, unmeasured
+from gradcheck.results.evidence import NO_DOUBTS, Doubts, Evidence
+from gradcheck.results.outcome import Limit
+from gradcheck.results.verdict import Tolerance
+
+__all__ = ["Agreement", "agreement"]
+
+# The chance that all entries agree by luck although f is noisier than the bars say.
+LUCK = 1e-3
+# Units in the last place that a value of f may be off by, where nothing is known; and steps of a grid that it is
+# rounded to.
+ROUNDING, OFF = 2.0, 0.6
+# The part of the tolerance that so much noise takes at the shortest step.
+QUIET = 0.1
+# What a claim may be off by, relative to rtol: the wider, the more often noise and a mistake cancel by luck. And
+# relative to what rounding and bends explain, which a bar holds three times.
+NEAR, EXPLAINED = 0.1, 2.0
+# The two sides of a difference, in units of their geometric mean: a bend of f adds nothing to the parabola through
+# them, and a kink at x a tenth of its jump, which equal sides would not show to a claim in the middle.
+SIDES = np.array([-(1.5**-0.5), 1.5**0.5])
+# The sum of the weights of the three values, times the mean side.
+WEIGHT = 1.47
+# What the largest of a few roundings is of the most that they can be.
+TYPICAL = 0.3
+# No step is longer than this part of a coordinate's scale.
+LONGEST = 0.05
+# A coarse rtol of the user's is no reason for a coarse difference: the bar stays within this part of the resolution;
+# and within what a PASS allows where the rounding of f leaves no finer one.
+FINE, COARSE = 0.1, 1.0 / 3.0
+# With fewer entries luck makes a bar so wide that a sweep may call a tenth of what it hides wrong: such a bar stays
+# within so many times rtol.
+SEVERAL, TOLERATED = 6, 1.5
+# Where the noise is a larger part than this of what f changes over the scale of x, f has not the digits of float64:
+# directions then need more evaluations, and are cheaper from so many times as many entries on.
+CLEAN, DEARER = 1e-12, 1.5
+# f(x) with more bits than a number that is round by chance (25, 0.375), and no more than float32 has: computed in it.
+CHANCE = 12
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What came of it: setting and evidence where every entry was borne out (or it was interrupted), else doubts.
+
+    doubts : entries whose claim was off by more than rtol from a difference, so much that noise must explain it.
+    """
+
+    setting: Setting | None = None
+    evidence: Evidence | None = None
+    doubts: Doubts = NO_DOUBTS
+
+
+def agreement(
+    objective: Objective,
+    inspection: Inspection,
+    x: Flat,
+    tolerances: tuple[float | None, float, float | None],
+    *,
+    few: int,
+    room: tuple[Flat, Flat] | None,
+    rng: Any,
+) -> Agreement:
+    """All entries borne out by central differences, two evaluations each; an end, early, where they are not.
+
+    tolerances : rtol, atol and resolution, None for a default. rng : seed or Generator of the steps.
+    few : with so many entries or more it is tried only where the rounding of f hides from random directions what they
+        must see; where it does not they are cheaper.
+
+    Each entry lies within a tenth of rtol, and what rounding and bends explain, of its difference, and the bar is
+    within what a PASS allows, or for fewer than SEVERAL entries within about rtol: so it hardly hides what the stencils
+    of a sweep, which see more, would call wrong. Of the noise of f it holds the smaller of two bounds: the difference
+    of the slopes on both sides contains it; and n differences within d of a right claim show that it is below
+    d LUCK^(-1/n).
+    """
+    if inspection.analytic is None:
+        return Agreement()
+    for setting, decimals in _assumed(objective, inspection, x, tolerances, room):
+        claim = _claim(setting, inspection.analytic, few, rng)
+        if claim is not None and objective.remaining >= 2 * x.size:
+            found = _asked(claim, decimals)
+            if found is not None:
+                return found
+    return Agreement()
+
+
+def _asked(claim: _Claim, decimals: float) -> Agreement | None:
+    """What f says of a claim; None where it is not rounded to `decimals`, 0 for any f."""
+    setting, every = claim.setting, np.arange(claim.analytic.size)
+    try:
+        measured = _measured(claim, decimals)
+    except KeyboardInterrupt:
+        nothing = unmeasured(every.size, setting.x.dtype)
+        judgement = decide(setting, nothing, claim.analytic, every)
+        return Agreement(setting, Evidence(every, claim.analytic, nothing, judgement, interrupted=True))
+    if measured is None:
+        return None
+    if isinstance(measured, Doubts):
+        return Agreement(doubts=measured)
+    values, slopes = measured
+    setting = replace(setting, level=_level(setting, values))
+    with np.errstate(all="ignore"):
+        found = _estimate(claim, slopes, setting.level)
+    if not (found.error <= claim.largest).all():
+        return Agreement()
+    judgement = decide(setting, found, claim.analytic, every)
+    if not judgement.verified.all():
+        return Agreement()
+    return Agreement(setting, Evidence(every, claim.analytic, found, judgement, order=2))
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """A gradient and what it says about f, (n,) each.
+
+    size : of each entry, or of its array where that is larger. steps : for the differences, the mean of both sides.
+    largest : bar that will do.
+    """
+
+    setting: Setting
+    analytic: Flat
+    size: Flat
+    steps: Flat
+    largest: Flat
+
+
+def _assumed(
+    objective: Objective,
+    inspection: Inspection,
+    x: Flat,
+    tolerances: tuple[float | None, float, float | None],
+    room: tuple[Flat, Flat] | None,
+) -> list[tuple[Setting, float]]:
+    """The setting of a check of an f that is as precise as the number that it returned, and 0.
+
+    Before it that of one that is rounded to decimals, and their step, where that number has few.
+    """
+    f_x = float(inspection.f_x)
+    names = [inspection.computes_in]
+    if CHANCE < int(significant_bits(np.full((1, 1), f_x))[0]) <= SINGLE:
+        names.append("float32")
+    eps = max(float(np.finfo(name).eps) for name in [*names, str(x.dtype)])
+    plain = Setting(
+        objective, x, inspection.f_x, ROUNDING * eps * abs(f_x), eps, objective.parameters.scales(x),
+        Tolerance.for_dtypes(names, *tolerances), room, gradient_eps=float(np.finfo(names[0]).eps),
+    )  # fmt: skip
+    decimals = decimal_step(f_x)
+    if OFF * decimals <= plain.level:
+        return [(plain, 0.0)]
+    return [(replace(plain, level=OFF * decimals), decimals), (plain, 0.0)]
+
+
+def _claim(setting: Setting, analytic: Flat, few: int, rng: Any) -> _Claim | None:
+    """The steps that suit a claim; None where it is not finite or 0 throughout, or noise or bounds leave no room."""
+    size = np.abs(analytic)
+    with np.errstate(all="ignore"):
+        for block in setting.parameters.blocks:
+            part = size[block.slice]
+            np.maximum(part, root_mean_square(part), out=part)
+        # The noise relative to what f changes over one scale of x, which it is rounded as well as itself.
+        share = np.maximum(setting.level / (size * setting.scales), ROUNDING * setting.relative_step)
+        usable = np.isfinite(size) & (size > 0) & np.isfinite(share)
+    if not usable.all():
+        return None
+    # A sweep's first step, and what noise is of it: see `first_step`, `noise_share`.
+    largest = float(np.max(share))
+    cheaper = analytic.size >= (few if largest <= CLEAN else DEARER * few)
+    if cheaper and 2.0 * largest**0.8 <= LITTLE * setting.tolerance.rtol:
+        return None
+    chosen = _steps(share, np.abs(analytic) / size, setting.tolerance)
+    if chosen is None:
+        return None
+    steps, bars = chosen
+    # None that others would take.
+    steps = steps * np.random.default_rng(rng).uniform(0.7, 1.4, analytic.size)
+    steps = _on_grid(setting, steps * setting.scales)
+    if setting.room is not None and (np.minimum(*setting.room) < SIDES[1] * steps).any():
+        return None
+    return _Claim(setting, analytic, size, steps, bars * size)
+
+
+def _steps(share: Flat, part: Flat, tolerance: Tolerance) -> tuple[Flat, Flat] | None:
+    """Steps (n,) relative to the scale of x, and the largest bars that will do, to `size`; None where none will.
+
+    share : (n,) of the noise in what f changes over that scale. part : of the entry in `size`.
+    """
+    fine = min(tolerance.rtol, FINE * tolerance.resolution)
+    if fine == 0:
+        return None
+    if share.size < SEVERAL:
+        largest = np.maximum(
+            fine, np.minimum(COARSE * tolerance.resolution, TOLERATED * tolerance.rtol * part)
+        )
+    else:
+        largest = np.full(share.shape, max(fine, COARSE * tolerance.resolution))
+    # Between the shortest step at which the noise is little and the one that balances it with truncation. Powers of
+    # four, so that similar claims ask for the same values.
+    balanced, shortest = np.cbrt(share), share / (QUIET * fine)
+    steps = 4.0 ** np.rint(np.log2(np.minimum(balanced, np.sqrt(balanced * shortest))) / 2.0)
+    steps = np.minimum(steps, LONGEST)
+    if not (_expected(share, steps) <= fine).all():
+        # Where even so it is more: the step at which their sum is nearly the least that it can be.
+        steps = np.minimum(np.cbrt(2.0 * WEIGHT * share), LONGEST)
+    return (steps, largest) if (_expected(share, steps) <= largest).all() else None
+
+
+def _expected(share: Flat, steps: Flat) -> Flat:
+    """What the bars will be, relative to `size`, where f bends over its scale as the claim tells it."""
+    lucky = TYPICAL * _luck(share.size) * share / steps
+    return np.asarray(
+        np.maximum(WEIGHT * share / steps, np.minimum(steps / 2.0, lucky)) + np.square(steps) / 6.0
+    )
+
+
+def _on_grid(setting: Setting, steps: Flat) -> Flat:
+    """Steps of 64 spacings of x at the least: shorter ones would be rounded by a per cent."""
+    spacing = [np.full(b.size, np.finfo(b.real_dtype).eps, float) for b in setting.parameters.blocks]
+    return np.maximum(steps, 64.0 * np.concatenate(spacing) * np.abs(setting.x))
+
+
+def _measured(claim: _Claim, decimals: float) -> tuple[Flat, Flat] | Doubts | None:
+    """Values of f left and right of x (2, n), and the slopes there and at x (3, n); doubts once one is not close.
+
+    None where f is not rounded to `decimals`, 0 for any f.
+    """
+    setting, n = claim.setting, claim.analytic.size
+    values, slopes = np.empty((2, n), setting.x.dtype), np.empty((3, n), setting.x.dtype)
+    # The entry that moves f most comes first: where noise or a mistake shows there, two evaluations are lost.
+    order = np.argsort(-np.abs(claim.analytic) * setting.scales, kind="stable")
+    for rows in (order[:1], order[1:]):
+        lines, each = Axes(setting.parameters, setting.x, rows), np.arange(rows.size)
+        offsets = lines.reached(each, claim.steps[rows][:, None] * SIDES)
+        values[:, rows] = setting.objective.along(lines, each, offsets).T
+        if decimals and not all(lies_on(value, decimals) for value in values[:, order[0]].tolist()):
+            return None
+        low, high = offsets.T
+        with np.errstate(all="ignore"):
+            left, right = (values[:, rows] - setting.f_x) / offsets.T
+            slopes[:, rows] = left, right, (high * left - low * right) / (high - low)
+            doubts = _doubts(claim, rows, slopes[:, rows])
+        if doubts is not None:
+            return doubts
+    return values, slopes
+
+
+def _doubts(claim: _Claim, rows: Index, slopes: Flat) -> Doubts | None:
+    """Of some entries, those that their differences do not bear out; None where they bear out all of these."""
+    left, right, central = slopes
+    setting, steps, analytic = claim.setting, claim.steps[rows], np.abs(claim.analytic[rows])
+    apart = np.abs(claim.analytic[rows] - central)
+    bend = np.abs(right - left)
+    # What f bends over the scale of x is not counted: it would excuse what is left of an entry near 0.
+    explained = WEIGHT * setting.level / steps + bend * (bend / claim.size[rows]) / 6.0
+    off = apart - EXPLAINED * explained
+    near = (off <= NEAR * setting.tolerance.rtol * analytic) & (explained <= claim.largest[rows])
+    if near.all():
+        return None
+    doubted = (off > setting.tolerance.rtol * analytic) & np.isfinite(apart)
+    return Doubts(rows[doubted], steps[doubted], apart[doubted])
+
+
+def _level(setting: Setting, values: Flat) -> float:
+    """The noise of one value of f where it is no more than the rounding that was taken, or seen in the values."""
+    every = np.append(values, setting.f_x)
+    largest = float(np.max(np.abs(every)))
+    quantum, _ = granularity(every[:, None])
+    return max(setting.level, ROUNDING * setting.relative_step * largest, OFF * float(quantum[0]))
+
+
+def _truncation(claim: _Claim, rows: Index, bend: Flat) -> Flat:
+    """What f bends beyond a parabola, for slopes that differ by `bend` on the two sides.
+
+    Over the length on which its slope doubles f's third derivative is taken to be as large as its slope; and over the
+    scale of x, at the least.
+    """
+    size, steps = claim.size[rows], claim.steps[rows] / claim.setting.scales[rows]
+    return np.asarray(np.maximum(bend * (bend / size), np.square(steps) * size) / 6.0)
+
+
+def _estimate(claim: _Claim, slopes: Flat, level: float) -> Estimate:
+    """The differences with their bars: noise, and what f bends as far as its slopes show."""
+    left, right, central = slopes
+    steps, bend, apart = claim.steps, np.abs(right - left), np.abs(claim.analytic - central)
+    truncation = _truncation(claim, np.arange(steps.size), bend)
+    lucky = np.max(np.maximum(apart - truncation, 0.0) * steps) * _luck(steps.size)
+    noise = np.maximum(np.maximum(WEIGHT * level / steps, apart), np.minimum(bend / 2.0, lucky / steps))
+    nothing = np.zeros(steps.shape)
+    return Estimate(
+        value=central, error=noise + truncation, step=steps, noise=noise, truncation=truncation, kink=nothing,
+        left=left, right=right, curvature=2.0 * (right - left) / (steps * (SIDES[1] - SIDES[0])),
+        chord=np.maximum(np.abs(left), np.abs(right)), limit=np.full(steps.shape, Limit.NONE, object),
+        nfev=2 * steps.size,
+    )  # fmt: skip
+
+
+def _luck(n: int) -> float:
+    """How much larger than the largest of n errors the noise can be, that chance apart."""
+    return float(LUCK ** (-1.0 / n))

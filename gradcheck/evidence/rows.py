@@ -1,0 +1,331 @@
+"""Evidence for many columns: random directions, each of which tests every row of a Jacobian at once."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck._typing import Flat, Index
+from gradcheck.evidence.certificate import DENSITY
+from gradcheck.evidence.vector_coordinates import judge_entries, measure_tangents
+from gradcheck.function.lines import DenseDirections
+from gradcheck.function.matrix import Matrix, Sparse
+from gradcheck.numerics.setting import VectorSetting
+from gradcheck.numerics.tangents import ROUNDING, _column_scale, random_units, scaled_rms
+from gradcheck.parameters.tree import Block
+from gradcheck.results.certificate import ArrayEvidence, Certificate, Residual
+from gradcheck.results.evidence import Entries
+from gradcheck.results.outcome import Limit
+
+__all__ = ["Found", "Rowwise"]
+
+
+# Columns looked at before a whole row is called wrong, and how many of them must be.
+SAMPLES, ENOUGH = 4, 3
+# Loud rows whose sampled entries are looked at one by one; beyond these, the loudest stand for the rest.
+ROWS = 200
+# Columns that one search may name, and evaluations that it may take.
+NAMED, LOCATION_BUDGET = 32, 1500
+DIRECTIONS, MOST = 4, 12
+
+
+@dataclass
+class Found:
+    """What directions and the search after them found.
+
+    judged : entries judged one by one. rows : wrong in most of their entries. columns : likewise.
+    open : ranges of columns that hold something wrong, where the search ended.
+    """
+
+    judged: list[Entries] = field(default_factory=list)
+    rows: set[int] = field(default_factory=set)
+    columns: set[int] = field(default_factory=set)
+    open: list[tuple[int, int]] = field(default_factory=list)
+    unexplained: set[int] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class RowResiduals:
+    """How far J v is from the derivative along v, for each of m rows."""
+
+    value: Flat
+    error: Flat
+    weight: Flat
+    step: float
+    limit: NDArray[np.object_]
+
+    def loud(self, eps: float) -> NDArray[np.bool_]:
+        """Rows in which something is wrong; nan is not evidence."""
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.abs(self.value) > self.allowed(eps))
+
+    def allowed(self, eps: float) -> Flat:
+        """What a right row may leave."""
+        return np.asarray(3.0 * self.error + ROUNDING * eps * self.weight)
+
+
+class Rowwise:
+    """Random directions for one Jacobian, and the search for the columns in which loud rows are wrong."""
+
+    def __init__(
+        self, setting: VectorSetting, matrix: Matrix, confidence: float, rng: np.random.Generator
+    ) -> None:
+        self.setting, self.matrix, self.rng = setting, matrix, rng
+        self.confidence = confidence
+        self.scale = _column_scale(setting, matrix)
+        self.rounding = _rounding_of_points(setting, matrix)
+        self.movable = np.ones(setting.x.size, bool)
+        if setting.room is not None:
+            # As for gradients: entries with little room would hold the others back, and are judged one by one.
+            self.movable = np.minimum(*setting.room) >= 0.1 * setting.scales
+        self.found = Found()
+        self._known: dict[tuple[int, int], tuple[float, float]] = {}
+
+    def examine(self) -> tuple[ArrayEvidence, Found]:
+        """Directions; where rows are loud the search, and other directions for what is left; then the certificate."""
+        everything = Block(
+            "each row of J", self.matrix.shape, np.dtype(np.float64), 0, 0, np.dtype(np.float64)
+        )
+        residuals: list[RowResiduals] = []
+        searches = 0
+        while len(residuals) < MOST:
+            tangent = self.tangent()
+            step = residuals[-1].step if residuals else None
+            now = self.residuals([tangent], step)[0]
+            loud = self._unexplained(now)
+            if loud.size and searches < 3:
+                searches += 1
+                residuals = []
+                if self._search(tangent, now, loud):
+                    continue
+            residuals.append(now)
+            if loud.size:
+                self.found.unexplained.update(loud.tolist())
+                return ArrayEvidence(everything, (self._summary(now, tangent),), None), self.found
+            if len(residuals) >= DIRECTIONS:
+                certificate = self._certificate(residuals, tangent)
+                if certificate and certificate.relative_to_rms <= self.setting.tolerance.resolution:
+                    break
+        worst = tuple(self._summary(r, tangent) for r in residuals)
+        return ArrayEvidence(everything, worst, self._certificate(residuals, tangent)), self.found
+
+    def tangent(self) -> Flat:
+        """Random directions of all columns, each in its own scale."""
+        return np.where(self.movable, self.scale * random_units(self.rng, self.scale.size), 0.0)
+
+    def residuals(self, tangents: list[Flat], step: float | None = None) -> list[RowResiduals]:
+        """How far J v is from the derivative along each tangent v (n,)."""
+        expected = np.stack([self.matrix.product(v) for v in tangents])
+        weight = np.stack([self._weight(v, e) for v, e in zip(tangents, expected, strict=True)])
+        begin = self._first_step(tangents[0], weight[0]) if step is None else step
+        known = [self._known_wrong(v) for v in tangents]
+        given = expected - np.stack([excess for excess, _ in known])
+        bar = np.stack([bar for _, bar in known])
+        slack = 3.0 * bar + ROUNDING * self.setting.jac_eps * weight
+        found = measure_tangents(self.setting, tangents, begin, given, weight, slack)
+        m = self.matrix.shape[0]
+        out = []
+        for k in range(len(tangents)):
+            part = slice(k * m, (k + 1) * m)
+            steps = found.step[part]
+            used = float(np.median(steps[np.isfinite(steps)])) if np.isfinite(steps).any() else begin
+            value = given[k] - found.value[part]
+            error = found.error[part] + bar[k] + self.rounding / np.where(steps > 0, steps, np.inf)
+            out.append(RowResiduals(value, error, weight[k], used, found.limit[part]))
+        return out
+
+    def _known_wrong(self, tangent: Flat) -> tuple[Flat, Flat]:
+        """What entries that are known to be wrong contribute to each row of J v, and how well that is known."""
+        excess, bar = np.zeros(self.matrix.shape[0]), np.zeros(self.matrix.shape[0])
+        for (i, j), (off, error) in self._known.items():
+            excess[i] += off * tangent[j]
+            bar[i] += error * abs(tangent[j])
+        return excess, bar
+
+    def _weight(self, tangent: Flat, expected: Flat) -> Flat:
+        squares = self.matrix.squares(tangent)
+        if squares is not None:
+            return np.asarray(np.sqrt(squares))
+        # The entries are not known: other signs have the same sum of squares on average.
+        others = [self.matrix.product(tangent * self.rng.choice([-1.0, 1.0], tangent.size)) for _ in range(2)]
+        return np.asarray(np.sqrt(np.mean(np.square([expected, *others]), axis=0)))
+
+    def _first_step(self, tangent: Flat, weight: Flat) -> float:
+        """As for gradients: the relative step, times the length over which an output changes by its size."""
+        moved = tangent != 0
+        natural = float(np.median(self.setting.scales[moved] / np.abs(tangent[moved])))
+        size = np.abs(self.setting.f_x)
+        known = (weight > 0) & (size > 0)
+        if not known.any():
+            return float(np.median(self.setting.begin)) * natural
+        length = np.minimum(size[known] / weight[known], natural)
+        return float(np.median(self.setting.begin[known] * length))
+
+    def _unexplained(self, now: RowResiduals) -> Index:
+        known = self.found.rows | self.found.unexplained
+        loud = np.flatnonzero(now.loud(self.setting.jac_eps))
+        return loud[~np.isin(loud, np.fromiter(known, np.intp, len(known)))] if known else loud
+
+    def _search(self, tangent: Flat, whole: RowResiduals, loud: Index) -> bool:
+        """Name rows and columns; whether that explains anything."""
+        before = (len(self.found.rows), len(self.found.columns), len(self._known), len(self.found.open))
+        loud = self._wrong_throughout(loud)
+        if loud.size:
+            suspects = self._columns(tangent, whole, loud)
+            for j, rows in suspects.items():
+                self._judge_column(j, rows)
+        return before != (
+            len(self.found.rows), len(self.found.columns), len(self._known), len(self.found.open)
+        )  # fmt: skip
+
+    def _wrong_throughout(self, loud: Index) -> Index:
+        """Sample entries of loud rows; rows in which most are wrong are named as a whole. Returns the others."""
+        if isinstance(self.matrix, Sparse):
+            return loud  # its pattern is judged entry by entry
+        places = np.flatnonzero(self.movable)
+        columns = np.sort(self.rng.choice(places, min(SAMPLES, places.size), replace=False))
+        sampled = loud[:ROWS]
+        rows = np.tile(sampled, columns.size)
+        group = np.repeat(np.arange(columns.size), sampled.size)
+        entries = self.judge(rows, columns[group], [columns[k : k + 1] for k in range(columns.size)], group)
+        wrong = np.bincount(entries.rows[entries.wrong], minlength=self.matrix.shape[0])
+        through = sampled[wrong[sampled] >= min(ENOUGH, columns.size)]
+        if through.size == 0:
+            return loud
+        if through.size == sampled.size and loud.size > ROWS:
+            through = loud
+        self.found.rows.update(through.tolist())
+        return loud[~np.isin(loud, through)]
+
+    def _columns(self, tangent: Flat, whole: RowResiduals, loud: Index) -> dict[int, Index]:
+        """Halve the columns while rows are loud in them: {column: rows that are loud in it}."""
+        last = self.setting.objective.nfev + LOCATION_BUDGET
+        eps = self.setting.jac_eps
+        queue = [(0.0, 0, (0, tangent.size), whole, loud)]
+        pushed, found = 1, dict[int, Index]()
+        while queue:
+            _, _, (start, stop), residual, rows = heapq.heappop(queue)
+            if stop - start == 1:
+                found[start] = rows
+                continue
+            if self.setting.objective.nfev + 4 > last or len(found) >= NAMED:
+                self.found.open.append((start, stop))
+                continue
+            middle = (start + stop) // 2
+            halves = self._halves(tangent, residual, (start, middle, stop))
+            for part, its in halves:
+                mine = rows[its.loud(eps)[rows]]
+                if mine.size:
+                    excess = float(np.max(np.abs(its.value[mine]) / its.allowed(eps)[mine]))
+                    heapq.heappush(queue, (-excess, pushed, part, its, mine))
+                    pushed += 1
+        return found
+
+    def _halves(
+        self, tangent: Flat, whole: RowResiduals, cut: tuple[int, int, int]
+    ) -> list[tuple[tuple[int, int], RowResiduals]]:
+        """The residuals of both halves of a range of columns: the second is what the first leaves of the whole."""
+        start, middle, stop = cut
+        part = np.zeros_like(tangent)
+        part[start:middle] = tangent[start:middle]
+        first = self.quick(part, whole.step)
+        second = RowResiduals(
+            whole.value - first.value,
+            whole.error + first.error,
+            np.sqrt(np.maximum(whole.weight**2 - first.weight**2, 0.0)) + first.weight,
+            whole.step,
+            whole.limit,
+        )
+        return [((start, middle), first), ((middle, stop), second)]
+
+    def quick(self, tangent: Flat, step: float) -> RowResiduals:
+        """Residuals from four points at a step that is known to serve; the bar is that of the cruder of its values."""
+        setting = self.setting
+        directions = DenseDirections(setting.x, [tangent])
+        shape = setting.f_x.shape
+        low, near_low, near_high, high = (
+            np.broadcast_to(setting.objective.relative(directions.point(0, t * step)), shape)
+            for t in (-1.0, -0.5, 0.5, 1.0)
+        )
+        with np.errstate(invalid="ignore", over="ignore"):
+            wide, near = (high - low) / (2.0 * step), (near_high - near_low) / step
+            error = np.abs(near - wide) / 3.0 + 3.0 * setting.level / step
+            expected = self.matrix.product(tangent)
+            excess, bar = self._known_wrong(tangent)
+            value = expected - excess - (4.0 * near - wide) / 3.0
+        error = np.where(np.isfinite(error), error, np.inf) + bar + self.rounding / step
+        return RowResiduals(
+            value, error, self._weight(tangent, expected), step, np.full(shape, Limit.NONE, object)
+        )
+
+    def _judge_column(self, j: int, rows: Index) -> None:
+        entries = self.judge(rows, np.full(rows.size, j), [np.array([j])], np.zeros(rows.size, np.intp))
+        if entries.wrong.size > max(SAMPLES, self.matrix.shape[0] // 2):
+            self.found.columns.add(j)
+
+    def judge(self, rows: Index, columns: Index, groups: list[Index], group: Index) -> Entries:
+        """Judge entries, each column moved alone, and remember what the wrong ones contribute."""
+        analytic = self.matrix.entries(rows, columns)
+        entries = judge_entries(self.setting, groups, group, rows, columns, analytic)
+        self.found.judged.append(entries)
+        for k in entries.wrong.tolist():
+            excess = float(entries.analytic[k] - entries.estimate.value[k])
+            if math.isfinite(excess):
+                self._known[int(rows[k]), int(columns[k])] = (excess, float(entries.estimate.error[k]))
+        return entries
+
+    def _sizes(self, residuals: RowResiduals, tangent: Flat) -> Flat:
+        """(m,) the root mean square of the scaled entries of each row; of all rows, for a row of zeros."""
+        size = scaled_rms(self.matrix, self.scale)
+        if size is None:
+            size = residuals.weight / math.sqrt(max(int((tangent != 0).sum()), 1))
+        typical = float(np.sqrt(np.mean(size[size > 0] ** 2))) if (size > 0).any() else 1.0
+        return np.where(size > 0, size, typical)
+
+    def _kept(self) -> NDArray[np.bool_]:
+        """Rows that are not named as wrong throughout."""
+        kept = np.ones(self.matrix.shape[0], bool)
+        kept[list(self.found.rows)] = False
+        return kept
+
+    def _summary(self, residuals: RowResiduals, tangent: Flat) -> Residual:
+        """The row that says least, in units of its own size."""
+        size, kept = self._sizes(residuals, tangent), self._kept()
+        if not kept.any():
+            return Residual(0.0, math.inf, 1.0, 0.0, residuals.step, Limit.NONE)
+        relative = np.where(
+            kept, (residuals.allowed(self.setting.jac_eps) + 3.0 * residuals.error) / size, -1.0
+        )
+        k = int(np.argmax(np.where(np.isnan(relative), np.inf, relative)))
+        rounding = ROUNDING * self.setting.jac_eps * residuals.weight[k] / size[k]
+        value, error, weight = (
+            float(part[k] / size[k]) for part in (residuals.value, residuals.error, residuals.weight)
+        )
+        return Residual(value, error, weight, float(rounding), residuals.step, residuals.limit[k])
+
+    def _certificate(self, residuals: list[RowResiduals], tangent: Flat) -> Certificate | None:
+        """The bound for every row that is not named, all rows together at the confidence asked for."""
+        kept = self._kept()
+        if not residuals or not kept.any() or not self.movable.any():
+            return None
+        tau = np.max([np.abs(r.value) + 3.0 * r.error for r in residuals], axis=0)[kept]
+        if not np.isfinite(tau).all():
+            return None
+        k = len(residuals)
+        delta = (1.0 - self.confidence) / self.matrix.shape[0]
+        bounds = DENSITY * tau * delta ** (-1.0 / k)
+        relative = float(np.max(bounds / self._sizes(residuals[-1], tangent)[kept]))
+        return Certificate(
+            f"each row of {self.setting.symbol}", float(bounds.max()), relative, self.confidence, k
+        )
+
+
+def _rounding_of_points(setting: VectorSetting, matrix: Matrix) -> Flat:
+    """(m,) what rounding each coordinate of a point to its dtype moves the outputs by; 0 where J is not known."""
+    eps = [np.full(b.size, float(np.finfo(b.real_dtype).eps)) for b in setting.parameters.blocks]
+    squares = matrix.squares(np.concatenate(eps) * np.abs(setting.x))
+    return np.zeros(matrix.shape[0]) if squares is None else np.asarray(np.sqrt(squares))

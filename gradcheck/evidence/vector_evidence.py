@@ -1,0 +1,61 @@
+"""The entries of a Jacobian as one flat vector: their names, and judged entries as evidence."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import numpy as np
+
+from gradcheck._typing import Index
+from gradcheck.parameters.matrix_names import JacobianNames
+from gradcheck.results.estimate import join
+from gradcheck.results.evidence import Entries, Evidence
+from gradcheck.results.outcome import Finding
+from gradcheck.results.verdict import Judgement
+
+__all__ = ["as_evidence", "listed", "take"]
+
+
+# Wrong entries that are listed; where there are more, the worst of them and a note.
+LISTED = 1000
+
+
+def as_evidence(parts: list[Entries], names: JacobianNames) -> Evidence:
+    """Judged entries as evidence about the flat vector of J; each entry once, as it was judged last."""
+    n = names.blocks[0].shape[1]
+    judged = {
+        f.name: np.concatenate([getattr(p.judgement, f.name) for p in parts]) for f in fields(Judgement)
+    }
+    places = np.concatenate([p.rows.astype(np.int64) * n + p.columns for p in parts])
+    everything = Evidence(
+        places,
+        np.concatenate([p.analytic for p in parts]),
+        join([p.estimate for p in parts]),
+        Judgement(**judged),
+    )
+    _, last = np.unique(places[::-1], return_index=True)
+    return everything if last.size == places.size else take(everything, np.sort(places.size - 1 - last))
+
+
+def take(evidence: Evidence, at: Index) -> Evidence:
+    """Some of the evidence."""
+    estimate = evidence.estimate
+    parts = {f.name: getattr(estimate, f.name)[at] for f in fields(estimate) if f.name != "nfev"}
+    judgement = Judgement(**{f.name: getattr(evidence.judgement, f.name)[at] for f in fields(Judgement)})
+    return replace(
+        evidence, coordinates=evidence.coordinates[at], analytic=evidence.analytic[at],
+        estimate=replace(estimate, **parts), judgement=judgement,
+    )  # fmt: skip
+
+
+def listed(evidence: Evidence, wrong: int) -> tuple[Evidence, list[Finding]]:
+    """The evidence with the worst of its wrong entries, where they are too many to list."""
+    if wrong <= LISTED:
+        return evidence, []
+    excess = np.abs(evidence.analytic - evidence.estimate.value) / evidence.judgement.allowed
+    excess = np.where(evidence.judgement.wrong, np.nan_to_num(excess, nan=np.inf), -1.0)
+    dropped = np.argsort(-excess, kind="stable")[LISTED:wrong]
+    keep = np.ones(excess.size, bool)
+    keep[dropped] = False
+    text = f"{wrong:,} of {excess.size:,} entries are wrong; the worst {LISTED:,} are listed"
+    return take(evidence, np.flatnonzero(keep)), [Finding(text)]

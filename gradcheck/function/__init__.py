@@ -1,0 +1,1 @@
+"""f and the derivative under test: called safely, counted, within a budget."""

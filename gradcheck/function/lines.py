@@ -1,0 +1,159 @@
+"""Lines through x along which f is evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from gradcheck._typing import Flat, Index
+from gradcheck.parameters.tree import Parameters
+
+
+class Lines(Protocol):
+    """Straight lines through x, one a row; a point is a row and an offset along it."""
+
+    def __len__(self) -> int:
+        """How many lines."""
+
+    def reached(self, rows: Index, offsets: Flat) -> Flat:
+        """The offsets (m, k) at which the points really lie after rounding to x's dtype."""
+
+    def point(self, row: int, offset: Any) -> Flat:
+        """A new flat vector: x moved by `offset` along line `row`."""
+
+    def points(self, rows: Index, offsets: Flat) -> Flat:
+        """The points (size, k) of k rows and offsets, one a column."""
+
+
+@dataclass(frozen=True)
+class Axes:
+    """One line a coordinate: offsets are in units of that coordinate."""
+
+    parameters: Parameters
+    x: Flat
+    coordinates: Index
+
+    def __len__(self) -> int:
+        return len(self.coordinates)
+
+    def reached(self, rows: Index, offsets: Flat) -> Flat:
+        """The offsets after rounding: (x + t) - x, exact by Sterbenz's lemma where t is small against x."""
+        at = self.coordinates[rows]
+        x = self.x[at][:, None]
+        moved = x + offsets
+        for b in self.parameters.blocks:
+            if b.real_dtype != moved.dtype:
+                mine = (at >= b.start) & (at < b.stop)
+                moved[mine] = moved[mine].astype(b.real_dtype)
+        return moved - x
+
+    def point(self, row: int, offset: Any) -> Flat:
+        """X with one coordinate moved."""
+        moved = self.x.copy()
+        moved[self.coordinates[row]] += offset
+        return moved
+
+    def points(self, rows: Index, offsets: Flat) -> Flat:
+        """X in every column, with one coordinate moved in each."""
+        moved = np.repeat(self.x[:, None], rows.size, axis=1)
+        moved[self.coordinates[rows], np.arange(rows.size)] += offsets
+        return moved
+
+
+@dataclass(frozen=True)
+class Rays:
+    """Dense directions: offsets are in units of the tangent, one tangent (size,) a line."""
+
+    x: Flat
+    tangents: Sequence[Flat]
+
+    def __len__(self) -> int:
+        return len(self.tangents)
+
+    def reached(self, rows: Index, offsets: Flat) -> Flat:
+        """The offsets as asked: each coordinate rounds its own way, which the measured noise contains."""
+        return offsets
+
+    def point(self, row: int, offset: Any) -> Flat:
+        """X moved along the tangent."""
+        moved: Flat = self.x + offset * self.tangents[row]
+        return moved
+
+    def points(self, rows: Index, offsets: Flat) -> Flat:
+        """X in every column, moved along a tangent in each."""
+        return np.stack([self.point(r, t) for r, t in zip(rows.tolist(), offsets, strict=True)], axis=1)
+
+
+class Directions(Protocol):
+    """Directions in R^n; a point is x moved along one of them."""
+
+    def __len__(self) -> int:
+        """How many."""
+
+    def point(self, k: int, offset: Any) -> Flat:
+        """A new flat vector: x moved by `offset` along direction k."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Directions that move groups of coordinates, each by its own scale.
+
+    groups : for each direction the coordinates that it moves. scales : (n,) how far, for an offset of 1.
+    """
+
+    x: Flat
+    groups: Sequence[Index]
+    scales: Flat
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    def point(self, k: int, offset: Any) -> Flat:
+        """X with the coordinates of one group moved."""
+        moved = self.x.copy()
+        group = self.groups[k]
+        moved[group] += offset * self.scales[group]
+        return moved
+
+
+@dataclass(frozen=True)
+class DenseDirections:
+    """Dense directions, one tangent (n,) each."""
+
+    x: Flat
+    tangents: Sequence[Flat]
+
+    def __len__(self) -> int:
+        return len(self.tangents)
+
+    def point(self, k: int, offset: Any) -> Flat:
+        """X moved along the tangent."""
+        moved: Flat = self.x + offset * self.tangents[k]
+        return moved
+
+
+@dataclass(frozen=True)
+class Family:
+    """Lines: line l is output `output[l]` of f along direction `direction[l]`, ascending."""
+
+    directions: Directions
+    direction: Index
+    output: Index
+
+    def __len__(self) -> int:
+        return self.direction.size
+
+    def reached(self, rows: Index, offsets: Flat) -> Flat:
+        """The offsets as asked: what rounding does to the points is in the measured noise."""
+        return offsets
+
+    def point(self, row: int, offset: Any) -> Flat:
+        """The point of one line."""
+        return self.directions.point(int(self.direction[row]), offset)
+
+    def points(self, rows: Index, offsets: Flat) -> Flat:
+        """The points of k lines, one a column."""
+        return np.stack([self.point(r, t) for r, t in zip(rows.tolist(), offsets, strict=True)], axis=1)

@@ -1,0 +1,187 @@
+"""The Jacobian under test, as it was given: dense, sparse, or as a product alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import scipy.sparse
+from scipy.sparse.linalg import LinearOperator
+
+from gradcheck._typing import Flat, Index
+from gradcheck.parameters.tree import Parameters
+
+__all__ = ["Dense", "Matrix", "Product", "Sparse", "read_matrix"]
+
+
+class Matrix(Protocol):
+    """J (m, n): what can be asked of it."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(m, n)."""
+
+    def product(self, tangent: Flat) -> Flat:
+        """J v (m,)."""
+
+    def squares(self, tangent: Flat) -> Flat | None:
+        """(m,) the sum of squares of the terms of J v; None where the entries are not known."""
+
+    def column_squares(self, weight: Flat) -> Flat | None:
+        """(n,) the sum over rows of (J weight[row])^2; None where the entries are not known."""
+
+    def entries(self, rows: Index, columns: Index) -> Flat:
+        """J[rows, columns], (L,)."""
+
+
+@dataclass(frozen=True)
+class Dense:
+    """All entries, (m, n)."""
+
+    array: Flat
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(m, n)."""
+        m, n = self.array.shape
+        return m, n
+
+    def product(self, tangent: Flat) -> Flat:
+        """J v (m,)."""
+        return np.asarray(self.array @ tangent)
+
+    def squares(self, tangent: Flat) -> Flat:
+        """(m,) the sum of squares of the terms of J v."""
+        return np.asarray(self.array**2 @ tangent**2)
+
+    def column_squares(self, weight: Flat) -> Flat:
+        """(n,) the sum over rows of (J weight[row])^2."""
+        return np.asarray((self.array**2).T @ weight**2)
+
+    def entries(self, rows: Index, columns: Index) -> Flat:
+        """J[rows, columns], (L,)."""
+        return np.asarray(self.array[rows, columns])
+
+
+@dataclass(frozen=True)
+class Sparse:
+    """The stored entries, CSC; `pattern` says where anything but zero may be."""
+
+    array: Any
+    pattern: Any
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(m, n)."""
+        m, n = self.array.shape
+        return m, n
+
+    def product(self, tangent: Flat) -> Flat:
+        """J v (m,)."""
+        return np.asarray(self.array @ tangent)
+
+    def squares(self, tangent: Flat) -> Flat:
+        """(m,) the sum of squares of the terms of J v."""
+        return np.asarray(self.array.power(2) @ tangent**2)
+
+    def column_squares(self, weight: Flat) -> Flat:
+        """(n,) the sum over rows of (J weight[row])^2."""
+        return np.asarray(self.array.power(2).T @ weight**2)
+
+    def entries(self, rows: Index, columns: Index) -> Flat:
+        """J[rows, columns], (L,)."""
+        if rows.size == 0:
+            return np.zeros(0)
+        return np.asarray(self.array[rows, columns]).ravel()
+
+
+@dataclass(frozen=True)
+class Product:
+    """Only v -> J v is known."""
+
+    size: tuple[int, int]
+    matvec: Callable[[Flat], Flat]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(m, n)."""
+        return self.size
+
+    def product(self, tangent: Flat) -> Flat:
+        """J v (m,)."""
+        return self.matvec(tangent)
+
+    def squares(self, tangent: Flat) -> None:
+        """Unknown."""
+        return
+
+    def column_squares(self, weight: Flat) -> None:
+        """Unknown."""
+        return
+
+    def entries(self, rows: Index, columns: Index) -> Flat:
+        """J[rows, columns], (L,): one product for each column."""
+        out = np.empty(rows.size)
+        order = np.argsort(columns, kind="stable")
+        starts = np.flatnonzero(np.diff(columns[order], prepend=-1))
+        for mine in np.split(order, starts[1:]):
+            unit = np.zeros(self.shape[1])
+            unit[columns[mine[:1]]] = 1.0
+            out[mine] = self.matvec(unit)[rows[mine]]
+        return out
+
+
+def read_matrix(result: Any, outputs: tuple[int, ...], parameters: Parameters, what: str = "jac") -> Matrix:
+    """The Jacobian that a user's function returned.
+
+    result : (m, n), also where x is a tree; or of f's shape followed by x's, or a tree of such arrays with the
+    structure of x; a scipy.sparse matrix or array (m, n); a LinearOperator (m, n).
+    Raises ValueError or TypeError naming what it is and what it should be.
+    """
+    m, n = int(np.prod(outputs, dtype=np.int64)), parameters.size
+    if isinstance(result, LinearOperator):
+        _fits(result.shape, [(m, n)], what)
+        return Product((m, n), lambda v: np.asarray(result.matvec(v), np.float64).ravel())
+    if scipy.sparse.issparse(result):
+        _fits(result.shape, [(m, n)], what)
+        array = scipy.sparse.csc_array(result, copy=True)
+        array.sum_duplicates()
+        _real(array.dtype, what)
+        array = array.astype(np.float64)
+        return Sparse(array, array)
+    if isinstance(result, np.ndarray) and result.shape == (m, n):
+        _real(result.dtype, what)
+        return Dense(np.array(result, np.float64))
+    leaves = [np.asarray(leaf) for leaf in parameters.arrays(result, what)]
+    parts = []
+    for b, leaf in zip(parameters.blocks, leaves, strict=True):
+        _real(leaf.dtype, what)
+        # One output: SciPy takes its gradient for a row.
+        _fits(leaf.shape, [(m, b.size), (*outputs, *b.shape), *([b.shape] if m == 1 else [])], what)
+        parts.append(leaf.reshape(m, b.size))
+    return Dense(np.hstack(parts).astype(np.float64))
+
+
+def matrix_dtype(result: Any, parameters: Parameters) -> np.dtype[Any]:
+    """The coarsest dtype in which a Jacobian was computed."""
+    if isinstance(result, LinearOperator | np.ndarray) or scipy.sparse.issparse(result):
+        dtypes = [np.dtype(result.dtype or np.float64)]
+    else:
+        dtypes = [np.asarray(leaf).dtype for leaf in parameters.arrays(result, "jac")]
+    real = [d for d in dtypes if d.kind == "f"] + [np.dtype(b.real_dtype) for b in parameters.blocks]
+    return max(real, key=lambda d: float(np.finfo(d).eps))
+
+
+def _fits(shape: tuple[int, ...], wanted: list[tuple[int, ...]], what: str) -> None:
+    if tuple(shape) not in wanted:
+        distinct = " or ".join(str(w) for w in dict.fromkeys(wanted))
+        raise ValueError(
+            f"{what} has shape {tuple(shape)}; {distinct} is needed: one row for each output of f"
+        )
+
+
+def _real(dtype: np.dtype[Any], what: str) -> None:
+    if dtype.kind not in "fiub":
+        raise TypeError(f"{what} holds {dtype}; real numbers are needed")

@@ -1,0 +1,221 @@
+"""Calling f at points near x: counted, within a budget, never on the caller's arrays."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck._typing import Flat, Index
+from gradcheck.function.lines import Lines
+from gradcheck.function.workers import in_workers, workers
+from gradcheck.parameters.tree import Parameters
+
+__all__ = ["BudgetSpentError", "NotScalarError", "Objective"]
+
+
+# Numbers in one stack of points: 32 MiB of doubles.
+STACKED = 2**22
+
+
+class BudgetSpentError(Exception):
+    """`max_nfev` evaluations have been made; raised before the next one."""
+
+
+class NotScalarError(TypeError):
+    """f returned something that is not one real number."""
+
+
+class Objective:
+    """f as a function of the flat vector.
+
+    f : called as f(tree, *args); with `has_gradient` it returns (value, gradient), of which the value counts.
+    max_nfev : the largest number of evaluations; None is no limit.
+    on_evaluation : called with the number of evaluations just made, for a progress bar.
+    vectorized : f takes k points at once, along a last axis that every array of the tree has more than x, and
+        returns (k,) values, as in scipy.differentiate. Every point counts as an evaluation.
+    max_seconds : time after which `remaining` is 0. Only plans are cut short by it, never a stencil.
+    n_jobs : workers for the points of one call of `along`, as joblib takes it; not with `vectorized`.
+    Each call gets arrays of its own, so that an f which writes into its argument disturbs nothing.
+    """
+
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        parameters: Parameters,
+        *,
+        args: Sequence[Any] = (),
+        has_gradient: bool = False,
+        max_nfev: int | None = None,
+        on_evaluation: Callable[[int], None] | None = None,
+        vectorized: bool = False,
+        max_seconds: float | None = None,
+        n_jobs: int | None = 1,
+    ) -> None:
+        self.parameters = parameters
+        self.nfev = 0
+        self.left_domain = ""
+        self._f = f
+        self._args = tuple(args)
+        self._has_gradient = has_gradient
+        self._max_nfev = max_nfev
+        self._on_evaluation = on_evaluation
+        self.vectorized = vectorized
+        self._max_seconds = max_seconds
+        self._n_jobs = n_jobs
+        self._started = time.monotonic()
+
+    @property
+    def remaining(self) -> int:
+        """Evaluations left in the budget, of time at the pace so far; a large number where there is no limit."""
+        left = self._left
+        if self._max_seconds is not None:
+            spent = time.monotonic() - self._started
+            pace = max(self.nfev, 1) / max(spent, 1e-9)
+            left = min(left, max(0, int((self._max_seconds - spent) * pace)))
+        return left
+
+    @property
+    def _left(self) -> int:
+        return 2**62 if self._max_nfev is None else max(0, self._max_nfev - self.nfev)
+
+    def value(self, flat: Flat) -> Any:
+        """The value of f at `flat`: float, or longdouble where x is. Raises whatever f raises."""
+        return self._value(flat.copy())
+
+    def at(self, tree: Any) -> tuple[Any, Any]:
+        """The (value, gradient) of f for a tree that the caller keeps; the gradient is None where f gives none."""
+        self._count()
+        if self.vectorized:
+            # Views, so that an f which writes into its argument is seen to do so.
+            values = self._stack([a[..., None] for a in self.parameters.arrays(tree)], 1)
+            return values[0], None
+        result = self._f(tree, *self._args)
+        if self._has_gradient and not (isinstance(result, tuple | list) and len(result) == 2):
+            what = _described(result)
+            raise NotScalarError(f"with grad=True f must return (value, gradient); it returned {what}")
+        value, gradient = result if self._has_gradient else (result, None)
+        return as_real(value, self.parameters.dtype), gradient
+
+    def complex_values(self, points: NDArray[np.complexfloating[Any]]) -> NDArray[Any]:
+        """What f returns (k,) at the complex columns of `points` (size, k); one column only unless vectorised."""
+        self._count(points.shape[1])
+        if self.vectorized:
+            leaves = [points[b.slice].reshape(*b.shape, -1) for b in self.parameters.blocks]
+            return np.asarray(self._f(self.parameters.tree_of(leaves), *self._args))
+        (column,) = points.T
+        result = self._f(self.parameters.unflatten_as(column), *self._args)
+        return np.asarray(result[0] if self._has_gradient else result).reshape(1)
+
+    def probe(self, fresh: Flat) -> Any:
+        """The value of f at a vector that the check made; nan where f raises: the point is off its domain."""
+        try:
+            # What f's arithmetic warns of at points that nobody asked for is no news: nan is.
+            with np.errstate(all="ignore"):
+                return self._value(fresh)
+        except (BudgetSpentError, NotScalarError):
+            raise
+        except Exception as error:
+            # A domain error is f's right at a point that its user never asked for; at x itself it propagates.
+            self.left_domain = f"{type(error).__name__}: {error}"
+            return np.nan
+
+    def _value(self, fresh: Flat) -> Any:
+        return self.at(self.parameters.unflatten(fresh))[0]
+
+    def _count(self, points: int = 1) -> None:
+        if self._left < points:
+            raise BudgetSpentError
+        self.nfev += points
+        if self._on_evaluation is not None:
+            self._on_evaluation(points)
+
+    def along(self, lines: Lines, rows: Index, offsets: Flat) -> Flat:
+        """Values of f at lines[rows[i]] moved by offsets[i, j]; both (m, k)."""
+        if self.vectorized:
+            return self._along_stacked(lines, rows, offsets)
+        if workers(self._n_jobs) > 1:
+            self._count(offsets.size)
+            evaluate = partial(_evaluate, self._detached(), lines)
+            values, complaint = in_workers(evaluate, rows, offsets, self._n_jobs)
+            self.left_domain = complaint or self.left_domain
+            return values
+        out = np.full(offsets.shape, np.nan, offsets.dtype)
+        for i, row in enumerate(rows.tolist()):
+            for j, offset in enumerate(offsets[i]):
+                out[i, j] = self.probe(lines.point(row, offset))
+        return out
+
+    def _detached(self) -> Objective:
+        """For a worker: without budget, counts and callbacks, which stay where the check runs."""
+        other = copy.copy(self)
+        other._max_nfev = other._on_evaluation = None
+        other._n_jobs, other.left_domain = 1, ""
+        return other
+
+    def _along_stacked(self, lines: Lines, rows: Index, offsets: Flat) -> Flat:
+        out = np.full(offsets.shape, np.nan, offsets.dtype)
+        points = offsets.shape[1]
+        together = max(1, STACKED // (self.parameters.size * points))
+        for start in range(0, rows.size, together):
+            part = slice(start, start + together)
+            stack = lines.points(np.repeat(rows[part], points), offsets[part].ravel())
+            out[part] = self._probe_stack(stack).reshape(-1, points)
+        return out
+
+    def _probe_stack(self, stack: Flat) -> Flat:
+        """The values (k,) at the columns of `stack` (size, k); one by one where f raises for all of them together."""
+        k = stack.shape[1]
+        self._count(k)
+        try:
+            with np.errstate(all="ignore"):
+                return self._stack(self.parameters.stacked_leaves(stack), k)
+        except NotScalarError:
+            raise
+        except Exception as error:
+            self.left_domain = f"{type(error).__name__}: {error}"
+            self.nfev -= k if k > 1 else 0
+        if k == 1:
+            return np.full(1, np.nan)
+        return np.concatenate([self._probe_stack(stack[:, i : i + 1]) for i in range(k)])
+
+    def _stack(self, leaves: list[NDArray[Any]], k: int) -> Flat:
+        """The values (k,) of a vectorised f for arrays with a last axis of length k."""
+        result = self._f(self.parameters.tree_of(leaves), *self._args)
+        values = np.asarray(result)
+        if values.shape != (k,) or values.dtype.kind not in "fiub":
+            shape = f"{values.dtype} of shape {values.shape}"
+            raise NotScalarError(
+                f"with vectorized=True f must return {k} real numbers for {k} points; it returned {shape}"
+            )
+        return values.astype(self.parameters.dtype)
+
+
+def _evaluate(objective: Objective, lines: Lines, rows: Index, offsets: Flat) -> tuple[Flat, str]:
+    return objective.along(lines, rows, offsets), objective.left_domain
+
+
+def as_real(result: Any, dtype: np.dtype[Any]) -> Any:
+    """One real number from what f returned; NotScalarError says what it was."""
+    if isinstance(result, float):  # np.float64 too: the common case, and the fast one
+        return result
+    try:
+        array = np.asarray(result)
+    except (ValueError, TypeError):
+        array = np.empty(0, object)
+    if array.size != 1 or array.dtype.kind not in "fiub":
+        raise NotScalarError(f"f must return one real number; it returned {_described(result)}")
+    return array.reshape(())[()].astype(dtype)
+
+
+def _described(result: Any) -> str:
+    if isinstance(result, np.ndarray | np.generic):
+        return f"{type(result).__name__} of shape {result.shape} and dtype {result.dtype}"
+    if isinstance(result, tuple) and len(result) == 2:
+        return "a tuple of 2 (for a pair of value and gradient pass grad=True)"
+    return f"{result!r:.60}"

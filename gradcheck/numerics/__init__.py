@@ -1,0 +1,1 @@
+"""From values of f along a line to a derivative with an error bar."""

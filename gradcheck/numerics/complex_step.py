@@ -1,0 +1,67 @@
+"""The complex step: a second witness where f is analytic and computes with complex numbers."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck._typing import Flat, Index
+from gradcheck.function.objective import BudgetSpentError, Objective
+
+__all__ = ["accepts_complex", "complex_derivative", "complex_entries"]
+
+
+# So small that truncation (h^2) vanishes below rounding; there is no difference in which to lose digits.
+STEP = 1e-20
+
+
+def accepts_complex(objective: Objective) -> bool:
+    """Whether x can be given as complex numbers at all: real float64 parameters only."""
+    return all(b.dtype == np.float64 for b in objective.parameters.blocks)
+
+
+def complex_derivative(objective: Objective, x: Flat, tangent: Flat, scale: float = 1.0) -> float:
+    """Im f(x + i h v) / h, exact to rounding for an analytic f; nan where f does not take complex numbers.
+
+    tangent : (size,) direction v. scale : the size of a step along v that is natural for x.
+    Costs one evaluation. Nothing here can tell whether f is analytic (abs, max and conj are not): compare.
+    Source: Squire & Trapp, SIAM Review 40 (1998).
+    """
+    step = STEP * scale
+    return float(_imaginary(objective, (x + 1j * step * tangent)[:, None])[0] / step)
+
+
+def complex_entries(objective: Objective, x: Flat, coordinates: Index, scales: Flat) -> Flat:
+    """The derivatives along some axes (m,), likewise; in one call of a vectorised f.
+
+    coordinates : (m,) flat indices. scales : (m,) the natural size of a step of each.
+    Costs m evaluations; nan from the first on for which f does not serve.
+    """
+    together = coordinates.size if objective.vectorized else 1
+    found = np.full(coordinates.size, np.nan)
+    for start in range(0, coordinates.size, max(together, 1)):
+        part = slice(start, start + together)
+        points = np.repeat(x[:, None].astype(np.complex128), coordinates[part].size, axis=1)
+        points[coordinates[part], np.arange(points.shape[1])] += 1j * STEP * scales[part]
+        found[part] = _imaginary(objective, points) / (STEP * scales[part])
+        if not np.isfinite(found[part]).all():
+            break
+    return found
+
+
+def _imaginary(objective: Objective, points: NDArray[np.complexfloating[Any]]) -> Flat:
+    """The imaginary parts (k,) of f at the columns of `points` (size, k), nan where they are no complex numbers."""
+    try:
+        with warnings.catch_warnings():
+            # float(z) of a complex z warns; so f does not take complex numbers, and that is all there is to say.
+            warnings.simplefilter("ignore")
+            values = objective.complex_values(points)
+    except BudgetSpentError:
+        raise
+    except Exception:  # whatever f raises for complex numbers: its user never asked it to take them
+        return np.full(points.shape[1], np.nan)
+    usable = np.iscomplexobj(values) and values.shape == points.shape[1:] and bool(np.isfinite(values).all())
+    return np.asarray(values.imag) if usable else np.full(points.shape[1], np.nan)

@@ -1,0 +1,277 @@
+"""How many digits of f can be trusted near x: measured, not assumed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from gradcheck._typing import Mask, Values
+from gradcheck.function.lines import Lines
+from gradcheck.function.objective import Objective
+from gradcheck.numerics.rounding import distinct, granularity
+
+__all__ = ["Noise", "estimate_noise", "first_spacing", "measure_noise"]
+
+Probe = Callable[[float], Values]
+
+# Where the points lie, in units of the spacing; f(x) itself, at 0, is known already. All on one side, so that
+# a direction which points inwards serves at bounds and at the edge of f's domain too.
+POSITIONS = np.arange(1.0, 8.0)
+# First spacing relative to the scale of x. Wide enough to cross several roundings of f to eight digits or of
+# x to float32, narrow enough that the fourth differences of a smooth f lie far below its rounding.
+FIRST_SPACING = 1e-6
+WIDER, NARROWER = 300.0, 1e-3
+# Another spacing as narrow.
+ELSEWHERE = 0.7
+# Noise that is this part of f itself may be an oscillation faster than both spacings.
+NEARLY_ALL = 0.05
+# The unit roundoff of float32.
+HALF_SINGLE = 0.5 * float(np.finfo(np.float32).eps)
+# How far the widest probe goes, in first spacings.
+WIDEST = WIDER * POSITIONS[-1]
+# Outputs whose differences are taken together: few enough to stay in the cache.
+TOGETHER = 1024
+
+
+@dataclass(frozen=True)
+class Noise:
+    """The noise of f near x; of m outputs at once the fields are (m,) arrays.
+
+    level : what one value of f may be off by, in units of f; twice the standard deviation that was measured,
+        and never below half a unit in the last place.
+    slope : |df/dt| along the probed direction, in units of f per scaled unit of x; nan where unknown.
+    digits : "float64", "float32", "decimal", ...: the grid on which the values of f lie.
+    constant : f had the same value at every probed point.
+    values : the values that were probed; of m outputs (k, m), nan where an output is not finite or was not looked at.
+    """
+
+    level: Any
+    slope: Any
+    digits: Any
+    constant: Any
+    values: Any
+
+
+def measure_noise(
+    objective: Objective, line: Lines, f_x: Any, spacing: float = FIRST_SPACING, *, back: bool = True
+) -> Noise:
+    """Estimate the noise of f along one line through x, from the differences of equally spaced values.
+
+    line : one line; its offsets are in the scaled units in which `spacing` is given.
+    f_x : f(x), known already. back : whether f may be called on the other side of x, where it is not finite on this.
+    Costs seven evaluations, fourteen where the first spacing shows no noise or too much, and seven more where f
+    seems to be nothing but noise or where the second spacing shows far less than the first.
+    """
+    dtype = objective.parameters.dtype
+
+    def probe(at: float) -> Values:
+        values = np.empty((len(POSITIONS) + 1, 1), dtype)
+        values[0] = f_x
+        offsets = (POSITIONS * at).astype(dtype)
+        values[1:, 0] = objective.along(line, np.zeros(1, np.intp), offsets[None, :])[0]
+        return values
+
+    found = estimate_noise(probe, spacing, back=back)
+    seen = found.values[~np.isnan(found.values)]
+    return Noise(
+        float(found.level[0]), float(found.slope[0]), found.digits[0], bool(found.constant[0]),
+        tuple(float(v) for v in seen),
+    )  # fmt: skip
+
+
+def estimate_noise(probe: Probe, spacing: float, *, back: bool) -> Noise:
+    """Estimate the noise of m outputs from the differences of equally spaced values.
+
+    probe(s) : (8, m) values at 0, s, 2 s, ... 7 s; asked for again, at another spacing, where some output needs it.
+    back : as in `measure_noise`.
+    Source: Moré & Wild, Estimating computational noise, SIAM J. Sci. Comput. 33 (2011).
+    """
+    first = _differences(probe(spacing))
+    eps = float(np.finfo(first.values.dtype).eps)
+    sigma = first.sigma
+    alike = first.alike & first.finite
+    # Too much for rounding: noise stays when the points move together, a kink or an oscillation goes.
+    coarse = ~first.alike & first.finite & ~(sigma <= 100.0 * eps * first.size)
+    if not first.finite.all():
+        # Off the domain: the other way, and not so far.
+        inside = probe((-spacing if back else spacing) * NARROWER)
+        first = _differences(np.where(first.finite, first.values, inside))
+        sigma = first.sigma
+    seen = [first]
+    still = np.zeros(first.size.shape, bool)
+    if alike.any():
+        wider = _differences(probe(spacing * WIDER)).where(alike)
+        wider = replace(wider, bound=np.minimum(first.bound, wider.bound))
+        sigma = np.where(alike, wider.known(), sigma)
+        seen.append(wider)
+    if coarse.any():
+        near, narrower, still = _nearer(probe, spacing, first, coarse)
+        sigma = np.where(narrower.looked, near, sigma)
+        seen.append(narrower)
+    sigma = _at_a_kink(np.where(np.isnan(sigma), 0.0, sigma), seen)
+    return _noise(sigma, seen, still, spacing, eps)
+
+
+def _noise(sigma: Values, seen: list[_Differences], still: Mask, spacing: float, eps: float) -> Noise:
+    """The noise from its standard deviation, the grid of f, and the rounding of f itself.
+
+    still : where values that lie near to each other do not show the noise of those that lie apart.
+    """
+    every = np.concatenate([part.values for part in seen])
+    every[~np.isfinite(every)] = np.nan
+    for k, part in enumerate(seen[1:], start=1):
+        every[8 * k : 8 * k + 8, ~part.looked] = np.nan
+    low, high = np.fmin.reduce(every, axis=0), np.fmax.reduce(every, axis=0)
+    size = np.abs(np.nan_to_num(np.maximum(-low, high).astype(np.float64)))
+    quantum, digits = granularity(every)
+    first = seen[0].values
+    if quantum.any():
+        # So near to x only the grid shows; what the wider spacing saw beyond it may be an oscillation.
+        still = (quantum > 0) & (still | (np.ptp(first, axis=0) <= 2.0 * quantum))
+        sigma = np.where(still, np.minimum(sigma, quantum), sigma)
+    # A value on a grid is off by up to half a step; 0.6 steps cover it, and where the differences show no more than
+    # that the grid is all the noise there is (they know a standard deviation to a factor of two only).
+    spread = np.where(sigma < 0.75 * quantum, 0.0, 2.0 * sigma)
+    # Rounding of f itself: eps |f| / 2.
+    level = np.maximum(np.maximum(spread, 0.6 * quantum), eps * size)
+    slope = np.abs((first[-1] - first[0]).astype(np.float64)) / (7.0 * spacing)
+    # Where f rounds to float32 it may round x too: the same at all points where their spacing is a multiple of x's.
+    level = np.where(digits == "float32", np.fmax(level, HALF_SINGLE * slope), level)
+    return Noise(level, slope, digits, ~(low < high), every)
+
+
+def _nearer(
+    probe: Probe, spacing: float, first: _Differences, coarse: Mask
+) -> tuple[Values, _Differences, Mask]:
+    """Look nearer to x where there was too much noise: the standard deviation now, what was seen, and where it went."""
+    eps = float(np.finfo(first.values.dtype).eps)
+    narrower = _differences(probe(spacing * NARROWER))
+    wide, near = first.known(), narrower.known()
+    # Noise would show here too, on whatever grid: these are steps of the grid, and those an oscillation.
+    still = coarse & narrower.alike & narrower.finite & (np.ptp(narrower.values, axis=0) < wide / 10.0)
+    narrower = narrower.where(coarse & ~narrower.alike)
+    # It went with the spacing: a kink beside x, and what is left is still that kink. Rounding remains.
+    gone = near < 3.0 * NARROWER * wide
+    doubtful = narrower.looked & (near < wide / 10.0) & ~gone
+    if doubtful.any():
+        # One sequence of noise in ten thousand looks smooth: it is not believed alone.
+        other = _differences(probe(spacing * NARROWER * ELSEWHERE))
+        near = np.where(doubtful, np.maximum(near, other.known()), near)
+        luck = doubtful & ~(near < wide / 10.0)
+        narrower = replace(narrower, rest=np.where(luck, np.nan, narrower.rest))
+    sigma = np.where(near < wide / 10.0, near, np.maximum(wide, near))
+    sigma = np.where(gone, 0.0, sigma)
+    all_noise = narrower.looked & (sigma > NEARLY_ALL * narrower.size)
+    if all_noise.any():
+        # As near to x as points can be told apart: there a fast oscillation is smooth, noise is not.
+        last = _differences(probe(64.0 * eps))
+        smooth = all_noise & ~last.alike & last.finite & (last.known() < sigma / 10.0)
+        sigma = np.where(smooth, last.known(), sigma)
+    return sigma, narrower, still
+
+
+def _at_a_kink(sigma: Values, seen: list[_Differences]) -> Values:
+    """Without the first points: a kink or a jump between them, or at x itself, is not noise at any spacing."""
+    rest = np.fmin.reduce([part.rest for part in seen], axis=0)
+    lower = rest < 0.01 * sigma
+    if not lower.any():
+        return sigma
+    for part in seen:
+        lower &= ~(part.looked & _alike(part.values[TAILS:]))
+    return np.where(lower, rest, sigma)
+
+
+@dataclass(frozen=True)
+class _Differences:
+    """What the differences of equally spaced values say, (m,) each.
+
+    values : (8, m). looked : outputs for which they count. finite : all values are.
+    alike : the points lie too close to tell the roundings of f apart. size : the largest value.
+    sigma : the standard deviation of the noise, nan where it is not shown. It is shown where three orders of
+        differences in a row agree within a factor 4 and have both signs.
+    bound : the smallest order's, inf where there is none. Differences of one sign throughout are bends, not noise:
+        such orders say nothing.
+    rest : the same of the values without the first one, two or three; the smallest of their largest orders.
+    """
+
+    values: Values
+    looked: Mask
+    finite: Mask
+    alike: Mask
+    size: Values
+    sigma: Values
+    bound: Values
+    rest: Values
+
+    def known(self) -> Values:
+        """Where no order shows the noise: the smallest bound, for the bends of f only add to it."""
+        bound = np.where(np.isfinite(self.bound), self.bound, 0.0)
+        return np.where(np.isnan(self.sigma), bound, self.sigma)
+
+    def where(self, these: Mask) -> _Differences:
+        """The same, counting for these outputs alone."""
+        return replace(self, looked=these, rest=np.where(these, self.rest, np.nan))
+
+
+# What is said without the first one, two or three values.
+TAILS = 3
+ORDERS = len(POSITIONS) - 1
+# Of order k there are 8 - k differences; a tail has as many fewer, and of the first order nothing is asked.
+_order = np.arange(1, ORDERS + 1)
+_tail = np.arange(1, TAILS + 1)[:, None]
+COUNTS = (len(POSITIONS) + 1 - _order)[:, None].astype(np.float64)
+TAIL_COUNTS = np.maximum(COUNTS[1:, 0] - _tail, 1.0)[:, :, None]
+IN_TAIL = (np.arange(len(POSITIONS) - 1) >= _tail)[:, None, :, None]
+IN_TAIL = IN_TAIL & (_order[1:] <= ORDERS - _tail)[:, :, None, None]
+# The variance of a difference of order k, over that of one value.
+FACTORS = np.array([math.factorial(k) ** 2 / math.factorial(2 * k) for k in _order.tolist()])[:, None]
+
+
+def _alike(values: Values) -> Mask:
+    return np.asarray(distinct(np.where(np.isfinite(values), values, np.nan)) <= 3)
+
+
+def _differences(values: Values) -> _Differences:
+    """Take the differences of (8, m) values."""
+    m = values.shape[1]
+    if m > TOGETHER:
+        parts = [_differences(values[:, k : k + TOGETHER]) for k in range(0, m, TOGETHER)]
+        names = [f.name for f in fields(_Differences)]
+        return _Differences(
+            **{name: np.concatenate([getattr(p, name) for p in parts], axis=-1) for name in names}
+        )
+    finite = np.asarray(np.isfinite(values).all(axis=0))
+    with np.errstate(invalid="ignore", over="ignore"):
+        table = np.zeros((ORDERS, *values[1:].shape), values.dtype)
+        row = values
+        for k in range(ORDERS):
+            row = np.subtract(row[1:], row[:-1], out=table[k, : len(row) - 1])
+        # Relative to the largest value, so that no square overflows or vanishes.
+        sizes = np.maximum.accumulate(np.abs(values[::-1]))[: -TAILS - 2 : -1].astype(np.float64)
+        unit = np.where(sizes == 0, 1.0, sizes)
+        # The standard deviation of the noise as each order shows it; too large where f bends.
+        sigmas = unit[0] * _deviation(np.square(table / unit[0]).sum(axis=1) / COUNTS, FACTORS)
+        squares = np.square(table[1:, :-1] / unit[1:, None, None])
+        means = np.where(IN_TAIL, squares, 0.0).sum(axis=2) / TAIL_COUNTS
+        rest = np.fmin.reduce((unit[1:, None] * _deviation(means, FACTORS[1:])).max(axis=1), axis=0)
+        mixed = (table.min(axis=1) < 0) & (table.max(axis=1) > 0)
+        low = np.minimum(np.minimum(sigmas[:-2], sigmas[1:-1]), sigmas[2:])
+        high = np.maximum(np.maximum(sigmas[:-2], sigmas[1:-1]), sigmas[2:])
+        shown = (low > 0) & (high <= 4.0 * low) & mixed[:-2] & finite
+    # The largest of the three: eight values know a standard deviation to a factor of two only.
+    sigma = np.where(shown.any(axis=0), high[shown.argmax(axis=0), np.arange(m)], np.nan)
+    bound = np.where(mixed & finite, sigmas, np.inf).min(axis=0)
+    return _Differences(values, np.ones(m, bool), finite, _alike(values), sizes[0], sigma, bound, rest)
+
+
+def _deviation(mean_squares: Values, factors: Values) -> Values:
+    return np.asarray(np.sqrt(factors * mean_squares.astype(np.float64)))
+
+
+def first_spacing(coarse: float) -> float:
+    """The spacing to begin with, where x is held with unit roundoff `coarse`: there the points must lie apart."""
+    return max(FIRST_SPACING, 64.0 * coarse)

@@ -1,0 +1,160 @@
+"""One directional derivative from a handful of values of f, with its own error bar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck._typing import Values
+
+__all__ = ["SIDED_NODES", "STENCIL", "Fit", "central", "one_sided"]
+
+
+# The six points of the central stencil, in units of the step. About h/2, h and 2h, but not in ratios of small whole
+# numbers: an oscillation whose period divides one distance would divide all three, and look like a slow slope.
+STENCIL = np.array([-1.87, -1.0, -0.53, 0.53, 1.0, 1.87])
+# The six points of the one-sided stencil, in units of its reach; extreme points of a Chebyshev polynomial,
+# whose weights amplify noise least among those of the same order.
+SIDED_NODES = (1.0 - np.cos(np.pi * np.arange(1, 7) / 6.0)) / 2.0
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What one stencil says about m lines; every field is an (m,) array.
+
+    value : the derivative, in units of f per unit of the line.
+    truncation : |r - r'|, the distance of two Richardson values.
+    noise : what the noise of f can make of the value.
+    kink : half the jump of the slope, where the values show one beyond noise; else 0.
+    kinked : the jump of the slope is the same at all steps: a kink at x, or too close to tell.
+    jumping : f(x+t) - 2 f(x) + f(x-t) does not fall with t: a jump of f itself.
+    left, right : one-sided slopes; nan where there is no point on that side.
+    curvature : second derivative; nan where only one side is known.
+    chord : the steepest slope from x to one of the points.
+    finite : whether f was finite at all points; the other fields mean nothing where it was not.
+    """
+
+    value: Values
+    truncation: Values
+    noise: Values
+    kink: Values
+    kinked: NDArray[np.bool_]
+    jumping: NDArray[np.bool_]
+    left: Values
+    right: Values
+    curvature: Values
+    chord: Values
+    finite: NDArray[np.bool_]
+
+    @property
+    def error(self) -> Values:
+        """The error bar E: the true derivative is expected within 3 E."""
+        eps = np.finfo(self.value.dtype).eps
+        return np.asarray(self.truncation + self.kink + self.noise + eps * np.abs(self.value))
+
+
+def central(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
+    """Two Richardson extrapolations of central differences, and what their points say about kinks.
+
+    offsets : (m, 6) the offsets actually reached, near STENCIL times the step.
+    values : (m, 6) f there. level : (m,) noise of one value of f.
+    With D(t) = (f(x+t) - f(x-t)) / 2t at t = 0.53 h, h, 1.87 h: r, extrapolated to t^2 = 0 from the first two, has
+    an error O(h^4); r' comes from the last two, and |r - r'| is about twelve times the error of r. A kink of size J
+    at distance d << h makes both wrong by J/2 and leaves them close together, so the second differences
+    S(t) = f(x+t) - 2 f(x) + f(x-t) are looked at as well: S(t)/t extrapolated to t = 0 is J, and 0 for a smooth f.
+    Sources: Richardson 1911; Ridders, Adv. Eng. Softw. 4 (1982); Gill, Murray, Saunders & Wright 1983.
+    """
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        # Not 2 h: the step that is really taken differs from h after rounding.
+        d2, d1, dh = (
+            (values[:, 5 - k] - values[:, k]) / (offsets[:, 5 - k] - offsets[:, k]) for k in range(3)
+        )
+        t = (offsets[:, 3:] - offsets[:, 2::-1]) / 2.0
+        near, far = (t[:, 0] / t[:, 1]) ** 2, (t[:, 1] / t[:, 2]) ** 2
+        r = (dh - near * d1) / (1.0 - near)
+        wide = (d1 - far * d2) / (1.0 - far)
+        h = t[:, 1]
+        eps = np.maximum(level, np.finfo(values.dtype).eps * np.abs(values).max(axis=1))
+        # Uneven offsets (x on a coarse grid) would put a slope into the second differences.
+        uneven = offsets[:, 3:] + offsets[:, 2::-1]
+        second = values[:, 3:] + values[:, 2::-1] - 2.0 * f_x - r[:, None] * uneven
+        # The weights of the four values in r add up to three, over h. Uneven points let the bend of f into it. No h^2:
+        # along tangents of 1e200, which a gradient of 1e-200 asks for, it is 0.
+        noise = 3.02 * eps / h + np.abs(second[:, 1] / h) * (np.abs(uneven).max(axis=1) / h)
+        jump = _at_zero(t[:, 0], second[:, 0] / t[:, 0], h, second[:, 1] / h)
+        jump_wide = _at_zero(h, second[:, 1] / h, t[:, 2], second[:, 2] / t[:, 2])
+        # Of a smooth f it falls eightfold with h, of a kink it stays; 15 eps / h are three deviations of noise.
+        seen = (np.abs(jump) > 15.0 * eps / h) & (np.abs(jump_wide) < 4.0 * np.abs(jump))
+        kinked = np.abs(jump) > 3.0 * np.abs(jump - jump_wide) + 20.0 * eps / h
+        sizes = np.abs(second)
+        jumping = (sizes.min(axis=1) > 0.5 * sizes.max(axis=1)) & (sizes.min(axis=1) > 10.0 * eps)
+        chords = (values - f_x) / offsets
+        right = _at_zero(offsets[:, 3], chords[:, 3], offsets[:, 4], chords[:, 4])
+        left = _at_zero(offsets[:, 2], chords[:, 2], offsets[:, 1], chords[:, 1])
+        return Fit(
+            value=r,
+            truncation=np.abs(r - wide),
+            noise=noise,
+            kink=np.where(seen, np.abs(jump) / 2.0, 0.0),
+            kinked=kinked,
+            jumping=jumping,
+            left=left,
+            right=right,
+            curvature=second[:, 1] / h / h,
+            chord=np.abs(chords).max(axis=1),
+            finite=np.isfinite(values).all(axis=1) & np.isfinite(r) & np.isfinite(wide),
+        )
+
+
+def _at_zero(near: Values, at_near: Values, far: Values, at_far: Values) -> Values:
+    """The straight line through two values, at 0."""
+    return np.asarray((far * at_near - near * at_far) / (far - near))
+
+
+def one_sided(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
+    """Derivative at the end of an interval, of the same order as the central one; kinks cannot be seen.
+
+    offsets : (m, 6) all of one sign, near SIDED_NODES times the reach; values : (m, 6) f there.
+    The weights come from the points actually reached, with f(x) as the seventh: order six, and order five
+    without the farthest point; their distance is the truncation.
+    """
+    # In an interval of a few ulps the points fall together: no derivative there.
+    apart = np.asarray((np.diff(np.abs(offsets), axis=1, prepend=0.0) > 0).all(axis=1))
+    offsets = np.where(apart[:, None], offsets, SIDED_NODES)
+    reach = offsets[:, -1]
+    nodes = np.insert(offsets / reach[:, None], 0, 0.0, axis=1)
+    samples = np.insert(values, 0, f_x, axis=1)
+    full = _slope_weights(nodes) / reach[:, None]
+    part = _slope_weights(nodes[:, :-1]) / reach[:, None]
+    with np.errstate(invalid="ignore", over="ignore"):
+        r = (full * samples).sum(axis=1)
+        shorter = (part * samples[:, :-1]).sum(axis=1)
+        eps = np.maximum(level, np.finfo(values.dtype).eps * np.abs(samples).max(axis=1))
+        nothing = np.zeros(r.shape, bool)
+        unknown = np.full(r.shape, np.nan)
+        forward = reach > 0
+        return Fit(
+            value=r,
+            truncation=np.abs(r - shorter),
+            noise=eps * np.abs(full).sum(axis=1),
+            kink=np.zeros(r.shape),
+            kinked=nothing,
+            jumping=nothing,
+            left=np.where(forward, unknown, r),
+            right=np.where(forward, r, unknown),
+            curvature=unknown,
+            chord=np.abs((values - f_x) / offsets).max(axis=1),
+            finite=apart & np.isfinite(values).all(axis=1) & np.isfinite(r) & np.isfinite(shorter),
+        )
+
+
+def _slope_weights(nodes: Values) -> Values:
+    """(m, k) weights of the derivative at node 0, from the polynomial through all nodes."""
+    degree = np.arange(nodes.shape[1])
+    powers = np.asarray(nodes, np.float64)[:, None, :] ** degree[None, :, None]
+    wanted = np.zeros((nodes.shape[0], degree.size, 1))
+    wanted[:, 1] = 1.0
+    return np.asarray(np.linalg.solve(powers, wanted)[:, :, 0])

@@ -1,0 +1,276 @@
+"""The choice of steps: what the values of one stencil say about the next."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck._typing import Mask, Values
+from gradcheck.function.lines import Lines
+from gradcheck.function.objective import Objective
+from gradcheck.numerics.stencils import SIDED_NODES, STENCIL, Fit, central, one_sided
+from gradcheck.results.outcome import Limit
+
+__all__ = ["Search"]
+
+Rows = NDArray[np.intp]
+
+POINTS = len(STENCIL)
+KEPT = ("value", "step", "noise", "truncation", "kink", "left", "right", "curvature", "chord")
+# Off the domain: come closer three times, then take one side.
+RETREAT, RETREATS = 256.0, 3
+# How often a step may grow, and shrink by leaps, in search of a smooth f.
+WIDENINGS, LEAPS = 4, 3
+LEAP = 1e-3
+# Six more evaluations against noise are worth it where the bar is this many times what is wanted at best.
+WORTHWHILE = 100.0
+PLATEAU = 100.0
+# So many fits in a row that contradict the one before are no polynomial's: f is singular nearer than the steps.
+CLASHES = 3
+DROWNED = 0.03
+
+
+class Search:
+    """The state of m lines between rounds; every attribute is an array over lines."""
+
+    def __init__(
+        self,
+        objective: Objective,
+        lines: Lines,
+        f_x: Any,
+        level: float,
+        step: Values,
+        smallest: Values,
+        largest: Values | None,
+        room: tuple[Values, Values] | None,
+        inner: Values | None = None,
+    ) -> None:
+        m = len(lines)
+        dtype = objective.parameters.dtype
+        self.objective, self.lines, self.f_x = objective, lines, f_x
+        self.level = np.full(m, level, dtype)
+        # The size of what was taken off the values: 0 where they are f's own.
+        self.taken_off: Values = np.zeros(m, dtype)
+        self.step = np.array(step, dtype)
+        self.smallest = np.array(smallest, dtype)
+        # Where every larger step has failed: one that leaves the coordinate its sign. Taken once, then nan.
+        self.inner: Values = np.full(m, np.nan, dtype) if inner is None else np.array(inner, dtype)
+        self.largest: Values = np.full(m, np.inf) if largest is None else largest
+        anywhere = np.full(m, np.inf, dtype)
+        self.left_room: Values = anywhere if room is None else room[0]
+        self.right_room: Values = anywhere if room is None else room[1]
+        self.side = np.zeros(m, np.int8)
+        self.limit = np.full(m, Limit.BUDGET, object)
+        self.kept = {name: np.full(m, np.nan, dtype) for name in KEPT}
+        # The bar of the kept fit alone, and how far a fit that contradicts it lies away.
+        self.own = np.full(m, np.inf, dtype)
+        self.contested = np.zeros(m, dtype)
+        self.clashes = np.zeros(m, np.int8)
+        self.last_step, self.last_bends = np.full(m, np.nan), np.full(m, np.nan)
+        self.shrunk, self.widened, self.off_domain = (np.zeros(m, np.int8) for _ in range(3))
+        self.fit: Fit | None = None
+        self.finite_side = np.zeros(0, np.int8)
+        self._nfev_before = objective.nfev
+
+    @property
+    def nfev(self) -> int:
+        """Evaluations of f so far."""
+        return self.objective.nfev - self._nfev_before
+
+    def kept_at(self, rows: Rows | slice) -> dict[str, Values]:
+        """The best estimates of these rows so far."""
+        error = np.where(self.clashes[rows] < CLASHES, self.own[rows] + self.contested[rows], np.inf)
+        return {name: kept[rows] for name, kept in self.kept.items()} | {"error": error}
+
+    def open_rows(self, side: NDArray[np.int8] | None) -> Rows:
+        """Fit the first steps into the room that bounds leave; a line without room is fixed."""
+        widest = np.maximum(self.left_room, self.right_room)
+        narrow = np.minimum(self.left_room, self.right_room)
+        self.limit[widest <= 0] = Limit.FIXED
+        cramped = 2.0 * self.step > narrow
+        # A central stencil eight times narrower still beats a one-sided one; below that it drowns in noise.
+        central_fits = narrow / 2.0 >= self.step / 8.0
+        self.step = np.where(cramped & central_fits, 0.495 * narrow, self.step)
+        away = np.where(self.right_room >= self.left_room, 1, -1)
+        self.side = np.where(cramped & ~central_fits, away, 0 if side is None else side).astype(np.int8)
+        return np.flatnonzero(widest > 0)
+
+    def measure(self, rows: Rows) -> Rows:
+        """Evaluate one stencil on each row that the budget allows, and keep the better estimate of each."""
+        rows = rows[: self.objective.remaining // POINTS]
+        if rows.size == 0:
+            return rows
+        side = self.side[rows]
+        reach = 4.0 * self.step[rows]
+        room = np.where(side > 0, self.right_room[rows], self.left_room[rows])
+        sided = side[:, None] * np.minimum(reach, 0.99 * room)[:, None] * SIDED_NODES
+        offsets = np.where(side[:, None] == 0, self.step[rows][:, None] * STENCIL, sided)
+        offsets = self.lines.reached(rows, offsets.astype(self.step.dtype))
+        values = self.objective.along(self.lines, rows, offsets)
+        fit = central(self.f_x, offsets, values, self.level[rows])
+        if side.any():
+            fit = _choose(side != 0, one_sided(self.f_x, offsets, values, self.level[rows]), fit)
+        # Noise as large as f: whatever fits it is a fit of noise, or of an oscillation faster than x can resolve.
+        size = np.abs(values).max(axis=1) + self.taken_off[rows]
+        drowned = (self.level[rows] > DROWNED * size) & (size > 0)
+        fit = replace(fit, noise=np.where(drowned, np.inf, fit.noise))
+        self.fit = fit
+        # In a central stencil the first three points lie to the left.
+        self.finite_side = np.where(np.isfinite(values)[:, 3:].all(axis=1), 1, -1).astype(np.int8)
+        self._keep(rows, fit)
+        return rows
+
+    def _keep(self, rows: Rows, fit: Fit) -> None:
+        """Keep the fit with the smaller bar. Of two that contradict each other one is not what it says.
+
+        Then the one with the smaller step is kept, nearer to the limit that a derivative is, unless noise has made
+        it much cruder; its bar covers the other until a third agrees with it.
+        """
+        error = np.where(fit.finite, fit.error, np.inf)
+        own = self.own[rows]
+        with np.errstate(invalid="ignore"):
+            apart = np.abs(fit.value - self.kept["value"][rows])
+            both = np.isfinite(own) & np.isfinite(error)
+            clash = both & (apart > error + own)
+            # A stencil on which f does not change at all is no better witness: its steps may drown inside f.
+            nearer = (self.step[rows] < self.kept["step"][rows]) & (error <= 3.0 * own) & (fit.chord > 0)
+        # Far below the first step the noise was never measured: what the truncation shows may be all noise.
+        error = error + np.where(self.shrunk[rows] + self.off_domain[rows] > 1, 4.0 * fit.truncation, 0.0)
+        take = np.where(clash, nearer, error < own)
+        agreed = both & ~clash
+        self.contested[rows[agreed]] = 0.0
+        self.contested[rows[clash]] = apart[clash]
+        self.clashes[rows[agreed]] = 0
+        self.clashes[rows[clash]] += 1
+        for name in KEPT:
+            new = self.step[rows] if name == "step" else getattr(fit, name)
+            self.kept[name][rows[take]] = new[take]
+        self.own[rows[take]] = error[take]
+
+    def plan(self, rows: Rows, precise: Values, resolved: Values) -> Rows:
+        """Choose the next step of each row from its last fit; returns the rows that are worth another stencil."""
+        fit = self.fit
+        assert fit is not None
+        bar = 3.0 * (self.own[rows] + self.contested[rows])
+        off = ~fit.finite
+        # A jump of the slope that does not matter at this resolution is truncation like any other.
+        kinked = fit.kinked & fit.finite & ~(3.0 * self.kept["kink"][rows] <= resolved)
+        bends = fit.truncation + fit.kink
+        noisier, wild, lost = self._more_noise(rows, fit, bends, off | kinked)
+        bent = (bends > 3.0 * fit.noise) & ~noisier & ~off & ~kinked
+        contested = (self.contested[rows] > 0) & ~off & ~kinked & ~noisier
+        self._name_limits(rows, fit, off, kinked, bent, bar <= precise)
+
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            balance = (fit.noise / (4.0 * bends)) ** 0.2
+            need = bar / resolved
+        factor = np.ones(rows.size)
+        factor[bent] = np.clip(balance[bent], LEAP, 0.5)
+        factor[contested & ~bent] = 0.25
+        factor[wild] = LEAP
+        factor[kinked] = 1.0 / 32.0
+        factor[off] = self._retreat(rows[off])
+        quiet = ~(bent | noisier | off | kinked | contested)
+        widen = (
+            quiet
+            & self._may_widen(rows, fit)
+            & (((fit.noise > 10.0 * bends) & (bar > WORTHWHILE * precise)) | (need > 1.0))
+        )
+        factor[widen] = np.clip(np.fmax(balance, need / 10.0)[widen], 8.0, 300.0)
+        # The last leap may have gone too far: a little back, where little is missing.
+        back = quiet & (self.shrunk[rows] > 0) & (need > 1.0) & (need < 16.0) & (self.widened[rows] < 2)
+        widen |= back
+        factor[back] = 2.0
+        # Not a digit has changed, and f has fewer than its dtype: its values may lie on a grid that hides the slope.
+        coarse = self.level[rows] > 4.0 * np.finfo(self.level.dtype).eps * (
+            abs(self.f_x) + self.taken_off[rows]
+        )
+        flat = coarse & (fit.chord == 0.0) & fit.finite & (self.widened[rows] == 0)
+        widen |= flat
+        factor[flat] = PLATEAU
+
+        # A kink that the noise would hide at the next step has been followed as far as it can be.
+        hidden = kinked & (6.0 * fit.noise / factor > fit.kink)
+        balanced = bent & (bar <= resolved) & (factor > 0.3)
+        go = (~(bar <= precise) | flat) & (off | bent | kinked | contested | widen) & ~hidden & ~balanced
+        new_step = self.step[rows] * factor
+        new_step[widen] = np.minimum(new_step, self.largest[rows])[widen]
+        go &= (new_step >= self.smallest[rows]) & ~(widen & (self.step[rows] >= self.largest[rows]))
+        stuck = (bent & (~go | (self.clashes[rows] >= CLASHES)) & ~balanced & ~(bar <= resolved)) | lost
+        inwards = stuck & np.isfinite(self.inner[rows])
+        new_step[inwards] = self._start_afresh(rows[inwards])
+        go |= inwards
+        self.last_step[rows], self.last_bends[rows] = self.step[rows], bends
+        self.shrunk[rows[go & (factor < 1) & ~off]] += 1
+        self.widened[rows[go & widen]] += 1
+        room = np.minimum(self.left_room[rows], self.right_room[rows]) / 2.0
+        self.step[rows] = np.where(self.side[rows] != 0, new_step, np.minimum(new_step, 0.99 * room))
+        again: Rows = rows[go]
+        return again
+
+    def _more_noise(self, rows: Rows, fit: Fit, bends: Values, exempt: Mask) -> tuple[Mask, Mask, Mask]:
+        """Rows that show more noise than was measured, those for which that is not yet believed, and those lost.
+
+        A shorter step that bends more, in proportion, shows noise, not truncation (near a singularity bends grow
+        too, but as a lower power of the step). Or f oscillates faster than the step, or jumps: the noise was
+        measured, so before more is believed the step leaps, three times. A row is lost where it could leap to its
+        inner step yet.
+        """
+        with np.errstate(invalid="ignore", divide="ignore"):
+            growth = self.last_step[rows] / self.step[rows]
+            grown = bends > np.maximum(1.5, 0.3 * growth) * self.last_bends[rows]
+        more = (growth > 1.0) & grown & ~exempt
+        wild = more & (self.shrunk[rows] < LEAPS)
+        lost = more & ~wild & np.isfinite(self.inner[rows])
+        noisier = more & ~wild & ~lost
+        implied = bends[noisier] * self.step[rows][noisier] / 3.0
+        at = rows[noisier]
+        self.level[at] = np.maximum(self.level[at], implied)
+        self.own[at] += 3.0 * implied / self.kept["step"][at]
+        # Noise as large as f itself is an oscillation faster than every step; seen from one side, much more noise than
+        # was measured is a singularity nearer than every step. No bar is wide enough for either.
+        much = bends > 1e3 * fit.noise
+        all_of_f = bends * self.step[rows] > 0.03 * (abs(self.f_x) + self.taken_off[rows])
+        self.own[rows[noisier & much & (all_of_f | (self.side[rows] != 0))]] = np.inf
+        return noisier, wild, lost
+
+    def _start_afresh(self, rows: Rows) -> Values:
+        """Forget the larger steps, at which no polynomial fits; returns the inner ones, to be taken once."""
+        self.own[rows], self.contested[rows], self.clashes[rows], self.side[rows] = np.inf, 0.0, 0, 0
+        inner = self.inner[rows]
+        self.inner[rows], self.smallest[rows] = np.nan, inner / 1e3
+        return inner
+
+    def _name_limits(self, rows: Rows, fit: Fit, off: Mask, kinked: Mask, bent: Mask, done: Mask) -> None:
+        self.limit[rows] = Limit.NOISE
+        self.limit[rows[bent]] = Limit.TRUNCATION
+        beyond_noise = fit.truncation + fit.kink > 3.0 * fit.noise
+        self.limit[rows[fit.jumping & (self.shrunk[rows] > 0) & beyond_noise]] = Limit.JUMP
+        self.limit[rows[kinked]] = Limit.KINK
+        self.limit[rows[off]] = Limit.DOMAIN
+        self.limit[rows[done]] = Limit.NONE
+
+    def _may_widen(self, rows: Rows, fit: Fit) -> Mask:
+        """Never after a step was shrunk, and not when the last widening brought nothing."""
+        worse = (self.widened[rows] > 0) & (np.where(fit.finite, fit.error, np.inf) > self.own[rows])
+        return np.asarray((self.shrunk[rows] == 0) & (self.widened[rows] < WIDENINGS) & ~worse)
+
+    def _retreat(self, rows: Rows) -> Values:
+        """Off the domain: come closer to x, then take the side on which f is finite. Returns the factors."""
+        assert self.fit is not None
+        finite_side = self.finite_side[~self.fit.finite]
+        self.off_domain[rows] += 1
+        turn = self.off_domain[rows] % (RETREATS + 1) == 0
+        other = np.where(self.side[rows] == 0, finite_side, -self.side[rows])
+        self.side[rows] = np.where(turn, other, self.side[rows]).astype(np.int8)
+        factor: Values = np.full(rows.size, 1.0 / RETREAT)
+        factor[turn] = RETREAT**RETREATS
+        return factor
+
+
+def _choose(mask: Mask, yes: Fit, no: Fit) -> Fit:
+    pairs = {f.name: (getattr(yes, f.name), getattr(no, f.name)) for f in fields(Fit)}
+    return Fit(**{name: np.where(mask, a, b) for name, (a, b) in pairs.items()})

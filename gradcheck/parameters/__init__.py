@@ -1,0 +1,1 @@
+"""x: its tree, the names of its entries, its bounds."""

@@ -1,0 +1,98 @@
+"""Parts of an array: boxes of entries, and their names."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradcheck._typing import Index
+from gradcheck.parameters.tree import Block
+
+
+@dataclass(frozen=True)
+class Box:
+    """A block of entries of one array: (start, stop) along each axis."""
+
+    ranges: tuple[tuple[int, int], ...]
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return math.prod(stop - start for start, stop in self.ranges)
+
+    def halves(self, axis: int) -> tuple[Box, Box]:
+        """The two halves along one axis."""
+        start, stop = self.ranges[axis]
+        middle = (start + stop) // 2
+        return self._with(axis, (start, middle)), self._with(axis, (middle, stop))
+
+    def axes(self) -> list[int]:
+        """The axes along which it can be split, the longest first."""
+        lengths = [stop - start for start, stop in self.ranges]
+        return sorted((k for k, n in enumerate(lengths) if n > 1), key=lambda k: -lengths[k])
+
+    def joined(self, other: Box) -> Box | None:
+        """The box that both make together, where they are neighbours along one axis."""
+        apart = [k for k, (a, b) in enumerate(zip(self.ranges, other.ranges, strict=True)) if a != b]
+        if len(apart) != 1:
+            return None
+        (low, middle), (start, high) = sorted((self.ranges[apart[0]], other.ranges[apart[0]]))
+        return self._with(apart[0], (low, high)) if middle == start else None
+
+    def _with(self, axis: int, new: tuple[int, int]) -> Box:
+        return Box((*self.ranges[:axis], new, *self.ranges[axis + 1 :]))
+
+    def words(self, block: Block) -> str:
+        """`params["W1"] rows 512..527`, `params["W1"][512:528, 3:4]`, `all of params["b"]`."""
+        shape = working_shape(block)
+        cut = [k for k, (a, b) in enumerate(self.ranges) if b - a < shape[k]]
+        if not cut:
+            return f"all of {block.name}"
+        if len(shape) == 2 and len(cut) == 1:
+            start, stop = self.ranges[cut[0]]
+            noun = ("row", "column")[cut[0]]
+            return (
+                f"{block.name} {noun} {start}"
+                if stop - start == 1
+                else f"{block.name} {noun}s {start}..{stop - 1}"
+            )
+        inside = ", ".join(f"{a}" if b - a == 1 else f"{a}:{b}" for a, b in self.ranges)
+        return f"{block.name}[{inside}]"
+
+
+def working_shape(block: Block) -> tuple[int, ...]:
+    """The axes of the flat reals of a block: its shape, and one of length two for complex entries."""
+    shape = (*block.shape, 2) if block.is_complex else block.shape
+    return shape or (1,)
+
+
+def join_boxes(dense: list[tuple[Box, list[int]]]) -> list[tuple[Box, list[int]]]:
+    """The same boxes, with neighbours that make a larger box joined."""
+    joined: list[tuple[Box, list[int]]] = []
+    for box, samples in sorted(dense, key=lambda pair: pair[0].ranges):
+        current, entries = box, list(samples)
+        for k in range(len(joined) - 1, -1, -1):
+            larger = joined[k][0].joined(current)
+            if larger is not None:
+                current, entries = larger, joined.pop(k)[1] + entries
+        joined.append((current, entries))
+    return joined
+
+
+def flat_indices(block: Block, box: Box) -> Index:
+    """All places of a box in the flat vector."""
+    grid = np.arange(block.start, block.stop).reshape(working_shape(block))
+    return np.asarray(grid[tuple(slice(a, b) for a, b in box.ranges)].ravel())
+
+
+def runs(numbers: set[int]) -> list[tuple[int, int]]:
+    """Consecutive numbers as half-open ranges."""
+    out: list[tuple[int, int]] = []
+    for k in sorted(numbers):
+        if out and out[-1][1] == k:
+            out[-1] = (out[-1][0], k + 1)
+        else:
+            out.append((k, k + 1))
+    return out

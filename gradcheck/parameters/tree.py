@@ -1,0 +1,335 @@
+"""Named parameter trees <-> one flat vector of reals."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import numbers
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck._typing import Flat
+
+__all__ = ["Block", "Parameters"]
+
+
+@dataclass(frozen=True)
+class Block:
+    """One array of the tree: where its reals lie in the flat vector, and what it is called.
+
+    name : as a person would write it, `x`, `params["W1"]`, `params[0].bias`.
+    shape, dtype : of the array as `f` gets it; a complex array takes two reals an entry, (real, imaginary).
+    start, stop : its slice of the flat vector.
+    given : the dtype that the caller passed; integers differ from `dtype`, which is then float64.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    start: int
+    stop: int
+    given: np.dtype[Any]
+
+    @property
+    def is_complex(self) -> bool:
+        """Whether an entry is a pair of reals."""
+        return self.dtype.kind == "c"
+
+    @property
+    def real_dtype(self) -> np.dtype[Any]:
+        """The dtype of one real of this array: the grid on which a step can land."""
+        return np.empty(0, self.dtype).real.dtype
+
+    @property
+    def slice(self) -> slice:
+        """Its place in the flat vector."""
+        return slice(self.start, self.stop)
+
+    @property
+    def size(self) -> int:
+        """Number of reals."""
+        return self.stop - self.start
+
+    def index(self, flat_index: int) -> tuple[int, ...]:
+        """The array index of one real of the flat vector; () for a scalar."""
+        entry = (flat_index - self.start) // (2 if self.is_complex else 1)
+        return tuple(int(k) for k in np.unravel_index(entry, self.shape)) if self.shape else ()
+
+    def entry_name(self, flat_index: int) -> str:
+        """`x[5]`, `params["W1"][3, 7]`, `z[2].imag`."""
+        index = self.index(flat_index)
+        part = ""
+        if self.is_complex:
+            part = ".imag" if (flat_index - self.start) % 2 else ".real"
+        return self.name + (f"[{', '.join(map(str, index))}]" if index else "") + part
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The structure of `x`: how a tree of arrays becomes one flat vector, and back.
+
+    A tree is an array or a scalar, or a dict, list, tuple, namedtuple or dataclass of trees. A list or tuple
+    that holds nothing but numbers (`[1.0, 2.0]`, nested too) is taken as an array, as NumPy does.
+    Integers become float64. A complex entry z is the pair (Re z, Im z); the gradient of a real f is
+    df/dRe z + i df/dIm z, the direction of steepest ascent (PyTorch's convention; JAX's is its conjugate).
+    """
+
+    blocks: tuple[Block, ...]
+    notes: tuple[str, ...]
+    _rebuild: Callable[[list[Any]], Any]
+
+    @classmethod
+    def of(cls, x: Any) -> tuple[Parameters, Flat]:
+        """Read the structure of `x` and copy its values to one flat vector.
+
+        Returns (parameters, x as a flat vector: float64, or longdouble where an array is).
+        Raises TypeError for something that is not a number or an array of numbers, ValueError for an array
+        whose entries overlap in memory, for an empty tree, and for nan or inf in x.
+        """
+        root = "x" if _is_leaf(x) else "params"
+        leaves: list[tuple[str, NDArray[Any]]] = []
+        rebuild = _walk(x, root, leaves)
+        blocks: list[Block] = []
+        notes: list[str] = []
+        start = 0
+        for name, array in leaves:
+            dtype = _computing_dtype(name, array)
+            stop = start + array.size * (2 if dtype.kind == "c" else 1)
+            blocks.append(Block(name, array.shape, dtype, start, stop, array.dtype))
+            start = stop
+            if array.dtype.kind in "iub":
+                notes.append(f"{name} was given as {array.dtype} and converted to float64")
+        parameters = cls(tuple(blocks), tuple(notes), rebuild)
+        if parameters.size == 0:
+            raise ValueError(f"x holds no numbers: {x!r}; a gradient needs at least one parameter")
+        flat = parameters._gather([array for _, array in leaves])
+        if not np.isfinite(flat).all():
+            where = parameters.name(int(np.flatnonzero(~np.isfinite(flat))[0]))
+            raise ValueError(f"x is not finite: {where} is {flat[~np.isfinite(flat)][0]}")
+        return parameters, flat
+
+    @property
+    def size(self) -> int:
+        """Number of reals in all."""
+        return self.blocks[-1].stop if self.blocks else 0
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the flat vector: float64, or longdouble where one of the arrays is."""
+        return np.result_type(np.float64, *(b.real_dtype for b in self.blocks))
+
+    def block_of(self, flat_index: int) -> Block:
+        """The array that holds one real of the flat vector."""
+        stops = [b.stop for b in self.blocks]
+        return self.blocks[int(np.searchsorted(stops, flat_index, side="right"))]
+
+    def name(self, flat_index: int) -> str:
+        """The name of one real, as a person would write it."""
+        return self.block_of(flat_index).entry_name(flat_index)
+
+    def scales(self, flat: Flat) -> Flat:
+        """The size (size,) of the steps' unit for each coordinate: |x_i|, within reason.
+
+        Of the nonzero entries of an array, the smallest 2 % count as large as the next, so that a weight which
+        happens to lie near 0 is not stepped by 1e-9, while an array that spans many decades keeps its own
+        scale for each entry. Zeros get the array's median, or 1 where all are zero. Heuristic: chosen by trial.
+        """
+        out = np.abs(flat)
+        for b in self.blocks:
+            part = out[b.slice]
+            sizes = part[part > 0]
+            if sizes.size == 0:
+                part[:] = 1.0
+                continue
+            zero = part == 0
+            np.maximum(part, np.quantile(sizes, 0.02), out=part)
+            part[zero] = np.median(sizes)
+        return out
+
+    def on_grid(self, flat: Flat) -> Flat:
+        """Round each real to the dtype in which `f` gets it: where a step really lands."""
+        if all(b.real_dtype == flat.dtype for b in self.blocks):
+            return flat
+        out = flat.copy()
+        for b in self.blocks:
+            out[b.slice] = flat[b.slice].astype(b.real_dtype)
+        return out
+
+    def unflatten(self, flat: Flat) -> Any:
+        """The tree with the values of `flat` (size,); arrays are views of `flat` where the dtype allows."""
+        return self._rebuild([_leaf(flat[b.slice], b) for b in self.blocks])
+
+    def stacked_leaves(self, stack: Flat) -> list[NDArray[Any]]:
+        """The arrays of k points, one a column of `stack` (size, k): each has a last axis of length k more."""
+        return [_stacked_leaf(stack[b.slice], b) for b in self.blocks]
+
+    def tree_of(self, leaves: list[NDArray[Any]]) -> Any:
+        """The tree that holds these arrays, whatever their shapes."""
+        return self._rebuild(list(leaves))
+
+    def unflatten_as(self, values: NDArray[Any]) -> Any:
+        """The tree with `values` (size,) in their own dtype, for real parameters only."""
+        shaped = [values[b.slice].reshape(b.shape) if b.shape else values[b.start] for b in self.blocks]
+        return self._rebuild(shaped)
+
+    def flatten(self, tree: Any, what: str = "grad") -> Flat:
+        """Copy a tree of this structure to a flat vector (size,).
+
+        what : how the tree is called in errors.
+        Raises ValueError naming the first place where structure or shape differ, TypeError for a complex
+        array where x is real and for entries that are no numbers.
+        """
+        arrays = self.arrays(tree, what)
+        for b, array in zip(self.blocks, arrays, strict=True):
+            where = b.name if len(self.blocks) > 1 else "x"
+            if array.shape != b.shape:
+                raise ValueError(f"{what} has shape {array.shape} where {where} has shape {b.shape}")
+            if array.dtype.kind == "c" and not b.is_complex:
+                raise TypeError(f"{what} is complex ({array.dtype}) where {where} is real ({b.dtype})")
+        return self._gather(arrays)
+
+    def arrays(self, tree: Any, what: str = "grad") -> list[NDArray[Any]]:
+        """The arrays of a tree of this structure, one a block, not copied; scalars as arrays of shape ().
+
+        Raises ValueError naming the first place where the structure differs, TypeError for what is no number.
+        """
+        return [_as_array(leaf, what) for leaf in _matching_leaves(self, tree, what)]
+
+    def _gather(self, arrays: list[NDArray[Any]]) -> Flat:
+        out = np.empty(self.size, self.dtype)
+        for b, array in zip(self.blocks, arrays, strict=True):
+            part = out[b.slice]
+            if b.is_complex:
+                part[0::2] = array.real.ravel()
+                part[1::2] = array.imag.ravel()
+            else:
+                part[:] = array.ravel()
+        return out
+
+
+def _leaf(part: Flat, b: Block) -> Any:
+    if b.is_complex:
+        values = np.empty(b.size // 2, b.dtype)
+        values.real, values.imag = part[0::2], part[1::2]
+    else:
+        values = part.astype(b.dtype, copy=False)
+    return values.reshape(b.shape) if b.shape else values[0]
+
+
+def _stacked_leaf(part: Flat, b: Block) -> NDArray[Any]:
+    shape = (*b.shape, part.shape[1])
+    if b.is_complex:
+        values = np.empty(shape, b.dtype)
+        values.real, values.imag = part[0::2].reshape(shape), part[1::2].reshape(shape)
+        return values
+    return np.asarray(part.astype(b.dtype, copy=False).reshape(shape))
+
+
+def _is_number(x: Any) -> bool:
+    return isinstance(x, numbers.Number | np.generic)
+
+
+def _is_container(x: Any) -> bool:
+    return isinstance(x, Mapping | list | tuple) or (dataclasses.is_dataclass(x) and not isinstance(x, type))
+
+
+def _is_leaf(x: Any) -> bool:
+    """Arrays, scalars, and plain lists of numbers that NumPy would read as an array."""
+    if isinstance(x, list | tuple) and not hasattr(x, "_fields"):
+        return bool(x) and all(_is_number(v) or (isinstance(v, list | tuple) and _is_leaf(v)) for v in x)
+    return not _is_container(x)
+
+
+def _children(x: Any) -> tuple[list[tuple[str, Any]], Callable[[list[Any]], Any]]:
+    """The (suffix of the name, subtree) pairs of a container, and how to build one like it."""
+    if isinstance(x, Mapping):
+        keys = list(x)
+        # In double quotes, as most people write them, with what would end the string or the line escaped.
+        names = [f"[{json.dumps(k, ensure_ascii=False) if isinstance(k, str) else repr(k)}]" for k in keys]
+        pairs = [(name, x[k]) for name, k in zip(names, keys, strict=True)]
+        return pairs, lambda v: dict(zip(keys, v, strict=True))
+    if isinstance(x, list | tuple):
+        kind = type(x)
+        if hasattr(x, "_fields"):  # a namedtuple takes its fields one by one
+            return [(f".{name}", v) for name, v in zip(x._fields, x, strict=True)], lambda v: kind(*v)
+        return [(f"[{i}]", v) for i, v in enumerate(x)], kind
+    fields = [f.name for f in dataclasses.fields(x)]
+    return [(f".{name}", getattr(x, name)) for name in fields], lambda v: dataclasses.replace(
+        x, **dict(zip(fields, v, strict=True))
+    )
+
+
+def _walk(x: Any, name: str, leaves: list[tuple[str, NDArray[Any]]]) -> Callable[[list[Any]], Any]:
+    """Append the leaves of `x` in order; return the function that builds a tree from as many new leaves."""
+    if _is_leaf(x):
+        leaves.append((name, _as_array(x, name)))
+        position = len(leaves) - 1
+        if isinstance(x, np.ndarray) and x.ndim == 0:
+            return lambda values: np.asarray(values[position])
+        return lambda values: values[position]
+    pairs, build = _children(x)
+    parts = [_walk(child, name + suffix, leaves) for suffix, child in pairs]
+    return lambda values: build([part(values) for part in parts])
+
+
+def _as_array(x: Any, name: str) -> NDArray[Any]:
+    try:
+        array = np.asarray(x)
+    except (ValueError, TypeError) as error:
+        raise TypeError(f"{name} cannot be read as an array: {error}") from None
+    if array.dtype.kind not in "fciub":
+        kind = type(x).__name__
+        raise TypeError(f"{name} holds {array.dtype} ({kind}); real or complex numbers are needed")
+    return array
+
+
+def _computing_dtype(name: str, array: NDArray[Any]) -> np.dtype[Any]:
+    if array.size and _overlaps_itself(array):
+        raise ValueError(
+            f"{name} overlaps itself in memory (strides {array.strides} for shape {array.shape}): "
+            "changing one entry changes others; pass a copy"
+        )
+    return np.dtype(np.float64) if array.dtype.kind in "iub" else array.dtype.newbyteorder("=")
+
+
+def _overlaps_itself(array: NDArray[Any]) -> bool:
+    """Whether two indices may reach the same memory, as in a broadcast or sliding-window view."""
+    reach = array.itemsize
+    for stride, length in sorted(
+        (abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1
+    ):
+        if stride < reach:
+            return True
+        reach += stride * (length - 1)
+    return False
+
+
+def _matching_leaves(parameters: Parameters, tree: Any, what: str) -> list[Any]:
+    """The leaves of `tree` in the order of the blocks; every block name must be there, and no other."""
+    if len(parameters.blocks) == 1 and parameters.blocks[0].name == "x":
+        if isinstance(tree, Mapping):
+            raise ValueError(f"{what} is a dict with keys {list(tree)} where x is one array")
+        return [tree]
+    found: dict[str, Any] = {}
+    _collect(tree, "params", {b.name for b in parameters.blocks}, found)
+    expected = [b.name for b in parameters.blocks]
+    missing = [name for name in expected if name not in found]
+    surplus = [name for name in found if name not in expected]
+    if missing or surplus:
+        parts = [f"lacks {', '.join(missing[:3])}"] if missing else []
+        parts += [f"has {', '.join(surplus[:3])} which x has not"] if surplus else []
+        raise ValueError(f"{what} has another structure than x: it {' and '.join(parts)}")
+    return [found[name] for name in expected]
+
+
+def _collect(tree: Any, name: str, expected: set[str], found: dict[str, Any]) -> None:
+    # A list of numbers inside a tree is a leaf where x has an array there, and a container where x has one.
+    if name in expected or not _is_container(tree):
+        found[name] = tree
+        return
+    for suffix, child in _children(tree)[0]:
+        _collect(child, name + suffix, expected, found)

@@ -1,0 +1,158 @@
+"""The fixture's object: a call checks a gradient for the current test, and its methods what is no gradient."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import os
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import gradcheck
+from gradcheck.checks.gradient import check_gradient
+from gradcheck.errors import GradientError
+from gradcheck.report.report import Report
+from gradcheck.report.saved import save
+from gradcheck.results.outcome import Outcome
+
+if TYPE_CHECKING:
+    from gradcheck.pytest_plugin.run import Run
+
+__all__ = ["Checker"]
+
+
+def _as_method(name: str) -> Callable[..., Any]:
+    def method(self: Checker, *arguments: Any, **options: Any) -> Any:
+        __tracebackhide__ = True
+        check = getattr(gradcheck, name)
+        # What takes any option may be given those of the run and of the marker; what takes few only the seed.
+        takes = inspect.signature(check).parameters
+        general = "subgradient" in takes or any(p.kind is p.VAR_KEYWORD for p in takes.values())
+        return self._judged(check, arguments, options, general)
+
+    method.__name__ = name
+    method.__doc__ = f"As `gradcheck.{name}`, for the current test: see `__call__`."
+    return method
+
+
+class Checker:
+    """Call it as `check_gradient`: it returns the Report of a check that passed, and fails the test otherwise.
+
+    Its methods do the same for the other checks, under their names.
+    """
+
+    check_adjoint = _as_method("check_adjoint")
+    check_hessian = _as_method("check_hessian")
+    check_hvp = _as_method("check_hvp")
+    check_jacobian = _as_method("check_jacobian")
+    check_jvp = _as_method("check_jvp")
+    check_points = _as_method("check_points")
+    check_problem = _as_method("check_problem")
+    check_vjp = _as_method("check_vjp")
+    taylor_test = _as_method("taylor_test")
+
+    def __init__(self, run: Run) -> None:
+        """Serve the tests of this run."""
+        self._run = run
+        self._drawn = 0
+
+    @property
+    def seed(self) -> int:
+        """The seed of the current test, for points and directions of its own."""
+        return self._run.seed()[0]
+
+    def __repr__(self) -> str:
+        return "gradcheck"
+
+    def __call__(self, f: Callable[..., Any], grad: Any, x: Any, **options: Any) -> Report:
+        """Check as `gradcheck.check_gradient(f, grad, x, **options)` does.
+
+        What is not given comes from the test's marker, from `gradcheck_rtol`, and for rng from the test's name.
+        Raises GradientError with the report's text, the seed and the command that repeats it, for FAIL and, unless
+        the run or the marker says otherwise, for INCONCLUSIVE; that may be pytest's Skipped instead.
+        """
+        __tracebackhide__ = True
+        report: Report = self._judged(check_gradient, (f, grad, x), options, general=True)
+        return report
+
+    def _judged(
+        self, check: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any], general: bool
+    ) -> Any:
+        __tracebackhide__ = True
+        seed, origin = self._run.seed()
+        defaults: dict[str, Any] = {"rng": seed}
+        if general:
+            marked = self._run.marked()
+            given = {name: value for name, value in marked.items() if name not in ("seed", "inconclusive")}
+            defaults = {"rtol": self._run.rtol, "rng": seed} | given
+        report = check(*arguments, **(defaults | options))
+        policy = "fail" if report.outcome is Outcome.FAIL else self._run.policy()
+        fails = not report and policy == "fail"
+        lines = [] if "rng" in options else [f"  seed: {seed}, {origin}"]
+        replay = None
+        if fails:
+            replay, line = self._again(report, seed)
+            lines.append(line)
+        self._tell(report, replay)
+        if fails:
+            raise GradientError(report, *lines)
+        if not report and policy == "skip":
+            pytest.skip(f"{report.outcome.value}  {report.reason}")
+        return report
+
+    def _again(self, report: Any, seed: int) -> tuple[str | None, str]:
+        """The replay file, as seen from where pytest was called, and the line that says how to repeat the check."""
+        config, item = self._run.config, self._run.item
+        nodeid = item.nodeid if item is not None else None
+        if getattr(report, "recipe", None) is None:  # only those of gradients are saved
+            return None, f"  again: pytest {shlex.quote(nodeid or '')} --gradcheck-seed={seed}"
+        folder = config.rootpath / ".gradcheck"
+        try:
+            folder.mkdir(exist_ok=True)
+            _ignored_by_git(folder)
+            path = save(report, folder / _file_name(nodeid or "check"), test=nodeid, rootdir=config.rootpath)
+        except OSError as error:  # a folder that cannot be written must not hide the failure
+            return None, f"  no replay file: {error}"
+        shown = os.path.relpath(path, config.invocation_params.dir)
+        return shown, f"  replay: gradcheck replay {shlex.quote(shown)}"
+
+    def _tell(self, report: Any, replay: str | None) -> None:
+        item = self._run.item
+        event: dict[str, Any] = {
+            "test": item.nodeid if item is not None else None,
+            "outcome": report.outcome.value,
+            "replay": replay,
+        }
+        if self._run.report_file is not None:
+            event["report"] = report.to_dict()
+            event["text"] = None if report else str(report)
+            if isinstance(report, Report) and not report and self._run.report_file.suffix == ".html":
+                event["report"]["drawings"] = self._figures(report)
+        self._run.tell(event)
+
+    def _figures(self, report: Report) -> list[dict[str, str]]:
+        """What the page shows of a check that did not pass: drawn here, for only here is what was measured."""
+        from gradcheck.html import DRAWN, figures_of
+
+        if self._drawn == DRAWN:
+            return []
+        self._drawn += 1
+        test = self._run.item.nodeid if self._run.item is not None else ""
+        return figures_of(report, hashlib.sha256(f"{test} {self._drawn}".encode()).hexdigest()[:12])
+
+
+def _file_name(nodeid: str) -> str:
+    """`test_model-weights-7f3a9c.json`: the same for the same test, so that reruns do not pile up."""
+    words = re.sub(r"\W+", "-", nodeid.rpartition("::")[2]).strip("-")[:48]
+    return f"{words}-{hashlib.sha256(nodeid.encode()).hexdigest()[:6]}.json"
+
+
+def _ignored_by_git(folder: Path) -> None:
+    ignore = folder / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n", encoding="utf-8")

@@ -1,0 +1,166 @@
+"""What one run of pytest gathers: the checks and case rows of every test, also from the workers of pytest-xdist."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gradcheck._version import __version__
+
+__all__ = ["NAME", "Run"]
+
+# Under which pytest knows the Run.
+NAME = "gradcheck-run"
+
+FORMATS = (".html", ".json")
+OUTCOMES = ("PASS", "FAIL", "INCONCLUSIVE")
+
+
+class Run:
+    """A plugin object: knows the current test, and gathers what the tests tell it.
+
+    What happens in a test is told with `tell`, travels with the test's own report (which pytest-xdist sends to the
+    controller as it sends the rest of it), and is gathered there.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        """Read the options. Raises UsageError for those that cannot be used."""
+        self.config = config
+        self.item: pytest.Item | None = None
+        self.rtol = _rtol(config.getini("gradcheck_rtol"))
+        given = config.getoption("gradcheck_report")
+        self.report_file = None if given is None else config.invocation_params.dir / given
+        self._is_worker = hasattr(config, "workerinput")
+        if self.report_file is not None and not self._is_worker:
+            _check_writable(self.report_file)
+        self._told: list[dict[str, Any]] = []
+        self._checks: list[dict[str, Any]] = []
+        self._rows: list[dict[str, Any]] = []
+
+    def tell(self, event: dict[str, Any]) -> None:
+        """Add a check or a row to what the current test has to tell: plain values, as JSON has them."""
+        self._told.append(event)
+
+    def seed(self) -> tuple[int, str]:
+        """The seed for the current test, and where it comes from."""
+        given = self.config.getoption("gradcheck_seed")
+        if given is not None:
+            return given, "from --gradcheck-seed"
+        marked = self.marked().get("seed")
+        if marked is not None:
+            return marked, "from the test's marker"
+        name = self.item.nodeid if self.item is not None else ""
+        digest = hashlib.sha256(name.encode()).digest()
+        return int.from_bytes(digest[:4], "big"), "from the test's name"
+
+    def marked(self) -> dict[str, Any]:
+        """The options of the current test's markers, the closest last."""
+        marks = [] if self.item is None else list(self.item.iter_markers("gradcheck"))
+        return {name: value for mark in reversed(marks) for name, value in mark.kwargs.items()}
+
+    def policy(self) -> str:
+        """What INCONCLUSIVE does to the current test: "fail", "skip" or "pass"."""
+        return str(self.marked().get("inconclusive") or self.config.getoption("gradcheck_inconclusive"))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Note which test runs: its fixtures may check gradients already."""
+        self.item = item
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Hang what the test told on its report: workers of pytest-xdist send plain values."""
+        report = yield
+        if self._told:
+            vars(report)["gradcheck"], self._told = self._told, []
+        return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Gather what hangs on the report of a test."""
+        for event in getattr(report, "gradcheck", ()):
+            (self._rows if "row" in event else self._checks).append(event)
+
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        """Write the report file."""
+        if self.report_file is None or self._is_worker:
+            return
+        interrupted = int(exitstatus) == int(pytest.ExitCode.INTERRUPTED)
+        text = self._html() if self.report_file.suffix == ".html" else self._json(interrupted)
+        self.report_file.write_text(text, encoding="utf-8")
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Close with one line: how many checks and rows there were, and how they came out."""
+        parts = []
+        if self._checks:
+            parts.append(f"{_count(len(self._checks), 'check')}: {_outcomes(self._checks)}")
+        if self._rows:
+            files = len({event["case"]["path"] for event in self._rows})
+            rows = f"{_count(len(self._rows), 'row')} of {_count(files, 'case')}"
+            parts.append(f"{rows}: {_outcomes(self._rows)}")
+        if self.report_file is not None:
+            path = os.path.relpath(self.report_file, self.config.invocation_params.dir)
+            parts.append(f"report: {path}" if parts else f"no checks; report: {path}")
+        if parts:
+            terminalreporter.write_line("gradcheck: " + "; ".join(parts))
+
+    def _json(self, interrupted: bool) -> str:
+        """Counts, checks, cases and rows; the last two as `gradcheck run --json` writes them."""
+        cases = {event["case"]["path"]: event["case"] for event in self._rows}
+        counts = Counter(event["outcome"] for event in [*self._checks, *self._rows])
+        document = {
+            "gradcheck": __version__,
+            "interrupted": interrupted,
+            "counts": {outcome: counts[outcome] for outcome in OUTCOMES},
+            "checks": self._checks,
+            "cases": list(cases.values()),
+            "rows": [event["row"] for event in self._rows],
+        }
+        # Not indented: that takes ten times as long, as much as some of the checks.
+        return json.dumps(document, allow_nan=False) + "\n"
+
+    def _html(self) -> str:
+        from gradcheck.cases.run import case_results
+        from gradcheck.html import render
+
+        return render(case_results(self._rows), [e["report"] | {"name": e["test"]} for e in self._checks])
+
+
+def _rtol(text: str) -> float | None:
+    if not text:
+        return None
+    try:
+        rtol = float(text)
+    except ValueError:
+        rtol = -1.0
+    if not 0 <= rtol < 1:
+        raise pytest.UsageError(f"gradcheck_rtol must be a number between 0 and 1, not {text!r}")
+    return rtol
+
+
+def _check_writable(path: Path) -> None:
+    """Refuse a file that cannot be written before the run, not after it."""
+    if path.suffix not in FORMATS:
+        raise pytest.UsageError(f"--gradcheck-report: FILE must end in .html or .json, not {path.name!r}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a"):
+            pass
+    except OSError as error:
+        raise pytest.UsageError(f"--gradcheck-report: cannot write {path}: {error.strerror}") from error
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _outcomes(events: list[dict[str, Any]]) -> str:
+    counts = Counter(event["outcome"] for event in events)
+    words = {"PASS": "passed", "FAIL": "failed", "INCONCLUSIVE": "inconclusive"}
+    return ", ".join(f"{counts[outcome]:,} {words[outcome]}" for outcome in OUTCOMES if counts[outcome])

@@ -1,0 +1,1 @@
+"""A saved check, made again; two reports compared."""

@@ -1,0 +1,1 @@
+"""What a check found: a frozen value, and what is made of it: text, figures, files."""

@@ -1,0 +1,95 @@
+"""What a check found: a frozen value, as a dictionary and as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from gradcheck.report.measurements import Measurements
+from gradcheck.results.certificate import Certificate
+from gradcheck.results.mismatch import ArraySummary, Mismatch
+from gradcheck.results.outcome import Outcome
+
+if TYPE_CHECKING:
+    from gradcheck.report.recipe import Recipe
+
+__all__ = ["ReportData"]
+
+SCHEMA = "gradcheck-report/1"
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """What a Report holds; `Report` adds the forms that it takes.
+
+    outcome, reason : the decision and why. nfev, ngev : all evaluations of f and of grad. seconds : wall time.
+    max_error : the largest relative disagreement, in the unit of `detectable`. detectable : see ArraySummary,
+    the worst of all arrays. wrong : worst first. diagnosis : best fit first. seed : what repeats it.
+    call : the call that repeats it. certificates : what random directions prove, one an array that they passed;
+    all hold together at their confidence. interrupted : ended early by the user, or by max_nfev.
+    evidence : the numbers behind it, for figures; recipe : the arguments, for `save`. Neither is part of the
+    dictionary nor of a comparison.
+    """
+
+    outcome: Outcome
+    reason: str
+    arrays: tuple[ArraySummary, ...]
+    wrong: tuple[Mismatch, ...]
+    diagnosis: tuple[str, ...]
+    notes: tuple[str, ...]
+    method: str
+    nfev: int
+    ngev: int
+    seconds: float
+    max_error: float
+    detectable: float
+    rtol: float
+    atol: float
+    resolution: float
+    seed: Any
+    call: str
+    certificates: tuple[Certificate, ...] = ()
+    interrupted: bool = False
+    evidence: Measurements | None = field(default=None, repr=False, compare=False)
+    recipe: Recipe | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """The weakest of the arrays' certificates; None where not every array has one."""
+        if len(self.certificates) < len(self.arrays):
+            return None
+        return max(self.certificates, key=lambda c: c.relative_to_rms, default=None)
+
+    def __bool__(self) -> bool:
+        return self.outcome is Outcome.PASS
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values only, by the schema of docs/report.md; nan and inf become None."""
+        told = asdict(replace(self, evidence=None, recipe=None))
+        del told["evidence"], told["recipe"]
+        plain = told | {"outcome": self.outcome.value, "seed": _seed_value(self.seed)}
+        return {"schema": SCHEMA} | {key: _plain(value) for key, value in plain.items()}
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """The dictionary as JSON text."""
+        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
+
+
+def _seed_value(seed: Any) -> Any:
+    return seed if seed is None or isinstance(seed, int) else repr(seed)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, bool | str) or value is None:
+        return value
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, int):
+        return value
+    number = float(value)
+    return number if abs(number) < float("inf") else None

@@ -1,0 +1,100 @@
+"""A report as HTML: the form for notebooks, and what a page shows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from gradcheck.report.data import ReportData
+from gradcheck.report.drawings import Drawing, drawing
+from gradcheck.report.text import mismatch_line
+from gradcheck.results.certificate import Certificate
+from gradcheck.results.mismatch import Mismatch
+from gradcheck.results.outcome import Outcome
+from gradcheck.results.words import count, number
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as MatplotlibFigure
+
+    from gradcheck.report.plots import Panel
+
+__all__ = ["environment", "figures", "figures_of", "snippet", "told_of"]
+
+# Figures of one check: of many arrays, maps of those with something wrong come first.
+PANELS = 6
+# Wrong entries that are named; a report may hold thousands.
+NAMED = 20
+
+
+def snippet(report: ReportData) -> str:
+    """The report for a notebook: outcome, reason, arrays and the worst entries."""
+    return environment().get_template("snippet.html").render(told=told_of(report)[0])
+
+
+def figures_of(report: ReportData, key: str) -> list[dict[str, str]]:
+    """The figures of a report as plain values, for the "drawings" of `render`.
+
+    key : different for each report of a page. Empty where nothing was measured.
+    """
+    return [asdict(drawn) for drawn in figures(report, key)]
+
+
+def told_of(report: Mapping[str, Any] | ReportData) -> tuple[dict[str, Any], ReportData | None]:
+    """What a report says as plain values, and the report itself where there is one."""
+    source = report if isinstance(report, ReportData) else report.get("report")
+    plain = report.to_dict() if isinstance(report, ReportData) else dict(report)
+    missing = {
+        "arrays": (),
+        "wrong": (),
+        "diagnosis": (),
+        "notes": (),
+        "certificates": (),
+        "reason": "",
+        "call": "",
+    }
+    told = (
+        missing | {"outcome": Outcome.INCONCLUSIVE.value, "nfev": None, "seconds": None, "method": ""} | plain
+    )
+    return told, source if isinstance(source, ReportData) else None
+
+
+def figures(report: ReportData, key: str) -> Iterator[Drawing]:
+    """The figures of a report, drawn one by one."""
+    from gradcheck.report.plots import panels
+
+    for k, panel in enumerate(panels(report)[:PANELS]):
+        yield drawing(_filled(panel), title=panel.title, alt=panel.alt, key=f"{key}-{k}", size=(4.8, 3.9))
+
+
+def _filled(panel: Panel) -> Callable[[MatplotlibFigure], None]:
+    return lambda figure: panel.draw(figure.subplots())
+
+
+def environment() -> Environment:
+    """The templates, and the filters for what reports hold."""
+    made = Environment(
+        loader=PackageLoader("gradcheck"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    made.filters |= {
+        "figure": lambda drawn: Markup(drawn.svg),  # made by `drawing`, which escapes its words
+        "digits": lambda value, n=3: "-" if value is None else number(float(value), n),
+        "count": count,
+        "mismatch": _mismatch,
+        "certificate": lambda told: str(Certificate(**told)),
+        "shape": lambda shape: " x ".join(map(str, shape)) or "scalar",
+    }
+    made.globals["named"] = NAMED
+    return made
+
+
+def _mismatch(entry: Mapping[str, Any]) -> str:
+    numbers = {
+        key: float("nan") if entry[key] is None else entry[key]
+        for key in ("analytic", "numerical", "error_bar")
+    }
+    return mismatch_line(Mismatch(**{**entry, **numbers}))

@@ -1,0 +1,291 @@
+"""Figures of a report: what agrees, how good the steps were, where it is wrong. No numerics; matplotlib on use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.results.words import count, number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
+
+    from gradcheck.parameters.tree import Block
+    from gradcheck.report.data import ReportData
+    from gradcheck.report.measurements import Measurements
+
+__all__ = ["Panel", "panels", "plot"]
+
+RIGHT, WRONG, UNDECIDED, BAR = "#1f77b4", "#d62728", "#ff7f0e", "#7f7f7f"
+# More points than this only make a file larger; every wrong entry up to as many is among them.
+SHOWN = 1000
+# A larger map has cells below a pixel.
+LARGEST_MAP = 4_000_000
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One part of a report's figure: `draw(axes)` fills it, `alt` says in words what it shows."""
+
+    title: str
+    alt: str
+    draw: Callable[[Axes], None]
+
+
+def plot(report: ReportData, ax: Axes | None = None) -> Figure:
+    """The figure of a report.
+
+    ax : axes of the caller's, into which the first panel is drawn: analytic against numerical, or the random
+    directions where no entry was judged by itself. Without it a new figure shows up to three panels.
+    Returns the matplotlib Figure; it belongs to no window and to no global list.
+    Raises ValueError where nothing was measured, or where the report gathers others.
+    """
+    parts = panels(report)
+    if not parts:
+        raise ValueError(f"there is nothing to plot, this report keeps no measurements: {report.reason}")
+    if ax is not None:
+        parts[0].draw(ax)
+        root: Figure = ax.figure.figure  # the figure of a subfigure, too
+        return root
+    import matplotlib.figure
+
+    shown = parts[:3]
+    figure = matplotlib.figure.Figure(figsize=(4.6 * len(shown), 4.2), layout="constrained")
+    for axes, panel in zip(np.ravel(figure.subplots(1, len(shown))), shown, strict=True):
+        panel.draw(axes)
+    title = f"{report.outcome.value}: {report.reason}"
+    figure.suptitle("\n".join(wrap(title, 60 * len(shown))), fontsize="medium", parse_math=False)
+    return figure
+
+
+def panels(report: ReportData) -> list[Panel]:
+    """All panels of a report, the most telling first; none where nothing was measured."""
+    evidence = report.evidence
+    if evidence is None:
+        return []
+    known = _known(evidence)
+    parts = []
+    if known.any():
+        parts.append(_agreement(report, evidence))
+    if evidence.residuals:
+        parts.append(_directions(evidence))
+    if known.any():
+        parts += _error_maps(evidence)
+        parts.insert(1, _steps(report, evidence))
+    return parts
+
+
+def _known(evidence: Measurements) -> NDArray[np.bool_]:
+    """Entries with a numerical value; an analytic nan or inf cannot be drawn."""
+    entries = evidence.entries
+    return np.asarray(np.isfinite(entries.estimate.error) & np.isfinite(entries.analytic))
+
+
+def _agreement(report: ReportData, evidence: Measurements) -> Panel:
+    entries, known = evidence.entries, _known(evidence)
+    wrong, undecided = entries.judgement.wrong & known, entries.judgement.inconclusive & known
+    right = known & ~wrong & ~undecided
+
+    def draw(axes: Axes) -> None:
+        values = np.concatenate([entries.analytic[known], entries.estimate.value[known]])
+        ends = np.array([values.min(), values.max()])
+        ends += np.array([-0.05, 0.05]) * (np.ptp(ends) or abs(ends[0]) or 1.0)
+        axes.plot(ends, ends, color=BAR, linewidth=0.8, zorder=1)
+        for rows, marker, color, label in (
+            (right, "o", RIGHT, "agree"),
+            (undecided, "s", UNDECIDED, "undecided"),
+            (wrong, "X", WRONG, "wrong"),
+        ):
+            if rows.any():
+                at = _thinned(np.flatnonzero(rows))
+                axes.plot(
+                    entries.estimate.value[at], entries.analytic[at], marker, color=color, mfc="none",
+                    markersize=8.0 if label == "wrong" else 4.5, label=f"{label}: {int(rows.sum()):,}",
+                )  # fmt: skip
+        _decades(axes, values)
+        axes.set(xlabel="numerical derivative", ylabel="analytic derivative", title="Analytic and numerical")
+        axes.legend(fontsize="small", loc="upper left")
+
+    off = f"; the worst is {report.wrong[0].name}" if report.wrong else ""
+    alt = (
+        f"Analytic against numerical derivative of {count(int(known.sum()), 'coordinate')}: {int(right.sum()):,} on "
+        f"the diagonal, {int(wrong.sum()):,} wrong, {int(undecided.sum()):,} undecided{off}."
+    )
+    return Panel("Analytic and numerical", alt, draw)
+
+
+def _thinned(rows: NDArray[np.intp]) -> NDArray[np.intp]:
+    """At most SHOWN of the rows, evenly spaced."""
+    return np.asarray(rows[np.linspace(0, rows.size - 1, min(rows.size, SHOWN)).astype(int)])
+
+
+def _decades(axes: Axes, values: NDArray[Any]) -> None:
+    """Logarithmic scales on both sides of zero, where the values span more than three decades."""
+    sizes = np.abs(values[values != 0])
+    if sizes.size and sizes.max() > 1e3 * np.median(sizes):
+        # Half of the points would lie in one spot of a linear scale.
+        threshold = float(np.median(sizes))
+        axes.set_xscale("symlog", linthresh=threshold)
+        axes.set_yscale("symlog", linthresh=threshold)
+
+
+def _plain_decades(*scales: Axis) -> None:
+    """Labels such as 1e-08: raised digits are typeset as formulas, which takes longer than all the rest."""
+    from matplotlib.ticker import NullLocator
+
+    for scale in scales:
+        scale.set_major_formatter(lambda value, _: f"{value:.0e}")
+        scale.set_minor_locator(NullLocator())
+
+
+def _steps(report: ReportData, evidence: Measurements) -> Panel:
+    """Error against step for the entry that mattered most: the worst one, or the one with the widest bar."""
+    entries, known = evidence.entries, _known(evidence)
+    row = _telling_row(report, evidence, known)
+    found = entries.estimate
+    step, noise, bends = (float(part[row]) for part in (found.step, found.noise, found.truncation))
+    distance = abs(float(entries.analytic[row] - found.value[row]))
+    name = _name(evidence, int(entries.coordinates[row]))
+
+    def draw(axes: Axes) -> None:
+        at = _thinned(np.flatnonzero(known & (found.error > 0)))
+        axes.loglog(
+            found.step[at], found.error[at], ".", color=BAR, alpha=0.5, markersize=4, label="other entries"
+        )
+        h = step * np.logspace(-3, 1.5, 91)
+        # The two parts as they were measured at the step, continued by their orders.
+        rounding, truncation = noise * step / h, bends * (h / step) ** entries.order
+        axes.loglog(h, rounding, "--", color=RIGHT, linewidth=1.0, label="rounding, as 1/h")
+        if bends > 0:
+            label = f"truncation, as h^{entries.order}"
+            axes.loglog(h, truncation, "-.", color=UNDECIDED, linewidth=1.0, label=label)
+        axes.loglog(h, rounding + truncation, color=RIGHT, linewidth=1.6, label="both")
+        axes.loglog([step], [found.error[row]], "o", color="black", label=f"chosen: {step:.1e}")
+        if distance > 0:
+            axes.axhline(distance, color=WRONG, linestyle=":", linewidth=1.2, label="|analytic - numerical|")
+        _plain_decades(axes.xaxis, axes.yaxis)
+        axes.set(xlabel="step h, in units of x", ylabel="error, in units of f per x")
+        # The truncation of a tiny step is of no interest, and would squeeze what is.
+        axes.set_ylim(bottom=0.03 * float(rounding.min()))
+        axes.set_title(f"Step and error: {name}", parse_math=False)
+        axes.legend(fontsize="x-small")
+
+    alt = (
+        f"Error of the numerical derivative against the step, for {name}: rounding falls as 1/h and truncation grows "
+        f"as h to the fourth; the step chosen is {number(step)}, with an error bar of "
+        f"{number(float(found.error[row]))}. "
+        f"Analytic and numerical lie {number(distance)} apart."
+    )
+    return Panel("Step and error", alt, draw)
+
+
+def _telling_row(report: ReportData, evidence: Measurements, known: NDArray[np.bool_]) -> int:
+    entries = evidence.entries
+    rows = np.flatnonzero(known)
+    of_wrong = {m.flat_index: k for k, m in reversed(list(enumerate(report.wrong)))}
+    accused = [row for row in rows if entries.judgement.wrong[row]]
+    if accused:
+        return int(min(accused, key=lambda row: of_wrong.get(int(entries.coordinates[row]), len(of_wrong))))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        need = entries.estimate.error[rows] / entries.judgement.scale[rows]
+    return int(rows[int(np.nanargmax(np.where(np.isnan(need), -1.0, need)))])
+
+
+def _directions(evidence: Measurements) -> Panel:
+    residuals = [residual for _, residual in evidence.residuals if residual.weight > 0]
+    names = list(dict.fromkeys(name for name, _ in evidence.residuals))
+    loud = sum(residual.loud for residual in residuals)
+
+    def draw(axes: Axes) -> None:
+        place = 0
+        labels: list[tuple[float, str]] = []
+        for name in names:
+            mine = [r for n, r in evidence.residuals if n == name and r.weight > 0]
+            at = np.arange(place, place + len(mine))
+            labels.append((float(np.mean(at)) if mine else place, name))
+            sizes = np.array([abs(r.value) / r.weight for r in mine])
+            allowed = np.array([r.allowed / r.weight for r in mine])
+            off = np.array([r.loud for r in mine], bool)
+            # A residual of zero has no place on a logarithmic scale.
+            sizes = np.maximum(sizes, 1e-3 * allowed)
+            axes.semilogy(at, allowed, "_", color=BAR, markersize=12)
+            axes.semilogy(at[~off], sizes[~off], "o", color=RIGHT, mfc="none", markersize=4)
+            axes.semilogy(at[off], sizes[off], "x", color=WRONG)
+            place += len(mine) + 1
+        axes.set_xticks(
+            [at for at, _ in labels], [name for _, name in labels], fontsize="small", parse_math=False
+        )
+        _plain_decades(axes.yaxis)
+        axes.set(ylabel="|g.v - D| / ||g v||", title="Random directions", xlabel="dash: allowed")
+
+    alt = (
+        f"{count(len(residuals), 'random direction')} of {count(len(names), 'array')}: the distance of g.v from "
+        f"the derivative along v, and what is allowed; {loud:,} beyond it."
+    )
+    return Panel("Random directions", alt, draw)
+
+
+def _error_maps(evidence: Measurements) -> list[Panel]:
+    """One map for each array of two axes of which at least two entries were judged by themselves."""
+    maps = []
+    for block in evidence.blocks:
+        size = int(np.prod(block.shape))
+        if len(block.shape) != 2 or block.is_complex or min(block.shape) < 2 or size > LARGEST_MAP:
+            continue
+        rows = np.flatnonzero(
+            (evidence.entries.coordinates >= block.start) & (evidence.entries.coordinates < block.stop)
+        )
+        if rows.size > 1:
+            maps.append(_error_map(evidence, block, rows))
+    return sorted(maps, key=lambda panel: " 0 wrong" in panel.alt)
+
+
+def _error_map(evidence: Measurements, block: Block, rows: NDArray[np.intp]) -> Panel:
+    entries = evidence.entries
+    at = np.unravel_index(entries.coordinates[rows] - block.start, block.shape)
+    wrong = entries.judgement.wrong[rows]
+
+    def draw(axes: Axes) -> None:
+        share = np.full(block.shape, np.nan)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            off = np.abs(entries.analytic[rows] - entries.estimate.value[rows])
+            share[at] = np.log10(np.maximum(off / entries.judgement.allowed[rows], 1e-6))
+        image = axes.imshow(
+            share, cmap="viridis", aspect="auto", interpolation="nearest", vmax=max(1.0, _top(share))
+        )
+        bar = axes.figure.colorbar(image, ax=axes, shrink=0.8)
+        bar.set_label("log10 of |analytic - numerical| over what is allowed", fontsize="x-small")
+        if wrong.any():
+            marked = _thinned(np.flatnonzero(wrong))
+            axes.scatter(at[1][marked], at[0][marked], s=46, marker="s", facecolors="none", edgecolors=WRONG,
+                         linewidths=1.4, label=f"wrong: {int(wrong.sum()):,}")  # fmt: skip
+            axes.legend(fontsize="small", loc="upper right")
+        axes.set(xlabel="column", ylabel="row")
+        axes.locator_params(integer=True)
+        axes.set_title(f"Error map: {block.name}", parse_math=False)
+
+    where = ""
+    if wrong.any():
+        first = ", ".join(f"[{i}, {j}]" for i, j in zip(at[0][wrong][:5], at[1][wrong][:5], strict=True))
+        where = f", at {first}" + (" and elsewhere" if wrong.sum() > 5 else "")
+    alt = (
+        f"Map of {block.name}, {block.shape[0]} x {block.shape[1]}: {rows.size:,} entries measured, "
+        f"{int(wrong.sum()):,} wrong{where}."
+    )
+    return Panel(f"Error map: {block.name}", alt, draw)
+
+
+def _top(share: NDArray[Any]) -> float:
+    finite = share[np.isfinite(share)]
+    return float(finite.max()) if finite.size else 1.0
+
+
+def _name(evidence: Measurements, coordinate: int) -> str:
+    return next(b.entry_name(coordinate) for b in evidence.blocks if b.start <= coordinate < b.stop)

@@ -1,0 +1,149 @@
+"""A report as text: the outcome and why in the first line, never more than 25 lines."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+from gradcheck.results.words import count, number, short
+
+if TYPE_CHECKING:
+    from gradcheck.report.data import ReportData
+    from gradcheck.results.mismatch import ArraySummary, Mismatch
+
+__all__ = ["NOT_TO_BLAME", "discrepancy", "mismatch_line", "report_text"]
+
+# 1 outcome + 1 header + 7 arrays + 1 heading + 5 mismatches + 1 rest + 1 certificate + 2 diagnosis + 3 notes
+# + 1 cost = 23; one more for the advice of an undecided report.
+ARRAYS, MISMATCHES, DIAGNOSES, NOTES = 6, 5, 2, 3
+# Before it, a reason says what cannot be decided; after it, what to do.
+NOT_TO_BLAME = "; the gradient is not the culprit: "
+
+
+def report_text(report: ReportData) -> str:
+    """The report for people."""
+    reason, _, advice = report.reason.partition(NOT_TO_BLAME)
+    lines = [f"{report.outcome.value}  {reason}"]
+    lines += [f"  the gradient is not the culprit: {advice}"] if advice else []
+    lines += _array_lines(report.arrays)
+    lines += _mismatch_lines(report.wrong)
+    lines += _certificate_lines(report)
+    lines += _capped("looks like", report.diagnosis, DIAGNOSES)
+    lines += _capped("note", report.notes, NOTES)
+    lines.append(f"  {_cost(report)}")
+    return "\n".join(lines)
+
+
+def _array_lines(arrays: tuple[ArraySummary, ...]) -> list[str]:
+    if not arrays:
+        return []
+    # The arrays with something to say come first; the rest are as given.
+    order = sorted(arrays, key=lambda a: (a.wrong == 0, a.inconclusive == 0))
+    rows = [("array", "shape", "checked", "wrong", "max error", "error bar", "detectable")]
+    rows += [
+        (
+            short(a.name),
+            " x ".join(map(str, a.shape)) or "scalar",
+            f"{a.checked:,}",
+            f"{a.wrong:,}",
+            number(a.max_error, 2),
+            number(a.error_bar, 2),
+            number(a.detectable, 2),
+        )
+        for a in order[:ARRAYS]
+    ]
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    lines = [
+        "  "
+        + "  ".join(
+            cell.ljust(w) if k == 0 else cell.rjust(w)
+            for k, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+    if len(arrays) > ARRAYS:
+        hidden = order[ARRAYS:]
+        wrong = sum(a.wrong for a in hidden)
+        lines.append(f"  and {count(len(hidden), 'more array')}, {wrong:,} wrong in them")
+    return lines
+
+
+def _mismatch_lines(wrong: tuple[Mismatch, ...]) -> list[str]:
+    if not wrong:
+        return []
+    rows = [_mismatch_cells(m) for m in wrong[:MISMATCHES]]
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    lines = ["  worst first:"]
+    lines += [
+        "    " + "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    if len(wrong) > MISMATCHES:
+        lines.append(f"    and {len(wrong) - MISMATCHES:,} more")
+    return lines
+
+
+def mismatch_line(m: Mismatch) -> str:
+    """`W1[571, 40]  analytic 2.41e-04  numerical 2.17e-04 +- 3e-12  off by +11 %`."""
+    return "  ".join(_mismatch_cells(m))
+
+
+def _mismatch_cells(m: Mismatch) -> tuple[str, ...]:
+    analytic, numerical = _as_far_as_different(m.analytic, m.numerical)
+    bar = number(m.error_bar, 1)
+    return short(m.name), f"analytic {analytic}", f"numerical {numerical} +- {bar}", discrepancy(m)
+
+
+def _as_far_as_different(a: float, b: float) -> tuple[str, str]:
+    """Both with as many digits as it takes to tell them apart, at least four."""
+    a, b = a + 0.0, b + 0.0  # no -0
+    if not (math.isfinite(a) and math.isfinite(b)):
+        return f"{a:.4g}", f"{b:.4g}"
+    for digits in range(4, 17):
+        pair = f"{a:.{digits}g}", f"{b:.{digits}g}"
+        if pair[0] != pair[1] and abs(float(pair[0]) - float(pair[1])) > 0.5 * abs(a - b):
+            return pair
+    return repr(a), repr(b)
+
+
+def discrepancy(m: Mismatch) -> str:
+    """What follows the name of a wrong entry: `off by +11 %`, `of opposite sign`, `missing`."""
+    if not math.isfinite(m.analytic):
+        return "not finite"
+    if m.numerical == 0 or abs(m.numerical) <= 3 * m.error_bar:
+        return f"off by {m.analytic - m.numerical:+.2g}"
+    if m.analytic == 0:
+        return "missing"
+    ratio = m.analytic / m.numerical
+    if abs(ratio + 1) < 1e-3:
+        return "of opposite sign"
+    if ratio < 0 or ratio > 1.95:
+        return f"off by a factor {ratio:.4g}"
+    return f"off by {100 * (ratio - 1):+.2g} %"
+
+
+def _certificate_lines(report: ReportData) -> list[str]:
+    if not report.certificates:
+        return []
+    weakest = max(report.certificates, key=lambda c: c.relative_to_rms)
+    have, total = len(report.certificates), len(report.arrays)
+    where = f" for {have} of {total} arrays" if have < total else f" for {have} arrays" if have > 1 else ""
+    rest = ", save what is named above" if report.wrong else ""
+    text = str(weakest).replace(weakest.name, short(weakest.name))
+    return [f"  certificate{where}{rest}{', the weakest' if have > 1 else ''}: {text}"]
+
+
+def _capped(title: str, sentences: tuple[str, ...], limit: int) -> list[str]:
+    lines = [f"  {title}: {s}" for s in sentences[:limit]]
+    if len(sentences) > limit:
+        lines[-1] += f" (and {len(sentences) - limit} more)"
+    return lines
+
+
+def _cost(report: Any) -> str:
+    # `gradcheck.check_jacobian(f, jac, x, ...)`: the functions by the names that the call gives them.
+    named = re.match(r"gradcheck\.\w+\((\w+), (?!x0)(\w+)", report.call)
+    f, grad = named.groups() if named else ("f", "grad")
+    calls = f"{count(report.nfev, 'evaluation')} of {f}, {report.ngev:,} of {grad}, {report.seconds:.2g} s"
+    return f"{calls}; again: {report.call}"

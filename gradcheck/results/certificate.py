@@ -1,0 +1,164 @@
+"""What random directions show about whole arrays."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from gradcheck.parameters.boxes import Box
+from gradcheck.parameters.tree import Block
+from gradcheck.results.evidence import Evidence
+from gradcheck.results.outcome import Limit
+
+# The least |u_i|: what a single wrong entry certainly contributes.
+LEAST = 0.5
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What K random directions prove about the gradient of one array.
+
+    bound : the scaled error norm ||e s|| is below it, e the error of the gradient and s (`tangent_scale`) the
+        scale of each entry of x over the largest effect that such an entry has: so to say the error norm as a
+        fraction of the largest entry.
+    relative_to_rms : the norm ||e|| itself, in units of the array's root mean square entry.
+    confidence : 1 - delta. directions : K.
+
+    If ||e s|| = B, one direction has a residual within tau with probability at most sqrt(2) tau / B, and K
+    independent ones with at most (sqrt(2) tau / B)^K. So if all stay within tau, a B above
+    sqrt(2) tau delta^(-1/K) would have had a chance below delta of going unseen. The constant: u_i has a density
+    of at most 1/2, and a sum of independent variables with bounded densities has a density of at most
+    sqrt(2) times the bound over the norm of the coefficients. docs/certificate.md has the derivation.
+    Sources: Ball, Cube slicing in R^n (1986); Rogozin, The estimate for the maximum of the convolution of
+    bounded densities (1987).
+    """
+
+    name: str
+    bound: float
+    relative_to_rms: float
+    confidence: float
+    directions: int
+
+    def __str__(self) -> str:
+        directions = f"{self.directions} direction{'s' if self.directions > 1 else ''}"
+        entry = f"the error of {self.name} is below {self.relative_to_rms:.1e} of its root mean square entry"
+        return f"{entry}, confidence {_percent(self.confidence)} % ({directions})"
+
+
+@dataclass(frozen=True)
+class Residual:
+    """How far g.v is from the derivative along v: value, and its error bar E.
+
+    weight : ||g v||, the root of the sum of squares of the products. rounding : what the rounding of g may add.
+    least : what the smallest single mistake leaves that is worth a search. spread : what errors of the size
+    that the tolerance accepts leave, independent ones in every entry.
+    """
+
+    value: float
+    error: float
+    weight: float
+    rounding: float
+    step: float
+    limit: Limit
+    least: float = 0.0
+    spread: float = 0.0
+
+    @property
+    def loud(self) -> bool:
+        """Whether something is wrong along this direction."""
+        return abs(self.value) > self.allowed
+
+    @property
+    def allowed(self) -> float:
+        """What a right gradient may leave."""
+        return 3.0 * self.error + max(self.rounding, self.least)
+
+    @property
+    def excess(self) -> float:
+        """Its size in units of its bar and of what rounding may add; above 1 something differs."""
+        explained = 3.0 * self.error + self.rounding
+        return abs(self.value) / explained if explained > 0 else math.inf if self.value else 0.0
+
+    @property
+    def size(self) -> float:
+        """What the residual can be at the most."""
+        size = abs(self.value) + 3.0 * self.error
+        return size if math.isfinite(size) else math.inf
+
+    @property
+    def accepted(self) -> bool:
+        """Whether errors that the tolerance accepts, independent ones in every entry, explain it."""
+        return abs(self.value) <= 3.0 * self.error + max(self.rounding, self.least, self.spread)
+
+    def less(self, part: Residual) -> Residual:
+        """The residual along the rest of the tangent, given that along a part of it."""
+        return Residual(
+            self.value - part.value,
+            self.error + part.error,
+            math.sqrt(max(self.weight**2 - part.weight**2, 0.0)),
+            self.rounding + part.rounding,
+            self.step,
+            Limit.NONE,
+            self.least,
+            math.sqrt(max(self.spread**2 - part.spread**2, 0.0)),
+        )
+
+
+@dataclass(frozen=True)
+class ArrayEvidence:
+    """What the directions say about one array; `certificate` is None where they are too few or too loud.
+
+    faint : what a mistake as large as the entry itself, or as its array's root mean square, leaves at the least.
+    ended : what kept it from more directions, if anything did.
+    """
+
+    block: Block
+    residuals: tuple[Residual, ...]
+    certificate: Certificate | None
+    faint: float = LEAST
+    ended: Limit | None = None
+
+    @property
+    def detectable(self) -> float:
+        """The relative mistake of one entry that every one of these directions would have shown."""
+        if not self.residuals or self.faint == 0:
+            return math.inf
+        return max(r.allowed + 3.0 * r.error for r in self.residuals) / self.faint
+
+    @property
+    def limit(self) -> Limit:
+        """What keeps the bound from being smaller."""
+        limits = [r.limit for r in self.residuals]
+        return self.ended or max(limits, key=limits.count)
+
+
+def _percent(confidence: float) -> str:
+    return f"{100 * confidence:.10f}".rstrip("0").rstrip(".")
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of an array that holds something wrong and was not taken apart.
+
+    throughout : all sampled entries of it were wrong; otherwise the search ended before it could name the entries.
+    """
+
+    block: Block
+    box: Box
+    throughout: bool
+
+    def __str__(self) -> str:
+        return self.box.words(self.block)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """arrays : one ArrayEvidence a parameter array, of the entries not judged one by one.
+
+    judged : suspects, samples of regions and entries that directions cannot move, each judged by itself.
+    """
+
+    arrays: tuple[ArrayEvidence, ...]
+    judged: Evidence
+    regions: tuple[Region, ...]
+    interrupted: bool = False

@@ -1,0 +1,166 @@
+"""Outcomes: what a check can say, and when it says it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck._typing import Mask, Values
+from gradcheck.results.estimate import Estimate
+from gradcheck.results.outcome import Limit
+
+__all__ = ["Judgement", "Tolerance", "accepted", "gradient_scale", "judge"]
+
+
+# Two gradients of the same f agree to about the square root of what the arithmetic resolves, with room for an
+# analytic gradient that is itself computed in that arithmetic: float64 could hold 1e-8, float32 3e-4.
+DEFAULT_RTOL = {"float64": 1e-6, "float32": 1e-3, "float16": 1e-1}
+
+# What the noise of the arithmetic leaves visible of a derivative by differences, with a margin.
+DEFAULT_RESOLUTION = {"float64": 1e-3, "float32": 3e-2, "float16": 0.5}
+
+# Slopes that cancel in f leave so many roundings of the array's gradient.
+CANCELLING = 4.0
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """Two different questions, two parameters.
+
+    rtol, atol : which discrepancy the user accepts, |g - r| <= rtol max(|g|, |r|) + atol beyond the error bar.
+    resolution : which relative mistake must have been visible for a PASS.
+    eps : the relative rounding of the arithmetic of f.
+    """
+
+    rtol: float
+    atol: float = 0.0
+    resolution: float = 1e-3
+    eps: float = float(np.finfo(float).eps)
+
+    @classmethod
+    def for_dtypes(
+        cls, names: Collection[str], rtol: float | None, atol: float, resolution: float | None
+    ) -> Tolerance:
+        """Those that are given; for None what the coarsest of these dtypes can hold."""
+        dtype = next((name for name in ("float16", "float32") if name in names), "float64")
+        return cls(
+            DEFAULT_RTOL[dtype] if rtol is None else rtol,
+            atol,
+            DEFAULT_RESOLUTION[dtype] if resolution is None else resolution,
+            float(np.finfo(dtype).eps),
+        )
+
+    def __post_init__(self) -> None:
+        for name in ("rtol", "atol", "resolution"):
+            value = getattr(self, name)
+            if not (np.isfinite(value) and value >= 0):
+                raise ValueError(f"{name} must be a finite number >= 0, not {value!r}")
+        if self.resolution >= 1:
+            raise ValueError(f"resolution must be below 1 (a mistake of 100 %), not {self.resolution!r}")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The decision for each of m derivatives; exactly one of the three masks holds for each.
+
+    allowed : |g - r| up to which a derivative is not called wrong, 3 E + tau.
+    scale : the size that a mistake is relative to: the derivative's own, or its array's where that is larger.
+    subgradient : verified only as a value between two one-sided slopes.
+    """
+
+    wrong: Mask
+    verified: Mask
+    inconclusive: Mask
+    subgradient: Mask
+    allowed: Values
+    scale: Values
+
+    @property
+    def detectable(self) -> Values:
+        """The smallest mistake of each derivative that would have been seen, relative to `scale`."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            seen = np.where(self.scale > 0, self.allowed / self.scale, np.inf)
+        return np.asarray(seen)
+
+
+def gradient_scale(estimate: Estimate, blocks: Sequence[NDArray[np.intp]]) -> Values:
+    """The size of the gradient of each array (m,), from the numerical side alone.
+
+    The root mean square of its derivatives. Where all are zero within their bars (a stationary point) it is the
+    steepest line from x to a point of the stencils, which noise alone cannot make large against its own bar.
+    """
+    scale = np.zeros(np.shape(estimate.value))
+    for rows in blocks:
+        value, error = estimate.value[rows], estimate.error[rows]
+        known = np.isfinite(error)
+        if not known.any():
+            continue
+        value, error = value[known], error[known]
+        seen = np.abs(value) > 3.0 * error
+        if seen.any():
+            # The largest is taken out first, so that no square overflows.
+            largest = np.abs(value[seen]).max()
+            size = float(largest * np.sqrt(np.mean(np.where(seen, value / largest, 0.0) ** 2)))
+        else:
+            # What the gradient is within reach of the points: a stationary f is still steeper than its bar there.
+            size = float(np.max(estimate.chord[rows][known]))
+        scale[rows] = size
+    return scale
+
+
+def accepted(
+    analytic: Values, value: Values, block_scale: Values, tolerance: Tolerance, zero: Mask | None = None
+) -> Values:
+    """What m derivatives may be off by beyond their bars: tau = rtol max(|g|, |r|) + atol.
+
+    zero : (m,) where a coordinate is 0; default nowhere. f rounds next to nothing there, and shows what is left of
+    slopes that cancel but for the rounding of their coefficients: four roundings of the array are added.
+    """
+    size = np.maximum(np.abs(analytic), np.abs(value))
+    tau = tolerance.rtol * np.where(np.isfinite(size), size, 0.0) + tolerance.atol
+    if zero is not None:
+        tau = tau + np.where(zero & np.isfinite(block_scale), CANCELLING * tolerance.eps * block_scale, 0.0)
+    return np.asarray(tau)
+
+
+def judge(
+    analytic: Values,
+    estimate: Estimate,
+    block_scale: Values,
+    tolerance: Tolerance,
+    *,
+    zero: Mask | None = None,
+    subgradient: bool = False,
+) -> Judgement:
+    """Compare m analytic derivatives with their numerical estimates.
+
+    wrong where |g - r| > 3 E + tau, tau = rtol max(|g|, |r|) + atol; verified where not wrong and 3 E is within
+    the resolution; else inconclusive. At a kink the interval of one-sided slopes takes the place of r: outside
+    it every convention is wrong, inside it nothing can be verified unless `subgradient` accepts any of it.
+    A decision needs positive evidence: nan is neither wrong nor verified, save for an analytic nan, which is wrong.
+    zero : (m,) where a coordinate is 0, see `accepted`; default nowhere.
+    """
+    r, error = estimate.value, estimate.error
+    size = np.maximum(np.abs(analytic), np.abs(r))
+    tau = accepted(analytic, r, block_scale, tolerance, zero)
+    bar = 3.0 * error
+    scale = np.maximum(np.where(np.isfinite(size), size, 0.0), block_scale)
+    known = np.isfinite(error) & np.isfinite(r)
+    with np.errstate(invalid="ignore"):
+        off = np.abs(analytic - r) > bar + tau
+        low, high = np.minimum(estimate.left, estimate.right), np.maximum(estimate.left, estimate.right)
+        # One-sided slopes carry four times the noise of the central value, and a tenth of the jump in bends.
+        slack = 3.0 * (estimate.truncation + 4.0 * estimate.noise) + 0.1 * (high - low) + tau
+        inside = (analytic >= low - slack) & (analytic <= high + slack)
+    kink = np.asarray(estimate.limit == Limit.KINK) & known
+    off = np.where(kink, ~inside, off) & known
+    wrong = off | ~np.isfinite(analytic)
+    resolved = known & (bar <= tolerance.resolution * scale + tolerance.atol) & ~kink
+    as_subgradient = kink & inside & ~wrong & subgradient
+    verified = (resolved & ~wrong) | as_subgradient
+    fixed = np.asarray(estimate.limit == Limit.FIXED)
+    verified, wrong = verified & ~fixed, wrong & ~(fixed & np.isfinite(analytic))
+    return Judgement(wrong, verified, ~wrong & ~verified, as_subgradient, bar + tau, scale)

@@ -1,0 +1,550 @@
+"""Jacobians: every entry right or wrong, dense, sparse and as a product, with row and column of what is wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import rosen_der, rosen_hess
+from scipy.sparse.linalg import LinearOperator, aslinearoperator
+
+from gradcheck import Outcome, check_jacobian
+from gradcheck.function.coloring import group_columns
+
+A = np.random.default_rng(3).normal(size=(6, 4))
+X = np.array([0.3, -0.7, 1.1, 0.4])
+
+
+def f(x):
+    """Six smooth outputs of four numbers."""
+    return np.tanh(A @ x) + x[0] * x[3]
+
+
+def jac(x):
+    """The Jacobian of f, from paper."""
+    return (1.0 - np.tanh(A @ x) ** 2)[:, None] * A + np.array([x[3], 0.0, 0.0, x[0]])
+
+
+def scaled(i, j, factor):
+    """Jac with one entry multiplied."""
+
+    def wrong(x):
+        out = jac(x)
+        out[i, j] *= factor
+        return out
+
+    return wrong
+
+
+def tridiagonal(n):
+    """A function of n numbers with a tridiagonal Jacobian, and that Jacobian (CSR)."""
+
+    def function(x):
+        y = 2.0 * np.sin(x)
+        y[1:] += x[:-1] * x[1:]
+        y[:-1] += x[1:] ** 2
+        return y
+
+    def jacobian(x):
+        middle = 2.0 * np.cos(x)
+        middle[1:] += x[:-1]
+        return scipy.sparse.diags_array([x[1:], middle, 2.0 * x[1:]], offsets=[-1, 0, 1], format="csr")
+
+    return function, jacobian
+
+
+def names(report):
+    """The names of the wrong entries, without the rows and columns of trees."""
+    return {m.name for m in report.wrong}
+
+
+def test_a_right_jacobian_passes():
+    """All 24 entries agree, from six evaluations of f a column."""
+    report = check_jacobian(f, jac, X)
+
+    assert report.outcome is Outcome.PASS
+    assert report.arrays[0].shape == (6, 4)
+    assert report.arrays[0].checked == 24
+    # Two calls, at most 28 for the noise, and at most two stencils of six points for each of four columns.
+    assert report.nfev <= 2 + 28 + 2 * 6 * 4
+
+
+@pytest.mark.parametrize("factor", [1.0001, 0.0, -1.0])
+def test_a_wrong_entry_is_named_by_row_and_column(factor):
+    """One entry off by 0.01 %, missing, or of the wrong sign is FAIL, and nothing else is accused."""
+    report = check_jacobian(f, scaled(4, 2, factor), X)
+
+    assert report.outcome is Outcome.FAIL
+    assert names(report) == {"J[4, 2]"}
+    assert report.wrong[0].index == (4, 2)
+
+
+def test_the_error_bar_holds_the_true_derivative():
+    """The numerical value of a wrong entry is the true one within three errors, and the bar is small."""
+    (wrong,) = check_jacobian(f, scaled(1, 3, 1.5), X).wrong
+
+    assert abs(wrong.numerical - jac(X)[1, 3]) <= 3 * wrong.error_bar
+    assert wrong.error_bar < 1e-7  # a smooth f in double precision is known better than that
+
+
+@pytest.mark.parametrize(
+    "given",
+    [lambda x: jac(x).tolist(), lambda x: scipy.sparse.csr_array(jac(x)), lambda x: aslinearoperator(jac(x))],
+)
+def test_lists_sparse_matrices_and_operators_are_taken(given):
+    """The forms in which SciPy takes a Jacobian."""
+    assert check_jacobian(f, given, X)
+
+
+@pytest.mark.parametrize("kind", [scipy.sparse.csr_array, aslinearoperator])
+def test_lists_sparse_matrices_and_operators_are_refused_where_wrong(kind):
+    """The same forms with one wrong entry."""
+    report = check_jacobian(f, lambda x: kind(scaled(4, 2, 1.1)(x)), X)
+
+    assert names(report) == {"J[4, 2]"}
+
+
+def test_a_jacobian_already_computed_is_taken():
+    """An array in place of a callable, right and wrong."""
+    assert check_jacobian(f, jac(X), X)
+    assert not check_jacobian(f, 2.0 * jac(X), X)
+
+
+def test_outputs_and_parameters_of_any_shape():
+    """A function of a matrix that returns a matrix: the Jacobian has both shapes, or is flat; places are named."""
+    x = np.arange(6.0).reshape(2, 3) + 1.0
+
+    def square(x):
+        return x @ x.T
+
+    def derivative(x):
+        out = np.zeros((2, 2, 2, 3))
+        for i in range(2):
+            for j in range(2):
+                out[i, j, i] += x[j]
+                out[i, j, j] += x[i]
+        return out
+
+    def wrong(x):
+        out = derivative(x)
+        out[1, 0, 1, 2] += 0.1
+        return out
+
+    assert check_jacobian(square, derivative, x)
+    assert check_jacobian(square, lambda x: derivative(x).reshape(4, 6), x)
+    assert names(check_jacobian(square, wrong, x)) == {"J[2, 5] (f[1, 0], x[1, 2])"}
+
+
+def test_a_tree_of_parameters():
+    """A dict of arrays: the Jacobian is a dict as well, and columns have the names of parameters."""
+    x = {"w": np.array([0.5, 1.5]), "b": 2.0}
+
+    def line(p):
+        return np.array([p["w"][0] * p["b"], p["w"][1] ** 2, p["b"]])
+
+    def derivative(p, sign=1.0):
+        dw = np.array([[p["b"], 0.0], [0.0, 2.0 * p["w"][1]], [0.0, 0.0]])
+        return {"w": dw, "b": np.array([p["w"][0], 0.0, sign])}
+
+    assert check_jacobian(line, derivative, x)
+    assert names(check_jacobian(line, lambda p: derivative(p, -1.0), x)) == {'J[2, 2] (f[2], params["b"])'}
+
+
+@pytest.mark.parametrize("method", ["sweep", "directions"])
+def test_both_methods_agree(method):
+    """Rosenbrock's Hessian as the Jacobian of its gradient, by either kind of evidence; and with two wrong entries."""
+    x = np.random.default_rng(0).normal(size=30)
+
+    def wrong(x):
+        out = rosen_hess(x)
+        out[3, 4] *= 1.01
+        out[20, 7] = 0.5
+        return out
+
+    assert check_jacobian(rosen_der, rosen_hess, x, method=method)
+    assert names(check_jacobian(rosen_der, wrong, x, method=method)) == {"J[3, 4]", "J[20, 7]"}
+
+
+def large():
+    """Sixty outputs of 400 numbers: dense, more columns than are moved one by one."""
+    rng = np.random.default_rng(5)
+    a, x = rng.normal(size=(60, 400)) / 20.0, rng.normal(size=400)
+    return (lambda x: np.tanh(a @ x)), (lambda x: (1.0 - np.tanh(a @ x) ** 2)[:, None] * a), x
+
+
+@pytest.mark.parametrize("operator", [False, True])
+@pytest.mark.parametrize("kind", ["right", "entry", "row", "column", "all"])
+def test_large_jacobians_by_directions(kind, operator):
+    """Random directions certify every row; an entry, a row, a column and the whole are told apart."""
+    function, right, x = large()
+
+    def given(x):
+        out = right(x)
+        part = {"right": None, "entry": (7, 300), "row": 5, "column": (slice(None), 33), "all": slice(None)}[
+            kind
+        ]
+        if part is not None:
+            out[part] *= 1.1
+        return aslinearoperator(out) if operator else out
+
+    report = check_jacobian(function, given, x)
+
+    if kind == "right":
+        assert report.outcome is Outcome.PASS
+        assert report.certificate.relative_to_rms < report.resolution
+        assert report.nfev < 60  # 24,000 entries
+        return
+    assert report.outcome is Outcome.FAIL
+    # Every entry is wrong by a tenth, which can't be mistaken for anything else.
+    assert all(m.analytic == pytest.approx(1.1 * m.numerical, rel=1e-3) for m in report.wrong)
+    if kind == "entry":
+        assert names(report) == {"J[7, 300]"}
+    else:
+        place = {"row": "J row 5", "column": "J column 33", "all": "J"}[kind]
+        assert f"{place} " in report.reason
+
+
+def test_the_certificate_holds_for_all_rows_at_once():
+    """More confidence gives a wider bound, by the factor (delta / delta')^(-1/K) that four directions have."""
+    function, right, x = large()
+    loose, strict = (
+        check_jacobian(function, right, x, confidence=c).certificate for c in (1 - 1e-2, 1 - 1e-6)
+    )
+
+    assert loose.directions == strict.directions == 4
+    assert strict.bound / loose.bound == pytest.approx(1e4**0.25)
+
+
+def test_a_sparse_jacobian_of_a_hundred_thousand():
+    """A tridiagonal Jacobian of 1e5 x 1e5: three groups of columns verify it, and random directions its zeros."""
+    function, jacobian = tridiagonal(100_000)
+    x = np.random.default_rng(0).normal(size=100_000)
+
+    report = check_jacobian(function, jacobian, x)
+
+    assert report.outcome is Outcome.PASS
+    assert "299,998 entries of the pattern" in " ".join(report.notes)
+    assert report.nfev < 100
+
+
+def test_a_wrong_entry_of_a_sparse_jacobian():
+    """One of 29,998 entries off by 1 % is named."""
+    function, jacobian = tridiagonal(10_000)
+
+    def wrong(x):
+        out = jacobian(x).tolil()
+        out[777, 778] *= 1.01
+        return out.tocsr()
+
+    report = check_jacobian(function, wrong, np.random.default_rng(0).normal(size=10_000))
+
+    assert names(report) == {"J[777, 778]"}
+
+
+def test_an_entry_missing_from_the_pattern_is_found():
+    """F depends on x[9000] in output 500, which jac does not store: no entry that it stores is accused instead."""
+    function, jacobian = tridiagonal(10_000)
+
+    def coupled(x):
+        out = function(x)
+        out[500] += 0.3 * x[9000]
+        return out
+
+    report = check_jacobian(coupled, jacobian, np.random.default_rng(0).normal(size=10_000))
+
+    assert names(report) == {"J[500, 9000]"}
+    assert report.wrong[0].numerical == pytest.approx(0.3, abs=3 * report.wrong[0].error_bar)
+
+
+def test_a_missing_entry_in_the_group_of_another_column():
+    """The missing entry moves together with a stored one of the same row: the right column is blamed."""
+    function, jacobian = tridiagonal(300)
+
+    def coupled(x):
+        out = function(x)
+        out[50] += 0.3 * x[51 + 3 * 20]
+        return out
+
+    report = check_jacobian(coupled, jacobian, np.random.default_rng(0).normal(size=300))
+
+    assert names(report) == {"J[50, 111]"}
+
+
+def test_a_declared_pattern():
+    """A dense jac with its pattern: right; with a pattern that misses an entry: FAIL by jac alone and by f."""
+    function, jacobian = tridiagonal(40)
+    x = np.random.default_rng(0).normal(size=40)
+    pattern = jacobian(x).toarray() != 0
+    assert check_jacobian(function, lambda x: jacobian(x).toarray(), x, sparsity=pattern)
+
+    pattern[10, 11] = False
+    report = check_jacobian(function, lambda x: jacobian(x).toarray(), x, sparsity=pattern)
+
+    assert report.outcome is Outcome.FAIL
+    assert "declared sparsity says are zero: J[10, 11]" in report.reason
+
+
+def test_a_whole_sparse_jacobian_is_wrong():
+    """Twice the Jacobian: all of it, and the list is cut."""
+    function, jacobian = tridiagonal(2000)
+
+    report = check_jacobian(function, lambda x: 2 * jacobian(x), np.random.default_rng(0).normal(size=2000))
+
+    assert report.outcome is Outcome.FAIL
+    assert len(report.wrong) == 1000
+    assert any("5,998 of 5,998 entries are wrong" in note for note in report.notes)
+
+
+def test_groups_share_no_row():
+    """Greedy grouping: three groups for a band of three, each column once; n groups for a full row."""
+    _, jacobian = tridiagonal(50)
+    band = scipy.sparse.csc_array(jacobian(np.ones(50)))
+    groups = group_columns(band)
+
+    assert len(groups) == 3
+    assert sorted(np.concatenate(groups).tolist()) == list(range(50))
+    for group in groups:
+        assert (np.diff(band[:, group].tocsr().indptr) <= 1).all()
+    assert len(group_columns(scipy.sparse.csc_array(np.ones((1, 7))))) == 7
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 12))
+def test_groups_of_any_pattern(seed, m, n):
+    """Whatever the pattern, each column is in one group and no group meets a row twice."""
+    pattern = scipy.sparse.csc_array(np.random.default_rng(seed).random((m, n)) < 0.3)
+    groups = group_columns(pattern)
+
+    assert sorted(np.concatenate(groups).tolist()) == list(range(n))
+    assert all((pattern[:, g].sum(axis=1) <= 1).all() for g in groups)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("kind", ["rounded", "single", "noisy"])
+def test_noise_never_makes_a_right_jacobian_wrong(kind, seed):
+    """Eight decimals, float32 inside, relative noise of 1e-9: never FAIL; with a mistake of a fifth never PASS."""
+    rng = np.random.default_rng(seed)
+    a, x = rng.normal(size=(12, 5)), rng.normal(size=5)
+
+    def disturbed(x):
+        y = np.tanh(a @ x) + 2.0
+        if kind == "rounded":
+            return np.round(y, 8)
+        if kind == "single":
+            return y.astype(np.float32).astype(np.float64)
+        return y * (1.0 + 1e-9 * ((np.sin(1e8 * x.sum() + np.arange(12)) * 1e9) % 1.0 - 0.5))
+
+    def right(x):
+        return (1.0 - np.tanh(a @ x) ** 2)[:, None] * a
+
+    def wrong(x):
+        out = right(x)
+        out.ravel()[np.argmax(np.abs(out))] *= 1.2
+        return out
+
+    assert check_jacobian(disturbed, right, x, rng=seed).outcome is not Outcome.FAIL
+    assert check_jacobian(disturbed, wrong, x, rng=seed).outcome is not Outcome.PASS
+
+
+def test_noise_belongs_to_each_output():
+    """One output rounded to three digits hides its own row only: the others are still judged, and a mistake found."""
+
+    def partly(x):
+        y = f(x)
+        y[2] = np.round(y[2], 3)
+        return y
+
+    report = check_jacobian(partly, scaled(4, 2, 1.001), X)
+
+    assert {m.index[0] for m in report.wrong} == {4}
+    assert report.arrays[0].inconclusive == 4
+
+
+def test_outputs_of_very_different_size():
+    """Each row is judged in its own units: a mistake of 1 % in a row of 1e-12 beside one of 1e12."""
+    size = np.array([1e-12, 1.0, 1e12, 1e-6, 1e6, 1.0])
+
+    assert check_jacobian(lambda x: size * f(x), lambda x: size[:, None] * jac(x), X)
+    report = check_jacobian(lambda x: size * f(x), lambda x: size[:, None] * scaled(0, 1, 1.01)(x), X)
+    assert names(report) == {"J[0, 1]"}
+
+
+def test_an_output_that_depends_on_nothing():
+    """A constant output has a row of zeros, which passes beside others; an entry there is wrong."""
+
+    def with_constant(x):
+        return np.append(f(x), 3.0)
+
+    assert check_jacobian(with_constant, lambda x: np.vstack([jac(x), np.zeros(4)]), X)
+    report = check_jacobian(with_constant, lambda x: np.vstack([jac(x), 0.1 * np.eye(4)[1]]), X)
+    assert names(report) == {"J[6, 1]"}
+
+
+def test_a_kink_is_no_verdict():
+    """At the kink of |x| any slope is undecided; with subgradient=True 0.5 passes, and 2 is wrong."""
+    x = np.array([0.0, 1.0])
+    claimed = np.diag([0.5, 1.0])
+
+    assert check_jacobian(np.abs, claimed, x).outcome is Outcome.INCONCLUSIVE
+    assert check_jacobian(np.abs, claimed, x, subgradient=True).outcome is Outcome.PASS
+    assert check_jacobian(np.abs, np.diag([2.0, 1.0]), x, subgradient=True).outcome is Outcome.FAIL
+
+
+def test_bounds_are_respected():
+    """sqrt at 0 and log at its edge: f is never called outside, and fixed columns are reported as not checked."""
+    seen = []
+
+    def function(x):
+        seen.append(x.copy())
+        return np.array([x[0] * np.sqrt(1.0 + x[1]), np.log1p(x[1]) * x[2]])
+
+    def derivative(x):
+        root = np.sqrt(1.0 + x[1])
+        return np.array([[root, x[0] / (2.0 * root), 0.0], [0.0, x[2] / (1.0 + x[1]), np.log1p(x[1])]])
+
+    x = np.array([1.0, 0.0, 2.0])
+    report = check_jacobian(function, derivative, x, bounds=([0.5, 0.0, 2.0], [1.0, 1.0, 2.0]))
+
+    assert report.outcome is Outcome.PASS
+    points = np.array(seen)
+    assert (points >= [0.5, 0.0, 2.0]).all()
+    assert (points <= [1.0, 1.0, 2.0]).all()
+    assert any("not checked" in note for note in report.notes)
+    wrong = derivative(x)
+    wrong[1, 1] += 0.1
+    assert names(check_jacobian(function, wrong, x, bounds=([0.5, 0.0, 2.0], [1.0, 1.0, 2.0]))) == {"J[1, 1]"}
+
+
+def test_broken_contracts_are_said_in_words():
+    """Randomness, nan, mutation, shape, complex values: the outcome and the words."""
+    rng = np.random.default_rng(0)
+
+    def mutating(x):
+        x[0] = 5.0
+        return jac(x)
+
+    def not_finite(x):
+        out = jac(x)
+        out[2, 1] = np.nan
+        return out
+
+    cases = [
+        (lambda x: f(x) + rng.random(), jac, Outcome.INCONCLUSIVE, "differs between two calls"),
+        (lambda x: f(x) * np.nan, jac, Outcome.INCONCLUSIVE, "not finite: f[0]"),
+        (f, mutating, Outcome.FAIL, "jac changes x: x[0]"),
+        (f, not_finite, Outcome.FAIL, "J[2, 1]"),
+        (f, lambda x: jac(x).T, Outcome.FAIL, "(4, 6)"),
+        (f, lambda x: jac(x) + 1j, Outcome.FAIL, "complex"),
+        (f, lambda x: jac(x) + rng.random(), Outcome.FAIL, "jac differs between two calls"),
+        (lambda x: f(x) + 1j, jac, Outcome.INCONCLUSIVE, "real numbers"),
+        (lambda x: np.empty(0), jac, Outcome.INCONCLUSIVE, "shape (0,)"),
+    ]
+    for function, derivative, outcome, words in cases:
+        report = check_jacobian(function, derivative, X)
+        assert report.outcome is outcome, words
+        assert words in report.reason + " ".join(report.notes)
+
+
+def test_a_reused_buffer_does_not_hide_a_mistake():
+    """Jac that fills one array at every call is still judged by what it returned first."""
+    buffer = np.empty((6, 4))
+
+    def filled(x):
+        buffer[:] = scaled(0, 0, 1.5)(x)
+        return buffer
+
+    assert names(check_jacobian(f, filled, X)) == {"J[0, 0]"}
+
+
+def test_exceptions_of_f_and_jac_at_x_propagate_with_a_note():
+    """What raises at x is the user's own error."""
+
+    def broken(_):
+        raise KeyError("weights")
+
+    for function, derivative, note in ((broken, jac, "by f at x"), (f, broken, "by jac at x")):
+        with pytest.raises(KeyError) as caught:
+            check_jacobian(function, derivative, X)
+        assert note in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"method": "sweeep"}, ValueError, "method"),
+        ({"rtol": -1.0}, ValueError, "rtol"),
+        ({"confidence": 2.0}, ValueError, "confidence"),
+        ({"sparsity": np.ones((2, 2))}, ValueError, "sparsity"),
+        ({"bounds": (1.0, 2.0)}, ValueError, "outside"),
+    ],
+)
+def test_bad_arguments_are_refused(options, error, words):
+    """A misspelt method, a negative tolerance, a pattern of another shape, x outside its bounds."""
+    with pytest.raises(error, match=words):
+        check_jacobian(f, jac, X, **options)
+
+
+def test_complex_parameters_are_refused():
+    """Real parameters only, said in words."""
+    with pytest.raises(TypeError, match="complex"):
+        check_jacobian(lambda z: np.abs(z), lambda z: np.eye(2), np.ones(2, complex))
+
+
+def test_x_is_left_alone():
+    """The caller's array is not modified, whatever f does."""
+    x = X.copy()
+
+    def writing(x):
+        y = f(x)
+        x[:] = 0.0
+        return y
+
+    report = check_jacobian(writing, jac, x)
+
+    assert np.array_equal(x, X)
+    assert report.outcome is Outcome.INCONCLUSIVE
+
+
+def test_integers_are_converted_and_noted():
+    """Integer x becomes float64, as in check_gradient."""
+    report = check_jacobian(lambda x: x**2, lambda x: np.diag(2 * x), np.array([1, 2, 3]))
+
+    assert report.outcome is Outcome.PASS
+    assert any("converted to float64" in note for note in report.notes)
+
+
+def test_float32_functions_get_their_tolerance():
+    """f that computes in float32 passes at float32's resolution, and a tenth off is FAIL."""
+
+    def single(x):
+        return np.tanh(A.astype(np.float32) @ x.astype(np.float32)) + np.float32(1.0)
+
+    def derivative(x):
+        return (1.0 - np.tanh(A @ x) ** 2)[:, None] * A
+
+    x = np.array([0.3, -0.2, 0.1, 0.4])
+    assert check_jacobian(single, derivative, x).outcome is not Outcome.FAIL
+    assert check_jacobian(single, lambda x: 1.1 * derivative(x), x).outcome is Outcome.FAIL
+
+
+def test_the_same_seed_gives_the_same_report():
+    """Equal but for the time; the report says how to repeat it."""
+    function, right, x = large()
+    one, other = (check_jacobian(function, right, x, rng=7).to_dict() for _ in range(2))
+
+    assert {**one, "seconds": 0} == {**other, "seconds": 0}
+    assert "rng=7" in one["call"]
+
+
+def test_operators_are_asked_for_products_only():
+    """An operator that can do no more than J v is enough, also to name an entry."""
+    function, right, x = large()
+
+    def operator(x):
+        dense = right(x)
+        dense[3, 100] += 0.1
+        return LinearOperator(dense.shape, matvec=lambda v: dense @ v)
+
+    assert names(check_jacobian(function, operator, x)) == {"J[3, 100]"}

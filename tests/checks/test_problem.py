@@ -1,0 +1,155 @@
+"""Whole optimisation problems, as scipy.optimize.minimize takes them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import (
+    BFGS,
+    Bounds,
+    LinearConstraint,
+    NonlinearConstraint,
+    minimize,
+    rosen,
+    rosen_der,
+    rosen_hess,
+    rosen_hess_prod,
+)
+
+from gradcheck import GradientCheckInterrupted, Outcome, check_problem
+from gradcheck.driver.options import LEAST_BUDGET
+
+X = np.array([0.3, -0.4, 0.8])
+DISC = {
+    "type": "ineq",
+    "fun": lambda x, r: r - x[0] ** 2 - x[1] ** 2,
+    "jac": lambda x, r: np.array([-2 * x[0], -2 * x[1], 0.0]),
+    "args": (2.0,),
+}
+
+
+def curved(jac_factor=1.0, hess_factor=1.0):
+    """Two nonlinear constraints with Jacobian and Hessian, perhaps wrong."""
+    return NonlinearConstraint(
+        lambda x: [x[0] * x[1], x[2] ** 3],
+        -1.0,
+        1.0,
+        jac=lambda x: np.array([[x[1], x[0], 0.0], [0.0, 0.0, jac_factor * 3 * x[2] ** 2]]),
+        hess=lambda x, v: np.array(
+            [[0.0, v[0], 0.0], [v[0], 0.0, 0.0], [0.0, 0.0, hess_factor * 6 * x[2] * v[1]]]
+        ),
+    )
+
+
+def test_everything_that_is_given_is_checked():
+    """jac, hess, hessp, a dictionary and a NonlinearConstraint pass; what SciPy takes as well."""
+    parts = {"jac": rosen_der, "hess": rosen_hess, "hessp": rosen_hess_prod, "bounds": Bounds(-1.0, 1.0)}
+    constraints = [DISC, curved(), LinearConstraint(np.eye(3), -1, 1)]
+
+    report = check_problem(rosen, X, constraints=constraints, **parts)
+
+    assert report.outcome is Outcome.PASS
+    assert {a.name.split(":")[0] for a in report.arrays} == {
+        "jac", "hess", "hessp", "constraints[0].jac", "constraints[1].jac", "constraints[1].hess",
+    }  # fmt: skip
+    assert any("constraints[2] is linear" in note for note in report.notes)
+    # The same arguments work there.
+    assert minimize(rosen, X, jac=rosen_der, hess=rosen_hess, method="trust-constr", constraints=constraints,
+                    options={"maxiter": 2}).nit == 2  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("parts", "name"),
+    [
+        ({"jac": lambda x: 1.01 * rosen_der(x)}, "jac: x["),
+        ({"jac": rosen_der, "hess": lambda x: 1.01 * rosen_hess(x)}, "hess: H["),
+        ({"jac": rosen_der, "hessp": lambda x, p: rosen_hess(x) @ p + p}, "hessp: H["),
+        ({"constraints": DISC | {"jac": lambda x, r: [-2 * x[0], 2 * x[1], 0.0]}}, "constraints[0].jac: J[0, 1]"),
+        ({"constraints": (DISC, curved(jac_factor=0.5))}, "constraints[1].jac: J[1, 2]"),
+        ({"constraints": curved(hess_factor=0.5)}, "constraints[0].hess: H[2, 2]"),
+    ],
+)  # fmt: skip
+def test_a_wrong_part_is_named(parts, name):
+    """Each part of a problem, wrong by itself."""
+    report = check_problem(rosen, X, **parts)
+
+    assert report.outcome is Outcome.FAIL
+    assert report.wrong[0].name.startswith(name)
+
+
+def test_value_and_gradient_and_args():
+    """jac=True and args as SciPy passes them; a single argument needs no tuple."""
+
+    def fun(x, a):
+        return a * rosen(x), a * rosen_der(x)
+
+    assert check_problem(fun, X, 3.0, jac=True, hess=lambda x, a: a * rosen_hess(x))
+    assert not check_problem(fun, X, (3.0,), jac=True, hess=lambda x, a: rosen_hess(x))
+
+
+def test_what_scipy_estimates_is_noted():
+    """Strings and quasi-Newton updates hold no derivative of the user's."""
+    report = check_problem(rosen, X, jac=rosen_der, hess=BFGS())
+
+    assert report.outcome is Outcome.PASS
+    assert any("hess=BFGS is estimated by SciPy" in note for note in report.notes)
+    with pytest.raises(ValueError, match="nothing to check"):
+        check_problem(rosen, X, jac="2-point")
+
+
+def test_bounds_hold_for_every_call():
+    """A logarithm is never asked outside; x0 outside is moved inside, with a note."""
+
+    def entropy(x):
+        assert (x >= 1e-3).all()
+        return np.sum(x * np.log(x))
+
+    report = check_problem(
+        entropy, [0.0, 0.5], jac=lambda x: np.log(x) + 1.0, bounds=[(1e-3, 1.0), (1e-3, None)]
+    )
+
+    assert report.outcome is Outcome.PASS
+    assert any("moved inside" in note for note in report.notes)
+
+
+def test_a_budget_is_for_the_whole_problem_and_an_interruption_leaves_what_was_known():
+    """The gradient is checked, the Hessian is not; f is never called more often than allowed."""
+    whole = check_problem(rosen, X, jac=rosen_der, hess=rosen_hess)
+    first = check_problem(rosen, X, jac=rosen_der)
+    assert whole.outcome is Outcome.PASS
+
+    report = check_problem(rosen, X, jac=rosen_der, hess=rosen_hess, max_nfev=LEAST_BUDGET)
+    assert report.nfev == first.nfev
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert report.reason == "hess was not checked: the budget was used up; raise max_nfev (or max_seconds)"
+    assert f"max_nfev={LEAST_BUDGET}, rng=0" in report.call
+
+    calls = []
+
+    def interrupting(x):
+        calls.append(1)
+        if len(calls) == 25:
+            raise KeyboardInterrupt
+        return rosen_der(x)
+
+    with pytest.raises(GradientCheckInterrupted) as caught:
+        check_problem(rosen, X, jac=interrupting, hess=rosen_hess)
+    report = caught.value.report
+    assert report.interrupted
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert report.reason.startswith("hess: ")
+    assert "start it again" in report.reason
+    with pytest.raises(TypeError, match="there is no option 'rtoll'"):
+        check_problem(rosen, X, jac=rosen_der, rtoll=1e-3)
+
+
+def test_bad_arguments_are_refused():
+    """What is no function, no constraint, no bounds of this x."""
+    with pytest.raises(TypeError, match="fun must be callable"):
+        check_problem(3.0, X)
+    with pytest.raises(TypeError, match="constraints"):
+        check_problem(rosen, X, jac=rosen_der, constraints=3)
+    with pytest.raises(TypeError, match=r"constraints\[0\]"):
+        check_problem(rosen, X, jac=rosen_der, constraints=[3])
+    with pytest.raises(ValueError, match="3 pairs"):
+        check_problem(rosen, X, jac=rosen_der, bounds=[(0, 1)])

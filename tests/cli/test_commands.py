@@ -1,0 +1,388 @@
+"""The commands check, new, replay and diff: what they print, exit status, one clear line for bad input."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from gradcheck.cli import main
+
+PROJECT = Path(__file__).parents[2]
+
+MODEL = """
+import numpy as np
+
+START = np.array([1.0, 2.0])
+
+def loss(x):
+    return float(np.sum(x**3))
+
+def right(x):
+    return 3 * x**2
+
+def wrong(x):
+    return 3.03 * x**2
+
+def both(x):
+    return loss(x), right(x)
+
+def tree(p):
+    return float(np.sum(p["W"] ** 2) + np.sum(p["b"]))
+
+def tree_gradient(p):
+    return {"W": 2 * p["W"], "b": np.ones_like(p["b"])}
+
+def kinked(x):
+    return float(np.abs(x).sum())
+
+def raises(x):
+    raise RuntimeError("no\\nsuch luck")
+
+class Namespace:
+    loss = staticmethod(loss)
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder with model.py as the working directory; nothing of it stays imported or on the import path."""
+    (tmp_path / "model.py").write_text(MODEL)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delenv("COLUMNS", raising=False)
+    yield tmp_path
+    for name in ("model", "test_model"):
+        sys.modules.pop(name, None)
+
+
+def call(*arguments, **environment):
+    """Call the command in this process."""
+    return CliRunner().invoke(main, arguments, env=environment)
+
+
+def shell(*arguments, **environment):
+    """Call the command in a process of its own."""
+    command = [sys.executable, "-m", "gradcheck", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT), **environment}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
+# check
+
+
+@pytest.mark.parametrize(("grad", "status", "outcome"), [("right", 0, "PASS"), ("wrong", 1, "FAIL")])
+def test_check_judges_functions_of_the_working_directory(project, grad, status, outcome):
+    """The report on the standard output; exit status 0 for PASS alone."""
+    result = call("check", "model:loss", f"model:{grad}", "--x", "[1.0, 2.0]")
+
+    assert result.exit_code == status
+    assert result.stdout.startswith(outcome)
+    assert ("analytic 12.12  numerical 12 +-" in result.stdout) == (outcome == "FAIL")
+
+
+def test_inconclusive_is_exit_1(project):
+    """A kink is no PASS; the words say what to do, and the option that they name works."""
+    arguments = ["check", "model:kinked", "numpy:sign", "--x", "[0.0, 1.0]"]
+
+    assert call(*arguments).exit_code == 1
+    assert call(*arguments).stdout.startswith("INCONCLUSIVE")
+
+
+def test_without_grad_f_returns_value_and_gradient(project):
+    """MODULE:F alone is a value_and_grad."""
+    assert call("check", "model:both", "--x", "[1.0, 2.0]").exit_code == 0
+
+
+@pytest.mark.parametrize("x", ["[1.0, 2.0]", "[1, 2]", "2.5", "[[1.0], [2.0]]", "point.npy", "model:START"])
+def test_the_point_is_json_a_file_or_a_name(project, x):
+    """Numbers and nested lists, .npy, MODULE:NAME."""
+    np.save("point.npy", [1.0, 2.0])
+
+    assert call("check", "model:loss", "model:right", "--x", x).exit_code == 0
+    assert call("check", "model:Namespace.loss", "model:wrong", "--x", x).exit_code == 1
+
+
+@pytest.mark.parametrize("x", ['{"W": [[1.0, 2.0]], "b": [0.5]}', "point.npz"])
+def test_a_point_of_several_arrays_is_a_dict(project, x):
+    """A JSON object or an .npz gives a dict of arrays."""
+    np.savez("point.npz", W=[[1.0, 2.0]], b=[0.5])
+
+    result = call("check", "model:tree", "model:tree_gradient", "--x", x)
+
+    assert result.exit_code == 0
+    assert 'params["W"]' in result.stdout
+
+
+def test_options_reach_the_check(project):
+    """rtol, method, seed and budget."""
+    point = ["--x", "[1.0, 2.0]"]
+
+    assert (
+        call("check", "model:loss", "model:wrong", *point, "--rtol", "0.1", "--resolution", "0.5").exit_code
+        == 0
+    )
+    result = call(
+        "check", "model:loss", "model:right", *point, "--method", "directions", "--seed", "9", "--json", "-"
+    )
+    told = json.loads(result.stdout)
+    assert (told["method"], told["seed"], told["outcome"]) == ("directions", 9, "PASS")
+    assert result.stderr.startswith("PASS")
+
+
+def test_json_and_save_write_what_diff_reads(project):
+    """--json FILE holds the report, --save FILE what repeats it."""
+    point = ["--x", "[1.0, 2.0]"]
+    call("check", "model:loss", "model:wrong", *point, "--json", "wrong.json", "--save", "deep/wrong.json")
+    call("check", "model:loss", "model:right", *point, "--json", "right.json")
+
+    better, worse = call("diff", "deep/wrong.json", "right.json"), call("diff", "right.json", "wrong.json")
+
+    assert (better.exit_code, worse.exit_code) == (0, 1)
+    assert "better outcome: FAIL -> PASS" in better.stdout
+    assert "worse  newly wrong: x[0], x[1]" in worse.stdout
+    same = call("diff", "right.json", "right.json")
+    assert (same.exit_code, same.stdout) == (0, "no difference\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nowhere:f", "--x", "1"], "cannot import nowhere: ModuleNotFoundError"),
+        (["model:nothing", "--x", "1"], "has no nothing"),
+        (["model", "--x", "1"], "'model': expected MODULE:NAME"),
+        (["model:loss", "model:nothing", "--x", "1"], "has no nothing"),
+        (["model:loss", "model:right", "--x", "[1.0,"], "neither a file .npy or .npz, nor JSON"),
+        (["model:loss", "model:right", "--x", "nowhere.npy"], "--x: cannot read nowhere.npy"),
+        (["model:loss", "model:right", "--x", "empty.npy"], "--x: cannot read empty.npy"),
+        (["model:loss", "model:right", "--x", "pickled.npy"], "--x: cannot read pickled.npy"),
+        (["model:loss", "model:right", "--x", '"text"'], "TypeError: x holds"),
+        (["model:loss", "model:right", "--x", "[]"], "ValueError: x holds no numbers"),
+        (["model:START", "model:right", "--x", "1"], "TypeError: f must be callable"),
+        (["model:loss", "model:right", "--x", "1", "--rtol", "-1"], "ValueError: rtol must be"),
+        (["model:loss", "model:right", "--x", "1", "--save", "a.npz"], "--save: FILE must end in .json"),
+        (["model:loss", "model:right", "--x", "1", "--save", "model.py/a.json"], "cannot write model.py"),
+        (
+            ["model:raises", "model:right", "--x", "1"],
+            "RuntimeError: no such luck gradcheck: raised by f at x",
+        ),
+        (["broken:f", "--x", "1"], "cannot import broken: SyntaxError"),
+        (["leaves:f", "--x", "1"], "cannot import leaves: SystemExit"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(project, arguments, said):
+    """No traceback: one line on the standard error that names what is wrong."""
+    (project / "empty.npy").write_bytes(b"")
+    np.save("pickled.npy", np.array([{}]), allow_pickle=True)
+    (project / "broken.py").write_text("def f(x)\n")
+    (project / "leaves.py").write_text("raise SystemExit(0)\n")
+
+    result = call("check", *arguments)
+
+    assert result.exit_code == 2
+    assert said.split(" gradcheck:")[0] in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert "Traceback" not in result.stderr
+
+
+def test_an_error_of_f_names_its_line(project):
+    """The line of the user's own function, not of this package."""
+    assert re.search(r"\(at \S*model\.py:\d+\)$", call("check", "model:raises", "--x", "1").stderr.strip())
+
+
+@pytest.mark.parametrize(
+    "arguments", [["check"], ["check", "model:loss"], ["replay"], ["diff", "a.json"], ["new"]]
+)
+def test_usage_errors_exit_2(project, arguments):
+    """A missing argument is a usage error."""
+    assert call(*arguments).exit_code == 2
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_a_narrow_terminal_is_kept_to_and_a_pipe_is_not_folded(project, width):
+    """In a terminal lines are folded at its width; in a pipe each line of the report stays one line."""
+    arguments = ["check", "model:loss", "model:wrong", "--x", "[1.0, 2.0]"]
+
+    narrow = call(*arguments, COLUMNS=str(width), FORCE_COLOR="1", TERM="xterm-256color", NO_COLOR="1")
+    piped = shell(*arguments)
+
+    shown = re.sub(r"\x1b\[\d+m", "", narrow.stdout)  # NO_COLOR allows bold
+    assert max(map(len, shown.splitlines())) <= width
+    assert any(line.endswith("rng=0)") and "again:" in line for line in piped.stdout.splitlines())
+    assert "\x1b" not in piped.stdout
+
+
+def test_colours_and_no_color(project):
+    """The outcome is coloured in a terminal, and not with NO_COLOR."""
+    arguments = ["check", "model:loss", "model:right", "--x", "1"]
+
+    assert "\x1b[32mPASS" in call(*arguments, FORCE_COLOR="1", TERM="xterm-256color").stdout
+    assert call(*arguments, FORCE_COLOR="1", TERM="xterm-256color", NO_COLOR="1").stdout.startswith("PASS")
+
+
+# new
+
+
+def test_a_new_case_runs_and_passes(project):
+    """The file that is written passes as it is; so do its planted mistakes."""
+    result = call("new", "softmax")
+
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1] == "  gradcheck run cases/softmax.py"
+    ran = call("run", "softmax")
+    assert ran.exit_code == 0
+    assert ran.stdout.splitlines()[-1] == "4 passed, 0 failed, 0 inconclusive"
+
+
+def test_a_new_case_refuses_a_wrong_gradient(project):
+    """With a factor in its gradient, the same file fails."""
+    call("new", "softmax")
+    path = project / "cases" / "softmax.py"
+    path.write_text(path.read_text().replace("return 2 * w", "return 2.001 * w"))
+
+    assert call("run", "softmax").exit_code == 1
+
+
+def test_a_new_case_may_lie_anywhere(project):
+    """CASE may be a path; its folders are made, and the commands in the file name it."""
+    assert call("new", "my/facts/softmax.py").exit_code == 0
+    assert "gradcheck run my/facts/softmax.py" in (project / "my/facts/softmax.py").read_text()
+    assert call("run", "my/facts/softmax.py").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("taken", "cases/taken.py: exists already"),
+        ("two words", "CASE must be a name"),
+        ("3d", "CASE must be a name"),
+        ("my-case.py", "CASE must be a name"),
+        ("", "CASE must be a name"),
+        ("model.py/case.py", "cannot be written"),
+    ],
+)
+def test_a_case_that_cannot_be_written_is_one_line_and_exit_2(project, name, said):
+    """Nothing is overwritten."""
+    (project / "cases").mkdir()
+    (project / "cases" / "taken.py").write_text("mine")
+
+    result = call("new", name)
+
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert (project / "cases" / "taken.py").read_text() == "mine"
+
+
+# replay
+
+
+def test_replay_says_that_it_still_fails_and_then_that_it_passes(project):
+    """Exit status 1 as long as the gradient is wrong; after mending it 0, with what changed."""
+    call("check", "model:loss", "model:wrong", "--x", "[1.0, 2.0]", "--save", "check.json")
+
+    before = shell("replay", "check.json")
+    (project / "model.py").write_text(MODEL.replace("3.03", "3.0"))
+    after = shell("replay", "check.json")
+
+    assert (before.returncode, after.returncode) == (1, 0)
+    assert before.stdout.startswith("FAIL")
+    assert "\nstill FAIL\n" in before.stdout
+    assert after.stdout.startswith("PASS")
+    assert "\npasses now; it was FAIL\n" in after.stdout
+    assert "  better outcome: FAIL -> PASS\n" in after.stdout
+
+
+def test_replay_runs_the_test_again_where_the_functions_have_no_name(project):
+    """A failing test of two lambdas: its replay file runs the test, from any folder, and sees that it is mended."""
+    test = "from model import *\ndef test_it(gradcheck):\n    gradcheck(lambda x: loss(x), lambda x: wrong(x), START)\n"
+    (project / "test_model.py").write_text(test)
+    environment = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "gradcheck.pytest_plugin"}
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "--rootdir", "."],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(PROJECT), **environment},
+    )
+    path = project / re.search(r"gradcheck replay (\S+\.json)", ran.stdout)[1]
+    os.chdir("/")
+
+    before = shell("replay", str(path), **environment)
+    (project / "test_model.py").write_text(test.replace("wrong", "right"))
+    after = shell("replay", str(path), **environment)
+    (project / "test_model.py").write_text(test.replace("test_it", "test_other"))
+    gone = shell("replay", str(path), **environment)
+
+    assert (before.returncode, after.returncode, gone.returncode) == (1, 0, 2)
+    assert "<lambda>" in before.stdout
+    assert "running its test again: pytest 'test_model.py::test_it'" in before.stdout
+    assert "x[1]  analytic 12.12  numerical 12 +-" in before.stdout
+    assert "passes now; it was FAIL" in after.stdout
+    assert "gave no check" in gone.stderr
+    assert len(gone.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [(None, "No such file"), ("{", "no JSON"), ("{}", "not a replay file")],
+)
+@pytest.mark.parametrize("command", [["replay", "bad.json"], ["diff", "bad.json", "bad.json"]])
+def test_files_that_cannot_be_used_are_one_line_and_exit_2(project, command, text, said):
+    """`replay` and `diff` name the file."""
+    if text is not None:
+        (project / "bad.json").write_text(text)
+
+    result = call(*command)
+
+    assert result.exit_code == 2
+    assert "bad.json: " in result.stderr
+    assert (
+        said if command[0] == "replay" else said.replace("not a replay file", "holds no report")
+    ) in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_replay_of_a_function_that_raises_is_one_line(project):
+    """An error of the mended function is told with its line, not as a crash."""
+    call("check", "model:loss", "model:wrong", "--x", "[1.0, 2.0]", "--save", "check.json")
+    (project / "model.py").write_text(MODEL.replace("return float(np.sum(x**3))", "return undefined"))
+
+    result = shell("replay", "check.json")
+
+    assert result.returncode == 2
+    assert "NameError" in result.stderr
+    assert "model.py:" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+# Help and completion
+
+
+@pytest.mark.parametrize("command", ["check", "new", "replay", "diff"])
+def test_help_has_an_example_and_exit_codes(command):
+    """Each command shows how it is called."""
+    text = call(command, "--help").stdout
+
+    assert f"  gradcheck {command} " in text
+    assert "Exit status:" in text or command == "new"
+
+
+def test_completion_works(project):
+    """What the shell asks for: the commands that begin so."""
+    code = "from gradcheck.cli import main; main(prog_name='gradcheck')"
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "COMP_WORDS": "gradcheck re", "COMP_CWORD": "1"}
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**environment, "_GRADCHECK_COMPLETE": "bash_complete"},
+    )
+
+    assert result.stdout == "plain,replay\n"

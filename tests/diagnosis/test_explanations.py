@@ -1,0 +1,962 @@
+"""Each kind of mistake is named where it is planted, and not named where it nearly is."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradcheck.checks.gradient import check_gradient
+from gradcheck.diagnosis.explanations import Diagnosis, diagnose
+from gradcheck.function.objective import Objective
+from gradcheck.numerics.setting import Setting
+from gradcheck.parameters.tree import Parameters
+from gradcheck.results.estimate import Estimate
+from gradcheck.results.evidence import Evidence
+from gradcheck.results.outcome import Limit, Outcome
+from gradcheck.results.verdict import Tolerance, judge
+
+DOCS = Path(__file__).parents[2] / "docs" / "diagnosis.md"
+BAR = 1e-10
+
+
+def diagnosis_of(
+    right: Any,
+    wrong: Any,
+    x: Any = None,
+    *,
+    only: Any = None,
+    rtol: float = 1e-6,
+    bar: float = BAR,
+    grad: Any = None,
+    curvature: float = 0.0,
+) -> Diagnosis:
+    """Diagnose `wrong`, where the numerical gradient is `right` within its bars.
+
+    only : the flat indices that are tested. curvature : what the estimates say of f. rtol, bar : tau and E.
+    """
+    parameters, flat = Parameters.of(right if x is None else x)
+    flat = (
+        normal(flat.size, seed=13) if x is None else flat
+    )  # else x would be the gradient: a decay like any factor
+    analytic, truth = parameters.flatten(wrong), parameters.flatten(right)
+    at = np.arange(flat.size) if only is None else np.asarray(only)
+    rng = np.random.default_rng(0)
+    parts: dict[str, Any] = {f.name: np.zeros(at.size) for f in fields(Estimate)}
+    parts |= {
+        "value": truth[at] + bar * rng.uniform(-1.0, 1.0, at.size),
+        "error": np.full(at.size, bar),
+        "step": np.full(at.size, 1e-3),
+        "curvature": np.full(at.size, curvature),
+        "limit": np.full(at.size, Limit.NONE, object),
+        "nfev": 0,
+    }
+    estimate, tolerance = Estimate(**parts), Tolerance(rtol)
+    judgement = judge(analytic[at], estimate, np.zeros(at.size), tolerance)
+    assert judgement.wrong.any()
+    setting = Setting(
+        objective=Objective(lambda _: 0.0, parameters),
+        x=flat,
+        f_x=0.0,
+        level=0.0,
+        relative_step=1e-3,
+        scales=np.ones(flat.size),
+        tolerance=tolerance,
+    )
+    return diagnose(setting, analytic, Evidence(at, analytic[at], estimate, judgement), grad)
+
+
+def explain(right: Any, wrong: Any, x: Any = None, **options: Any) -> tuple[str, ...]:
+    """The sentences of `diagnosis_of`."""
+    return diagnosis_of(right, wrong, x, **options).sentences
+
+
+def normal(*shape: int, seed: int = 3) -> np.ndarray:
+    """Numbers in which nothing but what is planted has a pattern."""
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def changed(array: np.ndarray, index: Any, value: Any) -> np.ndarray:
+    """A copy with one entry or part replaced; `value` may be a function of the old one."""
+    out = array.copy()
+    out[index] = value(out[index]) if callable(value) else value
+    return out
+
+
+V, M, SQUARE, CUBE = normal(6), normal(4, 3), normal(3, 3), normal(3, 3, 2)
+AT = changed(normal(6, seed=5), 0, 2.0)  # a point; its largest entry is 2
+Z = normal(4) + 1j * normal(4, seed=4)
+TREE = {"W": M, "b": normal(3, seed=8)}
+
+
+def tree(change: Any) -> dict[str, np.ndarray]:
+    """TREE with all arrays changed."""
+    return {name: change(array) for name, array in TREE.items()}
+
+
+@dataclass(frozen=True)
+class Example:
+    """A planted mistake and the sentence it must give."""
+
+    right: Any
+    wrong: Any
+    sentence: str
+    x: Any = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+EXAMPLES = {
+    "zeros, one": Example(
+        V, changed(V, 2, 0.0), "analytic is 0 in x[2] alone, numerical is not: a term is missing"
+    ),
+    "zeros, a row": Example(
+        M, changed(M, 3, 0.0), "analytic is 0 in row 3 of x, numerical is not: a term is missing"
+    ),
+    "zeros, an array": Example(
+        TREE,
+        TREE | {"b": np.zeros(3)},
+        'analytic is 0 in all 3 entries of params["b"], numerical is not: a term is missing',
+    ),
+    "sign": Example(
+        M, changed(M, (..., 1), lambda v: -v), "analytic = -numerical in column 1 of x: the sign"
+    ),
+    "twice": Example(V, 2 * V, "analytic = 2 x numerical in all 6 entries of x: a factor 2 too many"),
+    "half": Example(
+        V,
+        V / 2,
+        "analytic = 1/2 x numerical in all 6 entries of x: a factor 2 is missing, as from d(x^2) = 2 x dx",
+    ),
+    "sum for mean": Example(
+        TREE,
+        TREE | {"W": 100 * M},
+        'analytic = 100 x numerical in all 12 entries of params["W"]: a sum where f takes the mean, N = 100?',
+    ),
+    "mean for sum": Example(
+        TREE,
+        tree(lambda v: v / 4),
+        'analytic = 1/4 x numerical in all 15 entries of params["W"] and params["b"]: '
+        'a mean where f takes the sum, N = 4 (the length of axis 0 of params["W"])?',
+    ),
+    "a factor": Example(V, 1.1 * V, "analytic = 1.1 x numerical in all 6 entries of x"),
+    "a factor, one entry": Example(
+        TREE,
+        TREE | {"W": changed(M, (2, 1), lambda v: 1.11 * v)},
+        'one entry, params["W"][2, 1], scaled by 1.11',
+    ),
+    "transposed": Example(SQUARE, SQUARE.T, "x is transposed"),
+    "permuted axes": Example(
+        CUBE, CUBE.transpose(1, 0, 2), "x is permuted: analytic.transpose(1, 0, 2) fits"
+    ),
+    "columns for rows": Example(
+        M, M.T.reshape(M.shape), "x is read by columns for rows: analytic.reshape(3, 4).T fits"
+    ),
+    "rows for columns": Example(
+        M, M.reshape(3, 4).T, "x is read by rows for columns: analytic.T.reshape(4, 3) fits"
+    ),
+    "reversed": Example(M, M[::-1], "x is reversed: numpy.flip(analytic, 0) fits"),
+    "shifted": Example(V, np.roll(V, 2), "x is shifted: numpy.roll(analytic, -2) fits"),
+    "shifted along an axis": Example(M, np.roll(M, 1, 1), "x is shifted: numpy.roll(analytic, -1, 1) fits"),
+    "exchanged": Example(V, V[[0, 4, 2, 3, 1, 5]], "x[1] and x[4] are exchanged"),
+    "another order": Example(
+        V,
+        V[[0, 4, 1, 3, 2, 5]],
+        "the values in all 3 wrong entries of x are right, but in another order",
+    ),
+    "exchanged arrays": Example(
+        {"up": V, "down": AT}, {"up": AT, "down": V}, 'params["up"] and params["down"] are exchanged'
+    ),
+    "reduced": Example(
+        TREE,
+        TREE | {"b": np.full(3, TREE["b"].sum())},
+        'each entry of params["b"] is the sum of the numerical ones over all entries: '
+        "reduced over too much, and broadcast?",
+    ),
+    "weight decay": Example(
+        V,
+        V - 0.01 * AT,
+        "numerical - analytic = lambda x with lambda = 0.01 +- 5e-11 in all 6 entries of x: weight decay left out?",
+        x=AT,
+    ),
+    "L1": Example(
+        V,
+        V + 0.01 * np.sign(AT),
+        "analytic - numerical = lambda sign(x) with lambda = 0.01 +- 1e-10 in all 6 entries of x: "
+        "an L1 penalty that f does not have?",
+        x=AT,
+    ),
+    "offset": Example(
+        V, V - 0.5, "numerical - analytic = 0.5 +- 1e-10 in all 6 entries of x: a constant left out?", x=AT
+    ),
+    "integers": Example(
+        9 * V,
+        np.trunc(9 * V),
+        "analytic is numerical cut to integers in all 6 entries of x: an integer array?",
+    ),
+    "float32": Example(
+        V,
+        V.astype(np.float32).astype(float),
+        "analytic has only the digits of float32 in all 6 entries of x, off by up to 2e-08 of the largest: "
+        "computed in float32?",
+        options={"rtol": 1e-9},
+    ),
+    "conjugate": Example(
+        Z,
+        Z.conj(),
+        "analytic is the conjugate of numerical in all 8 entries of x: df/dRe - i df/dIm, as JAX has it",
+    ),
+    "Wirtinger": Example(
+        Z,
+        Z.conj() / 2,
+        "analytic is half the conjugate of numerical in all 8 entries of x: Wirtinger's df/dz",
+    ),
+    "real part": Example(
+        Z, Z.real + 0j, "analytic is real in all 8 entries of x, numerical is not: the imaginary part is lost"
+    ),
+    "a cache": Example(
+        V,
+        V**2 + 0.3,
+        "grad stays the same when x[0] moves, f's slope does not: a stale cache, or x is not used?",
+        options={"grad": lambda x: V**2 + 0.3, "curvature": 1.0},
+    ),
+    "a row only": Example(M, changed(M, 2, np.exp), "all 3 wrong entries lie in row 2 of x"),
+}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_planted_mistake_is_named(name):
+    """The sentence, written by hand, is the first that a planted mistake gives."""
+    example = EXAMPLES[name]
+
+    assert explain(example.right, example.wrong, example.x, **example.options)[0] == example.sentence
+
+
+def test_the_documented_sentences_are_real():
+    """docs/diagnosis.md shows every example's real sentence, and no other."""
+    rows = re.findall(r"^\|[^|]+\| `(.+?)` \|", DOCS.read_text(), re.MULTILINE)
+    real = [explain(e.right, e.wrong, e.x, **e.options)[0] for e in EXAMPLES.values()]
+
+    assert rows == real
+
+
+# A stranger entry spoils each explanation that is for all entries: it is off in a way of its own.
+def spoilt(wrong: np.ndarray) -> np.ndarray:
+    """The array with its last entry moved by a hundredth: more than any tolerance here."""
+    return changed(wrong, (-1,) * wrong.ndim, lambda v: v + 0.01)
+
+
+SPOILABLE = {
+    "twice": (V, 2 * V),
+    "half": (V, V / 2),
+    "sign": (V, -V),
+    "mean for sum": (V, V / 6),
+    "a factor": (V, 1.1 * V),
+    "transposed": (SQUARE, SQUARE.T),
+    "permuted axes": (CUBE, CUBE.transpose(1, 0, 2)),
+    "columns for rows": (M, M.T.reshape(M.shape)),
+    "rows for columns": (M, M.reshape(3, 4).T),
+    "reversed": (M, M[::-1]),
+    "shifted": (V, np.roll(V, 2)),
+    "shifted along an axis": (M, np.roll(M, 1, 1)),
+    "exchanged": (V, V[[5, 1, 2, 3, 4, 0]]),
+    "another order": (V, V[[5, 1, 0, 3, 4, 2]]),
+    "reduced": (V, np.full(6, V.sum())),
+    "mean": (V, np.full(6, V.mean())),
+    "weight decay": (V, V - 0.01 * AT),
+    "L1": (V, V + 0.01 * np.sign(AT)),
+    "offset": (V, V - 0.5),
+    "integers": (9 * V, np.trunc(9 * V)),
+    "zeros": (V, np.zeros(6)),
+    "conjugate": (Z, Z.conj()),
+    "Wirtinger": (Z, Z.conj() / 2),
+    "real part": (Z, Z.real + 0j),
+}
+
+
+@pytest.mark.parametrize("name", SPOILABLE)
+def test_an_explanation_that_fits_all_entries_but_one_is_not_given(name):
+    """The mistake with one more entry moved by a hundredth has no explanation, as nothing fits all of it."""
+    right, wrong = SPOILABLE[name]
+    x = AT if right.shape == AT.shape and right.dtype == float else None
+
+    assert explain(right, wrong, x)
+    assert explain(right, spoilt(wrong), x) == ()
+
+
+def test_a_factor_in_all_but_one_right_entry_is_not_claimed_for_that_one():
+    """Where an entry is right the factor is said to hold in the wrong ones, no more."""
+    (sentence,) = explain(V, changed(2 * V, 3, V[3]))
+
+    assert sentence == "analytic = 2 x numerical in all 5 wrong entries of x: a factor 2 too many"
+
+
+def test_zeros_that_a_factor_cannot_change_belong_to_all_entries():
+    """An entry that is 0 on both sides is right with any factor, and does not spoil `all`."""
+    right = changed(V, 3, 0.0)
+
+    assert explain(right, 3.5 * right) == ("analytic = 3.5 x numerical in all 6 entries of x",)
+
+
+def test_a_nearly_symmetric_matrix_is_named_only_where_transposing_mends_it():
+    """A transpose shows in two entries; with one of them off otherwise it is no transpose."""
+    nearly = changed(SQUARE + SQUARE.T, (0, 1), lambda v: v + 0.5)
+    almost = changed(nearly.T, (0, 1), lambda v: v + 0.1)
+
+    assert explain(nearly, nearly.T) == ("x is transposed",)
+    assert explain(nearly, almost) == ()
+
+
+@pytest.mark.parametrize("change", [lambda v: v, spoilt], ids=["as it is", "spoilt"])
+def test_only_arrays_of_one_kind_and_nothing_else_wrong_are_exchanged(change):
+    """Two vectors behind another array are exchanged; not if an entry is off, shapes differ, or a third is wrong."""
+    right = {"first": M, "up": V, "down": AT}
+    (sentence, *_) = explain(right, right | {"up": AT, "down": change(V)}) or ("",)
+
+    assert ("are exchanged" in sentence) == (change is not spoilt)
+    assert explain([V, AT.reshape(2, 3)], [AT, V.reshape(2, 3)]) == ()
+    assert explain([V, AT, normal(6, seed=9)], [normal(6, seed=9), V + AT, V]) == ()
+    assert explain([V, AT + 1j], [AT, V + 1j]) == ()
+
+
+def test_entries_of_a_later_array_are_counted_from_its_own_start():
+    """Exchanged and shifted entries have the array's own indices."""
+    right = {"b": TREE["b"], "W": M, "z": np.array([*Z, 1.0])}
+    exchanged = changed(changed(M, (1, 2), M[3, 0]), (3, 0), M[1, 2])
+
+    assert explain(right, right | {"W": exchanged}) == (
+        'params["W"][1, 2] and params["W"][3, 0] are exchanged',
+    )
+    assert explain(right, right | {"W": np.roll(M, 1, 0)}) == (
+        'params["W"] is shifted: numpy.roll(analytic, -1, 0) fits',
+    )
+    assert explain(right, right | {"W": np.roll(M, 1)}) == (
+        'params["W"] is shifted: numpy.roll(analytic, -1) fits',
+    )
+    assert explain(right, right | {"z": np.roll(right["z"], 2)}) == (
+        'params["z"] is shifted: numpy.roll(analytic, -2) fits',
+    )
+
+
+def test_the_parts_of_one_complex_entry_may_be_exchanged():
+    """Re and Im in each other's place are two reals in another order."""
+    wrong = changed(Z, 2, lambda v: v.imag + 1j * v.real)
+
+    assert explain(Z, wrong) == ("the values in x[2] are right, but in another order",)
+
+
+def test_a_transpose_within_wide_bars_is_not_named():
+    """Two entries a little apart, and bars nearly as wide: transposing them proves nothing."""
+    nearly = changed(np.ones((3, 3)) + np.eye(3), (0, 1), 1.02)
+
+    assert explain(nearly, nearly.T, bar=1e-9) == ("x is transposed",)
+    assert explain(nearly, nearly.T, bar=0.005) == ()
+
+
+def test_one_entry_is_evidence_for_no_constant():
+    """One wrong entry fits any factor, decay and offset: it is described as scaled, and not explained."""
+    (sentence,) = explain(V, changed(V, 3, lambda v: v - 0.01 * AT[3]), AT)
+
+    assert sentence.startswith("one entry, x[3], scaled by ")
+
+
+@pytest.mark.parametrize("factor", [-1.0, 2.0, 0.5])
+def test_one_entry_is_evidence_for_a_factor_that_nobody_chose(factor):
+    """A sign or a 2, met to nine digits, is no accident even in one entry."""
+    (sentence,) = explain(V, changed(V, 3, lambda v: factor * v))
+
+    assert sentence.startswith("analytic = ")
+    assert "numerical in x[3] alone: " in sentence
+
+
+def test_a_wide_bar_makes_no_factor_of_one_entry():
+    """At 3 % of uncertainty 2 and 1.97 are the same: the sentence describes, with the digits that are known."""
+    assert explain(np.array([1.0]), np.array([1.97]), bar=0.01) == ("one entry, x[0], scaled by 2",)
+
+
+def test_a_constant_is_given_with_the_digits_that_are_known():
+    """1.1 known to 1e-4 is not 1.09998, and known to 1e-9 is."""
+    off = 1.09998 * V
+
+    assert explain(V, off) == ("analytic = 1.09998 x numerical in all 6 entries of x",)
+    assert explain(V, off, bar=1e-5) == ("analytic = 1.1 x numerical in all 6 entries of x",)
+
+
+def test_one_entry_is_not_described_where_others_are_undecided():
+    """A derivative that hides in its bar may be wrong as well: then the visible one is not the only one."""
+    right = np.array([1.0, 2.0, 1e-9])
+
+    assert explain(right, 1.11 * right, bar=1e-12) != ()
+    assert explain(right[[0, 2]], 1.11 * right[[0, 2]], bar=1e-8) == ()
+    assert explain(right[[0, 1]], right[[0, 1]] * [1.11, 1.0], bar=1e-8) == (
+        "one entry, x[0], scaled by 1.11",
+    )
+
+
+def test_a_penalty_of_signs_is_not_said_beside_the_decay_that_it_equals():
+    """At x of +-1 the sign is x; at small x it is not."""
+    assert len(explain(V, V - 0.01 * np.sign(AT), np.sign(AT))) == 1
+    assert "L1 penalty" in explain(V, V - 0.01 * np.sign(AT), AT / 10.0)[0]
+
+
+def test_a_constant_is_not_taken_for_a_penalty_of_signs():
+    """Where all wrong entries have x of one sign, an L1 penalty is a constant, and said to be one."""
+    assert explain(V, V - 0.5, np.abs(AT)) == explain(V, V - 0.5, AT)
+
+
+def test_a_factor_is_taken_for_a_length_only_where_it_is_known_that_well():
+    """100 among factors known to 3 % could be 98 or 102: then N is not named."""
+    right = np.array([1.0, 1.5, 2.0])
+
+    assert "N = 100" in explain(right, 100 * right)[0]
+    assert "N =" not in explain(right, 100 * right, bar=0.02)[0]
+
+
+def test_a_length_of_the_array_itself_is_named_before_that_of_another():
+    """b has three entries, and so have the rows of W: for b it is its own."""
+    (sentence,) = explain(TREE, TREE | {"b": 3 * TREE["b"]})
+
+    assert sentence.endswith('N = 3 (the length of axis 0 of params["b"])?')
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_a_factor_is_found_in_any_unit(scale):
+    """Squares of such numbers would overflow, or vanish."""
+    sentence = "analytic = 2 x numerical in all 6 entries of x: a factor 2 too many"
+
+    assert explain(scale * V, 2 * scale * V, bar=1e-12 * scale)[0] == sentence
+
+
+@pytest.mark.parametrize("scale", [1e-310, 1e307])
+def test_a_factor_at_the_end_of_the_numbers_is_no_factor(scale):
+    """Its reciprocal is infinite, or has no integer near it: nothing is said of it, and nothing breaks."""
+    assert not any("numerical in" in s for s in explain(V / 9.0, scale * V))
+
+
+def test_an_entry_that_should_be_zero_is_no_multiple():
+    """Nothing times a derivative of 0 is the analytic value."""
+    assert explain(changed(V, 2, 0.0), changed(V, 2, 0.5)) == ()
+
+
+@pytest.mark.parametrize("c", [3.0, 1 / 3, -7.0, 1.5])
+def test_a_factor_that_is_no_length_gets_no_meaning(c):
+    """3 may come from anything where no axis has three entries."""
+    (sentence,) = explain(V, c * V)
+
+    assert sentence == f"analytic = {c:.6g} x numerical in all 6 entries of x"
+
+
+def test_a_factor_near_one_is_given_with_the_digits_that_tell_it_from_one():
+    """1 x numerical would say nothing."""
+    assert "1.0000123 x numerical" in explain(V, 1.0000123 * V, rtol=1e-7)[0]
+    assert "scaled by 1.001" in explain(np.ones(1), np.array([1.00108]), bar=3e-4)[0]
+
+
+def test_what_fits_equally_well_is_all_said():
+    """At x = (1, ..., 1) weight decay and a constant are the same."""
+    first, second = explain(V, V + 0.25, np.ones(6))
+
+    assert "lambda x" in first
+    assert "a constant too many" in second
+
+
+def test_a_constant_without_freedom_beats_a_fitted_one():
+    """For f = x.x / 2 a factor 2 and weight decay of -1 are the same; the 2 fits without being fitted."""
+    (sentence,) = explain(V, 2 * V, V)
+
+    assert "a factor 2 too many" in sentence
+
+
+def test_integers_that_are_right_but_for_a_decay_are_not_cut():
+    """A gradient of integers from which a small term is missing has fractions left out, but they fit the term."""
+    right = np.array([3.0, 12.0, 7.0, 5.0, 9.0, 4.0]) + 0.01 * np.abs(AT)
+
+    (sentence,) = explain(right, np.trunc(right), np.abs(AT))
+
+    assert "weight decay left out" in sentence
+
+
+def test_integers_off_by_a_small_term_of_another_kind_are_not_cut():
+    """A small irregular term left out of integers leaves fractions near 0 only: no cut makes those."""
+    right = np.array([3.0, 12.0, 7.0, 5.0, 9.0, 4.0]) + 0.01 * V**2
+
+    assert explain(right, np.trunc(right), AT) == ()
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ([3.7, 8.2], [3.0, 8.0]),
+        ([3.7, 8.2, 5.4, 6.0], [3.0, 8.0, 5.0, 9.0]),
+        ([3.7, 8.2, 5.4, 2.5], [3.0, 8.0, 5.0, 2.5]),
+        ([3.7, 8.2, 5.4, 2.5], [3.0, 9.0, 5.0, 2.0]),
+    ],
+    ids=["too few", "off by three", "a right fraction", "the other side"],
+)
+def test_fractions_that_no_integer_array_makes_are_not_called_cut(right, wrong):
+    """Two entries prove little; a cut moves by less than 1, leaves no fraction, and goes one way."""
+    assert explain(np.array(right), np.array(wrong), AT[: len(right)]) == ()
+
+
+def test_a_derivative_at_an_integer_may_be_cut_to_the_one_below():
+    """What is 6 within its bar may have been 5.999...; cut, it is 5."""
+    right, wrong = np.array([3.7, 8.2, 5.4, 6.0, 7.0]), np.array([3.0, 8.0, 5.0, 5.0, 6.0])
+
+    assert "cut to integers" in explain(right, wrong)[0]
+
+
+def test_rounding_down_is_told_from_cutting():
+    """floor and trunc differ below zero."""
+    assert "cut to integers" in explain(9 * V, np.trunc(9 * V))[0]
+    assert "rounded down to integers" in explain(9 * V, np.floor(9 * V))[0]
+
+
+def test_a_coarser_error_than_float32_makes_is_not_its_arithmetic():
+    """Values that float32 holds, but off by 1e-4, were not spoilt by it."""
+    off = (V * (1 + 1e-4 * np.cos(AT))).astype(np.float32).astype(float)
+
+    assert explain(V, off, AT) == ()
+
+
+def test_an_error_of_that_size_with_all_digits_is_not_float32():
+    """Values that float32 does not hold were not computed in it, nor any beyond its range."""
+    off = V * (1 + 1e-7 * np.cos(AT))
+
+    assert explain(V, off, AT, rtol=1e-9) == ()
+    assert explain(1e300 * V, 1e300 * off, AT, rtol=1e-9) == ()
+
+
+def test_short_binary_fractions_are_no_sign_of_float32():
+    """0.5 and 3 are held by any format."""
+    right = np.array([0.5, 3.0, -1.25, 2.0]) + 1e-7 * V[:4]
+
+    assert explain(right, np.round(right, 3), rtol=1e-9) == ()
+
+
+def test_sums_over_one_axis_are_named_with_it():
+    """Every row the sum over the rows; a bar that hides the sum leaves it unsaid."""
+    wrong = np.broadcast_to(M.sum(axis=0), M.shape)
+
+    assert "is the sum of the numerical ones over axis 0" in explain(M, wrong)[0]
+    assert explain(M, wrong, bar=0.3) == ()
+
+
+def test_a_sum_of_zero_is_not_named():
+    """The derivatives by the biases of a softmax sum to 0: so small a number may come from anything."""
+    right = changed(V, 5, -V[:5].sum())
+
+    assert not any("sum of the numerical" in s for s in explain(right, np.full(6, 1e-17)))
+
+
+def test_one_number_in_all_entries_is_named_from_some_coordinates():
+    """What the entries should be is known of two; that all six are the same is seen without testing them."""
+    wrong = np.full(6, 0.25)
+
+    assert explain(V, wrong, AT, only=[0, 1]) == (
+        "analytic is 0.25 in all 6 entries of x, numerical differs: reduced over too much, and broadcast?",
+    )
+    assert explain(V, changed(wrong, 5, 0.3), AT, only=[0, 1]) == ()
+
+
+def test_one_number_in_all_entries_where_the_numerical_ones_agree_is_a_factor():
+    """A gradient that is 2 everywhere for 1 everywhere is not a matter of broadcasting."""
+    assert explain(np.ones(6), np.full(6, 1.5), AT)[0] == "analytic = 1.5 x numerical in all 6 entries of x"
+
+
+def test_several_arrays_with_mistakes_of_their_own_get_a_sentence_each():
+    """No explanation fits both; each array has one."""
+    first, second = explain(TREE, {"W": 2 * M, "b": -TREE["b"]})
+
+    assert 'of params["W"]' in first
+    assert second == 'analytic = -numerical in all 3 entries of params["b"]: the sign'
+
+
+def test_grad_is_called_for_an_array_that_nothing_explains_alone():
+    """Two arrays, each with an explanation of its own, need no further calls; a third without one does."""
+    right = {**TREE, "c": V}
+    wrong = {"W": 2 * M, "b": -TREE["b"], "c": V}
+
+    explained = diagnosis_of(right, wrong, grad=lambda x: x, curvature=1.0)
+    unexplained = diagnosis_of(right, wrong | {"c": V**2 + 0.3}, grad=lambda x: x, curvature=1.0)
+
+    assert explained.ngev == 0
+    assert unexplained.ngev == 2
+    assert len(unexplained.sentences) == 1 + len(explained.sentences) == 3
+
+
+def test_a_decay_on_weights_alone_names_them_together():
+    """The same lambda in two of three arrays is one mistake."""
+    params = {"W1": M, "b": TREE["b"], "W2": SQUARE}
+    wrong = params | {"W1": 0.9 * M, "W2": 0.9 * SQUARE}
+
+    (sentence,) = explain(
+        {k: v + 1.0 for k, v in params.items()}, {k: v + 1.0 for k, v in wrong.items()}, params
+    )
+
+    assert 'lambda = 0.1 +- 3e-11 in all 21 entries of params["W1"] and params["W2"]' in sentence
+
+
+def test_many_arrays_are_counted():
+    """Four names would be too long a sentence."""
+    params = [V, M, SQUARE, CUBE]
+
+    assert "in all 45 entries of 4 arrays" in explain(params, [2 * v for v in params])[0]
+
+
+@pytest.mark.parametrize(
+    ("part", "place"),
+    [
+        (np.s_[2, :], "row 2 of x"),
+        (np.s_[:, 1], "column 1 of x"),
+        (np.s_[1:3, 0:2], "x[1:3, 0:2]"),
+        (np.s_[1:3, :], "x[1:3, :]"),
+    ],
+)
+def test_a_part_of_a_matrix_is_named(part, place):
+    """A factor in a row, column or block is said to be in it."""
+    assert f"in {place}: a factor 2" in explain(M, changed(M, part, lambda v: 2 * v))[0]
+
+
+def test_a_part_with_a_right_entry_in_it_is_not_named():
+    """Two opposite corners of a block are not the block."""
+    wrong = changed(changed(M, (1, 0), lambda v: 2 * v), (2, 1), lambda v: 2 * v)
+
+    assert "in both wrong entries of x: a factor 2" in explain(M, wrong)[0]
+
+
+def test_parts_of_arrays_with_three_axes_are_named_by_slices():
+    """x[2, :, :] for a slab, x[0:2, 1, :] for a block."""
+    assert "in x[2, :, :]: " in explain(CUBE, changed(CUBE, 2, 0.0 - CUBE[2]))[0]
+    assert "in x[0:2, 1, :]: " in explain(CUBE, changed(CUBE, np.s_[0:2, 1], -CUBE[0:2, 1]))[0]
+
+
+def test_a_row_of_the_second_array_and_of_a_complex_one_is_counted_from_its_own_start():
+    """The place is an index of the array, whatever lies before it and however many reals an entry has."""
+    z = Z[:, None] * Z
+    first, second = {"b": TREE["b"], "W": M}, [V, z]
+
+    assert 'in row 2 of params["W"]: the sign' in explain(first, first | {"W": changed(M, 2, -M[2])})[0]
+    assert "in row 1 of params[1]: the sign" in explain(second, [V, changed(z, 1, -z[1])])[0]
+
+
+def test_wrong_entries_of_several_arrays_are_counted_together():
+    """A factor in some entries of two arrays has no place but the arrays."""
+    wrong = {"W": changed(M, (1, 2), lambda v: 1.1 * v), "b": changed(TREE["b"], 0, lambda v: 1.1 * v)}
+
+    assert explain(TREE, wrong) == (
+        'analytic = 1.1 x numerical in both wrong entries of params["W"] and params["b"]',
+    )
+
+
+def test_an_array_with_one_entry_is_called_by_the_name_of_that():
+    """No `all 1 entries`, and nothing to be alone among."""
+    assert explain(np.array(3.0), np.array(6.0)) == ("analytic = 2 x numerical in x: a factor 2 too many",)
+    assert explain([V, np.ones(1)], [V, np.zeros(1)])[0].startswith(
+        "analytic is 0 in params[1][0], numerical"
+    )
+
+
+def test_right_zeros_everywhere_else_do_not_make_a_place_of_the_whole_array():
+    """An offset that spares the zero entry is in five wrong entries, not in x[:]."""
+    (sentence,) = explain(changed(V, 3, 0.0), changed(V - 0.5, 3, 0.0))
+
+    assert "in all 5 wrong entries of x: a constant" in sentence
+
+
+def test_most_of_a_row_that_is_wrong_is_a_place():
+    """Four entries in one of eight rows: an accident of 1 in 500."""
+    right = normal(8, 8)
+
+    assert explain(right, changed(right, np.s_[5, [0, 2, 3, 7]], np.exp)) == (
+        "all 4 wrong entries lie in row 5 of x",
+    )
+
+
+def test_neighbours_of_a_vector_and_rows_of_one_entry_are_no_place():
+    """A vector has no rows, and a row with one entry says no more than the entry."""
+    column = changed(V, 2, 0.0)[:, None]
+
+    assert explain(V, changed(V, np.s_[2:4], np.exp)) == ()
+    assert explain(column, changed(column, (2, 0), 0.5)) == ()
+
+
+def test_undecided_entries_of_another_array_do_not_matter():
+    """One wrong entry in an array where all else is verified is described, whatever the next array is like."""
+    right = {"a": np.array([1.0, 2.0]), "b": np.array([1e-9, 2e-9])}
+    wrong = {"a": np.array([1.11, 2.0]), "b": np.array([1.0, 2e-9])}
+
+    assert explain(right, wrong, bar=1e-8) == ('one entry, params["a"][0], scaled by 1.11',)
+
+
+def test_an_order_among_too_many_is_not_claimed():
+    """Fifty values closer than their bars have so many orders that one of them always fits."""
+    rng = np.random.default_rng(1)
+    right, wrong = (rng.permutation(np.linspace(1.0, 2.0, 50)) for _ in range(2))
+
+    assert "are right, but in another order" in explain(right, wrong)[0]
+    assert explain(right, wrong, bar=0.01) == ()
+
+
+def test_a_zero_inside_a_row_does_not_break_it():
+    """A derivative that is 0 is right also in a row that is negated."""
+    right = changed(M, (2, 0), 0.0)
+
+    assert explain(right, changed(right, 2, -right[2])) == ("analytic = -numerical in row 2 of x: the sign",)
+
+
+def test_wrong_entries_in_two_rows_lie_in_no_row():
+    """A place is said only where all wrong entries are."""
+    assert explain(M, changed(changed(M, 2, np.exp), (0, 0), 5.0)) == ()
+
+
+def test_two_neighbours_that_are_wrong_by_accident_are_no_place():
+    """Two of three entries of a row say nothing about the row."""
+    assert explain(M, changed(M, np.s_[2, :2], np.exp)) == ()
+
+
+def test_some_coordinates_suffice_for_a_factor_and_a_transpose():
+    """The explained entries are those tested; an order is seen from untested entries too."""
+    assert explain(M, 2 * M, only=[1, 5, 9]) == (
+        "analytic = 2 x numerical in all 3 tested entries of x: a factor 2 too many",
+    )
+    assert explain(SQUARE, SQUARE.T, only=[1, 2, 4]) == ("x is transposed",)
+
+
+def test_some_coordinates_do_not_fill_a_row():
+    """Three entries of a row of four, the fourth not tested: the row is not claimed."""
+    (sentence,) = explain(M.T, changed(M.T, 2, -M.T[2]), only=[0, 8, 9, 11])
+
+    assert sentence == "analytic = -numerical in all 3 wrong entries of x: the sign"
+
+
+def test_a_sum_over_everything_needs_everything():
+    """Without all numerical values their sum is not known, and only the repetition is said."""
+    (sentence,) = explain(V, np.full(6, V.sum()), only=[0, 1, 2, 3, 4])
+
+    assert sentence.startswith("analytic is -1.33266 in all 6 entries of x, numerical differs")
+
+
+def test_an_entry_that_is_not_finite_explains_nothing_and_hides_nothing():
+    """A nan is reported elsewhere; the rest has its own explanation."""
+    assert explain(V, changed(V, 2, np.nan)) == ()
+    assert explain(V, changed(2 * V, 2, np.nan))[0].startswith(
+        "analytic = 2 x numerical in all 5 tested entries"
+    )
+
+
+def test_parts_of_complex_entries_are_moved_together():
+    """Two exchanged complex numbers are two entries, not four."""
+    assert explain(Z, Z[[0, 2, 1, 3]]) == ("x[1] and x[2] are exchanged",)
+    assert explain(Z, np.roll(Z, 1)) == ("x is shifted: numpy.roll(analytic, -1) fits",)
+
+
+def test_one_imaginary_part_of_zero_is_no_real_gradient():
+    """The others have theirs."""
+    (sentence,) = explain(Z, changed(Z, 1, lambda v: v.real))
+
+    assert sentence == "analytic is 0 in x[1].imag alone, numerical is not: a term is missing"
+
+
+def test_a_conjugate_within_wide_bars_is_not_named():
+    """Bars of the size of the imaginary parts would let any convention fit."""
+    z = np.array([1.0 + 0.2j, 2.0 - 0.2j])
+
+    assert explain(z, z.conj(), bar=1e-3) != ()
+    assert explain(z, z.conj(), bar=0.1) == ()
+
+
+def test_a_complex_number_by_itself_has_no_place():
+    """Both of its parts are wrong, and there is nothing to say of where."""
+    assert explain(np.array(1.0 + 2.0j), np.array(3.3 + 5.1j)) == ()
+    assert explain(np.array(1.0 + 2.0j), np.array(1.0 - 2.0j))[0].startswith("analytic is the conjugate")
+
+
+def test_a_sign_lost_in_one_imaginary_part_is_no_convention():
+    """The conjugate is one only where it is of all entries."""
+    wrong = changed(Z, 1, np.conj)
+
+    assert explain(Z, wrong) == ("analytic = -numerical in x[1].imag alone: the sign",)
+
+
+SIZES = st.floats(0.1, 10.0) | st.floats(-10.0, -0.1)
+
+
+@given(right=st.lists(SIZES, min_size=3, max_size=12), c=SIZES.filter(lambda c: abs(c - 1.0) > 1e-3))
+def test_any_factor_is_found(right, c):
+    """A factor on three or more entries is named with its value, whatever the gradient."""
+    sentences = explain(np.array(right), c * np.array(right), np.zeros(len(right)))
+
+    found = [re.match(r"analytic = (\S+?)( x |numerical)", s) for s in sentences]
+    values = [{"-": -1.0}.get(m[1]) or eval_fraction(m[1]) for m in found if m]
+    # Six digits are printed.
+    assert any(abs(value / c - 1.0) < 1e-5 for value in values)
+
+
+def eval_fraction(text: str) -> float:
+    """`1/100` or `1.1`."""
+    numerator, _, denominator = text.partition("/")
+    return float(numerator) / float(denominator or 1.0)
+
+
+@given(
+    strength=st.floats(1e-3, 1.0),
+    x=st.lists(SIZES, min_size=3, max_size=12, unique_by=lambda v: round(abs(v), 3)),
+)
+def test_any_decay_is_found(strength, x):
+    """Lambda is found within its error, whatever the point."""
+    at = np.array(x)
+    right = normal(at.size, seed=11) + 20.0
+
+    sentences = explain(right, right - strength * at, at)
+
+    found = [re.match(r"numerical - analytic = lambda x with lambda = (\S+) \+- ", s) for s in sentences]
+    assert [m for m in found if m]
+    assert all(abs(float(m[1]) / strength - 1.0) < 1e-5 for m in found if m)
+
+
+@pytest.mark.parametrize("shape", [(2,), (3,), (12,), (2, 2), (3, 4), (5, 5), (2, 3, 2)])
+@pytest.mark.parametrize("wrong", [2, 3, "all"])
+def test_random_mistakes_are_not_explained(shape, wrong):
+    """Entries replaced by unrelated numbers have no explanation: nothing is better than something wrong."""
+    size = int(np.prod(shape))
+    for seed in range(20):
+        rng = np.random.default_rng([seed, size])
+        right, at = rng.normal(size=shape), rng.normal(size=shape)
+        hit = rng.choice(size, min(size, size if wrong == "all" else wrong), replace=False)
+        gradient = right.copy()
+        gradient.ravel()[hit] = rng.normal(size=hit.size)
+
+        assert [s for s in explain(right, gradient, at) if "wrong entries lie in" not in s] == []
+
+
+def quadratic(p: Any) -> float:
+    """A function whose slope changes with x in every entry."""
+    return float(0.5 * np.sum(p**2) + np.sum(V * p))
+
+
+class Cached:
+    """A gradient of `quadratic` that answers for the point of its first call for ever."""
+
+    def __init__(self) -> None:
+        self.kept: np.ndarray | None = None
+        self.points: list[np.ndarray] = []
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        self.points.append(x.copy())
+        if self.kept is None:
+            self.kept = x + V
+        return self.kept.copy()
+
+
+class Late(Cached):
+    """A gradient that answers for the point before, where that was another one."""
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        self.points.append(x.copy())
+        if self.kept is None or not np.array_equal(x, self.points[-2]):
+            self.kept = (self.points[-2] if len(self.points) > 1 else x + 0.3 * V) + V
+        return self.kept.copy()
+
+
+def test_a_cache_is_found_with_two_more_calls():
+    """grad answers for an old point; two calls more show it, and are counted."""
+    grad = Cached()
+    grad(AT + 0.1 * V**3)
+
+    report = check_gradient(quadratic, grad, AT)
+
+    assert report.outcome is Outcome.FAIL
+    assert report.diagnosis[0].startswith("grad stays the same when x[")
+    assert report.ngev == 4 == len(grad.points) - 1
+
+
+def test_a_grad_that_remembers_is_found():
+    """grad(x) changes after a call elsewhere, though two calls in a row agree."""
+    report = check_gradient(quadratic, Late(), AT)
+
+    assert report.outcome is Outcome.FAIL
+    assert "remembers earlier calls" in report.diagnosis[0]
+
+
+def test_a_constant_gradient_of_a_straight_function_is_no_cache():
+    """Where f does not bend, a grad that stays the same is no mistake: the factor is not a cache."""
+    report = check_gradient(lambda x: float(V @ x), lambda x: V + 0.1 * np.cos(7 * V), AT)
+
+    assert report.outcome is Outcome.FAIL
+    assert report.diagnosis == ()
+    assert report.ngev == 2
+
+
+def test_grad_is_called_within_the_bounds():
+    """The point elsewhere lies where f was evaluated; four of the coordinates may not grow at all."""
+    grad = Cached()
+    grad(AT + 0.1 * V**3)
+    upper = AT + np.array([0.0, 0.0, 1.0, 1e-4, 0.0, 0.0])
+
+    report = check_gradient(quadratic, grad, AT, bounds=list(zip(AT - 1.0, upper, strict=True)))
+
+    assert "stays the same" in report.diagnosis[0]
+    assert all(np.all((x >= AT - 1.0) & (x <= upper)) for x in grad.points[1:])
+
+
+def test_a_grad_that_fails_elsewhere_is_no_reason_to_fail():
+    """An exception away from x tells nothing about the mistake."""
+
+    def grad(x: np.ndarray) -> np.ndarray:
+        if not np.array_equal(x, AT):
+            raise ArithmeticError("not here")
+        return x + V + 0.1 * np.cos(7 * V)
+
+    report = check_gradient(quadratic, grad, AT)
+
+    assert report.outcome is Outcome.FAIL
+    assert report.diagnosis == ()
+    assert report.ngev == 3
+
+
+def test_grad_is_not_called_again_where_something_else_explains():
+    """The two calls are for what is left unexplained."""
+    report = check_gradient(quadratic, lambda x: 2 * (x + V), AT)
+
+    assert report.ngev == 2
+    assert "a factor 2 too many" in report.diagnosis[0]
+
+
+def test_a_right_gradient_has_no_diagnosis():
+    """A PASS needs no explanation."""
+    assert check_gradient(quadratic, lambda x: x + V, AT).diagnosis == ()
+
+
+@pytest.mark.parametrize("returns_value", [False, True])
+def test_a_pair_of_value_and_gradient_is_understood_at_other_points(returns_value):
+    """grad may return (value, gradient); the calls that look for a cache read it the same way."""
+
+    def grad(x: np.ndarray) -> Any:
+        wrong = V + AT + 0.1 * np.cos(7 * V)
+        return (quadratic(x), wrong) if returns_value else wrong
+
+    assert "stays the same" in check_gradient(quadratic, grad, AT).diagnosis[0]
+
+
+def test_random_directions_are_explained_from_what_they_located():
+    """Among 400 parameters the one wrong entry is found, and described."""
+    at = normal(20, 20, seed=9)
+
+    report = check_gradient(
+        lambda x: np.sum(np.sin(x)),
+        lambda x: changed(np.cos(x), (7, 3), lambda v: 1.11 * v),
+        at,
+        method="directions",
+    )
+
+    assert report.diagnosis == ("one entry, x[7, 3], scaled by 1.11",)
+    assert "looks like: one entry, x[7, 3], scaled by 1.11" in str(report)
+
+
+def test_an_analytic_value_that_is_merely_small_is_not_short_of_a_decay():
+    """Where the numerical gradient is lambda x, and the analytic one next to nothing, no term is singled out."""
+    assert explain(1e9 * AT, V, AT) == ()

@@ -1,0 +1,238 @@
+"""The options that checks of vector functions share: defaults, refusals, the call, budgets, progress, interruption."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from scipy import sparse
+from scipy.optimize import rosen_der, rosen_hess, rosen_hess_prod
+
+from gradcheck import (
+    GradientCheckInterrupted,
+    Outcome,
+    check_hessian,
+    check_hvp,
+    check_jacobian,
+    check_jvp,
+    check_vjp,
+)
+from gradcheck.driver.options import LEAST_BUDGET, Given, Options
+
+A = np.random.default_rng(4).normal(size=(12, 5))
+X = np.linspace(-1.0, 1.0, 5)
+WIDE = np.random.default_rng(5).normal(size=(8, 150)) / 12.0
+TALL = np.random.default_rng(6).normal(size=(120, 4)) / 2.0
+
+
+def sine(matrix, calls=None, interrupt_at=0):
+    """x -> sin(M x), which counts its calls and raises KeyboardInterrupt in one of them."""
+    calls = [] if calls is None else calls
+
+    def f(x):
+        calls.append(1)
+        if len(calls) == interrupt_at:
+            raise KeyboardInterrupt
+        return np.sin(matrix @ x)
+
+    return f
+
+
+def slope(matrix, factor=1.0):
+    """The Jacobian of sin(M x), with one entry scaled."""
+
+    def jac(x):
+        out = np.cos(matrix @ x)[:, None] * matrix
+        out[2, 3] *= factor
+        return out
+
+    return jac
+
+
+# Each check as a function of (f, factor of one entry, options), and the shape of its matrix.
+def dense(f, factor, **options):
+    """Columns one by one."""
+    return check_jacobian(f(A), slope(A, factor), X, **options)
+
+
+def wide(f, factor, **options):
+    """Random directions, and the search among 150 columns."""
+    return check_jacobian(f(WIDE), slope(WIDE, factor), np.ones(150), **options)
+
+
+def banded(f, factor, **options):
+    """Groups of columns, then directions for the zeros."""
+    band = sparse.diags_array([np.ones(8), np.full(9, 2.0)], offsets=[1, 0]).toarray()
+    return check_jacobian(f(band), lambda x: sparse.csr_array(slope(band, factor)(x)), np.ones(9), **options)
+
+
+def forward(f, factor, **options):
+    """J v."""
+    return check_jvp(f(A), lambda x, v: slope(A, factor)(x) @ v, X, **options)
+
+
+def backward(f, factor, **options):
+    """Rows mixed by random cotangents, then halved."""
+    return check_vjp(f(TALL), lambda x, u: slope(TALL, factor)(x).T @ u, np.ones(4), **options)
+
+
+CHECKS = [dense, wide, banded, forward, backward]
+
+
+def test_the_names_for_type_checkers_are_the_options():
+    """Nothing is missing on either side."""
+    assert set(Given.__annotations__) == {field.name for field in fields(Options)}
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_an_unknown_option_is_refused_and_the_others_are_named(check):
+    """A misspelt option does nothing silently."""
+    with pytest.raises(TypeError, match=r"there is no option 'rtoll'; there are rtol, atol"):
+        check(sine, 1.0, rtoll=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "words"),
+    [
+        ({"rtol": "1e-3"}, TypeError, "rtol must be a number"),
+        ({"atol": None}, TypeError, "atol must be a number"),
+        ({"rtol": -1.0}, ValueError, "rtol must be a finite number >= 0"),
+        ({"resolution": 0}, ValueError, "resolution must lie between 0 and 1"),
+        ({"resolution": 1.0}, ValueError, "resolution must be below 1"),
+        ({"confidence": 1.0}, ValueError, "confidence must lie between 0 and 1"),
+        ({"method": "complex"}, ValueError, "method must be one of 'auto', 'sweep', 'directions'"),
+        ({"subgradient": 1}, TypeError, "subgradient must be True or False"),
+        ({"progress": "yes"}, TypeError, "progress must be True or False"),
+        ({"max_nfev": 30.0}, TypeError, "max_nfev must be an integer or None"),
+        ({"max_nfev": LEAST_BUDGET - 1}, ValueError, "max_nfev must be at least 24"),
+        ({"max_seconds": 0}, ValueError, "max_seconds must be a number above 0"),
+        ({"rng": "seed"}, TypeError, "rng must be a seed, a Generator or None"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_by_name(given, error, words):
+    """The message says the option, its value and what is allowed; f is not called."""
+    calls = []
+    with pytest.raises(error, match=words):
+        check_jacobian(sine(A, calls), slope(A), X, **given)
+    assert not calls
+
+
+@pytest.mark.parametrize(
+    ("check", "call"),
+    [
+        (forward, "gradcheck.check_jvp(f, jvp, x, method='sweep', confidence=0.99, rng=3)"),
+        (backward, "gradcheck.check_vjp(f, vjp, x, method='sweep', confidence=0.99, rng=3)"),
+        (dense, "gradcheck.check_jacobian(f, jac, x, method='sweep', confidence=0.99, rng=3)"),
+    ],
+)
+def test_the_call_repeats_what_was_given(check, call):
+    """The method and all that is no default; nothing else."""
+    assert check(sine, 1.0, method="sweep", confidence=0.99, rng=3, atol=0.0).call == call
+    assert call.partition(", x")[0] + ", x, rng=0)" == check(sine, 1.0).call
+
+
+def test_the_call_of_second_derivatives():
+    """check_hvp and check_hessian say method and args too; arrays are not for one line of text."""
+    x = np.ones(3)
+    report = check_hvp(rosen_der, rosen_hess_prod, x, method="directions", rng=1)
+    assert report.call == "gradcheck.check_hvp(grad, hvp, x, method='directions', rng=1)"
+    pattern = np.ones((3, 3))
+    report = check_hessian(lambda x, k: k * rosen_der(x), lambda x, k: k * rosen_hess(x), x, args=(2.0,),
+                           sparsity=pattern, max_nfev=100, bounds=(0.0, 2.0))  # fmt: skip
+    call = "gradcheck.check_hessian(grad, hess, x, args=(2.0,), sparsity=..., bounds=(0.0, 2.0), max_nfev=100, rng=0)"
+    assert report.call == call
+    assert report.outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("factor", [1.0, 1.5])
+def test_a_budget_is_kept_and_named(check, factor):
+    """Whatever it is: f is not called more often, a right derivative never fails, and a wrong one never passes."""
+    whole = check(sine, factor).nfev
+    for budget in range(LEAST_BUDGET, whole + 1, 5):
+        calls = []
+        report = check(lambda matrix, calls=calls: sine(matrix, calls), factor, max_nfev=budget)
+
+        assert len(calls) == report.nfev <= budget
+        assert not report.interrupted
+        assert report.outcome is not (Outcome.FAIL if factor == 1.0 else Outcome.PASS)
+        if report.outcome is Outcome.INCONCLUSIVE:
+            text = " ".join([report.reason, *report.notes])
+            assert "the budget of evaluations was used up" in text or "the search ended" in text
+            assert "raise max_nfev" in text
+    enough, unlimited = check(sine, factor, max_nfev=whole), check(sine, factor)
+    assert (enough.outcome, enough.wrong, enough.nfev) == (unlimited.outcome, unlimited.wrong, whole)
+
+
+def test_a_budget_of_seconds_ends_a_check(monkeypatch):
+    """f takes a second by a clock of the test's own: after five of them it is not called near x any more."""
+    now = [0.0]
+    monkeypatch.setattr("gradcheck.function.objective.time.monotonic", lambda: now[0])
+
+    def slow(matrix):
+        def f(x):
+            now[0] += 1.0
+            return np.sin(matrix @ x)
+
+        return f
+
+    report = dense(slow, 1.0, max_seconds=20.0)
+    assert report.nfev <= 20
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert dense(slow, 1.0, max_seconds=100.0).outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("factor", [1.0, 1.5])
+def test_an_interruption_at_any_call_of_f_leaves_a_report(check, factor):
+    """In the preflight, the noise, the evidence, its confirmation, the search: a report of what was known."""
+    whole = check(sine, factor).nfev
+    first = 2 if check in (forward, backward) else 1  # their first call asks for the outputs of f
+    for call in range(first, whole + 1):
+        calls = []
+        with pytest.raises(GradientCheckInterrupted) as caught:
+            check(lambda matrix, calls=calls, call=call: sine(matrix, calls, call), factor)
+        report = caught.value.report
+        assert len(calls) == call
+        assert report.interrupted
+        assert report.outcome is not Outcome.PASS
+        assert report.outcome is not Outcome.FAIL or factor != 1.0
+        if report.outcome is Outcome.INCONCLUSIVE:
+            assert "start it again" in report.reason or "the search ended" in report.reason
+
+
+def test_an_interruption_of_the_derivative_leaves_a_report_too():
+    """A KeyboardInterrupt in jac at x, and in the vjp while the rows are halved."""
+
+    def interrupting(x):
+        raise KeyboardInterrupt
+
+    with pytest.raises(GradientCheckInterrupted, match="interrupted before any entry was judged"):
+        check_jacobian(sine(A), interrupting, X)
+
+    calls = []
+
+    def vjp(x, u):
+        calls.append(1)
+        if len(calls) == total:
+            raise KeyboardInterrupt
+        return slope(TALL, 1.5)(x).T @ u
+
+    total = 0
+    total = check_vjp(sine(TALL), vjp, np.ones(4)).ngev
+    calls.clear()
+    with pytest.raises(GradientCheckInterrupted) as caught:
+        check_vjp(sine(TALL), vjp, np.ones(4))
+    assert caught.value.report.outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_progress_is_shown_on_request_alone(check, capsys):
+    """A bar on stderr, and nothing without it; the report is the same."""
+    quiet = check(sine, 1.0)
+    assert capsys.readouterr().err == ""
+    shown = check(sine, 1.0, progress=True)
+    err = capsys.readouterr().err
+    assert "gradcheck" in err
+    assert {**shown.to_dict(), "seconds": 0} == {**quiet.to_dict(), "seconds": 0}

@@ -1,0 +1,441 @@
+"""What seems wrong is measured again: with which steps, and what then becomes of bars and accusations. By hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradcheck.evidence.confirm import confirm
+from gradcheck.results.estimate import Estimate
+from gradcheck.results.outcome import Limit
+from gradcheck.results.verdict import Judgement
+
+PRECISE, NOISY, KINK = Limit.NONE, Limit.NOISE, Limit.KINK
+
+
+def estimate(value: Any, error: Any = 1e-9, **other: Any) -> Estimate:
+    """Derivatives of these values, measured at steps of 1e-3 from both sides; the bar is all noise by default."""
+    m = np.size(value)
+    parts: dict[str, Any] = {
+        "value": value, "error": error, "step": 1e-3, "noise": error, "truncation": 0.0, "kink": 0.0,
+        "left": value, "right": value, "curvature": 0.0, "chord": 1.0,
+    }  # fmt: skip
+    parts = {
+        k: np.broadcast_to(np.asarray(v, float), m).copy() for k, v in (parts | other).items() if k != "limit"
+    }
+    limit = np.empty(m, object)
+    limit[:] = other.get("limit", PRECISE)
+    return Estimate(**parts, limit=limit, nfev=6 * m)
+
+
+class Again:
+    """A second way to measure: answers in turn, the last one again and again; notes what was asked."""
+
+    def __init__(self, *answers: Any, **parts: Any) -> None:
+        """answers : the value everywhere, one a row, or an Estimate of all rows; None where it cannot be afforded."""
+        self.answers, self.parts = list(answers), {"error": 1e-9} | parts
+        self.rows: list[list[int]] = []
+        self.steps: list[list[float]] = []
+        self.sides: list[list[int]] = []
+
+    def __call__(self, rows: np.ndarray, step: np.ndarray, side: np.ndarray) -> Estimate | None:
+        assert side.dtype == np.int8
+        self.rows.append(rows.tolist())
+        self.steps.append(step.tolist())
+        self.sides.append(side.tolist())
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if answer is None:
+            return None
+        values = np.broadcast_to(np.asarray(answer, float), max(np.size(answer), rows.max() + 1))[rows]
+        parts = {k: v if np.ndim(v) == 0 else np.asarray(v)[rows] for k, v in self.parts.items()}
+        return estimate(values, **parts)
+
+
+def ask(
+    given: Any,
+    found: Estimate,
+    again: Any,
+    own: float | Sequence[float] = np.inf,
+    **options: Any,
+) -> tuple[Estimate, Judgement]:
+    """Confirm, where wrong is what lies beyond three bars."""
+    given = np.asarray(given, float)
+
+    def decide(e: Estimate) -> Judgement:
+        with np.errstate(invalid="ignore"):
+            wrong = np.abs(given - e.value) > 3.0 * e.error
+        wrong |= ~np.isfinite(given)
+        nothing = np.zeros_like(wrong)
+        return Judgement(
+            wrong, ~wrong & np.isfinite(e.error), ~np.isfinite(e.error), nothing, 3.0 * e.error, given
+        )
+
+    size = np.broadcast_to(np.asarray(own, float), given.shape)
+    return confirm(given, found, decide(found), again, decide, size, **options)
+
+
+def test_where_nothing_is_wrong_nothing_is_asked():
+    """Nor where only what is not a number is."""
+    for given in ([1.0, 2.0], [np.nan, 2.0]):
+        again, found = Again(0.0), estimate([1.0, 2.0])
+        after, judgement = ask(given, found, again)
+
+        assert after is found
+        assert again.rows == []
+        assert judgement.wrong.tolist() == [not np.isfinite(given[0]), False]
+
+
+def test_a_precise_accusation_is_measured_at_another_step_and_from_near():
+    """0.37 of the first; then 7.5 noise over distance, 7.5e-9 here, on the power of four above: 4^-13."""
+    again = Again(1.0)
+    after, judgement = ask([2.0, 1.0], estimate([1.0, 1.0]), again)
+
+    assert again.rows == [[0], [0]]
+    assert again.steps == [pytest.approx([0.37e-3]), pytest.approx([1e-3 * 4.0**-13])]
+    assert again.sides == [[0], [0]]
+    assert judgement.wrong.tolist() == [True, False]
+    assert after.error.tolist() == [1e-9, 1e-9]
+    assert after.nfev == 12 + 2 * 6
+
+
+@pytest.mark.parametrize(
+    ("noise", "near", "near_0"),
+    [(0.0, 4.0**-14, 4.0**-29), (1e-30, 4.0**-14, 4.0**-29), (4.0**-12 / 7.6, 4.0**-12, 4.0**-12)],
+)
+def test_as_near_as_the_noise_allows_and_not_much_nearer_than_numbers(
+    noise: float, near: float, near_0: float
+):
+    """No noise is no length: a part of 1e-9 of the step, or of 1e-18 where the coordinate is 0, on a power of four."""
+    again = Again(1.0)
+    ask([2.0, 2.0], estimate([1.0, 1.0], noise=noise), again, zero=np.array([False, True]))
+
+    assert again.steps[1] == pytest.approx([1e-3 * near, 1e-3 * near_0])
+
+
+@pytest.mark.parametrize(("given", "step"), [(2.0, 7.5e-6), (3.0, 3.75e-6), (-1.0, 3.75e-6)])
+def test_a_noisy_accusation_is_measured_as_near_as_noise_lets_it_be_seen_and_not_a_third_time(
+    given: float, step: float
+):
+    """7.5 times 1e-3 over the distance, not on a power of four; a value that is far from 0 accuses well."""
+    again = Again(1.0)
+    _, judgement = ask([given], estimate([1.0], 1e-3, limit=NOISY), again)
+
+    assert again.steps == [pytest.approx([step])]
+    assert judgement.wrong.all()
+
+
+def test_where_noise_is_large_the_other_step_is_the_same_part_of_the_first():
+    """Never longer than 0.37 of it."""
+    again = Again(1.0)
+    ask([2.0], estimate([1.0], 0.1, limit=NOISY), again)
+
+    assert again.steps == [pytest.approx([0.37e-3])]
+
+
+def test_lines_that_share_their_points_lie_on_powers_of_four():
+    """Precise ones at the same step as before, the noisy at 4^-3 where 7.5e-3 is asked; so do the weak ones."""
+    again = Again([1.0, 0.0])
+    found = estimate([1.0, 0.0], [1e-9, 1e-3], limit=[PRECISE, NOISY])
+    ask([2.0, 1.0], found, again, together=np.array([0, 1]))
+
+    assert dict(zip(again.rows[0], again.steps[0], strict=True)) == pytest.approx(
+        {0: 0.37e-3, 1: 1e-3 * 4.0**-3}
+    )
+    assert again.rows[2:] == [[1], [1]]
+    assert [s[0] for s in again.steps[2:]] == pytest.approx([1.4e-3 * 4.0**-3, 2e-3 * 4.0**-3])
+
+
+def test_so_do_those_that_come_later():
+    """The eight after 32 of which one does not hold."""
+    m = 40
+    given = 1.0 + np.linspace(1.0, 2.0, m)[::-1]
+    second = np.ones(m)
+    second[20] = given[20]
+    again = Again(second)
+    ask(given, estimate(np.ones(m), 1e-3, limit=NOISY), again, together=np.arange(m))
+
+    assert again.rows[1] == list(range(7, -1, -1))
+    assert again.steps[1] == pytest.approx([1e-3 * 4.0**-k for k in (3, 3, 3, 3, 4, 4, 4, 4)])
+
+
+@pytest.mark.parametrize(("own", "step"), [(2e-4, 2e-4), (1e-3, 0.37e-3), (5e-3, 0.37e-3), (1e-7, 1e-7)])
+def test_no_step_leaves_the_size_of_the_coordinate_itself(own: float, step: float):
+    """Where that is less than the step that it was measured by."""
+    again = Again(1.0)
+    ask([2.0], estimate([1.0]), again, own)
+
+    assert again.steps[0] == pytest.approx([step])
+
+
+@pytest.mark.parametrize(("value", "error", "asked"), [(0.0, 1e-3, 3), (2.9e-3, 1e-3, 3), (3.1e-3, 1e-3, 1)])
+def test_a_derivative_that_may_be_0_accuses_weakly_and_two_more_steps_must_agree(
+    value: float, error: float, asked: int
+):
+    """1.4 and 2 times the confirming one."""
+    again = Again(value)
+    _, judgement = ask([1.0 + value], estimate([value], error, limit=NOISY), again)
+
+    assert [s[0] for s in again.steps] == pytest.approx([7.5e-6 * k for k in (1.0, 1.4, 2.0)[:asked]])
+    assert judgement.wrong.all()
+
+
+def test_a_precise_0_accuses_as_any_other_value():
+    """Twice: it is looked at from near instead."""
+    again = Again(0.0)
+    ask([1.0], estimate([0.0]), again)
+
+    assert len(again.rows) == 2
+
+
+@pytest.mark.parametrize(
+    ("second", "error"), [(1.0 + 1.9e-9, 1e-9), (1.0 + 2.1e-9, 3.1e-9), (1.0 - 2.1e-9, 3.1e-9)]
+)
+def test_a_bar_that_the_second_value_leaves_covers_both(second: float, error: float):
+    """Further apart than both bars together: that much more."""
+    after, _ = ask([2.0], estimate([1.0], limit=NOISY), Again(second))
+
+    assert after.error == pytest.approx([error], rel=1e-6)
+
+
+def test_what_widened_bars_explain_is_not_wrong():
+    """A clash of 0.4 where the claim is 1 away."""
+    _, judgement = ask([2.0], estimate([1.0], limit=NOISY), Again(1.4))
+
+    assert not judgement.wrong.any()
+    assert judgement.verified.all()
+
+
+@pytest.mark.parametrize(
+    ("limit", "second", "acquitted"),
+    [
+        (NOISY, 2.0, True),
+        (NOISY, 2.0 + 2.9e-3, True),
+        (NOISY, 2.0 - 2.9e-3, True),
+        (NOISY, 2.0 + 3.1e-3, False),
+        (PRECISE, 2.0, True),
+        (PRECISE, 2.0 + 3.1e-3, False),
+    ],
+)
+def test_a_second_value_that_bears_the_claim_out_leaves_no_bar(limit: Limit, second: float, acquitted: bool):
+    """Within three of its own bars of the claim. Of a precise value the limit is then f's bending, not noise."""
+    after, judgement = ask([2.0], estimate([1.0], limit=limit), Again(second, error=1e-3))
+
+    assert bool(np.isinf(after.error[0])) is acquitted
+    assert after.limit[0] is (Limit.TRUNCATION if acquitted and limit is PRECISE else limit)
+    assert judgement.inconclusive.tolist() == [acquitted]
+
+
+@pytest.mark.parametrize(
+    ("given", "noise", "telling"),
+    [(2.0, 0.134, True), (2.0, 0.135, False), (3.0, 0.269, True), (3.0, 0.27, False)],
+)
+def test_a_second_value_whose_noise_explains_the_distance_says_nothing(
+    given: float, noise: float, telling: bool
+):
+    """Three times it may fill 0.4 of the distance, and a hundredth of that more."""
+    again = Again(given, error=noise)
+    after, _ = ask([given], estimate([1.0], limit=NOISY), again)
+
+    assert bool(np.isinf(after.error[0])) is telling
+
+
+@pytest.mark.parametrize(
+    ("given", "second", "acquitted"),
+    [(1.4, 1.2, True), (0.6, 0.9, True), (1.46, 1.2, False), (1.4, 0.85, False), (2.0, 1.2, False)],
+)
+def test_an_accusation_that_hardly_leaves_its_bar_needs_a_second_value_that_speaks_for_it(
+    given: float, second: float, acquitted: bool
+):
+    """A bar of 0.1 reaches to 1.3, half as much again to 1.45; the second one, of 0.15, to 0.45 from its value.
+
+    Of noise alone a bar is believed as it is: what is estimated from a few values is truncation.
+    """
+    for truncation, excused in ((1e-3, acquitted), (0.0, False)):
+        found = estimate([1.0], 0.1, limit=NOISY, truncation=truncation)
+        after, judgement = ask([given], found, Again(second, error=0.15))
+
+        assert bool(np.isinf(after.error[0])) is excused
+        assert after.limit[0] is NOISY
+        assert judgement.wrong.tolist() == [not excused]
+
+
+@pytest.mark.parametrize(("own", "acquitted"), [(9e-4, True), (1e-3, False), (np.inf, False)])
+def test_what_only_steps_beyond_the_coordinate_show_is_open(own: float, acquitted: bool):
+    """Where the second value, from within, is too noisy to tell."""
+    for limit in (NOISY, PRECISE):
+        after, _ = ask([2.0], estimate([1.0], limit=limit), Again(1.0, error=0.5), own)
+
+        assert after.limit[0] is (NOISY if acquitted else limit)
+        assert bool(np.isinf(after.error[0])) is acquitted
+
+
+def test_a_second_value_that_is_not_known_says_nothing_either():
+    """Infinite bars widen none."""
+    after, judgement = ask([2.0], estimate([1.0], limit=NOISY), Again(2.0, error=np.inf), 1e-4)
+
+    assert after.error.tolist() == [1e-9]
+    assert judgement.wrong.all()
+
+
+@pytest.mark.parametrize(("second", "acquitted"), [(1.7, True), (1.3, True), (1.51, True), (1.49, False)])
+def test_from_near_a_precise_value_gives_way_only_to_one_that_is_nearer_to_the_claim(
+    second: float, acquitted: bool
+):
+    """1 here, 2 claimed: within a third of the way, where its own bar allows that; else there is only more noise."""
+    again = Again(1.0, second)
+    again.parts["error"] = 0.13
+    found = estimate([1.0], 1e-2)
+    near = estimate([second], 0.25, noise=0.01)
+
+    def measured(rows: np.ndarray, step: np.ndarray, side: np.ndarray) -> Estimate:
+        again(rows, step, side)
+        return estimate([1.0]) if len(again.rows) == 1 else near
+
+    after, _ = ask([2.0], found, measured)
+    held = 2.0 * abs(2.0 - second) < abs(second - 1.0) and abs(2.0 - second) <= 0.75
+    assert bool(np.isinf(after.error[0])) is held
+    assert held is (acquitted and second > 5 / 3)
+    if not held:
+        assert after.error.tolist() == [1e-2]
+
+
+@pytest.mark.parametrize(("noise", "acquitted"), [(0.13, True), (0.14, False)])
+def test_from_near_too_a_value_whose_noise_explains_the_distance_says_nothing(noise: float, acquitted: bool):
+    """Not even that the bar is too small."""
+    answers = iter([estimate([1.0]), estimate([2.0], 0.2, noise=noise)])
+    after, _ = ask([2.0], estimate([1.0], 1e-2), lambda rows, step, side: next(answers))
+
+    assert after.error[0] == (np.inf if acquitted else 1e-2)
+
+
+@pytest.mark.parametrize("error", [0.05, 0.2])
+def test_a_kink_is_one_at_every_step(error: float):
+    """With nearly the same slopes: a value that is apart, or a jump of less than half, is something else."""
+    kinked = estimate([1.0], limit=KINK, kink=1.0)
+    for second, kink, unlike in ((1.2, 0.6, False), (1.31, 0.6, True), (1.2, 0.49, True), (0.69, 0.6, True)):
+        after, _ = ask([2.0], kinked, Again(second, kink=kink, error=error))
+
+        assert bool(np.isinf(after.error[0])) is unlike
+        assert after.limit[0] is (NOISY if unlike else KINK)
+
+
+def test_a_kink_is_not_acquitted_by_a_value_on_one_side_of_it():
+    """The claim, at another step: its slopes are what counts."""
+    after, _ = ask([1.2], estimate([1.0], limit=KINK, kink=1.0), Again(1.2, kink=1.0, error=1e-3))
+
+    assert np.isfinite(after.error).all()
+
+
+def test_what_cannot_be_afforded_leaves_all_as_it_was():
+    """The accusation stands."""
+    found = estimate([1.0])
+    after, judgement = ask([2.0], found, Again(None))
+
+    assert after.error.tolist() == [1e-9]
+    assert judgement.wrong.all()
+
+    many = Again(None)
+    ask(np.full(40, 2.0), estimate(np.ones(40)), many)
+    assert [len(rows) for rows in many.rows] == [32, 4]
+
+
+@pytest.mark.parametrize(("left", "right", "side"), [(1.0, 1.0, 0), (np.nan, 1.0, 1), (1.0, np.nan, -1)])
+def test_one_sided_values_are_measured_on_their_side_again(left: float, right: float, side: int):
+    """The side that has no slope is not asked."""
+    again = Again(1.0)
+    ask([2.0], estimate([1.0], left=left, right=right), again)
+
+    assert again.sides == [[side], [side]]
+
+
+def test_the_least_wrong_come_first_and_the_others_only_where_one_of_these_does_not_hold():
+    """32 of 40; from near the four weakest, and all 32 where one of the four does not hold."""
+    m = 40
+    given = 1.0 + np.linspace(1.0, 2.0, m)[::-1]
+    again = Again(1.0)
+    ask(given, estimate(np.ones(m)), again)
+    assert again.rows == [list(range(39, 7, -1)), [39, 38, 37, 36]]
+
+    # A first one that does not hold: the other eight are measured too.
+    second = np.ones(m)
+    second[20] = given[20]
+    again = Again(second)
+    after, _ = ask(given, estimate(np.ones(m)), again)
+    assert again.rows[:2] == [list(range(39, 7, -1)), list(range(7, -1, -1))]
+    assert np.flatnonzero(np.isinf(after.error)).tolist() == [20]
+    assert again.rows[2] == [39, 38, 37, 36]
+
+    # One of the four from near: the other 28.
+    near = np.ones(m)
+    near[37] = given[37]
+    again = Again(1.0, near)
+    ask(given, estimate(np.ones(m)), again)
+    assert again.rows[1:] == [[39, 38, 37, 36], list(range(35, 7, -1))]
+    assert max(again.steps[2]) == pytest.approx(1e-3 * 4.0**-13)
+
+    # A bar that is too small is reason enough.
+    second = np.ones(m)
+    second[20] = 1.001
+    again = Again(second)
+    after, _ = ask(given, estimate(np.ones(m), limit=NOISY), again)
+    assert again.rows == [list(range(39, 7, -1)), list(range(7, -1, -1))]
+    assert np.isfinite(after.error).all()
+
+
+def test_the_excess_over_what_is_allowed_orders_them():
+    """1 away with a bar of 0.2 before 0.5 away with one of 1e-9."""
+    again = Again([1.0, 1.0])
+    ask([1.5, 2.0], estimate([1.0, 1.0], [1e-9, 0.2], noise=1e-9), again)
+
+    assert again.rows[0] == [1, 0]
+
+    # 2 away before 2.5, whatever their signs.
+    again = Again([1.0, 1.0])
+    ask([3.0, -1.5], estimate([1.0, 1.0]), again)
+    assert again.rows[0] == [0, 1]
+
+
+def test_many_outputs_of_one_direction_are_measured_together():
+    """The first 32 directions, not lines: all lines of each."""
+    m = 80
+    direction = np.repeat(np.arange(40), 2)
+    given = 2.0 + np.arange(m)
+    again = Again(1.0)
+    ask(given, estimate(np.ones(m)), again, together=direction)
+
+    assert again.rows[0] == list(range(64))
+
+
+@pytest.mark.parametrize(
+    ("chord", "step", "drowned"),
+    [(0.0, 1e-3, True), (1.0, 1e-3, False), (0.0, 2e-3, False), (0.0, 3e-3, False)],
+)
+def test_steps_that_may_drown_inside_f_accuse_nothing(chord: float, step: float, drowned: bool):
+    """Where f did not change at all, at steps below 2e-3."""
+    found = estimate([0.0, 0.0], chord=chord, step=step)
+    after, judgement = ask([1.0, 0.0], found, Again(0.0), blind=2e-3)
+
+    assert judgement.wrong.tolist() == [not drowned, False]
+    assert after.limit.tolist() == [NOISY if drowned else PRECISE, PRECISE]
+    assert np.isinf(after.error).tolist() == [drowned, False]
+
+
+def test_by_default_no_step_drowns():
+    """Where f did not change at all it is flat, and the accusation stands."""
+    _, judgement = ask([1.0], estimate([0.0], chord=0.0), Again(0.0))
+
+    assert judgement.wrong.all()
+
+
+def test_nothing_of_the_first_estimate_is_changed_in_place():
+    """Neither its bars nor its limits."""
+    found = estimate([1.0, 0.0], chord=0.0)
+    before = replace(found, error=found.error.copy(), limit=found.limit.copy())
+    ask([2.0, 1.0], found, Again(2.0), blind=1.0)
+
+    assert found.error.tolist() == before.error.tolist()
+    assert found.limit.tolist() == before.limit.tolist()

@@ -1,0 +1,161 @@
+"""The noise of f near a point is measured: how large it is, and on which grid its values lie."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from gradcheck.function.lines import Rays
+from gradcheck.function.objective import Objective
+from gradcheck.numerics.noise import Noise, measure_noise
+from gradcheck.numerics.rounding import granularity
+from gradcheck.parameters.tree import Parameters
+
+
+def noise_of(f: Callable[[float], float], x: float = 1.0) -> tuple[Noise, int]:
+    """Measure f at x along the unit direction; returns the noise and the number of calls."""
+    parameters, flat = Parameters.of(x)
+    objective = Objective(f, parameters)
+    f_x = objective.value(flat)
+    return measure_noise(objective, Rays(flat, [np.ones(1)]), f_x), objective.nfev - 1
+
+
+def seeded(sigma: float, kind: str = "normal") -> Callable[[float], float]:
+    """Unit-variance noise times sigma, the same at the same x."""
+
+    def draw(x: float) -> float:
+        rng = np.random.default_rng(np.frombuffer(np.float64(x).tobytes(), np.uint32))
+        return sigma * (rng.normal() if kind == "normal" else rng.uniform(-math.sqrt(3), math.sqrt(3)))
+
+    return draw
+
+
+SMOOTH: dict[str, Callable[[float], float]] = {
+    "exp": math.exp,
+    "sin": math.sin,
+    "square": lambda x: x * x,
+    "reciprocal": lambda x: 1 / x,
+    "line": lambda x: 3 * x + 1,
+}
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+@pytest.mark.parametrize("kind", ["normal", "uniform"])
+@pytest.mark.parametrize("sigma", [1e-12, 1e-9, 1e-6, 1e-3])
+def test_the_level_is_twice_the_standard_deviation_of_added_noise(name, kind, sigma):
+    """Within a factor 4 of 2 sigma: eight values know a standard deviation to a factor of about 2."""
+    draw = seeded(sigma, kind)
+    levels = [noise_of(lambda t: SMOOTH[name](t) + draw(t), x)[0].level for x in np.linspace(0.7, 1.7, 9)]
+    assert 2 * sigma / 4 <= np.median(levels) <= 2 * sigma * 4
+    assert min(levels) >= 2 * sigma / 10
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+@pytest.mark.parametrize("x", [0.7, 1.0, 1.3])
+def test_a_clean_function_has_the_noise_of_its_rounding(name, x):
+    """Between half an ulp and a few hundred: never the curvature of f taken for noise."""
+    size = abs(SMOOTH[name](x))
+    level = noise_of(SMOOTH[name], x)[0].level
+    assert np.finfo(float).eps / 2 * size <= level <= 300 * np.finfo(float).eps * max(size, 1.0)
+
+
+@pytest.mark.parametrize("digits", [4, 6, 8, 10])
+def test_a_rounded_function_has_the_noise_of_its_grid(digits):
+    """Rounded to so many decimals: off by up to half of the last."""
+    level = noise_of(lambda t: round(math.exp(t), digits))[0].level
+    half = 0.5 * 10.0**-digits
+    assert half <= level <= 20 * half
+
+
+def test_float32_inside_is_recognised():
+    """Values on the float32 grid: off by up to half a spacing, 1.2e-7 of 2.7; and the dtype is named."""
+    noise = noise_of(lambda t: float(np.float32(math.exp(t))))[0]
+    assert noise.digits == "float32"
+    half = float(np.spacing(np.float32(math.e))) / 2
+    assert half <= noise.level <= 20 * half
+    assert noise_of(math.exp)[0].digits == "float64"
+
+
+def test_half_precision_inside_is_recognised():
+    """Ten bits."""
+    noise = noise_of(lambda t: float(np.float16(math.exp(t))))[0]
+    assert noise.digits == "float16"
+    assert noise.level >= float(np.spacing(np.float16(math.e))) / 2
+
+
+def test_an_offset_leaves_the_rounding_of_the_sum():
+    """f + 1e6 is rounded to 1e-10."""
+    level = noise_of(lambda t: math.exp(t) + 1e6)[0].level
+    half = np.spacing(1e6) / 2
+    assert half <= level <= 20 * half
+
+
+@pytest.mark.parametrize("value", [3.0, 0.0, -1e300])
+def test_a_constant_is_seen_as_such(value):
+    """The same value at every point."""
+    assert noise_of(lambda t: value)[0].constant
+    assert not noise_of(math.exp)[0].constant
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_the_cost_is_at_most_fourteen_evaluations(name):
+    """Seven, and seven more where the first spacing shows nothing."""
+    for f in (SMOOTH[name], lambda t: round(SMOOTH[name](t), 6), lambda t: SMOOTH[name](t) + seeded(1e-6)(t)):
+        assert noise_of(f)[1] <= 14
+
+
+def test_the_slope_along_the_direction_is_seen():
+    """The derivative of exp at 1, over a few 1e-6."""
+    assert noise_of(math.exp)[0].slope == pytest.approx(math.e, rel=1e-4)
+
+
+def test_beside_the_edge_of_the_domain_the_other_side_is_probed():
+    """log(-t) left of 0: all forward points of a step of 1e-6 raise."""
+    noise = noise_of(lambda t: math.log(-t), -1e-7)[0]
+    assert np.isfinite(noise.level)
+    assert noise.level < 1e-9
+    assert not noise.constant
+
+
+def test_where_nothing_is_finite_nothing_is_claimed():
+    """f is defined at x alone: no noise level of 0, and nothing raised."""
+    noise = noise_of(lambda t: 1.0 if t == 1.0 else math.nan)[0]
+    assert noise.level > 0
+    assert noise.values == (1.0,)
+
+
+@pytest.mark.parametrize("scale", [1e-280, 1e-200, 1e200, 1e280])
+def test_extreme_values_neither_overflow_nor_vanish(scale):
+    """The squares of these differences leave the floating-point range; the level scales along."""
+    clean = noise_of(lambda t: scale * math.exp(t))[0].level / scale
+    assert 1e-16 <= clean <= 1e-12
+    assert noise_of(lambda t: scale * (math.exp(t) + seeded(1e-6)(t)))[0].level >= 2e-7 * scale
+
+
+# The grid on which values lie.
+
+
+def test_values_of_full_precision_lie_on_no_coarser_grid():
+    """Random doubles: quantum 0."""
+    values = np.random.default_rng(0).normal(size=12)
+    assert granularity(values[:, None]) == (0.0, "float64")
+
+
+def test_the_grid_of_float32_is_its_spacing():
+    """Values in [1, 2) stored in float32: 2^-23."""
+    values = np.random.default_rng(0).uniform(1, 2, 12).astype(np.float32).astype(float)
+    quantum, name = granularity(values[:, None])
+    assert name == "float32"
+    assert quantum == 2.0**-23
+
+
+@pytest.mark.parametrize("places", [3, 6, 9])
+def test_decimals_are_a_grid(places):
+    """Rounded to so many places."""
+    values = np.round(np.random.default_rng(0).uniform(1, 9, 12), places)
+    quantum, name = granularity(values[:, None])
+    assert name == "decimal"
+    assert quantum == pytest.approx(10.0**-places)

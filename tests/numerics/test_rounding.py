@@ -1,0 +1,66 @@
+"""The digits of single numbers: which of them say that f is rounded, and which are round by chance."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gradcheck.numerics.rounding import decimal_step, lies_on
+
+
+@pytest.mark.parametrize(
+    ("value", "step"),
+    [
+        (11.686393, 1e-6),
+        (-0.904901, 1e-6),
+        (3.14159265, 1e-8),
+        (7.0203, 1e-4),
+        (0.12345, 1e-5),
+        (123456.7, 1e-1),
+        # All digits of a double.
+        (np.pi, 0.0),
+        (0.1 + 0.2, 0.0),
+        (1e6 / 3.0, 0.0),
+        # Fewer than five digits, or no more bits than float32 has: round by chance, or computed in it.
+        (2.438, 0.0),
+        (0.3, 0.0),
+        (13.0, 0.0),
+        (127.125, 0.0),
+        (float(np.float32(0.1)), 0.0),
+        (0.0, 0.0),
+        (1e300, 0.0),
+        (np.nan, 0.0),
+        (np.inf, 0.0),
+    ],
+)
+def test_the_decimals_of_a_number_are_its_rounding_unless_it_is_round_by_chance(value: float, step: float):
+    """Twelve digits are the most that count, where a double has sixteen."""
+    assert decimal_step(value) == step
+
+
+@pytest.mark.parametrize("digits", range(5, 13))
+def test_from_five_digits_to_twelve_they_count(digits: int):
+    """Pi, rounded: below five digits it may be chance, beyond twelve it is no rounding that matters."""
+    assert decimal_step(round(np.pi, digits - 1)) == pytest.approx(10.0 ** (1 - digits), rel=1e-12)
+    assert decimal_step(round(np.pi, 3)) == 0.0
+    assert decimal_step(round(np.pi, 13)) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("value", "step", "on"),
+    [
+        (7.033033, 1e-6, True),
+        (7.03, 1e-6, True),
+        (-7.0330331, 1e-6, False),
+        (np.pi, 1e-6, False),
+        (0.1 + 0.2, 1e-1, False),
+        (12.0, 1.0, True),
+        (12.5, 1.0, False),
+        (np.nan, 1e-6, True),
+        (-np.inf, 1e-6, True),
+        (1e308, 1e-6, False),
+    ],
+)
+def test_a_number_lies_on_a_grid_where_it_has_no_more_decimals(value: float, step: float, on: bool):
+    """0.1 + 0.2 is not 0.3; where f is not finite nothing speaks against the grid."""
+    assert lies_on(value, step) is on

@@ -1,0 +1,234 @@
+"""The figures of a report."""
+
+import io
+import json
+
+import matplotlib.figure
+import numpy as np
+import pytest
+
+import gradcheck
+from gradcheck.report.plots import SHOWN, panels
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(20, 5)), RNG.normal(size=(20, 3))
+PARAMS = {"W1": RNG.normal(size=(5, 4)), "b1": RNG.normal(size=4), "W2": RNG.normal(size=(4, 3))}
+
+
+def loss(p):
+    """The mean squared error of a small network."""
+    return float(np.mean((np.tanh(X @ p["W1"] + p["b1"]) @ p["W2"] - Y) ** 2))
+
+
+def backpropagated(p, factor=1.0, at=(3, 2)):
+    """The gradient of `loss`, one entry of W1 off by a factor."""
+    hidden = np.tanh(X @ p["W1"] + p["b1"])
+    d = 2 * (hidden @ p["W2"] - Y) / Y.size
+    e = d @ p["W2"].T * (1 - hidden**2)
+    gradient = {"W1": X.T @ e, "b1": e.sum(axis=0), "W2": hidden.T @ d}
+    gradient["W1"][at] *= factor
+    return gradient
+
+
+@pytest.fixture(scope="module")
+def right():
+    """A check that passes, entry by entry."""
+    return gradcheck.check_gradient(loss, backpropagated, PARAMS, method="sweep")
+
+
+@pytest.fixture(scope="module")
+def wrong():
+    """A check that fails in W1[3, 2]."""
+    return gradcheck.check_gradient(loss, lambda p: backpropagated(p, 1.1), PARAMS)
+
+
+def drawn(report, title):
+    """The axes of one panel."""
+    (panel,) = (p for p in panels(report) if p.title.startswith(title))
+    axes = matplotlib.figure.Figure().subplots()
+    panel.draw(axes)
+    return axes
+
+
+def series(axes, label):
+    """The points of the line whose label starts so."""
+    (line,) = (line for line in axes.lines if str(line.get_label()).startswith(label))
+    return np.array(line.get_xdata()), np.array(line.get_ydata())
+
+
+def test_a_figure_has_three_panels_and_is_in_no_global_list(wrong):
+    """plot() returns a Figure that pyplot does not know of."""
+    import matplotlib.pyplot as plt
+
+    figure = wrong.plot()
+
+    assert isinstance(figure, matplotlib.figure.Figure)
+    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    assert titles == [
+        "Analytic and numerical",
+        'Step and error: params["W1"][3, 2]',
+        'Error map: params["W1"]',
+    ]
+    assert plt.get_fignums() == []
+    figure.savefig(io.BytesIO())
+
+
+def test_axes_of_the_callers_are_used(wrong):
+    """plot(ax) draws there and nowhere else, and returns the whole figure, also of a subfigure."""
+    figure = matplotlib.figure.Figure()
+    left, other = figure.subfigures(1, 2)
+    mine, untouched = left.subplots(), other.subplots()
+
+    assert wrong.plot(ax=mine) is figure
+    assert mine.get_title() == "Analytic and numerical"
+    assert not untouched.has_data()
+
+
+def test_nothing_measured_is_no_figure():
+    """Where grad returned no numbers, plot says so instead of drawing an empty figure."""
+    report = gradcheck.check_gradient(loss, lambda p: {"W1": 0.0}, PARAMS)
+
+    assert report.evidence is None
+    with pytest.raises(ValueError, match="nothing to plot"):
+        report.plot()
+
+
+def test_scatter_shows_every_entry_where_it_is(wrong):
+    """35 right entries and one wrong one lie at (numerical, analytic)."""
+    axes = drawn(wrong, "Analytic")
+    n = 5 * 4 + 4 + 4 * 3
+    flat = np.concatenate([backpropagated(PARAMS)[name].ravel() for name in PARAMS])
+
+    numerical, analytic = series(axes, "agree")
+    assert analytic.size == n - 1
+    # Both are derivatives of a loss of some 1; central differences are good to 1e-8 at the least.
+    np.testing.assert_allclose(numerical, np.delete(flat, 3 * 4 + 2), atol=1e-8)
+    (at,), (given,) = series(axes, "wrong")
+    assert at == pytest.approx(flat[3 * 4 + 2], abs=1e-8)
+    assert given == pytest.approx(1.1 * flat[3 * 4 + 2])
+
+
+def test_a_right_gradient_has_no_wrong_series(right):
+    """No marker and no words accuse a gradient that passed."""
+    labels = [str(line.get_label()) for line in drawn(right, "Analytic").lines]
+
+    assert any(label.startswith("agree: 36") for label in labels)
+    assert not any(label.startswith("wrong") for label in labels)
+    assert "0 wrong" in panels(right)[0].alt
+
+
+def test_many_entries_are_thinned_and_counted_in_full():
+    """A thousand points are drawn of more; the words count all of them."""
+    n = SHOWN + 500
+    report = gradcheck.check_gradient(lambda x: float(x @ x), lambda x: 2 * x, np.ones(n), method="sweep")
+    axes = drawn(report, "Analytic")
+
+    assert series(axes, f"agree: {n:,}")[0].size == SHOWN
+
+
+def test_branches_have_their_orders_and_meet_at_the_measured_values(wrong):
+    """Rounding falls as 1/h and truncation grows as h^4, through what was measured at the chosen step."""
+    axes = drawn(wrong, "Step")
+    entries = wrong.evidence.entries
+    row = int(np.flatnonzero(entries.judgement.wrong)[0])
+    (step,), (error,) = series(axes, "chosen")
+
+    assert step == entries.estimate.step[row]
+    assert error == entries.estimate.error[row]
+    for label, order, part in (("rounding", -1, "noise"), ("truncation", 4, "truncation")):
+        h, size = series(axes, label)
+        slope = np.diff(np.log(size)) / np.diff(np.log(h))
+        np.testing.assert_allclose(slope, order, rtol=1e-9)  # logarithms of rounded numbers
+        at_step = np.exp(np.interp(np.log(step), np.log(h), np.log(size)))
+        assert at_step == pytest.approx(getattr(entries.estimate, part)[row], rel=1e-9)
+
+
+def test_plain_central_differences_bend_as_the_square_of_the_step():
+    """Where a few entries were borne out by them."""
+    x = np.linspace(0.3, 1.5, 5)
+    report = gradcheck.check_gradient(lambda x: float(np.sum(np.exp(x) + x**3)), np.exp(x) + 3 * x**2, x)
+    assert report.nfev == 11
+    h, size = series(drawn(report, "Step"), "truncation, as h^2")
+
+    np.testing.assert_allclose(np.diff(np.log(size)) / np.diff(np.log(h)), 2, rtol=1e-9)
+
+
+def test_map_marks_the_wrong_entry_and_no_other(wrong, right):
+    """W1[3, 2] is marked at column 2, row 3; W2 and a right gradient have no mark."""
+    (marks,) = drawn(wrong, 'Error map: params["W1"]').collections
+    np.testing.assert_array_equal(marks.get_offsets(), [[2, 3]])
+
+    assert not drawn(wrong, 'Error map: params["W2"]').collections
+    assert not drawn(right, 'Error map: params["W1"]').collections
+
+
+def test_map_shows_the_excess_over_what_is_allowed(wrong):
+    """The wrong entry is the brightest, above 0; all others are below."""
+    (image,) = drawn(wrong, 'Error map: params["W1"]').images
+    share = np.array(image.get_array())
+
+    assert np.unravel_index(np.argmax(share), share.shape) == (3, 2)
+    assert share[3, 2] > 0
+    assert np.delete(share.ravel(), 3 * 4 + 2).max() < 0
+
+
+def test_only_arrays_of_two_axes_have_a_map(wrong):
+    """The bias and complex arrays have none."""
+    assert [p.title for p in panels(wrong) if "map" in p.title] == [
+        'Error map: params["W1"]',
+        'Error map: params["W2"]',
+    ]
+    z = np.ones((2, 2), complex)
+    of_complex = gradcheck.check_gradient(lambda z: float(np.sum(np.abs(z) ** 2)), lambda z: 2 * z, z)
+    assert of_complex
+    assert not [p for p in panels(of_complex) if "map" in p.title]
+
+
+def test_directions_are_drawn_where_no_entry_was_judged():
+    """A gradient of 400 entries is tested by directions: each within its dash, none loud."""
+    report = gradcheck.check_gradient(lambda x: float(np.sum(np.sin(x))), np.cos, np.linspace(0.1, 3, 400))
+    (panel,) = panels(report)
+
+    assert report
+    assert panel.title == "Random directions"
+    assert "random directions of 1 array" in panel.alt
+    assert panel.alt.endswith("0 beyond it.")
+    axes = drawn(report, "Random")
+    allowed, sizes = axes.lines[0].get_ydata(), axes.lines[1].get_ydata()
+    assert len(sizes) == len(report.evidence.residuals) >= 2
+    assert (np.asarray(sizes) <= np.asarray(allowed)).all()
+
+
+def test_a_dollar_in_a_name_is_no_formula():
+    """A name that is a formula, and no valid one, is drawn as it is."""
+    x = {"$x^$": np.ones((2, 2))}
+    figure = gradcheck.check_gradient(
+        lambda p: float(sum(np.sum(v**2) for v in p.values())),
+        lambda p: {k: 2.1 * v for k, v in p.items()},
+        x,
+    ).plot()
+
+    figure.savefig(io.BytesIO())
+
+
+def test_infinite_analytic_entries_do_not_spoil_the_scale():
+    """An entry that is not finite is wrong, and the others are drawn."""
+    report = gradcheck.check_gradient(
+        lambda x: float(x @ x), lambda x: np.array([np.nan, 2.0, 2.0]), np.ones(3)
+    )
+
+    assert not report
+    axes = drawn(report, "Analytic")
+    assert series(axes, "agree")[0].size == 2
+    assert np.isfinite(axes.lines[0].get_xydata()).all()  # the diagonal
+    report.plot().savefig(io.BytesIO())
+
+
+def test_evidence_is_no_part_of_the_dictionary_nor_of_equality(right):
+    """What figures need does not swell the JSON; two reports with the same words are equal."""
+    from dataclasses import replace
+
+    assert "evidence" not in right.to_dict()
+    assert "evidence" not in json.loads(right.to_json())
+    assert right == replace(right, evidence=None)
+    assert right != replace(right, nfev=0)

@@ -1,0 +1,452 @@
+"""A report is read in seconds by people and to the last bit by programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradcheck import GradientCheckInterrupted, Mismatch, Outcome, Report, check_gradient
+from gradcheck.results.mismatch import ArraySummary
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "report.md"
+
+
+def squares(p: Any) -> float:
+    """Sum of squares of an array or of a dict of arrays."""
+    return float(sum(np.sum(v**2) for v in p.values())) if isinstance(p, dict) else float(np.sum(p**2))
+
+
+def right(p: Any) -> Any:
+    """By hand."""
+    return {k: 2 * v for k, v in p.items()} if isinstance(p, dict) else 2 * p
+
+
+def many_arrays() -> dict[str, np.ndarray]:
+    """Fifty arrays of 2,000 entries with long names."""
+    rng = np.random.default_rng(0)
+    return {f"a rather long name of layer number {i}, weights": rng.normal(size=(40, 50)) for i in range(50)}
+
+
+# For people.
+
+
+def test_the_first_line_says_outcome_and_why():
+    """PASS, FAIL and INCONCLUSIVE, each with its reason."""
+    x = np.array([1.0, 2.0, 3.0])
+    passed, failed = (
+        check_gradient(squares, right, x),
+        check_gradient(squares, lambda x: 2 * x * [1, 1, 1.1], x),
+    )
+    open_ = check_gradient(abs, lambda x: 0.0, 0.0)
+    assert str(passed).splitlines()[0] == f"PASS  {passed.reason}"
+    assert re.match(r"FAIL  1 of 3 entries wrong: x\[2\] off by \+10 %", str(failed))
+    assert re.match(r"INCONCLUSIVE  .*kink", str(open_))
+
+
+def test_each_array_has_a_row():
+    """Shape, checked, wrong, max error, error bar, detectable."""
+    x = {"W": np.ones((2, 3)), "b": 2.0}
+    text = str(
+        check_gradient(
+            lambda p: squares(p["W"]) + p["b"] ** 2, lambda p: {"W": 3 * p["W"], "b": 2 * p["b"]}, x
+        )
+    )
+    rows = [re.split(r"\s{2,}", line.strip()) for line in text.splitlines()]
+    assert ["array", "shape", "checked", "wrong", "max error", "error bar", "detectable"] in rows
+    weights = next(row for row in rows if row[:2] == ['params["W"]', "2 x 3"])
+    assert weights[2:4] == ["6", "6"]
+    # 3 against 2: off by 1 in every entry.
+    assert float(weights[4]) == pytest.approx(1.0, rel=0.05)
+    bias = next(row for row in rows if row[:2] == ['params["b"]', "scalar"])
+    assert bias[2:4] == ["1", "0"]
+
+
+def test_a_mismatch_shows_as_many_digits_as_it_takes():
+    """Two numbers that differ in the seventh digit do not read the same."""
+    x = np.array([1.0, 2.0])
+    report = check_gradient(squares, lambda x: 2 * x * [1, 1 + 3e-6], x)
+    line = next(line for line in str(report).splitlines() if "x[1]  analytic" in line)
+    analytic, numerical = re.search(r"analytic (\S+)  numerical (\S+)", line).groups()
+    assert float(analytic) - float(numerical) == pytest.approx(1.2e-5, rel=0.5)
+    assert "0.0003 %" in line
+
+
+@pytest.mark.parametrize(
+    ("factor", "said"),
+    [
+        (1.1, "off by +10 %"),
+        (0.5, "off by -50 %"),
+        (2.0, "off by a factor 2"),
+        (-0.5, "off by a factor -0.5"),
+        (-1.0, "of opposite sign"),
+        (0.0, "missing"),
+        (math.nan, "not finite"),
+    ],
+)
+def test_a_discrepancy_reads_as_a_sentence(factor, said):
+    """`x[1] of opposite sign`, `x[1] off by a factor 2`: never `+1e+02 %`; nor seventeen digits beside nan, nor -0."""
+    x = np.array([1.0, -2.0])
+    text = str(check_gradient(squares, lambda x: 2 * x * [1, factor], x))
+    assert text.splitlines()[0] == f"FAIL  1 of 2 entries wrong: x[1] {said}"
+    line = next(line for line in text.splitlines() if line.startswith("    x[1]"))
+    assert re.fullmatch(rf"    x\[1\]  analytic \S+  numerical -4 \+- \S+  {re.escape(said)}", line)
+    assert "analytic -0 " not in line
+
+
+def test_the_columns_of_the_mismatches_are_aligned():
+    """Analytic below analytic, numerical below numerical."""
+    report = check_gradient(squares, lambda x: 2 * x * 1.1, np.array([1.0, 1000.0, 1 / 3]))
+    lines = [line for line in str(report).splitlines() if line.startswith("    x[")]
+    assert len(lines) == 3
+    assert len({line.index("numerical") for line in lines}) == 1
+    assert len({line.index("off by") for line in lines}) == 1
+
+
+def test_an_undecided_report_says_what_to_do_on_a_line_of_its_own():
+    """The first line is short: outcome and cause; the second is advice. Both are the reason."""
+    report = check_gradient(lambda x: float(np.sum(np.abs(x))), np.sign, np.array([1.0, 0.0]))
+    first, second = str(report).splitlines()[:2]
+    assert first.startswith(
+        "INCONCLUSIVE  1 of 2 entries cannot be decided, x[1] for one: a kink at x (slope -1"
+    )
+    assert second.startswith("  the gradient is not the culprit: move x off the kink")
+    assert f"{first}; {second.strip()}" == f"INCONCLUSIVE  {report.reason}"
+
+
+def test_a_single_entry_is_spoken_of_as_one():
+    """No `1 entries`, no `all 1 entry agree`; fixed coordinates are not counted as agreeing."""
+    one = check_gradient(squares, right, 2.0)
+    assert one.reason.startswith("x agrees with the numerical derivative; a relative mistake of ")
+    x = np.array([1.0, 2.0, 3.0])
+    fixed = check_gradient(squares, right, x, bounds=[(1, 1), (0, 9), (0, 9)])
+    assert fixed.reason.startswith("all 2 free entries agree")
+    assert fixed.notes == ("1 coordinate was not checked: equal bounds leave no room",)
+    alone = check_gradient(squares, right, x, bounds=[(1, 1), (2, 2), (0, 9)])
+    assert alone.reason.startswith("x[2] agrees")
+
+
+def test_the_resolution_that_is_offered_suffices():
+    """The advice names the resolution of the worst undecided entry: with it, the check passes."""
+    x = np.linspace(0.2, 1.5, 5)
+
+    def rounded(x):
+        return float(np.round(np.sum(np.exp(x)), 3))
+
+    report = check_gradient(rounded, np.exp, x)
+    assert report.outcome is Outcome.INCONCLUSIVE
+    offered = float(re.search(r"resolution=(\S+)", report.reason).group(1))
+    assert check_gradient(rounded, np.exp, x, resolution=offered).outcome is Outcome.PASS
+
+
+def test_a_subgradient_does_not_count_as_undetectable():
+    """The kink has no derivative to be wrong; the other entry says what would have been seen."""
+    x = np.array([0.0, 2.0])
+    report = check_gradient(lambda x: float(np.sum(np.abs(x))), np.sign, x, subgradient=True)
+    assert report.outcome is Outcome.PASS
+    assert report.detectable < 1e-3
+    assert report.notes == ("x[0] lies on a kink and passes as a subgradient",)
+    everywhere = check_gradient(abs, lambda x: 0.5, 0.0, subgradient=True)
+    assert everywhere.reason == "x agrees with the numerical derivative"
+
+
+@pytest.mark.parametrize(
+    ("x", "method", "last"),
+    [
+        # Two at x, and the first of six differences.
+        (np.linspace(1, 2, 3), "auto", 4),
+        # Two at x, sixteen for the noise, six for the first line.
+        (np.linspace(1, 2, 3), "sweep", 24),
+        ({"a": np.linspace(1, 2, 80), "b": np.linspace(1, 2, 90)}, "auto", 24),
+    ],
+)
+def test_an_interruption_is_named_as_the_cause(x, method, last):
+    """Not the budget: nobody set one. What was not reached counts as unchecked, and has no certificate."""
+    calls = [0]
+
+    def interrupted(p):
+        calls[0] += 1
+        if calls[0] > last:
+            raise KeyboardInterrupt
+        return squares(p)
+
+    with pytest.raises(GradientCheckInterrupted) as caught:
+        check_gradient(interrupted, right, x, method=method)
+    report = caught.value.report
+    assert "the check was interrupted" in report.reason
+    assert "start it again" in report.reason
+    assert "max_nfev" not in str(report)
+    assert sum(array.checked for array in report.arrays) < 170
+    assert len(report.certificates) < len(report.arrays)
+
+
+def test_what_a_budget_did_not_reach_is_not_called_checked():
+    """24 evaluations, of which one line is left: the second array has no numbers, and is named as the cause."""
+    x = {"a": np.full(80, 1.5), "b": np.linspace(1, 2, 90)}
+
+    def f(p):
+        return float(sum(np.sum(np.sin(v)) for v in p.values()))
+
+    report = check_gradient(f, lambda p: {k: np.cos(v) for k, v in p.items()}, x, max_nfev=24)
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert report.arrays[1].checked == 0
+    assert 'params["b"] was not checked: the budget of evaluations was used up' in report.reason
+    assert "resolution" not in report.reason
+
+
+def test_numbers_in_the_call_are_plain():
+    """`rtol=1e-05`, not `np.float64(1e-05)`: the call can be pasted without NumPy."""
+    report = check_gradient(squares, right, np.ones(2), rtol=np.float64(1e-5), max_nfev=np.int64(500))
+    assert report.call == "gradcheck.check_gradient(f, grad, x, rtol=1e-05, max_nfev=500, rng=0)"
+
+
+def test_the_worst_comes_first():
+    """By how far beyond what was allowed: nan, then the largest relative discrepancy."""
+    x = np.ones(6)
+    wrong = 2 * x * [1.01, 1, 3, 1.5, -1, 1]
+    wrong[5] = math.nan
+    names = [m.name for m in check_gradient(squares, wrong, x).wrong]
+    assert names[0] == "x[5]"
+    assert set(names) == {"x[0]", "x[2]", "x[3]", "x[4]", "x[5]"}
+    assert names.index("x[3]") > max(names.index("x[2]"), names.index("x[4]"))
+    assert names[-1] == "x[0]"
+
+
+def test_a_mismatch_names_its_entry_in_every_way():
+    """Name, index in the array, index in the flat vector, both values and the bar."""
+    x = {"b": np.ones(2), "W": np.ones((2, 3))}
+    gradient = right(x)
+    gradient["W"][1, 2] = 5.0
+    (mismatch,) = check_gradient(squares, gradient, x).wrong
+    assert (mismatch.name, mismatch.index, mismatch.flat_index) == ('params["W"][1, 2]', (1, 2), 7)
+    assert mismatch.analytic == 5.0
+    assert abs(mismatch.numerical - 2.0) <= 3 * mismatch.error_bar
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda p: {k: 3 * v for k, v in p.items()},
+        lambda p: {k: np.full(v.shape, np.nan) for k, v in p.items()},
+    ],
+)
+def test_a_report_stays_under_25_lines_however_much_is_wrong(wrong):
+    """100,000 wrong entries in fifty arrays; no line is wider than a screen can show."""
+    report = check_gradient(squares, wrong, many_arrays())
+    assert report.outcome is Outcome.FAIL
+    lines = str(report).splitlines()
+    assert len(lines) < 25
+    assert max(map(len, lines)) <= 300
+
+
+def test_a_report_with_everything_in_it_stays_under_25_lines():
+    """Every part at its longest: what the text leaves out it counts."""
+    arrays = tuple(
+        ArraySummary(f"array {i}" + "x" * 100, (10, 10), 100, i, i, 1.0, 0.1, 1e-3) for i in range(1000)
+    )
+    wrong = tuple(Mismatch(f"array {i}[3, 4]" + "y" * 100, (3, 4), i, 1.0, 2.0, 1e-9) for i in range(5000))
+    passed = check_gradient(squares, right, np.ones(3))
+    report = dataclasses.replace(
+        passed,
+        outcome=Outcome.FAIL,
+        arrays=arrays,
+        wrong=wrong,
+        diagnosis=tuple(f"diagnosis {i}" for i in range(40)),
+        notes=tuple(f"note {i}" for i in range(40)),
+    )
+    text = str(report)
+    assert len(text.splitlines()) < 25
+    assert "and 4,995 more" in text
+    assert "more arrays" in text
+    assert "(and 37 more)" in text
+    assert "(and 38 more)" in text
+
+
+def test_arguments_and_names_with_line_breaks_do_not_break_the_lines():
+    """Bounds of a thousand entries in the call, and a key with a line break in it."""
+    x = np.linspace(1, 2, 60)
+    report = check_gradient(squares, right, x, bounds=(x - 1, x + 1))
+    assert len(str(report).splitlines()) == len(str(check_gradient(squares, right, x)).splitlines())
+    odd = {"a\nb": np.ones(2)}
+    text = str(check_gradient(squares, lambda p: {k: 3 * v for k, v in p.items()}, odd))
+    assert all(line.startswith((" ", "FAIL")) for line in text.splitlines())
+
+
+def test_the_call_repeats_the_check():
+    """Options that are not the defaults, and the seed."""
+    x = np.ones(3)
+    report = check_gradient(
+        squares, right, x, rtol=1e-4, atol=1e-9, resolution=0.01, method="sweep", max_nfev=500, subgradient=True,
+        confidence=0.999, rng=5,
+    )  # fmt: skip
+    for option in ("rtol=0.0001", "atol=1e-09", "resolution=0.01", "method='sweep'", "max_nfev=500",
+                   "subgradient=True", "confidence=0.999", "rng=5"):  # fmt: skip
+        assert option in report.call
+    import gradcheck
+
+    again = eval(report.call, {"gradcheck": gradcheck, "f": squares, "grad": right, "x": x})
+    assert {**again.to_dict(), "seconds": 0} == {**report.to_dict(), "seconds": 0}
+
+
+def test_the_cost_is_told():
+    """Evaluations, gradients and seconds."""
+    report = check_gradient(squares, right, np.ones(3))
+    assert f"{report.nfev} evaluations of f, 2 of grad" in str(report)
+    assert report.seconds > 0
+
+
+def test_a_pass_says_what_would_have_been_seen():
+    """The resolution reached, in words and in numbers; planted mistakes of twice that size are seen."""
+    x = np.linspace(0.5, 1.5, 8)
+    report = check_gradient(lambda x: float(np.sum(np.exp(x))), np.exp, x)
+    assert "would have been seen" in report.reason
+    factor = 1 + 2 * report.detectable
+    for at in range(8):
+        planted = np.exp(x) * np.where(np.arange(8) == at, factor, 1.0)
+        # `detectable` is relative to the larger of the entry and its array's root mean square.
+        planted[at] = np.exp(x[at]) + 2 * report.detectable * max(
+            np.exp(x[at]), np.sqrt(np.mean(np.exp(2 * x)))
+        )
+        assert check_gradient(lambda x: float(np.sum(np.exp(x))), planted, x).outcome is Outcome.FAIL
+    below = np.exp(x) * (1 + 0.1 * report.detectable)
+    assert check_gradient(lambda x: float(np.sum(np.exp(x))), below, x).outcome is not Outcome.FAIL
+
+
+def test_a_report_is_true_for_a_pass_alone():
+    """`if check_gradient(...)` and `assert check_gradient(...)` mean what they say."""
+    assert check_gradient(squares, right, np.ones(3))
+    assert not check_gradient(squares, lambda x: 3 * x, np.ones(3))
+    assert not check_gradient(abs, lambda x: 0.0, 0.0)
+
+
+def test_a_report_is_a_value():
+    """Frozen; nothing in it can be reassigned."""
+    report = check_gradient(squares, right, np.ones(3))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        report.outcome = Outcome.FAIL  # type: ignore[misc]  # what types refuse is what is tried
+
+
+# For programs.
+
+
+def reports() -> dict[str, Report]:
+    """One of every kind."""
+    x = np.linspace(-1.0, 2.0, 5)
+    z = {"z": np.array([1 + 2j]), "n": np.array([1, 2])}
+    nan = 2 * x
+    nan[1] = np.nan
+    return {
+        "pass": check_gradient(squares, right, x),
+        "fail": check_gradient(squares, lambda x: 3 * x, x),
+        "nan": check_gradient(squares, nan, x),
+        "kink": check_gradient(abs, lambda x: 0.0, 0.0),
+        "constant": check_gradient(lambda x: 1.0, right, x),
+        "shape": check_gradient(squares, lambda x: x[:, None], x),
+        "directions": check_gradient(squares, right, np.linspace(1, 2, 300)),
+        "directions, wrong": check_gradient(
+            squares, lambda x: np.where(np.arange(300) == 7, 0, 2 * x), np.ones(300)
+        ),
+        "float32": check_gradient(squares, right, x.astype(np.float32)),
+        "longdouble": check_gradient(lambda x: np.sum(x**2), right, x.astype(np.longdouble)),
+        "complex": check_gradient(
+            lambda p: float(np.sum(np.abs(p["z"]) ** 2) + np.sum(p["n"] ** 2)),
+            lambda p: {"z": 2.5 * p["z"], "n": 2 * p["n"]},
+            z,
+        ),
+        "budget": check_gradient(squares, right, np.linspace(1, 2, 40), max_nfev=30, method="sweep"),
+        "generator": check_gradient(squares, right, x, rng=np.random.default_rng(3)),
+        "fixed": check_gradient(squares, right, x, bounds=(x, x)),
+    }
+
+
+REPORTS = reports()
+
+
+@pytest.mark.parametrize("kind", REPORTS)
+def test_json_is_valid_and_holds_no_nan(kind):
+    """A strict parser reads it, and gets the dictionary back."""
+
+    def refuse(token: str) -> None:
+        raise AssertionError(f"{token} is not JSON")
+
+    report = REPORTS[kind]
+    text = report.to_json()
+    assert json.loads(text, parse_constant=refuse) == report.to_dict()
+    assert json.loads(report.to_json(indent=None)) == report.to_dict()
+
+
+@pytest.mark.parametrize("kind", REPORTS)
+def test_the_dictionary_says_what_the_report_says(kind):
+    """The same outcome, the same numbers to the last bit, null for what is not finite."""
+    report, told = REPORTS[kind], REPORTS[kind].to_dict()
+    assert told["schema"] == "gradcheck-report/1"
+    assert told["outcome"] == report.outcome.value
+    assert (told["nfev"], told["reason"], told["notes"]) == (report.nfev, report.reason, list(report.notes))
+    assert len(told["wrong"]) == len(report.wrong)
+    for entry, mismatch in zip(told["wrong"], report.wrong, strict=True):
+        assert entry["name"] == mismatch.name
+        for name in ("analytic", "numerical", "error_bar"):
+            value = getattr(mismatch, name)
+            assert entry[name] == (value if math.isfinite(value) else None)
+
+
+def documented(heading: str) -> dict[str, str]:
+    """The keys and types of the table that follows a line of docs/report.md."""
+    text = DOCUMENT.read_text(encoding="utf-8")
+    table = text.split(heading, 1)[1].split("\n\n", 2)[1]
+    return dict(re.findall(r"^\| `(\w+)` \| ([^|]+?) \|", table, flags=re.MULTILINE))
+
+
+TABLES = {
+    "arrays": "An object of `arrays`:",
+    "wrong": "An object of `wrong`:",
+    "certificates": "An object of `certificates`:",
+}
+
+
+@pytest.mark.parametrize("kind", REPORTS)
+def test_the_documented_keys_are_those_produced(kind):
+    """docs/report.md and `to_dict` agree, at the top and in the lists."""
+    told = REPORTS[kind].to_dict()
+    top = DOCUMENT.read_text(encoding="utf-8").split("## As JSON", 1)[1].split("An object of", 1)[0]
+    assert set(told) == set(re.findall(r"^\| `(\w+)` \|", top, flags=re.MULTILINE))
+    for name, heading in TABLES.items():
+        for entry in told[name]:
+            assert set(entry) == set(documented(heading))
+
+
+def test_every_documented_list_occurs():
+    """The test above would not notice a table that nothing is compared with."""
+    for name in TABLES:
+        assert any(report.to_dict()[name] for report in REPORTS.values()), name
+
+
+TYPES: dict[str, Any] = {
+    "string": str, "integer": int, "number": (int, float), "boolean": bool, "null": type(None),
+    "list of strings": list, "list of integers": list, "list of objects": list,
+}  # fmt: skip
+
+
+def is_one_of(value: Any, types: str) -> bool:
+    """Whether a value is of one of the types named in the document."""
+    allowed = [TYPES[name.strip()] for name in re.split(r",| or ", types)]
+    return any(isinstance(value, t) and (t is bool or not isinstance(value, bool)) for t in allowed)
+
+
+@pytest.mark.parametrize("kind", REPORTS)
+def test_the_documented_types_are_those_produced(kind):
+    """Every value is of a type that its table allows."""
+    told = REPORTS[kind].to_dict()
+    text = DOCUMENT.read_text(encoding="utf-8").split("## As JSON", 1)[1].split("An object of", 1)[0]
+    for key, types in re.findall(r"^\| `(\w+)` \| ([^|]+?) \|", text, flags=re.MULTILINE):
+        assert is_one_of(told[key], types), (key, told[key])
+    for name, heading in TABLES.items():
+        for entry in told[name]:
+            for key, types in documented(heading).items():
+                assert is_one_of(entry[key], types), (name, key, entry[key])
