@@ -177,8 +177,8 @@ def test_importing_gradcheck_loads_numpy_and_scipy_alone():
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_no_module_is_too_long_to_read(path):
-    """At most 400 lines, one job each."""
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+    """At most 500 lines, one job each."""
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 500
 
 
 def exported(tree: ast.Module) -> list[str]:

@@ -35,6 +35,9 @@ RESULTS = {Outcome.FAIL: CAUGHT, Outcome.INCONCLUSIVE: INCONCLUSIVE, Outcome.PAS
 # As a person reads the table: what is wrong with the check first.
 ORDER = (MISSED, INCONCLUSIVE, ACCEPTED, CAUGHT)
 
+# Entries up to which the values of f are remembered.
+REMEMBERED = 100
+
 
 @dataclass(frozen=True)
 class Planted:
@@ -130,7 +133,8 @@ def power(
     report = check(memory.first if grad is not True else memory.first_pair, grad, x)
     if report.outcome is Outcome.FAIL:
         raise GradientError(report)
-    again = memory.recall if report.method == "sweep" else memory.value
+    # Of many entries few points are asked for twice, and their digests take as long as many an f.
+    again = memory.recall if flat.size <= REMEMBERED else memory.value
 
     def gradient_of(point: Any) -> Any:
         function = f if grad is True else grad

@@ -10,17 +10,22 @@ import numpy as np
 
 from gradcheck._typing import Flat, Index
 from gradcheck.diagnosis.explanations import Diagnosis, diagnose
-from gradcheck.evidence.arrays import FEW, LOOKS, survey, survey_together
+from gradcheck.evidence.arrays import LOOKS, survey
 from gradcheck.evidence.averages import averaged
 from gradcheck.evidence.complex_test import by_complex_step, leave_open, second_witness
 from gradcheck.evidence.coordinates import look_nearer, noise_share, sweep
+from gradcheck.evidence.examination import examine_jointly
+from gradcheck.evidence.joint import Direction
 from gradcheck.evidence.plain_differences import agreement
 from gradcheck.function.contract import Inspection, gradient_at, inspect, inspect_again
 from gradcheck.function.lines import Rays
-from gradcheck.function.objective import NotScalarError, Objective
+from gradcheck.function.matrix import Dense
+from gradcheck.function.objective import BudgetSpentError, NotScalarError, Objective
 from gradcheck.function.progress import Progress
 from gradcheck.numerics.differences import first_step
+from gradcheck.numerics.line_fit import EIGHT
 from gradcheck.numerics.noise import FIRST_SPACING, WIDEST, Noise, measure_noise
+from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
 from gradcheck.results.certificate import Survey
 from gradcheck.results.evidence import NO_DOUBTS, Doubts, Evidence
@@ -31,9 +36,12 @@ __all__ = ["Known", "Question", "examine", "probe_noise"]
 
 # Up to here every coordinate is judged by itself; above, directions decide and the search names what is wrong.
 SWEEP_UP_TO = 100
-# From here on a few directions through all arrays cost less than half of what judging each entry does: they come
-# first, and where they do not settle it each entry is judged after all.
-TOGETHER_FROM = 8
+# From here on one joint direction, of eight points and f(x), and perhaps one call with complex numbers, costs no more
+# than two differences for each entry and f(x).
+JOINT_FROM = 5
+# Up to here what a joint direction finds wrong is judged entry by entry: that costs about as much as the search, and
+# the report then has a number for each.
+JUDGED_UP_TO = 20
 # From here on one complex step a coordinate, and the seven evaluations that bear it out, are fewer than six a
 # coordinate.
 COMPLEX_FROM = 3
@@ -90,6 +98,9 @@ def examine(objective: Objective, question: Question, bar: Progress) -> Known:
         _examine(known, objective, question, bar)
     except KeyboardInterrupt:
         known.interrupted = True
+    except BudgetSpentError:
+        text = "the budget of evaluations was used up before any entry was judged: raise max_nfev"
+        known.findings.append(Finding(text, Outcome.INCONCLUSIVE, final=True))
     except NotScalarError as error:
         # At x it returned a number: where it does not, it is no function that could be differentiated.
         known.findings.append(Finding(f"{error} at a point near x", Outcome.INCONCLUSIVE, final=True))
@@ -104,7 +115,8 @@ def examine(objective: Objective, question: Question, bar: Progress) -> Known:
 def _examine(known: Known, objective: Objective, question: Question, bar: Progress) -> None:
     x, room = question.x, question.room
     quickly = question.method == "auto" and x.size <= SWEEP_UP_TO
-    known.inspection = inspect(objective, question.grad, x, question.args, repeat=not quickly)
+    jointly = question.method in ("auto", "directions") and x.size >= JOINT_FROM
+    known.inspection = inspect(objective, question.grad, x, question.args, repeat=not (quickly or jointly))
     known.findings += known.inspection.findings
     if room is not None and not (room[0] + room[1] > 0).any():
         text = "nothing was checked: every coordinate is fixed by its bounds"
@@ -115,20 +127,27 @@ def _examine(known: Known, objective: Objective, question: Question, bar: Progre
     if quickly:
         bar.plan(2 * x.size)
         agreed = agreement(
-            objective, known.inspection, x, question.tolerances, few=TOGETHER_FROM, room=room, rng=question.rng
+            objective, known.inspection, x, question.tolerances, few=JOINT_FROM, room=room, rng=question.rng
         )  # fmt: skip
         if agreed.evidence is not None:
             known.setting, known.evidence = agreed.setting, agreed.evidence
             return
         doubts = agreed.doubts
+    if jointly and known.inspection.analytic is not None:
+        bar.plan(len(EIGHT) * 2)
+        held = _examine_jointly(known, objective, question)
+        if known.evidence is not None or known.final:
+            return
+        doubts = held if held.coordinates.size else doubts
     if not known.inspection.repeated:
         known.findings += inspect_again(objective, known.inspection, x)
         if known.final:
             return
-    known.setting, more = prepare(
-        objective, known.inspection, x, question.tolerances, question.rng, room, question.subgradient
-    )
-    known.findings += more
+    if known.setting is None:
+        known.setting, more = prepare(
+            objective, known.inspection, x, question.tolerances, question.rng, room, question.subgradient
+        )
+        known.findings += more
     if known.final or known.inspection.analytic is None:
         return
     bar.plan(planned(known.setting, question.method))
@@ -149,6 +168,58 @@ def _examine(known: Known, objective: Objective, question: Question, bar: Progre
     )
 
 
+def _examine_jointly(known: Known, objective: Objective, question: Question) -> Doubts:
+    """Joint directions, where x is real and double and every claim finite; what they settle is the evidence.
+
+    Returns what they hold against some entries where they do not.
+    """
+    inspection, x = known.inspection, question.x
+    assert inspection is not None
+    analytic = inspection.analytic
+    assert analytic is not None
+    tolerance = Tolerance.for_dtypes([inspection.computes_in], *question.tolerances)
+    eps = float(np.finfo(inspection.computes_in).eps)
+    scales = objective.parameters.scales(x)
+    f_x = np.array([inspection.f_x])
+    problem = Problem(objective, x, f_x, Dense(analytic[None, :]), scales, tolerance, question.room, eps)
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = np.sum(np.square(analytic)) * np.sum(np.square(scales))
+    if not problem.in_doubles or not np.isfinite(squares):
+        return NO_DOUBTS
+
+    def setting_of(first: Direction, noise_level: float | None) -> Setting:
+        level = 2.0 * float(np.max(first.noise)) if noise_level is None else noise_level
+        noise = Noise(level, float(first.weight[0]), "float64", False, ())
+        # A power of two, so that similar claims ask for the same values.
+        step = 2.0 ** np.rint(np.log2(first_step(noise, inspection.f_x, x.size)))
+        return Setting(
+            objective, x, inspection.f_x, level, step, scales, tolerance,
+            question.room, question.subgradient, eps, slope=float(first.weight[0]) / np.sqrt(x.size),
+        )  # fmt: skip
+
+    def probed() -> Setting | None:
+        assert inspection is not None
+        setting, findings = prepare(
+            objective, inspection, x, question.tolerances, question.rng, question.room, question.subgradient
+        )
+        known.findings += findings
+        return None if known.final else setting
+
+    search = question.method == "directions" or x.size > JUDGED_UP_TO
+    found = examine_jointly(
+        problem,
+        setting_of,
+        probed,
+        confidence=question.confidence,
+        rng=np.random.default_rng(question.rng),
+        search=search,
+    )
+    known.setting, known.evidence, doubts = found
+    if known.setting is not None and known.evidence is not None:
+        known.diagnosis = explain(known.setting, analytic, known.evidence, question.grad, question.args)
+    return doubts
+
+
 def gather(
     setting: Setting, analytic: Flat, method: str, confidence: float, rng: Any, doubts: Doubts
 ) -> tuple[Evidence | Survey, list[Finding]]:
@@ -165,11 +236,6 @@ def gather(
         return surveyed, []
     room = setting.room
     free = np.arange(n) if room is None else np.flatnonzero(room[0] + room[1] > 0)
-    if method == "auto" and n >= TOGETHER_FROM and doubts.coordinates.size == 0:
-        together = survey_together(setting, analytic, confidence=confidence, rng=np.random.default_rng(rng))
-        if isinstance(together, Survey):
-            return together, []
-        doubts = together
     evidence, notes = _one_by_one(setting, analytic, free, method, rng, doubts)
     if doubts.exact and not evidence.judgement.wrong.any():
         evidence = leave_open(setting, evidence)
@@ -218,10 +284,7 @@ def by_directions(n: int, method: str) -> bool:
 def planned(setting: Setting, method: str) -> int:
     """The evaluations that a right gradient takes, where the first step serves."""
     n = setting.x.size
-    if by_directions(n, method):
-        lines = LOOKS[0] * len(setting.parameters.blocks)
-    else:
-        lines = FEW[0] if method == "auto" and n >= TOGETHER_FROM else n
+    lines = LOOKS[0] * len(setting.parameters.blocks) if by_directions(n, method) else n
     return min(6 * lines, setting.objective.remaining)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck._typing import Flat
 from gradcheck.evidence.certificate import certificate_of, scaled_bound
 from gradcheck.evidence.complex_test import leave_open
-from gradcheck.evidence.coordinates import look_nearer, noise_share, sweep
+from gradcheck.evidence.coordinates import look_nearer, sweep
 from gradcheck.evidence.locate import locate
 from gradcheck.evidence.residuals import Gauge
 from gradcheck.numerics.complex_step import accepts_complex
@@ -22,21 +22,16 @@ from gradcheck.results.certificate import ArrayEvidence, Certificate, Region, Re
 from gradcheck.results.evidence import NO_DOUBTS, Doubts, Evidence, merge
 from gradcheck.results.outcome import Limit
 
-__all__ = ["FEW", "LOOKS", "survey", "survey_together"]
+__all__ = ["LOOKS", "survey"]
 
 # Numbers of directions after which an array may be certified; each of them spends a share of 1 - confidence.
 LOOKS = (4, 6, 8, 12, 18, 24, 32)
 # So many looks where even the last would not do.
 HOPELESS = 4
-# The same for all arrays of a small problem together, while two entries cost more than a direction.
-FEW = (1, 2, 3, 4, 6, 8, 12, 18, 24, 32)
 # Sampled entries of a region that are judged one by one.
 JUDGED = 4
 # Searches of one array: what a first tangent hid behind larger errors, a second shows.
 SEARCHES = 3
-# What noise may hide of the tolerance where directions decide about few entries: in a sweep it adds ten times its
-# share, as measured, so less than a third.
-LITTLE = 0.03
 # Entries with less room between their bounds than this part of their scale are swept instead.
 NARROW = 0.1
 # A real difference confirms the complex step only where it knows two digits itself.
@@ -64,49 +59,6 @@ def survey(
     arrays += [ArrayEvidence(b, (), None) for b in setting.parameters.blocks[len(arrays) :]]
     judged = merge(examiner.judged)
     return Survey(tuple(arrays), judged, tuple(examiner.regions), interrupted or judged.interrupted)
-
-
-def survey_together(
-    setting: Setting, analytic: Flat, *, confidence: float, rng: np.random.Generator
-) -> Survey | Doubts:
-    """Certify all arrays by directions that move every entry, half as many at most; doubts where they do not settle it.
-
-    They do not where anything differs by more than the bars, within the tolerance or not, where the bound of any array
-    stays above the resolution, where x cannot move both ways, and where noise would hide in single entries what it does
-    not hide along directions: then they would tell of mistakes that nobody could name.
-    """
-    with np.errstate(over="ignore", invalid="ignore"):
-        squares = np.sum(np.square(analytic)) * np.sum(np.square(setting.scales))
-    if not np.isfinite(squares):
-        # Not finite, or so large that the sums of directions are not.
-        return NO_DOUBTS
-    if setting.room is not None and (np.minimum(*setting.room) < NARROW * setting.scales).any():
-        return NO_DOUBTS
-    if not noise_share(setting, analytic) <= LITTLE * setting.tolerance.rtol:
-        return NO_DOUBTS
-    looks = [k for k in FEW if 2 * k <= analytic.size]
-    examiner = _Examiner(setting, analytic, confidence, rng, 0)
-    # One search for all arrays, and no second.
-    examiner.delta = (1.0 - confidence) / len(looks)
-    real = np.dtype(np.float64)
-    everything = Gauge(setting, analytic, Block("x", analytic.shape, real, 0, analytic.size, real))
-    gauges = [
-        Gauge(setting, analytic, block, scale=everything.scale[block.slice])
-        for block in setting.parameters.blocks
-    ]
-    needed = min(gauge.scaled(setting.tolerance.resolution) for gauge in gauges)
-    tests = examiner.test(everything, needed, True, tolerant=False, looks=looks)
-    if tests.most is not None:
-        return tests.doubts
-    whole = certificate_of(everything, tests.residuals, confidence, examiner.delta)
-    if whole is None or not whole.bound <= needed:
-        return NO_DOUBTS
-    arrays = []
-    for gauge in gauges:
-        name, relative = gauge.block.name, gauge.relative(whole.bound)
-        certificate = replace(whole, name=name, relative_to_rms=relative)
-        arrays.append(ArrayEvidence(gauge.block, tuple(tests.residuals), certificate, gauge.faint))
-    return Survey(tuple(arrays), merge(examiner.judged), ())
 
 
 class _Examiner:
@@ -182,22 +134,20 @@ class _Examiner:
             Limit.BUDGET if tests.unfinished else None,
         )
 
-    def test(
-        self, gauge: Gauge, needed: float, may_be_exact: bool, *, tolerant: bool, looks: Sequence[int] = LOOKS
-    ) -> _Tests:
+    def test(self, gauge: Gauge, needed: float, may_be_exact: bool, *, tolerant: bool) -> _Tests:
         """As many directions as make the bound meet what is needed, or until one is loud."""
         tests = _Tests(gauge, tolerant)
+        looks: Sequence[int] = LOOKS
         enough = min(needed / scaled_bound([1.0] * looks[1], self.delta), 2.0 * gauge.least)
         tangents = gauge.tangents(self._seeds(1))
         (first,) = gauge.real(tangents, enough=enough)
-        alone = looks[0] == 1 and scaled_bound([first.size], self.delta) <= needed
-        exact = self._confirmed(gauge, tangents, first) if may_be_exact and not alone else None
+        exact = self._confirmed(gauge, tangents, first) if may_be_exact else None
         tests.exact, tests.step = exact is not None, first.step
         tests.add(tangents, exact or (first,))
         # The sizes of the next residuals are taken to be up to a third larger than the first.
         expected = 1.3 * tests.residuals[0].size
         if scaled_bound([expected] * looks[-1], self.delta) > 2.0 * needed:
-            looks = looks[:HOPELESS] if looks is LOOKS else ()
+            looks = looks[:HOPELESS]
         for look in looks:
             if look < looks[-1] and scaled_bound([expected] * look, self.delta) > needed > 0:
                 continue

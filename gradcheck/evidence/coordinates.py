@@ -44,10 +44,10 @@ def sweep(setting: Setting, analytic: Flat, coordinates: Index) -> Evidence:
         interrupted = True
     done = sum(np.size(part.value) for part in parts)
     found = join([*parts, unmeasured(coordinates.size - done, setting.x.dtype)])
-    return _judged(setting, found, analytic, coordinates, interrupted=interrupted)
+    return judged(setting, found, analytic, coordinates, interrupted=interrupted)
 
 
-def _judged(
+def judged(
     setting: Setting, found: Estimate, analytic: Flat, coordinates: Index, *, interrupted: bool = False
 ) -> Evidence:
     """The decision about measured coordinates (m,); what seems wrong is measured again."""
@@ -92,7 +92,7 @@ def look_nearer(setting: Setting, evidence: Evidence, doubts: Doubts) -> Evidenc
     found = Estimate(**parts, nfev=found.nfev + again.nfev)
     analytic = np.zeros(setting.x.size, evidence.analytic.dtype)
     analytic[evidence.coordinates] = evidence.analytic
-    return _judged(setting, found, analytic, evidence.coordinates)
+    return judged(setting, found, analytic, evidence.coordinates)
 
 
 def verify(

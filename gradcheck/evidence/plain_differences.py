@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from gradcheck._typing import Flat, Index
-from gradcheck.evidence.arrays import LITTLE
 from gradcheck.evidence.coordinates import decide
 from gradcheck.function.contract import Inspection
 from gradcheck.function.lines import Axes
@@ -41,6 +40,8 @@ NEAR, EXPLAINED = 0.1, 2.0
 # The two sides of a difference, in units of their geometric mean: a bend of f adds nothing to the parabola through
 # them, and a kink at x a tenth of its jump, which equal sides would not show to a claim in the middle.
 SIDES = np.array([-(1.5**-0.5), 1.5**0.5])
+# What noise may take of the tolerance where directions are to decide about few entries.
+LITTLE = 0.03
 # The sum of the weights of the three values, times the mean side.
 WEIGHT = 1.47
 # What the largest of a few roundings is of the most that they can be.
@@ -55,7 +56,7 @@ FINE, COARSE = 0.1, 1.0 / 3.0
 SEVERAL, TOLERATED = 6, 1.5
 # Where the noise is a larger part than this of what f changes over the scale of x, f has not the digits of float64:
 # directions then need more evaluations, and are cheaper from so many times as many entries on.
-CLEAN, DEARER = 1e-12, 1.5
+CLEAN, DEARER = 1e-12, 2.0
 # f(x) with more bits than a number that is round by chance (25, 0.375), and no more than float32 has: computed in it.
 CHANCE = 12
 
@@ -97,7 +98,7 @@ def agreement(
     if inspection.analytic is None:
         return Agreement()
     for setting, decimals in _assumed(objective, inspection, x, tolerances, room):
-        claim = _claim(setting, inspection.analytic, few, rng)
+        claim = _claim(setting, inspection.analytic, few, rng, decimals)
         if claim is not None and objective.remaining >= 2 * x.size:
             found = _asked(claim, decimals)
             if found is not None:
@@ -171,7 +172,7 @@ def _assumed(
     return [(replace(plain, level=OFF * decimals), decimals), (plain, 0.0)]
 
 
-def _claim(setting: Setting, analytic: Flat, few: int, rng: Any) -> _Claim | None:
+def _claim(setting: Setting, analytic: Flat, few: int, rng: Any, decimals: float = 0.0) -> _Claim | None:
     """The steps that suit a claim; None where it is not finite or 0 throughout, or noise or bounds leave no room."""
     size = np.abs(analytic)
     with np.errstate(all="ignore"):
@@ -185,7 +186,9 @@ def _claim(setting: Setting, analytic: Flat, few: int, rng: Any) -> _Claim | Non
         return None
     # A sweep's first step, and what noise is of it: see `first_step`, `noise_share`.
     largest = float(np.max(share))
-    cheaper = analytic.size >= (few if largest <= CLEAN else DEARER * few)
+    # Values on a grid are nothing for directions, which need to see them change by less.
+    rounded = decimals > 0 or setting.tolerance.eps > np.finfo(np.float64).eps
+    cheaper = not rounded and analytic.size >= (few if largest <= CLEAN else DEARER * few)
     if cheaper and 2.0 * largest**0.8 <= LITTLE * setting.tolerance.rtol:
         return None
     chosen = _steps(share, np.abs(analytic) / size, setting.tolerance)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 
 import numpy as np
 
-from gradcheck._typing import Index
 from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.results.estimate import join
-from gradcheck.results.evidence import Entries, Evidence
+from gradcheck.results.evidence import Entries, Evidence, take
 from gradcheck.results.outcome import Finding
 from gradcheck.results.verdict import Judgement
 
-__all__ = ["as_evidence", "listed", "take"]
+__all__ = ["as_evidence", "listed"]
 
 
 # Wrong entries that are listed; where there are more, the worst of them and a note.
@@ -35,17 +34,6 @@ def as_evidence(parts: list[Entries], names: JacobianNames) -> Evidence:
     )
     _, last = np.unique(places[::-1], return_index=True)
     return everything if last.size == places.size else take(everything, np.sort(places.size - 1 - last))
-
-
-def take(evidence: Evidence, at: Index) -> Evidence:
-    """Some of the evidence."""
-    estimate = evidence.estimate
-    parts = {f.name: getattr(estimate, f.name)[at] for f in fields(estimate) if f.name != "nfev"}
-    judgement = Judgement(**{f.name: getattr(evidence.judgement, f.name)[at] for f in fields(Judgement)})
-    return replace(
-        evidence, coordinates=evidence.coordinates[at], analytic=evidence.analytic[at],
-        estimate=replace(estimate, **parts), judgement=judgement,
-    )  # fmt: skip
 
 
 def listed(evidence: Evidence, wrong: int) -> tuple[Evidence, list[Finding]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
 from gradcheck.function.lines import Family
@@ -70,6 +71,12 @@ class VectorObjective(Objective):
         self._count()
         values = self._read(self._f(tree, *self._args))
         return values, None
+
+    def complex_values(self, points: NDArray[np.complexfloating[Any]]) -> NDArray[Any]:
+        """What f returns (m,) at the one complex column of `points` (size, 1)."""
+        self._count()
+        (column,) = points.T
+        return np.asarray(self._f(self.parameters.unflatten_as(column), *self._args)).ravel()
 
     def _read(self, result: Any) -> Flat:
         try:

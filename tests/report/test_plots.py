@@ -39,7 +39,7 @@ def right():
 @pytest.fixture(scope="module")
 def wrong():
     """A check that fails in W1[3, 2]."""
-    return gradcheck.check_gradient(loss, lambda p: backpropagated(p, 1.1), PARAMS)
+    return gradcheck.check_gradient(loss, lambda p: backpropagated(p, 1.1), PARAMS, method="sweep")
 
 
 def drawn(report, title):
@@ -145,9 +145,9 @@ def test_branches_have_their_orders_and_meet_at_the_measured_values(wrong):
 
 def test_plain_central_differences_bend_as_the_square_of_the_step():
     """Where a few entries were borne out by them."""
-    x = np.linspace(0.3, 1.5, 5)
+    x = np.linspace(0.3, 1.5, 4)
     report = gradcheck.check_gradient(lambda x: float(np.sum(np.exp(x) + x**3)), np.exp(x) + 3 * x**2, x)
-    assert report.nfev == 11
+    assert report.nfev == 9
     h, size = series(drawn(report, "Step"), "truncation, as h^2")
 
     np.testing.assert_allclose(np.diff(np.log(size)) / np.diff(np.log(h)), 2, rtol=1e-9)

@@ -1,0 +1,374 @@
+"""The examination of a gradient by joint directions: a certificate of all arrays, or the places of what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gradcheck._typing import Flat, Index, Mask
+from gradcheck.evidence.coordinates import decide, judged, measure, sweep
+from gradcheck.evidence.joint import COMPLEX_ROUNDING, EPS, FIRST_STEP, Direction, Joint, JointTest
+from gradcheck.evidence.places import Judged, find_places
+from gradcheck.evidence.structured import Part, common_factor, suspected_part
+from gradcheck.function.matrix import Dense
+from gradcheck.numerics.problem import Problem, Scaling, scaling_of
+from gradcheck.numerics.setting import Setting
+from gradcheck.numerics.tangents import ROUNDING
+from gradcheck.parameters.boxes import Box, flat_indices, working_shape
+from gradcheck.parameters.tree import Block
+from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Region, Residual, Survey
+from gradcheck.results.estimate import Estimate
+from gradcheck.results.evidence import NO_DOUBTS, Doubts, Evidence, merge, take
+from gradcheck.results.outcome import Limit
+
+__all__ = ["examine_jointly"]
+
+# Searches, each of which may show what larger errors hid from the one before.
+SEARCHES = 6
+# Entries of a part with a common factor that are judged by themselves, so that the report has numbers.
+SAMPLES = 4
+# Fresh directions where one exceeds its bars and a second look along it does not bear that out.
+FRESH = 2
+# An entry that is off by so many bars needs no second stencil.
+CLEARLY = 10.0
+# A search that takes more than this part of what judging every entry does ends, and other ways take over.
+WORTHWHILE = 3
+
+
+def examine_jointly(
+    problem: Problem,
+    setting_of: Callable[[Direction, float | None], Setting],
+    probed: Callable[[], Setting | None],
+    *,
+    confidence: float,
+    rng: np.random.Generator,
+    search: bool,
+) -> tuple[Setting | None, Survey | None, Doubts]:
+    """Certify a gradient (a matrix of one row) by joint directions, or locate what is wrong in it.
+
+    setting_of : what is known for the report and for other ways, from what the first direction showed of f's noise.
+    probed : the same from a probe of the noise near x, before entries are accused; None where nothing can be measured.
+    search : whether what is wrong is looked for; otherwise that something is wrong settles nothing.
+    Returns what is known of the noise of f, None where the first direction does not tell it; what was found, None where
+    joint directions do not settle it; and what they hold against the claim then.
+    """
+    examination = _Examination(problem, setting_of, probed, confidence, rng, search)
+    survey = examination.run()
+    return examination.setting, survey, examination.doubts
+
+
+@dataclass
+class _Examination:
+    problem: Problem
+    setting_of: Callable[[Direction, float | None], Setting]
+    probed: Callable[[], Setting | None]
+    confidence: float
+    rng: np.random.Generator
+    search: bool
+
+    def __post_init__(self) -> None:
+        self.analytic: Flat = self.problem.matrix.entries(
+            np.zeros(self.problem.x.size, np.intp), np.arange(self.problem.x.size)
+        )
+        self.still: Mask = np.zeros(self.problem.x.size, bool)
+        self.setting: Setting | None = None
+        self.judged: list[Evidence] = []
+        self.regions: list[Region] = []
+        # What arrays are divided by in the claim that is certified: a factor within the tolerance.
+        self.factors: dict[str, float] = {}
+        self.exact = True
+        self.doubts = NO_DOUBTS
+        # Whether what is wrong fills a part of an array: other ways name that with fewer evaluations.
+        self.dense = False
+        # Whether entries are open that a direction accuses and their own bars cannot clear.
+        self.disputed = False
+
+    def run(self) -> Survey | None:
+        """Directions; where something exceeds the bars the search, and other directions for what is left."""
+        delta = 1.0 - self.confidence
+        joint: Joint | None = None
+        for attempt in range(1, SEARCHES + 1):
+            scaling = scaling_of(self.problem, self.still)
+            test = JointTest(
+                self.problem, scaling, self.rng, delta / (attempt * (attempt + 1)), exact=self.exact
+            )
+            joint = test.run()
+            self.exact = test.exact
+            known = test.level is not None or not test.unsettled.any()
+            if test.first is not None and self.setting is None and known and not joint.wrong.any():
+                self.setting = self.setting_of(test.first, test.level)
+            if joint.certified.all():
+                break
+            if joint.wrong.any():
+                self.doubts = self._held_against(joint.directions[-1])
+                self.setting = self.setting or self._probed(scaling)
+                if self.setting is None:
+                    return None
+            if self.search and attempt <= FRESH and not joint.wrong.any() and test.exceeded:
+                # Something stood out and did not hold at another step: another direction may tell.
+                continue
+            if not (self.search and joint.wrong.any()) or not self._search(test, joint.directions[-1]):
+                break
+        assert joint is not None
+        settled = joint.certified.all()
+        decided = self.disputed or any(part.judgement.wrong.any() for part in self.judged)
+        if self.dense or (not settled and not decided):
+            return None
+        if settled and not self._nothing_moves(scaling, delta / (SEARCHES * (SEARCHES + 1))):
+            return None
+        self._judge_the_immovable(scaling)
+        return self._survey(joint, scaling if settled else None)
+
+    def _probed(self, scaling: Scaling) -> Setting | None:
+        setting = self.probed()
+        if setting is None:
+            return None
+        sizes = [
+            np.full(block.size, rms)
+            for block, rms in zip(self.problem.parameters.blocks, scaling.rms, strict=True)
+        ]
+        return replace(setting, gradient_scale=np.concatenate(sizes)) if self.search else setting
+
+    def _held_against(self, direction: Direction) -> Doubts:
+        """What the residual would be in each entry, if that alone were wrong."""
+        at = np.flatnonzero(direction.tangent)
+        moved = np.abs(direction.tangent[at])
+        step = direction.step or FIRST_STEP  # the complex step has none of its own
+        return Doubts(at, step * moved, abs(float(direction.residual[0])) / moved, direction.exact)
+
+    def judge(self, entries: Index) -> Evidence:
+        """One by one, and kept; an interruption is one of everything."""
+        assert self.setting is not None
+        evidence = self._measured(np.sort(entries))
+        self.judged.append(evidence)
+        if evidence.interrupted:
+            raise KeyboardInterrupt
+        return evidence
+
+    def _measured(self, entries: Index) -> Evidence:
+        setting = self.setting
+        assert setting is not None
+        if entries.size == 0 or setting.objective.remaining < 6 * entries.size:
+            return sweep(setting, self.analytic, entries)
+        found = self._by_complex_step(entries) if self.exact else measure(setting, entries)
+        judgement = decide(setting, found, self.analytic, entries)
+        with np.errstate(invalid="ignore"):
+            off = np.abs(self.analytic[entries] - found.value)
+            clear = judgement.verified | (judgement.wrong & (off > CLEARLY * judgement.allowed))
+        # Limits such as a kink or an edge want a second look, too; and at 0 f may change only far nearer to x.
+        plain = np.array([limit in (Limit.NONE, Limit.NOISE) for limit in found.limit])
+        plain &= (setting.x[entries] != 0) | self.exact
+        if (clear & plain).all():
+            return Evidence(entries, self.analytic[entries], found, judgement)
+        return (
+            sweep(setting, self.analytic, entries)
+            if self.exact
+            else judged(setting, found, self.analytic, entries)
+        )
+
+    def _by_complex_step(self, entries: Index) -> Estimate:
+        """The complex step at each entry, and two real points, which tell an f that is not analytic there."""
+        setting = self.setting
+        assert setting is not None
+        x, scales = setting.x, setting.scales
+        exact, real, step = np.full(entries.size, np.nan), np.full(entries.size, np.nan), 1e-3
+        for k, entry in enumerate(entries):
+            tangent = np.zeros(x.size)
+            tangent[entry] = scales[entry]
+            values = self.problem.complex_along(tangent)
+            low, high = self.problem.along(tangent, np.array([-step, step]))[:, 0]
+            real[k] = (high - low) / (2.0 * step) / scales[entry]
+            exact[k] = np.nan if values is None else float(values.imag[0]) / scales[entry]
+        size = np.maximum(np.abs(exact), np.abs(self.analytic[entries]))
+        rounding = COMPLEX_ROUNDING * EPS * size + np.finfo(np.float64).tiny
+        # The real difference is off by the square of its step; it has to come nearer to the one than to the other.
+        with np.errstate(invalid="ignore"):
+            agrees = np.abs(real - exact) <= np.maximum(
+                step * size, 0.5 * np.abs(self.analytic[entries] - exact)
+            )
+        error = np.where(agrees, rounding, np.inf)
+        nothing = np.zeros(entries.size)
+        limit = np.array([Limit.DISPUTED, Limit.NONE], object)[agrees.astype(int)]
+        return Estimate(
+            exact, error, nothing, error, nothing, nothing, exact, exact, np.full(entries.size, np.nan),
+            np.abs(exact), limit, 0,
+        )  # fmt: skip
+
+    def _search(self, test: JointTest, direction: Direction) -> bool:
+        """Find what is wrong; whether that explains anything."""
+        if self._explained_by_a_factor(test, direction):
+            return True
+
+        def judge(column: int, _: Index) -> Judged:
+            evidence = self.judge(np.array([column]))
+            return Judged(
+                evidence.analytic - evidence.estimate.value, evidence.estimate.error, evidence.judgement.wrong
+            )
+
+        budget = WORTHWHILE * self.still.size
+        found = find_places(test, direction, np.ones(1, bool), judge, self._around, self.rng, budget)
+        self.dense = found.dense
+        if found.dense:
+            return False
+        if not found.wrong:
+            self._leave_open(found.right)
+        self.still[[*found.wrong, *found.right]] = True
+        return bool(found.wrong or found.right)
+
+    def _around(self, entries: list[int]) -> Index:
+        """All entries of the smallest box of each array that holds these."""
+        inside = []
+        for block in self.problem.parameters.blocks:
+            mine = np.array([k - block.start for k in entries if block.start <= k < block.stop], np.intp)
+            if mine.size > 1:
+                places = np.unravel_index(mine, working_shape(block))
+                box = Box(tuple((int(p.min()), int(p.max()) + 1) for p in places))
+                inside.append(flat_indices(block, box))
+        return np.concatenate([np.empty(0, np.intp), *inside])
+
+    def _leave_open(self, entries: list[int]) -> None:
+        """Where no entry is wrong although a direction says so, those with bars too crude to clear them are open."""
+        for k, part in enumerate(self.judged):
+            bar = 3.0 * np.where(np.isfinite(part.estimate.error), part.estimate.error, 0.0)
+            crude = np.abs(part.analytic - part.estimate.value) + bar > 2.0 * (part.judgement.allowed - bar)
+            open_ = np.isin(part.coordinates, entries) & part.judgement.verified & crude
+            self.disputed |= bool(open_.any())
+            limit = part.estimate.limit.copy()
+            limit[open_] = Limit.DISPUTED
+            judgement = replace(
+                part.judgement,
+                verified=part.judgement.verified & ~open_,
+                inconclusive=part.judgement.inconclusive | open_,
+            )
+            self.judged[k] = replace(part, estimate=replace(part.estimate, limit=limit), judgement=judgement)
+
+    def _explained_by_a_factor(self, test: JointTest, direction: Direction) -> bool:
+        """Everything, an array, a row or a column by one factor: taken out of the claim, if the rest is right."""
+        everything = direction.tangent != 0
+        alpha = common_factor(test, direction, everything, self.rng)
+        if alpha is not None:
+            whole = tuple(
+                (b, Box(tuple((0, n) for n in working_shape(b)))) for b in self.problem.parameters.blocks
+            )
+            if self._taken_out(test, Part(everything, whole), alpha):
+                return True
+        part = suspected_part(test, direction)
+        if part is None:
+            return False
+        if part.single:
+            return self._single(part)
+        alpha = common_factor(test, direction, part.inside & everything, self.rng)
+        return alpha is not None and self._taken_out(test, part, alpha)
+
+    def _single(self, part: Part) -> bool:
+        at = np.flatnonzero(part.inside)
+        evidence = self.judge(at)
+        self.still[at] = True
+        return bool(evidence.judgement.wrong.any())
+
+    def _taken_out(self, test: JointTest, part: Part, alpha: float) -> bool:
+        """Whether the claim with this part divided by its factor passes along a fresh direction; then it is the claim.
+
+        Some entries of the part are judged by themselves; where they are right after all the factor is within the
+        tolerance, and nothing is wrong there.
+        """
+        corrected = np.where(part.inside, self.analytic * (1.0 - alpha), self.analytic)
+        problem = replace(self.problem, matrix=Dense(corrected[None, :]))
+        fresh = JointTest(
+            problem, scaling_of(problem, self.still), self.rng, test.delta * test.rows, exact=self.exact
+        ).run()
+        if not fresh.directions or fresh.directions[-1].exceeds.any():
+            return False
+        inside = np.flatnonzero(part.inside & ~self.still)
+        samples = inside[np.argsort(-np.abs(self.analytic[inside]), kind="stable")[:SAMPLES]]
+        evidence = self.judge(samples)
+        self.still[samples] = True
+        self.problem = problem
+        if evidence.judgement.wrong.any():
+            self.regions += [Region(block, box, True) for block, box in part.boxes]
+        else:
+            self.factors |= {block.name: 1.0 / (1.0 - alpha) for block, _ in part.boxes}
+        return True
+
+    def _nothing_moves(self, scaling: Scaling, delta: float) -> bool:
+        """Arrays that are claimed to do nothing, in a direction of their own: whether f shows nothing else."""
+        lengths = np.zeros(self.problem.x.size)
+        moved = ~self.still
+        for block, nothing in zip(self.problem.parameters.blocks, scaling.nothing, strict=True):
+            if nothing:
+                lengths[block.slice] = np.where(moved[block.slice], self.problem.scales[block.slice], 0.0)
+        if not lengths.any():
+            return True
+        own = replace(scaling, lengths=lengths)
+        joint = JointTest(self.problem, own, self.rng, delta, exact=False).run()
+        return bool(joint.certified.all()) and all(
+            abs(float(d.residual[0])) <= 3.0 * float(d.error[0]) for d in joint.directions
+        )
+
+    def _judge_the_immovable(self, scaling: Scaling) -> None:
+        """Entries that bounds hold nearly still, each by itself."""
+        room = self.problem.room
+        if room is None:
+            return
+        held = (scaling.lengths == 0) & ~self.still & (room[0] + room[1] > 0)
+        for block, nothing in zip(self.problem.parameters.blocks, scaling.nothing, strict=True):
+            if nothing:
+                held[block.slice] &= (np.minimum(*room) < 0.1 * self.problem.scales)[block.slice]
+        if held.any():
+            self.exact = False  # real points beside x may lie beyond the bounds
+            self.judge(np.flatnonzero(held))
+            self.still |= held
+
+    def _survey(self, joint: Joint, scaling: Scaling | None) -> Survey:
+        assert self.setting is not None
+        self.judge(np.empty(0, np.intp))
+        arrays = tuple(
+            self._array(block, k, joint, scaling) for k, block in enumerate(self.problem.parameters.blocks)
+        )
+        return Survey(arrays, merge(self.judged), tuple(self.regions))
+
+    def _array(self, block: Block, k: int, joint: Joint, scaling: Scaling | None) -> ArrayEvidence:
+        if scaling is None or self.still[block.slice].all():
+            return ArrayEvidence(block, (), None)
+        size = float(joint.sizes[0])
+        lengths = scaling.lengths[block.slice]
+        moved = lengths > 0
+        if moved.any():
+            entries = np.maximum(np.abs(self.analytic[block.slice][moved]), scaling.rms[k])
+            size = max(size, float(np.min(lengths[moved] * entries)))
+        residuals = tuple(self._residual(direction, size) for direction in joint.directions)
+        if any(region.block is block for region in self.regions):
+            return ArrayEvidence(block, residuals, None, LEAST * size)
+        # Entries that were judged to be within the tolerance count with what they may be off by; but for those of a
+        # factor, which the claim was divided by.
+        factor, apart = self.factors.get(block.name), 0.0
+        if factor is None:
+            right = merge([part_within(part, block) for part in self.judged])
+            off = np.abs(right.analytic - right.estimate.value) + 3.0 * right.estimate.error
+            apart = float(np.linalg.norm(off)) * float(lengths[moved].max(initial=0.0))
+        bound = float(np.hypot(joint.bound[0], apart))
+        name = block.name if factor is None else f"{block.name} / {factor:.9g}"
+        certificate = Certificate(name, bound, bound / size, self.confidence, len(residuals))
+        return ArrayEvidence(block, residuals, certificate, LEAST * size)
+
+    def _residual(self, direction: Direction, size: float) -> Residual:
+        tolerance = self.problem.tolerance
+        weight = float(direction.weight[0])
+        return Residual(
+            float(direction.residual[0]),
+            float(direction.error[0]),
+            weight,
+            ROUNDING * self.problem.eps * weight,
+            direction.step,
+            Limit.NONE,
+            LEAST * tolerance.rtol * size,
+            tolerance.rtol * weight,
+        )
+
+
+def part_within(evidence: Evidence, block: Block) -> Evidence:
+    """The verified entries of one array."""
+    inside = (evidence.coordinates >= block.start) & (evidence.coordinates < block.stop)
+    return take(evidence, np.flatnonzero(inside & evidence.judgement.verified))

@@ -1,0 +1,288 @@
+"""Which entries are wrong: a measurement along one direction tells a place to as many bits as its bar allows.
+
+Along v with weights w_p in a random order of the entries the residual is the sum of w_p e_p v_p. For one wrong entry
+the ratio of the residuals for these weights and for 1 is its weight, and so its place. Where several are wrong a part
+of them is measured apart: adaptive group testing with real numbers for answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gradcheck._typing import Index, Mask, Values
+from gradcheck.evidence.joint import Direction, JointTest
+
+__all__ = ["Judge", "Judged", "Places", "find_places"]
+
+# Weights lie between 0.5 and 1.5, in equal steps.
+LIGHTEST = 0.5
+# An interval of places this short holds a place by chance in so many of a hundred cases.
+TELLING = 0.5
+# Times that the weights are stretched over the places that are left.
+STRETCHES = 4
+# After so many wrong entries, and each time that they have doubled, others in the box that holds them are sampled:
+# where all are wrong, too, the mistake fills its part, and entries are not what to look for.
+MANY, SAMPLES = 8, 3
+# Entries judged at a node, one after another, before it is split.
+TRIES = 12
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One column as it was judged by itself, for some rows (r,): claimed less measured, its E, and what was decided."""
+
+    off: Values
+    error: Values
+    wrong: Mask
+
+
+# judge(column, rows) -> Judged, for these rows of that column.
+Judge = Callable[[int, Index], Judged]
+# around(columns) -> the columns of the smallest boxes that hold them.
+Around = Callable[[list[int]], Index]
+
+
+@dataclass
+class Places:
+    """What the search found. wrong : columns with a wrong entry. right : columns that were looked at and are not.
+
+    unexplained : rows (m,) in which something remains that no entry explains. spent : it ended before its time.
+    dense : sampled entries were wrong, too.
+    """
+
+    wrong: list[int] = field(default_factory=list)
+    right: list[int] = field(default_factory=list)
+    unexplained: Mask = field(default_factory=lambda: np.zeros(0, bool))
+    spent: bool = False
+    dense: bool = False
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Places start..stop - 1 with their residuals (m,) for weights of 1 and for w, and the bars of both."""
+
+    start: int
+    stop: int
+    plain: Values
+    plain_error: Values
+    weighted: Values
+    weighted_error: Values
+
+    @property
+    def size(self) -> int:
+        return self.stop - self.start
+
+
+class _Search:
+    def __init__(
+        self, test: JointTest, direction: Direction, rows: Mask, judge: Judge, rng: np.random.Generator
+    ) -> None:
+        self.test, self.exact, self.rows, self.judge = test, direction.exact, rows, judge
+        self.order = rng.permutation(np.flatnonzero(direction.tangent))
+        self.tangent = direction.tangent[self.order]
+        count = self.order.size
+        self.weights = LIGHTEST + (np.arange(count) + 0.5) / count
+        # What is called loud leaves more than the bars and the smallest mistake that counts.
+        self.least = np.maximum(direction.allowed - 3.0 * direction.error, 0.0)
+        self.known: dict[int, tuple[Values, Values]] = {}  # by place
+        self.found = Places()
+
+    def measure(self, start: int, stop: int, weights: Values | None) -> tuple[Values, Values]:
+        """The residual (m,) along some places, and its bar."""
+        tangent = np.zeros(self.test.problem.x.size)
+        part = self.tangent[start:stop]
+        tangent[self.order[start:stop]] = part if weights is None else part * weights
+        direction = self.test.again(tangent, exact=self.exact)
+        return direction.residual, direction.error
+
+    def corrected(self, part: _Part) -> _Part:
+        """The same, less what entries that were judged explain of it."""
+        plain, plain_error = part.plain.copy(), part.plain_error.copy()
+        weighted, weighted_error = part.weighted.copy(), part.weighted_error.copy()
+        for place, (off, error) in self.known.items():
+            if part.start <= place < part.stop:
+                moved, weight = self.tangent[place], self.weights[place]
+                plain -= off * moved
+                plain_error += error * abs(moved)
+                weighted -= off * moved * weight
+                weighted_error += error * abs(moved) * weight
+        return _Part(part.start, part.stop, plain, plain_error, weighted, weighted_error)
+
+    def loud(self, residual: Values, error: Values) -> Mask:
+        with np.errstate(invalid="ignore"):
+            return np.asarray((np.abs(residual) > 3.0 * error + self.least) & self.rows)
+
+    def look_at(self, place: int) -> bool:
+        """Judge the entry of one place by itself; whether it is wrong in any row."""
+        column = int(self.order[place])
+        rows = np.flatnonzero(self.rows)
+        judged = self.judge(column, rows)
+        off, error = np.zeros(self.rows.size), np.zeros(self.rows.size)
+        off[rows], error[rows] = judged.off, judged.error
+        usable = np.isfinite(off) & np.isfinite(error)
+        self.known[place] = (np.where(usable, off, 0.0), np.where(usable, error, 0.0))
+        is_wrong = bool(judged.wrong.any())
+        (self.found.wrong if is_wrong else self.found.right).append(column)
+        return is_wrong
+
+    def samples_are_wrong(self, around: Around, rng: np.random.Generator) -> bool:
+        """Whether a few entries among those that are wrong are wrong, too; ends with the first that is not."""
+        among = np.zeros(self.test.problem.x.size, bool)
+        among[around(self.found.wrong)] = True
+        others = np.setdiff1d(np.flatnonzero(among[self.order]), list(self.known))
+        return others.size > SAMPLES and all(
+            self.look_at(int(place)) for place in rng.choice(others, SAMPLES, replace=False)
+        )
+
+    def suspects(self, part: _Part, loud: Mask) -> list[int]:
+        """The places that the ratios of the loud rows name."""
+        rows = np.flatnonzero(loud & self.loud(part.plain, part.plain_error))
+        spans = {
+            int(i): span
+            for i in rows
+            if (span := self._span(part, int(i), part.weighted[i], part.weighted_error[i])) is not None
+        }
+        for _ in range(STRETCHES):
+            vague = {
+                i: span for i, span in spans.items() if span[1] - span[0] > TELLING and span[3] > span[2]
+            }
+            if not vague:
+                break
+            start, stop = min(s[2] for s in vague.values()), max(s[3] for s in vague.values()) + 1
+            if 2 * (stop - start) >= part.size:
+                break
+            stretched = LIGHTEST + (np.arange(stop - start) + 0.5) / (stop - start)
+            weighted, error = self.measure(start, stop, stretched)
+            for place, (off, own) in self.known.items():
+                if start <= place < stop:
+                    factor = self.tangent[place] * stretched[place - start]
+                    weighted = weighted - off * factor
+                    error = error + own * abs(factor)
+            shorter = {}
+            for i, span in vague.items():
+                new = self._span(part, i, weighted[i], error[i], start, stop)
+                if new is not None and new[3] - new[2] < span[3] - span[2]:
+                    shorter[i] = new
+            spans = {i: span for i, span in spans.items() if i not in vague} | shorter
+        return sorted(
+            {
+                place
+                for span in spans.values()
+                if span[3] - span[2] <= 1
+                for place in range(span[2], span[3] + 1)
+            }
+        )
+
+    def _span(
+        self, part: _Part, row: int, weighted: float, error: float, start: int = 0, stop: int | None = None
+    ) -> tuple[float, float, int, int] | None:
+        """The interval of places that a ratio allows, and the first and last whole one in it; None where none is."""
+        count = (self.order.size if stop is None else stop) - start
+        plain, bar = float(part.plain[row]), float(part.plain_error[row])
+        if plain == 0 or not np.isfinite(plain):
+            return None
+        ratio = float(weighted) / plain
+        width = 3.0 * (error + abs(ratio) * bar) / abs(plain)
+        low, high = ((ratio + sign * width - LIGHTEST) * count - 0.5 + start for sign in (-1.0, 1.0))
+        if not (np.isfinite(low) and np.isfinite(high)):
+            return None
+        first, last = max(part.start, int(np.ceil(low))), min(part.stop - 1, int(np.floor(high)))
+        return None if last < first else (float(low), float(high), first, last)
+
+    def halves(self, part: _Part) -> list[_Part]:
+        """The parts of a part in which something is loud; the second is what the first leaves."""
+        middle = (part.start + part.stop) // 2
+        plain, error = self.measure(part.start, middle, None)
+        left = self.corrected(_Part(part.start, middle, plain, error, plain, error))
+        whole = self.corrected(part)
+        left_loud = self.loud(left.plain, left.plain_error)
+        rest, rest_error = whole.plain - left.plain, whole.plain_error + left.plain_error
+        right_loud = self.loud(rest, rest_error)
+        right_plain, right_error = part.plain - plain, part.plain_error + error
+        # A half that is silent adds to the weighted residual at most its weight times its own bar.
+        if not left_loud.any():
+            return [
+                _Part(
+                    middle,
+                    part.stop,
+                    right_plain,
+                    right_error,
+                    part.weighted,
+                    part.weighted_error + 1.5 * error,
+                )
+            ]
+        if not right_loud.any():
+            return [
+                _Part(
+                    part.start, middle, plain, error, part.weighted, part.weighted_error + 1.5 * right_error
+                )
+            ]
+        weighted, weighted_error = self.measure(part.start, middle, self.weights[part.start : middle])
+        return [
+            _Part(
+                middle, part.stop, right_plain, right_error, part.weighted - weighted,
+                part.weighted_error + weighted_error,
+            ),
+            _Part(part.start, middle, plain, error, weighted, weighted_error),
+        ]  # fmt: skip
+
+
+def find_places(
+    test: JointTest,
+    direction: Direction,
+    rows: Mask,
+    judge: Judge,
+    around: Around,
+    rng: np.random.Generator,
+    budget: int,
+) -> Places:
+    """The wrong entries of the rows (m,) in which a direction found something.
+
+    judge : looks at one entry by itself: nothing is named without. around : the box that holds some entries, in which
+    others are sampled. budget : evaluations of f after which it ends.
+    Source: adaptive group testing with additive answers; the order and the bars by trial, see docs/verdict.md.
+    """
+    search = _Search(test, direction, rows, judge, rng)
+    objective = test.problem.objective
+    last = objective.nfev + budget
+    count = search.order.size
+    weighted, weighted_error = search.measure(0, count, search.weights)
+    parts = [_Part(0, count, direction.residual, direction.error, weighted, weighted_error)]
+    unexplained = np.zeros(rows.size, bool)
+    sample_at = MANY
+    while parts:
+        if len(search.found.wrong) >= sample_at:
+            sample_at *= 2
+            if search.samples_are_wrong(around, rng):
+                search.found.dense = search.found.spent = True
+                break
+        part = parts.pop()
+        loud = np.zeros(rows.size, bool)
+        for _ in range(TRIES):
+            now = search.corrected(part)
+            loud = search.loud(now.plain, now.plain_error) | search.loud(
+                now.weighted, 1.5 * now.weighted_error
+            )
+            if not loud.any():
+                break
+            if objective.nfev > last or objective.remaining < 40:
+                search.found.spent = True
+                unexplained |= loud
+                loud[:] = False
+                break
+            places = [part.start] if part.size == 1 else search.suspects(now, loud)
+            fresh = [place for place in places if place not in search.known]
+            wrong = [search.look_at(place) for place in fresh]
+            if not any(wrong):
+                break
+        if not loud.any():
+            continue
+        if part.size == 1:
+            unexplained |= loud
+            continue
+        parts += search.halves(part)
+    search.found.unexplained = unexplained
+    return search.found

@@ -1,0 +1,190 @@
+"""A claim about the derivative of f at x, with what is known of it before anything near x was looked at."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck._typing import Flat, Mask, Values
+from gradcheck.function.lines import Rays
+from gradcheck.function.matrix import Matrix
+from gradcheck.function.objective import BudgetSpentError, NotScalarError, Objective
+from gradcheck.function.vector_objective import VectorObjective
+from gradcheck.numerics.tangents import scaled_rms
+from gradcheck.parameters.tree import Parameters
+from gradcheck.results.verdict import Tolerance
+
+__all__ = ["Problem", "Scaling", "scaling_of"]
+
+# So small that the truncation of the complex step, of second order, vanishes below rounding.
+COMPLEX_STEP = 1e-20
+# With less room between its bounds than this part of its scale, an entry would hold the whole direction back.
+NARROW = 0.1
+# Within an array entries of so many times the median size are moved by the same length, others by their own.
+ALIKE = 1e3
+# An array whose gradient is this part of the others' at most is claimed to be 0: it is rounding.
+NOTHING = 64.0 * float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """f: R^n -> R^m, x, f(x) and the matrix J that is claimed there; a gradient is the one row of its J.
+
+    x (n,), f_x (m,), scales (n,) the unit of a step for each coordinate, room (n,), (n,) how far each may go to the
+    left and to the right. eps : the unit roundoff in which the matrix was computed.
+    """
+
+    objective: Objective
+    x: Flat
+    f_x: Values
+    matrix: Matrix
+    scales: Flat
+    tolerance: Tolerance
+    room: tuple[Flat, Flat] | None
+    eps: float
+
+    @property
+    def parameters(self) -> Parameters:
+        """The structure of x."""
+        return self.objective.parameters
+
+    @property
+    def in_doubles(self) -> bool:
+        """Whether x is real and float64 throughout, so that points are where they are meant to be."""
+        return all(b.dtype == np.float64 for b in self.parameters.blocks)
+
+    def along(self, tangent: Flat, offsets: Values) -> Values:
+        """The values (k, m) at x moved by k offsets along a tangent (n,); nan where f is not defined."""
+        if not isinstance(self.objective, VectorObjective):
+            lines = Rays(self.x, [tangent])
+            values = self.objective.along(lines, np.zeros(1, np.intp), np.asarray(offsets)[None, :])
+            return np.asarray(values[0][:, None])
+        out = np.empty((len(offsets), self.f_x.size))
+        for row, offset in zip(out, offsets, strict=True):
+            row[:] = self.objective.probe(self.x + offset * tangent)
+        return out
+
+    def complex_along(self, tangent: Flat) -> NDArray[np.complexfloating[Any]] | None:
+        """f(x + i h v) with its imaginary part over h, (m,), so that it holds the derivative; None where f refuses it.
+
+        Costs one evaluation. Source: Squire & Trapp, SIAM Review 40 (1998).
+        """
+        point = (self.x + 1j * COMPLEX_STEP * tangent)[:, None]
+        try:
+            with warnings.catch_warnings():
+                # float(z) of a complex z warns; so f does not take complex numbers, and that is all there is to say.
+                warnings.simplefilter("ignore")
+                values = np.asarray(self.objective.complex_values(point)).ravel()
+        except (BudgetSpentError, NotScalarError):
+            raise
+        except Exception:  # whatever f raises for complex numbers: its user never asked it to take them
+            return None
+        if not np.iscomplexobj(values) or values.shape != self.f_x.shape or not np.isfinite(values).all():
+            return None
+        return np.asarray(values.real + 1j * (values.imag / COMPLEX_STEP))
+
+    def weight(self, tangent: Flat, product: Values, rng: np.random.Generator) -> Values:
+        """(m,) the root of the sum of squares of the terms of J v."""
+        squares = self.matrix.squares(tangent)
+        if squares is not None:
+            return np.asarray(np.sqrt(squares))
+        # The entries are not known: other signs have the same sum of squares on average.
+        others = [self.matrix.product(tangent * rng.choice([-1.0, 1.0], tangent.size)) for _ in range(2)]
+        return np.asarray(np.sqrt(np.mean(np.square([product, *others]), axis=0)))
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How far a joint direction moves each coordinate, and what a mistake is measured by.
+
+    lengths : (n,) s, 0 where a coordinate is not moved. sizes : (m,) the least over the entries of a row of s_j times
+    the size that a mistake in it is relative to, the entry or the root mean square of its array.
+    rms : (arrays,) that root mean square for the one row of a gradient. nothing : (arrays,) claimed to be 0.
+    """
+
+    lengths: Flat
+    sizes: Values
+    rms: Values
+    nothing: Mask
+
+
+def scaling_of(problem: Problem, still: Mask) -> Scaling:
+    """The lengths s with which all arrays have an equal share in a direction, none moved by more than its own size.
+
+    still : (n,) coordinates that stay where they are.
+    In each array s is one length, but for entries whose sizes lie more than a factor 1e3 from the median. With R_A
+    the root mean square of g_i |x_i| in an array and q the median of all R_A, s = min(q / R_A, 1) |x|.
+    """
+    blocks = problem.parameters.blocks
+    moved = ~still
+    if problem.room is not None:
+        moved &= np.minimum(*problem.room) >= NARROW * problem.scales
+    strength = _strength(problem)
+    unit = np.empty_like(problem.scales)
+    effect = np.zeros(len(blocks))
+    rms = np.zeros(len(blocks))
+    for k, b in enumerate(blocks):
+        own = problem.scales[b.slice]
+        middle = float(np.median(own))
+        unit[b.slice] = np.where((own > middle / ALIKE) & (own < middle * ALIKE), middle, own)
+        mine = strength[b.slice][moved[b.slice]]
+        rms[k] = _root_mean_square(mine)
+        effect[k] = _root_mean_square(mine * unit[b.slice][moved[b.slice]])
+    largest = float(effect.max(initial=0.0))
+    nothing = effect <= NOTHING * largest
+    share = float(np.median(effect[~nothing])) if not nothing.all() else 0.0
+    lengths = np.where(moved, unit, 0.0)
+    for k, b in enumerate(blocks):
+        if not nothing[k]:
+            lengths[b.slice] *= min(share / effect[k], 1.0)
+        else:
+            lengths[b.slice] = 0.0
+    return Scaling(lengths, _sizes(problem, lengths, strength, rms, nothing), rms, nothing)
+
+
+def _strength(problem: Problem) -> Flat:
+    """(n,) |g| of a gradient; of more rows the root mean square of each column, every row in units of its own."""
+    m, n = problem.matrix.shape
+    if m == 1:
+        return np.abs(problem.matrix.entries(np.zeros(n, np.intp), np.arange(n)))
+    rows = scaled_rms(problem.matrix, problem.scales)
+    if rows is None:
+        return np.ones(n)
+    squares = problem.matrix.column_squares(np.where(rows > 0, 1.0 / np.where(rows > 0, rows, 1.0), 0.0))
+    assert squares is not None  # as those of the rows
+    return np.asarray(np.sqrt(squares))
+
+
+def _sizes(problem: Problem, lengths: Flat, strength: Flat, rms: Values, nothing: Mask) -> Values:
+    m = problem.matrix.shape[0]
+    if m == 1:
+        least = [
+            _least(lengths[b.slice], np.maximum(strength[b.slice], size))
+            for b, size, zero in zip(problem.parameters.blocks, rms, nothing, strict=True)
+            if not zero
+        ]
+        return np.array([min(least, default=0.0)])
+    rows = scaled_rms(problem.matrix, lengths)
+    if rows is None:
+        return np.zeros(m)  # to be filled by the first product
+    return _of_typical_size(rows)
+
+
+def _of_typical_size(rows: Values) -> Values:
+    """Sizes of rows; a row of zeros counts as large as the others."""
+    usual = _root_mean_square(rows[rows > 0])
+    return np.where(rows > 0, rows, usual)
+
+
+def _least(lengths: Flat, sizes: Flat) -> float:
+    moved = lengths > 0
+    return float(np.min(lengths[moved] * sizes[moved])) if moved.any() else np.inf
+
+
+def _root_mean_square(values: Flat) -> float:
+    largest = float(np.max(np.abs(values), initial=0.0))
+    return largest * float(np.sqrt(np.mean((values / largest) ** 2))) if largest > 0 else 0.0

@@ -1,0 +1,126 @@
+"""Places and patterns: each wrong entry is named, nothing else is, and it costs what is said."""
+
+import numpy as np
+import pytest
+
+from gradcheck import Outcome, check_gradient
+
+
+def network(real):
+    """README's network: (f, gradient as a flat vector, x as a dict, names and sizes)."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(100, 784)), rng.normal(size=(100, 10))
+    params = {"W1": rng.normal(size=(784, 50)) / 28, "b1": np.zeros(50)}
+    params |= {"W2": rng.normal(size=(50, 10)) / 7, "b2": np.zeros(10)}
+
+    def loss(p):
+        value = np.mean((np.tanh(x @ p["W1"] + p["b1"]) @ p["W2"] + p["b2"] - y) ** 2)
+        return float(value) if real else value
+
+    hidden = np.tanh(x @ params["W1"] + params["b1"])
+    out = 2 * (hidden @ params["W2"] + params["b2"] - y) / y.size
+    inner = out @ params["W2"].T * (1 - hidden**2)
+    gradient = {"W1": x.T @ inner, "b1": inner.sum(axis=0), "W2": hidden.T @ out, "b2": out.sum(axis=0)}
+    return loss, gradient, params
+
+
+def planted(gradient, places, factor=1.05):
+    """A copy with some entries of W1 off by a factor, and their flat indices."""
+    wrong = {name: array.copy() for name, array in gradient.items()}
+    wrong["W1"].flat[places] *= factor
+    return wrong
+
+
+@pytest.mark.parametrize("real", [True, False])
+@pytest.mark.parametrize(("count", "most"), [(1, (52, 27)), (3, (110, 40)), (10, (280, 90))])
+def test_wrong_entries_of_forty_thousand_are_named(real, count, most):
+    """All of them and no other, with so many evaluations at most: real, and by the complex step."""
+    f, gradient, x = network(real)
+    for seed in range(3):
+        sizeable = np.flatnonzero(np.abs(gradient["W1"]) > 0.1 * np.sqrt(np.mean(gradient["W1"] ** 2)))
+        places = np.random.default_rng(seed).choice(sizeable, count, replace=False)
+        report = check_gradient(f, planted(gradient, places), x, rng=seed)
+        assert report.outcome is Outcome.FAIL
+        assert {m.flat_index for m in report.wrong} == set(places.tolist())
+        assert report.nfev <= most[0 if real else 1]
+
+
+def test_the_right_one_passes_with_fourteen_evaluations():
+    """The neighbour of the test above; six where f takes complex numbers."""
+    for real, most in ((True, 14), (False, 6)):
+        f, gradient, x = network(real)
+        report = check_gradient(f, gradient, x)
+        assert report.outcome is Outcome.PASS
+        assert report.nfev <= most
+
+
+def test_two_hundred_arrays_cost_no_more_than_one():
+    """196 arrays of several sizes: a certificate for each, from the same directions."""
+    rng = np.random.default_rng(0)
+    x = [rng.normal(size=int(n)) for n in rng.integers(5, 400, 196)]
+    gradient = [np.cos(part) for part in x]
+    report = check_gradient(lambda x: float(sum(np.sin(part).sum() for part in x)), gradient, x)
+
+    assert report.outcome is Outcome.PASS
+    assert report.nfev <= 22
+    assert len(report.certificates) == 196
+    gradient[100][3] *= 1.01
+    wrong = check_gradient(lambda x: float(sum(np.sin(part).sum() for part in x)), gradient, x)
+    assert [m.name for m in wrong.wrong] == ["params[100][3]"]
+    assert wrong.nfev <= 80
+
+
+@pytest.mark.parametrize(
+    ("name", "where", "factor"),
+    [
+        ("W1", np.s_[17, :], 1.01),
+        ("W1", np.s_[:, 31], 1.01),
+        ("W2", np.s_[:, :], 2.0),
+        ("b1", np.s_[:], -1.0),
+    ],
+)
+def test_a_part_that_is_off_by_one_factor_is_told_as_a_part(name, where, factor):
+    """A row, a column, an array, a sign: a few entries are judged, and the rest is certified."""
+    f, gradient, x = network(False)
+    wrong = {key: array.copy() for key, array in gradient.items()}
+    wrong[name][where] *= factor
+    report = check_gradient(f, wrong, x, rng=1)
+
+    assert report.outcome is Outcome.FAIL
+    assert f'most entries of params["{name}"]' in report.reason
+    assert {m.name.split("[")[1] for m in report.wrong} == {f'"{name}"]'}
+    assert report.nfev <= 60
+
+
+def test_an_error_within_rtol_everywhere_passes():
+    """40,000 entries off by 0.1 % where 1 % is accepted, as for 64 entries; off by 2 % they fail."""
+    for n in (64, 40_000):
+        x = np.random.default_rng(0).normal(size=n)
+        f = lambda x: float(np.sum(np.exp(x / 3)))  # noqa: E731 -- one line serves both
+        right = np.exp(x / 3) / 3
+        assert check_gradient(f, right * 1.001, x, rtol=1e-2).outcome is Outcome.PASS
+        assert check_gradient(f, right * 1.02, x, rtol=1e-2).outcome is Outcome.FAIL
+
+
+def test_arrays_that_are_claimed_to_do_nothing_are_asked_by_themselves():
+    """A bias before a normalisation has the gradient 0: PASS; one that f shows to be used is no PASS."""
+    x = {"used": np.linspace(1.0, 2.0, 20), "unused": np.ones(5)}
+    gradient = {"used": 3 * x["used"] ** 2, "unused": np.zeros(5)}
+
+    def f(x):
+        return float(np.sum(x["used"] ** 3))
+
+    assert check_gradient(f, gradient, x).outcome is Outcome.PASS
+    used = check_gradient(lambda x: f(x) + 1e-4 * float(np.sum(x["unused"])), gradient, x)
+    assert used.outcome is not Outcome.PASS
+
+
+def test_entries_that_bounds_hold_are_judged_by_themselves():
+    """One entry with hardly any room: right it passes, wrong it is named."""
+    x = np.linspace(0.5, 1.5, 12)
+    bounds = [(None, None)] * 11 + [(1.5 - 1e-3, 1.5 + 1e-3)]
+    gradient = 3 * x**2
+    assert check_gradient(lambda x: float(np.sum(x**3)), gradient, x, bounds=bounds).outcome is Outcome.PASS
+    gradient[11] *= 1.1
+    wrong = check_gradient(lambda x: float(np.sum(x**3)), gradient, x, bounds=bounds)
+    assert [m.flat_index for m in wrong.wrong] == [11]

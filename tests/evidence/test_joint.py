@@ -1,0 +1,168 @@
+"""Joint directions: what certifies, what exceeds the bars, what is left open, and what it costs."""
+
+import math
+
+import numpy as np
+import pytest
+
+from gradcheck.evidence.joint import AMPLIFIED, FAR, NEAR, JointTest, bound_of
+from gradcheck.function.matrix import Dense
+from gradcheck.function.objective import Objective
+from gradcheck.function.vector_objective import VectorObjective
+from gradcheck.numerics.problem import Problem, scaling_of
+from gradcheck.parameters.tree import Parameters
+from gradcheck.results.verdict import Tolerance
+
+
+def problem(f, gradient, x, **options):
+    """A claim about a scalar f, which is called once at x."""
+    parameters, flat = Parameters.of(x)
+    objective = Objective(f, parameters, **options)
+    claim = Dense(np.atleast_2d(parameters.flatten(gradient)))
+    return Problem(
+        objective, flat, np.array([objective.value(flat)]), claim, parameters.scales(flat), Tolerance(1e-6), None,
+        float(np.finfo(float).eps),
+    )  # fmt: skip
+
+
+def directions_of(claim, *, seed=0, exact=True):
+    """The directions of a claim, taken."""
+    scaling = scaling_of(claim, np.zeros(claim.x.size, bool))
+    return JointTest(claim, scaling, np.random.default_rng(seed), 1e-6, exact=exact).run()
+
+
+def real(f):
+    """The same f, which refuses complex numbers."""
+    return lambda x: float(f(x))
+
+
+def sines(x):
+    """A smooth f."""
+    return np.sum(np.sin(x) + x**2)
+
+
+def slopes(x):
+    """Its gradient."""
+    return np.cos(x) + 2 * x
+
+
+X = np.random.default_rng(5).normal(size=50)
+
+
+def test_a_right_gradient_is_certified_with_ten_evaluations_or_six():
+    """f(x), a refused complex step, eight points; f(x), the complex step, four points."""
+    for f, nfev in ((real(sines), 10), (sines, 6)):
+        claim = problem(f, slopes(X), X)
+        joint = directions_of(claim)
+        assert joint.certified.all()
+        assert claim.objective.nfev == nfev
+
+
+@pytest.mark.parametrize("f", [sines, real(sines)])
+@pytest.mark.parametrize("seed", range(10))
+def test_one_entry_off_by_two_per_mille_of_the_root_mean_square_exceeds_the_bars(f, seed):
+    """Its right neighbour is the test above."""
+    gradient = slopes(X)
+    gradient[seed] += 2e-3 * np.sqrt(np.mean(gradient**2))
+    joint = directions_of(problem(f, gradient, X), seed=seed)
+    assert joint.wrong.all()
+    assert not joint.certified.any()
+
+
+def test_equal_and_opposite_mistakes_do_not_cancel():
+    """For signs of +-1 they would in half of the directions."""
+    gradient = slopes(X)
+    gradient[[3, 4]] += [1e-2, -1e-2]
+    assert all(directions_of(problem(real(sines), gradient, X), seed=seed).wrong.all() for seed in range(20))
+
+
+def test_a_kink_at_x_is_neither_certified_nor_called_wrong():
+    """sum |x_i| at 0 with its middle slope, beside smooth entries; real and complex."""
+    x = np.concatenate([np.zeros(3), X[:10]])
+    gradient = np.concatenate([np.zeros(3), 2 * X[:10]])
+    for f in (
+        lambda x: float(np.abs(x[:3]).sum() + x[3:] @ x[3:]),
+        lambda x: np.abs(x[:3]).sum() + x[3:] @ x[3:],
+    ):
+        joint = directions_of(problem(f, gradient, x))
+        assert joint.open.all()
+
+
+def test_decimals_are_left_to_other_ways():
+    """Nine values on a grid: further directions gain nothing."""
+    joint = directions_of(problem(lambda x: round(float(sines(x)), 5), slopes(X), X))
+    assert joint.open.all()
+    assert len(joint.directions) == 1
+
+
+def test_an_f_that_never_moves_certifies_nothing():
+    """Constant at all points, with a gradient that says so or not."""
+    for gradient in (np.zeros(50), np.ones(50)):
+        assert not directions_of(problem(lambda x: 3.0, gradient, X)).certified.any()
+
+
+def test_off_the_domain_the_points_come_nearer():
+    """log x close to 0 in every entry."""
+    x = np.full(6, 1e-3)
+    joint = directions_of(
+        problem(lambda x: float(np.sum(np.log(x))) if (x > 0.9985e-3).all() else math.nan, 1 / x, x)
+    )
+    assert joint.directions[0].step < 1e-3
+
+
+def test_a_budget_is_not_exceeded():
+    """Eight points and no more."""
+    claim = problem(real(sines), slopes(X), X, max_nfev=12)
+    directions_of(claim)
+    assert claim.objective.nfev <= 12
+
+
+def test_all_rows_of_a_jacobian_are_judged_by_the_same_points():
+    """Thirty outputs, one of them with a wrong entry: that row exceeds its bars, the others do not."""
+    rng = np.random.default_rng(1)
+    a = rng.normal(size=(30, 20)) / np.sqrt(20)
+    x = rng.normal(size=20)
+    parameters, flat = Parameters.of(x)
+    jacobian = a * (1 - np.tanh(a @ x) ** 2)[:, None]
+    for wrong in (None, 7):
+        claimed = jacobian.copy()
+        if wrong is not None:
+            claimed[wrong, 3] *= 1.05
+        objective = VectorObjective(lambda x: np.tanh(a @ x), parameters)
+        f_x = objective.at(x)[0]
+        claim = Problem(
+            objective, flat, f_x, Dense(claimed), parameters.scales(flat), Tolerance(1e-6), None, 2.2e-16
+        )
+        joint = directions_of(claim)
+        if wrong is None:
+            assert joint.certified.all()
+            assert objective.nfev <= 18
+        else:
+            assert np.flatnonzero(joint.wrong).tolist() == [wrong]
+
+
+def test_the_bound_is_that_of_one_direction_or_of_the_best_of_several():
+    """sqrt(2) tau 2 / (delta / 2) for one; for two the better of both together and of the finer one alone."""
+    assert bound_of(np.array([[3.0]]), 1e-6) == pytest.approx(math.sqrt(2) * 3 * 2 / 0.5e-6)
+    both = math.sqrt(2) * 4 * math.sqrt(2 / (1e-6 / 6))
+    finer = math.sqrt(2) * 1e-9 * 2 * 4 / (1e-6 / 6)
+    assert bound_of(np.array([[4.0], [1e-9]]), 1e-6) == pytest.approx(min(both, finer))
+
+
+def test_the_noise_of_four_points_is_amplified_by_the_weights_of_the_formula():
+    """(near - wide share) (1 + share) with its four weights, by hand."""
+    share = NEAR**2 / (FAR**2 - NEAR**2)
+    weights = np.array([share / (2 * FAR), -(1 + share) / (2 * NEAR)])
+    assert pytest.approx(math.sqrt(2 * np.sum(weights**2))) == AMPLIFIED
+
+
+def test_a_bound_is_missed_less_often_than_stated():
+    """Errors of a known size against directions of known residuals, at 50 and 90 %: an exact f, no bars."""
+    rng = np.random.default_rng(3)
+    for delta in (0.5, 0.1):
+        missed = 0
+        for _ in range(400):
+            error = rng.normal(size=rng.integers(1, 30))
+            units = rng.uniform(0.5, 1.5, (3, error.size)) * rng.choice([-1, 1], (3, error.size))
+            missed += bool(bound_of(np.abs(units @ error)[:, None], delta) < np.linalg.norm(error))
+        assert missed <= 400 * delta
