@@ -145,10 +145,10 @@ def _numbers(value: Any, name: str) -> Array:
     array = np.asarray(value)
     if array.dtype.kind in "iub":
         array = array.astype(np.float64)
-    if array.dtype.kind not in "fc" or array.size == 0:
-        raise TypeError(
-            f"{name} must be an array of real or complex numbers, not {array.dtype} of shape {array.shape}"
-        )
+    if array.dtype.kind not in "fc":
+        raise TypeError(f"{name} must hold real or complex numbers, not {array.dtype}")
+    if array.size == 0:
+        raise ValueError(f"{name} must hold at least one number, not shape {array.shape}")
     return array
 
 

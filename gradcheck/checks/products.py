@@ -74,9 +74,10 @@ def check_hvp(
     _callables(grad=grad, hvp=hvp)
     parameters, flat = Parameters.of(x)
     f = flat_gradient(grad, parameters)
-    push = Pushforward(
-        flat_gradient(hvp, parameters), parameters, flat, tuple(args), (parameters.size,), "hvp"
-    )
+    # As the gradient is: of x's shape where x is one array, flat where it is a tree.
+    single = len(parameters.blocks) == 1 and parameters.blocks[0].name == "x"
+    shape = parameters.blocks[0].shape if single else (parameters.size,)
+    push = Pushforward(flat_gradient(hvp, parameters), parameters, flat, tuple(args), shape, "hvp")
 
     def findings(matrix: Matrix, dtype: str) -> list[Finding]:
         return push.findings(matrix, dtype) + asymmetry(matrix, chosen.rtol, chosen.atol, dtype)
@@ -143,9 +144,8 @@ class Pushforward:
         m = int(np.prod(self.shape, dtype=np.int64))
         array = np.asarray(result)
         if array.dtype.kind not in "fiub" or array.shape not in (self.shape, (m,)):
-            raise NotScalarError(
-                f"{self.what} returns {array.dtype} of shape {array.shape}; {self.shape} is needed"
-            )
+            wanted = f"real numbers of shape {self.shape} are needed"
+            raise NotScalarError(f"{self.what} returns {array.dtype} of shape {array.shape}; {wanted}")
         return np.array(array, np.float64).ravel()
 
     def findings(self, matrix: Matrix, dtype: str) -> list[Finding]:
@@ -157,8 +157,16 @@ class Pushforward:
 
 
 def _value(f: Callable[..., Any], parameters: Parameters, x: Flat, args: Sequence[Any]) -> NDArray[Any]:
-    """What f returns at x: the space of the products."""
-    return np.asarray(f(parameters.unflatten(x.copy()), *args))
+    """What f returns at x: the space of the products; empty where it is no array, which the contract says."""
+    try:
+        result = f(parameters.unflatten(x.copy()), *args)
+    except Exception as error:
+        error.add_note("gradcheck: raised by f at x")
+        raise
+    try:
+        return np.asarray(result)
+    except (ValueError, TypeError):
+        return np.empty(0)
 
 
 def _callables(**functions: Any) -> None:

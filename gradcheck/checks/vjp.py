@@ -110,10 +110,8 @@ def judge_vjp(f: Callable[..., Any], pull: Pullback, x: Any, f_x: Any, options: 
         values = f(tree, *args)
         return values if mix is None else mix @ np.asarray(values, np.float64).ravel()
 
-    def jac(*_: Any) -> Any:
-        rows = pull.rows(np.eye(pull.outputs) if mix is None else mix)
-        leaves = [rows[:, b.slice].reshape(len(rows), *b.shape) for b in pull.parameters.blocks]
-        return pull.parameters.tree_of(leaves)
+    def jac(*_: Any) -> Flat:
+        return pull.rows(np.eye(pull.outputs) if mix is None else mix)
 
     problem = Problem(mixed, jac, x, pull.args, what="vjp", symbol="J" if mix is None else "UJ", spent=1)
     report = judge_jacobian(problem, options, call=call, extra=pull.findings)

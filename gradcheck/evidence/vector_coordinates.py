@@ -129,7 +129,7 @@ def _measure_chunk(
     # Below 64 spacings of x the step itself would be rounded by a per cent.
     smallest = 64.0 * spacing[owner] * np.maximum(np.abs(setting.x[columns]) / scale, 1e-6)
     # Beyond a third of the largest scale of its array f is another function.
-    widest = np.array([float(setting.scales[b.slice].max()) for b in setting.parameters.blocks])
+    widest = np.array([float(setting.scales[b.slice].max(initial=0.0)) for b in setting.parameters.blocks])
     largest = widest[owner] / (3.0 * scale)
     room = _room_of_groups(setting, groups, group)
     if again is not None:

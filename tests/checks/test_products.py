@@ -276,3 +276,83 @@ def test_help_names_every_option(name):
     for option in ("rtol", "atol", "resolution", "method", "bounds", "rng", "max_nfev", "progress"):
         assert parameters[option].kind is inspect.Parameter.KEYWORD_ONLY
         assert parameters[option].default == gradient[option].default
+
+
+def softmax(x):
+    """The softmax of each row."""
+    e = np.exp(x - x.max(1, keepdims=True))
+    return e / e.sum(1, keepdims=True)
+
+
+def softmax_back(x, u):
+    """Its backward product, by hand: s * (u - sum(s u))."""
+    s = softmax(x)
+    return s * (u - (u * s).sum(1, keepdims=True))
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (1, 5), (30, 7)])
+def test_a_matrix_in_and_a_matrix_out_are_rows_of_a_batch(shape):
+    """The softmax of each row, few outputs and many: the right backward passes, without the dot product it fails."""
+    x = np.random.default_rng(0).normal(size=shape)
+
+    assert check_vjp(softmax, softmax_back, x).outcome is Outcome.PASS
+    wrong = check_vjp(softmax, lambda x, u: softmax(x) * u, x)
+    assert wrong.outcome is Outcome.FAIL
+    assert wrong.wrong
+    # J of softmax is symmetric: the same function serves as its forward product.
+    assert check_jvp(softmax, softmax_back, x).outcome is Outcome.PASS
+    assert check_jvp(softmax, lambda x, v: softmax(x) * v, x).outcome is Outcome.FAIL
+
+
+def test_a_hessian_product_keeps_the_shape_of_x():
+    """f = sum x^4 / 4 of a matrix x: H v = 3 x^2 v has its shape; 2 x v, or a row of it, is refused."""
+    x = np.random.default_rng(0).normal(size=(2, 3))
+
+    assert check_hvp(lambda x: x**3, lambda x, v: 3 * x**2 * v, x).outcome is Outcome.PASS
+    assert check_hvp(lambda x: x**3, lambda x, v: 2 * x**2 * v, x).outcome is Outcome.FAIL
+    cut = check_hvp(lambda x: x**3, lambda x, v: (3 * x**2 * v)[0], x)
+    assert cut.outcome is Outcome.FAIL
+    assert "shape (3,); real numbers of shape (2, 3) are needed" in cut.reason
+
+
+def test_products_of_numbers_are_numbers():
+    """x and f of no axes: d sin = cos; an x of one entry and an f of no axis, too."""
+    assert check_vjp(np.sin, lambda x, u: np.cos(x) * u, 0.3).outcome is Outcome.PASS
+    assert check_jvp(np.sin, lambda x, v: np.cos(x) * v, 0.3).outcome is Outcome.PASS
+    assert check_hvp(np.sin, lambda x, v: np.cos(x) * v, np.array(0.3)).outcome is Outcome.PASS
+    assert (
+        check_vjp(lambda x: np.sin(x[0]), lambda x, u: np.cos(x) * u, np.array([0.3])).outcome is Outcome.PASS
+    )
+    assert check_vjp(np.sin, lambda x, u: -np.cos(x) * u, 0.3).outcome is Outcome.FAIL
+    assert check_jvp(np.sin, lambda x, v: -np.cos(x) * v, 0.3).outcome is Outcome.FAIL
+
+
+def test_axes_of_no_entries_are_refused_in_words():
+    """An f without outputs, an x without entries; an array of no entries beside others takes no part."""
+    nothing = np.ones((0, 3))
+    for report in (
+        check_vjp(lambda x: x[:0], lambda x, u: 0 * x, X),
+        check_jvp(lambda x: x[:0], lambda x, v: v[:0], X),
+    ):
+        assert report.outcome is Outcome.INCONCLUSIVE
+        assert "f must return an array of real numbers; it returned float64 of shape (0,)" in report.reason
+    ragged = check_vjp(lambda x: (x, x[:2]), lambda x, u: 0 * x, X)
+    assert ragged.outcome is Outcome.INCONCLUSIVE
+    assert "f must return an array of real numbers" in ragged.reason
+    for check in (
+        lambda: check_vjp(lambda x: x.sum(0), lambda x, u: 0 * x, nothing),
+        lambda: check_hvp(lambda x: x, lambda x, v: v, nothing),
+    ):
+        with pytest.raises(ValueError, match="x holds no numbers"):
+            check()
+    for x, y in ((nothing, None), (X, np.ones(0))):
+        with pytest.raises(ValueError, match="must hold at least one number, not shape"):
+            check_adjoint(lambda x: x, lambda y: y, x, y)
+    beside = {"a": X, "b": nothing}
+    sine = lambda p: np.sin(p["a"])  # noqa: E731
+    assert (
+        check_vjp(sine, lambda p, u: {"a": np.cos(p["a"]) * u, "b": p["b"]}, beside).outcome is Outcome.PASS
+    )
+    assert (
+        check_vjp(sine, lambda p, u: {"a": np.sin(p["a"]) * u, "b": p["b"]}, beside).outcome is Outcome.FAIL
+    )
