@@ -179,6 +179,9 @@ def _examine(
     evidence, more = gather(setting, matrix, options.method, options.confidence, generator, names)
     known.evidence = _cut_short(evidence, objective) if objective.ended else evidence
     known.findings += more
+    if contract.again is not None and not objective.interrupted:
+        known.findings += contract.again.findings(setting.tolerance, room)
+        known.ngev += contract.again.calls
 
 
 def _planned(matrix: Matrix, method: str) -> int:

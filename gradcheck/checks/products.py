@@ -13,7 +13,8 @@ from scipy.sparse.linalg import LinearOperator
 from gradcheck._typing import Flat
 from gradcheck.checks.hessian import asymmetry, flat_gradient
 from gradcheck.checks.jacobian import Problem, judge_jacobian
-from gradcheck.checks.vjp import Pullback, judge_vjp, not_linear
+from gradcheck.checks.linear import accepted_of, not_linear
+from gradcheck.checks.vjp import Pullback, judge_vjp, parts_of
 from gradcheck.driver.options import Given, Options, finished, spelled_out
 from gradcheck.function.contract import changed
 from gradcheck.function.matrix import Matrix
@@ -51,7 +52,9 @@ def check_jvp(
     push = Pushforward(jvp, parameters, flat, tuple(args), f_x.shape, "jvp")
     problem = Problem(f, push.operator(), x, tuple(args), what="jvp", spent=1)
     call = chosen.call("check_jvp(f, jvp, x", args=tuple(args) or None)
-    report = judge_jacobian(problem, chosen, extra=push.findings, call=call)
+    report = judge_jacobian(
+        problem, chosen, extra=lambda matrix, dtype: push.findings(matrix, dtype, chosen.rtol), call=call
+    )
     return finished(replace(report, ngev=push.calls))
 
 
@@ -80,7 +83,7 @@ def check_hvp(
     push = Pushforward(flat_gradient(hvp, parameters), parameters, flat, tuple(args), shape, "hvp")
 
     def findings(matrix: Matrix, dtype: str) -> list[Finding]:
-        return push.findings(matrix, dtype) + asymmetry(matrix, chosen.rtol, chosen.atol, dtype)
+        return push.findings(matrix, dtype, chosen.rtol) + asymmetry(matrix, chosen.rtol, chosen.atol, dtype)
 
     problem = Problem(f, push.operator(), x, tuple(args), what="hvp", symbol="H")
     call = chosen.call("check_hvp(grad, hvp, x", args=tuple(args) or None)
@@ -110,14 +113,15 @@ def check_vjp(
     _callables(f=f, vjp=vjp)
     parameters, flat = Parameters.of(x)
     f_x = _value(f, parameters, flat, args)
-    pull = Pullback(vjp, parameters, flat, tuple(args), f_x.shape)
+    dtype = f_x.dtype if f_x.dtype.kind == "f" else flat.dtype
+    pull = Pullback(vjp, parameters, flat, tuple(args), f_x.shape, dtype)
     call = chosen.call("check_vjp(f, vjp, x", args=tuple(args) or None)
     return finished(judge_vjp(f, pull, x, f_x, chosen, call))
 
 
 @dataclass
 class Pushforward:
-    """v -> J v as a user's function gives it, of the shape of what f returns; remembers what it did to x."""
+    """v -> J v as a user's function gives it, of the shape of what f returns; remembers what it did to both."""
 
     jvp: Callable[..., Any]
     parameters: Parameters
@@ -126,6 +130,7 @@ class Pushforward:
     shape: tuple[int, ...]
     what: str
     changes: str = ""
+    overwrites: bool = False
     calls: int = 0
 
     def operator(self) -> LinearOperator:
@@ -136,11 +141,11 @@ class Pushforward:
     def product(self, tangent: Flat) -> Flat:
         """J v (m,). Raises NotScalarError where the answer has not f's shape."""
         self.calls += 1
-        given = self.parameters.unflatten(self.x.copy())
-        result = self.jvp(
-            given, self.parameters.unflatten(np.array(tangent, self.x.dtype).ravel()), *self.args
-        )
+        given, v = self.parameters.unflatten(self.x.copy()), np.array(tangent, self.x.dtype).ravel()
+        along = self.parameters.unflatten(v.copy())
+        result = self.jvp(given, along, *self.args)
         self.changes = self.changes or changed(self.parameters, given, self.x)
+        self.overwrites |= bool(changed(self.parameters, along, self.parameters.on_grid(v)))
         m = int(np.prod(self.shape, dtype=np.int64))
         array = np.asarray(result)
         if array.dtype.kind not in "fiub" or array.shape not in (self.shape, (m,)):
@@ -148,12 +153,21 @@ class Pushforward:
             raise NotScalarError(f"{self.what} returns {array.dtype} of shape {array.shape}; {wanted}")
         return np.array(array, np.float64).ravel()
 
-    def findings(self, matrix: Matrix, dtype: str) -> list[Finding]:
+    def findings(self, matrix: Matrix, dtype: str, rtol: float | None) -> list[Finding]:
         """Mutation, and whether the product is linear in its tangent."""
         found = [Finding(f"{self.what} changes x: {self.changes}", Outcome.FAIL)] if self.changes else []
+        if self.overwrites:
+            found.append(
+                Finding(f"{self.what} writes into its tangent: a caller that needs it again sees it changed")
+            )
         generator = np.random.default_rng(1)
         one, other = self.parameters.scales(self.x) * random_units(generator, 2 * self.x.size).reshape(2, -1)
-        return found + not_linear(matrix.product, one, other, dtype, self.what)
+        # A product with a Hessian answers in the space of x, array by array.
+        parts = parts_of(self.parameters) if self.what == "hvp" else {"": slice(0, matrix.shape[0])}
+        return found + not_linear(
+            matrix.product, one, other, rtol=accepted_of(dtype, rtol), what=self.what, argument="tangent",
+            parts=parts,
+        )  # fmt: skip
 
 
 def _value(f: Callable[..., Any], parameters: Parameters, x: Flat, args: Sequence[Any]) -> NDArray[Any]:

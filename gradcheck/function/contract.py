@@ -64,19 +64,19 @@ def inspect(
     if any(finding.final for finding in findings):
         return Inspection(f_x, None, tuple(findings), "float64", 0)
     parameters, ngev = objective.parameters, 0
-    again: Callable[[list[Finding]], Any] | None = None
+    more: Callable[[list[Finding]], Any] | None = None
     if grad is True:
         tree, second = returned
-        again = partial(_gradient_of_f, objective, x, [second])
+        more = partial(_gradient_of_f, objective, x, [second])
     elif callable(grad):
-        tree, again = _call_grad(grad, parameters, x, args, f_x, findings)
+        tree, more = _call_grad(grad, parameters, x, args, f_x, findings)
         ngev = 1
     else:
         tree = grad
     analytic, dtype = _inspect_gradient(parameters, tree, findings)
     repeated = None
-    if again is not None and analytic is not None:
-        repeated = _repeat(objective, x, again, analytic, dtype)
+    if more is not None and analytic is not None:
+        repeated = _repeat(objective, x, more, analytic, dtype)
         if grad is True:
             # f was called twice already: nothing is gained by waiting.
             findings += repeated.findings(Tolerance.for_dtypes([dtype], None, 0.0, None))

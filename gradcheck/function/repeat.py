@@ -102,7 +102,7 @@ class Repeat:
         if room is None:
             return step
         left, right = room
-        return np.where(right >= left, np.minimum(step, right), -np.minimum(step, left))
+        return np.asarray(np.where(right >= left, np.minimum(step, right), -np.minimum(step, left)))
 
     def _visit(self, point: Flat) -> None:
         try:
