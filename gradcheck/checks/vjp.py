@@ -34,6 +34,9 @@ __all__ = ["Pullback", "judge_vjp", "parts_of"]
 
 # Random cotangents that stand for all rows where these are many, and columns that are then taken apart.
 MIXED, COLUMNS = 6, 4
+# Random tangents, a hundredth of x's scale long, along which the size of each row is looked at; three, for along one of
+# them a row may hardly move. What an output moves by is more than this many of its roundings.
+LOOKS, LOOK, MOVED = 3, 1e-2, 8.0
 # Rows that are named in one column.
 ROWS = 16
 
@@ -110,13 +113,9 @@ def parts_of(parameters: Parameters) -> dict[str, slice]:
 
 def judge_vjp(f: Callable[..., Any], pull: Pullback, x: Any, f_x: Any, options: Options, call: str) -> Report:
     """The check behind `check_vjp`; f_x : what f returned at x, in a call that counts."""
-    mix = None
-    if pull.outputs > GROUPS_UP_TO:
-        # Each output in its own size, so that none is drowned.
-        size = np.abs(np.asarray(f_x, np.float64)).ravel()
-        usual = float(np.median(size[size > 0])) if (size > 0).any() else 1.0
-        units = random_units(np.random.default_rng(options.rng), MIXED * pull.outputs).reshape(MIXED, -1)
-        mix = units / np.maximum(size, 1e-3 * usual)
+    mix, looks = None, 0
+    if pull.outputs > GROUPS_UP_TO and np.shape(f_x) == pull.shape:
+        mix, looks = _random_cotangents(f, pull, f_x, options), LOOKS
 
     def mixed(tree: Any, *args: Any) -> Any:
         values = f(tree, *args)
@@ -125,7 +124,9 @@ def judge_vjp(f: Callable[..., Any], pull: Pullback, x: Any, f_x: Any, options: 
     def jac(*_: Any) -> Flat:
         return pull.rows(np.eye(pull.outputs) if mix is None else mix)
 
-    problem = Problem(mixed, jac, x, pull.args, what="vjp", symbol="J" if mix is None else "UJ", spent=1)
+    problem = Problem(
+        mixed, jac, x, pull.args, what="vjp", symbol="J" if mix is None else "UJ", spent=1 + looks
+    )
     report = judge_jacobian(
         problem, options, call=call, extra=lambda _, dtype: pull.findings(dtype, options.rtol)
     )
@@ -140,6 +141,38 @@ def judge_vjp(f: Callable[..., Any], pull: Pullback, x: Any, f_x: Any, options: 
         arrays = tuple(replace(a, shape=shape, name="J") for a in report.arrays)
         report = replace(report, arrays=arrays, notes=(stand, *report.notes))
     return replace(report, ngev=pull.calls)
+
+
+def _random_cotangents(f: Callable[..., Any], pull: Pullback, f_x: Any, options: Options) -> Flat:
+    """(MIXED, m) cotangents that weigh each output by the size of its row of J, so that none is drowned.
+
+    By how far each moves along random tangents, not by its value: beside an offset of 1e6 a row would be seen by none.
+    """
+    generator = np.random.default_rng(options.rng)
+    room = room_within(options.bounds, pull.parameters, pull.x)
+    start = np.asarray(f_x, np.float64).ravel()
+    size, moved = np.zeros(start.size), np.zeros(start.size, bool)
+    rounding = MOVED * float(np.finfo(pull.dtype).eps) * np.abs(start)
+    for _ in range(LOOKS):
+        step = LOOK * pull.parameters.scales(pull.x) * random_units(generator, pull.x.size)
+        if room is not None:
+            step = np.clip(step, -room[0], room[1])
+        with np.errstate(all="ignore"):
+            try:
+                values = f(pull.parameters.unflatten(pull.x + step), *pull.args)
+                apart = np.abs(np.asarray(values, np.float64).ravel() - start)
+            except Exception:
+                continue  # off f's domain, or no array: the check itself will say so
+            if apart.shape == start.shape:
+                moved |= np.isfinite(apart) & (apart > rounding)
+                size = np.maximum(size, np.where(np.isfinite(apart), apart, 0.0))
+    usual = float(np.median(size[moved])) if moved.any() else 1.0
+    # A row that moves by its rounding alone has the size of the others, as a row of zeros has in a Jacobian.
+    weight = np.where(moved, usual / np.where(moved, size, 1.0), 1.0)
+    units = random_units(generator, MIXED * pull.outputs).reshape(MIXED, -1)
+    # As the cotangents will be rounded, so that both sides of the check have the same.
+    most = 1e-3 * float(np.finfo(pull.dtype).max)
+    return np.asarray((units * np.minimum(weight, most)).astype(pull.dtype), np.float64)
 
 
 def _rows_named(

@@ -444,3 +444,37 @@ def test_axes_of_no_entries_are_refused_in_words():
     assert (
         check_vjp(sine, lambda p, u: {"a": np.sin(p["a"]) * u, "b": p["b"]}, beside).outcome is Outcome.FAIL
     )
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e4, 1e8])
+@pytest.mark.parametrize("size", [1.0, 1e-6, 1e6])
+def test_a_row_of_a_vjp_is_weighed_by_its_own_size(offset, size):
+    """Among 150 outputs of sin(M x) one has an offset, or is a million times smaller: a mistake in it is FAIL."""
+    matrix, x = np.random.default_rng(0).normal(size=(150, 12)), np.random.default_rng(1).normal(size=12)
+    mine = np.arange(150) == 90
+    sizes, offsets = np.where(mine, size, 1.0), np.where(mine, offset * size, 0.0)
+
+    def f(x):
+        return sizes * np.sin(matrix @ x) + offsets
+
+    for factor, outcome in ((1.0, "PASS"), (1.1, "FAIL"), (0.0, "FAIL"), (-1.0, "FAIL")):
+        slope = sizes * np.where(mine, factor, 1.0)
+        report = check_vjp(f, lambda x, u, slope=slope: matrix.T @ (u * slope * np.cos(matrix @ x)), x)
+        assert report.outcome.value == outcome
+        assert {name.split(",")[0] for name in names(report)} == ({"J[90"} if outcome == "FAIL" else set())
+
+
+def test_outputs_that_do_not_move_hide_nothing():
+    """One output is constant, one a sum of probabilities that moves by rounding alone: zero rows pass."""
+    matrix = np.random.default_rng(0).normal(size=(120, 6))
+
+    def f(x):
+        e = np.exp(matrix[:10] @ x)
+        return np.concatenate([[5.0, (e / e.sum()).sum()], np.sin(matrix @ x)])
+
+    def vjp(x, u, claimed=0.0):
+        return matrix.T @ (np.cos(matrix @ x) * u[2:]) + claimed * (u[0] + u[1])
+
+    x = np.linspace(-0.5, 0.5, 6)
+    assert check_vjp(f, vjp, x).outcome is Outcome.PASS
+    assert check_vjp(f, lambda x, u: vjp(x, u, 0.01), x).outcome is Outcome.FAIL
