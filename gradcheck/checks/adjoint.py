@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.checks.linear import accepted_of
 from gradcheck.driver.options import call_text, finished
+from gradcheck.function.contract import REPEATABLE
 from gradcheck.function.objective import BudgetSpentError
 from gradcheck.function.progress import Progress
-from gradcheck.numerics.tangents import ROUNDING, random_units
+from gradcheck.numerics.tangents import random_units, root_mean_square
 from gradcheck.report.report import Report
 from gradcheck.results.mismatch import ArraySummary, Mismatch
 from gradcheck.results.outcome import Outcome
@@ -27,8 +29,13 @@ Array = NDArray[Any]
 
 # Entries that are named; each costs about 2 log2 of the size applications.
 NAMED = 4
-# Each operator is applied four times before the first pair.
+# Each operator is applied four times before the first pair, and once more where both spaces are complex.
 LEAST_BUDGET = 10
+# Rows whose sizes differ by more are weighed alike in some of the pairs: of a small one the sum over all shows little.
+SPREAD = 1e3
+# What is off by less than this part of the resolution, of an entry and of all terms, is no mistake of the code. An
+# ill-conditioned operator, a solve, is linear and yet off by its condition times rounding, which linearity cannot show.
+LEAST_MISTAKE = 0.05
 
 
 def check_adjoint(
@@ -48,13 +55,15 @@ def check_adjoint(
 
     forward : forward(x) -> A x, linear, any shape. adjoint : adjoint(y) -> A^H y, of x's shape.
     x : an array of the shape and dtype that forward takes; its values do not matter. y : the same for adjoint;
-        default: as forward(x) is. Neither is modified.
+        default: as forward(x) is. Neither is modified. Where one of them is real, or one of the operators is linear
+        over the reals alone (conj, rfft), the inner products are those over the reals, Re<A x, y> = Re<x, A* y>.
     pairs : random pairs. rtol : discrepancy that is accepted, relative to the root of the sum of squares of the terms
         of the inner product.
     resolution : the discrepancy, in the same measure, that must have been visible for a PASS. Default 1e-3, for
         single precision 3e-2.
     max_nfev : budget of applications of forward and adjoint together, at least 10. progress : show a bar of them.
 
+    Where rows or columns of A differ by more than a thousand times in size, two thirds of the pairs weigh them alike.
     The error bar is rounding as it was measured: how far A (a + b) is from A a + A b, and the same of the adjoint;
     where that is more than rounding the operator is not linear, which is FAIL.
     Returns a Report with one array, A (rows: outputs of forward, columns: entries of x); a wrong entry that halving the
@@ -82,7 +91,7 @@ def check_adjoint(
         tolerance = Tolerance(rtol, 0.0, usual if resolution is None else resolution)
         known = _Known()
         try:
-            bar.plan(8 + 2 * pairs)
+            bar.plan(LEAST_BUDGET - 2 + 2 * pairs)
             _examine(known, _Test(a, b, eps), pairs, tolerance, generator)
         except BudgetSpentError:
             known.ended = "the budget of evaluations was used up: raise max_nfev"
@@ -100,6 +109,8 @@ class _Known:
     """What has been found so far; an interruption, or the end of the budget, leaves the rest as it is here."""
 
     problem: str = ""
+    real_parts: bool = False
+    ill_conditioned: bool = False
     pairs: list[_Pair] = field(default_factory=list)
     wrong: list[Mismatch] = field(default_factory=list)
     ended: str = ""
@@ -112,11 +123,18 @@ def _examine(
     known.problem = test.contract(generator)
     if known.problem:
         return
-    for _ in range(pairs):
-        known.pairs.append(test.pair(test.a.random(generator), test.b.random(generator)))
+    known.real_parts = test.over_reals and (test.a.is_complex or test.b.is_complex)
+    for k in range(pairs):
+        weights = test.weights[k % len(test.weights)]
+        known.pairs.append(test.pair(weights, *test.arguments(weights, generator)))
     if _decide(known, tolerance)[0] is Outcome.FAIL:
-        for mismatch in _located(test, generator):
+        worst = _worst(known.pairs, tolerance)
+        for mismatch in _located(test, worst.weights, generator):
             known.wrong.append(mismatch)
+        off = [abs(m.analytic - m.numerical) / max(abs(m.analytic), abs(m.numerical)) for m in known.wrong]
+        if max([worst.apart, *off]) <= LEAST_MISTAKE * tolerance.resolution:
+            known.ill_conditioned = True
+            known.wrong.clear()
 
 
 def _report(
@@ -126,8 +144,8 @@ def _report(
     if known.wrong:
         one = known.wrong[0]
         reason = f"{reason}; {one.name} for one: forward has {one.numerical:.6g}, adjoint {one.analytic:.6g}"
-    worst = max((p.distance / p.weight for p in known.pairs if p.weight > 0), default=math.nan)
-    bar = max((3.0 * p.error / p.weight for p in known.pairs if p.weight > 0), default=math.nan)
+    worst = max((p.apart for p in known.pairs if p.weight > 0), default=math.nan)
+    bar = max((p.bar for p in known.pairs if p.weight > 0), default=math.nan)
     shape = (b.given.size, a.given.size)
     checked = shape[0] * shape[1] if known.pairs else 0
     seen = bar + tolerance.rtol
@@ -185,15 +203,37 @@ class _Operator:
         kept = mine.copy()
         result = np.array(self.function(mine))
         self.changed |= not np.array_equal(mine, kept)
-        return result
+        if result.dtype.kind not in "fciub":
+            return result
+        # Sums in single precision, and squares in any, would overflow where the operator does not.
+        return result.astype(np.result_type(result.dtype, np.float64))
 
-    def random(self, generator: np.random.Generator) -> Array:
-        """A random argument, entries +-U(0.5, 1.5)."""
+    @property
+    def is_complex(self) -> bool:
+        return self.given.dtype.kind == "c"
+
+    def random(self, generator: np.random.Generator, weight: Any = 1.0) -> Array:
+        """A random argument as the operator gets it, entries +-U(0.5, 1.5) times a weight, in double precision."""
         shape = self.given.shape
         values = random_units(generator, self.given.size).reshape(shape)
-        if self.given.dtype.kind == "c":
+        if self.is_complex:
             values = values + 1j * random_units(generator, self.given.size).reshape(shape)
-        return np.asarray(values, self.given.dtype)
+        rounded = np.asarray(values * weight, self.given.dtype)
+        return rounded.astype(np.result_type(self.given.dtype, np.float64))
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """How the entries of x and y are weighed, and what rounding leaves in A x and A^H y then.
+
+    slack : what is accepted besides, relative to the terms.
+    """
+
+    x: Any
+    y: Any
+    a_noise: Array
+    b_noise: Array
+    slack: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -204,10 +244,21 @@ class _Pair:
     right: complex
     error: float
     weight: float
+    weights: _Weights
 
     @property
     def distance(self) -> float:
         return abs(self.left - self.right)
+
+    @property
+    def apart(self) -> float:
+        """Relative to the terms."""
+        return self.distance / self.weight
+
+    @property
+    def bar(self) -> float:
+        """What is no mistake, relative to the terms: 3 E, and what weights make of it."""
+        return 3.0 * self.error / self.weight + self.weights.slack
 
 
 class _Test:
@@ -215,51 +266,126 @@ class _Test:
 
     def __init__(self, a: _Operator, b: _Operator, eps: float) -> None:
         self.a, self.b, self.eps = a, b, eps
-        self.a_noise: Array = np.zeros(0)
-        self.b_noise: Array = np.zeros(0)
+        self.over_reals = not (a.is_complex and b.is_complex)
+        self.weights: list[_Weights] = []
 
     def contract(self, generator: np.random.Generator) -> str:
         """What is wrong with the functions themselves, in words; measures their rounding."""
+        noises, sizes = [], []
         for operator, partner in ((self.a, self.b), (self.b, self.a)):
             one, other = operator.random(generator), operator.random(generator)
-            first, again, second, both = operator(one), operator(one), operator(other), operator(one + other)
+            first, again, second = operator(one), operator(one), operator(other)
             if first.shape != operator.answer or first.dtype.kind not in "fciub":
                 return f"{operator.name} returns shape {first.shape} where {operator.answers} has {operator.answer}"
-            if first.dtype.kind == "c" and partner.given.dtype.kind != "c":
-                return f"{operator.name} returns complex numbers where {operator.answers} is real: pass a complex one"
+            if first.dtype.kind == "c" and not partner.is_complex:
+                text = f"{operator.name} returns complex numbers where {operator.answers} is real"
+                return f"{text}: return the real part, or pass a complex {operator.answers}"
+            both = operator(one + other)
             if not all(np.isfinite(v).all() for v in (first, second, both)):
                 return f"{operator.name} returns nan or inf"
             if operator.changed:
                 return f"{operator.name} changes its argument"
-            if not np.array_equal(first, again):
+            size = _rms(np.maximum(np.abs(first), np.abs(second)))
+            noise = np.abs(both - (first + second))
+            # What two calls differ by, sums in another order, is rounding too.
+            noise = np.maximum(noise, np.abs(first - again))
+            if float(np.abs(first - again).max()) > REPEATABLE * size:
                 return f"{operator.name} differs between two calls with the same argument"
             # The sum of the arguments is itself rounded, which A passes on: no more than its own terms round.
-            noise = np.abs(both - (first + second))
-            size = np.sqrt(np.mean(np.abs(first) ** 2 + np.abs(second) ** 2))
-            if float(noise.max()) > 1e5 * ROUNDING * self.eps * size:
+            if float(noise.max()) > accepted_of(operator.given.dtype.name, None) * size:
                 off = f"A(a + b) is off A a + A b by {noise.max() / size:.1e} of its size"
                 return f"{operator.name} is not linear: {off}"
-            typical = float(np.sqrt(np.mean(noise**2)))
-            floor = self.eps * np.maximum(np.abs(first), size)
-            if operator is self.a:
-                self.a_noise = np.maximum(np.maximum(noise, typical), floor)
-            else:
-                self.b_noise = np.maximum(np.maximum(noise, typical), floor)
+            noises.append(noise)
+            sizes.append(np.maximum(np.abs(first), np.abs(second)))
+            if not self.over_reals:
+                turned = np.abs(operator(1j * one) - 1j * first)
+                self.over_reals = float(turned.max()) > accepted_of(operator.given.dtype.name, None) * size
+        a_noise, b_noise = (self._smooth(*pair) for pair in zip(noises, sizes, strict=True))
+        self.weights = [_Weights(1.0, 1.0, a_noise, b_noise)]
+        self._weigh(noises, sizes, generator)
         return ""
 
-    def pair(self, x: Array, y: Array) -> _Pair:
+    def _smooth(self, noise: Array, size: Array) -> Array:
+        """The noise of each entry: no less than is typical, nor than rounding of the typical entry."""
+        least = max(_rms(noise), self.eps * _rms(size), float(np.finfo(size.dtype).smallest_subnormal))
+        return np.maximum(np.maximum(noise, least), self.eps * size)
+
+    def _weigh(self, noises: list[Array], sizes: list[Array], generator: np.random.Generator) -> None:
+        """Other weights for y where rows differ much in size, and for x where columns do."""
+        (a_noise, b_noise), (rows, columns) = noises, sizes
+        for size, noise, operator in ((rows, a_noise, self.b), (columns, b_noise, self.a)):
+            # Of what rounding hides, or is nothing, the size is not known: it is weighed as the others are. A noise may
+            # be small by chance: what such a pair accepts is a hundred times as much.
+            slack = accepted_of(operator.given.dtype.name, None)
+            known = (size > 0) & (noise <= 1e-2 * slack * size)
+            if not known.any() or size[known].max() <= SPREAD * size[known].min():
+                continue
+            own = np.maximum(noise, self.eps * size)
+            # Around 1, and within half of the exponents of the operator's dtype.
+            most = math.sqrt(float(np.finfo(operator.given.dtype).max))
+            usual = float(np.median(size[known]))
+            weight = np.where(known, np.clip(usual / np.where(known, size, usual), 1.0 / most, most), 1.0)
+            one, other = (operator.random(generator, weight) for _ in range(2))
+            first, second = operator(one), operator(other)
+            rounding = np.abs(operator(one + other) - (first + second))
+            if not np.isfinite(rounding).all():
+                continue
+            mine = self._smooth(rounding, np.maximum(np.abs(first), np.abs(second)))
+            if operator is self.b:
+                self.weights.append(_Weights(1.0, weight, own, mine, slack))
+            else:
+                self.weights.append(_Weights(weight, 1.0, mine, own, slack))
+
+    def arguments(self, weights: _Weights, generator: np.random.Generator) -> tuple[Array, Array]:
+        """Random x and y, weighed."""
+        return self.a.random(generator, weights.x), self.b.random(generator, weights.y)
+
+    def pair(self, weights: _Weights, x: Array, y: Array) -> _Pair:
         """One pair; E adds the rounding of both operators and of both sums in quadrature."""
-        ax, ay = self.a(x), self.b(y)
-        left, right = ax * y.conj(), x * ay.conj()
-        weight = math.sqrt(max(_squares(left), _squares(right)))
-        # Arguments of entries about 1, as those by which the rounding was measured.
-        noise = math.sqrt(_squares(self.a_noise * np.abs(y)) + _squares(self.b_noise * np.abs(x)))
+        left, right = self.a(x) * y.conj(), x * self.b(y).conj()
+        if self.over_reals:
+            left, right = left.real, right.real
+        weight = max(_norm(left), _norm(right))
+        # Arguments of the sizes by which the rounding was measured.
+        noise = math.hypot(_norm(weights.a_noise * np.abs(y)), _norm(weights.b_noise * np.abs(x)))
         sums = self.eps * math.log2(2 + left.size + right.size) * weight
-        return _Pair(complex(left.sum()), complex(right.sum()), noise + sums, weight)
+        return _Pair(complex(left.sum()), complex(right.sum()), noise + sums, weight, weights)
+
+    def entry(self, weights: _Weights, x: Array, y: Array, i: int, j: int) -> Mismatch | None:
+        """A[i, j] as both operators have it, or None where they agree on it.
+
+        Over the reals a complex entry has parts of its own: the one that differs most.
+        """
+        parts_x = [1.0, 1j] if self.over_reals and self.a.is_complex else [1.0]
+        parts_y = [1.0, 1j] if self.over_reals and self.b.is_complex else [1.0]
+        of_x, of_y = np.broadcast_to(weights.x, x.shape), np.broadcast_to(weights.y, y.shape)
+        units = [
+            (_only(of_x * p, j, x.dtype), _only(of_y * q, i, y.dtype), p, q) for p in parts_x for q in parts_y
+        ]
+        shown = [(self.pair(weights, one, other), p, q) for one, other, p, q in units]
+        pair, p, q = max(shown, key=lambda s: s[0].distance / s[0].error)
+        if pair.distance <= 3.0 * pair.error:
+            return None
+        size = float(of_x.ravel()[j]) * float(of_y.ravel()[i])
+        row, column = (np.unravel_index(k, v.shape) for k, v in ((i, y), (j, x)))
+        of_parts = (".imag" if part == 1j else "" for part in (q, p))
+        name = "A[{}{}, {}{}]".format(*(v for at in zip((i, j), of_parts, strict=True) for v in at))
+        name += "" if x.ndim == y.ndim == 1 else f" (y{_index(row)}, x{_index(column)})"
+        # Of a complex entry the part that differs more.
+        apart = pair.right - pair.left
+        imaginary = abs(apart.imag) > abs(apart.real)
+        analytic, numerical = ((v.imag if imaginary else v.real) / size for v in (pair.right, pair.left))
+        name += ".imag" if imaginary else ""
+        return Mismatch(name, (i, j), i * x.size + j, analytic, numerical, pair.error / size)
 
 
-def _squares(values: Array) -> float:
-    return float(np.sum(np.abs(values) ** 2))
+def _rms(values: Array) -> float:
+    return root_mean_square(np.abs(values).ravel())
+
+
+def _norm(values: Array) -> float:
+    """The root of the sum of squares; the largest is taken out first, so that none overflows or vanishes."""
+    return _rms(values) * math.sqrt(values.size)
 
 
 def _decide(known: _Known, tolerance: Tolerance) -> tuple[Outcome, str]:
@@ -271,31 +397,40 @@ def _decide(known: _Known, tolerance: Tolerance) -> tuple[Outcome, str]:
     if not all(p.weight > 0 for p in shown):
         text = "forward and adjoint are zero for random arguments: there is nothing to compare"
         return (Outcome.INCONCLUSIVE, text)
-    excess = [p.distance - 3.0 * p.error - tolerance.rtol * p.weight for p in shown]
-    k = int(np.argmax([e / p.weight for e, p in zip(excess, shown, strict=True)]))
-    worst = shown[k]
-    if not math.isfinite(worst.distance):
-        return Outcome.FAIL, "an inner product is not finite"
-    if excess[k] > 0:
+    if not all(math.isfinite(p.distance) and math.isfinite(p.bar) for p in shown):
+        return Outcome.INCONCLUSIVE, "an inner product is not finite: scale the operators down"
+    worst = _worst(shown, tolerance)
+    product, other = ("Re<A x, y>", "Re<x, A^H y>") if known.real_parts else ("<A x, y>", "<x, A^H y>")
+    if known.ill_conditioned:
+        return Outcome.INCONCLUSIVE, (
+            f"{product} and {other} are {worst.apart:.2g} apart, relative to their terms, where linearity shows a "
+            f"rounding of {worst.bar:.1g}, but no entry is off by what a mistake would be: an ill-conditioned "
+            f"operator, a solve? pass rtol={2.0 * worst.apart:.0e} to accept it"
+        )
+    if worst.apart > worst.bar + tolerance.rtol:
         left, right = _number(worst.left), _number(worst.right)
-        relative = worst.distance / worst.weight
         return Outcome.FAIL, (
-            f"<A x, y> is {left} and <x, A^H y> is {right}: {relative:.2g} apart, relative to their terms, "
-            f"where rounding explains {3.0 * worst.error / worst.weight:.1g}"
+            f"{product} is {left} and {other} is {right}: {worst.apart:.2g} apart, relative to their terms, "
+            f"where rounding explains {worst.bar:.1g}"
         )
     if known.ended:
         return Outcome.INCONCLUSIVE, known.ended
-    bar = max(3.0 * p.error / p.weight for p in shown)
+    bar = max(p.bar for p in shown)
     if bar > tolerance.resolution:
         return (
             Outcome.INCONCLUSIVE,
             f"rounding hides discrepancies below {bar:.2g}; compute in double precision",
         )
-    apart = max(p.distance / p.weight for p in shown)
+    apart = max(p.apart for p in shown)
     return Outcome.PASS, (
-        f"<A x, y> = <x, A^H y> for {len(shown)} random pairs to {apart:.1g} of their terms; "
+        f"{product} = {other} for {len(shown)} random pairs to {apart:.1g} of their terms; "
         f"{bar + tolerance.rtol:.1g} would have been seen"
     )
+
+
+def _worst(shown: list[_Pair], tolerance: Tolerance) -> _Pair:
+    """The pair that is farthest beyond its bar."""
+    return max(shown, key=lambda p: p.apart - p.bar - tolerance.rtol)
 
 
 def _number(value: complex) -> str:
@@ -303,42 +438,39 @@ def _number(value: complex) -> str:
 
 
 def _factor(shown: list[_Pair]) -> tuple[str, ...]:
-    """The one number by which the two sides differ in all pairs."""
-    ratios = [p.left / p.right for p in shown if p.right != 0]
-    if len(ratios) < 3:
+    """The one number by which the two sides differ, if it explains all pairs to rounding; else it is none."""
+    size = max((abs(p.right) for p in shown), default=0.0)
+    if len(shown) < 3 or not 0 < size < math.inf:
         return ()
-    mean = sum(ratios) / len(ratios)
-    if max(abs(r - mean) for r in ratios) > 1e-6 * abs(mean):
+    # Of all pairs together, each relative to its terms.
+    terms = [(p.left / p.weight, p.right / p.weight) for p in shown]
+    factor = sum(a * b.conjugate() for a, b in terms) / sum(abs(b) ** 2 for _, b in terms)
+    bars = [p.bar * max(1.0, abs(factor)) for p in shown]
+    if any(abs(a - factor * b) > bar for (a, b), bar in zip(terms, bars, strict=True)):
         return ()
-    return (
-        f"<A x, y> = {_number(complex(mean))} x <x, A^H y> in all {len(shown)} pairs: a constant factor?",
+    known = max(bars)
+    clean = complex(
+        *(0.0 if abs(part) <= known * abs(factor) else part for part in (factor.real, factor.imag))
     )
+    return (f"<A x, y> = {_number(clean)} x <x, A^H y> in all {len(shown)} pairs: a constant factor?",)
 
 
-def _located(test: _Test, generator: np.random.Generator) -> Iterator[Mismatch]:
+def _located(test: _Test, weights: _Weights, generator: np.random.Generator) -> Iterator[Mismatch]:
     """The entries that differ most along one pair: halves of x, then halves of y."""
-    x, y = test.a.random(generator), test.b.random(generator)
+    x, y = test.arguments(weights, generator)
+    pair_of = partial(test.pair, weights)
     for _ in range(NAMED):
-        pair = test.pair(x, y)
-        if pair.distance <= 3.0 * pair.error:
+        pair = pair_of(x, y)
+        if pair.weight == 0 or pair.apart <= pair.bar:
             return
-        j = _halved(lambda part: test.pair(part, y), x)
-        i = None if j is None else _halved(partial(test.pair, _only(x, j)), y)
+        j = _halved(lambda part: pair_of(part, y), x)
+        i = None if j is None else _halved(partial(pair_of, _only(x, j)), y)
         if i is None or j is None:
             return
-        unit_x, unit_y = _only(np.ones_like(x), j), _only(np.ones_like(y), i)
-        entry = test.pair(unit_x, unit_y)
-        if entry.distance <= 3.0 * entry.error:
+        entry = test.entry(weights, x, y, i, j)
+        if entry is None:
             return
-        n = x.size
-        row, column = (np.unravel_index(k, v.shape) for k, v in ((i, y), (j, x)))
-        name = f"A[{i}, {j}]" + ("" if x.ndim == y.ndim == 1 else f" (y{_index(row)}, x{_index(column)})")
-        # Of a complex entry the part that differs more.
-        apart = entry.right - entry.left
-        imaginary = abs(apart.imag) > abs(apart.real)
-        analytic, numerical = (v.imag if imaginary else v.real for v in (entry.right, entry.left))
-        name += ".imag" if imaginary else ""
-        yield Mismatch(name, (i, j), i * n + j, analytic, numerical, entry.error)
+        yield entry
         x.reshape(-1)[j] = 0.0
 
 
@@ -346,8 +478,8 @@ def _index(at: tuple[Any, ...]) -> str:
     return f"[{', '.join(str(int(k)) for k in at)}]"
 
 
-def _only(values: Array, k: int) -> Array:
-    out = np.zeros_like(values)
+def _only(values: Array, k: int, dtype: Any = None) -> Array:
+    out = np.zeros_like(values, dtype)
     out.reshape(-1)[k] = values.reshape(-1)[k]
     return out
 

@@ -478,3 +478,135 @@ def test_outputs_that_do_not_move_hide_nothing():
     x = np.linspace(-0.5, 0.5, 6)
     assert check_vjp(f, vjp, x).outcome is Outcome.PASS
     assert check_vjp(f, lambda x, u: vjp(x, u, 0.01), x).outcome is Outcome.FAIL
+
+
+MIXED = RNG.normal(size=(5, 7)) + 1j * RNG.normal(size=(5, 7))
+
+
+def rfft_adjoint(y, n=16):
+    """Over the reals: n times the real part of the inverse transform of y and no more."""
+    return n * np.fft.ifft(np.append(y, np.zeros(n - y.size))).real
+
+
+OVER_THE_REALS = {
+    "rfft": (np.fft.rfft, rfft_adjoint, lambda y: np.fft.irfft(y, 16), np.zeros(16), np.zeros(9, complex)),
+    "complex matrix, real x": (
+        lambda x: MIXED @ x, lambda y: (MIXED.conj().T @ y).real, lambda y: (MIXED.T @ y).real, np.zeros(7),
+        np.zeros(5, complex),
+    ),
+    "real part": (
+        lambda z: (MIXED @ z).real, lambda y: MIXED.conj().T @ y, lambda y: MIXED.T @ y, np.zeros(7, complex),
+        np.zeros(5),
+    ),
+    "imaginary part": (
+        lambda z: (MIXED @ z).imag, lambda y: 1j * (MIXED.conj().T @ y), lambda y: -1j * (MIXED.conj().T @ y),
+        np.zeros(7, complex), np.zeros(5),
+    ),
+    "conj": (np.conj, np.conj, lambda y: y, np.zeros(7, complex), None),
+    "z + 2 conj(z)": (
+        lambda z: z + 2 * z.conj(), lambda y: y + 2 * y.conj(), lambda y: 3 * y, np.zeros(7, complex), None,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OVER_THE_REALS)
+def test_adjoints_over_the_reals(name):
+    """Re<A x, y> = <x, A* y> where x or y is real, or A is no more than linear over the reals."""
+    forward, adjoint, wrong, x, y = OVER_THE_REALS[name]
+
+    right = check_adjoint(forward, adjoint, x, y)
+    assert right.outcome is Outcome.PASS
+    assert "Re<A x, y>" in right.reason
+    assert check_adjoint(forward, wrong, x, y).outcome is Outcome.FAIL
+    assert check_adjoint(forward, lambda v: 1.001 * adjoint(v), x, y).outcome is Outcome.FAIL
+
+
+def test_an_adjoint_that_is_complex_where_x_is_real_is_told_what_to_return():
+    """The real part is what is meant."""
+    report = check_adjoint(
+        lambda x: MIXED @ x, lambda y: MIXED.conj().T @ y, np.zeros(7), np.zeros(5, complex)
+    )
+
+    assert report.outcome is Outcome.FAIL
+    assert report.reason.endswith(
+        "returns complex numbers where x is real: return the real part, or pass a complex x"
+    )
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scales"), [(np.float64, (1e160, 1e-200, 1e-300)), (np.float32, (1e30, 1e19, 1e-25, 1e-35))]
+)
+def test_adjoints_of_any_scale_are_decided(dtype, scales):
+    """Sums are scaled before they are squared: a right one passes, half as much again is FAIL, at every size."""
+    for scale in scales:
+        matrix = (np.arange(1.0, 7.0).reshape(2, 3) * scale).astype(dtype)
+        for factor, outcome in ((1.0, Outcome.PASS), (1.5, Outcome.FAIL), (-1.0, Outcome.FAIL)):
+            other = (dtype(factor) * matrix).T
+            report = check_adjoint(matrix.__matmul__, other.__matmul__, np.zeros(3, dtype))
+            assert report.outcome is outcome
+            assert "nan" not in report.reason
+
+
+@pytest.mark.parametrize("axis", ["rows", "columns"])
+def test_small_rows_and_columns_of_an_operator_are_seen(axis):
+    """Rows of sizes from 1e-20 to 1e20: 0.2 % of the largest entry of the smallest is FAIL, and named."""
+    matrix = np.random.default_rng(0).normal(size=(9, 9))
+    matrix *= 10.0 ** np.linspace(-20, 20, 9)[:, None]
+    i, j = 0, int(np.argmax(np.abs(matrix[0])))
+    other = matrix.copy()
+    other[i, j] *= 1.002
+    if axis == "columns":
+        matrix, other, i, j = matrix.T, other.T, j, i
+
+    assert check_adjoint(matrix.__matmul__, matrix.T.__matmul__, np.zeros(9)).outcome is Outcome.PASS
+    report = check_adjoint(matrix.__matmul__, other.T.__matmul__, np.zeros(9))
+    assert report.outcome is Outcome.FAIL
+    assert names(report) == {f"A[{i}, {j}]"}
+
+
+def test_an_ill_conditioned_solve_is_not_accused():
+    """Both solves of a Hilbert matrix are stable, and 1e-10 apart by its condition of 1e10: no code is wrong."""
+    hilbert = 1.0 / (np.arange(8)[:, None] + np.arange(8) + 1.0)
+    forward, adjoint = (lambda v, m=m: np.linalg.solve(m, v) for m in (hilbert, hilbert.T))
+
+    report = check_adjoint(forward, adjoint, np.zeros(8))
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert "ill-conditioned" in report.reason
+    assert check_adjoint(forward, adjoint, np.zeros(8), rtol=1e-6).outcome is Outcome.PASS
+    assert check_adjoint(forward, lambda y: 1.002 * adjoint(y), np.zeros(8)).outcome is Outcome.FAIL
+
+
+def test_a_factor_explains_all_pairs_to_rounding_or_is_none():
+    """32 of a Fourier transform without a trace of i; one of 45 edges left out, 1e-7 of the terms, is no factor."""
+    report = check_adjoint(np.fft.fft, np.fft.ifft, np.zeros(32, complex))
+    assert report.diagnosis == ("<A x, y> = 32 x <x, A^H y> in all 6 pairs: a constant factor?",)
+    turned = check_adjoint(lambda x: 2j * x, lambda y: 2j * y, np.zeros(4, complex))
+    assert turned.diagnosis == ("<A x, y> = -1 x <x, A^H y> in all 6 pairs: a constant factor?",)
+    rng = np.random.default_rng(66)
+    edges, sizes = rng.integers(0, 20, (45, 2)), 10 ** rng.uniform(-3, 3, 45)
+    least = int(np.argmin(sizes))
+
+    def adjoint(y):
+        out, flow = np.zeros(20), np.where(np.arange(45) == least, 0.0, sizes * y)
+        np.add.at(out, edges[:, 0], flow)
+        np.add.at(out, edges[:, 1], -flow)
+        return out
+
+    lost = check_adjoint(lambda x: sizes * (x[edges[:, 0]] - x[edges[:, 1]]), adjoint, np.zeros(20))
+    assert lost.diagnosis == ()
+    assert names(lost) == {f"A[{least}, {k}]" for k in edges[least]}
+
+
+def test_operators_whose_sums_come_in_another_order_are_no_random_ones():
+    """Two calls of a scatter differ by rounding; by 1e-3 they are random."""
+    rng, index = np.random.default_rng(0), np.random.default_rng(1).integers(0, 5, 200)
+
+    def scatter(y, chance=0.0):
+        out = np.zeros(5)
+        for k in rng.permutation(200):
+            out[index[k]] += y[k]
+        return out * (1.0 + chance * rng.random())
+
+    assert check_adjoint(lambda x: x[index], scatter, np.zeros(5)).outcome is Outcome.PASS
+    report = check_adjoint(lambda x: x[index], lambda y: scatter(y, 1e-3), np.zeros(5))
+    assert "adjoint differs between two calls with the same argument" in report.reason
