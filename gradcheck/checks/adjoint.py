@@ -380,7 +380,7 @@ class _Test:
 
 
 def _rms(values: Array) -> float:
-    return root_mean_square(np.abs(values).ravel())
+    return root_mean_square(np.abs(values).ravel()) if np.isfinite(values).all() else math.inf
 
 
 def _norm(values: Array) -> float:
