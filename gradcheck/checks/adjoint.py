@@ -10,14 +10,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gradcheck.checks.linear import accepted_of
-from gradcheck.driver.options import call_text, finished
-from gradcheck.function.contract import REPEATABLE
+from gradcheck.checks.dot_product import Array, Calls, DotProduct, Operator, Pair, Weights, numbers, only
+from gradcheck.driver.options import call_text, finished, told
 from gradcheck.function.objective import BudgetSpentError
 from gradcheck.function.progress import Progress
-from gradcheck.numerics.tangents import random_units, root_mean_square
 from gradcheck.report.report import Report
 from gradcheck.results.mismatch import ArraySummary, Mismatch
 from gradcheck.results.outcome import Outcome
@@ -25,19 +22,16 @@ from gradcheck.results.verdict import DEFAULT_RESOLUTION, Tolerance
 
 __all__ = ["check_adjoint"]
 
-Array = NDArray[Any]
-
 # Entries that are named; each costs about 2 log2 of the size applications.
 NAMED = 4
 # Each operator is applied four times before the first pair, and once more where both spaces are complex.
 LEAST_BUDGET = 10
-# Rows whose sizes differ by more are weighed alike in some of the pairs: of a small one the sum over all shows little.
-SPREAD = 1e3
 # What is off by less than this part of the resolution, of an entry and of all terms, is no mistake of the code. An
 # ill-conditioned operator, a solve, is linear and yet off by its condition times rounding, which linearity cannot show.
 LEAST_MISTAKE = 0.05
 
 
+@told
 def check_adjoint(
     forward: Callable[[Any], Any],
     adjoint: Callable[[Any], Any],
@@ -80,11 +74,9 @@ def check_adjoint(
     started = time.perf_counter()
     generator = np.random.default_rng(rng)
     with Progress(progress) as bar:
-        calls = _Calls(max_nfev, bar)
-        a = _Operator(forward, _numbers(x, "x"), "forward", "y", calls)
-        b = _Operator(
-            adjoint, _numbers(a(a.random(generator)) if y is None else y, "y"), "adjoint", "x", calls
-        )
+        calls = Calls(max_nfev, bar)
+        a = Operator(forward, numbers(x, "x"), "forward", "y", calls)
+        b = Operator(adjoint, numbers(a(a.random(generator)) if y is None else y, "y"), "adjoint", "x", calls)
         a.answer, b.answer = b.given.shape, a.given.shape
         eps = max(float(np.finfo(v.dtype).eps) for v in (a.given, b.given))
         usual = DEFAULT_RESOLUTION["float32" if eps > 1e-10 else "float64"]
@@ -92,7 +84,7 @@ def check_adjoint(
         known = _Known()
         try:
             bar.plan(LEAST_BUDGET - 2 + 2 * pairs)
-            _examine(known, _Test(a, b, eps), pairs, tolerance, generator)
+            _examine(known, DotProduct(a, b, eps), pairs, tolerance, generator)
         except BudgetSpentError:
             known.ended = "the budget of evaluations was used up: raise max_nfev"
         except KeyboardInterrupt:
@@ -111,13 +103,13 @@ class _Known:
     problem: str = ""
     real_parts: bool = False
     ill_conditioned: bool = False
-    pairs: list[_Pair] = field(default_factory=list)
+    pairs: list[Pair] = field(default_factory=list)
     wrong: list[Mismatch] = field(default_factory=list)
     ended: str = ""
 
 
 def _examine(
-    known: _Known, test: _Test, pairs: int, tolerance: Tolerance, generator: np.random.Generator
+    known: _Known, test: DotProduct, pairs: int, tolerance: Tolerance, generator: np.random.Generator
 ) -> None:
     """The contract of the operators, the pairs, and where they disagree."""
     known.problem = test.contract(generator)
@@ -138,7 +130,7 @@ def _examine(
 
 
 def _report(
-    known: _Known, a: _Operator, b: _Operator, tolerance: Tolerance, rng: Any, call: str, seconds: float
+    known: _Known, a: Operator, b: Operator, tolerance: Tolerance, rng: Any, call: str, seconds: float
 ) -> Report:
     outcome, reason = _decide(known, tolerance)
     if known.wrong:
@@ -157,235 +149,6 @@ def _report(
         ngev=b.calls, seconds=seconds, max_error=worst, detectable=seen, rtol=tolerance.rtol, atol=0.0,
         resolution=tolerance.resolution, seed=rng, call=call, interrupted="interrupted" in known.ended,
     )  # fmt: skip
-
-
-def _numbers(value: Any, name: str) -> Array:
-    array = np.asarray(value)
-    if array.dtype.kind in "iub":
-        array = array.astype(np.float64)
-    if array.dtype.kind not in "fc":
-        raise TypeError(f"{name} must hold real or complex numbers, not {array.dtype}")
-    if array.size == 0:
-        raise ValueError(f"{name} must hold at least one number, not shape {array.shape}")
-    return array
-
-
-class _Calls:
-    """The applications of both operators, within a budget."""
-
-    def __init__(self, most: int | None, bar: Progress) -> None:
-        self.left, self.bar = math.inf if most is None else most, bar
-
-    def count(self) -> None:
-        """One more. Raises BudgetSpentError where none is left."""
-        if self.left < 1:
-            raise BudgetSpentError
-        self.left -= 1
-        self.bar.evaluated(1)
-
-
-class _Operator:
-    """One of the two functions, on arrays of its own; `given` has the shape and dtype of its argument."""
-
-    def __init__(
-        self, function: Callable[[Any], Any], given: Array, name: str, answers: str, budget: _Calls
-    ) -> None:
-        self.function, self.given, self.name, self.answers = function, given, name, answers
-        self.budget = budget
-        self.answer: tuple[int, ...] | None = None
-        self.calls = 0
-        self.changed = False
-
-    def __call__(self, argument: Array) -> Array:
-        self.budget.count()
-        self.calls += 1
-        mine = argument.astype(self.given.dtype)
-        kept = mine.copy()
-        result = np.array(self.function(mine))
-        self.changed |= not np.array_equal(mine, kept)
-        if result.dtype.kind not in "fciub":
-            return result
-        # Sums in single precision, and squares in any, would overflow where the operator does not.
-        return result.astype(np.result_type(result.dtype, np.float64))
-
-    @property
-    def is_complex(self) -> bool:
-        return self.given.dtype.kind == "c"
-
-    def random(self, generator: np.random.Generator, weight: Any = 1.0) -> Array:
-        """A random argument as the operator gets it, entries +-U(0.5, 1.5) times a weight, in double precision."""
-        shape = self.given.shape
-        values = random_units(generator, self.given.size).reshape(shape)
-        if self.is_complex:
-            values = values + 1j * random_units(generator, self.given.size).reshape(shape)
-        rounded = np.asarray(values * weight, self.given.dtype)
-        return rounded.astype(np.result_type(self.given.dtype, np.float64))
-
-
-@dataclass(frozen=True)
-class _Weights:
-    """How the entries of x and y are weighed, and what rounding leaves in A x and A^H y then.
-
-    slack : what is accepted besides, relative to the terms.
-    """
-
-    x: Any
-    y: Any
-    a_noise: Array
-    b_noise: Array
-    slack: float = 0.0
-
-
-@dataclass(frozen=True)
-class _Pair:
-    """<A x, y> and <x, A^H y>: how far apart, E, and the root of the sum of squares of their terms."""
-
-    left: complex
-    right: complex
-    error: float
-    weight: float
-    weights: _Weights
-
-    @property
-    def distance(self) -> float:
-        return abs(self.left - self.right)
-
-    @property
-    def apart(self) -> float:
-        """Relative to the terms."""
-        return self.distance / self.weight
-
-    @property
-    def bar(self) -> float:
-        """What is no mistake, relative to the terms: 3 E, and what weights make of it."""
-        return 3.0 * self.error / self.weight + self.weights.slack
-
-
-class _Test:
-    """Pairs, with the rounding of both operators as it was measured."""
-
-    def __init__(self, a: _Operator, b: _Operator, eps: float) -> None:
-        self.a, self.b, self.eps = a, b, eps
-        self.over_reals = not (a.is_complex and b.is_complex)
-        self.weights: list[_Weights] = []
-
-    def contract(self, generator: np.random.Generator) -> str:
-        """What is wrong with the functions themselves, in words; measures their rounding."""
-        noises, sizes = [], []
-        for operator, partner in ((self.a, self.b), (self.b, self.a)):
-            one, other = operator.random(generator), operator.random(generator)
-            first, again, second = operator(one), operator(one), operator(other)
-            if first.shape != operator.answer or first.dtype.kind not in "fciub":
-                return f"{operator.name} returns shape {first.shape} where {operator.answers} has {operator.answer}"
-            if first.dtype.kind == "c" and not partner.is_complex:
-                text = f"{operator.name} returns complex numbers where {operator.answers} is real"
-                return f"{text}: return the real part, or pass a complex {operator.answers}"
-            both = operator(one + other)
-            if not all(np.isfinite(v).all() for v in (first, second, both)):
-                return f"{operator.name} returns nan or inf"
-            if operator.changed:
-                return f"{operator.name} changes its argument"
-            size = _rms(np.maximum(np.abs(first), np.abs(second)))
-            noise = np.abs(both - (first + second))
-            # What two calls differ by, sums in another order, is rounding too.
-            noise = np.maximum(noise, np.abs(first - again))
-            if float(np.abs(first - again).max()) > REPEATABLE * size:
-                return f"{operator.name} differs between two calls with the same argument"
-            # The sum of the arguments is itself rounded, which A passes on: no more than its own terms round.
-            if float(noise.max()) > accepted_of(operator.given.dtype.name, None) * size:
-                off = f"A(a + b) is off A a + A b by {noise.max() / size:.1e} of its size"
-                return f"{operator.name} is not linear: {off}"
-            noises.append(noise)
-            sizes.append(np.maximum(np.abs(first), np.abs(second)))
-            if not self.over_reals:
-                turned = np.abs(operator(1j * one) - 1j * first)
-                self.over_reals = float(turned.max()) > accepted_of(operator.given.dtype.name, None) * size
-        a_noise, b_noise = (self._smooth(*pair) for pair in zip(noises, sizes, strict=True))
-        self.weights = [_Weights(1.0, 1.0, a_noise, b_noise)]
-        self._weigh(noises, sizes, generator)
-        return ""
-
-    def _smooth(self, noise: Array, size: Array) -> Array:
-        """The noise of each entry: no less than is typical, nor than rounding of the typical entry."""
-        least = max(_rms(noise), self.eps * _rms(size), float(np.finfo(size.dtype).smallest_subnormal))
-        return np.maximum(np.maximum(noise, least), self.eps * size)
-
-    def _weigh(self, noises: list[Array], sizes: list[Array], generator: np.random.Generator) -> None:
-        """Other weights for y where rows differ much in size, and for x where columns do."""
-        (a_noise, b_noise), (rows, columns) = noises, sizes
-        for size, noise, operator in ((rows, a_noise, self.b), (columns, b_noise, self.a)):
-            # Of what rounding hides, or is nothing, the size is not known: it is weighed as the others are. A noise may
-            # be small by chance: what such a pair accepts is a hundred times as much.
-            slack = accepted_of(operator.given.dtype.name, None)
-            known = (size > 0) & (noise <= 1e-2 * slack * size)
-            if not known.any() or size[known].max() <= SPREAD * size[known].min():
-                continue
-            own = np.maximum(noise, self.eps * size)
-            # Around 1, and within half of the exponents of the operator's dtype.
-            most = math.sqrt(float(np.finfo(operator.given.dtype).max))
-            usual = float(np.median(size[known]))
-            weight = np.where(known, np.clip(usual / np.where(known, size, usual), 1.0 / most, most), 1.0)
-            one, other = (operator.random(generator, weight) for _ in range(2))
-            first, second = operator(one), operator(other)
-            rounding = np.abs(operator(one + other) - (first + second))
-            if not np.isfinite(rounding).all():
-                continue
-            mine = self._smooth(rounding, np.maximum(np.abs(first), np.abs(second)))
-            if operator is self.b:
-                self.weights.append(_Weights(1.0, weight, own, mine, slack))
-            else:
-                self.weights.append(_Weights(weight, 1.0, mine, own, slack))
-
-    def arguments(self, weights: _Weights, generator: np.random.Generator) -> tuple[Array, Array]:
-        """Random x and y, weighed."""
-        return self.a.random(generator, weights.x), self.b.random(generator, weights.y)
-
-    def pair(self, weights: _Weights, x: Array, y: Array) -> _Pair:
-        """One pair; E adds the rounding of both operators and of both sums in quadrature."""
-        left, right = self.a(x) * y.conj(), x * self.b(y).conj()
-        if self.over_reals:
-            left, right = left.real, right.real
-        weight = max(_norm(left), _norm(right))
-        # Arguments of the sizes by which the rounding was measured.
-        noise = math.hypot(_norm(weights.a_noise * np.abs(y)), _norm(weights.b_noise * np.abs(x)))
-        sums = self.eps * math.log2(2 + left.size + right.size) * weight
-        return _Pair(complex(left.sum()), complex(right.sum()), noise + sums, weight, weights)
-
-    def entry(self, weights: _Weights, x: Array, y: Array, i: int, j: int) -> Mismatch | None:
-        """A[i, j] as both operators have it, or None where they agree on it.
-
-        Over the reals a complex entry has parts of its own: the one that differs most.
-        """
-        parts_x = [1.0, 1j] if self.over_reals and self.a.is_complex else [1.0]
-        parts_y = [1.0, 1j] if self.over_reals and self.b.is_complex else [1.0]
-        of_x, of_y = np.broadcast_to(weights.x, x.shape), np.broadcast_to(weights.y, y.shape)
-        units = [
-            (_only(of_x * p, j, x.dtype), _only(of_y * q, i, y.dtype), p, q) for p in parts_x for q in parts_y
-        ]
-        shown = [(self.pair(weights, one, other), p, q) for one, other, p, q in units]
-        pair, p, q = max(shown, key=lambda s: s[0].distance / s[0].error)
-        if pair.distance <= 3.0 * pair.error:
-            return None
-        size = float(of_x.ravel()[j]) * float(of_y.ravel()[i])
-        row, column = (np.unravel_index(k, v.shape) for k, v in ((i, y), (j, x)))
-        of_parts = (".imag" if part == 1j else "" for part in (q, p))
-        name = "A[{}{}, {}{}]".format(*(v for at in zip((i, j), of_parts, strict=True) for v in at))
-        name += "" if x.ndim == y.ndim == 1 else f" (y{_index(row)}, x{_index(column)})"
-        # Of a complex entry the part that differs more.
-        apart = pair.right - pair.left
-        imaginary = abs(apart.imag) > abs(apart.real)
-        analytic, numerical = ((v.imag if imaginary else v.real) / size for v in (pair.right, pair.left))
-        name += ".imag" if imaginary else ""
-        return Mismatch(name, (i, j), i * x.size + j, analytic, numerical, pair.error / size)
-
-
-def _rms(values: Array) -> float:
-    return root_mean_square(np.abs(values).ravel()) if np.isfinite(values).all() else math.inf
-
-
-def _norm(values: Array) -> float:
-    """The root of the sum of squares; the largest is taken out first, so that none overflows or vanishes."""
-    return _rms(values) * math.sqrt(values.size)
 
 
 def _decide(known: _Known, tolerance: Tolerance) -> tuple[Outcome, str]:
@@ -428,7 +191,7 @@ def _decide(known: _Known, tolerance: Tolerance) -> tuple[Outcome, str]:
     )
 
 
-def _worst(shown: list[_Pair], tolerance: Tolerance) -> _Pair:
+def _worst(shown: list[Pair], tolerance: Tolerance) -> Pair:
     """The pair that is farthest beyond its bar."""
     return max(shown, key=lambda p: p.apart - p.bar - tolerance.rtol)
 
@@ -437,7 +200,7 @@ def _number(value: complex) -> str:
     return f"{value.real:.8g}" if value.imag == 0 else f"{value:.8g}"
 
 
-def _factor(shown: list[_Pair]) -> tuple[str, ...]:
+def _factor(shown: list[Pair]) -> tuple[str, ...]:
     """The one number by which the two sides differ, if it explains all pairs to rounding; else it is none."""
     size = max((abs(p.right) for p in shown), default=0.0)
     if len(shown) < 3 or not 0 < size < math.inf:
@@ -455,7 +218,7 @@ def _factor(shown: list[_Pair]) -> tuple[str, ...]:
     return (f"<A x, y> = {_number(clean)} x <x, A^H y> in all {len(shown)} pairs: a constant factor?",)
 
 
-def _located(test: _Test, weights: _Weights, generator: np.random.Generator) -> Iterator[Mismatch]:
+def _located(test: DotProduct, weights: Weights, generator: np.random.Generator) -> Iterator[Mismatch]:
     """The entries that differ most along one pair: halves of x, then halves of y."""
     x, y = test.arguments(weights, generator)
     pair_of = partial(test.pair, weights)
@@ -464,7 +227,7 @@ def _located(test: _Test, weights: _Weights, generator: np.random.Generator) -> 
         if pair.weight == 0 or pair.apart <= pair.bar:
             return
         j = _halved(lambda part: pair_of(part, y), x)
-        i = None if j is None else _halved(partial(pair_of, _only(x, j)), y)
+        i = None if j is None else _halved(partial(pair_of, only(x, j)), y)
         if i is None or j is None:
             return
         entry = test.entry(weights, x, y, i, j)
@@ -474,17 +237,7 @@ def _located(test: _Test, weights: _Weights, generator: np.random.Generator) -> 
         x.reshape(-1)[j] = 0.0
 
 
-def _index(at: tuple[Any, ...]) -> str:
-    return f"[{', '.join(str(int(k)) for k in at)}]"
-
-
-def _only(values: Array, k: int, dtype: Any = None) -> Array:
-    out = np.zeros_like(values, dtype)
-    out.reshape(-1)[k] = values.reshape(-1)[k]
-    return out
-
-
-def _halved(pair: Callable[[Array], _Pair], whole: Array) -> int | None:
+def _halved(pair: Callable[[Array], Pair], whole: Array) -> int | None:
     """The entry of `whole` that makes the pair loud, or None where halving loses it."""
     start, stop = 0, whole.size
     while stop - start > 1:

@@ -11,7 +11,7 @@ import scipy.sparse
 
 from gradcheck.checks.jacobian import Problem, judge_jacobian
 from gradcheck.driver.combine import combine, in_turn
-from gradcheck.driver.options import Given, Options, finished, spelled_out
+from gradcheck.driver.options import Given, Options, finished, spelled_out, told
 from gradcheck.function.contract import is_pair
 from gradcheck.function.matrix import Dense, Matrix, Sparse
 from gradcheck.numerics.tangents import ROUNDING
@@ -23,6 +23,7 @@ from gradcheck.results.verdict import DEFAULT_RTOL
 __all__ = ["and_hessian", "check_hessian", "flat_gradient"]
 
 
+@told
 @spelled_out
 def check_hessian(
     grad: Callable[..., Any],

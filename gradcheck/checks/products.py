@@ -15,18 +15,19 @@ from gradcheck.checks.hessian import asymmetry, flat_gradient
 from gradcheck.checks.jacobian import Problem, judge_jacobian
 from gradcheck.checks.linear import accepted_of, not_linear
 from gradcheck.checks.vjp import Pullback, judge_vjp, parts_of
-from gradcheck.driver.options import Given, Options, finished, spelled_out
+from gradcheck.driver.options import Given, Options, finished, spelled_out, told
 from gradcheck.function.contract import changed
 from gradcheck.function.matrix import Matrix
 from gradcheck.function.objective import NotScalarError
 from gradcheck.numerics.tangents import random_units
-from gradcheck.parameters.tree import Parameters
+from gradcheck.parameters.tree import Parameters, as_array
 from gradcheck.report.report import Report
 from gradcheck.results.outcome import Finding, Outcome
 
 __all__ = ["check_hvp", "check_jvp", "check_vjp"]
 
 
+@told
 @spelled_out
 def check_jvp(
     f: Callable[..., Any],
@@ -58,6 +59,7 @@ def check_jvp(
     return finished(replace(report, ngev=push.calls))
 
 
+@told
 @spelled_out
 def check_hvp(
     grad: Callable[..., Any],
@@ -91,6 +93,7 @@ def check_hvp(
     return finished(replace(report, ngev=push.calls))
 
 
+@told
 @spelled_out
 def check_vjp(
     f: Callable[..., Any],
@@ -178,7 +181,7 @@ def _value(f: Callable[..., Any], parameters: Parameters, x: Flat, args: Sequenc
         error.add_note("gradcheck: raised by f at x")
         raise
     try:
-        return np.asarray(result)
+        return as_array(result)
     except (ValueError, TypeError):
         return np.empty(0)
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Values
-from gradcheck.driver.options import Options
+from gradcheck.driver.options import Options, told
 from gradcheck.errors import GradientCheckInterrupted
 from gradcheck.function.lines import DenseDirections
 from gradcheck.function.matrix import read_matrix
@@ -87,6 +87,7 @@ class TaylorResult:
         return "\n".join([*rows[:20], f"  {self.nfev} evaluations of f; seed {self.seed!r}"])
 
 
+@told
 def taylor_test(
     f: Callable[..., Any],
     derivative: Any,

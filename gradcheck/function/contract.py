@@ -17,7 +17,7 @@ from gradcheck.parameters.tree import Parameters
 from gradcheck.results.outcome import Finding, Outcome
 from gradcheck.results.verdict import Tolerance
 
-__all__ = ["Inspection", "changed", "gradient_at", "inspect", "inspect_again", "is_pair"]
+__all__ = ["Inspection", "changed", "gradient_at", "inspect", "inspect_again", "is_pair", "raised_by"]
 
 # Two calls of f may differ by what a parallel sum reorders; more than this is randomness.
 REPEATABLE = 1e-9
@@ -133,12 +133,17 @@ def _call_f(objective: Objective, x: Flat, findings: list[Finding]) -> tuple[Any
         findings.append(Finding(str(error), Outcome.INCONCLUSIVE, final=True))
         return np.nan, None, tree
     except Exception as error:
-        error.add_note("gradcheck: raised by f at x")
+        raised_by("f", error, objective.parameters)
         raise
     moved = changed(objective.parameters, tree, x)
     if moved and not findings:
         findings.append(Finding(f"f changes x: {moved}", Outcome.INCONCLUSIVE))
     return value, gradient, tree
+
+
+def raised_by(who: str, error: Exception, parameters: Parameters) -> None:
+    """Note who raised it, and what of x is not what the caller passed."""
+    error.add_note("; ".join([f"gradcheck: raised by {who} at x", *parameters.notes]))
 
 
 def _compare(first: Any, second: Any, findings: list[Finding]) -> None:
@@ -166,7 +171,7 @@ def _call_grad(
         try:
             return _gradient_part(grad(given, *args), parameters, f_x, said)
         except Exception as error:
-            error.add_note("gradcheck: raised by grad at x")
+            raised_by("grad", error, parameters)
             raise
 
     given = parameters.unflatten(x.copy())

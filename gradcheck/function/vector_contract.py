@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck._typing import Flat
-from gradcheck.function.contract import REPEATABLE, changed
+from gradcheck.function.contract import REPEATABLE, changed, raised_by
 from gradcheck.function.matrix import Dense, Matrix, Sparse, matrix_dtype, read_matrix
 from gradcheck.function.objective import NotScalarError
 from gradcheck.function.repeat import Repeat
@@ -50,7 +50,7 @@ def call_outputs(objective: VectorObjective, x: Flat, findings: list[Finding]) -
             findings.append(Finding(str(error), Outcome.INCONCLUSIVE, final=True))
             return np.full(1, np.nan)
         except Exception as error:
-            error.add_note("gradcheck: raised by f at x")
+            raised_by("f", error, objective.parameters)
             raise
         seen.append(values)
         moved = changed(objective.parameters, tree, x)

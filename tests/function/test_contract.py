@@ -759,3 +759,37 @@ def test_warnings_of_f_at_points_beside_x_stay_silent_and_those_at_x_do_not():
         check_gradient(lambda x: np.sum(np.log(x)), lambda x: 1.0 / x, tiny, method="sweep")
     with pytest.warns(RuntimeWarning, match="divide by zero"):
         check_gradient(lambda x: np.sum(np.log(x)), lambda x: x, np.array([0.0, 1.0]))
+
+
+class Foreign:
+    """An array of another library, which NumPy reads, or cannot read, as a tensor with a history."""
+
+    def __init__(self, values: np.ndarray, *, readable: bool = True) -> None:
+        self.values, self.readable = values, readable
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if not self.readable:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
+        return np.array(self.values, dtype)
+
+
+def test_what_is_of_another_library_is_said_in_words():
+    """x that was converted, in a note and beside what f raises; a value that NumPy cannot read is no error of f."""
+    report = check_gradient(f, grad, Foreign(X))
+    assert report.outcome is Outcome.PASS
+    words = "x was given as test_contract.Foreign and converted to an array of NumPy"
+    assert any(note.endswith(words.partition(".")[2]) for note in report.notes)
+    with pytest.raises(IndexError) as caught:
+        check_gradient(lambda p: p["a"], grad, Foreign(X))
+    assert "raised by f at x; x was given as" in caught.value.__notes__[0]
+    report = check_gradient(lambda x: Foreign(x, readable=False), grad, X)
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert "f must return one real number" in report.reason
+    assert (
+        "Foreign cannot be read as an array: Can't call numpy() on Tensor that requires grad" in report.reason
+    )
+    report = check_gradient(f, lambda x: Foreign(x, readable=False), X)
+    assert report.outcome is Outcome.FAIL
+    assert "grad: " in report.reason
+    with pytest.raises(TypeError, match=r"x: .*Foreign cannot be read as an array: Can't call"):
+        check_gradient(f, grad, Foreign(X, readable=False))

@@ -1,4 +1,4 @@
-"""A derivative asked for a second time: noise of its sums is a note; a cache, state and a buffer that adds up are wrong."""
+"""A derivative asked for a second time: noise of sums is a note; a cache, state, a buffer that adds up are wrong."""
 
 from __future__ import annotations
 
