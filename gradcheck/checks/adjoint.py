@@ -76,7 +76,8 @@ def check_adjoint(
     with Progress(progress) as bar:
         calls = Calls(max_nfev, bar)
         a = Operator(forward, numbers(x, "x"), "forward", "y", calls)
-        b = Operator(adjoint, numbers(a(a.random(generator)) if y is None else y, "y"), "adjoint", "x", calls)
+        answer = y if y is not None else a(a.random(generator)).astype(a.returns)
+        b = Operator(adjoint, numbers(answer, "y"), "adjoint", "x", calls)
         a.answer, b.answer = b.given.shape, a.given.shape
         eps = max(float(np.finfo(v.dtype).eps) for v in (a.given, b.given))
         usual = DEFAULT_RESOLUTION["float32" if eps > 1e-10 else "float64"]

@@ -62,6 +62,7 @@ class Operator:
         self.answer: tuple[int, ...] | None = None
         self.calls = 0
         self.changed = False
+        self.returns = given.dtype
 
     def __call__(self, argument: Array) -> Array:
         """What the function returns, in double precision at least. Raises BudgetSpentError at the end of the budget."""
@@ -71,6 +72,7 @@ class Operator:
         kept = mine.copy()
         result = np.array(self.function(mine))
         self.changed |= not np.array_equal(mine, kept)
+        self.returns = result.dtype
         if result.dtype.kind not in "fciub":
             return result
         # Sums in single precision, and squares in any, would overflow where the operator does not.
@@ -80,6 +82,12 @@ class Operator:
     def is_complex(self) -> bool:
         """Whether its argument is."""
         return self.given.dtype.kind == "c"
+
+    @property
+    def accepted(self) -> float:
+        """What its results may be off by, relative to their terms."""
+        dtypes = [d for d in (self.given.dtype, self.returns) if d.kind in "fc"]
+        return max(accepted_of(str(np.finfo(d).dtype), None) for d in dtypes)
 
     def random(self, generator: np.random.Generator, weight: Any = 1.0) -> Array:
         """A random argument as the operator gets it, entries +-U(0.5, 1.5) times a weight, in double precision."""
@@ -155,6 +163,8 @@ class DotProduct:
                 return f"{operator.name} returns nan or inf"
             if operator.changed:
                 return f"{operator.name} changes its argument"
+            if operator.returns.kind in "fc":
+                self.eps = max(self.eps, float(np.finfo(operator.returns).eps))
             size = _rms(np.maximum(np.abs(first), np.abs(second)))
             noise = np.abs(both - (first + second))
             # What two calls differ by, sums in another order, is rounding too.
@@ -162,14 +172,14 @@ class DotProduct:
             if float(np.abs(first - again).max()) > REPEATABLE * size:
                 return f"{operator.name} differs between two calls with the same argument"
             # The sum of the arguments is itself rounded, which A passes on: no more than its own terms round.
-            if float(noise.max()) > accepted_of(operator.given.dtype.name, None) * size:
+            if float(noise.max()) > operator.accepted * size:
                 off = f"A(a + b) is off A a + A b by {noise.max() / size:.1e} of its size"
                 return f"{operator.name} is not linear: {off}"
             noises.append(noise)
             sizes.append(np.maximum(np.abs(first), np.abs(second)))
             if not self.over_reals:
                 turned = np.abs(operator(1j * one) - 1j * first)
-                self.over_reals = float(turned.max()) > accepted_of(operator.given.dtype.name, None) * size
+                self.over_reals = float(turned.max()) > operator.accepted * size
         a_noise, b_noise = (self._smooth(*pair) for pair in zip(noises, sizes, strict=True))
         self.weights = [Weights(1.0, 1.0, a_noise, b_noise)]
         self._weigh(noises, sizes, generator)
@@ -186,7 +196,7 @@ class DotProduct:
         for size, noise, operator in ((rows, a_noise, self.b), (columns, b_noise, self.a)):
             # Of what rounding hides, or is nothing, the size is not known: it is weighed as the others are. A noise may
             # be small by chance: what such a pair accepts is a hundred times as much.
-            slack = accepted_of(operator.given.dtype.name, None)
+            slack = operator.accepted
             known = (size > 0) & (noise <= 1e-2 * slack * size)
             if not known.any() or size[known].max() <= SPREAD * size[known].min():
                 continue

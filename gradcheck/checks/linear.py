@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat
+from gradcheck.function.objective import NotScalarError
 from gradcheck.numerics.tangents import root_mean_square
 from gradcheck.results.outcome import Finding, Outcome
 from gradcheck.results.verdict import DEFAULT_RTOL
@@ -40,8 +41,10 @@ def not_linear(
 
     product : of one argument. parts : the arrays in the space of its answers, by their names.
     """
-    a, b = product(one), product(other)
-    both = product(2.0 * one + other)
+    try:
+        a, b, both = product(one), product(other), product(2.0 * one + other)
+    except NotScalarError as error:  # of another shape than before
+        return [Finding(str(error), Outcome.FAIL)]
     size = np.abs(2.0 * a) + np.abs(b)
     off = first_off(both, 2.0 * a + b, size, rtol, parts)
     if off is not None and first_off(product(one), a, np.abs(a), rtol, parts) is None:

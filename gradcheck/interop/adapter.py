@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.checks.gradient import check_gradient
-from gradcheck.checks.linear import accepted_of, not_scaled
+from gradcheck.checks.linear import accepted_of, not_scaled, other_layouts
 from gradcheck.checks.products import check_vjp
 from gradcheck.checks.vjp import parts_of
 from gradcheck.errors import GradientCheckInterrupted
@@ -114,9 +114,18 @@ def _along_one_cotangent(
     scaled = parameters.flatten(pullback(parameters.unflatten(flat.copy()), (SCALED * u)[()]))
     dtypes = [u.real.dtype, *(b.real_dtype for b in parameters.blocks)]
     coarsest = max((d for d in dtypes if d.kind == "f"), key=lambda d: float(np.finfo(d).eps))
-    accepted = accepted_of(str(coarsest), options.get("rtol"))
-    found = not_scaled(seen[0], scaled, SCALED, rtol=accepted, parts=parts_of(parameters))
-    return _with(replace(report, ngev=report.ngev + 1), found)
+    accepted, parts = accepted_of(str(coarsest), options.get("rtol")), parts_of(parameters)
+    found = not_scaled(seen[0], scaled, SCALED, rtol=accepted, parts=parts)
+    calls = 1
+
+    def product(cotangent: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        return parameters.flatten(pullback(parameters.unflatten(flat.copy()), cotangent))
+
+    if u.ndim and not found:
+        found = other_layouts(product, u, rtol=accepted, parts=parts)
+    return _with(replace(report, ngev=report.ngev + calls), found)
 
 
 def _with(report: Report, found: Iterable[Finding]) -> Report:

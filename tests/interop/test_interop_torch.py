@@ -530,3 +530,20 @@ def test_what_pytorch_itself_makes_of_batches_passes():
         torch.nn.LayerNorm(4).double(),
     ):
         assert interop.check_function(f, x).outcome is Outcome.PASS
+
+
+def test_complex_cotangents_that_are_not_contiguous_are_part_of_the_check():
+    """z^2 of complex z, by a rule that reads its cotangent in the order of memory, and by PyTorch's."""
+
+    class Square(ReadsMemory):
+        @staticmethod
+        def backward(ctx, cotangent):
+            (z,) = ctx.saved_tensors
+            memory = np.resize(np.array(cotangent.resolve_conj().numpy()).ravel(order="K"), z.numel())
+            return 2 * z.conj() * torch.as_tensor(memory.reshape(z.shape))
+
+    z = torch.complex(*torch.as_tensor(np.random.default_rng(0).normal(size=(2, 3, 4))))
+    assert interop.check_function(lambda z: z**2, z).outcome is Outcome.PASS
+    report = interop.check_function(Square.apply, z)
+    assert report.outcome is Outcome.FAIL
+    assert "vjp reads its cotangent with other strides than it has" in report.reason
