@@ -17,7 +17,7 @@ from gradcheck.function.objective import BudgetSpentError
 from gradcheck.function.progress import Progress
 from gradcheck.report.report import Report
 from gradcheck.results.mismatch import ArraySummary, Mismatch
-from gradcheck.results.outcome import Outcome
+from gradcheck.results.outcome import Finding, Outcome
 from gradcheck.results.verdict import DEFAULT_RESOLUTION, Tolerance
 
 __all__ = ["check_adjoint"]
@@ -101,7 +101,7 @@ def check_adjoint(
 class _Known:
     """What has been found so far; an interruption, or the end of the budget, leaves the rest as it is here."""
 
-    problem: str = ""
+    problem: Finding | None = None
     real_parts: bool = False
     ill_conditioned: bool = False
     pairs: list[Pair] = field(default_factory=list)
@@ -113,8 +113,8 @@ def _examine(
     known: _Known, test: DotProduct, pairs: int, tolerance: Tolerance, generator: np.random.Generator
 ) -> None:
     """The contract of the operators, the pairs, and where they disagree."""
-    known.problem = test.contract(generator)
-    if known.problem:
+    known.problem = test.contract(generator, tolerance.rtol)
+    if known.problem is not None:
         return
     known.real_parts = test.over_reals and (test.a.is_complex or test.b.is_complex)
     for k in range(pairs):
@@ -154,8 +154,8 @@ def _report(
 
 def _decide(known: _Known, tolerance: Tolerance) -> tuple[Outcome, str]:
     shown = known.pairs
-    if known.problem:
-        return Outcome.FAIL, known.problem
+    if known.problem is not None:
+        return known.problem.outcome or Outcome.INCONCLUSIVE, known.problem.text
     if not shown:
         return Outcome.INCONCLUSIVE, known.ended
     if not all(p.weight > 0 for p in shown):

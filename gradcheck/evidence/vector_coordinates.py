@@ -322,7 +322,7 @@ def _rms_by(group: Index, sizes: Flat, counted: NDArray[np.bool_], count: int) -
     top = np.zeros(count)
     np.maximum.at(top, group, sizes)
     top[top == 0] = 1.0
-    squares = np.bincount(group, (sizes / top[group]) ** 2, count)
+    squares = np.bincount(group, np.asarray((sizes / top[group]) ** 2, np.float64), count)
     return np.asarray(top * np.sqrt(squares / np.maximum(np.bincount(group, counted, count), 1)))
 
 

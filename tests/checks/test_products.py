@@ -7,6 +7,7 @@ import inspect
 import numpy as np
 import pytest
 import scipy.fft
+import scipy.sparse.linalg
 from scipy.optimize import rosen_der, rosen_hess_prod
 from scipy.sparse.linalg import aslinearoperator
 
@@ -626,3 +627,20 @@ def test_an_operator_that_returns_single_precision_is_judged_as_such():
         x = np.zeros(400, np.result_type(single.dtype, np.float64))
         assert check_adjoint(forward, adjoint, x).outcome is Outcome.PASS
         assert check_adjoint(forward, lambda y, a=adjoint: np.float32(1.05) * a(y), x).outcome is Outcome.FAIL
+
+
+def test_a_solver_that_stops_early_is_no_operator_that_is_not_linear():
+    """Conjugate gradients to 1e-5: INCONCLUSIVE with what to pass, and decided with that."""
+    matrix = np.random.default_rng(0).normal(size=(30, 30))
+    matrix = matrix @ matrix.T + 30 * np.eye(30)
+
+    def solve(b):
+        return scipy.sparse.linalg.cg(matrix, b, rtol=1e-5)[0]
+
+    report = check_adjoint(solve, solve, np.zeros(30))
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert "linear only nearly" in report.reason
+    rtol = float(report.reason.rpartition("rtol=")[2])
+    assert check_adjoint(solve, solve, np.zeros(30), rtol=rtol).outcome is Outcome.PASS
+    assert check_adjoint(solve, lambda b: 1.01 * solve(b), np.zeros(30), rtol=rtol).outcome is Outcome.FAIL
+    assert check_adjoint(lambda x: x + 0.01 * x**2, lambda y: y, np.zeros(30)).outcome is Outcome.FAIL
