@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.checks.dot_product import Array, Calls, DotProduct, Operator, Pair, Weights, numbers, only
+from gradcheck.checks.dot_product import Array, Calls, DotProduct, Operator, Pair, numbers, only
 from gradcheck.driver.options import call_text, finished, told
 from gradcheck.function.objective import BudgetSpentError
 from gradcheck.function.progress import Progress
@@ -122,7 +122,7 @@ def _examine(
         known.pairs.append(test.pair(weights, *test.arguments(weights, generator)))
     if _decide(known, tolerance)[0] is Outcome.FAIL:
         worst = _worst(known.pairs, tolerance)
-        for mismatch in _located(test, worst.weights, generator):
+        for mismatch in _located(test, worst):
             known.wrong.append(mismatch)
         off = [abs(m.analytic - m.numerical) / max(abs(m.analytic), abs(m.numerical)) for m in known.wrong]
         if max([worst.apart, *off]) <= LEAST_MISTAKE * tolerance.resolution:
@@ -219,9 +219,9 @@ def _factor(shown: list[Pair]) -> tuple[str, ...]:
     return (f"<A x, y> = {_number(clean)} x <x, A^H y> in all {len(shown)} pairs: a constant factor?",)
 
 
-def _located(test: DotProduct, weights: Weights, generator: np.random.Generator) -> Iterator[Mismatch]:
-    """The entries that differ most along one pair: halves of x, then halves of y."""
-    x, y = test.arguments(weights, generator)
+def _located(test: DotProduct, worst: Pair) -> Iterator[Mismatch]:
+    """The entries that differ most along the loudest pair: halves of x, then halves of y."""
+    weights, x, y = worst.weights, worst.x.copy(), worst.y.copy()
     pair_of = partial(test.pair, weights)
     for _ in range(NAMED):
         pair = pair_of(x, y)

@@ -125,6 +125,8 @@ class Pair:
     error: float
     weight: float
     weights: Weights
+    x: Array
+    y: Array
 
     @property
     def distance(self) -> float:
@@ -235,7 +237,7 @@ class DotProduct:
         # Arguments of the sizes by which the rounding was measured.
         noise = math.hypot(_norm(weights.a_noise * np.abs(y)), _norm(weights.b_noise * np.abs(x)))
         sums = self.eps * math.log2(2 + left.size + right.size) * weight
-        return Pair(complex(left.sum()), complex(right.sum()), noise + sums, weight, weights)
+        return Pair(complex(left.sum()), complex(right.sum()), noise + sums, weight, weights, x, y)
 
     def entry(self, weights: Weights, x: Array, y: Array, i: int, j: int) -> Mismatch | None:
         """A[i, j] as both operators have it, or None where they agree on it.
