@@ -154,17 +154,28 @@ def main() -> None:
     every = parser.parse_args().every
     counts: collections.Counter[tuple[str, str, str]] = collections.Counter()
     for claim in claims()[::every]:
-        outcome = claim.call().outcome.value
+        try:
+            outcome = claim.call().outcome.value
+        except Exception as error:
+            outcome = f"{type(error).__name__}"
         kind = "wrong" if claim.mistake else "right"
         counts[claim.check, kind, outcome] += 1
         if outcome != ("FAIL" if claim.mistake else "PASS"):
             print(f"{outcome:12} {claim.name}", flush=True)
-    print("| check | right | PASS | INCONCLUSIVE | FAIL | wrong | FAIL | INCONCLUSIVE | PASS |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print(
+        "| check | right | PASS | INCONCLUSIVE | FAIL | raised | wrong | FAIL | INCONCLUSIVE | PASS | raised |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
     for check in sorted({key[0] for key in counts}):
-        right = [counts[check, "right", outcome] for outcome in ("PASS", "INCONCLUSIVE", "FAIL")]
-        wrong = [counts[check, "wrong", outcome] for outcome in ("FAIL", "INCONCLUSIVE", "PASS")]
-        print("|", " | ".join(map(str, [check, sum(right), *right, sum(wrong), *wrong])), "|")
+        cells = [check]
+        for kind, outcomes in (
+            ("right", ("PASS", "INCONCLUSIVE", "FAIL")),
+            ("wrong", ("FAIL", "INCONCLUSIVE", "PASS")),
+        ):
+            total = sum(n for key, n in counts.items() if key[:2] == (check, kind))
+            known = [counts[check, kind, outcome] for outcome in outcomes]
+            cells += map(str, [total, *known, total - sum(known)])
+        print("|", " | ".join(cells), "|")
 
 
 if __name__ == "__main__":

@@ -336,7 +336,8 @@ def _product(
 ) -> Values:
     """J v (m,); a gradient is the Jacobian of one number."""
     given = derivative(parameters.unflatten(x.copy()), *args) if callable(derivative) else derivative
-    if not outputs:
+    row = isinstance(given, np.ndarray) and given.shape == (1, x.size)
+    if not outputs and not row:
         return np.atleast_1d(np.asarray(parameters.flatten(given, "derivative") @ v, np.float64))
     return np.asarray(read_matrix(given, outputs, parameters, "derivative").product(v), np.float64)
 

@@ -210,3 +210,13 @@ def test_what_is_said_to_be_seen_is_seen(f, grad, x):
 
     assert taylor_test(f, lambda x: (1 + 1.1 * seen) * given(x), x, resolution=0.1).outcome is Outcome.FAIL
     assert taylor_test(f, lambda x: (1 + 0.01 * seen) * given(x), x, resolution=0.1).outcome is Outcome.PASS
+
+
+def test_a_jacobian_of_one_row_serves_a_function_of_no_axis():
+    """f(x) a number, x a number or an array: the gradient, or the one row of its Jacobian."""
+    for x, gradient, row in ((0.4, 3 * np.cos(1.2), [[3 * np.cos(1.2)]]), (np.full(2, 0.4), None, None)):
+        f = lambda x: np.sin(3 * np.sum(x))  # noqa: E731
+        slope = np.full(2, 3 * np.cos(2.4)) if gradient is None else gradient
+        for given in (slope, np.array(row if row is not None else slope[None])):
+            assert taylor_test(f, given, x).outcome is Outcome.PASS
+            assert taylor_test(f, 1.01 * np.asarray(given), x).outcome is Outcome.FAIL
