@@ -158,6 +158,8 @@ class DotProduct:
         for operator, partner in ((self.a, self.b), (self.b, self.a)):
             name = operator.name
             one, other = operator.random(generator), operator.random(generator)
+            # Of opposite signs in each entry, so that a modulus, too, is seen not to be linear.
+            other = np.where(one.real * other.real > 0, -other, other)
             first, again, second = operator(one), operator(one), operator(other)
             if first.shape != operator.answer or first.dtype.kind not in "fciub":
                 text = f"{name} returns shape {first.shape} where {operator.answers} has {operator.answer}"

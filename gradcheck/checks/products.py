@@ -19,7 +19,7 @@ from gradcheck.driver.options import Given, Options, finished, spelled_out, told
 from gradcheck.function.contract import changed
 from gradcheck.function.matrix import Matrix
 from gradcheck.function.objective import NotScalarError
-from gradcheck.numerics.tangents import random_units
+from gradcheck.numerics.tangents import opposed
 from gradcheck.parameters.tree import Parameters, as_array
 from gradcheck.report.report import Report
 from gradcheck.results.outcome import Finding, Outcome
@@ -163,8 +163,8 @@ class Pushforward:
             found.append(
                 Finding(f"{self.what} writes into its tangent: a caller that needs it again sees it changed")
             )
-        generator = np.random.default_rng(1)
-        one, other = self.parameters.scales(self.x) * random_units(generator, 2 * self.x.size).reshape(2, -1)
+        scales = self.parameters.scales(self.x)
+        one, other = (scales * part for part in opposed(np.random.default_rng(1), self.x.size))
         # A product with a Hessian answers in the space of x, array by array.
         parts = parts_of(self.parameters) if self.what == "hvp" else {"": slice(0, matrix.shape[0])}
         return found + not_linear(

@@ -22,7 +22,7 @@ from gradcheck.function.objective import NotScalarError
 from gradcheck.function.vector_contract import Contract, call_outputs
 from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.numerics.setting import VectorSetting
-from gradcheck.numerics.tangents import ROUNDING, random_units
+from gradcheck.numerics.tangents import ROUNDING, opposed, random_units
 from gradcheck.parameters.bounds import room_within
 from gradcheck.parameters.matrix_names import jacobian_names
 from gradcheck.parameters.tree import Parameters
@@ -87,8 +87,9 @@ class Pullback:
         """Mutation, and whether the product is linear in its cotangent, wherever that lies in memory."""
         found = [Finding(f"vjp changes x: {self.changes}", Outcome.FAIL)] if self.changes else []
         # In sixty-fourths, so that 2 a + b is exact in any dtype.
-        units = np.round(64.0 * random_units(np.random.default_rng(1), 2 * self.outputs)) / 64.0
-        one, other = units.reshape(2, -1)
+        one, other = (
+            np.round(64.0 * part) / 64.0 for part in opposed(np.random.default_rng(1), self.outputs)
+        )
         coarser = max((dtype, str(self.dtype)), key=lambda name: float(np.finfo(name).eps))
         accepted, parts = accepted_of(coarser, rtol), parts_of(self.parameters)
         found += not_linear(

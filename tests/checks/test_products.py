@@ -644,3 +644,18 @@ def test_a_solver_that_stops_early_is_no_operator_that_is_not_linear():
     assert check_adjoint(solve, solve, np.zeros(30), rtol=rtol).outcome is Outcome.PASS
     assert check_adjoint(solve, lambda b: 1.01 * solve(b), np.zeros(30), rtol=rtol).outcome is Outcome.FAIL
     assert check_adjoint(lambda x: x + 0.01 * x**2, lambda y: y, np.zeros(30)).outcome is Outcome.FAIL
+
+
+def test_a_modulus_of_one_number_is_not_linear():
+    """Where the argument is one number, chance might give it one sign alone: for every seed it is refused."""
+    for report in (
+        check_vjp(np.sin, lambda x, u: np.cos(x) * np.abs(u), 0.3),
+        check_jvp(np.sin, lambda x, v: np.cos(x) * np.abs(v), 0.3),
+        check_vjp(lambda x: np.sum(x**3), lambda x, u: 3 * x**2 * np.abs(u), X),
+        *(
+            check_adjoint(lambda x: 2 * np.abs(x), lambda y: 2 * y, np.zeros(1), rng=seed)
+            for seed in range(10)
+        ),
+    ):
+        assert report.outcome is Outcome.FAIL
+        assert "not linear" in report.reason
