@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.driver.examine import Question, examine, probe_noise
-from gradcheck.driver.options import Options, finished
+from gradcheck.driver.options import Options, finished, told
 from gradcheck.errors import GradientError
 from gradcheck.evidence.coordinates import measure
 from gradcheck.function.objective import Objective
@@ -29,6 +29,7 @@ from gradcheck.results.verdict import DEFAULT_RTOL, Tolerance
 __all__ = ["assert_gradient", "check_gradient", "derivative", "gradient"]
 
 
+@told
 def check_gradient(
     f: Callable[..., Any],
     grad: Any,
@@ -155,6 +156,7 @@ def assert_gradient(f: Callable[..., Any], grad: Any, x: Any, **options: Any) ->
     return report
 
 
+@told
 def gradient(
     f: Callable[..., Any], x: Any, *, args: Sequence[Any] = (), bounds: Any = None, rng: Any = 0
 ) -> Estimate:
@@ -182,6 +184,7 @@ def gradient(
     return shaped(found, parameters.unflatten_as, objective.nfev)
 
 
+@told
 def derivative(
     phi: Callable[..., Any], t: float = 0.0, *, args: Sequence[Any] = (), bounds: Any = None
 ) -> Estimate:

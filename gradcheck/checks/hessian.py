@@ -11,10 +11,10 @@ import scipy.sparse
 
 from gradcheck.checks.jacobian import Problem, judge_jacobian
 from gradcheck.driver.combine import combine, in_turn
-from gradcheck.driver.options import Given, Options, finished, spelled_out
+from gradcheck.driver.options import Given, Options, finished, spelled_out, told
 from gradcheck.function.contract import is_pair
 from gradcheck.function.matrix import Dense, Matrix, Sparse
-from gradcheck.numerics.tangents import ROUNDING
+from gradcheck.numerics.tangents import ROUNDING, root_mean_square
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.report import Report
 from gradcheck.results.outcome import Finding, Outcome
@@ -23,6 +23,7 @@ from gradcheck.results.verdict import DEFAULT_RTOL
 __all__ = ["and_hessian", "check_hessian", "flat_gradient"]
 
 
+@told
 @spelled_out
 def check_hessian(
     grad: Callable[..., Any],
@@ -83,7 +84,9 @@ def asymmetry(matrix: Matrix, rtol: float | None, atol: float, dtype: str) -> li
             return []
         i, j = apart.coords
         one, other = matrix.entries(i, j), matrix.entries(j, i)
-        rms = np.sqrt(np.asarray(array.power(2).mean(axis=1)).ravel())
+        # The largest is taken out first, so that no square overflows or vanishes.
+        top = float(abs(array).max())
+        rms = top * np.sqrt(np.asarray((array / top).power(2).mean(axis=1)).ravel())
         allowed = (
             rtol * np.maximum(np.abs(one), np.abs(other)) + ROUNDING * eps * np.minimum(rms[i], rms[j]) + atol
         )
@@ -99,7 +102,8 @@ def asymmetry(matrix: Matrix, rtol: float | None, atol: float, dtype: str) -> li
     generator = np.random.default_rng(0)
     u, v = generator.standard_normal((2, matrix.shape[1]))
     hu, hv = matrix.product(u), matrix.product(v)
-    weight = float(np.sqrt(np.sum((u * hv) ** 2) + np.sum((v * hu) ** 2)))
+    terms = np.concatenate([u * hv, v * hu])
+    weight = root_mean_square(terms) * float(np.sqrt(terms.size))
     apart_by = abs(float(u @ hv - v @ hu))
     if apart_by <= max(rtol, ROUNDING * eps) * weight + atol:
         return []

@@ -10,7 +10,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from gradcheck._typing import Flat
-from gradcheck.driver.options import Given, Options, finished, spelled_out
+from gradcheck.driver.options import Given, Options, finished, spelled_out, told
 from gradcheck.evidence.columns import GROUPS_UP_TO, gather, with_pattern
 from gradcheck.evidence.rows import DIRECTIONS
 from gradcheck.function.lines import DenseDirections
@@ -34,6 +34,7 @@ from gradcheck.results.verdict import DEFAULT_RTOL, Tolerance
 __all__ = ["check_jacobian"]
 
 
+@told
 @spelled_out
 def check_jacobian(
     f: Callable[..., Any],
@@ -179,6 +180,9 @@ def _examine(
     evidence, more = gather(setting, matrix, options.method, options.confidence, generator, names)
     known.evidence = _cut_short(evidence, objective) if objective.ended else evidence
     known.findings += more
+    if contract.again is not None and not objective.interrupted:
+        known.findings += contract.again.findings(setting.tolerance, room)
+        known.ngev += contract.again.calls
 
 
 def _planned(matrix: Matrix, method: str) -> int:

@@ -14,7 +14,7 @@ from gradcheck.checks.hessian import check_hessian
 from gradcheck.checks.jacobian import check_jacobian
 from gradcheck.checks.products import check_hvp
 from gradcheck.driver.combine import combine, in_turn
-from gradcheck.driver.options import Options, finished
+from gradcheck.driver.options import Options, finished, told
 from gradcheck.report.report import Report
 
 __all__ = ["check_problem"]
@@ -22,6 +22,7 @@ __all__ = ["check_problem"]
 Checks = dict[str, Callable[..., Report]]
 
 
+@told
 def check_problem(
     fun: Callable[..., Any],
     x0: Any,
@@ -49,6 +50,12 @@ def check_problem(
     """
     if not callable(fun):
         raise TypeError(f"fun must be callable, not {type(fun).__name__}")
+    for name, value in (("x0", x0), ("args", args)):
+        if callable(value):
+            called = getattr(value, "__name__", type(value).__name__)
+            raise TypeError(
+                f"{name} is the function {called}; derivatives are given by name, as jac={called}"
+            )
     args = args if isinstance(args, tuple) else (args,)
     x0, notes = _inside(np.atleast_1d(np.asarray(x0)), bounds)
     chosen = Options.of(options)

@@ -13,19 +13,21 @@ from scipy.sparse.linalg import LinearOperator
 from gradcheck._typing import Flat
 from gradcheck.checks.hessian import asymmetry, flat_gradient
 from gradcheck.checks.jacobian import Problem, judge_jacobian
-from gradcheck.checks.vjp import Pullback, judge_vjp, not_linear
-from gradcheck.driver.options import Given, Options, finished, spelled_out
+from gradcheck.checks.linear import accepted_of, not_linear
+from gradcheck.checks.vjp import Pullback, judge_vjp, parts_of
+from gradcheck.driver.options import Given, Options, finished, spelled_out, told
 from gradcheck.function.contract import changed
 from gradcheck.function.matrix import Matrix
 from gradcheck.function.objective import NotScalarError
-from gradcheck.numerics.tangents import random_units
-from gradcheck.parameters.tree import Parameters
+from gradcheck.numerics.tangents import opposed
+from gradcheck.parameters.tree import Parameters, as_array
 from gradcheck.report.report import Report
 from gradcheck.results.outcome import Finding, Outcome
 
 __all__ = ["check_hvp", "check_jvp", "check_vjp"]
 
 
+@told
 @spelled_out
 def check_jvp(
     f: Callable[..., Any],
@@ -51,10 +53,13 @@ def check_jvp(
     push = Pushforward(jvp, parameters, flat, tuple(args), f_x.shape, "jvp")
     problem = Problem(f, push.operator(), x, tuple(args), what="jvp", spent=1)
     call = chosen.call("check_jvp(f, jvp, x", args=tuple(args) or None)
-    report = judge_jacobian(problem, chosen, extra=push.findings, call=call)
+    report = judge_jacobian(
+        problem, chosen, extra=lambda matrix, dtype: push.findings(matrix, dtype, chosen.rtol), call=call
+    )
     return finished(replace(report, ngev=push.calls))
 
 
+@told
 @spelled_out
 def check_hvp(
     grad: Callable[..., Any],
@@ -74,12 +79,13 @@ def check_hvp(
     _callables(grad=grad, hvp=hvp)
     parameters, flat = Parameters.of(x)
     f = flat_gradient(grad, parameters)
-    push = Pushforward(
-        flat_gradient(hvp, parameters), parameters, flat, tuple(args), (parameters.size,), "hvp"
-    )
+    # As the gradient is: of x's shape where x is one array, flat where it is a tree.
+    single = len(parameters.blocks) == 1 and parameters.blocks[0].name == "x"
+    shape = parameters.blocks[0].shape if single else (parameters.size,)
+    push = Pushforward(flat_gradient(hvp, parameters), parameters, flat, tuple(args), shape, "hvp")
 
     def findings(matrix: Matrix, dtype: str) -> list[Finding]:
-        return push.findings(matrix, dtype) + asymmetry(matrix, chosen.rtol, chosen.atol, dtype)
+        return push.findings(matrix, dtype, chosen.rtol) + asymmetry(matrix, chosen.rtol, chosen.atol, dtype)
 
     problem = Problem(f, push.operator(), x, tuple(args), what="hvp", symbol="H")
     call = chosen.call("check_hvp(grad, hvp, x", args=tuple(args) or None)
@@ -87,6 +93,7 @@ def check_hvp(
     return finished(replace(report, ngev=push.calls))
 
 
+@told
 @spelled_out
 def check_vjp(
     f: Callable[..., Any],
@@ -109,14 +116,15 @@ def check_vjp(
     _callables(f=f, vjp=vjp)
     parameters, flat = Parameters.of(x)
     f_x = _value(f, parameters, flat, args)
-    pull = Pullback(vjp, parameters, flat, tuple(args), f_x.shape)
+    dtype = f_x.dtype if f_x.dtype.kind == "f" else flat.dtype
+    pull = Pullback(vjp, parameters, flat, tuple(args), f_x.shape, dtype)
     call = chosen.call("check_vjp(f, vjp, x", args=tuple(args) or None)
     return finished(judge_vjp(f, pull, x, f_x, chosen, call))
 
 
 @dataclass
 class Pushforward:
-    """v -> J v as a user's function gives it, of the shape of what f returns; remembers what it did to x."""
+    """v -> J v as a user's function gives it, of the shape of what f returns; remembers what it did to both."""
 
     jvp: Callable[..., Any]
     parameters: Parameters
@@ -125,6 +133,7 @@ class Pushforward:
     shape: tuple[int, ...]
     what: str
     changes: str = ""
+    overwrites: bool = False
     calls: int = 0
 
     def operator(self) -> LinearOperator:
@@ -135,30 +144,46 @@ class Pushforward:
     def product(self, tangent: Flat) -> Flat:
         """J v (m,). Raises NotScalarError where the answer has not f's shape."""
         self.calls += 1
-        given = self.parameters.unflatten(self.x.copy())
-        result = self.jvp(
-            given, self.parameters.unflatten(np.array(tangent, self.x.dtype).ravel()), *self.args
-        )
+        given, v = self.parameters.unflatten(self.x.copy()), np.array(tangent, self.x.dtype).ravel()
+        along = self.parameters.unflatten(v.copy())
+        result = self.jvp(given, along, *self.args)
         self.changes = self.changes or changed(self.parameters, given, self.x)
+        self.overwrites |= bool(changed(self.parameters, along, self.parameters.on_grid(v)))
         m = int(np.prod(self.shape, dtype=np.int64))
         array = np.asarray(result)
         if array.dtype.kind not in "fiub" or array.shape not in (self.shape, (m,)):
-            raise NotScalarError(
-                f"{self.what} returns {array.dtype} of shape {array.shape}; {self.shape} is needed"
-            )
+            wanted = f"real numbers of shape {self.shape} are needed"
+            raise NotScalarError(f"{self.what} returns {array.dtype} of shape {array.shape}; {wanted}")
         return np.array(array, np.float64).ravel()
 
-    def findings(self, matrix: Matrix, dtype: str) -> list[Finding]:
+    def findings(self, matrix: Matrix, dtype: str, rtol: float | None) -> list[Finding]:
         """Mutation, and whether the product is linear in its tangent."""
         found = [Finding(f"{self.what} changes x: {self.changes}", Outcome.FAIL)] if self.changes else []
-        generator = np.random.default_rng(1)
-        one, other = self.parameters.scales(self.x) * random_units(generator, 2 * self.x.size).reshape(2, -1)
-        return found + not_linear(matrix.product, one, other, dtype, self.what)
+        if self.overwrites:
+            found.append(
+                Finding(f"{self.what} writes into its tangent: a caller that needs it again sees it changed")
+            )
+        scales = self.parameters.scales(self.x)
+        one, other = (scales * part for part in opposed(np.random.default_rng(1), self.x.size))
+        # A product with a Hessian answers in the space of x, array by array.
+        parts = parts_of(self.parameters) if self.what == "hvp" else {"": slice(0, matrix.shape[0])}
+        return found + not_linear(
+            matrix.product, one, other, rtol=accepted_of(dtype, rtol), what=self.what, argument="tangent",
+            parts=parts,
+        )  # fmt: skip
 
 
 def _value(f: Callable[..., Any], parameters: Parameters, x: Flat, args: Sequence[Any]) -> NDArray[Any]:
-    """What f returns at x: the space of the products."""
-    return np.asarray(f(parameters.unflatten(x.copy()), *args))
+    """What f returns at x: the space of the products; empty where it is no array, which the contract says."""
+    try:
+        result = f(parameters.unflatten(x.copy()), *args)
+    except Exception as error:
+        error.add_note("gradcheck: raised by f at x")
+        raise
+    try:
+        return as_array(result)
+    except (ValueError, TypeError):
+        return np.empty(0)
 
 
 def _callables(**functions: Any) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Values
-from gradcheck.driver.options import Options
+from gradcheck.driver.options import Options, told
 from gradcheck.errors import GradientCheckInterrupted
 from gradcheck.function.lines import DenseDirections
 from gradcheck.function.matrix import read_matrix
@@ -20,11 +20,12 @@ from gradcheck.function.progress import Progress
 from gradcheck.function.vector_contract import call_outputs
 from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.numerics.noise import first_spacing
-from gradcheck.numerics.tangents import ROUNDING, random_units
+from gradcheck.numerics.tangents import ROUNDING, random_units, root_mean_square
 from gradcheck.numerics.vector_noise import measure_noises
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.report import Report
 from gradcheck.results.outcome import Finding, Outcome
+from gradcheck.results.verdict import DEFAULT_RTOL
 
 __all__ = ["TaylorResult", "taylor_test"]
 
@@ -86,6 +87,7 @@ class TaylorResult:
         return "\n".join([*rows[:20], f"  {self.nfev} evaluations of f; seed {self.seed!r}"])
 
 
+@told
 def taylor_test(
     f: Callable[..., Any],
     derivative: Any,
@@ -186,9 +188,10 @@ def _tested(
     objective.origin = f_x
     eps = max(float(np.finfo(b.real_dtype).eps) for b in parameters.blocks)
     steps = LARGEST / float(np.max(np.abs(v) / parameters.scales(flat))) * 2.0 ** -np.arange(STEPS)
-    level = measure_noises(
+    noises = measure_noises(
         objective, DenseDirections(flat, [v * steps[0] / LARGEST]), f_x, first_spacing(eps), back=True
-    ).level
+    )
+    level = noises.level
     change = line.changes(steps, f_x.size)
     cut = objective.ended and bool(np.isnan(change).any())
     if not cut and not np.nan_to_num(change).any():
@@ -205,8 +208,17 @@ def _tested(
     with np.errstate(invalid="ignore", over="ignore"):
         right = np.asarray((change[0] - h * slope - h * h / 2.0 * bend) / unit, np.float64)
         left = np.asarray((change[1] + h * slope - h * h / 2.0 * bend) / unit, np.float64)
-    noise = [_norm((level + ROUNDING * np.finfo(np.float64).eps * h * np.abs(slope)) / unit) for h in steps]
-    seen = _Seen(steps, right, left, np.array(noise), _norm(slope / unit), line.expected)
+    # Far from x a value rounds by its own size, which may be many times that of f(x).
+    kinds = [name if name in DEFAULT_RTOL else "float64" for name in noises.digits]
+    rounding = np.array([float(np.finfo(name).eps) for name in kinds])
+    far = np.nan_to_num(np.max(np.abs(change), axis=0), nan=0.0, posinf=0.0)
+    noise = [
+        _norm((level + rounding * moved + ROUNDING * np.finfo(np.float64).eps * h * np.abs(slope)) / unit)
+        for h, moved in zip(steps, far, strict=True)
+    ]
+    # At x = 0 nothing says how long a step is, nor that what f changes by along it is its size there.
+    scaled = bool((flat[v != 0] != 0).any())
+    seen = _Seen(steps, right, left, np.array(noise), _norm(slope / unit), line.expected, scaled)
     outcome, reason = (Outcome.INCONCLUSIVE, _cause(objective)) if cut else seen.verdict(resolution)
     return TaylorResult(
         outcome, reason, seen.order, line.expected, tuple(steps.tolist()), tuple(seen.sizes.tolist()), tuple(noise),
@@ -218,8 +230,16 @@ class _Seen:
     """The remainders on both sides of x, and what they say."""
 
     def __init__(
-        self, steps: Values, right: Values, left: Values, noise: Values, slope: float, expected: int
+        self,
+        steps: Values,
+        right: Values,
+        left: Values,
+        noise: Values,
+        slope: float,
+        expected: int,
+        scaled: bool,
     ) -> None:
+        self.scaled = scaled
         self.steps, self.noise, self.slope, self.expected = steps, noise, slope, expected
         self.sizes = np.array([np.maximum(_norm(a), _norm(b)) for a, b in zip(right, left, strict=True)])
         self.odd = np.array([_norm((a - b) / 2.0) for a, b in zip(right, left, strict=True)])
@@ -248,12 +268,17 @@ class _Seen:
         return self._clear(self.sizes).size < LEAST
 
     def seen_along(self) -> float:
-        """The smallest mistake, relative to the slope, that would have shown: what a remainder ~ h would exceed."""
-        largest = self.steps[self.known][0]
-        size = max(self.slope, float(self.sizes[self.known][0]) / largest)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            each = np.maximum(self.sizes, CLEAR * self.noise) / (self.steps * size)
-        return float(np.min(each[self.known])) if size > 0 else math.inf
+        """The smallest mistake, relative to the slope, that would have shown: what a remainder ~ h would exceed.
+
+        In the odd part, f(x + h v) - f(x - h v) less 2 h J v, from which all that is even has gone; at as many steps as
+        make an order, and by twice as much, so that what is of a higher order there does not hide it.
+        """
+        size = self.slope
+        if self.scaled or size == 0:
+            size = max(size, float(self.sizes[self.known][0]) / float(self.steps[self.known][0]))
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            each = np.maximum(self.odd, CLEAR * self.noise) / self.steps / size
+        return 2.0 * float(np.sort(each[self.known])[LEAST - 1]) if size > 0 else math.inf
 
     def verdict(self, resolution: float) -> tuple[Outcome, str]:
         """The outcome, and why."""
@@ -265,7 +290,7 @@ class _Seen:
         seen = self.seen_along()
         name = "linear" if self.expected == 2 else "quadratic"
         if self.linear:
-            if seen > resolution:
+            if not seen <= resolution:
                 return Outcome.INCONCLUSIVE, (
                     f"the remainder is at the noise floor at every step: mistakes below {seen:.2g} would be hidden; "
                     "compute f more precisely"
@@ -280,15 +305,16 @@ class _Seen:
             return Outcome.INCONCLUSIVE, f"{falls}: f jumps at x, or varies faster than the steps"
         if even < 1.5:
             return Outcome.INCONCLUSIVE, f"{falls}, the same on both sides: a kink at x; move x off it"
-        if self.order >= self.expected - 0.1:
-            if seen > resolution:
+        if self.order >= self.expected - 0.1 and not odd < 1.5:
+            if not seen <= resolution:
                 text = f"{falls}, but mistakes below {seen:.2g} would be hidden"
                 return Outcome.INCONCLUSIVE, f"{text}; compute f more precisely"
             return (
                 Outcome.PASS,
                 f"{falls}, as it should; a relative mistake of {seen:.2g} would have been seen",
             )
-        if odd < 1.5 and self.order < 1.5:
+        if odd < 1.5:
+            falls = falls if self.order < 1.5 else f"the odd part of the remainder falls as h^{odd:.2f}"
             off = float(self.odd[self._clear(self.odd)][-1] / self.steps[self._clear(self.odd)][-1])
             part = f", {off / self.slope:.2g} of it" if self.slope > 0 else ""
             return (
@@ -301,7 +327,8 @@ class _Seen:
 
 
 def _norm(values: Values) -> float:
-    return float(np.sqrt(np.sum(np.square(values))))
+    # The largest is taken out first, so that no square overflows or vanishes.
+    return root_mean_square(values) * math.sqrt(np.size(values)) if np.isfinite(values).all() else math.inf
 
 
 def _product(
@@ -309,7 +336,8 @@ def _product(
 ) -> Values:
     """J v (m,); a gradient is the Jacobian of one number."""
     given = derivative(parameters.unflatten(x.copy()), *args) if callable(derivative) else derivative
-    if not outputs:
+    row = isinstance(given, np.ndarray) and given.shape == (1, x.size)
+    if not outputs and not row:
         return np.atleast_1d(np.asarray(parameters.flatten(given, "derivative") @ v, np.float64))
     return np.asarray(read_matrix(given, outputs, parameters, "derivative").product(v), np.float64)
 

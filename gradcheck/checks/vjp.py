@@ -8,20 +8,21 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradcheck._typing import Flat
 from gradcheck.checks.jacobian import Problem, in_words_of, judge_jacobian, prepare
+from gradcheck.checks.linear import accepted_of, not_linear, other_layouts
 from gradcheck.driver.options import LEAST_BUDGET, Options
 from gradcheck.evidence.columns import GROUPS_UP_TO
 from gradcheck.evidence.vector_coordinates import judge_entries, measure_columns
 from gradcheck.evidence.vector_evidence import as_evidence
 from gradcheck.function.contract import changed
-from gradcheck.function.matrix import Matrix
 from gradcheck.function.objective import NotScalarError
 from gradcheck.function.vector_contract import Contract, call_outputs
 from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.numerics.setting import VectorSetting
-from gradcheck.numerics.tangents import ROUNDING, random_units
+from gradcheck.numerics.tangents import ROUNDING, opposed, random_units
 from gradcheck.parameters.bounds import room_within
 from gradcheck.parameters.matrix_names import jacobian_names
 from gradcheck.parameters.tree import Parameters
@@ -29,24 +30,32 @@ from gradcheck.report.compose import compose
 from gradcheck.report.report import Report
 from gradcheck.results.outcome import Finding, Outcome
 
-__all__ = ["Pullback", "judge_vjp"]
+__all__ = ["Pullback", "judge_vjp", "parts_of"]
 
 # Random cotangents that stand for all rows where these are many, and columns that are then taken apart.
 MIXED, COLUMNS = 6, 4
+# Random tangents, a hundredth of x's scale long, along which the size of each row is looked at; three, for along one of
+# them a row may hardly move. What an output moves by is more than this many of its roundings.
+LOOKS, LOOK, MOVED = 3, 1e-2, 8.0
 # Rows that are named in one column.
 ROWS = 16
 
 
 @dataclass
 class Pullback:
-    """u -> J^T u as a user's function gives it, for a cotangent of this shape; remembers what it did to x."""
+    """u -> J^T u as a user's function gives it; remembers what it did to x and to u.
+
+    shape, dtype : of what f returns, which those of a cotangent are.
+    """
 
     vjp: Callable[..., Any]
     parameters: Parameters
     x: Flat
     args: tuple[Any, ...]
     shape: tuple[int, ...]
+    dtype: np.dtype[Any]
     changes: str = ""
+    overwrites: bool = False
     calls: int = 0
 
     @property
@@ -56,11 +65,15 @@ class Pullback:
 
     def product(self, cotangent: Flat) -> Flat:
         """J^T u (n,). Raises NotScalarError where the answer has not the structure of x."""
+        return self.product_as_it_lies(np.array(cotangent, self.dtype).reshape(self.shape))
+
+    def product_as_it_lies(self, cotangent: NDArray[Any]) -> Flat:
+        """As `product`, for a cotangent of f's shape, which is handed on as it lies in memory."""
         self.calls += 1
-        given = self.parameters.unflatten(self.x.copy())
-        u = np.array(cotangent, self.x.dtype).reshape(self.shape)
-        result = self.vjp(given, u if self.shape else u[()], *self.args)
+        given, kept = self.parameters.unflatten(self.x.copy()), cotangent.copy()
+        result = self.vjp(given, cotangent if self.shape else cotangent[()], *self.args)
         self.changes = self.changes or changed(self.parameters, given, self.x)
+        self.overwrites |= not np.array_equal(kept, cotangent)
         try:
             return self.parameters.flatten(result, "vjp")
         except (ValueError, TypeError) as error:
@@ -70,53 +83,58 @@ class Pullback:
         """The products (k, n) of k cotangents (k, m)."""
         return np.stack([self.product(u) for u in cotangents])
 
-    def findings(self, _: Matrix, dtype: str) -> list[Finding]:
-        """Mutation, determinism, and whether the product is linear in its cotangent."""
+    def findings(self, dtype: str, rtol: float | None) -> list[Finding]:
+        """Mutation, and whether the product is linear in its cotangent, wherever that lies in memory."""
         found = [Finding(f"vjp changes x: {self.changes}", Outcome.FAIL)] if self.changes else []
-        generator = np.random.default_rng(1)
-        one, other = random_units(generator, 2 * self.outputs).reshape(2, -1)
-        if not np.array_equal(self.product(one), self.product(one)):
-            return [*found, Finding("vjp differs between two calls at the same x", Outcome.FAIL)]
-        return found + not_linear(self.product, one, other, dtype, "vjp")
+        # In sixty-fourths, so that 2 a + b is exact in any dtype.
+        one, other = (
+            np.round(64.0 * part) / 64.0 for part in opposed(np.random.default_rng(1), self.outputs)
+        )
+        coarser = max((dtype, str(self.dtype)), key=lambda name: float(np.finfo(name).eps))
+        accepted, parts = accepted_of(coarser, rtol), parts_of(self.parameters)
+        found += not_linear(
+            self.product, one, other, rtol=accepted, what="vjp", argument="cotangent", parts=parts
+        )
+        if self.overwrites:
+            found.append(
+                Finding("vjp writes into its cotangent: a caller that needs it again sees it changed")
+            )
+        elif not any(finding.outcome for finding in found):
+            u = np.array(one, self.dtype).reshape(self.shape)
+            found += other_layouts(self.product_as_it_lies, u, rtol=accepted, parts=parts)
+        return found
 
 
-def not_linear(
-    product: Callable[[Flat], Flat], one: Flat, other: Flat, dtype: str, what: str
-) -> list[Finding]:
-    """A finding where the product of 2 a + b is not twice that of a and that of b within rounding."""
-    a, b, both = product(one), product(other), product(2.0 * one + other)
-    # Sums inside the product round relative to their largest terms, of which the typical entry is a measure.
-    size = np.maximum(np.abs(2.0 * a) + np.abs(b), np.sqrt(np.mean((2.0 * a) ** 2 + b**2)))
-    allowed = 1e5 * ROUNDING * float(np.finfo(dtype).eps) * size
-    off = np.flatnonzero(~(np.abs(both - (2.0 * a + b)) <= allowed))
-    if off.size == 0:
-        return []
-    k = int(off[0])
-    text = f"{what} is not linear: entry {k} of the product of 2 a + b is {both[k]:.8g}, not {2.0 * a[k] + b[k]:.8g}"
-    return [Finding(text, Outcome.FAIL)]
+def parts_of(parameters: Parameters) -> dict[str, slice]:
+    """The arrays of x by their names; one alone needs none."""
+    if len(parameters.blocks) == 1:
+        return {"": parameters.blocks[0].slice}
+    return {b.name: b.slice for b in parameters.blocks}
 
 
 def judge_vjp(f: Callable[..., Any], pull: Pullback, x: Any, f_x: Any, options: Options, call: str) -> Report:
     """The check behind `check_vjp`; f_x : what f returned at x, in a call that counts."""
-    mix = None
-    if pull.outputs > GROUPS_UP_TO:
-        # Each output in its own size, so that none is drowned.
-        size = np.abs(np.asarray(f_x, np.float64)).ravel()
-        usual = float(np.median(size[size > 0])) if (size > 0).any() else 1.0
-        units = random_units(np.random.default_rng(options.rng), MIXED * pull.outputs).reshape(MIXED, -1)
-        mix = units / np.maximum(size, 1e-3 * usual)
+    mix, looks = None, 0
+    if pull.outputs > GROUPS_UP_TO and f_x.dtype.kind in "fiub":
+        looks = LOOKS
+        try:
+            mix = _random_cotangents(f, pull, f_x, options)
+        except KeyboardInterrupt:
+            mix, f = np.ones((MIXED, pull.outputs)), _interrupting  # the check itself makes the report of it
 
     def mixed(tree: Any, *args: Any) -> Any:
         values = f(tree, *args)
         return values if mix is None else mix @ np.asarray(values, np.float64).ravel()
 
-    def jac(*_: Any) -> Any:
-        rows = pull.rows(np.eye(pull.outputs) if mix is None else mix)
-        leaves = [rows[:, b.slice].reshape(len(rows), *b.shape) for b in pull.parameters.blocks]
-        return pull.parameters.tree_of(leaves)
+    def jac(*_: Any) -> Flat:
+        return pull.rows(np.eye(pull.outputs) if mix is None else mix)
 
-    problem = Problem(mixed, jac, x, pull.args, what="vjp", symbol="J" if mix is None else "UJ", spent=1)
-    report = judge_jacobian(problem, options, call=call, extra=pull.findings)
+    problem = Problem(
+        mixed, jac, x, pull.args, what="vjp", symbol="J" if mix is None else "UJ", spent=1 + looks
+    )
+    report = judge_jacobian(
+        problem, options, call=call, extra=lambda _, dtype: pull.findings(dtype, options.rtol)
+    )
     if mix is not None:
         if report.outcome is Outcome.FAIL and report.wrong and not report.interrupted:
             try:
@@ -128,6 +146,42 @@ def judge_vjp(f: Callable[..., Any], pull: Pullback, x: Any, f_x: Any, options: 
         arrays = tuple(replace(a, shape=shape, name="J") for a in report.arrays)
         report = replace(report, arrays=arrays, notes=(stand, *report.notes))
     return replace(report, ngev=pull.calls)
+
+
+def _interrupting(*_: Any) -> Any:
+    raise KeyboardInterrupt
+
+
+def _random_cotangents(f: Callable[..., Any], pull: Pullback, f_x: Any, options: Options) -> Flat:
+    """(MIXED, m) cotangents that weigh each output by the size of its row of J, so that none is drowned.
+
+    By how far each moves along random tangents, not by its value: beside an offset of 1e6 a row would be seen by none.
+    """
+    generator = np.random.default_rng(options.rng)
+    room = room_within(options.bounds, pull.parameters, pull.x)
+    start = np.asarray(f_x, np.float64).ravel()
+    size, moved = np.zeros(start.size), np.zeros(start.size, bool)
+    rounding = MOVED * float(np.finfo(pull.dtype).eps) * np.abs(start)
+    for _ in range(LOOKS):
+        step = LOOK * pull.parameters.scales(pull.x) * random_units(generator, pull.x.size)
+        if room is not None:
+            step = np.clip(step, -room[0], room[1])
+        with np.errstate(all="ignore"):
+            try:
+                values = f(pull.parameters.unflatten(pull.x + step), *pull.args)
+                apart = np.abs(np.asarray(values, np.float64).ravel() - start)
+            except Exception:
+                continue  # off f's domain, or no array: the check itself will say so
+            if apart.shape == start.shape:
+                moved |= np.isfinite(apart) & (apart > rounding)
+                size = np.maximum(size, np.where(np.isfinite(apart), apart, 0.0))
+    usual = float(np.median(size[moved])) if moved.any() else 1.0
+    # A row that moves by its rounding alone has the size of the others, as a row of zeros has in a Jacobian.
+    weight = np.where(moved, usual / np.where(moved, size, 1.0), 1.0)
+    units = random_units(generator, MIXED * pull.outputs).reshape(MIXED, -1)
+    # As the cotangents will be rounded, so that both sides of the check have the same.
+    most = 1e-3 * float(np.finfo(pull.dtype).max)
+    return np.asarray((units * np.minimum(weight, most)).astype(pull.dtype), np.float64)
 
 
 def _rows_named(

@@ -96,6 +96,7 @@ def examine(objective: Objective, question: Question, bar: Progress) -> Known:
     known = Known([Finding(note) for note in objective.parameters.notes])
     try:
         _examine(known, objective, question, bar)
+        known.findings += _asked_again(known, question)
     except KeyboardInterrupt:
         known.interrupted = True
     except BudgetSpentError:
@@ -110,6 +111,17 @@ def examine(objective: Objective, question: Question, bar: Progress) -> Known:
         text = "interrupted before any entry was judged: start it again"
         known.findings.append(Finding(text, Outcome.INCONCLUSIVE, final=True))
     return known
+
+
+def _asked_again(known: Known, question: Question) -> list[Finding]:
+    """What a second call of grad adds, now that f was called elsewhere."""
+    if known.final or known.inspection is None or known.inspection.again is None:
+        return []
+    if known.setting is not None:
+        tolerance = known.setting.tolerance
+    else:
+        tolerance = Tolerance.for_dtypes([known.inspection.computes_in], *question.tolerances)
+    return known.inspection.again.findings(tolerance, question.room)
 
 
 def _examine(known: Known, objective: Objective, question: Question, bar: Progress) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from functools import wraps
 from numbers import Integral, Real
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TypedDict, TypeVar, cast
 
 import numpy as np
 
@@ -14,11 +16,18 @@ from gradcheck.errors import GradientCheckInterrupted
 from gradcheck.report.report import Report
 from gradcheck.results.verdict import Tolerance
 
-__all__ = ["LEAST_BUDGET", "Given", "Options", "call_text", "finished", "spelled_out"]
+__all__ = ["LEAST_BUDGET", "Given", "Options", "call_text", "finished", "spelled_out", "told"]
 
 Check = TypeVar("Check", bound=Callable[..., Any])
 
 METHODS = ("auto", "sweep", "directions", "complex")
+# What other libraries call it.
+MEANT = {
+    "seed": "rng", "random_state": "rng", "key": "rng", "kwargs": "args", "tol": "rtol", "tolerance": "rtol",
+    "eps": "rtol", "epsilon": "rtol", "step": "rtol", "h": "rtol", "abs_tol": "atol", "rel_tol": "rtol",
+    "maxiter": "max_nfev", "max_evals": "max_nfev", "maxfev": "max_nfev", "verbose": "progress", "workers": "n_jobs",
+    "v": "tangent", "direction": "tangent", "hess": "hessian",
+}  # fmt: skip
 # How a check runs, not what it asks.
 RUNNING = ("rng", "progress", "max_seconds")
 # f twice, sixteen for its noise, and one coordinate.
@@ -66,7 +75,7 @@ class Options:
         names = [field.name for field in fields(cls)]
         unknown = [name for name in given if name not in names]
         if unknown:
-            raise TypeError(f"there is no option {unknown[0]!r}; there are {', '.join(names)}")
+            raise TypeError(no_option(unknown[0], names))
         _one_of(given.get("method", "auto"), METHODS[:3])
         return cls(**given)
 
@@ -119,6 +128,37 @@ class Options:
         default = Options().repeated
         own = {name: value for name, value in self.repeated.items() if not _same(value, default[name])}
         return call_text(start, more | own, self.rng)
+
+
+def no_option(name: str, names: Sequence[str]) -> str:
+    """What to say of an option that is none: what was meant, where that can be told, and what there is."""
+    close = get_close_matches(name, names, n=1)
+    meant = MEANT.get(name, close[0] if close else "")
+    asked = f" (did you mean {meant}?)" if meant in names else ""
+    steps = ", steps are chosen by the check" if name in ("eps", "epsilon", "step", "h") else ""
+    return f"there is no option {name!r}{asked}{steps}; there are {', '.join(names)}"
+
+
+def told(check: Check) -> Check:
+    """The same check, which says what was meant where its arguments do not fit: a name, or too many by position."""
+    signature = inspect.signature(check)
+    positional = [p.name for p in signature.parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    named = [p.name for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY]
+
+    @wraps(check)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        unknown = [name for name in kwargs if name not in signature.parameters]
+        if unknown and not any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
+            raise TypeError(f"{check.__name__}: {no_option(unknown[0], named)}")
+        if len(args) > len(positional):
+            order = ", ".join(positional)
+            raise TypeError(
+                f"{check.__name__} takes {order} by position, x as one array or tree, and the rest by name; "
+                f"{len(args)} were given by position"
+            )
+        return check(*args, **kwargs)
+
+    return cast(Check, call)
 
 
 def call_text(start: str, options: Mapping[str, Any], rng: Any) -> str:

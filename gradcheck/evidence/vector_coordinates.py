@@ -129,7 +129,7 @@ def _measure_chunk(
     # Below 64 spacings of x the step itself would be rounded by a per cent.
     smallest = 64.0 * spacing[owner] * np.maximum(np.abs(setting.x[columns]) / scale, 1e-6)
     # Beyond a third of the largest scale of its array f is another function.
-    widest = np.array([float(setting.scales[b.slice].max()) for b in setting.parameters.blocks])
+    widest = np.array([float(setting.scales[b.slice].max(initial=0.0)) for b in setting.parameters.blocks])
     largest = widest[owner] / (3.0 * scale)
     room = _room_of_groups(setting, groups, group)
     if again is not None:
@@ -147,7 +147,7 @@ def _measure_chunk(
         )
         return _per_unit(found, scale)
     size = np.nan_to_num(np.abs(analytic), posinf=0.0)
-    typical = np.sqrt(_mean_by(rows, size**2, setting.f_x.size))[rows]
+    typical = _rms_by(rows, size, np.ones(size.size, bool), setting.f_x.size)[rows]
     tolerance = setting.tolerance
 
     def wanted(at: Index, value: Flat) -> tuple[Flat, Flat]:
@@ -307,10 +307,7 @@ def row_scale(setting: VectorSetting, found: Estimate, rows: Index, columns: Ind
     count = setting.f_x.size * len(blocks)
     error, value = found.error, found.value
     seen = np.isfinite(error) & (np.abs(value) > 3.0 * error)
-    top = float(np.max(np.abs(value[seen]), initial=0.0)) or 1.0
-    squares = np.where(seen, value / top, 0.0) ** 2
-    mean = np.bincount(part, squares, count) / np.maximum(np.bincount(part, seen, count), 1)
-    size = top * np.sqrt(mean)
+    size = _rms_by(part, np.where(seen, np.abs(value), 0.0), seen, count)
     flat = size == 0
     if flat.any():
         steep = np.zeros(count)
@@ -320,8 +317,13 @@ def row_scale(setting: VectorSetting, found: Estimate, rows: Index, columns: Ind
     return np.asarray(size[part])
 
 
-def _mean_by(group: Index, values: Flat, count: int) -> Flat:
-    return np.asarray(np.bincount(group, values, count) / np.maximum(np.bincount(group, minlength=count), 1))
+def _rms_by(group: Index, sizes: Flat, counted: NDArray[np.bool_], count: int) -> Flat:
+    """(count,) the root mean square of each group; its largest is taken out first: no square overflows or vanishes."""
+    top = np.zeros(count)
+    np.maximum.at(top, group, sizes)
+    top[top == 0] = 1.0
+    squares = np.bincount(group, np.asarray((sizes / top[group]) ** 2, np.float64), count)
+    return np.asarray(top * np.sqrt(squares / np.maximum(np.bincount(group, counted, count), 1)))
 
 
 def _median_by(group: Index, values: Flat) -> Flat:

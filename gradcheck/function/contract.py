@@ -5,16 +5,19 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from gradcheck._typing import Flat
 from gradcheck.function.objective import NotScalarError, Objective
+from gradcheck.function.repeat import Repeat
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.outcome import Finding, Outcome
+from gradcheck.results.verdict import Tolerance
 
-__all__ = ["Inspection", "changed", "gradient_at", "inspect", "inspect_again", "is_pair"]
+__all__ = ["Inspection", "changed", "gradient_at", "inspect", "inspect_again", "is_pair", "raised_by"]
 
 # Two calls of f may differ by what a parallel sum reorders; more than this is randomness.
 REPEATABLE = 1e-9
@@ -25,24 +28,32 @@ class Inspection:
     """What the first calls at x gave.
 
     f_x : f(x). analytic : the gradient under test, flat; None where there is none to judge.
-    computes_in : the name of the dtype of value and gradient, the coarser of the two. ngev : calls of grad.
-    repeated : whether f was called a second time at x.
+    computes_in : the name of the dtype of value and gradient, the coarser of the two.
+    repeated : whether f was called a second time at x. again : asks for the gradient once more, after f was elsewhere;
+        None where grad is no function, or its gradient cannot be judged.
     """
 
     f_x: Any
     analytic: Flat | None
     findings: tuple[Finding, ...]
     computes_in: str
-    ngev: int
+    ncalls: int
     repeated: bool = True
+    again: Repeat | None = None
+
+    @property
+    def ngev(self) -> int:
+        """Calls of grad so far."""
+        return self.ncalls + (self.again.calls if self.again is not None else 0)
 
 
 def inspect(
     objective: Objective, grad: Any, x: Flat, args: Sequence[Any] = (), *, repeat: bool = True
 ) -> Inspection:
-    """Call f twice and grad twice at x, and look at what they return and at what they did to x.
+    """Call f twice and grad once at x, and look at what they return and at what they did to x.
 
-    grad : a callable, a tree already computed, or True where f returns (value, gradient).
+    grad : a callable, a tree already computed, or True where f returns (value, gradient). Its second call is left to
+        `again`, after f was called elsewhere: right after the first a cache of f's last call would not show.
     repeat : False leaves the second call of f to `inspect_again`, save where f returns its gradient, or where the
         first calls found something that a random f would explain.
     Exceptions that f or grad raise at x propagate, with a note that says where.
@@ -53,15 +64,24 @@ def inspect(
     if any(finding.final for finding in findings):
         return Inspection(f_x, None, tuple(findings), "float64", 0)
     parameters, ngev = objective.parameters, 0
+    more: Callable[[list[Finding]], Any] | None = None
     if grad is True:
-        trees = returned
+        tree, second = returned
+        more = partial(_gradient_of_f, objective, x, [second])
     elif callable(grad):
-        trees = _call_grad(grad, parameters, x, args, f_x, findings)
-        ngev = len(trees)
+        tree, more = _call_grad(grad, parameters, x, args, f_x, findings)
+        ngev = 1
     else:
-        trees = [grad]
-    analytic, dtype = _inspect_gradient(parameters, trees, findings)
-    found = Inspection(f_x, analytic, tuple(findings), dtype, ngev, repeat)
+        tree = grad
+    analytic, dtype = _inspect_gradient(parameters, tree, findings)
+    repeated = None
+    if more is not None and analytic is not None:
+        repeated = _repeat(objective, x, more, analytic, dtype)
+        if grad is True:
+            # f was called twice already: nothing is gained by waiting.
+            findings += repeated.findings(Tolerance.for_dtypes([dtype], None, 0.0, None))
+            repeated = None
+    found = Inspection(f_x, analytic, tuple(findings), dtype, ngev, repeat, repeated)
     if repeat or not any(finding.outcome for finding in findings):
         return found
     again = inspect_again(objective, found, x)
@@ -113,12 +133,17 @@ def _call_f(objective: Objective, x: Flat, findings: list[Finding]) -> tuple[Any
         findings.append(Finding(str(error), Outcome.INCONCLUSIVE, final=True))
         return np.nan, None, tree
     except Exception as error:
-        error.add_note("gradcheck: raised by f at x")
+        raised_by("f", error, objective.parameters)
         raise
     moved = changed(objective.parameters, tree, x)
     if moved and not findings:
         findings.append(Finding(f"f changes x: {moved}", Outcome.INCONCLUSIVE))
     return value, gradient, tree
+
+
+def raised_by(who: str, error: Exception, parameters: Parameters) -> None:
+    """Note who raised it, and what of x is not what the caller passed."""
+    error.add_note("; ".join([f"gradcheck: raised by {who} at x", *parameters.notes]))
 
 
 def _compare(first: Any, second: Any, findings: list[Finding]) -> None:
@@ -139,26 +164,49 @@ def _call_grad(
     args: Sequence[Any],
     f_x: Any,
     findings: list[Finding],
-) -> list[Any]:
-    """Call grad twice: the gradient as it was after the first call, and the second one.
+) -> tuple[Any, Callable[[list[Finding]], Any]]:
+    """Call grad: the gradient as it was then, and how to call it once more."""
 
-    Once where the first has not the structure of x, which is reason enough to refuse it.
-    """
+    def called(given: Any, said: list[Finding]) -> Any:
+        try:
+            return _gradient_part(grad(given, *args), parameters, f_x, said)
+        except Exception as error:
+            raised_by("grad", error, parameters)
+            raise
+
     given = parameters.unflatten(x.copy())
-    try:
-        first = _gradient_part(grad(given, *args), parameters, f_x, findings)
-    except Exception as error:
-        error.add_note("gradcheck: raised by grad at x")
-        raise
+    first = called(given, findings)
     moved = changed(parameters, given, x)
     if moved:
         findings.append(Finding(f"grad changes x: {moved}", Outcome.FAIL))
-    if not _fits(parameters, first):
-        return [first]
     kept = copy.deepcopy(first)
-    second = _gradient_part(grad(parameters.unflatten(x.copy()), *args), parameters, f_x, [])
-    _note_sharing(parameters, [first, second], None if moved else given, "grad", findings)
-    return [kept, second]
+
+    def again(said: list[Finding]) -> Any:
+        second = called(parameters.unflatten(x.copy()), [])
+        _note_sharing(parameters, [first, second], None if moved else given, "grad", said)
+        return second
+
+    return kept, again
+
+
+def _gradient_of_f(objective: Objective, x: Flat, before: list[Any], _: list[Finding]) -> Any:
+    """The gradient that f returned before, as long as there is one, and then that of another call."""
+    return before.pop() if before else objective.at(objective.parameters.unflatten(x.copy()))[1]
+
+
+def _repeat(
+    objective: Objective, x: Flat, again: Callable[[list[Finding]], Any], analytic: Flat, dtype: str
+) -> Repeat:
+    parameters = objective.parameters
+
+    def ask(said: list[Finding]) -> Flat:
+        try:
+            return parameters.flatten(again(said))
+        except (ValueError, TypeError):
+            return np.full(analytic.size, np.nan)
+
+    eps = float(np.finfo(dtype).eps)
+    return Repeat("grad", analytic, parameters.scales(x), ask, eps, objective, x)
 
 
 def _note_sharing(
@@ -200,26 +248,19 @@ def gradient_at(grad: Callable[..., Any], parameters: Parameters, x: Flat, args:
     return parameters.flatten(result[1] if is_pair(result, parameters) else result)
 
 
-def _inspect_gradient(
-    parameters: Parameters, trees: list[Any], findings: list[Finding]
-) -> tuple[Flat | None, str]:
+def _inspect_gradient(parameters: Parameters, tree: Any, findings: list[Finding]) -> tuple[Flat | None, str]:
     try:
-        analytic = parameters.flatten(trees[0])
+        analytic = parameters.flatten(tree)
     except (ValueError, TypeError) as error:
         findings.append(Finding(str(error), Outcome.FAIL, final=True))
         return None, "float64"
-    if not all(
-        _fits(parameters, tree) and np.array_equal(analytic, parameters.flatten(tree), equal_nan=True)
-        for tree in trees[1:]
-    ):
-        findings.append(Finding("grad differs between two calls at the same x", Outcome.FAIL))
     bad = np.flatnonzero(~np.isfinite(analytic))
     if bad.size:
         text = (
             f"grad is not finite in {bad.size:,} of {analytic.size:,} entries: {parameters.name(int(bad[0]))}"
         )
         findings.append(Finding(f"{text} is {analytic[bad[0]]}", Outcome.FAIL))
-    dtypes = [leaf.dtype for leaf in parameters.arrays(trees[0])]
+    dtypes = [leaf.dtype for leaf in parameters.arrays(tree)]
     for dtype in sorted({str(d) for d in dtypes if d.kind in "iub"}):
         findings.append(Finding(f"grad returns {dtype}: fractions may have been cut off"))
     reals = [np.empty(0, d).real.dtype for d in dtypes if d.kind in "fc"]

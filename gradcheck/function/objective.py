@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gradcheck._typing import Flat, Index
 from gradcheck.function.lines import Lines
 from gradcheck.function.workers import in_workers, workers
-from gradcheck.parameters.tree import Parameters
+from gradcheck.parameters.tree import ForeignArrayError, Parameters, as_array
 
 __all__ = ["BudgetSpentError", "NotScalarError", "Objective"]
 
@@ -205,7 +205,9 @@ def as_real(result: Any, dtype: np.dtype[Any]) -> Any:
     if isinstance(result, float):  # np.float64 too: the common case, and the fast one
         return result
     try:
-        array = np.asarray(result)
+        array = as_array(result)
+    except ForeignArrayError as error:
+        raise NotScalarError(f"f must return one real number; {error}") from None
     except (ValueError, TypeError):
         array = np.empty(0, object)
     if array.size != 1 or array.dtype.kind not in "fiub":

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from gradcheck._typing import Flat
-from gradcheck.function.contract import REPEATABLE, changed
+from gradcheck.function.contract import REPEATABLE, changed, raised_by
 from gradcheck.function.matrix import Dense, Matrix, Sparse, matrix_dtype, read_matrix
 from gradcheck.function.objective import NotScalarError
+from gradcheck.function.repeat import Repeat
 from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.parameters.matrix_names import output_name
 from gradcheck.results.outcome import Finding, Outcome
@@ -21,13 +22,21 @@ __all__ = ["Contract", "call_outputs", "inspect_jacobian"]
 
 @dataclass(frozen=True)
 class Contract:
-    """What the first calls gave: f_x (m,), the Jacobian under test or None, findings, calls of jac."""
+    """What the first calls gave: f_x (m,), the Jacobian under test or None, findings, calls of jac.
+
+    again : asks for the Jacobian once more, after f was elsewhere; None where it is no function.
+    """
 
     f_x: Flat
     matrix: Matrix | None
     findings: tuple[Finding, ...]
     computes_in: str
     ncalls: int
+    again: Repeat | None = None
+
+
+class _UnusableError(Exception):
+    """What jac returned is no Jacobian of f; the message says why."""
 
 
 def call_outputs(objective: VectorObjective, x: Flat, findings: list[Finding]) -> Flat:
@@ -41,7 +50,7 @@ def call_outputs(objective: VectorObjective, x: Flat, findings: list[Finding]) -
             findings.append(Finding(str(error), Outcome.INCONCLUSIVE, final=True))
             return np.full(1, np.nan)
         except Exception as error:
-            error.add_note("gradcheck: raised by f at x")
+            raised_by("f", error, objective.parameters)
             raise
         seen.append(values)
         moved = changed(objective.parameters, tree, x)
@@ -68,39 +77,53 @@ def call_outputs(objective: VectorObjective, x: Flat, findings: list[Finding]) -
 def inspect_jacobian(
     objective: VectorObjective, jac: Any, x: Flat, args: Sequence[Any], what: str = "jac"
 ) -> Contract:
-    """Call f twice and jac twice at x, and look at what they return and at what they did to x.
+    """Call f twice and jac once at x, and look at what they return and at what they did to x.
 
-    jac : a callable, or a Jacobian already computed. Exceptions of either at x propagate, with a note.
+    jac : a callable, or a Jacobian already computed. Its second call is left to `again`, after f was called elsewhere.
+    Exceptions of either at x propagate, with a note.
     """
     findings: list[Finding] = []
     f_x = call_outputs(objective, x, findings)
     if any(finding.final for finding in findings):
         return Contract(f_x, None, tuple(findings), "float64", 0)
     parameters = objective.parameters
-    results: list[Any] = []
-    matrices: list[Matrix] = []
-    for _ in range(2 if callable(jac) and not hasattr(jac, "matvec") else 1):
-        given = parameters.unflatten(x.copy())
+
+    def called(given: Any) -> tuple[Any, Matrix]:
         try:
             result = _called(jac, given, args, what)
-        except NotScalarError as error:
-            findings.append(Finding(str(error), Outcome.FAIL, final=True))
-            return Contract(f_x, None, tuple(findings), "float64", len(results) + 1)
-        moved = changed(parameters, given, x)
-        if moved and not results:
-            findings.append(Finding(f"{what} changes x: {moved}", Outcome.FAIL))
+        except NotScalarError as error:  # a product of the wrong shape
+            raise _UnusableError(str(error)) from None
         try:
             # Copied at once: the second call may write into the same buffer.
-            matrices.append(read_matrix(result, objective.shape or (), parameters, what))
+            return result, read_matrix(result, objective.shape or (), parameters, what)
         except (ValueError, TypeError) as error:
-            findings.append(Finding(str(error), Outcome.FAIL, final=True))
-            return Contract(f_x, None, tuple(findings), "float64", len(results) + 1)
-        results.append(result)
-    if len(matrices) == 2 and not _alike(*matrices):
-        findings.append(Finding(f"{what} differs between two calls at the same x", Outcome.FAIL))
-    findings += _values_in(matrices[0], what)
-    calls = len(results) if callable(jac) else 0
-    return Contract(f_x, matrices[0], tuple(findings), str(matrix_dtype(results[0], parameters)), calls)
+            raise _UnusableError(str(error)) from None
+
+    given = parameters.unflatten(x.copy())
+    calls = int(callable(jac))
+    try:
+        result, matrix = called(given)
+    except _UnusableError as error:
+        findings.append(Finding(str(error), Outcome.FAIL, final=True))
+        return Contract(f_x, None, tuple(findings), "float64", calls)
+    moved = changed(parameters, given, x)
+    if moved:
+        findings.append(Finding(f"{what} changes x: {moved}", Outcome.FAIL))
+    dtype = str(matrix_dtype(result, parameters))
+    findings += _values_in(matrix, what)
+    if not callable(jac) or any(finding.final for finding in findings):
+        return Contract(f_x, matrix, tuple(findings), dtype, calls)
+    first = _probed(matrix)
+
+    def ask(_: list[Finding]) -> Flat:
+        try:
+            return _probed(called(parameters.unflatten(x.copy()))[1])
+        except (_UnusableError, NotScalarError):
+            return np.full(first.shape, np.nan)
+
+    scales = parameters.scales(x) if first.ndim == 2 else np.ones(first.shape)
+    again = Repeat(what, first, scales, ask, float(np.finfo(dtype).eps), objective, x)
+    return Contract(f_x, matrix, tuple(findings), dtype, calls, again)
 
 
 def _called(jac: Callable[..., Any] | Any, given: Any, args: Sequence[Any], what: str) -> Any:
@@ -109,16 +132,18 @@ def _called(jac: Callable[..., Any] | Any, given: Any, args: Sequence[Any], what
         return jac
     try:
         return jac(given, *args)
+    except NotScalarError:
+        raise  # a product of the wrong shape
     except Exception as error:
         error.add_note(f"gradcheck: raised by {what} at x")
         raise
 
 
-def _alike(one: Matrix, other: Matrix) -> bool:
-    if isinstance(one, Dense) and isinstance(other, Dense):
-        return np.array_equal(one.array, other.array, equal_nan=True)
-    probe = np.cos(np.arange(one.shape[1]))
-    return np.array_equal(one.product(probe), other.product(probe), equal_nan=True)
+def _probed(matrix: Matrix) -> Flat:
+    """What tells one Jacobian from another: all entries (m, n), or one product (m,) where they are not at hand."""
+    if isinstance(matrix, Dense):
+        return matrix.array
+    return matrix.product(np.cos(np.arange(matrix.shape[1])))
 
 
 def _values_in(matrix: Matrix, what: str) -> list[Finding]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gradcheck._typing import Flat, Index
 from gradcheck.function.lines import Family
 from gradcheck.function.objective import NotScalarError, Objective
-from gradcheck.parameters.tree import Parameters
+from gradcheck.parameters.tree import ForeignArrayError, Parameters, as_array
 
 __all__ = ["VectorObjective"]
 
@@ -80,7 +80,9 @@ class VectorObjective(Objective):
 
     def _read(self, result: Any) -> Flat:
         try:
-            array = np.asarray(result)
+            array = as_array(result)
+        except ForeignArrayError as error:
+            raise NotScalarError(f"f must return an array of real numbers; {error}") from None
         except (ValueError, TypeError):
             array = np.empty(0, object)
         if array.dtype.kind not in "fiub" or array.size == 0:

@@ -10,15 +10,20 @@ from typing import Any
 import numpy as np
 
 from gradcheck.checks.gradient import check_gradient
+from gradcheck.checks.linear import accepted_of, not_scaled, other_layouts
 from gradcheck.checks.products import check_vjp
+from gradcheck.checks.vjp import parts_of
 from gradcheck.errors import GradientCheckInterrupted
 from gradcheck.function.contract import changed
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.report import Report
+from gradcheck.results.outcome import Finding, Outcome
 
 __all__ = ["called", "judge", "noted", "optional"]
 
 Pullback = Callable[[Any, Any], Any]
+# By what the cotangent is multiplied for a second call: exact in binary, and of the other sign.
+SCALED = -2.0
 WEIGHTED = (
     "the outputs of f, complex or of complex x, are judged together, by their product with a random cotangent"
 )
@@ -57,9 +62,11 @@ def judge(f: Callable[[Any], Any], pullback: Pullback, x: Any, call: str, option
     is_complex = outputs.dtype.kind == "c" or any(b.is_complex for b in parameters.blocks)
     try:
         if outputs.ndim == 0 and outputs.dtype.kind != "c":
-            report = check_gradient(value, lambda x: pullback(x, np.float64(1.0)), x, **options)
+            report = _along_one_cotangent(value, pullback, x, np.ones((), outputs.dtype), options)
         elif is_complex:
-            report = _along_one_cotangent(value, pullback, x, outputs, options)
+            # A wrong rule that no entry of J shows along a random cotangent has probability zero.
+            report = _along_one_cotangent(value, pullback, x, _random_like(outputs), options)
+            report = replace(report, notes=(WEIGHTED, *report.notes))
         else:
             report = check_vjp(value, pullback, x, **options)
     except GradientCheckInterrupted as interruption:
@@ -78,17 +85,56 @@ def noted(report: Report, notes: Iterable[str]) -> Report:
     return replace(report, notes=(*report.notes, *notes))
 
 
-def _along_one_cotangent(
-    f: Callable[[Any], Any], pullback: Pullback, x: Any, outputs: Any, options: dict[str, Any]
-) -> Report:
-    # A wrong rule that no entry of J shows along a random cotangent has probability zero.
+def _random_like(outputs: Any) -> Any:
     generator = np.random.default_rng(0)
     u = generator.standard_normal(outputs.shape).astype(outputs.dtype)
-    if outputs.dtype.kind == "c":
-        u = u + 1j * generator.standard_normal(outputs.shape)
+    return u + 1j * generator.standard_normal(outputs.shape) if outputs.dtype.kind == "c" else u
 
-    def weighted(x: Any) -> float:
-        return float(np.real(np.vdot(u, f(x))))
 
-    report = check_gradient(weighted, lambda x: pullback(x, u), x, **options)
-    return replace(report, notes=(WEIGHTED, *report.notes))
+def _along_one_cotangent(
+    f: Callable[[Any], Any], pullback: Pullback, x: Any, u: Any, options: dict[str, Any]
+) -> Report:
+    """The check of the gradient of Re sum(conj(u) f(x)), and of how it scales with u."""
+    parameters, flat = Parameters.of(x)
+    seen: list[Any] = []
+
+    def weighted(x: Any) -> Any:
+        return f(x) if u.shape == () and u == 1 else float(np.real(np.vdot(u, f(x))))
+
+    def grad(x: Any) -> Any:
+        gradient = pullback(x, u[()])
+        if not seen:
+            seen.append(parameters.flatten(gradient))
+        return gradient
+
+    report = check_gradient(weighted, grad, x, **options)
+    if not seen or not np.isfinite(seen[0]).all():
+        return report
+    # One call more, with what no rule that is linear over the reals can take for the same.
+    scaled = parameters.flatten(pullback(parameters.unflatten(flat.copy()), (SCALED * u)[()]))
+    dtypes = [u.real.dtype, *(b.real_dtype for b in parameters.blocks)]
+    coarsest = max((d for d in dtypes if d.kind == "f"), key=lambda d: float(np.finfo(d).eps))
+    accepted, parts = accepted_of(str(coarsest), options.get("rtol")), parts_of(parameters)
+    found = not_scaled(seen[0], scaled, SCALED, rtol=accepted, parts=parts)
+    calls = 1
+
+    def product(cotangent: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        return parameters.flatten(pullback(parameters.unflatten(flat.copy()), cotangent))
+
+    if u.ndim and not found:
+        found = other_layouts(product, u, rtol=accepted, parts=parts)
+    return _with(replace(report, ngev=report.ngev + calls), found)
+
+
+def _with(report: Report, found: Iterable[Finding]) -> Report:
+    """The report of a check that fails for these findings as well."""
+    for finding in found:
+        if report.outcome is Outcome.FAIL:
+            report = noted(report, [finding.text])
+        else:
+            report = replace(
+                report, outcome=Outcome.FAIL, reason=finding.text, notes=(report.reason, *report.notes)
+            )
+    return report

@@ -70,6 +70,12 @@ def random_units(generator: np.random.Generator, n: int) -> NDArray[np.float64]:
     return np.asarray(u + np.copysign(0.5, u))
 
 
+def opposed(generator: np.random.Generator, n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Two random u (n,) of opposite signs in each entry: a modulus, too, is seen not to be linear in them."""
+    one, other = random_units(generator, 2 * n).reshape(2, -1)
+    return one, -np.copysign(other, one)
+
+
 def root_mean_square(values: Flat) -> float:
     """The size of some finite numbers; 0 for none. The largest is taken out first: no square overflows or vanishes."""
     largest = float(np.max(np.abs(values), initial=0.0))

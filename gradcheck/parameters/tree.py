@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Flat
 
-__all__ = ["Block", "Parameters"]
+__all__ = ["Block", "ForeignArrayError", "Parameters", "as_array"]
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,10 @@ class Parameters:
         Raises TypeError for something that is not a number or an array of numbers, ValueError for an array
         whose entries overlap in memory, for an empty tree, and for nan or inf in x.
         """
+        if callable(x) and not (hasattr(x, "dtype") or _is_container(x)):
+            called = getattr(x, "__name__", type(x).__name__)
+            text = f"x must be numbers, not the function {called}: the order is f, its derivative, x"
+            raise TypeError(text)
         root = "x" if _is_leaf(x) else "params"
         leaves: list[tuple[str, NDArray[Any]]] = []
         rebuild = _walk(x, root, leaves)
@@ -103,6 +107,10 @@ class Parameters:
             start = stop
             if array.dtype.kind in "iub":
                 notes.append(f"{name} was given as {array.dtype} and converted to float64")
+        notes += [
+            f"{name} was given as {kind} and converted to an array of NumPy"
+            for name, kind in _foreign(x, root)
+        ]
         parameters = cls(tuple(blocks), tuple(notes), rebuild)
         if parameters.size == 0:
             raise ValueError(f"x holds no numbers: {x!r}; a gradient needs at least one parameter")
@@ -276,9 +284,44 @@ def _walk(x: Any, name: str, leaves: list[tuple[str, NDArray[Any]]]) -> Callable
     return lambda values: build([part(values) for part in parts])
 
 
+def _foreign(x: Any, name: str) -> list[tuple[str, str]]:
+    """The leaves that are arrays of another library, as pandas.Series: their names and what they are."""
+    if not _is_leaf(x):
+        return [found for suffix, child in _children(x)[0] for found in _foreign(child, name + suffix)]
+    own = isinstance(x, np.ndarray | list | tuple) or _is_number(x)
+    return [] if own else [(name, kind_of(x))]
+
+
+def kind_of(value: Any) -> str:
+    """What a value is, with the package that it comes from: torch.Tensor, pandas.Series, list."""
+    kind = type(value)
+    package = kind.__module__.partition(".")[0]
+    return kind.__name__ if package == "builtins" else f"{package}.{kind.__name__}"
+
+
+class ForeignArrayError(TypeError):
+    """An array of another library that NumPy cannot read; the message says which, and why."""
+
+
+def as_array(value: Any) -> NDArray[Any]:
+    """A value as NumPy reads it. Raises what NumPy raises, and ForeignArrayError for what is of another library."""
+    try:
+        return np.asarray(value)
+    except Exception as error:  # torch raises a RuntimeError for a tensor with a history
+        kind = kind_of(value)
+        if "." not in kind:
+            raise
+        text = f"{kind} cannot be read as an array: {str(error).rstrip('.')}"
+        if kind.startswith("torch."):
+            text += "; functions of tensors are checked by gradcheck.interop.torch.check_function"
+        raise ForeignArrayError(text) from None
+
+
 def _as_array(x: Any, name: str) -> NDArray[Any]:
     try:
-        array = np.asarray(x)
+        array = as_array(x)
+    except ForeignArrayError as error:
+        raise TypeError(f"{name}: {error}") from None
     except (ValueError, TypeError) as error:
         raise TypeError(f"{name} cannot be read as an array: {error}") from None
     if array.dtype.kind not in "fciub":

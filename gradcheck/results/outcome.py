@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 
 
-class Outcome(Enum):
-    """What the evidence says; INCONCLUSIVE is never counted as a pass."""
+class Outcome(StrEnum):
+    """What the evidence says; INCONCLUSIVE is never counted as a pass. Equal to its name as text."""
 
     PASS = "PASS"
     FAIL = "FAIL"

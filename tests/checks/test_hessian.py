@@ -8,7 +8,7 @@ import scipy.sparse
 from scipy.optimize import rosen, rosen_der, rosen_hess
 from scipy.sparse.linalg import aslinearoperator
 
-from gradcheck import GradientCheckInterrupted, Outcome, check_gradient, check_hessian
+from gradcheck import GradientCheckInterrupted, Outcome, check_gradient, check_hessian, check_hvp
 
 X = np.random.default_rng(0).normal(size=6)
 
@@ -156,3 +156,19 @@ def test_bad_arguments_are_refused():
     report = check_hessian(rosen_der, np.eye(5), X)
     assert report.outcome is Outcome.FAIL
     assert "(6, 6)" in report.reason
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-160, 1e160, 1e300])
+def test_symmetry_is_judged_at_any_scale(scale):
+    """Squares would overflow or vanish: an exchanged sign is an asymmetry at every size, dense and as products."""
+    H = np.array([[2.0, 1.0, 0.0], [1.0, 3.0, -1.0], [0.0, -1.0, 4.0]]) * scale
+    wrong = H.copy()
+    wrong[0, 1] *= -1.0
+    x = np.array([0.3, -0.7, 1.1])
+
+    assert check_hessian(lambda x: H @ x, H, x).outcome is Outcome.PASS
+    report = check_hessian(lambda x: H @ x, wrong, x)
+    assert any("not symmetric in 1 pairs" in note for note in (report.reason, *report.notes))
+    assert check_hvp(lambda x: H @ x, lambda x, v: H @ v, x).outcome is Outcome.PASS
+    report = check_hvp(lambda x: H @ x, lambda x, v: wrong @ v, x)
+    assert any("not symmetric" in note for note in (report.reason, *report.notes))

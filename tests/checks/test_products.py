@@ -7,6 +7,7 @@ import inspect
 import numpy as np
 import pytest
 import scipy.fft
+import scipy.sparse.linalg
 from scipy.optimize import rosen_der, rosen_hess_prod
 from scipy.sparse.linalg import aslinearoperator
 
@@ -68,16 +69,104 @@ def test_a_wrong_entry_of_a_product_is_named(matrix, place):
         assert names(report) == {f"J[{i}, {j}]"}
 
 
-def test_a_product_that_is_not_linear_is_wrong():
-    """A jvp that forgets its tangent, and a vjp that scales with the size of u."""
-    f, jvp, vjp = sine(A)
+def said(report):
+    """All that a report says about the contract."""
+    return "\n".join([report.reason, *report.notes])
 
-    for report in (
-        check_jvp(f, lambda x, v: jvp(x, np.ones(5)), X),
-        check_vjp(f, lambda x, u: vjp(x, u) * np.abs(u).sum(), X),
+
+@pytest.mark.parametrize("matrix", [A, TALL])
+def test_a_product_that_is_not_linear_is_wrong(matrix):
+    """One that forgets its argument, scales with its size, adds a constant, or takes its modulus."""
+    f, jvp, vjp = sine(matrix)
+    m, n = matrix.shape
+    x = np.linspace(-1.0, 1.0, n)
+    unused, nonlinear = "does not use its {}", "is not linear in its {}"
+
+    for wrong, words in (
+        (lambda product, size: lambda x, v: product(x, np.ones(size)), unused),
+        (lambda product, size: lambda x, v: product(x, v) * np.abs(v).sum(), nonlinear),
+        (lambda product, size: lambda x, v: product(x, v) + 1e-3, nonlinear),
+        (lambda product, size: lambda x, v: product(x, np.abs(v)), nonlinear),
     ):
+        for report, argument in (
+            (check_jvp(f, wrong(jvp, n), x), "tangent"),
+            (check_vjp(f, wrong(vjp, m), x), "cotangent"),
+        ):
+            assert report.outcome is Outcome.FAIL
+            assert words.format(argument) in said(report)
+
+
+def test_the_array_whose_product_is_not_linear_is_named():
+    """The gradient of a bias that forgets to multiply by what comes in, beside weights that do."""
+    x = {"W": A, "b": np.linspace(-1.0, 1.0, 12)}
+    f = lambda p: np.tanh(p["W"] @ X + p["b"])  # noqa: E731
+
+    def vjp(p, u, forgets=False):
+        slope = 1 - f(p) ** 2
+        return {"W": (u * slope)[:, None] * X, "b": slope if forgets else u * slope}
+
+    assert check_vjp(f, vjp, x).outcome is Outcome.PASS
+    report = check_vjp(f, lambda p, u: vjp(p, u, forgets=True), x)
+    assert report.outcome is Outcome.FAIL
+    assert 'vjp does not use its cotangent for params["b"]' in said(report)
+
+
+@pytest.mark.parametrize("shape", [(13, 9), (4, 5), (2, 3, 4), (7,), (150,), (1, 6)])
+def test_a_cotangent_may_lie_in_memory_in_any_way(shape):
+    """d(x^2) of a kernel that reads u as if it lay like x; np.ndarray's own arithmetic reads it as it lies."""
+
+    def as_it_is_not(u):
+        # The numbers in the order of memory; beyond the end, where all lie in one place, the last of them.
+        flat = u.base if isinstance(u.base, np.ndarray) else u
+        memory = np.ravel(flat, order="K")
+        return np.resize(memory, u.size).reshape(u.shape)
+
+    x = np.random.default_rng(0).normal(size=shape)
+    square = lambda x: x**2  # noqa: E731
+
+    assert check_vjp(square, lambda x, u: 2 * x * u, x).outcome is Outcome.PASS
+    report = check_vjp(square, lambda x, u: 2 * x * as_it_is_not(u), x)
+    if min(shape) > 1 or len(shape) == 1:
         assert report.outcome is Outcome.FAIL
-        assert "not linear" in report.reason + " ".join(report.notes)
+        assert "vjp reads its cotangent with other strides than it has" in said(report)
+
+    def only_contiguous(x, u):
+        if not u.flags.c_contiguous:
+            raise BufferError("ndarray is not C-contiguous")
+        return 2 * x * u
+
+    refusing = check_vjp(square, only_contiguous, x)
+    assert refusing.outcome is Outcome.FAIL
+    assert "in memory: BufferError: ndarray is not C-contiguous" in said(refusing)
+
+
+def test_a_cotangent_that_is_written_into_is_noted():
+    """What a rectifier by hand does with the gradient that comes in: right, and said."""
+
+    def in_place(x, u):
+        u[x <= 0] = 0
+        return u
+
+    relu = lambda x: np.maximum(x, 0)  # noqa: E731
+    x = np.random.default_rng(0).normal(size=(5, 4))
+
+    report = check_vjp(relu, in_place, x)
+    assert report.outcome is Outcome.PASS
+    assert "vjp writes into its cotangent" in said(report)
+    assert check_vjp(relu, lambda x, u: u * (x > 0), x).notes == ()
+    scaled = check_jvp(np.square, lambda x, v: np.multiply(v, 2 * x, out=v), x)
+    assert scaled.outcome is Outcome.PASS
+    assert "jvp writes into its tangent" in said(scaled)
+
+
+def test_a_product_of_zeros_that_is_nan_is_wrong():
+    """0 / 0 where the cotangent is normalised first."""
+    f, _, vjp = sine(A)
+
+    report = check_vjp(f, lambda x, u: np.linalg.norm(u) * vjp(x, u / np.linalg.norm(u)), X)
+
+    assert report.outcome is Outcome.FAIL
+    assert "vjp of a cotangent of zeros is not zero: entry 0 is nan" in said(report)
 
 
 def test_a_vjp_that_differs_from_call_to_call_is_said_once():
@@ -276,3 +365,297 @@ def test_help_names_every_option(name):
     for option in ("rtol", "atol", "resolution", "method", "bounds", "rng", "max_nfev", "progress"):
         assert parameters[option].kind is inspect.Parameter.KEYWORD_ONLY
         assert parameters[option].default == gradient[option].default
+
+
+def softmax(x):
+    """The softmax of each row."""
+    e = np.exp(x - x.max(1, keepdims=True))
+    return e / e.sum(1, keepdims=True)
+
+
+def softmax_back(x, u):
+    """Its backward product, by hand: s * (u - sum(s u))."""
+    s = softmax(x)
+    return s * (u - (u * s).sum(1, keepdims=True))
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (1, 5), (26, 4)])
+def test_a_matrix_in_and_a_matrix_out_are_rows_of_a_batch(shape):
+    """The softmax of each row, few outputs and many: the right backward passes, without the dot product it fails."""
+    x = np.random.default_rng(0).normal(size=shape)
+
+    assert check_vjp(softmax, softmax_back, x).outcome is Outcome.PASS
+    wrong = check_vjp(softmax, lambda x, u: softmax(x) * u, x)
+    assert wrong.outcome is Outcome.FAIL
+    assert wrong.wrong
+    # J of softmax is symmetric: the same function serves as its forward product.
+    assert check_jvp(softmax, softmax_back, x).outcome is Outcome.PASS
+    assert check_jvp(softmax, lambda x, v: softmax(x) * v, x).outcome is Outcome.FAIL
+
+
+def test_a_hessian_product_keeps_the_shape_of_x():
+    """f = sum x^4 / 4 of a matrix x: H v = 3 x^2 v has its shape; 2 x v, or a row of it, is refused."""
+    x = np.random.default_rng(0).normal(size=(2, 3))
+
+    assert check_hvp(lambda x: x**3, lambda x, v: 3 * x**2 * v, x).outcome is Outcome.PASS
+    assert check_hvp(lambda x: x**3, lambda x, v: 2 * x**2 * v, x).outcome is Outcome.FAIL
+    cut = check_hvp(lambda x: x**3, lambda x, v: (3 * x**2 * v)[0], x)
+    assert cut.outcome is Outcome.FAIL
+    assert "shape (3,); real numbers of shape (2, 3) are needed" in cut.reason
+
+
+def test_products_of_numbers_are_numbers():
+    """x and f of no axes: d sin = cos; an x of one entry and an f of no axis, too."""
+    assert check_vjp(np.sin, lambda x, u: np.cos(x) * u, 0.3).outcome is Outcome.PASS
+    assert check_jvp(np.sin, lambda x, v: np.cos(x) * v, 0.3).outcome is Outcome.PASS
+    assert check_hvp(np.sin, lambda x, v: np.cos(x) * v, np.array(0.3)).outcome is Outcome.PASS
+    assert (
+        check_vjp(lambda x: np.sin(x[0]), lambda x, u: np.cos(x) * u, np.array([0.3])).outcome is Outcome.PASS
+    )
+    assert check_vjp(np.sin, lambda x, u: -np.cos(x) * u, 0.3).outcome is Outcome.FAIL
+    assert check_jvp(np.sin, lambda x, v: -np.cos(x) * v, 0.3).outcome is Outcome.FAIL
+
+
+def test_axes_of_no_entries_are_refused_in_words():
+    """An f without outputs, an x without entries; an array of no entries beside others takes no part."""
+    nothing = np.ones((0, 3))
+    for report in (
+        check_vjp(lambda x: x[:0], lambda x, u: 0 * x, X),
+        check_jvp(lambda x: x[:0], lambda x, v: v[:0], X),
+    ):
+        assert report.outcome is Outcome.INCONCLUSIVE
+        assert "f must return an array of real numbers; it returned float64 of shape (0,)" in report.reason
+    ragged = check_vjp(lambda x: (x, x[:2]), lambda x, u: 0 * x, X)
+    assert ragged.outcome is Outcome.INCONCLUSIVE
+    assert "f must return an array of real numbers" in ragged.reason
+    for check in (
+        lambda: check_vjp(lambda x: x.sum(0), lambda x, u: 0 * x, nothing),
+        lambda: check_hvp(lambda x: x, lambda x, v: v, nothing),
+    ):
+        with pytest.raises(ValueError, match="x holds no numbers"):
+            check()
+    for x, y in ((nothing, None), (X, np.ones(0))):
+        with pytest.raises(ValueError, match="must hold at least one number, not shape"):
+            check_adjoint(lambda x: x, lambda y: y, x, y)
+    beside = {"a": X, "b": nothing}
+    sine = lambda p: np.sin(p["a"])  # noqa: E731
+    assert (
+        check_vjp(sine, lambda p, u: {"a": np.cos(p["a"]) * u, "b": p["b"]}, beside).outcome is Outcome.PASS
+    )
+    assert (
+        check_vjp(sine, lambda p, u: {"a": np.sin(p["a"]) * u, "b": p["b"]}, beside).outcome is Outcome.FAIL
+    )
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e4, 1e8])
+@pytest.mark.parametrize("size", [1.0, 1e-6, 1e6])
+def test_a_row_of_a_vjp_is_weighed_by_its_own_size(offset, size):
+    """Among 150 outputs of sin(M x) one has an offset, or is a million times smaller: a mistake in it is FAIL."""
+    matrix, x = np.random.default_rng(0).normal(size=(150, 12)), np.random.default_rng(1).normal(size=12)
+    mine = np.arange(150) == 90
+    sizes, offsets = np.where(mine, size, 1.0), np.where(mine, offset * size, 0.0)
+
+    def f(x):
+        return sizes * np.sin(matrix @ x) + offsets
+
+    for factor, outcome in ((1.0, "PASS"), (1.1, "FAIL"), (0.0, "FAIL"), (-1.0, "FAIL")):
+        slope = sizes * np.where(mine, factor, 1.0)
+        report = check_vjp(f, lambda x, u, slope=slope: matrix.T @ (u * slope * np.cos(matrix @ x)), x)
+        assert report.outcome.value == outcome
+        assert {name.split(",")[0] for name in names(report)} == ({"J[90"} if outcome == "FAIL" else set())
+
+
+def test_outputs_that_do_not_move_hide_nothing():
+    """One output is constant, one a sum of probabilities that moves by rounding alone: zero rows pass."""
+    matrix = np.random.default_rng(0).normal(size=(120, 6))
+
+    def f(x):
+        e = np.exp(matrix[:10] @ x)
+        return np.concatenate([[5.0, (e / e.sum()).sum()], np.sin(matrix @ x)])
+
+    def vjp(x, u, claimed=0.0):
+        return matrix.T @ (np.cos(matrix @ x) * u[2:]) + claimed * (u[0] + u[1])
+
+    x = np.linspace(-0.5, 0.5, 6)
+    assert check_vjp(f, vjp, x).outcome is Outcome.PASS
+    assert check_vjp(f, lambda x, u: vjp(x, u, 0.01), x).outcome is Outcome.FAIL
+
+
+MIXED = RNG.normal(size=(5, 7)) + 1j * RNG.normal(size=(5, 7))
+
+
+def rfft_adjoint(y, n=16):
+    """Over the reals: n times the real part of the inverse transform of y and no more."""
+    return n * np.fft.ifft(np.append(y, np.zeros(n - y.size))).real
+
+
+OVER_THE_REALS = {
+    "rfft": (np.fft.rfft, rfft_adjoint, lambda y: np.fft.irfft(y, 16), np.zeros(16), np.zeros(9, complex)),
+    "complex matrix, real x": (
+        lambda x: MIXED @ x, lambda y: (MIXED.conj().T @ y).real, lambda y: (MIXED.T @ y).real, np.zeros(7),
+        np.zeros(5, complex),
+    ),
+    "real part": (
+        lambda z: (MIXED @ z).real, lambda y: MIXED.conj().T @ y, lambda y: MIXED.T @ y, np.zeros(7, complex),
+        np.zeros(5),
+    ),
+    "imaginary part": (
+        lambda z: (MIXED @ z).imag, lambda y: 1j * (MIXED.conj().T @ y), lambda y: -1j * (MIXED.conj().T @ y),
+        np.zeros(7, complex), np.zeros(5),
+    ),
+    "conj": (np.conj, np.conj, lambda y: y, np.zeros(7, complex), None),
+    "z + 2 conj(z)": (
+        lambda z: z + 2 * z.conj(), lambda y: y + 2 * y.conj(), lambda y: 3 * y, np.zeros(7, complex), None,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OVER_THE_REALS)
+def test_adjoints_over_the_reals(name):
+    """Re<A x, y> = <x, A* y> where x or y is real, or A is no more than linear over the reals."""
+    forward, adjoint, wrong, x, y = OVER_THE_REALS[name]
+
+    right = check_adjoint(forward, adjoint, x, y)
+    assert right.outcome is Outcome.PASS
+    assert "Re<A x, y>" in right.reason
+    assert check_adjoint(forward, wrong, x, y).outcome is Outcome.FAIL
+    assert check_adjoint(forward, lambda v: 1.001 * adjoint(v), x, y).outcome is Outcome.FAIL
+
+
+def test_an_adjoint_that_is_complex_where_x_is_real_is_told_what_to_return():
+    """The real part is what is meant."""
+    report = check_adjoint(
+        lambda x: MIXED @ x, lambda y: MIXED.conj().T @ y, np.zeros(7), np.zeros(5, complex)
+    )
+
+    assert report.outcome is Outcome.FAIL
+    assert report.reason.endswith(
+        "returns complex numbers where x is real: return the real part, or pass a complex x"
+    )
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scales"), [(np.float64, (1e160, 1e-200, 1e-300)), (np.float32, (1e30, 1e19, 1e-25, 1e-35))]
+)
+def test_adjoints_of_any_scale_are_decided(dtype, scales):
+    """Sums are scaled before they are squared: a right one passes, half as much again is FAIL, at every size."""
+    for scale in scales:
+        matrix = (np.arange(1.0, 7.0).reshape(2, 3) * scale).astype(dtype)
+        for factor, outcome in ((1.0, Outcome.PASS), (1.5, Outcome.FAIL), (-1.0, Outcome.FAIL)):
+            other = (dtype(factor) * matrix).T
+            report = check_adjoint(matrix.__matmul__, other.__matmul__, np.zeros(3, dtype))
+            assert report.outcome is outcome
+            assert "nan" not in report.reason
+
+
+@pytest.mark.parametrize("axis", ["rows", "columns"])
+def test_small_rows_and_columns_of_an_operator_are_seen(axis):
+    """Rows of sizes from 1e-20 to 1e20: 0.2 % of the largest entry of the smallest is FAIL, and named."""
+    matrix = np.random.default_rng(0).normal(size=(9, 9))
+    matrix *= 10.0 ** np.linspace(-20, 20, 9)[:, None]
+    i, j = 0, int(np.argmax(np.abs(matrix[0])))
+    other = matrix.copy()
+    other[i, j] *= 1.002
+    if axis == "columns":
+        matrix, other, i, j = matrix.T, other.T, j, i
+
+    assert check_adjoint(matrix.__matmul__, matrix.T.__matmul__, np.zeros(9)).outcome is Outcome.PASS
+    report = check_adjoint(matrix.__matmul__, other.T.__matmul__, np.zeros(9))
+    assert report.outcome is Outcome.FAIL
+    assert names(report) == {f"A[{i}, {j}]"}
+
+
+def test_an_ill_conditioned_solve_is_not_accused():
+    """Both solves of a Hilbert matrix are stable, and 1e-10 apart by its condition of 1e10: no code is wrong."""
+    hilbert = 1.0 / (np.arange(8)[:, None] + np.arange(8) + 1.0)
+    forward, adjoint = (lambda v, m=m: np.linalg.solve(m, v) for m in (hilbert, hilbert.T))
+
+    report = check_adjoint(forward, adjoint, np.zeros(8))
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert "ill-conditioned" in report.reason
+    assert check_adjoint(forward, adjoint, np.zeros(8), rtol=1e-6).outcome is Outcome.PASS
+    assert check_adjoint(forward, lambda y: 1.002 * adjoint(y), np.zeros(8)).outcome is Outcome.FAIL
+
+
+def test_a_factor_explains_all_pairs_to_rounding_or_is_none():
+    """32 of a Fourier transform without a trace of i; one of 45 edges left out, 1e-7 of the terms, is no factor."""
+    report = check_adjoint(np.fft.fft, np.fft.ifft, np.zeros(32, complex))
+    assert report.diagnosis == ("<A x, y> = 32 x <x, A^H y> in all 6 pairs: a constant factor?",)
+    turned = check_adjoint(lambda x: 2j * x, lambda y: 2j * y, np.zeros(4, complex))
+    assert turned.diagnosis == ("<A x, y> = -1 x <x, A^H y> in all 6 pairs: a constant factor?",)
+    rng = np.random.default_rng(66)
+    edges, sizes = rng.integers(0, 20, (45, 2)), 10 ** rng.uniform(-3, 3, 45)
+    least = int(np.argmin(sizes))
+
+    def adjoint(y):
+        out, flow = np.zeros(20), np.where(np.arange(45) == least, 0.0, sizes * y)
+        np.add.at(out, edges[:, 0], flow)
+        np.add.at(out, edges[:, 1], -flow)
+        return out
+
+    lost = check_adjoint(lambda x: sizes * (x[edges[:, 0]] - x[edges[:, 1]]), adjoint, np.zeros(20))
+    assert lost.diagnosis == ()
+    assert names(lost) == {f"A[{least}, {k}]" for k in edges[least]}
+
+
+def test_operators_whose_sums_come_in_another_order_are_no_random_ones():
+    """Two calls of a scatter differ by rounding; by 1e-3 they are random."""
+    rng, index = np.random.default_rng(0), np.random.default_rng(1).integers(0, 5, 200)
+
+    def scatter(y, chance=0.0):
+        out = np.zeros(5)
+        for k in rng.permutation(200):
+            out[index[k]] += y[k]
+        return out * (1.0 + chance * rng.random())
+
+    assert check_adjoint(lambda x: x[index], scatter, np.zeros(5)).outcome is Outcome.PASS
+    report = check_adjoint(lambda x: x[index], lambda y: scatter(y, 1e-3), np.zeros(5))
+    assert "adjoint differs between two calls with the same argument" in report.reason
+
+
+def test_an_operator_that_returns_single_precision_is_judged_as_such():
+    """Arguments in double precision, sums of 400 terms in single, real and complex: right ones pass, 5 % more fails."""
+    for matrix in (TALL.T, TALL.T + 1j * TALL.T[::-1]):
+        single = matrix.astype(np.complex64 if np.iscomplexobj(matrix) else np.float32)
+
+        def forward(x, single=single):
+            return single @ x.astype(single.dtype)
+
+        def adjoint(y, single=single):
+            return single.conj().T @ y.astype(single.dtype)
+
+        x = np.zeros(400, np.result_type(single.dtype, np.float64))
+        assert check_adjoint(forward, adjoint, x).outcome is Outcome.PASS
+        assert check_adjoint(forward, lambda y, a=adjoint: np.float32(1.05) * a(y), x).outcome is Outcome.FAIL
+
+
+def test_a_solver_that_stops_early_is_no_operator_that_is_not_linear():
+    """Conjugate gradients to 1e-5: INCONCLUSIVE with what to pass, and decided with that."""
+    matrix = np.random.default_rng(0).normal(size=(30, 30))
+    matrix = matrix @ matrix.T + 30 * np.eye(30)
+
+    def solve(b):
+        return scipy.sparse.linalg.cg(matrix, b, rtol=1e-5)[0]
+
+    report = check_adjoint(solve, solve, np.zeros(30))
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert "linear only nearly" in report.reason
+    rtol = float(report.reason.rpartition("rtol=")[2])
+    assert check_adjoint(solve, solve, np.zeros(30), rtol=rtol).outcome is Outcome.PASS
+    assert check_adjoint(solve, lambda b: 1.01 * solve(b), np.zeros(30), rtol=rtol).outcome is Outcome.FAIL
+    assert check_adjoint(lambda x: x + 0.01 * x**2, lambda y: y, np.zeros(30)).outcome is Outcome.FAIL
+
+
+def test_a_modulus_of_one_number_is_not_linear():
+    """Where the argument is one number, chance might give it one sign alone: for every seed it is refused."""
+    for report in (
+        check_vjp(np.sin, lambda x, u: np.cos(x) * np.abs(u), 0.3),
+        check_jvp(np.sin, lambda x, v: np.cos(x) * np.abs(v), 0.3),
+        check_vjp(lambda x: np.sum(x**3), lambda x, u: 3 * x**2 * np.abs(u), X),
+        *(
+            check_adjoint(lambda x: 2 * np.abs(x), lambda y: 2 * y, np.zeros(1), rng=seed)
+            for seed in range(10)
+        ),
+    ):
+        assert report.outcome is Outcome.FAIL
+        assert "not linear" in report.reason

@@ -162,3 +162,61 @@ def test_the_text_lists_steps_and_the_seed():
     assert "seed 3" in text
     with pytest.raises(ValueError, match="tangent"):
         taylor_test(rosen, rosen_der, X, np.zeros(6))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scales"), [(np.float64, (1e160, 1e-160, 1e-300)), (np.float32, (1e30, 1e19, 1e-20, 1e-30))]
+)
+def test_a_derivative_of_any_scale_is_decided(dtype, scales):
+    """No square of a remainder overflows or vanishes: right ones pass, 10 % too much is FAIL."""
+    x = np.array([1.0, 2.0, 3.0], dtype)
+    for scale in scales:
+        size = dtype(scale)
+        f = lambda x, s=size: s * np.sum(np.sin(x), dtype=dtype)  # noqa: E731
+        for factor, outcome in ((1.0, Outcome.PASS), (1.1, Outcome.FAIL), (-1.0, Outcome.FAIL)):
+            result = taylor_test(f, lambda x, k=factor, s=size: dtype(k) * s * np.cos(x), x)
+            assert result.outcome is outcome
+            assert "nan" not in result.reason
+
+
+@pytest.mark.parametrize("steep", [1e3, 1e8, 1e12, 1e16, 1e20])
+def test_a_slope_beside_a_bend_that_hides_it_is_seen_on_both_sides_of_x(steep):
+    """(s x)^2 + s x at 0, where x has no scale: the square makes the remainder fall as h^2 whatever the slope is."""
+    f = lambda x: (steep * x[0]) ** 2 + steep * x[0]  # noqa: E731
+
+    right = taylor_test(f, np.array([steep]), np.zeros(1))
+    assert right.outcome is (Outcome.PASS if steep < 1e17 else Outcome.INCONCLUSIVE)
+    for factor in (1.1, -1.0):
+        wrong = taylor_test(f, np.array([factor * steep]), np.zeros(1))
+        assert wrong.outcome is (Outcome.FAIL if steep < 1e17 else Outcome.INCONCLUSIVE)
+
+
+@pytest.mark.parametrize(
+    ("f", "grad", "x"),
+    [
+        (rosen, rosen_der, X),
+        (lambda x: np.sum(np.exp(x)), np.exp, X),
+        (lambda x: np.sum(np.sin(5 * x)) + 1e4, lambda x: 5 * np.cos(5 * x), X),
+        (lambda x: 3.0 * x[0] + 7.0, np.eye(6)[0] * 3.0, X),
+        (lambda x: np.float32(np.sum(x**3)), lambda x: 3 * x**2, X),
+    ],
+)
+def test_what_is_said_to_be_seen_is_seen(f, grad, x):
+    """Off by what the PASS of the right one states, and a tenth more, is FAIL; by a hundredth of that it is not."""
+    given = grad if callable(grad) else lambda x: grad
+    right = taylor_test(f, given, x, resolution=0.1)
+    assert right.outcome is Outcome.PASS
+    seen = float(right.reason.split("mistake of ")[1].split()[0])
+
+    assert taylor_test(f, lambda x: (1 + 1.1 * seen) * given(x), x, resolution=0.1).outcome is Outcome.FAIL
+    assert taylor_test(f, lambda x: (1 + 0.01 * seen) * given(x), x, resolution=0.1).outcome is Outcome.PASS
+
+
+def test_a_jacobian_of_one_row_serves_a_function_of_no_axis():
+    """f(x) a number, x a number or an array: the gradient, or the one row of its Jacobian."""
+    for x, gradient, row in ((0.4, 3 * np.cos(1.2), [[3 * np.cos(1.2)]]), (np.full(2, 0.4), None, None)):
+        f = lambda x: np.sin(3 * np.sum(x))  # noqa: E731
+        slope = np.full(2, 3 * np.cos(2.4)) if gradient is None else gradient
+        for given in (slope, np.array(row if row is not None else slope[None])):
+            assert taylor_test(f, given, x).outcome is Outcome.PASS
+            assert taylor_test(f, 1.01 * np.asarray(given), x).outcome is Outcome.FAIL

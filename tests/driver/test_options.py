@@ -7,16 +7,19 @@ from dataclasses import fields
 import numpy as np
 import pytest
 from scipy import sparse
-from scipy.optimize import rosen_der, rosen_hess, rosen_hess_prod
+from scipy.optimize import rosen, rosen_der, rosen_hess, rosen_hess_prod
 
 from gradcheck import (
     GradientCheckInterrupted,
     Outcome,
+    check_gradient,
     check_hessian,
     check_hvp,
     check_jacobian,
     check_jvp,
+    check_problem,
     check_vjp,
+    taylor_test,
 )
 from gradcheck.driver.options import LEAST_BUDGET, Given, Options
 
@@ -88,7 +91,9 @@ def test_the_names_for_type_checkers_are_the_options():
 @pytest.mark.parametrize("check", CHECKS)
 def test_an_unknown_option_is_refused_and_the_others_are_named(check):
     """A misspelt option does nothing silently."""
-    with pytest.raises(TypeError, match=r"there is no option 'rtoll'; there are rtol, atol"):
+    with pytest.raises(
+        TypeError, match=r"there is no option 'rtoll' \(did you mean rtol\?\); there are args, .*rtol, atol"
+    ):
         check(sine, 1.0, rtoll=1e-3)
 
 
@@ -236,3 +241,56 @@ def test_progress_is_shown_on_request_alone(check, capsys):
     err = capsys.readouterr().err
     assert "gradcheck" in err
     assert {**shown.to_dict(), "seconds": 0} == {**quiet.to_dict(), "seconds": 0}
+
+
+def test_an_option_of_another_library_is_told_what_it_is_called_here():
+    """seed, eps, kwargs, a misspelling: what was meant; too many by position: which there are."""
+    f, grad, x = rosen, rosen_der, np.ones(3)
+    for check in (
+        lambda **o: check_gradient(f, grad, x, **o),
+        lambda **o: check_jacobian(grad, rosen_hess, x, **o),
+        lambda **o: check_problem(f, x, jac=grad, **o),
+    ):
+        for name, meant in (
+            ("seed", "rng"),
+            ("tolerance", "rtol"),
+            ("verbose", "progress"),
+            ("max_nfevs", "max_nfev"),
+        ):
+            with pytest.raises(
+                TypeError, match=rf"there is no option '{name}' \(did you mean {meant}\?\); there are"
+            ):
+                check(**{name: 1})
+        with pytest.raises(TypeError, match=r"there is no option 'eps' .*, steps are chosen by the check"):
+            check(eps=1e-6)
+        with pytest.raises(TypeError, match=r"there is no option 'zzzz'; there are"):
+            check(zzzz=1)
+    with pytest.raises(
+        TypeError, match=r"takes f, grad, x by position, x as one array .* 5 were given by position"
+    ):
+        check_gradient(f, grad, *x)
+    with pytest.raises(TypeError, match=r"taylor_test: there is no option 'hess' \(did you mean hessian\?\)"):
+        taylor_test(f, grad, x, hess=rosen_hess)
+
+
+def test_arguments_in_another_order_are_told_the_order():
+    """x where a function is expected, and the other way round."""
+    x = np.ones(3)
+    with pytest.raises(
+        TypeError, match="x must be numbers, not the function rosen_der: the order is f, its derivative, x"
+    ):
+        check_gradient(rosen, x, rosen_der)
+    with pytest.raises(
+        TypeError, match="x0 is the function rosen_der; derivatives are given by name, as jac=rosen_der"
+    ):
+        check_problem(rosen, rosen_der, x)
+    with pytest.raises(TypeError, match="args is the function rosen_der; derivatives are given by name"):
+        check_problem(rosen, x, rosen_der)
+
+
+def test_an_outcome_equals_its_name():
+    """What a person writes without the import; no other name."""
+    report = check_gradient(rosen, rosen_der, np.ones(3) * 1.5)
+    assert report.outcome == "PASS"
+    assert report.outcome != "FAIL"
+    assert report.outcome is Outcome.PASS

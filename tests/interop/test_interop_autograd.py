@@ -111,3 +111,14 @@ def test_a_mistake_in_the_imaginary_output_alone_is_seen():
     right = curve(lambda u, x: np.real(u) - 2 * x * np.imag(u))
     assert interop.check_function(right, X).outcome is Outcome.PASS
     assert interop.check_function(curve(lambda u, x: np.real(u)), X).outcome is Outcome.FAIL
+
+
+def test_a_rule_that_ignores_what_comes_in_fails_in_words():
+    """For one number, whose cotangent is 1 and cannot show it, and for an array."""
+    alone = extend.primitive(lambda x: x**3)
+    extend.defvjp(alone, lambda _, x: lambda cotangent: 3.0 * x**2 + 0 * cotangent)
+
+    for f in (lambda x: anp.sum(alone(x)), alone):
+        report = interop.check_function(f, X)
+        assert report.outcome is Outcome.FAIL
+        assert "the incoming gradient is not multiplied in" in " ".join((report.reason, *report.notes))

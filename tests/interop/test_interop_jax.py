@@ -135,3 +135,15 @@ def test_complex_outputs_are_judged_by_one_random_cotangent():
     turn.defvjp(lambda z: (1j * z, None), lambda _, u: (-1j * u,))
     assert interop.check_function(lambda z: 1j * z, z).outcome is Outcome.PASS
     assert interop.check_function(turn, z).outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("x64", [True, False])
+def test_a_rule_that_ignores_what_comes_in_fails_in_words(x64):
+    """For one number, whose cotangent is 1 and cannot show it, and for an array; with 64 bits and without."""
+    alone = jax.custom_vjp(lambda x: x**3)
+    alone.defvjp(lambda x: (x**3, x), lambda x, _: (3 * x**2,))
+
+    for f in (lambda x: alone(x).sum(), alone):
+        report = interop.check_function(f, X, x64=x64)
+        assert report.outcome is Outcome.FAIL
+        assert "the incoming gradient is not multiplied in" in " ".join((report.reason, *report.notes))

@@ -396,3 +396,154 @@ def test_identity_and_views_do_not_share_memory_with_the_check():
     report = interop.check_function(lambda x: x, X)
     assert report.outcome is Outcome.PASS
     assert np.isclose(report.max_error, 0.0, atol=1e-9)  # rounding of differences of numbers near 1
+
+
+class Isrlu(torch.autograd.Function):
+    """x / sqrt(1 + x^2) for x < 0, x for x > 0."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.r = torch.rsqrt(1 + torch.clamp(x, max=0.0) ** 2)
+        return x * ctx.r
+
+    @staticmethod
+    def backward(ctx, cotangent):
+        return cotangent * ctx.r**3
+
+
+class IsrluAlone(Isrlu):
+    """Forgets what comes in."""
+
+    @staticmethod
+    def backward(ctx, _):
+        return ctx.r**3
+
+
+@pytest.mark.parametrize("double", [True, False])
+@pytest.mark.parametrize("shape", [(4, 3), (20, 20)])
+def test_a_backward_that_ignores_what_comes_in_fails_in_words(shape, double):
+    """For a sum, whose cotangent is 1 and cannot show it, and for an array; few entries and many, single and double."""
+    x = torch.as_tensor(np.random.default_rng(0).normal(size=shape), dtype=torch.float32)
+    for f in (total(Isrlu), Isrlu.apply):
+        # Directions through 400 entries in single precision may leave it open.
+        allowed = {Outcome.PASS} if double or x.numel() < 100 else {Outcome.PASS, Outcome.INCONCLUSIVE}
+        assert interop.check_function(f, x, double=double).outcome in allowed
+    for f in (total(IsrluAlone), IsrluAlone.apply):
+        report = interop.check_function(f, x, double=double)
+        assert report.outcome is Outcome.FAIL
+        assert "the incoming gradient is not multiplied in" in said(report)
+
+
+def test_a_sum_of_complex_numbers_scales_with_what_comes_in():
+    """|z|^2 of complex z with a cotangent that is multiplied in, and without."""
+
+    class Square(torch.autograd.Function):
+        used = True
+
+        @staticmethod
+        def forward(ctx, z):
+            ctx.save_for_backward(z)
+            return (z.abs() ** 2).sum()
+
+        @staticmethod
+        def backward(ctx, cotangent):
+            (z,) = ctx.saved_tensors
+            return 2 * z * cotangent if Square.used else 2 * z
+
+    z = torch.complex(X, X.flip(0))
+    assert interop.check_function(Square.apply, z).outcome is Outcome.PASS
+    Square.used = False
+    report = interop.check_function(Square.apply, z)
+    assert report.outcome is Outcome.FAIL
+    assert "the incoming gradient is not multiplied in" in report.reason
+
+
+class ReadsMemory(torch.autograd.Function):
+    """x^2, whose backward kernel walks through its cotangent with the strides of x."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x**2
+
+    @staticmethod
+    def backward(ctx, cotangent):
+        (x,) = ctx.saved_tensors
+        memory = np.resize(np.array(cotangent.numpy()).ravel(order="K"), x.numel()).reshape(x.shape)
+        return 2 * x * torch.as_tensor(memory)
+
+
+class Views(torch.autograd.Function):
+    """x^2, whose backward lays its cotangent flat without a copy: PyTorch refuses that where it cannot be."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x**2
+
+    @staticmethod
+    def backward(ctx, cotangent):
+        (x,) = ctx.saved_tensors
+        return (2 * x.reshape(-1) * cotangent.view(-1)).view_as(x)
+
+
+@pytest.mark.parametrize("double", [True, False])
+@pytest.mark.parametrize("shape", [(4, 3), (13, 9)])
+def test_cotangents_that_are_not_contiguous_are_part_of_the_check(shape, double):
+    """What cat, transpose and sum hand on; torch's own square takes them."""
+    x = torch.as_tensor(np.random.default_rng(0).normal(size=shape), dtype=torch.float32)
+    assert interop.check_function(lambda x: x**2, x, double=double).outcome is Outcome.PASS
+    report = interop.check_function(ReadsMemory.apply, x, double=double)
+    assert report.outcome is Outcome.FAIL
+    assert "vjp reads its cotangent with other strides than it has: for one that is transposed" in said(
+        report
+    )
+    report = interop.check_function(Views.apply, x, double=double)
+    assert report.outcome is Outcome.FAIL
+    assert "vjp raises for a cotangent that is transposed in memory: RuntimeError: view size" in said(report)
+
+
+def test_an_expanded_cotangent_reaches_the_rule_as_it_is():
+    """All of it in one place, in double and in single precision."""
+    seen = []
+
+    class Strides(Views):
+        @staticmethod
+        def backward(ctx, cotangent):
+            seen.append(cotangent.stride())
+            return 2 * ctx.saved_tensors[0] * cotangent
+
+    for double in (True, False):
+        seen.clear()
+        assert interop.check_function(Strides.apply, torch.ones(4, 3), double=double).outcome is Outcome.PASS
+        assert {(3, 1), (1, 4), (0, 0)} <= set(seen)
+
+
+def test_what_pytorch_itself_makes_of_batches_passes():
+    """Rows in, rows out: softmax, log_softmax, Linear, LayerNorm."""
+    x = torch.as_tensor(np.random.default_rng(0).normal(size=(3, 4)))
+    torch.manual_seed(0)
+    for f in (
+        lambda x: torch.softmax(x, 1),
+        lambda x: torch.log_softmax(x, 1),
+        torch.nn.Linear(4, 2).double(),
+        torch.nn.LayerNorm(4).double(),
+    ):
+        assert interop.check_function(f, x).outcome is Outcome.PASS
+
+
+def test_complex_cotangents_that_are_not_contiguous_are_part_of_the_check():
+    """z^2 of complex z, by a rule that reads its cotangent in the order of memory, and by PyTorch's."""
+
+    class Square(ReadsMemory):
+        @staticmethod
+        def backward(ctx, cotangent):
+            (z,) = ctx.saved_tensors
+            memory = np.resize(np.array(cotangent.resolve_conj().numpy()).ravel(order="K"), z.numel())
+            return 2 * z.conj() * torch.as_tensor(memory.reshape(z.shape))
+
+    z = torch.complex(*torch.as_tensor(np.random.default_rng(0).normal(size=(2, 3, 4))))
+    assert interop.check_function(lambda z: z**2, z).outcome is Outcome.PASS
+    report = interop.check_function(Square.apply, z)
+    assert report.outcome is Outcome.FAIL
+    assert "vjp reads its cotangent with other strides than it has" in report.reason

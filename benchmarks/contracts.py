@@ -1,0 +1,182 @@
+"""Right and wrong Jacobians, products, Hessians, adjoints and Taylor tests: what the checks say of them, counted.
+
+    python -m benchmarks.contracts [--every N]
+
+--every : one claim in N, for a look; default 1, all of them (some minutes).
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+import gradcheck
+from benchmarks.corpus.maps import Map, maps
+from benchmarks.corpus.mistakes import MISTAKES
+from benchmarks.corpus.model import flat, like
+from benchmarks.corpus.operators import Operator, operators
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One call of a public check; `mistake` is empty where what it claims is right."""
+
+    check: str
+    subject: str
+    mistake: str
+    call: Callable[[], Any]
+
+    @property
+    def name(self) -> str:
+        """For a person."""
+        return f"{self.check} of {self.subject}{': ' + self.mistake if self.mistake else ''}"
+
+
+def seeded(*names: str) -> np.random.Generator:
+    """A generator for these names, the same in every process."""
+    return np.random.default_rng(zlib.crc32("|".join(names).encode()))
+
+
+def _checks(m: Map, jac: Callable[[Any], Any], what: Any = None) -> dict[str, Callable[[], Any]]:
+    """What can be asked of a map with this Jacobian; `what` wraps its products."""
+    wrap = what or (lambda product: product)
+    jvp = wrap(lambda x, v: m.jvp(x, v, jac))
+    vjp = wrap(lambda x, u: m.vjp(x, u, jac))
+    found: dict[str, Callable[[], Any]] = {
+        "check_jvp": partial(gradcheck.check_jvp, m.f, jvp, m.x),
+        "check_vjp": partial(gradcheck.check_vjp, m.f, vjp, m.x),
+    }
+    if m.symmetric:
+        found["check_hvp"] = partial(gradcheck.check_hvp, m.f, jvp, m.x)
+    if what is None:
+        found["check_jacobian"] = partial(gradcheck.check_jacobian, m.f, jac, m.x)
+        found["taylor_test"] = partial(gradcheck.taylor_test, m.f, jac, m.x)
+        if m.symmetric:
+            found["check_hessian"] = partial(gradcheck.check_hessian, m.f, jac, m.x)
+    return found
+
+
+def _first_twice(values: np.ndarray) -> np.ndarray:
+    return np.append(values[:1], values[:-1])
+
+
+# Mistakes of a product, whatever its Jacobian: (product) -> the wrong one.
+PRODUCTS: dict[str, Callable[[Any], Any]] = {
+    "ignores what comes in": lambda product: lambda x, u: product(x, like(u, np.ones(flat(u).size))),
+    "takes its modulus": lambda product: lambda x, u: product(x, like(u, np.abs(flat(u)))),
+    "squares it": lambda product: lambda x, u: product(x, like(u, flat(u) ** 2)),
+    "is half of it": lambda product: lambda x, u: product(x, like(u, flat(u) / 2)),
+    "reads its first entry twice": lambda product: lambda x, u: product(x, like(u, _first_twice(flat(u)))),
+}
+
+
+def claims_of_map(m: Map) -> Iterator[Claim]:
+    """The right ones and the wrong ones."""
+    for check, call in _checks(m, m.jac).items():
+        yield Claim(check, m.name, "", call)
+    for mistake, plant in MISTAKES.items():
+        size = m.jac(m.x)
+        if plant(size, seeded(m.name, mistake)) is None:
+            continue
+
+        def jac(x: Any, plant: Any = plant, mistake: str = mistake) -> Any:
+            return plant(m.jac(x), seeded(m.name, mistake))
+
+        for check, call in _checks(m, jac).items():
+            # One direction tells of the sum of all outputs alone: a mistake of 0.2 % of one entry among many is not
+            # what it claims to see.
+            if check == "taylor_test" and not mistake.startswith("all"):
+                continue
+            yield Claim(check, m.name, mistake, call)
+    single = flat(m.x).size == 1 and m.jac(m.x).size == 1
+    for mistake, wrap in PRODUCTS.items():
+        if single and mistake == "reads its first entry twice":
+            continue
+        for check, call in _checks(m, m.jac, wrap).items():
+            given = m.jac(m.x) if check != "check_vjp" else m.jac(m.x).T
+            if mistake == "reads its first entry twice" and given.shape[1] < 2:
+                continue
+            yield Claim(check, m.name, mistake, call)
+
+
+def claims_of_operator(o: Operator) -> Iterator[Claim]:
+    """The right adjoint, and wrong ones: factors, signs, an entry, a shift, the transpose without the conjugate."""
+    yield Claim("check_adjoint", o.name, "", partial(gradcheck.check_adjoint, o.forward, o.adjoint, o.x, o.y))
+    rng = seeded(o.name)
+    matrix = o.dense()[0]
+    size = np.abs(matrix).max(0)
+    j = int(rng.choice(np.flatnonzero(size > 0))) // (2 if o.x.dtype.kind == "c" else 1)
+
+    def entry(factor: float) -> Callable[[Any], Any]:
+        scale = np.ones(o.x.size)
+        scale[j] = factor
+        return lambda y: (np.ravel(o.adjoint(y)) * scale).reshape(o.x.shape).astype(o.x.dtype)
+
+    wrong: dict[str, Callable[[Any], Any]] = {
+        "all 0.2 % too large": lambda y: (o.adjoint(y) * 1.002).astype(o.x.dtype),
+        "doubled": lambda y: 2 * o.adjoint(y),
+        "of the other sign": lambda y: -o.adjoint(y),
+        "an entry 0.2 % too large": entry(1.002),
+        "an entry of the other sign": entry(-1.0),
+        "an entry left out": entry(0.0),
+        "zero": lambda y: 0 * o.adjoint(y),
+        "one value too many": lambda y: np.append(o.adjoint(y), 0.0),
+        "its modulus": lambda y: np.abs(o.adjoint(y)),
+    }
+    given = o.adjoint(np.asarray(rng.normal(size=o.y.shape), o.y.dtype))
+    if not np.array_equal(np.roll(given, 1), given):
+        wrong["one place too far"] = lambda y: np.roll(o.adjoint(y), 1)
+    if o.y.dtype.kind == "c" and o.name != "conj":
+        wrong["not conjugated"] = lambda y: o.adjoint(np.conj(y))
+    for mistake, adjoint in wrong.items():
+        yield Claim(
+            "check_adjoint", o.name, mistake, partial(gradcheck.check_adjoint, o.forward, adjoint, o.x, o.y)
+        )
+
+
+def claims() -> list[Claim]:
+    """Every claim, the same at every call."""
+    found = [claim for m in maps() for claim in claims_of_map(m)]
+    return found + [claim for o in operators() for claim in claims_of_operator(o)]
+
+
+def main() -> None:
+    """Count, and name what is not as it should be."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--every", type=int, default=1)
+    every = parser.parse_args().every
+    counts: collections.Counter[tuple[str, str, str]] = collections.Counter()
+    for claim in claims()[::every]:
+        try:
+            outcome = claim.call().outcome.value
+        except Exception as error:
+            outcome = f"{type(error).__name__}"
+        kind = "wrong" if claim.mistake else "right"
+        counts[claim.check, kind, outcome] += 1
+        if outcome != ("FAIL" if claim.mistake else "PASS"):
+            print(f"{outcome:12} {claim.name}", flush=True)
+    print(
+        "| check | right | PASS | INCONCLUSIVE | FAIL | raised | wrong | FAIL | INCONCLUSIVE | PASS | raised |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    for check in sorted({key[0] for key in counts}):
+        cells = [check]
+        for kind, outcomes in (
+            ("right", ("PASS", "INCONCLUSIVE", "FAIL")),
+            ("wrong", ("FAIL", "INCONCLUSIVE", "PASS")),
+        ):
+            total = sum(n for key, n in counts.items() if key[:2] == (check, kind))
+            known = [counts[check, kind, outcome] for outcome in outcomes]
+            cells += map(str, [total, *known, total - sum(known)])
+        print("|", " | ".join(cells), "|")
+
+
+if __name__ == "__main__":
+    main()

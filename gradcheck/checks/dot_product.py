@@ -1,0 +1,298 @@
+"""Two linear operators, and pairs of inner products with the rounding that was measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.checks.linear import accepted_of
+from gradcheck.function.contract import REPEATABLE
+from gradcheck.function.objective import BudgetSpentError
+from gradcheck.function.progress import Progress
+from gradcheck.numerics.tangents import random_units, root_mean_square
+from gradcheck.results.mismatch import Mismatch
+from gradcheck.results.outcome import Finding, Outcome
+
+__all__ = ["Array", "Calls", "DotProduct", "Operator", "Pair", "Weights", "numbers", "only"]
+
+Array = NDArray[Any]
+
+# Rows whose sizes differ by more are weighed alike in some of the pairs: of a small one the sum over all shows little.
+SPREAD = 1e3
+# By how much of its size a solver that stops early may be off.
+EARLY = 1e-3
+
+
+def numbers(value: Any, name: str) -> Array:
+    """An argument of an operator. Raises TypeError or ValueError for what is none."""
+    array = np.asarray(value)
+    if array.dtype.kind in "iub":
+        array = array.astype(np.float64)
+    if array.dtype.kind not in "fc":
+        raise TypeError(f"{name} must hold real or complex numbers, not {array.dtype}")
+    if array.size == 0:
+        raise ValueError(f"{name} must hold at least one number, not shape {array.shape}")
+    return array
+
+
+class Calls:
+    """The applications of both operators, within a budget."""
+
+    def __init__(self, most: int | None, bar: Progress) -> None:
+        self.left, self.bar = math.inf if most is None else most, bar
+
+    def count(self) -> None:
+        """One more. Raises BudgetSpentError where none is left."""
+        if self.left < 1:
+            raise BudgetSpentError
+        self.left -= 1
+        self.bar.evaluated(1)
+
+
+class Operator:
+    """One of the two functions, on arrays of its own; `given` has the shape and dtype of its argument."""
+
+    def __init__(
+        self, function: Callable[[Any], Any], given: Array, name: str, answers: str, budget: Calls
+    ) -> None:
+        self.function, self.given, self.name, self.answers = function, given, name, answers
+        self.budget = budget
+        self.answer: tuple[int, ...] | None = None
+        self.calls = 0
+        self.changed = False
+        self.returns = given.dtype
+
+    def __call__(self, argument: Array) -> Array:
+        """What the function returns, in double precision at least. Raises BudgetSpentError at the end of the budget."""
+        self.budget.count()
+        self.calls += 1
+        mine = argument.astype(self.given.dtype)
+        kept = mine.copy()
+        result = np.array(self.function(mine))
+        self.changed |= not np.array_equal(mine, kept)
+        self.returns = result.dtype
+        if result.dtype.kind not in "fciub":
+            return result
+        # Sums in single precision, and squares in any, would overflow where the operator does not.
+        return result.astype(np.result_type(result.dtype, np.float64))
+
+    @property
+    def is_complex(self) -> bool:
+        """Whether its argument is."""
+        return self.given.dtype.kind == "c"
+
+    @property
+    def accepted(self) -> float:
+        """What its results may be off by, relative to their terms."""
+        dtypes = [d for d in (self.given.dtype, self.returns) if d.kind in "fc"]
+        return max(accepted_of(str(np.finfo(d).dtype), None) for d in dtypes)
+
+    def random(self, generator: np.random.Generator, weight: Any = 1.0) -> Array:
+        """A random argument as the operator gets it, entries +-U(0.5, 1.5) times a weight, in double precision."""
+        shape = self.given.shape
+        values = random_units(generator, self.given.size).reshape(shape)
+        if self.is_complex:
+            values = values + 1j * random_units(generator, self.given.size).reshape(shape)
+        rounded = np.asarray(values * weight, self.given.dtype)
+        return rounded.astype(np.result_type(self.given.dtype, np.float64))
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How the entries of x and y are weighed, and what rounding leaves in A x and A^H y then.
+
+    slack : what is accepted besides, relative to the terms.
+    """
+
+    x: Any
+    y: Any
+    a_noise: Array
+    b_noise: Array
+    slack: float = 0.0
+
+
+@dataclass(frozen=True)
+class Pair:
+    """<A x, y> and <x, A^H y>: how far apart, E, and the root of the sum of squares of their terms."""
+
+    left: complex
+    right: complex
+    error: float
+    weight: float
+    weights: Weights
+    x: Array
+    y: Array
+
+    @property
+    def distance(self) -> float:
+        """How far apart the two are."""
+        return abs(self.left - self.right)
+
+    @property
+    def apart(self) -> float:
+        """Relative to the terms."""
+        return self.distance / self.weight
+
+    @property
+    def bar(self) -> float:
+        """What is no mistake, relative to the terms: 3 E, and what weights make of it."""
+        return 3.0 * self.error / self.weight + self.weights.slack
+
+
+class DotProduct:
+    """Pairs, with the rounding of both operators as it was measured."""
+
+    def __init__(self, a: Operator, b: Operator, eps: float) -> None:
+        self.a, self.b, self.eps = a, b, eps
+        self.over_reals = not (a.is_complex and b.is_complex)
+        self.weights: list[Weights] = []
+
+    def contract(self, generator: np.random.Generator, rtol: float) -> Finding | None:
+        """What is wrong with the functions themselves; measures their rounding. rtol : what is accepted of a pair."""
+        noises, sizes = [], []
+        for operator, partner in ((self.a, self.b), (self.b, self.a)):
+            name = operator.name
+            one, other = operator.random(generator), operator.random(generator)
+            # Of opposite signs in each entry, so that a modulus, too, is seen not to be linear.
+            other = np.where(one.real * other.real > 0, -other, other)
+            first, again, second = operator(one), operator(one), operator(other)
+            if first.shape != operator.answer or first.dtype.kind not in "fciub":
+                text = f"{name} returns shape {first.shape} where {operator.answers} has {operator.answer}"
+                return Finding(text, Outcome.FAIL)
+            if first.dtype.kind == "c" and not partner.is_complex:
+                text = f"{name} returns complex numbers where {operator.answers} is real"
+                return Finding(
+                    f"{text}: return the real part, or pass a complex {operator.answers}", Outcome.FAIL
+                )
+            both = operator(one + other)
+            if not all(np.isfinite(v).all() for v in (first, second, both)):
+                return Finding(f"{name} returns nan or inf", Outcome.FAIL)
+            if operator.changed:
+                return Finding(f"{name} changes its argument", Outcome.FAIL)
+            if operator.returns.kind in "fc":
+                self.eps = max(self.eps, float(np.finfo(operator.returns).eps))
+            size = _rms(np.maximum(np.abs(first), np.abs(second)))
+            # What two calls differ by, sums in another order, is rounding too.
+            differs = np.abs(first - again)
+            if float(differs.max()) > max(REPEATABLE, rtol) * size:
+                return Finding(f"{name} differs between two calls with the same argument", Outcome.FAIL)
+            # The sum of the arguments is itself rounded, which A passes on: no more than its own terms round.
+            noise = np.maximum(np.abs(both - (first + second)), differs)
+            if float(noise.max()) > max(operator.accepted, rtol) * size:
+                return _not_linear(name, float(noise.max()) / size)
+            noises.append(noise)
+            sizes.append(np.maximum(np.abs(first), np.abs(second)))
+            if not self.over_reals:
+                turned = np.abs(operator(1j * one) - 1j * first)
+                self.over_reals = float(turned.max()) > operator.accepted * size
+        a_noise, b_noise = (self._smooth(*pair) for pair in zip(noises, sizes, strict=True))
+        self.weights = [Weights(1.0, 1.0, a_noise, b_noise)]
+        self._weigh(noises, sizes, generator)
+        return None
+
+    def _smooth(self, noise: Array, size: Array) -> Array:
+        """The noise of each entry: no less than is typical, nor than rounding of the typical entry."""
+        least = max(_rms(noise), self.eps * _rms(size), float(np.finfo(size.dtype).smallest_subnormal))
+        return np.maximum(np.maximum(noise, least), self.eps * size)
+
+    def _weigh(self, noises: list[Array], sizes: list[Array], generator: np.random.Generator) -> None:
+        """Other weights for y where rows differ much in size, and for x where columns do."""
+        (a_noise, b_noise), (rows, columns) = noises, sizes
+        for size, noise, operator in ((rows, a_noise, self.b), (columns, b_noise, self.a)):
+            # Of what rounding hides, or is nothing, the size is not known: it is weighed as the others are. A noise may
+            # be small by chance: what such a pair accepts is a hundred times as much.
+            slack = operator.accepted
+            known = (size > 0) & (noise <= 1e-2 * slack * size)
+            if not known.any() or size[known].max() <= SPREAD * size[known].min():
+                continue
+            own = np.maximum(noise, self.eps * size)
+            # Around 1, and within half of the exponents of the operator's dtype.
+            most = math.sqrt(float(np.finfo(operator.given.dtype).max))
+            usual = float(np.median(size[known]))
+            weight = np.where(known, np.clip(usual / np.where(known, size, usual), 1.0 / most, most), 1.0)
+            one, other = (operator.random(generator, weight) for _ in range(2))
+            first, second = operator(one), operator(other)
+            rounding = np.abs(operator(one + other) - (first + second))
+            if not np.isfinite(rounding).all():
+                continue
+            mine = self._smooth(rounding, np.maximum(np.abs(first), np.abs(second)))
+            if operator is self.b:
+                self.weights.append(Weights(1.0, weight, own, mine, slack))
+            else:
+                self.weights.append(Weights(weight, 1.0, mine, own, slack))
+
+    def arguments(self, weights: Weights, generator: np.random.Generator) -> tuple[Array, Array]:
+        """Random x and y, weighed."""
+        return self.a.random(generator, weights.x), self.b.random(generator, weights.y)
+
+    def pair(self, weights: Weights, x: Array, y: Array) -> Pair:
+        """One pair; E adds the rounding of both operators and of both sums in quadrature."""
+        left, right = self.a(x) * y.conj(), x * self.b(y).conj()
+        if self.over_reals:
+            left, right = left.real, right.real
+        weight = max(_norm(left), _norm(right))
+        # Arguments of the sizes by which the rounding was measured.
+        noise = math.hypot(_norm(weights.a_noise * np.abs(y)), _norm(weights.b_noise * np.abs(x)))
+        sums = self.eps * math.log2(2 + left.size + right.size) * weight
+        return Pair(complex(left.sum()), complex(right.sum()), noise + sums, weight, weights, x, y)
+
+    def entry(self, weights: Weights, x: Array, y: Array, i: int, j: int) -> Mismatch | None:
+        """A[i, j] as both operators have it, or None where they agree on it.
+
+        Over the reals a complex entry has parts of its own: the one that differs most.
+        """
+        parts_x = [1.0, 1j] if self.over_reals and self.a.is_complex else [1.0]
+        parts_y = [1.0, 1j] if self.over_reals and self.b.is_complex else [1.0]
+        of_x, of_y = np.broadcast_to(weights.x, x.shape), np.broadcast_to(weights.y, y.shape)
+        units = [
+            (only(of_x * p, j, x.dtype), only(of_y * q, i, y.dtype), p, q) for p in parts_x for q in parts_y
+        ]
+        shown = [(self.pair(weights, one, other), p, q) for one, other, p, q in units]
+        pair, p, q = max(shown, key=lambda s: s[0].distance / s[0].error)
+        if pair.distance <= 3.0 * pair.error:
+            return None
+        size = float(of_x.ravel()[j]) * float(of_y.ravel()[i])
+        row, column = (np.unravel_index(k, v.shape) for k, v in ((i, y), (j, x)))
+        of_parts = (".imag" if part == 1j else "" for part in (q, p))
+        name = "A[{}{}, {}{}]".format(*(v for at in zip((i, j), of_parts, strict=True) for v in at))
+        name += "" if x.ndim == y.ndim == 1 else f" (y{_index(row)}, x{_index(column)})"
+        # Of a complex entry the part that differs more.
+        apart = pair.right - pair.left
+        imaginary = abs(apart.imag) > abs(apart.real)
+        analytic, numerical = ((v.imag if imaginary else v.real) / size for v in (pair.right, pair.left))
+        name += ".imag" if imaginary else ""
+        return Mismatch(name, (i, j), i * x.size + j, analytic, numerical, pair.error / size)
+
+
+def _not_linear(name: str, off: float) -> Finding:
+    """No operator, or one that is solved for and stops early; nothing that is not linear by design is so little off."""
+    text = f"A(a + b) is off A a + A b by {off:.1e} of its size"
+    if off > EARLY:
+        return Finding(f"{name} is not linear: {text}", Outcome.FAIL)
+    advice = f"a solver that stops early? let it go on, or pass rtol={10.0 * off:.0e}"
+    return Finding(f"{name} is linear only nearly: {text}: {advice}", Outcome.INCONCLUSIVE)
+
+
+def _rms(values: Array) -> float:
+    return root_mean_square(np.abs(values).ravel()) if np.isfinite(values).all() else math.inf
+
+
+def _norm(values: Array) -> float:
+    """The root of the sum of squares; the largest is taken out first, so that none overflows or vanishes."""
+    return _rms(values) * math.sqrt(values.size)
+
+
+def _index(at: tuple[Any, ...]) -> str:
+    return f"[{', '.join(str(int(k)) for k in at)}]"
+
+
+def only(values: Array, k: int, dtype: Any = None) -> Array:
+    """Zeros but for one entry."""
+    out = np.zeros_like(values, dtype)
+    out.reshape(-1)[k] = values.reshape(-1)[k]
+    return out

@@ -1,0 +1,154 @@
+"""What any product with a Jacobian must hold: linear in its argument, wherever that lies in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck._typing import Flat
+from gradcheck.function.objective import NotScalarError
+from gradcheck.numerics.tangents import root_mean_square
+from gradcheck.results.outcome import Finding, Outcome
+from gradcheck.results.verdict import DEFAULT_RTOL
+
+__all__ = ["LAYOUTS", "accepted_of", "first_off", "laid_out", "not_linear", "not_scaled", "other_layouts"]
+
+# Where the same numbers may lie: as transpose() leaves them (as every second of a row, for one axis), and all in one
+# place, as broadcasting (expand) makes them, which is what the backward pass of a sum hands on.
+LAYOUTS = ("transposed", "expanded")
+
+
+def accepted_of(dtype: str, rtol: float | None) -> float:
+    """What products may be off by, relative to their terms: what is accepted of a derivative, and rounding."""
+    usual = DEFAULT_RTOL.get(dtype, DEFAULT_RTOL["float64"])
+    return usual if rtol is None else max(rtol, usual)
+
+
+def not_linear(
+    product: Callable[[Flat], Flat],
+    one: Flat,
+    other: Flat,
+    *,
+    rtol: float,
+    what: str,
+    argument: str,
+    parts: Mapping[str, slice],
+) -> list[Finding]:
+    """What shows in the products of a, b, 2 a + b and 0: linear within rounding, or not.
+
+    product : of one argument. parts : the arrays in the space of its answers, by their names.
+    """
+    try:
+        a, b, both = product(one), product(other), product(2.0 * one + other)
+    except NotScalarError as error:  # of another shape than before
+        return [Finding(str(error), Outcome.FAIL)]
+    size = np.abs(2.0 * a) + np.abs(b)
+    off = first_off(both, 2.0 * a + b, size, rtol, parts)
+    if off is not None and first_off(product(one), a, np.abs(a), rtol, parts) is None:
+        name, k = off
+        at = f" for {name}" if name else ""
+        mine = {name: parts[name]}
+        if first_off(both, a, size, rtol, mine) is None and first_off(b, a, size, rtol, mine) is None:
+            text = f"{what} does not use its {argument}{at}: it returns the same for different ones"
+            more = "; the incoming gradient is not multiplied in" if argument == "cotangent" else ""
+            return [Finding(text + more, Outcome.FAIL)]
+        said = f"entry {k} of the product of 2 a + b is {both[k]:.8g}, not {2.0 * a[k] + b[k]:.8g}"
+        return [Finding(f"{what} is not linear in its {argument}{at}: {said}", Outcome.FAIL)]
+    try:
+        with np.errstate(all="ignore"):
+            none = product(np.zeros_like(one))
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"
+        return [Finding(f"{what} raises for a {argument} of zeros: {said}", Outcome.FAIL)]
+    off = first_off(none, np.zeros_like(a), size, rtol, parts)
+    if off is not None:
+        text = f"{what} of a {argument} of zeros is not zero: entry {off[1]} is {none[off[1]]:.8g}"
+        return [Finding(text, Outcome.FAIL)]
+    return []
+
+
+def not_scaled(
+    one: Flat, scaled: Flat, factor: float, *, rtol: float, parts: Mapping[str, slice]
+) -> list[Finding]:
+    """Whether the backward pass of a function of one output scales with the gradient that comes in.
+
+    one, scaled : what it returns for 1 and for `factor`.
+    """
+    off = first_off(scaled, factor * one, np.abs(factor * one), rtol, parts)
+    if off is None:
+        return []
+    name, k = off
+    at = f" for {name}" if name else ""
+    if first_off(scaled, one, np.abs(one), rtol, {name: parts[name]}) is None:
+        text = f"the backward pass does not use its cotangent{at}: the incoming gradient is not multiplied in"
+        return [Finding(text, Outcome.FAIL)]
+    said = f"entry {k} is {one[k]:.8g} for 1 and {scaled[k]:.8g} for {factor:g}"
+    return [Finding(f"the backward pass is not linear in its cotangent{at}: {said}", Outcome.FAIL)]
+
+
+def other_layouts(
+    product: Callable[[NDArray[Any]], Flat],
+    cotangent: NDArray[Any],
+    *,
+    rtol: float,
+    parts: Mapping[str, slice],
+) -> list[Finding]:
+    """Whether a vjp gives the same wherever the numbers of its cotangent lie in memory.
+
+    product : of a cotangent as it lies.
+    """
+    for layout in LAYOUTS:
+        given = laid_out(cotangent, layout)
+        if given.strides == np.ascontiguousarray(given).strides:
+            continue  # one entry, or one row
+        expected = product(np.array(given, order="C"))
+        try:
+            result = product(given)
+        except Exception as error:
+            said = f"{type(error).__name__}: {error}"
+            return [Finding(f"vjp raises for a cotangent that is {layout} in memory: {said}", Outcome.FAIL)]
+        off = first_off(result, expected, np.abs(expected), rtol, parts)
+        if off is None:
+            continue
+        k = off[1]
+        if (
+            first_off(product(np.array(given, order="C")), expected, np.abs(expected), rtol, parts)
+            is not None
+        ):
+            return []  # it differs from call to call, which is said elsewhere
+        text = f"vjp reads its cotangent with other strides than it has: for one that is {layout} in memory"
+        return [Finding(f"{text} entry {k} is {result[k]:.8g}, not {expected[k]:.8g}", Outcome.FAIL)]
+    return []
+
+
+def laid_out(values: NDArray[Any], layout: str) -> NDArray[Any]:
+    """A copy that lies in memory as `layout` says; for "expanded" of the first of its numbers."""
+    if layout == "expanded":
+        return np.lib.stride_tricks.as_strided(values.ravel()[:1].copy(), values.shape, (0,) * values.ndim)
+    if values.ndim == 1:
+        out = np.zeros(2 * values.size, values.dtype)[::2]
+        out[...] = values
+        return out
+    return np.array(values, order="F")
+
+
+def first_off(
+    value: Flat, expected: Flat, size: Flat, rtol: float, parts: Mapping[str, slice]
+) -> tuple[str, int] | None:
+    """The array and the entry that is off by most, relative to its size or the root mean square of its array's."""
+    worst: tuple[float, str, int] = (1.0, "", -1)
+    for name, part in parts.items():
+        if value[part].size == 0:
+            continue
+        with np.errstate(all="ignore"):
+            usual = root_mean_square(np.nan_to_num(size[part]))
+            apart = np.abs(value[part] - expected[part])
+            excess = np.where(apart == 0, 0.0, apart / (rtol * np.maximum(size[part], usual)))
+        excess = np.nan_to_num(excess, nan=np.inf)
+        k = int(np.argmax(excess))
+        if excess[k] > worst[0]:
+            worst = (float(excess[k]), name, (part.start or 0) + k)
+    return None if worst[2] < 0 else (worst[1], worst[2])

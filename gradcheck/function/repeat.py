@@ -1,0 +1,111 @@
+"""A derivative asked for again at x, once f was elsewhere: sums in another order, state, a cache of f's last call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradcheck._typing import Flat
+from gradcheck.function.objective import BudgetSpentError, Objective
+from gradcheck.results.outcome import Finding, Outcome
+from gradcheck.results.verdict import Tolerance
+
+__all__ = ["Repeat"]
+
+# What a sum of 4,096 terms may change by in another order, in roundings of the largest: the root of their number.
+REORDERED = 64.0
+# How far from x f is called, in the scale of each entry, so that what it left there cannot be taken for rounding.
+ELSEWHERE = 0.1
+
+
+@dataclass
+class Repeat:
+    """A derivative at x as it was first returned, and how to ask for it again.
+
+    what : its name. first : (..., k), over the entries of x last, or any k values. scales : (k,) of the entries of x.
+    ask : returns the same once more, nan where it has another structure; appends what there is to say of the call.
+    eps : the rounding of its arithmetic. calls : of `ask` so far.
+    """
+
+    what: str
+    first: Flat
+    scales: Flat
+    ask: Callable[[list[Finding]], Flat]
+    eps: float
+    objective: Objective
+    x: Flat
+    calls: int = 0
+
+    def findings(self, tolerance: Tolerance, room: tuple[Flat, Flat] | None = None) -> list[Finding]:
+        """Ask once more; where that differs as often as it takes to say why. To be called after f was elsewhere.
+
+        room : how far f may go from x, left and right (n,).
+        What differs within twice the tolerance, and rounding of the largest term, is a note: of two values that are
+        farther apart one is wrong.
+        """
+        found: list[Finding] = []
+        second = self._again(found)
+        if self._same(self.first, second):
+            return found
+        third = self._again([])
+        text = f"{self.what} differs between two calls at the same x"
+        others = [second, third]
+        why = ""
+        if self._same(second, third):
+            # No chance is in it: what f left behind, then, or a state of its own.
+            self._visit(self.x + self._away(room))
+            others.append(self._again([]))
+            self._visit(self.x)
+            back = self._excess(self._again([]), tolerance) <= 1.0
+            why = (
+                ": it uses what the last call of f left (a stale cache?), not the x that it is given"
+                if back
+                else ": it keeps state from call to call"
+            )
+        elif self._adds_up(second, third, tolerance):
+            why = ": it adds up from call to call, where it should begin at 0"
+        if max(self._excess(other, tolerance) for other in others) > 1.0:
+            return [*found, Finding(text + why, Outcome.FAIL)]
+        apart = max(float(np.max(np.abs(other - self.first))) for other in others)
+        return [
+            *found,
+            Finding(f"{text}, by up to {apart:.2g}: noise of {self.what}, within the tolerance{why}"),
+        ]
+
+    def _again(self, found: list[Finding]) -> Flat:
+        self.calls += 1
+        return self.ask(found)
+
+    @staticmethod
+    def _same(one: Flat, other: Flat) -> bool:
+        return np.array_equal(one, other, equal_nan=True)
+
+    def _excess(self, other: Flat, tolerance: Tolerance) -> float:
+        """How far another value is from the first, relative to what two right ones may be apart; nan is inf."""
+        with np.errstate(all="ignore"):
+            size = np.maximum(np.abs(self.first), np.abs(other))
+            effect = np.max(size * self.scales, axis=-1, keepdims=True)
+            rounding = np.where(np.isfinite(effect), REORDERED * self.eps * effect, 0.0) / self.scales
+            allowed = 2.0 * (tolerance.rtol * size + tolerance.atol) + rounding
+            apart = np.abs(other - self.first)
+            excess = np.where(apart == 0, 0.0, apart / allowed)
+        return float(np.max(np.nan_to_num(excess, nan=np.inf, posinf=np.inf)))
+
+    def _adds_up(self, second: Flat, third: Flat, tolerance: Tolerance) -> bool:
+        return max(self._excess(second / 2.0, tolerance), self._excess(third / 3.0, tolerance)) <= 1.0
+
+    def _away(self, room: tuple[Flat, Flat] | None) -> Flat:
+        """A step away from x, within the bounds."""
+        step = ELSEWHERE * self.objective.parameters.scales(self.x)
+        if room is None:
+            return step
+        left, right = room
+        return np.asarray(np.where(right >= left, np.minimum(step, right), -np.minimum(step, left)))
+
+    def _visit(self, point: Flat) -> None:
+        try:
+            self.objective.probe(point.copy())
+        except (BudgetSpentError, TypeError):
+            return  # the last call of f was elsewhere in any case; what it returns is no matter

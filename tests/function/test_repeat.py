@@ -1,0 +1,142 @@
+"""A derivative asked for a second time: noise of sums is a note; a cache, state, a buffer that adds up are wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradcheck import Outcome, Report, check_gradient, check_hvp, check_jacobian, check_jvp, check_vjp
+
+RNG = np.random.default_rng(5)
+A = RNG.normal(size=(30, 4))
+Y = RNG.normal(size=30)
+X = RNG.normal(size=4)
+WIDE = RNG.normal(size=(30, 150))
+INDEX = RNG.integers(0, 5, 400)
+WEIGHTS = RNG.normal(size=400)
+
+
+def said(report: Report) -> str:
+    """All that a report says about the contract."""
+    return "\n".join([report.reason, *report.notes])
+
+
+class Net:
+    """|tanh(A x) - y|^2, whose gradient by hand takes tanh(A x) from its own forward pass or from f's last call."""
+
+    def __init__(self, A: np.ndarray, *, stale: bool) -> None:
+        self.A, self.stale = A, stale
+
+    def f(self, x: np.ndarray) -> Any:
+        """The loss; what it computes is kept."""
+        self.h = np.tanh(self.A @ x)
+        return np.sum((self.h - Y) ** 2)
+
+    def grad(self, x: np.ndarray) -> np.ndarray:
+        """A forward pass at x, unless stale; then backwards."""
+        if not self.stale:
+            self.f(x)
+        return self.A.T @ (2 * (self.h - Y) * (1 - self.h**2))
+
+
+@pytest.mark.parametrize("n", [1, 4, 40, 150])
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+def test_a_gradient_that_uses_the_last_call_of_f_fails(n, offset):
+    """Whichever way it is judged: f is at other points before grad is called again."""
+    x = np.random.default_rng(0).normal(size=n) / 3
+    stale, own = Net(WIDE[:, :n], stale=True), Net(WIDE[:, :n], stale=False)
+
+    report = check_gradient(lambda x: stale.f(x) + offset, stale.grad, x)
+
+    assert report.outcome is Outcome.FAIL
+    assert "it uses what the last call of f left (a stale cache?)" in said(report)
+    assert check_gradient(lambda x: own.f(x) + offset, own.grad, x).notes == ()
+
+
+def test_products_and_jacobians_that_use_the_last_call_of_f_fail():
+    """The same for every other derivative of sin(A x)."""
+
+    class Sine:
+        def __init__(self, stale: bool) -> None:
+            self.stale = stale
+
+        def f(self, x):
+            self.c = np.cos(A @ x)
+            return np.sin(A @ x)
+
+        def slope(self, x):
+            return self.c if self.stale else np.cos(A @ x)
+
+        def g(self, x):
+            self.x = x.copy()
+            return x**3
+
+    for stale in (False, True):
+        s = Sine(stale)
+        at = lambda x, s=s, stale=stale: s.x if stale else x  # noqa: E731
+        for report in (
+            check_jacobian(s.f, lambda x, s=s: s.slope(x)[:, None] * A, X),
+            check_vjp(s.f, lambda x, u, s=s: A.T @ (s.slope(x) * u), X),
+            check_jvp(s.f, lambda x, v, s=s: s.slope(x) * (A @ v), X),
+            check_hvp(s.g, lambda x, v, at=at: 3 * at(x) ** 2 * v, X),
+        ):
+            assert report.outcome is (Outcome.FAIL if stale else Outcome.PASS)
+            assert ("last call of f" in said(report)) is stale
+
+
+def gathered(order: np.random.Generator, dtype: Any, wrong: float = 1.0) -> Any:
+    """Sum of w sin(x[index]): its gradient, scattered in another order at each call, as atomic additions do."""
+
+    def grad(x: np.ndarray) -> np.ndarray:
+        out = np.zeros(5, dtype)
+        for k in order.permutation(400):
+            out[INDEX[k]] += dtype(WEIGHTS[k]) * np.cos(x[INDEX[k]])
+        return out * dtype(wrong)
+
+    return lambda x: (WEIGHTS.astype(dtype) * np.sin(x[INDEX])).sum(), grad
+
+
+@pytest.mark.parametrize(("dtype", "mistake"), [(np.float64, 1.001), (np.float32, 1.05)])
+def test_sums_in_another_order_are_noise_with_a_size(dtype, mistake):
+    """A right gradient passes with a note of a few roundings, whatever the tolerances; a wrong one does not."""
+    x = np.linspace(0.3, 1.3, 5).astype(dtype)
+    order = np.random.default_rng(0)
+    for options in ({}, {"rtol": 1e-2, "atol": 1e-3}):
+        report = check_gradient(*gathered(order, dtype), x, **options)
+        assert report.outcome is Outcome.PASS
+        assert "noise of grad, within the tolerance" in said(report)
+    assert check_gradient(*gathered(order, dtype, mistake), x).outcome is Outcome.FAIL
+
+
+def test_chance_above_the_tolerance_is_wrong():
+    """Two values of a gradient that are 1 % apart cannot both be right, were the first one so."""
+    calls = []
+
+    def grad(x):
+        calls.append(1)
+        return 2 * x if len(calls) == 1 else 2 * x * (1 + 0.01 * len(calls) ** 2)
+
+    report = check_gradient(lambda x: x @ x, grad, X)
+
+    assert report.outcome is Outcome.FAIL
+    assert report.reason == "grad differs between two calls at the same x"
+    calls.clear()
+    assert check_gradient(lambda x: x @ x, grad, X, rtol=0.5, atol=1.0).outcome is Outcome.PASS
+
+
+def test_f_is_not_called_outside_its_bounds_to_see_what_a_second_call_says():
+    """A stale cache is found within the bounds as well."""
+    stale, seen = Net(A, stale=True), []
+    bounds = (X - 1e-3, X + 1e-2)
+
+    def f(x):
+        seen.append(x)
+        return stale.f(x)
+
+    report = check_gradient(f, stale.grad, X, bounds=bounds)
+
+    assert report.outcome is Outcome.FAIL
+    assert "last call of f" in said(report)
+    assert all(((bounds[0] <= x) & (x <= bounds[1])).all() for x in seen)
