@@ -11,6 +11,7 @@ __all__ = [
     "GradientCheckInterrupted",
     "GradientError",
     "ReplayError",
+    "UntrustedReplayError",
 ]
 
 
@@ -28,6 +29,10 @@ class DataError(GradcheckError):
 
 class ReplayError(GradcheckError):
     """A saved check cannot be repeated. The message says what is missing, and what can be done instead."""
+
+
+class UntrustedReplayError(ReplayError):
+    """A saved check would import or run what lies outside the current project. The message says what."""
 
 
 class GradientError(GradcheckError, AssertionError):
