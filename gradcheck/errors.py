@@ -12,6 +12,7 @@ __all__ = [
     "GradientError",
     "ReplayError",
     "UntrustedReplayError",
+    "WorkerError",
 ]
 
 
@@ -33,6 +34,10 @@ class ReplayError(GradcheckError):
 
 class UntrustedReplayError(ReplayError):
     """A saved check would import or run what lies outside the current project. The message says what."""
+
+
+class WorkerError(GradcheckError):
+    """A worker process could not take f, or ended while it called it. The message says what can be done instead."""
 
 
 class GradientError(GradcheckError, AssertionError):
