@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.driver.options import call_text, finished
+from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.objective import BudgetSpentError
 from gradcheck.function.progress import Progress
 from gradcheck.numerics.tangents import ROUNDING, random_units
@@ -31,6 +32,7 @@ NAMED = 4
 LEAST_BUDGET = 10
 
 
+@own_arithmetic
 def check_adjoint(
     forward: Callable[[Any], Any],
     adjoint: Callable[[Any], Any],

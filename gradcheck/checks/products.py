@@ -15,6 +15,7 @@ from gradcheck.checks.hessian import asymmetry, flat_gradient
 from gradcheck.checks.jacobian import Problem, judge_jacobian
 from gradcheck.checks.vjp import Pullback, judge_vjp, not_linear
 from gradcheck.driver.options import Given, Options, finished, spelled_out
+from gradcheck.function.arithmetic import callers_arithmetic, own_arithmetic
 from gradcheck.function.contract import changed
 from gradcheck.function.matrix import Matrix
 from gradcheck.function.objective import NotScalarError
@@ -27,6 +28,7 @@ __all__ = ["check_hvp", "check_jvp", "check_vjp"]
 
 
 @spelled_out
+@own_arithmetic
 def check_jvp(
     f: Callable[..., Any],
     jvp: Callable[..., Any],
@@ -56,6 +58,7 @@ def check_jvp(
 
 
 @spelled_out
+@own_arithmetic
 def check_hvp(
     grad: Callable[..., Any],
     hvp: Callable[..., Any],
@@ -88,6 +91,7 @@ def check_hvp(
 
 
 @spelled_out
+@own_arithmetic
 def check_vjp(
     f: Callable[..., Any],
     vjp: Callable[..., Any],
@@ -158,7 +162,8 @@ class Pushforward:
 
 def _value(f: Callable[..., Any], parameters: Parameters, x: Flat, args: Sequence[Any]) -> NDArray[Any]:
     """What f returns at x: the space of the products."""
-    return np.asarray(f(parameters.unflatten(x.copy()), *args))
+    with callers_arithmetic():
+        return np.asarray(f(parameters.unflatten(x.copy()), *args))
 
 
 def _callables(**functions: Any) -> None:

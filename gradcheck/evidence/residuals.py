@@ -70,7 +70,7 @@ class Gauge:
 
     def relative(self, bound: float) -> float:
         """A bound of ||e s|| as one of ||e||, in units of the root mean square entry."""
-        return bound / self._narrowest / self.rms if self.rms > 0 else math.inf
+        return bound / self._narrowest / self.rms if self.rms > 0 and self._narrowest > 0 else math.inf
 
     def scaled(self, relative: float) -> float:
         """The inverse of `relative`."""

@@ -308,7 +308,8 @@ def row_scale(setting: VectorSetting, found: Estimate, rows: Index, columns: Ind
     error, value = found.error, found.value
     seen = np.isfinite(error) & (np.abs(value) > 3.0 * error)
     top = float(np.max(np.abs(value[seen]), initial=0.0)) or 1.0
-    squares = np.where(seen, value / top, 0.0) ** 2
+    # bincount takes no longdouble.
+    squares = (np.where(seen, value / top, 0.0) ** 2).astype(np.float64)
     mean = np.bincount(part, squares, count) / np.maximum(np.bincount(part, seen, count), 1)
     size = top * np.sqrt(mean)
     flat = size == 0
@@ -321,7 +322,8 @@ def row_scale(setting: VectorSetting, found: Estimate, rows: Index, columns: Ind
 
 
 def _mean_by(group: Index, values: Flat, count: int) -> Flat:
-    return np.asarray(np.bincount(group, values, count) / np.maximum(np.bincount(group, minlength=count), 1))
+    sums = np.bincount(group, values.astype(np.float64), count)
+    return np.asarray(sums / np.maximum(np.bincount(group, minlength=count), 1))
 
 
 def _median_by(group: Index, values: Flat) -> Flat:

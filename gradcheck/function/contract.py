@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck._typing import Flat
+from gradcheck.function.arithmetic import callers_arithmetic
 from gradcheck.function.objective import NotScalarError, Objective
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.outcome import Finding, Outcome
@@ -108,7 +109,8 @@ def _call_f(objective: Objective, x: Flat, findings: list[Finding]) -> tuple[Any
     """One call of f at x: value, gradient or None, and the tree that f was given."""
     tree = objective.parameters.unflatten(x.copy())
     try:
-        value, gradient = objective.at(tree)
+        with callers_arithmetic():
+            value, gradient = objective.at(tree)
     except NotScalarError as error:
         findings.append(Finding(str(error), Outcome.INCONCLUSIVE, final=True))
         return np.nan, None, tree
@@ -146,17 +148,21 @@ def _call_grad(
     """
     given = parameters.unflatten(x.copy())
     try:
-        first = _gradient_part(grad(given, *args), parameters, f_x, findings)
+        with callers_arithmetic():
+            returned = grad(given, *args)
     except Exception as error:
         error.add_note("gradcheck: raised by grad at x")
         raise
+    first = _gradient_part(returned, parameters, f_x, findings)
     moved = changed(parameters, given, x)
     if moved:
         findings.append(Finding(f"grad changes x: {moved}", Outcome.FAIL))
     if not _fits(parameters, first):
         return [first]
     kept = copy.deepcopy(first)
-    second = _gradient_part(grad(parameters.unflatten(x.copy()), *args), parameters, f_x, [])
+    with callers_arithmetic():
+        returned = grad(parameters.unflatten(x.copy()), *args)
+    second = _gradient_part(returned, parameters, f_x, [])
     _note_sharing(parameters, [first, second], None if moved else given, "grad", findings)
     return [kept, second]
 
@@ -190,8 +196,9 @@ def _gradient_part(result: Any, parameters: Parameters, f_x: Any, findings: list
 
 def is_pair(result: Any, parameters: Parameters) -> bool:
     """Whether grad returned (value, gradient), and not a gradient that is a pair itself."""
-    pair = isinstance(result, tuple) and len(result) == 2 and np.ndim(result[0]) == 0
-    return pair and not _fits(parameters, result)
+    if not (isinstance(result, tuple) and len(result) == 2) or _fits(parameters, result):
+        return False
+    return np.ndim(result[0]) == 0 and np.asarray(result[0]).dtype.kind in "fiub"
 
 
 def gradient_at(grad: Callable[..., Any], parameters: Parameters, x: Flat, args: Sequence[Any]) -> Flat:
@@ -206,7 +213,11 @@ def _inspect_gradient(
     try:
         analytic = parameters.flatten(trees[0])
     except (ValueError, TypeError) as error:
-        findings.append(Finding(str(error), Outcome.FAIL, final=True))
+        text = str(error)
+        if isinstance(trees[0], tuple) and len(trees[0]) == 2 and np.ndim(trees[0][0]) == 0:
+            kinds = " and a ".join(type(part).__name__ for part in trees[0])
+            text = f"grad returns a pair of a {kinds}: a gradient, or (value, gradient), is needed"
+        findings.append(Finding(text, Outcome.FAIL, final=True))
         return None, "float64"
     if not all(
         _fits(parameters, tree) and np.array_equal(analytic, parameters.flatten(tree), equal_nan=True)
