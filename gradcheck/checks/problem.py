@@ -157,7 +157,8 @@ def _constraint(
         def gradient(x: Any) -> Any:
             # Of v.fun; jac may be sparse, and one row may come without its axis.
             rows = jac(x)
-            return v @ np.atleast_2d(rows) if isinstance(rows, np.ndarray | list | tuple) else rows.T @ v
+            with np.errstate(all="ignore"):  # the sum is ours, not jac's
+                return v @ np.atleast_2d(rows) if isinstance(rows, np.ndarray | list | tuple) else rows.T @ v
 
         checks[f"{name}.hess"] = partial(check_hessian, gradient, lambda x: hess(x, v), x0, **options)
     return checks

@@ -142,7 +142,8 @@ class Gauge:
         setting = self.setting
         moved = tangent != 0
         slope = math.sqrt(float(np.sum((self.analytic[moved] * tangent[moved]) ** 2)))
-        natural = float(np.median(setting.scales[moved] / np.abs(tangent[moved])))
+        # Entries that are smaller than any float by the others' measure leave no direction.
+        natural = float(np.median(setting.scales[moved] / np.abs(tangent[moved]))) if moved.any() else 1.0
         length = min(abs(float(setting.f_x)) / slope, natural) if slope > 0 and setting.f_x != 0 else natural
         return setting.relative_step * length
 

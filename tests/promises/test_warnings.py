@@ -10,7 +10,9 @@ import scipy.sparse
 
 import gradcheck
 from gradcheck import Outcome
+from gradcheck.cases.comparison import compare
 from gradcheck.function.arithmetic import callers_arithmetic, own_arithmetic
+from gradcheck.html import render
 
 X = np.array([1.0, 2.0, 3.0])
 
@@ -92,6 +94,83 @@ def test_the_most_distant_sizes_are_no_division_by_zero():
     report = gradcheck.check_gradient(spread, given, x, method="directions")
 
     assert report.outcome is not Outcome.FAIL
+
+
+def test_pages_figures_and_comparisons_are_silent_too():
+    """What is made of a report, and a row of a case, under np.errstate(all="raise")."""
+    tiny = gradcheck.check_gradient(
+        lambda x: 1e-300 * np.sum(x**3), lambda x: 2e-300 * x**2, X, method="sweep"
+    )
+    assert tiny.outcome is Outcome.FAIL
+
+    with np.errstate(all="raise"):
+        assert "</html>" in render([], [tiny])
+        tiny.plot()
+        assert compare(1e200, 1.7e308, rtol=1e-3).outcome is Outcome.FAIL
+        assert (
+            compare(np.array([1e-300, 1e-308]), np.array([1e-300, 1e-308]), rtol=1e-9).outcome is Outcome.PASS
+        )
+
+
+SHAPES = {
+    "sin": (np.sin, np.cos),
+    "x": (lambda x: 1.0 * x, lambda x: 1.0 + 0 * x),
+    "x^2": (lambda x: x * x, lambda x: 2 * x),
+    "x^3": (lambda x: x**3, lambda x: 3 * x**2),
+    "exp": (np.exp, np.exp),
+}
+
+
+def odd(seed):
+    """A check of a function at a point whose entries may be 600 decades apart; its own arithmetic is silent."""
+    draw = np.random.default_rng(seed)
+    n = int(draw.integers(1, 9)) if draw.random() < 0.8 else 120
+    spread = draw.choice([1, 30, 150, 300])
+    x = np.sign(draw.normal(size=n)) * 10.0 ** draw.uniform(-spread, spread, n)
+    x[draw.random(n) < 0.1] = 0
+    if draw.random() < 0.2:
+        x = x.astype(np.longdouble)
+    h, dh = SHAPES[draw.choice(list(SHAPES))]
+    scale, factor = 10.0 ** draw.choice([0, 0, 100, -100, 200, -200]), draw.choice([1.0, 1.0, 1.01, -1, 0])
+
+    def many(x):
+        with np.errstate(all="ignore"):
+            return scale * h(x)
+
+    def slopes(x):
+        with np.errstate(all="ignore"):
+            return factor * scale * dh(x)
+
+    def one(x):
+        with np.errstate(all="ignore"):
+            return np.sum(many(x))
+
+    options = {"rng": int(seed)}
+    checks = [
+        lambda: gradcheck.check_gradient(one, slopes, x, **options),
+        lambda: gradcheck.check_gradient(one, slopes, x, method="sweep", **options),
+        lambda: gradcheck.check_gradient(one, slopes, x, method="directions", **options),
+        lambda: gradcheck.check_gradient(one, slopes, x, method="complex", **options),
+        lambda: gradcheck.check_gradient(one, slopes, x, bounds=[(v, None) for v in x.tolist()], **options),
+        lambda: gradcheck.check_jacobian(many, lambda x: np.diag(slopes(x)), x, **options),
+        lambda: gradcheck.check_hessian(many, lambda x: np.diag(slopes(x)), x, **options),
+        lambda: gradcheck.check_jvp(many, lambda x, v: slopes(x) * v, x, **options),
+        lambda: gradcheck.check_vjp(many, lambda x, u: slopes(x) * u, x, **options),
+        lambda: gradcheck.check_adjoint(lambda v: scale * v, lambda v: factor * scale * v, x, **options),
+        lambda: gradcheck.taylor_test(one, slopes, x, **options),
+        lambda: gradcheck.check_points(one, slopes, [x, x], **options),
+        lambda: gradcheck.check_problem(one, x, jac=slopes, **options),
+    ]
+    return checks[seed % len(checks)]()
+
+
+@pytest.mark.parametrize("start", [0, 218, 494, 629, 1214])
+def test_points_of_every_size_get_a_verdict(start):
+    """Thirteen checks, one of each kind: whatever the sizes, no warning and no exception."""
+    with warnings.catch_warnings(), np.errstate(all="raise"):
+        warnings.simplefilter("error")
+        for seed in range(start, start + 13):
+            assert isinstance(odd(seed).outcome, Outcome), seed
 
 
 # Whose settings hold
