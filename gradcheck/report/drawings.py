@@ -11,6 +11,8 @@ from html import escape
 from typing import Any
 from xml.etree import ElementTree
 
+from gradcheck.function.arithmetic import own_arithmetic
+
 __all__ = ["Drawing", "drawing", "drawing_of"]
 
 # matplotlib's cycle; the page says what each is in light and in dark.
@@ -49,6 +51,7 @@ class Drawing:
     svg: str
 
 
+@own_arithmetic
 def drawing(
     draw: Callable[[Any], None], *, title: str, alt: str, key: str, size: tuple[float, float] = (6.4, 4.4)
 ) -> Drawing:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.results.words import count, number
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Panel:
     draw: Callable[[Axes], None]
 
 
+@own_arithmetic
 def plot(report: ReportData, ax: Axes | None = None) -> Figure:
     """The figure of a report.
 

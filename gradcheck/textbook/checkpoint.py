@@ -87,6 +87,8 @@ def load_checkpoint(path: Path, expected_fingerprint: str) -> Checkpoint | None:
         if str(entries["format"]) != FORMAT or not fits:
             raise ValueError("written by something else")
     except (DataError, KeyError, ValueError, RecursionError) as error:
+        if not path.exists():  # another training ended just now
+            return None
         raise DataError(f"{path}: no checkpoint of a training; delete it or name another file") from error
     if belongs_to != expected_fingerprint:
         return None

@@ -3,17 +3,23 @@
 import gzip
 import hashlib
 import http.server
+import io
 import subprocess
 import sys
 import textwrap
 import threading
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from gradcheck import files
+from gradcheck.cli import main
 from gradcheck.errors import DataError
 from gradcheck.textbook import fetch_mnist, load_mnist, mnist
+from gradcheck.textbook.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 
 PROJECT = Path(__file__).parents[2]
 
@@ -175,3 +181,92 @@ def test_a_bomb_takes_no_more_memory_than_the_true_file(tmp_path):
     name, grown = done.stdout.split()
     assert name == "DataError"
     assert int(grown) < 2 * np.prod((60000, 28, 28))
+
+
+def archive(path, compressed=False, **members):
+    """An .npz of these members, each the bytes of a .npy file."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED) as opened:
+        for name, content in members.items():
+            opened.writestr(f"{name}.npy", content)
+
+
+def npy(array, count=None):
+    """A .npy file, whose header may tell of another count."""
+    file = io.BytesIO()
+    shape = array.shape if count is None else (count,)
+    np.lib.format.write_array_header_1_0(
+        file, {"descr": array.dtype.str, "fortran_order": False, "shape": shape}
+    )
+    return file.getvalue() + array.tobytes()
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        {"losses": npy(np.zeros(3), 10**12)},
+        {"losses": npy(np.zeros((3, 3)))},
+        {"losses": npy(np.array(["text"]))},
+        {"rng_state": npy(np.array("[" * 100_000))},
+        {"rng_state": npy(np.array("5"))},
+        {"rng_state": npy(np.array("{"))},
+        {"format": npy(np.array("another"))},
+        {"format": b"no array"},
+        {"fingerprint": b"\x93NUMPY\1\0\x10\0__import__('os')"},
+        {"W": npy(np.zeros(2), -1)},
+        {"W": b"\x93NUMPY\3\0" + bytes(100)},
+    ],
+    ids=lambda damaged: "".join(damaged),
+)
+def test_a_crafted_checkpoint_is_one_line(tmp_path, damaged):
+    """DataError with its name, and the file is kept."""
+    path = tmp_path / "training.npz"
+    records = np.zeros(3), np.ones(1), np.ones(1), np.zeros(1, int)
+    save_checkpoint(path, Checkpoint("print", {"W": np.eye(2)}, {"state": 1}, *records))
+    assert load_checkpoint(path, "print") is not None
+    with zipfile.ZipFile(path) as opened:
+        members = {name.removesuffix(".npy"): opened.read(name) for name in opened.namelist()}
+    archive(path, **(members | damaged))
+
+    with pytest.raises(DataError, match=r"training\.npz: no checkpoint of a training") as raised:
+        load_checkpoint(path, "print")
+    assert len(str(raised.value).splitlines()) == 1
+    assert path.exists()
+
+
+def test_a_compressed_archive_is_read_up_to_a_limit(tmp_path, monkeypatch):
+    """Beyond it nothing is decompressed; below it, and for what is not compressed, all is."""
+    zeros = np.zeros(10_000)
+    archive(tmp_path / "packed.npz", compressed=True, a=npy(zeros))
+    archive(tmp_path / "plain.npz", a=npy(zeros))
+    np.testing.assert_array_equal(files.read_arrays(tmp_path / "packed.npz")["a"], zeros)
+
+    monkeypatch.setattr(files, "MOST_DECOMPRESSED", 50_000)
+    with pytest.raises(DataError, match="more than 50,000 bytes when decompressed"):
+        files.read_arrays(tmp_path / "packed.npz")
+    np.testing.assert_array_equal(files.read_arrays(tmp_path / "plain.npz")["a"], zeros)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"(" * 100_000,
+        b"x = " + b"-" * 100_000 + b"1",
+        b"\xff\xfe",
+        b"a\0b",
+        b"\0" * 1000,
+        b"raise SystemExit(0)",
+        b"1/0",
+        b"case = 1",
+    ],
+    ids=["deep", "long", "no text", "nul", "nuls", "leaves", "raises", "no case"],
+)
+def test_a_crafted_case_file_is_one_line(tmp_path, monkeypatch, content):
+    """What does not load is a CaseError that names the file: exit status 2, whatever it is."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "crafted.py").write_bytes(content)
+
+    result = CliRunner().invoke(main, ["run", "crafted.py"])
+
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stderr.startswith("Error: crafted.py")

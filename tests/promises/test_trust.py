@@ -431,3 +431,30 @@ def test_no_command_passes_an_escape_sequence_on(project, command):
     assert not set("\x1b\x07\ud800") & set(result.output)
     assert re.search(r"\\(x|u00)1b", result.output)
     assert not isinstance(result.exception, UnicodeError)
+
+
+def test_the_plugin_passes_no_escape_sequence_on(project):
+    """In the failure of a test and of a row of a case: from keys of a tree, texts of exceptions, titles."""
+    (project / "test_it.py").write_text(
+        f"import numpy as np\nE = {ESCAPE!r}\n"
+        "def test_it(gradcheck):\n"
+        "    def f(p):\n        if (p[E] != 1).any():\n            raise ValueError(E)\n        return 1.0\n"
+        "    gradcheck(f, lambda p: {E: p[E]}, {E: np.ones(2)})\n"
+    )
+    (project / "cases").mkdir()
+    (project / "cases" / "one.py").write_text(
+        "from gradcheck.cases.run import Case, Quantity, Reference\n"
+        f"E = {ESCAPE!r}\n"
+        "def bad():\n    raise ValueError(E)\n"
+        "case = Case(section='1', title=E, quantities=[Quantity('q' + E, bad, "
+        "references=[Reference('r', 1.0, reason='why' + E)])])\n"
+    )
+    environment = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "gradcheck.pytest_plugin"}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--tb=line", "-rA", "-p", "no:cacheprovider", "test_it.py", "cases"],
+        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(PROJECT), **environment},
+    )  # fmt: skip
+
+    assert "2 failed" in done.stdout
+    assert "\x1b" not in done.stdout
+    assert r"\x1b" in done.stdout
