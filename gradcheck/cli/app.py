@@ -20,9 +20,10 @@ from gradcheck.cli.outputs import (
     STDOUT,
     BadInput,
     Commands,
-    check_targets,
+    figure_folder,
     one_line,
     put,
+    targets,
 )
 
 if TYPE_CHECKING:
@@ -110,7 +111,8 @@ def run(
     from gradcheck.cli.tables import explain, new_console, show_summary
 
     loaded = _select(cases, expression)
-    check_targets({"--json": json_file, "--html": html_file}, figures)
+    json_file, html_file = targets({"--json": json_file, "--html": html_file})
+    figures = figure_folder(figures)
     _check_data(data, loaded)
     context = Context(data=data, fast=fast, numerical=numerical, progress=sys.stderr.isatty())
     save = None if figures is None else figure_writer(figures, figure_format)

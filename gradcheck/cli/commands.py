@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcheck.cli.outputs import FAILED, INTERRUPTED, STDOUT, BadInput, check_targets, one_line, put
+from gradcheck.cli.outputs import FAILED, INTERRUPTED, STDOUT, BadInput, one_line, put, targets
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -76,7 +76,7 @@ def check(
     """
     if save is not None and save.suffix != ".json":
         raise BadInput(f"--save: FILE must end in .json, not {save.name!r}")
-    check_targets({"--json": json_file, "--save": save})
+    json_file, save = targets({"--json": json_file, "--save": save})
     sys.path.insert(0, str(Path.cwd()))
     function = _named(f)
     gradient = True if grad is None else _named(grad)

@@ -16,7 +16,17 @@ import click
 from gradcheck.files import check_writable, write_text
 from gradcheck.results.words import visible
 
-__all__ = ["FAILED", "INTERRUPTED", "STDOUT", "BadInput", "Commands", "check_targets", "one_line", "put"]
+__all__ = [
+    "FAILED",
+    "INTERRUPTED",
+    "STDOUT",
+    "BadInput",
+    "Commands",
+    "figure_folder",
+    "one_line",
+    "put",
+    "targets",
+]
 
 FAILED, UNUSABLE, INTERRUPTED = 1, 2, 130
 STDOUT = Path("-")
@@ -69,7 +79,8 @@ class Commands(click.Group):
             status = super().main(args, prog_name, standalone_mode=False, **extra)
         except SystemExit as leave:
             status = leave.code
-        sys.stdout.flush()
+        with _told():
+            sys.stdout.flush()
         return status if isinstance(status, int) else 0 if status is None else UNUSABLE
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
@@ -90,37 +101,50 @@ def _told() -> Iterator[None]:
         yield
     except OSError as error:
         raise BadInput(f"the output cannot be written: {error.strerror or error}") from error
+    except ValueError as error:
+        if not sys.stdout.closed:
+            raise
+        raise BadInput("the standard output was closed while it was needed") from error
 
 
 def _forget_output() -> None:
     """Drop what a failing standard output still holds: Python would try again while it ends, and say so."""
     try:
-        if sys.stdout is not None:
+        if sys.stdout is not None and not sys.stdout.closed:
             sys.stdout.flush()
     except OSError:
         with suppress(OSError, io.UnsupportedOperation), open(os.devnull, "wb") as nowhere:
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
-def check_targets(files: Mapping[str, Path | None], figures: Path | None = None) -> None:
-    """Refuse an output that cannot be written before the long run, not after it."""
+def targets(files: Mapping[str, Path | None]) -> list[Path | None]:
+    """Where the outputs of these options go, wherever f or a case may change to.
+
+    Refuses an output that cannot be written before the long run, not after it.
+    """
     if list(files.values()).count(STDOUT) > 1:
-        raise BadInput(
-            f"{' and '.join(o for o, f in files.items() if f == STDOUT)}: only one can be the standard output"
-        )
+        names = " and ".join(option for option, file in files.items() if file == STDOUT)
+        raise BadInput(f"{names}: only one can be the standard output")
     for option, file in files.items():
         if file is not None and file != STDOUT:
             try:
                 check_writable(file)
             except OSError as error:
                 raise BadInput(f"{option}: cannot write {one_line(str(file))}: {error.strerror}") from error
+    return [file if file is None or file == STDOUT else file.absolute() for file in files.values()]
+
+
+def figure_folder(folder: Path | None) -> Path | None:
+    """As `targets`, for the folder of --figures; it is made where it is missing."""
+    if folder is None:
+        return None
     try:
-        if figures is not None:
-            figures.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=figures):
-                pass
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
-        raise BadInput(f"--figures: cannot write into {one_line(str(figures))}: {error.strerror}") from error
+        raise BadInput(f"--figures: cannot write into {one_line(str(folder))}: {error.strerror}") from error
+    return folder.absolute()
 
 
 def put(option: str, file: Path, text: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from gradcheck.function.arithmetic import own_arithmetic
+from gradcheck.results.words import visible
 
 __all__ = ["Drawing", "drawing", "drawing_of"]
 
@@ -62,6 +63,8 @@ def drawing(
     """
     import matplotlib as mpl
     import matplotlib.figure
+
+    title, alt, key = visible(title), visible(alt), visible(key)
 
     with TURN, mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": key}):
         # Not pyplot: that would keep a global list of figures and choose a window system.

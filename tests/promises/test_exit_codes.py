@@ -273,3 +273,30 @@ def test_ctrl_c_is_130(project, command):
             _, said = process.communicate(timeout=60)
         assert process.returncode == 130, said
         assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_outputs_lie_where_they_were_asked_for(project, command):
+    """Although f, or a case, goes to another folder."""
+    (project / "exit_model.py").write_text(MODEL.replace("return float(", "os.chdir('/'); return float("))
+    (project / "cases" / "one.py").write_text(CASE.format(body="import os; os.chdir('/')"))
+    arguments = [*CHECK, "--save", "kept.json"] if command == "check" else ["run", "--html", "kept.html"]
+
+    result = call(*arguments, "--json", "rows.json")
+
+    assert result.exit_code == 0, result.stderr
+    assert (project / "rows.json").exists()
+    assert len(list(project.glob("kept.*"))) == 1
+
+
+def test_a_function_that_closes_the_standard_output_is_no_pass(project):
+    """One line, exit status 2: nobody could read the report."""
+    (project / "exit_model.py").write_text(
+        MODEL.replace("return float(", "sys.stdout.close(); return float(")
+    )
+
+    with started(*CHECK, stdout=subprocess.PIPE) as process:
+        _, said = process.communicate()
+
+    assert process.returncode == 2
+    assert said.splitlines() == ["Error: the standard output was closed while it was needed"]

@@ -11,6 +11,7 @@ import pytest
 import gradcheck
 from gradcheck.html import figures_of, render
 from gradcheck.report.drawings import Drawing, drawing_of
+from gradcheck.report.reading import read_report
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +133,20 @@ def test_texts_of_a_page_are_escaped():
 
     assert "<script" not in page
     assert "&lt;script&gt;" in page
+
+
+def test_a_lone_surrogate_and_an_escape_sequence_break_nothing(tmp_path):
+    """In the names of arrays: text, page, figure and file are made, and UTF-8 holds them."""
+    x = {"\ud800$\\frac{": np.full((2, 3), 2.0), "\x1b[31m\n": np.ones(2)}
+    report = gradcheck.check_gradient(
+        lambda p: float(sum(np.sum(v**3) for v in p.values())),
+        lambda p: {k: 2 * v for k, v in p.items()},
+        x,
+        method="sweep",
+    )
+
+    for text in (str(report), render([], [report]), report._repr_html_()):
+        assert not set("\ud800\x1b") & set(text)
+        text.encode("utf-8")
+    report.plot().savefig(tmp_path / "figure.png")
+    assert read_report(report.save(tmp_path / "report.json"))["outcome"] == "FAIL"
