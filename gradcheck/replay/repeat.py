@@ -49,8 +49,8 @@ def repeat(saved: Saved, *, trust: bool = False) -> Report:
                 raise DataError(f"altered: its options are not those of a check: {options!r:.80}")
         except (DataError, ReplayError) as error:
             raise type(error)(f"{saved.path}: {error}") from error
-        except RecursionError as error:
-            raise DataError(f"{saved.path}: altered: it is nested too deeply") from error
+        except Exception as error:  # what a class makes of values that are not its own, too
+            raise DataError(f"{saved.path}: altered: {type(error).__name__}: {error}") from error
         return check_gradient(f, grad, x, args=args, **options, rng=rng)
 
 

@@ -73,12 +73,22 @@ def save(
         },
         "test": test,
         "rootdir": None if rootdir is None else Path(os.path.relpath(rootdir, folder)).as_posix(),
-        **{name: encode(value, arrays, folder) for name, value in values.items()},
+        **{name: _described(value, arrays, folder) for name, value in values.items()},
         "report": report.to_dict(),
     }
     document["arrays"] = as_text(arrays | _evidence(report))
     write_text(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
     return path
+
+
+def _described(value: Any, arrays: Arrays, folder: Path) -> Any:
+    """As `encode`; the report is kept whatever an argument does when it is looked at, such as to hold itself."""
+    try:
+        return encode(value, arrays, folder)
+    except Exception as error:
+        return {
+            "missing": f"an object of type {type(value).__name__} ({type(error).__name__} while it was read)"
+        }
 
 
 def _evidence(report: ReportData) -> Arrays:

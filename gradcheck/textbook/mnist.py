@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcheck.errors import DataError
-from gradcheck.files import replacing
+from gradcheck.files import check_writable, replacing
 
 __all__ = ["Dataset", "fetch_mnist", "load_mnist"]
 
@@ -161,6 +161,10 @@ def fetch_mnist(*, progress: bool = False) -> Path:
     Raises DataError, with the reason of each mirror, where a file cannot be had from any.
     """
     folder = _cache()
+    try:
+        check_writable(folder / f"{FILES[0].name}.gz")
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be written: {error.strerror}") from error
     for file in FILES:
         present = _find(folder, file)
         if present is not None:

@@ -131,6 +131,18 @@ def test_what_is_not_the_file_is_not_kept(digits, server, monkeypatch, tmp_path,
     assert not list(tmp_path.glob("cache/*"))
 
 
+def test_a_cache_that_cannot_be_written_is_known_before(digits, server, monkeypatch, tmp_path):
+    """Nothing is downloaded for it."""
+    asked = []
+    server.answer = asked.append
+    monkeypatch.setattr(mnist, "MIRRORS", (server.url,))
+    (tmp_path / "cache").write_text("a file")
+
+    with pytest.raises(DataError, match="cache: cannot be written"):
+        fetch_mnist()
+    assert asked == []
+
+
 @pytest.mark.parametrize("url", ["http://example.invalid/", "ftp://example.invalid/", "file:///etc/"])
 def test_only_https_is_asked(digits, monkeypatch, url):
     """Before anything is sent."""

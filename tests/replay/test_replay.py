@@ -312,6 +312,30 @@ def test_a_local_function_can_be_saved_but_not_repeated(tmp_path):
         repeat(saved)
 
 
+class Unreadable:
+    """Raises whatever is asked of it."""
+
+    def __getattribute__(self, name):
+        raise RuntimeError(name)
+
+
+def itself():
+    """A list that holds itself."""
+    holder = []
+    holder.append(holder)
+    return holder
+
+
+@pytest.mark.parametrize(("value", "said"), [(itself(), "RecursionError"), ([Unreadable()], "RuntimeError")])
+def test_an_argument_that_cannot_be_read_does_not_hide_the_report(tmp_path, value, said):
+    """The report is saved; repeating it says what is missing."""
+    report = check_gradient(lambda x, _: cube(x), lambda x, _: wrong(x), [1.0, 2.0], args=(value,))
+    saved = load(report.save(tmp_path / "check.json"))
+
+    assert saved.report["outcome"] == "FAIL"
+    assert any(said in why for why in saved.missing)
+
+
 def test_a_function_that_is_gone_is_a_clear_error(tmp_path, monkeypatch):
     """A module or a name that is no longer there is named, with the file."""
     path = check_gradient(cube, right, 2.0).save(tmp_path / "check.json")
