@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -70,11 +71,11 @@ def project() -> Path:
 
 
 def _too_wide(folder: Path) -> bool:
-    """Whether it is a home or the root: whatever was ever downloaded lies somewhere below."""
-    try:
-        return folder in (Path(folder.anchor), Path.home().resolve())
-    except RuntimeError:  # no home
-        return folder == Path(folder.anchor)
+    """Whether it is a home, the root, or where all programs put their files: anything may lie somewhere below."""
+    wide = [Path(folder.anchor), Path(tempfile.gettempdir()).resolve()]
+    with suppress(RuntimeError):  # there may be no home
+        wide.append(Path.home().resolve())
+    return folder in wide
 
 
 @contextmanager
