@@ -1,5 +1,19 @@
-"""`python -m gradcheck` is the command."""
+"""The command, as `gradcheck` and as `python -m gradcheck`."""
 
-from gradcheck.cli.app import main
+import sys
 
-main(prog_name="gradcheck")
+__all__ = ["run"]
+
+
+def run() -> None:
+    """Run the command line. Ctrl-C is exit status 130, while it is being imported, too."""
+    try:
+        from gradcheck.cli.app import main
+
+        main(prog_name="gradcheck")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    run()

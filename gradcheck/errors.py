@@ -11,6 +11,8 @@ __all__ = [
     "GradientCheckInterrupted",
     "GradientError",
     "ReplayError",
+    "UntrustedReplayError",
+    "WorkerError",
 ]
 
 
@@ -28,6 +30,14 @@ class DataError(GradcheckError):
 
 class ReplayError(GradcheckError):
     """A saved check cannot be repeated. The message says what is missing, and what can be done instead."""
+
+
+class UntrustedReplayError(ReplayError):
+    """A saved check would import or run what lies outside the current project. The message says what."""
+
+
+class WorkerError(GradcheckError):
+    """A worker process could not take f, or ended while it called it. The message says what can be done instead."""
 
 
 class GradientError(GradcheckError, AssertionError):

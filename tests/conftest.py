@@ -4,7 +4,7 @@ import hypothesis
 import pytest
 from threadpoolctl import threadpool_limits
 
-# Only tests/corpora/test_fuzz*.py are meant to run under it:
+# Only tests/corpora/test_fuzz*.py and tests/promises/test_nothing_changes.py are meant to run under it:
 # pytest tests/corpora/test_fuzz.py --hypothesis-profile=nightly
 hypothesis.settings.register_profile("nightly", max_examples=20_000, deadline=None, print_blob=True)
 

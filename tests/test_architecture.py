@@ -20,7 +20,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # The wings of the package, in the order in which they are built: each imports itself and what stands before it. "" is
 # the roof, `import gradcheck`; it names what it shows and so reads the wings before it.
 WINGS = [
-    "_version", "_typing", "errors",
+    "_version", "_typing", "errors", "files",
     "parameters", "results", "mutations", "function", "numerics", "evidence", "diagnosis", "report", "driver", "checks",
     "", "textbook", "cases", "html", "replay", "strategies", "interop", "pytest_plugin", "cli", "__main__",
 ]  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.outcome import Limit, Outcome
 from gradcheck.results.verdict import Judgement, Tolerance, gradient_scale, judge
@@ -34,6 +35,7 @@ class Comparison:
     problem: str = ""
 
 
+@own_arithmetic
 def compare(
     measured: Any, expected: Any, *, rtol: float = 0.0, atol: float = 0.0, kind: str = "close"
 ) -> Comparison:

@@ -35,7 +35,15 @@ def discover(paths: Iterable[str | Path] = ("cases",)) -> list[LoadedCase]:
     files, a file that does not load, or one that does not hold exactly one Case.
     Files whose name starts with an underscore, and conftest.py, are no case files.
     """
-    files = [file for path in paths for file in _case_files(path)]
+    files: list[Path] = []
+    for path in paths:
+        try:
+            files += _case_files(path)
+        except (
+            OSError,
+            ValueError,
+        ) as error:  # a name that no file can have, or a folder that may not be read
+            raise CaseError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
     return [_load(file) for file in dict.fromkeys(files)]
 
 
@@ -72,7 +80,9 @@ def _load(path: Path) -> LoadedCase:
     except SyntaxError as error:
         place = f"{error.filename or path}:{error.lineno or '?'}"
         raise CaseError(f"{place}: syntax error: {error.msg}") from error
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise CaseError(f"{path}: the file does not load: {what_and_where(error, path)}") from error
     found = {id(value): value for value in vars(module).values() if isinstance(value, Case)}
     if len(found) != 1:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from gradcheck.cases.case import Figure
+from gradcheck.files import replacing
 
 __all__ = ["FORMATS", "figure_writer"]
 
@@ -31,8 +33,12 @@ def figure_writer(
         draw(canvas)
         name = figure.name.replace(" ", "_").replace("/", "_")
         path = folder / f"{case}-{name}.{file_format}"
-        metadata = {"Title": f"{case}: {figure.name}", "Description": figure.alt}
-        canvas.savefig(path, dpi=150, metadata=metadata | ({"Date": None} if file_format == "svg" else {}))
+        written = io.BytesIO()
+        metadata: dict[str, Any] = {"Title": f"{case}: {figure.name}", "Description": figure.alt}
+        metadata |= {"Date": None} if file_format == "svg" else {}
+        canvas.savefig(written, format=file_format, dpi=150, metadata=metadata)
+        with replacing(path) as file:
+            file.write(written.getvalue())
         return path
 
     return save

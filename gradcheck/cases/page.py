@@ -14,7 +14,7 @@ from gradcheck.cases.case import Figure
 from gradcheck.cases.rowtext import shown, size
 from gradcheck.cases.run import CaseResult, Row, SaveFigure
 from gradcheck.report.data import ReportData
-from gradcheck.report.drawings import Drawing, drawing
+from gradcheck.report.drawings import Drawing, drawing, drawing_of
 from gradcheck.report.html import environment, figures, told_of
 from gradcheck.report.report import Report
 from gradcheck.results.outcome import Outcome
@@ -121,7 +121,8 @@ def _checks(named: Sequence[tuple[str, dict[str, Any], ReportData | None]]) -> l
         anchor = f"check-{k}"
         drawn: Iterator[Drawing] = iter(())
         if k in chosen:
-            given = (Drawing(**parts) for parts in told.get("drawings", ()))
+            # What this process draws goes in as it is; what comes in a dictionary may be anybody's.
+            given = filter(None, map(drawing_of, told.get("drawings", ())))
             drawn = figures(report, anchor) if report is not None else given
         checks.append(_Check(name, anchor, told, tuple(drawn)))
     return checks

@@ -190,7 +190,9 @@ def _attempt(loaded: LoadedCase, function: Callable[..., Any], *arguments: Any) 
         return function(*arguments)
     except DataError as error:  # the data are at fault, not the code under test
         return _Raised(Outcome.INCONCLUSIVE, str(error))
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit, too: nothing that a case does ends the run
         return _Raised(Outcome.FAIL, "raised " + what_and_where(error, loaded.path))
 
 

@@ -62,7 +62,10 @@ def name_filter(expression: str) -> Callable[[str], bool]:
         take()
         return inner
 
-    fits = either()
+    try:
+        fits = either()
+    except RecursionError:
+        raise ValueError(f"{len(tokens):,} words are too many, or nested too deeply") from None
     if position < len(tokens):
         raise ValueError(_expected('"and" or "or"', expression, tokens, position))
     return fits

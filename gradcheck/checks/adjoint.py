@@ -13,6 +13,7 @@ import numpy as np
 
 from gradcheck.checks.dot_product import Array, Calls, DotProduct, Operator, Pair, numbers, only
 from gradcheck.driver.options import call_text, finished, told
+from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.objective import BudgetSpentError
 from gradcheck.function.progress import Progress
 from gradcheck.report.report import Report
@@ -32,6 +33,7 @@ LEAST_MISTAKE = 0.05
 
 
 @told
+@own_arithmetic
 def check_adjoint(
     forward: Callable[[Any], Any],
     adjoint: Callable[[Any], Any],

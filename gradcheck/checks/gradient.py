@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from numbers import Integral
 from typing import Any
@@ -14,6 +14,7 @@ from gradcheck.driver.examine import Question, examine, probe_noise
 from gradcheck.driver.options import Options, finished, told
 from gradcheck.errors import GradientError
 from gradcheck.evidence.coordinates import measure
+from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.objective import Objective
 from gradcheck.function.progress import Progress
 from gradcheck.numerics.differences import first_step
@@ -30,6 +31,7 @@ __all__ = ["assert_gradient", "check_gradient", "derivative", "gradient"]
 
 
 @told
+@own_arithmetic
 def check_gradient(
     f: Callable[..., Any],
     grad: Any,
@@ -112,11 +114,11 @@ def check_gradient(
             max_nfev=max_nfev,
             on_evaluation=bar.evaluated,
             vectorized=bool(vectorized),
-            max_seconds=max_seconds,
+            max_seconds=options.max_seconds,
             n_jobs=n_jobs,
         )
         question = Question(
-            grad, flat, tuple(args), options.tolerances, method, confidence, subgradient, room, rng
+            grad, flat, tuple(args), options.tolerances, method, options.confidence, subgradient, room, rng
         )
         known = examine(objective, question, bar)
     report = compose(
@@ -125,7 +127,7 @@ def check_gradient(
         known.findings,
         tolerance=known.setting.tolerance
         if known.setting
-        else Tolerance(rtol or DEFAULT_RTOL["float64"], atol),
+        else Tolerance(options.rtol or DEFAULT_RTOL["float64"], options.atol),
         nfev=objective.nfev,
         ngev=known.ngev,
         seconds=time.perf_counter() - started,
@@ -157,14 +159,15 @@ def assert_gradient(f: Callable[..., Any], grad: Any, x: Any, **options: Any) ->
 
 
 @told
+@own_arithmetic
 def gradient(
     f: Callable[..., Any], x: Any, *, args: Sequence[Any] = (), bounds: Any = None, rng: Any = 0
 ) -> Estimate:
     """The numerical gradient of f at x with an error bar for each entry.
 
     f : f(x, *args) -> one real number. x : as in `check_gradient`. Returns an Estimate whose `value` and `error`
-    have the structure of x; the true derivative is expected within 3 errors. Six evaluations of f an entry, more
-    where more are needed, and at most seventeen for f's noise.
+    have the structure of x; the true derivative is expected within 3 errors; of a complex entry it is
+    df/dRe + i df/dIm. Six evaluations of f an entry, more where more are needed, and at most seventeen for f's noise.
     Raises ValueError where f(x) is not finite.
     """
     parameters, flat = Parameters.of(x)
@@ -181,7 +184,28 @@ def gradient(
     if noise.constant:
         # Not a digit changed: the values may lie on a grid of any width, so there is no bar to state.
         found = replace(found, error=np.full(found.error.shape, np.inf))
-    return shaped(found, parameters.unflatten_as, objective.nfev)
+    return _in_structure(found, parameters, objective.nfev)
+
+
+def _in_structure(found: Estimate, parameters: Parameters, nfev: int) -> Estimate:
+    """The estimate in the structure of x; a complex entry has the error of both its parts, and one limit."""
+
+    def complex_number(re: Any, im: Any) -> Any:
+        return re + 1j * im
+
+    pairs: dict[str, Any] = dict.fromkeys(("value", "left", "right", "curvature"), complex_number)
+    pairs |= dict.fromkeys(("error", "noise", "truncation", "kink"), np.hypot)
+    pairs |= dict.fromkeys(("step", "chord"), np.maximum)
+    # What limits an entry is what limits the wider of its parts.
+    order = parameters.unflatten_as
+    parts = {name: order(getattr(found, name), pair) for name, pair in pairs.items()}
+    limits = found.limit.copy()
+    for b in parameters.blocks:
+        if b.is_complex:
+            part, error = limits[b.slice], found.error[b.slice]
+            part[0::2] = np.where(error[1::2] > error[0::2], part[1::2], part[0::2])
+    parts["limit"] = order(limits, lambda re, _: re)
+    return Estimate(**parts, nfev=nfev)
 
 
 @told
@@ -205,6 +229,9 @@ def _validate(f: Any, grad: Any, args: Any, n_jobs: Any) -> None:
         raise TypeError(
             f"grad must be a callable, a gradient, or True where f returns (value, gradient); not {grad!r}"
         )
+    if isinstance(grad, Iterator):
+        kind = type(grad).__name__
+        raise TypeError(f"grad must be a callable, a gradient, or True; a {kind} is used up by reading it")
     if not isinstance(args, Sequence):
         raise TypeError(f"args must be a tuple of further arguments for f and grad, not {args!r}")
     if n_jobs is not None and not (isinstance(n_jobs, Integral) and n_jobs != 0):

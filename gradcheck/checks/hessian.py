@@ -12,6 +12,7 @@ import scipy.sparse
 from gradcheck.checks.jacobian import Problem, judge_jacobian
 from gradcheck.driver.combine import combine, in_turn
 from gradcheck.driver.options import Given, Options, finished, spelled_out, told
+from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.contract import is_pair
 from gradcheck.function.matrix import Dense, Matrix, Sparse
 from gradcheck.numerics.tangents import ROUNDING, root_mean_square
@@ -25,6 +26,7 @@ __all__ = ["and_hessian", "check_hessian", "flat_gradient"]
 
 @told
 @spelled_out
+@own_arithmetic
 def check_hessian(
     grad: Callable[..., Any],
     hess: Any,

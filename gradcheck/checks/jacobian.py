@@ -13,8 +13,10 @@ from gradcheck._typing import Flat
 from gradcheck.driver.options import Given, Options, finished, spelled_out, told
 from gradcheck.evidence.columns import GROUPS_UP_TO, gather, with_pattern
 from gradcheck.evidence.rows import DIRECTIONS
+from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.lines import DenseDirections
 from gradcheck.function.matrix import Matrix, Sparse
+from gradcheck.function.objective import NotScalarError
 from gradcheck.function.progress import Progress
 from gradcheck.function.vector_contract import Contract, inspect_jacobian
 from gradcheck.function.vector_objective import VectorObjective
@@ -36,6 +38,7 @@ __all__ = ["check_jacobian"]
 
 @told
 @spelled_out
+@own_arithmetic
 def check_jacobian(
     f: Callable[..., Any],
     jac: Any,
@@ -134,6 +137,10 @@ def judge_jacobian(
             _examine(known, problem, options, objective, x, bar, extra)
         except KeyboardInterrupt:
             objective.interrupted = True
+        except NotScalarError as error:
+            # At x it returned an array of its shape: where it does not, it is no function to be differentiated.
+            known.findings.append(Finding(str(error), Outcome.INCONCLUSIVE, final=True))
+            known.evidence = None
     if objective.interrupted and known.evidence is None and not known.final:
         text = "interrupted before any entry was judged: start it again"
         known.findings.append(Finding(text, Outcome.INCONCLUSIVE, final=True))

@@ -19,6 +19,7 @@ import numpy as np
 from gradcheck._typing import Flat
 from gradcheck.checks.gradient import check_gradient
 from gradcheck.errors import GradientCheckInterrupted, GradientError
+from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.contract import is_pair
 from gradcheck.mutations import Mutation, standard_mutations
 from gradcheck.parameters.tree import Parameters
@@ -105,6 +106,7 @@ class Power:
         }
 
 
+@own_arithmetic
 def power(
     f: Callable[..., Any],
     grad: Any,

@@ -12,6 +12,7 @@ import numpy as np
 from gradcheck.checks.gradient import check_gradient
 from gradcheck.driver.combine import combine, in_turn
 from gradcheck.driver.options import call_text, finished
+from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.report.report import Report
 from gradcheck.results.mismatch import ArraySummary
 from gradcheck.results.outcome import Limit, Outcome
@@ -19,6 +20,7 @@ from gradcheck.results.outcome import Limit, Outcome
 __all__ = ["check_points"]
 
 
+@own_arithmetic
 def check_points(
     f: Callable[..., Any], grad: Any, points: Any, *, count: int | None = None, rng: Any = 0, **options: Any
 ) -> Report:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, NonlinearConstraint
+from scipy.optimize import Bounds, HessianUpdateStrategy, LinearConstraint, NonlinearConstraint
 
 from gradcheck.checks.gradient import check_gradient
 from gradcheck.checks.hessian import check_hessian
@@ -15,14 +15,18 @@ from gradcheck.checks.jacobian import check_jacobian
 from gradcheck.checks.products import check_hvp
 from gradcheck.driver.combine import combine, in_turn
 from gradcheck.driver.options import Options, finished, told
+from gradcheck.function.arithmetic import callers_arithmetic, own_arithmetic
 from gradcheck.report.report import Report
 
 __all__ = ["check_problem"]
 
 Checks = dict[str, Callable[..., Report]]
+# By these names SciPy estimates a derivative itself.
+ESTIMATED = ("2-point", "3-point", "cs")
 
 
 @told
+@own_arithmetic
 def check_problem(
     fun: Callable[..., Any],
     x0: Any,
@@ -60,19 +64,20 @@ def check_problem(
     x0, notes = _inside(np.atleast_1d(np.asarray(x0)), bounds)
     chosen = Options.of(options)
     each = options | {"bounds": bounds}
-    budget = {name: each.pop(name, None) for name in ("max_nfev", "max_seconds")}
+    budget = {name: getattr(chosen, name) for name in ("max_nfev", "max_seconds")}
+    each = {name: value for name, value in each.items() if name not in budget}
     checks: Checks = {}
     grad = None
     if callable(jac) or jac is True:
         checks["jac"] = partial(check_gradient, fun, jac, x0, args=args, **each)
         grad = _second(fun) if jac is True else jac
-    elif jac not in (None, False):
-        notes.append(f"jac={jac!r} is estimated by SciPy: nothing to check")
+    elif jac is not None and jac is not False:
+        notes.append(_by_scipy("jac", jac))
     for name, function, check in (("hess", hess, check_hessian), ("hessp", hessp, check_hvp)):
         if function is None:
             continue
         if not callable(function):
-            notes.append(f"{name}={_named(function)} is estimated by SciPy: nothing to check")
+            notes.append(_by_scipy(name, function))
         elif grad is None:
             notes.append(
                 f"{name} was not checked: it is compared with differences of jac, which is not given"
@@ -113,6 +118,8 @@ def _inside(x0: Any, bounds: Any) -> tuple[Any, list[str]]:
             raise ValueError(f"bounds must hold {x0.size} pairs, one for each entry of x0, not {len(pairs)}")
         low = np.array([-np.inf if a is None else a for a, _ in pairs], float)
         high = np.array([np.inf if b is None else b for _, b in pairs], float)
+    if np.isnan(low).any() or np.isnan(high).any():
+        raise ValueError("bounds hold nan; None, or an infinity, is no bound")
     moved = np.clip(x0, low, high)
     if np.array_equal(moved, x0):
         return x0, []
@@ -135,6 +142,8 @@ def _constraint(
         notes.append(f"{name} is linear: its matrix is its derivative")
         return {}
     if isinstance(constraint, Mapping):
+        if not callable(constraint.get("fun")):
+            raise TypeError(f"{name} must hold a function `fun`, not {constraint.get('fun')!r:.60}")
         fun, jac, hess = constraint["fun"], constraint.get("jac"), None
         args = constraint.get("args", ())
         args = args if isinstance(args, tuple) else (args,)
@@ -144,21 +153,29 @@ def _constraint(
         kind = type(constraint).__name__
         raise TypeError(f"{name} must be a dict, a NonlinearConstraint or a LinearConstraint, not {kind}")
     if not callable(jac):
-        notes.append(f"{name}.jac={_named(jac)} is estimated by SciPy: nothing to check")
+        notes.append(_by_scipy(f"{name}.jac", jac))
         return {}
     checks: Checks = {f"{name}.jac": partial(check_jacobian, fun, jac, x0, args=args, **options)}
     if callable(hess):
-        size = np.atleast_1d(fun(x0.copy(), *args)).size
+        with callers_arithmetic():
+            size = np.atleast_1d(fun(x0.copy(), *args)).size
         v = np.random.default_rng(rng).uniform(0.5, 1.5, size)
 
         def gradient(x: Any) -> Any:
             # Of v.fun; jac may be sparse, and one row may come without its axis.
             rows = jac(x)
-            return v @ np.atleast_2d(rows) if isinstance(rows, np.ndarray | list | tuple) else rows.T @ v
+            with np.errstate(all="ignore"):  # the sum is ours, not jac's
+                return v @ np.atleast_2d(rows) if isinstance(rows, np.ndarray | list | tuple) else rows.T @ v
 
         checks[f"{name}.hess"] = partial(check_hessian, gradient, lambda x: hess(x, v), x0, **options)
     return checks
 
 
-def _named(value: Any) -> str:
-    return repr(value) if isinstance(value, str) or value is None else type(value).__name__
+def _by_scipy(name: str, value: Any) -> str:
+    """The note on a derivative that SciPy estimates. Raises ValueError for what is neither that nor a function."""
+    by_name = isinstance(value, str) and value in ESTIMATED
+    if not (value is None or value is False or by_name or isinstance(value, HessianUpdateStrategy)):
+        known = ", ".join(map(repr, ESTIMATED))
+        raise ValueError(f"{name} must be a function, {known} or a HessianUpdateStrategy, not {value!r:.60}")
+    shown = repr(value) if isinstance(value, str) or value is None else type(value).__name__
+    return f"{name}={shown} is estimated by SciPy: nothing to check"

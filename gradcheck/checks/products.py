@@ -16,6 +16,7 @@ from gradcheck.checks.jacobian import Problem, judge_jacobian
 from gradcheck.checks.linear import accepted_of, not_linear
 from gradcheck.checks.vjp import Pullback, judge_vjp, parts_of
 from gradcheck.driver.options import Given, Options, finished, spelled_out, told
+from gradcheck.function.arithmetic import callers_arithmetic, own_arithmetic
 from gradcheck.function.contract import changed
 from gradcheck.function.matrix import Matrix
 from gradcheck.function.objective import NotScalarError
@@ -29,6 +30,7 @@ __all__ = ["check_hvp", "check_jvp", "check_vjp"]
 
 @told
 @spelled_out
+@own_arithmetic
 def check_jvp(
     f: Callable[..., Any],
     jvp: Callable[..., Any],
@@ -61,6 +63,7 @@ def check_jvp(
 
 @told
 @spelled_out
+@own_arithmetic
 def check_hvp(
     grad: Callable[..., Any],
     hvp: Callable[..., Any],
@@ -95,6 +98,7 @@ def check_hvp(
 
 @told
 @spelled_out
+@own_arithmetic
 def check_vjp(
     f: Callable[..., Any],
     vjp: Callable[..., Any],
@@ -176,7 +180,8 @@ class Pushforward:
 def _value(f: Callable[..., Any], parameters: Parameters, x: Flat, args: Sequence[Any]) -> NDArray[Any]:
     """What f returns at x: the space of the products; empty where it is no array, which the contract says."""
     try:
-        result = f(parameters.unflatten(x.copy()), *args)
+        with callers_arithmetic():
+            result = f(parameters.unflatten(x.copy()), *args)
     except Exception as error:
         error.add_note("gradcheck: raised by f at x")
         raise

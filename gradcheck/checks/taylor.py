@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from gradcheck._typing import Flat, Values
 from gradcheck.driver.options import Options, told
 from gradcheck.errors import GradientCheckInterrupted
+from gradcheck.function.arithmetic import callers_arithmetic, own_arithmetic
 from gradcheck.function.lines import DenseDirections
 from gradcheck.function.matrix import read_matrix
 from gradcheck.function.progress import Progress
@@ -88,6 +89,7 @@ class TaylorResult:
 
 
 @told
+@own_arithmetic
 def taylor_test(
     f: Callable[..., Any],
     derivative: Any,
@@ -335,7 +337,8 @@ def _product(
     derivative: Any, parameters: Parameters, x: Flat, args: Sequence[Any], v: Flat, outputs: tuple[int, ...]
 ) -> Values:
     """J v (m,); a gradient is the Jacobian of one number."""
-    given = derivative(parameters.unflatten(x.copy()), *args) if callable(derivative) else derivative
+    with callers_arithmetic():
+        given = derivative(parameters.unflatten(x.copy()), *args) if callable(derivative) else derivative
     row = isinstance(given, np.ndarray) and given.shape == (1, x.size)
     if not outputs and not row:
         return np.atleast_1d(np.asarray(parameters.flatten(given, "derivative") @ v, np.float64))
@@ -343,5 +346,6 @@ def _product(
 
 
 def _curvature(hessian: Any, parameters: Parameters, x: Flat, args: Sequence[Any], v: Flat) -> float:
-    given = hessian(parameters.unflatten(x.copy()), *args) if callable(hessian) else hessian
+    with callers_arithmetic():
+        given = hessian(parameters.unflatten(x.copy()), *args) if callable(hessian) else hessian
     return float(v @ read_matrix(given, (x.size,), parameters, "hessian").product(v))

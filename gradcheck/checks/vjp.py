@@ -124,7 +124,10 @@ def judge_vjp(f: Callable[..., Any], pull: Pullback, x: Any, f_x: Any, options: 
 
     def mixed(tree: Any, *args: Any) -> Any:
         values = f(tree, *args)
-        return values if mix is None else mix @ np.asarray(values, np.float64).ravel()
+        if mix is None:
+            return values
+        with np.errstate(all="ignore"):  # the sum is ours, not f's
+            return mix @ np.asarray(values, np.float64).ravel()
 
     def jac(*_: Any) -> Flat:
         return pull.rows(np.eye(pull.outputs) if mix is None else mix)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -14,7 +13,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradcheck._version import __version__
-from gradcheck.cli.commands import BadInput, check, diff, new, one_line, replay
+from gradcheck.cli.commands import check, diff, new, replay
+from gradcheck.cli.outputs import (
+    FAILED,
+    INTERRUPTED,
+    STDOUT,
+    BadInput,
+    Commands,
+    figure_folder,
+    one_line,
+    put,
+    targets,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,11 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-FAILED, INTERRUPTED = 1, 130
-STDOUT = Path("-")
 
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="gradcheck")
 def main() -> None:
     """Verify hand-written derivatives: is the gradient right, and how far is it off?
@@ -68,8 +75,8 @@ for command in (check, new, replay, diff):
 @click.option(
     "--html",
     "html_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write a page with every comparison and figure to this file.",
+    type=click.Path(path_type=Path),
+    help="Write a page with every comparison and figure to this file; - is the standard output.",
 )
 @click.option("--figures", type=click.Path(path_type=Path), metavar="DIR", help="Write the figures here.")
 @click.option("--figure-format", type=click.Choice(["png", "svg"]), default="png", show_default=True)
@@ -104,12 +111,13 @@ def run(
     from gradcheck.cli.tables import explain, new_console, show_summary
 
     loaded = _select(cases, expression)
-    _check_outputs(figures, {"--json": json_file, "--html": html_file})
+    json_file, html_file = targets({"--json": json_file, "--html": html_file})
+    figures = figure_folder(figures)
     _check_data(data, loaded)
     context = Context(data=data, fast=fast, numerical=numerical, progress=sys.stderr.isatty())
     save = None if figures is None else figure_writer(figures, figure_format)
     gallery = _gallery(save) if html_file is not None else None
-    console = new_console(stderr=json_file == STDOUT)
+    console = new_console(stderr=STDOUT in (json_file, html_file))
     with _one_blas_thread():
         results, interrupted = _run_all(loaded, context, gallery or save, console)
     explain(console, results)
@@ -164,29 +172,6 @@ def _select(paths: Sequence[str], expression: str | None) -> list[LoadedCase]:
     if not selected:
         raise BadInput(f"-k: none of the {len(found)} cases has a name that fits {expression!r}")
     return selected
-
-
-def _check_outputs(figures: Path | None, files: dict[str, Path | None]) -> None:
-    """Refuse an output that cannot be written before the long run, not after it."""
-    for option, file in files.items():
-        if file is None or file == STDOUT:
-            continue
-        try:
-            existed = file.exists()
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with file.open("a"):
-                pass
-            if not existed:
-                file.unlink()
-        except OSError as error:
-            raise BadInput(f"{option}: cannot write {file}: {error.strerror}") from error
-    try:
-        if figures is not None:
-            figures.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=figures):
-                pass
-    except OSError as error:
-        raise BadInput(f"--figures: cannot write into {figures}: {error.strerror}") from error
 
 
 def _check_data(data: Path | None, loaded: Sequence[LoadedCase]) -> None:
@@ -263,14 +248,7 @@ def _write_json(path: Path, results: Sequence[CaseResult], interrupted: bool) ->
         "cases": [result.to_dict() for result in results],
         "rows": [row.to_dict() for result in results for row in result.rows],
     }
-    text = json.dumps(document, indent=2, allow_nan=False) + "\n"
-    if path == STDOUT:
-        click.echo(text, nl=False)
-        return
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise BadInput(f"--json: cannot write {path}: {error.strerror}") from error
+    put("--json", path, json.dumps(document, indent=2, allow_nan=False) + "\n")
 
 
 def _gallery(save: SaveFigure | None) -> Gallery:
@@ -282,7 +260,4 @@ def _gallery(save: SaveFigure | None) -> Gallery:
 def _write_html(path: Path, results: Sequence[CaseResult], gallery: Gallery) -> None:
     from gradcheck.html import render
 
-    try:
-        path.write_text(render(results, drawings=gallery.drawings), encoding="utf-8")
-    except OSError as error:
-        raise BadInput(f"--html: cannot write {path}: {error.strerror}") from error
+    put("--html", path, render(results, drawings=gallery.drawings))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import sys
 import traceback
@@ -10,27 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gradcheck.cli.outputs import FAILED, INTERRUPTED, STDOUT, BadInput, one_line, put, targets
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from gradcheck.replay.changes import Change
+    from gradcheck.replay.trust import Plan
     from gradcheck.report.saved import Saved
 
-__all__ = ["BadInput", "check", "diff", "new", "one_line", "replay"]
+__all__ = ["check", "diff", "new", "replay"]
 
-FAILED, INTERRUPTED = 1, 130
 METHODS = ("auto", "sweep", "directions")
-
-
-class BadInput(click.ClickException):
-    """What was given cannot be used: one line on the standard error, exit status 2."""
-
-    exit_code = 2
-
-
-def one_line(error: BaseException | str) -> str:
-    """A message without its line breaks."""
-    return " ".join(str(error).split())
 
 
 @click.command()
@@ -53,7 +46,10 @@ def one_line(error: BaseException | str) -> str:
 @click.option("--max-nfev", type=int, metavar="N", help="Budget of evaluations of f.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the random directions.")
 @click.option(
-    "--json", "json_file", type=click.File("w", lazy=True), help="Write the report; - is the standard output."
+    "--json",
+    "json_file",
+    type=click.Path(path_type=Path),
+    help="Write the report to this file; - is the standard output.",
 )
 @click.option(
     "--save",
@@ -61,7 +57,9 @@ def one_line(error: BaseException | str) -> str:
     metavar="FILE.json",
     help="Write a file for `replay` and `diff`.",
 )
-def check(f: str, grad: str | None, point: str, json_file: Any, save: Path | None, **options: Any) -> None:
+def check(
+    f: str, grad: str | None, point: str, json_file: Path | None, save: Path | None, **options: Any
+) -> None:
     """Check the gradient GRAD of F at a point; without GRAD, F returns (value, gradient).
 
     Modules are looked for in the working directory first.
@@ -78,6 +76,7 @@ def check(f: str, grad: str | None, point: str, json_file: Any, save: Path | Non
     """
     if save is not None and save.suffix != ".json":
         raise BadInput(f"--save: FILE must end in .json, not {save.name!r}")
+    json_file, save = targets({"--json": json_file, "--save": save})
     sys.path.insert(0, str(Path.cwd()))
     function = _named(f)
     gradient = True if grad is None else _named(grad)
@@ -92,16 +91,18 @@ def check(f: str, grad: str | None, point: str, json_file: Any, save: Path | Non
         status = 0 if report else FAILED
     except GradientCheckInterrupted as stop:
         report, status = stop.report, INTERRUPTED
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # sys.exit(0) in f, too, would end a check that checked nothing as a pass
         raise BadInput(f"{type(error).__name__}: {one_line(error)} {_place(error)}") from error
     _show(_console(json_file), str(report))
-    try:
-        if json_file is not None:
-            json_file.write(report.to_json() + "\n")
-        if save is not None:
+    if json_file is not None:
+        put("--json", json_file, report.to_json() + "\n")
+    if save is not None:
+        try:
             report.save(save)
-    except OSError as error:
-        raise BadInput(f"cannot write {error.filename}: {error.strerror}") from error
+        except OSError as error:
+            raise BadInput(f"--save: cannot write {save}: {error.strerror}") from error
     sys.exit(status)
 
 
@@ -115,6 +116,7 @@ def new(case: str) -> None:
       gradcheck new softmax && gradcheck run softmax
     """
     from gradcheck.cases.template import case_text
+    from gradcheck.files import check_writable, write_text
 
     path = Path(case) if case.endswith(".py") else Path("cases") / f"{case}.py"
     if not re.fullmatch(r"[^\W\d]\w*", path.stem):
@@ -122,12 +124,11 @@ def new(case: str) -> None:
             f"CASE must be a name of letters, digits and _, or a path that ends in one and .py; not {case!r}"
         )
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as file:
-            file.write(case_text(path))
-    except OSError as error:
+        check_writable(path)
         if path.exists():
-            raise BadInput(f"{path}: exists already; it is left as it is") from error
+            raise BadInput(f"{path}: exists already; it is left as it is")
+        write_text(path, case_text(path))
+    except OSError as error:
         raise BadInput(f"{path}: cannot be written: {error.strerror}") from error
     click.echo(f"{path}: a case that passes; now put your own function into it")
     click.echo(f"  gradcheck run {path}")
@@ -135,12 +136,13 @@ def new(case: str) -> None:
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-def replay(file: Path) -> None:
+@click.option("--trust", is_flag=True, help="Import and run what lies outside the current project, too.")
+def replay(file: Path, trust: bool) -> None:
     """Do a saved check again, and say whether it still fails.
 
     FILE comes from a failing test, from `gradcheck check --save` or from Report.save. The functions are imported
-    as they are now; where they have no name to import, the test that the file comes from is run again. Replay only
-    files from where you would also run code.
+    as they are now; where they have no name to import, the test that the file comes from is run again. What is going
+    to be imported and run is printed first; what lies outside the current project is asked for, or needs --trust.
 
     \b
     Example:
@@ -156,7 +158,7 @@ def replay(file: Path) -> None:
     console = _console()
     try:
         saved = load(file)
-        report, text = _again(saved, console)
+        report, text = _again(saved, console, trust)
     except (DataError, ReplayError) as error:
         raise BadInput(one_line(error)) from error
     _show(console, text)
@@ -183,7 +185,8 @@ def diff(before: Path, after: Path) -> None:
     Exit status: 0 nothing got worse; 1 something did (slower is not worse); 2 a file cannot be used.
     """
     from gradcheck.errors import DataError
-    from gradcheck.replay.changes import compare_reports, read_report
+    from gradcheck.replay.changes import compare_reports
+    from gradcheck.report.reading import read_report
 
     try:
         changes = compare_reports(read_report(before), read_report(after))
@@ -196,21 +199,48 @@ def diff(before: Path, after: Path) -> None:
     sys.exit(FAILED if any(change.kind == "worse" for change in changes) else 0)
 
 
-def _again(saved: Saved, console: Console) -> tuple[dict[str, Any], str]:
+def _again(saved: Saved, console: Console, trust: bool) -> tuple[dict[str, Any], str]:
     """The new report, as a dictionary and as text: from the file, or else from the test it came from."""
-    from gradcheck.errors import ReplayError
+    from gradcheck.errors import DataError, ReplayError, UntrustedReplayError
     from gradcheck.replay.repeat import repeat, rerun_test
+    from gradcheck.replay.trust import plan_of_check, plan_of_test
 
     try:
-        report = repeat(saved)
+        if not saved.missing:
+            _ask(plan_of_check(saved), saved, console, trust)
+        report = repeat(saved, trust=True)
+    except UntrustedReplayError:
+        raise
     except ReplayError as error:
         if saved.test is None:
             raise
         _show(console, f"{one_line(error)}; running its test again: pytest {saved.test!r}")
-        return rerun_test(saved)
-    except Exception as error:
+        _ask(plan_of_test(saved), saved, console, trust)
+        return rerun_test(saved, trust=True)
+    except (KeyboardInterrupt, DataError):
+        raise
+    except BaseException as error:
         raise ReplayError(f"{saved.path}: {type(error).__name__}: {error} {_place(error)}") from error
     return report.to_dict(), str(report)
+
+
+def _ask(plan: Plan, saved: Saved, console: Console, trust: bool) -> None:
+    """Print what is about to be imported and run; ask at a terminal, or refuse, where it is not this project's."""
+    for step in plan.steps:
+        _show(console, f"replay {step}")
+    if not plan.outside or trust:
+        return
+    if at_a_terminal():
+        for step in plan.outside:
+            _show(console, f"outside this project: {step}")
+        if click.confirm("Go on?", err=True):
+            return
+    plan.demand(saved)
+
+
+def at_a_terminal() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def _named(reference: str) -> Any:
@@ -228,24 +258,32 @@ def _named(reference: str) -> Any:
 
 
 def _point(text: str) -> Any:
-    import json
-
-    import numpy as np
-
     if text.endswith((".npy", ".npz")):
-        try:
-            found = np.load(text, allow_pickle=False)
-        except Exception as error:  # as many kinds as there are ways to damage a file
-            raise BadInput(f"--x: cannot read {text}: {one_line(error)}") from error
-        return found if isinstance(found, np.ndarray) else dict(found)
+        return _arrays(Path(text))
     if re.match(r"[\w.]+:[\w.]+$", text):
         return _named(text)
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInput(
-            f"--x: {text!r} is neither a file .npy or .npz, nor JSON such as '[1.0, 2.0]', nor MODULE:NAME ({error})"
+            f"--x: {one_line(repr(text[:80]))} is neither a file .npy or .npz, nor JSON such as '[1.0, 2.0]', "
+            f"nor MODULE:NAME ({one_line(error)})"
         ) from error
+
+
+def _arrays(path: Path) -> Any:
+    from gradcheck.errors import DataError
+    from gradcheck.files import DAMAGED, read_array, read_arrays
+
+    try:
+        if path.suffix == ".npz":
+            return read_arrays(path)
+        with path.open("rb") as file:
+            return read_array(file, os.fstat(file.fileno()).st_size)
+    except OSError as error:
+        raise BadInput(f"--x: cannot read {path}: {error.strerror}") from error
+    except (*DAMAGED, DataError) as error:
+        raise BadInput(f"--x: cannot read {path}: {one_line(error)}") from error
 
 
 def _place(error: BaseException) -> str:
@@ -258,19 +296,17 @@ def _place(error: BaseException) -> str:
     return f"(at {own[0].filename}:{own[0].lineno})" if own else ""
 
 
-def _console(json_file: Any = None) -> Console:
+def _console(json_file: Path | None = None) -> Console:
     from gradcheck.cli.tables import new_console
 
-    return new_console(stderr=json_file is not None and json_file.name == "-")
+    return new_console(stderr=json_file == STDOUT)
 
 
 def _show(console: Console, text: str) -> None:
     """Print text whose first word may be an outcome, in its colour; a pipe gets the lines as they are."""
-    from rich.text import Text
+    from gradcheck.cli.tables import STYLES, line
 
-    from gradcheck.cli.tables import STYLES
-
-    shown = Text(text, overflow="fold")
+    shown = line(text)
     for outcome, style in STYLES.items():
         if text.startswith(outcome.value):
             shown.stylize(style, 0, len(outcome.value))
@@ -278,11 +314,9 @@ def _show(console: Console, text: str) -> None:
 
 
 def _show_changes(console: Console, changes: list[Change]) -> None:
-    from rich.text import Text
+    from gradcheck.cli.tables import line
 
     styles = {"better": "green", "worse": "bold red", "slower": "yellow"}
     for change in changes:
-        line = Text.assemble(
-            "  ", (f"{change.kind:<7}", styles.get(change.kind, "")), change.text, overflow="fold"
-        )
-        console.print(line, soft_wrap=not console.is_terminal)
+        shown = line("  ", (f"{change.kind:<7}", styles.get(change.kind, "")), change.text)
+        console.print(shown, soft_wrap=not console.is_terminal)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -16,14 +17,21 @@ from gradcheck.cases.discovery import LoadedCase
 from gradcheck.cases.rowtext import shown, size
 from gradcheck.cases.run import CaseResult, Row
 from gradcheck.results.outcome import Outcome
+from gradcheck.results.words import visible
 
-__all__ = ["counts", "explain", "new_console", "show_cases", "show_result", "show_summary"]
+__all__ = ["counts", "explain", "line", "new_console", "show_cases", "show_result", "show_summary"]
 
 STYLES = {Outcome.PASS: "green", Outcome.FAIL: "bold red", Outcome.INCONCLUSIVE: "bold yellow"}
 # A pipe has no width: wide enough that no cell is folded.
 PIPE_WIDTH = 190
 # Columns of the whole table; below, the case is named once above its rows; below NARROW, a list instead.
 WIDE, NARROW = 120, 78
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Tell it as any other output that fails; rich would end the program here."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 def new_console(*, stderr: bool = False) -> Console:
@@ -34,29 +42,32 @@ def new_console(*, stderr: bool = False) -> Console:
         stream.reconfigure(errors="replace")
     piped = not stream.isatty() and "COLUMNS" not in os.environ
     width = PIPE_WIDTH if piped else None
-    return Console(width=width, stderr=stderr, highlight=False, markup=False, emoji=False)
+    return _Console(width=width, stderr=stderr, highlight=False, markup=False, emoji=False)
+
+
+def line(*parts: str | tuple[str, str]) -> Text:
+    """Text in parts, some with a style; what a terminal would obey in it is written out."""
+    shown = ((visible(part[0]), part[1]) if isinstance(part, tuple) else visible(part) for part in parts)
+    return Text.assemble(*shown, overflow="fold")
 
 
 def show_result(console: Console, result: CaseResult) -> None:
     """Print the rows of one case under its name, section, title and data source."""
     if not (result.rows or result.complete):  # interrupted before its first row
         return
-    head = Text.assemble(
-        (result.name, "bold"), f"  section {result.section}  {result.title}", overflow="fold"
-    )
-    head.append(f"  ({result.seconds:.1f} s)", "dim")
-    console.print(head)
+    title = f"  section {result.section}  {result.title}"
+    console.print(line((result.name, "bold"), title, (f"  ({result.seconds:.1f} s)", "dim")))
     for source in result.sources:
-        console.print(Text(f"  data: {source}", "dim", overflow="fold"))
+        console.print(line((f"  data: {source}", "dim")))
     for note in result.notes:
-        console.print(Text(f"  note: {note}", "yellow", overflow="fold"))
+        console.print(line((f"  note: {note}", "yellow")))
     if console.width < NARROW:
         for row in result.rows:
             _show_row_as_list(console, row)
     elif result.rows:
         console.print(_table(result.rows, console.width))
     for path in result.figures:
-        console.print(Text(f"  figure: {path}", "dim", overflow="fold"))
+        console.print(line((f"  figure: {path}", "dim")))
     console.print()
 
 
@@ -89,17 +100,13 @@ def _table(rows: Iterable[Row], width: int) -> Table:
         expected = "" if row.reference.startswith("refuses: ") else shown(row.expected, row)
         reference = ("  " if wide else "\n").join(filter(None, [row.reference, expected]))
         cells = [*told, reference, size(row.difference), size(row.tolerance)]
-        outcome = Text(row.outcome.value, STYLES[row.outcome])
-        table.add_row(*[Text(cell) for cell in ([row.case] if wide else []) + cells], outcome)
+        outcome = line((row.outcome.value, STYLES[row.outcome]))
+        table.add_row(*[line(cell) for cell in ([row.case] if wide else []) + cells], outcome)
     return table
 
 
 def _show_row_as_list(console: Console, row: Row) -> None:
-    console.print(
-        Text.assemble(
-            (row.outcome.value, STYLES[row.outcome]), f" {row.quantity}: {row.reference}", overflow="fold"
-        )
-    )
+    console.print(line((row.outcome.value, STYLES[row.outcome]), f" {row.quantity}: {row.reference}"))
     pairs = {
         "measured": shown(row.measured, row),
         "expected": shown(row.expected, row),
@@ -108,14 +115,14 @@ def _show_row_as_list(console: Console, row: Row) -> None:
     }
     for name, value in pairs.items():
         if value:
-            console.print(Text(f"  {name} {value}", overflow="fold"))
+            console.print(line(f"  {name} {value}"))
 
 
 def explain(console: Console, results: Sequence[CaseResult]) -> None:
     """Print, for every row that did not pass, what, where, how much, how much was allowed, and why."""
     rows = [row for result in results for row in result.rows if row.outcome is not Outcome.PASS]
     if rows:
-        console.print(Text("Not passed", "bold"))
+        console.print(line(("Not passed", "bold")))
     # One cause, such as a missing data set, can take down every row of a case: told once.
     for (case, outcome, problem), group in groupby(
         rows, key=lambda row: (row.case, row.outcome, row.problem)
@@ -123,10 +130,10 @@ def explain(console: Console, results: Sequence[CaseResult]) -> None:
         alike = list(group)
         what = f"  {case}: {alike[0].quantity}, {alike[0].reference}"
         more = f", and {len(alike) - 1} more of its rows" if len(alike) > 1 else ""
-        console.print(Text.assemble((outcome.value, STYLES[outcome]), what + more, overflow="fold"))
-        console.print(Text(f"      {problem}", overflow="fold"))
+        console.print(line((outcome.value, STYLES[outcome]), what + more))
+        console.print(line(f"      {problem}"))
         if len(alike) == 1 and alike[0].reason:
-            console.print(Text(f"      the tolerance: {alike[0].reason}", overflow="fold"))
+            console.print(line(f"      the tolerance: {alike[0].reason}"))
 
 
 def counts(results: Iterable[CaseResult]) -> dict[Outcome, int]:
@@ -141,10 +148,10 @@ def show_summary(console: Console, results: Sequence[CaseResult], *, planned: in
     seconds = sum(result.seconds for result in results)
     done = sum(result.complete for result in results)
     cases = f"{done}" if done == planned else f"{done} of {planned}"
-    console.print(Text(f"{cases} case{'s' if planned != 1 else ''} in {seconds:.1f} s", "dim"))
+    console.print(line((f"{cases} case{'s' if planned != 1 else ''} in {seconds:.1f} s", "dim")))
     passed, failed, inconclusive = (number[o] for o in (Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE))
     style = "bold red" if failed else "bold yellow" if inconclusive or not passed else "bold green"
-    console.print(Text(f"{passed} passed, {failed} failed, {inconclusive} inconclusive", style))
+    console.print(line((f"{passed} passed, {failed} failed, {inconclusive} inconclusive", style)))
 
 
 def show_cases(console: Console, cases: Iterable[LoadedCase]) -> None:
@@ -156,5 +163,5 @@ def show_cases(console: Console, cases: Iterable[LoadedCase]) -> None:
     for loaded in cases:
         case = loaded.case
         cells = (loaded.name, case.section, case.title, str(len(case.row_names())))
-        table.add_row(*map(Text, cells))
+        table.add_row(*map(line, cells))
     console.print(table)

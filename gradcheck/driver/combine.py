@@ -35,7 +35,7 @@ def in_turn(
         if max_nfev is not None:
             left["max_nfev"] = max_nfev - sum(report.nfev for report in reports.values())
         if max_seconds is not None:
-            left["max_seconds"] = max_seconds - (time.monotonic() - started)
+            left["max_seconds"] = float(max_seconds) - (time.monotonic() - started)
         # The first check is made in any case: it says what is wrong with a budget that is none.
         if reports and (
             left.get("max_nfev", LEAST_BUDGET) < LEAST_BUDGET or left.get("max_seconds", 1.0) <= 0

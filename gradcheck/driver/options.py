@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from decimal import Decimal
 from difflib import get_close_matches
 from functools import wraps
 from numbers import Integral, Real
@@ -82,8 +83,12 @@ class Options:
     def __post_init__(self) -> None:
         for name in ("rtol", "atol", "resolution", "confidence"):
             value = getattr(self, name)
-            if not isinstance(value, Real) and not (value is None and name in ("rtol", "resolution")):
+            if value is None and name in ("rtol", "resolution"):
+                continue
+            if not isinstance(value, Real | Decimal):
                 raise TypeError(f"{name} must be a number, not {value!r}")
+            if not isinstance(value, float | int):  # a Fraction, a Decimal: NumPy knows neither
+                object.__setattr__(self, name, float(value))
         _one_of(self.method, METHODS)
         if not 0 < self.confidence < 1:
             raise ValueError(f"confidence must lie between 0 and 1, not {self.confidence!r}")
@@ -107,8 +112,10 @@ class Options:
             if self.max_nfev < LEAST_BUDGET:
                 raise ValueError(f"max_nfev must be at least {LEAST_BUDGET}, not {self.max_nfev!r}")
         seconds = self.max_seconds
-        if seconds is not None and not (isinstance(seconds, Real) and float(seconds) > 0):
+        if seconds is not None and not (isinstance(seconds, Real | Decimal) and float(seconds) > 0):
             raise ValueError(f"max_seconds must be a number above 0, or None, not {seconds!r}")
+        if seconds is not None:
+            object.__setattr__(self, "max_seconds", float(seconds))
 
     @property
     def tolerances(self) -> tuple[float | None, float, float | None]:

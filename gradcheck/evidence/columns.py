@@ -206,7 +206,12 @@ def with_pattern(matrix: Matrix, sparsity: Any, names: JacobianNames) -> tuple[M
     """The Jacobian as sparse where a pattern is declared; entries outside it are a finding."""
     if sparsity is None:
         return matrix, []
-    pattern = scipy.sparse.csc_array(sparsity)
+    try:
+        pattern = scipy.sparse.csc_array(sparsity)
+    except (ValueError, TypeError):
+        raise TypeError(
+            f"sparsity must be a matrix {matrix.shape}, dense or sparse, not {sparsity!r:.60}"
+        ) from None
     if pattern.shape != matrix.shape:
         raise ValueError(f"sparsity has shape {pattern.shape}, the Jacobian {matrix.shape}")
     pattern = scipy.sparse.csc_array(pattern != 0).astype(np.float64)

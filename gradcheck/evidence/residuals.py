@@ -70,7 +70,7 @@ class Gauge:
 
     def relative(self, bound: float) -> float:
         """A bound of ||e s|| as one of ||e||, in units of the root mean square entry."""
-        return bound / self._narrowest / self.rms if self.rms > 0 else math.inf
+        return bound / self._narrowest / self.rms if self.rms > 0 and self._narrowest > 0 else math.inf
 
     def scaled(self, relative: float) -> float:
         """The inverse of `relative`."""
@@ -142,7 +142,8 @@ class Gauge:
         setting = self.setting
         moved = tangent != 0
         slope = math.sqrt(float(np.sum((self.analytic[moved] * tangent[moved]) ** 2)))
-        natural = float(np.median(setting.scales[moved] / np.abs(tangent[moved])))
+        # Entries that are smaller than any float by the others' measure leave no direction.
+        natural = float(np.median(setting.scales[moved] / np.abs(tangent[moved]))) if moved.any() else 1.0
         length = min(abs(float(setting.f_x)) / slope, natural) if slope > 0 and setting.f_x != 0 else natural
         return setting.relative_step * length
 

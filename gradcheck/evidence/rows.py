@@ -157,6 +157,8 @@ class Rowwise:
     def _first_step(self, tangent: Flat, weight: Flat) -> float:
         """As for gradients: the relative step, times the length over which an output changes by its size."""
         moved = tangent != 0
+        if not moved.any():  # entries smaller than any float by the others' measure
+            return float(np.median(self.setting.begin))
         natural = float(np.median(self.setting.scales[moved] / np.abs(tangent[moved])))
         size = np.abs(self.setting.f_x)
         known = (weight > 0) & (size > 0)

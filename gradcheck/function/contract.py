@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck._typing import Flat
+from gradcheck.function.arithmetic import callers_arithmetic
 from gradcheck.function.objective import NotScalarError, Objective
 from gradcheck.function.repeat import Repeat
 from gradcheck.parameters.tree import Parameters
@@ -128,7 +129,8 @@ def _call_f(objective: Objective, x: Flat, findings: list[Finding]) -> tuple[Any
     """One call of f at x: value, gradient or None, and the tree that f was given."""
     tree = objective.parameters.unflatten(x.copy())
     try:
-        value, gradient = objective.at(tree)
+        with callers_arithmetic():
+            value, gradient = objective.at(tree)
     except NotScalarError as error:
         findings.append(Finding(str(error), Outcome.INCONCLUSIVE, final=True))
         return np.nan, None, tree
@@ -169,7 +171,9 @@ def _call_grad(
 
     def called(given: Any, said: list[Finding]) -> Any:
         try:
-            return _gradient_part(grad(given, *args), parameters, f_x, said)
+            with callers_arithmetic():
+                returned = grad(given, *args)
+            return _gradient_part(returned, parameters, f_x, said)
         except Exception as error:
             raised_by("grad", error, parameters)
             raise
@@ -238,8 +242,9 @@ def _gradient_part(result: Any, parameters: Parameters, f_x: Any, findings: list
 
 def is_pair(result: Any, parameters: Parameters) -> bool:
     """Whether grad returned (value, gradient), and not a gradient that is a pair itself."""
-    pair = isinstance(result, tuple) and len(result) == 2 and np.ndim(result[0]) == 0
-    return pair and not _fits(parameters, result)
+    if not (isinstance(result, tuple) and len(result) == 2) or _fits(parameters, result):
+        return False
+    return np.ndim(result[0]) == 0 and np.asarray(result[0]).dtype.kind in "fiub"
 
 
 def gradient_at(grad: Callable[..., Any], parameters: Parameters, x: Flat, args: Sequence[Any]) -> Flat:
@@ -252,7 +257,11 @@ def _inspect_gradient(parameters: Parameters, tree: Any, findings: list[Finding]
     try:
         analytic = parameters.flatten(tree)
     except (ValueError, TypeError) as error:
-        findings.append(Finding(str(error), Outcome.FAIL, final=True))
+        text = str(error)
+        if isinstance(tree, tuple) and len(tree) == 2 and np.ndim(tree[0]) == 0:
+            kinds = " and a ".join(type(part).__name__ for part in tree)
+            text = f"grad returns a pair of a {kinds}: a gradient, or (value, gradient), is needed"
+        findings.append(Finding(text, Outcome.FAIL, final=True))
         return None, "float64"
     bad = np.flatnonzero(~np.isfinite(analytic))
     if bad.size:

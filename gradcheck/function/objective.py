@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
+from gradcheck.function.arithmetic import callers_arithmetic
 from gradcheck.function.lines import Lines
 from gradcheck.function.workers import in_workers, workers
 from gradcheck.parameters.tree import ForeignArrayError, Parameters, as_array
@@ -74,7 +76,7 @@ class Objective:
     def remaining(self) -> int:
         """Evaluations left in the budget, of time at the pace so far; a large number where there is no limit."""
         left = self._left
-        if self._max_seconds is not None:
+        if self._max_seconds is not None and math.isfinite(self._max_seconds):
             spent = time.monotonic() - self._started
             pace = max(self.nfev, 1) / max(spent, 1e-9)
             left = min(left, max(0, int((self._max_seconds - spent) * pace)))
@@ -86,7 +88,8 @@ class Objective:
 
     def value(self, flat: Flat) -> Any:
         """The value of f at `flat`: float, or longdouble where x is. Raises whatever f raises."""
-        return self._value(flat.copy())
+        with callers_arithmetic():
+            return self._value(flat.copy())
 
     def at(self, tree: Any) -> tuple[Any, Any]:
         """The (value, gradient) of f for a tree that the caller keeps; the gradient is None where f gives none."""
@@ -197,7 +200,8 @@ class Objective:
 
 
 def _evaluate(objective: Objective, lines: Lines, rows: Index, offsets: Flat) -> tuple[Flat, str]:
-    return objective.along(lines, rows, offsets), objective.left_domain
+    with np.errstate(all="ignore"):  # settings do not travel to other threads and processes
+        return objective.along(lines, rows, offsets), objective.left_domain
 
 
 def as_real(result: Any, dtype: np.dtype[Any]) -> Any:

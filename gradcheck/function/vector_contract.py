@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck._typing import Flat
+from gradcheck.function.arithmetic import callers_arithmetic
 from gradcheck.function.contract import REPEATABLE, changed, raised_by
 from gradcheck.function.matrix import Dense, Matrix, Sparse, matrix_dtype, read_matrix
 from gradcheck.function.objective import NotScalarError
@@ -45,7 +46,8 @@ def call_outputs(objective: VectorObjective, x: Flat, findings: list[Finding]) -
     for _ in range(2):
         tree = objective.parameters.unflatten(x.copy())
         try:
-            values = objective.at(tree)[0]
+            with callers_arithmetic():
+                values = objective.at(tree)[0]
         except NotScalarError as error:
             findings.append(Finding(str(error), Outcome.INCONCLUSIVE, final=True))
             return np.full(1, np.nan)
@@ -131,7 +133,8 @@ def _called(jac: Callable[..., Any] | Any, given: Any, args: Sequence[Any], what
     if not callable(jac) or hasattr(jac, "matvec"):
         return jac
     try:
-        return jac(given, *args)
+        with callers_arithmetic():
+            return jac(given, *args)
     except NotScalarError:
         raise  # a product of the wrong shape
     except Exception as error:

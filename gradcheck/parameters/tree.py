@@ -179,9 +179,19 @@ class Parameters:
         """The tree that holds these arrays, whatever their shapes."""
         return self._rebuild(list(leaves))
 
-    def unflatten_as(self, values: NDArray[Any]) -> Any:
-        """The tree with `values` (size,) in their own dtype, for real parameters only."""
-        shaped = [values[b.slice].reshape(b.shape) if b.shape else values[b.start] for b in self.blocks]
+    def unflatten_as(
+        self, values: NDArray[Any], pair: Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]] | None = None
+    ) -> Any:
+        """The tree with `values` (size,) in their own dtype.
+
+        pair : what a complex entry gets of the two values for its real and its imaginary part.
+        """
+        shaped = []
+        for b in self.blocks:
+            part = values[b.slice]
+            if b.is_complex and pair is not None:
+                part = pair(part[0::2], part[1::2])
+            shaped.append(part.reshape(b.shape) if b.shape else part[0])
         return self._rebuild(shaped)
 
     def flatten(self, tree: Any, what: str = "grad") -> Flat:

@@ -18,6 +18,7 @@ from gradcheck.cases.run import CaseResult, Row, run_case
 from gradcheck.errors import CaseError
 from gradcheck.pytest_plugin.run import NAME, Run
 from gradcheck.results.outcome import Outcome
+from gradcheck.results.words import visible
 
 __all__ = ["CaseFile", "CaseRow", "RowNotPassedError"]
 
@@ -30,7 +31,7 @@ class RowNotPassedError(AssertionError):
         lines = [f"{row.outcome.value}  {row.case}: {row.quantity}, {row.reference}", f"  {row.problem}"]
         if row.reason:
             lines.append(f"  the tolerance: {row.reason}")
-        super().__init__("\n".join([*lines, f"  again: {again}"]))
+        super().__init__(visible("\n".join([*lines, f"  again: {again}"])))
         self.row = row
 
 
@@ -42,11 +43,11 @@ class CaseFile(pytest.File):
         try:
             (self.loaded,) = discover([self._shown_path])
         except CaseError as error:
-            raise self.CollectError(str(error)) from None
+            raise self.CollectError(visible(str(error))) from None
         for index, names in enumerate(self.loaded.case.row_names()):
             # "::" separates the parts of a node id.
             name = " - ".join(" ".join(part.split()).replace("::", ":") for part in names)
-            yield CaseRow.from_parent(self, name=name, index=index)
+            yield CaseRow.from_parent(self, name=visible(name), index=index)
 
     @cached_property
     def result(self) -> CaseResult:
@@ -96,7 +97,7 @@ class CaseRow(pytest.Item):
         if policy == "fail":
             raise RowNotPassedError(row, self.parent.again)
         if policy == "skip":
-            pytest.skip(f"{row.outcome.value}  {row.problem}")
+            pytest.skip(visible(f"{row.outcome.value}  {row.problem}"))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any, **options: Any) -> Any:
         """The message alone: the traceback would show this plugin."""

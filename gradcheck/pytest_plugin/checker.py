@@ -16,9 +16,11 @@ import pytest
 import gradcheck
 from gradcheck.checks.gradient import check_gradient
 from gradcheck.errors import GradientError
+from gradcheck.files import write_text
 from gradcheck.report.report import Report
 from gradcheck.report.saved import save
 from gradcheck.results.outcome import Outcome
+from gradcheck.results.words import visible
 
 if TYPE_CHECKING:
     from gradcheck.pytest_plugin.run import Run
@@ -102,7 +104,7 @@ class Checker:
         if fails:
             raise GradientError(report, *lines)
         if not report and policy == "skip":
-            pytest.skip(f"{report.outcome.value}  {report.reason}")
+            pytest.skip(visible(f"{report.outcome.value}  {report.reason}"))
         return report
 
     def _again(self, report: Any, seed: int) -> tuple[str | None, str]:
@@ -155,4 +157,4 @@ def _file_name(nodeid: str) -> str:
 def _ignored_by_git(folder: Path) -> None:
     ignore = folder / ".gitignore"
     if not ignore.exists():
-        ignore.write_text("*\n", encoding="utf-8")
+        write_text(ignore, "*\n")

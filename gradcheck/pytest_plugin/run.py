@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from gradcheck._version import __version__
+from gradcheck.files import check_writable, write_text
 
 __all__ = ["NAME", "Run"]
 
@@ -40,6 +41,7 @@ class Run:
         self._is_worker = hasattr(config, "workerinput")
         if self.report_file is not None and not self._is_worker:
             _check_writable(self.report_file)
+        self._not_written = ""
         self._told: list[dict[str, Any]] = []
         self._checks: list[dict[str, Any]] = []
         self._rows: list[dict[str, Any]] = []
@@ -87,13 +89,17 @@ class Run:
         for event in getattr(report, "gradcheck", ()):
             (self._rows if "row" in event else self._checks).append(event)
 
-    def pytest_sessionfinish(self, exitstatus: int) -> None:
-        """Write the report file."""
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Write the report file; a run whose report cannot be written does not pass."""
         if self.report_file is None or self._is_worker:
             return
         interrupted = int(exitstatus) == int(pytest.ExitCode.INTERRUPTED)
         text = self._html() if self.report_file.suffix == ".html" else self._json(interrupted)
-        self.report_file.write_text(text, encoding="utf-8")
+        try:
+            write_text(self.report_file, text)
+        except OSError as error:
+            self._not_written = f"cannot be written: {error.strerror}"
+            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Close with one line: how many checks and rows there were, and how they came out."""
@@ -106,7 +112,8 @@ class Run:
             parts.append(f"{rows}: {_outcomes(self._rows)}")
         if self.report_file is not None:
             path = os.path.relpath(self.report_file, self.config.invocation_params.dir)
-            parts.append(f"report: {path}" if parts else f"no checks; report: {path}")
+            report = f"report: {path} {self._not_written}".rstrip()
+            parts.append(report if parts else f"no checks; {report}")
         if parts:
             terminalreporter.write_line("gradcheck: " + "; ".join(parts))
 
@@ -149,9 +156,7 @@ def _check_writable(path: Path) -> None:
     if path.suffix not in FORMATS:
         raise pytest.UsageError(f"--gradcheck-report: FILE must end in .html or .json, not {path.name!r}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a"):
-            pass
+        check_writable(path)
     except OSError as error:
         raise pytest.UsageError(f"--gradcheck-report: cannot write {path}: {error.strerror}") from error
 

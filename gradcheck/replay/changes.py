@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from gradcheck.errors import DataError
-
-__all__ = ["Change", "compare_reports", "read_report"]
+__all__ = ["Change", "compare_reports"]
 
 RANKS = ("FAIL", "INCONCLUSIVE", "PASS")
 # An error or a resolution that moves by less is the same: the step and the noise of f differ between two runs.
@@ -29,24 +24,6 @@ class Change:
 
     kind: str
     text: str
-
-
-def read_report(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The dictionary of a report: from a replay file, or from what `Report.to_json` gave.
-
-    Raises DataError, naming the file, for anything else.
-    """
-    path = Path(path)
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from error
-    except ValueError as error:
-        raise DataError(f"{path}: no JSON, or truncated: {error}") from error
-    report = document.get("report", document) if isinstance(document, dict) else None
-    if not isinstance(report, dict) or not str(report.get("schema")).startswith("gradcheck-report/"):
-        raise DataError(f"{path}: holds no report (neither a replay file nor Report.to_json)")
-    return report
 
 
 def compare_reports(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:

@@ -1,4 +1,4 @@
-"""Save a check to a file, and do it again from there: JSON with an .npz beside it, no pickle."""
+"""A saved check, made again: from its file, or by the test that it came from."""
 
 from __future__ import annotations
 
@@ -6,66 +6,74 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradcheck.errors import DataError, ReplayError
+from gradcheck.replay.trust import import_path, plan_of_check, plan_of_test
 from gradcheck.report.saved import ARGUMENTS, Saved
-from gradcheck.report.storage import decode, roots
+from gradcheck.report.storage import decode
 
 if TYPE_CHECKING:
     from gradcheck.report.report import Report
 
 __all__ = ["repeat", "rerun_test"]
 
+BIT_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 
-def repeat(saved: Saved) -> Report:
+
+def repeat(saved: Saved, *, trust: bool = False) -> Report:
     """Do the check again: same x, options and seed, with f and grad as they are now.
 
-    Imports the modules that the file names, with their folders on the import path while the check runs: repeat
-    only files whose origin you would also run code from.
-    Raises ReplayError where something cannot be imported, DataError where the file is damaged.
+    Imports the modules that the file names, with their folders on the import path while the check runs.
+    trust : whether these may lie outside the current project (`gradcheck.replay.trust.project`).
+    Raises ReplayError where something cannot be imported or may not, DataError where the file is damaged.
     """
     from gradcheck.checks.gradient import check_gradient
+    from gradcheck.driver.options import Options
 
     described = saved.document
     if saved.missing:
         raise ReplayError(
             f"{saved.path}: cannot be repeated from the file alone: it needs {saved.missing[0]}"
         )
-    with _import_path(saved):
+    if not trust:
+        plan_of_check(saved).demand(saved)
+    with import_path(saved):
         try:
             f, grad, x, args, options, seed = (decode(described[name], saved.arrays) for name in ARGUMENTS)
+            rng, known = _generator(seed), {"vectorized", *Options().repeated}
+            if not isinstance(options, dict) or not known.issuperset(options):
+                raise DataError(f"altered: its options are not those of a check: {options!r:.80}")
         except (DataError, ReplayError) as error:
             raise type(error)(f"{saved.path}: {error}") from error
-        return check_gradient(f, grad, x, args=args, **options, rng=_generator(seed))
+        except Exception as error:  # what a class makes of values that are not its own, too
+            raise DataError(f"{saved.path}: altered: {type(error).__name__}: {error}") from error
+        return check_gradient(f, grad, x, args=args, **options, rng=rng)
 
 
-def rerun_test(saved: Saved) -> tuple[dict[str, Any], str]:
+def rerun_test(saved: Saved, *, trust: bool = False) -> tuple[dict[str, Any], str]:
     """Run the test that the check came from, and return its worst check: the report, and its text.
 
-    In a process of its own, with the seed of the saved check.
-    Raises ReplayError where the test is not found, or makes no check.
+    In a process of its own, with the seed of the saved check. trust : as in `repeat`.
+    Raises ReplayError where the test is not found or may not be run, or makes no check.
     """
-    seed = saved.report["seed"]
+    if not trust:
+        plan_of_test(saved).demand(saved)
+    seed, test = saved.report["seed"], _test_argument(saved)
     with tempfile.TemporaryDirectory(prefix="gradcheck-") as folder:
         file = Path(folder) / "report.json"
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "--no-header",
-            f"--gradcheck-report={file}",
-            str(saved.test),
-        ]
+        command = [sys.executable, "-m", "pytest", "-q", "--no-header", f"--gradcheck-report={file}", test]
         if isinstance(seed, int):
             command.append(f"--gradcheck-seed={seed}")
-        ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=saved.rootdir)
+        try:
+            ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=saved.rootdir)
+        except OSError as error:
+            raise ReplayError(
+                f"{saved.path}: pytest cannot be run in {saved.rootdir}: {error.strerror}"
+            ) from error
         checks = json.loads(file.read_text())["checks"] if file.exists() and file.stat().st_size else []
     if not checks:
         lines = [line for line in (ran.stdout + ran.stderr).splitlines() if line.strip()]
@@ -77,24 +85,27 @@ def rerun_test(saved: Saved) -> tuple[dict[str, Any], str]:
     return report, worst["text"] or f"{report['outcome']}  {report['reason']}"
 
 
+def _test_argument(saved: Saved) -> str:
+    """The node id as pytest takes it, and never as an option of pytest or the name of a file with more arguments."""
+    file, _, rest = str(saved.test).partition("::")
+    if saved.rootdir is None or "\0" in str(saved.test) or not saved.rootdir.is_dir():
+        raise ReplayError(f"{saved.path}: the root folder of its test is gone: {saved.rootdir}")
+    path = saved.rootdir / file
+    if not (path.is_file() and path.resolve().is_relative_to(saved.rootdir.resolve())):
+        raise ReplayError(f"{saved.path}: no test {saved.test!r} in {saved.rootdir}")
+    return f"./{file}::{rest}" if rest else f"./{file}"
+
+
 def _generator(seed: Any) -> Any:
     """The seed, or the Generator whose state was saved."""
     if not isinstance(seed, dict):
         return seed
-    bits = getattr(np.random, seed["bit_generator"])()
-    bits.state = seed
-    return np.random.Generator(bits)
-
-
-@contextmanager
-def _import_path(saved: Saved) -> Iterator[None]:
-    """Put the folders of the saved functions, and the working directory, first on the import path."""
-    before = list(sys.path)
-    folders = [
-        str((saved.path.parent / root).resolve()) for root in roots([saved.document[n] for n in ARGUMENTS])
-    ]
-    sys.path[:0] = [*folders, str(Path.cwd())]
+    name = seed.get("bit_generator")
+    if name not in BIT_GENERATORS:
+        raise DataError(f"altered: no generator of NumPy: {name!r:.80}")
+    bits = getattr(np.random, name)()
     try:
-        yield
-    finally:
-        sys.path[:] = before
+        bits.state = seed
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
+        raise DataError(f"altered: no state of a generator: {error}") from error
+    return np.random.Generator(bits)

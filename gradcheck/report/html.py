@@ -15,7 +15,7 @@ from gradcheck.report.text import mismatch_line
 from gradcheck.results.certificate import Certificate
 from gradcheck.results.mismatch import Mismatch
 from gradcheck.results.outcome import Outcome
-from gradcheck.results.words import count, number
+from gradcheck.results.words import count, number, visible
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MatplotlibFigure
@@ -78,7 +78,7 @@ def environment() -> Environment:
     """The templates, and the filters for what reports hold."""
     made = Environment(
         loader=PackageLoader("gradcheck"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        trim_blocks=True, lstrip_blocks=True, finalize=_shown,
     )  # fmt: skip
     made.filters |= {
         "figure": lambda drawn: Markup(drawn.svg),  # made by `drawing`, which escapes its words
@@ -90,6 +90,11 @@ def environment() -> Environment:
     }
     made.globals["named"] = NAMED
     return made
+
+
+def _shown(value: Any) -> Any:
+    """Text that any encoding holds: what others wrote may have control characters and halves of surrogates."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _mismatch(entry: Mapping[str, Any]) -> str:

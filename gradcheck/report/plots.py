@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.results.words import count, number
+from gradcheck.function.arithmetic import own_arithmetic
+from gradcheck.results.words import count, number, visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,6 +40,7 @@ class Panel:
     draw: Callable[[Axes], None]
 
 
+@own_arithmetic
 def plot(report: ReportData, ax: Axes | None = None) -> Figure:
     """The figure of a report.
 
@@ -60,7 +62,7 @@ def plot(report: ReportData, ax: Axes | None = None) -> Figure:
     figure = matplotlib.figure.Figure(figsize=(4.6 * len(shown), 4.2), layout="constrained")
     for axes, panel in zip(np.ravel(figure.subplots(1, len(shown))), shown, strict=True):
         panel.draw(axes)
-    title = f"{report.outcome.value}: {report.reason}"
+    title = visible(f"{report.outcome.value}: {report.reason}")
     figure.suptitle("\n".join(wrap(title, 60 * len(shown))), fontsize="medium", parse_math=False)
     return figure
 
@@ -220,7 +222,10 @@ def _directions(evidence: Measurements) -> Panel:
             axes.semilogy(at[off], sizes[off], "x", color=WRONG)
             place += len(mine) + 1
         axes.set_xticks(
-            [at for at, _ in labels], [name for _, name in labels], fontsize="small", parse_math=False
+            [at for at, _ in labels],
+            [visible(name) for _, name in labels],
+            fontsize="small",
+            parse_math=False,
         )
         _plain_decades(axes.yaxis)
         axes.set(ylabel="|g.v - D| / ||g v||", title="Random directions", xlabel="dash: allowed")
@@ -269,7 +274,7 @@ def _error_map(evidence: Measurements, block: Block, rows: NDArray[np.intp]) -> 
             axes.legend(fontsize="small", loc="upper right")
         axes.set(xlabel="column", ylabel="row")
         axes.locator_params(integer=True)
-        axes.set_title(f"Error map: {block.name}", parse_math=False)
+        axes.set_title(visible(f"Error map: {block.name}"), parse_math=False)
 
     where = ""
     if wrong.any():
@@ -288,4 +293,4 @@ def _top(share: NDArray[Any]) -> float:
 
 
 def _name(evidence: Measurements, coordinate: int) -> str:
-    return next(b.entry_name(coordinate) for b in evidence.blocks if b.start <= coordinate < b.stop)
+    return visible(next(b.entry_name(coordinate) for b in evidence.blocks if b.start <= coordinate < b.stop))

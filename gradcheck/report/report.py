@@ -49,7 +49,7 @@ class Report(ReportData):
         return plot(self, ax)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write what repeats the check to `path` (.json) and the .npz beside it; `gradcheck replay` reads it."""
+        """Write what repeats the check to `path`, one file of JSON; `gradcheck replay` reads it."""
         from gradcheck.report.saved import save
 
         return save(self, path)

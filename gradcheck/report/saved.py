@@ -1,11 +1,10 @@
-"""Save a check to a file: JSON with an .npz beside it, no pickle."""
+"""Save a check to a file: one of JSON, its arrays in it, no pickle."""
 
 from __future__ import annotations
 
 import json
 import os
 import platform
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,14 @@ import numpy as np
 
 from gradcheck._version import __version__
 from gradcheck.errors import DataError
+from gradcheck.files import DAMAGED, read_arrays, read_json, write_text
 from gradcheck.report.data import ReportData
-from gradcheck.report.storage import Arrays, encode, missing_parts
+from gradcheck.report.reading import checked_report
+from gradcheck.report.storage import Arrays, as_arrays, as_text, encode, missing_parts
 
-SCHEMA = "gradcheck-replay/1"
-
+SCHEMA = "gradcheck-replay/2"
+# Version 1 had its arrays in an .npz beside it: a write that was killed left the one with another's other.
+OLD_SCHEMA = "gradcheck-replay/1"
 
 ARGUMENTS = ("f", "grad", "x", "args", "options", "seed")
 
@@ -28,7 +30,7 @@ class Saved:
     """A saved check. report : as `Report.to_dict` gave it. test : the pytest node id it came from, or None.
 
     missing : what the file could not hold, in words; empty where `repeat` works.
-    rootdir : pytest's, for `test`. document, arrays : the content of the two files.
+    rootdir : pytest's, for `test`. document, arrays : the content of the file.
     """
 
     path: Path
@@ -43,7 +45,7 @@ class Saved:
 def save(
     report: ReportData, path: str | os.PathLike[str], *, test: str | None = None, rootdir: Path | None = None
 ) -> Path:
-    """Write `path` (JSON) and, beside it, the arrays as .npz: x, seed, options, evidence, imports of f and grad.
+    """Write `path`, one file of JSON: x, seed, options, evidence, imports of f and grad; whole, or not at all.
 
     test, rootdir : the pytest node id and root folder of a check in a test, which repeat it where f or grad
         cannot be imported by name. Folders that are missing are made. Returns the path.
@@ -51,7 +53,7 @@ def save(
     """
     path = Path(path)
     if path.suffix != ".json":
-        raise ValueError(f"path must end in .json, not {path.name!r}: the arrays go to the .npz beside it")
+        raise ValueError(f"path must end in .json, not {path.name!r}")
     recipe = report.recipe
     if recipe is None:
         raise ValueError(
@@ -69,18 +71,24 @@ def save(
             "numpy": np.__version__,
             "python": platform.python_version(),
         },
-        "arrays": path.with_suffix(".npz").name,
         "test": test,
         "rootdir": None if rootdir is None else Path(os.path.relpath(rootdir, folder)).as_posix(),
-        **{name: encode(value, arrays, folder) for name, value in values.items()},
+        **{name: _described(value, arrays, folder) for name, value in values.items()},
         "report": report.to_dict(),
     }
-    arrays |= _evidence(report)
-    text = json.dumps(document, indent=1, allow_nan=False) + "\n"
-    # NumPy's stub takes any keyword for `allow_pickle`, which is a bool.
-    np.savez(path.with_suffix(".npz"), **arrays)  # type: ignore[arg-type]
-    path.write_text(text, encoding="utf-8")
+    document["arrays"] = as_text(arrays | _evidence(report))
+    write_text(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
     return path
+
+
+def _described(value: Any, arrays: Arrays, folder: Path) -> Any:
+    """As `encode`; the report is kept whatever an argument does when it is looked at, such as to hold itself."""
+    try:
+        return encode(value, arrays, folder)
+    except Exception as error:
+        return {
+            "missing": f"an object of type {type(value).__name__} ({type(error).__name__} while it was read)"
+        }
 
 
 def _evidence(report: ReportData) -> Arrays:
@@ -99,30 +107,31 @@ def _evidence(report: ReportData) -> Arrays:
 def load(path: str | os.PathLike[str]) -> Saved:
     """Read what `save` wrote. Raises DataError, naming the file, for anything else."""
     path = Path(path)
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from error
-    except ValueError as error:
-        raise DataError(f"{path}: no JSON, or truncated: {error}") from error
-    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+    document = read_json(path)
+    if not isinstance(document, dict) or document.get("schema") not in (SCHEMA, OLD_SCHEMA):
         raise DataError(f"{path}: not a replay file (its schema is not {SCHEMA!r})")
     lacking = [name for name in (*ARGUMENTS, "arrays", "report") if name not in document]
     if lacking:
         raise DataError(f"{path}: altered: it lacks {', '.join(lacking)}")
-    beside = path.parent / Path(document["arrays"]).name
-    try:
-        with beside.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{beside}: missing, truncated or altered: {error}") from error
-    rootdir = document.get("rootdir")
+    rootdir, test = document.get("rootdir"), document.get("test")
+    if not all(part is None or isinstance(part, str) for part in (rootdir, test)):
+        raise DataError(f"{path}: altered: test and rootdir must be text")
     return Saved(
         path,
-        document["report"],
-        document.get("test"),
-        None if rootdir is None else (path.parent / rootdir).resolve(),
+        checked_report(document["report"], path),
+        test,
+        None if rootdir is None else Path(os.path.abspath(path.parent / rootdir)),
         tuple(missing_parts([document[name] for name in ARGUMENTS])),
         document,
-        arrays,
+        _arrays(path, document),
     )
+
+
+def _arrays(path: Path, document: dict[str, Any]) -> Arrays:
+    told = document["arrays"]
+    if document["schema"] == OLD_SCHEMA:
+        return read_arrays(path.parent / Path(str(told)).name)
+    try:
+        return as_arrays(told)
+    except (*DAMAGED, KeyError) as error:
+        raise DataError(f"{path}: altered: its arrays: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import importlib
 import math
@@ -18,9 +19,23 @@ from numpy.typing import NDArray
 
 from gradcheck.errors import DataError, ReplayError
 
-__all__ = ["decode", "encode", "imported", "missing_parts", "roots"]
+__all__ = [
+    "as_arrays",
+    "as_text",
+    "decode",
+    "encode",
+    "imported",
+    "missing_parts",
+    "references",
+    "roots",
+]
 
 Arrays = dict[str, NDArray[Any]]
+
+# Arrays of one file: as text in JSON they take 4/3 of it, and three times as much memory while they are written.
+MOST_BYTES = 2**28
+# The one class besides namedtuples and dataclasses whose objects are written with their content; as SciPy calls it.
+BOUNDS = "scipy.optimize._constraints:Bounds"
 
 
 def encode(value: Any, arrays: Arrays, folder: Path) -> Any:
@@ -47,9 +62,8 @@ def encode(value: Any, arrays: Arrays, folder: Path) -> Any:
         fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.init}
         named = [[name, encode(item, arrays, folder)] for name, item in fields.items()]
         return {"call": _import_of(type(value), folder), "fields": named}
-    if hasattr(value, "lb") and hasattr(value, "ub"):  # scipy.optimize.Bounds
-        items = [encode(side, arrays, folder) for side in (value.lb, value.ub)]
-        return {"call": _import_of(type(value), folder), "items": items}
+    if f"{type(value).__module__}:{type(value).__qualname__}" == BOUNDS:
+        return {"bounds": [encode(side, arrays, folder) for side in (value.lb, value.ub)]}
     return _import_of(value, folder)
 
 
@@ -57,9 +71,40 @@ def _encode_array(value: Any, arrays: Arrays) -> Any:
     array = np.asarray(value)
     if array.dtype.hasobject:
         return {"missing": f"an array of Python objects ({type(value).__name__})"}
+    if array.dtype.names is not None:
+        return {"missing": f"an array of records ({array.dtype})"}
+    if array.nbytes + sum(other.nbytes for other in arrays.values()) > MOST_BYTES:
+        return {"missing": f"more than {MOST_BYTES >> 20:,} MiB of arrays"}
     name = f"a{len(arrays)}"
     arrays[name] = array.copy()
     return {"array": name} if isinstance(value, np.ndarray) else {"scalar": name}
+
+
+def as_text(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    """Arrays as JSON holds them: dtype, shape, and the bytes in C order as base64."""
+    return {
+        name: {
+            "dtype": array.dtype.str,
+            "shape": list(array.shape),
+            "base64": base64.b64encode(array.tobytes()).decode("ascii"),
+        }
+        for name, array in arrays.items()
+    }
+
+
+def as_arrays(told: Any) -> Arrays:
+    """The arrays that `as_text` wrote. Raises ValueError or TypeError for anything else."""
+    arrays: Arrays = {}
+    for name, part in dict(told).items():
+        dtype, shape = np.dtype(str(part["dtype"])), [int(size) for size in part["shape"]]
+        data = bytearray(base64.b64decode(part["base64"], validate=True))
+        # What the file says of its size is compared with what it holds, before anything is made of that size.
+        if dtype.hasobject or dtype.itemsize == 0 or min(shape, default=0) < 0:
+            raise ValueError(f"array {name!r} of dtype {dtype} and shape {shape}")
+        if math.prod(shape) * dtype.itemsize != len(data):
+            raise ValueError(f"array {name!r} of shape {shape} has {len(data):,} bytes")
+        arrays[name] = np.frombuffer(data, dtype).reshape(shape)
+    return arrays
 
 
 def _import_of(value: Any, folder: Path) -> dict[str, Any]:
@@ -115,29 +160,63 @@ def _relative(path: Path, folder: Path) -> str:
 
 
 def decode(value: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
-    """Build again what `encode` described. Raises ReplayError for what is missing or no longer imports."""
+    """Build again what `encode` described, and nothing else: of classes only namedtuples and dataclasses are called.
+
+    Imports what the description names: see `references`. Raises ReplayError for what is missing or no longer imports,
+    DataError for what `encode` does not write.
+    """
     match value:
         case None | bool() | int() | float() | str():
             return value
-        case {"array": name}:
+        case {"array": str(name)}:
             return _array(name, arrays)
-        case {"scalar": name}:
+        case {"scalar": str(name)}:
             return _array(name, arrays)[()]
-        case {"dict": pairs}:
-            return {decode(key, arrays): decode(item, arrays) for key, item in pairs}
-        case {"list": items}:
+        case {"dict": list(pairs)}:
+            return {decode(key, arrays): decode(item, arrays) for key, item in map(_pair, pairs)}
+        case {"list": list(items)}:
             return [decode(item, arrays) for item in items]
-        case {"tuple": items}:
+        case {"tuple": list(items)}:
             return tuple(decode(item, arrays) for item in items)
-        case {"call": kind, "items": items}:
-            return decode(kind, arrays)(*[decode(item, arrays) for item in items])
-        case {"call": kind, "fields": fields}:
-            return decode(kind, arrays)(**{name: decode(item, arrays) for name, item in fields})
-        case {"import": reference}:
-            return imported(reference)
+        case {"bounds": [lower, upper]} | {
+            "call": {"import": "scipy.optimize._constraints:Bounds"},
+            "items": [lower, upper],
+        }:
+            from scipy.optimize import Bounds
+
+            return Bounds(decode(lower, arrays), decode(upper, arrays))
+        case {"call": {"import": str(reference)}, "items": list(items)}:
+            kind = _named(reference)
+            if not (isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields")):
+                raise DataError(f"{reference} is no namedtuple, and nothing else is called with a list")
+            return kind(*[decode(item, arrays) for item in items])
+        case {"call": {"import": str(reference)}, "fields": list(fields)}:
+            kind = _named(reference)
+            if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
+                raise DataError(f"{reference} is no dataclass, and nothing else is called with fields")
+            return kind(**{str(name): decode(item, arrays) for name, item in map(_pair, fields)})
+        case {"import": str(reference)}:
+            return _named(reference)
         case {"missing": why}:
             raise ReplayError(f"cannot be repeated from the file alone: it needs {why}")
     raise DataError(f"no description of a value: {value!r:.80}")
+
+
+def _named(reference: str) -> Any:
+    """As `imported`, but for names that reach through the module into another, which `encode` does not write."""
+    module, _, name = reference.partition(":")
+    value = imported(reference)
+    parts = name.split(".")
+    passed = (_resolve(sys.modules[module], ".".join(parts[:k])) for k in range(1, len(parts) + 1))
+    if any(isinstance(part, ModuleType) for part in passed):
+        raise DataError(f"{reference} reaches into another module")
+    return value
+
+
+def _pair(value: Any) -> tuple[Any, Any]:
+    if not (isinstance(value, list) and len(value) == 2):
+        raise DataError(f"no description of a pair: {value!r:.80}")
+    return value[0], value[1]
 
 
 def _array(name: str, arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
@@ -151,7 +230,9 @@ def imported(reference: str) -> Any:
     module, _, name = reference.partition(":")
     try:
         found = importlib.import_module(module)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise ReplayError(f"cannot import {module}: {type(error).__name__}: {error}") from error
     value = _resolve(found, name)
     if value is None:
@@ -161,16 +242,27 @@ def imported(reference: str) -> Any:
 
 def missing_parts(value: Any) -> list[str]:
     """Why a description cannot be built again; empty if it can."""
-    return [part["missing"] for part in _nodes(value) if "missing" in part]
+    return [str(part["missing"]) for part in _nodes(value) if "missing" in part]
+
+
+def references(value: Any) -> list[str]:
+    """The "module:name" that `decode` imports, each once."""
+    found = [part["import"] for part in _nodes(value) if isinstance(part.get("import"), str)]
+    return [reference for reference in dict.fromkeys(found) if reference != BOUNDS]
 
 
 def roots(value: Any) -> list[str]:
     """The folders that must be on the import path, relative to the file."""
-    return list(dict.fromkeys(part["root"] for part in _nodes(value) if "root" in part))
+    return list(dict.fromkeys(part["root"] for part in _nodes(value) if isinstance(part.get("root"), str)))
 
 
 def _nodes(value: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(value, dict):
-        yield value
-    for child in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from _nodes(child)
+    """Every dict of a description."""
+    left = [value]
+    while left:
+        part = left.pop()
+        if isinstance(part, dict):
+            yield part
+        left.extend(
+            reversed(part.values() if isinstance(part, dict) else part if isinstance(part, list) else ())
+        )

@@ -6,7 +6,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.results.words import count, number, short
+from gradcheck.results.words import count, number, short, visible
 
 if TYPE_CHECKING:
     from gradcheck.report.data import ReportData
@@ -32,7 +32,8 @@ def report_text(report: ReportData) -> str:
     lines += _capped("looks like", report.diagnosis, DIAGNOSES)
     lines += _capped("note", report.notes, NOTES)
     lines.append(f"  {_cost(report)}")
-    return "\n".join(lines)
+    # Names, notes and reasons hold what others wrote: keys of a dict, texts of exceptions.
+    return visible("\n".join(lines))
 
 
 def _array_lines(arrays: tuple[ArraySummary, ...]) -> list[str]:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
+
+# Control characters but tab and newline, marks that turn the direction of writing, halves of a pair of surrogates: a
+# terminal obeys the first, a reader is misled by the second, and UTF-8 has no third.
+UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -20,3 +25,8 @@ def count(value: int, noun: str) -> str:
 def short(name: str, width: int = 40) -> str:
     """The name, its middle left out where it is long."""
     return name if len(name) <= width else name[: width // 2 - 1] + "..." + name[-(width // 2 - 2) :]
+
+
+def visible(text: str) -> str:
+    """The text with what a terminal would obey written out: `\\x1b[31m`. Lines and tabs stay."""
+    return UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)

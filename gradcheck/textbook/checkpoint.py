@@ -1,14 +1,13 @@
 """Checkpoints of a training: one .npz, without pickle, replaced atomically.
 
-A process killed at any moment leaves the last complete checkpoint, or none, never a part of one.
+A process killed at any moment leaves the last complete checkpoint, or none, never a part of one. Two trainings may
+share a file: each writes whole checkpoints, and takes up none but its own.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcheck.errors import DataError
+from gradcheck.files import read_arrays, replacing
 
 __all__ = ["Checkpoint", "fingerprint", "load_checkpoint", "remove_checkpoint", "save_checkpoint"]
 
@@ -67,12 +67,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "rng_state": _to_json(checkpoint.rng_state),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary(path)
-    with temporary.open("wb") as file:
+    with replacing(path) as file:
         np.savez(file, allow_pickle=False, **entries)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 def load_checkpoint(path: Path, expected_fingerprint: str) -> Checkpoint | None:
@@ -83,35 +79,26 @@ def load_checkpoint(path: Path, expected_fingerprint: str) -> Checkpoint | None:
     if not path.exists():
         return None
     try:
-        # Opened here: np.load leaves its own file open where it fails.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as entries:
-            if str(entries["format"]) != FORMAT:
-                raise KeyError("format")
-            found = Checkpoint(
-                str(entries["fingerprint"]),
-                {
-                    name.removeprefix(PARAMETER): entries[name]
-                    for name in entries.files
-                    if name.startswith(PARAMETER)
-                },
-                json.loads(str(entries["rng_state"])),
-                *(entries[name] for name in RECORDS),
-            )
-    # TypeError: a .npy file, which np.load returns as a plain array.
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        entries = read_arrays(path)
+        state = json.loads(str(entries["rng_state"]))
+        records = [entries[name] for name in RECORDS]
+        fits = isinstance(state, dict) and all(r.ndim == 1 and r.dtype.kind in "fi" for r in records)
+        belongs_to = str(entries["fingerprint"])
+        if str(entries["format"]) != FORMAT or not fits:
+            raise ValueError("written by something else")
+    except (DataError, KeyError, ValueError, RecursionError) as error:
+        if not path.exists():  # another training ended just now
+            return None
         raise DataError(f"{path}: no checkpoint of a training; delete it or name another file") from error
-    return found if found.fingerprint == expected_fingerprint else None
+    if belongs_to != expected_fingerprint:
+        return None
+    params = {name.removeprefix(PARAMETER): a for name, a in entries.items() if name.startswith(PARAMETER)}
+    return Checkpoint(expected_fingerprint, params, state, *records)
 
 
 def remove_checkpoint(path: Path) -> None:
-    """Remove the checkpoint, and what a killed process may have left beside it."""
+    """Remove the checkpoint."""
     path.unlink(missing_ok=True)
-    _temporary(path).unlink(missing_ok=True)
-
-
-def _temporary(path: Path) -> Path:
-    # In the same folder: os.replace is atomic only within one file system.
-    return path.with_name(path.name + ".tmp")
 
 
 def _to_json(value: Mapping[str, Any]) -> str:

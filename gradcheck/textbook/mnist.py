@@ -11,18 +11,22 @@ from __future__ import annotations
 import gzip
 import hashlib
 import importlib.resources
+import io
+import math
 import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+from urllib.parse import urljoin, urlsplit
 
 import numpy as np
 import numpy.typing as npt
 
 from gradcheck.errors import DataError
+from gradcheck.files import check_writable, replacing
 
 __all__ = ["Dataset", "fetch_mnist", "load_mnist"]
 
@@ -33,15 +37,30 @@ MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
+# Bytes by which a gzipped file may be longer than what it holds.
+GZIP_ADDS = 2**16
+# Seconds without a byte after which a mirror is given up; how often it may send elsewhere.
+TIMEOUT, REDIRECTIONS = 30.0, 5
 
 
 @dataclass(frozen=True)
 class _File:
-    """A data file: its name, the SHA-256 of its decompressed bytes, and the shape of what it holds."""
+    """A data file: its name, the SHA-256 of its decompressed bytes, the shape of what it holds, its length if text."""
 
     name: str
     sha256: str
     shape: tuple[int, ...]
+    as_text: int | None = None
+
+    @property
+    def header(self) -> int:
+        """Bytes before the first number: the magic one, then each dimension."""
+        return 4 + 4 * len(self.shape)
+
+    @property
+    def length(self) -> int:
+        """Decompressed bytes. No more are read, whatever a file holds: a gzip of a megabyte may hold a gigabyte."""
+        return self.as_text or self.header + math.prod(self.shape)
 
 
 TRAIN_IMAGES = _File(
@@ -68,7 +87,10 @@ FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 
 # 785 numbers a line: 784 pixels and the label; sorted by label, 500 lines each.
 EMBEDDED = _File(
-    "mnist_5k.csv.gz", "167bbe5fc3dfbce27f9a4c6c1814964f3367677ee226d9811d79cbd41fd5d053", (5000, 785)
+    "mnist_5k.csv.gz",
+    "167bbe5fc3dfbce27f9a4c6c1814964f3367677ee226d9811d79cbd41fd5d053",
+    (5000, 785),
+    as_text=9_139_322,
 )
 EMBEDDED_PER_CLASS, EMBEDDED_TRAIN_PER_CLASS = 500, 400
 
@@ -139,6 +161,10 @@ def fetch_mnist(*, progress: bool = False) -> Path:
     Raises DataError, with the reason of each mirror, where a file cannot be had from any.
     """
     folder = _cache()
+    try:
+        check_writable(folder / f"{FILES[0].name}.gz")
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be written: {error.strerror}") from error
     for file in FILES:
         present = _find(folder, file)
         if present is not None:
@@ -152,23 +178,62 @@ def fetch_mnist(*, progress: bool = False) -> Path:
 
 
 def _download(folder: Path, file: _File, progress: bool) -> None:
-    import pooch
-
+    """Put a file into `folder` once all of it is there and right."""
     name = f"{file.name}.gz"
     failures = []
     for mirror in MIRRORS:
         try:
-            # The known checksums are of the decompressed bytes, which _read checks.
-            pooch.retrieve(mirror + name, known_hash=None, fname=name, path=folder, progressbar=progress)
-            _read(folder / name, file)
+            raw = _fetched(mirror + name, file.length + GZIP_ADDS, progress)
+            # The known checksums are of the decompressed bytes.
+            _content(io.BytesIO(raw), mirror + name, file)
+            folder.mkdir(parents=True, exist_ok=True)
+            with replacing(folder / name) as written:
+                written.write(raw)
             return
         except Exception as error:  # whatever a mirror does, the next one may work
-            (folder / name).unlink(missing_ok=True)
             failures.append(f"{mirror}: {type(error).__name__}: {error}")
     raise DataError(
         f"{name} cannot be downloaded; put the four files into a folder and name it with --data or "
         f"GRADCHECK_MNIST. " + "; ".join(failures)
     )
+
+
+def _fetched(url: str, most: int, progress: bool) -> bytes:
+    """What lies at `url`, at most so many bytes. Raises DataError for more, or for fewer than were announced."""
+    import requests
+    from tqdm import tqdm
+
+    with requests.Session() as session:
+        for _ in range(REDIRECTIONS):
+            _check_scheme(url)
+            answer = session.get(url, stream=True, allow_redirects=False, timeout=TIMEOUT)
+            if not answer.is_redirect:
+                break
+            url, scheme = urljoin(url, answer.headers["location"]), urlsplit(url).scheme
+            if urlsplit(url).scheme != scheme:
+                raise DataError(f"redirected from {scheme} to {url}")
+        else:
+            raise DataError(f"{url}: redirected more than {REDIRECTIONS} times")
+        answer.raise_for_status()
+        announced = int(answer.headers.get("content-length", 0))
+        parts, length = [], 0
+        with tqdm(total=announced, unit="B", unit_scale=True, disable=not progress, leave=False) as bar:
+            for part in answer.raw.stream(2**16, decode_content=False):
+                parts.append(part)
+                length += len(part)
+                bar.update(len(part))
+                if length > most:
+                    raise DataError(f"{url}: more than {most:,} bytes")
+        if length < announced:
+            raise DataError(f"{url}: the connection ended after {length:,} of {announced:,} bytes")
+        return b"".join(parts)
+
+
+def _check_scheme(url: str) -> None:
+    """HTTPS, or this machine itself: between two machines anybody can change what plain HTTP carries."""
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1")):
+        raise DataError(f"{url}: only https is allowed")
 
 
 def _cache() -> Path:
@@ -195,8 +260,8 @@ def _read_folder(folder: Path) -> tuple[Array, ...]:
                 f"another folder with --data or GRADCHECK_MNIST"
             )
         raw = _read(path, file)
-        header = 4 + 4 * len(file.shape)  # magic number, then each dimension; right if the checksum is
-        arrays.append(np.frombuffer(raw, np.uint8, offset=header).reshape(file.shape))
+        # What the header says is right if the checksum is.
+        arrays.append(np.frombuffer(raw, np.uint8, offset=file.header).reshape(file.shape))
     return tuple(arrays)
 
 
@@ -220,14 +285,24 @@ def _read(path: Traversable, file: _File) -> bytes:
     """Return the decompressed bytes of `path`, which must be those of `file`."""
     advice = "delete it and get it again, or name another folder with --data or GRADCHECK_MNIST"
     try:
-        raw = path.read_bytes()
-        if path.name.endswith(".gz"):
-            raw = gzip.decompress(raw)
-    except (OSError, EOFError, zlib.error) as error:
+        with path.open("rb") as opened:
+            return _content(opened, path.name, file)
+    except OSError as error:
         raise DataError(f"{path}: cannot be read ({error}); {advice}") from error
+    except DataError as error:
+        raise DataError(f"{path}: {error}; {advice}") from error
+
+
+def _content(opened: IO[bytes], name: str, file: _File) -> bytes:
+    """The decompressed bytes of an open file, never more than one beyond those that it should have."""
+    try:
+        raw = (gzip.GzipFile(fileobj=opened) if name.endswith(".gz") else opened).read(file.length + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"cannot be read ({error})") from error
+    if len(raw) > file.length:
+        raise DataError(f"altered (more than the {file.length:,} bytes of {file.name})")
     if hashlib.sha256(raw).hexdigest() != file.sha256:
         raise DataError(
-            f"{path}: truncated or altered ({len(raw):,} bytes decompressed, whose SHA-256 is not the known "
-            f"one); {advice}"
+            f"truncated or altered ({len(raw):,} bytes decompressed, whose SHA-256 is not the known one)"
         )
     return raw

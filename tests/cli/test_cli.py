@@ -316,7 +316,7 @@ def damaged_mnist(folder, damage):
         (["empty.py"], "no Case"),
         (["text.txt"], "ends in .py"),
         (["--json", "text.txt/rows.json"], "--json: cannot write text.txt/rows.json: "),
-        (["--json", "cases"], "--json: cannot write cases: Is a directory"),
+        (["--json", "cases"], "--json: cannot write cases: it is a folder"),
         (["--figures", "text.txt"], "--figures: cannot write into text.txt: "),
         (["--data", "nowhere"], "nowhere"),
         (["--data", "text.txt"], "text.txt"),

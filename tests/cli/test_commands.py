@@ -291,15 +291,17 @@ def test_replay_says_that_it_still_fails_and_then_that_it_passes(project):
     after = shell("replay", "check.json")
 
     assert (before.returncode, after.returncode) == (1, 0)
-    assert before.stdout.startswith("FAIL")
+    assert before.stdout.startswith(
+        "replay imports model:loss from model.py\nreplay imports model:wrong from model.py\nFAIL"
+    )
     assert "\nstill FAIL\n" in before.stdout
-    assert after.stdout.startswith("PASS")
+    assert "\nPASS" in after.stdout
     assert "\npasses now; it was FAIL\n" in after.stdout
     assert "  better outcome: FAIL -> PASS\n" in after.stdout
 
 
 def test_replay_runs_the_test_again_where_the_functions_have_no_name(project):
-    """A failing test of two lambdas: its replay file runs the test, from any folder, and sees that it is mended."""
+    """A failing test of two lambdas: its replay file runs the test, from any folder, and sees it mended."""
     test = "from model import *\ndef test_it(gradcheck):\n    gradcheck(lambda x: loss(x), lambda x: wrong(x), START)\n"
     (project / "test_model.py").write_text(test)
     environment = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "gradcheck.pytest_plugin"}
@@ -313,13 +315,16 @@ def test_replay_runs_the_test_again_where_the_functions_have_no_name(project):
     path = project / re.search(r"gradcheck replay (\S+\.json)", ran.stdout)[1]
     os.chdir("/")
 
-    before = shell("replay", str(path), **environment)
+    untrusted = shell("replay", str(path), **environment)
+    before = shell("replay", "--trust", str(path), **environment)
     (project / "test_model.py").write_text(test.replace("wrong", "right"))
-    after = shell("replay", str(path), **environment)
+    after = shell("replay", "--trust", str(path), **environment)
     (project / "test_model.py").write_text(test.replace("test_it", "test_other"))
-    gone = shell("replay", str(path), **environment)
+    gone = shell("replay", "--trust", str(path), **environment)
 
     assert (before.returncode, after.returncode, gone.returncode) == (1, 0, 2)
+    assert untrusted.returncode == 2
+    assert "outside this project; look at the file, then repeat with --trust" in untrusted.stderr
     assert "<lambda>" in before.stdout
     assert "running its test again: pytest 'test_model.py::test_it'" in before.stdout
     assert "x[1]  analytic 12.12  numerical 12 +-" in before.stdout

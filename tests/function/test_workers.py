@@ -1,5 +1,6 @@
 """Workers, budgets and progress: the same report however f is called, and never more calls than were allowed."""
 
+import os
 import threading
 import time
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from gradcheck import Outcome, check_gradient
+from gradcheck.errors import WorkerError
 from gradcheck.function.workers import in_workers, workers
 
 RNG = np.random.default_rng(0)
@@ -236,3 +238,62 @@ def test_bad_arguments_are_named(options, error, words):
     """The argument, its value and what is allowed."""
     with pytest.raises(error, match=words):
         check_gradient(f, right, SMALL, **options)
+
+
+LOCK = threading.Lock()
+
+
+def dies(x):
+    """Ends the process that calls it anywhere but at x."""
+    if not np.array_equal(x, [1.0, 2.0, 3.0]):
+        os._exit(1)
+    return float(np.sum(x**2))
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (dies, "a worker process ended while it called f; n_jobs=1 calls it in this process"),
+        (lambda x, lock=LOCK: float(np.sum(x**2)), "f cannot be sent to another process: .*lock.*; n_jobs=1"),
+    ],
+    ids=["dies", "holds a lock"],
+)
+def test_what_no_process_can_do_is_one_clear_error(function, said):
+    """A worker that dies, a function that cannot be pickled; the next check has workers again."""
+    x = np.array([1.0, 2.0, 3.0])
+
+    with pytest.raises(WorkerError, match=said) as raised:
+        check_gradient(function, lambda x: 2 * x, x, n_jobs=2, method="sweep")
+    assert len(str(raised.value).splitlines()) == 1
+    assert check_gradient(lambda x: float(np.sum(x**2)), lambda x: 2 * x, x, n_jobs=2, method="sweep")
+
+
+@pytest.mark.parametrize(
+    ("shape", "n_jobs", "most"),
+    [((3, 6), 64, 3), ((1, 6), 64, 3), ((1, 1), 64, 1), ((40, 6), 2, 2), ((3, 6), 10**400, 3)],
+)
+def test_there_are_never_more_workers_than_work(monkeypatch, shape, n_jobs, most):
+    """Three entries are no work for 64 processes, each of which takes a second to start."""
+    asked = []
+    parallel = joblib.Parallel
+
+    def counted(n_jobs):
+        asked.append(n_jobs)
+        return parallel(n_jobs=n_jobs, backend="threading")
+
+    monkeypatch.setattr(joblib, "Parallel", counted)
+
+    in_workers(lambda rows, offsets: (offsets, ""), np.arange(shape[0]), np.zeros(shape), n_jobs)
+
+    assert asked == [most]
+
+
+@pytest.mark.parametrize("n_jobs", [10**400, -(10**400), 64, -1, -2])
+def test_any_number_of_workers_may_be_asked_for(n_jobs):
+    """More than any machine has, or fewer than none: the same report."""
+    x = np.array([1.0, 2.0, 3.0])
+    arguments = (lambda x: float(np.sum(x**2)), lambda x: 2 * x, x)
+    alone = without_seconds(check_gradient(*arguments, method="sweep"))
+
+    with joblib.parallel_config(backend="threading"):
+        assert without_seconds(check_gradient(*arguments, method="sweep", n_jobs=n_jobs)) == alone

@@ -1,5 +1,6 @@
 """Saving a check and doing it again: what comes back, what cannot, and what is refused; comparing two reports."""
 
+import base64
 import copy
 import importlib
 import itertools
@@ -18,8 +19,9 @@ from scipy.optimize import Bounds
 
 from gradcheck import Outcome, check_gradient
 from gradcheck.errors import DataError, ReplayError
-from gradcheck.replay.changes import compare_reports, read_report
+from gradcheck.replay.changes import compare_reports
 from gradcheck.replay.repeat import repeat
+from gradcheck.report.reading import read_report
 from gradcheck.report.saved import load
 from gradcheck.report.storage import decode, encode, missing_parts
 
@@ -215,7 +217,7 @@ def test_functions_are_found_in_another_process_and_folder(tmp_path):
     subprocess.run([sys.executable, "-c", save], check=True, cwd=tmp_path, env=environment)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    command = [sys.executable, "-m", "gradcheck", "replay", "../out/check.json"]
+    command = [sys.executable, "-m", "gradcheck", "replay", "../out/check.json", "--trust"]
 
     result = subprocess.run(
         command, capture_output=True, text=True, check=False, cwd=elsewhere, env=environment
@@ -238,7 +240,7 @@ def test_a_script_is_imported_by_its_name(tmp_path):
     )
     subprocess.run([sys.executable, script], check=True, cwd=tmp_path, env={"PYTHONPATH": str(PROJECT)})
 
-    assert repeat(load(tmp_path / "check.json")).outcome is Outcome.PASS
+    assert repeat(load(tmp_path / "check.json"), trust=True).outcome is Outcome.PASS
     sys.modules.pop("script")
 
 
@@ -252,14 +254,17 @@ def test_the_import_path_is_left_as_it_was(tmp_path):
     assert sys.path == before
 
 
-def test_the_files_hold_what_others_can_read(tmp_path):
-    """Plain JSON, and arrays without pickle: x, and what was measured entry by entry."""
+def test_the_file_holds_what_others_can_read(tmp_path):
+    """Plain JSON with arrays as base64: x, and what was measured entry by entry."""
     report = check_gradient(cube_of_tree, wrong_of_tree, {"W": np.array([1.0, 2.0])}, rng=3)
     report.save(tmp_path / "check.json")
 
     document = json.loads((tmp_path / "check.json").read_text())
-    with np.load(tmp_path / "check.npz", allow_pickle=False) as file:
-        arrays = dict(file)
+    arrays = {
+        name: np.frombuffer(base64.b64decode(told["base64"]), told["dtype"]).reshape(told["shape"])
+        for name, told in document["arrays"].items()
+    }
+    assert [path.name for path in tmp_path.iterdir()] == ["check.json"]
     assert document["report"] == report.to_dict()
     assert document["seed"] == 3
     assert document["x"] == {"dict": [["W", {"array": "a0"}]]}
@@ -307,6 +312,30 @@ def test_a_local_function_can_be_saved_but_not_repeated(tmp_path):
         repeat(saved)
 
 
+class Unreadable:
+    """Raises whatever is asked of it."""
+
+    def __getattribute__(self, name):
+        raise RuntimeError(name)
+
+
+def itself():
+    """A list that holds itself."""
+    holder = []
+    holder.append(holder)
+    return holder
+
+
+@pytest.mark.parametrize(("value", "said"), [(itself(), "RecursionError"), ([Unreadable()], "RuntimeError")])
+def test_an_argument_that_cannot_be_read_does_not_hide_the_report(tmp_path, value, said):
+    """The report is saved; repeating it says what is missing."""
+    report = check_gradient(lambda x, _: cube(x), lambda x, _: wrong(x), [1.0, 2.0], args=(value,))
+    saved = load(report.save(tmp_path / "check.json"))
+
+    assert saved.report["outcome"] == "FAIL"
+    assert any(said in why for why in saved.missing)
+
+
 def test_a_function_that_is_gone_is_a_clear_error(tmp_path, monkeypatch):
     """A module or a name that is no longer there is named, with the file."""
     path = check_gradient(cube, right, 2.0).save(tmp_path / "check.json")
@@ -349,6 +378,24 @@ def test_what_a_check_needs_is_no_part_of_its_dictionary():
 # Damaged files
 
 
+def edit(path, **parts):
+    """Change a replay file."""
+    path.write_text(json.dumps(json.loads(path.read_text()) | parts))
+
+
+def array_of(size, data, dtype="<f8"):
+    """An array as a replay file holds it."""
+    return {"dtype": dtype, "shape": [size], "base64": base64.b64encode(data).decode()}
+
+
+def in_the_old_form(path):
+    """Turn a replay file into what version 1 was: its arrays beside it."""
+    arrays = load(path).arrays
+    np.savez(path.with_suffix(".npz"), **arrays)
+    edit(path, schema="gradcheck-replay/1", arrays=path.with_suffix(".npz").name)
+    return path.with_suffix(".npz")
+
+
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
@@ -357,19 +404,26 @@ def test_what_a_check_needs_is_no_part_of_its_dictionary():
         (lambda path: path.write_bytes(b"\xff\xfe\x00"), "no JSON, or truncated"),
         (lambda path: path.write_text("[1]"), "not a replay file"),
         (
-            lambda path: path.write_text(path.read_text().replace("gradcheck-replay/1", "other")),
+            lambda path: path.write_text(path.read_text().replace("gradcheck-replay/2", "other")),
             "not a replay file",
         ),
         (
             lambda path: path.write_text(path.read_text().replace('"grad":', '"gard":')),
             "altered: it lacks grad",
         ),
-        (lambda path: path.with_suffix(".npz").unlink(), "missing, truncated or altered"),
-        (lambda path: path.with_suffix(".npz").write_bytes(b""), "missing, truncated or altered"),
+        (lambda path: edit(path, arrays=None), "altered: its arrays"),
         (
-            lambda path: path.with_suffix(".npz").write_bytes(path.with_suffix(".npz").read_bytes()[:100]),
-            "missing, truncated or altered",
+            lambda path: edit(path, arrays={"a0": {"dtype": "<f8", "shape": [2]}}),
+            "altered: its arrays: 'base64'",
         ),
+        (lambda path: edit(path, arrays={"a0": array_of(2, b"123")}), r"altered: .* \[2\] has 3 bytes"),
+        (lambda path: edit(path, arrays={"a0": array_of(10**12, b"")}), r"altered: .*000\] has 0 bytes"),
+        (
+            lambda path: edit(path, arrays={"a0": array_of(1, b"12345678", "O")}),
+            "altered: .* of dtype object",
+        ),
+        (lambda path: edit(path, report={}), "holds no report"),
+        (lambda path: edit(path, test=["-x"]), "test and rootdir must be text"),
     ],
 )
 def test_a_damaged_file_is_a_data_error_that_names_it(tmp_path, damage, said):
@@ -381,22 +435,47 @@ def test_a_damaged_file_is_a_data_error_that_names_it(tmp_path, damage, said):
         load(path)
 
 
-def test_arrays_of_another_file_are_refused(tmp_path):
-    """An .npz that lacks the arrays of the description is a DataError."""
+def test_files_of_version_1_are_still_read(tmp_path):
+    """The arrays in an .npz beside the JSON, Bounds by their import."""
+    report = check_gradient(cube, right, np.array([1.0, 2.0]), bounds=Bounds([0.0, 0.0], [np.inf, 3.0]))
+    path = report.save(tmp_path / "check.json")
+    kind = {"import": "scipy.optimize._constraints:Bounds"}
+    text = path.read_text().replace(" ", "").replace("\n", "")
+    items = json.loads(text)["options"]["dict"]
+    (bounds,) = [value for name, value in items if name == "bounds"]
+    bounds |= {"call": kind, "items": bounds.pop("bounds")}
+    edit(path, options={"dict": items})
+    in_the_old_form(path)
+
+    assert same(repeat(load(path)), report)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.unlink(),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(path.read_bytes()[:100]),
+        lambda path: np.savez(path, a0=np.array([{}]), allow_pickle=True),
+    ],
+    ids=["gone", "empty", "truncated", "pickled"],
+)
+def test_damaged_arrays_of_version_1_are_a_data_error(tmp_path, damage):
+    """The file with the arrays is named; nothing that is pickled is loaded."""
     path = check_gradient(cube, right, [1.0, 2.0]).save(tmp_path / "check.json")
-    np.savez(tmp_path / "check.npz", other=np.ones(2))
+    damage(in_the_old_form(path))
+
+    with pytest.raises(DataError, match=r"check\.npz: (missing, truncated or altered|No such file)"):
+        load(path)
+
+
+def test_arrays_of_another_file_are_refused(tmp_path):
+    """A file that lacks the arrays of its description is a DataError."""
+    path = check_gradient(cube, right, [1.0, 2.0]).save(tmp_path / "check.json")
+    edit(path, arrays={"other": array_of(1, b"12345678")})
 
     with pytest.raises(DataError, match=r"check\.json: the array 'a0' is missing"):
         repeat(load(path))
-
-
-def test_pickled_arrays_are_not_loaded(tmp_path):
-    """An .npz that holds pickled objects is refused, and nothing in it is run."""
-    path = check_gradient(cube, right, [1.0, 2.0]).save(tmp_path / "check.json")
-    np.savez(tmp_path / "check.npz", a0=np.array([{}]), allow_pickle=True)
-
-    with pytest.raises(DataError, match="missing, truncated or altered"):
-        load(path)
 
 
 # Two reports

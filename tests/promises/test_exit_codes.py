@@ -1,0 +1,302 @@
+"""Exit status 0 only where something was checked and passed; 2 and one line for what cannot be used; 130 for Ctrl-C."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from gradcheck.cli import main
+
+PROJECT = Path(__file__).parents[2]
+
+MODEL = """
+import os, sys, time
+
+def f(x):
+    return float((x**3).sum())
+
+def df(x):
+    return 3 * x**2
+
+def leaves(x):
+    sys.exit(0)
+
+def leaves_later(x):
+    if (x != [1.0, 2.0]).any():
+        sys.exit(0)
+    return f(x)
+
+class Odd(BaseException):
+    pass
+
+def odd(x):
+    raise Odd("neither an Exception nor an exit")
+
+def slow(x):
+    time.sleep(0.05)
+    return f(x)
+"""
+
+CASE = """
+import sys, time
+from gradcheck.cases.run import Case, Quantity, Reference
+
+def measure():
+    {body}
+    return 1.0
+
+case = Case(
+    section="1", title="one",
+    quantities=[Quantity("q", measure, references=[Reference("r", 1.0, rtol=1e-9, reason="exact")])],
+)
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder with a model and a case; nothing of it stays imported or on the import path."""
+    (tmp_path / "exit_model.py").write_text(MODEL)
+    (tmp_path / "cases").mkdir()
+    (tmp_path / "cases" / "one.py").write_text(CASE.format(body="pass"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield tmp_path
+    sys.modules.pop("exit_model", None)
+
+
+def call(*arguments):
+    """Call the command in this process."""
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+def started(*arguments, **options):
+    """The command in a process of its own."""
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "gradcheck", *arguments],
+        text=True,
+        env=environment,
+        stderr=subprocess.PIPE,
+        **options,
+    )
+
+
+def one_line(result):
+    """The one line on the standard error."""
+    (line,) = result.stderr.splitlines()
+    return line
+
+
+CHECK = ["check", "exit_model:f", "exit_model:df", "--x", "[1.0, 2.0]"]
+
+
+def test_a_pass_is_0(project):
+    """The neighbour of all the refusals below."""
+    assert call(*CHECK).exit_code == 0
+    assert call("run").exit_code == 0
+
+
+@pytest.mark.parametrize("place", [1, 2])
+@pytest.mark.parametrize("name", ["leaves", "leaves_later", "odd"])
+def test_a_function_that_ends_the_program_is_no_pass(project, name, place):
+    """sys.exit(0) in f or grad, at x or beside it, or an exception of any kind: exit status 2, one line."""
+    arguments = list(CHECK)
+    arguments[place] = f"exit_model:{name}"
+
+    result = call(*arguments)
+
+    if (name, place) == ("leaves_later", 2):  # as a gradient it is only called at x, and is no gradient
+        assert result.exit_code == 1
+        return
+    assert result.exit_code == 2
+    assert one_line(result).startswith("Error: SystemExit: 0" if "leaves" in name else "Error: Odd: neither")
+    assert "exit_model.py:" in result.stderr
+
+
+def test_a_replay_that_ends_the_program_is_no_pass(project):
+    """The function was mended into one that leaves."""
+    call(*CHECK, "--save", "check.json")
+    sys.modules.pop("exit_model")
+    (project / "exit_model.py").write_text(MODEL.replace("return 3 * x**2", "sys.exit(0)"))
+
+    result = call("replay", "check.json")
+
+    assert result.exit_code == 2
+    assert "SystemExit: 0" in one_line(result)
+
+
+@pytest.mark.parametrize("body", ["sys.exit(0)", "raise BaseException('odd')"])
+def test_a_case_that_ends_the_program_fails(project, body):
+    """Its row is a FAIL, and the run goes on."""
+    (project / "cases" / "two.py").write_text(CASE.format(body=body))
+
+    result = call("run")
+
+    assert result.exit_code == 1
+    assert "1 passed, 1 failed" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [("check", "--json"), ("check", "--save"), ("run", "--json"), ("run", "--html"), ("run", "--figures")],
+)
+@pytest.mark.parametrize("target", ["folder.json", "file/x.json", "n" * 300 + ".json"])
+def test_a_bad_target_is_refused_before_the_work(project, command, option, target):
+    """f is never called, no case is run: exit status 2, one line that names the option."""
+    (project / "folder.json").mkdir()
+    (project / "file").write_text("old")
+    if (option, target) == ("--figures", "folder.json"):
+        return  # a folder is right there
+    (project / "cases" / "one.py").write_text(CASE.format(body="open('RAN', 'w')"))
+    arguments = ["check", "exit_model:leaves", *CHECK[2:]] if command == "check" else ["run"]
+
+    result = call(*arguments, option, target)
+
+    assert result.exit_code == 2
+    assert one_line(result).startswith(f"Error: {option}: cannot write")
+    assert not (project / "RAN").exists()
+
+
+def test_html_and_json_may_be_the_standard_output(project):
+    """One of them: then all else goes to the standard error. Both: exit status 2."""
+    page, rows, both = (
+        call("run", *options)
+        for options in (["--html", "-"], ["--json", "-"], ["--html", "-", "--json", "-"])
+    )
+
+    assert page.exit_code == rows.exit_code == 0
+    assert page.stdout.startswith("<!DOCTYPE html>")
+    assert page.stdout.rstrip().endswith("</html>")
+    assert json.loads(rows.stdout)["counts"]["PASS"] == 1
+    assert "1 passed" in page.stderr
+    assert both.exit_code == 2
+    assert "only one can be the standard output" in one_line(both)
+
+
+@pytest.mark.parametrize(
+    "command", [["run"], ["list"], CHECK, ["--help"], ["run", "--json", "-"], ["run", "--html", "-"]]
+)
+@pytest.mark.parametrize("output", ["/dev/full", "closed", "pipe"])
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_a_standard_output_that_fails_is_one_line(project, command, output):
+    """Full, closed, or a pipe that nobody reads: exit status 2."""
+    if output == "closed":
+        words = " ".join(f"'{word}'" for word in [sys.executable, "-m", "gradcheck", *command])
+        environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+        done = subprocess.run(
+            f"{words} >&-", shell=True, stderr=subprocess.PIPE, text=True, env=environment, check=False
+        )
+        status, said = done.returncode, done.stderr
+    elif output == "pipe":
+        reading, writing = os.pipe()
+        os.close(reading)
+        with started(*command, stdout=writing) as process:
+            os.close(writing)
+            said = process.communicate()[1]
+            status = process.returncode
+    else:
+        with open(output, "w") as full, started(*command, stdout=full) as process:
+            said = process.communicate()[1]
+            status = process.returncode
+
+    lines = [line for line in said.splitlines() if line.startswith("Error: ")]
+    assert status == 2, said
+    assert len(lines) == 1, said
+    assert "Traceback" not in said
+    assert "Exception ignored" not in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["new", "n" * 300], "too long"),
+        (["run", "n" * 300], "too long"),
+        (["run", "-k", "(" * 5000 + "a" + ")" * 5000], "-k: 10,001 words are too many"),
+        (["run", "-k", "not " * 5000 + "a"], "-k: 5,001 words"),
+        (["run", "-k", " or ".join(["a"] * 5000)], "-k: 9,999 words"),
+        ([*CHECK[:3], "--x", "[" * 100_000], "neither a file"),
+        ([*CHECK[:3], "--x", "lies.npz"], "cannot read lies.npz"),
+        ([*CHECK[:3], "--x", "lies.npy"], "tells of 8,000,000,000,000 bytes"),
+        ([*CHECK[:3], "--x", "object.npy"], "only pickle could read"),
+        ([*CHECK[:3], "--x", "cases/one.py"], "neither a file"),
+        (["diff", "cases", "cases"], "cases: Is a directory"),
+    ],
+)
+def test_odd_input_is_one_line_and_exit_2(project, arguments, said):
+    """Names that are no names, nesting without end, files that lie about their size."""
+    with open("lies.npy", "wb") as file:
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": "<f8", "fortran_order": False, "shape": (10**12,)}
+        )
+    (project / "lies.npz").write_bytes((project / "lies.npy").read_bytes())
+    np.save("object.npy", np.array([{}]), allow_pickle=True)
+
+    result = call(*arguments)
+
+    assert result.exit_code == 2
+    assert said in one_line(result)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for another process")
+@pytest.mark.parametrize("command", [["run"], [*CHECK[:1], "exit_model:slow", *CHECK[2:]]])
+def test_ctrl_c_is_130(project, command):
+    """At any moment from the first line of this package on, while it is still being imported, too."""
+    (project / "cases" / "one.py").write_text(CASE.format(body="time.sleep(5)"))
+    moments = random.Random(1)
+    (project / "started.py").write_text(
+        "import os, sys\n"
+        "class Finder:\n"
+        "    def find_spec(name, path, target=None):\n"
+        "        if name == 'gradcheck.cli':\n"
+        "            print('ready', flush=True)\n"
+        "sys.meta_path.insert(0, Finder)\n"
+        "sys.argv[1:] = sys.argv[1:]\n"
+        "import runpy; runpy.run_module('gradcheck', run_name='__main__')\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    for _ in range(4):
+        with subprocess.Popen(
+            [sys.executable, "started.py", *command], text=True, env=environment, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:  # fmt: skip
+            assert process.stdout.readline() == "ready\n"
+            time.sleep(moments.uniform(0.0, 0.6))
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=60)
+        assert process.returncode == 130, said
+        assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_outputs_lie_where_they_were_asked_for(project, command):
+    """Although f, or a case, goes to another folder."""
+    (project / "exit_model.py").write_text(MODEL.replace("return float(", "os.chdir('/'); return float("))
+    (project / "cases" / "one.py").write_text(CASE.format(body="import os; os.chdir('/')"))
+    arguments = [*CHECK, "--save", "kept.json"] if command == "check" else ["run", "--html", "kept.html"]
+
+    result = call(*arguments, "--json", "rows.json")
+
+    assert result.exit_code == 0, result.stderr
+    assert (project / "rows.json").exists()
+    assert len(list(project.glob("kept.*"))) == 1
+
+
+def test_a_function_that_closes_the_standard_output_is_no_pass(project):
+    """One line, exit status 2: nobody could read the report."""
+    (project / "exit_model.py").write_text(
+        MODEL.replace("return float(", "sys.stdout.close(); return float(")
+    )
+
+    with started(*CHECK, stdout=subprocess.PIPE) as process:
+        _, said = process.communicate()
+
+    assert process.returncode == 2
+    assert said.splitlines() == ["Error: the standard output was closed while it was needed"]
