@@ -4,6 +4,7 @@ The chapter prints shapes and one batch of the full set. The embedded digits are
 train with, sorted by class; the references say which of the two is meant.
 """
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,20 +16,27 @@ from gradcheck.textbook import (
     cross_entropy_label,
     cross_entropy_label_published,
     cross_entropy_onehot,
+    numerical_gradient,
 )
 from reference import published
+from reference.backprop import two_layer_net_gradient
+from reference.scipy_oracle import approx_gradient
 
 EMBEDDED_PER_CLASS = 400
+# The digits of each class in the full set, as its makers count them.
+TRAIN_DIGITS = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+TEST_DIGITS = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
 ULP = float(np.finfo(float).eps)
 
 
 @dataclass(frozen=True)
 class State:
-    """The digits twice, the rows drawn, and a network's answers to them."""
+    """The digits twice, the rows drawn, a network, and its answers to them."""
 
     onehot: Dataset
-    raw: Dataset  # the same digits as they lie in the files: 0..255, and labels
+    raw: Dataset  # the same digits as they lie in the files: images of 28 x 28, 0..255, and labels
     mask: np.ndarray
+    network: TwoLayerNet
     y: np.ndarray
 
     @property
@@ -47,7 +55,31 @@ def prepare(context):
     mask = np.random.default_rng(0).choice(len(onehot.x_train), 10)
     # Weights of 1 spread the probabilities out; equal ones would hide a wrong row.
     network = TwoLayerNet(784, 50, 10, weight_init_std=1.0, rng=0)
-    return State(onehot, context.mnist(normalize=False), mask, network.predict(onehot.x_train[mask]))
+    return State(
+        onehot,
+        context.mnist(normalize=False, flatten=False),
+        mask,
+        network,
+        network.predict(onehot.x_train[mask]),
+    )
+
+
+def batch(state):
+    return state.onehot.x_train[state.mask], state.t_batch
+
+
+def loss_by_b2(state, b2):
+    probe = copy.copy(state.network)
+    probe.params = {**state.network.params, "b2": b2}
+    return probe.loss(*batch(state))
+
+
+def central(state):
+    return numerical_gradient(lambda b2: loss_by_b2(state, b2), state.network.params["b2"].copy())
+
+
+def ink(images, labels):
+    return [images[labels == label].mean() for label in range(10)]
 
 
 def shape_of_the_set(printed):
@@ -97,6 +129,97 @@ case = Case(
             [Mistake("labels for one-hot targets", lambda state: state.raw.t_train.shape)],
         ),
         Quantity(
+            "shapes of the images and labels as they lie in the files",
+            lambda state: [*state.raw.x_train.shape, *state.raw.x_test.shape, *state.raw.t_test.shape],
+            [
+                Reference(
+                    "published, or embedded",
+                    lambda state: (
+                        [sum(TRAIN_DIGITS), 1, 28, 28, sum(TEST_DIGITS), 1, 28, 28, sum(TEST_DIGITS)]
+                        if state.full
+                        else [4000, 1, 28, 28, 1000, 1, 28, 28, 1000]
+                    ),
+                    reason=SHAPE,
+                )
+            ],
+            [
+                Mistake(
+                    "images laid flat",
+                    lambda state: [
+                        *state.onehot.x_train.shape,
+                        *state.onehot.x_test.shape,
+                        *state.raw.t_test.shape,
+                    ],
+                )
+            ],
+        ),
+        Quantity(
+            "digits of each class, to train and to test with",
+            lambda state: [np.bincount(state.raw.t_train), np.bincount(state.raw.t_test)],
+            [
+                Reference(
+                    "published, or embedded",
+                    lambda state: [TRAIN_DIGITS, TEST_DIGITS] if state.full else [[400] * 10, [100] * 10],
+                    reason="counts: no tolerance. The embedded set has 500 a class, the first 400 of them to "
+                    "train with",
+                )
+            ],
+            [
+                Mistake(
+                    "one digit short",
+                    lambda state: [np.bincount(state.raw.t_train[1:]), np.bincount(state.raw.t_test)],
+                )
+            ],
+        ),
+        Quantity(
+            "least and largest pixel, of the files and normalised",
+            lambda state: [f(x) for x in (state.raw.x_train, state.onehot.x_train) for f in (np.min, np.max)],
+            [Reference("0 to 255, and 0 to 1", [0, 255, 0, 1], reason="one division each: no tolerance")],
+            [Mistake("divided by 256", lambda _: [0, 255, 0, 255 / 256])],
+        ),
+        Quantity(
+            "kinds of numbers: pixels and labels of the files, pixels and targets normalised",
+            lambda state: [
+                array.dtype == kind
+                for array, kind in (
+                    (state.raw.x_train, np.uint8),
+                    (state.raw.t_train, np.int64),
+                    (state.onehot.x_train, np.float64),
+                    (state.onehot.t_train, np.float64),
+                )
+            ],
+            [Reference("uint8, int64, float64 twice", [True] * 4, reason="yes or no")],
+            [
+                Mistake(
+                    "float32", lambda state: [state.onehot.x_train.astype(np.float32).dtype == np.float64] * 4
+                )
+            ],
+        ),
+        Quantity(
+            "ink: mean of each class's pixels, test digits beside training digits",
+            lambda state: ink(state.raw.x_test, state.raw.t_test),
+            [
+                Reference(
+                    "of the training digits",
+                    lambda state: ink(state.raw.x_train, state.raw.t_train),
+                    rtol=0.15,
+                    reason="the classes differ by up to a factor of two; between the two sets by 0.046 in the "
+                    "full set and by "
+                    "0.083 in the embedded one, of 100 test digits a class: nearly twice that",
+                )
+            ],
+            [
+                Mistake(
+                    "labels of the next class",
+                    lambda state: ink(state.raw.x_test, (state.raw.t_test + 1) % 10),
+                ),
+                Mistake(
+                    "labels in another order",
+                    lambda state: ink(state.raw.x_test, np.sort(state.raw.t_test)[::-1]),
+                ),
+            ],
+        ),
+        Quantity(
             "labels of the rows that the chapter drew",
             lambda state: state.onehot.t_train[printed_rows(state)].argmax(axis=1),
             [
@@ -134,12 +257,12 @@ case = Case(
             [
                 Reference(
                     "rows, looked up one by one, / 255",
-                    lambda state: np.array([state.raw.x_train[int(row)] for row in state.mask]) / 255,
+                    lambda state: np.array([state.raw.x_train[int(row)].ravel() for row in state.mask]) / 255,
                     reason="one division each: no tolerance",
                 )
             ],
             [
-                Mistake("not normalised", lambda state: state.raw.x_train[state.mask]),
+                Mistake("not normalised", lambda state: state.raw.x_train[state.mask].reshape(10, 784)),
                 Mistake("the first ten rows", lambda state: state.onehot.x_train[:10]),
             ],
         ),
@@ -185,6 +308,33 @@ case = Case(
                     "labels of other rows",
                     lambda state: cross_entropy_label(state.y, state.raw.t_train[state.mask - 400]),
                 ),
+            ],
+        ),
+        Quantity(
+            "gradient of the mean loss by the output's biases, on the batch",
+            lambda state: central(state),
+            [
+                Reference(
+                    "analytic",
+                    lambda state: two_layer_net_gradient(state.network.params, *batch(state))["b2"],
+                    atol=1e-9,
+                    reason="truncation h^2 |f'''| / 6 with third derivatives of 0.1: 2e-10; rounding of a loss "
+                    "of 10 over h: 2e-11",
+                ),
+                Reference(
+                    "approx_fprime",
+                    lambda state: approx_gradient(
+                        lambda b2: loss_by_b2(state, b2), state.network.params["b2"]
+                    ),
+                    atol=4e-7,
+                    reason="its forward step 1.5e-8: rounding of a loss of 10, 2e-15, over the step: 1e-7; "
+                    "truncation 2e-9",
+                ),
+            ],
+            [
+                Mistake("the sign", lambda state: -central(state)),
+                Mistake("the sum", lambda state: 10 * central(state)),
+                Mistake("1e-6 larger", lambda state: (1 + 1e-6) * central(state)),
             ],
         ),
     ],
