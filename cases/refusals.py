@@ -33,7 +33,16 @@ from gradcheck.textbook import (
 COMPUTED, TYPE, VALUE, DATA, ANOTHER = range(5)
 KINDS = ((TypeError, TYPE), (DataError, DATA), (ValueError, VALUE))
 # Words of errors that say what to do; NumPy's and Python's own do not.
-ADVICE = ("allowed", "must ", "pass ", "method 'loop'", "to train with", "only a finite", "name another")
+ADVICE = (
+    "allowed",
+    "must be integers",
+    "must hold",
+    "pass ",
+    "method 'loop'",
+    "to train with",
+    "only a finite",
+    "name another",
+)
 
 
 def answer(call):
@@ -297,6 +306,7 @@ case = Case(
             "SimpleNet",
             [
                 (COMPUTED, lambda: SimpleNet([[1, 2, 3]])),
+                (COMPUTED, lambda: SimpleNet([[1, 2], [3, 4]]).numerical_gradient(Y, T)),
                 (VALUE, lambda: SimpleNet([1.0, 2.0])),
                 (VALUE, lambda: SimpleNet(np.ones((1, 2, 3)))),
             ],

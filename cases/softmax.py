@@ -12,7 +12,7 @@ from reference.scipy_oracle import approx_gradient
 SCORES = np.array([[0.3, -1.2, 2.0, 0.1], [1.5, 0.2, -0.7, 0.4], [-2.0, 0.6, 0.9, -0.1]])
 ROW = SCORES[0]
 WEIGHTS = np.array([[1.0, -2.0, 0.5, 3.0], [2.0, 1.0, -1.0, 0.3], [-0.4, 0.7, 1.1, -1.5]])
-LARGE = np.array([[1000.0, 999.0], [-1000.0, -1001.0]])
+LARGE = np.array([[1000.0, 999.0, -1000.0], [-1000.0, -1001.0, -3000.0]])
 
 
 def by_row(a):
@@ -71,7 +71,10 @@ def large(name, form, on_paper):
         f"{name}: scores of 1000",
         stable,
         [Reference("analytic", on_paper, rtol=4e-15, reason=VALUES)],
-        [Mistake("without the shift", unshifted)],
+        [
+            Mistake("without the shift", unshifted),
+            Mistake("1e-14 larger", lambda: stable() * (1 + 1e-14)),
+        ],
     )
 
 
@@ -128,8 +131,8 @@ case = Case(
                 )
             ],
         ),
-        large("by row", softmax, [[ODDS, 1 - ODDS]] * 2),
-        large("as printed", softmax_whole_array, [[ODDS, 1 - ODDS], [0.0, 0.0]]),
+        large("by row", softmax, [[ODDS, 1 - ODDS, 0.0]] * 2),
+        large("as printed", softmax_whole_array, [[ODDS, 1 - ODDS, 0.0], [0.0, 0.0, 0.0]]),
         derivative("by row", softmax, row_gradient, softmax_whole_array),
         derivative("as printed", softmax_whole_array, whole_gradient, softmax),
     ],
