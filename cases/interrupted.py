@@ -17,7 +17,8 @@ from reference import backprop
 
 NAMES = ("W1", "b1", "W2", "b2")
 RNG = np.random.default_rng(0)
-TRAIN = (RNG.standard_normal((30, 6)), np.eye(3)[RNG.integers(0, 3, 30)])
+# More than the hundred samples whose loss tells one network from another.
+TRAIN = (RNG.standard_normal((120, 6)), np.eye(3)[RNG.integers(0, 3, 120)])
 TEST = (RNG.standard_normal((12, 6)), np.eye(3)[RNG.integers(0, 3, 12)])
 SETTINGS = {"iterations": 13, "batch_size": 10, "learning_rate": 0.3, "checkpoint_every": 5, "rng": 1}
 
@@ -54,6 +55,8 @@ def run(
     forms = {} if form is None else {"softmax": form}
     network = TwoLayerNet(6, 5, 3, std, rng=seed, **forms)
     settings = {**SETTINGS, "checkpoint": path, "on_iteration": end, "progress": False, **changes}
+    if settings["checkpoint_every"] is None:
+        del settings["checkpoint_every"]  # as often as by default
     return train(network, data, gradient, **settings)
 
 
@@ -165,6 +168,8 @@ def left_behind(end_at):
 
 
 ENDS = (3, 5, 8, 12)
+LONG = {"iterations": 120}
+BY_DEFAULT = {**LONG, "checkpoint_every": None}
 
 case = Case(
     "5.3",
@@ -223,6 +228,16 @@ case = Case(
             argument_of_the_gradient,
             [Reference("5, then 0", [5, 0], reason="counts: no tolerance")],
             [Mistake("told by the function alone", lambda: [5, 5])],
+        ),
+        Quantity(
+            "iteration that 120 go on from, ended before 110, saved as often as by default",
+            lambda: after_interruption(110, first=BY_DEFAULT, then=BY_DEFAULT)[0].resumed_from,
+            [Reference("100", 100, reason="a count: no tolerance")],
+            [
+                Mistake(
+                    "saved every five", lambda: after_interruption(110, first=LONG, then=LONG)[0].resumed_from
+                )
+            ],
         ),
         Quantity(
             "files that are no checkpoint: refused, kept",

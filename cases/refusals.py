@@ -197,6 +197,7 @@ TRAINING = [
     (COMPUTED, training()),
     (COMPUTED, training(batch_size=1)),
     (COMPUTED, training(batch_size=10)),
+    (COMPUTED, training(((X[:1], ONEHOT[:1]), (X, ONEHOT)))),
     (COMPUTED, training(rng=None)),
     (COMPUTED, training(rng=np.random.default_rng(0))),
     (VALUE, training(iterations=0)),

@@ -4,6 +4,10 @@ The loop of section 5.3 is in `reference/printed_code.py` as it is printed. Smal
 not what is learned that counts, but that every number is the loop's.
 """
 
+import contextlib
+import io
+import time
+
 import numpy as np
 
 from gradcheck.cases import Case, Mistake, Quantity, Reference
@@ -215,19 +219,27 @@ def drawn(iterations=4, size=10, seed=5, **options):
     return np.array([[batch, 100 + batch] for batch in rows], dtype=float)
 
 
-def watched(iterations=9):
+def watched(iterations=9, **options):
     """Which sets were asked for accuracies, and when: each step adds 1 to the only weight."""
     made = Watching()
     data = ((ROWS, ROWS[:, 0]), (OTHER_ROWS, OTHER_ROWS[:, 0]))
-    result = train(
-        made,
-        data,
-        lambda *_: {"w": np.full(1, -10.0)},
-        iterations=iterations,
-        batch_size=10,
-        progress=False,
-    )
-    return made, result
+    settings = {"iterations": iterations, "batch_size": 10, "progress": False, **options}
+    return made, train(made, data, lambda *_: {"w": np.full(1, -10.0)}, **settings)
+
+
+def shown(**options):
+    """How many characters of a bar are shown, and how many iterations were trained."""
+    made, data = Watching(), ((ROWS, ROWS[:, 0]), (OTHER_ROWS, OTHER_ROWS[:, 0]))
+    with contextlib.redirect_stderr(io.StringIO()) as screen:
+        result = train(made, data, lambda *_: {"w": np.zeros(1)}, iterations=4, **options)
+    return [len(screen.getvalue()) > 0, len(result.losses)]
+
+
+def share_of_time():
+    """The seconds that the training says it took, in units of those around it."""
+    started = time.perf_counter()
+    result = trained()
+    return result.seconds / (time.perf_counter() - started)
 
 
 ROUNDING = (
@@ -388,6 +400,12 @@ case = Case(
             [Mistake("from 1 on", lambda: watched()[1].evaluated_at + 1)],
         ),
         Quantity(
+            "iterations of the accuracies: batches larger than the set",
+            lambda: watched(3, batch_size=50)[1].evaluated_at,
+            [Reference("each", [0, 1, 2], reason="integers: no tolerance")],
+            [Mistake("every other", lambda: watched(3, batch_size=50)[1].evaluated_at[::2])],
+        ),
+        Quantity(
             "sets of the accuracies: 30 and 12 samples in turn",
             lambda: watched()[0].asked,
             [Reference("the whole sets, train first", [30, 12] * 3, reason="counts: no tolerance")],
@@ -405,6 +423,23 @@ case = Case(
                 )
             ],
             [Mistake("before the step", lambda: [[0.0, 3.0, 6.0]] * 2)],
+        ),
+        Quantity(
+            "a bar, and four iterations: by default, and without it",
+            lambda: [shown(), shown(progress=False)],
+            [Reference("shown, and not", [[True, 4], [False, 4]], reason="yes or no, and counts")],
+            [Mistake("never shown", lambda: [shown(progress=False)] * 2)],
+        ),
+        Quantity(
+            "seconds of the result, in units of those around the call",
+            share_of_time,
+            [
+                Reference(
+                    "most of them", 0.2, kind="at_least", reason="little is done around the training itself"
+                ),
+                Reference("not more", 1.0, kind="at_most", reason="the clock is the same"),
+            ],
+            [Mistake("no time", lambda: 0.0), Mistake("the time of day", lambda: time.perf_counter())],
         ),
         Quantity(
             "parameters of the result: copies",
