@@ -71,7 +71,7 @@ def numbers(result):
 def after_interruption(end_at, *, first=None, then=None):
     """Interrupted, then started again, perhaps with something changed: the result, and the files that are left."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "below" / "training.npz"
+        path = Path(folder) / "below" / "further" / "training.npz"
         try:
             run(path, end_at, **(first or {}))
         except Ended:
@@ -120,11 +120,28 @@ def started_at():
     return [after_interruption(8, then=change)[0].resumed_from for change in CHANGES.values()]
 
 
-def argument_of_the_gradient():
-    """Two gradients that differ in an argument alone."""
-    first, then = ({"gradient": functools.partial(scaled, factor=factor)} for factor in (0.5, 0.25))
-    same = after_interruption(8, first=first, then=first)[0].resumed_from
-    return [same, after_interruption(8, first=first, then=then)[0].resumed_from]
+def told_apart():
+    """Two gradients that differ in an argument alone, and targets of the same bits that differ in their type."""
+    half, quarter = ({"gradient": functools.partial(scaled, factor=factor)} for factor in (0.5, 0.25))
+    reals, integers = (
+        {"data": (TRAIN, (TEST[0], np.zeros((12, 3), kind)))} for kind in (np.float64, np.int64)
+    )
+    pairs = (half, half), (half, quarter), (reals, reals), (reals, integers)
+    return [after_interruption(8, first=first, then=then)[0].resumed_from for first, then in pairs]
+
+
+def never_due():
+    """What a training gives that ends before its first checkpoint, and the files that it leaves."""
+    with tempfile.TemporaryDirectory() as folder:
+        return [*run(Path(folder) / "training.npz", iterations=4).losses, len(list(Path(folder).iterdir()))]
+
+
+def unfinished_file():
+    """The files that are left where a killed process had not finished writing one."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "training.npz.tmp").write_bytes(b"half of")
+        run(Path(folder) / "training.npz")
+        return len(list(Path(folder).iterdir()))
 
 
 def foreign_file(content):
@@ -148,10 +165,17 @@ def write(path, content):
             np.savez(file, **content)
 
 
+# All that a checkpoint has, but by another program.
+COMPLETE = {
+    "format": np.array("another"),
+    "fingerprint": np.array("x"),
+    "rng_state": np.array("{}"),
+    **{name: np.ones(1) for name in ("losses", "train_accuracy", "test_accuracy", "evaluated_at")},
+}
 FOREIGN = (
     b"",
     b"some text",
-    {"format": np.array("another"), "fingerprint": np.array("x")},
+    COMPLETE,
     {"W1": np.ones(3)},
 )
 
@@ -224,10 +248,28 @@ case = Case(
             [Mistake("whatever was changed", lambda: [5] * len(CHANGES))],
         ),
         Quantity(
-            "an argument of the gradient, the same and another",
-            argument_of_the_gradient,
-            [Reference("5, then 0", [5, 0], reason="counts: no tolerance")],
-            [Mistake("told by the function alone", lambda: [5, 5])],
+            "an argument of the gradient, and the type of targets: the same and another",
+            told_apart,
+            [Reference("5, then 0", [5, 0, 5, 0], reason="counts: no tolerance")],
+            [Mistake("told by the function and the bits alone", lambda: [5] * 4)],
+        ),
+        Quantity(
+            "four iterations, saved every five: losses, and files left",
+            never_due,
+            [
+                Reference(
+                    "without a checkpoint, none",
+                    lambda: [*run(iterations=4).losses, 0],
+                    reason="the same bits",
+                )
+            ],
+            [Mistake("five iterations", lambda: [*run(iterations=5).losses[1:], 0])],
+        ),
+        Quantity(
+            "files left after one that was not finished",
+            unfinished_file,
+            [Reference("none", 0, reason="a count: no tolerance")],
+            [Mistake("what was left", lambda: 1)],
         ),
         Quantity(
             "iteration that 120 go on from, ended before 110, saved as often as by default",
