@@ -1,4 +1,4 @@
-"""The cross entropy: the two printed losses, the gradient, the mean over a batch, and the curve log(1/x)."""
+"""The cross entropy: the printed losses, the gradient, the mean over a batch, soft targets, and the curve log(1/x)."""
 
 import math
 
@@ -11,17 +11,17 @@ from gradcheck.textbook import (
     cross_entropy,
     cross_entropy_error,
     cross_entropy_label,
+    cross_entropy_label_published,
     cross_entropy_onehot,
+    cross_entropy_published,
     numerical_gradient,
 )
 from reference import analytic, published
 from reference.scipy_oracle import approx_gradient
 
 Y1, Y2, T = published.OUTPUT_1.value, published.OUTPUT_2.value, published.TARGET.value
-BATCH = np.array([Y1, Y2])
 # Not y1 itself for the gradient: it holds zeros, and y - h would leave the domain of the logarithm.
 INSIDE = (Y1 + 0.01) / 1.1
-LABELS = np.array([2, 2])
 PROBABILITY = [(0, 1)] * T.size
 
 ULP = float(np.finfo(float).eps)
@@ -35,15 +35,12 @@ def loss(y, name, printed, probability):
         lambda: cross_entropy_error(y, T),
         [
             Reference("published", printed.value, rtol=4 * ULP, reason=ONE_TERM),
-            Reference(
-                "-log p",
-                -math.log(probability),
-                atol=1.1e-7 / probability,
-                reason="the delta = 1e-7 inside the logarithm takes off 1e-7 / p",
-            ),
+            Reference("analytic", -math.log(probability + 1e-7), rtol=4 * ULP, reason=ONE_TERM),
         ],
         [
             Mistake("the sign", lambda: np.sum(T * np.log(y + 1e-7))),
+            Mistake("no delta", lambda: -math.log(probability)),
+            Mistake("delta 1e-8", lambda: -np.sum(T * np.log(y + 1e-8))),
             Mistake("log to base 2", lambda: -np.sum(T * np.log2(y + 1e-7))),
             Mistake("no logarithm", lambda: -np.sum(T * y)),
         ],
@@ -54,14 +51,70 @@ def gradient():
     return numerical_gradient(lambda y: cross_entropy_error(y, T), INSIDE.copy())
 
 
-def mean_loss(name, function, targets):
-    expected = -(math.log(0.6 + 1e-7) + math.log(0.1 + 1e-7)) / 2
+# Three samples of four classes: a mean over classes is not one over samples.
+THREE = np.array([[0.1, 0.2, 0.3, 0.4], [0.6, 0.15, 0.15, 0.1], [0.25, 0.5, 0.05, 0.2]])
+THREE_LABELS = np.array([2, 0, 3])
+THREE_ONEHOT = np.eye(4)[THREE_LABELS]
+SOFT = np.array([[0.5, 0.5, 0.0, 0.0], [0.1, 0.2, 0.3, 0.4], [0.0, 0.25, 0.0, 0.75]])
+
+
+def on_paper(y, t, *, inside=1e-7, outside=0.0):
+    """-sum t (log(y + inside) + outside) / N, term by term."""
+    terms = [
+        share * (math.log(p + inside) + outside)
+        for row, targets in zip(y, t, strict=True)
+        for p, share in zip(row, targets, strict=True)
+        if share
+    ]
+    return -math.fsum(terms) / len(y)
+
+
+def mean_loss(name, function, targets, onehot, wrong):
+    """A form of the mean loss on three samples; the same of the first alone."""
+    corrected = {} if "printed" not in name else {"inside": 0.0, "outside": 1e-7}
     return Quantity(
-        name,
-        lambda: function(BATCH, targets),
-        [Reference("analytic", expected, rtol=4 * ULP, reason=MEAN)],
-        [Mistake("1/N left out", lambda: len(BATCH) * function(BATCH, targets))],
+        f"mean, {name}; and of one sample",
+        lambda: [function(THREE, targets), function(THREE[0], targets[0])],
+        [
+            Reference(
+                "analytic",
+                [on_paper(THREE, onehot, **corrected), on_paper(THREE[:1], onehot[:1], **corrected)],
+                rtol=4 * ULP,
+                reason=MEAN,
+            )
+        ],
+        [
+            Mistake("the sum", lambda: [3 * function(THREE, targets), function(THREE[0], targets[0])]),
+            Mistake(
+                "the mean over classes",
+                lambda: [0.75 * function(THREE, targets), function(THREE[0], targets[0])],
+            ),
+            Mistake(
+                "1e-14 larger",
+                lambda: [(1 + 1e-14) * function(THREE, targets), function(THREE[0], targets[0])],
+            ),
+            *wrong,
+        ],
     )
+
+
+def other_delta(**deltas):
+    """delta elsewhere, or another one."""
+    return lambda: [on_paper(THREE, THREE_ONEHOT, **deltas), on_paper(THREE[:1], THREE_ONEHOT[:1], **deltas)]
+
+
+OUTSIDE = Mistake("delta outside of the logarithm", other_delta(inside=0.0, outside=1e-7))
+INSIDE_DELTA = Mistake("delta inside of the logarithm", other_delta())
+NO_DELTA = Mistake("no delta", other_delta(inside=0.0))
+LARGEST_ENTRY = Mistake(
+    "the largest entry for the label, as printed",
+    lambda: [cross_entropy_published(THREE, SOFT), cross_entropy_published(THREE[0], SOFT[0])],
+)
+LARGEST = np.eye(4)[SOFT.argmax(axis=1)]
+
+
+def soft_gradient():
+    return numerical_gradient(lambda y: cross_entropy(y, SOFT), THREE.copy())
 
 
 def draw_log_reciprocal(figure):
@@ -109,10 +162,66 @@ case = Case(
                 Mistake("one-sided, h = 1e-4", lambda: -T * np.log1p(1e-4 / (INSIDE + 1e-7)) / 1e-4),
             ],
         ),
-        mean_loss("mean, one-hot targets", cross_entropy_onehot, np.array([T, T])),
-        mean_loss("mean, labels", cross_entropy_label, LABELS),
-        mean_loss("mean, either: one-hot", cross_entropy, np.array([T, T])),
-        mean_loss("mean, either: labels", cross_entropy, LABELS),
+        mean_loss("one-hot targets", cross_entropy_onehot, THREE_ONEHOT, THREE_ONEHOT, [OUTSIDE, NO_DELTA]),
+        mean_loss("labels", cross_entropy_label, THREE_LABELS, THREE_ONEHOT, [OUTSIDE, NO_DELTA]),
+        mean_loss("either: one-hot", cross_entropy, THREE_ONEHOT, THREE_ONEHOT, [OUTSIDE]),
+        mean_loss("either: labels", cross_entropy, THREE_LABELS, THREE_ONEHOT, [OUTSIDE]),
+        mean_loss("soft targets", cross_entropy_onehot, SOFT, SOFT, [LARGEST_ENTRY]),
+        mean_loss("either: soft", cross_entropy, SOFT, SOFT, [LARGEST_ENTRY]),
+        mean_loss(
+            "labels, as printed",
+            cross_entropy_label_published,
+            THREE_LABELS,
+            THREE_ONEHOT,
+            [INSIDE_DELTA, NO_DELTA],
+        ),
+        mean_loss(
+            "either, as printed: labels",
+            cross_entropy_published,
+            THREE_LABELS,
+            THREE_ONEHOT,
+            [INSIDE_DELTA, NO_DELTA],
+        ),
+        mean_loss(
+            "either, as printed: one-hot", cross_entropy_published, THREE_ONEHOT, THREE_ONEHOT, [INSIDE_DELTA]
+        ),
+        mean_loss("either, as printed: the largest of soft ones", cross_entropy_published, SOFT, LARGEST, []),
+        Quantity(
+            "one sample, soft targets",
+            lambda: cross_entropy_error(THREE[1], SOFT[1]),
+            [Reference("analytic", on_paper(THREE[1:2], SOFT[1:2]), rtol=4 * ULP, reason=MEAN)],
+            [
+                Mistake(
+                    "the largest entry for the label", lambda: cross_entropy_error(THREE[1], [0, 0, 0, 1])
+                ),
+                Mistake(
+                    "a quarter: the mean over classes", lambda: cross_entropy_error(THREE[1], SOFT[1]) / 4
+                ),
+            ],
+        ),
+        Quantity(
+            "gradient of the mean by y, soft targets",
+            soft_gradient,
+            [
+                Reference(
+                    "analytic",
+                    analytic.cross_entropy_gradient(THREE, SOFT),
+                    atol=1.2e-6,
+                    reason="truncation h^2 |f'''| / 6 = 1e-8 t / (9 y^3): 5.6e-7 where t = 0.5, y = 0.1; twice that",
+                ),
+                Reference(
+                    "approx_fprime",
+                    lambda: approx_gradient(lambda y: cross_entropy(y, SOFT), THREE),
+                    atol=1.5e-6,
+                    reason="its forward step 1.5e-8: truncation 1.5e-8 t / (6 y^2), 1.2e-7; rounding 2e-8; and ours",
+                ),
+            ],
+            [
+                Mistake("of the largest entry", lambda: analytic.cross_entropy_gradient(THREE, LARGEST)),
+                Mistake("the sum over the batch", lambda: 3 * soft_gradient()),
+                Mistake("1e-5 larger", lambda: soft_gradient() * (1 + 1e-5)),
+            ],
+        ),
     ],
     figures=[
         Figure(

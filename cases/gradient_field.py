@@ -21,6 +21,10 @@ def coupled(x):
     return x[0] ** 2 * x[1]
 
 
+# Two rows of three points, (4, 1), (4, 2), (4, 3) and (5, 1), (5, 2), (5, 3).
+OBLONG = np.array([[4, 4, 4], [5, 5, 5]]), np.array([[1, 2, 3], [1, 2, 3]])
+
+
 def approximate(f):
     points = np.stack([axis.ravel() for axis in GRID], axis=1)
     return np.array([approx_gradient(f, point) for point in points]).T.reshape(2, 18, 18)
@@ -58,7 +62,8 @@ def draw_field(figure):
     g0, g1 = gradient_field(bowl, *GRID)
     axes = figure.add_subplot(xlabel="$x_0$", ylabel="$x_1$", title="$-$gradient of $x_0^2 + x_1^2$")
     axes.quiver(*GRID, -g0, -g1, np.hypot(g0, g1), cmap="viridis")
-    axes.set_aspect("equal")
+    # The chapter's cut: the arrows at 2.25 are computed, and not shown.
+    axes.set(xlim=(-2, 2), ylim=(-2, 2), aspect="equal")
     axes.grid(alpha=0.3)
 
 
@@ -90,16 +95,38 @@ case = Case(
                 Mistake("each row taken for one point, as printed", lambda: row_by_row()),
             ],
         ),
+        Quantity(
+            "field of x0^2 x1 on 2 x 3 points, given as integers",
+            lambda: np.array(gradient_field(coupled, *OBLONG)),
+            [
+                Reference(
+                    "analytic",
+                    [[[8, 16, 24], [10, 20, 30]], [[16, 16, 16], [25, 25, 25]]],
+                    atol=2e-10,
+                    reason="2 x0 x1 and x0^2; rounding of |f| <= 75, 1.4e-14, over 2h: 7e-11",
+                )
+            ],
+            [
+                Mistake("transposed", lambda: np.array(gradient_field(coupled, *OBLONG)).reshape(2, 3, 2)),
+                Mistake("read by columns", lambda: by_columns(gradient_field(coupled, *OBLONG))),
+                Mistake("1e-9 off", lambda: np.array(gradient_field(coupled, *OBLONG)) + 1e-9),
+            ],
+        ),
     ],
     figures=[
         Figure(
             "arrows",
             draw_field,
-            alt="Arrows of minus the gradient on a grid of 18 x 18 points: all point to the origin, "
-            "and they are the shorter the nearer they are to it.",
+            alt="Arrows of minus the gradient on a grid of 18 x 18 points, cut at 2 in both directions: all "
+            "point to the "
+            "origin, and they are the shorter the nearer they are to it.",
         )
     ],
 )
+
+
+def by_columns(field):
+    return np.array([np.ravel(part, order="F").reshape(part.shape) for part in field])
 
 
 def row_by_row():

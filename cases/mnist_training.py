@@ -1,7 +1,8 @@
 """6,000 iterations on MNIST: the accuracies by epoch, beside the chapter's.
 
-It trains with the backpropagated gradient and shows on the way, at the start and at three later iterations,
-that this equals the published central difference. A run that is killed goes on from its last checkpoint.
+It trains with the backpropagated gradient and shows on the way, at the start and at three later iterations, that this
+is what the published central difference gives, and SciPy's forward difference. A run that is killed goes on from its
+last checkpoint.
 """
 
 import copy
@@ -15,6 +16,7 @@ import numpy as np
 from gradcheck.cases import Case, Figure, Mistake, Quantity, Reference
 from gradcheck.textbook import Dataset, TrainingResult, TwoLayerNet, numerical_gradient, train
 from reference import backprop, published
+from reference.scipy_oracle import approx_gradient
 
 ITERATIONS, FAST = 6000, 1201  # the latter up to the third printed accuracy
 NAMES = ("W1", "b1", "W2", "b2")
@@ -26,8 +28,8 @@ def backpropagated(network, x, t):
     return backprop.two_layer_net_gradient(network.params, x, t)
 
 
-def central(network, x, t, name, chosen):
-    """The published central difference by some coordinates of one array; the network is left alone."""
+def loss_by(network, x, t, name, chosen):
+    """The loss as a function of some coordinates of one array; the network is left alone."""
     probe = copy.copy(network)
     probe.params = {**network.params, name: network.params[name].copy()}
     weights = probe.params[name].reshape(-1)  # a view
@@ -36,11 +38,11 @@ def central(network, x, t, name, chosen):
         weights[chosen] = values
         return probe.loss(x, t)
 
-    return numerical_gradient(loss, weights[chosen])
+    return loss, weights[chosen]
 
 
 class Shown:
-    """Both gradients at four iterations of the training, on a random sample of each array's coordinates.
+    """All three gradients at four iterations of the training, on a random sample of each array's coordinates.
 
     They are kept in a file beside the checkpoint, so that a run that was killed has them all in the end.
     """
@@ -57,8 +59,13 @@ class Shown:
         rng, analytic = np.random.default_rng(i), backpropagated(network, x, t)
         for name, value in network.params.items():
             chosen = rng.choice(value.size, min(SAMPLE, value.size), replace=False)
-            numerical = central(network, x, t, name, chosen)
-            seen[f"{name} {i}"] = [analytic[name].flat[chosen].tolist(), numerical.tolist()]
+            loss, start = loss_by(network, x, t, name, chosen)
+            shown = (
+                analytic[name].flat[chosen],
+                numerical_gradient(loss, start.copy()),
+                approx_gradient(loss, start),
+            )
+            seen[f"{name} {i}"] = [gradient.tolist() for gradient in shown]
         self.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.path.with_suffix(".tmp")
         temporary.write_text(json.dumps(seen))
@@ -69,7 +76,7 @@ class Shown:
         return json.loads(self.path.read_text())
 
     def take(self):
-        """Return, for each array, both gradients at the four iterations, and remove the file."""
+        """Return, for each array, the three gradients at the four iterations, and remove the file."""
         seen = self.read()
         self.path.unlink()
         return {name: np.moveaxis(np.array([seen[f"{name} {i}"] for i in self.at]), 1, 0) for name in NAMES}
@@ -77,12 +84,12 @@ class Shown:
 
 @dataclass(frozen=True)
 class State:
-    """The digits, the network as trained, its training, and both gradients on the way."""
+    """The digits, the network as trained, its training, and three gradients on the way."""
 
     data: Dataset
     network: TwoLayerNet
     result: TrainingResult
-    gradients: dict[str, tuple[np.ndarray, np.ndarray]]
+    gradients: dict[str, np.ndarray]
 
     @property
     def full(self):
@@ -172,24 +179,34 @@ def against_wrong_labels(state):
 
 
 def gradient_on_the_way(name):
+    def central(state):
+        return state.gradients[name][1]
+
     return Quantity(
         f"dL/d{name}, at the start and 3 later",
-        lambda state: state.gradients[name][0],
+        central,
         [
             Reference(
-                "published central difference",
-                lambda state: state.gradients[name][1],
+                "analytic",
+                lambda state: state.gradients[name][0],
                 atol=1e-9,
                 reason="truncation h^2 |f'''| / 6 for h = 1e-4: 1e-9 allows third derivatives of 0.6; rounding "
                 "of the loss over h: 1e-11",
-            )
+            ),
+            Reference(
+                "approx_fprime",
+                lambda state: state.gradients[name][2],
+                atol=2e-7,
+                reason="its forward step 1.5e-8: truncation below 1e-8, rounding of a loss of 2.3, 4e-16 and its "
+                "sum's, over "
+                "the step: 8e-8",
+            ),
         ],
         [
-            Mistake("the sign", lambda state: -state.gradients[name][0]),
-            Mistake("the sum over the batch", lambda state: 100 * state.gradients[name][0]),
-            Mistake(
-                "gradient of another iteration", lambda state: np.roll(state.gradients[name][0], 1, axis=0)
-            ),
+            Mistake("the sign", lambda state: -central(state)),
+            Mistake("the sum over the batch", lambda state: 100 * central(state)),
+            Mistake("1e-4 larger", lambda state: (1 + 1e-4) * central(state)),
+            Mistake("gradient of another iteration", lambda state: np.roll(central(state), 1, axis=0)),
         ],
     )
 

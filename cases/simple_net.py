@@ -41,6 +41,25 @@ def gradient_one_sided(h=1e-4):
     return np.array([(net(W + step).loss(X, T) - base) / h for step in steps]).reshape(W.shape)
 
 
+# Four samples, with labels.
+BATCH = np.array([[0.6, 0.9], [-0.3, 1.2], [1.0, 0.1], [0.2, -0.7]])
+LABELS = np.array([2, 0, 1, 2])
+
+
+def place_of_largest(dW, size=np.abs):
+    """Row and column of the largest entry, counted from 1 as in w_23."""
+    return [int(at) + 1 for at in np.unravel_index(np.argmax(size(dW)), dW.shape)]
+
+
+def weights_afterwards():
+    given = W.copy()
+    made = SimpleNet(given)
+    made.numerical_gradient(X, T)
+    after = made.W.copy()
+    made.W += 1.0
+    return [after, given]
+
+
 def probabilities():
     return softmax(net().predict(X))
 
@@ -142,6 +161,12 @@ case = Case(
                     reason=CENTRAL,
                 ),
                 Reference(
+                    "approx_fprime",
+                    lambda: approx_gradient(lambda W: net_as_printed(W).loss(X, T), W),
+                    atol=1e-7,
+                    reason="its forward step 1.5e-8: truncation 2e-9, rounding over the step 3e-8",
+                ),
+                Reference(
                     "gradcheck",
                     lambda: gradcheck.gradient(lambda W: net_as_printed(W).loss(X, T), W),
                     atol=1e-9,
@@ -152,6 +177,29 @@ case = Case(
                 Mistake.planted(ALL_NEGATED, lambda: gradient(net_as_printed), W, name="the sign"),
                 Mistake("one entry 1e-7 off", lambda: gradient(net_as_printed) + 1e-7 * np.eye(2, 3)),
                 Mistake("delta inside the logarithm", gradient),
+            ],
+        ),
+        Quantity(
+            "row and column of the largest |dW|",
+            lambda: place_of_largest(gradient(net_as_printed)),
+            [
+                Reference(
+                    "published: w_23 contributes most",
+                    published.SIMPLE_NET_LARGEST.value,
+                    reason="a place: no tolerance",
+                ),
+                Reference(
+                    "analytic",
+                    lambda: place_of_largest(backprop.simple_net_gradient(W, X, T, loss="published")),
+                    reason="a place: no tolerance",
+                ),
+            ],
+            [
+                Mistake(
+                    "the largest, not the largest in size",
+                    lambda: place_of_largest(gradient(net_as_printed), np.array),
+                ),
+                Mistake("transposed", lambda: place_of_largest(gradient(net_as_printed).T)),
             ],
         ),
         Quantity(
@@ -180,6 +228,50 @@ case = Case(
                 Mistake("one-sided, h = 1e-4", gradient_one_sided),
                 Mistake("target forgotten", lambda: np.outer(X, probabilities())),
                 Mistake("by the input, not by W", lambda: by_the_input()),
+            ],
+        ),
+        Quantity(
+            "dW of a batch of labels",
+            lambda: net().numerical_gradient(BATCH, LABELS),
+            [
+                Reference(
+                    "analytic",
+                    lambda: backprop.simple_net_gradient(W, BATCH, LABELS),
+                    atol=2e-9,
+                    reason="truncation h^2 |f'''| / 6 with inputs up to 1.2: 1e-9; rounding over h: 5e-12",
+                ),
+                Reference(
+                    "approx_fprime",
+                    lambda: approx_gradient(lambda W: net(W).loss(BATCH, LABELS), W),
+                    atol=1e-7,
+                    reason="its forward step 1.5e-8: truncation 3e-9, rounding over the step 3e-8",
+                ),
+            ],
+            [
+                Mistake("the sum over the batch", lambda: 4 * net().numerical_gradient(BATCH, LABELS)),
+                Mistake("1e-7 larger", lambda: net().numerical_gradient(BATCH, LABELS) * (1 + 1e-7)),
+            ],
+        ),
+        Quantity(
+            "weights after a gradient, and those that were handed over",
+            weights_afterwards,
+            [Reference("the weights", [W, W], reason="restored, and copied: the same bits")],
+            [Mistake("left at w - h", lambda: [W - 1e-4, W])],
+        ),
+        Quantity(
+            "weights drawn with seed 3",
+            lambda: SimpleNet(rng=3).W,
+            [
+                Reference(
+                    "standard normal",
+                    lambda: np.random.default_rng(3).standard_normal((2, 3)),
+                    reason="the same numbers of the same generator",
+                )
+            ],
+            [
+                Mistake("uniform", lambda: np.random.default_rng(3).random((2, 3))),
+                Mistake("another seed", lambda: SimpleNet(rng=4).W),
+                Mistake("transposed", lambda: SimpleNet(rng=3).W.T),
             ],
         ),
     ],

@@ -44,6 +44,12 @@ case = Case(
         loss(Y1, "E(y1)", published.SUM_SQUARES_ERROR_1, 0.195 / 2),
         loss(Y2, "E(y2)", published.SUM_SQUARES_ERROR_2, 1.195 / 2),
         Quantity(
+            "E of both together: the sum, no mean",
+            lambda: sum_squares_error([Y1, Y2], [T, T]),
+            [Reference("paper", (0.195 + 1.195) / 2, rtol=4 * ULP, reason=SUMMATION)],
+            [Mistake("the mean", lambda: (0.195 + 1.195) / 4)],
+        ),
+        Quantity(
             "dE/dy at y1",
             gradient,
             [

@@ -87,6 +87,7 @@ SIMPLE_NET_GRADIENT = Printed(
     _array([[0.27955149, 0.1947586, -0.47431009], [0.41932724, 0.29213789, -0.71146514]]),
     half_unit=5e-9,
 )
+SIMPLE_NET_LARGEST = Printed("4.2", "row and column of the weight that contributes most, w_23", (2, 3))
 
 TWO_LAYER_SHAPES = Printed(
     "5.1", "shapes of the parameters", {"W1": (784, 100), "b1": (100,), "W2": (100, 10), "b2": (10,)}

@@ -8,7 +8,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from reference import analytic, backprop, published, scipy_oracle
+from reference import analytic, backprop, printed_code, published, scipy_oracle
 
 ROOT = Path(__file__).parents[1]
 EPS = np.finfo(float).eps
@@ -305,3 +305,54 @@ def test_the_printed_gradient_of_the_second_layer_tells_which_softmax_was_used()
 
     # Ten numbers of half a unit each.
     assert (np.abs(rows.value.sum(axis=1)) > 1e4 * 10 * rows.half_unit).all()
+
+
+def test_the_printed_code_gives_the_printed_figures():
+    """Loss and gradient of section 4.2, from the functions as they are printed."""
+    W, x, t = published.SIMPLE_NET_W.value.copy(), published.SIMPLE_NET_X.value, published.SIMPLE_NET_T.value
+
+    def loss(W):
+        return printed_code.cross_entropy(printed_code.softmax(np.dot(x, W)), t)
+
+    assert loss(W) == pytest.approx(published.SIMPLE_NET_LOSS.value, abs=1.5e-8)  # the weights are rounded
+    np.testing.assert_allclose(
+        printed_code.numerical_gradient(loss, W), published.SIMPLE_NET_GRADIENT.value, atol=1e-8
+    )
+    assert np.array_equal(W, published.SIMPLE_NET_W.value)  # restored
+
+
+def small_training(learning_rate=0.5):
+    """Two iterations of the printed loop on six samples, and where they begin."""
+    rng = np.random.default_rng(0)
+    x, t = rng.standard_normal((6, 2)), np.eye(3)[[0, 1, 2, 0, 1, 2]]
+    start = {
+        "W1": rng.standard_normal((2, 4)),
+        "b1": np.zeros(4),
+        "W2": rng.standard_normal((4, 3)),
+        "b2": np.zeros(3),
+    }
+    network = printed_code.TwoLayerNet(start)
+    records = printed_code.training(
+        network, (x, t), (x[:3], t[:3]), printed_code.TwoLayerNet.numerical_gradient, np.random.default_rng(1),
+        iters_num=2, batch_size=3, learning_rate=learning_rate,
+    )  # fmt: skip
+    return x, t, start, network, records
+
+
+def test_the_printed_loop_steps_down_the_backpropagated_gradient():
+    """Each of two steps, by hand: batch, gradient, step, then the loss; accuracies at i = 0 alone."""
+    x, t, params, network, (losses, train_accuracy, test_accuracy) = small_training()
+    rng = np.random.default_rng(1)
+    for k in range(2):
+        batch = rng.choice(6, 3)
+        gradient = backprop.two_layer_net_gradient(
+            params, x[batch], t[batch], softmax="whole array", loss="published"
+        )
+        params = {name: params[name] - 0.5 * gradient[name] for name in params}
+        after = printed_code.TwoLayerNet(params).loss(x[batch], t[batch])
+        assert losses[k] == pytest.approx(after, abs=1e-8)
+    for name, value in network.params.items():
+        np.testing.assert_allclose(value, params[name], atol=1e-8)
+
+    assert len(train_accuracy) == len(test_accuracy) == 1
+    assert small_training(learning_rate=0.5001)[3].params["b2"] != pytest.approx(params["b2"], abs=1e-8)

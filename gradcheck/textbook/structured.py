@@ -96,8 +96,10 @@ def _layer(
     # Chebyshev's points: 0, where nothing is perturbed, comes first.
     grid = np.append(0.0, np.delete(np.cos(np.pi * np.arange(degree + 1) / degree), degree // 2))
 
+    terms = _terms(h * largest * slope * np.abs(moves).max())
+
     def block(units: slice) -> Array:
-        return _tables(forward, np.expm1(shift(h * largest * grid, units)[..., None] * moves[units]))
+        return _tables(forward, shift(h * largest * grid, units), moves[units], terms)
 
     width = max(1, _BLOCK // (grid.size * forward.y.size))
     units = [slice(j, min(j + width, len(moves))) for j in range(0, len(moves), width)]
@@ -112,10 +114,11 @@ def _layer(
     return quotients
 
 
-def _tables(forward: _Forward, growth: Array) -> Array:
+def _tables(forward: _Forward, moved: Array, moves: Array, terms: int) -> Array:
     """Return what has to be summed over the samples, as functions of u at g points: (tables, g, n, j).
 
-    growth : (g, n, j, k) exp(change of the scores) - 1.
+    moved, moves : (g, n, j) and (j, k); unit j changes the scores of sample n by moved[g, n, j] moves[j].
+    terms : of the series that the growth of the normaliser is taken by.
     With a normaliser for each sample it is the change of the sample's loss. With a shared one it is, by the rule
     log1p(c E + (1 - c) S) = log1p(c E) + log1p(S V): the growth S of the normaliser, log1p(c E), and, where
     delta is inside of the logarithm, V, V^2, ... for the series of log1p(S V).
@@ -126,8 +129,12 @@ def _tables(forward: _Forward, growth: Array) -> Array:
         return weighted
 
     c = forward.kept[:, None]
-    S = (growth @ forward.y[:, :, None])[..., 0]
-    E = np.take_along_axis(growth, forward.classes[None, :, None, :], axis=-1)
+    # The sum over k of y (exp(s m) - 1) is that of s^p / p! times the moments y @ m^p: a few products for all g.
+    S = np.zeros_like(moved)
+    for p in range(terms, 0, -1):  # Horner's rule
+        S += forward.y @ moves.T**p
+        S *= moved / p
+    E = np.expm1(moved[..., None] * moves.T[forward.classes].swapaxes(1, 2))
     if not forward.shared:
         total = forward.weights.sum(axis=1)[:, None]
         change = total * np.log1p(S) - over_classes(np.log1p(c * E + (1 - c) * S[..., None]))
@@ -135,8 +142,20 @@ def _tables(forward: _Forward, growth: Array) -> Array:
     tables = [S, over_classes(np.log1p(c * E))]
     if (c < 1).any():
         V = (1 - c) / (1 + c * E)
-        tables += map(over_classes, accumulate(repeat(V, len(growth) - 1), np.multiply))
+        tables += map(over_classes, accumulate(repeat(V, len(moved) - 1), np.multiply))
     return np.stack(tables)
+
+
+def _terms(change: float) -> int:
+    """Return how many terms of exp(d) - 1 = d + d^2 / 2 + ... are enough where |d| is at most `change`.
+
+    The rest, d^(p + 1) / (p + 1)! and less, is then below half a unit in the last place of d.
+    """
+    term, p = 1.0, 1
+    while term > np.finfo(float).eps / 2:
+        p += 1
+        term *= change / p
+    return p - 1
 
 
 def _loss_changes(forward: _Forward, coefficients: list[Array], powers: list[Array]) -> Array:

@@ -10,18 +10,50 @@ import pytest
 
 import gradcheck.textbook as textbook
 from gradcheck.cases import Context, discover, run_case
+from gradcheck.cases.comparison import compare
+from gradcheck.report.report import Report
 from gradcheck.results.outcome import Outcome
 from gradcheck.textbook import losses, networks, numerical
 
 CASES = Path(__file__).parents[2] / "cases"
 LOADED = {loaded.name: loaded for loaded in discover([CASES])}
+# What each function of a case returned: (case, quantity, reference or mistake or "") -> value.
+RETURNED = {}
 ROWS = [(name, *row) for name, loaded in LOADED.items() for row in loaded.case.row_names()]
+
+
+def recorded(function, *key):
+    """The same function or value, remembering what it gives."""
+    if not callable(function):
+        RETURNED[key] = function
+        return function
+
+    def recording(*arguments):
+        RETURNED[key] = value = function(*arguments)
+        return value
+
+    return recording
+
+
+def with_records(loaded):
+    """The same case, whose functions are remembered by what they return."""
+
+    def of(quantity):
+        key = loaded.name, quantity.name
+        return replace(
+            quantity,
+            measure=recorded(quantity.measure, *key, ""),
+            references=[replace(r, expected=recorded(r.expected, *key, r.name)) for r in quantity.references],
+            mistakes=[replace(m, measure=recorded(m.measure, *key, m.name)) for m in quantity.mistakes],
+        )
+
+    return replace(loaded, case=replace(loaded.case, quantities=[of(one) for one in loaded.case.quantities]))
 
 
 @functools.cache
 def result_of(name, workdir):
     """Run a case once for all its rows."""
-    return run_case(LOADED[name], Context(fast=True, workdir=workdir))
+    return run_case(with_records(LOADED[name]), Context(fast=True, workdir=workdir))
 
 
 @pytest.fixture(scope="session")
@@ -48,6 +80,70 @@ def test_case_plants_a_mistake_and_names_its_section(name):
 
     assert any(quantity.mistakes for quantity in case.quantities)
     assert case.section
+
+
+# These two hold no number of the chapter, only whether something is refused, or the same bits.
+YES_OR_NO = {"refusals", "interrupted"}
+
+
+@pytest.mark.parametrize("reference", ["analytic", "approx_fprime"])
+def test_every_case_has_an_analytic_value_and_one_of_scipy(reference):
+    """Each fact of the chapter is compared with a value from paper and with SciPy's forward difference."""
+    assert {name for name, _, ref in ROWS if ref == reference} == set(LOADED) - YES_OR_NO
+
+
+# Where the tolerance is half a unit of the last digit printed, the measured value lies anywhere in it.
+ROUNDED_IN_PRINT = {
+    ("gradient_descent", "x after 100 steps, lr 0.1", "published"),
+    ("minibatch_training", "seconds of the chapter's 1,000 iterations, 6:13:54, by iteration", "published"),
+}
+# Of the tolerance; 0.63 is rounding of a given size over 2h, which a power of another platform may round otherwise.
+WELL_INSIDE = 2 / 3
+
+
+def tolerances(name):
+    """Each reference of a case: what it compares, and the comparisons of the measured value and of each mistake."""
+    for quantity in LOADED[name].case.quantities:
+        for reference in quantity.references:
+            expected = RETURNED[name, quantity.name, reference.name]
+            judge = functools.partial(
+                compare, expected=expected, rtol=reference.rtol, atol=reference.atol, kind=reference.kind
+            )
+            measured = RETURNED[name, quantity.name, ""]
+            mistakes = [judge(RETURNED[name, quantity.name, mistake.name]) for mistake in quantity.mistakes]
+            yield quantity.name, reference, measured, expected, judge, mistakes
+
+
+def just_outside(measured, expected, found):
+    """The measured value, but its worst entry lies 1.5 tolerances from what is expected."""
+    moved = np.array(measured, dtype=float)
+    moved[found.index] = np.asarray(getattr(expected, "value", expected))[found.index] + 1.5 * found.tolerance
+    return moved
+
+
+@pytest.mark.parametrize("name", LOADED)
+def test_every_tolerance_can_fail_and_holds_what_is_measured_well_inside(name, workdir):
+    """Of each tolerance: the measured value, the weakest mistake that the case plants, one just outside of it.
+
+    `pytest -rP -k tolerance` prints the table.
+    """
+    result_of(name, workdir)
+    lines = []
+    for quantity, reference, measured, expected, judge, mistakes in tolerances(name):
+        if isinstance(measured, Report):
+            continue  # yes or no, and decided by the check
+        refused = [found for found in mistakes if found.outcome is Outcome.FAIL]
+        assert refused, f"{quantity}: {reference.name} by itself refuses no planted mistake"
+        found = judge(measured)
+        assert found.outcome is Outcome.PASS
+        if reference.kind != "close" or not found.tolerance:
+            continue  # one-sided, or the same bits
+        share = found.difference / found.tolerance
+        weakest = min((f.difference / f.tolerance for f in refused if f.tolerance), default=np.inf)
+        lines.append(f"{share:8.2g} {weakest:8.2g}  {quantity} / {reference.name}")
+        assert share <= WELL_INSIDE or (name, quantity, reference.name) in ROUNDED_IN_PRINT, lines[-1]
+        assert judge(just_outside(measured, expected, found)).outcome is Outcome.FAIL, lines[-1]
+    print(f"{name}: measured / tolerance, weakest planted mistake / tolerance", *lines, sep="\n")
 
 
 JUDGED = sorted({(name, quantity) for name, quantity, reference in ROWS if reference == "gradcheck"})

@@ -1,0 +1,291 @@
+"""A training that is interrupted goes on from its checkpoint and ends with the same bits.
+
+The chapter's training took 38 hours in one piece. Here any of its kind may be killed and started again. A checkpoint of
+other settings or data is not used, and a file that is no checkpoint is not overwritten.
+"""
+
+import functools
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from gradcheck.cases import Case, Mistake, Quantity, Reference
+from gradcheck.errors import DataError
+from gradcheck.textbook import TwoLayerNet, softmax_whole_array, train
+from reference import backprop
+
+NAMES = ("W1", "b1", "W2", "b2")
+RNG = np.random.default_rng(0)
+# More than the hundred samples whose loss tells one network from another.
+TRAIN = (RNG.standard_normal((120, 6)), np.eye(3)[RNG.integers(0, 3, 120)])
+TEST = (RNG.standard_normal((12, 6)), np.eye(3)[RNG.integers(0, 3, 12)])
+SETTINGS = {"iterations": 13, "batch_size": 10, "learning_rate": 0.3, "checkpoint_every": 5, "rng": 1}
+
+
+class Ended(Exception):  # noqa: N818 -- it stands for whatever ends a process
+    """What ends a training."""
+
+
+def backpropagated(network, x, t):
+    return backprop.two_layer_net_gradient(network.params, x, t)
+
+
+def scaled(network, x, t, *, factor=1.0):
+    return {name: factor * value for name, value in backpropagated(network, x, t).items()}
+
+
+def run(
+    path=None,
+    end_at=None,
+    *,
+    data=(TRAIN, TEST),
+    gradient=backpropagated,
+    seed=0,
+    std=1.0,
+    form=None,
+    **changes,
+):
+    """Train, from the checkpoint where there is one; end before the step of iteration `end_at`."""
+
+    def end(i, *_):
+        if i == end_at:
+            raise Ended
+
+    forms = {} if form is None else {"softmax": form}
+    network = TwoLayerNet(6, 5, 3, std, rng=seed, **forms)
+    settings = {**SETTINGS, "checkpoint": path, "on_iteration": end, "progress": False, **changes}
+    if settings["checkpoint_every"] is None:
+        del settings["checkpoint_every"]  # as often as by default
+    return train(network, data, gradient, **settings)
+
+
+def numbers(result):
+    """Everything that a training gives, save its time, in one array."""
+    parts = [result.params[name].ravel() for name in NAMES]
+    return np.concatenate(
+        [*parts, result.losses, result.train_accuracy, result.test_accuracy, result.evaluated_at]
+    )
+
+
+def after_interruption(end_at, *, first=None, then=None):
+    """Interrupted, then started again, perhaps with something changed: the result, and the files that are left."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "below" / "further" / "training.npz"
+        try:
+            run(path, end_at, **(first or {}))
+        except Ended:
+            pass
+        else:
+            raise AssertionError("the training was not ended")
+        result = run(path, **(then or {}))
+        return result, len(list(path.parent.iterdir()))
+
+
+@functools.cache
+def interrupted(end_at):
+    return after_interruption(end_at)
+
+
+def other_pixel():
+    x, t = TRAIN
+    x = x.copy()
+    x[0, 0] += 1e-9
+    return ((x, t), TEST)
+
+
+def other_target():
+    x, t = TEST
+    return (TRAIN, (x, np.roll(t, 1, axis=1)))
+
+
+CHANGES = {
+    "nothing": {},
+    "the rate": {"learning_rate": 0.31},
+    "the length": {"iterations": 14},
+    "the batches' size": {"batch_size": 11},
+    "the seed of the batches": {"rng": 2},
+    "the initial weights": {"seed": 1},
+    "the softmax": {"form": softmax_whole_array},
+    "the gradient": {"gradient": scaled},
+    "an argument of the gradient": {"gradient": functools.partial(scaled, factor=0.5)},
+    "one pixel": {"data": other_pixel()},
+    "a test target": {"data": other_target()},
+    "how often it is saved": {"checkpoint_every": 4},
+}
+
+
+def started_at():
+    """From which iteration it goes on where something was changed in between."""
+    return [after_interruption(8, then=change)[0].resumed_from for change in CHANGES.values()]
+
+
+def told_apart():
+    """Two gradients that differ in an argument alone, and targets of the same bits that differ in their type."""
+    half, quarter = ({"gradient": functools.partial(scaled, factor=factor)} for factor in (0.5, 0.25))
+    reals, integers = (
+        {"data": (TRAIN, (TEST[0], np.zeros((12, 3), kind)))} for kind in (np.float64, np.int64)
+    )
+    pairs = (half, half), (half, quarter), (reals, reals), (reals, integers)
+    return [after_interruption(8, first=first, then=then)[0].resumed_from for first, then in pairs]
+
+
+def never_due():
+    """What a training gives that ends before its first checkpoint, and the files that it leaves."""
+    with tempfile.TemporaryDirectory() as folder:
+        return [*run(Path(folder) / "training.npz", iterations=4).losses, len(list(Path(folder).iterdir()))]
+
+
+def unfinished_file():
+    """The files that are left where a killed process had not finished writing one."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "training.npz.tmp").write_bytes(b"half of")
+        run(Path(folder) / "training.npz")
+        return len(list(Path(folder).iterdir()))
+
+
+def foreign_file(content):
+    """Whether it is refused, and whether it is kept."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "mine.npz"
+        write(path, content)
+        before = path.read_bytes()
+        try:
+            run(path)
+        except DataError:
+            return [True, path.exists() and path.read_bytes() == before]
+        return [False, path.exists() and path.read_bytes() == before]
+
+
+def write(path, content):
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        with path.open("wb") as file:
+            np.savez(file, **content)
+
+
+# All that a checkpoint has, but by another program.
+COMPLETE = {
+    "format": np.array("another"),
+    "fingerprint": np.array("x"),
+    "rng_state": np.array("{}"),
+    **{name: np.ones(1) for name in ("losses", "train_accuracy", "test_accuracy", "evaluated_at")},
+}
+FOREIGN = (
+    b"",
+    b"some text",
+    COMPLETE,
+    {"W1": np.ones(3)},
+)
+
+
+def left_behind(end_at):
+    """The files that a training leaves which is ended there: none before the first checkpoint, then one."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "below" / "training.npz"
+        try:
+            run(path, end_at)
+        except Ended:
+            return len(list(path.parent.iterdir())) if path.parent.exists() else 0
+        raise AssertionError("the training was not ended")
+
+
+ENDS = (3, 5, 8, 12)
+LONG = {"iterations": 120}
+BY_DEFAULT = {**LONG, "checkpoint_every": None}
+
+case = Case(
+    "5.3",
+    "A training that is interrupted ends with the same bits",
+    [
+        Quantity(
+            "parameters, losses and accuracies after an interruption before 3, 5, 8, 12",
+            lambda: [numbers(interrupted(end)[0]) for end in ENDS],
+            [
+                Reference(
+                    "trained in one piece",
+                    lambda: [numbers(run())] * len(ENDS),
+                    reason="the same bits: batches, parameters and records go on where they were",
+                )
+            ],
+            [
+                Mistake("another seed", lambda: [numbers(run(rng=2))] * len(ENDS)),
+                Mistake("begun again with the weights reached", lambda: [numbers(run(seed=3))] * len(ENDS)),
+            ],
+        ),
+        Quantity(
+            "iteration that it goes on from",
+            lambda: [interrupted(end)[0].resumed_from for end in ENDS],
+            [Reference("the last multiple of 5", [0, 5, 5, 10], reason="counts: no tolerance")],
+            [
+                Mistake("from the beginning", lambda: [0] * 4),
+                Mistake("where it was ended", lambda: list(ENDS)),
+            ],
+        ),
+        Quantity(
+            "files left when it is ended there; and when it is done",
+            lambda: [*map(left_behind, ENDS), *(interrupted(end)[1] for end in ENDS)],
+            [
+                Reference(
+                    "one from the first checkpoint on; none in the end",
+                    [0, 1, 1, 1, 0, 0, 0, 0],
+                    reason="counts: no tolerance",
+                )
+            ],
+            [Mistake("the checkpoint kept", lambda: [0, 1, 1, 1, 1, 1, 1, 1])],
+        ),
+        Quantity(
+            "goes on only where nothing that decides the end was changed",
+            started_at,
+            [
+                Reference(
+                    "5, otherwise 0",
+                    [5, *[0] * (len(CHANGES) - 2), 5],
+                    reason="changed in turn: " + ", ".join(CHANGES),
+                )
+            ],
+            [Mistake("whatever was changed", lambda: [5] * len(CHANGES))],
+        ),
+        Quantity(
+            "an argument of the gradient, and the type of targets: the same and another",
+            told_apart,
+            [Reference("5, then 0", [5, 0, 5, 0], reason="counts: no tolerance")],
+            [Mistake("told by the function and the bits alone", lambda: [5] * 4)],
+        ),
+        Quantity(
+            "four iterations, saved every five: losses, and files left",
+            never_due,
+            [
+                Reference(
+                    "without a checkpoint, none",
+                    lambda: [*run(iterations=4).losses, 0],
+                    reason="the same bits",
+                )
+            ],
+            [Mistake("five iterations", lambda: [*run(iterations=5).losses[1:], 0])],
+        ),
+        Quantity(
+            "files left after one that was not finished",
+            unfinished_file,
+            [Reference("none", 0, reason="a count: no tolerance")],
+            [Mistake("what was left", lambda: 1)],
+        ),
+        Quantity(
+            "iteration that 120 go on from, ended before 110, saved as often as by default",
+            lambda: after_interruption(110, first=BY_DEFAULT, then=BY_DEFAULT)[0].resumed_from,
+            [Reference("100", 100, reason="a count: no tolerance")],
+            [
+                Mistake(
+                    "saved every five", lambda: after_interruption(110, first=LONG, then=LONG)[0].resumed_from
+                )
+            ],
+        ),
+        Quantity(
+            "files that are no checkpoint: refused, kept",
+            lambda: [foreign_file(content) for content in FOREIGN],
+            [Reference("yes", [[True, True]] * len(FOREIGN), reason="yes or no")],
+            [Mistake("overwritten", lambda: [[False, False]] * len(FOREIGN))],
+        ),
+    ],
+)
