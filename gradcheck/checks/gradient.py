@@ -132,7 +132,7 @@ def check_gradient(
         call=options.call(
             "check_gradient(f, grad, x", args=tuple(args) or None, vectorized=bool(vectorized) or None
         ),
-        diagnosis=known.diagnosis.sentences,
+        causes=known.diagnosis.causes,
         recipe=recipe,
         interrupted=known.interrupted,
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Unpack
 
 import numpy as np
 
 from gradcheck._typing import Flat
+from gradcheck.diagnosis.explanations import Diagnosis
+from gradcheck.diagnosis.matrices import diagnose_matrix
 from gradcheck.driver.options import Given, Options, finished, spelled_out
 from gradcheck.evidence.columns import GROUPS_UP_TO, gather, with_pattern
 from gradcheck.evidence.rows import DIRECTIONS
@@ -94,6 +96,7 @@ class _Known:
     tolerance: Tolerance
     evidence: Evidence | Survey | None = None
     ngev: int = 0
+    diagnosis: Diagnosis = field(default_factory=Diagnosis)
 
     @property
     def final(self) -> bool:
@@ -139,7 +142,7 @@ def judge_jacobian(
     report = compose(
         jacobian_names(objective.shape or (), parameters, problem.symbol), known.evidence, known.findings,
         tolerance=known.tolerance, nfev=objective.nfev, ngev=known.ngev, seconds=time.perf_counter() - started,
-        seed=options.rng, call=call,
+        seed=options.rng, call=call, causes=known.diagnosis.causes,
     )  # fmt: skip
     report = replace(in_words_of(report, noun), interrupted=objective.interrupted)
     if report.interrupted and report.outcome is Outcome.PASS:
@@ -179,6 +182,8 @@ def _examine(
     evidence, more = gather(setting, matrix, options.method, options.confidence, generator, names)
     known.evidence = _cut_short(evidence, objective) if objective.ended else evidence
     known.findings += more
+    if evidence is not None:
+        known.diagnosis = diagnose_matrix(setting, names, matrix, evidence)
 
 
 def _planned(matrix: Matrix, method: str) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 
 from gradcheck._typing import Flat, Index
 from gradcheck.diagnosis.explanations import Diagnosis, diagnose
+from gradcheck.diagnosis.scope import Subject
 from gradcheck.evidence.arrays import FEW, LOOKS, survey, survey_together
 from gradcheck.evidence.averages import averaged
 from gradcheck.evidence.complex_test import by_complex_step, leave_open, second_witness
@@ -233,9 +234,9 @@ def explain(
     def again(x: Flat) -> Flat:
         return gradient_at(grad, setting.parameters, x, args)
 
-    judged = evidence.judged if isinstance(evidence, Survey) else evidence
     more_calls = callable(grad) and not evidence.interrupted
-    return diagnose(setting, analytic, judged, again if more_calls else None)
+    subject = Subject(setting.parameters, analytic, setting.x, setting.f_x, setting.tolerance)
+    return diagnose(subject, evidence, again if more_calls else None)
 
 
 def prepare(

@@ -11,7 +11,9 @@ from gradcheck.parameters.tree import Parameters
 from gradcheck.report.measurements import Measurements
 from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
+from gradcheck.report.sentences import cause_sentence
 from gradcheck.report.text import NOT_TO_BLAME, discrepancy
+from gradcheck.results.cause import Cause
 from gradcheck.results.certificate import ArrayEvidence, Region, Survey
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.mismatch import ArraySummary, Mismatch
@@ -44,7 +46,7 @@ def compose(
     seconds: float,
     seed: Any,
     call: str,
-    diagnosis: tuple[str, ...] = (),
+    causes: tuple[Cause, ...] = (),
     recipe: Recipe | None = None,
     interrupted: bool = False,
 ) -> Report:
@@ -64,7 +66,7 @@ def compose(
         reason=reason,
         arrays=arrays,
         wrong=wrong,
-        diagnosis=diagnosis,
+        diagnosis=tuple(cause_sentence(cause) for cause in causes),
         notes=tuple(note for note in notes if note not in reason),
         method="sweep" if survey is None else "directions",
         nfev=nfev,
@@ -83,6 +85,7 @@ def compose(
         interrupted=interrupted or (evidence is not None and evidence.interrupted),
         evidence=_measurements(parameters, judged, survey) if judged is not None else None,
         recipe=recipe,
+        causes=causes,
     )
 
 

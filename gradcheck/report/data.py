@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, replace
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.report.measurements import Measurements
+from gradcheck.results.cause import Cause
 from gradcheck.results.certificate import Certificate
 from gradcheck.results.mismatch import ArraySummary, Mismatch
 from gradcheck.results.outcome import Outcome
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ReportData"]
 
-SCHEMA = "gradcheck-report/1"
+SCHEMA = "gradcheck-report/2"
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class ReportData:
     interrupted: bool = False
     evidence: Measurements | None = field(default=None, repr=False, compare=False)
     recipe: Recipe | None = field(default=None, repr=False, compare=False)
+    causes: tuple[Cause, ...] = ()
 
     @property
     def certificate(self) -> Certificate | None:
@@ -81,6 +84,8 @@ def _seed_value(seed: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
     if isinstance(value, dict):
         return {str(key): _plain(v) for key, v in value.items()}
     if isinstance(value, list | tuple):

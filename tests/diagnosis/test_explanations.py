@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from gradcheck.checks.gradient import check_gradient
 from gradcheck.diagnosis.explanations import Diagnosis, diagnose
-from gradcheck.function.objective import Objective
-from gradcheck.numerics.setting import Setting
+from gradcheck.diagnosis.scope import Subject
 from gradcheck.parameters.tree import Parameters
+from gradcheck.report.sentences import cause_sentence
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit, Outcome
@@ -60,21 +60,13 @@ def diagnosis_of(
     estimate, tolerance = Estimate(**parts), Tolerance(rtol)
     judgement = judge(analytic[at], estimate, np.zeros(at.size), tolerance)
     assert judgement.wrong.any()
-    setting = Setting(
-        objective=Objective(lambda _: 0.0, parameters),
-        x=flat,
-        f_x=0.0,
-        level=0.0,
-        relative_step=1e-3,
-        scales=np.ones(flat.size),
-        tolerance=tolerance,
-    )
-    return diagnose(setting, analytic, Evidence(at, analytic[at], estimate, judgement), grad)
+    subject = Subject(parameters, analytic, flat, 0.0, tolerance)
+    return diagnose(subject, Evidence(at, analytic[at], estimate, judgement), grad)
 
 
 def explain(right: Any, wrong: Any, x: Any = None, **options: Any) -> tuple[str, ...]:
     """The sentences of `diagnosis_of`."""
-    return diagnosis_of(right, wrong, x, **options).sentences
+    return tuple(cause_sentence(cause) for cause in diagnosis_of(right, wrong, x, **options).causes)
 
 
 def normal(*shape: int, seed: int = 3) -> np.ndarray:
@@ -585,7 +577,7 @@ def test_grad_is_called_for_an_array_that_nothing_explains_alone():
 
     assert explained.ngev == 0
     assert unexplained.ngev == 2
-    assert len(unexplained.sentences) == 1 + len(explained.sentences) == 3
+    assert len(unexplained.causes) == 1 + len(explained.causes) == 3
 
 
 def test_a_decay_on_weights_alone_names_them_together():
@@ -645,10 +637,16 @@ def test_a_row_of_the_second_array_and_of_a_complex_one_is_counted_from_its_own_
 
 def test_wrong_entries_of_several_arrays_are_counted_together():
     """A factor in some entries of two arrays has no place but the arrays."""
-    wrong = {"W": changed(M, (1, 2), lambda v: 1.1 * v), "b": changed(TREE["b"], 0, lambda v: 1.1 * v)}
+    two = {"W": changed(M, (1, 2), lambda v: 1.1 * v), "b": changed(TREE["b"], 0, lambda v: 1.1 * v)}
+    four = two | {"W": changed(two["W"], (np.r_[0, 3], np.r_[0, 0]), lambda v: 1.1 * v)}
 
-    assert explain(TREE, wrong) == (
-        'analytic = 1.1 x numerical in both wrong entries of params["W"] and params["b"]',
+    assert explain(TREE, four) == (
+        'analytic = 1.1 x numerical in all 4 wrong entries of params["W"] and params["b"]',
+    )
+    # Two entries always fit a constant: each is described.
+    assert explain(TREE, two) == (
+        'one entry, params["W"][1, 2], scaled by 1.1',
+        'one entry, params["b"][0], scaled by 1.1',
     )
 
 

@@ -385,7 +385,7 @@ def test_json_is_valid_and_holds_no_nan(kind):
 def test_the_dictionary_says_what_the_report_says(kind):
     """The same outcome, the same numbers to the last bit, null for what is not finite."""
     report, told = REPORTS[kind], REPORTS[kind].to_dict()
-    assert told["schema"] == "gradcheck-report/1"
+    assert told["schema"] == "gradcheck-report/2"
     assert told["outcome"] == report.outcome.value
     assert (told["nfev"], told["reason"], told["notes"]) == (report.nfev, report.reason, list(report.notes))
     assert len(told["wrong"]) == len(report.wrong)
@@ -407,6 +407,7 @@ TABLES = {
     "arrays": "An object of `arrays`:",
     "wrong": "An object of `wrong`:",
     "certificates": "An object of `certificates`:",
+    "causes": "An object of `causes`:",
 }
 
 
@@ -429,7 +430,7 @@ def test_every_documented_list_occurs():
 
 TYPES: dict[str, Any] = {
     "string": str, "integer": int, "number": (int, float), "boolean": bool, "null": type(None),
-    "list of strings": list, "list of integers": list, "list of objects": list,
+    "object": dict, "list of pairs": list, "list of strings": list, "list of integers": list, "list of objects": list,
 }  # fmt: skip
 
 
