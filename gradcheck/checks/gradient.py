@@ -133,6 +133,7 @@ def check_gradient(
             "check_gradient(f, grad, x", args=tuple(args) or None, vectorized=bool(vectorized) or None
         ),
         causes=known.diagnosis.causes,
+        budgeted=max_nfev is not None or max_seconds is not None,
         recipe=recipe,
         interrupted=known.interrupted,
     )

@@ -143,8 +143,10 @@ def judge_jacobian(
         jacobian_names(objective.shape or (), parameters, problem.symbol), known.evidence, known.findings,
         tolerance=known.tolerance, nfev=objective.nfev, ngev=known.ngev, seconds=time.perf_counter() - started,
         seed=options.rng, call=call, causes=known.diagnosis.causes,
+        budgeted=options.max_nfev is not None or options.max_seconds is not None, noun=noun,
+        functions=("grad" if problem.symbol == "H" else "f", problem.what),
     )  # fmt: skip
-    report = replace(in_words_of(report, noun), interrupted=objective.interrupted)
+    report = replace(report, interrupted=objective.interrupted)
     if report.interrupted and report.outcome is Outcome.PASS:
         text = "interrupted before it was done: start it again"
         report = replace(report, outcome=Outcome.INCONCLUSIVE, reason=text)
@@ -209,17 +211,6 @@ def _cut_short(evidence: Evidence | Survey | None, objective: VectorObjective) -
         arrays = tuple(a if a.certificate is not None else replace(a, residuals=()) for a in evidence.arrays)
         return replace(evidence, arrays=arrays, judged=judged, interrupted=objective.interrupted)
     return judged
-
-
-def in_words_of(report: Report, noun: str) -> Report:
-    """The report of another derivative than a gradient, in its words."""
-
-    def said(text: str) -> str:
-        return text.replace("the gradient is not", f"the {noun} is not").replace(
-            "the gradient lies", f"the {noun} lies"
-        )
-
-    return replace(report, reason=said(report.reason), notes=tuple(said(note) for note in report.notes))
 
 
 def prepare(

@@ -276,7 +276,9 @@ def _certified(subject: Subject, survey: Survey) -> dict[str, NDArray[Any]]:
         free = np.flatnonzero(~open_)
         # The certificate of a matrix is about each row.
         lines = np.nan_to_num(values).reshape(block.shape if subject.matrix else (1, -1))
-        size = np.broadcast_to(np.sqrt(np.mean(lines**2, axis=1, keepdims=True)), lines.shape).ravel()
+        largest = float(np.max(np.abs(lines))) or 1.0  # so that no square overflows
+        rms = largest * np.sqrt(np.mean((lines / largest) ** 2, axis=1, keepdims=True))
+        size = np.broadcast_to(rms, lines.shape).ravel()
         parts.append((block.start + free, array.certificate.relative_to_rms * size[free]))
     at = np.concatenate([np.empty(0, np.intp), *(at for at, _ in parts)])
     bar = np.concatenate([np.empty(0), *(bar for _, bar in parts)])

@@ -107,6 +107,7 @@ def combine(
         interrupted=interrupted,
         evidence=None,
         recipe=None,
+        undecided=None,
     )
 
 

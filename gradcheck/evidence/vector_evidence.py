@@ -10,14 +10,9 @@ from gradcheck._typing import Index
 from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.results.estimate import join
 from gradcheck.results.evidence import Entries, Evidence
-from gradcheck.results.outcome import Finding
 from gradcheck.results.verdict import Judgement
 
-__all__ = ["as_evidence", "listed", "take"]
-
-
-# Wrong entries that are listed; where there are more, the worst of them and a note.
-LISTED = 1000
+__all__ = ["as_evidence", "take"]
 
 
 def as_evidence(parts: list[Entries], names: JacobianNames) -> Evidence:
@@ -46,16 +41,3 @@ def take(evidence: Evidence, at: Index) -> Evidence:
         evidence, coordinates=evidence.coordinates[at], analytic=evidence.analytic[at],
         estimate=replace(estimate, **parts), judgement=judgement,
     )  # fmt: skip
-
-
-def listed(evidence: Evidence, wrong: int) -> tuple[Evidence, list[Finding]]:
-    """The evidence with the worst of its wrong entries, where they are too many to list."""
-    if wrong <= LISTED:
-        return evidence, []
-    excess = np.abs(evidence.analytic - evidence.estimate.value) / evidence.judgement.allowed
-    excess = np.where(evidence.judgement.wrong, np.nan_to_num(excess, nan=np.inf), -1.0)
-    dropped = np.argsort(-excess, kind="stable")[LISTED:wrong]
-    keep = np.ones(excess.size, bool)
-    keep[dropped] = False
-    text = f"{wrong:,} of {excess.size:,} entries are wrong; the worst {LISTED:,} are listed"
-    return take(evidence, np.flatnonzero(keep)), [Finding(text)]

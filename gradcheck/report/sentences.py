@@ -1,13 +1,15 @@
-"""What a cause is called: the last step, from data to a sentence."""
+"""What a cause and an undecided check are called: the last step, from data to sentences."""
 
 from __future__ import annotations
 
 import math
 
 from gradcheck.results.cause import Cause, Extent, Kind, Place
-from gradcheck.results.words import number
+from gradcheck.results.outcome import Limit
+from gradcheck.results.undecided import Advice, Ended, Remedy, Undecided
+from gradcheck.results.words import number, short
 
-__all__ = ["cause_sentence", "place_words"]
+__all__ = ["advice_sentence", "cause_sentence", "place_words", "undecided_sentence"]
 
 # Names of arrays in one sentence; more are counted.
 NAMED = 3
@@ -200,3 +202,72 @@ def _arrays(c: Cause) -> str:
     said += [f"{a} has the gradient of {b}" for a, b in others[: NAMED + 1]]
     left = len(pairs) + len(others) - len(said)
     return ", ".join(said) + (f", and {left} more" if left > 0 else "")
+
+
+def undecided_sentence(u: Undecided) -> str:
+    """Why a check is undecided, as a report gives it."""
+    name, cause = short(u.name), _limit(u)
+    if u.count:
+        entries = "entry" if u.total == 1 else "entries"
+        text = f"{u.count:,} of {u.total:,} {entries} cannot be decided, {name} for one: {cause}"
+        if u.slopes is not None:
+            left, right = (number(slope, 4) for slope in u.slopes)
+            return f"{text} (slope {left} on the left, {right} on the right)"
+        hides = u.limit in (Limit.NOISE, Limit.TRUNCATION) and math.isfinite(u.reached)
+        return f"{text} hides relative mistakes below {number(u.reached, 2)}" if hides else text
+    if not u.tested:
+        return f"{name} was not checked: {cause}"
+    if not u.known:
+        return f"random directions say nothing about {name}: {cause}"
+    reached = number(u.reached, 2)
+    return f"random directions bound the error of {name} by {reached} of its root mean square only: {cause}"
+
+
+def advice_sentence(u: Undecided) -> str:
+    """What decides it; before it, whether anything is known of the derivative under test."""
+    remedies = ", or ".join(_remedy(advice) for advice in u.advice)
+    if u.limit is Limit.DISPUTED:
+        return remedies
+    lead = f"the {u.noun} is not the culprit"
+    return f"{lead if _innocent(u) else f'nothing is known of the {u.noun} there yet'}: {remedies}"
+
+
+def _innocent(u: Undecided) -> bool:
+    """Whether what was measured agrees with the derivative under test, and f keeps it from being more."""
+    return u.limit is not Limit.BUDGET and (u.known or u.limit in (Limit.JUMP, Limit.DOMAIN, Limit.NOISE))
+
+
+def _limit(u: Undecided) -> str:
+    if u.ended is not Ended.NOTHING:
+        return str(u.ended.value)
+    if u.limit is Limit.NONE:
+        what = "its derivative" if u.count else f"its {u.noun}"
+        return f"{what} is 0 within {'its error bar' if u.count else 'the error bars'}"
+    return str(u.limit.value)
+
+
+def _remedy(advice: Advice) -> str:
+    match advice.remedy:
+        case Remedy.RESOLUTION:
+            return f"pass resolution={_option(advice)}"
+        case Remedy.ATOL:
+            return f"pass atol={_option(advice)}, below which this f shows nothing"
+        case Remedy.SUBGRADIENT:
+            return "pass subgradient=True to accept any slope between"
+        case Remedy.SWEEP:
+            return "pass method='sweep'"
+        case Remedy.COMPLEX:
+            return "pass method='complex' to believe the complex step"
+        case Remedy.PRECISE:
+            return "compute f more precisely (tighter solver tolerances, sums that lose less)"
+        case Remedy.RESCALE:
+            return "rescale x, so that f changes less within a step"
+        case _:
+            return str(advice.remedy.value)
+
+
+def _option(advice: Advice) -> str:
+    """Two digits, rounded up: what is printed has to be enough."""
+    value = advice.value or 0.0
+    unit = 10.0 ** (math.floor(math.log10(value)) - 1) if value > 0 else 1.0
+    return f"{math.ceil(value / unit) * unit:.2g}"
