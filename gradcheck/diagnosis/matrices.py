@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gradcheck._typing import Flat
+from gradcheck.diagnosis.along import Along
 from gradcheck.diagnosis.explanations import Diagnosis, diagnose
 from gradcheck.diagnosis.scope import Subject
 from gradcheck.function.matrix import Dense, Matrix, Sparse
@@ -26,7 +27,10 @@ def diagnose_matrix(
     judged = evidence.judged if isinstance(evidence, Survey) else evidence
     if not judged.judgement.wrong.any() or names.size > LARGEST:
         return Diagnosis()
-    subject = Subject(names, _known(matrix, judged), setting.x, setting.f_x, setting.tolerance, matrix=True)
+    along = Along.of(setting, setting.level, float(np.median(setting.begin)))
+    subject = Subject(
+        names, _known(matrix, judged), setting.x, setting.f_x, setting.tolerance, matrix=True, along=along
+    )
     return diagnose(subject, evidence)
 
 

@@ -42,13 +42,13 @@ def rearranged(s: Scope) -> Cause | None:
     array = s.subject.analytic[b.slice].reshape(*b.shape, 2 if b.is_complex else 1)
     for tried, (cause, moved) in enumerate(_orders(s, array), start=1):
         explained = moved.ravel()[s.at - b.start]
-        if s.fits(explained).all() and s.convinces(explained, choices=math.log10(tried)):
+        if s.mends(explained, choices=math.log10(tried)):
             return cause
     for axis in range(len(b.shape) if len(b.shape) > 1 else 0):
         cause_of_lines = _lines(s, array, axis)
         if cause_of_lines is not None:
             return cause_of_lines
-    if _same_values(s):
+    if s.complete and _same_values(s):
         return Cause(Kind.REORDERED, s.wrong_place())
     return None
 
@@ -129,8 +129,8 @@ def _lines(s: Scope, array: Array, axis: int) -> Cause | None:
     line, rest = (
         part.ravel()[np.argsort(places, axis=None)][s.at - b.start] for part in np.indices(lines.shape)
     )
-    explained, moves = s.analytic.copy(), {}
-    order = np.argsort(line, kind="stable")
+    moves: dict[int, int] = {}
+    order = np.flatnonzero(s.known)[np.argsort(line[s.known], kind="stable")]
     starts = np.searchsorted(line[order], np.arange(n + 1))
     for i in np.unique(line[s.wrong]).tolist():
         mine = order[starts[i] : starts[i + 1]]
@@ -138,11 +138,11 @@ def _lines(s: Scope, array: Array, axis: int) -> Cause | None:
         if source is None:
             return None
         moves[i] = source
-        explained[mine] = lines[source, rest[mine]]
     if sorted(moves) != sorted(moves.values()):
         return None
-    choices = len(moves) * math.log10(n)
-    if not (s.fits(explained).all() and s.convinces(explained, choices=choices)):
+    sources = np.arange(n)
+    sources[list(moves)] = list(moves.values())
+    if not s.mends(lines[sources[line], rest], choices=len(moves) * math.log10(n)):
         return None
     noun = ("row", "column")[axis] if len(b.shape) == 2 else f"index of axis {axis}"
     named = tuple((str(i), str(k)) for i, k in moves.items())

@@ -60,8 +60,9 @@ def factor(s: Scope) -> Cause | None:
     if place := s.holds(s.analytic / c, free=1, anywhere=s.wrong.sum() > 1 + MARGIN):
         return Cause(Kind.FACTOR, place, 1, value=c, bar=spread)
     # No accident gives two entries one ratio, as it gives them one difference: but it has to be that of all.
-    if s.wrong.sum() == 2 and s.fits(s.analytic / c).all() and s.convinces(s.analytic / c, free=1, margin=1):
-        return Cause(Kind.FACTOR, s.everywhere(), 1, value=c, bar=spread)
+    both = s.wrong.sum() == 2 and s.fits(s.analytic / c).all()
+    if both and (place := s.holds(s.analytic / c, free=1, margin=1)):
+        return Cause(Kind.FACTOR, place, 1, value=c, bar=spread)
     return None
 
 
@@ -109,7 +110,7 @@ def conjugate(s: Scope) -> Cause | None:
         return None
     turned = np.where(s.imaginary, -s.analytic, s.analytic)
     for scale in (1.0, 2.0):
-        if s.fits(scale * turned).all() and s.convinces(scale * turned, choices=1.0):
+        if s.mends(scale * turned, choices=1.0):
             return Cause(Kind.CONJUGATE, s.everywhere(), value=1.0 / scale)
     return None
 
@@ -131,8 +132,8 @@ def cut(s: Scope) -> Cause | None:
 
 def float32(s: Scope) -> Cause | None:
     """Values that float32 holds, off by what its rounding makes."""
-    g, scale = s.analytic, float(np.max(np.abs(s.numerical)))
-    off = float(np.max(np.abs(g - s.numerical)))
+    g, scale = s.analytic, float(np.nanmax(np.abs(s.numerical)))
+    off = float(np.nanmax(np.abs(g - s.numerical)))
     if off > FLOAT32_OFF * scale or scale > 1e38 or (g != g.astype(np.float32)).any():
         return None
     # Short binary fractions (0.5, 3) are held by any format, and tell nothing.
@@ -165,8 +166,22 @@ def reduced(s: Scope) -> Cause | None:
 def repeated(s: Scope) -> Cause | None:
     """One number in all entries of an array, tested or not, where the numerical ones differ."""
     b, values = s.blocks[0], s.subject.analytic[s.blocks[0].slice]
-    if len(s.blocks) > 1 or b.is_complex or b.size < 3 or not values[0] or (values != values[0]).any():
+    if len(s.blocks) > 1 or b.is_complex or b.size < 3 or not values[0]:
         return None
-    if np.ptp(s.numerical) <= 2.0 * s.allowed.max():
+    if np.ptp(s.numerical[s.known]) <= 2.0 * s.allowed[s.known].max():
         return None
+    if (values != values[0]).any():
+        return _along_an_axis(s) if len(b.shape) > 1 else None
     return Cause(Kind.REPEATED, Place(s.names, b.size, Extent.ALL), vague=True, value=float(values[0]))
+
+
+def _along_an_axis(s: Scope) -> Cause | None:
+    """One number for all entries along an axis, whatever it should be."""
+    b = s.blocks[0]
+    values = s.subject.analytic[b.slice].reshape(b.shape)
+    for axis, n in enumerate(b.shape):
+        line = values.take([0], axis)
+        if n > MARGIN and line.all() and (values == line).all():
+            place = Place(s.names, b.size, Extent.ALL)
+            return Cause(Kind.REPEATED, place, vague=True, origin=f"axis {axis}")
+    return None

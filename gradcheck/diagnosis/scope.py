@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index, Mask
+from gradcheck.diagnosis.along import Along, Direction
 from gradcheck.parameters.boxes import flat_indices
 from gradcheck.parameters.tree import Block, Parameters
 from gradcheck.results.cause import Extent, Place
@@ -37,7 +38,7 @@ class Subject:
 
     parameters : its arrays, and the names of their entries; of a Jacobian or a product the one array J (m, n).
     analytic : (size,), nan where it is not known. x : the point, (size,) for a gradient and (n,) for a matrix.
-    f_x : f there, (m,) for a matrix.
+    f_x : f there, (m,) for a matrix. along : measures f along a direction, where not every entry was judged.
     """
 
     parameters: Parameters
@@ -46,6 +47,7 @@ class Subject:
     f_x: Any
     tolerance: Tolerance
     matrix: bool = False
+    along: Along | None = None
 
     def bases(self, at: Index) -> Iterator[tuple[str, Flat]]:
         """What a derivative may be multiplied with by mistake, at some entries: x, and of a matrix f(x) too."""
@@ -56,14 +58,30 @@ class Subject:
         yield "x", self.x[at % n]
         yield "f(x)", np.asarray(self.f_x, float).ravel()[at // n]
 
+    @cached_property
+    def _directions(self) -> dict[tuple[Block, ...], Direction | None]:
+        return {}
+
+    def direction(self, blocks: tuple[Block, ...]) -> Direction | None:
+        """The derivative of f along a random direction of some arrays, measured once."""
+        if self.along is None:
+            return None
+        if blocks not in self._directions:
+            moved = np.full(self.x.size, self.matrix)
+            for b in () if self.matrix else blocks:
+                moved[b.slice] = True
+            self._directions[blocks] = self.along.direction(moved)
+        return self._directions[blocks]
+
 
 @dataclass(frozen=True)
 class Scope:
     """What is known of the entries of some arrays; arrays are (m,), ordered by their places.
 
-    at : flat indices of the known entries: judged one by one, or right by a certificate of their array.
-    bar : 3 E, for certified ones what the certificate bounds their error by. allowed : 3 E + tau, up to which an entry
-    is not called wrong. tested : which were judged one by one. undecided : (k,) flat indices of the entries that are
+    at : flat indices of their entries. known : which were judged one by one (`tested`), or are right by a certificate
+    of their array; of the others `numerical`, `bar` and `allowed` are nan, and they fit anything. bar : 3 E, for
+    certified ones what the certificate bounds their error by. allowed : 3 E + tau, up to which an entry is not called
+    wrong. undecided : (k,) flat indices of the entries that are
     neither wrong nor verified. curvature : the second derivative, nan where it is not known.
     """
 
@@ -76,6 +94,7 @@ class Scope:
     allowed: Flat
     wrong: Mask
     tested: Mask
+    known: Mask
     curvature: Flat
     undecided: Index
 
@@ -92,17 +111,17 @@ class Scope:
     @cached_property
     def complete(self) -> bool:
         """Whether every entry of its arrays is known."""
-        return self.at.size == sum(b.size for b in self.blocks)
+        return int(self.known.sum()) == sum(b.size for b in self.blocks)
 
     @property
     def imaginary(self) -> Mask:
-        """Which of the known entries are imaginary parts."""
+        """Which of the entries are imaginary parts."""
         return np.concatenate(
             [b.is_complex & ((at - b.start) % 2 == 1) for b in self.blocks for at in [self.within(b)]]
         )
 
     def within(self, block: Block) -> Index:
-        """Flat indices of the known entries of one array."""
+        """Flat indices of the entries of one array."""
         return self.at[(self.at >= block.start) & (self.at < block.stop)]
 
     def slack(self, explained: Flat) -> Flat:
@@ -111,9 +130,9 @@ class Scope:
         return np.asarray(self.bar + self.subject.tolerance.rtol * size + self.subject.tolerance.atol)
 
     def fits(self, explained: Flat) -> Mask:
-        """Which of the explained values (m,) agree with the numerical ones; nan agrees with nothing."""
+        """Which of the explained values (m,) agree with the numerical ones; unknown ones may."""
         with np.errstate(invalid="ignore"):
-            return np.asarray(np.abs(explained - self.numerical) <= self.slack(explained))
+            return np.asarray(~self.known | (np.abs(explained - self.numerical) <= self.slack(explained)))
 
     def convinces(self, explained: Flat, free: int = 0, choices: float = 0.0, margin: int = MARGIN) -> bool:
         """Whether so good a fit of the wrong entries can hardly be an accident.
@@ -133,17 +152,52 @@ class Scope:
         return float(kept.sum()) - choices >= DECADES
 
     def holds(
-        self, explained: Flat, free: int = 0, choices: float = 0.0, anywhere: bool = True
+        self,
+        explained: Flat,
+        free: int = 0,
+        choices: float = 0.0,
+        anywhere: bool = True,
+        margin: int = MARGIN,
     ) -> Place | None:
         """Where an explanation holds: everywhere, or in the wrong entries; None where in neither.
 
         anywhere : whether the wrong entries may lie scattered among right ones; else they must fill a block.
         """
         fits = self.fits(explained)
-        if not fits[self.wrong].all() or not self.convinces(explained, free, choices):
+        if not fits[self.wrong].all() or not self.convinces(explained, free, choices, margin):
             return None
-        place = self.everywhere() if fits.all() else self.wrong_place()
+        everywhere = bool(fits.all())
+        right = self.known & ~self.wrong & (not everywhere)
+        confirmed = self.confirmed(np.where(right, self.analytic, explained))
+        if confirmed is False:
+            return None
+        place = self.everywhere(confirmed) if everywhere else self.wrong_place(confirmed)
         return place if anywhere or place.extent is not Extent.WRONG else None
+
+    def mends(self, explained: Flat, choices: float = 0.0) -> bool:
+        """Whether an explanation without fitted constants holds for every entry of its arrays."""
+        return (
+            bool(self.fits(explained).all())
+            and self.convinces(explained, choices=choices)
+            and self.confirmed(explained) is not False
+        )
+
+    def confirmed(self, explained: Flat) -> bool | None:
+        """Whether f bears an explanation out along a random direction; None where every entry is known, or f is not."""
+        if self.complete:
+            return None
+        subject = self.subject
+        direction = subject.direction(self.blocks)
+        if direction is None:
+            return None
+        mended = subject.analytic.copy()
+        mended[self.at] = explained
+        if not np.isfinite(mended[self.at]).all() or self.at.size < sum(b.size for b in self.blocks):
+            return None
+        if subject.matrix:
+            return direction.agrees(mended.reshape(-1, subject.x.size), subject.tolerance.rtol)
+        part = np.where(direction.tangent != 0.0, mended, 0.0)
+        return direction.agrees(part[None], subject.tolerance.rtol)
 
     def one(self, block: Block) -> Scope:
         """The part of one array."""
@@ -165,37 +219,42 @@ class Scope:
         """The names of its arrays."""
         return tuple(b.name for b in self.blocks)
 
-    def everywhere(self) -> Place:
-        """All entries, or all that were tested where not all were."""
+    def everywhere(self, confirmed: bool | None = False) -> Place:
+        """All entries, or all that were tested where not all were, and no direction confirmed the rest."""
         if self.at.size == 1:
             return self._entry(int(self.at[0]), alone=False)
-        if self.complete:
+        if self.complete or confirmed:
             return Place(self.names, self.at.size, Extent.ALL)
         return Place(self.names, int(self.tested.sum()), Extent.TESTED)
 
-    def wrong_place(self) -> Place:
-        """The wrong entries: the only one by name, the block that they fill, or how many."""
+    def wrong_place(self, confirmed: bool | None = False) -> Place:
+        """The wrong entries: the only one by name, the block that they fill, or how many.
+
+        confirmed : whether those count as wrong that nobody judged.
+        """
         wrong = self.at[self.wrong]
         if wrong.size == 1:
             return self._entry(int(wrong[0]), alone=self.at.size > 1)
-        return self._region(filled=True) or Place(self.names, wrong.size, Extent.WRONG)
+        return self._region(True, self.wrong | (bool(confirmed) & ~self.known)) or Place(
+            self.names, wrong.size, Extent.WRONG
+        )
 
     def common_place(self) -> Place | None:
         """The row, column or block where all wrong entries lie, be others there right; None without one."""
-        return self._region(filled=False) if self.wrong.sum() > 1 else None
+        return self._region(False, self.wrong) if self.wrong.sum() > 1 else None
 
     def _entry(self, at: int, alone: bool) -> Place:
         block = self.parameters.block_of(at)
         return Place((block.name,), 1, Extent.ENTRY, self.parameters.name(at), alone)
 
-    def _region(self, filled: bool) -> Place | None:
-        """The row, column or block of one array that the wrong entries fill, or (not filled) lie in."""
+    def _region(self, filled: bool, bad: Mask) -> Place | None:
+        """The row, column or block of one array that the entries `bad` fill, or (not filled) lie in."""
         if len(self.blocks) > 1 or not self.blocks[0].shape:
             return None
-        block, wrong = self.blocks[0], int(self.wrong.sum())
+        block, wrong = self.blocks[0], int(bad.sum())
         parts = 2 if block.is_complex else 1
         index = np.unravel_index((self.at - block.start) // parts, block.shape)
-        box = tuple((int(i[self.wrong].min()), int(i[self.wrong].max()) + 1) for i in index)
+        box = tuple((int(i[bad].min()), int(i[bad].max()) + 1) for i in index)
         whole = tuple((0, n) for n in block.shape)
         # A row before the part of it that is wrong: its other entries may be zero, and right with any factor.
         slabs = [
@@ -207,8 +266,8 @@ class Scope:
             if candidate == whole:
                 continue
             inside = np.all([(i >= a) & (i < b) for i, (a, b) in zip(index, candidate, strict=True)], axis=0)
-            full = self._fills(inside, parts * math.prod(b - a for a, b in candidate))
-            share = inside.mean() ** (wrong - 1)
+            full = self._fills(inside, bad, parts * math.prod(b - a for a, b in candidate))
+            share = inside[self.known].mean() ** (wrong - 1)
             if full if filled else share < ACCIDENT or (full and candidate in slabs):
                 return Place(self.names, wrong, Extent.BOX, box=candidate, shape=block.shape)
         if len(block.shape) == 2 and block.shape[0] == block.shape[1] > 2 and self.complete and wrong > 2:
@@ -216,17 +275,17 @@ class Scope:
             for extent, inside in (
                 (Extent.ON, i == j), (Extent.ABOVE, i < j), (Extent.BELOW, i > j), (Extent.OFF, i != j),
             ):  # fmt: skip
-                if inside[self.wrong].all() and (not filled or self._fills(inside, int(inside.sum()))):
+                if inside[bad].all() and (not filled or self._fills(inside, bad, int(inside.sum()))):
                     return Place(self.names, wrong, extent, shape=block.shape)
         return None
 
-    def _fills(self, inside: Mask, size: int) -> bool:
-        """Whether all of a box is known, and no entry in it is right and known not to be zero."""
-        right = inside & ~self.wrong & (np.abs(self.numerical) > self.bar)
-        return int(inside.sum()) == size and not right.any()
+    def _fills(self, inside: Mask, bad: Mask, size: int) -> bool:
+        """Whether all of a box is `bad` or known, and no entry in it is right and known not to be zero."""
+        right = inside & ~bad & (np.abs(self.numerical) > self.bar)
+        return int((inside & (bad | self.known)).sum()) == size and not right.any()
 
 
-_PER_ENTRY = ("at", "analytic", "numerical", "bar", "allowed", "wrong", "tested", "curvature")
+_PER_ENTRY = ("at", "analytic", "numerical", "bar", "allowed", "wrong", "tested", "known", "curvature")
 
 
 def scope_of(subject: Subject, evidence: Evidence | Survey) -> Scope:
@@ -246,11 +305,14 @@ def scope_of(subject: Subject, evidence: Evidence | Survey) -> Scope:
         "allowed": judged.judgement.allowed[rows],
         "wrong": judged.judgement.wrong[rows],
         "tested": np.ones(rows.size, bool),
+        "known": np.ones(rows.size, bool),
         "curvature": found.curvature[rows],
     }
     if isinstance(evidence, Survey):
         certified = _certified(subject, evidence)
         columns = {name: np.concatenate([columns[name], certified[name]]) for name in columns}
+    unknown = _unknown(subject, columns["at"], at[judged.judgement.wrong])
+    columns = {name: np.concatenate([columns[name], unknown[name]]) for name in columns}
     order = np.argsort(columns["at"], kind="stable")
     undecided = at[judged.judgement.inconclusive]
     return Scope(
@@ -286,7 +348,22 @@ def _certified(subject: Subject, survey: Survey) -> dict[str, NDArray[Any]]:
     return {
         "at": at, "analytic": values, "numerical": values, "bar": bar,
         "allowed": bar + subject.tolerance.rtol * np.abs(values) + subject.tolerance.atol,
-        "wrong": np.zeros(at.size, bool), "tested": np.zeros(at.size, bool), "curvature": np.full(at.size, np.nan),
+        "wrong": np.zeros(at.size, bool), "tested": np.zeros(at.size, bool), "known": np.ones(at.size, bool),
+        "curvature": np.full(at.size, np.nan),
+    }  # fmt: skip
+
+
+def _unknown(subject: Subject, known: Index, wrong: Index) -> dict[str, NDArray[Any]]:
+    """The other entries of the arrays that hold a wrong one, as far as analytic has values there."""
+    open_ = np.zeros(subject.parameters.size, bool)
+    for b in subject.parameters.blocks:
+        open_[b.slice] = ((wrong >= b.start) & (wrong < b.stop)).any()
+    open_[known] = False
+    at = np.flatnonzero(open_ & np.isfinite(subject.analytic))
+    nothing, no = np.full(at.size, np.nan), np.zeros(at.size, bool)
+    return {
+        "at": at, "analytic": subject.analytic[at], "numerical": nothing, "bar": nothing, "allowed": nothing,
+        "wrong": no, "tested": no, "known": no, "curvature": nothing,
     }  # fmt: skip
 
 

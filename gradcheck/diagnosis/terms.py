@@ -48,6 +48,10 @@ def _left_out(s: Scope, basis: Flat, kind: Kind) -> Cause | None:
     place = s.holds(s.analytic + added, free=1, anywhere=scattered)
     if place is None:
         return None
+    if kind is Kind.DECAY and len(s.blocks) == 1 and s.at.size == s.blocks[0].size:
+        along = abs(float(s.analytic @ s.x))
+        if along <= ORTHOGONAL * float(np.linalg.norm(s.analytic) * np.linalg.norm(s.x)):
+            return Cause(Kind.PROJECTED, place, 1, origin="x")
     return Cause(kind, place, 1, value=abs(strength), bar=bar, lacking=strength > 0)
 
 
@@ -75,7 +79,8 @@ def parametrisation(s: Scope) -> Cause | None:
     for name, base in s.subject.bases(s.at):
         for words, chain in CHAIN.items():
             t = np.asarray(chain(np.asarray(base, float)))
-            explained = np.where(t == 0.0, np.where(s.analytic == 0.0, s.numerical, np.nan), s.analytic / t)
+            lost = np.where(s.analytic == 0.0, np.nan_to_num(s.numerical), np.nan)
+            explained = np.where(t == 0.0, lost, s.analytic / t)
             varied = np.ptp(np.abs(t[s.wrong])) > 1e-3 * np.max(np.abs(t[s.wrong]))
             if not varied or not np.isfinite(t[s.wrong]).all() or s.wrong.sum() < 1 + MARGIN:
                 continue
@@ -87,14 +92,13 @@ def parametrisation(s: Scope) -> Cause | None:
 def projected(s: Scope) -> Cause | None:
     """A norm of x that was not differentiated, or a part along x taken off: of an array, its rows or columns."""
     b = s.blocks[0]
-    if s.subject.matrix or len(s.blocks) > 1 or b.is_complex or not s.complete:
+    if s.subject.matrix or len(s.blocks) > 1 or b.is_complex or s.at.size < b.size:
         return None
     for kind in (Kind.NOT_PROJECTED, Kind.PROJECTED):
         for words, lines in _lines(b.shape):
-            if explained := _off_x(s, lines, kind):
-                place = s.everywhere()
-                if s.fits(explained[0]).all() and s.convinces(explained[0], choices=1.0):
-                    return Cause(kind, place, origin=words)
+            explained = _off_x(s, lines, kind)
+            if explained is not None and s.mends(explained, choices=1.0):
+                return Cause(kind, s.everywhere(s.confirmed(explained)), origin=words)
     return None
 
 
@@ -107,9 +111,10 @@ def _lines(shape: tuple[int, ...]) -> Iterator[tuple[str, Index]]:
         yield "each column of x", places.reshape(shape).T
 
 
-def _off_x(s: Scope, lines: Index, kind: Kind) -> tuple[Flat] | None:
+def _off_x(s: Scope, lines: Index, kind: Kind) -> Flat | None:
     """What analytic should be, if one side is orthogonal to x and the other is not; None where neither is."""
-    if lines.shape[1] < 1 + MARGIN:
+    # Without all numerical values nothing is known of their part along x but what a direction says of the whole.
+    if lines.shape[1] < 1 + MARGIN or not (s.complete or kind is Kind.NOT_PROJECTED):
         return None
     x, g, r, bar = (part[lines] for part in (s.x, s.analytic, s.numerical, s.bar))
     square = np.sum(x * x, axis=1, keepdims=True)
@@ -119,13 +124,13 @@ def _off_x(s: Scope, lines: Index, kind: Kind) -> tuple[Flat] | None:
     along = np.abs(np.sum(still * x, axis=1))
     size = np.sqrt(np.sum(still**2, axis=1) * square[:, 0])
     noise = np.sum(bar * np.abs(x), axis=1) if kind is Kind.NOT_PROJECTED else 0.0
-    if not (along <= noise + ORTHOGONAL * size).all():
+    if s.complete and not (along <= noise + ORTHOGONAL * size).all():
         return None
     part = np.sum(other * x, axis=1, keepdims=True) / square * x
     explained = np.empty_like(s.analytic)
     # Either analytic without its part along x, or with that of numerical given back.
     explained[lines] = g - part if kind is Kind.NOT_PROJECTED else g + part
-    return (explained,)
+    return explained
 
 
 def difference(s: Scope) -> Cause | None:

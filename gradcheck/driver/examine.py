@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck._typing import Flat, Index
+from gradcheck.diagnosis.along import Along
 from gradcheck.diagnosis.explanations import Diagnosis, diagnose
 from gradcheck.diagnosis.scope import Subject
 from gradcheck.evidence.arrays import FEW, LOOKS, survey, survey_together
@@ -235,7 +236,10 @@ def explain(
         return gradient_at(grad, setting.parameters, x, args)
 
     more_calls = callable(grad) and not evidence.interrupted
-    subject = Subject(setting.parameters, analytic, setting.x, setting.f_x, setting.tolerance)
+    along = None
+    if not evidence.interrupted:
+        along = Along.of(setting, np.atleast_1d(setting.level), setting.relative_step)
+    subject = Subject(setting.parameters, analytic, setting.x, setting.f_x, setting.tolerance, along=along)
     return diagnose(subject, evidence, again if more_calls else None)
 
 

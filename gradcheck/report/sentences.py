@@ -69,7 +69,8 @@ def cause_sentence(c: Cause) -> str:
         case Kind.REDUCED:
             return f"each entry of {name} is the {c.order} of the numerical ones over {c.origin}: {BROADCAST}"
         case Kind.REPEATED:
-            return f"analytic is {number(c.value or 0.0, 6)} in {where}, numerical differs: {BROADCAST}"
+            what = f"one number along {c.origin}" if c.origin else number(c.value or 0.0, 6)
+            return f"analytic is {what} in {where}, numerical differs: {BROADCAST}"
         case Kind.CUT:
             return f"analytic is numerical {c.origin} to integers in {where}: an integer array?"
         case Kind.FLOAT32:
