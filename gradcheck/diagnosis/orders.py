@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations, permutations
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from gradcheck._typing import Flat, Index
 from gradcheck.diagnosis.scope import DECADES, Scope
 from gradcheck.parameters.tree import Block
-from gradcheck.results.cause import Cause, Kind
+from gradcheck.results.cause import Cause, Extent, Kind
 
 __all__ = ["arrays_moved", "rearranged"]
 
@@ -43,7 +44,7 @@ def rearranged(s: Scope) -> Cause | None:
     for tried, (cause, moved) in enumerate(_orders(s, array), start=1):
         explained = moved.ravel()[s.at - b.start]
         if s.mends(explained, choices=math.log10(tried)):
-            return cause
+            return _placed(s, cause, explained)
     for axis in range(len(b.shape) if len(b.shape) > 1 else 0):
         cause_of_lines = _lines(s, array, axis)
         if cause_of_lines is not None:
@@ -51,6 +52,13 @@ def rearranged(s: Scope) -> Cause | None:
     if s.complete and _same_values(s):
         return Cause(Kind.REORDERED, s.wrong_place())
     return None
+
+
+def _placed(s: Scope, cause: Cause, explained: Flat) -> Cause:
+    """The cause, said of all entries where a direction confirms it of those that nobody judged."""
+    if cause.place.extent is not Extent.TESTED:
+        return cause
+    return replace(cause, place=s.everywhere(s.confirmed(explained)))
 
 
 def _orders(s: Scope, array: Array) -> Orders:
@@ -142,11 +150,12 @@ def _lines(s: Scope, array: Array, axis: int) -> Cause | None:
         return None
     sources = np.arange(n)
     sources[list(moves)] = list(moves.values())
-    if not s.mends(lines[sources[line], rest], choices=len(moves) * math.log10(n)):
+    explained = lines[sources[line], rest]
+    if not s.mends(explained, choices=len(moves) * math.log10(n)):
         return None
     noun = ("row", "column")[axis] if len(b.shape) == 2 else f"index of axis {axis}"
     named = tuple((str(i), str(k)) for i, k in moves.items())
-    return Cause(Kind.LINES, s.everywhere(), origin=noun, moves=named)
+    return _placed(s, Cause(Kind.LINES, s.everywhere(), origin=noun, moves=named), explained)
 
 
 def _source(s: Scope, lines: Array, mine: Index, rest: Index) -> int | None:
