@@ -169,6 +169,11 @@ class Scope:
         everywhere = bool(fits.all())
         right = self.known & ~self.wrong & (not everywhere)
         confirmed = self.confirmed(np.where(right, self.analytic, explained))
+        if confirmed is False and not everywhere:
+            # What nobody judged may be right as well.
+            confirmed = (
+                False if self.confirmed(np.where(self.wrong, explained, self.analytic)) is False else None
+            )
         if confirmed is False:
             return None
         place = self.everywhere(confirmed) if everywhere else self.wrong_place(confirmed)

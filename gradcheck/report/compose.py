@@ -27,6 +27,8 @@ __all__ = ["compose"]
 
 # Wrong entries that are listed, the worst of them.
 LISTED = 1000
+# The rounding of float64 is below the first, that of float32 below the second.
+SINGLE, HALF = 1e-10, 1e-5
 
 
 def compose(
@@ -68,6 +70,8 @@ def compose(
     notes += _notes(parameters, judged, noun) if judged is not None and survey is None else []
     notes += _region_notes(survey, budgeted) if survey is not None else []
     notes += _listed(judged)
+    if outcome is Outcome.PASS and judged is not None:
+        notes += _not_told(judged, survey, arrays, tolerance, noun)
     relative = _relative_errors(judged)
     return Report(
         outcome=outcome,
@@ -270,6 +274,35 @@ def _only_name(parameters: Parameters, evidence: Evidence) -> str:
 def _region_name(region: Region) -> str:
     text: str = region.box.words(region.block)
     return text.replace(region.block.name, short(region.block.name)).removeprefix("all of ")
+
+
+def _not_told(
+    evidence: Evidence,
+    survey: Survey | None,
+    arrays: tuple[ArraySummary, ...],
+    tolerance: Tolerance,
+    noun: str,
+) -> list[str]:
+    """What a PASS at this point, or in this arithmetic, cannot tell."""
+    notes = []
+    size = np.maximum(np.abs(evidence.analytic), np.abs(evidence.estimate.value))
+    nothing = bool((size <= 3.0 * evidence.estimate.error).all())
+    if survey is not None:
+        nothing &= all(residual.weight == 0 for array in survey.arrays for residual in array.residuals)
+    if nothing and not evidence.judgement.subgradient.any():
+        text = f"the {noun} is 0 here: a mistake that vanishes with it does not show"
+        notes.append(f"{text}; try another point, too (check_points draws some)")
+    elif any(a.detectable >= 1.0 for a in arrays):
+        hidden = next(a for a in arrays if a.detectable >= 1.0)
+        notes.append(
+            f"{short(hidden.name)} passes, but a mistake as large as its entries would not have been seen"
+        )
+    if tolerance.eps > SINGLE:
+        dtype = "float32" if tolerance.eps < HALF else "float16"
+        notes.append(
+            f"f computes in {dtype}: what is off by less than rtol={tolerance.rtol:g} passes; float64 shows more"
+        )
+    return notes
 
 
 def _listed(evidence: Evidence | None) -> list[str]:

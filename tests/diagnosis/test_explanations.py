@@ -136,6 +136,11 @@ EXAMPLES = {
         'a mean where f takes the sum, N = 4 (the length of axis 0 of params["W"])?',
     ),
     "a factor": Example(V, 1.1 * V, "analytic = 1.1 x numerical in all 6 entries of x"),
+    "ln 10": Example(
+        V,
+        np.log(10.0) * V,
+        "analytic = ln 10 x numerical in all 6 entries of x: a logarithm to another base?",
+    ),
     "a factor, one entry": Example(
         TREE,
         TREE | {"W": changed(M, (2, 1), lambda v: 1.11 * v)},
@@ -152,9 +157,18 @@ EXAMPLES = {
         M, M.reshape(3, 4).T, "x is read by rows for columns: analytic.T.reshape(4, 3) fits"
     ),
     "reversed": Example(M, M[::-1], "x is reversed: numpy.flip(analytic, 0) fits"),
+    "reversed, two axes": Example(
+        CUBE, np.flip(CUBE, (1, 2)), "x is reversed: numpy.flip(analytic, (1, 2)) fits"
+    ),
     "shifted": Example(V, np.roll(V, 2), "x is shifted: numpy.roll(analytic, -2) fits"),
     "shifted along an axis": Example(M, np.roll(M, 1, 1), "x is shifted: numpy.roll(analytic, -1, 1) fits"),
     "exchanged": Example(V, V[[0, 4, 2, 3, 1, 5]], "x[1] and x[4] are exchanged"),
+    "rows exchanged": Example(M, M[[0, 3, 2, 1]], "rows 1 and 3 of x are exchanged"),
+    "rows in another order": Example(
+        M,
+        M[[2, 1, 3, 0]],
+        "the rows of x are in another order: the right one is 3 for 0, 0 for 2, 2 for 3",
+    ),
     "another order": Example(
         V,
         V[[0, 4, 1, 3, 2, 5]],
@@ -163,11 +177,63 @@ EXAMPLES = {
     "exchanged arrays": Example(
         {"up": V, "down": AT}, {"up": AT, "down": V}, 'params["up"] and params["down"] are exchanged'
     ),
+    "a cycle of arrays": Example(
+        {"a": V, "b": AT, "c": normal(6, seed=9)},
+        {"a": AT, "b": normal(6, seed=9), "c": V},
+        'params["a"] has the gradient of params["b"], params["b"] has the gradient of params["c"], '
+        'params["c"] has the gradient of params["a"]',
+    ),
+    "a copied array": Example(
+        {"a": V, "b": AT}, {"a": AT, "b": AT}, 'params["a"] has the gradient of params["b"]'
+    ),
+    "one triangle": Example(
+        SQUARE,
+        np.tril(SQUARE),
+        "analytic is 0 in the entries above the diagonal of x, numerical is not: a term is missing",
+    ),
+    "off-diagonals doubled": Example(
+        SQUARE,
+        np.where(np.eye(3) == 1.0, SQUARE, 2.0 * SQUARE),
+        "analytic = 2 x numerical in the entries off the diagonal of x: a factor 2 too many",
+    ),
     "reduced": Example(
         TREE,
         TREE | {"b": np.full(3, TREE["b"].sum())},
         'each entry of params["b"] is the sum of the numerical ones over all entries: '
         "reduced over too much, and broadcast?",
+    ),
+    "along an axis": Example(
+        M,
+        np.broadcast_to(M.max(axis=0), M.shape),
+        "analytic is one number along axis 0 in all 12 entries of x, numerical differs: "
+        "reduced over too much, and broadcast?",
+    ),
+    "by log x": Example(
+        V,
+        AT * V,
+        "analytic = x x numerical in all 6 entries of x: the derivative by another parameter than x, "
+        "or of another function of f?",
+        x=AT,
+    ),
+    "by exp x": Example(
+        V,
+        np.exp(-AT) * V,
+        "analytic = exp(-x) x numerical in all 6 entries of x: the derivative by another parameter than x, "
+        "or of another function of f?",
+        x=AT,
+    ),
+    "a norm": Example(
+        V - AT * (V @ AT) / (AT @ AT),
+        V,
+        "numerical is analytic without its part along x in all 6 entries of x: a norm of x that is not differentiated?",
+        x=AT,
+    ),
+    "projected": Example(
+        V,
+        V - AT * (V @ AT) / (AT @ AT),
+        "analytic is numerical without its part along x in all 6 entries of x: "
+        "a gradient projected off x, as on a sphere?",
+        x=AT,
     ),
     "weight decay": Example(
         V,
@@ -215,6 +281,12 @@ EXAMPLES = {
         V**2 + 0.3,
         "grad stays the same when x[0] moves, f's slope does not: a stale cache, or x is not used?",
         options={"grad": lambda x: V**2 + 0.3, "curvature": 1.0},
+    ),
+    "equal and opposite": Example(
+        V,
+        V + np.array([0.0, 0.3, 0.0, 0.0, -0.3, 0.0]),
+        "x[1] and x[4] are off by equal and opposite amounts: "
+        "what acts between the two is left out, or counted twice?",
     ),
     "a row only": Example(M, changed(M, 2, np.exp), "all 3 wrong entries lie in row 2 of x"),
 }

@@ -517,3 +517,29 @@ def test_the_atol_that_is_offered_suffices():
     assert check_gradient(f, gradient, p, atol=offered).outcome is Outcome.PASS
     off = check_gradient(f, lambda p: gradient(p) | {"b": np.full(4, 1e-5)}, p, atol=offered)
     assert off.outcome is Outcome.FAIL
+
+
+def test_a_pass_says_what_its_point_cannot_tell():
+    """At the minimum of a sum of squares any multiple of the gradient passes; beside it the note is gone."""
+    at, beside = (check_gradient(squares, lambda x: 3.0 * x, np.full(4, x)) for x in (0.0, 0.5))
+
+    assert at.outcome is Outcome.PASS
+    assert any("the gradient is 0 here: a mistake that vanishes with it does not show" in n for n in at.notes)
+    assert beside.outcome is Outcome.FAIL
+    assert not any("is 0 here" in n for n in check_gradient(squares, right, np.full(4, 0.5)).notes)
+
+
+def test_a_pass_in_float32_says_so():
+    """0.09 % too large passes in single precision, with its reason; in double precision it fails without one."""
+    x = np.array([1.0, 2.0])
+
+    def single(x: Any) -> np.float32:
+        return np.float32(np.sum(np.sin(np.float32(x)), dtype=np.float32))
+
+    report = check_gradient(single, lambda x: 1.0009 * np.cos(np.float32(x)), x)
+    assert report.outcome is Outcome.PASS
+    assert any("f computes in float32: what is off by less than rtol=0.001 passes" in n for n in report.notes)
+
+    double = check_gradient(lambda x: float(np.sum(np.sin(x))), lambda x: 1.0009 * np.cos(x), x)
+    assert double.outcome is Outcome.FAIL
+    assert not any("float32" in n for n in double.notes)
