@@ -187,12 +187,14 @@ def arrays_moved(s: Scope) -> Cause | None:
     origins = {b.name: _origin(s, b) for b in wrong}
     if not wrong or not all(origins.values()):
         return None
-    repairs = [_repair(s, b) for b in wrong]
+    mine = s.part(wrong)
     moves = tuple((name, origin or "") for name, origin in origins.items())
-    kind = (
-        Kind.ARRAYS if all(repairs) and sorted(origins) == sorted(map(str, origins.values())) else Kind.COPIED
-    )
-    return Cause(kind, s.part(wrong).everywhere(), moves=moves)
+    explained = [_repair(s, b) for b in wrong]
+    if sorted(origins) != sorted(map(str, origins.values())) or any(part is None for part in explained):
+        return Cause(Kind.COPIED, mine.everywhere(), moves=moves)
+    whole = np.concatenate([part for part in explained if part is not None])
+    confirmed = mine.confirmed(whole)
+    return None if confirmed is False else Cause(Kind.ARRAYS, mine.everywhere(confirmed), moves=moves)
 
 
 def _alike(s: Scope, b: Block) -> list[Block]:
@@ -222,11 +224,11 @@ def _origin(s: Scope, b: Block) -> str | None:
     return None
 
 
-def _repair(s: Scope, b: Block) -> bool:
-    """Whether the right gradient of this array is given for another one."""
+def _repair(s: Scope, b: Block) -> Flat | None:
+    """The right gradient of this array, where it is given for another one."""
     mine = s.one(b)
     for other in _alike(s, b):
         explained: Flat = s.subject.analytic[mine.at - b.start + other.start]
         if mine.fits(explained).all() and mine.convinces(explained):
-            return True
-    return False
+            return explained
+    return None
