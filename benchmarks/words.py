@@ -461,10 +461,10 @@ def cases(every: int = 1) -> Iterator[Case]:
     problems = [*gradients(rng), *matrices(rng)]
     known = explainable()
     number = 0
-    for problem in problems:
+    for shift, problem in enumerate(problems):
         for k, mistake in enumerate(known + inexplicable(known)):
             number += 1
-            if _fits(mistake, problem) and number % every == 0 and k % problem.every == 0:
+            if _fits(mistake, problem) and (k + shift) % every == 0 and k % problem.every == 0:
                 case = plant(problem, mistake, number)
                 if case is not None:
                     yield case

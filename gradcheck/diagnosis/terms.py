@@ -64,7 +64,8 @@ def lasso(s: Scope) -> Cause | None:
     """A term with sign(x), where that is neither a constant nor x itself up to a factor."""
     if s.subject.matrix:
         return None
-    x = s.x[s.wrong]
+    # Signs that a sample happens to share differ in the whole array, for which a direction speaks.
+    x = s.x[s.wrong] if s.complete else s.x
     distinct = np.ptp(np.sign(x)) > 0 and np.ptp(np.abs(x)) > 0
     return _left_out(s, np.sign(s.x), Kind.L1) if distinct else None
 

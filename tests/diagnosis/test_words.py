@@ -13,11 +13,11 @@ from gradcheck.results.cause import Extent
 
 
 def test_a_sample_of_the_corpus_is_explained_rightly():
-    """One case in 37: nothing false is said, and of twenty mistakes with an explanation at most one goes without."""
-    figures = words.Figures.of(list(words.cases(every=37)))
+    """One case in 31: nothing false is said, and of twenty mistakes with an explanation at most one goes without."""
+    figures = words.Figures.of(list(words.cases(every=31)))
 
-    assert figures.explainable > 25
-    assert figures.inexplicable > 25
+    assert figures.explainable > 20
+    assert figures.inexplicable > 20
     assert figures.false == 0
     assert figures.given_words == 0
     assert figures.explained >= 0.95 * figures.explainable
