@@ -150,7 +150,8 @@ def _report(
         wrong=tuple(known.wrong), diagnosis=_factor(known.pairs) if outcome is Outcome.FAIL else (),
         notes=(known.ended,) if known.ended and known.ended != reason else (), method="dot product", nfev=a.calls,
         ngev=b.calls, seconds=seconds, max_error=worst, detectable=seen, rtol=tolerance.rtol, atol=0.0,
-        resolution=tolerance.resolution, seed=rng, call=call, interrupted="interrupted" in known.ended,
+        resolution=tolerance.resolution, seed=rng, call=call, functions=("forward", "adjoint"),
+        interrupted="interrupted" in known.ended,
     )  # fmt: skip
 
 

@@ -135,7 +135,8 @@ def check_gradient(
         call=options.call(
             "check_gradient(f, grad, x", args=tuple(args) or None, vectorized=bool(vectorized) or None
         ),
-        diagnosis=known.diagnosis.sentences,
+        causes=known.diagnosis.causes,
+        budgeted=max_nfev is not None or max_seconds is not None,
         recipe=recipe,
         interrupted=known.interrupted,
     )

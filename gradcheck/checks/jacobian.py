@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Unpack
 
 import numpy as np
 
 from gradcheck._typing import Flat
+from gradcheck.diagnosis.explanations import Diagnosis
+from gradcheck.diagnosis.matrices import diagnose_matrix
 from gradcheck.driver.options import Given, Options, finished, spelled_out, told
 from gradcheck.evidence.columns import GROUPS_UP_TO, gather, with_pattern
 from gradcheck.evidence.rows import DIRECTIONS
@@ -98,6 +100,7 @@ class _Known:
     tolerance: Tolerance
     evidence: Evidence | Survey | None = None
     ngev: int = 0
+    diagnosis: Diagnosis = field(default_factory=Diagnosis)
 
     @property
     def final(self) -> bool:
@@ -147,9 +150,11 @@ def judge_jacobian(
     report = compose(
         jacobian_names(objective.shape or (), parameters, problem.symbol), known.evidence, known.findings,
         tolerance=known.tolerance, nfev=objective.nfev, ngev=known.ngev, seconds=time.perf_counter() - started,
-        seed=options.rng, call=call,
+        seed=options.rng, call=call, causes=known.diagnosis.causes,
+        budgeted=options.max_nfev is not None or options.max_seconds is not None, noun=noun,
+        functions=("grad" if problem.symbol == "H" else "f", problem.what),
     )  # fmt: skip
-    report = replace(in_words_of(report, noun), interrupted=objective.interrupted)
+    report = replace(report, interrupted=objective.interrupted)
     if report.interrupted and report.outcome is Outcome.PASS:
         text = "interrupted before it was done: start it again"
         report = replace(report, outcome=Outcome.INCONCLUSIVE, reason=text)
@@ -190,6 +195,8 @@ def _examine(
     if contract.again is not None and not objective.interrupted:
         known.findings += contract.again.findings(setting.tolerance, room)
         known.ngev += contract.again.calls
+    if evidence is not None:
+        known.diagnosis = diagnose_matrix(setting, names, matrix, evidence)
 
 
 def _planned(matrix: Matrix, method: str) -> int:
@@ -215,17 +222,6 @@ def _cut_short(evidence: Evidence | Survey | None, objective: VectorObjective) -
         arrays = tuple(a if a.certificate is not None else replace(a, residuals=()) for a in evidence.arrays)
         return replace(evidence, arrays=arrays, judged=judged, interrupted=objective.interrupted)
     return judged
-
-
-def in_words_of(report: Report, noun: str) -> Report:
-    """The report of another derivative than a gradient, in its words."""
-
-    def said(text: str) -> str:
-        return text.replace("the gradient is not", f"the {noun} is not").replace(
-            "the gradient lies", f"the {noun} lies"
-        )
-
-    return replace(report, reason=said(report.reason), notes=tuple(said(note) for note in report.notes))
 
 
 def prepare(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat
-from gradcheck.checks.jacobian import Problem, in_words_of, judge_jacobian, prepare
+from gradcheck.checks.jacobian import Problem, judge_jacobian, prepare
 from gradcheck.checks.linear import accepted_of, not_linear, other_layouts
 from gradcheck.driver.options import LEAST_BUDGET, Options
 from gradcheck.evidence.columns import GROUPS_UP_TO
@@ -220,9 +220,11 @@ def _rows_named(
         names, as_evidence(parts, names), findings,
         tolerance=setting.tolerance, nfev=nfev, ngev=report.ngev,
         seconds=report.seconds + time.perf_counter() - started, seed=report.seed, call=report.call,
+        budgeted=options.max_nfev is not None or options.max_seconds is not None, noun="Jacobian",
+        functions=report.functions,
     )  # fmt: skip
     rest = tuple(note for note in named.notes if "were not checked" not in note)
-    return replace(in_words_of(named, "Jacobian"), notes=rest, interrupted=objective.interrupted)
+    return replace(named, notes=rest, interrupted=objective.interrupted)
 
 
 def _units(rows: Any, m: int) -> Flat:

@@ -91,6 +91,7 @@ def combine(
         arrays=tuple(_array(key, a) for key, report in every for a in report.arrays),
         wrong=tuple(_mismatch(key, m) for key, report in every for m in report.wrong),
         diagnosis=tuple(f"{key}: {text}" for key, report in every for text in report.diagnosis),
+        causes=tuple(cause for _, report in every for cause in report.causes),
         notes=(*others, *missing, *notes, *said),
         method=method,
         nfev=sum(report.nfev for report in reports.values()),
@@ -106,6 +107,7 @@ def combine(
         interrupted=interrupted,
         evidence=None,
         recipe=None,
+        undecided=None,
     )
 
 

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from gradcheck._typing import Flat, Index
+from gradcheck.diagnosis.along import Along
 from gradcheck.diagnosis.explanations import Diagnosis, diagnose
+from gradcheck.diagnosis.scope import Subject
 from gradcheck.evidence.arrays import LOOKS, survey
 from gradcheck.evidence.averages import averaged
 from gradcheck.evidence.complex_test import by_complex_step, leave_open, second_witness
@@ -105,6 +107,9 @@ def examine(objective: Objective, question: Question, bar: Progress) -> Known:
     except NotScalarError as error:
         # At x it returned a number: where it does not, it is no function that could be differentiated.
         known.findings.append(Finding(f"{error} at a point near x", Outcome.INCONCLUSIVE, final=True))
+    if objective.left_domain and known.evidence is not None:
+        text = f"a point near x was taken for off f's domain: f raised {objective.left_domain}"
+        known.findings.append(Finding(text))
     if known.evidence is not None:
         known.interrupted |= known.evidence.interrupted
     elif known.interrupted:
@@ -172,9 +177,6 @@ def _examine(known: Known, objective: Objective, question: Question, bar: Progre
         doubts.beyond(known.setting.level),
     )
     known.findings += said
-    if objective.left_domain:
-        text = f"a point near x was taken for off f's domain: f raised {objective.left_domain}"
-        known.findings.append(Finding(text))
     known.diagnosis = explain(
         known.setting, known.inspection.analytic, known.evidence, question.grad, question.args
     )
@@ -308,9 +310,12 @@ def explain(
     def again(x: Flat) -> Flat:
         return gradient_at(grad, setting.parameters, x, args)
 
-    judged = evidence.judged if isinstance(evidence, Survey) else evidence
     more_calls = callable(grad) and not evidence.interrupted
-    return diagnose(setting, analytic, judged, again if more_calls else None)
+    along = None
+    if not evidence.interrupted:
+        along = Along.of(setting, np.atleast_1d(setting.level), setting.relative_step)
+    subject = Subject(setting.parameters, analytic, setting.x, setting.f_x, setting.tolerance, along=along)
+    return diagnose(subject, evidence, again if more_calls else None)
 
 
 def prepare(

@@ -11,7 +11,7 @@ import scipy.sparse
 from gradcheck._typing import Flat, Index
 from gradcheck.evidence.rows import Found, Rowwise
 from gradcheck.evidence.vector_coordinates import judge_entries
-from gradcheck.evidence.vector_evidence import as_evidence, listed
+from gradcheck.evidence.vector_evidence import as_evidence
 from gradcheck.function.coloring import group_columns
 from gradcheck.function.matrix import Dense, Matrix, Product, Sparse
 from gradcheck.numerics.setting import VectorSetting
@@ -77,7 +77,7 @@ def _sweep(
         columns,
         matrix.entries(rows, columns),
     )
-    return listed(as_evidence([entries], names), entries.wrong.size)
+    return as_evidence([entries], names), []
 
 
 def _gather_sparse(
@@ -187,9 +187,7 @@ def _surveyed(
     block = names.blocks[0]
     m, n = block.shape
     nothing = judge_entries(setting, [], NONE, NONE, NONE, np.empty(0))
-    evidence, more = listed(
-        as_evidence([*found.judged, nothing], names), sum(p.wrong.size for p in found.judged)
-    )
+    evidence = as_evidence([*found.judged, nothing], names)
     regions = []
     if len(found.rows) == m:
         regions.append(Region(block, Box(((0, m), (0, n))), True))
@@ -199,7 +197,7 @@ def _surveyed(
     regions += [Region(block, Box(((0, m), span)), False) for span in found.open[:10]]
     regions += [Region(block, Box(((a, b), (0, n))), False) for a, b in runs(found.unexplained)[:10]]
     survey = Survey((replace(array, block=block),), evidence, tuple(regions))
-    return survey, notes + more
+    return survey, notes
 
 
 def with_pattern(matrix: Matrix, sparsity: Any, names: JacobianNames) -> tuple[Matrix, list[Finding]]:

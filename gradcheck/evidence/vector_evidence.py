@@ -9,14 +9,9 @@ import numpy as np
 from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.results.estimate import join
 from gradcheck.results.evidence import Entries, Evidence, take
-from gradcheck.results.outcome import Finding
 from gradcheck.results.verdict import Judgement
 
-__all__ = ["as_evidence", "listed"]
-
-
-# Wrong entries that are listed; where there are more, the worst of them and a note.
-LISTED = 1000
+__all__ = ["as_evidence"]
 
 
 def as_evidence(parts: list[Entries], names: JacobianNames) -> Evidence:
@@ -34,16 +29,3 @@ def as_evidence(parts: list[Entries], names: JacobianNames) -> Evidence:
     )
     _, last = np.unique(places[::-1], return_index=True)
     return everything if last.size == places.size else take(everything, np.sort(places.size - 1 - last))
-
-
-def listed(evidence: Evidence, wrong: int) -> tuple[Evidence, list[Finding]]:
-    """The evidence with the worst of its wrong entries, where they are too many to list."""
-    if wrong <= LISTED:
-        return evidence, []
-    excess = np.abs(evidence.analytic - evidence.estimate.value) / evidence.judgement.allowed
-    excess = np.where(evidence.judgement.wrong, np.nan_to_num(excess, nan=np.inf), -1.0)
-    dropped = np.argsort(-excess, kind="stable")[LISTED:wrong]
-    keep = np.ones(excess.size, bool)
-    keep[dropped] = False
-    text = f"{wrong:,} of {excess.size:,} entries are wrong; the worst {LISTED:,} are listed"
-    return take(evidence, np.flatnonzero(keep)), [Finding(text)]

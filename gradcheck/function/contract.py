@@ -154,7 +154,13 @@ def _compare(first: Any, second: Any, findings: list[Finding]) -> None:
         return
     text = f"f differs between two calls at the same x: {first:.17g} and {second:.17g}"
     if not abs(first - second) <= REPEATABLE * max(abs(first), abs(second)):
-        findings.append(Finding(text + "; fix its random seed", Outcome.INCONCLUSIVE, final=True))
+        findings.append(
+            Finding(
+                text + "; clear the state that it keeps from call to call, or fix its random seed",
+                Outcome.INCONCLUSIVE,
+                final=True,
+            )
+        )
     else:
         findings.append(Finding(text))
 

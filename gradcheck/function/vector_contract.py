@@ -70,7 +70,13 @@ def call_outputs(objective: VectorObjective, x: Flat, findings: list[Finding]) -
         name = output_name(objective.shape or (), k)
         text = f"f differs between two calls at the same x: {name} is {first[k]:.17g} and {second[k]:.17g}"
         if np.abs(first - second)[k] > REPEATABLE * max(abs(first[k]), abs(second[k])):
-            findings.append(Finding(text + "; fix its random seed", Outcome.INCONCLUSIVE, final=True))
+            findings.append(
+                Finding(
+                    text + "; clear the state that it keeps from call to call, or fix its random seed",
+                    Outcome.INCONCLUSIVE,
+                    final=True,
+                )
+            )
         else:
             findings.append(Finding(text))
     return first

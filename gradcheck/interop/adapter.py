@@ -77,7 +77,7 @@ def judge(f: Callable[[Any], Any], pullback: Pullback, x: Any, call: str, option
 def called(report: Report, call: str) -> Report:
     """The report with the call as the user made it, up to x, before the options."""
     _, _, written = report.call.partition(", x")
-    return replace(report, call=call + written)
+    return replace(report, call=call + written, functions=("f", "grad"))
 
 
 def noted(report: Report, notes: Iterable[str]) -> Report:

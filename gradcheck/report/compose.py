@@ -7,30 +7,28 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.diagnosis.undecided import ended_by, tested, undecided_array, undecided_entries
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.measurements import Measurements
 from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
-from gradcheck.report.text import NOT_TO_BLAME, discrepancy
+from gradcheck.report.sentences import advice_sentence, cause_sentence, undecided_sentence
+from gradcheck.report.text import discrepancy
+from gradcheck.results.cause import Cause
 from gradcheck.results.certificate import ArrayEvidence, Region, Survey
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.mismatch import ArraySummary, Mismatch
 from gradcheck.results.outcome import Finding, Limit, Outcome
+from gradcheck.results.undecided import Ended, Remedy, Undecided
 from gradcheck.results.verdict import Tolerance
 from gradcheck.results.words import count, number, short
 
 __all__ = ["compose"]
 
-ADVICE = {
-    Limit.KINK: "move x off the kink, or pass subgradient=True to accept any slope between",
-    Limit.JUMP: "f is not continuous there; move x away from the jump",
-    Limit.NOISE: "compute f more precisely (float64, tighter solver tolerances)",
-    Limit.TRUNCATION: "f changes faster than any usable step; rescale x, or compute f more precisely",
-    Limit.DOMAIN: "move x away from the edge, or pass bounds",
-    Limit.BUDGET: "raise max_nfev (or max_seconds)",
-    Limit.DISPUTED: "compute f more precisely, or pass method='complex' to believe the complex step",
-    Limit.NONE: "raise the scale of x, or accept it with atol",
-}
+# Wrong entries that are listed, the worst of them.
+LISTED = 1000
+# The rounding of float64 is below the first, that of float32 below the second.
+SINGLE, HALF = 1e-10, 1e-5
 
 
 def compose(
@@ -44,27 +42,43 @@ def compose(
     seconds: float,
     seed: Any,
     call: str,
-    diagnosis: tuple[str, ...] = (),
+    causes: tuple[Cause, ...] = (),
     recipe: Recipe | None = None,
     interrupted: bool = False,
+    budgeted: bool = False,
+    noun: str = "gradient",
+    functions: tuple[str, str] = ("f", "grad"),
 ) -> Report:
-    """The report of a sweep or a survey; without evidence the findings alone decide."""
+    """The report of a sweep or a survey; without evidence the findings alone decide.
+
+    budgeted : whether the caller set a budget. noun : what the derivative is called. functions : what
+    the functions are called whose evaluations are counted.
+    """
     survey = evidence if isinstance(evidence, Survey) else None
     judged = evidence.judged if isinstance(evidence, Survey) else evidence
     wrong = mismatches(parameters, judged) if judged is not None else ()
     outcome = _outcome(judged, survey, findings, tolerance)
     arrays = summaries(parameters, judged, survey, tolerance) if judged is not None else ()
-    reason = _reason(parameters, outcome, judged, survey, findings, wrong, tolerance, arrays)
+    undecided = None
+    if outcome is Outcome.INCONCLUSIVE and not any(f.outcome is outcome for f in findings):
+        undecided = _undecided(parameters, judged, survey, tolerance, budgeted, noun)
+    if undecided is not None:
+        reason = f"{undecided_sentence(undecided)}; {advice_sentence(undecided)}"
+    else:
+        reason = _reason(parameters, outcome, judged, survey, findings, wrong, arrays)
     notes = [f.text for f in findings]
-    notes += _notes(parameters, judged) if judged is not None and survey is None else []
-    notes += _region_notes(survey) if survey is not None else []
+    notes += _notes(parameters, judged, noun) if judged is not None and survey is None else []
+    notes += _region_notes(survey, budgeted) if survey is not None else []
+    notes += _listed(judged)
+    if outcome is Outcome.PASS and judged is not None:
+        notes += _not_told(judged, survey, arrays, tolerance, noun)
     relative = _relative_errors(judged)
     return Report(
         outcome=outcome,
         reason=reason,
         arrays=arrays,
         wrong=wrong,
-        diagnosis=diagnosis,
+        diagnosis=tuple(cause_sentence(cause) for cause in causes),
         notes=tuple(note for note in notes if note not in reason),
         method="sweep" if survey is None else "directions",
         nfev=nfev,
@@ -83,6 +97,10 @@ def compose(
         interrupted=interrupted or (evidence is not None and evidence.interrupted),
         evidence=_measurements(parameters, judged, survey) if judged is not None else None,
         recipe=recipe,
+        causes=causes,
+        undecided=undecided,
+        functions=functions,
+        advice=advice_sentence(undecided) if undecided is not None else "",
     )
 
 
@@ -94,13 +112,13 @@ def _measurements(parameters: Parameters, judged: Evidence, survey: Survey | Non
 
 
 def mismatches(parameters: Parameters, evidence: Evidence) -> tuple[Mismatch, ...]:
-    """The wrong entries, worst first: not finite, then by their distance relative to what was allowed."""
+    """The worst of the wrong entries: first not finite, then by their distance relative to what was allowed."""
     rows = np.flatnonzero(evidence.judgement.wrong)
     distance = np.abs(evidence.analytic[rows] - evidence.estimate.value[rows])
     with np.errstate(invalid="ignore", divide="ignore"):
         excess = np.where(np.isfinite(distance), distance / evidence.judgement.allowed[rows], np.inf)
     found = []
-    for row in rows[np.argsort(-excess, kind="stable")].tolist():
+    for row in rows[np.argsort(-excess, kind="stable")][:LISTED].tolist():
         at = int(evidence.coordinates[row])
         found.append(
             Mismatch(
@@ -125,21 +143,21 @@ def summaries(
         known = mine & np.isfinite(evidence.estimate.error)
         distance = np.abs(evidence.analytic[known] - evidence.estimate.value[known])
         together = survey.arrays[k] if survey is not None else None
-        tested = together is not None and _was_tested(together)
+        looked_at = together is not None and tested(together)
         # What passes as a subgradient has no derivative: its slopes say nothing of what would have been seen.
         smooth = known & ~evidence.judgement.subgradient
         rows.append(
             ArraySummary(
                 b.name,
                 b.shape,
-                b.size if tested else int(known.sum()),
+                b.size if looked_at else int(known.sum()),
                 int((mine & evidence.judgement.wrong).sum()),
                 int((mine & evidence.judgement.inconclusive).sum()),
                 float(distance.max(initial=0.0)) if known.any() else float("nan"),
                 float(evidence.estimate.error[known].max(initial=0.0)) if known.any() else float("nan"),
                 # Entries that were found to be within the tolerance are left out of the directions after that.
                 _worst([together.detectable, tolerance.rtol, *_certainly_seen(evidence)[smooth]])
-                if together is not None and tested
+                if together is not None and looked_at
                 else _worst(_certainly_seen(evidence)[smooth]),
             )
         )
@@ -151,10 +169,6 @@ def _certainly_seen(evidence: Evidence) -> Any:
     sure = evidence.judgement.allowed + 3.0 * evidence.estimate.error
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(evidence.judgement.scale > 0, sure / evidence.judgement.scale, np.inf)
-
-
-def _was_tested(array: ArrayEvidence) -> bool:
-    return any(np.isfinite(residual.error) for residual in array.residuals)
 
 
 def _outcome(
@@ -187,7 +201,6 @@ def _reason(
     survey: Survey | None,
     findings: Sequence[Finding],
     wrong: tuple[Mismatch, ...],
-    tolerance: Tolerance,
     arrays: tuple[ArraySummary, ...],
 ) -> str:
     stated = [f.text for f in findings if f.outcome is outcome]
@@ -203,18 +216,55 @@ def _reason(
         if throughout:
             more = f" and {count(len(throughout) - 1, 'more part')}" if len(throughout) > 1 else ""
             return f"most entries of {_region_name(throughout[0])}{more} wrong: {worst}"
-        return f"{len(wrong):,} of {checked} wrong: {worst}"
-    if outcome is Outcome.PASS:
-        free = "free " if size < parameters.size else ""
-        who = (
-            f"all {size:,} {free}entries agree" if size > 1 else f"{_only_name(parameters, evidence)} agrees"
+        return f"{int(evidence.judgement.wrong.sum()):,} of {checked} wrong: {worst}"
+    if outcome is Outcome.INCONCLUSIVE:
+        assert survey is not None
+        return _loud(survey)
+    free = "free " if size < parameters.size else ""
+    who = f"all {size:,} {free}entries agree" if size > 1 else f"{_only_name(parameters, evidence)} agrees"
+    seen = _worst([a.detectable for a in arrays])
+    told = f"; a relative mistake of {number(seen, 2)} would have been seen" if np.isfinite(seen) else ""
+    return f"{who} with the numerical derivative{told}"
+
+
+def _undecided(
+    parameters: Parameters,
+    evidence: Evidence | None,
+    survey: Survey | None,
+    tolerance: Tolerance,
+    budgeted: bool,
+    noun: str,
+) -> Undecided | None:
+    """What is open, as data; None where nothing was checked, or something is wrong somewhere."""
+    if evidence is None or (survey is None and evidence.coordinates.size == 0):
+        return None
+    if survey is None or not evidence.judgement.verified.all():
+        total = parameters.size if survey is not None else int(evidence.coordinates.size)
+        return undecided_entries(parameters, evidence, total, tolerance, budgeted, noun)
+    if survey.regions:
+        return None
+
+    def certified(array: ArrayEvidence) -> bool:
+        # What disagrees is no question of precision.
+        return array_certified(evidence, array, tolerance) or _disagrees(array)
+
+    open_ = not all(certified(array) for array in survey.arrays)
+    return undecided_array(survey, tolerance, budgeted, noun, certified) if open_ else None
+
+
+def _disagrees(array: ArrayEvidence) -> bool:
+    return array.certificate is None and any(residual.loud for residual in array.residuals)
+
+
+def _loud(survey: Survey) -> str:
+    """Something is wrong, but no entry could be named."""
+    if survey.regions:
+        return (
+            f"something is wrong somewhere in {survey.regions[0]}; the search ended before it could say where"
         )
-        seen = _worst([a.detectable for a in arrays])
-        told = f"; a relative mistake of {number(seen, 2)} would have been seen" if np.isfinite(seen) else ""
-        return f"{who} with the numerical derivative{told}"
-    if survey is not None and evidence.judgement.verified.all():
-        return _undecided_survey(evidence, survey, tolerance)
-    return _undecided(parameters, evidence, checked, tolerance)
+    array = next(array for array in survey.arrays if _disagrees(array))
+    name = short(array.block.name)
+    return f"{name} disagrees along a random direction, but no entry could be singled out"
 
 
 def _only_name(parameters: Parameters, evidence: Evidence) -> str:
@@ -226,40 +276,41 @@ def _region_name(region: Region) -> str:
     return text.replace(region.block.name, short(region.block.name)).removeprefix("all of ")
 
 
-def _undecided_survey(evidence: Evidence, survey: Survey, tolerance: Tolerance) -> str:
-    """Which array is not certified, and why."""
-    if survey.regions:
-        return (
-            f"something is wrong somewhere in {survey.regions[0]}; the search ended before it could say where"
+def _not_told(
+    evidence: Evidence,
+    survey: Survey | None,
+    arrays: tuple[ArraySummary, ...],
+    tolerance: Tolerance,
+    noun: str,
+) -> list[str]:
+    """What a PASS at this point, or in this arithmetic, cannot tell."""
+    notes = []
+    size = np.maximum(np.abs(evidence.analytic), np.abs(evidence.estimate.value))
+    nothing = bool((size <= 3.0 * evidence.estimate.error).all())
+    if survey is not None:
+        nothing &= all(residual.weight == 0 for array in survey.arrays for residual in array.residuals)
+    if nothing and not evidence.judgement.subgradient.any():
+        text = f"the {noun} is 0 here: a mistake that vanishes with it does not show"
+        notes.append(f"{text}; try another point, too (check_points draws some)")
+    elif any(a.detectable >= 1.0 for a in arrays):
+        hidden = next(a for a in arrays if a.detectable >= 1.0)
+        notes.append(
+            f"{short(hidden.name)} passes, but a mistake as large as its entries would not have been seen"
         )
-    open_ = [array for array in survey.arrays if not array_certified(evidence, array, tolerance)]
-    array = next((a for a in open_ if not _was_tested(a)), open_[0])
-    name = short(array.block.name)
-    if not _was_tested(array):
-        cause = _cause(Limit.BUDGET, survey.interrupted)
-        return f"{name} was not checked: {cause}{NOT_TO_BLAME}{_advice(Limit.BUDGET, survey.interrupted)}"
-    advice = f"{_advice(array.limit, survey.interrupted)}, or pass method='sweep'"
-    if array.certificate is None and any(residual.loud for residual in array.residuals):
-        return f"{name} disagrees along a random direction, but no entry could be singled out"
-    if array.certificate is None:
-        cause = _cause(array.limit, survey.interrupted)
-        return f"random directions say nothing about {name}: {cause}{NOT_TO_BLAME}{advice}"
-    bound = number(1.1 * array.certificate.relative_to_rms, 2)
-    text = f"random directions bound the error of {name} by {bound} of its root mean square only"
-    return f"{text}: {_cause(array.limit, survey.interrupted)}{NOT_TO_BLAME}{advice} or resolution={bound}"
+    if tolerance.eps > SINGLE:
+        dtype = "float32" if tolerance.eps < HALF else "float16"
+        notes.append(
+            f"f computes in {dtype}: what is off by less than rtol={tolerance.rtol:g} passes; float64 shows more"
+        )
+    return notes
 
 
-def _cause(limit: Limit, interrupted: bool) -> str:
-    if limit is not Limit.BUDGET:
-        return str(limit.value)
-    return "the check was interrupted" if interrupted else "the budget of evaluations was used up"
+def _listed(evidence: Evidence | None) -> list[str]:
+    wrong = 0 if evidence is None else int(evidence.judgement.wrong.sum())
+    return [f"the worst {LISTED:,} wrong entries are listed"] if wrong > LISTED else []
 
 
-def _advice(limit: Limit, interrupted: bool) -> str:
-    return "start it again" if interrupted and limit is Limit.BUDGET else ADVICE[limit]
-
-
-def _region_notes(survey: Survey) -> list[str]:
+def _region_notes(survey: Survey, budgeted: bool) -> list[str]:
     throughout = [region for region in survey.regions if region.throughout]
     notes = []
     if throughout:
@@ -267,39 +318,22 @@ def _region_notes(survey: Survey) -> list[str]:
         if len(throughout) > 3:
             named.append(f"{len(throughout) - 3:,} more")
         notes.append(f"of a few entries sampled, most are wrong in {', '.join(named)}")
-    for region in survey.regions:
-        if not region.throughout:
-            text = f"something is wrong somewhere in {_region_name(region)}"
-            notes.append(f"{text}; the search ended there: {ADVICE[Limit.BUDGET]}")
+    open_ = [_region_name(region) for region in survey.regions if not region.throughout]
+    if open_:
+        more = f" and {count(len(open_) - 3, 'more part')}" if len(open_) > 3 else ""
+        notes.append(
+            f"something is wrong somewhere in {', '.join(open_[:3])}{more}; {_ended(survey, budgeted)}"
+        )
     return notes
 
 
-def _undecided(parameters: Parameters, evidence: Evidence, checked: str, tolerance: Tolerance) -> str:
-    """What limits most of the undecided entries, the worst of them for one, and what to do."""
-    rows = np.flatnonzero(evidence.judgement.inconclusive)
-    limits = evidence.estimate.limit[rows]
-    # An accusation says most, however few entries it is about.
-    common = max(set(limits), key=lambda limit: (limit is Limit.DISPUTED, int((limits == limit).sum())))
-    alike = rows[limits == common]
-    row = int(alike[np.argmax(evidence.judgement.detectable[alike])])
-    name = short(parameters.name(int(evidence.coordinates[row])))
-    cause = _cause(common, evidence.interrupted)
-    text = f"{rows.size:,} of {checked} cannot be decided, {name} for one: {cause}"
-    advice = _advice(common, evidence.interrupted)
-    reached = float(evidence.judgement.detectable[row])
-    if common is Limit.DISPUTED:
-        return f"{text}; {advice}"
-    if common is Limit.KINK:
-        left, right = number(evidence.estimate.left[row], 4), number(evidence.estimate.right[row], 4)
-        text += f" (slope {left} on the left, {right} on the right)"
-    elif common in (Limit.NOISE, Limit.TRUNCATION, Limit.NONE) and np.isfinite(reached):
-        text += f" hides relative mistakes below {number(reached, 2)}"
-        if tolerance.resolution < reached < 1:
-            advice += f", or pass resolution={number(1.1 * reached, 2)}"
-    return f"{text}{NOT_TO_BLAME}{advice}"
+def _ended(survey: Survey, budgeted: bool) -> str:
+    ended = ended_by(survey.interrupted, budgeted)
+    after = {Ended.SEARCH: "mend what is named and check again", Ended.BUDGET: Remedy.RAISE.value}
+    return f"the search ended there: {after.get(ended, Remedy.AGAIN.value)}"
 
 
-def _notes(parameters: Parameters, evidence: Evidence) -> list[str]:
+def _notes(parameters: Parameters, evidence: Evidence, noun: str) -> list[str]:
     notes = []
     skipped = parameters.size - evidence.coordinates.size
     if skipped:
@@ -313,7 +347,7 @@ def _notes(parameters: Parameters, evidence: Evidence) -> list[str]:
     left = evidence.judgement.wrong & (evidence.estimate.limit == Limit.KINK)
     if left.any():
         name = parameters.name(int(evidence.coordinates[np.flatnonzero(left)[0]]))
-        notes.append(f"f has a kink at {name}, and the gradient lies outside its one-sided slopes")
+        notes.append(f"f has a kink at {name}, and the {noun} lies outside its one-sided slopes")
     return notes
 
 

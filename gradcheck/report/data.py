@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, replace
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.report.measurements import Measurements
+from gradcheck.results.cause import Cause
 from gradcheck.results.certificate import Certificate
 from gradcheck.results.mismatch import ArraySummary, Mismatch
 from gradcheck.results.outcome import Outcome
+from gradcheck.results.undecided import Undecided
 
 if TYPE_CHECKING:
     from gradcheck.report.recipe import Recipe
 
 __all__ = ["ReportData"]
 
-SCHEMA = "gradcheck-report/1"
+SCHEMA = "gradcheck-report/2"
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,9 @@ class ReportData:
     max_error : the largest relative disagreement, in the unit of `detectable`. detectable : see ArraySummary,
     the worst of all arrays. wrong : worst first. diagnosis : best fit first. seed : what repeats it.
     call : the call that repeats it. certificates : what random directions prove, one an array that they passed;
-    all hold together at their confidence. interrupted : ended early by the user, or by max_nfev.
+    all hold together at their confidence. interrupted : ended early by the user, or by max_nfev. causes : what
+    `diagnosis` says, as data. advice : what would decide an undecided check; undecided : why it is, as data.
+    functions : what is called f and grad here.
     evidence : the numbers behind it, for figures; recipe : the arguments, for `save`. Neither is part of the
     dictionary nor of a comparison.
     """
@@ -53,6 +58,10 @@ class ReportData:
     interrupted: bool = False
     evidence: Measurements | None = field(default=None, repr=False, compare=False)
     recipe: Recipe | None = field(default=None, repr=False, compare=False)
+    causes: tuple[Cause, ...] = ()
+    undecided: Undecided | None = None
+    advice: str = ""
+    functions: tuple[str, str] = ("f", "grad")
 
     @property
     def certificate(self) -> Certificate | None:
@@ -81,6 +90,8 @@ def _seed_value(seed: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
     if isinstance(value, dict):
         return {str(key): _plain(v) for key, v in value.items()}
     if isinstance(value, list | tuple):

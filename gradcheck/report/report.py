@@ -25,7 +25,9 @@ class Report(ReportData):
     max_error : the largest relative disagreement, in the unit of `detectable`. detectable : see ArraySummary,
     the worst of all arrays. wrong : worst first. diagnosis : best fit first. seed : what repeats it.
     call : the call that repeats it. certificates : what random directions prove, one an array that they passed;
-    all hold together at their confidence. interrupted : ended early by the user, or by max_nfev.
+    all hold together at their confidence. interrupted : ended early by the user, or by max_nfev. causes : what
+    `diagnosis` says, as data. advice : what would decide an undecided check; undecided : why it is, as data.
+    functions : what is called f and grad here.
     evidence : the numbers behind it, for figures; recipe : the arguments, for `save`. Neither is part of the
     dictionary nor of a comparison.
     """

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import TYPE_CHECKING, Any
 
+from gradcheck.report.sentences import advice_sentence, undecided_sentence
 from gradcheck.results.words import count, number, short, visible
 
 if TYPE_CHECKING:
     from gradcheck.report.data import ReportData
     from gradcheck.results.mismatch import ArraySummary, Mismatch
 
-__all__ = ["NOT_TO_BLAME", "discrepancy", "mismatch_line", "report_text"]
+__all__ = ["discrepancy", "mismatch_line", "report_text"]
 
 # 1 outcome + 1 header + 7 arrays + 1 heading + 5 mismatches + 1 rest + 1 certificate + 2 diagnosis + 3 notes
 # + 1 cost = 23; one more for the advice of an undecided report.
 ARRAYS, MISMATCHES, DIAGNOSES, NOTES = 6, 5, 2, 3
-# Before it, a reason says what cannot be decided; after it, what to do.
-NOT_TO_BLAME = "; the gradient is not the culprit: "
 
 
 def report_text(report: ReportData) -> str:
     """The report for people."""
-    reason, _, advice = report.reason.partition(NOT_TO_BLAME)
-    lines = [f"{report.outcome.value}  {reason}"]
-    lines += [f"  the gradient is not the culprit: {advice}"] if advice else []
+    undecided = report.undecided
+    lines = [
+        f"{report.outcome.value}  {report.reason if undecided is None else undecided_sentence(undecided)}"
+    ]
+    lines += [] if undecided is None else [f"  {advice_sentence(undecided)}"]
     lines += _array_lines(report.arrays)
     lines += _mismatch_lines(report.wrong)
     lines += _certificate_lines(report)
@@ -143,8 +143,6 @@ def _capped(title: str, sentences: tuple[str, ...], limit: int) -> list[str]:
 
 
 def _cost(report: Any) -> str:
-    # `gradcheck.check_jacobian(f, jac, x, ...)`: the functions by the names that the call gives them.
-    named = re.match(r"gradcheck\.\w+\((\w+), (?!x0)(\w+)", report.call)
-    f, grad = named.groups() if named else ("f", "grad")
+    f, grad = report.functions
     calls = f"{count(report.nfev, 'evaluation')} of {f}, {report.ngev:,} of {grad}, {report.seconds:.2g} s"
     return f"{calls}; again: {report.call}"

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from gradcheck.checks.gradient import check_gradient
 from gradcheck.diagnosis.explanations import Diagnosis, diagnose
-from gradcheck.function.objective import Objective
-from gradcheck.numerics.setting import Setting
+from gradcheck.diagnosis.scope import Subject
 from gradcheck.parameters.tree import Parameters
+from gradcheck.report.sentences import cause_sentence
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit, Outcome
@@ -60,21 +60,13 @@ def diagnosis_of(
     estimate, tolerance = Estimate(**parts), Tolerance(rtol)
     judgement = judge(analytic[at], estimate, np.zeros(at.size), tolerance)
     assert judgement.wrong.any()
-    setting = Setting(
-        objective=Objective(lambda _: 0.0, parameters),
-        x=flat,
-        f_x=0.0,
-        level=0.0,
-        relative_step=1e-3,
-        scales=np.ones(flat.size),
-        tolerance=tolerance,
-    )
-    return diagnose(setting, analytic, Evidence(at, analytic[at], estimate, judgement), grad)
+    subject = Subject(parameters, analytic, flat, 0.0, tolerance)
+    return diagnose(subject, Evidence(at, analytic[at], estimate, judgement), grad)
 
 
 def explain(right: Any, wrong: Any, x: Any = None, **options: Any) -> tuple[str, ...]:
     """The sentences of `diagnosis_of`."""
-    return diagnosis_of(right, wrong, x, **options).sentences
+    return tuple(cause_sentence(cause) for cause in diagnosis_of(right, wrong, x, **options).causes)
 
 
 def normal(*shape: int, seed: int = 3) -> np.ndarray:
@@ -144,6 +136,11 @@ EXAMPLES = {
         'a mean where f takes the sum, N = 4 (the length of axis 0 of params["W"])?',
     ),
     "a factor": Example(V, 1.1 * V, "analytic = 1.1 x numerical in all 6 entries of x"),
+    "ln 10": Example(
+        V,
+        np.log(10.0) * V,
+        "analytic = ln 10 x numerical in all 6 entries of x: a logarithm to another base?",
+    ),
     "a factor, one entry": Example(
         TREE,
         TREE | {"W": changed(M, (2, 1), lambda v: 1.11 * v)},
@@ -160,9 +157,18 @@ EXAMPLES = {
         M, M.reshape(3, 4).T, "x is read by rows for columns: analytic.T.reshape(4, 3) fits"
     ),
     "reversed": Example(M, M[::-1], "x is reversed: numpy.flip(analytic, 0) fits"),
+    "reversed, two axes": Example(
+        CUBE, np.flip(CUBE, (1, 2)), "x is reversed: numpy.flip(analytic, (1, 2)) fits"
+    ),
     "shifted": Example(V, np.roll(V, 2), "x is shifted: numpy.roll(analytic, -2) fits"),
     "shifted along an axis": Example(M, np.roll(M, 1, 1), "x is shifted: numpy.roll(analytic, -1, 1) fits"),
     "exchanged": Example(V, V[[0, 4, 2, 3, 1, 5]], "x[1] and x[4] are exchanged"),
+    "rows exchanged": Example(M, M[[0, 3, 2, 1]], "rows 1 and 3 of x are exchanged"),
+    "rows in another order": Example(
+        M,
+        M[[2, 1, 3, 0]],
+        "the rows of x are in another order: the right one is 3 for 0, 0 for 2, 2 for 3",
+    ),
     "another order": Example(
         V,
         V[[0, 4, 1, 3, 2, 5]],
@@ -171,11 +177,63 @@ EXAMPLES = {
     "exchanged arrays": Example(
         {"up": V, "down": AT}, {"up": AT, "down": V}, 'params["up"] and params["down"] are exchanged'
     ),
+    "a cycle of arrays": Example(
+        {"a": V, "b": AT, "c": normal(6, seed=9)},
+        {"a": AT, "b": normal(6, seed=9), "c": V},
+        'params["a"] has the gradient of params["b"], params["b"] has the gradient of params["c"], '
+        'params["c"] has the gradient of params["a"]',
+    ),
+    "a copied array": Example(
+        {"a": V, "b": AT}, {"a": AT, "b": AT}, 'params["a"] has the gradient of params["b"]'
+    ),
+    "one triangle": Example(
+        SQUARE,
+        np.tril(SQUARE),
+        "analytic is 0 in the entries above the diagonal of x, numerical is not: a term is missing",
+    ),
+    "off-diagonals doubled": Example(
+        SQUARE,
+        np.where(np.eye(3) == 1.0, SQUARE, 2.0 * SQUARE),
+        "analytic = 2 x numerical in the entries off the diagonal of x: a factor 2 too many",
+    ),
     "reduced": Example(
         TREE,
         TREE | {"b": np.full(3, TREE["b"].sum())},
         'each entry of params["b"] is the sum of the numerical ones over all entries: '
         "reduced over too much, and broadcast?",
+    ),
+    "along an axis": Example(
+        M,
+        np.broadcast_to(M.max(axis=0), M.shape),
+        "analytic is one number along axis 0 in all 12 entries of x, numerical differs: "
+        "reduced over too much, and broadcast?",
+    ),
+    "by log x": Example(
+        V,
+        AT * V,
+        "analytic = x x numerical in all 6 entries of x: the derivative by another parameter than x, "
+        "or of another function of f?",
+        x=AT,
+    ),
+    "by exp x": Example(
+        V,
+        np.exp(-AT) * V,
+        "analytic = exp(-x) x numerical in all 6 entries of x: the derivative by another parameter than x, "
+        "or of another function of f?",
+        x=AT,
+    ),
+    "a norm": Example(
+        V - AT * (V @ AT) / (AT @ AT),
+        V,
+        "numerical is analytic without its part along x in all 6 entries of x: a norm of x that is not differentiated?",
+        x=AT,
+    ),
+    "projected": Example(
+        V,
+        V - AT * (V @ AT) / (AT @ AT),
+        "analytic is numerical without its part along x in all 6 entries of x: "
+        "a gradient projected off x, as on a sphere?",
+        x=AT,
     ),
     "weight decay": Example(
         V,
@@ -223,6 +281,12 @@ EXAMPLES = {
         V**2 + 0.3,
         "grad stays the same when x[0] moves, f's slope does not: a stale cache, or x is not used?",
         options={"grad": lambda x: V**2 + 0.3, "curvature": 1.0},
+    ),
+    "equal and opposite": Example(
+        V,
+        V + np.array([0.0, 0.3, 0.0, 0.0, -0.3, 0.0]),
+        "x[1] and x[4] are off by equal and opposite amounts: "
+        "what acts between the two is left out, or counted twice?",
     ),
     "a row only": Example(M, changed(M, 2, np.exp), "all 3 wrong entries lie in row 2 of x"),
 }
@@ -538,11 +602,14 @@ def test_short_binary_fractions_are_no_sign_of_float32():
 
 
 def test_sums_over_one_axis_are_named_with_it():
-    """Every row the sum over the rows; a bar that hides the sum leaves it unsaid."""
+    """Every row the sum over the rows; a bar that hides the sum leaves it unsaid, and only the repetition is seen."""
     wrong = np.broadcast_to(M.sum(axis=0), M.shape)
 
     assert "is the sum of the numerical ones over axis 0" in explain(M, wrong)[0]
-    assert explain(M, wrong, bar=0.3) == ()
+    assert explain(M, wrong, bar=0.3) == (
+        "analytic is one number along axis 0 in all 12 entries of x, numerical differs: "
+        "reduced over too much, and broadcast?",
+    )
 
 
 def test_a_sum_of_zero_is_not_named():
@@ -585,7 +652,7 @@ def test_grad_is_called_for_an_array_that_nothing_explains_alone():
 
     assert explained.ngev == 0
     assert unexplained.ngev == 2
-    assert len(unexplained.sentences) == 1 + len(explained.sentences) == 3
+    assert len(unexplained.causes) == 1 + len(explained.causes) == 3
 
 
 def test_a_decay_on_weights_alone_names_them_together():
@@ -645,10 +712,16 @@ def test_a_row_of_the_second_array_and_of_a_complex_one_is_counted_from_its_own_
 
 def test_wrong_entries_of_several_arrays_are_counted_together():
     """A factor in some entries of two arrays has no place but the arrays."""
-    wrong = {"W": changed(M, (1, 2), lambda v: 1.1 * v), "b": changed(TREE["b"], 0, lambda v: 1.1 * v)}
+    two = {"W": changed(M, (1, 2), lambda v: 1.1 * v), "b": changed(TREE["b"], 0, lambda v: 1.1 * v)}
+    four = two | {"W": changed(two["W"], (np.r_[0, 3], np.r_[0, 0]), lambda v: 1.1 * v)}
 
-    assert explain(TREE, wrong) == (
-        'analytic = 1.1 x numerical in both wrong entries of params["W"] and params["b"]',
+    assert explain(TREE, four) == (
+        'analytic = 1.1 x numerical in all 4 wrong entries of params["W"] and params["b"]',
+    )
+    # Two entries always fit a constant: each is described.
+    assert explain(TREE, two) == (
+        'one entry, params["W"][1, 2], scaled by 1.1',
+        'one entry, params["b"][0], scaled by 1.1',
     )
 
 

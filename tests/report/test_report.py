@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcheck import GradientCheckInterrupted, Mismatch, Outcome, Report, check_gradient
+from gradcheck import GradientCheckInterrupted, Mismatch, Outcome, Report, check_gradient, check_jacobian
 from gradcheck.results.mismatch import ArraySummary
+from gradcheck.results.undecided import Remedy
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "report.md"
 
@@ -141,7 +142,7 @@ def test_the_resolution_that_is_offered_suffices():
 
     report = check_gradient(rounded, np.exp, x)
     assert report.outcome is Outcome.INCONCLUSIVE
-    offered = float(re.search(r"resolution=(\S+)", report.reason).group(1))
+    offered = float(re.search(r"resolution=([\d.e-]+)", report.reason).group(1))
     assert check_gradient(rounded, np.exp, x, resolution=offered).outcome is Outcome.PASS
 
 
@@ -384,7 +385,7 @@ def test_json_is_valid_and_holds_no_nan(kind):
 def test_the_dictionary_says_what_the_report_says(kind):
     """The same outcome, the same numbers to the last bit, null for what is not finite."""
     report, told = REPORTS[kind], REPORTS[kind].to_dict()
-    assert told["schema"] == "gradcheck-report/1"
+    assert told["schema"] == "gradcheck-report/2"
     assert told["outcome"] == report.outcome.value
     assert (told["nfev"], told["reason"], told["notes"]) == (report.nfev, report.reason, list(report.notes))
     assert len(told["wrong"]) == len(report.wrong)
@@ -406,6 +407,7 @@ TABLES = {
     "arrays": "An object of `arrays`:",
     "wrong": "An object of `wrong`:",
     "certificates": "An object of `certificates`:",
+    "causes": "An object of `causes`:",
 }
 
 
@@ -428,7 +430,7 @@ def test_every_documented_list_occurs():
 
 TYPES: dict[str, Any] = {
     "string": str, "integer": int, "number": (int, float), "boolean": bool, "null": type(None),
-    "list of strings": list, "list of integers": list, "list of objects": list,
+    "object": dict, "list of pairs": list, "list of strings": list, "list of integers": list, "list of objects": list,
 }  # fmt: skip
 
 
@@ -449,3 +451,94 @@ def test_the_documented_types_are_those_produced(kind):
         for entry in told[name]:
             for key, types in documented(heading).items():
                 assert is_one_of(entry[key], types), (name, key, entry[key])
+
+
+def test_a_check_that_was_cut_short_clears_nobody():
+    """A gradient that is -3 times right, after 12 evaluations of f: nothing is known of it."""
+    calls = iter(range(12))
+
+    def interrupted(x: Any) -> float:
+        if next(calls, None) is None:
+            raise KeyboardInterrupt
+        return float(np.sum(np.sin(x)))
+
+    with pytest.raises(GradientCheckInterrupted) as caught:
+        check_gradient(interrupted, lambda x: -3.0 * np.cos(x), np.linspace(0, 1, 200), method="sweep")
+
+    report = caught.value.report
+    assert report.advice == "nothing is known of the gradient there yet: start it again"
+    assert "culprit" not in str(report)
+
+
+def test_a_budget_that_nobody_set_is_not_to_be_raised():
+    """5,000 wrong entries are counted, not those listed; the search has an end of its own."""
+    rng = np.random.default_rng(0)
+    a, x = rng.normal(size=(300, 500)) / 20.0, rng.normal(size=500)
+
+    def wrong(x: Any) -> Any:
+        out = np.cos(a @ x)[:, None] * a
+        out[50:150, 100:150] *= 2.0
+        return out
+
+    report = check_jacobian(lambda x: np.sin(a @ x), wrong, x)
+
+    assert report.reason.startswith("5,000 of 150,000 entries wrong: ")
+    assert report.diagnosis == ("analytic = 2 x numerical in J[50:150, 100:150]: a factor 2 too many",)
+    assert "max_nfev" not in str(report)
+
+
+def test_the_atol_that_is_offered_suffices():
+    """A bias before a normalisation has the gradient 0 but for rounding: no resolution decides that, an atol does."""
+    rng = np.random.default_rng(0)
+    data, target = rng.normal(size=(8, 4)), rng.normal(size=(8, 4))
+
+    def normalised(p: Any) -> Any:
+        a = data @ p["W"] + p["b"]
+        return a, (a - a.mean(0)) / np.sqrt(a.var(0) + 1e-5)
+
+    def gradient(p: Any) -> Any:
+        a, z = normalised(p)
+        d = 2.0 * (z - target) / target.size
+        da = (d - d.mean(0) - z * (d * z).mean(0)) / np.sqrt(a.var(0) + 1e-5)
+        return {"W": data.T @ da, "b": da.sum(0) + 1e-18}
+
+    def f(p: Any) -> float:
+        return float(np.mean((normalised(p)[1] - target) ** 2))
+
+    p = {"W": rng.normal(size=(4, 4)), "b": rng.normal(size=4)}
+    report = check_gradient(f, gradient, p)
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert report.undecided is not None
+    (atol,) = (advice.value for advice in report.undecided.advice if advice.remedy is Remedy.ATOL)
+    assert 0.0 < atol < 1e-12
+
+    offered = float(re.search(r"atol=([\d.e-]+)", report.advice).group(1))
+    assert check_gradient(f, gradient, p, atol=offered).outcome is Outcome.PASS
+    off = check_gradient(f, lambda p: gradient(p) | {"b": np.full(4, 1e-5)}, p, atol=offered)
+    assert off.outcome is Outcome.FAIL
+
+
+def test_a_pass_says_what_its_point_cannot_tell():
+    """At the minimum of a sum of squares any multiple of the gradient passes; beside it the note is gone."""
+    at, beside = (check_gradient(squares, lambda x: 3.0 * x, np.full(4, x)) for x in (0.0, 0.5))
+
+    assert at.outcome is Outcome.PASS
+    assert any("the gradient is 0 here: a mistake that vanishes with it does not show" in n for n in at.notes)
+    assert beside.outcome is Outcome.FAIL
+    assert not any("is 0 here" in n for n in check_gradient(squares, right, np.full(4, 0.5)).notes)
+
+
+def test_a_pass_in_float32_says_so():
+    """0.09 % too large passes in single precision, with its reason; in double precision it fails without one."""
+    x = np.array([1.0, 2.0])
+
+    def single(x: Any) -> np.float32:
+        return np.float32(np.sum(np.sin(np.float32(x)), dtype=np.float32))
+
+    report = check_gradient(single, lambda x: 1.0009 * np.cos(np.float32(x)), x)
+    assert report.outcome is Outcome.PASS
+    assert any("f computes in float32: what is off by less than rtol=0.001 passes" in n for n in report.notes)
+
+    double = check_gradient(lambda x: float(np.sum(np.sin(x))), lambda x: 1.0009 * np.cos(x), x)
+    assert double.outcome is Outcome.FAIL
+    assert not any("float32" in n for n in double.notes)

@@ -1,0 +1,524 @@
+"""Are the words right that a report says of a mistake? `python -m benchmarks.words` prints it (docs/diagnosis.md).
+
+Mistakes that people make are planted in gradients, Jacobians, Hessians and backward products of several maps and sizes,
+and as many that no simple explanation fits. An explanation is true if its kind is one of those written beside the
+mistake. What only describes (one entry scaled, one row, equal and opposite) counts as no explanation.
+Options: --every K takes each K-th case; --show prints those that fall short.
+"""
+
+# ruff: noqa: ARG001, ARG005
+# A mistake is given the derivative, x and a generator, whatever it takes of them.
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import gradcheck
+from gradcheck.results.cause import Kind
+
+Array = Any
+Change = Callable[[Array, Array, np.random.Generator], Array | None]
+
+SEED = 20
+# Entries from which on a problem is large.
+LARGE = 5_000
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A right derivative at x, and the check of a wrong one.
+
+    right : the derivative, an array of any shape. run(change) checks the function x -> change(right(x)).
+    matrix : whether it is a Jacobian or the like. every : large ones take each so-many-th mistake.
+    """
+
+    name: str
+    x: Array
+    right: Callable[[Array], Array]
+    run: Callable[[Callable[[Array], Array]], gradcheck.Report]
+    matrix: bool
+    every: int = 1
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """What goes wrong. change(derivative, x, rng) is the wrong one, None where it changes nothing.
+
+    kinds : the explanations that are true of it; empty where there is none. where : "gradient", "matrix", or "".
+    """
+
+    name: str
+    change: Change
+    kinds: tuple[Kind, ...] = ()
+    where: str = ""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One problem with one mistake, and what was said."""
+
+    problem: str
+    mistake: Mistake
+    outcome: str
+    said: tuple[str, ...]
+    true: int
+    false: int
+
+
+# Problems
+
+
+def _gradient(name: str, f: Callable[[Array], float], grad: Callable[[Array], Array], x: Array) -> Problem:
+    def run(change: Callable[[Array], Array]) -> gradcheck.Report:
+        return gradcheck.check_gradient(f, lambda x: change(grad(x)), x)
+
+    return Problem(f"gradient {name}", x, grad, run, matrix=False, every=1 if x.size < LARGE else 8)
+
+
+def gradients(rng: np.random.Generator) -> Iterator[Problem]:
+    """Gradients of arrays of several shapes, separable and coupled."""
+    for shape in ((9,), (30,), (4, 5), (6, 6), (3, 2, 3, 3), (400,), (20, 30), (300, 300)):
+        a, x = rng.normal(size=shape), rng.normal(size=shape)
+        b = rng.normal(size=shape) / math.sqrt(x.size)
+
+        def f(x: Array, a: Array = a, b: Array = b) -> float:
+            return float(np.sum(a * np.sin(x)) + 0.5 * np.sum(b * x) ** 2 + 0.25 * np.sum(x**4) / x.size)
+
+        def grad(x: Array, a: Array = a, b: Array = b) -> Array:
+            return a * np.cos(x) + np.sum(b * x) * b + x**3 / x.size
+
+        yield _gradient(f"{shape}", f, grad, x)
+
+
+def matrices(rng: np.random.Generator) -> Iterator[Problem]:
+    """Jacobians by entries, as backward products, and Hessians."""
+    for m, n in ((6, 6), (5, 8), (12, 12), (40, 250)):
+        a, x = rng.normal(size=(m, n)) / math.sqrt(n), rng.normal(size=n)
+
+        def f(x: Array, a: Array = a) -> Array:
+            return np.tanh(a @ x) + 0.1 * a @ (x * x)
+
+        def jac(x: Array, a: Array = a) -> Array:
+            return (1.0 - np.tanh(a @ x) ** 2)[:, None] * a + 0.2 * a * x
+
+        yield _matrix(f"jacobian {m} x {n}", f, jac, x)
+        yield _products(f"vjp {m} x {n}", f, jac, x)
+    for n in (6, 12, 120):
+        a, x = rng.normal(size=(n, n)) / math.sqrt(n), rng.normal(size=n)
+        h = a @ a.T
+
+        def grad(x: Array, h: Array = h) -> Array:
+            return h @ x + x**3 / 3.0 + np.sum(x) * x + 0.5 * np.sum(x * x)
+
+        def hess(x: Array, h: Array = h) -> Array:
+            ones = np.ones(x.size)
+            return h + np.diag(x * x + np.sum(x)) + np.outer(x, ones) + np.outer(ones, x)
+
+        yield _hessian(f"hessian {n}", grad, hess, x)
+
+
+def _matrix(name: str, f: Callable[[Array], Array], jac: Callable[[Array], Array], x: Array) -> Problem:
+    def run(change: Callable[[Array], Array]) -> gradcheck.Report:
+        return gradcheck.check_jacobian(f, lambda x: change(jac(x)), x)
+
+    return Problem(name, x, jac, run, matrix=True, every=1 if x.size < 100 else 3)
+
+
+def _products(name: str, f: Callable[[Array], Array], jac: Callable[[Array], Array], x: Array) -> Problem:
+    def run(change: Callable[[Array], Array]) -> gradcheck.Report:
+        return gradcheck.check_vjp(f, lambda x, u: change(jac(x)).T @ u, x)
+
+    return Problem(name, x, jac, run, matrix=True, every=1 if x.size < 100 else 3)
+
+
+def _hessian(name: str, grad: Callable[[Array], Array], hess: Callable[[Array], Array], x: Array) -> Problem:
+    def run(change: Callable[[Array], Array]) -> gradcheck.Report:
+        return gradcheck.check_hessian(grad, lambda x: change(hess(x)), x)
+
+    return Problem(name, x, hess, run, matrix=True, every=1 if x.size < 100 else 3)
+
+
+# Mistakes that have an explanation
+
+
+def put(array: Array, index: Any, by: Callable[[Array], Array]) -> Array:
+    """A copy with one part changed."""
+    out = array.copy()
+    out[index] = by(out[index])
+    return out
+
+
+def _part(
+    make: Callable[[Array, np.random.Generator], Any], by: Callable[[Array], Array], dims: int = 1
+) -> Change:
+    def change(d: Array, x: Array, rng: np.random.Generator) -> Array | None:
+        return put(d, make(d, rng), by) if d.ndim >= dims else None
+
+    return change
+
+
+def _entry(d: Array, rng: np.random.Generator) -> Any:
+    return tuple(int(rng.integers(n)) for n in d.shape)
+
+
+def _row(d: Array, rng: np.random.Generator) -> Any:
+    return int(rng.integers(d.shape[0]))
+
+
+def _column(d: Array, rng: np.random.Generator) -> Any:
+    return (..., int(rng.integers(d.shape[-1])))
+
+
+def _block(d: Array, rng: np.random.Generator) -> Any:
+    return tuple(slice(n // 4, n // 4 + max(2, n // 3)) for n in d.shape)
+
+
+def _times(c: float) -> Callable[[Array], Array]:
+    return lambda part: c * part
+
+
+def _whole(by: Callable[[Array], Array], dims: int = 1) -> Change:
+    return lambda d, x, rng: by(d) if d.ndim >= dims else None
+
+
+def _square(by: Callable[[Array], Array]) -> Change:
+    return lambda d, x, rng: by(d) if d.ndim == 2 and d.shape[0] == d.shape[1] else None
+
+
+def _swapped(axis: int | None) -> Change:
+    """Two entries, or two lines along an axis, in each other's place."""
+
+    def change(d: Array, x: Array, rng: np.random.Generator) -> Array | None:
+        if axis is None:
+            i, k = rng.choice(d.size, 2, replace=False)
+            flat = d.ravel().copy()
+            flat[[i, k]] = flat[[k, i]]
+            return flat.reshape(d.shape)
+        if d.ndim < 2:
+            return None
+        order = np.arange(d.shape[axis])
+        i, k = rng.choice(order, 2, replace=False)
+        order[[i, k]] = order[[k, i]]
+        return np.take(d, order, axis)
+
+    return change
+
+
+def _shuffled(axis: int | None) -> Change:
+    """All entries, or all lines along an axis, in another order."""
+
+    def change(d: Array, x: Array, rng: np.random.Generator) -> Array | None:
+        if axis is None:
+            return rng.permutation(d.ravel()).reshape(d.shape)
+        return np.take(d, rng.permutation(d.shape[axis]), axis) if d.ndim > 1 and d.shape[axis] > 3 else None
+
+    return change
+
+
+def _cycle(d: Array, x: Array, rng: np.random.Generator) -> Array | None:
+    if d.ndim < 2 or d.shape[0] < 4:
+        return None
+    order = np.arange(d.shape[0])
+    a, b, c = rng.choice(order, 3, replace=False)
+    order[[a, b, c]] = order[[b, c, a]]
+    return d[order]
+
+
+def _off_x(d: Array, x: Array, axis: int | None, sign: float) -> Array:
+    along = np.sum(d * x, axis=axis, keepdims=True) / np.sum(x * x, axis=axis, keepdims=True) * x
+    return d - along if sign < 0 else along
+
+
+def _projected_rows(d: Array, x: Array, rng: np.random.Generator) -> Array | None:
+    return _off_x(d, x, 1, -1.0) if d.ndim == 2 else None
+
+
+def _by_x(t: Callable[[Array], Array]) -> Change:
+    return lambda d, x, rng: d * t(x)
+
+
+def _reduced(reduce: Callable[..., Array], axis: int | None) -> Change:
+    def change(d: Array, x: Array, rng: np.random.Generator) -> Array | None:
+        if axis is not None and d.ndim < 2:
+            return None
+        return np.broadcast_to(reduce(d, axis=axis, keepdims=True), d.shape).copy()
+
+    return change
+
+
+ORDER = (Kind.REVERSED, Kind.SHIFTED, Kind.EXCHANGED, Kind.LINES, Kind.REORDERED, Kind.TRANSPOSED, Kind.PERMUTED,
+         Kind.BY_COLUMNS, Kind.BY_ROWS)  # fmt: skip
+FACTOR = (Kind.FACTOR,)
+ZERO = (Kind.ZERO,)
+FACTORS = {"2": 2.0, "1/2": 0.5, "100": 100.0, "1/100": 0.01, "32": 32.0, "1/32": 1 / 32, "1.1": 1.1, "0.9": 0.9,
+           "-3": -3.0, "1.001": 1.001, "ln 10": math.log(10), "1/ln 10": 1 / math.log(10), "ln 2": math.log(2),
+           "pi/180": math.pi / 180, "180/pi": 180 / math.pi, "2 pi": 2 * math.pi, "1/pi": 1 / math.pi}  # fmt: skip
+CHAINS: dict[str, Callable[[Array], Array]] = {
+    "x": lambda x: x, "1/x": lambda x: 1 / x, "2x": lambda x: 2 * x, "1/(2x)": lambda x: 0.5 / x,
+    "exp(x)": np.exp, "exp(-x)": lambda x: np.exp(-x), "x(1-x)": lambda x: x * (1 - x),
+}  # fmt: skip
+
+
+def explainable() -> list[Mistake]:
+    """At least sixty mistakes, each with the explanations that are true of it."""
+    out = [Mistake("sign", _whole(np.negative), (Kind.SIGN,))]
+    out += [Mistake(f"all x {name}", _whole(_times(c)), FACTOR) for name, c in FACTORS.items()]
+    out += [
+        Mistake("all x N", lambda d, x, rng: d * d.shape[-1], FACTOR),
+        Mistake("all x 1/N", lambda d, x, rng: d / d.shape[0], FACTOR),
+        Mistake("all 0", _whole(np.zeros_like), ZERO),
+        Mistake("an entry 0", _part(_entry, np.zeros_like), ZERO),
+        Mistake("an entry negated", _part(_entry, np.negative), (Kind.SIGN,)),
+        Mistake("an entry x 2", _part(_entry, _times(2.0)), FACTOR),
+        Mistake("an entry x 1/2", _part(_entry, _times(0.5)), FACTOR),
+        Mistake("a row 0", _part(_row, np.zeros_like, 2), ZERO),
+        Mistake("a column 0", _part(_column, np.zeros_like, 2), ZERO),
+        Mistake("a row negated", _part(_row, np.negative, 2), (Kind.SIGN,)),
+        Mistake("a column negated", _part(_column, np.negative, 2), (Kind.SIGN,)),
+        Mistake("a row x 2", _part(_row, _times(2.0), 2), FACTOR),
+        Mistake("a column x 1.1", _part(_column, _times(1.1), 2), FACTOR),
+        Mistake("a block 0", _part(_block, np.zeros_like), ZERO),
+        Mistake("a block negated", _part(_block, np.negative), (Kind.SIGN,)),
+        Mistake("a block x 3", _part(_block, _times(3.0)), FACTOR),
+        Mistake("transposed", _square(np.transpose), (Kind.TRANSPOSED,)),
+        Mistake("axes exchanged", lambda d, x, rng: d.swapaxes(-1, -2).copy() if d.ndim > 2 else None, ORDER),
+        Mistake("by columns", _whole(lambda d: d.T.reshape(d.shape), 2), ORDER),
+        Mistake("by rows", _whole(lambda d: d.reshape(d.shape[::-1]).T, 2), ORDER),
+        Mistake("flipped", _whole(np.flip), ORDER),
+        Mistake("flipped, first axis", _whole(lambda d: np.flip(d, 0)), ORDER),
+        Mistake("flipped, last axis", _whole(lambda d: np.flip(d, -1)), ORDER),
+        Mistake("flipped, last two axes", _whole(lambda d: np.flip(d, (-2, -1)), 3), ORDER),
+        Mistake("rolled", _whole(lambda d: np.roll(d, 1)), ORDER),
+        Mistake("rolled by -2", _whole(lambda d: np.roll(d, -2)), ORDER),
+        Mistake("rolled along the first axis", _whole(lambda d: np.roll(d, 1, 0), 2), ORDER),
+        Mistake("rolled along the last axis", _whole(lambda d: np.roll(d, -1, -1), 2), ORDER),
+        Mistake("two entries exchanged", _swapped(None), ORDER),
+        Mistake("two rows exchanged", _swapped(0), ORDER),
+        Mistake("two columns exchanged", _swapped(-1), ORDER),
+        Mistake("three rows in a cycle", _cycle, ORDER),
+        Mistake("rows in another order", _shuffled(0), ORDER),
+        Mistake("columns in another order", _shuffled(-1), ORDER),
+        Mistake("sum over everything", _reduced(np.sum, None), (Kind.REDUCED, Kind.REPEATED)),
+        Mistake("mean over everything", _reduced(np.mean, None), (Kind.REDUCED, Kind.REPEATED)),
+        Mistake("sum over the rows", _reduced(np.sum, 0), (Kind.REDUCED, Kind.REPEATED)),
+        Mistake("mean over the columns", _reduced(np.mean, 1), (Kind.REDUCED, Kind.REPEATED)),
+        Mistake("a constant added", lambda d, x, rng: d + 0.25, (Kind.OFFSET,)),
+        Mistake("a constant left out", lambda d, x, rng: d - 0.031, (Kind.OFFSET,)),
+        Mistake("the lower triangle alone", _square(np.tril), ZERO),
+        Mistake("the upper triangle alone", _square(np.triu), ZERO),
+        Mistake("the diagonal alone", _square(lambda d: np.diag(np.diag(d))), ZERO),
+        Mistake("the diagonal 0", _square(lambda d: d - np.diag(np.diag(d))), ZERO),
+        Mistake("off the diagonal doubled", _square(lambda d: 2 * d - np.diag(np.diag(d))), FACTOR),
+        Mistake("the diagonal doubled", _square(lambda d: d + np.diag(np.diag(d))), FACTOR),
+        Mistake("lambda I left out", _square(lambda d: d - 0.02 * np.eye(len(d))), (Kind.OFFSET,), "matrix"),
+        Mistake("decay left out", lambda d, x, rng: d - 0.01 * x, (Kind.DECAY,), "gradient"),
+        Mistake("decay too many", lambda d, x, rng: d + 0.3 * x, (Kind.DECAY,), "gradient"),
+        Mistake("L1 left out", lambda d, x, rng: d - 0.01 * np.sign(x), (Kind.L1,), "gradient"),
+        Mistake("L1 too many", lambda d, x, rng: d + 0.1 * np.sign(x), (Kind.L1,), "gradient"),
+        Mistake("projected", lambda d, x, rng: _off_x(d, x, None, -1.0), (Kind.PROJECTED,), "gradient"),
+        Mistake("projected by rows", _projected_rows, (Kind.PROJECTED,), "gradient"),
+        Mistake("cut", lambda d, x, rng: np.trunc(d), (Kind.CUT,), "gradient"),
+        Mistake("all entries in another order", _shuffled(None), ORDER, "gradient"),
+    ]  # fmt: skip
+    out += [
+        Mistake(f"by another parameter, {name}", _by_x(t), (Kind.PARAMETRISATION,))
+        for name, t in CHAINS.items()
+    ]
+    return out
+
+
+# Mistakes that no simple explanation fits
+
+
+def _noise(size: float, share: float = 1.0, at_least: int = 2) -> Change:
+    """Some entries off by a random part of the typical one."""
+
+    def change(d: Array, x: Array, rng: np.random.Generator) -> Array:
+        count = max(at_least, int(share * d.size))
+        at = rng.choice(d.size, min(count, d.size), replace=False)
+        flat = d.ravel().copy()
+        flat[at] += size * np.sqrt(np.mean(d**2)) * rng.normal(size=at.size)
+        return flat.reshape(d.shape)
+
+    return change
+
+
+def _own_factors(low: float, high: float, share: float = 1.0) -> Change:
+    def change(d: Array, x: Array, rng: np.random.Generator) -> Array:
+        factors = np.where(rng.random(d.shape) < share, rng.uniform(low, high, d.shape), 1.0)
+        factors.ravel()[:2] = low, high
+        return d * factors
+
+    return change
+
+
+def _spoilt(change: Change) -> Change:
+    """A mistake that has an explanation, with a tenth of the entries off besides."""
+
+    def spoilt(d: Array, x: Array, rng: np.random.Generator) -> Array | None:
+        wrong = change(d, x, rng)
+        return None if wrong is None else _noise(0.1, 0.1, 3)(wrong, x, rng)
+
+    return spoilt
+
+
+def _flux(d: Array, x: Array, rng: np.random.Generator) -> Array:
+    """One term between two entries left out: equal and opposite."""
+    i, k = rng.choice(d.size, 2, replace=False)
+    flat = d.ravel().copy()
+    off = rng.normal()
+    flat[i] += off
+    flat[k] -= off
+    return flat.reshape(d.shape)
+
+
+def _fluxes(d: Array, x: Array, rng: np.random.Generator) -> Array:
+    return _flux(_flux(_flux(d, x, rng), x, rng), x, rng)
+
+
+def _along(make: Callable[[Array], Array], size: float) -> Change:
+    return lambda d, x, rng: d + size * np.sqrt(np.mean(d**2)) * make(d)
+
+
+def _line_off(axis: int) -> Change:
+    def change(d: Array, x: Array, rng: np.random.Generator) -> Array | None:
+        if d.ndim < 2:
+            return None
+        index = [slice(None)] * d.ndim
+        index[axis] = int(rng.integers(d.shape[axis]))  # type: ignore[call-overload]
+        return put(d, tuple(index), lambda part: part + rng.normal(size=part.shape))
+
+    return change
+
+
+def inexplicable(mistakes: list[Mistake]) -> list[Mistake]:
+    """As many mistakes that nothing simple explains, those with an explanation but for a few entries among them."""
+    out = [
+        Mistake(f"noise {size} in {share}", _noise(size, share))
+        for size in (1.0, 0.1, 1e-3, 1e-5)
+        for share in (1.0, 0.3, 0.02)
+    ]
+    out += [
+        Mistake("two entries off", _noise(0.3, 0.0, 2)),
+        Mistake("three entries off", _noise(0.3, 0.0, 3)),
+        Mistake("five entries off", _noise(0.01, 0.0, 5)),
+        Mistake("a factor of its own", _own_factors(0.5, 2.0)),
+        Mistake("a factor of its own, near 1", _own_factors(0.99, 1.01)),
+        Mistake("a factor of its own in some", _own_factors(0.5, 2.0, 0.2)),
+        Mistake("a term between two", _flux),
+        Mistake("three terms between two", _fluxes),
+        Mistake("a sine of the place", _along(lambda d: np.sin(np.arange(1.0, d.size + 1)).reshape(d.shape), 0.1)),
+        Mistake("a slope of the place", _along(lambda d: np.linspace(-1, 2, d.size).reshape(d.shape), 0.1)),
+        Mistake("a square of the derivative", lambda d, x, rng: d + 0.1 * d * np.abs(d)),
+        Mistake("a row off", _line_off(0)),
+        Mistake("a column off", _line_off(-1)),
+        Mistake("another derivative", lambda d, x, rng: rng.normal(size=d.shape)),
+        Mistake("a root", lambda d, x, rng: np.sign(d) * np.abs(d) ** 0.9),
+    ]  # fmt: skip
+    # What one entry shows, or repeats, is not spoilt by others.
+    alone = (Kind.CUT, Kind.ZERO)
+    spoilt = [m for m in mistakes if not m.name.startswith("an entry") and m.kinds[0] not in alone]
+    return out + [Mistake(f"{m.name}, spoilt", _spoilt(m.change), (), m.where) for m in spoilt]
+
+
+# The run
+
+
+def _fits(mistake: Mistake, problem: Problem) -> bool:
+    return mistake.where in ("", "matrix" if problem.matrix else "gradient")
+
+
+def plant(problem: Problem, mistake: Mistake, seed: int) -> Case | None:
+    """One check of a derivative with a mistake in it; None where the mistake changes nothing."""
+    right = problem.right(problem.x)
+    with np.errstate(all="ignore"):
+        wrong = mistake.change(right, problem.x, np.random.default_rng(seed))
+    if wrong is None or not np.isfinite(wrong).all():
+        return None
+    off = np.abs(wrong - right)
+    if np.max(off) <= 1e-4 * np.max(np.abs(right)):
+        return None  # it may be within what is accepted
+
+    def change(d: Array) -> Array:
+        return np.asarray(mistake.change(d, problem.x, np.random.default_rng(seed)))
+
+    report = problem.run(change)
+    explained = [cause.kind for cause in report.causes if cause.explains]
+    true = sum(kind in mistake.kinds for kind in explained)
+    return Case(problem.name, mistake, report.outcome.value, report.diagnosis, true, len(explained) - true)
+
+
+def cases(every: int = 1) -> Iterator[Case]:
+    """All cases, or each `every`-th."""
+    rng = np.random.default_rng(SEED)
+    problems = [*gradients(rng), *matrices(rng)]
+    known = explainable()
+    number = 0
+    for shift, problem in enumerate(problems):
+        for k, mistake in enumerate(known + inexplicable(known)):
+            number += 1
+            if _fits(mistake, problem) and (k + shift) % every == 0 and k % problem.every == 0:
+                case = plant(problem, mistake, number)
+                if case is not None:
+                    yield case
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Counts of cases and of explanations."""
+
+    explainable: int
+    explained: int
+    inexplicable: int
+    given_words: int
+    true: int
+    false: int
+
+    @classmethod
+    def of(cls, found: list[Case]) -> Figures:
+        """Count; a mistake is explained if something true was said of it and nothing false."""
+        known = [c for c in found if c.mistake.kinds and c.outcome == "FAIL"]
+        unknown = [c for c in found if not c.mistake.kinds and c.outcome == "FAIL"]
+        return cls(
+            len(known),
+            sum(c.true > 0 and c.false == 0 for c in known),
+            len(unknown),
+            sum(c.false > 0 for c in unknown),
+            sum(c.true for c in found),
+            sum(c.false for c in found),
+        )
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--show", action="store_true")
+    given = parser.parse_args()
+    started = time.perf_counter()
+    found = []
+    for c in cases(given.every):
+        found.append(c)
+        short = (c.mistake.kinds and not c.true) or c.false or c.outcome != "FAIL"
+        if given.show and short:
+            print(f"{c.problem:24} {c.mistake.name:36} {c.outcome:12} {c.said}", flush=True)
+    f = Figures.of(found)
+    kinds = len({c.mistake.name for c in found if c.mistake.kinds})
+    undecided = sum(c.outcome != "FAIL" for c in found)
+    print(f"{len(found):,} mistakes of {kinds} explainable kinds, {undecided} not FAIL")
+    print(f"explained: {f.explained:,} of {f.explainable:,} ({f.explained / max(f.explainable, 1):.2%})")
+    print(f"explanations true: {f.true:,} of {f.true + f.false:,} ({f.true / max(f.true + f.false, 1):.2%})")
+    share = f.given_words / max(f.inexplicable, 1)
+    print(f"inexplicable given words: {f.given_words:,} of {f.inexplicable:,} ({share:.2%})")
+    print(f"{time.process_time():.0f} s of computing, {time.perf_counter() - started:.0f} s in all")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""One derivative along a random direction: whether an explanation holds for the entries that nobody judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradcheck._typing import Flat
+from gradcheck.numerics.setting import Setting, VectorSetting
+from gradcheck.numerics.tangents import ROUNDING, random_units
+
+__all__ = ["Along", "Direction"]
+
+# Evaluations of f for one direction.
+COST = 4
+# No explanation is so good that its constants are known better than this.
+LEAST_RTOL = 1e-6
+
+
+@dataclass(frozen=True)
+class Direction:
+    """A tangent v (n,), and what f's outputs change by along it: value (m,), with an error bar 3 E (m,)."""
+
+    tangent: Flat
+    value: Flat
+    bar: Flat
+
+    def agrees(self, derivative: Flat, rtol: float) -> bool:
+        """Whether a whole derivative (m, n) fits it, within the bar, rounding, and rtol of independent errors."""
+        terms = derivative * self.tangent
+        weight = np.sqrt(np.sum(terms**2, axis=1))
+        allowed = self.bar + (ROUNDING * float(np.finfo(float).eps) + max(rtol, LEAST_RTOL)) * weight
+        return bool((np.abs(terms.sum(axis=1) - self.value) <= allowed).all())
+
+
+@dataclass(frozen=True)
+class Along:
+    """How f is measured along a direction through x.
+
+    setting : f and the point. level : (m,) the noise of one value. step : relative to the scales.
+    """
+
+    setting: Setting | VectorSetting
+    level: Flat
+    step: float
+
+    @classmethod
+    def of(cls, setting: Setting | VectorSetting, level: Flat, step: float) -> Along | None:
+        """None where x lies on a coarser grid than float64: the points are not where they should be."""
+        fine = all(b.real_dtype == np.float64 for b in setting.parameters.blocks)
+        return cls(setting, level, step) if fine else None
+
+    def _values(self, x: Flat) -> Flat:
+        return np.atleast_1d(np.asarray(self.setting.objective.probe(x), float))
+
+    def direction(self, moved: Flat) -> Direction | None:
+        """The derivative along a random tangent of the coordinates `moved` (n,); None where f does not show it.
+
+        Central differences at two steps, one from the other: the bar is that of the cruder one.
+        """
+        x, scales, room, h = self.setting.x, self.setting.scales, self.setting.room, self.step
+        if self.setting.objective.remaining < COST:
+            return None
+        tangent = np.where(moved, scales * random_units(np.random.default_rng(7), x.size), 0.0)
+        if room is not None:
+            most = 0.9 * np.minimum(*room) / h
+            tangent = np.clip(tangent, -most, most)
+        with np.errstate(all="ignore"):
+            wide, near = (
+                (self._values(x + t * tangent) - self._values(x - t * tangent)) / (2.0 * t)
+                for t in (h, h / 2.0)
+            )
+            value = (4.0 * near - wide) / 3.0
+            bar = np.abs(near - wide) / 3.0 + 6.0 * self.level / h
+        if not np.isfinite(value + bar).all() or not tangent.any():
+            return None
+        return Direction(tangent, value, bar)

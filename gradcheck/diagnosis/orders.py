@@ -1,0 +1,234 @@
+"""The right values in the wrong places: a derivative whose entries, axes or arrays have changed their order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import combinations, permutations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck._typing import Flat, Index
+from gradcheck.diagnosis.scope import DECADES, Scope
+from gradcheck.parameters.tree import Block
+from gradcheck.results.cause import Cause, Extent, Kind
+
+__all__ = ["arrays_moved", "rearranged"]
+
+Array = NDArray[np.floating[Any]]
+Orders = Iterator[tuple[Cause, Array]]
+
+# Arrays of more axes are not tried with their axes permuted: 5! = 120 orders are enough.
+MOST_AXES = 5
+# So many shifts are tried, the shortest first, of those that bring a fitting value to the worst entry; and so many
+# lines that could take the place of a wrong one.
+SHIFTS = 8
+# Equal but for the rounding of what computed them twice.
+SAME = 1e-9
+
+
+def rearranged(s: Scope) -> Cause | None:
+    """How the entries of one array have to be moved to be right; None where no way is found.
+
+    Uses analytic values of entries that were not tested, and compares where they are known. No order fits that would
+    make an entry wrong that is right. O(n log n), and n for each row in another place.
+    """
+    b = s.blocks[0]
+    if s.wrong.sum() < 2:
+        return None  # whatever moves one value moves another
+    # The two parts of a complex entry are moved together.
+    array = s.subject.analytic[b.slice].reshape(*b.shape, 2 if b.is_complex else 1)
+    for tried, (cause, moved) in enumerate(_orders(s, array), start=1):
+        explained = moved.ravel()[s.at - b.start]
+        if s.mends(explained, choices=math.log10(tried)):
+            return _placed(s, cause, explained)
+    for axis in range(len(b.shape) if len(b.shape) > 1 else 0):
+        cause_of_lines = _lines(s, array, axis)
+        if cause_of_lines is not None:
+            return cause_of_lines
+    if s.complete and _same_values(s):
+        return Cause(Kind.REORDERED, s.wrong_place())
+    return None
+
+
+def _placed(s: Scope, cause: Cause, explained: Flat) -> Cause:
+    """The cause, said of all entries where a direction confirms it of those that nobody judged."""
+    if cause.place.extent is not Extent.TESTED:
+        return cause
+    return replace(cause, place=s.everywhere(s.confirmed(explained)))
+
+
+def _orders(s: Scope, array: Array) -> Orders:
+    """Every other order of one array (*shape, parts), the simplest first."""
+    b, axes = s.blocks[0], tuple(range(array.ndim - 1))
+    everywhere = s.everywhere()
+    if 1 < len(axes) <= MOST_AXES:
+        for order in permutations(axes):
+            if order != axes and tuple(b.shape[k] for k in order) == b.shape:
+                kind = Kind.TRANSPOSED if len(axes) == 2 else Kind.PERMUTED
+                yield (
+                    Cause(kind, everywhere, order=f"analytic.transpose{order}"),
+                    array.transpose(*order, len(axes)),
+                )
+    yield from _exchanged(s, array)
+    yield from _shifted(s, array)
+    for some in _sets([k for k in axes if b.shape[k] > 1]):
+        given = "" if len(some) == len(axes) > 1 else f", {some[0] if len(some) == 1 else some}"
+        yield Cause(Kind.REVERSED, everywhere, order=f"numpy.flip(analytic{given})"), np.flip(array, some)
+    if len(axes) > 1:
+        by_columns = array.reshape(*b.shape[::-1], array.shape[-1]).transpose(*axes[::-1], -1)
+        order_of = f"analytic.reshape{b.shape[::-1]}.T"
+        yield Cause(Kind.BY_COLUMNS, everywhere, order=order_of), by_columns
+        by_rows = array.transpose(*axes[::-1], -1)
+        yield Cause(Kind.BY_ROWS, everywhere, order=f"analytic.T.reshape{b.shape}"), by_rows
+
+
+def _sets(axes: list[int]) -> list[tuple[int, ...]]:
+    """Every set of these axes but the empty one, the smallest first."""
+    if len(axes) > MOST_AXES:
+        return [(k,) for k in axes]
+    return [some for size in range(1, len(axes) + 1) for some in combinations(axes, size)]
+
+
+def _exchanged(s: Scope, array: Array) -> Orders:
+    b, parts = s.blocks[0], array.shape[-1]
+    entries = np.unique((s.at[s.wrong] - b.start) // parts)
+    if entries.size == 2:
+        moved = array.reshape(-1, parts).copy()
+        moved[entries] = moved[entries[::-1]]
+        one, other = (f"{b.name}[{', '.join(map(str, b.index(b.start + parts * int(k))))}]" for k in entries)
+        yield Cause(Kind.EXCHANGED, s.wrong_place(), moves=((one, other), (other, one))), moved
+
+
+def _shifted(s: Scope, array: Array) -> Orders:
+    """numpy.roll by each k that brings a fitting value to the worst entry: along an axis, or in memory order."""
+    b, everywhere = s.blocks[0], s.everywhere()
+    worst = int(np.argmax(np.where(s.wrong, np.abs(s.analytic - s.numerical) / s.allowed, 0.0)))
+    entry, part = divmod(int(s.at[worst]) - b.start, array.shape[-1])
+    r, slack = s.numerical[worst], s.slack(s.numerical)[worst]
+    if len(b.shape) > 1:
+        index = b.index(int(s.at[worst]))
+        for axis in range(len(b.shape)):
+            line = array[(*index[:axis], slice(None), *index[axis + 1 :], part)]
+            for k in _shifts(np.abs(line - r) <= slack, index[axis]):
+                order = f"numpy.roll(analytic, {k}, {axis})"
+                yield Cause(Kind.SHIFTED, everywhere, order=order), np.roll(array, k, axis)
+    entries = array.reshape(-1, array.shape[-1])
+    for k in _shifts(np.abs(entries[:, part] - r) <= slack, entry):
+        yield Cause(Kind.SHIFTED, everywhere, order=f"numpy.roll(analytic, {k})"), np.roll(entries, k, axis=0)
+
+
+def _shifts(alike: NDArray[np.bool_], target: int) -> list[int]:
+    """The shortest shifts around a ring that bring one of the alike positions to the target."""
+    n = alike.size
+    shifts = (target - np.flatnonzero(alike) + n // 2) % n - n // 2
+    return [int(k) for k in sorted(shifts, key=abs)[:SHIFTS] if k]
+
+
+def _lines(s: Scope, array: Array, axis: int) -> Cause | None:
+    """Rows (or columns, or slices along an axis) in another order: which one each wrong line should be."""
+    b = s.blocks[0]
+    n = b.shape[axis]
+    lines = np.moveaxis(array, axis, 0).reshape(n, -1)
+    places = np.moveaxis(np.arange(b.size).reshape(array.shape), axis, 0).reshape(n, -1)
+    line, rest = (
+        part.ravel()[np.argsort(places, axis=None)][s.at - b.start] for part in np.indices(lines.shape)
+    )
+    moves: dict[int, int] = {}
+    order = np.flatnonzero(s.known)[np.argsort(line[s.known], kind="stable")]
+    starts = np.searchsorted(line[order], np.arange(n + 1))
+    for i in np.unique(line[s.wrong]).tolist():
+        mine = order[starts[i] : starts[i + 1]]
+        source = _source(s, lines, mine, rest[mine])
+        if source is None:
+            return None
+        moves[i] = source
+    if sorted(moves) != sorted(moves.values()):
+        return None
+    sources = np.arange(n)
+    sources[list(moves)] = list(moves.values())
+    explained = lines[sources[line], rest]
+    if not s.mends(explained, choices=len(moves) * math.log10(n)):
+        return None
+    noun = ("row", "column")[axis] if len(b.shape) == 2 else f"index of axis {axis}"
+    named = tuple((str(i), str(k)) for i, k in moves.items())
+    return _placed(s, Cause(Kind.LINES, s.everywhere(), origin=noun, moves=named), explained)
+
+
+def _source(s: Scope, lines: Array, mine: Index, rest: Index) -> int | None:
+    """The line whose analytic values fit the numerical ones of another line."""
+    r, slack = s.numerical[mine], s.slack(s.numerical)[mine]
+    with np.errstate(invalid="ignore"):
+        telling = int(np.argmax(np.abs(r) / slack))
+        for k in np.flatnonzero(np.abs(lines[:, rest[telling]] - r[telling]) <= slack[telling])[:SHIFTS]:
+            if (np.abs(lines[k, rest] - r) <= slack).all():
+                return int(k)
+    return None
+
+
+def _same_values(s: Scope) -> bool:
+    """Whether the wrong entries hold the right values in any order."""
+    at = np.flatnonzero(s.wrong)
+    explained = s.analytic.copy()
+    explained[at[np.argsort(s.numerical[at])]] = np.sort(s.analytic[at])
+    orders = math.lgamma(at.size + 1) / math.log(10.0)
+    return bool(s.fits(explained)[at].all()) and s.convinces(explained, choices=orders)
+
+
+def arrays_moved(s: Scope) -> Cause | None:
+    """Arrays of one shape in each other's place, or one array's gradient given for another.
+
+    s : all arrays, those that are right too.
+    """
+    wrong = s.with_mistake()
+    origins = {b.name: _origin(s, b) for b in wrong}
+    if not wrong or not all(origins.values()):
+        return None
+    mine = s.part(wrong)
+    moves = tuple((name, origin or "") for name, origin in origins.items())
+    explained = [_repair(s, b) for b in wrong]
+    if sorted(origins) != sorted(map(str, origins.values())) or any(part is None for part in explained):
+        return Cause(Kind.COPIED, mine.everywhere(), moves=moves)
+    whole = np.concatenate([part for part in explained if part is not None])
+    confirmed = mine.confirmed(whole)
+    return None if confirmed is False else Cause(Kind.ARRAYS, mine.everywhere(confirmed), moves=moves)
+
+
+def _alike(s: Scope, b: Block) -> list[Block]:
+    return [o for o in s.blocks if o.name != b.name and o.shape == b.shape and o.size == b.size > 1]
+
+
+def _origin(s: Scope, b: Block) -> str | None:
+    """The array whose right gradient is given for this one."""
+    given = s.subject.analytic[b.slice]
+    if not np.ptp(given) > 0:
+        return None
+    for other in _alike(s, b):
+        its = s.one(other)
+        if its.at.size < 2:
+            continue
+        if not its.wrong.any() and its.complete:
+            values = s.subject.analytic[other.slice]
+            if np.allclose(given, values, rtol=SAME, atol=SAME * float(np.max(np.abs(values)))):
+                return other.name
+        elif its.tested.any():
+            there = given[its.at - other.start]
+            left = np.maximum(np.abs(there - its.numerical), its.bar)[its.tested]
+            with np.errstate(divide="ignore", invalid="ignore"):
+                decades = np.log10(np.abs(its.numerical[its.tested]) / left).clip(0.0, 16.0)
+            if its.fits(there).all() and np.nansum(decades) >= DECADES:
+                return other.name
+    return None
+
+
+def _repair(s: Scope, b: Block) -> Flat | None:
+    """The right gradient of this array, where it is given for another one."""
+    mine = s.one(b)
+    for other in _alike(s, b):
+        explained: Flat = s.subject.analytic[mine.at - b.start + other.start]
+        if mine.fits(explained).all() and mine.convinces(explained):
+            return explained
+    return None

@@ -1,0 +1,187 @@
+"""Mistakes that show in the values themselves: zeros, factors, conjugates, sums over too much, lost digits."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.diagnosis.scope import MARGIN, Scope
+from gradcheck.results.cause import Cause, Extent, Kind, Place
+
+__all__ = ["conjugate", "cut", "factor", "float32", "missing", "reduced", "repeated", "slope"]
+
+Array = NDArray[np.floating[Any]]
+
+# Rounding to float32 is off by half of this relative to an entry; sums of many terms by some tens of it.
+FLOAT32_OFF = 64 * float(np.finfo(np.float32).eps)
+# A factor of 10 or more is an N for a person to recognise (a batch size); a 3 may come from anything.
+LEAST_N = 10
+# Factors that mistakes of units and bases make. They are told from other numbers by so many digits, at the least.
+CONSTANTS = {
+    "ln 10": math.log(10.0), "1/ln 10": 1.0 / math.log(10.0), "ln 2": math.log(2.0), "1/ln 2": 1.0 / math.log(2.0),
+    "180/pi": 180.0 / math.pi, "pi/180": math.pi / 180.0, "2 pi": 2.0 * math.pi, "1/(2 pi)": 0.5 / math.pi,
+    "pi": math.pi, "1/pi": 1.0 / math.pi,
+}  # fmt: skip
+DIGITS = 1e-4
+
+
+def missing(s: Scope) -> Cause | None:
+    """Exact zeros where the numerical derivative is not zero."""
+    if s.analytic[s.wrong].any():
+        return None
+    imaginary = s.imaginary
+    if imaginary[s.wrong].all() and not s.analytic[imaginary].any():
+        return Cause(Kind.REAL, s.everywhere())
+    return Cause(Kind.ZERO, s.wrong_place() if s.analytic.any() else s.everywhere())
+
+
+def factor(s: Scope) -> Cause | None:
+    """analytic = c x numerical; a c without a meaning is one fitted constant."""
+    g, r, slack = (part[s.wrong] for part in (s.analytic, s.numerical, s.slack(s.numerical)))
+    c = float(1.0 / slope(g / slack, r / slack))
+    spread = float(np.min(s.bar[s.wrong] / np.abs(r)))
+    if not (1e-300 < abs(c) < 1e300 and spread < 0.1):
+        return None
+    for known in (_length(s, c, spread), _constant(s, c, spread)):
+        # Among other factors than a sign and a 2, one of many entries would find one that fits.
+        if known is not None and (s.wrong.sum() > 1 or s.at.size == 1 or known.length in (-1, 2)):
+            value = known.value or c
+            choices = math.log10(4.0 * abs(known.length or 10 * len(CONSTANTS)))
+            if place := s.holds(s.analytic / value, choices=choices):
+                return Cause(
+                    known.kind, place, value=value, bar=spread, length=known.length, origin=known.origin
+                )
+    if s.wrong.sum() == 1:
+        # No evidence for a factor; a description, for people to recognise. Beside undecided entries it would mislead.
+        return None if s.undecided.size else Cause(Kind.ONE_ENTRY, s.wrong_place(), 1, value=c, bar=spread)
+    if place := s.holds(s.analytic / c, free=1, anywhere=s.wrong.sum() > 1 + MARGIN):
+        return Cause(Kind.FACTOR, place, 1, value=c, bar=spread)
+    # No accident gives two entries one ratio, as it gives them one difference: but it has to be that of all.
+    both = s.wrong.sum() == 2 and s.fits(s.analytic / c).all()
+    if both and (place := s.holds(s.analytic / c, free=1, margin=1)):
+        return Cause(Kind.FACTOR, place, 1, value=c, bar=spread)
+    return None
+
+
+def slope(b: Array, d: Array) -> Any:
+    """The least-squares slope of d over b through the origin, by way of numbers that do not overflow."""
+    size = np.max(np.abs(b))
+    return (b / size) @ d / ((b / size) @ (b / size)) / size
+
+
+def _length(s: Scope, c: float, spread: float) -> Cause | None:
+    """A factor -1, 2, N or 1/N that is known well enough to tell N from its neighbours."""
+    larger = abs(c) > 1.0
+    n = round(c if larger else 1.0 / c)
+    if spread * abs(n) >= 0.25:
+        return None
+    place, value = s.wrong_place(), float(n) if larger else 1.0 / n
+    if n == -1:
+        return Cause(Kind.SIGN, place, value=-1.0, length=-1)
+    if n == 2:
+        return Cause(Kind.FACTOR, place, value=value, length=2)
+    for b in (*s.blocks, *s.parameters.blocks):
+        if n in b.shape and n > 1:
+            return Cause(
+                Kind.FACTOR, place, value=value, length=n, origin=f"axis {b.shape.index(n)} of {b.name}"
+            )
+    return Cause(Kind.FACTOR, place, value=value, length=n) if n >= LEAST_N else None
+
+
+def _constant(s: Scope, c: float, spread: float) -> Cause | None:
+    """A factor that is known by name: of units, of bases, f(x) itself."""
+    known = dict(CONSTANTS)
+    if not s.subject.matrix and np.ndim(s.subject.f_x) == 0:
+        f_x = float(s.subject.f_x)
+        if math.isfinite(f_x) and f_x and min(abs(f_x - n) for n in (-1.0, 0.5, 1.0, 2.0)) > DIGITS:
+            known |= {"f(x)": f_x, "1/f(x)": 1.0 / f_x, "2 f(x)": 2.0 * f_x, "1/(2 f(x))": 0.5 / f_x}
+    for name, value in known.items():
+        if spread < DIGITS and abs(c - value) <= max(3.0 * spread, s.subject.tolerance.rtol) * abs(value):
+            return Cause(Kind.FACTOR, s.wrong_place(), value=value, origin=name)
+    return None
+
+
+def conjugate(s: Scope) -> Cause | None:
+    """Another convention for complex numbers: df/dRe - i df/dIm, or half of it."""
+    if not all(b.is_complex for b in s.blocks):
+        return None
+    turned = np.where(s.imaginary, -s.analytic, s.analytic)
+    for scale in (1.0, 2.0):
+        if s.mends(scale * turned, choices=1.0):
+            return Cause(Kind.CONJUGATE, s.everywhere(), value=1.0 / scale)
+    return None
+
+
+def cut(s: Scope) -> Cause | None:
+    """Integers where the numerical derivatives have fractions, always on the same side of them."""
+    g, r, allowed = (part[s.wrong] for part in (s.analytic, s.numerical, s.allowed))
+    clear = np.abs(r - np.rint(r)) > allowed
+    off = np.abs(g - r)
+    # A small term left out of a gradient of integers would look alike: fractions lie anywhere up to 1.
+    spread = clear.sum() > 2 and off.max() > 0.5 and (off <= 1.0 + allowed).all()
+    if not spread or (s.analytic != np.rint(s.analytic)).any():
+        return None
+    for cut_by, name in ((np.trunc, "cut"), (np.floor, "rounded down")):
+        if np.array_equal(g[clear], cut_by(r[clear])):
+            return Cause(Kind.CUT, s.everywhere(), vague=True, origin=name)
+    return None
+
+
+def float32(s: Scope) -> Cause | None:
+    """Values that float32 holds, off by what its rounding makes."""
+    g, scale = s.analytic, float(np.nanmax(np.abs(s.numerical)))
+    off = float(np.nanmax(np.abs(g - s.numerical)))
+    if off > FLOAT32_OFF * scale or scale > 1e38 or (g != g.astype(np.float32)).any():
+        return None
+    # Short binary fractions (0.5, 3) are held by any format, and tell nothing.
+    mantissa = np.frexp(g[s.wrong])[0] * 2.0**12
+    if np.count_nonzero(mantissa != np.rint(mantissa)) < 2:
+        return None
+    return Cause(Kind.FLOAT32, s.everywhere(), vague=True, value=off / scale)
+
+
+def reduced(s: Scope) -> Cause | None:
+    """One number for all entries along an axis, where each should have its own: a sum over too much."""
+    b = s.blocks[0]
+    if len(s.blocks) > 1 or b.is_complex or not s.complete:
+        return None
+    axes = [tuple(range(len(b.shape))), *((k,) for k in range(len(b.shape)) if len(b.shape) > 1)]
+    analytic, numerical, bar, slack = (
+        part.reshape(b.shape) for part in (s.analytic, s.numerical, s.bar, s.slack(s.analytic))
+    )
+    for axis in axes:
+        over = "all entries" if len(axis) == len(b.shape) else f"axis {axis[0]}"
+        for name, reduce in (("sum", np.sum), ("mean", np.mean)):
+            total, noise, allowed = (reduce(a, axis, keepdims=True) for a in (numerical, bar, slack))
+            off = np.maximum(np.abs(analytic - total), noise)
+            clear = np.abs(total) > allowed
+            if clear.all() and (off <= allowed).all() and s.convinces(s.numerical + off.ravel(), choices=1.0):
+                return Cause(Kind.REDUCED, s.everywhere(), origin=over, order=name)
+    return None
+
+
+def repeated(s: Scope) -> Cause | None:
+    """One number in all entries of an array, tested or not, where the numerical ones differ."""
+    b, values = s.blocks[0], s.subject.analytic[s.blocks[0].slice]
+    if len(s.blocks) > 1 or b.is_complex or b.size < 3 or not values[0]:
+        return None
+    if np.ptp(s.numerical[s.known]) <= 2.0 * s.allowed[s.known].max():
+        return None
+    if (values != values[0]).any():
+        return _along_an_axis(s) if len(b.shape) > 1 else None
+    return Cause(Kind.REPEATED, Place(s.names, b.size, Extent.ALL), vague=True, value=float(values[0]))
+
+
+def _along_an_axis(s: Scope) -> Cause | None:
+    """One number for all entries along an axis, whatever it should be."""
+    b = s.blocks[0]
+    values = s.subject.analytic[b.slice].reshape(b.shape)
+    for axis, n in enumerate(b.shape):
+        line = values.take([0], axis)
+        if n > MARGIN and line.all() and (values == line).all():
+            place = Place(s.names, b.size, Extent.ALL)
+            return Cause(Kind.REPEATED, place, vague=True, origin=f"axis {axis}")
+    return None

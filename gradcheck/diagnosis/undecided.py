@@ -1,0 +1,121 @@
+"""What leaves a check undecided, and which option or change of f would decide it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from gradcheck._typing import Index
+from gradcheck.parameters.tree import Parameters
+from gradcheck.results.certificate import ArrayEvidence, Survey
+from gradcheck.results.evidence import Evidence
+from gradcheck.results.outcome import Limit
+from gradcheck.results.undecided import Advice, Ended, Remedy, Undecided
+from gradcheck.results.verdict import Tolerance
+
+__all__ = ["ended_by", "tested", "undecided_array", "undecided_entries"]
+
+# Limits that are a size: a larger resolution or atol decides them.
+SIZED = (Limit.NOISE, Limit.TRUNCATION, Limit.NONE)
+# What is printed is a little more than what is needed, so that it is enough after it was rounded.
+ROOM = 1.1
+# The rounding of float64 is below this, that of float32 above.
+SINGLE = 1e-10
+
+
+def ended_by(interrupted: bool, budgeted: bool) -> Ended:
+    """What ended a measurement for which no budget was left; budgeted : whether the caller set one."""
+    return Ended.INTERRUPTED if interrupted else Ended.BUDGET if budgeted else Ended.SEARCH
+
+
+def undecided_entries(
+    parameters: Parameters, evidence: Evidence, total: int, tolerance: Tolerance, budgeted: bool, noun: str
+) -> Undecided:
+    """What limits most of the undecided entries, the worst of them for one."""
+    found, judgement = evidence.estimate, evidence.judgement
+    rows = np.flatnonzero(judgement.inconclusive)
+    limits = found.limit[rows]
+    # An accusation says most, however few entries it is about.
+    common = max(set(limits), key=lambda limit: (limit is Limit.DISPUTED, int((limits == limit).sum())))
+    alike = rows[limits == common]
+    row = int(alike[np.argmax(judgement.detectable[alike])])
+    ended = ended_by(evidence.interrupted, budgeted) if common is Limit.BUDGET else Ended.NOTHING
+    kink = (float(found.left[row]), float(found.right[row])) if common is Limit.KINK else None
+    known = bool(np.isfinite(found.error[row]))
+    return Undecided(
+        parameters.name(int(evidence.coordinates[row])), common, ended, int(rows.size), total,
+        bar=3.0 * float(found.error[row]), reached=float(judgement.detectable[row]), slopes=kink, known=known,
+        noun=noun, advice=_advice(common, ended, tolerance, _options(evidence, rows, tolerance)),
+    )  # fmt: skip
+
+
+def undecided_array(
+    survey: Survey,
+    tolerance: Tolerance,
+    budgeted: bool,
+    noun: str,
+    certified: Callable[[ArrayEvidence], bool],
+) -> Undecided:
+    """Which array is not certified, and why; those come first of which nothing is known."""
+    open_ = [array for array in survey.arrays if not certified(array)]
+    array = next((a for a in open_ if not tested(a)), open_[0])
+    name = array.block.name
+    if not tested(array):
+        ended = ended_by(survey.interrupted, budgeted)
+        advice = _advice(Limit.BUDGET, ended, tolerance, [])
+        return Undecided(name, Limit.BUDGET, ended, known=False, tested=False, noun=noun, advice=advice)
+    limit = array.limit
+    ended = ended_by(survey.interrupted, budgeted) if limit is Limit.BUDGET else Ended.NOTHING
+    one_by_one = [Advice(Remedy.SWEEP)] if ended is not Ended.INTERRUPTED else []
+    if array.certificate is None:
+        advice = _advice(limit, ended, tolerance, one_by_one)
+        return Undecided(name, limit, ended, known=False, noun=noun, advice=advice)
+    bound = ROOM * array.certificate.relative_to_rms
+    options = [Advice(Remedy.RESOLUTION, bound)] if tolerance.resolution < bound < 1.0 else []
+    return Undecided(
+        name, limit, ended, reached=array.certificate.relative_to_rms, noun=noun,
+        advice=_advice(limit, ended, tolerance, [*options, *one_by_one]),
+    )  # fmt: skip
+
+
+def tested(array: ArrayEvidence) -> bool:
+    """Whether a direction was measured."""
+    return any(np.isfinite(residual.error) for residual in array.residuals)
+
+
+def _options(evidence: Evidence, rows: Index, tolerance: Tolerance) -> list[Advice]:
+    """The resolution, or the atol, with which every undecided entry is decided whose limit is a size."""
+    found, judgement = evidence.estimate, evidence.judgement
+    sized = np.array([limit in SIZED for limit in found.limit[rows]], bool)
+    rows = rows[sized & np.isfinite(found.error[rows])]
+    if rows.size == 0:
+        return []
+    bar, scale = 3.0 * found.error[rows], judgement.scale[rows]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        resolution = ROOM * float(np.max((bar - tolerance.atol) / scale))
+    if tolerance.resolution < resolution < 1.0:
+        return [Advice(Remedy.RESOLUTION, resolution)]
+    # Entries that are lost beside the others may be left so; an atol as large as the gradient would pass anything.
+    atol = ROOM * float(np.max(bar - tolerance.resolution * scale))
+    largest = float(np.max(judgement.scale, initial=0.0, where=np.isfinite(judgement.scale)))
+    return [Advice(Remedy.ATOL, atol)] if tolerance.atol < atol <= tolerance.resolution * largest else []
+
+
+def _advice(limit: Limit, ended: Ended, tolerance: Tolerance, options: list[Advice]) -> tuple[Advice, ...]:
+    """What decides it: options first, then what is to be done about x or f."""
+    if limit is Limit.BUDGET:
+        remedy = {Ended.INTERRUPTED: Remedy.AGAIN, Ended.BUDGET: Remedy.RAISE}.get(ended, Remedy.SWEEP)
+        return (Advice(remedy),)
+    precise = Remedy.FLOAT64 if tolerance.eps > SINGLE else Remedy.PRECISE
+    remedies = {
+        Limit.KINK: (Remedy.OFF_KINK, Remedy.SUBGRADIENT),
+        Limit.JUMP: (Remedy.OFF_JUMP,),
+        Limit.DOMAIN: (Remedy.OFF_EDGE,),
+        Limit.NOISE: (precise,),
+        Limit.TRUNCATION: (precise, Remedy.RESCALE),
+        Limit.DISPUTED: (precise, Remedy.COMPLEX),
+        Limit.NONE: (precise,),
+    }[limit]
+    own = [Advice(remedy) for remedy in remedies]
+    return tuple(options + own) if limit in SIZED else tuple(own)

@@ -1,0 +1,109 @@
+"""What kind of mistake explains a mismatch, as data: the kind, where it holds, and its constants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+__all__ = ["Cause", "Extent", "Kind", "Place"]
+
+
+class Kind(Enum):
+    """The kinds of mistakes. The last six describe what is seen and explain nothing."""
+
+    ZERO = "zero"
+    REAL = "imaginary part lost"
+    SIGN = "sign"
+    FACTOR = "factor"
+    CONJUGATE = "conjugate"
+    TRANSPOSED = "transposed"
+    PERMUTED = "axes permuted"
+    BY_COLUMNS = "read by columns for rows"
+    BY_ROWS = "read by rows for columns"
+    REVERSED = "reversed"
+    SHIFTED = "shifted"
+    EXCHANGED = "entries exchanged"
+    LINES = "rows or columns in another order"
+    REORDERED = "values in another order"
+    ARRAYS = "arrays in another order"
+    COPIED = "the gradient of another array"
+    REDUCED = "reduced over too much"
+    REPEATED = "one number in all entries"
+    CUT = "cut to integers"
+    FLOAT32 = "computed in float32"
+    DECAY = "weight decay"
+    L1 = "L1 penalty"
+    OFFSET = "a constant"
+    PARAMETRISATION = "by another parameter"
+    PROJECTED = "projected"
+    NOT_PROJECTED = "a norm not differentiated"
+    DIFFERENCE = "difference quotient"
+    STALE = "grad does not follow x"
+    REMEMBERS = "grad remembers earlier calls"
+    ONE_ENTRY = "one entry scaled"
+    REGION = "one place"
+    OPPOSITE = "equal and opposite"
+    BETWEEN = "all arrays up to one"
+
+
+DESCRIPTIONS = (Kind.STALE, Kind.REMEMBERS, Kind.ONE_ENTRY, Kind.REGION, Kind.OPPOSITE, Kind.BETWEEN)
+
+
+class Extent(Enum):
+    """Which entries an explanation is about."""
+
+    ALL = "all entries"
+    TESTED = "all tested entries"
+    WRONG = "all wrong entries"
+    ENTRY = "one entry"
+    BOX = "a block"
+    ABOVE = "above the diagonal"
+    BELOW = "below the diagonal"
+    OFF = "off the diagonal"
+    ON = "on the diagonal"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an explanation holds.
+
+    arrays : their names. count : entries. entry : the name of the only one, where there is one; alone : others are
+    right. box : (start, stop) along each axis of the one array, of this shape, where `extent` is BOX.
+    """
+
+    arrays: tuple[str, ...]
+    count: int
+    extent: Extent
+    entry: str = ""
+    alone: bool = False
+    box: tuple[tuple[int, int], ...] = ()
+    shape: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One explanation of what is wrong.
+
+    constants : how many were fitted. vague : whether it gives a range for each entry, and no value.
+    value, bar : the constant, and its uncertainty (3 E); of a factor, analytic = value x numerical.
+    length : N, where the factor is N or 1/N. origin : what the constant is known as, or what takes its place:
+    `axis 0 of x`, `ln 10`, `exp(x)`. order : how to move the entries, `numpy.flip(analytic, 0)`.
+    moves : pairs of names, (what is wrong, whose gradient it has). lacking : whether a term is missing, not surplus.
+    """
+
+    kind: Kind
+    place: Place
+    constants: int = 0
+    vague: bool = False
+    value: float | None = None
+    bar: float | None = None
+    length: int | None = None
+    origin: str = ""
+    order: str = ""
+    moves: tuple[tuple[str, str], ...] = ()
+    lacking: bool = True
+
+    @property
+    def explains(self) -> bool:
+        """Whether it is more than a description of what is seen."""
+        return self.kind not in DESCRIPTIONS

@@ -1,0 +1,69 @@
+"""Why a check ends undecided, and what would decide it, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from gradcheck.results.outcome import Limit
+
+__all__ = ["Advice", "Ended", "Remedy", "Undecided"]
+
+
+class Ended(Enum):
+    """What ended the measuring before its time."""
+
+    NOTHING = ""
+    INTERRUPTED = "the check was interrupted"
+    BUDGET = "the budget of evaluations was used up"
+    SEARCH = "the search for wrong entries has taken as many evaluations as it may"
+
+
+class Remedy(Enum):
+    """What decides a check that is undecided; some go with a value."""
+
+    OFF_KINK = "move x off the kink"
+    SUBGRADIENT = "subgradient"
+    OFF_JUMP = "move x away from the jump"
+    OFF_EDGE = "move x away from the edge, or pass bounds"
+    FLOAT64 = "compute f in float64"
+    PRECISE = "compute f more precisely"
+    RESCALE = "rescale x"
+    RESOLUTION = "resolution"
+    ATOL = "atol"
+    SWEEP = "method='sweep'"
+    COMPLEX = "method='complex'"
+    RAISE = "raise max_nfev (or max_seconds)"
+    AGAIN = "start it again"
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One way to decide it. value : of the option that is named, where it takes one."""
+
+    remedy: Remedy
+    value: float | None = None
+
+
+@dataclass(frozen=True)
+class Undecided:
+    """What is undecided and why.
+
+    name : of an entry, one of `count` among `total`; of an array where count is 0. limit : what keeps the bar from
+    being smaller. bar : 3 E of that entry. reached : the relative mistake that could be seen, nan where none could.
+    slopes : on both sides of a kink. known : whether anything was measured: then the derivative under test agrees
+    with it. tested : whether directions were measured at all. advice : options first.
+    """
+
+    name: str
+    limit: Limit
+    ended: Ended = Ended.NOTHING
+    count: int = 0
+    total: int = 0
+    bar: float = float("nan")
+    reached: float = float("nan")
+    slopes: tuple[float, float] | None = None
+    known: bool = True
+    tested: bool = True
+    noun: str = "gradient"
+    advice: tuple[Advice, ...] = ()

@@ -1,0 +1,304 @@
+"""The same words for every check: mistakes planted in Jacobians, Hessians and products, and in trees of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradcheck import check_gradient, check_hessian, check_jacobian, check_jvp, check_vjp
+from gradcheck.report.report import Report
+from gradcheck.results.cause import Kind
+
+Matrix = Any
+Change = Callable[[Matrix], Matrix]
+
+
+def matrices(n: int = 6, seed: int = 0) -> tuple[Any, Any, Any, Any]:
+    """A square A, a point x, and f(x) = tanh(A x) with its Jacobian."""
+    rng = np.random.default_rng(seed)
+    a, x = rng.normal(size=(n, n)), 0.3 * rng.normal(size=n)
+    return a, x, lambda x: np.tanh(a @ x), lambda x: (1.0 - np.tanh(a @ x) ** 2)[:, None] * a
+
+
+def jacobian(change: Change) -> Report:
+    """check_jacobian of a Jacobian with a mistake."""
+    _, x, f, jac = matrices()
+    return check_jacobian(f, lambda x: change(jac(x)), x)
+
+
+def vjp(change: Change) -> Report:
+    """check_vjp of its transposed product."""
+    _, x, f, jac = matrices()
+    return check_vjp(f, lambda x, u: change(jac(x)).T @ u, x)
+
+
+def jvp(change: Change) -> Report:
+    """check_jvp of its product."""
+    _, x, f, jac = matrices()
+    return check_jvp(f, lambda x, v: change(jac(x)) @ v, x)
+
+
+def hessian(change: Change) -> Report:
+    """check_hessian of a symmetric matrix with a mistake."""
+    a, x, _, _ = matrices()
+    h = a @ a.T
+    return check_hessian(lambda x: h @ x + x**3, lambda x: change(h + np.diag(3.0 * x**2)), x)
+
+
+def changed(matrix: Any, index: Any, by: Callable[[Any], Any]) -> Any:
+    """A copy with one part replaced."""
+    out = matrix.copy()
+    out[index] = by(out[index])
+    return out
+
+
+OFF = ~np.eye(6, dtype=bool)
+MISTAKES: dict[str, tuple[Change, str]] = {
+    "sign": (lambda m: -m, "analytic = -numerical in all 36 entries of {}: the sign"),
+    "twice": (lambda m: 2.0 * m, "analytic = 2 x numerical in all 36 entries of {}: a factor 2 too many"),
+    "ln 10": (
+        lambda m: np.log(10.0) * m,
+        "analytic = ln 10 x numerical in all 36 entries of {}: a logarithm to another base?",
+    ),
+    "a column 0": (
+        lambda m: changed(m, np.s_[:, 2], np.zeros_like),
+        "analytic is 0 in column 2 of {}, numerical is not: a term is missing",
+    ),
+    "a row negated": (
+        lambda m: changed(m, 3, np.negative),
+        "analytic = -numerical in row 3 of {}: the sign",
+    ),
+    "columns exchanged": (lambda m: m[:, [1, 0, 2, 3, 4, 5]], "columns 0 and 1 of {} are exchanged"),
+    "rows in another order": (
+        lambda m: m[[2, 0, 1, 3, 4, 5]],
+        "the rows of {} are in another order: the right one is 1 for 0, 2 for 1, 0 for 2",
+    ),
+    "rows reversed": (lambda m: m[::-1], "{} is reversed: numpy.flip(analytic, 0) fits"),
+    "rows shifted": (lambda m: np.roll(m, 1, 0), "{} is shifted: numpy.roll(analytic, -1, 0) fits"),
+    "the lower triangle alone": (
+        np.tril,
+        "analytic is 0 in the entries above the diagonal of {}, numerical is not: a term is missing",
+    ),
+    "off the diagonal doubled": (
+        lambda m: np.where(OFF, 2.0 * m, m),
+        "analytic = 2 x numerical in the entries off the diagonal of {}: a factor 2 too many",
+    ),
+}
+
+
+@pytest.mark.parametrize("check", [jacobian, vjp, jvp, hessian])
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_matrix_with_a_mistake_gets_its_words(check, name):
+    """The sentence, written by hand, is the same for every check but for the matrix's name."""
+    change, sentence = MISTAKES[name]
+
+    assert sentence.format("H" if check is hessian else "J") in check(change).diagnosis
+
+
+@pytest.mark.parametrize("check", [jacobian, vjp, jvp])
+def test_a_transposed_matrix_is_called_so(check):
+    """J for its transpose; with one more entry wrong it is none."""
+    assert check(np.transpose).diagnosis == ("J is transposed",)
+    assert not any(c.explains for c in check(lambda m: changed(m.T, (0, 1), lambda v: v + 0.01)).causes)
+
+
+@pytest.mark.parametrize("check", [jacobian, vjp, jvp, hessian])
+def test_a_matrix_wrong_in_no_simple_way_gets_no_words(check):
+    """Each entry off in its own way."""
+    off = np.random.default_rng(5).normal(size=(6, 6))
+
+    assert check(lambda m: m + 0.1 * off).causes == ()
+
+
+def test_the_derivative_of_log_f_and_by_log_x_is_said():
+    """Rows multiplied by f, columns by x."""
+    _, x, f, jac = matrices()
+    by_rows = check_jacobian(f, lambda x: f(x)[:, None] * jac(x), x)
+    by_columns = check_jacobian(f, lambda x: x * jac(x), x)
+
+    assert "analytic = f(x) x numerical in all 36 entries of J" in by_rows.diagnosis[0]
+    assert "analytic = x x numerical in all 36 entries of J" in by_columns.diagnosis[0]
+
+
+def test_a_large_jacobian_is_explained_from_the_entries_that_were_looked_at():
+    """200 columns are tested by directions; two that are exchanged are found to be."""
+    rng = np.random.default_rng(1)
+    a, x = rng.normal(size=(30, 200)), rng.normal(size=200)
+    order = np.arange(200)
+    order[[17, 90]] = 90, 17
+
+    report = check_jacobian(
+        lambda x: np.sin(a @ x / 10.0), lambda x: (np.cos(a @ x / 10.0)[:, None] * a / 10.0)[:, order], x
+    )
+
+    assert report.diagnosis == ("columns 17 and 90 of J are exchanged",)
+
+
+@pytest.mark.parametrize("n", [20, 200, 1000])
+def test_one_wrong_entry_is_no_shift(n):
+    """A roll would bring another value to the wrong entry, and make every right one wrong."""
+    report = check_gradient(
+        lambda x: float(np.sum(np.sin(x))),
+        lambda x: np.cos(x) * np.where(np.arange(n) == 1, 1.01, 1.0),
+        np.linspace(0.0, 1.0, n),
+    )
+
+    assert report.diagnosis == ("one entry, x[1], scaled by 1.01",)
+
+
+EDGES, STRENGTHS = ((0, 1), (1, 2), (2, 3), (3, 4), (0, 4), (1, 3)), (1.0, 2.0, 0.7, 1.3, 0.9, 1.6)
+
+
+@pytest.mark.parametrize("left_out", range(6))
+def test_an_edge_that_is_left_out_is_no_penalty(left_out):
+    """Two entries off by +d and -d: two points always fit a constant, whatever the signs of x."""
+
+    def gradient(x: Any, edges: Any) -> Any:
+        g = np.sinh(x)
+        for k in edges:
+            i, j = EDGES[k]
+            g[j] += 2.0 * STRENGTHS[k] * (x[j] - x[i])
+            g[i] -= 2.0 * STRENGTHS[k] * (x[j] - x[i])
+        return g
+
+    def f(x: Any) -> float:
+        springs = (k * (x[j] - x[i]) ** 2 for (i, j), k in zip(EDGES, STRENGTHS, strict=True))
+        return float(sum(springs) + np.cosh(x).sum())
+
+    x = np.array([0.7, -0.4, 1.1, -0.9, 0.3])
+    report = check_gradient(f, lambda x: gradient(x, [k for k in range(6) if k != left_out]), x)
+
+    i, j = EDGES[left_out]
+    (sentence,) = report.diagnosis
+    assert sentence.startswith(f"x[{i}] and x[{j}] are off by equal and opposite amounts")
+
+
+@pytest.mark.parametrize("by_rows", [False, True], ids=["whole", "each row"])
+def test_a_norm_that_is_not_differentiated_is_no_decay(by_rows):
+    """f of x / |x|: what is off lies along x, and numerical has nothing there."""
+    rng = np.random.default_rng(0)
+    a, q = rng.normal(size=(5, 4)), rng.normal(size=(5, 4))
+
+    def norm(q: Any) -> Any:
+        return np.sqrt(np.sum(q * q, axis=1 if by_rows else None, keepdims=True))
+
+    def f(q: Any) -> float:
+        return float(np.sum(np.sin(a * q / norm(q))))
+
+    report = check_gradient(f, lambda q: a * np.cos(a * q / norm(q)) / norm(q), q)
+
+    along = "each row of x" if by_rows else "x"
+    (sentence,) = report.diagnosis
+    assert sentence.startswith(f"numerical is analytic without its part along {along} in all 20 entries of x")
+
+
+def test_a_projected_gradient_is_no_decay():
+    """A Riemannian gradient on the sphere lacks the part along x."""
+    a, x = np.random.default_rng(2).normal(size=(2, 7))
+
+    def projected(x: Any) -> Any:
+        g = a * np.cos(x)
+        return g - x * (g @ x) / (x @ x)
+
+    report = check_gradient(lambda x: float(a @ np.sin(x)), projected, x)
+
+    assert [c.kind for c in report.causes] == [Kind.PROJECTED]
+
+
+def test_an_intercept_that_has_no_penalty_is_left_alone():
+    """Ridge regression: the decay is in all entries but the first, which is right."""
+    a, x = np.random.default_rng(3).normal(size=(2, 9))
+    free = np.r_[0.0, np.ones(8)]
+
+    report = check_gradient(
+        lambda x: float(a @ np.sin(x) + 0.05 * np.sum(free * x**2)), lambda x: a * np.cos(x), x
+    )
+
+    (sentence,) = report.diagnosis
+    assert "lambda x with lambda = 0.1 +-" in sentence
+    assert "in x[1:9]: weight decay left out?" in sentence
+
+
+@pytest.mark.parametrize("step", [1e-4, 1e-3])
+def test_a_difference_quotient_is_called_one(step):
+    """Forward differences in the place of a derivative are off by h/2 f''."""
+    a, x = np.random.default_rng(4).normal(size=(2, 12))
+
+    def quotient(x: Any) -> Any:
+        moved = x + step * np.eye(12)
+        return np.array([a @ np.sin(m) - a @ np.sin(x) for m in moved]) / step
+
+    (cause,) = check_gradient(lambda x: float(a @ np.sin(x)), quotient, x).causes
+
+    assert cause.kind is Kind.DIFFERENCE
+    assert cause.value == pytest.approx(step, rel=0.05)
+
+
+SHAPES = [((5,), "numpy.flip(analytic, 0)"), ((3, 3), "numpy.flip(analytic)"),
+          ((3, 2, 3, 3), "numpy.flip(analytic, (2, 3))"), ((8, 3, 5, 5), "numpy.flip(analytic, (2, 3))")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("shape", "order"), SHAPES)
+def test_a_kernel_that_is_not_flipped_is_reversed(shape, order):
+    """Correlation for convolution, in one, two and four dimensions: the last two axes."""
+    a, w = np.random.default_rng(0).normal(size=(2, *shape))
+    axes = (0,) if len(shape) == 1 else (-2, -1)
+
+    report = check_gradient(lambda w: float((a * np.sin(w)).sum()), lambda w: np.flip(a * np.cos(w), axes), w)
+
+    assert report.diagnosis == (f"x is reversed: {order} fits",)
+
+
+ORDERS = {
+    "bacd": 'params["a"] and params["b"] are exchanged',
+    "cdab": 'params["a"] and params["c"] are exchanged, params["b"] and params["d"] are exchanged',
+    "bcad": 'params["a"] has the gradient of params["b"], params["b"] has the gradient of params["c"], '
+    'params["c"] has the gradient of params["a"]',
+    "bbcd": 'params["a"] has the gradient of params["b"]',
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("shape", [(4, 5), (30, 7)])
+def test_arrays_in_another_order_are_named(order, shape):
+    """One pair, two pairs, a cycle, a copy; one by one and by directions."""
+    rng = np.random.default_rng(0)
+    x, a = ({k: rng.normal(size=shape) for k in "abcd"} for _ in range(2))
+
+    report = check_gradient(
+        lambda p: float(sum((a[k] * np.sin(p[k])).sum() for k in p)),
+        lambda p: {k: a[s] * np.cos(p[s]) for k, s in zip("abcd", order, strict=True)},
+        x,
+    )
+
+    assert report.diagnosis == (ORDERS[order],)
+
+
+def test_arrays_behind_one_layer_are_right():
+    """A mistake in one backward step makes every array before it wrong: look between it and the next."""
+    rng = np.random.default_rng(0)
+    sizes = (4, 6, 5, 3)
+    p = {f"W{k}": rng.normal(size=(sizes[k], sizes[k + 1])) for k in range(3)}
+    x = rng.normal(size=(7, 4))
+
+    def forward(p: Any) -> Any:
+        a = np.tanh(x @ p["W0"])
+        b = np.tanh(a @ p["W1"])
+        return a, b, b @ p["W2"]
+
+    def gradient(p: Any) -> Any:
+        a, b, out = forward(p)
+        d = 2.0 * out
+        g2, d = b.T @ d, d @ p["W2"].T * (1.0 - b)  # right: 1 - b**2
+        g1, d = a.T @ d, d @ p["W1"].T * (1.0 - a**2)
+        return {"W0": x.T @ d, "W1": g1, "W2": g2}
+
+    report = check_gradient(lambda p: float(np.sum(forward(p)[2] ** 2)), gradient, p)
+
+    assert report.diagnosis == (
+        'all of params["W0"] and params["W1"] are wrong, and every other array is right: '
+        'look between params["W1"] and params["W2"]',
+    )
