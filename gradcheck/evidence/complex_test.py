@@ -224,7 +224,7 @@ def _as_estimate(setting: Setting, values: Flat, witness: Flat) -> Estimate:
     nothing = np.zeros(values.shape)
     return Estimate(
         value=values, error=error, step=nothing, noise=error, truncation=nothing, kink=nothing, left=values,
-        right=values, curvature=np.full(values.shape, np.nan), chord=np.abs(values),
+        right=values, sided=error, curvature=np.full(values.shape, np.nan), chord=np.abs(values),
         limit=np.array([Limit.BUDGET, Limit.NONE], object)[known.astype(int)], nfev=int(known.sum()),
     )  # fmt: skip
 

@@ -28,6 +28,8 @@ WEAKLY = (1.4, 2.0)
 NEARLY = 4
 # The part of the distance to what was given that the noise of a second estimate may fill.
 TELLING = 0.4
+# The part of half its jump that noise may be where a kink is looked at again: five times as much would hide it.
+VISIBLE = 0.2
 # An accusation by so many times the bar that decides is slight: one derivative in ten thousand lies beyond that bar.
 SLIGHT = 1.5
 # Nearer steps lie on powers of this, so that there are few of them for lines that share their points, and for one
@@ -124,7 +126,11 @@ def _remeasure(
     least = np.full(rows.size, NEAREST) if nearest is None else nearest[rows]
     distance = np.abs(given[rows] - found.value[rows])
     precise = np.asarray(found.limit[rows] == Limit.NONE)
-    near = np.where(precise & ~from_near, 1.0, MARGIN / TELLING * found.noise[rows] / distance)
+    kinked = np.asarray(found.limit[rows] == Limit.KINK)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        near = np.where(precise & ~from_near, 1.0, MARGIN / TELLING * found.noise[rows] / distance)
+        # However far off the claim is, a kink must be seen to be one.
+        near = np.where(kinked, found.noise[rows] / (VISIBLE * found.kink[rows]), near)
     within = own[rows] / found.step[rows]
     near = np.where(within < 1.0, np.minimum(near, within), near)
     if shared or from_near:
@@ -137,7 +143,6 @@ def _remeasure(
         return found, True
     known = np.isfinite(second.error)
     apart = np.abs(second.value - found.value[rows])
-    kinked = np.asarray(found.limit[rows] == Limit.KINK)
     # Where noise alone, larger at a shorter step, does not explain it.
     telling = known & (MARGIN * second.noise <= 1.01 * TELLING * distance)
     away = np.abs(given[rows] - second.value)

@@ -311,7 +311,7 @@ def _estimate(claim: _Claim, slopes: Flat, level: float) -> Estimate:
     nothing = np.zeros(steps.shape)
     return Estimate(
         value=central, error=noise + truncation, step=steps, noise=noise, truncation=truncation, kink=nothing,
-        left=left, right=right, curvature=2.0 * (right - left) / (steps * (SIDES[1] - SIDES[0])),
+        left=left, right=right, sided=bend + noise, curvature=2.0 * (right - left) / (steps * (SIDES[1] - SIDES[0])),
         chord=np.maximum(np.abs(left), np.abs(right)), limit=np.full(steps.shape, Limit.NONE, object),
         nfev=2 * steps.size,
     )  # fmt: skip

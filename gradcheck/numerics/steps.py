@@ -19,7 +19,7 @@ __all__ = ["Search"]
 Rows = NDArray[np.intp]
 
 POINTS = len(STENCIL)
-KEPT = ("value", "step", "noise", "truncation", "kink", "left", "right", "curvature", "chord")
+KEPT = ("value", "step", "noise", "truncation", "kink", "left", "right", "sided", "curvature", "chord")
 # Off the domain: come closer three times, then take one side.
 RETREAT, RETREATS = 256.0, 3
 # How often a step may grow, and shrink by leaps, in search of a smooth f.

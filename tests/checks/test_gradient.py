@@ -91,12 +91,33 @@ def test_a_subgradient_of_a_kink_passes_where_asked_for(slope):
 
 
 @pytest.mark.parametrize("subgradient", [False, True])
-@pytest.mark.parametrize("slope", [5.0, -1.5])
-def test_a_slope_outside_the_kink_fails(slope, subgradient):
-    """No convention makes 5 a slope of |x|."""
-    report = check_gradient(abs, lambda x: slope, 0.0, subgradient=subgradient)
+@pytest.mark.parametrize("slope", [5.0, -1.5, 1.001, 1e3, -1e9])
+@pytest.mark.parametrize(("offset", "at"), [(0.0, 0.0), (5.0, 0.0), (5.0, 1.0), (1e-3, -2.0)])
+def test_a_slope_outside_the_kink_fails(slope, subgradient, offset, at):
+    """No convention makes 5 a slope of |x|, whatever |x| is added to and wherever it lies; nor 1.001, nor 1e3."""
+    report = check_gradient(lambda x: offset + abs(x - at), lambda x: slope, at, subgradient=subgradient)
     assert report.outcome is Outcome.FAIL
     assert any("kink" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.5, 1.1, 30.0])
+def test_the_penalty_of_a_lasso_at_zero_is_judged_by_its_one_sided_slopes(factor):
+    """The usual start of a fit: every entry on a kink of 0.6, f(0) = 12; what leaves the slopes is wrong, all of it."""
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(50, 4))
+    target = features @ np.array([3.0, 0.1, -4.0, 0.0])
+
+    def f(w: np.ndarray) -> float:
+        return 0.5 * float(np.mean((features @ w - target) ** 2)) + 0.3 * float(np.abs(w).sum())
+
+    smooth = features.T @ -target / 50
+    outside = (factor - 1.0) * np.abs(smooth) > 0.3
+    given = smooth * np.where(outside, factor, 1.0) + 0.3 * np.where(outside, 0.0, min(factor, 1.0))
+    for subgradient in (True, False):
+        report = check_gradient(f, lambda w: given, np.zeros(4), subgradient=subgradient)
+        assert {m.flat_index for m in report.wrong} == set(np.flatnonzero(outside).tolist())
+        if not outside.any():
+            assert report.outcome is (Outcome.PASS if subgradient else Outcome.INCONCLUSIVE)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

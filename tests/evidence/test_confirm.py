@@ -22,7 +22,7 @@ def estimate(value: Any, error: Any = 1e-9, **other: Any) -> Estimate:
     m = np.size(value)
     parts: dict[str, Any] = {
         "value": value, "error": error, "step": 1e-3, "noise": error, "truncation": 0.0, "kink": 0.0,
-        "left": value, "right": value, "curvature": 0.0, "chord": 1.0,
+        "left": value, "right": value, "sided": error, "curvature": 0.0, "chord": 1.0,
     }  # fmt: skip
     parts = {
         k: np.broadcast_to(np.asarray(v, float), m).copy() for k, v in (parts | other).items() if k != "limit"
@@ -321,6 +321,15 @@ def test_a_kink_is_one_at_every_step(error: float):
 
         assert bool(np.isinf(after.error[0])) is unlike
         assert after.limit[0] is (NOISY if unlike else KINK)
+
+
+@pytest.mark.parametrize("given", [[3.0], [1e3], [1e9]])
+def test_a_kink_is_looked_at_again_where_it_can_be_seen_however_far_off_the_claim(given: list[float]):
+    """Half a jump of 1, noise 0.01: at a twentieth of the step noise is a fifth of it. It hid what was far off."""
+    again = Again(1.0, kink=1.0)
+    ask(given, estimate([1.0], limit=KINK, kink=1.0, noise=0.01), again)
+
+    assert again.steps[0] == pytest.approx([0.05e-3])
 
 
 def test_a_kink_is_not_acquitted_by_a_value_on_one_side_of_it():
