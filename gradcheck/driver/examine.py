@@ -17,6 +17,7 @@ from gradcheck.evidence.coordinates import look_nearer, noise_share, sweep
 from gradcheck.evidence.examination import examine_jointly
 from gradcheck.evidence.joint import Direction
 from gradcheck.evidence.plain_differences import agreement
+from gradcheck.evidence.subgradients import along_directions
 from gradcheck.function.contract import Inspection, gradient_at, inspect, inspect_again
 from gradcheck.function.lines import Rays
 from gradcheck.function.matrix import Dense
@@ -260,7 +261,8 @@ def _one_by_one(
     notes += _verified(verified, "by the complex step, real differences being too noisy")
     evidence, verified = averaged(setting, evidence)
     notes += _verified(verified, "by averages of several differences, one being too noisy")
-    return evidence, notes
+    evidence, outside = along_directions(setting, evidence, rng)
+    return evidence, [*notes, *outside]
 
 
 def _verified(count: int, how: str) -> list[Finding]:
