@@ -343,12 +343,14 @@ def probe_noise(objective: Objective, x: Flat, f_x: Any, rng: Any, room: tuple[F
     generator = np.random.default_rng(rng)
     signs = generator.choice([-1.0, 1.0], x.size)
     size = generator.uniform(0.5, 1.5, x.size) * objective.parameters.scales(x)
+    back = True
     if room is not None:
         # Inwards, and not farther than the bounds allow even the widest probe.
         left, right = room
         signs = np.where(right >= left, 1.0, -1.0)
         size = np.minimum(size, 0.99 * np.maximum(left, right) / (WIDEST * spacing))
-    return measure_noise(objective, Rays(x, [signs * size]), f_x, spacing, back=room is None)
+        back = bool((np.minimum(left, right) >= WIDEST * spacing * size).all())
+    return measure_noise(objective, Rays(x, [signs * size]), f_x, spacing, back=back)
 
 
 def inspect_noise(noise: Noise, f_x: Any) -> tuple[Finding, ...]:

@@ -104,7 +104,7 @@ def estimate_noise(probe: Probe, spacing: float, *, back: bool) -> Noise:
     seen = [first]
     still = np.zeros(first.size.shape, bool)
     if alike.any():
-        wider = _differences(probe(spacing * WIDER)).where(alike)
+        wider = _wider(probe, spacing, first, alike, back=back)
         wider = replace(wider, bound=np.minimum(first.bound, wider.bound))
         sigma = np.where(alike, wider.known(), sigma)
         seen.append(wider)
@@ -114,6 +114,19 @@ def estimate_noise(probe: Probe, spacing: float, *, back: bool) -> Noise:
         seen.append(narrower)
     sigma = _at_a_kink(np.where(np.isnan(sigma), 0.0, sigma), seen)
     return _noise(sigma, seen, still, spacing, eps)
+
+
+def _wider(probe: Probe, spacing: float, first: _Differences, alike: Mask, *, back: bool) -> _Differences:
+    """Look farther out where the points lay too close; on the other side of x where f has not changed at all.
+
+    On one side f may be constant (a rectifier at 0): that it does not depend on x is not said of one side alone.
+    """
+    unmoved = alike & (first.values.max(axis=0) == first.values.min(axis=0))
+    if back and unmoved.any():
+        other = _differences(probe(-spacing * WIDER)).where(alike)
+        if other.finite[alike].all():
+            return other
+    return _differences(probe(spacing * WIDER)).where(alike)
 
 
 def _noise(sigma: Values, seen: list[_Differences], still: Mask, spacing: float, eps: float) -> Noise:
@@ -139,6 +152,11 @@ def _noise(sigma: Values, seen: list[_Differences], still: Mask, spacing: float,
     # Rounding of f itself: eps |f| / 2.
     level = np.maximum(np.maximum(spread, 0.6 * quantum), eps * size)
     slope = np.abs((first[-1] - first[0]).astype(np.float64)) / (7.0 * spacing)
+    wide = next((part for part in seen[1:] if part.looked.any()), None)
+    if wide is not None and (slope == 0).any():
+        # On the first points f was constant, or rounded to one value.
+        far = np.abs((wide.values[-1] - wide.values[0]).astype(np.float64)) / (7.0 * WIDER * spacing)
+        slope = np.where((slope == 0) & wide.looked & wide.finite, far, slope)
     # Where f rounds to float32 it may round x too: the same at all points where their spacing is a multiple of x's.
     level = np.where(digits == "float32", np.fmax(level, HALF_SINGLE * slope), level)
     return Noise(level, slope, digits, ~(low < high), every)

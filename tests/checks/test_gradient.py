@@ -120,6 +120,26 @@ def test_the_penalty_of_a_lasso_at_zero_is_judged_by_its_one_sided_slopes(factor
             assert report.outcome is (Outcome.PASS if subgradient else Outcome.INCONCLUSIVE)
 
 
+@pytest.mark.parametrize(
+    ("f", "at", "slope", "outcome"),
+    [
+        (lambda x: np.maximum(x, 0.0), 0.0, 0.0, Outcome.INCONCLUSIVE),
+        (lambda x: np.maximum(x, 0.0), 0.0, 5.0, Outcome.FAIL),
+        (lambda x: 2.0 + np.minimum(x, 1.0), 1.0, -1.0, Outcome.FAIL),
+        (np.floor, 4.0, 0.0, Outcome.INCONCLUSIVE),
+    ],
+)
+@pytest.mark.parametrize("bounds", [None, [(-3, 7)]])
+def test_an_f_that_is_constant_on_one_side_is_not_called_constant(f, at, slope, outcome, bounds):
+    """Whichever side the seed looks to first."""
+    for seed in range(6):
+        report = check_gradient(
+            lambda x: float(f(x[0])), lambda x: np.array([slope]), np.array([at]), rng=seed, bounds=bounds
+        )
+        assert report.outcome is outcome, str(report)
+        assert "does not depend" not in report.reason
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_gradient_that_is_not_finite_fails(value):
     """NaN compares as not larger than any tolerance; here it is refused, first in the list."""
