@@ -33,6 +33,8 @@ NEARLY_ALL = 0.05
 HALF_SINGLE = 0.5 * float(np.finfo(np.float32).eps)
 # How far the widest probe goes, in first spacings.
 WIDEST = WIDER * POSITIONS[-1]
+# Values so many times f(x) say nothing of its rounding, where they are off by no more than so many roundings of theirs.
+TOWERING, ROUNDINGS = 1e3, 16.0
 # Outputs whose differences are taken together: few enough to stay in the cache.
 TOGETHER = 1024
 
@@ -149,14 +151,18 @@ def _noise(sigma: Values, seen: list[_Differences], still: Mask, spacing: float,
     # A value on a grid is off by up to half a step; 0.6 steps cover it, and where the differences show no more than
     # that the grid is all the noise there is (they know a standard deviation to a factor of two only).
     spread = np.where(sigma < 0.75 * quantum, 0.0, 2.0 * sigma)
-    # Rounding of f itself: eps |f| / 2.
-    level = np.maximum(np.maximum(spread, 0.6 * quantum), eps * size)
+    # Rounding of f itself: eps |f| / 2. Where the values beside x tower above f(x), and are off by no more than their
+    # own rounding, f(x) is not off by that.
+    f_x = np.abs(np.nan_to_num(first[0].astype(np.float64)))
+    rounding = (size / TOWERING > f_x) & (spread <= ROUNDINGS * eps * size)
+    level = np.where(rounding, eps * f_x, np.maximum(spread, eps * size))
+    level = np.maximum(level, 0.6 * quantum)
     slope = np.abs((first[-1] - first[0]).astype(np.float64)) / (7.0 * spacing)
     wide = next((part for part in seen[1:] if part.looked.any()), None)
     if wide is not None and (slope == 0).any():
         # On the first points f was constant, or rounded to one value.
         far = np.abs((wide.values[-1] - wide.values[0]).astype(np.float64)) / (7.0 * WIDER * spacing)
-        slope = np.where((slope == 0) & wide.looked & wide.finite, far, slope)
+        slope = np.where((slope == 0) & wide.looked & wide.finite & seen[0].alike, far, slope)
     # Where f rounds to float32 it may round x too: the same at all points where their spacing is a multiple of x's.
     level = np.where(digits == "float32", np.fmax(level, HALF_SINGLE * slope), level)
     return Noise(level, slope, digits, ~(low < high), every)

@@ -31,6 +31,8 @@ PLATEAU = 100.0
 # So many fits in a row that contradict the one before are no polynomial's: f is singular nearer than the steps.
 CLASHES = 3
 DROWNED = 0.03
+# Where the values of a stencil are so many times f(x), a slope may hide behind them that shows nearer to x.
+TOWERING = 1e3
 
 
 class Search:
@@ -69,6 +71,8 @@ class Search:
         self.own = np.full(m, np.inf, dtype)
         self.contested = np.zeros(m, dtype)
         self.clashes = np.zeros(m, np.int8)
+        # Lines that take one stencil as near to x as numbers allow, 1, and those that have taken it, 2.
+        self.nearest: NDArray[np.int8] = np.zeros(m, np.int8)
         self.last_step, self.last_bends = np.full(m, np.nan), np.full(m, np.nan)
         self.shrunk, self.widened, self.off_domain = (np.zeros(m, np.int8) for _ in range(3))
         self.fit: Fit | None = None
@@ -140,6 +144,11 @@ class Search:
         # Far below the first step the noise was never measured: what the truncation shows may be all noise.
         error = error + np.where(self.shrunk[rows] + self.off_domain[rows] > 1, 4.0 * fit.truncation, 0.0)
         take = np.where(clash, nearer, error < own)
+        # As near as can be only a slope that is seen counts; a bar there says how small the values are.
+        nearest = self.nearest[rows] == 1
+        take = np.where(nearest, fit.finite & (np.abs(fit.value) > 3.0 * error), take)
+        clash &= ~nearest
+        self.nearest[rows[nearest]] = 2
         agreed = both & ~clash
         self.contested[rows[agreed]] = 0.0
         self.contested[rows[clash]] = apart[clash]
@@ -204,12 +213,23 @@ class Search:
         new_step[inwards] = self._start_afresh(rows[inwards])
         go |= inwards
         self.last_step[rows], self.last_bends[rows] = self.step[rows], bends
+        towering = self._towering(rows, fit, ~(bar <= resolved))
+        new_step[towering] = 4.0 * self.smallest[rows[towering]]
+        go |= towering
+        self.nearest[rows[towering]] = 1
         self.shrunk[rows[go & (factor < 1) & ~off]] += 1
         self.widened[rows[go & widen]] += 1
         room = np.minimum(self.left_room[rows], self.right_room[rows]) / 2.0
         self.step[rows] = np.where(self.side[rows] != 0, new_step, np.minimum(new_step, 0.99 * room))
         again: Rows = rows[go]
         return again
+
+    def _towering(self, rows: Rows, fit: Fit, crude: Mask) -> Mask:
+        """Rows whose values are far larger than f(x) and hide the slope: (s x)^2 + s x at 0, for a large s."""
+        with np.errstate(over="ignore"):
+            moved = fit.chord * self.step[rows] / TOWERING > abs(self.f_x) + self.taken_off[rows]
+        crude = crude | (np.abs(self.kept["value"][rows]) <= 3.0 * self.own[rows])
+        return np.asarray(moved & crude & fit.finite & (self.nearest[rows] == 0) & (self.side[rows] == 0))
 
     def _more_noise(self, rows: Rows, fit: Fit, bends: Values, exempt: Mask) -> tuple[Mask, Mask, Mask]:
         """Rows that show more noise than was measured, those for which that is not yet believed, and those lost.

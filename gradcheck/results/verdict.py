@@ -89,8 +89,10 @@ class Judgement:
 def gradient_scale(estimate: Estimate, blocks: Sequence[NDArray[np.intp]]) -> Values:
     """The size of the gradient of each array (m,), from the numerical side alone.
 
-    The root mean square of its derivatives. Where all are zero within their bars (a stationary point) it is the
-    steepest line from x to a point of the stencils, which noise alone cannot make large against its own bar.
+    The root mean square of its derivatives. Where all are zero within their bars (a stationary point) it is how steep
+    f is within reach of the stencils, which noise alone cannot make large against its own bar: for each entry its own
+    steepest line from x to a point, or the median of these lines where that is larger. Not the steepest of all: one
+    entry that moves f far from x does not say what is small in the others.
     """
     scale = np.zeros(np.shape(estimate.value))
     for rows in blocks:
@@ -106,7 +108,11 @@ def gradient_scale(estimate: Estimate, blocks: Sequence[NDArray[np.intp]]) -> Va
             size = float(largest * np.sqrt(np.mean(np.where(seen, value / largest, 0.0) ** 2)))
         else:
             # What the gradient is within reach of the points: a stationary f is still steeper than its bar there.
-            size = float(np.max(estimate.chord[rows][known]))
+            chord = estimate.chord[rows]
+            middle = (int(known.sum()) - 1) // 2
+            typical = float(np.sort(chord[known])[middle])
+            scale[rows] = np.where(known, np.fmax(chord, typical), typical)
+            continue
         scale[rows] = size
     return scale
 

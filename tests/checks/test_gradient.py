@@ -140,6 +140,23 @@ def test_an_f_that_is_constant_on_one_side_is_not_called_constant(f, at, slope, 
         assert "does not depend" not in report.reason
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("offset", [1, 100])
+@pytest.mark.parametrize("factor", [0.0, 0.5, 1.0, -3.0])
+def test_a_steep_entry_that_is_0_does_not_say_what_is_small_in_the_others(dtype, offset, factor):
+    """(100 x0)^6 moves f by 1e7 within reach, where its slope is 0: 420 of x2, given as 0, passed with a bar of 382."""
+
+    def f(x: np.ndarray) -> Any:
+        return (dtype(100) * x[0]) ** 6 + np.tanh(dtype(1000) * x[2]) + dtype(offset)
+
+    x = np.array([0.0, 20.0, -1e-3], dtype)
+    slope = 1000.0 * (1.0 - np.tanh(1000.0 * float(x[2])) ** 2)
+    for method in ("auto", "sweep"):
+        report = check_gradient(f, lambda x: np.array([0.0, 0.0, factor * slope]), x, method=method)
+        assert report.outcome is (Outcome.PASS if factor == 1.0 else Outcome.FAIL), str(report)
+        assert not report or report.arrays[0].error_bar < 0.01 * slope
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_gradient_that_is_not_finite_fails(value):
     """NaN compares as not larger than any tolerance; here it is refused, first in the list."""

@@ -437,6 +437,18 @@ def test_where_f_rounds_to_float32_it_may_round_x_too():
     assert noise.level[1] <= 20 * EPS
 
 
+def test_values_that_tower_above_f_of_x_say_nothing_of_its_rounding():
+    """1e28 t (1 + t): the rounding of what is 1e22 is none of the 1 or the 0 that f is at x; noise is."""
+    level, _ = level_of(lambda t, at: 1.0 + 1e28 * t * (1.0 + t))
+    assert level == EPS
+    assert level_of(lambda t, at: 1e28 * t * (1.0 + t))[0] == 0.0
+    # Twenty roundings of the largest value are more than rounding.
+    values = np.concatenate([[0.0], 1e22 + 100 * EPS * 1e22 * draws(3)[1:]])
+    assert level_of(lambda t, at: values)[0] > 20 * EPS * 1e22
+    # And a value that is not small beside them is off by what they are.
+    assert level_of(lambda t, at: 1.0 + 100.0 * t / FIRST)[0] >= EPS * 700
+
+
 # Slopes, values, and outputs side by side.
 
 

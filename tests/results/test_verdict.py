@@ -284,10 +284,15 @@ def test_what_lies_within_its_bar_counts_as_zero_in_the_scale():
     assert scale_of([3.5e-3, 2.9e-3], 1e-3, [0, 1]) == pytest.approx([3.5e-3 / 2**0.5] * 2)
 
 
-def test_where_nothing_is_seen_the_steepest_chord_is_the_scale():
-    """At a stationary point, derivatives of exactly zero among them; a chord without a bar does not count."""
-    assert scale_of([0.0, 0.1], [0.0, 1.0], [0, 1], chord=[0.5, 2.0]) == [2.0, 2.0]
+def test_where_nothing_is_seen_the_chords_are_the_scale_the_own_and_the_median():
+    """At a stationary point, derivatives of exactly zero among them; a chord without a bar does not count.
+
+    Of an even number the lower one in the middle: the steepest of all says nothing of the others.
+    """
+    assert scale_of([0.0, 0.1], [0.0, 1.0], [0, 1], chord=[0.5, 2.0]) == [0.5, 2.0]
+    assert scale_of([0.0] * 4, [0.1] * 4, range(4), chord=[3e7, 0.0, 25.0, 7.0]) == [3e7, 7.0, 25.0, 7.0]
     assert scale_of([0.0, 0.0], [0.0, np.inf], [0, 1], chord=[0.5, 2.0]) == [0.5, 0.5]
+    assert scale_of([0.0, 0.0], [0.0, 1.0], [0], [1], chord=[0.5, 2.0]) == [0.5, 2.0]
 
 
 def test_an_array_that_was_not_measured_has_no_scale_and_the_next_one_has():
