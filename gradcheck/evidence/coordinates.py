@@ -189,10 +189,15 @@ def _largest_steps(setting: Setting, owner: Index) -> Flat:
     )[owner]
 
 
-def decide(setting: Setting, found: Estimate, analytic: Flat, coordinates: Index) -> Judgement:
-    """Judge measured coordinates by the rule of `gradcheck.results.verdict`."""
+def decide(
+    setting: Setting, found: Estimate, analytic: Flat, coordinates: Index, *, exact: bool = False
+) -> Judgement:
+    """Judge measured coordinates by the rule of `gradcheck.results.verdict`.
+
+    exact : by the complex step, which hides the rounding of slopes nowhere, as differences do but where x is 0.
+    """
     scale = block_scales(setting, found, coordinates)
-    zero = setting.x[coordinates] == 0
+    zero = (setting.x[coordinates] == 0) | exact
     return judge(
         analytic[coordinates], found, scale, setting.tolerance, zero=zero, subgradient=setting.subgradient
     )
