@@ -161,6 +161,7 @@ class Search:
 
     def plan(self, rows: Rows, precise: Values, resolved: Values) -> Rows:
         """Choose the next step of each row from its last fit; returns the rows that are worth another stencil."""
+        rows, precise, resolved = self._without_the_nearest(rows, precise, resolved)
         fit = self.fit
         assert fit is not None
         bar = 3.0 * (self.own[rows] + self.contested[rows])
@@ -224,10 +225,24 @@ class Search:
         again: Rows = rows[go]
         return again
 
+    def _without_the_nearest(
+        self, rows: Rows, precise: Values, resolved: Values
+    ) -> tuple[Rows, Values, Values]:
+        """Rows that were looked at from as near as can be end with that; what they show there is no plan for others."""
+        assert self.fit is not None
+        go = self.nearest[rows] != 2
+        ended = rows[~go]
+        fine = 3.0 * self.own[ended] <= precise[~go]
+        self.limit[ended[fine]] = Limit.NONE
+        self.fit = Fit(**{f.name: getattr(self.fit, f.name)[go] for f in fields(Fit)})
+        self.finite_side = self.finite_side[go]
+        return rows[go], precise[go], resolved[go]
+
     def _towering(self, rows: Rows, fit: Fit, crude: Mask) -> Mask:
-        """Rows whose values are far larger than f(x) and hide the slope: (s x)^2 + s x at 0, for a large s."""
+        """Rows whose values tower above f(x) and its noise, and hide the slope: (s x)^2 + s x at 0, for a large s."""
         with np.errstate(over="ignore"):
-            moved = fit.chord * self.step[rows] / TOWERING > abs(self.f_x) + self.taken_off[rows]
+            beside = np.maximum(abs(self.f_x) + self.taken_off[rows], self.level[rows])
+            moved = fit.chord * self.step[rows] / TOWERING > beside
         crude = crude | (np.abs(self.kept["value"][rows]) <= 3.0 * self.own[rows])
         return np.asarray(moved & crude & fit.finite & (self.nearest[rows] == 0) & (self.side[rows] == 0))
 

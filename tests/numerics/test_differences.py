@@ -354,6 +354,25 @@ def test_a_slope_that_values_tower_above_is_looked_for_as_near_as_numbers_allow(
                 assert report.outcome is outcome, str(report)
 
 
+def test_where_noise_hides_the_slope_at_f_of_x_0_the_step_grows_as_elsewhere():
+    """A float32 difference that is 0 at x: every value beside it is large against 0, and none against its noise."""
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(40, 3)).astype(np.float32) * np.array([1.0, 1.0, 0.003], np.float32)
+    x = rng.normal(size=3)
+
+    def loss(x: np.ndarray) -> Any:
+        return np.log1p(np.exp(features @ x.astype(np.float32)))
+
+    start = loss(x)
+    report = check_gradient(
+        lambda x: float((loss(x) - start).mean()),
+        lambda x: features.T @ (1.0 / (1.0 + np.exp(-(features @ x)))) / 40,
+        x,
+        method="sweep",
+    )
+    assert report.outcome is Outcome.PASS, str(report)
+
+
 def test_the_nearest_look_changes_nothing_where_there_is_no_slope():
     """A parabola at 0: its bar is that of the first step, and not one of 1e-36, which rounding would break."""
     report = check_gradient(lambda x: float(x @ x), lambda x: 2 * x + 1e-22, np.zeros(3), method="sweep")
