@@ -48,6 +48,8 @@ JUDGED_UP_TO = 20
 COMPLEX_FROM = 3
 # The part of the resolution that noise may take of a first step where the complex step is asked.
 QUIET = 0.01
+# An entry that is a smaller part than this of its scale is 0 but for rounding.
+NEARLY_0 = 1e-12
 # Evaluations of f for one search, beyond those for ten wrong entries: more are reported as regions.
 LOCATION_BUDGET = 1500
 
@@ -342,7 +344,7 @@ def probe_noise(objective: Objective, x: Flat, f_x: Any, rng: Any, room: tuple[F
     spacing = max(FIRST_SPACING, 64.0 * coarse)
     generator = np.random.default_rng(rng)
     signs = generator.choice([-1.0, 1.0], x.size)
-    size = generator.uniform(0.5, 1.5, x.size) * objective.parameters.scales(x)
+    size = generator.uniform(0.5, 1.5, x.size) * _own_scales(objective, x, spacing)
     back = True
     if room is not None:
         # Inwards, and not farther than the bounds allow even the widest probe.
@@ -351,6 +353,13 @@ def probe_noise(objective: Objective, x: Flat, f_x: Any, rng: Any, room: tuple[F
         size = np.minimum(size, 0.99 * np.maximum(left, right) / (WIDEST * spacing))
         back = bool((np.minimum(left, right) >= WIDEST * spacing * size).all())
     return measure_noise(objective, Rays(x, [signs * size]), f_x, spacing, back=back)
+
+
+def _own_scales(objective: Objective, x: Flat, spacing: float) -> Flat:
+    """The scales (size,), but for entries so small that the first points would lie beyond their own size."""
+    scales = objective.parameters.scales(x)
+    own = np.abs(x)
+    return np.where(own > 0, np.minimum(scales, np.maximum(own / spacing, NEARLY_0 * scales)), scales)
 
 
 def inspect_noise(noise: Noise, f_x: Any) -> tuple[Finding, ...]:

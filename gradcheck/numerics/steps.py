@@ -214,7 +214,7 @@ class Search:
         new_step[inwards] = self._start_afresh(rows[inwards])
         go |= inwards
         self.last_step[rows], self.last_bends[rows] = self.step[rows], bends
-        towering = self._towering(rows, fit, ~(bar <= resolved))
+        towering = self._towering(rows, fit, ~(bar <= resolved)) & ~(bent | off | kinked | contested)
         new_step[towering] = 4.0 * self.smallest[rows[towering]]
         go |= towering
         self.nearest[rows[towering]] = 1

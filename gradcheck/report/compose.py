@@ -24,6 +24,7 @@ __all__ = ["compose"]
 ADVICE = {
     Limit.KINK: "move x off the kink, or pass subgradient=True to accept any slope between",
     Limit.JUMP: "f is not continuous there; move x away from the jump",
+    Limit.SCALE: "put such entries into an array of their own",
     Limit.NOISE: "compute f more precisely (float64, tighter solver tolerances)",
     Limit.TRUNCATION: "f changes faster than any usable step; rescale x, or compute f more precisely",
     Limit.DOMAIN: "move x away from the edge, or pass bounds",

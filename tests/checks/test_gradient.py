@@ -157,6 +157,22 @@ def test_a_steep_entry_that_is_0_does_not_say_what_is_small_in_the_others(dtype,
         assert not report or report.arrays[0].error_bar < 0.01 * slope
 
 
+@pytest.mark.parametrize("large", [1e2, -1e4, 1e7, 1e8, -1e10, 1e15])
+@pytest.mark.parametrize("small", [3e-6, 1.764203673770325e-05, 1e-4])
+def test_an_entry_far_smaller_than_its_array_is_judged_within_its_own_size(small, large):
+    """log(1 + (1000 x0)^2) beside 1e8, which f does not use: 35 was called wrong, as 0 +- 5e-4 at steps of 2e5."""
+    slope = 2e6 * small / (1.0 + (1000.0 * small) ** 2)
+
+    def judged(factor: float) -> Outcome:
+        gradient = np.array([factor * slope, 0.0])
+        x = np.array([small, large])
+        return check_gradient(lambda x: float(np.log1p((1000.0 * x[0]) ** 2)), gradient, x).outcome
+
+    assert judged(1.0) is Outcome.PASS
+    assert judged(0.0) is Outcome.FAIL
+    assert judged(1.01) is Outcome.FAIL
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_gradient_that_is_not_finite_fails(value):
     """NaN compares as not larger than any tolerance; here it is refused, first in the list."""
