@@ -73,6 +73,8 @@ class Search:
         self.clashes = np.zeros(m, np.int8)
         # Lines that take one stencil as near to x as numbers allow, 1, and those that have taken it, 2.
         self.nearest: NDArray[np.int8] = np.zeros(m, np.int8)
+        # Lines along which f has stood still between points beyond which it had moved: stairs.
+        self.stairs: Mask = np.zeros(m, bool)
         self.last_step, self.last_bends = np.full(m, np.nan), np.full(m, np.nan)
         self.shrunk, self.widened, self.off_domain = (np.zeros(m, np.int8) for _ in range(3))
         self.fit: Fit | None = None
@@ -122,6 +124,7 @@ class Search:
         drowned = (self.level[rows] > DROWNED * size) & (size > 0)
         fit = replace(fit, noise=np.where(drowned, np.inf, fit.noise))
         self.fit = fit
+        self.stairs[rows] |= _stairs(values, self.f_x)
         # In a central stencil the first three points lie to the left.
         self.finite_side = np.where(np.isfinite(values)[:, 3:].all(axis=1), 1, -1).astype(np.int8)
         self._keep(rows, fit)
@@ -144,6 +147,8 @@ class Search:
         # Far below the first step the noise was never measured: what the truncation shows may be all noise.
         error = error + np.where(self.shrunk[rows] + self.off_domain[rows] > 1, 4.0 * fit.truncation, 0.0)
         take = np.where(clash, nearer, error < own)
+        # On one step of stairs f does not change: that is no slope of 0.
+        take &= ~(self.stairs[rows] & (fit.chord == 0))
         # As near as can be only a slope that is seen counts; a bar there says how small the values are.
         nearest = self.nearest[rows] == 1
         take = np.where(nearest, fit.finite & (np.abs(fit.value) > 3.0 * error), take)
@@ -304,6 +309,13 @@ class Search:
         factor: Values = np.full(rows.size, 1.0 / RETREAT)
         factor[turn] = RETREAT**RETREATS
         return factor
+
+
+def _stairs(values: Values, f_x: Any) -> Mask:
+    """Whether two neighbours (of the six, on one side of x) have the same value, and not that of x."""
+    same = (values[:, 1:] == values[:, :-1]) & (values[:, 1:] != f_x)
+    # Of a central stencil the third and the fourth lie on either side of x.
+    return np.asarray(np.delete(same, 2, axis=1).any(axis=1))
 
 
 def _choose(mask: Mask, yes: Fit, no: Fit) -> Fit:

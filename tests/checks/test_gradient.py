@@ -20,6 +20,7 @@ from gradcheck import (
     Report,
     assert_gradient,
     check_gradient,
+    check_jacobian,
     derivative,
     gradient,
 )
@@ -171,6 +172,43 @@ def test_an_entry_far_smaller_than_its_array_is_judged_within_its_own_size(small
     assert judged(1.0) is Outcome.PASS
     assert judged(0.0) is Outcome.FAIL
     assert judged(1.01) is Outcome.FAIL
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_term_that_f_rounds_to_stairs_is_not_flat(seed):
+    """log(1 + (x1 x3)^2) at 1e-3 moves by 2e-16 at a time: 9e-10 was called wrong, as 0 +- 2e-10 on one stair."""
+    x = np.random.default_rng(seed).normal(size=4) * 1e-3
+
+    def f(x: np.ndarray) -> float:
+        return float(x[0] * np.sin(x[2]) + np.log(1 + (x[1] * x[3]) ** 2) + np.sin(x[2] ** 2))
+
+    def grad(x: np.ndarray) -> np.ndarray:
+        v = x[1] * x[3]
+        d = 2 * v / (1 + v * v)
+        last = x[0] * np.cos(x[2]) + 2 * x[2] * np.cos(x[2] ** 2)
+        return np.array([np.sin(x[2]), d * x[3], last, d * x[1]])
+
+    for method in ("auto", "sweep"):
+        assert check_gradient(f, grad, x, method=method).outcome is not Outcome.FAIL
+        off = np.array([0.0, 0.0, 0.0, 1e-2 * np.sin(x[2])])
+        assert check_gradient(f, lambda x, off=off: grad(x) + off, x, method=method).outcome is Outcome.FAIL
+
+
+def test_a_row_whose_output_is_hidden_by_1_in_float32_is_not_called_wrong():
+    """log(1 + u^6) at u = -0.1 is nine roundings of 1: a Jacobian FAILed where a gradient did not."""
+    single = np.float32
+
+    def loss(x: np.ndarray) -> Any:
+        return np.log(single(1) + ((x[0] * single(100)) ** 3) ** 2)
+
+    x = np.array([-0.0010128123, 0.0023720653], single)
+    u = 100 * float(x[0])
+    row = [6 * 100 * u**5 / (1 + u**6), 0.0]
+    both = check_jacobian(
+        lambda x: np.array([loss(x), x[0] * x[1]]), lambda x: np.array([row, [x[1], x[0]]], single), x
+    )
+    alone = check_gradient(loss, lambda x: np.array(row, single), x)
+    assert (both.outcome, alone.outcome) == (Outcome.INCONCLUSIVE, Outcome.INCONCLUSIVE)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -60,9 +60,10 @@ def ask(
     found: Estimate,
     again: Any,
     own: float | Sequence[float] = np.inf,
+    scale: float = np.nan,
     **options: Any,
 ) -> tuple[Estimate, Judgement]:
-    """Confirm, where wrong is what lies beyond three bars."""
+    """Confirm, where wrong is what lies beyond three bars; scale : what the array is, for all entries."""
     given = np.asarray(given, float)
 
     def decide(e: Estimate) -> Judgement:
@@ -71,8 +72,9 @@ def ask(
         wrong |= ~np.isfinite(given)
         nothing = np.zeros_like(wrong)
         return Judgement(
-            wrong, ~wrong & np.isfinite(e.error), ~np.isfinite(e.error), nothing, 3.0 * e.error, given
-        )
+            wrong, ~wrong & np.isfinite(e.error), ~np.isfinite(e.error), nothing, 3.0 * e.error,
+            np.full(given.shape, scale),
+        )  # fmt: skip
 
     size = np.broadcast_to(np.asarray(own, float), given.shape)
     return confirm(given, found, decide(found), again, decide, size, **options)
@@ -448,3 +450,31 @@ def test_nothing_of_the_first_estimate_is_changed_in_place():
 
     assert found.error.tolist() == before.error.tolist()
     assert found.limit.tolist() == before.limit.tolist()
+
+
+@pytest.mark.parametrize(
+    ("given", "far", "chord", "held"),
+    [
+        # A thousandth of what the array is, or less, and f moves as claimed where it moves at all.
+        (1e-3, 1e-3, 1.0, False),
+        (1e-3, 0.6e-3, 1.0, False),
+        (1e-3, 0.4e-3, 1.0, True),
+        (1e-3, -1e-3, 1.0, True),
+        # It stays flat there, or more than that is claimed: a unit that is dead has no slope.
+        (1e-3, 1e-3, 0.0, True),
+        (2e-3, 2e-3, 1.0, True),
+    ],
+)
+def test_a_small_slope_where_f_is_flat_is_looked_for_farther_away(given, far, chord, held):
+    """At 0.3 of the size of x, after the looks from near, which see nothing either."""
+    steps: list[float] = []
+
+    def again(rows: np.ndarray, step: np.ndarray, side: np.ndarray) -> Estimate:
+        steps.append(float(step[0]))
+        near = step[0] < 0.1
+        return estimate([0.0 if near else far], chord=0.0 if near else chord)
+
+    after, _ = ask([given], estimate([0.0], chord=0.0), again, own=1.0, scale=1.0)
+
+    assert np.isfinite(after.error[0]) == held
+    assert (max(steps) == 0.3) is (given <= 1e-3)
