@@ -113,6 +113,7 @@ def _advice(limit: Limit, ended: Ended, tolerance: Tolerance, options: list[Advi
         Limit.JUMP: (Remedy.OFF_JUMP,),
         Limit.DOMAIN: (Remedy.OFF_EDGE,),
         Limit.NOISE: (precise,),
+        Limit.SCALE: (Remedy.APART,),
         Limit.TRUNCATION: (precise, Remedy.RESCALE),
         Limit.DISPUTED: (precise, Remedy.COMPLEX),
         Limit.NONE: (precise,),

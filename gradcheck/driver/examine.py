@@ -19,6 +19,7 @@ from gradcheck.evidence.coordinates import look_nearer, noise_share, sweep
 from gradcheck.evidence.examination import examine_jointly
 from gradcheck.evidence.joint import Direction
 from gradcheck.evidence.plain_differences import agreement
+from gradcheck.evidence.subgradients import along_directions
 from gradcheck.function.contract import Inspection, gradient_at, inspect, inspect_again
 from gradcheck.function.lines import Rays
 from gradcheck.function.matrix import Dense
@@ -49,6 +50,8 @@ JUDGED_UP_TO = 20
 COMPLEX_FROM = 3
 # The part of the resolution that noise may take of a first step where the complex step is asked.
 QUIET = 0.01
+# An entry that is a smaller part than this of its scale is 0 but for rounding.
+NEARLY_0 = 1e-12
 # Evaluations of f for one search, beyond those for ten wrong entries: more are reported as regions.
 LOCATION_BUDGET = 1500
 
@@ -274,7 +277,8 @@ def _one_by_one(
     notes += _verified(verified, "by the complex step, real differences being too noisy")
     evidence, verified = averaged(setting, evidence)
     notes += _verified(verified, "by averages of several differences, one being too noisy")
-    return evidence, notes
+    evidence, outside = along_directions(setting, evidence, rng)
+    return evidence, [*notes, *outside]
 
 
 def _verified(count: int, how: str) -> list[Finding]:
@@ -357,13 +361,22 @@ def probe_noise(objective: Objective, x: Flat, f_x: Any, rng: Any, room: tuple[F
     spacing = max(FIRST_SPACING, 64.0 * coarse)
     generator = np.random.default_rng(rng)
     signs = generator.choice([-1.0, 1.0], x.size)
-    size = generator.uniform(0.5, 1.5, x.size) * objective.parameters.scales(x)
+    size = generator.uniform(0.5, 1.5, x.size) * _own_scales(objective, x, spacing)
+    back = True
     if room is not None:
         # Inwards, and not farther than the bounds allow even the widest probe.
         left, right = room
         signs = np.where(right >= left, 1.0, -1.0)
         size = np.minimum(size, 0.99 * np.maximum(left, right) / (WIDEST * spacing))
-    return measure_noise(objective, Rays(x, [signs * size]), f_x, spacing, back=room is None)
+        back = bool((np.minimum(left, right) >= WIDEST * spacing * size).all())
+    return measure_noise(objective, Rays(x, [signs * size]), f_x, spacing, back=back)
+
+
+def _own_scales(objective: Objective, x: Flat, spacing: float) -> Flat:
+    """The scales (size,), but for entries so small that the first points would lie beyond their own size."""
+    scales = objective.parameters.scales(x)
+    own = np.abs(x)
+    return np.where(own > 0, np.minimum(scales, np.maximum(own / spacing, NEARLY_0 * scales)), scales)
 
 
 def inspect_noise(noise: Noise, f_x: Any) -> tuple[Finding, ...]:

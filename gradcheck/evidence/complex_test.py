@@ -16,11 +16,11 @@ from gradcheck.numerics.complex_step import accepts_complex, complex_derivative,
 from gradcheck.numerics.differences import estimate
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
-from gradcheck.numerics.tangents import random_units
+from gradcheck.numerics.tangents import random_units, root_mean_square
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.evidence import Evidence, take
 from gradcheck.results.outcome import Limit
-from gradcheck.results.verdict import Judgement, accepted
+from gradcheck.results.verdict import CANCELLING, Judgement, accepted
 
 __all__ = ["by_complex_step", "leave_open", "second_witness"]
 
@@ -44,9 +44,9 @@ def by_complex_step(
     rng : seed or Generator of one random direction that moves every coordinate. The complex step along it (one
         evaluation) and a real difference (six, where the first step serves) must agree: an f that does not take
         complex numbers, or is not analytic (abs, max at a tie, conj), is found out there.
-    trusted : then believe the complex step to rounding. Otherwise its bars are what an error of one entry alone
-        would have shown along the direction; entries for which that is too little, and those that seem wrong, are
-        measured by real differences.
+    trusted : then believe the complex step to rounding, its own and what no value of f shows. Otherwise its bars are
+        what an error of one entry alone would have shown along the direction; entries for which that is too little,
+        and those that seem wrong, are measured by real differences.
     """
     witness = _along_all(setting, coordinates, rng, trusted=trusted)
     if witness is None:
@@ -54,10 +54,12 @@ def by_complex_step(
     values, interrupted = _complex_values(setting, coordinates)
     if values is None:
         return None
-    found = _as_estimate(setting, values, 0.0 * witness if trusted else witness)
-    judgement = decide(setting, found, analytic, coordinates)
+    found = _as_estimate(setting, values, _tolerated(setting, values, coordinates) if trusted else witness)
+    judgement = decide(setting, found, analytic, coordinates, exact=trusted)
     evidence = Evidence(coordinates, analytic[coordinates], found, judgement, interrupted)
-    return evidence if trusted or interrupted else _borne_out(setting, evidence, analytic)
+    if trusted:
+        return _left_open(evidence, _shown(setting, coordinates))
+    return evidence if interrupted else _borne_out(setting, evidence, analytic)
 
 
 def _borne_out(setting: Setting, evidence: Evidence, analytic: Flat) -> Evidence | None:
@@ -224,16 +226,50 @@ def _as_estimate(setting: Setting, values: Flat, witness: Flat) -> Estimate:
     nothing = np.zeros(values.shape)
     return Estimate(
         value=values, error=error, step=nothing, noise=error, truncation=nothing, kink=nothing, left=values,
-        right=values, curvature=np.full(values.shape, np.nan), chord=np.abs(values),
+        right=values, sided=error, curvature=np.full(values.shape, np.nan), chord=np.abs(values),
         limit=np.array([Limit.BUDGET, Limit.NONE], object)[known.astype(int)], nfev=int(known.sum()),
     )  # fmt: skip
 
 
-def _rounding(setting: Setting, values: Flat) -> Flat:
-    """Relative noise of f is relative noise of its imaginary part; there is no difference to amplify it."""
+def _shown(setting: Setting, coordinates: Index) -> Flat:
+    """What an entry (m,) may be off by and move f by no more than its rounding over the whole size of x.
+
+    1 - tanh(30)^2 is 0 in double, and 1e-26: no gradient is called wrong by what rounding may have taken from it.
+    """
     eps = float(np.finfo(np.float64).eps)
-    size = abs(float(setting.f_x))
-    relative = max(ROUNDING * eps, 4.0 * setting.level / size if size > 0 else 1.0)
+    return np.asarray(CANCELLING * eps * abs(float(setting.f_x)) / setting.scales[coordinates])
+
+
+def _tolerated(setting: Setting, values: Flat, coordinates: Index) -> Flat:
+    """A third of the same, as far as that is within rtol of the array: so much is right."""
+    size = np.zeros(coordinates.size)
+    for block in setting.parameters.blocks:
+        mine = (coordinates >= block.start) & (coordinates < block.stop)
+        size[mine] = root_mean_square(np.nan_to_num(values[mine]))
+    return np.asarray(np.minimum(_shown(setting, coordinates), setting.tolerance.rtol * size) / 3.0)
+
+
+def _left_open(evidence: Evidence, shown: Flat) -> Evidence:
+    """The same, where what is off by no more than this (m,) is not wrong, but open."""
+    judgement, found = evidence.judgement, evidence.estimate
+    with np.errstate(invalid="ignore"):
+        open_ = judgement.wrong & (np.abs(evidence.analytic - found.value) <= shown)
+    limit = found.limit.copy()
+    limit[open_] = Limit.NOISE
+    judgement = replace(
+        judgement, wrong=judgement.wrong & ~open_, inconclusive=judgement.inconclusive | open_
+    )
+    return replace(evidence, estimate=replace(found, limit=limit), judgement=judgement)
+
+
+def _rounding(setting: Setting, values: Flat) -> Flat:
+    """Relative noise of f is relative noise of its imaginary part; there is no difference to amplify it.
+
+    Relative to what f changes over the scale of x where that is more than f(x), which may be 0 by chance.
+    """
+    eps = float(np.finfo(np.float64).eps)
+    size = max(abs(float(setting.f_x)), setting.slope)
+    relative = max(ROUNDING * eps, min(4.0 * setting.level / size, 1.0) if size > 0 else 1.0)
     return np.asarray(relative * np.abs(values) + np.finfo(np.float64).tiny)
 
 

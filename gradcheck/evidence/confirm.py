@@ -28,8 +28,13 @@ WEAKLY = (1.4, 2.0)
 NEARLY = 4
 # The part of the distance to what was given that the noise of a second estimate may fill.
 TELLING = 0.4
+# The part of half its jump that noise may be where a kink is looked at again: five times as much would hide it.
+VISIBLE = 0.2
 # An accusation by so many times the bar that decides is slight: one derivative in ten thousand lies beyond that bar.
 SLIGHT = 1.5
+# A slope of this part of its array, or less, may be lost in f: log(1 + 1e-13 x) moves by a rounding of 1 at a time.
+# Where f seems to be flat it is looked for at this part of the size of x.
+HARDLY, FARTHER = 1e-3, 0.3
 # Nearer steps lie on powers of this, so that there are few of them for lines that share their points, and for one
 # line of which different derivatives are claimed.
 SHARED = 4.0
@@ -85,11 +90,32 @@ def confirm(
     weak = first[np.isfinite(bar) & (bar > np.abs(found.value[first])) & (found.limit[first] != Limit.NONE)]
     for factor in WEAKLY:
         found, _ = _remeasure(given, found, again, weak, own, factor, shared=shared)
+    found = _looked_for_farther(given, found, decide(found), again, own)
     drowned = judgement.wrong & (found.chord == 0) & (found.step < blind)
     error, limit = found.error.copy(), found.limit.copy()
     error[drowned], limit[drowned] = np.inf, Limit.NOISE
     found = replace(found, error=error, limit=limit)
     return found, decide(found)
+
+
+def _looked_for_farther(
+    given: Flat, found: Estimate, judgement: Judgement, again: Again, own: Flat
+) -> Estimate:
+    """Without a bar where f does not move near x, hardly anything is claimed, and farther away f moves as claimed."""
+    hardly = np.abs(given) <= HARDLY * judgement.scale
+    rows = np.flatnonzero(judgement.wrong & (found.chord == 0) & hardly & np.isfinite(own))[:CONFIRMED]
+    if rows.size == 0:
+        return found
+    far = again(rows, FARTHER * own[rows], np.zeros(rows.size, np.int8))
+    if far is None:
+        return found
+    with np.errstate(invalid="ignore"):
+        lost = (far.chord > 0) & (
+            np.abs(given[rows] - far.value) <= MARGIN * far.error + np.abs(given[rows]) / 2.0
+        )
+    error, limit = found.error.copy(), found.limit.copy()
+    error[rows[lost]], limit[rows[lost]] = np.inf, Limit.NOISE
+    return replace(found, error=error, limit=limit, nfev=found.nfev + far.nfev)
 
 
 def _early(together: Index) -> NDArray[np.bool_]:
@@ -124,7 +150,11 @@ def _remeasure(
     least = np.full(rows.size, NEAREST) if nearest is None else nearest[rows]
     distance = np.abs(given[rows] - found.value[rows])
     precise = np.asarray(found.limit[rows] == Limit.NONE)
-    near = np.where(precise & ~from_near, 1.0, MARGIN / TELLING * found.noise[rows] / distance)
+    kinked = np.asarray(found.limit[rows] == Limit.KINK)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        near = np.where(precise & ~from_near, 1.0, MARGIN / TELLING * found.noise[rows] / distance)
+        # However far off the claim is, a kink must be seen to be one.
+        near = np.where(kinked, found.noise[rows] / (VISIBLE * found.kink[rows]), near)
     within = own[rows] / found.step[rows]
     near = np.where(within < 1.0, np.minimum(near, within), near)
     if shared or from_near:
@@ -137,7 +167,6 @@ def _remeasure(
         return found, True
     known = np.isfinite(second.error)
     apart = np.abs(second.value - found.value[rows])
-    kinked = np.asarray(found.limit[rows] == Limit.KINK)
     # Where noise alone, larger at a shorter step, does not explain it.
     telling = known & (MARGIN * second.noise <= 1.01 * TELLING * distance)
     away = np.abs(given[rows] - second.value)

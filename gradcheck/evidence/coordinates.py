@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from gradcheck._typing import Flat, Index
 from gradcheck.evidence.confirm import confirm
 from gradcheck.function.lines import Axes
-from gradcheck.numerics.differences import ROUNDS, estimate
+from gradcheck.numerics.differences import ROUNDS, Wanted, estimate
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
 from gradcheck.parameters.tree import Parameters
-from gradcheck.results.estimate import Estimate, join, unmeasured
+from gradcheck.results.estimate import Estimate, join, part_of_estimate, unmeasured
 from gradcheck.results.evidence import Doubts, Evidence, _put
+from gradcheck.results.outcome import Limit
 from gradcheck.results.verdict import Judgement, accepted, gradient_scale, judge
 
 __all__ = ["look_nearer", "sweep", "verify"]
@@ -24,6 +25,10 @@ __all__ = ["look_nearer", "sweep", "verify"]
 
 # Lines measured together: enough to keep array arithmetic cheap, few enough that an interruption loses little.
 CHUNK = 128
+# So many times its own size is no step that an entry is judged by alone; a weight that happens to lie near 0 may be
+# stepped by some of it. Then so many stencils are taken within its size.
+BEYOND = 10.0
+OWN_ROUNDS = 4
 
 
 def sweep(setting: Setting, analytic: Flat, coordinates: Index) -> Evidence:
@@ -126,7 +131,13 @@ def verify(
 
 def measure(setting: Setting, coordinates: Index, steps: Flat | None = None) -> Estimate:
     """The numerical derivatives at some coordinates (m,), from these steps on, default those of the setting."""
-    scales = setting.scales[coordinates]
+    begin = setting.relative_step * setting.scales[coordinates] if steps is None else steps
+    found = _along_axes(setting, coordinates, begin, _as_needed(setting, coordinates))
+    return _within_own_size(setting, coordinates, found)
+
+
+def _as_needed(setting: Setting, coordinates: Index) -> Wanted:
+    """The errors that are wanted of these coordinates, precise and resolved."""
     rows = _rows_by_block(setting.parameters, coordinates)
 
     def wanted(at: Index, so_far: Estimate) -> tuple[Flat, Flat]:
@@ -136,9 +147,36 @@ def measure(setting: Setting, coordinates: Index, steps: Flat | None = None) -> 
         tolerance = setting.tolerance
         return tolerance.rtol * size + tolerance.atol, 0.3 * tolerance.resolution * size + tolerance.atol
 
-    return _along_axes(
-        setting, coordinates, setting.relative_step * scales if steps is None else steps, wanted
-    )
+    return wanted
+
+
+def _within_own_size(setting: Setting, coordinates: Index, found: Estimate) -> Estimate:
+    """Measure entries again that were measured beyond their own size: there f may have another slope.
+
+    Where both agree the smaller bar stays, and where they do not the nearer one; nothing, if f does not change there.
+    """
+    size = np.abs(setting.x[coordinates])
+    rows = np.flatnonzero((size > 0) & (found.step > BEYOND * size))
+    if rows.size == 0 or setting.objective.remaining < POINTS * rows.size:
+        return found
+    at, own = coordinates[rows], size[rows]
+    near = _along_axes(setting, at, own / 4.0, _as_needed(setting, at), rounds=OWN_ROUNDS, largest=own / 2.0)
+    before = part_of_estimate(found, rows)
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(near.value - before.value)
+        known = np.isfinite(near.error) & np.isfinite(before.error)
+        clash = known & (apart > 3.0 * (near.error + before.error))
+    moved = near.chord > 0
+    better = np.isfinite(near.error) & np.where(clash, moved, near.error < before.error)
+    lost = clash & ~moved
+    parts = {
+        f.name: _put(getattr(found, f.name), rows[better], getattr(near, f.name)[better])
+        for f in fields(Estimate)
+        if f.name != "nfev"
+    }
+    parts["error"] = _put(parts["error"], rows[lost], np.inf)
+    parts["limit"] = _put(parts["limit"], rows[lost], Limit.SCALE)
+    return Estimate(**parts, nfev=found.nfev + near.nfev)
 
 
 def measure_once(setting: Setting, coordinates: Index, steps: Flat) -> Estimate:
@@ -153,6 +191,7 @@ def _along_axes(
     wanted: Callable[..., tuple[Flat, Flat]],
     rounds: int = ROUNDS,
     side: NDArray[np.int8] | None = None,
+    largest: Flat | None = None,
 ) -> Estimate:
     x = setting.x
     spacing = np.array([float(np.finfo(b.real_dtype).eps) for b in setting.parameters.blocks])
@@ -167,7 +206,7 @@ def _along_axes(
         level=setting.level,
         step=np.maximum(step, smallest),
         smallest=smallest,
-        largest=_largest_steps(setting, owner),
+        largest=_largest_steps(setting, owner) if largest is None else largest,
         wanted=wanted,
         room=None if room is None else (room[0][coordinates], room[1][coordinates]),
         rounds=rounds,
@@ -189,10 +228,15 @@ def _largest_steps(setting: Setting, owner: Index) -> Flat:
     )[owner]
 
 
-def decide(setting: Setting, found: Estimate, analytic: Flat, coordinates: Index) -> Judgement:
-    """Judge measured coordinates by the rule of `gradcheck.results.verdict`."""
+def decide(
+    setting: Setting, found: Estimate, analytic: Flat, coordinates: Index, *, exact: bool = False
+) -> Judgement:
+    """Judge measured coordinates by the rule of `gradcheck.results.verdict`.
+
+    exact : by the complex step, which hides the rounding of slopes nowhere, as differences do but where x is 0.
+    """
     scale = block_scales(setting, found, coordinates)
-    zero = setting.x[coordinates] == 0
+    zero = (setting.x[coordinates] == 0) | exact
     return judge(
         analytic[coordinates], found, scale, setting.tolerance, zero=zero, subgradient=setting.subgradient
     )

@@ -192,7 +192,7 @@ class _Examination:
         nothing = np.zeros(entries.size)
         limit = np.array([Limit.DISPUTED, Limit.NONE], object)[agrees.astype(int)]
         return Estimate(
-            exact, error, nothing, error, nothing, nothing, exact, exact, np.full(entries.size, np.nan),
+            exact, error, nothing, error, nothing, nothing, exact, exact, error, np.full(entries.size, np.nan),
             np.abs(exact), limit, 0,
         )  # fmt: skip
 

@@ -7,6 +7,7 @@ they do not agree this decides nothing, and the check begins anew; it is only to
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -61,6 +62,10 @@ CLEAN, DEARER = 1e-12, 2.0
 CHANCE = 12
 
 
+# Whether a value of f is one of the numbers to which f was assumed to be rounded.
+Fits = Callable[[float], bool]
+
+
 @dataclass(frozen=True)
 class Agreement:
     """What came of it: setting and evidence where every entry was borne out (or it was interrupted), else doubts.
@@ -97,20 +102,20 @@ def agreement(
     """
     if inspection.analytic is None:
         return Agreement()
-    for setting, decimals in _assumed(objective, inspection, x, tolerances, room):
-        claim = _claim(setting, inspection.analytic, few, rng, decimals)
+    for setting, fits in _assumed(objective, inspection, x, tolerances, room):
+        claim = _claim(setting, inspection.analytic, few, rng, float(fits is not None))
         if claim is not None and objective.remaining >= 2 * x.size:
-            found = _asked(claim, decimals)
+            found = _asked(claim, fits)
             if found is not None:
                 return found
     return Agreement()
 
 
-def _asked(claim: _Claim, decimals: float) -> Agreement | None:
-    """What f says of a claim; None where it is not rounded to `decimals`, 0 for any f."""
+def _asked(claim: _Claim, fits: Fits | None) -> Agreement | None:
+    """What f says of a claim; None where its values are not on the grid that was assumed of it, if one was."""
     setting, every = claim.setting, np.arange(claim.analytic.size)
     try:
-        measured = _measured(claim, decimals)
+        measured = _measured(claim, fits)
     except KeyboardInterrupt:
         nothing = unmeasured(every.size, setting.x.dtype)
         judgement = decide(setting, nothing, claim.analytic, every)
@@ -152,24 +157,34 @@ def _assumed(
     x: Flat,
     tolerances: tuple[float | None, float, float | None],
     room: tuple[Flat, Flat] | None,
-) -> list[tuple[Setting, float]]:
-    """The setting of a check of an f that is as precise as the number that it returned, and 0.
+) -> list[tuple[Setting, Fits | None]]:
+    """The setting of a check of an f that computes in the dtype of its gradient and x, of which nothing is asked.
 
-    Before it that of one that is rounded to decimals, and their step, where that number has few.
+    Before it that of one that is rounded to float32, or to decimals, where the number that it returned has as few bits
+    or digits; other values have to bear that out.
     """
     f_x = float(inspection.f_x)
-    names = [inspection.computes_in]
-    if CHANCE < int(significant_bits(np.full((1, 1), f_x))[0]) <= SINGLE:
-        names.append("float32")
-    eps = max(float(np.finfo(name).eps) for name in [*names, str(x.dtype)])
-    plain = Setting(
-        objective, x, inspection.f_x, ROUNDING * eps * abs(f_x), eps, objective.parameters.scales(x),
-        Tolerance.for_dtypes(names, *tolerances), room, gradient_eps=float(np.finfo(names[0]).eps),
-    )  # fmt: skip
+
+    def setting(*names: str) -> Setting:
+        eps = max(float(np.finfo(name).eps) for name in [*names, str(x.dtype)])
+        return Setting(
+            objective, x, inspection.f_x, ROUNDING * eps * abs(f_x), eps, objective.parameters.scales(x),
+            Tolerance.for_dtypes(names, *tolerances), room, gradient_eps=float(np.finfo(names[0]).eps),
+        )  # fmt: skip
+
+    plain = setting(inspection.computes_in)
+    single = setting(inspection.computes_in, "float32")
+    if CHANCE < _bits(f_x) <= SINGLE and single.relative_step > plain.relative_step:
+        return [(single, lambda value: _bits(value) <= SINGLE), (plain, None)]
     decimals = decimal_step(f_x)
     if OFF * decimals <= plain.level:
-        return [(plain, 0.0)]
-    return [(replace(plain, level=OFF * decimals), decimals), (plain, 0.0)]
+        return [(plain, None)]
+    return [(replace(plain, level=OFF * decimals), lambda value: lies_on(value, decimals)), (plain, None)]
+
+
+def _bits(value: float) -> int:
+    """The significant bits of one number; what is not finite has none."""
+    return int(significant_bits(np.full((1, 1), value))[0]) if np.isfinite(value) else 0
 
 
 def _claim(setting: Setting, analytic: Flat, few: int, rng: Any, decimals: float = 0.0) -> _Claim | None:
@@ -242,10 +257,10 @@ def _on_grid(setting: Setting, steps: Flat) -> Flat:
     return np.maximum(steps, 64.0 * np.concatenate(spacing) * np.abs(setting.x))
 
 
-def _measured(claim: _Claim, decimals: float) -> tuple[Flat, Flat] | Doubts | None:
+def _measured(claim: _Claim, fits: Fits | None) -> tuple[Flat, Flat] | Doubts | None:
     """Values of f left and right of x (2, n), and the slopes there and at x (3, n); doubts once one is not close.
 
-    None where f is not rounded to `decimals`, 0 for any f.
+    None where the first values are not what was assumed of f.
     """
     setting, n = claim.setting, claim.analytic.size
     values, slopes = np.empty((2, n), setting.x.dtype), np.empty((3, n), setting.x.dtype)
@@ -255,7 +270,7 @@ def _measured(claim: _Claim, decimals: float) -> tuple[Flat, Flat] | Doubts | No
         lines, each = Axes(setting.parameters, setting.x, rows), np.arange(rows.size)
         offsets = lines.reached(each, claim.steps[rows][:, None] * SIDES)
         values[:, rows] = setting.objective.along(lines, each, offsets).T
-        if decimals and not all(lies_on(value, decimals) for value in values[:, order[0]].tolist()):
+        if fits is not None and not all(fits(value) for value in values[:, order[0]].tolist()):
             return None
         low, high = offsets.T
         with np.errstate(all="ignore"):
@@ -311,7 +326,7 @@ def _estimate(claim: _Claim, slopes: Flat, level: float) -> Estimate:
     nothing = np.zeros(steps.shape)
     return Estimate(
         value=central, error=noise + truncation, step=steps, noise=noise, truncation=truncation, kink=nothing,
-        left=left, right=right, curvature=2.0 * (right - left) / (steps * (SIDES[1] - SIDES[0])),
+        left=left, right=right, sided=bend + noise, curvature=2.0 * (right - left) / (steps * (SIDES[1] - SIDES[0])),
         chord=np.maximum(np.abs(left), np.abs(right)), limit=np.full(steps.shape, Limit.NONE, object),
         nfev=2 * steps.size,
     )  # fmt: skip

@@ -182,7 +182,7 @@ def _claimed_still(setting: VectorSetting, found: Estimate, rows: Index, analyti
 
 def _per_unit(found: Estimate, scale: Flat) -> Estimate:
     """From units of the direction to units of x."""
-    slopes = ("value", "error", "noise", "truncation", "left", "right", "chord")
+    slopes = ("value", "error", "noise", "truncation", "left", "right", "sided", "chord")
     parts = {name: getattr(found, name) / scale for name in slopes}
     return replace(found, **parts, step=found.step * scale, curvature=found.curvature / scale**2)
 

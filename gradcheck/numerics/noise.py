@@ -17,6 +17,7 @@ from gradcheck.numerics.rounding import distinct, granularity
 __all__ = ["Noise", "estimate_noise", "first_spacing", "measure_noise"]
 
 Probe = Callable[[float], Values]
+Far = Callable[[], Values]
 
 # Where the points lie, in units of the spacing; f(x) itself, at 0, is known already. All on one side, so that
 # a direction which points inwards serves at bounds and at the edge of f's domain too.
@@ -33,6 +34,10 @@ NEARLY_ALL = 0.05
 HALF_SINGLE = 0.5 * float(np.finfo(np.float32).eps)
 # How far the widest probe goes, in first spacings.
 WIDEST = WIDER * POSITIONS[-1]
+# Values so many times f(x) say nothing of its rounding, where they are off by no more than so many roundings of theirs.
+TOWERING, ROUNDINGS = 1e3, 16.0
+# Where f is looked at for the bits of its values alone, in units of the scale of x.
+ELSEWHERE_BITS = 0.1
 # Outputs whose differences are taken together: few enough to stay in the cache.
 TOGETHER = 1024
 
@@ -64,7 +69,8 @@ def measure_noise(
     line : one line; its offsets are in the scaled units in which `spacing` is given.
     f_x : f(x), known already. back : whether f may be called on the other side of x, where it is not finite on this.
     Costs seven evaluations, fourteen where the first spacing shows no noise or too much, and seven more where f
-    seems to be nothing but noise or where the second spacing shows far less than the first.
+    seems to be nothing but noise or where the second spacing shows far less than the first; two more where its values
+    have so few bits that they may be of a coarser dtype.
     """
     dtype = objective.parameters.dtype
 
@@ -75,7 +81,14 @@ def measure_noise(
         values[1:, 0] = objective.along(line, np.zeros(1, np.intp), offsets[None, :])[0]
         return values
 
-    found = estimate_noise(probe, spacing, back=back)
+    def far() -> Values:
+        # Where bounds leave one side only: as far as the widest probe, on that side.
+        at = np.array(
+            [[-ELSEWHERE_BITS, ELSEWHERE_BITS] if back else [WIDEST * spacing / 2.0, WIDEST * spacing]]
+        )
+        return objective.along(line, np.zeros(1, np.intp), at.astype(dtype)).T
+
+    found = estimate_noise(probe, spacing, back=back, far=far)
     seen = found.values[~np.isnan(found.values)]
     return Noise(
         float(found.level[0]), float(found.slope[0]), found.digits[0], bool(found.constant[0]),
@@ -83,11 +96,11 @@ def measure_noise(
     )  # fmt: skip
 
 
-def estimate_noise(probe: Probe, spacing: float, *, back: bool) -> Noise:
+def estimate_noise(probe: Probe, spacing: float, *, back: bool, far: Far | None = None) -> Noise:
     """Estimate the noise of m outputs from the differences of equally spaced values.
 
     probe(s) : (8, m) values at 0, s, 2 s, ... 7 s; asked for again, at another spacing, where some output needs it.
-    back : as in `measure_noise`.
+    back : as in `measure_noise`. far() : (l, m) values much farther away; asked for where some values have few bits.
     Source: Moré & Wild, Estimating computational noise, SIAM J. Sci. Comput. 33 (2011).
     """
     first = _differences(probe(spacing))
@@ -104,7 +117,7 @@ def estimate_noise(probe: Probe, spacing: float, *, back: bool) -> Noise:
     seen = [first]
     still = np.zeros(first.size.shape, bool)
     if alike.any():
-        wider = _differences(probe(spacing * WIDER)).where(alike)
+        wider = _wider(probe, spacing, first, alike, back=back)
         wider = replace(wider, bound=np.minimum(first.bound, wider.bound))
         sigma = np.where(alike, wider.known(), sigma)
         seen.append(wider)
@@ -113,10 +126,25 @@ def estimate_noise(probe: Probe, spacing: float, *, back: bool) -> Noise:
         sigma = np.where(narrower.looked, near, sigma)
         seen.append(narrower)
     sigma = _at_a_kink(np.where(np.isnan(sigma), 0.0, sigma), seen)
-    return _noise(sigma, seen, still, spacing, eps)
+    return _noise(sigma, seen, still, spacing, eps, far)
 
 
-def _noise(sigma: Values, seen: list[_Differences], still: Mask, spacing: float, eps: float) -> Noise:
+def _wider(probe: Probe, spacing: float, first: _Differences, alike: Mask, *, back: bool) -> _Differences:
+    """Look farther out where the points lay too close; on the other side of x where f has not changed at all.
+
+    On one side f may be constant (a rectifier at 0): that it does not depend on x is not said of one side alone.
+    """
+    unmoved = alike & (first.values.max(axis=0) == first.values.min(axis=0))
+    if back and unmoved.any():
+        other = _differences(probe(-spacing * WIDER)).where(alike)
+        if other.finite[alike].all():
+            return other
+    return _differences(probe(spacing * WIDER)).where(alike)
+
+
+def _noise(
+    sigma: Values, seen: list[_Differences], still: Mask, spacing: float, eps: float, far: Far | None
+) -> Noise:
     """The noise from its standard deviation, the grid of f, and the rounding of f itself.
 
     still : where values that lie near to each other do not show the noise of those that lie apart.
@@ -128,6 +156,10 @@ def _noise(sigma: Values, seen: list[_Differences], still: Mask, spacing: float,
     low, high = np.fmin.reduce(every, axis=0), np.fmax.reduce(every, axis=0)
     size = np.abs(np.nan_to_num(np.maximum(-low, high).astype(np.float64)))
     quantum, digits = granularity(every)
+    if far is not None and np.isin(digits, ("float16", "float32")).any():
+        away = far()
+        away[~np.isfinite(away)] = np.nan
+        quantum, digits = granularity(every, away)
     first = seen[0].values
     if quantum.any():
         # So near to x only the grid shows; what the wider spacing saw beyond it may be an oscillation.
@@ -136,9 +168,18 @@ def _noise(sigma: Values, seen: list[_Differences], still: Mask, spacing: float,
     # A value on a grid is off by up to half a step; 0.6 steps cover it, and where the differences show no more than
     # that the grid is all the noise there is (they know a standard deviation to a factor of two only).
     spread = np.where(sigma < 0.75 * quantum, 0.0, 2.0 * sigma)
-    # Rounding of f itself: eps |f| / 2.
-    level = np.maximum(np.maximum(spread, 0.6 * quantum), eps * size)
+    # Rounding of f itself: eps |f| / 2. Where the values beside x tower above f(x), and are off by no more than their
+    # own rounding, f(x) is not off by that.
+    f_x = np.abs(np.nan_to_num(first[0].astype(np.float64)))
+    rounding = (size / TOWERING > f_x) & (spread <= ROUNDINGS * eps * size)
+    level = np.where(rounding, eps * f_x, np.maximum(spread, eps * size))
+    level = np.maximum(level, 0.6 * quantum)
     slope = np.abs((first[-1] - first[0]).astype(np.float64)) / (7.0 * spacing)
+    wide = next((part for part in seen[1:] if part.looked.any()), None)
+    if wide is not None and (slope == 0).any():
+        # On the first points f was constant, or rounded to one value.
+        chord = np.abs((wide.values[-1] - wide.values[0]).astype(np.float64)) / (7.0 * WIDER * spacing)
+        slope = np.where((slope == 0) & wide.looked & wide.finite & seen[0].alike, chord, slope)
     # Where f rounds to float32 it may round x too: the same at all points where their spacing is a multiple of x's.
     level = np.where(digits == "float32", np.fmax(level, HALF_SINGLE * slope), level)
     return Noise(level, slope, digits, ~(low < high), every)

@@ -16,12 +16,17 @@ TENS = np.array([float(10**k) for k in range(23)])
 DIGITS = 12
 # The bits of a float32. A number of no more bits, or of fewer digits than the next, is round by chance (127.125, 0.3).
 SINGLE, CHANCE = 24, 5
+# The bits of a float16 and of a bfloat16; the least float16; and the most bits of what is still taken for a float32, or
+# for a sum of a few of them.
+HALF, BRAIN, LEAST_HALF, SHORT = 11, 8, 2.0**-24, 32
 
 
-def granularity(values: Values) -> tuple[Values, NDArray[np.object_]]:
+def granularity(values: Values, far: Values | None = None) -> tuple[Values, NDArray[np.object_]]:
     """The step of the grid on which the values of each output lie, and its name.
 
     values : (k, m) of m outputs; nan does not count, and there are no infinities.
+    far : (l, m) more of them, farther from x, which count for the name alone: beside x a difference of nearly equal
+        terms has few bits, whatever it computes in.
     Returns (m,) steps, 0 where the grid is only the dtype's, and (m,) names: "float32" or "float16" where the values
     have as few significant bits, "decimal", or that of the dtype.
     """
@@ -35,16 +40,34 @@ def granularity(values: Values) -> tuple[Values, NDArray[np.object_]]:
     values = values.astype(np.float64, copy=False)
     largest = np.fmax.reduce(np.abs(values), axis=0)
     bits = significant_bits(values)
-    short = enough & (bits <= 32)
+    short = enough & (bits <= SHORT)
     if short.any():
-        quantum[short] = np.ldexp(1.0, np.frexp(largest[short])[1] - np.maximum(bits[short], 8))
-        names[short] = np.where(bits[short] > 11, "float32", "float16")
+        quantum[short] = np.ldexp(1.0, np.frexp(largest[short])[1] - np.maximum(bits[short], BRAIN))
+        every = values if far is None else np.concatenate([values, far.astype(np.float64)])
+        names[short] = _binary(every[:, short], str(names[0]))
     places = _decimal_places(values, largest)
     decimal = enough & ~short & (places >= 0)
     if decimal.any():
         quantum[decimal] = 1.0 / TENS[places[decimal]]
         names[decimal] = "decimal"
     return quantum, names
+
+
+def _binary(values: Values, wider: str) -> NDArray[np.object_]:
+    """The format (m,) whose numbers these are: `wider` where they have more bits than float32.
+
+    A few bits alone make no float16: an integer has few, and so has what cancels. Of numbers of a format three in four
+    have all of its bits or all but one: half of the values do, small ones among them, and none lies on a finer grid.
+    """
+    bits = significant_bits(values)
+    each = significant_bits(values.reshape(1, -1)).reshape(values.shape)
+    lowest = np.frexp(np.nan_to_num(values))[1] - each
+    finest = np.ldexp(1.0, np.where(np.nan_to_num(values) != 0, lowest, 1000).min(axis=0))
+    known = np.maximum((np.nan_to_num(values) != 0).sum(axis=0), 1)
+    filled = {p: 2 * ((each == p) | (each == p - 1)).sum(axis=0) >= known for p in (HALF, BRAIN)}
+    half = (bits <= HALF) & filled[HALF] & (finest >= LEAST_HALF)
+    half |= (bits == BRAIN) & filled[BRAIN]
+    return np.where(half, "float16", np.where(bits <= SHORT, "float32", wider)).astype(object)
 
 
 def decimal_step(value: float) -> float:

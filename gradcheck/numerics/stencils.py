@@ -31,7 +31,7 @@ class Fit:
     kink : half the jump of the slope, where the values show one beyond noise; else 0.
     kinked : the jump of the slope is the same at all steps: a kink at x, or too close to tell.
     jumping : f(x+t) - 2 f(x) + f(x-t) does not fall with t: a jump of f itself.
-    left, right : one-sided slopes; nan where there is no point on that side.
+    left, right : one-sided slopes; nan where there is no point on that side. sided : the larger of their bars E.
     curvature : second derivative; nan where only one side is known.
     chord : the steepest slope from x to one of the points.
     finite : whether f was finite at all points; the other fields mean nothing where it was not.
@@ -45,6 +45,7 @@ class Fit:
     jumping: NDArray[np.bool_]
     left: Values
     right: Values
+    sided: Values
     curvature: Values
     chord: Values
     finite: NDArray[np.bool_]
@@ -92,8 +93,8 @@ def central(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
         sizes = np.abs(second)
         jumping = (sizes.min(axis=1) > 0.5 * sizes.max(axis=1)) & (sizes.min(axis=1) > 10.0 * eps)
         chords = (values - f_x) / offsets
-        right = _at_zero(offsets[:, 3], chords[:, 3], offsets[:, 4], chords[:, 4])
-        left = _at_zero(offsets[:, 2], chords[:, 2], offsets[:, 1], chords[:, 1])
+        right, right_bar = _side(offsets[:, 3:], chords[:, 3:], eps)
+        left, left_bar = _side(offsets[:, 2::-1], chords[:, 2::-1], eps)
         return Fit(
             value=r,
             truncation=np.abs(r - wide),
@@ -103,6 +104,7 @@ def central(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
             jumping=jumping,
             left=left,
             right=right,
+            sided=np.fmax(left_bar, right_bar),
             curvature=second[:, 1] / h / h,
             chord=np.abs(chords).max(axis=1),
             finite=np.isfinite(values).all(axis=1) & np.isfinite(r) & np.isfinite(wide),
@@ -112,6 +114,27 @@ def central(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
 def _at_zero(near: Values, at_near: Values, far: Values, at_far: Values) -> Values:
     """The straight line through two values, at 0."""
     return np.asarray((far * at_near - near * at_far) / (far - near))
+
+
+def _side(offsets: Values, chords: Values, eps: Values) -> tuple[Values, Values]:
+    """The slope on one side and its bar, from three chords (m, 3) between x and the points at these offsets.
+
+    The parabola through the chords, at 0; its distance from the straight line through the nearer two is the truncation.
+    """
+    near, middle, far = offsets.T
+    weights = np.stack(
+        [
+            middle * far / ((middle - near) * (far - near)),
+            near * far / ((near - middle) * (far - middle)),
+            near * middle / ((near - far) * (middle - far)),
+        ],
+        axis=1,
+    )
+    slope = (weights * chords).sum(axis=1)
+    straight = _at_zero(near, chords[:, 0], middle, chords[:, 1])
+    each = weights / offsets
+    noise = eps * (np.abs(each).sum(axis=1) + np.abs(each.sum(axis=1)))
+    return slope, np.abs(slope - straight) + noise + np.finfo(slope.dtype).eps * np.abs(slope)
 
 
 def one_sided(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
@@ -133,18 +156,20 @@ def one_sided(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
         r = (full * samples).sum(axis=1)
         shorter = (part * samples[:, :-1]).sum(axis=1)
         eps = np.maximum(level, np.finfo(values.dtype).eps * np.abs(samples).max(axis=1))
+        noise = eps * np.abs(full).sum(axis=1)
         nothing = np.zeros(r.shape, bool)
         unknown = np.full(r.shape, np.nan)
         forward = reach > 0
         return Fit(
             value=r,
             truncation=np.abs(r - shorter),
-            noise=eps * np.abs(full).sum(axis=1),
+            noise=noise,
             kink=np.zeros(r.shape),
             kinked=nothing,
             jumping=nothing,
             left=np.where(forward, unknown, r),
             right=np.where(forward, r, unknown),
+            sided=np.abs(r - shorter) + noise,
             curvature=unknown,
             chord=np.abs((values - f_x) / offsets).max(axis=1),
             finite=apart & np.isfinite(values).all(axis=1) & np.isfinite(r) & np.isfinite(shorter),

@@ -19,7 +19,7 @@ __all__ = ["Search"]
 Rows = NDArray[np.intp]
 
 POINTS = len(STENCIL)
-KEPT = ("value", "step", "noise", "truncation", "kink", "left", "right", "curvature", "chord")
+KEPT = ("value", "step", "noise", "truncation", "kink", "left", "right", "sided", "curvature", "chord")
 # Off the domain: come closer three times, then take one side.
 RETREAT, RETREATS = 256.0, 3
 # How often a step may grow, and shrink by leaps, in search of a smooth f.
@@ -31,6 +31,8 @@ PLATEAU = 100.0
 # So many fits in a row that contradict the one before are no polynomial's: f is singular nearer than the steps.
 CLASHES = 3
 DROWNED = 0.03
+# Where the values of a stencil are so many times f(x), a slope may hide behind them that shows nearer to x.
+TOWERING = 1e3
 
 
 class Search:
@@ -69,6 +71,10 @@ class Search:
         self.own = np.full(m, np.inf, dtype)
         self.contested = np.zeros(m, dtype)
         self.clashes = np.zeros(m, np.int8)
+        # Lines that take one stencil as near to x as numbers allow, 1, and those that have taken it, 2.
+        self.nearest: NDArray[np.int8] = np.zeros(m, np.int8)
+        # Lines along which f has stood still between points beyond which it had moved: stairs.
+        self.stairs: Mask = np.zeros(m, bool)
         self.last_step, self.last_bends = np.full(m, np.nan), np.full(m, np.nan)
         self.shrunk, self.widened, self.off_domain = (np.zeros(m, np.int8) for _ in range(3))
         self.fit: Fit | None = None
@@ -118,6 +124,7 @@ class Search:
         drowned = (self.level[rows] > DROWNED * size) & (size > 0)
         fit = replace(fit, noise=np.where(drowned, np.inf, fit.noise))
         self.fit = fit
+        self.stairs[rows] |= _stairs(values, self.f_x)
         # In a central stencil the first three points lie to the left.
         self.finite_side = np.where(np.isfinite(values)[:, 3:].all(axis=1), 1, -1).astype(np.int8)
         self._keep(rows, fit)
@@ -140,6 +147,13 @@ class Search:
         # Far below the first step the noise was never measured: what the truncation shows may be all noise.
         error = error + np.where(self.shrunk[rows] + self.off_domain[rows] > 1, 4.0 * fit.truncation, 0.0)
         take = np.where(clash, nearer, error < own)
+        # On one step of stairs f does not change: that is no slope of 0.
+        take &= ~(self.stairs[rows] & (fit.chord == 0))
+        # As near as can be only a slope that is seen counts; a bar there says how small the values are.
+        nearest = self.nearest[rows] == 1
+        take = np.where(nearest, fit.finite & (np.abs(fit.value) > 3.0 * error), take)
+        clash &= ~nearest
+        self.nearest[rows[nearest]] = 2
         agreed = both & ~clash
         self.contested[rows[agreed]] = 0.0
         self.contested[rows[clash]] = apart[clash]
@@ -152,6 +166,7 @@ class Search:
 
     def plan(self, rows: Rows, precise: Values, resolved: Values) -> Rows:
         """Choose the next step of each row from its last fit; returns the rows that are worth another stencil."""
+        rows, precise, resolved = self._without_the_nearest(rows, precise, resolved)
         fit = self.fit
         assert fit is not None
         bar = 3.0 * (self.own[rows] + self.contested[rows])
@@ -204,12 +219,37 @@ class Search:
         new_step[inwards] = self._start_afresh(rows[inwards])
         go |= inwards
         self.last_step[rows], self.last_bends[rows] = self.step[rows], bends
+        towering = self._towering(rows, fit, ~(bar <= resolved)) & ~(bent | off | kinked | contested)
+        new_step[towering] = 4.0 * self.smallest[rows[towering]]
+        go |= towering
+        self.nearest[rows[towering]] = 1
         self.shrunk[rows[go & (factor < 1) & ~off]] += 1
         self.widened[rows[go & widen]] += 1
         room = np.minimum(self.left_room[rows], self.right_room[rows]) / 2.0
         self.step[rows] = np.where(self.side[rows] != 0, new_step, np.minimum(new_step, 0.99 * room))
         again: Rows = rows[go]
         return again
+
+    def _without_the_nearest(
+        self, rows: Rows, precise: Values, resolved: Values
+    ) -> tuple[Rows, Values, Values]:
+        """Rows that were looked at from as near as can be end with that; what they show there is no plan for others."""
+        assert self.fit is not None
+        go = self.nearest[rows] != 2
+        ended = rows[~go]
+        fine = 3.0 * self.own[ended] <= precise[~go]
+        self.limit[ended[fine]] = Limit.NONE
+        self.fit = Fit(**{f.name: getattr(self.fit, f.name)[go] for f in fields(Fit)})
+        self.finite_side = self.finite_side[go]
+        return rows[go], precise[go], resolved[go]
+
+    def _towering(self, rows: Rows, fit: Fit, crude: Mask) -> Mask:
+        """Rows whose values tower above f(x) and its noise, and hide the slope: (s x)^2 + s x at 0, for a large s."""
+        with np.errstate(over="ignore"):
+            beside = np.maximum(abs(self.f_x) + self.taken_off[rows], self.level[rows])
+            moved = fit.chord * self.step[rows] / TOWERING > beside
+        crude = crude | (np.abs(self.kept["value"][rows]) <= 3.0 * self.own[rows])
+        return np.asarray(moved & crude & fit.finite & (self.nearest[rows] == 0) & (self.side[rows] == 0))
 
     def _more_noise(self, rows: Rows, fit: Fit, bends: Values, exempt: Mask) -> tuple[Mask, Mask, Mask]:
         """Rows that show more noise than was measured, those for which that is not yet believed, and those lost.
@@ -269,6 +309,13 @@ class Search:
         factor: Values = np.full(rows.size, 1.0 / RETREAT)
         factor[turn] = RETREAT**RETREATS
         return factor
+
+
+def _stairs(values: Values, f_x: Any) -> Mask:
+    """Whether two neighbours (of the six, on one side of x) have the same value, and not that of x."""
+    same = (values[:, 1:] == values[:, :-1]) & (values[:, 1:] != f_x)
+    # Of a central stencil the third and the fourth lie on either side of x.
+    return np.asarray(np.delete(same, 2, axis=1).any(axis=1))
 
 
 def _choose(mask: Mask, yes: Fit, no: Fit) -> Fit:

@@ -9,7 +9,7 @@ import numpy as np
 from gradcheck._typing import Values
 from gradcheck.function.lines import Directions
 from gradcheck.function.vector_objective import VectorObjective
-from gradcheck.numerics.noise import POSITIONS, Noise, estimate_noise
+from gradcheck.numerics.noise import ELSEWHERE_BITS, POSITIONS, WIDEST, Noise, estimate_noise
 
 __all__ = ["measure_noises"]
 
@@ -24,7 +24,7 @@ def measure_noises(
     """Estimate the noise of every output along one line through x.
 
     f_x : (m,). line : one direction in scaled units. spacing, back : as in `gradcheck.numerics.noise.measure_noise`.
-    Costs seven evaluations; seven more for each further spacing that some output needs, forty-two at most.
+    Costs seven evaluations; seven more for each further spacing that some output needs, forty-four at most.
     """
 
     def probe(at: float) -> Values:
@@ -34,7 +34,11 @@ def measure_noises(
             values[k] = objective.probe(line.point(0, position * at))
         return values
 
-    return _with_still_outputs(estimate_noise(probe, spacing, back=back), f_x)
+    def far() -> Values:
+        at = (-ELSEWHERE_BITS, ELSEWHERE_BITS) if back else (WIDEST * spacing / 2.0, WIDEST * spacing)
+        return np.array([objective.probe(line.point(0, t)) for t in at], f_x.dtype)
+
+    return _with_still_outputs(estimate_noise(probe, spacing, back=back, far=far), f_x)
 
 
 def _with_still_outputs(noise: Noise, f_x: Values) -> Noise:

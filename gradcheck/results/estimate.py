@@ -18,7 +18,8 @@ class Estimate:
 
     value : units of f per unit of x. error : E, of the same unit; the true derivative is expected within 3 E.
     step : the step taken. noise, truncation, kink : the parts of the bar.
-    left, right : one-sided slopes, which differ at a kink. curvature : the second derivative.
+    left, right : one-sided slopes, which differ at a kink; each is expected within 3 `sided` of the true one.
+    curvature : the second derivative.
     chord : the steepest line from x to one of the points, a lower bound of how steep f is nearby.
     limit : a Limit, or an array of them. nfev : evaluations of f in all.
     """
@@ -31,6 +32,7 @@ class Estimate:
     kink: Any
     left: Any
     right: Any
+    sided: Any
     curvature: Any
     chord: Any
     limit: Any

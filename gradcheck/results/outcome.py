@@ -22,6 +22,7 @@ class Limit(Enum):
     TRUNCATION = "f bends within every usable step"
     KINK = "a kink at x"
     JUMP = "a jump of f at x"
+    SCALE = "an entry far smaller than its array: beyond its own size f has another slope"
     DOMAIN = "the edge of f's domain"
     FIXED = "a fixed coordinate (equal bounds)"
     BUDGET = "the budget of evaluations"

@@ -29,6 +29,7 @@ class Remedy(Enum):
     FLOAT64 = "compute f in float64"
     PRECISE = "compute f more precisely"
     RESCALE = "rescale x"
+    APART = "put such entries into an array of their own"
     RESOLUTION = "resolution"
     ATOL = "atol"
     SWEEP = "method='sweep'"

@@ -89,8 +89,10 @@ class Judgement:
 def gradient_scale(estimate: Estimate, blocks: Sequence[NDArray[np.intp]]) -> Values:
     """The size of the gradient of each array (m,), from the numerical side alone.
 
-    The root mean square of its derivatives. Where all are zero within their bars (a stationary point) it is the
-    steepest line from x to a point of the stencils, which noise alone cannot make large against its own bar.
+    The root mean square of its derivatives. Where all are zero within their bars (a stationary point) it is how steep
+    f is within reach of the stencils, which noise alone cannot make large against its own bar: for each entry its own
+    steepest line from x to a point, or the median of these lines where that is larger. Not the steepest of all: one
+    entry that moves f far from x does not say what is small in the others.
     """
     scale = np.zeros(np.shape(estimate.value))
     for rows in blocks:
@@ -106,7 +108,11 @@ def gradient_scale(estimate: Estimate, blocks: Sequence[NDArray[np.intp]]) -> Va
             size = float(largest * np.sqrt(np.mean(np.where(seen, value / largest, 0.0) ** 2)))
         else:
             # What the gradient is within reach of the points: a stationary f is still steeper than its bar there.
-            size = float(np.max(estimate.chord[rows][known]))
+            chord = estimate.chord[rows]
+            middle = (int(known.sum()) - 1) // 2
+            typical = float(np.sort(chord[known])[middle])
+            scale[rows] = np.where(known, np.fmax(chord, typical), typical)
+            continue
         scale[rows] = size
     return scale
 
@@ -138,8 +144,9 @@ def judge(
     """Compare m analytic derivatives with their numerical estimates.
 
     wrong where |g - r| > 3 E + tau, tau = rtol max(|g|, |r|) + atol; verified where not wrong and 3 E is within
-    the resolution; else inconclusive. At a kink the interval of one-sided slopes takes the place of r: outside
-    it every convention is wrong, inside it nothing can be verified unless `subgradient` accepts any of it.
+    the resolution; else inconclusive. At a kink the interval of one-sided slopes takes the place of r, and their bars
+    that of E: outside it every convention is wrong, inside it nothing can be verified unless `subgradient` accepts any
+    of it.
     A decision needs positive evidence: nan is neither wrong nor verified, save for an analytic nan, which is wrong.
     zero : (m,) where a coordinate is 0, see `accepted`; default nowhere.
     """
@@ -152,14 +159,16 @@ def judge(
     with np.errstate(invalid="ignore"):
         off = np.abs(analytic - r) > bar + tau
         low, high = np.minimum(estimate.left, estimate.right), np.maximum(estimate.left, estimate.right)
-        # One-sided slopes carry four times the noise of the central value, and a tenth of the jump in bends.
-        slack = 3.0 * (estimate.truncation + 4.0 * estimate.noise) + 0.1 * (high - low) + tau
+        slack = 3.0 * estimate.sided + tau
         inside = (analytic >= low - slack) & (analytic <= high + slack)
     kink = np.asarray(estimate.limit == Limit.KINK) & known
     off = np.where(kink, ~inside, off) & known
     wrong = off | ~np.isfinite(analytic)
     resolved = known & (bar <= tolerance.resolution * scale + tolerance.atol) & ~kink
-    as_subgradient = kink & inside & ~wrong & subgradient
+    with np.errstate(invalid="ignore"):
+        steepest = np.maximum(scale, np.fmax(np.abs(low), np.abs(high)))
+        told = 3.0 * estimate.sided <= tolerance.resolution * steepest + tolerance.atol
+    as_subgradient = kink & inside & told & ~wrong & subgradient
     verified = (resolved & ~wrong) | as_subgradient
     fixed = np.asarray(estimate.limit == Limit.FIXED)
     verified, wrong = verified & ~fixed, wrong & ~(fixed & np.isfinite(analytic))

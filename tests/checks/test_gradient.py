@@ -20,6 +20,7 @@ from gradcheck import (
     Report,
     assert_gradient,
     check_gradient,
+    check_jacobian,
     derivative,
     gradient,
 )
@@ -91,12 +92,123 @@ def test_a_subgradient_of_a_kink_passes_where_asked_for(slope):
 
 
 @pytest.mark.parametrize("subgradient", [False, True])
-@pytest.mark.parametrize("slope", [5.0, -1.5])
-def test_a_slope_outside_the_kink_fails(slope, subgradient):
-    """No convention makes 5 a slope of |x|."""
-    report = check_gradient(abs, lambda x: slope, 0.0, subgradient=subgradient)
+@pytest.mark.parametrize("slope", [5.0, -1.5, 1.001, 1e3, -1e9])
+@pytest.mark.parametrize(("offset", "at"), [(0.0, 0.0), (5.0, 0.0), (5.0, 1.0), (1e-3, -2.0)])
+def test_a_slope_outside_the_kink_fails(slope, subgradient, offset, at):
+    """No convention makes 5 a slope of |x|, whatever |x| is added to and wherever it lies; nor 1.001, nor 1e3."""
+    report = check_gradient(lambda x: offset + abs(x - at), lambda x: slope, at, subgradient=subgradient)
     assert report.outcome is Outcome.FAIL
     assert any("kink" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.5, 1.1, 30.0])
+def test_the_penalty_of_a_lasso_at_zero_is_judged_by_its_one_sided_slopes(factor):
+    """The usual start of a fit: every entry on a kink of 0.6, f(0) = 12; what leaves the slopes is wrong, all of it."""
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(50, 4))
+    target = features @ np.array([3.0, 0.1, -4.0, 0.0])
+
+    def f(w: np.ndarray) -> float:
+        return 0.5 * float(np.mean((features @ w - target) ** 2)) + 0.3 * float(np.abs(w).sum())
+
+    smooth = features.T @ -target / 50
+    outside = (factor - 1.0) * np.abs(smooth) > 0.3
+    given = smooth * np.where(outside, factor, 1.0) + 0.3 * np.where(outside, 0.0, min(factor, 1.0))
+    for subgradient in (True, False):
+        report = check_gradient(f, lambda w: given, np.zeros(4), subgradient=subgradient)
+        assert {m.flat_index for m in report.wrong} == set(np.flatnonzero(outside).tolist())
+        if not outside.any():
+            assert report.outcome is (Outcome.PASS if subgradient else Outcome.INCONCLUSIVE)
+
+
+@pytest.mark.parametrize(
+    ("f", "at", "slope", "outcome"),
+    [
+        (lambda x: np.maximum(x, 0.0), 0.0, 0.0, Outcome.INCONCLUSIVE),
+        (lambda x: np.maximum(x, 0.0), 0.0, 5.0, Outcome.FAIL),
+        (lambda x: 2.0 + np.minimum(x, 1.0), 1.0, -1.0, Outcome.FAIL),
+        (np.floor, 4.0, 0.0, Outcome.INCONCLUSIVE),
+    ],
+)
+@pytest.mark.parametrize("bounds", [None, [(-3, 7)]])
+def test_an_f_that_is_constant_on_one_side_is_not_called_constant(f, at, slope, outcome, bounds):
+    """Whichever side the seed looks to first."""
+    for seed in range(6):
+        report = check_gradient(
+            lambda x: float(f(x[0])), lambda x: np.array([slope]), np.array([at]), rng=seed, bounds=bounds
+        )
+        assert report.outcome is outcome, str(report)
+        assert "does not depend" not in report.reason
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("offset", [1, 100])
+@pytest.mark.parametrize("factor", [0.0, 0.5, 1.0, -3.0])
+def test_a_steep_entry_that_is_0_does_not_say_what_is_small_in_the_others(dtype, offset, factor):
+    """(100 x0)^6 moves f by 1e7 within reach, where its slope is 0: 420 of x2, given as 0, passed with a bar of 382."""
+
+    def f(x: np.ndarray) -> Any:
+        return (dtype(100) * x[0]) ** 6 + np.tanh(dtype(1000) * x[2]) + dtype(offset)
+
+    x = np.array([0.0, 20.0, -1e-3], dtype)
+    slope = 1000.0 * (1.0 - np.tanh(1000.0 * float(x[2])) ** 2)
+    for method in ("auto", "sweep"):
+        report = check_gradient(f, lambda x: np.array([0.0, 0.0, factor * slope]), x, method=method)
+        assert report.outcome is (Outcome.PASS if factor == 1.0 else Outcome.FAIL), str(report)
+        assert not report or report.arrays[0].error_bar < 0.01 * slope
+
+
+@pytest.mark.parametrize("large", [1e2, -1e4, 1e7, 1e8, -1e10, 1e15])
+@pytest.mark.parametrize("small", [3e-6, 1.764203673770325e-05, 1e-4])
+def test_an_entry_far_smaller_than_its_array_is_judged_within_its_own_size(small, large):
+    """log(1 + (1000 x0)^2) beside 1e8, which f does not use: 35 was called wrong, as 0 +- 5e-4 at steps of 2e5."""
+    slope = 2e6 * small / (1.0 + (1000.0 * small) ** 2)
+
+    def judged(factor: float) -> Outcome:
+        gradient = np.array([factor * slope, 0.0])
+        x = np.array([small, large])
+        return check_gradient(lambda x: float(np.log1p((1000.0 * x[0]) ** 2)), gradient, x).outcome
+
+    assert judged(1.0) is Outcome.PASS
+    assert judged(0.0) is Outcome.FAIL
+    assert judged(1.01) is Outcome.FAIL
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_term_that_f_rounds_to_stairs_is_not_flat(seed):
+    """log(1 + (x1 x3)^2) at 1e-3 moves by 2e-16 at a time: 9e-10 was called wrong, as 0 +- 2e-10 on one stair."""
+    x = np.random.default_rng(seed).normal(size=4) * 1e-3
+
+    def f(x: np.ndarray) -> float:
+        return float(x[0] * np.sin(x[2]) + np.log(1 + (x[1] * x[3]) ** 2) + np.sin(x[2] ** 2))
+
+    def grad(x: np.ndarray) -> np.ndarray:
+        v = x[1] * x[3]
+        d = 2 * v / (1 + v * v)
+        last = x[0] * np.cos(x[2]) + 2 * x[2] * np.cos(x[2] ** 2)
+        return np.array([np.sin(x[2]), d * x[3], last, d * x[1]])
+
+    for method in ("auto", "sweep"):
+        assert check_gradient(f, grad, x, method=method).outcome is not Outcome.FAIL
+        off = np.array([0.0, 0.0, 0.0, 1e-2 * np.sin(x[2])])
+        assert check_gradient(f, lambda x, off=off: grad(x) + off, x, method=method).outcome is Outcome.FAIL
+
+
+def test_a_row_whose_output_is_hidden_by_1_in_float32_is_not_called_wrong():
+    """log(1 + u^6) at u = -0.1 is nine roundings of 1: a Jacobian FAILed where a gradient did not."""
+    single = np.float32
+
+    def loss(x: np.ndarray) -> Any:
+        return np.log(single(1) + ((x[0] * single(100)) ** 3) ** 2)
+
+    x = np.array([-0.0010128123, 0.0023720653], single)
+    u = 100 * float(x[0])
+    row = [6 * 100 * u**5 / (1 + u**6), 0.0]
+    both = check_jacobian(
+        lambda x: np.array([loss(x), x[0] * x[1]]), lambda x: np.array([row, [x[1], x[0]]], single), x
+    )
+    alone = check_gradient(loss, lambda x: np.array(row, single), x)
+    assert (both.outcome, alone.outcome) == (Outcome.INCONCLUSIVE, Outcome.INCONCLUSIVE)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

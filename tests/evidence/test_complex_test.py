@@ -111,6 +111,57 @@ def test_the_complex_method_refuses_a_mistake_of_one_in_a_million():
     assert [m.flat_index for m in report.wrong] == [7]
 
 
+def logistic(w):
+    """1 / (1 + exp(-w)), of complex numbers too."""
+    return 1.0 / (1.0 + np.exp(-w))
+
+
+@pytest.mark.parametrize("wide", [12.0, 30.0, 45.0, 300.0])
+def test_the_complex_method_does_not_ask_for_what_rounding_takes_from_a_gradient(wide):
+    """1 - tanh(30)^2 and s (1 - s) are 0 in double, and 1e-26 or 1e-17 of the array; a mistake that counts is seen."""
+    w = np.linspace(-wide, wide, 12)
+    for f, g in (
+        (lambda w: np.sum(logistic(w)), lambda w: logistic(w) * (1.0 - logistic(w))),
+        (lambda w: np.sum(np.tanh(w)) + w[0], lambda w: 1.0 - np.tanh(w) ** 2 + (np.arange(12) == 0)),
+    ):
+        right = check_gradient(f, g, w, method="complex")
+        assert right.outcome in (Outcome.PASS, Outcome.INCONCLUSIVE), str(right)
+        off = 1e-5 * np.max(g(w)) * (np.arange(12) == 11)
+        assert (
+            check_gradient(f, lambda w, g=g, off=off: g(w) + off, w, method="complex").outcome
+            is not Outcome.PASS
+        )
+
+
+def test_where_rounding_takes_all_of_a_gradient_nothing_is_decided_but_what_is_far_off():
+    """tanh at 18, an array of its own: 1 - tanh^2 is 8.9e-16 in double, and 9.3e-16. Neither wrong nor verified."""
+    x = {"a": np.array([18.0]), "b": np.array([1.0])}
+
+    def check(slope):
+        return check_gradient(
+            lambda x: np.tanh(x["a"][0]) + np.sin(x["b"][0]),
+            lambda x: {"a": np.array([slope]), "b": np.cos(x["b"])},
+            x,
+            method="complex",
+        )
+
+    assert check(1.0 - np.tanh(18.0) ** 2).outcome is Outcome.INCONCLUSIVE
+    assert check(1e-3).outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("x", [np.zeros(1), np.zeros(3), np.array([1e-9, 2e-9]), np.array([0.0, 1.0])])
+@pytest.mark.parametrize("scale", [1.0, 1e3])
+def test_the_complex_method_decides_where_f_is_0(x, scale):
+    """What f changes over the scale of x, and not f(x), says how large its noise is."""
+
+    def f(x):
+        return np.sum((scale * x) ** 2 + np.sin(scale * x))
+
+    slopes = 2 * scale**2 * x + scale * np.cos(scale * x)
+    assert check_gradient(f, lambda x: slopes, x, method="complex").outcome is Outcome.PASS
+    assert check_gradient(f, lambda x: 1.001 * slopes, x, method="complex").outcome is Outcome.FAIL
+
+
 def test_where_the_complex_step_cannot_be_trusted_real_differences_decide():
     """|x| is not analytic; the note says what was used instead."""
     report = check_gradient(lambda x: np.sum(np.abs(x)), np.sign, np.array([1.0, -2.0]), method="complex")

@@ -22,7 +22,7 @@ def estimate(value: Any, error: Any = 1e-9, **other: Any) -> Estimate:
     m = np.size(value)
     parts: dict[str, Any] = {
         "value": value, "error": error, "step": 1e-3, "noise": error, "truncation": 0.0, "kink": 0.0,
-        "left": value, "right": value, "curvature": 0.0, "chord": 1.0,
+        "left": value, "right": value, "sided": error, "curvature": 0.0, "chord": 1.0,
     }  # fmt: skip
     parts = {
         k: np.broadcast_to(np.asarray(v, float), m).copy() for k, v in (parts | other).items() if k != "limit"
@@ -60,9 +60,10 @@ def ask(
     found: Estimate,
     again: Any,
     own: float | Sequence[float] = np.inf,
+    scale: float = np.nan,
     **options: Any,
 ) -> tuple[Estimate, Judgement]:
-    """Confirm, where wrong is what lies beyond three bars."""
+    """Confirm, where wrong is what lies beyond three bars; scale : what the array is, for all entries."""
     given = np.asarray(given, float)
 
     def decide(e: Estimate) -> Judgement:
@@ -71,8 +72,9 @@ def ask(
         wrong |= ~np.isfinite(given)
         nothing = np.zeros_like(wrong)
         return Judgement(
-            wrong, ~wrong & np.isfinite(e.error), ~np.isfinite(e.error), nothing, 3.0 * e.error, given
-        )
+            wrong, ~wrong & np.isfinite(e.error), ~np.isfinite(e.error), nothing, 3.0 * e.error,
+            np.full(given.shape, scale),
+        )  # fmt: skip
 
     size = np.broadcast_to(np.asarray(own, float), given.shape)
     return confirm(given, found, decide(found), again, decide, size, **options)
@@ -323,6 +325,15 @@ def test_a_kink_is_one_at_every_step(error: float):
         assert after.limit[0] is (NOISY if unlike else KINK)
 
 
+@pytest.mark.parametrize("given", [[3.0], [1e3], [1e9]])
+def test_a_kink_is_looked_at_again_where_it_can_be_seen_however_far_off_the_claim(given: list[float]):
+    """Half a jump of 1, noise 0.01: at a twentieth of the step noise is a fifth of it. It hid what was far off."""
+    again = Again(1.0, kink=1.0)
+    ask(given, estimate([1.0], limit=KINK, kink=1.0, noise=0.01), again)
+
+    assert again.steps[0] == pytest.approx([0.05e-3])
+
+
 def test_a_kink_is_not_acquitted_by_a_value_on_one_side_of_it():
     """The claim, at another step: its slopes are what counts."""
     after, _ = ask([1.2], estimate([1.0], limit=KINK, kink=1.0), Again(1.2, kink=1.0, error=1e-3))
@@ -439,3 +450,31 @@ def test_nothing_of_the_first_estimate_is_changed_in_place():
 
     assert found.error.tolist() == before.error.tolist()
     assert found.limit.tolist() == before.limit.tolist()
+
+
+@pytest.mark.parametrize(
+    ("given", "far", "chord", "held"),
+    [
+        # A thousandth of what the array is, or less, and f moves as claimed where it moves at all.
+        (1e-3, 1e-3, 1.0, False),
+        (1e-3, 0.6e-3, 1.0, False),
+        (1e-3, 0.4e-3, 1.0, True),
+        (1e-3, -1e-3, 1.0, True),
+        # It stays flat there, or more than that is claimed: a unit that is dead has no slope.
+        (1e-3, 1e-3, 0.0, True),
+        (2e-3, 2e-3, 1.0, True),
+    ],
+)
+def test_a_small_slope_where_f_is_flat_is_looked_for_farther_away(given, far, chord, held):
+    """At 0.3 of the size of x, after the looks from near, which see nothing either."""
+    steps: list[float] = []
+
+    def again(rows: np.ndarray, step: np.ndarray, side: np.ndarray) -> Estimate:
+        steps.append(float(step[0]))
+        near = step[0] < 0.1
+        return estimate([0.0 if near else far], chord=0.0 if near else chord)
+
+    after, _ = ask([given], estimate([0.0], chord=0.0), again, own=1.0, scale=1.0)
+
+    assert np.isfinite(after.error[0]) == held
+    assert (max(steps) == 0.3) is (given <= 1e-3)

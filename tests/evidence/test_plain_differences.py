@@ -11,7 +11,7 @@ import pytest
 
 import gradcheck
 from benchmarks.corpus.disturbed import noisy
-from gradcheck import Outcome
+from gradcheck import Outcome, check_gradient
 from gradcheck.evidence import plain_differences
 from gradcheck.evidence.plain_differences import Agreement
 from gradcheck.function.contract import inspect
@@ -537,12 +537,12 @@ def test_no_step_is_shorter_than_64_spacings_of_x():
     assert plain_differences._on_grid(setting, np.full(3, 0.5)).tolist() == [0.5, 0.5, 0.5]
 
 
-def settled(function: Callable[..., float], x: np.ndarray) -> Any:
+def settled(function: Callable[..., float], x: np.ndarray) -> list[Setting]:
     """What is assumed about f before it is measured."""
     parameters, flat = Parameters.of(x)
     objective = Objective(function, parameters)
     inspection = inspect(objective, np.ones_like(x), flat)
-    return plain_differences._assumed(objective, inspection, flat, (None, 0.0, None), None)[-1][0]
+    return [s for s, _ in plain_differences._assumed(objective, inspection, flat, (None, 0.0, None), None)]
 
 
 @pytest.mark.parametrize(
@@ -557,15 +557,28 @@ def settled(function: Callable[..., float], x: np.ndarray) -> Any:
         (2.0**25 - 1, 2.0**-52, 1e-6),
     ],
 )
-def test_the_digits_of_one_value_say_in_what_f_computes(value: float, eps: float, rtol: float):
-    """And so how much noise there is at the least, and what is accepted."""
-    found = settled(lambda x: value, np.ones(2))
+def test_the_digits_of_one_value_say_in_what_f_may_compute(value: float, eps: float, rtol: float):
+    """And so how much noise there is at the least, and what is accepted, if other values bear it out."""
+    found = settled(lambda x: value, np.ones(2))[0 if eps > 1e-8 else -1]
 
     assert found.relative_step == eps
     assert found.level == 2.0 * eps * value
     assert found.tolerance.rtol == rtol
     assert found.gradient_eps == 2.0**-52
-    assert settled(lambda x: value, np.ones(2, np.float32)).gradient_eps == 2.0**-23
+    assert settled(lambda x: value, np.ones(2, np.float32))[-1].gradient_eps == 2.0**-23
+
+
+@pytest.mark.parametrize("n", [3, 20])
+def test_one_value_of_few_bits_makes_no_float32_of_a_double(n: int):
+    """Powers of 1.375 and 2.125 have 20 bits: rtol was 1e-3, and a gradient off by 5e-5 passed in two evaluations."""
+    x = np.resize([1.375, 2.125, 0.75], n)
+    right = check_gradient(lambda x: float(np.sum(x**4)), lambda x: 4 * x**3, x)
+    wrong = check_gradient(lambda x: float(np.sum(x**4)), lambda x: 1.00005 * 4 * x**3, x)
+
+    assert (right.outcome, right.rtol) == (Outcome.PASS, 1e-6)
+    assert (wrong.outcome, wrong.rtol) == (Outcome.FAIL, 1e-6)
+    # Two evaluations were lost on the assumption.
+    assert right.nfev <= 2 * n + 3
 
 
 @pytest.mark.parametrize("share", [1e-17, 1e-14, 1e-12])

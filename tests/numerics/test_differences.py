@@ -10,7 +10,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from gradcheck import Estimate, check_gradient, derivative, gradient
+from gradcheck import Estimate, Outcome, check_gradient, derivative, gradient
 from gradcheck.function.lines import Axes
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.differences import estimate
@@ -331,6 +331,53 @@ def test_an_f_that_never_moved_is_not_known_to_be_flat(x):
     """x sin(x) rounded to 8 decimals is 0 around 0: its derivative is not known to be 0 +- 0."""
     found = derivative(lambda t: round(t * math.sin(3 * t), 8), x)
     assert abs(found.value - 6 * x) <= 3 * found.error
+
+
+@pytest.mark.parametrize("offset", [0.0, 1.0])
+@pytest.mark.parametrize("slope", [1e3, 1e8, 1e12, 1e14, 1e16, 1e18, 1e20, 1e25])
+def test_a_slope_that_values_tower_above_is_looked_for_as_near_as_numbers_allow(slope, offset):
+    """(s x)^2 + s x at 0: 1e40 t^2 at any step of ordinary size. The bar was 1e23 there, and any slope passed."""
+
+    def f(x: float) -> float:
+        return (slope * x) ** 2 + slope * x + offset
+
+    for factor, outcome in (
+        (1.0, Outcome.PASS),
+        (1.1, Outcome.FAIL),
+        (-1.0, Outcome.FAIL),
+        (0.0, Outcome.FAIL),
+    ):
+        for method in ("auto", "sweep", "complex"):
+            report = check_gradient(f, np.array(factor * slope), 0.0, method=method)
+            assert report.outcome in (outcome, Outcome.INCONCLUSIVE), str(report)
+            if method == "sweep" and not slope > 1e20:
+                assert report.outcome is outcome, str(report)
+
+
+def test_where_noise_hides_the_slope_at_f_of_x_0_the_step_grows_as_elsewhere():
+    """A float32 difference that is 0 at x: every value beside it is large against 0, and none against its noise."""
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(40, 3)).astype(np.float32) * np.array([1.0, 1.0, 0.003], np.float32)
+    x = rng.normal(size=3)
+
+    def loss(x: np.ndarray) -> Any:
+        return np.log1p(np.exp(features @ x.astype(np.float32)))
+
+    start = loss(x)
+    report = check_gradient(
+        lambda x: float((loss(x) - start).mean()),
+        lambda x: features.T @ (1.0 / (1.0 + np.exp(-(features @ x)))) / 40,
+        x,
+        method="sweep",
+    )
+    assert report.outcome is Outcome.PASS, str(report)
+
+
+def test_the_nearest_look_changes_nothing_where_there_is_no_slope():
+    """A parabola at 0: its bar is that of the first step, and not one of 1e-36, which rounding would break."""
+    report = check_gradient(lambda x: float(x @ x), lambda x: 2 * x + 1e-22, np.zeros(3), method="sweep")
+    assert report.outcome is Outcome.PASS
+    assert check_gradient(lambda x: float(x @ x), lambda x: 2 * x + 1e-4, np.zeros(3)).outcome is Outcome.FAIL
 
 
 def test_the_estimate_says_what_it_cost():

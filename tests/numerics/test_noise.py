@@ -86,6 +86,26 @@ def test_half_precision_inside_is_recognised():
     assert noise.level >= float(np.spacing(np.float16(math.e))) / 2
 
 
+@pytest.mark.parametrize("size", [1.0, 1e-4, 2.0**20])
+@pytest.mark.parametrize("slope", [1.0, 1e-3])
+@pytest.mark.parametrize(("dtype", "digits"), [(np.float32, "float32"), (np.float64, "float64")])
+def test_a_difference_that_cancels_to_few_bits_is_known_by_its_values_farther_away(
+    size, slope, dtype, digits
+):
+    """Near x the values are a few times 2^-24 or 2^-53 of what is subtracted, as if they were of a coarser dtype."""
+    start = dtype(size) * dtype(np.tanh(1.0))
+
+    def change(t: float) -> float:
+        return float(dtype(size) * dtype(np.tanh(1.0 + slope * (t - 1.0))) - start)
+
+    assert noise_of(change)[0].digits == digits
+
+
+def test_whole_numbers_are_no_half_precision():
+    """A count has few bits, too: those of float16 fill their format."""
+    assert noise_of(lambda t: float(np.floor(40.0 * np.exp(3e5 * (t - 1.0)))))[0].digits != "float16"
+
+
 def test_an_offset_leaves_the_rounding_of_the_sum():
     """f + 1e6 is rounded to 1e-10."""
     level = noise_of(lambda t: math.exp(t) + 1e6)[0].level
@@ -150,6 +170,35 @@ def test_the_grid_of_float32_is_its_spacing():
     quantum, name = granularity(values[:, None])
     assert name == "float32"
     assert quantum == 2.0**-23
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        # Ten bits or eleven: numbers of float16, down to its least; eight are those of bfloat16.
+        ([1025.0, 1537.0, 1281.0, 1153.0], "float16"),
+        ([513.0, 769.0, 641.0, 577.0], "float16"),
+        ([129.0, 193.0, 161.0, 145.0], "float16"),
+        ([2.0**-14 * k / 1024 for k in (1025, 1537, 1281, 1153)], "float16"),
+        # Nine or seven, and a grid finer than float16 has: whatever cancelled.
+        ([257.0, 385.0, 321.0, 289.0], "float32"),
+        ([65.0, 97.0, 81.0, 73.0], "float32"),
+        ([2.0**-15 * k / 1024 for k in (1025, 1537, 1281, 1153)], "float32"),
+        ([2.0**-27 * k for k in (1, -3, 5, 17)], "float32"),
+    ],
+)
+def test_few_bits_are_half_precision_where_they_fill_it(values, name):
+    """1, -3, 5 and 17 times 2^-27 are what a float32 that cancels has: a mistake of 9 % passed with their rtol."""
+    assert granularity(np.array(values)[:, None])[1] == name
+
+
+def test_values_farther_away_count_for_the_name_and_not_for_the_step():
+    """Eleven bits near x; a value of 24, or of 53, away from it."""
+    near = np.array([1025.0, 1537.0, 1281.0, 1153.0])[:, None] * 2.0**-20
+    step = granularity(near)[0]
+    for far, name in ((0.5, "float16"), (2.0**24 - 1, "float32"), (np.pi, "float64"), (np.nan, "float16")):
+        quantum, found = granularity(near, np.array([[far]]))
+        assert (quantum, found) == (step, name)
 
 
 @pytest.mark.parametrize("places", [3, 6, 9])

@@ -143,11 +143,11 @@ def test_growth_is_no_noise_though_its_orders_agree(sign):
 def test_values_that_are_alike_are_probed_three_hundred_times_as_wide():
     """1e-11 of a slope is two roundings over seven first spacings; over the wider ones the noise is seen."""
     values = 1.0 + 5e-15 * draws(1)
-    level, asked = level_of(lambda t, at: values if at > 1e-5 else 1.0)
+    level, asked = level_of(lambda t, at: values if abs(at) > 1e-5 else 1.0)
     assert level == pytest.approx(2 * by_the_paper(values), rel=1e-9, abs=0)
-    assert near_to(asked, FIRST, WIDE)
+    assert near_to(asked, FIRST, -WIDE)
     # Which is what others are told who ask how far a probe may go.
-    assert 7 * asked[-1] == pytest.approx(WIDEST * FIRST, rel=1e-9, abs=0)
+    assert -7 * asked[-1] == pytest.approx(WIDEST * FIRST, rel=1e-9, abs=0)
 
 
 def test_the_same_value_everywhere_is_constant():
@@ -155,7 +155,21 @@ def test_the_same_value_everywhere_is_constant():
     noise, asked = estimated(lambda t, at: -math.pi, lambda t, at: 0.0, lambda t, at: np.exp(t))
     assert noise.constant.tolist() == [True, True, False]
     assert noise.level[:2].tolist() == [math.pi * EPS, 0.0]
-    assert near_to(asked, FIRST, WIDE)
+    assert near_to(asked, FIRST, -WIDE)
+
+
+def test_constant_is_not_said_of_one_side_of_x():
+    """A rectifier at 0, probed to the left, and a step at 4: the wider look is on the other side."""
+    noise, asked = estimated(lambda t, at: np.maximum(-t, 0.0), lambda t, at: np.floor(4.0 + t))
+    assert near_to(asked, FIRST, -WIDE)
+    assert noise.constant.tolist() == [False, False]
+    # The slope is that of the side on which f moves.
+    assert noise.slope[0] == pytest.approx(1.0, rel=1e-9, abs=0)
+    # Where bounds forbid the other side, or f is not finite there, it is this side again.
+    assert near_to(estimated(lambda t, at: 1.0 + 0.0 * t, back=False)[1], FIRST, WIDE)
+    edge = estimated(lambda t, at: np.where(t < 0, np.nan, 1.0))
+    assert near_to(edge[1], FIRST, -WIDE, WIDE)
+    assert edge[0].constant.tolist() == [True]
 
 
 @pytest.mark.parametrize(("highest", "asked_for"), [(2, [FIRST, WIDE]), (3, [FIRST])])
@@ -172,10 +186,10 @@ def test_where_no_spacing_shows_the_noise_the_smallest_bound_of_all_counts():
     bend = 1.0 + 1e-6 * np.sin(0.4 * np.arange(8.0) + 0.6)
     assert by_the_paper(bend) is None
     assert least_bound(bend) > 50 * min(orders(bend))
-    level, asked = level_of(lambda t, at: first if at < 1e-5 else bend)
+    level, asked = level_of(lambda t, at: first if abs(at) < 1e-5 else bend)
     assert near_to(asked, FIRST, WIDE)
     assert level == pytest.approx(2 * least_bound(first), rel=1e-9, abs=0)
-    flat, _ = level_of(lambda t, at: 1.0 if at < 1e-5 else bend)
+    flat, _ = level_of(lambda t, at: 1.0 if abs(at) < 1e-5 else bend)
     assert flat == pytest.approx(2 * least_bound(bend), rel=1e-9, abs=0)
 
 
@@ -368,8 +382,8 @@ def test_noise_beyond_the_grid_is_twice_its_deviation():
 
 def test_what_the_wider_spacing_sees_beyond_a_grid_is_not_all_noise():
     """On the first points nothing but the grid of 1e-6; an oscillation of 1e-3 over the wider ones is not its noise."""
-    level, asked = level_of(lambda t, at: np.round(1.0 + (1e-3 * draws(4) if at > 1e-5 else 0.0), 6))
-    assert near_to(asked, FIRST, WIDE)
+    level, asked = level_of(lambda t, at: np.round(1.0 + (1e-3 * draws(4) if abs(at) > 1e-5 else 0.0), 6))
+    assert near_to(asked, FIRST, -WIDE)
     assert level <= 2e-6 * (1 + 1e-9)
 
 
@@ -379,7 +393,7 @@ def test_two_steps_of_a_grid_on_the_first_points_are_the_grid_alone(highest, sti
     step = 2.0**-20
     near = 1.0 + step * np.array([0, 1, highest, 0, 1, 0, 0, 1])
     wide = 1.0 + step * np.round(1000 * draws(8))
-    level, asked = level_of(lambda t, at: near if at < 1e-5 else wide)
+    level, asked = level_of(lambda t, at: near if abs(at) < 1e-5 else wide)
     assert near_to(asked, FIRST, WIDE)
     seen = by_the_paper(wide)
     assert seen is not None
@@ -394,7 +408,7 @@ def test_noise_within_three_quarters_of_a_step_is_the_grid_alone():
         seen = by_the_paper(wide)
         assert seen is not None
         assert (0.3 * step < seen < 0.75 * step) if level < 1 else (step < seen < 1.75 * step)
-        found, _ = level_of(lambda t, at, wide=wide: 1.0 if at < 1e-5 else wide)
+        found, _ = level_of(lambda t, at, wide=wide: 1.0 if abs(at) < 1e-5 else wide)
         assert found == pytest.approx(level * step, rel=1e-9, abs=0)
 
 
@@ -423,6 +437,18 @@ def test_where_f_rounds_to_float32_it_may_round_x_too():
     assert noise.level[1] <= 20 * EPS
 
 
+def test_values_that_tower_above_f_of_x_say_nothing_of_its_rounding():
+    """1e28 t (1 + t): the rounding of what is 1e22 is none of the 1 or the 0 that f is at x; noise is."""
+    level, _ = level_of(lambda t, at: 1.0 + 1e28 * t * (1.0 + t))
+    assert level == EPS
+    assert level_of(lambda t, at: 1e28 * t * (1.0 + t))[0] == 0.0
+    # Twenty roundings of the largest value are more than rounding.
+    values = np.concatenate([[0.0], 1e22 + 100 * EPS * 1e22 * draws(3)[1:]])
+    assert level_of(lambda t, at: values)[0] > 20 * EPS * 1e22
+    # And a value that is not small beside them is off by what they are.
+    assert level_of(lambda t, at: 1.0 + 100.0 * t / FIRST)[0] >= EPS * 700
+
+
 # Slopes, values, and outputs side by side.
 
 
@@ -435,7 +461,7 @@ def test_the_slope_is_the_chord_over_the_first_points():
 def test_values_that_were_not_looked_at_are_not_reported():
     """The second output alone was looked at more widely, the third more nearly: nan elsewhere."""
     noise, asked = estimated(lambda t, at: np.exp(t), lambda t, at: 1.0, noisy(dict.fromkeys(ALL, 1e-3)))
-    assert near_to(asked, FIRST, WIDE, NEAR)
+    assert near_to(asked, FIRST, -WIDE, NEAR)
     finite = np.isfinite(noise.values).reshape(3, 8, 3)
     assert finite.all(axis=1).tolist() == [[True, True, True], [False, True, False], [False, False, True]]
     assert finite.any(axis=1).tolist() == finite.all(axis=1).tolist()
@@ -460,8 +486,8 @@ KINDS: list[Output] = [
     # What the other spacings would say about these is not asked.
     noisy(dict.fromkeys(ALL, 5e-14) | {FIRST: 5e-15}),
     lambda t, at: 1.0 + 5e-15 * draws(11) * (at == FIRST),
-    lambda t, at: 1.0 + 5e-15 * draws(1) * (at > 1e-5),
-    lambda t, at: np.round(1.0 + 1e-3 * draws(4) * (at > 1e-5), 6),
+    lambda t, at: 1.0 + 5e-15 * draws(1) * (abs(at) > 1e-5),
+    lambda t, at: np.round(1.0 + 1e-3 * draws(4) * (abs(at) > 1e-5), 6),
 ]
 
 

@@ -266,10 +266,33 @@ def test_the_curvature_is_the_second_derivative_where_both_sides_are_known():
 
 
 def test_one_sided_slopes_are_exact_for_a_parabola_on_each_side():
-    """Two chords extrapolated to x: left and right slopes of a kink between two parabolas."""
+    """Chords extrapolated to x: left and right slopes of a kink between two parabolas."""
     fit = fit_central(lambda t: np.where(np.asarray(t) < 0, 2 * t - t * t, 5 * t + 3 * t * t), 0.0, 0.1)
     assert fit.left[0] == pytest.approx(2.0, rel=1e-12)
     assert fit.right[0] == pytest.approx(5.0, rel=1e-12)
+
+
+def test_the_bar_of_one_sided_slopes_is_what_the_nearer_two_points_say_otherwise():
+    """t + t^3: chords 1 + t^2, the parabola is exact; the line through 0.53 h and h is off by 0.53 h^2."""
+    fit = fit_central(lambda t: np.asarray(t) + np.asarray(t) ** 3, 0.0, 0.1)
+    assert fit.right[0] == pytest.approx(1.0, rel=1e-12)
+    assert fit.sided[0] == pytest.approx(0.53e-2, rel=1e-9)
+
+
+def test_the_bar_of_one_sided_slopes_holds_eleven_times_the_noise_over_the_step():
+    """The weights of the three values are 5.60, -2.42, 0.24 over h, and that of f(x) the negative sum: 11.7."""
+    fit = fit_central(lambda t: 3.0 * np.abs(t), 0.0, 0.1, level=1e-6)
+    assert fit.sided[0] == pytest.approx(11.69e-5, rel=1e-3)
+
+
+@pytest.mark.parametrize("side", [np.exp, lambda t: np.sin(5 * t), lambda t: (t + 1) ** 1.5])
+def test_one_sided_slopes_lie_within_three_of_their_bars(side):
+    """At a kink of 2 between bends of any kind, at steps from 1e-4 to 0.3."""
+    slope = (side(1e-6) - side(-1e-6)) / 2e-6
+    for step in (1e-4, 1e-3, 1e-2, 0.1, 0.3):
+        fit = fit_central(lambda t: side(np.asarray(t)) + np.abs(t), 0.0, step)
+        assert abs(fit.right[0] - slope - 1.0) <= 3.0 * fit.sided[0] + 1e-9
+        assert abs(fit.left[0] - slope + 1.0) <= 3.0 * fit.sided[0] + 1e-9
 
 
 @pytest.mark.parametrize(("stencil", "nodes"), [(central, STENCIL), (one_sided, SIDED_NODES)])

@@ -184,20 +184,22 @@ def test_without_a_finite_numerical_derivative_nothing_is_decided(value, error):
 )
 def test_at_a_kink_only_what_lies_outside_the_one_sided_slopes_is_wrong(analytic, verdict):
     """Between the slopes every convention is possible and none is verified."""
-    kink = measured(0.0, 1.0, Limit.KINK, left=-1.0, right=1.0, truncation=0.0, noise=1e-9)
+    kink = measured(0.0, 1.0, Limit.KINK, left=-1.0, right=1.0, sided=1e-9)
     assert verdicts(decide(analytic, kink)) == [verdict]
 
 
 def test_a_kink_that_is_small_beside_the_array_is_still_no_pass():
     """Half the jump lies within the resolution of a large array: the slope at the kink is not verified by that."""
-    kink = measured(0.0, 1.0, Limit.KINK, left=-1.0, right=1.0, truncation=0.0, noise=1e-9)
+    kink = measured(0.0, 1.0, Limit.KINK, left=-1.0, right=1.0, sided=1e-9)
     assert verdicts(judge(np.zeros(1), kink, np.full(1, 1e6), STRICT)) == ["open"]
 
 
-@pytest.mark.parametrize(("analytic", "verdict"), [(-1.0, "verified"), (0.3, "verified"), (5.0, "wrong")])
+@pytest.mark.parametrize(
+    ("analytic", "verdict"), [(-1.0, "verified"), (0.3, "verified"), (5.0, "wrong"), (1.001, "wrong")]
+)
 def test_a_subgradient_passes_where_it_is_asked_for(analytic, verdict):
     """With subgradient=True a value between the one-sided slopes passes, one outside does not."""
-    kink = measured(0.0, 1.0, Limit.KINK, left=-1.0, right=1.0, truncation=0.0, noise=1e-9)
+    kink = measured(0.0, 1.0, Limit.KINK, left=-1.0, right=1.0, sided=1e-9)
     assert verdicts(decide(analytic, kink, subgradient=True)) == [verdict]
 
 
@@ -234,21 +236,28 @@ def test_what_is_not_finite_has_no_size():
 
 @pytest.mark.parametrize(
     ("analytic", "verdict"),
-    [(0.41, "verified"), (0.39, "wrong"), (3.59, "verified"), (3.61, "wrong"), (2.0, "verified")],
+    [(0.61, "verified"), (0.59, "wrong"), (3.39, "verified"), (3.41, "wrong"), (2.0, "verified")],
 )
 def test_the_slopes_at_a_kink_have_a_bar_of_their_own(analytic, verdict):
-    """Slopes 1 and 3, truncation and noise 0.01: 3 (0.01 + 4 * 0.01), a tenth of the jump, and atol make 0.6.
+    """Slopes 1 and 3, known to 0.05 each: three times that and atol make 0.4, however large the jump is.
 
     The bar of the central value, which holds half the jump, would excuse all of these.
     """
-    kink = measured(2.0, 1.0, Limit.KINK, left=3.0, right=1.0, truncation=0.01, noise=0.01)
-    tolerance = Tolerance(rtol=0.0, atol=0.25)
+    kink = measured(2.0, 1.0, Limit.KINK, left=3.0, right=1.0, sided=0.05)
+    tolerance = Tolerance(rtol=0.0, atol=0.25, resolution=0.1)
     assert verdicts(decide(analytic, kink, tolerance, subgradient=True)) == [verdict]
+
+
+@pytest.mark.parametrize(("sided", "verdict"), [(1e-3, "verified"), (1.1e-3, "open")])
+def test_a_subgradient_passes_only_where_its_slopes_are_known_well_enough(sided, verdict):
+    """The steeper slope is 3, a resolution of 1e-3 asks for three bars within 3e-3."""
+    kink = measured(2.0, 1.0, Limit.KINK, left=3.0, right=1.0, sided=sided)
+    assert verdicts(decide(1.5, kink, subgradient=True)) == [verdict]
 
 
 def test_a_slope_itself_is_a_subgradient():
     """The interval is closed: where both slopes are 1 and known exactly, 1 is between them."""
-    kink = measured(1.0, 0.0, Limit.KINK, left=1.0, right=1.0, truncation=0.0, noise=0.0)
+    kink = measured(1.0, 0.0, Limit.KINK, left=1.0, right=1.0, sided=0.0)
     assert verdicts(decide(1.0, kink, Tolerance(rtol=0.0), subgradient=True)) == ["verified"]
 
 
@@ -275,10 +284,15 @@ def test_what_lies_within_its_bar_counts_as_zero_in_the_scale():
     assert scale_of([3.5e-3, 2.9e-3], 1e-3, [0, 1]) == pytest.approx([3.5e-3 / 2**0.5] * 2)
 
 
-def test_where_nothing_is_seen_the_steepest_chord_is_the_scale():
-    """At a stationary point, derivatives of exactly zero among them; a chord without a bar does not count."""
-    assert scale_of([0.0, 0.1], [0.0, 1.0], [0, 1], chord=[0.5, 2.0]) == [2.0, 2.0]
+def test_where_nothing_is_seen_the_chords_are_the_scale_the_own_and_the_median():
+    """At a stationary point, derivatives of exactly zero among them; a chord without a bar does not count.
+
+    Of an even number the lower one in the middle: the steepest of all says nothing of the others.
+    """
+    assert scale_of([0.0, 0.1], [0.0, 1.0], [0, 1], chord=[0.5, 2.0]) == [0.5, 2.0]
+    assert scale_of([0.0] * 4, [0.1] * 4, range(4), chord=[3e7, 0.0, 25.0, 7.0]) == [3e7, 7.0, 25.0, 7.0]
     assert scale_of([0.0, 0.0], [0.0, np.inf], [0, 1], chord=[0.5, 2.0]) == [0.5, 0.5]
+    assert scale_of([0.0, 0.0], [0.0, 1.0], [0], [1], chord=[0.5, 2.0]) == [0.5, 2.0]
 
 
 def test_an_array_that_was_not_measured_has_no_scale_and_the_next_one_has():
