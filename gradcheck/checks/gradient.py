@@ -195,7 +195,7 @@ def _in_structure(found: Estimate, parameters: Parameters, nfev: int) -> Estimat
         return re + 1j * im
 
     pairs: dict[str, Any] = dict.fromkeys(("value", "left", "right", "curvature"), complex_number)
-    pairs |= dict.fromkeys(("error", "noise", "truncation", "kink"), np.hypot)
+    pairs |= dict.fromkeys(("error", "noise", "truncation", "kink", "sided"), np.hypot)
     pairs |= dict.fromkeys(("step", "chord"), np.maximum)
     # What limits an entry is what limits the wider of its parts.
     order = parameters.unflatten_as

@@ -27,8 +27,9 @@ __all__ = ["examine_jointly"]
 
 # Searches, each of which may show what larger errors hid from the one before.
 SEARCHES = 6
-# Entries of a part with a common factor that are judged by themselves, so that the report has numbers.
-SAMPLES = 4
+# Entries of a part with a common factor that are judged by themselves, so that the report has numbers; all of a part of
+# few.
+SAMPLES, FEW = 4, 12
 # Fresh directions where one exceeds its bars and a second look along it does not bear that out.
 FRESH = 2
 # An entry that is off by so many bars needs no second stencil.
@@ -282,7 +283,8 @@ class _Examination:
         if not fresh.directions or fresh.directions[-1].exceeds.any():
             return False
         inside = np.flatnonzero(part.inside & ~self.still)
-        samples = inside[np.argsort(-np.abs(self.analytic[inside]), kind="stable")[:SAMPLES]]
+        count = inside.size if inside.size <= FEW else SAMPLES
+        samples = inside[np.argsort(-np.abs(self.analytic[inside]), kind="stable")[:count]]
         evidence = self.judge(samples)
         self.still[samples] = True
         self.problem = problem
