@@ -137,7 +137,7 @@ def never_due():
 
 
 def unfinished_file():
-    """The files that are left where a killed process had not finished writing one."""
+    """The files that are left beside that of another process, which may be writing it still."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "training.npz.tmp").write_bytes(b"half of")
         run(Path(folder) / "training.npz")
@@ -266,10 +266,10 @@ case = Case(
             [Mistake("five iterations", lambda: [*run(iterations=5).losses[1:], 0])],
         ),
         Quantity(
-            "files left after one that was not finished",
+            "files left beside one that another process has not finished",
             unfinished_file,
-            [Reference("none", 0, reason="a count: no tolerance")],
-            [Mistake("what was left", lambda: 1)],
+            [Reference("that one", 1, reason="a count: no tolerance")],
+            [Mistake("it is taken away", lambda: 0)],
         ),
         Quantity(
             "iteration that 120 go on from, ended before 110, saved as often as by default",

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Unpack
 
 import numpy as np
+import scipy.sparse
 
 from gradcheck._typing import Flat
 from gradcheck.diagnosis.explanations import Diagnosis
 from gradcheck.diagnosis.matrices import diagnose_matrix
 from gradcheck.driver.options import Given, Options, finished, spelled_out, told
 from gradcheck.evidence.columns import GROUPS_UP_TO, gather, with_pattern
+from gradcheck.evidence.joint_rows import survey_rows
 from gradcheck.evidence.rows import DIRECTIONS
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.lines import DenseDirections
@@ -23,6 +25,7 @@ from gradcheck.function.progress import Progress
 from gradcheck.function.vector_contract import Contract, inspect_jacobian
 from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.numerics.noise import WIDEST, Noise, first_spacing
+from gradcheck.numerics.problem import Problem as Claim
 from gradcheck.numerics.setting import VectorSetting
 from gradcheck.numerics.vector_noise import measure_noises
 from gradcheck.parameters.bounds import room_within
@@ -36,6 +39,9 @@ from gradcheck.results.outcome import Finding, Limit, Outcome
 from gradcheck.results.verdict import DEFAULT_RTOL, Tolerance
 
 __all__ = ["check_jacobian"]
+
+# From here on one joint direction costs less than half of what moving each column does.
+JOINT_FROM = 4
 
 
 @told
@@ -182,21 +188,46 @@ def _examine(
     more += extra(matrix, contract.computes_in) if extra is not None else []
     known.findings += [finding for finding in more if finding not in known.findings]
     generator = np.random.default_rng(options.rng)
-    setting = prepare(objective, contract, x, options, generator, room, problem.symbol)
-    known.tolerance = setting.tolerance
-    if setting.still is not None and setting.still.all():
-        text = "f does not depend on x at all: none of its outputs changed at any of the points around x"
-        known.findings.append(Finding(text, Outcome.INCONCLUSIVE, final=True))
-        return
+    setting: VectorSetting | None = None
+
+    def probed() -> VectorSetting | None:
+        nonlocal setting
+        setting = setting or prepare(objective, contract, x, options, generator, room, problem.symbol)
+        known.tolerance = setting.tolerance
+        if setting.still is not None and setting.still.all():
+            text = "f does not depend on x at all: none of its outputs changed at any of the points around x"
+            known.findings.append(Finding(text, Outcome.INCONCLUSIVE, final=True))
+            return None
+        return setting
+
     bar.plan(_planned(matrix, options.method))
-    evidence, more = gather(setting, matrix, options.method, options.confidence, generator, names)
+    evidence: Evidence | Survey | None = None
+    if options.method != "sweep" and x.size >= JOINT_FROM:
+        tolerance = Tolerance.for_dtypes([contract.computes_in], *options.tolerances)
+        eps = float(np.finfo(contract.computes_in).eps)
+        scales = objective.parameters.scales(x)
+        claim = Claim(objective, x, contract.f_x, matrix, scales, tolerance, room, eps)
+        known.tolerance = tolerance
+        if claim.in_doubles and finite(matrix):
+            evidence = survey_rows(claim, names, probed, confidence=options.confidence, rng=generator)
+    if evidence is None:
+        if known.final or probed() is None or setting is None:
+            return
+        evidence, more = gather(setting, matrix, options.method, options.confidence, generator, names)
+        known.findings += more
     known.evidence = _cut_short(evidence, objective) if objective.ended else evidence
-    known.findings += more
     if contract.again is not None and not objective.interrupted:
-        known.findings += contract.again.findings(setting.tolerance, room)
+        known.findings += contract.again.findings(known.tolerance, room)
         known.ngev += contract.again.calls
-    if evidence is not None:
+    if evidence is not None and setting is not None:
         known.diagnosis = diagnose_matrix(setting, names, matrix, evidence)
+
+
+def finite(matrix: Matrix) -> bool:
+    """Whether every entry is; of products alone that is seen when they are taken."""
+    values = getattr(matrix, "array", None)
+    values = getattr(values, "data", values) if scipy.sparse.issparse(values) else values
+    return values is None or bool(np.isfinite(values).all())
 
 
 def _planned(matrix: Matrix, method: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -341,7 +342,8 @@ class _Examination:
             entries = np.maximum(np.abs(self.analytic[block.slice][moved]), scaling.rms[k])
             size = max(size, float(np.min(lengths[moved] * entries)))
         residuals = tuple(self._residual(direction, size) for direction in joint.directions)
-        if any(region.block is block for region in self.regions):
+        whole = math.prod(working_shape(block))
+        if any(region.block is block and region.box.size == whole for region in self.regions):
             return ArrayEvidence(block, residuals, None, LEAST * size)
         # Entries that were judged to be within the tolerance count with what they may be off by; but for those of a
         # factor, which the claim was divided by.

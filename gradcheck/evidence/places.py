@@ -21,6 +21,8 @@ __all__ = ["Judge", "Judged", "Places", "find_places"]
 LIGHTEST = 0.5
 # An interval of places this short holds a place by chance in so many of a hundred cases.
 TELLING = 0.5
+# Rows whose ratios are read.
+ASKED = 50
 # Times that the weights are stretched over the places that are left.
 STRETCHES = 4
 # After so many wrong entries, and each time that they have doubled, others in the box that holds them are sampled:
@@ -139,7 +141,8 @@ class _Search:
 
     def suspects(self, part: _Part, loud: Mask) -> list[int]:
         """The places that the ratios of the loud rows name."""
-        rows = np.flatnonzero(loud & self.loud(part.plain, part.plain_error))
+        # Rows that share a mistake name the same place: of many, some will do.
+        rows = np.flatnonzero(loud & self.loud(part.plain, part.plain_error))[:ASKED]
         spans = {
             int(i): span
             for i in rows

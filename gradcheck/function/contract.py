@@ -189,7 +189,8 @@ def _call_grad(
     moved = changed(parameters, given, x)
     if moved:
         findings.append(Finding(f"grad changes x: {moved}", Outcome.FAIL))
-    kept = copy.deepcopy(first)
+    # What has not the structure of x, a generator for one, is refused as it is.
+    kept = copy.deepcopy(first) if _fits(parameters, first) else first
 
     def again(said: list[Finding]) -> Any:
         second = called(parameters.unflatten(x.copy()), [])

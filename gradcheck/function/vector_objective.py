@@ -73,10 +73,16 @@ class VectorObjective(Objective):
         return values, None
 
     def complex_values(self, points: NDArray[np.complexfloating[Any]]) -> NDArray[Any]:
-        """What f returns (m,) at the one complex column of `points` (size, 1)."""
+        """What f returns (m,) at the one complex column of `points` (size, 1); nothing at the end."""
+        if self.ended:
+            return np.empty(0)
         self._count()
         (column,) = points.T
-        return np.asarray(self._f(self.parameters.unflatten_as(column), *self._args)).ravel()
+        try:
+            return np.asarray(self._f(self.parameters.unflatten_as(column), *self._args)).ravel()
+        except KeyboardInterrupt:
+            self.interrupted = True
+            return np.empty(0)
 
     def _read(self, result: Any) -> Flat:
         try:

@@ -14,7 +14,7 @@ from gradcheck.function.lines import Rays
 from gradcheck.function.matrix import Matrix
 from gradcheck.function.objective import BudgetSpentError, NotScalarError, Objective
 from gradcheck.function.vector_objective import VectorObjective
-from gradcheck.numerics.tangents import scaled_rms
+from gradcheck.numerics.tangents import root_mean_square, scaled_rms
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.verdict import Tolerance
 
@@ -128,12 +128,14 @@ def scaling_of(problem: Problem, still: Mask) -> Scaling:
     effect = np.zeros(len(blocks))
     rms = np.zeros(len(blocks))
     for k, b in enumerate(blocks):
+        if b.size == 0:
+            continue
         own = problem.scales[b.slice]
         middle = float(np.median(own))
         unit[b.slice] = np.where((own > middle / ALIKE) & (own < middle * ALIKE), middle, own)
         mine = strength[b.slice][moved[b.slice]]
-        rms[k] = _root_mean_square(mine)
-        effect[k] = _root_mean_square(mine * unit[b.slice][moved[b.slice]])
+        rms[k] = root_mean_square(mine)
+        effect[k] = root_mean_square(mine * unit[b.slice][moved[b.slice]])
     largest = float(effect.max(initial=0.0))
     nothing = effect <= NOTHING * largest
     share = float(np.median(effect[~nothing])) if not nothing.all() else 0.0
@@ -176,15 +178,10 @@ def _sizes(problem: Problem, lengths: Flat, strength: Flat, rms: Values, nothing
 
 def _of_typical_size(rows: Values) -> Values:
     """Sizes of rows; a row of zeros counts as large as the others."""
-    usual = _root_mean_square(rows[rows > 0])
+    usual = root_mean_square(rows[rows > 0])
     return np.where(rows > 0, rows, usual)
 
 
 def _least(lengths: Flat, sizes: Flat) -> float:
     moved = lengths > 0
     return float(np.min(lengths[moved] * sizes[moved])) if moved.any() else np.inf
-
-
-def _root_mean_square(values: Flat) -> float:
-    largest = float(np.max(np.abs(values), initial=0.0))
-    return largest * float(np.sqrt(np.mean((values / largest) ** 2))) if largest > 0 else 0.0

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcheck.diagnosis.undecided import ended_by, tested, undecided_array, undecided_entries
 from gradcheck.parameters.tree import Parameters
-from gradcheck.report.measurements import Measurements
+from gradcheck.report.data import Measurements
 from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
 from gradcheck.report.sentences import advice_sentence, cause_sentence, undecided_sentence

@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.report.measurements import Measurements
+from gradcheck.parameters.tree import Block
 from gradcheck.results.cause import Cause
-from gradcheck.results.certificate import Certificate
+from gradcheck.results.certificate import Certificate, Region, Residual
+from gradcheck.results.evidence import Evidence
 from gradcheck.results.mismatch import ArraySummary, Mismatch
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.undecided import Undecided
@@ -17,9 +18,23 @@ from gradcheck.results.undecided import Undecided
 if TYPE_CHECKING:
     from gradcheck.report.recipe import Recipe
 
-__all__ = ["ReportData"]
+__all__ = ["Measurements", "ReportData"]
 
 SCHEMA = "gradcheck-report/2"
+
+
+@dataclass(frozen=True, eq=False)
+class Measurements:
+    """The arrays that stand behind a report.
+
+    blocks : the parameter arrays. entries : those judged one by one, with their estimates.
+    residuals : (name of the array, what one random direction of it showed). regions : what was not taken apart.
+    """
+
+    blocks: tuple[Block, ...]
+    entries: Evidence
+    residuals: tuple[tuple[str, Residual], ...] = ()
+    regions: tuple[Region, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from gradcheck.parameters.tree import Block
-    from gradcheck.report.data import ReportData
-    from gradcheck.report.measurements import Measurements
+    from gradcheck.report.data import Measurements, ReportData
 
 __all__ = ["Panel", "panels", "plot"]
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
-from gradcheck.results.estimate import Estimate, join
+from gradcheck.results.estimate import Estimate, join, unmeasured
 from gradcheck.results.verdict import Judgement
 
 
@@ -66,6 +66,13 @@ def _put(array: NDArray[Any], rows: Index, values: Any) -> NDArray[Any]:
     copy = array.copy()
     copy[rows] = values
     return copy
+
+
+def none_judged(dtype: np.dtype[Any]) -> Evidence:
+    """No entries."""
+    no, nothing = np.zeros(0, bool), np.zeros(0)
+    judgement = Judgement(no, no, no, no, nothing, nothing)
+    return Evidence(np.empty(0, np.intp), np.zeros(0, dtype), unmeasured(0, dtype), judgement)
 
 
 def merge(parts: Sequence[Evidence]) -> Evidence:

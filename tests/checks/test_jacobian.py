@@ -207,26 +207,25 @@ def test_large_jacobians_by_directions(kind, operator):
 
 
 def test_the_certificate_holds_for_all_rows_at_once():
-    """More confidence gives a wider bound, by the factor (delta / delta')^(-1/K) that four directions have."""
+    """More confidence gives a wider bound, by the factor delta / delta' that one direction has."""
     function, right, x = large()
     loose, strict = (
         check_jacobian(function, right, x, confidence=c).certificate for c in (1 - 1e-2, 1 - 1e-6)
     )
 
-    assert loose.directions == strict.directions == 4
-    assert strict.bound / loose.bound == pytest.approx(1e4**0.25)
+    assert loose.directions == strict.directions == 1
+    assert strict.bound / loose.bound == pytest.approx(1e4)
 
 
 def test_a_sparse_jacobian_of_a_hundred_thousand():
-    """A tridiagonal Jacobian of 1e5 x 1e5: three groups of columns verify it, and random directions its zeros."""
+    """A tridiagonal Jacobian of 1e5 x 1e5: what it stores and its zeros, from the same points."""
     function, jacobian = tridiagonal(100_000)
     x = np.random.default_rng(0).normal(size=100_000)
 
     report = check_jacobian(function, jacobian, x)
 
     assert report.outcome is Outcome.PASS
-    assert "299,998 entries of the pattern" in " ".join(report.notes)
-    assert report.nfev < 100
+    assert report.nfev < 20
 
 
 def test_a_wrong_entry_of_a_sparse_jacobian():

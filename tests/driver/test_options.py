@@ -154,10 +154,12 @@ def test_the_call_of_second_derivatives():
 @pytest.mark.parametrize("factor", [1.0, 1.5])
 def test_a_budget_is_kept_and_named(check, factor):
     """Whatever it is: f is not called more often, a right derivative never fails, and a wrong one never passes."""
-    whole = check(sine, factor).nfev
+    whole = check(sine, factor, method="sweep").nfev
     for budget in range(LEAST_BUDGET, whole + 1, 5):
         calls = []
-        report = check(lambda matrix, calls=calls: sine(matrix, calls), factor, max_nfev=budget)
+        report = check(
+            lambda matrix, calls=calls: sine(matrix, calls), factor, max_nfev=budget, method="sweep"
+        )
 
         assert len(calls) == report.nfev <= budget
         assert not report.interrupted
@@ -166,7 +168,9 @@ def test_a_budget_is_kept_and_named(check, factor):
             text = " ".join([report.reason, *report.notes])
             assert "the budget of evaluations was used up" in text or "the search ended" in text
             assert "raise max_nfev" in text
-    enough, unlimited = check(sine, factor, max_nfev=whole), check(sine, factor)
+    enough, unlimited = (
+        check(sine, factor, method="sweep", **budget) for budget in ({"max_nfev": whole}, {})
+    )
     assert (enough.outcome, enough.wrong, enough.nfev) == (unlimited.outcome, unlimited.wrong, whole)
 
 
@@ -182,10 +186,10 @@ def test_a_budget_of_seconds_ends_a_check(monkeypatch):
 
         return f
 
-    report = dense(slow, 1.0, max_seconds=20.0)
+    report = dense(slow, 1.0, max_seconds=20.0, method="sweep")
     assert report.nfev <= 20
     assert report.outcome is Outcome.INCONCLUSIVE
-    assert dense(slow, 1.0, max_seconds=100.0).outcome is Outcome.PASS
+    assert dense(slow, 1.0, max_seconds=100.0, method="sweep").outcome is Outcome.PASS
 
 
 @pytest.mark.parametrize("check", CHECKS)

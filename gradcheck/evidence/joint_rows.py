@@ -1,0 +1,187 @@
+"""Joint directions for a Jacobian: all rows from the same points, and the columns in which some are wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from gradcheck._typing import Flat, Index, Mask
+from gradcheck.evidence.joint import Joint, JointTest
+from gradcheck.evidence.places import Judged, find_places
+from gradcheck.evidence.vector_coordinates import judge_entries
+from gradcheck.evidence.vector_evidence import as_evidence
+from gradcheck.function.matrix import Dense, Matrix
+from gradcheck.numerics.problem import Problem, scaling_of
+from gradcheck.numerics.setting import VectorSetting
+from gradcheck.numerics.tangents import ROUNDING
+from gradcheck.parameters.boxes import Box, runs
+from gradcheck.parameters.matrix_names import JacobianNames
+from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Region, Residual, Survey
+from gradcheck.results.evidence import Entries, none_judged
+from gradcheck.results.outcome import Limit
+
+__all__ = ["survey_rows"]
+
+# Up to so many columns each is moved where something is wrong: that costs about as much as the search.
+JUDGED_UP_TO = 20
+# Evaluations after which other ways name what is wrong; columns of a row that is wrong throughout that are judged.
+BUDGET, SAMPLES = 1500, 6
+
+
+def survey_rows(
+    problem: Problem,
+    names: JacobianNames,
+    setting_of: Callable[[], VectorSetting | None],
+    *,
+    confidence: float,
+    rng: np.random.Generator,
+) -> Survey | None:
+    """Certify all rows of a Jacobian by joint directions, or name the entries that are wrong in a few of them.
+
+    setting_of : what is known of f's noise near x, asked for where entries are accused. None where joint directions do
+    not settle it.
+    """
+    if problem.f_x.size == 0:
+        return None
+    still = np.zeros(problem.x.size, bool)
+    scaling = scaling_of(problem, still)
+    if (scaling.lengths == 0).any():
+        return None  # a column that is claimed to be 0, or has no room
+    test = JointTest(problem, scaling, rng, (1.0 - confidence) / 2.0)
+    joint = test.run()
+    if joint.certified.all():
+        return Survey((_evidence(problem, names, joint, confidence),), none_judged(problem.x.dtype), ())
+    if not joint.wrong.any() or problem.x.size <= JUDGED_UP_TO:
+        return None
+    setting = setting_of()
+    if setting is None:
+        return None
+    search = _Search(setting, problem)
+    alpha, scaled = _scaled_rows(test, joint, rng)
+    if scaled.any():
+        search.sample(np.flatnonzero(scaled), rng)
+    rows = joint.wrong & ~scaled
+    if rows.any():
+        found = find_places(test, joint.directions[-1], rows, search.judge, _between, rng, BUDGET)
+        if found.dense or found.spent or found.unexplained.any() or not found.wrong:
+            return None
+    mended = search.mended(alpha, scaled)
+    fixed = joint.wrong if mended is None else np.zeros(joint.wrong.size, bool)
+    claim = problem if mended is None else replace(problem, matrix=mended)
+    rest = JointTest(claim, scaling, rng, (1.0 - confidence) / 2.0, exact=test.exact, fixed=fixed).run()
+    if not (rest.certified | fixed).all():
+        return None
+    block = names.blocks[0]
+    spans = runs(set(np.flatnonzero(scaled).tolist()))
+    regions = [Region(block, Box(((a, b), (0, problem.x.size))), True) for a, b in spans]
+    regions += [Region(block, Box(((0, rows.size), (j, j + 1))), True) for j in search.columns(rows.size)]
+    array = _evidence(claim, names, rest, confidence)
+    if mended is None or scaled.all():
+        array = replace(array, certificate=None)
+    return Survey((array,), as_evidence(search.judged, names), tuple(regions))
+
+
+def _scaled_rows(test: JointTest, joint: Joint, rng: np.random.Generator) -> tuple[Flat, Mask]:
+    """The part of each row (m,) that is too much, and which wrong rows are off by it throughout.
+
+    It holds for a random half of their columns, too. One entry that makes up its row is an entry.
+    """
+    direction, matrix = joint.directions[-1], test.problem.matrix
+    half = np.where(rng.random(direction.tangent.size) < 0.5, direction.tangent, 0.0)
+    seen = test.again(half, exact=direction.exact)
+    largest = scaled_largest(matrix, direction.tangent)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        alpha = np.asarray(direction.residual / matrix.product(direction.tangent))
+        expected = alpha * matrix.product(half)
+        bar = 3.0 * (seen.error + direction.error) + 1e-9 * np.abs(seen.residual)
+        fits = joint.wrong & (np.abs(seen.residual - expected) <= bar) & (seen.residual != 0)
+    return alpha, np.asarray(
+        fits & (largest < 0.9 * direction.weight)
+    ) if largest is not None else fits & False
+
+
+def scaled_largest(matrix: Matrix, tangent: Flat) -> Flat | None:
+    """(m,) the largest term of each row of J v; None where the entries are not known."""
+    if isinstance(matrix, Dense):
+        return np.asarray(np.abs(matrix.array * tangent).max(axis=1))
+    return None
+
+
+@dataclass
+class _Search:
+    setting: VectorSetting
+    problem: Problem
+    judged: list[Entries] = field(default_factory=list)
+
+    def sample(self, rows: Index, rng: np.random.Generator) -> None:
+        """A few columns of rows that are wrong throughout, so that the report has numbers."""
+        n = self.problem.x.size
+        for column in np.sort(rng.choice(n, min(SAMPLES, n), replace=False)):
+            self.judge(int(column), rows)
+
+    def columns(self, count: int) -> list[int]:
+        """The columns that are wrong in most of `count` rows, where there are more than a few."""
+        most = max(SAMPLES, count // 2)
+        return [int(e.columns[0]) for e in self.judged if int(e.judgement.wrong.sum()) > most]
+
+    def mended(self, alpha: Flat, scaled: Mask) -> Dense | None:
+        """The matrix with what was measured in the place of what is wrong; None where not all its entries are known."""
+        if not isinstance(self.problem.matrix, Dense):
+            return None
+        array = self.problem.matrix.array.copy()
+        array[scaled] *= 1.0 - alpha[scaled, None]
+        for entries in self.judged:
+            wrong = entries.judgement.wrong & ~scaled[entries.rows]
+            array[entries.rows[wrong], entries.columns[wrong]] = entries.estimate.value[wrong]
+        return Dense(array)
+
+    def judge(self, column: int, rows: Index) -> Judged:
+        """The entries of a column in some rows."""
+        columns = np.full(rows.size, column)
+        analytic = self.problem.matrix.entries(rows, columns)
+        entries = judge_entries(
+            self.setting, [np.array([column])], np.zeros(rows.size, np.intp), rows, columns, analytic
+        )
+        self.judged.append(entries)
+        return Judged(
+            entries.analytic - entries.estimate.value, entries.estimate.error, entries.judgement.wrong
+        )
+
+
+def _between(columns: list[int]) -> Index:
+    return np.arange(min(columns), max(columns) + 1)
+
+
+def _evidence(problem: Problem, names: JacobianNames, joint: Joint, confidence: float) -> ArrayEvidence:
+    # Rows that are not looked at have no bound.
+    known = joint.certified & (joint.sizes > 0)
+    worst = float(np.max(joint.bound[known] / joint.sizes[known], initial=0.0))
+    certificate = Certificate(
+        f"each row of {names.blocks[0].name}", worst, worst, confidence, len(joint.directions)
+    )
+    return ArrayEvidence(names.blocks[0], tuple(_residuals(problem, joint)), certificate, LEAST)
+
+
+def _residuals(problem: Problem, joint: Joint) -> list[Residual]:
+    """Of each direction the row that says least, in units of its own size."""
+    told = []
+    for direction in joint.directions:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            relative = np.where(
+                joint.certified & (joint.sizes > 0),
+                (direction.allowed + 3.0 * direction.error) / joint.sizes,
+                -1.0,
+            )
+        k = int(np.argmax(relative))
+        size = float(joint.sizes[k]) or 1.0
+        weight = float(direction.weight[k]) / size
+        told.append(
+            Residual(
+                float(direction.residual[k]) / size, float(direction.error[k]) / size, weight,
+                ROUNDING * problem.eps * weight, direction.step, Limit.NONE, LEAST * problem.tolerance.rtol,
+                problem.tolerance.rtol * weight,
+            )
+        )  # fmt: skip
+    return told
