@@ -1,0 +1,110 @@
+"""Joint directions for Jacobians: every row from the same points; entries, rows and columns are told apart."""
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+from gradcheck import Outcome, check_jacobian
+
+
+def layer(m, n, *, real=False):
+    """tanh of a matrix product: (f, its Jacobian, a point)."""
+    rng = np.random.default_rng(0)
+    a, b, x = rng.normal(size=(m, n)) / np.sqrt(n), rng.normal(size=m), rng.normal(size=n)
+
+    def f(x):
+        if real and np.iscomplexobj(x):
+            raise TypeError("real numbers only")
+        return np.tanh(a @ x + b) + 0.1 * (a @ x)
+
+    return f, a * (1.1 - np.tanh(a @ x + b) ** 2)[:, None], x
+
+
+SHAPES = [(60, 60), (300, 25), (25, 300)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("real", "most"), [(False, 9), (True, 60)])
+def test_a_right_jacobian_costs_the_same_whatever_its_size(shape, real, most):
+    """PASS, with so many evaluations of f at most."""
+    f, jacobian, x = layer(*shape, real=real)
+    report = check_jacobian(f, jacobian, x)
+
+    assert report.outcome is Outcome.PASS
+    assert report.nfev <= most
+    assert report.certificate.relative_to_rms <= report.resolution
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("real", [False, True])
+def test_one_entry_off_by_a_percent_is_named(shape, real):
+    """And no other: the neighbour of the test above."""
+    f, jacobian, x = layer(*shape, real=real)
+    jacobian[7, 11] *= 1.01
+    report = check_jacobian(f, jacobian, x)
+
+    assert report.outcome is Outcome.FAIL
+    assert [m.name for m in report.wrong] == ["J[7, 11]"]
+    assert report.nfev <= 200
+
+
+def test_a_row_and_a_column_of_one_factor_are_told_as_such():
+    """Twice too large: in words, and with few of the entries judged."""
+    for where, word in (((7, slice(None)), "row 7"), ((slice(None), 11), "column 11")):
+        f, jacobian, x = layer(60, 60)
+        jacobian[where] *= 2.0
+        report = check_jacobian(f, jacobian, x)
+        assert report.outcome is Outcome.FAIL
+        assert any(f"{word} of J" in text for text in report.diagnosis)
+        assert report.nfev <= 180
+
+
+def test_entries_in_several_rows_and_columns_are_all_named():
+    """Five of 3,600."""
+    f, jacobian, x = layer(60, 60)
+    places = [(3, 4), (3, 40), (17, 8), (30, 8), (59, 59)]
+    for place in places:
+        jacobian[place] *= 1.2
+    report = check_jacobian(f, jacobian, x)
+    assert {m.name for m in report.wrong} == {f"J[{i}, {j}]" for i, j in places}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_sparse_jacobian_passes_at_every_seed_and_a_missing_entry_is_found(seed):
+    """Tridiagonal, 2,000 x 2,000, some rows of it next to flat; what is not stored is tested by the same points."""
+    n = 2000
+    rng = np.random.default_rng(0)
+    s = scipy.sparse.diags_array(
+        [rng.normal(size=n - 1), 3 + rng.random(n), rng.normal(size=n - 1)], offsets=[-1, 0, 1]
+    ).tocsr()
+    x = rng.normal(size=n)
+    jacobian = (scipy.sparse.diags_array(np.cos(s @ x)) @ s).tocsr()
+    assert check_jacobian(lambda x: np.sin(s @ x), jacobian, x, rng=seed).outcome is Outcome.PASS
+
+    lacking = jacobian.tolil()
+    lacking[700, 701] = 0.0
+    report = check_jacobian(lambda x: np.sin(s @ x), lacking.tocsr(), x, rng=seed)
+    assert [m.name for m in report.wrong] == ["J[700, 701]"]
+
+
+def test_at_a_solution_the_first_step_comes_from_the_slope():
+    """f(x) is next to 0, where Newton's method lives: right is PASS, one entry off is named."""
+    f, jacobian, x = layer(30, 30, real=True)
+    at_x = f(x)
+    right = check_jacobian(lambda y: f(y) - at_x, jacobian, x)
+    assert right.outcome is Outcome.PASS
+    jacobian[3, 5] *= 1.05
+    assert [m.name for m in check_jacobian(lambda y: f(y) - at_x, jacobian, x).wrong] == ["J[3, 5]"]
+
+
+def test_a_kink_in_one_output_is_no_pass():
+    """|x_3| at 0 with its middle slope, beside 29 smooth outputs."""
+    x = np.linspace(0.5, 1.5, 30)
+    x[3] = 0.0
+
+    def f(y):
+        return np.append(np.sin(y[:-1]), np.abs(y[3]))
+
+    jacobian = np.zeros((30, 30))
+    jacobian[np.arange(29), np.arange(29)] = np.cos(x[:-1])
+    assert check_jacobian(f, jacobian, x).outcome is not Outcome.PASS
