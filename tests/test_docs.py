@@ -114,6 +114,24 @@ def test_links_lead_to_files(path):
             assert heading in slugs, target
 
 
+def test_the_readme_begins_with_code_that_fits_a_phone():
+    """The first block has five lines of at most 45 columns, and the next is what it prints."""
+    first, output, *_ = run_blocks.blocks((ROOT / "README.md").read_text(encoding="utf-8"))
+
+    assert (first.language, output.language) == ("python", "text")
+    assert sum(1 for line in first.text.splitlines() if line) <= 5  # the formatter adds an empty one
+    assert max(map(len, first.text.splitlines())) <= 45
+    assert output.text.startswith("FAIL")
+
+
+def test_the_readme_installs_from_a_clone():
+    """No index carries the package: installing it by name would get nothing, or something else."""
+    said = commands(ROOT / "README.md")
+
+    assert "pip install ." in said
+    assert not re.search(r"pip install [\w\"' -]*\bgradcheck", "\n".join(said))
+
+
 def test_every_document_is_named_in_the_readme():
     """A page that no page leads to is not found."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
