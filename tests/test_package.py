@@ -1,8 +1,10 @@
 """What `import gradcheck` gives, and what it does not load before it is used."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -46,3 +48,14 @@ def test_import_loads_neither_numpy_nor_scipy(module):
     )
 
     assert result.stdout == "[]\n"
+
+
+def test_the_citation_is_of_this_version():
+    """CITATION.cff names the version and the licence of the package, in pyproject.toml and in the code alike."""
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    citation = dict(
+        re.findall(r"^(\w[\w-]*): *(.+)$", (PROJECT / "CITATION.cff").read_text(encoding="utf-8"), re.M)
+    )
+
+    assert citation["version"] == project["version"] == gradcheck.__version__
+    assert citation["license"] == project["license"]
