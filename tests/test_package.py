@@ -59,3 +59,13 @@ def test_the_citation_is_of_this_version():
 
     assert citation["version"] == project["version"] == gradcheck.__version__
     assert citation["license"] == project["license"]
+
+
+def test_the_hooks_before_a_commit_are_checks_of_the_whole_run():
+    """Each hook of .pre-commit-config.yaml runs what .ci/run runs."""
+    hooks = (PROJECT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    whole = (PROJECT / ".ci/run").read_text(encoding="utf-8")
+    entries = re.findall(r"^ +entry: (?:python -m )?(.+)$", hooks, re.M)
+
+    assert entries == ["ruff check", "ruff format", "mypy"]
+    assert all(entry in whole for entry in entries)
