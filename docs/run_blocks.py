@@ -1,10 +1,11 @@
 """Run the code blocks of README.md and docs/*.md, and compare or refresh the output printed below them.
 
-    python docs/run_blocks.py        run every block and write the outputs anew
+    python docs/run_blocks.py        run every block, write the outputs that differ anew, and say how many there are
+    python docs/run_blocks.py --extras        the ```py blocks of interop.md too, with torch, jax and autograd
 
 The blocks of one file are run in order, in one namespace, in an empty folder. A ```python block whose first line is
 a comment `# path.py` is also written to that file. Of a ```sh block the lines that begin with `gradcheck` are run
-where a ```text block follows. A ```text block after one that was run holds its output.
+where a ```text block follows. A ```text block after one that was run holds its output. Times alone may differ from it.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 SAVED = re.compile(r"# ([\w/]+\.py)\n")
-# What differs between machines and runs: times, counts of evaluations, and everything near rounding.
-VARYING = re.compile(r"[\d.]+(e[-+]\d+)? s\b|[\d,]+ evaluations|\d(\.\d+)?e-\d+")
+TIME = re.compile(r"[\d.]+(e[-+]\d+)? s\b")
+# Below 1e-9 a number is made of roundings, which other processors do in another order: compared to a decade.
+ROUNDING = re.compile(r"\d(?:\.\d+)?e-(?:09|[1-9]\d+)\b")
+DECADE = 10.0
 
 
 @dataclass(frozen=True)
@@ -47,14 +50,17 @@ def blocks(document: str) -> list[Block]:
     return [Block(m[1], m[2], m.start(2), m.end(2)) for m in FENCE.finditer(document)]
 
 
-def outputs(document: str) -> Iterator[tuple[Block, str]]:
-    """Run the blocks; each ```text block that shows an output, and the output that was printed."""
+def outputs(document: str, *, extras: bool = False) -> Iterator[tuple[Block, str]]:
+    """Run the blocks; each ```text block that shows an output, and the output that was printed.
+
+    extras : run the ```py blocks too, which need more than the package does.
+    """
     found = blocks(document)
     namespace: dict[str, object] = {"__name__": "__main__"}
     with tempfile.TemporaryDirectory() as folder, _inside(folder):
         for block, following in zip(found, [*found[1:], None], strict=False):
             shown = following is not None and following.language == "text"
-            if block.language == "python":
+            if block.language == "python" or (extras and block.language == "py"):
                 printed = _run_python(block.text, namespace)
             elif block.language == "sh" and shown:
                 printed = _run_shell(block.text)
@@ -65,8 +71,17 @@ def outputs(document: str) -> Iterator[tuple[Block, str]]:
 
 
 def settled(text: str) -> str:
-    """The text without what differs between machines, and with single spaces."""
-    return "\n".join(" ".join(VARYING.sub("#", line).split()) for line in text.strip().splitlines())
+    """The text without times, and with single spaces."""
+    return "\n".join(" ".join(TIME.sub("# s", line).split()) for line in text.strip().splitlines())
+
+
+def same(shown: str, printed: str) -> bool:
+    """Whether an output is the one that is shown: all of it but times, and the digits of what is near rounding."""
+    texts = settled(shown), settled(printed)
+    if ROUNDING.sub("#", texts[0]) != ROUNDING.sub("#", texts[1]):
+        return False
+    pairs = zip(*(map(float, ROUNDING.findall(text)) for text in texts), strict=True)
+    return all(max(pair) <= DECADE * min(pair) for pair in pairs)
 
 
 @contextlib.contextmanager
@@ -114,22 +129,28 @@ def _without_trailing_spaces(text: str) -> str:
     return "".join(line.rstrip() + "\n" for line in text.splitlines())
 
 
-def refresh(path: Path) -> bool:
-    """Write the outputs of one document anew; whether any has changed."""
+def refresh(path: Path, *, extras: bool = False) -> tuple[int, int]:
+    """Write the outputs of one document anew that differ in more than times; how many there are, and how many did."""
     document = path.read_text(encoding="utf-8")
-    new, end = "", 0
-    for block, printed in outputs(document):
+    new, end, compared, changed = "", 0, 0, 0
+    for block, printed in outputs(document, extras=extras):
         kept = settled(block.text) == settled(printed)
         new += document[end : block.start] + (block.text if kept else printed)
         end = block.stop
+        compared, changed = compared + 1, changed + (not kept)
     new += document[end:]
-    if new != document:
+    if changed:
         path.write_text(new, encoding="utf-8")
-    return new != document
+    return compared, changed
 
 
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
-    for one in files():
-        if refresh(one):
-            sys.stdout.write(f"{one.relative_to(ROOT)}: outputs written anew\n")
+    extras = {"interop.md"} if "--extras" in sys.argv[1:] else set()
+    counts = [refresh(one, extras=one.name in extras) for one in files()]
+    for one, (_, written) in zip(files(), counts, strict=True):
+        if written:
+            sys.stdout.write(f"{one.relative_to(ROOT)}: {written} written anew\n")
+    sys.stdout.write(
+        f"{sum(n for n, _ in counts)} outputs compared, {sum(n for _, n in counts)} written anew\n"
+    )

@@ -28,27 +28,34 @@ def commands(path):
 
 @pytest.mark.parametrize("path", run_blocks.files(), ids=ids)
 def test_blocks_run_and_show_what_they_print(path):
-    """Each Python block runs; an output below it is what it prints, but for times, counts and rounding."""
+    """Each Python block runs; an output below it is what it prints, but for times; near rounding to a decade."""
     for shown, printed in run_blocks.outputs(path.read_text(encoding="utf-8")):
-        assert run_blocks.settled(printed) == run_blocks.settled(shown.text), (
-            "python docs/run_blocks.py writes the outputs anew"
+        assert run_blocks.same(shown.text, printed), (
+            "python docs/run_blocks.py writes the outputs anew",
+            run_blocks.settled(shown.text),
+            run_blocks.settled(printed),
         )
 
 
 def test_an_output_that_is_not_printed_is_seen():
-    """The comparison can fail: another number, a missing line, an exception."""
+    """The comparison can fail: another count, another number, a missing line, an exception."""
 
-    def outputs(code, shown):
+    def as_shown(shown, code="print('83 evaluations, 9e-04 and 3e-12 in 0.5 s')"):
         ((block, printed),) = run_blocks.outputs(f"```python\n{code}\n```\n\n```text\n{shown}\n```\n")
-        return run_blocks.settled(block.text), run_blocks.settled(printed)
+        return run_blocks.same(block.text, printed)
 
-    same, printed = outputs("print('2 of 6 wrong, 1e-9 in 0.5 s')", "2 of 6  wrong, 3e-11 in 12 s")
-    assert same == printed
-    for other in ("3 of 6 wrong, 1e-9 in 0.5 s", ""):
-        shown, printed = outputs("print('2 of 6 wrong, 1e-9 in 0.5 s')", other)
-        assert shown != printed
+    assert as_shown("83 evaluations,  9e-04 and 3e-12 in 12 s")
+    assert as_shown("83 evaluations, 9e-04 and 1.1e-11 in 0.5 s")
+    for other in (
+        "90 evaluations, 9e-04 and 3e-12 in 0.5 s",
+        "83 evaluations, 2e-03 and 3e-12 in 0.5 s",
+        "83 evaluations, 9e-04 and 3e-10 in 0.5 s",
+        "83 evaluations, 9e-04 and 3e-12",
+        "",
+    ):
+        assert not as_shown(other)
     with pytest.raises(ZeroDivisionError):
-        outputs("1 / 0", "")
+        as_shown("", "1 / 0")
 
 
 def test_blocks_are_found_and_run_in_order():
@@ -75,6 +82,17 @@ def test_there_is_something_to_run():
     for name, at_least in (("README.md", 1), ("docs/tutorial.md", 5)):
         languages = [b.language for b in run_blocks.blocks((ROOT / name).read_text(encoding="utf-8"))]
         assert languages.count("text") >= at_least
+
+
+def test_the_outputs_that_are_compared_are_counted(tmp_path):
+    """`refresh` says how many outputs a document has and writes those anew that differ: none, when it is run again."""
+    path = tmp_path / "page.md"
+    block = "```python\nprint({}, 'in 1 s')\n```\n\n```text\n{} in 2 s\n```\n"
+    path.write_text(block.format(1, 1) + block.format(2, 3) + "```python\n4\n```\n")
+
+    assert [run_blocks.refresh(path) for _ in range(2)] == [(2, 1), (2, 0)]
+    assert "1 in 2 s" in path.read_text()  # another time is no other output
+    assert "2 in 1 s" in path.read_text()
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=ids)
@@ -112,6 +130,24 @@ def test_links_lead_to_files(path):
             titles = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.M)
             slugs = [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
             assert heading in slugs, target
+
+
+def test_the_readme_begins_with_code_that_fits_a_phone():
+    """The first block has five lines of at most 45 columns, and the next is what it prints."""
+    first, output, *_ = run_blocks.blocks((ROOT / "README.md").read_text(encoding="utf-8"))
+
+    assert (first.language, output.language) == ("python", "text")
+    assert sum(1 for line in first.text.splitlines() if line) <= 5  # the formatter adds an empty one
+    assert max(map(len, first.text.splitlines())) <= 45
+    assert output.text.startswith("FAIL")
+
+
+def test_the_readme_installs_from_a_clone():
+    """No index carries the package: installing it by name would get nothing, or something else."""
+    said = commands(ROOT / "README.md")
+
+    assert "pip install ." in said
+    assert not re.search(r"pip install [\w\"' -]*\bgradcheck", "\n".join(said))
 
 
 def test_every_document_is_named_in_the_readme():

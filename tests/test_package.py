@@ -1,8 +1,10 @@
 """What `import gradcheck` gives, and what it does not load before it is used."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -46,3 +48,24 @@ def test_import_loads_neither_numpy_nor_scipy(module):
     )
 
     assert result.stdout == "[]\n"
+
+
+def test_the_citation_is_of_this_version():
+    """CITATION.cff names the version and the licence of the package, in pyproject.toml and in the code alike."""
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    citation = dict(
+        re.findall(r"^(\w[\w-]*): *(.+)$", (PROJECT / "CITATION.cff").read_text(encoding="utf-8"), re.M)
+    )
+
+    assert citation["version"] == project["version"] == gradcheck.__version__
+    assert citation["license"] == project["license"]
+
+
+def test_the_hooks_before_a_commit_are_checks_of_the_whole_run():
+    """Each hook of .pre-commit-config.yaml runs what .ci/run runs."""
+    hooks = (PROJECT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    whole = (PROJECT / ".ci/run").read_text(encoding="utf-8")
+    entries = re.findall(r"^ +entry: (?:python -m )?(.+)$", hooks, re.M)
+
+    assert entries == ["ruff check", "ruff format", "mypy"]
+    assert all(entry in whole for entry in entries)

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["Case", "Context", "Figure", "Mistake", "Quantity", "Reference"]
 
 NEEDS = ("mnist",)
+# What the row of a planted mistake has for the name of a reference begins with it.
+REFUSES = "refuses: "
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,7 @@ class Case:
         names = []
         for quantity in self.quantities:
             names += [(quantity.name, reference.name) for reference in quantity.references]
-            names += [(quantity.name, f"refuses: {mistake.name}") for mistake in quantity.mistakes]
+            names += [(quantity.name, f"{REFUSES}{mistake.name}") for mistake in quantity.mistakes]
         return names
 
 

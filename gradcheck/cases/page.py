@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from gradcheck._version import __version__
-from gradcheck.cases.case import Figure
-from gradcheck.cases.rowtext import shown, size
+from gradcheck.cases.case import REFUSES, Figure
+from gradcheck.cases.rowtext import expected, shown, size
 from gradcheck.cases.run import CaseResult, Row, SaveFigure
 from gradcheck.report.data import ReportData
 from gradcheck.report.drawings import Drawing, drawing, drawing_of
@@ -23,10 +23,6 @@ __all__ = ["DRAWN", "Gallery", "render"]
 
 # Checks whose figures are drawn, those that did not pass first: three figures of some 30 kB each.
 DRAWN = 24
-
-
-# How a reference to a planted mistake is called in a row.
-REFUSES = "refuses: "
 
 
 @dataclass
@@ -89,7 +85,13 @@ def render(
     ]
     rows = [row for result in case_results for row in result.rows]
     page = environment()
-    page.filters |= {"shown": shown, "size": size, "tests": _tests, "mistakes": _mistakes}
+    page.filters |= {
+        "expected": expected,
+        "shown": shown,
+        "size": size,
+        "tests": _tests,
+        "mistakes": _mistakes,
+    }
     page.globals["refuses"] = REFUSES
     return page.get_template("report.html").render(
         title=title,
@@ -146,8 +148,8 @@ def _versions() -> str:
 
 
 def _tests(rows: Sequence[Row]) -> list[Row]:
-    return [row for row in rows if not row.reference.startswith(REFUSES)]
+    return [row for row in rows if not row.is_mistake]
 
 
 def _mistakes(rows: Sequence[Row]) -> list[tuple[str, Row]]:
-    return [(row.reference.removeprefix(REFUSES), row) for row in rows if row.reference.startswith(REFUSES)]
+    return [(row.reference.removeprefix(REFUSES), row) for row in rows if row.is_mistake]

@@ -7,10 +7,20 @@ from typing import Any
 from gradcheck.cases.comparison import show_number
 from gradcheck.cases.run import Row
 
-__all__ = ["shown", "size"]
+__all__ = ["expected", "shown", "size"]
 
 # More entries than this are told by the worst one.
 LISTED = 4
+
+
+# How the expected value of a one-sided reference is written.
+RELATIONS = {"close": "", "at_least": ">= ", "at_most": "<= "}
+
+
+def expected(row: Row) -> str:
+    """The expected value, with `>=` or `<=` where the reference is one-sided."""
+    text = shown(row.expected, row)
+    return RELATIONS[row.kind] + text if text else ""
 
 
 def shown(value: Any, row: Row) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.cases.case import Case, Context, Figure, Mistake, Quantity, Reference
+from gradcheck.cases.case import REFUSES, Case, Context, Figure, Mistake, Quantity, Reference
 from gradcheck.cases.comparison import Comparison, as_numbers, compare
 from gradcheck.cases.discovery import LoadedCase, discover, on_import_path, what_and_where
 from gradcheck.errors import DataError
@@ -46,6 +46,7 @@ class Row:
 
     measured, expected : numbers or nested lists; of an array with more than a dozen entries the worst entry,
         whose place is `index` in an array of shape `shape`. None where there is no value.
+    kind : of the reference: "close", "at_least" or "at_most".
     """
 
     case: str
@@ -61,6 +62,12 @@ class Row:
     problem: str = ""
     shape: tuple[int, ...] = ()
     index: tuple[int, ...] | None = None
+    kind: str = "close"
+
+    @property
+    def is_mistake(self) -> bool:
+        """Whether it tells what became of a planted mistake."""
+        return self.reference.startswith(REFUSES)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row as plain values that JSON can hold; infinities and NaN become words."""
@@ -239,9 +246,8 @@ def _reference_row(
                 loaded, quantity.name, reference.name, measured, reason=reference.reason, problem=problem
             )
     comparison = _compare(measured, expected, reference)
-    return _row(
-        loaded, quantity.name, reference.name, measured, expected, comparison, reason=reference.reason
-    )
+    row = _row(loaded, quantity.name, reference.name, measured, expected, comparison, reason=reference.reason)
+    return replace(row, kind=reference.kind)
 
 
 def _mistake_row(
@@ -255,7 +261,7 @@ def _mistake_row(
 
     An exception is no refusal: the mistake was then not measured, perhaps for a typing error.
     """
-    name = f"refuses: {mistake.name}"
+    name = f"{REFUSES}{mistake.name}"
     if isinstance(measured, _Raised):
         problem = replace(measured, text=f"the planted mistake: {measured.text}")
         return _row(loaded, quantity.name, name, problem=problem)

@@ -69,6 +69,9 @@ class TaylorResult:
     def __bool__(self) -> bool:
         return self.outcome is Outcome.PASS
 
+    def __repr__(self) -> str:
+        return f"<TaylorResult: {str(self).partition(chr(10))[0]}>"
+
     def to_dict(self) -> dict[str, Any]:
         """What a Report of it would be as a dictionary, by the schema of docs/report.md."""
         seed = f"rng={self.seed!r}" if self.seed is None or isinstance(self.seed, int) else "rng=..."

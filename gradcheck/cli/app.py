@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,12 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+# To someone who has a gradient and came to try the command.
+NOTHING_HERE = (
+    "nothing to run in this folder: `gradcheck new NAME` writes a file to start from, and "
+    "`gradcheck check model:loss model:gradient --x '[1.0, 2.0]'` checks a gradient without one"
+)
+
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="gradcheck")
@@ -45,7 +51,7 @@ def main() -> None:
     \b
     Examples:
       gradcheck run                      every case in cases/
-      gradcheck run numerical_diff       one case, by name or by path
+      gradcheck run numerical_diff -v    one case, by name or by path, with its rows
       gradcheck run -k "gradient and not descent" --json rows.json
       gradcheck run --html report.html   the same as a page with figures
       gradcheck list                     which cases there are
@@ -89,6 +95,8 @@ for command in (check, new, replay, diff):
 @click.option("-k", "expression", metavar="EXPR", help="Only cases whose names fit, as in pytest.")
 @click.option("--fast", is_flag=True, help="Cut training to what shows the trend.")
 @click.option("--numerical", is_flag=True, help="Train by numerical differentiation in full.")
+@click.option("-v", "--verbose", is_flag=True, help="Print every row of every case.")
+@click.option("-q", "--quiet", is_flag=True, help="Print the closing line alone.")
 def run(
     cases: tuple[str, ...],
     json_file: Path | None,
@@ -99,8 +107,12 @@ def run(
     expression: str | None,
     fast: bool,
     numerical: bool,
+    verbose: bool,
+    quiet: bool,
 ) -> None:
     """Run case files (default: those in cases/) and compare every figure with its references.
+
+    One line a case, and below them what did not pass: what, where, how much, and how much was allowed.
 
     \b
     Exit status: 0 every row passed; 1 not every row passed; 2 usage, or nothing found to run;
@@ -108,8 +120,10 @@ def run(
     """
     from gradcheck.cases.case import Context
     from gradcheck.cases.figures import figure_writer
-    from gradcheck.cli.tables import explain, new_console, show_summary
+    from gradcheck.cli.tables import explain, new_console, show_counts, show_sources, show_summary
 
+    if verbose and quiet:
+        raise BadInput("-v and -q: only one of them")
     loaded = _select(cases, expression)
     json_file, html_file = targets({"--json": json_file, "--html": html_file})
     figures = figure_folder(figures)
@@ -119,11 +133,18 @@ def run(
     gallery = _gallery(save) if html_file is not None else None
     console = new_console(stderr=STDOUT in (json_file, html_file))
     with _one_blas_thread():
-        results, interrupted = _run_all(loaded, context, gallery or save, console)
-    explain(console, results)
+        results, interrupted = _run_all(
+            loaded, context, gallery or save, _printer(console, loaded, verbose, quiet)
+        )
+    if not quiet:
+        explain(console, results)
     if interrupted:
-        console.print("interrupted: the rows above were done, the others were not")
-    show_summary(console, results, planned=len(loaded))
+        console.print("interrupted: the rows counted here were done, the others were not")
+    if not (quiet or verbose):  # -v names them with each case
+        show_sources(console, results)
+    if not quiet:
+        show_summary(console, results, planned=len(loaded))
+    show_counts(console, results)
     if json_file is not None:
         _write_json(json_file, results, interrupted)
     if html_file is not None and gallery is not None:
@@ -160,6 +181,8 @@ def _select(paths: Sequence[str], expression: str | None) -> list[LoadedCase]:
     from gradcheck.cases.selection import name_filter
     from gradcheck.errors import CaseError
 
+    if not paths and not any(Path("cases").glob("*.py")):
+        raise BadInput(NOTHING_HERE)
     try:
         fits = name_filter(expression) if expression is not None else None
     except ValueError as error:
@@ -202,14 +225,31 @@ def _one_blas_thread() -> AbstractContextManager[Any]:
     return limits
 
 
+def _printer(
+    console: Console, loaded: Sequence[LoadedCase], verbose: bool, quiet: bool
+) -> Callable[[CaseResult], None]:
+    """What shows a case when it is done."""
+    from gradcheck.cli.tables import show_case_line, show_result
+
+    if quiet:
+        return lambda _: None
+    if verbose:
+        return lambda result: show_result(console, result)
+    name = max(len(one.name) for one in loaded)
+    section = max(len(one.case.section) for one in loaded)
+    return lambda result: show_case_line(console, result, name=name, section=section)
+
+
 def _run_all(
-    loaded: Sequence[LoadedCase], context: Context, save: SaveFigure | None, console: Console
+    loaded: Sequence[LoadedCase],
+    context: Context,
+    save: SaveFigure | None,
+    show: Callable[[CaseResult], None],
 ) -> tuple[list[CaseResult], bool]:
-    """Run the cases, printing each when it is done; the results, and whether the run was interrupted."""
+    """Run the cases, showing each when it is done; the results, and whether the run was interrupted."""
     from tqdm import tqdm
 
     from gradcheck.cases.run import CaseInterrupted, run_case
-    from gradcheck.cli.tables import show_result
 
     results: list[CaseResult] = []
     interrupted = False
@@ -220,11 +260,11 @@ def _run_all(
             result = run_case(one, context, save_figure=save)
             results.append(result)
             bar.clear()
-            show_result(console, result)
+            show(result)
     except CaseInterrupted as stop:
         bar.clear()
         results.append(stop.result)
-        show_result(console, stop.result)
+        show(stop.result)
         interrupted = True
     except KeyboardInterrupt:  # between two cases
         interrupted = True

@@ -1,4 +1,4 @@
-"""What the command line prints: a table for each case, explanations, a closing line."""
+"""What the command line prints: a line or a table for each case, explanations, a closing line."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from rich.console import Console
@@ -14,18 +15,31 @@ from rich.table import Table
 from rich.text import Text
 
 from gradcheck.cases.discovery import LoadedCase
-from gradcheck.cases.rowtext import shown, size
+from gradcheck.cases.rowtext import expected, shown, size
 from gradcheck.cases.run import CaseResult, Row
 from gradcheck.results.outcome import Outcome
-from gradcheck.results.words import visible
+from gradcheck.results.words import count, visible
 
-__all__ = ["counts", "explain", "line", "new_console", "show_cases", "show_result", "show_summary"]
+__all__ = [
+    "counts",
+    "explain",
+    "line",
+    "new_console",
+    "show_case_line",
+    "show_cases",
+    "show_counts",
+    "show_result",
+    "show_sources",
+    "show_summary",
+]
 
 STYLES = {Outcome.PASS: "green", Outcome.FAIL: "bold red", Outcome.INCONCLUSIVE: "bold yellow"}
 # A pipe has no width: wide enough that no cell is folded.
 PIPE_WIDTH = 190
 # Columns of the whole table; below, the case is named once above its rows; below NARROW, a list instead.
 WIDE, NARROW = 120, 78
+# Of `123 rows` and `99 of 99`: one line a case, below each other.
+ROWS, MISTAKES = 8, 8
 
 
 class _Console(Console):
@@ -51,6 +65,28 @@ def line(*parts: str | tuple[str, str]) -> Text:
     return Text.assemble(*shown, overflow="fold")
 
 
+def show_case_line(console: Console, result: CaseResult, *, name: int, section: int) -> None:
+    """Print one case in one line, what it calls for attention below; `name` and `section` are widths."""
+    if not (result.rows or result.complete):  # interrupted before its first row
+        return
+    planted = [row for row in result.rows if row.is_mistake]
+    refused = sum(row.outcome is Outcome.PASS for row in planted)
+    rows = count(len(result.rows), "row").rjust(ROWS)
+    mistakes = f"{refused} of {len(planted)}".rjust(MISTAKES) + " mistakes refused"
+    told = f"  {result.section:{section}}  {rows}, {mistakes}  {result.seconds:6.1f} s  "
+    verdict = (result.outcome.value, STYLES[result.outcome]) if result.complete else ("interrupted", "yellow")
+    console.print(line((f"{result.name:{name}}", "bold"), told, verdict))
+    for note in result.notes:
+        console.print(line((f"  note: {note}", "yellow")))
+    _show_figures(console, result)
+
+
+def show_sources(console: Console, results: Iterable[CaseResult]) -> None:
+    """Print which data were used, each once."""
+    for source in dict.fromkeys(source for result in results for source in result.sources):
+        console.print(line((f"data: {source}", "dim")))
+
+
 def show_result(console: Console, result: CaseResult) -> None:
     """Print the rows of one case under its name, section, title and data source."""
     if not (result.rows or result.complete):  # interrupted before its first row
@@ -61,14 +97,38 @@ def show_result(console: Console, result: CaseResult) -> None:
         console.print(line((f"  data: {source}", "dim")))
     for note in result.notes:
         console.print(line((f"  note: {note}", "yellow")))
+    rows = _folded(result.rows)
     if console.width < NARROW:
-        for row in result.rows:
+        for row in rows:
             _show_row_as_list(console, row)
-    elif result.rows:
-        console.print(_table(result.rows, console.width))
+    elif rows:
+        console.print(_table(rows, console.width))
+    _show_figures(console, result)
+    console.print()
+
+
+def _show_figures(console: Console, result: CaseResult) -> None:
     for path in result.figures:
         console.print(line((f"  figure: {path}", "dim")))
-    console.print()
+
+
+def _folded(rows: Iterable[Row]) -> list[Row]:
+    """The rows, those of a quantity's refused mistakes as one that counts them; the JSON has each."""
+    told: list[Row] = []
+    for refused, group in groupby(
+        rows, key=lambda r: r.quantity if r.is_mistake and r.outcome is Outcome.PASS else None
+    ):
+        alike = list(group)
+        if refused is None:
+            told += alike
+        else:
+            text = f"refuses {count(len(alike), 'planted mistake')}"
+            told.append(
+                replace(
+                    alike[0], reference=text, measured=None, expected=None, difference=None, tolerance=None
+                )
+            )
+    return told
 
 
 def _table(rows: Iterable[Row], width: int) -> Table:
@@ -97,8 +157,8 @@ def _table(rows: Iterable[Row], width: int) -> Table:
             told = ["", "" if told[1] == measured else told[1]]
         quantity, measured = row.quantity, shown(row.measured, row)
         # What refused a planted mistake is of no interest here; the JSON names it.
-        expected = "" if row.reference.startswith("refuses: ") else shown(row.expected, row)
-        reference = ("  " if wide else "\n").join(filter(None, [row.reference, expected]))
+        right = "" if row.is_mistake else expected(row)
+        reference = ("  " if wide else "\n").join(filter(None, [row.reference, right]))
         cells = [*told, reference, size(row.difference), size(row.tolerance)]
         outcome = line((row.outcome.value, STYLES[row.outcome]))
         table.add_row(*[line(cell) for cell in ([row.case] if wide else []) + cells], outcome)
@@ -109,7 +169,7 @@ def _show_row_as_list(console: Console, row: Row) -> None:
     console.print(line((row.outcome.value, STYLES[row.outcome]), f" {row.quantity}: {row.reference}"))
     pairs = {
         "measured": shown(row.measured, row),
-        "expected": shown(row.expected, row),
+        "expected": expected(row),
         "difference": size(row.difference),
         "tolerance": size(row.tolerance),
     }
@@ -143,12 +203,16 @@ def counts(results: Iterable[CaseResult]) -> dict[Outcome, int]:
 
 
 def show_summary(console: Console, results: Sequence[CaseResult], *, planned: int) -> None:
-    """Print how many cases ran to their end in which time, and the closing line."""
-    number = counts(results)
+    """Print how many cases ran to their end in which time."""
     seconds = sum(result.seconds for result in results)
     done = sum(result.complete for result in results)
     cases = f"{done}" if done == planned else f"{done} of {planned}"
     console.print(line((f"{cases} case{'s' if planned != 1 else ''} in {seconds:.1f} s", "dim")))
+
+
+def show_counts(console: Console, results: Sequence[CaseResult]) -> None:
+    """Print the closing line."""
+    number = counts(results)
     passed, failed, inconclusive = (number[o] for o in (Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE))
     style = "bold red" if failed else "bold yellow" if inconclusive or not passed else "bold green"
     console.print(line((f"{passed} passed, {failed} failed, {inconclusive} inconclusive", style)))

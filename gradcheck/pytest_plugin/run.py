@@ -14,6 +14,7 @@ import pytest
 
 from gradcheck._version import __version__
 from gradcheck.files import check_writable, write_text
+from gradcheck.pytest_plugin.asserted import asserted_reports
 
 __all__ = ["NAME", "Run"]
 
@@ -77,9 +78,18 @@ class Run:
         self.item = item
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Hang what the test told on its report: workers of pytest-xdist send plain values."""
+    def pytest_runtest_makereport(
+        self, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Hang what the test told on its report, and the text of a report whose assertion failed, below the failure.
+
+        Workers of pytest-xdist send plain values.
+        """
         report = yield
+        add = getattr(report.longrepr, "addsection", None)  # what is only text has none
+        if call.excinfo is not None and add is not None:
+            for text in asserted_reports(call.excinfo):
+                add("gradcheck", text)
         if self._told:
             vars(report)["gradcheck"], self._told = self._told, []
         return report

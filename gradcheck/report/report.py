@@ -35,6 +35,9 @@ class Report(ReportData):
     def __str__(self) -> str:
         return report_text(self)
 
+    def __repr__(self) -> str:
+        return f"<Report: {str(self).partition(chr(10))[0]}>"
+
     def _repr_html_(self) -> str:
         """The report for a notebook."""
         from gradcheck.report.html import snippet

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,48 @@ class Estimate:
     chord: Any
     limit: Any
     nfev: int
+
+    def __str__(self) -> str:
+        """`0.540302305868 +- 1.5e-12`: each value to the place of the first digit of its bar."""
+        return _with_bars(self.value, self.error)
+
+    def __repr__(self) -> str:
+        return f"<Estimate: {self}>"
+
+
+def _with_bars(value: Any, error: Any) -> str:
+    """Numbers, arrays, and trees of them, each number with its bar; long arrays as NumPy shortens them."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key!r}: {_with_bars(value[key], error[key])}" for key in value) + "}"
+    if is_dataclass(value):
+        names = [f.name for f in fields(value)]
+        parts = [f"{name}={_with_bars(getattr(value, name), getattr(error, name))}" for name in names]
+        return f"{type(value).__name__}({', '.join(parts)})"
+    if isinstance(value, list | tuple):
+        inside = ", ".join(_with_bars(v, e) for v, e in zip(value, error, strict=True))
+        return f"[{inside}]" if isinstance(value, list) else f"({inside})"
+    if np.ndim(value) == 0:
+        return _with_bar(value, error)
+    values, errors = np.ravel(value), np.ravel(error)
+    # The places instead of the texts: of a long array only what is shown is written.
+    return np.array2string(
+        np.arange(values.size).reshape(np.shape(value)),
+        formatter={"int": lambda k: _with_bar(values[k], errors[k])},
+        separator=", ",
+        threshold=100,
+        max_line_width=100,
+    )
+
+
+def _with_bar(value: Any, error: Any) -> str:
+    size, bar = float(abs(value)), float(error)
+    digits = 6
+    if bar == 0:
+        digits = 17
+    elif math.isfinite(size) and math.isfinite(bar):
+        first = math.floor(math.log10(bar))
+        digits = min(max(math.floor(math.log10(size)) - first + 1, 1), 17) if size > 0 else 1
+    return f"{value + 0.0:.{digits}g} +- {bar:.2g}"  # + 0.0: no "-0"
 
 
 def shaped(found: Estimate, shape: Callable[[Any], Any], nfev: int) -> Estimate:

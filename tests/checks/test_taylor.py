@@ -35,6 +35,14 @@ def test_a_wrong_gradient_falls_as_h(factor):
         assert result.order == pytest.approx(1.0, abs=0.1)
 
 
+def test_in_a_shell_the_result_is_one_line():
+    """`repr` is the first line of the text."""
+    wrong = taylor_test(rosen, lambda x: 1.01 * rosen_der(x), np.array([1.2, 0.7]))
+
+    assert repr(wrong) == f"<TaylorResult: {str(wrong).splitlines()[0]}>"
+    assert "FAIL" in repr(wrong)
+
+
 def test_a_wrong_hessian_falls_as_h_squared():
     """A Hessian off by a per mille: order 2, and the gradient is not blamed."""
     result = taylor_test(rosen, rosen_der, X, hessian=lambda x: 1.001 * rosen_hess(x))

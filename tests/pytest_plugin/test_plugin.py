@@ -139,6 +139,54 @@ def test_a_wrong_gradient_fails_with_name_numbers_diagnosis_and_replay(project):
     assert "pytest_checks.py" not in text_of(result)
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "report = check_gradient(f, wrong, POINT)\n    other = check_gradient(f, kinked, POINT)\n    assert report",
+        "assert check_gradient(f, wrong, POINT)",
+        "assert check_gradient(f, wrong, POINT).outcome == 'PASS'",
+        "reports = [check_gradient(f, wrong, POINT)]\n    assert (\n        reports[0]\n    )",
+    ],
+)
+@pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n", "1")], ids=["here", "xdist"])
+def test_a_bare_assert_shows_the_report(project, lines, workers):
+    """The report's text, once, and no dump of its fields; of no report that the assertion is not about."""
+    project.makepyfile(
+        f"from gradcheck import check_gradient\nfrom model import *\ndef test_it():\n    {lines}\n"
+    )
+
+    result = call(project, *workers)
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E  *assert *<*FAIL*",
+            "*- gradcheck -*",
+            "FAIL  2 of 2 entries wrong: x[[]1] off by +1 %",
+            "*x[[]1]  analytic 12.12  numerical 12 +-*",
+            "  looks like: analytic = 1.01 x numerical*",
+        ]
+    )
+    assert "ArraySummary(" not in text_of(result)
+    assert text_of(result).count("looks like") == 1
+
+
+def test_an_assertion_about_something_else_shows_no_report(project):
+    """A report that the failing line does not name is not shown, nor is any where nothing was asserted."""
+    project.makepyfile(
+        "from gradcheck import assert_gradient, check_gradient\nfrom model import *\n"
+        "def test_other():\n    report = check_gradient(f, wrong, POINT)\n    assert 1 == 2\n"
+        "def test_error():\n    report = check_gradient(f, wrong, POINT)\n    report.nothing\n"
+        "def test_said_once():\n    assert_gradient(f, wrong, POINT)\n"
+    )
+
+    result = call(project)
+
+    result.assert_outcomes(failed=3)
+    assert "- gradcheck -" not in text_of(result)
+    assert text_of(result).count("looks like") == 1
+
+
 # Arguments of each method of the fixture, with a factor of the derivative.
 METHODS = {
     "check_adjoint": "lambda x: A @ x, lambda y: {0} * A.T @ y, np.zeros(3)",

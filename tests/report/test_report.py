@@ -51,6 +51,15 @@ def test_the_first_line_says_outcome_and_why():
     assert re.match(r"INCONCLUSIVE  .*kink", str(open_))
 
 
+def test_in_a_shell_a_report_is_one_line():
+    """`repr` is the first line of the text, whatever the report holds; the text has the rest."""
+    for grad in (right, lambda p: 1.01 * right(p)):
+        report = check_gradient(squares, grad, np.arange(1.0, 5.0))
+
+        assert repr(report) == f"<Report: {str(report).splitlines()[0]}>"
+        assert len(str(report).splitlines()) > 1
+
+
 def test_each_array_has_a_row():
     """Shape, checked, wrong, max error, error bar, detectable."""
     x = {"W": np.ones((2, 3)), "b": 2.0}
