@@ -7,7 +7,7 @@ mutmut 3 changes one thing at a time in each function (a number, an operator, an
 the tests that reach the function. It leaves out properties and what stands outside of functions. Both decide here:
 each module is tested in a copy of the package in which `@property` is a call below the method, and what stands at
 module and class level is changed by mutmut's own operators, one run of the tests for each change. Survivors are
-listed with the reasons of mutation_reasons.toml.
+printed.
 """
 
 from __future__ import annotations
@@ -23,12 +23,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import tomllib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-REASONS = Path(__file__).with_name("mutation_reasons.toml")
 COPIED = ("gradcheck", "tests", "benchmarks", "reference", "cases", "README.md", "pyproject.toml")
 
 # Each module with the tests that judge it: its own. What only the tests of whole checks would notice survives.
@@ -41,6 +39,9 @@ TESTS = {
     "numerics/noise": ("noise", "noise_rules"),
     "evidence/plain_differences": ("plain_differences",),
     "evidence/confirm": ("confirm",),
+    "numerics/line_fit": ("line_fit",),
+    "evidence/joint": ("joint", "joint_rows", "examination"),
+    "evidence/places": ("examination", "joint_rows"),
 }
 
 # What mutmut records: the exit status of pytest, numbers of its own, and the signals that end a late one.
@@ -60,7 +61,6 @@ class Mutant:
     before: str
     after: str
     status: str
-    reason: str = ""
 
     @property
     def killed(self) -> bool:
@@ -194,17 +194,6 @@ def examine(module: str, children: int) -> list[Mutant]:
         return outside_functions(tree, module, tests) + in_functions(tree, module, children)
 
 
-def explained(mutant: Mutant, reasons: list[dict[str, str]]) -> Mutant:
-    """The mutant with the reason that is stated for it, if any."""
-    for entry in reasons:
-        same = all(
-            entry.get(part, getattr(mutant, part)) == getattr(mutant, part) for part in ("module", "function")
-        )
-        if same and entry.get("before", "") in mutant.before and entry.get("after", "") in mutant.after:
-            return replace(mutant, reason=entry["why"])
-    return replace(mutant, reason="")
-
-
 def table(mutants: list[Mutant]) -> str:
     """One line a module, and one for all of them."""
     lines = ["| module | mutants | killed | survived | share killed |", "|---|--:|--:|--:|--:|"]
@@ -217,17 +206,11 @@ def table(mutants: list[Mutant]) -> str:
 
 
 def survivors(mutants: list[Mutant]) -> str:
-    """All that were not killed, by module and reason."""
-    parts: list[str] = []
-    for module in dict.fromkeys(m.module for m in mutants):
-        mine = [m for m in mutants if m.module == module and not m.killed]
-        parts.append(f"### {module}\n" if mine else f"### {module}\n\nNone.\n")
-        for reason in dict.fromkeys(m.reason for m in mine):
-            parts.append(f"{reason or 'No reason is stated.'}\n")
-            same = [m for m in mine if m.reason == reason]
-            parts += [f"- {m.function or 'module'}: `{m.before}` → `{m.after}`" for m in same]
-            parts.append("")
-    return "\n".join(parts).rstrip()
+    """All that were not killed, a line each."""
+    lines = [
+        f"{m.module} {m.function or 'module'}: `{m.before}` -> `{m.after}`" for m in mutants if not m.killed
+    ]
+    return "\n".join(lines)
 
 
 PAGE = """# The tests, tested
@@ -246,10 +229,6 @@ python benchmarks/mutation.py --json mutation.json --markdown docs/mutation.md
 
 which takes about an hour. Each module is judged by its own test file alone. Properties, module constants and the
 defaults of fields are changed too, which mutmut leaves out by itself: the head of `benchmarks/mutation.py` says how.
-
-## Survivors
-
-{survivors}
 """
 
 
@@ -260,7 +239,6 @@ def page(mutants: list[Mutant]) -> str:
         table=table(mutants),
         date=datetime.date.today().isoformat(),
         versions=", ".join([*versions, f"Python {sys.version.split()[0]}"]),
-        survivors=survivors(mutants),
     )
 
 
@@ -272,7 +250,7 @@ def main() -> None:
     parser.add_argument("modules", nargs="*", metavar="MODULE", help=f"of {', '.join(TESTS)}; all by default")
     parser.add_argument("--children", type=int, default=1, help="mutants tested at the same time")
     parser.add_argument("--json", type=Path, help="write every mutant")
-    parser.add_argument("--markdown", type=Path, help="write the table and the survivors")
+    parser.add_argument("--markdown", type=Path, help="write the table")
     parser.add_argument(
         "--known", type=Path, help="JSON of an earlier run, for the modules that are not run now"
     )
@@ -286,10 +264,9 @@ def main() -> None:
     for module in asked:
         mutants += examine(module, options.children)
         print(table([m for m in mutants if m.module == module]).splitlines()[2], flush=True)
-    reasons = tomllib.loads(REASONS.read_text(encoding="utf-8"))["tolerated"]
     order = list(TESTS)
-    mutants = [explained(m, reasons) for m in sorted(mutants, key=lambda m: order.index(m.module))]
-    print(table(mutants))
+    mutants.sort(key=lambda m: order.index(m.module))
+    print(survivors(mutants), table(mutants), sep="\n\n")
     if options.json:
         text = json.dumps([asdict(m) for m in mutants], indent=1, ensure_ascii=False)
         options.json.write_text(text + "\n", encoding="utf-8")
