@@ -7,7 +7,6 @@ import json
 import math
 import os
 import secrets
-import shutil
 import stat
 import time
 import zipfile
@@ -55,7 +54,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         if mode is not None:
-            shutil.copymode(target, temporary)
+            temporary.chmod(
+                stat.S_IMODE(mode)
+            )  # as it was seen: another process may have removed the file since
         os.replace(temporary, target)
     except BaseException:
         with suppress(OSError):

@@ -234,6 +234,18 @@ def test_many_writers_of_one_file_do_not_meet(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_file_that_another_process_removes_is_written_anew(tmp_path):
+    """A training that ends takes its checkpoint away while another writes it."""
+    path = tmp_path / "c.bin"
+    path.write_bytes(b"old")
+
+    with replacing(path) as file:
+        file.write(b"new")
+        path.unlink()
+
+    assert path.read_bytes() == b"new"
+
+
 TRAINING = """
     import sys
     sys.path[:0] = [{project!r}, {tests!r}]
