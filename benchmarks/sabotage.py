@@ -32,11 +32,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-# One thread, whatever this machine has.
+# One thread, whatever this machine has: NumPy reads it when it is imported, so the imports below come after. Those that
+# nothing here names are imported once, before the processes fork, and not in each of them.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 
-import scipy.optimize  # noqa: E402, F401 -- here once, not in every process
+import scipy.optimize  # noqa: E402, F401
 
 import gradcheck  # noqa: E402, F401
 from gradcheck.cases import Context, discover, run_case  # noqa: E402

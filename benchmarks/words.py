@@ -6,8 +6,8 @@ mistake. What only describes (one entry scaled, one row, equal and opposite) cou
 Options: --every K takes each K-th case; --show prints those that fall short.
 """
 
-# ruff: noqa: ARG001, ARG005
 # A mistake is given the derivative, x and a generator, whatever it takes of them.
+# ruff: noqa: ARG001, ARG005
 
 from __future__ import annotations
 
@@ -391,8 +391,8 @@ def _line_off(axis: int) -> Change:
     def change(d: Array, x: Array, rng: np.random.Generator) -> Array | None:
         if d.ndim < 2:
             return None
-        index = [slice(None)] * d.ndim
-        index[axis] = int(rng.integers(d.shape[axis]))  # type: ignore[call-overload]
+        index: list[Any] = [slice(None)] * d.ndim
+        index[axis] = int(rng.integers(d.shape[axis]))
         return put(d, tuple(index), lambda part: part + rng.normal(size=part.shape))
 
     return change

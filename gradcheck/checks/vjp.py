@@ -173,7 +173,7 @@ def _random_cotangents(f: Callable[..., Any], pull: Pullback, f_x: Any, options:
             try:
                 values = f(pull.parameters.unflatten(pull.x + step), *pull.args)
                 apart = np.abs(np.asarray(values, np.float64).ravel() - start)
-            except Exception:
+            except Exception:  # f is the caller's: it may raise anything
                 continue  # off f's domain, or no array: the check itself will say so
             if apart.shape == start.shape:
                 moved |= np.isfinite(apart) & (apart > rounding)

@@ -129,7 +129,7 @@ def _cache(subject: Subject, evidence: Evidence, grad: Gradient) -> tuple[Cause 
     try:
         for point in (elsewhere, subject.x):
             seen.append(grad(point))
-    except Exception:
+    except Exception:  # grad is the caller's: it may raise anything
         return None, len(seen) + 1  # a grad that cannot be called elsewhere tells nothing
     there, again = seen
     name = subject.parameters.name(at)

@@ -99,7 +99,9 @@ def test_a_product_that_is_not_linear_is_wrong(matrix):
 def test_the_array_whose_product_is_not_linear_is_named():
     """The gradient of a bias that forgets to multiply by what comes in, beside weights that do."""
     x = {"W": A, "b": np.linspace(-1.0, 1.0, 12)}
-    f = lambda p: np.tanh(p["W"] @ X + p["b"])  # noqa: E731
+
+    def f(p):
+        return np.tanh(p["W"] @ X + p["b"])
 
     def vjp(p, u, forgets=False):
         slope = 1 - f(p) ** 2
@@ -122,7 +124,9 @@ def test_a_cotangent_may_lie_in_memory_in_any_way(shape):
         return np.resize(memory, u.size).reshape(u.shape)
 
     x = np.random.default_rng(0).normal(size=shape)
-    square = lambda x: x**2  # noqa: E731
+
+    def square(x):
+        return x**2
 
     assert check_vjp(square, lambda x, u: 2 * x * u, x).outcome is Outcome.PASS
     report = check_vjp(square, lambda x, u: 2 * x * as_it_is_not(u), x)
@@ -147,7 +151,9 @@ def test_a_cotangent_that_is_written_into_is_noted():
         u[x <= 0] = 0
         return u
 
-    relu = lambda x: np.maximum(x, 0)  # noqa: E731
+    def relu(x):
+        return np.maximum(x, 0)
+
     x = np.random.default_rng(0).normal(size=(5, 4))
 
     report = check_vjp(relu, in_place, x)
@@ -438,7 +444,10 @@ def test_axes_of_no_entries_are_refused_in_words():
         with pytest.raises(ValueError, match="must hold at least one number, not shape"):
             check_adjoint(lambda x: x, lambda y: y, x, y)
     beside = {"a": X, "b": nothing}
-    sine = lambda p: np.sin(p["a"])  # noqa: E731
+
+    def sine(p):
+        return np.sin(p["a"])
+
     assert (
         check_vjp(sine, lambda p, u: {"a": np.cos(p["a"]) * u, "b": p["b"]}, beside).outcome is Outcome.PASS
     )

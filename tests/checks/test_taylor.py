@@ -180,7 +180,10 @@ def test_a_derivative_of_any_scale_is_decided(dtype, scales):
     x = np.array([1.0, 2.0, 3.0], dtype)
     for scale in scales:
         size = dtype(scale)
-        f = lambda x, s=size: s * np.sum(np.sin(x), dtype=dtype)  # noqa: E731
+
+        def f(x, s=size):
+            return s * np.sum(np.sin(x), dtype=dtype)
+
         for factor, outcome in ((1.0, Outcome.PASS), (1.1, Outcome.FAIL), (-1.0, Outcome.FAIL)):
             result = taylor_test(f, lambda x, k=factor, s=size: dtype(k) * s * np.cos(x), x)
             assert result.outcome is outcome
@@ -190,7 +193,9 @@ def test_a_derivative_of_any_scale_is_decided(dtype, scales):
 @pytest.mark.parametrize("steep", [1e3, 1e8, 1e12, 1e16, 1e20])
 def test_a_slope_beside_a_bend_that_hides_it_is_seen_on_both_sides_of_x(steep):
     """(s x)^2 + s x at 0, where x has no scale: the square makes the remainder fall as h^2 whatever the slope is."""
-    f = lambda x: (steep * x[0]) ** 2 + steep * x[0]  # noqa: E731
+
+    def f(x):
+        return (steep * x[0]) ** 2 + steep * x[0]
 
     right = taylor_test(f, np.array([steep]), np.zeros(1))
     assert right.outcome is (Outcome.PASS if steep < 1e17 else Outcome.INCONCLUSIVE)
@@ -223,7 +228,10 @@ def test_what_is_said_to_be_seen_is_seen(f, grad, x):
 def test_a_jacobian_of_one_row_serves_a_function_of_no_axis():
     """f(x) a number, x a number or an array: the gradient, or the one row of its Jacobian."""
     for x, gradient, row in ((0.4, 3 * np.cos(1.2), [[3 * np.cos(1.2)]]), (np.full(2, 0.4), None, None)):
-        f = lambda x: np.sin(3 * np.sum(x))  # noqa: E731
+
+        def f(x):
+            return np.sin(3 * np.sum(x))
+
         slope = np.full(2, 3 * np.cos(2.4)) if gradient is None else gradient
         for given in (slope, np.array(row if row is not None else slope[None])):
             assert taylor_test(f, given, x).outcome is Outcome.PASS
