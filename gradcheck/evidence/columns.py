@@ -13,7 +13,7 @@ from gradcheck.evidence.rows import Found, Rowwise
 from gradcheck.evidence.vector_coordinates import judge_entries
 from gradcheck.evidence.vector_evidence import as_evidence
 from gradcheck.function.coloring import group_columns
-from gradcheck.function.matrix import Dense, Matrix, Product, Sparse
+from gradcheck.function.matrix import Dense, Matrix, Sparse
 from gradcheck.numerics.setting import VectorSetting
 from gradcheck.parameters.boxes import Box, runs
 from gradcheck.parameters.matrix_names import JacobianNames
@@ -213,12 +213,11 @@ def with_pattern(matrix: Matrix, sparsity: Any, names: JacobianNames) -> tuple[M
     if pattern.shape != matrix.shape:
         raise ValueError(f"sparsity has shape {pattern.shape}, the Jacobian {matrix.shape}")
     pattern = scipy.sparse.csc_array(pattern != 0).astype(np.float64)
-    if isinstance(matrix, Product):
+    if not isinstance(matrix, Dense | Sparse):
         raise TypeError(
             "sparsity needs the entries of jac: a LinearOperator is tested by directions without it"
         )
-    array = scipy.sparse.csc_array(matrix.array) if isinstance(matrix, Dense) else matrix.array  # type: ignore[attr-defined]
-    array = scipy.sparse.csc_array(array)
+    array = scipy.sparse.csc_array(matrix.array)
     array.eliminate_zeros()
     stored = array.copy()
     stored.data = np.ones_like(stored.data)
