@@ -110,10 +110,10 @@ case = Case(
                 Reference(
                     "published",
                     published.TRAIN_ACCURACY.value[1],
-                    atol=0.03,
-                    reason="the curve is steep: twelve seeds gave 0.786 to 0.811 with the full set, 0.811 to "
-                    "0.824 with 4,000 "
-                    "digits; by row 0.774 to 0.801",
+                    atol=0.04,
+                    reason="the curve is steep and the chapter's seed unknown: twelve seeds gave 0.786 to 0.811 "
+                    "with the full set, 0.811 to 0.824 with 4,000 digits, 0.038 from the least to the most; by row "
+                    "0.774 to 0.801",
                 )
             ],
             [

@@ -66,8 +66,13 @@ case = Case(
 
 
 @pytest.fixture
-def project(pytester):
-    """A folder with a model, whose tests are written by each test here."""
+def project(pytester, monkeypatch):
+    """A folder with a model, whose tests are written by each test here; printed as on a machine that is no CI's.
+
+    There pytest repeats whole messages in its summary.
+    """
+    for name in ("CI", "BUILD_NUMBER"):
+        monkeypatch.delenv(name, raising=False)
     pytester.makepyfile(model=MODEL)
     pytester.syspathinsert()
     return pytester
