@@ -85,7 +85,7 @@ def _compare_with_derivative(measured: Any, estimate: Estimate, tolerance: Toler
     if m is None or e is None or problem:
         return Comparison(Outcome.FAIL, problem=problem)
     lines = _flattened(estimate)
-    judgement = judge(m.ravel(), lines, gradient_scale(lines, [np.arange(e.size)]), tolerance)
+    judgement = judge(m.ravel(), lines, gradient_scale(lines, np.zeros(e.size, np.intp)), tolerance)
     if judgement.inconclusive.any() and not judgement.wrong.any():
         return _undecided(m, lines, judgement, tolerance)
     wrong, allowed = judgement.wrong.reshape(m.shape), judgement.allowed.reshape(m.shape)

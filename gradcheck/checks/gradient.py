@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.driver.examine import Question, examine, probe_noise
+from gradcheck.driver.examine import Question, examine
 from gradcheck.driver.options import Options, finished, told
+from gradcheck.driver.prepare import probe_noise
 from gradcheck.errors import GradientError
-from gradcheck.evidence.coordinates import measure
+from gradcheck.evidence.entries import measure
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.objective import Objective
 from gradcheck.function.progress import Progress

@@ -14,20 +14,18 @@ from gradcheck._typing import Flat
 from gradcheck.diagnosis.explanations import Diagnosis
 from gradcheck.diagnosis.matrices import diagnose_matrix
 from gradcheck.driver.options import Given, Options, finished, spelled_out, told
+from gradcheck.driver.prepare import prepare
 from gradcheck.evidence.columns import GROUPS_UP_TO, gather, with_pattern
 from gradcheck.evidence.joint_rows import survey_rows
 from gradcheck.evidence.rows import DIRECTIONS
 from gradcheck.function.arithmetic import own_arithmetic
-from gradcheck.function.lines import DenseDirections
 from gradcheck.function.matrix import Matrix, Sparse
 from gradcheck.function.objective import NotScalarError
 from gradcheck.function.progress import Progress
-from gradcheck.function.vector_contract import Contract, inspect_jacobian
+from gradcheck.function.vector_contract import inspect_jacobian
 from gradcheck.function.vector_objective import VectorObjective
-from gradcheck.numerics.noise import WIDEST, Noise, first_spacing
 from gradcheck.numerics.problem import Problem as Claim
-from gradcheck.numerics.setting import VectorSetting
-from gradcheck.numerics.vector_noise import measure_noises
+from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.bounds import room_within
 from gradcheck.parameters.matrix_names import jacobian_names
 from gradcheck.parameters.tree import Parameters
@@ -188,17 +186,18 @@ def _examine(
     more += extra(matrix, contract.computes_in) if extra is not None else []
     known.findings += [finding for finding in more if finding not in known.findings]
     generator = np.random.default_rng(options.rng)
-    setting: VectorSetting | None = None
+    setting: Setting | None = None
 
-    def probed() -> VectorSetting | None:
+    def probed() -> Setting | None:
         nonlocal setting
-        setting = setting or prepare(objective, contract, x, options, generator, room, problem.symbol)
-        known.tolerance = setting.tolerance
-        if setting.still is not None and setting.still.all():
-            text = "f does not depend on x at all: none of its outputs changed at any of the points around x"
-            known.findings.append(Finding(text, Outcome.INCONCLUSIVE, final=True))
-            return None
-        return setting
+        if setting is None:
+            setting, more = prepare(
+                objective, contract.f_x, contract.computes_in, x, tolerances=options.tolerances, rng=generator,
+                room=room, subgradient=options.subgradient, names=names,
+            )  # fmt: skip
+            known.tolerance = setting.tolerance
+            known.findings += more
+        return None if known.final else setting
 
     bar.plan(_planned(matrix, options.method))
     evidence: Evidence | Survey | None = None
@@ -253,52 +252,3 @@ def _cut_short(evidence: Evidence | Survey | None, objective: VectorObjective) -
         arrays = tuple(a if a.certificate is not None else replace(a, residuals=()) for a in evidence.arrays)
         return replace(evidence, arrays=arrays, judged=judged, interrupted=objective.interrupted)
     return judged
-
-
-def prepare(
-    objective: VectorObjective,
-    contract: Contract,
-    x: Flat,
-    options: Options,
-    rng: np.random.Generator,
-    room: tuple[Flat, Flat] | None,
-    symbol: str = "J",
-) -> VectorSetting:
-    """Measure the noise of every output; choose tolerances and first steps by it."""
-    parameters = objective.parameters
-    objective.origin = contract.f_x
-    scales = parameters.scales(x)
-    spacing = first_spacing(max(float(np.finfo(b.real_dtype).eps) for b in parameters.blocks))
-    signs, size = rng.choice([-1.0, 1.0], x.size), rng.uniform(0.5, 1.5, x.size) * scales
-    if room is not None:
-        # Inwards, and not farther than the bounds allow even the widest probe.
-        signs = np.where(room[1] >= room[0], 1.0, -1.0)
-        size = np.minimum(size, 0.99 * np.maximum(*room) / (WIDEST * spacing))
-    noises = measure_noises(
-        objective, DenseDirections(x, [signs * size]), contract.f_x, spacing, back=room is None
-    )
-    tolerance = Tolerance.for_dtypes([_computes_in(contract.computes_in, noises)], *options.tolerances)
-    return VectorSetting(
-        objective, x, contract.f_x, noises.level, first_steps(noises.level, noises.slope, contract.f_x), scales,
-        tolerance, room, options.subgradient, float(np.finfo(contract.computes_in).eps), symbol, noises.constant,
-    )  # fmt: skip
-
-
-def _computes_in(analytic: str, noises: Noise) -> str:
-    """The dtype whose tolerances hold: the coarsest of what jac returned and of the grids on which f's values lie."""
-    moving = set(noises.digits[~noises.constant].tolist())
-    # A few values that lie far apart have few bits too: only where all have so few are they of half precision.
-    if analytic == "float16" or moving == {"float16"}:
-        return "float16"
-    return "float32" if analytic == "float32" or moving & {"float16", "float32"} else "float64"
-
-
-def first_steps(level: Flat, slope: Flat, f_x: Flat) -> Flat:
-    """The first step (m,) of each output relative to the scales: as `first_step`, for all."""
-    size = np.abs(f_x)
-    slope = np.nan_to_num(slope)
-    variation = np.where(slope > 0, np.maximum(np.minimum(size, slope), 1e-6 * size), size)
-    variation = np.where(variation > 0, variation, np.maximum(slope, level))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(variation > 0, level / variation, 1.0)
-    return np.asarray(np.clip(ratio**0.2 / 2.0, 1e-5, 0.1))

@@ -15,14 +15,13 @@ from gradcheck._typing import Flat, Values
 from gradcheck.driver.options import Options, told
 from gradcheck.errors import GradientCheckInterrupted
 from gradcheck.function.arithmetic import callers_arithmetic, own_arithmetic
-from gradcheck.function.lines import DenseDirections
+from gradcheck.function.lines import Rays
 from gradcheck.function.matrix import read_matrix
 from gradcheck.function.progress import Progress
 from gradcheck.function.vector_contract import call_outputs
 from gradcheck.function.vector_objective import VectorObjective
-from gradcheck.numerics.noise import first_spacing
+from gradcheck.numerics.noise import first_spacing, measure_noise
 from gradcheck.numerics.tangents import ROUNDING, random_units, root_mean_square
-from gradcheck.numerics.vector_noise import measure_noises
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.report import Report
 from gradcheck.results.outcome import Finding, Outcome
@@ -163,11 +162,11 @@ class _Line:
             self.objective.nfev, self.seed,
         )  # fmt: skip
 
-    def changes(self, steps: Values, outputs: int) -> Values:
+    def changes(self, steps: Values, f_x: Values) -> Values:
         """F(x + h v) - f(x) and f(x - h v) - f(x), (2, steps, m)."""
-        moved = [[self.objective.relative(self.x + side * h * self.v) for side in (1.0, -1.0)] for h in steps]
-        each = [[np.broadcast_to(change, outputs) for change in pair] for pair in moved]
-        return np.stack(each).swapaxes(0, 1)
+        offsets = np.stack([steps, -steps], axis=1).ravel()
+        moved = self.objective.line(Rays(self.x, [self.v]), offsets) - f_x
+        return moved.reshape(len(steps), 2, -1).swapaxes(0, 1)
 
 
 def _cause(objective: VectorObjective) -> str:
@@ -190,14 +189,11 @@ def _tested(
     bend = _curvature(hessian, parameters, flat, args, v) if hessian is not None else 0.0
     if not (np.isfinite(slope).all() and np.isfinite(bend)):
         return line.unmeasured("the derivative along v is not finite", Outcome.FAIL)
-    objective.origin = f_x
     eps = max(float(np.finfo(b.real_dtype).eps) for b in parameters.blocks)
     steps = LARGEST / float(np.max(np.abs(v) / parameters.scales(flat))) * 2.0 ** -np.arange(STEPS)
-    noises = measure_noises(
-        objective, DenseDirections(flat, [v * steps[0] / LARGEST]), f_x, first_spacing(eps), back=True
-    )
+    noises = measure_noise(objective, Rays(flat, [v * steps[0] / LARGEST]), f_x, first_spacing(eps))
     level = noises.level
-    change = line.changes(steps, f_x.size)
+    change = line.changes(steps, f_x)
     cut = objective.ended and bool(np.isnan(change).any())
     if not cut and not np.nan_to_num(change).any():
         return line.unmeasured("f has the same value at all steps along v")

@@ -11,24 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat
-from gradcheck.checks.jacobian import Problem, judge_jacobian, prepare
+from gradcheck.checks.jacobian import Problem, judge_jacobian
 from gradcheck.checks.linear import accepted_of, not_linear, other_layouts
 from gradcheck.driver.options import LEAST_BUDGET, Options
+from gradcheck.driver.prepare import prepare
 from gradcheck.evidence.columns import GROUPS_UP_TO
-from gradcheck.evidence.vector_coordinates import judge_entries, measure_columns
-from gradcheck.evidence.vector_evidence import as_evidence
+from gradcheck.evidence.entries import measure, sweep
 from gradcheck.function.contract import changed
 from gradcheck.function.objective import NotScalarError
-from gradcheck.function.vector_contract import Contract, call_outputs
+from gradcheck.function.vector_contract import call_outputs
 from gradcheck.function.vector_objective import VectorObjective
-from gradcheck.numerics.setting import VectorSetting
+from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import ROUNDING, opposed, random_units
 from gradcheck.parameters.bounds import room_within
 from gradcheck.parameters.matrix_names import jacobian_names
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.compose import compose
 from gradcheck.report.report import Report
+from gradcheck.results.evidence import latest
 from gradcheck.results.outcome import Finding, Outcome
+from gradcheck.results.table import concatenate
 
 __all__ = ["Pullback", "judge_vjp", "parts_of"]
 
@@ -198,9 +200,12 @@ def _rows_named(
         return report
     objective = VectorObjective(f, pull.parameters, args=pull.args, max_nfev=left)
     f_x = call_outputs(objective, pull.x, [])
-    contract = Contract(f_x, None, (), str(np.result_type(pull.x.dtype)), 0)
+    names = jacobian_names(pull.shape, pull.parameters)
     room = room_within(options.bounds, pull.parameters, pull.x)
-    setting = prepare(objective, contract, pull.x, options, np.random.default_rng(0), room)
+    setting, _ = prepare(
+        objective, f_x, str(np.result_type(pull.x.dtype)), pull.x, tolerances=options.tolerances, rng=0, room=room,
+        subgradient=options.subgradient, names=names,
+    )  # fmt: skip
     parts = []
     for j in columns:
         rows = _wrong_rows(setting, pull, cotangent, j)
@@ -209,15 +214,13 @@ def _rows_named(
             values = pull.rows(np.eye(pull.outputs)[at] if pull.outputs < 2000 else _units(at, pull.outputs))[
                 :, j
             ]
-            where = np.full(at.size, j), np.zeros(at.size, np.intp)
-            parts.append(judge_entries(setting, [np.array([j])], where[1], at, where[0], values))
+            parts.append(sweep(setting, values, at * pull.x.size + j))
     nfev = report.nfev + objective.nfev
     if not any(part.wrong.size for part in parts):
         return replace(report, nfev=nfev, interrupted=objective.interrupted)
-    names = jacobian_names(pull.shape, pull.parameters)
     findings = [Finding(f"mixed rows: {report.reason}"), *(Finding(note) for note in report.notes)]
     named = compose(
-        names, as_evidence(parts, names), findings,
+        names, latest(concatenate(parts)), findings,
         tolerance=setting.tolerance, nfev=nfev, ngev=report.ngev,
         seconds=report.seconds + time.perf_counter() - started, seed=report.seed, call=report.call,
         budgeted=options.max_nfev is not None or options.max_seconds is not None, noun="Jacobian",
@@ -233,20 +236,17 @@ def _units(rows: Any, m: int) -> Flat:
     return out
 
 
-def _wrong_rows(setting: VectorSetting, pull: Pullback, cotangent: Flat, j: int) -> list[int]:
+def _wrong_rows(setting: Setting, pull: Pullback, cotangent: Flat, j: int) -> list[int]:
     """The rows in which column j is wrong: halves of the cotangent against one measured column, without f."""
     m = pull.outputs
-    rows = np.arange(m)
-    column = measure_columns(
-        setting, [np.array([j])], np.zeros(m, np.intp), rows, np.full(m, j), np.full(m, np.nan)
-    )
+    column = measure(setting, np.arange(m) * pull.x.size + j)
     bars = 3.0 * np.abs(cotangent) * column.error
 
     def loud(start: int, stop: int) -> bool:
         part = np.zeros(m)
         part[start:stop] = cotangent[start:stop]
         terms = part * column.value
-        rounding = ROUNDING * setting.jac_eps * float(np.sqrt(np.sum(terms**2)))
+        rounding = ROUNDING * setting.gradient_eps * float(np.sqrt(np.sum(terms**2)))
         apart = abs(pull.product(part)[j] - terms.sum())
         return bool(apart > float(np.sqrt(np.sum(bars[start:stop] ** 2))) + rounding)
 

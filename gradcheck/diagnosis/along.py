@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradcheck._typing import Flat
-from gradcheck.numerics.setting import Setting, VectorSetting
+from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import ROUNDING, random_units
 
 __all__ = ["Along", "Direction"]
@@ -36,20 +36,15 @@ class Direction:
 
 @dataclass(frozen=True)
 class Along:
-    """How f is measured along a direction through x.
+    """How f is measured along a direction through x."""
 
-    setting : f and the point. level : (m,) the noise of one value. step : relative to the scales.
-    """
-
-    setting: Setting | VectorSetting
-    level: Flat
-    step: float
+    setting: Setting
 
     @classmethod
-    def of(cls, setting: Setting | VectorSetting, level: Flat, step: float) -> Along | None:
+    def of(cls, setting: Setting) -> Along | None:
         """None where x lies on a coarser grid than float64: the points are not where they should be."""
         fine = all(b.real_dtype == np.float64 for b in setting.parameters.blocks)
-        return cls(setting, level, step) if fine else None
+        return cls(setting) if fine else None
 
     def _values(self, x: Flat) -> Flat:
         return np.atleast_1d(np.asarray(self.setting.objective.probe(x), float))
@@ -59,7 +54,8 @@ class Along:
 
         Central differences at two steps, one from the other: the bar is that of the cruder one.
         """
-        x, scales, room, h = self.setting.x, self.setting.scales, self.setting.room, self.step
+        x, scales, room = self.setting.x, self.setting.scales, self.setting.room
+        h = float(np.median(self.setting.relative_step))
         if self.setting.objective.remaining < COST:
             return None
         tangent = np.where(moved, scales * random_units(np.random.default_rng(7), x.size), 0.0)
@@ -72,7 +68,7 @@ class Along:
                 for t in (h, h / 2.0)
             )
             value = (4.0 * near - wide) / 3.0
-            bar = np.abs(near - wide) / 3.0 + 6.0 * self.level / h
+            bar = np.abs(near - wide) / 3.0 + 6.0 * self.setting.level / h
         if not np.isfinite(value + bar).all() or not tangent.any():
             return None
         return Direction(tangent, value, bar)

@@ -9,7 +9,7 @@ from gradcheck.diagnosis.along import Along
 from gradcheck.diagnosis.explanations import Diagnosis, diagnose
 from gradcheck.diagnosis.scope import Subject
 from gradcheck.function.matrix import Dense, Matrix, Sparse
-from gradcheck.numerics.setting import VectorSetting
+from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.certificate import Survey
 from gradcheck.results.evidence import Evidence
@@ -21,13 +21,13 @@ LARGEST = 4_000_000
 
 
 def diagnose_matrix(
-    setting: VectorSetting, names: Parameters, matrix: Matrix, evidence: Evidence | Survey
+    setting: Setting, names: Parameters, matrix: Matrix, evidence: Evidence | Survey
 ) -> Diagnosis:
     """What kind of mistake fits; names : those of the entries of J, as one array (m, n)."""
     judged = evidence.judged if isinstance(evidence, Survey) else evidence
     if not judged.judgement.wrong.any() or names.size > LARGEST:
         return Diagnosis()
-    along = Along.of(setting, setting.level, float(np.median(setting.begin)))
+    along = Along.of(setting)
     subject = Subject(
         names, _known(matrix, judged), setting.x, setting.f_x, setting.tolerance, matrix=True, along=along
     )

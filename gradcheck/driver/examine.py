@@ -8,26 +8,24 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck._typing import Flat, Index
+from gradcheck._typing import Flat
 from gradcheck.diagnosis.along import Along
 from gradcheck.diagnosis.explanations import Diagnosis, diagnose
 from gradcheck.diagnosis.scope import Subject
+from gradcheck.driver.prepare import prepare
 from gradcheck.evidence.arrays import LOOKS, survey
-from gradcheck.evidence.averages import averaged
-from gradcheck.evidence.complex_test import by_complex_step, leave_open, second_witness
-from gradcheck.evidence.coordinates import look_nearer, noise_share, sweep
+from gradcheck.evidence.complex_test import leave_open
 from gradcheck.evidence.examination import examine_jointly
 from gradcheck.evidence.joint import Direction
+from gradcheck.evidence.one_by_one import one_by_one
 from gradcheck.evidence.plain_differences import agreement
-from gradcheck.evidence.subgradients import along_directions
 from gradcheck.function.contract import Inspection, gradient_at, inspect, inspect_again
-from gradcheck.function.lines import Rays
 from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import BudgetSpentError, NotScalarError, Objective
 from gradcheck.function.progress import Progress
 from gradcheck.numerics.differences import first_step
 from gradcheck.numerics.line_fit import EIGHT
-from gradcheck.numerics.noise import FIRST_SPACING, WIDEST, Noise, measure_noise
+from gradcheck.numerics.noise import Noise
 from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
 from gradcheck.results.certificate import Survey
@@ -35,7 +33,7 @@ from gradcheck.results.evidence import NO_DOUBTS, Doubts, Evidence
 from gradcheck.results.outcome import Finding, Outcome
 from gradcheck.results.verdict import Tolerance
 
-__all__ = ["Known", "Question", "examine", "probe_noise"]
+__all__ = ["Known", "Question", "examine"]
 
 # Up to here every coordinate is judged by itself; above, directions decide and the search names what is wrong.
 SWEEP_UP_TO = 100
@@ -45,13 +43,6 @@ JOINT_FROM = 5
 # Up to here what a joint direction finds wrong is judged entry by entry: that costs about as much as the search, and
 # the report then has a number for each.
 JUDGED_UP_TO = 20
-# From here on one complex step a coordinate, and the seven evaluations that bear it out, are fewer than six a
-# coordinate.
-COMPLEX_FROM = 3
-# The part of the resolution that noise may take of a first step where the complex step is asked.
-QUIET = 0.01
-# An entry that is a smaller part than this of its scale is 0 but for rounding.
-NEARLY_0 = 1e-12
 # Evaluations of f for one search, beyond those for ten wrong entries: more are reported as regions.
 LOCATION_BUDGET = 1500
 
@@ -164,9 +155,7 @@ def _examine(known: Known, objective: Objective, question: Question, bar: Progre
         if known.final:
             return
     if known.setting is None:
-        known.setting, more = prepare(
-            objective, known.inspection, x, question.tolerances, question.rng, room, question.subgradient
-        )
+        known.setting, more = _prepared(objective, known.inspection, question)
         known.findings += more
     if known.final or known.inspection.analytic is None:
         return
@@ -177,7 +166,7 @@ def _examine(known: Known, objective: Objective, question: Question, bar: Progre
         question.method,
         question.confidence,
         question.rng,
-        doubts.beyond(known.setting.level),
+        doubts.beyond(float(known.setting.level[0])),
     )
     known.findings += said
     known.diagnosis = explain(
@@ -208,7 +197,7 @@ def _examine_jointly(known: Known, objective: Objective, question: Question) -> 
         level = 2.0 * float(np.max(first.noise)) if noise_level is None else noise_level
         noise = Noise(level, float(first.weight[0]), "float64", False, ())
         # A power of two, so that similar claims ask for the same values.
-        step = 2.0 ** np.rint(np.log2(first_step(noise, inspection.f_x, x.size)))
+        step = 2.0 ** np.rint(np.log2(first_step(noise, float(inspection.f_x), x.size)))
         return Setting(
             objective, x, inspection.f_x, level, step, scales, tolerance,
             question.room, question.subgradient, eps, slope=float(first.weight[0]) / np.sqrt(x.size),
@@ -216,9 +205,7 @@ def _examine_jointly(known: Known, objective: Objective, question: Question) -> 
 
     def probed() -> Setting | None:
         assert inspection is not None
-        setting, findings = prepare(
-            objective, inspection, x, question.tolerances, question.rng, question.room, question.subgradient
-        )
+        setting, findings = _prepared(objective, inspection, question)
         known.findings += findings
         return None if known.final else setting
 
@@ -237,6 +224,15 @@ def _examine_jointly(known: Known, objective: Objective, question: Question) -> 
     return doubts
 
 
+def _prepared(
+    objective: Objective, inspection: Inspection, question: Question
+) -> tuple[Setting, tuple[Finding, ...]]:
+    return prepare(
+        objective, inspection.f_x, inspection.computes_in, question.x, tolerances=question.tolerances,
+        rng=question.rng, room=question.room, subgradient=question.subgradient,
+    )  # fmt: skip
+
+
 def gather(
     setting: Setting, analytic: Flat, method: str, confidence: float, rng: Any, doubts: Doubts
 ) -> tuple[Evidence | Survey, list[Finding]]:
@@ -253,45 +249,10 @@ def gather(
         return surveyed, []
     room = setting.room
     free = np.arange(n) if room is None else np.flatnonzero(room[0] + room[1] > 0)
-    evidence, notes = _one_by_one(setting, analytic, free, method, rng, doubts)
+    evidence, notes = one_by_one(setting, analytic[free], free, method, rng, doubts)
     if doubts.exact and not evidence.judgement.wrong.any():
         evidence = leave_open(setting, evidence)
     return evidence, notes
-
-
-def _one_by_one(
-    setting: Setting, analytic: Flat, free: Index, method: str, rng: Any, doubts: Doubts
-) -> tuple[Evidence, list[Finding]]:
-    """Each of the coordinates `free` by itself: by the complex step where that can be relied on, or a sweep."""
-    calm = analytic.size >= COMPLEX_FROM and _may_agree(setting, analytic)
-    if method == "complex" or (method == "auto" and calm):
-        found = by_complex_step(setting, analytic, free, rng, trusted=method == "complex")
-        if found is not None:
-            return look_nearer(setting, found, doubts), []
-    notes: list[Finding] = []
-    if method == "complex":
-        text = "the complex step does not agree with real differences, which were used instead"
-        notes.append(Finding(text))
-    swept = look_nearer(setting, sweep(setting, analytic, free), doubts)
-    evidence, verified = second_witness(setting, swept)
-    notes += _verified(verified, "by the complex step, real differences being too noisy")
-    evidence, verified = averaged(setting, evidence)
-    notes += _verified(verified, "by averages of several differences, one being too noisy")
-    evidence, outside = along_directions(setting, evidence, rng)
-    return evidence, [*notes, *outside]
-
-
-def _verified(count: int, how: str) -> list[Finding]:
-    if count == 0:
-        return []
-    entries = "1 entry was" if count == 1 else f"{count:,} entries were"
-    return [Finding(f"{entries} verified {how}")]
-
-
-def _may_agree(setting: Setting, analytic: Flat) -> bool:
-    """Whether noise is so small that a real difference can bear out the complex step; nan is no reason to ask."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return noise_share(setting, analytic) <= QUIET * setting.tolerance.resolution
 
 
 def by_directions(n: int, method: str) -> bool:
@@ -317,73 +278,6 @@ def explain(
     more_calls = callable(grad) and not evidence.interrupted
     along = None
     if not evidence.interrupted:
-        along = Along.of(setting, np.atleast_1d(setting.level), setting.relative_step)
-    subject = Subject(setting.parameters, analytic, setting.x, setting.f_x, setting.tolerance, along=along)
+        along = Along.of(setting)
+    subject = Subject(setting.parameters, analytic, setting.x, setting.f_x[0], setting.tolerance, along=along)
     return diagnose(subject, evidence, again if more_calls else None)
-
-
-def prepare(
-    objective: Objective,
-    inspection: Inspection,
-    x: Flat,
-    tolerances: tuple[float | None, float, float | None],
-    rng: Any,
-    room: tuple[Flat, Flat] | None,
-    subgradient: bool,
-) -> tuple[Setting, tuple[Finding, ...]]:
-    """Measure the noise of f; choose tolerances and steps by it."""
-    noise = probe_noise(objective, x, inspection.f_x, rng, room)
-    tolerance = Tolerance.for_dtypes([inspection.computes_in, noise.digits], *tolerances)
-    step = first_step(noise, inspection.f_x, x.size)
-    scales = objective.parameters.scales(x)
-    eps = float(np.finfo(inspection.computes_in).eps)
-    slope = noise.slope if np.isfinite(noise.slope) else 0.0
-    setting = Setting(
-        objective,
-        x,
-        inspection.f_x,
-        noise.level,
-        step,
-        scales,
-        tolerance,
-        room,
-        subgradient,
-        eps,
-        slope=slope,
-    )
-    return setting, inspect_noise(noise, inspection.f_x)
-
-
-def probe_noise(objective: Objective, x: Flat, f_x: Any, rng: Any, room: tuple[Flat, Flat] | None) -> Noise:
-    """Measure the noise along one random direction that has each coordinate's own scale, within the bounds."""
-    coarse = max(float(np.finfo(b.real_dtype).eps) for b in objective.parameters.blocks)
-    # In float32 the points themselves must lie many spacings apart.
-    spacing = max(FIRST_SPACING, 64.0 * coarse)
-    generator = np.random.default_rng(rng)
-    signs = generator.choice([-1.0, 1.0], x.size)
-    size = generator.uniform(0.5, 1.5, x.size) * _own_scales(objective, x, spacing)
-    back = True
-    if room is not None:
-        # Inwards, and not farther than the bounds allow even the widest probe.
-        left, right = room
-        signs = np.where(right >= left, 1.0, -1.0)
-        size = np.minimum(size, 0.99 * np.maximum(left, right) / (WIDEST * spacing))
-        back = bool((np.minimum(left, right) >= WIDEST * spacing * size).all())
-    return measure_noise(objective, Rays(x, [signs * size]), f_x, spacing, back=back)
-
-
-def _own_scales(objective: Objective, x: Flat, spacing: float) -> Flat:
-    """The scales (size,), but for entries so small that the first points would lie beyond their own size."""
-    scales = objective.parameters.scales(x)
-    own = np.abs(x)
-    return np.where(own > 0, np.minimum(scales, np.maximum(own / spacing, NEARLY_0 * scales)), scales)
-
-
-def inspect_noise(noise: Noise, f_x: Any) -> tuple[Finding, ...]:
-    """What the probing of the noise says about f."""
-    if noise.constant:
-        text = f"f does not depend on x at all: it is {f_x:.17g} at all {len(noise.values)} points around x"
-        if len(noise.values) == 1:  # f(x) itself
-            text = "f raises or is not finite at every point around x: there is no derivative to estimate"
-        return (Finding(text, Outcome.INCONCLUSIVE, final=True),)
-    return ()

@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck._typing import Flat
 from gradcheck.evidence.certificate import certificate_of, scaled_bound
 from gradcheck.evidence.complex_test import leave_open
-from gradcheck.evidence.coordinates import look_nearer, sweep
+from gradcheck.evidence.entries import look_nearer, sweep
 from gradcheck.evidence.locate import locate
 from gradcheck.evidence.residuals import Gauge
 from gradcheck.numerics.complex_step import accepts_complex
@@ -19,8 +19,9 @@ from gradcheck.numerics.tangents import root_mean_square
 from gradcheck.parameters.boxes import Box, flat_indices
 from gradcheck.parameters.tree import Block
 from gradcheck.results.certificate import ArrayEvidence, Certificate, Region, Residual, Survey
-from gradcheck.results.evidence import NO_DOUBTS, Doubts, Evidence, merge
+from gradcheck.results.evidence import NO_DOUBTS, Doubts, Evidence
 from gradcheck.results.outcome import Limit
+from gradcheck.results.table import concatenate
 
 __all__ = ["LOOKS", "survey"]
 
@@ -57,7 +58,7 @@ def survey(
     except KeyboardInterrupt:
         interrupted = True
     arrays += [ArrayEvidence(b, (), None) for b in setting.parameters.blocks[len(arrays) :]]
-    judged = merge(examiner.judged)
+    judged = concatenate(examiner.judged)
     return Survey(tuple(arrays), judged, tuple(examiner.regions), interrupted or judged.interrupted)
 
 
@@ -67,7 +68,7 @@ class _Examiner:
     def __init__(
         self, setting: Setting, analytic: Flat, confidence: float, rng: np.random.Generator, budget: int
     ) -> None:
-        size = np.concatenate([np.full(b.size, _rms(analytic[b.slice])) for b in setting.parameters.blocks])
+        size = np.array([_rms(analytic[b.slice]) for b in setting.parameters.blocks])
         self.setting = replace(setting, gradient_scale=size)
         self.given, self.confidence, self.rng, self.budget = analytic, confidence, rng, budget
         # The chance to be wrong, shared by all certificates that might be issued.
@@ -83,7 +84,8 @@ class _Examiner:
 
     def judge(self, entries: Sequence[int], doubts: Doubts = NO_DOUBTS) -> Evidence:
         """One by one, and kept; an interruption is one of everything. doubts : what directions hold against them."""
-        evidence = sweep(self.setting, self.given, np.array(sorted(entries), np.intp))
+        at = np.array(sorted(entries), np.intp)
+        evidence = sweep(self.setting, self.given[at], at)
         evidence = look_nearer(self.setting, evidence, doubts.about(entries))
         self.judged.append(evidence)
         if evidence.interrupted:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from gradcheck._typing import Flat, Index
-from gradcheck.evidence.coordinates import measure_once, verify
+from gradcheck.evidence.entries import measure_once, verify
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
 from gradcheck.results.evidence import Evidence
@@ -47,11 +47,13 @@ def averaged(setting: Setting, evidence: Evidence) -> tuple[Evidence, int]:
     if rows.size == 0 or evidence.interrupted or judgement.wrong.any() or not reachable:
         return evidence, 0
     stencils = 2 * np.maximum(np.ceil(np.square(ratio)), FEWEST / 2).astype(np.intp)
-    cost = POINTS * int(np.sum(stencils))
+    cost = POINTS * _columns_times(setting, evidence.coordinates[rows], stencils)
     if cost > min(AFFORDABLE * setting.objective.nfev, setting.objective.remaining):
         return evidence, 0
     value, error = np.zeros(rows.size, setting.x.dtype), np.full(rows.size, np.inf, setting.x.dtype)
     try:
+        if setting.outputs > 1:
+            stencils = np.full(rows.size, stencils.max())  # outputs share their points
         for count in np.unique(stencils):
             alike = stencils == count
             value[alike], error[alike] = _mean(setting, evidence, rows[alike], int(count))
@@ -61,6 +63,14 @@ def averaged(setting: Setting, evidence: Evidence) -> tuple[Evidence, int]:
         error[np.abs(value - found.value[rows]) > 3.0 * (error + found.error[rows])] = np.inf
     evidence = replace(evidence, estimate=replace(found, nfev=found.nfev + cost))
     return verify(setting, evidence, rows, value, error)
+
+
+def _columns_times(setting: Setting, entries: Index, stencils: Index) -> int:
+    """Stencils in all, of which the entries of a column share theirs."""
+    column = setting.places(entries)[1]
+    most = np.zeros(setting.x.size, np.intp)
+    np.maximum.at(most, column, stencils)
+    return int(most.sum())
 
 
 def _mean(setting: Setting, evidence: Evidence, rows: Index, stencils: int) -> tuple[Flat, Flat]:

@@ -8,29 +8,30 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from gradcheck._typing import Flat, Index
+from gradcheck._typing import Index
+from gradcheck.evidence.entries import sweep
+from gradcheck.evidence.one_by_one import one_by_one
 from gradcheck.evidence.rows import Found, Rowwise
-from gradcheck.evidence.vector_coordinates import judge_entries
-from gradcheck.evidence.vector_evidence import as_evidence
 from gradcheck.function.coloring import group_columns
 from gradcheck.function.matrix import Dense, Matrix, Sparse
-from gradcheck.numerics.setting import VectorSetting
+from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.boxes import Box, runs
 from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.results.certificate import ArrayEvidence, Region, Survey
-from gradcheck.results.evidence import Entries, Evidence, part_of
+from gradcheck.results.evidence import Evidence, latest, none_judged
 from gradcheck.results.outcome import Finding, Outcome
+from gradcheck.results.table import concatenate
+from gradcheck.results.table import rows as some_rows
 
 __all__ = ["gather", "with_pattern"]
 
 
 # Columns, or groups of columns, that are moved one by one; beyond, random directions test whole rows.
 GROUPS_UP_TO = 100
-NONE = np.empty(0, np.intp)
 
 
 def gather(
-    setting: VectorSetting,
+    setting: Setting,
     matrix: Matrix,
     method: str,
     confidence: float,
@@ -46,11 +47,14 @@ def gather(
     if isinstance(matrix, Sparse):
         return _gather_sparse(setting, matrix, method, confidence, rng, names)
     if method == "sweep" or (method == "auto" and n <= GROUPS_UP_TO):
-        return _sweep(setting, matrix, free, names)
+        entries = (np.arange(matrix.shape[0])[:, None] * n + free).ravel()
+        # Asked for before f is called elsewhere: a product may depend on the last call of f.
+        given = matrix.entries(*setting.places(entries))
+        return one_by_one(setting, given, entries, method, rng)
     rowwise = Rowwise(setting, matrix, confidence, rng)
     _judge_the_immovable(rowwise)
     array, found = rowwise.examine()
-    return _surveyed(setting, names, array, found, [])
+    return _surveyed(names, array, found, [])
 
 
 def _judge_the_immovable(rowwise: Rowwise) -> None:
@@ -60,28 +64,11 @@ def _judge_the_immovable(rowwise: Rowwise) -> None:
         return
     m = rowwise.matrix.shape[0]
     for j in np.flatnonzero(~rowwise.movable & (room[0] + room[1] > 0)).tolist():
-        rowwise.judge(np.arange(m), np.full(m, j), [np.array([j])], np.zeros(m, np.intp))
-
-
-def _sweep(
-    setting: VectorSetting, matrix: Matrix, free: Index, names: JacobianNames
-) -> tuple[Evidence | Survey, list[Finding]]:
-    m = matrix.shape[0]
-    group = np.repeat(np.arange(free.size), m)
-    rows, columns = np.tile(np.arange(m), free.size), free[group]
-    entries = judge_entries(
-        setting,
-        [free[k : k + 1] for k in range(free.size)],
-        group,
-        rows,
-        columns,
-        matrix.entries(rows, columns),
-    )
-    return as_evidence([entries], names), []
+        rowwise.judge(np.arange(m), np.full(m, j))
 
 
 def _gather_sparse(
-    setting: VectorSetting,
+    setting: Setting,
     matrix: Sparse,
     method: str,
     confidence: float,
@@ -95,99 +82,72 @@ def _gather_sparse(
     if method == "sweep" or (method == "auto" and len(groups) <= GROUPS_UP_TO):
         entries = _pattern_entries(setting, matrix, groups)
         # What is wrong here may come from an entry that the pattern lacks, elsewhere in the same group.
-        suspects = _first_suspects(entries)
-        alone = [rowwise.judge(rows, np.full(rows.size, j), [np.array([j])], np.zeros(rows.size, np.intp))
-                 for j, rows in suspects.items()]  # fmt: skip
+        suspects = _first_suspects(setting, entries)
+        alone = [rowwise.judge(rows, np.full(rows.size, j)) for j, rows in suspects.items()]
         notes.append(
             Finding(
-                f"{entries.rows.size:,} entries of the pattern were judged one by one in {len(groups):,} groups of "
-                "columns; its zeros were tested along random directions"
+                f"{entries.coordinates.size:,} entries of the pattern were judged one by one in {len(groups):,} groups "
+                "of columns; its zeros were tested along random directions"
             )
         )
-        rowwise.found.rows.update(_mostly_wrong(matrix, entries, alone))
+        rowwise.found.rows.update(_mostly_wrong(setting, entries, alone))
         if set(range(matrix.shape[0])) != rowwise.found.rows:
             array, found = rowwise.examine()
         else:
             array, found = ArrayEvidence(names.blocks[0], (), None), rowwise.found
-        missing = {int(i) for part in found.judged for i in part.rows[part.wrong]} | found.unexplained
-        found.judged.insert(0, _without_blame(entries, found.judged, missing - found.rows))
+        missing = {int(i) for part in found.judged for i in setting.places(part.wrong)[0]} | found.unexplained
+        found.judged.insert(0, _without_blame(setting, entries, found.judged, missing - found.rows))
     else:
         _judge_the_immovable(rowwise)
         array, found = rowwise.examine()
-    return _surveyed(setting, names, array, found, notes)
+    return _surveyed(names, array, found, notes)
 
 
-def _pattern_entries(setting: VectorSetting, matrix: Sparse, groups: list[Index]) -> Entries:
+def _pattern_entries(setting: Setting, matrix: Sparse, groups: list[Index]) -> Evidence:
     n = matrix.shape[1]
-    owner = np.empty(n, np.intp)
-    for k, group in enumerate(groups):
-        owner[group] = k
     columns = np.repeat(np.arange(n), np.diff(matrix.pattern.indptr))
     rows = np.asarray(matrix.pattern.indices, np.intp)
     if setting.room is not None:
         free = (setting.room[0] + setting.room[1] > 0)[columns]
         rows, columns = rows[free], columns[free]
         groups = [group[(setting.room[0] + setting.room[1])[group] > 0] for group in groups]
-    order = np.argsort(owner[columns], kind="stable")
-    rows, columns = rows[order], columns[order]
-    analytic = _stored(matrix, rows, columns)
-    return judge_entries(setting, groups, owner[columns], rows, columns, analytic)
+    return sweep(setting, matrix.entries(rows, columns), rows * n + columns, groups)
 
 
-def _stored(matrix: Sparse, rows: Index, columns: Index) -> Flat:
-    """J[rows, columns] where the pattern is large: a search in the sorted places of the stored entries."""
-    n = matrix.shape[1]
-    coo = matrix.array.tocoo()
-    places = coo.row.astype(np.int64) * n + coo.col
-    order = np.argsort(places)
-    wanted = rows.astype(np.int64) * n + columns
-    at = np.minimum(np.searchsorted(places[order], wanted), max(places.size - 1, 0))
-    if places.size == 0:
-        return np.zeros(rows.size)
-    hit = places[order][at] == wanted
-    return np.where(hit, coo.data[order][at], 0.0)
+def _first_suspects(setting: Setting, entries: Evidence, most: int = 32) -> dict[int, Index]:
+    """The rows of the wrong entries by column, for the first few columns."""
+    rows, columns = setting.places(entries.wrong)
+    return {int(j): rows[columns == j] for j in np.unique(columns)[:most]}
 
 
-def _first_suspects(entries: Entries, most: int = 32) -> dict[int, Index]:
-    """The wrong entries by column, for the first few columns."""
-    wrong = entries.wrong
-    columns = np.unique(entries.columns[wrong])[:most]
-    return {int(j): entries.rows[wrong][entries.columns[wrong] == j] for j in columns}
-
-
-def _mostly_wrong(matrix: Sparse, entries: Entries, alone: list[Entries]) -> set[int]:
+def _mostly_wrong(setting: Setting, entries: Evidence, alone: list[Evidence]) -> set[int]:
     """Rows in which most entries of the pattern are wrong, where looking at columns alone bore that out."""
-    cleared = {int(i) for part in alone for i in part.rows[~part.judgement.wrong]}
-    m = matrix.shape[0]
-    bad = np.bincount(entries.rows[entries.wrong], minlength=m)
-    size = np.bincount(entries.rows, minlength=m)
+    cleared = {int(i) for part in alone for i in setting.places(part.coordinates[~part.judgement.wrong])[0]}
+    m = setting.outputs
+    bad = np.bincount(setting.places(entries.wrong)[0], minlength=m)
+    size = np.bincount(setting.places(entries.coordinates)[0], minlength=m)
     most = np.flatnonzero((bad >= 2) & (2 * bad > size))
     if most.size * 2 < m:
         most = most[:0]  # a few rows: their entries are listed
     return set(most.tolist()) - cleared
 
 
-def _without_blame(entries: Entries, judged: list[Entries], rows: set[int]) -> Entries:
+def _without_blame(setting: Setting, entries: Evidence, judged: list[Evidence], rows: set[int]) -> Evidence:
     """The entries of the groups, without those that were judged alone, and without wrong ones in rows that hold a
     mistake outside the pattern: a group cannot tell which of its columns is to blame."""
-    alone = {(int(i), int(j)) for part in judged for i, j in zip(part.rows, part.columns, strict=True)}
-    wrong = entries.judgement.wrong
-    keep = np.ones(entries.rows.size, bool)
-    suspicious = np.flatnonzero(np.isin(entries.rows, np.fromiter({i for i, _ in alone}, np.intp)) | wrong)
-    for k in suspicious.tolist():
-        place = int(entries.rows[k]), int(entries.columns[k])
-        keep[k] = place not in alone and not (wrong[k] and place[0] in rows)
-    return part_of(entries, np.flatnonzero(keep))
+    alone = np.concatenate([np.empty(0, np.intp), *(part.coordinates for part in judged)])
+    output = setting.places(entries.coordinates)[0]
+    blamed = entries.judgement.wrong & np.isin(output, np.fromiter(rows, np.intp, len(rows)))
+    return some_rows(entries, np.flatnonzero(~np.isin(entries.coordinates, alone) & ~blamed))
 
 
 def _surveyed(
-    setting: VectorSetting, names: JacobianNames, array: ArrayEvidence, found: Found, notes: list[Finding]
+    names: JacobianNames, array: ArrayEvidence, found: Found, notes: list[Finding]
 ) -> tuple[Survey, list[Finding]]:
     """What directions and the search found, in the form that reports are made of."""
     block = names.blocks[0]
     m, n = block.shape
-    nothing = judge_entries(setting, [], NONE, NONE, NONE, np.empty(0))
-    evidence = as_evidence([*found.judged, nothing], names)
+    evidence = latest(concatenate([*found.judged, none_judged(np.dtype(np.float64))]))
     regions = []
     if len(found.rows) == m:
         regions.append(Region(block, Box(((0, m), (0, n))), True))

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
-from gradcheck.evidence.coordinates import CHUNK, block_scales, decide, sweep, verify
+from gradcheck.evidence.entries import CHUNK, block_scales, decide, sweep, verify
 from gradcheck.function.lines import Rays
 from gradcheck.function.objective import BudgetSpentError
-from gradcheck.numerics.complex_step import accepts_complex, complex_derivative, complex_entries
+from gradcheck.numerics.complex_step import accepts_complex, complex_columns, complex_derivative
 from gradcheck.numerics.differences import estimate
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
-from gradcheck.numerics.tangents import random_units, root_mean_square
+from gradcheck.numerics.tangents import random_units, sizes_by
 from gradcheck.results.estimate import Estimate
-from gradcheck.results.evidence import Evidence, take
+from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
-from gradcheck.results.verdict import CANCELLING, Judgement, accepted
+from gradcheck.results.table import put, rows
+from gradcheck.results.verdict import CANCELLING, accepted
 
 __all__ = ["by_complex_step", "leave_open", "second_witness"]
 
@@ -37,9 +38,9 @@ NARROW = 0.1
 
 
 def by_complex_step(
-    setting: Setting, analytic: Flat, coordinates: Index, rng: Any, *, trusted: bool = False
+    setting: Setting, given: Flat, coordinates: Index, rng: Any, *, trusted: bool = False
 ) -> Evidence | None:
-    """Judge coordinates by the complex step, one evaluation each; None where it cannot be relied on.
+    """Judge entries by the complex step, one evaluation a column; None where it cannot be relied on.
 
     rng : seed or Generator of one random direction that moves every coordinate. The complex step along it (one
         evaluation) and a real difference (six, where the first step serves) must agree: an f that does not take
@@ -54,15 +55,16 @@ def by_complex_step(
     values, interrupted = _complex_values(setting, coordinates)
     if values is None:
         return None
-    found = _as_estimate(setting, values, _tolerated(setting, values, coordinates) if trusted else witness)
-    judgement = decide(setting, found, analytic, coordinates, exact=trusted)
-    evidence = Evidence(coordinates, analytic[coordinates], found, judgement, interrupted)
+    bars = _tolerated(setting, values, coordinates) if trusted else witness
+    found = _as_estimate(setting, coordinates, values, bars)
+    judgement = decide(setting, found, given, coordinates, exact=trusted)
+    evidence = Evidence(coordinates, given, found, judgement, interrupted)
     if trusted:
         return _left_open(evidence, _shown(setting, coordinates))
-    return evidence if interrupted else _borne_out(setting, evidence, analytic)
+    return evidence if interrupted else _borne_out(setting, evidence)
 
 
-def _borne_out(setting: Setting, evidence: Evidence, analytic: Flat) -> Evidence | None:
+def _borne_out(setting: Setting, evidence: Evidence) -> Evidence | None:
     """The same, with real differences for what the complex step convicts or leaves open; None if they contradict it.
 
     What it convicts would have shown along the direction, by real differences too.
@@ -73,9 +75,9 @@ def _borne_out(setting: Setting, evidence: Evidence, analytic: Flat) -> Evidence
         return evidence
     if 2 * vague.size > evidence.coordinates.size:
         return None
-    size = np.zeros(setting.x.size, setting.x.dtype)
-    size[evidence.coordinates] = block_scales(setting, evidence.estimate, evidence.coordinates)
-    real = sweep(replace(setting, gradient_scale=size), analytic, evidence.coordinates[doubted])
+    size = block_scales(setting, evidence.estimate, evidence.coordinates)
+    known = replace(setting, gradient_scale=setting.sizes_of(evidence.coordinates, size))
+    real = sweep(known, evidence.analytic[doubted], evidence.coordinates[doubted])
     convicted = np.isin(doubted, wrong)
     # Too crude to convict, real differences may leave it to the complex step; contradicted, it is not believed at all.
     said = evidence.estimate.value[doubted]
@@ -84,50 +86,56 @@ def _borne_out(setting: Setting, evidence: Evidence, analytic: Flat) -> Evidence
     if (convicted & ~real.judgement.wrong & refuted).any():
         return None
     measured = ~convicted | real.judgement.wrong
-    return _replaced(evidence, doubted[measured], take(real, np.flatnonzero(measured)))
+    return put(evidence, doubted[measured], rows(real, np.flatnonzero(measured)))
 
 
-def _along_all(setting: Setting, coordinates: Index, rng: Any, *, trusted: bool) -> Flat | None:
-    """A third of the error (m,) that one entry alone may have and go unseen along a random direction.
+def _along_all(setting: Setting, entries: Index, rng: Any, *, trusted: bool) -> Flat | None:
+    """A third of the error (k,) that one entry alone may have and go unseen along a random direction.
 
-    None where the complex step and a real difference along it contradict each other, or say too little.
+    None where the complex step and a real difference along it contradict each other, or say too little, for any output.
     """
-    moved = setting.scales[coordinates]
-    if coordinates.size == 0 or not accepts_complex(setting.objective):
+    if entries.size == 0 or not accepts_complex(setting.objective):
         return None
-    if setting.objective.remaining < coordinates.size + 1 + POINTS:
+    output, column = setting.places(entries)
+    at = np.unique(column)
+    moved = setting.scales[at]
+    if setting.objective.remaining < at.size + 1 + POINTS:
         return None
-    if setting.room is not None and (np.minimum(*setting.room)[coordinates] < NARROW * moved).any():
+    if setting.room is not None and (np.minimum(*setting.room)[at] < NARROW * moved).any():
         return None
     tangent = np.zeros(setting.x.size, setting.x.dtype)
-    tangent[coordinates] = moved * random_units(np.random.default_rng(rng), coordinates.size)
+    tangent[at] = moved * random_units(np.random.default_rng(rng), at.size)
     value = complex_derivative(setting.objective, setting.x, tangent)
-    if not np.isfinite(value):
+    if not np.isfinite(value).all():
         return None
     real = _real_difference(setting, tangent)
-    error, apart = float(real.error[0]), abs(value - float(real.value[0]))
-    told = 3.0 * error <= (1.0 if trusted else TELLING * setting.tolerance.resolution) * abs(value)
-    if not told or apart > 3.0 * error + 1e-12 * abs(value) or real.limit[0] in (Limit.KINK, Limit.JUMP):
+    error, apart = real.error, np.abs(value - real.value)
+    told = 3.0 * error <= (1.0 if trusted else TELLING * setting.tolerance.resolution) * np.abs(value)
+    clear = (real.limit != Limit.KINK) & (real.limit != Limit.JUMP)
+    with np.errstate(invalid="ignore"):
+        borne = told & (apart <= 3.0 * error + 1e-12 * np.abs(value)) & clear
+    if not borne[np.unique(output)].all():
         return None
-    return np.asarray((error + apart / 3.0) / np.abs(tangent[coordinates]))
+    return np.asarray((error + apart / 3.0)[output] / np.abs(tangent[column]))
 
 
 def _real_difference(setting: Setting, tangent: Flat) -> Estimate:
-    """The derivative along one direction, whose natural length is 1."""
+    """The derivative of each output (m,) along one direction, whose natural length is 1."""
 
     def wanted(_: Index, so_far: Estimate) -> tuple[Flat, Flat]:
         size = np.abs(so_far.value)
         return setting.tolerance.rtol * size, 0.3 * TELLING * setting.tolerance.resolution * size
 
-    step = np.array([setting.relative_step / np.sqrt(np.count_nonzero(tangent))])
+    step = np.full(setting.outputs, np.median(setting.relative_step) / np.sqrt(np.count_nonzero(tangent)))
     room = None
     if setting.room is not None:
         on = tangent != 0
-        reach = np.array([float(np.min(np.minimum(*setting.room)[on] / np.abs(tangent[on])))])
+        reach = np.full(setting.outputs, float(np.min(np.minimum(*setting.room)[on] / np.abs(tangent[on]))))
         room = (reach, reach)
     return estimate(
-        setting.objective, Rays(setting.x, [tangent]), setting.f_x, level=setting.level, step=step,
-        smallest=1e-9 * step, wanted=wanted, room=room,
+        setting.objective, setting.objective.every(Rays(setting.x, [tangent])), setting.f_x,
+        level=setting.level, step=step, smallest=1e-9 * step, wanted=wanted, room=room,
+        unit=None if setting.outputs == 1 else np.ones(setting.outputs),
     )  # fmt: skip
 
 
@@ -151,13 +159,14 @@ def second_witness(setting: Setting, evidence: Evidence) -> tuple[Evidence, int]
     ).any() or told.size > 0
     if evidence.interrupted or open_rows.size == 0 or not telling or not accepts_complex(setting.objective):
         return evidence, 0
-    rows = np.concatenate([open_rows, told])
-    values, interrupted = _complex_values(setting, evidence.coordinates[rows])
+    asked = np.concatenate([open_rows, told])
+    values, interrupted = _complex_values(setting, evidence.coordinates[asked])
     evidence = replace(evidence, interrupted=interrupted)
-    if values is None or interrupted or not _agree(values, found.value[rows], found.error[rows]):
+    if values is None or interrupted or not _agree(values, found.value[asked], found.error[asked]):
         return evidence, 0
     values = values[: open_rows.size]
-    evidence, verified = verify(setting, evidence, open_rows, values, _rounding(setting, values))
+    rounding = _rounding(setting, values, evidence.coordinates[open_rows])
+    evidence, verified = verify(setting, evidence, open_rows, values, rounding)
     disputed = np.zeros(evidence.coordinates.size, bool)
     disputed[open_rows] = _accuses(setting, values, evidence, open_rows)
     return _disputed(evidence, disputed & evidence.judgement.inconclusive), verified
@@ -183,46 +192,48 @@ def leave_open(setting: Setting, evidence: Evidence) -> Evidence:
     return _disputed(replace(evidence, judgement=judgement, interrupted=interrupted), open_)
 
 
-def _accuses(setting: Setting, values: Flat, evidence: Evidence, rows: Index) -> NDArray[np.bool_]:
-    """Whether derivatives (k,) by the complex step say that the analytic ones of these rows are wrong."""
-    analytic, scale = evidence.analytic[rows], evidence.judgement.scale[rows]
-    zero = setting.x[evidence.coordinates[rows]] == 0
+def _accuses(setting: Setting, values: Flat, evidence: Evidence, at: Index) -> NDArray[np.bool_]:
+    """Whether derivatives (k,) by the complex step say that the analytic ones of these entries are wrong."""
+    analytic, scale = evidence.analytic[at], evidence.judgement.scale[at]
+    entries = evidence.coordinates[at]
+    zero = setting.x[setting.places(entries)[1]] == 0
     tau = accepted(analytic, values, scale, setting.tolerance, zero)
     with np.errstate(invalid="ignore"):
-        return np.asarray(np.abs(analytic - values) > 3.0 * _rounding(setting, values) + tau)
+        return np.asarray(np.abs(analytic - values) > 3.0 * _rounding(setting, values, entries) + tau)
 
 
-def _disputed(evidence: Evidence, rows: NDArray[np.bool_]) -> Evidence:
-    """The same, with what keeps these rows open."""
+def _disputed(evidence: Evidence, open_: NDArray[np.bool_]) -> Evidence:
+    """The same, with what keeps these entries open."""
     limit = evidence.estimate.limit.copy()
-    limit[rows] = Limit.DISPUTED
+    limit[open_] = Limit.DISPUTED
     return replace(evidence, estimate=replace(evidence.estimate, limit=limit))
 
 
-def _complex_values(setting: Setting, coordinates: Index) -> tuple[Flat | None, bool]:
-    """The complex step at each coordinate (m,), nan after an interruption, and whether there was one.
+def _complex_values(setting: Setting, entries: Index) -> tuple[Flat | None, bool]:
+    """The complex step at each entry (k,), nan after an interruption, and whether there was one.
 
     None where f gives no complex number or the budget ends.
     """
-    values = np.full(coordinates.size, np.nan)
+    output, column = setting.places(entries)
+    at, which = np.unique(column, return_inverse=True)
+    values = np.full((at.size, setting.outputs), np.nan)
     try:
-        for start in range(0, coordinates.size, CHUNK):
+        for start in range(0, at.size, CHUNK):
             part = slice(start, start + CHUNK)
-            at = coordinates[part]
-            values[part] = complex_entries(setting.objective, setting.x, at, setting.scales[at])
+            values[part] = complex_columns(setting.objective, setting.x, at[part], setting.scales[at[part]])
             if not np.isfinite(values[part]).all():
                 return None, False
     except BudgetSpentError:
         return None, False
     except KeyboardInterrupt:
-        return values, True
-    return values, False
+        return values[which, output], True
+    return values[which, output], False
 
 
-def _as_estimate(setting: Setting, values: Flat, witness: Flat) -> Estimate:
-    """Derivatives (m,) by the complex step, nan where not taken; `witness` is what else their bars hold."""
+def _as_estimate(setting: Setting, entries: Index, values: Flat, witness: Flat) -> Estimate:
+    """Derivatives (k,) by the complex step, nan where not taken; `witness` is what else their bars hold."""
     known = np.isfinite(values)
-    error = np.where(known, _rounding(setting, values) + witness, np.inf)
+    error = np.where(known, _rounding(setting, values, entries) + witness, np.inf)
     nothing = np.zeros(values.shape)
     return Estimate(
         value=values, error=error, step=nothing, noise=error, truncation=nothing, kink=nothing, left=values,
@@ -231,22 +242,20 @@ def _as_estimate(setting: Setting, values: Flat, witness: Flat) -> Estimate:
     )  # fmt: skip
 
 
-def _shown(setting: Setting, coordinates: Index) -> Flat:
-    """What an entry (m,) may be off by and move f by no more than its rounding over the whole size of x.
+def _shown(setting: Setting, entries: Index) -> Flat:
+    """What an entry (k,) may be off by and move f by no more than its rounding over the whole size of x.
 
     1 - tanh(30)^2 is 0 in double, and 1e-26: no gradient is called wrong by what rounding may have taken from it.
     """
+    output, column = setting.places(entries)
     eps = float(np.finfo(np.float64).eps)
-    return np.asarray(CANCELLING * eps * abs(float(setting.f_x)) / setting.scales[coordinates])
+    return np.asarray(CANCELLING * eps * np.abs(setting.f_x[output]) / setting.scales[column])
 
 
-def _tolerated(setting: Setting, values: Flat, coordinates: Index) -> Flat:
+def _tolerated(setting: Setting, values: Flat, entries: Index) -> Flat:
     """A third of the same, as far as that is within rtol of the array: so much is right."""
-    size = np.zeros(coordinates.size)
-    for block in setting.parameters.blocks:
-        mine = (coordinates >= block.start) & (coordinates < block.stop)
-        size[mine] = root_mean_square(np.nan_to_num(values[mine]))
-    return np.asarray(np.minimum(_shown(setting, coordinates), setting.tolerance.rtol * size) / 3.0)
+    size = sizes_by(setting.groups(entries), np.nan_to_num(values))
+    return np.asarray(np.minimum(_shown(setting, entries), setting.tolerance.rtol * size) / 3.0)
 
 
 def _left_open(evidence: Evidence, shown: Flat) -> Evidence:
@@ -262,34 +271,18 @@ def _left_open(evidence: Evidence, shown: Flat) -> Evidence:
     return replace(evidence, estimate=replace(found, limit=limit), judgement=judgement)
 
 
-def _rounding(setting: Setting, values: Flat) -> Flat:
+def _rounding(setting: Setting, values: Flat, entries: Index) -> Flat:
     """Relative noise of f is relative noise of its imaginary part; there is no difference to amplify it.
 
     Relative to what f changes over the scale of x where that is more than f(x), which may be 0 by chance.
     """
     eps = float(np.finfo(np.float64).eps)
-    size = max(abs(float(setting.f_x)), setting.slope)
-    relative = max(ROUNDING * eps, min(4.0 * setting.level / size, 1.0) if size > 0 else 1.0)
+    size = np.maximum(np.abs(setting.f_x), setting.slope)
+    noise = np.where(size > 0, np.minimum(4.0 * setting.level / np.where(size > 0, size, 1.0), 1.0), 1.0)
+    relative = np.maximum(ROUNDING * eps, noise)[setting.places(entries)[0]]
     return np.asarray(relative * np.abs(values) + np.finfo(np.float64).tiny)
 
 
 def _agree(values: Flat, real: Flat, error: Flat) -> bool:
     with np.errstate(invalid="ignore"):
         return bool((np.abs(values - real) <= 3.0 * error + 1e-12 * np.abs(values)).all())
-
-
-def _replaced(evidence: Evidence, rows: Index, other: Evidence) -> Evidence:
-    """The evidence with other evidence about some of its rows."""
-
-    def put(one: Any, another: Any) -> dict[str, Any]:
-        parts = {}
-        for field in fields(one):
-            if field.name != "nfev":
-                parts[field.name] = getattr(one, field.name).copy()
-                parts[field.name][rows] = getattr(another, field.name)
-        return parts
-
-    nfev = evidence.estimate.nfev + other.estimate.nfev
-    found = Estimate(**put(evidence.estimate, other.estimate), nfev=nfev)
-    judgement = Judgement(**put(evidence.judgement, other.judgement))
-    return replace(evidence, estimate=found, judgement=judgement, interrupted=other.interrupted)

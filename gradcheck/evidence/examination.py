@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
-from gradcheck.evidence.coordinates import decide, judged, measure, sweep
+from gradcheck.evidence.entries import decide, judged, measure, sweep
 from gradcheck.evidence.joint import COMPLEX_ROUNDING, EPS, FIRST_STEP, Direction, Joint, JointTest
 from gradcheck.evidence.places import Judged, find_places
 from gradcheck.evidence.structured import Part, common_factor, suspected_part
@@ -21,8 +21,9 @@ from gradcheck.parameters.boxes import Box, flat_indices, working_shape
 from gradcheck.parameters.tree import Block
 from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Region, Residual, Survey
 from gradcheck.results.estimate import Estimate
-from gradcheck.results.evidence import NO_DOUBTS, Doubts, Evidence, merge, take
+from gradcheck.results.evidence import NO_DOUBTS, Doubts, Evidence
 from gradcheck.results.outcome import Limit
+from gradcheck.results.table import concatenate, rows
 
 __all__ = ["examine_jointly"]
 
@@ -127,11 +128,7 @@ class _Examination:
         setting = self.probed()
         if setting is None:
             return None
-        sizes = [
-            np.full(block.size, rms)
-            for block, rms in zip(self.problem.parameters.blocks, scaling.rms, strict=True)
-        ]
-        return replace(setting, gradient_scale=np.concatenate(sizes)) if self.search else setting
+        return replace(setting, gradient_scale=scaling.rms) if self.search else setting
 
     def _held_against(self, direction: Direction) -> Doubts:
         """What the residual would be in each entry, if that alone were wrong."""
@@ -153,9 +150,9 @@ class _Examination:
         setting = self.setting
         assert setting is not None
         if entries.size == 0 or setting.objective.remaining < 6 * entries.size:
-            return sweep(setting, self.analytic, entries)
+            return sweep(setting, self.analytic[entries], entries)
         found = self._by_complex_step(entries) if self.exact else measure(setting, entries)
-        judgement = decide(setting, found, self.analytic, entries)
+        judgement = decide(setting, found, self.analytic[entries], entries)
         with np.errstate(invalid="ignore"):
             off = np.abs(self.analytic[entries] - found.value)
             clear = judgement.verified | (judgement.wrong & (off > CLEARLY * judgement.allowed))
@@ -165,9 +162,9 @@ class _Examination:
         if (clear & plain).all():
             return Evidence(entries, self.analytic[entries], found, judgement)
         return (
-            sweep(setting, self.analytic, entries)
+            sweep(setting, self.analytic[entries], entries)
             if self.exact
-            else judged(setting, found, self.analytic, entries)
+            else judged(setting, found, self.analytic[entries], entries)
         )
 
     def _by_complex_step(self, entries: Index) -> Estimate:
@@ -330,7 +327,7 @@ class _Examination:
         arrays = tuple(
             self._array(block, k, joint, scaling) for k, block in enumerate(self.problem.parameters.blocks)
         )
-        return Survey(arrays, merge(self.judged), tuple(self.regions))
+        return Survey(arrays, concatenate(self.judged), tuple(self.regions))
 
     def _array(self, block: Block, k: int, joint: Joint, scaling: Scaling | None) -> ArrayEvidence:
         if scaling is None or self.still[block.slice].all():
@@ -349,7 +346,7 @@ class _Examination:
         # factor, which the claim was divided by.
         factor, apart = self.factors.get(block.name), 0.0
         if factor is None:
-            right = merge([part_within(part, block) for part in self.judged])
+            right = concatenate([part_within(part, block) for part in self.judged])
             off = np.abs(right.analytic - right.estimate.value) + 3.0 * right.estimate.error
             apart = float(np.linalg.norm(off)) * float(lengths[moved].max(initial=0.0))
         bound = float(np.hypot(joint.bound[0], apart))
@@ -375,4 +372,4 @@ class _Examination:
 def part_within(evidence: Evidence, block: Block) -> Evidence:
     """The verified entries of one array."""
     inside = (evidence.coordinates >= block.start) & (evidence.coordinates < block.stop)
-    return take(evidence, np.flatnonzero(inside & evidence.judgement.verified))
+    return rows(evidence, np.flatnonzero(inside & evidence.judgement.verified))

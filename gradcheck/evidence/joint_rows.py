@@ -8,19 +8,19 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
+from gradcheck.evidence.entries import sweep
 from gradcheck.evidence.joint import Joint, JointTest
 from gradcheck.evidence.places import Judged, find_places
-from gradcheck.evidence.vector_coordinates import judge_entries
-from gradcheck.evidence.vector_evidence import as_evidence
 from gradcheck.function.matrix import Dense, Matrix
 from gradcheck.numerics.problem import Problem, scaling_of
-from gradcheck.numerics.setting import VectorSetting
+from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import ROUNDING
 from gradcheck.parameters.boxes import Box, runs
 from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Region, Residual, Survey
-from gradcheck.results.evidence import Entries, none_judged
+from gradcheck.results.evidence import Evidence, latest, none_judged
 from gradcheck.results.outcome import Limit
+from gradcheck.results.table import concatenate
 
 __all__ = ["survey_rows"]
 
@@ -33,7 +33,7 @@ BUDGET, SAMPLES = 1500, 6
 def survey_rows(
     problem: Problem,
     names: JacobianNames,
-    setting_of: Callable[[], VectorSetting | None],
+    setting_of: Callable[[], Setting | None],
     *,
     confidence: float,
     rng: np.random.Generator,
@@ -80,7 +80,7 @@ def survey_rows(
     array = _evidence(claim, names, rest, confidence)
     if mended is None or scaled.all():
         array = replace(array, certificate=None)
-    return Survey((array,), as_evidence(search.judged, names), tuple(regions))
+    return Survey((array,), latest(concatenate(search.judged)), tuple(regions))
 
 
 def _scaled_rows(test: JointTest, joint: Joint, rng: np.random.Generator) -> tuple[Flat, Mask]:
@@ -111,9 +111,9 @@ def scaled_largest(matrix: Matrix, tangent: Flat) -> Flat | None:
 
 @dataclass
 class _Search:
-    setting: VectorSetting
+    setting: Setting
     problem: Problem
-    judged: list[Entries] = field(default_factory=list)
+    judged: list[Evidence] = field(default_factory=list)
 
     def sample(self, rows: Index, rng: np.random.Generator) -> None:
         """A few columns of rows that are wrong throughout, so that the report has numbers."""
@@ -124,7 +124,8 @@ class _Search:
     def columns(self, count: int) -> list[int]:
         """The columns that are wrong in most of `count` rows, where there are more than a few."""
         most = max(SAMPLES, count // 2)
-        return [int(e.columns[0]) for e in self.judged if int(e.judgement.wrong.sum()) > most]
+        many = [e for e in self.judged if int(e.judgement.wrong.sum()) > most]
+        return [int(self.setting.places(e.coordinates)[1][0]) for e in many]
 
     def mended(self, alpha: Flat, scaled: Mask) -> Dense | None:
         """The matrix with what was measured in the place of what is wrong; None where not all its entries are known."""
@@ -133,17 +134,15 @@ class _Search:
         array = self.problem.matrix.array.copy()
         array[scaled] *= 1.0 - alpha[scaled, None]
         for entries in self.judged:
-            wrong = entries.judgement.wrong & ~scaled[entries.rows]
-            array[entries.rows[wrong], entries.columns[wrong]] = entries.estimate.value[wrong]
+            rows, columns = self.setting.places(entries.coordinates)
+            wrong = entries.judgement.wrong & ~scaled[rows]
+            array[rows[wrong], columns[wrong]] = entries.estimate.value[wrong]
         return Dense(array)
 
     def judge(self, column: int, rows: Index) -> Judged:
         """The entries of a column in some rows."""
-        columns = np.full(rows.size, column)
-        analytic = self.problem.matrix.entries(rows, columns)
-        entries = judge_entries(
-            self.setting, [np.array([column])], np.zeros(rows.size, np.intp), rows, columns, analytic
-        )
+        given = self.problem.matrix.entries(rows, np.full(rows.size, column))
+        entries = sweep(self.setting, given, rows * self.problem.x.size + column)
         self.judged.append(entries)
         return Judged(
             entries.analytic - entries.estimate.value, entries.estimate.error, entries.judgement.wrong

@@ -162,7 +162,7 @@ class _Search:
         """The step for a single entry: what the sweep would take, in units of the tangent."""
         speed = abs(float(self.tangent[at]))
         setting = self.gauge.setting
-        return setting.relative_step * float(setting.scales[at]) / speed if speed > 0 else 1.0
+        return float(setting.relative_step[0]) * float(setting.scales[at]) / speed if speed > 0 else 1.0
 
     def flat_index(self, box: Box) -> int:
         """The place of a one-entry box in the flat vector."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
-from gradcheck.evidence.coordinates import decide
-from gradcheck.function.contract import Inspection
+from gradcheck.evidence.entries import decide
 from gradcheck.function.lines import Axes
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.rounding import SINGLE, decimal_step, granularity, lies_on, significant_bits
@@ -62,8 +62,24 @@ CLEAN, DEARER = 1e-12, 2.0
 CHANCE = 12
 
 
-# Whether a value of f is one of the numbers to which f was assumed to be rounded.
-Fits = Callable[[float], bool]
+# Whether values of f (m,) are of the numbers to which f was assumed to be rounded.
+Fits = Callable[[Flat], bool]
+
+
+class Seen(Protocol):
+    """What is known of f and its derivative at x."""
+
+    @property
+    def f_x(self) -> Any:
+        """F(x), one number or (m,)."""
+
+    @property
+    def analytic(self) -> Flat | None:
+        """The derivative under test, (n,) or (m, n); None where its entries are not known."""
+
+    @property
+    def computes_in(self) -> str:
+        """The dtype in which it was computed."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +96,7 @@ class Agreement:
 
 def agreement(
     objective: Objective,
-    inspection: Inspection,
+    inspection: Seen,
     x: Flat,
     tolerances: tuple[float | None, float, float | None],
     *,
@@ -88,7 +104,7 @@ def agreement(
     room: tuple[Flat, Flat] | None,
     rng: Any,
 ) -> Agreement:
-    """All entries borne out by central differences, two evaluations each; an end, early, where they are not.
+    """All entries borne out by central differences, two evaluations a column; an end, early, where they are not.
 
     tolerances : rtol, atol and resolution, None for a default. rng : seed or Generator of the steps.
     few : with so many entries or more it is tried only where the rounding of f hides from random directions what they
@@ -103,7 +119,8 @@ def agreement(
     if inspection.analytic is None:
         return Agreement()
     for setting, fits in _assumed(objective, inspection, x, tolerances, room):
-        claim = _claim(setting, inspection.analytic, few, rng, float(fits is not None))
+        analytic = np.atleast_2d(inspection.analytic)
+        claim = _claim(setting, analytic, few, rng, float(fits is not None))
         if claim is not None and objective.remaining >= 2 * x.size:
             found = _asked(claim, fits)
             if found is not None:
@@ -113,13 +130,13 @@ def agreement(
 
 def _asked(claim: _Claim, fits: Fits | None) -> Agreement | None:
     """What f says of a claim; None where its values are not on the grid that was assumed of it, if one was."""
-    setting, every = claim.setting, np.arange(claim.analytic.size)
+    setting, analytic, every = claim.setting, claim.analytic.ravel(), np.arange(claim.analytic.size)
     try:
         measured = _measured(claim, fits)
     except KeyboardInterrupt:
         nothing = unmeasured(every.size, setting.x.dtype)
-        judgement = decide(setting, nothing, claim.analytic, every)
-        return Agreement(setting, Evidence(every, claim.analytic, nothing, judgement, interrupted=True))
+        judgement = decide(setting, nothing, analytic, every)
+        return Agreement(setting, Evidence(every, analytic, nothing, judgement, interrupted=True))
     if measured is None:
         return None
     if isinstance(measured, Doubts):
@@ -128,20 +145,20 @@ def _asked(claim: _Claim, fits: Fits | None) -> Agreement | None:
     setting = replace(setting, level=_level(setting, values))
     with np.errstate(all="ignore"):
         found = _estimate(claim, slopes, setting.level)
-    if not (found.error <= claim.largest).all():
+    if not (found.error <= claim.largest.ravel()).all():
         return Agreement()
-    judgement = decide(setting, found, claim.analytic, every)
+    judgement = decide(setting, found, analytic, every)
     if not judgement.verified.all():
         return Agreement()
-    return Agreement(setting, Evidence(every, claim.analytic, found, judgement, order=2))
+    return Agreement(setting, Evidence(every, analytic, found, judgement, order=2))
 
 
 @dataclass(frozen=True)
 class _Claim:
-    """A gradient and what it says about f, (n,) each.
+    """A derivative and what it says about f, (m, n) each.
 
-    size : of each entry, or of its array where that is larger. steps : for the differences, the mean of both sides.
-    largest : bar that will do.
+    size : of each entry, or of its gradient where that is larger. largest : bar that will do.
+    steps : (n,) for the differences, the mean of both sides.
     """
 
     setting: Setting
@@ -153,49 +170,56 @@ class _Claim:
 
 def _assumed(
     objective: Objective,
-    inspection: Inspection,
+    inspection: Seen,
     x: Flat,
     tolerances: tuple[float | None, float, float | None],
     room: tuple[Flat, Flat] | None,
 ) -> list[tuple[Setting, Fits | None]]:
     """The setting of a check of an f that computes in the dtype of its gradient and x, of which nothing is asked.
 
-    Before it that of one that is rounded to float32, or to decimals, where the number that it returned has as few bits
-    or digits; other values have to bear that out.
+    Before it that of one that is rounded to float32, or to decimals, where the numbers that it returned have as few
+    bits or digits; other values have to bear that out.
     """
-    f_x = float(inspection.f_x)
+    f_x = np.atleast_1d(inspection.f_x)
 
     def setting(*names: str) -> Setting:
         eps = max(float(np.finfo(name).eps) for name in [*names, str(x.dtype)])
         return Setting(
-            objective, x, inspection.f_x, ROUNDING * eps * abs(f_x), eps, objective.parameters.scales(x),
+            objective, x, f_x, ROUNDING * eps * np.abs(f_x), eps, objective.parameters.scales(x),
             Tolerance.for_dtypes(names, *tolerances), room, gradient_eps=float(np.finfo(names[0]).eps),
         )  # fmt: skip
 
     plain = setting(inspection.computes_in)
     single = setting(inspection.computes_in, "float32")
-    if CHANCE < _bits(f_x) <= SINGLE and single.relative_step > plain.relative_step:
-        return [(single, lambda value: _bits(value) <= SINGLE), (plain, None)]
-    decimals = decimal_step(f_x)
-    if OFF * decimals <= plain.level:
+    values = f_x.astype(np.float64)
+    bits = _bits(values)
+    # What is round by chance (25, 0.375) may be of any format, but not all of the values.
+    if CHANCE < bits.max() <= SINGLE and single.relative_step[0] > plain.relative_step[0]:
+        return [(single, lambda some: bool((_bits(some) <= SINGLE).all())), (plain, None)]
+    steps = np.array([decimal_step(value) for value in values.tolist()])
+    finest = float(steps[steps > 0].min(initial=np.inf))
+    if not np.isfinite(finest) or not all(lies_on(value, finest) for value in values.tolist()):
         return [(plain, None)]
-    return [(replace(plain, level=OFF * decimals), lambda value: lies_on(value, decimals)), (plain, None)]
+    if (OFF * finest <= plain.level).any():
+        return [(plain, None)]
+    decimals = replace(plain, level=np.full(f_x.size, OFF * finest))
+    return [(decimals, lambda some: all(lies_on(value, finest) for value in some.tolist())), (plain, None)]
 
 
-def _bits(value: float) -> int:
-    """The significant bits of one number; what is not finite has none."""
-    return int(significant_bits(np.full((1, 1), value))[0]) if np.isfinite(value) else 0
+def _bits(values: Flat) -> NDArray[np.intp]:
+    """The significant bits of each number (k,); what is not finite has none."""
+    return np.where(np.isfinite(values), significant_bits(np.nan_to_num(values)[None, :]), 0)
 
 
 def _claim(setting: Setting, analytic: Flat, few: int, rng: Any, decimals: float = 0.0) -> _Claim | None:
     """The steps that suit a claim; None where it is not finite or 0 throughout, or noise or bounds leave no room."""
-    size = np.abs(analytic)
+    n = analytic.shape[1]
     with np.errstate(all="ignore"):
-        for block in setting.parameters.blocks:
-            part = size[block.slice]
-            np.maximum(part, root_mean_square(part), out=part)
+        size = _sizes(setting, np.abs(analytic))
         # The noise relative to what f changes over one scale of x, which it is rounded as well as itself.
-        share = np.maximum(setting.level / (size * setting.scales), ROUNDING * setting.relative_step)
+        share = np.maximum(
+            setting.level[:, None] / (size * setting.scales), ROUNDING * setting.relative_step[0]
+        )
         usable = np.isfinite(size) & (size > 0) & np.isfinite(share)
     if not usable.all():
         return None
@@ -203,7 +227,7 @@ def _claim(setting: Setting, analytic: Flat, few: int, rng: Any, decimals: float
     largest = float(np.max(share))
     # Values on a grid are nothing for directions, which need to see them change by less.
     rounded = decimals > 0 or setting.tolerance.eps > np.finfo(np.float64).eps
-    cheaper = not rounded and analytic.size >= (few if largest <= CLEAN else DEARER * few)
+    cheaper = not rounded and n >= (few if largest <= CLEAN else DEARER * few)
     if cheaper and 2.0 * largest**0.8 <= LITTLE * setting.tolerance.rtol:
         return None
     chosen = _steps(share, np.abs(analytic) / size, setting.tolerance)
@@ -211,41 +235,53 @@ def _claim(setting: Setting, analytic: Flat, few: int, rng: Any, decimals: float
         return None
     steps, bars = chosen
     # None that others would take.
-    steps = steps * np.random.default_rng(rng).uniform(0.7, 1.4, analytic.size)
+    steps = steps * np.random.default_rng(rng).uniform(0.7, 1.4, n)
     steps = _on_grid(setting, steps * setting.scales)
     if setting.room is not None and (np.minimum(*setting.room) < SIDES[1] * steps).any():
         return None
     return _Claim(setting, analytic, size, steps, bars * size)
 
 
+def _sizes(setting: Setting, analytic: Flat) -> Flat:
+    """Each |entry| (m, n), or the root mean square of its gradient; of an output that is claimed still, of all."""
+    size = analytic.copy()
+    for row in size:
+        for block in setting.parameters.blocks:
+            part = row[block.slice]
+            np.maximum(part, root_mean_square(part), out=part)
+    if setting.outputs > 1:
+        size = np.where(size > 0, size, root_mean_square(size[size > 0]))
+    return size
+
+
 def _steps(share: Flat, part: Flat, tolerance: Tolerance) -> tuple[Flat, Flat] | None:
     """Steps (n,) relative to the scale of x, and the largest bars that will do, to `size`; None where none will.
 
-    share : (n,) of the noise in what f changes over that scale. part : of the entry in `size`.
+    share : (m, n) of the noise in what f changes over that scale. part : of the entry in `size`.
     """
     fine = min(tolerance.rtol, FINE * tolerance.resolution)
     if fine == 0:
         return None
-    if share.size < SEVERAL:
+    if share.shape[1] < SEVERAL:
         largest = np.maximum(
             fine, np.minimum(COARSE * tolerance.resolution, TOLERATED * tolerance.rtol * part)
         )
     else:
         largest = np.full(share.shape, max(fine, COARSE * tolerance.resolution))
     # Between the shortest step at which the noise is little and the one that balances it with truncation. Powers of
-    # four, so that similar claims ask for the same values.
+    # four, so that similar claims ask for the same values; outputs share the step that suits most of them.
     balanced, shortest = np.cbrt(share), share / (QUIET * fine)
-    steps = 4.0 ** np.rint(np.log2(np.minimum(balanced, np.sqrt(balanced * shortest))) / 2.0)
-    steps = np.minimum(steps, LONGEST)
+    powers = np.rint(np.log2(np.minimum(balanced, np.sqrt(balanced * shortest))) / 2.0)
+    steps = np.minimum(4.0 ** np.median(powers, axis=0), LONGEST)
     if not (_expected(share, steps) <= fine).all():
         # Where even so it is more: the step at which their sum is nearly the least that it can be.
-        steps = np.minimum(np.cbrt(2.0 * WEIGHT * share), LONGEST)
+        steps = np.minimum(np.cbrt(2.0 * WEIGHT * np.median(share, axis=0)), LONGEST)
     return (steps, largest) if (_expected(share, steps) <= largest).all() else None
 
 
 def _expected(share: Flat, steps: Flat) -> Flat:
     """What the bars will be, relative to `size`, where f bends over its scale as the claim tells it."""
-    lucky = TYPICAL * _luck(share.size) * share / steps
+    lucky = TYPICAL * _luck(share.shape[1]) * share / steps
     return np.asarray(
         np.maximum(WEIGHT * share / steps, np.minimum(steps / 2.0, lucky)) + np.square(steps) / 6.0
     )
@@ -258,78 +294,89 @@ def _on_grid(setting: Setting, steps: Flat) -> Flat:
 
 
 def _measured(claim: _Claim, fits: Fits | None) -> tuple[Flat, Flat] | Doubts | None:
-    """Values of f left and right of x (2, n), and the slopes there and at x (3, n); doubts once one is not close.
+    """Values of f left and right of x (2, m, n), and the slopes there and at x (3, m, n); doubts once one is not close.
 
     None where the first values are not what was assumed of f.
     """
-    setting, n = claim.setting, claim.analytic.size
-    values, slopes = np.empty((2, n), setting.x.dtype), np.empty((3, n), setting.x.dtype)
-    # The entry that moves f most comes first: where noise or a mistake shows there, two evaluations are lost.
-    order = np.argsort(-np.abs(claim.analytic) * setting.scales, kind="stable")
-    for rows in (order[:1], order[1:]):
-        lines, each = Axes(setting.parameters, setting.x, rows), np.arange(rows.size)
-        offsets = lines.reached(each, claim.steps[rows][:, None] * SIDES)
-        values[:, rows] = setting.objective.along(lines, each, offsets).T
-        if fits is not None and not all(fits(value) for value in values[:, order[0]].tolist()):
+    setting, shape = claim.setting, claim.analytic.shape
+    values, slopes = np.empty((2, *shape), setting.x.dtype), np.empty((3, *shape), setting.x.dtype)
+    f_x = setting.f_x[:, None]
+    # The column that moves f most comes first: where noise or a mistake shows there, two evaluations are lost.
+    order = np.argsort(-np.abs(claim.analytic).max(axis=0) * setting.scales, kind="stable")
+    for columns in (order[:1], order[1:]):
+        axes = Axes(setting.parameters, setting.x, columns)
+        reached = axes.reached(np.arange(columns.size), claim.steps[columns][:, None] * SIDES)
+        lines = setting.objective.every(axes)
+        seen = setting.objective.along(
+            lines, np.arange(len(lines)), np.repeat(reached, setting.outputs, axis=0)
+        )
+        values[:, :, columns] = seen.reshape(columns.size, setting.outputs, 2).T
+        first = values[:, :, order[0]]
+        if fits is not None and not all(fits(side.astype(np.float64)) for side in first):
             return None
-        low, high = offsets.T
+        low, high = reached.T
         with np.errstate(all="ignore"):
-            left, right = (values[:, rows] - setting.f_x) / offsets.T
-            slopes[:, rows] = left, right, (high * left - low * right) / (high - low)
-            doubts = _doubts(claim, rows, slopes[:, rows])
+            left, right = (values[:, :, columns] - f_x) / reached.T[:, None, :]
+            slopes[:, :, columns] = left, right, (high * left - low * right) / (high - low)
+            doubts = _doubts(claim, columns, slopes[:, :, columns])
         if doubts is not None:
             return doubts
     return values, slopes
 
 
-def _doubts(claim: _Claim, rows: Index, slopes: Flat) -> Doubts | None:
-    """Of some entries, those that their differences do not bear out; None where they bear out all of these."""
+def _doubts(claim: _Claim, columns: Index, slopes: Flat) -> Doubts | None:
+    """Of some columns, the entries that their differences do not bear out; None where they bear out all of these."""
     left, right, central = slopes
-    setting, steps, analytic = claim.setting, claim.steps[rows], np.abs(claim.analytic[rows])
-    apart = np.abs(claim.analytic[rows] - central)
+    setting, steps = claim.setting, claim.steps[columns]
+    analytic = np.abs(claim.analytic[:, columns])
+    apart = np.abs(claim.analytic[:, columns] - central)
     bend = np.abs(right - left)
     # What f bends over the scale of x is not counted: it would excuse what is left of an entry near 0.
-    explained = WEIGHT * setting.level / steps + bend * (bend / claim.size[rows]) / 6.0
+    explained = WEIGHT * setting.level[:, None] / steps + bend * (bend / claim.size[:, columns]) / 6.0
     off = apart - EXPLAINED * explained
-    near = (off <= NEAR * setting.tolerance.rtol * analytic) & (explained <= claim.largest[rows])
+    near = (off <= NEAR * setting.tolerance.rtol * analytic) & (explained <= claim.largest[:, columns])
     if near.all():
         return None
-    doubted = (off > setting.tolerance.rtol * analytic) & np.isfinite(apart)
-    return Doubts(rows[doubted], steps[doubted], apart[doubted])
+    if setting.outputs > 1:
+        return NO_DOUBTS
+    doubted = ((off > setting.tolerance.rtol * analytic) & np.isfinite(apart))[0]
+    return Doubts(columns[doubted], steps[doubted], apart[0][doubted])
 
 
-def _level(setting: Setting, values: Flat) -> float:
-    """The noise of one value of f where it is no more than the rounding that was taken, or seen in the values."""
-    every = np.append(values, setting.f_x)
-    largest = float(np.max(np.abs(every)))
-    quantum, _ = granularity(every[:, None])
-    return max(setting.level, ROUNDING * setting.relative_step * largest, OFF * float(quantum[0]))
+def _level(setting: Setting, values: Flat) -> Flat:
+    """The noise (m,) of one value of f where it is no more than the rounding that was taken, or seen in the values."""
+    every = np.concatenate([*np.moveaxis(values, 2, 1), setting.f_x[None, :]])
+    quantum, _ = granularity(every)
+    rounding = ROUNDING * setting.relative_step * np.abs(every).max(axis=0)
+    return np.asarray(np.maximum(np.maximum(setting.level, rounding), OFF * quantum))
 
 
-def _truncation(claim: _Claim, rows: Index, bend: Flat) -> Flat:
-    """What f bends beyond a parabola, for slopes that differ by `bend` on the two sides.
+def _truncation(claim: _Claim, bend: Flat) -> Flat:
+    """What f bends beyond a parabola, for slopes that differ by `bend` (m, n) on the two sides.
 
     Over the length on which its slope doubles f's third derivative is taken to be as large as its slope; and over the
     scale of x, at the least.
     """
-    size, steps = claim.size[rows], claim.steps[rows] / claim.setting.scales[rows]
+    size, steps = claim.size, claim.steps / claim.setting.scales
     return np.asarray(np.maximum(bend * (bend / size), np.square(steps) * size) / 6.0)
 
 
-def _estimate(claim: _Claim, slopes: Flat, level: float) -> Estimate:
-    """The differences with their bars: noise, and what f bends as far as its slopes show."""
+def _estimate(claim: _Claim, slopes: Flat, level: Flat) -> Estimate:
+    """The differences with their bars: noise, and what f bends as far as its slopes show; flat, row by row."""
     left, right, central = slopes
     steps, bend, apart = claim.steps, np.abs(right - left), np.abs(claim.analytic - central)
-    truncation = _truncation(claim, np.arange(steps.size), bend)
-    lucky = np.max(np.maximum(apart - truncation, 0.0) * steps) * _luck(steps.size)
-    noise = np.maximum(np.maximum(WEIGHT * level / steps, apart), np.minimum(bend / 2.0, lucky / steps))
-    nothing = np.zeros(steps.shape)
-    return Estimate(
-        value=central, error=noise + truncation, step=steps, noise=noise, truncation=truncation, kink=nothing,
-        left=left, right=right, sided=bend + noise, curvature=2.0 * (right - left) / (steps * (SIDES[1] - SIDES[0])),
-        chord=np.maximum(np.abs(left), np.abs(right)), limit=np.full(steps.shape, Limit.NONE, object),
-        nfev=2 * steps.size,
-    )  # fmt: skip
+    truncation = _truncation(claim, bend)
+    lucky = np.max(np.maximum(apart - truncation, 0.0) * steps, axis=1, keepdims=True) * _luck(steps.size)
+    least = np.maximum(WEIGHT * level[:, None] / steps, apart)
+    noise = np.maximum(least, np.minimum(bend / 2.0, lucky / steps))
+    nothing = np.zeros(left.shape)
+    parts = {
+        "value": central, "error": noise + truncation, "step": np.broadcast_to(steps, left.shape), "noise": noise,
+        "truncation": truncation, "kink": nothing, "left": left, "right": right, "sided": bend + noise,
+        "curvature": 2.0 * (right - left) / (steps * (SIDES[1] - SIDES[0])),
+        "chord": np.maximum(np.abs(left), np.abs(right)), "limit": np.full(left.shape, Limit.NONE, object),
+    }  # fmt: skip
+    return Estimate(**{name: part.ravel() for name, part in parts.items()}, nfev=2 * steps.size)
 
 
 def _luck(n: int) -> float:

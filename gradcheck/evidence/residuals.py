@@ -53,7 +53,7 @@ class Gauge:
         self.nothing = self.rms == 0
         if self.nothing:
             # As in a sweep: where g is 0 throughout, what f changes along any direction says what is small.
-            self.rms = setting.slope / float(np.median(setting.scales[block.slice]))
+            self.rms = float(setting.slope[0]) / float(np.median(setting.scales[block.slice]))
         self.scale = tangent_scale(setting, analytic, block) if scale is None else scale
         tolerance = setting.tolerance
         size = np.maximum(mine, self.rms)
@@ -117,7 +117,7 @@ class Gauge:
             Rays(setting.x, [tangent]), np.zeros(1, np.intp), offsets
         )[0]
         wide, near = (high - low) / (2.0 * step), (near_high - near_low) / step
-        error = abs(near - wide) / 3.0 + 3.0 * setting.level / step
+        error = abs(near - wide) / 3.0 + 3.0 * float(setting.level[0]) / step
         if not math.isfinite(error):
             return self._residual(tangent, math.nan, math.inf, step, Limit.DOMAIN)
         return self._residual(tangent, (4.0 * near - wide) / 3.0, error, step, Limit.NONE)
@@ -129,7 +129,7 @@ class Gauge:
         scale = self._natural
         for k in range(len(tangents)):
             tangent = tangents[k]
-            value = complex_derivative(self.setting.objective, self.setting.x, tangent, scale)
+            value = float(complex_derivative(self.setting.objective, self.setting.x, tangent, scale)[0])
             if not math.isfinite(value):
                 return None
             weight = math.sqrt(float(np.sum((self.analytic * tangent) ** 2)))
@@ -144,8 +144,9 @@ class Gauge:
         slope = math.sqrt(float(np.sum((self.analytic[moved] * tangent[moved]) ** 2)))
         # Entries that are smaller than any float by the others' measure leave no direction.
         natural = float(np.median(setting.scales[moved] / np.abs(tangent[moved]))) if moved.any() else 1.0
-        length = min(abs(float(setting.f_x)) / slope, natural) if slope > 0 and setting.f_x != 0 else natural
-        return setting.relative_step * length
+        size = abs(float(setting.f_x[0]))
+        length = min(size / slope, natural) if slope > 0 and size > 0 else natural
+        return float(setting.relative_step[0]) * length
 
     def _room_along(self, tangent: Flat) -> float:
         """How far x can go along the tangent, either way, within the bounds."""

@@ -5,21 +5,26 @@ from __future__ import annotations
 import heapq
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
 from gradcheck.evidence.certificate import DENSITY
-from gradcheck.evidence.vector_coordinates import judge_entries, measure_tangents
-from gradcheck.function.lines import DenseDirections
+from gradcheck.evidence.confirm import confirm
+from gradcheck.evidence.entries import claimed_still, sweep
+from gradcheck.function.lines import Family, Rays
 from gradcheck.function.matrix import Matrix, Sparse
-from gradcheck.numerics.setting import VectorSetting
-from gradcheck.numerics.tangents import ROUNDING, _column_scale, random_units, scaled_rms
+from gradcheck.numerics.differences import estimate
+from gradcheck.numerics.setting import Setting
+from gradcheck.numerics.tangents import ROUNDING, column_scale, random_units, scaled_rms
 from gradcheck.parameters.tree import Block
 from gradcheck.results.certificate import ArrayEvidence, Certificate, Residual
-from gradcheck.results.evidence import Entries
+from gradcheck.results.estimate import Estimate
+from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
+from gradcheck.results.verdict import Judgement
 
 __all__ = ["Found", "Rowwise"]
 
@@ -31,6 +36,8 @@ ROWS = 200
 # Columns that one search may name, and evaluations that it may take.
 NAMED, LOCATION_BUDGET = 32, 1500
 DIRECTIONS, MOST = 4, 12
+# Steps tried along one direction.
+ROUNDS = 8
 
 
 @dataclass
@@ -41,7 +48,7 @@ class Found:
     open : ranges of columns that hold something wrong, where the search ended.
     """
 
-    judged: list[Entries] = field(default_factory=list)
+    judged: list[Evidence] = field(default_factory=list)
     rows: set[int] = field(default_factory=set)
     columns: set[int] = field(default_factory=set)
     open: list[tuple[int, int]] = field(default_factory=list)
@@ -71,12 +78,11 @@ class RowResiduals:
 class Rowwise:
     """Random directions for one Jacobian, and the search for the columns in which loud rows are wrong."""
 
-    def __init__(
-        self, setting: VectorSetting, matrix: Matrix, confidence: float, rng: np.random.Generator
-    ) -> None:
+    def __init__(self, setting: Setting, matrix: Matrix, confidence: float, rng: np.random.Generator) -> None:
         self.setting, self.matrix, self.rng = setting, matrix, rng
+        self.symbol = "J" if setting.names is None else setting.names.blocks[0].name
         self.confidence = confidence
-        self.scale = _column_scale(setting, matrix)
+        self.scale = column_scale(setting, matrix)
         self.rounding = _rounding_of_points(setting, matrix)
         self.movable = np.ones(setting.x.size, bool)
         if setting.room is not None:
@@ -125,7 +131,7 @@ class Rowwise:
         known = [self._known_wrong(v) for v in tangents]
         given = expected - np.stack([excess for excess, _ in known])
         bar = np.stack([bar for _, bar in known])
-        slack = 3.0 * bar + ROUNDING * self.setting.jac_eps * weight
+        slack = 3.0 * bar + ROUNDING * self.setting.gradient_eps * weight
         found = measure_tangents(self.setting, tangents, begin, given, weight, slack)
         m = self.matrix.shape[0]
         out = []
@@ -158,18 +164,18 @@ class Rowwise:
         """As for gradients: the relative step, times the length over which an output changes by its size."""
         moved = tangent != 0
         if not moved.any():  # entries smaller than any float by the others' measure
-            return float(np.median(self.setting.begin))
+            return float(np.median(self.setting.relative_step))
         natural = float(np.median(self.setting.scales[moved] / np.abs(tangent[moved])))
         size = np.abs(self.setting.f_x)
         known = (weight > 0) & (size > 0)
         if not known.any():
-            return float(np.median(self.setting.begin)) * natural
+            return float(np.median(self.setting.relative_step)) * natural
         length = np.minimum(size[known] / weight[known], natural)
-        return float(np.median(self.setting.begin[known] * length))
+        return float(np.median(self.setting.relative_step[known] * length))
 
     def _unexplained(self, now: RowResiduals) -> Index:
         known = self.found.rows | self.found.unexplained
-        loud = np.flatnonzero(now.loud(self.setting.jac_eps))
+        loud = np.flatnonzero(now.loud(self.setting.gradient_eps))
         return loud[~np.isin(loud, np.fromiter(known, np.intp, len(known)))] if known else loud
 
     def _search(self, tangent: Flat, whole: RowResiduals, loud: Index) -> bool:
@@ -193,8 +199,8 @@ class Rowwise:
         sampled = loud[:ROWS]
         rows = np.tile(sampled, columns.size)
         group = np.repeat(np.arange(columns.size), sampled.size)
-        entries = self.judge(rows, columns[group], [columns[k : k + 1] for k in range(columns.size)], group)
-        wrong = np.bincount(entries.rows[entries.wrong], minlength=self.matrix.shape[0])
+        wrong = self.setting.places(self.judge(rows, columns[group]).wrong)[0]
+        wrong = np.bincount(wrong, minlength=self.matrix.shape[0])
         through = sampled[wrong[sampled] >= min(ENOUGH, columns.size)]
         if through.size == 0:
             return loud
@@ -206,7 +212,7 @@ class Rowwise:
     def _columns(self, tangent: Flat, whole: RowResiduals, loud: Index) -> dict[int, Index]:
         """Halve the columns while rows are loud in them: {column: rows that are loud in it}."""
         last = self.setting.objective.nfev + LOCATION_BUDGET
-        eps = self.setting.jac_eps
+        eps = self.setting.gradient_eps
         queue = [(0.0, 0, (0, tangent.size), whole, loud)]
         pushed, found = 1, dict[int, Index]()
         while queue:
@@ -247,12 +253,9 @@ class Rowwise:
     def quick(self, tangent: Flat, step: float) -> RowResiduals:
         """Residuals from four points at a step that is known to serve; the bar is that of the cruder of its values."""
         setting = self.setting
-        directions = DenseDirections(setting.x, [tangent])
         shape = setting.f_x.shape
-        low, near_low, near_high, high = (
-            np.broadcast_to(setting.objective.relative(directions.point(0, t * step)), shape)
-            for t in (-1.0, -0.5, 0.5, 1.0)
-        )
+        points = step * np.array([-1.0, -0.5, 0.5, 1.0])
+        low, near_low, near_high, high = setting.objective.line(Rays(setting.x, [tangent]), points)
         with np.errstate(invalid="ignore", over="ignore"):
             wide, near = (high - low) / (2.0 * step), (near_high - near_low) / step
             error = np.abs(near - wide) / 3.0 + 3.0 * setting.level / step
@@ -265,20 +268,19 @@ class Rowwise:
         )
 
     def _judge_column(self, j: int, rows: Index) -> None:
-        entries = self.judge(rows, np.full(rows.size, j), [np.array([j])], np.zeros(rows.size, np.intp))
-        if entries.wrong.size > max(SAMPLES, self.matrix.shape[0] // 2):
+        if self.judge(rows, np.full(rows.size, j)).wrong.size > max(SAMPLES, self.matrix.shape[0] // 2):
             self.found.columns.add(j)
 
-    def judge(self, rows: Index, columns: Index, groups: list[Index], group: Index) -> Entries:
+    def judge(self, rows: Index, columns: Index) -> Evidence:
         """Judge entries, each column moved alone, and remember what the wrong ones contribute."""
-        analytic = self.matrix.entries(rows, columns)
-        entries = judge_entries(self.setting, groups, group, rows, columns, analytic)
-        self.found.judged.append(entries)
-        for k in entries.wrong.tolist():
-            excess = float(entries.analytic[k] - entries.estimate.value[k])
+        given = self.matrix.entries(rows, columns)
+        judged = sweep(self.setting, given, rows * self.matrix.shape[1] + columns)
+        self.found.judged.append(judged)
+        for k in np.flatnonzero(judged.judgement.wrong).tolist():
+            excess = float(judged.analytic[k] - judged.estimate.value[k])
             if math.isfinite(excess):
-                self._known[int(rows[k]), int(columns[k])] = (excess, float(entries.estimate.error[k]))
-        return entries
+                self._known[int(rows[k]), int(columns[k])] = (excess, float(judged.estimate.error[k]))
+        return judged
 
     def _sizes(self, residuals: RowResiduals, tangent: Flat) -> Flat:
         """(m,) the root mean square of the scaled entries of each row; of all rows, for a row of zeros."""
@@ -300,10 +302,10 @@ class Rowwise:
         if not kept.any():
             return Residual(0.0, math.inf, 1.0, 0.0, residuals.step, Limit.NONE)
         relative = np.where(
-            kept, (residuals.allowed(self.setting.jac_eps) + 3.0 * residuals.error) / size, -1.0
+            kept, (residuals.allowed(self.setting.gradient_eps) + 3.0 * residuals.error) / size, -1.0
         )
         k = int(np.argmax(np.where(np.isnan(relative), np.inf, relative)))
-        rounding = ROUNDING * self.setting.jac_eps * residuals.weight[k] / size[k]
+        rounding = ROUNDING * self.setting.gradient_eps * residuals.weight[k] / size[k]
         value, error, weight = (
             float(part[k] / size[k]) for part in (residuals.value, residuals.error, residuals.weight)
         )
@@ -321,12 +323,72 @@ class Rowwise:
         delta = (1.0 - self.confidence) / self.matrix.shape[0]
         bounds = DENSITY * tau * delta ** (-1.0 / k)
         relative = float(np.max(bounds / self._sizes(residuals[-1], tangent)[kept]))
-        return Certificate(
-            f"each row of {self.setting.symbol}", float(bounds.max()), relative, self.confidence, k
-        )
+        return Certificate(f"each row of {self.symbol}", float(bounds.max()), relative, self.confidence, k)
 
 
-def _rounding_of_points(setting: VectorSetting, matrix: Matrix) -> Flat:
+def measure_tangents(
+    setting: Setting, tangents: list[Flat], step: float, given: Flat, weight: Flat, slack: Flat
+) -> Estimate:
+    """The derivatives of all m outputs along each tangent (n,): (K * m,) lines, one tangent after the other.
+
+    step : where to begin. given : (K, m) analytic; what seems wrong is measured again. weight : (K, m) the size that
+    errors are relative to. slack : (K, m) what the analytic side may be off by.
+    """
+    count = len(tangents)
+    output, direction = (
+        np.tile(np.arange(setting.outputs), count),
+        np.repeat(np.arange(count), setting.outputs),
+    )
+    given, weight, slack = given.ravel(), weight.ravel(), slack.ravel()
+    tolerance = setting.tolerance
+    room = _room_along(setting, tangents)
+    size = np.maximum(weight, np.abs(given))
+
+    def along(at: Index, begin: Flat, wanted: Any, **options: Any) -> Estimate:
+        family = Family(Rays(setting.x, tangents), direction[at], output[at])
+        mine = None if room is None else (room[at], room[at])
+        return estimate(
+            setting.objective, family, setting.f_x[output[at]], level=setting.level[output[at]], step=begin,
+            smallest=np.full(at.size, 1e-9 * step), wanted=wanted, room=mine, unit=np.ones(at.size), **options,
+        )  # fmt: skip
+
+    def precisely(at: Index, so_far: Estimate) -> tuple[Flat, Flat]:
+        large = np.maximum(size[at], np.nan_to_num(np.abs(so_far.value)))
+        # As for gradients: the bars of directions multiply in the certificate.
+        return 1e-2 * tolerance.rtol * large, 0.05 * tolerance.resolution * large
+
+    def anything(at: Index, _: Estimate) -> tuple[Flat, Flat]:
+        wanted = np.full(at.size, np.inf)
+        return wanted, wanted
+
+    def again(at: Index, begin: Flat, side: NDArray[np.int8]) -> Estimate | None:
+        if setting.objective.remaining == 0:
+            return None
+        return along(at, begin, anything, rounds=1, side=side)
+
+    def decided(found: Estimate) -> Judgement:
+        allowed = 3.0 * found.error + slack
+        with np.errstate(invalid="ignore"):
+            wrong = np.abs(given - found.value) > allowed
+        return Judgement(wrong, ~wrong, np.zeros_like(wrong), np.zeros_like(wrong), allowed, size)
+
+    found = along(np.arange(given.size), np.full(given.size, step), precisely, rounds=ROUNDS)
+    found = claimed_still(setting, found, given, output)
+    # A direction has no size of its own, as a coordinate has.
+    anywhere = np.full(given.size, np.inf)
+    return confirm(given, found, decided(found), again, decided, anywhere, together=direction)[0]
+
+
+def _room_along(setting: Setting, tangents: list[Flat]) -> Flat | None:
+    """How far x can go along the tangent of each line, to either side."""
+    if setting.room is None:
+        return None
+    room = np.minimum(*setting.room)
+    most = [float(np.min(room[v != 0] / np.abs(v[v != 0]), initial=np.inf)) for v in tangents]
+    return np.repeat(np.array(most), setting.outputs)
+
+
+def _rounding_of_points(setting: Setting, matrix: Matrix) -> Flat:
     """(m,) what rounding each coordinate of a point to its dtype moves the outputs by; 0 where J is not known."""
     eps = [np.full(b.size, float(np.finfo(b.real_dtype).eps)) for b in setting.parameters.blocks]
     squares = matrix.squares(np.concatenate(eps) * np.abs(setting.x))

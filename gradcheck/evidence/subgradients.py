@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
-from gradcheck.function.lines import Rays
+from gradcheck.function.lines import Family, Lines, Rays
 from gradcheck.numerics.differences import estimate
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
@@ -40,8 +40,9 @@ def along_directions(setting: Setting, evidence: Evidence, rng: Any) -> tuple[Ev
     generator = np.random.default_rng(rng)
     found = evidence.estimate
     convex = found.right[rows] >= found.left[rows]
+    output = setting.places(evidence.coordinates[rows])[0]
     findings: list[Finding] = []
-    for kind in (rows[convex], rows[~convex]):
+    for kind in [rows[(output == i) & bent] for i in np.unique(output) for bent in (convex, ~convex)]:
         if kind.size < 2:
             continue
         try:
@@ -56,7 +57,8 @@ def along_directions(setting: Setting, evidence: Evidence, rng: Any) -> tuple[Ev
 
 def _outside(setting: Setting, evidence: Evidence, rows: Index, generator: np.random.Generator) -> str:
     """What is wrong with these entries together, in words; empty where nothing is found."""
-    at, found = evidence.coordinates[rows], evidence.estimate
+    entries, found = evidence.coordinates[rows], evidence.estimate
+    outputs, at = setting.places(entries)
     units = _units(evidence.analytic[rows] - (found.left[rows] + found.right[rows]) / 2.0, generator)
     units = units[: setting.objective.remaining // (POINTS * ROUNDS)]
     if len(units) == 0:
@@ -65,7 +67,7 @@ def _outside(setting: Setting, evidence: Evidence, rows: Index, generator: np.ra
     tangents[:, at] = setting.scales[at] * units
     given = tangents[:, at] @ evidence.analytic[rows]
     size = np.abs(tangents[:, at]) @ np.abs(evidence.analytic[rows])
-    slopes = _slopes(setting, tangents)
+    slopes = _slopes(setting, tangents, int(outputs[0]))
     low, high = np.fmin(slopes.left, slopes.right), np.fmax(slopes.left, slopes.right)
     # What the sum of the entries is off by where each is off by what is accepted of it.
     tau = accepted(size, size, np.zeros(size.size), setting.tolerance)
@@ -78,7 +80,7 @@ def _outside(setting: Setting, evidence: Evidence, rows: Index, generator: np.ra
     if not off.any():
         return ""
     k = int(np.argmax(off))
-    first, second = (setting.parameters.name(int(i)) for i in at[:2])
+    first, second = (setting.name(int(entry)) for entry in entries[:2])
     others = "" if rows.size == 2 else f" and {rows.size - 2} more"
     return (
         f"{first}, {second}{others} lie between the slopes of their kinks, but are no subgradient: along a direction "
@@ -94,9 +96,9 @@ def _units(apart: Flat, generator: np.random.Generator) -> NDArray[np.float64]:
     return np.asarray(signs * generator.uniform(0.5, 1.5, signs.shape))
 
 
-def _slopes(setting: Setting, tangents: Flat) -> Estimate:
-    """The one-sided slopes along these tangents (k, size), in units of each."""
-    step = setting.relative_step / np.sqrt(np.count_nonzero(tangents, axis=1))
+def _slopes(setting: Setting, tangents: Flat, output: int) -> Estimate:
+    """The one-sided slopes of an output along these tangents (k, size), in units of each."""
+    step = setting.relative_step[output] / np.sqrt(np.count_nonzero(tangents, axis=1))
     room = None
     if setting.room is not None:
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -109,8 +111,11 @@ def _slopes(setting: Setting, tangents: Flat) -> Estimate:
         size = np.abs(so_far.value)
         return setting.tolerance.rtol * size, 0.3 * setting.tolerance.resolution * size
 
+    lines: Lines = Rays(setting.x, list(tangents))
+    if setting.outputs > 1:
+        lines = Family(lines, np.arange(len(tangents)), np.full(len(tangents), output))
     return estimate(
-        setting.objective, Rays(setting.x, list(tangents)), setting.f_x, level=setting.level, step=step,
+        setting.objective, lines, setting.f_x[output], level=setting.level[output], step=step,
         smallest=1e-9 * step, wanted=wanted, room=room, rounds=ROUNDS,
     )  # fmt: skip
 

@@ -87,21 +87,11 @@ class Rays:
         return np.stack([self.point(r, t) for r, t in zip(rows.tolist(), offsets, strict=True)], axis=1)
 
 
-class Directions(Protocol):
-    """Directions in R^n; a point is x moved along one of them."""
-
-    def __len__(self) -> int:
-        """How many."""
-
-    def point(self, k: int, offset: Any) -> Flat:
-        """A new flat vector: x moved by `offset` along direction k."""
-
-
 @dataclass(frozen=True)
 class Columns:
-    """Directions that move groups of coordinates, each by its own scale.
+    """Lines that move groups of coordinates, each by its own scale, so that an offset of 1 moves it by that.
 
-    groups : for each direction the coordinates that it moves. scales : (n,) how far, for an offset of 1.
+    groups : for each line the coordinates that it moves. scales : (n,).
     """
 
     x: Flat
@@ -111,35 +101,27 @@ class Columns:
     def __len__(self) -> int:
         return len(self.groups)
 
-    def point(self, k: int, offset: Any) -> Flat:
+    def reached(self, rows: Index, offsets: Flat) -> Flat:
+        """The offsets as asked: each coordinate rounds its own way, which the measured noise contains."""
+        return offsets
+
+    def point(self, row: int, offset: Any) -> Flat:
         """X with the coordinates of one group moved."""
         moved = self.x.copy()
-        group = self.groups[k]
+        group = self.groups[row]
         moved[group] += offset * self.scales[group]
         return moved
 
-
-@dataclass(frozen=True)
-class DenseDirections:
-    """Dense directions, one tangent (n,) each."""
-
-    x: Flat
-    tangents: Sequence[Flat]
-
-    def __len__(self) -> int:
-        return len(self.tangents)
-
-    def point(self, k: int, offset: Any) -> Flat:
-        """X moved along the tangent."""
-        moved: Flat = self.x + offset * self.tangents[k]
-        return moved
+    def points(self, rows: Index, offsets: Flat) -> Flat:
+        """X in every column, with the coordinates of a group moved in each."""
+        return np.stack([self.point(r, t) for r, t in zip(rows.tolist(), offsets, strict=True)], axis=1)
 
 
 @dataclass(frozen=True)
 class Family:
-    """Lines: line l is output `output[l]` of f along direction `direction[l]`, ascending."""
+    """Lines of which some share their points: line l is output `output[l]` of f along `directions[direction[l]]`."""
 
-    directions: Directions
+    directions: Lines
     direction: Index
     output: Index
 
@@ -147,8 +129,8 @@ class Family:
         return self.direction.size
 
     def reached(self, rows: Index, offsets: Flat) -> Flat:
-        """The offsets as asked: what rounding does to the points is in the measured noise."""
-        return offsets
+        """The offsets after rounding, as those of the direction."""
+        return self.directions.reached(self.direction[rows], offsets)
 
     def point(self, row: int, offset: Any) -> Flat:
         """The point of one line."""
@@ -156,4 +138,4 @@ class Family:
 
     def points(self, rows: Index, offsets: Flat) -> Flat:
         """The points of k lines, one a column."""
-        return np.stack([self.point(r, t) for r, t in zip(rows.tolist(), offsets, strict=True)], axis=1)
+        return self.directions.points(self.direction[rows], offsets)

@@ -92,9 +92,15 @@ class Sparse:
 
     def entries(self, rows: Index, columns: Index) -> Flat:
         """J[rows, columns], (L,)."""
-        if rows.size == 0:
-            return np.zeros(0)
-        return np.asarray(self.array[rows, columns]).ravel()
+        # A search in the sorted places of what is stored: the library's own indexing takes seconds for 1e5.
+        coo, n = self.array.tocoo(), self.shape[1]
+        places = coo.row.astype(np.int64) * n + coo.col
+        if places.size == 0:
+            return np.zeros(rows.size)
+        order = np.argsort(places)
+        wanted = rows.astype(np.int64) * n + columns
+        at = np.minimum(np.searchsorted(places[order], wanted), places.size - 1)
+        return np.where(places[order][at] == wanted, coo.data[order][at], 0.0)
 
 
 @dataclass(frozen=True)

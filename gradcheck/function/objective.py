@@ -73,6 +73,11 @@ class Objective:
         self._started = time.monotonic()
 
     @property
+    def outputs(self) -> int:
+        """The number m of values that f returns: one."""
+        return 1
+
+    @property
     def remaining(self) -> int:
         """Evaluations left in the budget, of time at the pace so far; a large number where there is no limit."""
         left = self._left
@@ -153,6 +158,14 @@ class Objective:
             for j, offset in enumerate(offsets[i]):
                 out[i, j] = self.probe(lines.point(row, offset))
         return out
+
+    def every(self, directions: Lines) -> Lines:
+        """A line for each output along each of some directions, those of a direction one after another."""
+        return directions
+
+    def line(self, directions: Lines, offsets: Flat) -> Flat:
+        """Values (k, 1) at offsets along the first of some lines."""
+        return self.along(directions, np.zeros(1, np.intp), offsets[None, :]).T
 
     def _detached(self) -> Objective:
         """For a worker: without budget, counts and callbacks, which stay where the check runs."""

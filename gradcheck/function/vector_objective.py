@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
-from gradcheck.function.lines import Family
+from gradcheck.function.lines import Family, Lines
 from gradcheck.function.objective import NotScalarError, Objective
 from gradcheck.parameters.tree import ForeignArrayError, Parameters, as_array
 
@@ -19,7 +19,6 @@ __all__ = ["VectorObjective"]
 class VectorObjective(Objective):
     """f: R^n -> R^m as a function of the flat vector; counted and copied as `Objective` does.
 
-    The values at probed points are relative to `origin`, (m,) f(x), so that every line starts from 0.
     max_nfev, max_seconds : the end; f is not called near x any more, nor after an interruption, which is `interrupted`:
     values are nan then, and a check ends with what it knows.
     """
@@ -39,7 +38,6 @@ class VectorObjective(Objective):
         )
         self.interrupted = False
         self.shape: tuple[int, ...] | None = None
-        self.origin: Any = 0.0
 
     @property
     def outputs(self) -> int:
@@ -102,35 +100,40 @@ class VectorObjective(Objective):
         return np.array(array.ravel(), self.parameters.dtype)
 
     def along(self, lines: Any, rows: Index, offsets: Flat) -> Flat:
-        """Values (r, k) of lines[rows] at their offsets, relative to f(x); each point is evaluated once for all."""
+        """Values (r, k) of lines[rows] at their offsets; each point is evaluated once for all lines that share it."""
         if not isinstance(lines, Family):
-            raise TypeError(
-                f"the lines of a function of many outputs are a Family, not {type(lines).__name__}"
-            )
+            lines = self.every(lines)  # of one output
         # Reductions over a short last axis are slow in the other order.
         out = np.empty(offsets.shape, offsets.dtype, order="F")
-        direction = lines.direction[rows]
-        starts = np.flatnonzero(np.diff(direction, prepend=-1))
-        for start, stop in zip(starts, [*starts[1:], rows.size], strict=True):
-            part = slice(start, stop)
-            self._fill(lines, int(direction[start]), lines.output[rows[part]], offsets[part], out[part])
+        direction, output = lines.direction[rows], lines.output[rows]
+        order = np.argsort(direction, kind="stable")
+        starts = np.flatnonzero(np.diff(direction[order], prepend=-1))
+        for mine in np.split(order, starts[1:]):
+            out[mine] = self._shared(lines.directions, int(direction[mine[0]]), output[mine], offsets[mine])
         return out
 
-    def _fill(self, lines: Family, k: int, outputs: Index, offsets: Flat, out: Flat) -> None:
-        alike = bool((offsets == offsets[0]).all())
-        owner = np.zeros(len(offsets), np.intp)
-        kinds = offsets[:1]
-        if not alike:
-            _, first, owner = np.unique(offsets[:, 0], return_index=True, return_inverse=True)
-            kinds = offsets[first]
-            if not np.array_equal(kinds[owner], offsets):
-                kinds, owner = np.unique(offsets, axis=0, return_inverse=True)
-        for kind, row in enumerate(kinds):
-            mine = slice(None) if alike else owner.ravel() == kind
-            for j, offset in enumerate(row):
-                values = self.relative(lines.directions.point(k, offset))
-                out[mine, j] = values if np.ndim(values) == 0 else values[outputs[mine]]
+    def _shared(self, directions: Lines, k: int, outputs: Index, offsets: Flat) -> Flat:
+        """Values (r, k) of some outputs at offsets along one direction, one call of f for each different offset."""
+        out = np.empty(offsets.shape, offsets.dtype)
+        if (offsets == offsets[0]).all():
+            for column, offset in zip(out.T, offsets[0], strict=True):
+                column[:] = np.broadcast_to(self.probe(directions.point(k, offset)), self.outputs)[outputs]
+            return out
+        places, which = np.unique(offsets, return_inverse=True)
+        which, each = which.reshape(offsets.shape), np.broadcast_to(outputs[:, None], offsets.shape)
+        for place, offset in enumerate(places):
+            at = which == place
+            out[at] = np.broadcast_to(self.probe(directions.point(k, offset)), self.outputs)[each[at]]
+        return out
 
-    def relative(self, point: Flat) -> Any:
-        """The values f(point) - f(x), (m,); nan where f raises."""
-        return self.probe(point) - self.origin
+    def every(self, directions: Lines) -> Lines:
+        """A line for each output along each of some directions, those of a direction one after another."""
+        k, m = len(directions), self.outputs
+        return Family(directions, np.repeat(np.arange(k), m), np.tile(np.arange(m), k))
+
+    def line(self, directions: Lines, offsets: Flat) -> Flat:
+        """Values (k, m) of all outputs at offsets along the first of some lines; nan where f is not defined."""
+        out = np.empty((len(offsets), self.outputs), self.parameters.dtype)
+        for row, offset in zip(out, offsets, strict=True):
+            row[:] = self.probe(directions.point(0, offset))
+        return out

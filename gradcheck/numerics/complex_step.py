@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gradcheck._typing import Flat, Index
 from gradcheck.function.objective import BudgetSpentError, Objective
 
-__all__ = ["accepts_complex", "complex_derivative", "complex_entries"]
+__all__ = ["accepts_complex", "complex_columns", "complex_derivative"]
 
 
 # So small that truncation (h^2) vanishes below rounding; there is no difference in which to lose digits.
@@ -23,37 +23,38 @@ def accepts_complex(objective: Objective) -> bool:
     return all(b.dtype == np.float64 for b in objective.parameters.blocks)
 
 
-def complex_derivative(objective: Objective, x: Flat, tangent: Flat, scale: float = 1.0) -> float:
-    """Im f(x + i h v) / h, exact to rounding for an analytic f; nan where f does not take complex numbers.
+def complex_derivative(objective: Objective, x: Flat, tangent: Flat, scale: float = 1.0) -> Flat:
+    """Im f(x + i h v) / h (m,), exact to rounding for an analytic f; nan where f does not take complex numbers.
 
     tangent : (size,) direction v. scale : the size of a step along v that is natural for x.
     Costs one evaluation. Nothing here can tell whether f is analytic (abs, max and conj are not): compare.
     Source: Squire & Trapp, SIAM Review 40 (1998).
     """
     step = STEP * scale
-    return float(_imaginary(objective, (x + 1j * step * tangent)[:, None])[0] / step)
+    return np.asarray(_imaginary(objective, (x + 1j * step * tangent)[:, None])[0] / step)
 
 
-def complex_entries(objective: Objective, x: Flat, coordinates: Index, scales: Flat) -> Flat:
-    """The derivatives along some axes (m,), likewise; in one call of a vectorised f.
+def complex_columns(objective: Objective, x: Flat, coordinates: Index, scales: Flat) -> Flat:
+    """The derivatives of all outputs along some axes (k, m), likewise; in one call of a vectorised f.
 
-    coordinates : (m,) flat indices. scales : (m,) the natural size of a step of each.
-    Costs m evaluations; nan from the first on for which f does not serve.
+    coordinates : (k,) flat indices. scales : (k,) the natural size of a step of each.
+    Costs k evaluations; nan from the first on for which f does not serve.
     """
     together = coordinates.size if objective.vectorized else 1
-    found = np.full(coordinates.size, np.nan)
+    found = np.full((coordinates.size, objective.outputs), np.nan)
     for start in range(0, coordinates.size, max(together, 1)):
         part = slice(start, start + together)
         points = np.repeat(x[:, None].astype(np.complex128), coordinates[part].size, axis=1)
         points[coordinates[part], np.arange(points.shape[1])] += 1j * STEP * scales[part]
-        found[part] = _imaginary(objective, points) / (STEP * scales[part])
+        found[part] = _imaginary(objective, points) / (STEP * scales[part])[:, None]
         if not np.isfinite(found[part]).all():
             break
     return found
 
 
 def _imaginary(objective: Objective, points: NDArray[np.complexfloating[Any]]) -> Flat:
-    """The imaginary parts (k,) of f at the columns of `points` (size, k), nan where they are no complex numbers."""
+    """The imaginary parts (k, m) of f at the columns of `points` (size, k), nan where they are no complex numbers."""
+    shape = (points.shape[1], objective.outputs)
     try:
         with warnings.catch_warnings():
             # float(z) of a complex z warns; so f does not take complex numbers, and that is all there is to say.
@@ -62,6 +63,8 @@ def _imaginary(objective: Objective, points: NDArray[np.complexfloating[Any]]) -
     except BudgetSpentError:
         raise
     except Exception:  # whatever f raises for complex numbers: its user never asked it to take them
-        return np.full(points.shape[1], np.nan)
-    usable = np.iscomplexobj(values) and values.shape == points.shape[1:] and bool(np.isfinite(values).all())
-    return np.asarray(values.imag) if usable else np.full(points.shape[1], np.nan)
+        return np.full(shape, np.nan)
+    usable = (
+        np.iscomplexobj(values) and values.size == shape[0] * shape[1] and bool(np.isfinite(values).all())
+    )
+    return np.asarray(values.imag).reshape(shape) if usable else np.full(shape, np.nan)

@@ -21,21 +21,23 @@ __all__ = ["Limit", "estimate", "first_step"]
 Wanted = Callable[[NDArray[np.intp], "Estimate"], tuple[Values, Values]]
 
 ROUNDS = 12
+# Steps of lines that share their points lie on powers of this.
+STEPS = 4.0
 
 
-def first_step(noise: Noise, f_x: Any, size: int) -> float:
+def first_step(noise: Noise, f_x: Any, size: int) -> Values:
     """The step to begin with, relative to the scale of a coordinate: (noise / variation of f)^(1/5) / 2.
 
     The variation is |f|, or what f changes over one scale of x where that is less (f + 1e6); `size` coordinates
-    share the slope that was seen. The 1/5 balances h^4 truncation against 1/h noise.
+    share the slope that was seen. The 1/5 balances h^4 truncation against 1/h noise. Fields and f_x one number or (m,).
     """
-    size_f = abs(float(f_x))
-    slope = noise.slope / np.sqrt(size)
-    variation = max(min(size_f, slope), 1e-6 * size_f) if np.isfinite(slope) and slope > 0 else size_f
-    if variation == 0:
-        variation = max(slope, noise.level) if np.isfinite(slope) else 1.0
-    ratio = noise.level / variation if variation > 0 else 1.0
-    return float(np.clip(ratio**0.2 / 2.0, 1e-5, 0.1))
+    of_f = np.abs(f_x)
+    slope = np.nan_to_num(np.asarray(noise.slope) / np.sqrt(size))
+    variation = np.where(slope > 0, np.maximum(np.minimum(of_f, slope), 1e-6 * of_f), of_f)
+    variation = np.where(variation > 0, variation, np.maximum(slope, noise.level))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(variation > 0, noise.level / variation, 1.0)
+    return np.clip(np.asarray(ratio, np.float64) ** 0.2 / 2.0, 1e-5, 0.1)
 
 
 def estimate(
@@ -43,7 +45,7 @@ def estimate(
     lines: Lines,
     f_x: Any,
     *,
-    level: float,
+    level: Any,
     step: Values,
     smallest: Values,
     largest: Values | None = None,
@@ -52,19 +54,26 @@ def estimate(
     rounds: int = ROUNDS,
     side: NDArray[np.int8] | None = None,
     inner: Values | None = None,
+    unit: Values | None = None,
 ) -> Estimate:
     """Estimate the derivative along each of m lines at offset 0.
 
-    level : noise of one value of f.
+    f_x, level : f(x) and the noise of one value, of each line (m,) or of all.
     step, smallest, largest : (m,) first, least and largest step, in units of each line.
     wanted(rows, estimate) : two errors for those lines, (precise, resolved): below the first nothing more is tried,
         above the second other steps are tried even where theory sees no gain.
     room : (m,), (m,) how far each line may go to the left and to the right; None is anywhere.
     side : (m,) the side to begin on, -1 or 1; 0 is both.
     inner : (m,) a step below all others to try where f bends within each of them; nan is none.
-    Six evaluations a line, six more for each further step that is worth trying. Lines for which the budget does
-    not suffice are left with an infinite error and Limit.BUDGET.
+    unit : (m,) where lines share their points: steps lie on powers of 4 of it, so that there are few different ones;
+        with one round on powers of the root of 2. None where each line has points of its own.
+    Six evaluations a line (or for all that share them), six more for each further step that is worth trying. Lines for
+    which the budget does not suffice are left with an infinite error and Limit.BUDGET.
     """
+    if unit is not None:
+        step = (
+            np.maximum(_alike(step / unit) if rounds == 1 else _shared(step / unit), smallest / unit) * unit
+        )
     search = Search(objective, lines, f_x, level, step, smallest, largest, room, inner)
     rows = search.open_rows(side)
     for _ in range(rounds):
@@ -72,8 +81,30 @@ def estimate(
         if rows.size == 0:
             break
         precise, resolved = wanted(rows, _frozen(search, rows))
+        before = search.step.copy()
         rows = search.plan(rows, precise, resolved)
+        if unit is not None:
+            search.step[rows] = (
+                _shared(search.step[rows] / unit[rows], before[rows] / unit[rows]) * unit[rows]
+            )
+            rows = rows[search.step[rows] >= smallest[rows]]
     return _frozen(search)
+
+
+def _alike(step: Values) -> Values:
+    """The same steps where they are the same but for rounding."""
+    return np.asarray(2.0 ** (np.round(2.0 * np.log2(step)) / 2.0))
+
+
+def _shared(step: Values, before: Values | None = None) -> Values:
+    """The steps on a common grid: shorter ones where a step shrank (or is the first), longer ones where it grew."""
+    power = np.log2(step) / np.log2(STEPS)
+    rounded = np.floor(power)
+    if before is not None:
+        # Bounds may hold a step that should grow: it stays where it is.
+        held = np.floor(np.log2(before) / np.log2(STEPS) + 1e-9)
+        rounded = np.where(step > before, np.maximum(rounded, held), rounded)
+    return np.asarray(STEPS**rounded)
 
 
 def _frozen(search: Search, rows: NDArray[np.intp] | slice = slice(None)) -> Estimate:

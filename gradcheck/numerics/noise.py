@@ -32,6 +32,8 @@ ELSEWHERE = 0.7
 NEARLY_ALL = 0.05
 # The unit roundoff of float32.
 HALF_SINGLE = 0.5 * float(np.finfo(np.float32).eps)
+# What a value of 1 may be off by on the grid of float32.
+SINGLE = 1.2 * HALF_SINGLE
 # How far the widest probe goes, in first spacings.
 WIDEST = WIDER * POSITIONS[-1]
 # Values so many times f(x) say nothing of its rounding, where they are off by no more than so many roundings of theirs.
@@ -64,36 +66,57 @@ class Noise:
 def measure_noise(
     objective: Objective, line: Lines, f_x: Any, spacing: float = FIRST_SPACING, *, back: bool = True
 ) -> Noise:
-    """Estimate the noise of f along one line through x, from the differences of equally spaced values.
+    """Estimate the noise of every output along one line through x, from the differences of equally spaced values.
 
     line : one line; its offsets are in the scaled units in which `spacing` is given.
-    f_x : f(x), known already. back : whether f may be called on the other side of x, where it is not finite on this.
+    f_x : f(x), one number or (m,), of which the fields are. back : whether f may be called on the other side of x,
+        where it is not finite on this.
     Costs seven evaluations, fourteen where the first spacing shows no noise or too much, and seven more where f
     seems to be nothing but noise or where the second spacing shows far less than the first; two more where its values
-    have so few bits that they may be of a coarser dtype.
+    have so few bits that they may be of a coarser dtype. Of many outputs each may want another spacing: 44 at most.
     """
     dtype = objective.parameters.dtype
 
     def probe(at: float) -> Values:
-        values = np.empty((len(POSITIONS) + 1, 1), dtype)
-        values[0] = f_x
-        offsets = (POSITIONS * at).astype(dtype)
-        values[1:, 0] = objective.along(line, np.zeros(1, np.intp), offsets[None, :])[0]
-        return values
+        return np.concatenate(
+            [
+                np.atleast_1d(np.asarray(f_x, dtype))[None, :],
+                objective.line(line, (POSITIONS * at).astype(dtype)),
+            ]
+        )
 
     def far() -> Values:
         # Where bounds leave one side only: as far as the widest probe, on that side.
-        at = np.array(
-            [[-ELSEWHERE_BITS, ELSEWHERE_BITS] if back else [WIDEST * spacing / 2.0, WIDEST * spacing]]
-        )
-        return objective.along(line, np.zeros(1, np.intp), at.astype(dtype)).T
+        at = [-ELSEWHERE_BITS, ELSEWHERE_BITS] if back else [WIDEST * spacing / 2.0, WIDEST * spacing]
+        return objective.line(line, np.array(at).astype(dtype))
 
     found = estimate_noise(probe, spacing, back=back, far=far)
+    if np.ndim(f_x):
+        return _with_still_outputs(found, f_x)
     seen = found.values[~np.isnan(found.values)]
     return Noise(
         float(found.level[0]), float(found.slope[0]), found.digits[0], bool(found.constant[0]),
         tuple(float(v) for v in seen),
     )  # fmt: skip
+
+
+def _with_still_outputs(noise: Noise, f_x: Values) -> Noise:
+    """Outputs that never moved: one value alone does not show on which grid it lies, if on any.
+
+    A number with few bits may be one of float32 (not of a coarser dtype: 1.0 is a constant that people write), and
+    where others are decimals it may be one of theirs.
+    """
+    # Seen at x alone, an output was not seen to stay.
+    still = noise.constant & (np.isfinite(noise.values).sum(axis=0) > 1)
+    if not still.any():
+        return replace(noise, constant=still)
+    decimal = noise.digits == "decimal"
+    single = SINGLE * np.abs(f_x.astype(np.float64))
+    level = np.where(still & ~decimal, np.minimum(noise.level, single), noise.level)
+    theirs = np.min(noise.level[decimal & ~still], initial=np.inf)
+    if np.isfinite(theirs):
+        level[still] = np.maximum(level[still], theirs)
+    return replace(noise, level=level, constant=still)
 
 
 def estimate_noise(probe: Probe, spacing: float, *, back: bool, far: Far | None = None) -> Noise:

@@ -13,7 +13,6 @@ from gradcheck._typing import Flat, Mask, Values
 from gradcheck.function.lines import Rays
 from gradcheck.function.matrix import Matrix
 from gradcheck.function.objective import BudgetSpentError, NotScalarError, Objective
-from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.numerics.tangents import root_mean_square, scaled_rms
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.verdict import Tolerance
@@ -59,14 +58,7 @@ class Problem:
 
     def along(self, tangent: Flat, offsets: Values) -> Values:
         """The values (k, m) at x moved by k offsets along a tangent (n,); nan where f is not defined."""
-        if not isinstance(self.objective, VectorObjective):
-            lines = Rays(self.x, [tangent])
-            values = self.objective.along(lines, np.zeros(1, np.intp), np.asarray(offsets)[None, :])
-            return np.asarray(values[0][:, None])
-        out = np.empty((len(offsets), self.f_x.size))
-        for row, offset in zip(out, offsets, strict=True):
-            row[:] = self.objective.probe(self.x + offset * tangent)
-        return out
+        return self.objective.line(Rays(self.x, [tangent]), np.asarray(offsets))
 
     def complex_along(self, tangent: Flat) -> NDArray[np.complexfloating[Any]] | None:
         """f(x + i h v) with its imaginary part over h, (m,), so that it holds the derivative; None where f refuses it.

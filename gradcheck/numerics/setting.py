@@ -7,66 +7,82 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck._typing import Flat, Mask
+from gradcheck._typing import Flat, Index, Mask
 from gradcheck.function.objective import Objective
-from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.verdict import Tolerance
+
+__all__ = ["Setting"]
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What is known before the evidence is gathered; shared by sweep, directions and locate.
+    """What is known of f: R^n -> R^m before the evidence is gathered; of a scalar f m is 1.
 
-    x : the flat point. f_x : f there. level : noise of one value of f. relative_step : first step over scale.
-    scales : (size,) unit of the steps for each coordinate. room : how far each may go, left and right.
-    gradient_eps : the unit roundoff in which the analytic gradient was computed.
-    slope : what f changes along a random direction, per scaled unit.
-    gradient_scale : (size,) the size of each array's gradient, where too few entries are measured to tell.
+    x : (n,) the flat point. f_x : (m,) f there. level : (m,) noise of one value of f.
+    relative_step : (m,) first step over scale. These and `slope` may be given as one number for all outputs.
+    scales : (n,) unit of the steps for each coordinate. room : (n,), (n,) how far each may go, left and right.
+    gradient_eps : the unit roundoff in which the derivative under test was computed.
+    slope : (m,) what f changes along a random direction, per scaled unit.
+    gradient_scale : (m arrays,) the size of each output's gradient with respect to each array, `groups` says which;
+        where too few entries are measured to tell.
+    still : (m,) outputs that never moved where their noise was measured. names : of the entries of J; default those
+        of x.
+    An entry is a flat index into the matrix J (m, n), row by row.
     """
 
     objective: Objective
     x: Flat
     f_x: Any
-    level: float
-    relative_step: float
+    level: Any
+    relative_step: Any
     scales: Flat
     tolerance: Tolerance
     room: tuple[Flat, Flat] | None = None
     subgradient: bool = False
     gradient_eps: float = float(np.finfo(np.float64).eps)
     gradient_scale: Flat | None = None
-    slope: float = 0.0
-
-    @property
-    def parameters(self) -> Parameters:
-        """The structure of x."""
-        return self.objective.parameters
-
-
-@dataclass(frozen=True)
-class VectorSetting:
-    """What is known of f before the evidence is gathered, for m outputs and n coordinates.
-
-    f_x, level, begin : (m,) f there, its noise, and the first step relative to the scales. scales : (n,).
-    room : (n,) how far each coordinate may go, left and right. jac_eps : unit roundoff of the analytic side.
-    symbol : what the matrix is called. still : (m,) outputs that never moved where their noise was measured.
-    """
-
-    objective: VectorObjective
-    x: Flat
-    f_x: Flat
-    level: Flat
-    begin: Flat
-    scales: Flat
-    tolerance: Tolerance
-    room: tuple[Flat, Flat] | None
-    subgradient: bool
-    jac_eps: float
-    symbol: str = "J"
+    slope: Any = 0.0
     still: Mask | None = None
+    names: Parameters | None = None
+
+    def __post_init__(self) -> None:
+        f_x = np.atleast_1d(self.f_x)
+        object.__setattr__(self, "f_x", f_x)
+        for name in ("level", "relative_step", "slope"):
+            each = np.broadcast_to(np.asarray(getattr(self, name)), f_x.shape)
+            object.__setattr__(self, name, each)
 
     @property
     def parameters(self) -> Parameters:
         """The structure of x."""
         return self.objective.parameters
+
+    def name(self, entry: int) -> str:
+        """What an entry is called."""
+        return (self.names or self.parameters).name(entry)
+
+    @property
+    def outputs(self) -> int:
+        """The number m of outputs."""
+        return int(self.f_x.size)
+
+    def places(self, entries: Index) -> tuple[Index, Index]:
+        """The rows and columns of some entries."""
+        rows, columns = np.divmod(entries, self.x.size)
+        return rows, columns
+
+    def groups(self, entries: Index) -> Index:
+        """To which gradient each entry belongs: of each output the part of one array of x."""
+        rows, columns = self.places(entries)
+        return np.asarray(rows * len(self.parameters.blocks) + self.owners(columns))
+
+    def owners(self, columns: Index) -> Index:
+        """The number of the array that holds each of some coordinates."""
+        return np.searchsorted([b.stop for b in self.parameters.blocks], columns, side="right")
+
+    def sizes_of(self, entries: Index, size: Flat) -> Flat:
+        """`gradient_scale` from the sizes (k,) that the gradients of some entries have."""
+        sizes = np.zeros(self.outputs * len(self.parameters.blocks), size.dtype)
+        sizes[self.groups(entries)] = size
+        return sizes

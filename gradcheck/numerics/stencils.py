@@ -60,7 +60,7 @@ class Fit:
 def central(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
     """Two Richardson extrapolations of central differences, and what their points say about kinks.
 
-    offsets : (m, 6) the offsets actually reached, near STENCIL times the step.
+    f_x : f(x), of each line (m,) or of all. offsets : (m, 6) the offsets actually reached, near STENCIL times the step.
     values : (m, 6) f there. level : (m,) noise of one value of f.
     With D(t) = (f(x+t) - f(x-t)) / 2t at t = 0.53 h, h, 1.87 h: r, extrapolated to t^2 = 0 from the first two, has
     an error O(h^4); r' comes from the last two, and |r - r'| is about twelve times the error of r. A kink of size J
@@ -68,6 +68,7 @@ def central(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
     S(t) = f(x+t) - 2 f(x) + f(x-t) are looked at as well: S(t)/t extrapolated to t = 0 is J, and 0 for a smooth f.
     Sources: Richardson 1911; Ridders, Adv. Eng. Softw. 4 (1982); Gill, Murray, Saunders & Wright 1983.
     """
+    f_x = np.asarray(f_x)[..., None]
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         # Not 2 h: the step that is really taken differs from h after rounding.
         d2, d1, dh = (
@@ -140,16 +141,17 @@ def _side(offsets: Values, chords: Values, eps: Values) -> tuple[Values, Values]
 def one_sided(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
     """Derivative at the end of an interval, of the same order as the central one; kinks cannot be seen.
 
-    offsets : (m, 6) all of one sign, near SIDED_NODES times the reach; values : (m, 6) f there.
+    f_x : as in `central`. offsets : (m, 6) all of one sign, near SIDED_NODES times the reach; values : (m, 6) f there.
     The weights come from the points actually reached, with f(x) as the seventh: order six, and order five
     without the farthest point; their distance is the truncation.
     """
+    f_x = np.broadcast_to(np.asarray(f_x)[..., None], (len(values), 1))
     # In an interval of a few ulps the points fall together: no derivative there.
     apart = np.asarray((np.diff(np.abs(offsets), axis=1, prepend=0.0) > 0).all(axis=1))
     offsets = np.where(apart[:, None], offsets, SIDED_NODES)
     reach = offsets[:, -1]
     nodes = np.insert(offsets / reach[:, None], 0, 0.0, axis=1)
-    samples = np.insert(values, 0, f_x, axis=1)
+    samples = np.concatenate([f_x.astype(values.dtype), values], axis=1)
     full = _slope_weights(nodes) / reach[:, None]
     part = _slope_weights(nodes[:, :-1]) / reach[:, None]
     with np.errstate(invalid="ignore", over="ignore"):

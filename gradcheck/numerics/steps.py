@@ -43,7 +43,7 @@ class Search:
         objective: Objective,
         lines: Lines,
         f_x: Any,
-        level: float,
+        level: Any,
         step: Values,
         smallest: Values,
         largest: Values | None,
@@ -52,10 +52,8 @@ class Search:
     ) -> None:
         m = len(lines)
         dtype = objective.parameters.dtype
-        self.objective, self.lines, self.f_x = objective, lines, f_x
-        self.level = np.full(m, level, dtype)
-        # The size of what was taken off the values: 0 where they are f's own.
-        self.taken_off: Values = np.zeros(m, dtype)
+        self.objective, self.lines = objective, lines
+        self.f_x, self.level = np.full(m, f_x, dtype), np.full(m, level, dtype)
         self.step = np.array(step, dtype)
         self.smallest = np.array(smallest, dtype)
         # Where every larger step has failed: one that leaves the coordinate its sign. Taken once, then nan.
@@ -116,15 +114,16 @@ class Search:
         offsets = np.where(side[:, None] == 0, self.step[rows][:, None] * STENCIL, sided)
         offsets = self.lines.reached(rows, offsets.astype(self.step.dtype))
         values = self.objective.along(self.lines, rows, offsets)
-        fit = central(self.f_x, offsets, values, self.level[rows])
+        f_x, level = self.f_x[rows], self.level[rows]
+        fit = central(f_x, offsets, values, level)
         if side.any():
-            fit = _choose(side != 0, one_sided(self.f_x, offsets, values, self.level[rows]), fit)
+            fit = _choose(side != 0, one_sided(f_x, offsets, values, level), fit)
         # Noise as large as f: whatever fits it is a fit of noise, or of an oscillation faster than x can resolve.
-        size = np.abs(values).max(axis=1) + self.taken_off[rows]
-        drowned = (self.level[rows] > DROWNED * size) & (size > 0)
+        size = np.abs(values).max(axis=1)
+        drowned = (level > DROWNED * size) & (size > 0)
         fit = replace(fit, noise=np.where(drowned, np.inf, fit.noise))
         self.fit = fit
-        self.stairs[rows] |= _stairs(values, self.f_x)
+        self.stairs[rows] |= _stairs(values, f_x)
         # In a central stencil the first three points lie to the left.
         self.finite_side = np.where(np.isfinite(values)[:, 3:].all(axis=1), 1, -1).astype(np.int8)
         self._keep(rows, fit)
@@ -200,9 +199,7 @@ class Search:
         widen |= back
         factor[back] = 2.0
         # Not a digit has changed, and f has fewer than its dtype: its values may lie on a grid that hides the slope.
-        coarse = self.level[rows] > 4.0 * np.finfo(self.level.dtype).eps * (
-            abs(self.f_x) + self.taken_off[rows]
-        )
+        coarse = self.level[rows] > 4.0 * np.finfo(self.level.dtype).eps * np.abs(self.f_x[rows])
         flat = coarse & (fit.chord == 0.0) & fit.finite & (self.widened[rows] == 0)
         widen |= flat
         factor[flat] = PLATEAU
@@ -246,7 +243,7 @@ class Search:
     def _towering(self, rows: Rows, fit: Fit, crude: Mask) -> Mask:
         """Rows whose values tower above f(x) and its noise, and hide the slope: (s x)^2 + s x at 0, for a large s."""
         with np.errstate(over="ignore"):
-            beside = np.maximum(abs(self.f_x) + self.taken_off[rows], self.level[rows])
+            beside = np.maximum(np.abs(self.f_x[rows]), self.level[rows])
             moved = fit.chord * self.step[rows] / TOWERING > beside
         crude = crude | (np.abs(self.kept["value"][rows]) <= 3.0 * self.own[rows])
         return np.asarray(moved & crude & fit.finite & (self.nearest[rows] == 0) & (self.side[rows] == 0))
@@ -273,7 +270,7 @@ class Search:
         # Noise as large as f itself is an oscillation faster than every step; seen from one side, much more noise than
         # was measured is a singularity nearer than every step. No bar is wide enough for either.
         much = bends > 1e3 * fit.noise
-        all_of_f = bends * self.step[rows] > 0.03 * (abs(self.f_x) + self.taken_off[rows])
+        all_of_f = bends * self.step[rows] > 0.03 * np.abs(self.f_x[rows])
         self.own[rows[noisier & much & (all_of_f | (self.side[rows] != 0))]] = np.inf
         return noisier, wild, lost
 
@@ -311,9 +308,9 @@ class Search:
         return factor
 
 
-def _stairs(values: Values, f_x: Any) -> Mask:
+def _stairs(values: Values, f_x: Values) -> Mask:
     """Whether two neighbours (of the six, on one side of x) have the same value, and not that of x."""
-    same = (values[:, 1:] == values[:, :-1]) & (values[:, 1:] != f_x)
+    same = (values[:, 1:] == values[:, :-1]) & (values[:, 1:] != f_x[:, None])
     # Of a central stencil the third and the fourth lie on either side of x.
     return np.asarray(np.delete(same, 2, axis=1).any(axis=1))
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck._typing import Flat
+from gradcheck._typing import Flat, Index
 from gradcheck.function.matrix import Matrix, Sparse
-from gradcheck.numerics.setting import Setting, VectorSetting
+from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Block
 
 # Rounding of an analytic gradient: what its own sums may be off by, in units in the last place.
@@ -82,6 +82,18 @@ def root_mean_square(values: Flat) -> float:
     return largest * float(np.sqrt(np.mean((values / largest) ** 2))) if largest > 0 else 0.0
 
 
+def sizes_by(group: Index, values: Flat) -> Flat:
+    """The root mean square (k,) of the group that each of k finite numbers belongs to."""
+    _, which = np.unique(group, return_inverse=True)
+    if values.size == 0:
+        return np.zeros(0)
+    largest = np.zeros(int(which.max()) + 1, values.dtype)
+    np.maximum.at(largest, which, np.abs(values))
+    relative = (values / np.where(largest > 0, largest, 1.0)[which]).astype(np.float64)
+    mean = np.bincount(which, np.square(relative)) / np.bincount(which)
+    return np.asarray((largest * np.sqrt(mean))[which])
+
+
 def scaled_rms(matrix: Matrix, scale: Flat) -> Flat | None:
     """(m,) the root mean square of the entries of each row that may not be zero, times the scale of their columns."""
     squares = matrix.squares(scale)
@@ -93,7 +105,7 @@ def scaled_rms(matrix: Matrix, scale: Flat) -> Flat | None:
     return np.asarray(np.sqrt(squares / matrix.shape[1]))
 
 
-def _column_scale(setting: VectorSetting, matrix: Matrix) -> Flat:
+def column_scale(setting: Setting, matrix: Matrix) -> Flat:
     """The scale (n,) of each column in a tangent, so that no column of any row is drowned by others."""
     rows = scaled_rms(matrix, setting.scales)
     if rows is None:
@@ -103,7 +115,6 @@ def _column_scale(setting: VectorSetting, matrix: Matrix) -> Flat:
     assert squares is not None  # as those of the rows
     size = np.sqrt(squares)
     scale = np.empty(size.size)
-    plain = Setting(setting.objective, setting.x, 0.0, 0.0, 0.0, setting.scales, setting.tolerance)
     for block in setting.parameters.blocks:
-        scale[block.slice] = tangent_scale(plain, size, block)
+        scale[block.slice] = tangent_scale(setting, size, block)
     return scale

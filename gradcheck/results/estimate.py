@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import numpy as np
 
-from gradcheck._typing import Index
 from gradcheck.results.outcome import Limit
 
 
@@ -88,16 +87,6 @@ def shaped(found: Estimate, shape: Callable[[Any], Any], nfev: int) -> Estimate:
     return Estimate(**parts, nfev=nfev)
 
 
-def join(parts: Sequence[Estimate]) -> Estimate:
-    """Several estimates as one, in order."""
-    arrays = {
-        f.name: np.concatenate([np.atleast_1d(getattr(p, f.name)) for p in parts])
-        for f in fields(Estimate)
-        if f.name != "nfev"
-    }
-    return Estimate(**arrays, nfev=sum(p.nfev for p in parts))
-
-
 def unmeasured(m: int, dtype: np.dtype[Any]) -> Estimate:
     """What is known of m derivatives that were not measured: nothing."""
     unknown = np.full(m, np.nan, dtype)
@@ -106,10 +95,3 @@ def unmeasured(m: int, dtype: np.dtype[Any]) -> Estimate:
     parts: dict[str, Any] = {f.name: unknown for f in fields(Estimate)}
     parts |= {"error": infinite, "limit": limit, "nfev": 0}
     return Estimate(**parts)
-
-
-def part_of_estimate(found: Estimate, at: Index) -> Estimate:
-    """Some of the lines."""
-    return replace(
-        found, **{f.name: getattr(found, f.name)[at] for f in fields(Estimate) if f.name != "nfev"}
-    )

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
-from gradcheck.results.estimate import Estimate, join, unmeasured
+from gradcheck.results.estimate import Estimate, unmeasured
+from gradcheck.results.table import rows
 from gradcheck.results.verdict import Judgement
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Analytic and numerical derivatives at some coordinates, and what was decided; all arrays are (m,).
+    """Analytic and numerical derivatives of some entries, and what was decided; all arrays are (k,).
 
+    coordinates : flat indices into the matrix J (m, n), row by row; of a gradient those of x.
     order : the power of the step as which truncation grows, 4 for stencils and 2 for plain central differences.
     """
 
@@ -32,6 +34,13 @@ class Evidence:
     def wrong(self) -> Index:
         """The flat indices of the wrong entries."""
         return self.coordinates[self.judgement.wrong]
+
+
+def latest(evidence: Evidence) -> Evidence:
+    """Each entry once, as it was judged last."""
+    _, last = np.unique(evidence.coordinates[::-1], return_index=True)
+    size = evidence.coordinates.size
+    return evidence if last.size == size else rows(evidence, np.sort(size - 1 - last))
 
 
 @dataclass(frozen=True)
@@ -61,71 +70,8 @@ class Doubts:
 NO_DOUBTS = Doubts(np.empty(0, np.intp), np.empty(0), np.empty(0))
 
 
-def _put(array: NDArray[Any], rows: Index, values: Any) -> NDArray[Any]:
-    """A copy of an array with other values in some rows."""
-    copy = array.copy()
-    copy[rows] = values
-    return copy
-
-
 def none_judged(dtype: np.dtype[Any]) -> Evidence:
     """No entries."""
     no, nothing = np.zeros(0, bool), np.zeros(0)
     judgement = Judgement(no, no, no, no, nothing, nothing)
     return Evidence(np.empty(0, np.intp), np.zeros(0, dtype), unmeasured(0, dtype), judgement)
-
-
-def merge(parts: Sequence[Evidence]) -> Evidence:
-    """Several pieces of evidence as one, each judged as it was."""
-    judged = [part.judgement for part in parts]
-    joined = {f.name: np.concatenate([getattr(j, f.name) for j in judged]) for f in fields(Judgement)}
-    return Evidence(
-        np.concatenate([part.coordinates for part in parts]),
-        np.concatenate([part.analytic for part in parts]),
-        join([part.estimate for part in parts]),
-        Judgement(**joined),
-        any(part.interrupted for part in parts),
-    )
-
-
-def take(evidence: Evidence, rows: Index) -> Evidence:
-    """Some rows of it."""
-    found = {f.name: getattr(evidence.estimate, f.name)[rows] for f in fields(Estimate) if f.name != "nfev"}
-    judged = {f.name: getattr(evidence.judgement, f.name)[rows] for f in fields(Judgement)}
-    return Evidence(
-        evidence.coordinates[rows],
-        evidence.analytic[rows],
-        Estimate(**found, nfev=evidence.estimate.nfev),
-        Judgement(**judged),
-        evidence.interrupted,
-    )
-
-
-@dataclass(frozen=True)
-class Entries:
-    """Entries of a Jacobian that were measured and judged; all arrays are (L,)."""
-
-    rows: Index
-    columns: Index
-    analytic: Flat
-    estimate: Estimate
-    judgement: Judgement
-
-    @property
-    def wrong(self) -> Index:
-        """Positions of the wrong ones."""
-        return np.flatnonzero(self.judgement.wrong)
-
-
-def part_of(entries: Entries, at: Index) -> Entries:
-    """Some of the judged entries."""
-    estimate = replace(
-        entries.estimate,
-        **{
-            f.name: getattr(entries.estimate, f.name)[at]
-            for f in fields(entries.estimate)
-            if f.name != "nfev"
-        },
-    )
-    judgement = Judgement(**{f.name: getattr(entries.judgement, f.name)[at] for f in fields(Judgement)})
-    return Entries(entries.rows[at], entries.columns[at], entries.analytic[at], estimate, judgement)

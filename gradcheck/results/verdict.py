@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,35 +86,41 @@ class Judgement:
         return np.asarray(seen)
 
 
-def gradient_scale(estimate: Estimate, blocks: Sequence[NDArray[np.intp]]) -> Values:
-    """The size of the gradient of each array (m,), from the numerical side alone.
+def gradient_scale(estimate: Estimate, group: NDArray[np.intp]) -> Values:
+    """The size of the gradient that each derivative belongs to (m,), from the numerical side alone.
 
+    group : (m,) which: of each output, the part of one array of x.
     The root mean square of its derivatives. Where all are zero within their bars (a stationary point) it is how steep
     f is within reach of the stencils, which noise alone cannot make large against its own bar: for each entry its own
     steepest line from x to a point, or the median of these lines where that is larger. Not the steepest of all: one
     entry that moves f far from x does not say what is small in the others.
     """
-    scale = np.zeros(np.shape(estimate.value))
-    for rows in blocks:
-        value, error = estimate.value[rows], estimate.error[rows]
-        known = np.isfinite(error)
-        if not known.any():
-            continue
-        value, error = value[known], error[known]
-        seen = np.abs(value) > 3.0 * error
-        if seen.any():
-            # The largest is taken out first, so that no square overflows.
-            largest = np.abs(value[seen]).max()
-            size = float(largest * np.sqrt(np.mean(np.where(seen, value / largest, 0.0) ** 2)))
-        else:
-            # What the gradient is within reach of the points: a stationary f is still steeper than its bar there.
-            chord = estimate.chord[rows]
-            middle = (int(known.sum()) - 1) // 2
-            typical = float(np.sort(chord[known])[middle])
-            scale[rows] = np.where(known, np.fmax(chord, typical), typical)
-            continue
-        scale[rows] = size
-    return scale
+    value, error = np.asarray(estimate.value), np.asarray(estimate.error)
+    if value.size == 0:
+        return np.zeros(0)
+    _, which = np.unique(group, return_inverse=True)
+    count = int(which.max()) + 1
+    known = np.isfinite(error)
+    with np.errstate(invalid="ignore"):
+        seen = known & (np.abs(value) > 3.0 * error)
+    size = np.where(seen, np.abs(value), 0.0)
+    # The largest is taken out first, so that no square overflows.
+    largest = np.zeros(count, size.dtype)
+    np.maximum.at(largest, which, size)
+    relative = size / np.where(largest > 0, largest, 1.0)[which]
+    total = np.bincount(which, np.square(relative).astype(np.float64), count)
+    scale = (largest * np.sqrt(total / np.maximum(np.bincount(which, known, count), 1.0)))[which]
+    # What the gradient is within reach of the points: a stationary f is still steeper than its bar there.
+    chord = np.asarray(estimate.chord)
+    flat = (largest == 0) & (np.bincount(which, known, count) > 0)
+    typical = np.zeros(count, chord.dtype)
+    order = np.lexsort((chord, which)) if flat.any() else np.zeros(0, np.intp)
+    order = order[known[order]]
+    starts = np.flatnonzero(np.diff(which[order], prepend=-1))
+    members = np.diff(np.append(starts, order.size))
+    typical[which[order[starts]]] = chord[order[starts + (members - 1) // 2]]
+    steep = np.where(known, np.fmax(chord, typical[which]), typical[which])
+    return np.asarray(np.where(flat[which], steep, scale))
 
 
 def accepted(

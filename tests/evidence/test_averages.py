@@ -11,9 +11,9 @@ import pytest
 
 from benchmarks.corpus.disturbed import noisy
 from gradcheck import GradientCheckInterrupted, Outcome, check_gradient
-from gradcheck.driver import examine
+from gradcheck.evidence import one_by_one
 from gradcheck.evidence.averages import averaged
-from gradcheck.evidence.coordinates import decide, sweep
+from gradcheck.evidence.entries import decide, sweep
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
@@ -41,7 +41,7 @@ def test_a_right_gradient_in_noise_of_twice_the_resolution_passes(seed: int, mon
 
     assert report.outcome is Outcome.PASS
     assert any("verified by averages of several differences, one being too noisy" in n for n in report.notes)
-    monkeypatch.setattr(examine, "averaged", lambda _, evidence: (evidence, 0))
+    monkeypatch.setattr(one_by_one, "averaged", lambda _, evidence: (evidence, 0))
     alone = check_gradient(f, np.exp, X, rng=seed)
     assert alone.outcome is Outcome.INCONCLUSIVE
     assert alone.detectable > report.detectable

@@ -268,7 +268,7 @@ class Known:
         self.tangent = np.where(np.arange(self.errors.size) < 5, 0.0, 1.0)
         self.setting = SimpleNamespace(
             objective=SimpleNamespace(nfev=0, remaining=remaining),
-            relative_step=0.01,
+            relative_step=np.array([0.01]),
             scales=np.arange(1.0, self.errors.size + 1),
         )
         self.tests = []

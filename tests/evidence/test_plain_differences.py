@@ -393,14 +393,14 @@ def test_values_on_a_grid_are_off_by_more_than_half_a_step():
 
     And what was taken for granted, where three values are too few to show it.
     """
-    setting: Any = SimpleNamespace(f_x=-3.1415927, relative_step=2.0**-52, level=1e-15)
-    decimals = np.array([[3.2143157, 3.0415826], [3.5151527, 3.1516172]])
+    setting: Any = SimpleNamespace(f_x=np.array([-3.1415927]), relative_step=2.0**-52, level=1e-15)
+    decimals = np.array([[[3.2143157, 3.0415826]], [[3.5151527, 3.1516172]]])
 
     assert plain_differences._level(setting, decimals) == pytest.approx(0.6e-7, rel=1e-9, abs=0.0)
-    setting.f_x = -1000 * np.pi
+    setting.f_x = np.array([-1000 * np.pi])
     assert plain_differences._level(setting, decimals) == 2 * 2.0**-52 * 1000 * np.pi
     setting.level = 0.6e-6
-    assert plain_differences._level(setting, decimals[:, :1]) == 0.6e-6
+    assert plain_differences._level(setting, decimals[:, :, :1]) == 0.6e-6
 
 
 def test_from_a_number_of_entries_on_directions_are_cheaper_unless_rounding_hides_what_they_must_see():
@@ -490,10 +490,10 @@ def by_hand(steps: Any, slopes: Any, analytic: Any, size: float, level: float, s
     """The bars for given slopes left, right and at x."""
     n = len(steps)
     claim: Any = SimpleNamespace(
-        steps=np.array(steps), analytic=np.array(analytic), size=np.full(n, size),
+        steps=np.array(steps), analytic=np.array([analytic]), size=np.full((1, n), size),
         setting=SimpleNamespace(scales=np.full(n, scale)),
     )  # fmt: skip
-    return plain_differences._estimate(claim, np.array(slopes), level)
+    return plain_differences._estimate(claim, np.array(slopes)[:, None, :], np.array([level]))
 
 
 def test_each_part_of_the_bar_has_its_turn():
@@ -588,7 +588,7 @@ def test_steps_lie_between_little_noise_and_as_much_noise_as_truncation(share: f
     tolerance = Tolerance(1e-6, 0.0, 1e-3)
     setting = Setting(Objective(f, parameters), flat, 12.0, 0.0, share / 2, np.array([1.0, 4.0]), tolerance)
 
-    claim = plain_differences._claim(setting, np.array([3.0, 3.0]), 8, 0)
+    claim = plain_differences._claim(setting, np.array([[3.0, 3.0]]), 8, 0)
 
     assert claim is not None
     cube_root, shortest = share ** (1 / 3), share / 1e-7
@@ -605,21 +605,23 @@ def share_of(
     parameters, flat = Parameters.of(np.ones(n))
     accepted = Tolerance(**{"rtol": 1e-6, "atol": 0.0, "resolution": 1e-3} | tolerance)
     setting = Setting(Objective(f, parameters), flat, f_x, level, 1e-16, np.ones(n), accepted)
-    return plain_differences._claim(setting, np.full(n, g), few, 0)
+    return plain_differences._claim(setting, np.full((1, n), g), few, 0)
 
 
 def test_the_bar_that_is_expected_is_that_of_noise_or_luck_and_of_bends():
     """Of eight entries luck makes 0.3 * 1000^(1/8) = 0.711 of the noise, of three 3, of one 300 or half of the step."""
-    share, steps = np.full(8, 1e-9), np.full(8, 1e-3)
+    share, steps = np.full((1, 8), 1e-9), np.full(8, 1e-3)
     assert plain_differences._expected(share, steps) == pytest.approx(
-        np.full(8, 1.47e-6 + 1e-6 / 6), rel=1e-12
+        np.full((1, 8), 1.47e-6 + 1e-6 / 6), rel=1e-12
     )
-    assert plain_differences._expected(share[:3], steps[:3]) == pytest.approx(
-        np.full(3, 3e-6 + 1e-6 / 6), rel=1e-12
+    assert plain_differences._expected(share[:, :3], steps[:3]) == pytest.approx(
+        np.full((1, 3), 3e-6 + 1e-6 / 6), rel=1e-12
     )
-    assert plain_differences._expected(share[:1], steps[:1]) == pytest.approx([3e-4 + 1e-6 / 6], rel=1e-12)
-    assert plain_differences._expected(share[:1], steps[:1] / 2) == pytest.approx(
-        [2.5e-4 + 0.25e-6 / 6], rel=1e-12
+    assert plain_differences._expected(share[:, :1], steps[:1]) == pytest.approx(
+        np.array([[3e-4 + 1e-6 / 6]]), rel=1e-12
+    )
+    assert plain_differences._expected(share[:, :1], steps[:1] / 2) == pytest.approx(
+        np.array([[2.5e-4 + 0.25e-6 / 6]]), rel=1e-12
     )
 
 
@@ -645,10 +647,10 @@ def test_directions_come_first_where_they_are_cheaper(n: int, noise: float, chea
 def doubted(apart: float, bend: float = 0.0, level: float = 0.0, largest: float = 1.0, g: float = 2.0) -> Any:
     """What is said of one entry g, of size 2, that is so far off, for a step of 0.1 and rtol 1e-2."""
     claim: Any = SimpleNamespace(
-        setting=SimpleNamespace(level=level, tolerance=SimpleNamespace(rtol=1e-2)),
-        steps=np.array([0.1]), analytic=np.array([g]), size=np.array([2.0]), largest=np.array([largest]),
+        setting=SimpleNamespace(level=np.array([level]), outputs=1, tolerance=SimpleNamespace(rtol=1e-2)),
+        steps=np.array([0.1]), analytic=np.array([[g]]), size=np.array([[2.0]]), largest=np.array([[largest]]),
     )  # fmt: skip
-    return plain_differences._doubts(claim, np.array([0]), np.array([[g], [g + bend], [g - apart]]))
+    return plain_differences._doubts(claim, np.array([0]), np.array([[[g]], [[g + bend]], [[g - apart]]]))
 
 
 def test_an_entry_is_near_within_a_tenth_of_rtol_and_twice_what_is_explained():
@@ -696,14 +698,18 @@ def test_steps_are_those_of_a_fine_bar_or_where_noise_leaves_none_of_the_least_o
 
 def test_six_bars_may_take_a_part_of_the_resolution_and_fewer_are_held_to_rtol():
     """Luck makes the bars of fewer so wide that a sweep calls a tenth of what they hide wrong, beyond rtol."""
-    assert share_of(1e-12, n=6).largest == pytest.approx(np.full(6, 1e-3 / 3), rel=1e-12)
-    assert share_of(1e-12, n=6, g=100.0).largest == pytest.approx(np.full(6, 1e-1 / 3), rel=1e-12)
-    assert share_of(1e-12, n=6, resolution=1e-4).largest == pytest.approx(np.full(6, 1e-4 / 3), rel=1e-12)
+    assert share_of(1e-12, n=6).largest == pytest.approx(np.full((1, 6), 1e-3 / 3), rel=1e-12)
+    assert share_of(1e-12, n=6, g=100.0).largest == pytest.approx(np.full((1, 6), 1e-1 / 3), rel=1e-12)
+    assert share_of(1e-12, n=6, resolution=1e-4).largest == pytest.approx(
+        np.full((1, 6), 1e-4 / 3), rel=1e-12
+    )
     # rtol of the array, and half as much again of the entry: here they are the same.
-    assert share_of(1e-12, n=5).largest == pytest.approx(np.full(5, 1.5e-6), rel=1e-12)
-    assert share_of(1e-7, n=5, rtol=1e-4, resolution=1e-2).largest == pytest.approx(np.full(5, 1.5e-4))
+    assert share_of(1e-12, n=5).largest == pytest.approx(np.full((1, 5), 1.5e-6), rel=1e-12)
+    assert share_of(1e-7, n=5, rtol=1e-4, resolution=1e-2).largest == pytest.approx(np.full((1, 5), 1.5e-4))
     # A third of the resolution, where that is less.
-    assert share_of(1e-12, n=5, rtol=1e-4, resolution=1e-4).largest == pytest.approx(np.full(5, 1e-4 / 3))
+    assert share_of(1e-12, n=5, rtol=1e-4, resolution=1e-4).largest == pytest.approx(
+        np.full((1, 5), 1e-4 / 3)
+    )
     assert share_of(1e-8, n=6) is not None
     assert share_of(1e-8, n=5) is None
 
@@ -714,11 +720,11 @@ def test_a_small_entry_of_few_is_held_to_rtol_of_its_array():
     accepted = Tolerance(1e-6, 0.0, 1e-3)
     setting = Setting(Objective(f, parameters), flat, 1.0, 1e-14, 1e-16, np.ones(2), accepted)
 
-    claim = plain_differences._claim(setting, np.array([1.0, 7.0]), 8, 0)
+    claim = plain_differences._claim(setting, np.array([[1.0, 7.0]]), 8, 0)
 
     assert claim is not None
-    assert claim.size == pytest.approx([5.0, 7.0])
-    assert claim.largest == pytest.approx([5e-6, 10.5e-6])
+    assert claim.size[0] == pytest.approx([5.0, 7.0])
+    assert claim.largest[0] == pytest.approx([5e-6, 10.5e-6])
 
 
 # The digits of f(x).

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gradcheck import Outcome, Report, check_gradient
-from gradcheck.driver.examine import inspect_noise
+from gradcheck.driver.prepare import inspect_noise
 from gradcheck.function.contract import Inspection, gradient_at, inspect, inspect_again, is_pair
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.noise import Noise

@@ -269,8 +269,8 @@ def test_what_was_detectable_is_relative_to_the_scale():
 
 def scale_of(value: Any, error: Any, *blocks: Any, chord: Any = np.nan) -> list[float]:
     """The size of the gradient that each derivative is given."""
-    rows = [np.asarray(block, np.intp) for block in blocks]
-    return [float(s) for s in gradient_scale(measured(value, error, chord=chord), rows)]
+    group = np.concatenate([np.full(len(block), k) for k, block in enumerate(blocks)])
+    return [float(s) for s in gradient_scale(measured(value, error, chord=chord), group)]
 
 
 def test_the_scale_of_an_array_is_its_root_mean_square():

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcheck.evidence.coordinates import decide, look_nearer, sweep
+from gradcheck.evidence.entries import decide, look_nearer, sweep
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters

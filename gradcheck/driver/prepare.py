@@ -1,0 +1,96 @@
+"""What is known of f before entries are judged one by one: its noise, and with it tolerances and first steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gradcheck._typing import Flat
+from gradcheck.function.lines import Rays
+from gradcheck.function.objective import Objective
+from gradcheck.numerics.differences import first_step
+from gradcheck.numerics.noise import FIRST_SPACING, WIDEST, Noise, measure_noise
+from gradcheck.numerics.setting import Setting
+from gradcheck.parameters.tree import Parameters
+from gradcheck.results.outcome import Finding, Outcome
+from gradcheck.results.verdict import Tolerance
+
+__all__ = ["prepare", "probe_noise"]
+
+# An entry that is a smaller part than this of its scale is 0 but for rounding.
+NEARLY_0 = 1e-12
+
+
+def prepare(
+    objective: Objective,
+    f_x: Any,
+    computes_in: str,
+    x: Flat,
+    *,
+    tolerances: tuple[float | None, float, float | None],
+    rng: Any,
+    room: tuple[Flat, Flat] | None,
+    subgradient: bool = False,
+    names: Parameters | None = None,
+) -> tuple[Setting, tuple[Finding, ...]]:
+    """Measure the noise of every output of f; choose tolerances and steps by it.
+
+    f_x : one number, or (m,). computes_in : the dtype of the derivative under test. names : of its entries.
+    """
+    noise = probe_noise(objective, x, f_x, rng, room)
+    slope = np.nan_to_num(np.asarray(noise.slope), posinf=0.0)
+    setting = Setting(
+        objective, x, f_x, noise.level, first_step(noise, np.asarray(f_x, np.float64), x.size),
+        objective.parameters.scales(x), Tolerance.for_dtypes([_computes_in(computes_in, noise)], *tolerances),
+        room, subgradient, float(np.finfo(computes_in).eps), slope=slope,
+        still=np.atleast_1d(noise.constant), names=names,
+    )  # fmt: skip
+    return setting, inspect_noise(noise, f_x)
+
+
+def probe_noise(objective: Objective, x: Flat, f_x: Any, rng: Any, room: tuple[Flat, Flat] | None) -> Noise:
+    """Measure the noise along one random direction that has each coordinate's own scale, within the bounds."""
+    coarse = max(float(np.finfo(b.real_dtype).eps) for b in objective.parameters.blocks)
+    # In float32 the points themselves must lie many spacings apart.
+    spacing = max(FIRST_SPACING, 64.0 * coarse)
+    generator = np.random.default_rng(rng)
+    signs = generator.choice([-1.0, 1.0], x.size)
+    size = generator.uniform(0.5, 1.5, x.size) * _own_scales(objective, x, spacing)
+    back = True
+    if room is not None:
+        # Inwards, and not farther than the bounds allow even the widest probe.
+        left, right = room
+        signs = np.where(right >= left, 1.0, -1.0)
+        size = np.minimum(size, 0.99 * np.maximum(left, right) / (WIDEST * spacing))
+        back = bool((np.minimum(left, right) >= WIDEST * spacing * size).all())
+    return measure_noise(objective, Rays(x, [signs * size]), f_x, spacing, back=back)
+
+
+def _own_scales(objective: Objective, x: Flat, spacing: float) -> Flat:
+    """The scales (size,), but for entries so small that the first points would lie beyond their own size."""
+    scales = objective.parameters.scales(x)
+    own = np.abs(x)
+    return np.where(own > 0, np.minimum(scales, np.maximum(own / spacing, NEARLY_0 * scales)), scales)
+
+
+def _computes_in(analytic: str, noise: Noise) -> str:
+    """The dtype whose tolerances hold: the coarsest of the derivative's and of the grids on which f's values lie."""
+    digits, constant = np.atleast_1d(noise.digits), np.atleast_1d(noise.constant)
+    moving = set(digits[~constant].tolist())
+    # A few values that lie far apart have few bits too: only where all have so few are they of half precision.
+    if analytic == "float16" or moving == {"float16"}:
+        return "float16"
+    return "float32" if analytic == "float32" or moving & {"float16", "float32"} else "float64"
+
+
+def inspect_noise(noise: Noise, f_x: Any) -> tuple[Finding, ...]:
+    """What the probing of the noise says about f."""
+    if not np.all(noise.constant):
+        return ()
+    text = "f does not depend on x at all: none of its outputs changed at any of the points around x"
+    if np.ndim(f_x) == 0:
+        text = f"f does not depend on x at all: it is {f_x:.17g} at all {len(noise.values)} points around x"
+        if len(noise.values) == 1:  # f(x) itself
+            text = "f raises or is not finite at every point around x: there is no derivative to estimate"
+    return (Finding(text, Outcome.INCONCLUSIVE, final=True),)

@@ -1,0 +1,426 @@
+"""Evidence from single entries: one line through x along each coordinate, which serves every output of f."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck._typing import Flat, Index, Mask
+from gradcheck.evidence.confirm import confirm
+from gradcheck.function.lines import Axes, Columns, Family, Lines
+from gradcheck.numerics.differences import ROUNDS, Wanted, estimate
+from gradcheck.numerics.setting import Setting
+from gradcheck.numerics.steps import POINTS
+from gradcheck.numerics.tangents import root_mean_square, sizes_by
+from gradcheck.results.estimate import Estimate, unmeasured
+from gradcheck.results.evidence import Doubts, Evidence
+from gradcheck.results.outcome import Limit
+from gradcheck.results.table import concatenate, put, rows
+from gradcheck.results.verdict import Judgement, accepted, gradient_scale, judge
+
+__all__ = [
+    "Groups",
+    "claimed_still",
+    "decide",
+    "judged",
+    "look_nearer",
+    "measure",
+    "measure_once",
+    "sweep",
+    "verify",
+]
+
+
+# Coordinates that are moved together; each belongs to one group at most.
+Groups = Sequence[Index]
+
+# Coordinates measured together: enough to keep array arithmetic cheap, few enough that an interruption loses little;
+# and lines of all outputs, so that memory stays bounded.
+CHUNK, TOGETHER = 128, 400_000
+# So many times its own size is no step that an entry is judged by alone; a weight that happens to lie near 0 may be
+# stepped by some of it. Then so many stencils are taken within its size.
+BEYOND = 10.0
+OWN_ROUNDS = 4
+
+
+def sweep(setting: Setting, given: Flat, entries: Index, groups: Groups | None = None) -> Evidence:
+    """Judge the given entries one by one.
+
+    given : (k,) the derivative under test. entries : (k,) flat indices into J. groups : as in `measure`.
+    Six evaluations of f a coordinate where the first step serves, all outputs together, and six more for each of the
+    (at most 32, unless one of them turns out not to hold) derivatives that seem wrong.
+    A KeyboardInterrupt ends it with what is known: the rest has an infinite error bar.
+    """
+    parts: list[Estimate] = []
+    order = np.argsort(setting.places(entries)[1], kind="stable")
+    interrupted = False
+    try:
+        for chunk in _chunks(setting, entries[order], groups):
+            parts.append(measure(setting, chunk, groups=groups))
+    except KeyboardInterrupt:
+        interrupted = True
+    done = sum(np.size(part.value) for part in parts)
+    found = concatenate([*parts, unmeasured(entries.size - done, setting.x.dtype)])
+    found = claimed_still(
+        setting, rows(found, np.argsort(order, kind="stable")), given, setting.places(entries)[0]
+    )
+    return judged(setting, found, given, entries, interrupted=interrupted, groups=groups)
+
+
+def _chunks(setting: Setting, entries: Index, groups: Groups | None) -> list[Index]:
+    """Entries in order of their columns, those of a column together, in chunks of a few columns."""
+    columns = setting.places(entries)[1]
+    if groups is not None:
+        return [entries]  # columns of a group share their points
+    starts = np.flatnonzero(np.diff(columns, prepend=-1))
+    each = max(1, min(CHUNK, TOGETHER // max(setting.outputs, 1)))
+    return np.split(entries, starts[each::each]) if entries.size else []
+
+
+def judged(
+    setting: Setting,
+    found: Estimate,
+    given: Flat,
+    entries: Index,
+    *,
+    interrupted: bool = False,
+    groups: Groups | None = None,
+) -> Evidence:
+    """The decision about measured entries (k,); what seems wrong is measured again."""
+    judgement = decide(setting, found, given, entries)
+    if not interrupted:
+        try:
+            found, judgement = _confirm(setting, found, judgement, given, entries, groups)
+        except KeyboardInterrupt:
+            interrupted = True
+    return Evidence(entries, given, found, judgement, interrupted)
+
+
+def look_nearer(setting: Setting, evidence: Evidence, doubts: Doubts) -> Evidence:
+    """Measure entries again that were verified with bars which hide what is held against them, from those steps on.
+
+    The estimate with the smaller bar stays, where the two do not contradict each other. A report on the right
+    gradient may have seen that much: what it says is detectable must not pass afterwards.
+    """
+    at = np.searchsorted(evidence.coordinates, doubts.coordinates)
+    found, judgement = evidence.estimate, evidence.judgement
+    bar = 3.0 * found.error[at]
+    with np.errstate(invalid="ignore"):
+        within = doubts.apart <= judgement.allowed[at] - bar
+    hidden = judgement.verified[at] & (doubts.apart < judgement.allowed[at]) & ~within
+    settled = evidence.interrupted or judgement.wrong.any() or not hidden.any()
+    if settled or setting.objective.remaining < POINTS * hidden.sum():
+        return evidence
+    at, entries = at[hidden], doubts.coordinates[hidden]
+    try:
+        again = measure(setting, entries, doubts.steps[hidden])
+    except KeyboardInterrupt:
+        return replace(evidence, interrupted=True)
+    bars = 3.0 * (found.error[at] + again.error)
+    # Where f does not change at all the steps may drown inside it: that is no better witness.
+    moved = again.chord > 0
+    better = np.flatnonzero(
+        moved & (again.error < found.error[at]) & (np.abs(again.value - found.value[at]) <= bars)
+    )
+    found = put(found, at[better], rows(again, better))
+    return judged(setting, found, evidence.analytic, evidence.coordinates)
+
+
+def verify(setting: Setting, evidence: Evidence, at: Index, value: Flat, error: Flat) -> tuple[Evidence, int]:
+    """Let other estimates (k,) of open entries verify them where they can, and never convict; (evidence, how many).
+
+    at : positions in the evidence. value, error : (k,) derivatives and their bars E, in units of f per unit of x; an
+    infinite bar verifies nothing.
+    """
+    judgement, tolerance = evidence.judgement, setting.tolerance
+    g, bar = evidence.analytic[at], 3.0 * error
+    scale, zero = judgement.scale[at], setting.x[setting.places(evidence.coordinates[at])[1]] == 0
+    allowed = bar + accepted(g, value, scale, tolerance, zero)
+    fine = bar <= tolerance.resolution * scale + tolerance.atol
+    with np.errstate(invalid="ignore"):
+        right = fine & (np.abs(g - value) <= allowed)
+    found, decided = rows(evidence.estimate, at[right]), rows(judgement, at[right])
+    found = replace(found, value=value[right], error=error[right], nfev=0)
+    decided = replace(
+        decided,
+        verified=np.ones_like(decided.verified),
+        inconclusive=np.zeros_like(decided.inconclusive),
+        allowed=allowed[right],
+    )
+    verified = replace(
+        evidence,
+        estimate=put(evidence.estimate, at[right], found),
+        judgement=put(judgement, at[right], decided),
+    )
+    return verified, int(right.sum())
+
+
+def measure(
+    setting: Setting, entries: Index, steps: Flat | None = None, *, groups: Groups | None = None
+) -> Estimate:
+    """The numerical derivatives of some entries (k,), from these steps on, default those of the setting.
+
+    groups : coordinates that are moved together, of which each output depends on one at most; default each alone.
+    """
+    if steps is None:
+        output, column = setting.places(entries)
+        begin = setting.relative_step[output]
+        if setting.outputs > 1:
+            begin = _median_by(_directions(setting, column, groups), begin)
+        steps = begin * setting.scales[column]
+    found = _along_axes(setting, entries, steps, _as_needed(setting, entries), groups=groups)
+    return _within_own_size(setting, entries, found, groups)
+
+
+def _as_needed(setting: Setting, entries: Index) -> Wanted:
+    """The errors that are wanted of these entries, precise and resolved."""
+    group = setting.groups(entries)
+
+    def wanted(at: Index, so_far: Estimate) -> tuple[Flat, Flat]:
+        # By the numerical side alone: a wrong analytic entry must not make a crude estimate seem good enough.
+        size = np.fmax(np.abs(so_far.value), gradient_scale(so_far, group[at]))
+        tolerance = setting.tolerance
+        return tolerance.rtol * size + tolerance.atol, 0.3 * tolerance.resolution * size + tolerance.atol
+
+    return wanted
+
+
+def _within_own_size(setting: Setting, entries: Index, found: Estimate, groups: Groups | None) -> Estimate:
+    """Measure entries again that were measured beyond their own size: there f may have another slope.
+
+    Where both agree the smaller bar stays, and where they do not the nearer one; nothing, if f does not change there.
+    """
+    size = np.abs(setting.x[setting.places(entries)[1]])
+    at = np.flatnonzero((size > 0) & (found.step > BEYOND * size))
+    if at.size == 0 or setting.objective.remaining < POINTS * at.size:
+        return found
+    these, own = entries[at], size[at]
+    near = _along_axes(
+        setting,
+        these,
+        own / 4.0,
+        _as_needed(setting, these),
+        rounds=OWN_ROUNDS,
+        largest=own / 2.0,
+        groups=groups,
+    )
+    before = rows(found, at)
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(near.value - before.value)
+        known = np.isfinite(near.error) & np.isfinite(before.error)
+        clash = known & (apart > 3.0 * (near.error + before.error))
+    moved = near.chord > 0
+    better = np.flatnonzero(np.isfinite(near.error) & np.where(clash, moved, near.error < before.error))
+    found = put(found, at[better], rows(near, better))
+    return _without_bar(found, at[clash & ~moved], Limit.SCALE)
+
+
+def _without_bar(found: Estimate, at: Index, limit: Limit) -> Estimate:
+    """The same, where these lines have no bar, and why."""
+    error, limits = found.error.copy(), found.limit.copy()
+    error[at], limits[at] = np.inf, limit
+    return replace(found, error=error, limit=limits)
+
+
+def claimed_still(setting: Setting, found: Estimate, analytic: Flat, output: Index) -> Estimate:
+    """Lines along which an output should not move, and does not, whatever grid its values may lie on.
+
+    The noise that is assumed of an output which was never seen to move is held against a claimed slope alone.
+    """
+    if setting.still is None or not setting.still.any():
+        return found
+    agreed = setting.still[output] & (analytic == 0) & (found.chord == 0) & np.isfinite(found.error)
+    rounding = (4.0 * np.finfo(found.value.dtype).eps * np.abs(setting.f_x[output]) / found.step)[agreed]
+    error, noise, limit = found.error.copy(), found.noise.copy(), found.limit.copy()
+    error[agreed], noise[agreed], limit[agreed] = rounding, rounding, Limit.NONE
+    return replace(found, error=error, noise=noise, limit=limit)
+
+
+def measure_once(setting: Setting, entries: Index, steps: Flat) -> Estimate:
+    """One stencil of this step at each of some entries (k,)."""
+    return _along_axes(setting, entries, steps, _anything, rounds=1)
+
+
+def _along_axes(
+    setting: Setting,
+    entries: Index,
+    step: Flat,
+    wanted: Callable[..., tuple[Flat, Flat]],
+    rounds: int = ROUNDS,
+    side: NDArray[np.int8] | None = None,
+    largest: Flat | None = None,
+    groups: Groups | None = None,
+) -> Estimate:
+    x = setting.x
+    output, column = setting.places(entries)
+    scale, owner = setting.scales[column], setting.owners(column)
+    spacing = np.array([float(np.finfo(b.real_dtype).eps) for b in setting.parameters.blocks])
+    # Below 64 spacings of x the step itself would be rounded by a per cent.
+    smallest = 64.0 * spacing[owner] * np.maximum(np.abs(x[column]), 1e-6 * scale)
+    largest = _largest_steps(setting, owner) if largest is None else largest
+    inner = _inner_steps(x[column], smallest)
+    room = None if setting.room is None else (setting.room[0][column], setting.room[1][column])
+    # The members of a group move each by its own scale: their lines are measured in units of it.
+    unit = np.ones(column.size) if groups is None else scale
+    if groups is not None and setting.room is not None:
+        room = _room_of_groups(setting, groups, column)
+    found = estimate(
+        setting.objective,
+        _lines(setting, output, column, groups),
+        setting.f_x[output],
+        level=setting.level[output],
+        step=np.maximum(step, smallest) / unit,
+        smallest=smallest / unit,
+        largest=largest / unit,
+        wanted=wanted if groups is None else _in_units(wanted, unit),
+        room=room,
+        rounds=rounds,
+        side=side,
+        inner=inner / unit,
+        unit=None if setting.outputs == 1 else scale / unit,
+    )
+    return found if groups is None else _per_unit(found, unit)
+
+
+def _lines(setting: Setting, output: Index, column: Index, groups: Groups | None) -> Lines:
+    """One line an entry; those of a column, or of a group of columns, share their points."""
+    if groups is not None:
+        moves = Columns(setting.x, groups, setting.scales)
+        return Family(moves, _directions(setting, column, groups), output)
+    if setting.outputs == 1:
+        return Axes(setting.parameters, setting.x, column)
+    moved, direction = np.unique(column, return_inverse=True)
+    return Family(Axes(setting.parameters, setting.x, moved), direction, output)
+
+
+def _directions(setting: Setting, column: Index, groups: Groups | None) -> Index:
+    """The number of the direction that moves each of some coordinates."""
+    if groups is None:
+        return column
+    owner = np.zeros(setting.x.size, np.intp)
+    for k, group in enumerate(groups):
+        owner[group] = k
+    return owner[column]
+
+
+def _in_units(wanted: Callable[..., tuple[Flat, Flat]], unit: Flat) -> Callable[..., tuple[Flat, Flat]]:
+    """The errors that are wanted, of lines in other units."""
+
+    def scaled(at: Index, so_far: Estimate) -> tuple[Flat, Flat]:
+        precise, resolved = wanted(at, _per_unit(so_far, unit[at]))
+        return precise * unit[at], resolved * unit[at]
+
+    return scaled
+
+
+def _per_unit(found: Estimate, unit: Flat) -> Estimate:
+    """From units of the lines to units of x."""
+    slopes = ("value", "error", "noise", "truncation", "kink", "left", "right", "sided", "chord")
+    parts = {name: getattr(found, name) / unit for name in slopes}
+    return replace(found, **parts, step=found.step * unit, curvature=found.curvature / unit**2)
+
+
+def _room_of_groups(setting: Setting, groups: Groups, column: Index) -> tuple[Flat, Flat]:
+    """How far the group of each coordinate may go, left and right, in units of the scales."""
+    assert setting.room is not None
+    direction = _directions(setting, column, groups)
+    left, right = (
+        np.array([float(np.min(room[g] / setting.scales[g], initial=np.inf)) for g in groups])
+        for room in setting.room
+    )
+    return left[direction], right[direction]
+
+
+def _inner_steps(x: Flat, smallest: Flat) -> Flat:
+    """Steps for entries far smaller than the others of their array: f may be singular at 0 (sqrt, log, cbrt)."""
+    inner = np.abs(x) / 16.0
+    return np.where((inner > 0) & (inner < smallest), inner, np.nan)
+
+
+def _largest_steps(setting: Setting, owner: Index) -> Flat:
+    """A third of the largest scale of each coordinate's array: beyond it f is another function."""
+    return np.array(
+        [0.3 * float(setting.scales[b.slice].max(initial=0.0)) for b in setting.parameters.blocks]
+    )[owner]
+
+
+def decide(
+    setting: Setting, found: Estimate, given: Flat, entries: Index, *, exact: bool = False
+) -> Judgement:
+    """Judge measured entries by the rule of `gradcheck.results.verdict`.
+
+    exact : by the complex step, which hides the rounding of slopes nowhere, as differences do but where x is 0.
+    """
+    scale = block_scales(setting, found, entries)
+    zero: Mask = (setting.x[setting.places(entries)[1]] == 0) | exact
+    return judge(given, found, scale, setting.tolerance, zero=zero, subgradient=setting.subgradient)
+
+
+def noise_share(setting: Setting, given: Flat, entries: Index) -> float:
+    """The largest part that the noise of one value is of what an entry's first step changes; nan where nothing moves.
+
+    given : (k,) what is claimed of the entries, each as large as the root mean square of its gradient at the least.
+    """
+    output, column = setting.places(entries)
+    size = np.maximum(np.abs(given), sizes_by(setting.groups(entries), given))
+    moved = setting.relative_step[output] * setting.scales[column] * size
+    return float(np.max(setting.level[output] / np.where(moved > 0, moved, np.nan)))
+
+
+def block_scales(setting: Setting, found: Estimate, entries: Index) -> Flat:
+    """The size (k,) of the gradient that each entry belongs to: of one output, with respect to one array of x."""
+    scale = gradient_scale(found, setting.groups(entries))
+    output, column = setting.places(entries)
+    # Where f is flat along every axis (x y at 0), what it changes along the probed direction still gives a size.
+    scale = np.where(scale > 0, scale, setting.slope[output] / setting.scales[column])
+    if setting.gradient_scale is not None:
+        scale = np.maximum(scale, setting.gradient_scale[setting.groups(entries)])
+    if setting.outputs > 1 and (scale == 0).any() and (scale > 0).any():
+        # An output that depends on nothing counts as large as the others.
+        scale = np.where(scale > 0, scale, root_mean_square(scale[scale > 0]))
+    return np.asarray(scale)
+
+
+def _confirm(
+    setting: Setting,
+    found: Estimate,
+    judgement: Judgement,
+    given: Flat,
+    entries: Index,
+    groups: Groups | None,
+) -> tuple[Estimate, Judgement]:
+    """Measure again what seems wrong, by the rule of `gradcheck.evidence.confirm`."""
+    column = setting.places(entries)[1]
+    together = None if setting.outputs == 1 else _directions(setting, column, groups)
+
+    def again(at: Index, step: Flat, side: NDArray[np.int8]) -> Estimate | None:
+        if setting.objective.remaining < POINTS * at.size:
+            return None
+        return _along_axes(setting, entries[at], step, _anything, rounds=1, side=side, groups=groups)
+
+    def decided(estimate: Estimate) -> Judgement:
+        return decide(setting, estimate, given, entries)
+
+    size = np.abs(setting.x[column])
+    own = np.where(size > 0, size, setting.scales[column])
+    # What the sum of all entries hardly notices: sixteen roundings of the largest.
+    blind = float(16.0 * np.finfo(setting.x.dtype).eps * np.max(np.abs(setting.x), initial=0.0))
+    return confirm(given, found, judgement, again, decided, own, together, blind=blind, zero=size == 0)
+
+
+def _anything(at: Index, _: Estimate) -> tuple[Flat, Flat]:
+    """No error that is wanted: one stencil will do."""
+    wanted = np.full(at.size, np.inf)
+    return wanted, wanted
+
+
+def _median_by(group: Index, values: Flat) -> Flat:
+    """The median of each group, at each of its members."""
+    order = np.argsort(group, kind="stable")
+    out = np.empty(values.shape)
+    for mine in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
+        out[mine] = np.median(values[mine])
+    return out

@@ -1,0 +1,62 @@
+"""Entries one by one: by the complex step where it can be relied on, by stencils, by averages where noise is large."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gradcheck._typing import Flat, Index
+from gradcheck.evidence.averages import averaged
+from gradcheck.evidence.complex_test import by_complex_step, second_witness
+from gradcheck.evidence.entries import look_nearer, noise_share, sweep
+from gradcheck.evidence.subgradients import along_directions
+from gradcheck.numerics.setting import Setting
+from gradcheck.results.evidence import NO_DOUBTS, Doubts, Evidence
+from gradcheck.results.outcome import Finding
+
+__all__ = ["one_by_one"]
+
+# From here on one complex step a coordinate, and the seven evaluations that bear it out, are fewer than six a
+# coordinate.
+COMPLEX_FROM = 3
+# The part of the resolution that noise may take of a first step where the complex step is asked.
+QUIET = 0.01
+
+
+def one_by_one(
+    setting: Setting, given: Flat, entries: Index, method: str, rng: Any, doubts: Doubts = NO_DOUBTS
+) -> tuple[Evidence, list[Finding]]:
+    """Judge each of the entries by itself; and what there is to say about how.
+
+    given : (k,) what is claimed of them. doubts : what quicker ways hold against some of them.
+    """
+    calm = setting.x.size >= COMPLEX_FROM and _may_agree(setting, given, entries)
+    if method == "complex" or (method == "auto" and calm):
+        found = by_complex_step(setting, given, entries, rng, trusted=method == "complex")
+        if found is not None:
+            return look_nearer(setting, found, doubts), []
+    notes: list[Finding] = []
+    if method == "complex":
+        text = "the complex step does not agree with real differences, which were used instead"
+        notes.append(Finding(text))
+    swept = look_nearer(setting, sweep(setting, given, entries), doubts)
+    evidence, verified = second_witness(setting, swept)
+    notes += _verified(verified, "by the complex step, real differences being too noisy")
+    evidence, verified = averaged(setting, evidence)
+    notes += _verified(verified, "by averages of several differences, one being too noisy")
+    evidence, outside = along_directions(setting, evidence, rng)
+    return evidence, [*notes, *outside]
+
+
+def _verified(count: int, how: str) -> list[Finding]:
+    if count == 0:
+        return []
+    entries = "1 entry was" if count == 1 else f"{count:,} entries were"
+    return [Finding(f"{entries} verified {how}")]
+
+
+def _may_agree(setting: Setting, given: Flat, entries: Index) -> bool:
+    """Whether noise is so small that a real difference can bear out the complex step; nan is no reason to ask."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return noise_share(setting, given, entries) <= QUIET * setting.tolerance.resolution
