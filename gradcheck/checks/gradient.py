@@ -10,12 +10,18 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck._typing import Flat
+from gradcheck.diagnosis.along import Along
+from gradcheck.diagnosis.explanations import Diagnosis, diagnose
+from gradcheck.diagnosis.scope import Subject
 from gradcheck.driver.examine import Question, examine
 from gradcheck.driver.options import Options, finished, told
 from gradcheck.driver.prepare import probe_noise
 from gradcheck.errors import GradientError
 from gradcheck.evidence.entries import measure
 from gradcheck.function.arithmetic import own_arithmetic
+from gradcheck.function.contract import gradient_at, inspect, inspect_again
+from gradcheck.function.matrix import Matrix
 from gradcheck.function.objective import Objective
 from gradcheck.function.progress import Progress
 from gradcheck.numerics.differences import first_step
@@ -25,8 +31,10 @@ from gradcheck.parameters.tree import Parameters
 from gradcheck.report.compose import compose
 from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
+from gradcheck.results.certificate import Survey
 from gradcheck.results.estimate import Estimate, shaped
-from gradcheck.results.verdict import DEFAULT_RTOL, Tolerance
+from gradcheck.results.evidence import Evidence
+from gradcheck.results.verdict import Tolerance
 
 __all__ = ["assert_gradient", "check_gradient", "derivative", "gradient"]
 
@@ -119,16 +127,17 @@ def check_gradient(
             n_jobs=n_jobs,
         )
         question = Question(
-            grad, flat, tuple(args), options.tolerances, method, options.confidence, subgradient, room, rng
-        )
+            flat, options.tolerances, method, options.confidence, subgradient, room, rng,
+            inspect=lambda repeat: inspect(objective, grad, flat, args, repeat=repeat),
+            repeat=lambda inspection: inspect_again(objective, inspection, flat),
+            explain=lambda setting, matrix, evidence: _explain(setting, matrix, evidence, grad, args),
+        )  # fmt: skip
         known = examine(objective, question, bar)
     report = compose(
         parameters,
         known.evidence,
         known.findings,
-        tolerance=known.setting.tolerance
-        if known.setting
-        else Tolerance(options.rtol or DEFAULT_RTOL["float64"], options.atol),
+        tolerance=known.tolerance(question),
         nfev=objective.nfev,
         ngev=known.ngev,
         seconds=time.perf_counter() - started,
@@ -147,6 +156,20 @@ def check_gradient(
 
         report = and_hessian(report, f, grad, hessian, x, args, options)
     return finished(report)
+
+
+def _explain(
+    setting: Setting, matrix: Matrix, evidence: Evidence | Survey, grad: Any, args: Sequence[Any]
+) -> Diagnosis:
+    """What kind of mistake fits; calls grad again, at most twice, only where nothing else explains it."""
+
+    def again(x: Flat) -> Flat:
+        return gradient_at(grad, setting.parameters, x, args)
+
+    analytic = matrix.entries(np.zeros(setting.x.size, np.intp), np.arange(setting.x.size))
+    along = None if evidence.interrupted else Along.of(setting)
+    subject = Subject(setting.parameters, analytic, setting.x, setting.f_x[0], setting.tolerance, along=along)
+    return diagnose(subject, evidence, again if callable(grad) and not evidence.interrupted else None)
 
 
 def assert_gradient(f: Callable[..., Any], grad: Any, x: Any, **options: Any) -> Report:

@@ -1,68 +1,109 @@
-"""The course of a check: the contract, the noise, the evidence, what explains it; or what of it is known so far."""
+"""The course of a check: the contract, the evidence, cheapest first, what explains it; or what of it is known so far.
+
+A gradient is the Jacobian of one output: whatever m is, the same lines are gone through.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import numpy as np
+import scipy.sparse
 
 from gradcheck._typing import Flat
-from gradcheck.diagnosis.along import Along
-from gradcheck.diagnosis.explanations import Diagnosis, diagnose
-from gradcheck.diagnosis.scope import Subject
+from gradcheck.diagnosis.explanations import Diagnosis
 from gradcheck.driver.prepare import prepare
-from gradcheck.evidence.arrays import LOOKS, survey
-from gradcheck.evidence.complex_test import leave_open
+from gradcheck.evidence.arrays import LOOKS
+from gradcheck.evidence.columns import GROUPS_UP_TO, gather
 from gradcheck.evidence.examination import examine_jointly
 from gradcheck.evidence.joint import Direction
-from gradcheck.evidence.one_by_one import one_by_one
+from gradcheck.evidence.joint_rows import survey_rows
 from gradcheck.evidence.plain_differences import agreement
-from gradcheck.function.contract import Inspection, gradient_at, inspect, inspect_again
-from gradcheck.function.matrix import Dense
+from gradcheck.function.matrix import Dense, Matrix, Sparse
 from gradcheck.function.objective import BudgetSpentError, NotScalarError, Objective
 from gradcheck.function.progress import Progress
+from gradcheck.function.repeat import Repeat
 from gradcheck.numerics.differences import first_step
 from gradcheck.numerics.line_fit import EIGHT
 from gradcheck.numerics.noise import Noise
 from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
-from gradcheck.results.certificate import Survey
+from gradcheck.parameters.boxes import Box, flat_indices, runs
+from gradcheck.parameters.matrix_names import JacobianNames
+from gradcheck.parameters.tree import Block, Parameters
+from gradcheck.results.certificate import Region, Survey
 from gradcheck.results.evidence import NO_DOUBTS, Doubts, Evidence
-from gradcheck.results.outcome import Finding, Outcome
-from gradcheck.results.verdict import Tolerance
+from gradcheck.results.outcome import Finding, Limit, Outcome
+from gradcheck.results.verdict import DEFAULT_RTOL, Tolerance
 
-__all__ = ["Known", "Question", "examine"]
+__all__ = ["Inspected", "Known", "Question", "examine"]
 
-# Up to here every coordinate is judged by itself; above, directions decide and the search names what is wrong.
-SWEEP_UP_TO = 100
 # From here on one joint direction, of eight points and f(x), and perhaps one call with complex numbers, costs no more
 # than two differences for each entry and f(x).
 JOINT_FROM = 5
 # Up to here what a joint direction finds wrong is judged entry by entry: that costs about as much as the search, and
 # the report then has a number for each.
 JUDGED_UP_TO = 20
-# Evaluations of f for one search, beyond those for ten wrong entries: more are reported as regions.
-LOCATION_BUDGET = 1500
+
+
+class Inspected(Protocol):
+    """What the first calls at x gave."""
+
+    @property
+    def f_x(self) -> Any:
+        """One number, or (m,)."""
+
+    @property
+    def matrix(self) -> Matrix | None:
+        """The derivative under test (m, n); None where there is none to judge."""
+
+    @property
+    def analytic(self) -> Flat | None:
+        """Its entries, (n,) or (m, n); None where they are not known."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What there is to say of the calls."""
+
+    @property
+    def computes_in(self) -> str:
+        """The dtype of f and its derivative, the coarser."""
+
+    @property
+    def repeated(self) -> bool:
+        """Whether f was called a second time at x."""
+
+    @property
+    def again(self) -> Repeat | None:
+        """Asks for the derivative once more, after f was elsewhere; None where it is no function."""
+
+    @property
+    def ngev(self) -> int:
+        """Calls of the derivative so far."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked; the arguments of `check_gradient`, x as a flat vector (size,).
+    """What is asked.
 
-    tolerances : rtol, atol and resolution, None for a default. room : (size,), (size,) to the left and the right.
+    x : (n,). tolerances : rtol, atol and resolution, None for a default. room : (n,), (n,) to the left and the right.
+    inspect(repeat) : the first calls at x. repeat(inspected) : a second call of f there, where it was left out.
+    names() : of the entries, once f was called; None for those of x. explain : what kind of mistake fits the evidence.
     """
 
-    grad: Any
     x: Flat
-    args: tuple[Any, ...]
     tolerances: tuple[float | None, float, float | None]
     method: str
     confidence: float
     subgradient: bool
     room: tuple[Flat, Flat] | None
     rng: Any
+    inspect: Callable[[bool], Inspected]
+    repeat: Callable[[Any], tuple[Finding, ...]]
+    explain: Callable[[Setting, Matrix, Evidence | Survey], Diagnosis]
+    names: Callable[[], Parameters | None] = lambda: None
 
 
 @dataclass
@@ -70,7 +111,7 @@ class Known:
     """What has been found so far; it grows in this order, and an interruption leaves the rest as it is here."""
 
     findings: list[Finding]
-    inspection: Inspection | None = None
+    inspection: Inspected | None = None
     setting: Setting | None = None
     evidence: Evidence | Survey | None = None
     diagnosis: Diagnosis = field(default_factory=Diagnosis)
@@ -83,8 +124,17 @@ class Known:
 
     @property
     def ngev(self) -> int:
-        """Calls of grad."""
+        """Calls of the derivative."""
         return self.diagnosis.ngev + (self.inspection.ngev if self.inspection is not None else 0)
+
+    def tolerance(self, question: Question) -> Tolerance:
+        """What is accepted, as far as it is known in which arithmetic f computes."""
+        if self.setting is not None:
+            return self.setting.tolerance
+        rtol, atol, _ = question.tolerances
+        if self.inspection is None:
+            return Tolerance(rtol or DEFAULT_RTOL["float64"], atol)
+        return Tolerance.for_dtypes([self.inspection.computes_in], *question.tolerances)
 
 
 def examine(objective: Objective, question: Question, bar: Progress) -> Known:
@@ -92,192 +142,190 @@ def examine(objective: Objective, question: Question, bar: Progress) -> Known:
     known = Known([Finding(note) for note in objective.parameters.notes])
     try:
         _examine(known, objective, question, bar)
-        known.findings += _asked_again(known, question)
+        if known.evidence is not None and objective.ended:
+            known.evidence = _cut_short(known.evidence, objective)
+        if not known.final and known.inspection is not None and known.inspection.again is not None:
+            # What a second call of the derivative adds, now that f was called elsewhere.
+            known.findings += known.inspection.again.findings(known.tolerance(question), question.room)
     except KeyboardInterrupt:
         known.interrupted = True
     except BudgetSpentError:
         text = "the budget of evaluations was used up before any entry was judged: raise max_nfev"
         known.findings.append(Finding(text, Outcome.INCONCLUSIVE, final=True))
     except NotScalarError as error:
-        # At x it returned a number: where it does not, it is no function that could be differentiated.
+        # At x it returned what it should: where it does not, it is no function that could be differentiated.
         known.findings.append(Finding(f"{error} at a point near x", Outcome.INCONCLUSIVE, final=True))
     if objective.left_domain and known.evidence is not None:
         text = f"a point near x was taken for off f's domain: f raised {objective.left_domain}"
         known.findings.append(Finding(text))
+    known.interrupted |= objective.interrupted
     if known.evidence is not None:
         known.interrupted |= known.evidence.interrupted
-    elif known.interrupted:
+    elif known.interrupted and not known.final:
         text = "interrupted before any entry was judged: start it again"
         known.findings.append(Finding(text, Outcome.INCONCLUSIVE, final=True))
     return known
 
 
-def _asked_again(known: Known, question: Question) -> list[Finding]:
-    """What a second call of grad adds, now that f was called elsewhere."""
-    if known.final or known.inspection is None or known.inspection.again is None:
-        return []
-    if known.setting is not None:
-        tolerance = known.setting.tolerance
-    else:
-        tolerance = Tolerance.for_dtypes([known.inspection.computes_in], *question.tolerances)
-    return known.inspection.again.findings(tolerance, question.room)
-
-
 def _examine(known: Known, objective: Objective, question: Question, bar: Progress) -> None:
     x, room = question.x, question.room
-    quickly = question.method == "auto" and x.size <= SWEEP_UP_TO
+    quickly = question.method == "auto" and x.size <= GROUPS_UP_TO
     jointly = question.method in ("auto", "directions") and x.size >= JOINT_FROM
-    known.inspection = inspect(objective, question.grad, x, question.args, repeat=not (quickly or jointly))
-    known.findings += known.inspection.findings
+    known.inspection = inspection = question.inspect(not (quickly or jointly))
+    known.findings += inspection.findings
     if room is not None and not (room[0] + room[1] > 0).any():
         text = "nothing was checked: every coordinate is fixed by its bounds"
         known.findings.append(Finding(text, Outcome.INCONCLUSIVE, final=True))
-    if known.final:
+    if known.final or inspection.matrix is None:
         return
-    doubts = NO_DOUBTS
-    if quickly:
+    matrix, doubts = inspection.matrix, NO_DOUBTS
+    if quickly and isinstance(matrix, Dense):
         bar.plan(2 * x.size)
         agreed = agreement(
-            objective, known.inspection, x, question.tolerances, few=JOINT_FROM, room=room, rng=question.rng
+            objective, inspection, x, question.tolerances, few=JOINT_FROM, room=room, rng=question.rng
         )  # fmt: skip
         if agreed.evidence is not None:
             known.setting, known.evidence = agreed.setting, agreed.evidence
             return
         doubts = agreed.doubts
-    if jointly and known.inspection.analytic is not None:
+    if jointly:
         bar.plan(len(EIGHT) * 2)
-        held = _examine_jointly(known, objective, question)
-        if known.evidence is not None or known.final:
-            return
+        held = _examine_jointly(known, objective, question, matrix)
         doubts = held if held.coordinates.size else doubts
-    if not known.inspection.repeated:
-        known.findings += inspect_again(objective, known.inspection, x)
+    if known.evidence is None and not known.final:
+        _examine_closely(known, objective, question, bar, matrix, doubts)
+    if known.evidence is not None and known.setting is not None:
+        known.diagnosis = question.explain(known.setting, matrix, known.evidence)
+
+
+def _examine_closely(
+    known: Known, objective: Objective, question: Question, bar: Progress, matrix: Matrix, doubts: Doubts
+) -> None:
+    """What joint directions do not settle: entry by entry, or arrays and rows by directions of their own."""
+    assert known.inspection is not None
+    if not (known.inspection.repeated or objective.ended):
+        known.findings += question.repeat(known.inspection)
         if known.final:
             return
     if known.setting is None:
         known.setting, more = _prepared(objective, known.inspection, question)
         known.findings += more
-    if known.final or known.inspection.analytic is None:
+    if known.final:
         return
-    bar.plan(planned(known.setting, question.method))
-    known.evidence, said = gather(
-        known.setting,
-        known.inspection.analytic,
-        question.method,
-        question.confidence,
-        question.rng,
+    bar.plan(_planned(known.setting, matrix, question.method))
+    evidence, said = gather(
+        known.setting, matrix, question.method, question.confidence, question.rng,
         doubts.beyond(float(known.setting.level[0])),
-    )
+    )  # fmt: skip
+    known.evidence = _named(evidence, question.names())
     known.findings += said
-    known.diagnosis = explain(
-        known.setting, known.inspection.analytic, known.evidence, question.grad, question.args
-    )
 
 
-def _examine_jointly(known: Known, objective: Objective, question: Question) -> Doubts:
+def _examine_jointly(known: Known, objective: Objective, question: Question, matrix: Matrix) -> Doubts:
     """Joint directions, where x is real and double and every claim finite; what they settle is the evidence.
 
     Returns what they hold against some entries where they do not.
     """
     inspection, x = known.inspection, question.x
     assert inspection is not None
-    analytic = inspection.analytic
-    assert analytic is not None
-    tolerance = Tolerance.for_dtypes([inspection.computes_in], *question.tolerances)
+    tolerance = known.tolerance(question)
     eps = float(np.finfo(inspection.computes_in).eps)
-    scales = objective.parameters.scales(x)
-    f_x = np.array([inspection.f_x])
-    problem = Problem(objective, x, f_x, Dense(analytic[None, :]), scales, tolerance, question.room, eps)
-    with np.errstate(over="ignore", invalid="ignore"):
-        squares = np.sum(np.square(analytic)) * np.sum(np.square(scales))
-    if not problem.in_doubles or not np.isfinite(squares):
+    scales, f_x = objective.parameters.scales(x), np.atleast_1d(inspection.f_x)
+    problem = Problem(objective, x, f_x, matrix, scales, tolerance, question.room, eps)
+    if not problem.in_doubles or not _finite(matrix, scales):
+        return NO_DOUBTS
+    names, rng = question.names(), np.random.default_rng(question.rng)
+
+    def probed() -> Setting | None:
+        setting, findings = _prepared(objective, inspection, question)
+        known.findings += findings
+        known.setting = setting
+        return None if known.final else setting
+
+    if matrix.shape[0] > 1 or not isinstance(matrix, Dense):
+        assert isinstance(names, JacobianNames)
+        known.evidence = survey_rows(problem, names, probed, confidence=question.confidence, rng=rng)
         return NO_DOUBTS
 
     def setting_of(first: Direction, noise_level: float | None) -> Setting:
         level = 2.0 * float(np.max(first.noise)) if noise_level is None else noise_level
         noise = Noise(level, float(first.weight[0]), "float64", False, ())
         # A power of two, so that similar claims ask for the same values.
-        step = 2.0 ** np.rint(np.log2(first_step(noise, float(inspection.f_x), x.size)))
+        step = 2.0 ** np.rint(np.log2(first_step(noise, float(f_x[0]), x.size)))
         return Setting(
-            objective, x, inspection.f_x, level, step, scales, tolerance,
-            question.room, question.subgradient, eps, slope=float(first.weight[0]) / np.sqrt(x.size),
+            objective, x, f_x, level, step, scales, tolerance, question.room, question.subgradient, eps,
+            slope=float(first.weight[0]) / np.sqrt(x.size), names=names,
         )  # fmt: skip
 
-    def probed() -> Setting | None:
-        assert inspection is not None
-        setting, findings = _prepared(objective, inspection, question)
-        known.findings += findings
-        return None if known.final else setting
-
     search = question.method == "directions" or x.size > JUDGED_UP_TO
-    found = examine_jointly(
-        problem,
-        setting_of,
-        probed,
-        confidence=question.confidence,
-        rng=np.random.default_rng(question.rng),
-        search=search,
+    known.setting, survey, doubts = examine_jointly(
+        problem, setting_of, probed, confidence=question.confidence, rng=rng, search=search
     )
-    known.setting, known.evidence, doubts = found
-    if known.setting is not None and known.evidence is not None:
-        known.diagnosis = explain(known.setting, analytic, known.evidence, question.grad, question.args)
+    known.evidence = _named(survey, names)
     return doubts
 
 
 def _prepared(
-    objective: Objective, inspection: Inspection, question: Question
+    objective: Objective, inspection: Inspected, question: Question
 ) -> tuple[Setting, tuple[Finding, ...]]:
     return prepare(
         objective, inspection.f_x, inspection.computes_in, question.x, tolerances=question.tolerances,
-        rng=question.rng, room=question.room, subgradient=question.subgradient,
+        rng=question.rng, room=question.room, subgradient=question.subgradient, names=question.names(),
     )  # fmt: skip
 
 
-def gather(
-    setting: Setting, analytic: Flat, method: str, confidence: float, rng: Any, doubts: Doubts
-) -> tuple[Evidence | Survey, list[Finding]]:
-    """The evidence of the chosen method, and what there is to say about how it was gathered.
-
-    doubts : what the short way held against some entries.
-    """
-    n = analytic.size
-    if by_directions(n, method):
-        generator = np.random.default_rng(rng)
-        surveyed = survey(
-            setting, analytic, confidence=confidence, rng=generator, location_budget=LOCATION_BUDGET
-        )
-        return surveyed, []
-    room = setting.room
-    free = np.arange(n) if room is None else np.flatnonzero(room[0] + room[1] > 0)
-    evidence, notes = one_by_one(setting, analytic[free], free, method, rng, doubts)
-    if doubts.exact and not evidence.judgement.wrong.any():
-        evidence = leave_open(setting, evidence)
-    return evidence, notes
+def _finite(matrix: Matrix, scales: Flat) -> bool:
+    """Whether every entry is, and squares of its changes; of products alone that is seen when they are taken."""
+    values = getattr(matrix, "array", None)
+    if values is None:
+        return True
+    values = values.data if scipy.sparse.issparse(values) else values
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(np.sum(np.square(values)) * np.sum(np.square(scales))))
 
 
-def by_directions(n: int, method: str) -> bool:
-    """Whether n parameters are tested by directions."""
-    return method == "directions" or (method == "auto" and n > SWEEP_UP_TO)
-
-
-def planned(setting: Setting, method: str) -> int:
-    """The evaluations that a right gradient takes, where the first step serves."""
+def _planned(setting: Setting, matrix: Matrix, method: str) -> int:
+    """The evaluations that a right derivative takes, where the first step serves; 0 where the groups are not known."""
+    if isinstance(matrix, Sparse):
+        return 0
     n = setting.x.size
-    lines = LOOKS[0] * len(setting.parameters.blocks) if by_directions(n, method) else n
-    return min(6 * lines, setting.objective.remaining)
+    one_by_one = method in ("sweep", "complex") or (method == "auto" and n <= GROUPS_UP_TO)
+    return min(
+        6 * (n if one_by_one else LOOKS[0] * len(setting.parameters.blocks)), setting.objective.remaining
+    )
 
 
-def explain(
-    setting: Setting, analytic: Flat, evidence: Evidence | Survey, grad: Any, args: Sequence[Any]
-) -> Diagnosis:
-    """What kind of mistake fits; calls grad again, at most twice, only where nothing else explains it."""
+def _named(evidence: Any, names: Parameters | None) -> Any:
+    """A survey of the arrays of x as one of the matrix that has these names."""
+    if names is None or not isinstance(evidence, Survey) or evidence.arrays[0].block is names.blocks[0]:
+        return evidence
+    (block,) = names.blocks
+    certificates = [array.certificate for array in evidence.arrays]
+    worst = evidence.arrays[0]
+    if all(certificates):
+        worst = max(evidence.arrays, key=lambda array: array.certificate.relative_to_rms)  # type: ignore[union-attr]
+        certificate = replace(worst.certificate, name=f"each row of {block.name}")  # type: ignore[type-var]
+    array = replace(worst, block=block, certificate=certificate if all(certificates) else None)
+    regions = [part for region in evidence.regions for part in _in_row(region, block)]
+    return replace(evidence, arrays=(array,), regions=tuple(regions))
 
-    def again(x: Flat) -> Flat:
-        return gradient_at(grad, setting.parameters, x, args)
 
-    more_calls = callable(grad) and not evidence.interrupted
-    along = None
-    if not evidence.interrupted:
-        along = Along.of(setting)
-    subject = Subject(setting.parameters, analytic, setting.x, setting.f_x[0], setting.tolerance, along=along)
-    return diagnose(subject, evidence, again if more_calls else None)
+def _in_row(region: Region, block: Block) -> list[Region]:
+    """The entries of a region in the one row of a matrix."""
+    spans = runs(set(flat_indices(region.block, region.box).tolist()))
+    return [replace(region, block=block, box=Box(((0, 1), span))) for span in spans]
+
+
+def _cut_short(evidence: Evidence | Survey, objective: Objective) -> Evidence | Survey:
+    """Evidence that ended before its time, and says so: f has no edge where it was not called any more."""
+    judged = evidence.judged if isinstance(evidence, Survey) else evidence
+    limit = judged.estimate.limit.copy()
+    limit[limit == Limit.DOMAIN] = Limit.BUDGET
+    judged = replace(
+        judged, estimate=replace(judged.estimate, limit=limit), interrupted=objective.interrupted
+    )
+    if isinstance(evidence, Survey):
+        # Without a certificate its directions prove nothing.
+        arrays = tuple(a if a.certificate is not None else replace(a, residuals=()) for a in evidence.arrays)
+        return replace(evidence, arrays=arrays, judged=judged, interrupted=objective.interrupted)
+    return judged

@@ -9,6 +9,8 @@ import numpy as np
 import scipy.sparse
 
 from gradcheck._typing import Index
+from gradcheck.evidence.arrays import survey
+from gradcheck.evidence.complex_test import leave_open
 from gradcheck.evidence.entries import sweep
 from gradcheck.evidence.one_by_one import one_by_one
 from gradcheck.evidence.rows import Found, Rowwise
@@ -18,7 +20,7 @@ from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.boxes import Box, runs
 from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.results.certificate import ArrayEvidence, Region, Survey
-from gradcheck.results.evidence import Evidence, latest, none_judged
+from gradcheck.results.evidence import NO_DOUBTS, Doubts, Evidence, latest, none_judged
 from gradcheck.results.outcome import Finding, Outcome
 from gradcheck.results.table import concatenate
 from gradcheck.results.table import rows as some_rows
@@ -28,33 +30,40 @@ __all__ = ["gather", "with_pattern"]
 
 # Columns, or groups of columns, that are moved one by one; beyond, random directions test whole rows.
 GROUPS_UP_TO = 100
+# Evaluations of f for one search, beyond those for ten wrong entries: more are reported as regions.
+LOCATION_BUDGET = 1500
 
 
 def gather(
-    setting: Setting,
-    matrix: Matrix,
-    method: str,
-    confidence: float,
-    rng: np.random.Generator,
-    names: JacobianNames,
-) -> tuple[Evidence | Survey | None, list[Finding]]:
-    """The evidence of the chosen method."""
-    n = setting.x.size
+    setting: Setting, matrix: Matrix, method: str, confidence: float, rng: Any, doubts: Doubts = NO_DOUBTS
+) -> tuple[Evidence | Survey, list[Finding]]:
+    """The evidence of the chosen method, and what there is to say about how it was gathered.
+
+    Columns one by one up to 100 of them; beyond, arrays of a gradient, or whole rows, along random directions.
+    doubts : what quicker ways hold against some entries.
+    """
+    m, n = matrix.shape
     free = np.arange(n) if setting.room is None else np.flatnonzero(setting.room[0] + setting.room[1] > 0)
-    if free.size == 0:
-        text = "nothing was checked: every coordinate is fixed by its bounds"
-        return None, [Finding(text, Outcome.INCONCLUSIVE, final=True)]
+    generator = np.random.default_rng(rng)
     if isinstance(matrix, Sparse):
-        return _gather_sparse(setting, matrix, method, confidence, rng, names)
-    if method == "sweep" or (method == "auto" and n <= GROUPS_UP_TO):
-        entries = (np.arange(matrix.shape[0])[:, None] * n + free).ravel()
+        assert isinstance(setting.names, JacobianNames)
+        return _gather_sparse(setting, matrix, method, confidence, generator, setting.names)
+    if method in ("sweep", "complex") or (method == "auto" and n <= GROUPS_UP_TO):
+        entries = (np.arange(m)[:, None] * n + free).ravel()
         # Asked for before f is called elsewhere: a product may depend on the last call of f.
         given = matrix.entries(*setting.places(entries))
-        return one_by_one(setting, given, entries, method, rng)
-    rowwise = Rowwise(setting, matrix, confidence, rng)
+        evidence, notes = one_by_one(setting, given, entries, method, rng, doubts)
+        if doubts.exact and not evidence.judgement.wrong.any():
+            evidence = leave_open(setting, evidence)
+        return evidence, notes
+    if m == 1 and isinstance(matrix, Dense):
+        row = matrix.array[0]
+        return survey(setting, row, confidence=confidence, rng=generator, location_budget=LOCATION_BUDGET), []
+    assert isinstance(setting.names, JacobianNames)
+    rowwise = Rowwise(setting, matrix, confidence, generator)
     _judge_the_immovable(rowwise)
     array, found = rowwise.examine()
-    return _surveyed(names, array, found, [])
+    return _surveyed(setting.names, array, found, [])
 
 
 def _judge_the_immovable(rowwise: Rowwise) -> None:

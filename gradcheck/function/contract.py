@@ -12,6 +12,7 @@ import numpy as np
 
 from gradcheck._typing import Flat
 from gradcheck.function.arithmetic import callers_arithmetic
+from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import NotScalarError, Objective
 from gradcheck.function.repeat import Repeat
 from gradcheck.parameters.tree import Parameters
@@ -41,6 +42,11 @@ class Inspection:
     ncalls: int
     repeated: bool = True
     again: Repeat | None = None
+
+    @property
+    def matrix(self) -> Dense | None:
+        """The gradient as a matrix of one row."""
+        return None if self.analytic is None else Dense(self.analytic[None, :])
 
     @property
     def ngev(self) -> int:

@@ -61,6 +61,7 @@ class Objective:
     ) -> None:
         self.parameters = parameters
         self.nfev = 0
+        self.interrupted = False
         self.left_domain = ""
         self._f = f
         self._args = tuple(args)
@@ -76,6 +77,11 @@ class Objective:
     def outputs(self) -> int:
         """The number m of values that f returns: one."""
         return 1
+
+    @property
+    def ended(self) -> bool:
+        """Whether f is not called any more, and values are nan instead."""
+        return False
 
     @property
     def remaining(self) -> int:

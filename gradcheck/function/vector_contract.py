@@ -18,14 +18,15 @@ from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.parameters.matrix_names import output_name
 from gradcheck.results.outcome import Finding, Outcome
 
-__all__ = ["Contract", "call_outputs", "inspect_jacobian"]
+__all__ = ["Contract", "call_again", "call_outputs", "inspect_jacobian"]
 
 
 @dataclass(frozen=True)
 class Contract:
     """What the first calls gave: f_x (m,), the Jacobian under test or None, findings, calls of jac.
 
-    again : asks for the Jacobian once more, after f was elsewhere; None where it is no function.
+    repeated : whether f was called a second time at x. again : asks for the Jacobian once more, after f was elsewhere;
+        None where it is no function.
     """
 
     f_x: Flat
@@ -34,16 +35,27 @@ class Contract:
     computes_in: str
     ncalls: int
     again: Repeat | None = None
+    repeated: bool = True
+
+    @property
+    def analytic(self) -> Flat | None:
+        """The entries of the Jacobian (m, n); None where they are not at hand."""
+        return self.matrix.array if isinstance(self.matrix, Dense) else None
+
+    @property
+    def ngev(self) -> int:
+        """Calls of jac so far."""
+        return self.ncalls + (self.again.calls if self.again is not None else 0)
 
 
 class _UnusableError(Exception):
     """What jac returned is no Jacobian of f; the message says why."""
 
 
-def call_outputs(objective: VectorObjective, x: Flat, findings: list[Finding]) -> Flat:
-    """f(x), (m,), from two calls; what is wrong with them is appended to `findings`."""
+def call_outputs(objective: VectorObjective, x: Flat, findings: list[Finding], calls: int = 2) -> Flat:
+    """f(x), (m,), from two calls, or one; what is wrong with them is appended to `findings`."""
     seen: list[Flat] = []
-    for _ in range(2):
+    for _ in range(calls):
         tree = objective.parameters.unflatten(x.copy())
         try:
             with callers_arithmetic():
@@ -58,42 +70,58 @@ def call_outputs(objective: VectorObjective, x: Flat, findings: list[Finding]) -
         moved = changed(objective.parameters, tree, x)
         if moved and not findings:
             findings.append(Finding(f"f changes x: {moved}", Outcome.INCONCLUSIVE))
-    first, second = seen
-    bad = np.flatnonzero(~np.isfinite(first))
-    apart = np.flatnonzero(first != second)
+    bad = np.flatnonzero(~np.isfinite(seen[0]))
     if bad.size:
         name = output_name(objective.shape or (), int(bad[0]))
-        text = f"f(x) is not finite: {name} is {first[bad[0]]}; there is no derivative to compare with"
+        text = f"f(x) is not finite: {name} is {seen[0][bad[0]]}; there is no derivative to compare with"
         findings.append(Finding(text, Outcome.INCONCLUSIVE, final=True))
-    elif apart.size:
-        k = int(apart[np.argmax(np.abs(first - second)[apart])])
-        name = output_name(objective.shape or (), k)
-        text = f"f differs between two calls at the same x: {name} is {first[k]:.17g} and {second[k]:.17g}"
-        if np.abs(first - second)[k] > REPEATABLE * max(abs(first[k]), abs(second[k])):
-            findings.append(
-                Finding(
-                    text + "; clear the state that it keeps from call to call, or fix its random seed",
-                    Outcome.INCONCLUSIVE,
-                    final=True,
-                )
-            )
-        else:
-            findings.append(Finding(text))
-    return first
+    elif calls > 1:
+        findings += _differing(objective, *seen)
+    return seen[0]
+
+
+def call_again(objective: VectorObjective, contract: Contract, x: Flat) -> tuple[Finding, ...]:
+    """What a second call of f at x adds, where `inspect_jacobian` left it out."""
+    findings: list[Finding] = []
+    values = call_outputs(objective, x, findings, calls=1)
+    if not any(finding.final for finding in findings):
+        findings += _differing(objective, contract.f_x, values)
+    return tuple(finding for finding in findings if finding not in contract.findings)
+
+
+def _differing(objective: VectorObjective, first: Flat, second: Flat) -> list[Finding]:
+    """What there is to say of the values (m,) of two calls at x."""
+    apart = np.flatnonzero(first != second)
+    if apart.size == 0:
+        return []
+    k = int(apart[np.argmax(np.abs(first - second)[apart])])
+    name = output_name(objective.shape or (), k)
+    text = f"f differs between two calls at the same x: {name} is {first[k]:.17g} and {second[k]:.17g}"
+    if not np.abs(first - second)[k] > REPEATABLE * max(abs(first[k]), abs(second[k])):
+        return [Finding(text)]
+    text += "; clear the state that it keeps from call to call, or fix its random seed"
+    return [Finding(text, Outcome.INCONCLUSIVE, final=True)]
 
 
 def inspect_jacobian(
-    objective: VectorObjective, jac: Any, x: Flat, args: Sequence[Any], what: str = "jac"
+    objective: VectorObjective,
+    jac: Any,
+    x: Flat,
+    args: Sequence[Any],
+    what: str = "jac",
+    *,
+    repeat: bool = True,
 ) -> Contract:
     """Call f twice and jac once at x, and look at what they return and at what they did to x.
 
     jac : a callable, or a Jacobian already computed. Its second call is left to `again`, after f was called elsewhere.
+    repeat : False leaves the second call of f to `call_again`.
     Exceptions of either at x propagate, with a note.
     """
     findings: list[Finding] = []
-    f_x = call_outputs(objective, x, findings)
+    f_x = call_outputs(objective, x, findings, calls=2 if repeat else 1)
     if any(finding.final for finding in findings):
-        return Contract(f_x, None, tuple(findings), "float64", 0)
+        return Contract(f_x, None, tuple(findings), "float64", 0, None, repeat)
     parameters = objective.parameters
 
     def called(given: Any) -> tuple[Any, Matrix]:
@@ -113,14 +141,14 @@ def inspect_jacobian(
         result, matrix = called(given)
     except _UnusableError as error:
         findings.append(Finding(str(error), Outcome.FAIL, final=True))
-        return Contract(f_x, None, tuple(findings), "float64", calls)
+        return Contract(f_x, None, tuple(findings), "float64", calls, None, repeat)
     moved = changed(parameters, given, x)
     if moved:
         findings.append(Finding(f"{what} changes x: {moved}", Outcome.FAIL))
     dtype = str(matrix_dtype(result, parameters))
     findings += _values_in(matrix, what)
     if not callable(jac) or any(finding.final for finding in findings):
-        return Contract(f_x, matrix, tuple(findings), dtype, calls)
+        return Contract(f_x, matrix, tuple(findings), dtype, calls, None, repeat)
     first = _probed(matrix)
 
     def ask(_: list[Finding]) -> Flat:
@@ -131,7 +159,7 @@ def inspect_jacobian(
 
     scales = parameters.scales(x) if first.ndim == 2 else np.ones(first.shape)
     again = Repeat(what, first, scales, ask, float(np.finfo(dtype).eps), objective, x)
-    return Contract(f_x, matrix, tuple(findings), dtype, calls, again)
+    return Contract(f_x, matrix, tuple(findings), dtype, calls, again, repeat)
 
 
 def _called(jac: Callable[..., Any] | Any, given: Any, args: Sequence[Any], what: str) -> Any:

@@ -36,7 +36,6 @@ class VectorObjective(Objective):
         super().__init__(
             f, parameters, args=args, on_evaluation=on_evaluation, max_nfev=max_nfev, max_seconds=max_seconds
         )
-        self.interrupted = False
         self.shape: tuple[int, ...] | None = None
 
     @property
@@ -105,6 +104,8 @@ class VectorObjective(Objective):
             lines = self.every(lines)  # of one output
         # Reductions over a short last axis are slow in the other order.
         out = np.empty(offsets.shape, offsets.dtype, order="F")
+        if rows.size == 0:
+            return out
         direction, output = lines.direction[rows], lines.output[rows]
         order = np.argsort(direction, kind="stable")
         starts = np.flatnonzero(np.diff(direction[order], prepend=-1))
