@@ -281,6 +281,7 @@ def _along_axes(
         side=side,
         inner=inner / unit,
         unit=None if setting.outputs == 1 else scale / unit,
+        at_zero=x[column] == 0,
     )
     return found if groups is None else _per_unit(found, unit)
 

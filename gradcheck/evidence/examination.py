@@ -16,6 +16,7 @@ from gradcheck.evidence.structured import Part, common_factor, suspected_part
 from gradcheck.function.matrix import Dense
 from gradcheck.numerics.problem import Problem, Scaling, scaling_of
 from gradcheck.numerics.setting import Setting
+from gradcheck.numerics.steps import TOWERING
 from gradcheck.numerics.tangents import ROUNDING
 from gradcheck.parameters.boxes import Box, flat_indices, working_shape
 from gradcheck.parameters.tree import Block
@@ -100,7 +101,13 @@ class _Examination:
             joint = test.run()
             self.exact = test.exact
             known = test.level is not None or not test.unsettled.any()
-            if test.first is not None and self.setting is None and known and not joint.wrong.any():
+            if (
+                test.first is not None
+                and self.setting is None
+                and known
+                and not joint.wrong.any()
+                and not self._towering(test.first)
+            ):
                 self.setting = self.setting_of(test.first, test.level)
             if joint.certified.all():
                 break
@@ -123,6 +130,13 @@ class _Examination:
             return None
         self._judge_the_immovable(scaling)
         return self._survey(joint, scaling if settled else None)
+
+    def _towering(self, first: Direction) -> bool:
+        """Whether values tower above f(x) where x has entries that are 0: their rounding is not f's far nearer to x."""
+        at_zero = (self.problem.x == 0) & (first.tangent != 0)
+        if first.fit is None or not at_zero.any():
+            return False
+        return bool(first.fit.size[0] > TOWERING * abs(float(self.problem.f_x[0])))
 
     def _probed(self, scaling: Scaling) -> Setting | None:
         setting = self.probed()

@@ -219,6 +219,9 @@ class JointTest:
         if first.fit is None or first.exact:
             return
         stationary = (first.weight <= 3.0 * first.error) & first.fit.moved & ~self._unsettled(first)
+        if ((self.problem.x == 0) & (self.scaling.lengths > 0)).any():
+            # An entry that is 0 has no size: what is claimed may show far nearer to x.
+            stationary &= first.weight == 0
         self.sizes = np.where(
             stationary, np.maximum(self.sizes, 2.0 * first.fit.even[0] / self.moved), self.sizes
         )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck._typing import Values
+from gradcheck._typing import Mask, Values
 from gradcheck.function.lines import Lines
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.noise import Noise
@@ -55,6 +55,7 @@ def estimate(
     side: NDArray[np.int8] | None = None,
     inner: Values | None = None,
     unit: Values | None = None,
+    at_zero: Mask | None = None,
 ) -> Estimate:
     """Estimate the derivative along each of m lines at offset 0.
 
@@ -65,6 +66,7 @@ def estimate(
     room : (m,), (m,) how far each line may go to the left and to the right; None is anywhere.
     side : (m,) the side to begin on, -1 or 1; 0 is both.
     inner : (m,) a step below all others to try where f bends within each of them; nan is none.
+    at_zero : (m,) lines along which x is 0 and may take any step; default none.
     unit : (m,) where lines share their points: steps lie on powers of 4 of it, so that there are few different ones;
         with one round on powers of the root of 2. None where each line has points of its own.
     Six evaluations a line (or for all that share them), six more for each further step that is worth trying. Lines for
@@ -74,7 +76,7 @@ def estimate(
         step = (
             np.maximum(_alike(step / unit) if rounds == 1 else _shared(step / unit), smallest / unit) * unit
         )
-    search = Search(objective, lines, f_x, level, step, smallest, largest, room, inner)
+    search = Search(objective, lines, f_x, level, step, smallest, largest, room, inner, at_zero)
     rows = search.open_rows(side)
     for _ in range(rounds):
         rows = search.measure(rows)
@@ -87,7 +89,7 @@ def estimate(
             search.step[rows] = (
                 _shared(search.step[rows] / unit[rows], before[rows] / unit[rows]) * unit[rows]
             )
-            rows = rows[search.step[rows] >= smallest[rows]]
+            rows = rows[(search.step[rows] >= smallest[rows]) | (search.nearest[rows] == 1)]
     return _frozen(search)
 
 

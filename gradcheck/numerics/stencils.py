@@ -30,7 +30,9 @@ class Fit:
     noise : what the noise of f can make of the value.
     kink : half the jump of the slope, where the values show one beyond noise; else 0.
     kinked : the jump of the slope is the same at all steps: a kink at x, or too close to tell.
-    jumping : f(x+t) - 2 f(x) + f(x-t) does not fall with t: a jump of f itself.
+    jumping : f(x+t) - 2 f(x) + f(x-t) does not fall with t, or `stepped`: a jump of f itself.
+    stepped : f(x+t) - f(x-t) is the same for all t (of one side, f(x+t) - f(x)): a jump at x, or a slope so steep that
+        all of it lies within the nearest points. No slope of the line is known, and there is no bar.
     left, right : one-sided slopes; nan where there is no point on that side. sided : the larger of their bars E.
     curvature : second derivative; nan where only one side is known.
     chord : the steepest slope from x to one of the points.
@@ -43,6 +45,7 @@ class Fit:
     kink: Values
     kinked: NDArray[np.bool_]
     jumping: NDArray[np.bool_]
+    stepped: NDArray[np.bool_]
     left: Values
     right: Values
     sided: Values
@@ -54,7 +57,8 @@ class Fit:
     def error(self) -> Values:
         """The error bar E: the true derivative is expected within 3 E."""
         eps = np.finfo(self.value.dtype).eps
-        return np.asarray(self.truncation + self.kink + self.noise + eps * np.abs(self.value))
+        error = self.truncation + self.kink + self.noise + eps * np.abs(self.value)
+        return np.asarray(np.where(self.stepped, np.inf, error))
 
 
 def central(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
@@ -93,6 +97,7 @@ def central(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
         kinked = np.abs(jump) > 3.0 * np.abs(jump - jump_wide) + 20.0 * eps / h
         sizes = np.abs(second)
         jumping = (sizes.min(axis=1) > 0.5 * sizes.max(axis=1)) & (sizes.min(axis=1) > 10.0 * eps)
+        stepped = _level_off(values[:, 3:] - values[:, 2::-1], eps)
         chords = (values - f_x) / offsets
         right, right_bar = _side(offsets[:, 3:], chords[:, 3:], eps)
         left, left_bar = _side(offsets[:, 2::-1], chords[:, 2::-1], eps)
@@ -102,7 +107,8 @@ def central(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
             noise=noise,
             kink=np.where(seen, np.abs(jump) / 2.0, 0.0),
             kinked=kinked,
-            jumping=jumping,
+            jumping=jumping | stepped,
+            stepped=stepped,
             left=left,
             right=right,
             sided=np.fmax(left_bar, right_bar),
@@ -110,6 +116,15 @@ def central(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
             chord=np.abs(chords).max(axis=1),
             finite=np.isfinite(values).all(axis=1) & np.isfinite(r) & np.isfinite(wide),
         )
+
+
+def _level_off(changes: Values, eps: Values) -> NDArray[np.bool_]:
+    """Whether changes (m, k) of f at distances that differ by a factor of 3 and more are the same within a tenth."""
+    sizes = np.abs(changes)
+    level = (changes.min(axis=1) > 0) | (changes.max(axis=1) < 0)
+    return np.asarray(
+        level & (sizes.min(axis=1) > 0.9 * sizes.max(axis=1)) & (sizes.min(axis=1) > 10.0 * eps)
+    )
 
 
 def _at_zero(near: Values, at_near: Values, far: Values, at_far: Values) -> Values:
@@ -160,6 +175,7 @@ def one_sided(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
         eps = np.maximum(level, np.finfo(values.dtype).eps * np.abs(samples).max(axis=1))
         noise = eps * np.abs(full).sum(axis=1)
         nothing = np.zeros(r.shape, bool)
+        stepped = _level_off(values - f_x, eps)
         unknown = np.full(r.shape, np.nan)
         forward = reach > 0
         return Fit(
@@ -168,7 +184,8 @@ def one_sided(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
             noise=noise,
             kink=np.zeros(r.shape),
             kinked=nothing,
-            jumping=nothing,
+            jumping=stepped,
+            stepped=stepped,
             left=np.where(forward, unknown, r),
             right=np.where(forward, r, unknown),
             sided=np.abs(r - shorter) + noise,

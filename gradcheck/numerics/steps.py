@@ -31,8 +31,9 @@ PLATEAU = 100.0
 # So many fits in a row that contradict the one before are no polynomial's: f is singular nearer than the steps.
 CLASHES = 3
 DROWNED = 0.03
-# Where the values of a stencil are so many times f(x), a slope may hide behind them that shows nearer to x.
-TOWERING = 1e3
+# Where the values of a stencil are so many times f(x), a slope may hide behind them that shows nearer to x; no value of
+# a float64 is told from 0 that is smaller than the second.
+TOWERING, SMALLEST_VALUE = 1e3, 1e-290
 
 
 class Search:
@@ -49,8 +50,11 @@ class Search:
         largest: Values | None,
         room: tuple[Values, Values] | None,
         inner: Values | None = None,
+        at_zero: Mask | None = None,
     ) -> None:
         m = len(lines)
+        # Lines along which x is 0, so that any step is one that x can take.
+        self.at_zero: Mask = np.zeros(m, bool) if at_zero is None else at_zero
         dtype = objective.parameters.dtype
         self.objective, self.lines = objective, lines
         self.f_x, self.level = np.full(m, f_x, dtype), np.full(m, level, dtype)
@@ -217,7 +221,7 @@ class Search:
         go |= inwards
         self.last_step[rows], self.last_bends[rows] = self.step[rows], bends
         towering = self._towering(rows, fit, ~(bar <= resolved)) & ~(bent | off | kinked | contested)
-        new_step[towering] = 4.0 * self.smallest[rows[towering]]
+        new_step[towering] = self._beneath(rows, fit)[towering]
         go |= towering
         self.nearest[rows[towering]] = 1
         self.shrunk[rows[go & (factor < 1) & ~off]] += 1
@@ -247,6 +251,16 @@ class Search:
             moved = fit.chord * self.step[rows] / TOWERING > beside
         crude = crude | (np.abs(self.kept["value"][rows]) <= 3.0 * self.own[rows])
         return np.asarray(moved & crude & fit.finite & (self.nearest[rows] == 0) & (self.side[rows] == 0))
+
+    def _beneath(self, rows: Rows, fit: Fit) -> Values:
+        """The steps at which a slope shows beside values that tower: four of the smallest; or where x is 0 the least at
+        which what bends, b h^2, still stands a thousandfold above f(x), its noise and the smallest number."""
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            bend = fit.chord / self.step[rows]
+            least = np.maximum(np.maximum(np.abs(self.f_x[rows]), self.level[rows]), SMALLEST_VALUE)
+            near = np.sqrt(TOWERING * least) / np.sqrt(bend)
+        smallest = 4.0 * self.smallest[rows]
+        return np.where(self.at_zero[rows] & (near > 0), np.minimum(near, smallest), smallest)
 
     def _more_noise(self, rows: Rows, fit: Fit, bends: Values, exempt: Mask) -> tuple[Mask, Mask, Mask]:
         """Rows that show more noise than was measured, those for which that is not yet believed, and those lost.
