@@ -17,9 +17,10 @@ from gradcheck.evidence.rows import Found, Rowwise
 from gradcheck.function.coloring import group_columns
 from gradcheck.function.matrix import Dense, Matrix, Sparse
 from gradcheck.numerics.setting import Setting
+from gradcheck.numerics.steps import POINTS
 from gradcheck.parameters.boxes import Box, runs
 from gradcheck.parameters.matrix_names import JacobianNames
-from gradcheck.results.certificate import ArrayEvidence, Region, Survey
+from gradcheck.results.certificate import ArrayEvidence, Region, Survey, array_certified
 from gradcheck.results.evidence import NO_DOUBTS, Doubts, Evidence, latest, none_judged
 from gradcheck.results.outcome import Finding, Outcome
 from gradcheck.results.table import concatenate
@@ -42,21 +43,42 @@ def gather(
     Columns one by one up to 100 of them; beyond, arrays of a gradient, or whole rows, along random directions.
     doubts : what quicker ways hold against some entries.
     """
+    generator = np.random.default_rng(rng)
+    n = matrix.shape[1]
+    if not isinstance(matrix, Sparse):
+        if method in ("sweep", "complex") or (method == "auto" and n <= GROUPS_UP_TO):
+            return _every_entry(setting, matrix, method, rng, doubts)
+        found, notes = _by_directions(setting, matrix, confidence, generator)
+    else:
+        assert isinstance(setting.names, JacobianNames)
+        found, notes = _gather_sparse(setting, matrix, method, confidence, generator, setting.names)
+    affordable = n <= GROUPS_UP_TO and setting.objective.affords(POINTS * n)
+    if affordable and not found.interrupted and not _decided(found, setting.tolerance.resolution):
+        # What noise hides of many entries together it may leave to be seen of each.
+        return _every_entry(setting, matrix, "sweep", rng, doubts)
+    return found, notes
+
+
+def _every_entry(
+    setting: Setting, matrix: Matrix, method: str, rng: Any, doubts: Doubts
+) -> tuple[Evidence, list[Finding]]:
+    """All columns that the bounds leave free, one by one."""
     m, n = matrix.shape
     free = np.arange(n) if setting.room is None else np.flatnonzero(setting.room[0] + setting.room[1] > 0)
-    generator = np.random.default_rng(rng)
-    if isinstance(matrix, Sparse):
-        assert isinstance(setting.names, JacobianNames)
-        return _gather_sparse(setting, matrix, method, confidence, generator, setting.names)
-    if method in ("sweep", "complex") or (method == "auto" and n <= GROUPS_UP_TO):
-        entries = (np.arange(m)[:, None] * n + free).ravel()
-        # Asked for before f is called elsewhere: a product may depend on the last call of f.
-        given = matrix.entries(*setting.places(entries))
-        evidence, notes = one_by_one(setting, given, entries, method, rng, doubts)
-        if doubts.exact and not evidence.judgement.wrong.any():
-            evidence = leave_open(setting, evidence)
-        return evidence, notes
-    if m == 1 and isinstance(matrix, Dense):
+    entries = (np.arange(m)[:, None] * n + free).ravel()
+    # Asked for before f is called elsewhere: a product may depend on the last call of f.
+    given = matrix.entries(*setting.places(entries))
+    evidence, notes = one_by_one(setting, given, entries, method, rng, doubts)
+    if doubts.exact and not evidence.judgement.wrong.any():
+        evidence = leave_open(setting, evidence)
+    return evidence, notes
+
+
+def _by_directions(
+    setting: Setting, matrix: Matrix, confidence: float, generator: np.random.Generator
+) -> tuple[Survey, list[Finding]]:
+    """Each array of a gradient, or each row of a matrix."""
+    if matrix.shape[0] == 1 and isinstance(matrix, Dense):
         row = matrix.array[0]
         return survey(setting, row, confidence=confidence, rng=generator, location_budget=LOCATION_BUDGET), []
     assert isinstance(setting.names, JacobianNames)
@@ -64,6 +86,13 @@ def gather(
     _judge_the_immovable(rowwise)
     array, found = rowwise.examine()
     return _surveyed(setting.names, array, found, [])
+
+
+def _decided(found: Survey, resolution: float) -> bool:
+    """Whether something is wrong, or everything certified or judged."""
+    if found.judged.judgement.wrong.any() or found.regions:
+        return True
+    return all(array_certified(found.judged, array, resolution) for array in found.arrays)
 
 
 def _judge_the_immovable(rowwise: Rowwise) -> None:
@@ -83,7 +112,7 @@ def _gather_sparse(
     confidence: float,
     rng: np.random.Generator,
     names: JacobianNames,
-) -> tuple[Evidence | Survey, list[Finding]]:
+) -> tuple[Survey, list[Finding]]:
     """Groups of columns for the pattern, random directions for the zeros."""
     groups = group_columns(matrix.pattern)
     rowwise = Rowwise(setting, matrix, confidence, rng)

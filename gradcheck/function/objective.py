@@ -86,12 +86,18 @@ class Objective:
     @property
     def remaining(self) -> int:
         """Evaluations left in the budget, of time at the pace so far; a large number where there is no limit."""
-        left = self._left
-        if self._max_seconds is not None and math.isfinite(self._max_seconds):
-            spent = time.monotonic() - self._started
-            pace = max(self.nfev, 1) / max(spent, 1e-9)
-            left = min(left, max(0, int((self._max_seconds - spent) * pace)))
-        return left
+        return min(self._left, self._in_time())
+
+    def _in_time(self) -> int:
+        if self._max_seconds is None or not math.isfinite(self._max_seconds):
+            return 2**62
+        spent = time.monotonic() - self._started
+        pace = max(self.nfev, 1) / max(spent, 1e-9)
+        return max(0, int((self._max_seconds - spent) * pace))
+
+    def affords(self, points: int) -> bool:
+        """Whether the budget allows so many evaluations."""
+        return min(self._left, self._in_time()) >= points
 
     @property
     def _left(self) -> int:

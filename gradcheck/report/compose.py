@@ -15,7 +15,7 @@ from gradcheck.report.report import Report
 from gradcheck.report.sentences import advice_sentence, cause_sentence, undecided_sentence
 from gradcheck.report.text import discrepancy
 from gradcheck.results.cause import Cause
-from gradcheck.results.certificate import ArrayEvidence, Region, Survey
+from gradcheck.results.certificate import ArrayEvidence, Region, Survey, array_certified
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.mismatch import ArraySummary, Mismatch
 from gradcheck.results.outcome import Finding, Limit, Outcome
@@ -182,16 +182,8 @@ def _outcome(
         return Outcome.INCONCLUSIVE
     if survey is None:
         return Outcome.PASS if evidence.coordinates.size else Outcome.INCONCLUSIVE
-    certified = all(array_certified(evidence, array, tolerance) for array in survey.arrays)
+    certified = all(array_certified(evidence, array, tolerance.resolution) for array in survey.arrays)
     return Outcome.PASS if certified and not survey.regions else Outcome.INCONCLUSIVE
-
-
-def array_certified(evidence: Evidence, array: ArrayEvidence, tolerance: Tolerance) -> bool:
-    """Whether directions bound the error of an array within the resolution, or every entry was judged by itself."""
-    if array.certificate is not None:
-        return array.certificate.relative_to_rms <= tolerance.resolution
-    inside = (evidence.coordinates >= array.block.start) & (evidence.coordinates < array.block.stop)
-    return int(inside.sum()) == array.block.size
 
 
 def _reason(
@@ -246,7 +238,7 @@ def _undecided(
 
     def certified(array: ArrayEvidence) -> bool:
         # What disagrees is no question of precision.
-        return array_certified(evidence, array, tolerance) or _disagrees(array)
+        return array_certified(evidence, array, tolerance.resolution) or _disagrees(array)
 
     open_ = not all(certified(array) for array in survey.arrays)
     return undecided_array(survey, tolerance, budgeted, noun, certified) if open_ else None

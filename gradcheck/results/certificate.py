@@ -136,6 +136,14 @@ def _percent(confidence: float) -> str:
     return f"{100 * confidence:.10f}".rstrip("0").rstrip(".")
 
 
+def array_certified(evidence: Evidence, array: ArrayEvidence, resolution: float) -> bool:
+    """Whether directions bound the error of an array within the resolution, or every entry was judged by itself."""
+    if array.certificate is not None:
+        return array.certificate.relative_to_rms <= resolution
+    inside = (evidence.coordinates >= array.block.start) & (evidence.coordinates < array.block.stop)
+    return int(inside.sum()) == array.block.size
+
+
 @dataclass(frozen=True)
 class Region:
     """A part of an array that holds something wrong and was not taken apart.
