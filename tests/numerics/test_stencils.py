@@ -272,6 +272,31 @@ def test_one_sided_slopes_are_exact_for_a_parabola_on_each_side():
     assert fit.right[0] == pytest.approx(5.0, rel=1e-12)
 
 
+@pytest.mark.parametrize("second_at", [0.06, 0.1, 0.12, 0.15])
+@pytest.mark.parametrize("first_at", [0.0, 0.02, 0.03])
+def test_where_two_jumps_of_the_curvature_make_both_values_agree_the_bar_still_holds(first_at, second_at):
+    """Their sizes are such that r = r', a tenth of the step from the slope: the curvatures of the points tell."""
+
+    def half(at: float) -> Callable[[Any], Any]:
+        return lambda t: 0.5 * np.maximum(np.asarray(t) - at, 0.0) ** 2
+
+    def apart(f: Callable[[Any], Any]) -> float:
+        r, wide = richardson(f, 0.1)
+        return r - wide
+
+    size = -apart(half(first_at)) / apart(half(second_at))
+    fit = fit_central(lambda t: half(first_at)(t) + size * half(second_at)(t), 0.0, 0.1)
+    assert abs(fit.value[0]) > 1e-4
+    assert abs(fit.value[0]) <= 3.0 * fit.error[0]
+
+
+def richardson(f: Callable[[Any], Any], h: float) -> tuple[float, float]:
+    """The two values by the textbook: what is linear in t^2 through two central differences, at 0."""
+    t = STENCIL[3:] * h
+    d = (f(t) - f(-t)) / (2 * t)
+    return tuple((t[k + 1] ** 2 * d[k] - t[k] ** 2 * d[k + 1]) / (t[k + 1] ** 2 - t[k] ** 2) for k in (0, 1))
+
+
 def test_the_bar_of_one_sided_slopes_is_what_the_nearer_two_points_say_otherwise():
     """t + t^3: chords 1 + t^2, the parabola is exact; the line through 0.53 h and h is off by 0.53 h^2."""
     fit = fit_central(lambda t: np.asarray(t) + np.asarray(t) ** 3, 0.0, 0.1)
