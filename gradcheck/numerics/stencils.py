@@ -96,13 +96,13 @@ def central(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
         seen = (np.abs(jump) > 15.0 * eps / h) & (np.abs(jump_wide) < 4.0 * np.abs(jump))
         kinked = np.abs(jump) > 3.0 * np.abs(jump - jump_wide) + 20.0 * eps / h
         # The curvature of a smooth f, too, is the same from the nearer and the farther points. Where f'' jumps beside x
-        # the slope is off by about as much, times the step, and r and r' may agree by chance. Two are a deviation
-        # and a third of noise; the factor of four by trial on squared hinges.
+        # the slope is off by about as much, times the step, and r and r' may agree by chance. Three are two deviations
+        # of noise; the factor of two by trial on squared hinges, and so that noise is not taken for bends.
         bend = second / t / t
         apart = np.abs(
             (bend[:, 0] - near * bend[:, 1]) / (1.0 - near) - (bend[:, 1] - far * bend[:, 2]) / (1.0 - far)
         )
-        rough = np.where(apart * h / 4.0 > 2.0 * eps / h, apart * h, 0.0)
+        rough = np.where(apart * h / 4.0 > 3.0 * eps / h, apart * h / 2.0, 0.0)
         sizes = np.abs(second)
         jumping = (sizes.min(axis=1) > 0.5 * sizes.max(axis=1)) & (sizes.min(axis=1) > 10.0 * eps)
         stepped = _level_off(values[:, 3:] - values[:, 2::-1], eps)
