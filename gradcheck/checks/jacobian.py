@@ -50,7 +50,9 @@ def check_jacobian(
         sparse jac: what it stores. Columns that share no row are moved together, and random directions test that
         nothing else is there: a missing entry is found and named.
     method : "sweep" moves every column (or group of columns); "directions" tests whole rows along random directions
-        and halves the columns where something is wrong; "auto" takes the first for at most 100 of them.
+        and halves the columns where something is wrong; "complex" moves every column by the complex step, where a
+        real difference along a random direction agrees with it. "auto" takes what is cheapest first: differences where
+        f is rounded, joint directions from 5 columns on, and then the first for at most 100 columns.
     rtol, atol, resolution, bounds, subgradient, confidence, rng, max_nfev, max_seconds, progress : as in
         `check_gradient`. A mistake is relative to the entry or to the root mean square of its row, which is the
         gradient of one output, if that is larger.

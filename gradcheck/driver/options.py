@@ -77,7 +77,7 @@ class Options:
         unknown = [name for name in given if name not in names]
         if unknown:
             raise TypeError(no_option(unknown[0], names))
-        _one_of(given.get("method", "auto"), METHODS[:3])
+        _one_of(given.get("method", "auto"), METHODS)
         return cls(**given)
 
     def __post_init__(self) -> None:

@@ -101,13 +101,7 @@ class _Examination:
             joint = test.run()
             self.exact = test.exact
             known = test.level is not None or not test.unsettled.any()
-            if (
-                test.first is not None
-                and self.setting is None
-                and known
-                and not joint.wrong.any()
-                and not self._towering(test.first)
-            ):
+            if test.first is not None and self.setting is None and known and not joint.wrong.any():
                 self.setting = self.setting_of(test.first, test.level)
             if joint.certified.all():
                 break
@@ -125,6 +119,8 @@ class _Examination:
         settled = joint.certified.all()
         decided = self.disputed or any(part.judgement.wrong.any() for part in self.judged)
         if self.dense or (not settled and not decided):
+            if test.first is not None and self._towering(test.first):
+                self.setting = None
             return None
         if settled and not self._nothing_moves(scaling, delta / (SEARCHES * (SEARCHES + 1))):
             return None

@@ -112,7 +112,7 @@ def both(f: Function, grad: Function, x: np.ndarray, **options: Any) -> tuple[An
 
 
 @pytest.mark.parametrize("name", SMOOTH)
-@pytest.mark.parametrize("method", ["auto", "sweep", "directions"])
+@pytest.mark.parametrize("method", ["auto", "sweep", "directions", "complex"])
 def test_a_right_gradient_is_the_same_as_a_row(name: str, method: str):
     """Outcome, wrong entries and evaluations."""
     gradient, row = both(*SMOOTH[name], method=method)

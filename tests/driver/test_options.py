@@ -106,7 +106,7 @@ def test_an_unknown_option_is_refused_and_the_others_are_named(check):
         ({"resolution": 0}, ValueError, "resolution must lie between 0 and 1"),
         ({"resolution": 1.0}, ValueError, "resolution must be below 1"),
         ({"confidence": 1.0}, ValueError, "confidence must lie between 0 and 1"),
-        ({"method": "complex"}, ValueError, "method must be one of 'auto', 'sweep', 'directions'"),
+        ({"method": "magic"}, ValueError, "method must be one of 'auto', 'sweep', 'directions', 'complex'"),
         ({"subgradient": 1}, TypeError, "subgradient must be True or False"),
         ({"progress": "yes"}, TypeError, "progress must be True or False"),
         ({"max_nfev": 30.0}, TypeError, "max_nfev must be an integer or None"),
