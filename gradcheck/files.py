@@ -29,6 +29,8 @@ ABANDONED_AFTER = 3600.0
 KEPT = 40
 # Bytes that are read from an archive which holds more than its own size: it may be a thousand times smaller.
 MOST_DECOMPRESSED = 2**30
+# Bytes of a JSON file: three times what the arrays of a saved check may take. Pipes and devices have no size.
+MOST_JSON = 2**30
 # What a damaged archive or array may end in. SyntaxError, TypeError: a header that is no literal of Python;
 # RuntimeError: an encrypted file, or a compression that Python lacks.
 DAMAGED = (ValueError, TypeError, SyntaxError, EOFError, OverflowError, RuntimeError, MemoryError)
@@ -39,12 +41,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """A binary file that takes the place of `path` when the block has ended and all of it is on the disk.
 
     Until then, and after an exception or a kill, `path` is as it was. Several processes may write it at once: the last
-    to end wins. What is no regular file, such as /dev/stdout or a pipe, is written directly.
+    to end wins. What is no regular file, such as /dev/fd/3 or a pipe, is written directly.
     """
     target = Path(os.path.realpath(path))  # a link stays, and what it points to is replaced
-    mode = _mode(target)
+    mode = _mode(Path(path))  # not of the target: a pipe in /dev/fd points to a name that is none
     if mode is not None and not stat.S_ISREG(mode):
-        with target.open("wb") as file:
+        with Path(path).open("wb") as file:
             yield file
         return
     temporary = _beside(target)
@@ -75,11 +77,13 @@ def check_writable(path: Path) -> None:
     """Raise the OSError that writing `path` would end in. Makes the folders that are missing, and leaves no file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     target = Path(os.path.realpath(path))
-    mode = _mode(target)
+    mode = _mode(path)
     if mode is not None and stat.S_ISDIR(mode):
         raise IsADirectoryError(None, "it is a folder", str(path))
-    if mode is not None and not os.access(target, os.W_OK):
+    if mode is not None and not os.access(path, os.W_OK):
         raise PermissionError(None, "it may not be written", str(path))
+    if mode is not None and (stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISSOCK(mode)):
+        path.open("r+b", buffering=0).close()  # as /dev/tty cannot be where there is no terminal
     if mode is None or stat.S_ISREG(mode):
         temporary = _beside(target)
         with temporary.open("xb"):
@@ -111,7 +115,11 @@ def _sweep(path: Path) -> None:
 def read_json(path: Path) -> Any:
     """What a JSON file holds. Raises DataError, naming the file, where it is missing, damaged, too deep or large."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            text = file.read(MOST_JSON + 1)
+        if len(text) > MOST_JSON:
+            raise DataError(f"{path}: more than {MOST_JSON:,} bytes, which no report takes")
+        return json.loads(text.decode("utf-8"))
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from error
     except ValueError as error:
@@ -144,6 +152,8 @@ def read_array(file: IO[bytes], length: int) -> NDArray[Any]:
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays of a .npz file by name. Raises DataError, naming the file, for anything else, or more than is sane."""
     try:
+        if path.exists() and not path.is_file():  # of a device there is no end to look for the contents at
+            raise ValueError("no file")
         with path.open("rb") as opened, zipfile.ZipFile(opened) as archive:
             members = archive.infolist()
             most = max(MOST_DECOMPRESSED, os.fstat(opened.fileno()).st_size)

@@ -59,7 +59,8 @@ def _case_files(path: str | Path) -> list[Path]:
     if given.is_file() or named.is_file():
         return [given if given.is_file() else named]
     names = sorted(file.stem for file in Path("cases").glob("*.py"))
-    near = difflib.get_close_matches(str(path), [*names, *map(str, given.parent.glob("*"))], n=1)
+    others = [*names, *(str(file) for file in given.parent.glob("*") if file != given)]
+    near = difflib.get_close_matches(str(path), others, n=1)
     hint = f"did you mean {near[0]}?" if near else f"known cases: {', '.join(names) or 'none in cases/'}"
     raise CaseError(f"{path}: no such file or folder, and no case of this name in cases/; {hint}")
 
@@ -67,6 +68,8 @@ def _case_files(path: str | Path) -> list[Path]:
 def _load(path: Path) -> LoadedCase:
     if path.suffix != ".py":
         raise CaseError(f"{path}: a case file is a Python file, with a name that ends in .py")
+    if not path.is_file():  # a link to a device, which has no end, or to nothing
+        raise CaseError(f"{path}: no file")
     root = path.resolve().parent.parent
     # Unique by its path, so that files of the same name in two folders do not meet in sys.modules.
     module = ModuleType(f"gradcheck_case_{path.stem}_{hashlib.sha1(bytes(path.resolve())).hexdigest()[:8]}")

@@ -13,6 +13,7 @@ from gradcheck.function.objective import NotScalarError
 from gradcheck.numerics.tangents import root_mean_square
 from gradcheck.results.outcome import Finding, Outcome
 from gradcheck.results.verdict import DEFAULT_RTOL
+from gradcheck.results.words import error_text
 
 __all__ = ["LAYOUTS", "accepted_of", "first_off", "laid_out", "not_linear", "not_scaled", "other_layouts"]
 
@@ -61,7 +62,7 @@ def not_linear(
         with np.errstate(all="ignore"):
             none = product(np.zeros_like(one))
     except Exception as error:
-        said = f"{type(error).__name__}: {error}"
+        said = error_text(error)
         return [Finding(f"{what} raises for a {argument} of zeros: {said}", Outcome.FAIL)]
     off = first_off(none, np.zeros_like(a), size, rtol, parts)
     if off is not None:
@@ -108,7 +109,7 @@ def other_layouts(
         try:
             result = product(given)
         except Exception as error:
-            said = f"{type(error).__name__}: {error}"
+            said = error_text(error)
             return [Finding(f"vjp raises for a cotangent that is {layout} in memory: {said}", Outcome.FAIL)]
         off = first_off(result, expected, np.abs(expected), rtol, parts)
         if off is None:

@@ -25,7 +25,7 @@ from gradcheck.mutations import Mutation, standard_mutations
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.report import Report
 from gradcheck.results.outcome import Outcome
-from gradcheck.results.words import count, number
+from gradcheck.results.words import count, error_text, number
 
 __all__ = ["Planted", "Power", "power"]
 
@@ -228,9 +228,7 @@ class _Scene:
         try:
             wrong = mutation.apply(self.given, x, generator)
         except Exception as error:  # the gradient at another point, where there may be none
-            return Planted(
-                mutation.name, NOT_APPLICABLE, math.nan, math.nan, f"{type(error).__name__}: {error}"
-            )
+            return Planted(mutation.name, NOT_APPLICABLE, math.nan, math.nan, error_text(error))
         if wrong is None:
             return Planted(
                 mutation.name, NOT_APPLICABLE, math.nan, math.nan, "it changes nothing in this gradient"

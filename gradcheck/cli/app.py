@@ -24,6 +24,7 @@ from gradcheck.cli.outputs import (
     one_line,
     put,
     targets,
+    users_code,
 )
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def run(
     numerical: bool,
     verbose: bool,
     quiet: bool,
-) -> None:
+) -> int:
     """Run case files (default: those in cases/) and compare every figure with its references.
 
     One line a case, and below them what did not pass: what, where, how much, and how much was allowed.
@@ -124,7 +125,8 @@ def run(
 
     if verbose and quiet:
         raise BadInput("-v and -q: only one of them")
-    loaded = _select(cases, expression)
+    with users_code(json_file, html_file):
+        loaded = _select(cases, expression)
     json_file, html_file = targets({"--json": json_file, "--html": html_file})
     figures = figure_folder(figures)
     _check_data(data, loaded)
@@ -132,7 +134,7 @@ def run(
     save = None if figures is None else figure_writer(figures, figure_format)
     gallery = _gallery(save) if html_file is not None else None
     console = new_console(stderr=STDOUT in (json_file, html_file))
-    with _one_blas_thread():
+    with _one_blas_thread(), users_code(json_file, html_file):
         results, interrupted = _run_all(
             loaded, context, gallery or save, _printer(console, loaded, verbose, quiet)
         )
@@ -149,7 +151,7 @@ def run(
         _write_json(json_file, results, interrupted)
     if html_file is not None and gallery is not None:
         _write_html(html_file, results, gallery)
-    sys.exit(INTERRUPTED if interrupted else 0 if _all_passed(results) else FAILED)
+    return INTERRUPTED if interrupted else 0 if _all_passed(results) else FAILED
 
 
 @main.command("list")
@@ -159,7 +161,10 @@ def list_cases(cases: tuple[str, ...], expression: str | None) -> None:
     """List the cases (default: those in cases/) with section and title."""
     from gradcheck.cli.tables import new_console, show_cases
 
-    show_cases(new_console(), _select(cases, expression))
+    console = new_console()
+    with users_code():
+        loaded = _select(cases, expression)
+    show_cases(console, loaded)
 
 
 @main.command()
@@ -172,7 +177,7 @@ def fetch(dataset: str) -> None:
     try:
         folder = fetch_mnist(progress=sys.stderr.isatty())
     except DataError as error:
-        raise click.ClickException(one_line(error)) from error
+        raise BadInput(one_line(error)) from error
     click.echo(f"{dataset}: in {folder}")
 
 

@@ -12,13 +12,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcheck.cli.outputs import FAILED, INTERRUPTED, STDOUT, BadInput, one_line, put, targets
+from gradcheck.cli.outputs import (
+    FAILED,
+    INTERRUPTED,
+    STDOUT,
+    BadInput,
+    Command,
+    one_line,
+    put,
+    targets,
+    users_code,
+)
+from gradcheck.results.words import error_text
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from gradcheck.replay.changes import Change
     from gradcheck.replay.trust import Plan
+    from gradcheck.report.report import Report
     from gradcheck.report.saved import Saved
 
 __all__ = ["check", "diff", "new", "replay"]
@@ -26,7 +38,7 @@ __all__ = ["check", "diff", "new", "replay"]
 METHODS = ("auto", "sweep", "directions")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("f", metavar="MODULE:F")
 @click.argument("grad", metavar="[MODULE:GRAD]", required=False)
 @click.option(
@@ -59,7 +71,7 @@ METHODS = ("auto", "sweep", "directions")
 )
 def check(
     f: str, grad: str | None, point: str, json_file: Path | None, save: Path | None, **options: Any
-) -> None:
+) -> int:
     """Check the gradient GRAD of F at a point; without GRAD, F returns (value, gradient).
 
     Modules are looked for in the working directory first.
@@ -78,23 +90,11 @@ def check(
         raise BadInput(f"--save: FILE must end in .json, not {save.name!r}")
     json_file, save = targets({"--json": json_file, "--save": save})
     sys.path.insert(0, str(Path.cwd()))
-    function = _named(f)
-    gradient = True if grad is None else _named(grad)
-    x = _point(point)
-    from gradcheck.checks.gradient import check_gradient
-    from gradcheck.errors import GradientCheckInterrupted
-
     options["rng"] = options.pop("seed")
-    status = 0
-    try:
-        report = check_gradient(function, gradient, x, **options)
-        status = 0 if report else FAILED
-    except GradientCheckInterrupted as stop:
-        report, status = stop.report, INTERRUPTED
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # sys.exit(0) in f, too, would end a check that checked nothing as a pass
-        raise BadInput(f"{type(error).__name__}: {one_line(error)} {_place(error)}") from error
+    with users_code(json_file):
+        function = _named(f)
+        gradient = True if grad is None else _named(grad)
+        report, status = _checked(function, gradient, _point(point), options)
     _show(_console(json_file), str(report))
     if json_file is not None:
         put("--json", json_file, report.to_json() + "\n")
@@ -103,10 +103,26 @@ def check(
             report.save(save)
         except OSError as error:
             raise BadInput(f"--save: cannot write {save}: {error.strerror}") from error
-    sys.exit(status)
+    return status
 
 
-@click.command()
+def _checked(function: Any, gradient: Any, x: Any, options: dict[str, Any]) -> tuple[Report, int]:
+    """The report, and the exit status that it has."""
+    from gradcheck.checks.gradient import check_gradient
+    from gradcheck.errors import GradientCheckInterrupted
+
+    try:
+        report = check_gradient(function, gradient, x, **options)
+    except GradientCheckInterrupted as stop:
+        return stop.report, INTERRUPTED
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # sys.exit(0) in f, too, would end a check that checked nothing as a pass
+        raise BadInput(" ".join([one_line(error_text(error)), *_place(error)])) from error
+    return report, 0 if report else FAILED
+
+
+@click.command(cls=Command)
 @click.argument("case", metavar="CASE")
 def new(case: str) -> None:
     """Write a case file to start from: cases/CASE.py, or the path CASE if it ends in .py.
@@ -134,10 +150,10 @@ def new(case: str) -> None:
     click.echo(f"  gradcheck run {path}")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--trust", is_flag=True, help="Import and run what lies outside the current project, too.")
-def replay(file: Path, trust: bool) -> None:
+def replay(file: Path, trust: bool) -> int:
     """Do a saved check again, and say whether it still fails.
 
     FILE comes from a failing test, from `gradcheck check --save` or from Report.save. The functions are imported
@@ -158,7 +174,8 @@ def replay(file: Path, trust: bool) -> None:
     console = _console()
     try:
         saved = load(file)
-        report, text = _again(saved, console, trust)
+        with users_code():
+            report, text = _again(saved, console, trust)
     except (DataError, ReplayError) as error:
         raise BadInput(one_line(error)) from error
     _show(console, text)
@@ -166,13 +183,13 @@ def replay(file: Path, trust: bool) -> None:
     says = "passes now" if now == "PASS" else f"still {now}" if now == was else f"{now} now"
     _show(console, f"{says}; it was {was}" if now != was else says)
     _show_changes(console, compare_reports(saved.report, report))
-    sys.exit(0 if now == "PASS" else FAILED)
+    return 0 if now == "PASS" else FAILED
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("before", type=click.Path(path_type=Path))
 @click.argument("after", type=click.Path(path_type=Path))
-def diff(before: Path, after: Path) -> None:
+def diff(before: Path, after: Path) -> int:
     """Compare two reports of a check: what got better, worse, slower.
 
     BEFORE and AFTER are replay files, or what `gradcheck check --json` or Report.to_json gave.
@@ -196,7 +213,7 @@ def diff(before: Path, after: Path) -> None:
     if not changes:
         _show(console, "no difference")
     _show_changes(console, changes)
-    sys.exit(FAILED if any(change.kind == "worse" for change in changes) else 0)
+    return FAILED if any(change.kind == "worse" for change in changes) else 0
 
 
 def _again(saved: Saved, console: Console, trust: bool) -> tuple[dict[str, Any], str]:
@@ -220,7 +237,7 @@ def _again(saved: Saved, console: Console, trust: bool) -> tuple[dict[str, Any],
     except (KeyboardInterrupt, DataError):
         raise
     except BaseException as error:
-        raise ReplayError(f"{saved.path}: {type(error).__name__}: {error} {_place(error)}") from error
+        raise ReplayError(" ".join([f"{saved.path}: {error_text(error)}", *_place(error)])) from error
     return report.to_dict(), str(report)
 
 
@@ -286,14 +303,14 @@ def _arrays(path: Path) -> Any:
         raise BadInput(f"--x: cannot read {path}: {one_line(error)}") from error
 
 
-def _place(error: BaseException) -> str:
-    """Where in the caller's own code it was raised; empty where this package refused the arguments."""
+def _place(error: BaseException) -> list[str]:
+    """Where in the caller's own code it was raised; none where this package refused the arguments."""
     here = str(Path(__file__).parents[1])
     own = [
         frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(here)
     ]
     own = [frame for frame in own if not frame.filename.startswith("<")]
-    return f"(at {own[0].filename}:{own[0].lineno})" if own else ""
+    return [f"(at {one_line(own[0].filename)}:{own[0].lineno})"] if own else []
 
 
 def _console(json_file: Path | None = None) -> Console:

@@ -6,6 +6,7 @@ import io
 import os
 import sys
 import tempfile
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,22 +15,28 @@ from typing import Any
 import click
 
 from gradcheck.files import check_writable, write_text
-from gradcheck.results.words import visible
+from gradcheck.results.words import error_text, short, visible
 
 __all__ = [
     "FAILED",
     "INTERRUPTED",
     "STDOUT",
     "BadInput",
+    "Command",
     "Commands",
     "figure_folder",
     "one_line",
     "put",
     "targets",
+    "users_code",
 ]
 
 FAILED, UNUSABLE, INTERRUPTED = 1, 2, 130
 STDOUT = Path("-")
+# Letters of a message: a crafted file may have names of a million.
+LONGEST = 2000
+# Other names of it: to open one would cut off what is in a file that it was sent to.
+STDOUT_TOO = tuple(map(Path, ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")))
 
 
 class BadInput(click.ClickException):
@@ -39,12 +46,44 @@ class BadInput(click.ClickException):
 
 
 def one_line(error: BaseException | str) -> str:
-    """A message without its line breaks, its control characters made visible."""
-    return visible(" ".join(str(error).split()))
+    """A message in one line, its control characters made visible and, where it is very long, its middle left out."""
+    return short(visible(" ".join(str(error).split())), LONGEST)
+
+
+class Command(click.Command):
+    """A command. Its exit status is what it returns: whatever else ends it is bad input."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it."""
+        try:
+            os.getcwd()
+        except OSError as error:
+            raise BadInput("the working directory is gone") from error
+        try:
+            with _told():
+                return super().invoke(ctx)
+        except (click.ClickException, click.Abort, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # a module that calls sys.exit(0) would else be a check that passed
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            said = one_line(error_text(error))
+            raise BadInput(f"{said} (at {one_line(place.filename)}:{place.lineno})") from error
 
 
 class Commands(click.Group):
     """The commands, with one way out: 130 for Ctrl-C at any moment, 2 and one line for a standard output that fails."""
+
+    command_class = Command
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Read the arguments, and print the help where it is asked for."""
+        with _told():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command, or print its help."""
+        with _told():
+            return super().invoke(ctx)
 
     def main(  # type: ignore[override]  # click has an overload for each standalone_mode
         self,
@@ -60,38 +99,26 @@ class Commands(click.Group):
         try:
             status = self._status(args, prog_name, **extra)
         except click.ClickException as error:
-            with suppress(OSError):
+            with suppress(OSError, ValueError):  # ValueError: somebody closed it
                 error.show()
             status = error.exit_code
         except (click.Abort, KeyboardInterrupt):
             status = INTERRUPTED
-        except OSError as error:
-            status = UNUSABLE
-            with suppress(OSError):
-                click.echo(f"Error: the output cannot be written: {error.strerror or error}", err=True)
         _forget_output()
         sys.exit(status)
 
     def _status(self, args: Sequence[str] | None, prog_name: str | None, **extra: Any) -> int:
         if sys.stdout is None:
             raise BadInput("the standard output is closed")
-        try:
-            status = super().main(args, prog_name, standalone_mode=False, **extra)
-        except SystemExit as leave:
-            status = leave.code
+        if sys.stderr is None:  # what is told there is told to nobody
+            sys.stderr = open(os.devnull, "w")  # noqa: SIM115  # until the program ends
         with _told():
+            try:
+                status = super().main(args, prog_name, standalone_mode=False, **extra)
+            except SystemExit as leave:  # click's own, for the completion of a shell
+                status = leave.code
             sys.stdout.flush()
-        return status if isinstance(status, int) else 0 if status is None else UNUSABLE
-
-    def make_context(self, *args: Any, **extra: Any) -> click.Context:
-        """Read the arguments, and print the help where it is asked for."""
-        with _told():
-            return super().make_context(*args, **extra)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
-        with _told():
-            return super().invoke(ctx)
+        return int(status or 0)
 
 
 @contextmanager
@@ -100,11 +127,27 @@ def _told() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise BadInput(f"the output cannot be written: {error.strerror or error}") from error
+        what = one_line(str(error.filename)) if error.filename is not None else "the output cannot be written"
+        raise BadInput(f"{what}: {error.strerror or error}") from error
     except ValueError as error:
         if not sys.stdout.closed:
             raise
         raise BadInput("the standard output was closed while it was needed") from error
+
+
+@contextmanager
+def users_code(*documents: Path | None) -> Iterator[None]:
+    """While functions of the user run: they may put other streams in the place of the standard ones, for themselves.
+
+    What they print goes to the standard error where the standard output is to hold one of these documents.
+    """
+    streams = sys.stdout, sys.stderr
+    if any(file is not None and _absolute(file) == STDOUT for file in documents):
+        sys.stdout = sys.stderr
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = streams
 
 
 def _forget_output() -> None:
@@ -122,16 +165,33 @@ def targets(files: Mapping[str, Path | None]) -> list[Path | None]:
 
     Refuses an output that cannot be written before the long run, not after it.
     """
-    if list(files.values()).count(STDOUT) > 1:
-        names = " and ".join(option for option, file in files.items() if file == STDOUT)
-        raise BadInput(f"{names}: only one can be the standard output")
+    found: dict[Path, str] = {}
     for option, file in files.items():
-        if file is not None and file != STDOUT:
-            try:
-                check_writable(file)
-            except OSError as error:
-                raise BadInput(f"{option}: cannot write {one_line(str(file))}: {error.strerror}") from error
-    return [file if file is None or file == STDOUT else file.absolute() for file in files.values()]
+        if file is None:
+            continue
+        place = _place(option, file)
+        if place in found:
+            what = "the standard output" if place == STDOUT else one_line(str(file))
+            raise BadInput(f"{found[place]} and {option}: only one can be {what}")
+        found[place] = option
+    return [None if file is None else _absolute(file) for file in files.values()]
+
+
+def _place(option: str, file: Path) -> Path:
+    """Which file that is, by one name. Raises BadInput where it cannot be written, or holds somebody's work."""
+    if _absolute(file) == STDOUT:
+        return STDOUT
+    if file.suffix == ".py":  # `--json cases/*.py` names the first case as the output
+        raise BadInput(f"{option}: cannot write {one_line(str(file))}: that is the name of a Python file")
+    try:
+        check_writable(file)
+    except OSError as error:
+        raise BadInput(f"{option}: cannot write {one_line(str(file))}: {error.strerror}") from error
+    return file.resolve()
+
+
+def _absolute(file: Path) -> Path:
+    return STDOUT if file == STDOUT or file in STDOUT_TOO else file.absolute()
 
 
 def figure_folder(folder: Path | None) -> Path | None:

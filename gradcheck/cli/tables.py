@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -54,9 +55,11 @@ def new_console(*, stderr: bool = False) -> Console:
     # A character that the terminal cannot show must not end a long run.
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="replace")
-    piped = not stream.isatty() and "COLUMNS" not in os.environ
-    width = PIPE_WIDTH if piped else None
-    return _Console(width=width, stderr=stderr, highlight=False, markup=False, emoji=False)
+    columns = os.environ.get("COLUMNS", "")
+    told = columns.isdecimal() and int(columns) > 0  # rich takes 0 for a width, in which nothing is shown
+    width = None if told else shutil.get_terminal_size().columns if stream.isatty() else PIPE_WIDTH
+    # Its own stream: a case may put another in the place of sys.stdout.
+    return _Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
 
 
 def line(*parts: str | tuple[str, str]) -> Text:

@@ -17,6 +17,7 @@ from gradcheck.function.arithmetic import callers_arithmetic
 from gradcheck.function.lines import Lines
 from gradcheck.function.workers import in_workers, workers
 from gradcheck.parameters.tree import ForeignArrayError, Parameters, as_array
+from gradcheck.results.words import error_text
 
 __all__ = ["BudgetSpentError", "NotScalarError", "Objective"]
 
@@ -142,7 +143,7 @@ class Objective:
             raise
         except Exception as error:
             # A domain error is f's right at a point that its user never asked for; at x itself it propagates.
-            self.left_domain = f"{type(error).__name__}: {error}"
+            self.left_domain = error_text(error)
             return np.nan
 
     def _value(self, fresh: Flat) -> Any:
@@ -206,7 +207,7 @@ class Objective:
         except NotScalarError:
             raise
         except Exception as error:
-            self.left_domain = f"{type(error).__name__}: {error}"
+            self.left_domain = error_text(error)
             self.nfev -= k if k > 1 else 0
         if k == 1:
             return np.full(1, np.nan)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.errors import DataError, ReplayError
+from gradcheck.results.words import error_text
 
 __all__ = [
     "as_arrays",
@@ -230,13 +231,13 @@ def imported(reference: str) -> Any:
     module, _, name = reference.partition(":")
     try:
         found = importlib.import_module(module)
+        value = _resolve(found, name)  # a module may run code when it is asked for a name
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        raise ReplayError(f"cannot import {module}: {type(error).__name__}: {error}") from error
-    value = _resolve(found, name)
+        raise ReplayError(f"cannot import {module}: {error_text(error)}") from error
     if value is None:
-        raise ReplayError(f"module {module} ({found.__file__}) has no {name}")
+        raise ReplayError(f"module {module} ({getattr(found, '__file__', 'built in')}) has no {name}")
     return value
 
 

@@ -27,6 +27,17 @@ def short(name: str, width: int = 40) -> str:
     return name if len(name) <= width else name[: width // 2 - 1] + "..." + name[-(width // 2 - 2) :]
 
 
+def error_text(error: BaseException) -> str:
+    """`ValueError: what it says`; an exception of somebody else's may raise when it is asked for its text."""
+    try:
+        said = str(error)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        said = "(its text cannot be read)"
+    return f"{type(error).__name__}: {said}"
+
+
 def visible(text: str) -> str:
     """The text with what a terminal would obey written out: `\\x1b[31m`. Lines and tabs stay."""
     return UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)

@@ -249,7 +249,7 @@ def _find(folder: Path, file: _File) -> Path | None:
 
 
 def _read_folder(folder: Path) -> tuple[Array, ...]:
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # False for a name that no folder can have, too
         raise DataError(f"{folder}: no such folder; it must hold the four MNIST files, gzipped or not")
     arrays = []
     for file in FILES:

@@ -471,7 +471,7 @@ def test_nothing_to_run_exits_2(tmp_path, monkeypatch):
 
 
 def test_fetch_says_what_went_wrong_in_one_line(monkeypatch):
-    """A download that fails is one line and exit 1; one that succeeds names the folder."""
+    """A download that fails is one line and exit 2; one that succeeds names the folder."""
     from gradcheck.errors import DataError
     from gradcheck.textbook import mnist
 
@@ -480,7 +480,7 @@ def test_fetch_says_what_went_wrong_in_one_line(monkeypatch):
 
     monkeypatch.setattr(mnist, "fetch_mnist", fail)
     result = call("fetch", "mnist")
-    assert (result.exit_code, result.stderr) == (1, "Error: no route to host or so\n")
+    assert (result.exit_code, result.stderr) == (2, "Error: no route to host or so\n")
 
     monkeypatch.setattr(mnist, "fetch_mnist", lambda **options: Path("somewhere"))
     assert "somewhere" in call("fetch", "mnist").stdout

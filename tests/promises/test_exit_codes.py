@@ -43,6 +43,32 @@ def odd(x):
 def slow(x):
     time.sleep(0.05)
     return f(x)
+
+def talks(x):
+    print("f was called")
+    return f(x)
+
+def silent(x):
+    sys.stdout = None
+    return f(x)
+
+def mute(x):
+    sys.stderr.close()
+    raise ValueError("said to nobody")
+
+class Odder(Exception):
+    def __str__(self):
+        sys.exit(0)
+
+def odder(x):
+    raise Odder
+
+def __getattr__(name):
+    if name == "looked_at":
+        sys.exit(0)
+    if name == "raises":
+        raise RuntimeError("not today")
+    raise AttributeError(name)
 """
 
 CASE = """
@@ -121,6 +147,46 @@ def test_a_function_that_ends_the_program_is_no_pass(project, name, place):
     assert "exit_model.py:" in result.stderr
 
 
+@pytest.mark.parametrize("place", [1, 2, 4])
+@pytest.mark.parametrize(
+    ("name", "said"), [("looked_at", "SystemExit: 0"), ("raises", "RuntimeError: not today")]
+)
+def test_a_module_that_ends_the_program_when_it_is_asked_for_a_name_is_no_pass(project, place, name, said):
+    """f, grad and x alike: exit status 2, one line."""
+    arguments = list(CHECK)
+    arguments[place] = f"exit_model:{name}"
+
+    result = call(*arguments)
+
+    assert result.exit_code == 2
+    assert one_line(result) == f"Error: cannot import exit_model: {said}"
+
+
+def test_an_exception_without_a_text_is_no_pass(project):
+    """One whose text ends the program when it is asked for."""
+    result = call("check", "exit_model:odder", *CHECK[2:])
+
+    assert result.exit_code == 2
+    assert one_line(result).startswith("Error: Odder: (its text cannot be read) (at")
+
+
+@pytest.mark.parametrize(
+    "error", [SystemExit(0), RuntimeError("a mistake of ours"), RecursionError("too deep")]
+)
+def test_whatever_else_ends_a_command_is_one_line(project, monkeypatch, error):
+    """The rule behind these: the exit status is what a command returns, and anything that it raises is 2."""
+
+    def fails(*_):
+        raise error
+
+    monkeypatch.setattr("gradcheck.cli.commands._show", fails)
+
+    result = call(*CHECK)
+
+    assert result.exit_code == 2
+    assert one_line(result).startswith(f"Error: {type(error).__name__}: {error} (at ")
+
+
 def test_a_replay_that_ends_the_program_is_no_pass(project):
     """The function was mended into one that leaves."""
     call(*CHECK, "--save", "check.json")
@@ -165,6 +231,39 @@ def test_a_bad_target_is_refused_before_the_work(project, command, option, targe
     assert not (project / "RAN").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["check", "--json", "one.json", "--save", "./one.json"], "--json and --save: only one can be one.json"),
+        (["check", "--json", "link.json", "--save", "one.json"], "--json and --save: only one can be one.json"),
+        (["run", "--json", "one.json", "--html", "one.json"], "--json and --html: only one can be one.json"),
+        (["run", "--json", "cases/one.py"], "--json: cannot write cases/one.py: that is the name of a Python file"),
+        (["check", "--json", "/dev/tty"], "--json: cannot write /dev/tty: No such device or address"),
+    ],
+)  # fmt: skip
+def test_an_output_that_would_be_lost_is_refused_before_the_work(project, options, said):
+    """Two outputs of one file, in the place of a source, or where there is no terminal."""
+    (project / "link.json").symlink_to("one.json")
+    if "/dev/tty" in options and can_be_opened("/dev/tty"):
+        return  # somebody sits there
+    command, *targets = options
+    arguments = ["check", "exit_model:leaves", *CHECK[2:]] if command == "check" else ["run"]
+
+    result = call(*arguments, *targets)
+
+    assert result.exit_code == 2
+    assert one_line(result) == f"Error: {said}"
+
+
+def can_be_opened(path):
+    """Whether it can be written here."""
+    try:
+        with open(path, "wb"):
+            return True
+    except OSError:
+        return False
+
+
 def test_html_and_json_may_be_the_standard_output(project):
     """One of them: then all else goes to the standard error. Both: exit status 2."""
     page, rows, both = (
@@ -179,6 +278,55 @@ def test_html_and_json_may_be_the_standard_output(project):
     assert "1 passed" in page.stderr
     assert both.exit_code == 2
     assert "only one can be the standard output" in one_line(both)
+
+
+@pytest.mark.parametrize("target", ["-", "/dev/stdout", "/dev/fd/1"])
+def test_what_f_prints_is_no_part_of_the_document(project, target):
+    """It goes to the standard error; the standard output is JSON, by any of its names."""
+    (project / "cases" / "one.py").write_text(CASE.format(body="print('q was called')"))
+
+    for command, said in (
+        (["check", "exit_model:talks", *CHECK[2:]], "f was called"),
+        (["run"], "q was called"),
+    ):
+        with started(*command, "--json", target, stdout=subprocess.PIPE) as process:
+            told, errors = process.communicate()
+        assert process.returncode == 0
+        assert json.loads(told)
+        assert said in errors
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_gets_the_document_as_it_is(project):
+    """No file takes its place: as with `--json >(reader)` of a shell."""
+    reading, writing = os.pipe()
+    with started(
+        *CHECK, "--json", f"/dev/fd/{writing}", stdout=subprocess.PIPE, pass_fds=[writing]
+    ) as process:
+        os.close(writing)
+        with open(reading) as pipe:
+            assert json.loads(pipe.read())["outcome"] == "PASS"
+        process.communicate()
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(("name", "status"), [("silent", 0), ("mute", 2)])
+def test_streams_that_f_takes_away_are_its_own_affair(project, name, status):
+    """The report is printed all the same; without a standard error the exit status alone tells."""
+    with started("check", f"exit_model:{name}", *CHECK[2:], stdout=subprocess.PIPE) as process:
+        told, errors = process.communicate()
+
+    assert process.returncode == status
+    assert ("PASS" in told) == (status == 0)
+    assert errors == ""
+
+
+@pytest.mark.parametrize("width", ["0", "-5", "many"])
+def test_a_width_that_is_none_hides_nothing(project, monkeypatch, width):
+    """COLUMNS=0, as some shells set it."""
+    monkeypatch.setenv("COLUMNS", width)
+
+    assert "1 passed" in call("run").stdout
 
 
 @pytest.mark.parametrize(
@@ -228,10 +376,19 @@ def test_a_standard_output_that_fails_is_one_line(project, command, output):
         ([*CHECK[:3], "--x", "object.npy"], "only pickle could read"),
         ([*CHECK[:3], "--x", "cases/one.py"], "neither a file"),
         (["diff", "cases", "cases"], "cases: Is a directory"),
+        (["check", "sys:nothing", *CHECK[2:]], "module sys (built in) has no nothing"),
+        (["run", "--data", "n" * 300], "no such folder"),
+        (["run", "endless"], "endless/two.py: no file"),
+        ([*CHECK[:3], "--x", "endless/x.npz"], "no file"),
+        (["diff", "endless/x.json", "endless/x.json"], "more than 1,000,000 bytes"),
     ],
 )
-def test_odd_input_is_one_line_and_exit_2(project, arguments, said):
-    """Names that are no names, nesting without end, files that lie about their size."""
+def test_odd_input_is_one_line_and_exit_2(project, monkeypatch, arguments, said):
+    """Names that are no names, nesting without end, files that lie about their size or have no end."""
+    monkeypatch.setattr("gradcheck.files.MOST_JSON", 10**6)
+    (project / "endless").mkdir()
+    for name in ("two.py", "x.npz", "x.json"):
+        (project / "endless" / name).symlink_to("/dev/zero")
     with open("lies.npy", "wb") as file:
         np.lib.format.write_array_header_1_0(
             file, {"descr": "<f8", "fortran_order": False, "shape": (10**12,)}
@@ -243,6 +400,20 @@ def test_odd_input_is_one_line_and_exit_2(project, arguments, said):
 
     assert result.exit_code == 2
     assert said in one_line(result)
+
+
+@pytest.mark.parametrize("command", [["run"], CHECK, ["list"], ["replay", "x.json"]])
+def test_a_working_directory_that_is_gone_is_one_line(project, monkeypatch, command):
+    """Whatever the command."""
+    gone = project / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    result = call(*command)
+
+    assert result.exit_code == 2
+    assert one_line(result) == "Error: the working directory is gone"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for another process")
