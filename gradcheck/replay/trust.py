@@ -12,15 +12,18 @@ from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
-from gradcheck.errors import UntrustedReplayError
+from gradcheck.errors import ReplayError, UntrustedReplayError
 from gradcheck.report.saved import ARGUMENTS, Saved
 from gradcheck.report.storage import references, roots
+from gradcheck.results.words import short
 
 __all__ = ["Plan", "import_path", "plan_of_check", "plan_of_test", "project"]
 
 # What lies in the root folder of a project of Python.
 MARKS = (".git", "pyproject.toml", "setup.cfg", "setup.py", "pytest.ini", "tox.ini")
 PYTHON = "Python itself"
+# Letters of a name that are printed.
+NAME = 200
 
 
 @dataclass(frozen=True)
@@ -38,13 +41,21 @@ class Plan:
 
 
 def plan_of_check(saved: Saved) -> Plan:
-    """What `repeat` would import: modules where they would be found now, and folders put on the import path."""
+    """What `repeat` would import: modules where they would be found now, and folders put on the import path.
+
+    Raises ReplayError for a module that is nowhere: what is not there yet could be anything by then.
+    """
     inside = project()
     steps, outside = [], []
     with import_path(saved):
         for reference in references([saved.document[name] for name in ARGUMENTS]):
-            origins = list(_origins(reference.partition(":")[0]))
-            step = f"imports {reference} from {_shown(origins[-1]) if origins else 'nowhere'}"
+            module = reference.partition(":")[0]
+            origins = list(_origins(module))
+            if not origins:
+                raise ReplayError(
+                    f"{saved.path}: cannot import {short(module, NAME)}: there is no such module"
+                )
+            step = f"imports {short(reference, NAME)} from {_shown(origins[-1])}"
             steps.append(step)
             if not all(_within(origin, inside) for origin in origins):
                 outside.append(step)

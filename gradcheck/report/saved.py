@@ -16,7 +16,7 @@ from gradcheck.errors import DataError
 from gradcheck.files import DAMAGED, read_arrays, read_json, write_text
 from gradcheck.report.data import ReportData
 from gradcheck.report.reading import checked_report
-from gradcheck.report.storage import Arrays, as_arrays, as_text, encode, missing_parts
+from gradcheck.report.storage import Arrays, as_arrays, as_text, encode, missing_parts, roots
 
 SCHEMA = "gradcheck-replay/2"
 # Version 1 had its arrays in an .npz beside it: a write that was killed left the one with another's other.
@@ -116,6 +116,9 @@ def load(path: str | os.PathLike[str]) -> Saved:
     rootdir, test = document.get("rootdir"), document.get("test")
     if not all(part is None or isinstance(part, str) for part in (rootdir, test)):
         raise DataError(f"{path}: altered: test and rootdir must be text")
+    for folder in (rootdir or "", *roots([document[name] for name in ARGUMENTS])):
+        if not _encodes(folder):
+            raise DataError(f"{path}: altered: no folder can have the name {folder!r}")
     return Saved(
         path,
         checked_report(document["report"], path),
@@ -125,6 +128,14 @@ def load(path: str | os.PathLike[str]) -> Saved:
         document,
         _arrays(path, document),
     )
+
+
+def _encodes(name: str) -> bool:
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _arrays(path: Path, document: dict[str, Any]) -> Arrays:

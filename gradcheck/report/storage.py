@@ -97,7 +97,9 @@ def as_arrays(told: Any) -> Arrays:
     """The arrays that `as_text` wrote. Raises ValueError or TypeError for anything else."""
     arrays: Arrays = {}
     for name, part in dict(told).items():
-        dtype, shape = np.dtype(str(part["dtype"])), [int(size) for size in part["shape"]]
+        dtype, shape = np.dtype(str(part["dtype"])), part["shape"]
+        if not (isinstance(shape, list) and all(type(size) is int for size in shape)):
+            raise ValueError(f"array {name!r:.80} of shape {shape!r:.80}")
         data = bytearray(base64.b64decode(part["base64"], validate=True))
         # What the file says of its size is compared with what it holds, before anything is made of that size.
         if dtype.hasobject or dtype.itemsize == 0 or min(shape, default=0) < 0:
@@ -204,14 +206,22 @@ def decode(value: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
 
 
 def _named(reference: str) -> Any:
-    """As `imported`, but for names that reach through the module into another, which `encode` does not write."""
+    """As `imported`, but not what the module has from elsewhere: `encode` names the module that made it."""
     module, _, name = reference.partition(":")
     value = imported(reference)
     parts = name.split(".")
     passed = (_resolve(sys.modules[module], ".".join(parts[:k])) for k in range(1, len(parts) + 1))
-    if any(isinstance(part, ModuleType) for part in passed):
+    own = getattr(value, "__module__", None) if hasattr(value, "__qualname__") else module
+    if any(isinstance(part, ModuleType) for part in passed) or _home(own) != _home(module):
         raise DataError(f"{reference} reaches into another module")
     return value
+
+
+def _home(module: Any) -> Path | None:
+    """The folder on the import path that a module comes from; None for what is installed or built in."""
+    if not isinstance(module, str):
+        return None
+    return _root(module, getattr(sys.modules.get(module), "__file__", None))
 
 
 def _pair(value: Any) -> tuple[Any, Any]:

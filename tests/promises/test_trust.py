@@ -23,6 +23,7 @@ from gradcheck.results.words import visible
 PROJECT = Path(__file__).parents[2]
 
 MODEL = """
+from os import system
 from pathlib import Path
 Path("IMPORTED").touch()
 
@@ -155,6 +156,23 @@ def test_a_home_is_no_project(project, monkeypatch):
     assert call("replay", path).exit_code == 2
 
 
+@pytest.mark.parametrize(
+    "module", ["gone", "", ".gone", "..gone", "gone/gone", "go\0ne", "gone.by", "a." * 50_000]
+)
+@pytest.mark.parametrize("trust", [[], ["--trust"]])
+def test_a_module_that_is_nowhere_is_not_imported(project, module, trust):
+    """Nor is any other of the file: what is not there yet could be anything by then. One line, not too long."""
+    path = crafted(project / "check.json", grad={"import": f"{module}:df"})
+
+    result = call("replay", *trust, path)
+
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert len(result.stderr) < 3000
+    assert "cannot import" in result.stderr
+    assert trust or not (project / "IMPORTED").exists()
+
+
 # What is decoded
 
 
@@ -175,6 +193,8 @@ def test_a_home_is_no_project(project, monkeypatch):
         },
         {"call": {"import": "trusted_model:f"}, "items": [1.0]},
         {"import": "trusted_model:Path.cwd.__globals__"},
+        {"import": "trusted_model:system"},
+        {"import": "trusted_model:Path"},
         {"import": "importlib:sys.exit"},
         {"list": [{"unknown": 1}]},
         {"dict": [[1]]},
@@ -307,6 +327,13 @@ def many_crafted(good):
         "counts": reported(nfev="many"),
         "seconds": reported(seconds=None),
         "large": reported(max_error=10**400),
+        "no folder": changed(f={"import": "trusted_model:f", "root": "\ud800"}),
+        "no root folder": changed(rootdir="\ud800"),
+        "lists": "[" + "[]," * 2 * 10**7 + "[]]",
+        "a number": changed(seed=None).replace('"seed": null', '"seed": ' + "9" * 5000),
+        "dimensions": changed(arrays={"a0": {"dtype": "<f8", "shape": [1] * 10**5, "base64": "AAAAAAAAAAA="}}),
+        "a fraction of a shape": changed(arrays={"a0": {"dtype": "<f8", "shape": [1.5], "base64": "AAAAAAAAAAA="}}),
+        "a letter of a shape": changed(arrays={"a0": {"dtype": "<f8", "shape": "1", "base64": "AAAAAAAAAAA="}}),
         "truncated": good[:-300],
         "empty": "",
         "bytes": "\udcff\udcfe",
