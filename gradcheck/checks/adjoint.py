@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from gradcheck.checks.dot_product import Array, Calls, DotProduct, Operator, Pair, numbers, only
-from gradcheck.driver.options import call_text, finished, told
+from gradcheck.driver.options import Options, call_text, finished, told
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.objective import BudgetSpentError
 from gradcheck.function.progress import Progress
@@ -69,9 +70,10 @@ def check_adjoint(
     """
     if not callable(forward) or not callable(adjoint):
         raise TypeError("forward and adjoint must be callable")
-    if pairs < 1:
-        raise ValueError(f"pairs must be at least 1, not {pairs!r}")
-    if max_nfev is not None and max_nfev < LEAST_BUDGET:
+    if not isinstance(pairs, Integral) or pairs < 1:
+        raise ValueError(f"pairs must be a whole number of at least 1, not {pairs!r}")
+    chosen = Options(rtol=rtol, resolution=resolution, progress=progress)
+    if max_nfev is not None and (not isinstance(max_nfev, Integral) or max_nfev < LEAST_BUDGET):
         raise ValueError(f"max_nfev must be at least {LEAST_BUDGET}, or None, not {max_nfev!r}")
     started = time.perf_counter()
     generator = np.random.default_rng(rng)
@@ -83,7 +85,7 @@ def check_adjoint(
         a.answer, b.answer = b.given.shape, a.given.shape
         eps = max(float(np.finfo(v.dtype).eps) for v in (a.given, b.given))
         usual = DEFAULT_RESOLUTION["float32" if eps > 1e-10 else "float64"]
-        tolerance = Tolerance(rtol, 0.0, usual if resolution is None else resolution)
+        tolerance = Tolerance(chosen.rtol or 0.0, 0.0, chosen.resolution or usual)
         known = _Known()
         try:
             bar.plan(LEAST_BUDGET - 2 + 2 * pairs)

@@ -100,7 +100,7 @@ def check_gradient(
     Raises ValueError or TypeError for arguments that cannot be used.
     """
     started = time.perf_counter()
-    _validate(f, grad, args, n_jobs)
+    _validate(f, grad, n_jobs)
     options = Options(
         rtol=rtol, atol=atol, resolution=resolution, method=method, bounds=bounds, subgradient=subgradient,
         confidence=confidence, rng=rng, max_nfev=max_nfev, max_seconds=max_seconds, progress=progress,
@@ -247,7 +247,7 @@ def derivative(
     return shaped(found, lambda part: part.item() if hasattr(part, "item") else part, found.nfev)
 
 
-def _validate(f: Any, grad: Any, args: Any, n_jobs: Any) -> None:
+def _validate(f: Any, grad: Any, n_jobs: Any) -> None:
     if not callable(f):
         raise TypeError(f"f must be callable, not {type(f).__name__}")
     if grad is None or grad is False:
@@ -257,8 +257,6 @@ def _validate(f: Any, grad: Any, args: Any, n_jobs: Any) -> None:
     if isinstance(grad, Iterator):
         kind = type(grad).__name__
         raise TypeError(f"grad must be a callable, a gradient, or True; a {kind} is used up by reading it")
-    if not isinstance(args, Sequence):
-        raise TypeError(f"args must be a tuple of further arguments for f and grad, not {args!r}")
     if n_jobs is not None and not (isinstance(n_jobs, Integral) and n_jobs != 0):
         raise ValueError(
             f"n_jobs must be an integer other than 0 (-1 is every processor), or None, not {n_jobs!r}"

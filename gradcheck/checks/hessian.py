@@ -15,6 +15,7 @@ from gradcheck.driver.options import Given, Options, finished, spelled_out, told
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.contract import is_pair
 from gradcheck.function.matrix import Dense, Matrix, Sparse
+from gradcheck.function.objective import NotScalarError
 from gradcheck.numerics.tangents import ROUNDING, root_mean_square
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.report import Report
@@ -70,7 +71,11 @@ def flat_gradient(grad: Callable[..., Any], parameters: Parameters) -> Callable[
         return grad
 
     def flat(x: Any, *args: Any) -> Any:
-        return parameters.flatten(grad(x, *args))
+        given = grad(x, *args)
+        try:
+            return parameters.flatten(given)
+        except (ValueError, TypeError) as error:  # ours, and not what grad raised
+            raise NotScalarError(str(error)) from None
 
     return flat
 

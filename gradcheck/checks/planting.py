@@ -18,6 +18,7 @@ import numpy as np
 
 from gradcheck._typing import Flat
 from gradcheck.checks.gradient import check_gradient
+from gradcheck.driver.options import check_rng
 from gradcheck.errors import GradientCheckInterrupted, GradientError
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.contract import is_pair
@@ -128,6 +129,7 @@ def power(
     Raises GradientError where the gradient as given is FAIL: nothing can be planted into what is wrong already.
     """
     _validate(f, mutations)
+    check_rng(rng)
     parameters, flat = Parameters.of(x)
     memory = _Memory(f, parameters, has_gradient=grad is True)
     seed = int(np.random.default_rng().integers(2**62)) if rng is None else rng

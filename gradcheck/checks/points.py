@@ -11,7 +11,7 @@ import numpy as np
 
 from gradcheck.checks.gradient import check_gradient
 from gradcheck.driver.combine import combine, in_turn
-from gradcheck.driver.options import call_text, finished
+from gradcheck.driver.options import call_text, check_rng, finished
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.report.report import Report
 from gradcheck.results.mismatch import ArraySummary
@@ -39,6 +39,7 @@ def check_points(
     """
     if not callable(grad) and grad is not True:
         raise TypeError("grad must be a callable or True: one gradient is not that of several points")
+    check_rng(rng)
     generator = np.random.default_rng(rng)
     chosen = _drawn(points, count, generator)
     seeds = generator.integers(2**31, size=len(chosen)).tolist()
@@ -77,9 +78,7 @@ def _drawn(points: Any, count: int | None, generator: np.random.Generator) -> li
         return [points(generator) for _ in range(number)]
     if count is not None:
         raise ValueError("count is for a sampler: a sequence of points has its own length")
-    if not isinstance(points, Sequence | np.ndarray) or (
-        np.ndim(points) == 0 and isinstance(points, np.ndarray)
-    ):
+    if not isinstance(points, Sequence | np.ndarray) or (isinstance(points, np.ndarray) and points.ndim == 0):
         raise TypeError(
             f"points must be a sequence of points, an array (k, ...) or a sampler, not {points!r:.60}"
         )

@@ -182,6 +182,8 @@ def _value(f: Callable[..., Any], parameters: Parameters, x: Flat, args: Sequenc
     try:
         with callers_arithmetic():
             result = f(parameters.unflatten(x.copy()), *args)
+    except NotScalarError:
+        raise  # a gradient of another structure than x, which nobody raised but this package
     except Exception as error:
         error.add_note("gradcheck: raised by f at x")
         raise

@@ -87,8 +87,7 @@ class Options:
                 continue
             if not isinstance(value, Real | Decimal):
                 raise TypeError(f"{name} must be a number, not {value!r}")
-            if not isinstance(value, float | int):  # a Fraction, a Decimal: NumPy knows neither
-                object.__setattr__(self, name, float(value))
+            object.__setattr__(self, name, as_float(name, value))
         _one_of(self.method, METHODS)
         if not 0 < self.confidence < 1:
             raise ValueError(f"confidence must lie between 0 and 1, not {self.confidence!r}")
@@ -99,11 +98,7 @@ class Options:
             if not isinstance(getattr(self, name), bool | np.bool_):
                 raise TypeError(f"{name} must be True or False, not {getattr(self, name)!r}")
         self._validate_budgets()
-        try:
-            np.random.default_rng(self.rng)
-        except (TypeError, ValueError) as error:
-            text = f"rng must be a seed, a Generator or None, not {self.rng!r} ({error})"
-            raise type(error)(text) from None
+        check_rng(self.rng)
 
     def _validate_budgets(self) -> None:
         if self.max_nfev is not None:
@@ -112,10 +107,11 @@ class Options:
             if self.max_nfev < LEAST_BUDGET:
                 raise ValueError(f"max_nfev must be at least {LEAST_BUDGET}, not {self.max_nfev!r}")
         seconds = self.max_seconds
-        if seconds is not None and not (isinstance(seconds, Real | Decimal) and float(seconds) > 0):
-            raise ValueError(f"max_seconds must be a number above 0, or None, not {seconds!r}")
         if seconds is not None:
-            object.__setattr__(self, "max_seconds", float(seconds))
+            number = as_float("max_seconds", seconds) if isinstance(seconds, Real | Decimal) else 0.0
+            if not number > 0:
+                raise ValueError(f"max_seconds must be a number above 0, or None, not {seconds!r}")
+            object.__setattr__(self, "max_seconds", number)
 
     @property
     def tolerances(self) -> tuple[float | None, float, float | None]:
@@ -135,6 +131,23 @@ class Options:
         default = Options().repeated
         own = {name: value for name, value in self.repeated.items() if not _same(value, default[name])}
         return call_text(start, more | own, self.rng)
+
+
+def as_float(name: str, value: Any) -> float:
+    """A real number of any kind, a Fraction or a Decimal too: NumPy knows neither. Raises ValueError beyond float64."""
+    try:
+        return float(value)
+    except (OverflowError, ValueError) as error:  # ValueError: a signalling nan
+        raise ValueError(f"{name} must be a number as float64 has them, not {value!r:.80}") from error
+
+
+def check_rng(rng: Any) -> None:
+    """Raise TypeError or ValueError where NumPy makes no generator of it."""
+    try:
+        np.random.default_rng(rng)
+    except (TypeError, ValueError) as error:
+        text = f"rng must be a seed, a Generator or None, not {rng!r:.80} ({error})"
+        raise type(error)(text) from None
 
 
 def no_option(name: str, names: Sequence[str]) -> str:
@@ -163,6 +176,12 @@ def told(check: Check) -> Check:
                 f"{check.__name__} takes {order} by position, x as one array or tree, and the rest by name; "
                 f"{len(args)} were given by position"
             )
+        further = kwargs.get("args", ())
+        if isinstance(further, str | bytes) or not isinstance(further, Sequence):
+            raise TypeError(
+                f"args must be a tuple of further arguments for the functions, not {further!r:.80}"
+            )
+        check_rng(kwargs.get("rng"))
         return check(*args, **kwargs)
 
     return cast(Check, call)

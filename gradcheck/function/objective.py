@@ -94,7 +94,7 @@ class Objective:
             return 2**62
         spent = time.monotonic() - self._started
         pace = max(self.nfev, 1) / max(spent, 1e-9)
-        return max(0, int((self._max_seconds - spent) * pace))
+        return int(min(2**62, max(0.0, (self._max_seconds - spent) * pace)))
 
     def affords(self, points: int) -> bool:
         """Whether the budget allows so many evaluations."""

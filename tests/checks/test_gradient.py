@@ -751,7 +751,7 @@ def test_a_gradient_already_computed_is_judged():
         ({"subgradient": "no"}, TypeError, "subgradient must be True or False, not 'no'"),
         ({"confidence": 1.0}, ValueError, "confidence must lie between 0 and 1, not 1.0"),
         ({"confidence": "high"}, TypeError, "confidence must be a number, not 'high'"),
-        ({"args": 3}, TypeError, "args must be a tuple of further arguments for f and grad, not 3"),
+        ({"args": 3}, TypeError, "args must be a tuple of further arguments for the functions, not 3"),
         ({"rng": "a"}, TypeError, "rng must be a seed, a Generator or None, not 'a'"),
         ({"rng": -1}, ValueError, "rng must be a seed, a Generator or None, not -1"),
         ({"bounds": 3}, ValueError, "bounds must be .* got 3"),

@@ -256,6 +256,7 @@ def test_a_check_inside_f_has_the_settings_of_f():
         lambda x, wrong: gradcheck.check_problem(cubes, x, jac=lambda x: wrong * right(x)),
         lambda x, wrong: gradcheck.check_points(cubes, lambda x: wrong * right(x), [x]),
         lambda x, wrong: gradcheck.taylor_test(cubes, lambda x: wrong * right(x), x),
+        lambda x, wrong: gradcheck.check_adjoint(lambda x: 2 * x, lambda y: 2 * wrong * y, x),
     ],
     ids=[
         "gradient",
@@ -268,6 +269,7 @@ def test_a_check_inside_f_has_the_settings_of_f():
         "problem",
         "points",
         "taylor",
+        "adjoint",
     ],
 )
 def test_longdouble_works_in_every_check(check):
@@ -292,7 +294,28 @@ def test_tolerances_may_be_any_real_number(number, name):
     )
 
 
-@pytest.mark.parametrize("seconds", [np.inf, Fraction(100), Decimal(100)])
+@pytest.mark.parametrize("number", [Fraction(1, 10**5), Decimal("1e-5"), np.longdouble(1e-5)])
+@pytest.mark.parametrize("name", ["rtol", "resolution"])
+@pytest.mark.parametrize(
+    "check",
+    [
+        lambda wrong, **options: gradcheck.check_adjoint(lambda x: 2 * x, lambda y: 2 * wrong * y, X, **options),
+        lambda wrong, **options: gradcheck.check_jvp(lambda x: x**2, lambda x, v: 2 * wrong * x * v, X, **options),
+        lambda wrong, **options: gradcheck.check_vjp(lambda x: x**2, lambda x, u: 2 * wrong * x * u, X, **options),
+        lambda wrong, **options: gradcheck.check_hvp(right, lambda x, v: 6 * wrong * x * v, X, **options),
+        lambda wrong, **options: gradcheck.check_hessian(right, lambda x: np.diag(6 * wrong * x), X, **options),
+        lambda wrong, **options: gradcheck.check_points(cubes, lambda x: wrong * right(x), [X], **options),
+        lambda wrong, **options: gradcheck.check_problem(cubes, X, jac=lambda x: wrong * right(x), **options),
+    ],
+    ids=["adjoint", "jvp", "vjp", "hvp", "hessian", "points", "problem"],
+)  # fmt: skip
+def test_tolerances_of_every_check_may_be(check, name, number):
+    """A right derivative passes, one that is 1 % too large fails."""
+    assert check(1.0, **{name: number}).outcome is Outcome.PASS
+    assert check(1.01, **{name: number}).outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("seconds", [1e308, np.inf, Fraction(100), Decimal(100)])
 def test_any_number_of_seconds_is_a_budget(seconds):
     """Infinity is none."""
     assert gradcheck.check_gradient(cubes, right, X, max_seconds=seconds)
@@ -336,6 +359,18 @@ def test_the_gradient_of_complex_numbers(z):
             r"sparsity must be a matrix \(3, 3\), dense or sparse, not '2-point'",
         ),
         (lambda: gradcheck.check_gradient(cubes, right, X, rtol=Decimal("nan")), ValueError, "rtol"),
+        (lambda: gradcheck.check_gradient(cubes, right, X, rtol=Decimal("sNaN")), ValueError, "rtol must be a n"),
+        (lambda: gradcheck.check_gradient(cubes, right, X, atol=Fraction(10**400)), ValueError, "atol must be"),
+        (lambda: gradcheck.check_gradient(cubes, right, X, max_seconds=10**400), ValueError, "max_seconds must"),
+        (lambda: gradcheck.check_adjoint(cubes, right, X, max_nfev=Decimal("nan")), ValueError, "max_nfev must"),
+        (lambda: gradcheck.check_adjoint(cubes, right, X, pairs="6"), ValueError, "pairs must be a whole number"),
+        (lambda: gradcheck.check_adjoint(cubes, right, X, rng="6"), TypeError, "rng must be a seed"),
+        (lambda: gradcheck.check_points(cubes, right, [X], rng=-1), ValueError, "rng must be a seed"),
+        (lambda: gradcheck.gradient(cubes, X, rng=[0.5]), TypeError, "rng must be a seed"),
+        (lambda: gradcheck.power(cubes, right, X, rng="6"), TypeError, "rng must be a seed"),
+        (lambda: gradcheck.check_jvp(np.sin, np.cos, X, args=5), TypeError, "args must be a tuple"),
+        (lambda: gradcheck.check_jacobian(np.sin, np.cos, X, args="text"), TypeError, "args must be a tuple"),
+        (lambda: gradcheck.taylor_test(cubes, right, X, args=None), TypeError, "args must be a tuple"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_used_is_named(call, error, said):
@@ -362,6 +397,20 @@ def test_a_gradient_that_is_none_fails_with_what_it_is(grad, said):
 
     assert report.outcome is Outcome.FAIL
     assert report.reason.startswith(said)
+
+
+@pytest.mark.parametrize("check", [gradcheck.check_hessian, gradcheck.check_hvp])
+def test_a_gradient_of_another_structure_is_not_called_raised_by_f(check):
+    """It was refused by this package; the neighbour, an exception of the gradient itself, is noted as such."""
+    tree = {"a": X, "b": X}
+
+    report = check(lambda x: {"a": x["a"]}, lambda x, *v: np.eye(6), tree)
+    with pytest.raises(KeyError) as raised:
+        check(lambda x: x["c"], lambda x, *v: np.eye(6), tree)
+
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert report.reason == 'grad has another structure than x: it lacks params["b"]'
+    assert raised.value.__notes__ == ["gradcheck: raised by f at x"]
 
 
 def test_an_f_that_changes_its_shape_is_undecided():
