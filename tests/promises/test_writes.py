@@ -201,6 +201,75 @@ def test_kill_9_at_any_moment_leaves_one_whole_file(tmp_path, name):
         assert content(name, path) in whole
 
 
+TRAINING = """
+    import sys
+    sys.path[:0] = [{project!r}, {tests!r}]
+    from test_textbook_training import run
+    result = run(150, checkpoint={path!r}, checkpoint_every=1)
+    print(result.losses.tolist())
+"""
+MODEL = """
+def f(x):
+    return float((x**3).sum())
+def df(x):
+    return 3.3 * x**2
+"""
+CASE = """
+from gradcheck.cases.run import Case, Quantity, Reference
+reference = Reference("r", 1.0, rtol=1e-9, reason="exact")
+case = Case(section="1", title="one", quantities=[Quantity("q", lambda: 1.0, references=[reference])])
+"""
+COMMANDS = {
+    "run": ["run", "case.py", "--json", "rows.json", "--html", "page.html"],
+    "check": ["check", "model:f", "model:df", "--x", "[1.0, 2.0]", "--json", "rows.json", "--save", "check.json"],
+}  # fmt: skip
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no kill -9")
+@pytest.mark.parametrize("name", COMMANDS)
+def test_kill_9_of_a_command_leaves_whole_files(tmp_path, monkeypatch, name):
+    """From its start to its end: every output is that of an earlier run, or the new one, and its reader reads it."""
+    monkeypatch.chdir(tmp_path)
+    Path("model.py").write_text(MODEL)
+    Path("case.py").write_text(CASE)
+    command = [sys.executable, "-m", "gradcheck", *COMMANDS[name]]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    started, moments = time.monotonic(), random.Random(2)
+    subprocess.run(command, env=environment, capture_output=True, check=False)
+    seconds = time.monotonic() - started
+    for _ in range(KILLS):
+        with subprocess.Popen(
+            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            time.sleep(moments.uniform(0.0, seconds))
+            process.kill()
+        rows = json.loads(Path("rows.json").read_text())
+        assert rows["schema" if name == "check" else "cases"]
+        if name == "run":
+            assert Path("page.html").read_text().rstrip().endswith("</html>")
+        else:
+            assert load("check.json").report["outcome"] == "FAIL"
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no kill -9")
+def test_kill_9_of_a_training_costs_no_bit_of_it(tmp_path):
+    """Killed at a random moment and started again, it ends with the losses of one that nobody killed."""
+    names = {"project": str(PROJECT), "tests": str(PROJECT / "tests/textbook")}
+    program = textwrap.dedent(TRAINING)
+    command = [sys.executable, "-c", program.format(**names, path=str(tmp_path / "c.npz"))]
+    moments = random.Random(3)
+    started = time.monotonic()
+    expected = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    seconds = time.monotonic() - started
+    for _ in range(KILLS):
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            time.sleep(moments.uniform(0.3 * seconds, seconds))  # Python itself starts in the time before
+            process.kill()
+        # The next is killed too, and goes on from this one.
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == expected
+    assert not (tmp_path / "c.npz").exists()
+
+
 def content(name, path):
     """What a reader makes of the file, without what differs from run to run."""
     if name == "checkpoint":
@@ -244,15 +313,6 @@ def test_a_file_that_another_process_removes_is_written_anew(tmp_path):
         path.unlink()
 
     assert path.read_bytes() == b"new"
-
-
-TRAINING = """
-    import sys
-    sys.path[:0] = [{project!r}, {tests!r}]
-    from test_textbook_training import run
-    result = run(150, checkpoint={path!r}, checkpoint_every=1)
-    print(result.losses.tolist())
-"""
 
 
 def test_two_trainings_share_a_checkpoint(tmp_path):
