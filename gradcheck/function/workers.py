@@ -54,6 +54,12 @@ def in_workers(
         results = Parallel(n_jobs=number)(delayed(evaluate)(each[part], flat[part]) for part in parts)
     except pickle.PicklingError as error:
         raise WorkerError(f"f cannot be sent to another process: {_cause(error)}; {ADVICE}") from error
+    except (AttributeError, TypeError) as error:
+        if type(error) not in (AttributeError, TypeError):
+            raise  # of this package, about what f returned
+        # Its "multiprocessing" sends by plain pickle; what f raises near x is no exception any more.
+        said = f"joblib's backend cannot send f, or the check around it: {_cause(error)}"
+        raise WorkerError(f"{said}; {ADVICE}") from error
     except BrokenProcessPool as error:
         raise WorkerError(f"a worker process ended while it called f; {ADVICE}") from error
     complaints = [complaint for _, complaint in results if complaint]

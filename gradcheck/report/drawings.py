@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
@@ -66,7 +67,10 @@ def drawing(
 
     title, alt, key = visible(title), visible(alt), visible(key)
 
-    with TURN, mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": key}):
+    settings = mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": key})
+    with TURN, settings, warnings.catch_warnings():
+        # The text goes into the page as it is, and the reader's browser has other fonts than matplotlib.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
         # Not pyplot: that would keep a global list of figures and choose a window system.
         figure = matplotlib.figure.Figure(figsize=size, layout="constrained")
         draw(figure)

@@ -268,6 +268,20 @@ def test_what_no_process_can_do_is_one_clear_error(function, said):
     assert check_gradient(lambda x: float(np.sum(x**2)), lambda x: 2 * x, x, n_jobs=2, method="sweep")
 
 
+def test_a_backend_that_cannot_send_the_check_is_one_clear_error():
+    """That of plain pickle; the threads beside it can."""
+    x = np.array([1.0, 2.0, 3.0])
+    options = {"n_jobs": 2, "method": "sweep"}
+
+    with (
+        joblib.parallel_config(backend="multiprocessing"),
+        pytest.raises(WorkerError, match="joblib's backend cannot"),
+    ):
+        check_gradient(lambda x: float(np.sum(x**2)), lambda x: 2 * x, x, **options)
+    with joblib.parallel_config(backend="threading"):
+        assert check_gradient(lambda x: float(np.sum(x**2)), lambda x: 2 * x, x, **options)
+
+
 @pytest.mark.parametrize(
     ("shape", "n_jobs", "most"),
     [((3, 6), 64, 3), ((1, 6), 64, 3), ((1, 1), 64, 1), ((40, 6), 2, 2), ((3, 6), 10**400, 3)],

@@ -105,6 +105,16 @@ def test_pages_figures_and_comparisons_are_silent_too():
 
     with np.errstate(all="raise"):
         assert "</html>" in render([], [tiny])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        letters = gradcheck.check_gradient(
+            lambda p: np.sum(p["重み"] ** 3),
+            lambda p: {"重み": 2 * p["重み"] ** 2},
+            {"重み": X},
+            method="sweep",
+        )
+        assert "重み" in render([], [letters])  # matplotlib's font has none of these letters
+    with np.errstate(all="raise"):
         tiny.plot()
         assert compare(1e200, 1.7e308, rtol=1e-3).outcome is Outcome.FAIL
         assert (
