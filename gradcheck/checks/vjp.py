@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from gradcheck._typing import Flat
 from gradcheck.checks.jacobian import Problem, judge_jacobian
 from gradcheck.checks.linear import accepted_of, not_linear, other_layouts
+from gradcheck.diagnosis.matrices import diagnose_rows, unmixed
 from gradcheck.driver.options import LEAST_BUDGET, Options
 from gradcheck.driver.prepare import prepare
 from gradcheck.evidence.columns import GROUPS_UP_TO
@@ -28,9 +29,12 @@ from gradcheck.parameters.matrix_names import jacobian_names
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.compose import compose
 from gradcheck.report.report import Report
+from gradcheck.report.sentences import cause_sentence
+from gradcheck.report.text import discrepancy
 from gradcheck.results.evidence import latest
 from gradcheck.results.outcome import Finding, Outcome
 from gradcheck.results.table import concatenate
+from gradcheck.results.words import count
 
 __all__ = ["Pullback", "judge_vjp", "parts_of"]
 
@@ -141,6 +145,8 @@ def judge_vjp(f: Callable[..., Any], pull: Pullback, x: Any, f_x: Any, options: 
         problem, options, call=call, extra=lambda _, dtype: pull.findings(dtype, options.rtol)
     )
     if mix is not None:
+        # What is said of the mixed rows is kept where it holds for those of J.
+        report = replace(report, causes=unmixed(report.causes, MIXED, pull.outputs))
         if report.outcome is Outcome.FAIL and report.wrong and not report.interrupted:
             try:
                 report = _rows_named(report, f, pull, options, mix[0])
@@ -149,7 +155,10 @@ def judge_vjp(f: Callable[..., Any], pull: Pullback, x: Any, f_x: Any, options: 
         shape = (pull.outputs, pull.x.size)
         stand = f"{MIXED} random cotangents, the rows of U, stand for all {pull.outputs:,} outputs of f"
         arrays = tuple(replace(a, shape=shape, name="J") for a in report.arrays)
-        report = replace(report, arrays=arrays, notes=(stand, *report.notes))
+        report = replace(
+            report, arrays=arrays, notes=(stand, *report.notes),
+            diagnosis=tuple(cause_sentence(cause) for cause in report.causes),
+        )  # fmt: skip
     return replace(report, ngev=pull.calls)
 
 
@@ -206,28 +215,35 @@ def _rows_named(
         objective, f_x, str(np.result_type(pull.x.dtype)), pull.x, tolerances=options.tolerances, rng=0, room=room,
         subgradient=options.subgradient, names=names,
     )  # fmt: skip
-    parts = []
+    parts, known = [], dict[int, Flat]()
     for j in columns:
         rows = _wrong_rows(setting, pull, cotangent, j)
         if rows:
             at = np.array(rows, np.intp)
-            values = pull.rows(np.eye(pull.outputs)[at] if pull.outputs < 2000 else _units(at, pull.outputs))[
-                :, j
-            ]
-            parts.append(sweep(setting, values, at * pull.x.size + j))
+            values = pull.rows(_units(at, pull.outputs))
+            known |= dict(zip(rows, values, strict=True))
+            parts.append(sweep(setting, values[:, j], at * pull.x.size + j))
     nfev = report.nfev + objective.nfev
     if not any(part.wrong.size for part in parts):
         return replace(report, nfev=nfev, interrupted=objective.interrupted)
     findings = [Finding(f"mixed rows: {report.reason}"), *(Finding(note) for note in report.notes)]
+    evidence = latest(concatenate(parts))
+    causes = report.causes
+    if not causes:
+        at = np.array(list(known), np.intp)
+        causes = diagnose_rows(names, at, np.stack(list(known.values())), setting, evidence).causes
     named = compose(
-        names, latest(concatenate(parts)), findings,
+        names, evidence, findings, causes=causes,
         tolerance=setting.tolerance, nfev=nfev, ngev=report.ngev,
         seconds=report.seconds + time.perf_counter() - started, seed=report.seed, call=report.call,
         budgeted=options.max_nfev is not None or options.max_seconds is not None, noun="Jacobian",
         functions=report.functions,
     )  # fmt: skip
     rest = tuple(note for note in named.notes if "were not checked" not in note)
-    return replace(named, notes=rest, interrupted=objective.interrupted)
+    worst, looked = named.wrong[0], count(len(columns), "column")
+    entries = "1 wrong entry" if len(named.wrong) == 1 else f"{len(named.wrong):,} wrong entries"
+    reason = f"{entries} found in {looked} of {pull.x.size:,}: {worst.name} {discrepancy(worst)}"
+    return replace(named, reason=reason, notes=rest, interrupted=objective.interrupted)
 
 
 def _units(rows: Any, m: int) -> Flat:

@@ -14,6 +14,10 @@ __all__ = ["Along", "Direction"]
 
 # Evaluations of f for one direction.
 COST = 4
+# Points on a line through x, this far to either side of it in units of the scales, and halvings, to look for a jump.
+POINTS, REACH, HALVINGS = 33, 0.3, 8
+# Fourth differences of a jump are as large after the halvings as before, but for this; and so many times the noise.
+STAYS, CLEAR = 0.3, 100.0
 # No explanation is so good that its constants are known better than this.
 LEAST_RTOL = 1e-6
 
@@ -72,3 +76,35 @@ class Along:
         if not np.isfinite(value + bar).all() or not tangent.any():
             return None
         return Direction(tangent, value, bar)
+
+    def jump(self) -> float | None:
+        """By how much an output of f jumps at a place near x; None where none was found.
+
+        On a line, where the fourth difference of the values is largest, the points are put twice as close, again and
+        again: that of a smooth f falls by 16 each time, that of a kink by 2, and that of a jump, 3 times it, stays.
+        """
+        setting = self.setting
+        if setting.objective.remaining < POINTS + 4 * HALVINGS:
+            return None
+        tangent = setting.scales * random_units(np.random.default_rng(11), setting.x.size)
+        if setting.room is not None:
+            tangent = np.clip(tangent, -np.minimum(*setting.room) / REACH, np.minimum(*setting.room) / REACH)
+
+        def values(t: float) -> Flat:
+            return self._values(setting.x + t * tangent)
+
+        places = np.linspace(-REACH, REACH, POINTS)
+        seen = np.stack([values(t) for t in places])
+        bends = np.abs(np.diff(seen, 4, axis=0)) / np.maximum(setting.level, np.finfo(float).tiny)
+        if not np.isfinite(bends).all():
+            return None
+        at, output = (int(k) for k in np.unravel_index(int(np.argmax(bends)), bends.shape))
+        line, first = seen[:, output], float(np.max(np.abs(np.diff(seen[:, output], 4))))
+        for _ in range(HALVINGS):
+            ends, kept = places[at : at + 5], line[at : at + 5]
+            places, line = np.linspace(ends[0], ends[-1], 9), np.empty(9)
+            line[::2] = kept
+            line[1::2] = [values(t)[output] for t in places[1::2]]
+            at = int(np.argmax(np.abs(np.diff(line, 4))))
+        last = float(np.max(np.abs(np.diff(line, 4))))
+        return last / 3.0 if last >= STAYS * first and last > CLEAR * setting.level[output] else None

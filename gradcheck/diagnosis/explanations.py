@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradcheck._typing import Flat
-from gradcheck.diagnosis import patterns, terms
+from gradcheck.diagnosis import patterns, projections, terms
 from gradcheck.diagnosis.orders import arrays_moved, rearranged
 from gradcheck.diagnosis.scope import DECADES, Scope, Subject, scope_of
 from gradcheck.results.cause import Cause, Extent, Kind, Place
@@ -22,6 +22,11 @@ from gradcheck.results.evidence import Evidence
 __all__ = ["Diagnosis", "diagnose"]
 
 Gradient = Callable[[Flat], Flat]
+
+# Off by less than this of the largest entry is little: what people let an inner iteration leave.
+SLIGHT = 1e-2
+# The slope of what an iteration leaves, in units of that over the scale of x: some steps that count.
+STEPS = 100.0
 
 
 @dataclass(frozen=True)
@@ -51,14 +56,16 @@ def diagnose(subject: Subject, evidence: Evidence | Survey, grad: Gradient | Non
         return Diagnosis(together)
     parts = [scope.one(b) for b in wrong]
     found = [_best(_explanations(part)) for part in parts]
+    open_ = [part for part, causes in zip(parts, found, strict=True) if not causes]
+    # Before grad is asked elsewhere: one that was computed beforehand stays the same, and may be right.
+    stops = _stops(scope) if not any(cause.explains for causes in found for cause in causes) else None
     cached, ngev = None, 0
-    if grad is not None and not all(found):
+    if grad is not None and open_ and stops is None:
         judged = evidence.judged if isinstance(evidence, Survey) else evidence
         cached, ngev = _cache(subject, judged, grad)
-    open_ = [part for part, causes in zip(parts, found, strict=True) if not causes]
     between = [_between(everything)] if open_ and not cached else []
-    seen = [describe(part) for part in open_ for describe in (_opposite, _common_place)]
-    ordered = (cached, *(cause for causes in found for cause in causes), *between, *seen)
+    seen = [_described(part) for part in open_]
+    ordered = (stops, cached, *(cause for causes in found for cause in causes), *between, *seen)
     return Diagnosis(tuple(cause for cause in ordered if cause is not None), ngev)
 
 
@@ -80,9 +87,31 @@ def _moved(s: Scope) -> Cause | None:
     return rearranged(s) if len(s.blocks) == 1 else None
 
 
+def _described(s: Scope) -> Cause | None:
+    """What is seen of an array that nothing explains."""
+    return _opposite(s) or _common_place(s)
+
+
 def _common_place(s: Scope) -> Cause | None:
     place = s.common_place()
     return None if place is None else Cause(Kind.REGION, place)
+
+
+def _stops(s: Scope) -> Cause | None:
+    """Whether f jumps beside x by as much as explains small disagreements, as it does where a solver stops.
+
+    What an iteration leaves changes with x as fast as f does, or some ten times as fast: it adds up over its steps.
+    """
+    off = np.abs(s.analytic - s.numerical)[s.wrong]
+    largest = float(np.max(np.abs(s.numerical[s.known])))
+    along = s.subject.along
+    if along is None or not np.max(off) <= SLIGHT * largest:
+        return None
+    size = along.jump()
+    scale = np.max(np.abs(along.setting.scales))
+    if size is None or np.max(off) * scale > STEPS * size:
+        return None
+    return Cause(Kind.STOPS, Place(s.names, int(s.wrong.sum()), Extent.WRONG), value=size)
 
 
 def _opposite(s: Scope) -> Cause | None:
@@ -120,11 +149,11 @@ def _cache(subject: Subject, evidence: Evidence, grad: Gradient) -> tuple[Cause 
         bent = np.where(np.isfinite(found.error) & (bend > 3.0 * found.noise), bend, 0.0)
     if not bent.any():
         return None, 0
-    row = int(np.argmax(bent))
-    at = int(evidence.coordinates[row])
+    # All at once: one that the gradient does not depend on would be no sign. Bends are known only where f was evaluated
+    # on both sides: the point is within the bounds, and hardly off f's domain.
+    rows = np.flatnonzero(np.isfinite(found.error + found.curvature + found.step))
     elsewhere = subject.x.copy()
-    # Bends are known only where f was evaluated on both sides: the point is on its domain and within the bounds.
-    elsewhere[at] += found.step[row]
+    elsewhere[evidence.coordinates[rows]] += found.step[rows]
     seen: list[Flat] = []
     try:
         for point in (elsewhere, subject.x):
@@ -132,8 +161,8 @@ def _cache(subject: Subject, evidence: Evidence, grad: Gradient) -> tuple[Cause 
     except Exception:  # grad is the caller's: it may raise anything
         return None, len(seen) + 1  # a grad that cannot be called elsewhere tells nothing
     there, again = seen
-    name = subject.parameters.name(at)
-    place = Place((subject.parameters.block_of(at).name,), 1, Extent.ENTRY, name)
+    moved = [subject.parameters.block_of(int(at)).name for at in evidence.coordinates[rows]]
+    place = Place(tuple(dict.fromkeys(moved)), rows.size, Extent.ALL)
     size = float(np.max(np.abs(analytic), initial=0.0, where=np.isfinite(analytic)))
     if not np.allclose(again, analytic, rtol=1e-9, atol=1e-9 * size, equal_nan=True):
         return Cause(Kind.REMEMBERS, place), 2
@@ -145,6 +174,7 @@ def _cache(subject: Subject, evidence: Evidence, grad: Gradient) -> tuple[Cause 
 # Simple and specific first; each looks at one array, or at all that have a wrong entry.
 PATTERNS: tuple[Callable[[Scope], Cause | None], ...] = (
     patterns.missing, patterns.conjugate, patterns.factor, _moved, patterns.reduced, patterns.repeated, patterns.cut,
-    patterns.float32, terms.parametrisation, terms.projected, terms.weight_decay, terms.lasso, terms.offset,
-    terms.difference,
+    patterns.float32, patterns.unused, patterns.multiple, patterns.scaled, projections.projected, projections.softmax,
+    terms.parametrisation, terms.delta, terms.weight_decay, terms.lasso, terms.offset,
+    terms.difference, terms.gauss_newton,
 )  # fmt: skip

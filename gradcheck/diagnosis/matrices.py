@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from gradcheck._typing import Flat
+from gradcheck._typing import Flat, Index
 from gradcheck.diagnosis.along import Along
 from gradcheck.diagnosis.explanations import Diagnosis, diagnose
 from gradcheck.diagnosis.scope import Subject
 from gradcheck.function.matrix import Dense, Matrix, Sparse
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
+from gradcheck.results.cause import Cause, Extent, Kind
 from gradcheck.results.certificate import Survey
 from gradcheck.results.evidence import Evidence
 
-__all__ = ["diagnose_matrix"]
+__all__ = ["diagnose_matrix", "diagnose_rows", "unmixed"]
 
 # Entries of J that are held at once: 32 MB. Of larger ones nothing is said.
 LARGEST = 4_000_000
+# Columns that a product is asked for, one by one, to have the whole matrix.
+COLUMNS = 500
 
 
 def diagnose_matrix(
@@ -34,6 +39,48 @@ def diagnose_matrix(
     return diagnose(subject, evidence)
 
 
+# What holds of U J for random U holds of J, if it is about whole rows or about columns.
+LINEAR = (
+    Kind.FACTOR, Kind.SIGN, Kind.ZERO, Kind.UNUSED, Kind.PARAMETRISATION, Kind.NOT_PROJECTED, Kind.NOT_CENTRED,
+    Kind.NOT_NORMALISED, Kind.SOFTMAX, Kind.SHIFTED, Kind.REVERSED, Kind.LINES,
+)  # fmt: skip
+
+
+def unmixed(causes: tuple[Cause, ...], mixed: int, outputs: int) -> tuple[Cause, ...]:
+    """Those of the causes found in U J (mixed, n) that are true of J (outputs, n) too, said of J."""
+    return tuple(_unmixed(c, mixed, outputs) for c in causes if _of_columns(c))
+
+
+def _of_columns(c: Cause) -> bool:
+    place = c.place
+    if c.kind not in LINEAR or "f(x)" in c.origin:
+        return False
+    if c.kind in (Kind.SHIFTED, Kind.REVERSED) and not c.order.endswith(", 1)"):
+        return False
+    if c.kind is Kind.LINES and c.origin != "column":
+        return False
+    if place.extent is Extent.BOX:
+        return place.box[0] == (0, place.shape[0])
+    return place.extent in (Extent.ALL, Extent.TESTED) or (place.extent is Extent.LINES and place.axis == 1)
+
+
+def _unmixed(c: Cause, mixed: int, outputs: int) -> Cause:
+    place = c.place
+    everywhere = place.extent in (Extent.ALL, Extent.TESTED)
+    shape, box = (outputs, *place.shape[1:]), ((0, outputs), *place.box[1:])
+    count = place.count // mixed * outputs if everywhere else place.count
+    found = replace(place, arrays=("J",), count=count)
+    if everywhere:
+        found = replace(found, extent=Extent.ALL)
+    elif place.box:
+        found = replace(found, shape=shape, box=box)
+    # The number of cotangents is no N of f.
+    of_axes = c.span is not None or c.origin == "axis 0 of UJ" or "sqrt" in c.origin
+    if c.kind is Kind.FACTOR and of_axes:
+        return replace(c, place=found, length=None, origin="", span=None)
+    return replace(c, place=found, origin=c.origin.replace("UJ", "J"))
+
+
 def _known(matrix: Matrix, judged: Evidence) -> Flat:
     """The entries of J (m n,), nan where only products with it are known and nobody asked."""
     if isinstance(matrix, Dense):
@@ -41,6 +88,20 @@ def _known(matrix: Matrix, judged: Evidence) -> Flat:
     if isinstance(matrix, Sparse):
         return np.asarray(matrix.array.toarray(), np.float64).ravel()
     m, n = matrix.shape
+    if n <= COLUMNS:
+        return np.stack([matrix.product(unit) for unit in np.eye(n)], axis=1).ravel()
     values = np.full(m * n, np.nan)
     values[judged.coordinates] = judged.analytic
     return values
+
+
+def diagnose_rows(
+    names: Parameters, rows: Index, values: Flat, setting: Setting, judged: Evidence
+) -> Diagnosis:
+    """What fits the judged entries of some rows (k,) of J, of which `values` (k, n) is what is claimed."""
+    if not judged.judgement.wrong.any() or names.size > LARGEST:
+        return Diagnosis()
+    analytic = np.full((names.size // setting.x.size, setting.x.size), np.nan)
+    analytic[rows] = values
+    subject = Subject(names, analytic.ravel(), setting.x, setting.f_x, setting.tolerance, matrix=True)
+    return diagnose(subject, judged)

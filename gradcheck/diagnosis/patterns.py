@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.diagnosis.scope import MARGIN, Scope
+from gradcheck.diagnosis.scope import ACCIDENT, MARGIN, Scope
 from gradcheck.results.cause import Cause, Extent, Kind, Place
 
-__all__ = ["conjugate", "cut", "factor", "float32", "missing", "reduced", "repeated", "slope"]
+__all__ = [
+    "conjugate", "constant", "cut", "factor", "float32", "missing", "multiple", "reduced", "repeated", "scaled",
+    "slope", "unused",
+]  # fmt: skip
 
 Array = NDArray[np.floating[Any]]
 
@@ -26,6 +30,8 @@ CONSTANTS = {
     "pi": math.pi, "1/pi": 1.0 / math.pi,
 }  # fmt: skip
 DIGITS = 1e-4
+# What is counted more often than this is no slip.
+MOST_TIMES = 100
 
 
 def missing(s: Scope) -> Cause | None:
@@ -51,9 +57,7 @@ def factor(s: Scope) -> Cause | None:
             value = known.value or c
             choices = math.log10(4.0 * abs(known.length or 10 * len(CONSTANTS)))
             if place := s.holds(s.analytic / value, choices=choices):
-                return Cause(
-                    known.kind, place, value=value, bar=spread, length=known.length, origin=known.origin
-                )
+                return replace(known, place=place, value=value, bar=spread)
     if s.wrong.sum() == 1:
         # No evidence for a factor; a description, for people to recognise. Beside undecided entries it would mislead.
         return None if s.undecided.size else Cause(Kind.ONE_ENTRY, s.wrong_place(), 1, value=c, bar=spread)
@@ -92,16 +96,45 @@ def _length(s: Scope, c: float, spread: float) -> Cause | None:
 
 
 def _constant(s: Scope, c: float, spread: float) -> Cause | None:
-    """A factor that is known by name: of units, of bases, f(x) itself."""
-    known = dict(CONSTANTS)
+    """A factor that is known by name: of units, of bases, of lengths of axes, f(x) itself."""
+    found = constant(s, c, spread)
+    if found is None:
+        return None
+    name, value = found
+    parts = name.split("/")
+    lengths = (float(parts[0]), float(parts[1])) if len(parts) == 2 and all(map(str.isdigit, parts)) else None
+    return Cause(Kind.FACTOR, s.wrong_place(), value=value, origin=name, span=lengths)
+
+
+def constant(s: Scope, c: float, spread: float, more: tuple[str, ...] = ()) -> tuple[str, float] | None:
+    """The name and the value of a known number that c is, within its spread. more : others, `-1/2`."""
+    known = {name: _value(name) for name in more} | CONSTANTS
     if not s.subject.matrix and np.ndim(s.subject.f_x) == 0:
         f_x = float(s.subject.f_x)
         if math.isfinite(f_x) and f_x and min(abs(f_x - n) for n in (-1.0, 0.5, 1.0, 2.0)) > DIGITS:
             known |= {"f(x)": f_x, "1/f(x)": 1.0 / f_x, "2 f(x)": 2.0 * f_x, "1/(2 f(x))": 0.5 / f_x}
+            known |= {"exp(f(x))": float(np.exp(f_x)), "exp(-f(x))": float(np.exp(-f_x))}
+    known |= _of_lengths(sorted({n for b in s.blocks for n in b.shape if n > 1}))
     for name, value in known.items():
         if spread < DIGITS and abs(c - value) <= max(3.0 * spread, s.subject.tolerance.rtol) * abs(value):
-            return Cause(Kind.FACTOR, s.wrong_place(), value=value, origin=name)
+            return name, value
     return None
+
+
+def _of_lengths(lengths: list[int]) -> dict[str, float]:
+    """Factors that the lengths of axes make: one for another, a root, N - 1 for N."""
+    known = {f"{a}/{b}": a / b for a in lengths for b in lengths if a != b}
+    for n in lengths:
+        if n >= LEAST_N:
+            known |= {f"{n}/{n - 1}": n / (n - 1), f"{n - 1}/{n}": (n - 1) / n}
+        known |= {f"sqrt({n})": math.sqrt(n), f"1/sqrt({n})": 1.0 / math.sqrt(n)}
+    return known
+
+
+def _value(name: str) -> float:
+    """The number that `-1/2` is."""
+    above, _, below = name.partition("/")
+    return float(above) / float(below or 1.0)
 
 
 def conjugate(s: Scope) -> Cause | None:
@@ -184,4 +217,70 @@ def _along_an_axis(s: Scope) -> Cause | None:
         if n > MARGIN and line.all() and (values == line).all():
             place = Place(s.names, b.size, Extent.ALL)
             return Cause(Kind.REPEATED, place, vague=True, origin=f"axis {axis}")
+    return None
+
+
+def unused(s: Scope) -> Cause | None:
+    """Numerical zeros where analytic is not zero: f does not depend on these entries."""
+    if s.wrong.sum() < 1 + MARGIN or (np.abs(s.numerical) > s.bar)[s.wrong].any():
+        return None
+    if not s.convinces(np.zeros_like(s.analytic)):
+        return None
+    return Cause(Kind.UNUSED, s.wrong_place(), vague=True, origin=_beyond(s))
+
+
+def _beyond(s: Scope) -> str:
+    """`x >= 2`, where the wrong entries are those of the largest or smallest x or |x|, and hardly by accident."""
+    bad, n = s.wrong, int(s.wrong.sum())
+    accident = math.lgamma(s.at.size + 1) - math.lgamma(n + 1) - math.lgamma(s.at.size - n + 1)
+    if s.subject.matrix or not s.complete or math.exp(-accident) > ACCIDENT:
+        return ""
+    for name, size in (("x", s.x), ("|x|", np.abs(s.x))):
+        if size[bad].min() > size[~bad].max():
+            return f"{name} >= {size[bad].min():.3g}"
+        if size[bad].max() < size[~bad].min():
+            return f"{name} <= {size[bad].max():.3g}"
+    return ""
+
+
+def multiple(s: Scope) -> Cause | None:
+    """numerical = k analytic with whole k of several sizes, or the other way round: counted another number of times."""
+    g, r = s.analytic[s.wrong], s.numerical[s.wrong]
+    for lacking, ratio in ((True, r / g), (False, g / r)):
+        if not np.isfinite(ratio).all():
+            continue
+        times = np.rint(ratio)
+        if times.min() < 2 or times.max() > MOST_TIMES or np.ptp(times) == 0:
+            continue
+        whole = np.ones_like(s.analytic)
+        whole[s.wrong] = times if lacking else 1.0 / times
+        # Any ratio is within a half of a whole number.
+        if s.holds(s.analytic * whole, choices=float(np.sum(np.log10(4.0 * times)))):
+            span = (float(times.min()), float(times.max()))
+            return Cause(Kind.MULTIPLE, s.wrong_place(), times.size, span=span, lacking=lacking)
+    return None
+
+
+def scaled(s: Scope) -> Cause | None:
+    """analytic = c numerical with a constant c for each row, or for each column."""
+    b = s.blocks[0]
+    if len(s.blocks) > 1 or len(b.shape) != 2 or b.is_complex or not s.complete:
+        return None
+    g, r, wrong, slack = (
+        part.reshape(b.shape) for part in (s.analytic, s.numerical, s.wrong, s.slack(s.numerical))
+    )
+    for axis, noun in ((1, "row"), (0, "column")):
+        bad = wrong.any(axis)
+        lines = int(bad.sum())
+        if lines < 2 or b.shape[axis] < 1 + MARGIN:
+            continue
+        weight = 1.0 / slack**2
+        c = np.sum(weight * g * r, axis, keepdims=True) / np.sum(weight * r * r, axis, keepdims=True)
+        c = np.where(np.expand_dims(bad, axis), c, 1.0)
+        if not (np.isfinite(c) & (c != 0)).all():
+            continue
+        if place := s.holds((g / c).ravel(), free=lines):
+            factors = c[np.expand_dims(bad, axis)]
+            span = (float(factors.min()), float(factors.max()))
+            return Cause(Kind.SCALED, place, lines, origin=noun, span=span)
     return None

@@ -230,7 +230,22 @@ class Scope:
             return self._entry(int(self.at[0]), alone=False)
         if self.complete or confirmed:
             return Place(self.names, self.at.size, Extent.ALL)
-        return Place(self.names, int(self.tested.sum()), Extent.TESTED)
+        return self._tested()
+
+    def _tested(self) -> Place:
+        """All tested entries; named with their row or column, where they share one."""
+        tested = int(self.tested.sum())
+        place = Place(self.names, tested, Extent.TESTED)
+        if tested < 2 or len(self.blocks) > 1 or len(self.blocks[0].shape) != 2 or self.blocks[0].is_complex:
+            return place
+        shape = self.blocks[0].shape
+        index = np.unravel_index(self.at[self.tested] - self.blocks[0].start, shape)
+        for axis in range(2):
+            if np.ptp(index[axis]) == 0:
+                box = [(0, n) for n in shape]
+                box[axis] = (int(index[axis][0]), int(index[axis][0]) + 1)
+                return replace(place, box=tuple(box), shape=shape)
+        return place
 
     def wrong_place(self, confirmed: bool | None = False) -> Place:
         """The wrong entries: the only one by name, the block that they fill, or how many.
@@ -274,14 +289,51 @@ class Scope:
             full = self._fills(inside, bad, parts * math.prod(b - a for a, b in candidate))
             share = inside[self.known].mean() ** (wrong - 1)
             if full if filled else share < ACCIDENT or (full and candidate in slabs):
-                return Place(self.names, wrong, Extent.BOX, box=candidate, shape=block.shape)
-        if len(block.shape) == 2 and block.shape[0] == block.shape[1] > 2 and self.complete and wrong > 2:
-            i, j = index
-            for extent, inside in (
-                (Extent.ON, i == j), (Extent.ABOVE, i < j), (Extent.BELOW, i > j), (Extent.OFF, i != j),
-            ):  # fmt: skip
-                if inside[bad].all() and (not filled or self._fills(inside, bad, int(inside.sum()))):
-                    return Place(self.names, wrong, extent, shape=block.shape)
+                # Lines that are wrong throughout say more than the box around them.
+                around = None if full else self._some_lines(index, bad)
+                return around or Place(self.names, wrong, Extent.BOX, box=candidate, shape=block.shape)
+        return self._diagonal(index, filled, bad) or self._some_lines(index, bad)
+
+    def _diagonal(self, index: tuple[Index, ...], filled: bool, bad: Mask) -> Place | None:
+        """On, above, below or off the diagonal of a square matrix."""
+        block, wrong = self.blocks[0], int(bad.sum())
+        if (
+            len(block.shape) != 2
+            or not block.shape[0] == block.shape[1] > 2
+            or not self.complete
+            or wrong < 3
+        ):
+            return None
+        i, j = index
+        for extent, inside in (
+            (Extent.ON, i == j), (Extent.ABOVE, i < j), (Extent.BELOW, i > j), (Extent.OFF, i != j),
+        ):  # fmt: skip
+            if inside[bad].all() and (not filled or self._fills(inside, bad, int(inside.sum()))):
+                return Place(self.names, wrong, extent, shape=block.shape)
+        return None
+
+    def _some_lines(self, index: tuple[Index, ...], bad: Mask) -> Place | None:
+        """Several rows, or columns, or indices of one axis, each wrong throughout; at most half of them."""
+        shape = self.blocks[0].shape
+        if len(shape) < 2 or not self.complete:
+            return None
+        for axis, along in enumerate(index):
+            lines = np.unique(along[bad])
+            inside = np.isin(along, lines)
+            thick = self.at.size // shape[axis]
+            if (
+                1 < lines.size <= shape[axis] // 2
+                and thick > 1
+                and self._fills(inside, bad, int(inside.sum()))
+            ):
+                return Place(
+                    self.names,
+                    int(bad.sum()),
+                    Extent.LINES,
+                    shape=shape,
+                    axis=axis,
+                    lines=tuple(lines.tolist()),
+                )
         return None
 
     def _fills(self, inside: Mask, bad: Mask, size: int) -> bool:

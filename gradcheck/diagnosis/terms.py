@@ -1,18 +1,20 @@
-"""Mistakes that x or f explains: a term left out, another parameter, a norm not differentiated, a difference."""
+"""Mistakes that x or f explains: a term left out, another parameter, a difference quotient."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
-from gradcheck._typing import Flat, Index
-from gradcheck.diagnosis.patterns import slope
+from gradcheck._typing import Flat
+from gradcheck.diagnosis.patterns import constant, slope
+from gradcheck.diagnosis.projections import ORTHOGONAL
 from gradcheck.diagnosis.scope import DECADES, MARGIN, Scope
-from gradcheck.results.cause import Cause, Kind, Place
+from gradcheck.results.cause import Cause, Kind
 
-__all__ = ["difference", "lasso", "offset", "parametrisation", "projected", "weight_decay"]
+__all__ = ["delta", "difference", "gauss_newton", "lasso", "offset", "parametrisation", "weight_decay"]
 
 # What the derivative by another parameter is multiplied with: x as log x, as a logit, as a square root, ...
 CHAIN: dict[str, Callable[[Flat], Flat]] = {
@@ -20,15 +22,32 @@ CHAIN: dict[str, Callable[[Flat], Flat]] = {
     "1/{}": lambda t: 1.0 / t,
     "2 {}": lambda t: 2.0 * t,
     "1/(2 {})": lambda t: 0.5 / t,
+    "{}^2": lambda t: t**2,
+    "1/{}^2": lambda t: 1.0 / t**2,
+    "{}^3": lambda t: t**3,
+    "sqrt({})": np.sqrt,
+    "1/sqrt({})": lambda t: 1.0 / np.sqrt(t),
     "{0} (1 - {0})": lambda t: t * (1.0 - t),
     "1/({0} (1 - {0}))": lambda t: 1.0 / (t * (1.0 - t)),
+    "(1 - {}^2)": lambda t: 1.0 - t**2,
+    "1/(1 - {}^2)": lambda t: 1.0 / (1.0 - t**2),
+    "(1 + {}^2)": lambda t: 1.0 + t**2,
+    "(1 - {})": lambda t: 1.0 - t,
+    "(1 + {})": lambda t: 1.0 + t,
     "exp({})": np.exp,
     "exp(-{})": lambda t: np.exp(-t),
+    "(1 - exp(-{}))": lambda t: 1.0 - np.exp(-t),
 }
+# Steps of difference quotients as people choose them.
+STEPS: dict[str, Callable[[Flat], Flat]] = {
+    "": np.ones_like,
+    " max(1, |x|)": lambda x: np.maximum(1.0, np.abs(x)),
+    " |x|": np.abs,
+}
+# An eigenvalue is 0 below the first of these shares of the largest one, and is not above the second.
+NO_EIGENVALUE, EIGENVALUE = 1e-10, 1e-3
 # Second derivatives are by-products of the first, and known to about so much.
 CURVATURE = 0.05
-# A direction is called orthogonal to x where rounding explains what is left, or the bars do.
-ORTHOGONAL = 1e-9
 
 
 def _left_out(s: Scope, basis: Flat, kind: Kind) -> Cause | None:
@@ -76,70 +95,80 @@ def offset(s: Scope) -> Cause | None:
 
 
 def parametrisation(s: Scope) -> Cause | None:
-    """analytic = t(x) numerical: the derivative by log x, by a logit, of log f, with the chain rule left out."""
-    for name, base in s.subject.bases(s.at):
-        for words, chain in CHAIN.items():
-            t = np.asarray(chain(np.asarray(base, float)))
-            lost = np.where(s.analytic == 0.0, np.nan_to_num(s.numerical), np.nan)
-            explained = np.where(t == 0.0, lost, s.analytic / t)
-            varied = np.ptp(np.abs(t[s.wrong])) > 1e-3 * np.max(np.abs(t[s.wrong]))
-            if not varied or not np.isfinite(t[s.wrong]).all() or s.wrong.sum() < 1 + MARGIN:
-                continue
-            if place := s.holds(explained, choices=math.log10(2 * len(CHAIN)), anywhere=False):
-                return Cause(Kind.PARAMETRISATION, place, origin=words.format(name))
+    """analytic = c t(x) numerical: the derivative by log x, by a logit, of log f, with the chain rule left out."""
+    for fitted in (False, True):
+        for name, base in s.subject.bases(s.at):
+            for words, chain in CHAIN.items():
+                t = np.asarray(chain(np.asarray(base, float)))
+                cause = _chain(s, t, fitted)
+                if cause is not None:
+                    return replace(cause, origin=words.format(name))
     return None
 
 
-def projected(s: Scope) -> Cause | None:
-    """A norm of x that was not differentiated, or a part along x taken off: of an array, its rows or columns."""
-    b = s.blocks[0]
-    if s.subject.matrix or len(s.blocks) > 1 or b.is_complex or s.at.size < b.size:
+def _chain(s: Scope, t: Flat, fitted: bool) -> Cause | None:
+    """analytic = t numerical; fitted : up to a constant factor."""
+    wrong = s.wrong
+    varied = np.ptp(np.abs(t[wrong])) > 1e-3 * np.max(np.abs(t[wrong]))
+    if not varied or not np.isfinite(t[wrong]).all() or wrong.sum() < 1 + MARGIN + fitted:
         return None
-    for kind in (Kind.NOT_PROJECTED, Kind.PROJECTED):
-        for words, lines in _lines(b.shape):
-            explained = _off_x(s, lines, kind)
-            if explained is not None and s.mends(explained, choices=1.0):
-                return Cause(kind, s.everywhere(s.confirmed(explained)), origin=words)
+    c, known = 1.0, None
+    if fitted:
+        slack = s.slack(s.numerical)[wrong]
+        c = float(slope((t * s.numerical)[wrong] / slack, s.analytic[wrong] / slack))
+        spread = float(np.min((s.bar / np.abs(s.numerical))[wrong]))
+        known = constant(s, c, spread, ("-1", "2", "1/2", "-2", "-1/2"))
+        c = known[1] if known is not None else c
+        if not 1e-300 < abs(c) < 1e300:
+            return None
+    lost = np.where(s.analytic == 0.0, np.nan_to_num(s.numerical), np.nan)
+    explained = np.where(t == 0.0, lost, s.analytic / (c * t))
+    place = s.holds(
+        explained, free=int(fitted and known is None), choices=math.log10(4 * len(CHAIN)), anywhere=False
+    )
+    if place is None:
+        return None
+    return Cause(
+        Kind.PARAMETRISATION, place, int(fitted), value=c, order=known[0] if known is not None else ""
+    )
+
+
+def delta(s: Scope) -> Cause | None:
+    """analytic = (1 + d/x) numerical: log(x + d) differentiated as log x, or the other way round."""
+    if s.subject.matrix or s.wrong.sum() < 1 + MARGIN:
+        return None
+    x, off = s.x, s.analytic - s.numerical
+    if not (x[s.wrong] != 0).all() or np.ptp(np.abs(x[s.wrong])) <= 1e-3 * np.max(np.abs(x[s.wrong])):
+        return None
+    slack = s.slack(s.numerical)[s.wrong]
+    for lacking in (True, False):
+        basis = (s.numerical if lacking else -s.analytic)[s.wrong] / x[s.wrong]
+        d = float(slope(basis / slack, off[s.wrong] / slack))
+        if not (math.isfinite(d) and d > 0):
+            continue
+        share = x / (x + d)
+        place = s.holds(s.analytic * share if lacking else s.analytic / share, free=1, choices=1.0)
+        if place is not None:
+            bar = float(np.min(s.bar[s.wrong] / np.abs(basis)))
+            return Cause(Kind.DELTA, place, 1, value=d, bar=bar, lacking=lacking)
     return None
-
-
-def _lines(shape: tuple[int, ...]) -> Iterator[tuple[str, Index]]:
-    """The vectors (k, n) of entries of which each may have a norm of its own: the array, its rows, its columns."""
-    places = np.arange(math.prod(shape))
-    yield "x", places[None]
-    if len(shape) == 2:
-        yield "each row of x", places.reshape(shape)
-        yield "each column of x", places.reshape(shape).T
-
-
-def _off_x(s: Scope, lines: Index, kind: Kind) -> Flat | None:
-    """What analytic should be, if one side is orthogonal to x and the other is not; None where neither is."""
-    # Without all numerical values nothing is known of their part along x but what a direction says of the whole.
-    if lines.shape[1] < 1 + MARGIN or not (s.complete or kind is Kind.NOT_PROJECTED):
-        return None
-    x, g, r, bar = (part[lines] for part in (s.x, s.analytic, s.numerical, s.bar))
-    square = np.sum(x * x, axis=1, keepdims=True)
-    if not (square > 0).all():
-        return None
-    still, other = (r, g) if kind is Kind.NOT_PROJECTED else (g, r)
-    along = np.abs(np.sum(still * x, axis=1))
-    size = np.sqrt(np.sum(still**2, axis=1) * square[:, 0])
-    noise = np.sum(bar * np.abs(x), axis=1) if kind is Kind.NOT_PROJECTED else 0.0
-    if s.complete and not (along <= noise + ORTHOGONAL * size).all():
-        return None
-    part = np.sum(other * x, axis=1, keepdims=True) / square * x
-    explained = np.empty_like(s.analytic)
-    # Either analytic without its part along x, or with that of numerical given back.
-    explained[lines] = g - part if kind is Kind.NOT_PROJECTED else g + part
-    return explained
 
 
 def difference(s: Scope) -> Cause | None:
     """analytic - numerical = h/2 f'': a one-sided difference quotient in the place of the derivative."""
     known = s.wrong & np.isfinite(s.curvature)
-    b = s.curvature
-    if known.sum() < 1 + MARGIN or not b[known].any() or (s.wrong & ~known).any():
+    if known.sum() < 1 + MARGIN or not s.curvature[known].any() or (s.wrong & ~known).any():
         return None
+    _, x = next(iter(s.subject.bases(s.at)))
+    for words, step in STEPS.items():
+        half = _half_step(s, s.curvature * step(np.asarray(x, float)))
+        if half is not None:
+            return Cause(Kind.DIFFERENCE, s.everywhere(), 1, vague=True, value=2.0 * half, origin=words)
+    return None
+
+
+def _half_step(s: Scope, b: Flat) -> float | None:
+    """The factor h/2 with which h/2 b is what every entry is off by; None where no factor fits."""
     slack = s.slack(s.numerical)[s.wrong]
     half = float(slope(b[s.wrong] / slack, (s.analytic - s.numerical)[s.wrong] / slack))
     off, term = s.analytic - s.numerical, half * np.nan_to_num(b)
@@ -148,7 +177,23 @@ def difference(s: Scope) -> Cause | None:
         return None
     rest = np.maximum(left, np.maximum(s.bar, CURVATURE * np.abs(term)))[s.wrong]
     decades = np.sort(np.log10(np.abs(off[s.wrong]) / rest).clip(0.0, 16.0))[:-1]
-    if decades.sum() < DECADES:
+    return half if decades.sum() >= DECADES else None
+
+
+def gauss_newton(s: Scope) -> Cause | None:
+    """A symmetric J^T J for the Hessian: without negative eigenvalues where that has some, or of lower rank."""
+    n = s.subject.x.size
+    if s.names != ("H",) or not s.complete or n < 1 + MARGIN:
         return None
-    place: Place = s.everywhere()
-    return Cause(Kind.DIFFERENCE, place, 1, vague=True, value=2.0 * half)
+    analytic, numerical = s.analytic.reshape(n, n), s.numerical.reshape(n, n)
+    if not np.allclose(analytic, analytic.T, rtol=0.0, atol=1e-9 * float(np.max(np.abs(analytic)))):
+        return None
+    ours, its = np.linalg.eigvalsh(analytic), np.linalg.eigvalsh((numerical + numerical.T) / 2.0)
+    nothing, something = NO_EIGENVALUE * np.max(np.abs(ours)), EIGENVALUE * np.max(np.abs(its))
+    rank = int((ours > nothing).sum())
+    lost = rank < n and not np.diag(analytic).min() <= nothing and (np.abs(its) > something).sum() > rank
+    if ours[0] < -nothing or not (lost or its[0] < -something):
+        return None
+    return Cause(
+        Kind.GAUSS_NEWTON, s.everywhere(), vague=True, span=(float(rank), float(n)), lacking=bool(its[0] < 0)
+    )

@@ -13,6 +13,8 @@ __all__ = ["advice_sentence", "cause_sentence", "place_words", "undecided_senten
 
 # Names of arrays in one sentence; more are counted.
 NAMED = 3
+# An axis from which on N - 1 is taken for N, and not one axis for another.
+TELLING = 10
 # Rows in another order that are named.
 LINES = 4
 # What the mistake usually is.
@@ -21,7 +23,18 @@ SINGLE = "computed in float32?"
 CHAIN = "the derivative by another parameter than x, or of another function of f?"
 SPHERE = "a gradient projected off x, as on a sphere?"
 NORM = "a norm of x that is not differentiated?"
-QUOTIENT = "a difference quotient in the place of the derivative?"
+MEAN = "a mean of x that is not differentiated?"
+CENTRE = "a gradient of which the mean was taken off?"
+NORMALISED = "a normalisation of x that is not differentiated?"
+SOFTMAX = "the sum under a softmax is not differentiated?"
+CROSSED = "what acts between the entries is left out?"
+LOGARITHM = "a small constant inside a logarithm, as in log(x + d)"
+ASSIGNED = "assigned where it should be added up (indices that repeat, windows that overlap)?"
+ADDED = "added up more often than f uses it?"
+WEIGHT = "a weight of each {} left out, or a small constant inside its logarithm?"
+STOPS = "as where an iteration in it ends one step sooner: go on to a smaller tolerance, and check again"
+SECOND = "J^T J (Gauss-Newton) for the Hessian, the second derivatives of the residuals left out?"
+QUOTIENT = "a difference quotient in the place of the derivative, or the derivative at a point beside x?"
 FLUX = "what acts between the two is left out, or counted twice?"
 STALE = "a stale cache, or x is not used?"
 UNITS = {"180/pi": "degrees for radians?", "pi/180": "radians for degrees?"}
@@ -79,23 +92,55 @@ def cause_sentence(c: Cause) -> str:
         case Kind.DECAY | Kind.L1 | Kind.OFFSET:
             return _term(c, where)
         case Kind.PARAMETRISATION:
-            return f"analytic = {c.origin} x numerical in {where}: {CHAIN}"
-        case Kind.PROJECTED:
-            return f"analytic is numerical without its part along {c.origin} in {where}: {SPHERE}"
-        case Kind.NOT_PROJECTED:
-            return f"numerical is analytic without its part along {c.origin} in {where}: {NORM}"
-        case Kind.DIFFERENCE:
-            return (
-                f"analytic - numerical = h/2 f'' with h = {number(c.value or 0.0, 2)} in {where}: {QUOTIENT}"
+            return f"analytic = numerical times {_chain(c)} in {where}: {CHAIN}"
+        case Kind.PROJECTED | Kind.NOT_PROJECTED | Kind.CENTRED | Kind.NOT_CENTRED | Kind.NOT_NORMALISED:
+            return _projection(c, where)
+        case Kind.SOFTMAX:
+            of = "x" if c.origin == "x" else f"{c.origin} of x"
+            if c.order:
+                return (
+                    f"analytic is the diagonal p (1 - p) alone of p = softmax of {of} in {where}: {CROSSED}"
+                )
+            return f"numerical is analytic less p times the sum of analytic, p = softmax of {of}, in {where}: {SOFTMAX}"
+        case Kind.DELTA:
+            sides = "analytic = numerical" if c.lacking else "numerical = analytic"
+            value, bar = number(c.value or 0.0, 4), number((c.bar or 0.0) / 3.0, 1)
+            whose = "left out?" if c.lacking else "that f does not have?"
+            return f"{sides} times 1 + d/x with d = {value} +- {bar} in {where}: {LOGARITHM}, {whose}"
+        case Kind.UNUSED:
+            those = f": those with {c.origin}; a clamp that is not differentiated?" if c.origin else ""
+            return f"numerical is 0 in {where}, analytic is not{those or ': f does not use them there?'}"
+        case Kind.MULTIPLE:
+            times = " or ".join(number(value) for value in c.span or ())
+            times = (
+                times if (c.span or (0, 0))[1] - (c.span or (0, 0))[0] == 1 else times.replace(" or ", " to ")
             )
+            if c.lacking:
+                return f"numerical is {times} times analytic in {where}: {ASSIGNED}"
+            return f"analytic is {times} times numerical in {where}: {ADDED}"
+        case Kind.SCALED:
+            low, high = (_constant(value, 0.0) for value in c.span or (0.0, 0.0))
+            meaning = WEIGHT.format(c.origin)
+            return f"analytic = numerical times a factor of each {c.origin} ({low} to {high}) in {where}: {meaning}"
+        case Kind.STOPS:
+            return f"f jumps by {number(c.value or 0.0, 1)} beside x, {STOPS}"
+        case Kind.GAUSS_NEWTON:
+            rank, n = c.span or (0.0, 0.0)
+            ours = "no negative eigenvalue" if c.lacking else f"rank {rank:.0f} of {n:.0f}"
+            its = "numerical has" if c.lacking else "numerical a higher one"
+            return f"analytic is symmetric and has {ours}, {its}: {SECOND}"
+        case Kind.DIFFERENCE:
+            step = number(c.value or 0.0, 2) + c.origin
+            return f"analytic - numerical = h/2 f'' with h = {step} in {where}: {QUOTIENT}"
         case Kind.STALE:
-            return f"grad stays the same when {c.place.entry} moves, f's slope does not: {STALE}"
+            return f"grad stays the same when {name} moves, f's slope does not: {STALE}"
         case Kind.REMEMBERS:
             return "grad(x) is another one after a call at another point: it remembers earlier calls (a stale cache?)"
         case Kind.ONE_ENTRY:
             return f"one entry, {c.place.entry}, scaled by {_constant(c.value or 0.0, c.bar or 0.0)}"
         case Kind.REGION:
-            return f"all {c.place.count:,} wrong entries lie in {where}"
+            verb = "are" if c.place.extent is Extent.LINES else "lie in"
+            return f"all {c.place.count:,} wrong entries {verb} {where}"
         case Kind.OPPOSITE:
             one, other = c.moves[0]
             return f"{one} and {other} are off by equal and opposite amounts: {FLUX}"
@@ -111,13 +156,15 @@ def place_words(place: Place) -> str:
         case Extent.ALL:
             return f"{_all(place.count)} entries of {names}"
         case Extent.TESTED:
-            return f"{_all(place.count)} tested entries of {names}"
+            return f"{_all(place.count)} tested entries of {_box(place) if place.box else names}"
         case Extent.WRONG:
             return f"{_all(place.count)} wrong entries of {names}"
         case Extent.ENTRY:
             return place.entry + (" alone" if place.alone else "")
         case Extent.BOX:
             return _box(place)
+        case Extent.LINES:
+            return _some_lines(place)
         case _:
             return f"the entries {place.extent.value} of {names}"
 
@@ -145,6 +192,16 @@ def _box(place: Place) -> str:
     return f"{place.arrays[0]}[{', '.join(words)}]"
 
 
+def _some_lines(place: Place) -> str:
+    """`rows 1, 3 and 7 of x`."""
+    axes = ("rows", "columns") if len(place.shape) == 2 else None
+    noun = axes[place.axis] if axes else f"indices of axis {place.axis}"
+    named = [str(k) for k in place.lines[:LINES]]
+    left = len(place.lines) - len(named)
+    said = f"{', '.join(named)} and {left:,} more" if left else f"{', '.join(named[:-1])} and {named[-1]}"
+    return f"{noun} {said} of {place.arrays[0]}"
+
+
 def _factor(c: Cause, where: str) -> str:
     value, bar = c.value or 0.0, c.bar or 0.0
     larger = abs(value) > 1.0
@@ -153,6 +210,10 @@ def _factor(c: Cause, where: str) -> str:
         meaning = UNITS.get(c.origin) or ("a logarithm to another base?" if c.origin in BASES else "")
         if c.origin.endswith("f(x)") or c.origin.endswith("f(x))"):
             meaning = "the derivative of another function of f?"
+        if c.span is not None:
+            meaning = _lengths(*c.span)
+        elif "sqrt" in c.origin:
+            meaning = "the root of the length of an axis?"
         return f"analytic = {known} x numerical in {where}" + (f": {meaning}" if meaning else "")
     times = f"{c.length} x " if larger else f"1/{c.length} x "
     if c.length == 2:
@@ -161,6 +222,37 @@ def _factor(c: Cause, where: str) -> str:
         mistake = "a sum where f takes the mean" if larger else "a mean where f takes the sum"
         meaning = f"{mistake}, N = {c.length}{f' (the length of {c.origin})' if c.origin else ''}?"
     return f"analytic = {times}numerical in {where}: {meaning}"
+
+
+def _lengths(above: float, below: float) -> str:
+    """What a factor 8/3 or 32/31 of lengths of axes means."""
+    if abs(above - below) == 1 and max(above, below) >= TELLING:
+        return f"N {'for N - 1' if above < below else '- 1 for N'}, N = {max(above, below):.0f}?"
+    return f"a mean over {below:.0f} where f takes it over {above:.0f}: over another axis?"
+
+
+def _chain(c: Cause) -> str:
+    """`x`, `-x^2`, `ln 10 x`, `0.31 sqrt(x)`."""
+    if not c.constants:
+        return c.origin
+    if c.order in ("-1", "2", "-2"):
+        return c.order.removesuffix("1") + ("" if c.order == "-1" else " ") + c.origin
+    return f"{c.order or number(c.value or 0.0, 6)} {c.origin}"
+
+
+def _projection(c: Cause, where: str) -> str:
+    of = "" if c.origin == "x" else f" in {c.origin}"
+    what, meaning = {
+        Kind.PROJECTED: ("part along x", SPHERE),
+        Kind.NOT_PROJECTED: ("part along x", NORM),
+        Kind.CENTRED: ("mean", CENTRE),
+        Kind.NOT_CENTRED: ("mean", MEAN),
+        Kind.NOT_NORMALISED: ("mean and its part along x", NORMALISED),
+    }[c.kind]
+    one, other = ("analytic", "numerical")
+    if c.kind in (Kind.NOT_PROJECTED, Kind.NOT_CENTRED, Kind.NOT_NORMALISED):
+        one, other = other, one
+    return f"{one} is {other} without its {what}{of} in {where}: {meaning}"
 
 
 def _constant(c: float, spread: float) -> str:

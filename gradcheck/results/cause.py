@@ -9,7 +9,7 @@ __all__ = ["Cause", "Extent", "Kind", "Place"]
 
 
 class Kind(Enum):
-    """The kinds of mistakes. The last six describe what is seen and explain nothing."""
+    """The kinds of mistakes; those of DESCRIPTIONS say what is seen and explain nothing."""
 
     ZERO = "zero"
     REAL = "imaginary part lost"
@@ -37,6 +37,15 @@ class Kind(Enum):
     PARAMETRISATION = "by another parameter"
     PROJECTED = "projected"
     NOT_PROJECTED = "a norm not differentiated"
+    CENTRED = "centred"
+    NOT_CENTRED = "a mean not differentiated"
+    NOT_NORMALISED = "a normalisation not differentiated"
+    SOFTMAX = "softmax without its sum"
+    DELTA = "a small constant inside a logarithm"
+    UNUSED = "f does not depend on it"
+    MULTIPLE = "assigned instead of added up"
+    SCALED = "a factor for each row or column"
+    GAUSS_NEWTON = "Gauss-Newton for the Hessian"
     DIFFERENCE = "difference quotient"
     STALE = "grad does not follow x"
     REMEMBERS = "grad remembers earlier calls"
@@ -44,9 +53,12 @@ class Kind(Enum):
     REGION = "one place"
     OPPOSITE = "equal and opposite"
     BETWEEN = "all arrays up to one"
+    STOPS = "f jumps where an iteration in it ends"
 
 
-DESCRIPTIONS = (Kind.STALE, Kind.REMEMBERS, Kind.ONE_ENTRY, Kind.REGION, Kind.OPPOSITE, Kind.BETWEEN)
+DESCRIPTIONS = (
+    Kind.STALE, Kind.REMEMBERS, Kind.ONE_ENTRY, Kind.REGION, Kind.OPPOSITE, Kind.BETWEEN, Kind.STOPS,
+)  # fmt: skip
 
 
 class Extent(Enum):
@@ -57,6 +69,7 @@ class Extent(Enum):
     WRONG = "all wrong entries"
     ENTRY = "one entry"
     BOX = "a block"
+    LINES = "some rows or columns"
     ABOVE = "above the diagonal"
     BELOW = "below the diagonal"
     OFF = "off the diagonal"
@@ -68,7 +81,8 @@ class Place:
     """Where an explanation holds.
 
     arrays : their names. count : entries. entry : the name of the only one, where there is one; alone : others are
-    right. box : (start, stop) along each axis of the one array, of this shape, where `extent` is BOX.
+    right. box : (start, stop) along each axis of the one array, of this shape, where `extent` is BOX, or TESTED in
+    a part. axis, lines : which indices along which axis, where it is LINES.
     """
 
     arrays: tuple[str, ...]
@@ -78,6 +92,8 @@ class Place:
     alone: bool = False
     box: tuple[tuple[int, int], ...] = ()
     shape: tuple[int, ...] = ()
+    axis: int = 0
+    lines: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,8 +103,9 @@ class Cause:
     constants : how many were fitted. vague : whether it gives a range for each entry, and no value.
     value, bar : the constant, and its uncertainty (3 E); of a factor, analytic = value x numerical.
     length : N, where the factor is N or 1/N. origin : what the constant is known as, or what takes its place:
-    `axis 0 of x`, `ln 10`, `exp(x)`. order : how to move the entries, `numpy.flip(analytic, 0)`.
-    moves : pairs of names, (what is wrong, whose gradient it has). lacking : whether a term is missing, not surplus.
+    `axis 0 of x`, `ln 10`, `exp(x)`. span : the least and the largest of several constants. order : how to move the
+    entries, `numpy.flip(analytic, 0)`. moves : pairs of names, (what is wrong, whose gradient it has). lacking :
+    whether a term is missing, not surplus.
     """
 
     kind: Kind
@@ -102,6 +119,7 @@ class Cause:
     order: str = ""
     moves: tuple[tuple[str, str], ...] = ()
     lacking: bool = True
+    span: tuple[float, float] | None = None
 
     @property
     def explains(self) -> bool:

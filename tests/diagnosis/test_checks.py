@@ -119,8 +119,8 @@ def test_the_derivative_of_log_f_and_by_log_x_is_said():
     by_rows = check_jacobian(f, lambda x: f(x)[:, None] * jac(x), x)
     by_columns = check_jacobian(f, lambda x: x * jac(x), x)
 
-    assert "analytic = f(x) x numerical in all 36 entries of J" in by_rows.diagnosis[0]
-    assert "analytic = x x numerical in all 36 entries of J" in by_columns.diagnosis[0]
+    assert "analytic = numerical times f(x) in all 36 entries of J" in by_rows.diagnosis[0]
+    assert "analytic = numerical times x in all 36 entries of J" in by_columns.diagnosis[0]
 
 
 def test_a_large_jacobian_is_explained_from_the_entries_that_were_looked_at():
@@ -190,7 +190,7 @@ def test_a_norm_that_is_not_differentiated_is_no_decay(by_rows):
 
     report = check_gradient(f, lambda q: a * np.cos(a * q / norm(q)) / norm(q), q)
 
-    along = "each row of x" if by_rows else "x"
+    along = "x in each row" if by_rows else "x"
     (sentence,) = report.diagnosis
     assert sentence.startswith(f"numerical is analytic without its part along {along} in all 20 entries of x")
 
@@ -302,3 +302,169 @@ def test_arrays_behind_one_layer_are_right():
         'all of params["W0"] and params["W1"] are wrong, and every other array is right: '
         'look between params["W1"] and params["W2"]',
     )
+
+
+def wide() -> tuple[Any, Any, Any, Any]:
+    """200 outputs of 50 numbers: more than a vjp is asked for one by one."""
+    rng = np.random.default_rng(3)
+    a, x = rng.normal(size=(200, 50)) / 7.0, rng.normal(size=50)
+    return a, x, lambda x: np.tanh(a @ x), lambda x: (1.0 - np.tanh(a @ x) ** 2)[:, None] * a
+
+
+MIXED: dict[str, tuple[Change, str]] = {
+    "sign": (lambda m: -m, "analytic = -numerical in all 10,000 entries of J: the sign"),
+    "six times": (lambda m: 6.0 * m, "analytic = 6 x numerical in all 10,000 entries of J"),
+    "columns negated": (
+        lambda m: changed(m, np.s_[:, 3:9], np.negative),
+        "analytic = -numerical in J[:, 3:9]: the sign",
+    ),
+    "columns reversed": (lambda m: m[:, ::-1], "J is reversed: numpy.flip(analytic, 1) fits"),
+    "a row 0": (
+        lambda m: changed(m, 7, np.zeros_like),
+        "analytic is 0 in all 4 tested entries of row 7 of J, numerical is not: a term is missing",
+    ),
+    "rows exchanged": (
+        lambda m: m[[1, 0, *range(2, 200)]],
+        "rows 0 and 1 of J are exchanged",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_a_vjp_of_many_outputs_gets_its_words(name):
+    """What is found of random cotangents is said of J; six of them are no N of f."""
+    _, x, f, jac = wide()
+    change, sentence = MIXED[name]
+
+    assert check_vjp(f, lambda x, u: change(jac(x)).T @ u, x).diagnosis == (sentence,)
+
+
+def test_a_vjp_of_many_outputs_wrong_in_no_simple_way_gets_no_words():
+    """Off by another matrix."""
+    a, x, f, jac = wide()
+
+    assert check_vjp(f, lambda x, u: (jac(x) + 0.01 * a[::-1]).T @ u, x).causes == ()
+
+
+def test_the_headline_of_many_outputs_counts_what_was_found():
+    """Halved cotangents find wrong entries in four columns; they are not all that was judged."""
+    _, x, f, jac = wide()
+    report = check_vjp(f, lambda x, u: changed(jac(x), 7, np.negative).T @ u, x)
+
+    assert report.reason.startswith("4 wrong entries found in 4 columns of 50: J[7, ")
+
+
+@pytest.mark.parametrize("name", ["a column 0", "columns exchanged", "off the diagonal doubled"])
+def test_a_jvp_of_many_columns_is_explained_as_its_jacobian_is(name):
+    """200 columns are tested by directions; what the product makes of each unit vector costs no evaluation of f."""
+    _, x, f, jac = matrices(200)
+    change = {
+        "a column 0": lambda m: changed(m, np.s_[:, 2], np.zeros_like),
+        "columns exchanged": lambda m: m[:, [1, 0, *range(2, 200)]],
+        "off the diagonal doubled": lambda m: 1.5 * m,
+    }[name]
+    by_jvp = check_jvp(f, lambda x, v: change(jac(x)) @ v, x)
+    by_jac = check_jacobian(f, lambda x: change(jac(x)), x)
+
+    assert by_jvp.diagnosis == by_jac.diagnosis != ()
+
+
+def softmax(x: Any) -> Any:
+    """Of a vector."""
+    e = np.exp(x - x.max())
+    return e / e.sum()
+
+
+@pytest.mark.parametrize("check", ["jacobian", "vjp", "jvp"])
+def test_a_softmax_without_its_sum_is_called_so(check):
+    """diag(p) for diag(p) - p p'; one entry more that is wrong, and it is none."""
+    x = np.random.default_rng(2).normal(size=6)
+    words = (
+        "numerical is analytic less p times the sum of analytic, p = softmax of x, in all 36 entries of J: "
+        "the sum under a softmax is not differentiated?"
+    )
+    report = {
+        "jacobian": lambda: check_jacobian(softmax, lambda x: np.diag(softmax(x)), x),
+        "vjp": lambda: check_vjp(softmax, lambda x, u: softmax(x) * u, x),
+        "jvp": lambda: check_jvp(softmax, lambda x, v: softmax(x) * v, x),
+    }[check]()
+    spoilt = check_jacobian(softmax, lambda x: changed(np.diag(softmax(x)), (0, 1), lambda v: v + 1e-3), x)
+
+    assert report.diagnosis == (words,)
+    assert not any(c.explains for c in spoilt.causes)
+
+
+def test_gauss_newton_for_the_hessian_is_said_where_eigenvalues_tell():
+    """J'J has no negative eigenvalue, the Hessian has; another symmetric mistake that keeps them is none."""
+    rng = np.random.default_rng(0)
+    a, b, x = rng.normal(size=(9, 5)), rng.normal(size=9), rng.normal(size=5)
+
+    def jac(x: Any) -> Any:
+        return (1.0 - np.tanh(a @ x) ** 2)[:, None] * a
+
+    def grad(x: Any) -> Any:
+        return jac(x).T @ (np.tanh(a @ x) - 2.0 * b)
+
+    def hess(x: Any) -> Any:
+        t = np.tanh(a @ x)
+        return jac(x).T @ jac(x) + a.T @ ((t - 2.0 * b) * -2.0 * t * (1.0 - t**2) * a.T).T
+
+    assert np.linalg.eigvalsh(hess(x))[0] < -0.1
+    assert check_hessian(grad, hess, x).diagnosis == ()
+    (words,) = check_hessian(grad, lambda x: jac(x).T @ jac(x), x).diagnosis
+    assert "J^T J (Gauss-Newton) for the Hessian" in words
+    other = np.outer(a[0], a[1]) + np.outer(a[1], a[0])
+    assert check_hessian(grad, lambda x: hess(x) + 0.01 * other, x).diagnosis == ()
+
+
+def descent(p: Any, tolerance: float) -> Any:
+    """A linear system solved by gradient descent that stops at a residual."""
+    rng = np.random.default_rng(0)
+    q, b = rng.normal(size=(20, 20)), rng.normal(size=20)
+    m = q @ q.T / 20.0 + np.eye(20) + np.diag(np.r_[p, np.zeros(14)])
+    x = np.zeros(20)
+    while np.linalg.norm(m @ x - b) > tolerance:
+        x = x - (m @ x - b) / np.linalg.norm(m, 2)
+    return x, m
+
+
+@pytest.mark.parametrize("tolerance", [1e-3, 1e-4])
+def test_a_solver_that_stops_early_is_told_from_a_cache(tolerance):
+    """The exact gradient, computed beforehand, disagrees by what the solver leaves; f jumps where it stops sooner."""
+    c, p = np.random.default_rng(1).normal(size=20), np.linspace(0.5, 1.5, 6)
+    x, m = descent(p, 1e-12)
+    exact = -(np.linalg.solve(m, c) * x)[:6]
+
+    loose = check_gradient(lambda p: float(c @ descent(p, tolerance)[0]), lambda p: exact, p)
+    assert loose.causes[0].kind is Kind.STOPS
+    assert "go on to a smaller tolerance" in loose.diagnosis[0]
+    assert check_gradient(lambda p: float(c @ descent(p, 1e-10)[0]), lambda p: exact, p).outcome == "PASS"
+
+
+@pytest.mark.parametrize("kinks", [0.0, 1.0])
+def test_a_smooth_f_and_one_with_kinks_do_not_jump(kinks):
+    """A gradient that is off by little, of an f without a jump."""
+    a, x = np.random.default_rng(4).normal(size=(2, 8))
+
+    def f(x: Any) -> float:
+        return float(a @ np.sin(x) + kinks * np.sum(np.maximum(x - x[0] - 0.05, 0.0)))
+
+    def grad(x: Any) -> Any:
+        g = a * np.cos(x) + kinks * (x - x[0] > 0.05)
+        g[0] -= kinks * np.sum(x - x[0] > 0.05)
+        return g
+
+    assert check_gradient(f, grad, x).outcome == "PASS"
+    assert check_gradient(f, lambda x: grad(x) + 1e-3 * a[::-1], x).diagnosis == ()
+
+
+def test_a_mask_that_hides_x_is_no_cache():
+    """Where the gradient is 0 by mistake it does not change with x either: what is not hidden does."""
+    x = np.random.default_rng(6).normal(size=20)
+    report = check_gradient(
+        lambda x: float(np.sum(np.sin(np.maximum(x, 0.0)) + 0.1 * x**3)),
+        lambda x: np.cos(x) * (x < 0.0) + 0.3 * x**2,
+        x,
+    )
+
+    assert not any(c.kind in (Kind.STALE, Kind.REMEMBERS) for c in report.causes)

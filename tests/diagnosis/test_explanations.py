@@ -83,6 +83,11 @@ def changed(array: np.ndarray, index: Any, value: Any) -> np.ndarray:
 
 V, M, SQUARE, CUBE = normal(6), normal(4, 3), normal(3, 3), normal(3, 3, 2)
 AT = changed(normal(6, seed=5), 0, 2.0)  # a point; its largest entry is 2
+C = AT - AT.mean()
+P = np.array([0.02, 0.1, 0.25, 0.4, 0.6, 0.9])  # probabilities
+Q = np.exp(M) / np.exp(M).sum(axis=1, keepdims=True)
+LINE = np.linspace(-1.0, 2.9, 12)
+E = normal(8, 4, seed=21)
 Z = normal(4) + 1j * normal(4, seed=4)
 TREE = {"W": M, "b": normal(3, seed=8)}
 
@@ -211,16 +216,37 @@ EXAMPLES = {
     "by log x": Example(
         V,
         AT * V,
-        "analytic = x x numerical in all 6 entries of x: the derivative by another parameter than x, "
+        "analytic = numerical times x in all 6 entries of x: the derivative by another parameter than x, "
         "or of another function of f?",
         x=AT,
     ),
     "by exp x": Example(
         V,
         np.exp(-AT) * V,
-        "analytic = exp(-x) x numerical in all 6 entries of x: the derivative by another parameter than x, "
+        "analytic = numerical times exp(-x) in all 6 entries of x: the derivative by another parameter than x, "
         "or of another function of f?",
         x=AT,
+    ),
+    "by a square root": Example(
+        V,
+        2.0 * np.sqrt(P) * V,
+        "analytic = numerical times 2 sqrt(x) in all 6 entries of x: the derivative by another parameter than x, "
+        "or of another function of f?",
+        x=P,
+    ),
+    "by log10 x": Example(
+        V,
+        np.log(10.0) * P * V,
+        "analytic = numerical times ln 10 x in all 6 entries of x: the derivative by another parameter than x, "
+        "or of another function of f?",
+        x=P,
+    ),
+    "a small constant in a logarithm": Example(
+        V / (P + 1e-3),
+        V / P,
+        "analytic = numerical times 1 + d/x with d = 0.001 +- 2e-14 in all 6 entries of x: "
+        "a small constant inside a logarithm, as in log(x + d), left out?",
+        x=P,
     ),
     "a norm": Example(
         V - AT * (V @ AT) / (AT @ AT),
@@ -234,6 +260,81 @@ EXAMPLES = {
         "analytic is numerical without its part along x in all 6 entries of x: "
         "a gradient projected off x, as on a sphere?",
         x=AT,
+    ),
+    "a mean": Example(
+        M - M.mean(axis=0),
+        M,
+        "numerical is analytic without its mean in each column in all 12 entries of x: "
+        "a mean of x that is not differentiated?",
+    ),
+    "centred": Example(
+        V,
+        V - V.mean(),
+        "analytic is numerical without its mean in all 6 entries of x: a gradient of which the mean was taken off?",
+    ),
+    "a normalisation": Example(
+        V - V.mean() - C * (V @ C) / (C @ C),
+        V,
+        "numerical is analytic without its mean and its part along x in all 6 entries of x: "
+        "a normalisation of x that is not differentiated?",
+        x=AT,
+    ),
+    "softmax": Example(
+        Q * (M - np.sum(Q * M, axis=1, keepdims=True)),
+        Q * M,
+        "numerical is analytic less p times the sum of analytic, p = softmax of each row of x, in all 12 entries of x: "
+        "the sum under a softmax is not differentiated?",
+        x=np.log(Q),
+    ),
+    "softmax, its diagonal": Example(
+        Q * (M - np.sum(Q * M, axis=1, keepdims=True)),
+        Q * (1.0 - Q) * M,
+        "analytic is the diagonal p (1 - p) alone of p = softmax of each row of x in all 12 entries of x: "
+        "what acts between the entries is left out?",
+        x=np.log(Q),
+    ),
+    "a clamp": Example(
+        np.where(LINE < 2.0, np.cos(LINE), 0.0),
+        np.cos(LINE),
+        "numerical is 0 in x[9:12], analytic is not: those with x >= 2.19; a clamp that is not differentiated?",
+        x=LINE,
+    ),
+    "not used": Example(
+        changed(M, (2, slice(None)), 0.0),
+        M,
+        "numerical is 0 in row 2 of x, analytic is not: f does not use them there?",
+    ),
+    "assigned": Example(
+        V * np.array([1.0, 2.0, 3.0, 3.0, 2.0, 1.0]),
+        V,
+        "numerical is 2 or 3 times analytic in x[1:5]: "
+        "assigned where it should be added up (indices that repeat, windows that overlap)?",
+    ),
+    "added up too often": Example(
+        V,
+        V * np.array([1.0, 2.0, 3.0, 4.0, 2.0, 1.0]),
+        "analytic is 2 to 4 times numerical in x[1:5]: added up more often than f uses it?",
+    ),
+    "a factor of each row": Example(
+        M * np.array([[2.0], [0.5], [1.0], [0.7]]),
+        M,
+        "analytic = numerical times a factor of each row (0.5 to 2) in all 12 entries of x: "
+        "a weight of each row left out, or a small constant inside its logarithm?",
+    ),
+    "another axis": Example(
+        M / 4,
+        M / 3,
+        "analytic = 4/3 x numerical in all 12 entries of x: a mean over 3 where f takes it over 4: over another axis?",
+    ),
+    "N - 1 for N": Example(
+        LINE / 12,
+        LINE / 11,
+        "analytic = 12/11 x numerical in all 12 entries of x: N - 1 for N, N = 12?",
+    ),
+    "the root of N": Example(
+        M,
+        M / np.sqrt(3.0),
+        "analytic = 1/sqrt(3) x numerical in all 12 entries of x: the root of the length of an axis?",
     ),
     "weight decay": Example(
         V,
@@ -279,7 +380,7 @@ EXAMPLES = {
     "a cache": Example(
         V,
         V**2 + 0.3,
-        "grad stays the same when x[0] moves, f's slope does not: a stale cache, or x is not used?",
+        "grad stays the same when x moves, f's slope does not: a stale cache, or x is not used?",
         options={"grad": lambda x: V**2 + 0.3, "curvature": 1.0},
     ),
     "equal and opposite": Example(
@@ -289,6 +390,7 @@ EXAMPLES = {
         "what acts between the two is left out, or counted twice?",
     ),
     "a row only": Example(M, changed(M, 2, np.exp), "all 3 wrong entries lie in row 2 of x"),
+    "some rows": Example(E, changed(E, [1, 3, 7], np.exp), "all 12 wrong entries are rows 1, 3 and 7 of x"),
 }
 
 
@@ -336,6 +438,11 @@ SPOILABLE = {
     "offset": (V, V - 0.5),
     "integers": (9 * V, np.trunc(9 * V)),
     "zeros": (V, np.zeros(6)),
+    "a mean": (M - M.mean(axis=0), M),
+    "not used": (changed(M, (slice(0, 3), slice(None)), 0.0), M),
+    "a factor of each row": (M * np.array([[2.0], [0.5], [1.3], [0.7]]), M),
+    "assigned": (V * np.array([1.0, 2.0, 3.0, 3.0, 2.0, 2.0]), V),
+    "another axis": (M / 4, M / 3),
     "conjugate": (Z, Z.conj()),
     "Wirtinger": (Z, Z.conj() / 2),
     "real part": (Z, Z.real + 0j),
@@ -943,7 +1050,7 @@ def test_a_cache_is_found_with_two_more_calls():
     report = check_gradient(quadratic, grad, AT)
 
     assert report.outcome is Outcome.FAIL
-    assert report.diagnosis[0].startswith("grad stays the same when x[")
+    assert report.diagnosis[0].startswith("grad stays the same when x moves")
     assert report.ngev == 4 == len(grad.points) - 1
 
 

@@ -439,7 +439,8 @@ def test_every_documented_list_occurs():
 
 TYPES: dict[str, Any] = {
     "string": str, "integer": int, "number": (int, float), "boolean": bool, "null": type(None),
-    "object": dict, "list of pairs": list, "list of strings": list, "list of integers": list, "list of objects": list,
+    "object": dict, "list of pairs": list, "list of strings": list, "list of integers": list, "list of numbers": list,
+    "list of objects": list,
 }  # fmt: skip
 
 

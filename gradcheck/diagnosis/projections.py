@@ -1,0 +1,121 @@
+"""What is taken off a derivative by a norm, a mean or a softmax of x, and was left out or done without need."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck._typing import Flat, Index
+from gradcheck.diagnosis.scope import MARGIN, Scope
+from gradcheck.results.cause import Cause, Kind
+
+__all__ = ["projected", "softmax"]
+
+# A line is called orthogonal to a direction where rounding explains what is left, or the bars do.
+ORTHOGONAL = 1e-9
+# What is taken off each line, the simplest first, and what it is called on either side.
+KINDS = {
+    "x": (Kind.NOT_PROJECTED, Kind.PROJECTED),
+    "1": (Kind.NOT_CENTRED, Kind.CENTRED),
+    "1, x": (Kind.NOT_NORMALISED, None),
+}
+
+
+def projected(s: Scope) -> Cause | None:
+    """A norm or a mean of x that was not differentiated, or a part taken off: of an array, its rows or columns."""
+    if not _whole(s):
+        return None
+    for basis, kinds in KINDS.items():
+        for words, lines in _lines(s):
+            if lines.shape[1] < 1 + MARGIN:
+                continue
+            directions = _directions(s, lines, basis)
+            for kind, given_back in zip(kinds, (False, True), strict=True):
+                explained = None if kind is None else _explained(s, lines, directions, given_back)
+                if explained is not None and kind is not None and s.mends(explained, choices=1.0):
+                    return Cause(kind, s.everywhere(s.confirmed(explained)), origin=words)
+    return None
+
+
+def softmax(s: Scope) -> Cause | None:
+    """Part of the derivative of a softmax p of x along a line: numerical = h - p sum(h).
+
+    h is analytic where the sum under the softmax is not differentiated, and analytic / (1 - p) where analytic is the
+    diagonal p (1 - p) alone.
+    """
+    if not _whole(s):
+        return None
+    for words, lines in _lines(s):
+        if lines.shape[1] < 2:
+            continue
+        x, g = _x(s)[lines], s.analytic[lines]
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        p = e / e.sum(axis=1, keepdims=True)
+        for part, h in (("", g), ("diagonal", g / (1.0 - p))):
+            explained = np.empty_like(s.analytic)
+            explained[lines] = h - p * h.sum(axis=1, keepdims=True)
+            if s.mends(explained, choices=1.0):
+                of = "x" if s.subject.matrix else words
+                return Cause(Kind.SOFTMAX, s.everywhere(s.confirmed(explained)), origin=of, order=part)
+    return None
+
+
+def _whole(s: Scope) -> bool:
+    """Whether it is one real array, of which every analytic value is known."""
+    return len(s.blocks) == 1 and not s.blocks[0].is_complex and s.at.size == s.blocks[0].size
+
+
+def _x(s: Scope) -> Flat:
+    """The coordinates by which the entries are derivatives."""
+    return s.subject.x[s.at % s.subject.x.size] if s.subject.matrix else s.x
+
+
+def _lines(s: Scope) -> Iterator[tuple[str, Index]]:
+    """The vectors (k, n) of entries of which each may have a norm of its own: the array, its rows, its columns.
+
+    Of a matrix its rows alone, which are gradients.
+    """
+    shape = s.blocks[0].shape
+    places = np.arange(math.prod(shape))
+    if not s.subject.matrix:
+        yield "x", places[None]
+    if len(shape) == 2:
+        yield "each row", places.reshape(shape)
+        if not s.subject.matrix:
+            yield "each column", places.reshape(shape).T
+
+
+def _directions(s: Scope, lines: Index, basis: str) -> NDArray[np.floating]:
+    """Orthonormal directions (k, q, n) of every line."""
+    x, ones = _x(s)[lines], np.ones(lines.shape)
+    one = ones / math.sqrt(lines.shape[1])
+    if basis == "1":
+        return one[:, None]
+    along = x if basis == "x" else x - x.mean(axis=1, keepdims=True)
+    size = np.sqrt(np.sum(along**2, axis=1, keepdims=True))
+    unit = along / size
+    return unit[:, None] if basis == "x" else np.stack([one, unit], axis=1)
+
+
+def _explained(s: Scope, lines: Index, directions: NDArray[np.floating], given_back: bool) -> Flat | None:
+    """What analytic should be, if one side is orthogonal to the directions and the other is not; None where neither is.
+
+    given_back : whether analytic is the one without its part along them.
+    """
+    # Without all numerical values nothing is known of their part but what a direction says of the whole.
+    if given_back and not s.complete:
+        return None
+    g, r, bar = (part[lines] for part in (s.analytic, s.numerical, s.bar))
+    still, other = (g, r) if given_back else (r, g)
+    inside = np.abs(np.sum(directions * still[:, None], axis=2)).max(axis=1)
+    noise = 0.0 if given_back else np.sqrt(np.sum(bar**2, axis=1))
+    size = np.sqrt(np.sum(still**2, axis=1))
+    if s.complete and not (inside <= noise + ORTHOGONAL * size).all():
+        return None
+    part = np.sum(np.sum(directions * other[:, None], axis=2, keepdims=True) * directions, axis=1)
+    explained = np.empty_like(s.analytic)
+    explained[lines] = g + part if given_back else g - part
+    return explained
