@@ -15,7 +15,7 @@ import argparse
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,14 +29,17 @@ Change = Callable[[Array, Array, np.random.Generator], Array | None]
 SEED = 20
 # Entries from which on a problem is large.
 LARGE = 5_000
+# Up to so many entries every one is looked at where much is wrong.
+FULL = 100
 
 
 @dataclass(frozen=True)
 class Problem:
     """A right derivative at x, and the check of a wrong one.
 
-    right : the derivative, an array of any shape. run(change) checks the function x -> change(right(x)).
-    matrix : whether it is a Jacobian or the like. every : large ones take each so-many-th mistake.
+    right : the derivative, an array of any shape. run(derivative) checks another function of x.
+    matrix : whether it is a Jacobian or the like. every : large ones take each so-many-th mistake. own : mistakes that
+    only this map can have; it gets no others.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Problem:
     run: Callable[[Callable[[Array], Array]], gradcheck.Report]
     matrix: bool
     every: int = 1
+    own: tuple[Mistake, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,15 +80,15 @@ class Case:
 
 
 def _gradient(name: str, f: Callable[[Array], float], grad: Callable[[Array], Array], x: Array) -> Problem:
-    def run(change: Callable[[Array], Array]) -> gradcheck.Report:
-        return gradcheck.check_gradient(f, lambda x: change(grad(x)), x)
+    def run(derivative: Callable[[Array], Array]) -> gradcheck.Report:
+        return gradcheck.check_gradient(f, derivative, x)
 
     return Problem(f"gradient {name}", x, grad, run, matrix=False, every=1 if x.size < LARGE else 8)
 
 
 def gradients(rng: np.random.Generator) -> Iterator[Problem]:
     """Gradients of arrays of several shapes, separable and coupled."""
-    for shape in ((9,), (30,), (4, 5), (6, 6), (3, 2, 3, 3), (400,), (20, 30), (300, 300)):
+    for shape in ((9,), (30,), (4, 5), (6, 6), (3, 2, 3, 3), (400,), (20, 30), (250, 400)):
         a, x = rng.normal(size=shape), rng.normal(size=shape)
         b = rng.normal(size=shape) / math.sqrt(x.size)
 
@@ -95,6 +99,19 @@ def gradients(rng: np.random.Generator) -> Iterator[Problem]:
             return a * np.cos(x) + np.sum(b * x) * b + x**3 / x.size
 
         yield _gradient(f"{shape}", f, grad, x)
+
+    for n, k in ((6, 4), (25, 20)):
+        inputs, x = rng.normal(size=(3 * n, n)), rng.normal(size=(n, k)) / math.sqrt(n)
+        labels = np.eye(k)[rng.integers(0, k, 3 * n)]
+
+        def loss(w: Array, inputs: Array = inputs, labels: Array = labels) -> float:
+            z = inputs @ w
+            return float(np.mean(np.log(np.exp(z).sum(1)) - np.sum(labels * z, 1)) + 0.1 * np.sum(w**3))
+
+        def backward(w: Array, inputs: Array = inputs, labels: Array = labels) -> Array:
+            return inputs.T @ (_softmax(inputs @ w) - labels) / len(inputs) + 0.3 * w**2
+
+        yield _gradient(f"of a classifier ({n}, {k})", loss, backward, x)
 
 
 def matrices(rng: np.random.Generator) -> Iterator[Problem]:
@@ -110,6 +127,19 @@ def matrices(rng: np.random.Generator) -> Iterator[Problem]:
 
         yield _matrix(f"jacobian {m} x {n}", f, jac, x)
         yield _products(f"vjp {m} x {n}", f, jac, x)
+    for m, n in ((7, 7), (120, 9)):
+        a, b, x = rng.normal(size=(m, n)) / n, rng.normal(size=(m, n)) / n, rng.normal(size=n)
+
+        def g(x: Array, a: Array = a, b: Array = b) -> Array:
+            return np.exp(a @ x) * np.cos(b @ x)
+
+        def jac_g(x: Array, a: Array = a, b: Array = b) -> Array:
+            size = np.exp(a @ x)[:, None]
+            return size * (np.cos(b @ x)[:, None] * a - np.sin(b @ x)[:, None] * b)
+
+        yield _matrix(f"jacobian of waves {m} x {n}", g, jac_g, x)
+        yield _products(f"vjp of waves {m} x {n}", g, jac_g, x)
+        yield _forward(f"jvp of waves {m} x {n}", g, jac_g, x)
     for n in (6, 12, 120):
         a, x = rng.normal(size=(n, n)) / math.sqrt(n), rng.normal(size=n)
         h = a @ a.T
@@ -125,24 +155,162 @@ def matrices(rng: np.random.Generator) -> Iterator[Problem]:
 
 
 def _matrix(name: str, f: Callable[[Array], Array], jac: Callable[[Array], Array], x: Array) -> Problem:
-    def run(change: Callable[[Array], Array]) -> gradcheck.Report:
-        return gradcheck.check_jacobian(f, lambda x: change(jac(x)), x)
+    def run(derivative: Callable[[Array], Array]) -> gradcheck.Report:
+        return gradcheck.check_jacobian(f, derivative, x)
 
     return Problem(name, x, jac, run, matrix=True, every=1 if x.size < 100 else 3)
 
 
 def _products(name: str, f: Callable[[Array], Array], jac: Callable[[Array], Array], x: Array) -> Problem:
-    def run(change: Callable[[Array], Array]) -> gradcheck.Report:
-        return gradcheck.check_vjp(f, lambda x, u: change(jac(x)).T @ u, x)
+    def run(derivative: Callable[[Array], Array]) -> gradcheck.Report:
+        return gradcheck.check_vjp(f, lambda x, u: derivative(x).T @ u, x)
 
     return Problem(name, x, jac, run, matrix=True, every=1 if x.size < 100 else 3)
 
 
+def _forward(name: str, f: Callable[[Array], Array], jac: Callable[[Array], Array], x: Array) -> Problem:
+    def run(derivative: Callable[[Array], Array]) -> gradcheck.Report:
+        return gradcheck.check_jvp(f, lambda x, v: derivative(x) @ v, x)
+
+    return Problem(name, x, jac, run, matrix=True)
+
+
 def _hessian(name: str, grad: Callable[[Array], Array], hess: Callable[[Array], Array], x: Array) -> Problem:
-    def run(change: Callable[[Array], Array]) -> gradcheck.Report:
-        return gradcheck.check_hessian(grad, lambda x: change(hess(x)), x)
+    def run(derivative: Callable[[Array], Array]) -> gradcheck.Report:
+        return gradcheck.check_hessian(grad, derivative, x)
 
     return Problem(name, x, hess, run, matrix=True, every=1 if x.size < 100 else 3)
+
+
+# Maps with mistakes of their own
+
+
+def _softmax(z: Array, axis: int = -1) -> Array:
+    e = np.exp(z - z.max(axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+def _given(problem: Problem, *mistakes: tuple[str, Callable[[Array], Array], Kind]) -> Problem:
+    """A map with the derivatives, functions of x, that people take for its own."""
+    own = [Mistake(name, lambda d, x, rng, wrong=wrong: wrong(x), (kind,)) for name, wrong, kind in mistakes]
+    spoilt = [Mistake(f"{m.name}, spoilt", _spoilt(m.change)) for m in own]
+    return replace(problem, own=(*own, *spoilt), every=1)
+
+
+def special(rng: np.random.Generator) -> Iterator[Problem]:
+    """What only some functions let one do wrong: norms, means, softmaxes, clamps, logarithms, sums over indices."""
+    for shape in ((5, 4), (12, 30)):
+        a, x = rng.normal(size=shape), rng.normal(size=shape)
+
+        def of(u: Array, a: Array = a) -> float:
+            return float(np.sum(a * np.sin(u)))
+
+        def by(u: Array, a: Array = a) -> Array:
+            return a * np.cos(u)
+
+        def centre(x: Array) -> Array:
+            return x - x.mean(0)
+
+        def unit(x: Array) -> Array:
+            return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+        def unit_of(x: Array, by: Any = by) -> Array:
+            return by(unit(x)) / np.linalg.norm(x, axis=1, keepdims=True)
+
+        def standard(x: Array) -> Array:
+            return (x - x.mean(1, keepdims=True)) / x.std(1, keepdims=True)
+
+        def standard_of(x: Array, by: Any = by) -> Array:
+            return by(standard(x)) / x.std(1, keepdims=True)
+
+        def off_x(x: Array, u: Array) -> Array:
+            return u - np.sum(u * x, 1, keepdims=True) / np.sum(x * x, 1, keepdims=True) * x
+
+        def of_softmax(x: Array, a: Array = a) -> Array:
+            p = _softmax(x)
+            return p * (a - np.sum(p * a, 1, keepdims=True))
+
+        yield _given(
+            _gradient(
+                f"centred {shape}", lambda x, of=of: of(centre(x)), lambda x, by=by: centre(by(centre(x))), x
+            ),
+            ("a mean not differentiated", lambda x, by=by: by(centre(x)), Kind.NOT_CENTRED),
+        )
+        yield _given(
+            _gradient(
+                f"unit rows {shape}", lambda x, of=of: of(unit(x)), lambda x, u=unit_of: off_x(x, u(x)), x
+            ),
+            ("a norm not differentiated", unit_of, Kind.NOT_PROJECTED),
+        )
+        yield _given(
+            _gradient(
+                f"normalised rows {shape}",
+                lambda x, of=of: of(standard(x)),
+                lambda x, u=standard_of: off_x(standard(x), u(x) - u(x).mean(1, keepdims=True)),
+                x,
+            ),
+            ("a normalisation not differentiated", standard_of, Kind.NOT_NORMALISED),
+        )
+        yield _given(
+            _gradient(f"softmax {shape}", lambda x, a=a: float(np.sum(a * _softmax(x))), of_softmax, x),
+            ("a softmax without its sum", lambda x, a=a: a * _softmax(x), Kind.SOFTMAX),
+            ("a softmax, its diagonal", lambda x, a=a: a * _softmax(x) * (1 - _softmax(x)), Kind.SOFTMAX),
+        )
+        yield _given(
+            _gradient(
+                f"clamped {shape}", lambda x, of=of: of(np.clip(x, -0.8, 0.8)),
+                lambda x, by=by: by(np.clip(x, -0.8, 0.8)) * (np.abs(x) < 0.8), x,
+            ),
+            ("a clamp not differentiated", lambda x, by=by: by(np.clip(x, -0.8, 0.8)), Kind.UNUSED),
+        )  # fmt: skip
+        yield _given(
+            _gradient(
+                f"logarithms {shape}", lambda x, a=a: float(np.sum(a * np.log(x + 1e-3))),
+                lambda x, a=a: a / (x + 1e-3), rng.uniform(0.01, 1.0, shape),
+            ),
+            ("a constant in a logarithm", lambda x, a=a: a / x, Kind.DELTA),
+        )  # fmt: skip
+        yield _given(
+            _gradient(f"sines {shape}", of, by, x),
+            (
+                "a difference quotient",
+                lambda x, a=a: a * (np.sin(x + 1e-3) - np.sin(x)) / 1e-3,
+                Kind.DIFFERENCE,
+            ),
+        )
+        counts = rng.integers(1, 4, shape)
+        yield _given(
+            _gradient(
+                f"repeated indices {shape}", lambda x, of=of, c=counts: of(x) * 0.0 + float(np.sum(c * np.sin(x))),
+                lambda x, c=counts: c * np.cos(x), x,
+            ),
+            ("assigned, not added", np.cos, Kind.MULTIPLE),
+        )  # fmt: skip
+    for m, n in ((9, 6), (4, 7)):
+        a, x = rng.normal(size=(m, n)), rng.normal(size=n)
+
+        def jac(x: Array, a: Array = a) -> Array:
+            return (1.0 - np.tanh(a @ x) ** 2)[:, None] * a
+
+        def grad(x: Array, a: Array = a, jac: Any = jac) -> Array:
+            return jac(x).T @ (np.tanh(a @ x) - 3.0)
+
+        def hess(x: Array, a: Array = a, jac: Any = jac) -> Array:
+            t = np.tanh(a @ x)
+            return jac(x).T @ jac(x) + (a.T * ((t - 3.0) * -2.0 * t * (1.0 - t**2))) @ a
+
+        gauss_newton = ("Gauss-Newton", lambda x, jac=jac: jac(x).T @ jac(x), Kind.GAUSS_NEWTON)
+        yield _given(_hessian(f"residuals {m} x {n}", grad, hess, x), gauss_newton)
+    for n in (6, 150):
+        x = rng.normal(size=n)
+
+        def jac_softmax(x: Array) -> Array:
+            p = _softmax(x)
+            return np.diag(p) - np.outer(p, p)
+
+        without = ("a softmax without its sum", lambda x: np.diag(_softmax(x)), Kind.SOFTMAX)
+        for make, what in ((_matrix, "jacobian"), (_products, "vjp")):
+            yield _given(make(f"{what} of softmax {n}", _softmax, jac_softmax, x), without)
 
 
 # Mistakes that have an explanation
@@ -231,6 +399,37 @@ def _cycle(d: Array, x: Array, rng: np.random.Generator) -> Array | None:
     return d[order]
 
 
+def _scaled_lines(axis: int) -> Change:
+    """Each row, or column, with a factor of its own. Of large arrays not every entry is looked at."""
+
+    def change(d: Array, x: Array, rng: np.random.Generator) -> Array | None:
+        if d.ndim != 2 or d.size > FULL or min(d.shape) < 3:
+            return None
+        factors = rng.uniform(0.5, 2.0, d.shape[axis])
+        return d * (factors[:, None] if axis == 0 else factors)
+
+    return change
+
+
+def _some_rows(by: Callable[[Array], Array]) -> Change:
+    def change(d: Array, x: Array, rng: np.random.Generator) -> Array | None:
+        if d.ndim != 2 or d.size > FULL or len(d) < 6:
+            return None
+        return put(d, rng.choice(len(d), 3, replace=False), by)
+
+    return change
+
+
+def _ratio(d: Array, x: Array, rng: np.random.Generator) -> Array | None:
+    return d * d.shape[0] / d.shape[-1] if d.ndim > 1 and d.shape[0] != d.shape[-1] else None
+
+
+def _counted(d: Array, x: Array, rng: np.random.Generator) -> Array | None:
+    times = rng.integers(1, 4, d.shape)
+    times.ravel()[:2] = 2, 3
+    return d * times if d.size <= FULL else None
+
+
 def _off_x(d: Array, x: Array, axis: int | None, sign: float) -> Array:
     along = np.sum(d * x, axis=axis, keepdims=True) / np.sum(x * x, axis=axis, keepdims=True) * x
     return d - along if sign < 0 else along
@@ -262,7 +461,8 @@ FACTORS = {"2": 2.0, "1/2": 0.5, "100": 100.0, "1/100": 0.01, "32": 32.0, "1/32"
            "pi/180": math.pi / 180, "180/pi": 180 / math.pi, "2 pi": 2 * math.pi, "1/pi": 1 / math.pi}  # fmt: skip
 CHAINS: dict[str, Callable[[Array], Array]] = {
     "x": lambda x: x, "1/x": lambda x: 1 / x, "2x": lambda x: 2 * x, "1/(2x)": lambda x: 0.5 / x,
-    "exp(x)": np.exp, "exp(-x)": lambda x: np.exp(-x), "x(1-x)": lambda x: x * (1 - x),
+    "exp(x)": np.exp, "exp(-x)": lambda x: np.exp(-x), "x(1-x)": lambda x: x * (1 - x), "x^2": lambda x: x**2,
+    "1-x^2": lambda x: 1 - x**2, "-x^2": lambda x: -(x**2), "x ln 10": lambda x: x * math.log(10.0),
 }  # fmt: skip
 
 
@@ -318,6 +518,13 @@ def explainable() -> list[Mistake]:
         Mistake("off the diagonal doubled", _square(lambda d: 2 * d - np.diag(np.diag(d))), FACTOR),
         Mistake("the diagonal doubled", _square(lambda d: d + np.diag(np.diag(d))), FACTOR),
         Mistake("lambda I left out", _square(lambda d: d - 0.02 * np.eye(len(d))), (Kind.OFFSET,), "matrix"),
+        Mistake("a factor of each row", _scaled_lines(0), (Kind.SCALED,)),
+        Mistake("a factor of each column", _scaled_lines(-1), (Kind.SCALED,)),
+        Mistake("some rows negated", _some_rows(np.negative), (Kind.SIGN,)),
+        Mistake("some rows 0", _some_rows(np.zeros_like), ZERO),
+        Mistake("one axis for another", _ratio, FACTOR),
+        Mistake("x 1/sqrt(N)", lambda d, x, rng: d / math.sqrt(d.shape[-1]), FACTOR),
+        Mistake("counted too often", _counted, (Kind.MULTIPLE,)),
         Mistake("decay left out", lambda d, x, rng: d - 0.01 * x, (Kind.DECAY,), "gradient"),
         Mistake("decay too many", lambda d, x, rng: d + 0.3 * x, (Kind.DECAY,), "gradient"),
         Mistake("L1 left out", lambda d, x, rng: d - 0.01 * np.sign(x), (Kind.L1,), "gradient"),
@@ -446,10 +653,10 @@ def plant(problem: Problem, mistake: Mistake, seed: int) -> Case | None:
     if np.max(off) <= 1e-4 * np.max(np.abs(right)):
         return None  # it may be within what is accepted
 
-    def change(d: Array) -> Array:
-        return np.asarray(mistake.change(d, problem.x, np.random.default_rng(seed)))
+    def derivative(x: Array) -> Array:
+        return np.asarray(mistake.change(problem.right(x), x, np.random.default_rng(seed)))
 
-    report = problem.run(change)
+    report = problem.run(derivative)
     explained = [cause.kind for cause in report.causes if cause.explains]
     true = sum(kind in mistake.kinds for kind in explained)
     return Case(problem.name, mistake, report.outcome.value, report.diagnosis, true, len(explained) - true)
@@ -458,11 +665,11 @@ def plant(problem: Problem, mistake: Mistake, seed: int) -> Case | None:
 def cases(every: int = 1) -> Iterator[Case]:
     """All cases, or each `every`-th."""
     rng = np.random.default_rng(SEED)
-    problems = [*gradients(rng), *matrices(rng)]
+    problems = [*gradients(rng), *matrices(rng), *special(rng)]
     known = explainable()
     number = 0
     for shift, problem in enumerate(problems):
-        for k, mistake in enumerate(known + inexplicable(known)):
+        for k, mistake in enumerate(problem.own or known + inexplicable(known)):
             number += 1
             if _fits(mistake, problem) and (k + shift) % every == 0 and k % problem.every == 0:
                 case = plant(problem, mistake, number)

@@ -149,6 +149,8 @@ def check_gradient(
         budgeted=max_nfev is not None or max_seconds is not None,
         recipe=recipe,
         interrupted=known.interrupted,
+        analytic=known.inspection.analytic if known.inspection is not None else None,
+        coarse=known.coarse,
     )
     if hessian is not None and not report.interrupted:
         # SciPy's sparse matrices come with it: not for those who check a gradient alone.

@@ -156,8 +156,9 @@ def delta(s: Scope) -> Cause | None:
 
 def difference(s: Scope) -> Cause | None:
     """analytic - numerical = h/2 f'': a one-sided difference quotient in the place of the derivative."""
+    # Of entries that nobody judged f'' is not known, and no direction tells.
     known = s.wrong & np.isfinite(s.curvature)
-    if known.sum() < 1 + MARGIN or not s.curvature[known].any() or (s.wrong & ~known).any():
+    if not s.complete or known.sum() < 1 + MARGIN or not s.curvature[known].any() or (s.wrong & ~known).any():
         return None
     _, x = next(iter(s.subject.bases(s.at)))
     for words, step in STEPS.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,14 +15,30 @@ from gradcheck.results.outcome import Limit
 from gradcheck.results.undecided import Advice, Ended, Remedy, Undecided
 from gradcheck.results.verdict import Tolerance
 
-__all__ = ["ended_by", "tested", "undecided_array", "undecided_entries"]
+__all__ = ["Circumstances", "ended_by", "tested", "undecided_array", "undecided_entries"]
 
 # Limits that are a size: a larger resolution or atol decides them.
 SIZED = (Limit.NOISE, Limit.TRUNCATION, Limit.NONE)
 # What is printed is a little more than what is needed, so that it is enough after it was rounded.
 ROOM = 1.1
+# A resolution above this lets a mistake of half an entry pass: none is offered.
+COARSEST = 0.5
 # The rounding of float64 is below this, that of float32 above.
 SINGLE = 1e-10
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What the advice depends on besides the evidence.
+
+    tolerance : what is accepted. budgeted : whether the caller set a budget. noun : what the derivative is called.
+    coarse : whether x or the derivative under test is of a coarser type than float64, and not f's digits alone.
+    """
+
+    tolerance: Tolerance
+    budgeted: bool = False
+    noun: str = "gradient"
+    coarse: bool = False
 
 
 def ended_by(interrupted: bool, budgeted: bool) -> Ended:
@@ -30,7 +47,7 @@ def ended_by(interrupted: bool, budgeted: bool) -> Ended:
 
 
 def undecided_entries(
-    parameters: Parameters, evidence: Evidence, total: int, tolerance: Tolerance, budgeted: bool, noun: str
+    parameters: Parameters, evidence: Evidence, total: int, given: Circumstances
 ) -> Undecided:
     """What limits most of the undecided entries, the worst of them for one."""
     found, judgement = evidence.estimate, evidence.judgement
@@ -40,42 +57,38 @@ def undecided_entries(
     common = max(set(limits), key=lambda limit: (limit is Limit.DISPUTED, int((limits == limit).sum())))
     alike = rows[limits == common]
     row = int(alike[np.argmax(judgement.detectable[alike])])
-    ended = ended_by(evidence.interrupted, budgeted) if common is Limit.BUDGET else Ended.NOTHING
+    ended = ended_by(evidence.interrupted, given.budgeted) if common is Limit.BUDGET else Ended.NOTHING
     kink = (float(found.left[row]), float(found.right[row])) if common is Limit.KINK else None
     known = bool(np.isfinite(found.error[row]))
     return Undecided(
         parameters.name(int(evidence.coordinates[row])), common, ended, int(rows.size), total,
         bar=3.0 * float(found.error[row]), reached=float(judgement.detectable[row]), slopes=kink, known=known,
-        noun=noun, advice=_advice(common, ended, tolerance, _options(evidence, rows, tolerance)),
+        noun=given.noun, advice=_advice(common, ended, given, _options(evidence, rows, given.tolerance)),
     )  # fmt: skip
 
 
 def undecided_array(
-    survey: Survey,
-    tolerance: Tolerance,
-    budgeted: bool,
-    noun: str,
-    certified: Callable[[ArrayEvidence], bool],
+    survey: Survey, given: Circumstances, certified: Callable[[ArrayEvidence], bool]
 ) -> Undecided:
     """Which array is not certified, and why; those come first of which nothing is known."""
     open_ = [array for array in survey.arrays if not certified(array)]
     array = next((a for a in open_ if not tested(a)), open_[0])
     name = array.block.name
     if not tested(array):
-        ended = ended_by(survey.interrupted, budgeted)
-        advice = _advice(Limit.BUDGET, ended, tolerance, [])
-        return Undecided(name, Limit.BUDGET, ended, known=False, tested=False, noun=noun, advice=advice)
+        ended = ended_by(survey.interrupted, given.budgeted)
+        advice = _advice(Limit.BUDGET, ended, given, [])
+        return Undecided(name, Limit.BUDGET, ended, known=False, tested=False, noun=given.noun, advice=advice)
     limit = array.limit
-    ended = ended_by(survey.interrupted, budgeted) if limit is Limit.BUDGET else Ended.NOTHING
+    ended = ended_by(survey.interrupted, given.budgeted) if limit is Limit.BUDGET else Ended.NOTHING
     one_by_one = [Advice(Remedy.SWEEP)] if ended is not Ended.INTERRUPTED else []
     if array.certificate is None:
-        advice = _advice(limit, ended, tolerance, one_by_one)
-        return Undecided(name, limit, ended, known=False, noun=noun, advice=advice)
+        advice = _advice(limit, ended, given, one_by_one)
+        return Undecided(name, limit, ended, known=False, noun=given.noun, advice=advice)
     bound = ROOM * array.certificate.relative_to_rms
-    options = [Advice(Remedy.RESOLUTION, bound)] if tolerance.resolution < bound < 1.0 else []
+    options = [Advice(Remedy.RESOLUTION, bound)] if given.tolerance.resolution < bound <= COARSEST else []
     return Undecided(
-        name, limit, ended, reached=array.certificate.relative_to_rms, noun=noun,
-        advice=_advice(limit, ended, tolerance, [*options, *one_by_one]),
+        name, limit, ended, reached=array.certificate.relative_to_rms, noun=given.noun,
+        advice=_advice(limit, ended, given, [*options, *one_by_one]),
     )  # fmt: skip
 
 
@@ -94,7 +107,7 @@ def _options(evidence: Evidence, rows: Index, tolerance: Tolerance) -> list[Advi
     bar, scale = 3.0 * found.error[rows], judgement.scale[rows]
     with np.errstate(divide="ignore", invalid="ignore"):
         resolution = ROOM * float(np.max((bar - tolerance.atol) / scale))
-    if tolerance.resolution < resolution < 1.0:
+    if tolerance.resolution < resolution <= COARSEST:
         return [Advice(Remedy.RESOLUTION, resolution)]
     # Entries that are lost beside the others may be left so; an atol as large as the gradient would pass anything.
     atol = ROOM * float(np.max(bar - tolerance.resolution * scale))
@@ -102,21 +115,24 @@ def _options(evidence: Evidence, rows: Index, tolerance: Tolerance) -> list[Advi
     return [Advice(Remedy.ATOL, atol)] if tolerance.atol < atol <= tolerance.resolution * largest else []
 
 
-def _advice(limit: Limit, ended: Ended, tolerance: Tolerance, options: list[Advice]) -> tuple[Advice, ...]:
+def _advice(limit: Limit, ended: Ended, given: Circumstances, options: list[Advice]) -> tuple[Advice, ...]:
     """What decides it: options first, then what is to be done about x or f."""
     if limit is Limit.BUDGET:
         remedy = {Ended.INTERRUPTED: Remedy.AGAIN, Ended.BUDGET: Remedy.RAISE}.get(ended, Remedy.SWEEP)
         return (Advice(remedy),)
-    precise = Remedy.FLOAT64 if tolerance.eps > SINGLE else Remedy.PRECISE
+    precise = Remedy.PRECISE
+    if given.tolerance.eps > SINGLE:
+        # What f returns may have few digits because it was rounded, or because all others cancelled.
+        precise = Remedy.FLOAT64 if given.coarse else Remedy.DIGITS
     remedies = {
         Limit.KINK: (Remedy.OFF_KINK, Remedy.SUBGRADIENT),
-        Limit.JUMP: (Remedy.OFF_JUMP,),
+        Limit.JUMP: (Remedy.OFF_JUMP, precise),
         Limit.DOMAIN: (Remedy.OFF_EDGE,),
         Limit.NOISE: (precise,),
         Limit.SCALE: (Remedy.APART,),
-        Limit.TRUNCATION: (precise, Remedy.RESCALE),
+        Limit.TRUNCATION: (Remedy.OFF_BEND, Remedy.RESCALE),
         Limit.DISPUTED: (precise, Remedy.COMPLEX),
-        Limit.NONE: (precise,),
+        Limit.NONE: (precise, Remedy.ELSEWHERE),
     }[limit]
     own = [Advice(remedy) for remedy in remedies]
     return tuple(options + own) if limit in SIZED else tuple(own)

@@ -127,6 +127,11 @@ class Known:
         """Calls of the derivative."""
         return self.diagnosis.ngev + (self.inspection.ngev if self.inspection is not None else 0)
 
+    @property
+    def coarse(self) -> bool:
+        """Whether x or the derivative under test is of a coarser type than float64."""
+        return self.inspection is not None and self.inspection.computes_in != "float64"
+
     def tolerance(self, question: Question) -> Tolerance:
         """What is accepted, as far as it is known in which arithmetic f computes."""
         if self.setting is not None:

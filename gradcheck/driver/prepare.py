@@ -13,7 +13,7 @@ from gradcheck.numerics.differences import first_step
 from gradcheck.numerics.noise import FIRST_SPACING, WIDEST, Noise, measure_noise
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
-from gradcheck.results.outcome import Finding, Outcome
+from gradcheck.results.outcome import CONSTANT, Finding, Outcome
 from gradcheck.results.verdict import Tolerance
 
 __all__ = ["prepare", "probe_noise"]
@@ -93,4 +93,5 @@ def inspect_noise(noise: Noise, f_x: Any) -> tuple[Finding, ...]:
         text = f"f does not depend on x at all: it is {f_x:.17g} at all {len(noise.values)} points around x"
         if len(noise.values) == 1:  # f(x) itself
             text = "f raises or is not finite at every point around x: there is no derivative to estimate"
-    return (Finding(text, Outcome.INCONCLUSIVE, final=True),)
+            return (Finding(text, Outcome.INCONCLUSIVE, final=True),)
+    return Finding(text, Outcome.INCONCLUSIVE, final=True), Finding(CONSTANT)

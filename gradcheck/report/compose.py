@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.diagnosis.undecided import ended_by, tested, undecided_array, undecided_entries
+from gradcheck._typing import Flat
+from gradcheck.diagnosis.undecided import Circumstances, ended_by, tested, undecided_array, undecided_entries
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.data import Measurements
 from gradcheck.report.recipe import Recipe
@@ -27,6 +28,8 @@ __all__ = ["compose"]
 
 # Wrong entries that are listed, the worst of them.
 LISTED = 1000
+# What tells more than a point where the derivative is 0, or f has a kink.
+ELSEWHERE = "try another point, too (check_points draws some)"
 # The rounding of float64 is below the first, that of float32 below the second.
 SINGLE, HALF = 1e-10, 1e-5
 
@@ -48,20 +51,24 @@ def compose(
     budgeted: bool = False,
     noun: str = "gradient",
     functions: tuple[str, str] = ("f", "grad"),
+    analytic: Flat | None = None,
+    coarse: bool = False,
 ) -> Report:
     """The report of a sweep or a survey; without evidence the findings alone decide.
 
     budgeted : whether the caller set a budget. noun : what the derivative is called. functions : what
-    the functions are called whose evaluations are counted.
+    the functions are called whose evaluations are counted. analytic : the whole derivative under test, where it is one
+    vector. coarse : whether x or that derivative is of a coarser type than float64.
     """
     survey = evidence if isinstance(evidence, Survey) else None
     judged = evidence.judged if isinstance(evidence, Survey) else evidence
     wrong = mismatches(parameters, judged) if judged is not None else ()
     outcome = _outcome(judged, survey, findings, tolerance)
     arrays = summaries(parameters, judged, survey, tolerance) if judged is not None else ()
+    given = Circumstances(tolerance, budgeted, noun, coarse)
     undecided = None
     if outcome is Outcome.INCONCLUSIVE and not any(f.outcome is outcome for f in findings):
-        undecided = _undecided(parameters, judged, survey, tolerance, budgeted, noun)
+        undecided = _undecided(parameters, judged, survey, given)
     if undecided is not None:
         reason = f"{undecided_sentence(undecided)}; {advice_sentence(undecided)}"
     else:
@@ -71,7 +78,7 @@ def compose(
     notes += _region_notes(survey, budgeted) if survey is not None else []
     notes += _listed(judged)
     if outcome is Outcome.PASS and judged is not None:
-        notes += _not_told(judged, survey, arrays, tolerance, noun)
+        notes += _not_told(parameters, judged, survey, arrays, given, analytic)
     relative = _relative_errors(judged)
     return Report(
         outcome=outcome,
@@ -223,25 +230,23 @@ def _undecided(
     parameters: Parameters,
     evidence: Evidence | None,
     survey: Survey | None,
-    tolerance: Tolerance,
-    budgeted: bool,
-    noun: str,
+    given: Circumstances,
 ) -> Undecided | None:
     """What is open, as data; None where nothing was checked, or something is wrong somewhere."""
     if evidence is None or (survey is None and evidence.coordinates.size == 0):
         return None
     if survey is None or not evidence.judgement.verified.all():
         total = parameters.size if survey is not None else int(evidence.coordinates.size)
-        return undecided_entries(parameters, evidence, total, tolerance, budgeted, noun)
+        return undecided_entries(parameters, evidence, total, given)
     if survey.regions:
         return None
 
     def certified(array: ArrayEvidence) -> bool:
         # What disagrees is no question of precision.
-        return array_certified(evidence, array, tolerance.resolution) or _disagrees(array)
+        return array_certified(evidence, array, given.tolerance.resolution) or _disagrees(array)
 
     open_ = not all(certified(array) for array in survey.arrays)
-    return undecided_array(survey, tolerance, budgeted, noun, certified) if open_ else None
+    return undecided_array(survey, given, certified) if open_ else None
 
 
 def _disagrees(array: ArrayEvidence) -> bool:
@@ -269,31 +274,44 @@ def _region_name(region: Region) -> str:
 
 
 def _not_told(
+    parameters: Parameters,
     evidence: Evidence,
     survey: Survey | None,
     arrays: tuple[ArraySummary, ...],
-    tolerance: Tolerance,
-    noun: str,
+    given: Circumstances,
+    analytic: Flat | None,
 ) -> list[str]:
-    """What a PASS at this point, or in this arithmetic, cannot tell."""
+    """What a PASS at this point, or in this arithmetic, cannot tell, and what would."""
     notes = []
     size = np.maximum(np.abs(evidence.analytic), np.abs(evidence.estimate.value))
     nothing = bool((size <= 3.0 * evidence.estimate.error).all())
     if survey is not None:
         nothing &= all(residual.weight == 0 for array in survey.arrays for residual in array.residuals)
-    if nothing and not evidence.judgement.subgradient.any():
-        text = f"the {noun} is 0 here: a mistake that vanishes with it does not show"
-        notes.append(f"{text}; try another point, too (check_points draws some)")
-    elif any(a.detectable >= 1.0 for a in arrays):
-        hidden = next(a for a in arrays if a.detectable >= 1.0)
+    if evidence.judgement.subgradient.any():
+        notes.append(f"what f is on either side of a kink does not show at it; {ELSEWHERE}")
+    elif nothing:
         notes.append(
-            f"{short(hidden.name)} passes, but a mistake as large as its entries would not have been seen"
+            f"the {given.noun} is 0 here: a mistake that vanishes with it does not show; {ELSEWHERE}"
         )
-    if tolerance.eps > SINGLE:
-        dtype = "float32" if tolerance.eps < HALF else "float16"
-        notes.append(
-            f"f computes in {dtype}: what is off by less than rtol={tolerance.rtol:g} passes; float64 shows more"
+    else:
+        still = [] if analytic is None else [b.name for b in parameters.blocks if not analytic[b.slice].any()]
+        if still:
+            named = ", ".join(map(short, still[:3])) + (
+                f" and {len(still) - 3:,} more" if len(still) > 3 else ""
+            )
+            text = f"the {given.noun} of {named} is 0 here: a mistake that vanishes with it does not show"
+            notes.append(f"{text}; {ELSEWHERE}")
+    hidden = [a for a in arrays if a.detectable >= 1.0]
+    if hidden and not nothing:
+        text = (
+            f"{short(hidden[0].name)} passes, but a mistake as large as its entries would not have been seen"
         )
+        notes.append(f"{text}; {ELSEWHERE}, where they are larger")
+    if given.tolerance.eps > SINGLE:
+        dtype = "float32" if given.tolerance.eps < HALF else "float16"
+        computes = f"f computes in {dtype}" if given.coarse else f"f's values have the digits of {dtype} here"
+        more = "float64 shows more" if given.coarse else "all digits of float64 would show more"
+        notes.append(f"{computes}: what is off by less than rtol={given.tolerance.rtol:g} passes; {more}")
     return notes
 
 

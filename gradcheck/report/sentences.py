@@ -37,6 +37,7 @@ SECOND = "J^T J (Gauss-Newton) for the Hessian, the second derivatives of the re
 QUOTIENT = "a difference quotient in the place of the derivative, or the derivative at a point beside x?"
 FLUX = "what acts between the two is left out, or counted twice?"
 STALE = "a stale cache, or x is not used?"
+PRECISE = "tighter solver tolerances, nothing rounded, no large terms that cancel"
 UNITS = {"180/pi": "degrees for radians?", "pi/180": "radians for degrees?"}
 BASES = ("ln 10", "1/ln 10", "ln 2", "1/ln 2")
 
@@ -352,7 +353,9 @@ def _remedy(advice: Advice) -> str:
         case Remedy.COMPLEX:
             return "pass method='complex' to believe the complex step"
         case Remedy.PRECISE:
-            return "compute f more precisely (tighter solver tolerances, sums that lose less)"
+            return f"compute f more precisely ({PRECISE})"
+        case Remedy.DIGITS:
+            return f"compute f with all digits of float64 ({PRECISE})"
         case Remedy.RESCALE:
             return "rescale x, so that f changes less within a step"
         case _:

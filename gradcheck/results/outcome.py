@@ -40,3 +40,10 @@ class Finding:
     text: str
     outcome: Outcome | None = None
     final: bool = False
+
+
+# What to do about an f that stays the same around x.
+CONSTANT = (
+    "it may depend on x at another point (check_points draws some), or over a longer way if it is rounded: "
+    "compute it with all its digits"
+)

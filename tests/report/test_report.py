@@ -161,7 +161,10 @@ def test_a_subgradient_does_not_count_as_undetectable():
     report = check_gradient(lambda x: float(np.sum(np.abs(x))), np.sign, x, subgradient=True)
     assert report.outcome is Outcome.PASS
     assert report.detectable < 1e-3
-    assert report.notes == ("x[0] lies on a kink and passes as a subgradient",)
+    assert report.notes == (
+        "x[0] lies on a kink and passes as a subgradient",
+        "what f is on either side of a kink does not show at it; try another point, too (check_points draws some)",
+    )
     everywhere = check_gradient(abs, lambda x: 0.5, 0.0, subgradient=True)
     assert everywhere.reason == "x agrees with the numerical derivative"
 

@@ -1,0 +1,130 @@
+"""Advice is true of the function at hand, and decides it where it is followed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks import advice
+from gradcheck import Outcome, check_gradient, check_jacobian
+from gradcheck.results.undecided import Remedy
+
+CASES = {case.name: case for case in advice.undecided() if not case.name.startswith("a bias")}
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if not name.startswith("a large constant")])
+def test_advice_that_is_followed_decides_rightly(name):
+    """Noise, rounding and terms that cancel, under right gradients and wrong ones."""
+    case = CASES[name]
+    last, _, could = advice.follow(case, case.check({}))
+
+    assert could
+    assert last.outcome is not Outcome.INCONCLUSIVE
+    assert advice.rightly(case, last)
+
+
+def cancels(x: Any) -> float:
+    """Terms of 0.3 that leave 5e-17, in float64."""
+    return float((0.1 + 0.2) * x[0] - 0.3 * x[0])
+
+
+def test_float64_is_not_advised_where_f_computes_in_it():
+    """Few digits of f(x) do not make it single precision; a gradient in single precision does."""
+    double = check_gradient(cancels, lambda x: np.full(x.shape, (0.1 + 0.2) - 0.3), np.zeros(1))
+    assert double.undecided is not None
+    assert [a.remedy for a in double.undecided.advice] == [Remedy.DIGITS]
+    assert "compute f in float64" not in str(double)
+    assert "large terms that cancel" in double.advice
+
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=4).astype(np.float32)
+
+    def single(x: Any) -> np.float32:
+        return np.float32(1e4) + np.sum(a * np.sin(np.float32(x)), dtype=np.float32)
+
+    x = np.linspace(0.5, 1.0, 4)
+    coarse = check_gradient(single, lambda x: a * np.cos(np.float32(x)), x, resolution=1e-5, method="sweep")
+    assert coarse.undecided is not None
+    assert Remedy.FLOAT64 in [a.remedy for a in coarse.undecided.advice]
+    assert "compute f in float64" in coarse.advice
+
+
+def test_digits_that_cancelled_are_not_called_float32():
+    """A pass at single precision's tolerance says what f's values show, not what f computes in."""
+    report = check_gradient(
+        lambda x: float((1.0 + 1e-12 * x[0]) - 1.0), lambda x: 1e-12 + 0.0 * x, np.ones(1)
+    )
+
+    assert report.outcome is Outcome.PASS
+    (note,) = report.notes
+    assert note.startswith(
+        "f's values have the digits of float32 here: what is off by less than rtol=0.001 passes"
+    )
+
+
+@pytest.mark.parametrize("decimals", [1, 2, 3])
+def test_no_resolution_is_advised_that_is_none(decimals):
+    """What lets half an entry pass is not offered; what is offered is accepted as it is printed."""
+    x = np.linspace(-1.0, 1.0, 5)
+
+    def f(x: Any) -> float:
+        return float(np.round(np.sum(np.exp(x)), decimals))
+
+    report = check_gradient(f, np.exp, x)
+    offered = (
+        [] if report.undecided is None else [a.value for a in report.undecided.advice if a.value is not None]
+    )
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert all(value is not None and value <= 0.5 for value in offered)
+
+
+def test_beside_a_bend_another_point_is_advised():
+    """1e-10 from the edge of a barrier no step is small enough; away from it the same gradient is decided."""
+    a = np.array([1.0, 2.0, 0.5])
+
+    def f(x: Any) -> float:
+        return float(-np.log(1.0 - a @ x))
+
+    def grad(x: Any) -> Any:
+        return a / (1.0 - a @ x)
+
+    x = np.array([0.2, 0.3, 0.4 - 2e-10])
+    at = check_gradient(f, grad, x)
+    assert at.undecided is not None
+    assert Remedy.OFF_BEND in [a.remedy for a in at.undecided.advice]
+    assert check_gradient(f, grad, x - 0.03).outcome is Outcome.PASS
+    assert check_gradient(f, lambda x: 1.1 * grad(x), x - 0.03).outcome is Outcome.FAIL
+
+
+def test_an_array_whose_gradient_is_zero_is_named_in_a_pass():
+    """7 b for 2 b passes at b = 0, and is refused beside it; no note is there where nothing hides."""
+
+    def f(p: Any) -> float:
+        return float(np.sum(p["W"] ** 3) + np.sum(p["b"] ** 2))
+
+    def grad(p: Any) -> Any:
+        return {"W": 3.0 * p["W"] ** 2, "b": 7.0 * p["b"]}
+
+    w = np.random.default_rng(0).normal(size=(20, 30))
+    at = check_gradient(f, grad, {"W": w, "b": np.zeros(4)})
+    beside = check_gradient(f, grad, {"W": w, "b": np.full(4, 0.1)})
+    right = check_gradient(f, lambda p: grad(p) | {"b": 2.0 * p["b"]}, {"W": w, "b": np.full(4, 0.1)})
+
+    assert at.outcome is Outcome.PASS
+    assert any(
+        n.startswith('the gradient of params["b"] is 0 here') and "another point" in n for n in at.notes
+    )
+    assert beside.outcome is Outcome.FAIL
+    assert right.notes == ()
+
+
+def test_an_f_that_stays_the_same_is_to_be_tried_elsewhere():
+    """A gradient and a Jacobian: nothing shows where nothing moves."""
+    constant = check_gradient(lambda x: 3.0 + 0.0 * x[0], lambda x: 0.0 * x, np.ones(2))
+    outputs = check_jacobian(lambda x: np.floor(x), lambda x: np.zeros((2, 2)), np.array([0.3, 0.6]))
+
+    for report in (constant, outputs):
+        assert report.outcome is Outcome.INCONCLUSIVE
+        assert any("it may depend on x at another point (check_points draws some)" in n for n in report.notes)
