@@ -47,6 +47,10 @@ JOINT_FROM = 5
 # the report then has a number for each.
 JUDGED_UP_TO = 20
 
+# Noise of one value, in units of f(x), at which f is asked again whether it is a function of x; and in units of what x
+# moves f by, so that this is not asked where f(x) is nearly 0.
+ERRATIC, SLIGHT = 1e-3, 1e-9
+
 
 class Inspected(Protocol):
     """What the first calls at x gave."""
@@ -215,6 +219,7 @@ def _examine_closely(
     if known.setting is None:
         known.setting, more = _prepared(objective, known.inspection, question)
         known.findings += more
+    known.findings += _erratic(known, question)
     if known.final:
         return
     bar.plan(_planned(known.setting, matrix, question.method))
@@ -224,6 +229,19 @@ def _examine_closely(
     )  # fmt: skip
     known.evidence = _named(evidence, question.names())
     known.findings += said
+
+
+def _erratic(known: Known, question: Question) -> list[Finding]:
+    """What two more calls at x show of an f so noisy that it may be no function of x, but take turns, for one."""
+    setting = known.setting
+    assert setting is not None
+    size = np.max(np.abs(setting.f_x))
+    erratic = bool(np.all(setting.level > np.maximum(ERRATIC * size, SLIGHT * setting.slope)))
+    for _ in range(2 if erratic and not known.final else 0):
+        found = [finding for finding in question.repeat(known.inspection) if finding.final]
+        if found:
+            return found
+    return []
 
 
 def _examine_jointly(known: Known, objective: Objective, question: Question, matrix: Matrix) -> Doubts:

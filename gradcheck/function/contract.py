@@ -14,7 +14,7 @@ from gradcheck._typing import Flat
 from gradcheck.function.arithmetic import callers_arithmetic
 from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import NotScalarError, Objective
-from gradcheck.function.repeat import Repeat
+from gradcheck.function.repeat import Repeat, why_it_differs
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.outcome import Finding, Outcome
 from gradcheck.results.verdict import Tolerance
@@ -102,7 +102,7 @@ def inspect_again(objective: Objective, inspection: Inspection, x: Flat) -> tupl
     findings = list(inspection.findings)
     value = _call_f(objective, x, findings)[0]
     if not any(finding.final for finding in findings):
-        _compare(inspection.f_x, value, findings)
+        _compare(inspection.f_x, value, findings, partial(_value_at, objective, x))
     return tuple(findings[len(inspection.findings) :])
 
 
@@ -125,7 +125,7 @@ def _inspect_f(objective: Objective, x: Flat, findings: list[Finding], calls: in
             )
         )
     else:
-        _compare(first, values[-1], findings)
+        _compare(first, values[-1], findings, partial(_value_at, objective, x))
     if gradients[0] is not None:
         _note_sharing(objective.parameters, gradients, given[0], "f", findings)
     return first, kept
@@ -154,19 +154,20 @@ def raised_by(who: str, error: Exception, parameters: Parameters) -> None:
     error.add_note("; ".join([f"gradcheck: raised by {who} at x", *parameters.notes]))
 
 
-def _compare(first: Any, second: Any, findings: list[Finding]) -> None:
+def _value_at(objective: Objective, x: Flat) -> Any:
+    """F at x once more, whatever it raises."""
+    with callers_arithmetic():
+        return objective.at(objective.parameters.unflatten(x.copy()))[0]
+
+
+def _compare(first: Any, second: Any, findings: list[Finding], again: Callable[[], Any]) -> None:
     """Two values of f at x should be the same."""
     if first == second:
         return
     text = f"f differs between two calls at the same x: {first:.17g} and {second:.17g}"
     if not abs(first - second) <= REPEATABLE * max(abs(first), abs(second)):
-        findings.append(
-            Finding(
-                text + "; clear the state that it keeps from call to call, or fix its random seed",
-                Outcome.INCONCLUSIVE,
-                final=True,
-            )
-        )
+        why = why_it_differs([first, second], again)
+        findings.append(Finding(f"{text}; {why}", Outcome.INCONCLUSIVE, final=True))
     else:
         findings.append(Finding(text))
 

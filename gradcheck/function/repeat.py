@@ -12,12 +12,47 @@ from gradcheck.function.objective import BudgetSpentError, Objective
 from gradcheck.results.outcome import Finding, Outcome
 from gradcheck.results.verdict import Tolerance
 
-__all__ = ["Repeat"]
+__all__ = ["Repeat", "why_it_differs"]
 
 # What a sum of 4,096 terms may change by in another order, in roundings of the largest: the root of their number.
 REORDERED = 64.0
 # How far from x f is called, in the scale of each entry, so that what it left there cannot be taken for rounding.
 ELSEWHERE = 0.1
+# Calls of an f that differs, so that chance orders their values once in 5,000 times at most.
+CALLS = 6
+CLEAR = "clear the state that it keeps from call to call"
+
+
+def why_it_differs(seen: list[float], again: Callable[[], float]) -> str:
+    """What to do about an f whose values `seen` at one x differ; `again` calls it there once more, and may raise.
+
+    State is told from randomness by the order of the values: a counter drifts, a recurrent state settles, a loader of
+    batches comes round. A random f gives the same value when numpy's global generator is put back.
+    """
+    values = list(seen)
+    if not np.isfinite(values).all():
+        return f"{CLEAR}, or fix its random seed"
+    try:
+        values += [float(again()) for _ in range(CALLS)]
+        steps = np.diff(values)
+        for period in (2, 3):
+            if values[period:] == values[:-period]:
+                return f"it comes round every {period} calls: {CLEAR}"
+        if (steps > 0).all() or (steps < 0).all():
+            return f"it drifts: {CLEAR}"
+        if (np.diff(np.abs(steps)) < 0).all():
+            return f"it settles: {CLEAR}"
+        state = np.random.get_state()  # noqa: NPY002 (the caller's f may draw from it)
+        one = again()
+        np.random.set_state(state)  # noqa: NPY002 (left as that call left it, by the next one)
+        two, three = again(), again()
+        if one == two == three:
+            return f"it settles: {CLEAR}"
+        if one == two:
+            return "it draws from numpy.random: seed that at every call"
+    except Exception:  # f is the caller's: it may raise anything
+        pass
+    return f"{CLEAR}, or fix its random seed"
 
 
 @dataclass

@@ -13,7 +13,7 @@ from gradcheck.function.arithmetic import callers_arithmetic
 from gradcheck.function.contract import REPEATABLE, changed, raised_by
 from gradcheck.function.matrix import Dense, Matrix, Sparse, matrix_dtype, read_matrix
 from gradcheck.function.objective import NotScalarError
-from gradcheck.function.repeat import Repeat
+from gradcheck.function.repeat import Repeat, why_it_differs
 from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.parameters.matrix_names import output_name
 from gradcheck.results.outcome import Finding, Outcome
@@ -76,7 +76,7 @@ def call_outputs(objective: VectorObjective, x: Flat, findings: list[Finding], c
         text = f"f(x) is not finite: {name} is {seen[0][bad[0]]}; there is no derivative to compare with"
         findings.append(Finding(text, Outcome.INCONCLUSIVE, final=True))
     elif calls > 1:
-        findings += _differing(objective, *seen)
+        findings += _differing(objective, x, *seen)
     return seen[0]
 
 
@@ -85,11 +85,11 @@ def call_again(objective: VectorObjective, contract: Contract, x: Flat) -> tuple
     findings: list[Finding] = []
     values = call_outputs(objective, x, findings, calls=1)
     if not any(finding.final for finding in findings):
-        findings += _differing(objective, contract.f_x, values)
+        findings += _differing(objective, x, contract.f_x, values)
     return tuple(finding for finding in findings if finding not in contract.findings)
 
 
-def _differing(objective: VectorObjective, first: Flat, second: Flat) -> list[Finding]:
+def _differing(objective: VectorObjective, x: Flat, first: Flat, second: Flat) -> list[Finding]:
     """What there is to say of the values (m,) of two calls at x."""
     apart = np.flatnonzero(first != second)
     if apart.size == 0:
@@ -99,8 +99,13 @@ def _differing(objective: VectorObjective, first: Flat, second: Flat) -> list[Fi
     text = f"f differs between two calls at the same x: {name} is {first[k]:.17g} and {second[k]:.17g}"
     if not np.abs(first - second)[k] > REPEATABLE * max(abs(first[k]), abs(second[k])):
         return [Finding(text)]
-    text += "; clear the state that it keeps from call to call, or fix its random seed"
-    return [Finding(text, Outcome.INCONCLUSIVE, final=True)]
+
+    def again() -> float:
+        with callers_arithmetic():
+            return float(objective.at(objective.parameters.unflatten(x.copy()))[0][k])
+
+    why = why_it_differs([float(first[k]), float(second[k])], again)
+    return [Finding(f"{text}; {why}", Outcome.INCONCLUSIVE, final=True)]
 
 
 def inspect_jacobian(

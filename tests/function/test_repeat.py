@@ -140,3 +140,100 @@ def test_f_is_not_called_outside_its_bounds_to_see_what_a_second_call_says():
     assert report.outcome is Outcome.FAIL
     assert "last call of f" in said(report)
     assert all(((bounds[0] <= x) & (x <= bounds[1])).all() for x in seen)
+
+
+class Counter:
+    """Grows with every call."""
+
+    calls = 0
+
+    def __call__(self, x: np.ndarray) -> float:
+        self.calls += 1
+        return float(np.sum(x**2)) * (1.0 + 0.01 * self.calls)
+
+
+class Average:
+    """Keeps a running mean of x, as a normalisation in training does."""
+
+    mean = 0.0
+
+    def __call__(self, x: np.ndarray) -> float:
+        self.mean = 0.9 * self.mean + 0.1 * float(x.mean())
+        return float(np.sum((x - self.mean) ** 2))
+
+
+class Recurrent:
+    """Keeps its hidden state from one call to the next."""
+
+    state = 0.0
+
+    def __call__(self, x: np.ndarray) -> float:
+        self.state = float(np.tanh(-0.6 * self.state + x.sum()))
+        return self.state
+
+
+class Warm:
+    """Begins each solve where the last one ended, until that is the solution."""
+
+    at = 0.0
+
+    def __call__(self, x: np.ndarray) -> float:
+        before = self.at
+        self.at = float(np.cos(before / 8.0) - 0.3 * (before < 0.5)) + x.sum()
+        return self.at
+
+
+class Batches:
+    """Another batch at every call, three in turn."""
+
+    calls = 0
+
+    def __call__(self, x: np.ndarray) -> float:
+        self.calls += 1
+        return float(np.sum(x ** (2 + self.calls % 3)))
+
+
+@pytest.mark.parametrize(
+    ("f", "why"),
+    [
+        (Counter, "it drifts"),
+        (Average, "it drifts"),
+        (Recurrent, "it settles"),
+        (Warm, "it settles"),
+        (Batches, "it comes round every 3 calls"),
+    ],
+)
+@pytest.mark.parametrize("many", [False, True])
+def test_state_is_told_from_randomness(f, why, many):
+    """By the order of the values at one x; the seed is not what has to be mended."""
+    x, function = np.array([0.3, -0.2, 0.8]), f()
+    if many:
+        report = check_jacobian(lambda x: np.array([1.0, function(x)]), lambda x: np.zeros((2, 3)), x)
+    else:
+        report = check_gradient(function, lambda x: 2.0 * x, x)
+
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert report.reason.endswith(f"{why}: clear the state that it keeps from call to call")
+
+
+def test_numbers_of_numpys_global_generator_are_called_so():
+    """Put back, the generator gives the same value; one that f owns may be either, and both are said."""
+    x = np.array([0.3, -0.2, 0.8])
+    own = np.random.default_rng(0)
+    of_all = check_gradient(lambda x: float(np.sum(x**2)) + np.random.normal(), lambda x: 2.0 * x, x)  # noqa: NPY002
+    of_its_own = check_gradient(lambda x: float(np.sum(x**2)) + own.normal(), lambda x: 2.0 * x, x)
+
+    assert of_all.reason.endswith("it draws from numpy.random: seed that at every call")
+    assert of_its_own.reason.endswith(
+        "clear the state that it keeps from call to call, or fix its random seed"
+    )
+
+
+def test_an_f_that_takes_turns_is_found_out():
+    """Two values in turn agree with themselves at every second call; so much noise is looked into."""
+    x, turns = np.array([0.3, -0.2, 0.8, 0.5, 1.1, 0.7]), iter(range(1000))
+    report = check_gradient(lambda x: float(np.sum(x**2 if next(turns) % 2 else x**3)), lambda x: 2.0 * x, x)
+
+    assert report.reason.endswith(
+        "it comes round every 2 calls: clear the state that it keeps from call to call"
+    )
