@@ -327,7 +327,9 @@ def _better_table(found: Sequence[Better], *, with_mistakes: bool) -> str:
 
 
 def _short(words: str) -> str:
-    return words.split("; the gradient is not the culprit")[0].replace("|", "\\|")[:120]
+    return re.split(r"; (?:the gradient lies|what f shows|nothing is known|the gradient is not)", words)[
+        0
+    ].replace("|", "\\|")[:120]
 
 
 def _cheaper(record: dict[str, Any]) -> str:

@@ -141,7 +141,7 @@ def relative(change: np.ndarray, unit: np.ndarray) -> float:
 
 def cause_of(report: Any) -> str:
     """Read the cause that an INCONCLUSIVE report names."""
-    text = report.reason.split("; the gradient is not the culprit")[0].lower()
+    text = report.reason.removesuffix(f"; {report.advice}").lower()
     return next((cause for cause, words in CAUSES if any(word in text for word in words)), "other")
 
 

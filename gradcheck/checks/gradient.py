@@ -177,7 +177,7 @@ def _explain(
 def assert_gradient(f: Callable[..., Any], grad: Any, x: Any, **options: Any) -> Report:
     """`check_gradient` with the same arguments that raises GradientError unless the outcome is PASS.
 
-    INCONCLUSIVE raises as well: the message says that the gradient is not the culprit, and what to do.
+    INCONCLUSIVE raises as well: the message says what is known of the gradient, and what to do.
     """
     report = check_gradient(f, grad, x, **options)
     if not report:

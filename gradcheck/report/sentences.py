@@ -322,13 +322,16 @@ def advice_sentence(u: Undecided) -> str:
     remedies = ", or ".join(_remedy(advice) for advice in u.advice)
     if u.limit is Limit.DISPUTED:
         return remedies
-    lead = f"the {u.noun} is not the culprit"
-    return f"{lead if _innocent(u) else f'nothing is known of the {u.noun} there yet'}: {remedies}"
+    return f"{_known(u)}: {remedies}"
 
 
-def _innocent(u: Undecided) -> bool:
-    """Whether what was measured agrees with the derivative under test, and f keeps it from being more."""
-    return u.limit is not Limit.BUDGET and (u.known or u.limit in (Limit.JUMP, Limit.DOMAIN, Limit.NOISE))
+def _known(u: Undecided) -> str:
+    """What the measurements say of the derivative under test, though they do not decide it."""
+    if u.slopes is not None:
+        return f"the {u.noun} lies between these slopes"
+    if u.known and u.limit is not Limit.BUDGET and u.reached < 1.0:
+        return f"what f shows agrees with the {u.noun}"
+    return f"nothing is known of the {u.noun} there yet"
 
 
 def _limit(u: Undecided) -> str:

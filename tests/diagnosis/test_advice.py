@@ -128,3 +128,19 @@ def test_an_f_that_stays_the_same_is_to_be_tried_elsewhere():
     for report in (constant, outputs):
         assert report.outcome is Outcome.INCONCLUSIVE
         assert any("it may depend on x at another point (check_points draws some)" in n for n in report.notes)
+
+
+@pytest.mark.parametrize("factor", [1.0, -3.0])
+def test_nothing_is_said_for_a_gradient_of_which_nothing_was_seen(factor):
+    """A mistake as large as the entries would be hidden: neither a right gradient nor a wrong one is cleared."""
+    x = np.linspace(0.5, 1.0, 4)
+
+    def f(x: Any) -> float:
+        noise = np.random.default_rng(np.ascontiguousarray(x).view(np.uint32)).normal()
+        return 1e3 * (1.0 + 1e-3 * noise) + float(np.sum(np.sin(x)))
+
+    report = check_gradient(f, lambda x: factor * np.cos(x), x, method="sweep")
+
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert report.advice.startswith("nothing is known of the gradient there yet: ")
+    assert "culprit" not in str(report)

@@ -126,7 +126,7 @@ def test_an_undecided_report_says_what_to_do_on_a_line_of_its_own():
     assert first.startswith(
         "INCONCLUSIVE  1 of 2 entries cannot be decided, x[1] for one: a kink at x (slope -1"
     )
-    assert second.startswith("  the gradient is not the culprit: move x off the kink")
+    assert second.startswith("  the gradient lies between these slopes: move x off the kink")
     assert f"{first}; {second.strip()}" == f"INCONCLUSIVE  {report.reason}"
 
 
