@@ -32,6 +32,9 @@ TELLING = 0.4
 VISIBLE = 0.2
 # An accusation by so many times the bar that decides is slight: one derivative in ten thousand lies beyond that bar.
 SLIGHT = 1.5
+# In noise one of up to so many times must hold at a step of this part of the first as well, where the noise leaves more
+# to be seen than at the confirming one: where f is differentiable only once the first bar holds too little truncation.
+MODERATE, BETWEEN = 2.5, 0.74
 # A slope of this part of its array, or less, may be lost in f: log(1 + 1e-13 x) moves by a rounding of 1 at a time.
 # Where f seems to be flat it is looked for at this part of the size of x.
 HARDLY, FARTHER = 1e-3, 0.3
@@ -90,12 +93,31 @@ def confirm(
     weak = first[np.isfinite(bar) & (bar > np.abs(found.value[first])) & (found.limit[first] != Limit.NONE)]
     for factor in WEAKLY:
         found, _ = _remeasure(given, found, again, weak, own, factor, shared=shared)
+    found = _borne_out_between(given, found, again, first[decide(found).wrong[first]])
     found = _looked_for_farther(given, found, decide(found), again, own)
     drowned = judgement.wrong & (found.chord == 0) & (found.step < blind)
     error, limit = found.error.copy(), found.limit.copy()
     error[drowned], limit[drowned] = np.inf, Limit.NOISE
     found = replace(found, error=error, limit=limit)
     return found, decide(found)
+
+
+def _borne_out_between(given: Flat, found: Estimate, again: Again, rows: Index) -> Estimate:
+    """Without a bar where noise limits it, the accusation is moderate, and a somewhat shorter step does not share it."""
+    bar = MARGIN * found.error[rows]
+    with np.errstate(invalid="ignore"):
+        moderate = np.abs(given[rows] - found.value[rows]) <= MODERATE * bar
+    moderate &= (found.limit[rows] == Limit.NOISE) & (found.truncation[rows] > 0) & (found.chord[rows] > 0)
+    rows = rows[moderate]
+    side = np.isnan(found.left[rows]).astype(np.int8) - np.isnan(found.right[rows]).astype(np.int8)
+    second = again(rows, BETWEEN * found.step[rows], side) if rows.size else None
+    if second is None:
+        return found
+    with np.errstate(invalid="ignore"):
+        shared = np.abs(given[rows] - second.value) > MARGIN * second.error
+    error = found.error.copy()
+    error[rows[~shared]] = np.inf
+    return replace(found, error=error, nfev=found.nfev + second.nfev)
 
 
 def _looked_for_farther(
