@@ -58,7 +58,9 @@ def diagnose(subject: Subject, evidence: Evidence | Survey, grad: Gradient | Non
     found = [_best(_explanations(part)) for part in parts]
     open_ = [part for part, causes in zip(parts, found, strict=True) if not causes]
     # Before grad is asked elsewhere: one that was computed beforehand stays the same, and may be right.
-    stops = _stops(scope) if not any(cause.explains for causes in found for cause in causes) else None
+    # A solver's stop shows in every entry: where directions found a few among many that are right it is not asked for.
+    unexplained = not any(cause.explains for causes in found for cause in causes)
+    stops = _stops(scope) if unexplained and not isinstance(evidence, Survey) else None
     cached, ngev = None, 0
     if grad is not None and open_ and stops is None:
         judged = evidence.judged if isinstance(evidence, Survey) else evidence

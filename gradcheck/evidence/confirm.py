@@ -103,7 +103,7 @@ def confirm(
 
 
 def _borne_out_between(given: Flat, found: Estimate, again: Again, rows: Index) -> Estimate:
-    """Without a bar where noise limits it, the accusation is moderate, and a somewhat shorter step does not share it."""
+    """Without a bar where noise limits it, it accuses moderately, and a somewhat shorter step does not share that."""
     bar = MARGIN * found.error[rows]
     with np.errstate(invalid="ignore"):
         moderate = np.abs(given[rows] - found.value[rows]) <= MODERATE * bar

@@ -23,7 +23,9 @@ def problems() -> list[corpus.Problem]:
 
 def answer(outcome: Outcome, reason: str = "", detectable: float = 1e-3) -> SimpleNamespace:
     """Make a report as far as the trials read it."""
-    return SimpleNamespace(outcome=outcome, reason=reason, nfev=22, detectable=detectable, rtol=1e-6)
+    return SimpleNamespace(
+        outcome=outcome, reason=reason, nfev=22, detectable=detectable, rtol=1e-6, advice=()
+    )
 
 
 def use(monkeypatch: pytest.MonkeyPatch, decide) -> None:

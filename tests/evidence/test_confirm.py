@@ -247,12 +247,19 @@ def test_a_second_value_whose_noise_explains_the_distance_says_nothing(
 
 @pytest.mark.parametrize(
     ("given", "second", "acquitted"),
-    [(1.4, 1.2, True), (0.6, 0.9, True), (1.46, 1.2, False), (1.4, 0.85, False), (2.0, 1.2, False)],
+    [
+        (1.4, 1.2, True),
+        (0.6, 0.9, True),
+        (1.7, 1.3, True),
+        (1.8, 1.4, False),
+        (1.4, 0.85, False),
+        (2.0, 1.2, False),
+    ],
 )
 def test_an_accusation_that_hardly_leaves_its_bar_needs_a_second_value_that_speaks_for_it(
     given: float, second: float, acquitted: bool
 ):
-    """A bar of 0.1 reaches to 1.3, half as much again to 1.45; the second one, of 0.15, to 0.45 from its value.
+    """A bar of 0.1 reaches to 1.3, two and a half of it to 1.75; the second one, of 0.15, to 0.45 from its value.
 
     Of noise alone a bar is believed as it is: what is estimated from a few values is truncation.
     """
