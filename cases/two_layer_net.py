@@ -248,16 +248,20 @@ def judged(grad=backpropagated, network=SMALL):
     return gradcheck.check_gradient(loss_of(network, SMALL_X, SMALL_T), grad, SMALL.params)
 
 
+# Of the 100: what is judged is 79,510 weights, and each loss of the judge takes a fifth of the time.
+FEW = slice(20)
+
+
 def structured():
     """All 79,510 central differences of the full network."""
-    return FULL.numerical_gradient(FULL_X, FULL_T, method="structured")
+    return FULL.numerical_gradient(FULL_X[FEW], FULL_T[FEW], method="structured")
 
 
 def judged_in_full(mutation=None):
     gradient = structured()
     if mutation is not None:
         gradient = mutate(lambda _: gradient, mutation)(FULL.params)
-    return gradcheck.check_gradient(loss_of(FULL, FULL_X, FULL_T), gradient, FULL.params)
+    return gradcheck.check_gradient(loss_of(FULL, FULL_X[FEW], FULL_T[FEW]), gradient, FULL.params)
 
 
 def weights_after_gradient():
@@ -457,7 +461,7 @@ case = Case(
                 )
             ],
             [
-                Mistake("the sum over the batch", lambda: judged_in_full(all_scaled(len(FULL_X)))),
+                Mistake("the sum over the batch", lambda: judged_in_full(all_scaled(20))),
                 Mistake("one entry 0.1 % off", lambda: judged_in_full(one_scaled(1.001))),
             ],
         ),

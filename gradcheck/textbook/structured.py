@@ -11,6 +11,7 @@ Source: the chapter, sections 3.1 (central difference) and 5.1 (the network).
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -91,12 +92,11 @@ def _layer(
     touched = inputs.any(axis=0)
     inputs = inputs[:, touched]
     largest = np.abs(inputs).max()
-    degree = _degree(h * largest, slope * np.abs(moves).max(), h)
-    powers = list(accumulate(repeat(inputs / largest, degree), np.multiply))
-    # Chebyshev's points: 0, where nothing is perturbed, comes first.
-    grid = np.append(0.0, np.delete(np.cos(np.pi * np.arange(degree + 1) / degree), degree // 2))
-
-    terms = _terms(h * largest * slope * np.abs(moves).max())
+    steepness = slope * np.abs(moves).max()
+    degree = _degree(h * largest, steepness, h)
+    terms = _terms(h * largest * steepness)
+    # Chebyshev's points without 0, where nothing is perturbed.
+    grid = np.delete(np.cos(np.pi * np.arange(degree + 1) / degree), degree // 2)
 
     def block(units: slice) -> Array:
         return _tables(forward, shift(h * largest * grid, units), moves[units], terms)
@@ -106,11 +106,8 @@ def _layer(
     with ThreadPoolExecutor(n_threads or os.cpu_count()) as pool:
         in_order = map if n_threads == 1 or len(units) == 1 else pool.map
         tables = np.concatenate(list(in_order(block, units)), axis=-1)
-    to_coefficients = np.linalg.inv(np.vander(grid, increasing=True))
-    coefficients = [np.tensordot(to_coefficients, table, axes=1) for table in tables]
-    plus, minus = _loss_changes(forward, coefficients, powers)
     quotients = np.zeros((touched.size, len(moves)))
-    quotients[touched] = (plus - minus) / (2 * h)
+    quotients[touched] = _differences(forward, tables, grid, inputs / largest) / (2 * h)
     return quotients
 
 
@@ -118,10 +115,10 @@ def _tables(forward: _Forward, moved: Array, moves: Array, terms: int) -> Array:
     """Return what has to be summed over the samples, as functions of u at g points: (tables, g, n, j).
 
     moved, moves : (g, n, j) and (j, k); unit j changes the scores of sample n by moved[g, n, j] moves[j].
-    terms : of the series that the growth of the normaliser is taken by.
-    With a normaliser for each sample it is the change of the sample's loss. With a shared one it is, by the rule
-    log1p(c E + (1 - c) S) = log1p(c E) + log1p(S V): the growth S of the normaliser, log1p(c E), and, where
-    delta is inside of the logarithm, V, V^2, ... for the series of log1p(S V).
+    terms : of the series of exp.
+    Each is 0 at u = 0. With a normaliser for each sample it is the change of the sample's loss. With a shared one it
+    is, by the rule log1p(c E + (1 - c) S) = log1p(c E) + log1p(S V): the growth S of the normaliser, log1p(c E),
+    and, where delta is inside of the logarithm, the changes of V, V^2, ... for the series of log1p(S V).
     """
 
     def over_classes(values: Array) -> Array:
@@ -129,21 +126,28 @@ def _tables(forward: _Forward, moved: Array, moves: Array, terms: int) -> Array:
         return weighted
 
     c = forward.kept[:, None]
-    # The sum over k of y (exp(s m) - 1) is that of s^p / p! times the moments y @ m^p: a few products for all g.
-    S = np.zeros_like(moved)
-    for p in range(terms, 0, -1):  # Horner's rule
-        S += forward.y @ moves.T**p
-        S *= moved / p
-    E = np.expm1(moved[..., None] * moves.T[forward.classes].swapaxes(1, 2))
+    # The sum over k of y (exp(s m) - 1) is that of s^p times y @ m^p / p!: a few products for all g.
+    series = [moves.T**p / math.factorial(p) for p in range(1, terms + 1)]
+    S = _horner(moved, [forward.y @ term for term in series])
+    E = _horner(moved[..., None], [term[forward.classes].swapaxes(1, 2) for term in series])
     if not forward.shared:
-        total = forward.weights.sum(axis=1)[:, None]
-        change = total * np.log1p(S) - over_classes(np.log1p(c * E + (1 - c) * S[..., None]))
-        return np.stack([change])
+        growth = S[..., None]
+        return np.stack([-over_classes(np.log1p(c * (E - growth) / (1 + growth)))])
     tables = [S, over_classes(np.log1p(c * E))]
     if (c < 1).any():
-        V = (1 - c) / (1 + c * E)
-        tables += map(over_classes, accumulate(repeat(V, len(moved) - 1), np.multiply))
+        powers = accumulate(repeat((1 - c) / (1 + c * E), len(moved)), np.multiply)
+        tables += [over_classes(V - (1 - c) ** b) for b, V in enumerate(powers, start=1)]
     return np.stack(tables)
+
+
+def _horner(s: Array, coefficients: list[Array]) -> Array:
+    """Return coefficients[0] s + coefficients[1] s^2 + ..."""
+    *others, last = coefficients
+    total: Array = last * s
+    for coefficient in reversed(others):
+        total += coefficient
+        total *= s
+    return total
 
 
 def _terms(change: float) -> int:
@@ -158,31 +162,44 @@ def _terms(change: float) -> int:
     return p - 1
 
 
-def _loss_changes(forward: _Forward, coefficients: list[Array], powers: list[Array]) -> Array:
-    """Return L(w + h) - L(w) and L(w - h) - L(w) for every weight (i, j): (2, i, j).
+def _differences(forward: _Forward, tables: Array, grid: Array, inputs: Array) -> Array:
+    """Return L(w + h) - L(w - h) for every weight (i, j).
 
-    coefficients : (g, n, j) of the polynomial through each table.
-    powers : x, x^2, ... x^(g-1), each (n, i).
+    tables : of `_tables`, at the points `grid` of u.  inputs : (n, i).  Both in units of the largest.
     """
+    degree = len(grid)
+    to_coefficients = np.linalg.inv(grid[:, None] ** np.arange(1, degree + 1))
+    # What is even in u is the same for w + h and w - h, but for a shared normaliser, whose logarithm mixes both.
+    powers = list(accumulate(repeat(inputs, degree if forward.shared else degree - 1), np.multiply))
+    odd_powers = np.concatenate(powers[::2])
 
-    def summed(coefficients: Array) -> Array:
-        """Sum the polynomials over samples, at u = +h x and u = -h x: (2, i, j)."""
-        constant, *others = coefficients
-        odd = sum(x.T @ coefficient for x, coefficient in zip(powers[::2], others[::2], strict=True))
-        even = sum(x.T @ coefficient for x, coefficient in zip(powers[1::2], others[1::2], strict=True))
-        sums: Array = np.stack([even + odd, even - odd]) + constant.sum(axis=0)
+    def summed(table: Array, powers: Array, to_coefficients: Array) -> Array:
+        """Sum polynomials over the samples, at u = h x: (i, j)."""
+        coefficients = np.tensordot(to_coefficients, table, axes=1)
+        sums: Array = powers.T @ coefficients.reshape(len(powers), -1)
         return sums
 
+    def odd(table: Array) -> Array:
+        return summed(table, odd_powers, to_coefficients[::2])
+
     if not forward.shared:
-        changes = summed(coefficients[0])
+        changes = 2 * odd(tables[0])
     else:
-        S, logarithm, *V_powers = coefficients
-        S = summed(S)
-        changes = forward.weights.sum() * np.log1p(S) - summed(logarithm)
+        even_powers = np.concatenate(powers[1::2])
+
+        def both(table: Array) -> Array:
+            """At u = +h x and u = -h x: (2, i, j)."""
+            odd_part, even_part = odd(table), summed(table, even_powers, to_coefficients[1::2])
+            return np.stack([even_part + odd_part, even_part - odd_part])
+
+        S, logarithm, *V_powers = tables
+        S = both(S)
         series = np.zeros_like(S)
         for b in range(len(V_powers), 0, -1):  # Horner's rule
-            series = -S * (series + summed(V_powers[b - 1]) / b)
-        changes += series
+            unmoved = np.sum(forward.weights * (1 - forward.kept) ** b)
+            series = -S * (series + (unmoved + both(V_powers[b - 1])) / b)
+        ratio = (S[0] - S[1]) / (1 + S[1])  # of the two normalisers, less 1
+        changes = forward.weights.sum() * np.log1p(ratio) + series[0] - series[1] - 2 * odd(logarithm)
     changes /= len(forward.y)
     return changes
 

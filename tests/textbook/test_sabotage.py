@@ -64,7 +64,7 @@ def test_cases_notice_a_sample(changes):
     """Of 12 changes, spread over the functions, a case notices nine in ten or more that are not equivalent."""
     sample = [change for change in sabotage.spread(changes, 12) if not change.reason]
 
-    judged = sabotage.sabotage(sample, tests=False)
+    judged = sabotage.sabotage(sample, *sabotage.prepared(), tests=False)
 
     missed = [f"{c.module}: {c.before} -> {c.after}" for c in judged if not c.case]
     assert len(missed) <= len(sample) // 10, missed
