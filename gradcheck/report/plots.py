@@ -79,7 +79,10 @@ def panels(report: ReportData) -> list[Panel]:
         parts.append(_directions(evidence))
     if known.any():
         parts += _error_maps(evidence)
-        parts.insert(1, _steps(report, evidence))
+    # A complex step has no error that depends on it: its step is 0.
+    stepped = known & (evidence.entries.estimate.step > 0)
+    if stepped.any():
+        parts.insert(1, _steps(report, evidence, stepped))
     return parts
 
 
@@ -146,9 +149,9 @@ def _plain_decades(*scales: Axis) -> None:
         scale.set_minor_locator(NullLocator())
 
 
-def _steps(report: ReportData, evidence: Measurements) -> Panel:
-    """Error against step for the entry that mattered most: the worst one, or the one with the widest bar."""
-    entries, known = evidence.entries, _known(evidence)
+def _steps(report: ReportData, evidence: Measurements, known: NDArray[np.bool_]) -> Panel:
+    """Error against step for the known entry that mattered most: the worst one, or the one with the widest bar."""
+    entries = evidence.entries
     row = _telling_row(report, evidence, known)
     found = entries.estimate
     step, noise, bends = (float(part[row]) for part in (found.step, found.noise, found.truncation))

@@ -153,6 +153,27 @@ def test_plain_central_differences_bend_as_the_square_of_the_step():
     np.testing.assert_allclose(np.diff(np.log(size)) / np.diff(np.log(h)), 2, rtol=1e-9)
 
 
+def test_a_complex_step_has_no_panel_of_steps():
+    """Its error does not depend on it: entries that it measured have none, and the figure can be drawn."""
+    x = np.linspace(0.5, 1.5, 40)
+
+    def f(x):
+        return np.sum(np.sin(x))
+
+    def off(x):
+        return np.cos(x) * (1 + 0.01 * (np.arange(40) == 3))
+
+    shown = {method: gradcheck.check_gradient(f, off, x, method=method) for method in ("complex", "sweep")}
+
+    assert not any("Step and error" in title for title in titles(shown["complex"].plot()))
+    assert any("Step and error" in title for title in titles(shown["sweep"].plot()))
+
+
+def titles(figure):
+    """The titles of a figure's panels."""
+    return [axes.get_title() for axes in figure.axes]
+
+
 def test_map_marks_the_wrong_entry_and_no_other(wrong, right):
     """W1[3, 2] is marked at column 2, row 3; W2 and a right gradient have no mark."""
     (marks,) = drawn(wrong, 'Error map: params["W1"]').collections
