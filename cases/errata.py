@@ -194,7 +194,7 @@ def accuracy_by_w2(W2):
 
 
 case = Case(
-    "2.3 to 5.1",
+    "2.3 to 5.2",
     "What the chapter's text and code get wrong",
     [
         Quantity(

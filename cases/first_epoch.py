@@ -124,6 +124,8 @@ case = Case(
         gradient("rows", "whole array"),
         gradient("whole array", "rows"),
     ],
+    claim="After the first epoch the train accuracy is 0.8107.",
+    wrong="The softmax by row would be at 0.786 then, on average: the shared normaliser helps at first.",
     prepare=prepare,
     needs=["mnist"],
 )

@@ -226,11 +226,17 @@ case = Case(
             [Mistake("a rate that converges", lambda: distance(0.1)), Mistake("no step", lambda: 1.0)],
         ),
     ],
+    claim=(
+        "100 steps x - lr grad with lr = 0.1 lead from (-3, 4) to (-6.1e-10, 8.1e-10); a rate too large "
+        "passes the lowest place, one too small never gets there."
+    ),
+    wrong="The form that keeps the path moves the caller's starting point.",
     figures=[
         Figure(
             "path",
             draw_path,
             alt="The points of the descent from (-3, 4): on a straight line to the origin, ever closer.",
+            source="img_04: the same points and axes, without the circles of equal height.",
         )
     ],
 )

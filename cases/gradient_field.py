@@ -113,6 +113,14 @@ case = Case(
             ],
         ),
     ],
+    claim=(
+        "Arrows of minus the gradient point to the lowest place, and are the longer the farther they are "
+        "from it."
+    ),
+    wrong=(
+        "Each row of the array of points is taken for one point: right for a sum of squares, wrong for "
+        "any function that couples its coordinates."
+    ),
     figures=[
         Figure(
             "arrows",
@@ -120,6 +128,7 @@ case = Case(
             alt="Arrows of minus the gradient on a grid of 18 x 18 points, cut at 2 in both directions: all "
             "point to the "
             "origin, and they are the shorter the nearer they are to it.",
+            source="img_03: the same arrows, grid and cut, in one colour.",
         )
     ],
 )

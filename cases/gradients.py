@@ -262,4 +262,9 @@ case = Case(
             [Mistake("left perturbed, as printed", lambda: points_after_an_error(left_as_printed))],
         ),
     ],
+    claim=(
+        "The vector of all partial derivatives of x0^2 + x1^2 is (6, 8) at (3, 4), (0, 4) at (0, 2), (6, "
+        "0) at (3, 0)."
+    ),
+    wrong="An array of integers cuts x + h off to x: the gradient at (3, 4) comes out as (25000, 35000).",
 )

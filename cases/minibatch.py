@@ -406,6 +406,14 @@ case = Case(
             ],
         ),
     ],
+    claim=(
+        "MNIST has 60,000 digits of 28 x 28 = 784 pixels to train with and ten classes; np.random.choice "
+        "draws a mini-batch of ten."
+    ),
+    wrong=(
+        "The formula of the mean loss lacks the logarithm. x_batch is left out because it is 256 numbers: "
+        "it is 7,840."
+    ),
     prepare=prepare,
     needs=("mnist",),
 )

@@ -143,4 +143,8 @@ case = Case(
             ],
         ),
     ],
+    claim=(
+        "(f(x + h) - f(x - h)) / 2h with h = 1e-4 gives 0.1999999999990898 for 0.01 x^2 + 0.1 x at 5, "
+        "where the derivative is 0.2."
+    ),
 )

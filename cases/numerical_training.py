@@ -352,6 +352,9 @@ case = Case(
             ],
         ),
     ],
+    claim=(
+        "6,000 iterations by numerical differentiation alone take 38 h 16 min on an i5-12600K and reach 0.93."
+    ),
     prepare=prepare,
     figures=[
         Figure(

@@ -72,11 +72,13 @@ case = Case(
     "3.3",
     "The partial derivatives of x0^2 + x1^2",
     [derivative(0), derivative(1)],
+    claim="The partial derivatives of x0^2 + x1^2 have no large error.",
     figures=[
         Figure(
             "surface",
             draw_surface,
             alt="The surface x0^2 + x1^2 for both variables from -2 to 2: a round bowl.",
+            source="img_02: the same surface, drawn by SymPy.",
         )
     ],
 )

@@ -118,4 +118,6 @@ case = Case(
             [Mistake("|a| in the exponential", lambda: sigmoid(POINTS).imag / COMPLEX_STEP)],
         ),
     ],
+    claim="The hidden layer's activation is 1 / (1 + exp(-a)).",
+    wrong="As printed it warns of an overflow from -710 down.",
 )

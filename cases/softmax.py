@@ -136,4 +136,12 @@ case = Case(
         derivative("by row", softmax, row_gradient, softmax_whole_array),
         derivative("as printed", softmax_whole_array, whole_gradient, softmax),
     ],
+    claim=(
+        "The softmax turns scores into probabilities; the largest score is taken off so that exp does not "
+        "overflow."
+    ),
+    wrong=(
+        "It divides by the sum over the whole array: of a batch the probabilities add up to 1 together, "
+        "not row by row."
+    ),
 )

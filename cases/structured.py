@@ -231,4 +231,8 @@ case = Case(
             ],
         ),
     ],
+    claim=(
+        "Each of the 39,760 weights is moved on its own, and each time the whole loss is computed anew: "
+        "twice for each weight, in each iteration."
+    ),
 )

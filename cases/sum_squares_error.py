@@ -85,4 +85,8 @@ case = Case(
             ],
         ),
     ],
+    claim=(
+        "Half the sum of squared differences is small where the largest output is the right one, 0.0975, "
+        "and large where it is not, 0.5975."
+    ),
 )

@@ -448,6 +448,10 @@ case = Case(
             [Mistake("the network's own", lambda: np.shares_memory(START["W1"], START["W1"]))],
         ),
     ],
+    claim=(
+        "Draw a batch, take the gradient, take a step, record the loss, and the accuracies once an epoch; "
+        "then again."
+    ),
 )
 
 

@@ -608,4 +608,9 @@ case = Case(
             [Mistake("left at w - h", lambda: weights_after_gradient() - 1e-4)],
         ),
     ],
+    claim=(
+        "A 784-100-10 network begins with normal weights of 0.01 and biases of 0; its numerical gradient "
+        "has the shapes of its parameters."
+    ),
+    wrong="A comment says that t is given as labels: accuracy raises an AxisError for them.",
 )

@@ -125,11 +125,15 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of a case. `draw(figure)` fills a matplotlib Figure; `alt` says in words what it shows."""
+    """A figure of a case. `draw(figure)` fills a matplotlib Figure; `alt` says in words what it shows.
+
+    source : which figure of the source it stands beside, and what that one shows.
+    """
 
     name: str
     draw: Callable[..., None]
     alt: str
+    source: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a figure without the words that stand in for it."""
@@ -151,6 +155,8 @@ class Case:
     prepare : `prepare(context)` is run once. With it, every function of the case takes what it returned
         (`measure(state)`, `expected(state)`, `draw(figure, state)`); without it, none (`draw(figure)`).
     needs : data sets that `prepare` asks of the context; "mnist" is the one known.
+    claim : what the source says.
+    wrong : what is wrong in it, where anything is.
     """
 
     section: str
@@ -160,6 +166,8 @@ class Case:
     prepare: Callable[[Context], Any] | None = None
     figures: Sequence[Figure] = ()
     needs: Sequence[str] = ()
+    claim: str = ""
+    wrong: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a case that checks nothing, or has two parts of the same name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -37,7 +38,8 @@ class Gallery:
 
     def __call__(self, case: str, figure: Figure, draw: Callable[[Any], None]) -> Path | None:
         """Draw one figure of a case."""
-        drawn = drawing(draw, title=figure.name, alt=figure.alt, key=f"{case}-{figure.name}")
+        words = f"{figure.alt} Beside it, {figure.source}" if figure.source else figure.alt
+        drawn = drawing(draw, title=figure.name, alt=words, key=f"{case}-{figure.name}")
         self.drawings.setdefault(case, []).append(drawn)
         return self.also(case, figure, draw) if self.also is not None else None
 
@@ -70,11 +72,13 @@ def render(
 ) -> str:
     """One HTML page: a summary, every case with its comparisons, every check with its figures.
 
+    The cases stand in the order of their sections.
     reports : Reports, or what their `to_dict` gave, perhaps with a "name", and with a "report" or "drawings" (what
         `figures_of` gave, in another process) for its figures. drawings : the figures of each case by its name, as a
         Gallery collects them.
     Names and texts are escaped; nothing is loaded from elsewhere.
     """
+    case_results = sorted(case_results, key=lambda result: _place(result.section))
     told = [(_name(report, k), *told_of(report)) for k, report in enumerate(reports, start=1)]
     inner = [(name, *told_of(report)) for result in case_results for name, report in result.reports]
     every = _checks([*told, *inner])
@@ -107,6 +111,12 @@ def render(
         drawn=DRAWN,
         figures_left_out=len(every) > DRAWN,
     )  # fmt: skip
+
+
+def _place(section: str) -> list[tuple[int, ...]]:
+    """Where a case stands: after the last section that it is about, "2.3" before "2.10"; without numbers, first."""
+    numbers = [tuple(map(int, number.split("."))) for number in re.findall(r"\d+(?:\.\d+)*", section)]
+    return numbers[::-1]
 
 
 def _name(report: Mapping[str, Any] | Report, k: int) -> str:

@@ -80,6 +80,7 @@ class CaseResult:
 
     reports : the Reports that its functions returned, planted mistakes among them, each with a name.
     complete : whether the case ran to its end; False if it was interrupted.
+    claim, wrong : what the source says, and what is wrong in it.
     """
 
     name: str
@@ -93,6 +94,8 @@ class CaseResult:
     figures: tuple[Path, ...] = ()
     reports: tuple[tuple[str, Report], ...] = ()
     complete: bool = True
+    claim: str = ""
+    wrong: str = ""
 
     @property
     def outcome(self) -> Outcome:
@@ -156,6 +159,8 @@ def run_case(
             notes,
             tuple(figures),
             tuple(reports),
+            claim=case.claim,
+            wrong=case.wrong,
         )
 
     try:

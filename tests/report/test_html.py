@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -145,6 +146,26 @@ def test_a_right_case_makes_no_accusation():
     assert "1 planted mistake, 1 refused" in page.words
 
 
+def test_cases_tell_the_story_of_their_source_in_its_order():
+    """By their last section, as numbers; each says the claim, what is wrong in it, the source's figure."""
+    sections = ["2.10", "5.1", "2.9 and 2.10", "2.1 to 5.1", "2.9", "preface"]
+    cases = [replace(a_case(title=f"of {section}"), section=section) for section in sections]
+    drawn = Figure("curve", draw, "A line.", source="figure 7: a thicker line.")
+    cases[0] = replace(cases[0], claim="It rises.", wrong="It falls.", figures=[drawn])
+
+    page = Page(rendered(*cases))
+
+    titles = [
+        f"of {section} PASS case_"
+        for section in ("preface", "2.9", "2.10", "2.9 and 2.10", "5.1", "2.1 to 5.1")
+    ]
+    places = [page.words.index(title) for title in titles]
+    assert places == sorted(places)
+    assert "It rises. Wrong in it: It falls." in page.words
+    assert "A line. Beside it, figure 7: a thicker line." in page.words
+    assert page.words.count("Wrong in it") == 1
+
+
 def test_nothing_checked_is_no_pass():
     """An empty page is INCONCLUSIVE."""
     page = Page(render([]))
@@ -155,7 +176,8 @@ def test_nothing_checked_is_no_pass():
 
 def test_names_are_text_and_never_markup():
     """A title, names, reasons, sources and check names with a script in them are shown, not run."""
-    case = a_case(title=EVIL, name=EVIL, source=EVIL)
+    told = {"claim": EVIL, "wrong": EVIL, "figures": [Figure(EVIL, draw, EVIL, source=EVIL)]}
+    case = replace(a_case(title=EVIL, name=EVIL, source=EVIL), **told)
     reports = [
         check().to_dict() | {"name": EVIL, "reason": EVIL, "notes": [EVIL], "call": EVIL, "diagnosis": [EVIL]}
     ]
