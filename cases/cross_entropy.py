@@ -16,7 +16,7 @@ from gradcheck.textbook import (
     cross_entropy_published,
     numerical_gradient,
 )
-from reference import analytic, published
+from reference import analytic, published, symbolic
 from reference.scipy_oracle import approx_gradient
 
 Y1, Y2, T = published.OUTPUT_1.value, published.OUTPUT_2.value, published.TARGET.value
@@ -139,6 +139,13 @@ case = Case(
                     analytic.cross_entropy_gradient(INSIDE, T),
                     atol=4e-8,
                     reason="truncation h^2 |f'''| / 6 = 1e-8 (2 / 0.55^3) / 6 = 2e-8 where t = 1; twice that",
+                ),
+                *(
+                    Reference("SymPy", slopes, atol=4e-8, reason="as of the analytic value")
+                    for slopes in symbolic.gradients(
+                        lambda y: -sum(t * symbolic.log(p + 1e-7) for t, p in zip(T, y, strict=True)),
+                        INSIDE,
+                    )
                 ),
                 Reference(
                     "approx_fprime",

@@ -12,7 +12,7 @@ import gradcheck
 from gradcheck.cases import Case, Mistake, Quantity, Reference
 from gradcheck.mutations import ALL_NEGATED, SWAPPED, one_scaled
 from gradcheck.textbook import numerical_gradient
-from reference import analytic, published
+from reference import analytic, published, symbolic
 from reference.scipy_oracle import approx_gradient
 
 
@@ -54,6 +54,10 @@ def gradient_at(point, printed):
                 analytic.sum_of_squares_gradient(point),
                 atol=1e-10,
                 reason="no truncation for a parabola; rounding of f <= 25, 3.6e-15, over h = 1e-4: 4e-11",
+            ),
+            *(
+                Reference("SymPy", slopes, atol=1e-10, reason="as of the analytic value")
+                for slopes in symbolic.gradients(f, point)
             ),
             Reference(
                 "approx_fprime",

@@ -12,7 +12,7 @@ import gradcheck
 from gradcheck.cases import Case, Mistake, Quantity, Reference
 from gradcheck.mutations import ALL_NEGATED, all_scaled
 from gradcheck.textbook import numerical_diff
-from reference import analytic, published
+from reference import analytic, published, symbolic
 from reference.scipy_oracle import approx_gradient
 
 H = 1e-4
@@ -41,6 +41,10 @@ def derivative(x):
                 lambda: approx_gradient(lambda v: parabola(v[0]), [x])[0],
                 atol=5e-8,
                 reason="its forward step 1.5e-8: rounding of f near 1, some 1e-16, over the step: 1e-8",
+            ),
+            *(
+                Reference("SymPy", slope, atol=1e-11, reason="as of the analytic value")
+                for slope in symbolic.gradients(parabola, x)
             ),
             Reference(
                 "gradcheck",

@@ -6,7 +6,7 @@ import gradcheck
 from gradcheck.cases import Case, Figure, Mistake, Quantity, Reference
 from gradcheck.mutations import ALL_NEGATED
 from gradcheck.textbook import numerical_diff
-from reference import analytic
+from reference import analytic, symbolic
 from reference.scipy_oracle import approx_gradient
 
 POINT = (3.0, 4.0)
@@ -40,6 +40,10 @@ def derivative(index):
                 lambda: approx_gradient(lambda x: f(*x), POINT)[index],
                 atol=1e-6,
                 reason="its forward step 1.5e-8: rounding of f = 25, 3.6e-15, over the step: 2.4e-7",
+            ),
+            *(
+                Reference("SymPy", slope, atol=1e-10, reason="as of the analytic value")
+                for slope in symbolic.gradients(partial(index), POINT[index])
             ),
             Reference(
                 "gradcheck",

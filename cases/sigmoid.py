@@ -7,7 +7,7 @@ import numpy as np
 
 from gradcheck.cases import Case, Mistake, Quantity, Reference
 from gradcheck.textbook import numerical_gradient, sigmoid
-from reference import analytic
+from reference import analytic, symbolic
 from reference.scipy_oracle import approx_gradient
 
 POINTS = np.array([[-3.0, -1.0, -0.25], [0.0, 0.5, 2.0]])
@@ -89,6 +89,12 @@ case = Case(
                     atol=5e-10,
                     reason="truncation h^2 |f'''| / 6 with |f'''| <= 1/8: 2.1e-10; rounding of a sum of 3 over "
                     "h: 4e-12",
+                ),
+                *(
+                    Reference("SymPy", slopes, atol=5e-10, reason="as of the analytic value")
+                    for slopes in symbolic.gradients(
+                        lambda a: sum(1 / (1 + symbolic.exp(-each)) for each in a.flat), POINTS
+                    )
                 ),
                 Reference(
                     "approx_fprime",

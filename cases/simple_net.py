@@ -11,7 +11,7 @@ import gradcheck
 from gradcheck.cases import Case, Mistake, Quantity, Reference
 from gradcheck.mutations import ALL_NEGATED, one_scaled
 from gradcheck.textbook import SimpleNet, cross_entropy_published, numerical_gradient, softmax
-from reference import backprop, published
+from reference import backprop, published, symbolic
 from reference.scipy_oracle import approx_gradient
 
 W, X, T = published.SIMPLE_NET_W.value, published.SIMPLE_NET_X.value, published.SIMPLE_NET_T.value
@@ -62,6 +62,12 @@ def weights_afterwards():
 
 def probabilities():
     return softmax(net().predict(X))
+
+
+def loss_in_symbols(W):
+    """-log(y + 1e-7) of the label's probability."""
+    scores = X @ W
+    return -symbolic.log(1 / sum(symbolic.exp(score - scores[LABEL]) for score in scores) + 1e-7)
 
 
 CENTRAL = "truncation h^2 |f'''| / 6 below 1e-9, rounding of the loss over h = 1e-4: 2e-12"
@@ -208,6 +214,10 @@ case = Case(
             [
                 Reference(
                     "analytic", lambda: backprop.simple_net_gradient(W, X, T), atol=1e-9, reason=CENTRAL
+                ),
+                *(
+                    Reference("SymPy", slopes, atol=1e-9, reason=CENTRAL)
+                    for slopes in symbolic.gradients(loss_in_symbols, W)
                 ),
                 Reference(
                     "approx_fprime",

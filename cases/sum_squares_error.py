@@ -6,7 +6,7 @@ import gradcheck
 from gradcheck.cases import Case, Mistake, Quantity, Reference
 from gradcheck.mutations import ALL_NEGATED, one_scaled
 from gradcheck.textbook import numerical_gradient, sum_squares_error
-from reference import analytic, published
+from reference import analytic, published, symbolic
 from reference.scipy_oracle import approx_gradient
 
 Y1, Y2, T = published.OUTPUT_1.value, published.OUTPUT_2.value, published.TARGET.value
@@ -58,6 +58,10 @@ case = Case(
                     analytic.sum_squares_error_gradient(Y1, T),
                     atol=1e-11,
                     reason="no truncation for a parabola; rounding of E near 0.1 over h = 1e-4: about 1e-12",
+                ),
+                *(
+                    Reference("SymPy", slopes, atol=1e-11, reason="as of the analytic value")
+                    for slopes in symbolic.gradients(lambda y: sum((y - T) ** 2) / 2, Y1)
                 ),
                 Reference(
                     "approx_fprime",
