@@ -560,11 +560,11 @@ def prepared() -> tuple[list[str], Any]:
 def all_changes() -> list[Change]:
     """Every change of every module, each with the reason written for it, if any."""
     reasons = {
-        (entry["module"], entry["before"], entry["after"]): entry["reason"]
+        (entry["module"], entry["function"], entry["before"], entry["after"]): entry["reason"]
         for entry in tomllib.loads(REASONS.read_text(encoding="utf-8")).get("change", [])
     }
     found = [change for module in MODULES for change in changes_of(module)]
-    return [replace(c, reason=reasons.get((c.module, c.before, c.after), "")) for c in found]
+    return [replace(c, reason=reasons.get((c.module, c.function, c.before, c.after), "")) for c in found]
 
 
 def spread(changes: Sequence[Change], count: int) -> list[Change]:

@@ -172,11 +172,16 @@ COMPLETE = {
     "rng_state": np.array("{}"),
     **{name: np.ones(1) for name in ("losses", "train_accuracy", "test_accuracy", "evaluated_at")},
 }
+# The program is right, but one entry is not.
+DAMAGED = COMPLETE | {"format": np.array("gradcheck training checkpoint 1")}
 FOREIGN = (
     b"",
     b"some text",
     COMPLETE,
     {"W1": np.ones(3)},
+    DAMAGED | {"rng_state": np.array("[]")},
+    DAMAGED | {"losses": np.ones((1, 1))},
+    DAMAGED | {"losses": np.array(["none"])},
 )
 
 

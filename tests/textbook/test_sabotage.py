@@ -38,8 +38,9 @@ def test_a_reason_is_of_a_change_that_exists(changes):
     """No reason is left over from a line that was rewritten."""
     reasons = sabotage.tomllib.loads(sabotage.REASONS.read_text(encoding="utf-8")).get("change", [])
 
-    assert {(entry["module"], entry["before"], entry["after"]) for entry in reasons} <= {
-        (change.module, change.before, change.after) for change in changes
+    names = ("module", "function", "before", "after")
+    assert {tuple(entry[name] for name in names) for entry in reasons} <= {
+        tuple(getattr(change, name) for name in names) for change in changes
     }
 
 
