@@ -171,6 +171,15 @@ STRUCTURED = [
 ]
 
 
+def called_a_step(h):
+    """Whether it is the step that is refused, not what follows from it."""
+    try:
+        structured(h=h)()
+    except ValueError as error:
+        return str(error).startswith(f"h is {h}")
+    return False
+
+
 DATA_SET = ((np.ones((6, 3)), np.eye(2)[[0, 1] * 3]), (X, ONEHOT))
 
 
@@ -339,6 +348,12 @@ case = Case(
             ],
         ),
         refusals("structured_gradient", STRUCTURED),
+        Quantity(
+            "structured_gradient: the step is what is refused of 0, -1e-4, nan, inf; not of 1",
+            lambda: [called_a_step(h) for h in (0.0, -1e-4, np.nan, np.inf, 1.0)],
+            [Reference("the first words", [True] * 4 + [False], reason="yes or no")],
+            [Mistake("nothing is", lambda: [False] * 5)],
+        ),
         refusals("train", TRAINING),
         refusals(
             "load_mnist",

@@ -150,10 +150,10 @@ def steep(std):
     )
 
 
-# So many units that they are taken in blocks, which threads share.
-WIDE = TwoLayerNet(6, 240, 10, rng=2, weight_init_std=0.5)
+# So many units, and outputs, that both are taken in blocks, which threads share.
+WIDE = TwoLayerNet(6, 60, 40, rng=2, weight_init_std=0.5)
 WIDE_X = np.random.default_rng(3).uniform(-1, 1, (100, 6))
-WIDE_LABELS = np.arange(100) % 10
+WIDE_LABELS = np.arange(100) % 40
 
 
 @functools.cache
@@ -208,7 +208,7 @@ case = Case(
             [Mistake("the row before", lambda: structured_gradient(NETWORK, X, LABELS)["W1"][1])],
         ),
         Quantity(
-            "240 units in blocks, on one thread",
+            "60 units and 40 outputs in blocks, on one thread",
             lambda: in_blocks(1),
             [
                 Reference(
