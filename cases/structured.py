@@ -114,36 +114,68 @@ def form(name, softmax_form, loss, t):
 NETWORK = network(softmax, cross_entropy)
 
 
-def default_step():
-    return flat(NETWORK.numerical_gradient(X, LABELS, method="structured"))
+def default_step(std, degree):
+    """The step of the chapter. Weights of 1 need polynomials of a higher degree than the chapter's small ones."""
+    made = network(softmax, cross_entropy, std)
 
+    def difference():
+        return flat(made.numerical_gradient(X, LABELS, method="structured"))
 
-def with_truncation(h):
-    """The derivative on paper, and h^2 times the truncation that the double loop shows at h = 1/200."""
-    derivative = backpropagated(NETWORK, X, LABELS)
-    return derivative + (h / H) ** 2 * (by_loop(NETWORK, X, LABELS) - derivative)
+    def derivative():
+        return backpropagated(made, X, LABELS)
 
-
-def steep(std):
-    """Larger weights, for which the polynomial must be of a higher degree: 6, then 8."""
-    made, h = network(softmax, cross_entropy, std), 1e-3
-
-    def gradient(h=h):
-        return flat(structured_gradient(made, X, LABELS, h))
+    def with_truncation(h):
+        """The derivative on paper, and h^2 times the truncation that the double loop shows at h = 1/200."""
+        return derivative() + (h / H) ** 2 * (by_loop(made, X, LABELS) - derivative())
 
     return Quantity(
-        f"weights of {std:g}: all 59 differences, h = 1/1000",
+        f"default step 1e-4, weights of {std:g}: polynomials of degree {degree}",
+        difference,
+        [
+            Reference(
+                "double loop",
+                lambda: flat(made.numerical_gradient(X, LABELS)),
+                atol=4e-11,
+                reason="rounding of the loop: a few 1e-16 of a loss of 2 over 2h = 2e-4, 5e-12; a few times over",
+            ),
+            Reference(
+                "backpropagation and h^2 times the loop's truncation",
+                lambda: with_truncation(1e-4),
+                atol=2e-14,
+                reason="the truncation is in proportion to h^2: 8e-10 here, its next term 1e-5 of that; "
+                "rounding 1e-15",
+            ),
+        ],
+        [
+            Mistake("1.01e-4", lambda: flat(structured_gradient(made, X, LABELS, 1.01e-4))),
+            Mistake("backpropagation", derivative),
+            Mistake("1e-8 larger", lambda: (1 + 1e-8) * difference()),
+            Mistake("1e-3 larger", lambda: 1.001 * difference()),
+        ],
+    )
+
+
+def steep(std, largest=1.0):
+    """Larger weights or inputs, for which the polynomial must be of a higher degree: 6, then 8."""
+    made, x, h = network(softmax, cross_entropy, std), largest * X, 1e-3
+    made.params["W1"] /= largest  # the hidden layer is the same
+
+    def gradient(h=h):
+        return flat(structured_gradient(made, x, LABELS, h))
+
+    return Quantity(
+        f"weights of {std:g}, inputs up to {largest:g}: all 59 differences, h = 1/1000",
         gradient,
         [
             Reference(
                 "double loop",
-                lambda: by_loop(made, X, LABELS, h),
+                lambda: by_loop(made, x, LABELS, h),
                 atol=8e-12,
                 reason="rounding of the loop, 1e-15 of a loss of up to 8, over 2h = 0.002: 4e-12",
             )
         ],
         [
-            Mistake("backpropagation: no truncation", lambda: backpropagated(made, X, LABELS)),
+            Mistake("backpropagation: no truncation", lambda: backpropagated(made, x, LABELS)),
             Mistake("h 1 % larger", lambda: gradient(1.01 * h)),
             Mistake("1e-9 larger", lambda: (1 + 1e-9) * gradient()),
         ],
@@ -176,31 +208,9 @@ case = Case(
         steep(1.0),
         steep(3.0),
         steep(8.0),
-        Quantity(
-            "default step 1e-4",
-            default_step,
-            [
-                Reference(
-                    "double loop",
-                    lambda: flat(NETWORK.numerical_gradient(X, LABELS)),
-                    atol=4e-11,
-                    reason="rounding of the loop: a few 1e-16 of a loss of 2 over 2h = 2e-4, 5e-12; a few times over",
-                ),
-                Reference(
-                    "backpropagation and h^2 times the loop's truncation",
-                    lambda: with_truncation(1e-4),
-                    atol=2e-14,
-                    reason="the truncation is in proportion to h^2: 8e-10 here, its next term 1e-5 of that; "
-                    "rounding 1e-15",
-                ),
-            ],
-            [
-                Mistake("1.01e-4", lambda: flat(structured_gradient(NETWORK, X, LABELS, 1.01e-4))),
-                Mistake("backpropagation", lambda: backpropagated(NETWORK, X, LABELS)),
-                Mistake("1e-8 larger", lambda: (1 + 1e-8) * default_step()),
-                Mistake("1e-3 larger", lambda: 1.001 * default_step()),
-            ],
-        ),
+        steep(1.0, largest=4.0),
+        default_step(1.0, 6),
+        default_step(0.3, 4),
         Quantity(
             "weights of an input that is 0 in every sample",
             lambda: structured_gradient(NETWORK, X, LABELS)["W1"][2],

@@ -79,3 +79,19 @@ def test_the_table_counts_each_change_once(changes):
     ]  # fmt: skip
 
     assert "| losses: sigmoid | 4 | 1 | 1 | 1 | 1 |" in sabotage.report(judged)
+
+
+def test_a_run_goes_on_by_functions(changes, tmp_path):
+    """What an earlier run judged is not judged again; a function of which it judged a part is, and a changed line."""
+    function = next(part for part in sabotage.by_function(changes) if part[0].function == "sigmoid")
+    judged = [replace(change, case="seen") for change in function]
+    path = tmp_path / "changes.json"
+
+    def written(part):
+        path.write_text(sabotage.json.dumps([sabotage.asdict(change) for change in part]), encoding="utf-8")
+        return sabotage.known(path, function)
+
+    assert written(judged) == judged
+    assert written(judged[1:]) == []
+    assert written([replace(judged[0], before="another line"), *judged[1:]]) == []
+    assert sabotage.known(None, function) == []
