@@ -5,6 +5,8 @@ agreement with the loop shows that the structured form is no derivative but the 
 """
 
 import functools
+import math
+import warnings
 
 import numpy as np
 
@@ -34,6 +36,8 @@ X[:, 2] = 0.0
 LABELS = RNG.integers(0, 4, 7)
 ONEHOT = np.eye(4)[LABELS]
 SOFT = RNG.dirichlet(np.ones(4), 7)
+MIXED = ONEHOT.copy()
+MIXED[:2] = [[0.5, 0.5, 0.0, 0.0], [0.0, 0.1, 0.0, 0.9]]
 
 
 def network(form, loss, std=1.0):
@@ -78,8 +82,10 @@ def backpropagated(made, x, t):
 LOOP = "the same differences; rounding of the loop, 1e-15 of a loss of 3, over 2h = 0.01: 1e-13, a few times over"
 
 
-def form(name, softmax_form, loss, t):
+def form(name, softmax_form, loss, t, b2=None):
     made = network(softmax_form, loss)
+    if b2 is not None:
+        made.params["b2"] = np.array(b2)
 
     def gradient(h=H):
         return flat(structured_gradient(made, X, t, h))
@@ -112,6 +118,51 @@ def form(name, softmax_form, loss, t):
 
 
 NETWORK = network(softmax, cross_entropy)
+RARE = [0.0, -15.0, -14.0, -16.0]
+
+
+def largest_steps():
+    """The largest step that is taken, by bisection, for each of the networks of ENDS."""
+
+    def taken(std, largest, h):
+        try:
+            structured_gradient(network(softmax, cross_entropy, std), largest * X, LABELS, h)
+        except ValueError:
+            return False
+        return True
+
+    return [bisected(functools.partial(taken, *end)) for end in ENDS]
+
+
+# Weights and largest input: the slope of the logistic function decides, the weights do, they are 0.
+ENDS = ((0.1, 4.0), (0.8, 4.0), (8.0, 1.0), (0.0, 4.0))
+
+
+def bisected(holds, low=1e-6, high=1.0):
+    for _ in range(40):
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low
+
+
+def provable(std, largest):
+    """The largest step for which degree 8 is proved to be enough: docs/structured.md."""
+    steepness = np.abs(network(softmax, cross_entropy, std).params["W2"]).max() / 2
+    radius = min(math.pi / 2, 1 / steepness) if steepness else math.pi / 2
+    units, outputs = radius / max(1.0, largest * np.abs(X).max()), 1.0
+
+    def holds(h):
+        ellipses = [math.exp(math.acosh(max(1.0, part / h))) for part in (units, outputs)]
+        return all(np.finfo(float).eps * h * (R - 1) > 128 * R**-8.0 for R in ellipses)
+
+    return bisected(holds)
+
+
+def without_a_warning():
+    """The differences of a network whose weights are 0, by the form that must not divide by them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return flat(structured_gradient(network(softmax, cross_entropy, 0.0), X, LABELS, H))
 
 
 def default_step(std, degree):
@@ -200,15 +251,48 @@ case = Case(
         form("by row, labels", softmax, cross_entropy_label, LABELS),
         form("by row, one-hot", softmax, cross_entropy, ONEHOT),
         form("by row, soft targets", softmax, cross_entropy_onehot, SOFT),
+        form("by row, two soft targets among one-hot ones", softmax, cross_entropy, MIXED),
         form("by row, printed loss", softmax, cross_entropy_label_published, LABELS),
         form("by row, printed loss of soft targets", softmax, cross_entropy_published, SOFT),
         form("whole array, labels", softmax_whole_array, cross_entropy, LABELS),
         form("whole array, soft targets", softmax_whole_array, cross_entropy, SOFT),
         form("whole array, printed loss", softmax_whole_array, cross_entropy_published, ONEHOT),
+        # Where delta takes half of a logarithm, every power of its share counts.
+        form("by row, probabilities of 1e-7", softmax, cross_entropy, SOFT, RARE),
+        form("whole array, probabilities of 1e-7", softmax_whole_array, cross_entropy, SOFT, RARE),
         steep(1.0),
         steep(3.0),
         steep(8.0),
         steep(1.0, largest=4.0),
+        Quantity(
+            "largest step for which it is proved that rounding is all: small, larger, large weights, none",
+            largest_steps,
+            [
+                Reference(
+                    "analytic",
+                    lambda: [provable(*end) for end in ENDS],
+                    rtol=5e-4,
+                    reason="the same condition; a bound that is 1/128 larger moves it by an eighth of that, 1e-3",
+                )
+            ],
+            [
+                Mistake("1e-3 larger", lambda: 1.001 * np.array(largest_steps())),
+                Mistake("no end", lambda: [1.0] * len(ENDS)),
+            ],
+        ),
+        Quantity(
+            "weights of 0: all 59 differences, and no warning",
+            without_a_warning,
+            [
+                Reference(
+                    "double loop",
+                    lambda: by_loop(network(softmax, cross_entropy, 0.0), X, LABELS),
+                    atol=1e-12,
+                    reason=LOOP,
+                )
+            ],
+            [Mistake("weights of 0.01", lambda: by_loop(network(softmax, cross_entropy, 0.01), X, LABELS))],
+        ),
         default_step(1.0, 6),
         default_step(0.3, 4),
         Quantity(
