@@ -134,8 +134,9 @@ def largest_steps():
     return [bisected(functools.partial(taken, *end)) for end in ENDS]
 
 
-# Weights and largest input: the slope of the logistic function decides, the weights do, they are 0.
-ENDS = ((0.1, 4.0), (0.8, 4.0), (8.0, 1.0), (0.0, 4.0))
+# Weights and largest input: what decides is the slope of the logistic function, twice the weights, that function
+# where they are 0, and the output layer.
+ENDS = ((0.1, 4.0), (0.8, 4.0), (8.0, 1.0), (0.0, 4.0), (0.1, 1.0))
 
 
 def bisected(holds, low=1e-6, high=1.0):
@@ -265,7 +266,7 @@ case = Case(
         steep(8.0),
         steep(1.0, largest=4.0),
         Quantity(
-            "largest step for which it is proved that rounding is all: small, larger, large weights, none",
+            "largest step for which it is proved that rounding is all: five networks",
             largest_steps,
             [
                 Reference(
