@@ -250,8 +250,8 @@ def test_a_second_value_whose_noise_explains_the_distance_says_nothing(
     [
         (1.4, 1.2, True),
         (0.6, 0.9, True),
-        (1.7, 1.3, True),
-        (1.8, 1.4, False),
+        (1.46, 1.2, True),
+        (1.8, 1.25, False),
         (1.4, 0.85, False),
         (2.0, 1.2, False),
     ],
