@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradcheck._version import __version__
-from gradcheck.cli.commands import check, diff, new, replay
+from gradcheck.cli.check import check
+from gradcheck.cli.commands import diff, new, replay
 from gradcheck.cli.outputs import (
     FAILED,
     INTERRUPTED,

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from gradcheck.files import check_writable, write_text
+from gradcheck.files import check_writable, replacing
 from gradcheck.results.words import error_text, short, visible
 
 __all__ = [
@@ -27,6 +27,8 @@ __all__ = [
     "figure_folder",
     "one_line",
     "put",
+    "put_bytes",
+    "raised_at",
     "targets",
     "users_code",
 ]
@@ -207,12 +209,28 @@ def figure_folder(folder: Path | None) -> Path | None:
     return folder.absolute()
 
 
+def raised_at(error: BaseException) -> list[str]:
+    """Where in the caller's own code it was raised; none where this package refused the arguments."""
+    here = str(Path(__file__).parents[1])
+    own = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(here)
+    ]
+    own = [frame for frame in own if not frame.filename.startswith("<")]
+    return [f"(at {one_line(own[0].filename)}:{own[0].lineno})"] if own else []
+
+
 def put(option: str, file: Path, text: str) -> None:
     """Write `text` to a file, whole or not at all, or to the standard output."""
     if file == STDOUT:
         click.echo(text.encode("utf-8", "backslashreplace").decode("utf-8"), nl=False)
         return
+    put_bytes(option, file, text.encode("utf-8", "backslashreplace"))
+
+
+def put_bytes(option: str, file: Path, data: bytes) -> None:
+    """Write `data` to a file, whole or not at all."""
     try:
-        write_text(file, text)
+        with replacing(file) as opened:
+            opened.write(data)
     except OSError as error:
         raise BadInput(f"{option}: cannot write {one_line(str(file))}: {error.strerror}") from error

@@ -32,6 +32,7 @@ __all__ = [
     "show_result",
     "show_sources",
     "show_summary",
+    "show_text",
 ]
 
 STYLES = {Outcome.PASS: "green", Outcome.FAIL: "bold red", Outcome.INCONCLUSIVE: "bold yellow"}
@@ -66,6 +67,15 @@ def line(*parts: str | tuple[str, str]) -> Text:
     """Text in parts, some with a style; what a terminal would obey in it is written out."""
     shown = ((visible(part[0]), part[1]) if isinstance(part, tuple) else visible(part) for part in parts)
     return Text.assemble(*shown, overflow="fold")
+
+
+def show_text(console: Console, text: str) -> None:
+    """Print text whose first word may be an outcome, in its colour; a pipe gets the lines as they are."""
+    shown = line(text)
+    for outcome, style in STYLES.items():
+        if text.startswith(outcome.value):
+            shown.stylize(style, 0, len(outcome.value))
+    console.print(shown, soft_wrap=not console.is_terminal)
 
 
 def show_case_line(console: Console, result: CaseResult, *, name: int, section: int) -> None:

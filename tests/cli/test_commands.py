@@ -1,8 +1,10 @@
 """The commands check, new, replay and diff: what they print, exit status, one clear line for bad input."""
 
+import inspect
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from gradcheck import check_gradient
 from gradcheck.cli import main
 
 PROJECT = Path(__file__).parents[2]
@@ -41,11 +44,42 @@ def tree_gradient(p):
 def kinked(x):
     return float(np.abs(x).sum())
 
+def beyond(x):
+    return 2 + 0 * x
+
 def raises(x):
     raise RuntimeError("no\\nsuch luck")
 
 class Namespace:
     loss = staticmethod(loss)
+
+def scaled(x, c, d=0.0):
+    return c * (x**3).sum() + d
+
+def scaled_gradient(x, c, d=0.0):
+    return 3 * c * x**2
+
+def halved(x, c, d=0.0):
+    return 3 * x**2
+
+ARGUMENTS = (2.0, 1.0)
+
+def outside(x):
+    if x[0] > 1.0:
+        raise AssertionError("outside")
+    return (x**3).sum()
+
+def pair(x):
+    return np.array([x[0] * x[1], x[0]])
+
+def its_jacobian(x):
+    return np.array([[x[1], x[0]], [1.0, 0.0]])
+
+def hessian(x):
+    return np.diag(6 * x)
+
+def stacked(x):
+    return np.sum(x**3, axis=0)
 """
 
 
@@ -57,7 +91,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.delenv("COLUMNS", raising=False)
     yield tmp_path
-    for name in ("model", "test_model"):
+    for name in ("model", "other", "test_model"):
         sys.modules.pop(name, None)
 
 
@@ -135,6 +169,103 @@ def test_options_reach_the_check(project):
     assert result.stderr.startswith("PASS")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "right", "wrong"),
+    [
+        (["--args", "[2.0]"], "scaled model:scaled_gradient", "scaled model:halved"),
+        (["--args", "model:ARGUMENTS"], "scaled model:scaled_gradient", "scaled model:halved"),
+        (["--bounds", "[[null, 1.0], [-1, null]]"], "outside model:right", "outside model:wrong"),
+        (["--jacobian"], "pair model:its_jacobian", "pair model:hessian"),
+        (["--hessian", "model:hessian"], "loss model:right", "loss model:wrong"),
+        (["--vectorized"], "stacked model:right", "stacked model:wrong"),
+        (
+            ["--n-jobs", "1", "--max-seconds", "9", "--confidence", "0.99"],
+            "loss model:right",
+            "loss model:wrong",
+        ),
+    ],
+)
+def test_each_option_means_what_it_means_to_the_function(project, arguments, right, wrong):
+    """With the option a right derivative passes and a wrong one does not."""
+    for functions, status in ((right, 0), (wrong, 1)):
+        f, grad = functions.split()
+        result = call("check", f"model:{f}", grad, "--x", "[1.0, 2.0]", *arguments)
+        assert (result.exit_code, result.stderr) == (status, "")
+
+
+def test_the_complex_step_and_a_subgradient_are_asked_for(project):
+    """--method complex judges by complex steps; --subgradient accepts a slope between those of a kink, and no other."""
+    bars = []
+    for method in ("complex", "sweep"):
+        told = call(
+            "check", "model:stacked", "model:right", "--x", "[1.0, 2.0]", "--method", method, "--json", "-"
+        )
+        bars.append(json.loads(told.stdout)["arrays"][0]["error_bar"])
+    assert bars[0] < bars[1] / 100  # no difference is taken, so that nothing cancels
+
+    at_a_kink = ["check", "model:kinked", "numpy:sign", "--x", "[0.0]"]  # 0 lies between the slopes -1 and 1
+    assert call(*at_a_kink).exit_code == 1
+    assert call(*at_a_kink, "--subgradient").exit_code == 0
+    assert call("check", "model:kinked", "model:beyond", "--x", "[0.0]", "--subgradient").exit_code == 1
+
+
+def test_every_option_of_the_function_is_one_of_the_command():
+    """What `check_gradient` takes by name the command takes too; `rng` is `--seed` there."""
+    takes = {
+        name for name, p in inspect.signature(check_gradient).parameters.items() if p.kind is p.KEYWORD_ONLY
+    }
+
+    assert takes - {"rng"} <= {parameter.name for parameter in main.commands["check"].params}
+
+
+def test_the_report_repeats_the_command(project):
+    """`again:` is the command as it was typed, in the text and in the JSON."""
+    arguments = [
+        "check",
+        "model.py:loss",
+        "model:right",
+        "--x",
+        "[1.0, 2.0]",
+        "--atol",
+        "1e-9",
+        "--json",
+        "a.json",
+    ]
+
+    again = shlex.join(["gradcheck", *arguments])
+    assert call(*arguments).stdout.splitlines()[-1].endswith(f"again: {again}")
+    assert json.loads(Path("a.json").read_text())["call"] == again
+
+
+def test_a_file_is_named_by_its_path(project):
+    """model.py:loss, also in another folder."""
+    (project / "deep").mkdir()
+    (project / "deep" / "other.py").write_text(MODEL.replace("x**3", "x**2"))
+
+    at = ["--x", "[1.0, 2.0]"]
+    assert call("check", "model.py:loss", f"{project / 'model.py'}:right", *at).exit_code == 0
+    assert call("check", "deep/other.py:loss", "model:right", *at).exit_code == 1
+    # Two modules cannot have one name: the other one is not taken for it.
+    (project / "deep" / "model.py").write_text(MODEL)
+    assert "another module model is" in call("check", "deep/model.py:loss", "model:right", *at).stderr
+
+
+def test_a_page_and_a_figure_are_written(project):
+    """--html FILE is a page with the report and its figures, --plot FILE the figure."""
+    wrong = ["check", "model:loss", "model:wrong", "--x", "[1.0, 2.0]"]
+
+    assert call(*wrong, "--html", "page.html", "--plot", "figure.png").exit_code == 1
+    page = Path("page.html").read_text()
+    assert "2 of 2 entries wrong" in page
+    assert "<svg" in page
+    assert Path("figure.png").read_bytes().startswith(b"\x89PNG")
+    assert call(*wrong, "--plot", "figure.svg").exit_code == 1
+    assert "<svg" in Path("figure.svg").read_text()
+    nothing = call("check", "model:pair", "model:right", "--x", "[1.0, 2.0]", "--plot", "none.png")
+    assert (nothing.exit_code, Path("none.png").exists()) == (1, False)
+    assert nothing.stderr.startswith("--plot: there is nothing to plot")
+
+
 def test_json_and_save_write_what_diff_reads(project):
     """--json FILE holds the report, --save FILE what repeats it."""
     point = ["--x", "[1.0, 2.0]"]
@@ -171,6 +302,16 @@ def test_json_and_save_write_what_diff_reads(project):
             ["model:raises", "model:right", "--x", "1"],
             "RuntimeError: no such luck gradcheck: raised by f at x",
         ),
+        (["model:losss", "--x", "1"], "has no losss; did you mean model:loss?"),
+        (["modle:loss", "--x", "1"], "did you mean model:loss?"),
+        (["models/loss.py:f", "--x", "1"], "models/loss.py: there is no such file"),
+        (["model:loss", "model:right", "--x", "1", "--args", "[1.0"], "--args: '[1.0' is neither JSON"),
+        (["model:loss", "model:right", "--x", "1", "--args", "1.0"], "--args: expected a list"),
+        (["model:loss", "model:right", "--x", "1", "--bounds", "low"], "--bounds: 'low' is neither JSON"),
+        (["model:loss", "model:right", "--x", "1", "--bounds", "[1]"], "ValueError: bounds"),
+        (["model:loss", "model:right", "--x", "1", "--plot", "a.bmp"], "--plot: FILE must end in .png"),
+        (["model:pair", "--jacobian", "--x", "[1, 2]"], "--jacobian: MODULE:GRAD is needed"),
+        (["model:pair", "model:right", "--jacobian", "--x", "1", "--n-jobs", "2"], "--n-jobs is not for it"),
         (["broken:f", "--x", "1"], "cannot import broken: SyntaxError"),
         (["leaves:f", "--x", "1"], "cannot import leaves: SystemExit"),
     ],
@@ -213,7 +354,10 @@ def test_a_narrow_terminal_is_kept_to_and_a_pipe_is_not_folded(project, width):
 
     shown = re.sub(r"\x1b\[\d+m", "", narrow.stdout)  # NO_COLOR allows bold
     assert max(map(len, shown.splitlines())) <= width
-    assert any(line.endswith("rng=0)") and "again:" in line for line in piped.stdout.splitlines())
+    assert any(
+        line.endswith("again: gradcheck check model:loss model:wrong --x '[1.0, 2.0]'")
+        for line in piped.stdout.splitlines()
+    )
     assert "\x1b" not in piped.stdout
 
 

@@ -1,0 +1,195 @@
+"""The command `check`: a derivative that is in no test, judged from the command line."""
+
+from __future__ import annotations
+
+import io
+import shlex
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gradcheck.cli.outputs import (
+    FAILED,
+    INTERRUPTED,
+    STDOUT,
+    BadInput,
+    Command,
+    one_line,
+    put,
+    put_bytes,
+    raised_at,
+    targets,
+    users_code,
+)
+from gradcheck.cli.references import json_or_named, named, point
+from gradcheck.results.words import error_text
+
+if TYPE_CHECKING:
+    from gradcheck.report.report import Report
+
+__all__ = ["check"]
+
+METHODS = ("auto", "sweep", "directions", "complex")
+FIGURES = (".png", ".svg", ".pdf")
+# What the check of a Jacobian has no use for.
+OF_GRADIENTS = ("vectorized", "hessian", "n_jobs")
+
+
+class _AsTyped(Command):
+    """A command that knows how it was called: what repeats the check is what was typed."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta["gradcheck.again"] = shlex.join(["gradcheck", "check", *args])
+        return super().parse_args(ctx, args)
+
+
+def _file(option: str, metavar: str, text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option(
+        option, f"{option[2:]}_file", type=click.Path(path_type=Path), metavar=metavar, help=text
+    )
+
+
+@click.command(cls=_AsTyped)
+@click.argument("f", metavar="MODULE:F")
+@click.argument("grad", metavar="[MODULE:GRAD]", required=False)
+@click.option(
+    "--x", "at", required=True, metavar="X",
+    help="The point: FILE.npy, FILE.npz (a dict of arrays), JSON such as '[1.0, 2.0]' or '{\"W\": [[1.0]]}', "
+    "or MODULE:NAME.",
+)  # fmt: skip
+@click.option("--args", metavar="ARGS", help="Further arguments of F and GRAD: a JSON list, or MODULE:NAME.")
+@click.option("--jacobian", is_flag=True, help="F returns an array, and GRAD its Jacobian.")
+@click.option("--hessian", metavar="MODULE:H", help="Check the second derivatives H, too.")
+@click.option(
+    "--rtol", type=float, help="Which relative discrepancy is accepted (default: by the dtype of f)."
+)
+@click.option("--atol", type=float, default=0.0, show_default=True, help="Which absolute one.")
+@click.option("--resolution", type=float, help="Which relative mistake must have been visible for a PASS.")
+@click.option("--method", type=click.Choice(METHODS), default="auto", show_default=True)
+@click.option("--confidence", type=float, help="Of what random directions prove (default: 1 - 1e-6).")
+@click.option(
+    "--bounds", metavar="BOUNDS",
+    help="F is not called outside: JSON such as '[[0, null], [-1, 1]]', a pair an entry, or MODULE:NAME.",
+)  # fmt: skip
+@click.option("--subgradient", is_flag=True, help="At a kink, accept any slope between the one-sided ones.")
+@click.option("--vectorized", is_flag=True, help="F takes many points at once, along a last axis more.")
+@click.option("--max-nfev", type=int, metavar="N", help="Budget of evaluations of f.")
+@click.option("--max-seconds", type=float, metavar="S", help="Budget of time.")
+@click.option("--n-jobs", type=int, metavar="N", help="Workers; -1 is every processor.")
+@click.option("--progress", is_flag=True, help="Show a bar of the evaluations, on the standard error.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the random directions.")
+@_file("--json", "FILE", "Write the report to this file; - is the standard output.")
+@_file("--html", "FILE", "Write the report and its figures as a page; - is the standard output.")
+@_file("--plot", "FILE.png", "Write the figure of the report: .png, .svg or .pdf.")
+@_file("--save", "FILE.json", "Write a file for `replay` and `diff`.")
+def check(
+    f: str, grad: str | None, at: str, args: str | None, jacobian: bool,
+    hessian: str | None, bounds: str | None, seed: int,
+    json_file: Path | None, html_file: Path | None, plot_file: Path | None, save_file: Path | None,
+    **options: Any,
+) -> int:  # fmt: skip
+    """Check the gradient GRAD of F at a point; without GRAD, F returns (value, gradient).
+
+    Modules are looked for in the working directory first; model.py:loss names a file.
+
+    \b
+    Examples:
+      gradcheck check model:loss model:gradient --x "[1.0, 2.0]"
+      gradcheck check model.py:loss model.py:gradient --x weights.npz --rtol 1e-5
+      gradcheck check model:value_and_grad --x model:START --save before.json
+      gradcheck check model:residuals model:jacobian --jacobian --x "[1, 2]" --args "[0.5]"
+
+    \b
+    Exit status: 0 PASS; 1 FAIL or INCONCLUSIVE; 2 usage, or something that cannot be imported or called;
+    130 interrupted.
+    """
+    from gradcheck.cli.tables import new_console, show_text
+
+    if save_file is not None and save_file.suffix != ".json":
+        raise BadInput(f"--save: FILE must end in .json, not {save_file.name!r}")
+    if plot_file is not None and plot_file.suffix not in FIGURES:
+        raise BadInput(f"--plot: FILE must end in {', '.join(FIGURES)}, not {plot_file.name!r}")
+    json_file, html_file, plot_file, save_file = targets(
+        {"--json": json_file, "--html": html_file, "--plot": plot_file, "--save": save_file}
+    )
+    with users_code(json_file, html_file):
+        function = named(f)
+        derivative = True if grad is None else named(grad)
+        x = point(at)
+        options |= {
+            "args": () if args is None else _arguments(args),
+            "bounds": None if bounds is None else json_or_named("--bounds", bounds, "[[0, null], [-1, 1]]"),
+            "hessian": None if hessian is None else named(hessian),
+            "rng": seed,
+        }
+        if options["confidence"] is None:
+            del options["confidence"]
+        report, status = _judged(function, derivative, x, options, jacobian)
+    report = replace(report, call=click.get_current_context().meta["gradcheck.again"])
+    show_text(new_console(stderr=STDOUT in (json_file, html_file)), str(report))
+    if json_file is not None:
+        put("--json", json_file, report.to_json() + "\n")
+    if html_file is not None:
+        from gradcheck.html import render
+
+        put("--html", html_file, render([], [report]))
+    if plot_file is not None:
+        _draw(report, plot_file)
+    if save_file is not None:
+        try:
+            report.save(save_file)
+        except OSError as error:
+            raise BadInput(f"--save: cannot write {save_file}: {error.strerror}") from error
+    return status
+
+
+def _arguments(text: str) -> Any:
+    found = json_or_named("--args", text, "[0.5, 3]")
+    if not isinstance(found, list | tuple):
+        raise BadInput(
+            f"--args: expected a list of arguments, such as '[0.5, 3]', not {one_line(repr(found)[:80])}"
+        )
+    return tuple(found)
+
+
+def _judged(
+    function: Any, derivative: Any, x: Any, options: dict[str, Any], jacobian: bool
+) -> tuple[Report, int]:
+    """The report, and the exit status that it means."""
+    from gradcheck.checks.gradient import check_gradient
+    from gradcheck.checks.jacobian import check_jacobian
+    from gradcheck.errors import GradientCheckInterrupted
+
+    if jacobian:
+        given = [f"--{name.replace('_', '-')}" for name in OF_GRADIENTS if options[name]]
+        if derivative is True or given:
+            what = f"{given[0]} is not for it" if given else "MODULE:GRAD is needed"
+            raise BadInput(f"--jacobian: {what}")
+        options = {name: value for name, value in options.items() if name not in OF_GRADIENTS}
+    try:
+        if jacobian:
+            report = check_jacobian(function, derivative, x, **options)
+        else:
+            report = check_gradient(function, derivative, x, **options)
+    except GradientCheckInterrupted as stop:
+        return stop.report, INTERRUPTED
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # sys.exit(0) in f, too, would end a check that checked nothing as a pass
+        raise BadInput(" ".join([one_line(error_text(error)), *raised_at(error)])) from error
+    return report, 0 if report else FAILED
+
+
+def _draw(report: Report, path: Path) -> None:
+    """Write the figure; where nothing was measured there is none, and the report has said why."""
+    try:
+        figure = report.plot()
+    except ValueError as error:
+        click.echo(f"--plot: {one_line(error)}", err=True)
+        return
+    written = io.BytesIO()
+    figure.savefig(written, format=path.suffix[1:], dpi=150)
+    put_bytes("--plot", path, written.getvalue())

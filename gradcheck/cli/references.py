@@ -1,0 +1,102 @@
+"""What the words of a command name: functions as MODULE:NAME or FILE.py:NAME, points and bounds as JSON or files."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from gradcheck.cli.outputs import BadInput, one_line
+
+__all__ = ["json_or_named", "named", "point"]
+
+REFERENCE = re.compile(r"[\w./\\-]+:[\w.]+$")
+
+
+def named(reference: str) -> Any:
+    """The object that MODULE:NAME or FILE.py:NAME names; modules of the working directory come first.
+
+    Raises BadInput, which says what was meant where that can be told.
+    """
+    from gradcheck.errors import ReplayError
+    from gradcheck.report.storage import imported
+
+    module, colon, name = reference.rpartition(":")
+    if not (module and colon and name):
+        raise BadInput(f"{reference!r}: expected MODULE:NAME, such as model:loss")
+    if module.endswith(".py"):
+        module = _on_the_path(Path(module))
+    _first_on_the_path(Path.cwd())
+    try:
+        return imported(f"{module}:{name}")
+    except ReplayError as error:
+        raise BadInput(one_line(error) + _meant(module, name)) from error
+
+
+def _on_the_path(file: Path) -> str:
+    """The name under which the file is imported: its folder is put on the import path."""
+    if not file.is_file():
+        raise BadInput(f"{one_line(str(file))}: there is no such file")
+    if not file.stem.isidentifier():
+        raise BadInput(f"{one_line(str(file))}: cannot be imported, {file.stem!r} is no name of a module")
+    folder = file.resolve().parent
+    if folder != Path.cwd():
+        _first_on_the_path(folder)
+    before = getattr(sys.modules.get(file.stem), "__file__", None)
+    if file.stem in sys.modules and (before is None or Path(before).resolve() != file.resolve()):
+        raise BadInput(f"{one_line(str(file))}: cannot be imported, another module {file.stem} is")
+    return file.stem
+
+
+def _first_on_the_path(folder: Path) -> None:
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+
+def _meant(module: str, name: str) -> str:
+    """What was perhaps meant: a name in the module, or a module in the working directory."""
+    found = sys.modules.get(module)
+    if found is not None:
+        close = get_close_matches(name, [n for n in dir(found) if not n.startswith("_")], n=1)
+        return f"; did you mean {module}:{close[0]}?" if close else ""
+    close = get_close_matches(module, [path.stem for path in Path.cwd().glob("*.py")], n=1, cutoff=0.7)
+    return f"; did you mean {close[0]}:{name}?" if close and close[0] != module else ""
+
+
+def point(text: str) -> Any:
+    """What --x says: FILE.npy, FILE.npz, JSON, MODULE:NAME."""
+    if text.endswith((".npy", ".npz")):
+        return _arrays(Path(text))
+    return json_or_named("--x", text, "[1.0, 2.0]", "a file .npy or .npz, nor ")
+
+
+def json_or_named(option: str, text: str, example: str, others: str = "") -> Any:
+    """What an option says as JSON or as MODULE:NAME; `others` names what else it might have been."""
+    if REFERENCE.match(text):
+        return named(text)
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadInput(
+            f"{option}: {one_line(repr(text[:80]))} is neither {others}JSON such as '{example}', "
+            f"nor MODULE:NAME ({one_line(error)})"
+        ) from error
+
+
+def _arrays(path: Path) -> Any:
+    from gradcheck.errors import DataError
+    from gradcheck.files import DAMAGED, read_array, read_arrays
+
+    try:
+        if path.suffix == ".npz":
+            return read_arrays(path)
+        with path.open("rb") as file:
+            return read_array(file, os.fstat(file.fileno()).st_size)
+    except OSError as error:
+        raise BadInput(f"--x: cannot read {path}: {error.strerror}") from error
+    except (*DAMAGED, DataError) as error:
+        raise BadInput(f"--x: cannot read {path}: {one_line(error)}") from error
