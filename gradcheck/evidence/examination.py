@@ -124,6 +124,10 @@ class _Examination:
             return None
         if settled and not self._nothing_moves(scaling, delta / (SEARCHES * (SEARCHES + 1))):
             return None
+        # A later direction may settle everything where the first left the noise unknown.
+        self.setting = self.setting or self._probed(scaling)
+        if self.setting is None:
+            return None
         self._judge_the_immovable(scaling)
         return self._survey(joint, scaling if settled else None)
 

@@ -124,3 +124,14 @@ def test_entries_that_bounds_hold_are_judged_by_themselves():
     gradient[11] *= 1.1
     wrong = check_gradient(lambda x: float(np.sum(x**3)), gradient, x, bounds=bounds)
     assert [m.flat_index for m in wrong.wrong] == [11]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("factor", "outcome"), [(1.0, Outcome.PASS), (1.01, Outcome.FAIL)])
+def test_a_cube_on_a_grid_through_zero_is_decided(seed, factor, outcome):
+    """Entries from -1 to 1, whose first joint direction leaves the noise unknown, and a later one settles."""
+    x = np.linspace(-1, 1, 400)
+
+    report = check_gradient(lambda x: (x**3).sum(), lambda x: factor * 3 * x**2, x, rng=seed)
+
+    assert report.outcome is outcome
