@@ -177,13 +177,14 @@ def _steps(report: ReportData, evidence: Measurements, known: NDArray[np.bool_])
         _plain_decades(axes.xaxis, axes.yaxis)
         axes.set(xlabel="step h, in units of x", ylabel="error, in units of f per x")
         # The truncation of a tiny step is of no interest, and would squeeze what is.
-        axes.set_ylim(bottom=0.03 * float(rounding.min()))
+        if noise > 0:
+            axes.set_ylim(bottom=0.03 * float(rounding.min()))
         axes.set_title(f"Step and error: {name}", parse_math=False)
         axes.legend(fontsize="x-small")
 
     alt = (
         f"Error of the numerical derivative against the step, for {name}: rounding falls as 1/h and truncation grows "
-        f"as h to the fourth; the step chosen is {number(step)}, with an error bar of "
+        f"as h^{entries.order}; the step chosen is {number(step)}, with an error bar of "
         f"{number(float(found.error[row]))}. "
         f"Analytic and numerical lie {number(distance)} apart."
     )

@@ -153,25 +153,42 @@ def test_plain_central_differences_bend_as_the_square_of_the_step():
     np.testing.assert_allclose(np.diff(np.log(size)) / np.diff(np.log(h)), 2, rtol=1e-9)
 
 
-def test_a_complex_step_has_no_panel_of_steps():
-    """Its error does not depend on it: entries that it measured have none, and the figure can be drawn."""
-    x = np.linspace(0.5, 1.5, 40)
+POINT = np.array([[0.5, -2.0], [0.0, 1e-9]])
+KINDS = {
+    "complex step": lambda g: gradcheck.check_gradient(lambda x: (x**3).sum(), g, POINT, method="complex"),
+    "plain differences": lambda g: gradcheck.check_gradient(lambda x: (x**3).sum(), g, POINT),
+    "sweep": lambda g: gradcheck.check_gradient(lambda x: float((x**3).sum()), g, POINT, method="sweep"),
+    "directions": lambda g: gradcheck.check_gradient(lambda x: (x**3).sum(), g, POINT, method="directions"),
+    "float32": lambda g: gradcheck.check_gradient(lambda x: (x.astype("f4") ** 3).sum(), g, POINT),
+    "kink": lambda g: gradcheck.check_gradient(lambda x: float(np.abs(x).sum()), g, POINT),
+    "constant": lambda g: gradcheck.check_gradient(lambda x: 3.0, g, POINT),
+    "many": lambda g: gradcheck.check_gradient(lambda x: (x**3).sum(), g, np.linspace(-1, 1, 400).reshape(20, 20)),
+    "Jacobian": lambda g: gradcheck.check_jacobian(lambda x: x**3, lambda x: np.diag(g(x).ravel()), POINT),
+    "one column": lambda g: gradcheck.check_jacobian(lambda x: x * np.ones(3), lambda x: np.ones(3), 2.0),
+    "Hessian": lambda g: gradcheck.check_hessian(lambda x: 3 * x**2, lambda x: np.diag(6 * x), np.array([1.0, 2.0])),
+}  # fmt: skip
 
-    def f(x):
-        return np.sum(np.sin(x))
 
-    def off(x):
-        return np.cos(x) * (1 + 0.01 * (np.arange(40) == 3))
+@pytest.mark.parametrize("factor", [1.0, 1.3, 0.0])
+@pytest.mark.parametrize("kind", KINDS)
+def test_whatever_was_measured_can_be_drawn(kind, factor):
+    """No panel of any report raises or warns: a page of a long run must not be lost for one of its figures."""
+    report = KINDS[kind](lambda x: factor * 3 * x**2)
 
-    shown = {method: gradcheck.check_gradient(f, off, x, method=method) for method in ("complex", "sweep")}
+    for panel in panels(report):
+        figure = matplotlib.figure.Figure()
+        panel.draw(figure.subplots())
+        figure.savefig(io.BytesIO(), format="svg")
 
-    assert not any("Step and error" in title for title in titles(shown["complex"].plot()))
-    assert any("Step and error" in title for title in titles(shown["sweep"].plot()))
 
+def test_a_complex_step_has_no_step_to_show():
+    """It takes no difference: the panel of step and error is left out, beside a report that has it."""
+    titles = [
+        [p.title for p in panels(KINDS[kind](lambda x: 3 * x**2))] for kind in ("complex step", "sweep")
+    ]
 
-def titles(figure):
-    """The titles of a figure's panels."""
-    return [axes.get_title() for axes in figure.axes]
+    assert "Step and error" not in titles[0]
+    assert "Step and error" in titles[1]
 
 
 def test_map_marks_the_wrong_entry_and_no_other(wrong, right):
