@@ -174,7 +174,7 @@ def _remeasure(
     precise = np.asarray(found.limit[rows] == Limit.NONE)
     kinked = np.asarray(found.limit[rows] == Limit.KINK)
     with np.errstate(divide="ignore", invalid="ignore"):
-        near = np.where(precise & ~from_near, 1.0, MARGIN / TELLING * found.noise[rows] / distance)
+        near = np.where(precise & (not from_near), 1.0, MARGIN / TELLING * found.noise[rows] / distance)
         # However far off the claim is, a kink must be seen to be one.
         near = np.where(kinked, found.noise[rows] / (VISIBLE * found.kink[rows]), near)
     within = own[rows] / found.step[rows]
