@@ -29,6 +29,7 @@ from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.bounds import room_within
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.compose import compose
+from gradcheck.report.listening import listener
 from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
 from gradcheck.results.certificate import Survey
@@ -179,7 +180,11 @@ def assert_gradient(f: Callable[..., Any], grad: Any, x: Any, **options: Any) ->
 
     INCONCLUSIVE raises as well: the message says what is known of the gradient, and what to do.
     """
+    __tracebackhide__ = True
     report = check_gradient(f, grad, x, **options)
+    tell = listener.get()
+    if tell is not None:
+        tell(report)
     if not report:
         raise GradientError(report)
     return report

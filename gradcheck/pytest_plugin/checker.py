@@ -61,7 +61,6 @@ class Checker:
     def __init__(self, run: Run) -> None:
         """Serve the tests of this run."""
         self._run = run
-        self._drawn = 0
 
     @property
     def seed(self) -> int:
@@ -100,7 +99,7 @@ class Checker:
         if fails:
             replay, line = self._again(report, seed)
             lines.append(line)
-        self._tell(report, replay)
+        tell(self._run, report, replay)
         if fails:
             raise GradientError(report, *lines)
         if not report and policy == "skip":
@@ -123,29 +122,32 @@ class Checker:
         shown = os.path.relpath(path, config.invocation_params.dir)
         return shown, f"  replay: gradcheck replay {shlex.quote(shown)}"
 
-    def _tell(self, report: Any, replay: str | None) -> None:
-        item = self._run.item
-        event: dict[str, Any] = {
-            "test": item.nodeid if item is not None else None,
-            "outcome": report.outcome.value,
-            "replay": replay,
-        }
-        if self._run.report_file is not None:
-            event["report"] = report.to_dict()
-            event["text"] = None if report else str(report)
-            if isinstance(report, Report) and not report and self._run.report_file.suffix == ".html":
-                event["report"]["drawings"] = self._figures(report)
-        self._run.tell(event)
 
-    def _figures(self, report: Report) -> list[dict[str, str]]:
-        """What the page shows of a check that did not pass: drawn here, for only here is what was measured."""
-        from gradcheck.html import DRAWN, figures_of
+def tell(run: Run, report: Any, replay: str | None = None) -> None:
+    """Tell the run of a check of the current test: with its figures, where a page will show them."""
+    item = run.item
+    event: dict[str, Any] = {
+        "test": item.nodeid if item is not None else None,
+        "outcome": report.outcome.value,
+        "replay": replay,
+    }
+    if run.report_file is not None:
+        event["report"] = report.to_dict()
+        event["text"] = None if report else str(report)
+        if isinstance(report, Report) and not report and run.report_file.suffix == ".html":
+            event["report"]["drawings"] = _figures(run, report)
+    run.tell(event)
 
-        if self._drawn == DRAWN:
-            return []
-        self._drawn += 1
-        test = self._run.item.nodeid if self._run.item is not None else ""
-        return figures_of(report, hashlib.sha256(f"{test} {self._drawn}".encode()).hexdigest()[:12])
+
+def _figures(run: Run, report: Report) -> list[dict[str, str]]:
+    """What the page shows of a check that did not pass: drawn here, for only here is what was measured."""
+    from gradcheck.html import DRAWN, figures_of
+
+    if run.drawn == DRAWN:
+        return []
+    run.drawn += 1
+    test = run.item.nodeid if run.item is not None else ""
+    return figures_of(report, hashlib.sha256(f"{test} {run.drawn}".encode()).hexdigest()[:12])
 
 
 def _file_name(nodeid: str) -> str:

@@ -14,7 +14,8 @@ import pytest
 
 from gradcheck._version import __version__
 from gradcheck.files import check_writable, write_text
-from gradcheck.pytest_plugin.asserted import asserted_reports
+from gradcheck.pytest_plugin.failures import asserted_reports, begin_with_the_reason, hide_own_frames
+from gradcheck.report.listening import listener
 
 __all__ = ["NAME", "Run"]
 
@@ -43,6 +44,7 @@ class Run:
         if self.report_file is not None and not self._is_worker:
             _check_writable(self.report_file)
         self._not_written = ""
+        self.drawn = 0  # checks whose figures were drawn
         self._told: list[dict[str, Any]] = []
         self._checks: list[dict[str, Any]] = []
         self._rows: list[dict[str, Any]] = []
@@ -76,20 +78,41 @@ class Run:
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Note which test runs: its fixtures may check gradients already."""
         self.item = item
+        if _draws_points(item):
+            _import_checks()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self) -> Generator[None, None, None]:
+        """Hear of every `assert_gradient` of the test: it counts as a check of the fixture does."""
+
+        def heard(report: Any) -> None:
+            from gradcheck.pytest_plugin.checker import tell
+
+            tell(self, report)
+
+        token = listener.set(heard)
+        try:
+            return (yield)
+        finally:
+            listener.reset(token)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Hang what the test told on its report, and the text of a report whose assertion failed, below the failure.
+        """Hang what the test told on its report, and show of a failure what the user wrote and what the check says.
 
         Workers of pytest-xdist send plain values.
         """
+        if call.excinfo is not None:
+            hide_own_frames(call.excinfo)
         report = yield
         add = getattr(report.longrepr, "addsection", None)  # what is only text has none
         if call.excinfo is not None and add is not None:
-            for text in asserted_reports(call.excinfo):
+            texts = asserted_reports(call.excinfo)
+            for text in texts:
                 add("gradcheck", text)
+            begin_with_the_reason(report, call.excinfo.value, texts)
         if self._told:
             vars(report)["gradcheck"], self._told = self._told, []
         return report
@@ -147,6 +170,25 @@ class Run:
         from gradcheck.html import render
 
         return render(case_results(self._rows), [e["report"] | {"name": e["test"]} for e in self._checks])
+
+
+def _draws_points(item: pytest.Item) -> bool:
+    """Whether Hypothesis runs this test, and its module knows this package."""
+    test = getattr(item, "obj", None)
+    if not getattr(test, "is_hypothesis_test", False):
+        return False
+    known = vars(getattr(item, "module", None) or object).values()
+    named = {str(getattr(value, "__module__", "")) for value in known}
+    named |= {str(getattr(value, "__name__", "")) for value in known}
+    return any(name.partition(".")[0] == "gradcheck" for name in named)
+
+
+def _import_checks() -> None:
+    """Load what the first check would: Hypothesis gives an example 0.2 s, importing NumPy and SciPy takes longer."""
+    import gradcheck
+
+    for name in gradcheck.__all__:
+        getattr(gradcheck, name)
 
 
 def _rtol(text: str) -> float | None:

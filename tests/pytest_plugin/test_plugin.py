@@ -192,6 +192,111 @@ def test_an_assertion_about_something_else_shows_no_report(project):
     assert text_of(result).count("looks like") == 1
 
 
+def test_assert_gradient_hides_its_frames_and_counts(project):
+    """The user's line and the report, as with the fixture; the closing line counts passes and failures."""
+    project.makepyfile(
+        "from gradcheck import assert_gradient\nfrom model import *\n"
+        "def test_right():\n    assert_gradient(f, df, POINT)\n"
+        "def test_wrong():\n    assert_gradient(f, wrong, POINT)\n"
+    )
+
+    result = call(project, "--gradcheck-report=report.json")
+
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            ">*assert_gradient(f, wrong, POINT)",
+            "E*FAIL  2 of 2 entries wrong: x[[]1] off by +1 %",
+            "gradcheck: 2 checks: 1 passed, 1 failed; report: report.json",
+        ]
+    )
+    assert "def assert_gradient" not in text_of(result)
+    told = json.loads((project.path / "report.json").read_text())
+    assert [check["outcome"] for check in told["checks"]] == ["PASS", "FAIL"]
+    assert told["checks"][1]["test"].endswith("::test_wrong")
+
+
+@pytest.mark.parametrize("asked", ["check_gradient(raises, df, POINT)", "assert_gradient(f, raises, POINT)",
+                                   "gradcheck(raises, df, POINT)"])  # fmt: skip
+def test_an_error_in_the_users_function_shows_the_users_lines(project, asked):
+    """Where it was called from and where it was raised; no frame between the two, unless all are asked for."""
+    project.makepyfile(
+        "from gradcheck import assert_gradient, check_gradient\nfrom model import *\n"
+        "def raises(x):\n    raise KeyError('no such weight')\n"
+        f"def test_it(gradcheck):\n    {asked}\n"
+    )
+
+    for options, shown in (((), False), (("--full-trace",), True)):
+        result = call(project, *options)
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines([f">*{asked}", ">*raise KeyError('no such weight')"])
+        assert ("contract.py" in text_of(result)) is shown
+
+
+def test_a_refused_argument_shows_the_call_and_a_bug_of_ours_where_it_is(project):
+    """A TypeError is about the user's line; another exception of the package's own is not hidden."""
+    project.makepyfile(
+        "import gradcheck.checks.gradient as inside\nfrom model import *\n"
+        "def test_option():\n    inside.check_gradient(f, df, POINT, seed=3)\n"
+        "def test_bug(monkeypatch):\n    monkeypatch.setattr(inside, 'Parameters', None)\n"
+        "    inside.check_gradient(f, df, POINT)\n"
+    )
+
+    result = call(project, "-k", "option")
+    result.stdout.fnmatch_lines([">*seed=3)", "E*there is no option 'seed' (did you mean rng?)*"])
+    assert "options.py" not in text_of(result)
+    call(project, "-k", "bug").stdout.fnmatch_lines([">*Parameters.of(x)", "*gradient.py:*: AttributeError"])
+
+
+@pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n", "1")], ids=["here", "xdist"])
+def test_the_summary_begins_with_the_reason(project, workers):
+    """Not with the name of an exception, which leaves no room for it in a line of a terminal."""
+    project.makepyfile(
+        "from gradcheck import assert_gradient, check_gradient\nfrom model import *\n"
+        "def test_a(gradcheck):\n    gradcheck(f, wrong, POINT)\n"
+        "def test_b():\n    assert_gradient(f, wrong, POINT)\n"
+        "def test_c():\n    assert check_gradient(f, wrong, POINT)\n"
+        "def test_d():\n    raise ValueError('not ours')\n"
+    )
+
+    summary = [line for line in text_of(call(project, *workers)).splitlines() if line.startswith("FAILED")]
+    reasons = [line.partition(" - ")[2] for line in summary]
+    assert len(reasons) == 4
+    assert all(reason.startswith("FAIL  2 of 2") for reason in reasons[:3])
+    assert reasons[3].startswith("ValueError: not ours")
+
+
+@pytest.mark.parametrize(
+    ("imports", "drawn"),
+    [
+        ("import gradcheck", "st.floats(0.5, 2.0)"),
+        ("import gradcheck\nfrom gradcheck.strategies import points", "points(())"),
+    ],
+)
+def test_the_first_example_is_in_time(project, imports, drawn):
+    """NumPy and SciPy are imported before the clock of Hypothesis runs: nothing of it is left to the first example."""
+    project.makepyfile(
+        f"import sys\nfrom hypothesis import given, settings, strategies as st\n{imports}\n"
+        "@settings(max_examples=1, database=None, deadline=None)\n"
+        f"@given({drawn})\n"
+        "def test_it(x):\n"
+        "    assert 'gradcheck.checks.gradient' in sys.modules and 'scipy' in sys.modules\n"
+    )
+
+    assert "1 passed" in shell("-q")
+
+
+def test_other_tests_of_hypothesis_wait_for_nothing(project):
+    """A module that does not know the package gets nothing imported."""
+    project.makepyfile(
+        "import sys\nfrom hypothesis import given, settings, strategies as st\n"
+        "@settings(max_examples=1, database=None)\n@given(st.floats(0.5, 2.0))\n"
+        "def test_it(x):\n    assert 'gradcheck.checks.gradient' not in sys.modules\n"
+    )
+
+    assert "1 passed" in shell("-q")
+
+
 # Arguments of each method of the fixture, with a factor of the derivative.
 METHODS = {
     "check_adjoint": "lambda x: A @ x, lambda y: {0} * A.T @ y, np.zeros(3)",
