@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from numbers import Integral
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from gradcheck.diagnosis.along import Along
 from gradcheck.diagnosis.explanations import Diagnosis, diagnose
 from gradcheck.diagnosis.scope import Subject
 from gradcheck.driver.examine import Question, examine
-from gradcheck.driver.options import Options, finished, told
+from gradcheck.driver.options import GivenToGradients, Options, finished, signature_of, told
 from gradcheck.driver.prepare import probe_noise
 from gradcheck.errors import GradientError
 from gradcheck.evidence.entries import measure
@@ -175,7 +175,8 @@ def _explain(
     return diagnose(subject, evidence, again if callable(grad) and not evidence.interrupted else None)
 
 
-def assert_gradient(f: Callable[..., Any], grad: Any, x: Any, **options: Any) -> Report:
+@signature_of(check_gradient)
+def assert_gradient(f: Callable[..., Any], grad: Any, x: Any, **options: Unpack[GivenToGradients]) -> Report:
     """`check_gradient` with the same arguments that raises GradientError unless the outcome is PASS.
 
     INCONCLUSIVE raises as well: the message says what is known of the gradient, and what to do.
@@ -256,7 +257,7 @@ def derivative(
 
 def _validate(f: Any, grad: Any, n_jobs: Any) -> None:
     if not callable(f):
-        raise TypeError(f"f must be callable, not {type(f).__name__}")
+        raise TypeError(f"f must be callable, not {type(f).__name__}: the order is f, its derivative, x")
     if grad is None or grad is False:
         raise TypeError(
             f"grad must be a callable, a gradient, or True where f returns (value, gradient); not {grad!r}"

@@ -63,7 +63,7 @@ def check_jacobian(
     """
     chosen = Options.of(options)
     if not callable(f):
-        raise TypeError(f"f must be callable, not {type(f).__name__}")
+        raise TypeError(f"f must be callable, not {type(f).__name__}: the order is f, its derivative, x")
     if jac is None:
         raise TypeError("jac must be a callable or a Jacobian, not None")
     call = chosen.call("check_jacobian(f, jac, x", args=tuple(args) or None, sparsity=sparsity)

@@ -17,7 +17,17 @@ from gradcheck.errors import GradientCheckInterrupted
 from gradcheck.report.report import Report
 from gradcheck.results.verdict import Tolerance
 
-__all__ = ["LEAST_BUDGET", "Given", "Options", "call_text", "finished", "spelled_out", "told"]
+__all__ = [
+    "LEAST_BUDGET",
+    "Given",
+    "GivenToGradients",
+    "Options",
+    "call_text",
+    "finished",
+    "signature_of",
+    "spelled_out",
+    "told",
+]
 
 Check = TypeVar("Check", bound=Callable[..., Any])
 
@@ -49,6 +59,15 @@ class Given(TypedDict, total=False):
     max_nfev: int | None
     max_seconds: float | None
     progress: bool
+
+
+class GivenToGradients(Given, total=False):
+    """What `check_gradient` may be given by name, for type checkers."""
+
+    args: Sequence[Any]
+    vectorized: bool
+    hessian: Any
+    n_jobs: int | None
 
 
 @dataclass(frozen=True)
@@ -205,6 +224,16 @@ def spelled_out(check: Check) -> Check:
     # What inspect and pydoc read; a function has the attribute only once it is set.
     vars(check)["__signature__"] = signature.replace(parameters=[*own, *shared])
     return check
+
+
+def signature_of(check: Callable[..., Any]) -> Callable[[Check], Check]:
+    """A function that passes its arguments on to `check` shows the signature of that, in `help()` and editors."""
+
+    def shown(passing: Check) -> Check:
+        vars(passing)["__signature__"] = inspect.signature(check)
+        return passing
+
+    return shown
 
 
 def finished(report: Report) -> Report:

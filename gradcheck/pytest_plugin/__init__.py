@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gradcheck.pytest_plugin.checker import Checker
     from gradcheck.pytest_plugin.run import Run
 
-__all__ = ["gradcheck"]
+__all__ = ["Checker", "gradcheck"]
 
 MARKER = (
     "gradcheck(rtol=None, atol=0.0, resolution=None, ..., seed=None, inconclusive=None): options of check_gradient for "
@@ -26,6 +26,17 @@ MARKER = (
     "marker, and so has every row of a case file"
 )
 POLICIES = ("fail", "skip", "pass")
+
+
+if not TYPE_CHECKING:  # to a type checker a name that is not here is an error
+
+    def __getattr__(name: str) -> Any:
+        """`Checker`, the type of the fixture, for annotations: imported when it is asked for."""
+        if name != "Checker":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from gradcheck.pytest_plugin.checker import Checker
+
+        return Checker
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

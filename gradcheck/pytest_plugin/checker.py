@@ -9,12 +9,13 @@ import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import pytest
 
 import gradcheck
 from gradcheck.checks.gradient import check_gradient
+from gradcheck.driver.options import GivenToGradients
 from gradcheck.errors import GradientError
 from gradcheck.files import write_text
 from gradcheck.report.report import Report
@@ -28,17 +29,22 @@ if TYPE_CHECKING:
 __all__ = ["Checker"]
 
 
-def _as_method(name: str) -> Callable[..., Any]:
+def _as_method(name: str) -> Any:
+    check = getattr(gradcheck, name)
+    signature = inspect.signature(check)
+    # What takes any option may be given those of the run and of the marker; what takes few only the seed.
+    general = "subgradient" in signature.parameters or any(
+        p.kind is p.VAR_KEYWORD for p in signature.parameters.values()
+    )
+
     def method(self: Checker, *arguments: Any, **options: Any) -> Any:
         __tracebackhide__ = True
-        check = getattr(gradcheck, name)
-        # What takes any option may be given those of the run and of the marker; what takes few only the seed.
-        takes = inspect.signature(check).parameters
-        general = "subgradient" in takes or any(p.kind is p.VAR_KEYWORD for p in takes.values())
         return self._judged(check, arguments, options, general)
 
     method.__name__ = name
     method.__doc__ = f"As `gradcheck.{name}`, for the current test: see `__call__`."
+    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    vars(method)["__signature__"] = signature.replace(parameters=[own, *signature.parameters.values()])
     return method
 
 
@@ -48,15 +54,26 @@ class Checker:
     Its methods do the same for the other checks, under their names.
     """
 
-    check_adjoint = _as_method("check_adjoint")
-    check_hessian = _as_method("check_hessian")
-    check_hvp = _as_method("check_hvp")
-    check_jacobian = _as_method("check_jacobian")
-    check_jvp = _as_method("check_jvp")
-    check_points = _as_method("check_points")
-    check_problem = _as_method("check_problem")
-    check_vjp = _as_method("check_vjp")
-    taylor_test = _as_method("taylor_test")
+    if TYPE_CHECKING:  # each has the signature of its check, less what the run gives
+        check_adjoint = staticmethod(gradcheck.check_adjoint)
+        check_hessian = staticmethod(gradcheck.check_hessian)
+        check_hvp = staticmethod(gradcheck.check_hvp)
+        check_jacobian = staticmethod(gradcheck.check_jacobian)
+        check_jvp = staticmethod(gradcheck.check_jvp)
+        check_points = staticmethod(gradcheck.check_points)
+        check_problem = staticmethod(gradcheck.check_problem)
+        check_vjp = staticmethod(gradcheck.check_vjp)
+        taylor_test = staticmethod(gradcheck.taylor_test)
+    else:
+        check_adjoint = _as_method("check_adjoint")
+        check_hessian = _as_method("check_hessian")
+        check_hvp = _as_method("check_hvp")
+        check_jacobian = _as_method("check_jacobian")
+        check_jvp = _as_method("check_jvp")
+        check_points = _as_method("check_points")
+        check_problem = _as_method("check_problem")
+        check_vjp = _as_method("check_vjp")
+        taylor_test = _as_method("taylor_test")
 
     def __init__(self, run: Run) -> None:
         """Serve the tests of this run."""
@@ -70,7 +87,9 @@ class Checker:
     def __repr__(self) -> str:
         return "gradcheck"
 
-    def __call__(self, f: Callable[..., Any], grad: Any, x: Any, **options: Any) -> Report:
+    def __call__(
+        self, f: Callable[..., Any], grad: Any, x: Any, **options: Unpack[GivenToGradients]
+    ) -> Report:
         """Check as `gradcheck.check_gradient(f, grad, x, **options)` does.
 
         What is not given comes from the test's marker, from `gradcheck_rtol`, and for rng from the test's name.
@@ -78,7 +97,7 @@ class Checker:
         the run or the marker says otherwise, for INCONCLUSIVE; that may be pytest's Skipped instead.
         """
         __tracebackhide__ = True
-        report: Report = self._judged(check_gradient, (f, grad, x), options, general=True)
+        report: Report = self._judged(check_gradient, (f, grad, x), {**options}, general=True)
         return report
 
     def _judged(
