@@ -14,7 +14,7 @@ from benchmarks.peer_tools.model import ACCEPTED
 from benchmarks.verdicts import table
 
 ROOT = Path(__file__).parent.parent
-PAGE, FIGURE = ROOT / "docs" / "peers.md", ROOT / "docs" / "figures" / "peers.svg"
+PAGE, FIGURE = ROOT / "docs" / "log" / "peers.md", ROOT / "docs" / "figures" / "peers.svg"
 OURS, TORCH = "gradcheck", "torch gradcheck, slow"
 AS_PUBLISHED = peer_corpus.AS_PUBLISHED
 COMMAND = "python -m benchmarks.peers --docs"
@@ -30,8 +30,8 @@ def write(record: dict[str, Any], *, markdown: Path | None, figure: Path | None,
             peer_figure.save(counted, path)
     if docs:
         PAGE.write_text(page(record), encoding="utf-8")
-        replace(ROOT / "README.md", "peers", summary(record))
-        replace(ROOT / "docs" / "limits.md", "peers", behind(record))
+        replace(ROOT / "docs" / "peers.md", "peers", summary(record))
+        replace(ROOT / "docs" / "log" / "limits.md", "peers", behind(record))
 
 
 def replace(path: Path, name: str, text: str) -> None:
@@ -58,7 +58,7 @@ def page(record: dict[str, Any]) -> str:
         "# The same gradients, the same mistakes, every checker",
         "Written by `" + COMMAND + "`; not edited by hand. " + when(record),
         method(record),
-        "![For each tool, the shares of right gradients accepted and of wrong ones rejected.](figures/peers.svg)",
+        "![For each tool, the shares of right gradients accepted and of wrong ones rejected.](../figures/peers.svg)",
         "## All entries",
         main_table(record, counted),
         notes(),
@@ -246,7 +246,7 @@ def corpus_table(record: dict[str, Any]) -> str:
 
 
 def summary(record: dict[str, Any]) -> str:
-    """Give what README.md shows."""
+    """Give what docs/peers.md shows."""
     counted = {r.tool: r for r in rows(results(record))}
     lines = []
     for tool in record["tools"]:
@@ -277,8 +277,8 @@ def summary(record: dict[str, Any]) -> str:
         + table(header, lines)
         + "\n\n*Inconclusive*: on right / on wrong gradients. Evaluations of f and milliseconds: medians of a check. "
         + when(record)
-        + f" Again: `{COMMAND}`. More in [docs/peers.md](docs/peers.md); where a peer does better, and why, in "
-        "[docs/limits.md](docs/limits.md)."
+        + f" Again: `{COMMAND}`. [All entries](log/peers.md), and [where a peer does better]"
+        "(log/limits.md#where-a-peer-does-better)."
     )
 
 

@@ -5,8 +5,8 @@
 The corpus is that of `peer_corpus`, the tools are those of `peer_tools`; one that is not installed has a row that says
 so. Every tool runs in a process of its own, `--jobs` of them at a time, one thread each. A check may take `--limit`
 seconds of processor time, a tool `--budget` in all; what is over that is counted as not finished, as is every further
-gradient of a problem on which the tool was too late once. --docs writes docs/peers.md, its figure, and the marked
-parts of README.md and docs/limits.md. --from FILE takes the answers of an earlier run instead of asking again; with
+gradient of a problem on which the tool was too late once. --docs writes docs/log/peers.md, its figure, and the marked
+parts of docs/peers.md and docs/log/limits.md. --from FILE takes the answers of an earlier run instead of asking again; with
 --tools it asks these tools again, and takes only the others' answers from there.
 """
 
@@ -175,7 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="the tables")
     parser.add_argument("--figure", type=Path, metavar="FILE", help="a bar chart, png or svg")
     parser.add_argument(
-        "--docs", action="store_true", help="write docs/peers.md and the marked parts of two others"
+        "--docs", action="store_true", help="write docs/log/peers.md and the marked parts of two others"
     )
     parser.add_argument("--from", dest="earlier", type=Path, metavar="FILE", help="JSON of an earlier run")
     parser.add_argument("--limit", type=float, default=20.0, help="seconds for one check")

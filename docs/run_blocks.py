@@ -1,11 +1,13 @@
 """Run the code blocks of README.md and docs/*.md, and compare or refresh the output printed below them.
 
     python docs/run_blocks.py        run every block, write the outputs that differ anew, and say how many there are
+    python docs/run_blocks.py FILE...         of these documents alone
     python docs/run_blocks.py --extras        the ```py blocks of interop.md too, with torch, jax and autograd
 
 The blocks of one file are run in order, in one namespace, in an empty folder. A ```python block whose first line is
-a comment `# path.py` is also written to that file. Of a ```sh block the lines that begin with `gradcheck` are run
-where a ```text block follows. A ```text block after one that was run holds its output. Times alone may differ from it.
+a comment `# path.py` is also written to that file, anew where it was written before. Of a ```sh block the lines that
+begin with `gradcheck` are run where a ```text block follows. A ```text block after one that was run holds its output.
+Times alone may differ from it.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ class Block:
 
 def files() -> list[Path]:
     """The documents whose blocks are run."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def blocks(document: str) -> list[Block]:
@@ -86,17 +88,23 @@ def same(shown: str, printed: str) -> bool:
 
 @contextlib.contextmanager
 def _inside(folder: str) -> Iterator[None]:
-    before, path, modules = os.getcwd(), list(sys.path), set(sys.modules)
+    before, path, bytecode = os.getcwd(), list(sys.path), sys.dont_write_bytecode
     os.chdir(folder)
     sys.path.insert(0, folder)
+    sys.dont_write_bytecode = True  # two versions of a file may be of one size and one second
     try:
         yield
     finally:
         os.chdir(before)
-        sys.path[:] = path
-        for name in set(sys.modules) - modules:  # another document may have a model.py, too
-            if str(getattr(sys.modules[name], "__file__", None)).startswith(folder):
-                del sys.modules[name]
+        sys.path[:], sys.dont_write_bytecode = path, bytecode
+        _forget(folder)
+
+
+def _forget(folder: str) -> None:
+    """Forget the modules of a folder: another document may have a model.py too, and a step another version of it."""
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None)).startswith(folder):
+            del sys.modules[name]
 
 
 def _run_python(code: str, namespace: dict[str, object]) -> str:
@@ -104,6 +112,7 @@ def _run_python(code: str, namespace: dict[str, object]) -> str:
         path = Path(saved[1])
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(code, encoding="utf-8")
+        _forget(os.getcwd())
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(code, "a code block", "exec"), namespace)
@@ -118,6 +127,7 @@ def _run_shell(lines: str) -> str:
     printed = ""
     for line in lines.splitlines():
         if line.startswith("gradcheck "):
+            _forget(os.getcwd())
             result = CliRunner().invoke(main, shlex.split(line)[1:], env={"COLUMNS": "130"})
             if result.exception is not None and not isinstance(result.exception, SystemExit):
                 raise result.exception
@@ -146,9 +156,11 @@ def refresh(path: Path, *, extras: bool = False) -> tuple[int, int]:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
+    names = [word for word in sys.argv[1:] if word != "--extras"]
+    chosen = [Path(name).resolve() for name in names] or files()
     extras = {"interop.md"} if "--extras" in sys.argv[1:] else set()
-    counts = [refresh(one, extras=one.name in extras) for one in files()]
-    for one, (_, written) in zip(files(), counts, strict=True):
+    counts = [refresh(one, extras=one.name in extras) for one in chosen]
+    for one, (_, written) in zip(chosen, counts, strict=True):
         if written:
             sys.stdout.write(f"{one.relative_to(ROOT)}: {written} written anew\n")
     sys.stdout.write(

@@ -1,8 +1,12 @@
 """README and docs: every code block runs, shows what it prints, and links lead somewhere."""
 
+import importlib
+import os
 import re
 import shlex
+import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import click
@@ -12,6 +16,7 @@ from docs import run_blocks
 from gradcheck.cli import main
 
 ROOT = Path(__file__).parent.parent
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 DOCUMENTS = [*run_blocks.files(), ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 
 
@@ -150,25 +155,71 @@ def test_the_readme_installs_from_a_clone():
     assert not re.search(r"pip install [\w\"' -]*\bgradcheck", "\n".join(said))
 
 
-def test_every_document_is_named_in_the_readme():
-    """A page that no page leads to is not found."""
+def test_every_page_is_on_the_site():
+    """A page that no page leads to is not found; README.md leads to the first ones, and to the site."""
+    pages = {str(path.relative_to(ROOT / "docs")) for path in DOCUMENTS if path.is_relative_to(ROOT / "docs")}
+    site = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    nav = site[site.index("nav:") : site.index("validation:")]
+
+    assert sorted(re.findall(r"([\w/-]+\.md)$", nav, re.M)) == sorted(pages)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name in ("tutorial.md", "verdict.md", "limits.md", "ko/index.md"):
+        assert f"(docs/{name})" in readme
+    assert "mkdocs serve" in readme
+
+
+def test_what_an_index_shows_has_no_dead_links():
+    """There README.md lies alone: the links into the repository are taken out of the package's description."""
+    (rule,) = PYPROJECT["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
 
-    for path in DOCUMENTS[1:]:
-        assert ids(path) in readme
+    shown = re.sub(rule["pattern"], rule["replacement"], readme)
+    assert re.search(r"\]\((?!https?://)", readme)
+    assert not re.search(r"\]\((?!https?://)", shown)
+    assert "docs/tutorial.md" in shown
+    linked = "[a](https://example.org/b), ![c](d.svg), [e](docs/f.md)"
+    assert re.sub(rule["pattern"], rule["replacement"], linked) == "[a](https://example.org/b), c, e"
+
+
+def test_the_tutorial_is_followed_literally(tmp_path):
+    """Its files are written as they come and its commands typed, in an empty folder; the last one passes."""
+    text = (ROOT / "docs/tutorial.md").read_text(encoding="utf-8")
+    found = run_blocks.blocks(text)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "130", "PYTHONDONTWRITEBYTECODE": "1"}
+    statuses = []
+    for block, following in zip(found, [*found[1:], None], strict=True):
+        saved = run_blocks.SAVED.match(block.text)
+        if block.language == "python":
+            assert saved, "each file of the tutorial says its name"
+            (tmp_path / saved[1]).write_text(block.text, encoding="utf-8")
+        elif block.language == "sh":
+            (line,) = block.text.splitlines()
+            program, *rest = shlex.split(line)
+            command = [sys.executable, "-m", program, *rest]
+            result = subprocess.run(
+                command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment
+            )
+            statuses.append((program, result.returncode))
+            if following is not None and following.language == "text":
+                assert run_blocks.same(following.text, result.stdout), result.stdout + result.stderr
+
+    assert statuses == [*[("gradcheck", status) for status in (1, 1, 0, 1, 0)], ("pytest", 0)]
 
 
 def test_every_public_name_is_documented():
-    """docs/api.md has each name that `gradcheck` offers."""
+    """docs/api.md has each name that `gradcheck` offers, and no other."""
     import gradcheck
 
-    text = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+    text = "".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("api.md", "api-more.md"))
     missing = [
         name
         for name in gradcheck.__all__
         if not name.startswith("__") and not re.search(rf"\b{re.escape(name)}\b", text)
     ]
     assert not missing
+    for name in re.findall(r"^::: (.*)$", text, re.M):
+        module, _, attribute = name.rpartition(".")
+        assert attribute in importlib.import_module(module).__all__, name
 
 
 def test_the_errata_name_rows_that_there_are():

@@ -969,7 +969,7 @@ def test_a_step_that_drowns_in_a_sum_accuses_nothing():
 
 
 def test_an_oscillation_under_an_offset_is_hardly_ever_taken_for_noise():
-    """Sums of sin(a x) + 1e6 at |x| of 1e4, in float32 or two decimals: the weak spot that docs/limits.md names."""
+    """Sums of sin(a x) + 1e6 at |x| of 1e4, in float32 or two decimals: the weak spot that docs/log/limits.md names."""
     rng = np.random.default_rng(1)
     refused = 0
     for _ in range(40):
@@ -981,5 +981,5 @@ def test_an_oscillation_under_an_offset_is_hardly_ever_taken_for_noise():
 
         for coarse in (lambda x, f=f: float(np.float32(f(x))), lambda x, f=f: round(f(x), 2)):
             refused += check_gradient(coarse, lambda x, a=a: a * np.cos(a * x), x).outcome is Outcome.FAIL
-    # docs/limits.md says so: a few, with float32 alone.
+    # docs/log/limits.md says so: a few, with float32 alone.
     assert refused <= 4

@@ -24,7 +24,7 @@ from gradcheck import Outcome
 # Values that six decimals and 1e6 leave digits of.
 VALUES = (0.1, 1e4)
 # Radians that the argument of a sine may run through while x changes by its own size. Under a disturbance the steps are
-# long: where they skip whole periods is a limit that docs/limits.md names.
+# long: where they skip whole periods is a limit that docs/log/limits.md names.
 SLOW = 20.0
 # A slope that has changed by this part of itself is another one.
 ANOTHER = 0.5
@@ -52,7 +52,7 @@ def disturbances(draw: st.DrawFn) -> Example:
 def lucky(p: Problem, right: Any) -> bool:
     """Whether a few entries of an f that is noisier than its digits show were borne out by two evaluations each.
 
-    One mistake in a thousand passes so: docs/limits.md, "A few coordinates that agree by luck".
+    One mistake in a thousand passes so: docs/log/limits.md, "A few coordinates that agree by luck".
     """
     return bool(right.nfev == 2 * p.n + 1 and p.category.startswith("noise"))
 
@@ -60,7 +60,7 @@ def lucky(p: Problem, right: Any) -> bool:
 def hidden(p: Problem, report: Any) -> bool:
     """Whether each slope that is called wrong has become another one where f begins to show it.
 
-    Over a distance at which it moves f by more than the noise: docs/limits.md, "An entry that is 0".
+    Over a distance at which it moves f by more than the noise: docs/log/limits.md, "An entry that is 0".
     """
     with np.errstate(all="ignore"):
         x, slopes = flat(p.x), flat(p.grad(p.x))
