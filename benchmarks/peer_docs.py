@@ -327,9 +327,9 @@ def _better_table(found: Sequence[Better], *, with_mistakes: bool) -> str:
 
 
 def _short(words: str) -> str:
-    return re.split(r"; (?:the gradient lies|what f shows|nothing is known|the gradient is not)", words)[
-        0
-    ].replace("|", "\\|")[:120]
+    said = re.split(r"; (?:the gradient lies|what f shows|nothing is known|the gradient is not)", words)[0]
+    # Of params["W"][2, 1] the second half would be a link.
+    return said.replace("|", "\\|").replace("][", "]\\[")[:120]
 
 
 def _cheaper(record: dict[str, Any]) -> str:

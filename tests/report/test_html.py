@@ -339,6 +339,28 @@ def test_notebook_form_says_outcome_reason_and_arrays():
     assert not wrong.badly_nested
 
 
+def test_notebook_form_tells_certificate_and_cost():
+    """Numbers are right-aligned, the outcome has its colour, and below stand what was proved and what it cost."""
+    report = check(method="directions")
+    page = Page(report._repr_html_())
+
+    assert report.certificates
+    assert f"Certificate: {report.certificates[0]}".split(":")[0] in page.words
+    assert f"{report.nfev} evaluations of f" in page.words
+    assert {"badge PASS", "right"} <= set(page.attributes("class"))
+    assert "badge FAIL" in Page(check(2.0)._repr_html_()).attributes("class")
+
+
+def test_parts_fold_and_lead_back_to_the_list():
+    """What passed is folded, what did not is open; each part has a link to the list, and the list one to each part."""
+    for measured, is_open in ((1.0, False), (1.5, True)):
+        page = Page(rendered(a_case(measured=measured)))
+        (part,) = [attrs for tag, attrs in page.elements if tag == "details" and attrs.get("class") == "part"]
+        assert ("open" in part) is is_open
+        assert {"#cases", "#case-1"} <= set(page.attributes("href"))
+        assert {"cases", "case-1"} <= set(page.attributes("id"))
+
+
 def test_numbers_that_are_none_are_dashes():
     """A report as JSON has None for nan: an unmeasured error and an analytic nan are shown."""
     report = gradcheck.check_gradient(
