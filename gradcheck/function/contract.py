@@ -15,7 +15,7 @@ from gradcheck.function.arithmetic import callers_arithmetic
 from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import NotScalarError, Objective
 from gradcheck.function.repeat import Repeat, why_it_differs
-from gradcheck.parameters.tree import Parameters
+from gradcheck.parameters.tree import Parameters, dropped, kind_of
 from gradcheck.results.outcome import Finding, Outcome
 from gradcheck.results.verdict import Tolerance
 
@@ -275,6 +275,12 @@ def _inspect_gradient(parameters: Parameters, tree: Any, findings: list[Finding]
         if isinstance(tree, tuple) and len(tree) == 2 and np.ndim(tree[0]) == 0:
             kinds = " and a ".join(type(part).__name__ for part in tree)
             text = f"grad returns a pair of a {kinds}: a gradient, or (value, gradient), is needed"
+        elif isinstance(tree, tuple | list) and len(tree) == 1 and _fits(parameters, tree[0]):
+            text += f"; its one part would fit: return it without the {type(tree).__name__}"
+        elif isinstance(tree, float | int | np.generic):
+            text += (
+                f"; it is one number ({type(tree).__name__}), and a derivative by each entry of x is needed"
+            )
         findings.append(Finding(text, Outcome.FAIL, final=True))
         return None, "float64"
     bad = np.flatnonzero(~np.isfinite(analytic))
@@ -283,6 +289,7 @@ def _inspect_gradient(parameters: Parameters, tree: Any, findings: list[Finding]
             f"grad is not finite in {bad.size:,} of {analytic.size:,} entries: {parameters.name(int(bad[0]))}"
         )
         findings.append(Finding(f"{text} is {analytic[bad[0]]}", Outcome.FAIL))
+    findings += _said_of_leaves(parameters.leaves(tree))
     dtypes = [leaf.dtype for leaf in parameters.arrays(tree)]
     for dtype in sorted({str(d) for d in dtypes if d.kind in "iub"}):
         findings.append(Finding(f"grad returns {dtype}: fractions may have been cut off"))
@@ -290,6 +297,19 @@ def _inspect_gradient(parameters: Parameters, tree: Any, findings: list[Finding]
     reals += [b.real_dtype for b in parameters.blocks]
     coarsest = max((float(np.finfo(d).eps), str(d)) for d in reals)[1]
     return analytic, coarsest
+
+
+def _said_of_leaves(leaves: Sequence[Any]) -> list[Finding]:
+    """Notes on what a gradient is beside its numbers: labels, a mask, a unit; and JAX in its single precision."""
+    kinds = {
+        f"grad returns {kind_of(leaf)}: {what} not looked at" for leaf in leaves if (what := dropped(leaf))
+    }
+    notes = sorted(kinds)
+    if any(kind_of(leaf).startswith("jax") and str(leaf.dtype) == "float32" for leaf in leaves):
+        notes.append(
+            'grad computes in JAX\'s float32: jax.config.update("jax_enable_x64", True) at the start makes it float64'
+        )
+    return [Finding(note) for note in notes]
 
 
 def changed(parameters: Parameters, tree: Any, x: Flat) -> str:

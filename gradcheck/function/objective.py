@@ -241,7 +241,8 @@ def as_real(result: Any, dtype: np.dtype[Any]) -> Any:
     except (ValueError, TypeError):
         array = np.empty(0, object)
     if array.size != 1 or array.dtype.kind not in "fiub":
-        raise NotScalarError(f"f must return one real number; it returned {_described(result)}")
+        several = "; for a function of several outputs there is check_jacobian" if array.size > 1 else ""
+        raise NotScalarError(f"f must return one real number; it returned {_described(result)}{several}")
     return array.reshape(())[()].astype(dtype)
 
 

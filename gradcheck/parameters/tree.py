@@ -108,8 +108,8 @@ class Parameters:
             if array.dtype.kind in "iub":
                 notes.append(f"{name} was given as {array.dtype} and converted to float64")
         notes += [
-            f"{name} was given as {kind} and converted to an array of NumPy"
-            for name, kind in _foreign(x, root)
+            f"{name} was given as {kind} and converted to an array of NumPy{dropped}"
+            for name, kind, dropped in _foreign(x, root)
         ]
         parameters = cls(tuple(blocks), tuple(notes), rebuild)
         if parameters.size == 0:
@@ -215,7 +215,11 @@ class Parameters:
 
         Raises ValueError naming the first place where the structure differs, TypeError for what is no number.
         """
-        return [_as_array(leaf, what) for leaf in _matching_leaves(self, tree, what)]
+        return [_as_array(leaf, what) for leaf in self.leaves(tree, what)]
+
+    def leaves(self, tree: Any, what: str = "grad") -> list[Any]:
+        """The leaves of a tree of this structure as they are, one a block. Raises as `arrays` does."""
+        return _matching_leaves(self, tree, what)
 
     def _gather(self, arrays: list[NDArray[Any]]) -> Flat:
         out = np.empty(self.size, self.dtype)
@@ -294,12 +298,26 @@ def _walk(x: Any, name: str, leaves: list[tuple[str, NDArray[Any]]]) -> Callable
     return lambda values: build([part(values) for part in parts])
 
 
-def _foreign(x: Any, name: str) -> list[tuple[str, str]]:
-    """The leaves that are arrays of another library, as pandas.Series: their names and what they are."""
+def _foreign(x: Any, name: str) -> list[tuple[str, str, str]]:
+    """The leaves that are more than plain arrays: their names, their kinds, and what f and grad do not get of them."""
     if not _is_leaf(x):
         return [found for suffix, child in _children(x)[0] for found in _foreign(child, name + suffix)]
-    own = isinstance(x, np.ndarray | list | tuple) or _is_number(x)
-    return [] if own else [(name, kind_of(x))]
+    if type(x) in (np.ndarray, np.memmap) or isinstance(x, list | tuple) or _is_number(x):
+        return []
+    what = dropped(x)
+    return [(name, kind_of(x), f"; {what} not passed on: f and grad may build it again" if what else "")]
+
+
+def dropped(value: Any) -> str:
+    """What NumPy does not keep of a value, with its verb: a mask, a unit, labels; empty for a plain array."""
+    if isinstance(value, np.ma.MaskedArray):
+        return f"its mask of {int(np.ma.getmaskarray(value).sum()):,} entries is"
+    unit = getattr(value, "unit", getattr(value, "units", None))
+    if unit is not None and not callable(unit):
+        return f"its unit {unit} is"
+    if hasattr(value, "index") and hasattr(value, "iloc"):
+        return "its labels are"
+    return ""
 
 
 def kind_of(value: Any) -> str:

@@ -20,6 +20,7 @@ from gradcheck.results.outcome import CONSTANT, Finding
 from gradcheck.results.verdict import Tolerance
 
 X = np.array([1.0, 2.0, 3.0])
+ELSEWHERE = "for a function of several outputs there is check_jacobian"
 
 
 def f(x: np.ndarray) -> float:
@@ -266,11 +267,11 @@ def test_an_f_that_is_not_finite_at_x_has_no_derivative(value):
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (X, "ndarray of shape (3,) and dtype float64"),
+        (X, f"ndarray of shape (3,) and dtype float64; {ELSEWHERE}"),
         (None, "None"),
         ("3", "'3'"),
         (1j, "1j"),
-        ([1.0, 2.0], "[1.0, 2.0]"),
+        ([1.0, 2.0], f"[1.0, 2.0]; {ELSEWHERE}"),
         ((3.0, X), "a tuple of 2 (for a pair of value and gradient pass grad=True)"),
     ],
     ids=["vector", "None", "string", "complex", "list", "pair"],
@@ -759,6 +760,58 @@ def test_warnings_of_f_at_points_beside_x_stay_silent_and_those_at_x_do_not():
         check_gradient(lambda x: np.sum(np.log(x)), lambda x: 1.0 / x, tiny, method="sweep")
     with pytest.warns(RuntimeWarning, match="divide by zero"):
         check_gradient(lambda x: np.sum(np.log(x)), lambda x: x, np.array([0.0, 1.0]))
+
+
+class Labelled(np.ndarray):
+    """An array with labels, as pandas has them."""
+
+    index, iloc = ("a", "b"), None
+
+
+class Measured(np.ndarray):
+    """An array with a unit, as astropy and pint have them."""
+
+    unit = "km"
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (np.ma.array(X, mask=[True, *[False] * (X.size - 1)]), "its mask of 1 entries is not"),
+        (X.view(Labelled), "its labels are not"),
+        (X.view(Measured), "its unit km is not"),
+    ],
+)
+def test_what_is_dropped_of_x_and_of_a_gradient_is_said(values: np.ndarray, said: str) -> None:
+    """Masks, labels and units do not reach f, and are not compared: one note each; none for a plain array."""
+    given = check_gradient(f, grad, values)
+    returned = check_gradient(f, lambda x: 2 * values if np.array_equal(x, X) else grad(x), X)
+
+    assert any(note.startswith("x was given as") and said in note for note in given.notes)
+    plain = check_gradient(f, grad, X)
+    assert not any("was given as" in note or "grad returns" in note for note in plain.notes)
+    assert any(note.startswith("grad returns") and said in note for note in returned.notes)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda x: 2.0, "it is one number (float), and a derivative by each entry of x is needed"),
+        (lambda x: (2.0 * x,), "its one part would fit: return it without the tuple"),
+    ],
+)
+def test_a_gradient_of_another_form_is_told_what_is_needed(wrong: Any, said: str) -> None:
+    """A number or a tuple of one, where x is an array: FAIL, with what was returned and what is needed."""
+    report = check_gradient(f, wrong, X)
+
+    assert report.outcome is Outcome.FAIL
+    assert said in report.reason
+
+
+def test_a_function_of_several_outputs_is_told_where_to_go() -> None:
+    """An array is no value of f: the words name check_jacobian; those on what is no number do not."""
+    assert "there is check_jacobian" in check_gradient(lambda x: x**2, grad, X).reason
+    assert "check_jacobian" not in check_gradient(lambda x: "text", grad, X).reason
 
 
 class Foreign:
