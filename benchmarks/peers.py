@@ -6,8 +6,8 @@ The corpus is that of `peer_corpus`, the tools are those of `peer_tools`; one th
 so. Every tool runs in a process of its own, `--jobs` of them at a time, one thread each. A check may take `--limit`
 seconds of processor time, a tool `--budget` in all; what is over that is counted as not finished, as is every further
 gradient of a problem on which the tool was too late once. --docs writes docs/log/peers.md, its figure, and the marked
-parts of docs/peers.md and docs/log/limits.md. --from FILE takes the answers of an earlier run instead of asking again; with
---tools it asks these tools again, and takes only the others' answers from there.
+parts of docs/peers.md and docs/log/limits.md. --from FILE takes the answers of an earlier run instead of asking again;
+with --tools it asks these tools again, and takes only the others' answers from there.
 """
 
 from __future__ import annotations

@@ -49,17 +49,24 @@ def points(
 ) -> st.SearchStrategy[Any]:
     """A strategy for points: an array of `shape`, or a tree of arrays.
 
-    shape : an integer or a tuple of integers; () for a scalar; a strategy of such shapes, which examples then shrink
-        to the smallest of; or a dict, list or tuple of shapes, nested.
-    dtype : float16, float32, float64, complex64 or complex128. Of a complex entry both parts are drawn.
-    magnitude : the smallest and the largest |entry|, both above 0. Entries are never 0.
-    scaling : "well" keeps an array's entries within a factor 10 of each other, "badly" draws each entry's
-        magnitude from the whole range; "any" draws one of the two for each array.
-    kinks, margin : values that every entry (or part of one) keeps away from, by more than `margin`.
-
     Examples shrink to the smallest shape, and to ones but for the entries that matter, as far as magnitude and
     kinks allow. In an array of more than twenty entries the others repeat the first twenty, at random.
     Raises ValueError or TypeError for what cannot be drawn from.
+
+    Parameters
+    ----------
+    shape
+        an integer or a tuple of integers; () for a scalar; a strategy of such shapes, which examples then shrink
+        to the smallest of; or a dict, list or tuple of shapes, nested.
+    dtype
+        float16, float32, float64, complex64 or complex128. Of a complex entry both parts are drawn.
+    magnitude
+        the smallest and the largest |entry|, both above 0. Entries are never 0.
+    scaling
+        "well" keeps an array's entries within a factor 10 of each other, "badly" draws each entry's
+        magnitude from the whole range; "any" draws one of the two for each array.
+    kinks, margin
+        values that every entry (or part of one) keeps away from, by more than `margin`.
     """
     kind = np.dtype(dtype)
     if kind.name not in DTYPES:

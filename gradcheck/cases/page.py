@@ -30,7 +30,10 @@ DRAWN = 24
 class Gallery:
     """Collects the figures of cases for a page: give it to `run_case` as `save_figure`, then to `render`.
 
-    also : what else is to be done with each figure, e.g. write it to a file.
+    Attributes
+    ----------
+    also
+        what else is to be done with each figure, e.g. write it to a file.
     """
 
     also: SaveFigure | None = None
@@ -73,10 +76,16 @@ def render(
     """One HTML page: a summary, every case with its comparisons, every check with its figures.
 
     The cases stand in the order of their sections.
-    reports : Reports, or what their `to_dict` gave, perhaps with a "name", and with a "report" or "drawings" (what
-        `figures_of` gave, in another process) for its figures. drawings : the figures of each case by its name, as a
-        Gallery collects them.
     Names and texts are escaped; nothing is loaded from elsewhere.
+
+    Parameters
+    ----------
+    reports
+        Reports, or what their `to_dict` gave, perhaps with a "name", and with a "report" or "drawings" (what
+        `figures_of` gave, in another process) for its figures.
+    drawings
+        the figures of each case by its name, as a
+        Gallery collects them.
     """
     case_results = sorted(case_results, key=lambda result: _place(result.section))
     told = [(_name(report, k), *told_of(report)) for k, report in enumerate(reports, start=1)]

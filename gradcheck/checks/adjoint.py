@@ -50,16 +50,6 @@ def check_adjoint(
 ) -> Report:
     """Judge an adjoint by <A x, y> = <x, A^H y> on random pairs.
 
-    forward : forward(x) -> A x, linear, any shape. adjoint : adjoint(y) -> A^H y, of x's shape.
-    x : an array of the shape and dtype that forward takes; its values do not matter. y : the same for adjoint;
-        default: as forward(x) is. Neither is modified. Where one of them is real, or one of the operators is linear
-        over the reals alone (conj, rfft), the inner products are those over the reals, Re<A x, y> = Re<x, A* y>.
-    pairs : random pairs. rtol : discrepancy that is accepted, relative to the root of the sum of squares of the terms
-        of the inner product.
-    resolution : the discrepancy, in the same measure, that must have been visible for a PASS. Default 1e-3, for
-        single precision 3e-2.
-    max_nfev : budget of applications of forward and adjoint together, at least 10. progress : show a bar of them.
-
     Where rows or columns of A differ by more than a thousand times in size, two thirds of the pairs weigh them alike.
     The error bar is rounding as it was measured: how far A (a + b) is from A a + A b, and the same of the adjoint;
     where that is more than rounding the operator is not linear, which is FAIL.
@@ -67,6 +57,31 @@ def check_adjoint(
     pair singles out is named A[i, j]. Raises ValueError or TypeError for arguments that cannot be used,
     and GradientCheckInterrupted, whose `report` holds what was known, for KeyboardInterrupt.
     Source: Claerbout, Earth Soundings Analysis (1992), the dot-product test.
+
+    Parameters
+    ----------
+    forward
+        forward(x) -> A x, linear, any shape.
+    adjoint
+        adjoint(y) -> A^H y, of x's shape.
+    x
+        an array of the shape and dtype that forward takes; its values do not matter.
+    y
+        the same for adjoint;
+        default: as forward(x) is. Neither is modified. Where one of them is real, or one of the operators is linear
+        over the reals alone (conj, rfft), the inner products are those over the reals, Re<A x, y> = Re<x, A* y>.
+    pairs
+        random pairs.
+    rtol
+        discrepancy that is accepted, relative to the root of the sum of squares of the terms
+        of the inner product.
+    resolution
+        the discrepancy, in the same measure, that must have been visible for a PASS. Default 1e-3, for
+        single precision 3e-2.
+    max_nfev
+        budget of applications of forward and adjoint together, at least 10.
+    progress
+        show a bar of them.
     """
     if not callable(forward) or not callable(adjoint):
         raise TypeError("forward and adjoint must be callable")

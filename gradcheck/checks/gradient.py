@@ -65,40 +65,58 @@ def check_gradient(
 ) -> Report:
     """Judge a gradient: PASS, FAIL or INCONCLUSIVE, each with its evidence.
 
-    f : f(x, *args) -> one real number; with `grad=True` it returns (value, gradient).
-    grad : grad(x, *args) -> gradient with the structure of x; or such a gradient; or True. For a complex entry
-        of x it is df/dRe + i df/dIm.
-    x : an array or a scalar, or a dict, list, tuple or dataclass of them, nested; never modified.
-    rtol, atol : which discrepancy is accepted, rtol max(|analytic|, |numerical|) + atol beyond the error bar.
-        Default rtol by the dtype in which f computes: 1e-6 for float64, 1e-3 for float32.
-    resolution : which relative mistake must have been visible for a PASS. Default 1e-3, for float32 3e-2.
-    method : "sweep" judges every coordinate; "directions" tests whole arrays along random directions, certifies
-        what they prove, and locates what is wrong; "complex" judges every coordinate by the complex step, where a
-        real difference along a random direction agrees with it. "auto" takes directions for more than 100
-        parameters. For fewer it takes what is cheapest first and goes on where that does not settle it: two
-        evaluations for each of up to 7, or of up to 100 where the digits of f(x) show that f is rounded; some
-        directions from 8 on; the complex step where f allows it, with real differences for all that it convicts or
-        leaves open; else "sweep".
-    max_nfev : budget of evaluations of f; what it does not reach is reported as not checked.
-    bounds : as scipy.optimize takes them; f is not called outside.
-    subgradient : at a kink, accept any value between the one-sided slopes.
-    confidence : of the certificate that random directions give, for all arrays together.
-    vectorized : f takes k points at once, along a last axis more than x has, and returns (k,) values, as in
-        scipy.differentiate: a sweep is a few calls of f. grad gets one x, as always.
-    hessian : hessian(x, *args) -> the second derivatives of f, checked as `check_hessian` does, against differences
-        of grad; the report holds both.
-    rng : seed or Generator for the random directions, and for the one in which the noise of f is measured.
-    max_seconds : budget of time, at the pace of f so far. Whatever it is, f is called about two dozen times.
-    n_jobs : workers for the points of a sweep, of independent directions and of one stencil, as joblib takes it:
-        None is 1, or what an enclosing `joblib.parallel_config` says. The report is the same for any number.
-    progress : show a bar of the evaluations made and still planned.
-
     f(x) itself is evaluated twice, to see whether f repeats itself, and never again; once where two evaluations an
     entry bear the gradient out, for then it does.
     Returns a Report. Exceptions that f or grad raise at x itself propagate with a note; at a point that the
     check chose they mean that the point is off f's domain. A KeyboardInterrupt becomes GradientCheckInterrupted, whose
     `report` holds what was known.
     Raises ValueError or TypeError for arguments that cannot be used.
+
+    Parameters
+    ----------
+    f
+        f(x, *args) -> one real number; with `grad=True` it returns (value, gradient).
+    grad
+        grad(x, *args) -> gradient with the structure of x; or such a gradient; or True. For a complex entry
+        of x it is df/dRe + i df/dIm.
+    x
+        an array or a scalar, or a dict, list, tuple or dataclass of them, nested; never modified.
+    rtol, atol
+        which discrepancy is accepted, rtol max(|analytic|, |numerical|) + atol beyond the error bar.
+        Default rtol by the dtype in which f computes: 1e-6 for float64, 1e-3 for float32.
+    resolution
+        which relative mistake must have been visible for a PASS. Default 1e-3, for float32 3e-2.
+    method
+        "sweep" judges every coordinate; "directions" tests whole arrays along random directions, certifies
+        what they prove, and locates what is wrong; "complex" judges every coordinate by the complex step, where a
+        real difference along a random direction agrees with it. "auto" takes directions for more than 100
+        parameters. For fewer it takes what is cheapest first and goes on where that does not settle it: two
+        evaluations for each of up to 7, or of up to 100 where the digits of f(x) show that f is rounded; some
+        directions from 8 on; the complex step where f allows it, with real differences for all that it convicts or
+        leaves open; else "sweep".
+    max_nfev
+        budget of evaluations of f; what it does not reach is reported as not checked.
+    bounds
+        as scipy.optimize takes them; f is not called outside.
+    subgradient
+        at a kink, accept any value between the one-sided slopes.
+    confidence
+        of the certificate that random directions give, for all arrays together.
+    vectorized
+        f takes k points at once, along a last axis more than x has, and returns (k,) values, as in
+        scipy.differentiate: a sweep is a few calls of f. grad gets one x, as always.
+    hessian
+        hessian(x, *args) -> the second derivatives of f, checked as `check_hessian` does, against differences
+        of grad; the report holds both.
+    rng
+        seed or Generator for the random directions, and for the one in which the noise of f is measured.
+    max_seconds
+        budget of time, at the pace of f so far. Whatever it is, f is called about two dozen times.
+    n_jobs
+        workers for the points of a sweep, of independent directions and of one stencil, as joblib takes it:
+        None is 1, or what an enclosing `joblib.parallel_config` says. The report is the same for any number.
+    progress
+        show a bar of the evaluations made and still planned.
     """
     started = time.perf_counter()
     _validate(f, grad, n_jobs)
@@ -198,10 +216,16 @@ def gradient(
 ) -> Estimate:
     """The numerical gradient of f at x with an error bar for each entry.
 
-    f : f(x, *args) -> one real number. x : as in `check_gradient`. Returns an Estimate whose `value` and `error`
     have the structure of x; the true derivative is expected within 3 errors; of a complex entry it is
     df/dRe + i df/dIm. Six evaluations of f an entry, more where more are needed, and at most seventeen for f's noise.
     Raises ValueError where f(x) is not finite.
+
+    Parameters
+    ----------
+    f
+        f(x, *args) -> one real number.
+    x
+        as in `check_gradient`. Returns an Estimate whose `value` and `error`
     """
     parameters, flat = Parameters.of(x)
     objective = Objective(f, parameters, args=args)
@@ -247,7 +271,10 @@ def derivative(
 ) -> Estimate:
     """The derivative of a function of one number at t, with an error bar; fields are floats.
 
-    phi : phi(t, *args) -> one real number. `value` is in units of phi per t; the truth is expected within 3 E.
+    Parameters
+    ----------
+    phi
+        phi(t, *args) -> one real number. `value` is in units of phi per t; the truth is expected within 3 E.
     """
     if np.ndim(t) != 0:
         raise ValueError(f"t must be one number, not an array of shape {np.shape(t)}; gradient takes arrays")

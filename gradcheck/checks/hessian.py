@@ -39,14 +39,20 @@ def check_hessian(
 ) -> Report:
     """Judge the Hessian of a scalar function against differences of its gradient, and its symmetry.
 
-    grad : grad(x, *args) -> gradient with the structure of x. It is taken to be right: `check_gradient` judges it, and
-        `check_gradient(..., hessian=hess)` both.
-    hess : hess(x, *args) -> H[i, j] = d2f / dx_i dx_j: an array (n, n) or of x's shape twice; a scipy.sparse matrix; a
-        LinearOperator. Or one of these itself.
-    x : as in `check_jacobian`, an array or a tree of arrays; then H is over the flat vector of all its entries.
-    sparsity, options : as in `check_jacobian`.
-
     Returns a Report with one array, H; an asymmetric H is FAIL, with the pair that differs most.
+
+    Parameters
+    ----------
+    grad
+        grad(x, *args) -> gradient with the structure of x. It is taken to be right: `check_gradient` judges it, and
+        `check_gradient(..., hessian=hess)` both.
+    hess
+        hess(x, *args) -> H[i, j] = d2f / dx_i dx_j: an array (n, n) or of x's shape twice; a scipy.sparse matrix; a
+        LinearOperator. Or one of these itself.
+    x
+        as in `check_jacobian`, an array or a tree of arrays; then H is over the flat vector of all its entries.
+    sparsity, options
+        as in `check_jacobian`.
     """
     chosen = Options.of(options)
     if not callable(grad):
@@ -122,7 +128,10 @@ def and_hessian(
 ) -> Report:
     """The report of a gradient, and that of its Hessian, as one; budgets are for both together.
 
-    f, grad : as `check_gradient` takes them.
+    Parameters
+    ----------
+    f, grad
+        as `check_gradient` takes them.
     """
     parameters, _ = Parameters.of(x)
 

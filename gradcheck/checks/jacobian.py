@@ -42,24 +42,32 @@ def check_jacobian(
 ) -> Report:
     """Judge the Jacobian of f: R^n -> R^m: PASS, FAIL or INCONCLUSIVE, with the row and column of what is wrong.
 
-    f : f(x, *args) -> an array of m real numbers, of any shape.
-    jac : jac(x, *args) -> J[i, j] = df_i / dx_j: an array (m, n) or of f's shape followed by x's; a tree of such
-        arrays with the structure of x; a scipy.sparse matrix; a LinearOperator. Or one of these itself.
-    x : as in `check_gradient`, real; never modified.
-    sparsity : (m, n), nonzero where an entry may be; as `scipy.optimize.least_squares` takes it. Default for a
-        sparse jac: what it stores. Columns that share no row are moved together, and random directions test that
-        nothing else is there: a missing entry is found and named.
-    method : "sweep" moves every column (or group of columns); "directions" tests whole rows along random directions
-        and halves the columns where something is wrong; "complex" moves every column by the complex step, where a
-        real difference along a random direction agrees with it. "auto" takes what is cheapest first: differences where
-        f is rounded, joint directions from 5 columns on, and then the first for at most 100 columns.
-    rtol, atol, resolution, bounds, subgradient, confidence, rng, max_nfev, max_seconds, progress : as in
-        `check_gradient`. A mistake is relative to the entry or to the root mean square of its row, which is the
-        gradient of one output, if that is larger.
-
     Every evaluation serves all outputs. Six a column or a group, and six a direction, where the first step serves.
     Returns a Report with one array, J. Raises ValueError or TypeError for arguments that cannot be used, and
     GradientCheckInterrupted, whose `report` holds what was known, for KeyboardInterrupt.
+
+    Parameters
+    ----------
+    f
+        f(x, *args) -> an array of m real numbers, of any shape.
+    jac
+        jac(x, *args) -> J[i, j] = df_i / dx_j: an array (m, n) or of f's shape followed by x's; a tree of such
+        arrays with the structure of x; a scipy.sparse matrix; a LinearOperator. Or one of these itself.
+    x
+        as in `check_gradient`, real; never modified.
+    sparsity
+        (m, n), nonzero where an entry may be; as `scipy.optimize.least_squares` takes it. Default for a
+        sparse jac: what it stores. Columns that share no row are moved together, and random directions test that
+        nothing else is there: a missing entry is found and named.
+    method
+        "sweep" moves every column (or group of columns); "directions" tests whole rows along random directions
+        and halves the columns where something is wrong; "complex" moves every column by the complex step, where a
+        real difference along a random direction agrees with it. "auto" takes what is cheapest first: differences where
+        f is rounded, joint directions from 5 columns on, and then the first for at most 100 columns.
+    rtol, atol, resolution, bounds, subgradient, confidence, rng, max_nfev, max_seconds, progress
+        as in
+        `check_gradient`. A mistake is relative to the entry or to the root mean square of its row, which is the
+        gradient of one output, if that is larger.
     """
     chosen = Options.of(options)
     if not callable(f):

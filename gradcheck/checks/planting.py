@@ -45,12 +45,18 @@ REMEMBERED = 100
 class Planted:
     """One planted mistake, and what the check said of it.
 
-    result : "caught" (FAIL); "inconclusive" (no pass either); "missed" (PASS); "accepted" (PASS, and the mistake
+    Attributes
+    ----------
+    result
+        "caught" (FAIL); "inconclusive" (no pass either); "missed" (PASS); "accepted" (PASS, and the mistake
         is within rtol and atol in every entry); "not applicable" (it changes nothing in this gradient).
-    size : of its largest change of an entry, relative to that entry or to its array's root mean square where
+    size
+        of its largest change of an entry, relative to that entry or to its array's root mean square where
         that is larger; inf where the array is zero or the entry is no longer finite, nan if not applicable.
-    detectable : what the report on the gradient as given states for that array, in the same unit.
-    reason : the first line of the check, or why the mistake does not apply.
+    detectable
+        what the report on the gradient as given states for that array, in the same unit.
+    reason
+        the first line of the check, or why the mistake does not apply.
     """
 
     name: str
@@ -120,13 +126,19 @@ def power(
     """Would `check_gradient(f, grad, x, **options)` have caught a sign flip, a factor 1.001, a zeroed entry?
 
     Each mutation is planted into the gradient at x, and the result judged by the same check.
-    f, grad, x, options : as for `check_gradient`; max_nfev holds for each check.
-    mutations : default `standard_mutations`, with the gradient at another point where grad is a callable.
-    rng : seed or Generator, of the checks and of the entries that the mutations hit; a Generator is copied.
 
     Where every coordinate is judged by itself, the values of f are used again: twenty mistakes cost as much as a
     few sweeps. With random directions each of them is a check of its own.
     Raises GradientError where the gradient as given is FAIL: nothing can be planted into what is wrong already.
+
+    Parameters
+    ----------
+    f, grad, x, options
+        as for `check_gradient`; max_nfev holds for each check.
+    mutations
+        default `standard_mutations`, with the gradient at another point where grad is a callable.
+    rng
+        seed or Generator, of the checks and of the entries that the mutations hit; a Generator is copied.
     """
     _validate(f, mutations)
     check_rng(rng)

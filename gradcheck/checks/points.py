@@ -26,16 +26,22 @@ def check_points(
 ) -> Report:
     """`check_gradient` at each of several points, as one report.
 
-    f, grad, options : as in `check_gradient`; grad must be a callable or True. max_nfev and max_seconds are for all
-        points together.
-    points : a sequence of x, an array (k, ...) of them, or a sampler: points(generator) -> x.
-    count : how many points to draw from a sampler, default 10; only for a sampler.
-    rng : seed or Generator; each point is checked with a seed drawn from it.
-
     Returns a Report: PASS where every point passes, FAIL where one fails. One row an array over all points; the
     entries of the worst point come first, named `x[3] at point 7`. The notes say how many points lie on kinks.
     Raises ValueError or TypeError for arguments that cannot be used, and GradientCheckInterrupted, whose `report` holds
     what was known, for KeyboardInterrupt.
+
+    Parameters
+    ----------
+    f, grad, options
+        as in `check_gradient`; grad must be a callable or True. max_nfev and max_seconds are for all
+        points together.
+    points
+        a sequence of x, an array (k, ...) of them, or a sampler: points(generator) -> x.
+    count
+        how many points to draw from a sampler, default 10; only for a sampler.
+    rng
+        seed or Generator; each point is checked with a seed drawn from it.
     """
     if not callable(grad) and grad is not True:
         raise TypeError("grad must be a callable or True: one gradient is not that of several points")

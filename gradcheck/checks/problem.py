@@ -41,16 +41,21 @@ def check_problem(
 ) -> Report:
     """Judge every derivative of an optimisation problem in one call.
 
-    fun, x0, args, jac, hess, hessp, bounds, constraints : as `scipy.optimize.minimize` takes them. jac may be True
-        where fun returns (value, gradient). Derivatives that SciPy itself estimates ("2-point", "3-point", "cs", a
-        HessianUpdateStrategy) are not checked, which a note says. x0 is moved into the bounds, as SciPy does.
-    constraints : dictionaries with `fun`, `jac` and `args`; NonlinearConstraint with `jac` and `hess(x, v)`, the
-        Hessian of v.fun, which is checked for one random v; LinearConstraint holds no derivative.
-    options : as in `check_jacobian`, for every check; max_nfev and max_seconds are for all of them together.
-
     f is never called outside the bounds. Returns one Report: arrays and entries are named by what they belong to,
     `hess: H[3, 4]`, `constraints[0].jac: J[0, 1]`. Raises ValueError where there is nothing to check, and
     GradientCheckInterrupted, whose `report` holds what was known, for KeyboardInterrupt.
+
+    Parameters
+    ----------
+    fun, x0, args, jac, hess, hessp, bounds, constraints
+        as `scipy.optimize.minimize` takes them. jac may be True
+        where fun returns (value, gradient). Derivatives that SciPy itself estimates ("2-point", "3-point", "cs", a
+        HessianUpdateStrategy) are not checked, which a note says. x0 is moved into the bounds, as SciPy does.
+    constraints
+        dictionaries with `fun`, `jac` and `args`; NonlinearConstraint with `jac` and `hess(x, v)`, the
+        Hessian of v.fun, which is checked for one random v; LinearConstraint holds no derivative.
+    options
+        as in `check_jacobian`, for every check; max_nfev and max_seconds are for all of them together.
     """
     if not callable(fun):
         raise TypeError(f"fun must be callable, not {type(fun).__name__}")

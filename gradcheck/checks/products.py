@@ -41,12 +41,17 @@ def check_jvp(
 ) -> Report:
     """Judge a forward product, jvp(x, v) = J v.
 
-    f : f(x, *args) -> an array of m real numbers, of any shape.
-    jvp : jvp(x, v, *args) -> an array of f's shape, for a tangent v with the structure of x.
-    options : as in `check_jacobian`. For at most 100 entries of x every column of J is judged; beyond,
-    random tangents test all rows, and halving a tangent finds the columns.
-
     Returns a Report with one array, J: mistakes are named J[i, j]. A jvp that is not linear in v is FAIL.
+
+    Parameters
+    ----------
+    f
+        f(x, *args) -> an array of m real numbers, of any shape.
+    jvp
+        jvp(x, v, *args) -> an array of f's shape, for a tangent v with the structure of x.
+    options
+        as in `check_jacobian`. For at most 100 entries of x every column of J is judged; beyond,
+        random tangents test all rows, and halving a tangent finds the columns.
     """
     chosen = Options.of(options)
     _callables(f=f, jvp=jvp)
@@ -74,9 +79,14 @@ def check_hvp(
 ) -> Report:
     """Judge a product with a Hessian, hvp(x, v) = H v, against differences of the gradient; and its symmetry.
 
-    grad : grad(x, *args) -> gradient with the structure of x, taken to be right.
-    hvp : hvp(x, v, *args) -> H v with the structure of x: what `scipy.optimize.minimize` takes as hessp.
-    options : as in `check_jacobian`. Returns a Report with one array, H.
+    Parameters
+    ----------
+    grad
+        grad(x, *args) -> gradient with the structure of x, taken to be right.
+    hvp
+        hvp(x, v, *args) -> H v with the structure of x: what `scipy.optimize.minimize` takes as hessp.
+    options
+        as in `check_jacobian`. Returns a Report with one array, H.
     """
     chosen = Options.of(options)
     _callables(grad=grad, hvp=hvp)
@@ -109,12 +119,17 @@ def check_vjp(
 ) -> Report:
     """Judge a backward product, vjp(x, u) = J^T u: backpropagation of a cotangent.
 
-    f : f(x, *args) -> an array of m real numbers, of any shape.
-    vjp : vjp(x, u, *args) -> J^T u with the structure of x, for a cotangent u of f's shape.
-    options : as in `check_jacobian`. For at most 100 outputs every row of J is asked for and judged;
-    beyond, random cotangents stand for all rows, and halving a cotangent finds the rows.
-
     Returns a Report with one array, J: mistakes are named J[i, j]. A vjp that is not linear in u is FAIL.
+
+    Parameters
+    ----------
+    f
+        f(x, *args) -> an array of m real numbers, of any shape.
+    vjp
+        vjp(x, u, *args) -> J^T u with the structure of x, for a cotangent u of f's shape.
+    options
+        as in `check_jacobian`. For at most 100 outputs every row of J is asked for and judged;
+        beyond, random cotangents stand for all rows, and halving a cotangent finds the rows.
     """
     chosen = Options.of(options)
     _callables(f=f, vjp=vjp)

@@ -44,11 +44,24 @@ USUAL = 2 + 7 + 2 * STEPS
 class TaylorResult:
     """The outcome of a Taylor test; true in a boolean context for PASS alone.
 
-    order : the power of the step with which the remainder falls, nan where it is hidden by noise at all steps.
-    expected : the order of a right derivative, 2, or 3 with a Hessian. steps : relative to the tangent.
-    remainders : |f(x + h v) - f(x) - h J v| (and - h^2 v.Hv / 2), the norm over outputs. floor : what noise explains.
-    linear : f is linear along v (quadratic, with a Hessian), as far as noise shows. tangent : v, flat.
-    seconds : wall time.
+    Attributes
+    ----------
+    order
+        the power of the step with which the remainder falls, nan where it is hidden by noise at all steps.
+    expected
+        the order of a right derivative, 2, or 3 with a Hessian.
+    steps
+        relative to the tangent.
+    remainders
+        |f(x + h v) - f(x) - h J v| (and - h^2 v.Hv / 2), the norm over outputs.
+    floor
+        what noise explains.
+    linear
+        f is linear along v (quadratic, with a Hessian), as far as noise shows.
+    tangent
+        v, flat.
+    seconds
+        wall time.
     """
 
     outcome: Outcome
@@ -107,13 +120,6 @@ def taylor_test(
 ) -> TaylorResult:
     """Judge a derivative by the order in which f(x + h v) - f(x) - h J v falls with h.
 
-    f : f(x, *args) -> one real number, or an array of them.
-    derivative : derivative(x, *args) -> the gradient with the structure of x, or the Jacobian (m, n); or one of these.
-    tangent : v, with the structure of x; default random, each entry in its own scale.
-    hessian : hessian(x, *args) -> H (n, n) of a scalar f, or H itself: then order 3 is expected.
-    resolution : the relative mistake along v that must have been visible for a PASS.
-    max_nfev : budget of evaluations of f; all of it takes about 70. progress : show a bar of them.
-
     PASS where the remainder falls with at least the expected order less a tenth; or where f is linear along v as far
     as its noise shows, and a mistake of `resolution` would have stood out. FAIL where it falls as h, with J v
     off by more than curvature and noise explain. INCONCLUSIVE where noise hides it, at a kink, and for nan. Only
@@ -121,6 +127,23 @@ def taylor_test(
     One direction, so one number: `check_gradient` and `check_jacobian` find more, and where.
     Raises ValueError where shapes do not fit, and GradientCheckInterrupted, whose `report` is the result as far as it
     was known, for KeyboardInterrupt.
+
+    Parameters
+    ----------
+    f
+        f(x, *args) -> one real number, or an array of them.
+    derivative
+        derivative(x, *args) -> the gradient with the structure of x, or the Jacobian (m, n); or one of these.
+    tangent
+        v, with the structure of x; default random, each entry in its own scale.
+    hessian
+        hessian(x, *args) -> H (n, n) of a scalar f, or H itself: then order 3 is expected.
+    resolution
+        the relative mistake along v that must have been visible for a PASS.
+    max_nfev
+        budget of evaluations of f; all of it takes about 70.
+    progress
+        show a bar of them.
     """
     started = time.perf_counter()
     Options(resolution=resolution, max_nfev=max_nfev, progress=progress, rng=rng)

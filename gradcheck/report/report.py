@@ -21,15 +21,37 @@ __all__ = ["Report"]
 class Report(ReportData):
     """The outcome of a check, with its evidence; true in a boolean context for PASS alone.
 
-    outcome, reason : the decision and why. nfev, ngev : all evaluations of f and of grad. seconds : wall time.
-    max_error : the largest relative disagreement, in the unit of `detectable`. detectable : see ArraySummary,
-    the worst of all arrays. wrong : worst first. diagnosis : best fit first. seed : what repeats it.
-    call : the call that repeats it. certificates : what random directions prove, one an array that they passed;
-    all hold together at their confidence. interrupted : ended early by the user, or by max_nfev. causes : what
-    `diagnosis` says, as data. advice : what would decide an undecided check; undecided : why it is, as data.
-    functions : what is called f and grad here.
-    evidence : the numbers behind it, for figures; recipe : the arguments, for `save`. Neither is part of the
+    The numbers behind it (`evidence`, for figures) and the arguments (`recipe`, for `save`) are part neither of the
     dictionary nor of a comparison.
+
+    Attributes
+    ----------
+    outcome, reason
+        The decision and why.
+    arrays
+        What was found, array by array.
+    wrong
+        The wrong entries, worst first.
+    diagnosis, causes
+        What kind of mistake fits, best first, as sentences and as data.
+    notes
+        What else there is to say: conversions, kinks, entries that were not checked.
+    nfev, ngev, seconds
+        All evaluations of f and of grad, and the wall time.
+    max_error
+        The largest relative disagreement, in the unit of `detectable`.
+    detectable
+        The smallest relative mistake of one entry that would have been seen, the worst of all arrays.
+    certificates
+        What random directions prove, one an array that they passed; all hold together at their confidence.
+    undecided, advice
+        Why an undecided check is, as data, and what would decide it.
+    interrupted
+        Whether it was ended early by the user, or by max_nfev.
+    seed, call
+        What repeats it.
+    functions
+        What is called f and grad here.
     """
 
     def __str__(self) -> str:

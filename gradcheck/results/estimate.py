@@ -16,12 +16,26 @@ from gradcheck.results.outcome import Limit
 class Estimate:
     """A numerical derivative with its error bar; fields are floats, or arrays of one shape.
 
-    value : units of f per unit of x. error : E, of the same unit; the true derivative is expected within 3 E.
-    step : the step taken. noise, truncation, kink : the parts of the bar.
-    left, right : one-sided slopes, which differ at a kink; each is expected within 3 `sided` of the true one.
-    curvature : the second derivative.
-    chord : the steepest line from x to one of the points, a lower bound of how steep f is nearby.
-    limit : a Limit, or an array of them. nfev : evaluations of f in all.
+    Attributes
+    ----------
+    value
+        In units of f per unit of x.
+    error
+        E, of the same unit; the true derivative is expected within 3 E.
+    step
+        The step taken.
+    noise, truncation, kink
+        The parts of the bar.
+    left, right
+        One-sided slopes, which differ at a kink; each is expected within 3 `sided` of the true one.
+    curvature
+        The second derivative.
+    chord
+        The steepest line from x to one of the points, a lower bound of how steep f is nearby.
+    limit
+        A Limit, or an array of them.
+    nfev
+        Evaluations of f in all.
     """
 
     value: Any
