@@ -115,7 +115,7 @@ def _agreement(report: ReportData, evidence: Measurements) -> Panel:
                 )  # fmt: skip
         _decades(axes, values)
         axes.set(xlabel="numerical derivative", ylabel="analytic derivative", title="Analytic and numerical")
-        axes.legend(fontsize="small", loc="upper left")
+        axes.legend(fontsize="small", loc="best")  # where it hides no point
 
     off = f"; the worst is {report.wrong[0].name}" if report.wrong else ""
     alt = (
@@ -231,7 +231,20 @@ def _directions(evidence: Measurements) -> Panel:
             parse_math=False,
         )
         _plain_decades(axes.yaxis)
-        axes.set(ylabel="|g.v - D| / ||g v||", title="Random directions", xlabel="dash: allowed")
+        # What one series says stands once, whatever number of arrays there is.
+        axes.plot([], [], "_", color=BAR, markersize=12, label="allowed")
+        axes.plot(
+            [], [], "o", color=RIGHT, mfc="none", markersize=4, label=f"within it: {len(residuals) - loud:,}"
+        )
+        if loud:
+            axes.plot([], [], "x", color=WRONG, label=f"beyond it: {loud:,}")
+        axes.margins(x=0.3, y=0.15)
+        axes.legend(fontsize="small", loc="best")
+        axes.set(
+            ylabel="|g.v - D| / ||g v||",
+            title="Random directions",
+            xlabel="random directions, by array",
+        )
 
     alt = (
         f"{count(len(residuals), 'random direction')} of {count(len(names), 'array')}: the distance of g.v from "
