@@ -81,9 +81,11 @@ def check_gradient(
         of x it is df/dRe + i df/dIm.
     x
         an array or a scalar, or a dict, list, tuple or dataclass of them, nested; never modified.
-    rtol, atol
-        which discrepancy is accepted, rtol max(|analytic|, |numerical|) + atol beyond the error bar.
-        Default rtol by the dtype in which f computes: 1e-6 for float64, 1e-3 for float32.
+    rtol
+        which relative discrepancy is accepted: rtol max(|analytic|, |numerical|) + atol beyond the error bar.
+        Default by the dtype in which f computes: 1e-6 for float64, 1e-3 for float32.
+    atol
+        which absolute one, in units of f per x.
     resolution
         which relative mistake must have been visible for a PASS. Default 1e-3, for float32 3e-2.
     method
