@@ -308,7 +308,7 @@ def test_figures_are_drawn_for_failures_first_and_not_for_all(monkeypatch):
     """Of many checks a few have figures: the one that failed, though it came last, and the page says so."""
     monkeypatch.setattr(pages, "DRAWN", 2)
     reports = [check(), check(), check(2.0)]
-    first, second, last = render([], reports).split('<h2 id="check-')[1:]
+    first, second, last = render([], reports).split('<details class="part"')[1:]
 
     # What directions certified has their figure; a failure has its entries, its steps and its map.
     assert (first.count("<svg"), second.count("<svg"), last.count("<svg")) == (1, 0, 3)
