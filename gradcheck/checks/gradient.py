@@ -15,6 +15,7 @@ from gradcheck.diagnosis.along import Along
 from gradcheck.diagnosis.explanations import Diagnosis, diagnose
 from gradcheck.diagnosis.scope import Subject
 from gradcheck.driver.examine import Question, examine
+from gradcheck.driver.listening import listener
 from gradcheck.driver.options import GivenToGradients, Options, finished, signature_of, told
 from gradcheck.driver.prepare import probe_noise
 from gradcheck.errors import GradientError
@@ -29,7 +30,6 @@ from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.bounds import room_within
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.compose import compose
-from gradcheck.report.listening import listener
 from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
 from gradcheck.results.certificate import Survey

@@ -118,7 +118,7 @@ class Checker:
         if fails:
             replay, line = self._again(report, seed)
             lines.append(line)
-        tell(self._run, report, replay)
+        self._run.tell_of(report, replay)
         if fails:
             raise GradientError(report, *lines)
         if not report and policy == "skip":
@@ -140,33 +140,6 @@ class Checker:
             return None, f"  no replay file: {error}"
         shown = os.path.relpath(path, config.invocation_params.dir)
         return shown, f"  replay: gradcheck replay {shlex.quote(shown)}"
-
-
-def tell(run: Run, report: Any, replay: str | None = None) -> None:
-    """Tell the run of a check of the current test: with its figures, where a page will show them."""
-    item = run.item
-    event: dict[str, Any] = {
-        "test": item.nodeid if item is not None else None,
-        "outcome": report.outcome.value,
-        "replay": replay,
-    }
-    if run.report_file is not None:
-        event["report"] = report.to_dict()
-        event["text"] = None if report else str(report)
-        if isinstance(report, Report) and not report and run.report_file.suffix == ".html":
-            event["report"]["drawings"] = _figures(run, report)
-    run.tell(event)
-
-
-def _figures(run: Run, report: Report) -> list[dict[str, str]]:
-    """What the page shows of a check that did not pass: drawn here, for only here is what was measured."""
-    from gradcheck.html import DRAWN, figures_of
-
-    if run.drawn == DRAWN:
-        return []
-    run.drawn += 1
-    test = run.item.nodeid if run.item is not None else ""
-    return figures_of(report, hashlib.sha256(f"{test} {run.drawn}".encode()).hexdigest()[:12])
 
 
 def _file_name(nodeid: str) -> str:

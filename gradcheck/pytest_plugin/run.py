@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from gradcheck._version import __version__
+from gradcheck.driver.listening import listener
 from gradcheck.files import check_writable, write_text
 from gradcheck.pytest_plugin.failures import asserted_reports, begin_with_the_reason, hide_own_frames
-from gradcheck.report.listening import listener
 
 __all__ = ["NAME", "Run"]
 
@@ -44,7 +44,7 @@ class Run:
         if self.report_file is not None and not self._is_worker:
             _check_writable(self.report_file)
         self._not_written = ""
-        self.drawn = 0  # checks whose figures were drawn
+        self._drawn = 0  # checks whose figures were drawn
         self._told: list[dict[str, Any]] = []
         self._checks: list[dict[str, Any]] = []
         self._rows: list[dict[str, Any]] = []
@@ -52,6 +52,19 @@ class Run:
     def tell(self, event: dict[str, Any]) -> None:
         """Add a check or a row to what the current test has to tell: plain values, as JSON has them."""
         self._told.append(event)
+
+    def tell_of(self, report: Any, replay: str | None = None) -> None:
+        """Add a check of the current test, with its figures where a page will show them."""
+        from gradcheck.pytest_plugin.telling import event, figures
+
+        test = self.item.nodeid if self.item is not None else None
+        told = event(report, test, replay, in_full=self.report_file is not None)
+        if self.report_file is not None and self.report_file.suffix == ".html":
+            drawn = figures(report, test, self._drawn)
+            self._drawn += bool(drawn)
+            if drawn:
+                told["report"]["drawings"] = drawn
+        self.tell(told)
 
     def seed(self) -> tuple[int, str]:
         """The seed for the current test, and where it comes from."""
@@ -84,13 +97,7 @@ class Run:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self) -> Generator[None, None, None]:
         """Hear of every `assert_gradient` of the test: it counts as a check of the fixture does."""
-
-        def heard(report: Any) -> None:
-            from gradcheck.pytest_plugin.checker import tell
-
-            tell(self, report)
-
-        token = listener.set(heard)
+        token = listener.set(self.tell_of)
         try:
             return (yield)
         finally:

@@ -179,7 +179,7 @@ def test_whatever_else_ends_a_command_is_one_line(project, monkeypatch, error):
     def fails(*_):
         raise error
 
-    monkeypatch.setattr("gradcheck.cli.commands._show", fails)
+    monkeypatch.setattr("gradcheck.cli.tables.show_text", fails)
 
     result = call(*CHECK)
 
