@@ -104,7 +104,8 @@ def _with_still_outputs(noise: Noise, f_x: Values) -> Noise:
     """Outputs that never moved: one value alone does not show on which grid it lies, if on any.
 
     A number with few bits may be one of float32 (not of a coarser dtype: 1.0 is a constant that people write), and
-    where others are decimals it may be one of theirs.
+    where others are decimals it may be one of theirs. 0 has no digits: it may be what is left of terms as large as
+    those of the other outputs, as 1 - tanh(20) is in single precision, and is rounded as they are.
     """
     # Seen at x alone, an output was not seen to stay.
     still = noise.constant & (np.isfinite(noise.values).sum(axis=0) > 1)
@@ -116,6 +117,9 @@ def _with_still_outputs(noise: Noise, f_x: Values) -> Noise:
     theirs = np.min(noise.level[decimal & ~still], initial=np.inf)
     if np.isfinite(theirs):
         level[still] = np.maximum(level[still], theirs)
+    if not still.all():
+        nothing = still & (f_x == 0)
+        level[nothing] = np.maximum(level[nothing], np.median(noise.level[~still]))
     return replace(noise, level=level, constant=still)
 
 

@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
+import gradcheck
 from benchmarks.jacobians import KINDS, Trial, check, maps, mistakes, noisy
 from gradcheck import Outcome, check_jacobian
 from gradcheck.function.lines import Rays
@@ -172,3 +173,27 @@ def test_a_rounding_of_x_that_the_spacing_hides_is_in_the_noise():
     assert noise.digits == "float32"
     assert noise.level >= 0.2 * abs(np.cos(x)) * spacing
     assert clean.level < 1e-10
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("claimed", "outcomes"),
+    # sigmoid'(-u) = exp(-u) to 1e-9 for u = 22 and for 40: below what 1 + tanh keeps of 1.
+    [(1.0, ("INCONCLUSIVE", "PASS")), (1e12, ("FAIL",))],
+)
+def test_an_output_that_is_zero_is_rounded_as_the_others_are(dtype, claimed, outcomes):
+    """(1 + tanh(u / 2)) / 2 vanishes long before its slope does; a slope that would show is still wrong."""
+    u = np.array([-22.0 if dtype is np.float32 else -40.0, 0.3])
+
+    def f(x: np.ndarray) -> np.ndarray:
+        return np.asarray((1 + np.tanh(x.astype(dtype) / 2)) / 2, float)
+
+    assert f(u)[0] == 0
+    J = np.diag(np.exp(u) / (1 + np.exp(u)) ** 2)
+    J[0, 0] *= claimed
+    for judge, derivative in (
+        (gradcheck.check_jacobian, J),
+        (gradcheck.check_jvp, lambda x, v: J @ v),
+        (gradcheck.check_vjp, lambda x, v: J.T @ v),
+    ):
+        assert judge(f, derivative, u).outcome.value in outcomes
