@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from grammar import Function, functions, places
+from grammar import functions, places
 from hypothesis import HealthCheck, Phase, assume, event, given, settings
 from hypothesis import strategies as st
 
 import gradcheck
 from benchmarks import trials
 from benchmarks.corpus import Problem, flat, like
+from benchmarks.corpus.expressions import Function
 from benchmarks.peer_corpus import noise
 from gradcheck import Outcome, mutations
 from gradcheck.parameters.tree import Parameters
