@@ -21,6 +21,7 @@ from gradcheck.function.progress import Progress
 from gradcheck.function.vector_contract import call_outputs
 from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.numerics.noise import first_spacing, measure_noise
+from gradcheck.numerics.steps import DROWNED
 from gradcheck.numerics.tangents import ROUNDING, random_units, root_mean_square
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.report import Report
@@ -151,6 +152,7 @@ def taylor_test(
     v: Flat = parameters.scales(flat) * random_units(np.random.default_rng(rng), flat.size)
     if tangent is not None:
         v = parameters.flatten(tangent, "tangent")
+    v = _landing(flat, v)
     if not (np.isfinite(v).all() and v.any()):
         raise ValueError(f"tangent must be finite and not zero, not {tangent!r:.60}")
     with Progress(progress) as bar:
@@ -192,6 +194,19 @@ class _Line:
         return moved.reshape(len(steps), 2, -1).swapaxes(0, 1)
 
 
+def _landing(x: Flat, v: Flat) -> Flat:
+    """The tangent, of whose entries every step ends on a number that x's dtype holds.
+
+    Else x + h v is rounded, and at a root, sin x at pi, that moves f by more than its own rounding. Entries so small
+    beside x_i that this would change them by more than 1e-3 are left as they are.
+    """
+    # A step is v over a power of two, 2**(STEPS + 3) or so at most; twice that where it leaves the binade of x_i.
+    grid = np.spacing(np.abs(x)) * 2.0 ** (STEPS + 4)
+    with np.errstate(invalid="ignore", over="ignore"):
+        rounded = np.round(v / grid) * grid
+    return np.where((np.abs(v) > 1e3 * grid) & np.isfinite(rounded), rounded, v)
+
+
 def _cause(objective: VectorObjective) -> str:
     if objective.interrupted:
         return "the check was interrupted: start it again"
@@ -213,7 +228,9 @@ def _tested(
     if not (np.isfinite(slope).all() and np.isfinite(bend)):
         return line.unmeasured("the derivative along v is not finite", Outcome.FAIL)
     eps = max(float(np.finfo(b.real_dtype).eps) for b in parameters.blocks)
-    steps = LARGEST / float(np.max(np.abs(v) / parameters.scales(flat))) * 2.0 ** -np.arange(STEPS)
+    # A power of two, so that the steps land where `_landing` has it.
+    largest = 2.0 ** math.floor(math.log2(LARGEST / float(np.max(np.abs(v) / parameters.scales(flat)))))
+    steps = largest * 2.0 ** -np.arange(STEPS)
     noises = measure_noise(objective, Rays(flat, [v * steps[0] / LARGEST]), f_x, first_spacing(eps))
     level = noises.level
     change = line.changes(steps, f_x)
@@ -235,14 +252,19 @@ def _tested(
     # Far from x a value rounds by its own size, which may be many times that of f(x).
     kinds = [name if name in DEFAULT_RTOL else "float64" for name in noises.digits]
     rounding = np.array([float(np.finfo(name).eps) for name in kinds])
+    moves = np.array([_norm(part) for part in (change[0] - change[1]) / 2.0 / unit])
     far = np.nan_to_num(np.max(np.abs(change), axis=0), nan=0.0, posinf=0.0)
+    # Noise as large as f is an oscillation faster than every step, or nothing is known of f.
+    drowned = _norm(level / unit) > DROWNED * _norm(np.maximum(np.abs(f_x), far.max(axis=0)) / unit)
+    of_f = level + rounding * far
     noise = [
-        _norm((level + rounding * moved + ROUNDING * np.finfo(np.float64).eps * h * np.abs(slope)) / unit)
-        for h, moved in zip(steps, far, strict=True)
+        _norm((mine + ROUNDING * np.finfo(np.float64).eps * h * np.abs(slope)) / unit)
+        for h, mine in zip(steps, of_f, strict=True)
     ]
     # At x = 0 nothing says how long a step is, nor that what f changes by along it is its size there.
     scaled = bool((flat[v != 0] != 0).any())
-    seen = _Seen(steps, right, left, np.array(noise), _norm(slope / unit), line.expected, scaled)
+    seen = _Seen(steps, right, left, np.array(noise), _norm(slope / unit), line.expected, scaled,
+                 None if drowned else moves, np.array([_norm(mine / unit) for mine in of_f]))  # fmt: skip
     outcome, reason = (Outcome.INCONCLUSIVE, _cause(objective)) if cut else seen.verdict(resolution)
     return TaylorResult(
         outcome, reason, seen.order, line.expected, tuple(steps.tolist()), tuple(seen.sizes.tolist()), tuple(noise),
@@ -262,8 +284,11 @@ class _Seen:
         slope: float,
         expected: int,
         scaled: bool,
+        moves: Values | None,
+        of_f: Values,
     ) -> None:
-        self.scaled = scaled
+        # moves : |f(x + h v) - f(x - h v)| / 2, or None where noise is as large as f; of_f : its noise.
+        self.scaled, self.moves, self.of_f = scaled, moves, of_f
         self.steps, self.noise, self.slope, self.expected = steps, noise, slope, expected
         self.sizes = np.array([np.maximum(_norm(a), _norm(b)) for a, b in zip(right, left, strict=True)])
         self.odd = np.array([_norm((a - b) / 2.0) for a, b in zip(right, left, strict=True)])
@@ -271,17 +296,17 @@ class _Seen:
         self.known = np.isfinite(self.sizes)
         self.order = self._order(self.sizes)
 
-    def _clear(self, sizes: Values) -> NDArray[np.intp]:
+    def _clear(self, sizes: Values, noise: Values | None = None) -> NDArray[np.intp]:
         """The smallest steps at which something stands out of the noise, without a gap above them."""
         with np.errstate(invalid="ignore"):
-            clear = self.known & (sizes > CLEAR * self.noise)
+            clear = self.known & (sizes > CLEAR * (self.noise if noise is None else noise))
         first = int(np.argmax(clear)) if clear.any() else 0
         hidden = np.flatnonzero(~clear[first:])
         last = first + int(hidden[0]) if hidden.size else clear.size
         return np.arange(max(first, last - FITTED), last)
 
-    def _order(self, sizes: Values) -> float:
-        rows = self._clear(sizes)
+    def _order(self, sizes: Values, noise: Values | None = None) -> float:
+        rows = self._clear(sizes, noise)
         if rows.size < LEAST:
             return math.nan
         return float(np.polyfit(np.log(self.steps[rows]), np.log(sizes[rows]), 1)[0])
@@ -339,6 +364,11 @@ class _Seen:
             )
         if odd < 1.5:
             falls = falls if self.order < 1.5 else f"the odd part of the remainder falls as h^{odd:.2f}"
+            if self.moves is None or self._order(self.moves, self.of_f) < 0.5:
+                return (
+                    Outcome.INCONCLUSIVE,
+                    f"{falls}, but f does not move as h: it varies faster than the steps",
+                )
             off = float(self.odd[self._clear(self.odd)][-1] / self.steps[self._clear(self.odd)][-1])
             part = f", {off / self.slope:.2g} of it" if self.slope > 0 else ""
             return (

@@ -236,3 +236,21 @@ def test_a_jacobian_of_one_row_serves_a_function_of_no_axis():
         for given in (slope, np.array(row if row is not None else slope[None])):
             assert taylor_test(f, given, x).outcome is Outcome.PASS
             assert taylor_test(f, 1.01 * np.asarray(given), x).outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_steps_land_on_numbers_that_x_holds(n):
+    """At a root, sin x at pi, the rounding of x + h v moves f by more than its own; wrong ones are FAIL there, too."""
+    x = np.full(n, np.pi)
+    for factor, outcome in ((1.0, Outcome.PASS), (1 + 1e-6, Outcome.FAIL), (-1.0, Outcome.FAIL)):
+        assert taylor_test(np.sin, lambda x, k=factor: k * np.diag(np.cos(x)), x).outcome is outcome
+
+
+@pytest.mark.parametrize("n", [1, 3])
+@pytest.mark.parametrize("f", [np.sin, np.tanh])
+@pytest.mark.parametrize("steep", [1e10, 1e20, 1e50])
+def test_a_function_that_varies_faster_than_every_step_decides_nothing(f, n, steep):
+    """Its remainder falls as h for the claimed slope alone; a function whose slope the steps show is decided."""
+    result = taylor_test(lambda x: f(steep * x), steep * np.eye(n), np.zeros(n))
+    assert result.outcome is Outcome.INCONCLUSIVE
+    assert taylor_test(f, steep * np.eye(n), np.zeros(n)).outcome is Outcome.FAIL
