@@ -14,7 +14,7 @@ import numpy as np
 
 from gradcheck._typing import Flat, Mask, Values
 from gradcheck.numerics.line_fit import EIGHT, FOUR, KINKED, LineFit, fit_line, positions
-from gradcheck.numerics.problem import Problem, Scaling
+from gradcheck.numerics.problem import Problem, Scaling, of_typical_size
 from gradcheck.numerics.rounding import granularity
 from gradcheck.numerics.tangents import ROUNDING, random_units, root_mean_square
 from gradcheck.results.certificate import LEAST
@@ -163,6 +163,8 @@ class JointTest:
         # What one value of f may be off by, where the first direction shows noise and nothing else.
         self.level: float | None = None
         self._gridded = np.zeros(self.rows, bool)
+        # Rows whose real values show a slope, beside the complex step.
+        self._shown = np.zeros(self.rows, bool)
 
     @cached_property
     def rounding_of_x(self) -> Values:
@@ -298,7 +300,10 @@ class JointTest:
         product = problem.matrix.product(tangent)
         weight = problem.weight(tangent, product, self.rng)
         if not (self.sizes > 0).any() and self.rows > 1:
-            self.sizes = _typical(weight / math.sqrt(self.moved))
+            # Of the entries nothing is known but what they add up to: the largest may be those that move least.
+            lengths = self.scaling.lengths[self.scaling.lengths > 0]
+            even = float(lengths.min() / lengths.max())
+            self.sizes = of_typical_size(even * weight / math.sqrt(self.moved))
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             lengths = np.abs(problem.f_x) / weight
         lengths = lengths[np.isfinite(lengths)]
@@ -325,6 +330,7 @@ class JointTest:
                 # Rows come of one f: a steep one bears the complex step out for one that is nearly flat at x.
                 steep = np.maximum(np.maximum(weight, np.abs(slope)), root_mean_square(weight))
                 told = 3.0 * fit.error <= CONFIRMS * steep
+                self._shown = np.abs(fit.value) > 3.0 * fit.error
             unsure = ~(agrees & told & ~_kinked(fit) & ((slope != 0) | (weight == 0))) & ~self.fixed
             if not unsure.any():
                 return replace(self._compared(tangent, reached, slope, error, exact=True), fit=fit)
@@ -388,7 +394,11 @@ class JointTest:
         weight = problem.weight(tangent, product, self.rng)
         tolerance = problem.tolerance
         # What the smallest single mistake beyond the tolerance leaves at the least.
-        least = LEAST * tolerance.rtol * self.sizes
+        # A row that is claimed to be 0 has no size, and no tolerance of the others is its own. What the imaginary part
+        # alone shows there may be what is left of terms as large as theirs.
+        zero = (weight == 0) & (self.rows > 1)
+        lost = np.where(exact & ~self._shown, self.sizes, np.abs(problem.f_x))
+        least = np.where(zero, ROUNDING * EPS * lost, LEAST * tolerance.rtol * self.sizes)
         if tolerance.atol:
             moved = tangent[tangent != 0]
             least = least + LEAST * tolerance.atol * float(np.min(np.abs(moved), initial=np.inf))
@@ -485,7 +495,3 @@ def _kinked(fit: LineFit) -> Mask:
 def first_moves(first: Direction) -> bool:
     """Whether f changes along a first direction at all."""
     return first.fit is not None and bool(first.fit.moved.any())
-
-
-def _typical(rows: Values) -> Values:
-    return np.where(rows > 0, rows, root_mean_square(rows[rows > 0]))

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Mask, Values
 from gradcheck.function.lines import Rays
-from gradcheck.function.matrix import Matrix
+from gradcheck.function.matrix import Dense, Matrix
 from gradcheck.function.objective import BudgetSpentError, NotScalarError, Objective
 from gradcheck.numerics.tangents import root_mean_square, scaled_rms
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.verdict import Tolerance
 
-__all__ = ["Problem", "Scaling", "scaling_of"]
+__all__ = ["Problem", "Scaling", "of_typical_size", "scaling_of"]
 
 # So small that the truncation of the complex step, of second order, vanishes below rounding.
 COMPLEX_STEP = 1e-20
@@ -162,13 +162,17 @@ def _sizes(problem: Problem, lengths: Flat, strength: Flat, rms: Values, nothing
             if not zero
         ]
         return np.array([min(least, default=0.0)])
-    rows = scaled_rms(problem.matrix, lengths)
-    if rows is None:
+    rows = scaled_rms(problem.matrix, np.ones(lengths.size))
+    moved = lengths > 0
+    if rows is None or not moved.any():
         return np.zeros(m)  # to be filled by the first product
-    return _of_typical_size(rows)
+    if isinstance(problem.matrix, Dense):
+        entries = np.maximum(np.abs(problem.matrix.array), rows[:, None])
+        return of_typical_size(np.min(entries[:, moved] * lengths[moved], axis=1))
+    return of_typical_size(rows * lengths[moved].min())
 
 
-def _of_typical_size(rows: Values) -> Values:
+def of_typical_size(rows: Values) -> Values:
     """Sizes of rows; a row of zeros counts as large as the others."""
     usual = root_mean_square(rows[rows > 0])
     return np.where(rows > 0, rows, usual)

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import scipy.sparse
+from scipy.sparse.linalg import aslinearoperator
 
-from gradcheck import Outcome, check_jacobian
+from gradcheck import Outcome, check_jacobian, check_jvp, check_vjp
 
 
 def layer(m, n, *, real=False):
@@ -108,3 +109,65 @@ def test_a_kink_in_one_output_is_no_pass():
     jacobian = np.zeros((30, 30))
     jacobian[np.arange(29), np.arange(29)] = np.cos(x[:-1])
     assert check_jacobian(f, jacobian, x).outcome is not Outcome.PASS
+
+
+@pytest.mark.parametrize("shape", [(5, 40), (5, 150), (150, 40)])
+def test_a_mistake_is_relative_to_its_row_whatever_the_scales_of_x_are(shape):
+    """W is a million times as large as b, and so is what it moves: in b a twentieth of the row would have been seen."""
+    rng = np.random.default_rng(0)
+    m, n = shape
+    x = {"W": 1e6 * rng.normal(size=n), "b": rng.normal(size=n)}
+    A, B = rng.normal(size=(2, m, n))
+
+    def f(p):
+        return 1e6 * np.sin(A @ p["W"] / 1e6) + B @ p["b"]
+
+    right = np.hstack([np.cos(A @ x["W"] / 1e6)[:, None] * A, B])
+    wrong = right.copy()
+    wrong[2, n + 3] += 0.05
+
+    def claims(J):
+        yield check_jacobian(f, J, x)
+        yield check_jacobian(f, scipy.sparse.csr_array(J), x)
+        yield check_jacobian(f, aslinearoperator(J), x)
+        yield check_jvp(f, lambda _, v: J @ np.r_[v["W"], v["b"]], x)
+        if m <= 100:  # beyond, the noise of all outputs lies on each entry of U J: one in 480 stays open
+            yield check_vjp(f, lambda _, u: {"W": (J.T @ u)[:n], "b": (J.T @ u)[n:]}, x)
+
+    for report in claims(right):
+        assert report.outcome is Outcome.PASS
+        assert report.detectable < 1e-3
+    for report in claims(wrong):
+        assert report.outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("real", [False, True])
+@pytest.mark.parametrize("large", [1.0, 1e6, 1e20])
+@pytest.mark.parametrize("n", [5, 40])
+def test_a_row_of_zeros_has_no_tolerance_of_the_others(n, large, real):
+    """Two outputs, one of a thousandth: that it does not move at all is wrong however large the other is."""
+    rng = np.random.default_rng(0)
+    a, x, sizes = rng.normal(size=(2, n)) / np.sqrt(n), rng.normal(size=n), np.array([large, 1e-3])
+
+    def f(x):
+        if real and np.iscomplexobj(x):
+            raise TypeError("real numbers only")
+        return sizes * np.sin(a @ x) + sizes
+
+    right = (sizes * np.cos(a @ x))[:, None] * a
+    assert check_jacobian(f, right, x).outcome is Outcome.PASS
+    assert check_jacobian(f, right * [[1.0], [0.0]], x).outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("n", [12, 40])
+def test_an_output_that_rounding_alone_moves_agrees_with_a_row_of_zeros(n):
+    """The sum of what is centred, and of what is also divided by its spread, are 0."""
+    rng = np.random.default_rng(0)
+    a, x = rng.normal(size=(5, n)), rng.normal(size=n)
+
+    def f(x):
+        centred = x - x.mean()
+        return np.r_[np.sin(a @ x), centred.sum(), (centred / np.sqrt((centred**2).mean())).sum()]
+
+    J = np.vstack([np.cos(a @ x)[:, None] * a, np.zeros((2, n))])
+    assert check_jacobian(f, J, x).outcome is Outcome.PASS
