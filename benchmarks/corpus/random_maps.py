@@ -29,7 +29,6 @@ from benchmarks.corpus.expressions import (
     arrays_of,
 )
 from benchmarks.corpus.model import Tree, flat, like
-from gradcheck.parameters.tree import Parameters
 
 Array = np.ndarray
 
@@ -67,6 +66,13 @@ def _noisy(x: Tree, values: Array) -> Array:
     """Normal numbers from the bits of x: f stays deterministic, each output with noise of its own."""
     z = np.random.default_rng(zlib.crc32(flat(x).tobytes())).normal(size=np.shape(values))
     return np.asarray(values * (1 + 1e-8 * z))
+
+
+def scale_of(values: np.ndarray) -> np.ndarray:
+    """The size of each entry of an array; of those that are 0 the median of the others, or 1."""
+    sizes = np.abs(values)
+    some = sizes[sizes > 0]
+    return np.where(sizes > 0, sizes, np.median(some) if some.size else 1.0)
 
 
 @dataclass(frozen=True)
@@ -142,9 +148,8 @@ class RandomMap:
         As `Function.calm`, and where x is 0, too; where f is noisy steps are long, and fewer periods may lie in them.
         """
         inner, units = self._inner(self.x), arrays_of(self.units)
-        parameters, point = Parameters.of(self.x)
-        scales = dict(zip(inner, np.split(parameters.scales(point), np.cumsum([v.size for v in inner.values()])[:-1]),
-                          strict=True))  # fmt: skip
+        parts = np.split(flat(self.x), np.cumsum([v.size for v in inner.values()])[:-1])
+        scales = {key: scale_of(part) for key, part in zip(inner, parts, strict=True)}
         arguments = [n.inner for n in self.body.walk() if isinstance(n, Unary) and n.name in PERIODIC]
         rng = np.random.default_rng(0)
         for _ in range(DIRECTIONS):

@@ -186,7 +186,8 @@ def gauss_newton(s: Scope) -> Cause | None:
     n = s.subject.x.size
     if s.names != ("H",) or not s.complete or n < 1 + MARGIN:
         return None
-    analytic, numerical = s.analytic.reshape(n, n), s.numerical.reshape(n, n)
+    # LAPACK knows no longdouble.
+    analytic, numerical = (np.asarray(side, np.float64).reshape(n, n) for side in (s.analytic, s.numerical))
     if not np.allclose(analytic, analytic.T, rtol=0.0, atol=1e-9 * float(np.max(np.abs(analytic)))):
         return None
     ours, its = np.linalg.eigvalsh(analytic), np.linalg.eigvalsh((numerical + numerical.T) / 2.0)

@@ -46,7 +46,8 @@ def surroundings():
         (action, str(text), kind, str(module), line) for action, text, kind, module, line in warnings.filters
     ]
     return {
-        "np.random": digest(np.random.get_state()[1]),  # noqa: NPY002
+        # The words of the generator and how many of them are used up.
+        "np.random": (digest(np.random.get_state()[1]), np.random.get_state()[2]),  # noqa: NPY002
         "random": hash(random.getstate()),
         "errstate": np.geterr(),
         "errcall": np.geterrcall(),

@@ -156,7 +156,7 @@ def test_cases_tell_the_story_of_their_source_in_its_order():
     page = Page(rendered(*cases))
 
     titles = [
-        f"of {section} PASS case_"
+        f"of {section} PASS to the list case_"
         for section in ("preface", "2.9", "2.10", "2.9 and 2.10", "5.1", "2.1 to 5.1")
     ]
     places = [page.words.index(title) for title in titles]
