@@ -40,12 +40,12 @@ from typing import Any
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 
-import scipy.optimize  # noqa: E402, F401
+import scipy.optimize  # noqa: E402, F401 -- after the threads are set; imported once, before the forks
 
-import gradcheck  # noqa: E402, F401
-from gradcheck.cases import Context, discover, run_case  # noqa: E402
-from gradcheck.results.outcome import Outcome  # noqa: E402
-from reference import analytic, backprop, printed_code, published, scipy_oracle  # noqa: E402, F401
+import gradcheck  # noqa: E402, F401 -- likewise
+from gradcheck.cases import Context, discover, run_case  # noqa: E402 -- after the threads are set
+from gradcheck.results.outcome import Outcome  # noqa: E402 -- likewise
+from reference import analytic, backprop, printed_code, published, scipy_oracle  # noqa: E402, F401 -- as scipy.optimize
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "gradcheck" / "textbook"

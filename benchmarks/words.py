@@ -7,7 +7,7 @@ Options: --every K takes each K-th case; --show prints those that fall short.
 """
 
 # A mistake is given the derivative, x and a generator, whatever it takes of them.
-# ruff: noqa: ARG001, ARG005
+# ruff: noqa: ARG001, ARG005 -- one signature for all mistakes
 
 from __future__ import annotations
 

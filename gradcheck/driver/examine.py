@@ -5,6 +5,7 @@ A gradient is the Jacobian of one output: whatever m is, the same lines are gone
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -33,7 +34,7 @@ from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.boxes import Box, flat_indices, runs
 from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.parameters.tree import Block, Parameters
-from gradcheck.results.certificate import Region, Survey
+from gradcheck.results.certificate import ArrayEvidence, Region, Survey, array_certified
 from gradcheck.results.evidence import NO_DOUBTS, Doubts, Evidence
 from gradcheck.results.outcome import Finding, Limit, Outcome
 from gradcheck.results.verdict import DEFAULT_RTOL, Tolerance
@@ -323,12 +324,18 @@ def _named(evidence: Any, names: Parameters | None) -> Any:
     if names is None or not isinstance(evidence, Survey) or evidence.arrays[0].block is names.blocks[0]:
         return evidence
     (block,) = names.blocks
-    certificates = [array.certificate for array in evidence.arrays]
-    worst = evidence.arrays[0]
-    if all(certificates):
-        worst = max(evidence.arrays, key=lambda array: array.certificate.relative_to_rms)  # type: ignore[union-attr]
-        certificate = replace(worst.certificate, name=f"each row of {block.name}")  # type: ignore[type-var]
-    array = replace(worst, block=block, certificate=certificate if all(certificates) else None)
+
+    def bound(array: ArrayEvidence) -> float:
+        # An array whose entries were all judged by themselves needs no certificate.
+        if array.certificate is None:
+            return -math.inf if array_certified(evidence.judged, array, 0.0) else math.inf
+        return array.certificate.relative_to_rms
+
+    worst = max(evidence.arrays, key=bound)
+    certificate = worst.certificate
+    if certificate is not None:
+        certificate = replace(certificate, name=f"each row of {block.name}")
+    array = replace(worst, block=block, certificate=certificate)
     regions = [part for region in evidence.regions for part in _in_row(region, block)]
     return replace(evidence, arrays=(array,), regions=tuple(regions))
 

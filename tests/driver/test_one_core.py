@@ -201,3 +201,29 @@ def test_an_array_of_two_shapes_is_one_row_of_entries():
     wrong = check_jacobian(lambda p: np.array([f(p)]), lambda p: jac(p, 2.0), x)
     assert wrong.outcome is Outcome.FAIL
     assert all(0 <= m.flat_index < 200 for m in wrong.wrong)
+
+
+def test_an_array_that_bounds_hold_is_judged_beside_one_that_is_certified():
+    """The entries of b are judged one by one, those of w along directions: PASS as a gradient and as a row; or FAIL."""
+    x = {"w": at(200), "b": np.array([1.0, 2.0])}
+    low = np.concatenate([np.full(200, -np.inf), [1.0 - 1e-3, 2.0 - 1e-3]])
+    high = np.concatenate([np.full(200, np.inf), [1.0 + 1e-3, 2.0 + 1e-3]])
+    bounds = (low, high)
+
+    def f(p: dict[str, np.ndarray]) -> float:
+        return float(np.sum(np.sin(p["w"])) + np.sum(p["b"] ** 3))
+
+    for factor, outcome in ((1.0, Outcome.PASS), (1.1, Outcome.FAIL)):
+
+        def grad(p: dict[str, np.ndarray], factor: float = factor) -> dict[str, np.ndarray]:
+            return {"w": np.cos(p["w"]), "b": factor * 3 * p["b"] ** 2}
+
+        gradient = check_gradient(f, grad, x, bounds=bounds)
+        row = check_jacobian(
+            lambda p: np.array([f(p)]),
+            lambda p, grad=grad: {key: part[None] for key, part in grad(p).items()},
+            x,
+            bounds=bounds,
+        )
+        assert told(row) == told(gradient)
+        assert gradient.outcome is outcome
