@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from numbers import Integral
 from typing import Any, Unpack
 
 import numpy as np
@@ -121,10 +120,10 @@ def check_gradient(
         show a bar of the evaluations made and still planned.
     """
     started = time.perf_counter()
-    _validate(f, grad, n_jobs)
+    _validate(f, grad)
     options = Options(
         rtol=rtol, atol=atol, resolution=resolution, method=method, bounds=bounds, subgradient=subgradient,
-        confidence=confidence, rng=rng, max_nfev=max_nfev, max_seconds=max_seconds, progress=progress,
+        confidence=confidence, rng=rng, max_nfev=max_nfev, max_seconds=max_seconds, n_jobs=n_jobs, progress=progress,
     )  # fmt: skip
     if hessian is not None and not (callable(grad) or grad is True):
         raise TypeError("hessian is compared with differences of grad: pass grad as a callable, or True")
@@ -284,7 +283,7 @@ def derivative(
     return shaped(found, lambda part: part.item() if hasattr(part, "item") else part, found.nfev)
 
 
-def _validate(f: Any, grad: Any, n_jobs: Any) -> None:
+def _validate(f: Any, grad: Any) -> None:
     if not callable(f):
         raise TypeError(f"f must be callable, not {type(f).__name__}: the order is f, its derivative, x")
     if grad is None or grad is False:
@@ -294,7 +293,3 @@ def _validate(f: Any, grad: Any, n_jobs: Any) -> None:
     if isinstance(grad, Iterator):
         kind = type(grad).__name__
         raise TypeError(f"grad must be a callable, a gradient, or True; a {kind} is used up by reading it")
-    if n_jobs is not None and not (isinstance(n_jobs, Integral) and n_jobs != 0):
-        raise ValueError(
-            f"n_jobs must be an integer other than 0 (-1 is every processor), or None, not {n_jobs!r}"
-        )

@@ -140,7 +140,8 @@ def and_hessian(
         return result[1] if grad is True or is_pair(result, parameters) else result
 
     same = {
-        name: getattr(options, name) for name in ("rtol", "atol", "resolution", "bounds", "rng", "progress")
+        name: getattr(options, name)
+        for name in ("rtol", "atol", "resolution", "bounds", "rng", "n_jobs", "progress")
     }
     second = partial(check_hessian, gradient, hess, x, args=args, **same)
     seconds = None if options.max_seconds is None else options.max_seconds - report.seconds

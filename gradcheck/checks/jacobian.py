@@ -38,6 +38,7 @@ def check_jacobian(
     *,
     args: Sequence[Any] = (),
     sparsity: Any = None,
+    vectorized: bool = False,
     **options: Unpack[Given],
 ) -> Report:
     """Judge the Jacobian of f: R^n -> R^m: PASS, FAIL or INCONCLUSIVE, with the row and column of what is wrong.
@@ -64,9 +65,11 @@ def check_jacobian(
         and halves the columns where something is wrong; "complex" moves every column by the complex step, where a
         real difference along a random direction agrees with it. "auto" takes what is cheapest first: differences where
         f is rounded, joint directions from 5 columns on, and then the first for at most 100 columns.
-    rtol, atol, resolution, bounds, subgradient, confidence, rng, max_nfev, max_seconds, progress
-        as in
-        `check_gradient`. A mistake is relative to the entry or to the root mean square of its row, which is the
+    vectorized
+        f takes k points at once, along a last axis more than x has, and returns an array with a last axis of length k
+        more than f(x) has, as in scipy.differentiate.jacobian. jac gets one x, as always.
+    rtol, atol, resolution, bounds, subgradient, confidence, rng, max_nfev, max_seconds, n_jobs, progress
+        as in `check_gradient`. A mistake is relative to the entry or to the root mean square of its row, which is the
         gradient of one output, if that is larger.
     """
     chosen = Options.of(options)
@@ -74,8 +77,11 @@ def check_jacobian(
         raise TypeError(f"f must be callable, not {type(f).__name__}: the order is f, its derivative, x")
     if jac is None:
         raise TypeError("jac must be a callable or a Jacobian, not None")
-    call = chosen.call("check_jacobian(f, jac, x", args=tuple(args) or None, sparsity=sparsity)
-    return finished(judge_jacobian(Problem(f, jac, x, tuple(args), sparsity), chosen, call=call))
+    call = chosen.call(
+        "check_jacobian(f, jac, x", args=tuple(args) or None, sparsity=sparsity, vectorized=vectorized or None
+    )
+    problem = Problem(f, jac, x, tuple(args), sparsity, vectorized=vectorized)
+    return finished(judge_jacobian(problem, chosen, call=call))
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,7 @@ class Problem:
     what: str = "jac"
     symbol: str = "J"
     spent: int = 0
+    vectorized: bool = False
 
 
 def judge_jacobian(
@@ -113,7 +120,7 @@ def judge_jacobian(
     with Progress(options.progress) as bar:
         objective = VectorObjective(
             problem.f, parameters, args=problem.args, on_evaluation=bar.evaluated, max_nfev=options.max_nfev,
-            max_seconds=options.max_seconds,
+            vectorized=problem.vectorized, max_seconds=options.max_seconds, n_jobs=options.n_jobs,
         )  # fmt: skip
         objective.nfev = problem.spent
 

@@ -207,7 +207,7 @@ def _rows_named(
     left = None if options.max_nfev is None else options.max_nfev - report.nfev
     if left is not None and left < LEAST_BUDGET:
         return report
-    objective = VectorObjective(f, pull.parameters, args=pull.args, max_nfev=left)
+    objective = VectorObjective(f, pull.parameters, args=pull.args, max_nfev=left, n_jobs=options.n_jobs)
     f_x = call_outputs(objective, pull.x, [])
     names = jacobian_names(pull.shape, pull.parameters)
     room = room_within(options.bounds, pull.parameters, pull.x)

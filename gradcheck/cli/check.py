@@ -35,7 +35,7 @@ __all__ = ["check"]
 METHODS = ("auto", "sweep", "directions", "complex")
 FIGURES = (".png", ".svg", ".pdf")
 # What the check of a Jacobian has no use for.
-OF_GRADIENTS = ("vectorized", "hessian", "n_jobs")
+OF_GRADIENTS = ("hessian",)
 
 
 class _AsTyped(Command):

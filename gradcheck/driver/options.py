@@ -40,7 +40,7 @@ MEANT = {
     "v": "tangent", "direction": "tangent", "hess": "hessian",
 }  # fmt: skip
 # How a check runs, not what it asks.
-RUNNING = ("rng", "progress", "max_seconds")
+RUNNING = ("rng", "progress", "max_seconds", "n_jobs")
 # f twice, sixteen for its noise, and one coordinate.
 LEAST_BUDGET = 24
 
@@ -58,6 +58,7 @@ class Given(TypedDict, total=False):
     rng: Any
     max_nfev: int | None
     max_seconds: float | None
+    n_jobs: int | None
     progress: bool
 
 
@@ -67,7 +68,6 @@ class GivenToGradients(Given, total=False):
     args: Sequence[Any]
     vectorized: bool
     hessian: Any
-    n_jobs: int | None
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,7 @@ class Options:
     rng: Any = 0
     max_nfev: int | None = None
     max_seconds: float | None = None
+    n_jobs: int | None = None
     progress: bool = False
 
     @classmethod
@@ -117,6 +118,10 @@ class Options:
             if not isinstance(getattr(self, name), bool | np.bool_):
                 raise TypeError(f"{name} must be True or False, not {getattr(self, name)!r}")
         self._validate_budgets()
+        if self.n_jobs is not None and not (isinstance(self.n_jobs, Integral) and self.n_jobs != 0):
+            raise ValueError(
+                f"n_jobs must be an integer other than 0 (-1 is every processor), or None, not {self.n_jobs!r}"
+            )
         check_rng(self.rng)
 
     def _validate_budgets(self) -> None:

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gradcheck._typing import Flat, Index
 from gradcheck.function.arithmetic import callers_arithmetic
 from gradcheck.function.lines import Lines
-from gradcheck.function.workers import in_workers, workers
+from gradcheck.function.workers import POINTS_EACH, dealt, in_workers, workers
 from gradcheck.parameters.tree import ForeignArrayError, Parameters, as_array
 from gradcheck.results.words import error_text
 
@@ -115,7 +115,7 @@ class Objective:
         if self.vectorized:
             # Views, so that an f which writes into its argument is seen to do so.
             values = self._stack([a[..., None] for a in self.parameters.arrays(tree)], 1)
-            return values[0], None
+            return values[..., 0], None
         result = self._f(tree, *self._args)
         if self._has_gradient and not (isinstance(result, tuple | list) and len(result) == 2):
             what = _described(result)
@@ -124,14 +124,15 @@ class Objective:
         return as_real(value, self.parameters.dtype), gradient
 
     def complex_values(self, points: NDArray[np.complexfloating[Any]]) -> NDArray[Any]:
-        """What f returns (k,) at the complex columns of `points` (size, k); one column only unless vectorised."""
+        """What f returns at the complex columns of `points` (size, k), point by point; one only unless vectorised."""
         self._count(points.shape[1])
         if self.vectorized:
             leaves = [points[b.slice].reshape(*b.shape, -1) for b in self.parameters.blocks]
-            return np.asarray(self._f(self.parameters.tree_of(leaves), *self._args))
+            values = np.asarray(self._f(self.parameters.tree_of(leaves), *self._args))
+            return np.moveaxis(values, -1, 0) if values.ndim else values
         (column,) = points.T
         result = self._f(self.parameters.unflatten_as(column), *self._args)
-        return np.asarray(result[0] if self._has_gradient else result).reshape(1)
+        return np.asarray(result[0] if self._has_gradient else result)
 
     def probe(self, fresh: Flat) -> Any:
         """The value of f at a vector that the check made; nan where f raises: the point is off its domain."""
@@ -161,16 +162,22 @@ class Objective:
         if self.vectorized:
             return self._along_stacked(lines, rows, offsets)
         if workers(self._n_jobs) > 1:
-            self._count(offsets.size)
-            evaluate = partial(_evaluate, self._detached(), lines)
-            values, complaint = in_workers(evaluate, rows, offsets, self._n_jobs)
-            self.left_domain = complaint or self.left_domain
-            return values
+            return self._along_in_workers(lines, rows, offsets)
         out = np.full(offsets.shape, np.nan, offsets.dtype)
         for i, row in enumerate(rows.tolist()):
             for j, offset in enumerate(offsets[i]):
                 out[i, j] = self.probe(lines.point(row, offset))
         return out
+
+    def _along_in_workers(self, lines: Lines, rows: Index, offsets: Flat) -> Flat:
+        self._count(offsets.size)
+        m, k = offsets.shape
+        each, flat = np.repeat(rows, k), offsets.reshape(-1, 1)
+        parts = dealt(flat.size, max(m, k // POINTS_EACH), self._n_jobs)
+        evaluate = partial(_evaluate, self._detached(), lines)
+        values, complaint = in_workers(evaluate, [(each[part], flat[part]) for part in parts])
+        self.left_domain = complaint or self.left_domain
+        return np.concatenate(values).reshape(m, k)
 
     def every(self, directions: Lines) -> Lines:
         """A line for each output along each of some directions, those of a direction one after another."""
@@ -180,10 +187,10 @@ class Objective:
         """Values (k, 1) at offsets along the first of some lines."""
         return self.along(directions, np.zeros(1, np.intp), offsets[None, :]).T
 
-    def _detached(self) -> Objective:
-        """For a worker: without budget, counts and callbacks, which stay where the check runs."""
+    def _detached(self) -> Self:
+        """For a worker: without budgets, counts and callbacks, which stay where the check runs."""
         other = copy.copy(self)
-        other._max_nfev = other._on_evaluation = None
+        other._max_nfev = other._max_seconds = other._on_evaluation = None
         other._n_jobs, other.left_domain = 1, ""
         return other
 
@@ -198,7 +205,7 @@ class Objective:
         return out
 
     def _probe_stack(self, stack: Flat) -> Flat:
-        """The values (k,) at the columns of `stack` (size, k); one by one where f raises for all of them together."""
+        """The values (..., k) at the columns of `stack` (size, k); one by one where f raises for all together."""
         k = stack.shape[1]
         self._count(k)
         try:
@@ -210,8 +217,12 @@ class Objective:
             self.left_domain = error_text(error)
             self.nfev -= k if k > 1 else 0
         if k == 1:
-            return np.full(1, np.nan)
-        return np.concatenate([self._probe_stack(stack[:, i : i + 1]) for i in range(k)])
+            return self._undefined()
+        return np.concatenate([self._probe_stack(stack[:, i : i + 1]) for i in range(k)], axis=-1)
+
+    def _undefined(self) -> Flat:
+        """The values of one point off f's domain, as `_stack` returns them."""
+        return np.full(1, np.nan)
 
     def _stack(self, leaves: list[NDArray[Any]], k: int) -> Flat:
         """The values (k,) of a vectorised f for arrays with a last axis of length k."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -10,7 +13,8 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
 from gradcheck.function.lines import Family, Lines
-from gradcheck.function.objective import NotScalarError, Objective
+from gradcheck.function.objective import STACKED, NotScalarError, Objective
+from gradcheck.function.workers import POINTS_EACH, dealt, in_workers, workers
 from gradcheck.parameters.tree import ForeignArrayError, Parameters, as_array
 
 __all__ = ["VectorObjective"]
@@ -31,11 +35,14 @@ class VectorObjective(Objective):
         args: Sequence[Any] = (),
         on_evaluation: Callable[[int], None] | None = None,
         max_nfev: int | None = None,
+        vectorized: bool = False,
         max_seconds: float | None = None,
+        n_jobs: int | None = 1,
     ) -> None:
         super().__init__(
-            f, parameters, args=args, on_evaluation=on_evaluation, max_nfev=max_nfev, max_seconds=max_seconds
-        )
+            f, parameters, args=args, on_evaluation=on_evaluation, max_nfev=max_nfev, vectorized=vectorized,
+            max_seconds=max_seconds, n_jobs=n_jobs,
+        )  # fmt: skip
         self.shape: tuple[int, ...] | None = None
 
     @property
@@ -65,23 +72,28 @@ class VectorObjective(Objective):
 
     def at(self, tree: Any) -> tuple[Any, Any]:
         """The (m,) values of f for a tree that the caller keeps, and None."""
+        if self.vectorized:
+            return super().at(tree)
         self._count()
         values = self._read(self._f(tree, *self._args))
         return values, None
 
     def complex_values(self, points: NDArray[np.complexfloating[Any]]) -> NDArray[Any]:
-        """What f returns (m,) at the one complex column of `points` (size, 1); nothing at the end."""
+        """As that of `Objective`, the m values of each point together; nothing at the end."""
         if self.ended:
             return np.empty(0)
-        self._count()
-        (column,) = points.T
         try:
-            return np.asarray(self._f(self.parameters.unflatten_as(column), *self._args)).ravel()
+            return super().complex_values(points)
         except KeyboardInterrupt:
             self.interrupted = True
             return np.empty(0)
 
     def _read(self, result: Any) -> Flat:
+        array = self._as_array(result)
+        self._keep_shape(array.shape)
+        return np.array(array.ravel(), self.parameters.dtype)
+
+    def _as_array(self, result: Any) -> NDArray[Any]:
         try:
             array = as_array(result)
         except ForeignArrayError as error:
@@ -92,11 +104,27 @@ class VectorObjective(Objective):
             raise NotScalarError(
                 f"f must return an array of real numbers; it returned {array.dtype} of shape {array.shape}"
             )
+        return array
+
+    def _keep_shape(self, shape: tuple[int, ...]) -> None:
         if self.shape is None:
-            self.shape = array.shape
-        if array.shape != self.shape:
-            raise NotScalarError(f"f returned shape {self.shape} at x, and shape {array.shape} near it")
-        return np.array(array.ravel(), self.parameters.dtype)
+            self.shape = shape
+        if shape != self.shape:
+            raise NotScalarError(f"f returned shape {self.shape} at x, and shape {shape} near it")
+
+    def _stack(self, leaves: list[NDArray[Any]], k: int) -> Flat:
+        """The values (m, k) of a vectorised f for arrays with a last axis of length k."""
+        array = self._as_array(self._f(self.parameters.tree_of(leaves), *self._args))
+        if array.ndim == 0 or array.shape[-1] != k:
+            raise NotScalarError(
+                f"with vectorized=True f must return arrays with a last axis of length {k} for {k} points; "
+                f"it returned shape {array.shape}"
+            )
+        self._keep_shape(array.shape[:-1])
+        return np.array(array.reshape(-1, k), self.parameters.dtype)
+
+    def _undefined(self) -> Flat:
+        return np.full((self.outputs, 1), np.nan)
 
     def along(self, lines: Any, rows: Index, offsets: Flat) -> Flat:
         """Values (r, k) of lines[rows] at their offsets; each point is evaluated once for all lines that share it."""
@@ -106,25 +134,17 @@ class VectorObjective(Objective):
         out = np.empty(offsets.shape, offsets.dtype, order="F")
         if rows.size == 0:
             return out
-        direction, output = lines.direction[rows], lines.output[rows]
-        order = np.argsort(direction, kind="stable")
-        starts = np.flatnonzero(np.diff(direction[order], prepend=-1))
-        for mine in np.split(order, starts[1:]):
-            out[mine] = self._shared(lines.directions, int(direction[mine[0]]), output[mine], offsets[mine])
+        calls = _calls(lines.direction[rows], lines.output[rows], offsets)
+        for call, values in zip(calls, self._made(lines.directions, calls), strict=True):
+            out[call.place] = values
         return out
 
-    def _shared(self, directions: Lines, k: int, outputs: Index, offsets: Flat) -> Flat:
-        """Values (r, k) of some outputs at offsets along one direction, one call of f for each different offset."""
-        out = np.empty(offsets.shape, offsets.dtype)
-        if (offsets == offsets[0]).all():
-            for column, offset in zip(out.T, offsets[0], strict=True):
-                column[:] = np.broadcast_to(self.probe(directions.point(k, offset)), self.outputs)[outputs]
-            return out
-        places, which = np.unique(offsets, return_inverse=True)
-        which, each = which.reshape(offsets.shape), np.broadcast_to(outputs[:, None], offsets.shape)
-        for place, offset in enumerate(places):
-            at = which == place
-            out[at] = np.broadcast_to(self.probe(directions.point(k, offset)), self.outputs)[each[at]]
+    def line(self, directions: Lines, offsets: Flat) -> Flat:
+        """Values (k, m) of all outputs at offsets along the first of some lines; nan where f is not defined."""
+        out = np.empty((len(offsets), self.outputs), self.parameters.dtype)
+        calls = [_Call(0, offset, slice(None), row) for row, offset in enumerate(offsets)]
+        for row, values in zip(out, self._made(directions, calls), strict=True):
+            row[:] = values
         return out
 
     def every(self, directions: Lines) -> Lines:
@@ -132,9 +152,83 @@ class VectorObjective(Objective):
         k, m = len(directions), self.outputs
         return Family(directions, np.repeat(np.arange(k), m), np.tile(np.arange(m), k))
 
-    def line(self, directions: Lines, offsets: Flat) -> Flat:
-        """Values (k, m) of all outputs at offsets along the first of some lines; nan where f is not defined."""
-        out = np.empty((len(offsets), self.outputs), self.parameters.dtype)
-        for row, offset in zip(out, offsets, strict=True):
-            row[:] = self.probe(directions.point(0, offset))
-        return out
+    def _made(self, directions: Lines, calls: list[_Call]) -> Iterator[Flat]:
+        """What each call is made for, in turn; nan from where the budget ends."""
+        together = self._stacked if self.vectorized else self._in_workers
+        if not self.vectorized and (len(calls) == 1 or workers(self._n_jobs) == 1):
+            together = self._in_turn
+        return together(directions, calls)
+
+    def _in_turn(self, directions: Lines, calls: list[_Call]) -> Iterator[Flat]:
+        for call in calls:
+            values = self.probe(directions.point(call.direction, call.offset))
+            yield np.broadcast_to(values, self.outputs)[call.outputs]
+
+    def _in_workers(self, directions: Lines, calls: list[_Call]) -> Iterator[Flat]:
+        made = calls[: self._affordable(len(calls))]
+        results: list[list[Flat]] = []
+        if made:
+            self._count(len(made))
+            lines = len({call.direction for call in made})
+            parts = dealt(len(made), max(lines, len(made) // lines // POINTS_EACH), self._n_jobs)
+            evaluate = partial(_evaluate, self._detached(), directions)
+            try:
+                results, complaint = in_workers(evaluate, [([made[k] for k in part],) for part in parts])
+                self.left_domain = complaint or self.left_domain
+            except KeyboardInterrupt:
+                self.interrupted = True
+        yield from (values for result in results for values in result)
+        yield from repeat(np.array(np.nan), len(calls) - sum(map(len, results)))
+
+    def _stacked(self, directions: Lines, calls: list[_Call]) -> Iterator[Flat]:
+        size = max(1, STACKED // max(self.parameters.size, self.outputs))
+        for start in range(0, len(calls), size):
+            part = calls[start : start + size]
+            made = part[: self._affordable(len(part))]
+            values: Flat = np.empty((self.outputs, 0))
+            if made:
+                rows = np.array([call.direction for call in made])
+                stack = directions.points(rows, np.array([call.offset for call in made]))
+                try:
+                    values = self._probe_stack(stack)
+                except KeyboardInterrupt:
+                    self.interrupted = True
+            yield from (column[call.outputs] for column, call in zip(values.T, made, strict=False))
+            yield from repeat(np.array(np.nan), len(part) - values.shape[1])
+
+    def _affordable(self, points: int) -> int:
+        """How many of so many evaluations the budgets allow."""
+        return 0 if self.ended else min(points, super().remaining)
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One evaluation: where, the outputs that it is made for, and the place of these among the values."""
+
+    direction: int
+    offset: Any
+    outputs: Any
+    place: Any
+
+
+def _calls(direction: Index, output: Index, offsets: Flat) -> list[_Call]:
+    """One call for each different point of r lines of some outputs along some directions; offsets (r, k)."""
+    calls = []
+    order = np.argsort(direction, kind="stable")
+    starts = np.flatnonzero(np.diff(direction[order], prepend=-1))
+    for mine in np.split(order, starts[1:]):
+        k, outputs, its = int(direction[mine[0]]), output[mine], offsets[mine]
+        if (its == its[0]).all():
+            calls += [_Call(k, offset, outputs, (mine, column)) for column, offset in enumerate(its[0])]
+            continue
+        places, which = np.unique(its, return_inverse=True)
+        which = which.reshape(its.shape)
+        for place, offset in enumerate(places):
+            row, column = np.nonzero(which == place)
+            calls.append(_Call(k, offset, outputs[row], (mine[row], column)))
+    return calls
+
+
+def _evaluate(objective: VectorObjective, directions: Lines, calls: list[_Call]) -> tuple[list[Flat], str]:
+    with np.errstate(all="ignore"):  # settings do not travel to other threads and processes
+        return list(objective._in_turn(directions, calls)), objective.left_domain

@@ -6,13 +6,16 @@ import pickle
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeVar
 
 import numpy as np
 
-from gradcheck._typing import Index, Values
+from gradcheck._typing import Index
 from gradcheck.errors import WorkerError
 
-__all__ = ["in_workers", "workers"]
+__all__ = ["POINTS_EACH", "dealt", "in_workers", "workers"]
+
+T = TypeVar("T")
 
 # Points of one line that a worker is worth: to start one takes as long as many an f. A stencil of six has three.
 POINTS_EACH = 2
@@ -34,24 +37,27 @@ def workers(n_jobs: int | None) -> int:
     return int(effective_n_jobs(n_jobs if n_jobs is None else max(-MOST, min(n_jobs, MOST))))
 
 
-def in_workers(
-    evaluate: Callable[[Index, Values], tuple[Values, str]], rows: Index, offsets: Values, n_jobs: int | None
-) -> tuple[Values, str]:
-    """Values (m, k) at `offsets` (m, k) of `rows` (m,), the points dealt out evenly, and the last complaint of f.
+def dealt(count: int, most: int, n_jobs: int | None) -> list[Index]:
+    """The numbers 0 ... count - 1 in one part a worker, of nearly equal size; at most so many parts, and one at least.
 
-    evaluate(rows (p,), offsets (p, 1)) -> ((p, 1) values, complaint) : must be picklable, as must what f is made of.
-    A value depends on its own point alone: the results are the same whatever the number of workers. There are never
-    more of these than there is work for.
+    most : workers that there is work for: lines, or pairs of the points of one line.
+    """
+    return np.array_split(np.arange(count), max(1, min(most, count, workers(n_jobs))))
+
+
+def in_workers(
+    evaluate: Callable[..., tuple[T, str]], parts: Sequence[tuple[Any, ...]]
+) -> tuple[list[T], str]:
+    """What `evaluate` makes of each part, a worker each, in their order; and the last complaint of f.
+
+    evaluate(*part) -> (values, complaint) : must be picklable, as must what f is made of. A value depends on its own
+    point alone: the results are the same whatever the number of workers.
     Raises WorkerError where f cannot be sent to a process, or a process ends while it runs f.
     """
     from joblib import Parallel, delayed
 
-    m, k = offsets.shape
-    each, flat = np.repeat(rows, k), offsets.reshape(-1, 1)
-    number = max(1, min(max(m, k // POINTS_EACH), m * k, workers(n_jobs)))
-    parts: Sequence[Index] = np.array_split(np.arange(m * k), number)
     try:
-        results = Parallel(n_jobs=number)(delayed(evaluate)(each[part], flat[part]) for part in parts)
+        results = Parallel(n_jobs=len(parts))(delayed(evaluate)(*part) for part in parts)
     except pickle.PicklingError as error:
         raise WorkerError(f"f cannot be sent to another process: {_cause(error)}; {ADVICE}") from error
     except (AttributeError, TypeError) as error:
@@ -63,8 +69,7 @@ def in_workers(
     except BrokenProcessPool as error:
         raise WorkerError(f"a worker process ended while it called f; {ADVICE}") from error
     complaints = [complaint for _, complaint in results if complaint]
-    values: Values = np.concatenate([values for values, _ in results]).reshape(m, k)
-    return values, complaints[-1] if complaints else ""
+    return [values for values, _ in results], complaints[-1] if complaints else ""
 
 
 def _cause(error: BaseException) -> str:

@@ -311,7 +311,6 @@ def test_json_and_save_write_what_diff_reads(project):
         (["model:loss", "model:right", "--x", "1", "--bounds", "[1]"], "ValueError: bounds"),
         (["model:loss", "model:right", "--x", "1", "--plot", "a.bmp"], "--plot: FILE must end in .png"),
         (["model:pair", "--jacobian", "--x", "[1, 2]"], "--jacobian: MODULE:GRAD is needed"),
-        (["model:pair", "model:right", "--jacobian", "--x", "1", "--n-jobs", "2"], "--n-jobs is not for it"),
         (["broken:f", "--x", "1"], "cannot import broken: SyntaxError"),
         (["leaves:f", "--x", "1"], "cannot import leaves: SystemExit"),
     ],

@@ -8,9 +8,13 @@ import joblib
 import numpy as np
 import pytest
 
-from gradcheck import Outcome, check_gradient
+from gradcheck import Outcome, check_gradient, check_hvp, check_jacobian, check_jvp, check_vjp
 from gradcheck.errors import WorkerError
-from gradcheck.function.workers import in_workers, workers
+from gradcheck.function.lines import Axes
+from gradcheck.function.objective import Objective
+from gradcheck.function.vector_objective import VectorObjective
+from gradcheck.function.workers import dealt, in_workers, workers
+from gradcheck.parameters.tree import Parameters
 
 RNG = np.random.default_rng(0)
 SMALL = {"a": RNG.normal(size=(6, 5)), "b": RNG.normal(size=4)}
@@ -131,10 +135,14 @@ def test_points_are_dealt_out_and_put_back_in_order():
 
     offsets = np.arange(15.0).reshape(5, 3) / 100
     with joblib.parallel_config(backend="threading"):
-        values, complaint = in_workers(evaluate, np.array([4, 2, 0, 1, 3]), offsets, 4)
+        rows, flat = np.repeat([4, 2, 0, 1, 3], 3), offsets.reshape(-1, 1)
+        parts = [(rows[part], flat[part]) for part in dealt(15, 15, 4)]
+        values, complaint = in_workers(evaluate, parts)
 
+    assert [len(part) for part, _ in parts] == [4, 4, 4, 3]
     assert complaint == ""
-    np.testing.assert_array_equal(values, 10.0 * np.array([[4], [2], [0], [1], [3]]) + offsets)
+    expected = 10.0 * np.array([[4], [2], [0], [1], [3]]) + offsets
+    np.testing.assert_array_equal(np.concatenate(values).reshape(5, 3), expected)
 
 
 def test_dask_cluster_gives_the_same_report():
@@ -286,8 +294,9 @@ def test_a_backend_that_cannot_send_the_check_is_one_clear_error():
     ("shape", "n_jobs", "most"),
     [((3, 6), 64, 3), ((1, 6), 64, 3), ((1, 1), 64, 1), ((40, 6), 2, 2), ((3, 6), 10**400, 3)],
 )
-def test_there_are_never_more_workers_than_work(monkeypatch, shape, n_jobs, most):
-    """Three entries are no work for 64 processes, each of which takes a second to start."""
+@pytest.mark.parametrize("outputs", [None, 4])
+def test_there_are_never_more_workers_than_work(monkeypatch, shape, n_jobs, most, outputs):
+    """Three entries are no work for 64 processes, each of which takes a second to start; whatever m is."""
     asked = []
     parallel = joblib.Parallel
 
@@ -296,10 +305,20 @@ def test_there_are_never_more_workers_than_work(monkeypatch, shape, n_jobs, most
         return parallel(n_jobs=n_jobs, backend="threading")
 
     monkeypatch.setattr(joblib, "Parallel", counted)
+    rows, points = shape
+    parameters, x = Parameters.of(np.zeros(rows))
+    if outputs is None:
+        objective = Objective(lambda x: float(np.sum(x)), parameters, n_jobs=n_jobs)
+    else:
+        objective = VectorObjective(lambda x: np.full(outputs, np.sum(x)), parameters, n_jobs=n_jobs)
+        objective.value(x)
+    axes = objective.every(Axes(parameters, x, np.arange(rows)))
+    offsets = np.tile(np.arange(1.0, points + 1), (len(axes), 1))
 
-    in_workers(lambda rows, offsets: (offsets, ""), np.arange(shape[0]), np.zeros(shape), n_jobs)
+    values = objective.along(axes, np.arange(len(axes)), offsets)
 
-    assert asked == [most]
+    assert asked == ([most] if rows * points > 1 or outputs is None else [])
+    np.testing.assert_array_equal(values, offsets)
 
 
 @pytest.mark.parametrize("n_jobs", [10**400, -(10**400), 64, -1, -2])
@@ -311,3 +330,140 @@ def test_any_number_of_workers_may_be_asked_for(n_jobs):
 
     with joblib.parallel_config(backend="threading"):
         assert without_seconds(check_gradient(*arguments, method="sweep", n_jobs=n_jobs)) == alone
+
+
+MATRIX = np.random.default_rng(1).normal(size=(5, 12))
+POINT = np.random.default_rng(2).normal(size=12)
+
+
+def outputs(x):
+    """Five outputs of twelve numbers, real alone."""
+    if np.iscomplexobj(x):
+        raise TypeError("real numbers only")
+    return np.sin(MATRIX @ x)
+
+
+def jacobian(x):
+    """That of `outputs`."""
+    return np.cos(MATRIX @ x)[:, None] * MATRIX
+
+
+def one_wrong_row(x):
+    """Off by 1 % in one entry."""
+    return jacobian(x) * (1 + 0.01 * (np.arange(60).reshape(5, 12) == 31))
+
+
+CHECKS = {
+    "check_jacobian": lambda **options: check_jacobian(outputs, jacobian, POINT, **options),
+    "a wrong entry": lambda **options: check_jacobian(outputs, one_wrong_row, POINT, **options),
+    "sweep": lambda **options: check_jacobian(outputs, one_wrong_row, POINT, method="sweep", **options),
+    "check_jvp": lambda **options: check_jvp(outputs, lambda x, v: jacobian(x) @ v, POINT, **options),
+    "check_vjp": lambda **options: check_vjp(outputs, lambda x, u: one_wrong_row(x).T @ u, POINT, **options),
+    "check_hvp": lambda **options: check_hvp(lambda x: x**3, lambda x, v: 3 * x**2 * v, POINT, **options),
+}
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_every_check_of_several_outputs_has_workers(name):
+    """The same report from two processes and from three threads, which f really runs in."""
+    seen, check = set(), CHECKS[name]
+    alone = without_seconds(check(n_jobs=1))
+
+    assert without_seconds(check(n_jobs=2)) == alone
+    with joblib.parallel_config(backend="threading", n_jobs=3):
+        assert without_seconds(check()) == alone
+
+        def watched(x):
+            seen.add(threading.get_ident())
+            return outputs(x)
+
+        check_jacobian(watched, jacobian, POINT, method="sweep")
+    assert len(seen) > 1
+
+
+@pytest.mark.parametrize("budget", [24, 40, 60])
+def test_a_budget_holds_for_workers_of_several_outputs_too(budget):
+    """Not one call more in threads; a right Jacobian is not accused."""
+    calls = []
+
+    def counted(x):
+        calls.append(1)
+        return outputs(x)
+
+    with joblib.parallel_config(backend="threading"):
+        report = check_jacobian(counted, jacobian, POINT, method="sweep", max_nfev=budget, n_jobs=2)
+
+    assert report.nfev == len(calls) <= budget
+    assert report.outcome is Outcome.INCONCLUSIVE
+
+
+def stacked(x):
+    """`outputs` of k points, (12, k) -> (5, k)."""
+    if np.iscomplexobj(x):
+        raise TypeError("real numbers only")
+    return np.sin(np.tensordot(MATRIX, x, 1))
+
+
+@pytest.mark.parametrize(
+    ("derivative", "method"),
+    [(jacobian, "auto"), (jacobian, "sweep"), (one_wrong_row, "auto"), (one_wrong_row, "sweep")],
+)
+def test_a_vectorized_f_of_several_outputs_is_called_with_many_points(derivative, method):
+    """The same report as from one point at a time, in few calls."""
+    shapes = []
+
+    def watched(x):
+        shapes.append(x.shape)
+        return stacked(x)
+
+    # Sums in the same order as one at a time: the products of a matrix and a stack may differ in the last digit.
+    def single(x):
+        return stacked(x[:, None])[:, 0]
+
+    alone = without_seconds(check_jacobian(single, derivative, POINT, method=method))
+    together = without_seconds(check_jacobian(watched, derivative, POINT, method=method, vectorized=True))
+
+    assert together["outcome"] == alone["outcome"]
+    assert [m["name"] for m in together["wrong"]] == [m["name"] for m in alone["wrong"]]
+    assert together["nfev"] == sum(shape[1] for shape in shapes) == alone["nfev"]
+    assert len(shapes) <= alone["nfev"] / 2
+    assert "vectorized=True" in together["call"]
+
+
+def test_a_vectorized_f_may_be_complex_scalar_valued_or_off_its_domain():
+    """The complex step takes all columns at once; one output has only the last axis; points where f raises are nan."""
+    shapes = []
+
+    def entire(x):
+        shapes.append(x.shape)
+        return np.stack([np.sum(x**2, axis=0), np.prod(x, axis=0)])
+
+    x = np.array([1.5, 2.0, 0.5])
+    right = np.stack([2 * x, np.prod(x) / x])
+    assert check_jacobian(entire, right, x, vectorized=True, method="complex")
+    assert (3, 3) in shapes
+    assert not check_jacobian(entire, right * [[1], [1.01]], x, vectorized=True, method="complex")
+    assert check_jacobian(lambda x: np.sum(x**2, axis=0), 2 * x[None], x, vectorized=True)
+
+    def picky(x):
+        if x.min() < 0:
+            raise ValueError("outside")
+        return np.sqrt(x)
+
+    near = np.full(3, 1e-9)
+    report = check_jacobian(picky, np.diag(0.5 / np.sqrt(near)), near, vectorized=True, method="sweep")
+    assert report.outcome is check_jacobian(picky, np.diag(0.5 / np.sqrt(near)), near, method="sweep").outcome
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (lambda x: np.ones(3), "with vectorized=True f must return arrays with a last axis of length 1"),
+        (lambda x: "text", "f must return an array of real numbers"),
+    ],
+)
+def test_what_no_vectorized_f_returns_is_told(function, said):
+    """One sentence, and no verdict."""
+    report = check_jacobian(function, np.eye(3), np.ones(3), vectorized=True)
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert said in report.reason
