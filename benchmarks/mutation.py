@@ -40,6 +40,7 @@ TESTS = {
     "evidence/plain_differences": ("plain_differences",),
     "evidence/confirm": ("confirm",),
     "numerics/line_fit": ("line_fit",),
+    "evidence/directions": ("joint", "joint_rows", "examination"),
     "evidence/joint": ("joint", "joint_rows", "examination"),
     "evidence/places": ("examination", "joint_rows"),
 }

@@ -21,7 +21,7 @@ from gradcheck.errors import GradientError
 from gradcheck.evidence.entries import measure
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.contract import gradient_at, inspect, inspect_again
-from gradcheck.function.matrix import Matrix
+from gradcheck.function.matrix import Matrix, one_row
 from gradcheck.function.objective import Objective
 from gradcheck.function.progress import Progress
 from gradcheck.numerics.differences import first_step
@@ -188,7 +188,7 @@ def _explain(
     def again(x: Flat) -> Flat:
         return gradient_at(grad, setting.parameters, x, args)
 
-    analytic = matrix.entries(np.zeros(setting.x.size, np.intp), np.arange(setting.x.size))
+    analytic = one_row(matrix)
     along = None if evidence.interrupted else Along.of(setting)
     subject = Subject(setting.parameters, analytic, setting.x, setting.f_x[0], setting.tolerance, along=along)
     return diagnose(subject, evidence, again if callable(grad) and not evidence.interrupted else None)

@@ -46,6 +46,9 @@ def diagnose(subject: Subject, evidence: Evidence | Survey, grad: Gradient | Non
     One explanation for all arrays with a wrong entry comes before one for each of them. Of several that fit the
     same entries, those are kept that leave least open.
     """
+    judged = evidence.judged if isinstance(evidence, Survey) else evidence
+    if not judged.judgement.wrong.any():
+        return Diagnosis()
     everything = scope_of(subject, evidence)
     wrong = everything.with_mistake()
     if not wrong:
@@ -63,7 +66,6 @@ def diagnose(subject: Subject, evidence: Evidence | Survey, grad: Gradient | Non
     stops = _stops(scope) if unexplained and not isinstance(evidence, Survey) else None
     cached, ngev = None, 0
     if grad is not None and open_ and stops is None:
-        judged = evidence.judged if isinstance(evidence, Survey) else evidence
         cached, ngev = _cache(subject, judged, grad)
     between = [_between(everything)] if open_ and not cached else []
     seen = [_described(part) for part in open_]

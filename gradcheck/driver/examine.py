@@ -18,8 +18,8 @@ from gradcheck.diagnosis.explanations import Diagnosis
 from gradcheck.driver.prepare import prepare
 from gradcheck.evidence.arrays import LOOKS
 from gradcheck.evidence.columns import GROUPS_UP_TO, gather
+from gradcheck.evidence.directions import Direction
 from gradcheck.evidence.examination import examine_jointly
-from gradcheck.evidence.joint import Direction
 from gradcheck.evidence.joint_rows import survey_rows
 from gradcheck.evidence.plain_differences import agreement
 from gradcheck.function.matrix import Dense, Matrix, Sparse
@@ -189,10 +189,11 @@ def _examine(known: Known, objective: Objective, question: Question, bar: Progre
     if known.final or inspection.matrix is None:
         return
     matrix, doubts = inspection.matrix, NO_DOUBTS
+    scales = objective.parameters.scales(x) if quickly or jointly else np.ones(0)
     if quickly and isinstance(matrix, Dense):
         bar.plan(2 * x.size)
         agreed = agreement(
-            objective, inspection, x, question.tolerances, few=JOINT_FROM, room=room, rng=question.rng
+            objective, inspection, x, scales, question.tolerances, few=JOINT_FROM, room=room, rng=question.rng
         )  # fmt: skip
         if agreed.evidence is not None:
             known.setting, known.evidence = agreed.setting, agreed.evidence
@@ -200,7 +201,7 @@ def _examine(known: Known, objective: Objective, question: Question, bar: Progre
         doubts = agreed.doubts
     if jointly:
         bar.plan(len(EIGHT) * 2)
-        held = _examine_jointly(known, objective, question, matrix)
+        held = _examine_jointly(known, objective, question, matrix, scales)
         doubts = held if held.coordinates.size else doubts
     if known.evidence is None and not known.final:
         _examine_closely(known, objective, question, bar, matrix, doubts)
@@ -245,7 +246,9 @@ def _erratic(known: Known, question: Question) -> list[Finding]:
     return []
 
 
-def _examine_jointly(known: Known, objective: Objective, question: Question, matrix: Matrix) -> Doubts:
+def _examine_jointly(
+    known: Known, objective: Objective, question: Question, matrix: Matrix, scales: Flat
+) -> Doubts:
     """Joint directions, where x is real and double and every claim finite; what they settle is the evidence.
 
     Returns what they hold against some entries where they do not.
@@ -254,7 +257,7 @@ def _examine_jointly(known: Known, objective: Objective, question: Question, mat
     assert inspection is not None
     tolerance = known.tolerance(question)
     eps = float(np.finfo(inspection.computes_in).eps)
-    scales, f_x = objective.parameters.scales(x), np.atleast_1d(inspection.f_x)
+    f_x = np.atleast_1d(inspection.f_x)
     problem = Problem(objective, x, f_x, matrix, scales, tolerance, question.room, eps)
     if not problem.in_doubles or not _finite(matrix, scales):
         return NO_DOUBTS
@@ -305,7 +308,7 @@ def _finite(matrix: Matrix, scales: Flat) -> bool:
         return True
     values = values.data if scipy.sparse.issparse(values) else values
     with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(np.sum(np.square(values)) * np.sum(np.square(scales))))
+        return bool(np.isfinite(np.vdot(values, values) * np.vdot(scales, scales)))
 
 
 def _planned(setting: Setting, matrix: Matrix, method: str) -> int:

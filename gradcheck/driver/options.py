@@ -167,6 +167,8 @@ def as_float(name: str, value: Any) -> float:
 
 def check_rng(rng: Any) -> None:
     """Raise TypeError or ValueError where NumPy makes no generator of it."""
+    if isinstance(rng, int | np.random.Generator) and not (isinstance(rng, int) and rng < 0):
+        return  # the common cases: to make a generator takes longer than to look
     try:
         np.random.default_rng(rng)
     except (TypeError, ValueError) as error:

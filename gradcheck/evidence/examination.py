@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
+from gradcheck.evidence.directions import COMPLEX_ROUNDING, EPS, FIRST_STEP, Direction
 from gradcheck.evidence.entries import decide, judged, measure, sweep
-from gradcheck.evidence.joint import COMPLEX_ROUNDING, EPS, FIRST_STEP, Direction, Joint, JointTest
+from gradcheck.evidence.joint import Joint, JointTest
 from gradcheck.evidence.places import Judged, find_places
 from gradcheck.evidence.structured import Part, common_factor, suspected_part
-from gradcheck.function.matrix import Dense
+from gradcheck.function.matrix import Dense, one_row
 from gradcheck.numerics.problem import Problem, Scaling, scaling_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import TOWERING
@@ -22,7 +23,7 @@ from gradcheck.parameters.boxes import Box, flat_indices, working_shape
 from gradcheck.parameters.tree import Block
 from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Region, Residual, Survey
 from gradcheck.results.estimate import Estimate
-from gradcheck.results.evidence import NO_DOUBTS, Doubts, Evidence
+from gradcheck.results.evidence import NO_DOUBTS, Doubts, Evidence, none_judged
 from gradcheck.results.outcome import Limit
 from gradcheck.results.table import concatenate, rows
 
@@ -73,9 +74,7 @@ class _Examination:
     search: bool
 
     def __post_init__(self) -> None:
-        self.analytic: Flat = self.problem.matrix.entries(
-            np.zeros(self.problem.x.size, np.intp), np.arange(self.problem.x.size)
-        )
+        self.analytic: Flat = one_row(self.problem.matrix)
         self.still: Mask = np.zeros(self.problem.x.size, bool)
         self.setting: Setting | None = None
         self.judged: list[Evidence] = []
@@ -119,7 +118,7 @@ class _Examination:
         settled = joint.certified.all()
         decided = self.disputed or any(part.judgement.wrong.any() for part in self.judged)
         if self.dense or (not settled and not decided):
-            if test.first is not None and self._towering(test.first):
+            if test.first is not None and self._towering(test.first, scaling):
                 self.setting = None
             return None
         if settled and not self._nothing_moves(scaling, delta / (SEARCHES * (SEARCHES + 1))):
@@ -131,9 +130,9 @@ class _Examination:
         self._judge_the_immovable(scaling)
         return self._survey(joint, scaling if settled else None)
 
-    def _towering(self, first: Direction) -> bool:
+    def _towering(self, first: Direction, scaling: Scaling) -> bool:
         """Whether values tower above f(x) where x has entries that are 0: their rounding is not f's far nearer to x."""
-        at_zero = (self.problem.x == 0) & (first.tangent != 0)
+        at_zero = (self.problem.x == 0) & (scaling.lengths > 0)
         if first.fit is None or not at_zero.any():
             return False
         return bool(first.fit.size[0] > TOWERING * abs(float(self.problem.f_x[0])))
@@ -308,6 +307,8 @@ class _Examination:
 
     def _nothing_moves(self, scaling: Scaling, delta: float) -> bool:
         """Arrays that are claimed to do nothing, in a direction of their own: whether f shows nothing else."""
+        if not scaling.nothing.any():
+            return True
         lengths = np.zeros(self.problem.x.size)
         moved = ~self.still
         for block, nothing in zip(self.problem.parameters.blocks, scaling.nothing, strict=True):
@@ -337,7 +338,8 @@ class _Examination:
 
     def _survey(self, joint: Joint, scaling: Scaling | None) -> Survey:
         assert self.setting is not None
-        self.judge(np.empty(0, np.intp))
+        if not self.judged:
+            self.judged.append(none_judged(self.problem.x.dtype))
         arrays = tuple(
             self._array(block, k, joint, scaling) for k, block in enumerate(self.problem.parameters.blocks)
         )
@@ -347,11 +349,8 @@ class _Examination:
         if scaling is None or self.still[block.slice].all():
             return ArrayEvidence(block, (), None)
         size = float(joint.sizes[0])
-        lengths = scaling.lengths[block.slice]
-        moved = lengths > 0
-        if moved.any():
-            entries = np.maximum(np.abs(self.analytic[block.slice][moved]), scaling.rms[k])
-            size = max(size, float(np.min(lengths[moved] * entries)))
+        if np.isfinite(scaling.least[k]):
+            size = max(size, float(scaling.least[k]))
         residuals = tuple(self._residual(direction, size) for direction in joint.directions)
         whole = math.prod(working_shape(block))
         if any(region.block is block and region.box.size == whole for region in self.regions):
@@ -362,7 +361,7 @@ class _Examination:
         if factor is None:
             right = concatenate([part_within(part, block) for part in self.judged])
             off = np.abs(right.analytic - right.estimate.value) + 3.0 * right.estimate.error
-            apart = float(np.linalg.norm(off)) * float(lengths[moved].max(initial=0.0))
+            apart = float(np.linalg.norm(off)) * float(scaling.lengths[block.slice].max(initial=0.0))
         bound = float(np.hypot(joint.bound[0], apart))
         name = block.name if factor is None else f"{block.name} / {factor:.9g}"
         certificate = Certificate(name, bound, bound / size, self.confidence, len(residuals))

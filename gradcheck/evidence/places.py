@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gradcheck._typing import Index, Mask, Values
-from gradcheck.evidence.joint import Direction, JointTest
+from gradcheck.evidence.directions import Direction
+from gradcheck.evidence.joint import JointTest
 
 __all__ = ["Judge", "Judged", "Places", "find_places"]
 

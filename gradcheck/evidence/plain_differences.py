@@ -98,6 +98,7 @@ def agreement(
     objective: Objective,
     inspection: Seen,
     x: Flat,
+    scales: Flat,
     tolerances: tuple[float | None, float, float | None],
     *,
     few: int,
@@ -106,7 +107,8 @@ def agreement(
 ) -> Agreement:
     """All entries borne out by central differences, two evaluations a column; an end, early, where they are not.
 
-    tolerances : rtol, atol and resolution, None for a default. rng : seed or Generator of the steps.
+    scales : (n,) the unit of a step for each coordinate. tolerances : rtol, atol and resolution, None for a default.
+    rng : seed or Generator of the steps.
     few : with so many entries or more it is tried only where the rounding of f hides from random directions what they
         must see; where it does not they are cheaper.
 
@@ -118,7 +120,7 @@ def agreement(
     """
     if inspection.analytic is None:
         return Agreement()
-    for setting, fits in _assumed(objective, inspection, x, tolerances, room):
+    for setting, fits in _assumed(objective, inspection, x, tolerances, room, scales):
         analytic = np.atleast_2d(inspection.analytic)
         claim = _claim(setting, analytic, few, rng, float(fits is not None))
         if claim is not None and objective.remaining >= 2 * x.size:
@@ -174,6 +176,7 @@ def _assumed(
     x: Flat,
     tolerances: tuple[float | None, float, float | None],
     room: tuple[Flat, Flat] | None,
+    scales: Flat,
 ) -> list[tuple[Setting, Fits | None]]:
     """The setting of a check of an f that computes in the dtype of its gradient and x, of which nothing is asked.
 
@@ -185,7 +188,7 @@ def _assumed(
     def setting(*names: str) -> Setting:
         eps = max(float(np.finfo(name).eps) for name in [*names, str(x.dtype)])
         return Setting(
-            objective, x, f_x, ROUNDING * eps * np.abs(f_x), eps, objective.parameters.scales(x),
+            objective, x, f_x, ROUNDING * eps * np.abs(f_x), eps, scales,
             Tolerance.for_dtypes(names, *tolerances), room, gradient_eps=float(np.finfo(names[0]).eps),
         )  # fmt: skip
 

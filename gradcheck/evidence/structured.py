@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
-from gradcheck.evidence.joint import Direction, JointTest
+from gradcheck.evidence.directions import Direction
+from gradcheck.evidence.joint import JointTest
 from gradcheck.parameters.boxes import Box, working_shape
 from gradcheck.parameters.tree import Block
 

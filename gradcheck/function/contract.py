@@ -224,7 +224,7 @@ def _repeat(
             return np.full(analytic.size, np.nan)
 
     eps = float(np.finfo(dtype).eps)
-    return Repeat("grad", analytic, parameters.scales(x), ask, eps, objective, x)
+    return Repeat("grad", analytic, True, ask, eps, objective, x)
 
 
 def _note_sharing(

@@ -79,7 +79,8 @@ class Rays:
 
     def point(self, row: int, offset: Any) -> Flat:
         """X moved along the tangent."""
-        moved: Flat = self.x + offset * self.tangents[row]
+        moved: Flat = np.multiply(self.tangents[row], offset)
+        moved += self.x
         return moved
 
     def points(self, rows: Index, offsets: Flat) -> Flat:

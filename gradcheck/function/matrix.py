@@ -36,6 +36,10 @@ class Matrix(Protocol):
         """J[rows, columns], (L,)."""
 
 
+# Terms of J v that are squared at once, so that they take little memory.
+TERMS = 2**20
+
+
 @dataclass(frozen=True)
 class Dense:
     """All entries, (m, n)."""
@@ -54,7 +58,13 @@ class Dense:
 
     def squares(self, tangent: Flat) -> Flat:
         """(m,) the sum of squares of the terms of J v."""
-        return np.asarray(self.array**2 @ tangent**2)
+        m, n = self.shape
+        total = np.zeros(m, np.result_type(self.array, tangent))
+        width = max(1, TERMS // max(m, 1))
+        for start in range(0, n, width):
+            terms = self.array[:, start : start + width] * tangent[start : start + width]
+            total += np.einsum("ij,ij->i", terms, terms)
+        return total
 
     def column_squares(self, weight: Flat) -> Flat:
         """(n,) the sum over rows of (J weight[row])^2."""
@@ -191,3 +201,11 @@ def _fits(shape: tuple[int, ...], wanted: list[tuple[int, ...]], what: str) -> N
 def _real(dtype: np.dtype[Any], what: str) -> None:
     if dtype.kind not in "fiub":
         raise TypeError(f"{what} holds {dtype}; real numbers are needed")
+
+
+def one_row(matrix: Matrix) -> Flat:
+    """The entries (n,) of a matrix of one row; to be read only."""
+    n = matrix.shape[1]
+    return (
+        matrix.array[0] if isinstance(matrix, Dense) else matrix.entries(np.zeros(n, np.intp), np.arange(n))
+    )

@@ -59,14 +59,14 @@ def why_it_differs(seen: list[float], again: Callable[[], float]) -> str:
 class Repeat:
     """A derivative at x as it was first returned, and how to ask for it again.
 
-    what : its name. first : (..., k), over the entries of x last, or any k values. scales : (k,) of the entries of x.
+    what : its name. first : (..., k), over the entries of x last, or any k values where it is not `by_entry`.
     ask : returns the same once more, nan where it has another structure; appends what there is to say of the call.
     eps : the rounding of its arithmetic. calls : of `ask` so far.
     """
 
     what: str
     first: Flat
-    scales: Flat
+    by_entry: bool
     ask: Callable[[list[Finding]], Flat]
     eps: float
     objective: Objective
@@ -119,10 +119,11 @@ class Repeat:
 
     def _excess(self, other: Flat, tolerance: Tolerance) -> float:
         """How far another value is from the first, relative to what two right ones may be apart; nan is inf."""
+        scales = self.objective.parameters.scales(self.x) if self.by_entry else np.ones(self.first.shape)
         with np.errstate(all="ignore"):
             size = np.maximum(np.abs(self.first), np.abs(other))
-            effect = np.max(size * self.scales, axis=-1, keepdims=True)
-            rounding = np.where(np.isfinite(effect), REORDERED * self.eps * effect, 0.0) / self.scales
+            effect = np.max(size * scales, axis=-1, keepdims=True)
+            rounding = np.where(np.isfinite(effect), REORDERED * self.eps * effect, 0.0) / scales
             allowed = 2.0 * (tolerance.rtol * size + tolerance.atol) + rounding
             apart = np.abs(other - self.first)
             excess = np.where(apart == 0, 0.0, apart / allowed)

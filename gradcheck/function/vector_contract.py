@@ -162,8 +162,7 @@ def inspect_jacobian(
         except (_UnusableError, NotScalarError):
             return np.full(first.shape, np.nan)
 
-    scales = parameters.scales(x) if first.ndim == 2 else np.ones(first.shape)
-    again = Repeat(what, first, scales, ask, float(np.finfo(dtype).eps), objective, x)
+    again = Repeat(what, first, first.ndim == 2, ask, float(np.finfo(dtype).eps), objective, x)
     return Contract(f_x, matrix, tuple(findings), dtype, calls, again, repeat)
 
 

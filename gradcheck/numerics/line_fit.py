@@ -89,6 +89,12 @@ class LineFit:
     odd: Values
     even: Values
 
+    @property
+    def kinked(self) -> Mask:
+        """Where the slopes on the two sides of x differ by more than their errors, and the bar, can explain."""
+        jump = np.abs(self.kink)
+        return np.asarray((jump > KINKED * self.kink_error) & (2.0 * jump > 3.0 * self.error))
+
 
 def positions(side: tuple[float, ...]) -> Values:
     """The offsets of all points, in units of the step; the middle one is 0."""

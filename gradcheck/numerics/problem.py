@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Mask, Values
 from gradcheck.function.lines import Rays
-from gradcheck.function.matrix import Dense, Matrix
+from gradcheck.function.matrix import Dense, Matrix, one_row
 from gradcheck.function.objective import BudgetSpentError, NotScalarError, Objective
 from gradcheck.numerics.tangents import root_mean_square, scaled_rms
 from gradcheck.parameters.tree import Parameters
@@ -65,7 +65,9 @@ class Problem:
 
         Costs one evaluation. Source: Squire & Trapp, SIAM Review 40 (1998).
         """
-        point = (self.x + 1j * COMPLEX_STEP * tangent)[:, None]
+        point = np.empty((self.x.size, 1), np.complex128)
+        point.real[:, 0] = self.x
+        np.multiply(tangent, COMPLEX_STEP, out=point.imag[:, 0])
         try:
             with warnings.catch_warnings():
                 # float(z) of a complex z warns; so f does not take complex numbers, and that is all there is to say.
@@ -96,12 +98,14 @@ class Scaling:
     lengths : (n,) s, 0 where a coordinate is not moved. sizes : (m,) the least over the entries of a row of s_j times
     the size that a mistake in it is relative to, the entry or the root mean square of its array.
     rms : (arrays,) that root mean square for the one row of a gradient. nothing : (arrays,) claimed to be 0.
+    least : (arrays,) the same as `sizes` of the one row of a gradient, array by array; infinite where nothing is moved.
     """
 
     lengths: Flat
     sizes: Values
     rms: Values
     nothing: Mask
+    least: Values
 
 
 def scaling_of(problem: Problem, still: Mask) -> Scaling:
@@ -122,29 +126,31 @@ def scaling_of(problem: Problem, still: Mask) -> Scaling:
     for k, b in enumerate(blocks):
         if b.size == 0:
             continue
-        own = problem.scales[b.slice]
+        own, here = problem.scales[b.slice], moved[b.slice]
         middle = float(np.median(own))
         unit[b.slice] = np.where((own > middle / ALIKE) & (own < middle * ALIKE), middle, own)
-        mine = strength[b.slice][moved[b.slice]]
+        which: Any = slice(None) if here.all() else here
+        mine = strength[b.slice][which]
         rms[k] = root_mean_square(mine)
-        effect[k] = root_mean_square(mine * unit[b.slice][moved[b.slice]])
+        effect[k] = root_mean_square(mine * unit[b.slice][which])
     largest = float(effect.max(initial=0.0))
     nothing = effect <= NOTHING * largest
     share = float(np.median(effect[~nothing])) if not nothing.all() else 0.0
-    lengths = np.where(moved, unit, 0.0)
+    lengths = unit
+    lengths[~moved] = 0.0
     for k, b in enumerate(blocks):
-        if not nothing[k]:
-            lengths[b.slice] *= min(share / effect[k], 1.0)
-        else:
-            lengths[b.slice] = 0.0
-    return Scaling(lengths, _sizes(problem, lengths, strength, rms, nothing), rms, nothing)
+        lengths[b.slice] *= 0.0 if nothing[k] else min(share / effect[k], 1.0)
+    least = np.array(
+        [_least(lengths[b.slice], strength[b.slice], size) for b, size in zip(blocks, rms, strict=True)]
+    )
+    return Scaling(lengths, _sizes(problem, lengths, least, nothing), rms, nothing, least)
 
 
 def _strength(problem: Problem) -> Flat:
     """(n,) |g| of a gradient; of more rows the root mean square of each column, every row in units of its own."""
     m, n = problem.matrix.shape
     if m == 1:
-        return np.abs(problem.matrix.entries(np.zeros(n, np.intp), np.arange(n)))
+        return np.abs(one_row(problem.matrix))
     rows = scaled_rms(problem.matrix, problem.scales)
     if rows is None:
         return np.ones(n)
@@ -153,15 +159,10 @@ def _strength(problem: Problem) -> Flat:
     return np.asarray(np.sqrt(squares))
 
 
-def _sizes(problem: Problem, lengths: Flat, strength: Flat, rms: Values, nothing: Mask) -> Values:
+def _sizes(problem: Problem, lengths: Flat, least: Values, nothing: Mask) -> Values:
     m = problem.matrix.shape[0]
     if m == 1:
-        least = [
-            _least(lengths[b.slice], np.maximum(strength[b.slice], size))
-            for b, size, zero in zip(problem.parameters.blocks, rms, nothing, strict=True)
-            if not zero
-        ]
-        return np.array([min(least, default=0.0)])
+        return np.array([min(least[~nothing].tolist(), default=0.0)])
     rows = scaled_rms(problem.matrix, np.ones(lengths.size))
     moved = lengths > 0
     if rows is None or not moved.any():
@@ -178,6 +179,8 @@ def of_typical_size(rows: Values) -> Values:
     return np.where(rows > 0, rows, usual)
 
 
-def _least(lengths: Flat, sizes: Flat) -> float:
-    moved = lengths > 0
-    return float(np.min(lengths[moved] * sizes[moved])) if moved.any() else np.inf
+def _least(lengths: Flat, strength: Flat, rms: float) -> float:
+    """The least of s_j times the larger of |g_j| and the root mean square, over the entries that are moved."""
+    sizes = np.maximum(strength, rms)
+    sizes *= lengths
+    return float(np.min(sizes, where=lengths > 0, initial=np.inf))

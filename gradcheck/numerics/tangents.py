@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,10 +14,14 @@ from gradcheck.function.matrix import Matrix, Sparse
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Block
 
+# Between this and its inverse squares, and sums of 1e80 of them, stay in the range of floats.
+SAFE = 1e-110
 # Rounding of an analytic gradient: what its own sums may be off by, in units in the last place.
 ROUNDING = 64.0
 
 
+# Numbers that are worked on at once, so that what is in between takes little memory.
+TOGETHER = 2**16
 NOTHING = np.empty(0, np.intp)
 
 
@@ -67,7 +72,10 @@ class Tangents(Sequence[Flat]):
 def random_units(generator: np.random.Generator, n: int) -> NDArray[np.float64]:
     """u (n,): +-U(0.5, 1.5). Plain signs would cancel equal and opposite errors half the time."""
     u = generator.uniform(-1.0, 1.0, n)
-    return np.asarray(u + np.copysign(0.5, u))
+    for start in range(0, n, TOGETHER):
+        part = u[start : start + TOGETHER]
+        part += np.copysign(0.5, part)
+    return u
 
 
 def opposed(generator: np.random.Generator, n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -78,8 +86,12 @@ def opposed(generator: np.random.Generator, n: int) -> tuple[NDArray[np.float64]
 
 def root_mean_square(values: Flat) -> float:
     """The size of some finite numbers; 0 for none. The largest is taken out first: no square overflows or vanishes."""
-    largest = float(np.max(np.abs(values), initial=0.0))
-    return largest * float(np.sqrt(np.mean((values / largest) ** 2))) if largest > 0 else 0.0
+    largest = float(max(np.max(values, initial=0.0), -np.min(values, initial=0.0)))
+    if largest == 0:
+        return 0.0
+    if SAFE < largest < 1.0 / SAFE:
+        return math.sqrt(float(np.vdot(values, values)) / values.size)
+    return largest * float(np.sqrt(np.mean((values / largest) ** 2)))
 
 
 def sizes_by(group: Index, values: Flat) -> Flat:

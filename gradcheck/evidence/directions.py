@@ -1,0 +1,284 @@
+"""Random directions through all arrays at once: what the points along each show of every row of a claim."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from gradcheck._typing import Flat, Mask, Values
+from gradcheck.numerics.line_fit import EIGHT, FOUR, LineFit, fit_line, positions
+from gradcheck.numerics.problem import Problem, Scaling, of_typical_size
+from gradcheck.numerics.rounding import granularity
+from gradcheck.numerics.tangents import ROUNDING, random_units, root_mean_square
+from gradcheck.results.certificate import LEAST
+
+__all__ = ["Direction", "Directions"]
+
+EPS = float(np.finfo(np.float64).eps)
+# The first step over the length along which f changes by its own size; that length is a thousandth of x at the least,
+# for f(x) may cancel to next to nothing.
+FIRST_STEP, SHORTEST = 0.01, 1e-3
+LONGEST_STEP = 0.3
+# Off the domain come nearer three times.
+RETREAT, RETREATS = 30.0, 3
+# Half a step of a grid, with a margin.
+HALF_GRID = 0.6
+# What the imaginary part rounds by, in units of the root of the sum of squares of the terms: 8 leave 4.1 E at the
+# worst, 32 none of 1,610 beyond 3 E; from 1e5 entries on their sum rounds as the root of their number.
+COMPLEX_ROUNDING, MANY = 32.0, 1e5
+# A real difference confirms the complex step where it knows one digit itself.
+CONFIRMS = 0.1
+# Where noise, a kink or bends are in the way: the next step is so much shorter.
+MUCH_NEARER = 100.0
+# Two calls at x, one with complex numbers.
+SAME = 1e-12
+# The weights of the values in the derivative by four points: the root of the sum of their squares, times the step.
+NEAR, FAR = FOUR
+AMPLIFIED = math.hypot(FAR**2 / NEAR, NEAR**2 / FAR) / (math.sqrt(2.0) * (FAR**2 - NEAR**2))
+
+
+@dataclass(frozen=True)
+class Direction:
+    """What one direction v shows of every row; arrays are (m,).
+
+    tangent : (n,) v; empty of all but the last of several. step : the longest offset, in units of v.
+    weight : the root of the sum of squares of the terms of J v. residual : J v less the derivative along v; error : its
+    E. allowed : what a right row may leave.
+    exact : by the complex step. fit : of the real points of a first direction.
+    """
+
+    tangent: Flat
+    step: float
+    weight: Values
+    residual: Values
+    error: Values
+    allowed: Values
+    exact: bool = False
+    fit: LineFit | None = None
+
+    @property
+    def noise(self) -> Values:
+        """(m,) what one value of f may be off by, as far as the real points of a first direction show it."""
+        assert self.fit is not None
+        return self.fit.least_noise
+
+    @property
+    def most(self) -> Values:
+        """What the residual may be at the most."""
+        return np.asarray(np.abs(self.residual) + 3.0 * self.error)
+
+    @property
+    def exceeds(self) -> Mask:
+        """Rows in which something is wrong; nan is not evidence."""
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.abs(self.residual) > self.allowed)
+
+
+class Directions:
+    """Random directions for one claim, and what f shows along them.
+
+    exact : whether f may be asked for complex numbers; False once it refused them or they were not borne out.
+    sizes : (m,) what a mistake in each row is relative to; 0 until the first direction where the entries are not known.
+    gridded : (m,) rows whose values were seen to lie on a grid.
+    """
+
+    def __init__(
+        self, problem: Problem, scaling: Scaling, rng: np.random.Generator, *, exact: bool, fixed: Mask
+    ) -> None:
+        self.problem, self.scaling, self.rng = problem, scaling, rng
+        self.rows = problem.f_x.size
+        self.exact, self.fixed = exact, fixed
+        self.sizes = scaling.sizes
+        self.moved = int(np.count_nonzero(scaling.lengths))
+        self.gridded = np.zeros(self.rows, bool)
+        # Rows whose real values show a slope, beside the complex step.
+        self._shown = np.zeros(self.rows, bool)
+        # The tangent that was asked for last, and what is claimed along it.
+        self._last: tuple[Flat, Values, Values] | None = None
+
+    @cached_property
+    def rounding_of_x(self) -> Values:
+        """(m,) what the rounding of the points may change of f."""
+        squares = self.problem.matrix.squares(self.problem.x)
+        return np.zeros(self.rows) if squares is None else np.asarray(0.5 * EPS * np.sqrt(squares))
+
+    def again(self, first: Direction, tangent: Flat, *, exact: bool) -> Direction:
+        """The same claim along another tangent: two points, or one complex step. For the search for places."""
+        if exact:
+            values = self.problem.complex_along(tangent)
+            if values is not None:
+                return self.compared(tangent, 0.0, values.imag, self._complex_error(tangent), exact=True)
+        fit = first.fit
+        assert fit is not None
+        # Two points: truncation b3 h^2 against noise 0.71 / h times that of one value; both are about equal at h.
+        bend = np.maximum(fit.odd[1], np.sqrt(fit.even[0] * fit.even[1]))
+        with np.errstate(divide="ignore"):
+            step = float(np.median(np.where(bend > 0, np.cbrt(fit.noise / (2.0 * bend)), LONGEST_STEP)))
+        step = min(step, LONGEST_STEP)
+        low, high = self.problem.along(tangent, np.array([-step, step]))
+        error = 1.5 * 0.71 * fit.noise / step + bend * step**2
+        return self.compared(tangent, step, (high - low) / (2.0 * step), error)
+
+    def _tangent(self) -> Flat:
+        tangent = random_units(self.rng, self.scaling.lengths.size)
+        tangent *= self.scaling.lengths
+        return tangent
+
+    def _claimed(self, tangent: Flat) -> tuple[Values, Values]:
+        """(m,) J v, and the root of the sum of squares of its terms."""
+        if self._last is None or self._last[0] is not tangent:
+            product = self.problem.matrix.product(tangent)
+            self._last = (tangent, product, self.problem.weight(tangent, product, self.rng))
+        return self._last[1:]
+
+    def first(self, step: float | None) -> Direction | None:
+        """The first direction: the complex step and four real points, or eight points; None off f's domain.
+
+        step : instead of the one that f's size and slope suggest, for real points alone.
+        """
+        problem, tangent = self.problem, self._tangent()
+        _, weight = self._claimed(tangent)
+        if not (self.sizes > 0).any() and self.rows > 1:
+            # Of the entries nothing is known but what they add up to: the largest may be those that move least.
+            lengths = self.scaling.lengths[self.scaling.lengths > 0]
+            even = float(lengths.min() / lengths.max())
+            self.sizes = of_typical_size(even * weight / math.sqrt(self.moved))
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            lengths = np.abs(problem.f_x) / weight
+        lengths = lengths[np.isfinite(lengths)]
+        length = float(np.median(np.clip(lengths, SHORTEST, 1.0))) if lengths.size else 1.0
+        # A power of two, so that similar claims ask for the same values.
+        begin = 2.0 ** round(math.log2(FIRST_STEP * length)) if step is None else step
+        values = problem.complex_along(tangent) if self.exact and step is None else None
+        if values is not None and not self._same(values.real):
+            values = None
+        self.exact = values is not None
+        four = None
+        for nearer in (1.0, MUCH_NEARER) if values is not None else ():
+            assert values is not None
+            reached, known = self.values(tangent, begin / nearer, FOUR)
+            if known is None:
+                return None
+            if four is None:
+                begin, four = reached, known
+            fit = self.fit(known, reached, FOUR)
+            error = self._complex_error(tangent)
+            slope = np.asarray(values.imag)
+            with np.errstate(invalid="ignore"):
+                agrees = np.abs(fit.value - slope) <= 3.0 * fit.error
+                # Rows come of one f: a steep one bears the complex step out for one that is nearly flat at x.
+                steep = np.maximum(np.maximum(weight, np.abs(slope)), root_mean_square(weight))
+                told = 3.0 * fit.error <= CONFIRMS * steep
+                self._shown = np.abs(fit.value) > 3.0 * fit.error
+            unsure = ~(agrees & told & ~fit.kinked & ((slope != 0) | (weight == 0))) & ~self.fixed
+            if not unsure.any():
+                return replace(self.compared(tangent, reached, slope, error, exact=True), fit=fit)
+            if self.problem.objective.remaining < 4 * len(EIGHT):
+                break
+        self.exact = False
+        begin, eight = self.values(tangent, begin, EIGHT, known=four)
+        if eight is None:
+            return None
+        fit = self.fit(eight, begin, EIGHT)
+        return replace(self.compared(tangent, begin, fit.value, fit.error), fit=fit)
+
+    def _same(self, again: Values) -> bool:
+        f_x = self.problem.f_x
+        return bool((np.abs(again - f_x) <= SAME * np.maximum(np.abs(f_x), np.abs(again))).all())
+
+    def values(
+        self, tangent: Flat, step: float, side: tuple[float, ...], known: Values | None = None
+    ) -> tuple[float, Values | None]:
+        """The step and the values (k, m) at the points of `side`; nearer where f is not defined so far from x.
+
+        known : those of `FOUR`, the outer ones of `EIGHT`.
+        """
+        c = positions(side)
+        middle = c.size // 2
+        outer = np.array([0, c.size - 1])
+        inner = np.array([k for k in range(1, c.size - 1) if k != middle])
+        for attempt in range(RETREATS):
+            values = np.empty((c.size, self.rows))
+            values[middle] = self.problem.f_x
+            if known is not None and attempt == 0:
+                values[[0, 1, -2, -1]] = known[[0, 1, -2, -1]]
+                inner = inner[1:-1]
+            else:
+                inner = np.array([k for k in range(1, c.size - 1) if k != middle])
+                values[outer] = self.problem.along(tangent, step * c[outer])
+            if np.isfinite(values[outer]).all():
+                values[inner] = self.problem.along(tangent, step * c[inner])
+                if np.isfinite(values).all():
+                    return step, values
+            if self.problem.objective.remaining < 2 * len(side):
+                break
+            step /= RETREAT
+        return step, None
+
+    def fit(self, values: Values, step: float, side: tuple[float, ...]) -> LineFit:
+        """The fit to values (k, m); rows that lie on a grid are noted."""
+        grid, names = granularity(values)
+        self.gridded |= names != "float64"
+        floor = np.maximum(self.rounding_of_x, np.where(names == "float64", 0.0, HALF_GRID * grid))
+        return fit_line(values, step, side, floor)
+
+    def _complex_error(self, tangent: Flat) -> Values:
+        _, weight = self._claimed(tangent)
+        return np.asarray(COMPLEX_ROUNDING * EPS * weight * max(1.0, math.sqrt(tangent.size / MANY)))
+
+    def compared(
+        self, tangent: Flat, step: float, slope: Values, error: Values, *, exact: bool = False
+    ) -> Direction:
+        """What a derivative along a tangent (m,), within `error`, says of the claim."""
+        problem, tolerance = self.problem, self.problem.tolerance
+        product, weight = self._claimed(tangent)
+        # What the smallest single mistake beyond the tolerance leaves at the least.
+        # A row that is claimed to be 0 has no size, and no tolerance of the others is its own. What the imaginary part
+        # alone shows there may be what is left of terms as large as theirs.
+        zero = (weight == 0) & (self.rows > 1)
+        lost = np.where(exact & ~self._shown, self.sizes, np.abs(problem.f_x))
+        least = np.where(zero, ROUNDING * EPS * lost, LEAST * tolerance.rtol * self.sizes)
+        if tolerance.atol:
+            nearest = float(np.min(np.abs(tangent), where=tangent != 0, initial=np.inf))
+            least = least + LEAST * tolerance.atol * nearest
+        # A claim rounds in its own sums; and where the whole of it hardly moves f it may be what is left of 1 - tanh^2.
+        rounding = ROUNDING * np.maximum(problem.eps * weight, EPS * np.abs(problem.f_x) if exact else 0.0)
+        allowed = 3.0 * error + np.maximum(least, rounding)
+        return Direction(tangent, step, weight, product - slope, error, allowed, exact)
+
+    def next(self, first: Direction) -> Direction:
+        """A further direction: one complex step, or four points whose truncation the first fit tells."""
+        tangent = self._tangent()
+        if first.exact:
+            values = self.problem.complex_along(tangent)
+            if values is not None:
+                return self.compared(tangent, 0.0, values.imag, self._complex_error(tangent), exact=True)
+        fit = first.fit
+        assert fit is not None
+        third, fifth = fit.odd[1], fit.odd[2]
+        # One direction may have a small fifth derivative by accident.
+        fifth = np.maximum(fifth, np.sqrt(fit.even[1] * fit.even[2])) if len(fit.even) > 2 else fifth
+        truncation = 10.0 * fifth * NEAR**2 * FAR**2
+        with np.errstate(divide="ignore"):
+            steps = np.where(
+                truncation > 0, (fit.noise * AMPLIFIED / (4.0 * truncation)) ** 0.2, LONGEST_STEP
+            )
+        step, four = self.values(tangent, min(float(np.median(steps)), LONGEST_STEP), FOUR)
+        if four is None:
+            nothing = np.full(self.rows, np.nan)
+            return self.compared(tangent, step, nothing, np.full(self.rows, np.inf))
+        low, near_low, _, near_high, high = four
+        near, wide = (near_high - near_low) / (2.0 * NEAR * step), (high - low) / (2.0 * FAR * step)
+        share = NEAR**2 / (FAR**2 - NEAR**2)
+        value = near + (near - wide) * share
+        plain = (near * NEAR**2 + wide * FAR**2) / (NEAR**2 + FAR**2)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mine = np.abs(wide - near) / ((FAR**2 - NEAR**2) * step**2)
+            larger = np.where(third > 0, np.maximum(1.0, mine / third), np.inf)
+            bent = np.fmin(truncation * step**4 * larger, 2.5 * np.abs(value - plain))
+        noise = np.maximum(fit.noise, self.fit(four, step, FOUR).floor)
+        error = bent + noise * AMPLIFIED / step + EPS * np.abs(value)
+        return self.compared(tangent, step, value, error)
