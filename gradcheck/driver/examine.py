@@ -35,7 +35,7 @@ from gradcheck.parameters.boxes import Box, flat_indices, runs
 from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.parameters.tree import Block, Parameters
 from gradcheck.results.certificate import ArrayEvidence, Region, Survey, array_certified
-from gradcheck.results.evidence import NO_DOUBTS, Doubts, Evidence
+from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Finding, Limit, Outcome
 from gradcheck.results.verdict import DEFAULT_RTOL, Tolerance
 
@@ -188,29 +188,27 @@ def _examine(known: Known, objective: Objective, question: Question, bar: Progre
         known.findings.append(Finding(text, Outcome.INCONCLUSIVE, final=True))
     if known.final or inspection.matrix is None:
         return
-    matrix, doubts = inspection.matrix, NO_DOUBTS
+    matrix, accused = inspection.matrix, False
     scales = objective.parameters.scales(x) if quickly or jointly else np.ones(0)
     if quickly and isinstance(matrix, Dense):
         bar.plan(2 * x.size)
         agreed = agreement(
             objective, inspection, x, scales, question.tolerances, few=JOINT_FROM, room=room, rng=question.rng
         )  # fmt: skip
-        if agreed.evidence is not None:
+        if agreed is not None:
             known.setting, known.evidence = agreed.setting, agreed.evidence
             return
-        doubts = agreed.doubts
     if jointly:
         bar.plan(len(EIGHT) * 2)
-        held = _examine_jointly(known, objective, question, matrix, scales)
-        doubts = held if held.coordinates.size else doubts
+        accused = _examine_jointly(known, objective, question, matrix, scales)
     if known.evidence is None and not known.final:
-        _examine_closely(known, objective, question, bar, matrix, doubts)
+        _examine_closely(known, objective, question, bar, matrix, accused=accused)
     if known.evidence is not None and known.setting is not None:
         known.diagnosis = question.explain(known.setting, matrix, known.evidence)
 
 
 def _examine_closely(
-    known: Known, objective: Objective, question: Question, bar: Progress, matrix: Matrix, doubts: Doubts
+    known: Known, objective: Objective, question: Question, bar: Progress, matrix: Matrix, *, accused: bool
 ) -> None:
     """What joint directions do not settle: entry by entry, or arrays and rows by directions of their own."""
     assert known.inspection is not None
@@ -226,9 +224,8 @@ def _examine_closely(
         return
     bar.plan(_planned(known.setting, matrix, question.method))
     evidence, said = gather(
-        known.setting, matrix, question.method, question.confidence, question.rng,
-        doubts.beyond(float(known.setting.level[0])),
-    )  # fmt: skip
+        known.setting, matrix, question.method, question.confidence, question.rng, accused=accused
+    )
     known.evidence = _named(evidence, question.names())
     known.findings += said
 
@@ -248,10 +245,10 @@ def _erratic(known: Known, question: Question) -> list[Finding]:
 
 def _examine_jointly(
     known: Known, objective: Objective, question: Question, matrix: Matrix, scales: Flat
-) -> Doubts:
+) -> bool:
     """Joint directions, where x is real and double and every claim finite; what they settle is the evidence.
 
-    Returns what they hold against some entries where they do not.
+    Returns whether the complex step says that something is wrong where they do not.
     """
     inspection, x = known.inspection, question.x
     assert inspection is not None
@@ -260,7 +257,7 @@ def _examine_jointly(
     f_x = np.atleast_1d(inspection.f_x)
     problem = Problem(objective, x, f_x, matrix, scales, tolerance, question.room, eps)
     if not problem.in_doubles or not _finite(matrix, scales):
-        return NO_DOUBTS
+        return False
     names, rng = question.names(), np.random.default_rng(question.rng)
 
     def probed() -> Setting | None:
@@ -272,7 +269,7 @@ def _examine_jointly(
     if matrix.shape[0] > 1 or not isinstance(matrix, Dense):
         assert isinstance(names, JacobianNames)
         known.evidence = survey_rows(problem, names, probed, confidence=question.confidence, rng=rng)
-        return NO_DOUBTS
+        return False
 
     def setting_of(first: Direction, noise_level: float | None) -> Setting:
         level = 2.0 * float(np.max(first.noise)) if noise_level is None else noise_level
@@ -285,11 +282,11 @@ def _examine_jointly(
         )  # fmt: skip
 
     search = question.method == "directions" or x.size > JUDGED_UP_TO
-    known.setting, survey, doubts = examine_jointly(
+    known.setting, survey, accused = examine_jointly(
         problem, setting_of, probed, confidence=question.confidence, rng=rng, search=search
     )
     known.evidence = _named(survey, names)
-    return doubts
+    return accused
 
 
 def _prepared(

@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck._typing import Flat
 from gradcheck.evidence.certificate import certificate_of, scaled_bound
 from gradcheck.evidence.complex_test import leave_open
-from gradcheck.evidence.entries import look_nearer, sweep
+from gradcheck.evidence.entries import sweep
 from gradcheck.evidence.locate import locate
 from gradcheck.evidence.residuals import Gauge
 from gradcheck.numerics.complex_step import accepts_complex
@@ -19,7 +19,7 @@ from gradcheck.numerics.tangents import root_mean_square
 from gradcheck.parameters.boxes import Box, flat_indices
 from gradcheck.parameters.tree import Block
 from gradcheck.results.certificate import ArrayEvidence, Certificate, Region, Residual, Survey
-from gradcheck.results.evidence import NO_DOUBTS, Doubts, Evidence
+from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
 from gradcheck.results.table import concatenate
 
@@ -37,8 +37,6 @@ SEARCHES = 3
 NARROW = 0.1
 # A real difference confirms the complex step only where it knows two digits itself.
 CONFIRMS = 1e-2
-# A residual that hardly leaves its bar speaks of a bar that is slightly too small, and against no entry.
-CLEARLY = 1.5
 
 
 def survey(
@@ -82,11 +80,10 @@ class _Examiner:
         self.judged: list[Evidence] = []
         self.judge([])
 
-    def judge(self, entries: Sequence[int], doubts: Doubts = NO_DOUBTS) -> Evidence:
-        """One by one, and kept; an interruption is one of everything. doubts : what directions hold against them."""
+    def judge(self, entries: Sequence[int]) -> Evidence:
+        """One by one, and kept; an interruption is one of everything."""
         at = np.array(sorted(entries), np.intp)
         evidence = sweep(self.setting, self.given[at], at)
-        evidence = look_nearer(self.setting, evidence, doubts.about(entries))
         self.judged.append(evidence)
         if evidence.interrupted:
             raise KeyboardInterrupt
@@ -144,7 +141,7 @@ class _Examiner:
         tangents = gauge.tangents(self._seeds(1))
         (first,) = gauge.real(tangents, enough=enough)
         exact = self._confirmed(gauge, tangents, first) if may_be_exact else None
-        tests.exact, tests.step = exact is not None, first.step
+        tests.exact = exact is not None
         tests.add(tangents, exact or (first,))
         # The sizes of the next residuals are taken to be up to a third larger than the first.
         expected = 1.3 * tests.residuals[0].size
@@ -192,7 +189,7 @@ class _Examiner:
         tangent, residual = tests.loud
         found = locate(tests.gauge, tangent, residual, exact=tests.exact, budget=budget, generator=self.rng)
         samples = [entry for _, entries in found.dense for entry in entries[:JUDGED]]
-        evidence = self.judge([*found.suspects, *samples], NO_DOUBTS if tests.exact else tests.doubts)
+        evidence = self.judge([*found.suspects, *samples])
         if tests.exact:
             evidence = self.judged[-1] = leave_open(self.setting, evidence)
             if evidence.interrupted:
@@ -238,8 +235,7 @@ class _Tests:
     """The directions of one array so far.
 
     loud : the first tangent along which something is wrong, and its residual. exact : by the complex step.
-    unfinished : the budget did not suffice. step : of the first real difference.
-    most : the tangent and the residual that stand out most beyond its bar, within the tolerance or not.
+    unfinished : the budget did not suffice.
     """
 
     gauge: Gauge
@@ -248,25 +244,11 @@ class _Tests:
     loud: tuple[Flat, Residual] | None = None
     exact: bool = False
     unfinished: bool = False
-    step: float = 0.0
-    most: tuple[Flat, Residual] | None = None
-
-    @property
-    def doubts(self) -> Doubts:
-        """What the residual that stands out most would be in each entry, if that alone were wrong."""
-        if self.most is None or self.most[1].excess < CLEARLY:
-            return NO_DOUBTS
-        tangent, residual = self.most
-        coordinates = np.flatnonzero(tangent)
-        moved = np.abs(tangent[coordinates])
-        return Doubts(coordinates, self.step * moved, abs(residual.value) / moved, self.exact)
 
     def add(self, tangents: Sequence[Flat], residuals: Sequence[Residual]) -> None:
         """Note the residuals along some tangents."""
         self.residuals += residuals
         for k, residual in enumerate(residuals):
-            if residual.excess > (1.0 if self.most is None else self.most[1].excess):
-                self.most = (tangents[k], residual)
             if self.loud is None and (not residual.accepted if self.tolerant else residual.loud):
                 self.loud = (tangents[k], residual)
 

@@ -21,7 +21,7 @@ from gradcheck.numerics.steps import POINTS
 from gradcheck.parameters.boxes import Box, runs
 from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.results.certificate import ArrayEvidence, Region, Survey, array_certified
-from gradcheck.results.evidence import NO_DOUBTS, Doubts, Evidence, latest, none_judged
+from gradcheck.results.evidence import Evidence, latest, none_judged
 from gradcheck.results.outcome import Finding, Outcome
 from gradcheck.results.table import concatenate
 from gradcheck.results.table import rows as some_rows
@@ -36,18 +36,18 @@ LOCATION_BUDGET = 1500
 
 
 def gather(
-    setting: Setting, matrix: Matrix, method: str, confidence: float, rng: Any, doubts: Doubts = NO_DOUBTS
+    setting: Setting, matrix: Matrix, method: str, confidence: float, rng: Any, *, accused: bool = False
 ) -> tuple[Evidence | Survey, list[Finding]]:
     """The evidence of the chosen method, and what there is to say about how it was gathered.
 
     Columns one by one up to 100 of them; beyond, arrays of a gradient, or whole rows, along random directions.
-    doubts : what quicker ways hold against some entries.
+    accused : whether the complex step along a joint direction says that something is wrong.
     """
     generator = np.random.default_rng(rng)
     n = matrix.shape[1]
     if not isinstance(matrix, Sparse):
         if method in ("sweep", "complex") or (method == "auto" and n <= GROUPS_UP_TO):
-            return _every_entry(setting, matrix, method, rng, doubts)
+            return _every_entry(setting, matrix, method, rng, accused)
         found, notes = _by_directions(setting, matrix, confidence, generator)
     else:
         assert isinstance(setting.names, JacobianNames)
@@ -55,12 +55,12 @@ def gather(
     affordable = n <= GROUPS_UP_TO and setting.objective.affords(POINTS * n)
     if affordable and not found.interrupted and not _decided(found, setting.tolerance.resolution):
         # What noise hides of many entries together it may leave to be seen of each.
-        return _every_entry(setting, matrix, "sweep", rng, doubts)
+        return _every_entry(setting, matrix, "sweep", rng, accused)
     return found, notes
 
 
 def _every_entry(
-    setting: Setting, matrix: Matrix, method: str, rng: Any, doubts: Doubts
+    setting: Setting, matrix: Matrix, method: str, rng: Any, accused: bool
 ) -> tuple[Evidence, list[Finding]]:
     """All columns that the bounds leave free, one by one."""
     m, n = matrix.shape
@@ -68,8 +68,8 @@ def _every_entry(
     entries = (np.arange(m)[:, None] * n + free).ravel()
     # Asked for before f is called elsewhere: a product may depend on the last call of f.
     given = matrix.entries(*setting.places(entries))
-    evidence, notes = one_by_one(setting, given, entries, method, rng, doubts)
-    if doubts.exact and not evidence.judgement.wrong.any():
+    evidence, notes = one_by_one(setting, given, entries, method, rng)
+    if accused and not evidence.judgement.wrong.any():
         evidence = leave_open(setting, evidence)
     return evidence, notes
 

@@ -16,7 +16,7 @@ from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
 from gradcheck.numerics.tangents import root_mean_square, sizes_by
 from gradcheck.results.estimate import Estimate, unmeasured
-from gradcheck.results.evidence import Doubts, Evidence
+from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
 from gradcheck.results.table import concatenate, put, rows
 from gradcheck.results.verdict import Judgement, accepted, gradient_scale, judge
@@ -26,7 +26,6 @@ __all__ = [
     "claimed_still",
     "decide",
     "judged",
-    "look_nearer",
     "measure",
     "measure_once",
     "sweep",
@@ -97,36 +96,6 @@ def judged(
         except KeyboardInterrupt:
             interrupted = True
     return Evidence(entries, given, found, judgement, interrupted)
-
-
-def look_nearer(setting: Setting, evidence: Evidence, doubts: Doubts) -> Evidence:
-    """Measure entries again that were verified with bars which hide what is held against them, from those steps on.
-
-    The estimate with the smaller bar stays, where the two do not contradict each other. A report on the right
-    gradient may have seen that much: what it says is detectable must not pass afterwards.
-    """
-    at = np.searchsorted(evidence.coordinates, doubts.coordinates)
-    found, judgement = evidence.estimate, evidence.judgement
-    bar = 3.0 * found.error[at]
-    with np.errstate(invalid="ignore"):
-        within = doubts.apart <= judgement.allowed[at] - bar
-    hidden = judgement.verified[at] & (doubts.apart < judgement.allowed[at]) & ~within
-    settled = evidence.interrupted or judgement.wrong.any() or not hidden.any()
-    if settled or setting.objective.remaining < POINTS * hidden.sum():
-        return evidence
-    at, entries = at[hidden], doubts.coordinates[hidden]
-    try:
-        again = measure(setting, entries, doubts.steps[hidden])
-    except KeyboardInterrupt:
-        return replace(evidence, interrupted=True)
-    bars = 3.0 * (found.error[at] + again.error)
-    # Where f does not change at all the steps may drown inside it: that is no better witness.
-    moved = again.chord > 0
-    better = np.flatnonzero(
-        moved & (again.error < found.error[at]) & (np.abs(again.value - found.value[at]) <= bars)
-    )
-    found = put(found, at[better], rows(again, better))
-    return judged(setting, found, evidence.analytic, evidence.coordinates)
 
 
 def verify(setting: Setting, evidence: Evidence, at: Index, value: Flat, error: Flat) -> tuple[Evidence, int]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
-from gradcheck.evidence.directions import COMPLEX_ROUNDING, EPS, FIRST_STEP, Direction
+from gradcheck.evidence.directions import COMPLEX_ROUNDING, EPS, Direction
 from gradcheck.evidence.entries import decide, judged, measure, sweep
 from gradcheck.evidence.joint import Joint, JointTest
 from gradcheck.evidence.places import Judged, find_places
@@ -23,7 +23,7 @@ from gradcheck.parameters.boxes import Box, flat_indices, working_shape
 from gradcheck.parameters.tree import Block
 from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Region, Residual, Survey
 from gradcheck.results.estimate import Estimate
-from gradcheck.results.evidence import NO_DOUBTS, Doubts, Evidence, none_judged
+from gradcheck.results.evidence import Evidence, none_judged
 from gradcheck.results.outcome import Limit
 from gradcheck.results.table import concatenate, rows
 
@@ -50,18 +50,18 @@ def examine_jointly(
     confidence: float,
     rng: np.random.Generator,
     search: bool,
-) -> tuple[Setting | None, Survey | None, Doubts]:
+) -> tuple[Setting | None, Survey | None, bool]:
     """Certify a gradient (a matrix of one row) by joint directions, or locate what is wrong in it.
 
     setting_of : what is known for the report and for other ways, from what the first direction showed of f's noise.
     probed : the same from a probe of the noise near x, before entries are accused; None where nothing can be measured.
     search : whether what is wrong is looked for; otherwise that something is wrong settles nothing.
     Returns what is known of the noise of f, None where the first direction does not tell it; what was found, None where
-    joint directions do not settle it; and what they hold against the claim then.
+    joint directions do not settle it; and whether the complex step says then that something is wrong.
     """
     examination = _Examination(problem, setting_of, probed, confidence, rng, search)
     survey = examination.run()
-    return examination.setting, survey, examination.doubts
+    return examination.setting, survey, examination.accused
 
 
 @dataclass
@@ -82,7 +82,7 @@ class _Examination:
         # What arrays are divided by in the claim that is certified: a factor within the tolerance.
         self.factors: dict[str, float] = {}
         self.exact = True
-        self.doubts = NO_DOUBTS
+        self.accused = False
         # Whether what is wrong fills a part of an array: other ways name that with fewer evaluations.
         self.dense = False
         # Whether entries are open that a direction accuses and their own bars cannot clear.
@@ -105,7 +105,7 @@ class _Examination:
             if joint.certified.all():
                 break
             if joint.wrong.any():
-                self.doubts = self._held_against(joint.directions[-1])
+                self.accused = joint.directions[-1].exact
                 self.setting = self.setting or self._probed(scaling)
                 if self.setting is None:
                     return None
@@ -142,13 +142,6 @@ class _Examination:
         if setting is None:
             return None
         return replace(setting, gradient_scale=scaling.rms) if self.search else setting
-
-    def _held_against(self, direction: Direction) -> Doubts:
-        """What the residual would be in each entry, if that alone were wrong."""
-        at = np.flatnonzero(direction.tangent)
-        moved = np.abs(direction.tangent[at])
-        step = direction.step or FIRST_STEP  # the complex step has none of its own
-        return Doubts(at, step * moved, abs(float(direction.residual[0])) / moved, direction.exact)
 
     def judge(self, entries: Index) -> Evidence:
         """One by one, and kept; an interruption is one of everything."""

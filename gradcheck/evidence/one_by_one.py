@@ -9,10 +9,10 @@ import numpy as np
 from gradcheck._typing import Flat, Index
 from gradcheck.evidence.averages import averaged
 from gradcheck.evidence.complex_test import by_complex_step, second_witness
-from gradcheck.evidence.entries import look_nearer, noise_share, sweep
+from gradcheck.evidence.entries import noise_share, sweep
 from gradcheck.evidence.subgradients import along_directions
 from gradcheck.numerics.setting import Setting
-from gradcheck.results.evidence import NO_DOUBTS, Doubts, Evidence
+from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Finding
 
 __all__ = ["one_by_one"]
@@ -25,23 +25,22 @@ QUIET = 0.01
 
 
 def one_by_one(
-    setting: Setting, given: Flat, entries: Index, method: str, rng: Any, doubts: Doubts = NO_DOUBTS
+    setting: Setting, given: Flat, entries: Index, method: str, rng: Any
 ) -> tuple[Evidence, list[Finding]]:
     """Judge each of the entries by itself; and what there is to say about how.
 
-    given : (k,) what is claimed of them. doubts : what quicker ways hold against some of them.
+    given : (k,) what is claimed of them.
     """
     calm = setting.x.size >= COMPLEX_FROM and _may_agree(setting, given, entries)
     if method == "complex" or (method == "auto" and calm):
         found = by_complex_step(setting, given, entries, rng, trusted=method == "complex")
         if found is not None:
-            return look_nearer(setting, found, doubts), []
+            return found, []
     notes: list[Finding] = []
     if method == "complex":
         text = "the complex step does not agree with real differences, which were used instead"
         notes.append(Finding(text))
-    swept = look_nearer(setting, sweep(setting, given, entries), doubts)
-    evidence, verified = second_witness(setting, swept)
+    evidence, verified = second_witness(setting, sweep(setting, given, entries))
     notes += _verified(verified, "by the complex step, real differences being too noisy")
     evidence, verified = averaged(setting, evidence)
     notes += _verified(verified, "by averages of several differences, one being too noisy")

@@ -2,7 +2,7 @@
 
 A gradient and differences with steps drawn at random, of which neither knows the other, agree to many digits only if
 both are right to as many. So the noise of f need not be measured first: what is left between the two shows it. Where
-they do not agree this decides nothing, and the check begins anew; it is only told where to look from near.
+they do not agree this decides nothing, and the check begins anew.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from gradcheck.numerics.rounding import SINGLE, decimal_step, granularity, lies_
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import root_mean_square
 from gradcheck.results.estimate import Estimate, unmeasured
-from gradcheck.results.evidence import NO_DOUBTS, Doubts, Evidence
+from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
 from gradcheck.results.verdict import Tolerance
 
@@ -84,14 +84,10 @@ class Seen(Protocol):
 
 @dataclass(frozen=True)
 class Agreement:
-    """What came of it: setting and evidence where every entry was borne out (or it was interrupted), else doubts.
+    """Entries that differences bear out, or an interruption while they were asked; and what is known of f."""
 
-    doubts : entries whose claim was off by more than rtol from a difference, so much that noise must explain it.
-    """
-
-    setting: Setting | None = None
-    evidence: Evidence | None = None
-    doubts: Doubts = NO_DOUBTS
+    setting: Setting
+    evidence: Evidence
 
 
 def agreement(
@@ -104,8 +100,8 @@ def agreement(
     few: int,
     room: tuple[Flat, Flat] | None,
     rng: Any,
-) -> Agreement:
-    """All entries borne out by central differences, two evaluations a column; an end, early, where they are not.
+) -> Agreement | None:
+    """All entries borne out by central differences, two evaluations a column; None, early, where they are not.
 
     scales : (n,) the unit of a step for each coordinate. tolerances : rtol, atol and resolution, None for a default.
     rng : seed or Generator of the steps.
@@ -119,40 +115,41 @@ def agreement(
     d LUCK^(-1/n).
     """
     if inspection.analytic is None:
-        return Agreement()
+        return None
     for setting, fits in _assumed(objective, inspection, x, tolerances, room, scales):
         analytic = np.atleast_2d(inspection.analytic)
         claim = _claim(setting, analytic, few, rng, float(fits is not None))
-        if claim is not None and objective.remaining >= 2 * x.size:
-            found = _asked(claim, fits)
-            if found is not None:
-                return found
-    return Agreement()
+        if claim is None or objective.remaining < 2 * x.size:
+            continue
+        try:
+            measured = _measured(claim, fits)
+        except KeyboardInterrupt:
+            return _interrupted(claim)
+        if measured.fits:
+            return _agreed(claim, measured) if measured.near else None
+    return None
 
 
-def _asked(claim: _Claim, fits: Fits | None) -> Agreement | None:
-    """What f says of a claim; None where its values are not on the grid that was assumed of it, if one was."""
-    setting, analytic, every = claim.setting, claim.analytic.ravel(), np.arange(claim.analytic.size)
-    try:
-        measured = _measured(claim, fits)
-    except KeyboardInterrupt:
-        nothing = unmeasured(every.size, setting.x.dtype)
-        judgement = decide(setting, nothing, analytic, every)
-        return Agreement(setting, Evidence(every, analytic, nothing, judgement, interrupted=True))
-    if measured is None:
-        return None
-    if isinstance(measured, Doubts):
-        return Agreement(doubts=measured)
-    values, slopes = measured
-    setting = replace(setting, level=_level(setting, values))
+def _agreed(claim: _Claim, measured: _Measured) -> Agreement | None:
+    """The entries with the bars that their differences show; None where some are too wide."""
+    analytic, every = claim.analytic.ravel(), np.arange(claim.analytic.size)
+    setting = replace(claim.setting, level=_level(claim.setting, measured.values))
     with np.errstate(all="ignore"):
-        found = _estimate(claim, slopes, setting.level)
+        found = _estimate(claim, measured.slopes, setting.level)
     if not (found.error <= claim.largest.ravel()).all():
-        return Agreement()
+        return None
     judgement = decide(setting, found, analytic, every)
     if not judgement.verified.all():
-        return Agreement()
+        return None
     return Agreement(setting, Evidence(every, analytic, found, judgement, order=2))
+
+
+def _interrupted(claim: _Claim) -> Agreement:
+    """Nothing was judged."""
+    analytic, every = claim.analytic.ravel(), np.arange(claim.analytic.size)
+    nothing = unmeasured(every.size, claim.setting.x.dtype)
+    judgement = decide(claim.setting, nothing, analytic, every)
+    return Agreement(claim.setting, Evidence(every, analytic, nothing, judgement, interrupted=True))
 
 
 @dataclass(frozen=True)
@@ -296,16 +293,27 @@ def _on_grid(setting: Setting, steps: Flat) -> Flat:
     return np.maximum(steps, 64.0 * np.concatenate(spacing) * np.abs(setting.x))
 
 
-def _measured(claim: _Claim, fits: Fits | None) -> tuple[Flat, Flat] | Doubts | None:
-    """Values of f left and right of x (2, m, n), and the slopes there and at x (3, m, n); doubts once one is not close.
+@dataclass(frozen=True)
+class _Measured:
+    """Values of f left and right of x (2, m, n), and the slopes there and at x (3, m, n).
 
-    None where the first values are not what was assumed of f.
+    fits : whether the first values are what was assumed of f. near : whether every slope bears the claim out. Where one
+    of them is not so the rest was not measured.
     """
+
+    values: Flat
+    slopes: Flat
+    fits: bool
+    near: bool
+
+
+def _measured(claim: _Claim, fits: Fits | None) -> _Measured:
     setting, shape = claim.setting, claim.analytic.shape
     values, slopes = np.empty((2, *shape), setting.x.dtype), np.empty((3, *shape), setting.x.dtype)
     f_x = setting.f_x[:, None]
     # The column that moves f most comes first: where noise or a mistake shows there, two evaluations are lost.
     order = np.argsort(-np.abs(claim.analytic).max(axis=0) * setting.scales, kind="stable")
+    as_assumed = near = True
     for columns in (order[:1], order[1:]):
         axes = Axes(setting.parameters, setting.x, columns)
         reached = axes.reached(np.arange(columns.size), claim.steps[columns][:, None] * SIDES)
@@ -314,21 +322,20 @@ def _measured(claim: _Claim, fits: Fits | None) -> tuple[Flat, Flat] | Doubts | 
             lines, np.arange(len(lines)), np.repeat(reached, setting.outputs, axis=0)
         )
         values[:, :, columns] = seen.reshape(columns.size, setting.outputs, 2).T
-        first = values[:, :, order[0]]
-        if fits is not None and not all(fits(side.astype(np.float64)) for side in first):
-            return None
         low, high = reached.T
         with np.errstate(all="ignore"):
             left, right = (values[:, :, columns] - f_x) / reached.T[:, None, :]
             slopes[:, :, columns] = left, right, (high * left - low * right) / (high - low)
-            doubts = _doubts(claim, columns, slopes[:, :, columns])
-        if doubts is not None:
-            return doubts
-    return values, slopes
+            near = _near(claim, columns, slopes[:, :, columns])
+        first = values[:, :, order[0]]
+        as_assumed = fits is None or all(fits(side.astype(np.float64)) for side in first)
+        if not (near and as_assumed):
+            break
+    return _Measured(values, slopes, as_assumed, near)
 
 
-def _doubts(claim: _Claim, columns: Index, slopes: Flat) -> Doubts | None:
-    """Of some columns, the entries that their differences do not bear out; None where they bear out all of these."""
+def _near(claim: _Claim, columns: Index, slopes: Flat) -> bool:
+    """Whether the differences of some columns bear out all of their entries."""
     left, right, central = slopes
     setting, steps = claim.setting, claim.steps[columns]
     analytic = np.abs(claim.analytic[:, columns])
@@ -338,12 +345,7 @@ def _doubts(claim: _Claim, columns: Index, slopes: Flat) -> Doubts | None:
     explained = WEIGHT * setting.level[:, None] / steps + bend * (bend / claim.size[:, columns]) / 6.0
     off = apart - EXPLAINED * explained
     near = (off <= NEAR * setting.tolerance.rtol * analytic) & (explained <= claim.largest[:, columns])
-    if near.all():
-        return None
-    if setting.outputs > 1:
-        return NO_DOUBTS
-    doubted = ((off > setting.tolerance.rtol * analytic) & np.isfinite(apart))[0]
-    return Doubts(columns[doubted], steps[doubted], apart[0][doubted])
+    return bool(near.all())
 
 
 def _level(setting: Setting, values: Flat) -> Flat:

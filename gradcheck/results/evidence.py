@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
 from gradcheck.results.estimate import Estimate, unmeasured
@@ -41,33 +39,6 @@ def latest(evidence: Evidence) -> Evidence:
     _, last = np.unique(evidence.coordinates[::-1], return_index=True)
     size = evidence.coordinates.size
     return evidence if last.size == size else rows(evidence, np.sort(size - 1 - last))
-
-
-@dataclass(frozen=True)
-class Doubts:
-    """Entries (k,) that differences of other steps accuse: `apart`, if one of them alone were wrong.
-
-    coordinates : flat indices. steps : at which it was seen, in units of x. exact : seen by the complex step.
-    """
-
-    coordinates: Index
-    steps: Flat
-    apart: Flat
-    exact: bool = False
-
-    def beyond(self, noise: float) -> Doubts:
-        """Those that this noise of one value of f does not explain."""
-        return self._some(self.apart > 3.0 * noise / self.steps)
-
-    def about(self, coordinates: Sequence[int]) -> Doubts:
-        """Those about some entries."""
-        return self._some(np.isin(self.coordinates, coordinates))
-
-    def _some(self, rows: NDArray[np.bool_]) -> Doubts:
-        return Doubts(self.coordinates[rows], self.steps[rows], self.apart[rows], self.exact)
-
-
-NO_DOUBTS = Doubts(np.empty(0, np.intp), np.empty(0), np.empty(0))
 
 
 def none_judged(dtype: np.dtype[Any]) -> Evidence:

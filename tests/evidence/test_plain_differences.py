@@ -18,7 +18,6 @@ from gradcheck.function.contract import inspect
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
-from gradcheck.results.evidence import NO_DOUBTS, Doubts
 from gradcheck.results.outcome import Limit
 from gradcheck.results.verdict import Tolerance
 
@@ -122,7 +121,7 @@ def lucky(seeds: range) -> int:
     for seed in seeds:
         x = np.random.default_rng(seed).uniform(0.5, 2.0, 1)
         found, _ = asked(noisy(1e-12)(exponentials), 1.000003 * np.exp(x), x, rng=seed)
-        if found.evidence is not None:
+        if found is not None:
             detectable = 6 * found.evidence.estimate.error / np.exp(x) + 1e-6
             passed += bool(detectable[0] < 3e-6)
     return passed
@@ -151,7 +150,7 @@ def test_two_errors_that_cancel_on_a_coarse_grid_are_not_believed():
         for mistake in mistakes:
             given, x = np.array([slope * (1 + mistake)]), np.array([2.62e-4])
 
-            assert asked(rounded_inside, given, x, rng=seed)[0].evidence is None, (seed, mistake)
+            assert asked(rounded_inside, given, x, rng=seed)[0] is None, (seed, mistake)
 
 
 @pytest.mark.parametrize(
@@ -204,10 +203,10 @@ def test_what_rounding_alone_takes_a_right_claim_away_by_is_no_doubt():
     x, further = np.linspace(0.5, 2.0, 5), 0
     for seed in range(30):
         found, _ = asked(lambda x: np.float32(f(x)), df(x), x, rng=seed)
-        assert found.evidence is not None, seed
+        assert found is not None, seed
         further += int((np.abs(found.evidence.estimate.value - df(x)) > 1e-4 * df(x)).any())
         found, _ = asked(lambda x: np.float32(f(x)), 1.0005 * df(x), x, rng=seed)
-        assert found.evidence is None, seed
+        assert found is None, seed
     assert further > 0
 
 
@@ -227,26 +226,14 @@ def test_several_arrays_are_judged_each_in_its_own_scale():
     assert [m.name for m in gradcheck.check_gradient(function, wrong, params).wrong] == ['params["small"][0]']
 
 
-FOUND = np.array([-4.0, 3.0, 2.5, 1.5, 1.5, 0.5, 0.5, 0.5])
-# Where a sweep begins with steps beyond what limits f near x, it sees less than the differences did.
+# Where a sweep begins with steps beyond what limits f near x, it may see less than the differences did.
 NEAR = {
-    "a jump beside x": (
-        lambda x: float(x[0] + (x[0] > 1.000001)),
-        lambda x: np.ones(1),
-        np.ones(1),
-    ),
     "an oscillation in the scale of another entry": (
         lambda x: float(np.sin(x @ [1.5, -2.0, 4.0, 0.5, 1.0, -3.5, 2.5, -1.0]) - 1000.0),
         lambda x: (
             np.cos(x @ [1.5, -2.0, 4.0, 0.5, 1.0, -3.5, 2.5, -1.0])
             * np.array([1.5, -2.0, 4.0, 0.5, 1.0, -3.5, 2.5, -1.0])
         ),
-        np.array([0.0, 0.0, 1.0, 1e6, 0.0, 0.0, 0.0, 0.0]),
-    ),
-    # Found by random functions: one direction sees what a sweep does not.
-    "the same, of complex numbers": (
-        lambda x: np.sin(x @ FOUND) - 1000,
-        lambda x: np.cos(x @ FOUND) * FOUND,
         np.array([0.0, 0.0, 1.0, 1e6, 0.0, 0.0, 0.0, 0.0]),
     ),
 }
@@ -267,16 +254,6 @@ def test_what_a_report_says_would_be_seen_is_seen(name: str, times: float):
         assert gradcheck.check_gradient(function, wrong, x).outcome is not Outcome.PASS
 
 
-def test_doubts_that_noise_explains_are_none():
-    """0.1 apart over a step of 1e-3 is noise of 1e-4, a third of which does not explain it."""
-    doubts = Doubts(np.array([2, 5]), np.array([1e-3, 1e-2]), np.array([0.1, 0.1]))
-
-    assert doubts.beyond(2e-5).coordinates.tolist() == [2, 5]
-    assert doubts.beyond(5e-5).coordinates.tolist() == [5]
-    assert doubts.beyond(1e-3).coordinates.size == 0
-    assert NO_DOUBTS.beyond(0.0).steps.size == 0
-
-
 # The short way alone, its numbers by hand.
 
 
@@ -291,7 +268,7 @@ def asked(
     max_nfev: int | None = None,
     rng: int = 0,
     room: Any = None,
-) -> tuple[Agreement, list[np.ndarray]]:
+) -> tuple[Agreement | None, list[np.ndarray]]:
     """What comes of it, and the points at which f was asked for it."""
     parameters, flat = Parameters.of(x)
     seen: list[np.ndarray] = []
@@ -340,21 +317,8 @@ def test_each_entry_moves_both_ways_by_a_step_of_its_own_the_loudest_first():
     wrong = df(x)
     wrong[2] *= 1.01
     found, seen = asked(f, wrong, x)
-    assert found.evidence is None
+    assert found is None
     assert [entry for entry, _ in moved(seen, x)] == [2, 2]
-    assert found.doubts.coordinates.tolist() == [2]
-
-
-def test_what_an_entry_is_off_by_is_kept_with_its_step():
-    """0.5 in the last, -0.25 in the first; the others are not doubted."""
-    x = np.array([0.3, 1.2, 2.0, 0.7])
-    found, seen = asked(f, df(x) + np.array([-0.25, 0.0, 0.0, 0.5]), x)
-
-    assert found.evidence is None
-    assert found.doubts.coordinates.tolist() == [3, 0]
-    assert found.doubts.apart == pytest.approx([0.5, 0.25], rel=1e-6)
-    steps = dict(moved(seen, x))
-    assert found.doubts.steps == pytest.approx([steps[3] / 1.5**0.5, steps[0] / 1.5**0.5], rel=1e-6)
 
 
 @pytest.mark.parametrize("n", [1, 2, 5])
@@ -363,7 +327,7 @@ def test_the_bar_is_that_of_the_formula(n: int):
     x = np.random.default_rng(n).uniform(0.5, 2.0, n)
     g = df(x)
     found, seen = asked(f, g, x)
-    assert found.evidence is not None
+    assert found is not None
     values = {at: [0.0, 0.0, 0.0, 0.0] for at in range(n)}
     for (at, step), point in zip(moved(seen, x), seen, strict=True):
         values[at][2 * (step > 0) : 2 * (step > 0) + 2] = [step, f(point)]
@@ -391,7 +355,6 @@ def test_the_bar_is_that_of_the_formula(n: int):
     assert estimate.nfev == 2 * n
     assert found.evidence.order == 2
     assert found.evidence.judgement.verified.all()
-    assert found.setting is not None
     assert found.setting.level == pytest.approx(level)
 
 
@@ -421,9 +384,8 @@ def test_from_a_number_of_entries_on_directions_are_cheaper_unless_rounding_hide
 
 
 def nothing_is_asked(*arguments: Any, **options: Any) -> None:
-    """No evaluation, no evidence, no doubt."""
-    found, seen = asked(*arguments, **options)
-    assert (found.setting, found.evidence, found.doubts.coordinates.size, seen) == (None, None, 0, [])
+    """No evaluation, and no evidence."""
+    assert asked(*arguments, **options) == (None, [])
 
 
 @pytest.mark.parametrize(
@@ -446,7 +408,7 @@ def test_nothing_is_asked_where_no_answer_could_do(claim: np.ndarray, options: d
     x = np.array([0.3, 1.2, 2.0])
 
     nothing_is_asked(lambda x: float(x @ x), claim, x, **options)
-    assert asked(lambda x: float(x @ x), 2 * x, x, max_nfev=8, room=(np.ones(3), np.ones(3)))[0].evidence
+    assert asked(lambda x: float(x @ x), 2 * x, x, max_nfev=8, room=(np.ones(3), np.ones(3)))[0]
 
 
 def test_a_coarse_rtol_is_no_reason_for_a_coarse_bar():
@@ -454,7 +416,7 @@ def test_a_coarse_rtol_is_no_reason_for_a_coarse_bar():
     x = np.array([0.3, 1.2, 2.0])
     for resolution in (1e-3, 1e-5):
         found, _ = asked(f, df(x), x, rtol=0.1, resolution=resolution)
-        assert found.evidence is not None
+        assert found is not None
         assert (found.evidence.estimate.error <= 0.1 * resolution * df(x).max()).all()
 
 
@@ -491,9 +453,8 @@ def test_an_interruption_leaves_nothing_judged():
         rng=0,
     )
 
-    assert found.evidence is not None
+    assert found is not None
     assert found.evidence.interrupted
-    assert found.setting is not None
     assert np.isinf(found.evidence.estimate.error).all()
     assert found.evidence.coordinates.tolist() == [0, 1, 2, 3]
     assert found.evidence.analytic.tolist() == df(X).tolist()
@@ -659,44 +620,32 @@ def test_directions_come_first_where_they_are_cheaper(n: int, noise: float, chea
     assert (share_of(noise, n=n, few=8) is None) is cheaper
 
 
-def doubted(apart: float, bend: float = 0.0, level: float = 0.0, largest: float = 1.0, g: float = 2.0) -> Any:
-    """What is said of one entry g, of size 2, that is so far off, for a step of 0.1 and rtol 1e-2."""
+def near(apart: float, bend: float = 0.0, level: float = 0.0, largest: float = 1.0, g: float = 2.0) -> bool:
+    """Whether one entry g, of size 2, that is so far off is borne out, for a step of 0.1 and rtol 1e-2."""
     claim: Any = SimpleNamespace(
         setting=SimpleNamespace(level=np.array([level]), outputs=1, tolerance=SimpleNamespace(rtol=1e-2)),
         steps=np.array([0.1]), analytic=np.array([[g]]), size=np.array([[2.0]]), largest=np.array([[largest]]),
     )  # fmt: skip
-    return plain_differences._doubts(claim, np.array([0]), np.array([[[g]], [[g + bend]], [[g - apart]]]))
+    return plain_differences._near(claim, np.array([0]), np.array([[[g]], [[g + bend]], [[g - apart]]]))
 
 
 def test_an_entry_is_near_within_a_tenth_of_rtol_and_twice_what_is_explained():
     """0.002 of rtol; 2 * 1.47 * 0.01 / 0.1 of rounding; 2 * 0.3^2 / 2 / 6 of bends."""
-    assert doubted(0.0019) is None
-    assert doubted(0.0021) is not None
-    assert doubted(0.294 + 0.0019, level=0.01) is None
-    assert doubted(0.294 + 0.0021, level=0.01) is not None
-    assert doubted(0.015 + 0.0019, bend=0.3) is None
-    assert doubted(0.015 + 0.0021, bend=0.3) is not None
+    assert near(0.0019)
+    assert not near(0.0021)
+    assert near(0.294 + 0.0019, level=0.01)
+    assert not near(0.294 + 0.0021, level=0.01)
+    assert near(0.015 + 0.0019, bend=0.3)
+    assert not near(0.015 + 0.0021, bend=0.3)
+    assert not near(np.nan)
 
 
 def test_what_is_explained_has_to_be_within_the_bar():
     """0.147 of rounding, or 0.0075 of bends: whatever the entry is off by."""
-    assert doubted(0.0, level=0.01, largest=0.148) is None
-    assert doubted(0.0, level=0.01, largest=0.146) is not None
-    assert doubted(0.0, bend=0.3, largest=0.0076) is None
-    assert doubted(0.0, bend=0.3, largest=0.0074) is not None
-
-
-def test_an_entry_is_doubted_beyond_rtol_of_itself():
-    """0.02 of an entry of 2, 0.04 of one of 4, and what is explained twice over; less is near to neither."""
-    assert doubted(0.0199).coordinates.tolist() == []
-    assert doubted(0.0201).coordinates.tolist() == [0]
-    assert doubted(0.0399, g=4.0).coordinates.tolist() == []
-    assert doubted(0.0401, g=4.0).coordinates.tolist() == [0]
-    assert doubted(0.294 + 0.0199, level=0.01).coordinates.tolist() == []
-    found = doubted(0.294 + 0.0201, level=0.01)
-    assert (found.coordinates.tolist(), found.steps.tolist()) == ([0], [0.1])
-    assert found.apart == pytest.approx([0.3141])
-    assert doubted(np.nan).coordinates.tolist() == []
+    assert near(0.0, level=0.01, largest=0.148)
+    assert not near(0.0, level=0.01, largest=0.146)
+    assert near(0.0, bend=0.3, largest=0.0076)
+    assert not near(0.0, bend=0.3, largest=0.0074)
 
 
 def test_steps_are_those_of_a_fine_bar_or_where_noise_leaves_none_of_the_least_one():
@@ -812,7 +761,7 @@ def test_a_budget_of_two_evaluations_an_entry_does_not_suffice_for_both():
     x = np.array([1.95, 0.88, 0.22, 0.15, 2.46, 2.75])
     for most, evidence in ((14, True), (13, False), (12, False)):
         found, seen = asked(product, product_slope(x), x, max_nfev=most + 2)
-        assert (found.evidence is not None) is evidence, most
+        assert (found is not None) is evidence, most
         assert len(seen) <= most
 
 
@@ -827,8 +776,8 @@ def kinked(size: float) -> Callable[..., float]:
 def test_unequal_sides_tell_a_kink_from_a_bend(monkeypatch: pytest.MonkeyPatch):
     """Its middle slope is what equal sides would measure, and their steps are so long that slopes differ by bends."""
     assert gradcheck.check_gradient(kinked(0.3), np.cos(KINKED), KINKED).outcome is Outcome.INCONCLUSIVE
-    assert asked(kinked(1e-3), np.cos(KINKED), KINKED)[0].evidence is None
+    assert asked(kinked(1e-3), np.cos(KINKED), KINKED)[0] is None
 
     monkeypatch.setattr(plain_differences, "SIDES", np.array([-1.0, 1.0]))
 
-    assert asked(kinked(1e-3), np.cos(KINKED), KINKED)[0].evidence is not None
+    assert asked(kinked(1e-3), np.cos(KINKED), KINKED)[0] is not None
