@@ -13,7 +13,8 @@ from gradcheck._typing import Flat
 from gradcheck.diagnosis.along import Along
 from gradcheck.diagnosis.explanations import Diagnosis, diagnose
 from gradcheck.diagnosis.scope import Subject
-from gradcheck.driver.examine import Question, examine
+from gradcheck.driver.examine import examine
+from gradcheck.driver.known import Question
 from gradcheck.driver.listening import listener
 from gradcheck.driver.options import GivenToGradients, Options, finished, signature_of, told
 from gradcheck.driver.prepare import probe_noise
@@ -157,7 +158,7 @@ def check_gradient(
         parameters,
         known.evidence,
         known.findings,
-        tolerance=known.tolerance(question),
+        tolerance=known.tolerance,
         nfev=objective.nfev,
         ngev=known.ngev,
         seconds=time.perf_counter() - started,

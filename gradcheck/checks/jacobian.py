@@ -10,7 +10,8 @@ from typing import Any, Unpack
 
 from gradcheck._typing import Flat
 from gradcheck.diagnosis.matrices import diagnose_matrix
-from gradcheck.driver.examine import Question, examine
+from gradcheck.driver.examine import examine
+from gradcheck.driver.known import Question
 from gradcheck.driver.options import Given, Options, finished, spelled_out, told
 from gradcheck.evidence.columns import with_pattern
 from gradcheck.function.arithmetic import own_arithmetic
@@ -138,7 +139,7 @@ def judge_jacobian(
         )  # fmt: skip
         known = examine(objective, question, bar)
     report = compose(
-        names(), known.evidence, known.findings, tolerance=known.tolerance(question), nfev=objective.nfev,
+        names(), known.evidence, known.findings, tolerance=known.tolerance, nfev=objective.nfev,
         ngev=known.ngev, seconds=time.perf_counter() - started, seed=options.rng, call=call,
         causes=known.diagnosis.causes,
         budgeted=options.max_nfev is not None or options.max_seconds is not None, noun=noun,

@@ -17,16 +17,15 @@ from gradcheck.evidence.rows import Found, Rowwise
 from gradcheck.function.coloring import group_columns
 from gradcheck.function.matrix import Dense, Matrix, Sparse
 from gradcheck.numerics.setting import Setting
-from gradcheck.numerics.steps import POINTS
 from gradcheck.parameters.boxes import Box, runs
 from gradcheck.parameters.matrix_names import JacobianNames
-from gradcheck.results.certificate import ArrayEvidence, Region, Survey, array_certified
+from gradcheck.results.certificate import ArrayEvidence, Region, Survey
 from gradcheck.results.evidence import Evidence, latest, none_judged
 from gradcheck.results.outcome import Finding, Outcome
 from gradcheck.results.table import concatenate
 from gradcheck.results.table import rows as some_rows
 
-__all__ = ["gather", "with_pattern"]
+__all__ = ["GROUPS_UP_TO", "by_directions", "every_entry", "with_pattern"]
 
 
 # Columns, or groups of columns, that are moved one by one; beyond, random directions test whole rows.
@@ -35,34 +34,13 @@ GROUPS_UP_TO = 100
 LOCATION_BUDGET = 1500
 
 
-def gather(
-    setting: Setting, matrix: Matrix, method: str, confidence: float, rng: Any, *, accused: bool = False
-) -> tuple[Evidence | Survey, list[Finding]]:
-    """The evidence of the chosen method, and what there is to say about how it was gathered.
+def every_entry(
+    setting: Setting, matrix: Matrix, method: str, rng: Any, *, accused: bool
+) -> tuple[Evidence, list[Finding]]:
+    """All columns that the bounds leave free, one by one; and what there is to say about how.
 
-    Columns one by one up to 100 of them; beyond, arrays of a gradient, or whole rows, along random directions.
     accused : whether the complex step along a joint direction says that something is wrong.
     """
-    generator = np.random.default_rng(rng)
-    n = matrix.shape[1]
-    if not isinstance(matrix, Sparse):
-        if method in ("sweep", "complex") or (method == "auto" and n <= GROUPS_UP_TO):
-            return _every_entry(setting, matrix, method, rng, accused)
-        found, notes = _by_directions(setting, matrix, confidence, generator)
-    else:
-        assert isinstance(setting.names, JacobianNames)
-        found, notes = _gather_sparse(setting, matrix, method, confidence, generator, setting.names)
-    affordable = n <= GROUPS_UP_TO and setting.objective.affords(POINTS * n)
-    if affordable and not found.interrupted and not _decided(found, setting.tolerance.resolution):
-        # What noise hides of many entries together it may leave to be seen of each.
-        return _every_entry(setting, matrix, "sweep", rng, accused)
-    return found, notes
-
-
-def _every_entry(
-    setting: Setting, matrix: Matrix, method: str, rng: Any, accused: bool
-) -> tuple[Evidence, list[Finding]]:
-    """All columns that the bounds leave free, one by one."""
     m, n = matrix.shape
     free = np.arange(n) if setting.room is None else np.flatnonzero(setting.room[0] + setting.room[1] > 0)
     entries = (np.arange(m)[:, None] * n + free).ravel()
@@ -74,25 +52,21 @@ def _every_entry(
     return evidence, notes
 
 
-def _by_directions(
-    setting: Setting, matrix: Matrix, confidence: float, generator: np.random.Generator
+def by_directions(
+    setting: Setting, matrix: Matrix, method: str, confidence: float, rng: Any
 ) -> tuple[Survey, list[Finding]]:
-    """Each array of a gradient, or each row of a matrix."""
+    """Each array of a gradient, or each row of a matrix; groups of columns where its pattern is known."""
+    generator = np.random.default_rng(rng)
     if matrix.shape[0] == 1 and isinstance(matrix, Dense):
         row = matrix.array[0]
         return survey(setting, row, confidence=confidence, rng=generator, location_budget=LOCATION_BUDGET), []
     assert isinstance(setting.names, JacobianNames)
+    if isinstance(matrix, Sparse):
+        return _gather_sparse(setting, matrix, method, confidence, generator, setting.names)
     rowwise = Rowwise(setting, matrix, confidence, generator)
     _judge_the_immovable(rowwise)
     array, found = rowwise.examine()
     return _surveyed(setting.names, array, found, [])
-
-
-def _decided(found: Survey, resolution: float) -> bool:
-    """Whether something is wrong, or everything certified or judged."""
-    if found.judged.judgement.wrong.any() or found.regions:
-        return True
-    return all(array_certified(found.judged, array, resolution) for array in found.arrays)
 
 
 def _judge_the_immovable(rowwise: Rowwise) -> None:

@@ -1,0 +1,188 @@
+"""What is asked of a check, and what is known so far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+
+from gradcheck._typing import Flat
+from gradcheck.diagnosis.explanations import Diagnosis
+from gradcheck.driver.prepare import prepare
+from gradcheck.function.matrix import Matrix
+from gradcheck.function.objective import Objective
+from gradcheck.function.repeat import Repeat
+from gradcheck.numerics.setting import Setting
+from gradcheck.parameters.tree import Parameters
+from gradcheck.results.certificate import Survey
+from gradcheck.results.evidence import Evidence
+from gradcheck.results.outcome import Finding
+from gradcheck.results.verdict import DEFAULT_RTOL, Tolerance
+
+__all__ = ["Inspected", "Known", "Question"]
+
+# Noise of one value, in units of f(x), at which f is asked again whether it is a function of x; and in units of what x
+# moves f by, so that this is not asked where f(x) is nearly 0.
+ERRATIC, SLIGHT = 1e-3, 1e-9
+
+
+class Inspected(Protocol):
+    """What the first calls at x gave."""
+
+    @property
+    def f_x(self) -> Any:
+        """One number, or (m,)."""
+
+    @property
+    def matrix(self) -> Matrix | None:
+        """The derivative under test (m, n); None where there is none to judge."""
+
+    @property
+    def analytic(self) -> Flat | None:
+        """Its entries, (n,) or (m, n); None where they are not known."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What there is to say of the calls."""
+
+    @property
+    def computes_in(self) -> str:
+        """The dtype of f and its derivative, the coarser."""
+
+    @property
+    def repeated(self) -> bool:
+        """Whether f was called a second time at x."""
+
+    @property
+    def again(self) -> Repeat | None:
+        """Asks for the derivative once more, after f was elsewhere; None where it is no function."""
+
+    @property
+    def ngev(self) -> int:
+        """Calls of the derivative so far."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked.
+
+    x : (n,). tolerances : rtol, atol and resolution, None for a default. room : (n,), (n,) to the left and the right.
+    inspect(repeat) : the first calls at x. repeat(inspected) : a second call of f there, where it was left out.
+    names() : of the entries, once f was called; None for those of x. explain : what kind of mistake fits the evidence.
+    """
+
+    x: Flat
+    tolerances: tuple[float | None, float, float | None]
+    method: str
+    confidence: float
+    subgradient: bool
+    room: tuple[Flat, Flat] | None
+    rng: Any
+    inspect: Callable[[bool], Inspected]
+    repeat: Callable[[Any], tuple[Finding, ...]]
+    explain: Callable[[Setting, Matrix, Evidence | Survey], Diagnosis]
+    names: Callable[[], Parameters | None] = lambda: None
+
+
+@dataclass
+class Known:
+    """What has been found so far; it grows in this order, and an interruption leaves the rest as it is here.
+
+    accused : whether the complex step along a joint direction says that something is wrong.
+    ready : whether what measuring from near takes was asked for. about : what there is to say of how the evidence
+    was gathered.
+    """
+
+    objective: Objective
+    question: Question
+    findings: list[Finding] = field(default_factory=list)
+    inspection: Inspected | None = None
+    setting: Setting | None = None
+    accused: bool = False
+    ready: bool = False
+    evidence: Evidence | Survey | None = None
+    about: list[Finding] = field(default_factory=list)
+    diagnosis: Diagnosis = field(default_factory=Diagnosis)
+    interrupted: bool = False
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing can be measured any more."""
+        return any(finding.final for finding in self.findings)
+
+    @property
+    def inspected(self) -> Inspected:
+        """What the first calls gave, once they were made."""
+        assert self.inspection is not None
+        return self.inspection
+
+    @property
+    def matrix(self) -> Matrix:
+        """The derivative under test (m, n)."""
+        assert self.inspected.matrix is not None
+        return self.inspected.matrix
+
+    @cached_property
+    def scales(self) -> Flat:
+        """(n,) the unit of a step for each coordinate."""
+        return self.objective.parameters.scales(self.question.x)
+
+    @property
+    def ngev(self) -> int:
+        """Calls of the derivative."""
+        return self.diagnosis.ngev + (self.inspection.ngev if self.inspection is not None else 0)
+
+    @property
+    def coarse(self) -> bool:
+        """Whether x or the derivative under test is of a coarser type than float64."""
+        return self.inspection is not None and self.inspection.computes_in != "float64"
+
+    @property
+    def tolerance(self) -> Tolerance:
+        """What is accepted, as far as it is known in which arithmetic f computes."""
+        if self.setting is not None:
+            return self.setting.tolerance
+        rtol, atol, _ = self.question.tolerances
+        if self.inspection is None:
+            return Tolerance(rtol or DEFAULT_RTOL["float64"], atol)
+        return Tolerance.for_dtypes([self.inspection.computes_in], *self.question.tolerances)
+
+    def probe(self) -> Setting | None:
+        """Measure the noise of f near x; None where nothing can be measured."""
+        question = self.question
+        setting, findings = prepare(
+            self.objective, self.inspected.f_x, self.inspected.computes_in, question.x,
+            tolerances=question.tolerances, rng=question.rng, room=question.room, subgradient=question.subgradient,
+            names=question.names(),
+        )  # fmt: skip
+        self.findings += findings
+        self.setting = setting
+        return None if self.final else setting
+
+    def prepared(self) -> Setting | None:
+        """What is to be known before f is measured from near: that it repeats itself, and its noise; None at an end."""
+        if self.ready:
+            return self.setting
+        self.ready = True
+        if not (self.inspected.repeated or self.objective.ended):
+            self.findings += self.question.repeat(self.inspected)
+        if not self.final and self.setting is None:
+            self.probe()
+        if not self.final:
+            self.findings += self._erratic()
+        return None if self.final else self.setting
+
+    def _erratic(self) -> list[Finding]:
+        """What two more calls at x show of an f so noisy that it may be no function of x, but take turns, for one."""
+        setting = self.setting
+        assert setting is not None
+        size = np.max(np.abs(setting.f_x))
+        erratic = bool(np.all(setting.level > np.maximum(ERRATIC * size, SLIGHT * setting.slope)))
+        for _ in range(2 if erratic else 0):
+            found = [finding for finding in self.question.repeat(self.inspected) if finding.final]
+            if found:
+                return found
+        return []

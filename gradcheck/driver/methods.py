@@ -1,0 +1,213 @@
+"""The ways to learn about a derivative, cheapest first; each knows what it costs and where it cannot help."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any, Protocol
+
+import numpy as np
+import scipy.sparse
+
+from gradcheck._typing import Flat
+from gradcheck.driver.known import Known
+from gradcheck.evidence.arrays import LOOKS
+from gradcheck.evidence.columns import GROUPS_UP_TO, by_directions, every_entry
+from gradcheck.evidence.directions import Direction
+from gradcheck.evidence.examination import examine_jointly
+from gradcheck.evidence.joint_rows import survey_rows
+from gradcheck.evidence.plain_differences import agreement
+from gradcheck.function.matrix import Dense, Matrix, Sparse
+from gradcheck.numerics.differences import first_step
+from gradcheck.numerics.line_fit import EIGHT
+from gradcheck.numerics.noise import Noise
+from gradcheck.numerics.problem import Problem
+from gradcheck.numerics.setting import Setting
+from gradcheck.numerics.steps import POINTS
+from gradcheck.parameters.boxes import Box, flat_indices, runs
+from gradcheck.parameters.matrix_names import JacobianNames
+from gradcheck.parameters.tree import Block, Parameters
+from gradcheck.results.certificate import ArrayEvidence, Region, Survey, array_certified
+
+__all__ = ["METHODS", "Method"]
+
+# From here on one joint direction, of eight points and f(x), and perhaps one call with complex numbers, costs no more
+# than two differences for each entry and f(x).
+JOINT_FROM = 5
+# Up to here what a joint direction finds wrong is judged entry by entry: that costs about as much as the search, and
+# the report then has a number for each.
+JUDGED_UP_TO = 20
+
+
+class Method(Protocol):
+    """One way to learn about a derivative under test."""
+
+    def cost(self, known: Known) -> int | None:
+        """Evaluations of f for a right derivative where the first step serves, 0 where nobody knows; None: no help."""
+
+    def run(self, known: Known) -> bool:
+        """Add to what is known; whether that settles the check."""
+
+
+class PlainDifferences:
+    """Two evaluations an entry, where they bear every entry out."""
+
+    def cost(self, known: Known) -> int | None:
+        """For up to 100 entries; from 5 on it is tried where f is rounded alone."""
+        n = known.question.x.size
+        asked = known.question.method == "auto" and n <= GROUPS_UP_TO and isinstance(known.matrix, Dense)
+        return 2 * n if asked else None
+
+    def run(self, known: Known) -> bool:
+        """Settled where all differences agree with the claim."""
+        question = known.question
+        agreed = agreement(
+            known.objective, known.inspected, question.x, known.scales, question.tolerances, few=JOINT_FROM,
+            room=question.room, rng=question.rng,
+        )  # fmt: skip
+        if agreed is not None:
+            known.setting, known.evidence = agreed.setting, agreed.evidence
+        return agreed is not None
+
+
+class JointDirections:
+    """Random directions through all arrays at once, and the search for what they find wrong."""
+
+    def cost(self, known: Known) -> int | None:
+        """Where x is real and double and every claim finite: two directions."""
+        question = known.question
+        asked = question.method in ("auto", "directions") and question.x.size >= JOINT_FROM
+        if not (asked and _problem(known).in_doubles and _finite(known.matrix, known.scales)):
+            return None
+        return 2 * len(EIGHT)
+
+    def run(self, known: Known) -> bool:
+        """Settled where everything is certified, or what is wrong was found; else whether something is accused."""
+        problem, question, names = _problem(known), known.question, known.question.names()
+        rng = np.random.default_rng(question.rng)
+        if known.matrix.shape[0] > 1 or not isinstance(known.matrix, Dense):
+            assert isinstance(names, JacobianNames)
+            known.evidence = survey_rows(problem, names, known.probe, confidence=question.confidence, rng=rng)
+            return known.evidence is not None
+
+        def setting_of(first: Direction, noise_level: float | None) -> Setting:
+            level = 2.0 * float(np.max(first.noise)) if noise_level is None else noise_level
+            noise = Noise(level, float(first.weight[0]), "float64", False, ())
+            # A power of two, so that similar claims ask for the same values.
+            step = 2.0 ** np.rint(np.log2(first_step(noise, float(problem.f_x[0]), question.x.size)))
+            return Setting(
+                known.objective, question.x, problem.f_x, level, step, known.scales, known.tolerance, question.room,
+                question.subgradient, problem.eps, slope=float(first.weight[0]) / np.sqrt(question.x.size),
+                names=names,
+            )  # fmt: skip
+
+        search = question.method == "directions" or question.x.size > JUDGED_UP_TO
+        known.setting, survey, known.accused = examine_jointly(
+            problem, setting_of, known.probe, confidence=question.confidence, rng=rng, search=search
+        )
+        known.evidence = _named(survey, names)
+        return survey is not None
+
+
+class Directions:
+    """Random directions for each array or each row, groups of columns for a declared pattern, and their searches."""
+
+    def cost(self, known: Known) -> int | None:
+        """For more than 100 columns, and for what is sparse."""
+        matrix = known.matrix
+        if isinstance(matrix, Sparse):
+            return 0
+        if known.question.method in ("sweep", "complex") or _few(known):
+            return None
+        return POINTS * LOOKS[0] * len(known.objective.parameters.blocks)
+
+    def run(self, known: Known) -> bool:
+        """Settled where something is wrong, or everything certified or judged."""
+        setting, question = known.prepared(), known.question
+        if setting is None:
+            return True
+        found, said = by_directions(setting, known.matrix, question.method, question.confidence, question.rng)
+        known.evidence = _named(found, question.names())
+        known.about = said
+        return found.interrupted or _decided(found, setting.tolerance.resolution)
+
+
+class EntryByEntry:
+    """Every column by itself: the complex step, stencils, a second look, averages."""
+
+    def cost(self, known: Known) -> int | None:
+        """For up to 100 columns, where nothing cheaper settled it: noise may leave to be seen of each what it hides."""
+        n = known.question.x.size
+        affordable = n <= GROUPS_UP_TO and known.objective.affords(POINTS * n)
+        return POINTS * n if known.evidence is None or affordable else None
+
+    def run(self, known: Known) -> bool:
+        """Settled in any case."""
+        setting, question = known.prepared(), known.question
+        if setting is None:
+            return True
+        method = question.method if known.evidence is None else "sweep"
+        found, said = every_entry(setting, known.matrix, method, question.rng, accused=known.accused)
+        known.evidence = _named(found, question.names())
+        known.about = said
+        return True
+
+
+METHODS: tuple[Method, ...] = (PlainDifferences(), JointDirections(), Directions(), EntryByEntry())
+
+
+def _decided(found: Survey, resolution: float) -> bool:
+    """Whether something is wrong, or everything certified or judged."""
+    if found.judged.judgement.wrong.any() or found.regions:
+        return True
+    return all(array_certified(found.judged, array, resolution) for array in found.arrays)
+
+
+def _few(known: Known) -> bool:
+    return known.question.method == "auto" and known.question.x.size <= GROUPS_UP_TO
+
+
+def _problem(known: Known) -> Problem:
+    f_x = np.atleast_1d(known.inspected.f_x)
+    eps = float(np.finfo(known.inspected.computes_in).eps)
+    question = known.question
+    return Problem(
+        known.objective, question.x, f_x, known.matrix, known.scales, known.tolerance, question.room, eps
+    )
+
+
+def _finite(matrix: Matrix, scales: Flat) -> bool:
+    """Whether every entry is, and squares of its changes; of products alone that is seen when they are taken."""
+    values = getattr(matrix, "array", None)
+    if values is None:
+        return True
+    values = values.data if scipy.sparse.issparse(values) else values
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(np.vdot(values, values) * np.vdot(scales, scales)))
+
+
+def _named(evidence: Any, names: Parameters | None) -> Any:
+    """A survey of the arrays of x as one of the matrix that has these names."""
+    if names is None or not isinstance(evidence, Survey) or evidence.arrays[0].block is names.blocks[0]:
+        return evidence
+    (block,) = names.blocks
+
+    def bound(array: ArrayEvidence) -> float:
+        # An array whose entries were all judged by themselves needs no certificate.
+        if array.certificate is None:
+            return -math.inf if array_certified(evidence.judged, array, 0.0) else math.inf
+        return array.certificate.relative_to_rms
+
+    worst = max(evidence.arrays, key=bound)
+    certificate = worst.certificate
+    if certificate is not None:
+        certificate = replace(certificate, name=f"each row of {block.name}")
+    array = replace(worst, block=block, certificate=certificate)
+    regions = [part for region in evidence.regions for part in _in_row(region, block)]
+    return replace(evidence, arrays=(array,), regions=tuple(regions))
+
+
+def _in_row(region: Region, block: Block) -> list[Region]:
+    """The entries of a region in the one row of a matrix."""
+    spans = runs(set(flat_indices(region.block, region.box).tolist()))
+    return [replace(region, block=block, box=Box(((0, 1), span))) for span in spans]
