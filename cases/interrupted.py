@@ -1,9 +1,10 @@
 """A training that is interrupted goes on from its checkpoint and ends with the same bits.
 
 The chapter's training took 38 hours in one piece. Here any of its kind may be killed and started again. A checkpoint of
-other settings or data is not used, and a file that is no checkpoint is not overwritten.
+other settings or data, and a file that is none, is refused and stays.
 """
 
+import contextlib
 import functools
 import tempfile
 from pathlib import Path
@@ -115,9 +116,24 @@ CHANGES = {
 }
 
 
-def started_at():
-    """From which iteration it goes on where something was changed in between."""
-    return [after_interruption(8, then=change)[0].resumed_from for change in CHANGES.values()]
+REFUSED = -1
+
+
+def started_at(first, then):
+    """From which iteration it goes on where something was changed in between; REFUSED, and then that the file stays."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "training.npz"
+        with contextlib.suppress(Ended):
+            run(path, 8, **first)
+        before = path.read_bytes()
+        try:
+            return run(path, **then).resumed_from
+        except DataError:
+            return REFUSED if path.read_bytes() == before else np.nan
+
+
+def changed(**more):
+    return [started_at({}, change | more) for change in CHANGES.values()]
 
 
 def told_apart():
@@ -127,7 +143,7 @@ def told_apart():
         {"data": (TRAIN, (TEST[0], np.zeros((12, 3), kind)))} for kind in (np.float64, np.int64)
     )
     pairs = (half, half), (half, quarter), (reals, reals), (reals, integers)
-    return [after_interruption(8, first=first, then=then)[0].resumed_from for first, then in pairs]
+    return [started_at(first, then) for first, then in pairs]
 
 
 def never_due():
@@ -168,12 +184,12 @@ def write(path, content):
 # All that a checkpoint has, but by another program.
 COMPLETE = {
     "format": np.array("another"),
-    "fingerprint": np.array("x"),
+    "settings": np.array("{}"),
     "rng_state": np.array("{}"),
     **{name: np.ones(1) for name in ("losses", "train_accuracy", "test_accuracy", "evaluated_at")},
 }
 # The program is right, but one entry is not.
-DAMAGED = COMPLETE | {"format": np.array("gradcheck training checkpoint 1")}
+DAMAGED = COMPLETE | {"format": np.array("gradcheck training checkpoint 2")}
 FOREIGN = (
     b"",
     b"some text",
@@ -242,20 +258,29 @@ case = Case(
         ),
         Quantity(
             "goes on only where nothing that decides the end was changed",
-            started_at,
+            changed,
             [
                 Reference(
-                    "5, otherwise 0",
-                    [5, *[0] * (len(CHANGES) - 2), 5],
+                    "5, otherwise -1: refused, and the file stays",
+                    [5, *[REFUSED] * (len(CHANGES) - 2), 5],
                     reason="changed in turn: " + ", ".join(CHANGES),
                 )
             ],
-            [Mistake("whatever was changed", lambda: [5] * len(CHANGES))],
+            [
+                Mistake("whatever was changed", lambda: [5] * len(CHANGES)),
+                Mistake("begun again, and the file replaced", lambda: [5, *[0] * (len(CHANGES) - 2), 5]),
+            ],
+        ),
+        Quantity(
+            "begins again where that is asked for, whatever was changed",
+            lambda: changed(fresh=True),
+            [Reference("0", [0] * len(CHANGES), reason="counts: no tolerance")],
+            [Mistake("refused", lambda: [REFUSED] * len(CHANGES))],
         ),
         Quantity(
             "an argument of the gradient, and the type of targets: the same and another",
             told_apart,
-            [Reference("5, then 0", [5, 0, 5, 0], reason="counts: no tolerance")],
+            [Reference("5, then refused", [5, REFUSED, 5, REFUSED], reason="counts: no tolerance")],
             [Mistake("told by the function and the bits alone", lambda: [5] * 4)],
         ),
         Quantity(

@@ -7,13 +7,14 @@ last checkpoint.
 
 import copy
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from gradcheck.cases import Case, Figure, Mistake, Quantity, Reference
+from gradcheck.errors import DataError
+from gradcheck.files import read_json, write_text
 from gradcheck.textbook import Dataset, TrainingResult, TwoLayerNet, numerical_gradient, train
 from reference import backprop, published
 from reference.scipy_oracle import approx_gradient
@@ -44,18 +45,19 @@ def loss_by(network, x, t, name, chosen):
 class Shown:
     """All three gradients at four iterations of the training, on a random sample of each array's coordinates.
 
-    They are kept in a file beside the checkpoint, so that a run that was killed has them all in the end.
+    They are kept in a file beside the checkpoint, so that a run that was killed has them all in the end. Another run
+    may work on the same two files: what it showed is the same, and when it has ended first its file is gone.
     """
 
     def __init__(self, path, iterations):
-        self.path = path
+        self.path, self.seen = path, {}
         self.at = [round(part * (iterations - 1) / 3) for part in range(4)]
 
     def __call__(self, i, network, x, t):
         """Compare before the step of iteration i, if it is one of the four."""
         if i not in self.at:
             return
-        seen = self.read() if i else {}
+        self.read()
         rng, analytic = np.random.default_rng(i), backpropagated(network, x, t)
         for name, value in network.params.items():
             chosen = rng.choice(value.size, min(SAMPLE, value.size), replace=False)
@@ -65,21 +67,22 @@ class Shown:
                 numerical_gradient(loss, start.copy()),
                 approx_gradient(loss, start),
             )
-            seen[f"{name} {i}"] = [gradient.tolist() for gradient in shown]
+            self.seen[f"{name} {i}"] = [gradient.tolist() for gradient in shown]
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(seen))
-        os.replace(temporary, self.path)
+        write_text(self.path, json.dumps(self.seen))
 
     def read(self):
-        """Return what was shown so far."""
-        return json.loads(self.path.read_text())
+        """Add what an interrupted run showed, or another one now."""
+        if self.path.exists():
+            self.seen = read_json(self.path) | self.seen
 
     def take(self):
         """Return, for each array, the three gradients at the four iterations, and remove the file."""
-        seen = self.read()
-        self.path.unlink()
-        return {name: np.moveaxis(np.array([seen[f"{name} {i}"] for i in self.at]), 1, 0) for name in NAMES}
+        self.read()
+        self.path.unlink(missing_ok=True)
+        return {
+            name: np.moveaxis(np.array([self.seen[f"{name} {i}"] for i in self.at]), 1, 0) for name in NAMES
+        }
 
 
 @dataclass(frozen=True)
@@ -111,8 +114,10 @@ def prepare(context):
     iterations = FAST if context.fast else ITERATIONS
     stem = Path(context.workdir) / f"mnist_training-{len(data.x_train)}-{iterations}"
     checkpoint, shown = stem.with_suffix(".npz"), Shown(stem.with_suffix(".json"), iterations)
-    if not shown.path.exists():
-        checkpoint.unlink(missing_ok=True)  # without what was shown before it, it is half of a run
+    if checkpoint.exists() and not (context.fresh or shown.path.exists()):
+        raise DataError(
+            f"{checkpoint}: {shown.path.name} is missing beside it; `gradcheck run --fresh` begins again"
+        )
     network = TwoLayerNet(784, 50, 10, rng=0)
     result = train(
         network,
@@ -124,6 +129,7 @@ def prepare(context):
         rng=1,
         progress=context.progress,
         checkpoint=checkpoint,
+        fresh=context.fresh,
         on_iteration=shown,
     )
     return State(data, network, result, shown.take())

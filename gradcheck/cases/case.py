@@ -200,6 +200,7 @@ class Context:
     numerical : train by numerical differentiation in full.
     progress : show progress bars on long work.
     workdir : where checkpoints are kept.
+    fresh : begin a training afresh whose checkpoint is there.
     """
 
     data: Path | None = None
@@ -207,6 +208,7 @@ class Context:
     numerical: bool = False
     progress: bool = False
     workdir: Path = Path(".gradcheck")
+    fresh: bool = False
     sources: list[str] = field(default_factory=list, repr=False, compare=False)
 
     def mnist(self, **options: Any) -> Dataset:

@@ -97,6 +97,7 @@ for command in (check, new, replay, diff):
 @click.option("-k", "expression", metavar="EXPR", help="Only cases whose names fit, as in pytest.")
 @click.option("--fast", is_flag=True, help="Cut training to what shows the trend.")
 @click.option("--numerical", is_flag=True, help="Train by numerical differentiation in full.")
+@click.option("--fresh", is_flag=True, help="Begin trainings afresh that an earlier run left unfinished.")
 @click.option("-v", "--verbose", is_flag=True, help="Print every row of every case.")
 @click.option("-q", "--quiet", is_flag=True, help="Print the closing line alone.")
 def run(
@@ -109,6 +110,7 @@ def run(
     expression: str | None,
     fast: bool,
     numerical: bool,
+    fresh: bool,
     verbose: bool,
     quiet: bool,
 ) -> int:
@@ -131,7 +133,7 @@ def run(
     json_file, html_file = targets({"--json": json_file, "--html": html_file})
     figures = figure_folder(figures)
     _check_data(data, loaded)
-    context = Context(data=data, fast=fast, numerical=numerical, progress=sys.stderr.isatty())
+    context = Context(data, fast, numerical, progress=sys.stderr.isatty(), fresh=fresh)
     save = None if figures is None else figure_writer(figures, figure_format)
     gallery = _gallery(save) if html_file is not None else None
     console = new_console(stderr=STDOUT in (json_file, html_file))

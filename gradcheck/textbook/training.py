@@ -18,8 +18,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from gradcheck.errors import DataError
 from gradcheck.textbook.checkpoint import (
     Checkpoint,
+    begin_afresh,
     fingerprint,
     load_checkpoint,
     remove_checkpoint,
@@ -76,6 +78,7 @@ def train(
     progress: bool = True,
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: int = 100,
+    fresh: bool = False,
     on_iteration: Callable[[int, Any, Array, Array], object] | None = None,
 ) -> TrainingResult:
     """Train `network` by stochastic gradient descent on batches drawn with replacement.
@@ -88,12 +91,14 @@ def train(
     progress : show a tqdm bar.
     checkpoint : file for the state, written every `checkpoint_every` iterations and removed at the end. A
         run that was killed, started again with the same arguments and the same initial network, goes on
-        from it and ends with the same bits. One of other settings or data is not used but replaced.
+        from it and ends with the same bits. One of other settings or data is refused, and stays.
         The gradient is told by its name, everything else by its value.
+    fresh : discard what checkpoint is there, of whatever settings, and begin at iteration 0.
     on_iteration : on_iteration(i, network, x_batch, t_batch), called before the step of iteration i.
     Accuracies are taken after the step of every iteration i with i % (train size // batch_size) == 0.
     Raises ValueError for arguments out of range, data or gradients that do not fit, and for a checkpoint
-    with rng=None, which could never be taken up; DataError where `checkpoint` is some other file.
+    with rng=None, which could never be taken up; DataError where `checkpoint` is that of another
+    training, which may have begun meanwhile, or some other file.
     Source: the chapter, section 5.3.
     """
     started = time.perf_counter()
@@ -106,12 +111,14 @@ def train(
     generator = np.random.default_rng(rng)
     per_epoch = max(len(x_train) // batch_size, 1)
     log = _Log()
-    path, identity = None, ""
+    path: Path | None = None
+    settings = {"iterations": iterations, "batch_size": batch_size, "learning_rate": learning_rate}
     if checkpoint is not None:
         path = Path(checkpoint)
-        settings = {"iterations": iterations, "batch_size": batch_size, "learning_rate": learning_rate}
-        identity = _identity(settings, network, gradient, generator, [x_train, t_train, x_test, t_test])
-        log = _resumed(load_checkpoint(path, identity), network, generator)
+        settings |= _identity(network, gradient, generator, (x_train, t_train, x_test, t_test))
+        if fresh:
+            begin_afresh(path)
+        log = _resumed(path, load_checkpoint(path, settings), network, generator)
     resumed_from = len(log.losses)
 
     for i in _counted(resumed_from, iterations, progress):
@@ -127,9 +134,9 @@ def train(
             log.evaluated_at.append(i)
         if path is not None and (i + 1) % checkpoint_every == 0:
             state = generator.bit_generator.state
-            save_checkpoint(path, Checkpoint(identity, network.params, state, **log.arrays()))
+            save_checkpoint(path, Checkpoint(settings, network.params, state, **log.arrays()))
     if path is not None:
-        remove_checkpoint(path)
+        remove_checkpoint(path, settings)
     return TrainingResult(
         **log.arrays(),
         params={name: value.copy() for name, value in network.params.items()},
@@ -166,38 +173,51 @@ def _stepped(params: Gradients, grads: Gradients, learning_rate: float) -> dict[
     return {name: value - learning_rate * grads[name] for name, value in params.items()}
 
 
-def _resumed(found: Checkpoint | None, network: Trainable, generator: np.random.Generator) -> _Log:
+def _resumed(
+    path: Path, found: Checkpoint | None, network: Trainable, generator: np.random.Generator
+) -> _Log:
     """Set network and generator to a checkpoint and return its log; without one, an empty log."""
     if found is None:
         return _Log()
-    network.params = dict(found.params)
-    generator.bit_generator.state = found.rng_state
-    return _Log(
+    log = _Log(
         found.losses.tolist(),
         found.train_accuracy.tolist(),
         found.test_accuracy.tolist(),
         found.evaluated_at.tolist(),
     )
+    shapes, wanted = (
+        {name: np.shape(a) for name, a in params.items()} for params in (found.params, network.params)
+    )
+    epochs = {len(log.train_accuracy), len(log.test_accuracy), len(log.evaluated_at)}
+    try:
+        if shapes != wanted or len(epochs) > 1 or len(log.losses) > found.settings["iterations"]:
+            raise ValueError("its parts do not fit each other")
+        generator.bit_generator.state = found.rng_state
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
+        raise DataError(f"{path}: a damaged checkpoint; delete it or name another file") from error
+    network.params = dict(found.params)
+    return log
 
 
 def _identity(
-    settings: dict[str, Any],
     network: Trainable,
     gradient: Callable[..., Gradients],
     generator: np.random.Generator,
-    arrays: list[Array],
-) -> str:
-    """Return a fingerprint of all that decides how the training ends."""
-    x_train, t_train, *_ = arrays
-    settings |= {
+    arrays: tuple[Array, Array, Array, Array],
+) -> dict[str, Any]:
+    """Return, by name, what decides how the training ends, beside its own settings."""
+    x_train, t_train, x_test, t_test = arrays
+    return {
         "rng": generator.bit_generator.state,
         "gradient": _name_of(gradient),
         "network": _name_of(type(network)),
-        "params": list(network.params),
+        "parameters": list(network.params),
+        "initial weights": fingerprint(*network.params.values()),
+        "training data": fingerprint(x_train, t_train),
+        "test data": fingerprint(x_test, t_test),
         # Tells apart networks whose parameters are equal, such as those with another softmax.
-        "loss": float(network.loss(x_train[:100], t_train[:100])),
+        "loss at the start": float(network.loss(x_train[:100], t_train[:100])),
     }
-    return fingerprint(settings, [*network.params.values(), *arrays])
 
 
 def _name_of(function: Any) -> str:

@@ -322,7 +322,7 @@ def test_a_malformed_expression_says_where(expression, said):
         name_filter(expression)
 
 
-def test_fast_and_numerical_reach_the_case(project):
+def test_fast_numerical_and_fresh_reach_the_case(project):
     """The options stand in the context that the case prepares itself with."""
     (project / "cases" / "asks.py").write_text(
         """
@@ -330,16 +330,17 @@ from gradcheck.cases import Case, Quantity, Reference
 
 case = Case(
     "1",
-    "both options",
-    [Quantity("options", lambda c: [c.fast, c.numerical], [Reference("both", [1, 1], reason="given")])],
+    "all options",
+    [Quantity("options", lambda c: [c.fast, c.numerical, c.fresh], [Reference("all", [1, 1, 1], reason="given")])],
     prepare=lambda context: context,
 )
 """
     )
+    options = {"--fast", "--numerical", "--fresh"}
 
-    assert call("run", "asks", "--fast", "--numerical").exit_code == 0
-    assert call("run", "asks", "--fast").exit_code == 1
-    assert call("run", "asks", "--numerical").exit_code == 1
+    assert call("run", "asks", *options).exit_code == 0
+    for option in options:
+        assert call("run", "asks", *(options - {option})).exit_code == 1
 
 
 def test_list_names_every_case(project):

@@ -221,9 +221,10 @@ def npy(array, count=None):
         {"rng_state": npy(np.array("[" * 100_000))},
         {"rng_state": npy(np.array("5"))},
         {"rng_state": npy(np.array("{"))},
+        {"settings": npy(np.array("[]"))},
         {"format": npy(np.array("another"))},
         {"format": b"no array"},
-        {"fingerprint": b"\x93NUMPY\1\0\x10\0__import__('os')"},
+        {"settings": b"\x93NUMPY\1\0\x10\0__import__('os')"},
         {"W": npy(np.zeros(2), -1)},
         {"W": b"\x93NUMPY\3\0" + bytes(100)},
     ],
@@ -233,14 +234,14 @@ def test_a_crafted_checkpoint_is_one_line(tmp_path, damaged):
     """DataError with its name, and the file is kept."""
     path = tmp_path / "training.npz"
     records = np.zeros(3), np.ones(1), np.ones(1), np.zeros(1, int)
-    save_checkpoint(path, Checkpoint("print", {"W": np.eye(2)}, {"state": 1}, *records))
-    assert load_checkpoint(path, "print") is not None
+    save_checkpoint(path, Checkpoint({"iterations": 10}, {"W": np.eye(2)}, {"state": 1}, *records))
+    assert load_checkpoint(path, {"iterations": 10}) is not None
     with zipfile.ZipFile(path) as opened:
         members = {name.removesuffix(".npy"): opened.read(name) for name in opened.namelist()}
     archive(path, **(members | damaged))
 
     with pytest.raises(DataError, match=r"training\.npz: no checkpoint of a training") as raised:
-        load_checkpoint(path, "print")
+        load_checkpoint(path, {"iterations": 10})
     assert len(str(raised.value).splitlines()) == 1
     assert path.exists()
 

@@ -13,12 +13,12 @@ from reference import backprop
 CASES = Path(__file__).parents[2] / "cases"
 
 
-def run(name, workdir):
+def run(name, workdir, *, fresh=False):
     """Run one case cut short, on the embedded digits whatever GRADCHECK_MNIST says: what is seen is the same."""
     (loaded,) = discover([CASES / f"{name}.py"])
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("GRADCHECK_MNIST", raising=False)
-        return run_case(loaded, Context(fast=True, workdir=workdir))
+        return run_case(loaded, Context(fast=True, workdir=workdir, fresh=fresh))
 
 
 def test_full_training_acceptance(tmp_path):
@@ -68,25 +68,80 @@ def test_an_interrupted_case_goes_on_and_gives_the_same_rows(tmp_path, monkeypat
     assert again.outcome is Outcome.PASS
 
 
-def test_a_checkpoint_without_what_was_shown_before_it_is_not_used(tmp_path, monkeypatch):
-    """The comparisons at the start cannot be made up for later: without them the training begins again."""
+@pytest.fixture
+def interrupted(tmp_path, monkeypatch):
+    """The training left with a checkpoint of iteration 900."""
     right, calls = backprop.two_layer_net_gradient, 0
 
-    def counted(*arguments):
+    def ended(*arguments):
         nonlocal calls
         calls += 1
         if calls == 950:
             raise KeyboardInterrupt
         return right(*arguments)
 
-    monkeypatch.setattr(backprop, "two_layer_net_gradient", counted)
-    with pytest.raises(CaseInterrupted):
-        run("mnist_training", tmp_path)
-    next(tmp_path.glob("*.json")).unlink()
-    calls = 1000  # past the planted end
+    with monkeypatch.context() as patch:
+        patch.setattr(backprop, "two_layer_net_gradient", ended)
+        with pytest.raises(CaseInterrupted):
+            run("mnist_training", tmp_path)
+    return tmp_path
 
-    assert run("mnist_training", tmp_path).outcome is Outcome.PASS
-    assert calls >= 1000 + 1201
+
+def test_a_checkpoint_without_what_was_shown_before_it_is_refused(interrupted, whole):
+    """The comparisons at the start cannot be made up for later: one line says so, and how to begin again."""
+    next(interrupted.glob("*.json")).unlink()
+    (checkpoint,) = interrupted.iterdir()
+    before = checkpoint.read_bytes()
+
+    refused = run("mnist_training", interrupted)
+
+    assert {row.outcome for row in refused.rows} == {Outcome.INCONCLUSIVE}
+    (said,) = {row.problem for row in refused.rows}
+    assert said.endswith("1201.json is missing beside it; `gradcheck run --fresh` begins again")
+    assert checkpoint.read_bytes() == before
+    assert run("mnist_training", interrupted, fresh=True).rows == whole.rows
+    assert list(interrupted.iterdir()) == []
+
+
+def test_a_checkpoint_of_other_settings_is_refused(interrupted, monkeypatch):
+    """As it is where the case was edited in between."""
+    before = {path: path.read_bytes() for path in interrupted.iterdir()}
+    with monkeypatch.context() as patch:
+        patch.setattr(networks.TwoLayerNet, "__init__", wider)
+        refused = run("mnist_training", interrupted)
+
+    assert {row.outcome for row in refused.rows} == {Outcome.INCONCLUSIVE}
+    (said,) = {row.problem for row in refused.rows}
+    assert "the checkpoint of another training (other initial weights" in said
+    assert said.endswith("`gradcheck run --fresh`, which discards it")
+    assert {path: path.read_bytes() for path in interrupted.iterdir()} == before
+
+
+def wider(self, *shape, **options):
+    """A network whose weights begin twice as large."""
+    INIT(self, *shape, weight_init_std=0.02, **options)
+
+
+INIT = networks.TwoLayerNet.__init__
+
+
+def test_two_runs_at_once_both_have_all_that_was_shown(tmp_path):
+    """One begins on what the other left, and goes on when that has ended and taken its file away."""
+    (loaded,) = discover([CASES / "mnist_training.py"])
+    shown = loaded.case.prepare.__globals__["Shown"]
+    path, batch = tmp_path / "shown.json", (np.eye(6), np.eye(3)[[0, 1, 2, 0, 1, 2]])
+    network = networks.TwoLayerNet(6, 5, 3, rng=0)
+    one, two = shown(path, 7), shown(path, 7)
+
+    for i in range(7):
+        one(i, network, *batch)
+        if i > 3:  # it took the checkpoint up here
+            two(i, network, *batch)
+    taken = one.take()
+
+    for name, gradients in two.take().items():
+        np.testing.assert_array_equal(gradients, taken[name])
+    assert list(tmp_path.iterdir()) == []
 
 
 def negated(right):

@@ -197,70 +197,159 @@ def with_option(network, x, t, *, option):
     return backpropagated(network, x, t)
 
 
+WITH_OPTION = functools.partial(with_option, option=1)
+# What is changed, and what the refusal says of it.
 OTHERS = {
-    "iterations": {"iterations": 21},
-    "batch size": {"batch_size": 11},
-    "learning rate": {"learning_rate": 0.11},
-    "seed": {"rng": 1},
-    "initial weights": {"network": lambda: TwoLayerNet(6, 5, 3, weight_init_std=0.1, rng=2)},
-    "softmax": {"network": lambda: TwoLayerNet(6, 5, 3, 0.1, rng=1, softmax=softmax_whole_array)},
-    "gradient": {"gradient": numerical},
-    "gradient's arguments": {"gradient": functools.partial(with_option, option=2)},
+    "iterations": ({"iterations": 21}, "iterations 20, now 21"),
+    "batch size": ({"batch_size": 11}, "batch_size 10, now 11"),
+    "learning rate": ({"learning_rate": 0.11}, "learning_rate 0.1, now 0.11"),
+    "seed": ({"rng": 1}, "other rng"),
+    "initial weights": (
+        {"network": lambda: TwoLayerNet(6, 5, 3, weight_init_std=0.1, rng=2)},
+        "other initial weights, loss at the start [0-9.]+, now [0-9.]+",
+    ),
+    "softmax": (
+        {"network": lambda: TwoLayerNet(6, 5, 3, 0.1, rng=1, softmax=softmax_whole_array)},
+        "loss at the start [0-9.]+, now [0-9.]+",
+    ),
+    "network": ({"network": lambda: TwoLayerNet(6, 7, 3, 0.1, rng=1)}, "other initial weights.*"),
+    "gradient": ({"gradient": numerical}, 'gradient "test_[^\n]*, now "test_textbook_training.numerical"'),
+    "gradient's arguments": (
+        {"gradient": functools.partial(with_option, option=2)},
+        r"gradient [^\n]*1\)[^\n]*, now [^\n]*2\)[^\n]*",
+    ),
 }
 
 
-@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS.keys())
-def test_a_checkpoint_of_other_settings_is_not_used(tmp_path, other):
-    """Any difference that could change the end starts afresh, and ends as if no file had been there."""
-    path = tmp_path / "c.npz"
-    same = {"iterations": 20, "network": small_net, "gradient": functools.partial(with_option, option=1)}
-    before = same | other
+def interrupted(path, **changes):
+    """Leave the checkpoint of iteration 10 of 20."""
+    settings = {"gradient": WITH_OPTION} | changes
+    network = settings.pop("network", small_net)()
     with pytest.raises(Killed):
-        run(
-            **before | {"network": before["network"]()},
-            checkpoint=path,
-            checkpoint_every=5,
-            on_iteration=killed_at(12),
-        )
+        run(network=network, checkpoint=path, checkpoint_every=5, on_iteration=killed_at(12), **settings)
     assert path.exists()
 
-    result = run(**same | {"network": small_net()}, checkpoint=path, checkpoint_every=5)
 
-    assert result.resumed_from == 0
-    assert_same(result, run(20))
+@pytest.mark.parametrize(("other", "said"), OTHERS.values(), ids=OTHERS.keys())
+def test_a_checkpoint_of_other_settings_is_refused_and_kept(tmp_path, other, said):
+    """Any difference that could change the end is named in one line; the first training then goes on."""
+    path = tmp_path / "c.npz"
+    interrupted(path)
+    before, settings = path.read_bytes(), {"gradient": WITH_OPTION} | other
+    network = settings.pop("network", small_net)
+
+    words = (
+        rf"c\.npz: the checkpoint of another training \({said}\); name another file, or begin afresh [^\n]*$"
+    )
+    with pytest.raises(DataError, match=words):
+        run(network=network(), checkpoint=path, **settings)
+
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+    assert run(gradient=WITH_OPTION, checkpoint=path).resumed_from == 10
 
 
-def test_a_checkpoint_of_other_weights_with_the_same_loss_is_not_used(tmp_path):
+@pytest.mark.parametrize("other", [other for other, _ in OTHERS.values()], ids=OTHERS.keys())
+def test_a_training_begins_afresh_where_that_is_asked_for(tmp_path, other):
+    """Whatever checkpoint was there, it ends as if none had been."""
+    path = tmp_path / "c.npz"
+    interrupted(path, **other)
+
+    assert_same(run(gradient=WITH_OPTION, checkpoint=path, fresh=True), run(20))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_no_checkpoint_stays_whatever_is_asked_for(tmp_path):
+    """Beginning afresh discards a checkpoint, nothing else."""
+    path = tmp_path / "c.npz"
+    np.savez(path, x=np.eye(2))
+    before = path.read_bytes()
+
+    with pytest.raises(DataError, match=r"c\.npz: no checkpoint of a training"):
+        run(20, checkpoint=path, fresh=True)
+    assert path.read_bytes() == before
+
+
+def overtaken(path, at):
+    """Train for 20 iterations; at one of them a training of 21 that began later has saved its own."""
+
+    def meanwhile(i, *_):
+        if i == at:
+            path.unlink()
+            interrupted(path, iterations=21)
+
+    return run(20, gradient=WITH_OPTION, checkpoint=path, checkpoint_every=6, on_iteration=meanwhile)
+
+
+def test_a_training_does_not_replace_the_checkpoint_of_one_that_began_meanwhile(tmp_path):
+    """Both began before there was a file. The later to save is told, and the other is not lost."""
+    path = tmp_path / "c.npz"
+
+    with pytest.raises(DataError, match=r"another training \(iterations 21, now 20"):
+        overtaken(path, 12)
+    assert run(21, gradient=WITH_OPTION, checkpoint=path).resumed_from == 10
+
+
+def test_a_training_that_is_done_leaves_the_checkpoint_of_another(tmp_path):
+    """Its own result is not lost either."""
+    path = tmp_path / "c.npz"
+
+    assert_same(overtaken(path, 19), run(20))
+    assert run(21, gradient=WITH_OPTION, checkpoint=path).resumed_from == 10
+
+
+def test_a_checkpoint_of_other_weights_with_the_same_loss_is_refused(tmp_path):
     """Where W2 is 0 the loss does not tell W1 apart; the weights themselves do."""
     path = tmp_path / "c.npz"
     one, other = (TwoLayerNet(6, 5, 3, rng=seed) for seed in (1, 2))
     for network in (one, other):
         network.params["W2"] = np.zeros((5, 3))
+    interrupted(path, network=lambda: one)
+
+    with pytest.raises(DataError, match=r"\(other initial weights\)"):
+        run(network=other, gradient=WITH_OPTION, checkpoint=path)
+
+
+@pytest.mark.parametrize(
+    ("part", "said"), [(0, "other training data"), (1, "other test data")], ids=["train", "test"]
+)
+def test_a_checkpoint_of_other_data_is_refused(tmp_path, part, said):
+    """One pixel differs by less than the loss shows."""
+    path, data = tmp_path / "c.npz", digits()
+    settings = {"iterations": 20, "batch_size": 10, "progress": False, "checkpoint": path}
     with pytest.raises(Killed):
-        run(network=one, checkpoint=path, checkpoint_every=5, on_iteration=killed_at(12))
+        train(small_net(), data, backpropagated, checkpoint_every=5, on_iteration=killed_at(12), **settings)
+    data[part][0][3, 2] += 1e-15
 
-    assert run(network=other, checkpoint=path, checkpoint_every=5).resumed_from == 0
+    with pytest.raises(DataError, match=said):
+        train(small_net(), data, backpropagated, **settings)
 
 
-def test_a_checkpoint_of_other_data_is_not_used(tmp_path):
-    """One pixel of the training set differs: a fresh start."""
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"rng_state": np.array("{}")},
+        {"parameter.W1": np.ones((2, 2))},
+        {"parameter.more": np.ones(2)},
+        {"losses": np.ones(21)},
+        {"evaluated_at": np.zeros(0, int)},
+    ],
+    ids=["state", "shape", "name", "longer than the training", "lengths"],
+)
+def test_a_damaged_checkpoint_of_the_same_settings_is_refused(tmp_path, damage):
+    """What would go on from it would be another training."""
     path = tmp_path / "c.npz"
-    (x_train, t_train), test = digits()
-    x_train[3, 2] += 1e-15
-    with pytest.raises(Killed):
-        train(
-            small_net(),
-            ((x_train, t_train), test),
-            backpropagated,
-            iterations=20,
-            batch_size=10,
-            progress=False,
-            checkpoint=path,
-            checkpoint_every=5,
-            on_iteration=killed_at(12),
-        )
+    interrupted(path)
+    with np.load(path) as archive:
+        entries = dict(archive)
+    with path.open("wb") as file:
+        np.savez(file, **entries | damage)
+    network = small_net()
+    before = path.read_bytes(), network.params
 
-    assert run(20, checkpoint=path, checkpoint_every=5).resumed_from == 0
+    with pytest.raises(DataError, match=r"c\.npz: [^\n]*delete it or name another file$"):
+        run(network=network, gradient=WITH_OPTION, checkpoint=path)
+    assert (path.read_bytes(), network.params) == before
 
 
 SCRIPT = """
@@ -300,7 +389,7 @@ def test_kill_9_in_the_middle_and_a_new_process_end_with_the_same_bits(tmp_path)
 def checkpoint(losses=3):
     """A checkpoint to write."""
     return Checkpoint(
-        "print",
+        {"iterations": 10},
         {"W": np.eye(2)},
         {"state": 2**127},
         np.zeros(losses),
@@ -323,7 +412,7 @@ def test_a_checkpoint_that_cannot_be_completed_leaves_the_old_one(tmp_path, monk
     with pytest.raises(Killed):
         save_checkpoint(path, checkpoint(4))
 
-    found = load_checkpoint(path, "print")
+    found = load_checkpoint(path, {"iterations": 10})
     assert len(found.losses) == 3
     assert found.rng_state == {"state": 2**127}
     np.testing.assert_array_equal(found.params["W"], np.eye(2))
