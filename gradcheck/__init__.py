@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
 from gradcheck._version import __version__
 
+# As `typing` has it, which takes most of the time of `import gradcheck`: Ctrl-C in it would be Python's to answer.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from gradcheck.checks.adjoint import check_adjoint
     from gradcheck.checks.gradient import assert_gradient, check_gradient, derivative, gradient
     from gradcheck.checks.hessian import check_hessian
@@ -77,6 +78,8 @@ if not TYPE_CHECKING:  # to a type checker a name that is not above is an error
     def __getattr__(name: str) -> Any:
         if name not in _HOME_OF:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
         value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
         globals()[name] = value  # the next use does not come here
         return value

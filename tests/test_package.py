@@ -50,6 +50,17 @@ def test_import_loads_neither_numpy_nor_scipy(module):
     assert result.stdout == "[]\n"
 
 
+def test_import_gradcheck_loads_nothing_else():
+    """Ctrl-C before the first line of the command is Python's to answer: there is little before it."""
+    code = "import sys; before = {*sys.modules}; import gradcheck; print(*sorted({*sys.modules} - before))"
+
+    result = subprocess.run(
+        [sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True, cwd=PROJECT
+    )
+
+    assert result.stdout.split() == ["__future__", "gradcheck", "gradcheck._version"]
+
+
 def test_the_citation_is_of_this_version():
     """CITATION.cff names the version and the licence of the package, in pyproject.toml and in the code alike."""
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

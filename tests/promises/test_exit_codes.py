@@ -446,6 +446,33 @@ def test_ctrl_c_is_130(project, command):
         assert "Traceback" not in said
 
 
+@pytest.mark.parametrize(
+    "module", ["gradcheck.cli", "click", "numpy", "gradcheck.function.objective", "scipy"]
+)
+@pytest.mark.parametrize("entry", ["python -m", "script"])
+def test_ctrl_c_while_a_module_is_imported_is_130(project, module, entry):
+    """From the first module that the command asks for to the last, and nothing is said."""
+    start = {
+        "python -m": "import runpy; runpy.run_module('gradcheck', run_name='__main__')",
+        "script": "from gradcheck.__main__ import run; sys.exit(run())",
+    }
+    (project / "started.py").write_text(
+        "import sys\n"
+        "class Finder:\n"
+        "    def find_spec(name, path, target=None):\n"
+        f"        if name == {module!r}:\n"
+        "            raise KeyboardInterrupt\n"
+        f"sys.meta_path.insert(0, Finder)\n{start[entry]}\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "started.py", *CHECK], env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stderr.strip()) == (130, "")
+
+
 @pytest.mark.parametrize("command", ["check", "run"])
 def test_outputs_lie_where_they_were_asked_for(project, command):
     """Although f, or a case, goes to another folder."""
