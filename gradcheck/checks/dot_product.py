@@ -15,6 +15,7 @@ from gradcheck.function.contract import REPEATABLE
 from gradcheck.function.objective import BudgetSpentError
 from gradcheck.function.progress import Progress
 from gradcheck.numerics.tangents import random_units, root_mean_square
+from gradcheck.parameters.tree import as_array
 from gradcheck.results.mismatch import Mismatch
 from gradcheck.results.outcome import Finding, Outcome
 
@@ -30,7 +31,10 @@ EARLY = 1e-3
 
 def numbers(value: Any, name: str) -> Array:
     """An argument of an operator. Raises TypeError or ValueError for what is none."""
-    array = np.asarray(value)
+    try:
+        array = as_array(value)
+    except (ValueError, TypeError) as error:
+        raise TypeError(f"{name} cannot be read as an array: {error}") from None
     if array.dtype.kind in "iub":
         array = array.astype(np.float64)
     if array.dtype.kind not in "fc":
@@ -73,7 +77,11 @@ class Operator:
         self.calls += 1
         mine = argument.astype(self.given.dtype)
         kept = mine.copy()
-        result = np.array(self.function(mine))
+        returned = self.function(mine)
+        try:
+            result = as_array(returned).copy()
+        except (ValueError, TypeError) as error:
+            raise TypeError(f"{self.name} returned what cannot be read as an array: {error}") from None
         self.changed |= not np.array_equal(mine, kept)
         self.returns = result.dtype
         if result.dtype.kind not in "fciub":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Unpack
 
@@ -130,6 +130,8 @@ def check_gradient(
         raise TypeError("hessian is compared with differences of grad: pass grad as a callable, or True")
     parameters, flat = Parameters.of(x)
     recipe = Recipe.of(f, grad, parameters, flat, args, options.repeated | {"vectorized": vectorized}, rng)
+    if not isinstance(vectorized, bool | np.bool_):
+        raise TypeError(f"vectorized must be True or False, not {vectorized!r:.60}")
     if vectorized and grad is True:
         raise ValueError(
             "vectorized=True takes the values of f alone: pass grad as a callable or an array, not True"
@@ -218,8 +220,9 @@ def gradient(
 ) -> Estimate:
     """The numerical gradient of f at x with an error bar for each entry.
 
-    have the structure of x; the true derivative is expected within 3 errors; of a complex entry it is
-    df/dRe + i df/dIm. Six evaluations of f an entry, more where more are needed, and at most seventeen for f's noise.
+    Returns an Estimate whose `value` and `error` have the structure of x; the true derivative is expected within 3
+    errors; of a complex entry it is df/dRe + i df/dIm. Six evaluations of f an entry, more where more are needed, and
+    at most seventeen for f's noise.
     Raises ValueError where f(x) is not finite.
 
     Parameters
@@ -227,8 +230,10 @@ def gradient(
     f
         f(x, *args) -> one real number.
     x
-        as in `check_gradient`. Returns an Estimate whose `value` and `error`
+        as in `check_gradient`.
     """
+    if not callable(f):
+        raise TypeError(f"f must be callable, not {type(f).__name__}")
     parameters, flat = Parameters.of(x)
     objective = Objective(f, parameters, args=args)
     f_x = objective.value(flat)
@@ -278,8 +283,11 @@ def derivative(
     phi
         phi(t, *args) -> one real number. `value` is in units of phi per t; the truth is expected within 3 E.
     """
-    if np.ndim(t) != 0:
-        raise ValueError(f"t must be one number, not an array of shape {np.shape(t)}; gradient takes arrays")
+    if not callable(phi):
+        raise TypeError(f"phi must be callable, not {type(phi).__name__}")
+    if isinstance(t, list | tuple | Mapping) or getattr(t, "ndim", 0) != 0:
+        what = f"an array of shape {t.shape}" if hasattr(t, "shape") else f"a {type(t).__name__}"
+        raise ValueError(f"t must be one number, not {what}; gradient takes arrays")
     found = gradient(phi, t, args=args, bounds=bounds)
     return shaped(found, lambda part: part.item() if hasattr(part, "item") else part, found.nfev)
 

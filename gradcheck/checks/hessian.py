@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Unpack
@@ -17,12 +18,12 @@ from gradcheck.function.contract import is_pair
 from gradcheck.function.matrix import Dense, Matrix, Sparse
 from gradcheck.function.objective import NotScalarError
 from gradcheck.numerics.tangents import ROUNDING, root_mean_square
-from gradcheck.parameters.tree import Parameters
+from gradcheck.parameters.tree import Parameters, as_array
 from gradcheck.report.report import Report
 from gradcheck.results.outcome import Finding, Outcome
 from gradcheck.results.verdict import DEFAULT_RTOL
 
-__all__ = ["and_hessian", "check_hessian", "flat_gradient"]
+__all__ = ["and_hessian", "check_hessian", "flat_gradient", "whole_gradient"]
 
 
 @told
@@ -66,7 +67,7 @@ def check_hessian(
     def symmetry(matrix: Matrix, dtype: str) -> list[Finding]:
         return asymmetry(matrix, chosen.rtol, chosen.atol, dtype)
 
-    problem = Problem(flat_gradient(grad, parameters), hess, x, tuple(args), sparsity, "hess", "H")
+    problem = Problem(whole_gradient(grad, parameters), hess, x, tuple(args), sparsity, "hess", "H")
     call = chosen.call("check_hessian(grad, hess, x", args=tuple(args) or None, sparsity=sparsity)
     return finished(judge_jacobian(problem, chosen, noun="Hessian", extra=symmetry, call=call))
 
@@ -84,6 +85,25 @@ def flat_gradient(grad: Callable[..., Any], parameters: Parameters) -> Callable[
             raise NotScalarError(str(error)) from None
 
     return flat
+
+
+def whole_gradient(grad: Callable[..., Any], parameters: Parameters) -> Callable[..., Any]:
+    """The same, for a function in whose place f is given by mistake: an answer of another size than x is refused."""
+    flat = flat_gradient(grad, parameters)
+
+    def gradient(x: Any, *args: Any) -> Any:
+        given = flat(x, *args)
+        try:
+            shape = as_array(given).shape
+        except (ValueError, TypeError):
+            return given  # it is refused where the values of any function are read
+        if math.prod(shape) != parameters.size:
+            x_has = parameters.blocks[0].shape
+            text = f"grad returned shape {shape} where x has shape {x_has}: it must be the gradient, not f"
+            raise NotScalarError(text)
+        return given
+
+    return gradient
 
 
 def asymmetry(matrix: Matrix, rtol: float | None, atol: float, dtype: str) -> list[Finding]:

@@ -155,6 +155,8 @@ def power(
     def gradient_of(point: Any) -> Any:
         function = f if grad is True else grad
         result = function(point, *options.get("args", ()))
+        if grad is True and not isinstance(result, tuple | list):
+            raise TypeError(f"with grad=True f must return (value, gradient); it returned {result!r:.60}")
         return result[1] if grad is True or is_pair(result, parameters) else result
 
     is_callable = grad is True or callable(grad)
@@ -195,7 +197,8 @@ class _Memory:
         """(value, gradient) of f, which is called in any case: the check looks whether it repeats itself."""
         key = self._digest(x)
         result = self._call(x, *args)
-        self._values[key] = result[0]
+        if isinstance(result, tuple | list):  # what is no pair the check tells
+            self._values[key] = result[0]
         return result
 
     def first(self, x: Any, *args: Any) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 
 from gradcheck.checks.gradient import check_gradient
 from gradcheck.driver.combine import combine, in_turn
-from gradcheck.driver.options import call_text, check_rng, finished
+from gradcheck.driver.options import Options, call_text, check_rng, finished
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.report.report import Report
 from gradcheck.results.mismatch import ArraySummary
@@ -46,15 +46,17 @@ def check_points(
     if not callable(grad) and grad is not True:
         raise TypeError("grad must be a callable or True: one gradient is not that of several points")
     check_rng(rng)
+    budget: dict[str, Any] = {name: options.get(name) for name in ("max_nfev", "max_seconds")}
+    Options.of(budget)  # refuses what is none
     generator = np.random.default_rng(rng)
     chosen = _drawn(points, count, generator)
     seeds = generator.integers(2**31, size=len(chosen)).tolist()
-    each = {name: value for name, value in options.items() if name not in ("max_nfev", "max_seconds")}
+    each = {name: value for name, value in options.items() if name not in budget}
     checks = {
         f"point {k}": partial(check_gradient, f, grad, x, rng=seed, **each)
         for k, (x, seed) in enumerate(zip(chosen, seeds, strict=True))
     }
-    made = in_turn(checks, max_nfev=options.get("max_nfev"), max_seconds=options.get("max_seconds"))
+    made = in_turn(checks, **budget)
     reports = list(made.values())
     by_severity = sorted(range(len(reports)), key=lambda k: -_badness(reports[k]))
     kinks = sum(_on_kink(report) for report in reports)

@@ -16,6 +16,7 @@ from gradcheck.checks.products import check_hvp
 from gradcheck.driver.combine import combine, in_turn
 from gradcheck.driver.options import Options, finished, told
 from gradcheck.function.arithmetic import callers_arithmetic, own_arithmetic
+from gradcheck.parameters.tree import as_array
 from gradcheck.report.report import Report
 
 __all__ = ["check_problem"]
@@ -66,7 +67,11 @@ def check_problem(
                 f"{name} is the function {called}; derivatives are given by name, as jac={called}"
             )
     args = args if isinstance(args, tuple) else (args,)
-    x0, notes = _inside(np.atleast_1d(np.asarray(x0)), bounds)
+    try:
+        start = np.atleast_1d(as_array(x0))
+    except (ValueError, TypeError) as error:
+        raise TypeError(f"x0 cannot be read as an array: {error}") from None
+    x0, notes = _inside(start, bounds)
     chosen = Options.of(options)
     each = options | {"bounds": bounds}
     budget = {name: getattr(chosen, name) for name in ("max_nfev", "max_seconds")}
@@ -118,11 +123,14 @@ def _inside(x0: Any, bounds: Any) -> tuple[Any, list[str]]:
     if isinstance(bounds, Bounds):
         low, high = (np.broadcast_to(np.asarray(side, float), x0.shape) for side in (bounds.lb, bounds.ub))
     else:
-        pairs = list(bounds)
+        try:
+            pairs = [tuple(pair) for pair in bounds]
+            low = np.array([-np.inf if a is None else a for a, _ in pairs], float)
+            high = np.array([np.inf if b is None else b for _, b in pairs], float)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"bounds must be a Bounds or pairs (lower, upper), not {bounds!r:.60}") from error
         if len(pairs) != x0.size:
             raise ValueError(f"bounds must hold {x0.size} pairs, one for each entry of x0, not {len(pairs)}")
-        low = np.array([-np.inf if a is None else a for a, _ in pairs], float)
-        high = np.array([np.inf if b is None else b for _, b in pairs], float)
     if np.isnan(low).any() or np.isnan(high).any():
         raise ValueError("bounds hold nan; None, or an infinity, is no bound")
     moved = np.clip(x0, low, high)

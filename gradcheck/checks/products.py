@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator
 
 from gradcheck._typing import Flat
-from gradcheck.checks.hessian import asymmetry, flat_gradient
+from gradcheck.checks.hessian import asymmetry, flat_gradient, whole_gradient
 from gradcheck.checks.jacobian import Problem, judge_jacobian
 from gradcheck.checks.linear import accepted_of, not_linear
 from gradcheck.checks.vjp import Pullback, judge_vjp, parts_of
@@ -91,7 +91,7 @@ def check_hvp(
     chosen = Options.of(options)
     _callables(grad=grad, hvp=hvp)
     parameters, flat = Parameters.of(x)
-    f = flat_gradient(grad, parameters)
+    f = whole_gradient(grad, parameters)
     # As the gradient is: of x's shape where x is one array, flat where it is a tree.
     single = len(parameters.blocks) == 1 and parameters.blocks[0].name == "x"
     shape = parameters.blocks[0].shape if single else (parameters.size,)
@@ -169,7 +169,10 @@ class Pushforward:
         self.changes = self.changes or changed(self.parameters, given, self.x)
         self.overwrites |= bool(changed(self.parameters, along, self.parameters.on_grid(v)))
         m = int(np.prod(self.shape, dtype=np.int64))
-        array = np.asarray(result)
+        try:
+            array = as_array(result)
+        except (ValueError, TypeError) as error:
+            raise NotScalarError(f"{self.what} cannot be read as an array: {error}") from None
         if array.dtype.kind not in "fiub" or array.shape not in (self.shape, (m,)):
             wanted = f"real numbers of shape {self.shape} are needed"
             raise NotScalarError(f"{self.what} returns {array.dtype} of shape {array.shape}; {wanted}")

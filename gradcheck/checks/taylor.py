@@ -147,6 +147,10 @@ def taylor_test(
         show a bar of them.
     """
     started = time.perf_counter()
+    if not callable(f):
+        raise TypeError(f"f must be callable, not {type(f).__name__}: the order is f, its derivative, x")
+    if resolution is None:
+        raise TypeError("resolution must be a number, not None")
     Options(resolution=resolution, max_nfev=max_nfev, progress=progress, rng=rng)
     parameters, flat = Parameters.of(x)
     v: Flat = parameters.scales(flat) * random_units(np.random.default_rng(rng), flat.size)

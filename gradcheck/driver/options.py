@@ -251,8 +251,8 @@ def finished(report: Report) -> Report:
 
 
 def _one_of(method: str, methods: Sequence[str]) -> None:
-    if method not in methods:
-        raise ValueError(f"method must be one of {', '.join(map(repr, methods))}, not {method!r}")
+    if not (isinstance(method, str) and method in methods):
+        raise ValueError(f"method must be one of {', '.join(map(repr, methods))}, not {method!r:.60}")
 
 
 def _written(value: Any) -> str:

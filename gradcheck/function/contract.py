@@ -114,7 +114,7 @@ def _inspect_f(objective: Objective, x: Flat, findings: list[Finding], calls: in
             return np.nan, []
         values.append(value)
         # As it was then: an f that reuses its buffer writes into it at the next call.
-        kept.append(copy.deepcopy(gradient))
+        kept.append(copy.deepcopy(gradient) if _fits(objective.parameters, gradient) else gradient)
         gradients.append(gradient)
         given.append(tree)
     first = values[0]

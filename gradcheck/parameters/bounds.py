@@ -29,7 +29,7 @@ def room_within(bounds: Any, parameters: Parameters, x: Flat) -> tuple[Flat, Fla
         n = parameters.size
         raise ValueError(
             f"bounds must be a scipy.optimize.Bounds, a pair (lower, upper), or a sequence of {n} pairs, one for each "
-            f"entry of x; got {bounds!r} ({error})"
+            f"entry of x; got {bounds!r:.80} ({error})"
         ) from None
     outside = np.flatnonzero(~((lower <= x) & (x <= upper)))
     if outside.size:

@@ -95,9 +95,12 @@ class Parameters:
             called = getattr(x, "__name__", type(x).__name__)
             text = f"x must be numbers, not the function {called}: the order is f, its derivative, x"
             raise TypeError(text)
-        root = "x" if _is_leaf(x) else "params"
         leaves: list[tuple[str, NDArray[Any]]] = []
-        rebuild = _walk(x, root, leaves)
+        try:
+            root = "x" if _is_leaf(x) else "params"
+            rebuild = _walk(x, root, leaves)
+        except RecursionError:
+            raise ValueError("x is nested too deeply, or is a part of itself") from None
         blocks: list[Block] = []
         notes: list[str] = []
         start = 0

@@ -47,7 +47,12 @@ class Recipe:
     ) -> Recipe:
         """Keep what the check is about to use up or what the caller may change later."""
         seed = rng.bit_generator.state if isinstance(rng, np.random.Generator) else rng
-        grad = grad if callable(grad) or grad is True else copy.deepcopy(grad)
+        if not (callable(grad) or grad is True):
+            try:
+                grad = copy.deepcopy(grad)
+            except TypeError as error:
+                kind = type(grad).__name__
+                raise TypeError(f"the derivative must be a callable or numbers, not a {kind}") from error
         return cls(f, grad, parameters, flat, tuple(args), options, seed)
 
     @property

@@ -830,12 +830,56 @@ def test_assert_gradient_takes_the_same_arguments():
 # derivative and gradient.
 
 
-def test_derivative_refuses_an_array():
+@pytest.mark.parametrize(
+    ("t", "what"),
+    [
+        (np.ones(2), r"an array of shape \(2,\)"),
+        ([1.0, 2.0], "a list"),
+        ([[1.0, 2.0], [3.0]], "a list"),
+        ({}, "a dict"),
+    ],
+)
+def test_derivative_refuses_what_is_more_than_a_number(t, what):
     """The error says what takes arrays."""
-    with pytest.raises(
-        ValueError, match=r"t must be one number, not an array of shape \(2,\); gradient takes arrays"
-    ):
-        derivative(f, np.ones(2))
+    with pytest.raises(ValueError, match=f"t must be one number, not {what}; gradient takes arrays"):
+        derivative(f, t)
+
+
+def nested(depth):
+    """A list in a list in a list."""
+    x = [1.0]
+    for _ in range(depth):
+        x = [x]
+    return x
+
+
+CYCLIC = [1.0]
+CYCLIC.append(CYCLIC)
+
+
+@pytest.mark.parametrize("x", [CYCLIC, nested(10**5)], ids=["part of itself", "deep"])
+def test_an_x_without_end_is_one_message(x):
+    """No RecursionError of ours."""
+    with pytest.raises(ValueError, match="x is nested too deeply, or is a part of itself"):
+        check_gradient(f, np.cos, x)
+    with pytest.raises(ValueError, match="x is nested too deeply, or is a part of itself"):
+        gradient(f, x)
+
+
+@pytest.mark.parametrize("grad", [np, memoryview(b"abc")], ids=["module", "memoryview"])
+def test_a_derivative_that_cannot_be_copied_is_one_message(grad):
+    """It is neither a function nor numbers."""
+    with pytest.raises(TypeError, match="the derivative must be a callable or numbers, not a m"):
+        check_gradient(f, grad, X)
+
+
+@pytest.mark.parametrize("made", [lambda x: (v for v in x), lambda x: np], ids=["generator", "module"])
+def test_a_gradient_returned_beside_f_that_cannot_be_copied_is_refused(made):
+    """As one that grad returns is."""
+    report = check_gradient(lambda x: (f(x), made(x)), True, X)
+
+    assert report.outcome is Outcome.FAIL
+    assert "numbers" in report.reason or "array" in report.reason
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
