@@ -80,6 +80,8 @@ def flat_gradient(grad: Callable[..., Any], parameters: Parameters) -> Callable[
     def flat(x: Any, *args: Any) -> Any:
         given = grad(x, *args)
         try:
+            if any(np.iscomplexobj(part) for part in parameters.arrays(x, "x")):  # by the complex step
+                return np.concatenate([np.ravel(part) for part in parameters.arrays(given)])
             return parameters.flatten(given)
         except (ValueError, TypeError) as error:  # ours, and not what grad raised
             raise NotScalarError(str(error)) from None

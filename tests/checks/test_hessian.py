@@ -92,6 +92,24 @@ def test_a_tree_of_parameters():
     }
 
 
+def test_a_tree_whose_gradient_takes_complex_numbers():
+    """Of x^3 over two arrays: the complex step asks for the gradient's parts, too; a factor 1.01 is seen."""
+    x = {"W": X.reshape(2, 3), "b": X[:2] + 3.0}
+
+    def grad(p):
+        return {key: value**3 for key, value in p.items()}
+
+    def hvp(p, v, factor=1.0):
+        return {key: factor * 3.0 * p[key] ** 2 * v[key] for key in p}
+
+    assert check_hvp(grad, hvp, x).outcome is Outcome.PASS
+    assert check_hvp(grad, lambda p, v: hvp(p, v, 1.01), x).outcome is Outcome.FAIL
+    flat = np.concatenate([x["W"].ravel(), x["b"]])
+    assert check_hessian(grad, np.diag(3.0 * flat**2), x).outcome is Outcome.PASS
+    report = check_hvp(lambda p: {key: g + 0j for key, g in grad(p).items()}, hvp, x)
+    assert 'grad is complex (complex128) where params["W"] is real' in report.reason
+
+
 def test_a_budget_is_for_the_gradient_and_the_hessian():
     """What is left of it goes to the Hessian; an interruption there leaves the gradient's report too."""
     alone = max(check_gradient(rosen, rosen_der, X, method="sweep").nfev, 24)  # the least budget
