@@ -18,7 +18,7 @@ from gradcheck._typing import Flat, Index
 from gradcheck.evidence.entries import decide
 from gradcheck.function.lines import Axes
 from gradcheck.function.objective import Objective
-from gradcheck.numerics.rounding import SINGLE, decimal_step, granularity, lies_on, significant_bits
+from gradcheck.numerics.rounding import SINGLE, decimal_steps, granularity, lies_on, significant_bits
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import root_mean_square
 from gradcheck.results.estimate import Estimate, unmeasured
@@ -196,7 +196,7 @@ def _assumed(
     # What is round by chance (25, 0.375) may be of any format, but not all of the values.
     if CHANCE < bits.max() <= SINGLE and single.relative_step[0] > plain.relative_step[0]:
         return [(single, lambda some: bool((_bits(some) <= SINGLE).all())), (plain, None)]
-    steps = np.array([decimal_step(value) for value in values.tolist()])
+    steps = decimal_steps(values)
     finest = float(steps[steps > 0].min(initial=np.inf))
     if not np.isfinite(finest) or not all(lies_on(value, finest) for value in values.tolist()):
         return [(plain, None)]

@@ -12,7 +12,7 @@ import numpy as np
 from gradcheck._typing import Mask, Values
 from gradcheck.function.lines import Lines
 from gradcheck.function.objective import Objective
-from gradcheck.numerics.rounding import distinct, granularity
+from gradcheck.numerics.rounding import decimal_steps, distinct, granularity
 
 __all__ = ["Noise", "estimate_noise", "first_spacing", "measure_noise"]
 
@@ -32,6 +32,8 @@ ELSEWHERE = 0.7
 NEARLY_ALL = 0.05
 # The unit roundoff of float32.
 HALF_SINGLE = 0.5 * float(np.finfo(np.float32).eps)
+# Half a step of a grid, with a margin.
+HALF_GRID = 0.6
 # What a value of 1 may be off by on the grid of float32.
 SINGLE = 1.2 * HALF_SINGLE
 # How far the widest probe goes, in first spacings.
@@ -103,8 +105,9 @@ def measure_noise(
 def _with_still_outputs(noise: Noise, f_x: Values) -> Noise:
     """Outputs that never moved: one value alone does not show on which grid it lies, if on any.
 
-    A number with few bits may be one of float32 (not of a coarser dtype: 1.0 is a constant that people write), and
-    where others are decimals it may be one of theirs. 0 has no digits: it may be what is left of terms as large as
+    A number with few bits may be one of float32 (not of a coarser dtype: 1.0 is a constant that people write); with
+    fewer digits than a double, but more than people write, it is rounded to them; and where others are decimals it may
+    be one of theirs. 0 has no digits: it may be what is left of terms as large as
     those of the other outputs, as 1 - tanh(20) is in single precision, and is rounded as they are.
     """
     # Seen at x alone, an output was not seen to stay.
@@ -114,6 +117,7 @@ def _with_still_outputs(noise: Noise, f_x: Values) -> Noise:
     decimal = noise.digits == "decimal"
     single = SINGLE * np.abs(f_x.astype(np.float64))
     level = np.where(still & ~decimal, np.minimum(noise.level, single), noise.level)
+    level = np.where(still, np.maximum(level, HALF_GRID * decimal_steps(f_x.astype(np.float64))), level)
     theirs = np.min(noise.level[decimal & ~still], initial=np.inf)
     if np.isfinite(theirs):
         level[still] = np.maximum(level[still], theirs)
@@ -200,7 +204,7 @@ def _noise(
     f_x = np.abs(np.nan_to_num(first[0].astype(np.float64)))
     rounding = (size / TOWERING > f_x) & (spread <= ROUNDINGS * eps * size)
     level = np.where(rounding, eps * f_x, np.maximum(spread, eps * size))
-    level = np.maximum(level, 0.6 * quantum)
+    level = np.maximum(level, HALF_GRID * quantum)
     slope = np.abs((first[-1] - first[0]).astype(np.float64)) / (7.0 * spacing)
     wide = next((part for part in seen[1:] if part.looked.any()), None)
     if wide is not None and (slope == 0).any():

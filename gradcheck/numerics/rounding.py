@@ -7,13 +7,14 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Values
 
-__all__ = ["SINGLE", "decimal_step", "distinct", "granularity", "lies_on", "significant_bits"]
+__all__ = ["SINGLE", "decimal_steps", "distinct", "granularity", "lies_on", "significant_bits"]
 
 
 # The powers of ten that are doubles: a product or quotient with one is rounded once.
 TENS = np.array([float(10**k) for k in range(23)])
-# Digits of a decimal: fifteen fit any double.
-DIGITS = 12
+# Digits of a decimal: fifteen fit any double. A quotient may be off by a few roundings, the second: so many digits are
+# then still no chance, once in 10^13 for four random doubles.
+DIGITS, QUOTIENT = 12, 4.0 * float(np.finfo(np.float64).eps)
 # The bits of a float32. A number of no more bits, or of fewer digits than the next, is round by chance (127.125, 0.3).
 SINGLE, CHANCE = 24, 5
 # The bits of a float16 and of a bfloat16; the least float16; and the most bits of what is still taken for a float32, or
@@ -45,11 +46,10 @@ def granularity(values: Values, far: Values | None = None) -> tuple[Values, NDAr
         quantum[short] = np.ldexp(1.0, np.frexp(largest[short])[1] - np.maximum(bits[short], BRAIN))
         every = values if far is None else np.concatenate([values, far.astype(np.float64)])
         names[short] = _binary(every[:, short], str(names[0]))
-    places = _decimal_places(values, largest)
-    decimal = enough & ~short & (places >= 0)
-    if decimal.any():
-        quantum[decimal] = 1.0 / TENS[places[decimal]]
-        names[decimal] = "decimal"
+    # Of two grids the coarser, where its digits are no chance: 4.2034808e8 has eight, and not many bits.
+    step = _decimal_step(values, largest)
+    decimal = enough & np.where(short, (step > quantum) & (largest >= 10.0 ** (CHANCE - 1) * step), step > 0)
+    quantum[decimal], names[decimal] = step[decimal], "decimal"
     return quantum, names
 
 
@@ -70,22 +70,34 @@ def _binary(values: Values, wider: str) -> NDArray[np.object_]:
     return np.where(half, "float16", np.where(bits <= SHORT, "float32", wider)).astype(object)
 
 
-def decimal_step(value: float) -> float:
-    """The unit of the last decimal of one number; 0 where it has as many as a double, or as few as by chance."""
-    one = np.array([[value]])
-    if not np.isfinite(value) or significant_bits(one)[0] <= SINGLE:
-        return 0.0
-    places = int(_decimal_places(one, np.abs(one[0]))[0])
-    if places < 0 or abs(value) * TENS[places] < 10.0 ** (CHANCE - 1):
-        return 0.0
-    return float(1.0 / TENS[places])
+def decimal_steps(values: Values) -> Values:
+    """The unit (k,) of the last decimal of each number; 0 where it has as many as a double, or as few as by chance."""
+    row = np.where(np.isfinite(values), values, 0.0)[None, :]
+    step = _decimal_step(row, np.abs(row[0]))
+    told = (significant_bits(row) > SINGLE) & (np.abs(row[0]) >= 10.0 ** (CHANCE - 1) * step)
+    return np.where(told, step, 0.0)
 
 
 def lies_on(value: float, step: float) -> bool:
     """Whether one number is a decimal of this step, 10^-k; what is not finite is on every grid."""
-    tens = TENS[round(-np.log10(step))]
-    with np.errstate(over="ignore", invalid="ignore"):
-        return not np.isfinite(value) or bool(np.rint(value * tens) / tens == value)
+    places = round(-np.log10(step))
+    return not np.isfinite(value) or bool(_fits(np.array([value]), np.array([places]))[1].all())
+
+
+def _fits(values: Values, places: NDArray[np.intp]) -> tuple[Values, NDArray[np.bool_]]:
+    """How often 10^-places goes into the values, and whether they are that: exactly, where that power is a double.
+
+    Elsewhere a power is off by a rounding; so may the quotient be by a few.
+    """
+    exact = (places >= 0) & (places < len(TENS))
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        unit = np.where(exact, TENS[np.clip(places, 0, len(TENS) - 1)], 10.0 ** places.astype(np.float64))
+        ratio = values * unit
+        whole = np.rint(ratio)
+        # A double is a decimal if it is the one nearest to that quotient.
+        near = np.abs(ratio - whole) <= QUOTIENT * np.abs(whole)
+        fits = np.where(exact, ~((whole / unit < values) | (whole / unit > values)), near)
+    return whole, np.asarray(fits & ~np.isinf(ratio))
 
 
 def distinct(values: Values) -> NDArray[np.intp]:
@@ -104,19 +116,16 @@ def significant_bits(values: Values) -> NDArray[np.intp]:
     return np.asarray(54 - np.frexp((lowest & -lowest).astype(np.float64))[1], np.intp)
 
 
-def _decimal_places(values: Values, largest: Values) -> NDArray[np.intp]:
-    """The fewest decimal places at which all values of a column stay what they are, (m,); -1 where there are none."""
-    found = np.full(values.shape[1], -1, np.intp)
-    finest = np.minimum(DIGITS - np.ceil(np.log10(np.maximum(largest, 1e-300))), len(TENS) - 1).astype(
-        np.intp
-    )
-    unit = TENS[np.maximum(finest, 0)]
-    whole = np.rint(values * unit)
-    # Exact: a double is a decimal if it is the one nearest to that quotient.
-    fits = (finest >= 0) & ~((whole / unit < values) | (whole / unit > values)).any(axis=0)
-    if fits.any():
+def _decimal_step(values: Values, largest: Values) -> Values:
+    """The largest 10^-k, (m,), of which all values of a column are multiples of DIGITS digits at most; 0 for none."""
+    found = np.zeros(values.shape[1])
+    with np.errstate(divide="ignore"):
+        finest = DIGITS - np.ceil(np.log10(np.maximum(largest, np.finfo(np.float64).tiny))).astype(np.intp)
+    whole, fits = _fits(values, finest)
+    every = (fits | np.isnan(values)).all(axis=0) & (largest > 0)
+    if every.any():
         tens = TENS[: DIGITS + 2].astype(np.int64)
-        common = np.gcd.reduce(np.nan_to_num(whole[:, fits]).astype(np.int64), axis=0)
+        common = np.gcd.reduce(np.nan_to_num(whole[:, every]).astype(np.int64), axis=0)
         zeros = (common % tens[:, None] == 0).sum(axis=0) - 1
-        found[fits] = np.maximum(finest[fits] - zeros, 0)
+        found[every] = [float(f"1e{k}") for k in (zeros - finest[every]).tolist()]
     return found

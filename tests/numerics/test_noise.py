@@ -208,3 +208,15 @@ def test_decimals_are_a_grid(places):
     quantum, name = granularity(values[:, None])
     assert name == "decimal"
     assert quantum == pytest.approx(10.0**-places)
+
+
+@pytest.mark.parametrize("power", [-290, -30, 8, 20, 282])
+def test_digits_are_a_grid_whatever_the_size_of_f(power):
+    """Eight digits of 1.2 to 1.3 times a power of ten; all digits are no grid."""
+    mantissas = np.sqrt(np.linspace(1.2, 1.7, 9))
+    values = np.array([[float(f"{v:.7f}e{power}")] for v in mantissas])
+    step, names = granularity(values)
+    assert names[0] == "decimal"
+    assert step[0] == pytest.approx(10.0 ** (power - 7), rel=1e-9, abs=0)
+    step, names = granularity(mantissas[:, None] * 10.0**power)
+    assert (step[0], names[0]) == (0.0, "float64")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gradcheck.numerics.rounding import decimal_step, lies_on
+from gradcheck.numerics.rounding import decimal_steps, lies_on
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,12 @@ from gradcheck.numerics.rounding import decimal_step, lies_on
         (7.0203, 1e-4),
         (0.12345, 1e-5),
         (123456.7, 1e-1),
+        # Of any size.
+        (1.0000039e14, 1e7),
+        (-9.9473533e282, 1e275),
+        (-9.9473533e-282, 1e-289),
+        (np.pi * 1e282, 0.0),
+        (np.pi * 1e-282, 0.0),
         # All digits of a double.
         (np.pi, 0.0),
         (0.1 + 0.2, 0.0),
@@ -35,15 +41,14 @@ from gradcheck.numerics.rounding import decimal_step, lies_on
 )
 def test_the_decimals_of_a_number_are_its_rounding_unless_it_is_round_by_chance(value: float, step: float):
     """Twelve digits are the most that count, where a double has sixteen."""
-    assert decimal_step(value) == step
+    assert decimal_steps(np.array([value]))[0] == step
 
 
 @pytest.mark.parametrize("digits", range(5, 13))
 def test_from_five_digits_to_twelve_they_count(digits: int):
     """Pi, rounded: below five digits it may be chance, beyond twelve it is no rounding that matters."""
-    assert decimal_step(round(np.pi, digits - 1)) == pytest.approx(10.0 ** (1 - digits), rel=1e-12)
-    assert decimal_step(round(np.pi, 3)) == 0.0
-    assert decimal_step(round(np.pi, 13)) == 0.0
+    values = np.array([round(np.pi, digits - 1), round(np.pi, 3), round(np.pi, 13)])
+    assert decimal_steps(values) == pytest.approx([10.0 ** (1 - digits), 0.0, 0.0], rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +61,10 @@ def test_from_five_digits_to_twelve_they_count(digits: int):
         (0.1 + 0.2, 1e-1, False),
         (12.0, 1.0, True),
         (12.5, 1.0, False),
+        (1.23456789e290, 1e282, True),
+        (1.23456789e290, 1e283, False),
+        (1.23456789e-290, 1e-298, True),
+        (1.23456789e-290, 1e-297, False),
         (np.nan, 1e-6, True),
         (-np.inf, 1e-6, True),
         (1e308, 1e-6, False),

@@ -197,3 +197,22 @@ def test_an_output_that_is_zero_is_rounded_as_the_others_are(dtype, claimed, out
         (gradcheck.check_vjp, lambda x, v: J.T @ v),
     ):
         assert judge(f, derivative, u).outcome.value in outcomes
+
+
+@pytest.mark.parametrize("claimed", [1.0, 0.0])
+def test_an_output_of_eight_digits_that_never_moves_does_not_accuse(claimed):
+    """1e14 + 1e8 tanh(x) to eight digits is 1.0000039e14 at every point: neither its slope nor 0 is refuted."""
+    x = np.linspace(0.3, 1.2, 4)
+    a = np.random.default_rng(3).normal(size=(3, 4))
+    factors, offsets = np.full(3, 1e8), np.array([1.0000039e14, 0.0, 0.0])
+
+    def f(x):
+        values = factors * np.tanh(a @ x) + offsets
+        return np.array([float(f"{v:.7e}") for v in values])
+
+    right = factors[:, None] * (1 - np.tanh(a @ x) ** 2)[:, None] * a
+    jacobian = right * np.array([claimed, 1.0, 1.0])[:, None]
+    assert len({f(x * (1 + d))[0] for d in np.linspace(-0.3, 0.3, 20)}) > 1
+    assert check_jacobian(f, jacobian, x).outcome is not Outcome.FAIL
+    wrong = jacobian * np.array([1.0, 1.0, 1.1])[:, None]
+    assert check_jacobian(f, wrong, x).outcome is Outcome.FAIL
