@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from gradcheck._typing import Flat
+from gradcheck.evidence.averages import AFFORDABLE, averaged
 from gradcheck.evidence.certificate import certificate_of, scaled_bound
 from gradcheck.evidence.complex_test import leave_open
 from gradcheck.evidence.entries import sweep
@@ -15,6 +16,7 @@ from gradcheck.evidence.locate import locate
 from gradcheck.evidence.residuals import Gauge
 from gradcheck.numerics.complex_step import accepts_complex
 from gradcheck.numerics.setting import Setting
+from gradcheck.numerics.steps import POINTS
 from gradcheck.numerics.tangents import root_mean_square
 from gradcheck.parameters.boxes import Box, flat_indices
 from gradcheck.parameters.tree import Block
@@ -125,6 +127,8 @@ class _Examiner:
         certificate = certificate_of(tests.gauge, tests.residuals, self.confidence, self.delta)
         if certificate is not None:
             certificate = self._with_the_excused(certificate, tests.gauge)
+        if tests.loud is None and self._judged_singly(block, certificate):
+            return ArrayEvidence(block, (), None)
         return ArrayEvidence(
             block,
             tuple(tests.residuals),
@@ -132,6 +136,20 @@ class _Examiner:
             tests.gauge.faint,
             Limit.BUDGET if tests.unfinished else None,
         )
+
+    def _judged_singly(self, block: Block, certificate: Certificate | None) -> bool:
+        """Judge the entries of an array that directions leave open, if that takes no more than twice what was spent."""
+        resolution = self.setting.tolerance.resolution
+        if certificate is not None and certificate.relative_to_rms <= resolution:
+            return False
+        entries = np.flatnonzero(~self.still[block.slice]) + block.start
+        objective = self.setting.objective
+        if POINTS * entries.size > min(AFFORDABLE * objective.nfev, objective.remaining):
+            return False
+        evidence = self.judge(entries.tolist())
+        self.judged[-1], _ = averaged(self.setting, evidence)
+        self.still[entries] = True
+        return True
 
     def test(self, gauge: Gauge, needed: float, may_be_exact: bool, *, tolerant: bool) -> _Tests:
         """As many directions as make the bound meet what is needed, or until one is loud."""

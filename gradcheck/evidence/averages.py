@@ -13,7 +13,7 @@ from gradcheck.numerics.steps import POINTS
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
 
-__all__ = ["averaged"]
+__all__ = ["AFFORDABLE", "averaged"]
 
 # How many times too wide a bar may be: beyond that more than 128 stencils would be needed.
 WITHIN_REACH = 8.0

@@ -192,7 +192,8 @@ def _remeasure(
     # Where noise alone, larger at a shorter step, does not explain it.
     telling = known & (MARGIN * second.noise <= 1.01 * TELLING * distance)
     away = np.abs(given[rows] - second.value)
-    acquitted = telling & ~kinked & ~(away > MARGIN * second.error)
+    # Were what was given right, the second would lie nearer to it: noise that looks like a bend is no excuse.
+    acquitted = telling & ~kinked & ~(away > MARGIN * second.error) & ~(away > apart)
     clash = known & (apart > found.error[rows] + second.error)
     if from_near:
         # There is more noise than was measured: a precise estimate gives way only where the other side is confirmed.

@@ -192,11 +192,8 @@ class Search:
         factor[kinked] = 1.0 / 32.0
         factor[off] = self._retreat(rows[off])
         quiet = ~(bent | noisier | off | kinked | contested)
-        widen = (
-            quiet
-            & self._may_widen(rows, fit)
-            & (((fit.noise > 10.0 * bends) & (bar > WORTHWHILE * precise)) | (need > 1.0))
-        )
+        worthwhile = (fit.noise > 10.0 * bends) & (bar > WORTHWHILE * precise) & (self.shrunk[rows] == 0)
+        widen = quiet & self._may_widen(rows, fit) & (worthwhile | (need > 1.0))
         factor[widen] = np.clip(np.fmax(balance, need / 10.0)[widen], 8.0, 300.0)
         # The last leap may have gone too far: a little back, where little is missing.
         back = quiet & (self.shrunk[rows] > 0) & (need > 1.0) & (need < 16.0) & (self.widened[rows] < 2)
@@ -305,9 +302,11 @@ class Search:
         self.limit[rows[done]] = Limit.NONE
 
     def _may_widen(self, rows: Rows, fit: Fit) -> Mask:
-        """Never after a step was shrunk, and not when the last widening brought nothing."""
+        """Never after a step was shrunk, but for the first of all, whose bends may be noise's; and not when the last
+        widening brought nothing."""
         worse = (self.widened[rows] > 0) & (np.where(fit.finite, fit.error, np.inf) > self.own[rows])
-        return np.asarray((self.shrunk[rows] == 0) & (self.widened[rows] < WIDENINGS) & ~worse)
+        first = (self.shrunk[rows] == 1) & (self.widened[rows] == 0)
+        return np.asarray(((self.shrunk[rows] == 0) | first) & (self.widened[rows] < WIDENINGS) & ~worse)
 
     def _retreat(self, rows: Rows) -> Values:
         """Off the domain: come closer to x, then take the side on which f is finite. Returns the factors."""
