@@ -19,8 +19,9 @@ __all__ = ["Direction", "Directions"]
 
 EPS = float(np.finfo(np.float64).eps)
 # The first step over the length along which f changes by its own size; that length is a thousandth of x at the least,
-# for f(x) may cancel to next to nothing.
-FIRST_STEP, SHORTEST = 0.01, 1e-3
+# for f(x) may cancel to next to nothing. Where it is below the third, as no f changes that could be followed in
+# doubles, f(x) is what is left of a root of f, and says nothing of a length: then it is a part of x.
+FIRST_STEP, SHORTEST, ROOT, ROOT_LENGTH = 0.01, 1e-3, 1e-9, 0.1
 LONGEST_STEP = 0.3
 # Off the domain come nearer three times.
 RETREAT, RETREATS = 30.0, 3
@@ -94,6 +95,8 @@ class Directions:
         self.sizes = scaling.sizes
         self.moved = int(np.count_nonzero(scaling.lengths))
         self.gridded = np.zeros(self.rows, bool)
+        # The root of the sum of squares of the terms of the first J v.
+        self._weight: Values = np.zeros(self.rows)
         # Rows whose real values show a slope, beside the complex step.
         self._shown = np.zeros(self.rows, bool)
         # The tangent that was asked for last, and what is claimed along it.
@@ -101,9 +104,9 @@ class Directions:
 
     @cached_property
     def rounding_of_x(self) -> Values:
-        """(m,) what the rounding of the points may change of f."""
+        """(m,) what the rounding of the points may change of f; of products alone, what the first direction tells."""
         squares = self.problem.matrix.squares(self.problem.x)
-        return np.zeros(self.rows) if squares is None else np.asarray(0.5 * EPS * np.sqrt(squares))
+        return np.asarray(0.5 * EPS * (self._weight if squares is None else np.sqrt(squares)))
 
     def again(self, first: Direction, tangent: Flat, *, exact: bool) -> Direction:
         """The same claim along another tangent: two points, or one complex step. For the search for places."""
@@ -141,6 +144,7 @@ class Directions:
         """
         problem, tangent = self.problem, self._tangent()
         _, weight = self._claimed(tangent)
+        self._weight = weight
         if not (self.sizes > 0).any() and self.rows > 1:
             # Of the entries nothing is known but what they add up to: the largest may be those that move least.
             lengths = self.scaling.lengths[self.scaling.lengths > 0]
@@ -149,7 +153,9 @@ class Directions:
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             lengths = np.abs(problem.f_x) / weight
         lengths = lengths[np.isfinite(lengths)]
-        length = float(np.median(np.clip(lengths, SHORTEST, 1.0))) if lengths.size else 1.0
+        usual = ROOT_LENGTH if lengths.size else 1.0
+        lengths = lengths[lengths > ROOT]
+        length = float(np.median(np.clip(lengths, SHORTEST, 1.0))) if lengths.size else usual
         # A power of two, so that similar claims ask for the same values.
         begin = 2.0 ** round(math.log2(FIRST_STEP * length)) if step is None else step
         values = problem.complex_along(tangent) if self.exact and step is None else None

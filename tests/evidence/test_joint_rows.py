@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse
 from scipy.sparse.linalg import aslinearoperator
 
-from gradcheck import Outcome, check_jacobian, check_jvp, check_vjp
+from gradcheck import Outcome, check_hessian, check_hvp, check_jacobian, check_jvp, check_vjp
 
 
 def layer(m, n, *, real=False):
@@ -96,6 +96,34 @@ def test_at_a_solution_the_first_step_comes_from_the_slope():
     assert right.outcome is Outcome.PASS
     jacobian[3, 5] *= 1.05
     assert [m.name for m in check_jacobian(lambda y: f(y) - at_x, jacobian, x).wrong] == ["J[3, 5]"]
+
+
+@pytest.mark.parametrize("n", [60, 150, 400])
+def test_at_a_minimum_the_hessian_and_its_products_are_decided(n):
+    """The gradient of a logistic regression is 1e-14 there, what rounding leaves of it; a ridge left out is wrong."""
+    rng = np.random.default_rng(n)
+    inputs = rng.normal(size=(3 * n, n))
+    labels = (inputs @ rng.normal(size=n) / np.sqrt(n) + rng.normal(size=3 * n) > 0) * 1.0
+
+    def likely(b):
+        return 1 / (1 + np.exp(-inputs @ b))
+
+    def grad(b):
+        return inputs.T @ (likely(b) - labels) + 0.5 * b
+
+    def hess(b):
+        return inputs.T @ ((likely(b) * (1 - likely(b)))[:, None] * inputs) + 0.5 * np.eye(n)
+
+    b = np.zeros(n)
+    for _ in range(12):
+        b = b - np.linalg.solve(hess(b), grad(b))
+    assert np.abs(grad(b)).max() < 1e-12
+    matrix = hess(b)
+    for report in (check_hessian(grad, matrix, b), check_hvp(grad, lambda _, v: matrix @ v, b)):
+        assert report.outcome is Outcome.PASS
+        assert report.nfev <= 60
+    if n == 60:
+        assert check_hvp(grad, lambda _, v: matrix @ v - 0.5 * v, b).outcome is Outcome.FAIL
 
 
 def test_a_kink_in_one_output_is_no_pass():
