@@ -215,6 +215,14 @@ def said(kind: str, seed: int) -> Iterator[Said]:
             yield from judged(e, name)
 
 
+def caught(kind: str, seed: int) -> Iterator[Said]:
+    """The same; an exception is a fault like any other."""
+    try:
+        yield from said(kind, seed)
+    except Exception as error:
+        yield Said(f"{kind}:{seed}", kind, True, "crash", "crash", f"{type(error).__name__}: {error}")
+
+
 def checks(kind: str, count: int, first: int) -> Iterator[Said]:
     """So many checks; "vector" has kinks and operators among them."""
     made = 0
@@ -223,7 +231,7 @@ def checks(kind: str, count: int, first: int) -> Iterator[Said]:
         mine = [kind] if kind == "scalar" else [kind, *(["kink"] if seed % KINKS == 0 else []),
                                                 *(["adjoint"] if seed % OPERATORS == 0 else [])]  # fmt: skip
         for each in mine:
-            for one in said(each, seed):
+            for one in caught(each, seed):
                 made += 1
                 yield one
         seed += 1

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.checks.linear import accepted_of
-from gradcheck.function.contract import REPEATABLE
 from gradcheck.function.objective import BudgetSpentError
 from gradcheck.function.progress import Progress
+from gradcheck.function.repeat import REPEATABLE
 from gradcheck.numerics.tangents import random_units, root_mean_square
 from gradcheck.parameters.tree import as_array
 from gradcheck.results.mismatch import Mismatch

@@ -14,15 +14,12 @@ from gradcheck._typing import Flat
 from gradcheck.function.arithmetic import callers_arithmetic
 from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import NotScalarError, Objective
-from gradcheck.function.repeat import Repeat, why_it_differs
+from gradcheck.function.repeat import REPEATABLE, Repeat, said_of_two_values
 from gradcheck.parameters.tree import Parameters, dropped, kind_of
 from gradcheck.results.outcome import Finding, Outcome
 from gradcheck.results.verdict import Tolerance
 
 __all__ = ["Inspection", "changed", "gradient_at", "inspect", "inspect_again", "is_pair", "raised_by"]
-
-# Two calls of f may differ by what a parallel sum reorders; more than this is randomness.
-REPEATABLE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -102,7 +99,7 @@ def inspect_again(objective: Objective, inspection: Inspection, x: Flat) -> tupl
     findings = list(inspection.findings)
     value = _call_f(objective, x, findings)[0]
     if not any(finding.final for finding in findings):
-        _compare(inspection.f_x, value, findings, partial(_value_at, objective, x))
+        findings += said_of_two_values("", inspection.f_x, value, partial(_value_at, objective, x))
     return tuple(findings[len(inspection.findings) :])
 
 
@@ -125,7 +122,7 @@ def _inspect_f(objective: Objective, x: Flat, findings: list[Finding], calls: in
             )
         )
     else:
-        _compare(first, values[-1], findings, partial(_value_at, objective, x))
+        findings += said_of_two_values("", first, values[-1], partial(_value_at, objective, x))
     if gradients[0] is not None:
         _note_sharing(objective.parameters, gradients, given[0], "f", findings)
     return first, kept
@@ -158,18 +155,6 @@ def _value_at(objective: Objective, x: Flat) -> Any:
     """F at x once more, whatever it raises."""
     with callers_arithmetic():
         return objective.at(objective.parameters.unflatten(x.copy()))[0]
-
-
-def _compare(first: Any, second: Any, findings: list[Finding], again: Callable[[], Any]) -> None:
-    """Two values of f at x should be the same."""
-    if first == second:
-        return
-    text = f"f differs between two calls at the same x: {first:.17g} and {second:.17g}"
-    if not abs(first - second) <= REPEATABLE * max(abs(first), abs(second)):
-        why = why_it_differs([first, second], again)
-        findings.append(Finding(f"{text}; {why}", Outcome.INCONCLUSIVE, final=True))
-    else:
-        findings.append(Finding(text))
 
 
 def _call_grad(

@@ -12,7 +12,7 @@ from gradcheck.function.objective import BudgetSpentError, Objective
 from gradcheck.results.outcome import Finding, Outcome
 from gradcheck.results.verdict import Tolerance
 
-__all__ = ["Repeat", "why_it_differs"]
+__all__ = ["REPEATABLE", "Repeat", "said_of_two_values"]
 
 # What a sum of 4,096 terms may change by in another order, in roundings of the largest: the root of their number.
 REORDERED = 64.0
@@ -21,38 +21,56 @@ ELSEWHERE = 0.1
 # Calls of an f that differs, so that chance orders their values once in 5,000 times at most.
 CALLS = 6
 CLEAR = "clear the state that it keeps from call to call"
+# Two calls of f may differ by what a parallel sum reorders; more than this, relative to the larger, is randomness.
+REPEATABLE = 1e-9
+# Randomness of so much is noise like any other, which is measured and decides what it can; more of it wants a seed.
+NOISE = 1e-6
 
 
-def why_it_differs(seen: list[float], again: Callable[[], float]) -> str:
-    """What to do about an f whose values `seen` at one x differ; `again` calls it there once more, and may raise.
+def said_of_two_values(name: str, first: float, second: float, again: Callable[[], float]) -> list[Finding]:
+    """What there is to say of two values of f, or of its output `name`, at one x; `again` calls f there once more."""
+    if first == second:
+        return []
+    text = f"f differs between two calls at the same x: {name}{first:.17g} and {second:.17g}"
+    size = max(abs(first), abs(second))
+    if abs(first - second) <= REPEATABLE * size:
+        return [Finding(text)]
+    why, state = _why_it_differs([first, second], again)
+    if not state and abs(first - second) <= NOISE * size:
+        return [Finding(f"{text}: noise of f, which was measured")]
+    return [Finding(f"{text}; {why}", Outcome.INCONCLUSIVE, final=True)]
 
-    State is told from randomness by the order of the values: a counter drifts, a recurrent state settles, a loader of
-    batches comes round. A random f gives the same value when numpy's global generator is put back.
+
+def _why_it_differs(seen: list[float], again: Callable[[], float]) -> tuple[str, bool]:
+    """What to do about an f whose values `seen` at one x differ, and whether it is seen to keep state.
+
+    `again` may raise. State is told from randomness by the order of the values: a counter drifts, a recurrent state
+    settles, a loader of batches comes round. A random f gives the same value when numpy's global generator is put back.
     """
     values = list(seen)
     if not np.isfinite(values).all():
-        return f"{CLEAR}, or fix its random seed"
+        return f"{CLEAR}, or fix its random seed", False
     try:
         values += [float(again()) for _ in range(CALLS)]
         steps = np.diff(values)
         for period in (2, 3):
             if values[period:] == values[:-period]:
-                return f"it comes round every {period} calls: {CLEAR}"
+                return f"it comes round every {period} calls: {CLEAR}", True
         if (steps > 0).all() or (steps < 0).all():
-            return f"it drifts: {CLEAR}"
+            return f"it drifts: {CLEAR}", True
         if (np.diff(np.abs(steps)) < 0).all():
-            return f"it settles: {CLEAR}"
+            return f"it settles: {CLEAR}", True
         state = np.random.get_state()  # noqa: NPY002 (the caller's f may draw from it)
         one = again()
         np.random.set_state(state)  # noqa: NPY002 (left as that call left it, by the next one)
         two, three = again(), again()
         if one == two == three:
-            return f"it settles: {CLEAR}"
+            return f"it settles: {CLEAR}", True
         if one == two:
-            return "it draws from numpy.random: seed that at every call"
+            return "it draws from numpy.random: seed that at every call", False
     except Exception:  # f is the caller's: it may raise anything
         pass
-    return f"{CLEAR}, or fix its random seed"
+    return f"{CLEAR}, or fix its random seed", False
 
 
 @dataclass

@@ -139,7 +139,9 @@ def scaling_of(problem: Problem, still: Mask) -> Scaling:
     lengths = unit
     lengths[~moved] = 0.0
     for k, b in enumerate(blocks):
-        lengths[b.slice] *= 0.0 if nothing[k] else min(share / effect[k], 1.0)
+        # nan where what moves is larger than any float: other ways take it from there.
+        part = 0.0 if nothing[k] else share / effect[k]
+        lengths[b.slice] *= min(part, 1.0) if np.isfinite(part) else 0.0
     least = np.array(
         [_least(lengths[b.slice], strength[b.slice], size) for b, size in zip(blocks, rms, strict=True)]
     )
