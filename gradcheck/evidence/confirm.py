@@ -28,6 +28,8 @@ WEAKLY = (1.4, 2.0)
 NEARLY = 4
 # The part of the distance to what was given that the noise of a second estimate may fill.
 TELLING = 0.4
+# A second bar of so many times that distance says nothing of where the second value lies.
+OUTWEIGHS = 2.0
 # The part of half its jump that noise may be where a kink is looked at again: five times as much would hide it.
 VISIBLE = 0.2
 # An accusation by so many times the bar that decides is slight: one derivative in ten thousand lies beyond that bar.
@@ -192,8 +194,9 @@ def _remeasure(
     # Where noise alone, larger at a shorter step, does not explain it.
     telling = known & (MARGIN * second.noise <= 1.01 * TELLING * distance)
     away = np.abs(given[rows] - second.value)
-    # Were what was given right, the second would lie nearer to it: noise that looks like a bend is no excuse.
-    acquitted = telling & ~kinked & ~(away > MARGIN * second.error) & ~(away > apart)
+    # Were what was given right, the second would lie nearer to it: noise that looks a little like a bend is no excuse.
+    sides = (away > apart) & (MARGIN * second.error <= OUTWEIGHS * distance)
+    acquitted = telling & ~kinked & ~(away > MARGIN * second.error) & ~sides
     clash = known & (apart > found.error[rows] + second.error)
     if from_near:
         # There is more noise than was measured: a precise estimate gives way only where the other side is confirmed.
