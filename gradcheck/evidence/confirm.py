@@ -14,7 +14,7 @@ from gradcheck.results.estimate import Estimate
 from gradcheck.results.outcome import Limit
 from gradcheck.results.verdict import Judgement
 
-__all__ = ["Again", "confirm"]
+__all__ = ["CONFIRMED", "Again", "confirm"]
 
 
 # Lines, or directions that many lines share, measured a second time before anyone is accused.

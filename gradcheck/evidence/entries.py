@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index, Mask
-from gradcheck.evidence.confirm import confirm
+from gradcheck.evidence.confirm import CONFIRMED, confirm
 from gradcheck.function.lines import Axes, Columns, Family, Lines
 from gradcheck.numerics.differences import ROUNDS, Wanted, estimate
+from gradcheck.numerics.noise import POSITIONS, scatter
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
 from gradcheck.numerics.tangents import root_mean_square, sizes_by
@@ -43,6 +44,8 @@ CHUNK, TOGETHER = 128, 400_000
 # stepped by some of it. Then so many stencils are taken within its size.
 BEYOND = 10.0
 OWN_ROUNDS = 4
+# The moduli of the weights of a stencil's values add up to so much over the step.
+WEIGHTS = 3.02
 
 
 def sweep(setting: Setting, given: Flat, entries: Index, groups: Groups | None = None) -> Evidence:
@@ -378,7 +381,37 @@ def _confirm(
     own = np.where(size > 0, size, setting.scales[column])
     # What the sum of all entries hardly notices: sixteen roundings of the largest.
     blind = float(16.0 * np.finfo(setting.x.dtype).eps * np.max(np.abs(setting.x), initial=0.0))
-    return confirm(given, found, judgement, again, decided, own, together, blind=blind, zero=size == 0)
+    found, judgement = confirm(
+        given, found, judgement, again, decided, own, together, blind=blind, zero=size == 0
+    )
+    if groups is not None:
+        return found, judgement
+    found = _with_noise_that_grows(setting, found, entries, np.flatnonzero(judgement.wrong & (size == 0)))
+    return found, decided(found)
+
+
+def _with_noise_that_grows(setting: Setting, found: Estimate, entries: Index, at: Index) -> Estimate:
+    """Where x is 0 terms that cancel round as the step does, (0.1 + 0.2) x - 0.3 x, which no noise beside x shows.
+
+    at : those that are called wrong, on a line that has no kink. Equal steps as long as the first tell that noise from
+    what f bends; seven values each, of the first few, and of the others where one of these shows it.
+    """
+    at = at[np.isfinite(found.error[at]) & (found.chord[at] > 0) & (found.limit[at] != Limit.KINK)]
+    at, others = at[:CONFIRMED], at[CONFIRMED:]
+    if at.size == 0 or setting.room is not None or setting.objective.remaining < POSITIONS.size * at.size:
+        return found
+    lines = _lines(setting, *setting.places(entries[at]), None)
+    offsets = found.step[at][:, None] * POSITIONS / POSITIONS[-1]
+    values = setting.objective.along(lines, np.arange(at.size), offsets.astype(found.step.dtype))
+    f_x = setting.f_x[setting.places(entries[at])[0]]
+    level = 2.0 * scatter(np.concatenate([f_x[None, :], values.T]))
+    noise = WEIGHTS * level / found.step[at]
+    grown = noise > found.noise[at]
+    error, limit = found.error.copy(), found.limit.copy()
+    error[at[grown]] = np.maximum(error[at], noise)[grown]
+    limit[at[grown]] = Limit.NOISE
+    found = replace(found, error=error, limit=limit, nfev=found.nfev + offsets.size)
+    return _with_noise_that_grows(setting, found, entries, others) if grown.any() else found
 
 
 def _anything(at: Index, _: Estimate) -> tuple[Flat, Flat]:

@@ -14,7 +14,7 @@ from gradcheck.function.lines import Lines
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.rounding import decimal_steps, distinct, granularity
 
-__all__ = ["Noise", "estimate_noise", "first_spacing", "measure_noise"]
+__all__ = ["POSITIONS", "Noise", "estimate_noise", "first_spacing", "measure_noise", "scatter"]
 
 Probe = Callable[[float], Values]
 Far = Callable[[], Values]
@@ -342,6 +342,11 @@ def _differences(values: Values) -> _Differences:
 
 def _deviation(mean_squares: Values, factors: Values) -> Values:
     return np.asarray(np.sqrt(factors * mean_squares.astype(np.float64)))
+
+
+def scatter(values: Values) -> Values:
+    """The standard deviation (m,) of the noise of eight equally spaced values (8, m); 0 where they show none."""
+    return np.asarray(np.nan_to_num(_differences(values).sigma))
 
 
 def first_spacing(coarse: float) -> float:

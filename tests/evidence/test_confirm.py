@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gradcheck import Outcome, check_gradient, check_jacobian
 from gradcheck.evidence.confirm import confirm
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.outcome import Limit
@@ -485,3 +486,26 @@ def test_a_small_slope_where_f_is_flat_is_looked_for_farther_away(given, far, ch
 
     assert np.isfinite(after.error[0]) == held
     assert (max(steps) == 0.3) is (given <= 1e-3)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 8, 50])
+@pytest.mark.parametrize("method", ["auto", "sweep", "complex"])
+def test_constants_that_cancel_at_0_are_no_mistake_and_no_evidence(n, method):
+    """(0.1 + 0.2) x - 0.3 x has the slope 5.6e-17 as it is computed, and rounds by a third of that: neither it nor 0 is
+    FAIL, as one function or as n outputs; 1e-3 is, and beside an ordinary entry 0 is right."""
+
+    def parts(x):
+        return (0.1 + 0.2) * x - 0.3 * x
+
+    x = np.zeros(n)
+    for slope in (0.0, (0.1 + 0.2) - 0.3):
+        claims = np.full(n, slope)
+        report = check_gradient(lambda x: float(np.sum(parts(x))), claims, x, method=method)
+        assert report.outcome is Outcome.INCONCLUSIVE
+        assert check_jacobian(parts, np.diag(claims), x, method=method).outcome is not Outcome.FAIL
+    wrong = np.full(n, 1e-3)
+    assert check_gradient(lambda x: float(np.sum(parts(x))), wrong, x, method=method).outcome is Outcome.FAIL
+    assert check_jacobian(parts, np.diag(wrong), x, method=method).outcome is Outcome.FAIL
+    first = np.eye(n)[0]
+    mixed = check_gradient(lambda x: float(np.sum(parts(x)) + x[0]), first, x, method=method)
+    assert mixed.outcome is Outcome.PASS
