@@ -6,6 +6,7 @@ other settings or data, and a file that is none, is refused and stays.
 
 import contextlib
 import functools
+import itertools
 import tempfile
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from gradcheck.cases import Case, Mistake, Quantity, Reference
 from gradcheck.errors import DataError
 from gradcheck.textbook import TwoLayerNet, softmax_whole_array, train
 from reference import backprop
+from reference.scipy_oracle import approx_gradient
 
 NAMES = ("W1", "b1", "W2", "b2")
 RNG = np.random.default_rng(0)
@@ -212,6 +214,53 @@ def left_behind(end_at):
         raise AssertionError("the training was not ended")
 
 
+def by_differences(network, x, t):
+    return network.numerical_gradient(x, t)
+
+
+def flat(params):
+    return np.concatenate([params[name].ravel() for name in NAMES])
+
+
+@functools.cache
+def steps_after_interruption():
+    """The parameters, and the batch, of each iteration from the checkpoint on: those of a training by differences."""
+    seen = []
+
+    def remember(_, network, x, t):
+        seen.append((flat(network.params), x, t))
+
+    then = {"gradient": by_differences, "on_iteration": remember}
+    after_interruption(8, first={"gradient": by_differences}, then=then)
+    return seen
+
+
+def followed(step=0):
+    """The gradient that a step after the checkpoint followed."""
+    (before, *_), (after, *_) = itertools.islice(steps_after_interruption(), step, step + 2)
+    return (before - after) / SETTINGS["learning_rate"]
+
+
+def loss_there(values):
+    return network_there(values).loss(*steps_after_interruption()[0][1:])
+
+
+def network_there(values):
+    network = TwoLayerNet(6, 5, 3, 1.0, rng=0)
+    ends = np.cumsum([value.size for value in network.params.values()])[:-1]
+    parts = np.split(values, ends)
+    network.params = {
+        name: part.reshape(value.shape)
+        for (name, value), part in zip(network.params.items(), parts, strict=True)
+    }
+    return network
+
+
+def analytic_there():
+    values, x, t = steps_after_interruption()[0]
+    return flat(backpropagated(network_there(values), x, t))
+
+
 ENDS = (3, 5, 8, 12)
 LONG = {"iterations": 120}
 BY_DEFAULT = {**LONG, "checkpoint_every": None}
@@ -233,6 +282,30 @@ case = Case(
             [
                 Mistake("another seed", lambda: [numbers(run(rng=2))] * len(ENDS)),
                 Mistake("begun again with the weights reached", lambda: [numbers(run(seed=3))] * len(ENDS)),
+            ],
+        ),
+        Quantity(
+            "gradient that the first step from the checkpoint follows",
+            followed,
+            [
+                Reference(
+                    "analytic",
+                    analytic_there,
+                    atol=4e-9,
+                    reason="truncation h^2 |f'''| / 6 with third derivatives up to 2: 3e-9; rounding of the loss "
+                    "over h: 1e-11",
+                ),
+                Reference(
+                    "approx_fprime",
+                    lambda: approx_gradient(loss_there, steps_after_interruption()[0][0]),
+                    atol=2e-7,
+                    reason="its forward step 1.5e-8: truncation below 1e-8, rounding of a loss of some 4 over "
+                    "the step: 1e-7",
+                ),
+            ],
+            [
+                Mistake("of the step after it", lambda: followed(1)),
+                Mistake("0.001 % too large", lambda: 1.00001 * followed()),
             ],
         ),
         Quantity(

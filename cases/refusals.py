@@ -29,6 +29,8 @@ from gradcheck.textbook import (
     sum_squares_error,
     train,
 )
+from reference import backprop
+from reference.scipy_oracle import approx_gradient
 
 COMPUTED, TYPE, VALUE, DATA, ANOTHER = range(5)
 KINDS = ((TypeError, TYPE), (DataError, DATA), (ValueError, VALUE))
@@ -348,6 +350,29 @@ case = Case(
             ],
         ),
         refusals("structured_gradient", STRUCTURED),
+        Quantity(
+            "dL/db2 where one sample just fits",
+            lambda: structured_gradient(net(), X[:1], ONEHOT[:1])["b2"],
+            [
+                Reference(
+                    "analytic",
+                    lambda: backprop.two_layer_net_gradient(net().params, X[:1], ONEHOT[:1])["b2"],
+                    atol=1e-9,
+                    reason="truncation h^2 |f'''| / 6 with third derivatives below 0.1: 2e-10",
+                ),
+                Reference(
+                    "approx_fprime",
+                    lambda: approx_gradient(lambda b2: changed(b2=b2).loss(X[:1], ONEHOT[:1]), np.zeros(2)),
+                    atol=4e-8,
+                    reason="its forward step 1.5e-8: truncation below 2e-9, rounding of a loss of 0.7 over "
+                    "the step: 1.5e-8",
+                ),
+            ],
+            [
+                Mistake("of the other target", lambda: structured_gradient(net(), X[:1], ONEHOT[1:])["b2"]),
+                Mistake("1e-5 larger", lambda: 1.00001 * structured_gradient(net(), X[:1], ONEHOT[:1])["b2"]),
+            ],
+        ),
         Quantity(
             "structured_gradient: the step is what is refused of 0, -1e-4, nan, inf; not of 1",
             lambda: [called_a_step(h) for h in (0.0, -1e-4, np.nan, np.inf, 1.0)],
