@@ -55,21 +55,23 @@ def structured_gradient(
         raise ValueError(f"h is {h}; a finite step above 0 is allowed")
     if n_threads is not None and n_threads < 1:
         raise ValueError(f"n_threads is {n_threads}; None or 1 or more is allowed")
-    forward, hidden, x = _forward(network, x, t)
+    forward, inputs, touched, hidden = _forward(network, x, t)
 
     def moved_unit(u: Array, units: slice) -> Array:
         # sigma(a + u) - sigma(a), without subtracting two nearly equal numbers.
-        z, growth = hidden[:, units], np.expm1(u)[:, None, None]
+        z, growth = hidden[:, units], np.expm1(u)[..., None, None]
         moved: Array = z * (1 - z) * growth / (1 + z * growth)
         return moved
 
     def moved_score(u: Array, units: slice) -> Array:
-        return np.broadcast_to(u[:, None, None], (u.size, len(x), units.stop - units.start))
+        return np.broadcast_to(u[..., None, None], (*u.shape, len(hidden), units.stop - units.start))
 
     W2 = network.params["W2"]
-    first = _layer(forward, x, W2, moved_unit, 0.5, h, n_threads)
+    first = _layer(forward, inputs, W2, moved_unit, 0.5, h, n_threads)
     second = _layer(forward, hidden, np.eye(W2.shape[1]), moved_score, 1.0, h, n_threads)
-    return {"W1": first[:-1], "b1": first[-1], "W2": second[:-1], "b2": second[-1]}
+    W1 = np.zeros_like(network.params["W1"])
+    W1[touched] = first[:-1]
+    return {"W1": W1, "b1": first[-1], "W2": second[:-1], "b2": second[-1]}
 
 
 def _layer(
@@ -83,61 +85,68 @@ def _layer(
 ) -> Array:
     """Return the difference quotients for the weights (i, j) from `inputs` (n, i) into units, biases below them.
 
-    Unit j moves the scores of sample n by shift(u)[n, j] moves[j], where u = h inputs[n, i].
+    Unit j moves the scores of sample n by shift(u)[..., n, j] moves[j], where u = h inputs[n, i].
     slope : a bound of |d shift / du|, also for complex u near 0.
     """
     # A bias is the weight of one more input, which is always 1.
     inputs = np.column_stack([inputs, np.ones(len(inputs))])
-    # A weight whose input is 0 in every sample touches nothing.
-    touched = inputs.any(axis=0)
-    inputs = inputs[:, touched]
     largest = np.abs(inputs).max()
     steepness = slope * np.abs(moves).max()
     degree = _degree(h * largest, steepness, h)
     terms = _terms(h * largest * steepness)
-    # Chebyshev's points without 0, where nothing is perturbed.
-    grid = np.delete(np.cos(np.pi * np.arange(degree + 1) / degree), degree // 2)
+    # Chebyshev's points above 0; those below are their negatives.
+    grid = np.cos(np.pi * np.arange(degree // 2) / degree)
+    u = h * largest * np.stack([grid, -grid])
 
-    def block(units: slice) -> Array:
-        return _tables(forward, shift(h * largest * grid, units), moves[units], terms)
+    def block(units: slice) -> list[Array]:
+        return _tables(forward, shift(u, units), moves[units], terms)
 
-    width = max(1, _BLOCK // (grid.size * forward.y.size))
+    width = max(1, _BLOCK // (2 * grid.size * forward.y.size))
     units = [slice(j, min(j + width, len(moves))) for j in range(0, len(moves), width)]
-    with ThreadPoolExecutor(n_threads or os.cpu_count()) as pool:
-        in_order = map if n_threads == 1 or len(units) == 1 else pool.map
-        tables = np.concatenate(list(in_order(block, units)), axis=-1)
-    quotients = np.zeros((touched.size, len(moves)))
-    quotients[touched] = _differences(forward, tables, grid, inputs / largest) / (2 * h)
-    return quotients
+    if n_threads == 1 or len(units) == 1:
+        blocks = [block(part) for part in units]
+    else:
+        with ThreadPoolExecutor(n_threads or os.cpu_count()) as pool:
+            blocks = list(pool.map(block, units))
+    tables = [np.concatenate(parts, axis=-1) for parts in zip(*blocks, strict=True)]
+    differences = _differences(forward, tables, grid, inputs / largest)
+    differences /= 2 * h * len(inputs)
+    return differences
 
 
-def _tables(forward: _Forward, moved: Array, moves: Array, terms: int) -> Array:
-    """Return what has to be summed over the samples, as functions of u at g points: (tables, g, n, j).
+def _tables(forward: _Forward, moved: Array, moves: Array, terms: int) -> list[Array]:
+    """Return what has to be summed over the samples, as functions of u, for u > 0 and its negative.
 
-    moved, moves : (g, n, j) and (j, k); unit j changes the scores of sample n by moved[g, n, j] moves[j].
+    moved, moves : (2, g, n, j) and (j, k); unit j changes the scores of sample n by moved[:, :, n, j] moves[j].
     terms : of the series of exp.
-    Each is 0 at u = 0. With a normaliser for each sample it is the change of the sample's loss. With a shared one it
-    is, by the rule log1p(c E + (1 - c) S) = log1p(c E) + log1p(S V): the growth S of the normaliser, log1p(c E),
-    and, where delta is inside of the logarithm, the changes of V, V^2, ... for the series of log1p(S V).
+    With a normaliser for each sample: the loss at u less that at -u, (g, n, j). With a shared one, by the rule
+    log1p(c E + (1 - c) S) = log1p(c E) + log1p(S V): log1p(c E) at u less that at -u; then, with a first axis for u
+    and -u, the growth S of the normaliser and, where delta is inside of the logarithm, the changes of V, V^2, ... for
+    the series of log1p(S V).
     """
 
     def over_classes(values: Array) -> Array:
-        weighted: Array = np.einsum("gnjm,nm->gnj", values, forward.weights)
+        weighted: Array = np.einsum("...mnj,mn->...nj", values, forward.weights)
         return weighted
 
-    c = forward.kept[:, None]
+    def log_ratio(changes: Array) -> Array:
+        """Of the two numbers 1 + changes, at u and at -u."""
+        plus, minus = changes
+        return over_classes(np.log1p((plus - minus) / (1 + minus)))
+
+    c = forward.kept[..., None]
     # The sum over k of y (exp(s m) - 1) is that of s^p times y @ m^p / p!: a few products for all g.
     series = [moves.T**p / math.factorial(p) for p in range(1, terms + 1)]
     S = _horner(moved, [forward.y @ term for term in series])
-    E = _horner(moved[..., None], [term[forward.classes].swapaxes(1, 2) for term in series])
+    E = _horner(moved[:, :, None], [term[forward.classes] for term in series])
     if not forward.shared:
-        growth = S[..., None]
-        return np.stack([-over_classes(np.log1p(c * (E - growth) / (1 + growth)))])
-    tables = [S, over_classes(np.log1p(c * E))]
+        growth = S[:, :, None]
+        return [-log_ratio(c * (E - growth) / (1 + growth))]
+    tables = [log_ratio(c * E), S]
     if (c < 1).any():
-        powers = accumulate(repeat((1 - c) / (1 + c * E), len(moved)), np.multiply)
+        powers = accumulate(repeat((1 - c) / (1 + c * E), 2 * moved.shape[1]), np.multiply)
         tables += [over_classes(V - (1 - c) ** b) for b, V in enumerate(powers, start=1)]
-    return np.stack(tables)
+    return tables
 
 
 def _horner(s: Array, coefficients: list[Array]) -> Array:
@@ -162,45 +171,45 @@ def _terms(change: float) -> int:
     return p - 1
 
 
-def _differences(forward: _Forward, tables: Array, grid: Array, inputs: Array) -> Array:
-    """Return L(w + h) - L(w - h) for every weight (i, j).
+def _differences(forward: _Forward, tables: list[Array], grid: Array, inputs: Array) -> Array:
+    """Return n (L(w + h) - L(w - h)) for every weight (i, j).
 
     tables : of `_tables`, at the points `grid` of u.  inputs : (n, i).  Both in units of the largest.
     """
-    degree = len(grid)
-    to_coefficients = np.linalg.inv(grid[:, None] ** np.arange(1, degree + 1))
+    square = inputs * inputs
+
+    def polynomials(first: int) -> Callable[[Array], Array]:
+        """Return what sums over the samples, at u = h x, the polynomials in u^first, u^(first + 2), ... of a table."""
+        to_coefficients = np.linalg.inv(grid[:, None] ** (first + 2 * np.arange(len(grid))))
+        lowest = inputs if first == 1 else square
+        powers = np.concatenate(list(accumulate(repeat(square, len(grid) - 1), np.multiply, initial=lowest)))
+
+        def summed(table: Array) -> Array:
+            coefficients = np.tensordot(to_coefficients, table, axes=1)
+            sums: Array = powers.T @ coefficients.reshape(len(powers), -1)
+            return sums
+
+        return summed
+
     # What is even in u is the same for w + h and w - h, but for a shared normaliser, whose logarithm mixes both.
-    powers = list(accumulate(repeat(inputs, degree if forward.shared else degree - 1), np.multiply))
-    odd_powers = np.concatenate(powers[::2])
-
-    def summed(table: Array, powers: Array, to_coefficients: Array) -> Array:
-        """Sum polynomials over the samples, at u = h x: (i, j)."""
-        coefficients = np.tensordot(to_coefficients, table, axes=1)
-        sums: Array = powers.T @ coefficients.reshape(len(powers), -1)
-        return sums
-
-    def odd(table: Array) -> Array:
-        return summed(table, odd_powers, to_coefficients[::2])
-
-    if not forward.shared:
-        changes = 2 * odd(tables[0])
-    else:
-        even_powers = np.concatenate(powers[1::2])
+    odd = polynomials(1)
+    difference, *others = tables
+    changes = odd(difference)
+    if forward.shared:
+        even = polynomials(2)
 
         def both(table: Array) -> Array:
             """At u = +h x and u = -h x: (2, i, j)."""
-            odd_part, even_part = odd(table), summed(table, even_powers, to_coefficients[1::2])
+            odd_part, even_part = odd((table[0] - table[1]) / 2), even((table[0] + table[1]) / 2)
             return np.stack([even_part + odd_part, even_part - odd_part])
 
-        S, logarithm, *V_powers = tables
-        S = both(S)
+        S, *V_powers = map(both, others)
         series = np.zeros_like(S)
         for b in range(len(V_powers), 0, -1):  # Horner's rule
             unmoved = np.sum(forward.weights * (1 - forward.kept) ** b)
-            series = -S * (series + (unmoved + both(V_powers[b - 1])) / b)
+            series = -S * (series + (unmoved + V_powers[b - 1]) / b)
         ratio = (S[0] - S[1]) / (1 + S[1])  # of the two normalisers, less 1
-        changes = forward.weights.sum() * np.log1p(ratio) + series[0] - series[1] - 2 * odd(logarithm)
-    changes /= len(forward.y)
+        changes = forward.weights.sum() * np.log1p(ratio) + series[0] - series[1] - changes
     return changes
 
 
@@ -226,8 +235,8 @@ class _Forward:
     """The forward pass that every perturbation corrects, sample by sample.
 
     y : (n, k) outputs of the softmax.  shared : whether one normaliser serves all samples.
-    classes, weights : (n, m) the classes that the loss looks at and their targets; m is 1 for labels.
-    kept : (n, m) y / (y + delta) at those classes, the share of y in the loss's logarithm; 1 where delta is outside.
+    classes, weights : (m, n) the classes that the loss looks at and their targets; m is 1 for labels.
+    kept : (m, n) y / (y + delta) at those classes, the share of y in the loss's logarithm; 1 where delta is outside.
     """
 
     y: Array
@@ -237,8 +246,13 @@ class _Forward:
     kept: Array
 
 
-def _forward(network: TwoLayerNet, x: npt.ArrayLike, t: npt.ArrayLike) -> tuple[_Forward, Array, Array]:
-    """Check everything that the formulas take for granted; return the forward pass, hidden layer and x."""
+def _forward(
+    network: TwoLayerNet, x: npt.ArrayLike, t: npt.ArrayLike
+) -> tuple[_Forward, Array, Array, Array]:
+    """Check all that the formulas take for granted; return the forward pass, inputs, which these are, hidden layer.
+
+    A weight whose input is 0 in every sample touches nothing: the inputs are the other columns of x, `touched` (d,).
+    """
     _check_network(network)
     W1, b1, W2, b2 = (network.params[name] for name in ("W1", "b1", "W2", "b2"))
     inputs, targets = np.asarray(x), np.asarray(t)
@@ -247,9 +261,10 @@ def _forward(network: TwoLayerNet, x: npt.ArrayLike, t: npt.ArrayLike) -> tuple[
             raise TypeError(f"{name} has dtype {array.dtype}; real numbers that fit float64 are allowed")
     if inputs.ndim != 2 or inputs.shape[0] == 0 or inputs.shape[1] != len(W1):
         raise ValueError(f"x has shape {inputs.shape}; a batch (n, {len(W1)}) with n at least 1 is allowed")
-    inputs = inputs.astype(np.float64, copy=False)
+    touched: Array = np.any(inputs, axis=0)
+    inputs = inputs[:, touched].astype(np.float64, copy=False)
     with np.errstate(divide="ignore", invalid="ignore"):  # what is not finite raises below
-        hidden = losses.sigmoid(inputs @ W1 + b1)
+        hidden = losses.sigmoid(inputs @ W1[touched] + b1)
         y = network.softmax(hidden @ W2 + b2)
         loss = network.loss_function(y, targets)  # checks t
     if not np.isfinite(loss):
@@ -259,16 +274,19 @@ def _forward(network: TwoLayerNet, x: npt.ArrayLike, t: npt.ArrayLike) -> tuple[
     if published and targets.size == y.size:
         targets = targets.reshape(y.shape).argmax(axis=1)
     if targets.shape != y.shape:
-        classes, weights = targets.reshape(-1, 1), np.ones((len(y), 1))
+        classes, weights = targets.reshape(1, -1), np.ones((1, len(y)))
     elif np.count_nonzero(targets, axis=1).max() <= 1:  # one-hot: the other classes add nothing
-        classes = (targets != 0).argmax(axis=1)[:, None]
-        weights = np.take_along_axis(targets, classes, axis=1).astype(np.float64)
+        classes = (targets != 0).argmax(axis=1)[None]
+        weights = np.take_along_axis(targets.T, classes, axis=0).astype(np.float64)
     else:
-        classes, weights = np.broadcast_to(np.arange(y.shape[1]), y.shape), targets.astype(np.float64)
-    seen = np.take_along_axis(y, classes, axis=1)
+        classes, weights = (
+            np.broadcast_to(np.arange(y.shape[1])[:, None], y.T.shape),
+            targets.T.astype(np.float64),
+        )
+    seen = np.take_along_axis(y.T, classes, axis=0)
     kept = np.ones_like(seen) if published else seen / (seen + losses.DELTA)
     shared = network.softmax is losses.softmax_whole_array
-    return _Forward(y, shared, classes, weights, kept), hidden, inputs
+    return _Forward(y, shared, classes, weights, kept), inputs, touched, hidden
 
 
 def _check_network(network: TwoLayerNet) -> None:
@@ -288,6 +306,8 @@ def _check_network(network: TwoLayerNet) -> None:
         if not isinstance(value, np.ndarray) or value.dtype != np.float64:
             found = getattr(value, "dtype", type(value).__name__)
             raise TypeError(f"params[{name!r}] is {found}; an array of float64 is allowed")
+        if not np.isfinite(value).all():
+            raise ValueError(f"params[{name!r}] holds nan or inf; finite numbers are allowed")
     shapes = {name: value.shape for name, value in network.params.items()}
     W1, b1, W2, b2 = (shapes[name] for name in ("W1", "b1", "W2", "b2"))
     if not (len(W2) == 2 and b1 == W1[1:] == W2[:1] and b2 == W2[1:]):

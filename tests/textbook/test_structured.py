@@ -251,6 +251,19 @@ def test_black_pixels_touch_nothing():
         assert gradient["W1"][x.any(axis=0)].all()
 
 
+def test_a_weight_that_nothing_touches_is_a_number_too():
+    """The loop multiplies 0 by nan; the form that leaves black pixels out refuses, and takes 1e300."""
+    x, t = batch(np.random.default_rng(0))
+    x[:, 7] = 0
+    net = TwoLayerNet(30, 20, 5, 1.0, rng=1)
+    net.params["W1"][7] = 1e300
+
+    assert not structured_gradient(net, x, t)["W1"][7].any()
+    net.params["W1"][7] = np.nan
+    with pytest.raises(ValueError, match="holds nan or inf"):
+        structured_gradient(net, x, t)
+
+
 @BOTH_SOFTMAX
 def test_threads_change_no_bit(softmax_form):
     """The result has the same bits for any number of threads; the hidden layer has four blocks."""
@@ -357,7 +370,8 @@ def with_own_loss():
         (replaced(W2=np.zeros((21, 5))), ValueError, "shapes"),
         (replaced(W1=np.zeros(20)), ValueError, "shapes"),
         (replaced(W2=np.zeros((20, 5, 1)), b2=np.zeros((5, 1))), ValueError, "shapes"),
-        (replaced(b2=np.full(5, np.nan)), ValueError, "loss is nan"),
+        (replaced(b2=np.full(5, np.nan)), ValueError, r"params\['b2'\] holds nan or inf"),
+        (replaced(W1=np.full((30, 20), np.inf)), ValueError, r"params\['W1'\] holds nan or inf"),
         (replaced(W2=np.full((20, 5), 1e8)), ValueError, "smaller h"),
     ],
 )
