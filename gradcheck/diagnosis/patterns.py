@@ -41,7 +41,7 @@ def missing(s: Scope) -> Cause | None:
     imaginary = s.imaginary
     if imaginary[s.wrong].all() and not s.analytic[imaginary].any():
         return Cause(Kind.REAL, s.everywhere())
-    return Cause(Kind.ZERO, s.wrong_place() if s.analytic.any() else s.everywhere())
+    return Cause(Kind.ZERO, s.lines_of_zeros() or (s.wrong_place() if s.analytic.any() else s.everywhere()))
 
 
 def factor(s: Scope) -> Cause | None:

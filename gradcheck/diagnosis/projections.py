@@ -115,6 +115,9 @@ def _explained(s: Scope, lines: Index, directions: NDArray[np.floating], given_b
     size = np.sqrt(np.sum(still**2, axis=1))
     if s.complete and not (inside <= noise + ORTHOGONAL * size).all():
         return None
+    # 0 has no part along anything: that a side is 0 is another mistake (a term is missing, f does not use it).
+    if s.wrong[lines][size <= noise].any():
+        return None
     part = np.sum(np.sum(directions * other[:, None], axis=2, keepdims=True) * directions, axis=1)
     explained = np.empty_like(s.analytic)
     explained[lines] = g + part if given_back else g - part

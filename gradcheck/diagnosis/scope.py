@@ -263,6 +263,32 @@ class Scope:
         """The row, column or block where all wrong entries lie, be others there right; None without one."""
         return self._region(False, self.wrong) if self.wrong.sum() > 1 else None
 
+    def lines_of_zeros(self) -> Place | None:
+        """The rows, columns or indices of an axis of an array of which a part was tested, where analytic is all 0.
+
+        All wrong entries lie there, and elsewhere analytic has other values: these are exact, tested or not.
+        """
+        b = self.blocks[0]
+        if len(self.blocks) > 1 or self.complete or len(b.shape) < 2 or b.is_complex:
+            return None
+        values = self.subject.analytic[b.slice].reshape(b.shape)
+        index = np.unravel_index(self.at[self.wrong] - b.start, b.shape)
+        for axis, along in enumerate(index):
+            zero = (values == 0).all(tuple(k for k in range(values.ndim) if k != axis))
+            lines = np.unique(along)
+            if zero.all() or not zero[lines].all() or b.size == b.shape[axis]:
+                continue
+            if lines.size > 1:
+                return Place(
+                    self.names, int(self.wrong.sum()), Extent.LINES, shape=b.shape, axis=axis,
+                    lines=tuple(lines.tolist()),
+                )  # fmt: skip
+            box = tuple(
+                (int(lines[0]), int(lines[0]) + 1) if k == axis else (0, n) for k, n in enumerate(b.shape)
+            )
+            return Place(self.names, int(self.wrong.sum()), Extent.BOX, box=box, shape=b.shape)
+        return None
+
     def _entry(self, at: int, alone: bool) -> Place:
         block = self.parameters.block_of(at)
         return Place((block.name,), 1, Extent.ENTRY, self.parameters.name(at), alone)

@@ -468,3 +468,61 @@ def test_a_mask_that_hides_x_is_no_cache():
     )
 
     assert not any(c.kind in (Kind.STALE, Kind.REMEMBERS) for c in report.causes)
+
+
+@pytest.mark.parametrize(
+    ("where", "words"),
+    [
+        (np.s_[[1], :], "row 1 of J"),
+        (np.s_[[1, 3], :], "rows 1 and 3 of J"),
+        (np.s_[:, [2, 4]], "columns 2 and 4 of J"),
+    ],
+)
+@pytest.mark.parametrize("product", [False, True])
+def test_rows_of_zeros_of_a_large_jacobian_are_named_though_a_part_was_tested(where, words, product):
+    """Of 300 x 200 entries a few are sampled; that analytic is 0 in the whole row is known exactly."""
+    rng = np.random.default_rng(0)
+    a, x = rng.normal(size=(300, 200)) / 14.0, rng.normal(size=200)
+
+    def f(x: Any) -> Any:
+        return np.tanh(a @ x) + a @ x
+
+    def jac(x: Any) -> Any:
+        return changed((2.0 - np.tanh(a @ x) ** 2)[:, None] * a, where, np.zeros_like)
+
+    report = check_jvp(f, lambda x, v: jac(x) @ v, x) if product else check_jacobian(f, jac, x)
+
+    assert report.diagnosis == (f"analytic is 0 in {words}, numerical is not: a term is missing",)
+
+
+def test_a_row_of_which_a_part_is_zero_is_not_called_a_row_of_zeros():
+    """Half of row 1 is 0, the other half is right."""
+    rng = np.random.default_rng(0)
+    a, x = rng.normal(size=(300, 200)) / 14.0, rng.normal(size=200)
+    report = check_jacobian(
+        lambda x: np.tanh(a @ x) + a @ x,
+        lambda x: changed((2.0 - np.tanh(a @ x) ** 2)[:, None] * a, np.s_[1, :100], np.zeros_like),
+        x,
+    )
+
+    assert report.causes[0].kind is Kind.ZERO
+    assert not any("row 1 of J" in said for said in report.diagnosis)
+
+
+@pytest.mark.parametrize("lacking", [True, False])
+def test_what_is_zero_is_not_called_projected(lacking):
+    """0 has no part along anything: a gradient of equal entries left out, and weight decay of what f does not use."""
+    x = np.array([0.5, -1.2, 0.7, 2.0])
+    if lacking:
+        report = check_gradient(lambda x: 0.58 * float(np.sum(x)), np.zeros_like, x)
+    else:
+        tree = {"used": x, "not": x + 0.1}
+        report = check_gradient(
+            lambda p: float(p["used"] @ p["used"]),
+            lambda p: {"used": 2.0 * p["used"], "not": 0.01 * p["not"]},
+            tree,
+        )
+
+    projected = {Kind.PROJECTED, Kind.CENTRED, Kind.NOT_PROJECTED, Kind.NOT_CENTRED, Kind.NOT_NORMALISED}
+    assert report.causes
+    assert not {cause.kind for cause in report.causes} & projected
