@@ -138,13 +138,14 @@ def judge_jacobian(
             names=names,
         )  # fmt: skip
         known = examine(objective, question, bar)
+    analytic = known.inspection.analytic if known.inspection is not None else None
     report = compose(
         names(), known.evidence, known.findings, tolerance=known.tolerance, nfev=objective.nfev,
         ngev=known.ngev, seconds=time.perf_counter() - started, seed=options.rng, call=call,
         causes=known.diagnosis.causes,
         budgeted=options.max_nfev is not None or options.max_seconds is not None, noun=noun,
         functions=("grad" if problem.symbol == "H" else "f", problem.what), interrupted=known.interrupted,
-        coarse=known.coarse,
+        coarse=known.coarse, analytic=None if analytic is None else analytic.ravel(),
     )  # fmt: skip
     if report.interrupted and report.outcome is Outcome.PASS:
         text = "interrupted before it was done: start it again"

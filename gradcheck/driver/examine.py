@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from gradcheck.driver.known import Known, Question
 from gradcheck.driver.methods import METHODS
+from gradcheck.driver.prepare import inspect_roughness
 from gradcheck.function.objective import BudgetSpentError, NotScalarError, Objective
 from gradcheck.function.progress import Progress
 from gradcheck.results.certificate import Survey
@@ -37,6 +38,9 @@ def examine(objective: Objective, question: Question, bar: Progress) -> Known:
     except NotScalarError as error:
         # At x it returned what it should: where it does not, it is no function that could be differentiated.
         known.findings.append(Finding(f"{error} at a point near x", Outcome.INCONCLUSIVE, final=True))
+    if known.evidence is not None and known.setting is not None:
+        judged = known.evidence.judged if isinstance(known.evidence, Survey) else known.evidence
+        known.findings += inspect_roughness(known.setting, judged.estimate.step)
     if objective.left_domain and known.evidence is not None:
         text = f"a point near x was taken for off f's domain: f raised {objective.left_domain}"
         known.findings.append(Finding(text))

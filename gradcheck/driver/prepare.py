@@ -15,8 +15,13 @@ from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.outcome import CONSTANT, Finding, Outcome
 from gradcheck.results.verdict import Tolerance
+from gradcheck.results.words import count, number
 
-__all__ = ["prepare", "probe_noise"]
+__all__ = ["inspect_roughness", "prepare", "probe_noise"]
+
+# Roundings of float64 by which f's values may be off from a smooth function and still be called smooth: a sum of ten
+# thousand terms, say. The rounding of float64 is below `SINGLE`, that of float32 above.
+ROUGH, SINGLE = 1e4, 1e-10
 
 # An entry that is a smaller part than this of its scale is 0 but for rounding.
 NEARLY_0 = 1e-12
@@ -84,10 +89,33 @@ def _computes_in(analytic: str, noise: Noise) -> str:
     return "float32" if analytic == "float32" or moving & {"float16", "float32"} else "float64"
 
 
+def inspect_roughness(setting: Setting, steps: Flat) -> tuple[Finding, ...]:
+    """What no point can tell of an f that is smooth over long steps only.
+
+    steps : (k,) those over which entries were measured, in units of x; nan where there was none.
+    """
+    f_x, level = np.abs(np.atleast_1d(setting.f_x)), np.atleast_1d(setting.level)
+    if np.finfo(np.atleast_1d(setting.f_x).dtype).eps > SINGLE or setting.tolerance.eps > SINGLE:
+        return ()  # the digits of a coarser type have a note of their own
+    rough = level > ROUGH * np.finfo(np.float64).eps * np.maximum(f_x, np.atleast_1d(setting.slope))
+    if setting.still is not None:
+        rough &= ~setting.still  # one value shows no roughness
+    known = steps[np.isfinite(steps) & (steps > 0)]
+    if not rough.any() or known.size == 0:
+        return ()
+    size = number(float(np.max(level[rough])), 1)
+    return (
+        Finding(
+            f"f is smooth near x down to about {size} only (rounded, made of steps, or noisy): what this check sees is "
+            f"its slope over steps of about {number(float(np.median(known)), 1)}"
+        ),
+    )
+
+
 def inspect_noise(noise: Noise, f_x: Any) -> tuple[Finding, ...]:
     """What the probing of the noise says about f."""
     if not np.all(noise.constant):
-        return ()
+        return _still_outputs(noise)
     text = "f does not depend on x at all: none of its outputs changed at any of the points around x"
     if np.ndim(f_x) == 0:
         text = f"f does not depend on x at all: it is {f_x:.17g} at all {len(noise.values)} points around x"
@@ -95,3 +123,13 @@ def inspect_noise(noise: Noise, f_x: Any) -> tuple[Finding, ...]:
             text = "f raises or is not finite at every point around x: there is no derivative to estimate"
             return (Finding(text, Outcome.INCONCLUSIVE, final=True),)
     return Finding(text, Outcome.INCONCLUSIVE, final=True), Finding(CONSTANT)
+
+
+def _still_outputs(noise: Noise) -> tuple[Finding, ...]:
+    """A note on the outputs of a vector function that stay where others move."""
+    still = np.flatnonzero(np.atleast_1d(noise.constant))
+    if still.size == 0:
+        return ()
+    named = f"f[{still[0]}]" + (f" and {count(still.size - 1, 'more output')}" if still.size > 1 else "")
+    verb = "is" if still.size == 1 else "are"
+    return (Finding(f"{named} {verb} the same at all points around x: {CONSTANT}"),)

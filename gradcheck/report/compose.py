@@ -285,8 +285,8 @@ def _not_told(
     notes = []
     size = np.maximum(np.abs(evidence.analytic), np.abs(evidence.estimate.value))
     nothing = bool((size <= 3.0 * evidence.estimate.error).all())
-    if survey is not None:
-        nothing &= all(residual.weight == 0 for array in survey.arrays for residual in array.residuals)
+    if survey is not None and evidence.coordinates.size < parameters.size:
+        nothing &= analytic is not None and not analytic.any()
     if evidence.judgement.subgradient.any():
         notes.append(f"what f is on either side of a kink does not show at it; {ELSEWHERE}")
     elif nothing:

@@ -144,3 +144,53 @@ def test_nothing_is_said_for_a_gradient_of_which_nothing_was_seen(factor):
     assert report.outcome is Outcome.INCONCLUSIVE
     assert report.advice.startswith("nothing is known of the gradient there yet: ")
     assert "culprit" not in str(report)
+
+
+@pytest.mark.parametrize("steps", [1e6, 3e6])
+def test_an_f_that_moves_in_steps_passes_with_a_note_on_what_does_not_show(steps):
+    """The trend of floor(1e6 x^2) passes: between its steps its derivative is 0. Smooth f has no note."""
+    x = np.array([0.3, 0.71, 1.234])
+
+    def f(x: Any) -> float:
+        return float(np.sum(np.floor(steps * x**2))) / steps
+
+    trend = check_gradient(f, lambda x: 2.0 * x, x)
+    zero = check_gradient(f, np.zeros_like, x)
+    off = check_gradient(f, lambda x: (2.0 + 4.0 * trend.detectable) * x, x)
+    smooth = check_gradient(lambda x: float(x @ x), lambda x: 2.0 * x, x)
+
+    assert trend.outcome is Outcome.PASS
+    assert any(
+        n.startswith("f is smooth near x down to about") and "steps of about" in n for n in trend.notes
+    )
+    assert zero.outcome is Outcome.FAIL
+    assert off.outcome is Outcome.FAIL
+    assert smooth.notes == ()
+
+
+def test_outputs_that_stay_the_same_are_named_and_the_jacobian_is_not_called_0():
+    """Two of six outputs never move: rows claimed for them are undecided; rows of 0 pass, the others are not 0."""
+    rng = np.random.default_rng(0)
+    a, x = rng.normal(size=(6, 5)), rng.normal(size=5)
+
+    def f(x: Any) -> Any:
+        out = a @ x + np.sin(a @ x)
+        out[[1, 3]] = 0.7
+        return out
+
+    def jac(x: Any) -> Any:
+        return a + np.cos(a @ x)[:, None] * a
+
+    def right(x: Any) -> Any:
+        out = jac(x)
+        out[[1, 3]] = 0.0
+        return out
+
+    claimed, passed = check_jacobian(f, jac, x), check_jacobian(f, right, x)
+
+    assert claimed.outcome is Outcome.INCONCLUSIVE
+    assert any(
+        n.startswith("f[1] and 1 more output are the same at all points around x") for n in claimed.notes
+    )
+    assert passed.outcome is Outcome.PASS
+    assert not any("the Jacobian is 0 here" in n for n in passed.notes)
