@@ -68,7 +68,7 @@ FIRST = {
     "descent": ("gradient_descent",), "numerical": ("gradients", "gradient_field"),
 }  # fmt: skip
 # Nothing of it is the chapter's, and no test may use the network.
-LEFT_OUT = ("fetch_mnist", "_download")
+LEFT_OUT = ("fetch_mnist", "_download", "_fetched", "_check_scheme")
 FULL_DIGITS = os.environ.get("GRADCHECK_MNIST", "")
 # Seconds of processor time; the cases take 40 on a quiet machine and 140 beside other work, the unit tests less. What
 # takes longer does not end. What waits for ever takes none: it has so many seconds on the clock, of a busy machine too.
