@@ -16,7 +16,7 @@ from gradcheck.diagnosis.scope import Subject
 from gradcheck.driver.examine import examine
 from gradcheck.driver.known import Question
 from gradcheck.driver.listening import listener
-from gradcheck.driver.options import GivenToGradients, Options, finished, signature_of, told
+from gradcheck.driver.options import GivenToGradients, Options, check_flag, finished, signature_of, told
 from gradcheck.driver.prepare import probe_noise
 from gradcheck.errors import GradientError
 from gradcheck.evidence.entries import measure
@@ -129,9 +129,10 @@ def check_gradient(
     if hessian is not None and not (callable(grad) or grad is True):
         raise TypeError("hessian is compared with differences of grad: pass grad as a callable, or True")
     parameters, flat = Parameters.of(x)
-    recipe = Recipe.of(f, grad, parameters, flat, args, options.repeated | {"vectorized": vectorized}, rng)
-    if not isinstance(vectorized, bool | np.bool_):
-        raise TypeError(f"vectorized must be True or False, not {vectorized!r:.60}")
+    recipe = Recipe.of(
+        "check_gradient", f, grad, parameters, flat, args, options.repeated | {"vectorized": vectorized}, rng
+    )
+    check_flag("vectorized", vectorized)
     if vectorized and grad is True:
         raise ValueError(
             "vectorized=True takes the values of f alone: pass grad as a callable or an array, not True"

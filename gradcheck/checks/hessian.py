@@ -69,7 +69,8 @@ def check_hessian(
 
     problem = Problem(whole_gradient(grad, parameters), hess, x, tuple(args), sparsity, "hess", "H")
     call = chosen.call("check_hessian(grad, hess, x", args=tuple(args) or None, sparsity=sparsity)
-    return finished(judge_jacobian(problem, chosen, noun="Hessian", extra=symmetry, call=call))
+    recipe = chosen.recipe("check_hessian", grad, hess, x, args, sparsity=sparsity)
+    return finished(judge_jacobian(problem, chosen, noun="Hessian", extra=symmetry, call=call), recipe)
 
 
 def flat_gradient(grad: Callable[..., Any], parameters: Parameters) -> Callable[..., Any]:

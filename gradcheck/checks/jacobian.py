@@ -12,7 +12,7 @@ from gradcheck._typing import Flat
 from gradcheck.diagnosis.matrices import diagnose_matrix
 from gradcheck.driver.examine import examine
 from gradcheck.driver.known import Question
-from gradcheck.driver.options import Given, Options, finished, spelled_out, told
+from gradcheck.driver.options import Given, Options, check_flag, finished, spelled_out, told
 from gradcheck.evidence.columns import with_pattern
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.matrix import Matrix
@@ -78,11 +78,13 @@ def check_jacobian(
         raise TypeError(f"f must be callable, not {type(f).__name__}: the order is f, its derivative, x")
     if jac is None:
         raise TypeError("jac must be a callable or a Jacobian, not None")
+    check_flag("vectorized", vectorized)
     call = chosen.call(
         "check_jacobian(f, jac, x", args=tuple(args) or None, sparsity=sparsity, vectorized=vectorized or None
     )
-    problem = Problem(f, jac, x, tuple(args), sparsity, vectorized=vectorized)
-    return finished(judge_jacobian(problem, chosen, call=call))
+    recipe = chosen.recipe("check_jacobian", f, jac, x, args, sparsity=sparsity, vectorized=bool(vectorized))
+    problem = Problem(f, jac, x, tuple(args), sparsity, vectorized=bool(vectorized))
+    return finished(judge_jacobian(problem, chosen, call=call), recipe)
 
 
 @dataclass(frozen=True)

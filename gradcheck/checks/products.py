@@ -55,6 +55,7 @@ def check_jvp(
     """
     chosen = Options.of(options)
     _callables(f=f, jvp=jvp)
+    recipe = chosen.recipe("check_jvp", f, jvp, x, args)
     parameters, flat = Parameters.of(x)
     f_x = _value(f, parameters, flat, args)
     push = Pushforward(jvp, parameters, flat, tuple(args), f_x.shape, "jvp")
@@ -63,7 +64,7 @@ def check_jvp(
     report = judge_jacobian(
         problem, chosen, extra=lambda matrix, dtype: push.findings(matrix, dtype, chosen.rtol), call=call
     )
-    return finished(replace(report, ngev=push.calls))
+    return finished(replace(report, ngev=push.calls), recipe)
 
 
 @told
@@ -90,6 +91,7 @@ def check_hvp(
     """
     chosen = Options.of(options)
     _callables(grad=grad, hvp=hvp)
+    recipe = chosen.recipe("check_hvp", grad, hvp, x, args)
     parameters, flat = Parameters.of(x)
     f = whole_gradient(grad, parameters)
     # As the gradient is: of x's shape where x is one array, flat where it is a tree.
@@ -103,7 +105,7 @@ def check_hvp(
     problem = Problem(f, push.operator(), x, tuple(args), what="hvp", symbol="H")
     call = chosen.call("check_hvp(grad, hvp, x", args=tuple(args) or None)
     report = judge_jacobian(problem, chosen, noun="Hessian", extra=findings, call=call)
-    return finished(replace(report, ngev=push.calls))
+    return finished(replace(report, ngev=push.calls), recipe)
 
 
 @told
@@ -133,12 +135,13 @@ def check_vjp(
     """
     chosen = Options.of(options)
     _callables(f=f, vjp=vjp)
+    recipe = chosen.recipe("check_vjp", f, vjp, x, args)
     parameters, flat = Parameters.of(x)
     f_x = _value(f, parameters, flat, args)
     dtype = f_x.dtype if f_x.dtype.kind == "f" else flat.dtype
     pull = Pullback(vjp, parameters, flat, tuple(args), f_x.shape, dtype)
     call = chosen.call("check_vjp(f, vjp, x", args=tuple(args) or None)
-    return finished(judge_vjp(f, pull, x, f_x, chosen, call))
+    return finished(judge_vjp(f, pull, x, f_x, chosen, call), recipe)
 
 
 @dataclass

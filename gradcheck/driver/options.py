@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from difflib import get_close_matches
 from functools import wraps
@@ -14,6 +14,8 @@ from typing import Any, TypedDict, TypeVar, cast
 import numpy as np
 
 from gradcheck.errors import GradientCheckInterrupted
+from gradcheck.parameters.tree import Parameters
+from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
 from gradcheck.results.verdict import Tolerance
 
@@ -115,8 +117,7 @@ class Options:
             raise ValueError("resolution must lie between 0 and 1, not 0: no error bar is that small")
         Tolerance(self.rtol or 0.0, self.atol, self.resolution or 0.0)
         for name in ("subgradient", "progress"):
-            if not isinstance(getattr(self, name), bool | np.bool_):
-                raise TypeError(f"{name} must be True or False, not {getattr(self, name)!r}")
+            check_flag(name, getattr(self, name))
         self._validate_budgets()
         if self.n_jobs is not None and not (isinstance(self.n_jobs, Integral) and self.n_jobs != 0):
             raise ValueError(
@@ -147,6 +148,11 @@ class Options:
         """What makes the same report again, but for rng."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in RUNNING}
 
+    def recipe(self, check: str, f: Any, derivative: Any, x: Any, args: Sequence[Any], **more: Any) -> Recipe:
+        """What repeats a check of many outputs, to be made before it begins; more : what this check alone takes."""
+        parameters, flat = Parameters.of(x)
+        return Recipe.of(check, f, derivative, parameters, flat, args, self.repeated | more, self.rng)
+
     def call(self, start: str, **more: Any) -> str:
         """The call that repeats a check: `start`, up to x, what this check alone takes, and the options given.
 
@@ -163,6 +169,12 @@ def as_float(name: str, value: Any) -> float:
         return float(value)
     except (OverflowError, ValueError) as error:  # ValueError: a signalling nan
         raise ValueError(f"{name} must be a number as float64 has them, not {value!r:.80}") from error
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Raise TypeError where it is neither True nor False."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, not {value!r:.60}")
 
 
 def check_rng(rng: Any) -> None:
@@ -243,8 +255,10 @@ def signature_of(check: Callable[..., Any]) -> Callable[[Check], Check]:
     return shown
 
 
-def finished(report: Report) -> Report:
-    """The report of a check. Raises GradientCheckInterrupted, which holds it, where the user ended the check."""
+def finished(report: Report, recipe: Recipe | None = None) -> Report:
+    """The report of a check, and what repeats it. Raises GradientCheckInterrupted, which holds it, if it was ended."""
+    if recipe is not None:
+        report = replace(report, recipe=recipe)
     if report.interrupted:
         raise GradientCheckInterrupted(report)
     return report

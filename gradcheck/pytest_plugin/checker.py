@@ -129,7 +129,7 @@ class Checker:
         """The replay file, as seen from where pytest was called, and the line that says how to repeat the check."""
         config, item = self._run.config, self._run.item
         nodeid = item.nodeid if item is not None else None
-        if getattr(report, "recipe", None) is None:  # only those of gradients are saved
+        if getattr(report, "recipe", None) is None:  # of several checks as one, for example
             return None, f"  again: pytest {shlex.quote(nodeid or '')} --gradcheck-seed={seed}"
         folder = config.rootpath / ".gradcheck"
         try:

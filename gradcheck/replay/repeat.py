@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -31,7 +31,7 @@ def repeat(saved: Saved, *, trust: bool = False) -> Report:
     trust : whether these may lie outside the current project (`gradcheck.replay.trust.project`).
     Raises ReplayError where something cannot be imported or may not, DataError where the file is damaged.
     """
-    from gradcheck.checks.gradient import check_gradient
+    import gradcheck
     from gradcheck.driver.options import Options
 
     described = saved.document
@@ -44,14 +44,15 @@ def repeat(saved: Saved, *, trust: bool = False) -> Report:
     with import_path(saved):
         try:
             f, grad, x, args, options, seed = (decode(described[name], saved.arrays) for name in ARGUMENTS)
-            rng, known = _generator(seed), {"vectorized", *Options().repeated}
+            rng, known = _generator(seed), {"vectorized", "sparsity", *Options().repeated}
             if not isinstance(options, dict) or not known.issuperset(options):
                 raise DataError(f"altered: its options are not those of a check: {options!r:.80}")
         except (DataError, ReplayError) as error:
             raise type(error)(f"{saved.path}: {error}") from error
         except Exception as error:  # what a class makes of values that are not its own, too
             raise DataError(f"{saved.path}: altered: {type(error).__name__}: {error}") from error
-        return check_gradient(f, grad, x, args=args, **options, rng=rng)
+        check = getattr(gradcheck, described["check"])
+        return cast("Report", check(f, grad, x, args=args, **options, rng=rng))
 
 
 def rerun_test(saved: Saved, *, trust: bool = False) -> tuple[dict[str, Any], str]:

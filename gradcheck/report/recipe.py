@@ -12,20 +12,25 @@ import numpy as np
 from gradcheck._typing import Flat
 from gradcheck.parameters.tree import Parameters
 
-__all__ = ["Recipe"]
+__all__ = ["REPEATED", "Recipe"]
+
+# The checks that a saved report repeats: each takes a function, its derivative (or gradient and Hessian), and x.
+REPEATED = ("check_gradient", "check_jacobian", "check_hessian", "check_jvp", "check_vjp", "check_hvp")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Recipe:
-    """The arguments of one call of `check_gradient`; a report carries it to `Report.save`.
+    """The arguments of one call of a check; a report carries it to `Report.save`.
 
-    f, args : as they were given, not copied. grad : the callable, True, or a copy of the gradient given.
+    check : the name of the function, one of `REPEATED`. f, args : as they were given, not copied.
+    grad : the callable, True, or a copy of the derivative given.
     parameters, flat : the structure of x and a copy of its values. options : keyword arguments without rng.
     seed : None, an integer, or the state of the Generator as it was before the check; else what was given.
 
     Functions do not travel between processes: a pickled or deeply copied recipe becomes None.
     """
 
+    check: str
     f: Any
     grad: Any
     parameters: Parameters
@@ -37,6 +42,7 @@ class Recipe:
     @classmethod
     def of(
         cls,
+        check: str,
         f: Any,
         grad: Any,
         parameters: Parameters,
@@ -53,7 +59,9 @@ class Recipe:
             except TypeError as error:
                 kind = type(grad).__name__
                 raise TypeError(f"the derivative must be a callable or numbers, not a {kind}") from error
-        return cls(f, grad, parameters, flat, tuple(args), options, seed)
+            except Exception:  # another library's array, which its own rules keep from being copied
+                pass
+        return cls(check, f, grad, parameters, flat, tuple(args), options, seed)
 
     @property
     def x(self) -> Any:

@@ -16,11 +16,13 @@ from gradcheck.errors import DataError
 from gradcheck.files import DAMAGED, read_arrays, read_json, write_text
 from gradcheck.report.data import ReportData
 from gradcheck.report.reading import checked_report
+from gradcheck.report.recipe import REPEATED
 from gradcheck.report.storage import Arrays, as_arrays, as_text, encode, missing_parts, roots
 
-SCHEMA = "gradcheck-replay/2"
-# Version 1 had its arrays in an .npz beside it: a write that was killed left the one with another's other.
-OLD_SCHEMA = "gradcheck-replay/1"
+SCHEMA = "gradcheck-replay/3"
+# Version 2 knew checks of gradients alone. Version 1 had its arrays in an .npz beside it, too: a write that was killed
+# left the one with another's other.
+OLD_SCHEMAS = ("gradcheck-replay/1", "gradcheck-replay/2")
 
 ARGUMENTS = ("f", "grad", "x", "args", "options", "seed")
 
@@ -57,7 +59,7 @@ def save(
     recipe = report.recipe
     if recipe is None:
         raise ValueError(
-            "this report does not know its functions: those of check_gradient do, but no copy through pickle"
+            f"this report does not know its functions: those of {', '.join(REPEATED)} do, but no copy through pickle"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     folder = path.parent.resolve()
@@ -72,6 +74,7 @@ def save(
             "python": platform.python_version(),
         },
         "test": test,
+        "check": recipe.check,
         "rootdir": None if rootdir is None else Path(os.path.relpath(rootdir, folder)).as_posix(),
         **{name: _described(value, arrays, folder) for name, value in values.items()},
         "report": report.to_dict(),
@@ -108,7 +111,7 @@ def load(path: str | os.PathLike[str]) -> Saved:
     """Read what `save` wrote. Raises DataError, naming the file, for anything else."""
     path = Path(path)
     document = read_json(path)
-    if not isinstance(document, dict) or document.get("schema") not in (SCHEMA, OLD_SCHEMA):
+    if not isinstance(document, dict) or document.get("schema") not in (SCHEMA, *OLD_SCHEMAS):
         raise DataError(f"{path}: not a replay file (its schema is not {SCHEMA!r})")
     lacking = [name for name in (*ARGUMENTS, "arrays", "report") if name not in document]
     if lacking:
@@ -116,6 +119,10 @@ def load(path: str | os.PathLike[str]) -> Saved:
     rootdir, test = document.get("rootdir"), document.get("test")
     if not all(part is None or isinstance(part, str) for part in (rootdir, test)):
         raise DataError(f"{path}: altered: test and rootdir must be text")
+    if document.setdefault("check", REPEATED[0]) not in REPEATED:
+        raise DataError(
+            f"{path}: altered: no check {document['check']!r:.80}; there are {', '.join(REPEATED)}"
+        )
     for folder in (rootdir or "", *roots([document[name] for name in ARGUMENTS])):
         if not _encodes(folder):
             raise DataError(f"{path}: altered: no folder can have the name {folder!r}")
@@ -140,7 +147,7 @@ def _encodes(name: str) -> bool:
 
 def _arrays(path: Path, document: dict[str, Any]) -> Arrays:
     told = document["arrays"]
-    if document["schema"] == OLD_SCHEMA:
+    if document["schema"] == OLD_SCHEMAS[0]:
         return read_arrays(path.parent / Path(str(told)).name)
     try:
         return as_arrays(told)

@@ -299,7 +299,7 @@ def many_crafted(good):
 
     found = {
         "deep": deep(),
-        "deep in a report": '{"schema": "gradcheck-replay/2", "report": ' + deep() + "}",
+        "deep in a report": '{"schema": "gradcheck-replay/3", "report": ' + deep() + "}",
         "arrays null": changed(arrays=None),
         "arrays a list": changed(arrays=[1]),
         "1e12 numbers": changed(arrays=numbers(10**12)),
@@ -310,7 +310,7 @@ def many_crafted(good):
         "nothing, many times": changed(arrays=numbers(10**12, "<U0")),
         "no dtype": changed(arrays=numbers(1, "nonsense", b"12345678")),
         "not base64": changed(arrays={"a0": {"dtype": "<f8", "shape": [1], "base64": "%%%%"}}),
-        "schema a list": changed(schema=["gradcheck-replay/2"]),
+        "schema a list": changed(schema=["gradcheck-replay/3"]),
         "seed": changed(seed={"dict": [["bit_generator", "seterr"]]}),
         "seed of a generator": changed(seed={"dict": [["bit_generator", "PCG64"], ["state", 5]]}),
         "options": changed(options={"dict": [["n_jobs", 10**6]]}),

@@ -17,6 +17,7 @@ import gradcheck.pytest_plugin.case_items
 import gradcheck.pytest_plugin.checker
 import gradcheck.replay.repeat
 import gradcheck.report.saved
+from gradcheck.report.recipe import REPEATED
 
 # Imported above because of what pytester does: what a run loads it forgets afterwards, and NumPy loads only once.
 assert hypothesis.strategies
@@ -339,7 +340,9 @@ def test_a_method_of_the_fixture_passes_and_refuses(project, name):
         [
             "E*FAIL  *",
             "E*seed: * from the test's name",
-            "E*again: pytest test_*::test_wrong --gradcheck-seed=*",
+            "E*replay: gradcheck replay .gradcheck*"
+            if name in REPEATED
+            else "E*again: pytest test_*::test_wrong --gradcheck-seed=*",
         ]
     )
     right, wrong = json.loads((project.path / "report.json").read_text())["checks"]

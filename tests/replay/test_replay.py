@@ -16,8 +16,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.optimize import Bounds
+from scipy.sparse import csr_array
 
-from gradcheck import Outcome, check_gradient
+from gradcheck import (
+    Outcome,
+    check_gradient,
+    check_hessian,
+    check_hvp,
+    check_jacobian,
+    check_jvp,
+    check_points,
+    check_vjp,
+)
 from gradcheck.errors import DataError, ReplayError
 from gradcheck.replay.changes import compare_reports
 from gradcheck.replay.repeat import repeat
@@ -375,6 +385,100 @@ def test_what_a_check_needs_is_no_part_of_its_dictionary():
     assert report == replace(report, recipe=None)
 
 
+# Checks of many outputs
+
+
+def cubes(x, scale=1.0):
+    """Each by itself."""
+    return scale * x**3
+
+
+def slopes(x, scale=1.0):
+    """Their Jacobian."""
+    return np.diag(3 * scale * x**2)
+
+
+def wrong_slopes(x, scale=1.0):
+    """One entry is 1 % too large."""
+    return slopes(x, scale) * (1 + 0.01 * (np.arange(x.size**2).reshape(x.size, -1) == 1 + x.size))
+
+
+def wrong_product(x, v, scale=1.0):
+    """Of that with a vector, or of a vector with it."""
+    return wrong_slopes(x, scale) @ v
+
+
+def wrong_second(x, scale=1.0):
+    """Of the sum of cubes; not symmetric either."""
+    return np.diag(6 * scale * x) + 0.1 * (np.arange(x.size**2).reshape(x.size, -1) == 1)
+
+
+MANY = {
+    "check_jacobian": (check_jacobian, cubes, wrong_slopes, {"sparsity": np.eye(3), "rtol": 1e-5}),
+    "check_jvp": (check_jvp, cubes, wrong_product, {}),
+    "check_vjp": (check_vjp, cubes, wrong_product, {"method": "sweep"}),
+    "check_hvp": (check_hvp, cubes, wrong_product, {}),
+    "check_hessian": (check_hessian, right, wrong_second, {"resolution": 0.01}),
+}
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_checks_of_many_outputs_are_repeated(name, tmp_path):
+    """Every number of the report again; x is what it was, whatever became of the caller's array."""
+    check, function, derivative, options = MANY[name]
+    x = np.array([0.5, 1.0, 2.0])
+    report = check(function, derivative, x, args=(2.0,), rng=np.random.default_rng(7), **options)
+    x[:] = 0.0
+    saved = load(report.save(tmp_path / "check.json"))
+
+    again = repeat(saved)
+
+    assert report.outcome is again.outcome is Outcome.FAIL
+    assert saved.document["check"] == name
+    told, retold = report.to_dict(), again.to_dict()
+    # A Generator has no number to be told by.
+    assert {part for part in told if told[part] != retold[part]} <= {"seconds", "seed"}
+
+
+def test_a_jacobian_given_as_numbers_is_kept(tmp_path):
+    """A copy: what the caller does to it afterwards is no matter; a sparse one is missed by name."""
+    x = np.array([0.5, 1.0, 2.0])
+    given = slopes(x)
+    report = check_jacobian(cubes, given, x)
+    given[:] = 0.0
+
+    assert repeat(load(report.save(tmp_path / "check.json"))).outcome is Outcome.PASS
+    sparse = check_jacobian(cubes, csr_array(slopes(x)), x).save(tmp_path / "sparse.json")
+    with pytest.raises(
+        ReplayError, match="cannot be repeated from the file alone: it needs an object of type csr"
+    ):
+        repeat(load(sparse))
+
+
+def test_a_check_that_is_none_is_refused(tmp_path):
+    """A file names one of the checks, and no other function; one of before names none, and is of a gradient."""
+    path = check_gradient(cube, wrong, 2.0).save(tmp_path / "check.json")
+
+    edit(path, check="assert_gradient")
+    with pytest.raises(DataError, match="altered: no check 'assert_gradient'; there are check_gradient"):
+        load(path)
+    edit(path, check=["check_gradient"])
+    with pytest.raises(DataError, match="altered: no check"):
+        load(path)
+    document = json.loads(path.read_text()) | {"schema": "gradcheck-replay/2"}
+    del document["check"]
+    path.write_text(json.dumps(document))
+    assert repeat(load(path)).outcome is Outcome.FAIL
+
+
+def test_several_checks_as_one_report_are_not_saved(tmp_path):
+    """Each point has a report of its own."""
+    with pytest.raises(
+        ValueError, match="does not know its functions: those of check_gradient, check_jacobian"
+    ):
+        check_points(cube, wrong, [1.0, 2.0]).save(tmp_path / "check.json")
+
+
 # Damaged files
 
 
@@ -404,7 +508,7 @@ def in_the_old_form(path):
         (lambda path: path.write_bytes(b"\xff\xfe\x00"), "no JSON, or truncated"),
         (lambda path: path.write_text("[1]"), "not a replay file"),
         (
-            lambda path: path.write_text(path.read_text().replace("gradcheck-replay/2", "other")),
+            lambda path: path.write_text(path.read_text().replace("gradcheck-replay/3", "other")),
             "not a replay file",
         ),
         (
