@@ -178,7 +178,8 @@ def _cache(subject: Subject, evidence: Evidence, grad: Gradient) -> tuple[Cause 
 # Simple and specific first; each looks at one array, or at all that have a wrong entry.
 PATTERNS: tuple[Callable[[Scope], Cause | None], ...] = (
     patterns.missing, patterns.conjugate, patterns.factor, _moved, patterns.reduced, patterns.repeated, patterns.cut,
-    patterns.float32, patterns.unused, patterns.multiple, patterns.scaled, projections.projected, projections.softmax,
+    patterns.float32, patterns.unused, patterns.multiple, patterns.scaled, projections.projected,
+    projections.divided, projections.softmax,
     terms.parametrisation, terms.delta, terms.weight_decay, terms.lasso, terms.offset,
     terms.difference, terms.gauss_newton,
 )  # fmt: skip

@@ -42,7 +42,7 @@ def diagnose_matrix(
 # What holds of U J for random U holds of J, if it is about whole rows or about columns.
 LINEAR = (
     Kind.FACTOR, Kind.SIGN, Kind.ZERO, Kind.UNUSED, Kind.PARAMETRISATION, Kind.NOT_PROJECTED, Kind.NOT_CENTRED,
-    Kind.NOT_NORMALISED, Kind.SOFTMAX, Kind.SHIFTED, Kind.REVERSED, Kind.LINES,
+    Kind.NOT_NORMALISED, Kind.NOT_DIVIDED, Kind.SOFTMAX, Kind.SHIFTED, Kind.REVERSED, Kind.LINES,
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from gradcheck._typing import Flat, Index
 from gradcheck.diagnosis.scope import MARGIN, Scope
 from gradcheck.results.cause import Cause, Kind
 
-__all__ = ["projected", "softmax"]
+__all__ = ["divided", "projected", "softmax"]
 
 # A line is called orthogonal to a direction where rounding explains what is left, or the bars do.
 ORTHOGONAL = 1e-9
@@ -37,6 +37,23 @@ def projected(s: Scope) -> Cause | None:
                 explained = None if kind is None else _explained(s, lines, directions, given_back)
                 if explained is not None and kind is not None and s.mends(explained, choices=1.0):
                     return Cause(kind, s.everywhere(s.confirmed(explained)), origin=words)
+    return None
+
+
+def divided(s: Scope) -> Cause | None:
+    """x / sum(x) of which the sum was not differentiated: numerical is analytic less its sum with x over that of x."""
+    if not _whole(s):
+        return None
+    for words, lines in _lines(s):
+        if lines.shape[1] < 1 + MARGIN:
+            continue
+        x, g = _x(s)[lines], s.analytic[lines]
+        explained = np.empty_like(s.analytic)
+        explained[lines] = g - np.sum(g * x, axis=1, keepdims=True) / np.sum(x, axis=1, keepdims=True)
+        # Where f does not depend on x at all, a constant too many says it better.
+        still = s.complete and not (np.abs(s.numerical) > s.bar).any()
+        if not still and s.mends(explained, choices=1.0):
+            return Cause(Kind.NOT_DIVIDED, s.everywhere(s.confirmed(explained)), origin=words)
     return None
 
 

@@ -315,9 +315,11 @@ class Scope:
             full = self._fills(inside, bad, parts * math.prod(b - a for a, b in candidate))
             share = inside[self.known].mean() ** (wrong - 1)
             if full if filled else share < ACCIDENT or (full and candidate in slabs):
-                # Lines that are wrong throughout say more than the box around them.
-                around = None if full else self._some_lines(index, bad)
-                return around or Place(self.names, wrong, Extent.BOX, box=candidate, shape=block.shape)
+                # Lines that are wrong throughout say more than the box around them, or than one with others between.
+                lines = self._some_lines(index, bad)
+                if lines is not None and (not full or _gaps(lines.lines)):
+                    return lines
+                return Place(self.names, wrong, Extent.BOX, box=candidate, shape=block.shape)
         return self._diagonal(index, filled, bad) or self._some_lines(index, bad)
 
     def _diagonal(self, index: tuple[Index, ...], filled: bool, bad: Mask) -> Place | None:
@@ -366,6 +368,11 @@ class Scope:
         """Whether all of a box is `bad` or known, and no entry in it is right and known not to be zero."""
         right = inside & ~bad & (np.abs(self.numerical) > self.bar)
         return int((inside & (bad | self.known)).sum()) == size and not right.any()
+
+
+def _gaps(lines: tuple[int, ...]) -> bool:
+    """Whether others lie between them."""
+    return lines[-1] - lines[0] >= len(lines)
 
 
 _PER_ENTRY = ("at", "analytic", "numerical", "bar", "allowed", "wrong", "tested", "known", "curvature")

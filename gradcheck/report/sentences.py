@@ -26,6 +26,7 @@ NORM = "a norm of x that is not differentiated?"
 MEAN = "a mean of x that is not differentiated?"
 CENTRE = "a gradient of which the mean was taken off?"
 NORMALISED = "a normalisation of x that is not differentiated?"
+DIVIDED = "a sum by which x is divided is not differentiated?"
 SOFTMAX = "the sum under a softmax is not differentiated?"
 CROSSED = "what acts between the entries is left out?"
 LOGARITHM = "a small constant inside a logarithm, as in log(x + d)"
@@ -96,6 +97,9 @@ def cause_sentence(c: Cause) -> str:
             return f"analytic = numerical times {_chain(c)} in {where}: {CHAIN}"
         case Kind.PROJECTED | Kind.NOT_PROJECTED | Kind.CENTRED | Kind.NOT_CENTRED | Kind.NOT_NORMALISED:
             return _projection(c, where)
+        case Kind.NOT_DIVIDED:
+            of = "" if c.origin == "x" else f" in {c.origin}"
+            return f"numerical is analytic less one number{of}, so that it has no part along x, in {where}: {DIVIDED}"
         case Kind.SOFTMAX:
             of = "x" if c.origin == "x" else f"{c.origin} of x"
             if c.order:

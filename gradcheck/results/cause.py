@@ -40,6 +40,7 @@ class Kind(Enum):
     CENTRED = "centred"
     NOT_CENTRED = "a mean not differentiated"
     NOT_NORMALISED = "a normalisation not differentiated"
+    NOT_DIVIDED = "a sum not differentiated"
     SOFTMAX = "softmax without its sum"
     DELTA = "a small constant inside a logarithm"
     UNUSED = "f does not depend on it"

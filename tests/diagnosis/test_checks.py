@@ -526,3 +526,19 @@ def test_what_is_zero_is_not_called_projected(lacking):
     projected = {Kind.PROJECTED, Kind.CENTRED, Kind.NOT_PROJECTED, Kind.NOT_CENTRED, Kind.NOT_NORMALISED}
     assert report.causes
     assert not {cause.kind for cause in report.causes} & projected
+
+
+def test_rows_with_another_between_them_are_named_not_the_box_around():
+    """The row between two wrong ones is 0 and right: an embedding of which some rows occur more than once."""
+    rng = np.random.default_rng(5)
+    w, at = rng.normal(size=(8, 4)), np.array([1, 3, 1, 5, 3, 1])
+    weight = rng.normal(size=(6, 4))
+
+    def assigned(w: Any) -> Any:
+        out = np.zeros_like(w)
+        out[at] = weight * np.cos(w[at])
+        return out
+
+    report = check_gradient(lambda w: float(np.sum(weight * np.sin(w[at]))), assigned, w)
+
+    assert report.diagnosis == ("all 8 wrong entries are rows 1 and 3 of x",)

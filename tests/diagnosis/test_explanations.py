@@ -279,6 +279,13 @@ EXAMPLES = {
         "a normalisation of x that is not differentiated?",
         x=AT,
     ),
+    "a sum": Example(
+        V - (V @ P) / P.sum(),
+        V,
+        "numerical is analytic less one number, so that it has no part along x, in all 6 entries of x: "
+        "a sum by which x is divided is not differentiated?",
+        x=P,
+    ),
     "softmax": Example(
         Q * (M - np.sum(Q * M, axis=1, keepdims=True)),
         Q * M,
