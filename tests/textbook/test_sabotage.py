@@ -1,6 +1,6 @@
 """One-line changes of the textbook: that they are many, that a sample is noticed, and that nothing else is.
 
-The sample takes half a minute or more of processor time; `python -m benchmarks.sabotage` runs every change.
+The sample takes half a minute of processor time; `python -m benchmarks.sabotage` runs every change.
 """
 
 from collections import Counter
@@ -62,11 +62,10 @@ def test_a_change_is_noticed_and_no_change_is_not(changes):
 
 
 def test_cases_notice_a_sample(changes, monkeypatch):
-    """Of 12 changes, spread over the functions, a case notices nine in ten or more that are not equivalent."""
-    monkeypatch.setattr(
-        sabotage, "LIMIT", 45
-    )  # the cases take 25 s: one that has no end takes so much of the suite
-    sample = [change for change in sabotage.spread(changes, 12) if not change.reason]
+    """Of 30 changes, spread over the functions, a case notices nine in ten or more that are not equivalent."""
+    # One that has no end takes so much of the suite.
+    monkeypatch.setattr(sabotage, "LIMIT", 45)
+    sample = [change for change in sabotage.spread(changes, 30) if not change.reason]
 
     judged = sabotage.sabotage(sample, *sabotage.prepared(), tests=False)
 
