@@ -324,12 +324,15 @@ case = Case(
         Figure(
             "accuracy",
             draw_accuracy,
-            "Train and test accuracy over the iterations, and the chapter's as markers: from 0.1 to 0.8 "
-            "within 600 iterations, then slowly to 0.93, both curves close together.",
+            "Train and test accuracy over the iterations, both curves close together: from 0.1 to 0.8 within 600 "
+            "iterations, then ever more slowly; the chapter's as markers, the last at 0.93.",
             source="img_06: both accuracies by epoch, the test set dashed; here they are the markers.",
         ),
         Figure(
-            "loss", draw_loss, "The loss of each batch over the iterations, falling from 2.3 to about 0.25."
+            "loss",
+            draw_loss,
+            "The loss of each batch over the iterations: from 2.3 it falls steeply within the first 600, then "
+            "ever more slowly.",
         ),
     ],
     needs=("mnist",),
