@@ -113,7 +113,14 @@ def compose(
 
 def _measurements(parameters: Parameters, judged: Evidence, survey: Survey | None) -> Measurements:
     arrays = survey.arrays if survey is not None else ()
-    residuals = tuple((array.block.name, residual) for array in arrays for residual in array.residuals)
+    # A certificate names what was compared: the array, or the array over a factor that all its entries share. Without
+    # one, directions that show nothing wrong may be of what was made of the claim: a panel of them would call it right.
+    residuals = tuple(
+        (array.certificate.name if array.certificate is not None else array.block.name, residual)
+        for array in arrays
+        if array.certificate is not None or any(residual.loud for residual in array.residuals)
+        for residual in array.residuals
+    )
     regions = survey.regions if survey is not None else ()
     return Measurements(tuple(parameters.blocks), judged, residuals, regions)
 

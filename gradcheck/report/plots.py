@@ -246,8 +246,11 @@ def _directions(evidence: Measurements) -> Panel:
             xlabel="random directions, by array",
         )
 
+    arrays = {block.name for block in evidence.blocks}
+    divided = [visible(name) for name in names if name not in arrays]
+    g = f"g.v, where g is {' and '.join(divided)}," if divided else "g.v"
     alt = (
-        f"{count(len(residuals), 'random direction')} of {count(len(names), 'array')}: the distance of g.v from "
+        f"{count(len(residuals), 'random direction')} of {count(len(names), 'array')}: the distance of {g} from "
         f"the derivative along v, and what is allowed; {loud:,} beyond it."
     )
     return Panel("Random directions", alt, draw)
@@ -278,9 +281,11 @@ def _error_map(evidence: Measurements, block: Block, rows: NDArray[np.intp]) -> 
         with np.errstate(divide="ignore", invalid="ignore"):
             off = np.abs(entries.analytic[rows] - entries.estimate.value[rows])
             share[at] = np.log10(np.maximum(off / entries.judgement.allowed[rows], 1e-6))
-        image = axes.imshow(
-            share, cmap="viridis", aspect="auto", interpolation="nearest", vmax=max(1.0, _top(share))
-        )
+        finite = share[np.isfinite(share)]
+        # A decade at least: less is no difference to show, and the scale would count it from an offset.
+        top = max(1.0, float(finite.max(initial=1.0)))
+        low = min(float(finite.min(initial=top)), top - 1.0)
+        image = axes.imshow(share, cmap="viridis", aspect="auto", interpolation="nearest", vmin=low, vmax=top)
         bar = axes.figure.colorbar(image, ax=axes, shrink=0.8)
         bar.set_label("log10 of |analytic - numerical| over what is allowed", fontsize="x-small")
         if wrong.any():
@@ -301,11 +306,6 @@ def _error_map(evidence: Measurements, block: Block, rows: NDArray[np.intp]) -> 
         f"{int(wrong.sum()):,} wrong{where}."
     )
     return Panel(f"Error map: {block.name}", alt, draw)
-
-
-def _top(share: NDArray[Any]) -> float:
-    finite = share[np.isfinite(share)]
-    return float(finite.max()) if finite.size else 1.0
 
 
 def _name(evidence: Measurements, coordinate: int) -> str:

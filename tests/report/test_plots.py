@@ -237,6 +237,26 @@ def test_directions_are_drawn_where_no_entry_was_judged():
     assert (np.asarray(sizes) <= np.asarray(allowed)).all()
 
 
+def test_directions_of_a_gradient_divided_by_its_factor_are_not_those_of_the_gradient():
+    """Half of the gradient is wrong everywhere; that twice of it lies within what is allowed is no panel of its own."""
+    x = np.random.default_rng(0).normal(size=(12, 8))
+    report = gradcheck.check_gradient(lambda x: float(np.log1p(x**2).sum()), lambda x: x / (1 + x**2), x)
+
+    assert not report
+    assert "Random directions" not in [panel.title for panel in panels(report)]
+
+
+def test_a_map_of_equal_shares_has_a_scale_of_a_decade():
+    """Entries that are off by one factor differ by rounding: no scale that counts from an offset."""
+    report = gradcheck.check_gradient(
+        lambda x: float(np.sum(x)), lambda x: np.full((3, 3), 0.5), np.ones((3, 3))
+    )
+
+    (image,) = drawn(report, "Error map").images
+    low, high = image.get_clim()
+    assert high - low >= 1
+
+
 def test_a_dollar_in_a_name_is_no_formula():
     """A name that is a formula, and no valid one, is drawn as it is."""
     x = {"$x^$": np.ones((2, 2))}
