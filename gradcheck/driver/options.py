@@ -38,9 +38,23 @@ METHODS = ("auto", "sweep", "directions", "complex")
 MEANT = {
     "seed": "rng", "random_state": "rng", "key": "rng", "kwargs": "args", "tol": "rtol", "tolerance": "rtol",
     "eps": "rtol", "epsilon": "rtol", "step": "rtol", "h": "rtol", "abs_tol": "atol", "rel_tol": "rtol",
+    "absolute_tolerance": "atol", "relative_tolerance": "rtol",
     "maxiter": "max_nfev", "max_evals": "max_nfev", "maxfev": "max_nfev", "verbose": "progress", "workers": "n_jobs",
     "v": "tangent", "direction": "tangent", "hess": "hessian",
 }  # fmt: skip
+# What other libraries call a step, of which there is no option.
+STEPS = (
+    "eps",
+    "epsilon",
+    "step",
+    "h",
+    "delta",
+    "dx",
+    "base_step",
+    "rel_step",
+    "abs_step",
+    "finite_diff_rel_step",
+)
 # How a check runs, not what it asks.
 RUNNING = ("rng", "progress", "max_seconds", "n_jobs")
 # f twice, sixteen for its noise, and one coordinate.
@@ -193,7 +207,7 @@ def no_option(name: str, names: Sequence[str]) -> str:
     close = get_close_matches(name, names, n=1)
     meant = MEANT.get(name, close[0] if close else "")
     asked = f" (did you mean {meant}?)" if meant in names else ""
-    steps = ", steps are chosen by the check" if name in ("eps", "epsilon", "step", "h") else ""
+    steps = ", steps are chosen by the check" if name in STEPS else ""
     return f"there is no option {name!r}{asked}{steps}; there are {', '.join(names)}"
 
 

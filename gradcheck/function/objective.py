@@ -252,7 +252,10 @@ def as_real(result: Any, dtype: np.dtype[Any]) -> Any:
     except (ValueError, TypeError):
         array = np.empty(0, object)
     if array.size != 1 or array.dtype.kind not in "fiub":
-        several = "; for a function of several outputs there is check_jacobian" if array.size > 1 else ""
+        elsewhere = (
+            "; for a function of several outputs there is check_jacobian; the order is f, its derivative, x"
+        )
+        several = elsewhere if array.size > 1 else ""
         raise NotScalarError(f"f must return one real number; it returned {_described(result)}{several}")
     return array.reshape(())[()].astype(dtype)
 

@@ -324,7 +324,8 @@ def _foreign(x: Any, name: str) -> list[tuple[str, str, str]]:
 def dropped(value: Any) -> str:
     """What NumPy does not keep of a value, with its verb: a mask, a unit, labels; empty for a plain array."""
     if isinstance(value, np.ma.MaskedArray):
-        return f"its mask of {int(np.ma.getmaskarray(value).sum()):,} entries is"
+        masked = int(np.ma.getmaskarray(value).sum())
+        return f"its mask of {masked:,} {'entry' if masked == 1 else 'entries'} is"
     unit = getattr(value, "unit", getattr(value, "units", None))
     if unit is not None and not callable(unit):
         return f"its unit {unit} is"
@@ -365,6 +366,8 @@ def _as_array(x: Any, name: str) -> NDArray[Any]:
         raise TypeError(f"{name}: {error}") from None
     except (ValueError, TypeError) as error:
         raise TypeError(f"{name} cannot be read as an array: {error}") from None
+    if x is None:
+        raise TypeError(f"{name} is None; real or complex numbers are needed")
     if array.dtype.kind not in "fciub":
         kind = type(x).__name__
         raise TypeError(f"{name} holds {array.dtype} ({kind}); real or complex numbers are needed")

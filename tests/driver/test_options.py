@@ -247,6 +247,13 @@ def test_progress_is_shown_on_request_alone(check, capsys):
     assert {**shown.to_dict(), "seconds": 0} == {**quiet.to_dict(), "seconds": 0}
 
 
+@pytest.mark.parametrize("name", ["dx", "delta", "rel_step", "h"])
+def test_a_step_is_no_option_and_the_error_says_why(name):
+    """What other libraries ask for is chosen here."""
+    with pytest.raises(TypeError, match=f"no option '{name}'.*, steps are chosen by the check; there are"):
+        check_gradient(np.sum, np.ones_like, np.ones(2), **{name: 1e-6})
+
+
 def test_an_option_of_another_library_is_told_what_it_is_called_here():
     """seed, eps, kwargs, a misspelling: what was meant; too many by position: which there are."""
     f, grad, x = rosen, rosen_der, np.ones(3)

@@ -20,7 +20,7 @@ from gradcheck.results.outcome import CONSTANT, Finding
 from gradcheck.results.verdict import Tolerance
 
 X = np.array([1.0, 2.0, 3.0])
-ELSEWHERE = "for a function of several outputs there is check_jacobian"
+ELSEWHERE = "for a function of several outputs there is check_jacobian; the order is f, its derivative, x"
 
 
 def f(x: np.ndarray) -> float:
@@ -112,7 +112,7 @@ def test_an_f_or_grad_that_changes_the_structure_of_x_is_named(with_gradient):
     cases = {
         'it has another structure than x: it lacks params["b"]': lambda p: p.pop("b"),
         'it has shape (2, 1) where params["b"] has shape (2,)': lambda p: p.update(b=p["b"][:, None]),
-        "it holds object (NoneType); real or complex numbers are needed": lambda p: p.update(b=None),
+        "it is None; real or complex numbers are needed": lambda p: p.update(b=None),
     }
     for words, how in cases.items():
         grad = True if with_gradient else lambda p: {"W": 2 * p["W"], "b": 2 * p["b"]}
@@ -188,7 +188,7 @@ def test_a_gradient_that_differs_between_two_calls_fails():
         (X[None, :], "grad has shape (1, 3) where x has shape (3,)"),
         ({"x": X}, "grad is a dict with keys ['x'] where x is one array"),
         (2 * X + 0j, "grad is complex (complex128) where x is real (float64)"),
-        (None, "grad holds object (NoneType); real or complex numbers are needed"),
+        (None, "grad is None; real or complex numbers are needed"),
         (np.array(["2", "4", "6"]), "grad holds <U1 (ndarray); real or complex numbers are needed"),
         ([[1.0, 2.0], [3.0]], "grad cannot be read as an array"),
         (lambda: X, "grad holds object (function); real or complex numbers are needed"),
@@ -214,7 +214,7 @@ def test_a_gradient_of_another_kind_fails_and_is_described(gradient, words):
             {"W": np.ones((2, 2)), "b": np.ones((2, 1))},
             'grad has shape (2, 1) where params["b"] has shape (2,)',
         ),
-        ({"W": np.ones((2, 2)), "b": None}, "grad holds object (NoneType)"),
+        ({"W": np.ones((2, 2)), "b": None}, "grad is None"),
     ],
     ids=["missing", "surplus", "renamed", "list", "flat", "shape", "None inside"],
 )
@@ -805,7 +805,7 @@ class Measured(np.ndarray):
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        (np.ma.array(X, mask=[True, *[False] * (X.size - 1)]), "its mask of 1 entries is not"),
+        (np.ma.array(X, mask=[True, *[False] * (X.size - 1)]), "its mask of 1 entry is not"),
         (X.view(Labelled), "its labels are not"),
         (X.view(Measured), "its unit km is not"),
     ],
