@@ -4,9 +4,10 @@
 
 Error bars: `gradcheck.derivative` and `gradcheck.gradient` on the corpus of benchmarks/verdicts.py. Certificates: wrong
 gradients of a quadratic function along random directions, and how often the bound that is proved at a stated
-confidence lies below the true error. The short way: gradients of a few entries that are wrong by what noise may hide,
-and how often one passes that the report says would have been seen. Prints Markdown tables; with --figures draws those
-of docs/calibration.md. Needs mpmath, and scikit-learn and statsmodels unless --no-libraries.
+confidence lies below the true error; the same of Jacobians, all rows and looks together. The short way: gradients of a
+few entries that are wrong by what noise may hide, and how often one passes that the report says would have been seen.
+Prints Markdown tables; with --figures draws those of docs/calibration.md. Needs mpmath, and scikit-learn and
+statsmodels unless --no-libraries.
 """
 
 from __future__ import annotations
@@ -30,9 +31,14 @@ from benchmarks.corpus.disturbed import noisy
 from benchmarks.trials import Bar
 from benchmarks.verdicts import plain, table
 from gradcheck.evidence.certificate import certificate_of
+from gradcheck.evidence.directions import Directions
+from gradcheck.evidence.joint import MOST, bound_of
 from gradcheck.evidence.plain_differences import LUCK
 from gradcheck.evidence.residuals import Gauge
+from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
+from gradcheck.function.vector_objective import VectorObjective
+from gradcheck.numerics.problem import Problem, scaling_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.verdict import Tolerance
@@ -124,6 +130,76 @@ def reports_against_errors(kind: str, count: int, n: int, seed: int) -> list[Sha
             )  # fmt: skip
             truth = np.linalg.norm(error) / np.sqrt(np.mean((gradient + error) ** 2))
             missed += report.certificate is not None and report.certificate.relative_to_rms < truth
+        found.append(Share(kind, chance, int(missed), count))
+    return found
+
+
+def quadratic_map(
+    m: int, n: int, rng: np.random.Generator
+) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray, np.ndarray]:
+    """m functions as `quadratic`, of sizes from 1e-3 to 1e3; a point, and the Jacobian (m, n) there."""
+    weights = rng.uniform(0.5, 2.0, (m, n)) * 10.0 ** rng.uniform(-3, 3, (m, 1))
+    x = rng.choice([-1.0, 1.0], n) * rng.uniform(0.5, 2.0, n)
+    return lambda x: weights @ x**2 / 2, x, weights * x
+
+
+def _wrong_rows(kind: str, jacobian: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """An error of this kind in every row, of the norm of a twentieth of its root mean square entry times root n."""
+    error = np.stack([ERRORS[kind](jacobian.shape[1], rng) for _ in jacobian])
+    size = np.sqrt(np.mean(jacobian**2, axis=1) / np.count_nonzero(error, axis=1))
+    return np.asarray(5e-2 * error * size[:, None])
+
+
+def rows_against_errors(kind: str, count: int, m: int, n: int, seed: int) -> list[Share]:
+    """Measure a wrong Jacobian along up to eight directions, `count` times, with a bound of every row after each.
+
+    The chance that is stated is of all rows and all looks together: one bound below the truth is a miss.
+    """
+    rng = np.random.default_rng([seed, m, n, len(kind)])
+    f, x, jacobian = quadratic_map(m, n, rng)
+    parameters, flat = Parameters.of(x)
+    objective, scales = VectorObjective(f, parameters), parameters.scales(flat)
+    objective.at(x)
+    missed = np.zeros(len(CHANCES), int)
+    for _ in range(count):
+        error = _wrong_rows(kind, jacobian, rng)
+        problem = Problem(
+            objective,
+            flat,
+            f(x),
+            Dense(jacobian + error),
+            scales,
+            Tolerance(1e-6),
+            None,
+            float(np.finfo(float).eps),
+        )
+        scaling = scaling_of(problem, np.zeros(n, bool))
+        along = Directions(problem, scaling, rng, exact=False, fixed=np.zeros(m, bool))
+        first = along.first(None)
+        assert first is not None
+        most = np.array([first.most, *(along.next(first).most for _ in range(MOST - 1))])
+        truth = np.linalg.norm(error * scaling.lengths, axis=1)
+        for k, chance in enumerate(CHANCES):
+            looks = [bound_of(most[:look], chance / m) < truth for look in range(1, MOST + 1)]
+            missed[k] += bool(np.any(looks))
+    return [Share(kind, c, int(k), count) for c, k in zip(CHANCES, missed, strict=True)]
+
+
+def jacobian_reports_against_errors(kind: str, count: int, m: int, n: int, seed: int) -> list[Share]:
+    """Check Jacobians that are wrong within a lax tolerance: how many reports certify less than some row's error."""
+    found = []
+    for chance in CHANCES:
+        rng = np.random.default_rng([seed, m, n, len(kind), int(1 / chance)])
+        f, x, jacobian = quadratic_map(m, n, rng)
+        missed = 0
+        for _ in range(count):
+            wrong = jacobian + _wrong_rows(kind, jacobian, rng)
+            report = gradcheck.check_jacobian(
+                f, wrong, x, method="directions",
+                rtol=0.3, resolution=0.9, confidence=1 - chance, rng=int(rng.integers(2**62)),
+            )  # fmt: skip
+            truth = np.linalg.norm(wrong - jacobian, axis=1) / np.sqrt(np.mean(wrong**2, axis=1))
+            missed += report.certificate is not None and report.certificate.relative_to_rms < truth.max()
         found.append(Share(kind, chance, int(missed), count))
     return found
 
@@ -275,6 +351,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     count, whole, lucky = (500, 50, 200) if options.quick else (10_000, 100, 3000)
     bounds = [s for kind in ERRORS for s in bounds_against_errors(kind, count, 200, options.seed)]
     reports = [s for kind in ERRORS for s in reports_against_errors(kind, whole, 200, options.seed)]
+    rows = [s for kind in ERRORS for s in rows_against_errors(kind, count // 20, 12, 60, options.seed)]
+    whole_rows = [
+        s for kind in ERRORS for s in jacobian_reports_against_errors(kind, whole, 12, 60, options.seed)
+    ]
     luck = [
         luck_against_errors(n, noise, lucky, options.seed)
         for n in (1, 2, 3)
@@ -285,6 +365,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         bar_table(bars),
         share_table("one bound from four directions", bounds),
         share_table("whole reports", reports),
+        share_table("twelve rows, eight looks", rows),
+        share_table("whole reports of Jacobians", whole_rows),
         table(
             ("two evaluations an entry", "trials", f"stated {100 * LUCK:g} %"),
             [(s.kind, f"{s.trials:,}", f"{100 * s.missed / s.trials:.2g} % ({s.missed})") for s in luck],
@@ -292,7 +374,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ]
     sys.stdout.write("\n\n".join(parts) + "\n")
     if options.json:
-        found = {"bars": bars, "bounds": bounds, "reports": reports, "luck": luck}
+        found = {"bars": bars, "bounds": bounds, "reports": reports, "rows": rows, "luck": luck}
+        found["reports of Jacobians"] = whole_rows
         records = {name: [asdict(one) for one in some] for name, some in found.items()}
         Path(options.json).write_text(json.dumps(plain(records), allow_nan=False), encoding="utf-8")
     if options.figures:

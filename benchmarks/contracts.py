@@ -11,7 +11,7 @@ import argparse
 import collections
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -26,12 +26,17 @@ from benchmarks.corpus.operators import Operator, operators
 
 @dataclass(frozen=True)
 class Claim:
-    """One call of a public check; `mistake` is empty where what it claims is right."""
+    """One call of a public check; `mistake` is empty where what it claims is right.
+
+    of : the map or operator. claimed : what is said of it, jac(x), product(x, v or u) or adjoint(y).
+    """
 
     check: str
     subject: str
     mistake: str
     call: Callable[[], Any]
+    of: Map | Operator
+    claimed: Callable[..., Any]
 
     @property
     def name(self) -> str:
@@ -44,23 +49,30 @@ def seeded(*names: str) -> np.random.Generator:
     return np.random.default_rng(zlib.crc32("|".join(names).encode()))
 
 
-def _checks(m: Map, jac: Callable[[Any], Any], what: Any = None) -> dict[str, Callable[[], Any]]:
-    """What can be asked of a map with this Jacobian; `what` wraps its products."""
+def _checks(m: Map, jac: Callable[[Any], Any], what: Any = None) -> dict[str, Callable[..., Any]]:
+    """What can be claimed of a map with this Jacobian, by the check; `what` wraps its products."""
     wrap = what or (lambda product: product)
     jvp = wrap(lambda x, v: m.jvp(x, v, jac))
     vjp = wrap(lambda x, u: m.vjp(x, u, jac))
-    found: dict[str, Callable[[], Any]] = {
-        "check_jvp": partial(gradcheck.check_jvp, m.f, jvp, m.x),
-        "check_vjp": partial(gradcheck.check_vjp, m.f, vjp, m.x),
-    }
+    found: dict[str, Callable[..., Any]] = {"check_jvp": jvp, "check_vjp": vjp}
     if m.symmetric:
-        found["check_hvp"] = partial(gradcheck.check_hvp, m.f, jvp, m.x)
+        found["check_hvp"] = jvp
     if what is None:
-        found["check_jacobian"] = partial(gradcheck.check_jacobian, m.f, jac, m.x)
-        found["taylor_test"] = partial(gradcheck.taylor_test, m.f, jac, m.x)
+        found |= {"check_jacobian": jac, "taylor_test": jac}
         if m.symmetric:
-            found["check_hessian"] = partial(gradcheck.check_hessian, m.f, jac, m.x)
+            found["check_hessian"] = jac
     return found
+
+
+def _claim(m: Map, check: str, claimed: Callable[..., Any], mistake: str = "", where: str = "") -> Claim:
+    call = partial(getattr(gradcheck, check), m.f, claimed, m.x)
+    return Claim(check, m.name + where, mistake, call, m, claimed)
+
+
+def _elsewhere(m: Map) -> Map:
+    """The same at another point, each entry moved by up to a tenth of its size."""
+    x = flat(m.x)
+    return replace(m, x=like(m.x, x * (1 + 0.1 * seeded(m.name, "elsewhere").uniform(-1, 1, x.size))))
 
 
 def _first_twice(values: np.ndarray) -> np.ndarray:
@@ -79,8 +91,11 @@ PRODUCTS: dict[str, Callable[[Any], Any]] = {
 
 def claims_of_map(m: Map) -> Iterator[Claim]:
     """The right ones and the wrong ones."""
-    for check, call in _checks(m, m.jac).items():
-        yield Claim(check, m.name, "", call)
+    for check, claimed in _checks(m, m.jac).items():
+        yield _claim(m, check, claimed)
+    there = _elsewhere(m)
+    for check, claimed in _checks(there, there.jac).items():
+        yield _claim(there, check, claimed, where=", elsewhere")
     for mistake, plant in MISTAKES.items():
         size = m.jac(m.x)
         if plant(size, seeded(m.name, mistake)) is None:
@@ -89,26 +104,31 @@ def claims_of_map(m: Map) -> Iterator[Claim]:
         def jac(x: Any, plant: Any = plant, mistake: str = mistake) -> Any:
             return plant(m.jac(x), seeded(m.name, mistake))
 
-        for check, call in _checks(m, jac).items():
+        for check, claimed in _checks(m, jac).items():
             # One direction tells of the sum of all outputs alone: a mistake of 0.2 % of one entry among many is not
             # what it claims to see.
             if check == "taylor_test" and not mistake.startswith("all"):
                 continue
-            yield Claim(check, m.name, mistake, call)
+            yield _claim(m, check, claimed, mistake)
     single = flat(m.x).size == 1 and m.jac(m.x).size == 1
     for mistake, wrap in PRODUCTS.items():
         if single and mistake == "reads its first entry twice":
             continue
-        for check, call in _checks(m, m.jac, wrap).items():
+        for check, claimed in _checks(m, m.jac, wrap).items():
             given = m.jac(m.x) if check != "check_vjp" else m.jac(m.x).T
             if mistake == "reads its first entry twice" and given.shape[1] < 2:
                 continue
-            yield Claim(check, m.name, mistake, call)
+            yield _claim(m, check, claimed, mistake)
 
 
 def claims_of_operator(o: Operator) -> Iterator[Claim]:
     """The right adjoint, and wrong ones: factors, signs, an entry, a shift, the transpose without the conjugate."""
-    yield Claim("check_adjoint", o.name, "", partial(gradcheck.check_adjoint, o.forward, o.adjoint, o.x, o.y))
+
+    def claim(mistake: str, adjoint: Callable[[Any], Any]) -> Claim:
+        call = partial(gradcheck.check_adjoint, o.forward, adjoint, o.x, o.y)
+        return Claim("check_adjoint", o.name, mistake, call, o, adjoint)
+
+    yield claim("", o.adjoint)
     rng = seeded(o.name)
     matrix = o.dense()[0]
     size = np.abs(matrix).max(0)
@@ -136,9 +156,7 @@ def claims_of_operator(o: Operator) -> Iterator[Claim]:
     if o.y.dtype.kind == "c" and o.name != "conj":
         wrong["not conjugated"] = lambda y: o.adjoint(np.conj(y))
     for mistake, adjoint in wrong.items():
-        yield Claim(
-            "check_adjoint", o.name, mistake, partial(gradcheck.check_adjoint, o.forward, adjoint, o.x, o.y)
-        )
+        yield claim(mistake, adjoint)
 
 
 def claims() -> list[Claim]:

@@ -23,6 +23,27 @@ def test_bounds_are_too_small_no_more_often_than_stated(kind: str):
     assert not any(s.refuted for s in shares)
 
 
+@pytest.mark.parametrize("kind", ERRORS)
+def test_rows_and_looks_share_their_chance(kind: str):
+    """Bounds of six rows after each of eight directions, and whole reports: no more are wrong than is stated."""
+    shares = calibration.rows_against_errors(kind, 40, 6, 20, seed=1)
+    shares += calibration.jacobian_reports_against_errors(kind, 8, 6, 20, seed=1)
+
+    assert not any(s.refuted for s in shares)
+
+
+def test_rows_that_do_not_pay_for_each_other_are_seen(monkeypatch: pytest.MonkeyPatch):
+    """Every row with the chance of all, and no share for a look: refuted."""
+    monkeypatch.setattr(
+        calibration,
+        "bound_of",
+        lambda most, delta: np.sqrt(2.0) * most.max(axis=0) * (12 * delta) ** (-1 / len(most)),
+    )
+    shares = calibration.rows_against_errors("two entries, equal and opposite", 150, 12, 20, seed=1)
+
+    assert any(s.refuted for s in shares)
+
+
 def test_bounds_are_not_idle():
     """At an even chance some are too small: errors that cancel along all four directions do happen."""
     shares = calibration.bounds_against_errors("two entries, equal and opposite", 800, 30, seed=1)
