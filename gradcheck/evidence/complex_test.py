@@ -21,7 +21,7 @@ from gradcheck.results.estimate import Estimate
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
 from gradcheck.results.table import put, rows
-from gradcheck.results.verdict import CANCELLING, accepted
+from gradcheck.results.verdict import accepted
 
 __all__ = ["by_complex_step", "leave_open", "second_witness"]
 
@@ -29,6 +29,8 @@ __all__ = ["by_complex_step", "leave_open", "second_witness"]
 COMPARED = 8
 # What a value may lose between x and f besides the noise that was measured, in units in the last place.
 ROUNDING = 64.0
+# Roundings of f over the whole size of x that a slope may have lost.
+SATURATED = 32.0
 # A real difference that is itself known to a tenth only says little for or against.
 TELLING = 0.1
 # Entries that seem wrong and are measured by real differences before the complex step is believed about the others.
@@ -245,11 +247,12 @@ def _as_estimate(setting: Setting, entries: Index, values: Flat, witness: Flat) 
 def _shown(setting: Setting, entries: Index) -> Flat:
     """What an entry (k,) may be off by and move f by no more than its rounding over the whole size of x.
 
-    1 - tanh(30)^2 is 0 in double, and 1e-26: no gradient is called wrong by what rounding may have taken from it.
+    1 - tanh(30)^2 is 0 in double, and 1e-26: no gradient is called wrong by what rounding may have taken from it. Where
+    f saturates it does so over a length of 1 at an x of up to 37, where exp(-x) drowns in 1.
     """
     output, column = setting.places(entries)
     eps = float(np.finfo(np.float64).eps)
-    return np.asarray(CANCELLING * eps * np.abs(setting.f_x[output]) / setting.scales[column])
+    return np.asarray(SATURATED * eps * np.abs(setting.f_x[output]) / setting.scales[column])
 
 
 def _tolerated(setting: Setting, values: Flat, entries: Index) -> Flat:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.corpus.disturbed import noisy
-from gradcheck import Outcome, check_gradient
+from gradcheck import Outcome, check_gradient, check_jacobian
 
 
 def swamped(x):
@@ -167,3 +167,18 @@ def test_where_the_complex_step_cannot_be_trusted_real_differences_decide():
     report = check_gradient(lambda x: np.sum(np.abs(x)), np.sign, np.array([1.0, -2.0]), method="complex")
     assert report.outcome is Outcome.PASS
     assert any("real differences, which were used instead" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("u", [15.0, 20.0, 25.0, 30.0, 36.0, 60.0])
+def test_a_saturated_output_is_no_mistake_of_its_own_row(u):
+    """Of a sigmoid at 25 the slope 1.4e-11 has five digits in double, as q (1 - q): not FAIL; 1 % of another row is."""
+    x = np.array([u, 0.5, -u, 1.0])
+
+    def sigmoid(x):
+        return 1 / (1 + np.exp(-x))
+
+    slopes = sigmoid(x) * (1 - sigmoid(x))
+    report = check_jacobian(sigmoid, np.diag(slopes), x, method="complex")
+    assert report.outcome is not Outcome.FAIL
+    report = check_jacobian(sigmoid, np.diag(slopes * [1.0, 1.01, 1.0, 1.0]), x, method="complex")
+    assert [m.name for m in report.wrong] == ["J[1, 1]"]
