@@ -67,6 +67,8 @@ def survey_rows(
         found = find_places(test, joint.directions[-1], rows, search.judge, _between, rng, BUDGET)
         if found.dense or found.spent or found.unexplained.any() or not found.wrong:
             return None
+    # Off by less than is accepted throughout: no row of these is wrong, and their certificates are of the rest.
+    accepted = scaled & (np.abs(alpha) <= problem.tolerance.rtol) & ~search.wrong_rows(scaled.size)
     mended = search.mended(alpha, scaled)
     fixed = joint.wrong if mended is None else np.zeros(joint.wrong.size, bool)
     claim = problem if mended is None else replace(problem, matrix=mended)
@@ -74,12 +76,16 @@ def survey_rows(
     if not (rest.certified | fixed).all():
         return None
     block = names.blocks[0]
-    spans = runs(set(np.flatnonzero(scaled).tolist()))
+    wrong = scaled & ~accepted if mended is not None else scaled
+    spans = runs(set(np.flatnonzero(wrong).tolist()))
     regions = [Region(block, Box(((a, b), (0, problem.x.size))), True) for a, b in spans]
     regions += [Region(block, Box(((0, rows.size), (j, j + 1))), True) for j in search.columns(rows.size)]
     array = _evidence(claim, names, rest, confidence)
-    if mended is None or scaled.all():
+    if mended is None or wrong.all():
         array = replace(array, certificate=None)
+    elif accepted.any() and array.certificate is not None:
+        name = f"{array.certificate.name} / its factor"
+        array = replace(array, certificate=replace(array.certificate, name=name))
     return Survey((array,), latest(concatenate(search.judged)), tuple(regions))
 
 
@@ -120,6 +126,13 @@ class _Search:
         n = self.problem.x.size
         for column in np.sort(rng.choice(n, min(SAMPLES, n), replace=False)):
             self.judge(int(column), rows)
+
+    def wrong_rows(self, count: int) -> Mask:
+        """(count,) the rows in which an entry that was judged is wrong."""
+        found = np.zeros(count, bool)
+        for evidence in self.judged:
+            found[self.setting.places(evidence.wrong)[0]] = True
+        return found
 
     def columns(self, count: int) -> list[int]:
         """The columns that are wrong in most of `count` rows, where there are more than a few."""
