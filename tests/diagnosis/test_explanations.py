@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradcheck.checks.gradient import check_gradient
@@ -969,9 +969,12 @@ def test_a_sign_lost_in_one_imaginary_part_is_no_convention():
     assert explain(Z, wrong) == ("analytic = -numerical in x[1].imag alone: the sign",)
 
 
+# The machine may be busy.
+UNTIMED = settings(deadline=None)
 SIZES = st.floats(0.1, 10.0) | st.floats(-10.0, -0.1)
 
 
+@UNTIMED
 @given(right=st.lists(SIZES, min_size=3, max_size=12), c=SIZES.filter(lambda c: abs(c - 1.0) > 1e-3))
 def test_any_factor_is_found(right, c):
     """A factor on three or more entries is named with its value, whatever the gradient."""
@@ -989,6 +992,7 @@ def eval_fraction(text: str) -> float:
     return float(numerator) / float(denominator or 1.0)
 
 
+@UNTIMED
 @given(
     strength=st.floats(1e-3, 1.0),
     x=st.lists(SIZES, min_size=3, max_size=12, unique_by=lambda v: round(abs(v), 3)),
