@@ -81,12 +81,13 @@ def render(
     Parameters
     ----------
     reports
-        Reports, or what their `to_dict` gave, perhaps with a "name", and with a "report" or "drawings" (what
-        `figures_of` gave, in another process) for its figures.
+        Reports and results of Taylor tests, or what their `to_dict` gave, perhaps with a "name", and with a "report" or
+        "drawings" (what `figures_of` gave, in another process) for its figures.
     drawings
         the figures of each case by its name, as a
         Gallery collects them.
     """
+    reports = [getattr(report, "report", report) for report in reports]  # that of a Taylor test
     case_results = sorted(case_results, key=lambda result: _place(result.section))
     told = [(_name(report, k), *told_of(report)) for k, report in enumerate(reports, start=1)]
     inner = [(name, *told_of(report)) for result in case_results for name, report in result.reports]

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,10 @@ from gradcheck.parameters.tree import Parameters
 from gradcheck.report.report import Report
 from gradcheck.results.outcome import Finding, Outcome
 from gradcheck.results.verdict import DEFAULT_RTOL
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = ["TaylorResult", "taylor_test"]
 
@@ -85,15 +89,44 @@ class TaylorResult:
     def __repr__(self) -> str:
         return f"<TaylorResult: {str(self).partition(chr(10))[0]}>"
 
-    def to_dict(self) -> dict[str, Any]:
-        """What a Report of it would be as a dictionary, by the schema of docs/report.md."""
+    @property
+    def report(self) -> Report:
+        """The same as a Report, which has no array: one number is known of all of them."""
         seed = f"rng={self.seed!r}" if self.seed is None or isinstance(self.seed, int) else "rng=..."
         unknown = math.nan
         return Report(
             outcome=self.outcome, reason=self.reason, arrays=(), wrong=(), diagnosis=(), notes=(), method="taylor",
             nfev=self.nfev, ngev=1, seconds=self.seconds, max_error=unknown, detectable=unknown, rtol=0.0, atol=0.0,
             resolution=self.resolution, seed=self.seed, call=f"gradcheck.taylor_test(f, derivative, x, {seed})",
-        ).to_dict()  # fmt: skip
+        )  # fmt: skip
+
+    def to_dict(self) -> dict[str, Any]:
+        """The dictionary of its report, by the schema of docs/report.md."""
+        return self.report.to_dict()
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """The dictionary as JSON text."""
+        return self.report.to_json(indent)
+
+    def _repr_html_(self) -> str:
+        """The report for a notebook."""
+        return self.report._repr_html_()
+
+    def plot(self, ax: Axes | None = None) -> Figure:
+        """A matplotlib Figure of remainder against step; with `ax` it is drawn there.
+
+        Raises ValueError where f was taken at no step.
+        """
+        from gradcheck.report.plots import drawn_into, figure_of, remainders
+
+        if not self.steps:
+            raise ValueError(f"there is nothing to plot, f was taken at no step: {self.reason}")
+        panel = remainders(self.steps, self.remainders, self.floor, self.expected, self.order)
+        return (
+            figure_of([panel], f"{self.outcome.value}: {self.reason}")
+            if ax is None
+            else drawn_into(ax, panel)
+        )
 
     def __str__(self) -> str:
         rows = [f"{self.outcome.value}  {self.reason}", "  step      remainder  noise explains"]

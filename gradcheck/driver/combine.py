@@ -107,6 +107,7 @@ def combine(
         interrupted=interrupted,
         evidence=None,
         recipe=None,
+        parts=tuple(every),
         undecided=None,
     )
 

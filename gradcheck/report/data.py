@@ -48,8 +48,8 @@ class ReportData:
     all hold together at their confidence. interrupted : ended early by the user, or by max_nfev. causes : what
     `diagnosis` says, as data. advice : what would decide an undecided check; undecided : why it is, as data.
     functions : what is called f and grad here.
-    evidence : the numbers behind it, for figures; recipe : the arguments, for `save`. Neither is part of the
-    dictionary nor of a comparison.
+    evidence : the numbers behind it, for figures; recipe : the arguments, for `save`; parts : the reports that it
+    gathers, by their keys, the worst first. None of these is part of the dictionary, nor of a comparison.
     """
 
     outcome: Outcome
@@ -73,6 +73,7 @@ class ReportData:
     interrupted: bool = False
     evidence: Measurements | None = field(default=None, repr=False, compare=False)
     recipe: Recipe | None = field(default=None, repr=False, compare=False)
+    parts: tuple[tuple[str, ReportData], ...] = field(default=(), repr=False, compare=False)
     causes: tuple[Cause, ...] = ()
     undecided: Undecided | None = None
     advice: str = ""
@@ -90,8 +91,8 @@ class ReportData:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values only, by the schema of docs/report.md; nan and inf become None."""
-        told = asdict(replace(self, evidence=None, recipe=None))
-        del told["evidence"], told["recipe"]
+        told = asdict(replace(self, evidence=None, recipe=None, parts=()))
+        del told["evidence"], told["recipe"], told["parts"]
         plain = told | {"outcome": self.outcome.value, "seed": _seed_value(self.seed)}
         return {"schema": SCHEMA} | {key: _plain(value) for key, value in plain.items()}
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from gradcheck.parameters.tree import Block
     from gradcheck.report.data import Measurements, ReportData
 
-__all__ = ["Panel", "panels", "plot"]
+__all__ = ["Panel", "drawn_into", "figure_of", "panels", "plot", "remainders"]
 
 RIGHT, WRONG, UNDECIDED, BAR = "#1f77b4", "#d62728", "#ff7f0e", "#7f7f7f"
 # More points than this only make a file larger; every wrong entry up to as many is among them.
@@ -46,28 +47,24 @@ def plot(report: ReportData, ax: Axes | None = None) -> Figure:
     ax : axes of the caller's, into which the first panel is drawn: analytic against numerical, or the random
     directions where no entry was judged by itself. Without it a new figure shows up to three panels.
     Returns the matplotlib Figure; it belongs to no window and to no global list.
-    Raises ValueError where nothing was measured, or where the report gathers others.
+    Raises ValueError where nothing was measured.
     """
     parts = panels(report)
     if not parts:
         raise ValueError(f"there is nothing to plot, this report keeps no measurements: {report.reason}")
     if ax is not None:
-        parts[0].draw(ax)
-        root: Figure = ax.figure.figure  # the figure of a subfigure, too
-        return root
-    import matplotlib.figure
-
-    shown = parts[:3]
-    figure = matplotlib.figure.Figure(figsize=(4.6 * len(shown), 4.2), layout="constrained")
-    for axes, panel in zip(np.ravel(figure.subplots(1, len(shown))), shown, strict=True):
-        panel.draw(axes)
-    title = visible(f"{report.outcome.value}: {report.reason}")
-    figure.suptitle("\n".join(wrap(title, 60 * len(shown))), fontsize="medium", parse_math=False)
-    return figure
+        return drawn_into(ax, parts[0])
+    return figure_of(parts[:3], f"{report.outcome.value}: {report.reason}")
 
 
 def panels(report: ReportData) -> list[Panel]:
-    """All panels of a report, the most telling first; none where nothing was measured."""
+    """All panels of a report, the most telling first; none where nothing was measured.
+
+    Of a report that gathers others the first panels of all of these, then the second ones.
+    """
+    if report.parts:
+        each = [[_of_part(key, panel) for panel in panels(part)] for key, part in report.parts]
+        return [panel for rank in zip_longest(*each) for panel in rank if panel is not None]
     evidence = report.evidence
     if evidence is None:
         return []
@@ -84,6 +81,65 @@ def panels(report: ReportData) -> list[Panel]:
     if stepped.any():
         parts.insert(1, _steps(report, evidence, stepped))
     return parts
+
+
+def _of_part(key: str, panel: Panel) -> Panel:
+    """The same, which says of which part it is."""
+
+    def draw(axes: Axes) -> None:
+        panel.draw(axes)
+        axes.set_title(visible(f"{key}: {axes.get_title()}"), parse_math=False)
+
+    return Panel(f"{key}: {panel.title}", f"{key}: {panel.alt}", draw)
+
+
+def remainders(
+    steps: Sequence[float], sizes: Sequence[float], floor: Sequence[float], expected: int, order: float
+) -> Panel:
+    """What a Taylor expansion leaves against the step, beside what noise explains and the order that it should have.
+
+    steps : relative to the tangent. sizes, floor : in units of f. expected, order : powers of the step.
+    """
+
+    def draw(axes: Axes) -> None:
+        h, left, noise = (np.asarray(values) for values in (steps, sizes, floor))
+        shown = left > 0
+        axes.loglog(h[shown], left[shown], "o-", color=RIGHT, markersize=4, linewidth=1.0, label="remainder")
+        axes.loglog(h, noise, "--", color=BAR, linewidth=1.0, label="noise explains")
+        if shown.any():
+            first = int(np.argmax(np.where(shown, h, -np.inf)))
+            reference = left[first] * (h / h[first]) ** expected
+            axes.loglog(h, reference, ":", color=UNDECIDED, linewidth=1.4, label=f"as h^{expected}")
+            axes.set_ylim(bottom=0.1 * float(min(left[shown].min(), noise[noise > 0].min(initial=np.inf))))
+        _plain_decades(axes.xaxis, axes.yaxis)
+        axes.set(
+            xlabel="step h, in units of the tangent", ylabel="remainder, in units of f", title="Taylor test"
+        )
+        axes.legend(fontsize="small")
+
+    alt = (
+        f"What the expansion leaves at {count(len(steps), 'step')}: it falls as h^{number(order)}, where a right "
+        f"derivative has h^{expected}; below it what noise explains."
+    )
+    return Panel("Taylor test", alt, draw)
+
+
+def figure_of(shown: Sequence[Panel], title: str) -> Figure:
+    """A figure of some panels beside each other; it belongs to no window and to no global list."""
+    import matplotlib.figure
+
+    figure = matplotlib.figure.Figure(figsize=(4.6 * len(shown), 4.2), layout="constrained")
+    for axes, panel in zip(np.ravel(figure.subplots(1, len(shown))), shown, strict=True):
+        panel.draw(axes)
+    figure.suptitle("\n".join(wrap(visible(title), 60 * len(shown))), fontsize="medium", parse_math=False)
+    return figure
+
+
+def drawn_into(ax: Axes, panel: Panel) -> Figure:
+    """The figure of the caller's axes, with a panel in these."""
+    panel.draw(ax)
+    root: Figure = ax.figure.figure  # the figure of a subfigure, too
+    return root
 
 
 def _known(evidence: Measurements) -> NDArray[np.bool_]:

@@ -21,8 +21,8 @@ __all__ = ["Report"]
 class Report(ReportData):
     """The outcome of a check, with its evidence; true in a boolean context for PASS alone.
 
-    The numbers behind it (`evidence`, for figures) and the arguments (`recipe`, for `save`) are part neither of the
-    dictionary nor of a comparison.
+    The numbers behind it (`evidence`, for figures), the arguments (`recipe`, for `save`) and the reports that it
+    gathers (`parts`) are part neither of the dictionary nor of a comparison.
 
     Attributes
     ----------

@@ -2,12 +2,15 @@
 
 import io
 import json
+import pickle
 
 import matplotlib.figure
 import numpy as np
 import pytest
+from scipy.optimize import rosen, rosen_der, rosen_hess
 
 import gradcheck
+from gradcheck.html import render
 from gradcheck.report.plots import SHOWN, panels
 
 RNG = np.random.default_rng(0)
@@ -91,6 +94,58 @@ def test_nothing_measured_is_no_figure():
     assert report.evidence is None
     with pytest.raises(ValueError, match="nothing to plot"):
         report.plot()
+
+
+def test_a_report_of_several_checks_shows_the_first_panel_of_each_the_worst_first():
+    """Points, a gradient and its Hessian, a problem: each says whose it is; the wrong one comes first."""
+    x = np.array([0.3, -0.4, 0.8])
+
+    def wrong_hessian(x):
+        return 1.01 * rosen_hess(x)
+
+    report = gradcheck.check_gradient(rosen, rosen_der, x, hessian=wrong_hessian)
+    titles = [axes.get_title() for axes in report.plot().axes if axes.get_title()]
+    assert titles[:2] == ["hessian: Analytic and numerical", "gradient: Analytic and numerical"]
+    assert [key for key, _ in report.parts] == ["hessian", "gradient"]
+    assert report.parts[0][1].outcome is gradcheck.Outcome.FAIL
+    assert "parts" not in report.to_dict()
+    assert pickle.loads(pickle.dumps(report)) == report
+
+    points = gradcheck.check_points(rosen, rosen_der, [x, x + 1.0])
+    assert [panel.title for panel in panels(points)[:2]] == [
+        "point 0: Analytic and numerical",
+        "point 1: Analytic and numerical",
+    ]
+    assert panels(points)[1].alt.startswith("point 1: Analytic against numerical")
+    assert gradcheck.check_problem(rosen, x, jac=rosen_der).plot() is not None
+
+
+def test_a_taylor_test_shows_its_remainder_beside_its_order():
+    """On logarithmic scales: h^2 through the largest step, which a right derivative follows and a wrong one leaves."""
+    x = np.array([0.3, -0.4, 0.8])
+    for derivative, follows in ((rosen_der, True), (lambda x: 1.05 * rosen_der(x), False)):
+        result = gradcheck.taylor_test(rosen, derivative, x)
+        figure = result.plot()
+        (axes,) = figure.axes
+        h, left = series(axes, "remainder")
+        _, reference = series(axes, "as h^2")
+
+        assert h.tolist() == list(result.steps)
+        assert left.tolist() == list(result.remainders)
+        assert reference[0] == left[0]
+        near = np.argmin(np.abs(np.log(h / h[0]) - np.log(0.01)))
+        assert bool(abs(np.log10(left[near] / reference[near])) < 0.1) is follows
+        assert figure.get_suptitle().startswith(result.outcome.value)
+
+        mine = matplotlib.figure.Figure().subplots()
+        assert result.plot(ax=mine) is mine.figure
+        assert json.loads(result.to_json()) == result.to_dict()
+        assert result.outcome.value in result._repr_html_()
+        assert result.reason in render([], [result])
+
+    nan = gradcheck.taylor_test(lambda x: np.nan, rosen_der, x)
+    with pytest.raises(ValueError, match="nothing to plot, f was taken at no step"):
+        nan.plot()
 
 
 def test_scatter_shows_every_entry_where_it_is(wrong):
