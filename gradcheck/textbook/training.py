@@ -222,9 +222,16 @@ def _identity(
 
 def _name_of(function: Any) -> str:
     if isinstance(function, functools.partial):
-        return f"{_name_of(function.func)} {function.args} {sorted(function.keywords.items())}"
+        arguments = [_told(value) for value in function.args]
+        options = [f"{name}={_told(value)}" for name, value in sorted(function.keywords.items())]
+        return f"{_name_of(function.func)}({', '.join([*arguments, *options])})"
     kind = function if hasattr(function, "__qualname__") else type(function)
     return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _told(value: Any) -> str:
+    # Of a large array repr shows the corners alone.
+    return fingerprint(value) if isinstance(value, np.ndarray) else repr(value)
 
 
 def _counted(start: int, stop: int, progress: bool) -> Iterable[int]:

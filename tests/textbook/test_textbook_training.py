@@ -216,7 +216,7 @@ OTHERS = {
     "gradient": ({"gradient": numerical}, 'gradient "test_[^\n]*, now "test_textbook_training.numerical"'),
     "gradient's arguments": (
         {"gradient": functools.partial(with_option, option=2)},
-        r"gradient [^\n]*1\)[^\n]*, now [^\n]*2\)[^\n]*",
+        r"gradient [^\n]*option=1\)\", now [^\n]*option=2\)\"",
     ),
 }
 
@@ -247,6 +247,21 @@ def test_a_checkpoint_of_other_settings_is_refused_and_kept(tmp_path, other, sai
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
     assert run(gradient=WITH_OPTION, checkpoint=path).resumed_from == 10
+
+
+def with_weights(network, x, t, *, weights):
+    """A gradient that is told apart by a large array alone."""
+    return backpropagated(network, x, t)
+
+
+def test_a_gradient_is_told_by_the_whole_of_an_array_among_its_arguments(tmp_path):
+    """Of which repr shows the corners: one number in its middle differs."""
+    one = np.zeros(2000)
+    other = np.where(np.arange(2000) == 1000, 1.0, one)
+    interrupted(tmp_path / "c.npz", gradient=functools.partial(with_weights, weights=one))
+
+    with pytest.raises(DataError, match=r"\(other gradient\)"):
+        run(gradient=functools.partial(with_weights, weights=other), checkpoint=tmp_path / "c.npz")
 
 
 @pytest.mark.parametrize("other", [other for other, _ in OTHERS.values()], ids=OTHERS.keys())
