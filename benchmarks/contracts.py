@@ -23,6 +23,9 @@ from benchmarks.corpus.mistakes import MISTAKES
 from benchmarks.corpus.model import flat, like
 from benchmarks.corpus.operators import Operator, operators
 
+# Columns up to which evaluations are compared with those of 2-point differences, n + 1.
+SMALL = 100
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -171,9 +174,13 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1)
     every = parser.parse_args().every
     counts: collections.Counter[tuple[str, str, str]] = collections.Counter()
+    ratios: list[float] = []
     for claim in claims()[::every]:
         try:
-            outcome = claim.call().outcome.value
+            report = claim.call()
+            outcome = report.outcome.value
+            if claim.check == "check_jacobian" and not claim.mistake and flat(claim.of.x).size <= SMALL:
+                ratios.append(report.nfev / (flat(claim.of.x).size + 1))
         except Exception as error:
             outcome = f"{type(error).__name__}"
         kind = "wrong" if claim.mistake else "right"
@@ -194,6 +201,11 @@ def main() -> None:
             known = [counts[check, kind, outcome] for outcome in outcomes]
             cells += map(str, [total, *known, total - sum(known)])
         print("|", " | ".join(cells), "|")
+    if ratios:
+        share = f"{np.median(ratios):.2f} in the median, {np.mean(ratios):.2f} in the mean, {max(ratios):.1f} at most"
+        print(
+            f"evaluations of {len(ratios)} right Jacobians with n <= {SMALL} over those of 2-point differences: {share}"
+        )
 
 
 if __name__ == "__main__":
