@@ -105,8 +105,8 @@ class Directions:
     @cached_property
     def rounding_of_x(self) -> Values:
         """(m,) what the rounding of the points may change of f; of products alone, what the first direction tells."""
-        squares = self.problem.matrix.squares(self.problem.x)
-        return np.asarray(0.5 * EPS * (self._weight if squares is None else np.sqrt(squares)))
+        norms = self.problem.matrix.norms(self.problem.x)
+        return np.asarray(0.5 * EPS * (self._weight if norms is None else norms))
 
     def again(self, first: Direction, tangent: Flat, *, exact: bool) -> Direction:
         """The same claim along another tangent: two points, or one complex step. For the search for places."""

@@ -18,7 +18,14 @@ from gradcheck.function.lines import Family, Rays
 from gradcheck.function.matrix import Matrix, Sparse
 from gradcheck.numerics.differences import estimate
 from gradcheck.numerics.setting import Setting
-from gradcheck.numerics.tangents import ROUNDING, column_scale, random_units, scaled_rms
+from gradcheck.numerics.tangents import (
+    ROUNDING,
+    column_scale,
+    mean_root,
+    random_units,
+    root_mean_square,
+    scaled_rms,
+)
 from gradcheck.parameters.tree import Block
 from gradcheck.results.certificate import ArrayEvidence, Certificate, Residual
 from gradcheck.results.estimate import Estimate
@@ -153,12 +160,12 @@ class Rowwise:
         return excess, bar
 
     def _weight(self, tangent: Flat, expected: Flat) -> Flat:
-        squares = self.matrix.squares(tangent)
-        if squares is not None:
-            return np.asarray(np.sqrt(squares))
+        norms = self.matrix.norms(tangent)
+        if norms is not None:
+            return norms
         # The entries are not known: other signs have the same sum of squares on average.
         others = [self.matrix.product(tangent * self.rng.choice([-1.0, 1.0], tangent.size)) for _ in range(2)]
-        return np.asarray(np.sqrt(np.mean(np.square([expected, *others]), axis=0)))
+        return mean_root([expected, *others])
 
     def _first_step(self, tangent: Flat, weight: Flat) -> float:
         """As for gradients: the relative step, times the length over which an output changes by its size."""
@@ -287,7 +294,7 @@ class Rowwise:
         size = scaled_rms(self.matrix, self.scale)
         if size is None:
             size = residuals.weight / math.sqrt(max(int((tangent != 0).sum()), 1))
-        typical = float(np.sqrt(np.mean(size[size > 0] ** 2))) if (size > 0).any() else 1.0
+        typical = root_mean_square(size[size > 0]) if (size > 0).any() else 1.0
         return np.where(size > 0, size, typical)
 
     def _kept(self) -> NDArray[np.bool_]:
@@ -391,5 +398,5 @@ def _room_along(setting: Setting, tangents: list[Flat]) -> Flat | None:
 def _rounding_of_points(setting: Setting, matrix: Matrix) -> Flat:
     """(m,) what rounding each coordinate of a point to its dtype moves the outputs by; 0 where J is not known."""
     eps = [np.full(b.size, float(np.finfo(b.real_dtype).eps)) for b in setting.parameters.blocks]
-    squares = matrix.squares(np.concatenate(eps) * np.abs(setting.x))
-    return np.zeros(matrix.shape[0]) if squares is None else np.asarray(np.sqrt(squares))
+    norms = matrix.norms(np.concatenate(eps) * np.abs(setting.x))
+    return np.zeros(matrix.shape[0]) if norms is None else norms

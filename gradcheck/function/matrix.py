@@ -26,11 +26,11 @@ class Matrix(Protocol):
     def product(self, tangent: Flat) -> Flat:
         """J v (m,)."""
 
-    def squares(self, tangent: Flat) -> Flat | None:
-        """(m,) the sum of squares of the terms of J v; None where the entries are not known."""
+    def norms(self, tangent: Flat) -> Flat | None:
+        """(m,) the root of the sum of squares of the terms of J v; None where the entries are not known."""
 
-    def column_squares(self, weight: Flat) -> Flat | None:
-        """(n,) the sum over rows of (J weight[row])^2; None where the entries are not known."""
+    def column_norms(self, weight: Flat) -> Flat | None:
+        """(n,) the root of the sum over rows of (J weight[row])^2; None where the entries are not known."""
 
     def entries(self, rows: Index, columns: Index) -> Flat:
         """J[rows, columns], (L,)."""
@@ -38,6 +38,24 @@ class Matrix(Protocol):
 
 # Terms of J v that are squared at once, so that they take little memory.
 TERMS = 2**20
+# Sums of squares beyond these may have lost some to underflow or overflow.
+SMALLEST, LARGEST = 1e-250, 1e250
+
+
+def _roots(squares: Flat, terms: Callable[[Index], Any]) -> Flat:
+    """The roots of some sums of squares; of those that are out of range from their terms, relative to the largest.
+
+    terms(which) : (k, l), those of some of the sums, one a row.
+    """
+    with np.errstate(invalid="ignore"):
+        found = np.sqrt(squares)
+        far = np.flatnonzero(~((squares >= SMALLEST) & (squares <= LARGEST)))
+    if far.size:
+        sizes = np.abs(np.asarray(terms(far)))
+        unit = sizes.max(axis=1, initial=0.0)
+        relative = sizes / np.where(unit > 0, unit, 1.0)[:, None]
+        found[far] = unit * np.sqrt(np.einsum("ij,ij->i", relative, relative))
+    return np.asarray(found)
 
 
 @dataclass(frozen=True)
@@ -56,19 +74,22 @@ class Dense:
         """J v (m,)."""
         return np.asarray(self.array @ tangent)
 
-    def squares(self, tangent: Flat) -> Flat:
-        """(m,) the sum of squares of the terms of J v."""
+    def norms(self, tangent: Flat) -> Flat:
+        """(m,) the root of the sum of squares of the terms of J v."""
         m, n = self.shape
         total = np.zeros(m, np.result_type(self.array, tangent))
         width = max(1, TERMS // max(m, 1))
-        for start in range(0, n, width):
-            terms = self.array[:, start : start + width] * tangent[start : start + width]
-            total += np.einsum("ij,ij->i", terms, terms)
-        return total
+        with np.errstate(over="ignore", under="ignore"):
+            for start in range(0, n, width):
+                terms = self.array[:, start : start + width] * tangent[start : start + width]
+                total += np.einsum("ij,ij->i", terms, terms)
+        return _roots(total, lambda rows: self.array[rows] * tangent)
 
-    def column_squares(self, weight: Flat) -> Flat:
-        """(n,) the sum over rows of (J weight[row])^2."""
-        return np.asarray((self.array**2).T @ weight**2)
+    def column_norms(self, weight: Flat) -> Flat:
+        """(n,) the root of the sum over rows of (J weight[row])^2."""
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            total = (self.array**2).T @ weight**2
+        return _roots(np.asarray(total), lambda columns: self.array[:, columns].T * weight)
 
     def entries(self, rows: Index, columns: Index) -> Flat:
         """J[rows, columns], (L,)."""
@@ -92,13 +113,32 @@ class Sparse:
         """J v (m,)."""
         return np.asarray(self.array @ tangent)
 
-    def squares(self, tangent: Flat) -> Flat:
-        """(m,) the sum of squares of the terms of J v."""
-        return np.asarray(self.array.power(2) @ tangent**2)
+    def norms(self, tangent: Flat) -> Flat:
+        """(m,) the root of the sum of squares of the terms of J v."""
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            total = np.asarray(self.array.power(2) @ tangent**2)
+        return self._roots(total, self.array.tocsr, tangent)
 
-    def column_squares(self, weight: Flat) -> Flat:
-        """(n,) the sum over rows of (J weight[row])^2."""
-        return np.asarray(self.array.power(2).T @ weight**2)
+    def column_norms(self, weight: Flat) -> Flat:
+        """(n,) the root of the sum over rows of (J weight[row])^2."""
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            total = np.asarray(self.array.power(2).T @ weight**2)
+        return self._roots(total, lambda: self.array.T.tocsr(), weight)
+
+    def _roots(self, squares: Flat, by_row: Callable[[], Any], factor: Flat) -> Flat:
+        """Of the rows of `by_row` times a factor; those that are out of range one by one, as they may be long."""
+        with np.errstate(invalid="ignore"):
+            found = np.sqrt(squares)
+            far = np.flatnonzero(~((squares >= SMALLEST) & (squares <= LARGEST)))
+        if far.size == 0:
+            return np.asarray(found)
+        rows = by_row()
+        for k in far.tolist():
+            mine = slice(rows.indptr[k], rows.indptr[k + 1])
+            sizes = np.abs(rows.data[mine] * factor[rows.indices[mine]])
+            unit = float(sizes.max(initial=0.0))
+            found[k] = unit * np.sqrt(np.sum(np.square(sizes / unit))) if unit > 0 else 0.0
+        return np.asarray(found)
 
     def entries(self, rows: Index, columns: Index) -> Flat:
         """J[rows, columns], (L,)."""
@@ -129,11 +169,11 @@ class Product:
         """J v (m,)."""
         return self.matvec(tangent)
 
-    def squares(self, tangent: Flat) -> None:
+    def norms(self, tangent: Flat) -> None:
         """Unknown."""
         return
 
-    def column_squares(self, weight: Flat) -> None:
+    def column_norms(self, weight: Flat) -> None:
         """Unknown."""
         return
 

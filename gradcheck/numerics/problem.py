@@ -13,7 +13,7 @@ from gradcheck._typing import Flat, Mask, Values
 from gradcheck.function.lines import Rays
 from gradcheck.function.matrix import Dense, Matrix, one_row
 from gradcheck.function.objective import BudgetSpentError, NotScalarError, Objective
-from gradcheck.numerics.tangents import root_mean_square, scaled_rms
+from gradcheck.numerics.tangents import mean_root, root_mean_square, scaled_rms
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.verdict import Tolerance
 
@@ -83,12 +83,12 @@ class Problem:
 
     def weight(self, tangent: Flat, product: Values, rng: np.random.Generator) -> Values:
         """(m,) the root of the sum of squares of the terms of J v."""
-        squares = self.matrix.squares(tangent)
-        if squares is not None:
-            return np.asarray(np.sqrt(squares))
+        norms = self.matrix.norms(tangent)
+        if norms is not None:
+            return norms
         # The entries are not known: other signs have the same sum of squares on average.
         others = [self.matrix.product(tangent * rng.choice([-1.0, 1.0], tangent.size)) for _ in range(2)]
-        return np.asarray(np.sqrt(np.mean(np.square([product, *others]), axis=0)))
+        return mean_root([product, *others])
 
 
 @dataclass(frozen=True)
@@ -156,9 +156,9 @@ def _strength(problem: Problem) -> Flat:
     rows = scaled_rms(problem.matrix, problem.scales)
     if rows is None:
         return np.ones(n)
-    squares = problem.matrix.column_squares(np.where(rows > 0, 1.0 / np.where(rows > 0, rows, 1.0), 0.0))
-    assert squares is not None  # as those of the rows
-    return np.asarray(np.sqrt(squares))
+    strength = problem.matrix.column_norms(np.where(rows > 0, 1.0 / np.where(rows > 0, rows, 1.0), 0.0))
+    assert strength is not None  # as those of the rows
+    return strength
 
 
 def _sizes(problem: Problem, lengths: Flat, least: Values, nothing: Mask) -> Values:

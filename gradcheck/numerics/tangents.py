@@ -106,15 +106,23 @@ def sizes_by(group: Index, values: Flat) -> Flat:
     return np.asarray((largest * np.sqrt(mean))[which])
 
 
+def mean_root(values: list[Flat]) -> Flat:
+    """(m,) the root mean square of several arrays (m,), entry by entry; the largest is taken out first."""
+    sizes = np.abs(np.array(values))
+    unit = sizes.max(axis=0)
+    relative = sizes / np.where(unit > 0, unit, 1.0)
+    return np.asarray(unit * np.sqrt(np.mean(np.square(relative), axis=0)))
+
+
 def scaled_rms(matrix: Matrix, scale: Flat) -> Flat | None:
     """(m,) the root mean square of the entries of each row that may not be zero, times the scale of their columns."""
-    squares = matrix.squares(scale)
-    if squares is None:
+    norms = matrix.norms(scale)
+    if norms is None:
         return None
     if isinstance(matrix, Sparse):
         count = np.maximum(np.bincount(matrix.pattern.indices, minlength=matrix.shape[0]), 1)
-        return np.asarray(np.sqrt(squares / count))
-    return np.asarray(np.sqrt(squares / matrix.shape[1]))
+        return np.asarray(norms / np.sqrt(count))
+    return np.asarray(norms / math.sqrt(matrix.shape[1]))
 
 
 def column_scale(setting: Setting, matrix: Matrix) -> Flat:
@@ -123,9 +131,8 @@ def column_scale(setting: Setting, matrix: Matrix) -> Flat:
     if rows is None:
         return setting.scales
     inverse = np.where(rows > 0, 1.0 / np.where(rows > 0, rows, 1.0), 0.0)
-    squares = matrix.column_squares(inverse)
-    assert squares is not None  # as those of the rows
-    size = np.sqrt(squares)
+    size = matrix.column_norms(inverse)
+    assert size is not None  # as those of the rows
     scale = np.empty(size.size)
     for block in setting.parameters.blocks:
         scale[block.slice] = tangent_scale(setting, size, block)

@@ -215,3 +215,20 @@ def test_an_output_that_rounding_alone_moves_agrees_with_a_row_of_zeros(n):
 
     J = np.vstack([np.cos(a @ x)[:, None] * a, np.zeros((2, n))])
     assert check_jacobian(f, J, x).outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-155, 1e155])
+@pytest.mark.parametrize("kind", [np.asarray, scipy.sparse.csr_array, aslinearoperator])
+def test_rows_whose_squares_are_no_floats_are_certified_by_what_they_are(scale, kind):
+    """150 columns: a row off by 1e-4 beside one that is 1e5 times smaller; once it passed, "below 2.6e-164"."""
+    rng = np.random.default_rng(4)
+    a, x = rng.normal(size=(2, 150)), rng.normal(size=150)
+    factors = scale * np.array([1.0, 1e-5])
+
+    def f(x):
+        return factors * np.sin(a @ x / 12)
+
+    right = (factors * np.cos(a @ x / 12))[:, None] * a / 12
+    assert check_jacobian(f, lambda _: kind(right), x).outcome is not Outcome.FAIL
+    off = np.array([1.0, 1 + 1e-4])[:, None]
+    assert check_jacobian(f, lambda _: kind(right * off), x).outcome is not Outcome.PASS
