@@ -321,7 +321,7 @@ MIXED: dict[str, tuple[Change, str]] = {
     "columns reversed": (lambda m: m[:, ::-1], "J is reversed: numpy.flip(analytic, 1) fits"),
     "a row 0": (
         lambda m: changed(m, 7, np.zeros_like),
-        "analytic is 0 in all 4 tested entries of row 7 of J, numerical is not: a term is missing",
+        "analytic is 0 in row 7 of J, numerical is not: a term is missing",
     ),
     "rows exchanged": (
         lambda m: m[[1, 0, *range(2, 200)]],
