@@ -126,6 +126,13 @@ class Other(TwoLayerNet):
         return super().predict(x) ** 2
 
 
+def last_weights(value):
+    """Weights (3, 4) of which those of the last input are this."""
+    W1 = np.ones((3, 4))
+    W1[2] = value
+    return W1
+
+
 def other_loss():
     made = net()
     made.loss = lambda *_: 0.0
@@ -170,6 +177,9 @@ STRUCTURED = [
     (VALUE, structured(changed(b2=np.zeros((1, 2))))),
     (VALUE, structured(changed(W2=np.zeros((3, 2))))),
     (VALUE, structured(changed(W2=np.full((4, 2), np.inf)))),
+    # The weight of an input that is 0 throughout touches nothing, but it has to be a number.
+    (COMPUTED, structured(changed(W1=last_weights(1e300)), x=X * [1, 1, 0])),
+    (VALUE, structured(changed(W1=last_weights(np.nan)), x=X * [1, 1, 0])),
 ]
 
 
