@@ -3,7 +3,8 @@
 Mistakes that people make are planted in gradients, Jacobians, Hessians and backward products of several maps and sizes,
 and as many that no simple explanation fits. An explanation is true if its kind is one of those written beside the
 mistake. What only describes (one entry scaled, one row, equal and opposite) counts as no explanation.
-Options: --every K takes each K-th case; --show prints those that fall short.
+Options: --every K takes each K-th case; --sample N takes N at random, the same each time; --show prints those that fall
+short.
 """
 
 # A mistake is given the derivative, x and a generator, whatever it takes of them.
@@ -12,7 +13,9 @@ Options: --every K takes each K-th case; --show prints those that fall short.
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
+import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -662,19 +665,22 @@ def plant(problem: Problem, mistake: Mistake, seed: int) -> Case | None:
     return Case(problem.name, mistake, report.outcome.value, report.diagnosis, true, len(explained) - true)
 
 
-def cases(every: int = 1) -> Iterator[Case]:
-    """All cases, or each `every`-th."""
+def cases(every: int = 1, sample: int | None = None) -> Iterator[Case]:
+    """All cases, or each `every`-th, or so many that are drawn at random."""
     rng = np.random.default_rng(SEED)
     problems = [*gradients(rng), *matrices(rng), *special(rng)]
     known = explainable()
+    planned: list[tuple[Problem, Mistake, int]] = []
     number = 0
     for shift, problem in enumerate(problems):
         for k, mistake in enumerate(problem.own or known + inexplicable(known)):
             number += 1
             if _fits(mistake, problem) and (k + shift) % every == 0 and k % problem.every == 0:
-                case = plant(problem, mistake, number)
-                if case is not None:
-                    yield case
+                planned.append((problem, mistake, number))
+    if sample is not None:
+        random.Random(1).shuffle(planned)
+    planted = (case for one in planned if (case := plant(*one)) is not None)
+    yield from itertools.islice(planted, sample)
 
 
 @dataclass(frozen=True)
@@ -707,11 +713,12 @@ def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--sample", type=int)
     parser.add_argument("--show", action="store_true")
     given = parser.parse_args()
     started = time.perf_counter()
     found = []
-    for c in cases(given.every):
+    for c in cases(given.every, given.sample):
         found.append(c)
         short = (c.mistake.kinds and not c.true) or c.false or c.outcome != "FAIL"
         if given.show and short:
