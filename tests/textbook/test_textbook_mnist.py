@@ -222,6 +222,23 @@ def test_a_missing_file_is_named_and_no_other_source_is_taken(small, tmp_path):
         load_mnist(data=tmp_path / "nowhere")
 
 
+def test_a_file_that_cannot_be_read_or_is_longer_is_refused(small, tmp_path, monkeypatch):
+    """An error that says what to do, not an empty array; no more is read than the file should have."""
+    folder = write(tmp_path / "mine", small)
+    path = folder / "train-labels-idx1-ubyte.gz"
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()) + b"\0"))
+
+    with pytest.raises(DataError, match=r"altered \(more than the .*delete it and get it again"):
+        load_mnist(data=folder)
+
+    def refused(*_, **__):
+        raise PermissionError("not yours")
+
+    monkeypatch.setattr(type(path), "open", refused)
+    with pytest.raises(DataError, match=r"cannot be read \(not yours\).*delete it and get it again"):
+        load_mnist(data=folder)
+
+
 def test_a_cache_that_is_half_full_is_refused(small, tmp_path):
     """An interrupted download is not taken for no download."""
     folder = write(tmp_path / "cache", small)
