@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Values
 
-__all__ = ["SINGLE", "decimal_steps", "distinct", "granularity", "lies_on", "significant_bits"]
+__all__ = ["SINGLE", "decimal_steps", "distinct", "granularity", "lies_on", "lowest_bits", "significant_bits"]
 
 
 # The powers of ten that are doubles: a product or quotient with one is rounded once.
@@ -114,6 +114,13 @@ def significant_bits(values: Values) -> NDArray[np.intp]:
     # The lowest bit that is set in any of them.
     lowest = np.bitwise_or.reduce(whole, axis=0)
     return np.asarray(54 - np.frexp((lowest & -lowest).astype(np.float64))[1], np.intp)
+
+
+def lowest_bits(values: Values) -> Values:
+    """The lowest bit (k,) that is set in each number; infinite in 0."""
+    row = np.where(np.isfinite(values), values, 0.0)
+    lowest = np.ldexp(1.0, np.frexp(row)[1] - significant_bits(row[None, :]))
+    return np.where(row == 0, np.inf, lowest)
 
 
 def _decimal_step(values: Values, largest: Values) -> Values:

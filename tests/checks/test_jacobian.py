@@ -549,3 +549,25 @@ def test_operators_are_asked_for_products_only():
         return LinearOperator(dense.shape, matvec=lambda v: dense @ v)
 
     assert names(check_jacobian(function, operator, x)) == {"J[3, 100]"}
+
+
+@pytest.mark.parametrize("rng", range(4))
+def test_a_small_output_of_single_precision_that_did_not_move_is_not_known_to_stay(rng):
+    """1.8e-6 in steps of 3e-8, as (1 + tanh(z / 2)) / 2 has them: over short steps it stays, and its slope is not 0.
+
+    A wrong row of what moves is wrong all the same, and one of the other that is far too large.
+    """
+    generator = np.random.default_rng(3)
+    generator.normal(size=2 * 4 + 4)
+    A, x = generator.normal(size=(2, 12)), generator.normal(size=12)
+    A *= (np.array([-13.2, 5.6]) / (A @ x))[:, None]
+
+    def f(x):
+        z = A.astype(np.float32) @ x.astype(np.float32)
+        return (np.float32(0.5) * (1 + np.tanh(z / 2))).astype(float)
+
+    s = 1 / (1 + np.exp(-(A @ x)))
+    right = (s * (1 - s))[:, None] * A
+    assert check_jacobian(f, right, x, rng=rng).outcome is not Outcome.FAIL
+    assert check_jacobian(f, right * [[1.0], [1.1]], x, rng=rng).outcome is Outcome.FAIL
+    assert check_jacobian(f, [np.full(12, 1e-3), right[1]], x, rng=rng).outcome is Outcome.FAIL
