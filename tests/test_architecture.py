@@ -86,6 +86,7 @@ def complaints(needs: dict[str, set[str]], wings: list[str]) -> list[str]:
     return upward
 
 
+@pytest.mark.slow
 def test_the_house_stands():
     """No import upward, no circle, no module without a wing; lazy imports and those of type checkers count."""
     needs = house(PACKAGE)
@@ -148,6 +149,7 @@ def test_the_referee_never_imports_the_player():
         assert not [name for name in imports(tree) if name.split(".")[0] == "gradcheck"], path
 
 
+@pytest.mark.slow
 def test_importing_gradcheck_loads_numpy_and_scipy_alone():
     """All public names, in a fresh interpreter: no matplotlib, rich, click, tqdm, joblib, jinja2, pytest."""
     program = (
@@ -189,6 +191,7 @@ def exported(tree: ast.Module) -> list[str]:
     return []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_every_public_function_and_class_says_what_it_does(path):
     """A docstring for each name of __all__ that is defined in the module, and for the module itself."""
@@ -212,6 +215,7 @@ def test_every_public_name_exists_and_is_documented():
         assert name.startswith("__") or value.__doc__
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_the_library_never_prints(path):
     """Text goes into a Report, an exception, or through the command line's own output."""

@@ -31,6 +31,7 @@ def commands(path):
     return [line for b in blocks if b.language == "sh" for line in b.text.splitlines() if line.strip()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", run_blocks.files(), ids=ids)
 def test_blocks_run_and_show_what_they_print(path):
     """Each Python block runs; an output below it is what it prints, but for times; near rounding to a decade."""
@@ -181,6 +182,7 @@ def test_what_an_index_shows_has_no_dead_links():
     assert re.sub(rule["pattern"], rule["replacement"], linked) == "[a](https://example.org/b), c, e"
 
 
+@pytest.mark.slow
 def test_the_tutorial_is_followed_literally(tmp_path):
     """Its files are written as they come and its commands typed, in an empty folder; the last one passes."""
     text = (ROOT / "docs/tutorial.md").read_text(encoding="utf-8")

@@ -36,6 +36,7 @@ def test_a_name_that_is_not_there_is_an_attribute_error():
         _ = gradcheck.check_gradiant
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["gradcheck", "gradcheck.pytest_plugin"])
 def test_import_loads_neither_numpy_nor_scipy(module):
     """pytest imports the plugin in every run: it costs nothing before it is used."""

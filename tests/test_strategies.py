@@ -39,6 +39,7 @@ def test_plain_given_works(x):
     assert (x != 0).all()
 
 
+@pytest.mark.slow
 @FEW
 @given(x=points({"W": (3, 2), "layers": [4, (1, 5)], "pair": Pair((2,), ()), "both": ((2,), 1)}))
 def test_trees_keep_their_structure(x):
@@ -51,6 +52,7 @@ def test_trees_keep_their_structure(x):
     assert [part.shape for part in x["both"]] == [(2,), (1,)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex64", "complex128"])
 def test_every_dtype_is_drawn(dtype):
     """The dtype asked for, within the magnitudes asked for, in both parts of a complex number."""
@@ -68,6 +70,7 @@ def test_every_dtype_is_drawn(dtype):
     check()
 
 
+@pytest.mark.slow
 @FEW
 @given(x=points((30,), magnitude=(1e-6, 1e6), scaling="well"))
 def test_well_scaled_entries_are_of_one_size(x):
@@ -75,6 +78,7 @@ def test_well_scaled_entries_are_of_one_size(x):
     assert spread(x) < 10
 
 
+@pytest.mark.slow
 def test_badly_scaled_entries_span_the_range():
     """Over many decades; never where well scaled points were asked for."""
     wide = find(
@@ -84,6 +88,7 @@ def test_badly_scaled_entries_span_the_range():
     assert wide.shape == (30,)
 
 
+@pytest.mark.slow
 @FEW
 @given(x=points((40,), kinks=[0.0, 1.0, -3.0], margin=0.25))
 def test_entries_keep_away_from_the_kinks(x):
@@ -99,6 +104,7 @@ def test_entries_are_short_decimals(x):
         assert float(f"{entry:.3g}") == entry
 
 
+@pytest.mark.slow
 def test_entries_differ():
     """A random array is no constant: its entries tell a transposed gradient from a right one."""
     constant = []
@@ -129,6 +135,7 @@ def test_shapes_shrink():
     np.testing.assert_array_equal(smallest, [1.0])
 
 
+@pytest.mark.slow
 def test_a_mistake_of_large_arrays_shrinks_to_the_smallest():
     """A shape of many entries shrinks to the fewest that fail, all of them simple but one."""
     smallest = find(
@@ -143,6 +150,7 @@ def test_a_mistake_of_large_arrays_shrinks_to_the_smallest():
     assert np.abs(smallest).max() <= 100
 
 
+@pytest.mark.slow
 def test_the_entry_that_matters_is_left():
     """Of a tree only the guilty entry departs from 1.0."""
     smallest = find(points({"W": (2, 2), "b": (3,)}), lambda x: x["b"][1] < -0.3, settings=SHRUNK)
@@ -156,6 +164,7 @@ def test_examples_shrink_to_well_scaled_points():
     assert spread(find(points((4,), magnitude=(1e-9, 1e9)), lambda x: True, settings=SHRUNK)) == 1
 
 
+@pytest.mark.slow
 def test_a_wrong_gradient_is_found_and_a_right_one_is_not_blamed():
     """The strategy with `check_gradient`: the mistake in negative entries shrinks to one of them."""
 
@@ -217,6 +226,7 @@ def test_a_strategy_of_shapes_must_give_shapes():
         find(points(st.just(1.5)), lambda x: True)
 
 
+@pytest.mark.slow
 def test_hypothesis_is_imported_by_this_module_alone():
     """`import gradcheck` and a check do without Hypothesis."""
     code = (

@@ -91,6 +91,7 @@ def test_a_subgradient_of_a_kink_passes_where_asked_for(slope):
     assert "x lies on a kink and passes as a subgradient" in report.notes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("subgradient", [False, True])
 @pytest.mark.parametrize("slope", [5.0, -1.5, 1.001, 1e3, -1e9])
 @pytest.mark.parametrize(("offset", "at"), [(0.0, 0.0), (5.0, 0.0), (5.0, 1.0), (1e-3, -2.0)])
@@ -101,6 +102,7 @@ def test_a_slope_outside_the_kink_fails(slope, subgradient, offset, at):
     assert any("kink" in note for note in report.notes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [1.0, 0.5, 1.1, 30.0])
 def test_the_penalty_of_a_lasso_at_zero_is_judged_by_its_one_sided_slopes(factor):
     """The usual start of a fit: every entry on a kink of 0.6, f(0) = 12; what leaves the slopes is wrong, all of it."""
@@ -121,6 +123,7 @@ def test_the_penalty_of_a_lasso_at_zero_is_judged_by_its_one_sided_slopes(factor
             assert report.outcome is (Outcome.PASS if subgradient else Outcome.INCONCLUSIVE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("f", "at", "slope", "outcome"),
     [
@@ -141,6 +144,7 @@ def test_an_f_that_is_constant_on_one_side_is_not_called_constant(f, at, slope, 
         assert "does not depend" not in report.reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("offset", [1, 100])
 @pytest.mark.parametrize("factor", [0.0, 0.5, 1.0, -3.0])
@@ -158,6 +162,7 @@ def test_a_steep_entry_that_is_0_does_not_say_what_is_small_in_the_others(dtype,
         assert not report or report.arrays[0].error_bar < 0.01 * slope
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("large", [1e2, -1e4, 1e7, 1e8, -1e10, 1e15])
 @pytest.mark.parametrize("small", [3e-6, 1.764203673770325e-05, 1e-4])
 def test_an_entry_far_smaller_than_its_array_is_judged_within_its_own_size(small, large):
@@ -174,6 +179,7 @@ def test_an_entry_far_smaller_than_its_array_is_judged_within_its_own_size(small
     assert judged(1.01) is Outcome.FAIL
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_a_term_that_f_rounds_to_stairs_is_not_flat(seed):
     """log(1 + (x1 x3)^2) at 1e-3 moves by 2e-16 at a time: 9e-10 was called wrong, as 0 +- 2e-10 on one stair."""
@@ -211,6 +217,7 @@ def test_a_row_whose_output_is_hidden_by_1_in_float32_is_not_called_wrong():
     assert (both.outcome, alone.outcome) == (Outcome.INCONCLUSIVE, Outcome.INCONCLUSIVE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_the_bar_holds_where_f_is_differentiable_only_once(seed):
     """A squared hinge, whose curvature jumps all around x, with noise of 1e-7: 261 of 600 draws were called wrong."""
@@ -546,6 +553,7 @@ def test_a_keyboard_interrupt_of_grad_at_x_leaves_a_report_too():
     assert report.reason == "interrupted before any entry was judged: start it again"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["auto", "sweep", "directions", "complex"])
 @pytest.mark.parametrize("factor", [1.0, 1.5])
 def test_an_interruption_at_any_call_of_f_leaves_a_report(method, factor):
@@ -575,6 +583,7 @@ def test_an_interruption_at_any_call_of_f_leaves_a_report(method, factor):
 # Budget and cost.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["sweep", "directions"])
 @pytest.mark.parametrize("budget", [24, 25, 40, 61, 100, 333])
 @pytest.mark.parametrize("factor", [1.0, 1.5])
@@ -916,6 +925,7 @@ SINGULAR = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tiny", [1e-300, 1e-30, 1e-20, 1e-12])
 @pytest.mark.parametrize("name", list(SINGULAR))
 def test_a_right_gradient_beside_a_singularity_is_never_called_wrong(name, tiny):
@@ -934,6 +944,7 @@ def test_beside_a_singularity_a_step_of_the_entry_s_own_size_decides():
     assert [m.flat_index for m in report.wrong] == [0]
 
 
+@pytest.mark.slow
 def test_a_small_fast_oscillation_on_a_trend_is_no_reason_to_accuse():
     """x - cos(3 x) / 50 at |x| up to 1e8: six points far apart may all lie on the trend, and look precise."""
 
@@ -952,6 +963,7 @@ def test_a_small_fast_oscillation_on_a_trend_is_no_reason_to_accuse():
     assert caught >= 54
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("power", [2, 4])
 @pytest.mark.parametrize("width", [1e-12, 1e-14])
 def test_what_f_does_far_nearer_to_0_than_any_first_step_is_no_mistake(power: int, width: float):
@@ -975,6 +987,7 @@ def test_what_f_does_far_nearer_to_0_than_any_first_step_is_no_mistake(power: in
         assert [m.flat_index for m in check_gradient(f, wrong, x).wrong] == [0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10))
 def test_a_slope_that_only_the_nearest_steps_show_is_no_mistake(seed: int):
     """Found by random functions: a x / (1 + (1e8 c x)^4) at 0 changes no digit of f from steps of 1e-7 on."""
@@ -997,6 +1010,7 @@ def test_a_slope_that_only_the_nearest_steps_show_is_no_mistake(seed: int):
     assert [m.flat_index for m in check_gradient(f, wrong, x).wrong] == [23]
 
 
+@pytest.mark.slow
 def test_a_step_that_drowns_in_a_sum_accuses_nothing():
     """cos(sum x) with entries from 1e-7 to 1e5: a step of a small entry may leave the rounded sum as it is."""
     rng = np.random.default_rng(5)
@@ -1012,6 +1026,7 @@ def test_a_step_that_drowns_in_a_sum_accuses_nothing():
         assert wrong.outcome is not Outcome.PASS
 
 
+@pytest.mark.slow
 def test_an_oscillation_under_an_offset_is_hardly_ever_taken_for_noise():
     """Sums of sin(a x) + 1e6 at |x| of 1e4, in float32 or two decimals: the weak spot that docs/log/limits.md names."""
     rng = np.random.default_rng(1)

@@ -178,6 +178,7 @@ def test_bad_arguments_are_refused():
     assert "(6, 6)" in report.reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1e-300, 1e-160, 1e160, 1e300])
 def test_symmetry_is_judged_at_any_scale(scale):
     """Squares would overflow or vanish: an exchanged sign is an asymmetry at every size, dense and as products."""

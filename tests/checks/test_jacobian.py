@@ -152,6 +152,7 @@ def test_a_tree_of_parameters():
     assert names(check_jacobian(line, lambda p: derivative(p, -1.0), x)) == {'J[2, 2] (f[2], params["b"])'}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["sweep", "directions"])
 def test_both_methods_agree(method):
     """Rosenbrock's Hessian as the Jacobian of its gradient, by either kind of evidence; and with two wrong entries."""
@@ -174,6 +175,7 @@ def large():
     return (lambda x: np.tanh(a @ x)), (lambda x: (1.0 - np.tanh(a @ x) ** 2)[:, None] * a), x
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operator", [False, True])
 @pytest.mark.parametrize("kind", ["right", "entry", "row", "column", "all"])
 def test_large_jacobians_by_directions(kind, operator):
@@ -217,6 +219,7 @@ def test_the_certificate_holds_for_all_rows_at_once():
     assert strict.bound / loose.bound == pytest.approx(1e4)
 
 
+@pytest.mark.slow
 def test_a_sparse_jacobian_of_a_hundred_thousand():
     """A tridiagonal Jacobian of 1e5 x 1e5: what it stores and its zeros, from the same points."""
     function, jacobian = tridiagonal(100_000)
@@ -285,6 +288,7 @@ def test_a_declared_pattern():
     assert "declared sparsity says are zero: J[10, 11]" in report.reason
 
 
+@pytest.mark.slow
 def test_a_whole_sparse_jacobian_is_wrong():
     """Twice the Jacobian: all of it is counted, and the list is cut."""
     function, jacobian = tridiagonal(2000)
@@ -311,6 +315,7 @@ def test_groups_share_no_row():
     assert len(group_columns(scipy.sparse.csc_array(np.ones((1, 7))))) == 7
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 12))
 def test_groups_of_any_pattern(seed, m, n):
@@ -322,6 +327,7 @@ def test_groups_of_any_pattern(seed, m, n):
     assert all((pattern[:, g].sum(axis=1) <= 1).all() for g in groups)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("kind", ["rounded", "single", "noisy"])
 def test_noise_never_makes_a_right_jacobian_wrong(kind, seed):
@@ -551,6 +557,7 @@ def test_operators_are_asked_for_products_only():
     assert names(check_jacobian(function, operator, x)) == {"J[3, 100]"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rng", range(4))
 def test_a_small_output_of_single_precision_that_did_not_move_is_not_known_to_stay(rng):
     """1.8e-6 in steps of 3e-8, as (1 + tanh(z / 2)) / 2 has them: over short steps it stays, and its slope is not 0.

@@ -53,6 +53,7 @@ def results(found: gradcheck.Power) -> dict[str, str]:
     return {p.name: p.result for p in found.planted}
 
 
+@pytest.mark.slow
 def test_a_precise_check_catches_every_standard_mistake():
     """Of a smooth f, all are caught that are not within rtol; those that change nothing say so."""
     found = power(f, df, X)
@@ -82,6 +83,7 @@ def test_what_a_coarse_f_hides_is_missed_and_makes_the_power_false():
     assert power(f, df, X, mutations)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("function", "grad", "x", "options"),
     [
@@ -112,6 +114,7 @@ def test_each_answer_is_that_of_the_check_itself(function, grad, x, options):
         assert planted.reason == report.reason
 
 
+@pytest.mark.slow
 def test_the_values_of_f_are_used_again():
     """Twenty mistakes cost a quarter of twenty sweeps at most; every call is counted.
 
@@ -216,6 +219,7 @@ def test_a_mutation_that_cannot_be_applied_says_why():
     assert "not applicable: gradient at another point" in str(found)
 
 
+@pytest.mark.slow
 def test_a_pair_of_value_and_gradient_is_understood():
     """f with grad=True, and a grad that returns a pair: as in check_gradient, with args."""
 
@@ -277,6 +281,7 @@ def test_a_gradient_in_a_reused_buffer_is_kept():
     assert planted.size > 1e-3
 
 
+@pytest.mark.slow
 def test_nothing_of_the_callers_is_changed():
     """Neither x nor a gradient given as an array."""
     x, g = X.copy(), df(X)

@@ -39,6 +39,7 @@ def test_the_worst_point_comes_first():
     assert "2 of 3 points pass" in report.notes
 
 
+@pytest.mark.slow
 def test_a_sampler_finds_what_one_point_misses():
     """Forty random points reach the region of the mistake; the same seed draws the same."""
     one, other = (

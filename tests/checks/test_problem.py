@@ -58,6 +58,7 @@ def test_everything_that_is_given_is_checked():
                     options={"maxiter": 2}).nit == 2  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("parts", "name"),
     [

@@ -47,6 +47,7 @@ def test_right_products_pass(matrix):
     assert report.arrays[0].shape == matrix.shape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("matrix", "place"), [(A, (7, 3)), (WIDE, (2, 250)), (TALL, (333, 4))])
 def test_a_wrong_entry_of_a_product_is_named(matrix, place):
     """One output of jvp, or one entry of vjp, has a term too many: J[i, j] is named also among many."""
@@ -74,6 +75,7 @@ def said(report):
     return "\n".join([report.reason, *report.notes])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("matrix", [A, TALL])
 def test_a_product_that_is_not_linear_is_wrong(matrix):
     """One that forgets its argument, scales with its size, adds a constant, or takes its modulus."""
@@ -96,6 +98,7 @@ def test_a_product_that_is_not_linear_is_wrong(matrix):
             assert words.format(argument) in said(report)
 
 
+@pytest.mark.slow
 def test_the_array_whose_product_is_not_linear_is_named():
     """The gradient of a bias that forgets to multiply by what comes in, beside weights that do."""
     x = {"W": A, "b": np.linspace(-1.0, 1.0, 12)}
@@ -212,6 +215,7 @@ def vjp_as_jvp(x, v):
     return np.asarray(v)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [8, 250])
 def test_rosenbrocks_hessian_product(n):
     """SciPy's rosen_hess_prod passes; with one entry too many it is refused there."""
@@ -278,6 +282,7 @@ def test_a_wrong_entry_of_an_adjoint_is_named():
         assert report.wrong[0].analytic == pytest.approx(factor * report.wrong[0].numerical, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("entry", [0.0, 0.1])
 def test_an_adjoint_has_a_budget_and_its_interruption_leaves_a_report(entry):
     """At every application of either operator: never more than allowed, no wrong verdict, and the cause in words."""
@@ -385,6 +390,7 @@ def softmax_back(x, u):
     return s * (u - (u * s).sum(1, keepdims=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(3, 4), (1, 5), (26, 4)])
 def test_a_matrix_in_and_a_matrix_out_are_rows_of_a_batch(shape):
     """The softmax of each row, few outputs and many: the right backward passes, without the dot product it fails."""
@@ -456,6 +462,7 @@ def test_axes_of_no_entries_are_refused_in_words():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("offset", [0.0, 1e4, 1e8])
 @pytest.mark.parametrize("size", [1.0, 1e-6, 1e6])
 def test_a_row_of_a_vjp_is_weighed_by_its_own_size(offset, size):
@@ -474,6 +481,7 @@ def test_a_row_of_a_vjp_is_weighed_by_its_own_size(offset, size):
         assert {name.split(",")[0] for name in names(report)} == ({"J[90"} if outcome == "FAIL" else set())
 
 
+@pytest.mark.slow
 def test_outputs_that_do_not_move_hide_nothing():
     """One output is constant, one a sum of probabilities that moves by rounding alone: zero rows pass."""
     matrix = np.random.default_rng(0).normal(size=(120, 6))

@@ -101,6 +101,7 @@ def test_a_tangent_of_ones_choice_and_vector_functions():
     assert not taylor_test(rosen_der, 1.001 * rosen_hess(X), X)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [1.0, 1.1])
 def test_a_budget_and_an_interruption_decide_nothing(factor, capsys):
     """With less than it takes, or ended at any call, the result is INCONCLUSIVE, says why, and holds what was known."""
@@ -172,6 +173,7 @@ def test_the_text_lists_steps_and_the_seed():
         taylor_test(rosen, rosen_der, X, np.zeros(6))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dtype", "scales"), [(np.float64, (1e160, 1e-160, 1e-300)), (np.float32, (1e30, 1e19, 1e-20, 1e-30))]
 )
@@ -246,6 +248,7 @@ def test_steps_land_on_numbers_that_x_holds(n):
         assert taylor_test(np.sin, lambda x, k=factor: k * np.diag(np.cos(x)), x).outcome is outcome
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 3])
 @pytest.mark.parametrize("f", [np.sin, np.tanh])
 @pytest.mark.parametrize("steep", [1e10, 1e20, 1e50])

@@ -199,6 +199,7 @@ def test_every_width_keeps_to_itself_and_shows_all_digits(project, width):
     assert result.stdout.splitlines()[-1] == "3 passed, 1 failed, 0 inconclusive"
 
 
+@pytest.mark.slow
 def test_a_pipe_gets_a_row_a_line_without_colours(project):
     """In a pipe each row stands in one line with its case, for grep; no escape codes, nothing on stderr."""
     result = shell("run", "right", "-v")
@@ -218,6 +219,7 @@ def test_no_color_is_respected(project):
     assert "\x1b[32m" not in plain
 
 
+@pytest.mark.slow
 def test_a_character_that_the_terminal_lacks_does_not_end_the_run(project):
     """A title with a character outside of the terminal's encoding is printed with a replacement."""
     (project / "cases" / "right.py").write_text(RIGHT.replace("a fact", "∂f/∂x"), encoding="utf-8")
@@ -262,6 +264,7 @@ def test_json_to_the_standard_output_is_json_alone(project):
     assert not (project / "-").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file_format", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml")])
 def test_figures_are_written(project, file_format, start):
     """--figures makes the folder and writes a file for each figure, and the result names it."""
@@ -490,6 +493,7 @@ def test_fetch_says_what_went_wrong_in_one_line(monkeypatch):
 # Interruption
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGINT") or os.name == "nt", reason="sends a signal as Ctrl-C does")
 def test_ctrl_c_prints_what_was_done(project):
     """Rows so far, the counts, exit 130, and the JSON file marked as interrupted; no traceback."""

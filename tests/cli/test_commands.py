@@ -133,6 +133,7 @@ def test_without_grad_f_returns_value_and_gradient(project):
     assert call("check", "model:both", "--x", "[1.0, 2.0]").exit_code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("x", ["[1.0, 2.0]", "[1, 2]", "2.5", "[[1.0], [2.0]]", "point.npy", "model:START"])
 def test_the_point_is_json_a_file_or_a_name(project, x):
     """Numbers and nested lists, .npy, MODULE:NAME."""
@@ -169,6 +170,7 @@ def test_options_reach_the_check(project):
     assert result.stderr.startswith("PASS")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "right", "wrong"),
     [
@@ -250,6 +252,7 @@ def test_a_file_is_named_by_its_path(project):
     assert "another module model is" in call("check", "deep/model.py:loss", "model:right", *at).stderr
 
 
+@pytest.mark.slow
 def test_a_page_and_a_figure_are_written(project):
     """--html FILE is a page with the report and its figures, --plot FILE the figure."""
     wrong = ["check", "model:loss", "model:wrong", "--x", "[1.0, 2.0]"]
@@ -343,6 +346,7 @@ def test_usage_errors_exit_2(project, arguments):
     assert call(*arguments).exit_code == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [40, 80])
 def test_a_narrow_terminal_is_kept_to_and_a_pipe_is_not_folded(project, width):
     """In a terminal lines are folded at its width; in a pipe each line of the report stays one line."""
@@ -425,6 +429,7 @@ def test_a_case_that_cannot_be_written_is_one_line_and_exit_2(project, name, sai
 # replay
 
 
+@pytest.mark.slow
 def test_replay_says_that_it_still_fails_and_then_that_it_passes(project):
     """Exit status 1 as long as the gradient is wrong; after mending it 0, with what changed."""
     call("check", "model:loss", "model:wrong", "--x", "[1.0, 2.0]", "--save", "check.json")
@@ -443,6 +448,7 @@ def test_replay_says_that_it_still_fails_and_then_that_it_passes(project):
     assert "  better outcome: FAIL -> PASS\n" in after.stdout
 
 
+@pytest.mark.slow
 def test_replay_runs_the_test_again_where_the_functions_have_no_name(project):
     """A failing test of two lambdas: its replay file runs the test, from any folder, and sees it mended."""
     test = "from model import *\ndef test_it(gradcheck):\n    gradcheck(lambda x: loss(x), lambda x: wrong(x), START)\n"
@@ -496,6 +502,7 @@ def test_files_that_cannot_be_used_are_one_line_and_exit_2(project, command, tex
     assert len(result.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_replay_of_a_function_that_raises_is_one_line(project):
     """An error of the mended function is told with its line, not as a crash."""
     call("check", "model:loss", "model:wrong", "--x", "[1.0, 2.0]", "--save", "check.json")

@@ -14,6 +14,7 @@ from benchmarks.trials import Bar
 from gradcheck.evidence import plain_differences
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ERRORS)
 def test_bounds_are_too_small_no_more_often_than_stated(kind: str):
     """One bound from four directions, 300 times: as many misses would be one chance in a million, were it not true."""
@@ -23,6 +24,7 @@ def test_bounds_are_too_small_no_more_often_than_stated(kind: str):
     assert not any(s.refuted for s in shares)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ERRORS)
 def test_rows_and_looks_share_their_chance(kind: str):
     """Bounds of six rows after each of eight directions, and whole reports: no more are wrong than is stated."""
@@ -32,6 +34,7 @@ def test_rows_and_looks_share_their_chance(kind: str):
     assert not any(s.refuted for s in shares)
 
 
+@pytest.mark.slow
 def test_rows_that_do_not_pay_for_each_other_are_seen(monkeypatch: pytest.MonkeyPatch):
     """Every row with the chance of all, and no share for a look: refuted."""
     monkeypatch.setattr(
@@ -44,6 +47,7 @@ def test_rows_that_do_not_pay_for_each_other_are_seen(monkeypatch: pytest.Monkey
     assert any(s.refuted for s in shares)
 
 
+@pytest.mark.slow
 def test_bounds_are_not_idle():
     """At an even chance some are too small: errors that cancel along all four directions do happen."""
     shares = calibration.bounds_against_errors("two entries, equal and opposite", 800, 30, seed=1)
@@ -52,6 +56,7 @@ def test_bounds_are_not_idle():
     assert 45 - 5 * 6.5 < shares[0].missed < 45 + 5 * 6.5
 
 
+@pytest.mark.slow
 def test_a_bound_that_is_stated_too_small_is_seen(monkeypatch: pytest.MonkeyPatch):
     """A certificate of a tenth of its bound is refuted."""
     honest = calibration.certificate_of
@@ -66,6 +71,7 @@ def test_a_bound_that_is_stated_too_small_is_seen(monkeypatch: pytest.MonkeyPatc
     assert any(s.refuted for s in shares)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ERRORS)
 def test_whole_reports_certify_what_is_true(kind: str):
     """Reports share their chance among all the looks they might take: no more are wrong than is stated."""
@@ -75,6 +81,7 @@ def test_whole_reports_certify_what_is_true(kind: str):
     assert shares[-1].missed == 0
 
 
+@pytest.mark.slow
 def test_a_report_that_certifies_too_much_is_seen(monkeypatch: pytest.MonkeyPatch):
     """Certificates of a hundredth of their bound are counted as missed."""
     honest = gradcheck.check_gradient
@@ -89,12 +96,14 @@ def test_a_report_that_certifies_too_much_is_seen(monkeypatch: pytest.MonkeyPatc
     assert calibration.reports_against_errors("all entries", 40, 60, seed=1)[-1].refuted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "noise", "offset"), [(1, 3e-12, 0.0), (2, 3e-12, 0.0), (6, 1e-9, 1e6)])
 def test_a_few_entries_pass_by_luck_no_more_often_than_stated(n: int, noise: float, offset: float):
     """One check in a thousand at the most, where noise moves the differences by as much as the mistakes."""
     assert not calibration.luck_against_errors(n, noise, 300, 1, offset).refuted
 
 
+@pytest.mark.slow
 def test_luck_that_is_believed_is_seen(monkeypatch: pytest.MonkeyPatch):
     """With no allowance for it, nor closer agreement than rtol, one in a hundred or so passes that should not."""
     monkeypatch.setattr(plain_differences, "LUCK", 1.0)
@@ -118,6 +127,7 @@ def test_the_interval_of_a_share_is_that_of_clopper_and_pearson():
     assert high == pytest.approx(1 - 0.025**0.01, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_error_bars_hold_the_truth_on_a_part_of_the_corpus():
     """Of five hundred derivatives and more, 99.5 % lie inside 3 E."""
     with np.errstate(all="ignore"):
@@ -136,6 +146,7 @@ def test_errors_are_told_in_units_of_their_bars():
     assert "| clean | 4 | 25.00 % | 50.00 % |" in calibration.bar_table(bars)
 
 
+@pytest.mark.slow
 def test_the_figures_are_drawn_from_records(tmp_path):
     """Both, as text that is the same each time."""
     figure = calibration.Figure()

@@ -53,6 +53,7 @@ def test_adjoints_are_the_transposes_over_the_reals():
         assert np.abs(forward - adjoint.T).max() <= 1e3 * np.finfo(o.x.dtype).eps * size, o.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_planted_mistake_is_no_smaller_than_it_says(mistake):
     """Somewhere 0.2 % of an entry that counts in its row, and the same at every call."""
@@ -69,6 +70,7 @@ def test_a_planted_mistake_is_no_smaller_than_it_says(mistake):
     assert tried >= 5
 
 
+@pytest.mark.slow
 def test_right_claims_pass_and_wrong_ones_fail():
     """A part of the corpus, chosen by its place in it; every public check is there."""
     found = contracts.claims()

@@ -54,6 +54,7 @@ def test_disagreement_refuses_what_it_must():
     assert disagreement(np.ones(6), right) == np.inf
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not HAS_LIBRARIES, reason="scikit-learn and statsmodels are needed for the whole corpus")
 def test_the_whole_corpus_is_there(problems):
     """All categories, several hundred problems under unique names, n from 1 to 1,000, both libraries."""
@@ -74,6 +75,7 @@ def test_there_are_hundreds_of_pairs_in_every_disturbance():
     assert len({pair.name for pair in pairs}) == len(pairs)
 
 
+@pytest.mark.slow
 def test_the_truth_agrees_with_its_witness(problems):
     """True gradients agree with the complex step of f in extended precision, or with mpmath."""
     wrong = []
@@ -90,6 +92,7 @@ def test_the_truth_agrees_with_its_witness(problems):
     assert wrong == []
 
 
+@pytest.mark.slow
 def test_the_truth_of_hand_written_clean_problems_is_good_to_rounding(problems):
     """With the complex step in extended precision the two agree to a few units of float64 rounding."""
     clean = [p for p in problems if p.category in ("clean", "oscillating", "near a kink")]
@@ -172,6 +175,7 @@ def test_f_is_finite_deterministic_and_leaves_x_alone(problems):
         assert pickle.dumps(p.x) == before, p.name
 
 
+@pytest.mark.slow
 def test_the_corpus_is_the_same_at_every_call(problems):
     """No global seed, no state: two calls give equal points, values and truths."""
     again = corpus.problems(with_libraries=HAS_LIBRARIES)

@@ -212,6 +212,7 @@ def as_computed(p: Problem, report: Any) -> bool:
     return wrong.size > 0
 
 
+@pytest.mark.slow
 @FUZZ
 @given(examples())
 def test_right_gradients_never_fail_and_what_is_detectable_never_passes(e: Example):
@@ -219,6 +220,7 @@ def test_right_gradients_never_fail_and_what_is_detectable_never_passes(e: Examp
     event(f"right gradient: {judge(e).value}")
 
 
+@pytest.mark.slow
 def test_most_right_gradients_pass():
     """A checker that never decides would have no false alarms either."""
     outcomes: Counter[Outcome] = Counter()
@@ -228,6 +230,7 @@ def test_most_right_gradients_pass():
     assert outcomes[Outcome.PASS] >= 0.8 * outcomes.total()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("factor", "word"), [(0.01, "false alarm"), (100.0, "missed")])
 def test_bars_of_a_hundredth_or_a_hundredfold_are_caught(factor: float, word: str):
     """The property fails for a checker with false alarms, and for one that misses what it says it would see."""
@@ -235,6 +238,7 @@ def test_bars_of_a_hundredth_or_a_hundredfold_are_caught(factor: float, word: st
         collect(lambda e: judge(e, with_bars(factor)))
 
 
+@pytest.mark.slow
 def test_a_fixed_tolerance_is_caught():
     """`allclose` with central differences of step 1e-6, as many a test has it, is not good enough."""
     with pytest.raises(AssertionError, match=r"false alarm|missed"):
@@ -325,6 +329,7 @@ def test_a_term_that_f_loses_is_no_false_alarm_and_whatever_else_differs_is_one(
     assert not as_computed(p, with_value(0.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 def test_a_mistake_a_little_above_detectable_never_passes(seed: int):
     """Noise may take the numerical derivative towards the mistake, as far as its bar allows: that is counted in."""

@@ -93,6 +93,7 @@ def judged(e: Example, check: Callable[..., Any] = trials.check) -> str:
         raise
 
 
+@pytest.mark.slow
 @settings(FUZZ, max_examples=FUZZ.max_examples if NIGHTLY else 250)
 @given(disturbances())
 def test_of_disturbed_functions_no_right_gradient_fails_and_what_is_detectable_does_not_pass(e: Example):
@@ -100,6 +101,7 @@ def test_of_disturbed_functions_no_right_gradient_fails_and_what_is_detectable_d
     event(f"{e.problem.note}: {judged(e)}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("factor", "word"), [(0.01, "false alarm"), (100.0, "missed")])
 def test_bars_of_a_hundredth_or_a_hundredfold_are_caught_here_too(factor: float, word: str):
     """The property can fail."""

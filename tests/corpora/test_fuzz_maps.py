@@ -30,6 +30,7 @@ CHECKS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "count"), [("vector", 200), ("scalar", 60), ("kink", 60), ("adjoint", 60)])
 def test_no_right_one_fails_and_what_is_detectable_does_not_pass(kind, count):
     """Right ones whose |x_i| span 1e8 or less in each array, and wrong ones of any span."""
@@ -41,12 +42,14 @@ def test_no_right_one_fails_and_what_is_detectable_does_not_pass(kind, count):
     assert wrong.count("FAIL") >= 0.5 * len(wrong)
 
 
+@pytest.mark.slow
 def test_every_check_is_drawn():
     """Of functions of many outputs and of one."""
     drawn = {e.check for scalar in (False, True) for k in range(60) if (e := example(k, scalar=scalar))}
     assert drawn | {"check_adjoint"} == CHECKS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("always", "fault"), [(Outcome.PASS, "wrong PASS"), (Outcome.FAIL, "right FAIL")])
 @pytest.mark.parametrize("kind", ["vector", "scalar", "kink", "adjoint"])
 def test_a_check_that_always_says_the_same_is_caught(monkeypatch, kind, always, fault):

@@ -51,6 +51,7 @@ def need(module: str, library: str) -> Any:
     return pytest.importorskip(module, reason=reason)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("check", "library"), EXAMPLES)
 def test_a_librarys_derivative_passes_and_a_planted_mistake_is_named(check, library):
     """The library's own derivative is PASS; with one mistake it is FAIL, and that place is named."""

@@ -195,6 +195,7 @@ def entries():
         return peer_corpus.entries(0, quick=True)
 
 
+@pytest.mark.slow
 def test_every_category_and_kind_of_mistake_is_there(entries):
     """Right and wrong gradients of all categories, every standard mutation, points on kinks."""
     counted = peer_corpus.counted(entries)
@@ -218,6 +219,7 @@ def test_the_choice_is_the_seeds(entries):
             assert e.places
 
 
+@pytest.mark.slow
 def test_one_stratum_is_drawn_again_by_the_same_seed():
     """Another seed draws other problems."""
     problems = [problem(str(k), np.arange(1.0, 4.0) * k) for k in range(1, 30)]
@@ -251,6 +253,7 @@ def off(p, gradient, i):
     return abs(slope(p, i) - gradient[i]) / max(abs(gradient[i]), float(np.sqrt(np.mean(gradient**2))))
 
 
+@pytest.mark.slow
 def test_published_derivatives_are_right(entries):
     """Against scipy.differentiate, three entries each; 1e-6 is a hundred times its own error on these functions."""
     published = [
@@ -401,6 +404,7 @@ def test_a_marked_part_is_replaced(tmp_path):
         peer_docs.replace(path, "other", "new")
 
 
+@pytest.mark.slow
 def test_the_figure_shows_every_tool(tmp_path):
     """A bar a tool, drawn to a file."""
     counted = peer_counts.rows([BASE, replace(BASE, tool="peer", verdict=REJECTED)])

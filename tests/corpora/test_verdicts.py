@@ -63,6 +63,7 @@ def run(problems: list[corpus.Problem]) -> verdicts.Results:
     )
 
 
+@pytest.mark.slow
 def test_a_checker_that_knows_the_truth_has_no_offenders(monkeypatch, problems):
     """The benchmark accuses nobody who is right."""
     use(monkeypatch, oracle(problems))
@@ -147,6 +148,7 @@ def test_error_bars_are_measured_against_the_truth():
     )
 
 
+@pytest.mark.slow
 def test_the_command_writes_tables_and_json(tmp_path, capsys):
     """`--category constant --json` runs in a moment, prints the tables and writes every record."""
     path = tmp_path / "verdicts.json"

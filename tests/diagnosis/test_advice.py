@@ -14,6 +14,7 @@ from gradcheck.results.undecided import Remedy
 CASES = {case.name: case for case in advice.undecided() if not case.name.startswith("a bias")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in CASES if not name.startswith("a large constant")])
 def test_advice_that_is_followed_decides_rightly(name):
     """Noise, rounding and terms that cancel, under right gradients and wrong ones."""

@@ -89,6 +89,7 @@ MISTAKES: dict[str, tuple[Change, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", [jacobian, vjp, jvp, hessian])
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_matrix_with_a_mistake_gets_its_words(check, name):
@@ -98,6 +99,7 @@ def test_a_matrix_with_a_mistake_gets_its_words(check, name):
     assert sentence.format("H" if check is hessian else "J") in check(change).diagnosis
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", [jacobian, vjp, jvp])
 def test_a_transposed_matrix_is_called_so(check):
     """J for its transpose; with one more entry wrong it is none."""
@@ -105,6 +107,7 @@ def test_a_transposed_matrix_is_called_so(check):
     assert not any(c.explains for c in check(lambda m: changed(m.T, (0, 1), lambda v: v + 0.01)).causes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", [jacobian, vjp, jvp, hessian])
 def test_a_matrix_wrong_in_no_simple_way_gets_no_words(check):
     """Each entry off in its own way."""
@@ -261,6 +264,7 @@ ORDERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("shape", [(4, 5), (30, 7)])
 def test_arrays_in_another_order_are_named(order, shape):
@@ -330,6 +334,7 @@ MIXED: dict[str, tuple[Change, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MIXED)
 def test_a_vjp_of_many_outputs_gets_its_words(name):
     """What is found of random cotangents is said of J; six of them are no N of f."""
@@ -339,6 +344,7 @@ def test_a_vjp_of_many_outputs_gets_its_words(name):
     assert check_vjp(f, lambda x, u: change(jac(x)).T @ u, x).diagnosis == (sentence,)
 
 
+@pytest.mark.slow
 def test_a_vjp_of_many_outputs_wrong_in_no_simple_way_gets_no_words():
     """Off by another matrix."""
     a, x, f, jac = wide()
@@ -346,6 +352,7 @@ def test_a_vjp_of_many_outputs_wrong_in_no_simple_way_gets_no_words():
     assert check_vjp(f, lambda x, u: (jac(x) + 0.01 * a[::-1]).T @ u, x).causes == ()
 
 
+@pytest.mark.slow
 def test_the_headline_of_many_outputs_counts_what_was_found():
     """Halved cotangents find wrong entries in four columns; they are not all that was judged."""
     _, x, f, jac = wide()
@@ -354,6 +361,7 @@ def test_the_headline_of_many_outputs_counts_what_was_found():
     assert report.reason.startswith("4 wrong entries found in 4 columns of 50: J[7, ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a column 0", "columns exchanged", "off the diagonal doubled"])
 def test_a_jvp_of_many_columns_is_explained_as_its_jacobian_is(name):
     """200 columns are tested by directions; what the product makes of each unit vector costs no evaluation of f."""
@@ -375,6 +383,7 @@ def softmax(x: Any) -> Any:
     return e / e.sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", ["jacobian", "vjp", "jvp"])
 def test_a_softmax_without_its_sum_is_called_so(check):
     """diag(p) for diag(p) - p p'; one entry more that is wrong, and it is none."""
@@ -428,6 +437,7 @@ def descent(p: Any, tolerance: float) -> Any:
     return x, m
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tolerance", [1e-3, 1e-4])
 def test_a_solver_that_stops_early_is_told_from_a_cache(tolerance):
     """The exact gradient, computed beforehand, disagrees by what the solver leaves; f jumps where it stops sooner."""
@@ -470,6 +480,7 @@ def test_a_mask_that_hides_x_is_no_cache():
     assert not any(c.kind in (Kind.STALE, Kind.REMEMBERS) for c in report.causes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("where", "words"),
     [
@@ -495,6 +506,7 @@ def test_rows_of_zeros_of_a_large_jacobian_are_named_though_a_part_was_tested(wh
     assert report.diagnosis == (f"analytic is 0 in {words}, numerical is not: a term is missing",)
 
 
+@pytest.mark.slow
 def test_a_row_of_which_a_part_is_zero_is_not_called_a_row_of_zeros():
     """Half of row 1 is 0, the other half is right."""
     rng = np.random.default_rng(0)

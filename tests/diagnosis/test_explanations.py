@@ -401,6 +401,7 @@ EXAMPLES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_a_planted_mistake_is_named(name):
     """The sentence, written by hand, is the first that a planted mistake gives."""
@@ -409,6 +410,7 @@ def test_a_planted_mistake_is_named(name):
     assert explain(example.right, example.wrong, example.x, **example.options)[0] == example.sentence
 
 
+@pytest.mark.slow
 def test_the_documented_sentences_are_real():
     """docs/diagnosis.md shows every example's real sentence, and no other."""
     rows = re.findall(r"^\|[^|]+\| `(.+?)` \|", DOCS.read_text(), re.MULTILINE)
@@ -456,6 +458,7 @@ SPOILABLE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SPOILABLE)
 def test_an_explanation_that_fits_all_entries_but_one_is_not_given(name):
     """The mistake with one more entry moved by a hundredth has no explanation, as nothing fits all of it."""
@@ -974,6 +977,7 @@ UNTIMED = settings(deadline=None)
 SIZES = st.floats(0.1, 10.0) | st.floats(-10.0, -0.1)
 
 
+@pytest.mark.slow
 @UNTIMED
 @given(right=st.lists(SIZES, min_size=3, max_size=12), c=SIZES.filter(lambda c: abs(c - 1.0) > 1e-3))
 def test_any_factor_is_found(right, c):
@@ -992,6 +996,7 @@ def eval_fraction(text: str) -> float:
     return float(numerator) / float(denominator or 1.0)
 
 
+@pytest.mark.slow
 @UNTIMED
 @given(
     strength=st.floats(1e-3, 1.0),
@@ -1009,6 +1014,7 @@ def test_any_decay_is_found(strength, x):
     assert all(abs(float(m[1]) / strength - 1.0) < 1e-5 for m in found if m)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(2,), (3,), (12,), (2, 2), (3, 4), (5, 5), (2, 3, 2)])
 @pytest.mark.parametrize("wrong", [2, 3, "all"])
 def test_random_mistakes_are_not_explained(shape, wrong):

@@ -12,6 +12,7 @@ from gradcheck import check_gradient, check_jacobian
 from gradcheck.results.cause import Extent
 
 
+@pytest.mark.slow
 def test_a_sample_of_the_corpus_is_explained_rightly():
     """One case in 17: nothing false is said, and of twenty mistakes with an explanation at most one goes without."""
     figures = words.Figures.of(list(words.cases(every=17)))
@@ -38,6 +39,7 @@ def large(change: Any) -> Any:
     return check_gradient(lambda x: float(a @ np.sin(x)), lambda x: change(a * np.cos(x), x), x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [lambda g, x: 1.1 * g, lambda g, x: g - 0.01 * x, lambda g, x: g[::-1], lambda g, x: np.exp(x) * g],
@@ -54,6 +56,7 @@ def test_what_fits_a_sample_is_said_only_if_it_fits_the_whole(change):
     assert not any(c.explains for c in large(lambda g, x: change(g, x) + others).causes)
 
 
+@pytest.mark.slow
 def test_a_factor_of_a_large_jacobian_is_confirmed_too():
     """Rows that are sampled, and a direction for all of them."""
     rng = np.random.default_rng(9)

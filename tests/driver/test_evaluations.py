@@ -178,6 +178,7 @@ OTHERS: dict[str, Row] = {
 CHECKS = RIGHT | WRONG | OTHERS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHECKS)
 def test_a_check_costs_no_more_evaluations_than_it_did(name: str):
     """And decides as it did; nor is the bound so wide that doubled costs would pass."""

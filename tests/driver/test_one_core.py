@@ -111,6 +111,7 @@ def both(f: Function, grad: Function, x: np.ndarray, **options: Any) -> tuple[An
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMOOTH)
 @pytest.mark.parametrize("method", ["auto", "sweep", "directions", "complex"])
 def test_a_right_gradient_is_the_same_as_a_row(name: str, method: str):
@@ -121,6 +122,7 @@ def test_a_right_gradient_is_the_same_as_a_row(name: str, method: str):
     assert gradient.outcome is not Outcome.FAIL
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in SMOOTH if name != "constant"])
 @pytest.mark.parametrize("factor", [1.01, -1.0, 0.0])
 def test_a_wrong_entry_is_the_same_as_a_row(name: str, factor: float):
@@ -154,6 +156,7 @@ def test_two_rows_that_are_the_same_cost_what_one_does():
     assert [m.name for m in found.wrong] == ["J[1, 7]"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("s", [1e20, 1e50, 1e100])
 @pytest.mark.parametrize("n", [1, 3, 8])
 def test_a_slope_at_0_that_shows_only_far_nearer_is_judged(s: float, n: int):
@@ -175,6 +178,7 @@ def test_a_slope_at_0_that_shows_only_far_nearer_is_judged(s: float, n: int):
         assert jacobian.outcome is outcome, factor
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("f", [np.tanh, np.expm1, np.sin])
 @pytest.mark.parametrize("s", [1e20, 1e50])
 def test_a_slope_at_0_within_the_nearest_step_is_no_mistake(f: Function, s: float):

@@ -150,6 +150,7 @@ def test_the_call_of_second_derivatives():
     assert report.outcome is Outcome.PASS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("factor", [1.0, 1.5])
 def test_a_budget_is_kept_and_named(check, factor):
@@ -192,6 +193,7 @@ def test_a_budget_of_seconds_ends_a_check(monkeypatch):
     assert dense(slow, 1.0, max_seconds=100.0, method="sweep").outcome is Outcome.PASS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("factor", [1.0, 1.5])
 def test_an_interruption_at_any_call_of_f_leaves_a_report(check, factor):

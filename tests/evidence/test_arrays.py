@@ -41,6 +41,7 @@ class Net:
         return {"W1": self.X.T @ inner, "b1": inner.sum(axis=0), "W2": h.T @ r}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 def test_right_networks_pass_and_one_wrong_entry_fails(activation, seed):
@@ -57,6 +58,7 @@ def test_right_networks_pass_and_one_wrong_entry_fails(activation, seed):
     assert [w.name for w in found.wrong] == ['params["W1"][3, 4]']
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 def test_right_networks_in_float32_are_not_accused(activation, seed):
@@ -81,6 +83,7 @@ def test_doubled_gradient_in_float32_fails():
     assert report.outcome is Outcome.FAIL
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_noise_is_not_taken_for_a_mistake(seed):
     """f rounded to seven digits, as an iterative solver returns it: never FAIL for the right gradient."""
@@ -110,6 +113,7 @@ NEAR = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NEAR)
 @pytest.mark.parametrize("seed", range(4))
 def test_twice_what_is_called_detectable_is_detected(name, seed):
@@ -188,6 +192,7 @@ def test_an_array_on_which_f_does_not_depend_needs_atol():
     assert [w.name for w in report.wrong] == ['params["unused"][7]']
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("claimed", [0.0, 1e-12, 1.9, 2.0])
 def test_the_gradient_of_an_array_that_was_forgotten_is_missed_beside_a_far_larger_one(claimed):
     """30 entries of 2 beside 71 of 6e4: f shows them to five digits. Found by random functions: 0 once passed."""
@@ -364,6 +369,7 @@ def test_what_is_stated_holds_for_entries_that_the_search_excused():
     assert report.detectable == report.arrays[0].detectable == pytest.approx(seen)
 
 
+@pytest.mark.slow
 def test_a_bend_that_was_noise_does_not_keep_steps_short():
     """mean(X Y) in float32: at rng=0 the first stencil seemed to bend; every seed decides, and a row off by 2 % too."""
     rng = np.random.default_rng(0)
@@ -382,6 +388,7 @@ def test_a_bend_that_was_noise_does_not_keep_steps_short():
     assert check_gradient(f, wrong, x).outcome is Outcome.FAIL
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 10, 19])
 def test_a_small_array_that_directions_leave_open_is_judged_entry_by_entry(seed):
     """A float32 network of 134 parameters, whose 4 or 10 biases noise hides from directions; found by its finding."""

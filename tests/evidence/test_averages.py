@@ -34,6 +34,7 @@ f = noisy(NOISE)(clean)
 SEEDS = [seed for seed in range(10) if seed not in (2, 4)]  # with these the noise stays too large
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_right_gradient_in_noise_of_twice_the_resolution_passes(seed: int, monkeypatch: pytest.MonkeyPatch):
     """And is said to do so; without averages it would be undecided, at two evaluations in three."""
@@ -49,6 +50,7 @@ def test_a_right_gradient_in_noise_of_twice_the_resolution_passes(seed: int, mon
     assert alone.nfev + 48 <= report.nfev <= 3 * alone.nfev
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("at", range(3))
 @pytest.mark.parametrize("times", [1.05, -1.05, 5.0, -5.0])
@@ -83,6 +85,7 @@ def shifted(k: int) -> Callable[[np.ndarray], float]:
     return lambda x: f(x + 1e-9 * k) - 1e-9 * k * clean(x)
 
 
+@pytest.mark.slow
 def test_the_mean_of_many_stencils_has_a_smaller_bar_that_holds_the_truth():
     """By the law of large numbers: of 60 functions with the same noise, three entries each."""
     inside, verified, smaller = 0, 0, []

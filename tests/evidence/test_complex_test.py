@@ -36,6 +36,7 @@ def test_what_the_witness_contradicts_does_not_pass(factor):
     assert report.outcome is not Outcome.PASS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 2, 4])
 def test_what_the_witness_contradicts_is_not_verified_by_averages_that_see_less(n):
     """Noise that is a part of f is the same part of its imaginary part: 1e-6 is seen there, and 1e-3 by averages."""
@@ -116,6 +117,7 @@ def logistic(w):
     return 1.0 / (1.0 + np.exp(-w))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wide", [12.0, 30.0, 45.0, 300.0])
 def test_the_complex_method_does_not_ask_for_what_rounding_takes_from_a_gradient(wide):
     """1 - tanh(30)^2 and s (1 - s) are 0 in double, and 1e-26 or 1e-17 of the array; a mistake that counts is seen."""
@@ -169,6 +171,7 @@ def test_where_the_complex_step_cannot_be_trusted_real_differences_decide():
     assert any("real differences, which were used instead" in note for note in report.notes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("u", [15.0, 20.0, 25.0, 30.0, 36.0, 60.0])
 def test_a_saturated_output_is_no_mistake_of_its_own_row(u):
     """Of a sigmoid at 25 the slope 1.4e-11 has five digits in double, as q (1 - q): not FAIL; 1 % of another row is."""

@@ -488,6 +488,7 @@ def test_a_small_slope_where_f_is_flat_is_looked_for_farther_away(given, far, ch
     assert (max(steps) == 0.3) is (given <= 1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 8, 50])
 @pytest.mark.parametrize("method", ["auto", "sweep", "complex"])
 def test_constants_that_cancel_at_0_are_no_mistake_and_no_evidence(n, method):

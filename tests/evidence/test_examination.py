@@ -31,6 +31,7 @@ def planted(gradient, places, factor=1.05):
     return wrong
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("real", [True, False])
 @pytest.mark.parametrize(("count", "most"), [(1, (52, 27)), (3, (110, 40)), (10, (280, 90))])
 def test_wrong_entries_of_forty_thousand_are_named(real, count, most):
@@ -54,6 +55,7 @@ def test_the_right_one_passes_with_fourteen_evaluations():
         assert report.nfev <= most
 
 
+@pytest.mark.slow
 def test_two_hundred_arrays_cost_no_more_than_one():
     """196 arrays of several sizes: a certificate for each, from the same directions."""
     rng = np.random.default_rng(0)
@@ -70,6 +72,7 @@ def test_two_hundred_arrays_cost_no_more_than_one():
     assert wrong.nfev <= 80
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "where", "factor"),
     [
@@ -92,6 +95,7 @@ def test_a_part_that_is_off_by_one_factor_is_told_as_a_part(name, where, factor)
     assert report.nfev <= 60
 
 
+@pytest.mark.slow
 def test_an_error_within_rtol_everywhere_passes():
     """40,000 entries off by 0.1 % where 1 % is accepted, as for 64 entries; off by 2 % they fail."""
     for n in (64, 40_000):
@@ -118,6 +122,7 @@ def test_arrays_that_are_claimed_to_do_nothing_are_asked_by_themselves():
     assert used.outcome is not Outcome.PASS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2, 7))
 def test_a_gradient_that_is_0_but_for_rounding_is_one_of_0(seed):
     """The bias before a batch normalisation: 3e-18 of 20 entries beside 400 of 4e-3; 1e-5 is wrong."""

@@ -36,6 +36,7 @@ def test_a_right_jacobian_costs_the_same_whatever_its_size(shape, real, most):
     assert report.certificate.relative_to_rms <= report.resolution
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("real", [False, True])
 def test_one_entry_off_by_a_percent_is_named(shape, real):
@@ -60,6 +61,7 @@ def test_a_row_and_a_column_of_one_factor_are_told_as_such():
         assert report.nfev <= 180
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [50, 3000, 30_000])
 def test_rows_within_the_tolerance_throughout_pass(n):
     """Off by 0.1 % where 1 % is accepted, as for few entries; one row by 2 % is wrong, and no other."""
@@ -86,6 +88,7 @@ def test_entries_in_several_rows_and_columns_are_all_named():
     assert {m.name for m in report.wrong} == {f"J[{i}, {j}]" for i, j in places}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_a_sparse_jacobian_passes_at_every_seed_and_a_missing_entry_is_found(seed):
     """Tridiagonal, 2,000 x 2,000, some rows of it next to flat; what is not stored is tested by the same points."""
@@ -114,6 +117,7 @@ def test_at_a_solution_the_first_step_comes_from_the_slope():
     assert [m.name for m in check_jacobian(lambda y: f(y) - at_x, jacobian, x).wrong] == ["J[3, 5]"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [60, 150, 400])
 def test_at_a_minimum_the_hessian_and_its_products_are_decided(n):
     """The gradient of a logistic regression is 1e-14 there, what rounding leaves of it; a ridge left out is wrong."""
@@ -155,6 +159,7 @@ def test_a_kink_in_one_output_is_no_pass():
     assert check_jacobian(f, jacobian, x).outcome is not Outcome.PASS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(5, 40), (5, 150), (150, 40)])
 def test_a_mistake_is_relative_to_its_row_whatever_the_scales_of_x_are(shape):
     """W is a million times as large as b, and so is what it moves: in b a twentieth of the row would have been seen."""
@@ -185,6 +190,7 @@ def test_a_mistake_is_relative_to_its_row_whatever_the_scales_of_x_are(shape):
         assert report.outcome is Outcome.FAIL
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("real", [False, True])
 @pytest.mark.parametrize("large", [1.0, 1e6, 1e20])
 @pytest.mark.parametrize("n", [5, 40])
@@ -217,6 +223,7 @@ def test_an_output_that_rounding_alone_moves_agrees_with_a_row_of_zeros(n):
     assert check_jacobian(f, J, x).outcome is Outcome.PASS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1e-300, 1e-155, 1e155])
 @pytest.mark.parametrize("kind", [np.asarray, scipy.sparse.csr_array, aslinearoperator])
 def test_rows_whose_squares_are_no_floats_are_certified_by_what_they_are(scale, kind):

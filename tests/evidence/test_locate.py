@@ -51,6 +51,7 @@ def places(where):
     return set(np.ravel(grid[where]).tolist())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10))
 def test_one_wrong_entry_is_named_and_nothing_else(problem, seed):
     """0.1 % in one entry of 3,072, anywhere: FAIL, that entry, far fewer evaluations than 2 an entry."""
@@ -67,6 +68,7 @@ def test_one_wrong_entry_is_named_and_nothing_else(problem, seed):
     assert report.nfev < 250
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 5, 12])
 def test_several_wrong_entries_are_all_named(problem, count):
     """Entries scattered over W, wrong by different factors, one of them a wrong sign that drowns the others."""
@@ -92,6 +94,7 @@ def test_right_gradient_has_nothing_named(problem):
         assert report.wrong == ()
 
 
+@pytest.mark.slow
 def test_what_the_tolerance_accepts_is_not_accused(problem):
     """Every entry off by a tenth of rtol, and one by a half: PASS."""
     generator = np.random.default_rng(1)
@@ -107,6 +110,7 @@ def test_what_the_tolerance_accepts_is_not_accused(problem):
         assert report.outcome is Outcome.PASS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("where", "words"),
     [
@@ -129,6 +133,7 @@ def test_regions_are_called_by_their_name(problem, where, words):
     assert named(report) <= places(where)
 
 
+@pytest.mark.slow
 def test_equal_and_opposite_errors_are_both_named(problem):
     """They cancel for signs +-1 in half of the directions; here never."""
     for seed in range(10):
@@ -167,6 +172,7 @@ def test_a_budget_ends_the_search_with_what_is_known():
     assert named(enough) == places((40, 7))
 
 
+@pytest.mark.slow
 def test_the_size_of_a_search_is_logarithmic():
     """A hundred times the entries cost a few splits more, not a hundred times the evaluations."""
     cost = []

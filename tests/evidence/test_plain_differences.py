@@ -61,6 +61,7 @@ def test_a_right_gradient_of_a_precise_function_takes_two_evaluations_an_entry(n
     assert report.detectable <= 4e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", range(4))
 @pytest.mark.parametrize("by", [3e-6, -3e-6, 1e-3, 1.0, np.nan])
 def test_a_wrong_entry_is_not_borne_out(at: int, by: float):
@@ -71,6 +72,7 @@ def test_a_wrong_entry_is_not_borne_out(at: int, by: float):
     assert [m.flat_index for m in report.wrong] == [at]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", range(4))
 def test_what_rtol_allows_passes_as_it_does_in_a_sweep(at: int):
     """Half of it, and the short way a twentieth; with another rtol, half and a twentieth of that."""
@@ -128,6 +130,7 @@ def lucky(seeds: range) -> int:
     return passed
 
 
+@pytest.mark.slow
 def test_one_entry_that_agrees_by_luck_is_not_believed(monkeypatch: pytest.MonkeyPatch):
     """Noise makes a single difference agree now and then: the chance that this is believed is one in a thousand."""
     assert lucky(range(300)) == 0
@@ -142,6 +145,7 @@ def rounded_inside(x: np.ndarray) -> float:
     return float(x[0] + np.log(1 + np.exp(-43300.0 * x[0])))
 
 
+@pytest.mark.slow
 def test_two_errors_that_cancel_on_a_coarse_grid_are_not_believed():
     """Such an f rounds on few steps: both sides of x then err alike more often than once in a thousand."""
     slope = 1 - 43300.0 / (1 + np.exp(43300.0 * 2.62e-4))
@@ -240,6 +244,7 @@ NEAR = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NEAR)
 @pytest.mark.parametrize("times", [2.0, 1.4, -2.0])
 def test_what_a_report_says_would_be_seen_is_seen(name: str, times: float):
@@ -700,6 +705,7 @@ def rounded(decimals: int, function: Callable[..., float] = f) -> Callable[..., 
     return lambda x: round(float(function(x)), decimals)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [6, 10, 40])
 @pytest.mark.parametrize(
     ("coarse", "most"),

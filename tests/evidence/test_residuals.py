@@ -50,6 +50,7 @@ def residuals(e, directions, draws, generator):
     return np.sort(np.concatenate(parts), axis=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("directions", "delta"), [(1, 0.1), (4, 0.01), (6, 0.05), (12, 0.05), (24, 0.02)])
 def test_a_certificate_is_missed_no_more_often_than_it_states(kind, directions, delta):
@@ -140,6 +141,7 @@ def quadratic(n, seed):
     return f, lambda x: 2 * weights * x, x
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("size", [1e-8, 1e-7, 3e-7, 9e-7])
 def test_certificates_of_whole_checks_hold(kind, size):

@@ -18,6 +18,7 @@ def check(f: Callable[[Any], Any], given: Any, x: Any, **options: Any) -> Report
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("offset", [0.0, 7.0])
 @pytest.mark.parametrize(
     ("given", "outcome"),

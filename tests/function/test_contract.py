@@ -308,6 +308,7 @@ def test_an_f_that_differs_in_its_last_digits_passes_with_a_note():
     assert "f differs between two calls" in said(report)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [1e-9, 1e-8, 1e-7])
 @pytest.mark.parametrize("seed", range(3))
 def test_fresh_noise_is_measured_and_decides_what_it_can(level, seed):

@@ -47,6 +47,7 @@ def without_seconds(report):
     return told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("x", [SMALL, LARGE], ids=["sweep", "directions"])
 @pytest.mark.parametrize("gradient", [right, one_wrong])
 def test_the_report_is_the_same_whatever_the_number_of_workers(x, gradient):
@@ -258,6 +259,7 @@ def dies(x):
     return float(np.sum(x**2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("function", "said"),
     [
@@ -276,6 +278,7 @@ def test_what_no_process_can_do_is_one_clear_error(function, said):
     assert check_gradient(lambda x: float(np.sum(x**2)), lambda x: 2 * x, x, n_jobs=2, method="sweep")
 
 
+@pytest.mark.slow
 def test_a_backend_that_cannot_send_the_check_is_one_clear_error():
     """That of plain pickle; the threads beside it can."""
     x = np.array([1.0, 2.0, 3.0])
@@ -321,6 +324,7 @@ def test_there_are_never_more_workers_than_work(monkeypatch, shape, n_jobs, most
     np.testing.assert_array_equal(values, offsets)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [10**400, -(10**400), 64, -1, -2])
 def test_any_number_of_workers_may_be_asked_for(n_jobs):
     """More than any machine has, or fewer than none: the same report."""
@@ -363,6 +367,7 @@ CHECKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHECKS)
 def test_every_check_of_several_outputs_has_workers(name):
     """The same report from two processes and from three threads, which f really runs in."""

@@ -96,6 +96,7 @@ def noisy(size: float) -> Callable[[Callable[[float], float]], Callable[[float],
     return change
 
 
+@pytest.mark.slow
 def test_clean_functions_lie_within_three_errors():
     """Every pair; and the bar is small: the median below 1e-8 of the derivative."""
     missed, bars = outside(lambda f: f)
@@ -103,6 +104,7 @@ def test_clean_functions_lie_within_three_errors():
     assert np.median(bars) < 1e-8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("offset", [1e6, -1e6])
 def test_a_large_constant_widens_the_bar_enough(offset):
     """f + 1e6: ten digits less, and the bar knows."""
@@ -115,6 +117,7 @@ def test_a_large_constant_widens_the_bar_enough(offset):
 # One pair in two hundred may lie outside where f has lost its digits: there are 121 pairs, so at most one.
 
 
+@pytest.mark.slow
 def test_functions_rounded_to_eight_digits_lie_within_three_errors():
     """A staircase, whose treads the probe of the noise has to notice."""
     missed, bars = outside(rounded(8))
@@ -122,6 +125,7 @@ def test_functions_rounded_to_eight_digits_lie_within_three_errors():
     assert np.median(bars) < 1e-3
 
 
+@pytest.mark.slow
 def test_functions_that_end_in_float32_lie_within_three_errors():
     """The sum of a float32 network, cast to float64."""
     missed, bars = outside(lambda f: lambda x: float(np.float32(f(x))))
@@ -129,6 +133,7 @@ def test_functions_that_end_in_float32_lie_within_three_errors():
     assert np.median(bars) < 1e-3
 
 
+@pytest.mark.slow
 def test_noisy_functions_lie_within_three_errors():
     """Relative noise of 1e-9, as of a solver with a tolerance of 1e-9."""
     missed, bars = outside(noisy(1e-9))
@@ -136,6 +141,7 @@ def test_noisy_functions_lie_within_three_errors():
     assert np.median(bars) < 1e-4
 
 
+@pytest.mark.slow
 def test_too_small_a_bar_would_be_seen():
     """The neighbouring refusal: bars divided by 1000 do not hold, so the tests above can fail."""
     too_small = 0
@@ -245,6 +251,7 @@ def kinked(x: float) -> float:
     return max(x - 1.0, 0.0) + math.sin(x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("distance", [10.0**-k for k in range(2, 13)])
 @pytest.mark.parametrize("side", [-1.0, 1.0])
 def test_beside_a_kink_the_bar_holds(distance, side):
@@ -258,6 +265,7 @@ def test_beside_a_kink_the_bar_holds(distance, side):
         assert found.error < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("distance", [10.0**-k for k in range(2, 9)])
 def test_beside_a_kink_a_right_gradient_passes(distance):
     """Two slopes are told apart as long as the step can be shorter than the distance."""
@@ -333,6 +341,7 @@ def test_an_f_that_never_moved_is_not_known_to_be_flat(x):
     assert abs(found.value - 6 * x) <= 3 * found.error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("offset", [0.0, 1.0])
 @pytest.mark.parametrize("slope", [1e3, 1e8, 1e12, 1e14, 1e16, 1e18, 1e20, 1e25])
 def test_a_slope_that_values_tower_above_is_looked_for_as_near_as_numbers_allow(slope, offset):

@@ -31,6 +31,7 @@ def test_a_polynomial_of_the_degree_of_the_points_is_met_exactly(side):
     assert found.even[0, 0] == pytest.approx(5.0, rel=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_the_truth_lies_within_three_bars(seed):
     """exp, sines and fractions with mpmath's derivatives, steps of 1e-3 to 0.3, noise from none to 1e-6."""

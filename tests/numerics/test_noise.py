@@ -42,6 +42,7 @@ SMOOTH: dict[str, Callable[[float], float]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMOOTH)
 @pytest.mark.parametrize("kind", ["normal", "uniform"])
 @pytest.mark.parametrize("sigma", [1e-12, 1e-9, 1e-6, 1e-3])

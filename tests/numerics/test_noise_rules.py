@@ -491,6 +491,7 @@ KINDS: list[Output] = [
 ]
 
 
+@pytest.mark.slow
 def test_outputs_side_by_side_have_the_noise_that_each_has_alone():
     """What one of them needs to be looked at again for says nothing about the others; thousands of them at once."""
     together, _ = estimated(*KINDS)

@@ -18,6 +18,7 @@ from gradcheck.parameters.tree import Parameters
 X = np.array([0.3, -1.2, 2.0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_disturbed_functions(kind):
     """Every eleventh map of the benchmark, by both methods, right and with three mistakes drawn by chance."""
@@ -44,6 +45,7 @@ def test_the_trial_sees_false_alarms_and_misses():
     assert (small.false_alarm, small.miss) == (False, False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("constant", [0.0, 1.0, 0.37, 1e6, 1.0 / 3.0])
 def test_an_output_that_never_moves_agrees_with_a_claimed_zero(constant):
     """Whatever grid its one value may lie on; a claimed slope of 1e4 is wrong."""
@@ -120,6 +122,7 @@ def tables(seed, m):
     return table
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_many_outputs_have_the_noise_that_each_has_alone(seed):
     """A column of the table at a time, by the path of scalar functions; also beyond one block of columns."""
@@ -175,6 +178,7 @@ def test_a_rounding_of_x_that_the_spacing_hides_is_in_the_noise():
     assert clean.level < 1e-10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
     ("claimed", "outcomes"),

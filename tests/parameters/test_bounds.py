@@ -217,6 +217,7 @@ def test_f_is_not_called_outside_where_it_is_nan_inside():
     assert report.outcome is not Outcome.FAIL
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ulps", [1, 2, 3, 4, 8])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_an_interval_of_a_few_ulps_decides_nothing(dtype, ulps):

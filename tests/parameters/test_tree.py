@@ -144,6 +144,7 @@ def read(tree: Any) -> tuple[Parameters, np.ndarray]:
         raise
 
 
+@pytest.mark.slow
 @given(tree=trees)
 def test_flatten_and_unflatten_are_inverse(tree):
     """For any tree that is accepted: there and back gives the same vector, and the same numbers in the tree."""
@@ -154,6 +155,7 @@ def test_flatten_and_unflatten_are_inverse(tree):
     assert len({parameters.name(k) for k in range(parameters.size)}) == parameters.size
 
 
+@pytest.mark.slow
 @given(tree=trees)
 def test_the_caller_shares_no_memory_with_what_f_gets(tree):
     """Writing into a rebuilt tree never reaches the tree that was given."""

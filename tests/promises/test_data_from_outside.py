@@ -94,6 +94,7 @@ def test_a_right_file_is_taken(digits, server, monkeypatch, tmp_path):
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["labels-idx1-ubyte.gz"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
@@ -180,6 +181,7 @@ BOMB = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is told in other units elsewhere")
 def test_a_bomb_takes_no_more_memory_than_the_true_file(tmp_path):
     """A gibibyte of zeros in a megabyte, as the training images: 47 MB are the true file, and twice that is allowed."""

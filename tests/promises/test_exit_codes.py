@@ -280,6 +280,7 @@ def test_html_and_json_may_be_the_standard_output(project):
     assert "only one can be the standard output" in one_line(both)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["-", "/dev/stdout", "/dev/fd/1"])
 def test_what_f_prints_is_no_part_of_the_document(project, target):
     """It goes to the standard error; the standard output is JSON, by any of its names."""
@@ -296,6 +297,7 @@ def test_what_f_prints_is_no_part_of_the_document(project, target):
         assert said in errors
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_pipe_gets_the_document_as_it_is(project):
     """No file takes its place: as with `--json >(reader)` of a shell."""
@@ -310,6 +312,7 @@ def test_a_pipe_gets_the_document_as_it_is(project):
     assert process.returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "status"), [("silent", 0), ("mute", 2)])
 def test_streams_that_f_takes_away_are_its_own_affair(project, name, status):
     """The report is printed all the same; without a standard error the exit status alone tells."""
@@ -329,6 +332,7 @@ def test_a_width_that_is_none_hides_nothing(project, monkeypatch, width):
     assert "1 passed" in call("run").stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command", [["run"], ["list"], CHECK, ["--help"], ["run", "--json", "-"], ["run", "--html", "-"]]
 )
@@ -416,6 +420,7 @@ def test_a_working_directory_that_is_gone_is_one_line(project, monkeypatch, comm
     assert one_line(result) == "Error: the working directory is gone"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for another process")
 @pytest.mark.parametrize("command", [["run"], [*CHECK[:1], "exit_model:slow", *CHECK[2:]]])
 def test_ctrl_c_is_130(project, command):
@@ -448,6 +453,7 @@ def test_ctrl_c_is_130(project, command):
         assert "Traceback" not in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "module", ["gradcheck.cli", "click", "numpy", "gradcheck.function.objective", "scipy"]
 )
@@ -489,6 +495,7 @@ def test_outputs_lie_where_they_were_asked_for(project, command):
     assert len(list(project.glob("kept.*"))) == 1
 
 
+@pytest.mark.slow
 def test_a_function_that_closes_the_standard_output_is_no_pass(project):
     """One line, exit status 2: nobody could read the report."""
     (project / "exit_model.py").write_text(

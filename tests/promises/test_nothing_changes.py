@@ -218,6 +218,7 @@ def call(check, x, f, g, seed):
     return gradcheck.check_adjoint(lambda v: 2 * f(v), lambda v: 2 * g(v), x, **options)
 
 
+@pytest.mark.slow
 @given(
     check=st.sampled_from(CHECKS),
     kind=st.sampled_from(KINDS),
@@ -271,6 +272,7 @@ def changes_by(run, errors, action):
         return changes(before, surroundings())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_pages_plots_and_files_change_nothing_else(tmp_path, monkeypatch, n_jobs):
     """What is made of a report: only the file that was named is new."""

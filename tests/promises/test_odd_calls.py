@@ -108,6 +108,7 @@ def odd_calls(check):
             yield f"{name} is {what}", given, needed | {name: value}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", CALLS, ids=lambda check: check.__name__)
 @pytest.mark.filterwarnings("ignore")
 def test_an_odd_argument_is_a_verdict_or_one_message(check):

@@ -23,6 +23,7 @@ def report():
     )
 
 
+@pytest.mark.slow
 def test_eight_threads_draw_the_same_page_and_leave_the_settings(report):
     """The same bytes as alone, and rcParams as they were."""
     before, alone, pages = dict(mpl.rcParams), render([], [report]), []
@@ -42,6 +43,7 @@ def plain(svg):
     return unescape(re.sub(r"\s+", "", svg))
 
 
+@pytest.mark.slow
 def test_what_this_program_drew_is_kept(report):
     """Every element and attribute of its own drawings is on the list."""
     drawn = figures_of(report, "key")
@@ -53,6 +55,7 @@ def test_what_this_program_drew_is_kept(report):
         assert plain(cleaned.svg) == plain(told["svg"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "inside",
     [
@@ -88,6 +91,7 @@ def test_what_a_drawing_has_no_use_for_is_left_out(inside):
     assert "alert" not in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "svg",
     [
@@ -135,6 +139,7 @@ def test_texts_of_a_page_are_escaped():
     assert "&lt;script&gt;" in page
 
 
+@pytest.mark.slow
 def test_a_lone_surrogate_and_an_escape_sequence_break_nothing(tmp_path):
     """In the names of arrays: text, page, figure and file are made, and UTF-8 holds them."""
     x = {"\ud800$\\frac{": np.full((2, 3), 2.0), "\x1b[31m\n": np.ones(2)}

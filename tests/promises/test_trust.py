@@ -103,6 +103,7 @@ def test_what_lies_outside_the_project_needs_trust(project, reference):
     assert len(result.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", ["--trust", "y", "n"])
 def test_a_module_beside_a_file_from_elsewhere_needs_trust(project, monkeypatch, answer):
     """It runs with --trust, or where the user says yes at a terminal; not where the user says no."""
@@ -156,6 +157,7 @@ def test_a_home_is_no_project(project, monkeypatch):
     assert call("replay", path).exit_code == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "module", ["gone", "", ".gone", "..gone", "gone/gone", "go\0ne", "gone.by", "a." * 50_000]
 )
@@ -176,6 +178,7 @@ def test_a_module_that_is_nowhere_is_not_imported(project, module, trust):
 # What is decoded
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "value",
     [
@@ -218,6 +221,7 @@ def test_only_what_the_encoder_writes_is_decoded(project, value, part):
         repeat(load(path), trust=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "test",
     [
@@ -375,6 +379,7 @@ DRIVER = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the memory of a process is limited on Linux only")
 def test_crafted_files_end_in_one_line_within_two_gigabytes(project):
     """Damaged, deep, lying: `replay` and `diff` say what is wrong in one line, exit status 2, and run nothing."""
@@ -460,6 +465,7 @@ def test_no_command_passes_an_escape_sequence_on(project, command):
     assert not isinstance(result.exception, UnicodeError)
 
 
+@pytest.mark.slow
 def test_the_plugin_passes_no_escape_sequence_on(project):
     """In the failure of a test and of a row of a case: from keys of a tree, texts of exceptions, titles."""
     (project / "test_it.py").write_text(

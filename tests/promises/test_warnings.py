@@ -69,6 +69,7 @@ CHECKS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHECKS)
 def test_a_check_gives_its_verdict(name):
     """The same one as without: PASS or INCONCLUSIVE for a right derivative, never an exception or a warning."""
@@ -96,6 +97,7 @@ def test_the_most_distant_sizes_are_no_division_by_zero():
     assert report.outcome is not Outcome.FAIL
 
 
+@pytest.mark.slow
 def test_pages_figures_and_comparisons_are_silent_too():
     """What is made of a report, and a row of a case, under np.errstate(all="raise")."""
     tiny = gradcheck.check_gradient(
@@ -174,6 +176,7 @@ def odd(seed):
     return checks[seed % len(checks)]()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", [0, 218, 494, 629, 1214])
 def test_points_of_every_size_get_a_verdict(start):
     """Thirteen checks, one of each kind: whatever the sizes, no warning and no exception."""
@@ -253,6 +256,7 @@ def test_a_check_inside_f_has_the_settings_of_f():
 # Numbers that NumPy does not know, and extended precision
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "check",
     [
@@ -290,6 +294,7 @@ def test_longdouble_works_in_every_check(check):
     assert check(x, np.longdouble("1.01")).outcome is Outcome.FAIL
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [Fraction(1, 10**6), Decimal("1e-6"), np.float32(1e-6)])
 @pytest.mark.parametrize("name", ["rtol", "atol", "resolution"])
 def test_tolerances_may_be_any_real_number(number, name):
@@ -304,6 +309,7 @@ def test_tolerances_may_be_any_real_number(number, name):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [Fraction(1, 10**5), Decimal("1e-5"), np.longdouble(1e-5)])
 @pytest.mark.parametrize("name", ["rtol", "resolution"])
 @pytest.mark.parametrize(

@@ -104,6 +104,7 @@ def disk(monkeypatch):
     return Disk
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", ["nothing", "one byte", "half", "all but one"])
 @pytest.mark.parametrize("name", OUTPUTS)
 def test_a_full_disk_leaves_the_old_file(tmp_path, disk, name, share):
@@ -179,6 +180,7 @@ WRITER = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no kill -9")
 @pytest.mark.parametrize("name", ["Report.save", "HTML", "checkpoint"])
 def test_kill_9_at_any_moment_leaves_one_whole_file(tmp_path, name):
@@ -225,6 +227,7 @@ COMMANDS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no kill -9")
 @pytest.mark.parametrize("name", COMMANDS)
 def test_kill_9_of_a_command_leaves_whole_files(tmp_path, monkeypatch, name):
@@ -251,6 +254,7 @@ def test_kill_9_of_a_command_leaves_whole_files(tmp_path, monkeypatch, name):
             assert load("check.json").report["outcome"] == "FAIL"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no kill -9")
 def test_kill_9_of_a_training_costs_no_bit_of_it(tmp_path):
     """Killed at a random moment and started again, it ends with the losses of one that nobody killed."""
@@ -281,6 +285,7 @@ def content(name, path):
     return load(path).report["outcome"]
 
 
+@pytest.mark.slow
 def test_many_writers_of_one_file_do_not_meet(tmp_path):
     """Eight threads write the same file: all succeed, and it is one of theirs, whole."""
     path, errors = tmp_path / "rows.json", []
@@ -315,6 +320,7 @@ def test_a_file_that_another_process_removes_is_written_anew(tmp_path):
     assert path.read_bytes() == b"new"
 
 
+@pytest.mark.slow
 def test_two_trainings_share_a_checkpoint(tmp_path):
     """Two processes train at once on one checkpoint: both end, with the same losses."""
     names = {

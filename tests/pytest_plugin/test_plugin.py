@@ -145,6 +145,7 @@ def test_a_wrong_gradient_fails_with_name_numbers_diagnosis_and_replay(project):
     assert "pytest_checks.py" not in text_of(result)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "lines",
     [
@@ -217,6 +218,7 @@ def test_assert_gradient_hides_its_frames_and_counts(project):
     assert told["checks"][1]["test"].endswith("::test_wrong")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", ["check_gradient(raises, df, POINT)", "assert_gradient(f, raises, POINT)",
                                    "gradcheck(raises, df, POINT)"])  # fmt: skip
 def test_an_error_in_the_users_function_shows_the_users_lines(project, asked):
@@ -234,6 +236,7 @@ def test_an_error_in_the_users_function_shows_the_users_lines(project, asked):
         assert ("contract.py" in text_of(result)) is shown
 
 
+@pytest.mark.slow
 def test_a_refused_argument_shows_the_call_and_a_bug_of_ours_where_it_is(project):
     """A TypeError is about the user's line; another exception of the package's own is not hidden."""
     project.makepyfile(
@@ -249,6 +252,7 @@ def test_a_refused_argument_shows_the_call_and_a_bug_of_ours_where_it_is(project
     call(project, "-k", "bug").stdout.fnmatch_lines([">*Parameters.of(x)", "*gradient.py:*: AttributeError"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n", "1")], ids=["here", "xdist"])
 def test_the_summary_begins_with_the_reason(project, workers):
     """Not with the name of an exception, which leaves no room for it in a line of a terminal."""
@@ -267,6 +271,7 @@ def test_the_summary_begins_with_the_reason(project, workers):
     assert reasons[3].startswith("ValueError: not ours")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("imports", "drawn"),
     [
@@ -287,6 +292,7 @@ def test_the_first_example_is_in_time(project, imports, drawn):
     assert "1 passed" in shell("-q")
 
 
+@pytest.mark.slow
 def test_other_tests_of_hypothesis_wait_for_nothing(project):
     """A module that does not know the package gets nothing imported."""
     project.makepyfile(
@@ -320,6 +326,7 @@ def test_the_fixture_has_every_check_as_a_method():
         assert f"gradcheck.{name}" in getattr(gradcheck.pytest_plugin.checker.Checker, name).__doc__
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_of_the_fixture_passes_and_refuses(project, name):
     """A right derivative passes and is returned as by the function; a wrong one fails its test; both are reported."""
@@ -351,6 +358,7 @@ def test_a_method_of_the_fixture_passes_and_refuses(project, name):
     assert wrong["report"]["reason"] in wrong["text"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["check_adjoint", "check_points", "taylor_test"])
 def test_a_page_shows_checks_without_figures(project, name):
     """These keep no measurements that could be drawn: the page has their text."""
@@ -415,6 +423,7 @@ def test_a_folder_that_cannot_be_written_does_not_hide_the_failure(project):
     result.stdout.fnmatch_lines(["E*FAIL  2 of 2*", "E*no replay file: *"])
 
 
+@pytest.mark.slow
 def test_it_works_below_given_and_shows_the_shrunk_example(project):
     """Hypothesis takes the fixture without a health check; the replay file holds the smallest example."""
     pytest.importorskip("hypothesis", reason="Hypothesis belongs to the test extra")
@@ -465,6 +474,7 @@ def test_fixtures_of_any_scope_may_check(project):
 KINK = "from model import *\ndef test_it(gradcheck):\n    gradcheck(kinked, np.sign, np.array([0.0, 2.0]))\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("option", "outcome"),
     [(None, "failed"), ("fail", "failed"), ("skip", "skipped"), ("pass", "passed")],
@@ -512,6 +522,7 @@ def seeds(result):
     return [int(seed) for seed in re.findall(r"seed \d: (\d+)", text_of(result))]
 
 
+@pytest.mark.slow
 def test_seeds_come_from_the_names_of_the_tests(project):
     """Each test has its own; a rerun has the same; a marker gives one; the option overrides all."""
     project.makepyfile(SEEDS)
@@ -526,6 +537,7 @@ def test_seeds_come_from_the_names_of_the_tests(project):
     given.stdout.fnmatch_lines(["gradcheck: seed 11 in every check"])
 
 
+@pytest.mark.slow
 def test_the_seed_does_not_depend_on_the_run(project):
     """The hash of a name is the same in every process, also with other tests or another hash seed."""
     project.makepyfile(SEEDS)
@@ -547,6 +559,7 @@ def test_an_explicit_rng_is_left_alone(project):
     assert "seed: " not in text_of(result)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ini", "marker", "options", "outcome"),
     [
@@ -661,6 +674,7 @@ def test_a_case_without_its_data_is_inconclusive(project):
     call(project, "-k", "analytic", "--gradcheck-inconclusive=skip").assert_outcomes(skipped=1, deselected=3)
 
 
+@pytest.mark.slow
 def test_a_case_file_that_does_not_load_is_a_collection_error(project):
     """One line that names file and line; the other files are still collected."""
     write_case(project).write_text("from gradcheck.cases import Case\ncase = Case(\n")
@@ -682,6 +696,7 @@ def test_a_folder_of_this_name_may_hold_something_else(project):
     call(project).assert_outcomes(passed=1)
 
 
+@pytest.mark.slow
 def test_gradcheck_cases_names_the_folders(project):
     """With the ini option its folders and files are taken, and whatever stands in them must be a case."""
     write_case(project)
@@ -757,6 +772,7 @@ def test_the_json_report_holds_every_check_and_row(project):
     check_document(json.loads((project.path / "out/all.json").read_text()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spread", ["load", "loadfile"])
 def test_workers_report_to_the_same_file(project, spread):
     """Under pytest-xdist the checks of all workers come together, and so do the counts of the last line."""
@@ -770,6 +786,7 @@ def test_workers_report_to_the_same_file(project, spread):
     check_document(json.loads((project.path / "all.json").read_text()))
 
 
+@pytest.mark.slow
 def test_a_run_without_checks_says_so(project):
     """An empty report is no success story; without the option the plugin keeps quiet."""
     project.makepyfile("def test_none():\n    pass\n")
@@ -779,6 +796,7 @@ def test_a_run_without_checks_says_so(project):
     assert "gradcheck:" not in text_of(call(project))
 
 
+@pytest.mark.slow
 def test_the_html_report_names_every_check(project):
     """--gradcheck-report=FILE.html: a page with the same checks and rows."""
     write_case(project)
@@ -811,6 +829,7 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_run(project, file
 # What it costs where it is not used
 
 
+@pytest.mark.slow
 def test_help_and_other_tests_load_nothing_heavy(project):
     """Neither --help nor a run without checks imports NumPy, SciPy, click or rich."""
     project.makepyfile("def test_none():\n    pass\n")

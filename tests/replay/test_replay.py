@@ -213,6 +213,7 @@ def test_arrays_keep_their_dtype_and_shape(tmp_path, dtype):
     assert back["scalar"].shape == ()
 
 
+@pytest.mark.slow
 def test_functions_are_found_in_another_process_and_folder(tmp_path):
     """A module that lies beside a test is imported from there, wherever the command is called."""
     (tmp_path / "src" / "package").mkdir(parents=True)
@@ -241,6 +242,7 @@ def test_functions_are_found_in_another_process_and_folder(tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_a_script_is_imported_by_its_name(tmp_path):
     """Functions of __main__ are those of the file that was run."""
     script = tmp_path / "script.py"
@@ -422,6 +424,7 @@ MANY = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MANY)
 def test_checks_of_many_outputs_are_repeated(name, tmp_path):
     """Every number of the report again; x is what it was, whatever became of the caller's array."""
@@ -500,6 +503,7 @@ def in_the_old_form(path):
     return path.with_suffix(".npz")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "said"),
     [

@@ -118,6 +118,7 @@ def check(factor=1.0, n=4, **options):
     )
 
 
+@pytest.mark.slow
 def test_the_published_value_stands_beside_ours():
     """Measured, published, difference, tolerance and its reason are in one row."""
     page = Page(rendered(a_case(measured=1.0000005)))
@@ -126,6 +127,7 @@ def test_the_published_value_stands_beside_ours():
     assert "FAIL" in page.words  # the analytic reference allows 1e-9
 
 
+@pytest.mark.slow
 def test_a_failing_row_is_at_the_top_with_its_numbers():
     """A value off by 0.5 makes the page FAIL, and is told before the cases."""
     page = Page(rendered(a_case(measured=1.5)))
@@ -136,6 +138,7 @@ def test_a_failing_row_is_at_the_top_with_its_numbers():
     assert "measured 1.5, not 1: off by 0.5" in top
 
 
+@pytest.mark.slow
 def test_a_right_case_makes_no_accusation():
     """All rows pass: the page says PASS, and nothing is called failed but a count of 0."""
     page = Page(rendered(a_case()))
@@ -146,6 +149,7 @@ def test_a_right_case_makes_no_accusation():
     assert "1 planted mistake, 1 refused" in page.words
 
 
+@pytest.mark.slow
 def test_cases_tell_the_story_of_their_source_in_its_order():
     """By their last section, as numbers; each says the claim, what is wrong in it, the source's figure."""
     sections = ["2.10", "5.1", "2.9 and 2.10", "2.1 to 5.1", "2.9", "preface"]
@@ -191,6 +195,7 @@ def test_names_are_text_and_never_markup():
     assert not page.open
 
 
+@pytest.mark.slow
 def test_array_names_are_text_in_page_snippet_and_figures():
     """The keys of a dictionary of parameters become names of arrays; they are escaped everywhere."""
     x = {EVIL: np.ones((2, 2))}
@@ -204,6 +209,7 @@ def test_array_names_are_text_in_page_snippet_and_figures():
         assert not page.badly_nested
 
 
+@pytest.mark.slow
 def test_the_page_loads_nothing():
     """No script, no link to elsewhere, and a policy that forbids both."""
     text = rendered(a_case(), reports=[check(2.0)])
@@ -218,6 +224,7 @@ def test_the_page_loads_nothing():
     assert "default-src 'none'" in text
 
 
+@pytest.mark.slow
 def test_identifiers_are_unique_and_references_lead_somewhere():
     """Two cases and two checks: figures do not take each other's clip paths and markers."""
     text = rendered(a_case(), a_case(), reports=[check(2.0), check(2.0)])
@@ -232,6 +239,7 @@ def test_identifiers_are_unique_and_references_lead_somewhere():
     assert used <= set(identifiers)
 
 
+@pytest.mark.slow
 def test_every_figure_has_a_title_and_words():
     """Each svg is an image that names its title and description, and both are there first."""
     text = rendered(a_case(), reports=[check(2.0)])
@@ -263,6 +271,7 @@ def test_colours_follow_the_page():
     assert "metadata" not in svg
 
 
+@pytest.mark.slow
 def test_a_page_is_the_same_each_time():
     """The same results give the same text."""
     result = run_case(loaded(a_case()), Context(), save_figure=(gallery := Gallery()))
@@ -272,6 +281,7 @@ def test_a_page_is_the_same_each_time():
     assert first == second
 
 
+@pytest.mark.slow
 def test_a_mapping_is_told_like_its_report_without_figures():
     """What to_dict gave, e.g. of another process: words and numbers; with "report" also the figures."""
     report = check(2.0)
@@ -286,6 +296,7 @@ def test_a_mapping_is_told_like_its_report_without_figures():
     assert drawn.count("svg") == 3
 
 
+@pytest.mark.slow
 def test_figures_of_another_process_are_shown():
     """What a worker drew travels as plain values, through JSON."""
     report = check(2.0)
@@ -294,6 +305,7 @@ def test_figures_of_another_process_are_shown():
     assert Page(render([], [sent])).count("svg") == 3
 
 
+@pytest.mark.slow
 def test_two_cases_of_one_name_keep_apart():
     """Case files of the same name in two folders: links lead to each, and no identifier is there twice."""
     page = Page(render([run_case(loaded(judged_case())), run_case(loaded(judged_case(3.0)))]))
@@ -304,6 +316,7 @@ def test_two_cases_of_one_name_keep_apart():
     assert page.words.startswith("FAIL")
 
 
+@pytest.mark.slow
 def test_figures_are_drawn_for_failures_first_and_not_for_all(monkeypatch):
     """Of many checks a few have figures: the one that failed, though it came last, and the page says so."""
     monkeypatch.setattr(pages, "DRAWN", 2)
@@ -316,6 +329,7 @@ def test_figures_are_drawn_for_failures_first_and_not_for_all(monkeypatch):
     assert "Figures are drawn" not in render([], reports[:2])
 
 
+@pytest.mark.slow
 def test_thousands_of_wrong_entries_are_counted_not_listed():
     """The page names a few and counts the rest; the notebook's form stays short."""
     report = check(2.0, n=12, method="sweep")
@@ -351,6 +365,7 @@ def test_notebook_form_tells_certificate_and_cost():
     assert "badge FAIL" in Page(check(2.0)._repr_html_()).attributes("class")
 
 
+@pytest.mark.slow
 def test_parts_fold_and_lead_back_to_the_list():
     """What passed is folded, what did not is open; each part has a link to the list, and the list one to each part."""
     for measured, is_open in ((1.0, False), (1.5, True)):
@@ -388,6 +403,7 @@ def judged_case(factor=1.0, wrong=2.0):
     )
 
 
+@pytest.mark.slow
 def test_a_case_may_return_a_report():
     """A PASS counts as True and the planted FAIL as refused; both are on the page, and it passes."""
     result = run_case(loaded(judged_case()))
@@ -436,6 +452,7 @@ case = Case("1", "One", [Quantity("one", lambda: {value}, [Reference("published"
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("value", "status", "outcome"), [(1, 0, "PASS"), (3, 1, "FAIL")])
 def test_run_writes_the_page(tmp_path, value, status, outcome):
     """`gradcheck run --html` writes the page whether or not the case passes; --figures writes files as before."""

@@ -59,6 +59,7 @@ def series(axes, label):
     return np.array(line.get_xdata()), np.array(line.get_ydata())
 
 
+@pytest.mark.slow
 def test_a_figure_has_three_panels_and_is_in_no_global_list(wrong):
     """plot() returns a Figure that pyplot does not know of."""
     import matplotlib.pyplot as plt
@@ -120,6 +121,7 @@ def test_a_report_of_several_checks_shows_the_first_panel_of_each_the_worst_firs
     assert gradcheck.check_problem(rosen, x, jac=rosen_der).plot() is not None
 
 
+@pytest.mark.slow
 def test_a_taylor_test_shows_its_remainder_beside_its_order():
     """On logarithmic scales: h^2 through the largest step, which a right derivative follows and a wrong one leaves."""
     x = np.array([0.3, -0.4, 0.8])
@@ -224,6 +226,7 @@ KINDS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [1.0, 1.3, 0.0])
 @pytest.mark.parametrize("kind", KINDS)
 def test_whatever_was_measured_can_be_drawn(kind, factor):
@@ -312,6 +315,7 @@ def test_a_map_of_equal_shares_has_a_scale_of_a_decade():
     assert high - low >= 1
 
 
+@pytest.mark.slow
 def test_a_dollar_in_a_name_is_no_formula():
     """A name that is a formula, and no valid one, is drawn as it is."""
     x = {"$x^$": np.ones((2, 2))}
@@ -324,6 +328,7 @@ def test_a_dollar_in_a_name_is_no_formula():
     figure.savefig(io.BytesIO())
 
 
+@pytest.mark.slow
 def test_infinite_analytic_entries_do_not_spoil_the_scale():
     """An entry that is not finite is wrong, and the others are drawn."""
     report = gradcheck.check_gradient(

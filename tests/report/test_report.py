@@ -241,6 +241,7 @@ def test_a_mismatch_names_its_entry_in_every_way():
     assert abs(mismatch.numerical - 2.0) <= 3 * mismatch.error_bar
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -483,6 +484,7 @@ def test_a_check_that_was_cut_short_clears_nobody():
     assert "culprit" not in str(report)
 
 
+@pytest.mark.slow
 def test_a_budget_that_nobody_set_is_not_to_be_raised():
     """5,000 wrong entries are counted, not those listed; the search has an end of its own."""
     rng = np.random.default_rng(0)

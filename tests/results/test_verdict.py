@@ -300,6 +300,7 @@ def test_an_array_that_was_not_measured_has_no_scale_and_the_next_one_has():
     assert scale_of([5.0, 2.0], [np.inf, 1e-3], [0], [1]) == [0.0, 2.0]
 
 
+@pytest.mark.slow
 @given(
     analytic=st.floats(allow_nan=True, allow_infinity=True),
     value=st.floats(allow_nan=True, allow_infinity=True),
@@ -428,6 +429,7 @@ def test_outcomes_are_called_by_their_names():
 # No excuse for a wrong gradient.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("distance", [1e-7, 1e-8, 1e-9, 1e-10, 1e-11, 1e-12, 1e-13, 0.0])
 @pytest.mark.parametrize("side", [-1.0, 1.0])
 def test_a_wrong_slope_beside_a_kink_never_passes(distance, side):
@@ -438,6 +440,7 @@ def test_a_wrong_slope_beside_a_kink_never_passes(distance, side):
         assert report.outcome is not Outcome.PASS, (wrong, str(report))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("distance", [1e-6, 1e-8, 1e-10, 1e-12])
 @pytest.mark.parametrize("factor", [0.0, -1.0, 2.0])
 def test_a_wrong_slope_beside_a_singularity_never_passes(distance, factor):

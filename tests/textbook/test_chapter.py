@@ -62,8 +62,18 @@ def workdir(tmp_path_factory):
     return tmp_path_factory.mktemp("gradcheck")
 
 
+# Cases that train a network for seconds.
+TRAINING = (
+    "minibatch_training", "mnist_training", "first_epoch", "numerical_training", "interrupted", "training_loop",
+)  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    ("name", "quantity", "reference"), ROWS, ids=[f"{case}: {row} / {ref}" for case, row, ref in ROWS]
+    ("name", "quantity", "reference"),
+    [
+        pytest.param(*row, id="{}: {} / {}".format(*row), marks=[pytest.mark.slow] * (row[0] in TRAINING))
+        for row in ROWS
+    ],
 )
 def test_row_passes(name, quantity, reference, workdir):
     """One quantity of the chapter agrees with one reference, or one planted mistake is refused."""
@@ -117,6 +127,7 @@ def just_outside(measured, expected, found):
     return moved
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LOADED)
 def test_every_tolerance_can_fail_and_holds_what_is_measured_well_inside(name, workdir):
     """Of each tolerance: the measured value, the weakest mistake that the case plants, one just outside of it.
@@ -164,6 +175,7 @@ def test_the_toolkit_alone_refuses_every_planted_mistake(name, quantity, workdir
         assert "'gradcheck'" in row.reason.split(": ")[0], row
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, loaded in LOADED.items() if loaded.case.figures])
 def test_figures_are_drawn(name, workdir, tmp_path):
     """Every figure of a case can be drawn and written, and says in words what it shows."""
@@ -379,6 +391,7 @@ def replace_everywhere(monkeypatch, name, mistake):
             monkeypatch.setitem(defaults, option, wrong)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("function", "mistake", "case", "quantity"),
     [(function, *how) for function, hows in WRONG.items() for how in hows],

@@ -21,6 +21,7 @@ def run(name, workdir, *, fresh=False):
         return run_case(loaded, Context(fast=True, workdir=workdir, fresh=fresh))
 
 
+@pytest.mark.slow
 def test_full_training_acceptance(tmp_path):
     """6,000 iterations, on the full set where GRADCHECK_MNIST names it: every row passes, no file is left."""
     (loaded,) = discover([CASES / "mnist_training.py"])
@@ -44,6 +45,7 @@ def whole(tmp_path_factory):
     return run("mnist_training", tmp_path_factory.mktemp("whole"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [50, 950])
 def test_an_interrupted_case_goes_on_and_gives_the_same_rows(tmp_path, monkeypatch, whole, at):
     """Ended before the first checkpoint, or after two comparisons were shown: all rows come out the same."""
@@ -87,6 +89,7 @@ def interrupted(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_checkpoint_without_what_was_shown_before_it_is_refused(interrupted, whole):
     """The comparisons at the start cannot be made up for later: one line says so, and how to begin again."""
     next(interrupted.glob("*.json")).unlink()
@@ -103,6 +106,7 @@ def test_a_checkpoint_without_what_was_shown_before_it_is_refused(interrupted, w
     assert list(interrupted.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_other_settings_is_refused(interrupted, monkeypatch):
     """As it is where the case was edited in between."""
     before = {path: path.read_bytes() for path in interrupted.iterdir()}
@@ -245,6 +249,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("case", "owner", "name", "mistake"),
     WRONG,

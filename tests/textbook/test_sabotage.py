@@ -21,6 +21,7 @@ def changes():
     return sabotage.all_changes()
 
 
+@pytest.mark.slow
 def test_changes_are_many_and_of_every_module(changes):
     """At least 200, no two with the same effect, some of each module, and each is one that compiles."""
     of_module = Counter(change.module for change in changes)
@@ -49,6 +50,7 @@ def sigmoid(changes):
     return next(c for c in changes if c.function == "sigmoid" and "(1.0 - small)" in c.after)
 
 
+@pytest.mark.slow
 def test_a_change_is_noticed_and_no_change_is_not(changes):
     """The case of the logistic function refuses a changed one, and passes as it is."""
     digits = sabotage.prepared()[1]
@@ -61,6 +63,7 @@ def test_a_change_is_noticed_and_no_change_is_not(changes):
     assert nothing == ""
 
 
+@pytest.mark.slow
 def test_cases_notice_a_sample(changes, monkeypatch):
     """Of 30 changes, spread over the functions, a case notices nine in ten or more that are not equivalent."""
     # One that has no end takes so much of the suite.

