@@ -124,9 +124,9 @@ def _with_still_outputs(noise: Noise, f_x: Values) -> Noise:
     if not still.all():
         theirs = np.median(noise.level[~still])
         # Beside outputs in single precision a small number of few bits may be such a rest as well, on its lowest bit.
-        single = bool(np.isin(noise.digits[~still], ("float32", "float16")).any())
+        coarse = bool(np.isin(noise.digits[~still], ("float32", "float16")).any())
         lowest = HALF_GRID * lowest_bits(f_x.astype(np.float64))
-        rest = still & ((f_x == 0) | (single & (lowest <= theirs)))
+        rest = still & ((f_x == 0) | (coarse & (lowest <= theirs)))
         level[rest] = np.maximum(level[rest], np.minimum(theirs, lowest[rest]))
     return replace(noise, level=level, constant=still)
 
