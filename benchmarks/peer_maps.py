@@ -18,6 +18,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ def _openmdao(claim: Claim) -> Said:
     f, x = _vector(_map(claim))
     J = np.asarray(claim.claimed(_map(claim).x), float)
 
-    class Component(om.ExplicitComponent):  # type: ignore[misc]
+    class Component(om.ExplicitComponent):  # type: ignore[misc]  # openmdao has no types
         def setup(self) -> None:
             self.add_input("x", x)
             self.add_output("y", f(x))
@@ -168,7 +169,7 @@ def _pylops(claim: Claim) -> Said:
     assert isinstance(o, Operator)
     kind = np.result_type(o.x.dtype, o.y.dtype)
 
-    class Wrapped(pylops.LinearOperator):  # type: ignore[misc]
+    class Wrapped(pylops.LinearOperator):  # type: ignore[misc]  # pylops has no types
         def __init__(self) -> None:
             super().__init__(dtype=kind, shape=(o.y.size, o.x.size))
 
@@ -227,8 +228,8 @@ def ask(peer: Peer, claim: Claim) -> Answer:
     watched = replace(of, **{"f" if isinstance(of, Map) else "forward": counted})
     call = claim.call
     if peer.check is _own:
-        function, args = call.func, (counted, *call.args[1:])  # type: ignore[attr-defined]
-        call = lambda: function(*args)  # noqa: E731
+        assert isinstance(call, partial)  # the function of the claim is its first argument
+        call = partial(call.func, counted, *call.args[1:])
     alarm = Alarm(SECONDS)
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings(), alarm:
