@@ -21,7 +21,7 @@ from gradcheck.numerics.tangents import root_mean_square
 from gradcheck.parameters.boxes import Box, flat_indices
 from gradcheck.parameters.tree import Block
 from gradcheck.results.certificate import ArrayEvidence, Certificate, Region, Residual, Survey
-from gradcheck.results.evidence import Evidence
+from gradcheck.results.evidence import Evidence, latest
 from gradcheck.results.outcome import Limit
 from gradcheck.results.table import concatenate
 
@@ -58,7 +58,8 @@ def survey(
     except KeyboardInterrupt:
         interrupted = True
     arrays += [ArrayEvidence(b, (), None) for b in setting.parameters.blocks[len(arrays) :]]
-    judged = concatenate(examiner.judged)
+    # A sample of a region may be a suspect of the next search.
+    judged = latest(concatenate(examiner.judged))
     return Survey(tuple(arrays), judged, tuple(examiner.regions), interrupted or judged.interrupted)
 
 
@@ -108,6 +109,7 @@ class _Examiner:
         certified as it is.
         """
         may_be_exact = True
+        begun = self.setting.objective.nfev
         last = self.setting.objective.nfev + self.budget
         for attempt in range(SEARCHES + 1):
             if self.still[block.slice].all():
@@ -127,7 +129,7 @@ class _Examiner:
         certificate = certificate_of(tests.gauge, tests.residuals, self.confidence, self.delta)
         if certificate is not None:
             certificate = self._with_the_excused(certificate, tests.gauge)
-        if tests.loud is None and self._judged_singly(block, certificate):
+        if tests.loud is None and self._judged_singly(block, certificate, begun):
             return ArrayEvidence(block, (), None)
         return ArrayEvidence(
             block,
@@ -137,17 +139,21 @@ class _Examiner:
             Limit.BUDGET if tests.unfinished else None,
         )
 
-    def _judged_singly(self, block: Block, certificate: Certificate | None) -> bool:
-        """Judge the entries of an array that directions leave open, if that takes no more than twice what was spent."""
+    def _judged_singly(self, block: Block, certificate: Certificate | None, begun: int) -> bool:
+        """Judge the entries of an array that directions leave open, if that takes no more than twice what they did.
+
+        begun : the evaluations before them; of a single array all count, of several only its own.
+        """
         resolution = self.setting.tolerance.resolution
         if certificate is not None and certificate.relative_to_rms <= resolution:
             return False
         entries = np.flatnonzero(~self.still[block.slice]) + block.start
         objective = self.setting.objective
-        if POINTS * entries.size > min(AFFORDABLE * objective.nfev, objective.remaining):
+        before = begun if len(self.setting.parameters.blocks) > 1 else 0
+        if POINTS * entries.size > min(AFFORDABLE * (objective.nfev - before), objective.remaining):
             return False
         evidence = self.judge(entries.tolist())
-        self.judged[-1], _ = averaged(self.setting, evidence)
+        self.judged[-1], _ = averaged(self.setting, evidence, before)
         self.still[entries] = True
         return True
 

@@ -19,7 +19,7 @@ __all__ = ["AFFORDABLE", "averaged"]
 WITHIN_REACH = 8.0
 # At least so many stencils more, and twice as many as the square of how many times too wide the bar is.
 FEWEST = 8
-# And no more evaluations than this times those that the check has made.
+# And no more evaluations than this times those that the check has made for the same entries.
 AFFORDABLE = 2.0
 # Half of the steps near the first of these, the other half near the second, all different: no two share a point.
 SHORT, LONG, SPREAD = 0.65, 1.0, 0.15
@@ -29,8 +29,10 @@ KINKED = 0.25
 TRUNCATION = 1.22
 
 
-def averaged(setting: Setting, evidence: Evidence) -> tuple[Evidence, int]:
+def averaged(setting: Setting, evidence: Evidence, before: int = 0) -> tuple[Evidence, int]:
     """Verify entries that noise left undecided by averages of further stencils; (evidence, how many it verified).
+
+    before : evaluations that the check has made for other entries.
 
     The noise of one value of f is taken to be independent at different points, as it is where it is measured. An
     average verifies and never convicts: what it contradicts stays undecided. It is taken only where nothing is wrong
@@ -48,7 +50,7 @@ def averaged(setting: Setting, evidence: Evidence) -> tuple[Evidence, int]:
         return evidence, 0
     stencils = 2 * np.maximum(np.ceil(np.square(ratio)), FEWEST / 2).astype(np.intp)
     cost = POINTS * _columns_times(setting, evidence.coordinates[rows], stencils)
-    if cost > min(AFFORDABLE * setting.objective.nfev, setting.objective.remaining):
+    if cost > min(AFFORDABLE * (setting.objective.nfev - before), setting.objective.remaining):
         return evidence, 0
     value, error = np.zeros(rows.size, setting.x.dtype), np.full(rows.size, np.inf, setting.x.dtype)
     try:
