@@ -74,10 +74,10 @@ class JointDirections:
     """Random directions through all arrays at once, and the search for what they find wrong."""
 
     def cost(self, known: Known) -> int | None:
-        """Where x is real and double and every claim finite: two directions."""
+        """Where every claim is finite: two directions."""
         question = known.question
         asked = question.method in ("auto", "directions") and question.x.size >= JOINT_FROM
-        if not (asked and _problem(known).in_doubles and _finite(known.matrix, known.scales)):
+        if not (asked and _finite(known.matrix, known.scales)):
             return None
         return 2 * len(EIGHT)
 
@@ -92,7 +92,7 @@ class JointDirections:
 
         def setting_of(first: Direction, noise_level: float | None) -> Setting:
             level = 2.0 * float(np.max(first.noise)) if noise_level is None else noise_level
-            noise = Noise(level, float(first.weight[0]), "float64", False, ())
+            noise = Noise(level, float(first.weight[0]), known.inspected.computes_in, False, ())
             # A power of two, so that similar claims ask for the same values.
             step = 2.0 ** np.rint(np.log2(first_step(noise, float(problem.f_x[0]), question.x.size)))
             return Setting(

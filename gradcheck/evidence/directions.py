@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -23,6 +24,8 @@ EPS = float(np.finfo(np.float64).eps)
 # doubles, f(x) is what is left of a root of f, and says nothing of a length: then it is a part of x.
 FIRST_STEP, SHORTEST, ROOT, ROOT_LENGTH = 0.01, 1e-3, 1e-9, 0.1
 LONGEST_STEP = 0.3
+# Where noise is all that the best of some noisy directions shows, a step is tried that is so many times as long.
+LONGER = 2.0
 # Off the domain come nearer three times.
 RETREAT, RETREATS = 30.0, 3
 # Half a step of a grid, with a margin.
@@ -48,7 +51,8 @@ class Direction:
     tangent : (n,) v; empty of all but the last of several. step : the longest offset, in units of v.
     weight : the root of the sum of squares of the terms of J v. residual : J v less the derivative along v; error : its
     E. allowed : what a right row may leave.
-    exact : by the complex step. fit : of the real points of a first direction.
+    exact : by the complex step. noisy : the error is noise, which knows nothing of v. fit : of the real points of a
+    first direction.
     """
 
     tangent: Flat
@@ -58,6 +62,7 @@ class Direction:
     error: Values
     allowed: Values
     exact: bool = False
+    noisy: bool = False
     fit: LineFit | None = None
 
     @property
@@ -68,8 +73,8 @@ class Direction:
 
     @property
     def most(self) -> Values:
-        """What the residual may be at the most."""
-        return np.asarray(np.abs(self.residual) + 3.0 * self.error)
+        """What the residual may be at the most, but for noise: independent of v, it makes no residual less likely."""
+        return np.asarray(np.abs(self.residual) + (1.0 if self.noisy else 3.0) * self.error)
 
     @property
     def exceeds(self) -> Mask:
@@ -229,6 +234,9 @@ class Directions:
         grid, names = granularity(values)
         self.gridded |= names != "float64"
         floor = np.maximum(self.rounding_of_x, np.where(names == "float64", 0.0, HALF_GRID * grid))
+        # Points of a coarser dtype lie beside their line; the claim that took them back onto it is that at x.
+        beside = step if self.problem.straightened else 1.0
+        floor = floor + 0.5 * beside * self.problem.eps_of_x * self._weight
         return fit_line(values, step, side, floor)
 
     def _complex_error(self, tangent: Flat) -> Values:
@@ -255,8 +263,25 @@ class Directions:
         allowed = 3.0 * error + np.maximum(least, rounding)
         return Direction(tangent, step, weight, product - slope, error, allowed, exact)
 
-    def next(self, first: Direction) -> Direction:
-        """A further direction: one complex step, or four points whose truncation the first fit tells."""
+    def _best_step(self, before: Sequence[Direction]) -> float:
+        """The step of the most precise of some noisy directions; a longer one while that may serve better."""
+        best = min(
+            before, key=lambda d: float(np.median(d.error / d.weight)) if d.fit is not None else math.inf
+        )
+        longest = best.step >= max(d.step for d in before)
+        longer = longest and best.fit is not None and best.fit.flat.all()
+        return min(best.step * LONGER, LONGEST_STEP) if longer else best.step
+
+    def _nothing(self, tangent: Flat, step: float) -> Direction:
+        """A direction along which f is not defined."""
+        return self.compared(tangent, step, np.full(self.rows, np.nan), np.full(self.rows, np.inf))
+
+    def next(self, before: Sequence[Direction]) -> Direction:
+        """A further direction: one complex step, or four points whose truncation the first fit tells.
+
+        Where that is noisy, what its fit has of higher order is noise, too: eight points, at the step that served best.
+        """
+        first = before[0]
         tangent = self._tangent()
         if first.exact:
             values = self.problem.complex_along(tangent)
@@ -264,6 +289,12 @@ class Directions:
                 return self.compared(tangent, 0.0, values.imag, self._complex_error(tangent), exact=True)
         fit = first.fit
         assert fit is not None
+        if first.noisy:
+            step, eight = self.values(tangent, self._best_step(before), EIGHT)
+            if eight is None:
+                return self._nothing(tangent, step)
+            fit = self.fit(eight, step, EIGHT)
+            return replace(self.compared(tangent, step, fit.value, fit.error), noisy=True, fit=fit)
         third, fifth = fit.odd[1], fit.odd[2]
         # One direction may have a small fifth derivative by accident.
         fifth = np.maximum(fifth, np.sqrt(fit.even[1] * fit.even[2])) if len(fit.even) > 2 else fifth
@@ -274,8 +305,7 @@ class Directions:
             )
         step, four = self.values(tangent, min(float(np.median(steps)), LONGEST_STEP), FOUR)
         if four is None:
-            nothing = np.full(self.rows, np.nan)
-            return self.compared(tangent, step, nothing, np.full(self.rows, np.inf))
+            return self._nothing(tangent, step)
         low, near_low, _, near_high, high = four
         near, wide = (near_high - near_low) / (2.0 * NEAR * step), (high - low) / (2.0 * FAR * step)
         share = NEAR**2 / (FAR**2 - NEAR**2)

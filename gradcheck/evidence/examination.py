@@ -23,7 +23,7 @@ from gradcheck.parameters.boxes import Box, flat_indices, working_shape
 from gradcheck.parameters.tree import Block
 from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Region, Residual, Survey
 from gradcheck.results.estimate import Estimate
-from gradcheck.results.evidence import Evidence, none_judged
+from gradcheck.results.evidence import Evidence, latest, none_judged
 from gradcheck.results.outcome import Limit
 from gradcheck.results.table import concatenate, rows
 
@@ -338,7 +338,7 @@ class _Examination:
         arrays = tuple(
             self._array(block, k, joint, scaling) for k, block in enumerate(self.problem.parameters.blocks)
         )
-        return Survey(arrays, concatenate(self.judged), tuple(self.regions))
+        return Survey(arrays, latest(concatenate(self.judged)), tuple(self.regions))
 
     def _array(self, block: Block, k: int, joint: Joint, scaling: Scaling | None) -> ArrayEvidence:
         if scaling is None or self.still[block.slice].all():

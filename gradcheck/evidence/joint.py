@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from gradcheck._typing import Flat, Mask, Values
-from gradcheck.evidence.directions import EPS, MUCH_NEARER, Direction, Directions
+from gradcheck.evidence.directions import EPS, LONGEST_STEP, MUCH_NEARER, Direction, Directions
 from gradcheck.numerics.line_fit import EIGHT, FOUR
 from gradcheck.numerics.problem import Problem, Scaling
 
@@ -22,7 +22,7 @@ __all__ = ["Joint", "JointTest", "bound_of"]
 # Noise beyond so many roundings of a value is not the arithmetic's.
 NOISY = 100.0
 # A disagreement of fewer bars than this is looked at again along the same direction with another step.
-SECOND_LOOK, NEARER = 30.0, 10.0
+SECOND_LOOK, NEARER, BESIDES = 30.0, 10.0, 1.4
 # f is smooth nearer to x where the bar falls by so much. Noise is told from kinks and oscillations by its size: it is
 # this part at most of what f changes along the direction. By trial on the corpus; oscillations that are as small were
 # seen at 5e-6.
@@ -31,10 +31,12 @@ FALLS, SCATTER = 3.0, 2e-6
 BESIDE = 0.02
 # The next residuals are taken to be up to so much larger than the first ones.
 MARGIN = 1.3
-# Directions after which it is given up.
-MOST = 8
+# Directions after which it is given up; with noise, where each says less and entries cost more, too.
+MOST, MOST_WITH_NOISE = 8, 24
 # Eight values know a standard deviation to this factor in all but one of thousands.
 CAUTIOUS = 10.0
+# Where noise is what limits, the next step is so many times as long.
+FARTHER = 8.0
 # The tangent of a direction that is looked at no more.
 UNKEPT = np.empty(0)
 
@@ -117,6 +119,16 @@ class JointTest:
         return self.along.exact
 
     @property
+    def noisy(self) -> bool:
+        """Whether what limits the first direction is noise of a size that is known."""
+        return self.first is not None and self.first.noisy
+
+    @property
+    def most(self) -> int:
+        """Directions after which it is given up."""
+        return MOST_WITH_NOISE if self.noisy else MOST
+
+    @property
     def sizes(self) -> Values:
         """(m,) what a mistake in each row is relative to."""
         return self.along.sizes
@@ -132,7 +144,7 @@ class JointTest:
         if self.along.moved == 0 or self.problem.objective.remaining < 2 * len(EIGHT):
             return Joint((), nothing, nobody, nobody, self.sizes, spent=self.along.moved > 0)
         first = self.along.first(None)
-        if first is not None and not first.exact and not self.along.gridded.any():
+        if first is not None and not first.exact:
             first = self._settled(first)
         self.first = first
         if first is None:
@@ -155,13 +167,13 @@ class JointTest:
             hopeless = self._hopeless(directions, needed) | disturbed
             open_ |= pending & hopeless
             pending &= ~hopeless
-            if not pending.any() or len(directions) >= MOST:
+            if not pending.any() or len(directions) >= self.most:
                 return Joint(tuple(directions), bound, certified, nobody, self.sizes)
             if self.problem.objective.remaining < 2 * len(FOUR):
                 return Joint(tuple(directions), bound, certified, nobody, self.sizes, spent=True)
             directions[-1] = replace(directions[-1], tangent=UNKEPT)
             self.first = first = directions[0]
-            directions.append(self.along.next(first))
+            directions.append(self.along.next(directions))
             wrong = directions[-1].exceeds & watched & ~open_
             if wrong.any():
                 self.exceeded = True
@@ -186,9 +198,10 @@ class JointTest:
         )
 
     def _settled(self, first: Direction) -> Direction:
-        """Another direction with a far shorter step, where noise, a kink or bends keep the first from telling.
+        """Another direction with another step, where noise, a kink or bends keep the first from telling.
 
-        The bar falls with the step where f is smooth nearer to x; where it does not, that is noise, or a kink at x.
+        The bar falls with a far shorter step where f is smooth nearer to x; where it does not, that is noise, or a kink
+        at x. Noise alone takes less of a longer step.
         """
         needed = self.problem.tolerance.resolution * self.sizes
         # By the bars alone: what exceeds them is another matter.
@@ -197,17 +210,38 @@ class JointTest:
         doubtful = (self._unsettled(first) | self._hopeless([bars], needed)) & ~self.fixed
         if not (doubtful & ~(bound <= needed)).any() or not first_moves(first):
             return first
+        assert first.fit is not None
         noise = self._noise_alone(first)
         if noise.all():
-            assert first.fit is not None
             self.level = float(np.max(2.0 * first.fit.spread))
-        if noise.all() or self.problem.objective.remaining < 4 * len(EIGHT):
+        if not (noise.all() or self.along.gridded.any()) and self._affords(2):
+            nearer = self.along.first(first.step / MUCH_NEARER)
+            if nearer is None:
+                return first
+            better = (nearer.error < first.error / FALLS) & ~self._unsettled(nearer)
+            if 2 * int(better[doubtful].sum()) > int(doubtful.sum()):
+                return nearer
+            assert nearer.fit is not None
+            noise |= first.fit.noise <= FALLS * nearer.fit.noise
+        if not (noise | self.along.gridded | ~doubtful).all():
             return first
-        nearer = self.along.first(first.step / MUCH_NEARER)
-        if nearer is None:
+        if (self._directions_needed(CAUTIOUS * bars.most, needed) <= MOST).all():
+            return replace(first, noisy=True)
+        hopeful = self._directions_needed(bars.most * first.step / LONGEST_STEP, needed) <= MOST_WITH_NOISE
+        return self._farther(first) if hopeful.all() and self._affords(2) else first
+
+    def _farther(self, first: Direction) -> Direction:
+        """A direction with a longer step, of which noise takes less, unless f bends too much on the way."""
+        farther = self.along.first(first.step * FARTHER)
+        if farther is None:
             return first
-        better = (nearer.error < first.error / FALLS) & ~self._unsettled(nearer)
-        return nearer if 2 * int(better[doubtful].sum()) > int(doubtful.sum()) else first
+        assert first.fit is not None
+        assert farther.fit is not None
+        better = (farther.error < first.error) & (farther.fit.noise <= CAUTIOUS * first.fit.noise)
+        return replace(farther if better.all() else first, noisy=True)
+
+    def _affords(self, firsts: int) -> bool:
+        return self.problem.objective.remaining >= 2 * len(EIGHT) * firsts
 
     def _noise_alone(self, first: Direction) -> Mask:
         """(m,) rows whose values scatter by so little, and so evenly, that it is noise; nearer to x it is no less."""
@@ -218,17 +252,24 @@ class JointTest:
         return np.asarray(self._unsettled(first) & fit.flat & small & ~fit.kinked & ~self.along.gridded)
 
     def _harmless(self, first: Direction, needed: Values) -> Mask:
-        """(m,) rows that bars many times as wide would certify, too, with a kink in them: that noise voids no row."""
+        """(m,) rows that bars many times as wide would certify, too, with a kink in them: that noise voids no row.
+
+        Where its size is known the bars will do as they are.
+        """
         fit = first.fit
-        if self.rows == 1 or fit is None:
+        if fit is None or (self.rows == 1 and not self.noisy):
             return np.zeros(self.rows, bool)
-        wide = CAUTIOUS * first.most + 2.0 * np.abs(np.nan_to_num(fit.kink))
-        return np.asarray((self._directions_needed(wide, needed) <= MOST) & fit.moved & ~self.along.gridded)
+        wide = (1.0 if self.noisy else CAUTIOUS) * first.most
+        wide = wide + 2.0 * np.abs(np.nan_to_num(fit.kink))
+        certain = self._directions_needed(wide, needed) <= self.most
+        return np.asarray(certain & fit.moved & (self.noisy | ~self.along.gridded))
 
     def _hopeless(self, directions: list[Direction], needed: Values) -> Mask:
         """(m,) rows that directions like these do not certify, or at a higher cost than single entries."""
-        count = self._directions_needed(np.max([d.most for d in directions], axis=0), needed)
-        return np.asarray((count > MOST) | (count - len(directions) > self.along.moved))
+        # With noise some are less precise, which the bound may leave out.
+        usual = np.median if self.noisy else np.max
+        count = self._directions_needed(usual([d.most for d in directions], axis=0), needed)
+        return np.asarray((count > self.most) | (count - len(directions) > self.along.moved))
 
     @property
     def unsettled(self) -> Mask:
@@ -248,11 +289,14 @@ class JointTest:
                 & (np.abs(fit.kink) > BESIDE * off)
                 & (off <= 3.0 * first.error + 2.0 * np.abs(fit.kink))
             )
-        wrong = wrong & ~kink & ~self._unsettled(first)
+        wrong = wrong & ~kink & (first.noisy | ~self._unsettled(first))
         doubtful = wrong & (off <= SECOND_LOOK * first.error)
         if not doubtful.any() or self.problem.objective.remaining < 2 * len(EIGHT):
             return wrong & ~doubtful
-        step, values = self.along.values(first.tangent, first.step / NEARER, EIGHT)
+        # Noise takes more of a shorter step; other points show other noise.
+        step, values = self.along.values(
+            first.tangent, first.step / (BESIDES if first.noisy else NEARER), EIGHT
+        )
         if values is None:
             return wrong & ~doubtful
         second = self.along.fit(values, step, EIGHT)
@@ -272,9 +316,9 @@ class JointTest:
         )
 
     def _directions_needed(self, most: Values, needed: Values) -> Values:
-        """(m,) how many directions like these a certificate takes; more than `MOST` where none do."""
-        counts = np.full(self.rows, MOST + 1)
-        for k in range(MOST, 0, -1):
+        """(m,) how many directions like these a certificate takes; more than `MOST_WITH_NOISE` where none do."""
+        counts = np.full(self.rows, MOST_WITH_NOISE + 1)
+        for k in range(MOST_WITH_NOISE, 0, -1):
             reached = float(_bounds_of_one(k, self.delta).min()) * MARGIN * most
             counts[reached <= needed] = k
         return counts

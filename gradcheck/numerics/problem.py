@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Mask, Values
 from gradcheck.function.lines import Rays
-from gradcheck.function.matrix import Dense, Matrix, one_row
+from gradcheck.function.matrix import Dense, Matrix, Sparse, one_row
 from gradcheck.function.objective import BudgetSpentError, NotScalarError, Objective
 from gradcheck.numerics.tangents import mean_root, root_mean_square, scaled_rms
 from gradcheck.parameters.tree import Parameters
@@ -51,20 +52,41 @@ class Problem:
         """The structure of x."""
         return self.objective.parameters
 
-    @property
+    @cached_property
     def in_doubles(self) -> bool:
-        """Whether x is real and float64 throughout, so that points are where they are meant to be."""
+        """Whether x is real and float64 throughout: so it can be given as complex numbers."""
         return all(b.dtype == np.float64 for b in self.parameters.blocks)
 
+    @cached_property
+    def eps_of_x(self) -> float:
+        """The unit roundoff of the coarsest array of x; 0 where all are as fine as float64."""
+        coarse = [float(np.finfo(b.real_dtype).eps) for b in self.parameters.blocks]
+        return max((eps for eps in coarse if eps > np.finfo(np.float64).eps), default=0.0)
+
+    @property
+    def straightened(self) -> bool:
+        """Whether values at points that rounding moved off their line are taken back onto it."""
+        return self.eps_of_x > 0 and isinstance(self.matrix, Dense | Sparse)
+
     def along(self, tangent: Flat, offsets: Values) -> Values:
-        """The values (k, m) at x moved by k offsets along a tangent (n,); nan where f is not defined."""
-        return self.objective.line(Rays(self.x, [tangent]), np.asarray(offsets))
+        """The values (k, m) at x moved by k offsets along a tangent (n,); nan where f is not defined.
+
+        Where x is of a coarser dtype its points lie a little beside the line: by the claim itself f is taken back onto
+        it. A wrong entry of the claim adds less to that than it does to a direction, by the unit roundoff of x.
+        """
+        values = self.objective.line(Rays(self.x, [tangent]), np.asarray(offsets))
+        if self.straightened:
+            for row, offset in zip(values, offsets, strict=True):
+                row -= self.matrix.product(self.parameters.rounding(self.x + offset * tangent))
+        return values
 
     def complex_along(self, tangent: Flat) -> NDArray[np.complexfloating[Any]] | None:
         """f(x + i h v) with its imaginary part over h, (m,), so that it holds the derivative; None where f refuses it.
 
         Costs one evaluation. Source: Squire & Trapp, SIAM Review 40 (1998).
         """
+        if not self.in_doubles:
+            return None
         point = np.empty((self.x.size, 1), np.complex128)
         point.real[:, 0] = self.x
         np.multiply(tangent, COMPLEX_STEP, out=point.imag[:, 0])

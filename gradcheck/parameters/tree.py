@@ -134,6 +134,14 @@ class Parameters:
         """The dtype of the flat vector: float64, or longdouble where one of the arrays is."""
         return np.result_type(np.float64, *(b.real_dtype for b in self.blocks))
 
+    def rounding(self, point: Flat) -> Flat:
+        """(size,) what the coordinates of a point change by when they are rounded to the dtypes of their arrays."""
+        change = np.zeros_like(point)
+        for b in self.blocks:
+            if b.real_dtype != point.dtype:
+                change[b.slice] = point[b.slice].astype(b.real_dtype) - point[b.slice]
+        return change
+
     def block_of(self, flat_index: int) -> Block:
         """The array that holds one real of the flat vector."""
         stops = [b.stop for b in self.blocks]

@@ -77,8 +77,50 @@ def hessian(x: np.ndarray) -> np.ndarray:
 
 WEIGHTS = {"W": point(12).reshape(4, 3), "b": point(3)}
 SIZES = (1, 5, 10, 100, 101, 1000, 100_000)
-# Name: (a check, the outcome it must have, most evaluations of f, or of grad where that is what is differenced).
 Row = tuple[Callable[[], Any], Outcome | None, int]
+# Forty arrays of 250, as the layers of a network.
+LAYERS = {f"layer {k}": part for k, part in enumerate(point(10_000).reshape(40, 250))}
+
+
+def layers(p: dict[str, np.ndarray]) -> float:
+    """A smooth function of all of them, in doubles."""
+    return float(sum(np.tanh(part.astype(float)).sum() for part in p.values()))
+
+
+def layers_slope(p: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Its gradient, in the dtypes of p."""
+    return {name: (1 / np.cosh(part.astype(float)) ** 2).astype(part.dtype) for name, part in p.items()}
+
+
+def one_layer_wrong(p: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """One entry off by 10 %."""
+    wrong = layers_slope(p)
+    wrong["layer 3"][7] *= 1.1
+    return wrong
+
+
+def disturbed(size: float) -> Callable[[dict[str, np.ndarray]], float]:
+    """The same function, each value off by a part of itself that is drawn anew."""
+    rng = np.random.default_rng(0)
+    return lambda p: layers(p) * (1 + size * rng.uniform(-1, 1))
+
+
+SINGLE = {name: part.astype(np.float32) for name, part in LAYERS.items()}
+LARGE: dict[str, Row] = {
+    f"{name}, {kind}": (lambda f=f, g=g, x=x: gradcheck.check_gradient(f(), g, x), outcome, most)
+    for name, f, x, bounds in (
+        ("40 arrays", lambda: layers, LAYERS, (14, 50)),
+        ("40 arrays in float32", lambda: layers, SINGLE, (25, 70)),
+        ("40 arrays, noise 1e-12", lambda: disturbed(1e-12), LAYERS, (30, 80)),
+        ("40 arrays, noise 1e-9", lambda: disturbed(1e-9), LAYERS, (98, 196)),
+        ("40 arrays, eight decimals", lambda: lambda p: round(layers(p), 8), LAYERS, (64, 130)),
+    )
+    for g, kind, outcome, most in (
+        (layers_slope, "right", Outcome.PASS, bounds[0]),
+        (one_layer_wrong, "one wrong entry", Outcome.FAIL, bounds[1]),
+    )
+}
+# Name: (a check, the outcome it must have, most evaluations of f, or of grad where that is what is differenced).
 RIGHT: dict[str, Row] = {
     f"right gradient, n = {n}, {kind}": (
         lambda f=f, n=n: gradcheck.check_gradient(f, slope, point(n)),
@@ -120,7 +162,7 @@ OTHERS: dict[str, Row] = {
     "float32, n = 300": (
         lambda: gradcheck.check_gradient(real_cubes, slope, point(300, np.float32)),
         Outcome.PASS,
-        66,
+        105,
     ),
     "rounded to eight decimals": (
         lambda: gradcheck.check_gradient(lambda x: round(real_cubes(x), 8), slope, point(10)),
@@ -175,7 +217,7 @@ OTHERS: dict[str, Row] = {
     # Seven or fourteen for its noise, one at t, and six.
     "a derivative": (lambda: gradcheck.derivative(np.exp, 1.0), None, 22),
 }
-CHECKS = RIGHT | WRONG | OTHERS
+CHECKS = RIGHT | WRONG | OTHERS | LARGE
 
 
 @pytest.mark.slow

@@ -167,3 +167,66 @@ def test_a_bound_is_missed_less_often_than_stated():
             units = rng.uniform(0.5, 1.5, (3, error.size)) * rng.choice([-1, 1], (3, error.size))
             missed += bool(bound_of(np.abs(units @ error)[:, None], delta) < np.linalg.norm(error))
         assert missed <= 400 * delta
+
+
+def noisy(f, size, seed=0):
+    """The same f, each value off by a part of itself that is drawn anew."""
+    rng = np.random.default_rng(seed)
+    return lambda x: float(f(x)) * (1.0 + size * rng.uniform(-1.0, 1.0))
+
+
+@pytest.mark.parametrize("size", [1e-12, 1e-10, 1e-9])
+@pytest.mark.parametrize("seed", range(5))
+def test_noise_of_a_known_size_keeps_no_right_gradient_from_its_certificate(size, seed):
+    """And a mistake of a per cent of the root mean square stands out of it; 200 entries, so that noise shows."""
+    x = np.random.default_rng(seed).normal(size=200)
+    claim = problem(noisy(sines, size, seed), slopes(x), x)
+    assert directions_of(claim, seed=seed).certified.all()
+    assert claim.objective.nfev <= 1 + 8 * 12
+
+    wrong = slopes(x)
+    wrong[17] += 1e-2 * np.sqrt(np.mean(wrong**2))
+    joint = directions_of(problem(noisy(sines, size, seed), wrong, x), seed=seed)
+    assert joint.wrong.all() or joint.open.all()
+    assert size > 1e-10 or joint.wrong.all()
+
+
+def test_noise_that_hides_what_must_be_seen_certifies_nothing():
+    """1e-5 of f is more than a thousandth of an entry, one of 200, moves f by at the longest step of 0.3."""
+    x = np.random.default_rng(0).normal(size=200)
+    joint = directions_of(problem(noisy(sines, 1e-5), slopes(x), x))
+    assert joint.open.all()
+
+
+def test_an_oscillation_that_looks_like_noise_is_not_taken_for_it():
+    """1e-5 sin(1e5 x) has a slope of 1 that no step of 1e-2 sees: a claim without it is not certified."""
+    x = np.random.default_rng(0).normal(size=50)
+    f = real(lambda x: sines(x) + 1e-5 * np.sum(np.sin(1e5 * x)))
+    assert not directions_of(problem(f, slopes(x), x)).certified.any()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_points_in_single_precision_are_taken_back_onto_their_line(seed):
+    """The rounding of x moves f by 1e-7 of itself, but by what the claim says: a few directions do."""
+    x = np.random.default_rng(seed).normal(size=3000).astype(np.float32)
+    f = real(lambda x: sines(x.astype(float)))
+    claim = problem(f, slopes(x.astype(float)), x)
+    assert directions_of(claim, seed=seed).certified.all()
+    assert claim.objective.nfev <= 1 + 8 * 6
+
+    wrong = slopes(x.astype(float))
+    wrong[17] *= 1.01
+    assert directions_of(problem(f, wrong, x), seed=seed).wrong.all()
+
+
+def test_a_bound_in_noise_is_missed_less_often_than_stated():
+    """|residual| + E, for an E of any size, and noise drawn beside the units: it makes no residual less likely."""
+    rng = np.random.default_rng(4)
+    for delta in (0.5, 0.1):
+        missed = 0
+        for _ in range(400):
+            error = np.array([1.0, -1.0])  # the worst case of the bound
+            units = rng.uniform(0.5, 1.5, (3, 2)) * rng.choice([-1, 1], (3, 2))
+            noise = rng.normal(size=3) * 10 ** rng.uniform(-2, 1)
+            missed += bool(bound_of(np.abs(units @ error + noise)[:, None], delta) < np.linalg.norm(error))
+        assert missed <= 400 * delta
