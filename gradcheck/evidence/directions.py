@@ -24,8 +24,8 @@ EPS = float(np.finfo(np.float64).eps)
 # doubles, f(x) is what is left of a root of f, and says nothing of a length: then it is a part of x.
 FIRST_STEP, SHORTEST, ROOT, ROOT_LENGTH = 0.01, 1e-3, 1e-9, 0.1
 LONGEST_STEP = 0.3
-# Where noise is all that the best of some noisy directions shows, a step is tried that is so many times as long.
-LONGER = 2.0
+# From one noisy direction to the next a step is so many times as long, or as short.
+LONGER = 3.0
 # Off the domain come nearer three times.
 RETREAT, RETREATS = 30.0, 3
 # Half a step of a grid, with a margin.
@@ -264,13 +264,20 @@ class Directions:
         return Direction(tangent, step, weight, product - slope, error, allowed, exact)
 
     def _best_step(self, before: Sequence[Direction]) -> float:
-        """The step of the most precise of some noisy directions; a longer one while that may serve better."""
-        best = min(
-            before, key=lambda d: float(np.median(d.error / d.weight)) if d.fit is not None else math.inf
-        )
-        longest = best.step >= max(d.step for d in before)
-        longer = longest and best.fit is not None and best.fit.flat.all()
-        return min(best.step * LONGER, LONGEST_STEP) if longer else best.step
+        """The step at which noisy directions were most precise; a longer or shorter one while that may serve better.
+
+        Longer where noise was all that showed there, shorter where f bent.
+        """
+        steps: dict[float, list[tuple[float, bool]]] = {}
+        for d in before:
+            if d.fit is not None:
+                bar = float(np.median(np.log(d.error / d.weight)))
+                steps.setdefault(d.step, []).append((bar, bool(d.fit.flat.all())))
+        best = min(steps, key=lambda step: np.median([bar for bar, _ in steps[step]]))
+        flat = np.median([flat for _, flat in steps[best]]) > 0.5
+        if flat and best == max(steps):
+            return min(best * LONGER, LONGEST_STEP)
+        return best / LONGER if not flat and best == min(steps) else best
 
     def _nothing(self, tangent: Flat, step: float) -> Direction:
         """A direction along which f is not defined."""

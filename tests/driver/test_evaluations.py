@@ -6,6 +6,7 @@ libraries. A change that makes a check cheaper lowers its bound; one that makes 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -105,6 +106,42 @@ def disturbed(size: float) -> Callable[[dict[str, np.ndarray]], float]:
     return lambda p: layers(p) * (1 + size * rng.uniform(-1, 1))
 
 
+class Rectified:
+    """The mean squared output of a network of six layers of rectified units, whose kinks lie everywhere about x."""
+
+    def __init__(self) -> None:
+        rng = np.random.default_rng(0)
+        sizes = (30, *[40] * 5, 10)
+        pairs = itertools.pairwise(sizes)
+        self.x = {f"W{k}": rng.normal(size=(a, b)) * np.sqrt(2 / a) for k, (a, b) in enumerate(pairs)}
+        self.inputs = rng.normal(size=(64, 30))
+
+    def __call__(self, p: dict[str, np.ndarray]) -> float:
+        out = self.inputs
+        for k in range(5):
+            out = np.maximum(out @ p[f"W{k}"], 0)
+        return float(np.mean((out @ p["W5"]) ** 2))
+
+    def slope(self, p: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """By backpropagation."""
+        outs = [self.inputs]
+        for k in range(5):
+            outs.append(np.maximum(outs[-1] @ p[f"W{k}"], 0))
+        last = outs[-1] @ p["W5"]
+        back, slopes = 2 * last / last.size, {}
+        for k in range(5, -1, -1):
+            slopes[f"W{k}"] = outs[k].T @ back
+            back = (back @ p[f"W{k}"].T) * (outs[k] > 0)
+        return {name: slopes[name] for name in p}
+
+    def wrong(self, p: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """One entry off by its array's root mean square."""
+        slopes = self.slope(p)
+        slopes["W2"][3, 7] += np.sqrt(np.mean(slopes["W2"] ** 2))
+        return slopes
+
+
+NET = Rectified()
 SINGLE = {name: part.astype(np.float32) for name, part in LAYERS.items()}
 LARGE: dict[str, Row] = {
     f"{name}, {kind}": (lambda f=f, g=g, x=x: gradcheck.check_gradient(f(), g, x), outcome, most)
@@ -119,6 +156,18 @@ LARGE: dict[str, Row] = {
         (layers_slope, "right", Outcome.PASS, bounds[0]),
         (one_layer_wrong, "one wrong entry", Outcome.FAIL, bounds[1]),
     )
+}
+LARGE |= {
+    "six layers of rectified units, right": (
+        lambda: gradcheck.check_gradient(NET, NET.slope, NET.x),
+        Outcome.PASS,
+        42,
+    ),
+    "six layers of rectified units, one wrong entry": (
+        lambda: gradcheck.check_gradient(NET, NET.wrong, NET.x),
+        Outcome.FAIL,
+        87,
+    ),
 }
 # Name: (a check, the outcome it must have, most evaluations of f, or of grad where that is what is differenced).
 RIGHT: dict[str, Row] = {
