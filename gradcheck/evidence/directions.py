@@ -51,8 +51,8 @@ class Direction:
     tangent : (n,) v; empty of all but the last of several. step : the longest offset, in units of v.
     weight : the root of the sum of squares of the terms of J v. residual : J v less the derivative along v; error : its
     E. allowed : what a right row may leave.
-    exact : by the complex step. noisy : the error is noise, which knows nothing of v. fit : of the real points of a
-    first direction.
+    exact : by the complex step. noisy : (m,) rows whose error is noise, which knows nothing of v. fit : of the real
+    points, where more are to be had like them.
     """
 
     tangent: Flat
@@ -62,7 +62,7 @@ class Direction:
     error: Values
     allowed: Values
     exact: bool = False
-    noisy: bool = False
+    noisy: Mask | bool = False
     fit: LineFit | None = None
 
     @property
@@ -74,7 +74,7 @@ class Direction:
     @property
     def most(self) -> Values:
         """What the residual may be at the most, but for noise: independent of v, it makes no residual less likely."""
-        return np.asarray(np.abs(self.residual) + (1.0 if self.noisy else 3.0) * self.error)
+        return np.asarray(np.abs(self.residual) + np.where(self.noisy, 1.0, 3.0) * self.error)
 
     @property
     def exceeds(self) -> Mask:
@@ -296,12 +296,12 @@ class Directions:
                 return self.compared(tangent, 0.0, values.imag, self._complex_error(tangent), exact=True)
         fit = first.fit
         assert fit is not None
-        if first.noisy:
+        if np.any(first.noisy):
             step, eight = self.values(tangent, self._best_step(before), EIGHT)
             if eight is None:
                 return self._nothing(tangent, step)
             fit = self.fit(eight, step, EIGHT)
-            return replace(self.compared(tangent, step, fit.value, fit.error), noisy=True, fit=fit)
+            return replace(self.compared(tangent, step, fit.value, fit.error), noisy=first.noisy, fit=fit)
         third, fifth = fit.odd[1], fit.odd[2]
         # One direction may have a small fifth derivative by accident.
         fifth = np.maximum(fifth, np.sqrt(fit.even[1] * fit.even[2])) if len(fit.even) > 2 else fifth

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -125,7 +125,7 @@ class JointTest:
     @property
     def noisy(self) -> bool:
         """Whether what limits the first direction is noise of a size that is known."""
-        return self.first is not None and self.first.noisy
+        return self.first is not None and bool(np.any(self.first.noisy))
 
     @property
     def most(self) -> int:
@@ -227,34 +227,31 @@ class JointTest:
         noise = self._noise_alone(first)
         if noise.all():
             self.level = float(np.max(2.0 * first.fit.spread))
-        last = first.fit
+        last, most = first.fit, partial(_most, among=doubtful)
         for nth in range(0 if noise.all() or self.along.gridded.any() else COMES_NEARER):
             nearer = self.along.first(first.step / MUCH_NEARER ** (nth + 1)) if self._affords(2) else None
             if nearer is None or nearer.fit is None:
                 return first
-            better = (nearer.error < first.error / FALLS) & ~self._unsettled(nearer)
-            if 2 * int(better[doubtful].sum()) > int(doubtful.sum()):
-                return replace(nearer, noisy=bool(nearer.fit.flat.all()))
+            if most((nearer.error < first.error / FALLS) & ~self._unsettled(nearer)):
+                return replace(nearer, noisy=nearer.fit.flat if most(nearer.fit.flat) else False)
             noise |= last.noise <= FALLS * nearer.fit.noise
             last = nearer.fit
             if (noise | ~doubtful).all():
                 break
-        if not (noise | self.along.gridded | ~doubtful).all():
+        noise |= self.along.gridded
+        if not most(noise):
             return first
-        if (self._directions_needed(CAUTIOUS * bars.most, needed) <= MOST).all():
-            return replace(first, noisy=True)
+        known = replace(first, noisy=noise & doubtful)
+        if most(self._directions_needed(CAUTIOUS * bars.most, needed) <= MOST):
+            return known
         hopeful = self._directions_needed(bars.most * first.step / LONGEST_STEP, needed) <= MOST_WITH_NOISE
-        return self._farther(first) if hopeful.all() and self._affords(2) else first
-
-    def _farther(self, first: Direction) -> Direction:
-        """A direction with a longer step, of which noise takes less, unless f bends too much on the way."""
-        farther = self.along.first(first.step * FARTHER)
-        if farther is None:
+        if not most(hopeful) or not self._affords(2):
             return first
-        assert first.fit is not None
-        assert farther.fit is not None
+        farther = self.along.first(first.step * FARTHER)
+        if farther is None or farther.fit is None:
+            return known
         better = (farther.error < first.error) & (farther.fit.noise <= CAUTIOUS * first.fit.noise)
-        return replace(farther if better.all() else first, noisy=True)
+        return replace(farther, noisy=known.noisy) if most(better) else known
 
     def _affords(self, firsts: int) -> bool:
         return self.problem.objective.remaining >= 2 * len(EIGHT) * firsts
@@ -275,15 +272,15 @@ class JointTest:
         fit = first.fit
         if fit is None or (self.rows == 1 and not self.noisy):
             return np.zeros(self.rows, bool)
-        wide = (1.0 if self.noisy else CAUTIOUS) * first.most
+        wide = np.where(first.noisy, 1.0, CAUTIOUS) * first.most
         wide = wide + 2.0 * np.abs(np.nan_to_num(fit.kink))
         certain = self._directions_needed(wide, needed) <= self.most
-        return np.asarray(certain & fit.moved & (self.noisy | ~self.along.gridded))
+        return np.asarray(certain & fit.moved)
 
     def _hopeless(self, directions: list[Direction], needed: Values) -> Mask:
         """(m,) rows that directions like these do not certify, or at a higher cost than single entries."""
         most = np.sort([d.most for d in directions], axis=0)
-        if directions[0].noisy:
+        if self.noisy:
             # Some are less precise, which the bound may leave out; and steps that serve better may still be found.
             tries = TRIED - len(most)
             most = most[0] / LONGER**tries if tries >= 0 else most[(len(most) - 1) // 2]
@@ -316,7 +313,7 @@ class JointTest:
             return wrong & ~doubtful
         # Noise takes more of a shorter step; other points show other noise.
         step, values = self.along.values(
-            first.tangent, first.step / (BESIDES if first.noisy else NEARER), EIGHT
+            first.tangent, first.step / (BESIDES if np.any(first.noisy) else NEARER), EIGHT
         )
         if values is None:
             return wrong & ~doubtful
@@ -343,6 +340,11 @@ class JointTest:
             reached = float(_bounds_of_one(k, self.delta).min()) * MARGIN * most
             counts[reached <= needed] = k
         return counts
+
+
+def _most(rows: Mask, among: Mask) -> bool:
+    """Whether more than half of some rows are of a kind."""
+    return 2 * int((rows & among).sum()) > int(among.sum())
 
 
 def first_moves(first: Direction) -> bool:

@@ -157,6 +157,47 @@ LARGE: dict[str, Row] = {
         (one_layer_wrong, "one wrong entry", Outcome.FAIL, bounds[1]),
     )
 }
+MIXING = np.random.default_rng(0).normal(size=(1000, 300)) / np.sqrt(300)
+
+
+def mixed(x: np.ndarray) -> np.ndarray:
+    """A thousand outputs, in doubles."""
+    return np.tanh(MIXING @ x.astype(float))
+
+
+def mixed_jacobian(x: np.ndarray) -> np.ndarray:
+    """In the dtype of x."""
+    return ((1 - mixed(x) ** 2)[:, None] * MIXING).astype(x.dtype)
+
+
+def one_mixed_wrong(x: np.ndarray) -> np.ndarray:
+    """One entry off by 10 %."""
+    wrong = mixed_jacobian(x)
+    wrong[3, 7] *= 1.1
+    return wrong
+
+
+def mixed_with_noise(seed: int = 0) -> Callable[[np.ndarray], np.ndarray]:
+    """Each value off by up to 1e-12 of itself."""
+    rng = np.random.default_rng(seed)
+    return lambda x: mixed(x) * (1 + 1e-12 * rng.uniform(-1, 1, 1000))
+
+
+LARGE |= {
+    f"1000 outputs, {name}, {kind}": (
+        lambda f=f, g=g, dtype=dtype: gradcheck.check_jacobian(f(), g, point(300, dtype)),
+        outcome,
+        most,
+    )
+    for name, f, dtype, bounds in (
+        ("float32", lambda: mixed, np.float32, (49, 120)),
+        ("noise 1e-12", mixed_with_noise, float, (120, 170)),
+    )
+    for g, kind, outcome, most in (
+        (mixed_jacobian, "right", Outcome.PASS, bounds[0]),
+        (one_mixed_wrong, "one wrong entry", Outcome.FAIL, bounds[1]),
+    )
+}
 LARGE |= {
     "six layers of rectified units, right": (
         lambda: gradcheck.check_gradient(NET, NET.slope, NET.x),
