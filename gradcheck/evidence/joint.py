@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 
 import numpy as np
 
@@ -227,31 +227,45 @@ class JointTest:
         noise = self._noise_alone(first)
         if noise.all():
             self.level = float(np.max(2.0 * first.fit.spread))
-        last, most = first.fit, partial(_most, among=doubtful)
-        for nth in range(0 if noise.all() or self.along.gridded.any() else COMES_NEARER):
-            nearer = self.along.first(first.step / MUCH_NEARER ** (nth + 1)) if self._affords(2) else None
-            if nearer is None or nearer.fit is None:
+        elif not self.along.gridded.any():
+            nearer = self._nearer(first, doubtful, noise)
+            if nearer is not None:
+                return nearer
+        noise = (noise | self.along.gridded) & doubtful
+        return self._in_noise(first, bars, noise, doubtful) if _most(noise, doubtful) else first
+
+    def _nearer(self, first: Direction, doubtful: Mask, noise: Mask) -> Direction | None:
+        """A direction with a far shorter step, if f is smooth there; None if it is not.
+
+        noise : (m,) rows that scatter by as little nearer to x are added.
+        """
+        last = first.fit
+        for nth in range(1, COMES_NEARER + 1):
+            nearer = self.along.first(first.step / MUCH_NEARER**nth) if self._affords(2) else None
+            if nearer is None or nearer.fit is None or last is None:
                 return first
-            if most((nearer.error < first.error / FALLS) & ~self._unsettled(nearer)):
-                return replace(nearer, noisy=nearer.fit.flat if most(nearer.fit.flat) else False)
+            if _most((nearer.error < first.error / FALLS) & ~self._unsettled(nearer), doubtful):
+                return replace(nearer, noisy=nearer.fit.flat if _most(nearer.fit.flat, doubtful) else False)
             noise |= last.noise <= FALLS * nearer.fit.noise
             last = nearer.fit
             if (noise | ~doubtful).all():
                 break
-        noise |= self.along.gridded
-        if not most(noise):
-            return first
-        known = replace(first, noisy=noise & doubtful)
-        if most(self._directions_needed(CAUTIOUS * bars.most, needed) <= MOST):
+        return None
+
+    def _in_noise(self, first: Direction, bars: Direction, noise: Mask, doubtful: Mask) -> Direction:
+        """The same, or a direction with a longer step, of which noise takes less unless f bends too much on the way."""
+        needed = self.problem.tolerance.resolution * self.sizes
+        known = replace(first, noisy=noise)
+        if _most(self._directions_needed(CAUTIOUS * bars.most, needed) <= MOST, doubtful):
             return known
         hopeful = self._directions_needed(bars.most * first.step / LONGEST_STEP, needed) <= MOST_WITH_NOISE
-        if not most(hopeful) or not self._affords(2):
+        if not _most(hopeful, doubtful) or not self._affords(2):
             return first
         farther = self.along.first(first.step * FARTHER)
-        if farther is None or farther.fit is None:
+        if farther is None or farther.fit is None or first.fit is None:
             return known
         better = (farther.error < first.error) & (farther.fit.noise <= CAUTIOUS * first.fit.noise)
-        return replace(farther, noisy=known.noisy) if most(better) else known
+        return replace(farther, noisy=noise) if _most(better, doubtful) else known
 
     def _affords(self, firsts: int) -> bool:
         return self.problem.objective.remaining >= 2 * len(EIGHT) * firsts
