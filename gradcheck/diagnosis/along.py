@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradcheck._typing import Flat
+from gradcheck._typing import Flat, Index
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import ROUNDING, random_units
 
@@ -30,12 +30,16 @@ class Direction:
     value: Flat
     bar: Flat
 
-    def agrees(self, derivative: Flat, rtol: float) -> bool:
-        """Whether a whole derivative (m, n) fits it, within the bar, rounding, and rtol of independent errors."""
+    def part(self, at: Index) -> Direction:
+        """The same, with the tangent at some coordinates alone; at the others it is 0."""
+        return Direction(self.tangent[at], self.value, self.bar)
+
+    def agrees(self, derivative: Flat, rows: Index, rtol: float) -> bool:
+        """Whether some rows (k, n) of a derivative fit it, within the bar, rounding, and rtol of independent errors."""
         terms = derivative * self.tangent
         weight = np.sqrt(np.sum(terms**2, axis=1))
-        allowed = self.bar + (ROUNDING * float(np.finfo(float).eps) + max(rtol, LEAST_RTOL)) * weight
-        return bool((np.abs(terms.sum(axis=1) - self.value) <= allowed).all())
+        allowed = self.bar[rows] + (ROUNDING * float(np.finfo(float).eps) + max(rtol, LEAST_RTOL)) * weight
+        return bool((np.abs(terms.sum(axis=1) - self.value[rows]) <= allowed).all())
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ import numpy as np
 
 from gradcheck._typing import Flat
 from gradcheck.diagnosis import patterns, projections, terms
+from gradcheck.diagnosis.gather import scope_of
 from gradcheck.diagnosis.orders import arrays_moved, rearranged
-from gradcheck.diagnosis.scope import DECADES, Scope, Subject, scope_of
+from gradcheck.diagnosis.scope import DECADES, Scope, Subject
 from gradcheck.results.cause import Cause, Extent, Kind, Place
 from gradcheck.results.certificate import Survey
 from gradcheck.results.evidence import Evidence

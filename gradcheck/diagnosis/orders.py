@@ -41,8 +41,13 @@ def rearranged(s: Scope) -> Cause | None:
         return None  # whatever moves one value moves another
     # The two parts of a complex entry are moved together.
     array = s.subject.analytic[b.slice].reshape(*b.shape, 2 if b.is_complex else 1)
+    at = s.at - b.start
+    wrong = np.flatnonzero(s.wrong)
     for tried, (cause, moved) in enumerate(_orders(s, array), start=1):
-        explained = moved.ravel()[s.at - b.start]
+        # Those that are wrong tell most, and are few.
+        if not s.fits(_read(moved, at[wrong]), wrong).all():
+            continue
+        explained = _read(moved, at)
         if s.mends(explained, choices=math.log10(tried)):
             return _placed(s, cause, explained)
     for axis in range(len(b.shape) if len(b.shape) > 1 else 0):
@@ -52,6 +57,11 @@ def rearranged(s: Scope) -> Cause | None:
     if s.complete and _same_values(s):
         return Cause(Kind.REORDERED, s.wrong_place())
     return None
+
+
+def _read(array: Array, at: Index) -> Flat:
+    """Entries of an array by their places in the order of its rows, without a copy of it."""
+    return np.asarray(array[np.unravel_index(at, array.shape)])
 
 
 def _placed(s: Scope, cause: Cause, explained: Flat) -> Cause:
@@ -133,10 +143,9 @@ def _lines(s: Scope, array: Array, axis: int) -> Cause | None:
     b = s.blocks[0]
     n = b.shape[axis]
     lines = np.moveaxis(array, axis, 0).reshape(n, -1)
-    places = np.moveaxis(np.arange(b.size).reshape(array.shape), axis, 0).reshape(n, -1)
-    line, rest = (
-        part.ravel()[np.argsort(places, axis=None)][s.at - b.start] for part in np.indices(lines.shape)
-    )
+    index = list(np.unravel_index(s.at - b.start, array.shape))
+    line = index.pop(axis)
+    rest = np.ravel_multi_index(index, [m for k, m in enumerate(array.shape) if k != axis])
     moves: dict[int, int] = {}
     order = np.flatnonzero(s.known)[np.argsort(line[s.known], kind="stable")]
     starts = np.searchsorted(line[order], np.arange(n + 1))
@@ -208,13 +217,11 @@ def _origin(s: Scope, b: Block) -> str | None:
         return None
     for other in _alike(s, b):
         its = s.one(other)
-        if its.at.size < 2:
-            continue
         if not its.wrong.any() and its.complete:
             values = s.subject.analytic[other.slice]
             if np.allclose(given, values, rtol=SAME, atol=SAME * float(np.max(np.abs(values)))):
                 return other.name
-        elif its.tested.any():
+        elif its.tested.any() and its.at.size > 1:
             there = given[its.at - other.start]
             left = np.maximum(np.abs(there - its.numerical), its.bar)[its.tested]
             with np.errstate(divide="ignore", invalid="ignore"):

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.diagnosis.scope import ACCIDENT, MARGIN, Scope
+from gradcheck.diagnosis.regions import ACCIDENT
+from gradcheck.diagnosis.scope import MARGIN, Scope
 from gradcheck.results.cause import Cause, Extent, Kind, Place
 
 __all__ = [
@@ -179,7 +180,7 @@ def float32(s: Scope) -> Cause | None:
 def reduced(s: Scope) -> Cause | None:
     """One number for all entries along an axis, where each should have its own: a sum over too much."""
     b = s.blocks[0]
-    if len(s.blocks) > 1 or b.is_complex or not s.complete:
+    if len(s.blocks) > 1 or b.is_complex or not (s.whole and s.complete):
         return None
     axes = [tuple(range(len(b.shape))), *((k,) for k in range(len(b.shape)) if len(b.shape) > 1)]
     analytic, numerical, bar, slack = (
@@ -233,7 +234,7 @@ def _beyond(s: Scope) -> str:
     """`x >= 2`, where the wrong entries are those of the largest or smallest x or |x|, and hardly by accident."""
     bad, n = s.wrong, int(s.wrong.sum())
     accident = math.lgamma(s.at.size + 1) - math.lgamma(n + 1) - math.lgamma(s.at.size - n + 1)
-    if s.subject.matrix or not s.complete or math.exp(-accident) > ACCIDENT:
+    if s.subject.matrix or not (s.whole and s.complete) or math.exp(-accident) > ACCIDENT:
         return ""
     for name, size in (("x", s.x), ("|x|", np.abs(s.x))):
         if size[bad].min() > size[~bad].max():
@@ -264,7 +265,7 @@ def multiple(s: Scope) -> Cause | None:
 def scaled(s: Scope) -> Cause | None:
     """analytic = c numerical with a constant c for each row, or for each column."""
     b = s.blocks[0]
-    if len(s.blocks) > 1 or len(b.shape) != 2 or b.is_complex or not s.complete:
+    if len(s.blocks) > 1 or len(b.shape) != 2 or b.is_complex or not (s.whole and s.complete):
         return None
     g, r, wrong, slack = (
         part.reshape(b.shape) for part in (s.analytic, s.numerical, s.wrong, s.slack(s.numerical))

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.diagnosis.along import Along, Direction
-from gradcheck.parameters.boxes import flat_indices
+from gradcheck.diagnosis.regions import Entries, lines_of_zeros, one_line
 from gradcheck.parameters.tree import Block, Parameters
 from gradcheck.results.cause import Extent, Place
-from gradcheck.results.certificate import Survey
-from gradcheck.results.evidence import Evidence
 from gradcheck.results.verdict import Tolerance
 
-__all__ = ["MARGIN", "Scope", "Subject", "scope_of"]
+__all__ = ["DECADES", "MARGIN", "Scope", "Subject"]
 
-Bounds = tuple[tuple[int, int], ...]
-
+# All entries of a scope.
+ALL = slice(None)
 # An explanation counts when an accident would fit as well with a chance of at most 10^-DECADES.
 DECADES = 3.0
 # So many more wrong entries than fitted constants: two entries always fit one.
 MARGIN = 2
-# Wrong entries that share a row by accident with a chance above this share nothing worth saying.
-ACCIDENT = 0.01
 
 
 @dataclass(frozen=True)
@@ -62,14 +56,17 @@ class Subject:
     def _directions(self) -> dict[tuple[Block, ...], Direction | None]:
         return {}
 
-    def direction(self, blocks: tuple[Block, ...]) -> Direction | None:
-        """The derivative of f along a random direction of some arrays, measured once."""
+    def direction(self, blocks: tuple[Block, ...], at: Index) -> Direction | None:
+        """The derivative of f along a random direction of those entries of some arrays that are at hand, measured once.
+
+        Of a matrix along all of x.
+        """
         if self.along is None:
             return None
         if blocks not in self._directions:
             moved = np.full(self.x.size, self.matrix)
-            for b in () if self.matrix else blocks:
-                moved[b.slice] = True
+            if not self.matrix:
+                moved[at] = True
             self._directions[blocks] = self.along.direction(moved)
         return self._directions[blocks]
 
@@ -97,6 +94,7 @@ class Scope:
     known: Mask
     curvature: Flat
     undecided: Index
+    absent: Mapping[str, bool] = field(default_factory=dict)
 
     @property
     def parameters(self) -> Parameters:
@@ -108,10 +106,22 @@ class Scope:
         """(m,) the coordinates of the entries of a gradient."""
         return self.subject.x[self.at]
 
+    @property
+    def size(self) -> int:
+        """The number of entries of its arrays, those that are not at hand too."""
+        return sum(b.size for b in self.blocks)
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether every entry of its arrays is at hand."""
+        return self.at.size == self.size
+
     @cached_property
     def complete(self) -> bool:
-        """Whether every entry of its arrays is known."""
-        return int(self.known.sum()) == sum(b.size for b in self.blocks)
+        """Whether every entry of its arrays is known, those that are not at hand by a certificate."""
+        if not self.known.all():
+            return False
+        return self.whole or all(self.absent.get(b.name, self.within(b).size == b.size) for b in self.blocks)
 
     @property
     def imaginary(self) -> Mask:
@@ -124,15 +134,16 @@ class Scope:
         """Flat indices of the entries of one array."""
         return self.at[(self.at >= block.start) & (self.at < block.stop)]
 
-    def slack(self, explained: Flat) -> Flat:
-        """3 E + tau for another value (m,) in the place of the analytic one."""
-        size = np.maximum(np.abs(explained), np.abs(self.numerical))
-        return np.asarray(self.bar + self.subject.tolerance.rtol * size + self.subject.tolerance.atol)
+    def slack(self, explained: Flat, rows: Any = ALL) -> Flat:
+        """3 E + tau for other values in the place of the analytic ones, of some rows (k,) of the entries."""
+        size = np.maximum(np.abs(explained), np.abs(self.numerical[rows]))
+        return np.asarray(self.bar[rows] + self.subject.tolerance.rtol * size + self.subject.tolerance.atol)
 
-    def fits(self, explained: Flat) -> Mask:
-        """Which of the explained values (m,) agree with the numerical ones; unknown ones may."""
+    def fits(self, explained: Flat, rows: Any = ALL) -> Mask:
+        """Which of the explained values of some rows (k,) agree with the numerical ones; unknown ones may."""
         with np.errstate(invalid="ignore"):
-            return np.asarray(~self.known | (np.abs(explained - self.numerical) <= self.slack(explained)))
+            off = np.abs(explained - self.numerical[rows])
+            return np.asarray(~self.known[rows] | (off <= self.slack(explained, rows)))
 
     def convinces(self, explained: Flat, free: int = 0, choices: float = 0.0, margin: int = MARGIN) -> bool:
         """Whether so good a fit of the wrong entries can hardly be an accident.
@@ -189,20 +200,29 @@ class Scope:
 
     def confirmed(self, explained: Flat) -> bool | None:
         """Whether f bears an explanation out along a random direction; None where every entry is known, or f is not."""
-        if self.complete:
+        if self.complete or not np.isfinite(explained).all():
             return None
-        subject = self.subject
-        direction = subject.direction(self.blocks)
+        subject, n = self.subject, self.subject.x.size
+        if subject.matrix:
+            # The rows of which every entry is at hand.
+            rows = np.flatnonzero(np.bincount(self.at // n, minlength=self.size // n) == n)
+            if not rows.size or (rows.size * n < self.size and not self._sampled):
+                return None
+            mended = explained[np.isin(self.at // n, rows)].reshape(-1, n)
+        elif self._sampled or self.whole:
+            rows, mended = np.zeros(1, np.intp), explained[None]
+        else:
+            return None
+        direction = subject.direction(self.blocks, self.at)
         if direction is None:
             return None
-        mended = subject.analytic.copy()
-        mended[self.at] = explained
-        if not np.isfinite(mended[self.at]).all() or self.at.size < sum(b.size for b in self.blocks):
-            return None
-        if subject.matrix:
-            return direction.agrees(mended.reshape(-1, subject.x.size), subject.tolerance.rtol)
-        part = np.where(direction.tangent != 0.0, mended, 0.0)
-        return direction.agrees(part[None], subject.tolerance.rtol)
+        of = direction if subject.matrix else direction.part(self.at)
+        return of.agrees(mended, rows, subject.tolerance.rtol)
+
+    @property
+    def _sampled(self) -> bool:
+        """Whether entries are left out because they are many, and not because they are not known."""
+        return any(b.name in self.absent for b in self.blocks)
 
     def one(self, block: Block) -> Scope:
         """The part of one array."""
@@ -226,26 +246,18 @@ class Scope:
 
     def everywhere(self, confirmed: bool | None = False) -> Place:
         """All entries, or all that were tested where not all were, and no direction confirmed the rest."""
-        if self.at.size == 1:
+        if self.size == 1:
             return self._entry(int(self.at[0]), alone=False)
         if self.complete or confirmed:
-            return Place(self.names, self.at.size, Extent.ALL)
+            return Place(self.names, self.size, Extent.ALL)
         return self._tested()
 
     def _tested(self) -> Place:
         """All tested entries; named with their row or column, where they share one."""
-        tested = int(self.tested.sum())
-        place = Place(self.names, tested, Extent.TESTED)
-        if tested < 2 or len(self.blocks) > 1 or len(self.blocks[0].shape) != 2 or self.blocks[0].is_complex:
-            return place
-        shape = self.blocks[0].shape
-        index = np.unravel_index(self.at[self.tested] - self.blocks[0].start, shape)
-        for axis in range(2):
-            if np.ptp(index[axis]) == 0:
-                box = [(0, n) for n in shape]
-                box[axis] = (int(index[axis][0]), int(index[axis][0]) + 1)
-                return replace(place, box=tuple(box), shape=shape)
-        return place
+        tested = self.at[self.tested]
+        place = Place(self.names, tested.size, Extent.TESTED)
+        line = one_line(self.blocks[0], tested) if len(self.blocks) == 1 else None
+        return place if line is None else replace(line, extent=Extent.TESTED)
 
     def wrong_place(self, confirmed: bool | None = False) -> Place:
         """The wrong entries: the only one by name, the block that they fill, or how many.
@@ -254,14 +266,15 @@ class Scope:
         """
         wrong = self.at[self.wrong]
         if wrong.size == 1:
-            return self._entry(int(wrong[0]), alone=self.at.size > 1)
-        return self._region(True, self.wrong | (bool(confirmed) & ~self.known)) or Place(
-            self.names, wrong.size, Extent.WRONG
-        )
+            return self._entry(int(wrong[0]), alone=self.size > 1)
+        entries = self._entries(self.wrong | (bool(confirmed) & ~self.known))
+        place = entries.filled() if entries is not None else None
+        return place or Place(self.names, wrong.size, Extent.WRONG)
 
     def common_place(self) -> Place | None:
         """The row, column or block where all wrong entries lie, be others there right; None without one."""
-        return self._region(False, self.wrong) if self.wrong.sum() > 1 else None
+        entries = self._entries(self.wrong) if self.wrong.sum() > 1 else None
+        return entries.common() if entries is not None else None
 
     def lines_of_zeros(self) -> Place | None:
         """The rows, columns or indices of an axis of an array of which a part was tested, where analytic is all 0.
@@ -269,192 +282,24 @@ class Scope:
         All wrong entries lie there, and elsewhere analytic has other values: these are exact, tested or not.
         """
         b = self.blocks[0]
-        if len(self.blocks) > 1 or self.complete or len(b.shape) < 2 or b.is_complex:
+        if len(self.blocks) > 1 or (self.whole and self.complete) or len(b.shape) < 2 or b.is_complex:
             return None
-        values = self.subject.analytic[b.slice].reshape(b.shape)
-        index = np.unravel_index(self.at[self.wrong] - b.start, b.shape)
-        for axis, along in enumerate(index):
-            zero = (values == 0).all(tuple(k for k in range(values.ndim) if k != axis))
-            lines = np.unique(along)
-            if zero.all() or not zero[lines].all() or b.size == b.shape[axis]:
-                continue
-            if lines.size > 1:
-                return Place(
-                    self.names, int(self.wrong.sum()), Extent.LINES, shape=b.shape, axis=axis,
-                    lines=tuple(lines.tolist()),
-                )  # fmt: skip
-            box = tuple(
-                (int(lines[0]), int(lines[0]) + 1) if k == axis else (0, n) for k, n in enumerate(b.shape)
-            )
-            return Place(self.names, int(self.wrong.sum()), Extent.BOX, box=box, shape=b.shape)
-        return None
+        return lines_of_zeros(b, self.at[self.wrong], self.subject.analytic[b.slice])
+
+    def _entries(self, bad: Mask) -> Entries | None:
+        """Those of the one array that it has, some of them bad."""
+        if len(self.blocks) > 1 or not self.blocks[0].shape:
+            return None
+        right = self.known & ~self.wrong & (np.abs(self.numerical) > self.bar)
+        sampled = self.blocks[0].name in self.absent
+        return Entries(self.blocks[0], self.at, bad, self.known, right, sampled, self.complete)
 
     def _entry(self, at: int, alone: bool) -> Place:
         block = self.parameters.block_of(at)
         return Place((block.name,), 1, Extent.ENTRY, self.parameters.name(at), alone)
 
-    def _region(self, filled: bool, bad: Mask) -> Place | None:
-        """The row, column or block of one array that the entries `bad` fill, or (not filled) lie in."""
-        if len(self.blocks) > 1 or not self.blocks[0].shape:
-            return None
-        block, wrong = self.blocks[0], int(bad.sum())
-        parts = 2 if block.is_complex else 1
-        index = np.unravel_index((self.at - block.start) // parts, block.shape)
-        box = tuple((int(i[bad].min()), int(i[bad].max()) + 1) for i in index)
-        whole = tuple((0, n) for n in block.shape)
-        # A row before the part of it that is wrong: its other entries may be zero, and right with any factor.
-        slabs = [
-            tuple(box[k] if k == axis else whole[k] for k in range(len(box)))
-            for axis in range(len(box))
-            if box[axis][1] - box[axis][0] == 1
-        ]
-        for candidate in [*slabs, box]:
-            if candidate == whole:
-                continue
-            inside = np.all([(i >= a) & (i < b) for i, (a, b) in zip(index, candidate, strict=True)], axis=0)
-            full = self._fills(inside, bad, parts * math.prod(b - a for a, b in candidate))
-            share = inside[self.known].mean() ** (wrong - 1)
-            if full if filled else share < ACCIDENT or (full and candidate in slabs):
-                # Lines that are wrong throughout say more than the box around them, or than one with others between.
-                lines = self._some_lines(index, bad)
-                if lines is not None and (not full or _gaps(lines.lines)):
-                    return lines
-                return Place(self.names, wrong, Extent.BOX, box=candidate, shape=block.shape)
-        return self._diagonal(index, filled, bad) or self._some_lines(index, bad)
-
-    def _diagonal(self, index: tuple[Index, ...], filled: bool, bad: Mask) -> Place | None:
-        """On, above, below or off the diagonal of a square matrix."""
-        block, wrong = self.blocks[0], int(bad.sum())
-        if (
-            len(block.shape) != 2
-            or not block.shape[0] == block.shape[1] > 2
-            or not self.complete
-            or wrong < 3
-        ):
-            return None
-        i, j = index
-        for extent, inside in (
-            (Extent.ON, i == j), (Extent.ABOVE, i < j), (Extent.BELOW, i > j), (Extent.OFF, i != j),
-        ):  # fmt: skip
-            if inside[bad].all() and (not filled or self._fills(inside, bad, int(inside.sum()))):
-                return Place(self.names, wrong, extent, shape=block.shape)
-        return None
-
-    def _some_lines(self, index: tuple[Index, ...], bad: Mask) -> Place | None:
-        """Several rows, or columns, or indices of one axis, each wrong throughout; at most half of them."""
-        shape = self.blocks[0].shape
-        if len(shape) < 2 or not self.complete:
-            return None
-        for axis, along in enumerate(index):
-            lines = np.unique(along[bad])
-            inside = np.isin(along, lines)
-            thick = self.at.size // shape[axis]
-            if (
-                1 < lines.size <= shape[axis] // 2
-                and thick > 1
-                and self._fills(inside, bad, int(inside.sum()))
-            ):
-                return Place(
-                    self.names,
-                    int(bad.sum()),
-                    Extent.LINES,
-                    shape=shape,
-                    axis=axis,
-                    lines=tuple(lines.tolist()),
-                )
-        return None
-
-    def _fills(self, inside: Mask, bad: Mask, size: int) -> bool:
-        """Whether all of a box is `bad` or known, and no entry in it is right and known not to be zero."""
-        right = inside & ~bad & (np.abs(self.numerical) > self.bar)
-        return int((inside & (bad | self.known)).sum()) == size and not right.any()
-
-
-def _gaps(lines: tuple[int, ...]) -> bool:
-    """Whether others lie between them."""
-    return lines[-1] - lines[0] >= len(lines)
-
 
 _PER_ENTRY = ("at", "analytic", "numerical", "bar", "allowed", "wrong", "tested", "known", "curvature")
-
-
-def scope_of(subject: Subject, evidence: Evidence | Survey) -> Scope:
-    """All that is known of all arrays.
-
-    Entries without a finite analytic and numerical value tell nothing about a mistake.
-    """
-    judged = evidence.judged if isinstance(evidence, Survey) else evidence
-    found, at = judged.estimate, judged.coordinates
-    usable = np.isfinite(judged.analytic) & np.isfinite(found.error) & np.isfinite(found.value)
-    rows = np.flatnonzero(usable)
-    columns: dict[str, NDArray[Any]] = {
-        "at": at[rows],
-        "analytic": judged.analytic[rows],
-        "numerical": found.value[rows],
-        "bar": 3.0 * found.error[rows],
-        "allowed": judged.judgement.allowed[rows],
-        "wrong": judged.judgement.wrong[rows],
-        "tested": np.ones(rows.size, bool),
-        "known": np.ones(rows.size, bool),
-        "curvature": found.curvature[rows],
-    }
-    if isinstance(evidence, Survey):
-        certified = _certified(subject, evidence)
-        columns = {name: np.concatenate([columns[name], certified[name]]) for name in columns}
-    unknown = _unknown(subject, columns["at"], at[judged.judgement.wrong])
-    columns = {name: np.concatenate([columns[name], unknown[name]]) for name in columns}
-    order = np.argsort(columns["at"], kind="stable")
-    undecided = at[judged.judgement.inconclusive]
-    return Scope(
-        subject, subject.parameters.blocks, undecided=undecided, **{k: v[order] for k, v in columns.items()}
-    )
-
-
-def _certified(subject: Subject, survey: Survey) -> dict[str, NDArray[Any]]:
-    """The entries that a certificate holds right and nobody judged: their analytic value, within its bound."""
-    parts: list[tuple[Index, Flat]] = []
-    for array in survey.arrays:
-        block = array.block
-        if array.certificate is None or block.size == 0:
-            continue
-        open_ = np.zeros(block.size, bool)
-        for region in survey.regions:
-            if region.block == block:
-                open_[flat_indices(block, region.box) - block.start] = True
-        judged = survey.judged.coordinates
-        open_[judged[(judged >= block.start) & (judged < block.stop)] - block.start] = True
-        values = subject.analytic[block.slice]
-        open_ |= ~np.isfinite(values)
-        free = np.flatnonzero(~open_)
-        # The certificate of a matrix is about each row.
-        lines = np.nan_to_num(values).reshape(block.shape if subject.matrix else (1, -1))
-        largest = float(np.max(np.abs(lines))) or 1.0  # so that no square overflows
-        rms = largest * np.sqrt(np.mean((lines / largest) ** 2, axis=1, keepdims=True))
-        size = np.broadcast_to(rms, lines.shape).ravel()
-        parts.append((block.start + free, array.certificate.relative_to_rms * size[free]))
-    at = np.concatenate([np.empty(0, np.intp), *(at for at, _ in parts)])
-    bar = np.concatenate([np.empty(0), *(bar for _, bar in parts)])
-    values = subject.analytic[at]
-    return {
-        "at": at, "analytic": values, "numerical": values, "bar": bar,
-        "allowed": bar + subject.tolerance.rtol * np.abs(values) + subject.tolerance.atol,
-        "wrong": np.zeros(at.size, bool), "tested": np.zeros(at.size, bool), "known": np.ones(at.size, bool),
-        "curvature": np.full(at.size, np.nan),
-    }  # fmt: skip
-
-
-def _unknown(subject: Subject, known: Index, wrong: Index) -> dict[str, NDArray[Any]]:
-    """The other entries of the arrays that hold a wrong one, as far as analytic has values there."""
-    open_ = np.zeros(subject.parameters.size, bool)
-    for b in subject.parameters.blocks:
-        open_[b.slice] = ((wrong >= b.start) & (wrong < b.stop)).any()
-    open_[known] = False
-    at = np.flatnonzero(open_ & np.isfinite(subject.analytic))
-    nothing, no = np.full(at.size, np.nan), np.zeros(at.size, bool)
-    return {
-        "at": at, "analytic": subject.analytic[at], "numerical": nothing, "bar": nothing, "allowed": nothing,
-        "wrong": no, "tested": no, "known": no, "curvature": nothing,
-    }  # fmt: skip
 
 
 def _inside(at: Index, blocks: tuple[Block, ...]) -> Mask:

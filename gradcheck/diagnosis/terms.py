@@ -184,7 +184,7 @@ def _half_step(s: Scope, b: Flat) -> float | None:
 def gauss_newton(s: Scope) -> Cause | None:
     """A symmetric J^T J for the Hessian: without negative eigenvalues where that has some, or of lower rank."""
     n = s.subject.x.size
-    if s.names != ("H",) or not s.complete or n < 1 + MARGIN:
+    if s.names != ("H",) or not (s.whole and s.complete) or n < 1 + MARGIN:
         return None
     # LAPACK knows no longdouble.
     analytic, numerical = (np.asarray(side, np.float64).reshape(n, n) for side in (s.analytic, s.numerical))

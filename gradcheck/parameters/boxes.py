@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradcheck._typing import Index
+from gradcheck._typing import Index, Mask
 from gradcheck.parameters.tree import Block
 
 
@@ -83,8 +83,17 @@ def join_boxes(dense: list[tuple[Box, list[int]]]) -> list[tuple[Box, list[int]]
 
 def flat_indices(block: Block, box: Box) -> Index:
     """All places of a box in the flat vector."""
-    grid = np.arange(block.start, block.stop).reshape(working_shape(block))
-    return np.asarray(grid[tuple(slice(a, b) for a, b in box.ranges)].ravel())
+    grid = np.ix_(*(np.arange(start, stop) for start, stop in box.ranges))
+    return np.asarray(block.start + np.ravel_multi_index(grid, working_shape(block)).ravel())
+
+
+def in_box(block: Block, box: Box, at: Index) -> Mask:
+    """Which of some places of an array in the flat vector lie in a box."""
+    index = np.unravel_index(at - block.start, working_shape(block))
+    inside = np.ones(at.size, bool)
+    for i, (start, stop) in zip(index, box.ranges, strict=True):
+        inside &= (i >= start) & (i < stop)
+    return inside
 
 
 def runs(numbers: set[int]) -> list[tuple[int, int]]:

@@ -1,0 +1,148 @@
+"""What is known of a derivative, gathered as the scope of a diagnosis: what was judged, and a sample of the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck._typing import Flat, Index
+from gradcheck.diagnosis.scope import Scope, Subject
+from gradcheck.numerics.tangents import root_mean_square
+from gradcheck.parameters.boxes import Box, flat_indices, in_box, working_shape
+from gradcheck.parameters.tree import Block
+from gradcheck.results.certificate import ArrayEvidence, Survey
+from gradcheck.results.evidence import Evidence
+
+__all__ = ["scope_of"]
+
+Columns = dict[str, NDArray[Any]]
+
+# Entries that nobody judged and that are looked at, of all arrays with a mistake; of larger ones a sample of so many.
+# A mistake that a sample of 2^18 misses is one of a few entries in a million: those the search finds one by one.
+AT_HAND = 2**18
+
+
+def scope_of(subject: Subject, evidence: Evidence | Survey) -> Scope:
+    """All that was judged; of arrays that hold something wrong the other entries too, or a sample of them.
+
+    Entries without a finite analytic and numerical value tell nothing about a mistake.
+    """
+    survey = evidence if isinstance(evidence, Survey) else None
+    judged = evidence.judged if isinstance(evidence, Survey) else evidence
+    blocks, wrong = subject.parameters.blocks, judged.wrong
+    parts, absent = [_judged(judged)], {}
+    usable = parts[0]["at"]
+    mistaken = [b.name for b in blocks if _of(b, wrong).size]
+    for b in blocks:
+        mine = _of(b, usable)
+        if mine.size == b.size:
+            continue
+        array = _certified(survey, b)
+        regions = [r.box for r in survey.regions if r.block == b] if survey is not None else []
+        most = AT_HAND // len(mistaken) if b.name in mistaken else 0
+        if b.size - mine.size > most:
+            absent[b.name] = array is not None and bool(np.isfinite(subject.analytic[b.slice]).all())
+        if b.size - mine.size <= most:
+            rest = b.start + np.flatnonzero(np.isfinite(subject.analytic[b.slice]))
+        else:
+            rest = _sample(b, _of(b, wrong), regions, most, subject)
+        rest = np.setdiff1d(rest, mine, assume_unique=True)
+        parts.append(_unjudged(subject, b, rest, array, regions, judged.coordinates))
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    order = np.argsort(columns["at"], kind="stable")
+    undecided = judged.coordinates[judged.judgement.inconclusive]
+    return Scope(
+        subject, blocks, undecided=undecided, absent=absent, **{k: v[order] for k, v in columns.items()}
+    )
+
+
+def _of(b: Block, at: Index) -> Index:
+    """Those of some flat indices that are of one array."""
+    return np.asarray(at[(at >= b.start) & (at < b.stop)])
+
+
+def _certified(survey: Survey | None, b: Block) -> ArrayEvidence | None:
+    """What the directions say of an array that they certify; None where they do not."""
+    arrays = survey.arrays if survey is not None else ()
+    return next((a for a in arrays if a.block == b and a.certificate is not None), None)
+
+
+def _judged(judged: Evidence) -> Columns:
+    """What was measured."""
+    found = judged.estimate
+    rows = np.flatnonzero(np.isfinite(judged.analytic) & np.isfinite(found.error) & np.isfinite(found.value))
+    yes = np.ones(rows.size, bool)
+    return {
+        "at": judged.coordinates[rows], "analytic": judged.analytic[rows], "numerical": found.value[rows],
+        "bar": 3.0 * found.error[rows], "allowed": judged.judgement.allowed[rows],
+        "wrong": judged.judgement.wrong[rows], "tested": yes, "known": yes, "curvature": found.curvature[rows],
+    }  # fmt: skip
+
+
+def _unjudged(
+    subject: Subject, b: Block, at: Index, array: ArrayEvidence | None, regions: list[Box], judged: Index
+) -> Columns:
+    """Entries that nobody judged: right within what a certificate bounds their error by, outside of open regions."""
+    analytic, no = subject.analytic[at], np.zeros(at.size, bool)
+    nothing = np.full(at.size, np.nan)
+    known, numerical, bar = no, nothing, nothing
+    if array is not None and array.certificate is not None:
+        known = ~np.isin(at, judged)
+        for box in regions:
+            known &= ~in_box(b, box, at)
+        numerical = np.where(known, analytic, np.nan)
+        bar = np.where(known, array.certificate.relative_to_rms * _rms(subject, b, at), np.nan)
+    allowed = bar + subject.tolerance.rtol * np.abs(numerical) + subject.tolerance.atol
+    return {
+        "at": at, "analytic": analytic, "numerical": numerical, "bar": bar, "allowed": allowed,
+        "wrong": no, "tested": no, "known": known, "curvature": nothing,
+    }  # fmt: skip
+
+
+def _rms(subject: Subject, b: Block, at: Index) -> Flat:
+    """What the certificate of some entries is relative to: root mean square of the array, or of the row of a matrix."""
+    values = subject.analytic[b.slice]
+    if not np.isfinite(values).all():
+        values = np.nan_to_num(values)
+    if not subject.matrix:
+        return np.full(at.size, root_mean_square(values))
+    rows, which = np.unique((at - b.start) // b.shape[1], return_inverse=True)
+    lines = values.reshape(b.shape)
+    return np.array([root_mean_square(lines[row]) for row in rows])[which]
+
+
+def _sample(b: Block, wrong: Index, regions: list[Box], most: int, subject: Subject) -> Index:
+    """Places of a large array to look at beside what was judged: about the wrong ones, and at random.
+
+    The box of the wrong entries, the lines that hold them all, the ends of open regions; of a matrix whole rows, along
+    which a direction tells.
+    """
+    if most == 0:
+        return np.empty(0, np.intp)
+    shape = working_shape(b)
+    index = np.unravel_index(wrong - b.start, shape)
+    box = tuple((int(i.min()), int(i.max()) + 1) for i in index)
+    boxes = [box]
+    for axis, (start, stop) in enumerate(box):
+        if stop - start == 1:
+            boxes.append(tuple((start, stop) if k == axis else (0, n) for k, n in enumerate(shape)))
+    parts, left = [], most // 2
+    for each in map(Box, boxes):
+        if each.size <= left:
+            parts.append(flat_indices(b, each))
+            left -= each.size
+    for region in regions:
+        ends = np.array([[start for start, _ in region.ranges], [stop - 1 for _, stop in region.ranges]])
+        parts.append(b.start + np.ravel_multi_index(tuple(ends.T), shape))
+    rng, some = np.random.default_rng(0), most // 2
+    if subject.matrix and b.shape[1] <= some:
+        m, n = b.shape
+        chosen = rng.choice(m, some // n, replace=False)
+        rows = np.unique(np.concatenate([index[0][: some // n], chosen]))
+        parts.append((b.start + rows[:, None] * n + np.arange(n)).ravel())
+    else:
+        parts.append(b.start + rng.integers(b.size, size=some))
+    at = np.unique(np.concatenate(parts))
+    return np.asarray(at[np.isfinite(subject.analytic[at])])

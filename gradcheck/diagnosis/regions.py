@@ -1,0 +1,151 @@
+"""The part of an array where the wrong entries lie: a row, a column, a block, a triangle."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradcheck._typing import Index, Mask
+from gradcheck.parameters.tree import Block
+from gradcheck.results.cause import Extent, Place
+
+__all__ = ["ACCIDENT", "Entries", "lines_of_zeros", "one_line"]
+
+# Wrong entries that share a row by accident with a chance above this share nothing worth saying.
+ACCIDENT = 0.01
+
+
+@dataclass(frozen=True)
+class Entries:
+    """The entries of one array, and which of them are to be placed; masks are (m,).
+
+    at : flat indices. bad : those whose place is asked for. known : those that were judged, or are certified. right :
+    those that are right, and would not be if something multiplied them. sampled : whether only a sample of the entries
+    that nobody judged is among them. complete : whether all entries of the array are known.
+    """
+
+    block: Block
+    at: Index
+    bad: Mask
+    known: Mask
+    right: Mask
+    sampled: bool
+    complete: bool
+
+    def filled(self) -> Place | None:
+        """The row, column, block or triangle that the bad entries fill."""
+        return self._region(filled=True)
+
+    def common(self) -> Place | None:
+        """The row, column, block or triangle in which they lie, be others there right."""
+        return self._region(filled=False)
+
+    def _region(self, filled: bool) -> Place | None:
+        block, bad, wrong = self.block, self.bad, int(self.bad.sum())
+        parts = 2 if block.is_complex else 1
+        index = np.unravel_index((self.at - block.start) // parts, block.shape)
+        box = tuple((int(i[bad].min()), int(i[bad].max()) + 1) for i in index)
+        whole = tuple((0, n) for n in block.shape)
+        # A row before the part of it that is wrong: its other entries may be zero, and right with any factor.
+        slabs = [
+            tuple(box[k] if k == axis else whole[k] for k in range(len(box)))
+            for axis in range(len(box))
+            if box[axis][1] - box[axis][0] == 1
+        ]
+        for candidate in [*slabs, box]:
+            if candidate == whole:
+                continue
+            inside = np.all([(i >= a) & (i < b) for i, (a, b) in zip(index, candidate, strict=True)], axis=0)
+            size = parts * math.prod(b - a for a, b in candidate)
+            full = self._fills(inside, size)
+            share = (size / block.size if self.complete else inside[self.known].mean()) ** (wrong - 1)
+            if full if filled else share < ACCIDENT or (full and candidate in slabs):
+                # Lines that are wrong throughout say more than the box around them, or than one with others between.
+                lines = self._some_lines(index)
+                if lines is not None and (not full or _gaps(lines.lines)):
+                    return lines
+                return Place((block.name,), wrong, Extent.BOX, box=candidate, shape=block.shape)
+        return self._diagonal(index, filled) or self._some_lines(index)
+
+    def _diagonal(self, index: tuple[Index, ...], filled: bool) -> Place | None:
+        """On, above, below or off the diagonal of a square matrix."""
+        shape, wrong = self.block.shape, int(self.bad.sum())
+        square = len(shape) == 2 and shape[0] == shape[1] > 2
+        if not square or self.sampled or not self.complete or wrong < 3:
+            return None
+        i, j = index
+        for extent, inside in (
+            (Extent.ON, i == j), (Extent.ABOVE, i < j), (Extent.BELOW, i > j), (Extent.OFF, i != j),
+        ):  # fmt: skip
+            if inside[self.bad].all() and (not filled or self._fills(inside, int(inside.sum()))):
+                return Place((self.block.name,), wrong, extent, shape=shape)
+        return None
+
+    def _some_lines(self, index: tuple[Index, ...]) -> Place | None:
+        """Several rows, or columns, or indices of one axis, each wrong throughout; at most half of them."""
+        shape = self.block.shape
+        if len(shape) < 2 or self.sampled or not self.complete:
+            return None
+        for axis, along in enumerate(index):
+            lines = np.unique(along[self.bad])
+            inside = np.isin(along, lines)
+            thick = self.at.size // shape[axis]
+            some = 1 < lines.size <= shape[axis] // 2 and thick > 1
+            if some and self._fills(inside, int(inside.sum())):
+                return _lines(self.block, int(self.bad.sum()), axis, lines)
+        return None
+
+    def _fills(self, inside: Mask, size: int) -> bool:
+        """Whether all of a box is bad or known, and no entry in it is right and known not to be zero.
+
+        Of an array of which only a sample is at hand, all of the sample.
+        """
+        size = int(inside.sum()) if self.sampled else size
+        seen = inside & (self.bad | self.known)
+        return int(seen.sum()) == size and not (inside & self.right & ~self.bad).any()
+
+
+def lines_of_zeros(block: Block, at: Index, values: np.ndarray) -> Place | None:
+    """The rows, columns or indices of an axis where an array is all 0, and all of some entries lie.
+
+    at : flat indices of these. values : of the array, those that nobody judged too; elsewhere it has others than 0.
+    """
+    values = values.reshape(block.shape)
+    index = np.unravel_index(at - block.start, block.shape)
+    for axis, along in enumerate(index):
+        zero = (values == 0).all(tuple(k for k in range(values.ndim) if k != axis))
+        lines = np.unique(along)
+        if zero.all() or not zero[lines].all() or block.size == block.shape[axis]:
+            continue
+        if lines.size > 1:
+            return _lines(block, at.size, axis, lines)
+        return _one(block, at.size, axis, int(lines[0]))
+    return None
+
+
+def one_line(block: Block, at: Index) -> Place | None:
+    """The row or column of a matrix in which all of some entries lie; None without one."""
+    if at.size < 2 or len(block.shape) != 2 or block.is_complex:
+        return None
+    for axis, along in enumerate(np.unravel_index(at - block.start, block.shape)):
+        if np.ptp(along) == 0:
+            return _one(block, at.size, axis, int(along[0]))
+    return None
+
+
+def _lines(block: Block, count: int, axis: int, lines: Index) -> Place:
+    return Place(
+        (block.name,), count, Extent.LINES, shape=block.shape, axis=axis, lines=tuple(lines.tolist())
+    )
+
+
+def _one(block: Block, count: int, axis: int, line: int) -> Place:
+    box = tuple((line, line + 1) if k == axis else (0, n) for k, n in enumerate(block.shape))
+    return Place((block.name,), count, Extent.BOX, box=box, shape=block.shape)
+
+
+def _gaps(lines: tuple[int, ...]) -> bool:
+    """Whether others lie between them."""
+    return lines[-1] - lines[0] >= len(lines)
