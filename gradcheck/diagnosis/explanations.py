@@ -55,11 +55,11 @@ def diagnose(subject: Subject, evidence: Evidence | Survey, grad: Gradient | Non
     if not wrong:
         return Diagnosis()
     scope = everything.part(wrong)
-    together = _best([*_explanations(scope), arrays_moved(everything)])
+    together = _explanations(scope, arrays_moved(everything))
     if together:
         return Diagnosis(together)
-    parts = [scope.one(b) for b in wrong]
-    found = [_best(_explanations(part)) for part in parts]
+    parts = [scope.one(b) for b in wrong] if len(wrong) > 1 else [scope]
+    found = [_explanations(part) for part in parts] if len(wrong) > 1 else [together]
     open_ = [part for part, causes in zip(parts, found, strict=True) if not causes]
     # Before grad is asked elsewhere: one that was computed beforehand stays the same, and may be right.
     # A solver's stop shows in every entry: where directions found a few among many that are right it is not asked for.
@@ -74,14 +74,18 @@ def diagnose(subject: Subject, evidence: Evidence | Survey, grad: Gradient | Non
     return Diagnosis(tuple(cause for cause in ordered if cause is not None), ngev)
 
 
-def _explanations(s: Scope) -> list[Cause | None]:
+def _explanations(s: Scope, *more: Cause | None) -> tuple[Cause, ...]:
+    """Those that leave least open, all of equal ones; more : others that were found."""
     # Nan and inf fit nothing.
     with np.errstate(all="ignore"):
-        return [pattern(s) for pattern in PATTERNS]
+        exact = [*(pattern(s) for pattern in EXACT), *more]
+        if any(cause is not None and (cause.vague, cause.constants) == (False, 0) for cause in exact):
+            return _best(exact)
+        return _best([*exact, *(pattern(s) for pattern in FITTED)])
 
 
 def _best(found: list[Cause | None]) -> tuple[Cause, ...]:
-    """Those that leave least open: values before ranges, then by the constants that were fitted; all of equal ones."""
+    """Values before ranges, then by the constants that were fitted."""
     causes = [cause for cause in found if cause is not None]
     least = min(((c.vague, c.constants) for c in causes), default=None)
     return tuple(c for c in causes if (c.vague, c.constants) == least)
@@ -176,11 +180,14 @@ def _cache(subject: Subject, evidence: Evidence, grad: Gradient) -> tuple[Cause 
     return None, 2
 
 
-# Simple and specific first; each looks at one array, or at all that have a wrong entry.
-PATTERNS: tuple[Callable[[Scope], Cause | None], ...] = (
-    patterns.missing, patterns.conjugate, patterns.factor, _moved, patterns.reduced, patterns.repeated, patterns.cut,
-    patterns.float32, patterns.unused, patterns.multiple, patterns.scaled, projections.projected,
-    projections.divided, projections.softmax,
-    terms.parametrisation, terms.delta, terms.weight_decay, terms.lasso, terms.offset,
-    terms.difference, terms.gauss_newton,
+# Simple and specific first; each looks at one array, or at all that have a wrong entry. Those that fit a constant, or
+# tell a range alone, are asked where no other explains.
+EXACT: tuple[Callable[[Scope], Cause | None], ...] = (
+    patterns.missing, patterns.conjugate, patterns.factor, _moved, patterns.reduced, projections.projected,
+    projections.divided, projections.softmax, terms.parametrisation,
+)  # fmt: skip
+FITTED: tuple[Callable[[Scope], Cause | None], ...] = (
+    patterns.repeated, patterns.cut, patterns.float32, patterns.unused, patterns.multiple, patterns.scaled,
+    terms.scaled_parametrisation, terms.delta, terms.weight_decay, terms.lasso, terms.offset, terms.difference,
+    terms.gauss_newton,
 )  # fmt: skip

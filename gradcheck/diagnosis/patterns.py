@@ -180,7 +180,8 @@ def float32(s: Scope) -> Cause | None:
 def reduced(s: Scope) -> Cause | None:
     """One number for all entries along an axis, where each should have its own: a sum over too much."""
     b = s.blocks[0]
-    if len(s.blocks) > 1 or b.is_complex or not (s.whole and s.complete):
+    # If all but one entry are right, all are one number, and the last is that too.
+    if len(s.blocks) > 1 or b.is_complex or not (s.whole and s.complete) or s.wrong.sum() < 2:
         return None
     axes = [tuple(range(len(b.shape))), *((k,) for k in range(len(b.shape)) if len(b.shape) > 1)]
     analytic, numerical, bar, slack = (

@@ -81,8 +81,8 @@ def softmax(s: Scope) -> Cause | None:
 
 
 def _whole(s: Scope) -> bool:
-    """Whether it is one real array, of which every analytic value is known."""
-    return len(s.blocks) == 1 and not s.blocks[0].is_complex and s.at.size == s.blocks[0].size
+    """Whether it is one real array of which every analytic value is at hand; a sum is wrong in more than one entry."""
+    return len(s.blocks) == 1 and not s.blocks[0].is_complex and s.whole and bool(s.wrong.sum() > 1)
 
 
 def _x(s: Scope) -> Flat:

@@ -8,13 +8,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck._typing import Flat
+from gradcheck._typing import Flat, Index
 from gradcheck.diagnosis.patterns import constant, slope
 from gradcheck.diagnosis.projections import ORTHOGONAL
 from gradcheck.diagnosis.scope import DECADES, MARGIN, Scope
 from gradcheck.results.cause import Cause, Kind
 
-__all__ = ["delta", "difference", "gauss_newton", "lasso", "offset", "parametrisation", "weight_decay"]
+__all__ = [
+    "delta", "difference", "gauss_newton", "lasso", "offset", "parametrisation", "scaled_parametrisation",
+    "weight_decay",
+]  # fmt: skip
 
 # What the derivative by another parameter is multiplied with: x as log x, as a logit, as a square root, ...
 CHAIN: dict[str, Callable[[Flat], Flat]] = {
@@ -38,6 +41,8 @@ CHAIN: dict[str, Callable[[Flat], Flat]] = {
     "exp(-{})": lambda t: np.exp(-t),
     "(1 - exp(-{}))": lambda t: 1.0 - np.exp(-t),
 }
+# So many of the wrong entries are asked first, and with this more than their slack: what they refuse is refused.
+TELLING, ROOM = 4, 1.1
 # Steps of difference quotients as people choose them.
 STEPS: dict[str, Callable[[Flat], Flat]] = {
     "": np.ones_like,
@@ -56,6 +61,8 @@ def _left_out(s: Scope, basis: Flat, kind: Kind) -> Cause | None:
     Signs alone are few bits, and equal and opposite errors are common (a flux, a force between two): an L1 penalty is
     in whole arrays, or in a block of one.
     """
+    if s.wrong.sum() < 1 + MARGIN:
+        return None
     wrong, slack = s.wrong, s.slack(s.numerical)[s.wrong]
     strength = float(slope(basis[wrong] / slack, (s.numerical - s.analytic)[wrong] / slack))
     bar = float(np.min(s.bar[wrong] / np.abs(basis[wrong])))
@@ -95,22 +102,50 @@ def offset(s: Scope) -> Cause | None:
 
 
 def parametrisation(s: Scope) -> Cause | None:
-    """analytic = c t(x) numerical: the derivative by log x, by a logit, of log f, with the chain rule left out."""
-    for fitted in (False, True):
-        for name, base in s.subject.bases(s.at):
-            for words, chain in CHAIN.items():
-                t = np.asarray(chain(np.asarray(base, float)))
-                cause = _chain(s, t, fitted)
-                if cause is not None:
-                    return replace(cause, origin=words.format(name))
+    """analytic = t(x) numerical: the derivative by log x, by a logit, of log f, with the chain rule left out."""
+    return _by_another(s, fitted=False)
+
+
+def scaled_parametrisation(s: Scope) -> Cause | None:
+    """The same up to a constant factor."""
+    return _by_another(s, fitted=True)
+
+
+def _by_another(s: Scope, fitted: bool) -> Cause | None:
+    if s.wrong.sum() < 1 + MARGIN + fitted:
+        return None
+    wrong = np.flatnonzero(s.wrong)
+    # A few entries, those that are known best, refuse most: the others are not asked then.
+    clear = np.abs(s.numerical[wrong]) / s.slack(s.numerical[wrong], wrong)
+    few = wrong[np.argsort(-clear, kind="stable")[:TELLING]]
+    for name, base in s.subject.bases(s.at):
+        for words, chain in CHAIN.items():
+            if not _may_be(s, few, chain(np.asarray(base[few], float)), fitted):
+                continue
+            cause = _chain(s, np.asarray(chain(np.asarray(base, float))), fitted)
+            if cause is not None:
+                return replace(cause, origin=words.format(name))
     return None
+
+
+def _may_be(s: Scope, few: Index, t: Flat, fitted: bool) -> bool:
+    """Whether analytic = t numerical at a few entries; fitted : up to a factor, which one of them tells."""
+    r, g = s.numerical[few], s.analytic[few]
+    spread = np.zeros(few.size)
+    if fitted:
+        first = int(np.argmax(t != 0))
+        t = t * (g[first] / (t[first] * r[first]))
+        spread = ROOM * np.abs(r) * s.slack(r, few)[first] / np.abs(r[first])
+    explained = g / t
+    off = np.abs(explained - r)
+    return bool(((off <= ROOM * s.slack(explained, few) + spread) | (t == 0)).all())
 
 
 def _chain(s: Scope, t: Flat, fitted: bool) -> Cause | None:
     """analytic = t numerical; fitted : up to a constant factor."""
     wrong = s.wrong
     varied = np.ptp(np.abs(t[wrong])) > 1e-3 * np.max(np.abs(t[wrong]))
-    if not varied or not np.isfinite(t[wrong]).all() or wrong.sum() < 1 + MARGIN + fitted:
+    if not varied or not np.isfinite(t[wrong]).all():
         return None
     c, known = 1.0, None
     if fitted:
