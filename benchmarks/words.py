@@ -195,7 +195,13 @@ def _softmax(z: Array, axis: int = -1) -> Array:
 
 def _given(problem: Problem, *mistakes: tuple[str, Callable[[Array], Array], Kind]) -> Problem:
     """A map with the derivatives, functions of x, that people take for its own."""
-    own = [Mistake(name, lambda d, x, rng, wrong=wrong: wrong(x), (kind,)) for name, wrong, kind in mistakes]
+    # Entries of a matrix that are not kept are zeros that should be none: both are said.
+    own = [
+        Mistake(
+            name, lambda d, x, rng, wrong=wrong: wrong(x), (kind, *(ZERO if "assigned, the" in name else ()))
+        )
+        for name, wrong, kind in mistakes
+    ]
     spoilt = [Mistake(f"{m.name}, spoilt", _spoilt(m.change)) for m in own]
     return replace(problem, own=(*own, *spoilt), every=1)
 
@@ -314,6 +320,32 @@ def special(rng: np.random.Generator) -> Iterator[Problem]:
         without = ("a softmax without its sum", lambda x: np.diag(_softmax(x)), Kind.SOFTMAX)
         for make, what in ((_matrix, "jacobian"), (_products, "vjp")):
             yield _given(make(f"{what} of softmax {n}", _softmax, jac_softmax, x), without)
+
+    for n, indices in (
+        (8, (0, 1, 1, 3, 3, 3, 4, 5, 6, 6, 7, 7, 2, 5, 1, 0)),
+        (9, tuple(k + w for k in range(7) for w in range(3))),
+    ):
+        weights, x, at = rng.normal(size=len(indices)), rng.normal(size=n), np.array(indices)
+        outputs = len(at) if len(at) < 20 else 7
+
+        def gather(x: Array, w: Array = weights, at: Array = at, m: int = outputs) -> Array:
+            return np.tanh((w * x[at]).reshape(m, -1).sum(1))
+
+        def jac_gather(
+            x: Array, w: Array = weights, at: Array = at, m: int = outputs, g: Any = gather
+        ) -> Array:
+            jac = np.zeros((m, x.size))
+            np.add.at(jac, (np.repeat(np.arange(m), at.size // m), at), w)
+            return (1.0 - g(x) ** 2)[:, None] * jac
+
+        def last(x: Array, jac: Any = jac_gather) -> Array:
+            right = jac(x)
+            later = np.cumsum((right != 0)[::-1], axis=0)[::-1]
+            return np.where(later == 1, right, 0.0)
+
+        for make, what in ((_matrix, "jacobian"), (_products, "vjp")):
+            wrong = ("assigned, the last stays", last, Kind.MULTIPLE)
+            yield _given(make(f"{what} of gathered {outputs}", gather, jac_gather, x), wrong)
 
 
 # Mistakes that have an explanation

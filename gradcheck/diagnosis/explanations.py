@@ -183,8 +183,8 @@ def _cache(subject: Subject, evidence: Evidence, grad: Gradient) -> tuple[Cause 
 # Simple and specific first; each looks at one array, or at all that have a wrong entry. Those that fit a constant, or
 # tell a range alone, are asked where no other explains.
 EXACT: tuple[Callable[[Scope], Cause | None], ...] = (
-    patterns.missing, patterns.conjugate, patterns.factor, _moved, patterns.reduced, projections.projected,
-    projections.divided, projections.softmax, terms.parametrisation,
+    patterns.missing, patterns.assigned, patterns.conjugate, patterns.factor, _moved, patterns.reduced,
+    projections.projected, projections.divided, projections.softmax, terms.parametrisation,
 )  # fmt: skip
 FITTED: tuple[Callable[[Scope], Cause | None], ...] = (
     patterns.repeated, patterns.cut, patterns.float32, patterns.unused, patterns.multiple, patterns.scaled,

@@ -14,8 +14,8 @@ from gradcheck.diagnosis.scope import MARGIN, Scope
 from gradcheck.results.cause import Cause, Extent, Kind, Place
 
 __all__ = [
-    "conjugate", "constant", "cut", "factor", "float32", "missing", "multiple", "reduced", "repeated", "scaled",
-    "slope", "unused",
+    "assigned", "conjugate", "constant", "cut", "factor", "float32", "missing", "multiple", "reduced", "repeated",
+    "scaled", "slope", "unused",
 ]  # fmt: skip
 
 Array = NDArray[np.floating[Any]]
@@ -260,6 +260,30 @@ def multiple(s: Scope) -> Cause | None:
         if s.holds(s.analytic * whole, choices=float(np.sum(np.log10(4.0 * times)))):
             span = (float(times.min()), float(times.max()))
             return Cause(Kind.MULTIPLE, s.wrong_place(), times.size, span=span, lacking=lacking)
+    return None
+
+
+def assigned(s: Scope) -> Cause | None:
+    """Of the entries of each column of a matrix the last alone, or the first, where several are not zero.
+
+    A product that assigns what each output adds to an entry of x keeps that of the last one. A diagonal alone is none:
+    that the others are left out says all.
+    """
+    if not s.subject.matrix or not (s.whole and s.complete) or s.analytic[s.wrong].any():
+        return None
+    shape = s.blocks[0].shape
+    kept = (s.analytic != 0.0).reshape(shape)
+    if shape[0] == shape[1] and not kept[~np.eye(shape[0], dtype=bool)].any():
+        return None
+    several = ((np.abs(s.numerical) > s.bar) | (s.analytic != 0.0)).reshape(shape)
+    count = several.sum(axis=0)
+    for order, rows in (("last", several[::-1]), ("first", several)):
+        # (m, n) where the first of several in this order lies
+        one = rows & (np.cumsum(rows, axis=0) == 1)
+        one = one[::-1] if order == "last" else one
+        # By accident it is as likely as any other entry of its column.
+        if np.array_equal(kept, one) and np.prod(1.0 / count[count > 1]) <= ACCIDENT:
+            return Cause(Kind.MULTIPLE, s.wrong_place(), order=order)
     return None
 
 

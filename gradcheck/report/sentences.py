@@ -115,6 +115,8 @@ def cause_sentence(c: Cause) -> str:
         case Kind.UNUSED:
             those = f": those with {c.origin}; a clamp that is not differentiated?" if c.origin else ""
             return f"numerical is 0 in {where}, analytic is not{those or ': f does not use them there?'}"
+        case Kind.MULTIPLE if c.order:
+            return f"of the entries of each column of {name} analytic has the {c.order} alone: {ASSIGNED}"
         case Kind.MULTIPLE:
             times = " or ".join(number(value) for value in c.span or ())
             times = (

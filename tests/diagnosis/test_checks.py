@@ -554,3 +554,56 @@ def test_rows_with_another_between_them_are_named_not_the_box_around():
     report = check_gradient(lambda w: float(np.sum(weight * np.sin(w[at]))), assigned, w)
 
     assert report.diagnosis == ("all 8 wrong entries are rows 1 and 3 of x",)
+
+
+def windows(back: Callable[[Any, int, Any], None]) -> Report:
+    """check_vjp of 7 weighted windows of 3 entries; back(gradient, k, part) puts in what window k gives."""
+    weight, x = np.random.default_rng(5).normal(size=(2, 9))
+    kernel = weight[:3]
+
+    def f(x: Any) -> Any:
+        return np.sin([kernel @ x[k : k + 3] for k in range(7)])
+
+    def vjp(x: Any, u: Any) -> Any:
+        gradient = np.zeros(9)
+        for k in range(7):
+            back(gradient, k, u[k] * np.cos(kernel @ x[k : k + 3]) * kernel)
+        return gradient
+
+    return check_vjp(f, vjp, x)
+
+
+def test_windows_that_are_assigned_and_not_added_up_are_said():
+    """Contributions of any size: in each column of J that of the last window alone is left."""
+
+    def assign(gradient: Any, k: int, part: Any) -> None:
+        gradient[k : k + 3] = part
+
+    def middle(gradient: Any, k: int, part: Any) -> None:
+        gradient[k + 1] = part[1]
+
+    def add(gradient: Any, k: int, part: Any) -> None:
+        gradient[k : k + 3] += part
+
+    found, other, right = windows(assign), windows(middle), windows(add)
+
+    assert found.diagnosis == (
+        "analytic is 0 in all 12 wrong entries of J, numerical is not: a term is missing",
+        "of the entries of each column of J analytic has the last alone: "
+        "assigned where it should be added up (indices that repeat, windows that overlap)?",
+    )
+    assert not other
+    assert all(cause.kind is not Kind.MULTIPLE for cause in other.causes)
+    assert right
+
+
+def test_a_diagonal_alone_is_not_called_assigned():
+    """Of an upper triangle the diagonal is the last of each column, and of a matrix its own."""
+    a, x, *_ = matrices(8)
+    a = np.triu(a)
+
+    report = check_jacobian(lambda x: np.sin(a @ x), lambda x: np.diag(np.cos(a @ x) * np.diag(a)), x)
+
+    assert report.diagnosis == (
+        "analytic is 0 in the entries above the diagonal of J, numerical is not: a term is missing",
+    )
