@@ -108,6 +108,10 @@ def _on_kink(report: Report) -> bool:
     return bool(np.any(report.evidence.entries.estimate.limit == Limit.KINK))
 
 
+def _about(row: ArraySummary) -> int:
+    return max(row.about, row.wrong)
+
+
 def _together(reports: Sequence[Report]) -> tuple[ArraySummary, ...]:
     """The rows of all points with one name as one row: sums of counts, the largest errors."""
     rows: dict[str, ArraySummary] = {}
@@ -115,6 +119,7 @@ def _together(reports: Sequence[Report]) -> tuple[ArraySummary, ...]:
         seen = rows.get(row.name)
         rows[row.name] = row if seen is None else replace(
             seen, checked=seen.checked + row.checked, wrong=seen.wrong + row.wrong,
+            about=_about(seen) + _about(row) if seen.about or row.about else 0,
             inconclusive=seen.inconclusive + row.inconclusive, max_error=max(seen.max_error, row.max_error),
             error_bar=max(seen.error_bar, row.error_bar), detectable=max(seen.detectable, row.detectable),
         )  # fmt: skip

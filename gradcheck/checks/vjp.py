@@ -240,10 +240,10 @@ def _rows_named(
         functions=report.functions,
     )  # fmt: skip
     rest = tuple(note for note in named.notes if "were not checked" not in note)
-    worst, looked = named.wrong[0], count(len(columns), "column")
-    entries = "1 wrong entry" if len(named.wrong) == 1 else f"{len(named.wrong):,} wrong entries"
-    reason = f"{entries} found in {looked} of {pull.x.size:,}: {worst.name} {discrepancy(worst)}"
-    return replace(named, reason=reason, notes=rest, interrupted=objective.interrupted)
+    worst, total = named.wrong[0], pull.outputs * pull.x.size
+    searched = f"{count(len(columns), 'column')} of {pull.x.size:,} were searched for wrong entries"
+    reason = f"at least {evidence.wrong.size:,} of {total:,} entries wrong: {worst.name} {discrepancy(worst)}"
+    return replace(named, reason=reason, notes=(*rest, searched), interrupted=objective.interrupted)
 
 
 def _units(rows: Any, m: int) -> Flat:

@@ -15,9 +15,10 @@ from gradcheck._typing import Flat
 from gradcheck.diagnosis import patterns, projections, terms
 from gradcheck.diagnosis.gather import scope_of
 from gradcheck.diagnosis.orders import arrays_moved, rearranged
+from gradcheck.diagnosis.regions import together
 from gradcheck.diagnosis.scope import DECADES, Scope, Subject
 from gradcheck.results.cause import Cause, Extent, Kind, Place
-from gradcheck.results.certificate import Survey
+from gradcheck.results.certificate import Region, Survey
 from gradcheck.results.evidence import Evidence
 
 __all__ = ["Diagnosis", "diagnose"]
@@ -55,11 +56,11 @@ def diagnose(subject: Subject, evidence: Evidence | Survey, grad: Gradient | Non
     if not wrong:
         return Diagnosis()
     scope = everything.part(wrong)
-    together = _explanations(scope, arrays_moved(everything))
-    if together:
-        return Diagnosis(together)
+    of_all = _explanations(scope, arrays_moved(everything))
+    if of_all:
+        return Diagnosis(of_all)
     parts = [scope.one(b) for b in wrong] if len(wrong) > 1 else [scope]
-    found = [_explanations(part) for part in parts] if len(wrong) > 1 else [together]
+    found = [_explanations(part) for part in parts] if len(wrong) > 1 else [of_all]
     open_ = [part for part, causes in zip(parts, found, strict=True) if not causes]
     # Before grad is asked elsewhere: one that was computed beforehand stays the same, and may be right.
     # A solver's stop shows in every entry: where directions found a few among many that are right it is not asked for.
@@ -69,7 +70,8 @@ def diagnose(subject: Subject, evidence: Evidence | Survey, grad: Gradient | Non
     if grad is not None and open_ and stops is None:
         cached, ngev = _cache(subject, judged, grad)
     between = [_between(everything)] if open_ and not cached else []
-    seen = [_described(part) for part in open_]
+    regions = evidence.regions if isinstance(evidence, Survey) else ()
+    seen = [_described(part, regions) for part in open_]
     ordered = (stops, cached, *(cause for causes in found for cause in causes), *between, *seen)
     return Diagnosis(tuple(cause for cause in ordered if cause is not None), ngev)
 
@@ -96,13 +98,15 @@ def _moved(s: Scope) -> Cause | None:
     return rearranged(s) if len(s.blocks) == 1 else None
 
 
-def _described(s: Scope) -> Cause | None:
+def _described(s: Scope, regions: tuple[Region, ...]) -> Cause | None:
     """What is seen of an array that nothing explains."""
-    return _opposite(s) or _common_place(s)
+    return _opposite(s) or _common_place(s, regions)
 
 
-def _common_place(s: Scope) -> Cause | None:
-    place = s.common_place()
+def _common_place(s: Scope, regions: tuple[Region, ...]) -> Cause | None:
+    boxes = [r.box for r in regions if r.block == s.blocks[0] and r.throughout]
+    parts = together(s.blocks[0], boxes, s.at[s.wrong]) if boxes else None
+    place = parts or s.common_place()
     return None if place is None else Cause(Kind.REGION, place)
 
 

@@ -31,6 +31,8 @@ CONSTANTS = {
     "pi": math.pi, "1/pi": 1.0 / math.pi,
 }  # fmt: skip
 DIGITS = 1e-4
+# Factors that powers and squares make as well: no ratio of lengths is read into them.
+PLAIN = (1.5, 2.0, 3.0, 4.0)
 # What is counted more often than this is no slip.
 MOST_TIMES = 100
 
@@ -124,7 +126,7 @@ def constant(s: Scope, c: float, spread: float, more: tuple[str, ...] = ()) -> t
 
 def _of_lengths(lengths: list[int]) -> dict[str, float]:
     """Factors that the lengths of axes make: one for another, a root, N - 1 for N."""
-    known = {f"{a}/{b}": a / b for a in lengths for b in lengths if a != b}
+    known = {f"{a}/{b}": a / b for a in lengths for b in lengths if a != b and max(a / b, b / a) not in PLAIN}
     for n in lengths:
         if n >= LEAST_N:
             known |= {f"{n}/{n - 1}": n / (n - 1), f"{n - 1}/{n}": (n - 1) / n}

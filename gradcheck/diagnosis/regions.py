@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from gradcheck._typing import Index, Mask
+from gradcheck.parameters.boxes import Box, in_box, working_shape
 from gradcheck.parameters.tree import Block
 from gradcheck.results.cause import Extent, Place
 
-__all__ = ["ACCIDENT", "Entries", "lines_of_zeros", "one_line"]
+__all__ = ["ACCIDENT", "Entries", "lines_of_zeros", "one_line", "together"]
 
 # Wrong entries that share a row by accident with a chance above this share nothing worth saying.
 ACCIDENT = 0.01
@@ -123,6 +125,38 @@ def lines_of_zeros(block: Block, at: Index, values: np.ndarray) -> Place | None:
             return _lines(block, at.size, axis, lines)
         return _one(block, at.size, axis, int(lines[0]))
     return None
+
+
+def together(block: Block, boxes: Sequence[Box], at: Index) -> Place | None:
+    """Where parts of an array lie that are wrong throughout: the block or the lines that they are.
+
+    at : flat indices of entries that are wrong. None for all of the array, for several blocks, and where one of these
+    lies elsewhere.
+    """
+    shape = working_shape(block)
+    inside = np.zeros(at.size, bool)
+    for box in boxes:
+        inside |= in_box(block, box, at)
+    if block.is_complex or not block.shape or not inside.all():
+        return None
+    if len(boxes) == 1:
+        whole = boxes[0].size == block.size
+        return None if whole else Place((block.name,), at.size, Extent.BOX, box=boxes[0].ranges, shape=shape)
+    for axis, n in enumerate(shape):
+        thin = [box.ranges[axis] for box in boxes if _across(box, shape, axis)]
+        lines = np.unique([k for start, stop in thin for k in range(start, stop)]).astype(np.intp)
+        if len(thin) == len(boxes) and len(shape) > 1 and lines.size <= n // 2:
+            return _lines(block, at.size, axis, lines)
+    return None
+
+
+def _across(box: Box, shape: tuple[int, ...], axis: int) -> bool:
+    """Whether a box holds whole lines: all of every other axis."""
+    return all(
+        (start, stop) == (0, n)
+        for k, ((start, stop), n) in enumerate(zip(box.ranges, shape, strict=True))
+        if k != axis
+    )
 
 
 def one_line(block: Block, at: Index) -> Place | None:

@@ -10,9 +10,10 @@ from dataclasses import replace
 from gradcheck.driver.known import Known, Question
 from gradcheck.driver.methods import METHODS
 from gradcheck.driver.prepare import inspect_roughness
+from gradcheck.function.matrix import Sparse
 from gradcheck.function.objective import BudgetSpentError, NotScalarError, Objective
 from gradcheck.function.progress import Progress
-from gradcheck.results.certificate import Survey
+from gradcheck.results.certificate import Region, Survey
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Finding, Limit, Outcome
 
@@ -71,8 +72,17 @@ def _examine(known: Known, bar: Progress) -> None:
             if method.run(known) or known.final:
                 break
     known.findings += known.about
+    if isinstance(known.evidence, Survey) and isinstance(known.matrix, Sparse):
+        regions = tuple(_counted(region, known.matrix) for region in known.evidence.regions)
+        known.evidence = replace(known.evidence, regions=regions)
     if known.evidence is not None and known.setting is not None:
         known.diagnosis = question.explain(known.setting, known.matrix, known.evidence)
+
+
+def _counted(region: Region, matrix: Sparse) -> Region:
+    """The region, with the number of its entries that the pattern has."""
+    rows, columns = (slice(start, stop) for start, stop in region.box.ranges)
+    return replace(region, stored=int(matrix.pattern[:, columns].tocsr()[rows].nnz))
 
 
 def _cut_short(evidence: Evidence | Survey, objective: Objective) -> Evidence | Survey:

@@ -107,7 +107,8 @@ def inspect_roughness(setting: Setting, steps: Flat) -> tuple[Finding, ...]:
     return (
         Finding(
             f"f is smooth near x down to about {size} only (rounded, made of steps, or noisy): what this check sees is "
-            f"its slope over steps of about {number(float(np.median(known)), 1)}"
+            f"its slope over steps of about {number(float(np.median(known)), 1)}, not nearer to x: with all its digits "
+            "f shows more"
         ),
     )
 

@@ -45,19 +45,16 @@ class Box:
         return Box((*self.ranges[:axis], new, *self.ranges[axis + 1 :]))
 
     def words(self, block: Block) -> str:
-        """`params["W1"] rows 512..527`, `params["W1"][512:528, 3:4]`, `all of params["b"]`."""
+        """`rows 512..527 of params["W1"]`, `params["W1"][512:528, 3:4]`, `params["b"]` for all of it."""
         shape = working_shape(block)
         cut = [k for k, (a, b) in enumerate(self.ranges) if b - a < shape[k]]
         if not cut:
-            return f"all of {block.name}"
+            return block.name
         if len(shape) == 2 and len(cut) == 1:
             start, stop = self.ranges[cut[0]]
             noun = ("row", "column")[cut[0]]
-            return (
-                f"{block.name} {noun} {start}"
-                if stop - start == 1
-                else f"{block.name} {noun}s {start}..{stop - 1}"
-            )
+            lines = f"{noun} {start}" if stop - start == 1 else f"{noun}s {start}..{stop - 1}"
+            return f"{lines} of {block.name}"
         inside = ", ".join(f"{a}" if b - a == 1 else f"{a}:{b}" for a, b in self.ranges)
         return f"{block.name}[{inside}]"
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from gradcheck._typing import Flat
 from gradcheck.diagnosis.undecided import Circumstances, ended_by, tested, undecided_array, undecided_entries
+from gradcheck.parameters.boxes import in_box
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.data import Measurements
 from gradcheck.report.recipe import Recipe
@@ -75,7 +76,7 @@ def compose(
         reason = _reason(parameters, outcome, judged, survey, findings, wrong, arrays)
     notes = [f.text for f in findings]
     notes += _notes(parameters, judged, noun) if judged is not None and survey is None else []
-    notes += _region_notes(survey, budgeted) if survey is not None else []
+    notes += _region_notes(survey, budgeted, causes) if survey is not None else []
     notes += _listed(judged)
     if outcome is Outcome.PASS and judged is not None:
         notes += _not_told(parameters, judged, survey, arrays, given, analytic)
@@ -173,6 +174,7 @@ def summaries(
                 _worst([together.detectable, tolerance.rtol, *_certainly_seen(evidence)[smooth]])
                 if together is not None and looked_at
                 else _worst(_certainly_seen(evidence)[smooth]),
+                _about(evidence, survey, b.name),
             )
         )
     return tuple(rows)
@@ -218,11 +220,7 @@ def _reason(
     checked = f"{size:,} {'entry' if size == 1 else 'entries'}"
     if outcome is Outcome.FAIL:
         worst = f"{short(wrong[0].name)} {discrepancy(wrong[0])}"
-        throughout = [region for region in survey.regions if region.throughout] if survey is not None else []
-        if throughout:
-            more = f" and {count(len(throughout) - 1, 'more part')}" if len(throughout) > 1 else ""
-            return f"most entries of {_region_name(throughout[0])}{more} wrong: {worst}"
-        return f"{int(evidence.judgement.wrong.sum()):,} of {checked} wrong: {worst}"
+        return f"{_how_many(survey, arrays)} of {checked} wrong: {worst}"
     if outcome is Outcome.INCONCLUSIVE:
         assert survey is not None
         return _loud(survey)
@@ -231,6 +229,15 @@ def _reason(
     seen = _worst([a.detectable for a in arrays])
     told = f"; a relative mistake of {number(seen, 2)} would have been seen" if np.isfinite(seen) else ""
     return f"{who} with the numerical derivative{told}"
+
+
+def _how_many(survey: Survey | None, arrays: tuple[ArraySummary, ...]) -> str:
+    """How many are wrong: `7`; `about 300` where a sample tells; `at least 7` where the search ended before its end."""
+    wrong = sum(max(a.wrong, a.about) for a in arrays)
+    if any(a.about for a in arrays):
+        return f"about {wrong:,}"
+    searched = survey is None or all(region.throughout for region in survey.regions)
+    return f"{wrong:,}" if searched else f"at least {wrong:,}"
 
 
 def _undecided(
@@ -277,7 +284,7 @@ def _only_name(parameters: Parameters, evidence: Evidence) -> str:
 
 def _region_name(region: Region) -> str:
     text: str = region.box.words(region.block)
-    return text.replace(region.block.name, short(region.block.name)).removeprefix("all of ")
+    return text.replace(region.block.name, short(region.block.name))
 
 
 def _not_told(
@@ -294,11 +301,13 @@ def _not_told(
     nothing = bool((size <= 3.0 * evidence.estimate.error).all())
     if survey is not None and evidence.coordinates.size < parameters.size:
         nothing &= analytic is not None and not analytic.any()
+    # Rounding leaves 1e-17 where 0 is meant: what is within its bars is 0 as far as f shows.
+    within = " within its error bars" if nothing and evidence.analytic.any() else ""
     if evidence.judgement.subgradient.any():
         notes.append(f"what f is on either side of a kink does not show at it; {ELSEWHERE}")
     elif nothing:
         notes.append(
-            f"the {given.noun} is 0 here: a mistake that vanishes with it does not show; {ELSEWHERE}"
+            f"the {given.noun} is 0 here{within}: a mistake that vanishes with it does not show; {ELSEWHERE}"
         )
     else:
         still = [] if analytic is None else [b.name for b in parameters.blocks if not analytic[b.slice].any()]
@@ -308,11 +317,10 @@ def _not_told(
             )
             text = f"the {given.noun} of {named} is 0 here: a mistake that vanishes with it does not show"
             notes.append(f"{text}; {ELSEWHERE}")
-    hidden = [a for a in arrays if a.detectable >= 1.0]
+    lost = [] if nothing else _lost(parameters, evidence, size)
+    hidden = lost + [a.name for a in arrays if a.detectable >= 1.0 and a.name not in lost]
     if hidden and not nothing:
-        text = (
-            f"{short(hidden[0].name)} passes, but a mistake as large as its entries would not have been seen"
-        )
+        text = f"{short(hidden[0])} passes, but a mistake as large as its entries would not have been seen"
         notes.append(f"{text}; {ELSEWHERE}, where they are larger")
     if given.tolerance.eps > SINGLE:
         dtype = "float32" if given.tolerance.eps < HALF else "float16"
@@ -322,19 +330,35 @@ def _not_told(
     return notes
 
 
+def _lost(parameters: Parameters, evidence: Evidence, size: Flat) -> list[str]:
+    """Arrays of which every entry was judged and is within its error bar, though not all are claimed to be 0."""
+    bar, names = 3.0 * evidence.estimate.error, []
+    for b in parameters.blocks:
+        mine = (evidence.coordinates >= b.start) & (evidence.coordinates < b.stop)
+        if int(mine.sum()) == b.size and evidence.analytic[mine].any() and (size[mine] <= bar[mine]).all():
+            names.append(b.name)
+    return names
+
+
 def _listed(evidence: Evidence | None) -> list[str]:
     wrong = 0 if evidence is None else int(evidence.judgement.wrong.sum())
     return [f"the worst {LISTED:,} wrong entries are listed"] if wrong > LISTED else []
 
 
-def _region_notes(survey: Survey, budgeted: bool) -> list[str]:
-    throughout = [region for region in survey.regions if region.throughout]
+def _region_notes(survey: Survey, budgeted: bool, causes: tuple[Cause, ...]) -> list[str]:
+    sampled = _sampled(survey.judged, survey)
+    # What is said of a mistake names its place.
+    said = {name for cause in causes if cause.place.tells for name in cause.place.arrays}
+    unnamed = [region for region in sampled if region.block.name not in said]
     notes = []
-    if throughout:
-        named = [f"{_region_name(region)} ({region.box.size:,} entries)" for region in throughout[:3]]
-        if len(throughout) > 3:
-            named.append(f"{len(throughout) - 3:,} more")
+    if unnamed:
+        named = [f"{_region_name(region)} ({region.size:,} entries)" for region in unnamed[:3]]
+        if len(unnamed) > 3:
+            named.append(f"{len(unnamed) - 3:,} more")
         notes.append(f"of a few entries sampled, most are wrong in {', '.join(named)}")
+    elif sampled:
+        looked = sum(int(_inside(survey.judged, region).sum()) for region in sampled)
+        notes.append(f"how many are wrong is told by a sample of {looked:,}, most of them wrong")
     open_ = [_region_name(region) for region in survey.regions if not region.throughout]
     if open_:
         more = f" and {count(len(open_) - 3, 'more part')}" if len(open_) > 3 else ""
@@ -342,6 +366,32 @@ def _region_notes(survey: Survey, budgeted: bool) -> list[str]:
             f"something is wrong somewhere in {', '.join(open_[:3])}{more}; {_ended(survey, budgeted)}"
         )
     return notes
+
+
+def _inside(judged: Evidence, region: Region) -> Any:
+    """Which of the judged entries lie in a region."""
+    b = region.block
+    inside = (judged.coordinates >= b.start) & (judged.coordinates < b.stop)
+    inside[inside] = in_box(b, region.box, judged.coordinates[inside])
+    return inside
+
+
+def _sampled(judged: Evidence, survey: Survey | None) -> list[Region]:
+    """The parts that are wrong throughout as far as a sample tells."""
+    regions = survey.regions if survey is not None else ()
+    return [r for r in regions if r.throughout and int(_inside(judged, r).sum()) < r.size]
+
+
+def _about(judged: Evidence, survey: Survey | None, array: str) -> int:
+    """How many entries of an array are wrong, those of parts included of which a sample was; 0 where there are none."""
+    mine = [r for r in _sampled(judged, survey) if r.block.name == array]
+    if not mine:
+        return 0
+    block, wrong = mine[0].block, judged.judgement.wrong
+    outside = wrong & (judged.coordinates >= block.start) & (judged.coordinates < block.stop)
+    for region in mine:
+        outside &= ~_inside(judged, region)
+    return sum(region.size for region in mine) + int(outside.sum())
 
 
 def _ended(survey: Survey, budgeted: bool) -> str:

@@ -147,7 +147,7 @@ def cause_sentence(c: Cause) -> str:
             return f"one entry, {c.place.entry}, scaled by {_constant(c.value or 0.0, c.bar or 0.0)}"
         case Kind.REGION:
             verb = "are" if c.place.extent is Extent.LINES else "lie in"
-            return f"all {c.place.count:,} wrong entries {verb} {where}"
+            return f"the wrong entries {verb} {where}"
         case Kind.OPPOSITE:
             one, other = c.moves[0]
             return f"{one} and {other} are off by equal and opposite amounts: {FLUX}"

@@ -27,7 +27,7 @@ def report_text(report: ReportData) -> str:
     ]
     lines += [] if undecided is None else [f"  {advice_sentence(undecided)}"]
     lines += _array_lines(report.arrays)
-    lines += _mismatch_lines(report.wrong)
+    lines += _mismatch_lines(report.wrong, report.arrays)
     lines += _certificate_lines(report)
     lines += _capped("looks like", report.diagnosis, DIAGNOSES)
     lines += _capped("note", report.notes, NOTES)
@@ -47,7 +47,7 @@ def _array_lines(arrays: tuple[ArraySummary, ...]) -> list[str]:
             short(a.name),
             " x ".join(map(str, a.shape)) or "scalar",
             f"{a.checked:,}",
-            f"{a.wrong:,}",
+            f"~{a.about:,}" if a.about else f"{a.wrong:,}",
             number(a.max_error, 2),
             number(a.error_bar, 2),
             number(a.detectable, 2),
@@ -65,12 +65,13 @@ def _array_lines(arrays: tuple[ArraySummary, ...]) -> list[str]:
     ]
     if len(arrays) > ARRAYS:
         hidden = order[ARRAYS:]
-        wrong = sum(a.wrong for a in hidden)
+        wrong = sum(max(a.wrong, a.about) for a in hidden)
         lines.append(f"  and {count(len(hidden), 'more array')}, {wrong:,} wrong in them")
     return lines
 
 
-def _mismatch_lines(wrong: tuple[Mismatch, ...]) -> list[str]:
+def _mismatch_lines(wrong: tuple[Mismatch, ...], arrays: tuple[ArraySummary, ...]) -> list[str]:
+    """The worst, and how many more there are, those that are not listed too."""
     if not wrong:
         return []
     rows = [_mismatch_cells(m) for m in wrong[:MISMATCHES]]
@@ -81,7 +82,9 @@ def _mismatch_lines(wrong: tuple[Mismatch, ...]) -> list[str]:
         for row in rows
     ]
     if len(wrong) > MISMATCHES:
-        lines.append(f"    and {len(wrong) - MISMATCHES:,} more")
+        total = max(len(wrong), sum(max(a.wrong, a.about) for a in arrays))
+        about = "about " if any(a.about for a in arrays) else ""
+        lines.append(f"    and {about}{total - MISMATCHES:,} more")
     return lines
 
 

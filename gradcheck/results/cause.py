@@ -96,6 +96,11 @@ class Place:
     axis: int = 0
     lines: tuple[int, ...] = ()
 
+    @property
+    def tells(self) -> bool:
+        """Whether it says where entries are, and not how many alone."""
+        return self.extent not in (Extent.TESTED, Extent.WRONG)
+
 
 @dataclass(frozen=True)
 class Cause:

@@ -149,11 +149,18 @@ class Region:
     """A part of an array that holds something wrong and was not taken apart.
 
     throughout : all sampled entries of it were wrong; otherwise the search ended before it could name the entries.
+    stored : how many of its entries a sparse matrix has; None where it has all.
     """
 
     block: Block
     box: Box
     throughout: bool
+    stored: int | None = None
+
+    @property
+    def size(self) -> int:
+        """The entries of it that may be other than zero."""
+        return self.box.size if self.stored is None else self.stored
 
     def __str__(self) -> str:
         return self.box.words(self.block)

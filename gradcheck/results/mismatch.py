@@ -25,7 +25,8 @@ class Mismatch:
 class ArraySummary:
     """One parameter array in a report; nan where nothing was measured.
 
-    checked : entries judged one by one, or all where directions tested them together.
+    checked : entries judged one by one, or all where directions tested them together. wrong : of those judged. about :
+        how many are wrong, as far as a sample tells that was wrong throughout; 0 where `wrong` counts them.
     max_error : largest |analytic - numerical|. error_bar : largest E. Both in units of f per x.
     detectable : the smallest relative mistake of one entry that would have been seen, in the largest of the
         entry's own size and the array's root mean square.
@@ -39,3 +40,4 @@ class ArraySummary:
     max_error: float
     error_bar: float
     detectable: float
+    about: int = 0

@@ -162,7 +162,8 @@ def test_an_f_that_moves_in_steps_passes_with_a_note_on_what_does_not_show(steps
 
     assert trend.outcome is Outcome.PASS
     assert any(
-        n.startswith("f is smooth near x down to about") and "steps of about" in n for n in trend.notes
+        n.startswith("f is smooth near x down to about") and n.endswith("with all its digits f shows more")
+        for n in trend.notes
     )
     assert zero.outcome is Outcome.FAIL
     assert off.outcome is Outcome.FAIL

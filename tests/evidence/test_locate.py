@@ -114,11 +114,11 @@ def test_what_the_tolerance_accepts_is_not_accused(problem):
 @pytest.mark.parametrize(
     ("where", "words"),
     [
-        (np.s_[17, :], 'params["W"] row 17'),
-        (np.s_[:, 31], 'params["W"] column 31'),
-        (np.s_[16:32, :], 'params["W"] rows 16..31'),
+        (np.s_[17, :], 'row 17 of params["W"]'),
+        (np.s_[:, 31], 'column 31 of params["W"]'),
+        (np.s_[16:32, :], 'params["W"][16:32, :]'),
         (np.s_[32:48, 12:24], 'params["W"][32:48, 12:24]'),
-        (np.s_[:, :], 'params["W"] ('),
+        (np.s_[:, :], 'params["W"]'),
     ],
 )
 def test_regions_are_called_by_their_name(problem, where, words):
@@ -129,7 +129,9 @@ def test_regions_are_called_by_their_name(problem, where, words):
     report = check_gradient(problem, gradient, problem.x, rng=1)
 
     assert report.outcome is Outcome.FAIL
-    assert any(words in note for note in report.notes)
+    assert sum(words in text for text in (*report.diagnosis, *report.notes)) == 1
+    about = np.zeros(gradient["W"].shape)[where].size
+    assert report.reason.startswith(f"about {about:,} of ")
     assert named(report) <= places(where)
 
 
@@ -247,8 +249,8 @@ def test_boxes_are_named_as_a_person_would():
     def words(array, *ranges):
         return Box(ranges).words(blocks[f'params["{array}"]'])
 
-    assert words("W", (0, 8), (2, 3)) == 'params["W"] column 2'
-    assert words("W", (3, 5), (0, 6)) == 'params["W"] rows 3..4'
+    assert words("W", (0, 8), (2, 3)) == 'column 2 of params["W"]'
+    assert words("W", (3, 5), (0, 6)) == 'rows 3..4 of params["W"]'
     assert words("W", (3, 4), (1, 5)) == 'params["W"][3, 1:5]'
     assert words("v", (2, 9)) == 'params["v"][2:9]'
     assert words("T", (0, 1), (0, 3), (2, 4)) == 'params["T"][0, 0:3, 2:4]'

@@ -261,7 +261,7 @@ def test_a_report_stays_under_25_lines_however_much_is_wrong(wrong):
 def test_a_report_with_everything_in_it_stays_under_25_lines():
     """Every part at its longest: what the text leaves out it counts."""
     arrays = tuple(
-        ArraySummary(f"array {i}" + "x" * 100, (10, 10), 100, i, i, 1.0, 0.1, 1e-3) for i in range(1000)
+        ArraySummary(f"array {i}" + "x" * 100, (10, 10), 100, 5, i, 1.0, 0.1, 1e-3) for i in range(1000)
     )
     wrong = tuple(Mismatch(f"array {i}[3, 4]" + "y" * 100, (3, 4), i, 1.0, 2.0, 1e-9) for i in range(5000))
     passed = check_gradient(squares, right, np.ones(3))
@@ -497,7 +497,7 @@ def test_a_budget_that_nobody_set_is_not_to_be_raised():
 
     report = check_jacobian(lambda x: np.sin(a @ x), wrong, x)
 
-    assert report.reason.startswith("5,000 of 150,000 entries wrong: ")
+    assert report.reason.startswith("at least 5,000 of 150,000 entries wrong: ")
     assert report.diagnosis == ("analytic = 2 x numerical in J[50:150, 100:150]: a factor 2 too many",)
     assert "max_nfev" not in str(report)
 
@@ -541,6 +541,61 @@ def test_a_pass_says_what_its_point_cannot_tell():
     assert any("the gradient is 0 here: a mistake that vanishes with it does not show" in n for n in at.notes)
     assert beside.outcome is Outcome.FAIL
     assert not any("is 0 here" in n for n in check_gradient(squares, right, np.full(4, 0.5)).notes)
+
+
+def test_a_pass_says_where_its_bars_are_above_the_gradient():
+    """What f cannot show passes with any multiple of it, and the note names the array; larger entries have none."""
+
+    def passed(size: float, times: float = 1.0, atol: float = 0.0) -> Report:
+        def f(p: Any) -> float:
+            return float(np.sum(p["a"] ** 3) + size * np.sum(np.sin(p["b"])))
+
+        def grad(p: Any) -> Any:
+            return {"a": 3.0 * p["a"] ** 2, "b": times * size * np.cos(p["b"])}
+
+        return check_gradient(f, grad, {"a": np.ones(3), "b": np.ones(2)}, method="sweep", atol=atol)
+
+    def hidden(report: Report) -> list[str]:
+        return [n for n in report.notes if n.startswith('params["b"] passes, but a mistake as large as its')]
+
+    lost, tripled, seen = passed(1e-17), passed(1e-17, times=3.0), passed(1e-3)
+
+    assert [r.outcome for r in (lost, tripled, seen)] == [Outcome.PASS] * 3
+    assert [len(hidden(r)) for r in (lost, tripled, seen)] == [1, 1, 0]
+    assert passed(1e-3, times=3.0).outcome is Outcome.FAIL
+
+
+def test_a_gradient_below_its_bars_is_not_called_0():
+    """With an atol above all of it anything passes: it is 0 within the bars, which the note says."""
+    x = np.linspace(-1.0, 1.0, 5)
+    report = check_gradient(
+        lambda x: float(1e8 + 1e-5 * np.sum(np.sin(x))), lambda x: 1e-5 * np.cos(x), x, atol=1e-3
+    )
+
+    assert report.outcome is Outcome.PASS
+    assert any("the gradient is 0 here within its error bars" in n for n in report.notes)
+
+
+def test_a_part_that_was_sampled_is_counted_as_such():
+    """One form of headline: about as many as the part has; all where every one was judged; the place once."""
+    a, x = np.random.default_rng(0).normal(size=(2, 60, 80))
+
+    def failed(index: Any, by: Any, **options: Any) -> Report:
+        wrong = a * np.cos(x)
+        wrong[index] = by(wrong[index])
+        return check_gradient(lambda x: float(np.sum(a * np.sin(x))), wrong, x, **options)
+
+    row, one = failed(5, np.exp), failed((5, 3), np.exp)
+    every = failed(5, np.exp, method="sweep")
+
+    assert row.reason.startswith("about 80 of 4,800 entries wrong: x[5, ")
+    assert row.arrays[0].about == 80
+    assert row.diagnosis == ("the wrong entries lie in row 5 of x",)
+    assert any("told by a sample of" in note for note in row.notes)
+    assert sum("row 5" in line for line in str(row).splitlines()) == 1
+    assert every.reason.startswith("80 of 4,800 entries wrong: x[5, ")
+    assert every.arrays[0].about == 0
+    assert one.reason.startswith("1 of 4,800 entries wrong: x[5, 3] ")
 
 
 def test_a_pass_in_float32_says_so():
