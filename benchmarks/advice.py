@@ -39,6 +39,8 @@ MOVES = (Remedy.OFF_KINK, Remedy.OFF_JUMP, Remedy.OFF_EDGE, Remedy.OFF_BEND, Rem
 PRECISION = (Remedy.FLOAT64, Remedy.DIGITS, Remedy.PRECISE)
 # How far x is moved, relative to its size or 1, and how often where f is not finite there.
 MOVE, TRIES = 0.03, 20
+# Where f does not move at all: all its digits where it is rounded, another point where it is not.
+STILL = (Advice(Remedy.DIGITS), Advice(Remedy.ELSEWHERE))
 # Advice that is followed in turn.
 TURNS = 3
 # On a kink there is no derivative that could be right or wrong, and what is hidden may be seen or not.
@@ -198,18 +200,25 @@ def follow(case: Case, report: Report) -> tuple[Report, list[Remedy], bool]:
     options: dict[str, Any] = {}
     followed: list[Remedy] = []
     while report.outcome is gradcheck.Outcome.INCONCLUSIVE and len(followed) < TURNS:
-        if report.undecided is None:
+        advised = STILL if report.undecided is None and _stays(report) else ()
+        advised = advised if report.undecided is None else report.undecided.advice
+        if not advised:
             return report, followed, False
-        for advice in report.undecided.advice:
+        for advice in advised:
             changed = _apply(case, report, advice, options)
             if changed is not None and (changed[0] is not case or changed[1] != options):
                 (case, options), remedy = changed, advice.remedy
                 break
         else:
-            return report, [*followed, report.undecided.advice[0].remedy], bool(followed)
+            return report, [*followed, advised[0].remedy], bool(followed)
         followed.append(remedy)
         report = case.check(options)
     return report, followed, True
+
+
+def _stays(report: Report) -> bool:
+    """Whether f is the same everywhere around x, of which a note says what to do."""
+    return any("it may depend on x at another point" in note for note in report.notes)
 
 
 def _apply(

@@ -98,11 +98,10 @@ def tested(array: ArrayEvidence) -> bool:
 
 
 def _options(evidence: Evidence, rows: Index, tolerance: Tolerance) -> list[Advice]:
-    """The resolution, or the atol, with which every undecided entry is decided whose limit is a size."""
+    """The resolution, or the atol, with which every undecided entry is decided; none where it is some of them."""
     found, judgement = evidence.estimate, evidence.judgement
     sized = np.array([limit in SIZED for limit in found.limit[rows]], bool)
-    rows = rows[sized & np.isfinite(found.error[rows])]
-    if rows.size == 0:
+    if not (sized & np.isfinite(found.error[rows])).all():
         return []
     bar, scale = 3.0 * found.error[rows], judgement.scale[rows]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -110,9 +109,12 @@ def _options(evidence: Evidence, rows: Index, tolerance: Tolerance) -> list[Advi
     if tolerance.resolution < resolution <= COARSEST:
         return [Advice(Remedy.RESOLUTION, resolution)]
     # Entries that are lost beside the others may be left so; an atol as large as the gradient would pass anything.
-    atol = ROOM * float(np.max(bar - tolerance.resolution * scale))
+    least = ROOM * float(np.max(bar - tolerance.resolution * scale))
     largest = float(np.max(judgement.scale, initial=0.0, where=np.isfinite(judgement.scale)))
-    return [Advice(Remedy.ATOL, atol)] if tolerance.atol < atol <= tolerance.resolution * largest else []
+    # With it most are settled at the first look, of which the bars are those of the others.
+    usual = ROOM * 3.0 * float(np.max(found.error, initial=0.0, where=np.isfinite(found.error)))
+    offered = [a for a in (max(usual, least), least) if tolerance.atol < a <= tolerance.resolution * largest]
+    return [Advice(Remedy.ATOL, offered[0])] if offered else []
 
 
 def _advice(limit: Limit, ended: Ended, given: Circumstances, options: list[Advice]) -> tuple[Advice, ...]:

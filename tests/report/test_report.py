@@ -525,7 +525,7 @@ def test_the_atol_that_is_offered_suffices():
     assert report.outcome is Outcome.INCONCLUSIVE
     assert report.undecided is not None
     (atol,) = (advice.value for advice in report.undecided.advice if advice.remedy is Remedy.ATOL)
-    assert 0.0 < atol < 1e-12
+    assert 0.0 < atol < 1e-9  # the bars of W are 1e-10: b is not asked for more
 
     offered = float(re.search(r"atol=([\d.e-]+)", report.advice).group(1))
     assert check_gradient(f, gradient, p, method="sweep", atol=offered).outcome is Outcome.PASS
