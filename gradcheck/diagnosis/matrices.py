@@ -42,7 +42,7 @@ def diagnose_matrix(
 # What holds of U J for random U holds of J, if it is about whole rows or about columns.
 LINEAR = (
     Kind.FACTOR, Kind.SIGN, Kind.ZERO, Kind.UNUSED, Kind.PARAMETRISATION, Kind.NOT_PROJECTED, Kind.NOT_CENTRED,
-    Kind.NOT_NORMALISED, Kind.NOT_DIVIDED, Kind.SOFTMAX, Kind.SHIFTED, Kind.REVERSED, Kind.LINES,
+    Kind.NOT_NORMALISED, Kind.NOT_DIVIDED, Kind.SOFTMAX, Kind.SHIFTED, Kind.REVERSED, Kind.LINES, Kind.REPEATED,
 )  # fmt: skip
 
 
@@ -58,6 +58,8 @@ def _of_columns(c: Cause) -> bool:
     if c.kind in (Kind.SHIFTED, Kind.REVERSED) and not c.order.endswith(", 1)"):
         return False
     if c.kind is Kind.LINES and c.origin != "column":
+        return False
+    if c.kind is Kind.REPEATED and c.origin != "axis 1":
         return False
     if place.extent is Extent.BOX:
         return place.box[0] == (0, place.shape[0])

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
-from gradcheck.diagnosis.scope import DECADES, Scope
+from gradcheck.diagnosis.scope import DECADES, SAME, Scope
 from gradcheck.parameters.tree import Block
 from gradcheck.results.cause import Cause, Extent, Kind
 
@@ -26,8 +26,6 @@ MOST_AXES = 5
 # So many shifts are tried, the shortest first, of those that bring a fitting value to the worst entry; and so many
 # lines that could take the place of a wrong one.
 SHIFTS = 8
-# Equal but for the rounding of what computed them twice.
-SAME = 1e-9
 
 
 def rearranged(s: Scope) -> Cause | None:

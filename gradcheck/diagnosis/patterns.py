@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.diagnosis.regions import ACCIDENT
-from gradcheck.diagnosis.scope import MARGIN, Scope
+from gradcheck.diagnosis.scope import MARGIN, SAME, Scope
 from gradcheck.results.cause import Cause, Extent, Kind, Place
 
 __all__ = [
@@ -207,9 +207,14 @@ def repeated(s: Scope) -> Cause | None:
         return None
     if np.ptp(s.numerical[s.known]) <= 2.0 * s.allowed[s.known].max():
         return None
-    if (values != values[0]).any():
+    if not _alike(values, values[:1]):
         return _along_an_axis(s) if len(b.shape) > 1 else None
     return Cause(Kind.REPEATED, Place(s.names, b.size, Extent.ALL), vague=True, value=float(values[0]))
+
+
+def _alike(values: Array, one: Array) -> bool:
+    """Whether they are one number but for the rounding of what summed them up."""
+    return bool((np.abs(values - one) <= SAME * np.abs(one)).all())
 
 
 def _along_an_axis(s: Scope) -> Cause | None:
@@ -218,7 +223,7 @@ def _along_an_axis(s: Scope) -> Cause | None:
     values = s.subject.analytic[b.slice].reshape(b.shape)
     for axis, n in enumerate(b.shape):
         line = values.take([0], axis)
-        if n > MARGIN and line.all() and (values == line).all():
+        if n > MARGIN and line.all() and _alike(values, line):
             place = Place(s.names, b.size, Extent.ALL)
             return Cause(Kind.REPEATED, place, vague=True, origin=f"axis {axis}")
     return None

@@ -16,12 +16,14 @@ from gradcheck.parameters.tree import Block, Parameters
 from gradcheck.results.cause import Extent, Place
 from gradcheck.results.verdict import Tolerance
 
-__all__ = ["DECADES", "MARGIN", "Scope", "Subject"]
+__all__ = ["DECADES", "MARGIN", "SAME", "Scope", "Subject"]
 
 # All entries of a scope.
 ALL = slice(None)
 # An explanation counts when an accident would fit as well with a chance of at most 10^-DECADES.
 DECADES = 3.0
+# Equal but for the rounding of what computed them twice.
+SAME = 1e-9
 # So many more wrong entries than fitted constants: two entries always fit one.
 MARGIN = 2
 

@@ -327,6 +327,11 @@ MIXED: dict[str, tuple[Change, str]] = {
         lambda m: changed(m, 7, np.zeros_like),
         "analytic is 0 in row 7 of J, numerical is not: a term is missing",
     ),
+    "one number": (
+        lambda m: np.full_like(m, m.mean()),
+        "analytic is one number along axis 1 in all 10,000 entries of J, numerical differs: "
+        "reduced over too much, and broadcast?",
+    ),
     "rows exchanged": (
         lambda m: m[[1, 0, *range(2, 200)]],
         "rows 0 and 1 of J are exchanged",
