@@ -60,10 +60,11 @@ def undecided_entries(
     ended = ended_by(evidence.interrupted, given.budgeted) if common is Limit.BUDGET else Ended.NOTHING
     kink = (float(found.left[row]), float(found.right[row])) if common is Limit.KINK else None
     known = bool(np.isfinite(found.error[row]))
+    sized = all(limit in SIZED for limit in limits) and bool(np.isfinite(found.error[rows]).all())
     return Undecided(
         parameters.name(int(evidence.coordinates[row])), common, ended, int(rows.size), total,
         bar=3.0 * float(found.error[row]), reached=float(judgement.detectable[row]), slopes=kink, known=known,
-        noun=given.noun, advice=_advice(common, ended, given, _options(evidence, rows, given.tolerance)),
+        noun=given.noun, advice=_advice(common, ended, given, _options(evidence, rows, given.tolerance), sized),
     )  # fmt: skip
 
 
@@ -98,10 +99,11 @@ def tested(array: ArrayEvidence) -> bool:
 
 
 def _options(evidence: Evidence, rows: Index, tolerance: Tolerance) -> list[Advice]:
-    """The resolution, or the atol, with which every undecided entry is decided; none where it is some of them."""
+    """The resolution, or the atol, with which every undecided entry is decided whose limit is a size."""
     found, judgement = evidence.estimate, evidence.judgement
     sized = np.array([limit in SIZED for limit in found.limit[rows]], bool)
-    if not (sized & np.isfinite(found.error[rows])).all():
+    rows = rows[sized & np.isfinite(found.error[rows])]
+    if rows.size == 0:
         return []
     bar, scale = 3.0 * found.error[rows], judgement.scale[rows]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -117,8 +119,13 @@ def _options(evidence: Evidence, rows: Index, tolerance: Tolerance) -> list[Advi
     return [Advice(Remedy.ATOL, offered[0])] if offered else []
 
 
-def _advice(limit: Limit, ended: Ended, given: Circumstances, options: list[Advice]) -> tuple[Advice, ...]:
-    """What decides it: options first, then what is to be done about x or f."""
+def _advice(
+    limit: Limit, ended: Ended, given: Circumstances, options: list[Advice], sized: bool = True
+) -> tuple[Advice, ...]:
+    """What decides it: options first, then what is to be done about x or f.
+
+    sized : whether the options decide all that is open; those that decide some come last.
+    """
     if limit is Limit.BUDGET:
         remedy = {Ended.INTERRUPTED: Remedy.AGAIN, Ended.BUDGET: Remedy.RAISE}.get(ended, Remedy.SWEEP)
         return (Advice(remedy),)
@@ -137,4 +144,6 @@ def _advice(limit: Limit, ended: Ended, given: Circumstances, options: list[Advi
         Limit.NONE: (precise, Remedy.ELSEWHERE),
     }[limit]
     own = [Advice(remedy) for remedy in remedies]
-    return tuple(options + own) if limit in SIZED else tuple(own)
+    if limit not in SIZED:
+        return tuple(own)
+    return tuple(options + own) if sized else tuple(own + options)
