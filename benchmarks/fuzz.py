@@ -135,18 +135,8 @@ def as_computed(e: Example, report: Any) -> bool:
     n = point.size
     with np.errstate(all="ignore"):
         return bool(report.wrong) and all(
-            borne_out(*_place(e, m, n), m.analytic, m.numerical) for m in report.wrong
+            borne_out(*divmod(m.flat_index, n), m.analytic, m.numerical) for m in report.wrong
         )
-
-
-def _place(e: Example, m: Any, n: int) -> tuple[int, int]:
-    if e.check != "check_gradient":
-        return divmod(m.flat_index, n)
-    parameters, _ = Parameters.of(e.map.x)
-    start = next(
-        (b.slice.start for b in parameters.blocks if m.name.startswith(b.name + "[") or m.name == b.name), 0
-    )
-    return 0, start + m.flat_index
 
 
 def judged(e: Example, name: str) -> Iterator[Said]:

@@ -13,6 +13,7 @@ from gradcheck.evidence.confirm import CONFIRMED, confirm
 from gradcheck.function.lines import Axes, Columns, Family, Lines
 from gradcheck.numerics.differences import ROUNDS, Wanted, estimate
 from gradcheck.numerics.noise import POSITIONS, scatter
+from gradcheck.numerics.problem import NOTHING
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
 from gradcheck.numerics.tangents import root_mean_square, sizes_by
@@ -327,7 +328,7 @@ def decide(
 
     exact : by the complex step, which hides the rounding of slopes nowhere, as differences do but where x is 0.
     """
-    scale = block_scales(setting, found, entries)
+    scale = _of_claims(setting, block_scales(setting, found, entries), found, given, entries)
     zero: Mask = (setting.x[setting.places(entries)[1]] == 0) | exact
     return judge(given, found, scale, setting.tolerance, zero=zero, subgradient=setting.subgradient)
 
@@ -355,6 +356,20 @@ def block_scales(setting: Setting, found: Estimate, entries: Index) -> Flat:
         # An output that depends on nothing counts as large as the others.
         scale = np.where(scale > 0, scale, root_mean_square(scale[scale > 0]))
     return np.asarray(scale)
+
+
+def _of_claims(setting: Setting, scale: Flat, found: Estimate, given: Flat, entries: Index) -> Flat:
+    """The sizes (k,), without what other arrays or outputs lend to one along which f shows no slope.
+
+    That bears out a claim of 0 there, or one by which f would move no more than its noise while x_j changes by its
+    scale, or than a rounding of what others move it by; any other claim is as large as it says.
+    """
+    output, column = setting.places(entries)
+    flat = gradient_scale(found, setting.groups(entries)) == 0
+    with np.errstate(over="ignore", invalid="ignore"):
+        hidden = np.maximum(setting.level, NOTHING * setting.slope)[output]
+        shows = np.abs(given) * setting.scales[column] > hidden
+    return np.where(flat & shows, 0.0, scale)
 
 
 def _confirm(

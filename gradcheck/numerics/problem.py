@@ -18,7 +18,7 @@ from gradcheck.numerics.tangents import mean_root, root_mean_square, scaled_rms
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.verdict import Tolerance
 
-__all__ = ["Problem", "Scaling", "of_typical_size", "scaling_of"]
+__all__ = ["NOTHING", "Problem", "Scaling", "of_typical_size", "scaling_of"]
 
 # So small that the truncation of the complex step, of second order, vanishes below rounding.
 COMPLEX_STEP = 1e-20

@@ -1042,3 +1042,21 @@ def test_an_oscillation_under_an_offset_is_hardly_ever_taken_for_noise():
             refused += check_gradient(coarse, lambda x, a=a: a * np.cos(a * x), x).outcome is Outcome.FAIL
     # docs/log/limits.md says so: a few, with float32 alone.
     assert refused <= 4
+
+
+def test_a_slope_claimed_where_f_shows_none_is_not_measured_by_what_others_move():
+    """f of eight digits uses one array alone: of the other a slope of 0 passes, and none that would show."""
+    x = {"W": np.array([-402.56882617]), "b": np.array([-0.41348831, 0.0, -0.2946873])}
+
+    def f(p):
+        return float(f"{4.5 * p['W'][0]:.7e}")
+
+    def claimed(slope):
+        return check_gradient(f, lambda _: {"W": np.array([4.5]), "b": np.array([slope, 0.0, 0.0])}, x)
+
+    assert claimed(0.0).outcome is Outcome.PASS
+    # What rounding leaves of terms that cancel.
+    assert claimed(1e-17).outcome is Outcome.PASS
+    # Over the size of b f would move by 9e-4, nine units of its last digit; a step of a tenth of that hides it.
+    assert claimed(2.25e-3).outcome is Outcome.INCONCLUSIVE
+    assert claimed(1.0).outcome is Outcome.FAIL

@@ -127,3 +127,10 @@ def test_spans_and_units_are_those_that_the_page_states():
     assert row_units(np.array([[3.0, 0.0], [0.0, 0.0]])) == pytest.approx(
         np.array([[3.0, np.sqrt(4.5)], [0, 0]])
     )
+
+
+def test_a_refused_entry_of_a_second_array_is_asked_of_f():
+    """scalar:2002290: an entry of b, of which f as it is computed has the slope that the report has."""
+    (right, _) = fuzz.said("scalar", 2_002_290)
+    assert right.outcome == "FAIL"
+    assert right.fault == ""
