@@ -89,7 +89,10 @@ def check_jacobian(
 
 @dataclass(frozen=True)
 class Problem:
-    """What is checked: a function, its Jacobian, and where; spent : evaluations of f made before."""
+    """What is checked: a function, its Jacobian, and where.
+
+    spent : evaluations of f made before. rounding : (m,) what its values are rounded to at the least.
+    """
 
     f: Callable[..., Any]
     jac: Any
@@ -100,6 +103,7 @@ class Problem:
     symbol: str = "J"
     spent: int = 0
     vectorized: bool = False
+    rounding: Any = 0.0
 
 
 def judge_jacobian(
@@ -137,7 +141,7 @@ def judge_jacobian(
             inspect=lambda repeat: _inspected(objective, problem, x, names, extra, repeat=repeat),
             repeat=lambda contract: call_again(objective, contract, x),
             explain=lambda setting, matrix, evidence: diagnose_matrix(setting, names(), matrix, evidence),
-            names=names,
+            names=names, rounding=problem.rounding,
         )  # fmt: skip
         known = examine(objective, question, bar)
     analytic = known.inspection.analytic if known.inspection is not None else None

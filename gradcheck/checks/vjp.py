@@ -22,8 +22,10 @@ from gradcheck.function.contract import changed
 from gradcheck.function.objective import NotScalarError
 from gradcheck.function.vector_contract import call_outputs
 from gradcheck.function.vector_objective import VectorObjective
+from gradcheck.numerics.noise import HALF_GRID
+from gradcheck.numerics.rounding import granularity
 from gradcheck.numerics.setting import Setting
-from gradcheck.numerics.tangents import ROUNDING, opposed, random_units
+from gradcheck.numerics.tangents import ROUNDING, opposed, random_units, root_mean_square
 from gradcheck.parameters.bounds import room_within
 from gradcheck.parameters.matrix_names import jacobian_names
 from gradcheck.parameters.tree import Parameters
@@ -121,10 +123,11 @@ def parts_of(parameters: Parameters) -> dict[str, slice]:
 def judge_vjp(f: Callable[..., Any], pull: Pullback, x: Any, f_x: Any, options: Options, call: str) -> Report:
     """The check behind `check_vjp`; f_x : what f returned at x, in a call that counts."""
     mix, looks = None, 0
+    rounding: Flat = np.zeros(1)
     if pull.outputs > GROUPS_UP_TO and f_x.dtype.kind in "fiub":
         looks = LOOKS
         try:
-            mix = _random_cotangents(f, pull, f_x, options)
+            mix, rounding = _random_cotangents(f, pull, f_x, options)
         except KeyboardInterrupt:
             mix, f = np.ones((MIXED, pull.outputs)), _interrupting  # the check itself makes the report of it
 
@@ -139,8 +142,9 @@ def judge_vjp(f: Callable[..., Any], pull: Pullback, x: Any, f_x: Any, options: 
         return pull.rows(np.eye(pull.outputs) if mix is None else mix)
 
     problem = Problem(
-        mixed, jac, x, pull.args, what="vjp", symbol="J" if mix is None else "UJ", spent=1 + looks
-    )
+        mixed, jac, x, pull.args, what="vjp", symbol="J" if mix is None else "UJ", spent=1 + looks,
+        rounding=rounding,
+    )  # fmt: skip
     report = judge_jacobian(
         problem, options, call=call, extra=lambda _, dtype: pull.findings(dtype, options.rtol)
     )
@@ -166,15 +170,19 @@ def _interrupting(*_: Any) -> Any:
     raise KeyboardInterrupt
 
 
-def _random_cotangents(f: Callable[..., Any], pull: Pullback, f_x: Any, options: Options) -> Flat:
+def _random_cotangents(
+    f: Callable[..., Any], pull: Pullback, f_x: Any, options: Options
+) -> tuple[Flat, Flat]:
     """(MIXED, m) cotangents that weigh each output by the size of its row of J, so that none is drowned.
 
     By how far each moves along random tangents, not by its value: beside an offset of 1e6 a row would be seen by none.
+    And (MIXED,) what the sums are rounded to, as their terms are: one that is large and of few digits stays where it is
+    beside x, while the others show no such rounding.
     """
     generator = np.random.default_rng(options.rng)
     room = room_within(options.bounds, pull.parameters, pull.x)
     start = np.asarray(f_x, np.float64).ravel()
-    size, moved = np.zeros(start.size), np.zeros(start.size, bool)
+    size, moved, seen = np.zeros(start.size), np.zeros(start.size, bool), [start]
     rounding = MOVED * float(np.finfo(pull.dtype).eps) * np.abs(start)
     for _ in range(LOOKS):
         step = LOOK * pull.parameters.scales(pull.x) * random_units(generator, pull.x.size)
@@ -187,6 +195,7 @@ def _random_cotangents(f: Callable[..., Any], pull: Pullback, f_x: Any, options:
             except Exception:  # f is the caller's: it may raise anything
                 continue  # off f's domain, or no array: the check itself will say so
             if apart.shape == start.shape:
+                seen.append(np.asarray(values, np.float64).ravel())
                 moved |= np.isfinite(apart) & (apart > rounding)
                 size = np.maximum(size, np.where(np.isfinite(apart), apart, 0.0))
     usual = float(np.median(size[moved])) if moved.any() else 1.0
@@ -195,7 +204,11 @@ def _random_cotangents(f: Callable[..., Any], pull: Pullback, f_x: Any, options:
     units = random_units(generator, MIXED * pull.outputs).reshape(MIXED, -1)
     # As the cotangents will be rounded, so that both sides of the check have the same.
     most = 1e-3 * float(np.finfo(pull.dtype).max)
-    return np.asarray((units * np.minimum(weight, most)).astype(pull.dtype), np.float64)
+    mix = np.asarray((units * np.minimum(weight, most)).astype(pull.dtype), np.float64)
+    every = np.stack(seen)
+    every[~np.isfinite(every)] = np.nan
+    terms = HALF_GRID * mix * np.where(moved, granularity(every)[0], 0.0)
+    return mix, np.sqrt(start.size) * np.array([root_mean_square(row) for row in terms])
 
 
 def _rows_named(

@@ -71,7 +71,8 @@ class Question:
 
     x : (n,). tolerances : rtol, atol and resolution, None for a default. room : (n,), (n,) to the left and the right.
     inspect(repeat) : the first calls at x. repeat(inspected) : a second call of f there, where it was left out.
-    names() : of the entries, once f was called; None for those of x. explain : what kind of mistake fits the evidence.
+    names() : of the entries, once f was called; None for those of x. rounding : what values of f are rounded to at the
+    least, one number or (m,). explain : what kind of mistake fits the evidence.
     """
 
     x: Flat
@@ -85,6 +86,7 @@ class Question:
     repeat: Callable[[Any], tuple[Finding, ...]]
     explain: Callable[[Setting, Matrix, Evidence | Survey], Diagnosis]
     names: Callable[[], Parameters | None] = lambda: None
+    rounding: Any = 0.0
 
 
 @dataclass
@@ -156,7 +158,7 @@ class Known:
         setting, findings = prepare(
             self.objective, self.inspected.f_x, self.inspected.computes_in, question.x,
             tolerances=question.tolerances, rng=question.rng, room=question.room, subgradient=question.subgradient,
-            names=question.names(),
+            names=question.names(), rounding=question.rounding,
         )  # fmt: skip
         self.findings += findings
         self.setting = setting

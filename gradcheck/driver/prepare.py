@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -38,12 +39,15 @@ def prepare(
     room: tuple[Flat, Flat] | None,
     subgradient: bool = False,
     names: Parameters | None = None,
+    rounding: Any = 0.0,
 ) -> tuple[Setting, tuple[Finding, ...]]:
     """Measure the noise of every output of f; choose tolerances and steps by it.
 
-    f_x : one number, or (m,). computes_in : the dtype of the derivative under test. names : of its entries.
+    f_x : one number, or (m,). computes_in : the dtype of the derivative under test. names : of its entries. rounding :
+    what values of f are known to be rounded to, which points beside x may not show.
     """
     noise = probe_noise(objective, x, f_x, rng, room)
+    noise = replace(noise, level=np.maximum(noise.level, rounding))
     slope = np.nan_to_num(np.asarray(noise.slope), posinf=0.0)
     setting = Setting(
         objective, x, f_x, noise.level, first_step(noise, np.asarray(f_x, np.float64), x.size),

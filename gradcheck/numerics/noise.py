@@ -14,7 +14,7 @@ from gradcheck.function.lines import Lines
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.rounding import decimal_steps, distinct, granularity, lowest_bits
 
-__all__ = ["POSITIONS", "Noise", "estimate_noise", "first_spacing", "measure_noise", "scatter"]
+__all__ = ["HALF_GRID", "POSITIONS", "Noise", "estimate_noise", "first_spacing", "measure_noise", "scatter"]
 
 Probe = Callable[[float], Values]
 Far = Callable[[], Values]

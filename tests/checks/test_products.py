@@ -482,6 +482,25 @@ def test_a_row_of_a_vjp_is_weighed_by_its_own_size(offset, size):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("returned", [np.float32, np.float64])
+def test_an_output_on_a_coarse_grid_beside_finer_ones_bears_a_row_out(returned):
+    """1e-8 A x at 0, one output beside 1e-5, in float32: it stays over steps that show all of the others."""
+    A = 1e-8 * np.random.default_rng(0).normal(size=(120, 5))
+    offset = np.where(np.arange(120) == 2, -1e-5, 0.0)
+
+    def f(x):
+        return (A @ x + offset).astype(np.float32).astype(returned)
+
+    def vjp(_, u, matrix=A):
+        return matrix.T @ u.astype(float)
+
+    assert check_vjp(f, vjp, np.zeros(5)).outcome is Outcome.PASS
+    wrong = A * np.where(np.arange(120) == 2, 1.01, 1.0)[:, None]
+    report = check_vjp(f, lambda x, u: vjp(x, u, wrong), np.zeros(5))
+    assert report.outcome is Outcome.FAIL
+    assert {m.name.partition(",")[0] for m in report.wrong} == {"J[2"}
+
+
 def test_outputs_that_do_not_move_hide_nothing():
     """One output is constant, one a sum of probabilities that moves by rounding alone: zero rows pass."""
     matrix = np.random.default_rng(0).normal(size=(120, 6))
