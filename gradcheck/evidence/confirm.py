@@ -36,7 +36,7 @@ VISIBLE = 0.2
 SLIGHT = 1.5
 # In noise one of up to so many times must hold at a step of this part of the first as well, where the noise leaves more
 # to be seen than at the confirming one: where f is differentiable only once the first bar holds too little truncation.
-MODERATE, BETWEEN = 2.5, 0.74
+MODERATE, BETWEEN = 10.0, 0.74
 # A slope of this part of its array, or less, may be lost in f: log(1 + 1e-13 x) moves by a rounding of 1 at a time.
 # Where f seems to be flat it is looked for at this part of the size of x.
 HARDLY, FARTHER = 1e-3, 0.3

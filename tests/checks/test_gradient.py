@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import math
 import pickle
 import warnings
@@ -244,6 +245,32 @@ def test_the_bar_holds_where_f_is_differentiable_only_once(seed):
             check_gradient(noisy, lambda w, off=off: slopes * (1 + 0.01 * off), w, rng=1).outcome
             is Outcome.FAIL
         )
+
+
+def test_a_bar_that_bends_fit_by_chance_is_borne_out_at_another_step():
+    """A squared hinge in noise of 1e-6: one slope in thousands lies 2.5 of its own bars off, and is not wrong."""
+    rng = np.random.default_rng(38)
+    features = rng.normal(size=(60, 5))
+    signs = np.sign(features[:, 0] + 0.5 * rng.normal(size=60))
+    w = np.append(np.random.default_rng(244).normal(size=5) * 0.5, 0.2)
+
+    def inside(w):
+        return np.maximum(1 - signs * (features @ w[:5] + w[5]), 0)
+
+    def loss(w):
+        return 0.5 * np.sum(w[:5] ** 2) + 2 * np.sum(inside(w) ** 2)
+
+    size, outer = loss(w), -4 * signs * inside(w)
+    slopes = np.append(features.T @ outer + w[:5], outer.sum())
+
+    def noisy(w):
+        # A draw from -1 to 1 that x alone determines.
+        draw = hashlib.blake2b(w.tobytes(), digest_size=8, salt=b"244").digest()
+        return loss(w) + 1e-6 * size * (int.from_bytes(draw, "little") / 2.0**63 - 1.0)
+
+    assert check_gradient(noisy, lambda w: slopes, w, rng=1).outcome is not Outcome.FAIL
+    wrong = check_gradient(noisy, lambda w: slopes * (1 + 0.01 * (np.arange(6) == 4)), w, rng=1)
+    assert [m.name for m in wrong.wrong] == ["x[4]"]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
