@@ -25,6 +25,8 @@ ROOM = 1.1
 COARSEST = 0.5
 # The rounding of float64 is below this, that of float32 above.
 SINGLE = 1e-10
+# What a shorter step may take away.
+LONG_STEPS = (Limit.NOISE, Limit.TRUNCATION, Limit.KINK)
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,9 @@ def _advice(
     """What decides it: options first, then what is to be done about x or f.
 
     sized : whether the options decide all that is open; those that decide some come last.
+
+    In single precision the digits of f come before both: its steps are so long that kinks of a network, and bends, lie
+    within them that none of float64 reach.
     """
     if limit is Limit.BUDGET:
         remedy = {Ended.INTERRUPTED: Remedy.AGAIN, Ended.BUDGET: Remedy.RAISE}.get(ended, Remedy.SWEEP)
@@ -145,5 +150,10 @@ def _advice(
     }[limit]
     own = [Advice(remedy) for remedy in remedies]
     if limit not in SIZED:
-        return tuple(own)
-    return tuple(options + own) if sized else tuple(own + options)
+        mine = own
+    else:
+        mine = options + own if sized else own + options
+    if given.tolerance.eps > SINGLE and limit in LONG_STEPS:
+        first = Advice(precise)
+        return (first, *(advice for advice in mine if advice != first))
+    return tuple(mine)

@@ -224,3 +224,37 @@ def test_outputs_that_stay_the_same_are_named_and_the_jacobian_is_not_called_0()
     )
     assert passed.outcome is Outcome.PASS
     assert not any("the Jacobian is 0 here" in n for n in passed.notes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+def test_a_network_of_rectifiers_in_single_precision_is_decided_in_float64(seed):
+    """Steps that single precision asks for hold kinks of many units; those of float64 hold none."""
+    rng = np.random.default_rng(seed)
+    features, answers = rng.normal(size=(32, 10)), rng.normal(size=(32, 4))
+    p = {
+        "W": rng.normal(size=(10, 16)) / 2,
+        "b": 0.1 * rng.normal(size=16),
+        "V": rng.normal(size=(16, 4)) / 3,
+    }
+
+    def network(kind):
+        X, y = features.astype(kind), answers.astype(kind)
+
+        def f(p):
+            apart = np.maximum(X @ p["W"] + p["b"], 0) @ p["V"] - y
+            return np.mean(apart * apart, dtype=kind)
+
+        def grad(p):
+            before = X @ p["W"] + p["b"]
+            outer = 2 * (np.maximum(before, 0) @ p["V"] - y) / kind(y.size)
+            inner = (outer @ p["V"].T) * (before > 0)
+            return {"W": X.T @ inner, "b": inner.sum(0), "V": np.maximum(before, 0).T @ outer}
+
+        return f, grad, {key: value.astype(kind) for key, value in p.items()}
+
+    single = check_gradient(*network(np.float32))
+    assert single.outcome is Outcome.INCONCLUSIVE
+    assert single.undecided is not None
+    assert single.undecided.advice[0].remedy is Remedy.FLOAT64
+    assert check_gradient(*network(np.float64)).outcome is Outcome.PASS
