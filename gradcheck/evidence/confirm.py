@@ -105,11 +105,13 @@ def confirm(
 
 
 def _borne_out_between(given: Flat, found: Estimate, again: Again, rows: Index) -> Estimate:
-    """Without a bar where noise limits it, it accuses moderately, and a somewhat shorter step does not share that."""
+    """Without a bar where noise or bends limit it, it accuses moderately, and a shorter step does not share that."""
     bar = MARGIN * found.error[rows]
     with np.errstate(invalid="ignore"):
         moderate = np.abs(given[rows] - found.value[rows]) <= MODERATE * bar
-    moderate &= (found.limit[rows] == Limit.NOISE) & (found.truncation[rows] > 0) & (found.chord[rows] > 0)
+    # Bends at a longer step may have ended the search: the bar that was kept may hold little of them all the same.
+    limited = np.array([limit in (Limit.NOISE, Limit.TRUNCATION) for limit in found.limit[rows]], bool)
+    moderate &= limited & (found.truncation[rows] > 0) & (found.chord[rows] > 0)
     rows = rows[moderate]
     side = np.isnan(found.left[rows]).astype(np.int8) - np.isnan(found.right[rows]).astype(np.int8)
     second = again(rows, BETWEEN * found.step[rows], side) if rows.size else None
