@@ -202,13 +202,14 @@ class JointTest:
         """Where all entries are 0 within their bars, a mistake is relative to what they become one scale away."""
         if first.fit is None or first.exact:
             return
-        stationary = (first.weight <= 3.0 * first.error) & first.fit.moved & ~self._unsettled(first)
+        there = 2.0 * first.fit.even[0] / self.along.moved
+        # At a minimum noise that grows with the step looks like a kink of next to nothing.
+        settled = ~self._unsettled(first) | self._harmless(first, self.problem.tolerance.resolution * there)
+        stationary = (first.weight <= 3.0 * first.error) & first.fit.moved & settled
         if ((self.problem.x == 0) & (self.along.scaling.lengths > 0)).any():
             # An entry that is 0 has no size: what is claimed may show far nearer to x.
             stationary &= first.weight == 0
-        self.along.sizes = np.where(
-            stationary, np.maximum(self.sizes, 2.0 * first.fit.even[0] / self.along.moved), self.sizes
-        )
+        self.along.sizes = np.where(stationary, np.maximum(self.sizes, there), self.sizes)
 
     def _settled(self, first: Direction) -> Direction:
         """Another direction with another step, where noise, a kink or bends keep the first from telling.

@@ -158,11 +158,13 @@ def scaling_of(problem: Problem, still: Mask) -> Scaling:
     largest = float(effect.max(initial=0.0))
     nothing = effect <= NOTHING * largest
     share = float(np.median(effect[~nothing])) if not nothing.all() else 0.0
+    # Rows of zeros throughout are looked at as they are: each coordinate by its own size.
+    at_rest = largest == 0 and problem.matrix.shape[0] > 1
     lengths = unit
     lengths[~moved] = 0.0
     for k, b in enumerate(blocks):
         # nan where what moves is larger than any float: other ways take it from there.
-        part = 0.0 if nothing[k] else share / effect[k]
+        part = float(at_rest) if nothing[k] else share / effect[k]
         lengths[b.slice] *= min(part, 1.0) if np.isfinite(part) else 0.0
     least = np.array(
         [_least(lengths[b.slice], strength[b.slice], size) for b, size in zip(blocks, rms, strict=True)]

@@ -239,3 +239,36 @@ def test_rows_whose_squares_are_no_floats_are_certified_by_what_they_are(scale, 
     assert check_jacobian(f, lambda _: kind(right), x).outcome is not Outcome.FAIL
     off = np.array([1.0, 1 + 1e-4])[:, None]
     assert check_jacobian(f, lambda _: kind(right * off), x).outcome is not Outcome.PASS
+
+
+@pytest.mark.parametrize("shape", [(150, 150), (40, 150), (150, 5)])
+def test_rows_of_zeros_at_a_minimum_are_decided(shape):
+    """(a . (x - c))^2 at c in every row: noise that grows with the step is no kink there; what is missing is named."""
+    rng = np.random.default_rng(0)
+    matrix, c = rng.normal(size=shape), rng.normal(size=shape[1])
+    zeros = np.zeros(shape)
+
+    def f(x, more=0.0):
+        values = (matrix @ (x - c)) ** 2
+        values[7] += more * (x[3] - c[3])
+        return values
+
+    report = check_jacobian(f, lambda _: zeros, c)
+    assert report.outcome is Outcome.PASS
+    assert report.nfev <= 30
+    wrong = check_jacobian(lambda x: f(x, 1e-4), lambda _: zeros, c)
+    assert [m.name for m in wrong.wrong] == ["J[7, 3]"]
+
+
+@pytest.mark.parametrize("jump", [1.0, 1e-3])
+def test_rows_of_zeros_on_a_kink_do_not_pass(jump):
+    """|a . (x - c)| beside the square: every slope between is a subgradient, and none is a derivative."""
+    rng = np.random.default_rng(0)
+    matrix, c = rng.normal(size=(40, 150)), rng.normal(size=150)
+    zeros = np.zeros((40, 150))
+
+    def f(x):
+        inner = matrix @ (x - c)
+        return inner**2 + jump * np.abs(inner)
+
+    assert check_jacobian(f, lambda _: zeros, c).outcome is Outcome.INCONCLUSIVE
