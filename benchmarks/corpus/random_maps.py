@@ -438,6 +438,16 @@ class Kinked:
         return self.smooth.jac(self.x) + np.where(self.at, self.M * slopes, 0.0)
 
 
+def _lost(smooth: RandomMap, right: Array) -> bool:
+    """Whether an output that should move is 0 all around x: (1 + tanh u) / 2 has no slope where it rounds to 0."""
+    x, scales = flat(smooth.x), _scales(smooth.x)
+    here = np.ravel(smooth.f(smooth.x))
+    moved = np.zeros(here.size, bool)
+    for step in np.concatenate([np.diag(1e-2 * scales), np.diag(-1e-2 * scales)]):
+        moved |= np.ravel(smooth.f(like(smooth.x, x + step))) != here
+    return bool(((here == 0) & ~moved & (right != 0).any(1)).any())
+
+
 def kinked(seed: int) -> tuple[Kinked, Array, Array, str] | None:
     """A map on kinks, a Jacobian within its slopes, one outside them, and the check."""
     rng = np.random.default_rng([seed, 3])
@@ -451,6 +461,8 @@ def kinked(seed: int) -> tuple[Kinked, Array, Array, str] | None:
         right = smooth.jac(smooth.x)
         truth = complex_jacobian(smooth.analytic, smooth.x, _scales(smooth.x))
         if not (smooth.calm() and np.isfinite(smooth.f(smooth.x)).all() and agreed(truth, right)):
+            return None
+        if _lost(smooth, right):
             return None
         n = flat(smooth.x).size
         at = rng.random(n) < rng.choice([0.3, 1.0])

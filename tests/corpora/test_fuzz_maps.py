@@ -19,6 +19,7 @@ from benchmarks.corpus.random_maps import (
     agreed,
     complex_jacobian,
     example,
+    kinked,
     row_units,
 )
 from gradcheck import Outcome
@@ -134,3 +135,9 @@ def test_a_refused_entry_of_a_second_array_is_asked_of_f():
     (right, _) = fuzz.said("scalar", 2_002_290)
     assert right.outcome == "FAIL"
     assert right.fault == ""
+
+
+def test_a_kink_beside_which_f_rounds_to_0_is_not_drawn():
+    """(1 + tanh u) / 2 is 0 all around x, where the formula has slopes of 1e-208: the values are a referee, too."""
+    assert kinked(300_240) is None
+    assert kinked(0) is not None or kinked(4) is not None
