@@ -1,14 +1,17 @@
-"""Right and wrong Jacobians, products, Hessians, adjoints and Taylor tests: what the checks say of them, counted.
+"""Right and wrong derivatives for every public check, and for the adapters: what is said of them, counted.
 
-    python -m benchmarks.contracts [--every N]
+    python -m benchmarks.contracts [--every N] [--right]
 
---every : one claim in N, for a look; default 1, all of them (some minutes).
+--every : one claim in N, for a look; default 1, all of them (some minutes). --right : right claims alone.
+An adapter whose library is missing is left out.
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
+import importlib
+import importlib.util
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -18,11 +21,13 @@ from typing import Any
 import numpy as np
 
 import gradcheck
+import gradcheck.interop
 from benchmarks.corpus.maps import Map, maps
 from benchmarks.corpus.mistakes import MISTAKES
 from benchmarks.corpus.model import flat, like
 from benchmarks.corpus.operators import Operator, operators
 
+Array = np.ndarray
 # Columns up to which evaluations are compared with those of 2-point differences, n + 1.
 SMALL = 100
 
@@ -162,20 +167,135 @@ def claims_of_operator(o: Operator) -> Iterator[Claim]:
         yield claim(mistake, adjoint)
 
 
+def _weighted(m: Map) -> Map:
+    """A weighted sum of the outputs, of the flat x: a function of one output and its gradient (1, n)."""
+    weight = seeded(m.name, "weight").choice([-1.0, 1.0], int(np.prod(m.outputs))) * np.linspace(
+        0.5, 1.5, int(np.prod(m.outputs))
+    )
+
+    def f(x: Any) -> float:
+        return float(weight @ np.ravel(m.f(like(m.x, x))))
+
+    def jac(x: Any) -> Any:
+        return (weight @ m.jac(like(m.x, x)))[None, :]
+
+    return Map(f"a sum of {m.name}", f, jac, flat(m.x).astype(float), analytic=m.analytic)
+
+
+def claims_of_sum(m: Map) -> Iterator[Claim]:
+    """Of the map made one output, as a gradient, at two points at once, and as a problem that the map constrains."""
+    loss = _weighted(m)
+    there = _elsewhere(loss).x
+
+    def limits(x: Any) -> Any:
+        return np.ravel(m.f(like(m.x, x))).astype(float)
+
+    def limits_jac(x: Any) -> Any:
+        return m.jac(like(m.x, x))
+
+    constraint = {"type": "eq", "fun": limits, "jac": limits_jac}
+    for mistake, plant in {"": None, **MISTAKES}.items():
+        if plant is not None and plant(loss.jac(loss.x), seeded(loss.name, mistake)) is None:
+            continue
+
+        def grad(x: Any, plant: Any = plant, mistake: str = mistake) -> Any:
+            J = loss.jac(x)
+            return (J if plant is None else plant(J, seeded(loss.name, mistake)))[0]
+
+        calls = {
+            "check_gradient": partial(gradcheck.check_gradient, loss.f, grad, loss.x),
+            "check_points": partial(gradcheck.check_points, loss.f, grad, [loss.x, there]),
+            "check_problem": partial(
+                gradcheck.check_problem, loss.f, loss.x, jac=grad, constraints=[constraint]
+            ),
+        }
+        for check, call in calls.items():
+            yield Claim(check, loss.name, mistake, call, loss, grad)
+
+
+def _with_torch(f: Any, pull: Any, x: Array) -> Any:
+    import torch
+
+    class Checked(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.save_for_backward(x)
+            return torch.from_numpy(f(x.detach().numpy()))
+
+        @staticmethod
+        def backward(ctx: Any, *outer: Any) -> Any:
+            (x,) = ctx.saved_tensors
+            return torch.from_numpy(pull(x.detach().numpy(), outer[0].detach().numpy()))
+
+    return gradcheck.interop.torch.check_function(Checked.apply, torch.from_numpy(x.copy()))
+
+
+def _with_jax(f: Any, pull: Any, x: Array) -> Any:
+    import jax
+
+    shapes = tuple(jax.ShapeDtypeStruct(np.shape(v), np.float64) for v in (f(x), x))
+
+    @jax.custom_vjp
+    def checked(x: Any) -> Any:
+        return jax.pure_callback(lambda x: f(np.asarray(x)), shapes[0], x)
+
+    def backward(x: Any, u: Any) -> Any:
+        return (jax.pure_callback(lambda x, u: pull(np.asarray(x), np.asarray(u)), shapes[1], x, u),)
+
+    checked.defvjp(lambda x: (checked(x), x), backward)
+    return gradcheck.interop.jax.check_function(checked, x)
+
+
+def _with_autograd(f: Any, pull: Any, x: Array) -> Any:
+    from autograd.extend import defvjp, primitive
+
+    checked = primitive(f)
+    defvjp(checked, lambda _, x: lambda u: pull(x, u))
+    return gradcheck.interop.autograd.check_function(checked, x)
+
+
+ADAPTERS: dict[str, Callable[..., Any]] = {
+    name: adapter
+    for name, adapter in {"torch": _with_torch, "jax": _with_jax, "autograd": _with_autograd}.items()
+    if importlib.util.find_spec(name) is not None
+}
+
+
+def claims_of_adapters(m: Map) -> Iterator[Claim]:
+    """A rule for the map by hand in each library that is installed, over the flat x; and one that is too large."""
+
+    def f(x: Any) -> Any:
+        return np.ravel(m.f(like(m.x, x))).astype(float)
+
+    def pull(x: Any, u: Any) -> Any:
+        return m.jac(like(m.x, x)).T @ u
+
+    wrong = {"": pull, "all 0.2 % too large": lambda x, u: 1.002 * pull(x, u)}
+    for name, adapter in ADAPTERS.items():
+        importlib.import_module(f"gradcheck.interop.{name}")
+        for mistake, rule in wrong.items():
+            call = partial(adapter, f, rule, flat(m.x).astype(float))
+            yield Claim(f"interop.{name}.check_function", m.name, mistake, call, m, rule)
+
+
 def claims() -> list[Claim]:
     """Every claim, the same at every call."""
     found = [claim for m in maps() for claim in claims_of_map(m)]
-    return found + [claim for o in operators() for claim in claims_of_operator(o)]
+    found += [claim for o in operators() for claim in claims_of_operator(o)]
+    found += [claim for m in maps() for claim in claims_of_sum(m)]
+    return found + [claim for m in maps() for claim in claims_of_adapters(m)]
 
 
 def main() -> None:
     """Count, and name what is not as it should be."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--every", type=int, default=1)
-    every = parser.parse_args().every
+    parser.add_argument("--right", action="store_true")
+    options = parser.parse_args()
     counts: collections.Counter[tuple[str, str, str]] = collections.Counter()
     ratios: list[float] = []
-    for claim in claims()[::every]:
+    asked = [claim for claim in claims() if not (options.right and claim.mistake)]
+    for claim in asked[:: options.every]:
         try:
             report = claim.call()
             outcome = report.outcome.value
