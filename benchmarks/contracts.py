@@ -30,6 +30,7 @@ from benchmarks.corpus.operators import Operator, operators
 Array = np.ndarray
 # Columns up to which evaluations are compared with those of 2-point differences, n + 1.
 SMALL = 100
+COMPARED = ("check_gradient", "check_jacobian", "check_jvp", "check_vjp", "check_hessian", "check_hvp")
 
 
 @dataclass(frozen=True)
@@ -293,14 +294,14 @@ def main() -> None:
     parser.add_argument("--right", action="store_true")
     options = parser.parse_args()
     counts: collections.Counter[tuple[str, str, str]] = collections.Counter()
-    ratios: list[float] = []
+    ratios: dict[str, list[float]] = collections.defaultdict(list)
     asked = [claim for claim in claims() if not (options.right and claim.mistake)]
     for claim in asked[:: options.every]:
         try:
             report = claim.call()
             outcome = report.outcome.value
-            if claim.check == "check_jacobian" and not claim.mistake and flat(claim.of.x).size <= SMALL:
-                ratios.append(report.nfev / (flat(claim.of.x).size + 1))
+            if claim.check in COMPARED and not claim.mistake and flat(claim.of.x).size <= SMALL:
+                ratios[claim.check].append(report.nfev / (flat(claim.of.x).size + 1))
         except Exception as error:
             outcome = f"{type(error).__name__}"
         kind = "wrong" if claim.mistake else "right"
@@ -322,10 +323,12 @@ def main() -> None:
             cells += map(str, [total, *known, total - sum(known)])
         print("|", " | ".join(cells), "|")
     if ratios:
-        share = f"{np.median(ratios):.2f} in the median, {np.mean(ratios):.2f} in the mean, {max(ratios):.1f} at most"
-        print(
-            f"evaluations of {len(ratios)} right Jacobians with n <= {SMALL} over those of 2-point differences: {share}"
+        print(f"evaluations of right claims with n <= {SMALL} over those of 2-point differences:")
+    for check, mine in sorted(ratios.items()):
+        share = (
+            f"{np.median(mine):.2f} in the median, {np.mean(mine):.2f} in the mean, {max(mine):.1f} at most"
         )
+        print(f"  {len(mine)} of {check}: {share}")
 
 
 if __name__ == "__main__":
