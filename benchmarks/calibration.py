@@ -272,8 +272,12 @@ def share_table(title: str, shares: Sequence[Share]) -> str:
     rows = []
     for kind in dict.fromkeys(s.kind for s in shares):
         mine = [s for s in shares if s.kind == kind]
-        observed = [f"{100 * s.missed / s.trials:.3g} % ({s.missed})" for s in mine]
-        rows.append((kind, f"{mine[0].trials:,}", *observed))
+        alike = len({s.trials for s in mine}) == 1
+        observed = [
+            f"{100 * s.missed / max(s.trials, 1):.3g} % ({s.missed}{'' if alike else f' of {s.trials:,}'})"
+            for s in mine
+        ]
+        rows.append((kind, f"{max(s.trials for s in mine):,}", *observed))
     return table((title, "trials", *(f"stated {100 * c:g} %" for c in CHANCES)), rows)
 
 
