@@ -231,22 +231,6 @@ def _with_torch(f: Any, pull: Any, x: Array) -> Any:
     return gradcheck.interop.torch.check_function(Checked.apply, torch.from_numpy(x.copy()))
 
 
-def _with_jax(f: Any, pull: Any, x: Array) -> Any:
-    import jax
-
-    shapes = tuple(jax.ShapeDtypeStruct(np.shape(v), np.float64) for v in (f(x), x))
-
-    @jax.custom_vjp
-    def checked(x: Any) -> Any:
-        return jax.pure_callback(lambda x: f(np.asarray(x)), shapes[0], x)
-
-    def backward(x: Any, u: Any) -> Any:
-        return (jax.pure_callback(lambda x, u: pull(np.asarray(x), np.asarray(u)), shapes[1], x, u),)
-
-    checked.defvjp(lambda x: (checked(x), x), backward)
-    return gradcheck.interop.jax.check_function(checked, x)
-
-
 def _with_autograd(f: Any, pull: Any, x: Array) -> Any:
     from autograd.extend import defvjp, primitive
 
@@ -255,9 +239,10 @@ def _with_autograd(f: Any, pull: Any, x: Array) -> Any:
     return gradcheck.interop.autograd.check_function(checked, x)
 
 
+# Not JAX: a map of NumPy runs there as a callback, which may wait for the thread that it blocks.
 ADAPTERS: dict[str, Callable[..., Any]] = {
     name: adapter
-    for name, adapter in {"torch": _with_torch, "jax": _with_jax, "autograd": _with_autograd}.items()
+    for name, adapter in {"torch": _with_torch, "autograd": _with_autograd}.items()
     if importlib.util.find_spec(name) is not None
 }
 
