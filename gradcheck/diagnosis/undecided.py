@@ -149,9 +149,8 @@ def _advice(
         Limit.NONE: (precise, Remedy.ELSEWHERE),
     }[limit]
     own = [Advice(remedy) for remedy in remedies]
-    if limit not in SIZED:
-        mine = own
-    else:
+    mine = own
+    if limit in SIZED:
         mine = options + own if sized else own + options
     if given.tolerance.eps > SINGLE and limit in LONG_STEPS:
         first = Advice(precise)
