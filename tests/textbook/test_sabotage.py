@@ -70,7 +70,7 @@ def test_cases_notice_a_sample(changes, monkeypatch):
     monkeypatch.setattr(sabotage, "LIMIT", 45)
     sample = [change for change in sabotage.spread(changes, 30) if not change.reason]
 
-    judged = sabotage.sabotage(sample, *sabotage.prepared(), tests=False)
+    judged = sabotage.sabotage(sample, *sabotage.prepared(), tests=())
 
     missed = [f"{c.module}: {c.before} -> {c.after}" for c in judged if not c.case]
     assert len(missed) <= len(sample) // 10, missed
