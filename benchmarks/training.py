@@ -35,9 +35,9 @@ from gradcheck.textbook import (
     load_mnist,
     numerical_gradient,
     softmax_whole_array,
+    structured_gradient,
     train,
 )
-from gradcheck.textbook.structured import structured_gradient
 from reference import backprop
 from reference.scipy_oracle import approx_gradient
 

@@ -18,14 +18,13 @@ from gradcheck.textbook.losses import (
     sum_squares_error,
 )
 from gradcheck.textbook.mnist import Dataset, fetch_mnist, load_mnist
-from gradcheck.textbook.networks import SimpleNet, TwoLayerNet
+from gradcheck.textbook.networks import SimpleNet, TwoLayerNet, structured_gradient
 from gradcheck.textbook.numerical import (
     gradient_field,
     gradient_for_anydim_published,
     numerical_diff,
     numerical_gradient,
 )
-from gradcheck.textbook.structured import structured_gradient
 from gradcheck.textbook.training import TrainingResult, train
 
 __all__ = [

@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from gradcheck.textbook import losses
 from gradcheck.textbook.numerical import numerical_gradient
+from gradcheck.textbook.structured import structured_differences
 
-__all__ = ["SimpleNet", "TwoLayerNet"]
+__all__ = ["SimpleNet", "TwoLayerNet", "structured_gradient"]
 
 Array = npt.NDArray[Any]
 Seed = int | np.random.Generator | None
@@ -132,8 +133,29 @@ class TwoLayerNet:
                 for name, value in self.params.items()
             }
         if method == "structured":
-            # Late, because that module is the only one to need it and builds on the modules here.
-            from gradcheck.textbook.structured import structured_gradient
-
             return structured_gradient(self, x, t)
         raise ValueError(f'method is {method!r}; "loop" or "structured" is allowed')
+
+
+def structured_gradient(
+    network: TwoLayerNet, x: npt.ArrayLike, t: npt.ArrayLike, h: float = 1e-4, *, n_threads: int | None = None
+) -> dict[str, Array]:
+    """Return (L(w + h) - L(w - h)) / 2h for every parameter w, as a dict like `network.params`.
+
+    network : TwoLayerNet with float64 parameters, `softmax` or `softmax_whole_array`, and a cross entropy of a batch.
+    x : (n, d), d the input size.  t : one-hot or soft targets (n, k) or labels (n,), as the network's loss takes them.
+    h : the step, in units of the parameters.
+    n_threads : threads for networks so large that they are taken in blocks of units, default one per processor;
+        the result does not depend on it.
+    Error: rounding alone, about 1e-15 of the largest weight of W2; the loop's own rounding is about 1e-16 L / h.
+    Raises TypeError or ValueError for a network, loss or array that the formulas do not cover, and ValueError where
+    h max|x| is too large for the interpolation's remainder to stay below rounding.
+    """
+    if not isinstance(network, TwoLayerNet):
+        raise TypeError(f"network is a {type(network).__name__}; a TwoLayerNet is allowed")
+    for name in ("predict", "loss"):
+        if getattr(getattr(network, name), "__func__", None) is not getattr(TwoLayerNet, name):
+            raise TypeError(f"network.{name} is not TwoLayerNet's own; method 'loop' takes any")
+    return structured_differences(
+        network.params, x, t, h, softmax=network.softmax, loss=network.loss_function, n_threads=n_threads
+    )

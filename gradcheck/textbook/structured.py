@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate, repeat
 from typing import Any
 
@@ -23,9 +24,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcheck.textbook import losses
-from gradcheck.textbook.networks import TwoLayerNet
 
-__all__ = ["structured_gradient"]
+__all__ = ["structured_differences"]
 
 Array = npt.NDArray[Any]
 Shift = Callable[[Array, slice], Array]
@@ -37,88 +37,116 @@ _CORRECTED = (losses.cross_entropy, losses.cross_entropy_onehot, losses.cross_en
 _BLOCK = 2**18
 
 
-def structured_gradient(
-    network: TwoLayerNet, x: npt.ArrayLike, t: npt.ArrayLike, h: float = 1e-4, *, n_threads: int | None = None
+def structured_differences(
+    params: Mapping[str, Array],
+    x: npt.ArrayLike,
+    t: npt.ArrayLike,
+    h: float,
+    *,
+    softmax: Callable[[Array], Array],
+    loss: Callable[[Array, Array], float],
+    n_threads: int | None = None,
 ) -> dict[str, Array]:
-    """Return (L(w + h) - L(w - h)) / 2h for every parameter w, as a dict like `network.params`.
+    """Return (L(w + h) - L(w - h)) / 2h for every parameter w of L = loss(softmax(sigmoid(x W1 + b1) W2 + b2), t).
 
-    network : TwoLayerNet with float64 parameters, `softmax` or `softmax_whole_array`, and a cross entropy of a batch.
-    x : (n, d), d the input size.  t : one-hot or soft targets (n, k) or labels (n,), as the network's loss takes them.
-    h : the step, in units of the parameters.
-    n_threads : threads for networks so large that they are taken in blocks of units, default one per processor;
-        the result does not depend on it.
-    Error: rounding alone, about 1e-15 of the largest weight of W2; the loop's own rounding is about 1e-16 L / h.
-    Raises TypeError or ValueError for a network, loss or array that the formulas do not cover, and ValueError where
-    h max|x| is too large for the interpolation's remainder to stay below rounding.
+    Arguments, result, error and what is raised: those of `structured_gradient`, whose network these are the parts of.
     """
     if not (np.isfinite(h) and h > 0):
         raise ValueError(f"h is {h}; a finite step above 0 is allowed")
     if n_threads is not None and n_threads < 1:
         raise ValueError(f"n_threads is {n_threads}; None or 1 or more is allowed")
-    forward, inputs, touched, hidden = _forward(network, x, t)
+    _check_parts(params, softmax, loss)
+    forward, inputs, touched, hidden = _forward(params, x, t, softmax, loss)
+    W1, W2 = params["W1"], params["W2"]
+    slope = hidden * (1 - hidden)
 
     def moved_unit(u: Array, units: slice) -> Array:
         # sigma(a + u) - sigma(a), without subtracting two nearly equal numbers.
-        z, growth = hidden[:, units], np.expm1(u)[..., None, None]
-        moved: Array = z * (1 - z) * growth / (1 + z * growth)
+        growth = np.expm1(u)[..., None, None]
+        moved: Array = slope[:, units] * growth / (1 + hidden[:, units] * growth)
         return moved
 
     def moved_score(u: Array, units: slice) -> Array:
-        return np.broadcast_to(u[..., None, None], (*u.shape, len(hidden), units.stop - units.start))
+        # One score moves by u alone: its series of exp(u) - 1 is summed here.
+        return np.broadcast_to(
+            np.expm1(u)[..., None, None], (*u.shape, len(hidden), units.stop - units.start)
+        )
 
-    W2 = network.params["W2"]
-    first = _layer(forward, inputs, W2, moved_unit, 0.5, h, n_threads)
-    second = _layer(forward, hidden, np.eye(W2.shape[1]), moved_score, 1.0, h, n_threads)
-    W1 = np.zeros_like(network.params["W1"])
-    W1[touched] = first[:-1]
-    return {"W1": W1, "b1": first[-1], "W2": second[:-1], "b2": second[-1]}
+    # A bias is the weight of one more input, which is always 1; no hidden unit is above it.
+    largest, steepness = max(1.0, float(np.abs(inputs).max(initial=0.0))), 0.5 * float(np.abs(W2).max())
+    degree = _degree(h * largest, steepness, h)
+    terms = range(1, _terms(h * largest * steepness) + 1)
+    series = np.array([W2.T**p / math.factorial(p) for p in terms])
+    first = _layer(forward, inputs, largest, degree, moved_unit, series, h, n_threads)
+    one_term = np.eye(W2.shape[1])[None]
+    second = _layer(forward, hidden, 1.0, _degree(h, 1.0, h), moved_score, one_term, h, n_threads)
+    gradient = np.zeros_like(W1)
+    gradient[touched] = first[:-1]
+    return {"W1": gradient, "b1": first[-1], "W2": second[:-1], "b2": second[-1]}
 
 
 def _layer(
     forward: _Forward,
     inputs: Array,
-    moves: Array,
+    largest: float,
+    degree: int,
     shift: Shift,
-    slope: float,
+    series: Array,
     h: float,
     n_threads: int | None,
 ) -> Array:
     """Return the difference quotients for the weights (i, j) from `inputs` (n, i) into units, biases below them.
 
-    Unit j moves the scores of sample n by shift(u)[..., n, j] moves[j], where u = h inputs[n, i].
-    slope : a bound of |d shift / du|, also for complex u near 0.
+    Unit j moves score k of sample n, by d: exp(d) - 1 is the sum over p of s^p series[p - 1, k, j], where
+    s = shift(u)[..., n, j] and u = h inputs[n, i].
+    largest : |input|, that of the bias included.  degree : of the polynomials in u.
     """
-    # A bias is the weight of one more input, which is always 1.
-    inputs = np.column_stack([inputs, np.ones(len(inputs))])
-    largest = np.abs(inputs).max()
-    steepness = slope * np.abs(moves).max()
-    degree = _degree(h * largest, steepness, h)
-    terms = _terms(h * largest * steepness)
-    # Chebyshev's points above 0; those below are their negatives.
-    grid = np.cos(np.pi * np.arange(degree // 2) / degree)
-    u = h * largest * np.stack([grid, -grid])
+    points, *_ = _chebyshev(degree)
+    u = h * largest * np.array([points, -points])
 
     def block(units: slice) -> list[Array]:
-        return _tables(forward, shift(u, units), moves[units], terms)
+        return _tables(forward, shift(u, units), series[:, :, units])
 
-    width = max(1, _BLOCK // (2 * grid.size * forward.y.size))
-    units = [slice(j, min(j + width, len(moves))) for j in range(0, len(moves), width)]
-    if n_threads == 1 or len(units) == 1:
-        blocks = [block(part) for part in units]
+    n_units = series.shape[2]
+    width = max(1, _BLOCK // (u.size * forward.y.size))
+    units = [slice(j, min(j + width, n_units)) for j in range(0, n_units, width)]
+    if len(units) == 1:
+        tables = block(units[0])
     else:
         with ThreadPoolExecutor(n_threads or os.cpu_count()) as pool:
             blocks = list(pool.map(block, units))
-    tables = [np.concatenate(parts, axis=-1) for parts in zip(*blocks, strict=True)]
-    differences = _differences(forward, tables, grid, inputs / largest)
+        tables = [np.concatenate(parts, axis=-1) for parts in zip(*blocks, strict=True)]
+    differences = _differences(forward, tables, _odd_powers(inputs, largest, len(points)), degree)
     differences /= 2 * h * len(inputs)
     return differences
 
 
-def _tables(forward: _Forward, moved: Array, moves: Array, terms: int) -> list[Array]:
+@cache
+def _chebyshev(degree: int) -> tuple[Array, Array, Array]:
+    """Return Chebyshev's points above 0; those below are their negatives; and what makes coefficients of values there.
+
+    A polynomial of odd powers, u, u^3, ..., has the coefficients `odd @ values`, one of u^2, u^4, ... `even @ values`.
+    """
+    points = np.cos(np.pi * np.arange(degree // 2) / degree)
+    odd, even = (np.linalg.inv(points[:, None] ** (first + 2 * np.arange(len(points)))) for first in (1, 2))
+    return points, odd, even
+
+
+def _odd_powers(inputs: Array, largest: float, count: int) -> Array:
+    """Return the inputs, that of the biases last, in units of the largest: to the powers 1, 3, ... (count, n, i)."""
+    powers = np.empty((count, len(inputs), inputs.shape[1] + 1))
+    np.divide(inputs, largest, out=powers[0, :, :-1])
+    powers[0, :, -1] = 1 / largest
+    square = powers[0] ** 2
+    for p in range(1, count):
+        np.multiply(powers[p - 1], square, out=powers[p])
+    return powers
+
+
+def _tables(forward: _Forward, moved: Array, series: Array) -> list[Array]:
     """Return what has to be summed over the samples, as functions of u, for u > 0 and its negative.
 
-    moved, moves : (2, g, n, j) and (j, k); unit j changes the scores of sample n by moved[:, :, n, j] moves[j].
-    terms : of the series of exp.
+    moved, series : (2, g, n, j) and (p, k, j), as in `_layer`.
     With a normaliser for each sample: the loss at u less that at -u, (g, n, j). With a shared one, by the rule
     log1p(c E + (1 - c) S) = log1p(c E) + log1p(S V): log1p(c E) at u less that at -u; then, with a first axis for u
     and -u, the growth S of the normaliser and, where delta is inside of the logarithm, the changes of V, V^2, ... for
@@ -135,10 +163,9 @@ def _tables(forward: _Forward, moved: Array, moves: Array, terms: int) -> list[A
         return over_classes(np.log1p((plus - minus) / (1 + minus)))
 
     c = forward.kept[..., None]
-    # The sum over k of y (exp(s m) - 1) is that of s^p times y @ m^p / p!: a few products for all g.
-    series = [moves.T**p / math.factorial(p) for p in range(1, terms + 1)]
-    S = _horner(moved, [forward.y @ term for term in series])
-    E = _horner(moved[:, :, None], [term[forward.classes] for term in series])
+    # The sum over k of y (exp(d) - 1) is that of s^p times y @ series[p - 1]: a few products for all g.
+    S = _horner(moved, forward.y @ series)
+    E = _horner(moved[:, :, None], series[:, forward.classes])
     if not forward.shared:
         growth = S[:, :, None]
         return [-log_ratio(c * (E - growth) / (1 + growth))]
@@ -149,7 +176,7 @@ def _tables(forward: _Forward, moved: Array, moves: Array, terms: int) -> list[A
     return tables
 
 
-def _horner(s: Array, coefficients: list[Array]) -> Array:
+def _horner(s: Array, coefficients: Array) -> Array:
     """Return coefficients[0] s + coefficients[1] s^2 + ..."""
     *others, last = coefficients
     total: Array = last * s
@@ -171,36 +198,29 @@ def _terms(change: float) -> int:
     return p - 1
 
 
-def _differences(forward: _Forward, tables: list[Array], grid: Array, inputs: Array) -> Array:
+def _differences(forward: _Forward, tables: list[Array], powers: Array, degree: int) -> Array:
     """Return n (L(w + h) - L(w - h)) for every weight (i, j).
 
-    tables : of `_tables`, at the points `grid` of u.  inputs : (n, i).  Both in units of the largest.
+    tables : of `_tables`, at Chebyshev's points of u.  powers : (g, n, i), of `_odd_powers`.
     """
-    square = inputs * inputs
+    _, to_odd, to_even = _chebyshev(degree)
 
-    def polynomials(first: int) -> Callable[[Array], Array]:
-        """Return what sums over the samples, at u = h x, the polynomials in u^first, u^(first + 2), ... of a table."""
-        to_coefficients = np.linalg.inv(grid[:, None] ** (first + 2 * np.arange(len(grid))))
-        lowest = inputs if first == 1 else square
-        powers = np.concatenate(list(accumulate(repeat(square, len(grid) - 1), np.multiply, initial=lowest)))
-
-        def summed(table: Array) -> Array:
-            coefficients = np.tensordot(to_coefficients, table, axes=1)
-            sums: Array = powers.T @ coefficients.reshape(len(powers), -1)
-            return sums
-
-        return summed
+    def summed(powers: Array, to_coefficients: Array, table: Array) -> Array:
+        """Sum over the samples, at u = h x, the polynomials through a table (g, n, j)."""
+        coefficients = (to_coefficients @ table.reshape(len(table), -1)).reshape(-1, table.shape[-1])
+        sums: Array = powers.reshape(len(coefficients), -1).T @ coefficients
+        return sums
 
     # What is even in u is the same for w + h and w - h, but for a shared normaliser, whose logarithm mixes both.
-    odd = polynomials(1)
     difference, *others = tables
-    changes = odd(difference)
+    changes = summed(powers, to_odd, difference)
     if forward.shared:
-        even = polynomials(2)
+        even_powers = powers * powers[0]
 
         def both(table: Array) -> Array:
             """At u = +h x and u = -h x: (2, i, j)."""
-            odd_part, even_part = odd((table[0] - table[1]) / 2), even((table[0] + table[1]) / 2)
+            odd_part = summed(powers, to_odd, (table[0] - table[1]) / 2)
+            even_part = summed(even_powers, to_even, (table[0] + table[1]) / 2)
             return np.stack([even_part + odd_part, even_part - odd_part])
 
         S, *V_powers = map(both, others)
@@ -216,7 +236,8 @@ def _differences(forward: _Forward, tables: list[Array], grid: Array, inputs: Ar
 def _degree(reach: float, steepness: float, h: float) -> int:
     """Return the least degree for which the interpolation's remainder moves no difference quotient by eps.
 
-    reach : largest |u|.  steepness : bound of |d score / du|.  The bound is derived in docs/structured.md.
+    reach : largest |u|.  steepness : bound of |d score / du|, also for complex u near 0.
+    The bound of the remainder is derived in docs/structured.md.
     """
     radius = min(np.pi / 2, 1 / steepness) if steepness > 0 else np.pi / 2
     s = radius / reach
@@ -247,14 +268,17 @@ class _Forward:
 
 
 def _forward(
-    network: TwoLayerNet, x: npt.ArrayLike, t: npt.ArrayLike
+    params: Mapping[str, Array],
+    x: npt.ArrayLike,
+    t: npt.ArrayLike,
+    softmax: Callable[[Array], Array],
+    loss: Callable[[Array, Array], float],
 ) -> tuple[_Forward, Array, Array, Array]:
-    """Check all that the formulas take for granted; return the forward pass, inputs, which these are, hidden layer.
+    """Return the forward pass, the inputs, which these are, and the hidden layer; refuse what has no differences.
 
     A weight whose input is 0 in every sample touches nothing: the inputs are the other columns of x, `touched` (d,).
     """
-    _check_network(network)
-    W1, b1, W2, b2 = (network.params[name] for name in ("W1", "b1", "W2", "b2"))
+    W1, b1, W2, b2 = (params[name] for name in ("W1", "b1", "W2", "b2"))
     inputs, targets = np.asarray(x), np.asarray(t)
     for name, array in (("x", inputs), ("t", targets)):
         if not np.can_cast(array.dtype, np.float64):
@@ -265,50 +289,43 @@ def _forward(
     inputs = inputs[:, touched].astype(np.float64, copy=False)
     with np.errstate(divide="ignore", invalid="ignore"):  # what is not finite raises below
         hidden = losses.sigmoid(inputs @ W1[touched] + b1)
-        y = network.softmax(hidden @ W2 + b2)
-        loss = network.loss_function(y, targets)  # checks t
-    if not np.isfinite(loss):
-        raise ValueError(f"the loss is {loss}; only a finite loss has differences")
+        y = softmax(hidden @ W2 + b2)
+        value = loss(y, targets)  # checks t
+    if not np.isfinite(value):
+        raise ValueError(f"the loss is {value}; only a finite loss has differences")
 
-    published = network.loss_function in _PUBLISHED
+    published = loss in _PUBLISHED
     if published and targets.size == y.size:
         targets = targets.reshape(y.shape).argmax(axis=1)
+    samples = np.arange(len(y))
     if targets.shape != y.shape:
         classes, weights = targets.reshape(1, -1), np.ones((1, len(y)))
     elif np.count_nonzero(targets, axis=1).max() <= 1:  # one-hot: the other classes add nothing
         classes = (targets != 0).argmax(axis=1)[None]
-        weights = np.take_along_axis(targets.T, classes, axis=0).astype(np.float64)
+        weights = targets[samples, classes].astype(np.float64)
     else:
-        classes, weights = (
-            np.broadcast_to(np.arange(y.shape[1])[:, None], y.T.shape),
-            targets.T.astype(np.float64),
-        )
-    seen = np.take_along_axis(y.T, classes, axis=0)
+        classes = np.broadcast_to(np.arange(y.shape[1])[:, None], y.T.shape)
+        weights = targets.T.astype(np.float64)
+    seen = y[samples, classes]
     kept = np.ones_like(seen) if published else seen / (seen + losses.DELTA)
-    shared = network.softmax is losses.softmax_whole_array
-    return _Forward(y, shared, classes, weights, kept), inputs, touched, hidden
+    return _Forward(y, softmax is losses.softmax_whole_array, classes, weights, kept), inputs, touched, hidden
 
 
-def _check_network(network: TwoLayerNet) -> None:
-    """Refuse what the formulas do not describe: the chapter's two layers and its cross entropies are all they know."""
-    if not isinstance(network, TwoLayerNet):
-        raise TypeError(f"network is a {type(network).__name__}; a TwoLayerNet is allowed")
-    for name in ("predict", "loss"):
-        if getattr(getattr(network, name), "__func__", None) is not getattr(TwoLayerNet, name):
-            raise TypeError(f"network.{name} is not TwoLayerNet's own; method 'loop' takes any")
-    if network.softmax not in (losses.softmax, losses.softmax_whole_array):
-        raise ValueError(f"network.softmax is {network.softmax!r}; softmax or softmax_whole_array is allowed")
-    if network.loss_function not in _CORRECTED + _PUBLISHED:
-        raise ValueError(f"network's loss is {network.loss_function!r}; a batch's cross entropy is allowed")
-    if set(network.params) != {"W1", "b1", "W2", "b2"}:
-        raise ValueError(f"network.params holds {', '.join(network.params)}; W1, b1, W2, b2 are allowed")
-    for name, value in network.params.items():
+def _check_parts(params: Mapping[str, Array], softmax: object, loss: object) -> None:
+    """Refuse what the formulas do not describe: two layers and the chapter's cross entropies are all they know."""
+    if softmax not in (losses.softmax, losses.softmax_whole_array):
+        raise ValueError(f"softmax is {softmax!r}; softmax or softmax_whole_array is allowed")
+    if loss not in _CORRECTED + _PUBLISHED:
+        raise ValueError(f"the loss is {loss!r}; a batch's cross entropy is allowed")
+    if set(params) != {"W1", "b1", "W2", "b2"}:
+        raise ValueError(f"params holds {', '.join(params)}; W1, b1, W2, b2 are allowed")
+    for name, value in params.items():
         if not isinstance(value, np.ndarray) or value.dtype != np.float64:
             found = getattr(value, "dtype", type(value).__name__)
             raise TypeError(f"params[{name!r}] is {found}; an array of float64 is allowed")
         if not np.isfinite(value).all():
             raise ValueError(f"params[{name!r}] holds nan or inf; finite numbers are allowed")
-    shapes = {name: value.shape for name, value in network.params.items()}
+    shapes = {name: value.shape for name, value in params.items()}
     W1, b1, W2, b2 = (shapes[name] for name in ("W1", "b1", "W2", "b2"))
     if not (len(W2) == 2 and b1 == W1[1:] == W2[:1] and b2 == W2[1:]):
         raise ValueError(f"params have shapes {shapes}; (d, m), (m,), (m, k), (k,) are allowed")

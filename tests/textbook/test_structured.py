@@ -22,10 +22,10 @@ from gradcheck.textbook import (
     sigmoid,
     softmax,
     softmax_whole_array,
+    structured_gradient,
     sum_squares_error,
     train,
 )
-from gradcheck.textbook.structured import structured_gradient
 from reference import backprop
 
 NAMES = ("W1", "b1", "W2", "b2")
