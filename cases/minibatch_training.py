@@ -1,4 +1,4 @@
-"""1,000 iterations of mini-batch training: the loss falls, from log 1000 with the printed forms, from log 10 by row.
+"""Mini-batch training: the loss falls, from log 1000 with the printed forms, from log 10 by row.
 
 The chapter trains by central differences, in six hours and a quarter. Here the backpropagated gradient does it, after
 the first iterations have been trained in both ways, and timed.
@@ -214,7 +214,7 @@ def falls(name, of_state, spread):
 
 case = Case(
     "5.2",
-    "1,000 iterations of mini-batch training: the loss falls",
+    "Mini-batch training: the loss falls",
     [
         *map(gradient_along, NAMES),
         Quantity(

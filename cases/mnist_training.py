@@ -1,4 +1,4 @@
-"""6,000 iterations on MNIST: the accuracies by epoch, beside the chapter's.
+"""Training on MNIST: the accuracies by epoch, beside the chapter's.
 
 It trains with the backpropagated gradient and shows on the way, at the start and at three later iterations, that this
 is what the published central difference gives, and SciPy's forward difference. A run that is killed goes on from its
@@ -239,7 +239,7 @@ SAME_DIGITS = "0.01: four seeds came within 0.005 of every value from the third 
 
 case = Case(
     "5.3",
-    "6,000 iterations on MNIST: the accuracies by epoch",
+    "Training on MNIST: the accuracies by epoch",
     [
         *map(gradient_on_the_way, NAMES),
         Quantity(
