@@ -367,7 +367,7 @@ case = Case(
             "separation",
             draw_separation,
             "The difference of the losses of two trainings, by central differences and by backpropagation: "
-            "1e-13 at the start, then rising slowly, within 2e-9 for the first 600 iterations.",
+            "1e-13 at the start, rising as the loss begins to fall, within 2e-9 for the first 600 iterations.",
         ),
     ],
     needs=("mnist",),
