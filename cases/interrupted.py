@@ -14,7 +14,7 @@ import numpy as np
 
 from gradcheck.cases import Case, Mistake, Quantity, Reference
 from gradcheck.errors import DataError
-from gradcheck.textbook import TwoLayerNet, softmax_whole_array, train
+from gradcheck.textbook import TwoLayerNet, checkpoint, softmax_whole_array, train
 from reference import backprop
 from reference.scipy_oracle import approx_gradient
 
@@ -265,6 +265,32 @@ ENDS = (3, 5, 8, 12)
 LONG = {"iterations": 120}
 BY_DEFAULT = {**LONG, "checkpoint_every": None}
 
+
+def refused_with(there, now):
+    """What is said of a checkpoint whose settings are the first, to a training whose settings are the second."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, empty = Path(folder) / "kept.npz", np.zeros(0)
+        checkpoint.save_checkpoint(path, checkpoint.Checkpoint(there, {}, {}, empty, empty, empty, empty))
+        try:
+            checkpoint.load_checkpoint(path, now)
+        except DataError as error:
+            return str(error)
+        return ""
+
+
+# As JSON it has two marks more.
+SIXTY = 58 * "s"
+SAID = (
+    ({"rate": 0.1}, {"rate": 0.2}, "(rate 0.1, now 0.2)"),
+    ({"rate": 0.1, "seed": 1}, {"rate": 0.1, "seed": 2}, "(seed 1, now 2)"),
+    ({"name": SIXTY}, {"name": "t"}, f'(name "{SIXTY}", now "t")'),
+    ({"name": SIXTY + "s"}, {"name": "t"}, "(other name)"),
+    ({"name": "t"}, {"name": SIXTY + "s"}, "(other name)"),
+    ({"rate": 0.1, "of old": 1}, {"rate": 0.1}, "(written by another version)"),
+    ({"rate": 0.1}, {"rate": 0.2}, "begin afresh with fresh=True"),
+)
+
+
 case = Case(
     "5.3",
     "A training that is interrupted ends with the same bits",
@@ -342,6 +368,17 @@ case = Case(
             [
                 Mistake("whatever was changed", lambda: [5] * len(CHANGES)),
                 Mistake("begun again, and the file replaced", lambda: [5, *[0] * (len(CHANGES) - 2), 5]),
+            ],
+        ),
+        Quantity(
+            "a checkpoint of other settings: what is said of them; of sixty letters or fewer, what they are",
+            lambda: [words in refused_with(there, now) for there, now, words in SAID],
+            [Reference("words of the error", [True] * len(SAID), reason="yes or no")],
+            [
+                Mistake(
+                    "the other way round",
+                    lambda: [words in refused_with(now, there) for there, now, words in SAID],
+                )
             ],
         ),
         Quantity(
