@@ -9,6 +9,7 @@ import functools
 import itertools
 import tempfile
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 
@@ -163,15 +164,18 @@ def unfinished_file():
 
 
 def foreign_file(content):
-    """Whether it is refused, and whether it is kept."""
+    """Whether it is refused as what it is, and whether it is kept."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "mine.npz"
         write(path, content)
         before = path.read_bytes()
         try:
             run(path)
-        except DataError:
-            return [True, path.exists() and path.read_bytes() == before]
+        except DataError as error:
+            return [
+                "no checkpoint of a training" in str(error),
+                path.exists() and path.read_bytes() == before,
+            ]
         return [False, path.exists() and path.read_bytes() == before]
 
 
@@ -266,11 +270,39 @@ LONG = {"iterations": 120}
 BY_DEFAULT = {**LONG, "checkpoint_every": None}
 
 
+def state_of(settings):
+    """The state of a training of these settings, of which nothing else matters."""
+    return checkpoint.Checkpoint(settings, {}, {}, *[np.zeros(0)] * 4)
+
+
+def other_began_meanwhile():
+    """Save the state of one training over that of another: whether that is refused, and the file stays."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "kept.npz"
+        checkpoint.save_checkpoint(path, state_of({"seed": 1}))
+        before = path.read_bytes()
+        try:
+            checkpoint.save_checkpoint(path, state_of({"seed": 2}))
+        except DataError:
+            return [True, path.read_bytes() == before]
+        return [False, path.read_bytes() == before]
+
+
+def other_ended_meanwhile():
+    """Remove a checkpoint that is gone when its turn comes, though it was just read: files left."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "gone.npz"
+        with mock.patch.object(checkpoint, "_read", return_value=state_of({"seed": 1})):
+            checkpoint.begin_afresh(path)
+            checkpoint.remove_checkpoint(path, {"seed": 1})
+        return len(list(Path(folder).iterdir()))
+
+
 def refused_with(there, now):
     """What is said of a checkpoint whose settings are the first, to a training whose settings are the second."""
     with tempfile.TemporaryDirectory() as folder:
-        path, empty = Path(folder) / "kept.npz", np.zeros(0)
-        checkpoint.save_checkpoint(path, checkpoint.Checkpoint(there, {}, {}, empty, empty, empty, empty))
+        path = Path(folder) / "kept.npz"
+        checkpoint.save_checkpoint(path, state_of(there))
         try:
             checkpoint.load_checkpoint(path, now)
         except DataError as error:
@@ -369,6 +401,18 @@ case = Case(
                 Mistake("whatever was changed", lambda: [5] * len(CHANGES)),
                 Mistake("begun again, and the file replaced", lambda: [5, *[0] * (len(CHANGES) - 2), 5]),
             ],
+        ),
+        Quantity(
+            "another training began at the same file meanwhile: refused, kept",
+            other_began_meanwhile,
+            [Reference("yes", [True, True], reason="yes or no")],
+            [Mistake("replaced", lambda: [False, False])],
+        ),
+        Quantity(
+            "another training of the same settings ended meanwhile: files left",
+            other_ended_meanwhile,
+            [Reference("none, and no error", 0, reason="a count: no tolerance")],
+            [Mistake("one", lambda: 1)],
         ),
         Quantity(
             "a checkpoint of other settings: what is said of them; of sixty letters or fewer, what they are",
