@@ -111,11 +111,11 @@ def _layer(
     width = max(1, _BLOCK // (u.size * forward.y.size))
     units = [slice(j, min(j + width, n_units)) for j in range(0, n_units, width)]
     if len(units) == 1:
-        tables = block(units[0])
+        blocks = [block(part) for part in units]
     else:
         with ThreadPoolExecutor(n_threads or os.cpu_count()) as pool:
             blocks = list(pool.map(block, units))
-        tables = [np.concatenate(parts, axis=-1) for parts in zip(*blocks, strict=True)]
+    tables = [np.concatenate(parts, axis=-1) for parts in zip(*blocks, strict=True)]
     differences = _differences(forward, tables, _odd_powers(inputs, largest, len(points)), degree)
     differences /= 2 * h * len(inputs)
     return differences
