@@ -207,6 +207,32 @@ FOREIGN = (
 )
 
 
+# One entry of a checkpoint changed, and the iteration from which a training goes on then.
+ALTERED = {
+    "nothing": ("losses", np.copy, 5),
+    "as many losses as iterations": ("losses", lambda losses: np.resize(losses, 13), 13),
+    "one loss too many": ("losses", lambda losses: np.resize(losses, 14), REFUSED),
+    "one accuracy too many": ("test_accuracy", lambda accuracy: np.append(accuracy, 0.5), REFUSED),
+    "one row of weights too few": ("parameter.W1", lambda W1: W1[1:], REFUSED),
+    "another generator": ("rng_state", lambda _: np.array('{"bit_generator": "MT19937"}'), REFUSED),
+}
+
+
+def altered(name, change):
+    """From which iteration it goes on after that change; REFUSED where it says so and the file stays."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "training.npz"
+        with contextlib.suppress(Ended):
+            run(path, 8)
+        with np.load(path) as entries:
+            content = dict(entries)
+        write(path, content | {name: change(content[name])})
+        try:
+            return run(path).resumed_from
+        except DataError as error:
+            return REFUSED if "a damaged checkpoint" in str(error) and path.exists() else 0
+
+
 def left_behind(end_at):
     """The files that a training leaves which is ended there: none before the first checkpoint, then one."""
     with tempfile.TemporaryDirectory() as folder:
@@ -401,6 +427,18 @@ case = Case(
                 Mistake("whatever was changed", lambda: [5] * len(CHANGES)),
                 Mistake("begun again, and the file replaced", lambda: [5, *[0] * (len(CHANGES) - 2), 5]),
             ],
+        ),
+        Quantity(
+            "goes on from a checkpoint only where its parts fit each other",
+            lambda: [altered(name, change) for name, change, _ in ALTERED.values()],
+            [
+                Reference(
+                    "from 5 or 13, otherwise -1: refused, and the file stays",
+                    [expected for _, _, expected in ALTERED.values()],
+                    reason="changed in turn: " + ", ".join(ALTERED),
+                )
+            ],
+            [Mistake("whatever was changed", lambda: [5, 13, 14, 5, 5, 5])],
         ),
         Quantity(
             "another training began at the same file meanwhile: refused, kept",
