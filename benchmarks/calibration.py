@@ -177,7 +177,7 @@ def rows_against_errors(kind: str, count: int, m: int, n: int, seed: int) -> lis
         along = Directions(problem, scaling, rng, exact=False, fixed=np.zeros(m, bool))
         first = along.first(None)
         assert first is not None
-        most = np.array([first.most, *(along.next(first).most for _ in range(MOST - 1))])
+        most = np.array([first.most, *(along.next([first]).most for _ in range(MOST - 1))])
         truth = np.linalg.norm(error * scaling.lengths, axis=1)
         for k, chance in enumerate(CHANCES):
             looks = [bound_of(most[:look], chance / m) < truth for look in range(1, MOST + 1)]

@@ -188,7 +188,10 @@ class Pushforward:
         if array.dtype.kind not in "fiub" or array.shape not in (self.shape, (m,)):
             wanted = f"real numbers of shape {self.shape} are needed"
             raise NotScalarError(f"{self.what} returns {array.dtype} of shape {array.shape}; {wanted}")
-        return np.array(array, np.float64).ravel()
+        with np.errstate(
+            over="ignore"
+        ):  # of a longdouble beyond float64; what becomes infinite is seen to be so
+            return np.array(array, np.float64).ravel()
 
     def findings(self, matrix: Matrix, dtype: str, rtol: float | None) -> list[Finding]:
         """Mutation, and whether the product is linear in its tangent."""

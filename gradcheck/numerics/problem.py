@@ -158,8 +158,9 @@ def scaling_of(problem: Problem, still: Mask) -> Scaling:
     largest = float(effect.max(initial=0.0))
     nothing = effect <= NOTHING * largest
     share = float(np.median(effect[~nothing])) if not nothing.all() else 0.0
-    # Rows of zeros throughout are looked at as they are: each coordinate by its own size.
-    at_rest = largest == 0 and problem.matrix.shape[0] > 1
+    # Rows of zeros throughout are looked at as they are: each coordinate by its own size. One that is 0 has none: a
+    # slope may show far nearer to it.
+    at_rest = largest == 0 and problem.matrix.shape[0] > 1 and bool((problem.x[moved] != 0).all())
     lengths = unit
     lengths[~moved] = 0.0
     for k, b in enumerate(blocks):
