@@ -29,6 +29,8 @@ SECOND_LOOK, NEARER, BESIDES = 30.0, 10.0, 1.4
 FALLS, SCATTER = 3.0, 2e-6
 # A kink that could explain less than this part of a disagreement is none of its causes.
 BESIDE = 0.02
+# |t| bends f as a parabola of 15 times its slope would, in units of the step: a kink of less than this part is none.
+SLIGHT = 1e-3
 # The next residuals are taken to be up to so much larger than the first ones.
 MARGIN = 1.3
 # Directions after which it is given up; with noise, where each says less and entries cost more, too.
@@ -204,7 +206,10 @@ class JointTest:
             return
         there = 2.0 * first.fit.even[0] / self.along.moved
         # At a minimum noise that grows with the step looks like a kink of next to nothing.
-        settled = ~self._unsettled(first) | self._harmless(first, self.problem.tolerance.resolution * there)
+        # One of the size of what f bends is a kink.
+        slight = np.abs(np.nan_to_num(first.fit.kink)) <= SLIGHT * first.fit.even[0] * first.step
+        harmless = self._harmless(first, self.problem.tolerance.resolution * there) & slight
+        settled = ~self._unsettled(first) | harmless
         stationary = (first.weight <= 3.0 * first.error) & first.fit.moved & settled
         if ((self.problem.x == 0) & (self.along.scaling.lengths > 0)).any():
             # An entry that is 0 has no size: what is claimed may show far nearer to x.

@@ -141,3 +141,9 @@ def test_a_kink_beside_which_f_rounds_to_0_is_not_drawn():
     """(1 + tanh u) / 2 is 0 all around x, where the formula has slopes of 1e-208: the values are a referee, too."""
     assert kinked(300_240) is None
     assert kinked(0) is not None or kinked(4) is not None
+
+
+@pytest.mark.parametrize("seed", [10003100, 10003192])
+def test_a_kink_nearer_than_any_step_is_not_taken_for_a_minimum(seed):
+    """Found by random functions: a slope between those of both sides passed, for |t| bends f more the shorter t is."""
+    assert [said.fault for said in fuzz.judged_kink(seed, str(seed))] == [""] * 4
