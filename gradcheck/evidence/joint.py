@@ -29,7 +29,7 @@ SECOND_LOOK, NEARER, BESIDES = 30.0, 10.0, 1.4
 FALLS, SCATTER = 3.0, 2e-6
 # A kink that could explain less than this part of a disagreement is none of its causes.
 BESIDE = 0.02
-# |t| bends f as a parabola of 15 times its slope would, in units of the step: a kink of less than this part is none.
+# To A |t| the fit gives b2 = 8.3 A / h, so that a kink is 0.12 of b2 h: what is less than this part of it is none.
 SLIGHT = 1e-3
 # The next residuals are taken to be up to so much larger than the first ones.
 MARGIN = 1.3

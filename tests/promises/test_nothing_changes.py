@@ -47,7 +47,7 @@ def surroundings():
     ]
     return {
         # The words of the generator and how many of them are used up.
-        "np.random": (digest(np.random.get_state()[1]), np.random.get_state()[2]),  # noqa: NPY002
+        "np.random": (digest(np.random.get_state()[1]), np.random.get_state()[2]),  # noqa: NPY002 -- the global state is what must not change
         "random": hash(random.getstate()),
         "errstate": np.geterr(),
         "errcall": np.geterrcall(),
@@ -253,7 +253,7 @@ def test_a_check_changes_nothing(check, kind, n, what, who, at, errors, action, 
     for _ in range(2):
         wrapped = (Mishap(f, what, at), g) if who == "f" else (f, Mishap(g, what, 1 + at % 3))
         loaded = len(sys.modules)
-        changed = changes_by(lambda: str(call(check, x, *wrapped, seed)), errors, action)  # noqa: B023
+        changed = changes_by(lambda: str(call(check, x, *wrapped, seed)), errors, action)  # noqa: B023 -- called at once
         # A module that is loaded for the first time leaves what it leaves, filters of warnings for one.
         if len(sys.modules) == loaded:
             break
@@ -303,7 +303,7 @@ left_open = []
         lambda x, patch: patch.setenv("GRADCHECK_LEFT", "something"),
         lambda x, patch: patch.setitem(mpl.rcParams, "svg.hashsalt", "left"),
         lambda x, patch: patch.syspath_prepend("left"),
-        lambda x, patch: np.random.random(),  # noqa: NPY002
+        lambda x, patch: np.random.random(),  # noqa: NPY002 -- the global state is what must not change
         lambda x, patch: warnings.simplefilter("once"),
         lambda x, patch: np.seterr(over="print"),
         lambda x, patch: x.__setitem__(0, 5.0),
@@ -315,12 +315,12 @@ left_open = []
 def test_the_property_sees(change, monkeypatch, tmp_path):
     """Each thing that it is there to see, changed on purpose."""
     monkeypatch.chdir(tmp_path)
-    x, state = np.ones(3), np.random.get_state()  # noqa: NPY002
+    x, state = np.ones(3), np.random.get_state()  # noqa: NPY002 -- the global state is what must not change
     with warnings.catch_warnings(), np.errstate():
         before, arrays = surroundings(), frozen(x)
         change(x, monkeypatch)
         seen = changes(before, surroundings()) or frozen(x) != arrays
-    np.random.set_state(state)  # noqa: NPY002
+    np.random.set_state(state)  # noqa: NPY002 -- the global state is what must not change
     for file in left_open:
         file.close()
 
