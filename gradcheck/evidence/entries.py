@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.evidence.confirm import CONFIRMED, confirm
+from gradcheck.evidence.pilots import pilots, steps_like
 from gradcheck.function.lines import Axes, Columns, Family, Lines
 from gradcheck.numerics.differences import ROUNDS, Wanted, estimate
 from gradcheck.numerics.noise import POSITIONS, scatter
@@ -58,11 +59,19 @@ def sweep(setting: Setting, given: Flat, entries: Index, groups: Groups | None =
     A KeyboardInterrupt ends it with what is known: the rest has an infinite error bar.
     """
     parts: list[Estimate] = []
-    order = np.argsort(setting.places(entries)[1], kind="stable")
+    columns = setting.places(entries)[1]
+    late = np.zeros(columns.size, bool) if groups is not None else ~pilots(setting, columns)
+    order = np.lexsort((columns, late))
+    first = int((~late).sum()) if late.any() else 0
     interrupted = False
     try:
-        for chunk in _chunks(setting, entries[order], groups):
-            parts.append(measure(setting, chunk, groups=groups))
+        if first:
+            parts.append(measure(setting, entries[order[:first]]))
+        for chunk in _chunks(setting, entries[order[first:]], groups):
+            steps = _first_steps(setting, chunk, groups)
+            if first:
+                steps = steps_like(setting, steps, entries[order[:first]], parts[0], chunk)
+            parts.append(measure(setting, chunk, steps, groups=groups, served=first > 0))
     except KeyboardInterrupt:
         interrupted = True
     done = sum(np.size(part.value) for part in parts)
@@ -132,20 +141,30 @@ def verify(setting: Setting, evidence: Evidence, at: Index, value: Flat, error: 
 
 
 def measure(
-    setting: Setting, entries: Index, steps: Flat | None = None, *, groups: Groups | None = None
+    setting: Setting,
+    entries: Index,
+    steps: Flat | None = None,
+    *,
+    groups: Groups | None = None,
+    served: bool = False,
 ) -> Estimate:
     """The numerical derivatives of some entries (k,), from these steps on, default those of the setting.
 
     groups : coordinates that are moved together, of which each output depends on one at most; default each alone.
     """
     if steps is None:
-        output, column = setting.places(entries)
-        begin = setting.relative_step[output]
-        if setting.outputs > 1:
-            begin = _median_by(_directions(setting, column, groups), begin)
-        steps = begin * setting.scales[column]
-    found = _along_axes(setting, entries, steps, _as_needed(setting, entries), groups=groups)
+        steps = _first_steps(setting, entries, groups)
+    found = _along_axes(setting, entries, steps, _as_needed(setting, entries), groups=groups, served=served)
     return _within_own_size(setting, entries, found, groups)
+
+
+def _first_steps(setting: Setting, entries: Index, groups: Groups | None) -> Flat:
+    """The steps (k,) to begin with; those of entries that are moved together are the same, in units of the scales."""
+    output, column = setting.places(entries)
+    begin = setting.relative_step[output]
+    if setting.outputs > 1:
+        begin = _median_by(_directions(setting, column, groups), begin)
+    return np.asarray(begin * setting.scales[column])
 
 
 def _as_needed(setting: Setting, entries: Index) -> Wanted:
@@ -226,6 +245,7 @@ def _along_axes(
     side: NDArray[np.int8] | None = None,
     largest: Flat | None = None,
     groups: Groups | None = None,
+    served: bool = False,
 ) -> Estimate:
     x = setting.x
     output, column = setting.places(entries)
@@ -255,6 +275,7 @@ def _along_axes(
         inner=inner / unit,
         unit=None if setting.outputs == 1 else scale / unit,
         at_zero=x[column] == 0,
+        served=served,
     )
     return found if groups is None else _per_unit(found, unit)
 

@@ -22,11 +22,15 @@ POINTS = len(STENCIL)
 KEPT = ("value", "step", "noise", "truncation", "kink", "left", "right", "sided", "curvature", "chord")
 # Off the domain: come closer three times, then take one side.
 RETREAT, RETREATS = 256.0, 3
+# Where a shorter step has served: between both, as long as that is so much shorter.
+NOT_FAR = 0.7
 # How often a step may grow, and shrink by leaps, in search of a smooth f.
 WIDENINGS, LEAPS = 4, 3
 LEAP = 1e-3
 # Six more evaluations against noise are worth it where the bar is this many times what is wanted at best.
 WORTHWHILE = 100.0
+# What is resolved verifies a claim with this part of the bar that would do.
+SPARE = 0.3
 PLATEAU = 100.0
 # So many fits in a row that contradict the one before are no polynomial's: f is singular nearer than the steps.
 CLASHES = 3
@@ -51,8 +55,11 @@ class Search:
         room: tuple[Values, Values] | None,
         inner: Values | None = None,
         at_zero: Mask | None = None,
+        served: bool = False,
     ) -> None:
         m = len(lines)
+        # Whether the first steps served lines like these: then longer ones did not.
+        self.served = served
         # Lines along which x is 0, so that any step is one that x can take.
         self.at_zero: Mask = np.zeros(m, bool) if at_zero is None else at_zero
         dtype = objective.parameters.dtype
@@ -77,6 +84,8 @@ class Search:
         self.nearest: NDArray[np.int8] = np.zeros(m, np.int8)
         # Lines along which f has stood still between points beyond which it had moved: stairs.
         self.stairs: Mask = np.zeros(m, bool)
+        # The shortest step at which f was seen to bend beyond the noise.
+        self.bent_at = np.full(m, np.inf)
         self.last_step, self.last_bends = np.full(m, np.nan), np.full(m, np.nan)
         self.shrunk, self.widened, self.off_domain = (np.zeros(m, np.int8) for _ in range(3))
         self.fit: Fit | None = None
@@ -174,13 +183,16 @@ class Search:
         assert fit is not None
         bar = 3.0 * (self.own[rows] + self.contested[rows])
         off = ~fit.finite
+        # Off the domain where a shorter step has served.
+        beyond = off & np.isfinite(self.own[rows]) & (self.kept["step"][rows] < self.step[rows])
         # A jump of the slope that does not matter at this resolution is truncation like any other.
         kinked = fit.kinked & fit.finite & ~(3.0 * self.kept["kink"][rows] <= resolved)
         bends = fit.truncation + fit.kink
         noisier, wild, lost = self._more_noise(rows, fit, bends, off | kinked)
         bent = (bends > 3.0 * fit.noise) & ~noisier & ~off & ~kinked
         contested = (self.contested[rows] > 0) & ~off & ~kinked & ~noisier
-        self._name_limits(rows, fit, off, kinked, bent, bar <= precise)
+        self._name_limits(rows, fit, off & ~beyond, kinked, bent, bar <= precise)
+        self.bent_at[rows[bent]] = np.minimum(self.bent_at, self.step)[rows[bent]]
 
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             balance = (fit.noise / (4.0 * bends)) ** 0.2
@@ -190,13 +202,18 @@ class Search:
         factor[contested & ~bent] = 0.25
         factor[wild] = LEAP
         factor[kinked] = 1.0 / 32.0
-        factor[off] = self._retreat(rows[off])
+        factor[beyond] = np.sqrt(self.kept["step"][rows] / self.step[rows])[beyond]
+        factor[off & ~beyond] = self._retreat(rows, off & ~beyond)
         quiet = ~(bent | noisier | off | kinked | contested)
         worthwhile = (fit.noise > 10.0 * bends) & (bar > WORTHWHILE * precise) & (self.shrunk[rows] == 0)
-        widen = quiet & self._may_widen(rows, fit) & (worthwhile | (need > 1.0))
+        crude = need > (1.0 / SPARE if self.served else 1.0)
+        widen = quiet & self._may_widen(rows, fit) & (worthwhile | crude)
         factor[widen] = np.clip(np.fmax(balance, need / 10.0)[widen], 8.0, 300.0)
         # The last leap may have gone too far: a little back, where little is missing.
         back = quiet & (self.shrunk[rows] > 0) & (need > 1.0) & (need < 16.0) & (self.widened[rows] < 2)
+        if self.served:
+            # A first bend may have been noise's; where such steps have served, it is f's.
+            back &= 2.0 * self.step[rows] < 0.9 * self.bent_at[rows]
         widen |= back
         factor[back] = 2.0
         # Not a digit has changed, and f has fewer than its dtype: its values may lie on a grid that hides the slope.
@@ -209,6 +226,8 @@ class Search:
         hidden = kinked & (6.0 * fit.noise / factor > fit.kink)
         balanced = bent & (bar <= resolved) & (factor > 0.3)
         go = (~(bar <= precise) | flat) & (off | bent | kinked | contested | widen) & ~hidden & ~balanced
+        # Between a step that serves and one that leaves the domain little is to be had.
+        go &= ~(beyond & (factor > NOT_FAR))
         new_step = self.step[rows] * factor
         new_step[widen] = np.minimum(new_step, self.largest[rows])[widen]
         go &= (new_step >= self.smallest[rows]) & ~(widen & (self.step[rows] >= self.largest[rows]))
@@ -308,10 +327,9 @@ class Search:
         first = (self.shrunk[rows] == 1) & (self.widened[rows] == 0)
         return np.asarray(((self.shrunk[rows] == 0) | first) & (self.widened[rows] < WIDENINGS) & ~worse)
 
-    def _retreat(self, rows: Rows) -> Values:
+    def _retreat(self, rows: Rows, off: Mask) -> Values:
         """Off the domain: come closer to x, then take the side on which f is finite. Returns the factors."""
-        assert self.fit is not None
-        finite_side = self.finite_side[~self.fit.finite]
+        rows, finite_side = rows[off], self.finite_side[off]
         self.off_domain[rows] += 1
         turn = self.off_domain[rows] % (RETREATS + 1) == 0
         other = np.where(self.side[rows] == 0, finite_side, -self.side[rows])
