@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Self
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gradcheck._typing import Flat, Index
 from gradcheck.function.arithmetic import callers_arithmetic
 from gradcheck.function.lines import Lines
-from gradcheck.function.workers import POINTS_EACH, dealt, in_workers, workers
+from gradcheck.function.workers import POINTS_EACH, SLOW, Kept, dealt, workers
 from gradcheck.parameters.tree import ForeignArrayError, Parameters, as_array
 from gradcheck.results.words import error_text
 
@@ -73,6 +73,8 @@ class Objective:
         self._max_seconds = max_seconds
         self._n_jobs = n_jobs
         self._started = time.monotonic()
+        # Of the fastest call so far; the first may make what later ones use.
+        self._seconds = math.inf
 
     @property
     def outputs(self) -> int:
@@ -116,12 +118,23 @@ class Objective:
             # Views, so that an f which writes into its argument is seen to do so.
             values = self._stack([a[..., None] for a in self.parameters.arrays(tree)], 1)
             return values[..., 0], None
-        result = self._f(tree, *self._args)
+        result = self._call(tree)
         if self._has_gradient and not (isinstance(result, tuple | list) and len(result) == 2):
             what = _described(result)
             raise NotScalarError(f"with grad=True f must return (value, gradient); it returned {what}")
         value, gradient = result if self._has_gradient else (result, None)
         return as_real(value, self.parameters.dtype), gradient
+
+    def _call(self, tree: Any) -> Any:
+        started = time.perf_counter()
+        result = self._f(tree, *self._args)
+        self._seconds = min(self._seconds, time.perf_counter() - started)
+        return result
+
+    @property
+    def points_each(self) -> int:
+        """Points of one line that a worker is worth: one where f itself takes longer than to start a worker."""
+        return 1 if SLOW < self._seconds < math.inf else POINTS_EACH
 
     def complex_values(self, points: NDArray[np.complexfloating[Any]]) -> NDArray[Any]:
         """What f returns at the complex columns of `points` (size, k), point by point; one only unless vectorised."""
@@ -173,9 +186,9 @@ class Objective:
         self._count(offsets.size)
         m, k = offsets.shape
         each, flat = np.repeat(rows, k), offsets.reshape(-1, 1)
-        parts = dealt(flat.size, max(m, k // POINTS_EACH), self._n_jobs)
+        parts = dealt(flat.size, max(m, k // self.points_each), self._n_jobs)
         evaluate = partial(_evaluate, self._detached(), lines)
-        values, complaint = in_workers(evaluate, [(each[part], flat[part]) for part in parts])
+        values, complaint = self._workers.run(evaluate, [(each[part], flat[part]) for part in parts])
         self.left_domain = complaint or self.left_domain
         return np.concatenate(values).reshape(m, k)
 
@@ -192,7 +205,12 @@ class Objective:
         other = copy.copy(self)
         other._max_nfev = other._max_seconds = other._on_evaluation = None
         other._n_jobs, other.left_domain = 1, ""
+        other.__dict__.pop("_workers", None)
         return other
+
+    @cached_property
+    def _workers(self) -> Kept:
+        return Kept()
 
     def _along_stacked(self, lines: Lines, rows: Index, offsets: Flat) -> Flat:
         out = np.full(offsets.shape, np.nan, offsets.dtype)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gradcheck._typing import Flat, Index
 from gradcheck.function.lines import Family, Lines
 from gradcheck.function.objective import STACKED, NotScalarError, Objective
-from gradcheck.function.workers import POINTS_EACH, dealt, in_workers, workers
+from gradcheck.function.workers import dealt, workers
 from gradcheck.parameters.tree import ForeignArrayError, Parameters, as_array
 
 __all__ = ["VectorObjective"]
@@ -75,7 +75,7 @@ class VectorObjective(Objective):
         if self.vectorized:
             return super().at(tree)
         self._count()
-        values = self._read(self._f(tree, *self._args))
+        values = self._read(self._call(tree))
         return values, None
 
     def complex_values(self, points: NDArray[np.complexfloating[Any]]) -> NDArray[Any]:
@@ -170,10 +170,12 @@ class VectorObjective(Objective):
         if made:
             self._count(len(made))
             lines = len({call.direction for call in made})
-            parts = dealt(len(made), max(lines, len(made) // lines // POINTS_EACH), self._n_jobs)
+            parts = dealt(len(made), max(lines, len(made) // lines // self.points_each), self._n_jobs)
             evaluate = partial(_evaluate, self._detached(), directions)
             try:
-                results, complaint = in_workers(evaluate, [([made[k] for k in part],) for part in parts])
+                results, complaint = self._workers.run(
+                    evaluate, [([made[k] for k in part],) for part in parts]
+                )
                 self.left_domain = complaint or self.left_domain
             except KeyboardInterrupt:
                 self.interrupted = True

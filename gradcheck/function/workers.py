@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
@@ -13,12 +14,13 @@ import numpy as np
 from gradcheck._typing import Index
 from gradcheck.errors import WorkerError
 
-__all__ = ["POINTS_EACH", "dealt", "in_workers", "workers"]
+__all__ = ["POINTS_EACH", "SLOW", "Kept", "dealt", "workers"]
 
 T = TypeVar("T")
 
-# Points of one line that a worker is worth: to start one takes as long as many an f. A stencil of six has three.
-POINTS_EACH = 2
+# Points of one line that a worker is worth: to start one takes as long as many an f. A stencil of six has three. An f
+# that takes so many seconds is worth one by itself.
+POINTS_EACH, SLOW = 2, 0.01
 ADVICE = "n_jobs=1 calls it in this process, joblib.parallel_config(backend='threading') in threads of it"
 # No machine has more; a larger number is a mistake, and joblib crashes on it.
 MOST = 2**15
@@ -45,31 +47,65 @@ def dealt(count: int, most: int, n_jobs: int | None) -> list[Index]:
     return np.array_split(np.arange(count), max(1, min(most, count, workers(n_jobs))))
 
 
-def in_workers(
-    evaluate: Callable[..., tuple[T, str]], parts: Sequence[tuple[Any, ...]]
-) -> tuple[list[T], str]:
-    """What `evaluate` makes of each part, a worker each, in their order; and the last complaint of f.
+class Kept:
+    """Workers that stay from one call to the next, so that what a check sends again and again travels once."""
 
-    evaluate(*part) -> (values, complaint) : must be picklable, as must what f is made of. A value depends on its own
-    point alone: the results are the same whatever the number of workers.
-    Raises WorkerError where f cannot be sent to a process, or a process ends while it runs f.
-    """
-    from joblib import Parallel, delayed
+    def __init__(self) -> None:
+        self._count = 0
+        self._parallel: Any = None
+        self._close: Callable[[], Any] = lambda: None
 
-    try:
-        results = Parallel(n_jobs=len(parts))(delayed(evaluate)(*part) for part in parts)
-    except pickle.PicklingError as error:
-        raise WorkerError(f"f cannot be sent to another process: {_cause(error)}; {ADVICE}") from error
-    except (AttributeError, TypeError) as error:
-        if type(error) not in (AttributeError, TypeError):
-            raise  # of this package, about what f returned
-        # Its "multiprocessing" sends by plain pickle; what f raises near x is no exception any more.
+    def run(
+        self, evaluate: Callable[..., tuple[T, str]], parts: Sequence[tuple[Any, ...]]
+    ) -> tuple[list[T], str]:
+        """What `evaluate` makes of each part, a worker each, in their order; and the last complaint of f.
+
+        evaluate(*part) -> (values, complaint) : must be picklable, as must what f is made of. A value depends on its
+        own point alone: the results are the same whatever the number of workers.
+        Raises WorkerError where f cannot be sent to a process, or a process ends while it runs f.
+        """
+        from joblib import delayed
+
+        try:
+            results = self._of(len(parts))(delayed(evaluate)(*part) for part in parts)
+        except BaseException as error:
+            self.close()
+            explained = _explained(error)
+            if explained is None:
+                raise
+            raise explained from error
+        complaints = [complaint for _, complaint in results if complaint]
+        return [values for values, _ in results], complaints[-1] if complaints else ""
+
+    def _of(self, count: int) -> Any:
+        """At least so many; never more than there was work for at once."""
+        from joblib import Parallel
+
+        if count > self._count:
+            self.close()
+            self._count, self._parallel = count, Parallel(n_jobs=count)
+            self._parallel.__enter__()
+            self._close = weakref.finalize(self, self._parallel.__exit__, None, None, None)
+        return self._parallel
+
+    def close(self) -> None:
+        """Let the workers go; others are called if there is more to do."""
+        self._close()
+        self._count, self._parallel = 0, None
+
+
+def _explained(error: BaseException) -> WorkerError | None:
+    """What to raise in the place of an error that comes from sending f to a worker: the cause, and what to do."""
+    if isinstance(error, pickle.PicklingError):
+        return WorkerError(f"f cannot be sent to another process: {_cause(error)}; {ADVICE}")
+    if type(error) in (AttributeError, TypeError):
+        # Its "multiprocessing" sends by plain pickle; what f raises near x is no exception any more, and those of this
+        # package about what f returned are types of their own.
         said = f"joblib's backend cannot send f, or the check around it: {_cause(error)}"
-        raise WorkerError(f"{said}; {ADVICE}") from error
-    except BrokenProcessPool as error:
-        raise WorkerError(f"a worker process ended while it called f; {ADVICE}") from error
-    complaints = [complaint for _, complaint in results if complaint]
-    return [values for values, _ in results], complaints[-1] if complaints else ""
+        return WorkerError(f"{said}; {ADVICE}")
+    if isinstance(error, BrokenProcessPool):
+        return WorkerError(f"a worker process ended while it called f; {ADVICE}")
+    return None
 
 
 def _cause(error: BaseException) -> str:

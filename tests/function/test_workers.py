@@ -13,7 +13,7 @@ from gradcheck.errors import WorkerError
 from gradcheck.function.lines import Axes
 from gradcheck.function.objective import Objective
 from gradcheck.function.vector_objective import VectorObjective
-from gradcheck.function.workers import dealt, in_workers, workers
+from gradcheck.function.workers import Kept, dealt, workers
 from gradcheck.parameters.tree import Parameters
 
 RNG = np.random.default_rng(0)
@@ -138,7 +138,7 @@ def test_points_are_dealt_out_and_put_back_in_order():
     with joblib.parallel_config(backend="threading"):
         rows, flat = np.repeat([4, 2, 0, 1, 3], 3), offsets.reshape(-1, 1)
         parts = [(rows[part], flat[part]) for part in dealt(15, 15, 4)]
-        values, complaint = in_workers(evaluate, parts)
+        values, complaint = Kept().run(evaluate, parts)
 
     assert [len(part) for part, _ in parts] == [4, 4, 4, 3]
     assert complaint == ""
@@ -473,3 +473,43 @@ def test_what_no_vectorized_f_returns_is_told(function, said):
     report = check_jacobian(function, np.eye(3), np.ones(3), vectorized=True)
     assert report.outcome is Outcome.INCONCLUSIVE
     assert said in report.reason
+
+
+def test_the_workers_of_a_check_stay_until_it_ends(monkeypatch):
+    """What is sent again and again, x for one, travels once: one pool, and one before it for the two outer points."""
+    made = []
+    parallel = joblib.Parallel
+
+    def counted(n_jobs):
+        made.append(n_jobs)
+        return parallel(n_jobs=n_jobs, backend="threading")
+
+    monkeypatch.setattr(joblib, "Parallel", counted)
+
+    assert check_gradient(f, right, LARGE, n_jobs=2)
+    assert made == [1, 2]
+
+
+@pytest.mark.parametrize(("seconds", "most"), [(1e-4, 1), (0.1, 2)])
+def test_one_point_is_worth_a_worker_where_f_is_slow(monkeypatch, seconds, most):
+    """Two points of one line: together where f is fast, for to start a worker takes longer; else apart."""
+    asked, now = [], [0.0]
+    parallel = joblib.Parallel
+
+    def counted(n_jobs):
+        asked.append(n_jobs)
+        return parallel(n_jobs=n_jobs, backend="threading")
+
+    def timed(x):
+        now[0] += seconds
+        return float(np.sum(x))
+
+    monkeypatch.setattr(joblib, "Parallel", counted)
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    parameters, x = Parameters.of(np.zeros(1))
+    objective = Objective(timed, parameters, n_jobs=2)
+    objective.value(x)
+    axes = objective.every(Axes(parameters, x, np.arange(1)))
+
+    assert objective.along(axes, np.arange(1), np.array([[1.0, 2.0]])).tolist() == [[1.0, 2.0]]
+    assert asked == [most]
