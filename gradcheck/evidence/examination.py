@@ -217,7 +217,7 @@ class _Examination:
         self.dense = found.dense
         if found.dense:
             return False
-        if not found.wrong:
+        if not found.wrong and not self._accepted(direction):
             self._leave_open(found.right)
         self.still[[*found.wrong, *found.right]] = True
         return bool(found.wrong or found.right)
@@ -233,6 +233,11 @@ class _Examination:
                 inside.append(flat_indices(block, box))
         return np.concatenate([np.empty(0, np.intp), *inside])
 
+    def _accepted(self, direction: Direction) -> bool:
+        """Whether errors that the tolerance accepts, independent ones in every entry, explain a direction."""
+        spread = self.problem.tolerance.rtol * direction.weight
+        return bool((np.abs(direction.residual) <= 3.0 * direction.error + spread).all())
+
     def _leave_open(self, entries: list[int]) -> None:
         """Where no entry is wrong although a direction says so, those with bars too crude to clear them are open."""
         for k, part in enumerate(self.judged):
@@ -241,7 +246,7 @@ class _Examination:
             open_ = np.isin(part.coordinates, entries) & part.judgement.verified & crude
             self.disputed |= bool(open_.any())
             limit = part.estimate.limit.copy()
-            limit[open_] = Limit.DISPUTED
+            limit[open_] = Limit.DISPUTED if self.exact else Limit.NOISE
             judgement = replace(
                 part.judgement,
                 verified=part.judgement.verified & ~open_,
@@ -353,7 +358,7 @@ class _Examination:
         # Entries that were judged to be within the tolerance count with what they may be off by; but for those of a
         # factor, which the claim was divided by.
         factor, apart = self.factors.get(block.name), 0.0
-        if factor is None:
+        if factor is None and any(part.coordinates.size for part in self.judged):
             right = concatenate([part_within(part, block) for part in self.judged])
             off = np.abs(right.analytic - right.estimate.value) + 3.0 * right.estimate.error
             apart = float(np.linalg.norm(off)) * float(scaling.lengths[block.slice].max(initial=0.0))
