@@ -14,6 +14,7 @@ from gradcheck.numerics.line_fit import EIGHT, FOUR, LineFit, fit_line, position
 from gradcheck.numerics.problem import Problem, Scaling, of_typical_size
 from gradcheck.numerics.rounding import granularity
 from gradcheck.numerics.tangents import ROUNDING, random_units, root_mean_square
+from gradcheck.parameters.quantiles import median
 from gradcheck.results.certificate import LEAST
 
 __all__ = ["Direction", "Directions"]
@@ -124,7 +125,7 @@ class Directions:
         # Two points: truncation b3 h^2 against noise 0.71 / h times that of one value; both are about equal at h.
         bend = np.maximum(fit.odd[1], np.sqrt(fit.even[0] * fit.even[1]))
         with np.errstate(divide="ignore"):
-            step = float(np.median(np.where(bend > 0, np.cbrt(fit.noise / (2.0 * bend)), LONGEST_STEP)))
+            step = float(median(np.where(bend > 0, np.cbrt(fit.noise / (2.0 * bend)), LONGEST_STEP)))
         step = min(step, LONGEST_STEP)
         low, high = self.problem.along(tangent, np.array([-step, step]))
         error = 1.5 * 0.71 * fit.noise / step + bend * step**2
@@ -160,7 +161,7 @@ class Directions:
         lengths = lengths[np.isfinite(lengths)]
         usual = ROOT_LENGTH if lengths.size else 1.0
         lengths = lengths[lengths > ROOT]
-        length = float(np.median(np.clip(lengths, SHORTEST, 1.0))) if lengths.size else usual
+        length = float(median(np.clip(lengths, SHORTEST, 1.0))) if lengths.size else usual
         # A power of two, so that similar claims ask for the same values.
         begin = 2.0 ** round(math.log2(FIRST_STEP * length)) if step is None else step
         values = problem.complex_along(tangent) if self.exact and step is None else None
@@ -261,6 +262,7 @@ class Directions:
         # A claim rounds in its own sums; and where the whole of it hardly moves f it may be what is left of 1 - tanh^2.
         rounding = ROUNDING * np.maximum(problem.eps * weight, EPS * np.abs(problem.f_x) if exact else 0.0)
         allowed = 3.0 * error + np.maximum(least, rounding)
+        self._last = None
         return Direction(tangent, step, weight, product - slope, error, allowed, exact)
 
     def _best_step(self, before: Sequence[Direction]) -> float:
@@ -271,7 +273,7 @@ class Directions:
         steps: dict[float, list[tuple[float, bool]]] = {}
         for d in before:
             if d.fit is not None:
-                bar = float(np.median(np.log(d.error / d.weight)))
+                bar = float(median(np.log(d.error / d.weight)))
                 steps.setdefault(d.step, []).append((bar, bool(d.fit.flat.all())))
         best = min(steps, key=lambda step: np.median([bar for bar, _ in steps[step]]))
         flat = np.median([flat for _, flat in steps[best]]) > 0.5
@@ -310,7 +312,7 @@ class Directions:
             steps = np.where(
                 truncation > 0, (fit.noise * AMPLIFIED / (4.0 * truncation)) ** 0.2, LONGEST_STEP
             )
-        step, four = self.values(tangent, min(float(np.median(steps)), LONGEST_STEP), FOUR)
+        step, four = self.values(tangent, min(float(median(steps)), LONGEST_STEP), FOUR)
         if four is None:
             return self._nothing(tangent, step)
         low, near_low, _, near_high, high = four

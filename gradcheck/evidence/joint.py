@@ -92,6 +92,12 @@ def _bounds_of_one(count: int, delta: float) -> Values:
     )
 
 
+@lru_cache(maxsize=256)
+def _least_bounds(delta: float) -> Values:
+    """(MOST_WITH_NOISE,) the same of 1, 2, .. residuals, the best number of them left out."""
+    return np.array([_bounds_of_one(k, delta).min() for k in range(1, MOST_WITH_NOISE + 1)])
+
+
 class JointTest:
     """Directions for one claim, until it is certified, something is wrong, or nothing can be said this way.
 
@@ -127,7 +133,7 @@ class JointTest:
     @property
     def noisy(self) -> bool:
         """Whether what limits the first direction is noise of a size that is known."""
-        return self.first is not None and bool(np.any(self.first.noisy))
+        return self.first is not None and (self.first.noisy is not False) and bool(np.any(self.first.noisy))
 
     @property
     def most(self) -> int:
@@ -174,7 +180,9 @@ class JointTest:
             open_ |= pending & hopeless
             pending &= ~hopeless
             if not pending.any() or len(directions) >= self.most:
-                rests_on = self._precise(directions, certified) if certified.any() else directions
+                rests_on = (
+                    self._precise(directions, certified) if certified.any() and self.noisy else directions
+                )
                 return Joint(tuple(rests_on), bound, certified, nobody, self.sizes)
             if self.problem.objective.remaining < 2 * len(FOUR):
                 return Joint(tuple(directions), bound, certified, nobody, self.sizes, spent=True)
@@ -202,7 +210,7 @@ class JointTest:
 
     def _measure_stationary_rows(self, first: Direction) -> None:
         """Where all entries are 0 within their bars, a mistake is relative to what they become one scale away."""
-        if first.fit is None or first.exact:
+        if first.fit is None or first.exact or not (first.weight <= 3.0 * first.error).any():
             return
         there = 2.0 * first.fit.even[0] / self.along.moved
         # At a minimum noise that grows with the step looks like a kink of next to nothing.
@@ -355,11 +363,8 @@ class JointTest:
 
     def _directions_needed(self, most: Values, needed: Values) -> Values:
         """(m,) how many directions like these a certificate takes; more than `MOST_WITH_NOISE` where none do."""
-        counts = np.full(self.rows, MOST_WITH_NOISE + 1)
-        for k in range(MOST_WITH_NOISE, 0, -1):
-            reached = float(_bounds_of_one(k, self.delta).min()) * MARGIN * most
-            counts[reached <= needed] = k
-        return counts
+        enough = _least_bounds(self.delta)[:, None] * (MARGIN * most) <= needed
+        return np.where(enough.any(axis=0), enough.argmax(axis=0), MOST_WITH_NOISE) + 1
 
 
 def _most(rows: Mask, among: Mask) -> bool:

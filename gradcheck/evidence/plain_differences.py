@@ -18,7 +18,15 @@ from gradcheck._typing import Flat, Index
 from gradcheck.evidence.entries import decide
 from gradcheck.function.lines import Axes
 from gradcheck.function.objective import Objective
-from gradcheck.numerics.rounding import SINGLE, decimal_steps, granularity, lies_on, significant_bits
+from gradcheck.numerics.rounding import (
+    FEW,
+    SINGLE,
+    decimal_steps,
+    granularity,
+    lies_on,
+    on_no_grid,
+    significant_bits,
+)
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import root_mean_square
 from gradcheck.results.estimate import Estimate, unmeasured
@@ -196,6 +204,8 @@ def _assumed(
         )  # fmt: skip
 
     plain = setting(inspection.computes_in)
+    if any(map(on_no_grid, f_x[:FEW].tolist())):
+        return [(plain, None)]
     single = setting(inspection.computes_in, "float32")
     values = f_x.astype(np.float64)
     bits = _bits(values)

@@ -8,7 +8,6 @@ the least bar counts.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cache
 
@@ -31,17 +30,26 @@ TRUNCATION = 3.0
 FLAT = 5.0
 # The jump of the slope is believed where it is three of its errors; the error is that of the two last coefficients.
 KINKED, KINK_ERROR = 3.0, 1.2
+EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
 class _Nodes:
-    """The nodes (k,), their polynomials (k, k), one a column, the slopes q_j'(0) (k,), and the weights of a kink."""
+    """The nodes (k,), their polynomials (k, k), one a row, and what is made of their coefficients.
+
+    For each of p degrees: slope (p, k) gives the derivative; amplified (p, 1) is the root of the sum of its squares;
+    spread (p, k) gives the square of the noise, of the squares; bent (p, k) the truncation, of the moduli.
+    odd, even : (p, p) make monomials. kink : (p,) half the jump of the slope.
+    """
 
     positions: Values
     basis: Values
-    slopes: Values
-    odd_monomials: Values
-    even_monomials: Values
+    slope: Values
+    amplified: Values
+    spread: Values
+    bent: Values
+    odd: Values
+    even: Values
     kink: Values
 
 
@@ -50,12 +58,30 @@ def _nodes(side: tuple[float, ...]) -> _Nodes:
     c = np.array([*(-p for p in reversed(side)), 0.0, *side])
     basis, triangle = np.linalg.qr(np.vander(c, increasing=True))
     slopes = np.linalg.inv(triangle)[1]
+    k, degrees = c.size, range(2, c.size, 2)
+    slope, spread, bent = np.zeros((3, len(degrees), k))
+    for row, degree in enumerate(degrees):
+        slope[row, 1 : degree + 1 : 2] = slopes[1 : degree + 1 : 2]
+        # Where nothing is left the last pair bounds the noise, and what it added is the truncation.
+        left = slice(min(degree + 1, k - 2), k)
+        spread[row, left] = STUDENT[max(k - 1 - degree, 2)] ** 2 / (k - left.start)
+        bent[row, left.start :: 2] = TRUNCATION * np.abs(slopes[left.start :: 2])
     p = np.array(side)
     # From (phi(t) - phi(-t)) / 2t to b1, b3, .. and from (phi(t) + phi(-t) - 2 phi(0)) / 2t^2 to b2, b4, ..
     monomials = np.linalg.inv(np.vander(p**2, increasing=True))
     # (phi(t) + phi(-t)) / 2 - phi(0) = A |t| + b2 t^2 + b4 t^4 + ..: through as many pairs as there are unknowns.
     powers = np.stack([p, *(p ** (2 * k) for k in range(1, p.size))], axis=1)
-    return _Nodes(c, basis, slopes, monomials / (2.0 * p), monomials / (2.0 * p**2), np.linalg.inv(powers)[0])
+    return _Nodes(
+        c,
+        np.ascontiguousarray(basis.T),
+        slope,
+        np.linalg.norm(slope, axis=1, keepdims=True),
+        spread,
+        bent,
+        monomials / (2.0 * p),
+        monomials / (2.0 * p**2),
+        np.linalg.inv(powers)[0],
+    )
 
 
 @dataclass(frozen=True)
@@ -110,53 +136,41 @@ def fit_line(values: Values, step: float, side: tuple[float, ...], floor: Values
     nodes = _nodes(side)
     k, m = values.shape
     middle = k // 2
-    eps = float(np.finfo(np.float64).eps)
     y = values - values[middle]
-    a = nodes.basis.T @ y
+    a = nodes.basis @ y
+    moduli, squares = np.abs(a), a * a
     size = np.abs(values).max(axis=0)
-    rounding = np.maximum(eps * size, floor)
-    terms = np.abs(a * nodes.slopes[:, None])
-    best_value, best_error = np.zeros(m), np.full(m, np.inf)
-    noise, truncated = rounding.copy(), np.zeros(m, bool)
-    for degree in range(2, k, 2):
-        odd = slice(1, degree + 1, 2)
-        value = nodes.slopes[odd] @ a[odd] / step
-        amplified = math.sqrt(float(nodes.slopes[odd] @ nodes.slopes[odd])) / step
-        if degree < k - 1:
-            freedom = k - 1 - degree
-            spread = np.sqrt(np.square(a[degree + 1 :]).mean(axis=0)) * STUDENT[freedom]
-            bent = terms[degree + 1 :: 2].sum(axis=0) / step
-        else:
-            # Nothing is left: the last pair bounds the noise, and what it added is the truncation.
-            spread = np.sqrt(np.square(a[k - 2 :]).mean(axis=0)) * STUDENT[2]
-            bent = terms[k - 2] / step
-        seen = np.maximum(spread, rounding)
-        error = TRUNCATION * bent + seen * amplified + eps * np.abs(value)
-        better = error < best_error
-        best_value, best_error = np.where(better, value, best_value), np.where(better, error, best_error)
-        noise = np.where(better, seen, noise)
-        truncated = np.where(better, TRUNCATION * bent > seen * amplified, truncated)
+    rounding = np.maximum(EPS * size, floor)
+    # All degrees, (p, m).
+    value = nodes.slope @ a / step
+    bent = nodes.bent @ moduli / step
+    seen = np.maximum(np.sqrt(nodes.spread @ squares), rounding)
+    of_noise = seen * (nodes.amplified / step)
+    error = bent + of_noise + EPS * np.abs(value)
+    error[np.isnan(error)] = np.inf
+    best = error.argmin(axis=0), np.arange(m)
+    known = error[best] < np.inf
+    two_last = moduli[-2:]
+    least, last = two_last.min(axis=0), two_last.max(axis=0)
+    upper = moduli[middle + 1 : -2]
     odd_part = values[middle + 1 :] - values[middle - 1 :: -1]
     even_part = values[middle + 1 :] + values[middle - 1 :: -1] - 2.0 * values[middle]
-    p = len(side)
-    powers = step ** (2.0 * np.arange(p))[:, None]
-    floor_of_kink = np.maximum(2.0 * np.minimum(np.abs(a[k - 2]), np.abs(a[k - 1])), rounding)
+    powers = step ** (2.0 * np.arange(len(side)))[:, None]
     return LineFit(
         step=step,
-        value=best_value,
-        error=best_error,
-        noise=noise,
+        value=np.where(known, value[best], 0.0),
+        error=error[best],
+        noise=np.where(known, seen[best], rounding),
         floor=rounding,
-        least_noise=np.maximum(
-            rounding, np.minimum(np.abs(a[k - 2]), np.abs(a[k - 1])) if k > 5 else rounding
-        ),
-        spread=np.sqrt(np.square(a[k // 2 + 1 :]).mean(axis=0)),
-        flat=np.abs(a[k // 2 + 1 : -2]).max(axis=0, initial=0.0) <= FLAT * np.abs(a[-2:]).max(axis=0),
-        truncated=truncated,
+        least_noise=np.maximum(rounding, least) if k > 5 else rounding,
+        spread=np.sqrt(squares[middle + 1 :].sum(axis=0) / middle),
+        flat=upper.max(axis=0, initial=0.0) <= FLAT * last,
+        truncated=known & (bent[best] > of_noise[best]),
         kink=nodes.kink @ even_part / (2.0 * step),
-        kink_error=KINK_ERROR * floor_of_kink * float(np.linalg.norm(nodes.kink)) / step,
+        kink_error=np.maximum(2.0 * least, rounding)
+        * (KINK_ERROR * float(np.linalg.norm(nodes.kink)) / step),
         size=size,
         moved=(y != 0).any(axis=0),
-        odd=np.abs(nodes.odd_monomials @ odd_part) / step / powers,
-        even=np.abs(nodes.even_monomials @ even_part) / step**2 / powers,
+        odd=np.abs(nodes.odd @ odd_part) / step / powers,
+        even=np.abs(nodes.even @ even_part) / step**2 / powers,
     )

@@ -15,6 +15,7 @@ from gradcheck.function.lines import Rays
 from gradcheck.function.matrix import Dense, Matrix, Sparse, one_row
 from gradcheck.function.objective import BudgetSpentError, NotScalarError, Objective
 from gradcheck.numerics.tangents import mean_root, root_mean_square, scaled_rms
+from gradcheck.parameters.quantiles import median
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.verdict import Tolerance
 
@@ -149,7 +150,7 @@ def scaling_of(problem: Problem, still: Mask) -> Scaling:
         if b.size == 0:
             continue
         own, here = problem.scales[b.slice], moved[b.slice]
-        middle = float(np.median(own))
+        middle = float(median(own))
         unit[b.slice] = np.where((own > middle / ALIKE) & (own < middle * ALIKE), middle, own)
         which: Any = slice(None) if here.all() else here
         mine = strength[b.slice][which]
@@ -157,7 +158,7 @@ def scaling_of(problem: Problem, still: Mask) -> Scaling:
         effect[k] = root_mean_square(mine * unit[b.slice][which])
     largest = float(effect.max(initial=0.0))
     nothing = effect <= NOTHING * largest
-    share = float(np.median(effect[~nothing])) if not nothing.all() else 0.0
+    share = float(median(effect[~nothing])) if not nothing.all() else 0.0
     # Rows of zeros throughout are looked at as they are: each coordinate by its own size. One that is 0 has none: a
     # slope may show far nearer to it.
     at_rest = largest == 0 and problem.matrix.shape[0] > 1 and bool((problem.x[moved] != 0).all())
@@ -170,7 +171,14 @@ def scaling_of(problem: Problem, still: Mask) -> Scaling:
     least = np.array(
         [_least(lengths[b.slice], strength[b.slice], size) for b, size in zip(blocks, rms, strict=True)]
     )
-    return Scaling(lengths, _sizes(problem, lengths, least, nothing), rms, nothing, least)
+    sizes = _sizes(problem, lengths, least, nothing)
+    return Scaling(_once_where_alike(lengths), sizes, rms, nothing, least)
+
+
+def _once_where_alike(lengths: Flat) -> Flat:
+    """The same, in the memory of one number where all are equal, as those of one array most often are."""
+    alike = lengths.size > 0 and lengths.min() == lengths.max()
+    return np.broadcast_to(lengths[:1].copy(), lengths.shape) if alike else lengths
 
 
 def _strength(problem: Problem) -> Flat:

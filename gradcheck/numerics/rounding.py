@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Values
 
-__all__ = ["SINGLE", "decimal_steps", "distinct", "granularity", "lies_on", "lowest_bits", "significant_bits"]
+__all__ = [
+    "FEW",
+    "SINGLE",
+    "decimal_steps",
+    "distinct",
+    "granularity",
+    "lies_on",
+    "lowest_bits",
+    "on_no_grid",
+    "significant_bits",
+]
 
 
 # The powers of ten that are doubles: a product or quotient with one is rounded once.
@@ -20,6 +32,21 @@ SINGLE, CHANCE = 24, 5
 # The bits of a float16 and of a bfloat16; the least float16; and the most bits of what is still taken for a float32, or
 # for a sum of a few of them.
 HALF, BRAIN, LEAST_HALF, SHORT = 11, 8, 2.0**-24, 32
+# Numbers that are written without an exponent, and whose decimals are exact quotients. Of so many outputs one value of
+# each tells most often that there is no grid.
+LEAST_USUAL, MOST_USUAL, FEW = 1e-4, 1e9, 8
+
+
+def on_no_grid(value: float) -> bool:
+    """Whether one number of a usual size has more bits and more digits than are taken for those of any grid.
+
+    False where that takes a longer look.
+    """
+    if not LEAST_USUAL < abs(value) < MOST_USUAL:
+        return False
+    bits = int(math.frexp(value)[0] * 2.0**53)
+    digits = repr(abs(value)).replace(".", "").lstrip("0")
+    return len(digits) > DIGITS + 1 and bits % 2 ** (53 - SHORT) != 0
 
 
 def granularity(values: Values, far: Values | None = None) -> tuple[Values, NDArray[np.object_]]:
@@ -32,6 +59,8 @@ def granularity(values: Values, far: Values | None = None) -> tuple[Values, NDAr
     have as few significant bits, "decimal", or that of the dtype.
     """
     m = values.shape[1]
+    if m <= FEW and values.dtype == np.float64 and all(map(on_no_grid, values[0].tolist())):
+        return np.zeros(m), np.array(["float64"] * m, object)
     quantum, names = np.zeros(m), np.full(m, str(values.dtype), object)
     count = distinct(np.where(values == 0, np.nan, values))
     # Four different values, or fewer that are repeated: a smooth f on a fine grid hardly repeats one.

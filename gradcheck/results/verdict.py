@@ -98,8 +98,11 @@ def gradient_scale(estimate: Estimate, group: NDArray[np.intp]) -> Values:
     value, error = np.asarray(estimate.value), np.asarray(estimate.error)
     if value.size == 0:
         return np.zeros(0)
-    _, which = np.unique(group, return_inverse=True)
-    count = int(which.max()) + 1
+    if (group == group[0]).all():
+        count, which = 1, np.zeros(value.size, np.intp)
+    else:
+        _, which = np.unique(group, return_inverse=True)
+        count = int(which.max()) + 1
     known = np.isfinite(error)
     with np.errstate(invalid="ignore"):
         seen = known & (np.abs(value) > 3.0 * error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gradcheck.numerics.rounding import decimal_steps, lies_on
+from gradcheck.numerics.rounding import FEW, decimal_steps, granularity, lies_on, on_no_grid
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,41 @@ def test_from_five_digits_to_twelve_they_count(digits: int):
 def test_a_number_lies_on_a_grid_where_it_has_no_more_decimals(value: float, step: float, on: bool):
     """0.1 + 0.2 is not 0.3; where f is not finite nothing speaks against the grid."""
     assert lies_on(value, step) is on
+
+
+@pytest.mark.parametrize("value", [np.pi, -np.e, 0.1 + 0.2, 1e6 / 3.0, 2.0 / 3.0 * 1e-3])
+def test_a_number_with_all_digits_of_a_double_lies_on_no_grid(value: float) -> None:
+    """Of either sign."""
+    assert on_no_grid(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        11.686393,
+        0.123456789012,
+        float(np.float32(np.pi)),
+        3.0,
+        1.0 + 2.0**-31,
+        0.0,
+        np.nan,
+        np.inf,
+        1e300 / 3.0,
+        1e-300,
+    ],
+)
+def test_what_may_lie_on_one_takes_a_longer_look(value: float) -> None:
+    """Decimals of twelve digits, few bits, no number; and sizes at which a decimal is no exact quotient."""
+    assert not on_no_grid(value)
+
+
+@pytest.mark.parametrize("digits", [4, 6, 9, 11, None])
+def test_few_outputs_have_the_grid_of_many(digits: int | None) -> None:
+    """The quick look at one value of each of a few outputs decides as the long look at all values does."""
+    values = np.random.default_rng(3).normal(size=(9, FEW + 1)) * 10.0 ** np.arange(-3.0, FEW - 2.0)
+    if digits is not None:
+        values = np.round(values, digits)
+    many, names = granularity(values)
+    few, few_names = granularity(values[:, :FEW])
+    assert few.tolist() == many[:FEW].tolist()
+    assert few_names.tolist() == names[:FEW].tolist()

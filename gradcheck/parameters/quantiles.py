@@ -1,0 +1,30 @@
+"""Quantiles as NumPy's, in a fifth of their time for a few numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gradcheck._typing import Flat
+
+__all__ = ["median", "quantile"]
+
+
+def quantile(values: Flat, share: float) -> Any:
+    """That of numpy.quantile; nan where there is one. Raises ValueError of no numbers."""
+    place = share * (values.size - 1)
+    below = int(place)
+    above = min(below + 1, values.size - 1)
+    # nan is sorted behind all numbers.
+    ordered = np.partition(values, [below, above, values.size - 1])
+    if ordered[-1] != ordered[-1]:
+        return ordered[-1]
+    if place == below:
+        return ordered[below]
+    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+
+
+def median(values: Flat) -> Any:
+    """That of numpy.median."""
+    return values[0] if values.size == 1 else quantile(values, 0.5)
