@@ -152,7 +152,7 @@ def check_gradient(
         )
         question = Question(
             flat, options.tolerances, method, options.confidence, subgradient, room, rng,
-            inspect=lambda repeat: inspect(objective, grad, flat, args, repeat=repeat),
+            inspect=lambda repeat: inspect(objective, recipe.grad, flat, args, repeat=repeat),
             repeat=lambda inspection: inspect_again(objective, inspection, flat),
             explain=lambda setting, matrix, evidence: _explain(setting, matrix, evidence, grad, args),
         )  # fmt: skip
@@ -240,9 +240,10 @@ def gradient(
     f_x = objective.value(flat)
     if not np.isfinite(f_x):
         raise ValueError(f"f(x) is {f_x}: there is no derivative to estimate")
-    noise = probe_noise(objective, flat, f_x, rng, room_within(bounds, parameters, flat))
+    scales = parameters.scales(flat)
+    noise = probe_noise(objective, flat, f_x, rng, room_within(bounds, parameters, flat), scales)
     setting = Setting(
-        objective, flat, f_x, noise.level, first_step(noise, f_x, parameters.size), parameters.scales(flat),
+        objective, flat, f_x, noise.level, first_step(noise, f_x, parameters.size), scales,
         Tolerance(0.0), room_within(bounds, parameters, flat),
     )  # fmt: skip
     found = measure(setting, np.arange(parameters.size))

@@ -158,7 +158,7 @@ class Known:
         setting, findings = prepare(
             self.objective, self.inspected.f_x, self.inspected.computes_in, question.x,
             tolerances=question.tolerances, rng=question.rng, room=question.room, subgradient=question.subgradient,
-            names=question.names(), rounding=question.rounding,
+            names=question.names(), rounding=question.rounding, scales=self.scales,
         )  # fmt: skip
         self.findings += findings
         self.setting = setting

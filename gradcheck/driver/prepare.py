@@ -40,32 +40,38 @@ def prepare(
     subgradient: bool = False,
     names: Parameters | None = None,
     rounding: Any = 0.0,
+    scales: Flat | None = None,
 ) -> tuple[Setting, tuple[Finding, ...]]:
     """Measure the noise of every output of f; choose tolerances and steps by it.
 
     f_x : one number, or (m,). computes_in : the dtype of the derivative under test. names : of its entries. rounding :
-    what values of f are known to be rounded to, which points beside x may not show.
+    what values of f are known to be rounded to, which points beside x may not show. scales : (n,) those of x, where
+    they are known.
     """
-    noise = probe_noise(objective, x, f_x, rng, room)
+    scales = objective.parameters.scales(x) if scales is None else scales
+    noise = probe_noise(objective, x, f_x, rng, room, scales)
     noise = replace(noise, level=np.maximum(noise.level, rounding))
     slope = np.nan_to_num(np.asarray(noise.slope), posinf=0.0)
     setting = Setting(
         objective, x, f_x, noise.level, first_step(noise, np.asarray(f_x, np.float64), x.size),
-        objective.parameters.scales(x), Tolerance.for_dtypes([_computes_in(computes_in, noise)], *tolerances),
+        scales, Tolerance.for_dtypes([_computes_in(computes_in, noise)], *tolerances),
         room, subgradient, float(np.finfo(computes_in).eps), slope=slope,
         still=np.atleast_1d(noise.constant), names=names,
     )  # fmt: skip
     return setting, inspect_noise(noise, f_x)
 
 
-def probe_noise(objective: Objective, x: Flat, f_x: Any, rng: Any, room: tuple[Flat, Flat] | None) -> Noise:
+def probe_noise(
+    objective: Objective, x: Flat, f_x: Any, rng: Any, room: tuple[Flat, Flat] | None, scales: Flat
+) -> Noise:
     """Measure the noise along one random direction that has each coordinate's own scale, within the bounds."""
     coarse = max(float(np.finfo(b.real_dtype).eps) for b in objective.parameters.blocks)
     # In float32 the points themselves must lie many spacings apart.
     spacing = max(FIRST_SPACING, 64.0 * coarse)
     generator = np.random.default_rng(rng)
     signs = generator.choice([-1.0, 1.0], x.size)
-    size = generator.uniform(0.5, 1.5, x.size) * _own_scales(objective, x, spacing)
+    size = generator.uniform(0.5, 1.5, x.size)
+    size *= _own_scales(x, scales, spacing)
     back = True
     if room is not None:
         # Inwards, and not farther than the bounds allow even the widest probe.
@@ -73,14 +79,19 @@ def probe_noise(objective: Objective, x: Flat, f_x: Any, rng: Any, room: tuple[F
         signs = np.where(right >= left, 1.0, -1.0)
         size = np.minimum(size, 0.99 * np.maximum(left, right) / (WIDEST * spacing))
         back = bool((np.minimum(left, right) >= WIDEST * spacing * size).all())
-    return measure_noise(objective, Rays(x, [signs * size]), f_x, spacing, back=back)
+    signs *= size
+    return measure_noise(objective, Rays(x, [signs]), f_x, spacing, back=back)
 
 
-def _own_scales(objective: Objective, x: Flat, spacing: float) -> Flat:
+def _own_scales(x: Flat, scales: Flat, spacing: float) -> Flat:
     """The scales (size,), but for entries so small that the first points would lie beyond their own size."""
-    scales = objective.parameters.scales(x)
     own = np.abs(x)
-    return np.where(own > 0, np.minimum(scales, np.maximum(own / spacing, NEARLY_0 * scales)), scales)
+    zero = own == 0
+    own /= spacing
+    np.maximum(own, NEARLY_0 * scales, out=own)
+    np.minimum(own, scales, out=own)
+    own[zero] = scales[zero]
+    return own
 
 
 def _computes_in(analytic: str, noise: Noise) -> str:

@@ -60,9 +60,10 @@ def sweep(setting: Setting, given: Flat, entries: Index, groups: Groups | None =
     """
     parts: list[Estimate] = []
     columns = setting.places(entries)[1]
-    late = np.zeros(columns.size, bool) if groups is not None else ~pilots(setting, columns)
-    order = np.lexsort((columns, late))
-    first = int((~late).sum()) if late.any() else 0
+    early = np.zeros(columns.size, bool)
+    if groups is None and entries.size and _noise_decides(setting, given, entries):
+        early = pilots(setting, columns)
+    order, first = np.lexsort((columns, ~early)), int(early.sum())
     interrupted = False
     try:
         if first:
@@ -352,6 +353,12 @@ def decide(
     scale = _of_claims(setting, block_scales(setting, found, entries), found, given, entries)
     zero: Mask = (setting.x[setting.places(entries)[1]] == 0) | exact
     return judge(given, found, scale, setting.tolerance, zero=zero, subgradient=setting.subgradient)
+
+
+def _noise_decides(setting: Setting, given: Flat, entries: Index) -> bool:
+    """Whether first steps leave more noise in some entry than the tolerance lets pass, so that longer ones serve."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return 3.0 * WEIGHTS * noise_share(setting, given, entries) > setting.tolerance.rtol
 
 
 def noise_share(setting: Setting, given: Flat, entries: Index) -> float:

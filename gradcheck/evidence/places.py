@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from gradcheck._typing import Index, Mask, Values
 from gradcheck.evidence.directions import Direction
 from gradcheck.evidence.joint import JointTest
+from gradcheck.numerics.tangents import TOGETHER
 
 __all__ = ["Judge", "Judged", "Places", "find_places"]
 
@@ -84,20 +86,30 @@ class _Search:
         self, test: JointTest, direction: Direction, rows: Mask, judge: Judge, rng: np.random.Generator
     ) -> None:
         self.test, self.exact, self.rows, self.judge = test, direction.exact, rows, judge
-        self.order = rng.permutation(np.flatnonzero(direction.tangent))
-        self.tangent = direction.tangent[self.order]
-        count = self.order.size
-        self.weights = LIGHTEST + (np.arange(count) + 0.5) / count
+        # Coordinates in random order: places.
+        self.order = np.flatnonzero(direction.tangent)
+        rng.shuffle(self.order)
+        self.tangent = direction.tangent
         # What is called loud leaves more than the bars and the smallest mistake that counts.
         self.least = np.maximum(direction.allowed - 3.0 * direction.error, 0.0)
         self.known: dict[int, tuple[Values, Values]] = {}  # by place
         self.found = Places()
 
-    def measure(self, start: int, stop: int, weights: Values | None) -> tuple[Values, Values]:
+    def weights(self, places: Index | int, span: tuple[int, int] | None = None) -> Any:
+        """The weights of some places, which grow along a span of the vector; default all of it."""
+        start, stop = span or (0, self.order.size)
+        return LIGHTEST + (places - start + 0.5) / (stop - start)
+
+    def measure(
+        self, start: int, stop: int, *, weighted: bool, span: tuple[int, int] | None = None
+    ) -> tuple[Values, Values]:
         """The residual (m,) along some places, and its bar."""
         tangent = np.zeros(self.test.problem.x.size)
-        part = self.tangent[start:stop]
-        tangent[self.order[start:stop]] = part if weights is None else part * weights
+        for begin in range(start, stop, TOGETHER):
+            end = min(begin + TOGETHER, stop)
+            inside = self.order[begin:end]
+            part = self.tangent[inside]
+            tangent[inside] = part * self.weights(np.arange(begin, end), span) if weighted else part
         direction = self.test.again(tangent, exact=self.exact)
         return direction.residual, direction.error
 
@@ -107,7 +119,7 @@ class _Search:
         weighted, weighted_error = part.weighted.copy(), part.weighted_error.copy()
         for place, (off, error) in self.known.items():
             if part.start <= place < part.stop:
-                moved, weight = self.tangent[place], self.weights[place]
+                moved, weight = self.tangent[self.order[place]], self.weights(place)
                 plain -= off * moved
                 plain_error += error * abs(moved)
                 weighted -= off * moved * weight
@@ -158,11 +170,10 @@ class _Search:
             start, stop = min(s[2] for s in vague.values()), max(s[3] for s in vague.values()) + 1
             if 2 * (stop - start) >= part.size:
                 break
-            stretched = LIGHTEST + (np.arange(stop - start) + 0.5) / (stop - start)
-            weighted, error = self.measure(start, stop, stretched)
+            weighted, error = self.measure(start, stop, weighted=True, span=(start, stop))
             for place, (off, own) in self.known.items():
                 if start <= place < stop:
-                    factor = self.tangent[place] * stretched[place - start]
+                    factor = self.tangent[self.order[place]] * self.weights(place, (start, stop))
                     weighted = weighted - off * factor
                     error = error + own * abs(factor)
             shorter = {}
@@ -199,7 +210,7 @@ class _Search:
     def halves(self, part: _Part) -> list[_Part]:
         """The parts of a part in which something is loud; the second is what the first leaves."""
         middle = (part.start + part.stop) // 2
-        plain, error = self.measure(part.start, middle, None)
+        plain, error = self.measure(part.start, middle, weighted=False)
         left = self.corrected(_Part(part.start, middle, plain, error, plain, error))
         whole = self.corrected(part)
         left_loud = self.loud(left.plain, left.plain_error)
@@ -224,7 +235,7 @@ class _Search:
                     part.start, middle, plain, error, part.weighted, part.weighted_error + 1.5 * right_error
                 )
             ]
-        weighted, weighted_error = self.measure(part.start, middle, self.weights[part.start : middle])
+        weighted, weighted_error = self.measure(part.start, middle, weighted=True)
         return [
             _Part(
                 middle, part.stop, right_plain, right_error, part.weighted - weighted,
@@ -253,7 +264,7 @@ def find_places(
     objective = test.problem.objective
     last = objective.nfev + budget
     count = search.order.size
-    weighted, weighted_error = search.measure(0, count, search.weights)
+    weighted, weighted_error = search.measure(0, count, weighted=True)
     parts = [_Part(0, count, direction.residual, direction.error, weighted, weighted_error)]
     unexplained = np.zeros(rows.size, bool)
     sample_at = MANY

@@ -1,16 +1,18 @@
 """Mistakes of one factor: everything, an array, a row or a column, asked for before single entries are looked for.
 
-Three weights, by the number of the array, of the row (over all arrays) and of the column, tell where a mistake lies if
+Three weights, by the number of the array, of the row in it and of the column, tell where a mistake lies if
 it lies in one of each; the ratio of the residual to what that part contributes is the factor.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from gradcheck._typing import Flat, Index, Mask
+from gradcheck._typing import Flat, Mask, Values
 from gradcheck.evidence.directions import Direction
 from gradcheck.evidence.joint import JointTest
 from gradcheck.parameters.boxes import Box, working_shape
@@ -62,56 +64,59 @@ def suspected_part(test: JointTest, direction: Direction) -> Part | None:
     Costs two to three residuals. A single entry is a row and a column at once.
     """
     blocks = test.problem.parameters.blocks
-    array, row, column = _numbers(blocks, test.problem.x.size)
-    which = _named(test, direction, array)
+
+    def by_array(weights: Values) -> Flat:
+        tangent = direction.tangent.copy()
+        for b, weight in zip(blocks, weights, strict=True):
+            tangent[b.slice] *= weight
+        return tangent
+
+    which = _named(test, direction, len(blocks), by_array)
     if which is None:
         return None
     block = blocks[which]
     shape = working_shape(block)
-    inside = array == which
+    inside = np.zeros(test.problem.x.size, bool)
+    inside[block.slice] = True
     if len(shape) < 2:
         return Part(inside, ((block, Box(((0, shape[0]),))),))
-    i = _named(test, direction, row, inside)
-    j = _named(test, direction, column, inside)
-    ranges = [(0, n) for n in shape]
+    rows, columns = shape[0], math.prod(shape[1:])
+
+    def by_row(weights: Values) -> Flat:
+        tangent = direction.tangent.copy()
+        tangent[block.slice].reshape(rows, columns)[...] *= weights[:, None]
+        return tangent
+
+    def by_column(weights: Values) -> Flat:
+        tangent = direction.tangent.copy()
+        tangent[block.slice].reshape(rows, columns)[...] *= weights
+        return tangent
+
+    i, j = _named(test, direction, rows, by_row), _named(test, direction, columns, by_column)
+    ranges, grid = [(0, n) for n in shape], inside[block.slice].reshape(rows, columns)
     if i is not None:
-        at = i - int(row[block.start])
-        inside = inside & (row == i)
-        ranges[0] = (at, at + 1)
+        grid[:i], grid[i + 1 :] = False, False
+        ranges[0] = (i, i + 1)
     if j is not None:
-        inside = inside & (column == j)
-        index = np.unravel_index(j, shape[1:])
-        ranges[1:] = [(int(k), int(k) + 1) for k in index]
-    return Part(inside, ((block, Box(tuple(ranges))),)) if inside.any() else None
+        grid[:, :j], grid[:, j + 1 :] = False, False
+        ranges[1:] = [(int(k), int(k) + 1) for k in np.unravel_index(j, shape[1:])]
+    return Part(inside, ((block, Box(tuple(ranges))),))
 
 
 def _claimed(test: JointTest, tangent: Flat) -> float:
     return float(test.problem.matrix.product(tangent)[0])
 
 
-def _numbers(blocks: tuple[Block, ...], n: int) -> tuple[Index, Index, Index]:
-    """Of each entry (n,) the number of its array, of its row over all arrays, and of its place within the row."""
-    array, row, column = np.zeros(n, np.intp), np.zeros(n, np.intp), np.zeros(n, np.intp)
-    rows = 0
-    for k, b in enumerate(blocks):
-        shape = working_shape(b)
-        width = max(int(np.prod(shape[1:], dtype=np.int64)), 1)
-        array[b.slice] = k
-        row[b.slice] = rows + np.repeat(np.arange(shape[0]), width)
-        column[b.slice] = np.tile(np.arange(width), shape[0])
-        rows += shape[0]
-    return array, row, column
+def _named(
+    test: JointTest, direction: Direction, count: int, weighted: Callable[[Values], Flat]
+) -> int | None:
+    """Which of some parts the ratio of the residuals, weighted part by part and plain, names; None where none.
 
-
-def _named(test: JointTest, direction: Direction, number: Index, inside: Mask | None = None) -> int | None:
-    """The number that the ratio of the residuals weighted by it and plain names; None where it names none."""
-    where = np.ones(number.size, bool) if inside is None else inside
-    first, last = int(number[where].min()), int(number[where].max())
-    count = last - first + 1
+    weighted : the tangent with these weights (count,) on the parts.
+    """
     if count == 1:
-        return first
-    weights = LIGHTEST + (number - first + 0.5) / count
-    seen = test.again(np.where(where, direction.tangent * weights, direction.tangent), exact=direction.exact)
+        return 0
+    seen = test.again(weighted(LIGHTEST + (np.arange(count) + 0.5) / count), exact=direction.exact)
     plain, bar = float(direction.residual[0]), float(direction.error[0])
     if plain == 0:
         return None
@@ -122,4 +127,4 @@ def _named(test: JointTest, direction: Direction, number: Index, inside: Mask | 
     named = (
         abs(place - nearest) <= max(width * count, 1e-9) and width * count < DISTINCT and 0 <= nearest < count
     )
-    return first + nearest if named else None
+    return nearest if named else None

@@ -56,8 +56,9 @@ def inspect(
 ) -> Inspection:
     """Call f twice and grad once at x, and look at what they return and at what they did to x.
 
-    grad : a callable, a tree already computed, or True where f returns (value, gradient). Its second call is left to
-        `again`, after f was called elsewhere: right after the first a cache of f's last call would not show.
+    grad : a callable, a tree already computed that nobody writes into, or True where f returns (value, gradient). Its
+        second call is left to `again`, after f was called elsewhere: right after the first a cache of f's last call
+        would not show.
     repeat : False leaves the second call of f to `inspect_again`, save where f returns its gradient, or where the
         first calls found something that a random f would explain.
     Exceptions that f or grad raise at x propagate, with a note that says where.
@@ -124,7 +125,8 @@ def _inspect_f(objective: Objective, x: Flat, findings: list[Finding], calls: in
     else:
         findings += said_of_two_values("", first, values[-1], partial(_value_at, objective, x))
     if gradients[0] is not None:
-        _note_sharing(objective.parameters, gradients, given[0], "f", findings)
+        viewed = _is_view(objective.parameters, gradients[0], given[0])
+        _note_sharing(objective.parameters, gradients, viewed, "f", findings)
     return first, kept
 
 
@@ -183,10 +185,12 @@ def _call_grad(
         findings.append(Finding(f"grad changes x: {moved}", Outcome.FAIL))
     # What has not the structure of x, a generator for one, is refused as it is.
     kept = copy.deepcopy(first) if _fits(parameters, first) else first
+    viewed = not moved and _is_view(parameters, first, given)
+    del given  # not as long as `first`, which is needed to see whether the second call returns it
 
     def again(said: list[Finding]) -> Any:
         second = called(parameters.unflatten(x.copy()), [])
-        _note_sharing(parameters, [first, second], None if moved else given, "grad", said)
+        _note_sharing(parameters, [first, second], viewed, "grad", said)
         return second
 
     return kept, again
@@ -212,10 +216,15 @@ def _repeat(
     return Repeat("grad", analytic, True, ask, eps, objective, x)
 
 
+def _is_view(parameters: Parameters, gradient: Any, given: Any) -> bool:
+    """Whether a gradient is the x that its function was given, or a part of it."""
+    return _fits(parameters, gradient) and _fits(parameters, given) and _share(parameters, gradient, given)
+
+
 def _note_sharing(
-    parameters: Parameters, gradients: list[Any], given: Any, who: str, findings: list[Finding]
+    parameters: Parameters, gradients: list[Any], viewed: bool, who: str, findings: list[Finding]
 ) -> None:
-    """What two calls at x returned may be one array, or the x that the first was given (None: not looked at)."""
+    """What two calls at x returned may be one array; viewed : the first is the x that it was given."""
     first, second = gradients
     if not (_fits(parameters, first) and _fits(parameters, second)):
         return
@@ -223,7 +232,7 @@ def _note_sharing(
     if _share(parameters, first, second):
         text = f"{who} returns the same buffer{what} at every call: a caller that keeps it sees it change"
         findings.append(Finding(text))
-    if given is not None and _fits(parameters, given) and _share(parameters, first, given):
+    if viewed:
         text = f"{who} returns a view of x{what}: writing into the gradient would change x"
         findings.append(Finding(text))
 
@@ -254,7 +263,7 @@ def gradient_at(grad: Callable[..., Any], parameters: Parameters, x: Flat, args:
 
 def _inspect_gradient(parameters: Parameters, tree: Any, findings: list[Finding]) -> tuple[Flat | None, str]:
     try:
-        analytic = parameters.flatten(tree)
+        analytic = parameters.flatten(tree, copy=not isinstance(tree, np.ndarray))
     except (ValueError, TypeError) as error:
         text = str(error)
         if isinstance(tree, tuple) and len(tree) == 2 and np.ndim(tree[0]) == 0:
