@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from gradcheck._typing import Flat, Mask, Values
-from gradcheck.numerics.line_fit import EIGHT, FOUR, LineFit, fit_line, positions
+from gradcheck.numerics.line_fit import EIGHT, FOUR, LineFit, by_four, fit_line, positions
 from gradcheck.numerics.problem import Problem, Scaling, of_typical_size
 from gradcheck.numerics.rounding import granularity
 from gradcheck.numerics.tangents import ROUNDING, random_units, root_mean_square
@@ -307,7 +307,11 @@ class Directions:
         third, fifth = fit.odd[1], fit.odd[2]
         # One direction may have a small fifth derivative by accident.
         fifth = np.maximum(fifth, np.sqrt(fit.even[1] * fit.even[2])) if len(fit.even) > 2 else fifth
-        truncation = 10.0 * fifth * NEAR**2 * FAR**2
+        # What nothing shows but noise of is no larger than that at the first step: b5 itself would drown there.
+        hidden = np.maximum(np.abs(fit.outer - fit.value), fit.noise * AMPLIFIED / first.step) / first.step**4
+        truncation = 10.0 * np.where(
+            fit.flat, np.minimum(fifth * NEAR**2 * FAR**2, hidden), fifth * NEAR**2 * FAR**2
+        )
         with np.errstate(divide="ignore"):
             steps = np.where(
                 truncation > 0, (fit.noise * AMPLIFIED / (4.0 * truncation)) ** 0.2, LONGEST_STEP
@@ -315,10 +319,7 @@ class Directions:
         step, four = self.values(tangent, min(float(median(steps)), LONGEST_STEP), FOUR)
         if four is None:
             return self._nothing(tangent, step)
-        low, near_low, _, near_high, high = four
-        near, wide = (near_high - near_low) / (2.0 * NEAR * step), (high - low) / (2.0 * FAR * step)
-        share = NEAR**2 / (FAR**2 - NEAR**2)
-        value = near + (near - wide) * share
+        value, near, wide = by_four(four[[0, 1, 3, 4]], step, FOUR)
         plain = (near * NEAR**2 + wide * FAR**2) / (NEAR**2 + FAR**2)
         with np.errstate(divide="ignore", invalid="ignore"):
             mine = np.abs(wide - near) / ((FAR**2 - NEAR**2) * step**2)

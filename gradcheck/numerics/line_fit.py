@@ -15,7 +15,7 @@ import numpy as np
 
 from gradcheck._typing import Mask, Values
 
-__all__ = ["EIGHT", "FOUR", "LineFit", "fit_line"]
+__all__ = ["EIGHT", "FOUR", "LineFit", "by_four", "fit_line", "positions"]
 
 # Offsets of the points on one side, in units of the step. No small whole ratios: equally spaced points take some
 # oscillations for polynomials (11 of 2,500 random ones beyond 3 E, worst 16 E; with these 0 of 2,500).
@@ -96,6 +96,7 @@ class LineFit:
     truncated : the degree's bar holds more bending than noise.
     kink, kink_error : half the jump of the slope at 0, if that is what the even part of f holds, and its error.
     size : the largest value. moved : f is not the same at all points.
+    outer : the derivative by the four outer points alone.
     odd, even : (p, m) coefficients |b1|, |b3|, .. and |b2|, |b4|, .. of the polynomial through all points.
     """
 
@@ -112,6 +113,7 @@ class LineFit:
     kink_error: Values
     size: Values
     moved: Mask
+    outer: Values
     odd: Values
     even: Values
 
@@ -125,6 +127,17 @@ class LineFit:
 def positions(side: tuple[float, ...]) -> Values:
     """The offsets of all points, in units of the step; the middle one is 0."""
     return _nodes(side).positions
+
+
+def by_four(values: Values, step: float, side: tuple[float, ...]) -> tuple[Values, Values, Values]:
+    """The derivative (m,) by two points on either side, exact up to t^4; and those by the inner and the outer pair.
+
+    values : (4, m) in order.
+    """
+    low, near_low, near_high, high = values
+    near, far = side
+    inner, outer = (near_high - near_low) / (2.0 * near * step), (high - low) / (2.0 * far * step)
+    return inner + (inner - outer) * near**2 / (far**2 - near**2), inner, outer
 
 
 def fit_line(values: Values, step: float, side: tuple[float, ...], floor: Values) -> LineFit:
@@ -171,6 +184,7 @@ def fit_line(values: Values, step: float, side: tuple[float, ...], floor: Values
         * (KINK_ERROR * float(np.linalg.norm(nodes.kink)) / step),
         size=size,
         moved=(y != 0).any(axis=0),
+        outer=by_four(values[[0, 1, -2, -1]], step, side[-2:])[0],
         odd=np.abs(nodes.odd @ odd_part) / step / powers,
         even=np.abs(nodes.even @ even_part) / step**2 / powers,
     )

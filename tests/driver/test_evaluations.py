@@ -210,6 +210,17 @@ LARGE |= {
         87,
     ),
 }
+# A sum whose terms all have one sign rounds by far more than what one entry changes it by.
+LARGE |= {
+    f"a coherent sum of 1e6 terms, seed {seed}": (
+        lambda seed=seed: gradcheck.check_gradient(
+            lambda x: float(np.cos(x).sum()), lambda x: -np.sin(x), np.linspace(0.3, 2.0, 10**6), rng=seed
+        ),
+        Outcome.PASS,
+        18,
+    )
+    for seed in range(3)
+}
 # Name: (a check, the outcome it must have, most evaluations of f, or of grad where that is what is differenced).
 RIGHT: dict[str, Row] = {
     f"right gradient, n = {n}, {kind}": (
