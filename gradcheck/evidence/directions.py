@@ -114,12 +114,17 @@ class Directions:
         norms = self.problem.matrix.norms(self.problem.x)
         return np.asarray(0.5 * EPS * (self._weight if norms is None else norms))
 
-    def again(self, first: Direction, tangent: Flat, *, exact: bool) -> Direction:
-        """The same claim along another tangent: two points, or one complex step. For the search for places."""
+    def again(self, first: Direction, tangent: Flat, *, exact: bool, precise: bool = False) -> Direction:
+        """The same claim along another tangent: two points, or one complex step. For the search for places.
+
+        precise : four points.
+        """
         if exact:
             values = self.problem.complex_along(tangent)
             if values is not None:
                 return self.compared(tangent, 0.0, values.imag, self._complex_error(tangent), exact=True)
+        if precise:
+            return self._by_four(first, tangent)
         fit = first.fit
         assert fit is not None
         # Two points: truncation b3 h^2 against noise 0.71 / h times that of one value; both are about equal at h.
@@ -304,6 +309,12 @@ class Directions:
                 return self._nothing(tangent, step)
             fit = self.fit(eight, step, EIGHT)
             return replace(self.compared(tangent, step, fit.value, fit.error), noisy=first.noisy, fit=fit)
+        return self._by_four(first, tangent)
+
+    def _by_four(self, first: Direction, tangent: Flat) -> Direction:
+        """Four points, whose truncation the fit of the first direction tells."""
+        fit = first.fit
+        assert fit is not None
         third, fifth = fit.odd[1], fit.odd[2]
         # One direction may have a small fifth derivative by accident.
         fifth = np.maximum(fifth, np.sqrt(fit.even[1] * fit.even[2])) if len(fit.even) > 2 else fifth

@@ -15,6 +15,7 @@ from gradcheck.evidence.joint import Joint, JointTest
 from gradcheck.evidence.places import Judged, find_places
 from gradcheck.evidence.structured import Part, common_factor, suspected_part
 from gradcheck.function.matrix import Dense, one_row
+from gradcheck.numerics.line_fit import EIGHT
 from gradcheck.numerics.problem import Problem, Scaling, scaling_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import TOWERING
@@ -286,10 +287,12 @@ class _Examination:
         """
         corrected = np.where(part.inside, self.analytic * (1.0 - alpha), self.analytic)
         problem = replace(self.problem, matrix=Dense(corrected[None, :]))
+        if problem.objective.remaining < 2 * len(EIGHT):
+            return False
         fresh = JointTest(
             problem, scaling_of(problem, self.still), self.rng, test.delta * test.rows, exact=self.exact
-        ).run()
-        if not fresh.directions or fresh.directions[-1].exceeds.any():
+        ).begin()
+        if fresh is None or fresh.exceeds.any():
             return False
         inside = np.flatnonzero(part.inside & ~self.still)
         count = inside.size if inside.size <= FEW else SAMPLES

@@ -145,20 +145,25 @@ class JointTest:
         """(m,) what a mistake in each row is relative to."""
         return self.along.sizes
 
-    def again(self, tangent: Flat, *, exact: bool) -> Direction:
-        """The same claim along another tangent: two points, or one complex step. For the search for places."""
+    def again(self, tangent: Flat, *, exact: bool, precise: bool = False) -> Direction:
+        """The same claim along another tangent: two points (four if `precise`), or one complex step."""
         assert self.first is not None
-        return self.along.again(self.first, tangent, exact=exact)
+        return self.along.again(self.first, tangent, exact=exact, precise=precise)
+
+    def begin(self) -> Direction | None:
+        """The first direction, at a step that tells; None off f's domain."""
+        first = self.along.first(None)
+        if first is not None and not first.exact:
+            first = self._settled(first)
+        self.first = first
+        return first
 
     def run(self) -> Joint:
         """Take directions."""
         nobody, nothing = np.zeros(self.rows, bool), np.full(self.rows, np.inf)
         if self.along.moved == 0 or self.problem.objective.remaining < 2 * len(EIGHT):
             return Joint((), nothing, nobody, nobody, self.sizes, spent=self.along.moved > 0)
-        first = self.along.first(None)
-        if first is not None and not first.exact:
-            first = self._settled(first)
-        self.first = first
+        first = self.begin()
         if first is None:
             return Joint((), nothing, nobody, nobody, self.sizes)
         self._measure_stationary_rows(first)

@@ -116,15 +116,19 @@ def _named(
     """
     if count == 1:
         return 0
-    seen = test.again(weighted(LIGHTEST + (np.arange(count) + 0.5) / count), exact=direction.exact)
+    tangent = weighted(LIGHTEST + (np.arange(count) + 0.5) / count)
     plain, bar = float(direction.residual[0]), float(direction.error[0])
     if plain == 0:
         return None
-    ratio = float(seen.residual[0]) / plain
-    width = 3.0 * (float(seen.error[0]) + abs(ratio) * bar) / abs(plain)
-    place = (ratio - LIGHTEST) * count - 0.5
-    nearest = round(place)
-    named = (
-        abs(place - nearest) <= max(width * count, 1e-9) and width * count < DISTINCT and 0 <= nearest < count
-    )
-    return nearest if named else None
+    for precise in (False, True):
+        seen = test.again(tangent, exact=direction.exact, precise=precise)
+        ratio = float(seen.residual[0]) / plain
+        width = 3.0 * (float(seen.error[0]) + abs(ratio) * bar) / abs(plain)
+        place = (ratio - LIGHTEST) * count - 0.5
+        nearest = round(place)
+        if width * count < DISTINCT:
+            named = abs(place - nearest) <= max(width * count, 1e-9) and 0 <= nearest < count
+            return nearest if named else None
+        if direction.exact:
+            break
+    return None
