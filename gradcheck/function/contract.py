@@ -112,7 +112,7 @@ def _inspect_f(objective: Objective, x: Flat, findings: list[Finding], calls: in
             return np.nan, []
         values.append(value)
         # As it was then: an f that reuses its buffer writes into it at the next call.
-        kept.append(copy.deepcopy(gradient) if _fits(objective.parameters, gradient) else gradient)
+        kept.append(copy.deepcopy(gradient) if objective.parameters.fits(gradient) else gradient)
         gradients.append(gradient)
         given.append(tree)
     first = values[0]
@@ -184,7 +184,7 @@ def _call_grad(
     if moved:
         findings.append(Finding(f"grad changes x: {moved}", Outcome.FAIL))
     # What has not the structure of x, a generator for one, is refused as it is.
-    kept = copy.deepcopy(first) if _fits(parameters, first) else first
+    kept = copy.deepcopy(first) if parameters.fits(first) else first
     viewed = not moved and _is_view(parameters, first, given)
     del given  # not as long as `first`, which is needed to see whether the second call returns it
 
@@ -218,7 +218,7 @@ def _repeat(
 
 def _is_view(parameters: Parameters, gradient: Any, given: Any) -> bool:
     """Whether a gradient is the x that its function was given, or a part of it."""
-    return _fits(parameters, gradient) and _fits(parameters, given) and _share(parameters, gradient, given)
+    return parameters.fits(gradient) and parameters.fits(given) and _share(parameters, gradient, given)
 
 
 def _note_sharing(
@@ -226,7 +226,7 @@ def _note_sharing(
 ) -> None:
     """What two calls at x returned may be one array; viewed : the first is the x that it was given."""
     first, second = gradients
-    if not (_fits(parameters, first) and _fits(parameters, second)):
+    if not (parameters.fits(first) and parameters.fits(second)):
         return
     what = "" if who == "grad" else " as its gradient"
     if _share(parameters, first, second):
@@ -250,7 +250,7 @@ def _gradient_part(result: Any, parameters: Parameters, f_x: Any, findings: list
 
 def is_pair(result: Any, parameters: Parameters) -> bool:
     """Whether grad returned (value, gradient), and not a gradient that is a pair itself."""
-    if not (isinstance(result, tuple) and len(result) == 2) or _fits(parameters, result):
+    if not (isinstance(result, tuple) and len(result) == 2) or parameters.fits(result):
         return False
     return np.ndim(result[0]) == 0 and np.asarray(result[0]).dtype.kind in "fiub"
 
@@ -269,7 +269,7 @@ def _inspect_gradient(parameters: Parameters, tree: Any, findings: list[Finding]
         if isinstance(tree, tuple) and len(tree) == 2 and np.ndim(tree[0]) == 0:
             kinds = " and a ".join(type(part).__name__ for part in tree)
             text = f"grad returns a pair of a {kinds}: a gradient, or (value, gradient), is needed"
-        elif isinstance(tree, tuple | list) and len(tree) == 1 and _fits(parameters, tree[0]):
+        elif isinstance(tree, tuple | list) and len(tree) == 1 and parameters.fits(tree[0]):
             text += f"; its one part would fit: return it without the {type(tree).__name__}"
         elif isinstance(tree, float | int | np.generic):
             text += (
@@ -317,14 +317,6 @@ def changed(parameters: Parameters, tree: Any, x: Flat) -> str:
         return ""
     at = int(moved[0])
     return f"{parameters.name(at)} was {x[at]:.17g} before the call and is {now[at]:.17g} after it"
-
-
-def _fits(parameters: Parameters, tree: Any) -> bool:
-    try:
-        parameters.flatten(tree)
-    except (ValueError, TypeError):
-        return False
-    return True
 
 
 def _share(parameters: Parameters, one: Any, other: Any) -> bool:

@@ -218,6 +218,20 @@ class Parameters:
         Raises ValueError naming the first place where structure or shape differ, TypeError for a complex
         array where x is real and for entries that are no numbers.
         """
+        arrays = self._fitting(tree, what)
+        if not copy and len(arrays) == 1 and arrays[0].dtype == self.dtype and arrays[0].size:
+            return arrays[0].ravel()
+        return self._gather(arrays)
+
+    def fits(self, tree: Any) -> bool:
+        """Whether `flatten` takes a tree."""
+        try:
+            self._fitting(tree, "")
+        except (ValueError, TypeError):
+            return False
+        return True
+
+    def _fitting(self, tree: Any, what: str) -> list[NDArray[Any]]:
         arrays = self.arrays(tree, what)
         for b, array in zip(self.blocks, arrays, strict=True):
             where = b.name if len(self.blocks) > 1 else "x"
@@ -225,9 +239,7 @@ class Parameters:
                 raise ValueError(f"{what} has shape {array.shape} where {where} has shape {b.shape}")
             if array.dtype.kind == "c" and not b.is_complex:
                 raise TypeError(f"{what} is complex ({array.dtype}) where {where} is real ({b.dtype})")
-        if not copy and len(arrays) == 1 and arrays[0].dtype == self.dtype and arrays[0].size:
-            return arrays[0].ravel()
-        return self._gather(arrays)
+        return arrays
 
     def arrays(self, tree: Any, what: str = "grad") -> list[NDArray[Any]]:
         """The arrays of a tree of this structure, one a block, not copied; scalars as arrays of shape ().
