@@ -204,7 +204,9 @@ class Directions:
 
     def _same(self, again: Values) -> bool:
         f_x = self.problem.f_x
-        return bool((np.abs(again - f_x) <= SAME * np.maximum(np.abs(f_x), np.abs(again))).all())
+        # Of many outputs some are what is left of terms as large as the others, which round otherwise.
+        size = np.maximum(np.maximum(np.abs(f_x), np.abs(again)), root_mean_square(f_x))
+        return bool((np.abs(again - f_x) <= SAME * size).all())
 
     def values(
         self, tangent: Flat, step: float, side: tuple[float, ...], known: Values | None = None

@@ -210,6 +210,23 @@ LARGE |= {
         87,
     ),
 }
+# Of ten thousand outputs some are small, some hardly move, and some bend little along one direction by accident.
+TALL = np.random.default_rng(0).normal(size=(10_000, 50)) / np.sqrt(50)
+LARGE |= {
+    f"10,000 outputs of 50 numbers, {kind}": (
+        lambda f=f: gradcheck.check_jacobian(
+            f,
+            lambda x: (1 - np.tanh(TALL @ x) ** 2)[:, None] * TALL,
+            np.random.default_rng(1).normal(size=50),
+        ),
+        Outcome.PASS,
+        most,
+    )
+    for kind, f, most in (
+        ("complex", lambda x: np.tanh(TALL @ x), 7),
+        ("real", lambda x: np.tanh(TALL @ np.real(x)), 58),
+    )
+}
 # A sum whose terms all have one sign rounds by far more than what one entry changes it by.
 LARGE |= {
     f"a coherent sum of 1e6 terms, seed {seed}": (
