@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -12,11 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.checks.dot_product import Array, Calls, DotProduct, Operator, Pair, numbers, only
+from gradcheck.checks.dot_product import LEAST_BUDGET, Array, Calls, DotProduct, Operator, Pair, numbers, only
 from gradcheck.driver.options import Options, call_text, finished, told
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.objective import BudgetSpentError
 from gradcheck.function.progress import Progress
+from gradcheck.parameters.tree import Parameters
+from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
 from gradcheck.results.mismatch import ArraySummary, Mismatch
 from gradcheck.results.outcome import Finding, Outcome
@@ -26,8 +29,6 @@ __all__ = ["check_adjoint"]
 
 # Entries that are named; each costs about 2 log2 of the size applications.
 NAMED = 4
-# Each operator is applied four times before the first pair, and once more where both spaces are complex.
-LEAST_BUDGET = 10
 # What is off by less than this part of the resolution, of an entry and of all terms, is no mistake of the code. An
 # ill-conditioned operator, a solve, is linear and yet off by its condition times rounding, which linearity cannot show.
 LEAST_MISTAKE = 0.05
@@ -45,6 +46,7 @@ def check_adjoint(
     rtol: float = 0.0,
     resolution: float | None = None,
     max_nfev: int | None = None,
+    max_seconds: float | None = None,
     progress: bool = False,
     rng: Any = 0,
 ) -> Report:
@@ -80,6 +82,8 @@ def check_adjoint(
         single precision 3e-2.
     max_nfev
         budget of applications of forward and adjoint together, at least 10.
+    max_seconds
+        budget of time; the first 10 are made in any case.
     progress
         show a bar of them.
     """
@@ -87,13 +91,15 @@ def check_adjoint(
         raise TypeError("forward and adjoint must be callable")
     if not isinstance(pairs, Integral) or pairs < 1:
         raise ValueError(f"pairs must be a whole number of at least 1, not {pairs!r}")
-    chosen = Options(rtol=rtol, resolution=resolution, progress=progress)
+    chosen = Options(rtol=rtol, resolution=resolution, max_seconds=max_seconds, progress=progress)
     if max_nfev is not None and (not isinstance(max_nfev, Integral) or max_nfev < LEAST_BUDGET):
         raise ValueError(f"max_nfev must be at least {LEAST_BUDGET}, or None, not {max_nfev!r}")
     started = time.perf_counter()
     generator = np.random.default_rng(rng)
+    # A Generator as it is now: what repeats the check draws the same pairs.
+    drawn_with = copy.deepcopy(rng)
     with Progress(progress) as bar:
-        calls = Calls(max_nfev, bar)
+        calls = Calls(max_nfev, chosen.max_seconds, bar)
         a = Operator(forward, numbers(x, "x"), "forward", "y", calls)
         answer = y if y is not None else a(a.random(generator)).astype(a.returns)
         b = Operator(adjoint, numbers(answer, "y"), "adjoint", "x", calls)
@@ -106,14 +112,16 @@ def check_adjoint(
             bar.plan(LEAST_BUDGET - 2 + 2 * pairs)
             _examine(known, DotProduct(a, b, eps), pairs, tolerance, generator)
         except BudgetSpentError:
-            known.ended = "the budget of evaluations was used up: raise max_nfev"
+            known.ended = "the budget was used up: raise max_nfev (or max_seconds)"
         except KeyboardInterrupt:
             known.ended = "the check was interrupted: start it again"
     given = {"y": y, "pairs": pairs if pairs != 6 else None, "rtol": rtol or None, "resolution": resolution,
              "max_nfev": max_nfev}  # fmt: skip
     call = call_text("check_adjoint(forward, adjoint, x", given, rng)
     report = _report(known, a, b, tolerance, rng, call, time.perf_counter() - started)
-    return finished(report)
+    options = {"y": y, "pairs": pairs, "rtol": rtol, "resolution": resolution, "max_nfev": max_nfev}
+    recipe = Recipe.of("check_adjoint", forward, adjoint, *Parameters.of(a.given), (), options, drawn_with)
+    return finished(report, recipe)
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,12 +20,14 @@ from gradcheck.parameters.tree import as_array
 from gradcheck.results.mismatch import Mismatch
 from gradcheck.results.outcome import Finding, Outcome
 
-__all__ = ["Array", "Calls", "DotProduct", "Operator", "Pair", "Weights", "numbers", "only"]
+__all__ = ["LEAST_BUDGET", "Array", "Calls", "DotProduct", "Operator", "Pair", "Weights", "numbers", "only"]
 
 Array = NDArray[Any]
 
 # Rows whose sizes differ by more are weighed alike in some of the pairs: of a small one the sum over all shows little.
 SPREAD = 1e3
+# Each operator is applied four times before the first pair, and once more where both spaces are complex.
+LEAST_BUDGET = 10
 # By how much of its size a solver that stops early may be off.
 EARLY = 1e-3
 
@@ -45,16 +48,17 @@ def numbers(value: Any, name: str) -> Array:
 
 
 class Calls:
-    """The applications of both operators, within a budget."""
+    """The applications of both operators, within a budget; time counts once the first of them are made."""
 
-    def __init__(self, most: int | None, bar: Progress) -> None:
-        self.left, self.bar = math.inf if most is None else most, bar
+    def __init__(self, most: int | None, seconds: float | None, bar: Progress) -> None:
+        self.left, self.bar, self.made = math.inf if most is None else most, bar, 0
+        self.end = math.inf if seconds is None else time.monotonic() + seconds
 
     def count(self) -> None:
         """One more. Raises BudgetSpentError where none is left."""
-        if self.left < 1:
+        if self.left < 1 or (self.made >= LEAST_BUDGET and time.monotonic() > self.end):
             raise BudgetSpentError
-        self.left -= 1
+        self.left, self.made = self.left - 1, self.made + 1
         self.bar.evaluated(1)
 
 

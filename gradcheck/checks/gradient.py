@@ -16,7 +16,15 @@ from gradcheck.diagnosis.scope import Subject
 from gradcheck.driver.examine import examine
 from gradcheck.driver.known import Question
 from gradcheck.driver.listening import listener
-from gradcheck.driver.options import GivenToGradients, Options, check_flag, finished, signature_of, told
+from gradcheck.driver.options import (
+    GivenToGradients,
+    Method,
+    Options,
+    check_flag,
+    finished,
+    signature_of,
+    told,
+)
 from gradcheck.driver.prepare import probe_noise
 from gradcheck.errors import GradientError
 from gradcheck.evidence.entries import measure
@@ -51,7 +59,7 @@ def check_gradient(
     rtol: float | None = None,
     atol: float = 0.0,
     resolution: float | None = None,
-    method: str = "auto",
+    method: Method = "auto",
     max_nfev: int | None = None,
     bounds: Any = None,
     subgradient: bool = False,
@@ -129,9 +137,8 @@ def check_gradient(
     if hessian is not None and not (callable(grad) or grad is True):
         raise TypeError("hessian is compared with differences of grad: pass grad as a callable, or True")
     parameters, flat = Parameters.of(x)
-    recipe = Recipe.of(
-        "check_gradient", f, grad, parameters, flat, args, options.repeated | {"vectorized": vectorized}, rng
-    )
+    own = {"vectorized": vectorized, "hessian": hessian}
+    recipe = Recipe.of("check_gradient", f, grad, parameters, flat, args, options.repeated | own, rng)
     check_flag("vectorized", vectorized)
     if vectorized and grad is True:
         raise ValueError(
@@ -171,7 +178,6 @@ def check_gradient(
         ),
         causes=known.diagnosis.causes,
         budgeted=max_nfev is not None or max_seconds is not None,
-        recipe=recipe,
         interrupted=known.interrupted,
         analytic=known.inspection.analytic if known.inspection is not None else None,
         coarse=known.coarse,
@@ -181,7 +187,7 @@ def check_gradient(
         from gradcheck.checks.hessian import and_hessian
 
         report = and_hessian(report, f, grad, hessian, x, args, options)
-    return finished(report)
+    return finished(report, recipe)
 
 
 def _explain(

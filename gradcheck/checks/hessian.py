@@ -12,7 +12,7 @@ import scipy.sparse
 
 from gradcheck.checks.jacobian import Problem, judge_jacobian
 from gradcheck.driver.combine import combine, in_turn
-from gradcheck.driver.options import Given, Options, finished, spelled_out, told
+from gradcheck.driver.options import Given, Options, check_flag, finished, spelled_out, told
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.contract import is_pair
 from gradcheck.function.matrix import Dense, Matrix, Sparse
@@ -36,6 +36,7 @@ def check_hessian(
     *,
     args: Sequence[Any] = (),
     sparsity: Any = None,
+    vectorized: bool = False,
     **options: Unpack[Given],
 ) -> Report:
     """Judge the Hessian of a scalar function against differences of its gradient, and its symmetry.
@@ -52,6 +53,8 @@ def check_hessian(
         LinearOperator. Or one of these itself.
     x
         as in `check_jacobian`, an array or a tree of arrays; then H is over the flat vector of all its entries.
+    vectorized
+        grad takes k points at once, along a last axis more than x has, and returns arrays with one more, too.
     sparsity, options
         as in `check_jacobian`.
     """
@@ -62,18 +65,29 @@ def check_hessian(
         )
     if hess is None:
         raise TypeError("hess must be a callable or a Hessian, not None")
+    check_flag("vectorized", vectorized)
     parameters, _ = Parameters.of(x)
 
     def symmetry(matrix: Matrix, dtype: str) -> list[Finding]:
         return asymmetry(matrix, chosen.rtol, chosen.atol, dtype)
 
-    problem = Problem(whole_gradient(grad, parameters), hess, x, tuple(args), sparsity, "hess", "H")
-    call = chosen.call("check_hessian(grad, hess, x", args=tuple(args) or None, sparsity=sparsity)
-    recipe = chosen.recipe("check_hessian", grad, hess, x, args, sparsity=sparsity)
+    gradient = whole_gradient(grad, parameters, vectorized=bool(vectorized))
+    problem = Problem(gradient, hess, x, tuple(args), sparsity, "hess", "H", vectorized=bool(vectorized))
+    call = chosen.call(
+        "check_hessian(grad, hess, x",
+        args=tuple(args) or None,
+        sparsity=sparsity,
+        vectorized=vectorized or None,
+    )
+    recipe = chosen.recipe(
+        "check_hessian", grad, hess, x, args, sparsity=sparsity, vectorized=bool(vectorized)
+    )
     return finished(judge_jacobian(problem, chosen, noun="Hessian", extra=symmetry, call=call), recipe)
 
 
-def flat_gradient(grad: Callable[..., Any], parameters: Parameters) -> Callable[..., Any]:
+def flat_gradient(
+    grad: Callable[..., Any], parameters: Parameters, *, vectorized: bool = False
+) -> Callable[..., Any]:
     """The gradient as one array: as it is where x is one, the flat vector where x is a tree."""
     if len(parameters.blocks) == 1 and parameters.blocks[0].name == "x":
         return grad
@@ -81,6 +95,9 @@ def flat_gradient(grad: Callable[..., Any], parameters: Parameters) -> Callable[
     def flat(x: Any, *args: Any) -> Any:
         given = grad(x, *args)
         try:
+            if vectorized:
+                arrays = zip(parameters.arrays(given), parameters.blocks, strict=True)
+                return np.concatenate([np.asarray(part).reshape(b.size, -1) for part, b in arrays])
             if any(np.iscomplexobj(part) for part in parameters.arrays(x, "x")):  # by the complex step
                 return np.concatenate([np.ravel(part) for part in parameters.arrays(given)])
             return parameters.flatten(given)
@@ -90,17 +107,20 @@ def flat_gradient(grad: Callable[..., Any], parameters: Parameters) -> Callable[
     return flat
 
 
-def whole_gradient(grad: Callable[..., Any], parameters: Parameters) -> Callable[..., Any]:
+def whole_gradient(
+    grad: Callable[..., Any], parameters: Parameters, *, vectorized: bool = False
+) -> Callable[..., Any]:
     """The same, for a function in whose place f is given by mistake: an answer of another size than x is refused."""
-    flat = flat_gradient(grad, parameters)
+    flat = flat_gradient(grad, parameters, vectorized=vectorized)
 
     def gradient(x: Any, *args: Any) -> Any:
         given = flat(x, *args)
+        points = parameters.arrays(x, "x")[0].shape[-1] if vectorized else 1
         try:
             shape = as_array(given).shape
         except (ValueError, TypeError):
             return given  # it is refused where the values of any function are read
-        if math.prod(shape) != parameters.size:
+        if math.prod(shape) != parameters.size * points:
             x_has = parameters.blocks[0].shape
             text = f"grad returned shape {shape} where x has shape {x_has}: it must be the gradient, not f"
             raise NotScalarError(text)

@@ -12,13 +12,13 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from gradcheck._typing import Flat
 from gradcheck.checks.gradient import check_gradient
-from gradcheck.driver.options import check_rng
+from gradcheck.driver.options import GivenToGradients, check_rng, told, with_options_of
 from gradcheck.errors import GradientCheckInterrupted, GradientError
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.contract import is_pair
@@ -113,15 +113,15 @@ class Power:
         }
 
 
+@told
+@with_options_of(check_gradient)
 @own_arithmetic
 def power(
     f: Callable[..., Any],
     grad: Any,
     x: Any,
     mutations: Sequence[Mutation] | None = None,
-    *,
-    rng: Any = 0,
-    **options: Any,
+    **options: Unpack[GivenToGradients],
 ) -> Power:
     """Would `check_gradient(f, grad, x, **options)` have caught a sign flip, a factor 1.001, a zeroed entry?
 
@@ -136,16 +136,17 @@ def power(
     f, grad, x, options
         as for `check_gradient`; max_nfev holds for each check.
     mutations
-        default `standard_mutations`, with the gradient at another point where grad is a callable.
-    rng
-        seed or Generator, of the checks and of the entries that the mutations hit; a Generator is copied.
+        default `standard_mutations`, with the gradient at another point where grad is a callable. The entries that
+        they hit are drawn from rng, too; a Generator is copied.
     """
     _validate(f, mutations)
+    given: dict[str, Any] = {**options}
+    rng = given.pop("rng", 0)
     check_rng(rng)
     parameters, flat = Parameters.of(x)
     memory = _Memory(f, parameters, has_gradient=grad is True)
     seed = int(np.random.default_rng().integers(2**62)) if rng is None else rng
-    check = functools.partial(_check, rng=seed, options=options)
+    check = functools.partial(_check, rng=seed, options=given)
     report = check(memory.first if grad is not True else memory.first_pair, grad, x)
     if report.outcome is Outcome.FAIL:
         raise GradientError(report)
@@ -154,7 +155,7 @@ def power(
 
     def gradient_of(point: Any) -> Any:
         function = f if grad is True else grad
-        result = function(point, *options.get("args", ()))
+        result = function(point, *given.get("args", ()))
         if grad is True and not isinstance(result, tuple | list):
             raise TypeError(f"with grad=True f must return (value, gradient); it returned {result!r:.60}")
         return result[1] if grad is True or is_pair(result, parameters) else result

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from gradcheck.checks.gradient import check_gradient
 from gradcheck.driver.combine import combine, in_turn
-from gradcheck.driver.options import Options, call_text, check_rng, finished
+from gradcheck.driver.options import (
+    GivenToGradients,
+    Options,
+    call_text,
+    check_rng,
+    finished,
+    told,
+    with_options_of,
+)
 from gradcheck.function.arithmetic import own_arithmetic
+from gradcheck.parameters.tree import Parameters
+from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
 from gradcheck.results.mismatch import ArraySummary
 from gradcheck.results.outcome import Limit, Outcome
@@ -20,9 +31,16 @@ from gradcheck.results.outcome import Limit, Outcome
 __all__ = ["check_points"]
 
 
+@told
+@with_options_of(check_gradient)
 @own_arithmetic
 def check_points(
-    f: Callable[..., Any], grad: Any, points: Any, *, count: int | None = None, rng: Any = 0, **options: Any
+    f: Callable[..., Any],
+    grad: Any,
+    points: Any,
+    *,
+    count: int | None = None,
+    **options: Unpack[GivenToGradients],
 ) -> Report:
     """`check_gradient` at each of several points, as one report.
 
@@ -35,23 +53,25 @@ def check_points(
     ----------
     f, grad, options
         as in `check_gradient`; grad must be a callable or True. max_nfev and max_seconds are for all
-        points together.
+        points together; each point is checked with a seed drawn from rng.
     points
         a sequence of x, an array (k, ...) of them, or a sampler: points(generator) -> x.
     count
         how many points to draw from a sampler, default 10; only for a sampler.
-    rng
-        seed or Generator; each point is checked with a seed drawn from it.
     """
     if not callable(grad) and grad is not True:
         raise TypeError("grad must be a callable or True: one gradient is not that of several points")
+    given: dict[str, Any] = {**options}
+    rng = given.pop("rng", 0)
     check_rng(rng)
-    budget: dict[str, Any] = {name: options.get(name) for name in ("max_nfev", "max_seconds")}
+    budget: dict[str, Any] = {name: given.get(name) for name in ("max_nfev", "max_seconds")}
     Options.of(budget)  # refuses what is none
     generator = np.random.default_rng(rng)
     chosen = _drawn(points, count, generator)
+    # What repeats it has these points, and seeds drawn as they are drawn now.
+    again = copy.deepcopy(generator)
     seeds = generator.integers(2**31, size=len(chosen)).tolist()
-    each = {name: value for name, value in options.items() if name not in budget}
+    each = {name: value for name, value in given.items() if name not in budget}
     checks = {
         f"point {k}": partial(check_gradient, f, grad, x, rng=seed, **each)
         for k, (x, seed) in enumerate(zip(chosen, seeds, strict=True))
@@ -67,7 +87,7 @@ def check_points(
     drawn = {"count": len(chosen) if callable(points) else None}
     report = combine(
         {f"point {k}": reports[k] for k in by_severity}, method=reports[0].method, seed=rng,
-        call=call_text("check_points(f, grad, points", drawn | options, rng), notes=tuple(notes),
+        call=call_text("check_points(f, grad, points", drawn | given, rng), notes=tuple(notes),
         left_out=list(checks)[len(reports) :],
     )  # fmt: skip
     reason = report.reason
@@ -75,7 +95,9 @@ def check_points(
         seen = f"a relative mistake of {report.detectable:.2g} would have been seen"
         reason = f"the gradient passes at all {len(reports)} points; {seen}"
     wrong = tuple(replace(m, name=f"{m.name} at point {k}") for k in by_severity for m in reports[k].wrong)
-    return finished(replace(report, reason=reason, arrays=_together(reports), wrong=wrong))
+    args = given.pop("args", ())
+    recipe = Recipe.of("check_points", f, grad, *Parameters.of(chosen), args, given, again)
+    return finished(replace(report, reason=reason, arrays=_together(reports), wrong=wrong), recipe)
 
 
 def _drawn(points: Any, count: int | None, generator: np.random.Generator) -> list[Any]:

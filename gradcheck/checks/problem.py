@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from scipy.optimize import Bounds, HessianUpdateStrategy, LinearConstraint, NonlinearConstraint
@@ -14,7 +14,7 @@ from gradcheck.checks.hessian import check_hessian
 from gradcheck.checks.jacobian import check_jacobian
 from gradcheck.checks.products import check_hvp
 from gradcheck.driver.combine import combine, in_turn
-from gradcheck.driver.options import Options, finished, told
+from gradcheck.driver.options import Given, Options, finished, spelled_out, told
 from gradcheck.function.arithmetic import callers_arithmetic, own_arithmetic
 from gradcheck.parameters.tree import as_array
 from gradcheck.report.report import Report
@@ -27,6 +27,7 @@ ESTIMATED = ("2-point", "3-point", "cs")
 
 
 @told
+@spelled_out
 @own_arithmetic
 def check_problem(
     fun: Callable[..., Any],
@@ -36,9 +37,8 @@ def check_problem(
     jac: Any = None,
     hess: Any = None,
     hessp: Callable[..., Any] | None = None,
-    bounds: Any = None,
     constraints: Any = (),
-    **options: Any,
+    **options: Unpack[Given],
 ) -> Report:
     """Judge every derivative of an optimisation problem in one call.
 
@@ -67,15 +67,19 @@ def check_problem(
                 f"{name} is the function {called}; derivatives are given by name, as jac={called}"
             )
     args = args if isinstance(args, tuple) else (args,)
+    bounds = options.get("bounds")
     try:
         start = np.atleast_1d(as_array(x0))
     except (ValueError, TypeError) as error:
         raise TypeError(f"x0 cannot be read as an array: {error}") from None
     x0, notes = _inside(start, bounds)
     chosen = Options.of(options)
-    each = options | {"bounds": bounds}
+    recipe = chosen.recipe(
+        "check_problem", fun, jac, x0, args, hess=hess, hessp=hessp, constraints=constraints
+    )
     budget = {name: getattr(chosen, name) for name in ("max_nfev", "max_seconds")}
-    each = {name: value for name, value in each.items() if name not in budget}
+    given: dict[str, Any] = {**options, "bounds": bounds}
+    each = {name: value for name, value in given.items() if name not in budget}
     checks: Checks = {}
     grad = None
     if callable(jac) or jac is True:
@@ -99,14 +103,20 @@ def check_problem(
     if not checks:
         more = f" ({'; '.join(notes)})" if notes else ""
         raise ValueError(f"there is nothing to check: give jac, hess, hessp, or constraints with jac{more}")
-    given = {"jac": jac, "hess": hess, "hessp": hessp, "bounds": bounds, "constraints": _as_list(constraints)}
-    shown = [f"{name}={name}" for name, value in given.items() if value is not None and value != []]
+    told_of = {
+        "jac": jac,
+        "hess": hess,
+        "hessp": hessp,
+        "bounds": bounds,
+        "constraints": _as_list(constraints),
+    }
+    shown = [f"{name}={name}" for name, value in told_of.items() if value is not None and value != []]
     reports = in_turn(checks, **budget)
     report = combine(
         reports, method="problem", seed=chosen.rng, call=chosen.call(", ".join(["check_problem(fun, x0", *shown])),
         notes=tuple(notes), left_out=list(checks)[len(reports) :],
     )  # fmt: skip
-    return finished(report)
+    return finished(report, recipe)
 
 
 def _second(fun: Callable[..., Any]) -> Callable[..., Any]:

@@ -14,8 +14,8 @@ from gradcheck._typing import Flat
 from gradcheck.checks.hessian import asymmetry, flat_gradient, whole_gradient
 from gradcheck.checks.jacobian import Problem, judge_jacobian
 from gradcheck.checks.linear import accepted_of, not_linear
-from gradcheck.checks.vjp import Pullback, judge_vjp, parts_of
-from gradcheck.driver.options import Given, Options, finished, spelled_out, told
+from gradcheck.checks.vjp import Pullback, at_one_point, judge_vjp, parts_of
+from gradcheck.driver.options import Given, Options, check_flag, finished, spelled_out, told
 from gradcheck.function.arithmetic import callers_arithmetic, own_arithmetic
 from gradcheck.function.contract import changed
 from gradcheck.function.matrix import Matrix
@@ -40,6 +40,7 @@ def check_jvp(
     x: Any,
     *,
     args: Sequence[Any] = (),
+    vectorized: bool = False,
     **options: Unpack[Given],
 ) -> Report:
     """Judge a forward product, jvp(x, v) = J v.
@@ -52,18 +53,19 @@ def check_jvp(
         f(x, *args) -> an array of m real numbers, of any shape.
     jvp
         jvp(x, v, *args) -> an array of f's shape, for a tangent v with the structure of x.
-    options
+    vectorized, options
         as in `check_jacobian`. For at most 100 entries of x every column of J is judged; beyond,
         random tangents test all rows, and halving a tangent finds the columns.
     """
     chosen = Options.of(options)
     _callables(f=f, jvp=jvp)
-    recipe = chosen.recipe("check_jvp", f, jvp, x, args)
+    check_flag("vectorized", vectorized)
+    recipe = chosen.recipe("check_jvp", f, jvp, x, args, vectorized=bool(vectorized))
     parameters, flat = Parameters.of(x)
-    f_x = _value(f, parameters, flat, args)
+    f_x = _value(at_one_point(f, parameters) if vectorized else f, parameters, flat, args)
     push = Pushforward(jvp, parameters, flat, tuple(args), f_x.shape, "jvp")
-    problem = Problem(f, push.claim(), x, tuple(args), what="jvp", spent=1)
-    call = chosen.call("check_jvp(f, jvp, x", args=tuple(args) or None)
+    problem = Problem(f, push.claim(), x, tuple(args), what="jvp", spent=1, vectorized=bool(vectorized))
+    call = chosen.call("check_jvp(f, jvp, x", args=tuple(args) or None, vectorized=vectorized or None)
     report = judge_jacobian(
         problem, chosen, extra=lambda matrix, dtype: push.findings(matrix, dtype, chosen.rtol), call=call
     )
@@ -79,6 +81,7 @@ def check_hvp(
     x: Any,
     *,
     args: Sequence[Any] = (),
+    vectorized: bool = False,
     **options: Unpack[Given],
 ) -> Report:
     """Judge a product with a Hessian, hvp(x, v) = H v, against differences of the gradient; and its symmetry.
@@ -89,14 +92,17 @@ def check_hvp(
         grad(x, *args) -> gradient with the structure of x, taken to be right.
     hvp
         hvp(x, v, *args) -> H v with the structure of x: what `scipy.optimize.minimize` takes as hessp.
+    vectorized
+        grad takes k points at once, along a last axis more than x has, and returns arrays with one more, too.
     options
         as in `check_jacobian`. Returns a Report with one array, H.
     """
     chosen = Options.of(options)
     _callables(grad=grad, hvp=hvp)
-    recipe = chosen.recipe("check_hvp", grad, hvp, x, args)
+    check_flag("vectorized", vectorized)
+    recipe = chosen.recipe("check_hvp", grad, hvp, x, args, vectorized=bool(vectorized))
     parameters, flat = Parameters.of(x)
-    f = whole_gradient(grad, parameters)
+    f = whole_gradient(grad, parameters, vectorized=bool(vectorized))
     # As the gradient is: of x's shape where x is one array, flat where it is a tree.
     single = len(parameters.blocks) == 1 and parameters.blocks[0].name == "x"
     shape = parameters.blocks[0].shape if single else (parameters.size,)
@@ -105,8 +111,8 @@ def check_hvp(
     def findings(matrix: Matrix, dtype: str) -> list[Finding]:
         return push.findings(matrix, dtype, chosen.rtol) + asymmetry(matrix, chosen.rtol, chosen.atol, dtype)
 
-    problem = Problem(f, push.claim(), x, tuple(args), what="hvp", symbol="H")
-    call = chosen.call("check_hvp(grad, hvp, x", args=tuple(args) or None)
+    problem = Problem(f, push.claim(), x, tuple(args), what="hvp", symbol="H", vectorized=bool(vectorized))
+    call = chosen.call("check_hvp(grad, hvp, x", args=tuple(args) or None, vectorized=vectorized or None)
     report = judge_jacobian(problem, chosen, noun="Hessian", extra=findings, call=call)
     return finished(replace(report, ngev=push.calls), recipe)
 
@@ -120,6 +126,7 @@ def check_vjp(
     x: Any,
     *,
     args: Sequence[Any] = (),
+    vectorized: bool = False,
     **options: Unpack[Given],
 ) -> Report:
     """Judge a backward product, vjp(x, u) = J^T u: backpropagation of a cotangent.
@@ -132,19 +139,20 @@ def check_vjp(
         f(x, *args) -> an array of m real numbers, of any shape.
     vjp
         vjp(x, u, *args) -> J^T u with the structure of x, for a cotangent u of f's shape.
-    options
+    vectorized, options
         as in `check_jacobian`. For at most 100 outputs every row of J is asked for and judged;
         beyond, random cotangents stand for all rows, and halving a cotangent finds the rows.
     """
     chosen = Options.of(options)
     _callables(f=f, vjp=vjp)
-    recipe = chosen.recipe("check_vjp", f, vjp, x, args)
+    check_flag("vectorized", vectorized)
+    recipe = chosen.recipe("check_vjp", f, vjp, x, args, vectorized=bool(vectorized))
     parameters, flat = Parameters.of(x)
-    f_x = _value(f, parameters, flat, args)
+    f_x = _value(at_one_point(f, parameters) if vectorized else f, parameters, flat, args)
     dtype = f_x.dtype if f_x.dtype.kind == "f" else flat.dtype
     pull = Pullback(vjp, parameters, flat, tuple(args), f_x.shape, dtype)
-    call = chosen.call("check_vjp(f, vjp, x", args=tuple(args) or None)
-    return finished(judge_vjp(f, pull, x, f_x, chosen, call), recipe)
+    call = chosen.call("check_vjp(f, vjp, x", args=tuple(args) or None, vectorized=vectorized or None)
+    return finished(judge_vjp(f, pull, x, f_x, chosen, call, vectorized=bool(vectorized)), recipe)
 
 
 @dataclass

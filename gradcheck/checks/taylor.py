@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Values
-from gradcheck.driver.options import Options, told
+from gradcheck.driver.options import Options, check_flag, told
 from gradcheck.errors import GradientCheckInterrupted
 from gradcheck.function.arithmetic import callers_arithmetic, own_arithmetic
 from gradcheck.function.lines import Rays
@@ -24,6 +26,7 @@ from gradcheck.numerics.noise import first_spacing, measure_noise
 from gradcheck.numerics.steps import DROWNED
 from gradcheck.numerics.tangents import ROUNDING, random_units, root_mean_square
 from gradcheck.parameters.tree import Parameters
+from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
 from gradcheck.results.outcome import Finding, Outcome
 from gradcheck.results.verdict import DEFAULT_RTOL
@@ -82,6 +85,7 @@ class TaylorResult:
     seed: Any
     resolution: float = 1e-3
     seconds: float = field(default=0.0, compare=False)
+    recipe: Recipe | None = field(default=None, compare=False, repr=False)
 
     def __bool__(self) -> bool:
         return self.outcome is Outcome.PASS
@@ -98,6 +102,7 @@ class TaylorResult:
             outcome=self.outcome, reason=self.reason, arrays=(), wrong=(), diagnosis=(), notes=(), method="taylor",
             nfev=self.nfev, ngev=1, seconds=self.seconds, max_error=unknown, detectable=unknown, rtol=0.0, atol=0.0,
             resolution=self.resolution, seed=self.seed, call=f"gradcheck.taylor_test(f, derivative, x, {seed})",
+            recipe=self.recipe,
         )  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
@@ -107,6 +112,10 @@ class TaylorResult:
     def to_json(self, indent: int | None = 2) -> str:
         """The dictionary as JSON text."""
         return self.report.to_json(indent)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write what repeats the test to `path`, one file of JSON; `gradcheck replay` reads it."""
+        return self.report.save(path)
 
     def _repr_html_(self) -> str:
         """The report for a notebook."""
@@ -148,7 +157,10 @@ def taylor_test(
     args: Sequence[Any] = (),
     hessian: Any = None,
     resolution: float = 1e-3,
+    vectorized: bool = False,
     max_nfev: int | None = None,
+    max_seconds: float | None = None,
+    n_jobs: int | None = None,
     progress: bool = False,
     rng: Any = 0,
 ) -> TaylorResult:
@@ -175,17 +187,28 @@ def taylor_test(
     resolution
         the relative mistake along v that must have been visible for a PASS.
     max_nfev
-        budget of evaluations of f; all of it takes about 70.
-    progress
-        show a bar of them.
+        budget of evaluations of f; all of it takes about 60.
+    vectorized, max_seconds, n_jobs, progress, rng
+        as in `check_jacobian`.
     """
     started = time.perf_counter()
     if not callable(f):
         raise TypeError(f"f must be callable, not {type(f).__name__}: the order is f, its derivative, x")
     if resolution is None:
         raise TypeError("resolution must be a number, not None")
-    Options(resolution=resolution, max_nfev=max_nfev, progress=progress, rng=rng)
+    check_flag("vectorized", vectorized)
+    chosen = Options(
+        resolution=resolution,
+        max_nfev=max_nfev,
+        max_seconds=max_seconds,
+        n_jobs=n_jobs,
+        progress=progress,
+        rng=rng,
+    )
     parameters, flat = Parameters.of(x)
+    own = {"tangent": tangent, "hessian": hessian, "resolution": resolution, "vectorized": bool(vectorized),
+           "max_nfev": max_nfev}  # fmt: skip
+    recipe = Recipe.of("taylor_test", f, derivative, parameters, flat, args, own, rng)
     v: Flat = parameters.scales(flat) * random_units(np.random.default_rng(rng), flat.size)
     if tangent is not None:
         v = parameters.flatten(tangent, "tangent")
@@ -193,7 +216,10 @@ def taylor_test(
     if not (np.isfinite(v).all() and v.any()):
         raise ValueError(f"tangent must be finite and not zero, not {tangent!r:.60}")
     with Progress(progress) as bar:
-        objective = VectorObjective(f, parameters, args=args, max_nfev=max_nfev, on_evaluation=bar.evaluated)
+        objective = VectorObjective(
+            f, parameters, args=args, max_nfev=max_nfev, on_evaluation=bar.evaluated, vectorized=bool(vectorized),
+            max_seconds=chosen.max_seconds, n_jobs=n_jobs,
+        )  # fmt: skip
         line = _Line(objective, flat, v, 2 if hessian is None else 3, rng)
         try:
             bar.plan(USUAL)
@@ -201,7 +227,7 @@ def taylor_test(
         except KeyboardInterrupt:
             objective.interrupted = True
             result = line.unmeasured(_cause(objective))
-    result = replace(result, resolution=resolution, seconds=time.perf_counter() - started)
+    result = replace(result, resolution=resolution, seconds=time.perf_counter() - started, recipe=recipe)
     if objective.interrupted:
         raise GradientCheckInterrupted(result)
     return result
@@ -247,7 +273,7 @@ def _landing(x: Flat, v: Flat) -> Flat:
 def _cause(objective: VectorObjective) -> str:
     if objective.interrupted:
         return "the check was interrupted: start it again"
-    return "the budget of evaluations was used up: raise max_nfev"
+    return "the budget was used up: raise max_nfev (or max_seconds)"
 
 
 def _tested(

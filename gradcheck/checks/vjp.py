@@ -38,7 +38,7 @@ from gradcheck.results.outcome import Finding, Outcome
 from gradcheck.results.table import concatenate
 from gradcheck.results.words import count
 
-__all__ = ["Pullback", "judge_vjp", "parts_of"]
+__all__ = ["Pullback", "at_one_point", "judge_vjp", "parts_of"]
 
 # Random cotangents that stand for all rows where these are many, and columns that are then taken apart.
 MIXED, COLUMNS = 6, 4
@@ -120,14 +120,35 @@ def parts_of(parameters: Parameters) -> dict[str, slice]:
     return {b.name: b.slice for b in parameters.blocks}
 
 
-def judge_vjp(f: Callable[..., Any], pull: Pullback, x: Any, f_x: Any, options: Options, call: str) -> Report:
+def at_one_point(f: Callable[..., Any], parameters: Parameters) -> Callable[..., Any]:
+    """A function of one point from one that takes many along a last axis."""
+
+    def single(tree: Any, *args: Any) -> Any:
+        return np.asarray(f(parameters.tree_of([a[..., None] for a in parameters.arrays(tree)]), *args))[
+            ..., 0
+        ]
+
+    return single
+
+
+def judge_vjp(
+    f: Callable[..., Any],
+    pull: Pullback,
+    x: Any,
+    f_x: Any,
+    options: Options,
+    call: str,
+    *,
+    vectorized: bool = False,
+) -> Report:
     """The check behind `check_vjp`; f_x : what f returned at x, in a call that counts."""
+    single = at_one_point(f, pull.parameters) if vectorized else f
     mix, looks = None, 0
     rounding: Flat = np.zeros(1)
     if pull.outputs > GROUPS_UP_TO and f_x.dtype.kind in "fiub":
         looks = LOOKS
         try:
-            mix, rounding = _random_cotangents(f, pull, f_x, options)
+            mix, rounding = _random_cotangents(single, pull, f_x, options)
         except KeyboardInterrupt:
             mix, f = np.ones((MIXED, pull.outputs)), _interrupting  # the check itself makes the report of it
 
@@ -136,14 +157,15 @@ def judge_vjp(f: Callable[..., Any], pull: Pullback, x: Any, f_x: Any, options: 
         if mix is None:
             return values
         with np.errstate(all="ignore"):  # the sum is ours, not f's
-            return mix @ np.asarray(values, np.float64).ravel()
+            rows = np.asarray(values, np.float64)
+            return mix @ (rows.reshape(pull.outputs, -1) if vectorized else rows.ravel())
 
     def jac(*_: Any) -> Flat:
         return pull.rows(np.eye(pull.outputs) if mix is None else mix)
 
     problem = Problem(
         mixed, jac, x, pull.args, what="vjp", symbol="J" if mix is None else "UJ", spent=1 + looks,
-        rounding=rounding,
+        rounding=rounding, vectorized=vectorized,
     )  # fmt: skip
     report = judge_jacobian(
         problem, options, call=call, extra=lambda _, dtype: pull.findings(dtype, options.rtol)
@@ -153,7 +175,7 @@ def judge_vjp(f: Callable[..., Any], pull: Pullback, x: Any, f_x: Any, options: 
         report = replace(report, causes=unmixed(report.causes, MIXED, pull.outputs))
         if report.outcome is Outcome.FAIL and report.wrong and not report.interrupted:
             try:
-                report = _rows_named(report, f, pull, options, mix[0])
+                report = _rows_named(report, single, pull, options, mix[0])
             except KeyboardInterrupt:
                 report = replace(report, interrupted=True)
         shape = (pull.outputs, pull.x.size)

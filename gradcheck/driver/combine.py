@@ -31,12 +31,12 @@ def in_turn(
     reports: dict[str, Report] = {}
     started = time.monotonic()
     for key, check in checks.items():
+        # The first check is made in any case, with all that there is: it says what is wrong with a budget that is none.
         left: dict[str, Any] = {}
         if max_nfev is not None:
             left["max_nfev"] = max_nfev - sum(report.nfev for report in reports.values())
         if max_seconds is not None:
-            left["max_seconds"] = float(max_seconds) - (time.monotonic() - started)
-        # The first check is made in any case: it says what is wrong with a budget that is none.
+            left["max_seconds"] = float(max_seconds) - (time.monotonic() - started if reports else 0.0)
         if reports and (
             left.get("max_nfev", LEAST_BUDGET) < LEAST_BUDGET or left.get("max_seconds", 1.0) <= 0
         ):

@@ -9,7 +9,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 from functools import wraps
 from numbers import Integral, Real
-from typing import Any, TypedDict, TypeVar, cast
+from typing import Any, Literal, TypedDict, TypeVar, cast, get_args
 
 import numpy as np
 
@@ -23,17 +23,20 @@ __all__ = [
     "LEAST_BUDGET",
     "Given",
     "GivenToGradients",
+    "Method",
     "Options",
     "call_text",
     "finished",
     "signature_of",
     "spelled_out",
     "told",
+    "with_options_of",
 ]
 
 Check = TypeVar("Check", bound=Callable[..., Any])
 
-METHODS = ("auto", "sweep", "directions", "complex")
+Method = Literal["auto", "sweep", "directions", "complex"]
+METHODS: tuple[Method, ...] = get_args(Method)
 # What other libraries call it.
 MEANT = {
     "seed": "rng", "random_state": "rng", "key": "rng", "kwargs": "args", "tol": "rtol", "tolerance": "rtol",
@@ -67,7 +70,7 @@ class Given(TypedDict, total=False):
     rtol: float | None
     atol: float
     resolution: float | None
-    method: str
+    method: Method
     bounds: Any
     subgradient: bool
     confidence: float
@@ -96,7 +99,7 @@ class Options:
     rtol: float | None = None
     atol: float = 0.0
     resolution: float | None = None
-    method: str = "auto"
+    method: Method = "auto"
     bounds: Any = None
     subgradient: bool = False
     confidence: float = 1 - 1e-6
@@ -248,14 +251,24 @@ def call_text(start: str, options: Mapping[str, Any], rng: Any) -> str:
 
 def spelled_out(check: Check) -> Check:
     """The same check, with a signature that names each option in the place of **options: for `help()` and editors."""
-    signature = inspect.signature(check)
-    own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
     shared = [
         inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
         for f in fields(Options)
     ]
+    return _with_options(check, shared)
+
+
+def with_options_of(other: Callable[..., Any]) -> Callable[[Check], Check]:
+    """The same, for a check whose **options are those of another check."""
+    named = [p for p in inspect.signature(other).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    return lambda check: _with_options(check, named)
+
+
+def _with_options(check: Check, options: Sequence[inspect.Parameter]) -> Check:
+    signature = inspect.signature(check)
+    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
     # What inspect and pydoc read; a function has the attribute only once it is set.
-    vars(check)["__signature__"] = signature.replace(parameters=[*own, *shared])
+    vars(check)["__signature__"] = signature.replace(parameters=[*own, *options])
     return check
 
 

@@ -13,6 +13,7 @@ from gradcheck.checks.gradient import check_gradient
 from gradcheck.checks.linear import accepted_of, not_scaled, other_layouts
 from gradcheck.checks.products import check_vjp
 from gradcheck.checks.vjp import parts_of
+from gradcheck.driver.options import Given
 from gradcheck.errors import GradientCheckInterrupted
 from gradcheck.function.contract import changed
 from gradcheck.parameters.tree import Parameters
@@ -40,7 +41,7 @@ def optional(package: str) -> Any:
         raise ModuleNotFoundError(text, name=package) from error
 
 
-def judge(f: Callable[[Any], Any], pullback: Pullback, x: Any, call: str, options: dict[str, Any]) -> Report:
+def judge(f: Callable[[Any], Any], pullback: Pullback, x: Any, call: str, options: Given) -> Report:
     """Judge the derivative of f at x by `check_gradient` or, for more than one output, by `check_vjp`.
 
     f : f(x) -> a number or an array. x : a tree of arrays.
@@ -92,7 +93,7 @@ def _random_like(outputs: Any) -> Any:
 
 
 def _along_one_cotangent(
-    f: Callable[[Any], Any], pullback: Pullback, x: Any, u: Any, options: dict[str, Any]
+    f: Callable[[Any], Any], pullback: Pullback, x: Any, u: Any, options: Given
 ) -> Report:
     """The check of the gradient of Re sum(conj(u) f(x)), and of how it scales with u."""
     parameters, flat = Parameters.of(x)

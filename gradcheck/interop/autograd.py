@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
+from gradcheck.driver.options import Given
 from gradcheck.interop.adapter import judge, optional
 from gradcheck.report.report import Report
 
@@ -15,7 +16,9 @@ autograd = optional("autograd")
 __all__ = ["check_function"]
 
 
-def check_function(f: Callable[..., Any], x: Any, *, args: Sequence[Any] = (), **options: Any) -> Report:
+def check_function(
+    f: Callable[..., Any], x: Any, *, args: Sequence[Any] = (), **options: Unpack[Given]
+) -> Report:
     """Judge what autograd makes of f.
 
     f : f(x, *args) -> an array, computed with `autograd.numpy`. One real number is judged by

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from gradcheck.checks.products import check_jvp
+from gradcheck.driver.options import Given
 from gradcheck.interop.adapter import called, judge, noted, optional
 from gradcheck.report.report import Report
 
@@ -24,7 +25,7 @@ def check_function(
     args: Sequence[Any] = (),
     mode: str = "reverse",
     x64: bool = True,
-    **options: Any,
+    **options: Unpack[Given],
 ) -> Report:
     """Judge what JAX makes of f, jitted or not.
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Unpack
 
+from gradcheck.driver.options import Given
 from gradcheck.interop.adapter import judge, noted, optional
 from gradcheck.interop.tensors import Tensor, array_of, cast, joined, like, usable, write_back
 from gradcheck.parameters.tree import Parameters
@@ -20,7 +21,7 @@ Run = Callable[[list[Any]], tuple[Any, list[Tensor], list[Tensor]]]
 
 
 def check_function(
-    f: Callable[..., Any], x: Any, *, args: Sequence[Any] = (), double: bool = True, **options: Any
+    f: Callable[..., Any], x: Any, *, args: Sequence[Any] = (), double: bool = True, **options: Unpack[Given]
 ) -> Report:
     """Judge what autograd makes of f: `f.apply` of a `torch.autograd.Function`, or any function of tensors.
 
@@ -53,7 +54,12 @@ def check_function(
 
 
 def check_module(
-    module: Any, loss: Callable[..., Any], *, args: Sequence[Any] = (), double: bool = True, **options: Any
+    module: Any,
+    loss: Callable[..., Any],
+    *,
+    args: Sequence[Any] = (),
+    double: bool = True,
+    **options: Unpack[Given],
 ) -> Report:
     """Judge the gradient of a loss with respect to a module's parameters, by their names: `params["0.weight"]`.
 
@@ -94,7 +100,7 @@ def check_module(
     return noted(report, _about_state(report, mine, list(changed)))
 
 
-def _judge(run: Run, point: Any, call: str, double: bool, options: dict[str, Any]) -> Report:
+def _judge(run: Run, point: Any, call: str, double: bool, options: Given) -> Report:
     parameters = Parameters.of(point)[0]
     unreached: dict[str, None] = {}
 

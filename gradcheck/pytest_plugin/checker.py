@@ -129,7 +129,8 @@ class Checker:
         """The replay file, as seen from where pytest was called, and the line that says how to repeat the check."""
         config, item = self._run.config, self._run.item
         nodeid = item.nodeid if item is not None else None
-        if getattr(report, "recipe", None) is None:  # of several checks as one, for example
+        report = report.report if isinstance(report, gradcheck.TaylorResult) else report
+        if report.recipe is None:  # one that was copied through pickle
             return None, f"  again: pytest {shlex.quote(nodeid or '')} --gradcheck-seed={seed}"
         folder = config.rootpath / ".gradcheck"
         try:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -32,7 +34,6 @@ def repeat(saved: Saved, *, trust: bool = False) -> Report:
     Raises ReplayError where something cannot be imported or may not, DataError where the file is damaged.
     """
     import gradcheck
-    from gradcheck.driver.options import Options
 
     described = saved.document
     if saved.missing:
@@ -44,15 +45,26 @@ def repeat(saved: Saved, *, trust: bool = False) -> Report:
     with import_path(saved):
         try:
             f, grad, x, args, options, seed = (decode(described[name], saved.arrays) for name in ARGUMENTS)
-            rng, known = _generator(seed), {"vectorized", "sparsity", *Options().repeated}
-            if not isinstance(options, dict) or not known.issuperset(options):
+            check, rng = getattr(gradcheck, described["check"]), _generator(seed)
+            if not isinstance(options, dict) or not _takes(check).issuperset(options):
                 raise DataError(f"altered: its options are not those of a check: {options!r:.80}")
         except (DataError, ReplayError) as error:
             raise type(error)(f"{saved.path}: {error}") from error
         except Exception as error:  # what a class makes of values that are not its own, too
             raise DataError(f"{saved.path}: altered: {type(error).__name__}: {error}") from error
-        check = getattr(gradcheck, described["check"])
-        return cast("Report", check(f, grad, x, args=args, **options, rng=rng))
+        if described["check"] == "check_problem":
+            return cast("Report", check(f, x, args, jac=grad, **options, rng=rng))
+        further = {"args": args} if described["check"] != "check_adjoint" else {}
+        report = check(f, grad, x, **further, **options, rng=rng)
+        return cast("Report", report.report if described["check"] == "taylor_test" else report)
+
+
+def _takes(check: Callable[..., Any]) -> set[str]:
+    """The options of a check that a file may name."""
+    from gradcheck.driver.options import RUNNING
+
+    # The function, its derivative and x have names of their own in the file.
+    return set(list(inspect.signature(check).parameters)[3:]) - {"args", "jac", *RUNNING}
 
 
 def rerun_test(saved: Saved, *, trust: bool = False) -> tuple[dict[str, Any], str]:

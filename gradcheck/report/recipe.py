@@ -14,8 +14,12 @@ from gradcheck.parameters.tree import Parameters
 
 __all__ = ["REPEATED", "Recipe"]
 
-# The checks that a saved report repeats: each takes a function, its derivative (or gradient and Hessian), and x.
-REPEATED = ("check_gradient", "check_jacobian", "check_hessian", "check_jvp", "check_vjp", "check_hvp")
+# The checks that a saved report repeats: each takes a function, its derivative (or adjoint; or a gradient and its
+# derivative), and x (or the points).
+REPEATED = (
+    "check_gradient", "check_jacobian", "check_hessian", "check_jvp", "check_vjp", "check_hvp", "check_points",
+    "check_problem", "check_adjoint", "taylor_test",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, repr=False)

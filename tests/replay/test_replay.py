@@ -474,12 +474,27 @@ def test_a_check_that_is_none_is_refused(tmp_path):
     assert repeat(load(path)).outcome is Outcome.FAIL
 
 
-def test_several_checks_as_one_report_are_not_saved(tmp_path):
-    """Each point has a report of its own."""
-    with pytest.raises(
-        ValueError, match="does not know its functions: those of check_gradient, check_jacobian"
-    ):
-        check_points(cube, wrong, [1.0, 2.0]).save(tmp_path / "check.json")
+@pytest.mark.parametrize("grad", [right, wrong])
+def test_several_checks_as_one_report_are_repeated(tmp_path, grad):
+    """Points are saved as they were drawn, and each is checked with the seed that it had."""
+
+    def sampler(rng):
+        return rng.normal(size=3)
+
+    for points, more in (([1.0, 2.0], {}), (sampler, {"count": 3}), (np.ones((2, 3)), {"method": "sweep"})):
+        report = check_points(cube, grad, points, args=(2.5,), rng=7, **more)
+        again = saved_and_repeated(tmp_path, report)
+        assert same(replace(again, call=report.call, seed=report.seed), report)
+        assert again.outcome is (Outcome.PASS if grad is right else Outcome.FAIL)
+
+
+def test_options_of_another_check_are_damage(tmp_path):
+    """A file that was changed by hand names its own."""
+    path = check_gradient(cube, right, np.array([1.0, 2.0])).save(tmp_path / "check.json")
+    for name in ("sparsity", "tangent", "rng", "n_jobs"):
+        edit(path, options={"dict": [[name, 1]]})
+        with pytest.raises(DataError, match="altered: its options are not those of a check"):
+            repeat(load(path))
 
 
 # Damaged files

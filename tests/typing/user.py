@@ -51,3 +51,7 @@ def misspelt(check: Checker) -> None:
     gradcheck.check_gradiant(f, grad, x)  # type: ignore[attr-defined]
     check(f, grad, x, seed=1)  # type: ignore[call-arg]
     check.check_jacobian(grad, jac, x, rtoll=1e-5)  # type: ignore[call-arg]
+    gradcheck.check_points(f, grad, [x], rtoll=1e-5)  # type: ignore[call-arg]
+    gradcheck.check_problem(f, x, jac=grad, rtoll=1e-5)  # type: ignore[call-arg]
+    gradcheck.power(f, grad, x, rtoll=1e-5)  # type: ignore[call-arg]
+    gradcheck.check_gradient(f, grad, x, method="swep")  # type: ignore[arg-type]
