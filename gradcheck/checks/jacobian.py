@@ -15,9 +15,10 @@ from gradcheck.driver.known import Question
 from gradcheck.driver.options import Given, Options, check_flag, finished, spelled_out, told
 from gradcheck.evidence.columns import with_pattern
 from gradcheck.function.arithmetic import own_arithmetic
+from gradcheck.function.contract import Inspection
 from gradcheck.function.matrix import Matrix
 from gradcheck.function.progress import Progress
-from gradcheck.function.vector_contract import Contract, call_again, inspect_jacobian
+from gradcheck.function.vector_contract import call_again, inspect_jacobian
 from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.parameters.bounds import room_within
 from gradcheck.parameters.matrix_names import JacobianNames, jacobian_names
@@ -151,7 +152,7 @@ def judge_jacobian(
         causes=known.diagnosis.causes,
         budgeted=options.max_nfev is not None or options.max_seconds is not None, noun=noun,
         functions=("grad" if problem.symbol == "H" else "f", problem.what), interrupted=known.interrupted,
-        coarse=known.coarse, analytic=None if analytic is None else analytic.ravel(),
+        coarse=known.coarse, analytic=analytic,
     )  # fmt: skip
     if report.interrupted and report.outcome is Outcome.PASS:
         text = "interrupted before it was done: start it again"
@@ -167,7 +168,7 @@ def _inspected(
     extra: Callable[[Matrix, str], list[Finding]] | None,
     *,
     repeat: bool,
-) -> Contract:
+) -> Inspection:
     """The first calls at x; the matrix as sparse where a pattern is declared."""
     contract = inspect_jacobian(objective, problem.jac, x, problem.args, problem.what, repeat=repeat)
     if contract.matrix is None or any(finding.final for finding in contract.findings):

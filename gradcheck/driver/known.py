@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from gradcheck._typing import Flat
 from gradcheck.diagnosis.explanations import Diagnosis
 from gradcheck.driver.prepare import prepare
+from gradcheck.function.contract import Inspection
 from gradcheck.function.matrix import Matrix
 from gradcheck.function.objective import Objective
-from gradcheck.function.repeat import Repeat
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.certificate import Survey
@@ -22,47 +22,11 @@ from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Finding
 from gradcheck.results.verdict import DEFAULT_RTOL, Tolerance
 
-__all__ = ["Inspected", "Known", "Question"]
+__all__ = ["Known", "Question"]
 
 # Noise of one value, in units of f(x), at which f is asked again whether it is a function of x; and in units of what x
 # moves f by, so that this is not asked where f(x) is nearly 0.
 ERRATIC, SLIGHT = 1e-3, 1e-9
-
-
-class Inspected(Protocol):
-    """What the first calls at x gave."""
-
-    @property
-    def f_x(self) -> Any:
-        """One number, or (m,)."""
-
-    @property
-    def matrix(self) -> Matrix | None:
-        """The derivative under test (m, n); None where there is none to judge."""
-
-    @property
-    def analytic(self) -> Flat | None:
-        """Its entries, (n,) or (m, n); None where they are not known."""
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """What there is to say of the calls."""
-
-    @property
-    def computes_in(self) -> str:
-        """The dtype of f and its derivative, the coarser."""
-
-    @property
-    def repeated(self) -> bool:
-        """Whether f was called a second time at x."""
-
-    @property
-    def again(self) -> Repeat | None:
-        """Asks for the derivative once more, after f was elsewhere; None where it is no function."""
-
-    @property
-    def ngev(self) -> int:
-        """Calls of the derivative so far."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +46,7 @@ class Question:
     subgradient: bool
     room: tuple[Flat, Flat] | None
     rng: Any
-    inspect: Callable[[bool], Inspected]
+    inspect: Callable[[bool], Inspection]
     repeat: Callable[[Any], tuple[Finding, ...]]
     explain: Callable[[Setting, Matrix, Evidence | Survey], Diagnosis]
     names: Callable[[], Parameters | None] = lambda: None
@@ -101,7 +65,7 @@ class Known:
     objective: Objective
     question: Question
     findings: list[Finding] = field(default_factory=list)
-    inspection: Inspected | None = None
+    inspection: Inspection | None = None
     setting: Setting | None = None
     accused: bool = False
     ready: bool = False
@@ -116,7 +80,7 @@ class Known:
         return any(finding.final for finding in self.findings)
 
     @property
-    def inspected(self) -> Inspected:
+    def inspected(self) -> Inspection:
         """What the first calls gave, once they were made."""
         assert self.inspection is not None
         return self.inspection

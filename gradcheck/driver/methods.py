@@ -66,7 +66,7 @@ class PlainDifferences:
             room=question.room, rng=question.rng,
         )  # fmt: skip
         if agreed is not None:
-            known.setting, known.evidence = agreed.setting, agreed.evidence
+            known.setting, known.evidence = agreed
         return agreed is not None
 
 

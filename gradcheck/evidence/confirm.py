@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,11 +46,9 @@ SHARED = 4.0
 NEAREST, NEAREST_TO_0 = 1e-9, 1e-18
 
 
-class Again(Protocol):
-    """A way to measure lines a second time."""
-
-    def __call__(self, rows: Index, step: Flat, side: NDArray[np.int8], /) -> Estimate | None:
-        """One stencil for each of these rows, (k,) steps and sides (0 is both); None where it cannot be afforded."""
+# Measures lines a second time: one stencil for each of these rows, (k,) steps and sides (0 is both); None where it
+# cannot be afforded.
+Again = Callable[[Index, Flat, NDArray[np.int8]], Estimate | None]
 
 
 def confirm(

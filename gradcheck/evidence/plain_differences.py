@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
 from gradcheck.evidence.entries import decide
+from gradcheck.function.contract import Inspection
 from gradcheck.function.lines import Axes
+from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.rounding import (
     FEW,
@@ -35,7 +37,7 @@ from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
 from gradcheck.results.verdict import Tolerance
 
-__all__ = ["Agreement", "agreement"]
+__all__ = ["agreement"]
 
 # The chance that all entries agree by luck although f is noisier than the bars say.
 LUCK = 1e-3
@@ -75,33 +77,9 @@ CHANCE = 12
 Fits = Callable[[Flat], bool]
 
 
-class Seen(Protocol):
-    """What is known of f and its derivative at x."""
-
-    @property
-    def f_x(self) -> Any:
-        """F(x), one number or (m,)."""
-
-    @property
-    def analytic(self) -> Flat | None:
-        """The derivative under test, (n,) or (m, n); None where its entries are not known."""
-
-    @property
-    def computes_in(self) -> str:
-        """The dtype in which it was computed."""
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """Entries that differences bear out, or an interruption while they were asked; and what is known of f."""
-
-    setting: Setting
-    evidence: Evidence
-
-
 def agreement(
     objective: Objective,
-    inspection: Seen,
+    inspection: Inspection,
     x: Flat,
     scales: Flat,
     tolerances: tuple[float | None, float, float | None],
@@ -109,9 +87,10 @@ def agreement(
     few: int,
     room: tuple[Flat, Flat] | None,
     rng: Any,
-) -> Agreement | None:
+) -> tuple[Setting, Evidence] | None:
     """All entries borne out by central differences, two evaluations a column; None, early, where they are not.
 
+    Returns what is then known of f, and the evidence; or that of an interruption while they were asked.
     scales : (n,) the unit of a step for each coordinate. tolerances : rtol, atol and resolution, None for a default.
     rng : seed or Generator of the steps.
     few : with so many entries or more it is tried only where the rounding of f hides from random directions what they
@@ -123,10 +102,10 @@ def agreement(
     of the slopes on both sides contains it; and n differences within d of a right claim show that it is below
     d LUCK^(-1/n).
     """
-    if inspection.analytic is None:
+    if not isinstance(inspection.matrix, Dense):
         return None
     for setting, fits in _assumed(objective, inspection, x, tolerances, room, scales):
-        analytic = np.atleast_2d(inspection.analytic)
+        analytic = inspection.matrix.array
         claim = _claim(setting, analytic, few, rng, float(fits is not None))
         if claim is None or objective.remaining < 2 * x.size:
             continue
@@ -139,7 +118,7 @@ def agreement(
     return None
 
 
-def _agreed(claim: _Claim, measured: _Measured) -> Agreement | None:
+def _agreed(claim: _Claim, measured: _Measured) -> tuple[Setting, Evidence] | None:
     """The entries with the bars that their differences show; None where some are too wide."""
     analytic, every = claim.analytic.ravel(), np.arange(claim.analytic.size)
     level, names = _level(claim.setting, measured.values)
@@ -156,15 +135,15 @@ def _agreed(claim: _Claim, measured: _Measured) -> Agreement | None:
     judgement = decide(setting, found, analytic, every)
     if not judgement.verified.all():
         return None
-    return Agreement(setting, Evidence(every, analytic, found, judgement, order=2))
+    return setting, Evidence(every, analytic, found, judgement, order=2)
 
 
-def _interrupted(claim: _Claim) -> Agreement:
+def _interrupted(claim: _Claim) -> tuple[Setting, Evidence]:
     """Nothing was judged."""
     analytic, every = claim.analytic.ravel(), np.arange(claim.analytic.size)
     nothing = unmeasured(every.size, claim.setting.x.dtype)
     judgement = decide(claim.setting, nothing, analytic, every)
-    return Agreement(claim.setting, Evidence(every, analytic, nothing, judgement, interrupted=True))
+    return claim.setting, Evidence(every, analytic, nothing, judgement, interrupted=True)
 
 
 @dataclass(frozen=True)
@@ -184,7 +163,7 @@ class _Claim:
 
 def _assumed(
     objective: Objective,
-    inspection: Seen,
+    inspection: Inspection,
     x: Flat,
     tolerances: tuple[float | None, float, float | None],
     room: tuple[Flat, Flat] | None,

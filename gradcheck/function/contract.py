@@ -12,7 +12,7 @@ import numpy as np
 
 from gradcheck._typing import Flat
 from gradcheck.function.arithmetic import callers_arithmetic
-from gradcheck.function.matrix import Dense
+from gradcheck.function.matrix import Dense, Matrix
 from gradcheck.function.objective import NotScalarError, Objective
 from gradcheck.function.repeat import REPEATABLE, Repeat, said_of_two_values
 from gradcheck.parameters.tree import Parameters, dropped, kind_of
@@ -26,14 +26,15 @@ __all__ = ["Inspection", "changed", "gradient_at", "inspect", "inspect_again", "
 class Inspection:
     """What the first calls at x gave.
 
-    f_x : f(x). analytic : the gradient under test, flat; None where there is none to judge.
-    computes_in : the name of the dtype of value and gradient, the coarser of the two.
-    repeated : whether f was called a second time at x. again : asks for the gradient once more, after f was elsewhere;
-        None where grad is no function, or its gradient cannot be judged.
+    f_x : f(x), one number or (m,). matrix : the derivative under test (m, n), of one row for a gradient; None where
+        there is none to judge.
+    computes_in : the name of the dtype of value and derivative, the coarser of the two.
+    ncalls : of the derivative. repeated : whether f was called a second time at x. again : asks for the derivative once
+        more, after f was elsewhere; None where it is no function, or cannot be judged.
     """
 
     f_x: Any
-    analytic: Flat | None
+    matrix: Matrix | None
     findings: tuple[Finding, ...]
     computes_in: str
     ncalls: int
@@ -41,13 +42,13 @@ class Inspection:
     again: Repeat | None = None
 
     @property
-    def matrix(self) -> Dense | None:
-        """The gradient as a matrix of one row."""
-        return None if self.analytic is None else Dense(self.analytic[None, :])
+    def analytic(self) -> Flat | None:
+        """Its entries (m n,); None where they are not at hand."""
+        return self.matrix.array.ravel() if isinstance(self.matrix, Dense) else None
 
     @property
     def ngev(self) -> int:
-        """Calls of grad so far."""
+        """Calls of the derivative so far."""
         return self.ncalls + (self.again.calls if self.again is not None else 0)
 
 
@@ -86,7 +87,8 @@ def inspect(
             # f was called twice already: nothing is gained by waiting.
             findings += repeated.findings(Tolerance.for_dtypes([dtype], None, 0.0, None))
             repeated = None
-    found = Inspection(f_x, analytic, tuple(findings), dtype, ngev, repeat, repeated)
+    matrix = None if analytic is None else Dense(analytic[None, :])
+    found = Inspection(f_x, matrix, tuple(findings), dtype, ngev, repeat, repeated)
     if repeat or not any(finding.outcome for finding in findings):
         return found
     again = inspect_again(objective, found, x)

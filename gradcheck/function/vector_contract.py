@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from gradcheck._typing import Flat
 from gradcheck.function.arithmetic import callers_arithmetic
-from gradcheck.function.contract import changed, raised_by
+from gradcheck.function.contract import Inspection, changed, raised_by
 from gradcheck.function.matrix import Dense, Matrix, Sparse, matrix_dtype, read_matrix
 from gradcheck.function.objective import NotScalarError
 from gradcheck.function.repeat import Repeat, said_of_two_values
@@ -18,34 +17,7 @@ from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.parameters.matrix_names import output_name
 from gradcheck.results.outcome import Finding, Outcome
 
-__all__ = ["Contract", "call_again", "call_outputs", "inspect_jacobian"]
-
-
-@dataclass(frozen=True)
-class Contract:
-    """What the first calls gave: f_x (m,), the Jacobian under test or None, findings, calls of jac.
-
-    repeated : whether f was called a second time at x. again : asks for the Jacobian once more, after f was elsewhere;
-        None where it is no function.
-    """
-
-    f_x: Flat
-    matrix: Matrix | None
-    findings: tuple[Finding, ...]
-    computes_in: str
-    ncalls: int
-    again: Repeat | None = None
-    repeated: bool = True
-
-    @property
-    def analytic(self) -> Flat | None:
-        """The entries of the Jacobian (m, n); None where they are not at hand."""
-        return self.matrix.array if isinstance(self.matrix, Dense) else None
-
-    @property
-    def ngev(self) -> int:
-        """Calls of jac so far."""
-        return self.ncalls + (self.again.calls if self.again is not None else 0)
+__all__ = ["call_again", "call_outputs", "inspect_jacobian"]
 
 
 class _UnusableError(Exception):
@@ -80,7 +52,7 @@ def call_outputs(objective: VectorObjective, x: Flat, findings: list[Finding], c
     return seen[0]
 
 
-def call_again(objective: VectorObjective, contract: Contract, x: Flat) -> tuple[Finding, ...]:
+def call_again(objective: VectorObjective, contract: Inspection, x: Flat) -> tuple[Finding, ...]:
     """What a second call of f at x adds, where `inspect_jacobian` left it out."""
     findings: list[Finding] = []
     values = call_outputs(objective, x, findings, calls=1)
@@ -112,7 +84,7 @@ def inspect_jacobian(
     what: str = "jac",
     *,
     repeat: bool = True,
-) -> Contract:
+) -> Inspection:
     """Call f twice and jac once at x, and look at what they return and at what they did to x.
 
     jac : a callable, or a Jacobian already computed. Its second call is left to `again`, after f was called elsewhere.
@@ -122,7 +94,7 @@ def inspect_jacobian(
     findings: list[Finding] = []
     f_x = call_outputs(objective, x, findings, calls=2 if repeat else 1)
     if any(finding.final for finding in findings):
-        return Contract(f_x, None, tuple(findings), "float64", 0, None, repeat)
+        return Inspection(f_x, None, tuple(findings), "float64", 0, repeat)
     parameters = objective.parameters
 
     def called(given: Any) -> tuple[Any, Matrix]:
@@ -142,14 +114,14 @@ def inspect_jacobian(
         result, matrix = called(given)
     except _UnusableError as error:
         findings.append(Finding(str(error), Outcome.FAIL, final=True))
-        return Contract(f_x, None, tuple(findings), "float64", calls, None, repeat)
+        return Inspection(f_x, None, tuple(findings), "float64", calls, repeat)
     moved = changed(parameters, given, x)
     if moved:
         findings.append(Finding(f"{what} changes x: {moved}", Outcome.FAIL))
     dtype = str(matrix_dtype(result, parameters))
     findings += _values_in(matrix, what)
     if not callable(jac) or any(finding.final for finding in findings):
-        return Contract(f_x, matrix, tuple(findings), dtype, calls, None, repeat)
+        return Inspection(f_x, matrix, tuple(findings), dtype, calls, repeat)
     first = _probed(matrix)
 
     def ask(_: list[Finding]) -> Flat:
@@ -159,7 +131,7 @@ def inspect_jacobian(
             return np.full(first.shape, np.nan)
 
     again = Repeat(what, first, first.ndim == 2, ask, float(np.finfo(dtype).eps), objective, x)
-    return Contract(f_x, matrix, tuple(findings), dtype, calls, again, repeat)
+    return Inspection(f_x, matrix, tuple(findings), dtype, calls, repeat, again)
 
 
 def _called(jac: Callable[..., Any] | Any, given: Any, args: Sequence[Any], what: str) -> Any:

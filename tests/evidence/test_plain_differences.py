@@ -14,11 +14,11 @@ from benchmarks.corpus import random_maps
 from benchmarks.corpus.disturbed import noisy
 from gradcheck import Outcome, check_gradient, check_jacobian
 from gradcheck.evidence import plain_differences
-from gradcheck.evidence.plain_differences import Agreement
 from gradcheck.function.contract import inspect
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
+from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
 from gradcheck.results.verdict import Tolerance
 
@@ -125,7 +125,7 @@ def lucky(seeds: range) -> int:
         x = np.random.default_rng(seed).uniform(0.5, 2.0, 1)
         found, _ = asked(noisy(1e-12)(exponentials), 1.000003 * np.exp(x), x, rng=seed)
         if found is not None:
-            detectable = 6 * found.evidence.estimate.error / np.exp(x) + 1e-6
+            detectable = 6 * found[1].estimate.error / np.exp(x) + 1e-6
             passed += bool(detectable[0] < 3e-6)
     return passed
 
@@ -209,7 +209,7 @@ def test_what_rounding_alone_takes_a_right_claim_away_by_is_no_doubt():
     for seed in range(30):
         found, _ = asked(lambda x: np.float32(f(x)), df(x), x, rng=seed)
         assert found is not None, seed
-        further += int((np.abs(found.evidence.estimate.value - df(x)) > 1e-4 * df(x)).any())
+        further += int((np.abs(found[1].estimate.value - df(x)) > 1e-4 * df(x)).any())
         found, _ = asked(lambda x: np.float32(f(x)), 1.0005 * df(x), x, rng=seed)
         assert found is None, seed
     assert further > 0
@@ -274,7 +274,7 @@ def asked(
     max_nfev: int | None = None,
     rng: int = 0,
     room: Any = None,
-) -> tuple[Agreement | None, list[np.ndarray]]:
+) -> tuple[tuple[Setting, Evidence] | None, list[np.ndarray]]:
     """What comes of it, and the points at which f was asked for it."""
     parameters, flat = Parameters.of(x)
     seen: list[np.ndarray] = []
@@ -346,7 +346,7 @@ def test_the_bar_is_that_of_the_formula(n: int):
     bends = np.maximum(b**2 / size, (t / x) ** 2 * size) / 6
     luck = np.max(np.maximum(np.abs(g - r) - bends, 0) * t) * 0.001 ** (-1 / n) / t
     noise = np.maximum(np.maximum(1.47 * level / t, np.abs(g - r)), np.minimum(b / 2, luck))
-    estimate = found.evidence.estimate
+    estimate = found[1].estimate
 
     assert estimate.value == pytest.approx(r, rel=1e-12)
     assert estimate.error == pytest.approx(noise + bends, rel=0.02)
@@ -359,9 +359,9 @@ def test_the_bar_is_that_of_the_formula(n: int):
     assert (estimate.kink == 0).all()
     assert set(estimate.limit) == {Limit.NONE}
     assert estimate.nfev == 2 * n
-    assert found.evidence.order == 2
-    assert found.evidence.judgement.verified.all()
-    assert found.setting.level == pytest.approx(level)
+    assert found[1].order == 2
+    assert found[1].judgement.verified.all()
+    assert found[0].level == pytest.approx(level)
 
 
 def test_values_on_a_grid_are_off_by_more_than_half_a_step():
@@ -423,7 +423,7 @@ def test_a_coarse_rtol_is_no_reason_for_a_coarse_bar():
     for resolution in (1e-3, 1e-5):
         found, _ = asked(f, df(x), x, rtol=0.1, resolution=resolution)
         assert found is not None
-        assert (found.evidence.estimate.error <= 0.1 * resolution * df(x).max()).all()
+        assert (found[1].estimate.error <= 0.1 * resolution * df(x).max()).all()
 
 
 def test_no_step_is_longer_than_a_twentieth_of_x():
@@ -460,11 +460,11 @@ def test_an_interruption_leaves_nothing_judged():
     )
 
     assert found is not None
-    assert found.evidence.interrupted
-    assert np.isinf(found.evidence.estimate.error).all()
-    assert found.evidence.coordinates.tolist() == [0, 1, 2, 3]
-    assert found.evidence.analytic.tolist() == df(X).tolist()
-    assert found.evidence.judgement.inconclusive.all()
+    assert found[1].interrupted
+    assert np.isinf(found[1].estimate.error).all()
+    assert found[1].coordinates.tolist() == [0, 1, 2, 3]
+    assert found[1].analytic.tolist() == df(X).tolist()
+    assert found[1].judgement.inconclusive.all()
 
 
 def by_hand(steps: Any, slopes: Any, analytic: Any, size: float, level: float, scale: float = 1e3) -> Any:
