@@ -93,7 +93,6 @@ class LineFit:
     least_noise : what it is at the least, for the smaller of the two last coefficients holds little bending.
     spread : the root mean square of the upper half of the coefficients, which is noise where they are alike.
     flat : the coefficients of that half do not fall, as those of noise.
-    truncated : the degree's bar holds more bending than noise.
     kink, kink_error : half the jump of the slope at 0, if that is what the even part of f holds, and its error.
     size : the largest value. moved : f is not the same at all points.
     outer : the derivative by the four outer points alone.
@@ -108,7 +107,6 @@ class LineFit:
     least_noise: Values
     spread: Values
     flat: Mask
-    truncated: Mask
     kink: Values
     kink_error: Values
     size: Values
@@ -178,7 +176,6 @@ def fit_line(values: Values, step: float, side: tuple[float, ...], floor: Values
         least_noise=np.maximum(rounding, least) if k > 5 else rounding,
         spread=np.sqrt(squares[middle + 1 :].sum(axis=0) / middle),
         flat=upper.max(axis=0, initial=0.0) <= FLAT * last,
-        truncated=known & (bent[best] > of_noise[best]),
         kink=nodes.kink @ even_part / (2.0 * step),
         kink_error=np.maximum(2.0 * least, rounding)
         * (KINK_ERROR * float(np.linalg.norm(nodes.kink)) / step),

@@ -1,5 +1,7 @@
 """One fit gives derivative, bar, noise and kink: against paper, SciPy's Student t and mpmath's derivatives."""
 
+from dataclasses import replace
+
 import mpmath
 import numpy as np
 import pytest
@@ -102,3 +104,133 @@ def test_outputs_do_not_touch_each_other():
     )  # matrix products of other shapes round in another order
     assert both.moved.tolist() == [True, True]
     assert not fit(lambda t: 1.0, 0.05).moved[0]
+
+
+def least_squares(values, degree, step, side):
+    """The slope at 0 of the fitted polynomial, what is left of the values, and the weights of the slope."""
+    powers = np.vander(positions(side), degree + 1, increasing=True)
+    inverse = np.linalg.pinv(powers)
+    return inverse[1] @ values / step, values - powers @ (inverse @ values), np.linalg.norm(inverse[1]) / step
+
+
+def by_degrees(values, step, side, rounding):
+    """Value, error and noise of the degree with the least bar, from least squares alone.
+
+    What one degree more adds to the slope is the truncation of the last; what is left of the values is noise, by
+    Student's t of so many degrees of freedom. The highest even degree leaves nothing: the two below bound its noise.
+    """
+    k = values.size
+    best = (np.nan, np.inf, np.nan)
+    for degree in range(2, k, 2):
+        value, left, amplified = least_squares(values, degree, step, side)
+        if degree < k - 1:
+            bent = sum(
+                abs(least_squares(values, d, step, side)[0] - least_squares(values, d - 1, step, side)[0])
+                for d in range(degree + 1, k, 2)
+            )
+        else:
+            left = least_squares(values, k - 3, step, side)[1]
+            bent = abs(
+                least_squares(values, k - 2, step, side)[0] - least_squares(values, k - 3, step, side)[0]
+            )
+        freedom = k - 1 - degree if degree < k - 1 else 2
+        seen = max(np.sqrt(left @ left / freedom) * STUDENT[freedom], rounding)
+        error = 3.0 * bent + seen * amplified + 2.0**-52 * abs(value)
+        if error < best[1]:
+            best = value, error, seen
+    return best
+
+
+@pytest.mark.parametrize("side", [EIGHT, FOUR])
+@pytest.mark.parametrize("seed", range(8))
+def test_value_bar_and_noise_are_those_of_least_squares(side, seed):
+    """The degree with the least bar, of functions that bend, of noise, and where rounding hides all of it."""
+    rng = np.random.default_rng(seed)
+    step = 0.1
+    t = step * positions(side)
+    for bends, noise, floor in ((3.0, 0.0, 0.0), (1.0, 1e-4, 0.0), (0.1, 1e-3, 0.0), (1.0, 1e-6, 1e-2)):
+        values = np.sin(bends * (t + rng.normal())) + noise * rng.normal(size=t.size)
+        values -= values[t.size // 2]
+        found = fit_line(values[:, None], step, side, np.full(1, floor))
+        rounding = max(floor, 2.0**-52 * np.abs(values).max())
+        value, error, seen = by_degrees(values, step, side, rounding)
+        assert found.floor[0] == pytest.approx(rounding, rel=1e-12)
+        assert found.value[0] == pytest.approx(value, rel=1e-8)
+        assert found.error[0] == pytest.approx(error, rel=1e-6)
+        assert found.noise[0] == pytest.approx(seen, rel=1e-6)
+
+
+def left_of(values, degree):
+    """The sum of squares that a fit of a degree leaves: of the coefficients of all higher ones."""
+    left = least_squares(values, degree, 1.0, EIGHT)[1]
+    return float(left @ left)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_coefficients_of_the_upper_half_are_told(seed):
+    """Their root mean square, the smaller of the last two, and whether the others are within five times of these."""
+    rng = np.random.default_rng(seed)
+    t = positions(EIGHT)
+    for bends in (0.0, 3.0, 3e-6):
+        values = rng.normal(size=9) * 1e-6 + bends * t**5
+        a = [
+            np.sqrt(max(left_of(values, d - 1) - left_of(values, d) if d < 8 else left_of(values, 7), 0.0))
+            for d in (5, 6, 7, 8)
+        ]
+        found = fit_line(values[:, None], 1.0, EIGHT, NONE)
+        assert found.spread[0] == pytest.approx(np.sqrt(left_of(values, 4) / 4), rel=1e-6)
+        assert found.least_noise[0] == pytest.approx(min(a[2:]), rel=1e-3)
+        assert bool(found.flat[0]) is bool(max(a[:2]) <= 5.0 * max(a[2:]))
+        assert fit_line(values[:, None], 1.0, EIGHT, np.ones(1)).least_noise[0] == 1.0
+
+
+def test_the_noise_of_four_points_is_their_rounding_at_the_least():
+    """Two coefficients are left of them, and these hold what f bends."""
+    found = fit(lambda t: np.exp(3 * t), 0.1, FOUR)
+    assert found.least_noise[0] == found.floor[0] == pytest.approx(2.0**-52 * np.exp(0.3))
+
+
+def test_size_is_the_largest_value_and_one_that_moves_is_enough():
+    """Of either sign."""
+    values = np.full((9, 2), -3.0)
+    values[8, 0] = 1.0
+    found = fit_line(values, 0.1, EIGHT, np.zeros(2))
+    assert found.size.tolist() == [3.0, 3.0]
+    assert found.moved.tolist() == [True, False]
+
+
+def test_a_kink_is_believed_beyond_three_of_its_errors_and_the_bar():
+    """Twice the kink is the jump of the slope; each alone is not enough."""
+    found = fit(np.sin, 0.01)
+    for kink, kink_error, error, expected in (
+        (3.1, 1.0, 2.0, True),
+        (-3.1, 1.0, 2.0, True),
+        (2.9, 1.0, 1.0, False),
+        (3.1, 1.0, 2.1, False),
+        (3.0, 1.0, 1.0, False),
+    ):
+        told = replace(
+            found, kink=np.array([kink]), kink_error=np.array([kink_error]), error=np.array([error])
+        )
+        assert told.kinked.tolist() == [expected]
+
+
+@pytest.mark.parametrize("side", [EIGHT, FOUR])
+def test_the_error_of_a_kink_is_what_noise_makes_of_it(side):
+    """1.2 of twice the smaller of the last two coefficients, or of rounding, times the weights of the formula.
+
+    A |t| + b2 t^2 + .. through all pairs: the weights of A are the first row of the inverse.
+    """
+    step, p = 0.1, np.array(side)
+    powers = np.stack([p, *(p ** (2 * k) for k in range(1, p.size))], axis=1)
+    weights = np.linalg.inv(powers)[0]
+    found = fit(np.sin, step, side, np.array([1e-3]))
+    assert found.kink_error[0] == pytest.approx(1.2 * 1e-3 * np.linalg.norm(weights) / step, rel=1e-9)
+    rng = np.random.default_rng(1)
+    values = rng.normal(size=2 * p.size + 1)
+    noisy = fit_line(values[:, None], step, side, NONE)
+    least = noisy.least_noise[0]
+    if side is EIGHT:
+        assert noisy.kink_error[0] == pytest.approx(
+            1.2 * 2.0 * least * np.linalg.norm(weights) / step, rel=1e-9
+        )

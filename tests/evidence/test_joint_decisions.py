@@ -1,0 +1,580 @@
+"""What a joint test decides of its first direction, row by row: noise, kinks, steps, how many more; values by hand."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradcheck.evidence.directions import Direction, Directions
+from gradcheck.evidence.joint import JointTest, _most, first_moves
+from gradcheck.function.matrix import Dense
+from gradcheck.function.vector_objective import VectorObjective
+from gradcheck.numerics.line_fit import EIGHT, LineFit, fit_line, positions
+from gradcheck.numerics.problem import Problem, scaling_of
+from gradcheck.parameters.tree import Parameters
+from gradcheck.results.verdict import Tolerance
+
+EPS = 2.0**-52
+STEP = 0.01
+
+
+def joint_test(rows: int, *, columns: int = 4, x: Any = None, fixed: Any = None, **options: Any) -> JointTest:
+    """A test of f(x) = A x, all entries 1; resolution 1e-3, delta 1e-6 of all rows together."""
+    x = np.linspace(1.0, 2.0, columns) if x is None else np.asarray(x, float)
+    matrix = np.ones((rows, x.size))
+    parameters, flat = Parameters.of(x)
+    objective = VectorObjective(lambda x: matrix @ np.real(x), parameters, **options)
+    claim = Problem(
+        objective,
+        flat,
+        objective.at(x)[0],
+        Dense(matrix),
+        parameters.scales(flat),
+        Tolerance(1e-6),
+        None,
+        EPS,
+    )
+    scaling = scaling_of(claim, np.zeros(x.size, bool))
+    test = JointTest(claim, scaling, np.random.default_rng(0), 1e-6, exact=False, fixed=fixed)
+    test.along.__dict__["rounding_of_x"] = np.zeros(rows)
+    test.along.sizes = np.ones(rows)
+    return test
+
+
+def row(values: Any, rows: int, kind: type = float) -> Any:
+    """One value for each row."""
+    return np.broadcast_to(np.asarray(values, kind), rows).copy()
+
+
+def fitted(rows: int, **parts: Any) -> LineFit:
+    """What a quiet line shows, but for some parts."""
+    given: dict[str, Any] = {
+        "value": 1.0, "error": 1e-9, "noise": 1e-16, "floor": 1e-16, "least_noise": 1e-16, "spread": 1.0, "flat": False,
+        "kink": 0.0, "kink_error": 1.0, "size": 1.0, "moved": True,
+    }  # fmt: skip
+    masks = ("flat", "moved")
+    plain = {
+        name: row(parts.get(name, value), rows, bool if name in masks else float)
+        for name, value in given.items()
+    }
+    shape = (4, rows)
+    more = {name: np.broadcast_to(np.asarray(parts.get(name, 0.0), float), shape) for name in ("odd", "even")}
+    return LineFit(step=parts.get("step", STEP), **plain, **more)
+
+
+def direction(rows: int, fit: LineFit | None, **parts: Any) -> Direction:
+    """A direction that agrees, but for some parts."""
+    given: dict[str, Any] = {"weight": 1.0, "residual": 0.0, "error": 1e-9, "allowed": 1e-8}
+    plain = {name: row(parts.pop(name, value), rows) for name, value in given.items()}
+    return Direction(np.ones(4), parts.pop("step", STEP), fit=fit, **plain, **parts)
+
+
+def bound(count: int, delta: float) -> float:
+    """The norm that so many residuals of 1 prove: docs/certificate.md, any of them left out."""
+    return min(
+        math.sqrt(2) * (math.comb(count, k) * 2 ** (k + 1) * count * (count + 1) / delta) ** (1 / (count - k))
+        for k in range(count)
+    )
+
+
+def test_more_than_half_is_most():
+    """Of the rows in question alone."""
+    among = np.array([True, True, False, True, True])
+    assert not _most(np.array([True, True, True, False, False]), among)
+    assert _most(np.array([True, True, True, True, False]), among)
+    assert not _most(np.zeros(5, bool), np.zeros(5, bool))
+
+
+def test_a_line_moves_where_some_row_does():
+    """And without real points nothing is known to."""
+    assert first_moves(direction(2, fitted(2, moved=[False, True])))
+    assert not first_moves(direction(2, fitted(2, moved=False)))
+    assert not first_moves(direction(2, None))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8, 24])
+def test_how_many_directions_a_certificate_takes(count: int):
+    """The first count whose bound, with a margin of 1.3, is within what is needed; one more just beyond it."""
+    test = joint_test(2)
+    needed = 1.3 * 7.0 * bound(count, test.delta)
+
+    found = test._directions_needed(np.full(2, 7.0), np.array([needed * (1 + 1e-9), needed * (1 - 1e-9)]))
+
+    assert found.tolist() == [count, count + 1]
+
+
+def test_rows_share_the_chance_to_be_wrong():
+    """Each of three has a third of it."""
+    assert joint_test(3).delta == pytest.approx(1e-6 / 3, rel=1e-12)
+
+
+UNSETTLED = {
+    "quiet": ({}, {}, False),
+    "noise of a hundred roundings": ({"noise": 100 * EPS * 4, "size": 4.0}, {}, False),
+    "noise of more": ({"noise": 101 * EPS * 4, "size": 4.0}, {}, True),
+    "as much, of a larger f": ({"noise": 101 * EPS * 4, "size": 8.0}, {}, False),
+    "a kink": ({"kink": 4.0}, {}, True),
+    "as large as its errors": ({"kink": 2.9}, {}, False),
+    "no slope where one is claimed": ({"value": 0.0, "moved": False}, {}, True),
+    "no slope where none is claimed": ({"value": 0.0, "moved": False}, {"weight": 0.0}, False),
+    "no slope of what moves": ({"value": 0.0}, {}, False),
+    "a slope of what does not move": ({"moved": False}, {}, False),
+}
+
+
+@pytest.mark.parametrize("name", UNSETTLED)
+def test_what_noise_and_kinks_decide(name: str):
+    """A row alone, and beside one that is quiet."""
+    parts, of_direction, expected = UNSETTLED[name]
+    test = joint_test(1)
+    first = direction(1, fitted(1, **parts), **of_direction)
+    assert test._unsettled(first).tolist() == [expected]
+    assert test._unsettled(replace(first, exact=True)).tolist() == [False]
+    test.first = first
+    assert test.unsettled.tolist() == [expected]
+
+
+def test_rounding_of_the_points_is_no_noise():
+    """A hundred times what it moves f by."""
+    test = joint_test(2)
+    test.along.__dict__["rounding_of_x"] = np.array([1e-10, 1e-12])
+    first = direction(2, fitted(2, noise=5e-9))
+    assert test._unsettled(first).tolist() == [False, True]
+
+
+def test_a_grid_is_unsettled():
+    """In the rows that lie on one."""
+    test = joint_test(2)
+    test.along.gridded = np.array([False, True])
+    assert test._unsettled(direction(2, fitted(2))).tolist() == [False, True]
+
+
+def test_without_a_first_direction_every_row_is_unsettled():
+    """So nothing rests on it; nor is there noise of a known size."""
+    test = joint_test(3)
+    assert test.unsettled.tolist() == [True, True, True]
+    assert test.unsettled.dtype == bool
+    assert not test.noisy
+    assert test.exceeded is False
+    test.first = direction(3, None)
+    assert test.unsettled.tolist() == [False, False, False]
+
+
+def test_noise_of_a_known_size_allows_more_directions():
+    """Eight, or 24."""
+    test = joint_test(2)
+    test.first = direction(2, fitted(2))
+    assert (test.noisy, test.most) == (False, 8)
+    test.first = direction(2, fitted(2), noisy=np.array([False, True]))
+    assert (test.noisy, test.most) == (True, 24)
+
+
+def test_noise_alone_is_small_flat_and_without_kink_or_grid():
+    """2e-6 of what f changes along the direction; each condition has a row in which it alone is missing."""
+    noise = 1e-10
+    test = joint_test(6)
+    test.along.gridded = np.arange(6) == 5
+    flat, kink = np.arange(6) != 2, np.where(np.arange(6) == 3, 9.0, 0.0)
+    spread = np.where(np.arange(6) == 1, 2.1e-6, 1.9e-6) * 3.0 * STEP
+    noises = np.where(np.arange(6) == 4, 0.0, noise)
+    first = direction(6, fitted(6, noise=noises, flat=flat, spread=spread, kink=kink), weight=3.0)
+    assert test._noise_alone(first).tolist() == [True, False, False, False, False, False]
+    assert test._noise_alone(direction(6, None)).tolist() == [False] * 6
+
+
+def needs(test: JointTest, count: int) -> float:
+    """What a residual may be for just so many directions, where 1e-3 is needed."""
+    return 1e-3 / (1.3 * bound(count, test.delta)) * (1 - 1e-9)
+
+
+def test_directions_that_do_not_certify_are_hopeless():
+    """More than eight of them, or more beyond those that there are than coordinates that move."""
+    test = joint_test(4, columns=6)
+    test.first = direction(4, fitted(4))
+    needed = np.full(4, 1e-3)
+    most = np.array([needs(test, 3), needs(test, 8), needs(test, 9), needs(test, 7)])
+
+    def of(*each: Any) -> list[bool]:
+        return test._hopeless([direction(4, fitted(4), error=m / 3.0) for m in each], needed).tolist()
+
+    assert of(most) == [False, True, True, False]  # 8 - 1 of 6 coordinates
+    test.along.moved = 7
+    assert of(most) == [False, False, True, False]
+    # The largest of several counts.
+    assert of(most, np.full(4, needs(test, 2))) == [False, False, True, False]
+    assert of(most, np.full(4, 1.0)) == [True] * 4
+
+
+def test_noisy_directions_hope_for_better_steps():
+    """The best of the first four, three times as precise for each that is still to come; then the one in the middle."""
+    test = joint_test(1, columns=100)
+    noisy = np.array([True])
+    test.first = direction(1, fitted(1), noisy=noisy)
+    needed = np.full(1, 1e-3)
+    enough = needs(test, 24)
+
+    def hopeless(*most: float) -> bool:
+        each = [direction(1, fitted(1), error=m, noisy=noisy) for m in most]
+        return bool(test._hopeless(each, needed)[0])
+
+    assert not hopeless(26.9 * enough)
+    assert hopeless(27.1 * enough)
+    assert not hopeless(9.0 * enough, 8.9 * enough)
+    assert hopeless(9.1 * enough, 9.1 * enough)
+    assert not hopeless(9.0, 9.0, 9.0, 0.99 * enough)
+    assert hopeless(9.0, 9.0, 9.0, 1.01 * enough)
+    assert not hopeless(9.0, 0.9 * enough, 0.99 * enough, 0.9 * enough, 9.0)
+    assert hopeless(9.0, 0.9 * enough, 1.01 * enough, 9.0, 0.9 * enough)
+
+
+def test_noise_that_ten_times_the_bars_would_certify_voids_no_row():
+    """With a kink in them; of one row alone only where its noise is known, and then the bars will do."""
+    test = joint_test(5, columns=100)
+    test.first = direction(5, fitted(5))
+    needed = np.full(5, 1e-3)
+    enough = needs(test, 8)
+    error = np.array([0.099, 0.101, 0.05, 0.05, 0.05]) * enough / 3.0
+    kink = np.array([0.0, 0.0, 0.2, 0.3, 0.0]) * enough
+    first = direction(5, fitted(5, kink=kink, moved=[True, True, True, True, False]), error=error)
+    assert test._harmless(first, needed).tolist() == [True, False, True, False, False]
+    assert test._harmless(direction(5, None), needed).tolist() == [False] * 5
+
+    alone = joint_test(1, columns=100)
+    alone.first = direction(1, fitted(1))
+    assert not alone._harmless(alone.first, needed[:1])[0]
+    enough = needs(alone, 24)
+    for error, expected in ((0.99, True), (1.01, False)):
+        alone.first = direction(1, fitted(1), error=error * enough, noisy=np.array([True]))
+        assert bool(alone._harmless(alone.first, needed[:1])[0]) is expected
+
+
+def test_a_row_of_zeros_that_never_moves_is_at_rest():
+    """Beside others alone; what moves, is claimed, or is off by something is not."""
+    test = joint_test(4)
+    moved, weight, residual = [False, True, False, False], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1e-9]
+    first = direction(4, fitted(4, moved=moved), weight=weight, residual=residual)
+    assert test._at_rest(first).tolist() == [True, False, False, False]
+    assert not joint_test(1)._at_rest(direction(1, fitted(1, moved=False), weight=0.0)).any()
+    assert not test._at_rest(direction(4, None, weight=0.0)).any()
+
+
+def stationary(**parts: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A fit and a direction at a minimum: slopes below their bars, b2 of 3."""
+    even = np.zeros((4, 2))
+    even[0] = 3.0
+    fit = {"even": even, "value": 0.0} | parts.pop("fit", {})
+    return fit, {"weight": 1e-10, "error": 1e-9} | parts
+
+
+def sizes_of(x: Any = None, **parts: Any) -> list[float]:
+    """The sizes of two rows after they were looked at."""
+    test = joint_test(2, x=x)
+    test.along.sizes = np.full(2, 0.25)
+    fit, of_direction = stationary(**parts)
+    first = direction(2, fitted(2, **fit), **of_direction)
+    test.first = first
+    test._measure_stationary_rows(first)
+    return test.sizes.tolist()
+
+
+def test_at_a_minimum_a_mistake_is_relative_to_what_the_slope_becomes():
+    """2 b2 over the four coordinates that move, where that is more than its size; not of what has a slope."""
+    assert sizes_of() == [1.5, 1.5]
+    assert sizes_of(weight=[1e-10, 3.1e-9]) == [1.5, 0.25]
+    assert sizes_of(weight=[3.0e-9, 1e-10]) == [1.5, 1.5]
+    assert sizes_of(fit={"moved": [True, False]}) == [1.5, 0.25]
+    assert sizes_of(fit={"even": np.full((4, 2), 0.1)}) == [0.25, 0.25]
+    assert sizes_of(exact=True) == [0.25, 0.25]
+    assert sizes_of(fit={"kink": [0.0, 9.0]}) == [1.5, 0.25]
+
+
+def test_at_an_entry_that_is_0_what_is_claimed_has_no_such_size():
+    """It may show far nearer to x; a claim of 0 has nothing to show."""
+    x = [0.0, 1.0, 1.0, 1.0]
+    assert sizes_of(x) == [0.25, 0.25]
+    assert sizes_of(x, weight=[0.0, 1e-10]) == [1.5, 0.25]
+
+
+def test_the_least_precise_directions_are_left_out_of_what_the_bounds_rest_on():
+    """Two equal ones and one that says nothing: the bound rests on the two."""
+    test = joint_test(1)
+    test.along.sizes = np.array([2.0])
+    each = [direction(1, fitted(1), error=e) for e in (1e-9, 5.0, 1e-9)]
+    assert [d.error[0] for d in test._precise(each, np.array([True]))] == [1e-9, 1e-9]
+    same = [direction(1, fitted(1), error=1e-9, step=s) for s in (0.1, 0.2, 0.3)]
+    assert [d.step for d in test._precise(same, np.array([True]))] == [0.1, 0.2, 0.3]
+
+
+class Steps:
+    """Stands for `Directions.first`: answers with what is prepared, and remembers the steps."""
+
+    def __init__(self, test: JointTest, *answers: Direction | None) -> None:
+        self.asked: list[float] = []
+        self.answers = list(answers)
+        test.along.first = self  # type: ignore[method-assign]
+
+    def __call__(self, step: float | None) -> Direction | None:
+        assert step is not None
+        self.asked.append(step)
+        return self.answers.pop(0)
+
+
+ALL = np.array([True, True])
+
+
+def test_a_smooth_f_is_seen_a_hundred_times_nearer():
+    """The bar falls by three; where the coefficients do not fall, what is left is noise."""
+    first = direction(2, fitted(2, noise=1e-3), error=3.1e-3)
+    for flat, noisy in (
+        (False, [False, False]),
+        ([True, True], [True, True]),
+        ([True, False], [False, False]),
+    ):
+        test = joint_test(2)
+        steps = Steps(test, direction(2, fitted(2, flat=flat), error=1e-3))
+        found = test._nearer(first, ALL, ~ALL)
+        assert found is not None
+        assert steps.asked == [STEP / 100]
+        assert row(found.noisy, 2, bool).tolist() == noisy
+        assert found.error.tolist() == [1e-3, 1e-3]
+
+
+def test_what_is_no_better_nearer_is_tried_once_more_and_given_up():
+    """A bar that falls by less than three, or a row that is unsettled still."""
+    first = direction(2, fitted(2, noise=1.0), error=3e-3)
+    for fit, error in ((fitted(2, noise=1e-9), 1e-3), (fitted(2, noise=1e-9, kink=9.0), 1e-5)):
+        test = joint_test(2)
+        steps = Steps(test, direction(2, fit, error=error), direction(2, fit, error=error))
+        assert test._nearer(first, ALL, ~ALL) is None
+        assert steps.asked == pytest.approx([STEP / 100, STEP / 1e4], rel=1e-12)
+
+
+def test_rows_that_scatter_by_as_little_nearer_are_noise():
+    """Within a factor of three of the last step; when all are, no nearer one is tried."""
+    for noise, expected, steps_taken in (
+        ([2.9e-3, 2.9e-3], [True, True], 1),
+        ([3.1e-3, 2.9e-3], [False, True], 2),
+    ):
+        test = joint_test(2)
+        first = direction(2, fitted(2, noise=noise), error=1e-3)
+        near = direction(2, fitted(2, noise=1e-3), error=1e-3)
+        steps = Steps(test, near, direction(2, fitted(2, noise=1e-9), error=1e-3))
+        found = np.zeros(2, bool)
+        assert test._nearer(first, ALL, found) is None
+        assert found.tolist() == expected
+        assert len(steps.asked) == steps_taken
+
+
+def test_off_the_domain_or_the_budget_the_first_direction_stays():
+    """No step nearer; sixteen evaluations are wanted for two."""
+    first = direction(2, fitted(2), error=1e-3)
+    test = joint_test(2)
+    Steps(test, None)
+    assert test._nearer(first, ALL, ~ALL) is first
+    for left, expected in ((16, 1), (15, 0)):
+        test = joint_test(2)
+        test.problem.objective.__class__ = _Limited
+        test.problem.objective.left = left  # type: ignore[attr-defined]
+        steps = Steps(test, direction(2, fitted(2), error=1e-6))
+        found = test._nearer(first, ALL, ~ALL)
+        assert (found is first) == (expected == 0)
+        assert len(steps.asked) == expected
+
+
+class _Limited(VectorObjective):
+    """With a budget that is told by hand."""
+
+    left = 0
+
+    @property
+    def remaining(self) -> int:
+        return self.left
+
+
+def in_noise(
+    error: float, *answers: Direction | None, noise: Any = ALL, left: int = 10**6
+) -> tuple[Any, list[float]]:
+    """What comes of a noisy first direction with this bar, and the steps that were asked for."""
+    test = joint_test(2, columns=100)
+    test.problem.objective.__class__ = _Limited
+    test.problem.objective.left = left  # type: ignore[attr-defined]
+    first = direction(2, fitted(2, noise=1e-6), error=error)
+    steps = Steps(test, *answers)
+    found = test._in_noise(first, replace(first, residual=np.zeros(2)), noise, ALL)
+    return found, steps.asked
+
+
+def test_noise_that_eight_directions_certify_ten_times_over_needs_no_other_step():
+    """3 E of 0.1 of what eight need."""
+    enough = needs(joint_test(2, columns=100), 8) / 30.0
+    found, asked = in_noise(0.99 * enough)
+    assert asked == []
+    assert found.noisy.tolist() == [True, True]
+    _, asked = in_noise(1.01 * enough, direction(2, fitted(2)))
+    assert asked == [8.0 * STEP]
+
+
+def test_a_longer_step_is_taken_where_noise_takes_less_of_it():
+    """Its bar is smaller, and its noise not ten times as large; else the noise is known, and the step stays."""
+    enough = needs(joint_test(2, columns=100), 8) / 30.0
+    error = 2.0 * enough
+    for farther, taken in (
+        (direction(2, fitted(2, noise=9.9e-6), error=0.9 * error, step=0.08), True),
+        (direction(2, fitted(2, noise=10.1e-6), error=0.9 * error, step=0.08), False),
+        (direction(2, fitted(2, noise=1e-6), error=1.1 * error, step=0.08), False),
+        (None, False),
+        (direction(2, None, step=0.08), False),
+    ):
+        found, _ = in_noise(error, farther)
+        assert (found.step == 0.08) is taken
+        assert found.noisy.tolist() == [True, True]
+
+
+def test_noise_that_no_step_of_three_tenths_helps_is_left_as_it_is():
+    """The bar falls as the step grows, to 0.3 at most: 24 directions must certify it there."""
+    enough = needs(joint_test(2, columns=100), 24) * 0.3 / STEP / 3.0
+    _, asked = in_noise(0.99 * enough, direction(2, fitted(2)))
+    assert len(asked) == 1
+    found, asked = in_noise(1.01 * enough)
+    assert asked == []
+    assert found.noisy is False
+    found, asked = in_noise(0.99 * enough, left=15)
+    assert asked == []
+    assert found.noisy is False
+
+
+def confirmed(
+    line: Any, *, residual: Any = 1e-6, error: float = 1e-9, noisy: Any = False, **parts: Any
+) -> tuple[list[bool], list[float]]:
+    """Whether rows of a slope of 1, claimed 1 + residual, are wrong after a second look; and its steps.
+
+    line : what f is along the direction, (k,) -> (k,).
+    """
+    residual = np.atleast_1d(np.asarray(residual, float))
+    rows = residual.size
+    test = joint_test(rows)
+    fit = fitted(rows, **parts)
+    first = direction(rows, fit, residual=residual, error=error, noisy=noisy)
+    asked: list[float] = []
+
+    def values(tangent: Any, step: float, side: Any) -> Any:
+        assert tangent is first.tangent
+        asked.append(step)
+        t = step * positions(side)
+        return step, None if line is None else np.stack([line(t)] * rows, axis=1)
+
+    test.along.values = values  # type: ignore[method-assign]
+    test.along.fit = lambda values, step, side: fit_line(values, step, side, np.zeros(rows))  # type: ignore[method-assign]
+
+    def compared(tangent: Any, step: float, slope: Any, error: Any) -> Direction:
+        assert tangent is first.tangent
+        return direction(
+            rows, None, residual=1.0 + residual - slope, error=error, allowed=3.0 * error + 1e-12
+        )
+
+    test.along.compared = compared  # type: ignore[method-assign]
+    return test._confirmed(first, np.ones(rows, bool)).tolist(), asked
+
+
+def straight(t: Any) -> Any:
+    """A slope of 1."""
+    return 3.0 + t
+
+
+def test_what_is_far_beyond_its_bars_is_wrong_at_once():
+    """More than thirty; what is less is looked at again, ten times nearer, and holds on a straight line."""
+    assert confirmed(straight, residual=31e-9) == ([True], [])
+    assert confirmed(straight, residual=29e-9) == ([True], [STEP / 10.0])
+    # Other points show other noise: almost the same step.
+    assert confirmed(straight, residual=29e-9, noisy=np.array([True])) == ([True], [STEP / 1.4])
+
+
+def test_a_second_look_that_agrees_or_shows_another_mistake_convicts_nobody():
+    """Both must show the same within their bars; and without its points nothing is known."""
+    assert confirmed(lambda t: 3.0 + t * (1 + 29e-9), residual=29e-9)[0] == [False]
+    assert confirmed(lambda t: 3.0 + t * (1 - 1e-5), residual=29e-9)[0] == [False]
+    assert confirmed(None, residual=29e-9)[0] == [False]
+    assert confirmed(None, residual=[29e-9, 31e-9])[0] == [False, True]
+
+
+def test_a_kink_beside_x_explains_what_it_may():
+    """Twice its jump and the bar; a kink of less than a fiftieth of the disagreement is none of its causes."""
+    kinked = {"kink_error": 1e-12, "error": 1e-9, "residual": 1e-6}
+    assert confirmed(straight, kink=0.5e-6, **kinked)[0] == [False]
+    # Too small to explain it: then a kink is unsettled, and nothing is said.
+    assert confirmed(straight, kink=0.4e-6, **kinked)[0] == [False]
+    # Of noise of a known size the bars will do, kink or not.
+    assert confirmed(straight, kink=0.49e-6, noisy=np.array([True]), **kinked)[0] == [True]
+    assert confirmed(straight, kink=0.5e-6, noisy=np.array([True]), **kinked)[0] == [False]
+    assert confirmed(straight, kink=1.9e-8, noisy=np.array([True]), **kinked)[0] == [True]
+    # No kink that is believed, though it could explain it.
+    assert confirmed(straight, kink=0.5e-6, kink_error=1.0, residual=1e-6)[0] == [True]
+
+
+def test_an_unsettled_row_is_wrong_only_where_its_noise_is_known():
+    """By the bars, which then are noise."""
+    assert confirmed(straight, noise=1e-9)[0] == [False]
+    assert confirmed(straight, noise=1e-9, noisy=np.array([True]))[0] == [True]
+
+
+def test_without_eight_evaluations_left_what_is_doubtful_is_no_mistake():
+    """What is beyond doubt is."""
+    for left, expected in ((7, [False, True]), (8, [True, True])):
+        test = joint_test(2)
+        test.problem.objective.__class__ = _Limited
+        test.problem.objective.left = left  # type: ignore[attr-defined]
+        slopes = np.array([29e-9, 1e-6])
+        first = direction(2, fitted(2), residual=slopes)
+        t = (STEP / 10.0) * positions(EIGHT)
+        test.along.values = lambda *_, t=t: (STEP / 10.0, np.stack([t, t], axis=1))  # type: ignore[method-assign]
+        test.along.compared = (  # type: ignore[method-assign]
+            lambda tangent, step, slope, error, slopes=slopes: direction(2, None, residual=slopes, error=1e-9)
+        )
+        assert test._confirmed(first, ALL).tolist() == expected
+
+
+def test_the_complex_step_needs_no_second_look():
+    """It has neither noise nor kinks."""
+    test = joint_test(1)
+    first = direction(1, fitted(1, kink=9.0), residual=2e-9, exact=True)
+    assert test._confirmed(first, np.array([True])).tolist() == [True]
+
+
+def test_rows_that_are_not_looked_at_are_neither_wrong_nor_certified():
+    """A wrong row is wrong, and the same one is left alone where it is fixed."""
+    for fixed in (None, np.array([False, True, False])):
+        test = joint_test(3, fixed=fixed)
+        wrong = np.ones((3, 4))
+        wrong[1, 2] = 1.5
+        test.problem = replace(test.problem, matrix=Dense(wrong))
+        test.along = Directions(
+            test.problem, test.along.scaling, np.random.default_rng(0), exact=False, fixed=test.fixed
+        )
+        joint = test.run()
+        if fixed is None:
+            assert (joint.wrong.tolist(), test.exceeded) == ([False, True, False], True)
+        else:
+            assert joint.certified.tolist() == [True, False, True]
+            assert not joint.wrong.any()
+            assert test.exceeded is False
+
+
+def test_without_eight_evaluations_no_direction_is_taken():
+    """Nothing is known then: no bound, no row; as where no coordinate can move, which no budget would change."""
+    for left, taken in ((8, True), (7, False)):
+        test = joint_test(2)
+        test.problem.objective.__class__ = _Limited
+        test.problem.objective.left = left  # type: ignore[attr-defined]
+        joint = test.run()
+        assert bool(joint.directions) is taken
+        if not taken:
+            assert joint.spent
+            assert joint.bound.tolist() == [math.inf, math.inf]
+            assert joint.open.tolist() == [True, True]
+    test = joint_test(2)
+    test.along.moved = 0
+    assert not test.run().spent
