@@ -16,7 +16,7 @@ from gradcheck.function.objective import BudgetSpentError
 from gradcheck.function.progress import Progress
 from gradcheck.function.repeat import REPEATABLE
 from gradcheck.numerics.tangents import random_units, root_mean_square
-from gradcheck.parameters.tree import as_array
+from gradcheck.parameters.leaves import as_array
 from gradcheck.results.mismatch import Mismatch
 from gradcheck.results.outcome import Finding, Outcome
 

@@ -18,7 +18,8 @@ from gradcheck.function.contract import is_pair
 from gradcheck.function.matrix import Dense, Matrix, Sparse
 from gradcheck.function.objective import NotScalarError
 from gradcheck.numerics.tangents import ROUNDING, root_mean_square
-from gradcheck.parameters.tree import Parameters, as_array
+from gradcheck.parameters.leaves import as_array
+from gradcheck.parameters.tree import Parameters
 from gradcheck.report.report import Report
 from gradcheck.results.outcome import Finding, Outcome
 from gradcheck.results.verdict import DEFAULT_RTOL

@@ -16,7 +16,7 @@ from gradcheck.checks.products import check_hvp
 from gradcheck.driver.combine import combine, in_turn
 from gradcheck.driver.options import Given, Options, finished, spelled_out, told
 from gradcheck.function.arithmetic import callers_arithmetic, own_arithmetic
-from gradcheck.parameters.tree import as_array
+from gradcheck.parameters.leaves import as_array
 from gradcheck.report.report import Report
 
 __all__ = ["check_problem"]

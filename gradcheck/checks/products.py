@@ -21,7 +21,8 @@ from gradcheck.function.contract import changed
 from gradcheck.function.matrix import Matrix
 from gradcheck.function.objective import NotScalarError
 from gradcheck.numerics.tangents import opposed
-from gradcheck.parameters.tree import Parameters, as_array
+from gradcheck.parameters.leaves import as_array
+from gradcheck.parameters.tree import Parameters
 from gradcheck.report.report import Report
 from gradcheck.results.outcome import Finding, Outcome
 

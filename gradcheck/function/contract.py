@@ -15,7 +15,8 @@ from gradcheck.function.arithmetic import callers_arithmetic
 from gradcheck.function.matrix import Dense, Matrix
 from gradcheck.function.objective import NotScalarError, Objective
 from gradcheck.function.repeat import REPEATABLE, Repeat, said_of_two_values
-from gradcheck.parameters.tree import Parameters, dropped, kind_of
+from gradcheck.parameters.leaves import dropped, kind_of
+from gradcheck.parameters.tree import Parameters
 from gradcheck.results.outcome import Finding, Outcome
 from gradcheck.results.verdict import Tolerance
 

@@ -16,7 +16,8 @@ from gradcheck._typing import Flat, Index
 from gradcheck.function.arithmetic import callers_arithmetic
 from gradcheck.function.lines import Lines
 from gradcheck.function.workers import POINTS_EACH, SLOW, Kept, dealt, workers
-from gradcheck.parameters.tree import ForeignArrayError, Parameters, as_array
+from gradcheck.parameters.leaves import ForeignArrayError, as_array
+from gradcheck.parameters.tree import Parameters
 from gradcheck.results.words import error_text
 
 __all__ = ["BudgetSpentError", "NotScalarError", "Objective"]

@@ -15,7 +15,8 @@ from gradcheck._typing import Flat, Index
 from gradcheck.function.lines import Family, Lines
 from gradcheck.function.objective import STACKED, NotScalarError, Objective
 from gradcheck.function.workers import dealt, workers
-from gradcheck.parameters.tree import ForeignArrayError, Parameters, as_array
+from gradcheck.parameters.leaves import ForeignArrayError, as_array
+from gradcheck.parameters.tree import Parameters
 
 __all__ = ["VectorObjective"]
 

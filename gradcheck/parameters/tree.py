@@ -14,9 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat
+from gradcheck.parameters.leaves import (
+    as_array,
+    computing_dtype,
+    dropped,
+    kind_of,
+    leaf_array,
+)
 from gradcheck.parameters.quantiles import median, quantile
 
-__all__ = ["Block", "ForeignArrayError", "Parameters", "as_array"]
+__all__ = ["Block", "Parameters", "as_array"]
 
 
 @dataclass(frozen=True)
@@ -106,7 +113,7 @@ class Parameters:
         notes: list[str] = []
         start = 0
         for name, array in leaves:
-            dtype = _computing_dtype(name, array)
+            dtype = computing_dtype(name, array)
             stop = start + array.size * (2 if dtype.kind == "c" else 1)
             blocks.append(Block(name, array.shape, dtype, start, stop, array.dtype))
             start = stop
@@ -246,7 +253,7 @@ class Parameters:
 
         Raises ValueError naming the first place where the structure differs, TypeError for what is no number.
         """
-        return [_as_array(leaf, what) for leaf in self.leaves(tree, what)]
+        return [leaf_array(leaf, what) for leaf in self.leaves(tree, what)]
 
     def leaves(self, tree: Any, what: str = "grad") -> list[Any]:
         """The leaves of a tree of this structure as they are, one a block. Raises as `arrays` does."""
@@ -319,7 +326,7 @@ def _children(x: Any) -> tuple[list[tuple[str, Any]], Callable[[list[Any]], Any]
 def _walk(x: Any, name: str, leaves: list[tuple[str, NDArray[Any]]]) -> Callable[[list[Any]], Any]:
     """Append the leaves of `x` in order; return the function that builds a tree from as many new leaves."""
     if _is_leaf(x):
-        leaves.append((name, _as_array(x, name)))
+        leaves.append((name, leaf_array(x, name)))
         position = len(leaves) - 1
         if isinstance(x, np.ndarray) and x.ndim == 0:
             return lambda values: np.asarray(values[position])
@@ -337,80 +344,6 @@ def _foreign(x: Any, name: str) -> list[tuple[str, str, str]]:
         return []
     what = dropped(x)
     return [(name, kind_of(x), f"; {what} not passed on: f and grad may build it again" if what else "")]
-
-
-def dropped(value: Any) -> str:
-    """What NumPy does not keep of a value, with its verb: a mask, a unit, labels; empty for a plain array."""
-    if isinstance(value, np.ma.MaskedArray):
-        masked = int(np.ma.getmaskarray(value).sum())
-        return f"its mask of {masked:,} {'entry' if masked == 1 else 'entries'} is"
-    unit = getattr(value, "unit", getattr(value, "units", None))
-    if unit is not None and not callable(unit):
-        return f"its unit {unit} is"
-    if hasattr(value, "index") and hasattr(value, "iloc"):
-        return "its labels are"
-    return ""
-
-
-def kind_of(value: Any) -> str:
-    """What a value is, with the package that it comes from: torch.Tensor, pandas.Series, list."""
-    kind = type(value)
-    package = kind.__module__.partition(".")[0]
-    return kind.__name__ if package == "builtins" else f"{package}.{kind.__name__}"
-
-
-class ForeignArrayError(TypeError):
-    """An array of another library that NumPy cannot read; the message says which, and why."""
-
-
-def as_array(value: Any) -> NDArray[Any]:
-    """A value as NumPy reads it. Raises what NumPy raises, and ForeignArrayError for what is of another library."""
-    try:
-        return np.asarray(value)
-    except Exception as error:  # torch raises a RuntimeError for a tensor with a history
-        kind = kind_of(value)
-        if "." not in kind:
-            raise
-        text = f"{kind} cannot be read as an array: {str(error).rstrip('.')}"
-        if kind.startswith("torch."):
-            text += "; functions of tensors are checked by gradcheck.interop.torch.check_function"
-        raise ForeignArrayError(text) from None
-
-
-def _as_array(x: Any, name: str) -> NDArray[Any]:
-    try:
-        array = as_array(x)
-    except ForeignArrayError as error:
-        raise TypeError(f"{name}: {error}") from None
-    except (ValueError, TypeError) as error:
-        raise TypeError(f"{name} cannot be read as an array: {error}") from None
-    if x is None:
-        raise TypeError(f"{name} is None; real or complex numbers are needed")
-    if array.dtype.kind not in "fciub":
-        kind = type(x).__name__
-        raise TypeError(f"{name} holds {array.dtype} ({kind}); real or complex numbers are needed")
-    return array
-
-
-def _computing_dtype(name: str, array: NDArray[Any]) -> np.dtype[Any]:
-    if array.size and _overlaps_itself(array):
-        raise ValueError(
-            f"{name} overlaps itself in memory (strides {array.strides} for shape {array.shape}): "
-            "changing one entry changes others; pass a copy"
-        )
-    return np.dtype(np.float64) if array.dtype.kind in "iub" else array.dtype.newbyteorder("=")
-
-
-def _overlaps_itself(array: NDArray[Any]) -> bool:
-    """Whether two indices may reach the same memory, as in a broadcast or sliding-window view."""
-    reach = array.itemsize
-    for stride, length in sorted(
-        (abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1
-    ):
-        if stride < reach:
-            return True
-        reach += stride * (length - 1)
-    return False
 
 
 def _matching_leaves(parameters: Parameters, tree: Any, what: str) -> list[Any]:

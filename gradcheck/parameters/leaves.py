@@ -1,0 +1,93 @@
+"""One leaf of a tree: an array of any library, read as NumPy's, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "ForeignArrayError",
+    "as_array",
+    "computing_dtype",
+    "dropped",
+    "kind_of",
+    "leaf_array",
+]
+
+
+def dropped(value: Any) -> str:
+    """What NumPy does not keep of a value, with its verb: a mask, a unit, labels; empty for a plain array."""
+    if isinstance(value, np.ma.MaskedArray):
+        masked = int(np.ma.getmaskarray(value).sum())
+        return f"its mask of {masked:,} {'entry' if masked == 1 else 'entries'} is"
+    unit = getattr(value, "unit", getattr(value, "units", None))
+    if unit is not None and not callable(unit):
+        return f"its unit {unit} is"
+    if hasattr(value, "index") and hasattr(value, "iloc"):
+        return "its labels are"
+    return ""
+
+
+def kind_of(value: Any) -> str:
+    """What a value is, with the package that it comes from: torch.Tensor, pandas.Series, list."""
+    kind = type(value)
+    package = kind.__module__.partition(".")[0]
+    return kind.__name__ if package == "builtins" else f"{package}.{kind.__name__}"
+
+
+class ForeignArrayError(TypeError):
+    """An array of another library that NumPy cannot read; the message says which, and why."""
+
+
+def as_array(value: Any) -> NDArray[Any]:
+    """A value as NumPy reads it. Raises what NumPy raises, and ForeignArrayError for what is of another library."""
+    try:
+        return np.asarray(value)
+    except Exception as error:  # torch raises a RuntimeError for a tensor with a history
+        kind = kind_of(value)
+        if "." not in kind:
+            raise
+        text = f"{kind} cannot be read as an array: {str(error).rstrip('.')}"
+        if kind.startswith("torch."):
+            text += "; functions of tensors are checked by gradcheck.interop.torch.check_function"
+        raise ForeignArrayError(text) from None
+
+
+def leaf_array(x: Any, name: str) -> NDArray[Any]:
+    """A leaf of a tree as an array; the message of what is none begins with its name."""
+    try:
+        array = as_array(x)
+    except ForeignArrayError as error:
+        raise TypeError(f"{name}: {error}") from None
+    except (ValueError, TypeError) as error:
+        raise TypeError(f"{name} cannot be read as an array: {error}") from None
+    if x is None:
+        raise TypeError(f"{name} is None; real or complex numbers are needed")
+    if array.dtype.kind not in "fciub":
+        kind = type(x).__name__
+        raise TypeError(f"{name} holds {array.dtype} ({kind}); real or complex numbers are needed")
+    return array
+
+
+def computing_dtype(name: str, array: NDArray[Any]) -> np.dtype[Any]:
+    """The dtype in which f gets it: integers as float64. Raises TypeError or ValueError for what cannot be moved."""
+    if array.size and _overlaps_itself(array):
+        raise ValueError(
+            f"{name} overlaps itself in memory (strides {array.strides} for shape {array.shape}): "
+            "changing one entry changes others; pass a copy"
+        )
+    return np.dtype(np.float64) if array.dtype.kind in "iub" else array.dtype.newbyteorder("=")
+
+
+def _overlaps_itself(array: NDArray[Any]) -> bool:
+    """Whether two indices may reach the same memory, as in a broadcast or sliding-window view."""
+    reach = array.itemsize
+    for stride, length in sorted(
+        (abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1
+    ):
+        if stride < reach:
+            return True
+        reach += stride * (length - 1)
+    return False
