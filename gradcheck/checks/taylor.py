@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Values
 from gradcheck.driver.options import Options, check_flag, told
@@ -23,8 +22,9 @@ from gradcheck.function.progress import Progress
 from gradcheck.function.vector_contract import call_outputs
 from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.numerics.noise import first_spacing, measure_noise
+from gradcheck.numerics.remainders import LEAST, Remainders, norm
 from gradcheck.numerics.steps import DROWNED
-from gradcheck.numerics.tangents import ROUNDING, random_units, root_mean_square
+from gradcheck.numerics.tangents import ROUNDING, random_units
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
@@ -40,10 +40,6 @@ __all__ = ["TaylorResult", "taylor_test"]
 
 # Steps between the largest, an eighth of x's own scale, and the noise floor; a factor two apart.
 LARGEST, STEPS = 0.125, 24
-# A remainder counts where it is this many times what noise explains; three of them make an order.
-CLEAR, LEAST = 10.0, 3
-# Steps from which the order is taken: the smallest that are clear.
-FITTED = 4
 # Evaluations of f: two at x, seven for its noise, two at each step.
 USUAL = 2 + 7 + 2 * STEPS
 
@@ -315,137 +311,75 @@ def _tested(
     # Far from x a value rounds by its own size, which may be many times that of f(x).
     kinds = [name if name in DEFAULT_RTOL else "float64" for name in noises.digits]
     rounding = np.array([float(np.finfo(name).eps) for name in kinds])
-    moves = np.array([_norm(part) for part in (change[0] - change[1]) / 2.0 / unit])
+    moves = np.array([norm(part) for part in (change[0] - change[1]) / 2.0 / unit])
     far = np.nan_to_num(np.max(np.abs(change), axis=0), nan=0.0, posinf=0.0)
     # Noise as large as f is an oscillation faster than every step, or nothing is known of f.
-    drowned = _norm(level / unit) > DROWNED * _norm(np.maximum(np.abs(f_x), far.max(axis=0)) / unit)
+    drowned = norm(level / unit) > DROWNED * norm(np.maximum(np.abs(f_x), far.max(axis=0)) / unit)
     of_f = level + rounding * far
     noise = [
-        _norm((mine + ROUNDING * np.finfo(np.float64).eps * h * np.abs(slope)) / unit)
+        norm((mine + ROUNDING * np.finfo(np.float64).eps * h * np.abs(slope)) / unit)
         for h, mine in zip(steps, of_f, strict=True)
     ]
     # At x = 0 nothing says how long a step is, nor that what f changes by along it is its size there.
     scaled = bool((flat[v != 0] != 0).any())
-    seen = _Seen(steps, right, left, np.array(noise), _norm(slope / unit), line.expected, scaled,
-                 None if drowned else moves, np.array([_norm(mine / unit) for mine in of_f]))  # fmt: skip
-    outcome, reason = (Outcome.INCONCLUSIVE, _cause(objective)) if cut else seen.verdict(resolution)
+    seen = Remainders(steps, right, left, np.array(noise), norm(slope / unit), line.expected, scaled,
+                 None if drowned else moves, np.array([norm(mine / unit) for mine in of_f]))  # fmt: skip
+    outcome, reason = (Outcome.INCONCLUSIVE, _cause(objective)) if cut else _verdict(seen, resolution)
     return TaylorResult(
         outcome, reason, seen.order, line.expected, tuple(steps.tolist()), tuple(seen.sizes.tolist()), tuple(noise),
         seen.linear and outcome is Outcome.PASS, tuple(v.tolist()), objective.nfev, line.seed,
     )  # fmt: skip
 
 
-class _Seen:
-    """The remainders on both sides of x, and what they say."""
-
-    def __init__(
-        self,
-        steps: Values,
-        right: Values,
-        left: Values,
-        noise: Values,
-        slope: float,
-        expected: int,
-        scaled: bool,
-        moves: Values | None,
-        of_f: Values,
-    ) -> None:
-        # moves : |f(x + h v) - f(x - h v)| / 2, or None where noise is as large as f; of_f : its noise.
-        self.scaled, self.moves, self.of_f = scaled, moves, of_f
-        self.steps, self.noise, self.slope, self.expected = steps, noise, slope, expected
-        self.sizes = np.array([np.maximum(_norm(a), _norm(b)) for a, b in zip(right, left, strict=True)])
-        self.odd = np.array([_norm((a - b) / 2.0) for a, b in zip(right, left, strict=True)])
-        self.even = np.array([_norm((a + b) / 2.0) for a, b in zip(right, left, strict=True)])
-        self.known = np.isfinite(self.sizes)
-        self.order = self._order(self.sizes)
-
-    def _clear(self, sizes: Values, noise: Values | None = None) -> NDArray[np.intp]:
-        """The smallest steps at which something stands out of the noise, without a gap above them."""
-        with np.errstate(invalid="ignore"):
-            clear = self.known & (sizes > CLEAR * (self.noise if noise is None else noise))
-        first = int(np.argmax(clear)) if clear.any() else 0
-        hidden = np.flatnonzero(~clear[first:])
-        last = first + int(hidden[0]) if hidden.size else clear.size
-        return np.arange(max(first, last - FITTED), last)
-
-    def _order(self, sizes: Values, noise: Values | None = None) -> float:
-        rows = self._clear(sizes, noise)
-        if rows.size < LEAST:
-            return math.nan
-        return float(np.polyfit(np.log(self.steps[rows]), np.log(sizes[rows]), 1)[0])
-
-    @property
-    def linear(self) -> bool:
-        """Whether the remainder never stands out of the noise."""
-        return self._clear(self.sizes).size < LEAST
-
-    def seen_along(self) -> float:
-        """The smallest mistake, relative to the slope, that would have shown: what a remainder ~ h would exceed.
-
-        In the odd part, f(x + h v) - f(x - h v) less 2 h J v, from which all that is even has gone; at as many steps as
-        make an order, and by twice as much, so that what is of a higher order there does not hide it.
-        """
-        size = self.slope
-        if self.scaled or size == 0:
-            size = max(size, float(self.sizes[self.known][0]) / float(self.steps[self.known][0]))
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            each = np.maximum(self.odd, CLEAR * self.noise) / self.steps / size
-        return 2.0 * float(np.sort(each[self.known])[LEAST - 1]) if size > 0 else math.inf
-
-    def verdict(self, resolution: float) -> tuple[Outcome, str]:
-        """The outcome, and why."""
-        if int(self.known.sum()) < LEAST:
+def _verdict(seen: Remainders, resolution: float) -> tuple[Outcome, str]:
+    """The outcome, and why."""
+    if int(seen.known.sum()) < LEAST:
+        return (
+            Outcome.INCONCLUSIVE,
+            "f is not finite along v: choose another tangent, or move x into its domain",
+        )
+    visible = seen.seen_along()
+    name = "linear" if seen.expected == 2 else "quadratic"
+    if seen.linear:
+        if not visible <= resolution:
+            return Outcome.INCONCLUSIVE, (
+                f"the remainder is at the noise floor at every step: mistakes below {visible:.2g} would be hidden; "
+                "compute f more precisely"
+            )
+        return Outcome.PASS, (
+            f"f is {name} along v as far as its noise shows: the remainder is at the noise floor at every step; "
+            f"a relative mistake of {visible:.2g} would have been seen"
+        )
+    odd, even = seen.order_of(seen.odd), seen.order_of(seen.even)
+    falls = f"the remainder falls as h^{seen.order:.2f}"
+    if seen.order < 0.5:
+        return Outcome.INCONCLUSIVE, f"{falls}: f jumps at x, or varies faster than the steps"
+    if even < 1.5:
+        return Outcome.INCONCLUSIVE, f"{falls}, the same on both sides: a kink at x; move x off it"
+    if seen.order >= seen.expected - 0.1 and not odd < 1.5:
+        if not visible <= resolution:
+            text = f"{falls}, but mistakes below {visible:.2g} would be hidden"
+            return Outcome.INCONCLUSIVE, f"{text}; compute f more precisely"
+        return (
+            Outcome.PASS,
+            f"{falls}, as it should; a relative mistake of {visible:.2g} would have been seen",
+        )
+    if odd < 1.5:
+        falls = falls if seen.order < 1.5 else f"the odd part of the remainder falls as h^{odd:.2f}"
+        if seen.moves is None or seen.order_of(seen.moves, seen.of_f) < 0.5:
             return (
                 Outcome.INCONCLUSIVE,
-                "f is not finite along v: choose another tangent, or move x into its domain",
+                f"{falls}, but f does not move as h: it varies faster than the steps",
             )
-        seen = self.seen_along()
-        name = "linear" if self.expected == 2 else "quadratic"
-        if self.linear:
-            if not seen <= resolution:
-                return Outcome.INCONCLUSIVE, (
-                    f"the remainder is at the noise floor at every step: mistakes below {seen:.2g} would be hidden; "
-                    "compute f more precisely"
-                )
-            return Outcome.PASS, (
-                f"f is {name} along v as far as its noise shows: the remainder is at the noise floor at every step; "
-                f"a relative mistake of {seen:.2g} would have been seen"
-            )
-        odd, even = self._order(self.odd), self._order(self.even)
-        falls = f"the remainder falls as h^{self.order:.2f}"
-        if self.order < 0.5:
-            return Outcome.INCONCLUSIVE, f"{falls}: f jumps at x, or varies faster than the steps"
-        if even < 1.5:
-            return Outcome.INCONCLUSIVE, f"{falls}, the same on both sides: a kink at x; move x off it"
-        if self.order >= self.expected - 0.1 and not odd < 1.5:
-            if not seen <= resolution:
-                text = f"{falls}, but mistakes below {seen:.2g} would be hidden"
-                return Outcome.INCONCLUSIVE, f"{text}; compute f more precisely"
-            return (
-                Outcome.PASS,
-                f"{falls}, as it should; a relative mistake of {seen:.2g} would have been seen",
-            )
-        if odd < 1.5:
-            falls = falls if self.order < 1.5 else f"the odd part of the remainder falls as h^{odd:.2f}"
-            if self.moves is None or self._order(self.moves, self.of_f) < 0.5:
-                return (
-                    Outcome.INCONCLUSIVE,
-                    f"{falls}, but f does not move as h: it varies faster than the steps",
-                )
-            off = float(self.odd[self._clear(self.odd)][-1] / self.steps[self._clear(self.odd)][-1])
-            part = f", {off / self.slope:.2g} of it" if self.slope > 0 else ""
-            return (
-                Outcome.FAIL,
-                f"{falls}, not as h^{self.expected}: the derivative along v is off by {off:.3g}{part}",
-            )
-        if self.expected == 3 and even < 2.5 and self.order < 2.5:
-            return Outcome.FAIL, f"{falls}, not as h^3: the gradient fits, the curvature v.Hv does not"
-        return Outcome.INCONCLUSIVE, f"{falls}, neither as h^{self.expected} nor as a mistake would"
-
-
-def _norm(values: Values) -> float:
-    # The largest is taken out first, so that no square overflows or vanishes.
-    return root_mean_square(values) * math.sqrt(np.size(values)) if np.isfinite(values).all() else math.inf
+        off = float(seen.odd[seen.clear(seen.odd)][-1] / seen.steps[seen.clear(seen.odd)][-1])
+        part = f", {off / seen.slope:.2g} of it" if seen.slope > 0 else ""
+        return (
+            Outcome.FAIL,
+            f"{falls}, not as h^{seen.expected}: the derivative along v is off by {off:.3g}{part}",
+        )
+    if seen.expected == 3 and even < 2.5 and seen.order < 2.5:
+        return Outcome.FAIL, f"{falls}, not as h^3: the gradient fits, the curvature v.Hv does not"
+    return Outcome.INCONCLUSIVE, f"{falls}, neither as h^{seen.expected} nor as a mistake would"
 
 
 def _product(
