@@ -27,7 +27,7 @@ from gradcheck.driver.options import (
 )
 from gradcheck.driver.prepare import probe_noise
 from gradcheck.errors import GradientError
-from gradcheck.evidence.entries import measure
+from gradcheck.evidence.axes import measure
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.contract import gradient_at, inspect, inspect_again
 from gradcheck.function.matrix import Matrix, one_row

@@ -16,8 +16,9 @@ from gradcheck.checks.linear import accepted_of, not_linear, other_layouts
 from gradcheck.diagnosis.matrices import diagnose_rows, unmixed
 from gradcheck.driver.options import LEAST_BUDGET, Options
 from gradcheck.driver.prepare import prepare
+from gradcheck.evidence.axes import measure
 from gradcheck.evidence.columns import GROUPS_UP_TO
-from gradcheck.evidence.entries import measure, sweep
+from gradcheck.evidence.entries import sweep
 from gradcheck.function.contract import changed
 from gradcheck.function.objective import NotScalarError
 from gradcheck.function.vector_contract import call_outputs

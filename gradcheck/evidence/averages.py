@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from gradcheck._typing import Flat, Index
-from gradcheck.evidence.entries import measure_once, verify
+from gradcheck.evidence.axes import measure_once
+from gradcheck.evidence.entries import verify
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
 from gradcheck.results.evidence import Evidence

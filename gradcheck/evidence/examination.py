@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
+from gradcheck.evidence.axes import measure
 from gradcheck.evidence.directions import COMPLEX_ROUNDING, EPS, Direction
-from gradcheck.evidence.entries import decide, judged, measure, sweep
+from gradcheck.evidence.entries import decide, judged, sweep
 from gradcheck.evidence.joint import Joint, JointTest
 from gradcheck.evidence.places import Judged, find_places
 from gradcheck.evidence.structured import Part, common_factor, suspected_part

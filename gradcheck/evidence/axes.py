@@ -1,0 +1,246 @@
+"""The numerical derivatives of single entries: one line through x along each coordinate, for every output of f."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck._typing import Flat, Index
+from gradcheck.function.lines import Axes, Columns, Family, Lines
+from gradcheck.numerics.differences import ROUNDS, Wanted, estimate
+from gradcheck.numerics.setting import Setting
+from gradcheck.numerics.steps import POINTS
+from gradcheck.results.estimate import Estimate
+from gradcheck.results.outcome import Limit
+from gradcheck.results.table import put, rows
+from gradcheck.results.verdict import gradient_scale
+
+__all__ = [
+    "Groups",
+    "along_axes",
+    "anything",
+    "directions_of",
+    "first_steps",
+    "lines_of",
+    "measure",
+    "measure_once",
+]
+
+
+# Coordinates that are moved together; each belongs to one group at most.
+Groups = Sequence[Index]
+# So many times its own size is no step that an entry is judged by alone; a weight that happens to lie near 0 may be
+# stepped by some of it. Then so many stencils are taken within its size.
+BEYOND = 10.0
+OWN_ROUNDS = 4
+
+
+def measure(
+    setting: Setting,
+    entries: Index,
+    steps: Flat | None = None,
+    *,
+    groups: Groups | None = None,
+    served: bool = False,
+) -> Estimate:
+    """The numerical derivatives of some entries (k,), from these steps on, default those of the setting.
+
+    groups : coordinates that are moved together, of which each output depends on one at most; default each alone.
+    """
+    if steps is None:
+        steps = first_steps(setting, entries, groups)
+    found = along_axes(setting, entries, steps, _as_needed(setting, entries), groups=groups, served=served)
+    return _within_own_size(setting, entries, found, groups)
+
+
+def first_steps(setting: Setting, entries: Index, groups: Groups | None) -> Flat:
+    """The steps (k,) to begin with; those of entries that are moved together are the same, in units of the scales."""
+    output, column = setting.places(entries)
+    begin = setting.relative_step[output]
+    if setting.outputs > 1:
+        begin = _median_by(directions_of(setting, column, groups), begin)
+    return np.asarray(begin * setting.scales[column])
+
+
+def _as_needed(setting: Setting, entries: Index) -> Wanted:
+    """The errors that are wanted of these entries, precise and resolved."""
+    group = setting.groups(entries)
+
+    def wanted(at: Index, so_far: Estimate) -> tuple[Flat, Flat]:
+        # By the numerical side alone: a wrong analytic entry must not make a crude estimate seem good enough.
+        size = np.fmax(np.abs(so_far.value), gradient_scale(so_far, group[at]))
+        tolerance = setting.tolerance
+        return tolerance.rtol * size + tolerance.atol, 0.3 * tolerance.resolution * size + tolerance.atol
+
+    return wanted
+
+
+def _within_own_size(setting: Setting, entries: Index, found: Estimate, groups: Groups | None) -> Estimate:
+    """Measure entries again that were measured beyond their own size: there f may have another slope.
+
+    Where both agree the smaller bar stays, and where they do not the nearer one; nothing, if f does not change there.
+    """
+    size = np.abs(setting.x[setting.places(entries)[1]])
+    at = np.flatnonzero((size > 0) & (found.step > BEYOND * size))
+    if at.size == 0 or setting.objective.remaining < POINTS * at.size:
+        return found
+    these, own = entries[at], size[at]
+    near = along_axes(
+        setting,
+        these,
+        own / 4.0,
+        _as_needed(setting, these),
+        rounds=OWN_ROUNDS,
+        largest=own / 2.0,
+        groups=groups,
+    )
+    before = rows(found, at)
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(near.value - before.value)
+        known = np.isfinite(near.error) & np.isfinite(before.error)
+        clash = known & (apart > 3.0 * (near.error + before.error))
+    moved = near.chord > 0
+    better = np.flatnonzero(np.isfinite(near.error) & np.where(clash, moved, near.error < before.error))
+    found = put(found, at[better], rows(near, better))
+    return _without_bar(found, at[clash & ~moved], Limit.SCALE)
+
+
+def _without_bar(found: Estimate, at: Index, limit: Limit) -> Estimate:
+    """The same, where these lines have no bar, and why."""
+    error, limits = found.error.copy(), found.limit.copy()
+    error[at], limits[at] = np.inf, limit
+    return replace(found, error=error, limit=limits)
+
+
+def measure_once(setting: Setting, entries: Index, steps: Flat) -> Estimate:
+    """One stencil of this step at each of some entries (k,)."""
+    return along_axes(setting, entries, steps, anything, rounds=1)
+
+
+def along_axes(
+    setting: Setting,
+    entries: Index,
+    step: Flat,
+    wanted: Callable[..., tuple[Flat, Flat]],
+    rounds: int = ROUNDS,
+    side: NDArray[np.int8] | None = None,
+    largest: Flat | None = None,
+    groups: Groups | None = None,
+    served: bool = False,
+) -> Estimate:
+    """The derivatives of some entries (k,) along their axes, from these steps (k,) on.
+
+    wanted : the errors that are wanted, as `estimate` takes them. side : (k,) 1 or -1 for one side of x. largest :
+    (k,) the longest steps. groups : as in `measure`. served : as in `estimate`.
+    """
+    x = setting.x
+    output, column = setting.places(entries)
+    scale, owner = setting.scales[column], setting.owners(column)
+    spacing = np.array([float(np.finfo(b.real_dtype).eps) for b in setting.parameters.blocks])
+    # Below 64 spacings of x the step itself would be rounded by a per cent.
+    smallest = 64.0 * spacing[owner] * np.maximum(np.abs(x[column]), 1e-6 * scale)
+    largest = _largest_steps(setting, owner) if largest is None else largest
+    inner = _inner_steps(x[column], smallest)
+    room = None if setting.room is None else (setting.room[0][column], setting.room[1][column])
+    # The members of a group move each by its own scale: their lines are measured in units of it.
+    unit = np.ones(column.size) if groups is None else scale
+    if groups is not None and setting.room is not None:
+        room = _room_of_groups(setting, groups, column)
+    found = estimate(
+        setting.objective,
+        lines_of(setting, output, column, groups),
+        setting.f_x[output],
+        level=setting.level[output],
+        step=np.maximum(step, smallest) / unit,
+        smallest=smallest / unit,
+        largest=largest / unit,
+        wanted=wanted if groups is None else _in_units(wanted, unit),
+        room=room,
+        rounds=rounds,
+        side=side,
+        inner=inner / unit,
+        unit=None if setting.outputs == 1 else scale / unit,
+        at_zero=x[column] == 0,
+        served=served,
+    )
+    return found if groups is None else _per_unit(found, unit)
+
+
+def lines_of(setting: Setting, output: Index, column: Index, groups: Groups | None) -> Lines:
+    """One line an entry; those of a column, or of a group of columns, share their points."""
+    if groups is not None:
+        moves = Columns(setting.x, groups, setting.scales)
+        return Family(moves, directions_of(setting, column, groups), output)
+    if setting.outputs == 1:
+        return Axes(setting.parameters, setting.x, column)
+    moved, direction = np.unique(column, return_inverse=True)
+    return Family(Axes(setting.parameters, setting.x, moved), direction, output)
+
+
+def directions_of(setting: Setting, column: Index, groups: Groups | None) -> Index:
+    """The number of the direction that moves each of some coordinates."""
+    if groups is None:
+        return column
+    owner = np.zeros(setting.x.size, np.intp)
+    for k, group in enumerate(groups):
+        owner[group] = k
+    return owner[column]
+
+
+def _in_units(wanted: Callable[..., tuple[Flat, Flat]], unit: Flat) -> Callable[..., tuple[Flat, Flat]]:
+    """The errors that are wanted, of lines in other units."""
+
+    def scaled(at: Index, so_far: Estimate) -> tuple[Flat, Flat]:
+        precise, resolved = wanted(at, _per_unit(so_far, unit[at]))
+        return precise * unit[at], resolved * unit[at]
+
+    return scaled
+
+
+def _per_unit(found: Estimate, unit: Flat) -> Estimate:
+    """From units of the lines to units of x."""
+    slopes = ("value", "error", "noise", "truncation", "kink", "left", "right", "sided", "chord")
+    parts = {name: getattr(found, name) / unit for name in slopes}
+    return replace(found, **parts, step=found.step * unit, curvature=found.curvature / unit**2)
+
+
+def _room_of_groups(setting: Setting, groups: Groups, column: Index) -> tuple[Flat, Flat]:
+    """How far the group of each coordinate may go, left and right, in units of the scales."""
+    assert setting.room is not None
+    direction = directions_of(setting, column, groups)
+    left, right = (
+        np.array([float(np.min(room[g] / setting.scales[g], initial=np.inf)) for g in groups])
+        for room in setting.room
+    )
+    return left[direction], right[direction]
+
+
+def _inner_steps(x: Flat, smallest: Flat) -> Flat:
+    """Steps for entries far smaller than the others of their array: f may be singular at 0 (sqrt, log, cbrt)."""
+    inner = np.abs(x) / 16.0
+    return np.where((inner > 0) & (inner < smallest), inner, np.nan)
+
+
+def _largest_steps(setting: Setting, owner: Index) -> Flat:
+    """A third of the largest scale of each coordinate's array: beyond it f is another function."""
+    return np.array(
+        [0.3 * float(setting.scales[b.slice].max(initial=0.0)) for b in setting.parameters.blocks]
+    )[owner]
+
+
+def anything(at: Index, _: Estimate) -> tuple[Flat, Flat]:
+    """No error that is wanted: one stencil will do."""
+    wanted = np.full(at.size, np.inf)
+    return wanted, wanted
+
+
+def _median_by(group: Index, values: Flat) -> Flat:
+    """The median of each group, at each of its members."""
+    order = np.argsort(group, kind="stable")
+    out = np.empty(values.shape)
+    for mine in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
+        out[mine] = np.median(values[mine])
+    return out
