@@ -8,69 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from by_hand import EPS, STEP, direction, fitted, joint_test, row
 
 from gradcheck.evidence.directions import Direction, Directions
 from gradcheck.evidence.joint import JointTest, _most, first_moves
 from gradcheck.function.matrix import Dense
 from gradcheck.function.vector_objective import VectorObjective
-from gradcheck.numerics.line_fit import EIGHT, LineFit, fit_line, positions
-from gradcheck.numerics.problem import Problem, scaling_of
-from gradcheck.parameters.tree import Parameters
-from gradcheck.results.verdict import Tolerance
-
-EPS = 2.0**-52
-STEP = 0.01
-
-
-def joint_test(rows: int, *, columns: int = 4, x: Any = None, fixed: Any = None, **options: Any) -> JointTest:
-    """A test of f(x) = A x, all entries 1; resolution 1e-3, delta 1e-6 of all rows together."""
-    x = np.linspace(1.0, 2.0, columns) if x is None else np.asarray(x, float)
-    matrix = np.ones((rows, x.size))
-    parameters, flat = Parameters.of(x)
-    objective = VectorObjective(lambda x: matrix @ np.real(x), parameters, **options)
-    claim = Problem(
-        objective,
-        flat,
-        objective.at(x)[0],
-        Dense(matrix),
-        parameters.scales(flat),
-        Tolerance(1e-6),
-        None,
-        EPS,
-    )
-    scaling = scaling_of(claim, np.zeros(x.size, bool))
-    test = JointTest(claim, scaling, np.random.default_rng(0), 1e-6, exact=False, fixed=fixed)
-    test.along.__dict__["rounding_of_x"] = np.zeros(rows)
-    test.along.sizes = np.ones(rows)
-    return test
-
-
-def row(values: Any, rows: int, kind: type = float) -> Any:
-    """One value for each row."""
-    return np.broadcast_to(np.asarray(values, kind), rows).copy()
-
-
-def fitted(rows: int, **parts: Any) -> LineFit:
-    """What a quiet line shows, but for some parts."""
-    given: dict[str, Any] = {
-        "value": 1.0, "error": 1e-9, "noise": 1e-16, "floor": 1e-16, "least_noise": 1e-16, "spread": 1.0, "flat": False,
-        "kink": 0.0, "kink_error": 1.0, "size": 1.0, "moved": True,
-    }  # fmt: skip
-    masks = ("flat", "moved")
-    plain = {
-        name: row(parts.get(name, value), rows, bool if name in masks else float)
-        for name, value in given.items()
-    }
-    shape = (4, rows)
-    more = {name: np.broadcast_to(np.asarray(parts.get(name, 0.0), float), shape) for name in ("odd", "even")}
-    return LineFit(step=parts.get("step", STEP), **plain, **more)
-
-
-def direction(rows: int, fit: LineFit | None, **parts: Any) -> Direction:
-    """A direction that agrees, but for some parts."""
-    given: dict[str, Any] = {"weight": 1.0, "residual": 0.0, "error": 1e-9, "allowed": 1e-8}
-    plain = {name: row(parts.pop(name, value), rows) for name, value in given.items()}
-    return Direction(np.ones(4), parts.pop("step", STEP), fit=fit, **plain, **parts)
+from gradcheck.numerics.line_fit import EIGHT, fit_line, positions
 
 
 def bound(count: int, delta: float) -> float:

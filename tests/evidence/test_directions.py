@@ -1,0 +1,464 @@
+"""What the points of one direction become: slopes, bars, steps, and what a right row may leave; values by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from by_hand import EPS, STEP, direction, fitted, joint_test
+
+from gradcheck.evidence.directions import Directions
+from gradcheck.function.matrix import Dense
+from gradcheck.function.objective import Objective
+from gradcheck.numerics.line_fit import EIGHT, FOUR, positions
+from gradcheck.numerics.problem import Problem, scaling_of
+from gradcheck.parameters.tree import Parameters
+from gradcheck.results.verdict import Tolerance
+
+V = np.array([1.0, -2.0, 0.0, 0.5])
+NEAR, FAR = FOUR
+
+
+def directions(rows: int = 2, *, columns: int = 4, **parts: Any) -> Directions:
+    """Those of f(x) = A x with entries of 1, of which some parts of the problem are others."""
+    test = joint_test(rows, columns=columns)
+    along = test.along
+    along.problem = replace(along.problem, **parts)
+    return along
+
+
+def along_lines(along: Directions, *lines: Any) -> list[tuple[Any, list[float]]]:
+    """F is a function of the offset, one for each row; returns what is asked for."""
+    asked: list[tuple[Any, list[float]]] = []
+
+    def values(tangent: Any, offsets: Any) -> Any:
+        offsets = np.asarray(offsets, float)
+        asked.append((tangent, offsets.tolist()))
+        return np.stack([np.array([line(t) for t in offsets]) for line in lines], axis=1)
+
+    object.__setattr__(along.problem, "along", values)
+    return asked
+
+
+# What a right row may leave
+
+
+def test_a_residual_is_what_is_claimed_less_what_was_seen():
+    """J v is -0.5 in each row; the weight the root of 1 + 4 + 1/4."""
+    found = directions().compared(V, 0.01, np.array([-0.5, 0.25]), np.array([1e-9, 1e-8]))
+    assert found.residual.tolist() == [0.0, -0.75]
+    assert found.weight == pytest.approx(np.sqrt(5.25), rel=1e-15)
+    assert (found.step, found.exact, found.noisy, found.fit) == (0.01, False, False, None)
+    assert found.tangent is V
+    assert found.error.tolist() == [1e-9, 1e-8]
+
+
+def test_a_right_row_may_leave_three_bars_and_half_of_what_is_accepted():
+    """3 E + rtol / 2 of its size; and 64 roundings of its terms, where that is more."""
+    along = directions()
+    along.sizes = np.array([2.0, 3.0])
+    found = along.compared(V, 0.01, np.zeros(2), np.array([1e-9, 1e-8]))
+    assert found.allowed == pytest.approx([3e-9 + 1e-6, 3e-8 + 1.5e-6], rel=1e-12)
+    coarse = directions(eps=1e-3)
+    assert coarse.compared(V, 0.01, np.zeros(2), np.zeros(2)).allowed == pytest.approx(
+        64e-3 * np.sqrt(5.25), rel=1e-12
+    )
+
+
+def test_an_absolute_tolerance_counts_at_the_smallest_part_of_a_tangent():
+    """Half of atol times 0.5: entries of 0 move nothing."""
+    along = directions(tolerance=Tolerance(1e-6, 1e-2))
+    assert along.compared(V, 0.01, np.zeros(2), np.zeros(2)).allowed == pytest.approx(
+        0.5e-6 + 0.5 * 1e-2 * 0.5, rel=1e-12
+    )
+
+
+def test_a_row_that_is_claimed_to_be_0_has_the_tolerance_of_its_own_rounding():
+    """64 roundings of f(x); where the imaginary part alone shows it, of what its terms may be. Alone it has a size."""
+    matrix = Dense(np.array([[0.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]]))
+    along = directions(matrix=matrix, f_x=np.array([7.0, 7.0]), eps=0.0)
+    along.sizes = np.array([3.0, 3.0])
+    zero = np.zeros(2)
+    assert along.compared(V, 0.01, zero, zero).allowed == pytest.approx([64 * EPS * 7, 1.5e-6], rel=1e-12)
+    # By the complex step f(x) rounds in any case.
+    assert along.compared(V, 0.0, zero, zero, exact=True).allowed[0] == pytest.approx(64 * EPS * 7, rel=1e-12)
+    small = directions(matrix=matrix, f_x=np.array([1.0, 1.0]), eps=0.0)
+    small.sizes = np.array([3.0, 3.0])
+    small._shown = np.array([False, True])
+    assert small.compared(V, 0.0, zero, zero, exact=True).allowed[0] == pytest.approx(64 * EPS * 3, rel=1e-12)
+    small._shown = np.array([True, True])
+    assert small.compared(V, 0.0, zero, zero, exact=True).allowed[0] == pytest.approx(64 * EPS * 1, rel=1e-12)
+    alone = directions(1, matrix=Dense(np.zeros((1, 4))), f_x=np.array([7.0]))
+    assert alone.compared(V, 0.01, zero[:1], zero[:1]).allowed == pytest.approx(0.5e-6, rel=1e-12)
+
+
+def test_where_nothing_is_known_nothing_is_wrong_and_nothing_certified():
+    """A direction off the domain."""
+    found = directions()._nothing(V, 0.02)
+    assert not found.exceeds.any()
+    assert np.isinf(found.error).all()
+    assert np.isnan(found.residual).all()
+    assert (found.step, found.tangent is V) == (0.02, True)
+
+
+def test_a_claim_is_asked_for_once_a_tangent():
+    """A product may be dear; another tangent is asked for."""
+    along = directions()
+    asked = []
+
+    class Counting(Dense):
+        def product(self, tangent: Any) -> Any:
+            asked.append(tangent)
+            return super().product(tangent)
+
+    along.problem = replace(along.problem, matrix=Counting(np.ones((2, 4))))
+    other = V.copy()
+    for tangent in (V, V, other):
+        along.compared(tangent, 0.01, np.zeros(2), np.zeros(2))
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize(("size", "times"), [(4, 1.0), (100_000, 1.0), (400_000, 2.0)])
+def test_the_imaginary_part_rounds_by_its_terms(size: int, times: float):
+    """32 roundings of the root of their squares; of very many by the root of their number."""
+    along = directions(1)
+    along._last = (v := np.ones(size), np.ones(1), np.full(1, 5.0))
+    assert along._complex_error(v) == pytest.approx(32 * EPS * 5 * times, rel=1e-12)
+
+
+def test_two_values_at_x_are_the_same_to_a_few_digits_of_twelve():
+    """Relative to the larger of both."""
+    along = directions(f_x=np.array([2.0, -1e-3]))
+    assert along._same(np.array([2.0 + 1.9e-12, -1e-3]))
+    assert not along._same(np.array([2.0 + 2.1e-12, -1e-3]))
+    assert not along._same(np.array([2.0, -1e-3 + 2e-12]))
+
+
+# The points
+
+
+def test_the_outer_points_are_asked_for_first():
+    """Then the others; the middle is f(x)."""
+    along = directions(f_x=np.array([3.0, 3.0]))
+    asked = along_lines(along, lambda t: 3 + t, lambda t: 3 - t)
+    step, values = along.values(V, 0.1, EIGHT)
+    assert step == 0.1
+    assert values is not None
+    assert [len(offsets) for _, offsets in asked] == [2, 6]
+    assert asked[0][1] == pytest.approx([-0.1, 0.1])
+    t = 0.1 * positions(EIGHT)
+    assert values == pytest.approx(np.stack([3 + t, 3 - t], axis=1), rel=1e-12)
+
+
+def test_of_eight_points_four_may_be_known():
+    """The outer ones; the others are asked for, and stand in their places."""
+    along = directions(f_x=np.array([3.0, 3.0]))
+    asked = along_lines(along, lambda t: 3 + t**3, lambda t: 3 - t)
+    _, four = along.values(V, 0.1, FOUR)
+    asked.clear()
+    _, values = along.values(V, 0.1, EIGHT, known=four)
+    t = 0.1 * positions(EIGHT)
+    assert values == pytest.approx(np.stack([3 + t**3, 3 - t], axis=1), rel=1e-12)
+    assert [len(offsets) for _, offsets in asked] == [4]
+
+
+@pytest.mark.parametrize("edge", [0.05, 0.002, 1e-5])
+def test_off_the_domain_the_points_come_thirty_times_nearer_twice(edge: float):
+    """Steps of 0.1, 0.1 / 30 and 0.1 / 900; what lies nearer yet is off every one."""
+    along = directions(1, f_x=np.array([3.0]))
+    asked = along_lines(along, lambda t: 3 + t if t < edge else np.nan)
+    step, values = along.values(V, 0.1, EIGHT)
+    expected = {0.05: 0.1 / 30, 0.002: 0.1 / 900, 1e-5: None}[edge]
+    assert (values is None) == (expected is None)
+    if expected is not None:
+        assert step == pytest.approx(expected, rel=1e-12)
+        assert values == pytest.approx((3 + step * positions(EIGHT))[:, None], rel=1e-12)
+    assert [len(offsets) for _, offsets in asked][:2] == [2, 2]
+
+
+def test_known_points_hold_for_their_own_step_alone():
+    """Nearer all are asked for."""
+    along = directions(1, f_x=np.array([3.0]))
+    along_lines(along, lambda t: 3 + t if abs(t) < 0.01 or abs(t) > 0.05 else np.nan)
+    _, four = along.values(V, 0.1, FOUR)
+    assert four is not None
+    step, values = along.values(V, 0.1, EIGHT, known=four)
+    assert step == pytest.approx(0.1 / 30, rel=1e-12)
+    assert values == pytest.approx((3 + step * positions(EIGHT))[:, None], rel=1e-12)
+
+
+def test_values_on_a_grid_are_noted_and_round_by_more_than_half_of_it():
+    """A thousandth: 0.6 of it is the floor of their noise; the smooth row beside them rounds as x does."""
+    along = directions(f_x=np.array([3.0, 3.0]))
+    t = 0.1 * positions(EIGHT)
+    values = np.stack([np.round(3 + t, 3), 3 + np.sin(t)], axis=1)
+    fit = along.fit(values, 0.1, EIGHT)
+    assert along.gridded.tolist() == [True, False]
+    assert fit.floor[0] == pytest.approx(0.6e-3, rel=1e-6)
+    assert fit.floor[1] < 1e-14
+
+
+# Along another tangent
+
+
+def test_two_points_serve_for_the_search():
+    """Truncation b3 h^2 against noise 0.71 / h: both alike at h = cbrt(n / 2 b3); half as much again for the noise."""
+    along = directions()
+    odd, even = np.zeros((4, 2)), np.zeros((4, 2))
+    odd[1] = 4.0
+    fit = fitted(2, noise=8e-9, odd=odd, even=even)
+    asked = along_lines(along, lambda t: 3 - 0.5 * t, lambda t: 3 + 0.25 * t)
+    found = along.again(direction(2, fit), V, exact=False)
+    step = 1e-3  # cbrt(8e-9 / 8)
+    assert found.step == pytest.approx(step, rel=1e-12)
+    assert asked[0][1] == pytest.approx([-step, step], rel=1e-12)
+    assert found.residual == pytest.approx([0.0, -0.75], abs=1e-10)
+    assert found.error == pytest.approx(1.5 * 0.71 * 8e-9 / step + 4.0 * step**2, rel=1e-12)
+
+    # What f bends may hide in b2 and b4; where nothing bends, or little does, 0.3 is far enough.
+    even[0], even[1] = 16.0, 25.0
+    wider = along.again(direction(2, replace(fit, even=even)), V, exact=False)
+    assert wider.step == pytest.approx(np.cbrt(8e-9 / 40.0), rel=1e-12)
+    for slight in (0.0, 1e-12):
+        odd[1] = slight
+        still = along.again(direction(2, fitted(2, noise=8e-9, odd=odd)), V, exact=False)
+        assert still.step == 0.3
+
+
+def test_the_complex_step_serves_for_the_search_where_f_takes_it():
+    """Else two points do."""
+    along = directions()
+    fit = fitted(2, noise=8e-9)
+    object.__setattr__(along.problem, "complex_along", lambda v: np.array([3.0 - 0.5j, 3.0 + 0.25j]))
+    found = along.again(direction(2, fit), V, exact=True)
+    assert (found.exact, found.step) == (True, 0.0)
+    assert found.residual == pytest.approx([0.0, -0.75], abs=1e-15)
+    assert found.error == pytest.approx(32 * EPS * np.sqrt(5.25), rel=1e-12)
+    object.__setattr__(along.problem, "complex_along", lambda v: None)
+    along_lines(along, lambda t: 3 - 0.5 * t, lambda t: 3 + 0.25 * t)
+    assert not along.again(direction(2, fit), V, exact=True).exact
+
+
+# Further directions
+
+
+def further(along: Directions, *lines: Any, **parts: Any) -> Any:
+    """The next one after a first of these parts; its tangent is V."""
+    along._tangent = lambda: V  # type: ignore[method-assign]
+    asked = along_lines(along, *lines)
+    rows = len(lines)
+    fit = {name: parts.pop(name) for name in ("noise", "odd", "even") if name in parts}
+    return along.next([direction(rows, fitted(rows, **fit), **parts)]), asked
+
+
+def coefficients(third: float, fifth: float) -> Any:
+    """|b1|, |b3|, |b5|, |b7| of two rows."""
+    return np.array([[1.0, 1.0], [third] * 2, [fifth] * 2, [0.0, 0.0]])
+
+
+def test_four_points_are_taken_where_noise_and_truncation_are_alike():
+    """10 b5 (near far)^2 h^4 against n A / h: h^5 = n A / (4 truncation), the same for most rows; 0.3 at most."""
+    # (near - wide) near^2 / (far^2 - near^2) added to near: the weights of the four values, by hand.
+    share = NEAR**2 / (FAR**2 - NEAR**2)
+    amplified = np.sqrt(2.0) * np.hypot((1 + share) / (2 * NEAR), share / (2 * FAR))
+    noise, fifth = 1e-12, 2.0
+    truncation = 10 * fifth * NEAR**2 * FAR**2
+    step = (noise * amplified / (4 * truncation)) ** 0.2
+    line = lambda t: 3 + np.sin(t)  # noqa: E731
+    found, asked = further(directions(), line, line, noise=noise, odd=coefficients(0.5, fifth))
+    assert found.step == pytest.approx(step, rel=1e-9)
+    t = step * positions(FOUR)
+    assert sorted(x for _, offsets in asked for x in offsets) == pytest.approx(sorted(t[t != 0]), rel=1e-9)
+    for fifth in (0.0, 1e-14):
+        assert further(directions(), line, line, noise=noise, odd=coefficients(0.5, fifth))[0].step == 0.3
+
+
+def test_a_small_fifth_derivative_may_be_an_accident():
+    """The fourth and the sixth tell: the root of their product."""
+    line = lambda t: 3 + t  # noqa: E731
+    even = np.array([[0.0, 0.0], [8.0, 8.0], [0.5, 0.5], [0.0, 0.0]])
+    both = further(directions(), line, line, noise=1e-12, odd=coefficients(0.5, 0.1), even=even)[0]
+    alone = further(directions(), line, line, noise=1e-12, odd=coefficients(0.5, 2.0))[0]
+    assert both.step == pytest.approx(alone.step, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("third", "fifth", "bends"), [(0.5, 1e-6, 30.0), (30.0, 1e-6, 30.0), (0.5, 3.0, 30.0), (0.0, 1e-6, 30.0)]
+)
+def test_the_slope_by_four_points_is_that_of_the_polynomial_through_them(
+    third: float, fifth: float, bends: float
+):
+    """Its bar: the truncation that the first fit tells, larger where b3 is larger here, or 2.5 times what it adds.
+
+    What it adds to the slope of the straight line by least squares; with the noise of four values, and rounding.
+    """
+    noise = 1e-7
+    line = lambda t: 3 - 0.5 * t + bends * t**3 + 7 * t**5  # noqa: E731
+    found, _ = further(directions(), line, line, noise=noise, odd=coefficients(third, fifth))
+    step = found.step
+    t = step * positions(FOUR)
+    y = np.array([line(s) for s in t])
+    slope = np.polynomial.Polynomial.fit(t, y, 4, domain=[-1, 1], window=[-1, 1]).coef[1]
+    plain = (t @ (y - 3)) / (t @ t)
+    mine = abs((y[4] - y[0]) / (t[4] - t[0]) - (y[3] - y[1]) / (t[3] - t[1])) / (t[4] ** 2 - t[3] ** 2)
+    larger = np.inf if third == 0 else max(1.0, mine / third)
+    bent = min(10 * fifth * NEAR**2 * FAR**2 * step**4 * larger, 2.5 * abs(slope - plain))
+    share = NEAR**2 / (FAR**2 - NEAR**2)
+    amplified = np.sqrt(2.0) * np.hypot((1 + share) / (2 * NEAR), share / (2 * FAR))
+    assert found.residual == pytest.approx(-0.5 - slope, abs=1e-9)
+    assert found.error == pytest.approx(bent + noise * amplified / step + EPS * abs(slope), rel=1e-6)
+
+
+def test_further_directions_off_the_domain_say_nothing():
+    """Four points or eight."""
+    nowhere = lambda t: np.nan  # noqa: E731
+    for noisy in (False, np.array([True, True])):
+        found, _ = further(
+            directions(), nowhere, nowhere, noise=1e-9, odd=coefficients(1.0, 1.0), noisy=noisy
+        )
+        assert np.isinf(found.error).all()
+
+
+def test_a_noisy_direction_is_followed_by_eight_points():
+    """Their own fit tells; noise knows nothing of v, and stays known as noise."""
+    line = lambda t: 3 - 0.5 * t  # noqa: E731
+    found, asked = further(directions(), line, line, noise=1e-9, noisy=np.array([True, False]))
+    assert sum(len(offsets) for _, offsets in asked) == 8
+    assert found.noisy.tolist() == [True, False]
+    assert found.residual == pytest.approx([0.0, 0.0], abs=1e-12)
+    assert found.fit is not None
+
+
+def test_the_complex_step_is_followed_by_others_until_f_refuses_it():
+    """Then four points tell."""
+    along = directions()
+    object.__setattr__(along.problem, "complex_along", lambda v: np.array([3.0 - 0.5j, 3.0 + 0.25j]))
+    line = lambda t: 3 - 0.5 * t  # noqa: E731
+    found, asked = further(along, line, line, exact=True)
+    assert (found.exact, asked) == (True, [])
+    assert found.residual == pytest.approx([0.0, -0.75], abs=1e-15)
+    object.__setattr__(along.problem, "complex_along", lambda v: None)
+    assert not further(along, line, line, exact=True)[0].exact
+
+
+def test_the_step_of_noisy_directions_that_served_best_is_taken_again():
+    """A longer one while noise is all that shows at the longest, a shorter one while f bends at the shortest."""
+    along = directions(1)
+
+    def best(*tried: tuple[float, float, bool]) -> float:
+        return along._best_step(
+            [direction(1, fitted(1, flat=flat), step=step, error=error) for step, error, flat in tried]
+        )
+
+    assert best((0.01, 1.0, True)) == pytest.approx(0.03)
+    assert best((0.2, 1.0, True)) == 0.3
+    assert best((0.01, 1.0, False)) == pytest.approx(0.01 / 3)
+    assert best((0.01, 2.0, True), (0.03, 1.0, True)) == pytest.approx(0.09)
+    assert best((0.01, 1.0, True), (0.03, 2.0, True)) == 0.01
+    assert best((0.01, 2.0, False), (0.03, 1.0, False)) == 0.03
+    assert best((0.01, 1.0, False), (0.03, 2.0, False)) == pytest.approx(0.01 / 3)
+    # The median of those at one step, relative to their weights.
+    assert best((0.01, 1.0, True), (0.01, 9.0, True), (0.01, 9.0, True), (0.03, 2.0, True)) == pytest.approx(
+        0.09
+    )
+
+
+# The first direction
+
+
+def first_of(
+    f: Any, gradient: Any, x: Any, *, exact: bool = True, fixed: Any = None, step: Any = None
+) -> Any:
+    """The first direction of a claim about a scalar f, and the calls of f."""
+    parameters, flat = Parameters.of(np.asarray(x, float))
+    objective = Objective(f, parameters)
+    claim = Problem(
+        objective, flat, np.array([objective.value(flat)]), Dense(np.atleast_2d(gradient)), parameters.scales(flat),
+        Tolerance(1e-6), None, EPS,
+    )  # fmt: skip
+    fixed = np.zeros(1, bool) if fixed is None else fixed
+    along = Directions(
+        claim,
+        scaling_of(claim, np.zeros(flat.size, bool)),
+        np.random.default_rng(0),
+        exact=exact,
+        fixed=fixed,
+    )
+    return along.first(step), along, objective.nfev - 1
+
+
+X = np.array([0.4, 0.7, 1.1, 1.6])
+
+
+def squares(x: Any) -> Any:
+    """A sum of squares."""
+    return np.sum(x**2)
+
+
+def test_a_complex_step_that_four_points_confirm_is_taken():
+    """One call with complex numbers and four with real ones; one that refuses them takes eight more."""
+    found, along, nfev = first_of(squares, 2 * X, X)
+    assert (found.exact, along.exact, nfev) == (True, True, 5)
+    assert abs(found.residual[0]) <= found.error[0]
+    found, along, nfev = first_of(lambda x: float(squares(x)), 2 * X, X)
+    assert (found.exact, along.exact, nfev) == (False, False, 9)
+    assert first_of(squares, 2 * X, X, exact=False)[2] == 8
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.sum(np.real(x) ** 2) + 1j * np.sum(np.imag(x)),
+        lambda x: np.sum(np.real(x) ** 2) + 0j * np.sum(x),
+        lambda x: np.sum(x**2) + (1e-6 if np.iscomplexobj(x) else 0.0),
+    ],
+)
+def test_a_complex_step_that_is_none_is_not_believed(f: Any):
+    """Another slope, a slope of 0, another f(x): real differences tell, along a direction of their own points."""
+    found, along, _ = first_of(lambda x: f(x) if np.iscomplexobj(x) else float(f(x).real), 2 * X, X)
+    assert (found.exact, along.exact) == (False, False)
+    assert abs(found.residual[0]) <= 3 * found.error[0]
+
+
+def test_a_row_that_is_fixed_needs_no_confirmation():
+    """What its complex step shows is of no interest."""
+    f = lambda x: np.sum(np.real(x) ** 2) + 0j * np.sum(x) if np.iscomplexobj(x) else float(np.sum(x**2))  # noqa: E731
+    assert first_of(f, 2 * X, X, fixed=np.array([True]))[0].exact
+
+
+def test_the_first_step_is_a_hundredth_of_the_length_over_which_f_changes():
+    """|f(x)| over its slope along v, a thousandth of x at the least and x at the most; a power of two."""
+    for offset, expected in ((0.0, None), (1e6, 2.0**-7), (-float(squares(X)) + 1e-5, 2.0**-17)):
+        found, _, _ = first_of(lambda x, c=offset: float(squares(x)) + c, 2 * X, X)
+        weight = np.linalg.norm(2 * X * found.tangent)
+        length = np.clip(abs(float(squares(X)) + offset) / weight, 1e-3, 1.0)
+        assert found.step == 2.0 ** round(np.log2(0.01 * length))
+        assert expected is None or found.step == expected
+    # What is left of a root of f says nothing of a length: a tenth of x.
+    found, _, _ = first_of(lambda x: float(squares(x)) - float(squares(X)), 2 * X, X)
+    assert found.step == 2.0**-10
+    assert first_of(lambda x: float(squares(x)), 2 * X, X, step=0.125)[0].step == 0.125
+
+
+def test_off_the_domain_there_is_no_first_direction():
+    """By eight points or by four."""
+    real = lambda x: float(squares(x)) if (x == X).all() else np.nan  # noqa: E731
+    entire = lambda x: squares(x) if (np.real(x) == X).all() else np.nan  # noqa: E731
+    for f in (real, entire):
+        assert first_of(f, 2 * X, X)[0] is None
+
+
+def test_what_points_may_round_by_is_half_a_unit_of_each_term():
+    """|x_j J_ij| as the root of the sum of squares; of products alone, what the first direction tells."""
+    along = directions()
+    del along.__dict__["rounding_of_x"]
+    assert along.rounding_of_x == pytest.approx(
+        0.5 * EPS * np.linalg.norm(np.linspace(1.0, 2.0, 4)), rel=1e-12
+    )
+
+
+def test_no_step_is_longer_than_asked_for():
+    """STEP of the helpers, by which the tests above are built."""
+    assert direction(1, fitted(1)).step == STEP
