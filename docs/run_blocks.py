@@ -8,6 +8,9 @@ The blocks of one file are run in order, in one namespace, in an empty folder. A
 a comment `# path.py` is also written to that file, anew where it was written before. Of a ```sh block the lines that
 begin with `gradcheck` are run where a ```text block follows. A ```text block after one that was run holds its output.
 Times alone may differ from it.
+
+Not Sybil, which compares but writes no output anew, nor pytest-examples, which writes it as comments into the block:
+neither has commands with what they print, nor files that one block writes and the next imports.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ from gradcheck.cli.outputs import (
     targets,
     users_code,
 )
+from gradcheck.results.words import short
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,7 +56,7 @@ def main() -> None:
     Examples:
       gradcheck run                      every case in cases/
       gradcheck run numerical_diff -v    one case, by name or by path, with its rows
-      gradcheck run -k "gradient and not descent" --json rows.json
+      gradcheck run -k gradient -k "*diff" --json rows.json
       gradcheck run --html report.html   the same as a page with figures
       gradcheck list                     which cases there are
       gradcheck new softmax              a case file to start from
@@ -94,7 +96,10 @@ for command in (check, new, replay, diff):
     metavar="DIR",
     help="Folder with the four MNIST files, gzipped or not.",
 )
-@click.option("-k", "expression", metavar="EXPR", help="Only cases whose names fit, as in pytest.")
+@click.option(
+    "-k", "words", metavar="WORD", multiple=True,
+    help="Only cases with this in their name; * and ? stand for anything. Several: those that fit any.",
+)  # fmt: skip
 @click.option("--fast", is_flag=True, help="Cut training to what shows the trend.")
 @click.option("--numerical", is_flag=True, help="Train by numerical differentiation in full.")
 @click.option("--fresh", is_flag=True, help="Begin trainings afresh that an earlier run left unfinished.")
@@ -107,7 +112,7 @@ def run(
     figures: Path | None,
     figure_format: str,
     data: Path | None,
-    expression: str | None,
+    words: tuple[str, ...],
     fast: bool,
     numerical: bool,
     fresh: bool,
@@ -129,7 +134,7 @@ def run(
     if verbose and quiet:
         raise BadInput("-v and -q: only one of them")
     with users_code(json_file, html_file):
-        loaded = _select(cases, expression)
+        loaded = _select(cases, words)
     json_file, html_file = targets({"--json": json_file, "--html": html_file})
     figures = figure_folder(figures)
     _check_data(data, loaded)
@@ -159,14 +164,17 @@ def run(
 
 @main.command("list")
 @click.argument("cases", nargs=-1, metavar="[PATH|NAME]...")
-@click.option("-k", "expression", metavar="EXPR", help="Only cases whose names fit, as in pytest.")
-def list_cases(cases: tuple[str, ...], expression: str | None) -> None:
+@click.option(
+    "-k", "words", metavar="WORD", multiple=True,
+    help="Only cases with this in their name; * and ? stand for anything. Several: those that fit any.",
+)  # fmt: skip
+def list_cases(cases: tuple[str, ...], words: tuple[str, ...]) -> None:
     """List the cases (default: those in cases/) with section and title."""
     from gradcheck.cli.tables import new_console, show_cases
 
     console = new_console()
     with users_code():
-        loaded = _select(cases, expression)
+        loaded = _select(cases, words)
     show_cases(console, loaded)
 
 
@@ -184,24 +192,21 @@ def fetch(dataset: str) -> None:
     click.echo(f"{dataset}: in {folder}")
 
 
-def _select(paths: Sequence[str], expression: str | None) -> list[LoadedCase]:
+def _select(paths: Sequence[str], words: Sequence[str]) -> list[LoadedCase]:
     from gradcheck.cases.discovery import discover
-    from gradcheck.cases.selection import name_filter
     from gradcheck.errors import CaseError
 
     if not paths and not any(Path("cases").glob("*.py")):
         raise BadInput(NOTHING_HERE)
     try:
-        fits = name_filter(expression) if expression is not None else None
-    except ValueError as error:
-        raise BadInput(f"-k: {error}") from error
-    try:
         found = discover(paths or ("cases",))
     except CaseError as error:
         raise BadInput(one_line(error)) from error
-    selected = [loaded for loaded in found if fits is None or fits(loaded.name)]
+    fits = [f"*{word.lower()}*" for word in words] or ["*"]
+    selected = [one for one in found if any(fnmatchcase(one.name.lower(), each) for each in fits)]
     if not selected:
-        raise BadInput(f"-k: none of the {len(found)} cases has a name that fits {expression!r}")
+        shown = short(" or ".join(map(repr, words)), 200)
+        raise BadInput(f"-k: none of the {len(found)} cases has a name that holds {shown}")
     return selected
 
 

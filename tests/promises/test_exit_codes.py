@@ -371,9 +371,8 @@ def test_a_standard_output_that_fails_is_one_line(project, command, output):
     [
         (["new", "n" * 300], "too long"),
         (["run", "n" * 300], "n: "),  # too long, and for Python 3.14 no such file
-        (["run", "-k", "(" * 5000 + "a" + ")" * 5000], "-k: 10,001 words are too many"),
-        (["run", "-k", "not " * 5000 + "a"], "-k: 5,001 words"),
-        (["run", "-k", " or ".join(["a"] * 5000)], "-k: 9,999 words"),
+        (["run", "-k", "(" * 5000 + "a"], "-k: none of the "),
+        (["run", "-k", "[" * 5000 + "a"], "-k: none of the "),
         ([*CHECK[:3], "--x", "[" * 100_000], "neither a file"),
         ([*CHECK[:3], "--x", "lies.npz"], "cannot read lies.npz"),
         ([*CHECK[:3], "--x", "lies.npy"], "tells of 8,000,000,000,000 bytes"),
