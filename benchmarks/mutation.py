@@ -6,8 +6,11 @@
 mutmut 3 changes one thing at a time in each function (a number, an operator, an argument, a text, a name) and runs
 the tests that reach the function. It leaves out properties and what stands outside of functions. Both decide here:
 each module is tested in a copy of the package in which `@property` is a call below the method, and what stands at
-module and class level is changed by mutmut's own operators, one run of the tests for each change. Survivors are
-printed.
+module and class level is changed by mutmut's own operators, one run of the tests for each change.
+
+A module has hundreds of mutants: a sample of them is drawn, with a seed, and judged by those tests of the module that
+are not marked slow. Survivors are printed; those that change nothing that anyone could see are listed in
+`mutation_equivalent.toml`, each with its reason.
 """
 
 from __future__ import annotations
@@ -19,30 +22,42 @@ import datetime
 import importlib.metadata
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+import tomllib
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("gradcheck", "tests", "benchmarks", "reference", "cases", "README.md", "pyproject.toml")
 
-# Each module with the tests that judge it: its own. What only the tests of whole checks would notice survives.
+# Each module that decides with the tests that judge it: its own. What only other tests would notice survives.
 TESTS = {
-    "numerics/stencils": ("stencils",),
-    "results/verdict": ("verdict",),
-    "evidence/locate": ("locate",),
-    "evidence/residuals": ("residuals",),
-    "function/contract": ("contract",),
-    "numerics/noise": ("noise", "noise_rules"),
-    "evidence/plain_differences": ("plain_differences",),
-    "evidence/confirm": ("confirm",),
-    "numerics/line_fit": ("line_fit",),
-    "evidence/directions": ("joint", "joint_rows", "examination"),
-    "evidence/joint": ("joint", "joint_rows", "examination"),
-    "evidence/places": ("examination", "joint_rows"),
+    "results/verdict": ("results/verdict",),
+    "results/certificate": ("evidence/residuals", "results/verdict"),
+    "numerics/stencils": ("numerics/stencils",),
+    "numerics/line_fit": ("numerics/line_fit",),
+    "numerics/rounding": ("numerics/rounding", "numerics/noise"),
+    "numerics/noise": ("numerics/noise", "numerics/noise_rules", "numerics/vector_noise"),
+    "numerics/steps": ("numerics/differences", "numerics/noise_rules"),
+    "function/contract": ("function/contract",),
+    "evidence/directions": ("evidence/directions", "evidence/joint"),
+    "evidence/joint": ("evidence/joint_decisions", "evidence/joint"),
+    "evidence/places": ("evidence/examination", "evidence/joint_rows"),
+    "evidence/axes": ("evidence/confirm", "evidence/pilots", "driver/one_core"),
+    "evidence/entries": ("evidence/confirm", "evidence/averages", "evidence/complex_test", "driver/one_core"),
+    "evidence/rows": ("checks/jacobian", "checks/products"),
+    "evidence/residuals": ("evidence/residuals",),
+    "evidence/locate": ("evidence/locate",),
+    "evidence/plain_differences": ("evidence/plain_differences",),
+    "evidence/confirm": ("evidence/confirm",),
+    "evidence/complex_test": ("evidence/complex_test",),
+    "driver/methods": ("driver/one_core", "driver/options", "driver/evaluations"),
+    "driver/examine": ("driver/options", "driver/one_core"),
+    "driver/combine": ("checks/points", "checks/hessian"),
 }
 
 # What mutmut records: the exit status of pytest, numbers of its own, and the signals that end a late one.
@@ -51,6 +66,8 @@ STATUS |= dict.fromkeys((36, 24, -24, 152, 255, -9), "timeout")
 KILLED = ("killed", "timeout")
 # Seconds for the tests of a change at module level, where the slowest tests take fifteen.
 LIMIT = 120
+SEED = 20261128
+QUIET = ("-p", "no:cacheprovider", "-m", "not slow")
 
 
 @dataclass(frozen=True)
@@ -62,14 +79,23 @@ class Mutant:
     before: str
     after: str
     status: str
+    name: str
 
     @property
     def killed(self) -> bool:
         return self.status in KILLED
 
 
-def prepare(tree: Path, module: str) -> list[str]:
-    """Copy the package with its tests, properties as calls, and mutmut's configuration; returns the test files."""
+@dataclass(frozen=True)
+class Result:
+    """The mutants of a module that were drawn, and how many it has in all."""
+
+    count: int
+    mutants: list[Mutant]
+
+
+def prepare(tree: Path, module: str) -> None:
+    """Copy the package with its tests, properties as calls, and mutmut's configuration."""
     for name in COPIED:
         source, target = ROOT / name, tree / name
         if source.is_dir():
@@ -79,19 +105,23 @@ def prepare(tree: Path, module: str) -> list[str]:
             shutil.copy(source, target)
     path = tree / "gradcheck" / f"{module}.py"
     path.write_text(without_property_decorators(path.read_text(encoding="utf-8")), encoding="utf-8")
-    wing = module.split("/")[0]
-    tests = [f"tests/{wing}/test_{name}.py" for name in TESTS[module]]
     settings = {
         "source_paths": ["gradcheck"],
         "only_mutate": [f"gradcheck/{module}.py"],
         "also_copy": [name for name in COPIED if name not in ("gradcheck", "tests", "pyproject.toml")],
-        "pytest_add_cli_args": ["-p", "no:cacheprovider"],
-        "pytest_add_cli_args_test_selection": tests,
+        "pytest_add_cli_args": list(QUIET),
+        "pytest_add_cli_args_test_selection": test_files(module),
+        # Times what the tests take as they are: mutmut's own factor of 15 waits for minutes.
+        "timeout_multiplier": 5.0,
     }
     with (tree / "pyproject.toml").open("a", encoding="utf-8") as out:
         # A list of plain strings is written alike in JSON and TOML.
         out.write("\n[tool.mutmut]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in settings.items()))
-    return tests
+
+
+def test_files(module: str) -> list[str]:
+    """The files that judge it."""
+    return [f"tests/{wing}/test_{name}.py" for wing, name in (file.split("/") for file in TESTS[module])]
 
 
 def without_property_decorators(source: str) -> str:
@@ -123,20 +153,32 @@ def run(tree: Path, *command: str, limit: float | None = None) -> subprocess.Com
     return subprocess.run(command, cwd=tree, env=env, capture_output=True, text=True, timeout=limit)
 
 
-def in_functions(tree: Path, module: str, children: int) -> list[Mutant]:
-    """Run mutmut and read what it recorded."""
-    done = run(tree, "mutmut", "run", "--max-children", str(children))
+def names_in_functions(tree: Path, module: str) -> list[str]:
+    """The mutants that mutmut makes of it, by mutmut's names."""
+    from mutmut.mutation.file_mutation import mutate_file_contents
+
+    path = tree / "gradcheck" / f"{module}.py"
+    with contextlib.chdir(tree):  # where mutmut looks for its configuration
+        names = mutate_file_contents(str(path), path.read_text(encoding="utf-8")).mutant_names
+    return [f"gradcheck.{module.replace('/', '.')}.{name}" for name in names]
+
+
+def run_in_functions(tree: Path, module: str, names: list[str], children: int) -> list[Mutant]:
+    """Run mutmut on some mutants and read what it recorded."""
+    if not names:
+        return []
+    done = run(tree, "mutmut", "run", "--max-children", str(children), *names)
     record = tree / "mutants" / "gradcheck" / f"{module}.py.meta"
     if done.returncode != 0 or not record.exists():
         raise SystemExit(f"mutmut failed on {module}:\n{(done.stdout + done.stderr)[-3000:]}")
     codes: dict[str, int | None] = json.loads(record.read_text(encoding="utf-8"))["exit_code_by_key"]
     found = []
-    for name, code in codes.items():
-        status = STATUS.get(code, f"ended with {code}")
+    for name in names:
+        status = STATUS.get(codes[name], f"ended with {codes[name]}")
         before, after = ("", "") if status == "killed" else shown(tree, name)
         # gradcheck.results.verdict.x_judge__mutmut_3, gradcheck.evidence.locate.xǁBoxǁhalves__mutmut_1
-        function = name.split(".")[2].rpartition("__mutmut_")[0].removeprefix("x_").removeprefix("xǁ")
-        found.append(Mutant(module, function.replace("ǁ", "."), before, after, status))
+        function = name.split(".")[3].rpartition("__mutmut_")[0].removeprefix("x_").removeprefix("xǁ")
+        found.append(Mutant(module, function.replace("ǁ", "."), before, after, status, name))
     return found
 
 
@@ -148,17 +190,17 @@ def shown(tree: Path, name: str) -> tuple[str, str]:
     return before, after
 
 
-def outside_functions(tree: Path, module: str, tests: list[str]) -> list[Mutant]:
-    """Change what stands at module and class level by mutmut's operators, and run the tests once for each change."""
+def outside_functions(tree: Path, module: str) -> list[tuple[Mutant, str]]:
+    """What stands at module and class level, changed by mutmut's operators; each with the module's new text."""
     import libcst
     from mutmut.mutation.file_mutation import create_mutations
 
     path = tree / "gradcheck" / f"{module}.py"
     source = path.read_text(encoding="utf-8")
-    with contextlib.chdir(tree):  # where mutmut looks for its configuration
+    with contextlib.chdir(tree):
         parsed, mutations, *_ = create_mutations(str(path), source)
     found = []
-    for mutation in mutations:
+    for k, mutation in enumerate(mutations):
         if isinstance(mutation.contained_by_top_level_function, libcst.FunctionDef):
             continue
         changed = parsed.deep_replace(mutation.original_node, mutation.mutated_node)
@@ -168,50 +210,81 @@ def outside_functions(tree: Path, module: str, tests: list[str]) -> list[Mutant]
         # What `import *` gives is no behaviour, and the calls of `property` are not the package's.
         if before.startswith(("__all__", '"')) or "= property(" in before:
             continue
+        found.append((Mutant(module, "", before, after, "not run", f"{k}"), code))
+    return found
+
+
+def run_outside(tree: Path, module: str, mutants: list[tuple[Mutant, str]]) -> list[Mutant]:
+    """The tests, once for each."""
+    path = tree / "gradcheck" / f"{module}.py"
+    source = path.read_text(encoding="utf-8")
+    found = []
+    for mutant, code in mutants:
         path.write_text(code, encoding="utf-8")
-        found.append(Mutant(module, "", before, after, verdict(tree, tests)))
+        found.append(replace(mutant, status=verdict(tree, module)))
     path.write_text(source, encoding="utf-8")
     return found
 
 
-def verdict(tree: Path, tests: list[str]) -> str:
+def verdict(tree: Path, module: str) -> str:
     """What the tests say about the copy as it stands; one that cannot be imported is killed too."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", *QUIET, *test_files(module)]
     try:
-        done = run(
-            tree, sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests, limit=LIMIT
-        )
+        done = run(tree, *command, limit=LIMIT)
     except subprocess.TimeoutExpired:
         return "timeout"
     return "survived" if done.returncode == 0 else "killed"
 
 
-def examine(module: str, children: int) -> list[Mutant]:
-    """All mutants of one module."""
+def examine(module: str, size: int, children: int) -> Result:
+    """So many mutants of one module by chance; 0 for all."""
     with tempfile.TemporaryDirectory(prefix="gradcheck-mutation-") as work:
         tree = Path(work) / "tree"
-        tests = prepare(tree, module)
-        if verdict(tree, tests) != "survived":
+        prepare(tree, module)
+        if verdict(tree, module) != "survived":
             raise SystemExit(f"the tests of {module} fail as they are: nothing can be learnt from mutants")
-        return outside_functions(tree, module, tests) + in_functions(tree, module, children)
+        outside = {mutant.name: (mutant, code) for mutant, code in outside_functions(tree, module)}
+        names = [*outside, *names_in_functions(tree, module)]
+        drawn = random.Random(f"{SEED} {module}").sample(names, min(size or len(names), len(names)))
+        found = run_outside(tree, module, [outside[name] for name in drawn if name in outside])
+        inside = [name for name in drawn if name not in outside]
+        return Result(len(names), found + run_in_functions(tree, module, inside, children))
 
 
-def table(mutants: list[Mutant]) -> str:
-    """One line a module, and one for all of them."""
-    lines = ["| module | mutants | killed | survived | share killed |", "|---|--:|--:|--:|--:|"]
-    for name in [*(name for name in TESTS if any(m.module == name for m in mutants)), "all"]:
-        mine = [m for m in mutants if name in (m.module, "all")]
-        killed = sum(m.killed for m in mine)
-        share = 100 * killed / len(mine) if mine else 0.0
-        lines.append(f"| {name} | {len(mine)} | {killed} | {len(mine) - killed} | {share:.1f} % |")
-    return "\n".join(lines)
-
-
-def survivors(mutants: list[Mutant]) -> str:
-    """All that were not killed, a line each."""
-    lines = [
-        f"{m.module} {m.function or 'module'}: `{m.before}` -> `{m.after}`" for m in mutants if not m.killed
+def marked(module: str, result: Result) -> Result:
+    """The same, knowing which changes change nothing."""
+    text = (ROOT / "benchmarks" / "mutation_equivalent.toml").read_text(encoding="utf-8")
+    same = {(entry["before"], entry["after"]) for entry in tomllib.loads(text).get(module, [])}
+    mutants = [
+        m if m.killed or (m.before, m.after) not in same else replace(m, status="equivalent")
+        for m in result.mutants
     ]
+    return Result(result.count, mutants)
+
+
+def table(results: dict[str, Result]) -> str:
+    """One line a module, and one for all of them."""
+    head = "| module | mutants | drawn | killed | equivalent | survived | killed of those that could be |"
+    lines = [head, "|---|--:|--:|--:|--:|--:|--:|"]
+    order = [name for name in TESTS if name in results]
+    for name in [*order, "all"]:
+        mine = [m for module in order if name in (module, "all") for m in results[module].mutants]
+        count = sum(results[module].count for module in order if name in (module, "all"))
+        killed, same = sum(m.killed for m in mine), sum(m.status == "equivalent" for m in mine)
+        share = 100 * killed / max(len(mine) - same, 1)
+        left = len(mine) - killed - same
+        lines.append(f"| {name} | {count} | {len(mine)} | {killed} | {same} | {left} | {share:.1f} % |")
     return "\n".join(lines)
+
+
+def survivors(results: dict[str, Result]) -> str:
+    """All that were not killed, a line each."""
+    return "\n".join(
+        f"{m.module} {m.function or 'module'} {m.status}: `{m.before}` -> `{m.after}`"
+        for result in results.values()
+        for m in result.mutants
+        if not m.killed and m.status != "equivalent"
+    )
 
 
 PAGE = """# The tests, tested
@@ -228,18 +301,21 @@ a change that no test of that module notices; the tests of whole checks, which a
 python benchmarks/mutation.py --json mutation.json --markdown docs/mutation.md
 ```
 
-which takes about an hour. Each module is judged by its own test file alone. Properties, module constants and the
-defaults of fields are changed too, which mutmut leaves out by itself: the head of `benchmarks/mutation.py` says how.
+which takes {hours}, and prints what survived. Of each module a sample is drawn, with a seed, and judged by its own
+fast tests alone: the head of `benchmarks/mutation.py` says how, and which these are. Properties, module constants and
+the defaults of fields are changed too, which mutmut leaves out by itself. Equivalent changes alter nothing that anyone
+could see; `benchmarks/mutation_equivalent.toml` gives the reason of each.
 """
 
 
-def page(mutants: list[Mutant]) -> str:
+def page(results: dict[str, Result]) -> str:
     """Write docs/mutation.md."""
     versions = [f"{name} {importlib.metadata.version(name)}" for name in ("mutmut", "pytest", "numpy")]
     return PAGE.format(
-        table=table(mutants),
+        table=table(results),
         date=datetime.date.today().isoformat(),
         versions=", ".join([*versions, f"Python {sys.version.split()[0]}"]),
+        hours="about two hours",
     )
 
 
@@ -249,30 +325,30 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("modules", nargs="*", metavar="MODULE", help=f"of {', '.join(TESTS)}; all by default")
+    parser.add_argument("--sample", type=int, default=80, help="mutants of each module; 0 for all")
     parser.add_argument("--children", type=int, default=1, help="mutants tested at the same time")
-    parser.add_argument("--json", type=Path, help="write every mutant")
-    parser.add_argument("--markdown", type=Path, help="write the table")
     parser.add_argument(
-        "--known", type=Path, help="JSON of an earlier run, for the modules that are not run now"
+        "--json", type=Path, help="write every mutant; of modules not run now what is there stays"
     )
+    parser.add_argument("--markdown", type=Path, help="write the table")
+    parser.add_argument("--page", action="store_true", help="run nothing, write the table of what is there")
     options = parser.parse_args()
     if unknown := set(options.modules) - set(TESTS):
         parser.error(f"no such module: {', '.join(sorted(unknown))}")
-    known = json.loads(options.known.read_text(encoding="utf-8")) if options.known else []
-    # With an earlier run and no module, only the pages are written anew.
-    asked = options.modules or ([] if known else list(TESTS))
-    mutants = [Mutant(**entry) for entry in known if entry["module"] not in asked]
-    for module in asked:
-        mutants += examine(module, options.children)
-        print(table([m for m in mutants if m.module == module]).splitlines()[2], flush=True)
-    order = list(TESTS)
-    mutants.sort(key=lambda m: order.index(m.module))
-    print(survivors(mutants), table(mutants), sep="\n\n")
-    if options.json:
-        text = json.dumps([asdict(m) for m in mutants], indent=1, ensure_ascii=False)
-        options.json.write_text(text + "\n", encoding="utf-8")
+    results: dict[str, Result] = {}
+    if options.json and options.json.exists():
+        for name, entry in json.loads(options.json.read_text(encoding="utf-8")).items():
+            results[name] = Result(entry["count"], [Mutant(**mutant) for mutant in entry["mutants"]])
+    for module in [] if options.page else options.modules or list(TESTS):
+        results[module] = examine(module, options.sample, options.children)
+        print(table({module: results[module]}).splitlines()[2], flush=True)
+        if options.json:
+            text = json.dumps({k: asdict(v) for k, v in results.items()}, indent=1, ensure_ascii=False)
+            options.json.write_text(text + "\n", encoding="utf-8")
+    results = {name: marked(name, results[name]) for name in TESTS if name in results}
+    print(survivors(results), table(results), sep="\n\n")
     if options.markdown:
-        options.markdown.write_text(page(mutants), encoding="utf-8")
+        options.markdown.write_text(page(results), encoding="utf-8")
 
 
 if __name__ == "__main__":
