@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Flat
 from gradcheck.parameters.leaves import (
-    as_array,
     computing_dtype,
     dropped,
     kind_of,
@@ -23,7 +22,7 @@ from gradcheck.parameters.leaves import (
 )
 from gradcheck.parameters.quantiles import median, quantile
 
-__all__ = ["Block", "Parameters", "as_array"]
+__all__ = ["Block", "Parameters"]
 
 
 @dataclass(frozen=True)
