@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gradcheck import Outcome, check_gradient, check_jacobian
-from gradcheck.evidence.confirm import confirm
+from gradcheck.evidence.confirm import BETWEEN, MODERATE, _borne_out_between, _looked_for_farther, confirm
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.outcome import Limit
 from gradcheck.results.verdict import Judgement
@@ -510,3 +510,48 @@ def test_constants_that_cancel_at_0_are_no_mistake_and_no_evidence(n, method):
     first = np.eye(n)[0]
     mixed = check_gradient(lambda x: float(np.sum(parts(x)) + x[0]), first, x, method=method)
     assert mixed.outcome is Outcome.PASS
+
+
+def test_a_shorter_step_must_share_a_moderate_disagreement():
+    """Of those that noise or bends limit, with some truncation and a change of f; each condition has a row without it.
+
+    Half the distance, on the side that was measured: what it does not share has no bar left.
+    """
+    limits = np.array([NOISY, Limit.TRUNCATION, PRECISE, NOISY, NOISY, NOISY], object)
+    found = estimate(
+        np.zeros(6), 1.0, limit=limits, truncation=[1, 1, 1, 0, 1, 1], chord=[1, 1, 1, 1, 0, 1], step=4e-3,
+        left=[np.nan, 0, 0, 0, 0, 0], right=[0, np.nan, 0, 0, 0, 0],
+    )  # fmt: skip
+    given = np.array([4.0, 4.0, 4.0, 4.0, 4.0, 3.0 * MODERATE + 0.1])
+    for second, bars in ((3.9, [1.0] * 6), (1.1, [np.inf, np.inf, 1.0, 1.0, 1.0, 1.0])):
+        again = Again(4.0 - second, error=1.0)
+        after = _borne_out_between(given, found, again, np.arange(6))
+        assert again.rows == [[0, 1]]
+        assert again.steps == [[BETWEEN * 4e-3] * 2]
+        assert again.sides == [[1, -1]]
+        assert after.error.tolist() == ([1.0] * 6 if second > 3.0 else bars)
+        assert after.nfev == found.nfev + 12
+
+
+def test_what_f_hardly_moves_by_is_looked_for_farther():
+    """At 0.3 of the size of x, both sides: where f moves there by about what is claimed, nearer it is lost in noise."""
+    given = np.array([1e-3, 1e-3, 1.1e-3, 1e-3, 1e-3])
+    found = estimate(np.zeros(5), chord=[0, 0, 0, 1, 0])
+    wrong = np.array([True, True, True, True, False])
+    nothing = np.zeros(5, bool)
+    judgement = Judgement(wrong, ~wrong, nothing, nothing, np.zeros(5), np.ones(5))
+    own = np.array([2.0, 4.0, 2.0, 2.0, 2.0])
+    again = Again([1.4e-3, 1.6e-3, 0, 0, 0], error=1e-9)
+
+    after = _looked_for_farther(given, found, judgement, again, own)
+
+    assert again.rows == [[0, 1]]
+    assert again.steps == [pytest.approx([0.6, 1.2], rel=1e-12)]
+    assert again.sides == [[0, 0]]
+    assert after.error.tolist() == [np.inf, 1e-9, 1e-9, 1e-9, 1e-9]
+    assert after.limit.tolist() == [NOISY, PRECISE, PRECISE, PRECISE, PRECISE]
+    assert after.nfev == found.nfev + 12
+    # Where it does not move there either nothing is lost.
+    still = _looked_for_farther(given, found, judgement, Again(1e-3, chord=0.0), own)
+    assert still.error.tolist() == [1e-9] * 5
+    assert _looked_for_farther(given, found, judgement, Again(None), own) is found
