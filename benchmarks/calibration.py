@@ -30,14 +30,14 @@ from benchmarks import corpus, trials
 from benchmarks.corpus.disturbed import noisy
 from benchmarks.trials import Bar
 from benchmarks.verdicts import plain, table
-from gradcheck.evidence.certificate import certificate_of
-from gradcheck.evidence.directions import Directions
-from gradcheck.evidence.joint import MOST, bound_of
+from gradcheck.arraywise.certificate import certificate_of
+from gradcheck.arraywise.residuals import Gauge
 from gradcheck.evidence.plain_differences import LUCK
-from gradcheck.evidence.residuals import Gauge
 from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
 from gradcheck.function.vector_objective import VectorObjective
+from gradcheck.joint.directions import Directions
+from gradcheck.joint.joint import MOST, bound_of
 from gradcheck.numerics.problem import Problem, scaling_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters

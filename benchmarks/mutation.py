@@ -37,21 +37,21 @@ COPIED = ("gradcheck", "tests", "benchmarks", "reference", "cases", "README.md",
 # Each module that decides with the tests that judge it: its own. What only other tests would notice survives.
 TESTS = {
     "results/verdict": ("results/verdict",),
-    "results/certificate": ("evidence/residuals", "results/verdict"),
+    "results/certificate": ("arraywise/residuals", "results/verdict"),
     "numerics/stencils": ("numerics/stencils",),
     "numerics/line_fit": ("numerics/line_fit",),
     "numerics/rounding": ("numerics/rounding", "numerics/noise"),
     "numerics/noise": ("numerics/noise", "numerics/noise_rules", "numerics/vector_noise"),
     "numerics/steps": ("numerics/differences", "numerics/noise_rules"),
     "function/contract": ("function/contract",),
-    "evidence/directions": ("evidence/directions", "evidence/joint"),
-    "evidence/joint": ("evidence/joint_decisions", "evidence/joint"),
-    "evidence/places": ("evidence/examination", "evidence/joint_rows"),
+    "joint/directions": ("joint/directions", "joint/joint"),
+    "joint/joint": ("joint/joint_decisions", "joint/joint"),
+    "joint/places": ("joint/examination", "joint/rows_of_jacobians"),
     "evidence/axes": ("evidence/confirm", "evidence/pilots", "driver/one_core"),
     "evidence/entries": ("evidence/confirm", "evidence/averages", "evidence/complex_test", "driver/one_core"),
-    "evidence/rows": ("checks/jacobian", "checks/products"),
-    "evidence/residuals": ("evidence/residuals",),
-    "evidence/locate": ("evidence/locate",),
+    "arraywise/rows": ("checks/jacobian", "checks/products"),
+    "arraywise/residuals": ("arraywise/residuals",),
+    "arraywise/locate": ("arraywise/locate",),
     "evidence/plain_differences": ("evidence/plain_differences",),
     "evidence/confirm": ("evidence/confirm",),
     "evidence/complex_test": ("evidence/complex_test",),
@@ -176,7 +176,7 @@ def run_in_functions(tree: Path, module: str, names: list[str], children: int) -
     for name in names:
         status = STATUS.get(codes[name], f"ended with {codes[name]}")
         before, after = ("", "") if status == "killed" else shown(tree, name)
-        # gradcheck.results.verdict.x_judge__mutmut_3, gradcheck.evidence.locate.xǁBoxǁhalves__mutmut_1
+        # gradcheck.results.verdict.x_judge__mutmut_3, gradcheck.arraywise.locate.xǁBoxǁhalves__mutmut_1
         function = name.split(".")[3].rpartition("__mutmut_")[0].removeprefix("x_").removeprefix("xǁ")
         found.append(Mutant(module, function.replace("ǁ", "."), before, after, status, name))
     return found

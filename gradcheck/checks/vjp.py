@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat
+from gradcheck.arraywise.columns import GROUPS_UP_TO
 from gradcheck.checks.jacobian import Problem, judge_jacobian
 from gradcheck.checks.linear import accepted_of, not_linear, other_layouts
 from gradcheck.diagnosis.matrices import diagnose_rows, unmixed
 from gradcheck.driver.options import LEAST_BUDGET, Options
 from gradcheck.driver.prepare import prepare
 from gradcheck.evidence.axes import measure
-from gradcheck.evidence.columns import GROUPS_UP_TO
 from gradcheck.evidence.entries import sweep
 from gradcheck.function.contract import changed
 from gradcheck.function.objective import NotScalarError

@@ -10,14 +10,14 @@ import numpy as np
 import scipy.sparse
 
 from gradcheck._typing import Flat
+from gradcheck.arraywise.arrays import LOOKS
+from gradcheck.arraywise.columns import GROUPS_UP_TO, by_directions, every_entry
 from gradcheck.driver.known import Known
-from gradcheck.evidence.arrays import LOOKS
-from gradcheck.evidence.columns import GROUPS_UP_TO, by_directions, every_entry
-from gradcheck.evidence.directions import Direction
-from gradcheck.evidence.examination import examine_jointly
-from gradcheck.evidence.joint_rows import survey_rows
 from gradcheck.evidence.plain_differences import agreement
 from gradcheck.function.matrix import Dense, Matrix, Sparse
+from gradcheck.joint.directions import Direction
+from gradcheck.joint.examination import examine_jointly
+from gradcheck.joint.rows import survey_rows
 from gradcheck.numerics.differences import first_step
 from gradcheck.numerics.line_fit import EIGHT
 from gradcheck.numerics.noise import Noise

@@ -1,1 +1,1 @@
-"""What is learned about the entries of a derivative, one method a module."""
+"""What is learned about the entries of a derivative one by one, one method a module."""

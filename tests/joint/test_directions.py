@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from by_hand import EPS, STEP, direction, fitted, joint_test
 
-from gradcheck.evidence.directions import Directions
 from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
+from gradcheck.joint.directions import Directions
 from gradcheck.numerics.line_fit import EIGHT, FOUR, positions
 from gradcheck.numerics.problem import Problem, scaling_of
 from gradcheck.parameters.tree import Parameters

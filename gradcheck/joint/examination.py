@@ -10,12 +10,12 @@ import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.evidence.axes import measure
-from gradcheck.evidence.directions import COMPLEX_ROUNDING, EPS, Direction
 from gradcheck.evidence.entries import decide, judged, sweep
-from gradcheck.evidence.joint import Joint, JointTest
-from gradcheck.evidence.places import Judged, find_places
-from gradcheck.evidence.structured import Part, common_factor, suspected_part
 from gradcheck.function.matrix import Dense, one_row
+from gradcheck.joint.directions import COMPLEX_ROUNDING, EPS, Direction
+from gradcheck.joint.joint import Joint, JointTest
+from gradcheck.joint.places import Judged, find_places
+from gradcheck.joint.structured import Part, common_factor, suspected_part
 from gradcheck.numerics.line_fit import EIGHT
 from gradcheck.numerics.problem import Problem, Scaling, scaling_of
 from gradcheck.numerics.setting import Setting

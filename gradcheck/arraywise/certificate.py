@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from gradcheck.evidence.residuals import Gauge
+from gradcheck.arraywise.residuals import Gauge
 from gradcheck.results.certificate import Certificate, Residual
 
 # sup of the density of e.u is at most sqrt(2)/2 / ||e|| for u_i = +-U(0.5, 1.5): see `Certificate`.

@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from gradcheck._typing import Flat, Mask, Values
-from gradcheck.evidence.directions import EPS, LONGER, LONGEST_STEP, MUCH_NEARER, Direction, Directions
+from gradcheck.joint.directions import EPS, LONGER, LONGEST_STEP, MUCH_NEARER, Direction, Directions
 from gradcheck.numerics.line_fit import EIGHT, FOUR
 from gradcheck.numerics.problem import Problem, Scaling
 

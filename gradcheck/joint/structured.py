@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradcheck._typing import Flat, Mask, Values
-from gradcheck.evidence.directions import Direction
-from gradcheck.evidence.joint import JointTest
+from gradcheck.joint.directions import Direction
+from gradcheck.joint.joint import JointTest
 from gradcheck.parameters.boxes import Box, working_shape
 from gradcheck.parameters.tree import Block
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gradcheck._typing import Flat
-from gradcheck.evidence.residuals import Gauge
+from gradcheck.arraywise.residuals import Gauge
 from gradcheck.parameters.boxes import Box, flat_indices, join_boxes, working_shape
 from gradcheck.results.certificate import Residual
 

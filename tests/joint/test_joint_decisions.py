@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from by_hand import EPS, STEP, direction, fitted, joint_test, row
 
-from gradcheck.evidence.directions import Direction, Directions
-from gradcheck.evidence.joint import JointTest, _most, first_moves
 from gradcheck.function.matrix import Dense
 from gradcheck.function.vector_objective import VectorObjective
+from gradcheck.joint.directions import Direction, Directions
+from gradcheck.joint.joint import JointTest, _most, first_moves
 from gradcheck.numerics.line_fit import EIGHT, fit_line, positions
 
 

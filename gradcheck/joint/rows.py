@@ -9,9 +9,9 @@ import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.evidence.entries import sweep
-from gradcheck.evidence.joint import Joint, JointTest
-from gradcheck.evidence.places import Judged, find_places
 from gradcheck.function.matrix import Dense, Matrix
+from gradcheck.joint.joint import Joint, JointTest
+from gradcheck.joint.places import Judged, find_places
 from gradcheck.numerics.problem import Problem, scaling_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import ROUNDING

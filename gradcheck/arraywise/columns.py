@@ -9,11 +9,11 @@ import numpy as np
 import scipy.sparse
 
 from gradcheck._typing import Index
-from gradcheck.evidence.arrays import survey
+from gradcheck.arraywise.arrays import survey
+from gradcheck.arraywise.rows import Found, Rowwise
 from gradcheck.evidence.complex_test import leave_open
 from gradcheck.evidence.entries import sweep
 from gradcheck.evidence.one_by_one import one_by_one
-from gradcheck.evidence.rows import Found, Rowwise
 from gradcheck.function.coloring import group_columns
 from gradcheck.function.matrix import Dense, Matrix, Sparse
 from gradcheck.numerics.setting import Setting

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from gradcheck._typing import Index, Mask, Values
-from gradcheck.evidence.directions import Direction
-from gradcheck.evidence.joint import JointTest
+from gradcheck.joint.directions import Direction
+from gradcheck.joint.joint import JointTest
 from gradcheck.numerics.tangents import TOGETHER
 
 __all__ = ["Judge", "Judged", "Places", "find_places"]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
-from gradcheck.evidence.certificate import DENSITY
+from gradcheck.arraywise.certificate import DENSITY
 from gradcheck.evidence.confirm import confirm
 from gradcheck.evidence.entries import claimed_still, sweep
 from gradcheck.function.lines import Family, Rays

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from gradcheck._typing import Flat
+from gradcheck.arraywise.certificate import certificate_of, scaled_bound
+from gradcheck.arraywise.locate import locate
+from gradcheck.arraywise.residuals import Gauge
 from gradcheck.evidence.averages import AFFORDABLE, averaged
-from gradcheck.evidence.certificate import certificate_of, scaled_bound
 from gradcheck.evidence.complex_test import leave_open
 from gradcheck.evidence.entries import sweep
-from gradcheck.evidence.locate import locate
-from gradcheck.evidence.residuals import Gauge
 from gradcheck.numerics.complex_step import accepts_complex
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from gradcheck.evidence.directions import AMPLIFIED, FAR, NEAR
-from gradcheck.evidence.joint import JointTest, bound_of
 from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
 from gradcheck.function.vector_objective import VectorObjective
+from gradcheck.joint.directions import AMPLIFIED, FAR, NEAR
+from gradcheck.joint.joint import JointTest, bound_of
 from gradcheck.numerics.problem import Problem, scaling_of
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.verdict import Tolerance

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradcheck import Outcome, check_gradient
-from gradcheck.evidence.locate import COSTLIEST, PATIENCE, SAMPLES, SMALL, locate
+from gradcheck.arraywise.locate import COSTLIEST, PATIENCE, SAMPLES, SMALL, locate
 from gradcheck.parameters.boxes import Box, flat_indices, join_boxes
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.certificate import Residual

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.evidence.directions import Direction
-from gradcheck.evidence.joint import JointTest
 from gradcheck.function.matrix import Dense
 from gradcheck.function.vector_objective import VectorObjective
+from gradcheck.joint.directions import Direction
+from gradcheck.joint.joint import JointTest
 from gradcheck.numerics.line_fit import LineFit
 from gradcheck.numerics.problem import Problem, scaling_of
 from gradcheck.parameters.tree import Parameters

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from gradcheck import Outcome, check_gradient
-from gradcheck.evidence.certificate import DENSITY, certificate_of, scaled_bound
-from gradcheck.evidence.residuals import Gauge, _bar
+from gradcheck.arraywise.certificate import DENSITY, certificate_of, scaled_bound
+from gradcheck.arraywise.residuals import Gauge, _bar
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import NOTHING, Tangents, random_units, tangent_scale

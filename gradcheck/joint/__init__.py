@@ -1,0 +1,1 @@
+"""One direction through all arrays at once, and the search for what it finds wrong."""
