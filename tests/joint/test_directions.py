@@ -11,6 +11,7 @@ from by_hand import EPS, STEP, direction, fitted, joint_test
 
 from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
+from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.joint.directions import Directions
 from gradcheck.numerics.line_fit import EIGHT, FOUR, positions
 from gradcheck.numerics.problem import Problem, scaling_of
@@ -201,6 +202,17 @@ def test_values_on_a_grid_are_noted_and_round_by_more_than_half_of_it():
     assert fit.floor[1] < 1e-14
 
 
+def test_the_terms_of_products_alone_are_told_by_other_signs():
+    """Where the entries are not known J v is asked for twice more: the size of its terms is a mean of three."""
+
+    class Blind(Dense):
+        def norms(self, tangent: Any) -> None:
+            return None
+
+    found = directions(matrix=Blind(np.eye(4)[:2])).compared(V, 0.01, np.zeros(2), np.zeros(2))
+    assert found.weight.tolist() == pytest.approx([1.0, 2.0], rel=1e-12)
+
+
 # Along another tangent
 
 
@@ -360,6 +372,9 @@ def test_the_step_of_noisy_directions_that_served_best_is_taken_again():
     assert best((0.01, 1.0, True), (0.03, 2.0, True)) == 0.01
     assert best((0.01, 2.0, False), (0.03, 1.0, False)) == 0.03
     assert best((0.01, 1.0, False), (0.03, 2.0, False)) == pytest.approx(0.01 / 3)
+    heavy = [direction(1, fitted(1, flat=True), step=0.01, error=1.0, weight=10.0),
+             direction(1, fitted(1, flat=True), step=0.03, error=2.0, weight=40.0)]  # fmt: skip
+    assert along._best_step(heavy) == pytest.approx(0.09)
     # The median of those at one step, relative to their weights.
     assert best((0.01, 1.0, True), (0.01, 9.0, True), (0.01, 9.0, True), (0.03, 2.0, True)) == pytest.approx(
         0.09
@@ -421,6 +436,22 @@ def test_a_complex_step_that_is_none_is_not_believed(f: Any):
     found, along, _ = first_of(lambda x: f(x) if np.iscomplexobj(x) else float(f(x).real), 2 * X, X)
     assert (found.exact, along.exact) == (False, False)
     assert abs(found.residual[0]) <= 3 * found.error[0]
+
+
+def test_a_row_of_zeros_beside_one_that_moves_needs_no_slope():
+    """The complex step may be 0 where 0 is claimed; where something is claimed that is no confirmation."""
+    parameters, flat = Parameters.of(X)
+    for claim, exact in ((np.zeros(4), True), (np.full(4, 1e-6), False)):
+        objective = VectorObjective(lambda x: np.array([np.sum(x**2), np.pi + 0.0 * np.sum(x)]), parameters)
+        problem = Problem(
+            objective, flat, objective.at(X)[0], Dense(np.stack([2 * X, claim])), parameters.scales(flat),
+            Tolerance(1e-6), None, EPS,
+        )  # fmt: skip
+        scaling = scaling_of(problem, np.zeros(4, bool))
+        along = Directions(problem, scaling, np.random.default_rng(0), exact=True, fixed=np.zeros(2, bool))
+        found = along.first(None)
+        assert found is not None
+        assert found.exact is exact
 
 
 def test_a_row_that_is_fixed_needs_no_confirmation():

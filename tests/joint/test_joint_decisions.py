@@ -241,6 +241,14 @@ def test_at_an_entry_that_is_0_what_is_claimed_has_no_such_size():
     x = [0.0, 1.0, 1.0, 1.0]
     assert sizes_of(x) == [0.25, 0.25]
     assert sizes_of(x, weight=[0.0, 1e-10]) == [1.5, 0.25]
+    # An entry of 0 that cannot move shows nothing either way.
+    held = joint_test(2, x=x)
+    held.along.sizes = np.full(2, 0.25)
+    held.along.scaling = replace(held.along.scaling, lengths=np.array([0.0, 1.0, 1.0, 1.0]))
+    fit, of_direction = stationary()
+    held.first = direction(2, fitted(2, **fit), **of_direction)
+    held._measure_stationary_rows(held.first)
+    assert held.sizes.tolist() == [1.5, 1.5]
 
 
 def test_the_least_precise_directions_are_left_out_of_what_the_bounds_rest_on():
