@@ -50,8 +50,8 @@ def row(values: Any, rows: int, kind: type = float) -> Any:
 def fitted(rows: int, **parts: Any) -> LineFit:
     """What a quiet line shows, but for some parts."""
     given: dict[str, Any] = {
-        "value": 1.0, "error": 1e-9, "noise": 1e-16, "floor": 1e-16, "least_noise": 1e-16, "spread": 1.0, "flat": False,
-        "kink": 0.0, "kink_error": 1.0, "size": 1.0, "moved": True,
+        "value": 1.0, "outer": 1.0, "error": 1e-9, "noise": 1e-16, "floor": 1e-16, "least_noise": 1e-16, "spread": 1.0,
+        "flat": False, "kink": 0.0, "kink_error": 1.0, "size": 1.0, "moved": True,
     }  # fmt: skip
     masks = ("flat", "moved")
     plain = {

@@ -262,7 +262,7 @@ def further(along: Directions, *lines: Any, **parts: Any) -> Any:
     along._tangent = lambda: V  # type: ignore[method-assign]
     asked = along_lines(along, *lines)
     rows = len(lines)
-    fit = {name: parts.pop(name) for name in ("noise", "odd", "even") if name in parts}
+    fit = {name: parts.pop(name) for name in ("noise", "odd", "even", "flat", "outer") if name in parts}
     return along.next([direction(rows, fitted(rows, **fit), **parts)]), asked
 
 
@@ -286,6 +286,27 @@ def test_four_points_are_taken_where_noise_and_truncation_are_alike():
     assert sorted(x for _, offsets in asked for x in offsets) == pytest.approx(sorted(t[t != 0]), rel=1e-9)
     for fifth in (0.0, 1e-14):
         assert further(directions(), line, line, noise=noise, odd=coefficients(0.5, fifth))[0].step == 0.3
+
+
+def test_what_nothing_but_noise_shows_of_bends_is_no_larger_than_that():
+    """Where the coefficients are noise: what the outer points were off by, or noise over the step, at the first."""
+    share = NEAR**2 / (FAR**2 - NEAR**2)
+    amplified = np.sqrt(2.0) * np.hypot((1 + share) / (2 * NEAR), share / (2 * FAR))
+    line = lambda t: 3 + t  # noqa: E731
+    odd, noise = coefficients(0.5, 1e9), 1e-12
+    for outer, hidden in ((1.0 + 1e-6, 1e-6), (1.0, noise * amplified / STEP)):
+        found, _ = further(directions(), line, line, noise=noise, odd=odd, flat=True, outer=outer)
+        truncation = 10 * hidden / STEP**4
+        assert found.step == pytest.approx((noise * amplified / (4 * truncation)) ** 0.2, rel=1e-6)
+    # What shows more than noise, or is smaller, counts as it is.
+    truncation = 10 * 1e9 * NEAR**2 * FAR**2
+    found, _ = further(directions(), line, line, noise=noise, odd=odd, flat=False, outer=1.0)
+    assert found.step == pytest.approx((noise * amplified / (4 * truncation)) ** 0.2, rel=1e-6)
+    truncation = 10 * 1e-2 * NEAR**2 * FAR**2
+    found, _ = further(
+        directions(), line, line, noise=noise, odd=coefficients(0.5, 1e-2), flat=True, outer=9.0
+    )
+    assert found.step == pytest.approx((noise * amplified / (4 * truncation)) ** 0.2, rel=1e-6)
 
 
 def test_a_small_fifth_derivative_may_be_an_accident():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from gradcheck.numerics.line_fit import EIGHT, FOUR, KINKED, STUDENT, fit_line, positions
+from gradcheck.numerics.line_fit import EIGHT, FOUR, KINKED, STUDENT, by_four, fit_line, positions
 
 NONE = np.zeros(1)
 
@@ -188,6 +188,20 @@ def test_the_noise_of_four_points_is_their_rounding_at_the_least():
     """Two coefficients are left of them, and these hold what f bends."""
     found = fit(lambda t: np.exp(3 * t), 0.1, FOUR)
     assert found.least_noise[0] == found.floor[0] == pytest.approx(2.0**-52 * np.exp(0.3))
+
+
+def test_the_outer_four_points_tell_a_slope_of_their_own():
+    """That of the polynomial of degree four through them and f(x), and of the straight lines through each pair."""
+    t = 0.1 * positions(EIGHT)
+    values = np.exp(3 * t)
+    c = np.array([t[0], t[1], 0.0, t[-2], t[-1]])
+    slope = np.linalg.solve(np.vander(c, increasing=True), np.exp(3 * c))[1]
+    assert fit(lambda t: np.exp(3 * t), 0.1).outer[0] == pytest.approx(slope, rel=1e-9)
+    four = values[[0, 1, -2, -1]][:, None]
+    value, near, wide = by_four(four, 0.1, FOUR)
+    assert value[0] == pytest.approx(slope, rel=1e-9)
+    assert near[0] == pytest.approx((values[-2] - values[1]) / (t[-2] - t[1]), rel=1e-12)
+    assert wide[0] == pytest.approx((values[-1] - values[0]) / (t[-1] - t[0]), rel=1e-12)
 
 
 def test_size_is_the_largest_value_and_one_that_moves_is_enough():
