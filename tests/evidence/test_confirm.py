@@ -519,17 +519,17 @@ def test_a_shorter_step_must_share_a_moderate_disagreement():
     """
     limits = np.array([NOISY, Limit.TRUNCATION, PRECISE, NOISY, NOISY, NOISY], object)
     found = estimate(
-        np.zeros(6), 1.0, limit=limits, truncation=[1, 1, 1, 0, 1, 1], chord=[1, 1, 1, 1, 0, 1], step=4e-3,
+        np.zeros(6), 0.5, limit=limits, truncation=[1, 1, 1, 0, 1, 1], chord=[1, 1, 1, 1, 0, 1], step=4e-3,
         left=[np.nan, 0, 0, 0, 0, 0], right=[0, np.nan, 0, 0, 0, 0],
     )  # fmt: skip
-    given = np.array([4.0, 4.0, 4.0, 4.0, 4.0, 3.0 * MODERATE + 0.1])
-    for second, bars in ((3.9, [1.0] * 6), (1.1, [np.inf, np.inf, 1.0, 1.0, 1.0, 1.0])):
+    given = np.array([4.0, 4.0, 4.0, 4.0, 4.0, 1.5 * MODERATE + 0.1])
+    for second, bars in ((3.9, [0.5] * 6), (1.1, [np.inf, np.inf, 0.5, 0.5, 0.5, 0.5])):
         again = Again(4.0 - second, error=1.0)
         after = _borne_out_between(given, found, again, np.arange(6))
         assert again.rows == [[0, 1]]
         assert again.steps == [[BETWEEN * 4e-3] * 2]
         assert again.sides == [[1, -1]]
-        assert after.error.tolist() == ([1.0] * 6 if second > 3.0 else bars)
+        assert after.error.tolist() == bars
         assert after.nfev == found.nfev + 12
 
 
