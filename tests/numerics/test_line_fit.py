@@ -204,6 +204,22 @@ def test_the_outer_four_points_tell_a_slope_of_their_own():
     assert wide[0] == pytest.approx((values[-1] - values[0]) / (t[-1] - t[0]), rel=1e-12)
 
 
+@pytest.mark.parametrize("step", [0.1, 2.0])
+def test_even_coefficients_are_in_units_of_f_and_t(step):
+    """3 - 5 t^2 + 7 t^4: whatever the step."""
+    found = fit(lambda t: 3 - 5 * t**2 + 7 * t**4, step)
+    assert found.even[:2, 0] == pytest.approx([5.0, 7.0], rel=1e-9)
+
+
+def test_where_a_value_is_missing_nothing_is_known():
+    """No bar; and 0 stands where the derivative would, so that no nan spreads."""
+    values = np.sin(0.1 * positions(EIGHT))
+    values[0] = np.nan
+    found = fit_line(values[:, None], 0.1, EIGHT, NONE)
+    assert (found.value.tolist(), found.error.tolist()) == ([0.0], [np.inf])
+    assert found.value.dtype == np.float64
+
+
 def test_size_is_the_largest_value_and_one_that_moves_is_enough():
     """Of either sign."""
     values = np.full((9, 2), -3.0)
