@@ -286,6 +286,8 @@ class _Examination:
         Some entries of the part are judged by themselves; where they are right after all the factor is within the
         tolerance, and nothing is wrong there.
         """
+        if alpha == 1.0:
+            return False  # f does not move at all: that is no factor of a claim
         corrected = np.where(part.inside, self.analytic * (1.0 - alpha), self.analytic)
         problem = replace(self.problem, matrix=Dense(corrected[None, :]))
         if problem.objective.remaining < 2 * len(EIGHT):
