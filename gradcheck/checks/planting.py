@@ -140,13 +140,13 @@ def power(
         they hit are drawn from rng, too; a Generator is copied.
     """
     _validate(f, mutations)
-    given: dict[str, Any] = {**options}
-    rng = given.pop("rng", 0)
+    asked: dict[str, Any] = {**options}
+    rng = asked.pop("rng", 0)
     check_rng(rng)
     parameters, flat = Parameters.of(x)
     memory = _Memory(f, parameters, has_gradient=grad is True)
     seed = int(np.random.default_rng().integers(2**62)) if rng is None else rng
-    check = functools.partial(_check, rng=seed, options=given)
+    check = functools.partial(_check, rng=seed, options=asked)
     report = check(memory.first if grad is not True else memory.first_pair, grad, x)
     if report.outcome is Outcome.FAIL:
         raise GradientError(report)
@@ -155,7 +155,7 @@ def power(
 
     def gradient_of(point: Any) -> Any:
         function = f if grad is True else grad
-        result = function(point, *given.get("args", ()))
+        result = function(point, *asked.get("args", ()))
         if grad is True and not isinstance(result, tuple | list):
             raise TypeError(f"with grad=True f must return (value, gradient); it returned {result!r:.60}")
         return result[1] if grad is True or is_pair(result, parameters) else result

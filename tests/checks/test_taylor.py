@@ -124,7 +124,7 @@ def test_a_budget_and_an_interruption_decide_nothing(factor, capsys):
         result = check(max_nfev=budget)
         assert result.nfev == budget
         assert result.outcome is Outcome.INCONCLUSIVE
-        assert result.reason == "the budget of evaluations was used up: raise max_nfev"
+        assert result.reason == "the budget was used up: raise max_nfev (or max_seconds)"
     assert result.remainders[:20] == whole.remainders[:20]
     for end in range(1, whole.nfev + 1):
         with pytest.raises(GradientCheckInterrupted) as caught:
