@@ -273,13 +273,12 @@ def _rows_named(
         tolerance=setting.tolerance, nfev=nfev, ngev=report.ngev,
         seconds=report.seconds + time.perf_counter() - started, seed=report.seed, call=report.call,
         budgeted=options.max_nfev is not None or options.max_seconds is not None, noun="Jacobian",
-        functions=report.functions,
+        functions=report.functions, some=True,
     )  # fmt: skip
-    rest = tuple(note for note in named.notes if "were not checked" not in note)
     worst, total = named.wrong[0], pull.outputs * pull.x.size
     searched = f"{count(len(columns), 'column')} of {pull.x.size:,} were searched for wrong entries"
     reason = f"at least {evidence.wrong.size:,} of {total:,} entries wrong: {worst.name} {discrepancy(worst)}"
-    return replace(named, reason=reason, notes=(*rest, searched), interrupted=objective.interrupted)
+    return replace(named, reason=reason, notes=(*named.notes, searched), interrupted=objective.interrupted)
 
 
 def _units(rows: Any, m: int) -> Flat:

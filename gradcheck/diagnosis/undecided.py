@@ -15,7 +15,7 @@ from gradcheck.results.outcome import Limit
 from gradcheck.results.undecided import Advice, Ended, Remedy, Undecided
 from gradcheck.results.verdict import Tolerance
 
-__all__ = ["Circumstances", "ended_by", "tested", "undecided_array", "undecided_entries"]
+__all__ = ["SINGLE", "Circumstances", "ended_by", "undecided_array", "undecided_entries"]
 
 # Limits that are a size: a larger resolution or atol decides them.
 SIZED = (Limit.NOISE, Limit.TRUNCATION, Limit.NONE)
@@ -75,9 +75,9 @@ def undecided_array(
 ) -> Undecided:
     """Which array is not certified, and why; those come first of which nothing is known."""
     open_ = [array for array in survey.arrays if not certified(array)]
-    array = next((a for a in open_ if not tested(a)), open_[0])
+    array = next((a for a in open_ if not a.tested), open_[0])
     name = array.block.name
-    if not tested(array):
+    if not array.tested:
         ended = ended_by(survey.interrupted, given.budgeted)
         advice = _advice(Limit.BUDGET, ended, given, [])
         return Undecided(name, Limit.BUDGET, ended, known=False, tested=False, noun=given.noun, advice=advice)
@@ -93,11 +93,6 @@ def undecided_array(
         name, limit, ended, reached=array.certificate.relative_to_rms, noun=given.noun,
         advice=_advice(limit, ended, given, [*options, *one_by_one]),
     )  # fmt: skip
-
-
-def tested(array: ArrayEvidence) -> bool:
-    """Whether a direction was measured."""
-    return any(np.isfinite(residual.error) for residual in array.residuals)
 
 
 def _options(evidence: Evidence, rows: Index, tolerance: Tolerance) -> list[Advice]:

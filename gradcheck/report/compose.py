@@ -1,15 +1,16 @@
-"""From evidence and findings to a Report: the outcome, the reason in words, the worst first."""
+"""From evidence and findings to a Report: the outcome, the reason in words, and what else there is to say."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from gradcheck._typing import Flat
-from gradcheck.diagnosis.undecided import Circumstances, ended_by, tested, undecided_array, undecided_entries
-from gradcheck.parameters.boxes import in_box
+from gradcheck.diagnosis.undecided import Circumstances, ended_by, undecided_array, undecided_entries
+from gradcheck.diagnosis.untold import untold
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.data import Measurements
 from gradcheck.report.recipe import Recipe
@@ -21,18 +22,20 @@ from gradcheck.results.certificate import ArrayEvidence, Region, Survey, array_c
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.mismatch import ArraySummary, Mismatch
 from gradcheck.results.outcome import Finding, Limit, Outcome
+from gradcheck.results.summaries import (
+    LISTED,
+    inside,
+    largest,
+    mismatches,
+    relative_errors,
+    sampled,
+    summaries,
+)  # fmt: skip
 from gradcheck.results.undecided import Ended, Remedy, Undecided
 from gradcheck.results.verdict import Tolerance
 from gradcheck.results.words import count, number, short
 
 __all__ = ["compose"]
-
-# Wrong entries that are listed, the worst of them.
-LISTED = 1000
-# What tells more than a point where the derivative is 0, or f has a kink.
-ELSEWHERE = "try another point, too (check_points draws some)"
-# The rounding of float64 is below the first, that of float32 below the second.
-SINGLE, HALF = 1e-10, 1e-5
 
 
 def compose(
@@ -54,12 +57,14 @@ def compose(
     functions: tuple[str, str] = ("f", "grad"),
     analytic: Flat | None = None,
     coarse: bool = False,
+    some: bool = False,
 ) -> Report:
     """The report of a sweep or a survey; without evidence the findings alone decide.
 
     budgeted : whether the caller set a budget. noun : what the derivative is called. functions : what
     the functions are called whose evaluations are counted. analytic : the whole derivative under test, where it is one
-    vector. coarse : whether x or that derivative is of a coarser type than float64.
+    vector. coarse : whether x or that derivative is of a coarser type than float64. some : whether entries were left
+    out on purpose, and not for want of room.
     """
     survey = evidence if isinstance(evidence, Survey) else None
     judged = evidence.judged if isinstance(evidence, Survey) else evidence
@@ -67,33 +72,35 @@ def compose(
     outcome = _outcome(judged, survey, findings, tolerance)
     arrays = summaries(parameters, judged, survey, tolerance) if judged is not None else ()
     given = Circumstances(tolerance, budgeted, noun, coarse)
+    # A finding that decides is the reason, unless wrong entries say more.
+    decisive = next((f.text for f in findings if f.outcome is outcome), "") if not wrong else ""
     undecided = None
     if outcome is Outcome.INCONCLUSIVE and not any(f.outcome is outcome for f in findings):
         undecided = _undecided(parameters, judged, survey, given)
     if undecided is not None:
         reason = f"{undecided_sentence(undecided)}; {advice_sentence(undecided)}"
     else:
-        reason = _reason(parameters, outcome, judged, survey, findings, wrong, arrays)
-    notes = [f.text for f in findings]
-    notes += _notes(parameters, judged, noun) if judged is not None and survey is None else []
-    notes += _region_notes(survey, budgeted, causes) if survey is not None else []
+        reason = decisive or _reason(parameters, outcome, judged, survey, wrong, arrays)
+    notes = [f.text for f in findings if f.text != decisive]
+    notes += _left_out(parameters, judged, noun, some) if judged is not None and survey is None else []
+    notes += _not_taken_apart(survey, budgeted, causes) if survey is not None else []
     notes += _listed(judged)
     if outcome is Outcome.PASS and judged is not None:
-        notes += _not_told(parameters, judged, survey, arrays, given, analytic)
-    relative = _relative_errors(judged)
+        notes += untold(parameters, judged, survey, arrays, given, analytic)
+    relative = relative_errors(judged)
     return Report(
         outcome=outcome,
         reason=reason,
         arrays=arrays,
         wrong=wrong,
         diagnosis=tuple(cause_sentence(cause) for cause in causes),
-        notes=tuple(note for note in notes if note not in reason),
+        notes=tuple(notes),
         method="sweep" if survey is None else "directions",
         nfev=nfev,
         ngev=ngev,
         seconds=seconds,
         max_error=float(np.max(relative)) if relative.size else float("nan"),
-        detectable=_worst([a.detectable for a in arrays]),
+        detectable=largest([a.detectable for a in arrays]),
         rtol=tolerance.rtol,
         atol=tolerance.atol,
         resolution=tolerance.resolution,
@@ -103,88 +110,13 @@ def compose(
         if survey is not None
         else (),
         interrupted=interrupted or (evidence is not None and evidence.interrupted),
-        evidence=_measurements(parameters, judged, survey) if judged is not None else None,
+        evidence=Measurements.of(parameters, judged, survey) if judged is not None else None,
         recipe=recipe,
         causes=causes,
         undecided=undecided,
         functions=functions,
         advice=advice_sentence(undecided) if undecided is not None else "",
     )
-
-
-def _measurements(parameters: Parameters, judged: Evidence, survey: Survey | None) -> Measurements:
-    arrays = survey.arrays if survey is not None else ()
-    # A certificate names what was compared: the array, or the array over a factor that all its entries share. Without
-    # one, directions that show nothing wrong may be of what was made of the claim: a panel of them would call it right.
-    residuals = tuple(
-        (array.certificate.name if array.certificate is not None else array.block.name, residual)
-        for array in arrays
-        if array.certificate is not None or any(residual.loud for residual in array.residuals)
-        for residual in array.residuals
-    )
-    regions = survey.regions if survey is not None else ()
-    return Measurements(tuple(parameters.blocks), judged, residuals, regions)
-
-
-def mismatches(parameters: Parameters, evidence: Evidence) -> tuple[Mismatch, ...]:
-    """The worst of the wrong entries: first not finite, then by their distance relative to what was allowed."""
-    rows = np.flatnonzero(evidence.judgement.wrong)
-    distance = np.abs(evidence.analytic[rows] - evidence.estimate.value[rows])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        excess = np.where(np.isfinite(distance), distance / evidence.judgement.allowed[rows], np.inf)
-    found = []
-    for row in rows[np.argsort(-excess, kind="stable")][:LISTED].tolist():
-        at = int(evidence.coordinates[row])
-        found.append(
-            Mismatch(
-                parameters.name(at),
-                parameters.block_of(at).index(at),
-                at,
-                float(evidence.analytic[row]),
-                float(evidence.estimate.value[row]),
-                float(evidence.estimate.error[row]),
-            )
-        )
-    return tuple(found)
-
-
-def summaries(
-    parameters: Parameters, evidence: Evidence, survey: Survey | None, tolerance: Tolerance
-) -> tuple[ArraySummary, ...]:
-    """One row a parameter array."""
-    rows = []
-    for k, b in enumerate(parameters.blocks):
-        mine = (evidence.coordinates >= b.start) & (evidence.coordinates < b.stop)
-        known = mine & np.isfinite(evidence.estimate.error)
-        distance = np.abs(evidence.analytic[known] - evidence.estimate.value[known])
-        together = survey.arrays[k] if survey is not None else None
-        looked_at = together is not None and tested(together)
-        # What passes as a subgradient has no derivative: its slopes say nothing of what would have been seen.
-        smooth = known & ~evidence.judgement.subgradient
-        rows.append(
-            ArraySummary(
-                b.name,
-                b.shape,
-                b.size if looked_at else int(known.sum()),
-                int((mine & evidence.judgement.wrong).sum()),
-                int((mine & evidence.judgement.inconclusive).sum()),
-                float(distance.max(initial=0.0)) if known.any() else float("nan"),
-                float(evidence.estimate.error[known].max(initial=0.0)) if known.any() else float("nan"),
-                # Entries that were found to be within the tolerance are left out of the directions after that.
-                _worst([together.detectable, tolerance.rtol, *_certainly_seen(evidence)[smooth]])
-                if together is not None and looked_at
-                else _worst(_certainly_seen(evidence)[smooth]),
-                _about(evidence, survey, b.name),
-            )
-        )
-    return tuple(rows)
-
-
-def _certainly_seen(evidence: Evidence) -> Any:
-    """The smallest relative mistake of each entry that is called wrong wherever in its 3 E the true value lies."""
-    sure = evidence.judgement.allowed + 3.0 * evidence.estimate.error
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(evidence.judgement.scale > 0, sure / evidence.judgement.scale, np.inf)
 
 
 def _outcome(
@@ -207,13 +139,9 @@ def _reason(
     outcome: Outcome,
     evidence: Evidence | None,
     survey: Survey | None,
-    findings: Sequence[Finding],
     wrong: tuple[Mismatch, ...],
     arrays: tuple[ArraySummary, ...],
 ) -> str:
-    stated = [f.text for f in findings if f.outcome is outcome]
-    if stated and not wrong:
-        return stated[0]
     if evidence is None or (survey is None and evidence.coordinates.size == 0):
         return "nothing was checked: every coordinate is fixed by its bounds"
     size = parameters.size if survey is not None else int(evidence.coordinates.size)
@@ -226,7 +154,7 @@ def _reason(
         return _loud(survey)
     free = "free " if size < parameters.size else ""
     who = f"all {size:,} {free}entries agree" if size > 1 else f"{_only_name(parameters, evidence)} agrees"
-    seen = _worst([a.detectable for a in arrays])
+    seen = largest([a.detectable for a in arrays])
     told = f"; a relative mistake of {number(seen, 2)} would have been seen" if np.isfinite(seen) else ""
     return f"{who} with the numerical derivative{told}"
 
@@ -282,128 +210,11 @@ def _only_name(parameters: Parameters, evidence: Evidence) -> str:
     return parameters.name(int(evidence.coordinates[0]) if evidence.coordinates.size else 0)
 
 
-def _region_name(region: Region) -> str:
-    text: str = region.box.words(region.block)
-    return text.replace(region.block.name, short(region.block.name))
-
-
-def _not_told(
-    parameters: Parameters,
-    evidence: Evidence,
-    survey: Survey | None,
-    arrays: tuple[ArraySummary, ...],
-    given: Circumstances,
-    analytic: Flat | None,
-) -> list[str]:
-    """What a PASS at this point, or in this arithmetic, cannot tell, and what would."""
-    notes = []
-    size = np.maximum(np.abs(evidence.analytic), np.abs(evidence.estimate.value))
-    nothing = bool((size <= 3.0 * evidence.estimate.error).all())
-    if survey is not None and evidence.coordinates.size < parameters.size:
-        nothing &= analytic is not None and not analytic.any()
-    # Rounding leaves 1e-17 where 0 is meant: what is within its bars is 0 as far as f shows.
-    within = " within its error bars" if nothing and evidence.analytic.any() else ""
-    if evidence.judgement.subgradient.any():
-        notes.append(f"what f is on either side of a kink does not show at it; {ELSEWHERE}")
-    elif nothing:
-        notes.append(
-            f"the {given.noun} is 0 here{within}: a mistake that vanishes with it does not show; {ELSEWHERE}"
-        )
-    else:
-        still = [] if analytic is None else [b.name for b in parameters.blocks if not analytic[b.slice].any()]
-        if still:
-            named = ", ".join(map(short, still[:3])) + (
-                f" and {len(still) - 3:,} more" if len(still) > 3 else ""
-            )
-            text = f"the {given.noun} of {named} is 0 here: a mistake that vanishes with it does not show"
-            notes.append(f"{text}; {ELSEWHERE}")
-    lost = [] if nothing else _lost(parameters, evidence, size)
-    hidden = lost + [a.name for a in arrays if a.detectable >= 1.0 and a.name not in lost]
-    if hidden and not nothing:
-        text = f"{short(hidden[0])} passes, but a mistake as large as its entries would not have been seen"
-        notes.append(f"{text}; {ELSEWHERE}, where they are larger")
-    if given.tolerance.eps > SINGLE:
-        dtype = "float32" if given.tolerance.eps < HALF else "float16"
-        computes = f"f computes in {dtype}" if given.coarse else f"f's values have the digits of {dtype} here"
-        more = "float64 shows more" if given.coarse else "all digits of float64 would show more"
-        notes.append(f"{computes}: what is off by less than rtol={given.tolerance.rtol:g} passes; {more}")
-    return notes
-
-
-def _lost(parameters: Parameters, evidence: Evidence, size: Flat) -> list[str]:
-    """Arrays of which every entry was judged and is within its error bar, though not all are claimed to be 0."""
-    bar, names = 3.0 * evidence.estimate.error, []
-    for b in parameters.blocks:
-        mine = (evidence.coordinates >= b.start) & (evidence.coordinates < b.stop)
-        if int(mine.sum()) == b.size and evidence.analytic[mine].any() and (size[mine] <= bar[mine]).all():
-            names.append(b.name)
-    return names
-
-
-def _listed(evidence: Evidence | None) -> list[str]:
-    wrong = 0 if evidence is None else int(evidence.judgement.wrong.sum())
-    return [f"the worst {LISTED:,} wrong entries are listed"] if wrong > LISTED else []
-
-
-def _region_notes(survey: Survey, budgeted: bool, causes: tuple[Cause, ...]) -> list[str]:
-    sampled = _sampled(survey.judged, survey)
-    # What is said of a mistake names its place.
-    said = {name for cause in causes if cause.place.tells for name in cause.place.arrays}
-    unnamed = [region for region in sampled if region.block.name not in said]
-    notes = []
-    if unnamed:
-        named = [f"{_region_name(region)} ({region.size:,} entries)" for region in unnamed[:3]]
-        if len(unnamed) > 3:
-            named.append(f"{len(unnamed) - 3:,} more")
-        notes.append(f"of a few entries sampled, most are wrong in {', '.join(named)}")
-    elif sampled:
-        looked = sum(int(_inside(survey.judged, region).sum()) for region in sampled)
-        notes.append(f"how many are wrong is told by a sample of {looked:,}, most of them wrong")
-    open_ = [_region_name(region) for region in survey.regions if not region.throughout]
-    if open_:
-        more = f" and {count(len(open_) - 3, 'more part')}" if len(open_) > 3 else ""
-        notes.append(
-            f"something is wrong somewhere in {', '.join(open_[:3])}{more}; {_ended(survey, budgeted)}"
-        )
-    return notes
-
-
-def _inside(judged: Evidence, region: Region) -> Any:
-    """Which of the judged entries lie in a region."""
-    b = region.block
-    inside = (judged.coordinates >= b.start) & (judged.coordinates < b.stop)
-    inside[inside] = in_box(b, region.box, judged.coordinates[inside])
-    return inside
-
-
-def _sampled(judged: Evidence, survey: Survey | None) -> list[Region]:
-    """The parts that are wrong throughout as far as a sample tells."""
-    regions = survey.regions if survey is not None else ()
-    return [r for r in regions if r.throughout and int(_inside(judged, r).sum()) < r.size]
-
-
-def _about(judged: Evidence, survey: Survey | None, array: str) -> int:
-    """How many entries of an array are wrong, those of parts included of which a sample was; 0 where there are none."""
-    mine = [r for r in _sampled(judged, survey) if r.block.name == array]
-    if not mine:
-        return 0
-    block, wrong = mine[0].block, judged.judgement.wrong
-    outside = wrong & (judged.coordinates >= block.start) & (judged.coordinates < block.stop)
-    for region in mine:
-        outside &= ~_inside(judged, region)
-    return sum(region.size for region in mine) + int(outside.sum())
-
-
-def _ended(survey: Survey, budgeted: bool) -> str:
-    ended = ended_by(survey.interrupted, budgeted)
-    after = {Ended.SEARCH: "mend what is named and check again", Ended.BUDGET: Remedy.RAISE.value}
-    return f"the search ended there: {after.get(ended, Remedy.AGAIN.value)}"
-
-
-def _notes(parameters: Parameters, evidence: Evidence, noun: str) -> list[str]:
+def _left_out(parameters: Parameters, evidence: Evidence, noun: str, some: bool) -> list[str]:
+    """What was left out, and kinks, where entries were judged by themselves; some : whether it was on purpose."""
     notes = []
     skipped = parameters.size - evidence.coordinates.size
-    if skipped:
+    if skipped and not some:
         were = "was" if skipped == 1 else "were"
         notes.append(f"{count(skipped, 'coordinate')} {were} not checked: equal bounds leave no room")
     kinks = np.flatnonzero(evidence.judgement.subgradient)
@@ -418,13 +229,41 @@ def _notes(parameters: Parameters, evidence: Evidence, noun: str) -> list[str]:
     return notes
 
 
-def _relative_errors(evidence: Evidence | None) -> Any:
-    if evidence is None:
-        return np.empty(0)
-    known = np.isfinite(evidence.estimate.error) & (evidence.judgement.scale > 0)
-    distance = np.abs(evidence.analytic[known] - evidence.estimate.value[known])
-    return distance / evidence.judgement.scale[known]
+def _not_taken_apart(survey: Survey, budgeted: bool, causes: tuple[Cause, ...]) -> list[str]:
+    """What was told by a sample, and where the search ended before it could name the entries."""
+    parts = sampled(survey.judged, survey)
+    # What is said of a mistake names its place.
+    said = {name for cause in causes if cause.place.tells for name in cause.place.arrays}
+    unnamed = [region for region in parts if region.block.name not in said]
+    notes = []
+    if unnamed:
+        named = [f"{_region_name(region)} ({region.size:,} entries)" for region in unnamed[:3]]
+        if len(unnamed) > 3:
+            named.append(f"{len(unnamed) - 3:,} more")
+        notes.append(f"of a few entries sampled, most are wrong in {', '.join(named)}")
+    elif parts:
+        looked = sum(int(inside(survey.judged, region).sum()) for region in parts)
+        notes.append(f"how many are wrong is told by a sample of {looked:,}, most of them wrong")
+    open_ = [_region_name(region) for region in survey.regions if not region.throughout]
+    if open_:
+        more = f" and {count(len(open_) - 3, 'more part')}" if len(open_) > 3 else ""
+        notes.append(
+            f"something is wrong somewhere in {', '.join(open_[:3])}{more}; {_ended(survey, budgeted)}"
+        )
+    return notes
 
 
-def _worst(values: Any) -> float:
-    return float(np.max(values)) if np.size(values) else float("nan")
+def _region_name(region: Region) -> str:
+    return region.box.words(replace(region.block, name=short(region.block.name)))
+
+
+def _ended(survey: Survey, budgeted: bool) -> str:
+    ended = ended_by(survey.interrupted, budgeted)
+    after = {Ended.SEARCH: "mend what is named and check again", Ended.BUDGET: Remedy.RAISE.value}
+    return f"the search ended there: {after.get(ended, Remedy.AGAIN.value)}"
+
+
+def _listed(evidence: Evidence | None) -> list[str]:
+    """That not all wrong entries are listed."""
+    wrong = 0 if evidence is None else int(evidence.judgement.wrong.sum())
+    return [f"the worst {LISTED:,} wrong entries are listed"] if wrong > LISTED else []

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.parameters.tree import Block
+from gradcheck.parameters.tree import Block, Parameters
 from gradcheck.results.cause import Cause
-from gradcheck.results.certificate import Certificate, Region, Residual
+from gradcheck.results.certificate import Certificate, Region, Residual, Survey
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.mismatch import ArraySummary, Mismatch
 from gradcheck.results.outcome import Outcome
@@ -35,6 +35,22 @@ class Measurements:
     entries: Evidence
     residuals: tuple[tuple[str, Residual], ...] = ()
     regions: tuple[Region, ...] = ()
+
+    @classmethod
+    def of(cls, parameters: Parameters, judged: Evidence, survey: Survey | None) -> Measurements:
+        """What figures are drawn of."""
+        arrays = survey.arrays if survey is not None else ()
+        # A certificate names what was compared: the array, or the array over a factor that all its entries share.
+        # Without one, directions that show nothing wrong may be of what was made of the claim: a panel of them would
+        # call it right.
+        residuals = tuple(
+            (array.certificate.name if array.certificate is not None else array.block.name, residual)
+            for array in arrays
+            if array.certificate is not None or any(residual.loud for residual in array.residuals)
+            for residual in array.residuals
+        )
+        regions = survey.regions if survey is not None else ()
+        return cls(tuple(parameters.blocks), judged, residuals, regions)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.report.sentences import advice_sentence, undecided_sentence
@@ -134,8 +135,8 @@ def _certificate_lines(report: ReportData) -> list[str]:
     have, total = len(report.certificates), len(report.arrays)
     where = f" for {have} of {total} arrays" if have < total else f" for {have} arrays" if have > 1 else ""
     rest = ", save what is named above" if report.wrong else ""
-    text = str(weakest).replace(weakest.name, short(weakest.name))
-    return [f"  certificate{where}{rest}{', the weakest' if have > 1 else ''}: {text}"]
+    weakest = replace(weakest, name=short(weakest.name))
+    return [f"  certificate{where}{rest}{', the weakest' if have > 1 else ''}: {weakest}"]
 
 
 def _capped(title: str, sentences: tuple[str, ...], limit: int) -> list[str]:

@@ -119,6 +119,11 @@ class ArrayEvidence:
     ended: Limit | None = None
 
     @property
+    def tested(self) -> bool:
+        """Whether a direction was measured."""
+        return any(math.isfinite(residual.error) for residual in self.residuals)
+
+    @property
     def detectable(self) -> float:
         """The relative mistake of one entry that every one of these directions would have shown."""
         if not self.residuals or self.faint == 0:

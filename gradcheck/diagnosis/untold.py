@@ -1,0 +1,73 @@
+"""What a PASS at this point, or in this arithmetic, cannot tell, and what would."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradcheck._typing import Flat
+from gradcheck.diagnosis.undecided import SINGLE, Circumstances
+from gradcheck.parameters.tree import Parameters
+from gradcheck.results.certificate import Survey
+from gradcheck.results.evidence import Evidence
+from gradcheck.results.mismatch import ArraySummary
+from gradcheck.results.words import short
+
+__all__ = ["untold"]
+
+# What tells more than a point where the derivative is 0, or f has a kink.
+ELSEWHERE = "try another point, too (check_points draws some)"
+# The rounding of float32 is below this, that of float16 above.
+HALF = 1e-5
+
+
+def untold(
+    parameters: Parameters,
+    evidence: Evidence,
+    survey: Survey | None,
+    arrays: tuple[ArraySummary, ...],
+    given: Circumstances,
+    analytic: Flat | None,
+) -> list[str]:
+    """Notes on a PASS; analytic : the whole derivative under test, where it is one vector."""
+    notes = []
+    size = np.maximum(np.abs(evidence.analytic), np.abs(evidence.estimate.value))
+    nothing = bool((size <= 3.0 * evidence.estimate.error).all())
+    if survey is not None and evidence.coordinates.size < parameters.size:
+        nothing &= analytic is not None and not analytic.any()
+    # Rounding leaves 1e-17 where 0 is meant: what is within its bars is 0 as far as f shows.
+    within = " within its error bars" if nothing and evidence.analytic.any() else ""
+    if evidence.judgement.subgradient.any():
+        notes.append(f"what f is on either side of a kink does not show at it; {ELSEWHERE}")
+    elif nothing:
+        notes.append(
+            f"the {given.noun} is 0 here{within}: a mistake that vanishes with it does not show; {ELSEWHERE}"
+        )
+    else:
+        still = [] if analytic is None else [b.name for b in parameters.blocks if not analytic[b.slice].any()]
+        if still:
+            named = ", ".join(map(short, still[:3])) + (
+                f" and {len(still) - 3:,} more" if len(still) > 3 else ""
+            )
+            text = f"the {given.noun} of {named} is 0 here: a mistake that vanishes with it does not show"
+            notes.append(f"{text}; {ELSEWHERE}")
+    lost = [] if nothing else _lost(parameters, evidence, size)
+    hidden = lost + [a.name for a in arrays if a.detectable >= 1.0 and a.name not in lost]
+    if hidden and not nothing:
+        text = f"{short(hidden[0])} passes, but a mistake as large as its entries would not have been seen"
+        notes.append(f"{text}; {ELSEWHERE}, where they are larger")
+    if given.tolerance.eps > SINGLE:
+        dtype = "float32" if given.tolerance.eps < HALF else "float16"
+        computes = f"f computes in {dtype}" if given.coarse else f"f's values have the digits of {dtype} here"
+        more = "float64 shows more" if given.coarse else "all digits of float64 would show more"
+        notes.append(f"{computes}: what is off by less than rtol={given.tolerance.rtol:g} passes; {more}")
+    return notes
+
+
+def _lost(parameters: Parameters, evidence: Evidence, size: Flat) -> list[str]:
+    """Arrays of which every entry was judged and is within its error bar, though not all are claimed to be 0."""
+    bar, names = 3.0 * evidence.estimate.error, []
+    for b in parameters.blocks:
+        mine = (evidence.coordinates >= b.start) & (evidence.coordinates < b.stop)
+        if int(mine.sum()) == b.size and evidence.analytic[mine].any() and (size[mine] <= bar[mine]).all():
+            names.append(b.name)
+    return names
