@@ -181,6 +181,7 @@ def check_gradient(
         interrupted=known.interrupted,
         analytic=known.inspection.analytic if known.inspection is not None else None,
         coarse=known.coarse,
+        steps=known.first_steps,
     )
     if hessian is not None and not report.interrupted:
         # SciPy's sparse matrices come with it: not for those who check a gradient alone.

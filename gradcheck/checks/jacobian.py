@@ -152,7 +152,7 @@ def judge_jacobian(
         causes=known.diagnosis.causes,
         budgeted=options.max_nfev is not None or options.max_seconds is not None, noun=noun,
         functions=("grad" if problem.symbol == "H" else "f", problem.what), interrupted=known.interrupted,
-        coarse=known.coarse, analytic=analytic,
+        coarse=known.coarse, analytic=analytic, steps=known.first_steps,
     )  # fmt: skip
     if report.interrupted and report.outcome is Outcome.PASS:
         text = "interrupted before it was done: start it again"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradcheck._typing import Index
+from gradcheck._typing import Flat, Index
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.certificate import ArrayEvidence, Survey
 from gradcheck.results.evidence import Evidence
@@ -18,13 +18,15 @@ from gradcheck.results.verdict import Tolerance
 __all__ = ["SINGLE", "Circumstances", "ended_by", "undecided_array", "undecided_entries"]
 
 # Limits that are a size: a larger resolution or atol decides them.
-SIZED = (Limit.NOISE, Limit.TRUNCATION, Limit.NONE)
+SIZED = (Limit.NOISE, Limit.BESIDE, Limit.TRUNCATION, Limit.NONE)
 # What is printed is a little more than what is needed, so that it is enough after it was rounded.
 ROOM = 1.1
 # A resolution above this lets a mistake of half an entry pass: none is offered.
 COARSEST = 0.5
 # The rounding of float64 is below this, that of float32 above.
 SINGLE = 1e-10
+# A step that is a smaller part than this of the first one was not shortened for the precision of smooth functions.
+SHORT = 1e-3
 # What a shorter step may take away.
 LONG_STEPS = (Limit.NOISE, Limit.TRUNCATION, Limit.KINK)
 
@@ -35,12 +37,14 @@ class Circumstances:
 
     tolerance : what is accepted. budgeted : whether the caller set a budget. noun : what the derivative is called.
     coarse : whether x or the derivative under test is of a coarser type than float64, and not f's digits alone.
+    steps : (n,) the first steps from x, None where no entry was measured from near.
     """
 
     tolerance: Tolerance
     budgeted: bool = False
     noun: str = "gradient"
     coarse: bool = False
+    steps: Flat | None = None
 
 
 def ended_by(interrupted: bool, budgeted: bool) -> Ended:
@@ -59,6 +63,9 @@ def undecided_entries(
     common = max(set(limits), key=lambda limit: (limit is Limit.DISPUTED, int((limits == limit).sum())))
     alike = rows[limits == common]
     row = int(alike[np.argmax(judgement.detectable[alike])])
+    if common is Limit.NOISE and given.steps is not None:
+        first = given.steps[int(evidence.coordinates[row]) % given.steps.size]
+        common = Limit.BESIDE if found.step[row] < SHORT * first else common
     ended = ended_by(evidence.interrupted, given.budgeted) if common is Limit.BUDGET else Ended.NOTHING
     kink = (float(found.left[row]), float(found.right[row])) if common is Limit.KINK else None
     known = bool(np.isfinite(found.error[row]))
@@ -138,6 +145,7 @@ def _advice(
         Limit.JUMP: (Remedy.OFF_JUMP, precise),
         Limit.DOMAIN: (Remedy.OFF_EDGE,),
         Limit.NOISE: (precise,),
+        Limit.BESIDE: (Remedy.OFF_BESIDE, precise),
         Limit.SCALE: (Remedy.APART,),
         Limit.TRUNCATION: (Remedy.OFF_BEND, Remedy.RESCALE),
         Limit.DISPUTED: (precise, Remedy.COMPLEX),

@@ -107,6 +107,11 @@ class Known:
         return self.inspection is not None and self.inspection.computes_in != "float64"
 
     @property
+    def first_steps(self) -> Flat | None:
+        """(n,) the first steps from x; None where f was not measured from near."""
+        return None if self.setting is None else self.setting.first_steps
+
+    @property
     def tolerance(self) -> Tolerance:
         """What is accepted, as far as it is known in which arithmetic f computes."""
         if self.setting is not None:

@@ -58,6 +58,11 @@ class Setting:
         """The structure of x."""
         return self.objective.parameters
 
+    @property
+    def first_steps(self) -> Flat:
+        """(n,) the first step of each coordinate, the shortest of all outputs."""
+        return np.asarray(np.min(self.relative_step) * self.scales)
+
     def name(self, entry: int) -> str:
         """What an entry is called."""
         return (self.names or self.parameters).name(entry)

@@ -58,20 +58,21 @@ def compose(
     analytic: Flat | None = None,
     coarse: bool = False,
     some: bool = False,
+    steps: Flat | None = None,
 ) -> Report:
     """The report of a sweep or a survey; without evidence the findings alone decide.
 
     budgeted : whether the caller set a budget. noun : what the derivative is called. functions : what
     the functions are called whose evaluations are counted. analytic : the whole derivative under test, where it is one
     vector. coarse : whether x or that derivative is of a coarser type than float64. some : whether entries were left
-    out on purpose, and not for want of room.
+    out on purpose, and not for want of room. steps : (n,) the first steps from x.
     """
     survey = evidence if isinstance(evidence, Survey) else None
     judged = evidence.judged if isinstance(evidence, Survey) else evidence
     wrong = mismatches(parameters, judged) if judged is not None else ()
     outcome = _outcome(judged, survey, findings, tolerance)
     arrays = summaries(parameters, judged, survey, tolerance) if judged is not None else ()
-    given = Circumstances(tolerance, budgeted, noun, coarse)
+    given = Circumstances(tolerance, budgeted, noun, coarse, steps)
     # A finding that decides is the reason, unless wrong entries say more.
     decisive = next((f.text for f in findings if f.outcome is outcome), "") if not wrong else ""
     undecided = None

@@ -313,7 +313,7 @@ def undecided_sentence(u: Undecided) -> str:
         if u.slopes is not None:
             left, right = (number(slope, 4) for slope in u.slopes)
             return f"{text} (slope {left} on the left, {right} on the right)"
-        hides = u.limit in (Limit.NOISE, Limit.TRUNCATION) and math.isfinite(u.reached)
+        hides = u.limit in (Limit.NOISE, Limit.BESIDE, Limit.TRUNCATION) and math.isfinite(u.reached)
         return f"{text} hides relative mistakes below {number(u.reached, 2)}" if hides else text
     if not u.tested:
         return f"{name} was not checked: {cause}"

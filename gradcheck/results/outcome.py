@@ -19,6 +19,7 @@ class Limit(Enum):
 
     NONE = "precise"
     NOISE = "noise of f"
+    BESIDE = "noise of f at the short steps that a kink, a sharp bend or an edge beside x leaves"
     TRUNCATION = "f bends within every usable step"
     KINK = "a kink at x"
     JUMP = "a jump of f at x"

@@ -27,6 +27,7 @@ class Remedy(Enum):
     OFF_JUMP = "move x away from the jump"
     OFF_EDGE = "move x away from the edge, or pass bounds"
     OFF_BEND = "move x to where f bends less"
+    OFF_BESIDE = "move x away from that kink, bend or edge"
     ELSEWHERE = "check it at another point, too"
     FLOAT64 = "compute f in float64"
     DIGITS = "compute f with all digits of float64"

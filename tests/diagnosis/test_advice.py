@@ -127,6 +127,26 @@ def test_beside_a_bend_another_point_is_advised():
     assert check_gradient(f, lambda x: 1.1 * grad(x), x - 0.03).outcome is Outcome.FAIL
 
 
+@pytest.mark.parametrize(("beside", "near"), [(1e-12, True), (1e-3, False)])
+def test_a_kink_beside_x_is_what_limits_a_bar(beside, near):
+    """|x| at 1e-12: the steps end before 0, and the noise of f counts; where it is far, noise is noise of f."""
+    x = np.array([beside, 0.7, -0.3])
+    a = np.array([1.0, 2.0, 0.5])
+
+    def f(x: Any) -> float:
+        noise = 0.0 if near else np.random.default_rng(np.ascontiguousarray(x).view(np.uint32)).normal()
+        return float(np.sum(a * np.abs(x)) + x @ x + 1e-3 * noise)
+
+    report = check_gradient(f, lambda x: a * np.sign(x) + 2.0 * x, x, method="sweep")
+    moved = check_gradient(f, lambda x: a * np.sign(x) + 2.0 * x, x + 0.01)
+
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert report.undecided is not None
+    assert report.undecided.limit is (Limit.BESIDE if near else Limit.NOISE)
+    assert (Remedy.OFF_BESIDE in [a.remedy for a in report.undecided.advice]) is near
+    assert (moved.outcome is Outcome.PASS) is near
+
+
 def test_an_array_whose_gradient_is_zero_is_named_in_a_pass():
     """7 b for 2 b passes at b = 0, and is refused beside it; no note is there where nothing hides."""
 
