@@ -14,7 +14,7 @@ from gradcheck._typing import Flat
 from gradcheck.arraywise.columns import GROUPS_UP_TO
 from gradcheck.checks.jacobian import Problem, judge_jacobian
 from gradcheck.checks.linear import accepted_of, not_linear, other_layouts
-from gradcheck.diagnosis.matrices import diagnose_rows, unmixed
+from gradcheck.diagnosis.matrices import ASKED, LARGEST, diagnose_rows, unmixed
 from gradcheck.driver.options import LEAST_BUDGET, Options
 from gradcheck.driver.prepare import prepare
 from gradcheck.evidence.axes import measure
@@ -171,6 +171,10 @@ def judge_vjp(
     report = judge_jacobian(
         problem, options, call=call, extra=lambda _, dtype: pull.findings(dtype, options.rtol)
     )
+    if mix is not None and report.outcome is Outcome.FAIL and report.wrong and _asked(pull):
+        report, whole = _every_row(report, f, pull, x, options, call)
+        if whole:
+            return replace(report, ngev=pull.calls)
     if mix is not None:
         # What is said of the mixed rows is kept where it holds for those of J.
         report = replace(report, causes=unmixed(report.causes, MIXED, pull.outputs))
@@ -187,6 +191,30 @@ def judge_vjp(
             diagnosis=tuple(cause_sentence(cause) for cause in report.causes),
         )  # fmt: skip
     return replace(report, ngev=pull.calls)
+
+
+def _asked(pull: Pullback) -> bool:
+    """Whether J may be asked for row by row, and be held."""
+    return pull.outputs <= ASKED and pull.outputs * pull.x.size <= LARGEST
+
+
+def _every_row(
+    report: Report, f: Callable[..., Any], pull: Pullback, x: Any, options: Options, call: str
+) -> tuple[Report, bool]:
+    """The same failure of J itself, every row of it asked for; and whether that could be done."""
+    nfev = None if options.max_nfev is None else options.max_nfev - report.nfev
+    seconds = None if options.max_seconds is None else options.max_seconds - report.seconds
+    spent = (nfev is not None and nfev < LEAST_BUDGET) or (seconds is not None and seconds <= 0)
+    if report.interrupted or spent:
+        return report, False
+    problem = Problem(f, lambda *_: pull.rows(np.eye(pull.outputs)), x, pull.args, what="vjp")
+    whole = judge_jacobian(
+        problem, replace(options, max_nfev=nfev, max_seconds=seconds), call=call,
+        extra=lambda _, dtype: pull.findings(dtype, options.rtol),
+    )  # fmt: skip
+    told = whole.outcome is Outcome.FAIL and bool(whole.wrong)
+    best = whole if told else replace(report, interrupted=whole.interrupted)
+    return replace(best, nfev=report.nfev + whole.nfev, seconds=report.seconds + whole.seconds), told
 
 
 def _interrupting(*_: Any) -> Any:

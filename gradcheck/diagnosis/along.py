@@ -1,4 +1,4 @@
-"""One derivative along a random direction: whether an explanation holds for the entries that nobody judged."""
+"""Derivatives along a few directions more: whether an explanation holds for the entries that nobody judged."""
 
 from __future__ import annotations
 
@@ -54,32 +54,58 @@ class Along:
         fine = all(b.real_dtype == np.float64 for b in setting.parameters.blocks)
         return cls(setting) if fine else None
 
+    def affords(self, directions: int) -> bool:
+        """Whether the budget holds so many."""
+        return self.setting.objective.remaining >= COST * directions
+
     def _values(self, x: Flat) -> Flat:
         return np.atleast_1d(np.asarray(self.setting.objective.probe(x), float))
 
-    def direction(self, moved: Flat) -> Direction | None:
-        """The derivative along a random tangent of the coordinates `moved` (n,); None where f does not show it.
+    def direction(self, moved: Flat, which: int = 0) -> Direction | None:
+        """The derivative along a random tangent of the coordinates `moved` (n,); None where f does not show it."""
+        units = random_units(np.random.default_rng(7 + which), self.setting.x.size)
+        return self.slope(np.where(moved, units * self.setting.scales, 0.0))
+
+    def slope(self, tangent: Flat) -> Direction | None:
+        """The derivative along a tangent (n,), shortened to the bounds; None where f does not show it.
 
         Central differences at two steps, one from the other: the bar is that of the cruder one.
         """
-        x, scales, room = self.setting.x, self.setting.scales, self.setting.room
+        seen = self._differences(tangent)
+        return None if seen is None else Direction(*seen[:3])
+
+    def entries(self, columns: Index) -> tuple[Flat, Flat, Flat]:
+        """The derivatives (m, k) by some coordinates, their bars, and the second ones; nan where f shows none."""
+        m, scales = self.setting.outputs, self.setting.scales
+        value, bar, bend = (np.full((m, columns.size), np.nan) for _ in range(3))
+        for k, j in enumerate(columns.tolist()):
+            unit = np.zeros(scales.size)
+            unit[j] = scales[j]
+            seen = self._differences(unit)
+            if seen is not None:
+                size = seen[0][j]
+                value[:, k], bar[:, k], bend[:, k] = seen[1] / size, seen[2] / size, seen[3] / size**2
+        return value, bar, bend
+
+    def _differences(self, tangent: Flat) -> tuple[Flat, Flat, Flat, Flat] | None:
+        """The tangent as it was gone along, the first derivative along it, its bar, and the second derivative."""
+        x, room = self.setting.x, self.setting.room
         h = float(np.median(self.setting.relative_step))
-        if self.setting.objective.remaining < COST:
+        if not self.affords(1):
             return None
-        tangent = np.where(moved, scales * random_units(np.random.default_rng(7), x.size), 0.0)
         if room is not None:
             most = 0.9 * np.minimum(*room) / h
             tangent = np.clip(tangent, -most, most)
+        if not tangent.any():
+            return None
         with np.errstate(all="ignore"):
-            wide, near = (
-                (self._values(x + t * tangent) - self._values(x - t * tangent)) / (2.0 * t)
-                for t in (h, h / 2.0)
-            )
+            right, left = self._values(x + h * tangent), self._values(x - h * tangent)
+            wide = (right - left) / (2.0 * h)
+            near = (self._values(x + h / 2.0 * tangent) - self._values(x - h / 2.0 * tangent)) / h
             value = (4.0 * near - wide) / 3.0
             bar = np.abs(near - wide) / 3.0 + 6.0 * self.setting.level / h
-        if not np.isfinite(value + bar).all() or not tangent.any():
-            return None
-        return Direction(tangent, value, bar)
+            bend = (right - 2.0 * self.setting.f_x + left) / h**2
+        return (tangent, value, bar, bend) if np.isfinite(value + bar).all() else None
 
     def jump(self) -> float | None:
         """By how much an output of f jumps at a place near x; None where none was found.

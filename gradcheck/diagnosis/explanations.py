@@ -7,7 +7,7 @@ right, and when so good a fit can hardly be an accident (`Scope.convinces`). No 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from gradcheck._typing import Flat
 from gradcheck.diagnosis import patterns, projections, terms
 from gradcheck.diagnosis.gather import scope_of
 from gradcheck.diagnosis.orders import arrays_moved, rearranged
-from gradcheck.diagnosis.regions import together
+from gradcheck.diagnosis.regions import together, two_lines
 from gradcheck.diagnosis.scope import DECADES, Scope, Subject
 from gradcheck.results.cause import Cause, Extent, Kind, Place
 from gradcheck.results.certificate import Region, Survey
@@ -56,7 +56,12 @@ def diagnose(subject: Subject, evidence: Evidence | Survey, grad: Gradient | Non
     if not wrong:
         return Diagnosis()
     scope = everything.part(wrong)
-    of_all = _explanations(scope, arrays_moved(everything))
+    regions = evidence.regions if isinstance(evidence, Survey) else ()
+    # Arrays that are wrong throughout as far as directions tell, though no entry of them was judged: with them first.
+    told = {r.block for r in regions if r.throughout}
+    more = tuple(b for b in everything.blocks if b in wrong or b in told)
+    of_all = _explanations(everything.part(more)) if more != wrong else ()
+    of_all = of_all or _explanations(scope, arrays_moved(everything))
     if of_all:
         return Diagnosis(of_all)
     parts = [scope.one(b) for b in wrong] if len(wrong) > 1 else [scope]
@@ -66,13 +71,14 @@ def diagnose(subject: Subject, evidence: Evidence | Survey, grad: Gradient | Non
     # A solver's stop shows in every entry: where directions found a few among many that are right it is not asked for.
     unexplained = not any(cause.explains for causes in found for cause in causes)
     stops = _stops(scope) if unexplained and not isinstance(evidence, Survey) else None
+    if stops is not None:
+        return Diagnosis((stops[0], *_beyond(stops[1])))
     cached, ngev = None, 0
-    if grad is not None and open_ and stops is None:
+    if grad is not None and open_:
         cached, ngev = _cache(subject, judged, grad)
     between = [_between(everything)] if open_ and not cached else []
-    regions = evidence.regions if isinstance(evidence, Survey) else ()
     seen = [_described(part, regions) for part in open_]
-    ordered = (stops, cached, *(cause for causes in found for cause in causes), *between, *seen)
+    ordered = (cached, *(cause for causes in found for cause in causes), *between, *seen)
     return Diagnosis(tuple(cause for cause in ordered if cause is not None), ngev)
 
 
@@ -110,30 +116,54 @@ def _common_place(s: Scope, regions: tuple[Region, ...]) -> Cause | None:
     return None if place is None else Cause(Kind.REGION, place)
 
 
-def _stops(s: Scope) -> Cause | None:
+def _stops(s: Scope) -> tuple[Cause, Scope] | None:
     """Whether f jumps beside x by as much as explains small disagreements, as it does where a solver stops.
 
     What an iteration leaves changes with x as fast as f does, or some ten times as fast: it adds up over its steps.
+    Most wrong entries have to be off by little; and the same with those that are off by more alone.
     """
-    off = np.abs(s.analytic - s.numerical)[s.wrong]
-    largest = float(np.max(np.abs(s.numerical[s.known])))
-    along = s.subject.along
-    if along is None or not np.max(off) <= SLIGHT * largest:
+    off, along = np.abs(s.analytic - s.numerical), s.subject.along
+    little = s.wrong & (off <= SLIGHT * float(np.max(np.abs(s.numerical[s.known]))))
+    if along is None or 2 * little.sum() <= s.wrong.sum():
         return None
     size = along.jump()
-    scale = np.max(np.abs(along.setting.scales))
-    if size is None or np.max(off) * scale > STEPS * size:
+    scale, most = np.max(np.abs(along.setting.scales)), float(np.max(off[little]))
+    if size is None or most * scale > STEPS * size:
         return None
-    return Cause(Kind.STOPS, Place(s.names, int(s.wrong.sum()), Extent.WRONG), value=size)
+    cause = Cause(Kind.STOPS, Place(s.names, int(little.sum()), Extent.WRONG), value=size)
+    return cause, replace(s, wrong=s.wrong & ~little, bar=np.maximum(s.bar, most))
+
+
+def _beyond(s: Scope) -> tuple[Cause, ...]:
+    """What explains the entries that are off by more than the jumps of f."""
+    if not s.wrong.any():
+        return ()
+    seen = _described(s, ())
+    return _explanations(s) or (() if seen is None else (seen,))
 
 
 def _opposite(s: Scope) -> Cause | None:
-    """Two entries off by equal and opposite amounts: what flows from one to the other is left out."""
-    off, slack = (part[s.wrong] for part in (s.analytic - s.numerical, s.slack(s.numerical)))
-    if off.size != 2 or abs(off.sum()) > slack.sum() or np.min(np.abs(off)) < 10.0**DECADES * slack.max():
+    """Two entries, or lines, off by equal and opposite amounts: what flows from one to the other is left out."""
+    off, slack = s.analytic - s.numerical, s.slack(s.numerical)
+    if s.wrong.sum() == 2:
+        pair = [np.flatnonzero(s.wrong)[k : k + 1] for k in range(2)]
+        names = [s.parameters.name(int(s.at[at[0]])) for at in pair]
+    else:
+        found = (
+            two_lines(s.blocks[0], s.at, s.wrong) if len(s.blocks) == 1 and s.whole and s.complete else None
+        )
+        if found is None:
+            return None
+        names, pair = found
+    one, other = pair
+    large = np.minimum(np.abs(off[one]), np.abs(off[other])) > 10.0**DECADES * np.maximum(
+        slack[one], slack[other]
+    )
+    if not large.any() or not (np.abs(off[one] + off[other]) <= slack[one] + slack[other]).all():
         return None
-    one, other = (s.parameters.name(int(at)) for at in s.at[s.wrong])
-    return Cause(Kind.OPPOSITE, s.wrong_place(), value=float(abs(off[0])), moves=((one, other),))
+    return Cause(
+        Kind.OPPOSITE, s.wrong_place(), value=float(np.max(np.abs(off[one]))), moves=((names[0], names[1]),)
+    )
 
 
 def _between(everything: Scope) -> Cause | None:
@@ -191,7 +221,7 @@ EXACT: tuple[Callable[[Scope], Cause | None], ...] = (
     projections.projected, projections.divided, projections.softmax, terms.parametrisation,
 )  # fmt: skip
 FITTED: tuple[Callable[[Scope], Cause | None], ...] = (
-    patterns.repeated, patterns.cut, patterns.float32, patterns.unused, patterns.multiple, patterns.scaled,
-    terms.scaled_parametrisation, terms.delta, terms.weight_decay, terms.lasso, terms.offset, terms.difference,
-    terms.gauss_newton,
+    patterns.repeated, patterns.cut, patterns.clipped, patterns.signs, patterns.float32, patterns.unused,
+    patterns.multiple, patterns.scaled, terms.scaled_parametrisation, terms.delta, terms.weight_decay, terms.lasso,
+    terms.offset, terms.difference, terms.gauss_newton,
 )  # fmt: skip

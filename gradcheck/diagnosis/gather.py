@@ -34,7 +34,8 @@ def scope_of(subject: Subject, evidence: Evidence | Survey) -> Scope:
     blocks, wrong = subject.parameters.blocks, judged.wrong
     parts, absent = [_judged(judged)], {}
     usable = parts[0]["at"]
-    mistaken = [b.name for b in blocks if _of(b, wrong).size]
+    throughout = {r.block for r in survey.regions if r.throughout} if survey is not None else set()
+    mistaken = [b.name for b in blocks if _of(b, wrong).size or b in throughout]
     for b in blocks:
         mine = _of(b, usable)
         if mine.size == b.size:

@@ -17,12 +17,12 @@ from gradcheck.results.cause import Cause, Extent, Kind
 from gradcheck.results.certificate import Survey
 from gradcheck.results.evidence import Evidence
 
-__all__ = ["diagnose_matrix", "diagnose_rows", "unmixed"]
+__all__ = ["ASKED", "LARGEST", "diagnose_matrix", "diagnose_rows", "unmixed"]
 
 # Entries of J that are held at once: 32 MB. Of larger ones nothing is said.
 LARGEST = 4_000_000
-# Columns that a product is asked for, one by one, to have the whole matrix.
-COLUMNS = 500
+# Columns, or rows, that a product is asked for, one by one, to have the whole of a matrix that is wrong.
+ASKED = 500
 
 
 def diagnose_matrix(
@@ -42,7 +42,8 @@ def diagnose_matrix(
 # What holds of U J for random U holds of J, if it is about whole rows or about columns.
 LINEAR = (
     Kind.FACTOR, Kind.SIGN, Kind.ZERO, Kind.UNUSED, Kind.PARAMETRISATION, Kind.NOT_PROJECTED, Kind.NOT_CENTRED,
-    Kind.NOT_NORMALISED, Kind.NOT_DIVIDED, Kind.SOFTMAX, Kind.SHIFTED, Kind.REVERSED, Kind.LINES, Kind.REPEATED,
+    Kind.NOT_NORMALISED, Kind.NOT_SCALED, Kind.NOT_DIVIDED, Kind.SOFTMAX, Kind.SHIFTED, Kind.REVERSED, Kind.LINES,
+    Kind.REPEATED,
 )  # fmt: skip
 
 
@@ -90,7 +91,7 @@ def _known(matrix: Matrix, judged: Evidence) -> Flat:
     if isinstance(matrix, Sparse):
         return np.asarray(matrix.array.toarray(), np.float64).ravel()
     m, n = matrix.shape
-    if n <= COLUMNS:
+    if n <= ASKED:
         return np.stack([matrix.product(unit) for unit in np.eye(n)], axis=1).ravel()
     values = np.full(m * n, np.nan)
     values[judged.coordinates] = judged.analytic

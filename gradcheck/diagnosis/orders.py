@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
-from gradcheck.diagnosis.scope import DECADES, SAME, Scope
+from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, Scope
 from gradcheck.parameters.tree import Block
 from gradcheck.results.cause import Cause, Extent, Kind
 
@@ -52,9 +52,9 @@ def rearranged(s: Scope) -> Cause | None:
         cause_of_lines = _lines(s, array, axis)
         if cause_of_lines is not None:
             return cause_of_lines
-    if s.complete and _same_values(s):
-        return Cause(Kind.REORDERED, s.wrong_place())
-    return None
+    if s.complete:
+        return Cause(Kind.REORDERED, s.wrong_place()) if _same_values(s) else None
+    return _values_elsewhere(s)
 
 
 def _read(array: Array, at: Index) -> Flat:
@@ -136,8 +136,11 @@ def _shifts(alike: NDArray[np.bool_], target: int) -> list[int]:
     return [int(k) for k in sorted(shifts, key=abs)[:SHIFTS] if k]
 
 
-def _lines(s: Scope, array: Array, axis: int) -> Cause | None:
-    """Rows (or columns, or slices along an axis) in another order: which one each wrong line should be."""
+def _lines(s: Scope, array: Array, axis: int, further: bool = True) -> Cause | None:
+    """Rows (or columns, or slices along an axis) in another order: which one each wrong line should be.
+
+    further : whether an entry of each other line may be asked for, where those that were judged come from other lines.
+    """
     b = s.blocks[0]
     n = b.shape[axis]
     lines = np.moveaxis(array, axis, 0).reshape(n, -1)
@@ -153,11 +156,16 @@ def _lines(s: Scope, array: Array, axis: int) -> Cause | None:
         if source is None:
             return None
         moves[i] = source
-    if sorted(moves) != sorted(moves.values()):
-        return None
     sources = np.arange(n)
     sources[list(moves)] = list(moves.values())
     explained = lines[sources[line], rest]
+    if sorted(moves) != sorted(moves.values()):
+        more = None
+        if further and len(moves) > 1 and s.convinces(explained, choices=len(moves) * math.log10(n)):
+            column = int(np.random.default_rng(0).integers(lines.shape[1]))
+            others = ~np.isin(line, line[s.tested]) & (rest == column)
+            more = s.measured(s.at[others])
+        return None if more is None else _lines(more, array, axis, further=False)
     if not s.mends(explained, choices=len(moves) * math.log10(n)):
         return None
     noun = ("row", "column")[axis] if len(b.shape) == 2 else f"index of axis {axis}"
@@ -183,6 +191,24 @@ def _same_values(s: Scope) -> bool:
     explained[at[np.argsort(s.numerical[at])]] = np.sort(s.analytic[at])
     orders = math.lgamma(at.size + 1) / math.log(10.0)
     return bool(s.fits(explained)[at].all()) and s.convinces(explained, choices=orders)
+
+
+def _values_elsewhere(s: Scope) -> Cause | None:
+    """The right values of the wrong entries stand elsewhere in their array, those of further ones too."""
+    more = s.some_more() if s.wrong.sum() > MARGIN and _found_elsewhere(s) else None
+    return Cause(Kind.REORDERED, more.everywhere()) if more is not None and _found_elsewhere(more) else None
+
+
+def _found_elsewhere(s: Scope) -> bool:
+    """Whether each wrong entry has the value of another one, no two of the same, and hardly by accident."""
+    values = np.sort(s.subject.analytic[s.blocks[0].slice])
+    r = s.numerical[s.wrong]
+    above = np.searchsorted(values, r).clip(1, values.size - 1)
+    nearest = above - (np.abs(values[above - 1] - r) < np.abs(values[above] - r))
+    explained = s.analytic.copy()
+    explained[s.wrong] = values[nearest]
+    found = np.unique(nearest).size == nearest.size and bool(s.fits(explained)[s.wrong].all())
+    return found and s.convinces(explained, choices=nearest.size * math.log10(values.size))
 
 
 def arrays_moved(s: Scope) -> Cause | None:

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.diagnosis.regions import ACCIDENT
-from gradcheck.diagnosis.scope import MARGIN, SAME, Scope
+from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, Scope
 from gradcheck.results.cause import Cause, Extent, Kind, Place
 
 __all__ = [
-    "assigned", "conjugate", "constant", "cut", "factor", "float32", "missing", "multiple", "reduced", "repeated",
-    "scaled", "slope", "unused",
+    "assigned", "clipped", "conjugate", "constant", "cut", "factor", "float32", "missing", "multiple", "reduced",
+    "repeated", "scaled", "signs", "slope", "unused",
 ]  # fmt: skip
 
 Array = NDArray[np.floating[Any]]
@@ -65,12 +65,18 @@ def factor(s: Scope) -> Cause | None:
         # No evidence for a factor; a description, for people to recognise. Beside undecided entries it would mislead.
         return None if s.undecided.size else Cause(Kind.ONE_ENTRY, s.wrong_place(), 1, value=c, bar=spread)
     if place := s.holds(s.analytic / c, free=1, anywhere=s.wrong.sum() > 1 + MARGIN):
-        return Cause(Kind.FACTOR, place, 1, value=c, bar=spread)
+        return Cause(Kind.FACTOR, place, 1, value=c, bar=spread, origin=_over_norm(s))
     # No accident gives two entries one ratio, as it gives them one difference: but it has to be that of all.
     both = s.wrong.sum() == 2 and s.fits(s.analytic / c).all()
     if both and (place := s.holds(s.analytic / c, free=1, margin=1)):
         return Cause(Kind.FACTOR, place, 1, value=c, bar=spread)
     return None
+
+
+def _over_norm(s: Scope) -> str:
+    """What a factor is called by which a whole gradient, or array, is of length 1."""
+    whole = np.concatenate([s.subject.analytic[b.slice] for b in s.blocks])
+    return "1/|numerical|" if whole.size > MARGIN and abs(float(np.linalg.norm(whole)) - 1.0) <= SAME else ""
 
 
 def slope(b: Array, d: Array) -> Any:
@@ -166,6 +172,27 @@ def cut(s: Scope) -> Cause | None:
     return None
 
 
+def clipped(s: Scope) -> Cause | None:
+    """No entry larger than some c, where numerical ones are: those are +c or -c, and the others right."""
+    g, r = s.analytic[s.wrong], s.numerical[s.wrong]
+    c = float(np.max(np.abs(s.analytic)))
+    most = (np.abs(np.abs(g) - c) <= SAME * c).all() and (np.abs(r) > c).all() and (g * r > 0).all()
+    if not (c > 0 and most and g.size > MARGIN and (np.abs(s.analytic[~s.wrong]) < c).any()):
+        return None
+    return Cause(Kind.CLIPPED, s.everywhere(), vague=True, value=c)
+
+
+def signs(s: Scope) -> Cause | None:
+    """The sign of every entry alone, times one number."""
+    g, r = s.analytic[s.known], s.numerical[s.known]
+    c = float(np.max(np.abs(g)))
+    sure = (np.abs(np.abs(g) - c) <= SAME * c).all() and (g * r > 0).all() and np.ptp(np.sign(g)) > 0
+    # As many signs agree by accident with a chance of 2 to the minus their number.
+    if not (c > 0 and sure and math.log10(2.0) * g.size >= DECADES):
+        return None
+    return Cause(Kind.SIGNS, s.everywhere(), vague=True, value=c)
+
+
 def float32(s: Scope) -> Cause | None:
     """Values that float32 holds, off by what its rounding makes."""
     g, scale = s.analytic, float(np.nanmax(np.abs(s.numerical)))
@@ -254,6 +281,13 @@ def _beyond(s: Scope) -> str:
 
 def multiple(s: Scope) -> Cause | None:
     """numerical = k analytic with whole k of several sizes, or the other way round: counted another number of times."""
+    found = _multiple(s)
+    # Of entries that nobody judged k is not known, and no direction tells.
+    more = s.some_more() if found is not None else None
+    return None if more is None else _multiple(more)
+
+
+def _multiple(s: Scope) -> Cause | None:
     g, r = s.analytic[s.wrong], s.numerical[s.wrong]
     for lacking, ratio in ((True, r / g), (False, g / r)):
         if not np.isfinite(ratio).all():
@@ -264,7 +298,8 @@ def multiple(s: Scope) -> Cause | None:
         whole = np.ones_like(s.analytic)
         whole[s.wrong] = times if lacking else 1.0 / times
         # Any ratio is within a half of a whole number.
-        if s.holds(s.analytic * whole, choices=float(np.sum(np.log10(4.0 * times)))):
+        explained, choices = s.analytic * whole, float(np.sum(np.log10(4.0 * times)))
+        if s.fits(explained)[s.wrong].all() and s.convinces(explained, choices=choices):
             span = (float(times.min()), float(times.max()))
             return Cause(Kind.MULTIPLE, s.wrong_place(), times.size, span=span, lacking=lacking)
     return None

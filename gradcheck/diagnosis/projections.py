@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
-from gradcheck.diagnosis.scope import MARGIN, Scope
+from gradcheck.diagnosis.scope import LOOKS, MARGIN, Scope
 from gradcheck.results.cause import Cause, Kind
 
 __all__ = ["divided", "projected", "softmax"]
@@ -20,8 +22,11 @@ ORTHOGONAL = 1e-9
 KINDS = {
     "x": (Kind.NOT_PROJECTED, Kind.PROJECTED),
     "1": (Kind.NOT_CENTRED, Kind.CENTRED),
+    "x - 1": (Kind.NOT_SCALED, None),
     "1, x": (Kind.NOT_NORMALISED, None),
 }
+# What people add to a mean of squares, so that nothing is divided by 0; the first is none.
+ADDED = (0.0, 1e-3, 1e-5, 1e-6, 1e-8, 1e-12)
 
 
 def projected(s: Scope) -> Cause | None:
@@ -32,10 +37,12 @@ def projected(s: Scope) -> Cause | None:
         for words, lines in _lines(s):
             if lines.shape[1] < 1 + MARGIN:
                 continue
-            directions = _directions(s, lines, basis)
-            for kind, given_back in zip(kinds, (False, True), strict=True):
-                explained = None if kind is None else _explained(s, lines, directions, given_back)
-                if explained is not None and kind is not None and s.mends(explained, choices=1.0):
+            for kind, added in itertools.product(kinds, ADDED):
+                given_back = kind is not kinds[0]
+                if kind is None or (added and (given_back or "x" not in basis)):
+                    continue
+                explained = _explained(s, lines, _directions(s, lines, basis, added), given_back)
+                if explained is not None and s.mends(explained, choices=2.0):
                     return Cause(kind, s.everywhere(s.confirmed(explained)), origin=words)
     return None
 
@@ -60,8 +67,8 @@ def divided(s: Scope) -> Cause | None:
 def softmax(s: Scope) -> Cause | None:
     """Part of the derivative of a softmax p of x along a line: numerical = h - p sum(h).
 
-    h is analytic where the sum under the softmax is not differentiated, and analytic / (1 - p) where analytic is the
-    diagonal p (1 - p) alone.
+    h is analytic where the sum under the softmax is not differentiated, analytic / (1 - p) where analytic is the
+    diagonal p (1 - p) alone, and p analytic where analytic is the derivative by p.
     """
     if not _whole(s):
         return None
@@ -71,7 +78,7 @@ def softmax(s: Scope) -> Cause | None:
         x, g = _x(s)[lines], s.analytic[lines]
         e = np.exp(x - x.max(axis=1, keepdims=True))
         p = e / e.sum(axis=1, keepdims=True)
-        for part, h in (("", g), ("diagonal", g / (1.0 - p))):
+        for part, h in (("", g), ("diagonal", g / (1.0 - p)), ("by p", p * g)):
             explained = np.empty_like(s.analytic)
             explained[lines] = h - p * h.sum(axis=1, keepdims=True)
             if s.mends(explained, choices=1.0):
@@ -105,37 +112,73 @@ def _lines(s: Scope) -> Iterator[tuple[str, Index]]:
             yield "each column", places.reshape(shape).T
 
 
-def _directions(s: Scope, lines: Index, basis: str) -> NDArray[np.floating]:
-    """Orthonormal directions (k, q, n) of every line."""
+@dataclass(frozen=True)
+class Directions:
+    """Orthonormal directions `units` (k, q, n) of every line, and the shares (k, q) of the parts along them.
+
+    A share is what is taken off: 1, or a little less where some e is added to the mean of squares, var / (var + e).
+    """
+
+    units: NDArray[np.floating]
+    shares: Flat
+
+
+def _directions(s: Scope, lines: Index, basis: str, added: float) -> Directions:
     x, ones = _x(s)[lines], np.ones(lines.shape)
     one = ones / math.sqrt(lines.shape[1])
     if basis == "1":
-        return one[:, None]
+        return Directions(one[:, None], np.ones((len(lines), 1)))
     along = x if basis == "x" else x - x.mean(axis=1, keepdims=True)
-    size = np.sqrt(np.sum(along**2, axis=1, keepdims=True))
-    unit = along / size
-    return unit[:, None] if basis == "x" else np.stack([one, unit], axis=1)
+    squares = np.sum(along**2, axis=1, keepdims=True)
+    unit = along / np.sqrt(squares)
+    # A norm is a root of the sum of squares, a deviation of their mean.
+    share = squares / (squares + added * (1 if basis == "x" else lines.shape[1]))
+    if basis == "1, x":
+        return Directions(np.stack([one, unit], axis=1), np.hstack([np.ones_like(share), share]))
+    return Directions(unit[:, None], share)
 
 
-def _explained(s: Scope, lines: Index, directions: NDArray[np.floating], given_back: bool) -> Flat | None:
+def _explained(s: Scope, lines: Index, of: Directions, given_back: bool) -> Flat | None:
     """What analytic should be, if one side is orthogonal to the directions and the other is not; None where neither is.
 
     given_back : whether analytic is the one without its part along them.
     """
-    # Without all numerical values nothing is known of their part but what a direction says of the whole.
-    if given_back and not s.complete:
-        return None
     g, r, bar = (part[lines] for part in (s.analytic, s.numerical, s.bar))
-    still, other = (g, r) if given_back else (r, g)
-    inside = np.abs(np.sum(directions * still[:, None], axis=2)).max(axis=1)
+    still = g if given_back else r
+    parts = np.sum(of.units * g[:, None], axis=2)
+    left = parts if given_back else np.sum(of.units * r[:, None], axis=2) - (1.0 - of.shares) * parts
     noise = 0.0 if given_back else np.sqrt(np.sum(bar**2, axis=1))
     size = np.sqrt(np.sum(still**2, axis=1))
-    if s.complete and not (inside <= noise + ORTHOGONAL * size).all():
+    if (s.complete or given_back) and not (np.abs(left).max(axis=1) <= noise + ORTHOGONAL * size).all():
         return None
     # 0 has no part along anything: that a side is 0 is another mistake (a term is missing, f does not use it).
     if s.wrong[lines][size <= noise].any():
         return None
-    part = np.sum(np.sum(directions * other[:, None], axis=2, keepdims=True) * directions, axis=1)
+    if given_back:
+        found = _parts_of_numerical(s, lines, of.units)
+        if found is None:
+            return None
+        parts = -found
     explained = np.empty_like(s.analytic)
-    explained[lines] = g + part if given_back else g - part
+    explained[lines] = g - np.sum((of.shares * parts)[:, :, None] * of.units, axis=1)
     return explained
+
+
+def _parts_of_numerical(s: Scope, lines: Index, directions: NDArray[np.floating]) -> Flat | None:
+    """(k, q) derivatives of f along the directions of each line, measured where not all entries are known."""
+    if s.complete:
+        return np.asarray(np.sum(directions * s.numerical[lines][:, None], axis=2))
+    along, count = s.subject.along, len(lines) * directions.shape[1]
+    if s.subject.matrix or along is None or count > LOOKS or not along.affords(count):
+        return None
+    parts = np.empty(directions.shape[:2])
+    for k, q in np.ndindex(*parts.shape):
+        at, v = s.at[lines[k]], directions[k, q]
+        size = 1.0 / np.max(np.abs(v) / along.setting.scales[at])
+        tangent = np.zeros(s.subject.x.size)
+        tangent[at] = size * v
+        seen = along.slope(tangent)
+        if seen is None:
+            return None
+        parts[k, q] = seen.value[0] / size
+    return parts

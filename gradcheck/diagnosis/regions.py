@@ -8,15 +8,31 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradcheck._typing import Index, Mask
+from gradcheck._typing import Flat, Index, Mask
 from gradcheck.parameters.boxes import Box, in_box, working_shape
 from gradcheck.parameters.tree import Block
 from gradcheck.results.cause import Extent, Place
 
-__all__ = ["ACCIDENT", "Entries", "lines_of_zeros", "one_line", "together"]
+__all__ = ["ACCIDENT", "Entries", "Sum", "lines_of_zeros", "one_line", "together", "two_lines"]
 
 # Wrong entries that share a row by accident with a chance above this share nothing worth saying.
 ACCIDENT = 0.01
+# Blocks that are tried, with the sum of the entries of each.
+BLOCKS = 10**6
+
+
+@dataclass(frozen=True)
+class Sum:
+    """What the terms (size,) of the entries of a part of an array add up to, and how far off that may be."""
+
+    terms: Flat
+    value: float
+    off: float
+
+    @property
+    def accident(self) -> float:
+        """The chance that another part has this sum."""
+        return 2.0 * self.off / max(float(np.sqrt(np.mean(self.terms**2))), 1e-300)
 
 
 @dataclass(frozen=True)
@@ -43,6 +59,36 @@ class Entries:
     def common(self) -> Place | None:
         """The row, column, block or triangle in which they lie, be others there right."""
         return self._region(filled=False)
+
+    def block_with(self, sums: Sequence[Sum]) -> tuple[tuple[int, int], ...] | None:
+        """The one block whose entries have these sums, of all that hold what is bad and else what nobody judged.
+
+        None where several have them, or so many could that one may by accident.
+        """
+        block = self.block
+        if block.is_complex or self.at.size < block.size:
+            return None
+        ranges = []
+        for along in np.unravel_index(self.at - block.start, block.shape):
+            inner, outer = along[self.bad], along[self.bad | ~self.known]
+            starts, stops = (
+                np.arange(outer.min(), inner.min() + 1),
+                np.arange(inner.max(), outer.max() + 1) + 1,
+            )
+            ranges.append((starts, stops))
+        tried = math.prod(starts.size * stops.size for starts, stops in ranges)
+        # One entry more changes a sum by about the spread of the terms: so near do accidents come to it.
+        if tried > BLOCKS or tried * math.prod(each.accident for each in sums) > ACCIDENT:
+            return None
+        agree = np.all(
+            [np.abs(_of_blocks(s.terms.reshape(block.shape), ranges) - s.value) <= s.off for s in sums], 0
+        )
+        found = np.argwhere(agree)
+        if len(found) != 1:
+            return None
+        place = found[0].reshape(-1, 2).tolist()
+        box = tuple((int(a[i]), int(b[k])) for (a, b), (i, k) in zip(ranges, place, strict=True))
+        return None if (in_box(block, Box(box), self.at) & self.right & ~self.bad).any() else box
 
     def _region(self, filled: bool) -> Place | None:
         block, bad, wrong = self.block, self.bad, int(self.bad.sum())
@@ -109,6 +155,17 @@ class Entries:
         return int(seen.sum()) == size and not (inside & self.right & ~self.bad).any()
 
 
+def _of_blocks(terms: Flat, ranges: Sequence[tuple[Index, Index]]) -> Flat:
+    """The sums over all blocks: along two axes for each, of where a block starts and of where it stops."""
+    for k, (starts, stops) in enumerate(ranges):
+        axis = 2 * k
+        sums = np.insert(terms.cumsum(axis), 0, 0.0, axis)
+        terms = np.expand_dims(sums.take(stops, axis), axis) - np.expand_dims(
+            sums.take(starts, axis), axis + 1
+        )
+    return terms
+
+
 def lines_of_zeros(block: Block, at: Index, values: np.ndarray) -> Place | None:
     """The rows, columns or indices of an axis where an array is all 0, and all of some entries lie.
 
@@ -166,6 +223,20 @@ def one_line(block: Block, at: Index) -> Place | None:
     for axis, along in enumerate(np.unravel_index(at - block.start, block.shape)):
         if np.ptp(along) == 0:
             return _one(block, at.size, axis, int(along[0]))
+    return None
+
+
+def two_lines(block: Block, at: Index, wrong: Mask) -> tuple[list[str], list[Index]] | None:
+    """The names of the two rows, or columns, that hold all wrong entries of a matrix, and where their entries are."""
+    if len(block.shape) != 2 or block.is_complex:
+        return None
+    for axis, along in enumerate(np.unravel_index(at - block.start, block.shape)):
+        lines = np.unique(along[wrong])
+        if lines.size == 2 and block.shape[1 - axis] > 1:
+            noun = ("row", "column")[axis]
+            return [f"{noun} {k} of {block.name}" for k in lines.tolist()], [
+                np.flatnonzero(along == k) for k in lines
+            ]
     return None
 
 

@@ -11,12 +11,13 @@ import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.diagnosis.along import Along, Direction
-from gradcheck.diagnosis.regions import Entries, lines_of_zeros, one_line
+from gradcheck.diagnosis.regions import Entries, Sum, lines_of_zeros, one_line
+from gradcheck.numerics.tangents import ROUNDING
 from gradcheck.parameters.tree import Block, Parameters
 from gradcheck.results.cause import Extent, Place
 from gradcheck.results.verdict import Tolerance
 
-__all__ = ["DECADES", "MARGIN", "SAME", "Scope", "Subject"]
+__all__ = ["DECADES", "LOOKS", "MARGIN", "SAME", "Scope", "Subject"]
 
 # All entries of a scope.
 ALL = slice(None)
@@ -24,6 +25,8 @@ ALL = slice(None)
 DECADES = 3.0
 # Equal but for the rounding of what computed them twice.
 SAME = 1e-9
+# Entries that are judged for a diagnosis where few are: 0.9^48 < 0.01. Coordinates that it may ask f for, at the most.
+SAMPLE, LOOKS = 48, 400
 # So many more wrong entries than fitted constants: two entries always fit one.
 MARGIN = 2
 
@@ -55,22 +58,22 @@ class Subject:
         yield "f(x)", np.asarray(self.f_x, float).ravel()[at // n]
 
     @cached_property
-    def _directions(self) -> dict[tuple[Block, ...], Direction | None]:
+    def _directions(self) -> dict[tuple[tuple[Block, ...], int], Direction | None]:
         return {}
 
-    def direction(self, blocks: tuple[Block, ...], at: Index) -> Direction | None:
+    def direction(self, blocks: tuple[Block, ...], at: Index, which: int = 0) -> Direction | None:
         """The derivative of f along a random direction of those entries of some arrays that are at hand, measured once.
 
-        Of a matrix along all of x.
+        Of a matrix along all of x. which : there are several.
         """
         if self.along is None:
             return None
-        if blocks not in self._directions:
+        if (blocks, which) not in self._directions:
             moved = np.full(self.x.size, self.matrix)
             if not self.matrix:
                 moved[at] = True
-            self._directions[blocks] = self.along.direction(moved)
-        return self._directions[blocks]
+            self._directions[blocks, which] = self.along.direction(moved, which)
+        return self._directions[blocks, which]
 
 
 @dataclass(frozen=True)
@@ -182,15 +185,39 @@ class Scope:
         everywhere = bool(fits.all())
         right = self.known & ~self.wrong & (not everywhere)
         confirmed = self.confirmed(np.where(right, self.analytic, explained))
-        if confirmed is False and not everywhere:
-            # What nobody judged may be right as well.
-            confirmed = (
-                False if self.confirmed(np.where(self.wrong, explained, self.analytic)) is False else None
-            )
+        settled = bool(confirmed) and self.whole
         if confirmed is False:
-            return None
+            # What nobody judged may be right as well, all of it or what lies outside of a block.
+            alone = None if everywhere else self.confirmed(np.where(self.wrong, explained, self.analytic))
+            if not alone:
+                return self._bounded(explained)
+            confirmed, settled = None, self.whole
         place = self.everywhere(confirmed) if everywhere else self.wrong_place(confirmed)
+        place = replace(place, settled=settled)
         return place if anywhere or place.extent is not Extent.WRONG else None
+
+    def _bounded(self, explained: Flat) -> Place | None:
+        """The one block, as far as nobody judged its edges, that two directions show to be wrong; None without one."""
+        if len(self.blocks) > 1 or self.subject.matrix or not self.whole:
+            return None
+        directions = [self.subject.direction(self.blocks, self.at, which) for which in range(2)]
+        sums = []
+        for direction in directions:
+            if direction is None:
+                return None
+            tangent = direction.part(self.at).tangent
+            rounding = ROUNDING * float(np.finfo(float).eps) * float(np.linalg.norm(explained * tangent))
+            missing = float(direction.value[0]) - float(self.analytic @ tangent)
+            sums.append(
+                Sum((explained - self.analytic) * tangent, missing, float(direction.bar[0]) + rounding)
+            )
+        entries = self._entries(self.wrong)
+        box = None if entries is None else entries.block_with(sums)
+        if box is None:
+            return None
+        return Place(
+            self.names, int(self.wrong.sum()), Extent.BOX, box=box, shape=self.blocks[0].shape, settled=True
+        )
 
     def mends(self, explained: Flat, choices: float = 0.0) -> bool:
         """Whether an explanation without fitted constants holds for every entry of its arrays."""
@@ -225,6 +252,41 @@ class Scope:
     def _sampled(self) -> bool:
         """Whether entries are left out because they are many, and not because they are not known."""
         return any(b.name in self.absent for b in self.blocks)
+
+    def measured(self, at: Index) -> Scope | None:
+        """The same with some more of its entries judged; None where f cannot be asked for them."""
+        along, n = self.subject.along, self.subject.x.size
+        columns, which = np.unique(at % n if self.subject.matrix else at, return_inverse=True)
+        if (
+            along is None
+            or not self.whole
+            or not 0 < columns.size <= LOOKS
+            or not along.affords(columns.size)
+        ):
+            return None
+        seen = along.entries(columns)
+        numerical, bar, curvature = (part[at // n if self.subject.matrix else 0, which] for part in seen)
+        rows = np.searchsorted(self.at, at)
+        analytic, tolerance = self.analytic[rows], self.subject.tolerance
+        size = np.maximum(np.abs(analytic), np.abs(numerical))
+        allowed = bar + tolerance.rtol * size + tolerance.atol
+        known = np.isfinite(numerical)
+        new = {
+            "numerical": numerical, "bar": bar, "allowed": allowed, "wrong": np.abs(analytic - numerical) > allowed,
+            "tested": known, "known": known, "curvature": curvature,
+        }  # fmt: skip
+        changed = {name: getattr(self, name).copy() for name in new}
+        for name, values in new.items():
+            changed[name][rows] = values
+        return replace(self, **changed)
+
+    def some_more(self) -> Scope | None:
+        """The same with entries judged, drawn at random, so many that hardly a tenth of all can be of another kind."""
+        if self.complete:
+            return self
+        left = self.at[~self.tested]
+        chosen = np.random.default_rng(0).permutation(left)[:SAMPLE]
+        return self.measured(np.sort(chosen))
 
     def one(self, block: Block) -> Scope:
         """The part of one array."""

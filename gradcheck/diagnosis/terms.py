@@ -40,6 +40,11 @@ CHAIN: dict[str, Callable[[Flat], Flat]] = {
     "exp({})": np.exp,
     "exp(-{})": lambda t: np.exp(-t),
     "(1 - exp(-{}))": lambda t: 1.0 - np.exp(-t),
+    "(1 + exp({}))": lambda t: 1.0 + np.exp(t),
+    "(1 + exp(-{}))": lambda t: 1.0 + np.exp(-t),
+    "1/(1 - tanh({})^2)": lambda t: np.cosh(t) ** 2,
+    "(1 - tanh({})^2)": lambda t: 1.0 / np.cosh(t) ** 2,
+    "1/(s (1 - s)), s the sigmoid of {}": lambda t: 2.0 + 2.0 * np.cosh(t),
 }
 # So many of the wrong entries are asked first, and with this more than their slack: what they refuse is refused.
 TELLING, ROOM = 4, 1.1
@@ -191,15 +196,19 @@ def delta(s: Scope) -> Cause | None:
 
 def difference(s: Scope) -> Cause | None:
     """analytic - numerical = h/2 f'': a one-sided difference quotient in the place of the derivative."""
-    # Of entries that nobody judged f'' is not known, and no direction tells.
     known = s.wrong & np.isfinite(s.curvature)
-    if not s.complete or known.sum() < 1 + MARGIN or not s.curvature[known].any() or (s.wrong & ~known).any():
+    if known.sum() < 1 + MARGIN or not s.curvature[known].any() or (s.wrong & ~known).any():
         return None
     _, x = next(iter(s.subject.bases(s.at)))
     for words, step in STEPS.items():
-        half = _half_step(s, s.curvature * step(np.asarray(x, float)))
-        if half is not None:
-            return Cause(Kind.DIFFERENCE, s.everywhere(), 1, vague=True, value=2.0 * half, origin=words)
+        basis = step(np.asarray(x, float))
+        if _half_step(s, s.curvature * basis) is None:
+            continue
+        # Of entries that nobody judged f'' is not known, and no direction tells.
+        seen = s.some_more()
+        half = None if seen is None else _half_step(seen, seen.curvature * basis)
+        if seen is not None and half is not None:
+            return Cause(Kind.DIFFERENCE, seen.everywhere(), 1, vague=True, value=2.0 * half, origin=words)
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,7 +18,7 @@ from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
 from gradcheck.report.sentences import advice_sentence, cause_sentence, undecided_sentence
 from gradcheck.report.text import discrepancy
-from gradcheck.results.cause import Cause
+from gradcheck.results.cause import Cause, Extent
 from gradcheck.results.certificate import ArrayEvidence, Region, Survey, array_certified
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.mismatch import ArraySummary, Mismatch
@@ -72,6 +73,7 @@ def compose(
     wrong = mismatches(parameters, judged) if judged is not None else ()
     outcome = _outcome(judged, survey, findings, tolerance)
     arrays = summaries(parameters, judged, survey, tolerance) if judged is not None else ()
+    arrays = tuple(_counted(array, causes) for array in arrays)
     given = Circumstances(tolerance, budgeted, noun, coarse, steps)
     # A finding that decides is the reason, unless wrong entries say more.
     decisive = next((f.text for f in findings if f.outcome is outcome), "") if not wrong else ""
@@ -81,7 +83,7 @@ def compose(
     if undecided is not None:
         reason = f"{undecided_sentence(undecided)}; {advice_sentence(undecided)}"
     else:
-        reason = decisive or _reason(parameters, outcome, judged, survey, wrong, arrays)
+        reason = decisive or _reason(parameters, outcome, judged, survey, wrong, arrays, causes)
     notes = [f.text for f in findings if f.text != decisive]
     notes += _left_out(parameters, judged, noun, some) if judged is not None and survey is None else []
     notes += _not_taken_apart(survey, budgeted, causes) if survey is not None else []
@@ -142,6 +144,7 @@ def _reason(
     survey: Survey | None,
     wrong: tuple[Mismatch, ...],
     arrays: tuple[ArraySummary, ...],
+    causes: tuple[Cause, ...],
 ) -> str:
     if evidence is None or (survey is None and evidence.coordinates.size == 0):
         return "nothing was checked: every coordinate is fixed by its bounds"
@@ -149,7 +152,7 @@ def _reason(
     checked = f"{size:,} {'entry' if size == 1 else 'entries'}"
     if outcome is Outcome.FAIL:
         worst = f"{short(wrong[0].name)} {discrepancy(wrong[0])}"
-        return f"{_how_many(survey, arrays)} of {checked} wrong: {worst}"
+        return f"{_how_many(survey, arrays, causes)} of {checked} wrong: {worst}"
     if outcome is Outcome.INCONCLUSIVE:
         assert survey is not None
         return _loud(survey)
@@ -160,12 +163,28 @@ def _reason(
     return f"{who} with the numerical derivative{told}"
 
 
-def _how_many(survey: Survey | None, arrays: tuple[ArraySummary, ...]) -> str:
+def _counted(array: ArraySummary, causes: tuple[Cause, ...]) -> ArraySummary:
+    """The array with as many wrong entries as the block has of which a direction shows that nothing else is wrong."""
+    for cause in causes:
+        place = cause.place
+        if place.settled and place.extent is Extent.BOX and place.arrays == (array.name,):
+            size = math.prod(stop - start for start, stop in place.box)
+            return replace(array, about=size if size > array.wrong else 0)
+    return array
+
+
+def _settled(causes: tuple[Cause, ...]) -> set[str]:
+    """The arrays in which nothing is wrong but what is explained."""
+    return {name for cause in causes if cause.place.settled for name in cause.place.arrays}
+
+
+def _how_many(survey: Survey | None, arrays: tuple[ArraySummary, ...], causes: tuple[Cause, ...]) -> str:
     """How many are wrong: `7`; `about 300` where a sample tells; `at least 7` where the search ended before its end."""
     wrong = sum(max(a.wrong, a.about) for a in arrays)
     if any(a.about for a in arrays):
         return f"about {wrong:,}"
-    searched = survey is None or all(region.throughout for region in survey.regions)
+    open_ = [] if survey is None else [r.block.name for r in survey.regions if not r.throughout]
+    searched = set(open_) <= _settled(causes)
     return f"{wrong:,}" if searched else f"at least {wrong:,}"
 
 
@@ -245,7 +264,8 @@ def _not_taken_apart(survey: Survey, budgeted: bool, causes: tuple[Cause, ...]) 
     elif parts:
         looked = sum(int(inside(survey.judged, region).sum()) for region in parts)
         notes.append(f"how many are wrong is told by a sample of {looked:,}, most of them wrong")
-    open_ = [_region_name(region) for region in survey.regions if not region.throughout]
+    left = [r for r in survey.regions if not r.throughout and r.block.name not in _settled(causes)]
+    open_ = [_region_name(region) for region in left]
     if open_:
         more = f" and {count(len(open_) - 3, 'more part')}" if len(open_) > 3 else ""
         notes.append(

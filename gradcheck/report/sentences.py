@@ -19,6 +19,7 @@ TELLING = 10
 LINES = 4
 # What the mistake usually is.
 BROADCAST = "reduced over too much, and broadcast?"
+CLIPPING = "a clipped gradient?"
 SINGLE = "computed in float32?"
 CHAIN = "the derivative by another parameter than x, or of another function of f?"
 SPHERE = "a gradient projected off x, as on a sphere?"
@@ -26,8 +27,10 @@ NORM = "a norm of x that is not differentiated?"
 MEAN = "a mean of x that is not differentiated?"
 CENTRE = "a gradient of which the mean was taken off?"
 NORMALISED = "a normalisation of x that is not differentiated?"
+DEVIATION = "a standard deviation of x that is not differentiated?"
 DIVIDED = "a sum by which x is divided is not differentiated?"
 SOFTMAX = "the sum under a softmax is not differentiated?"
+BY_P = "the derivative by p, a softmax that is not differentiated?"
 CROSSED = "what acts between the entries is left out?"
 LOGARITHM = "a small constant inside a logarithm, as in log(x + d)"
 ASSIGNED = "assigned where it should be added up (indices that repeat, windows that overlap)?"
@@ -39,7 +42,11 @@ QUOTIENT = "a difference quotient in the place of the derivative, or the derivat
 FLUX = "what acts between the two is left out, or counted twice?"
 STALE = "a stale cache, or x is not used?"
 PRECISE = "tighter solver tolerances, nothing rounded, no large terms that cancel"
-UNITS = {"180/pi": "degrees for radians?", "pi/180": "radians for degrees?"}
+UNITS = {
+    "1/|numerical|": "a gradient divided by its norm?",
+    "180/pi": "degrees for radians?",
+    "pi/180": "radians for degrees?",
+}
 BASES = ("ln 10", "1/ln 10", "ln 2", "1/ln 2")
 
 
@@ -78,6 +85,8 @@ def cause_sentence(c: Cause) -> str:
         case Kind.LINES:
             return _lines(c, name)
         case Kind.REORDERED:
+            if c.place.extent is Extent.TESTED:
+                return f"the right values of {where} stand in others: in another order?"
             return f"the values in {where} are right, but in another order"
         case Kind.ARRAYS | Kind.COPIED:
             return _arrays(c)
@@ -88,6 +97,11 @@ def cause_sentence(c: Cause) -> str:
             return f"analytic is {what} in {where}, numerical differs: {BROADCAST}"
         case Kind.CUT:
             return f"analytic is numerical {c.origin} to integers in {where}: an integer array?"
+        case Kind.CLIPPED:
+            return f"analytic is numerical cut off at {number(c.value or 0.0, 4)} in {where}: {CLIPPING}"
+        case Kind.SIGNS:
+            times = "" if c.value == 1.0 else f"{number(c.value or 0.0, 4)} times "
+            return f"analytic is {times}the sign of numerical in {where}: its size is lost"
         case Kind.FLOAT32:
             off = number(c.value or 0.0, 1)
             return f"analytic has only the digits of float32 in {where}, off by up to {off} of the largest: {SINGLE}"
@@ -95,13 +109,22 @@ def cause_sentence(c: Cause) -> str:
             return _term(c, where)
         case Kind.PARAMETRISATION:
             return f"analytic = numerical times {_chain(c)} in {where}: {CHAIN}"
-        case Kind.PROJECTED | Kind.NOT_PROJECTED | Kind.CENTRED | Kind.NOT_CENTRED | Kind.NOT_NORMALISED:
+        case (
+            Kind.PROJECTED
+            | Kind.NOT_PROJECTED
+            | Kind.CENTRED
+            | Kind.NOT_CENTRED
+            | Kind.NOT_NORMALISED
+            | Kind.NOT_SCALED
+        ):
             return _projection(c, where)
         case Kind.NOT_DIVIDED:
             of = "" if c.origin == "x" else f" in {c.origin}"
             return f"numerical is analytic less one number{of}, so that it has no part along x, in {where}: {DIVIDED}"
         case Kind.SOFTMAX:
             of = "x" if c.origin == "x" else f"{c.origin} of x"
+            if c.order == "by p":
+                return f"numerical is p times (analytic less its mean over p), p = softmax of {of}, in {where}: {BY_P}"
             if c.order:
                 return (
                     f"analytic is the diagonal p (1 - p) alone of p = softmax of {of} in {where}: {CROSSED}"
@@ -255,9 +278,10 @@ def _projection(c: Cause, where: str) -> str:
         Kind.CENTRED: ("mean", CENTRE),
         Kind.NOT_CENTRED: ("mean", MEAN),
         Kind.NOT_NORMALISED: ("mean and its part along x", NORMALISED),
+        Kind.NOT_SCALED: ("part along x less its mean", DEVIATION),
     }[c.kind]
     one, other = ("analytic", "numerical")
-    if c.kind in (Kind.NOT_PROJECTED, Kind.NOT_CENTRED, Kind.NOT_NORMALISED):
+    if c.kind in (Kind.NOT_PROJECTED, Kind.NOT_CENTRED, Kind.NOT_NORMALISED, Kind.NOT_SCALED):
         one, other = other, one
     return f"{one} is {other} without its {what}{of} in {where}: {meaning}"
 

@@ -30,6 +30,8 @@ class Kind(Enum):
     REDUCED = "reduced over too much"
     REPEATED = "one number in all entries"
     CUT = "cut to integers"
+    CLIPPED = "clipped"
+    SIGNS = "signs alone"
     FLOAT32 = "computed in float32"
     DECAY = "weight decay"
     L1 = "L1 penalty"
@@ -40,6 +42,7 @@ class Kind(Enum):
     CENTRED = "centred"
     NOT_CENTRED = "a mean not differentiated"
     NOT_NORMALISED = "a normalisation not differentiated"
+    NOT_SCALED = "a deviation not differentiated"
     NOT_DIVIDED = "a sum not differentiated"
     SOFTMAX = "softmax without its sum"
     DELTA = "a small constant inside a logarithm"
@@ -83,7 +86,8 @@ class Place:
 
     arrays : their names. count : entries. entry : the name of the only one, where there is one; alone : others are
     right. box : (start, stop) along each axis of the one array, of this shape, where `extent` is BOX, or TESTED in
-    a part. axis, lines : which indices along which axis, where it is LINES.
+    a part. axis, lines : which indices along which axis, where it is LINES. settled : whether a direction through all
+    of these arrays shows that nothing else in them is wrong.
     """
 
     arrays: tuple[str, ...]
@@ -95,6 +99,7 @@ class Place:
     shape: tuple[int, ...] = ()
     axis: int = 0
     lines: tuple[int, ...] = ()
+    settled: bool = False
 
     @property
     def tells(self) -> bool:

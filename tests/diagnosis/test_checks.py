@@ -308,16 +308,16 @@ def test_arrays_behind_one_layer_are_right():
     )
 
 
-def wide() -> tuple[Any, Any, Any, Any]:
-    """200 outputs of 50 numbers: more than a vjp is asked for one by one."""
+def wide(outputs: int = 600) -> tuple[Any, Any, Any, Any]:
+    """Outputs of 50 numbers: 600 are more than a vjp is ever asked for one by one, 200 more than it is at first."""
     rng = np.random.default_rng(3)
-    a, x = rng.normal(size=(200, 50)) / 7.0, rng.normal(size=50)
+    a, x = rng.normal(size=(outputs, 50)) / 7.0, rng.normal(size=50)
     return a, x, lambda x: np.tanh(a @ x), lambda x: (1.0 - np.tanh(a @ x) ** 2)[:, None] * a
 
 
 MIXED: dict[str, tuple[Change, str]] = {
-    "sign": (lambda m: -m, "analytic = -numerical in all 10,000 entries of J: the sign"),
-    "six times": (lambda m: 6.0 * m, "analytic = 6 x numerical in all 10,000 entries of J"),
+    "sign": (lambda m: -m, "analytic = -numerical in all 30,000 entries of J: the sign"),
+    "six times": (lambda m: 6.0 * m, "analytic = 6 x numerical in all 30,000 entries of J"),
     "columns negated": (
         lambda m: changed(m, np.s_[:, 3:9], np.negative),
         "analytic = -numerical in J[:, 3:9]: the sign",
@@ -329,11 +329,11 @@ MIXED: dict[str, tuple[Change, str]] = {
     ),
     "one number": (
         lambda m: np.full_like(m, m.mean()),
-        "analytic is one number along axis 1 in all 10,000 entries of J, numerical differs: "
+        "analytic is one number along axis 1 in all 30,000 entries of J, numerical differs: "
         "reduced over too much, and broadcast?",
     ),
     "rows exchanged": (
-        lambda m: m[[1, 0, *range(2, 200)]],
+        lambda m: m[[1, 0, *range(2, 600)]],
         "rows 0 and 1 of J are exchanged",
     ),
 }
@@ -355,6 +355,58 @@ def test_a_vjp_of_many_outputs_wrong_in_no_simple_way_gets_no_words():
     a, x, f, jac = wide()
 
     assert check_vjp(f, lambda x, u: (jac(x) + 0.01 * a[::-1]).T @ u, x).causes == ()
+
+
+ASKED: dict[str, tuple[Change, str]] = {
+    "rows reversed": (lambda m: m[::-1], "J is reversed: numpy.flip(analytic, 0) fits"),
+    "the mean of each row": (
+        lambda m: np.broadcast_to(m.mean(1, keepdims=True), m.shape),
+        "each entry of J is the mean of the numerical ones over axis 1: reduced over too much, and broadcast?",
+    ),
+    "the sum of each column": (
+        lambda m: np.broadcast_to(m.sum(0), m.shape),
+        "each entry of J is the sum of the numerical ones over axis 0: reduced over too much, and broadcast?",
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ASKED)
+def test_a_wrong_vjp_of_some_hundred_outputs_is_asked_for_each(name):
+    """What mixed rows cannot tell J itself does; and nothing is said of it where a tenth of its rows is off besides."""
+    rng = np.random.default_rng(5)
+    a, x = rng.normal(size=(120, 9)) / 3.0, rng.normal(size=9)
+    change, sentence = ASKED[name]
+    off = np.where(rng.random((120, 1)) < 0.1, rng.normal(size=(120, 9)), 0.0)
+
+    def f(x: Any) -> Any:
+        return np.tanh(a @ x)
+
+    def jac(x: Any) -> Any:
+        return (1.0 - np.tanh(a @ x) ** 2)[:, None] * a
+
+    report = check_vjp(f, lambda x, u: change(jac(x)).T @ u, x)
+
+    assert report.diagnosis == (sentence,)
+    assert report.reason.startswith("1,080 of 1,080 entries wrong: J[")
+    assert not any(c.explains for c in check_vjp(f, lambda x, u: (change(jac(x)) + off).T @ u, x).causes)
+    assert check_vjp(f, lambda x, u: jac(x).T @ u, x).outcome == "PASS"
+
+
+@pytest.mark.slow
+def test_what_is_asked_for_each_output_counts_in_the_budget():
+    """Where the budget ends with the mixed rows, these are what the report is about."""
+    _, x, f, jac = wide(200)
+
+    def check(max_nfev: int | None) -> Any:
+        return check_vjp(f, lambda x, u: -jac(x).T @ u, x, max_nfev=max_nfev)
+
+    whole, short = check(None), check(300)
+
+    assert whole.wrong[0].name.startswith("J[")
+    assert short.outcome == "FAIL"
+    assert short.wrong[0].name.startswith("UJ[")
+    assert short.nfev <= 300 < whole.nfev
 
 
 @pytest.mark.slow
@@ -452,9 +504,18 @@ def test_a_solver_that_stops_early_is_told_from_a_cache(tolerance):
     x, m = descent(p, 1e-12)
     exact = -(np.linalg.solve(m, c) * x)[:6]
 
-    loose = check_gradient(lambda p: float(c @ descent(p, tolerance)[0]), lambda p: exact, p)
+    def f(p: Any) -> float:
+        return float(c @ descent(p, tolerance)[0])
+
+    loose = check_gradient(f, lambda p: exact, p)
     assert loose.causes[0].kind is Kind.STOPS
     assert "go on to a smaller tolerance" in loose.diagnosis[0]
+    # What is off by more is named beside it, and is no cache either.
+    off = check_gradient(f, lambda p: exact * np.r_[1.0, 1.0, 1.03, 1.0, 1.0, 1.0], p)
+    assert [cause.kind for cause in off.causes] == [Kind.STOPS, Kind.ONE_ENTRY]
+    assert off.causes[1].place.entry == "x[2]"
+    far = check_gradient(f, lambda p: exact + np.r_[0.1, 0.2, 0.1, 0.3, 0.2, 0.0], p)
+    assert Kind.STOPS not in [cause.kind for cause in far.causes]
     assert check_gradient(lambda p: float(c @ descent(p, 1e-10)[0]), lambda p: exact, p).outcome == "PASS"
 
 

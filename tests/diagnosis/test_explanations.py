@@ -16,7 +16,9 @@ from gradcheck.checks.gradient import check_gradient
 from gradcheck.diagnosis.explanations import Diagnosis, diagnose
 from gradcheck.diagnosis.scope import Subject
 from gradcheck.parameters.tree import Parameters
+from gradcheck.report import sentences
 from gradcheck.report.sentences import cause_sentence
+from gradcheck.results.cause import Kind
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit, Outcome
@@ -141,6 +143,11 @@ EXAMPLES = {
         'a mean where f takes the sum, N = 4 (the length of axis 0 of params["W"])?',
     ),
     "a factor": Example(V, 1.1 * V, "analytic = 1.1 x numerical in all 6 entries of x"),
+    "of length 1": Example(
+        V,
+        V / np.linalg.norm(V),
+        "analytic = 1/|numerical| x numerical in all 6 entries of x: a gradient divided by its norm?",
+    ),
     "ln 10": Example(
         V,
         np.log(10.0) * V,
@@ -279,6 +286,13 @@ EXAMPLES = {
         "a normalisation of x that is not differentiated?",
         x=AT,
     ),
+    "a deviation": Example(
+        V - V.mean() - C * (V @ C) / (C @ C),
+        V - V.mean(),
+        "numerical is analytic without its part along x less its mean in all 6 entries of x: "
+        "a standard deviation of x that is not differentiated?",
+        x=AT,
+    ),
     "a sum": Example(
         V - (V @ P) / P.sum(),
         V,
@@ -298,6 +312,13 @@ EXAMPLES = {
         Q * (1.0 - Q) * M,
         "analytic is the diagonal p (1 - p) alone of p = softmax of each row of x in all 12 entries of x: "
         "what acts between the entries is left out?",
+        x=np.log(Q),
+    ),
+    "softmax, by its values": Example(
+        Q * (M - np.sum(Q * M, axis=1, keepdims=True)),
+        M,
+        "numerical is p times (analytic less its mean over p), p = softmax of each row of x, in all 12 entries of x: "
+        "the derivative by p, a softmax that is not differentiated?",
         x=np.log(Q),
     ),
     "a clamp": Example(
@@ -364,6 +385,14 @@ EXAMPLES = {
         np.trunc(9 * V),
         "analytic is numerical cut to integers in all 6 entries of x: an integer array?",
     ),
+    "clipped": Example(
+        M,
+        np.clip(M, -0.8, 0.8),
+        "analytic is numerical cut off at 0.8 in all 12 entries of x: a clipped gradient?",
+    ),
+    "signs": Example(
+        M, np.sign(M), "analytic is the sign of numerical in all 12 entries of x: its size is lost"
+    ),
     "float32": Example(
         V,
         V.astype(np.float32).astype(float),
@@ -394,6 +423,12 @@ EXAMPLES = {
         V,
         V + np.array([0.0, 0.3, 0.0, 0.0, -0.3, 0.0]),
         "x[1] and x[4] are off by equal and opposite amounts: "
+        "what acts between the two is left out, or counted twice?",
+    ),
+    "a term between two rows": Example(
+        M,
+        changed(changed(M, 1, lambda v: v + V[:3]), 3, lambda v: v - V[:3]),
+        "row 1 of x and row 3 of x are off by equal and opposite amounts: "
         "what acts between the two is left out, or counted twice?",
     ),
     "a row only": Example(M, changed(M, 2, np.exp), "the wrong entries lie in row 2 of x"),
@@ -448,6 +483,9 @@ SPOILABLE = {
     "integers": (9 * V, np.trunc(9 * V)),
     "zeros": (V, np.zeros(6)),
     "a mean": (M - M.mean(axis=0), M),
+    "clipped": (2.0 * M, np.clip(2.0 * M, -0.8, 0.8)),
+    "signs": (M, np.sign(M)),
+    "of length 1": (V, V / np.linalg.norm(V)),
     "not used": (changed(M, (slice(0, 3), slice(None)), 0.0), M),
     "a factor of each row": (M * np.array([[2.0], [0.5], [1.3], [0.7]]), M),
     "assigned": (V * np.array([1.0, 2.0, 3.0, 3.0, 2.0, 2.0]), V),
@@ -1157,3 +1195,73 @@ def test_random_directions_are_explained_from_what_they_located():
 def test_an_analytic_value_that_is_merely_small_is_not_short_of_a_decay():
     """Where the numerical gradient is lambda x, and the analytic one next to nothing, no term is singled out."""
     assert explain(1e9 * AT, V, AT) == ()
+
+
+def normalised(added: float, axis: int) -> tuple[Any, Any, Any]:
+    """A normalisation with something added to the variance: right, with mean and deviation kept, and with one."""
+    x, d = normal(6, 5, seed=31), normal(6, 5, seed=32)
+    variance = x.var(axis, keepdims=True) + added
+    h = (x - x.mean(axis, keepdims=True)) / np.sqrt(variance)
+
+    def mean(a: Any) -> Any:
+        return a.mean(axis, keepdims=True)
+
+    right = (d - mean(d) - h * mean(d * h)) / np.sqrt(variance)
+    return x, right, (d / np.sqrt(variance), (d - mean(d)) / np.sqrt(variance))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("added", [0.0, 1e-5, 1e-3])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_normalisation_is_known_with_what_is_added_to_its_variance(added, axis):
+    """Batch and layer normalisation as libraries have them; with something else added, nothing is said."""
+    x, right, (both, deviation) = normalised(added, axis)
+    line = ("column", "row")[axis]
+
+    assert explain(right, both, x) == (
+        f"numerical is analytic without its mean and its part along x in each {line} in all 30 entries of x: "
+        "a normalisation of x that is not differentiated?",
+    )
+    assert explain(right, deviation, x) == (
+        f"numerical is analytic without its part along x less its mean in each {line} in all 30 entries of x: "
+        "a standard deviation of x that is not differentiated?",
+    )
+    if added:
+        assert explain(normalised(0.37 * added, axis)[1], both, x) == ()
+
+
+def test_lines_that_are_off_by_other_amounts_are_not_called_opposite():
+    """Two rows, of which one entry is off by a thousandth more on one side; and three rows that add up to nothing."""
+    off = np.array([0.3, -0.2, 0.5])
+    one = changed(changed(M, 1, lambda v: v + off), 3, lambda v: v - 1.001 * off)
+    three = changed(
+        changed(changed(M, 0, lambda v: v + off), 1, lambda v: v + off), 3, lambda v: v - 2.0 * off
+    )
+
+    assert explain(M, one) == ("the wrong entries are rows 1 and 3 of x",)
+    assert not any("opposite" in said for said in explain(M, three))
+
+
+def test_sizes_that_differ_are_not_called_signs_nor_clipped():
+    """Two sizes in the place of one; a bound that one right entry is above."""
+    assert explain(M, changed(np.sign(M), 0, lambda v: 2.0 * v)) == ()
+    assert explain(M, changed(np.clip(M, -0.5, 0.5), np.unravel_index(np.argmax(M), M.shape), M.max())) == ()
+    # As many signs as an accident may make agree.
+    assert explain(V, np.sign(V)) == ()
+
+
+@pytest.mark.slow
+def test_every_kind_of_explanation_stands_in_the_documentation():
+    """By an example of the table, or by its words in the text below it."""
+    shown = {
+        cause.kind
+        for e in EXAMPLES.values()
+        for cause in diagnosis_of(e.right, e.wrong, e.x, **e.options).causes
+    }
+    text = DOCS.read_text()
+    told = {
+        Kind.DIFFERENCE: sentences.QUOTIENT, Kind.BETWEEN: "every other array is right: look between",
+        Kind.STOPS: sentences.STOPS, Kind.GAUSS_NEWTON: sentences.SECOND, Kind.REMEMBERS: "it remembers earlier calls",
+    }  # fmt: skip
+
+    assert {kind for kind, words in told.items() if words in text} | shown == set(Kind)

@@ -88,3 +88,102 @@ def test_a_budget_that_is_spent_leaves_the_sample_to_speak():
     assert whole.causes[0].place.extent is Extent.ALL
     assert short.nfev == whole.nfev - 4
     assert short.causes[0].place.extent is Extent.TESTED
+
+
+def spoilt(change: Any) -> Any:
+    """The same with one entry in ten off besides."""
+    rng = np.random.default_rng(8)
+    others = np.where(rng.random(400) < 0.1, 0.1 * rng.normal(size=400), 0.0)
+    return lambda g, x: change(g, x) + others
+
+
+def rows_moved(g: Any, x: Any) -> Any:
+    """The twenty rows of what is 20 x 20 in another order."""
+    return g.reshape(20, 20)[np.random.default_rng(2).permutation(20)].ravel()
+
+
+def by_rows(change: Any) -> Any:
+    """A change of the rows of what is 20 x 20."""
+    return lambda g, x: change(g.reshape(20, 20), x.reshape(20, 20)).ravel()
+
+
+def matrix(change: Any) -> Any:
+    """`large`, with x a matrix (20, 20)."""
+    a, x = np.random.default_rng(6).normal(size=(2, 20, 20))
+
+    def wrong(x: Any) -> Any:
+        return change((a * np.cos(x)).ravel(), x.ravel()).reshape(20, 20)
+
+    return check_gradient(lambda x: float(np.sum(a * np.sin(x))), wrong, x)
+
+
+LOOKED_AT = {
+    "rows in another order": (rows_moved, "the rows of x are in another order: the right one is "),
+    "columns in another order": (
+        by_rows(lambda g, x: g[:, np.random.default_rng(2).permutation(20)]),
+        "the columns of x are in another order: the right one is ",
+    ),
+    "entries in another order": (
+        lambda g, x: np.random.default_rng(2).permutation(g),
+        "the right values of all 52 tested entries of x stand in others: in another order?",
+    ),
+    "a difference quotient": (
+        lambda g, x: g * ((np.sin(x + 1e-3) - np.sin(x)) / 1e-3 / np.cos(x)),
+        "analytic - numerical = h/2 f'' with h = 0.001 in all 52 tested entries of x: ",
+    ),
+    "rows projected off x": (
+        by_rows(lambda g, x: g - np.sum(g * x, 1, keepdims=True) / np.sum(x * x, 1, keepdims=True) * x),
+        "analytic is numerical without its part along x in each row in all 400 entries of x: ",
+    ),
+    "the mean of each row taken off": (
+        by_rows(lambda g, x: g - g.mean(1, keepdims=True)),
+        "analytic is numerical without its mean in each row in all 400 entries of x: ",
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LOOKED_AT)
+def test_what_four_entries_show_is_looked_for_in_more(name):
+    """Of 400 entries that are all wrong the search judges four; what they suggest is tried on others."""
+    change, words_of_it = LOOKED_AT[name]
+
+    (said,) = matrix(change).diagnosis
+    assert said.startswith(words_of_it)
+    assert not any(c.explains for c in matrix(spoilt(change)).causes)
+
+
+@pytest.mark.slow
+def test_counts_are_told_from_the_entries_that_are_wrong():
+    """Two or three for one in two thirds of 400 entries, scattered; not where other factors are among them."""
+    times = np.random.default_rng(3).integers(1, 4, 400)
+    other = np.where(np.arange(400) % 7 == 0, 2.37, 1.0)
+
+    (said,) = matrix(lambda g, x: g / times).diagnosis
+    assert said.startswith("numerical is 2 or 3 times analytic in all ")
+    assert not any(c.explains for c in matrix(lambda g, x: g / times / other).causes)
+
+
+@pytest.mark.slow
+def test_a_block_is_told_from_a_direction_where_the_search_ended_at_its_edges():
+    """29 x 39 of 10,800 entries: the search leaves its edges open. With two entries off beside it, no block is said."""
+    rng = np.random.default_rng(1)
+    a, x = rng.normal(size=(2, 90, 120))
+
+    def negated(x: Any, *off: tuple[int, int]) -> Any:
+        out = a * np.cos(x)
+        out[22:51, 31:70] *= -1.0
+        for place in off:
+            out[place] += 0.5
+        return out
+
+    def f(x: Any) -> float:
+        return float(np.sum(a * np.sin(x)))
+
+    report = check_gradient(f, negated, x)
+    beside = check_gradient(f, lambda x: negated(x, (52, 40), (53, 71)), x)
+
+    assert report.diagnosis == ("analytic = -numerical in x[22:51, 31:70]: the sign",)
+    assert "1,131 of 10,800 entries wrong" in report.reason
+    assert not any("something is wrong somewhere" in note for note in report.notes)
+    assert not any(c.explains for c in beside.causes)
