@@ -35,7 +35,14 @@ OPTIONS: dict[Remedy, dict[str, Any]] = {
     Remedy.SWEEP: {"method": "sweep"},
     Remedy.COMPLEX: {"method": "complex"},
 }
-MOVES = (Remedy.OFF_KINK, Remedy.OFF_JUMP, Remedy.OFF_EDGE, Remedy.OFF_BEND, Remedy.OFF_BESIDE, Remedy.ELSEWHERE)
+MOVES = (
+    Remedy.OFF_KINK,
+    Remedy.OFF_JUMP,
+    Remedy.OFF_EDGE,
+    Remedy.OFF_BEND,
+    Remedy.OFF_BESIDE,
+    Remedy.ELSEWHERE,
+)
 PRECISION = (Remedy.FLOAT64, Remedy.DIGITS, Remedy.PRECISE)
 # How far x is moved, relative to its size or 1, and how often where f is not finite there.
 MOVE, TRIES = 0.03, 20

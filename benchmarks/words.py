@@ -347,6 +347,74 @@ def special(rng: np.random.Generator) -> Iterator[Problem]:
             wrong = ("assigned, the last stays", last, Kind.MULTIPLE)
             yield _given(make(f"{what} of gathered {outputs}", gather, jac_gather, x), wrong)
 
+    yield from _of_training(rng)
+
+
+def _of_training(rng: np.random.Generator) -> Iterator[Problem]:
+    """What is done to gradients for a training, and the normalisations that libraries have."""
+    for shape in ((5, 4), (12, 30)):
+        a, x = rng.normal(size=shape), rng.normal(size=shape)
+
+        def of(u: Array, a: Array = a) -> float:
+            return float(np.sum(a * np.sin(u)))
+
+        def by(u: Array, a: Array = a) -> Array:
+            return a * np.cos(u)
+
+        def spread(x: Array) -> Array:
+            return np.sqrt(x.var(0) + 1e-5)
+
+        def standard(x: Array, spread: Any = spread) -> Array:
+            return (x - x.mean(0)) / spread(x)
+
+        def outer(x: Array, by: Any = by, h: Any = standard) -> Array:
+            return by(h(x))
+
+        yield _given(
+            _gradient(f"changed {shape}", of, by, x),
+            ("clipped", lambda x, by=by: np.clip(by(x), -0.5, 0.5), Kind.CLIPPED),
+            ("signs alone", lambda x, by=by: np.sign(by(x)), Kind.SIGNS),
+            ("of length 1", lambda x, by=by: by(x) / np.linalg.norm(by(x)), Kind.FACTOR),
+        )
+        yield _given(
+            _gradient(
+                f"batch normalisation {shape}",
+                lambda x, of=of, h=standard: of(h(x)),
+                lambda x, d=outer, h=standard, s=spread: (
+                    (d(x) - d(x).mean(0) - h(x) * (d(x) * h(x)).mean(0)) / s(x)
+                ),
+                x,
+            ),
+            ("a batch as constants", lambda x, d=outer, s=spread: d(x) / s(x), Kind.NOT_NORMALISED),
+            (
+                "a deviation as constant",
+                lambda x, d=outer, s=spread: (d(x) - d(x).mean(0)) / s(x),
+                Kind.NOT_SCALED,
+            ),
+        )
+        yield _given(
+            _gradient(
+                f"softmax of a function {shape}",
+                lambda x, of=of: of(3.0 * _softmax(x)),
+                lambda x, by=by: (
+                    3.0
+                    * _softmax(x)
+                    * (by(3.0 * _softmax(x)) - np.sum(_softmax(x) * by(3.0 * _softmax(x)), 1, keepdims=True))
+                ),
+                x,
+            ),
+            ("by the values of a softmax", lambda x, by=by: 3.0 * by(3.0 * _softmax(x)), Kind.SOFTMAX),
+        )
+        yield _given(
+            _gradient(
+                f"sigmoids {shape}",
+                lambda x, a=a: float(np.sum(a / (1.0 + np.exp(-x)))),
+                lambda x, a=a: a * np.exp(-x) / (1.0 + np.exp(-x)) ** 2,
+                x,
+            ),
+            ("a sigmoid not differentiated", lambda x, a=a: a + 0.0 * x, Kind.PARAMETRISATION),
+        )
+
 
 # Mistakes that have an explanation
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -174,23 +175,33 @@ def cut(s: Scope) -> Cause | None:
 
 def clipped(s: Scope) -> Cause | None:
     """No entry larger than some c, where numerical ones are: those are +c or -c, and the others right."""
-    g, r = s.analytic[s.wrong], s.numerical[s.wrong]
-    c = float(np.max(np.abs(s.analytic)))
+    return _in_more(s, Kind.CLIPPED, _clipped)
+
+
+def _clipped(s: Scope) -> bool:
+    g, r, c = s.analytic[s.wrong], s.numerical[s.wrong], float(np.max(np.abs(s.analytic)))
     most = (np.abs(np.abs(g) - c) <= SAME * c).all() and (np.abs(r) > c).all() and (g * r > 0).all()
-    if not (c > 0 and most and g.size > MARGIN and (np.abs(s.analytic[~s.wrong]) < c).any()):
-        return None
-    return Cause(Kind.CLIPPED, s.everywhere(), vague=True, value=c)
+    return bool(most and g.size > MARGIN and (np.abs(s.analytic[~s.wrong]) < c).any())
 
 
 def signs(s: Scope) -> Cause | None:
     """The sign of every entry alone, times one number."""
-    g, r = s.analytic[s.known], s.numerical[s.known]
-    c = float(np.max(np.abs(g)))
-    sure = (np.abs(np.abs(g) - c) <= SAME * c).all() and (g * r > 0).all() and np.ptp(np.sign(g)) > 0
-    # As many signs agree by accident with a chance of 2 to the minus their number.
-    if not (c > 0 and sure and math.log10(2.0) * g.size >= DECADES):
+    return _in_more(s, Kind.SIGNS, _signs)
+
+
+def _signs(s: Scope) -> bool:
+    c, agree = float(np.max(np.abs(s.analytic))), s.analytic[s.known] * s.numerical[s.known] > 0
+    alike = (np.abs(np.abs(s.analytic) - c) <= SAME * c).all() and np.ptp(np.sign(s.analytic)) > 0
+    # As many signs agree by accident with a chance of 2 to the minus their number; where few are known, more can be.
+    return bool(agree.all() and alike and (math.log10(2.0) * agree.size >= DECADES or not s.complete))
+
+
+def _in_more(s: Scope, kind: Kind, seen: Callable[[Scope], bool]) -> Cause | None:
+    """What is seen in the entries at hand, and in others where not all are known."""
+    more = s.some_more() if s.analytic.any() and seen(s) else None
+    if more is None or not seen(more):
         return None
-    return Cause(Kind.SIGNS, s.everywhere(), vague=True, value=c)
+    return Cause(kind, more.everywhere(), vague=True, value=float(np.max(np.abs(s.analytic))))
 
 
 def float32(s: Scope) -> Cause | None:
