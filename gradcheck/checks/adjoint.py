@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from numbers import Integral
 from typing import Any
@@ -14,13 +14,16 @@ from typing import Any
 import numpy as np
 
 from gradcheck.checks.dot_product import LEAST_BUDGET, Array, Calls, DotProduct, Operator, Pair, numbers, only
+from gradcheck.diagnosis.matrices import diagnose_operator
 from gradcheck.driver.options import Options, call_text, finished, told
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.objective import BudgetSpentError
 from gradcheck.function.progress import Progress
+from gradcheck.parameters.matrix_names import jacobian_names
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
+from gradcheck.report.sentences import cause_sentence
 from gradcheck.results.mismatch import ArraySummary, Mismatch
 from gradcheck.results.outcome import Finding, Outcome
 from gradcheck.results.verdict import DEFAULT_RESOLUTION, Tolerance
@@ -29,6 +32,8 @@ __all__ = ["check_adjoint"]
 
 # Entries that are named; each costs about 2 log2 of the size applications.
 NAMED = 4
+# Rows and columns of an operator that is wrong and applied to every unit vector, to see what is wrong with it.
+APPLIED = 100
 # What is off by less than this part of the resolution, of an entry and of all terms, is no mistake of the code. An
 # ill-conditioned operator, a solve, is linear and yet off by its condition times rounding, which linearity cannot show.
 LEAST_MISTAKE = 0.05
@@ -133,6 +138,7 @@ class _Known:
     ill_conditioned: bool = False
     pairs: list[Pair] = field(default_factory=list)
     wrong: list[Mismatch] = field(default_factory=list)
+    said: tuple[str, ...] = ()
     ended: str = ""
 
 
@@ -148,6 +154,7 @@ def _examine(
         weights = test.weights[k % len(test.weights)]
         known.pairs.append(test.pair(weights, *test.arguments(weights, generator)))
     if _decide(known, tolerance)[0] is Outcome.FAIL:
+        known.said = _factor(known.pairs)
         worst = _worst(known.pairs, tolerance)
         for mismatch in _located(test, worst):
             known.wrong.append(mismatch)
@@ -155,6 +162,8 @@ def _examine(
         if max([worst.apart, *off]) <= LEAST_MISTAKE * tolerance.resolution:
             known.ill_conditioned = True
             known.wrong.clear()
+        elif not known.said:
+            known.said = _explained(test, tolerance)
 
 
 def _report(
@@ -172,7 +181,7 @@ def _report(
     return Report(
         outcome=outcome, reason=reason,
         arrays=(ArraySummary("A", shape, checked, len(known.wrong), 0, worst, bar / 3.0, seen),),
-        wrong=tuple(known.wrong), diagnosis=_factor(known.pairs) if outcome is Outcome.FAIL else (),
+        wrong=tuple(known.wrong), diagnosis=known.said if outcome is Outcome.FAIL else (),
         notes=(known.ended,) if known.ended and known.ended != reason else (), method="dot product", nfev=a.calls,
         ngev=b.calls, seconds=seconds, max_error=worst, detectable=seen, rtol=tolerance.rtol, atol=0.0,
         resolution=tolerance.resolution, seed=rng, call=call, functions=("forward", "adjoint"),
@@ -245,6 +254,27 @@ def _factor(shown: list[Pair]) -> tuple[str, ...]:
         *(0.0 if abs(part) <= known * abs(factor) else part for part in (factor.real, factor.imag))
     )
     return (f"<A x, y> = {_number(clean)} x <x, A^H y> in all {len(shown)} pairs: a constant factor?",)
+
+
+def _explained(test: DotProduct, tolerance: Tolerance) -> tuple[str, ...]:
+    """What kind of mistake fits every entry of A, each asked for."""
+    a, b = test.a, test.b
+    m, n = b.given.size, a.given.size
+    if max(m, n) > APPLIED or a.is_complex != b.is_complex:
+        return ()
+    forward = np.stack([a(only(np.ones_like(a.given), j)).ravel() for j in range(n)], axis=1)
+    adjoint = np.stack([b(only(np.ones_like(b.given), i)).ravel() for i in range(m)])
+    accepted = max(a.accepted, b.accepted)
+    if a.is_complex:
+        alike = np.allclose(adjoint, forward, rtol=accepted, atol=accepted * float(np.max(np.abs(forward))))
+        return (
+            ("adjoint is A^T, not A^H: the conjugate is missing",) if alike and np.imag(forward).any() else ()
+        )
+    names = jacobian_names(b.given.shape, Parameters.of(a.given)[0], "A")
+    claimed, known = (np.asarray(side, np.float64).ravel() for side in (adjoint, forward))
+    bars = accepted * np.maximum(np.abs(claimed), np.abs(known)) / 3.0
+    rtol = replace(tolerance, rtol=max(tolerance.rtol, accepted))
+    return tuple(cause_sentence(cause) for cause in diagnose_operator(names, claimed, known, bars, rtol))
 
 
 def _located(test: DotProduct, worst: Pair) -> Iterator[Mismatch]:

@@ -34,6 +34,10 @@ class Direction:
         """The same, with the tangent at some coordinates alone; at the others it is 0."""
         return Direction(self.tangent[at], self.value, self.bar)
 
+    def along(self, weights: Flat) -> Flat:
+        """(m n,) what each entry of J counts in the sum of the outputs with these weights (m,)."""
+        return np.asarray((weights[:, None] * self.tangent).ravel())
+
     def agrees(self, derivative: Flat, rows: Index, rtol: float) -> bool:
         """Whether some rows (k, n) of a derivative fit it, within the bar, rounding, and rtol of independent errors."""
         terms = derivative * self.tangent

@@ -15,9 +15,12 @@ from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.cause import Cause, Extent, Kind
 from gradcheck.results.certificate import Survey
+from gradcheck.results.estimate import Estimate
 from gradcheck.results.evidence import Evidence
+from gradcheck.results.outcome import Limit
+from gradcheck.results.verdict import Tolerance, judge
 
-__all__ = ["ASKED", "LARGEST", "diagnose_matrix", "diagnose_rows", "unmixed"]
+__all__ = ["ASKED", "LARGEST", "diagnose_matrix", "diagnose_operator", "diagnose_rows", "unmixed"]
 
 # Entries of J that are held at once: 32 MB. Of larger ones nothing is said.
 LARGEST = 4_000_000
@@ -96,6 +99,23 @@ def _known(matrix: Matrix, judged: Evidence) -> Flat:
     values = np.full(m * n, np.nan)
     values[judged.coordinates] = judged.analytic
     return values
+
+
+def diagnose_operator(
+    names: Parameters, analytic: Flat, numerical: Flat, bars: Flat, tolerance: Tolerance
+) -> tuple[Cause, ...]:
+    """What fits all entries (m n,) of a linear operator, which are known within `bars`; it depends on no point."""
+    size = analytic.size
+    nothing = np.zeros(size)
+    estimate = Estimate(
+        value=numerical, error=bars, noise=nothing, truncation=nothing, kink=nothing, sided=nothing, left=numerical,
+        right=numerical, curvature=np.full(size, np.nan), step=nothing, chord=nothing,
+        limit=np.full(size, Limit.NONE, object), nfev=0,
+    )  # fmt: skip
+    judgement = judge(analytic, estimate, nothing, tolerance)
+    m, n = names.blocks[0].shape
+    subject = Subject(names, analytic, np.full(n, np.nan), np.full(m, np.nan), tolerance, matrix=True)
+    return diagnose(subject, Evidence(np.arange(size), analytic, estimate, judgement)).causes
 
 
 def diagnose_rows(

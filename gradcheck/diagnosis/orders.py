@@ -26,6 +26,8 @@ MOST_AXES = 5
 # So many shifts are tried, the shortest first, of those that bring a fitting value to the worst entry; and so many
 # lines that could take the place of a wrong one.
 SHIFTS = 8
+# The least share of wrong entries among those that were looked at where all are in another order.
+MOVED = 0.9
 
 
 def rearranged(s: Scope) -> Cause | None:
@@ -194,9 +196,15 @@ def _same_values(s: Scope) -> bool:
 
 
 def _values_elsewhere(s: Scope) -> Cause | None:
-    """The right values of the wrong entries stand elsewhere in their array, those of further ones too."""
+    """The right values of the wrong entries stand elsewhere in their array, those of further ones too.
+
+    An order in which all entries are moved leaves hardly one in its place: where others are right the same value is one
+    that stands there twice, as in a symmetric matrix.
+    """
     more = s.some_more() if s.wrong.sum() > MARGIN and _found_elsewhere(s) else None
-    return Cause(Kind.REORDERED, more.everywhere()) if more is not None and _found_elsewhere(more) else None
+    if more is None or more.wrong.sum() < MOVED * more.tested.sum() or not _found_elsewhere(more):
+        return None
+    return Cause(Kind.REORDERED, more.everywhere())
 
 
 def _found_elsewhere(s: Scope) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.diagnosis.along import Along, Direction
 from gradcheck.diagnosis.regions import Entries, Sum, lines_of_zeros, one_line
-from gradcheck.numerics.tangents import ROUNDING
+from gradcheck.numerics.tangents import ROUNDING, random_units
 from gradcheck.parameters.tree import Block, Parameters
 from gradcheck.results.cause import Extent, Place
 from gradcheck.results.verdict import Tolerance
@@ -198,19 +198,20 @@ class Scope:
 
     def _bounded(self, explained: Flat) -> Place | None:
         """The one block, as far as nobody judged its edges, that two directions show to be wrong; None without one."""
-        if len(self.blocks) > 1 or self.subject.matrix or not self.whole:
+        if len(self.blocks) > 1 or not self.whole or not np.isfinite(explained).all():
             return None
-        directions = [self.subject.direction(self.blocks, self.at, which) for which in range(2)]
         sums = []
-        for direction in directions:
+        for which in range(2):
+            direction = self.subject.direction(self.blocks, self.at, which)
             if direction is None:
                 return None
-            tangent = direction.part(self.at).tangent
+            # One number of all outputs: each is taken with a weight of its own.
+            units = random_units(np.random.default_rng(17 + which), direction.value.size)
+            tangent = direction.along(units)[self.at]
             rounding = ROUNDING * float(np.finfo(float).eps) * float(np.linalg.norm(explained * tangent))
-            missing = float(direction.value[0]) - float(self.analytic @ tangent)
-            sums.append(
-                Sum((explained - self.analytic) * tangent, missing, float(direction.bar[0]) + rounding)
-            )
+            missing = float(units @ direction.value) - float(self.analytic @ tangent)
+            off = float(np.abs(units) @ direction.bar) + rounding
+            sums.append(Sum((explained - self.analytic) * tangent, missing, off))
         entries = self._entries(self.wrong)
         box = None if entries is None else entries.block_with(sums)
         if box is None:

@@ -613,6 +613,47 @@ def test_an_ill_conditioned_solve_is_not_accused():
     assert check_adjoint(forward, lambda y: 1.002 * adjoint(y), np.zeros(8)).outcome is Outcome.FAIL
 
 
+OPERATORS = {
+    "transposed": (lambda a: a.T, "A is transposed"),
+    "a row 0": (
+        lambda a: a * np.r_[1, 0, 1, 1, 1, 1][:, None],
+        "analytic is 0 in row 1 of A, numerical is not: a term is missing",
+    ),
+    "a column negated": (lambda a: a * np.r_[1, 1, -1, 1, 1, 1], "analytic = -numerical in column 2 of A: the sign"),
+    "shifted": (lambda a: np.roll(a, 1, 1), "A is shifted: numpy.roll(analytic, -1, 1) fits"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_a_wrong_adjoint_gets_the_words_of_a_matrix(name):
+    """All of A is asked for where it is wrong; not beyond the budget, and another matrix has none."""
+    rng = np.random.default_rng(4)
+    a, other = rng.normal(size=(2, 6, 6))
+    change, sentence = OPERATORS[name]
+
+    def check(wrong, **options):
+        return check_adjoint(lambda x: a @ x, lambda y: wrong.T @ y, np.zeros(6), **options)
+
+    whole = check(change(a))
+    assert whole.diagnosis == (sentence,)
+    assert check(change(a), max_nfev=whole.nfev + whole.ngev - 1).diagnosis == ()
+    assert check(other).diagnosis == ()
+    assert check(a).outcome is Outcome.PASS
+
+
+def test_an_adjoint_without_its_conjugate_is_called_so():
+    """A^T for A^H; i A^H differs by a factor, and A itself is no such thing."""
+    rng = np.random.default_rng(4)
+    a = rng.normal(size=(5, 5)) + 1j * rng.normal(size=(5, 5))
+
+    def check(wrong):
+        return check_adjoint(lambda x: a @ x, lambda y: wrong @ y, np.zeros(5, complex)).diagnosis
+
+    assert check(a.T) == ("adjoint is A^T, not A^H: the conjugate is missing",)
+    assert check(a) == ()
+    assert "a constant factor?" in check(1j * a.conj().T)[0]
+
+
 def test_a_factor_explains_all_pairs_to_rounding_or_is_none():
     """32 of a Fourier transform without a trace of i; one of 45 edges left out, 1e-7 of the terms, is no factor."""
     report = check_adjoint(np.fft.fft, np.fft.ifft, np.zeros(32, complex))
@@ -630,7 +671,7 @@ def test_a_factor_explains_all_pairs_to_rounding_or_is_none():
         return out
 
     lost = check_adjoint(lambda x: sizes * (x[edges[:, 0]] - x[edges[:, 1]]), adjoint, np.zeros(20))
-    assert lost.diagnosis == ()
+    assert lost.diagnosis == (f"analytic is 0 in row {least} of A, numerical is not: a term is missing",)
     assert names(lost) == {f"A[{least}, {k}]" for k in edges[least]}
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import words
-from gradcheck import check_gradient, check_jacobian
+from gradcheck import check_gradient, check_hessian, check_jacobian
 from gradcheck.results.cause import Extent
 
 
@@ -187,3 +187,35 @@ def test_a_block_is_told_from_a_direction_where_the_search_ended_at_its_edges():
     assert "1,131 of 10,800 entries wrong" in report.reason
     assert not any("something is wrong somewhere" in note for note in report.notes)
     assert not any(c.explains for c in beside.causes)
+
+
+@pytest.mark.slow
+def test_a_value_that_stands_twice_is_not_called_moved():
+    """A row off in a symmetric matrix: what each entry should be stands on the other side of the diagonal."""
+    rng = np.random.default_rng(4)
+    a, x = rng.normal(size=(120, 120)) / 11.0, rng.normal(size=120)
+    off = np.zeros((120, 120))
+    off[18] = rng.normal(size=120)
+
+    report = check_hessian(lambda x: a @ a.T @ x + x**3, lambda x: a @ a.T + np.diag(3.0 * x**2) + off, x)
+
+    assert report.diagnosis == ("the wrong entries lie in row 18 of H",)
+
+
+@pytest.mark.slow
+def test_a_block_of_a_large_jacobian_is_given_with_its_edges():
+    """13 x 83 of 10,000 entries, of which a sample is judged; with a factor for each column, none is said."""
+    rng = np.random.default_rng(9)
+    a, x = rng.normal(size=(40, 250)) / 16.0, rng.normal(size=250)
+
+    def jac(x: Any, factor: Any) -> Any:
+        out = np.cos(a @ x)[:, None] * a
+        out[10:23, 62:145] *= factor
+        return out
+
+    report = check_jacobian(lambda x: np.sin(a @ x), lambda x: jac(x, 3.0), x)
+    others = check_jacobian(lambda x: np.sin(a @ x), lambda x: jac(x, np.linspace(2.0, 4.0, 83)), x)
+
+    assert report.diagnosis == ("analytic = 3 x numerical in J[10:23, 62:145]",)
+    assert "1,079 of 10,000 entries wrong" in report.reason
+    assert not any(c.explains for c in others.causes)
