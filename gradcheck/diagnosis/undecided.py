@@ -65,7 +65,8 @@ def undecided_entries(
     row = int(alike[np.argmax(judgement.detectable[alike])])
     if common is Limit.NOISE and given.steps is not None:
         first = given.steps[int(evidence.coordinates[row]) % given.steps.size]
-        common = Limit.BESIDE if found.step[row] < SHORT * first else common
+        # A complex step has no length that counts: 0.
+        common = Limit.BESIDE if 0.0 < found.step[row] < SHORT * first else common
     ended = ended_by(evidence.interrupted, given.budgeted) if common is Limit.BUDGET else Ended.NOTHING
     kink = (float(found.left[row]), float(found.right[row])) if common is Limit.KINK else None
     known = bool(np.isfinite(found.error[row]))

@@ -41,6 +41,7 @@ SECOND = "J^T J (Gauss-Newton) for the Hessian, the second derivatives of the re
 QUOTIENT = "a difference quotient in the place of the derivative, or the derivative at a point beside x?"
 FLUX = "what acts between the two is left out, or counted twice?"
 STALE = "a stale cache, or x is not used?"
+LONG_KINK = "what looks like a kink at x over the long steps that single precision asks for"
 PRECISE = "tighter solver tolerances, nothing rounded, no large terms that cancel"
 UNITS = {
     "1/|numerical|": "a gradient divided by its norm?",
@@ -370,6 +371,9 @@ def _limit(u: Undecided) -> str:
     if u.limit is Limit.NONE:
         what = "its derivative" if u.count else f"its {u.noun}"
         return f"{what} is 0 within {'its error bar' if u.count else 'the error bars'}"
+    coarse = bool(u.advice) and u.advice[0].remedy in (Remedy.FLOAT64, Remedy.DIGITS)
+    if u.limit is Limit.KINK and coarse:
+        return LONG_KINK
     return str(u.limit.value)
 
 

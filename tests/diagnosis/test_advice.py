@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,11 @@ from benchmarks import advice
 from gradcheck import Outcome, check_gradient, check_jacobian
 from gradcheck.diagnosis.undecided import Circumstances, undecided_entries
 from gradcheck.parameters.tree import Parameters
+from gradcheck.report.sentences import undecided_sentence
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
-from gradcheck.results.undecided import Remedy
+from gradcheck.results.undecided import Advice, Remedy, Undecided
 from gradcheck.results.verdict import Tolerance, judge
 
 CASES = {case.name: case for case in advice.undecided()}
@@ -125,6 +126,30 @@ def test_beside_a_bend_another_point_is_advised():
     assert Remedy.OFF_BEND in [a.remedy for a in at.undecided.advice]
     assert check_gradient(f, grad, x - 0.03).outcome is Outcome.PASS
     assert check_gradient(f, lambda x: 1.1 * grad(x), x - 0.03).outcome is Outcome.FAIL
+
+
+def test_the_complex_step_is_not_advised_for_what_rounding_may_have_taken():
+    """A bias before a normalisation: 1e-18 for 1e-19 is no dispute, and asked alone the complex step leaves it open."""
+    case = CASES["a bias before a normalisation, one by one"]
+    report = case.check({})
+    advised = [a.remedy for a in report.undecided.advice]
+
+    assert advised[0] is Remedy.ATOL
+    assert Remedy.COMPLEX not in advised
+    last, followed, _ = advice.follow(case, report)
+    assert followed == [Remedy.ATOL]
+    assert last.outcome is Outcome.PASS
+
+
+def test_a_kink_is_only_what_it_looks_like_over_the_steps_of_single_precision():
+    """There a sharp bend within them shows as one; in double precision it is one."""
+    kink = Undecided(
+        "x[0]", Limit.KINK, count=1, total=2, slopes=(-1.0, 1.0), advice=(Advice(Remedy.OFF_KINK),)
+    )
+    coarse = replace(kink, advice=(Advice(Remedy.FLOAT64), *kink.advice))
+
+    assert "x[0] for one: a kink at x (slope -1 on the left, 1 on the right)" in undecided_sentence(kink)
+    assert "x[0] for one: what looks like a kink at x over the long steps" in undecided_sentence(coarse)
 
 
 @pytest.mark.parametrize(("beside", "near"), [(1e-12, True), (1e-3, False)])
