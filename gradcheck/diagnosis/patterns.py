@@ -97,11 +97,10 @@ def _length(s: Scope, c: float, spread: float) -> Cause | None:
         return Cause(Kind.SIGN, place, value=-1.0, length=-1)
     if n == 2:
         return Cause(Kind.FACTOR, place, value=value, length=2)
-    for b in (*s.blocks, *s.parameters.blocks):
-        if n in b.shape and n > 1:
-            return Cause(
-                Kind.FACTOR, place, value=value, length=n, origin=f"axis {b.shape.index(n)} of {b.name}"
-            )
+    for name, shape in (*((b.name, b.shape) for b in (*s.blocks, *s.parameters.blocks)), *s.subject.behind):
+        if n in shape and n > 1:
+            origin = f"axis {shape.index(n)} of {name}"
+            return Cause(Kind.FACTOR, place, value=value, length=n, origin=origin)
     return Cause(Kind.FACTOR, place, value=value, length=n) if n >= LEAST_N else None
 
 

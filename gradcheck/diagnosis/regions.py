@@ -167,7 +167,7 @@ def _of_blocks(terms: Flat, ranges: Sequence[tuple[Index, Index]]) -> Flat:
 
 
 def lines_of_zeros(block: Block, at: Index, values: np.ndarray) -> Place | None:
-    """The rows, columns or indices of an axis where an array is all 0, and all of some entries lie.
+    """The rows, columns or indices of an axis where an array is all 0, or the block, and all of some entries lie.
 
     at : flat indices of these. values : of the array, those that nobody judged too; elsewhere it has others than 0.
     """
@@ -181,7 +181,12 @@ def lines_of_zeros(block: Block, at: Index, values: np.ndarray) -> Place | None:
         if lines.size > 1:
             return _lines(block, at.size, axis, lines)
         return _one(block, at.size, axis, int(lines[0]))
-    return None
+    places = np.nonzero(values == 0)
+    box = tuple((int(i.min()), int(i.max()) + 1) for i in places)
+    filled = places[0].size == math.prod(stop - start for start, stop in box) < block.size
+    if not filled or at.size < 2 or not in_box(block, Box(box), at).all():
+        return None
+    return Place((block.name,), at.size, Extent.BOX, box=box, shape=block.shape)
 
 
 def together(block: Block, boxes: Sequence[Box], at: Index) -> Place | None:

@@ -13,6 +13,7 @@ from gradcheck._typing import Flat, Index, Mask
 from gradcheck.diagnosis.along import Along, Direction
 from gradcheck.diagnosis.regions import Entries, Sum, lines_of_zeros, one_line
 from gradcheck.numerics.tangents import ROUNDING, random_units
+from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.parameters.tree import Block, Parameters
 from gradcheck.results.cause import Extent, Place
 from gradcheck.results.verdict import Tolerance
@@ -47,6 +48,15 @@ class Subject:
     tolerance: Tolerance
     matrix: bool = False
     along: Along | None = None
+
+    @property
+    def behind(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        """The names and shapes of what a matrix is the derivative of, and by which."""
+        names = self.parameters
+        if not isinstance(names, JacobianNames) or names.columns is None:
+            return ()
+        by = tuple((b.name, b.shape) for b in names.columns.blocks)
+        return by if names.blocks[0].name == "H" else (("f(x)", names.outputs), *by)
 
     def bases(self, at: Index) -> Iterator[tuple[str, Flat]]:
         """What a derivative may be multiplied with by mistake, at some entries: x, and of a matrix f(x) too."""
@@ -347,7 +357,7 @@ class Scope:
         All wrong entries lie there, and elsewhere analytic has other values: these are exact, tested or not.
         """
         b = self.blocks[0]
-        if len(self.blocks) > 1 or (self.whole and self.complete) or len(b.shape) < 2 or b.is_complex:
+        if len(self.blocks) > 1 or (self.whole and self.complete) or not b.shape or b.is_complex:
             return None
         return lines_of_zeros(b, self.at[self.wrong], self.subject.analytic[b.slice])
 

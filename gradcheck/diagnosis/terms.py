@@ -197,15 +197,21 @@ def delta(s: Scope) -> Cause | None:
 def difference(s: Scope) -> Cause | None:
     """analytic - numerical = h/2 f'': a one-sided difference quotient in the place of the derivative."""
     known = s.wrong & np.isfinite(s.curvature)
-    if known.sum() < 1 + MARGIN or not s.curvature[known].any() or (s.wrong & ~known).any():
+    if known.sum() < 1 + MARGIN or not s.curvature[known].any():
         return None
     _, x = next(iter(s.subject.bases(s.at)))
     for words, step in STEPS.items():
         basis = step(np.asarray(x, float))
-        if _half_step(s, s.curvature * basis) is None:
+        if (
+            _half_step(
+                replace(s, wrong=known, tested=s.tested & np.isfinite(s.curvature)), s.curvature * basis
+            )
+            is None
+        ):
             continue
-        # Of entries that nobody judged f'' is not known, and no direction tells.
-        seen = s.some_more()
+        # Of entries that nobody judged f'' is not known, nor of some that were, and no direction tells.
+        whole = s if known.sum() == s.wrong.sum() else s.measured(s.at[s.wrong & ~known])
+        seen = None if whole is None else whole.some_more()
         half = None if seen is None else _half_step(seen, seen.curvature * basis)
         if seen is not None and half is not None:
             return Cause(Kind.DIFFERENCE, seen.everywhere(), 1, vague=True, value=2.0 * half, origin=words)
@@ -218,9 +224,11 @@ def _half_step(s: Scope, b: Flat) -> float | None:
     half = float(slope(b[s.wrong] / slack, (s.analytic - s.numerical)[s.wrong] / slack))
     off, term = s.analytic - s.numerical, half * np.nan_to_num(b)
     left = np.abs(off - term)
-    if not (left <= s.slack(s.numerical) + CURVATURE * np.abs(term))[s.wrong | s.tested].all():
+    # And the term with h^2 besides, whose derivative is taken to be as large as the second one is anywhere.
+    crude = CURVATURE * np.abs(term) + 2.0 * abs(half) * np.max(np.abs(term[s.wrong]))
+    if not (left <= s.slack(s.numerical) + crude)[s.wrong | s.tested].all():
         return None
-    rest = np.maximum(left, np.maximum(s.bar, CURVATURE * np.abs(term)))[s.wrong]
+    rest = np.maximum(left, np.maximum(s.bar, crude))[s.wrong]
     decades = np.sort(np.log10(np.abs(off[s.wrong]) / rest).clip(0.0, 16.0))[:-1]
     return half if decades.sum() >= DECADES else None
 

@@ -675,3 +675,62 @@ def test_a_diagonal_alone_is_not_called_assigned():
     assert report.diagnosis == (
         "analytic is 0 in the entries above the diagonal of J, numerical is not: a term is missing",
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("check", [check_jacobian, check_hessian])
+@pytest.mark.parametrize("step", [1e-3, 1e-4])
+def test_a_matrix_made_by_differences_is_called_so(check, step):
+    """Forward differences of the function itself; with an error of the same size in other places, nothing is said."""
+    rng = np.random.default_rng(8)
+    b, y, x = rng.normal(size=(9, 6)), rng.normal(size=9), rng.normal(size=6)
+
+    def f(x: Any) -> Any:
+        return b.T @ ((1.0 - np.tanh(b @ x) ** 2) * (np.tanh(b @ x) - y))
+
+    def by_differences(x: Any) -> Any:
+        return np.stack([(f(x + step * e) - f(x)) / step for e in np.eye(6)], axis=1)
+
+    def right(x: Any) -> Any:
+        t = np.tanh(b @ x)
+        return b.T @ (((1.0 - t * t) ** 2 + (t - y) * (-2.0 * t * (1.0 - t * t)))[:, None] * b)
+
+    (words,) = check(f, by_differences, x).diagnosis
+    assert words.startswith(f"analytic - numerical = h/2 f'' with h = {step:g} in all 36 entries of ")
+    moved = check(f, lambda x: right(x) + np.roll(by_differences(x) - right(x), 1, 0), x)
+    assert Kind.DIFFERENCE not in [cause.kind for cause in moved.causes]
+
+
+def test_a_mean_is_known_by_the_lengths_of_what_a_vjp_maps():
+    """1/6 for a batch of 6, of which the matrix J has no axis; 1/7 is the length of nothing."""
+    rng = np.random.default_rng(8)
+    a, w = rng.normal(size=(6, 4)), rng.normal(size=(4, 5))
+
+    def words(n: int) -> Any:
+        return check_vjp(
+            lambda w: np.tanh(a @ w), lambda w, u: a.T @ (u * (1.0 - np.tanh(a @ w) ** 2)) / n, w
+        ).diagnosis
+
+    assert words(6) == (
+        "analytic = 1/6 x numerical in all 600 entries of J: "
+        "a mean where f takes the sum, N = 6 (the length of axis 0 of f(x))?",
+    )
+    assert words(7) == ("analytic = 0.142857 x numerical in all 600 entries of J",)
+
+
+@pytest.mark.parametrize("other", [False, True])
+def test_zeros_that_fill_a_part_of_a_large_vector_are_named_with_it(other):
+    """A half of 3,000 entries, of which four are judged; not where a zero elsewhere is claimed as well."""
+    rng = np.random.default_rng(8)
+    a, x = rng.normal(size=(2, 3000))
+
+    def grad(x: Any) -> Any:
+        out = a * np.cos(x)
+        out[:1500] = 0.0
+        out[2900] *= not other
+        return out
+
+    (words,) = check_gradient(lambda x: float(a @ np.sin(x)), grad, x).diagnosis
+    assert words.startswith(
+        "analytic is 0 in x[0:1500], numerical is not" if not other else "analytic is 0 in all "
+    )
