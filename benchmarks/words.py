@@ -634,7 +634,7 @@ def explainable() -> list[Mistake]:
         Mistake("L1 too many", lambda d, x, rng: d + 0.1 * np.sign(x), (Kind.L1,), "gradient"),
         Mistake("projected", lambda d, x, rng: _off_x(d, x, None, -1.0), (Kind.PROJECTED,), "gradient"),
         Mistake("projected by rows", _projected_rows, (Kind.PROJECTED,), "gradient"),
-        Mistake("cut", lambda d, x, rng: np.trunc(d), (Kind.CUT,), "gradient"),
+        Mistake("cut", lambda d, x, rng: np.trunc(d), (Kind.CUT, *ZERO), "gradient"),
         Mistake("all entries in another order", _shuffled(None), ORDER, "gradient"),
     ]  # fmt: skip
     out += [
