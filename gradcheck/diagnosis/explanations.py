@@ -27,6 +27,8 @@ Gradient = Callable[[Flat], Flat]
 
 # Off by less than this of the largest entry is little: what people let an inner iteration leave.
 SLIGHT = 1e-2
+# So many times that is what one entry is off by for which another mistake is looked for.
+APART = 10.0
 # The slope of what an iteration leaves, in units of that over the scale of x: some steps that count.
 STEPS = 100.0
 
@@ -120,11 +122,15 @@ def _stops(s: Scope) -> tuple[Cause, Scope] | None:
     """Whether f jumps beside x by as much as explains small disagreements, as it does where a solver stops.
 
     What an iteration leaves changes with x as fast as f does, or some ten times as fast: it adds up over its steps.
-    Most wrong entries have to be off by little; and the same with those that are off by more alone.
+    All wrong entries but one have to be off by little; and the same with that one alone.
     """
     off, along = np.abs(s.analytic - s.numerical), s.subject.along
     little = s.wrong & (off <= SLIGHT * float(np.max(np.abs(s.numerical[s.known]))))
-    if along is None or 2 * little.sum() <= s.wrong.sum():
+    more = int(s.wrong.sum() - little.sum())
+    if along is None or more > 1 or little.sum() <= more:
+        return None
+    # A mistake of its own stands out of what a solver leaves.
+    if more and float(np.max(off[s.wrong])) < APART * float(np.max(off[little])):
         return None
     size = along.jump()
     scale, most = np.max(np.abs(along.setting.scales)), float(np.max(off[little]))
