@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,20 +79,20 @@ def confirm(
     suspects = suspects[np.argsort(excess)]
     early = _early(suspects if together is None else together[suspects])
     first, rest = suspects[early], suspects[~early]
-    shared = together is not None
-    found, held = _remeasure(given, found, again, first, own, shared=shared)
-    if not held and rest.size:
-        found, _ = _remeasure(given, found, again, rest, own, shared=shared)
-    precise = first[decide(found).wrong[first] & (found.limit[first] == Limit.NONE)]
     nearest = np.full(given.shape, NEAREST) if zero is None else np.where(zero, NEAREST_TO_0, NEAREST)
-    found, held = _remeasure(given, found, again, precise[:NEARLY], own, shared=shared, nearest=nearest)
+    measured = partial(_remeasure, given, again=again, own=own, nearest=nearest, shared=together is not None)
+    found, held = measured(found, rows=first)
+    if not held and rest.size:
+        found, _ = measured(found, rows=rest)
+    precise = first[decide(found).wrong[first] & (found.limit[first] == Limit.NONE)]
+    found, held = measured(found, rows=precise[:NEARLY], from_near=True)
     if not held:
-        found, _ = _remeasure(given, found, again, precise[NEARLY:], own, shared=shared, nearest=nearest)
+        found, _ = measured(found, rows=precise[NEARLY:], from_near=True)
     # A derivative that is 0 within its bar accuses weakly: two more steps must agree.
     bar = MARGIN * found.error[first]
     weak = first[np.isfinite(bar) & (bar > np.abs(found.value[first])) & (found.limit[first] != Limit.NONE)]
     for factor in WEAKLY:
-        found, _ = _remeasure(given, found, again, weak, own, factor, shared=shared)
+        found, _ = measured(found, rows=weak, factor=factor)
     found = _borne_out_between(given, found, again, first[decide(found).wrong[first]])
     found = _looked_for_farther(given, found, decide(found), again, own)
     drowned = judgement.wrong & (found.chord == 0) & (found.step < blind)
@@ -150,27 +151,26 @@ def _early(together: Index) -> NDArray[np.bool_]:
 def _remeasure(
     given: Flat,
     found: Estimate,
+    *,
     again: Again,
     rows: Index,
     own: Flat,
-    factor: float = 1.0,
-    *,
+    nearest: Flat,
     shared: bool,
-    nearest: Flat | None = None,
+    factor: float = 1.0,
+    from_near: bool = False,
 ) -> tuple[Estimate, bool]:
     """Measure rows anew; where the second estimate contradicts the first its bar covers both.
 
     Where the second acquits what the first accused there is no bar left.
 
     As near to x as the noise lets the difference be seen, unless the first was precise: an oscillation that is faster
-    than the first step looks like a slope of 0 there, and like what it is nearby. With `nearest`, the least part of the
-    first step for each of the m lines, from near for precise ones too: such an oscillation may ride on a trend. And
-    within the coordinate's own size: a step beyond it may be precise about the slope of another part of f.
+    than the first step looks like a slope of 0 there, and like what it is nearby. `from_near` for precise ones too:
+    such an oscillation may ride on a trend. And within the coordinate's own size: a step beyond it may be precise about
+    the slope of another part of f. nearest : (m,) the least part of its first step for each line.
     """
     if rows.size == 0:
         return found, True
-    from_near = nearest is not None
-    least = np.full(rows.size, NEAREST) if nearest is None else nearest[rows]
     distance = np.abs(given[rows] - found.value[rows])
     precise = np.asarray(found.limit[rows] == Limit.NONE)
     kinked = np.asarray(found.limit[rows] == Limit.KINK)
@@ -181,7 +181,7 @@ def _remeasure(
     within = own[rows] / found.step[rows]
     near = np.where(within < 1.0, np.minimum(near, within), near)
     if shared or from_near:
-        near = SHARED ** np.ceil(np.log(np.maximum(near, least)) / np.log(SHARED))
+        near = SHARED ** np.ceil(np.log(np.maximum(near, nearest[rows])) / np.log(SHARED))
     step = np.minimum(CONFIRMING_STEP, near) * factor * found.step[rows]
     # On the side on which it was measured.
     side = np.isnan(found.left[rows]).astype(np.int8) - np.isnan(found.right[rows]).astype(np.int8)

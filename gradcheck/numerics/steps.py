@@ -80,6 +80,8 @@ class Search:
         self.own = np.full(m, np.inf, dtype)
         self.contested = np.zeros(m, dtype)
         self.clashes = np.zeros(m, np.int8)
+        # Lines whose kept fit sees a kink.
+        self.kinked: Mask = np.zeros(m, bool)
         # Lines that take one stencil as near to x as numbers allow, 1, and those that have taken it, 2.
         self.nearest: NDArray[np.int8] = np.zeros(m, np.int8)
         # Lines along which f has stood still between points beyond which it had moved: stairs.
@@ -159,6 +161,11 @@ class Search:
         # Far below the first step the noise was never measured: what the truncation shows may be all noise.
         error = error + np.where(self.shrunk[rows] + self.off_domain[rows] > 1, 4.0 * fit.truncation, 0.0)
         take = np.where(clash, nearer, error < own)
+        # The slopes on the two sides of a kink are those of a fit that sees it, not of one whose steps look past it;
+        # of two that see it those with the smaller bars.
+        kinked = fit.kinked & fit.finite
+        take |= kinked & ~self.kinked[rows] & (self.step[rows] < self.kept["step"][rows])
+        take = np.where(kinked & self.kinked[rows], fit.sided < self.kept["sided"][rows], take)
         # On one step of stairs f does not change: that is no slope of 0.
         take &= ~(self.stairs[rows] & (fit.chord == 0))
         # As near as can be only a slope that is seen counts; a bar there says how small the values are.
@@ -175,6 +182,7 @@ class Search:
             new = self.step[rows] if name == "step" else getattr(fit, name)
             self.kept[name][rows[take]] = new[take]
         self.own[rows[take]] = error[take]
+        self.kinked[rows[take]] = fit.kinked[take]
 
     def plan(self, rows: Rows, precise: Values, resolved: Values) -> Rows:
         """Choose the next step of each row from its last fit; returns the rows that are worth another stencil."""
@@ -185,6 +193,10 @@ class Search:
         off = ~fit.finite
         # Off the domain where a shorter step has served.
         beyond = off & np.isfinite(self.own[rows]) & (self.kept["step"][rows] < self.step[rows])
+        # What bends as far as f is large is no slope yet, however small it is beside those of other lines.
+        with np.errstate(invalid="ignore", over="ignore"):
+            whole = fit.truncation * self.step[rows] > DROWNED * np.abs(self.f_x[rows])
+        precise = np.where(whole & (self.f_x[rows] != 0), 0.0, precise)
         # A jump of the slope that does not matter at this resolution is truncation like any other.
         kinked = fit.kinked & fit.finite & ~(3.0 * self.kept["kink"][rows] <= resolved)
         bends = fit.truncation + fit.kink
@@ -298,10 +310,12 @@ class Search:
         self.level[at] = np.maximum(self.level[at], implied)
         self.own[at] += 3.0 * implied / self.kept["step"][at]
         # Noise as large as f itself is an oscillation faster than every step; seen from one side, much more noise than
-        # was measured is a singularity nearer than every step. No bar is wide enough for either.
-        much = bends > 1e3 * fit.noise
-        all_of_f = bends * self.step[rows] > 0.03 * np.abs(self.f_x[rows])
-        self.own[rows[noisier & much & (all_of_f | (self.side[rows] != 0))]] = np.inf
+        # was measured is a singularity nearer than every step. No bar is wide enough for either. Eight values know
+        # noise to a factor of ten, and bends are up to three times what it is; where f(x) is 0 anything is all of f.
+        all_of_f = bends * self.step[rows] > DROWNED * np.abs(self.f_x[rows])
+        fast = all_of_f & (bends > np.where(self.f_x[rows] == 0, 1e3, 30.0) * fit.noise)
+        singular = (self.side[rows] != 0) & (bends > 1e3 * fit.noise)
+        self.own[rows[noisier & (fast | singular)]] = np.inf
         return noisier, wild, lost
 
     def _start_afresh(self, rows: Rows) -> Values:

@@ -157,6 +157,7 @@ def judge(
     that of E: outside it every convention is wrong, inside it nothing can be verified unless `subgradient` accepts any
     of it.
     A decision needs positive evidence: nan is neither wrong nor verified, save for an analytic nan, which is wrong.
+    Nor is what moves f by less than the smallest normal number at the step that was taken: below it values lose digits.
     zero : (m,) where a coordinate is 0, see `accepted`; default nowhere.
     """
     r, error = estimate.value, estimate.error
@@ -170,10 +171,12 @@ def judge(
         low, high = np.minimum(estimate.left, estimate.right), np.maximum(estimate.left, estimate.right)
         slack = 3.0 * estimate.sided + tau
         inside = (analytic >= low - slack) & (analytic <= high + slack)
+        lost = np.abs(analytic - r) * estimate.step < np.finfo(np.float64).tiny
     kink = np.asarray(estimate.limit == Limit.KINK) & known
     off = np.where(kink, ~inside, off) & known
-    wrong = off | ~np.isfinite(analytic)
-    resolved = known & (bar <= tolerance.resolution * scale + tolerance.atol) & ~kink
+    lost &= off
+    wrong = (off & ~lost) | ~np.isfinite(analytic)
+    resolved = known & ~lost & (bar <= tolerance.resolution * scale + tolerance.atol) & ~kink
     with np.errstate(invalid="ignore"):
         steepest = np.maximum(scale, np.fmax(np.abs(low), np.abs(high)))
         told = 3.0 * estimate.sided <= tolerance.resolution * steepest + tolerance.atol

@@ -119,6 +119,14 @@ def test_as_near_as_the_noise_allows_and_not_much_nearer_than_numbers(
     assert again.steps[1] == pytest.approx([1e-3 * near, 1e-3 * near_0])
 
 
+def test_a_noisy_accusation_comes_as_near_to_0_as_it_needs_to():
+    """7.5 noise over distance is 7.5e-15 of the step; elsewhere a part of 1e-9 is the least."""
+    again = Again(1e6, error=1e-9)
+    ask([1e6, 1e6], estimate([0.0, 0.0], limit=NOISY), again, zero=np.array([False, True]))
+
+    assert again.steps[0] == pytest.approx([1e-3 * 7.5e-15, 1e-3 * 7.5e-15])
+
+
 @pytest.mark.parametrize(("given", "step"), [(2.0, 7.5e-6), (3.0, 3.75e-6), (-1.0, 3.75e-6)])
 def test_a_noisy_accusation_is_measured_as_near_as_noise_lets_it_be_seen_and_not_a_third_time(
     given: float, step: float

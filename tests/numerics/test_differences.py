@@ -287,6 +287,31 @@ def test_on_a_kink_the_bar_covers_both_slopes():
     assert found.right == pytest.approx(math.cos(1.0) + 1.0, abs=1e-3)
 
 
+@pytest.mark.parametrize(("claim", "outcome"), [(0.2, "PASS"), (4.9, "PASS"), (-0.1, "FAIL"), (5.1, "FAIL")])
+def test_the_slopes_of_a_kink_are_those_of_the_nearest_bend(claim, outcome):
+    """Log(e^-x + e^x) looks like |x| from far away; its slope at 0 is 0. The kink is that of 5 max(x, 0)."""
+
+    def f(x: Any) -> float:
+        return float(np.logaddexp(-x[0], x[0]) + 5.0 * max(x[0], 0.0) + 1e-3 * x[1])
+
+    report = check_gradient(f, np.array([claim, 1e-3]), np.array([0.0, 3584.0]), subgradient=True)
+
+    assert report.outcome is Outcome[outcome]
+
+
+@pytest.mark.parametrize("claim", [0.0, 1e-9])
+@pytest.mark.parametrize("at", [3.1e11, 2.5e12, 1e13 / 3, 7.7e12])
+def test_an_oscillation_faster_than_every_step_is_no_slope_of_0(at, claim):
+    """Log(2 + sin(x)) at 1e12: the points show 30 of it at random; beside slopes of 20 that looks like next to none."""
+
+    def f(x: Any) -> float:
+        return float(20.0 * x[0] + 30.0 * np.log(2.0 + np.sin(x[1])) + 17.0 * x[2])
+
+    report = check_gradient(f, np.array([20.0, claim, 17.0]), np.array([-2e-10, at, -2e-4]))
+
+    assert report.outcome is not Outcome.PASS
+
+
 def test_a_smooth_corner_is_no_kink():
     """sqrt(x^2 + 1e-6) bends within 1e-3, and is smooth."""
     found = derivative(lambda x: math.sqrt(x * x + 1e-6), 1e-4)

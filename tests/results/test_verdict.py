@@ -209,6 +209,15 @@ def test_a_fixed_coordinate_is_open_unless_the_gradient_is_not_finite():
     assert verdicts(decide([1.0, np.nan], fixed)) == ["open", "wrong"]
 
 
+@pytest.mark.parametrize(("step", "verdict"), [(1e-3, "open"), (1.0, "wrong")])
+def test_what_moves_f_by_less_than_any_normal_number_is_no_mistake_and_no_pass(step, verdict):
+    """4e-306 over a step of 1e-3 is 4e-309, beside 2.2e-308: values there have lost digits."""
+    found = measured([0.0, 1.0], [0.0, 1e-9], step=step, left=np.nan, right=np.nan)
+
+    assert verdicts(decide([4e-306, 1.0], found)) == [verdict, "verified"]
+    assert verdicts(decide([0.0, 1.0], found)) == ["verified", "verified"]
+
+
 def test_what_lies_on_the_edge_of_what_is_allowed_is_allowed():
     """|g - r| = atol without a bar is right; a bar of exactly the resolution, with atol, resolves."""
     assert verdicts(decide(1.5, measured(1.0, 0.0), Tolerance(rtol=0.0, atol=0.5))) == ["verified"]
