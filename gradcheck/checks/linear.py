@@ -139,7 +139,11 @@ def laid_out(values: NDArray[Any], layout: str) -> NDArray[Any]:
 def first_off(
     value: Flat, expected: Flat, size: Flat, rtol: float, parts: Mapping[str, slice]
 ) -> tuple[str, int] | None:
-    """The array and the entry that is off by most, relative to its size or the root mean square of its array's."""
+    """The array and the entry that is off by most, relative to its size or the root mean square of its array's.
+
+    What differs by less than the smallest normal number does not count: below it values lose digits.
+    """
+    smallest = float(np.finfo(np.result_type(value, np.float16)).tiny)
     worst: tuple[float, str, int] = (1.0, "", -1)
     for name, part in parts.items():
         if value[part].size == 0:
@@ -147,7 +151,7 @@ def first_off(
         with np.errstate(all="ignore"):
             usual = root_mean_square(np.nan_to_num(size[part]))
             apart = np.abs(value[part] - expected[part])
-            excess = np.where(apart == 0, 0.0, apart / (rtol * np.maximum(size[part], usual)))
+            excess = np.where(apart < smallest, 0.0, apart / (rtol * np.maximum(size[part], usual)))
         excess = np.nan_to_num(excess, nan=np.inf)
         k = int(np.argmax(excess))
         if excess[k] > worst[0]:

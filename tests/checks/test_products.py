@@ -116,6 +116,20 @@ def test_the_array_whose_product_is_not_linear_is_named():
     assert 'vjp does not use its cotangent for params["b"]' in said(report)
 
 
+def test_products_that_are_next_to_nothing_are_linear_as_far_as_they_have_digits():
+    """5e-324 is the only digit that 1e-320 has; with 1e-300 a product that forgets its cotangent is told."""
+
+    def f(x):
+        return np.sin(x) + x[0]
+
+    def vjp(x, u, size):
+        return (size * (1.0 + x)) * u * (1.0 / 3.0)
+
+    x = np.linspace(0.1, 1.0, 5)
+    assert "linear" not in said(check_vjp(f, lambda x, u: vjp(x, u, 1e-320), x))
+    assert "does not use its cotangent" in said(check_vjp(f, lambda x, u: vjp(x, np.ones(5), 1e-300), x))
+
+
 @pytest.mark.parametrize("shape", [(13, 9), (4, 5), (2, 3, 4), (7,), (150,), (1, 6)])
 def test_a_cotangent_may_lie_in_memory_in_any_way(shape):
     """d(x^2) of a kernel that reads u as if it lay like x; np.ndarray's own arithmetic reads it as it lies."""
