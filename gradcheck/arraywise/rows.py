@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
-from gradcheck.arraywise.certificate import DENSITY
 from gradcheck.evidence.confirm import confirm
 from gradcheck.evidence.entries import claimed_still, sweep
 from gradcheck.function.lines import Family, Rays
 from gradcheck.function.matrix import Matrix, Sparse
+from gradcheck.joint.joint import bound_of
 from gradcheck.numerics.differences import estimate
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import (
@@ -43,6 +43,8 @@ ROWS = 200
 # Columns that one search may name, and evaluations that it may take.
 NAMED, LOCATION_BUDGET = 32, 1500
 DIRECTIONS, MOST = 4, 12
+# Searches, after each of which other directions are taken.
+SEARCHES = 3
 # Steps tried along one direction.
 ROUNDS = 8
 
@@ -110,7 +112,7 @@ class Rowwise:
             step = residuals[-1].step if residuals else None
             now = self.residuals([tangent], step)[0]
             loud = self._unexplained(now)
-            if loud.size and searches < 3:
+            if loud.size and searches < SEARCHES:
                 searches += 1
                 residuals = []
                 if self._search(tangent, now, loud):
@@ -323,14 +325,15 @@ class Rowwise:
         kept = self._kept()
         if not residuals or not kept.any() or not self.movable.any():
             return None
-        tau = np.max([np.abs(r.value) + 3.0 * r.error for r in residuals], axis=0)[kept]
-        if not np.isfinite(tau).all():
+        most = np.array([np.abs(r.value) + 3.0 * r.error for r in residuals])[:, kept]
+        # Shared among the rows and the rounds between searches; looks have their shares in `bound_of`.
+        bounds = bound_of(most, (1.0 - self.confidence) / (self.matrix.shape[0] * (SEARCHES + 1)))
+        if not np.isfinite(bounds).all():
             return None
-        k = len(residuals)
-        delta = (1.0 - self.confidence) / self.matrix.shape[0]
-        bounds = DENSITY * tau * delta ** (-1.0 / k)
         relative = float(np.max(bounds / self._sizes(residuals[-1], tangent)[kept]))
-        return Certificate(f"each row of {self.symbol}", float(bounds.max()), relative, self.confidence, k)
+        return Certificate(
+            f"each row of {self.symbol}", float(bounds.max()), relative, self.confidence, len(residuals)
+        )
 
 
 def measure_tangents(

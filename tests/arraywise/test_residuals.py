@@ -10,6 +10,8 @@ import pytest
 from gradcheck import Outcome, check_gradient
 from gradcheck.arraywise.certificate import DENSITY, certificate_of, scaled_bound
 from gradcheck.arraywise.residuals import Gauge, _bar
+from gradcheck.arraywise.rows import Found, RowResiduals, Rowwise
+from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import NOTHING, Tangents, random_units, tangent_scale
@@ -767,3 +769,22 @@ def test_certificates_state_the_bound_and_what_it_is_made_of():
     assert certificate.relative_to_rms == pytest.approx(bound, rel=1e-9, abs=0)
     assert (certificate.confidence, certificate.directions) == (0.999, 4)
     assert certificate_of(gauge, [*sizes, residual(math.nan)], 0.999, 1e-4) is None
+
+
+@pytest.mark.parametrize("confidence", [0.5, 1 - 1e-6])
+def test_the_certificate_of_rows_pays_for_its_rows_rounds_and_looks(confidence: float):
+    """Of two rows, three searches and so four rounds, a look after 4 directions: 1 / (2 4 4 5) of the complement.
+
+    Of these all four count, which has one half of that.
+    """
+    rows = object.__new__(Rowwise)
+    rows.matrix, rows.confidence, rows.found = Dense(np.eye(2)), confidence, Found()
+    rows.movable, rows.symbol = np.ones(2, bool), "J"
+    rows._sizes = lambda *_: np.ones(2)  # type: ignore[method-assign]
+    one = RowResiduals(np.array([1.0, 2.0]), np.zeros(2), np.ones(2), 1e-3, np.full(2, Limit.NONE))
+
+    certificate = rows._certificate([one] * 4, np.ones(2))
+
+    share = (1.0 - confidence) / (2 * 4 * (4 * 5) * 2)
+    assert certificate is not None
+    assert certificate.bound == pytest.approx(2.0 * math.sqrt(2.0) * share ** (-1.0 / 4.0))
