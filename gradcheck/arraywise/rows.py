@@ -125,8 +125,12 @@ class Rowwise:
                 certificate = self._certificate(residuals, tangent)
                 if certificate and certificate.relative_to_rms <= self.setting.tolerance.resolution:
                     break
+        certificate = self._certificate(residuals, tangent)
+        if certificate is not None:
+            # Directions that tell nothing of some row are among those that its bound leaves out.
+            residuals = [r for r in residuals if np.isfinite(r.error[self._kept()]).all()]
         worst = tuple(self._summary(r, tangent) for r in residuals)
-        return ArrayEvidence(everything, worst, self._certificate(residuals, tangent)), self.found
+        return ArrayEvidence(everything, worst, certificate), self.found
 
     def tangent(self) -> Flat:
         """Random directions of all columns, each in its own scale."""
@@ -292,12 +296,16 @@ class Rowwise:
         return judged
 
     def _sizes(self, residuals: RowResiduals, tangent: Flat) -> Flat:
-        """(m,) the root mean square of the scaled entries of each row; of all rows, for a row of zeros."""
+        """(m,) the root mean square of the scaled entries of each row; of all rows, for a row of zeros.
+
+        Of zeros alone what f changes by along the probed direction, as where an array of a gradient is 0 throughout.
+        """
         size = scaled_rms(self.matrix, self.scale)
         if size is None:
             size = residuals.weight / math.sqrt(max(int((tangent != 0).sum()), 1))
-        typical = root_mean_square(size[size > 0]) if (size > 0).any() else 1.0
-        return np.where(size > 0, size, typical)
+        if not (size > 0).any():
+            return np.where(self.setting.slope > 0, self.setting.slope, 1.0)
+        return np.where(size > 0, size, root_mean_square(size[size > 0]))
 
     def _kept(self) -> NDArray[np.bool_]:
         """Rows that are not named as wrong throughout."""

@@ -272,3 +272,21 @@ def test_rows_of_zeros_on_a_kink_do_not_pass(jump):
         return inner**2 + jump * np.abs(inner)
 
     assert check_jacobian(f, lambda _: zeros, c).outcome is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("offset", "size", "least"), [(0.0, 1.0, 0.0), (1e3, 1e-9, 1e-5)])
+def test_zeros_at_minima_of_each_output_pass_where_entries_of_x_are_0_too(offset, size, least):
+    """What would have been seen is relative to what f changes by: noise of 1e-13 hides more of slopes of 1e-9."""
+    n = 160
+    at = np.random.default_rng(1).normal(size=n) + 2.0
+    at[::7] = 0.0
+
+    def f(x, center=at):
+        return offset + size * (x - center) ** 2
+
+    report = check_jacobian(f, np.zeros((n, n)), at)
+    assert report.outcome is Outcome.PASS
+    assert least <= report.detectable < report.resolution
+    beside = check_jacobian(lambda x: f(x, at + 0.05), np.zeros((n, n)), at, max_nfev=500)
+    assert beside.outcome is not Outcome.PASS
