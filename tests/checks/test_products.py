@@ -116,6 +116,23 @@ def test_the_array_whose_product_is_not_linear_is_named():
     assert 'vjp does not use its cotangent for params["b"]' in said(report)
 
 
+@pytest.mark.parametrize(("error", "outcome"), [(0.0, Outcome.PASS), (1e-3, Outcome.FAIL)])
+def test_what_cancels_may_round_otherwise_where_a_cotangent_lies_otherwise(error, outcome):
+    """Softmax maps equal cotangents to 0: what is left is rounding, and depends on the order of a sum."""
+
+    def f(x):
+        e = np.exp(x)
+        return e / e.sum(axis=1, keepdims=True)
+
+    def vjp(x, u):
+        order = slice(None) if u.flags.c_contiguous else slice(None, None, -1)
+        wrong = 0.0 if u.flags.c_contiguous else error
+        return f(x) * (u - np.add.accumulate((u * f(x))[:, order], axis=1)[:, -1:]) + wrong * u
+
+    x = np.random.default_rng(0).normal(size=(4, 30))
+    assert check_vjp(f, vjp, x).outcome is outcome
+
+
 def test_products_that_are_next_to_nothing_are_linear_as_far_as_they_have_digits():
     """5e-324 is the only digit that 1e-320 has; with 1e-300 a product that forgets its cotangent is told."""
 
