@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,51 @@ from gradcheck.results.outcome import Finding, Outcome
 from gradcheck.results.verdict import DEFAULT_RTOL
 from gradcheck.results.words import error_text
 
-__all__ = ["LAYOUTS", "accepted_of", "first_off", "laid_out", "not_linear", "not_scaled", "other_layouts"]
+__all__ = [
+    "LAYOUTS",
+    "Answers",
+    "accepted_of",
+    "first_off",
+    "laid_out",
+    "not_linear",
+    "not_scaled",
+    "other_layouts",
+]
 
 # Where the same numbers may lie: as transpose() leaves them (as every second of a row, for one axis), and all in one
 # place, as broadcasting (expand) makes them, which is what the backward pass of a sum hands on.
 LAYOUTS = ("transposed", "expanded")
+
+
+# An array of which the answers are so many roundings of another's, and what they move f by, holds rounding alone.
+NOTHING = 64.0
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The space of the answers of a product.
+
+    parts : its arrays by their names. units : (n,) what each entry is multiplied by before arrays are compared, one
+    number for all. dtype : in which they round.
+    """
+
+    parts: Mapping[str, slice]
+    units: Any = 1.0
+    dtype: str = "float64"
+
+    def only(self, name: str) -> Answers:
+        """The same of one array."""
+        return Answers({name: self.parts[name]}, self.units, self.dtype)
+
+    def told(self, size: Flat) -> Mapping[str, slice]:
+        """The arrays that hold more than rounding where answers have this size; a bias before a mean holds none."""
+        with np.errstate(all="ignore"):
+            moved = np.nan_to_num(size * self.units)
+        effects = {
+            name: root_mean_square(moved[part]) for name, part in self.parts.items() if moved[part].size
+        }
+        least = NOTHING * float(np.finfo(self.dtype).eps) * max(effects.values(), default=0.0)
+        return {name: self.parts[name] for name, effect in effects.items() if effect >= least}
 
 
 def accepted_of(dtype: str, rtol: float | None) -> float:
@@ -36,22 +77,22 @@ def not_linear(
     rtol: float,
     what: str,
     argument: str,
-    parts: Mapping[str, slice],
+    answers: Answers,
 ) -> list[Finding]:
     """What shows in the products of a, b, 2 a + b and 0: linear within rounding, or not.
 
-    product : of one argument. parts : the arrays in the space of its answers, by their names.
+    product : of one argument. answers : the space of what it returns.
     """
     try:
         a, b, both = product(one), product(other), product(2.0 * one + other)
     except NotScalarError as error:  # of another shape than before
         return [Finding(str(error), Outcome.FAIL)]
     size = np.abs(2.0 * a) + np.abs(b)
-    off = first_off(both, 2.0 * a + b, size, rtol, parts)
-    if off is not None and first_off(product(one), a, np.abs(a), rtol, parts) is None:
+    off = first_off(both, 2.0 * a + b, size, rtol, answers)
+    if off is not None and first_off(product(one), a, np.abs(a), rtol, answers) is None:
         name, k = off
         at = f" for {name}" if name else ""
-        mine = {name: parts[name]}
+        mine = answers.only(name)
         if first_off(both, a, size, rtol, mine) is None and first_off(b, a, size, rtol, mine) is None:
             text = f"{what} does not use its {argument}{at}: it returns the same for different ones"
             more = "; the incoming gradient is not multiplied in" if argument == "cotangent" else ""
@@ -64,26 +105,24 @@ def not_linear(
     except Exception as error:
         said = error_text(error)
         return [Finding(f"{what} raises for a {argument} of zeros: {said}", Outcome.FAIL)]
-    off = first_off(none, np.zeros_like(a), size, rtol, parts)
+    off = first_off(none, np.zeros_like(a), size, rtol, answers)
     if off is not None:
         text = f"{what} of a {argument} of zeros is not zero: entry {off[1]} is {none[off[1]]:.8g}"
         return [Finding(text, Outcome.FAIL)]
     return []
 
 
-def not_scaled(
-    one: Flat, scaled: Flat, factor: float, *, rtol: float, parts: Mapping[str, slice]
-) -> list[Finding]:
+def not_scaled(one: Flat, scaled: Flat, factor: float, *, rtol: float, answers: Answers) -> list[Finding]:
     """Whether the backward pass of a function of one output scales with the gradient that comes in.
 
     one, scaled : what it returns for 1 and for `factor`.
     """
-    off = first_off(scaled, factor * one, np.abs(factor * one), rtol, parts)
+    off = first_off(scaled, factor * one, np.abs(factor * one), rtol, answers)
     if off is None:
         return []
     name, k = off
     at = f" for {name}" if name else ""
-    if first_off(scaled, one, np.abs(one), rtol, {name: parts[name]}) is None:
+    if first_off(scaled, one, np.abs(one), rtol, answers.only(name)) is None:
         text = f"the backward pass does not use its cotangent{at}: the incoming gradient is not multiplied in"
         return [Finding(text, Outcome.FAIL)]
     said = f"entry {k} is {one[k]:.8g} for 1 and {scaled[k]:.8g} for {factor:g}"
@@ -95,7 +134,7 @@ def other_layouts(
     cotangent: NDArray[Any],
     *,
     rtol: float,
-    parts: Mapping[str, slice],
+    answers: Answers,
 ) -> list[Finding]:
     """Whether a vjp gives the same wherever the numbers of its cotangent lie in memory.
 
@@ -111,17 +150,17 @@ def other_layouts(
         except Exception as error:
             said = error_text(error)
             return [Finding(f"vjp raises for a cotangent that is {layout} in memory: {said}", Outcome.FAIL)]
-        off = first_off(result, expected, np.abs(expected), rtol, parts)
+        off = first_off(result, expected, np.abs(expected), rtol, answers)
         if off is not None:
             # A softmax of equal cotangents is 0 but for rounding: other signs tell how large the terms are.
             signs = np.random.default_rng(0).choice([-1.0, 1.0], given.shape)
             size = np.abs(expected) + np.abs(product((signs * given).astype(given.dtype)))
-            off = first_off(result, expected, size, rtol, parts)
+            off = first_off(result, expected, size, rtol, answers)
         if off is None:
             continue
         k = off[1]
         if (
-            first_off(product(np.array(given, order="C")), expected, np.abs(expected), rtol, parts)
+            first_off(product(np.array(given, order="C")), expected, np.abs(expected), rtol, answers)
             is not None
         ):
             return []  # it differs from call to call, which is said elsewhere
@@ -142,7 +181,7 @@ def laid_out(values: NDArray[Any], layout: str) -> NDArray[Any]:
 
 
 def first_off(
-    value: Flat, expected: Flat, size: Flat, rtol: float, parts: Mapping[str, slice]
+    value: Flat, expected: Flat, size: Flat, rtol: float, answers: Answers
 ) -> tuple[str, int] | None:
     """The array and the entry that is off by most, relative to its size or the root mean square of its array's.
 
@@ -150,9 +189,7 @@ def first_off(
     """
     smallest = float(np.finfo(np.result_type(value, np.float16)).tiny)
     worst: tuple[float, str, int] = (1.0, "", -1)
-    for name, part in parts.items():
-        if value[part].size == 0:
-            continue
+    for name, part in answers.told(size).items():
         with np.errstate(all="ignore"):
             usual = root_mean_square(np.nan_to_num(size[part]))
             apart = np.abs(value[part] - expected[part])

@@ -13,7 +13,7 @@ from scipy.sparse.linalg import LinearOperator
 from gradcheck._typing import Flat
 from gradcheck.checks.hessian import asymmetry, flat_gradient, whole_gradient
 from gradcheck.checks.jacobian import Problem, judge_jacobian
-from gradcheck.checks.linear import accepted_of, not_linear
+from gradcheck.checks.linear import Answers, accepted_of, not_linear
 from gradcheck.checks.vjp import Pullback, at_one_point, judge_vjp, parts_of
 from gradcheck.driver.options import Given, Options, check_flag, finished, spelled_out, told
 from gradcheck.function.arithmetic import callers_arithmetic, own_arithmetic
@@ -212,10 +212,12 @@ class Pushforward:
         scales = self.parameters.scales(self.x)
         one, other = (scales * part for part in opposed(np.random.default_rng(1), self.x.size))
         # A product with a Hessian answers in the space of x, array by array.
-        parts = parts_of(self.parameters) if self.what == "hvp" else {"": slice(0, matrix.shape[0])}
+        answers = Answers({"": slice(0, matrix.shape[0])}, dtype=dtype)
+        if self.what == "hvp":
+            answers = Answers(parts_of(self.parameters), scales, dtype)
         return found + not_linear(
             self.product, one, other, rtol=accepted_of(dtype, rtol), what=self.what, argument="tangent",
-            parts=parts,
+            answers=answers,
         )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gradcheck._typing import Flat
 from gradcheck.arraywise.columns import GROUPS_UP_TO
 from gradcheck.checks.jacobian import Problem, judge_jacobian
-from gradcheck.checks.linear import accepted_of, not_linear, other_layouts
+from gradcheck.checks.linear import Answers, accepted_of, not_linear, other_layouts
 from gradcheck.diagnosis.matrices import ASKED, LARGEST, diagnose_rows, unmixed
 from gradcheck.driver.options import LEAST_BUDGET, Options
 from gradcheck.driver.prepare import prepare
@@ -100,9 +100,10 @@ class Pullback:
             np.round(64.0 * part) / 64.0 for part in opposed(np.random.default_rng(1), self.outputs)
         )
         coarser = max((dtype, str(self.dtype)), key=lambda name: float(np.finfo(name).eps))
-        accepted, parts = accepted_of(coarser, rtol), parts_of(self.parameters)
+        accepted = accepted_of(coarser, rtol)
+        answers = Answers(parts_of(self.parameters), self.parameters.scales(self.x), coarser)
         found += not_linear(
-            self.product, one, other, rtol=accepted, what="vjp", argument="cotangent", parts=parts
+            self.product, one, other, rtol=accepted, what="vjp", argument="cotangent", answers=answers
         )
         if self.overwrites:
             found.append(
@@ -110,7 +111,7 @@ class Pullback:
             )
         elif not any(finding.outcome for finding in found):
             u = np.array(one, self.dtype).reshape(self.shape)
-            found += other_layouts(self.product_as_it_lies, u, rtol=accepted, parts=parts)
+            found += other_layouts(self.product_as_it_lies, u, rtol=accepted, answers=answers)
         return found
 
 

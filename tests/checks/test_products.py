@@ -133,6 +133,27 @@ def test_what_cancels_may_round_otherwise_where_a_cotangent_lies_otherwise(error
     assert check_vjp(f, vjp, x).outcome is outcome
 
 
+@pytest.mark.parametrize("forgets", [False, True])
+def test_an_array_that_a_normalisation_takes_out_is_rounding_and_linear(forgets):
+    """A bias before the mean is taken out: its products are 1e-16, with digits of their own for 2 a + b."""
+    rng = np.random.default_rng(0)
+    data, x = rng.normal(size=(9, 4)), {"W": rng.normal(size=(4, 3)), "b": rng.normal(size=3)}
+
+    def f(p):
+        h = data @ p["W"] + p["b"]
+        return np.tanh(h - h.mean(axis=0))
+
+    def vjp(p, u):
+        slope = 1.0 - f(p) ** 2
+        inner = u * slope
+        outer = (slope if forgets else inner) - inner.mean(axis=0)
+        return {"W": data.T @ (inner - inner.mean(axis=0)), "b": outer.sum(axis=0)}
+
+    report = check_vjp(f, vjp, x)
+    assert (report.outcome is Outcome.FAIL) is forgets
+    assert ('linear in its cotangent for params["b"]' in said(report)) is forgets
+
+
 def test_products_that_are_next_to_nothing_are_linear_as_far_as_they_have_digits():
     """5e-324 is the only digit that 1e-320 has; with 1e-300 a product that forgets its cotangent is told."""
 
