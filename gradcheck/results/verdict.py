@@ -171,7 +171,8 @@ def judge(
         low, high = np.minimum(estimate.left, estimate.right), np.maximum(estimate.left, estimate.right)
         slack = 3.0 * estimate.sided + tau
         inside = (analytic >= low - slack) & (analytic <= high + slack)
-        lost = np.abs(analytic - r) * estimate.step < np.finfo(np.float64).tiny
+        # The complex step has no length.
+        lost = (estimate.step > 0) & (np.abs(analytic - r) * estimate.step < np.finfo(np.float64).tiny)
     kink = np.asarray(estimate.limit == Limit.KINK) & known
     off = np.where(kink, ~inside, off) & known
     lost &= off

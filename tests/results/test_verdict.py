@@ -209,9 +209,9 @@ def test_a_fixed_coordinate_is_open_unless_the_gradient_is_not_finite():
     assert verdicts(decide([1.0, np.nan], fixed)) == ["open", "wrong"]
 
 
-@pytest.mark.parametrize(("step", "verdict"), [(1e-3, "open"), (1.0, "wrong")])
+@pytest.mark.parametrize(("step", "verdict"), [(1e-3, "open"), (1.0, "wrong"), (0.0, "wrong")])
 def test_what_moves_f_by_less_than_any_normal_number_is_no_mistake_and_no_pass(step, verdict):
-    """4e-306 over a step of 1e-3 is 4e-309, beside 2.2e-308: values there have lost digits."""
+    """4e-306 over a step of 1e-3 is 4e-309, beside 2.2e-308: values there have lost digits. A complex step is 0."""
     found = measured([0.0, 1.0], [0.0, 1e-9], step=step, left=np.nan, right=np.nan)
 
     assert verdicts(decide([4e-306, 1.0], found)) == [verdict, "verified"]
