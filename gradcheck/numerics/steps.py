@@ -195,7 +195,9 @@ class Search:
         beyond = off & np.isfinite(self.own[rows]) & (self.kept["step"][rows] < self.step[rows])
         # What bends as far as f is large is no slope yet, however small it is beside those of other lines.
         with np.errstate(invalid="ignore", over="ignore"):
-            whole = fit.truncation * self.step[rows] > DROWNED * np.abs(self.f_x[rows])
+            # f(x) may cancel to next to nothing: then f is as large as what it moves by.
+            size = np.maximum(np.abs(self.f_x[rows]), fit.chord * self.step[rows])
+            whole = fit.truncation * self.step[rows] > DROWNED * size
         precise = np.where(whole & (self.f_x[rows] != 0), 0.0, precise)
         # A jump of the slope that does not matter at this resolution is truncation like any other.
         kinked = fit.kinked & fit.finite & ~(3.0 * self.kept["kink"][rows] <= resolved)
@@ -311,9 +313,10 @@ class Search:
         self.own[at] += 3.0 * implied / self.kept["step"][at]
         # Noise as large as f itself is an oscillation faster than every step; seen from one side, much more noise than
         # was measured is a singularity nearer than every step. No bar is wide enough for either. Eight values know
-        # noise to a factor of ten, and bends are up to three times what it is; where f(x) is 0 anything is all of f.
+        # noise to a factor of ten, and bends are up to three times what it is; where f(x) cancels anything is all of f.
         all_of_f = bends * self.step[rows] > DROWNED * np.abs(self.f_x[rows])
-        fast = all_of_f & (bends > np.where(self.f_x[rows] == 0, 1e3, 30.0) * fit.noise)
+        cancelled = np.abs(self.f_x[rows]) <= DROWNED * fit.chord * self.step[rows]
+        fast = all_of_f & (bends > np.where(cancelled, 1e3, 30.0) * fit.noise)
         singular = (self.side[rows] != 0) & (bends > 1e3 * fit.noise)
         self.own[rows[noisier & (fast | singular)]] = np.inf
         return noisier, wild, lost
