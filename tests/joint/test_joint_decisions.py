@@ -109,10 +109,11 @@ def test_without_a_first_direction_every_row_is_unsettled():
 
 
 def test_noise_of_a_known_size_allows_more_directions():
-    """Eight, or 24."""
-    test = joint_test(2)
-    test.first = direction(2, fitted(2))
-    assert (test.noisy, test.most) == (False, 8)
+    """Eight for one row, 12 for several, each of which costs nothing more, or 24."""
+    for rows, most in ((1, 8), (2, 12)):
+        test = joint_test(rows)
+        test.first = direction(rows, fitted(rows))
+        assert (test.noisy, test.most) == (False, most)
     test.first = direction(2, fitted(2), noisy=np.array([False, True]))
     assert (test.noisy, test.most) == (True, 24)
 
@@ -136,11 +137,11 @@ def needs(test: JointTest, count: int) -> float:
 
 
 def test_directions_that_do_not_certify_are_hopeless():
-    """More than eight of them, or more beyond those that there are than coordinates that move."""
+    """More than twelve of them, or more beyond those that there are than coordinates that move."""
     test = joint_test(4, columns=6)
     test.first = direction(4, fitted(4))
     needed = np.full(4, 1e-3)
-    most = np.array([needs(test, 3), needs(test, 8), needs(test, 9), needs(test, 7)])
+    most = np.array([needs(test, 3), needs(test, 8), needs(test, 13), needs(test, 7)])
 
     def of(*each: Any) -> list[bool]:
         return test._hopeless([direction(4, fitted(4), error=m / 3.0) for m in each], needed).tolist()
@@ -148,8 +149,9 @@ def test_directions_that_do_not_certify_are_hopeless():
     assert of(most) == [False, True, True, False]  # 8 - 1 of 6 coordinates
     test.along.moved = 7
     assert of(most) == [False, False, True, False]
-    # The largest of several counts.
+    # The larger of two counts; of three the one in the middle.
     assert of(most, np.full(4, needs(test, 2))) == [False, False, True, False]
+    assert of(most, *np.full((2, 4), needs(test, 2))) == [False] * 4
     assert of(most, np.full(4, 1.0)) == [True] * 4
 
 
@@ -180,7 +182,7 @@ def test_noise_that_ten_times_the_bars_would_certify_voids_no_row():
     test = joint_test(5, columns=100)
     test.first = direction(5, fitted(5))
     needed = np.full(5, 1e-3)
-    enough = needs(test, 8)
+    enough = needs(test, 12)
     error = np.array([0.099, 0.101, 0.05, 0.05, 0.05]) * enough / 3.0
     kink = np.array([0.0, 0.0, 0.2, 0.3, 0.0]) * enough
     first = direction(5, fitted(5, kink=kink, moved=[True, True, True, True, False]), error=error)
