@@ -269,7 +269,7 @@ def _steps(share: Flat, part: Flat, tolerance: Tolerance) -> tuple[Flat, Flat] |
     # four, so that similar claims ask for the same values; outputs share the step that suits most of them.
     balanced, shortest = np.cbrt(share), share / (QUIET * fine)
     powers = np.rint(np.log2(np.minimum(balanced, np.sqrt(balanced * shortest))) / 2.0)
-    steps = np.minimum(4.0 ** np.median(powers, axis=0), LONGEST)
+    steps = np.minimum(4.0 ** (np.median(powers, axis=0) if len(powers) > 1 else powers[0]), LONGEST)
     if not (_expected(share, steps) <= fine).all():
         # Where even so it is more: the step at which their sum is nearly the least that it can be.
         steps = np.minimum(np.cbrt(2.0 * WEIGHT * np.median(share, axis=0)), LONGEST)

@@ -116,8 +116,10 @@ def gradient_scale(estimate: Estimate, group: NDArray[np.intp]) -> Values:
     # What the gradient is within reach of the points: a stationary f is still steeper than its bar there.
     chord = np.asarray(estimate.chord)
     flat = (largest == 0) & (np.bincount(which, known, count) > 0)
+    if not flat.any():
+        return np.asarray(scale)
     typical = np.zeros(count, chord.dtype)
-    order = np.lexsort((chord, which)) if flat.any() else np.zeros(0, np.intp)
+    order = np.lexsort((chord, which))
     order = order[known[order]]
     starts = np.flatnonzero(np.diff(which[order], prepend=-1))
     members = np.diff(np.append(starts, order.size))
