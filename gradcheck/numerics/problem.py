@@ -144,8 +144,7 @@ def scaling_of(problem: Problem, still: Mask) -> Scaling:
         moved &= np.minimum(*problem.room) >= NARROW * problem.scales
     strength = _strength(problem)
     unit = np.empty_like(problem.scales)
-    effect = np.zeros(len(blocks))
-    rms = np.zeros(len(blocks))
+    effect, reach, rms = np.zeros((3, len(blocks)))
     for k, b in enumerate(blocks):
         if b.size == 0:
             continue
@@ -156,8 +155,10 @@ def scaling_of(problem: Problem, still: Mask) -> Scaling:
         mine = strength[b.slice][which]
         rms[k] = root_mean_square(mine)
         effect[k] = root_mean_square(mine * unit[b.slice][which])
+        reach[k] = rms[k] * float(unit[b.slice].max())
     largest = float(effect.max(initial=0.0))
-    nothing = effect <= NOTHING * largest
+    # By the largest of its scales: what a small entry changes by may be rounding, what it is claimed to be not.
+    nothing = reach <= NOTHING * largest
     share = float(median(effect[~nothing])) if not nothing.all() else 0.0
     # Rows of zeros throughout are looked at as they are: each coordinate by its own size. One that is 0 has none: a
     # slope may show far nearer to it.
