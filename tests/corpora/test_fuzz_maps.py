@@ -178,3 +178,11 @@ def test_a_kink_beside_which_f_rounds_to_0_is_not_drawn():
 def test_a_kink_nearer_than_any_step_is_not_taken_for_a_minimum(seed):
     """Found by random functions: a slope between those of both sides passed, for |t| bends f more the shorter t is."""
     assert [said.fault for said in fuzz.judged_kink(seed, str(seed))] == [""] * 4
+
+
+def test_what_moves_f_little_by_small_entries_alone_is_no_rounding():
+    """Found by random functions: 1.8e98 of entries of 1e-12, beside one of 1e9 in their array, was taken for 0."""
+    with np.errstate(all="ignore"):
+        right, wrong = fuzz.said("scalar", 41_000_982)
+    assert right.outcome == "PASS"
+    assert wrong.outcome != "PASS"
