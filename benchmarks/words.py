@@ -206,16 +206,16 @@ def _given(problem: Problem, *mistakes: tuple[str, Callable[[Array], Array], Kin
     return replace(problem, own=(*own, *spoilt), every=1)
 
 
+def _weighted_sines(a: Array) -> tuple[Callable[[Array], float], Callable[[Array], Array]]:
+    """The sum of a sin u, and its gradient."""
+    return (lambda u: float(np.sum(a * np.sin(u)))), (lambda u: np.asarray(a * np.cos(u)))
+
+
 def special(rng: np.random.Generator) -> Iterator[Problem]:
     """What only some functions let one do wrong: norms, means, softmaxes, clamps, logarithms, sums over indices."""
     for shape in ((5, 4), (12, 30)):
         a, x = rng.normal(size=shape), rng.normal(size=shape)
-
-        def of(u: Array, a: Array = a) -> float:
-            return float(np.sum(a * np.sin(u)))
-
-        def by(u: Array, a: Array = a) -> Array:
-            return a * np.cos(u)
+        of, by = _weighted_sines(a)
 
         def centre(x: Array) -> Array:
             return x - x.mean(0)
@@ -354,12 +354,7 @@ def _of_training(rng: np.random.Generator) -> Iterator[Problem]:
     """What is done to gradients for a training, and the normalisations that libraries have."""
     for shape in ((5, 4), (12, 30)):
         a, x = rng.normal(size=shape), rng.normal(size=shape)
-
-        def of(u: Array, a: Array = a) -> float:
-            return float(np.sum(a * np.sin(u)))
-
-        def by(u: Array, a: Array = a) -> Array:
-            return a * np.cos(u)
+        of, by = _weighted_sines(a)
 
         def spread(x: Array) -> Array:
             return np.sqrt(x.var(0) + 1e-5)

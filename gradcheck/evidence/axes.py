@@ -12,7 +12,7 @@ from gradcheck._typing import Flat, Index
 from gradcheck.function.lines import Axes, Columns, Family, Lines
 from gradcheck.numerics.differences import ROUNDS, Wanted, estimate
 from gradcheck.numerics.setting import Setting
-from gradcheck.numerics.steps import POINTS
+from gradcheck.numerics.steps import POINTS, SPARE
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.outcome import Limit
 from gradcheck.results.table import put, rows
@@ -49,6 +49,7 @@ def measure(
     """The numerical derivatives of some entries (k,), from these steps on, default those of the setting.
 
     groups : coordinates that are moved together, of which each output depends on one at most; default each alone.
+    served : whether these steps are those that served others like these, as in `estimate`.
     """
     if steps is None:
         steps = first_steps(setting, entries, groups)
@@ -73,7 +74,7 @@ def _as_needed(setting: Setting, entries: Index) -> Wanted:
         # By the numerical side alone: a wrong analytic entry must not make a crude estimate seem good enough.
         size = np.fmax(np.abs(so_far.value), gradient_scale(so_far, group[at]))
         tolerance = setting.tolerance
-        return tolerance.rtol * size + tolerance.atol, 0.3 * tolerance.resolution * size + tolerance.atol
+        return tolerance.rtol * size + tolerance.atol, SPARE * tolerance.resolution * size + tolerance.atol
 
     return wanted
 

@@ -15,7 +15,7 @@ from gradcheck.function.objective import BudgetSpentError
 from gradcheck.numerics.complex_step import accepts_complex, complex_columns, complex_derivative
 from gradcheck.numerics.differences import estimate
 from gradcheck.numerics.setting import Setting
-from gradcheck.numerics.steps import POINTS
+from gradcheck.numerics.steps import POINTS, SPARE
 from gradcheck.numerics.tangents import random_units, sizes_by
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.evidence import Evidence
@@ -126,7 +126,7 @@ def _real_difference(setting: Setting, tangent: Flat) -> Estimate:
 
     def wanted(_: Index, so_far: Estimate) -> tuple[Flat, Flat]:
         size = np.abs(so_far.value)
-        return setting.tolerance.rtol * size, 0.3 * TELLING * setting.tolerance.resolution * size
+        return setting.tolerance.rtol * size, SPARE * TELLING * setting.tolerance.resolution * size
 
     step = np.full(setting.outputs, np.median(setting.relative_step) / np.sqrt(np.count_nonzero(tangent)))
     room = None

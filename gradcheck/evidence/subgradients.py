@@ -12,7 +12,7 @@ from gradcheck._typing import Flat, Index
 from gradcheck.function.lines import Family, Lines, Rays
 from gradcheck.numerics.differences import estimate
 from gradcheck.numerics.setting import Setting
-from gradcheck.numerics.steps import POINTS
+from gradcheck.numerics.steps import POINTS, SPARE
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Finding, Limit, Outcome
@@ -109,7 +109,7 @@ def _slopes(setting: Setting, tangents: Flat, output: int) -> Estimate:
 
     def wanted(_: Index, so_far: Estimate) -> tuple[Flat, Flat]:
         size = np.abs(so_far.value)
-        return setting.tolerance.rtol * size, 0.3 * setting.tolerance.resolution * size
+        return setting.tolerance.rtol * size, SPARE * setting.tolerance.resolution * size
 
     lines: Lines = Rays(setting.x, list(tangents))
     if setting.outputs > 1:

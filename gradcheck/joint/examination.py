@@ -219,7 +219,8 @@ class _Examination:
         self.dense = found.dense
         if found.dense:
             return False
-        if not found.wrong and not self._accepted(direction):
+        # What independent errors within the tolerance explain accuses none of them.
+        if not found.wrong and not self._residual(direction, 0.0).accepted:
             self._leave_open(found.right)
         self.still[[*found.wrong, *found.right]] = True
         return bool(found.wrong or found.right)
@@ -234,11 +235,6 @@ class _Examination:
                 box = Box(tuple((int(p.min()), int(p.max()) + 1) for p in places))
                 inside.append(flat_indices(block, box))
         return np.concatenate([np.empty(0, np.intp), *inside])
-
-    def _accepted(self, direction: Direction) -> bool:
-        """Whether errors that the tolerance accepts, independent ones in every entry, explain a direction."""
-        spread = self.problem.tolerance.rtol * direction.weight
-        return bool((np.abs(direction.residual) <= 3.0 * direction.error + spread).all())
 
     def _leave_open(self, entries: list[int]) -> None:
         """Where no entry is wrong although a direction says so, those with bars too crude to clear them are open."""

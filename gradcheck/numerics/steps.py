@@ -14,7 +14,7 @@ from gradcheck.function.objective import Objective
 from gradcheck.numerics.stencils import SIDED_NODES, STENCIL, Fit, central, one_sided
 from gradcheck.results.outcome import Limit
 
-__all__ = ["Search"]
+__all__ = ["SPARE", "Search"]
 
 Rows = NDArray[np.intp]
 
@@ -29,7 +29,7 @@ WIDENINGS, LEAPS = 4, 3
 LEAP = 1e-3
 # Six more evaluations against noise are worth it where the bar is this many times what is wanted at best.
 WORTHWHILE = 100.0
-# What is resolved verifies a claim with this part of the bar that would do.
+# A bar counts as resolved at this part of what verifies a claim.
 SPARE = 0.3
 PLATEAU = 100.0
 # So many fits in a row that contradict the one before are no polynomial's: f is singular nearer than the steps.

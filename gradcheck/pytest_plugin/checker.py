@@ -122,6 +122,7 @@ class Checker:
         if fails:
             raise GradientError(report, *lines)
         if not report and policy == "skip":
+            # Asked for by the policy: what is not told skips its test, and says why.
             pytest.skip(visible(f"{report.outcome.value}  {report.reason}"))
         return report
 

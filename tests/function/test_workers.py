@@ -293,21 +293,27 @@ def test_a_backend_that_cannot_send_the_check_is_one_clear_error():
         assert check_gradient(lambda x: float(np.sum(x**2)), lambda x: 2 * x, x, **options)
 
 
+@pytest.fixture
+def asked(monkeypatch):
+    """How many workers joblib is asked for each time; they are threads."""
+    counts = []
+    parallel = joblib.Parallel
+
+    def counted(n_jobs):
+        counts.append(n_jobs)
+        return parallel(n_jobs=n_jobs, backend="threading")
+
+    monkeypatch.setattr(joblib, "Parallel", counted)
+    return counts
+
+
 @pytest.mark.parametrize(
     ("shape", "n_jobs", "most"),
     [((3, 6), 64, 3), ((1, 6), 64, 3), ((1, 1), 64, 1), ((40, 6), 2, 2), ((3, 6), 10**400, 3)],
 )
 @pytest.mark.parametrize("outputs", [None, 4])
-def test_there_are_never_more_workers_than_work(monkeypatch, shape, n_jobs, most, outputs):
+def test_there_are_never_more_workers_than_work(asked, shape, n_jobs, most, outputs):
     """Three entries are no work for 64 processes, each of which takes a second to start; whatever m is."""
-    asked = []
-    parallel = joblib.Parallel
-
-    def counted(n_jobs):
-        asked.append(n_jobs)
-        return parallel(n_jobs=n_jobs, backend="threading")
-
-    monkeypatch.setattr(joblib, "Parallel", counted)
     rows, points = shape
     parameters, x = Parameters.of(np.zeros(rows))
     if outputs is None:
@@ -475,36 +481,21 @@ def test_what_no_vectorized_f_returns_is_told(function, said):
     assert said in report.reason
 
 
-def test_the_workers_of_a_check_stay_until_it_ends(monkeypatch):
+def test_the_workers_of_a_check_stay_until_it_ends(asked):
     """What is sent again and again, x for one, travels once: one pool, and one before it for the two outer points."""
-    made = []
-    parallel = joblib.Parallel
-
-    def counted(n_jobs):
-        made.append(n_jobs)
-        return parallel(n_jobs=n_jobs, backend="threading")
-
-    monkeypatch.setattr(joblib, "Parallel", counted)
-
     assert check_gradient(f, right, LARGE, n_jobs=2)
-    assert made == [1, 2]
+    assert asked == [1, 2]
 
 
 @pytest.mark.parametrize(("seconds", "most"), [(1e-4, 1), (0.1, 2)])
-def test_one_point_is_worth_a_worker_where_f_is_slow(monkeypatch, seconds, most):
+def test_one_point_is_worth_a_worker_where_f_is_slow(asked, monkeypatch, seconds, most):
     """Two points of one line: together where f is fast, for to start a worker takes longer; else apart."""
-    asked, now = [], [0.0]
-    parallel = joblib.Parallel
-
-    def counted(n_jobs):
-        asked.append(n_jobs)
-        return parallel(n_jobs=n_jobs, backend="threading")
+    now = [0.0]
 
     def timed(x):
         now[0] += seconds
         return float(np.sum(x))
 
-    monkeypatch.setattr(joblib, "Parallel", counted)
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
     parameters, x = Parameters.of(np.zeros(1))
     objective = Objective(timed, parameters, n_jobs=2)

@@ -259,7 +259,7 @@ def test_the_complex_step_serves_for_the_search_where_f_takes_it():
 
 def further(along: Directions, *lines: Any, **parts: Any) -> Any:
     """The next one after a first of these parts; its tangent is V."""
-    along._tangent = lambda: V  # type: ignore[method-assign]
+    along._tangent = lambda: V
     asked = along_lines(along, *lines)
     rows = len(lines)
     fit = {name: parts.pop(name) for name in ("noise", "odd", "even", "flat", "outer") if name in parts}
@@ -279,7 +279,10 @@ def test_four_points_are_taken_where_noise_and_truncation_are_alike():
     noise, fifth = 1e-12, 2.0
     truncation = 10 * fifth * NEAR**2 * FAR**2
     step = (noise * amplified / (4 * truncation)) ** 0.2
-    line = lambda t: 3 + np.sin(t)  # noqa: E731
+
+    def line(t: Any) -> Any:
+        return 3 + np.sin(t)
+
     found, asked = further(directions(), line, line, noise=noise, odd=coefficients(0.5, fifth))
     assert found.step == pytest.approx(step, rel=1e-9)
     t = step * positions(FOUR)
@@ -292,7 +295,10 @@ def test_what_nothing_but_noise_shows_of_bends_is_no_larger_than_that():
     """Where the coefficients are noise: what the outer points were off by, or noise over the step, at the first."""
     share = NEAR**2 / (FAR**2 - NEAR**2)
     amplified = np.sqrt(2.0) * np.hypot((1 + share) / (2 * NEAR), share / (2 * FAR))
-    line = lambda t: 3 + t  # noqa: E731
+
+    def line(t: Any) -> Any:
+        return 3 + t
+
     odd, noise = coefficients(0.5, 1e9), 1e-12
     for outer, hidden in ((1.0 + 1e-6, 1e-6), (1.0, noise * amplified / STEP)):
         found, _ = further(directions(), line, line, noise=noise, odd=odd, flat=True, outer=outer)
@@ -311,7 +317,10 @@ def test_what_nothing_but_noise_shows_of_bends_is_no_larger_than_that():
 
 def test_a_small_fifth_derivative_may_be_an_accident():
     """The fourth and the sixth tell: the root of their product."""
-    line = lambda t: 3 + t  # noqa: E731
+
+    def line(t: Any) -> Any:
+        return 3 + t
+
     even = np.array([[0.0, 0.0], [8.0, 8.0], [0.5, 0.5], [0.0, 0.0]])
     both = further(directions(), line, line, noise=1e-12, odd=coefficients(0.5, 0.1), even=even)[0]
     alone = further(directions(), line, line, noise=1e-12, odd=coefficients(0.5, 2.0))[0]
@@ -329,7 +338,10 @@ def test_the_slope_by_four_points_is_that_of_the_polynomial_through_them(
     What it adds to the slope of the straight line by least squares; with the noise of four values, and rounding.
     """
     noise = 1e-7
-    line = lambda t: 3 - 0.5 * t + bends * t**3 + 7 * t**5  # noqa: E731
+
+    def line(t: Any) -> Any:
+        return 3 - 0.5 * t + bends * t**3 + 7 * t**5
+
     found, _ = further(directions(), line, line, noise=noise, odd=coefficients(third, fifth))
     step = found.step
     t = step * positions(FOUR)
@@ -347,7 +359,10 @@ def test_the_slope_by_four_points_is_that_of_the_polynomial_through_them(
 
 def test_further_directions_off_the_domain_say_nothing():
     """Four points or eight."""
-    nowhere = lambda t: np.nan  # noqa: E731
+
+    def nowhere(t: Any) -> Any:
+        return np.nan
+
     for noisy in (False, np.array([True, True])):
         found, _ = further(
             directions(), nowhere, nowhere, noise=1e-9, odd=coefficients(1.0, 1.0), noisy=noisy
@@ -357,7 +372,10 @@ def test_further_directions_off_the_domain_say_nothing():
 
 def test_a_noisy_direction_is_followed_by_eight_points():
     """Their own fit tells; noise knows nothing of v, and stays known as noise."""
-    line = lambda t: 3 - 0.5 * t  # noqa: E731
+
+    def line(t: Any) -> Any:
+        return 3 - 0.5 * t
+
     found, asked = further(directions(), line, line, noise=1e-9, noisy=np.array([True, False]))
     assert sum(len(offsets) for _, offsets in asked) == 8
     assert found.noisy.tolist() == [True, False]
@@ -369,7 +387,10 @@ def test_the_complex_step_is_followed_by_others_until_f_refuses_it():
     """Then four points tell."""
     along = directions()
     object.__setattr__(along.problem, "complex_along", lambda v: np.array([3.0 - 0.5j, 3.0 + 0.25j]))
-    line = lambda t: 3 - 0.5 * t  # noqa: E731
+
+    def line(t: Any) -> Any:
+        return 3 - 0.5 * t
+
     found, asked = further(along, line, line, exact=True)
     assert (found.exact, asked) == (True, [])
     assert found.residual == pytest.approx([0.0, -0.75], abs=1e-15)
@@ -477,7 +498,10 @@ def test_a_row_of_zeros_beside_one_that_moves_needs_no_slope():
 
 def test_a_row_that_is_fixed_needs_no_confirmation():
     """What its complex step shows is of no interest."""
-    f = lambda x: np.sum(np.real(x) ** 2) + 0j * np.sum(x) if np.iscomplexobj(x) else float(np.sum(x**2))  # noqa: E731
+
+    def f(x: Any) -> Any:
+        return np.sum(np.real(x) ** 2) + 0j * np.sum(x) if np.iscomplexobj(x) else float(np.sum(x**2))
+
     assert first_of(f, 2 * X, X, fixed=np.array([True]))[0].exact
 
 
@@ -497,8 +521,13 @@ def test_the_first_step_is_a_hundredth_of_the_length_over_which_f_changes():
 
 def test_off_the_domain_there_is_no_first_direction():
     """By eight points or by four."""
-    real = lambda x: float(squares(x)) if (x == X).all() else np.nan  # noqa: E731
-    entire = lambda x: squares(x) if (np.real(x) == X).all() else np.nan  # noqa: E731
+
+    def real(x: Any) -> Any:
+        return float(squares(x)) if (x == X).all() else np.nan
+
+    def entire(x: Any) -> Any:
+        return squares(x) if (np.real(x) == X).all() else np.nan
+
     for f in (real, entire):
         assert first_of(f, 2 * X, X)[0] is None
 

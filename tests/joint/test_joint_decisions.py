@@ -269,7 +269,7 @@ class Steps:
     def __init__(self, test: JointTest, *answers: Direction | None) -> None:
         self.asked: list[float] = []
         self.answers = list(answers)
-        test.along.first = self  # type: ignore[method-assign]
+        test.along.first = self
 
     def __call__(self, step: float | None) -> Direction | None:
         assert step is not None
@@ -421,8 +421,8 @@ def confirmed(
         t = step * positions(side)
         return step, None if line is None else np.stack([line(t)] * rows, axis=1)
 
-    test.along.values = values  # type: ignore[method-assign]
-    test.along.fit = lambda values, step, side: fit_line(values, step, side, np.zeros(rows))  # type: ignore[method-assign]
+    test.along.values = values
+    test.along.fit = lambda values, step, side: fit_line(values, step, side, np.zeros(rows))
 
     def compared(tangent: Any, step: float, slope: Any, error: Any) -> Direction:
         assert tangent is first.tangent
@@ -430,7 +430,7 @@ def confirmed(
             rows, None, residual=1.0 + residual - slope, error=error, allowed=3.0 * error + 1e-12
         )
 
-    test.along.compared = compared  # type: ignore[method-assign]
+    test.along.compared = compared
     return test._confirmed(first, np.ones(rows, bool)).tolist(), asked
 
 
@@ -484,9 +484,9 @@ def test_without_eight_evaluations_left_what_is_doubtful_is_no_mistake():
         slopes = np.array([29e-9, 1e-6])
         first = direction(2, fitted(2), residual=slopes)
         t = (STEP / 10.0) * positions(EIGHT)
-        test.along.values = lambda *_, t=t: (STEP / 10.0, np.stack([t, t], axis=1))  # type: ignore[method-assign]
-        test.along.compared = (  # type: ignore[method-assign]
-            lambda tangent, step, slope, error, slopes=slopes: direction(2, None, residual=slopes, error=1e-9)
+        test.along.values = lambda *_, t=t: (STEP / 10.0, np.stack([t, t], axis=1))
+        test.along.compared = lambda tangent, step, slope, error, slopes=slopes: direction(
+            2, None, residual=slopes, error=1e-9
         )
         assert test._confirmed(first, ALL).tolist() == expected
 
