@@ -243,6 +243,8 @@ def _apply(
         return None if x is None else (replace(case, x=x), options)
     if remedy in PRECISION and case.precise is not None and case.f is not case.precise:
         return replace(case, f=case.precise), options
+    if remedy is Remedy.FLOAT64 and flat(case.x).dtype == np.float32:
+        return replace(case, x=like(case.x, flat(case.x).astype(np.float64))), options
     if remedy is Remedy.APART and isinstance(case.x, np.ndarray) and not case.matrix:
         return _apart(case), options
     return None

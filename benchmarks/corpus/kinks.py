@@ -187,6 +187,12 @@ def _on_a_kink(name: str, functions: smooth.Functions, x: Any, kinked: Any) -> P
     return Problem(name, "on a kink", lambda x: float(f(x)), grad, x, true, lambda: true, "x on a kink")
 
 
+def _unit_or_0(x: Array) -> Array:
+    """The gradient of the norm; at 0 the subgradient 0."""
+    size = np.sqrt(np.sum(x**2))
+    return x / size if size > 0 else np.zeros_like(x)
+
+
 def _on() -> list[Problem]:
     rng = np.random.default_rng(42)
     A, b, at = rng.normal(size=(12, 5)), rng.normal(size=12), np.array([0.5, -1.0, 2.0])
@@ -208,7 +214,7 @@ def _on() -> list[Problem]:
         at_kinks("shifted absolute value", shifted_absolute(at), np.array([0.3, -1.0, 1.0]), at),
         at_kinks("largest square, a tie", largest_of(), np.array([0.4, 1.5, -1.5]), [np.nan, 1.5, -1.5]),
         at_kinks("lasso at a zero", lasso(A, b), np.array([0.3, 0.0, -0.4, 1.0, 0.2]), 0.0),
-        at_kinks("norm at 0", (smooth.norm()[0], np.zeros_like), np.zeros(3), 0.0),
+        at_kinks("norm at 0", (smooth.norm()[0], _unit_or_0), np.zeros(3), 0.0),
         at_kinks("pinball at its target", pinball(at, 0.7), np.array([0.5, 0.0, 0.0]), at),
         at_kinks("jump at its edge", jump(1.0), ones, 1.0),
         _on_a_kink("rectifier network, a unit at 0", rectifier_network(inputs, targets), net, bent),

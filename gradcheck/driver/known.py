@@ -11,7 +11,7 @@ import numpy as np
 
 from gradcheck._typing import Flat
 from gradcheck.diagnosis.explanations import Diagnosis
-from gradcheck.driver.prepare import prepare
+from gradcheck.driver.prepare import contradicted, prepare
 from gradcheck.function.contract import Inspection
 from gradcheck.function.matrix import Matrix
 from gradcheck.function.objective import Objective
@@ -129,8 +129,13 @@ class Known:
             tolerances=question.tolerances, rng=question.rng, room=question.room, subgradient=question.subgradient,
             names=question.names(), rounding=question.rounding, scales=self.scales,
         )  # fmt: skip
-        self.findings += findings
         self.setting = setting
+        if np.all(setting.still) and question.room is None:
+            signs = np.random.default_rng(question.rng).choice([-1.0, 1.0], question.x.size)
+            tangent = signs * self.scales
+            claimed = self.matrix.product(tangent)
+            findings = contradicted(self.objective, question.x, setting.f_x, tangent, claimed) or findings
+        self.findings += findings
         return None if self.final else setting
 
     def prepared(self) -> Setting | None:

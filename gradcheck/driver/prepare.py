@@ -11,18 +11,26 @@ from gradcheck._typing import Flat
 from gradcheck.function.lines import Rays
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.differences import first_step
-from gradcheck.numerics.noise import FIRST_SPACING, WIDEST, Noise, measure_noise
+from gradcheck.numerics.noise import FIRST_SPACING, WIDER, WIDEST, Noise, measure_noise
+from gradcheck.numerics.rounding import on_no_grid
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.outcome import CONSTANT, Finding, Outcome
 from gradcheck.results.verdict import Tolerance
 from gradcheck.results.words import count, number
 
-__all__ = ["inspect_roughness", "prepare", "probe_noise"]
+__all__ = ["contradicted", "inspect_roughness", "prepare", "probe_noise"]
 
 # Roundings of float64 by which f's values may be off from a smooth function and still be called smooth: a sum of ten
 # thousand terms, say. The rounding of float64 is below `SINGLE`, that of float32 above.
 ROUGH, SINGLE = 1e4, 1e-10
+
+# An f that stays the same around x is asked so many scales of x away, and is no rounded one where it is claimed to
+# change by so many times itself on the way: what is rounded to a grid is a multiple of it.
+FAR_AWAY, TIMES_ITSELF = (1.0, 10.0, 100.0, 1000.0), 4.0
+# How far the points lie at which f was seen to stay, in scales of x; there it is claimed to change by so many roundings
+# of what it is elsewhere: 1 + exp(-40) is 1.
+AROUND, SEEN = 7.0 * WIDER * FIRST_SPACING, 1e3
 
 # An entry that is a smaller part than this of its scale is 0 but for rounding.
 NEARLY_0 = 1e-12
@@ -139,6 +147,39 @@ def inspect_noise(noise: Noise, f_x: Any) -> tuple[Finding, ...]:
             text = "f raises or is not finite at every point around x: there is no derivative to estimate"
             return (Finding(text, Outcome.INCONCLUSIVE, final=True),)
     return Finding(text, Outcome.INCONCLUSIVE, final=True), Finding(CONSTANT)
+
+
+def contradicted(
+    objective: Objective, x: Flat, f_x: Any, tangent: Flat, claimed: Flat
+) -> tuple[Finding, ...]:
+    """That an f which stays the same around x is claimed to change; a look farther away tells.
+
+    tangent : (n,) one scale of every coordinate. claimed : (m,) what f changes by along it.
+    Either f is the same far away, too, where it would have changed by several times itself: a rounded one is a multiple
+    of its grid. Or its values lie on no grid, and what is claimed is no rounding of them: it is flat at x.
+    """
+    f_x, change = np.atleast_1d(f_x), np.abs(claimed)
+    if not (change > 0).any() or not objective.affords(2 * len(FAR_AWAY)):
+        return ()
+    offsets = np.array([sign * step for step in FAR_AWAY for sign in (-1.0, 1.0)])
+    values = objective.line(Rays(x, [tangent]), offsets).reshape(offsets.size, -1)
+    known = np.vstack([f_x, np.where(np.isfinite(values), values, f_x)])
+    still = (values == f_x).all(axis=0) & (f_x != 0)
+    constant = still & (FAR_AWAY[-1] * change >= TIMES_ITSELF * np.abs(f_x))
+    rounding = np.finfo(np.float64).eps * np.abs(known).max(axis=0)
+    smooth = [any(map(on_no_grid, column)) for column in known.T.tolist()]
+    flat = np.array(smooth) & (AROUND * change >= SEEN * rounding)
+    if not (constant | flat).any():
+        return ()
+    row = int(np.argmax(np.where(constant | flat, change, 0.0)))
+    name = "f" if f_x.size == 1 else f"f[{row}]"
+    text = (
+        f"{name} does not depend on x: it is {f_x[row]:.17g} up to {FAR_AWAY[-1]:.0f} times the size of x away"
+        if constant[row]
+        else f"{name} is flat at x: it is {f_x[row]:.17g} at all points within {AROUND:.1%} of x"
+    )
+    by = number((FAR_AWAY[-1] if constant[row] else AROUND) * float(change[row]), 2)
+    return (Finding(f"{text}, where it is claimed to change by {by}", Outcome.FAIL, final=True),)
 
 
 def _still_outputs(noise: Noise) -> tuple[Finding, ...]:

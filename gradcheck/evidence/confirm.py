@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 
 import numpy as np
@@ -30,8 +30,9 @@ NEARLY = 4
 TELLING = 0.4
 # A second bar of so many times that distance says nothing of where the second value lies.
 OUTWEIGHS = 2.0
-# The part of half its jump that noise may be where a kink is looked at again: five times as much would hide it.
-VISIBLE = 0.2
+# The part of half its jump that noise may be where a kink is looked at again: one that lies beside x by a part of
+# such a step is still seen to be one.
+VISIBLE = 0.02
 # An accusation by so many times the bar that decides is slight: one derivative in ten thousand lies beyond that bar.
 SLIGHT = 1.5
 # In noise one of up to so many times must hold at a step of this part of the first as well, where the noise leaves more
@@ -209,7 +210,9 @@ def _remeasure(
     acquitted |= known & ~telling & ((within < 1.0) | slight)
     # A kink is one at every step, with the same slopes.
     unlike = known & kinked & ((apart > 0.3 * found.kink[rows]) | (second.kink < 0.5 * found.kink[rows]))
-    acquitted |= unlike
+    # It lies beside x where a shorter step has a slope between those two: the nearer one counts, with its own bar.
+    beside = unlike & np.asarray(second.limit != Limit.KINK) & _between(second, found, rows)
+    acquitted |= unlike & ~beside
     error, limit = found.error.copy(), found.limit.copy()
     error[rows[clash]] += apart[clash]
     # Two steps that tell different stories decide nothing.
@@ -217,4 +220,22 @@ def _remeasure(
     limit[rows[acquitted & precise]] = Limit.TRUNCATION
     limit[rows[unlike | (acquitted & ~telling)]] = Limit.NOISE
     found = replace(found, error=error, limit=limit, nfev=found.nfev + second.nfev)
-    return found, not (clash | acquitted).any()
+    return _put(found, rows[beside], second, beside), not (clash | acquitted | beside).any()
+
+
+def _between(second: Estimate, found: Estimate, rows: Index) -> NDArray[np.bool_]:
+    """Whether second values lie between the slopes of the kinks that were found, within their noise."""
+    low = np.fmin(found.left[rows], found.right[rows])
+    high = np.fmax(found.left[rows], found.right[rows])
+    slack = MARGIN * second.noise
+    return np.asarray((low - slack <= second.value) & (second.value <= high + slack))
+
+
+def _put(found: Estimate, rows: Index, second: Estimate, of_second: NDArray[np.bool_]) -> Estimate:
+    """The estimate with some rows as they were measured a second time; what limits them is kept."""
+    parts = {
+        f.name: getattr(found, f.name).copy() for f in fields(Estimate) if f.name not in ("limit", "nfev")
+    }
+    for name, part in parts.items():
+        part[rows] = getattr(second, name)[of_second]
+    return replace(found, **parts)

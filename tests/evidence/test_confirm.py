@@ -335,7 +335,7 @@ def test_a_kink_is_one_at_every_step(error: float):
     """With nearly the same slopes: a value that is apart, or a jump of less than half, is something else."""
     kinked = estimate([1.0], limit=KINK, kink=1.0)
     for second, kink, unlike in ((1.2, 0.6, False), (1.31, 0.6, True), (1.2, 0.49, True), (0.69, 0.6, True)):
-        after, _ = ask([2.0], kinked, Again(second, kink=kink, error=error))
+        after, _ = ask([2.0], kinked, Again(second, kink=kink, error=error, noise=1e-3))
 
         assert bool(np.isinf(after.error[0])) is unlike
         assert after.limit[0] is (NOISY if unlike else KINK)
@@ -343,11 +343,25 @@ def test_a_kink_is_one_at_every_step(error: float):
 
 @pytest.mark.parametrize("given", [[3.0], [1e3], [1e9]])
 def test_a_kink_is_looked_at_again_where_it_can_be_seen_however_far_off_the_claim(given: list[float]):
-    """Half a jump of 1, noise 0.01: at a twentieth of the step noise is a fifth of it. It hid what was far off."""
+    """Half a jump of 1, noise 0.001: at a twentieth of the step noise is a fiftieth. It hid what was far off."""
     again = Again(1.0, kink=1.0)
-    ask(given, estimate([1.0], limit=KINK, kink=1.0, noise=0.01), again)
+    ask(given, estimate([1.0], limit=KINK, kink=1.0, noise=0.001), again)
 
     assert again.steps[0] == pytest.approx([0.05e-3])
+
+
+@pytest.mark.parametrize(
+    ("second", "noise", "beside"), [(1.9, 1e-3, True), (2.2, 0.1, True), (2.2, 1e-3, False)]
+)
+def test_of_a_kink_beside_x_the_slope_nearer_to_x_counts(second: float, noise: float, beside: bool):
+    """Slopes 0 and 2; nearer to x there is no kink. A slope between them counts, another decides nothing."""
+    kinked = estimate([1.0], limit=KINK, kink=1.0, left=0.0, right=2.0)
+    after, judgement = ask([-5.0], kinked, Again(second, kink=0.0, noise=noise, error=0.1))
+
+    assert after.limit[0] is NOISY
+    assert after.value[0] == (second if beside else 1.0)
+    assert after.error[0] == (0.1 if beside else np.inf)
+    assert judgement.wrong[0] == beside
 
 
 def test_a_kink_is_not_acquitted_by_a_value_on_one_side_of_it():

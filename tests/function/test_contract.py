@@ -342,6 +342,52 @@ def test_an_f_that_does_not_depend_on_x_decides_nothing(value):
     assert report.reason.startswith("f does not depend on x at all")
 
 
+@pytest.mark.parametrize(
+    ("value", "slope", "outcome"),
+    [
+        (3.0, 1.0, Outcome.FAIL),  # 3 a thousand times x away: no rounding to a multiple of 3 hides 3,500
+        (3.0, 1e-3, Outcome.INCONCLUSIVE),  # to whole numbers it may be rounded
+        (0.0, 1.0, Outcome.INCONCLUSIVE),  # 0 is a multiple of everything
+        (np.pi, 1e-3, Outcome.FAIL),  # all its digits, and they would change by 10^9 roundings
+        (np.pi, 1e-13, Outcome.INCONCLUSIVE),  # by less than one
+        (np.nan, 1.0, Outcome.INCONCLUSIVE),
+    ],
+)
+def test_a_constant_f_that_is_claimed_to_change_is_refused_where_rounding_cannot_explain_it(
+    value, slope, outcome
+):
+    """As a gradient and as a Jacobian."""
+    report = check_gradient(lambda x: value, lambda x: 0 * x + slope, X)
+    rows = check_jacobian(lambda x: np.full(2, value), lambda x: np.full((2, X.size), slope), X)
+    assert (report.outcome, rows.outcome) == (outcome, outcome)
+    if outcome is Outcome.FAIL:
+        assert "where it is claimed to change by" in report.reason
+
+
+def test_a_rectifier_whose_units_are_all_off_is_flat_at_x():
+    """A backward that forgets the mask is wrong there; one in steps of whole numbers may be right elsewhere."""
+    weights = np.random.default_rng(0).normal(size=(4, X.size))
+
+    def off(x: np.ndarray) -> float:
+        return float(np.maximum(weights @ x - 20.0, 0.0).sum())
+
+    assert check_gradient(off, lambda x: weights.sum(0), X).reason.startswith(
+        "f is flat at x: it is 0 at all points"
+    )
+    assert check_gradient(off, lambda x: 0 * x, X).outcome is Outcome.INCONCLUSIVE
+    steps = check_gradient(lambda x: float(np.round(x.sum() + 0.2)), lambda x: np.ones(X.size), X)
+    assert steps.outcome is Outcome.INCONCLUSIVE
+
+
+def test_of_an_f_that_is_0_to_rounding_the_rest_is_no_mistake():
+    """log(1 + exp(-40)) is 0 in doubles, and has a slope of -4e-18; farther away it is 40."""
+    x = np.full(3, 40.0 / 3.0)
+    report = check_gradient(
+        lambda x: float(np.log(1.0 + np.exp(-x.sum()))), lambda x: np.full(3, -np.exp(-x.sum())), x
+    )
+    assert report.outcome is not Outcome.FAIL
+
+
 def test_an_f_that_depends_on_one_entry_alone_does_depend_on_x():
     """A zero column of the gradient is verified beside another entry."""
     report = check_gradient(lambda x: x[0] ** 2, lambda x: np.array([2 * x[0], 0.0, 0.0]), X)
