@@ -15,6 +15,7 @@ from gradcheck.function.matrix import Dense, one_row
 from gradcheck.joint.directions import COMPLEX_ROUNDING, EPS, Direction
 from gradcheck.joint.joint import Joint, JointTest
 from gradcheck.joint.places import Judged, find_places
+from gradcheck.joint.silent import silent_entries, stays
 from gradcheck.joint.structured import Part, common_factor, suspected_part
 from gradcheck.numerics.line_fit import EIGHT
 from gradcheck.numerics.problem import Problem, Scaling, scaling_of
@@ -123,7 +124,10 @@ class _Examination:
             if test.first is not None and self._towering(test.first, scaling):
                 self.setting = None
             return None
-        if settled and not self._nothing_moves(scaling, delta / (SEARCHES * (SEARCHES + 1))):
+        silent = silent_entries(self.problem, scaling, self.still)
+        if settled and not stays(
+            self.problem, scaling, silent, self.rng, delta / (SEARCHES * (SEARCHES + 1))
+        ):
             return None
         # A later direction may settle everything where the first left the noise unknown.
         self.setting = self.setting or self._probed(scaling)
@@ -304,25 +308,6 @@ class _Examination:
         else:
             self.factors |= {block.name: 1.0 / (1.0 - alpha) for block, _ in part.boxes}
         return True
-
-    def _nothing_moves(self, scaling: Scaling, delta: float) -> bool:
-        """Arrays that are claimed to do nothing, in a direction of their own: whether f shows nothing else."""
-        if not scaling.nothing.any():
-            return True
-        lengths = np.zeros(self.problem.x.size)
-        moved = ~self.still
-        for block, nothing in zip(self.problem.parameters.blocks, scaling.nothing, strict=True):
-            if nothing:
-                lengths[block.slice] = np.where(moved[block.slice], self.problem.scales[block.slice], 0.0)
-        if not lengths.any():
-            return True
-        own = replace(scaling, lengths=lengths)
-        # The claim is 0: what it is beside that, a rounding of 1e-18 for one, is less than the others' tolerance.
-        zero = replace(self.problem, matrix=Dense(np.zeros((1, lengths.size))))
-        joint = JointTest(zero, own, self.rng, delta, exact=False).run()
-        return bool(joint.certified.all()) and all(
-            abs(float(d.residual[0])) <= 3.0 * float(d.error[0]) for d in joint.directions
-        )
 
     def _judge_the_immovable(self, scaling: Scaling) -> None:
         """Entries that bounds hold nearly still, each by itself."""

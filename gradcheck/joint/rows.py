@@ -12,6 +12,7 @@ from gradcheck.evidence.entries import sweep
 from gradcheck.function.matrix import Dense, Matrix
 from gradcheck.joint.joint import Joint, JointTest
 from gradcheck.joint.places import Judged, find_places
+from gradcheck.joint.silent import silent_entries, stays
 from gradcheck.numerics.problem import Problem, scaling_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import ROUNDING
@@ -47,10 +48,15 @@ def survey_rows(
         return None
     still = np.zeros(problem.x.size, bool)
     scaling = scaling_of(problem, still)
-    if (scaling.lengths == 0).any():
-        return None  # a column that is claimed to be 0, or has no room
-    test = JointTest(problem, scaling, rng, (1.0 - confidence) / 2.0)
+    silent = silent_entries(problem, scaling, still)
+    if ((scaling.lengths == 0) & ~silent).any():
+        return None  # a column that has no room
+    # The first test, that of what is left beside what is wrong, and that of columns that are claimed to do nothing.
+    delta = (1.0 - confidence) / (3.0 if silent.any() else 2.0)
+    test = JointTest(problem, scaling, rng, delta)
     joint = test.run()
+    if not joint.wrong.any() and not stays(problem, scaling, silent, rng, delta):
+        return None
     if joint.certified.all():
         return Survey((_evidence(problem, names, joint, confidence),), none_judged(problem.x.dtype), ())
     if not joint.wrong.any() or problem.x.size <= JUDGED_UP_TO:
@@ -72,8 +78,10 @@ def survey_rows(
     mended = search.mended(alpha, scaled)
     fixed = joint.wrong if mended is None else np.zeros(joint.wrong.size, bool)
     claim = problem if mended is None else replace(problem, matrix=mended)
-    rest = JointTest(claim, scaling, rng, (1.0 - confidence) / 2.0, exact=test.exact, fixed=fixed).run()
+    rest = JointTest(claim, scaling, rng, delta, exact=test.exact, fixed=fixed).run()
     if not (rest.certified | fixed).all():
+        return None
+    if not stays(problem, scaling, silent, rng, delta):
         return None
     block = names.blocks[0]
     wrong = scaled & ~accepted if mended is not None else scaled

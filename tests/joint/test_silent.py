@@ -1,0 +1,70 @@
+"""Arrays that are claimed to do nothing: right ones cost a direction of their own, wrong ones are seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradcheck import Outcome, check_gradient, check_jacobian
+
+
+def network(seed: int, used: int, unused: int, outputs: int) -> tuple[Any, Any, dict[str, np.ndarray]]:
+    """tanh(A a) of two arrays a and b, its Jacobian, and a point."""
+    rng = np.random.default_rng(seed)
+    weights = rng.normal(size=(outputs, used)) / np.sqrt(used)
+
+    def jac(p: Any) -> Any:
+        return {
+            "a": (1.0 - np.tanh(weights @ p["a"]) ** 2)[:, None] * weights, "b": np.zeros((outputs, unused)),
+        }  # fmt: skip
+
+    x = {"a": rng.normal(size=used), "b": rng.normal(size=unused)}
+    return lambda p: np.tanh(weights @ p["a"]), jac, x
+
+
+@pytest.mark.parametrize(("used", "unused", "outputs"), [(3, 12, 5), (10, 5, 12), (50, 50, 100)])
+def test_a_jacobian_with_an_array_that_f_does_not_use_passes_as_a_gradient_does(used, unused, outputs):
+    """394 and more evaluations before, or INCONCLUSIVE after six thousand."""
+    f, jac, x = network(0, used, unused, outputs)
+    report = check_jacobian(f, jac, x)
+    assert report.outcome is Outcome.PASS
+    assert report.nfev <= 20
+
+
+def test_what_rounds_along_with_an_array_is_no_slope():
+    """(f + s) - s with s the sum of the unused one: it moves f by roundings."""
+    f, jac, x = network(1, 50, 50, 100)
+    report = check_jacobian(lambda p: (f(p) + p["b"].sum()) - p["b"].sum(), jac, x)
+    assert report.outcome is Outcome.PASS
+    assert report.nfev <= 40
+
+
+@pytest.mark.parametrize("slope", [1e-4, 1e-1])
+def test_a_jacobian_that_forgets_an_array_is_refused(slope: float):
+    """In one output of a hundred."""
+    f, jac, x = network(2, 50, 50, 100)
+
+    def uses_both(p: Any) -> np.ndarray:
+        out = f(p)
+        out[17] += slope * p["b"][3]
+        return out
+
+    report = check_jacobian(uses_both, jac, x)
+    assert report.outcome is Outcome.FAIL
+    assert [m.name for m in report.wrong] == ['J[17, 53] (f[17], params["b"][3])']
+
+
+def test_a_slope_of_an_array_far_smaller_than_the_others_is_relative_to_them():
+    """x of 3e7 and of 1e-6: what b adds to f is below its rounding, its slope a tenth of the other is not."""
+    x = {"a": np.array([3e7]), "b": np.array([-1.3e-6, 3.1e-6, 1.9e-6, -1.4e-6, 1.2e-6])}
+
+    def f(p: Any) -> float:
+        return float(np.sin(p["a"] / 3e7).sum() * 2e7)
+
+    slope = float(2e7 / 3e7 * np.cos(1.0))
+    right = {"a": np.array([slope]), "b": np.zeros(5)}
+    wrong = {"a": np.array([slope]), "b": np.array([0.0, 0.0, 0.0, 0.1 * slope, 0.0])}
+    assert check_gradient(f, right, x).outcome is not Outcome.FAIL
+    assert check_gradient(f, wrong, x).outcome is not Outcome.PASS
