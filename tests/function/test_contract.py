@@ -345,11 +345,17 @@ def test_an_f_that_does_not_depend_on_x_decides_nothing(value):
 @pytest.mark.parametrize(
     ("value", "slope", "outcome"),
     [
-        (3.0, 1.0, Outcome.FAIL),  # 3 a thousand times x away: no rounding to a multiple of 3 hides 3,500
-        (3.0, 1e-3, Outcome.INCONCLUSIVE),  # to whole numbers it may be rounded
-        (0.0, 1.0, Outcome.INCONCLUSIVE),  # 0 is a multiple of everything
-        (np.pi, 1e-3, Outcome.FAIL),  # all its digits, and they would change by 10^9 roundings
-        (np.pi, 1e-13, Outcome.INCONCLUSIVE),  # by less than one
+        (3.0, 1.0, Outcome.FAIL),
+        (
+            3.0,
+            1e-3,
+            Outcome.FAIL,
+        ),  # by 1,000 on the way to a million times x, where it is 3 to the last digit
+        (3.0, 1e-12, Outcome.INCONCLUSIVE),  # by four roundings of float32
+        (3.0, 1e-17, Outcome.INCONCLUSIVE),  # by a few roundings
+        (0.0, 1.0, Outcome.FAIL),
+        (np.pi, 1e-3, Outcome.FAIL),
+        (np.pi, 1e-20, Outcome.INCONCLUSIVE),
         (np.nan, 1.0, Outcome.INCONCLUSIVE),
     ],
 )
