@@ -10,7 +10,17 @@ from functools import cached_property
 import numpy as np
 
 from gradcheck._typing import Flat, Mask, Values
-from gradcheck.numerics.line_fit import EIGHT, FOUR, LineFit, by_four, fit_line, positions
+from gradcheck.numerics.line_fit import (
+    EIGHT,
+    FOUR,
+    LineFit,
+    by_four,
+    fifth_over_third,
+    fit_line,
+    hidden_bends,
+    positions,
+    third_order,
+)
 from gradcheck.numerics.problem import Problem, Scaling, of_typical_size
 from gradcheck.numerics.rounding import granularity
 from gradcheck.numerics.tangents import ROUNDING, random_units, root_mean_square
@@ -25,8 +35,10 @@ EPS = float(np.finfo(np.float64).eps)
 # doubles, f(x) is what is left of a root of f, and says nothing of a length: then it is a part of x.
 FIRST_STEP, SHORTEST, ROOT, ROOT_LENGTH = 0.01, 1e-3, 1e-9, 0.1
 LONGEST_STEP = 0.3
-# From one noisy direction to the next a step is so many times as long, or as short.
-LONGER = 3.0
+# From one noisy direction of eight points to the next a step is so many times as long; so many are tried. Few
+# points lie at such a part of the step of eight.
+LONGER, TRIED = 3.0, 3
+PARTS = tuple(2.0 ** (k / 2.0) for k in range(2, 9))
 # Off the domain come nearer three times.
 RETREAT, RETREATS = 30.0, 3
 # Half a step of a grid, with a margin.
@@ -43,6 +55,9 @@ SAME = 1e-12
 # The weights of the values in the derivative by four points: the root of the sum of their squares, times the step.
 NEAR, FAR = FOUR
 AMPLIFIED = math.hypot(FAR**2 / NEAR, NEAR**2 / FAR) / (math.sqrt(2.0) * (FAR**2 - NEAR**2))
+# What four points leave of the bends, over what they take out of the chord of the outer two: h^2 NEAR^2 b5 / b3, less
+# than this where bends fall; or so many times what directions of eight points show of it.
+LEFT, SPARE = 0.3, 10.0
 
 
 @dataclass(frozen=True)
@@ -53,7 +68,7 @@ class Direction:
     weight : the root of the sum of squares of the terms of J v. residual : J v less the derivative along v; error : its
     E. allowed : what a right row may leave.
     exact : by the complex step. noisy : (m,) rows whose error is noise, which knows nothing of v. fit : of the real
-    points, where more are to be had like them.
+    points, where more are to be had like them. hidden : what the residual may lack beside noise; None is a part of E.
     """
 
     tangent: Flat
@@ -65,6 +80,7 @@ class Direction:
     exact: bool = False
     noisy: Mask | bool = False
     fit: LineFit | None = None
+    hidden: Values | None = None
 
     @property
     def noise(self) -> Values:
@@ -75,7 +91,8 @@ class Direction:
     @property
     def most(self) -> Values:
         """What the residual may be at the most, but for noise: independent of v, it makes no residual less likely."""
-        return np.asarray(np.abs(self.residual) + np.where(self.noisy, 1.0, 3.0) * self.error)
+        hidden = np.where(self.noisy, 1.0, 3.0) * self.error if self.hidden is None else self.hidden
+        return np.asarray(np.abs(self.residual) + hidden)
 
     @property
     def exceeds(self) -> Mask:
@@ -84,12 +101,27 @@ class Direction:
             return np.asarray(np.abs(self.residual) > self.allowed)
 
 
+@dataclass(frozen=True)
+class Short:
+    """Four points at a short step around x, and what they leave of the slopes of all rows; arrays are (m,).
+
+    fit : of eight points, which tells. noise : what noise adds, as an E. together : that and what bends may take, as
+    they are most often. typical : the same over the weight, in the median.
+    """
+
+    step: float
+    fit: LineFit
+    noise: Values
+    together: Values
+    typical: float
+
+
 class Directions:
     """Random directions for one claim, and what f shows along them.
 
     exact : whether f may be asked for complex numbers; False once it refused them or they were not borne out.
     sizes : (m,) what a mistake in each row is relative to; 0 until the first direction where the entries are not known.
-    gridded : (m,) rows whose values were seen to lie on a grid.
+    gridded : (m,) rows whose values were seen to lie on a grid. pending : (m,) rows that steps in noise are chosen for.
     """
 
     def __init__(
@@ -101,10 +133,13 @@ class Directions:
         self.sizes = scaling.sizes
         self.moved = int(np.count_nonzero(scaling.lengths))
         self.gridded = np.zeros(self.rows, bool)
+        self.pending = ~fixed
         # The root of the sum of squares of the terms of the first J v.
         self._weight: Values = np.zeros(self.rows)
         # Rows whose real values show a slope, beside the complex step.
         self._shown = np.zeros(self.rows, bool)
+        # The few points that were chosen last, and from what.
+        self._chosen: dict[tuple[int, ...], tuple[Short, list[Direction]]] = {}
         # The tangent that was asked for last, and what is claimed along it.
         self._last: tuple[Flat, Values, Values] | None = None
 
@@ -272,21 +307,46 @@ class Directions:
         self._last = None
         return Direction(tangent, step, weight, product - slope, error, allowed, exact)
 
-    def _best_step(self, before: Sequence[Direction]) -> float:
-        """The step at which noisy directions were most precise; a longer or shorter one while that may serve better.
+    def short_of(self, before: Sequence[Direction]) -> Short:
+        """The few points that noise and bends leave most of, by the directions of eight points so far."""
+        told = [d for d in before if d.fit is not None and d.hidden is None]
+        key = (*(id(d.fit) for d in told), int(self.pending.sum()))
+        if key not in self._chosen:
+            found = (self._short(d.fit, d.weight) for d in told if d.fit is not None)
+            # With what it comes from: a number stands for one object as long as that is kept.
+            self._chosen = {key: (min(found, key=lambda short: short.typical), told)}
+        return self._chosen[key][0]
 
-        Longer where noise was all that showed there, shorter where f bent.
-        """
-        steps: dict[float, list[tuple[float, bool]]] = {}
-        for d in before:
-            if d.fit is not None:
-                bar = float(median(np.log(d.error / d.weight)))
-                steps.setdefault(d.step, []).append((bar, bool(d.fit.flat.all())))
-        best = min(steps, key=lambda step: np.median([bar for bar, _ in steps[step]]))
-        flat = np.median([flat for _, flat in steps[best]]) > 0.5
-        if flat and best == max(steps):
-            return min(best * LONGER, LONGEST_STEP)
-        return best / LONGER if not flat and best == min(steps) else best
+    def _short(self, fit: LineFit, weight: Values) -> Short:
+        def at(step: float) -> Short:
+            hidden, noise = hidden_bends(fit, step), AMPLIFIED / step
+            with np.errstate(divide="ignore", invalid="ignore"):
+                relative = (hidden + noise * fit.scatter) / weight
+            relative = relative[self.pending & np.isfinite(relative)]
+            typical = float(median(relative)) if relative.size else np.inf
+            return Short(step, fit, noise * fit.noise, hidden + noise * fit.scatter, typical)
+
+        return min((at(fit.step / shorter) for shorter in PARTS), key=lambda short: short.typical)
+
+    def _by_few(self, short: Short, fits: list[LineFit], tangent: Flat, noisy: Mask | bool) -> Direction:
+        """Four points; what bends leave of the slope a direction of eight tells, and noise how far off it may be."""
+        step, four = self.values(tangent, short.step, FOUR)
+        if four is None:
+            return self._nothing(tangent, step)
+        value, inner, outer = by_four(four[[0, 1, 3, 4]], step, FOUR)
+        # Along this tangent it may bend more, of fifth order by the power 5/3 of what is seen of third beside noise;
+        # what is left is less than what the rule took out.
+        noise = math.hypot(1.0 / NEAR, 1.0 / FAR) / math.sqrt(2.0) * short.fit.noise / step
+        seen = (np.abs(outer - inner) - 3.0 * noise) / ((FAR**2 - NEAR**2) * step**2)
+        told = [(hidden_bends(fit, step), third_order(fit)) for fit in fits if fit.step > step]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            bends = [hidden * np.maximum(seen / third, 1.0) ** (5 / 3) for hidden, third in told]
+        least = np.min([hidden for hidden, _ in told], axis=0)
+        # Rows come of one f: they bend over lengths that are alike.
+        rate = SPARE * step**2 * float(median(np.min([fifth_over_third(fit) for fit in fits], axis=0)))
+        hidden = np.minimum(np.fmin.reduce(bends), np.maximum(min(LEFT, rate) * np.abs(value - outer), least))
+        found = self.compared(tangent, step, value, hidden + short.noise)
+        return replace(found, noisy=noisy, hidden=hidden)
 
     def _nothing(self, tangent: Flat, step: float) -> Direction:
         """A direction along which f is not defined."""
@@ -295,7 +355,8 @@ class Directions:
     def next(self, before: Sequence[Direction]) -> Direction:
         """A further direction: one complex step, or four points whose truncation the first fit tells.
 
-        Where that is noisy, what its fit has of higher order is noise, too: eight points, at the step that served best.
+        Where that is noisy a few points serve, whose bends eight of a longer step bound; some of these are tried first:
+        the longer they are the less noise can hide.
         """
         first = before[0]
         tangent = self._tangent()
@@ -306,12 +367,26 @@ class Directions:
         fit = first.fit
         assert fit is not None
         if np.any(first.noisy):
-            step, eight = self.values(tangent, self._best_step(before), EIGHT)
-            if eight is None:
-                return self._nothing(tangent, step)
-            fit = self.fit(eight, step, EIGHT)
-            return replace(self.compared(tangent, step, fit.value, fit.error), noisy=first.noisy, fit=fit)
+            return self._in_noise(before, tangent)
         return self._by_four(first, tangent)
+
+    def _in_noise(self, before: Sequence[Direction], tangent: Flat) -> Direction:
+        noisy = before[0].noisy
+        steps = [d.step for d in before if d.hidden is None]
+        short, longest = self.short_of(before), max(steps)
+        if len(steps) < TRIED and short.fit.step == longest < LONGEST_STEP:
+            return self._by_eight(tangent, min(longest * LONGER, LONGEST_STEP), noisy)
+        fits = [d.fit for d in before if d.fit is not None and d.hidden is None]
+        found = self._by_few(short, fits, tangent, noisy)
+        # Few points see no kink between them, and no step of a grid: eight do.
+        return self._by_eight(tangent, short.fit.step, noisy) if found.exceeds.any() else found
+
+    def _by_eight(self, tangent: Flat, step: float, noisy: Mask | bool) -> Direction:
+        step, eight = self.values(tangent, step, EIGHT)
+        if eight is None:
+            return self._nothing(tangent, step)
+        fit = self.fit(eight, step, EIGHT)
+        return replace(self.compared(tangent, step, fit.value, fit.error), noisy=noisy, fit=fit)
 
     def _by_four(self, first: Direction, tangent: Flat) -> Direction:
         """Four points, whose truncation the fit of the first direction tells."""

@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from gradcheck._typing import Flat, Mask, Values
-from gradcheck.joint.directions import EPS, LONGER, LONGEST_STEP, MUCH_NEARER, Direction, Directions
+from gradcheck.joint.directions import EPS, LONGER, LONGEST_STEP, MUCH_NEARER, TRIED, Direction, Directions
 from gradcheck.numerics.line_fit import EIGHT, FOUR
 from gradcheck.numerics.problem import Problem, Scaling
 
@@ -35,15 +35,13 @@ SLIGHT = 1e-3
 MARGIN = 1.3
 # Directions after which it is given up; of many rows, each of which costs nothing more; and with noise, where each says
 # less and entries cost more, too.
-MOST, MOST_OF_ROWS, MOST_WITH_NOISE = 8, 12, 24
+MOST, MOST_OF_ROWS, MOST_WITH_NOISE = 8, 12, 64
 # Eight values know a standard deviation to this factor in all but one of thousands.
 CAUTIOUS = 10.0
 # Kinks lie as near as a ten-thousandth of a step in deep networks: so often a step comes nearer.
 COMES_NEARER = 2
 # Where noise is what limits, the next step is so many times as long.
 FARTHER = 8.0
-# So many noisy directions look for a step that serves.
-TRIED = 4
 # The tangent of a direction that is looked at no more.
 UNKEPT = np.empty(0)
 
@@ -183,7 +181,9 @@ class JointTest:
             bound = np.where(self._at_rest(first), 0.0, bound)
             certified = (bound <= needed) & (needed > 0) & ~open_
             pending = ~certified & ~open_
-            disturbed = self._unsettled(first) & ~self._harmless(first, needed)
+            if pending.any():
+                self.along.pending = pending
+            disturbed = self._unsettled(first) & ~self._harmless(first, needed) & ~np.asarray(first.noisy)
             hopeless = self._hopeless(directions, needed) | disturbed
             open_ |= pending & hopeless
             pending &= ~hopeless
@@ -254,7 +254,7 @@ class JointTest:
             if nearer is not None:
                 return nearer
         noise = (noise | self.along.gridded) & doubtful
-        return self._in_noise(first, bars, noise, doubtful) if _most(noise, doubtful) else first
+        return self._in_noise(first, noise, doubtful) if _most(noise, doubtful) else first
 
     def _nearer(self, first: Direction, doubtful: Mask, noise: Mask) -> Direction | None:
         """A direction with a far shorter step, if f is smooth there; None if it is not.
@@ -274,13 +274,14 @@ class JointTest:
                 break
         return None
 
-    def _in_noise(self, first: Direction, bars: Direction, noise: Mask, doubtful: Mask) -> Direction:
+    def _in_noise(self, first: Direction, noise: Mask, doubtful: Mask) -> Direction:
         """The same, or a direction with a longer step, of which noise takes less unless f bends too much on the way."""
         needed = self.problem.tolerance.resolution * self.sizes
         known = replace(first, noisy=noise)
-        if _most(self._directions_needed(CAUTIOUS * bars.most, needed) <= MOST, doubtful):
+        expected = self.along.short_of([known]).together
+        if _most(self._directions_needed(expected, needed) <= MOST, doubtful):
             return known
-        hopeful = self._directions_needed(bars.most * first.step / LONGEST_STEP, needed) <= MOST_WITH_NOISE
+        hopeful = self._directions_needed(expected * first.step / LONGEST_STEP, needed) <= MOST_WITH_NOISE
         if not _most(hopeful, doubtful) or not self._affords(2):
             return first
         farther = self.along.first(first.step * FARTHER)
@@ -317,9 +318,9 @@ class JointTest:
         """(m,) rows that directions like these do not certify, or at a higher cost than single entries."""
         most = np.sort([d.most for d in directions], axis=0)
         if self.noisy:
-            # Some are less precise, which the bound may leave out; and steps that serve better may still be found.
-            tries = TRIED - len(most)
-            most = most[0] / LONGER**tries if tries >= 0 else most[(len(most) - 1) // 2]
+            # Few points are what most of them will be, at a longer step yet while such are tried.
+            eights = sum(d.hidden is None for d in directions)
+            most = self.along.short_of(directions).together / LONGER ** max(TRIED - eights, 0)
         else:
             # Of many rows some bend little along the first by accident, and are less precise along some of the next.
             most = most[-1] if self.rows == 1 or len(most) < 3 else most[len(most) // 2]

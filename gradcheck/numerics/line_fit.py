@@ -9,13 +9,23 @@ the least bar counts.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 
 from gradcheck._typing import Mask, Values
 
-__all__ = ["EIGHT", "FOUR", "LineFit", "by_four", "fit_line", "positions"]
+__all__ = [
+    "EIGHT",
+    "FOUR",
+    "LineFit",
+    "by_four",
+    "fifth_over_third",
+    "fit_line",
+    "hidden_bends",
+    "positions",
+    "third_order",
+]
 
 # Offsets of the points on one side, in units of the step. No small whole ratios: equally spaced points take some
 # oscillations for polynomials (11 of 2,500 random ones beyond 3 E, worst 16 E; with these 0 of 2,500).
@@ -39,7 +49,8 @@ class _Nodes:
 
     For each of p degrees: slope (p, k) gives the derivative; amplified (p, 1) is the root of the sum of its squares;
     spread (p, k) gives the square of the noise, of the squares; bent (p, k) the truncation, of the moduli.
-    odd, even : (p, p) make monomials. kink : (p,) half the jump of the slope.
+    odd, even : (p, p) make monomials. kink : (p,) half the jump of the slope. powers : (p, p) the monomials t, t^3, ..
+    of the odd polynomials q_1, q_3, .., one polynomial a row.
     """
 
     positions: Values
@@ -51,13 +62,15 @@ class _Nodes:
     odd: Values
     even: Values
     kink: Values
+    powers: Values
 
 
 @cache
 def _nodes(side: tuple[float, ...]) -> _Nodes:
     c = np.array([*(-p for p in reversed(side)), 0.0, *side])
     basis, triangle = np.linalg.qr(np.vander(c, increasing=True))
-    slopes = np.linalg.inv(triangle)[1]
+    monomials_of = np.linalg.inv(triangle)
+    slopes = monomials_of[1]
     k, degrees = c.size, range(2, c.size, 2)
     slope, spread, bent = np.zeros((3, len(degrees), k))
     for row, degree in enumerate(degrees):
@@ -81,6 +94,7 @@ def _nodes(side: tuple[float, ...]) -> _Nodes:
         monomials / (2.0 * p),
         monomials / (2.0 * p**2),
         np.linalg.inv(powers)[0],
+        monomials_of[1::2, 1::2].T,
     )
 
 
@@ -92,11 +106,12 @@ class LineFit:
     noise : what one value of f may be off by. floor : the part of it that rounding alone explains.
     least_noise : what it is at the least, for the smaller of the two last coefficients holds little bending.
     spread : the root mean square of the upper half of the coefficients, which is noise where they are alike.
-    flat : the coefficients of that half do not fall, as those of noise.
+    last : the same of the two last. flat : the coefficients of that half do not fall, as those of noise.
     kink, kink_error : half the jump of the slope at 0, if that is what the even part of f holds, and its error.
     size : the largest value. moved : f is not the same at all points.
     outer : the derivative by the four outer points alone.
     odd, even : (p, m) coefficients |b1|, |b3|, .. and |b2|, |b4|, .. of the polynomial through all points.
+    bends : (p - 1, m) the moduli of the coefficients of q_3, q_5, ..
     """
 
     step: float
@@ -106,6 +121,7 @@ class LineFit:
     floor: Values
     least_noise: Values
     spread: Values
+    last: Values
     flat: Mask
     kink: Values
     kink_error: Values
@@ -114,6 +130,12 @@ class LineFit:
     outer: Values
     odd: Values
     even: Values
+    bends: Values
+
+    @cached_property
+    def scatter(self) -> Values:
+        """The standard deviation of the noise of one value as few coefficients tell it; of rounding at the least."""
+        return np.asarray(np.maximum(np.where(self.flat, self.spread, self.last), self.floor / 2.0))
 
     @property
     def kinked(self) -> Mask:
@@ -184,4 +206,32 @@ def fit_line(values: Values, step: float, side: tuple[float, ...], floor: Values
         outer=by_four(values[[0, 1, -2, -1]], step, side[-2:])[0],
         odd=np.abs(nodes.odd @ odd_part) / step / powers,
         even=np.abs(nodes.even @ even_part) / step**2 / powers,
+        bends=moduli[3::2],
+        last=np.sqrt(np.mean(squares[-2:], axis=0)),
     )
+
+
+def hidden_bends(fit: LineFit, step: float) -> Values:
+    """What four points, at a shorter step than the eight of a fit, leave of the slope by the bends of these, (m,).
+
+    What noise may hide of a coefficient a_j counts as there. Of q_j the rule of `by_four` leaves that of its chords
+    q_j(c) / c less q_j'(0).
+    """
+    powers, (near, far) = _nodes(EIGHT).powers[1:], FOUR
+    c = step / fit.step * np.array(FOUR)
+    inner, outer = (powers @ c ** (2.0 * np.arange(powers.shape[1]))[:, None]).T
+    left = np.abs(inner + (inner - outer) * near**2 / (far**2 - near**2) - powers[:, 0])
+    return np.asarray(TRUNCATION * left @ np.maximum(fit.bends, fit.scatter) / fit.step)
+
+
+def third_order(fit: LineFit) -> Values:
+    """|b3| (m,) of a fit to eight points by q_3 alone, or what noise may hide of it."""
+    return np.asarray(np.maximum(fit.bends[0], fit.scatter) * abs(_nodes(EIGHT).powers[1, 1]) / fit.step**3)
+
+
+def fifth_over_third(fit: LineFit) -> Values:
+    """|b5| / |b3| (m,) of a fit to eight points at the most, infinite where noise hides that of third order."""
+    powers, bends = np.abs(_nodes(EIGHT).powers), np.maximum(fit.bends, fit.scatter)
+    fifth = (powers[2, 2] * bends[1] + powers[3, 2] * bends[2]) / fit.step**5
+    with np.errstate(divide="ignore"):
+        return np.where(fit.bends[0] > 3.0 * fit.scatter, fifth / third_order(fit), np.inf)

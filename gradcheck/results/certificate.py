@@ -125,10 +125,11 @@ class ArrayEvidence:
 
     @property
     def detectable(self) -> float:
-        """The relative mistake of one entry that every one of these directions would have shown."""
+        """The relative mistake of one entry that each of these directions would have shown, or all together exclude."""
         if not self.residuals or self.faint == 0:
             return math.inf
-        return max(r.allowed + 3.0 * r.error for r in self.residuals) / self.faint
+        each = max(r.allowed + 3.0 * r.error for r in self.residuals) / self.faint
+        return each if self.certificate is None else min(each, self.certificate.relative_to_rms)
 
     @property
     def limit(self) -> Limit:

@@ -51,6 +51,7 @@ def fitted(rows: int, **parts: Any) -> LineFit:
     """What a quiet line shows, but for some parts."""
     given: dict[str, Any] = {
         "value": 1.0, "outer": 1.0, "error": 1e-9, "noise": 1e-16, "floor": 1e-16, "least_noise": 1e-16, "spread": 1.0,
+        "last": 1e-16,
         "flat": False, "kink": 0.0, "kink_error": 1.0, "size": 1.0, "moved": True,
     }  # fmt: skip
     masks = ("flat", "moved")
@@ -60,7 +61,8 @@ def fitted(rows: int, **parts: Any) -> LineFit:
     }
     shape = (4, rows)
     more = {name: np.broadcast_to(np.asarray(parts.get(name, 0.0), float), shape) for name in ("odd", "even")}
-    return LineFit(step=parts.get("step", STEP), **plain, **more)
+    bends = np.broadcast_to(np.asarray(parts.get("bends", 0.0), float), (3, rows))
+    return LineFit(step=parts.get("step", STEP), bends=bends, **plain, **more)
 
 
 def direction(rows: int, fit: LineFit | None, **parts: Any) -> Direction:

@@ -370,7 +370,7 @@ def test_further_directions_off_the_domain_say_nothing():
         assert np.isinf(found.error).all()
 
 
-def test_a_noisy_direction_is_followed_by_eight_points():
+def test_a_noisy_direction_is_followed_by_longer_ones_of_eight_points():
     """Their own fit tells; noise knows nothing of v, and stays known as noise."""
 
     def line(t: Any) -> Any:
@@ -378,6 +378,7 @@ def test_a_noisy_direction_is_followed_by_eight_points():
 
     found, asked = further(directions(), line, line, noise=1e-9, noisy=np.array([True, False]))
     assert sum(len(offsets) for _, offsets in asked) == 8
+    assert found.step == pytest.approx(0.03)
     assert found.noisy.tolist() == [True, False]
     assert found.residual == pytest.approx([0.0, 0.0], abs=1e-12)
     assert found.fit is not None
@@ -398,29 +399,64 @@ def test_the_complex_step_is_followed_by_others_until_f_refuses_it():
     assert not further(along, line, line, exact=True)[0].exact
 
 
-def test_the_step_of_noisy_directions_that_served_best_is_taken_again():
-    """A longer one while noise is all that shows at the longest, a shorter one while f bends at the shortest."""
+NOISE = 1e-9
+
+
+def in_noise(
+    line: Any, *, steps: Any = (0.01, 0.03, 0.09), claimed: Any = 1.0, **parts: Any
+) -> tuple[Any, list[int]]:
+    """What follows directions of eight points at these steps, flat with a scatter of 1e-9; and the points asked for."""
     along = directions(1)
+    along._tangent = lambda: V
+    asked = along_lines(along, line)
+    noisy = np.array([True])
+    parts = {"flat": True, "spread": NOISE, "noise": 2.0 * NOISE, "bends": NOISE} | parts
+    before = [direction(1, fitted(1, step=h, **parts), step=h, noisy=noisy) for h in steps]
+    return along.next(before), [len(offsets) for _, offsets in asked]
 
-    def best(*tried: tuple[float, float, bool]) -> float:
-        return along._best_step(
-            [direction(1, fitted(1, flat=flat), step=step, error=error) for step, error, flat in tried]
-        )
 
-    assert best((0.01, 1.0, True)) == pytest.approx(0.03)
-    assert best((0.2, 1.0, True)) == 0.3
-    assert best((0.01, 1.0, False)) == pytest.approx(0.01 / 3)
-    assert best((0.01, 2.0, True), (0.03, 1.0, True)) == pytest.approx(0.09)
-    assert best((0.01, 1.0, True), (0.03, 2.0, True)) == 0.01
-    assert best((0.01, 2.0, False), (0.03, 1.0, False)) == 0.03
-    assert best((0.01, 1.0, False), (0.03, 2.0, False)) == pytest.approx(0.01 / 3)
-    heavy = [direction(1, fitted(1, flat=True), step=0.01, error=1.0, weight=10.0),
-             direction(1, fitted(1, flat=True), step=0.03, error=2.0, weight=40.0)]  # fmt: skip
-    assert along._best_step(heavy) == pytest.approx(0.09)
-    # The median of those at one step, relative to their weights.
-    assert best((0.01, 1.0, True), (0.01, 9.0, True), (0.01, 9.0, True), (0.03, 2.0, True)) == pytest.approx(
-        0.09
-    )
+def test_of_noisy_directions_of_eight_points_three_are_tried_each_three_times_as_long():
+    """0.3 at the most; then four points, at the part of the longest that noise and what it hides leave most of."""
+
+    def line(t: Any) -> Any:
+        return 3 - 0.5 * t
+
+    for steps, expected in (((0.01,), 0.03), ((0.01, 0.03), 0.09), ((0.2,), 0.3)):
+        found, asked = in_noise(line, steps=steps)
+        assert (found.step, sum(asked)) == (pytest.approx(expected), 8)
+        assert found.hidden is None
+    for steps in ((0.01, 0.03, 0.09), (0.3,)):
+        found, asked = in_noise(line, steps=steps)
+        assert sum(asked) == 4
+        assert max(steps) / 8.0 < found.step < max(steps) / 2.0
+        assert found.fit is None
+        assert found.residual == pytest.approx(0.0, abs=1e-12)
+
+
+def test_noise_counts_against_four_points_as_an_accusation_alone():
+    """The residual may lack what bends hide, not what noise adds: that is independent of v."""
+    found, _ = in_noise(lambda t: 3 - 0.5 * t)
+    amplified = np.hypot(FAR**2 / NEAR, NEAR**2 / FAR) / (np.sqrt(2.0) * (FAR**2 - NEAR**2))
+    assert found.error == pytest.approx(found.hidden + amplified * 2.0 * NOISE / found.step)
+    assert found.most == pytest.approx(np.abs(found.residual) + found.hidden)
+    assert found.hidden < found.error / 2.0
+
+
+def test_what_four_points_accuse_of_eight_of_them_look_at():
+    """They see kinks between them."""
+    found, asked = in_noise(lambda t: 3 - 0.5 * t + 1e-4 * np.tanh(t / 1e-3))
+    assert sum(asked) == 4 + 8
+    assert found.step == 0.09
+    assert found.fit is not None
+
+
+def test_along_a_tangent_with_more_bends_four_points_count_what_they_took_out():
+    """Of a line with hardly any bend along the first, and t^3 along this one."""
+    straight, _ = in_noise(lambda t: 3 - 0.5 * t)
+    bent, asked = in_noise(lambda t: 3 - 0.5 * t + t**3)
+    assert sum(asked) == 4
+    assert bent.hidden > 10.0 * straight.hidden
+    assert np.abs(bent.residual) <= bent.hidden
 
 
 # The first direction

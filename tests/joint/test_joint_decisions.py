@@ -109,13 +109,13 @@ def test_without_a_first_direction_every_row_is_unsettled():
 
 
 def test_noise_of_a_known_size_allows_more_directions():
-    """Eight for one row, 12 for several, each of which costs nothing more, or 24."""
+    """Eight for one row, 12 for several, each of which costs nothing more, or 64, most of them of four points."""
     for rows, most in ((1, 8), (2, 12)):
         test = joint_test(rows)
         test.first = direction(rows, fitted(rows))
         assert (test.noisy, test.most) == (False, most)
     test.first = direction(2, fitted(2), noisy=np.array([False, True]))
-    assert (test.noisy, test.most) == (True, 24)
+    assert (test.noisy, test.most) == (True, 64)
 
 
 def test_noise_alone_is_small_flat_and_without_kink_or_grid():
@@ -155,26 +155,24 @@ def test_directions_that_do_not_certify_are_hopeless():
     assert of(most, np.full(4, 1.0)) == [True] * 4
 
 
-def test_noisy_directions_hope_for_better_steps():
-    """The best of the first four, three times as precise for each that is still to come; then the one in the middle."""
+def test_noisy_directions_hope_for_what_four_points_leave():
+    """And three times less for each longer step of three that is still to be tried."""
     test = joint_test(1, columns=100)
     noisy = np.array([True])
     test.first = direction(1, fitted(1), noisy=noisy)
     needed = np.full(1, 1e-3)
-    enough = needs(test, 24)
+    enough = needs(test, 64)
 
-    def hopeless(*most: float) -> bool:
-        each = [direction(1, fitted(1), error=m, noisy=noisy) for m in most]
+    def hopeless(count: int, part: float) -> bool:
+        first = direction(1, fitted(1, flat=True, spread=1e-9, bends=1e-9), noisy=noisy)
+        expected = float(test.along.short_of([first]).together[0])
+        scaled = 1e-9 * part * enough / expected
+        each = [direction(1, fitted(1, flat=True, spread=scaled, bends=scaled), noisy=noisy)] * count
         return bool(test._hopeless(each, needed)[0])
 
-    assert not hopeless(26.9 * enough)
-    assert hopeless(27.1 * enough)
-    assert not hopeless(9.0 * enough, 8.9 * enough)
-    assert hopeless(9.1 * enough, 9.1 * enough)
-    assert not hopeless(9.0, 9.0, 9.0, 0.99 * enough)
-    assert hopeless(9.0, 9.0, 9.0, 1.01 * enough)
-    assert not hopeless(9.0, 0.9 * enough, 0.99 * enough, 0.9 * enough, 9.0)
-    assert hopeless(9.0, 0.9 * enough, 1.01 * enough, 9.0, 0.9 * enough)
+    for count, hope in ((1, 9.0), (2, 3.0), (3, 1.0), (4, 1.0)):
+        assert not hopeless(count, 0.99 * hope)
+        assert hopeless(count, 1.01 * hope)
 
 
 def test_noise_that_ten_times_the_bars_would_certify_voids_no_row():
@@ -192,7 +190,7 @@ def test_noise_that_ten_times_the_bars_would_certify_voids_no_row():
     alone = joint_test(1, columns=100)
     alone.first = direction(1, fitted(1))
     assert not alone._harmless(alone.first, needed[:1])[0]
-    enough = needs(alone, 24)
+    enough = needs(alone, 64)
     for error, expected in ((0.99, True), (1.01, False)):
         alone.first = direction(1, fitted(1), error=error * enough, noisy=np.array([True]))
         assert bool(alone._harmless(alone.first, needed[:1])[0]) is expected
@@ -349,22 +347,28 @@ class _Limited(VectorObjective):
         return self.left
 
 
+def scattered(size: float) -> Direction:
+    """Two rows of noise of this size."""
+    return direction(2, fitted(2, noise=1e-6, flat=True, spread=size, bends=size))
+
+
 def in_noise(
-    error: float, *answers: Direction | None, noise: Any = ALL, left: int = 10**6
+    expected: float, *answers: Direction | None, error: float = 1e-6, noise: Any = ALL, left: int = 10**6
 ) -> tuple[Any, list[float]]:
-    """What comes of a noisy first direction with this bar, and the steps that were asked for."""
+    """What comes of a noisy first direction of which four points would leave so much, and the steps asked for."""
     test = joint_test(2, columns=100)
     test.problem.objective.__class__ = _Limited
     test.problem.objective.left = left  # type: ignore[attr-defined]
-    first = direction(2, fitted(2, noise=1e-6), error=error)
+    unit = float(test.along.short_of([scattered(1e-9)]).together[0])
+    first = replace(scattered(1e-9 * expected / unit), error=np.full(2, error))
     steps = Steps(test, *answers)
-    found = test._in_noise(first, replace(first, residual=np.zeros(2)), noise, ALL)
+    found = test._in_noise(first, noise, ALL)
     return found, steps.asked
 
 
-def test_noise_that_eight_directions_certify_ten_times_over_needs_no_other_step():
-    """3 E of 0.1 of what eight need."""
-    enough = needs(joint_test(2, columns=100), 8) / 30.0
+def test_noise_that_eight_directions_of_four_points_certify_needs_no_other_step():
+    """Where they would take more one step is tried that is eight times as long."""
+    enough = needs(joint_test(2, columns=100), 8)
     found, asked = in_noise(0.99 * enough)
     assert asked == []
     assert found.noisy.tolist() == [True, True]
@@ -374,23 +378,22 @@ def test_noise_that_eight_directions_certify_ten_times_over_needs_no_other_step(
 
 def test_a_longer_step_is_taken_where_noise_takes_less_of_it():
     """Its bar is smaller, and its noise not ten times as large; else the noise is known, and the step stays."""
-    enough = needs(joint_test(2, columns=100), 8) / 30.0
-    error = 2.0 * enough
+    enough = needs(joint_test(2, columns=100), 8)
     for farther, taken in (
-        (direction(2, fitted(2, noise=9.9e-6), error=0.9 * error, step=0.08), True),
-        (direction(2, fitted(2, noise=10.1e-6), error=0.9 * error, step=0.08), False),
-        (direction(2, fitted(2, noise=1e-6), error=1.1 * error, step=0.08), False),
+        (direction(2, fitted(2, noise=9.9e-6), error=0.9e-6, step=0.08), True),
+        (direction(2, fitted(2, noise=10.1e-6), error=0.9e-6, step=0.08), False),
+        (direction(2, fitted(2, noise=1e-6), error=1.1e-6, step=0.08), False),
         (None, False),
         (direction(2, None, step=0.08), False),
     ):
-        found, _ = in_noise(error, farther)
+        found, _ = in_noise(2.0 * enough, farther)
         assert (found.step == 0.08) is taken
         assert found.noisy.tolist() == [True, True]
 
 
 def test_noise_that_no_step_of_three_tenths_helps_is_left_as_it_is():
-    """The bar falls as the step grows, to 0.3 at most: 24 directions must certify it there."""
-    enough = needs(joint_test(2, columns=100), 24) * 0.3 / STEP / 3.0
+    """What four points leave falls as the step grows, to 0.3 at most: 64 directions must certify it there."""
+    enough = needs(joint_test(2, columns=100), 64) * 0.3 / STEP
     _, asked = in_noise(0.99 * enough, direction(2, fitted(2)))
     assert len(asked) == 1
     found, asked = in_noise(1.01 * enough)

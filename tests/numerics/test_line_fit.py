@@ -7,7 +7,18 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from gradcheck.numerics.line_fit import EIGHT, FOUR, KINKED, STUDENT, by_four, fit_line, positions
+from gradcheck.numerics.line_fit import (
+    EIGHT,
+    FOUR,
+    KINKED,
+    STUDENT,
+    by_four,
+    fifth_over_third,
+    fit_line,
+    hidden_bends,
+    positions,
+    third_order,
+)
 
 NONE = np.zeros(1)
 
@@ -264,3 +275,43 @@ def test_the_error_of_a_kink_is_what_noise_makes_of_it(side):
         assert noisy.kink_error[0] == pytest.approx(
             1.2 * 2.0 * least * np.linalg.norm(weights) / step, rel=1e-9
         )
+
+
+def orthonormal():
+    """The odd polynomials q_3, q_5, q_7 on the nine points of `EIGHT`, as functions of t and with their slopes at 0."""
+    nodes = positions(EIGHT)
+    _, triangle = np.linalg.qr(np.vander(nodes, increasing=True))
+    powers = np.linalg.inv(triangle)
+    return [np.polynomial.Polynomial(powers[:, j]) for j in (3, 5, 7)]
+
+
+@pytest.mark.parametrize("part", [0.2, 0.5])
+def test_four_points_leave_of_bends_what_their_rule_leaves_of_each_polynomial(part):
+    """Three times the moduli; what noise may hide of a coefficient counts as there."""
+    scatter = 1e-6
+    seen = replace(
+        fit(np.sin, 0.3), flat=np.array([True]), spread=np.array([scatter]), floor=np.zeros(1),
+        bends=np.array([[1e-3], [1e-5], [1e-8]]),
+    )  # fmt: skip
+    step = 0.3 * part
+    left = []
+    for q in orthonormal():
+        chords = [(q(part * c) - q(-part * c)) / (2.0 * part * c) for c in FOUR]
+        inner, outer = chords
+        share = FOUR[0] ** 2 / (FOUR[1] ** 2 - FOUR[0] ** 2)
+        left.append(abs(inner + (inner - outer) * share - q.deriv()(0.0)))
+    assert left[0] == pytest.approx(0.0, abs=1e-12)
+    expected = 3.0 * (left[1] * 1e-5 + left[2] * scatter) / 0.3
+    assert hidden_bends(seen, step) == pytest.approx(expected)
+
+
+def test_third_order_is_that_of_the_polynomial_and_so_is_fifth_over_it():
+    """b t + c t^3 + d t^5: c, and d / c; where noise hides c nothing is known."""
+    found = fit(lambda t: 2.0 * t + 3.0 * t**3 + 0.6 * t**5, 0.1)
+    assert third_order(found) == pytest.approx(3.0, rel=0.02)  # q_3 alone has some of t^5
+    assert fifth_over_third(found) == pytest.approx(0.2, rel=0.01)
+    hidden = replace(found, flat=np.array([True]), spread=found.bends[0] / 2.9)
+    assert np.isinf(fifth_over_third(hidden)[0])
+    assert third_order(replace(hidden, spread=2.0 * found.bends[0])) == pytest.approx(
+        2.0 * third_order(found)
+    )
