@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcheck import Outcome, check_gradient, check_jacobian
+from gradcheck import Outcome, check_gradient, check_jacobian, check_jvp
 
 
 def network(seed: int, used: int, unused: int, outputs: int) -> tuple[Any, Any, dict[str, np.ndarray]]:
@@ -68,3 +68,17 @@ def test_a_slope_of_an_array_far_smaller_than_the_others_is_relative_to_them():
     wrong = {"a": np.array([slope]), "b": np.array([0.0, 0.0, 0.0, 0.1 * slope, 0.0])}
     assert check_gradient(f, right, x).outcome is not Outcome.FAIL
     assert check_gradient(f, wrong, x).outcome is not Outcome.PASS
+
+
+def test_products_with_one_output_know_their_row():
+    """A right jvp of f = (g(a),), which does not use b: the check raised an AssertionError."""
+    x = {"a": np.linspace(1.0, 2.0, 3), "b": np.linspace(1.0, 2.0, 5)}
+
+    def f(p: Any) -> np.ndarray:
+        return np.array([np.sin(p["a"]).sum()])
+
+    report = check_jvp(f, lambda p, v: np.array([np.cos(p["a"]) @ v["a"]]), x)
+    assert report.outcome is Outcome.PASS
+    assert report.nfev <= 30
+    wrong = check_jvp(f, lambda p, v: np.array([np.cos(p["a"]) @ v["a"] + 1e-3 * v["b"][2]]), x)
+    assert [m.name for m in wrong.wrong] == ['J[0, 5] (f[0], params["b"][2])']
