@@ -176,7 +176,7 @@ def contradicted(
     text = (
         f"{name} does not depend on x: it is {f_x[row]:.17g} up to {FAR_AWAY[-1]:,.0f} times the size of x away"
         if constant[row]
-        else f"{name} is flat at x: it is {f_x[row]:.17g} at all points within {AROUND:.1%} of x"
+        else f"{name} is flat at x: it is {f_x[row]:.17g} at all points within {100.0 * AROUND:.1g} % of x"
     )
     by = number((FAR_AWAY[-1] if constant[row] else AROUND) * float(change[row]), 2)
     return (Finding(f"{text}, where it is claimed to change by {by}", Outcome.FAIL, final=True),)

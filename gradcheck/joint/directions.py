@@ -379,7 +379,8 @@ class Directions:
         fits = [d.fit for d in before if d.fit is not None and d.hidden is None]
         found = self._by_few(short, fits, tangent, noisy)
         # Few points see no kink between them, and no step of a grid: eight do.
-        return self._by_eight(tangent, short.fit.step, noisy) if found.exceeds.any() else found
+        accused = (found.exceeds & ~self.fixed).any()
+        return self._by_eight(tangent, short.fit.step, noisy) if accused else found
 
     def _by_eight(self, tangent: Flat, step: float, noisy: Mask | bool) -> Direction:
         step, eight = self.values(tangent, step, EIGHT)

@@ -33,10 +33,11 @@ def stays(problem: Problem, scaling: Scaling, silent: Mask, rng: np.random.Gener
     """
     if not silent.any():
         return True
-    # Of products alone only one row is known, entry by entry.
+    # Of products alone one row is known entry by entry, and several are not: nothing is claimed of a part of x.
     known = problem.matrix if problem.matrix.shape[0] > 1 else Dense(one_row(problem.matrix)[None, :])
     rows = scaled_rms(known, np.ones(silent.size))
-    assert rows is not None
+    if rows is None:
+        return False
     own = replace(scaling, lengths=np.where(silent, problem.scales, 0.0))
     # The claim is 0: what it is beside that, a rounding of 1e-18 for one, is less than the others' tolerance.
     nothing = csc_array(problem.matrix.shape, dtype=np.float64)

@@ -82,3 +82,18 @@ def test_products_with_one_output_know_their_row():
     assert report.nfev <= 30
     wrong = check_jvp(f, lambda p, v: np.array([np.cos(p["a"]) @ v["a"] + 1e-3 * v["b"][2]]), x)
     assert [m.name for m in wrong.wrong] == ['J[0, 5] (f[0], params["b"][2])']
+
+
+def test_of_products_with_several_outputs_nothing_is_claimed_of_a_part_of_x():
+    """Arrays of scales that lie 1e17 apart: one does not move beside the other, and the check does not fail over it."""
+    x = {"a": 1e10 * np.linspace(1.0, 3.0, 4), "b": 1e-7 * np.linspace(1.0, 3.0, 4)}
+    weights = np.random.default_rng(0).normal(size=(3, 8))
+
+    def f(p: Any) -> np.ndarray:
+        return weights @ np.concatenate([np.sin(p["a"] / 1e10), np.sin(p["b"] / 1e-7)])
+
+    def jvp(p: Any, v: Any) -> np.ndarray:
+        slopes = [np.cos(p["a"] / 1e10) / 1e10 * v["a"], np.cos(p["b"] / 1e-7) / 1e-7 * v["b"]]
+        return weights @ np.concatenate(slopes)
+
+    assert check_jvp(f, jvp, x).outcome is not Outcome.FAIL
