@@ -346,16 +346,10 @@ def test_an_f_that_does_not_depend_on_x_decides_nothing(value):
     ("value", "slope", "outcome"),
     [
         (3.0, 1.0, Outcome.FAIL),
-        (
-            3.0,
-            1e-3,
-            Outcome.FAIL,
-        ),  # by 1,000 on the way to a million times x, where it is 3 to the last digit
-        (3.0, 1e-12, Outcome.INCONCLUSIVE),  # by four roundings of float32
-        (3.0, 1e-17, Outcome.INCONCLUSIVE),  # by a few roundings
-        (0.0, 1.0, Outcome.FAIL),
-        (np.pi, 1e-3, Outcome.FAIL),
-        (np.pi, 1e-20, Outcome.INCONCLUSIVE),
+        (3.0, 1e-3, Outcome.INCONCLUSIVE),  # of a bounded function, and to whole numbers, it may be rounded
+        (0.0, 1.0, Outcome.INCONCLUSIVE),  # 0 may be rounded from anything
+        (np.pi, 1e-3, Outcome.FAIL),  # with all its digits
+        (np.pi, 1e-14, Outcome.INCONCLUSIVE),  # by less than a rounding
         (np.nan, 1.0, Outcome.INCONCLUSIVE),
     ],
 )
@@ -367,7 +361,7 @@ def test_a_constant_f_that_is_claimed_to_change_is_refused_where_rounding_cannot
     rows = check_jacobian(lambda x: np.full(2, value), lambda x: np.full((2, X.size), slope), X)
     assert (report.outcome, rows.outcome) == (outcome, outcome)
     if outcome is Outcome.FAIL:
-        assert "where it is claimed to change by" in report.reason
+        assert "it is claimed to change by" in report.reason
 
 
 def test_a_rectifier_whose_units_are_all_off_is_flat_at_x():
@@ -383,6 +377,19 @@ def test_a_rectifier_whose_units_are_all_off_is_flat_at_x():
     assert check_gradient(off, lambda x: 0 * x, X).outcome is Outcome.INCONCLUSIVE
     steps = check_gradient(lambda x: float(np.round(x.sum() + 0.2)), lambda x: np.ones(X.size), X)
     assert steps.outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_bounded_function_below_its_rounding_is_no_constant_that_is_claimed_to_change():
+    """1000 + 1e-3 / (1 + u^2) in eight digits, found by random functions: its right gradient is nothing wrong."""
+
+    def f(x: np.ndarray) -> float:
+        return float(f"{1000.0 + 1e-3 / (1.0 + (x @ x + x.sum()) ** 2):.7e}")
+
+    def grad(x: np.ndarray) -> np.ndarray:
+        u = x @ x + x.sum()
+        return -2e-3 * u / (1.0 + u**2) ** 2 * (2.0 * x + 1.0)
+
+    assert check_gradient(f, grad, np.array([1.0, -3.0])).outcome is Outcome.INCONCLUSIVE
 
 
 def test_of_an_f_that_is_0_to_rounding_the_rest_is_no_mistake():
