@@ -244,6 +244,11 @@ def special(rng: np.random.Generator) -> Iterator[Problem]:
                 f"centred {shape}", lambda x, of=of: of(centre(x)), lambda x, by=by: centre(by(centre(x))), x
             ),
             ("a mean not differentiated", lambda x, by=by: by(centre(x)), Kind.NOT_CENTRED),
+            (
+                "a mean along the other axis",
+                lambda x, by=by: (d := by(centre(x))) - d.mean(1, keepdims=True),
+                Kind.OTHER_AXIS,
+            ),
         )
         yield _given(
             _gradient(

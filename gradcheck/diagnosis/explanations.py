@@ -224,7 +224,7 @@ def _cache(subject: Subject, evidence: Evidence, grad: Gradient) -> tuple[Cause 
 # tell a range alone, are asked where no other explains.
 EXACT: tuple[Callable[[Scope], Cause | None], ...] = (
     patterns.missing, patterns.assigned, patterns.conjugate, patterns.factor, _moved, patterns.reduced,
-    projections.projected, projections.divided, projections.softmax, terms.parametrisation,
+    projections.projected, projections.other_axis, projections.divided, projections.softmax, terms.parametrisation,
 )  # fmt: skip
 FITTED: tuple[Callable[[Scope], Cause | None], ...] = (
     patterns.repeated, patterns.cut, patterns.clipped, patterns.signs, patterns.float32, patterns.unused,

@@ -14,7 +14,7 @@ from gradcheck._typing import Flat, Index
 from gradcheck.diagnosis.scope import LOOKS, MARGIN, Scope
 from gradcheck.results.cause import Cause, Kind
 
-__all__ = ["divided", "projected", "softmax"]
+__all__ = ["divided", "other_axis", "projected", "softmax"]
 
 # A line is called orthogonal to a direction where rounding explains what is left, or the bars do.
 ORTHOGONAL = 1e-9
@@ -44,6 +44,28 @@ def projected(s: Scope) -> Cause | None:
                 explained = _explained(s, lines, _directions(s, lines, basis, added), given_back)
                 if explained is not None and s.mends(explained, choices=2.0):
                     return Cause(kind, s.everywhere(s.confirmed(explained)), origin=words)
+    return None
+
+
+def other_axis(s: Scope) -> Cause | None:
+    """A mean taken off along the wrong axis: analytic has none in each row where numerical has none in each column.
+
+    Without the means of both they are the same, d less its rows' and its columns'; those of numerical along the wrong
+    axis are fitted, one constant for each line.
+    """
+    if not _whole(s) or not s.complete or s.subject.matrix or len(s.blocks[0].shape) != 2:
+        return None
+    shape = s.blocks[0].shape
+    g, r, bar = (part.reshape(shape) for part in (s.analytic, s.numerical, s.bar))
+    for axis, words in ((0, "each column"), (1, "each row")):
+        noise = np.sqrt(np.sum(bar**2, axis=axis)) / shape[axis]
+        centred = np.abs(r.mean(axis=axis)) <= noise + ORTHOGONAL * np.abs(r).max()
+        mine = np.abs(g.mean(axis=1 - axis)) <= ORTHOGONAL * np.abs(g).max()
+        if not (centred.all() and mine.all()) or r.size < sum(shape) + MARGIN:
+            continue
+        explained = g - g.mean(axis=axis, keepdims=True) + r.mean(axis=1 - axis, keepdims=True)
+        if s.mends(explained.ravel(), choices=float(shape[axis])):
+            return Cause(Kind.OTHER_AXIS, s.everywhere(), origin=words)
     return None
 
 

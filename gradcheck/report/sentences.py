@@ -26,6 +26,7 @@ SPHERE = "a gradient projected off x, as on a sphere?"
 NORM = "a norm of x that is not differentiated?"
 MEAN = "a mean of x that is not differentiated?"
 CENTRE = "a gradient of which the mean was taken off?"
+OTHER_AXIS = "the mean taken off along another axis?"
 NORMALISED = "a normalisation of x that is not differentiated?"
 DEVIATION = "a standard deviation of x that is not differentiated?"
 DIVIDED = "a sum by which x is divided is not differentiated?"
@@ -119,6 +120,9 @@ def cause_sentence(c: Cause) -> str:
             | Kind.NOT_SCALED
         ):
             return _projection(c, where)
+        case Kind.OTHER_AXIS:
+            wrong = "each row" if c.origin == "each column" else "each column"
+            return f"numerical has no mean in {c.origin}, analytic none in {wrong}, in {where}: {OTHER_AXIS}"
         case Kind.NOT_DIVIDED:
             of = "" if c.origin == "x" else f" in {c.origin}"
             return f"numerical is analytic less one number{of}, so that it has no part along x, in {where}: {DIVIDED}"

@@ -41,6 +41,7 @@ class Kind(Enum):
     NOT_PROJECTED = "a norm not differentiated"
     CENTRED = "centred"
     NOT_CENTRED = "a mean not differentiated"
+    OTHER_AXIS = "a mean taken off along the other axis"
     NOT_NORMALISED = "a normalisation not differentiated"
     NOT_SCALED = "a deviation not differentiated"
     NOT_DIVIDED = "a sum not differentiated"

@@ -274,6 +274,12 @@ EXAMPLES = {
         "numerical is analytic without its mean in each column in all 12 entries of x: "
         "a mean of x that is not differentiated?",
     ),
+    "a mean along the other axis": Example(
+        M - M.mean(axis=0),
+        M - M.mean(axis=1, keepdims=True),
+        "numerical has no mean in each column, analytic none in each row, in all 12 entries of x: "
+        "the mean taken off along another axis?",
+    ),
     "centred": Example(
         V,
         V - V.mean(),
