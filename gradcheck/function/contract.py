@@ -9,13 +9,14 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradcheck._typing import Flat
 from gradcheck.function.arithmetic import callers_arithmetic
 from gradcheck.function.matrix import Dense, Matrix
 from gradcheck.function.objective import NotScalarError, Objective
 from gradcheck.function.repeat import REPEATABLE, Repeat, said_of_two_values
-from gradcheck.parameters.leaves import dropped, kind_of
+from gradcheck.parameters.leaves import dropped, eps_of, kind_of
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.outcome import Finding, Outcome
 from gradcheck.results.verdict import Tolerance
@@ -115,7 +116,7 @@ def _inspect_f(objective: Objective, x: Flat, findings: list[Finding], calls: in
             return np.nan, []
         values.append(value)
         # As it was then: an f that reuses its buffer writes into it at the next call.
-        kept.append(copy.deepcopy(gradient) if objective.parameters.fits(gradient) else gradient)
+        kept.append(None if gradient is None else _as_it_is(objective.parameters, gradient))
         gradients.append(gradient)
         given.append(tree)
     first = values[0]
@@ -187,7 +188,7 @@ def _call_grad(
     if moved:
         findings.append(Finding(f"grad changes x: {moved}", Outcome.FAIL))
     # What has not the structure of x, a generator for one, is refused as it is.
-    kept = copy.deepcopy(first) if parameters.fits(first) else first
+    kept = _as_it_is(parameters, first)
     viewed = not moved and _is_view(parameters, first, given)
     del given  # not as long as `first`, which is needed to see whether the second call returns it
 
@@ -197,6 +198,13 @@ def _call_grad(
         return second
 
     return kept, again
+
+
+def _as_it_is(parameters: Parameters, tree: Any) -> Any:
+    """A copy of a gradient; what is none is refused as it is."""
+    if not parameters.fits(tree):
+        return tree
+    return tree.copy() if type(tree) is np.ndarray else copy.deepcopy(tree)
 
 
 def _gradient_of_f(objective: Objective, x: Flat, before: list[Any], _: list[Finding]) -> Any:
@@ -215,24 +223,24 @@ def _repeat(
         except (ValueError, TypeError):
             return np.full(analytic.size, np.nan)
 
-    eps = float(np.finfo(dtype).eps)
+    eps = eps_of(dtype)
     return Repeat("grad", analytic, True, ask, eps, objective, x)
 
 
 def _is_view(parameters: Parameters, gradient: Any, given: Any) -> bool:
     """Whether a gradient is the x that its function was given, or a part of it."""
-    return parameters.fits(gradient) and parameters.fits(given) and _share(parameters, gradient, given)
+    return _share(parameters.fitting(gradient), parameters.fitting(given))
 
 
 def _note_sharing(
     parameters: Parameters, gradients: list[Any], viewed: bool, who: str, findings: list[Finding]
 ) -> None:
     """What two calls at x returned may be one array; viewed : the first is the x that it was given."""
-    first, second = gradients
-    if not (parameters.fits(first) and parameters.fits(second)):
+    first, second = map(parameters.fitting, gradients)
+    if first is None or second is None:
         return
     what = "" if who == "grad" else " as its gradient"
-    if _share(parameters, first, second):
+    if _share(first, second):
         text = f"{who} returns the same buffer{what} at every call: a caller that keeps it sees it change"
         findings.append(Finding(text))
     if viewed:
@@ -280,24 +288,28 @@ def _inspect_gradient(parameters: Parameters, tree: Any, findings: list[Finding]
             )
         findings.append(Finding(text, Outcome.FAIL, final=True))
         return None, "float64"
-    bad = np.flatnonzero(~np.isfinite(analytic))
-    if bad.size:
+    finite = np.isfinite(analytic)
+    if not finite.all():
+        bad = np.flatnonzero(~finite)
         text = (
             f"grad is not finite in {bad.size:,} of {analytic.size:,} entries: {parameters.name(int(bad[0]))}"
         )
         findings.append(Finding(f"{text} is {analytic[bad[0]]}", Outcome.FAIL))
     findings += _said_of_leaves(parameters.leaves(tree))
-    dtypes = [leaf.dtype for leaf in parameters.arrays(tree)]
+    dtypes = {leaf.dtype for leaf in parameters.arrays(tree)}
+    if parameters.plain and dtypes == {np.dtype(np.float64)}:
+        return analytic, "float64"
     for dtype in sorted({str(d) for d in dtypes if d.kind in "iub"}):
         findings.append(Finding(f"grad returns {dtype}: fractions may have been cut off"))
-    reals = [np.empty(0, d).real.dtype for d in dtypes if d.kind in "fc"]
-    reals += [b.real_dtype for b in parameters.blocks]
-    coarsest = max((float(np.finfo(d).eps), str(d)) for d in reals)[1]
-    return analytic, coarsest
+    reals = {np.empty(0, d).real.dtype for d in dtypes if d.kind in "fc"}
+    reals |= {b.real_dtype for b in parameters.blocks}
+    return analytic, max((eps_of(d), str(d)) for d in reals)[1]
 
 
 def _said_of_leaves(leaves: Sequence[Any]) -> list[Finding]:
     """Notes on what a gradient is beside its numbers: labels, a mask, a unit; and JAX in its single precision."""
+    if all(type(leaf) is np.ndarray for leaf in leaves):
+        return []
     kinds = {
         f"grad returns {kind_of(leaf)}: {what} not looked at" for leaf in leaves if (what := dropped(leaf))
     }
@@ -312,15 +324,15 @@ def _said_of_leaves(leaves: Sequence[Any]) -> list[Finding]:
 def changed(parameters: Parameters, tree: Any, x: Flat) -> str:
     """How a tree that f or grad was given differs from x after the call: its first entry; empty where it does not."""
     try:
-        now = parameters.flatten(tree, "it")
+        now = parameters.flatten(tree, "it", copy=False)
     except (ValueError, TypeError) as error:
         return f"after the call {error}"
-    moved = np.flatnonzero(now != x)
-    if moved.size == 0:
+    moved = now != x
+    if not moved.any():
         return ""
-    at = int(moved[0])
+    at = int(moved.argmax())
     return f"{parameters.name(at)} was {x[at]:.17g} before the call and is {now[at]:.17g} after it"
 
 
-def _share(parameters: Parameters, one: Any, other: Any) -> bool:
-    return any(np.shares_memory(a, b) for a in parameters.arrays(one) for b in parameters.arrays(other))
+def _share(one: list[NDArray[Any]] | None, other: list[NDArray[Any]] | None) -> bool:
+    return any(np.shares_memory(a, b) for a in one or [] for b in other or [])

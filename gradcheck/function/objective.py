@@ -110,7 +110,7 @@ class Objective:
     def value(self, flat: Flat) -> Any:
         """The value of f at `flat`: float, or longdouble where x is. Raises whatever f raises."""
         with callers_arithmetic():
-            return self._value(flat.copy())
+            return self.at(self.parameters.unflatten(flat.copy()))[0]
 
     def at(self, tree: Any) -> tuple[Any, Any]:
         """The (value, gradient) of f for a tree that the caller keeps; the gradient is None where f gives none."""
@@ -124,12 +124,16 @@ class Objective:
             what = _described(result)
             raise NotScalarError(f"with grad=True f must return (value, gradient); it returned {what}")
         value, gradient = result if self._has_gradient else (result, None)
+        if isinstance(value, float):  # np.float64 too: the common case, and the fast one
+            return value, gradient
         return as_real(value, self.parameters.dtype), gradient
 
     def _call(self, tree: Any) -> Any:
         started = time.perf_counter()
         result = self._f(tree, *self._args)
-        self._seconds = min(self._seconds, time.perf_counter() - started)
+        spent = time.perf_counter() - started
+        if spent < self._seconds:
+            self._seconds = spent
         return result
 
     @property
@@ -150,10 +154,12 @@ class Objective:
 
     def probe(self, fresh: Flat) -> Any:
         """The value of f at a vector that the check made; nan where f raises: the point is off its domain."""
+        with np.errstate(all="ignore"):
+            return self._probe(fresh)
+
+    def _probe(self, fresh: Flat) -> Any:
         try:
-            # What f's arithmetic warns of at points that nobody asked for is no news: nan is.
-            with np.errstate(all="ignore"):
-                return self._value(fresh)
+            return self.at(self.parameters.unflatten(fresh))[0]
         except (BudgetSpentError, NotScalarError):
             raise
         except Exception as error:
@@ -161,11 +167,8 @@ class Objective:
             self.left_domain = error_text(error)
             return np.nan
 
-    def _value(self, fresh: Flat) -> Any:
-        return self.at(self.parameters.unflatten(fresh))[0]
-
     def _count(self, points: int = 1) -> None:
-        if self._left < points:
+        if self._max_nfev is not None and self._left < points:
             raise BudgetSpentError
         self.nfev += points
         if self._on_evaluation is not None:
@@ -177,10 +180,12 @@ class Objective:
             return self._along_stacked(lines, rows, offsets)
         if workers(self._n_jobs) > 1:
             return self._along_in_workers(lines, rows, offsets)
-        out = np.full(offsets.shape, np.nan, offsets.dtype)
-        for i, row in enumerate(rows.tolist()):
-            for j, offset in enumerate(offsets[i]):
-                out[i, j] = self.probe(lines.point(row, offset))
+        out = np.empty(offsets.shape, offsets.dtype)
+        # What f's arithmetic warns of at points that nobody asked for is no news: nan is.
+        with np.errstate(all="ignore"):
+            for i, row in enumerate(rows.tolist()):
+                for j, offset in enumerate(offsets[i]):
+                    out[i, j] = self._probe(lines.point(row, offset))
         return out
 
     def _along_in_workers(self, lines: Lines, rows: Index, offsets: Flat) -> Flat:
@@ -262,8 +267,6 @@ def _evaluate(objective: Objective, lines: Lines, rows: Index, offsets: Flat) ->
 
 def as_real(result: Any, dtype: np.dtype[Any]) -> Any:
     """One real number from what f returned; NotScalarError says what it was."""
-    if isinstance(result, float):  # np.float64 too: the common case, and the fast one
-        return result
     try:
         array = as_array(result)
     except ForeignArrayError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,16 @@ __all__ = [
     "as_array",
     "computing_dtype",
     "dropped",
+    "eps_of",
     "kind_of",
     "leaf_array",
 ]
+
+
+@cache
+def eps_of(dtype: Any) -> float:
+    """The unit roundoff of a floating type, by its dtype or its name."""
+    return float(np.finfo(dtype).eps)
 
 
 def dropped(value: Any) -> str:
@@ -73,7 +81,7 @@ def leaf_array(x: Any, name: str) -> NDArray[Any]:
 
 def computing_dtype(name: str, array: NDArray[Any]) -> np.dtype[Any]:
     """The dtype in which f gets it: integers as float64. Raises TypeError or ValueError for what cannot be moved."""
-    if array.size and _overlaps_itself(array):
+    if not array.flags.c_contiguous and array.size and _overlaps_itself(array):
         raise ValueError(
             f"{name} overlaps itself in memory (strides {array.strides} for shape {array.shape}): "
             "changing one entry changes others; pass a copy"

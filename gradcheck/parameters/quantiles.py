@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from gradcheck._typing import Flat
 
 __all__ = ["median", "quantile"]
@@ -17,7 +15,8 @@ def quantile(values: Flat, share: float) -> Any:
     below = int(place)
     above = min(below + 1, values.size - 1)
     # nan is sorted behind all numbers.
-    ordered = np.partition(values, [below, above, values.size - 1])
+    ordered = values.copy()
+    ordered.partition([below, above, values.size - 1])
     if ordered[-1] != ordered[-1]:
         return ordered[-1]
     if place == below:

@@ -47,12 +47,12 @@ class Block:
         """Whether an entry is a pair of reals."""
         return self.dtype.kind == "c"
 
-    @property
+    @cached_property
     def real_dtype(self) -> np.dtype[Any]:
         """The dtype of one real of this array: the grid on which a step can land."""
-        return np.empty(0, self.dtype).real.dtype
+        return np.empty(0, self.dtype).real.dtype if self.is_complex else self.dtype
 
-    @property
+    @cached_property
     def slice(self) -> slice:
         """Its place in the flat vector."""
         return slice(self.start, self.stop)
@@ -131,7 +131,7 @@ class Parameters:
             raise ValueError(f"x is not finite: {where} is {flat[~np.isfinite(flat)][0]}")
         return parameters, flat
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Number of reals in all."""
         return self.blocks[-1].stop if self.blocks else 0
@@ -139,7 +139,16 @@ class Parameters:
     @cached_property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of the flat vector: float64, or longdouble where one of the arrays is."""
-        return np.result_type(np.float64, *(b.real_dtype for b in self.blocks))
+        return (
+            np.dtype(np.float64)
+            if self.plain
+            else np.result_type(np.float64, *(b.real_dtype for b in self.blocks))
+        )
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether x is one array of doubles, so that its tree is the vector but for the shape."""
+        return len(self.blocks) == 1 and self.blocks[0].name == "x" and self.blocks[0].dtype == np.float64
 
     def rounding(self, point: Flat) -> Flat:
         """(size,) what the coordinates of a point change by when they are rounded to the dtypes of their arrays."""
@@ -191,6 +200,8 @@ class Parameters:
 
     def unflatten(self, flat: Flat) -> Any:
         """The tree with the values of `flat` (size,); arrays are views of `flat` where the dtype allows."""
+        if self.plain and flat.dtype == np.float64 and self.blocks[0].shape:
+            return flat.reshape(self.blocks[0].shape)
         return self._rebuild([_leaf(flat[b.slice], b) for b in self.blocks])
 
     def stacked_leaves(self, stack: Flat) -> list[NDArray[Any]]:
@@ -231,13 +242,18 @@ class Parameters:
 
     def fits(self, tree: Any) -> bool:
         """Whether `flatten` takes a tree."""
+        return self.fitting(tree) is not None
+
+    def fitting(self, tree: Any) -> list[NDArray[Any]] | None:
+        """The arrays of a tree that `flatten` takes, not copied; None of any other."""
         try:
-            self._fitting(tree, "")
+            return self._fitting(tree, "")
         except (ValueError, TypeError):
-            return False
-        return True
+            return None
 
     def _fitting(self, tree: Any, what: str) -> list[NDArray[Any]]:
+        if self.plain and _doubles(tree) and tree.shape == self.blocks[0].shape:
+            return [tree]  # the common case, and the fast one
         arrays = self.arrays(tree, what)
         for b, array in zip(self.blocks, arrays, strict=True):
             where = b.name if len(self.blocks) > 1 else "x"
@@ -252,6 +268,8 @@ class Parameters:
 
         Raises ValueError naming the first place where the structure differs, TypeError for what is no number.
         """
+        if self.plain and _doubles(tree):
+            return [tree]
         return [leaf_array(leaf, what) for leaf in self.leaves(tree, what)]
 
     def leaves(self, tree: Any, what: str = "grad") -> list[Any]:
@@ -259,6 +277,8 @@ class Parameters:
         return _matching_leaves(self, tree, what)
 
     def _gather(self, arrays: list[NDArray[Any]]) -> Flat:
+        if self.plain and arrays[0].dtype == np.float64:
+            return arrays[0].flatten()
         out = np.empty(self.size, self.dtype)
         for b, array in zip(self.blocks, arrays, strict=True):
             part = out[b.slice]
@@ -268,6 +288,10 @@ class Parameters:
             else:
                 part[:] = array.ravel()
         return out
+
+
+def _doubles(x: Any) -> bool:
+    return type(x) is np.ndarray and x.dtype == np.float64
 
 
 def _leaf(part: Flat, b: Block) -> Any:
@@ -298,6 +322,8 @@ def _is_container(x: Any) -> bool:
 
 def _is_leaf(x: Any) -> bool:
     """Arrays, scalars, and plain lists of numbers that NumPy would read as an array."""
+    if isinstance(x, np.ndarray):
+        return True
     if isinstance(x, list | tuple) and not hasattr(x, "_fields"):
         return bool(x) and all(_is_number(v) or (isinstance(v, list | tuple) and _is_leaf(v)) for v in x)
     return not _is_container(x)
