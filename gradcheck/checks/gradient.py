@@ -152,7 +152,7 @@ def check_gradient(
             args=args,
             has_gradient=grad is True,
             max_nfev=max_nfev,
-            on_evaluation=bar.evaluated,
+            on_evaluation=bar.evaluated if progress else None,
             vectorized=bool(vectorized),
             max_seconds=options.max_seconds,
             n_jobs=n_jobs,
@@ -177,6 +177,7 @@ def check_gradient(
             "check_gradient(f, grad, x", args=tuple(args) or None, vectorized=bool(vectorized) or None
         ),
         causes=known.diagnosis.causes,
+        recipe=recipe,
         budgeted=max_nfev is not None or max_seconds is not None,
         interrupted=known.interrupted,
         analytic=known.inspection.analytic if known.inspection is not None else None,
@@ -188,13 +189,16 @@ def check_gradient(
         from gradcheck.checks.hessian import and_hessian
 
         report = and_hessian(report, f, grad, hessian, x, args, options)
-    return finished(report, recipe)
+    return finished(report)
 
 
 def _explain(
     setting: Setting, matrix: Matrix, evidence: Evidence | Survey, grad: Any, args: Sequence[Any]
 ) -> Diagnosis:
     """What kind of mistake fits; calls grad again, at most twice, only where nothing else explains it."""
+    judged = evidence.judged if isinstance(evidence, Survey) else evidence
+    if not judged.judgement.wrong.any():
+        return Diagnosis()
 
     def again(x: Flat) -> Flat:
         return gradient_at(grad, setting.parameters, x, args)

@@ -37,7 +37,8 @@ class Circumstances:
 
     tolerance : what is accepted. budgeted : whether the caller set a budget. noun : what the derivative is called.
     coarse : whether x or the derivative under test is of a coarser type than float64, and not f's digits alone.
-    steps : (n,) the first steps from x, None where no entry was measured from near.
+    steps : (n,) the first steps from x, None where no entry was measured from near. some : whether entries were left
+    out on purpose, and not for want of room.
     """
 
     tolerance: Tolerance
@@ -45,6 +46,7 @@ class Circumstances:
     noun: str = "gradient"
     coarse: bool = False
     steps: Flat | None = None
+    some: bool = False
 
 
 def ended_by(interrupted: bool, budgeted: bool) -> Ended:

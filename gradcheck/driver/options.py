@@ -124,9 +124,10 @@ class Options:
             value = getattr(self, name)
             if value is None and name in ("rtol", "resolution"):
                 continue
-            if not isinstance(value, Real | Decimal):
-                raise TypeError(f"{name} must be a number, not {value!r}")
-            object.__setattr__(self, name, as_float(name, value))
+            if type(value) is not float:  # the common case needs no look
+                if not isinstance(value, Real | Decimal):
+                    raise TypeError(f"{name} must be a number, not {value!r}")
+                object.__setattr__(self, name, as_float(name, value))
         _one_of(self.method, METHODS)
         if not 0 < self.confidence < 1:
             raise ValueError(f"confidence must lie between 0 and 1, not {self.confidence!r}")
@@ -163,7 +164,7 @@ class Options:
     @property
     def repeated(self) -> dict[str, Any]:
         """What makes the same report again, but for rng."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in RUNNING}
+        return {name: value for name, value in vars(self).items() if name not in RUNNING}
 
     def recipe(self, check: str, f: Any, derivative: Any, x: Any, args: Sequence[Any], **more: Any) -> Recipe:
         """What repeats a check of many outputs, to be made before it begins; more : what this check alone takes."""
@@ -175,8 +176,9 @@ class Options:
 
         What is None or a default is left out.
         """
-        default = Options().repeated
-        own = {name: value for name, value in self.repeated.items() if not _same(value, default[name])}
+        own = {
+            name: value for name, value in self.repeated.items() if not _same(value, getattr(Options, name))
+        }
         return call_text(start, more | own, self.rng)
 
 
@@ -196,7 +198,7 @@ def check_flag(name: str, value: Any) -> None:
 
 def check_rng(rng: Any) -> None:
     """Raise TypeError or ValueError where NumPy makes no generator of it."""
-    if isinstance(rng, int | np.random.Generator) and not (isinstance(rng, int) and rng < 0):
+    if rng is None or (isinstance(rng, int | np.random.Generator) and not (isinstance(rng, int) and rng < 0)):
         return  # the common cases: to make a generator takes longer than to look
     try:
         np.random.default_rng(rng)

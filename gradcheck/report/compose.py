@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from gradcheck._typing import Flat
 from gradcheck.diagnosis.undecided import Circumstances, ended_by, undecided_array, undecided_entries
 from gradcheck.diagnosis.untold import untold
+from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.data import Measurements
 from gradcheck.report.recipe import Recipe
@@ -70,56 +72,91 @@ def compose(
     """
     survey = evidence if isinstance(evidence, Survey) else None
     judged = evidence.judged if isinstance(evidence, Survey) else evidence
-    wrong = mismatches(parameters, judged) if judged is not None else ()
+    found = _Found(parameters, judged, survey, tuple(findings), causes, analytic)
+    given = Circumstances(tolerance, budgeted, noun, coarse, steps, some)
     outcome = _outcome(judged, survey, findings, tolerance)
-    arrays = summaries(parameters, judged, survey, tolerance) if judged is not None else ()
+    known = {
+        "outcome": outcome,
+        "method": "sweep" if survey is None else "directions",
+        "nfev": nfev,
+        "ngev": ngev,
+        "seconds": seconds,
+        "rtol": tolerance.rtol,
+        "atol": tolerance.atol,
+        "resolution": tolerance.resolution,
+        "seed": seed,
+        "call": call,
+        "interrupted": interrupted or (evidence is not None and evidence.interrupted),
+        "recipe": recipe,
+        "parts": (),
+        "causes": causes,
+        "functions": functions,
+    }
+    return Report.when_read(known, partial(_told, outcome, found, given))
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a report is made of; see `compose`."""
+
+    parameters: Parameters
+    judged: Evidence | None
+    survey: Survey | None
+    findings: tuple[Finding, ...]
+    causes: tuple[Cause, ...]
+    analytic: Flat | None
+
+
+@own_arithmetic
+def _told(outcome: Outcome, found: _Found, given: Circumstances) -> dict[str, Any]:
+    """The rest of a report: the rows, the reason in words, and what else there is to say."""
+    parameters, judged, survey, causes = found.parameters, found.judged, found.survey, found.causes
+    wrong = mismatches(parameters, judged) if judged is not None else ()
+    arrays = summaries(parameters, judged, survey, given.tolerance) if judged is not None else ()
     arrays = tuple(_counted(array, causes) for array in arrays)
-    given = Circumstances(tolerance, budgeted, noun, coarse, steps)
     # A finding that decides is the reason, unless wrong entries say more.
-    decisive = next((f.text for f in findings if f.outcome is outcome), "") if not wrong else ""
+    decisive = next((f.text for f in found.findings if f.outcome is outcome), "") if not wrong else ""
     undecided = None
-    if outcome is Outcome.INCONCLUSIVE and not any(f.outcome is outcome for f in findings):
+    if outcome is Outcome.INCONCLUSIVE and not any(f.outcome is outcome for f in found.findings):
         undecided = _undecided(parameters, judged, survey, given)
     if undecided is not None:
         reason = f"{undecided_sentence(undecided)}; {advice_sentence(undecided)}"
     else:
         reason = decisive or _reason(parameters, outcome, judged, survey, wrong, arrays, causes)
-    notes = [f.text for f in findings if f.text != decisive]
-    notes += _left_out(parameters, judged, noun, some) if judged is not None and survey is None else []
-    notes += _not_taken_apart(survey, budgeted, causes) if survey is not None else []
-    notes += _listed(judged)
-    if outcome is Outcome.PASS and judged is not None:
-        notes += untold(parameters, judged, survey, arrays, given, analytic)
     relative = relative_errors(judged)
-    return Report(
-        outcome=outcome,
-        reason=reason,
-        arrays=arrays,
-        wrong=wrong,
-        diagnosis=tuple(cause_sentence(cause) for cause in causes),
-        notes=tuple(notes),
-        method="sweep" if survey is None else "directions",
-        nfev=nfev,
-        ngev=ngev,
-        seconds=seconds,
-        max_error=float(np.max(relative)) if relative.size else float("nan"),
-        detectable=largest([a.detectable for a in arrays]),
-        rtol=tolerance.rtol,
-        atol=tolerance.atol,
-        resolution=tolerance.resolution,
-        seed=seed,
-        call=call,
-        certificates=tuple(a.certificate for a in survey.arrays if a.certificate)
-        if survey is not None
-        else (),
-        interrupted=interrupted or (evidence is not None and evidence.interrupted),
-        evidence=Measurements.of(parameters, judged, survey) if judged is not None else None,
-        recipe=recipe,
-        causes=causes,
-        undecided=undecided,
-        functions=functions,
-        advice=advice_sentence(undecided) if undecided is not None else "",
-    )
+    return {
+        "reason": reason,
+        "arrays": arrays,
+        "wrong": wrong,
+        "diagnosis": tuple(cause_sentence(cause) for cause in causes),
+        "notes": (
+            *(f.text for f in found.findings if f.text != decisive),
+            *_notes(outcome, found, arrays, given),
+        ),
+        "max_error": float(np.max(relative)) if relative.size else float("nan"),
+        "detectable": largest([a.detectable for a in arrays]),
+        "certificates": ()
+        if survey is None
+        else tuple(a.certificate for a in survey.arrays if a.certificate),
+        "evidence": Measurements.of(parameters, judged, survey) if judged is not None else None,
+        "undecided": undecided,
+        "advice": advice_sentence(undecided) if undecided is not None else "",
+    }
+
+
+def _notes(
+    outcome: Outcome, found: _Found, arrays: tuple[ArraySummary, ...], given: Circumstances
+) -> list[str]:
+    """What there is to say of the evidence, beside the findings."""
+    parameters, judged, survey = found.parameters, found.judged, found.survey
+    if judged is None:
+        return []
+    notes = _left_out(parameters, judged, given) if survey is None else []
+    notes += [] if survey is None else _not_taken_apart(survey, given.budgeted, found.causes)
+    notes += _listed(judged)
+    if outcome is Outcome.PASS:
+        notes += untold(parameters, judged, survey, arrays, given, found.analytic)
+    return notes
 
 
 def _outcome(
@@ -230,11 +267,11 @@ def _only_name(parameters: Parameters, evidence: Evidence) -> str:
     return parameters.name(int(evidence.coordinates[0]) if evidence.coordinates.size else 0)
 
 
-def _left_out(parameters: Parameters, evidence: Evidence, noun: str, some: bool) -> list[str]:
-    """What was left out, and kinks, where entries were judged by themselves; some : whether it was on purpose."""
+def _left_out(parameters: Parameters, evidence: Evidence, given: Circumstances) -> list[str]:
+    """What was left out, and kinks, where entries were judged by themselves."""
     notes = []
     skipped = parameters.size - evidence.coordinates.size
-    if skipped and not some:
+    if skipped and not given.some:
         were = "was" if skipped == 1 else "were"
         notes.append(f"{count(skipped, 'coordinate')} {were} not checked: equal bounds leave no room")
     kinks = np.flatnonzero(evidence.judgement.subgradient)
@@ -245,7 +282,7 @@ def _left_out(parameters: Parameters, evidence: Evidence, noun: str, some: bool)
     left = evidence.judgement.wrong & (evidence.estimate.limit == Limit.KINK)
     if left.any():
         name = parameters.name(int(evidence.coordinates[np.flatnonzero(left)[0]]))
-        notes.append(f"f has a kink at {name}, and the {noun} lies outside its one-sided slopes")
+        notes.append(f"f has a kink at {name}, and the {given.noun} lies outside its one-sided slopes")
     return notes
 
 
@@ -284,7 +321,7 @@ def _ended(survey: Survey, budgeted: bool) -> str:
     return f"the search ended there: {after.get(ended, Remedy.AGAIN.value)}"
 
 
-def _listed(evidence: Evidence | None) -> list[str]:
+def _listed(evidence: Evidence) -> list[str]:
     """That not all wrong entries are listed."""
-    wrong = 0 if evidence is None else int(evidence.judgement.wrong.sum())
+    wrong = int(evidence.judgement.wrong.sum())
     return [f"the worst {LISTED:,} wrong entries are listed"] if wrong > LISTED else []

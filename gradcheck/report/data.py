@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from gradcheck.parameters.tree import Block, Parameters
 from gradcheck.results.cause import Cause
@@ -53,6 +54,10 @@ class Measurements:
         return cls(tuple(parameters.blocks), judged, residuals, regions)
 
 
+def _nothing() -> None:
+    return None
+
+
 @dataclass(frozen=True)
 class ReportData:
     """What a Report holds; `Report` adds the forms that it takes.
@@ -66,6 +71,9 @@ class ReportData:
     functions : what is called f and grad here.
     evidence : the numbers behind it, for figures; recipe : the arguments, for `save`; parts : the reports that it
     gathers, by their keys, the worst first. None of these is part of the dictionary, nor of a comparison.
+
+    What a check says beside its outcome and its counts is made when it is first read (`when_read`). Defaults are made
+    anew for each report: those of a class would hide that a field is not made yet.
     """
 
     outcome: Outcome
@@ -85,15 +93,47 @@ class ReportData:
     resolution: float
     seed: Any
     call: str
-    certificates: tuple[Certificate, ...] = ()
-    interrupted: bool = False
-    evidence: Measurements | None = field(default=None, repr=False, compare=False)
-    recipe: Recipe | None = field(default=None, repr=False, compare=False)
-    parts: tuple[tuple[str, ReportData], ...] = field(default=(), repr=False, compare=False)
-    causes: tuple[Cause, ...] = ()
-    undecided: Undecided | None = None
-    advice: str = ""
-    functions: tuple[str, str] = ("f", "grad")
+    certificates: tuple[Certificate, ...] = field(default_factory=tuple)
+    interrupted: bool = field(default_factory=bool)
+    evidence: Measurements | None = field(default_factory=_nothing, repr=False, compare=False)
+    recipe: Recipe | None = field(default_factory=_nothing, repr=False, compare=False)
+    parts: tuple[tuple[str, ReportData], ...] = field(default_factory=tuple, repr=False, compare=False)
+    causes: tuple[Cause, ...] = field(default_factory=tuple)
+    undecided: Undecided | None = field(default_factory=_nothing)
+    advice: str = field(default_factory=str)
+    functions: tuple[str, str] = field(default_factory=lambda: ("f", "grad"))
+
+    @classmethod
+    def when_read(cls, known: Mapping[str, Any], rest: Callable[[], Mapping[str, Any]]) -> Self:
+        """A report of which some fields are known, and the others are made when one of them is first read.
+
+        rest : makes them, by name; it is called with nothing and keeps what it needs until then.
+        """
+        report = cls.__new__(cls)
+        vars(report).update(known, _rest=rest)
+        return report
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy, and what is pickled, holds everything.
+        self._read()
+        return vars(self).copy()
+
+    def _read(self) -> None:
+        """Make the fields that were not made yet."""
+        own = vars(self)
+        rest = own.get("_rest")
+        if rest is not None:
+            own.update(rest())
+            # Only now: another thread that reads meanwhile makes them, too.
+            own.pop("_rest", None)
+
+    if not TYPE_CHECKING:  # it would let a reader ask for any name
+
+        def __getattr__(self, name: str) -> Any:
+            if "_rest" not in vars(self) and name not in vars(self):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            self._read()
+            return object.__getattribute__(self, name)
 
     @property
     def certificate(self) -> Certificate | None:
