@@ -47,10 +47,10 @@ def _roots(squares: Flat, terms: Callable[[Index], Any]) -> Flat:
 
     terms(which) : (k, l), those of some of the sums, one a row.
     """
-    with np.errstate(invalid="ignore"):
-        found = np.sqrt(squares)
-        far = np.flatnonzero(~((squares >= SMALLEST) & (squares <= LARGEST)))
-    if far.size:
+    found = np.sqrt(squares)
+    inside = (squares >= SMALLEST) & (squares <= LARGEST)
+    if not inside.all():
+        far = np.flatnonzero(~inside)
         sizes = np.abs(np.asarray(terms(far)))
         unit = sizes.max(axis=1, initial=0.0)
         relative = sizes / np.where(unit > 0, unit, 1.0)[:, None]
@@ -77,12 +77,14 @@ class Dense:
     def norms(self, tangent: Flat) -> Flat:
         """(m,) the root of the sum of squares of the terms of J v."""
         m, n = self.shape
-        total = np.zeros(m, np.result_type(self.array, tangent))
         width = max(1, TERMS // max(m, 1))
+        total = np.zeros(m)
         with np.errstate(over="ignore", under="ignore"):
             for start in range(0, n, width):
-                terms = self.array[:, start : start + width] * tangent[start : start + width]
-                total += np.einsum("ij,ij->i", terms, terms)
+                part = slice(start, start + width)
+                terms = self.array[:, part] * tangent[part] if n > width else self.array * tangent
+                terms *= terms
+                total = total + np.add.reduce(terms, axis=1)
         return _roots(total, lambda rows: self.array[rows] * tangent)
 
     def column_norms(self, weight: Flat) -> Flat:

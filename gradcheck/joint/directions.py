@@ -15,6 +15,7 @@ from gradcheck.numerics.line_fit import (
     FOUR,
     LineFit,
     by_four,
+    ends_and_inner,
     fifth_over_third,
     fit_line,
     hidden_bends,
@@ -52,6 +53,8 @@ CONFIRMS = 0.1
 MUCH_NEARER = 100.0
 # Two calls at x, one with complex numbers.
 SAME = 1e-12
+# The places of the four outer values among five or nine.
+OUTER = np.array([0, 1, -2, -1])
 # The weights of the values in the derivative by four points: the root of the sum of their squares, times the step.
 NEAR, FAR = FOUR
 AMPLIFIED = math.hypot(FAR**2 / NEAR, NEAR**2 / FAR) / (math.sqrt(2.0) * (FAR**2 - NEAR**2))
@@ -88,13 +91,15 @@ class Direction:
         assert self.fit is not None
         return self.fit.least_noise
 
-    @property
+    @cached_property
     def most(self) -> Values:
         """What the residual may be at the most, but for noise: independent of v, it makes no residual less likely."""
-        hidden = np.where(self.noisy, 1.0, 3.0) * self.error if self.hidden is None else self.hidden
-        return np.asarray(np.abs(self.residual) + hidden)
+        if self.hidden is not None:
+            return np.asarray(np.abs(self.residual) + self.hidden)
+        bars = 3.0 if self.noisy is False else np.where(self.noisy, 1.0, 3.0)
+        return np.asarray(np.abs(self.residual) + bars * self.error)
 
-    @property
+    @cached_property
     def exceeds(self) -> Mask:
         """Rows in which something is wrong; nan is not evidence."""
         with np.errstate(invalid="ignore"):
@@ -250,18 +255,15 @@ class Directions:
 
         known : those of `FOUR`, the outer ones of `EIGHT`.
         """
-        c = positions(side)
-        middle = c.size // 2
-        outer = np.array([0, c.size - 1])
-        inner = np.array([k for k in range(1, c.size - 1) if k != middle])
+        c, middle = positions(side), len(side)
         for attempt in range(RETREATS):
+            outer, inner = ends_and_inner(side)
             values = np.empty((c.size, self.rows))
             values[middle] = self.problem.f_x
             if known is not None and attempt == 0:
-                values[[0, 1, -2, -1]] = known[[0, 1, -2, -1]]
+                values[OUTER] = known[OUTER]
                 inner = inner[1:-1]
             else:
-                inner = np.array([k for k in range(1, c.size - 1) if k != middle])
                 values[outer] = self.problem.along(tangent, step * c[outer])
             if np.isfinite(values[outer]).all():
                 values[inner] = self.problem.along(tangent, step * c[inner])
@@ -273,14 +275,22 @@ class Directions:
         return step, None
 
     def fit(self, values: Values, step: float, side: tuple[float, ...]) -> LineFit:
-        """The fit to values (k, m); rows that lie on a grid are noted."""
+        """The fit to values (k, m)."""
+        return fit_line(values, step, side, self._floor(values, step))
+
+    def _floor(self, values: Values, step: float) -> Values:
+        """(m,) what rounding may change of one of some values (k, m); rows that lie on a grid are noted."""
         grid, names = granularity(values)
-        self.gridded |= names != "float64"
-        floor = np.maximum(self.rounding_of_x, np.where(names == "float64", 0.0, HALF_GRID * grid))
+        floor = np.maximum(EPS * np.maximum.reduce(np.abs(values)), self.rounding_of_x)
+        gridded = names != "float64"
+        if gridded.any():
+            self.gridded |= gridded
+            floor = np.maximum(floor, np.where(gridded, HALF_GRID * grid, 0.0))
+        if self.problem.eps_of_x == 0:
+            return np.asarray(floor)
         # Points of a coarser dtype lie beside their line; the claim that took them back onto it is that at x.
         beside = step if self.problem.straightened else 1.0
-        floor = floor + 0.5 * beside * self.problem.eps_of_x * self._weight
-        return fit_line(values, step, side, floor)
+        return np.asarray(floor + 0.5 * beside * self.problem.eps_of_x * self._weight)
 
     def _complex_error(self, tangent: Flat) -> Values:
         _, weight = self._claimed(tangent)
@@ -295,14 +305,17 @@ class Directions:
         # What the smallest single mistake beyond the tolerance leaves at the least.
         # A row that is claimed to be 0 has no size, and no tolerance of the others is its own. What the imaginary part
         # alone shows there may be what is left of terms as large as theirs.
-        zero = (weight == 0) & (self.rows > 1)
-        lost = np.where(exact & ~self._shown, self.sizes, np.abs(problem.f_x))
-        least = np.where(zero, ROUNDING * EPS * lost, LEAST * tolerance.rtol * self.sizes)
+        least = LEAST * tolerance.rtol * self.sizes
+        if self.rows > 1:
+            lost = np.where(exact & ~self._shown, self.sizes, np.abs(problem.f_x))
+            least = np.where(weight == 0, ROUNDING * EPS * lost, least)
         if tolerance.atol:
             nearest = float(np.min(np.abs(tangent), where=tangent != 0, initial=np.inf))
             least = least + LEAST * tolerance.atol * nearest
         # A claim rounds in its own sums; and where the whole of it hardly moves f it may be what is left of 1 - tanh^2.
-        rounding = ROUNDING * np.maximum(problem.eps * weight, EPS * np.abs(problem.f_x) if exact else 0.0)
+        rounding = ROUNDING * problem.eps * weight
+        if exact:
+            rounding = np.maximum(rounding, ROUNDING * EPS * np.abs(problem.f_x))
         allowed = 3.0 * error + np.maximum(least, rounding)
         self._last = None
         return Direction(tangent, step, weight, product - slope, error, allowed, exact)
@@ -333,7 +346,7 @@ class Directions:
         step, four = self.values(tangent, short.step, FOUR)
         if four is None:
             return self._nothing(tangent, step)
-        value, inner, outer = by_four(four[[0, 1, 3, 4]], step, FOUR)
+        value, inner, outer = by_four(four[OUTER], step, FOUR)
         # Along this tangent it may bend more, of fifth order by the power 5/3 of what is seen of third beside noise;
         # what is left is less than what the rule took out.
         noise = math.hypot(1.0 / NEAR, 1.0 / FAR) / math.sqrt(2.0) * short.fit.noise / step
@@ -396,11 +409,10 @@ class Directions:
         third, fifth = fit.odd[1], fit.odd[2]
         # One direction may have a small fifth derivative by accident.
         fifth = np.maximum(fifth, np.sqrt(fit.even[1] * fit.even[2])) if len(fit.even) > 2 else fifth
+        fifth = fifth * (NEAR**2 * FAR**2)
         # What nothing shows but noise of is no larger than that at the first step: b5 itself would drown there.
-        hidden = np.maximum(np.abs(fit.outer - fit.value), fit.noise * AMPLIFIED / first.step) / first.step**4
-        truncation = 10.0 * np.where(
-            fit.flat, np.minimum(fifth * NEAR**2 * FAR**2, hidden), fifth * NEAR**2 * FAR**2
-        )
+        hidden = np.maximum(np.abs(fit.outer - fit.value), fit.noise * (AMPLIFIED / first.step))
+        truncation = 10.0 * np.where(fit.flat, np.minimum(fifth, hidden / first.step**4), fifth)
         with np.errstate(divide="ignore"):
             steps = np.where(
                 truncation > 0, (fit.noise * AMPLIFIED / (4.0 * truncation)) ** 0.2, LONGEST_STEP
@@ -408,12 +420,12 @@ class Directions:
         step, four = self.values(tangent, min(float(median(steps)), LONGEST_STEP), FOUR)
         if four is None:
             return self._nothing(tangent, step)
-        value, near, wide = by_four(four[[0, 1, 3, 4]], step, FOUR)
+        value, near, wide = by_four(four[OUTER], step, FOUR)
         plain = (near * NEAR**2 + wide * FAR**2) / (NEAR**2 + FAR**2)
         with np.errstate(divide="ignore", invalid="ignore"):
             mine = np.abs(wide - near) / ((FAR**2 - NEAR**2) * step**2)
             larger = np.where(third > 0, np.maximum(1.0, mine / third), np.inf)
             bent = np.fmin(truncation * step**4 * larger, 2.5 * np.abs(value - plain))
-        noise = np.maximum(fit.noise, self.fit(four, step, FOUR).floor)
+        noise = np.maximum(fit.noise, self._floor(four, step))
         error = bent + noise * AMPLIFIED / step + EPS * np.abs(value)
         return self.compared(tangent, step, value, error)

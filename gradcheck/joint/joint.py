@@ -75,8 +75,8 @@ def bound_of(most: Values, delta: float) -> Values:
     least precise may be left out; the share of k is 2^-(k + 1), that of a look after K directions 1 / (K (K + 1)).
     docs/certificate.md derives it.
     """
-    from_largest = np.sort(most, axis=0)[::-1]
-    return np.asarray(np.min(_bounds_of_one(len(most), delta)[:, None] * from_largest, axis=0))
+    from_largest = np.sort(most, axis=0)[::-1] if len(most) > 1 else most
+    return np.asarray(np.minimum.reduce(_bounds_of_one(len(most), delta)[:, None] * from_largest))
 
 
 @lru_cache(maxsize=256)
@@ -183,10 +183,10 @@ class JointTest:
             pending = ~certified & ~open_
             if pending.any():
                 self.along.pending = pending
-            disturbed = self._unsettled(first) & ~self._harmless(first, needed) & ~np.asarray(first.noisy)
-            hopeless = self._hopeless(directions, needed) | disturbed
-            open_ |= pending & hopeless
-            pending &= ~hopeless
+                disturbed = self._unsettled(first) & ~self._harmless(first, needed) & ~np.asarray(first.noisy)
+                hopeless = self._hopeless(directions, needed) | disturbed
+                open_ |= pending & hopeless
+                pending &= ~hopeless
             if not pending.any() or len(directions) >= self.most:
                 rests_on = (
                     self._precise(directions, certified) if certified.any() and self.noisy else directions
@@ -241,9 +241,11 @@ class JointTest:
         needed = self.problem.tolerance.resolution * self.sizes
         # By the bars alone: what exceeds them is another matter.
         bars = replace(first, residual=np.zeros(self.rows))
-        bound = bound_of(bars.most[None, :], self.delta)
+        unbounded = ~(bound_of(bars.most[None, :], self.delta) <= needed)
+        if not unbounded.any():
+            return first
         doubtful = (self._unsettled(first) | self._hopeless([bars], needed)) & ~self.fixed
-        if not (doubtful & ~(bound <= needed)).any() or not first_moves(first):
+        if not (doubtful & unbounded).any() or not first_moves(first):
             return first
         assert first.fit is not None
         noise = self._noise_alone(first)
@@ -316,7 +318,8 @@ class JointTest:
 
     def _hopeless(self, directions: list[Direction], needed: Values) -> Mask:
         """(m,) rows that directions like these do not certify, or at a higher cost than single entries."""
-        most = np.sort([d.most for d in directions], axis=0)
+        most = np.array([d.most for d in directions])
+        most = np.sort(most, axis=0) if len(most) > 1 else most
         if self.noisy:
             # Few points are what most of them will be, at a longer step yet while such are tried.
             eights = sum(d.hidden is None for d in directions)
@@ -374,7 +377,8 @@ class JointTest:
     def _directions_needed(self, most: Values, needed: Values) -> Values:
         """(m,) how many directions like these a certificate takes; more than `MOST_WITH_NOISE` where none do."""
         enough = _least_bounds(self.delta)[:, None] * (MARGIN * most) <= needed
-        return np.where(enough.any(axis=0), enough.argmax(axis=0), MOST_WITH_NOISE) + 1
+        count = enough.argmax(axis=0)
+        return np.where(enough[count, np.arange(count.size)], count, MOST_WITH_NOISE) + 1
 
 
 def _most(rows: Mask, among: Mask) -> bool:

@@ -13,13 +13,14 @@ from functools import cache, cached_property
 
 import numpy as np
 
-from gradcheck._typing import Mask, Values
+from gradcheck._typing import Index, Mask, Values
 
 __all__ = [
     "EIGHT",
     "FOUR",
     "LineFit",
     "by_four",
+    "ends_and_inner",
     "fifth_over_third",
     "fit_line",
     "hidden_bends",
@@ -45,23 +46,32 @@ EPS = float(np.finfo(np.float64).eps)
 
 @dataclass(frozen=True)
 class _Nodes:
-    """The nodes (k,), their polynomials (k, k), one a row, and what is made of their coefficients.
+    """The nodes (k,), and what is made of values there by one product with `linear`, (3 p + k + 2, k).
 
-    For each of p degrees: slope (p, k) gives the derivative; amplified (p, 1) is the root of the sum of its squares;
-    spread (p, k) gives the square of the noise, of the squares; bent (p, k) the truncation, of the moduli.
-    odd, even : (p, p) make monomials. kink : (p,) half the jump of the slope. powers : (p, p) the monomials t, t^3, ..
-    of the odd polynomials q_1, q_3, .., one polynomial a row.
+    p is the number of degrees, which is that of points on one side. The rows of `linear`, each by its slice: `slopes`
+    give the derivative by each degree; `coefficients` those of the orthonormal polynomials; `monomials` b1, b3, .. and
+    b2, b4, .., over the step to the `exponents` (2 p, 1); `jump` half the jump of the slope; `outer` the derivative by
+    the four outer points. Of the moduli of the coefficients bent (p, k) makes the truncation of each degree; of their
+    squares spread (p + 2, k) those of its noise, and the means of the upper half and of the last two. amplified : the
+    root (p, 1) of the sum of squares of what noise is multiplied by; jump_amplified : that of the jump, with a margin.
+    inner, ends : the places of all points but the middle one. powers : (p, p) the monomials t, t^3, .. of the odd
+    polynomials q_1, q_3, .., one polynomial a row.
     """
 
     positions: Values
-    basis: Values
-    slope: Values
-    amplified: Values
-    spread: Values
+    linear: Values
+    slopes: slice
+    coefficients: slice
+    monomials: slice
+    jump: int
+    outer: int
+    exponents: Values
     bent: Values
-    odd: Values
-    even: Values
-    kink: Values
+    spread: Values
+    amplified: Values
+    jump_amplified: float
+    inner: Index
+    ends: Index
     powers: Values
 
 
@@ -72,30 +82,44 @@ def _nodes(side: tuple[float, ...]) -> _Nodes:
     monomials_of = np.linalg.inv(triangle)
     slopes = monomials_of[1]
     k, degrees = c.size, range(2, c.size, 2)
-    slope, spread, bent = np.zeros((3, len(degrees), k))
+    p, middle = len(degrees), c.size // 2
+    slope, bent, spread = np.zeros((p, k)), np.zeros((p, k)), np.zeros((p + 2, k))
     for row, degree in enumerate(degrees):
         slope[row, 1 : degree + 1 : 2] = slopes[1 : degree + 1 : 2]
         # Where nothing is left the last pair bounds the noise, and what it added is the truncation.
         left = slice(min(degree + 1, k - 2), k)
         spread[row, left] = STUDENT[max(k - 1 - degree, 2)] ** 2 / (k - left.start)
         bent[row, left.start :: 2] = TRUNCATION * np.abs(slopes[left.start :: 2])
-    p = np.array(side)
-    # From (phi(t) - phi(-t)) / 2t to b1, b3, .. and from (phi(t) + phi(-t) - 2 phi(0)) / 2t^2 to b2, b4, ..
-    monomials = np.linalg.inv(np.vander(p**2, increasing=True))
-    # (phi(t) + phi(-t)) / 2 - phi(0) = A |t| + b2 t^2 + b4 t^4 + ..: through as many pairs as there are unknowns.
-    powers = np.stack([p, *(p ** (2 * k) for k in range(1, p.size))], axis=1)
+    spread[p, middle + 1 :], spread[p + 1, -2:] = 1.0 / middle, 0.5
+    jump = _jump(side)
+    four = np.zeros((1, k))
+    four[0, [0, 1, -2, -1]] = by_four(np.eye(4), 1.0, side[-2:])[0]
+    linear = np.concatenate([slope @ basis.T, basis.T, *_monomials(side), jump[None, :], four])
+    exponents = np.concatenate([np.arange(1, 2 * p, 2), np.arange(2, 2 * p + 1, 2)])[:, None]
+    amplified = np.linalg.norm(slope, axis=1, keepdims=True)
     return _Nodes(
-        c,
-        np.ascontiguousarray(basis.T),
-        slope,
-        np.linalg.norm(slope, axis=1, keepdims=True),
-        spread,
-        bent,
-        monomials / (2.0 * p),
-        monomials / (2.0 * p**2),
-        np.linalg.inv(powers)[0],
-        monomials_of[1::2, 1::2].T,
-    )
+        c, linear, slice(p), slice(p, p + k), slice(p + k, 3 * p + k), 3 * p + k, 3 * p + k + 1, exponents,
+        bent, spread, amplified, KINK_ERROR * 2.0 * float(np.linalg.norm(jump[middle + 1 :])),
+        np.array([i for i in range(1, k - 1) if i != middle]), np.array([0, k - 1]), monomials_of[1::2, 1::2].T,
+    )  # fmt: skip
+
+
+def _monomials(side: tuple[float, ...]) -> tuple[Values, Values]:
+    """(p, k) each: b1, b3, .. and b2, b4, .. of the polynomial through all values, less that in the middle."""
+    p, nothing = np.array(side), np.zeros((len(side), 1))
+    # From (phi(t) - phi(-t)) / 2t to b1, b3, .. and from (phi(t) + phi(-t) - 2 phi(0)) / 2t^2 to b2, b4, ..
+    inverse = np.linalg.inv(np.vander(p**2, increasing=True))
+    odd, even = inverse / (2.0 * p), inverse / (2.0 * p**2)
+    return np.hstack([-odd[:, ::-1], nothing, odd]), np.hstack([even[:, ::-1], nothing, even])
+
+
+def _jump(side: tuple[float, ...]) -> Values:
+    """(k,) half the jump of the slope at 0, of all values, less that in the middle."""
+    # (phi(t) + phi(-t)) / 2 - phi(0) = A |t| + b2 t^2 + b4 t^4 + ..: through as many pairs as there are unknowns.
+    p = np.array(side)
+    powers = np.stack([p, *(p ** (2 * k) for k in range(1, p.size))], axis=1)
+    weights = np.linalg.inv(powers)[0] / 2.0
+    return np.concatenate([weights[::-1], [0.0], weights])
 
 
 @dataclass(frozen=True)
@@ -149,6 +173,12 @@ def positions(side: tuple[float, ...]) -> Values:
     return _nodes(side).positions
 
 
+def ends_and_inner(side: tuple[float, ...]) -> tuple[Index, Index]:
+    """The places among all points of the two ends, and of the others but for the middle one."""
+    nodes = _nodes(side)
+    return nodes.ends, nodes.inner
+
+
 def by_four(values: Values, step: float, side: tuple[float, ...]) -> tuple[Values, Values, Values]:
     """The derivative (m,) by two points on either side, exact up to t^4; and those by the inner and the outer pair.
 
@@ -170,44 +200,38 @@ def fit_line(values: Values, step: float, side: tuple[float, ...], floor: Values
     k, m = values.shape
     middle = k // 2
     y = values - values[middle]
-    a = nodes.basis @ y
-    moduli, squares = np.abs(a), a * a
-    size = np.abs(values).max(axis=0)
+    linear = nodes.linear @ y
+    moduli = np.abs(linear)
+    a = moduli[nodes.coefficients]
+    size = np.maximum.reduce(np.abs(values))
     rounding = np.maximum(EPS * size, floor)
-    # All degrees, (p, m).
-    value = nodes.slope @ a / step
-    bent = nodes.bent @ moduli / step
-    seen = np.maximum(np.sqrt(nodes.spread @ squares), rounding)
-    of_noise = seen * (nodes.amplified / step)
-    error = bent + of_noise + EPS * np.abs(value)
-    error[np.isnan(error)] = np.inf
+    # All degrees, (p, m); nan is no bar.
+    spread = np.sqrt(nodes.spread @ (a * a))
+    seen = np.maximum(spread[:-2], rounding)
+    error = np.fmin((nodes.bent @ a + seen * nodes.amplified + EPS * moduli[nodes.slopes]) / step, np.inf)
     best = error.argmin(axis=0), np.arange(m)
-    known = error[best] < np.inf
-    two_last = moduli[-2:]
-    least, last = two_last.min(axis=0), two_last.max(axis=0)
-    upper = moduli[middle + 1 : -2]
-    odd_part = values[middle + 1 :] - values[middle - 1 :: -1]
-    even_part = values[middle + 1 :] + values[middle - 1 :: -1] - 2.0 * values[middle]
-    powers = step ** (2.0 * np.arange(len(side)))[:, None]
+    bar = error[best]
+    known = bar < np.inf
+    least, last = np.minimum(a[-2], a[-1]), np.maximum(a[-2], a[-1])
+    monomials = moduli[nodes.monomials] / step**nodes.exponents
     return LineFit(
         step=step,
-        value=np.where(known, value[best], 0.0),
-        error=error[best],
+        value=np.where(known, linear[best] / step, 0.0),
+        error=bar,
         noise=np.where(known, seen[best], rounding),
         floor=rounding,
         least_noise=np.maximum(rounding, least) if k > 5 else rounding,
-        spread=np.sqrt(squares[middle + 1 :].sum(axis=0) / middle),
-        flat=upper.max(axis=0, initial=0.0) <= FLAT * last,
-        kink=nodes.kink @ even_part / (2.0 * step),
-        kink_error=np.maximum(2.0 * least, rounding)
-        * (KINK_ERROR * float(np.linalg.norm(nodes.kink)) / step),
+        spread=spread[-2],
+        last=spread[-1],
+        flat=np.maximum.reduce(a[middle + 1 : -2], initial=0.0) <= FLAT * last,
+        kink=linear[nodes.jump] / step,
+        kink_error=np.maximum(2.0 * least, rounding) * (nodes.jump_amplified / step),
         size=size,
-        moved=(y != 0).any(axis=0),
-        outer=by_four(values[[0, 1, -2, -1]], step, side[-2:])[0],
-        odd=np.abs(nodes.odd @ odd_part) / step / powers,
-        even=np.abs(nodes.even @ even_part) / step**2 / powers,
-        bends=moduli[3::2],
-        last=np.sqrt(np.mean(squares[-2:], axis=0)),
+        moved=np.logical_or.reduce(y),
+        outer=linear[nodes.outer] / step,
+        odd=monomials[: len(side)],
+        even=monomials[len(side) :],
+        bends=a[3::2],
     )
 
 

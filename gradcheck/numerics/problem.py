@@ -15,6 +15,7 @@ from gradcheck.function.lines import Rays
 from gradcheck.function.matrix import Dense, Matrix, Sparse, one_row
 from gradcheck.function.objective import BudgetSpentError, NotScalarError, Objective
 from gradcheck.numerics.tangents import mean_root, root_mean_square, scaled_rms
+from gradcheck.parameters.leaves import eps_of
 from gradcheck.parameters.quantiles import median
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.verdict import Tolerance
@@ -56,13 +57,15 @@ class Problem:
     @cached_property
     def in_doubles(self) -> bool:
         """Whether x is real and float64 throughout: so it can be given as complex numbers."""
-        return all(b.dtype == np.float64 for b in self.parameters.blocks)
+        return self.parameters.plain or all(b.dtype == np.float64 for b in self.parameters.blocks)
 
     @cached_property
     def eps_of_x(self) -> float:
         """The unit roundoff of the coarsest array of x; 0 where all are as fine as float64."""
-        coarse = [float(np.finfo(b.real_dtype).eps) for b in self.parameters.blocks]
-        return max((eps for eps in coarse if eps > np.finfo(np.float64).eps), default=0.0)
+        if self.parameters.plain:
+            return 0.0
+        coarse = [eps_of(b.real_dtype) for b in self.parameters.blocks]
+        return max((eps for eps in coarse if eps > eps_of(np.float64)), default=0.0)
 
     @property
     def straightened(self) -> bool:
@@ -150,10 +153,14 @@ def scaling_of(problem: Problem, still: Mask) -> Scaling:
             continue
         own, here = problem.scales[b.slice], moved[b.slice]
         middle = float(median(own))
-        unit[b.slice] = np.where((own > middle / ALIKE) & (own < middle * ALIKE), middle, own)
         which: Any = slice(None) if here.all() else here
         mine = strength[b.slice][which]
         rms[k] = root_mean_square(mine)
+        if own.min() > middle / ALIKE and own.max() < middle * ALIKE:
+            unit[b.slice] = middle
+            effect[k] = reach[k] = rms[k] * middle
+            continue
+        unit[b.slice] = np.where((own > middle / ALIKE) & (own < middle * ALIKE), middle, own)
         effect[k] = root_mean_square(mine * unit[b.slice][which])
         reach[k] = rms[k] * float(unit[b.slice].max())
     largest = float(effect.max(initial=0.0))

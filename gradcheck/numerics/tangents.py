@@ -86,7 +86,7 @@ def opposed(generator: np.random.Generator, n: int) -> tuple[NDArray[np.float64]
 
 def root_mean_square(values: Flat) -> float:
     """The size of some finite numbers; 0 for none. The largest is taken out first: no square overflows or vanishes."""
-    largest = float(max(np.max(values, initial=0.0), -np.min(values, initial=0.0)))
+    largest = float(max(values.max(initial=0.0), -values.min(initial=0.0)))
     if largest == 0:
         return 0.0
     if SAFE < largest < 1.0 / SAFE:
