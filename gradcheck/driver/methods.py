@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
-import scipy.sparse
 
 from gradcheck._typing import Flat
 from gradcheck.arraywise.arrays import LOOKS
@@ -25,6 +24,7 @@ from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
 from gradcheck.parameters.boxes import Box, flat_indices, runs
+from gradcheck.parameters.leaves import eps_of
 from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.parameters.tree import Block, Parameters
 from gradcheck.results.certificate import ArrayEvidence, Region, Survey, array_certified
@@ -91,13 +91,13 @@ class JointDirections:
             return known.evidence is not None
 
         def setting_of(first: Direction, noise_level: float | None) -> Setting:
-            level = 2.0 * float(np.max(first.noise)) if noise_level is None else noise_level
+            level = 2.0 * float(first.noise.max()) if noise_level is None else noise_level
             noise = Noise(level, float(first.weight[0]), known.inspected.computes_in, False, ())
             # A power of two, so that similar claims ask for the same values.
-            step = 2.0 ** np.rint(np.log2(first_step(noise, float(problem.f_x[0]), question.x.size)))
+            step = 2.0 ** round(math.log2(first_step(noise, float(problem.f_x[0]), question.x.size)))
             return Setting(
                 known.objective, question.x, problem.f_x, level, step, known.scales, known.tolerance, question.room,
-                question.subgradient, problem.eps, slope=float(first.weight[0]) / np.sqrt(question.x.size),
+                question.subgradient, problem.eps, slope=float(first.weight[0]) / math.sqrt(question.x.size),
                 names=names,
             )  # fmt: skip
 
@@ -169,7 +169,7 @@ def _few(known: Known) -> bool:
 
 def _problem(known: Known) -> Problem:
     f_x = np.atleast_1d(known.inspected.f_x)
-    eps = float(np.finfo(known.inspected.computes_in).eps)
+    eps = eps_of(known.inspected.computes_in)
     question = known.question
     return Problem(
         known.objective, question.x, f_x, known.matrix, known.scales, known.tolerance, question.room, eps
@@ -181,7 +181,7 @@ def _finite(matrix: Matrix, scales: Flat) -> bool:
     values = getattr(matrix, "array", None)
     if values is None:
         return True
-    values = values.data if scipy.sparse.issparse(values) else values
+    values = values if isinstance(matrix, Dense) else values.data
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(np.vdot(values, values) * np.vdot(scales, scales)))
 

@@ -14,6 +14,7 @@ from gradcheck.numerics.differences import first_step
 from gradcheck.numerics.noise import FIRST_SPACING, WIDER, WIDEST, Noise, measure_noise
 from gradcheck.numerics.rounding import on_no_grid
 from gradcheck.numerics.setting import Setting
+from gradcheck.parameters.leaves import eps_of
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.outcome import CONSTANT, Finding, Outcome
 from gradcheck.results.verdict import Tolerance
@@ -63,7 +64,7 @@ def prepare(
     setting = Setting(
         objective, x, f_x, noise.level, first_step(noise, np.asarray(f_x, np.float64), x.size),
         scales, Tolerance.for_dtypes([_computes_in(computes_in, noise)], *tolerances),
-        room, subgradient, float(np.finfo(computes_in).eps), slope=slope,
+        room, subgradient, eps_of(computes_in), slope=slope,
         still=np.atleast_1d(noise.constant), names=names,
     )  # fmt: skip
     return setting, inspect_noise(noise, f_x)
@@ -73,7 +74,7 @@ def probe_noise(
     objective: Objective, x: Flat, f_x: Any, rng: Any, room: tuple[Flat, Flat] | None, scales: Flat
 ) -> Noise:
     """Measure the noise along one random direction that has each coordinate's own scale, within the bounds."""
-    coarse = max(float(np.finfo(b.real_dtype).eps) for b in objective.parameters.blocks)
+    coarse = max(eps_of(b.real_dtype) for b in objective.parameters.blocks)
     # In float32 the points themselves must lie many spacings apart.
     spacing = max(FIRST_SPACING, 64.0 * coarse)
     generator = np.random.default_rng(rng)
@@ -117,14 +118,16 @@ def inspect_roughness(setting: Setting, steps: Flat) -> tuple[Finding, ...]:
 
     steps : (k,) those over which entries were measured, in units of x; nan where there was none.
     """
-    f_x, level = np.abs(np.atleast_1d(setting.f_x)), np.atleast_1d(setting.level)
-    if np.finfo(np.atleast_1d(setting.f_x).dtype).eps > SINGLE or setting.tolerance.eps > SINGLE:
+    f_x, level = np.abs(setting.f_x), setting.level
+    if eps_of(f_x.dtype) > SINGLE or setting.tolerance.eps > SINGLE:
         return ()  # the digits of a coarser type have a note of their own
-    rough = level > ROUGH * np.finfo(np.float64).eps * np.maximum(f_x, np.atleast_1d(setting.slope))
+    rough = level > ROUGH * eps_of(np.float64) * np.maximum(f_x, setting.slope)
     if setting.still is not None:
         rough &= ~setting.still  # one value shows no roughness
+    if not rough.any():
+        return ()
     known = steps[np.isfinite(steps) & (steps > 0)]
-    if not rough.any() or known.size == 0:
+    if known.size == 0:
         return ()
     size = number(float(np.max(level[rough])), 1)
     return (
@@ -163,7 +166,7 @@ def contradicted(
     offsets = np.array([sign * step for step in FAR_AWAY for sign in (-1.0, 1.0)])
     values = objective.line(Rays(x, [tangent]), offsets).reshape(offsets.size, -1)
     known = np.vstack([f_x, np.where(np.isfinite(values), values, f_x)])
-    rounding = SEEN * np.finfo(np.float64).eps * np.abs(known).max(axis=0)
+    rounding = SEEN * eps_of(np.float64) * np.abs(known).max(axis=0)
     constant = (values == f_x).all(axis=0) & (f_x != 0) & (change >= PLAIN * np.abs(f_x))
     no_grid = np.array([any(map(on_no_grid, column)) for column in known.T.tolist()])
     flat = no_grid & (AROUND * change >= rounding)

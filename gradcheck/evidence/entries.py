@@ -158,7 +158,8 @@ def decide(
 
     exact : by the complex step, which hides the rounding of slopes nowhere, as differences do but where x is 0.
     """
-    scale = _of_claims(setting, block_scales(setting, found, entries), found, given, entries)
+    own = gradient_scale(found, setting.groups(entries))
+    scale = _of_claims(setting, _with_lent(setting, own, entries), own, given, entries)
     zero: Mask = (setting.x[setting.places(entries)[1]] == 0) | exact
     return judge(given, found, scale, setting.tolerance, zero=zero, subgradient=setting.subgradient)
 
@@ -182,10 +183,14 @@ def noise_share(setting: Setting, given: Flat, entries: Index) -> float:
 
 def block_scales(setting: Setting, found: Estimate, entries: Index) -> Flat:
     """The size (k,) of the gradient that each entry belongs to: of one output, with respect to one array of x."""
-    scale = gradient_scale(found, setting.groups(entries))
+    return _with_lent(setting, gradient_scale(found, setting.groups(entries)), entries)
+
+
+def _with_lent(setting: Setting, own: Flat, entries: Index) -> Flat:
+    """The sizes (k,), with what directions and other outputs tell of those that are 0 by their entries alone."""
     output, column = setting.places(entries)
     # Where f is flat along every axis (x y at 0), what it changes along the probed direction still gives a size.
-    scale = np.where(scale > 0, scale, setting.slope[output] / setting.scales[column])
+    scale = np.where(own > 0, own, setting.slope[output] / setting.scales[column])
     if setting.gradient_scale is not None:
         scale = np.maximum(scale, setting.gradient_scale[setting.groups(entries)])
     if setting.outputs > 1 and (scale == 0).any() and (scale > 0).any():
@@ -194,14 +199,17 @@ def block_scales(setting: Setting, found: Estimate, entries: Index) -> Flat:
     return np.asarray(scale)
 
 
-def _of_claims(setting: Setting, scale: Flat, found: Estimate, given: Flat, entries: Index) -> Flat:
+def _of_claims(setting: Setting, scale: Flat, own: Flat, given: Flat, entries: Index) -> Flat:
     """The sizes (k,), without what other arrays or outputs lend to one along which f shows no slope.
 
-    That bears out a claim of 0 there, or one by which f would move no more than its noise while x_j changes by its
-    scale, or than a rounding of what others move it by; any other claim is as large as it says.
+    own : (k,) by the entries of each gradient alone. What is lent bears out a claim of 0 there, or one by which f would
+    move no more than its noise while x_j changes by its scale, or than a rounding of what others move it by; any other
+    claim is as large as it says.
     """
+    flat = own == 0
+    if not flat.any():
+        return scale
     output, column = setting.places(entries)
-    flat = gradient_scale(found, setting.groups(entries)) == 0
     with np.errstate(over="ignore", invalid="ignore"):
         hidden = np.maximum(setting.level, NOTHING * setting.slope)[output]
         shows = np.abs(given) * setting.scales[column] > hidden

@@ -31,6 +31,7 @@ from gradcheck.numerics.rounding import (
 )
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import root_mean_square
+from gradcheck.parameters.leaves import eps_of
 from gradcheck.parameters.quantiles import median
 from gradcheck.results.estimate import Estimate, unmeasured
 from gradcheck.results.evidence import Evidence
@@ -122,10 +123,8 @@ def _agreed(claim: _Claim, measured: _Measured) -> tuple[Setting, Evidence] | No
     """The entries with the bars that their differences show; None where some are too wide."""
     analytic, every = claim.analytic.ravel(), np.arange(claim.analytic.size)
     level, names = _level(claim.setting, measured.values)
-    if (
-        claim.setting.tolerance.eps < np.finfo(np.float32).eps
-        and np.isin(names, ("float16", "float32")).any()
-    ):
+    coarse = {"float16", "float32"} & set(names.tolist())
+    if coarse and claim.setting.tolerance.eps < eps_of(np.float32):
         return None  # the tolerances of its arithmetic are others than were assumed
     setting = replace(claim.setting, level=level)
     with np.errstate(all="ignore"):
@@ -177,10 +176,10 @@ def _assumed(
     f_x = np.atleast_1d(inspection.f_x)
 
     def setting(*names: str) -> Setting:
-        eps = max(float(np.finfo(name).eps) for name in [*names, str(x.dtype)])
+        eps = max(eps_of(name) for name in [*names, x.dtype])
         return Setting(
             objective, x, f_x, ROUNDING * eps * np.abs(f_x), eps, scales,
-            Tolerance.for_dtypes(names, *tolerances), room, gradient_eps=float(np.finfo(names[0]).eps),
+            Tolerance.for_dtypes(names, *tolerances), room, gradient_eps=eps_of(names[0]),
         )  # fmt: skip
 
     plain = setting(inspection.computes_in)
@@ -210,8 +209,9 @@ def _bits(values: Flat) -> NDArray[np.intp]:
 def _claim(setting: Setting, analytic: Flat, few: int, rng: Any, decimals: float = 0.0) -> _Claim | None:
     """The steps that suit a claim; None where it is not finite or 0 throughout, or noise or bounds leave no room."""
     n = analytic.shape[1]
+    moduli = np.abs(analytic)
     with np.errstate(all="ignore"):
-        size = _sizes(setting, np.abs(analytic))
+        size = _sizes(setting, moduli)
         # The noise relative to what f changes over one scale of x, which it is rounded as well as itself.
         share = np.maximum(
             setting.level[:, None] / (size * setting.scales), ROUNDING * setting.relative_step[0]
@@ -220,14 +220,14 @@ def _claim(setting: Setting, analytic: Flat, few: int, rng: Any, decimals: float
     if not usable.all():
         return None
     # Values on a grid are nothing for directions, which need to see them change by less.
-    rounded = decimals > 0 or setting.tolerance.eps > np.finfo(np.float64).eps
+    rounded = decimals > 0 or setting.tolerance.eps > eps_of(np.float64)
     # What noise is of a sweep's first step: see `first_step`, `noise_share`. Of many outputs some hardly move: most of
     # them decide.
     usual = float(median(share.max(axis=1)))
     cheaper = not rounded and n >= (few if usual <= CLEAN else DEARER * few)
     if cheaper and 2.0 * usual**0.8 <= LITTLE * setting.tolerance.rtol:
         return None
-    chosen = _steps(share, np.abs(analytic) / size, setting.tolerance)
+    chosen = _steps(share, moduli / size, setting.tolerance)
     if chosen is None:
         return None
     steps, bars = chosen
@@ -286,7 +286,7 @@ def _expected(share: Flat, steps: Flat) -> Flat:
 
 def _on_grid(setting: Setting, steps: Flat) -> Flat:
     """Steps of 64 spacings of x at the least: shorter ones would be rounded by a per cent."""
-    spacing = [np.full(b.size, np.finfo(b.real_dtype).eps, float) for b in setting.parameters.blocks]
+    spacing = [np.full(b.size, eps_of(b.real_dtype), float) for b in setting.parameters.blocks]
     return np.maximum(steps, 64.0 * np.concatenate(spacing) * np.abs(setting.x))
 
 
@@ -311,13 +311,11 @@ def _measured(claim: _Claim, fits: Fits | None) -> _Measured:
     # The column that moves f most comes first: where noise or a mistake shows there, two evaluations are lost.
     order = np.argsort(-np.abs(claim.analytic).max(axis=0) * setting.scales, kind="stable")
     as_assumed = near = True
-    for columns in (order[:1], order[1:]):
+    for columns in (order[:1], order[1:]) if order.size > 1 else (order,):
         axes = Axes(setting.parameters, setting.x, columns)
         reached = axes.reached(np.arange(columns.size), claim.steps[columns][:, None] * SIDES)
         lines = setting.objective.every(axes)
-        seen = setting.objective.along(
-            lines, np.arange(len(lines)), np.repeat(reached, setting.outputs, axis=0)
-        )
+        seen = setting.objective.along(lines, np.arange(len(lines)), reached.repeat(setting.outputs, axis=0))
         values[:, :, columns] = seen.reshape(columns.size, setting.outputs, 2).T
         low, high = reached.T
         with np.errstate(all="ignore"):
@@ -348,7 +346,7 @@ def _near(claim: _Claim, columns: Index, slopes: Flat) -> bool:
 def _level(setting: Setting, values: Flat) -> tuple[Flat, NDArray[np.object_]]:
     """The noise (m,) of one value of f where it is no more than the rounding that was taken, or seen in the values; and
     what they are numbers of."""
-    every = np.concatenate([*np.moveaxis(values, 2, 1), setting.f_x[None, :]])
+    every = np.concatenate([*values.transpose(0, 2, 1), setting.f_x[None, :]])
     quantum, names = granularity(every)
     rounding = ROUNDING * setting.relative_step * np.abs(every).max(axis=0)
     return np.asarray(np.maximum(np.maximum(setting.level, rounding), OFF * quantum)), names
@@ -369,12 +367,12 @@ def _estimate(claim: _Claim, slopes: Flat, level: Flat) -> Estimate:
     left, right, central = slopes
     steps, bend, apart = claim.steps, np.abs(right - left), np.abs(claim.analytic - central)
     truncation = _truncation(claim, bend)
-    lucky = np.max(np.maximum(apart - truncation, 0.0) * steps, axis=1, keepdims=True) * _luck(steps.size)
+    lucky = (np.maximum(apart - truncation, 0.0) * steps).max(axis=1, keepdims=True) * _luck(steps.size)
     least = np.maximum(WEIGHT * level[:, None] / steps, apart)
     noise = np.maximum(least, np.minimum(bend / 2.0, lucky / steps))
     nothing = np.zeros(left.shape)
     parts = {
-        "value": central, "error": noise + truncation, "step": np.broadcast_to(steps, left.shape), "noise": noise,
+        "value": central, "error": noise + truncation, "step": steps + nothing, "noise": noise,
         "truncation": truncation, "kink": nothing, "left": left, "right": right, "sided": bend + noise,
         "curvature": 2.0 * (right - left) / (steps * (SIDES[1] - SIDES[0])),
         "chord": np.maximum(np.abs(left), np.abs(right)), "limit": np.full(left.shape, Limit.NONE, object),

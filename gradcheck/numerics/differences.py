@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -32,12 +33,12 @@ def first_step(noise: Noise, f_x: Any, size: int) -> Values:
     share the slope that was seen. The 1/5 balances h^4 truncation against 1/h noise. Fields and f_x one number or (m,).
     """
     of_f = np.abs(f_x)
-    slope = np.nan_to_num(np.asarray(noise.slope) / np.sqrt(size))
+    slope = np.fmax(np.asarray(noise.slope) / math.sqrt(size), 0.0)  # nan is no slope
     variation = np.where(slope > 0, np.maximum(np.minimum(of_f, slope), 1e-6 * of_f), of_f)
     variation = np.where(variation > 0, variation, np.maximum(slope, noise.level))
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(variation > 0, noise.level / variation, 1.0)
-    return np.clip(np.asarray(ratio, np.float64) ** 0.2 / 2.0, 1e-5, 0.1)
+    return np.minimum(np.maximum(np.asarray(ratio, np.float64) ** 0.2 / 2.0, 1e-5), 0.1)
 
 
 def estimate(

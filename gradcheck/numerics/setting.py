@@ -47,11 +47,12 @@ class Setting:
     names: Parameters | None = None
 
     def __post_init__(self) -> None:
-        f_x = np.atleast_1d(self.f_x)
-        object.__setattr__(self, "f_x", f_x)
+        own = vars(self)  # a frozen value is made here
+        own["f_x"] = f_x = np.atleast_1d(self.f_x)
         for name in ("level", "relative_step", "slope"):
-            each = np.broadcast_to(np.asarray(getattr(self, name)), f_x.shape)
-            object.__setattr__(self, name, each)
+            each = own[name]
+            if not (isinstance(each, np.ndarray) and each.shape == f_x.shape):
+                own[name] = np.broadcast_to(each, f_x.shape) if f_x.size > 1 else np.array([each]).reshape(1)
 
     @property
     def parameters(self) -> Parameters:
@@ -61,7 +62,7 @@ class Setting:
     @property
     def first_steps(self) -> Flat:
         """(n,) the first step of each coordinate, the shortest of all outputs."""
-        return np.asarray(np.min(self.relative_step) * self.scales)
+        return np.asarray(self.relative_step.min() * self.scales)
 
     def name(self, entry: int) -> str:
         """What an entry is called."""
@@ -79,6 +80,8 @@ class Setting:
 
     def groups(self, entries: Index) -> Index:
         """To which gradient each entry belongs: of each output the part of one array of x."""
+        if self.outputs == 1 and len(self.parameters.blocks) == 1:
+            return np.zeros(entries.size, np.intp)
         rows, columns = self.places(entries)
         return np.asarray(rows * len(self.parameters.blocks) + self.owners(columns))
 

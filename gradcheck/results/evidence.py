@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -36,13 +37,16 @@ class Evidence:
 
 def latest(evidence: Evidence) -> Evidence:
     """Each entry once, as it was judged last."""
-    _, last = np.unique(evidence.coordinates[::-1], return_index=True)
     size = evidence.coordinates.size
+    if size < 2:
+        return evidence
+    _, last = np.unique(evidence.coordinates[::-1], return_index=True)
     return evidence if last.size == size else rows(evidence, np.sort(size - 1 - last))
 
 
+@cache
 def none_judged(dtype: np.dtype[Any]) -> Evidence:
-    """No entries."""
+    """No entries; nobody writes into arrays of none."""
     no, nothing = np.zeros(0, bool), np.zeros(0)
     judgement = Judgement(no, no, no, no, nothing, nothing)
     return Evidence(np.empty(0, np.intp), np.zeros(0, dtype), unmeasured(0, dtype), judgement)

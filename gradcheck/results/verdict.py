@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Mask, Values
+from gradcheck.parameters.leaves import eps_of
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.outcome import Limit
 
@@ -21,6 +24,9 @@ DEFAULT_RTOL = {"float64": 1e-6, "float32": 1e-3, "float16": 1e-1}
 
 # What the noise of the arithmetic leaves visible of a derivative by differences, with a margin.
 DEFAULT_RESOLUTION = {"float64": 1e-3, "float32": 3e-2, "float16": 0.5}
+
+# Below this a double loses digits.
+TINY = float(np.finfo(np.float64).tiny)
 
 # Slopes that cancel in f leave so many roundings of the array's gradient.
 CANCELLING = 4.0
@@ -46,20 +52,25 @@ class Tolerance:
     ) -> Tolerance:
         """Those that are given; for None what the coarsest of these dtypes can hold."""
         dtype = next((name for name in ("float16", "float32") if name in names), "float64")
-        return cls(
-            DEFAULT_RTOL[dtype] if rtol is None else rtol,
-            atol,
-            DEFAULT_RESOLUTION[dtype] if resolution is None else resolution,
-            float(np.finfo(dtype).eps),
-        )
+        return _for_dtype(dtype, rtol, atol, resolution)
 
     def __post_init__(self) -> None:
         for name in ("rtol", "atol", "resolution"):
             value = getattr(self, name)
-            if not (np.isfinite(value) and value >= 0):
+            if not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"{name} must be a finite number >= 0, not {value!r}")
         if self.resolution >= 1:
             raise ValueError(f"resolution must be below 1 (a mistake of 100 %), not {self.resolution!r}")
+
+
+@lru_cache(maxsize=32)
+def _for_dtype(dtype: str, rtol: float | None, atol: float, resolution: float | None) -> Tolerance:
+    return Tolerance(
+        DEFAULT_RTOL[dtype] if rtol is None else rtol,
+        atol,
+        DEFAULT_RESOLUTION[dtype] if resolution is None else resolution,
+        eps_of(dtype),
+    )
 
 
 @dataclass(frozen=True)
@@ -112,12 +123,13 @@ def gradient_scale(estimate: Estimate, group: NDArray[np.intp]) -> Values:
     np.maximum.at(largest, which, size)
     relative = size / np.where(largest > 0, largest, 1.0)[which]
     total = np.bincount(which, np.square(relative).astype(np.float64), count)
-    scale = (largest * np.sqrt(total / np.maximum(np.bincount(which, known, count), 1.0)))[which]
+    number = np.bincount(which, known, count)
+    scale = (largest * np.sqrt(total / np.maximum(number, 1.0)))[which]
     # What the gradient is within reach of the points: a stationary f is still steeper than its bar there.
-    chord = np.asarray(estimate.chord)
-    flat = (largest == 0) & (np.bincount(which, known, count) > 0)
+    flat = (largest == 0) & (number > 0)
     if not flat.any():
         return np.asarray(scale)
+    chord = np.asarray(estimate.chord)
     typical = np.zeros(count, chord.dtype)
     order = np.lexsort((chord, which))
     order = order[known[order]]
@@ -136,9 +148,17 @@ def accepted(
     zero : (m,) where a coordinate is 0; default nowhere. f rounds next to nothing there, and shows what is left of
     slopes that cancel but for the rounding of their coefficients: four roundings of the array are added.
     """
+    return _accepted(_finite_size(analytic, value), block_scale, tolerance, zero)
+
+
+def _finite_size(analytic: Values, value: Values) -> Values:
     size = np.maximum(np.abs(analytic), np.abs(value))
-    tau = tolerance.rtol * np.where(np.isfinite(size), size, 0.0) + tolerance.atol
-    if zero is not None:
+    return np.where(np.isfinite(size), size, 0.0)
+
+
+def _accepted(size: Values, block_scale: Values, tolerance: Tolerance, zero: Mask | None) -> Values:
+    tau = tolerance.rtol * size + tolerance.atol
+    if zero is not None and zero.any():
         tau = tau + np.where(zero & np.isfinite(block_scale), CANCELLING * tolerance.eps * block_scale, 0.0)
     return np.asarray(tau)
 
@@ -163,28 +183,41 @@ def judge(
     zero : (m,) where a coordinate is 0, see `accepted`; default nowhere.
     """
     r, error = estimate.value, estimate.error
-    size = np.maximum(np.abs(analytic), np.abs(r))
-    tau = accepted(analytic, r, block_scale, tolerance, zero)
+    size = _finite_size(analytic, r)
+    tau = _accepted(size, block_scale, tolerance, zero)
     bar = 3.0 * error
-    scale = np.maximum(np.where(np.isfinite(size), size, 0.0), block_scale)
+    allowed, scale = bar + tau, np.maximum(size, block_scale)
     known = np.isfinite(error) & np.isfinite(r)
-    with np.errstate(invalid="ignore"):
-        off = np.abs(analytic - r) > bar + tau
-        low, high = np.minimum(estimate.left, estimate.right), np.maximum(estimate.left, estimate.right)
-        slack = 3.0 * estimate.sided + tau
-        inside = (analytic >= low - slack) & (analytic <= high + slack)
-        # The complex step has no length.
-        lost = (estimate.step > 0) & (np.abs(analytic - r) * estimate.step < np.finfo(np.float64).tiny)
     kink = np.asarray(estimate.limit == Limit.KINK) & known
-    off = np.where(kink, ~inside, off) & known
-    lost &= off
-    wrong = (off & ~lost) | ~np.isfinite(analytic)
-    resolved = known & ~lost & (bar <= tolerance.resolution * scale + tolerance.atol) & ~kink
     with np.errstate(invalid="ignore"):
-        steepest = np.maximum(scale, np.fmax(np.abs(low), np.abs(high)))
-        told = 3.0 * estimate.sided <= tolerance.resolution * steepest + tolerance.atol
+        apart = np.abs(analytic - r)
+        off = apart > allowed
+        # The complex step has no length.
+        lost = (estimate.step > 0) & (apart * estimate.step < TINY)
+    inside = told = np.zeros(off.shape, bool)
+    if kink.any():
+        inside, told = _between_slopes(analytic, estimate, tau, scale, tolerance)
+        off = np.where(kink, ~inside, off)
+    off &= known
+    lost &= off
+    finite = np.isfinite(analytic)
+    wrong = (off & ~lost) | ~finite
+    resolved = known & ~lost & (bar <= tolerance.resolution * scale + tolerance.atol) & ~kink
     as_subgradient = kink & inside & told & ~wrong & subgradient
     verified = (resolved & ~wrong) | as_subgradient
     fixed = np.asarray(estimate.limit == Limit.FIXED)
-    verified, wrong = verified & ~fixed, wrong & ~(fixed & np.isfinite(analytic))
-    return Judgement(wrong, verified, ~wrong & ~verified, as_subgradient, bar + tau, scale)
+    verified, wrong = verified & ~fixed, wrong & ~(fixed & finite)
+    return Judgement(wrong, verified, ~wrong & ~verified, as_subgradient, allowed, scale)
+
+
+def _between_slopes(
+    analytic: Values, estimate: Estimate, tau: Values, scale: Values, tolerance: Tolerance
+) -> tuple[Mask, Mask]:
+    """Whether m derivatives lie between the slopes on both sides, and whether these are known well enough."""
+    with np.errstate(invalid="ignore"):
+        low, high = np.minimum(estimate.left, estimate.right), np.maximum(estimate.left, estimate.right)
+        slack = 3.0 * estimate.sided + tau
+        inside = (analytic >= low - slack) & (analytic <= high + slack)
+        steepest = np.maximum(scale, np.fmax(np.abs(low), np.abs(high)))
+        told = 3.0 * estimate.sided <= tolerance.resolution * steepest + tolerance.atol
+    return inside, told

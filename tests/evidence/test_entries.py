@@ -26,7 +26,7 @@ from gradcheck.function.objective import Objective
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
-from gradcheck.results.verdict import Judgement, Tolerance
+from gradcheck.results.verdict import Judgement, Tolerance, gradient_scale
 
 EPS = 2.0**-52
 EVERY = np.arange(5)
@@ -106,12 +106,12 @@ def test_a_claim_that_shows_is_as_large_as_it_says_where_f_shows_no_slope():
     """More than the noise while x_j changes by its scale, and than 64 roundings of what others move f by."""
     known = setting(level=1e-3, slope=1.0)
     found = estimate_of(5, value=[3.0, 3.0, 3.0, 0.0, 0.0], chord=[3.0, 3.0, 3.0, 0.0, 0.0])
-    scale = np.ones(5)
+    scale, own = np.ones(5), gradient_scale(found, known.groups(EVERY))
     given = np.array([9.0, 9.0, 9.0, 1.1e-3 / 8, 0.9e-3 / 4])
-    assert _of_claims(known, scale, found, given, EVERY).tolist() == [1.0, 1.0, 1.0, 0.0, 1.0]
+    assert _of_claims(known, scale, own, given, EVERY).tolist() == [1.0, 1.0, 1.0, 0.0, 1.0]
     quiet = setting(level=0.0, slope=2.0)
     given = np.array([0.0, 0.0, 0.0, 1.1 * 128 * EPS / 8, 0.9 * 128 * EPS / 4])
-    assert _of_claims(quiet, scale, found, given, EVERY).tolist() == [1.0, 1.0, 1.0, 0.0, 1.0]
+    assert _of_claims(quiet, scale, own, given, EVERY).tolist() == [1.0, 1.0, 1.0, 0.0, 1.0]
 
 
 def test_noise_is_a_part_of_what_a_first_step_changes():
