@@ -365,11 +365,11 @@ class Directions:
         """A direction along which f is not defined."""
         return self.compared(tangent, step, np.full(self.rows, np.nan), np.full(self.rows, np.inf))
 
-    def next(self, before: Sequence[Direction]) -> Direction:
+    def next(self, before: Sequence[Direction], *, longer: bool = True) -> Direction:
         """A further direction: one complex step, or four points whose truncation the first fit tells.
 
         Where that is noisy a few points serve, whose bends eight of a longer step bound; some of these are tried first:
-        the longer they are the less noise can hide.
+        the longer they are the less noise can hide. longer : whether that is asked for.
         """
         first = before[0]
         tangent = self._tangent()
@@ -380,14 +380,14 @@ class Directions:
         fit = first.fit
         assert fit is not None
         if np.any(first.noisy):
-            return self._in_noise(before, tangent)
+            return self._in_noise(before, tangent, longer)
         return self._by_four(first, tangent)
 
-    def _in_noise(self, before: Sequence[Direction], tangent: Flat) -> Direction:
+    def _in_noise(self, before: Sequence[Direction], tangent: Flat, longer: bool) -> Direction:
         noisy = before[0].noisy
         steps = [d.step for d in before if d.hidden is None]
         short, longest = self.short_of(before), max(steps)
-        if len(steps) < TRIED and short.fit.step == longest < LONGEST_STEP:
+        if longer and len(steps) < TRIED and short.fit.step == longest < LONGEST_STEP:
             return self._by_eight(tangent, min(longest * LONGER, LONGEST_STEP), noisy)
         fits = [d.fit for d in before if d.fit is not None and d.hidden is None]
         found = self._by_few(short, fits, tangent, noisy)

@@ -196,11 +196,20 @@ class JointTest:
                 return Joint(tuple(directions), bound, certified, nobody, self.sizes, spent=True)
             directions[-1] = replace(directions[-1], tangent=UNKEPT)
             self.first = first = directions[0]
-            directions.append(self.along.next(directions))
+            directions.append(
+                self.along.next(directions, longer=self._asks_more(directions, needed, pending))
+            )
             wrong = directions[-1].exceeds & watched & ~open_
             if wrong.any():
                 self.exceeded = True
                 return Joint(tuple(directions), nothing, nobody, wrong, self.sizes)
+
+    def _asks_more(self, directions: list[Direction], needed: Values, pending: Mask) -> bool:
+        """Whether most rows would take many directions in noise as it is told so far."""
+        if not self.noisy:
+            return False
+        expected = self.along.short_of(directions).together
+        return not _most(self._directions_needed(expected, needed) <= MOST, pending)
 
     def _precise(self, directions: list[Direction], certified: Mask) -> list[Direction]:
         """Those that the bounds of some rows rest on, without the least precise."""

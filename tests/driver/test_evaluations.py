@@ -149,9 +149,9 @@ LARGE: dict[str, Row] = {
     for name, f, x, bounds in (
         ("40 arrays", lambda: layers, LAYERS, (14, 50)),
         ("40 arrays in float32", lambda: layers, SINGLE, (25, 70)),
-        ("40 arrays, noise 1e-12", lambda: disturbed(1e-12), LAYERS, (30, 80)),
-        ("40 arrays, noise 1e-9", lambda: disturbed(1e-9), LAYERS, (98, 196)),
-        ("40 arrays, eight decimals", lambda: lambda p: round(layers(p), 8), LAYERS, (64, 130)),
+        ("40 arrays, noise 1e-12", lambda: disturbed(1e-12), LAYERS, (18, 80)),
+        ("40 arrays, noise 1e-9", lambda: disturbed(1e-9), LAYERS, (46, 92)),
+        ("40 arrays, eight decimals", lambda: lambda p: round(layers(p), 8), LAYERS, (64, 74)),
     )
     for g, kind, outcome, most in (
         (layers_slope, "right", Outcome.PASS, bounds[0]),
@@ -192,7 +192,7 @@ LARGE |= {
     )
     for name, f, dtype, bounds in (
         ("float32", lambda: mixed, np.float32, (49, 120)),
-        ("noise 1e-12", mixed_with_noise, float, (120, 170)),
+        ("noise 1e-12", mixed_with_noise, float, (50, 106)),
     )
     for g, kind, outcome, most in (
         (mixed_jacobian, "right", Outcome.PASS, bounds[0]),
