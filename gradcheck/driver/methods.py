@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from typing import Any, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -39,121 +40,126 @@ JOINT_FROM = 5
 JUDGED_UP_TO = 20
 
 
-class Method(Protocol):
-    """One way to learn about a derivative under test."""
+@dataclass(frozen=True)
+class Method:
+    """One way to learn about a derivative under test.
 
-    def cost(self, known: Known) -> int | None:
-        """Evaluations of f for a right derivative where the first step serves, 0 where nobody knows; None: no help."""
+    cost(known) : evaluations of f for a right derivative where the first step serves, 0 where nobody knows; None: it
+    cannot help. run(known) : adds to what is known; whether that settles the check.
+    """
 
-    def run(self, known: Known) -> bool:
-        """Add to what is known; whether that settles the check."""
+    cost: Callable[[Known], int | None]
+    run: Callable[[Known], bool]
 
 
-class PlainDifferences:
-    """Two evaluations an entry, where they bear every entry out."""
+def _cost_of_plain_differences(known: Known) -> int | None:
+    """For up to 100 entries; from 5 on they are tried where f is rounded alone."""
+    n = known.question.x.size
+    asked = known.question.method == "auto" and n <= GROUPS_UP_TO and isinstance(known.matrix, Dense)
+    return 2 * n if asked else None
 
-    def cost(self, known: Known) -> int | None:
-        """For up to 100 entries; from 5 on it is tried where f is rounded alone."""
-        n = known.question.x.size
-        asked = known.question.method == "auto" and n <= GROUPS_UP_TO and isinstance(known.matrix, Dense)
-        return 2 * n if asked else None
 
-    def run(self, known: Known) -> bool:
-        """Settled where all differences agree with the claim."""
-        question = known.question
-        agreed = agreement(
-            known.objective, known.inspected, question.x, known.scales, question.tolerances, few=JOINT_FROM,
-            room=question.room, rng=question.rng,
+def _plain_differences(known: Known) -> bool:
+    """Two evaluations an entry; settled where all differences agree with the claim."""
+    question = known.question
+    agreed = agreement(
+        known.objective, known.inspected, question.x, known.scales, question.tolerances, few=JOINT_FROM,
+        room=question.room, rng=question.rng,
+    )  # fmt: skip
+    if agreed is not None:
+        known.setting, known.evidence = agreed
+    return agreed is not None
+
+
+def _cost_of_joint_directions(known: Known) -> int | None:
+    """Where every claim is finite: two directions."""
+    question = known.question
+    asked = question.method in ("auto", "directions") and question.x.size >= JOINT_FROM
+    if not (asked and _finite(known.matrix, known.scales)):
+        return None
+    return 2 * len(EIGHT)
+
+
+def _joint_directions(known: Known) -> bool:
+    """Random directions through all arrays at once, and the search for what they find wrong.
+
+    Settled where everything is certified, or what is wrong was found; else whether something is accused.
+    """
+    problem, question, names = _problem(known), known.question, known.question.names()
+    rng = np.random.default_rng(question.rng)
+    if known.matrix.shape[0] > 1 or not isinstance(known.matrix, Dense):
+        assert isinstance(names, JacobianNames)
+        known.evidence = survey_rows(problem, names, known.probe, confidence=question.confidence, rng=rng)
+        return known.evidence is not None
+
+    def setting_of(first: Direction, noise_level: float | None) -> Setting:
+        level = 2.0 * float(first.noise.max()) if noise_level is None else noise_level
+        noise = Noise(level, float(first.weight[0]), known.inspected.computes_in, False, ())
+        # A power of two, so that similar claims ask for the same values.
+        step = 2.0 ** round(math.log2(first_step(noise, float(problem.f_x[0]), question.x.size)))
+        return Setting(
+            known.objective, question.x, problem.f_x, level, step, known.scales, known.tolerance, question.room,
+            question.subgradient, problem.eps, slope=float(first.weight[0]) / math.sqrt(question.x.size),
+            names=names,
         )  # fmt: skip
-        if agreed is not None:
-            known.setting, known.evidence = agreed
-        return agreed is not None
+
+    search = question.method == "directions" or question.x.size > JUDGED_UP_TO
+    known.setting, survey, known.accused = examine_jointly(
+        problem, setting_of, known.probe, confidence=question.confidence, rng=rng, search=search
+    )
+    known.evidence = _named(survey, names)
+    return survey is not None
 
 
-class JointDirections:
-    """Random directions through all arrays at once, and the search for what they find wrong."""
-
-    def cost(self, known: Known) -> int | None:
-        """Where every claim is finite: two directions."""
-        question = known.question
-        asked = question.method in ("auto", "directions") and question.x.size >= JOINT_FROM
-        if not (asked and _finite(known.matrix, known.scales)):
-            return None
-        return 2 * len(EIGHT)
-
-    def run(self, known: Known) -> bool:
-        """Settled where everything is certified, or what is wrong was found; else whether something is accused."""
-        problem, question, names = _problem(known), known.question, known.question.names()
-        rng = np.random.default_rng(question.rng)
-        if known.matrix.shape[0] > 1 or not isinstance(known.matrix, Dense):
-            assert isinstance(names, JacobianNames)
-            known.evidence = survey_rows(problem, names, known.probe, confidence=question.confidence, rng=rng)
-            return known.evidence is not None
-
-        def setting_of(first: Direction, noise_level: float | None) -> Setting:
-            level = 2.0 * float(first.noise.max()) if noise_level is None else noise_level
-            noise = Noise(level, float(first.weight[0]), known.inspected.computes_in, False, ())
-            # A power of two, so that similar claims ask for the same values.
-            step = 2.0 ** round(math.log2(first_step(noise, float(problem.f_x[0]), question.x.size)))
-            return Setting(
-                known.objective, question.x, problem.f_x, level, step, known.scales, known.tolerance, question.room,
-                question.subgradient, problem.eps, slope=float(first.weight[0]) / math.sqrt(question.x.size),
-                names=names,
-            )  # fmt: skip
-
-        search = question.method == "directions" or question.x.size > JUDGED_UP_TO
-        known.setting, survey, known.accused = examine_jointly(
-            problem, setting_of, known.probe, confidence=question.confidence, rng=rng, search=search
-        )
-        known.evidence = _named(survey, names)
-        return survey is not None
+def _cost_of_directions(known: Known) -> int | None:
+    """For more than 100 columns, and for what is sparse."""
+    matrix = known.matrix
+    if isinstance(matrix, Sparse):
+        return 0
+    if known.question.method in ("sweep", "complex") or _few(known):
+        return None
+    return POINTS * LOOKS[0] * len(known.objective.parameters.blocks)
 
 
-class Directions:
-    """Random directions for each array or each row, groups of columns for a declared pattern, and their searches."""
+def _directions(known: Known) -> bool:
+    """Random directions for each array or each row, groups of columns for a declared pattern, and their searches.
 
-    def cost(self, known: Known) -> int | None:
-        """For more than 100 columns, and for what is sparse."""
-        matrix = known.matrix
-        if isinstance(matrix, Sparse):
-            return 0
-        if known.question.method in ("sweep", "complex") or _few(known):
-            return None
-        return POINTS * LOOKS[0] * len(known.objective.parameters.blocks)
-
-    def run(self, known: Known) -> bool:
-        """Settled where something is wrong, or everything certified or judged."""
-        setting, question = known.prepared(), known.question
-        if setting is None:
-            return True
-        found, said = by_directions(setting, known.matrix, question.method, question.confidence, question.rng)
-        known.evidence = _named(found, question.names())
-        known.about = said
-        return found.interrupted or _decided(found, setting.tolerance.resolution)
-
-
-class EntryByEntry:
-    """Every column by itself: the complex step, stencils, a second look, averages."""
-
-    def cost(self, known: Known) -> int | None:
-        """For up to 100 columns, where nothing cheaper settled it: noise may leave to be seen of each what it hides."""
-        n = known.question.x.size
-        affordable = n <= GROUPS_UP_TO and known.objective.affords(POINTS * n)
-        return POINTS * n if known.evidence is None or affordable else None
-
-    def run(self, known: Known) -> bool:
-        """Settled in any case."""
-        setting, question = known.prepared(), known.question
-        if setting is None:
-            return True
-        method = question.method if known.evidence is None else "sweep"
-        found, said = every_entry(setting, known.matrix, method, question.rng, accused=known.accused)
-        known.evidence = _named(found, question.names())
-        known.about = said
+    Settled where something is wrong, or everything certified or judged.
+    """
+    setting, question = known.prepared(), known.question
+    if setting is None:
         return True
+    found, said = by_directions(setting, known.matrix, question.method, question.confidence, question.rng)
+    known.evidence = _named(found, question.names())
+    known.about = said
+    return found.interrupted or _decided(found, setting.tolerance.resolution)
 
 
-METHODS: tuple[Method, ...] = (PlainDifferences(), JointDirections(), Directions(), EntryByEntry())
+def _cost_of_every_entry(known: Known) -> int | None:
+    """For up to 100 columns, where nothing cheaper settled it: noise may leave to be seen of each what it hides."""
+    n = known.question.x.size
+    affordable = n <= GROUPS_UP_TO and known.objective.affords(POINTS * n)
+    return POINTS * n if known.evidence is None or affordable else None
+
+
+def _every_entry(known: Known) -> bool:
+    """Every column by itself: the complex step, stencils, a second look, averages; settled in any case."""
+    setting, question = known.prepared(), known.question
+    if setting is None:
+        return True
+    method = question.method if known.evidence is None else "sweep"
+    found, said = every_entry(setting, known.matrix, method, question.rng, accused=known.accused)
+    known.evidence = _named(found, question.names())
+    known.about = said
+    return True
+
+
+METHODS = (
+    Method(_cost_of_plain_differences, _plain_differences),
+    Method(_cost_of_joint_directions, _joint_directions),
+    Method(_cost_of_directions, _directions),
+    Method(_cost_of_every_entry, _every_entry),
+)
 
 
 def _decided(found: Survey, resolution: float) -> bool:
