@@ -20,10 +20,6 @@ from gradcheck.results.outcome import Finding, Outcome
 __all__ = ["call_again", "call_outputs", "inspect_jacobian"]
 
 
-class _UnusableError(Exception):
-    """What jac returned is no Jacobian of f; the message says why."""
-
-
 def call_outputs(objective: VectorObjective, x: Flat, findings: list[Finding], calls: int = 2) -> Flat:
     """f(x), (m,), from two calls, or one; what is wrong with them is appended to `findings`."""
     seen: list[Flat] = []
@@ -98,21 +94,18 @@ def inspect_jacobian(
     parameters = objective.parameters
 
     def called(given: Any) -> tuple[Any, Matrix]:
-        try:
-            result = _called(jac, given, args, what)
-        except NotScalarError as error:  # a product of the wrong shape
-            raise _UnusableError(str(error)) from None
+        result = _called(jac, given, args, what)
         try:
             # Copied at once: the second call may write into the same buffer.
             return result, read_matrix(result, objective.shape or (), parameters, what)
         except (ValueError, TypeError) as error:
-            raise _UnusableError(str(error)) from None
+            raise NotScalarError(str(error)) from None
 
     given = parameters.unflatten(x.copy())
     calls = int(callable(jac))
     try:
         result, matrix = called(given)
-    except _UnusableError as error:
+    except NotScalarError as error:  # no Jacobian of f, or a product of the wrong shape
         findings.append(Finding(str(error), Outcome.FAIL, final=True))
         return Inspection(f_x, None, tuple(findings), "float64", calls, repeat)
     moved = changed(parameters, given, x)
@@ -127,7 +120,7 @@ def inspect_jacobian(
     def ask(_: list[Finding]) -> Flat:
         try:
             return _probed(called(parameters.unflatten(x.copy()))[1])
-        except (_UnusableError, NotScalarError):
+        except NotScalarError:
             return np.full(first.shape, np.nan)
 
     again = Repeat(what, first, first.ndim == 2, ask, float(np.finfo(dtype).eps), objective, x)
