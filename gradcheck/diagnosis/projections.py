@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +40,7 @@ def projected(s: Scope) -> Cause | None:
                 given_back = kind is not kinds[0]
                 if kind is None or (added and (given_back or "x" not in basis)):
                     continue
-                explained = _explained(s, lines, _directions(s, lines, basis, added), given_back)
+                explained = _explained(s, lines, *_directions(s, lines, basis, added), given_back)
                 if explained is not None and s.mends(explained, choices=2.0):
                     return Cause(kind, s.everywhere(s.confirmed(explained)), origin=words)
     return None
@@ -134,41 +133,36 @@ def _lines(s: Scope) -> Iterator[tuple[str, Index]]:
             yield "each column", places.reshape(shape).T
 
 
-@dataclass(frozen=True)
-class Directions:
-    """Orthonormal directions `units` (k, q, n) of every line, and the shares (k, q) of the parts along them.
+def _directions(s: Scope, lines: Index, basis: str, added: float) -> tuple[NDArray[np.floating], Flat]:
+    """Orthonormal directions (k, q, n) of every line, and the shares (k, q) of the parts along them.
 
     A share is what is taken off: 1, or a little less where some e is added to the mean of squares, var / (var + e).
     """
-
-    units: NDArray[np.floating]
-    shares: Flat
-
-
-def _directions(s: Scope, lines: Index, basis: str, added: float) -> Directions:
     x, ones = _x(s)[lines], np.ones(lines.shape)
     one = ones / math.sqrt(lines.shape[1])
     if basis == "1":
-        return Directions(one[:, None], np.ones((len(lines), 1)))
+        return one[:, None], np.ones((len(lines), 1))
     along = x if basis == "x" else x - x.mean(axis=1, keepdims=True)
     squares = np.sum(along**2, axis=1, keepdims=True)
     unit = along / np.sqrt(squares)
     # A norm is a root of the sum of squares, a deviation of their mean.
     share = squares / (squares + added * (1 if basis == "x" else lines.shape[1]))
     if basis == "1, x":
-        return Directions(np.stack([one, unit], axis=1), np.hstack([np.ones_like(share), share]))
-    return Directions(unit[:, None], share)
+        return np.stack([one, unit], axis=1), np.hstack([np.ones_like(share), share])
+    return unit[:, None], share
 
 
-def _explained(s: Scope, lines: Index, of: Directions, given_back: bool) -> Flat | None:
+def _explained(
+    s: Scope, lines: Index, units: NDArray[np.floating], shares: Flat, given_back: bool
+) -> Flat | None:
     """What analytic should be, if one side is orthogonal to the directions and the other is not; None where neither is.
 
     given_back : whether analytic is the one without its part along them.
     """
     g, r, bar = (part[lines] for part in (s.analytic, s.numerical, s.bar))
     still = g if given_back else r
-    parts = np.sum(of.units * g[:, None], axis=2)
-    left = parts if given_back else np.sum(of.units * r[:, None], axis=2) - (1.0 - of.shares) * parts
+    parts = np.sum(units * g[:, None], axis=2)
+    left = parts if given_back else np.sum(units * r[:, None], axis=2) - (1.0 - shares) * parts
     noise = 0.0 if given_back else np.sqrt(np.sum(bar**2, axis=1))
     size = np.sqrt(np.sum(still**2, axis=1))
     if (s.complete or given_back) and not (np.abs(left).max(axis=1) <= noise + ORTHOGONAL * size).all():
@@ -177,12 +171,12 @@ def _explained(s: Scope, lines: Index, of: Directions, given_back: bool) -> Flat
     if s.wrong[lines][size <= noise].any():
         return None
     if given_back:
-        found = _parts_of_numerical(s, lines, of.units)
+        found = _parts_of_numerical(s, lines, units)
         if found is None:
             return None
         parts = -found
     explained = np.empty_like(s.analytic)
-    explained[lines] = g - np.sum((of.shares * parts)[:, :, None] * of.units, axis=1)
+    explained[lines] = g - np.sum((shares * parts)[:, :, None] * units, axis=1)
     return explained
 
 

@@ -13,26 +13,12 @@ from gradcheck.parameters.boxes import Box, in_box, working_shape
 from gradcheck.parameters.tree import Block
 from gradcheck.results.cause import Extent, Place
 
-__all__ = ["ACCIDENT", "Entries", "Sum", "lines_of_zeros", "one_line", "together", "two_lines"]
+__all__ = ["ACCIDENT", "Entries", "lines_of_zeros", "one_line", "together", "two_lines"]
 
 # Wrong entries that share a row by accident with a chance above this share nothing worth saying.
 ACCIDENT = 0.01
 # Blocks that are tried, with the sum of the entries of each.
 BLOCKS = 10**6
-
-
-@dataclass(frozen=True)
-class Sum:
-    """What the terms (size,) of the entries of a part of an array add up to, and how far off that may be."""
-
-    terms: Flat
-    value: float
-    off: float
-
-    @property
-    def accident(self) -> float:
-        """The chance that another part has this sum."""
-        return 2.0 * self.off / max(float(np.sqrt(np.mean(self.terms**2))), 1e-300)
 
 
 @dataclass(frozen=True)
@@ -60,9 +46,10 @@ class Entries:
         """The row, column, block or triangle in which they lie, be others there right."""
         return self._region(filled=False)
 
-    def block_with(self, sums: Sequence[Sum]) -> tuple[tuple[int, int], ...] | None:
+    def block_with(self, terms: Flat, sums: Flat, off: Flat) -> tuple[tuple[int, int], ...] | None:
         """The one block whose entries have these sums, of all that hold what is bad and else what nobody judged.
 
+        terms : (k, size) what is added up over the entries of a block. sums, off : (k,) and how far off they may be.
         None where several have them, or so many could that one may by accident.
         """
         block = self.block
@@ -78,10 +65,15 @@ class Entries:
             ranges.append((starts, stops))
         tried = math.prod(starts.size * stops.size for starts, stops in ranges)
         # One entry more changes a sum by about the spread of the terms: so near do accidents come to it.
-        if tried > BLOCKS or tried * math.prod(each.accident for each in sums) > ACCIDENT:
+        accidents = 2.0 * off / np.maximum(np.sqrt(np.mean(terms**2, axis=1)), 1e-300)
+        if tried > BLOCKS or tried * float(np.prod(accidents)) > ACCIDENT:
             return None
         agree = np.all(
-            [np.abs(_of_blocks(s.terms.reshape(block.shape), ranges) - s.value) <= s.off for s in sums], 0
+            [
+                np.abs(_of_blocks(these.reshape(block.shape), ranges) - value) <= bar
+                for these, value, bar in zip(terms, sums, off, strict=True)
+            ],
+            0,
         )
         found = np.argwhere(agree)
         if len(found) != 1:

@@ -11,7 +11,7 @@ import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.diagnosis.along import Along, Direction
-from gradcheck.diagnosis.regions import Entries, Sum, lines_of_zeros, one_line
+from gradcheck.diagnosis.regions import Entries, lines_of_zeros, one_line
 from gradcheck.numerics.tangents import ROUNDING, random_units
 from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.parameters.tree import Block, Parameters
@@ -210,7 +210,7 @@ class Scope:
         """The one block, as far as nobody judged its edges, that two directions show to be wrong; None without one."""
         if len(self.blocks) > 1 or not self.whole or not np.isfinite(explained).all():
             return None
-        sums = []
+        terms, sums, off = np.empty((2, self.at.size)), np.empty(2), np.empty(2)
         for which in range(2):
             direction = self.subject.direction(self.blocks, self.at, which)
             if direction is None:
@@ -219,11 +219,11 @@ class Scope:
             units = random_units(np.random.default_rng(17 + which), direction.value.size)
             tangent = direction.along(units)[self.at]
             rounding = ROUNDING * float(np.finfo(float).eps) * float(np.linalg.norm(explained * tangent))
-            missing = float(units @ direction.value) - float(self.analytic @ tangent)
-            off = float(np.abs(units) @ direction.bar) + rounding
-            sums.append(Sum((explained - self.analytic) * tangent, missing, off))
+            terms[which] = (explained - self.analytic) * tangent
+            sums[which] = float(units @ direction.value) - float(self.analytic @ tangent)
+            off[which] = float(np.abs(units) @ direction.bar) + rounding
         entries = self._entries(self.wrong)
-        box = None if entries is None else entries.block_with(sums)
+        box = None if entries is None else entries.block_with(terms, sums, off)
         if box is None:
             return None
         return Place(
