@@ -14,7 +14,7 @@ from gradcheck.evidence.entries import decide, judged, sweep
 from gradcheck.function.matrix import Dense, one_row
 from gradcheck.joint.directions import COMPLEX_ROUNDING, EPS, Direction
 from gradcheck.joint.joint import Joint, JointTest
-from gradcheck.joint.places import Judged, find_places
+from gradcheck.joint.places import find_places
 from gradcheck.joint.silent import silent_entries, stays
 from gradcheck.joint.structured import Part, common_factor, suspected_part
 from gradcheck.numerics.line_fit import EIGHT
@@ -212,11 +212,8 @@ class _Examination:
         if self._explained_by_a_factor(test, direction):
             return True
 
-        def judge(column: int, _: Index) -> Judged:
-            evidence = self.judge(np.array([column]))
-            return Judged(
-                evidence.analytic - evidence.estimate.value, evidence.estimate.error, evidence.judgement.wrong
-            )
+        def judge(column: int, _: Index) -> Evidence:
+            return self.judge(np.array([column]))
 
         budget = WORTHWHILE * self.still.size
         found = find_places(test, direction, np.ones(1, bool), judge, self._around, self.rng, budget)

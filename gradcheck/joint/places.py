@@ -17,8 +17,9 @@ from gradcheck._typing import Index, Mask, Values
 from gradcheck.joint.directions import Direction
 from gradcheck.joint.joint import JointTest
 from gradcheck.numerics.tangents import TOGETHER
+from gradcheck.results.evidence import Evidence
 
-__all__ = ["Judge", "Judged", "Places", "find_places"]
+__all__ = ["Judge", "Places", "find_places"]
 
 # Weights lie between 0.5 and 1.5, in equal steps.
 LIGHTEST = 0.5
@@ -35,17 +36,8 @@ MANY, SAMPLES = 8, 3
 TRIES = 12
 
 
-@dataclass(frozen=True)
-class Judged:
-    """One column as it was judged by itself, for some rows (r,): claimed less measured, its E, and what was decided."""
-
-    off: Values
-    error: Values
-    wrong: Mask
-
-
-# judge(column, rows) -> Judged, for these rows of that column.
-Judge = Callable[[int, Index], Judged]
+# judge(column, rows) -> the entries of that column in these rows, each judged by itself.
+Judge = Callable[[int, Index], Evidence]
 # around(columns) -> the columns of the smallest boxes that hold them.
 Around = Callable[[list[int]], Index]
 
@@ -136,10 +128,10 @@ class _Search:
         rows = np.flatnonzero(self.rows)
         judged = self.judge(column, rows)
         off, error = np.zeros(self.rows.size), np.zeros(self.rows.size)
-        off[rows], error[rows] = judged.off, judged.error
+        off[rows], error[rows] = judged.analytic - judged.estimate.value, judged.estimate.error
         usable = np.isfinite(off) & np.isfinite(error)
         self.known[place] = (np.where(usable, off, 0.0), np.where(usable, error, 0.0))
-        is_wrong = bool(judged.wrong.any())
+        is_wrong = bool(judged.judgement.wrong.any())
         (self.found.wrong if is_wrong else self.found.right).append(column)
         return is_wrong
 

@@ -11,7 +11,7 @@ from gradcheck._typing import Flat, Index, Mask
 from gradcheck.evidence.entries import sweep
 from gradcheck.function.matrix import Dense, Matrix
 from gradcheck.joint.joint import Joint, JointTest
-from gradcheck.joint.places import Judged, find_places
+from gradcheck.joint.places import find_places
 from gradcheck.joint.silent import silent_entries, stays
 from gradcheck.numerics.problem import Problem, scaling_of
 from gradcheck.numerics.setting import Setting
@@ -160,14 +160,12 @@ class _Search:
             array[rows[wrong], columns[wrong]] = entries.estimate.value[wrong]
         return Dense(array)
 
-    def judge(self, column: int, rows: Index) -> Judged:
+    def judge(self, column: int, rows: Index) -> Evidence:
         """The entries of a column in some rows."""
         given = self.problem.matrix.entries(rows, np.full(rows.size, column))
         entries = sweep(self.setting, given, rows * self.problem.x.size + column)
         self.judged.append(entries)
-        return Judged(
-            entries.analytic - entries.estimate.value, entries.estimate.error, entries.judgement.wrong
-        )
+        return entries
 
 
 def _between(columns: list[int]) -> Index:
