@@ -10,7 +10,7 @@ import scipy.sparse
 
 from gradcheck._typing import Index
 from gradcheck.arraywise.arrays import survey
-from gradcheck.arraywise.rows import Found, Rowwise
+from gradcheck.arraywise.rows import Rowwise
 from gradcheck.evidence.complex_test import leave_open
 from gradcheck.evidence.entries import sweep
 from gradcheck.evidence.one_by_one import one_by_one
@@ -65,8 +65,7 @@ def by_directions(
         return _gather_sparse(setting, matrix, method, confidence, generator, setting.names)
     rowwise = Rowwise(setting, matrix, confidence, generator)
     _judge_the_immovable(rowwise)
-    array, found = rowwise.examine()
-    return _surveyed(setting.names, array, found, [])
+    return _surveyed(setting.names, rowwise.examine(), rowwise, [])
 
 
 def _judge_the_immovable(rowwise: Rowwise) -> None:
@@ -102,17 +101,18 @@ def _gather_sparse(
                 "of columns; its zeros were tested along random directions"
             )
         )
-        rowwise.found.rows.update(_mostly_wrong(setting, entries, alone))
-        if set(range(matrix.shape[0])) != rowwise.found.rows:
-            array, found = rowwise.examine()
+        rowwise.wrong_rows.update(_mostly_wrong(setting, entries, alone))
+        if set(range(matrix.shape[0])) != rowwise.wrong_rows:
+            array = rowwise.examine()
         else:
-            array, found = ArrayEvidence(names.blocks[0], (), None), rowwise.found
-        missing = {int(i) for part in found.judged for i in setting.places(part.wrong)[0]} | found.unexplained
-        found.judged.insert(0, _without_blame(setting, entries, found.judged, missing - found.rows))
+            array = ArrayEvidence(names.blocks[0], (), None)
+        wrong = {int(i) for part in rowwise.judged for i in setting.places(part.wrong)[0]}
+        missing = (wrong | rowwise.unexplained) - rowwise.wrong_rows
+        rowwise.judged.insert(0, _without_blame(setting, entries, rowwise.judged, missing))
     else:
         _judge_the_immovable(rowwise)
-        array, found = rowwise.examine()
-    return _surveyed(names, array, found, notes)
+        array = rowwise.examine()
+    return _surveyed(names, array, rowwise, notes)
 
 
 def _pattern_entries(setting: Setting, matrix: Sparse, groups: list[Index]) -> Evidence:
@@ -154,20 +154,20 @@ def _without_blame(setting: Setting, entries: Evidence, judged: list[Evidence], 
 
 
 def _surveyed(
-    names: JacobianNames, array: ArrayEvidence, found: Found, notes: list[Finding]
+    names: JacobianNames, array: ArrayEvidence, rowwise: Rowwise, notes: list[Finding]
 ) -> tuple[Survey, list[Finding]]:
     """What directions and the search found, in the form that reports are made of."""
     block = names.blocks[0]
     m, n = block.shape
-    evidence = latest(concatenate([*found.judged, none_judged(np.dtype(np.float64))]))
+    evidence = latest(concatenate([*rowwise.judged, none_judged(np.dtype(np.float64))]))
     regions = []
-    if len(found.rows) == m:
+    if len(rowwise.wrong_rows) == m:
         regions.append(Region(block, Box(((0, m), (0, n))), True))
     else:
-        regions += [Region(block, Box(((a, b), (0, n))), True) for a, b in runs(found.rows)]
-    regions += [Region(block, Box(((0, m), (a, b))), True) for a, b in runs(found.columns)]
-    regions += [Region(block, Box(((0, m), span)), False) for span in found.open[:10]]
-    regions += [Region(block, Box(((a, b), (0, n))), False) for a, b in runs(found.unexplained)[:10]]
+        regions += [Region(block, Box(((a, b), (0, n))), True) for a, b in runs(rowwise.wrong_rows)]
+    regions += [Region(block, Box(((0, m), (a, b))), True) for a, b in runs(rowwise.wrong_columns)]
+    regions += [Region(block, Box(((0, m), span)), False) for span in rowwise.open[:10]]
+    regions += [Region(block, Box(((a, b), (0, n))), False) for a, b in runs(rowwise.unexplained)[:10]]
     survey = Survey((replace(array, block=block),), evidence, tuple(regions))
     return survey, notes
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import heapq
 import math
-from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
-from gradcheck.evidence.confirm import confirm
-from gradcheck.evidence.entries import claimed_still, sweep
-from gradcheck.function.lines import Family, Rays
+from gradcheck.arraywise.row_residuals import RowResiduals, measure_tangents, rounding_of_points
+from gradcheck.evidence.entries import sweep
+from gradcheck.function.lines import Rays
 from gradcheck.function.matrix import Matrix, Sparse
 from gradcheck.joint.joint import bound_of
-from gradcheck.numerics.differences import estimate
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import (
     ROUNDING,
@@ -28,12 +25,10 @@ from gradcheck.numerics.tangents import (
 )
 from gradcheck.parameters.tree import Block
 from gradcheck.results.certificate import ArrayEvidence, Certificate, Residual
-from gradcheck.results.estimate import Estimate
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
-from gradcheck.results.verdict import Judgement
 
-__all__ = ["Found", "Rowwise"]
+__all__ = ["Rowwise"]
 
 
 # Columns looked at before a whole row is called wrong, and how many of them must be.
@@ -45,62 +40,32 @@ NAMED, LOCATION_BUDGET = 32, 1500
 DIRECTIONS, MOST = 4, 12
 # Searches, after each of which other directions are taken.
 SEARCHES = 3
-# Steps tried along one direction.
-ROUNDS = 8
-
-
-@dataclass
-class Found:
-    """What directions and the search after them found.
-
-    judged : entries judged one by one. rows : wrong in most of their entries. columns : likewise.
-    open : ranges of columns that hold something wrong, where the search ended.
-    """
-
-    judged: list[Evidence] = field(default_factory=list)
-    rows: set[int] = field(default_factory=set)
-    columns: set[int] = field(default_factory=set)
-    open: list[tuple[int, int]] = field(default_factory=list)
-    unexplained: set[int] = field(default_factory=set)
-
-
-@dataclass(frozen=True)
-class RowResiduals:
-    """How far J v is from the derivative along v, for each of m rows."""
-
-    value: Flat
-    error: Flat
-    weight: Flat
-    step: float
-    limit: NDArray[np.object_]
-
-    def loud(self, eps: float) -> NDArray[np.bool_]:
-        """Rows in which something is wrong; nan is not evidence."""
-        with np.errstate(invalid="ignore"):
-            return np.asarray(np.abs(self.value) > self.allowed(eps))
-
-    def allowed(self, eps: float) -> Flat:
-        """What a right row may leave."""
-        return np.asarray(3.0 * self.error + ROUNDING * eps * self.weight)
 
 
 class Rowwise:
-    """Random directions for one Jacobian, and the search for the columns in which loud rows are wrong."""
+    """Random directions for one Jacobian, and the search for the columns in which loud rows are wrong.
+
+    judged : entries judged one by one. wrong_rows : wrong in most of their entries. wrong_columns : likewise.
+    open : ranges of columns that hold something wrong, where the search ended. unexplained : rows that do.
+    """
 
     def __init__(self, setting: Setting, matrix: Matrix, confidence: float, rng: np.random.Generator) -> None:
         self.setting, self.matrix, self.rng = setting, matrix, rng
         self.symbol = "J" if setting.names is None else setting.names.blocks[0].name
         self.confidence = confidence
         self.scale = column_scale(setting, matrix)
-        self.rounding = _rounding_of_points(setting, matrix)
+        self.rounding = rounding_of_points(setting, matrix)
         self.movable = np.ones(setting.x.size, bool)
         if setting.room is not None:
             # As for gradients: entries with little room would hold the others back, and are judged one by one.
             self.movable = np.minimum(*setting.room) >= 0.1 * setting.scales
-        self.found = Found()
+        self.judged: list[Evidence] = []
+        self.wrong_rows, self.wrong_columns = set[int](), set[int]()
+        self.open: list[tuple[int, int]] = []
+        self.unexplained = set[int]()
         self._known: dict[tuple[int, int], tuple[float, float]] = {}
 
-    def examine(self) -> tuple[ArrayEvidence, Found]:
+    def examine(self) -> ArrayEvidence:
         """Directions; where rows are loud the search, and other directions for what is left; then the certificate."""
         everything = Block(
             "each row of J", self.matrix.shape, np.dtype(np.float64), 0, 0, np.dtype(np.float64)
@@ -119,8 +84,8 @@ class Rowwise:
                     continue
             residuals.append(now)
             if loud.size:
-                self.found.unexplained.update(loud.tolist())
-                return ArrayEvidence(everything, (self._summary(now, tangent),), None), self.found
+                self.unexplained.update(loud.tolist())
+                return ArrayEvidence(everything, (self._summary(now, tangent),), None)
             if len(residuals) >= DIRECTIONS:
                 certificate = self._certificate(residuals, tangent)
                 if certificate and certificate.relative_to_rms <= self.setting.tolerance.resolution:
@@ -130,7 +95,7 @@ class Rowwise:
             # Directions that tell nothing of some row are among those that its bound leaves out.
             residuals = [r for r in residuals if np.isfinite(r.error[self._kept()]).all()]
         worst = tuple(self._summary(r, tangent) for r in residuals)
-        return ArrayEvidence(everything, worst, certificate), self.found
+        return ArrayEvidence(everything, worst, certificate)
 
     def tangent(self) -> Flat:
         """Random directions of all columns, each in its own scale."""
@@ -187,20 +152,20 @@ class Rowwise:
         return float(np.median(self.setting.relative_step[known] * length))
 
     def _unexplained(self, now: RowResiduals) -> Index:
-        known = self.found.rows | self.found.unexplained
+        known = self.wrong_rows | self.unexplained
         loud = np.flatnonzero(now.loud(self.setting.gradient_eps))
         return loud[~np.isin(loud, np.fromiter(known, np.intp, len(known)))] if known else loud
 
     def _search(self, tangent: Flat, whole: RowResiduals, loud: Index) -> bool:
         """Name rows and columns; whether that explains anything."""
-        before = (len(self.found.rows), len(self.found.columns), len(self._known), len(self.found.open))
+        before = (len(self.wrong_rows), len(self.wrong_columns), len(self._known), len(self.open))
         loud = self._wrong_throughout(loud)
         if loud.size:
             suspects = self._columns(tangent, whole, loud)
             for j, rows in suspects.items():
                 self._judge_column(j, rows)
         return before != (
-            len(self.found.rows), len(self.found.columns), len(self._known), len(self.found.open)
+            len(self.wrong_rows), len(self.wrong_columns), len(self._known), len(self.open)
         )  # fmt: skip
 
     def _wrong_throughout(self, loud: Index) -> Index:
@@ -219,7 +184,7 @@ class Rowwise:
             return loud
         if through.size == sampled.size and loud.size > ROWS:
             through = loud
-        self.found.rows.update(through.tolist())
+        self.wrong_rows.update(through.tolist())
         return loud[~np.isin(loud, through)]
 
     def _columns(self, tangent: Flat, whole: RowResiduals, loud: Index) -> dict[int, Index]:
@@ -234,7 +199,7 @@ class Rowwise:
                 found[start] = rows
                 continue
             if self.setting.objective.nfev + 4 > last or len(found) >= NAMED:
-                self.found.open.append((start, stop))
+                self.open.append((start, stop))
                 continue
             middle = (start + stop) // 2
             halves = self._halves(tangent, residual, (start, middle, stop))
@@ -254,14 +219,7 @@ class Rowwise:
         part = np.zeros_like(tangent)
         part[start:middle] = tangent[start:middle]
         first = self.quick(part, whole.step)
-        second = RowResiduals(
-            whole.value - first.value,
-            whole.error + first.error,
-            np.sqrt(np.maximum(whole.weight**2 - first.weight**2, 0.0)) + first.weight,
-            whole.step,
-            whole.limit,
-        )
-        return [((start, middle), first), ((middle, stop), second)]
+        return [((start, middle), first), ((middle, stop), whole.less(first))]
 
     def quick(self, tangent: Flat, step: float) -> RowResiduals:
         """Residuals from four points at a step that is known to serve; the bar is that of the cruder of its values."""
@@ -282,13 +240,13 @@ class Rowwise:
 
     def _judge_column(self, j: int, rows: Index) -> None:
         if self.judge(rows, np.full(rows.size, j)).wrong.size > max(SAMPLES, self.matrix.shape[0] // 2):
-            self.found.columns.add(j)
+            self.wrong_columns.add(j)
 
     def judge(self, rows: Index, columns: Index) -> Evidence:
         """Judge entries, each column moved alone, and remember what the wrong ones contribute."""
         given = self.matrix.entries(rows, columns)
         judged = sweep(self.setting, given, rows * self.matrix.shape[1] + columns)
-        self.found.judged.append(judged)
+        self.judged.append(judged)
         for k in np.flatnonzero(judged.judgement.wrong).tolist():
             excess = float(judged.analytic[k] - judged.estimate.value[k])
             if math.isfinite(excess):
@@ -310,7 +268,7 @@ class Rowwise:
     def _kept(self) -> NDArray[np.bool_]:
         """Rows that are not named as wrong throughout."""
         kept = np.ones(self.matrix.shape[0], bool)
-        kept[list(self.found.rows)] = False
+        kept[list(self.wrong_rows)] = False
         return kept
 
     def _summary(self, residuals: RowResiduals, tangent: Flat) -> Residual:
@@ -342,72 +300,3 @@ class Rowwise:
         return Certificate(
             f"each row of {self.symbol}", float(bounds.max()), relative, self.confidence, len(residuals)
         )
-
-
-def measure_tangents(
-    setting: Setting, tangents: list[Flat], step: float, given: Flat, weight: Flat, slack: Flat
-) -> Estimate:
-    """The derivatives of all m outputs along each tangent (n,): (K * m,) lines, one tangent after the other.
-
-    step : where to begin. given : (K, m) analytic; what seems wrong is measured again. weight : (K, m) the size that
-    errors are relative to. slack : (K, m) what the analytic side may be off by.
-    """
-    count = len(tangents)
-    output, direction = (
-        np.tile(np.arange(setting.outputs), count),
-        np.repeat(np.arange(count), setting.outputs),
-    )
-    given, weight, slack = given.ravel(), weight.ravel(), slack.ravel()
-    tolerance = setting.tolerance
-    room = _room_along(setting, tangents)
-    size = np.maximum(weight, np.abs(given))
-
-    def along(at: Index, begin: Flat, wanted: Any, **options: Any) -> Estimate:
-        family = Family(Rays(setting.x, tangents), direction[at], output[at])
-        mine = None if room is None else (room[at], room[at])
-        return estimate(
-            setting.objective, family, setting.f_x[output[at]], level=setting.level[output[at]], step=begin,
-            smallest=np.full(at.size, 1e-9 * step), wanted=wanted, room=mine, unit=np.ones(at.size), **options,
-        )  # fmt: skip
-
-    def precisely(at: Index, so_far: Estimate) -> tuple[Flat, Flat]:
-        large = np.maximum(size[at], np.nan_to_num(np.abs(so_far.value)))
-        # As for gradients: the bars of directions multiply in the certificate.
-        return 1e-2 * tolerance.rtol * large, 0.05 * tolerance.resolution * large
-
-    def anything(at: Index, _: Estimate) -> tuple[Flat, Flat]:
-        wanted = np.full(at.size, np.inf)
-        return wanted, wanted
-
-    def again(at: Index, begin: Flat, side: NDArray[np.int8]) -> Estimate | None:
-        if setting.objective.remaining == 0:
-            return None
-        return along(at, begin, anything, rounds=1, side=side)
-
-    def decided(found: Estimate) -> Judgement:
-        allowed = 3.0 * found.error + slack
-        with np.errstate(invalid="ignore"):
-            wrong = np.abs(given - found.value) > allowed
-        return Judgement(wrong, ~wrong, np.zeros_like(wrong), np.zeros_like(wrong), allowed, size)
-
-    found = along(np.arange(given.size), np.full(given.size, step), precisely, rounds=ROUNDS)
-    found = claimed_still(setting, found, given, output)
-    # A direction has no size of its own, as a coordinate has.
-    anywhere = np.full(given.size, np.inf)
-    return confirm(given, found, decided(found), again, decided, anywhere, together=direction)[0]
-
-
-def _room_along(setting: Setting, tangents: list[Flat]) -> Flat | None:
-    """How far x can go along the tangent of each line, to either side."""
-    if setting.room is None:
-        return None
-    room = np.minimum(*setting.room)
-    most = [float(np.min(room[v != 0] / np.abs(v[v != 0]), initial=np.inf)) for v in tangents]
-    return np.repeat(np.array(most), setting.outputs)
-
-
-def _rounding_of_points(setting: Setting, matrix: Matrix) -> Flat:
-    """(m,) what rounding each coordinate of a point to its dtype moves the outputs by; 0 where J is not known."""
-    eps = [np.full(b.size, float(np.finfo(b.real_dtype).eps)) for b in setting.parameters.blocks]
-    norms = matrix.norms(np.concatenate(eps) * np.abs(setting.x))
-    return np.zeros(matrix.shape[0]) if norms is None else norms

@@ -10,7 +10,8 @@ import pytest
 from gradcheck import Outcome, check_gradient
 from gradcheck.arraywise.certificate import DENSITY, certificate_of, scaled_bound
 from gradcheck.arraywise.residuals import Gauge, _bar
-from gradcheck.arraywise.rows import Found, RowResiduals, Rowwise
+from gradcheck.arraywise.row_residuals import RowResiduals
+from gradcheck.arraywise.rows import Rowwise
 from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.setting import Setting
@@ -778,7 +779,7 @@ def test_the_certificate_of_rows_pays_for_its_rows_rounds_and_looks(confidence: 
     Of these all four count, which has one half of that.
     """
     rows = object.__new__(Rowwise)
-    rows.matrix, rows.confidence, rows.found = Dense(np.eye(2)), confidence, Found()
+    rows.matrix, rows.confidence, rows.wrong_rows = Dense(np.eye(2)), confidence, set()
     rows.movable, rows.symbol = np.ones(2, bool), "J"
     rows._sizes = lambda *_: np.ones(2)
     one = RowResiduals(np.array([1.0, 2.0]), np.zeros(2), np.ones(2), 1e-3, np.full(2, Limit.NONE))
