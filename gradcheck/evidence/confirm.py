@@ -44,7 +44,8 @@ HARDLY, FARTHER = 1e-3, 0.3
 # Nearer steps lie on powers of this, so that there are few of them for lines that share their points, and for one
 # line of which different derivatives are claimed.
 SHARED = 4.0
-# No nearer than this part of the first step; at a coordinate that is 0, which has no size, f may change over any.
+# No nearer than this part of the first step; at a coordinate that is 0, which has no size, f may change over any: with
+# 1e-9 there a right row of a Jacobian, that of 1 / (1 + (s x)^2) + s x / (1 + (s x)^4), is called wrong for s of 1e16.
 NEAREST, NEAREST_TO_0 = 1e-9, 1e-18
 
 

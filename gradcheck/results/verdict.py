@@ -28,7 +28,8 @@ DEFAULT_RESOLUTION = {"float64": 1e-3, "float32": 3e-2, "float16": 0.5}
 # Below this a double loses digits.
 TINY = float(np.finfo(np.float64).tiny)
 
-# Slopes that cancel in f leave so many roundings of the array's gradient.
+# Slopes that cancel in f leave so many roundings of the array's gradient. Without them a Jacobian with the row of
+# 3 x + (0.1 + 0.2) y - 0.3 y is undecided at 0, where the rounding shows as a slope of 6e-17.
 CANCELLING = 4.0
 
 

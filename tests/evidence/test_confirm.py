@@ -577,3 +577,20 @@ def test_what_f_hardly_moves_by_is_looked_for_farther():
     still = _looked_for_farther(given, found, judgement, Again(1e-3, chord=0.0), own)
     assert still.error.tolist() == [1e-9] * 5
     assert _looked_for_farther(given, found, judgement, Again(None), own) is found
+
+
+@pytest.mark.parametrize(
+    ("scale", "factor", "outcome"),
+    [(1e12, 1.0, Outcome.PASS), (1e12, 1.1, Outcome.FAIL), (1e16, 1.0, Outcome.INCONCLUSIVE)],
+)
+def test_a_slope_that_shows_far_nearer_to_0_than_the_first_step_is_not_called_wrong(scale, factor, outcome):
+    """1 / (1 + t^2) - 1 + t / (1 + t^4) with t = s x bends over 1 / s: its slope s shows nearer still, or nowhere."""
+
+    def f(x: Any) -> Any:
+        t = scale * x[0]
+        return np.array([1.0 / (1.0 + t**2) - 1.0 + t / (1.0 + t**4), 1.0 + np.sin(x[0])])
+
+    jac = np.array([[factor * scale], [1.0]])
+    report = check_jacobian(f, lambda x: jac.copy(), np.zeros(1), rng=0)
+
+    assert report.outcome is outcome, report
