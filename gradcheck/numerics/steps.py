@@ -31,7 +31,6 @@ LEAP = 1e-3
 WORTHWHILE = 100.0
 # A bar counts as resolved at this part of what verifies a claim.
 SPARE = 0.3
-PLATEAU = 100.0
 # So many fits in a row that contradict the one before are no polynomial's: f is singular nearer than the steps.
 CLASHES = 3
 DROWNED = 0.03
@@ -230,16 +229,11 @@ class Search:
             back &= 2.0 * self.step[rows] < 0.9 * self.bent_at[rows]
         widen |= back
         factor[back] = 2.0
-        # Not a digit has changed, and f has fewer than its dtype: its values may lie on a grid that hides the slope.
-        coarse = self.level[rows] > 4.0 * np.finfo(self.level.dtype).eps * np.abs(self.f_x[rows])
-        flat = coarse & (fit.chord == 0.0) & fit.finite & (self.widened[rows] == 0)
-        widen |= flat
-        factor[flat] = PLATEAU
 
         # A kink that the noise would hide at the next step has been followed as far as it can be.
         hidden = kinked & (6.0 * fit.noise / factor > fit.kink)
         balanced = bent & (bar <= resolved) & (factor > 0.3)
-        go = (~(bar <= precise) | flat) & (off | bent | kinked | contested | widen) & ~hidden & ~balanced
+        go = ~(bar <= precise) & (off | bent | kinked | contested | widen) & ~hidden & ~balanced
         # Between a step that serves and one that leaves the domain little is to be had.
         go &= ~(beyond & (factor > NOT_FAR))
         new_step = self.step[rows] * factor
