@@ -181,6 +181,9 @@ def test_the_grid_of_float32_is_its_spacing():
         ([513.0, 769.0, 641.0, 577.0], "float16"),
         ([129.0, 193.0, 161.0, 145.0], "float16"),
         ([2.0**-14 * k / 1024 for k in (1025, 1537, 1281, 1153)], "float16"),
+        # Half of those that are not 0, which has no bits.
+        ([1025.0, 1537.0, 3.0, 5.0] + [0.0] * 4, "float16"),
+        ([1025.0, 3.0, 5.0, 9.0] + [0.0] * 4, "float32"),
         # Nine or seven, and a grid finer than float16 has: whatever cancelled.
         ([257.0, 385.0, 321.0, 289.0], "float32"),
         ([65.0, 97.0, 81.0, 73.0], "float32"),

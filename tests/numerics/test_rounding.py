@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gradcheck.numerics.rounding import FEW, decimal_steps, granularity, lies_on, on_no_grid
+from gradcheck.numerics.rounding import FEW, decimal_steps, granularity, lies_on, lowest_bits, on_no_grid
 
 
 @pytest.mark.parametrize(
@@ -111,3 +111,9 @@ def test_few_outputs_have_the_grid_of_many(digits: int | None) -> None:
     few, few_names = granularity(values[:, :FEW])
     assert few.tolist() == many[:FEW].tolist()
     assert few_names.tolist() == names[:FEW].tolist()
+
+
+def test_the_lowest_bit_of_a_number_is_the_largest_power_of_two_that_divides_it() -> None:
+    """6 = 3 * 2, 0.75 = 3 / 4, -10 = -5 * 2; the last bit of a double; none in 0 and in what is no number."""
+    values = np.array([6.0, 0.75, -10.0, 1.0 + 2.0**-52, 2.0**-1074, 0.0, np.nan, np.inf])
+    assert lowest_bits(values).tolist() == [2.0, 0.25, 2.0, 2.0**-52, 2.0**-1074, np.inf, np.inf, np.inf]
