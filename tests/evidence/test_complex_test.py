@@ -1,10 +1,23 @@
 """The complex step as witness: it verifies where real differences are too noisy, and is not believed blindly."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
 from benchmarks.corpus.disturbed import noisy
 from gradcheck import Outcome, check_gradient, check_jacobian
+from gradcheck.evidence import complex_test
+from gradcheck.evidence.complex_test import by_complex_step, leave_open, second_witness
+from gradcheck.function.objective import Objective
+from gradcheck.numerics.complex_step import complex_derivative
+from gradcheck.numerics.setting import Setting
+from gradcheck.parameters.tree import Parameters
+from gradcheck.results.estimate import Estimate, unmeasured
+from gradcheck.results.evidence import Evidence
+from gradcheck.results.outcome import Limit
+from gradcheck.results.verdict import Judgement, Tolerance
 
 
 def swamped(x):
@@ -185,3 +198,168 @@ def test_a_saturated_output_is_no_mistake_of_its_own_row(u):
     assert report.outcome is not Outcome.FAIL
     report = check_jacobian(sigmoid, np.diag(slopes * [1.0, 1.01, 1.0, 1.0]), x, method="complex")
     assert [m.name for m in report.wrong] == ["J[1, 1]"]
+
+
+# The decisions, by hand: half the sum of squares at 1, 2 and 4, whose slopes these are.
+
+AT = np.array([1.0, 2.0, 4.0])
+EVERY = np.arange(3)
+EPS = 2.0**-52
+
+
+def setting(x: Any = AT, max_nfev: int | None = None, **parts: Any) -> Setting:
+    """What is known of it: f(x) is 10.5."""
+    parameters, flat = Parameters.of(x)
+    objective = Objective(lambda x: np.sum(x * x) / 2.0, parameters, max_nfev=max_nfev)
+    given = {"level": 1e-15, "relative_step": 1e-3, "scales": np.ones(3), "tolerance": Tolerance(1e-6)}
+    return Setting(objective, flat, 10.5, **(given | parts))
+
+
+def measured(value: Any, error: Any, limit: Limit = Limit.NOISE) -> Estimate:
+    """Real differences with these bars."""
+    value, error = np.asarray(value, float), np.asarray(error, float)
+    limits = np.full(value.size, limit, object)
+    return replace(unmeasured(value.size, value.dtype), value=value, error=error, limit=limits)
+
+
+def evidence_of(claims: Any, found: Estimate, verified: Any, interrupted: bool = False) -> Evidence:
+    """Entries of which some are verified and the others open; each is as large as its array, 2.6."""
+    verified = np.asarray(verified, bool)
+    no = np.zeros(3, bool)
+    judgement = Judgement(no, verified, ~verified, no, 3.0 * found.error, np.full(3, 2.6))
+    return Evidence(EVERY, np.asarray(claims, float), found, judgement, interrupted)
+
+
+def test_what_the_complex_step_accuses_is_left_open_unless_real_differences_refute_it():
+    """1.01 for 1 where a bar of 0.03 holds both; 2, which it does not accuse; 4.02 that a bar of 0.003 bears out."""
+    known = setting()
+    evidence = evidence_of([1.01, 2.0, 4.02], measured([1.0, 2.0, 4.02], [0.01, 0.01, 1e-3]), [True] * 3)
+
+    after = leave_open(known, evidence)
+
+    assert after.judgement.verified.tolist() == [False, True, True]
+    assert after.judgement.inconclusive.tolist() == [True, False, False]
+    assert after.estimate.limit.tolist() == [Limit.DISPUTED, Limit.NOISE, Limit.NOISE]
+    assert known.objective.nfev == 3
+
+
+def test_nothing_is_left_open_where_the_complex_step_cannot_be_asked():
+    """After an interruption, and with two evaluations left for three entries."""
+    found = measured([1.0, 2.0, 4.0], [0.01] * 3)
+    known = setting()
+    interrupted = evidence_of([1.01, 2.0, 4.0], found, [True] * 3, interrupted=True)
+    assert leave_open(known, interrupted) is interrupted
+    evidence = evidence_of([1.01, 2.0, 4.0], found, [True] * 3)
+    assert leave_open(setting(max_nfev=2), evidence) is evidence
+    assert known.objective.nfev == 0
+
+
+def test_the_second_witness_is_not_asked_where_nothing_is_open_or_after_an_interruption():
+    """Nor does it cost anything then; of an entry that is open it verifies what is right."""
+    found = measured(AT, [1e-2] * 3)
+    for evidence in (
+        evidence_of(AT, found, [False, True, True], interrupted=True),
+        evidence_of(AT, found, [True, True, True]),
+    ):
+        known = setting()
+        after, count = second_witness(known, evidence)
+        assert after is evidence
+        assert (count, known.objective.nfev) == (0, 0)
+    after, count = second_witness(setting(), evidence_of(AT, found, [False, True, True]))
+    assert count == 1
+    assert after.judgement.verified.all()
+
+
+def test_the_second_witness_disputes_what_it_contradicts():
+    """1.001 for 1 within a bar of 0.03: open before, and named as disputed after."""
+    evidence = evidence_of([1.001, 2.0, 4.0], measured(AT, [1e-2] * 3), [False, True, True])
+    after, count = second_witness(setting(), evidence)
+    assert count == 0
+    assert after.judgement.inconclusive.tolist() == [True, False, False]
+    assert after.estimate.limit.tolist() == [Limit.DISPUTED, Limit.NOISE, Limit.NOISE]
+
+
+@pytest.mark.parametrize(
+    ("f_x", "slope", "level", "relative"),
+    [
+        (10.5, 0.0, 1e-15, 64 * EPS),
+        (10.5, 0.0, 1e-3, 4e-3 / 10.5),
+        (10.5, 21.0, 1e-3, 4e-3 / 21.0),
+        (10.5, 0.0, 100.0, 1.0),
+        (0.0, 0.0, 1e-15, 1.0),
+    ],
+)
+def test_noise_of_f_is_the_same_part_of_its_imaginary_part(f_x, slope, level, relative):
+    """Four times the noise over f, or what f changes by; 64 roundings at the least, and all of the value at most."""
+    known = replace(setting(level=level), f_x=np.array([f_x]), slope=np.array([slope]))
+    assert complex_test._rounding(known, AT, EVERY) == pytest.approx(relative * AT, rel=1e-12)
+
+
+def test_what_the_complex_step_gives_is_an_estimate_without_a_step():
+    """Its bar is rounding and what the direction leaves unseen; what was not taken has none, for want of budget."""
+    found = complex_test._as_estimate(setting(), EVERY, np.array([1.0, -2.0, np.nan]), np.full(3, 1e-9))
+    expected = [64 * EPS + 1e-9, 128 * EPS + 1e-9, np.inf]
+    for part in (found.error, found.noise, found.sided):
+        assert part == pytest.approx(expected, rel=1e-12)
+    for part in (found.step, found.truncation, found.kink):
+        assert part.tolist() == [0.0, 0.0, 0.0]
+    for part in (found.value, found.left, found.right):
+        assert part.tolist()[:2] == [1.0, -2.0]
+    assert found.chord.tolist()[:2] == [1.0, 2.0]
+    assert found.limit.tolist() == [Limit.NONE, Limit.NONE, Limit.BUDGET]
+    assert found.nfev == 2
+
+
+def test_what_seems_wrong_to_the_complex_step_is_measured_by_real_differences():
+    """The others keep the value that has no step."""
+    found = by_complex_step(setting(), np.array([1.0, 2.1, 4.0]), EVERY, 0)
+    assert found is not None
+    assert found.judgement.wrong.tolist() == [False, True, False]
+    assert (found.estimate.step > 0).tolist() == [False, True, False]
+    assert found.estimate.value == pytest.approx(AT, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("trusted", "error", "apart", "limit", "borne"),
+    [
+        # A third of the value, or of a ten-thousandth of it: a tenth of the resolution.
+        (True, 0.32, 0.0, Limit.NONE, True),
+        (True, 0.34, 0.0, Limit.NONE, False),
+        (False, 0.32e-4, 0.0, Limit.NONE, True),
+        (False, 0.34e-4, 0.0, Limit.NONE, False),
+        # Three bars apart.
+        (False, 1e-5, 2.9e-5, Limit.NONE, True),
+        (False, 1e-5, -3.1e-5, Limit.NONE, False),
+        (False, 1e-5, 0.0, Limit.TRUNCATION, True),
+        (True, 1e-5, 0.0, Limit.KINK, False),
+        (True, 1e-5, 0.0, Limit.JUMP, False),
+    ],
+)
+def test_the_complex_step_is_relied_on_where_a_real_difference_agrees(
+    monkeypatch, trusted, error, apart, limit, borne
+):
+    """Both along one random direction; what one entry may hide there is a third of the two bars."""
+    known = setting()
+    seen = []
+
+    def real(setting: Setting, tangent: Any) -> Estimate:
+        value = complex_derivative(setting.objective, setting.x, tangent)
+        seen.append((tangent, value))
+        return measured(value * (1.0 + apart), error * np.abs(value), limit)
+
+    monkeypatch.setattr(complex_test, "_real_difference", real)
+    left = complex_test._along_all(known, EVERY, 0, trusted=trusted)
+
+    assert (left is not None) is borne
+    if left is not None:
+        ((tangent, value),) = seen
+        assert left == pytest.approx((error + abs(apart) / 3.0) * np.abs(value / tangent), rel=1e-9)
+
+
+def test_the_complex_step_is_not_asked_without_entries_nor_of_single_precision():
+    """x that is float32 cannot hold complex numbers of double precision."""
+    known = setting()
+    assert by_complex_step(known, np.zeros(0), np.zeros(0, np.intp), 0) is None
+    single = setting(AT.astype(np.float32))
+    assert by_complex_step(single, AT, EVERY, 0) is None
+    assert (known.objective.nfev, single.objective.nfev) == (0, 0)
