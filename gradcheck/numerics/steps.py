@@ -33,6 +33,8 @@ WORTHWHILE = 100.0
 SPARE = 0.3
 # So many fits in a row that contradict the one before are no polynomial's: f is singular nearer than the steps.
 CLASHES = 3
+# Noise, or what bends, of this part of f is as large as f: no bar is wide enough. Without this an f that is noise alone
+# passes as one of slope 0, and so does log(2 + sin x) at 1e12, which is faster than every step.
 DROWNED = 0.03
 # Where the values of a stencil are so many times f(x), a slope may hide behind them that shows nearer to x; no value of
 # a float64 is told from 0 that is smaller than the second.

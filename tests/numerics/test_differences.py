@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from gradcheck import Estimate, Outcome, check_gradient, derivative, gradient
+from gradcheck import Estimate, Outcome, check_gradient, check_jacobian, derivative, gradient
 from gradcheck.function.lines import Axes
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.differences import estimate
@@ -448,3 +449,16 @@ def test_fits_that_contradict_each_other_one_after_the_other_have_no_bar(x, know
     assert np.isfinite(found.error[0]) == known
     if known:
         assert abs(found.value[0] - 0.5) <= 3.0 * found.error[0]
+
+
+@pytest.mark.parametrize(("noise", "outcome"), [(1.0, Outcome.INCONCLUSIVE), (1e-12, Outcome.PASS)])
+def test_an_output_that_is_noise_alone_has_no_slope_of_0(noise, outcome):
+    """A number of its own at every x; beside 1, one of 1e-12 hides no slope that counts beside the other output's."""
+
+    def f(x):
+        drawn = np.random.default_rng(zlib.crc32(x.tobytes())).uniform(-1.0, 1.0)
+        return np.array([(noise < 1.0) + noise * drawn, x[0]])
+
+    report = check_jacobian(f, np.array([[0.0], [1.0]]), np.ones(1), rng=0)
+
+    assert report.outcome is outcome, report
