@@ -160,6 +160,7 @@ def test_spans_and_units_are_those_that_the_page_states():
     )
 
 
+@pytest.mark.slow
 def test_a_refused_entry_of_a_second_array_is_asked_of_f():
     """scalar:11003228: entries of b, of which f as it is computed has the slope that the report has."""
     with np.errstate(all="ignore"):
@@ -174,6 +175,7 @@ def test_a_kink_beside_which_f_rounds_to_0_is_not_drawn():
     assert kinked(0) is not None or kinked(4) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [10003100, 10003192, 10003504])
 def test_a_kink_nearer_than_any_step_is_not_taken_for_a_minimum(seed):
     """Found by random functions: a slope between those of both sides passed, for |t| bends f more the shorter t is."""

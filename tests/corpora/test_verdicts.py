@@ -132,6 +132,7 @@ def test_what_lies_outside_three_bars(error, bar, expected):
     assert trials.Bar("name", "clean", error, bar, 1.0, 6).outside(3.0) is expected
 
 
+@pytest.mark.slow
 def test_error_bars_are_measured_against_the_truth():
     """The trials call the public functions: bars of sin and exp hold the true slopes."""
     pairs = [

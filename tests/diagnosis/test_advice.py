@@ -128,6 +128,7 @@ def test_beside_a_bend_another_point_is_advised():
     assert check_gradient(f, lambda x: 1.1 * grad(x), x - 0.03).outcome is Outcome.FAIL
 
 
+@pytest.mark.slow
 def test_the_complex_step_is_not_advised_for_what_rounding_may_have_taken():
     """A bias before a normalisation: 1e-18 for 1e-19 is no dispute, and asked alone the complex step leaves it open."""
     case = CASES["a bias before a normalisation, one by one"]

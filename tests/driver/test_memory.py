@@ -27,6 +27,7 @@ def _real(x: Any) -> float:
     return float(_sum_of_sines(x))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::numpy.exceptions.ComplexWarning")
 @pytest.mark.parametrize("f", [_sum_of_sines, _real])
 @pytest.mark.parametrize(("factor", "most"), [(1.0, RIGHT), (1.5, WRONG)])
