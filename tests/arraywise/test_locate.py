@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradcheck import Outcome, check_gradient
-from gradcheck.arraywise.locate import COSTLIEST, PATIENCE, SAMPLES, SMALL, locate
+from gradcheck.arraywise.locate import COSTLIEST, SAMPLES, SMALL, locate
 from gradcheck.parameters.boxes import Box, flat_indices, join_boxes
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.certificate import Residual
@@ -366,7 +366,7 @@ def test_splits_of_what_the_tolerance_would_explain_end_after_sixty_without_a_fi
     known = Known(errors, accepted=1e6)
     found = known.search()
     assert (found.suspects, found.dense, found.open) == ([], [], [])
-    assert len(known.splits) == PATIENCE
+    assert len(known.splits) == 60
 
 
 def test_what_the_tolerance_does_not_explain_is_looked_for_when_patience_is_gone():
@@ -387,7 +387,7 @@ def test_a_find_renews_the_patience():
     found = known.search()
     assert [box for box, _ in found.dense] == [Box(((0, 8192),))]
     # Before the find that of the whole and that of the region.
-    assert len(known.splits) == 2 + PATIENCE
+    assert len(known.splits) == 2 + 60
 
 
 @pytest.mark.parametrize(("size", "judged"), [(SMALL, True), (SMALL + 1, False)])
