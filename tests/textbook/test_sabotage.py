@@ -10,9 +10,11 @@ import pytest
 
 from benchmarks import sabotage
 
-pytestmark = pytest.mark.skipif(
-    not hasattr(sabotage.os, "fork"), reason="each change needs a process that is forked"
-)
+# To compile every change takes ten seconds, whatever is asked of them then.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not hasattr(sabotage.os, "fork"), reason="each change needs a process that is forked"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +23,6 @@ def changes():
     return sabotage.all_changes()
 
 
-@pytest.mark.slow
 def test_changes_are_many_and_of_every_module(changes):
     """At least 200, no two with the same effect, some of each module, and each is one that compiles."""
     of_module = Counter(change.module for change in changes)
@@ -50,7 +51,6 @@ def sigmoid(changes):
     return next(c for c in changes if c.function == "sigmoid" and "(1.0 - small)" in c.after)
 
 
-@pytest.mark.slow
 def test_a_change_is_noticed_and_no_change_is_not(changes):
     """The case of the logistic function refuses a changed one, and passes as it is."""
     digits = sabotage.prepared()[1]
@@ -63,7 +63,6 @@ def test_a_change_is_noticed_and_no_change_is_not(changes):
     assert nothing == ""
 
 
-@pytest.mark.slow
 def test_cases_notice_a_sample(changes, monkeypatch):
     """Of 30 changes, spread over the functions, a case notices nine in ten or more that are not equivalent."""
     # One that has no end takes so much of the suite.
