@@ -789,3 +789,12 @@ def test_the_certificate_of_rows_pays_for_its_rows_rounds_and_looks(confidence: 
     share = (1.0 - confidence) / (2 * 4 * (4 * 5) * 2)
     assert certificate is not None
     assert certificate.bound == pytest.approx(2.0 * math.sqrt(2.0) * share ** (-1.0 / 4.0))
+
+
+def test_an_array_that_f_does_not_use_costs_six_evaluations_a_direction():
+    """A derivative of exactly 0 is told from nothing: no bar is too wide for it, and no other step is tried."""
+    gauge = gauge_of(lambda x: 3.0, [1.0, 2.0], [0.0, 0.0], slope=1.0)
+    (found,) = gauge.real(gauge.tangents([1]))
+    assert gauge.nothing
+    assert found.value == 0.0
+    assert gauge.setting.objective.nfev == 6
