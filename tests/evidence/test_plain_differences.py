@@ -800,3 +800,35 @@ def test_what_one_claim_states_of_an_f_in_float32_holds_for_another():
     assert report.outcome is Outcome.PASS
     assert report.detectable >= 1e-3
     assert check_jacobian(f, right * np.where(np.arange(3) == 2, 1.01, 1.0), x).outcome is Outcome.FAIL
+
+
+def test_what_is_clean_to_a_part_of_a_million_million_is_left_to_directions_from_few_entries_on():
+    """Noise of exactly 1e-12 of what f changes over the scale of x counts as clean; twice as much does not."""
+    parameters, x = Parameters.of(np.ones(5))
+    objective = Objective(np.sum, parameters)
+    for level, left in ((1e-12, True), (2e-12, False)):
+        setting = Setting(objective, x, 5.0, level, 2.0**-52, np.ones(5), Tolerance(1e-6))
+        assert (plain_differences._claim(setting, np.ones((1, 5)), 5, 0) is None) is left
+
+
+def test_an_f_of_few_bits_by_chance_is_asked_as_one_of_all_digits():
+    """(1 + 2^-9)^2 has 19 bits, as a float32 may: its rounding leaves rtol=1e-6 no step, that of float64 does."""
+    report = check_gradient(
+        lambda x: float(x[0] ** 2), lambda x: 2.0 * x, np.array([1.0 + 2.0**-9]), rtol=1e-6
+    )
+    assert report.outcome is Outcome.PASS
+    assert report.nfev <= 4
+
+
+@pytest.mark.parametrize(("name", "agreed"), [("float16", False), ("float32", False), ("float64", True)])
+def test_values_of_a_coarser_arithmetic_than_was_assumed_are_not_agreed_upon(monkeypatch, name, agreed):
+    """Its tolerances are others."""
+    parameters, x = Parameters.of(np.ones(1))
+    setting = Setting(
+        Objective(lambda x: x[0], parameters), x, 1.0, 2.0**-52, 2.0**-52, np.ones(1), Tolerance(1e-6)
+    )
+    claim = plain_differences._claim(setting, np.ones((1, 1)), 5, 0)
+    assert claim is not None
+    measured = plain_differences._measured(claim, None)
+    monkeypatch.setattr(plain_differences, "_level", lambda s, _: (s.level, np.array([name], object)))
+    assert (plain_differences._agreed(claim, measured) is not None) is agreed
