@@ -388,6 +388,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         records = {name: [asdict(one) for one in some] for name, some in found.items()}
         Path(options.json).write_text(json.dumps(plain(records), allow_nan=False), encoding="utf-8")
     if options.figures:
+        options.figures.mkdir(parents=True, exist_ok=True)
         figure = Figure(figsize=(11, 4.6), layout="constrained")
         draw_bars(bars, figure)
         save(figure, options.figures, "calibration")
