@@ -131,10 +131,10 @@ class Known:
         )  # fmt: skip
         self.setting = setting
         if np.all(setting.still) and question.room is None:
-            signs = np.random.default_rng(question.rng).choice([-1.0, 1.0], question.x.size)
-            tangent = signs * self.scales
-            claimed = self.matrix.product(tangent)
-            findings = contradicted(self.objective, question.x, setting.f_x, tangent, claimed) or findings
+            told = contradicted(
+                self.objective, question.x, setting.f_x, self.matrix, self.scales, question.rng
+            )
+            findings = told or findings
         self.findings += findings
         return None if self.final else setting
 

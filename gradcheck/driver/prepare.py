@@ -9,6 +9,7 @@ import numpy as np
 
 from gradcheck._typing import Flat
 from gradcheck.function.lines import Rays
+from gradcheck.function.matrix import Matrix
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.differences import first_step
 from gradcheck.numerics.noise import FIRST_SPACING, WIDER, WIDEST, Noise, measure_noise
@@ -31,7 +32,7 @@ ROUGH, SINGLE = 1e4, 1e-10
 FAR_AWAY, PLAIN = (1.0, 10.0, 100.0, 1000.0), 0.01
 # How far the points around x lie, in scales of x; and by how many roundings of f it is claimed to change where that is
 # no rounding: 1 + exp(-40) is 1.
-AROUND, SEEN = 7.0 * WIDER * FIRST_SPACING, 100.0
+AROUND, SEEN = 7.0 * WIDER * FIRST_SPACING, 1e3
 
 # An entry that is a smaller part than this of its scale is 0 but for rounding.
 NEARLY_0 = 1e-12
@@ -153,14 +154,17 @@ def inspect_noise(noise: Noise, f_x: Any) -> tuple[Finding, ...]:
 
 
 def contradicted(
-    objective: Objective, x: Flat, f_x: Any, tangent: Flat, claimed: Flat
+    objective: Objective, x: Flat, f_x: Any, matrix: Matrix, scales: Flat, rng: Any
 ) -> tuple[Finding, ...]:
     """That an f which stays the same around x is claimed to change; a look farther away tells.
 
-    tangent : (n,) one scale of every coordinate. claimed : (m,) what f changes by along it.
     Either f is the same a thousand scales away, too. Or its values lie on no grid: it is not rounded, but flat at x.
     """
-    f_x, change = np.atleast_1d(f_x), np.abs(claimed)
+    signs = np.random.default_rng(rng).choice([-1.0, 1.0], x.size)
+    tangent = signs * scales
+    # Entries far smaller than their scale were moved by less.
+    near = np.abs(matrix.product(signs * _own_scales(x, scales, FIRST_SPACING)))
+    f_x, change = np.atleast_1d(f_x), np.abs(matrix.product(tangent))
     if not (change > 0).any() or not objective.affords(2 * len(FAR_AWAY)):
         return ()
     offsets = np.array([sign * step for step in FAR_AWAY for sign in (-1.0, 1.0)])
@@ -169,7 +173,7 @@ def contradicted(
     rounding = SEEN * eps_of(np.float64) * np.abs(known).max(axis=0)
     constant = (values == f_x).all(axis=0) & (f_x != 0) & (change >= PLAIN * np.abs(f_x))
     no_grid = np.array([any(map(on_no_grid, column)) for column in known.T.tolist()])
-    flat = no_grid & (AROUND * change >= rounding)
+    flat = no_grid & (AROUND * near >= rounding)
     if not (constant | flat).any():
         return ()
     row = int(np.argmax(np.where(constant | flat, change, 0.0)))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcheck import Outcome, Report, check_gradient, check_jacobian
+from gradcheck import Outcome, Report, check_gradient, check_jacobian, check_jvp
 from gradcheck.driver.prepare import inspect_noise
 from gradcheck.function.contract import Inspection, gradient_at, inspect, inspect_again, is_pair
 from gradcheck.function.objective import Objective
@@ -377,6 +377,17 @@ def test_a_rectifier_whose_units_are_all_off_is_flat_at_x():
     assert check_gradient(off, lambda x: 0 * x, X).outcome is Outcome.INCONCLUSIVE
     steps = check_gradient(lambda x: float(np.round(x.sum() + 0.2)), lambda x: np.ones(X.size), X)
     assert steps.outcome is Outcome.INCONCLUSIVE
+
+
+def test_an_entry_far_below_its_scale_was_not_moved_by_it():
+    """Found by random functions: of x = [1e12, 1e3, 1e-13] the last is moved by 1e-7, and has a scale of 50."""
+
+    def f(x: np.ndarray) -> np.ndarray:
+        return np.array([2.598076211353316 + 1e-10 * x[2], -1.3])
+
+    x = np.array([9.9e11, 1.35e3, -1e-13])
+    slopes = np.array([[0.0, 0.0, 1e-10], [0.0, 0.0, 0.0]])
+    assert check_jvp(f, lambda x, v: slopes @ v, x).outcome is not Outcome.FAIL
 
 
 def test_a_bounded_function_below_its_rounding_is_no_constant_that_is_claimed_to_change():
