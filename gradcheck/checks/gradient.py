@@ -188,7 +188,7 @@ def check_gradient(
         # SciPy's sparse matrices come with it: not for those who check a gradient alone.
         from gradcheck.checks.hessian import and_hessian
 
-        report = and_hessian(report, f, grad, hessian, x, args, options)
+        return finished(and_hessian(report, f, grad, hessian, x, args, options), recipe)
     return finished(report)
 
 

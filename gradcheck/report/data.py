@@ -123,7 +123,8 @@ class ReportData:
         own = vars(self)
         rest = own.get("_rest")
         if rest is not None:
-            own.update(rest())
+            for name, value in rest().items():
+                own.setdefault(name, value)  # what was put in since then stays
             # Only now: another thread that reads meanwhile makes them, too.
             own.pop("_rest", None)
 
