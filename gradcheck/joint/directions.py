@@ -10,17 +10,15 @@ from functools import cached_property
 import numpy as np
 
 from gradcheck._typing import Flat, Mask, Values
+from gradcheck.joint.four_points import AMPLIFIED, FAR, NEAR, Short, hidden_of, shortest
 from gradcheck.numerics.line_fit import (
     EIGHT,
     FOUR,
     LineFit,
     by_four,
     ends_and_inner,
-    fifth_over_third,
     fit_line,
-    hidden_bends,
     positions,
-    third_order,
 )
 from gradcheck.numerics.problem import Problem, Scaling, of_typical_size
 from gradcheck.numerics.rounding import granularity
@@ -36,10 +34,8 @@ EPS = float(np.finfo(np.float64).eps)
 # doubles, f(x) is what is left of a root of f, and says nothing of a length: then it is a part of x.
 FIRST_STEP, SHORTEST, ROOT, ROOT_LENGTH = 0.01, 1e-3, 1e-9, 0.1
 LONGEST_STEP = 0.3
-# From one noisy direction of eight points to the next a step is so many times as long; so many are tried. Few
-# points lie at such a part of the step of eight.
+# From one noisy direction of eight points to the next a step is so many times as long; so many are tried.
 LONGER, TRIED = 3.0, 3
-PARTS = tuple(2.0 ** (k / 2.0) for k in range(2, 9))
 # Off the domain come nearer three times.
 RETREAT, RETREATS = 30.0, 3
 # Half a step of a grid, with a margin.
@@ -55,12 +51,6 @@ MUCH_NEARER = 100.0
 SAME = 1e-12
 # The places of the four outer values among five or nine.
 OUTER = np.array([0, 1, -2, -1])
-# The weights of the values in the derivative by four points: the root of the sum of their squares, times the step.
-NEAR, FAR = FOUR
-AMPLIFIED = math.hypot(FAR**2 / NEAR, NEAR**2 / FAR) / (math.sqrt(2.0) * (FAR**2 - NEAR**2))
-# What four points leave of the bends, over what they take out of the chord of the outer two: h^2 NEAR^2 b5 / b3, less
-# than this where bends fall; or so many times what directions of eight points show of it.
-LEFT, SPARE = 0.3, 10.0
 
 
 @dataclass(frozen=True)
@@ -104,21 +94,6 @@ class Direction:
         """Rows in which something is wrong; nan is not evidence."""
         with np.errstate(invalid="ignore"):
             return np.asarray(np.abs(self.residual) > self.allowed)
-
-
-@dataclass(frozen=True)
-class Short:
-    """Four points at a short step around x, and what they leave of the slopes of all rows; arrays are (m,).
-
-    fit : of eight points, which tells. noise : what noise adds, as an E. together : that and what bends may take, as
-    they are most often. typical : the same over the weight, in the median.
-    """
-
-    step: float
-    fit: LineFit
-    noise: Values
-    together: Values
-    typical: float
 
 
 class Directions:
@@ -325,21 +300,10 @@ class Directions:
         told = [d for d in before if d.fit is not None and d.hidden is None]
         key = (*(id(d.fit) for d in told), int(self.pending.sum()))
         if key not in self._chosen:
-            found = (self._short(d.fit, d.weight) for d in told if d.fit is not None)
+            found = shortest([(d.fit, d.weight) for d in told if d.fit is not None], self.pending)
             # With what it comes from: a number stands for one object as long as that is kept.
-            self._chosen = {key: (min(found, key=lambda short: short.typical), told)}
+            self._chosen = {key: (found, told)}
         return self._chosen[key][0]
-
-    def _short(self, fit: LineFit, weight: Values) -> Short:
-        def at(step: float) -> Short:
-            hidden, noise = hidden_bends(fit, step), AMPLIFIED / step
-            with np.errstate(divide="ignore", invalid="ignore"):
-                relative = (hidden + noise * fit.scatter) / weight
-            relative = relative[self.pending & np.isfinite(relative)]
-            typical = float(median(relative)) if relative.size else np.inf
-            return Short(step, fit, noise * fit.noise, hidden + noise * fit.scatter, typical)
-
-        return min((at(fit.step / shorter) for shorter in PARTS), key=lambda short: short.typical)
 
     def _by_few(self, short: Short, fits: list[LineFit], tangent: Flat, noisy: Mask | bool) -> Direction:
         """Four points; what bends leave of the slope a direction of eight tells, and noise how far off it may be."""
@@ -347,17 +311,7 @@ class Directions:
         if four is None:
             return self._nothing(tangent, step)
         value, inner, outer = by_four(four[OUTER], step, FOUR)
-        # Along this tangent it may bend more, of fifth order by the power 5/3 of what is seen of third beside noise;
-        # what is left is less than what the rule took out.
-        noise = math.hypot(1.0 / NEAR, 1.0 / FAR) / math.sqrt(2.0) * short.fit.noise / step
-        seen = (np.abs(outer - inner) - 3.0 * noise) / ((FAR**2 - NEAR**2) * step**2)
-        told = [(hidden_bends(fit, step), third_order(fit)) for fit in fits if fit.step > step]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            bends = [hidden * np.maximum(seen / third, 1.0) ** (5 / 3) for hidden, third in told]
-        least = np.min([hidden for hidden, _ in told], axis=0)
-        # Rows come of one f: they bend over lengths that are alike.
-        rate = SPARE * step**2 * float(median(np.min([fifth_over_third(fit) for fit in fits], axis=0)))
-        hidden = np.minimum(np.fmin.reduce(bends), np.maximum(min(LEFT, rate) * np.abs(value - outer), least))
+        hidden = hidden_of(value, inner, outer, step, short.fit.noise, fits)
         found = self.compared(tangent, step, value, hidden + short.noise)
         return replace(found, noisy=noisy, hidden=hidden)
 

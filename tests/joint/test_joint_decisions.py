@@ -329,8 +329,7 @@ def test_off_the_domain_or_the_budget_the_first_direction_stays():
     assert test._nearer(first, ALL, ~ALL) is first
     for left, expected in ((16, 1), (15, 0)):
         test = joint_test(2)
-        test.problem.objective.__class__ = _Limited
-        test.problem.objective.left = left  # type: ignore[attr-defined]
+        limit(test, left)
         steps = Steps(test, direction(2, fitted(2), error=1e-6))
         found = test._nearer(first, ALL, ~ALL)
         assert (found is first) == (expected == 0)
@@ -347,6 +346,12 @@ class _Limited(VectorObjective):
         return self.left
 
 
+def limit(test: JointTest, left: int) -> None:
+    """Leave so many evaluations."""
+    test.problem.objective.__class__ = _Limited
+    vars(test.problem.objective)["left"] = left
+
+
 def scattered(size: float) -> Direction:
     """Two rows of noise of this size."""
     return direction(2, fitted(2, noise=1e-6, flat=True, spread=size, bends=size))
@@ -357,8 +362,7 @@ def in_noise(
 ) -> tuple[Any, list[float]]:
     """What comes of a noisy first direction of which four points would leave so much, and the steps asked for."""
     test = joint_test(2, columns=100)
-    test.problem.objective.__class__ = _Limited
-    test.problem.objective.left = left  # type: ignore[attr-defined]
+    limit(test, left)
     unit = float(test.along.short_of([scattered(1e-9)]).together[0])
     first = replace(scattered(1e-9 * expected / unit), error=np.full(2, error))
     steps = Steps(test, *answers)
@@ -482,8 +486,7 @@ def test_without_eight_evaluations_left_what_is_doubtful_is_no_mistake():
     """What is beyond doubt is."""
     for left, expected in ((7, [False, True]), (8, [True, True])):
         test = joint_test(2)
-        test.problem.objective.__class__ = _Limited
-        test.problem.objective.left = left  # type: ignore[attr-defined]
+        limit(test, left)
         slopes = np.array([29e-9, 1e-6])
         first = direction(2, fitted(2), residual=slopes)
         t = (STEP / 10.0) * positions(EIGHT)
@@ -524,8 +527,7 @@ def test_without_eight_evaluations_no_direction_is_taken():
     """Nothing is known then: no bound, no row; as where no coordinate can move, which no budget would change."""
     for left, taken in ((8, True), (7, False)):
         test = joint_test(2)
-        test.problem.objective.__class__ = _Limited
-        test.problem.objective.left = left  # type: ignore[attr-defined]
+        limit(test, left)
         joint = test.run()
         assert bool(joint.directions) is taken
         if not taken:
