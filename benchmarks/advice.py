@@ -46,8 +46,6 @@ MOVES = (
 PRECISION = (Remedy.FLOAT64, Remedy.DIGITS, Remedy.PRECISE)
 # How far x is moved, relative to its size or 1, and how often where f is not finite there.
 MOVE, TRIES = 0.03, 20
-# Where f does not move at all: all its digits where it is rounded, another point where it is not.
-STILL = (Advice(Remedy.DIGITS), Advice(Remedy.ELSEWHERE))
 # Advice that is followed in turn.
 TURNS = 3
 # On a kink there is no derivative that could be right or wrong, and what is hidden may be seen or not.
@@ -96,7 +94,9 @@ def gradients(problems: list[corpus.Problem], source: str) -> Iterator[Case]:
                     wrong = mutated(p.x)
             except ValueError:
                 continue  # it changes nothing here
-            size = trials.relative(flat(wrong).astype(float) - right, unit)
+            claimed = flat(wrong).astype(float)
+            # Where f has no slope a report's `detectable` is relative to what is claimed.
+            size = trials.relative(claimed - right, np.where(unit > 0, unit, np.abs(claimed)))
             if size > peer_corpus.LEAST:
                 yield Case(source, f"{p.name}: {mutation.name}", p.f, mutated, p.x, size, precise)
 
@@ -207,11 +207,11 @@ def follow(case: Case, report: Report) -> tuple[Report, list[Remedy], bool]:
     options: dict[str, Any] = {}
     followed: list[Remedy] = []
     while report.outcome is gradcheck.Outcome.INCONCLUSIVE and len(followed) < TURNS:
-        advised = STILL if report.undecided is None and _stays(report) else ()
-        advised = advised if report.undecided is None else report.undecided.advice
+        advised = () if report.undecided is None else report.undecided.advice
         if not advised:
             return report, followed, False
-        for advice in advised:
+        # What did not decide it is followed once more only where there is nothing else.
+        for advice in sorted(advised, key=lambda advice: advice.remedy in followed):
             changed = _apply(case, report, advice, options)
             if changed is not None and (changed[0] is not case or changed[1] != options):
                 (case, options), remedy = changed, advice.remedy
@@ -221,11 +221,6 @@ def follow(case: Case, report: Report) -> tuple[Report, list[Remedy], bool]:
         followed.append(remedy)
         report = case.check(options)
     return report, followed, True
-
-
-def _stays(report: Report) -> bool:
-    """Whether f is the same everywhere around x, of which a note says what to do."""
-    return any("it may depend on x at another point" in note for note in report.notes)
 
 
 def _apply(

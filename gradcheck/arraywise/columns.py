@@ -21,7 +21,8 @@ from gradcheck.parameters.boxes import Box, runs
 from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.results.certificate import ArrayEvidence, Region, Survey
 from gradcheck.results.evidence import Evidence, latest, none_judged
-from gradcheck.results.outcome import Finding, Outcome
+from gradcheck.results.finding import Finding
+from gradcheck.results.outcome import Outcome
 from gradcheck.results.table import concatenate
 from gradcheck.results.table import rows as some_rows
 

@@ -24,8 +24,9 @@ from gradcheck.parameters.tree import Parameters
 from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
 from gradcheck.report.sentences import cause_sentence
+from gradcheck.results.finding import Finding
 from gradcheck.results.mismatch import ArraySummary, Mismatch
-from gradcheck.results.outcome import Finding, Outcome
+from gradcheck.results.outcome import Outcome
 from gradcheck.results.verdict import DEFAULT_RESOLUTION, Tolerance
 
 __all__ = ["check_adjoint"]

@@ -21,7 +21,8 @@ from gradcheck.numerics.tangents import ROUNDING, root_mean_square
 from gradcheck.parameters.leaves import as_array
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.report import Report
-from gradcheck.results.outcome import Finding, Outcome
+from gradcheck.results.finding import Finding
+from gradcheck.results.outcome import Outcome
 from gradcheck.results.verdict import DEFAULT_RTOL
 
 __all__ = ["and_hessian", "check_hessian", "flat_gradient", "whole_gradient"]

@@ -25,7 +25,8 @@ from gradcheck.parameters.matrix_names import JacobianNames, jacobian_names
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.compose import compose
 from gradcheck.report.report import Report
-from gradcheck.results.outcome import Finding, Outcome
+from gradcheck.results.finding import Finding
+from gradcheck.results.outcome import Outcome
 
 __all__ = ["check_jacobian"]
 

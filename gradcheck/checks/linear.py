@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from gradcheck._typing import Flat
 from gradcheck.function.objective import NotScalarError
 from gradcheck.numerics.tangents import root_mean_square
-from gradcheck.results.outcome import Finding, Outcome
+from gradcheck.results.finding import Finding
+from gradcheck.results.outcome import Outcome
 from gradcheck.results.verdict import DEFAULT_RTOL
 from gradcheck.results.words import error_text
 

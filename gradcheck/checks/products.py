@@ -24,7 +24,8 @@ from gradcheck.numerics.tangents import opposed
 from gradcheck.parameters.leaves import as_array
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.report import Report
-from gradcheck.results.outcome import Finding, Outcome
+from gradcheck.results.finding import Finding
+from gradcheck.results.outcome import Outcome
 
 __all__ = ["check_hvp", "check_jvp", "check_vjp"]
 

@@ -28,7 +28,8 @@ from gradcheck.numerics.tangents import ROUNDING, random_units
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
-from gradcheck.results.outcome import Finding, Outcome
+from gradcheck.results.finding import Finding
+from gradcheck.results.outcome import Outcome
 from gradcheck.results.verdict import DEFAULT_RTOL
 
 if TYPE_CHECKING:

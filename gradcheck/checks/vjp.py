@@ -35,7 +35,8 @@ from gradcheck.report.report import Report
 from gradcheck.report.sentences import cause_sentence
 from gradcheck.report.text import discrepancy
 from gradcheck.results.evidence import latest
-from gradcheck.results.outcome import Finding, Outcome
+from gradcheck.results.finding import Finding
+from gradcheck.results.outcome import Outcome
 from gradcheck.results.table import concatenate
 from gradcheck.results.words import count
 

@@ -15,7 +15,8 @@ from gradcheck.function.objective import BudgetSpentError, NotScalarError, Objec
 from gradcheck.function.progress import Progress
 from gradcheck.results.certificate import Region, Survey
 from gradcheck.results.evidence import Evidence
-from gradcheck.results.outcome import Finding, Limit, Outcome
+from gradcheck.results.finding import Finding
+from gradcheck.results.outcome import Limit, Outcome
 
 __all__ = ["examine"]
 

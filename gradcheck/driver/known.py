@@ -11,7 +11,7 @@ import numpy as np
 
 from gradcheck._typing import Flat
 from gradcheck.diagnosis.explanations import Diagnosis
-from gradcheck.driver.prepare import contradicted, prepare
+from gradcheck.driver.prepare import contradicted, prepare, unmoved
 from gradcheck.function.contract import Inspection
 from gradcheck.function.matrix import Matrix
 from gradcheck.function.objective import Objective
@@ -19,7 +19,7 @@ from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.certificate import Survey
 from gradcheck.results.evidence import Evidence
-from gradcheck.results.outcome import Finding
+from gradcheck.results.finding import Finding
 from gradcheck.results.verdict import DEFAULT_RTOL, Tolerance
 
 __all__ = ["Known", "Question"]
@@ -129,14 +129,20 @@ class Known:
             tolerances=question.tolerances, rng=question.rng, room=question.room, subgradient=question.subgradient,
             names=question.names(), rounding=question.rounding, scales=self.scales,
         )  # fmt: skip
+        if np.all(setting.still) and not findings:
+            setting, findings = self._unmoved(setting)
         self.setting = setting
-        if np.all(setting.still) and question.room is None:
-            told = contradicted(
-                self.objective, question.x, setting.f_x, self.matrix, self.scales, question.rng
-            )
-            findings = told or findings
         self.findings += findings
         return None if self.final else setting
+
+    def _unmoved(self, setting: Setting) -> tuple[Setting, tuple[Finding, ...]]:
+        """What an f that is the same at every point around x leaves to be judged, and what there is to say of it."""
+        if self.question.room is None:
+            told = contradicted(setting, self.matrix, self.question.rng)
+            if told:
+                return setting, told
+        setting, said = unmoved(setting, self.matrix)
+        return setting, (said,)
 
     def prepared(self) -> Setting | None:
         """What is to be known before f is measured from near: that it repeats itself, and its noise; None at an end."""

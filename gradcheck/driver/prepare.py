@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from gradcheck._typing import Flat
+from gradcheck.diagnosis.undecided import ROOM
+from gradcheck.evidence.entries import WEIGHTS
 from gradcheck.function.lines import Rays
 from gradcheck.function.matrix import Matrix
 from gradcheck.function.objective import Objective
@@ -17,11 +19,13 @@ from gradcheck.numerics.rounding import on_no_grid
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.leaves import eps_of
 from gradcheck.parameters.tree import Parameters
-from gradcheck.results.outcome import CONSTANT, Finding, Outcome
+from gradcheck.results.finding import CONSTANT, Finding
+from gradcheck.results.outcome import Limit, Outcome
+from gradcheck.results.undecided import Advice, Remedy, Undecided
 from gradcheck.results.verdict import Tolerance
 from gradcheck.results.words import count, number
 
-__all__ = ["contradicted", "inspect_roughness", "prepare", "probe_noise"]
+__all__ = ["contradicted", "inspect_roughness", "prepare", "probe_noise", "unmoved"]
 
 # Roundings of float64 by which f's values may be off from a smooth function and still be called smooth: a sum of ten
 # thousand terms, say. The rounding of float64 is below `SINGLE`, that of float32 above.
@@ -33,6 +37,9 @@ FAR_AWAY, PLAIN = (1.0, 10.0, 100.0, 1000.0), 0.01
 # How far the points around x lie, in scales of x; and by how many roundings of f it is claimed to change where that is
 # no rounding: 1 + exp(-40) is 1.
 AROUND, SEEN = 7.0 * WIDER * FIRST_SPACING, 1e3
+
+# The least atol that is advised: of 0 nothing larger is known to be hidden.
+TINY = 1e-12
 
 # An entry that is a smaller part than this of its scale is 0 but for rounding.
 NEARLY_0 = 1e-12
@@ -144,27 +151,45 @@ def inspect_noise(noise: Noise, f_x: Any) -> tuple[Finding, ...]:
     """What the probing of the noise says about f."""
     if not np.all(noise.constant):
         return _still_outputs(noise)
-    text = "f does not depend on x at all: none of its outputs changed at any of the points around x"
-    if np.ndim(f_x) == 0:
-        text = f"f does not depend on x at all: it is {f_x:.17g} at all {len(noise.values)} points around x"
-        if len(noise.values) == 1:  # f(x) itself
-            text = "f raises or is not finite at every point around x: there is no derivative to estimate"
-            return (Finding(text, Outcome.INCONCLUSIVE, final=True),)
-    return Finding(text, Outcome.INCONCLUSIVE, final=True), Finding(CONSTANT)
+    if np.ndim(f_x) == 0 and len(noise.values) == 1:  # f(x) itself
+        text = "f raises or is not finite at every point around x: there is no derivative to estimate"
+        return (Finding(text, Outcome.INCONCLUSIVE, final=True),)
+    return ()
 
 
-def contradicted(
-    objective: Objective, x: Flat, f_x: Any, matrix: Matrix, scales: Flat, rng: Any
-) -> tuple[Finding, ...]:
+def unmoved(setting: Setting, matrix: Matrix) -> tuple[Setting, Finding]:
+    """What there is to say of an f that is the same at all points around x, and the noise that this leaves.
+
+    Which digits f has is not known where it shows one value. A caller who passes an atol says which slopes need not
+    show: then entries are measured, and what f may hide is their bar.
+    """
+    f_x, at = np.asarray(setting.f_x, np.float64), setting.scales.min()
+    # 0 lies on every grid: it may hide whatever is claimed.
+    change = np.abs(matrix.product(setting.relative_step.max() * setting.scales))
+    setting = replace(setting, level=np.where(f_x == 0, np.maximum(setting.level, change), setting.level))
+    if setting.tolerance.atol > 0:
+        return setting, Finding(CONSTANT)
+    hidden = ROOM * 3.0 * WEIGHTS * float(np.max(setting.level / setting.relative_step)) / float(at)
+    advice = [Advice(Remedy.DIGITS), Advice(Remedy.ELSEWHERE), Advice(Remedy.ATOL, max(hidden, TINY))]
+    value = float(f_x[0]) if f_x.size == 1 else None
+    why = Undecided("f", Limit.CONSTANT, value=value, known=False, advice=tuple(advice))
+    return setting, Finding("f does not depend on x at all", Outcome.INCONCLUSIVE, final=True, undecided=why)
+
+
+def contradicted(setting: Setting, matrix: Matrix, rng: Any) -> tuple[Finding, ...]:
     """That an f which stays the same around x is claimed to change; a look farther away tells.
 
     Either f is the same a thousand scales away, too. Or its values lie on no grid: it is not rounded, but flat at x.
+    Slopes up to the atol are accepted, in every entry.
     """
+    objective, x, scales = setting.objective, setting.x, setting.scales
     signs = np.random.default_rng(rng).choice([-1.0, 1.0], x.size)
     tangent = signs * scales
     # Entries far smaller than their scale were moved by less.
     near = np.abs(matrix.product(signs * _own_scales(x, scales, FIRST_SPACING)))
-    f_x, change = np.atleast_1d(f_x), np.abs(matrix.product(tangent))
+    f_x, change = setting.f_x, np.abs(matrix.product(tangent))
+    near[change <= setting.tolerance.atol * scales.sum()] = 0.0
+    change[near == 0.0] = 0.0
     if not (change > 0).any() or not objective.affords(2 * len(FAR_AWAY)):
         return ()
     offsets = np.array([sign * step for step in FAR_AWAY for sign in (-1.0, 1.0)])

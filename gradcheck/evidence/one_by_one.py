@@ -13,7 +13,7 @@ from gradcheck.evidence.entries import noise_share, sweep
 from gradcheck.evidence.subgradients import along_directions
 from gradcheck.numerics.setting import Setting
 from gradcheck.results.evidence import Evidence
-from gradcheck.results.outcome import Finding
+from gradcheck.results.finding import Finding
 
 __all__ = ["one_by_one"]
 

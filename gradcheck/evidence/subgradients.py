@@ -15,7 +15,8 @@ from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS, SPARE
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.evidence import Evidence
-from gradcheck.results.outcome import Finding, Limit, Outcome
+from gradcheck.results.finding import Finding
+from gradcheck.results.outcome import Limit, Outcome
 from gradcheck.results.verdict import accepted
 
 __all__ = ["along_directions"]

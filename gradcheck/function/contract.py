@@ -18,7 +18,8 @@ from gradcheck.function.objective import NotScalarError, Objective
 from gradcheck.function.repeat import REPEATABLE, Repeat, said_of_two_values
 from gradcheck.parameters.leaves import dropped, eps_of, kind_of
 from gradcheck.parameters.tree import Parameters
-from gradcheck.results.outcome import Finding, Outcome
+from gradcheck.results.finding import Finding
+from gradcheck.results.outcome import Outcome
 from gradcheck.results.verdict import Tolerance
 
 __all__ = ["Inspection", "changed", "gradient_at", "inspect", "inspect_again", "is_pair", "raised_by"]

@@ -9,7 +9,8 @@ import numpy as np
 
 from gradcheck._typing import Flat
 from gradcheck.function.objective import BudgetSpentError, Objective
-from gradcheck.results.outcome import Finding, Outcome
+from gradcheck.results.finding import Finding
+from gradcheck.results.outcome import Outcome
 from gradcheck.results.verdict import Tolerance
 
 __all__ = ["REPEATABLE", "Repeat", "said_of_two_values"]

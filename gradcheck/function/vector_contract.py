@@ -15,7 +15,8 @@ from gradcheck.function.objective import NotScalarError
 from gradcheck.function.repeat import Repeat, said_of_two_values
 from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.parameters.matrix_names import output_name
-from gradcheck.results.outcome import Finding, Outcome
+from gradcheck.results.finding import Finding
+from gradcheck.results.outcome import Outcome
 
 __all__ = ["call_again", "call_outputs", "inspect_jacobian"]
 

@@ -18,7 +18,8 @@ from gradcheck.errors import GradientCheckInterrupted
 from gradcheck.function.contract import changed
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.report import Report
-from gradcheck.results.outcome import Finding, Outcome
+from gradcheck.results.finding import Finding
+from gradcheck.results.outcome import Outcome
 
 __all__ = ["called", "judge", "noted", "optional"]
 

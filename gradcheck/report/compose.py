@@ -23,8 +23,9 @@ from gradcheck.report.text import discrepancy
 from gradcheck.results.cause import Cause, Extent
 from gradcheck.results.certificate import ArrayEvidence, Region, Survey, array_certified
 from gradcheck.results.evidence import Evidence
+from gradcheck.results.finding import Finding
 from gradcheck.results.mismatch import ArraySummary, Mismatch
-from gradcheck.results.outcome import Finding, Limit, Outcome
+from gradcheck.results.outcome import Limit, Outcome
 from gradcheck.results.summaries import (
     LISTED,
     inside,
@@ -116,7 +117,7 @@ def _told(outcome: Outcome, found: _Found, given: Circumstances) -> dict[str, An
     arrays = tuple(_counted(array, causes) for array in arrays)
     # A finding that decides is the reason, unless wrong entries say more.
     decisive = next((f.text for f in found.findings if f.outcome is outcome), "") if not wrong else ""
-    undecided = None
+    undecided = next((replace(f.undecided, noun=given.noun) for f in found.findings if f.undecided), None)
     if outcome is Outcome.INCONCLUSIVE and not any(f.outcome is outcome for f in found.findings):
         undecided = _undecided(parameters, judged, survey, given)
     if undecided is not None:

@@ -336,6 +336,13 @@ def _arrays(c: Cause) -> str:
 def undecided_sentence(u: Undecided) -> str:
     """Why a check is undecided, as a report gives it."""
     name, cause = short(u.name), _limit(u)
+    if u.limit is Limit.CONSTANT:
+        told = (
+            f"it is {u.value:.17g} at all"
+            if u.value is not None
+            else "none of its outputs changed at any of the"
+        )
+        return f"{name} does not depend on x at all: {told} points around x"
     if u.count:
         entries = "entry" if u.total == 1 else "entries"
         text = f"{u.count:,} of {u.total:,} {entries} cannot be decided, {name} for one: {cause}"

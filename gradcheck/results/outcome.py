@@ -1,8 +1,7 @@
-"""What a check can say, what limits an error bar, and what there is to say about the contract."""
+"""What a check can say, and what limits an error bar."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, StrEnum
 
 
@@ -27,24 +26,5 @@ class Limit(Enum):
     DOMAIN = "the edge of f's domain"
     FIXED = "a fixed coordinate (equal bounds)"
     BUDGET = "the budget of evaluations"
+    CONSTANT = "f is the same at all points around x"
     DISPUTED = "the complex step contradicts it, and real differences are too crude to tell which is right"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing about the contract, in words.
-
-    outcome : the best that the check can still say; None is a mere note.
-    final : nothing can be measured after this.
-    """
-
-    text: str
-    outcome: Outcome | None = None
-    final: bool = False
-
-
-# What to do about an f that stays the same around x.
-CONSTANT = (
-    "it may depend on x at another point (check_points draws some), or over a longer way if it is rounded: "
-    "compute it with all its digits"
-)

@@ -28,7 +28,7 @@ class Remedy(Enum):
     OFF_EDGE = "move x away from the edge, or pass bounds"
     OFF_BEND = "move x to where f bends less"
     OFF_BESIDE = "move x away from that kink, bend or edge"
-    ELSEWHERE = "check it at another point, too"
+    ELSEWHERE = "check it at another point, too (check_points draws some)"
     FLOAT64 = "compute f in float64"
     DIGITS = "compute f with all digits of float64"
     PRECISE = "compute f more precisely"
@@ -57,7 +57,8 @@ class Undecided:
     name : of an entry, one of `count` among `total`; of an array where count is 0. limit : what keeps the bar from
     being smaller. bar : 3 E of that entry. reached : the relative mistake that could be seen, nan where none could.
     slopes : on both sides of a kink. known : whether anything was measured: then the derivative under test agrees
-    with it. tested : whether directions were measured at all. advice : options first.
+    with it. tested : whether directions were measured at all. value : the one of an f that stays the same, None for
+    several outputs. advice : options first.
     """
 
     name: str
@@ -71,4 +72,5 @@ class Undecided:
     known: bool = True
     tested: bool = True
     noun: str = "gradient"
+    value: float | None = None
     advice: tuple[Advice, ...] = ()

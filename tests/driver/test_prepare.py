@@ -1,0 +1,85 @@
+"""An f that is the same at all points around x: what is said of it, and what an atol leaves to be judged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradcheck import Outcome, check_gradient, check_jacobian, check_vjp
+from gradcheck.results.outcome import Limit
+from gradcheck.results.undecided import Remedy
+
+X = np.array([1.0, -2.0, 0.5])
+
+
+def same(value: float) -> Any:
+    """A gradient that has one value everywhere."""
+    return lambda x: np.full(x.shape, value)
+
+
+def atol_of(report: Any) -> float:
+    """The atol that a report advises."""
+    return next(a.value for a in report.undecided.advice if a.remedy is Remedy.ATOL)
+
+
+@pytest.mark.parametrize(("value", "claim"), [(3.0, 0.0), (3.0, 0.001), (0.0, 0.0), (0.0, 1e-4), (1e6, 5.0)])
+def test_the_atol_that_is_advised_passes_what_a_constant_f_hides(value, claim):
+    """0 and what is no more than f may hide: of 3 a half, of 1e6 in whole thousands some hundreds, of 0 anything."""
+    report = check_gradient(lambda x: value, same(claim), X)
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert report.undecided is not None
+    assert report.undecided.limit is Limit.CONSTANT
+    assert report.reason.startswith(f"f does not depend on x at all: it is {value:.17g} at all points")
+    atol = atol_of(report)
+    assert "pass atol=" in report.advice
+
+    followed = check_gradient(lambda x: value, same(claim), X, atol=atol)
+    assert followed.outcome is Outcome.PASS
+    assert any("may depend on x at another point" in note for note in followed.notes)
+
+
+@pytest.mark.parametrize(
+    ("value", "claim", "atol"), [(3.0, 0.001, 1e-3), (0.0, 1e-4, 1e-5), (1e6, 5.0, 1e-8)]
+)
+def test_a_smaller_atol_passes_no_claim_that_a_constant_f_may_hide(value, claim, atol):
+    """Neither does it fail: 0.001 of an f that is 3 may be rounded away."""
+    assert check_gradient(lambda x: value, same(claim), X, atol=atol).outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_claim_that_no_rounding_hides_fails_beyond_the_atol_only():
+    """3 everywhere, claimed to change by about 3 within one scale of x."""
+    assert check_gradient(lambda x: 3.0, same(1.0), X, atol=1e-3).outcome is Outcome.FAIL
+    assert check_gradient(lambda x: 3.0, same(1.0), X, atol=2.0).outcome is Outcome.PASS
+
+
+def test_zero_may_be_what_is_left_of_a_rounded_number():
+    """1e-3 sum(sin x) in two decimals is 0, and its gradient 1e-3 cos x neither right nor wrong."""
+    x = np.full(3, 0.1)
+    report = check_gradient(
+        lambda x: np.round(1e-3 * np.sin(x).sum(), 2), lambda x: 1e-3 * np.cos(x), x, atol=1e-5
+    )
+    assert report.outcome is Outcome.INCONCLUSIVE
+
+
+def test_outputs_of_which_none_moves_are_told_as_one_number_is():
+    """A Jacobian and a vjp of a constant f."""
+
+    def f(x: Any) -> Any:
+        return np.array([3.0, 1.0])
+
+    def jac(x: Any) -> Any:
+        return np.zeros((2, 3))
+
+    for report, again in (
+        (check_jacobian(f, jac, X), lambda atol: check_jacobian(f, jac, X, atol=atol)),
+        (
+            check_vjp(f, lambda x, v: np.zeros(3), X),
+            lambda atol: check_vjp(f, lambda x, v: np.zeros(3), X, atol=atol),
+        ),
+    ):
+        assert report.outcome is Outcome.INCONCLUSIVE
+        assert report.reason.startswith("f does not depend on x at all: none of its outputs changed")
+        assert "Jacobian" in report.reason
+        assert again(atol_of(report)).outcome is Outcome.PASS
