@@ -25,6 +25,7 @@ import gradcheck
 from benchmarks.corpus.model import flat, like
 from benchmarks.corpus.random_maps import SPAN, Example, example, kinked, operator, row_units
 from gradcheck import Outcome
+from gradcheck.arraywise.columns import GROUPS_UP_TO
 from gradcheck.parameters.tree import Parameters
 
 Array = np.ndarray
@@ -81,15 +82,33 @@ def call(check: str, f: Callable[..., Any], J: Array, x: Any, shape: tuple[int, 
 
 
 def sizes(e: Example, *, near: bool) -> float:
-    """The largest relative mistake that f shows; `near` looks around x at how large each row is there."""
+    """The largest relative mistake that f shows; `near` looks around x at how large each row is there.
+
+    Of a vjp of many outputs as large as it is in U J, which its report is about.
+    """
     parameters, point = Parameters.of(e.map.x)
     unit = row_units(e.right)
     if near:
         unit = np.maximum(unit, _nearby(e))
     shown = np.abs(e.wrong - e.right) * parameters.scales(point) > DIGITS * e.map.noise[:, None]
     with np.errstate(all="ignore"):
-        relative = np.where(shown, np.abs(e.wrong - e.right) / unit, 0.0)
+        relative = np.where(shown, np.abs(e.wrong - e.right) / unit / _among(e, unit), 0.0)
     return float(np.nan_to_num(relative, nan=0.0).max())
+
+
+def _among(e: Example, unit: Array) -> Array:
+    """How many times larger than each row (m, 1) the rows of U J are, in which U weighs outputs by how far they move.
+
+    A row of slopes along entries of x that are small moves little beside its size, and is a large part of U J.
+    """
+    if e.check != "check_vjp" or len(e.right) <= GROUPS_UP_TO:
+        return np.ones((len(e.right), 1))
+    parameters, point = Parameters.of(e.map.x)
+    change = np.linalg.norm(np.nan_to_num(e.right) * parameters.scales(point), axis=1, keepdims=True)
+    moves = change > DIGITS * e.map.noise[:, None]
+    usual = float(np.median(change[moves])) if moves.any() else 1.0
+    part = unit.min(axis=1, keepdims=True) * np.where(moves, usual / np.where(moves, change, 1.0), 1.0)
+    return np.where(part > 0, np.linalg.norm(part) / np.where(part > 0, part, 1.0), len(e.right))
 
 
 def _nearby(e: Example) -> Array:
@@ -186,10 +205,8 @@ def _missed(e: Example, right: Any, wrong: Any) -> tuple[str, str]:
     if wrong.outcome is not Outcome.PASS:
         return "", wrong.reason
     size = min(sizes(e, near=False), sizes(e, near=True))
-    # Of U J, in which a row is one of many.
-    among = len(e.right) if e.check == "check_vjp" and len(e.right) > 100 else 1
-    stated = EDGE * among * wrong.detectable
-    least = min(stated, EDGE * among * right.detectable) if right.outcome is Outcome.PASS else stated
+    stated = EDGE * wrong.detectable
+    least = min(stated, EDGE * right.detectable) if right.outcome is Outcome.PASS else stated
     words = f"{e.mistake}: size {size:.2g}, stated {stated:.2g}, of the right one {least:.2g}"
     if size <= least:
         return "", wrong.reason

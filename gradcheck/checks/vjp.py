@@ -14,12 +14,13 @@ from gradcheck._typing import Flat
 from gradcheck.arraywise.columns import GROUPS_UP_TO
 from gradcheck.checks.jacobian import Problem, judge_jacobian
 from gradcheck.checks.linear import Answers, accepted_of, not_linear, other_layouts
-from gradcheck.diagnosis.matrices import ASKED, LARGEST, diagnose_rows, unmixed
+from gradcheck.diagnosis.matrices import diagnose_rows, unmixed
 from gradcheck.driver.options import LEAST_BUDGET, Options
 from gradcheck.driver.prepare import prepare
 from gradcheck.evidence.axes import measure
 from gradcheck.evidence.entries import sweep
 from gradcheck.function.contract import changed
+from gradcheck.function.matrix import ASKED, MOST_ENTRIES
 from gradcheck.function.objective import NotScalarError
 from gradcheck.function.vector_contract import call_outputs
 from gradcheck.function.vector_objective import VectorObjective
@@ -197,7 +198,7 @@ def judge_vjp(
 
 def _asked(pull: Pullback) -> bool:
     """Whether J may be asked for row by row, and be held."""
-    return pull.outputs <= ASKED and pull.outputs * pull.x.size <= LARGEST
+    return pull.outputs <= ASKED and pull.outputs * pull.x.size <= MOST_ENTRIES
 
 
 def _every_row(

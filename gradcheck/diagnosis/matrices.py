@@ -10,7 +10,7 @@ from gradcheck._typing import Flat, Index
 from gradcheck.diagnosis.along import Along
 from gradcheck.diagnosis.explanations import Diagnosis, diagnose
 from gradcheck.diagnosis.scope import Subject
-from gradcheck.function.matrix import Dense, Matrix, Sparse
+from gradcheck.function.matrix import MOST_ENTRIES, Dense, Matrix, Sparse, by_entries
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.cause import Cause, Extent, Kind
@@ -20,12 +20,7 @@ from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
 from gradcheck.results.verdict import Tolerance, judge
 
-__all__ = ["ASKED", "LARGEST", "diagnose_matrix", "diagnose_operator", "diagnose_rows", "unmixed"]
-
-# Entries of J that are held at once: 32 MB. Of larger ones nothing is said.
-LARGEST = 4_000_000
-# Columns, or rows, that a product is asked for, one by one, to have the whole of a matrix that is wrong.
-ASKED = 500
+__all__ = ["diagnose_matrix", "diagnose_operator", "diagnose_rows", "unmixed"]
 
 
 def diagnose_matrix(
@@ -33,7 +28,7 @@ def diagnose_matrix(
 ) -> Diagnosis:
     """What kind of mistake fits; names : those of the entries of J, as one array (m, n)."""
     judged = evidence.judged if isinstance(evidence, Survey) else evidence
-    if not judged.judgement.wrong.any() or names.size > LARGEST:
+    if not judged.judgement.wrong.any() or names.size > MOST_ENTRIES:
         return Diagnosis()
     along = Along.of(setting)
     subject = Subject(
@@ -89,13 +84,12 @@ def _unmixed(c: Cause, mixed: int, outputs: int) -> Cause:
 
 def _known(matrix: Matrix, judged: Evidence) -> Flat:
     """The entries of J (m n,), nan where only products with it are known and nobody asked."""
+    matrix = by_entries(matrix)
     if isinstance(matrix, Dense):
         return np.asarray(matrix.array, np.float64).ravel()
     if isinstance(matrix, Sparse):
         return np.asarray(matrix.array.toarray(), np.float64).ravel()
     m, n = matrix.shape
-    if n <= ASKED:
-        return np.stack([matrix.product(unit) for unit in np.eye(n)], axis=1).ravel()
     values = np.full(m * n, np.nan)
     values[judged.coordinates] = judged.analytic
     return values
@@ -122,7 +116,7 @@ def diagnose_rows(
     names: Parameters, rows: Index, values: Flat, setting: Setting, judged: Evidence
 ) -> Diagnosis:
     """What fits the judged entries of some rows (k,) of J, of which `values` (k, n) is what is claimed."""
-    if not judged.judgement.wrong.any() or names.size > LARGEST:
+    if not judged.judgement.wrong.any() or names.size > MOST_ENTRIES:
         return Diagnosis()
     analytic = np.full((names.size // setting.x.size, setting.x.size), np.nan)
     analytic[rows] = values

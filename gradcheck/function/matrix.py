@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,7 +14,7 @@ from scipy.sparse.linalg import LinearOperator
 from gradcheck._typing import Flat, Index
 from gradcheck.parameters.tree import Parameters
 
-__all__ = ["Dense", "Matrix", "Product", "Sparse", "read_matrix"]
+__all__ = ["ASKED", "MOST_ENTRIES", "Dense", "Matrix", "Product", "Sparse", "by_entries", "read_matrix"]
 
 
 class Matrix(Protocol):
@@ -179,6 +180,11 @@ class Product:
         """Unknown."""
         return
 
+    @cached_property
+    def asked(self) -> Dense:
+        """All entries, a product for each column, once."""
+        return Dense(np.stack([self.matvec(unit) for unit in np.eye(self.shape[1])], axis=1))
+
     def entries(self, rows: Index, columns: Index) -> Flat:
         """J[rows, columns], (L,): one product for each column."""
         out = np.empty(rows.size)
@@ -189,6 +195,19 @@ class Product:
             unit[columns[mine[:1]]] = 1.0
             out[mine] = self.matvec(unit)[rows[mine]]
         return out
+
+
+# Columns that a product is asked for, one by one, to have all entries of J where it is wrong; and so many entries at
+# the most, 160 MB.
+ASKED, MOST_ENTRIES = 500, 20_000_000
+
+
+def by_entries(matrix: Matrix) -> Matrix:
+    """The same with all its entries, where it is no product, or one of few columns; else itself."""
+    m, n = matrix.shape
+    if not isinstance(matrix, Product) or n > ASKED or m * n > MOST_ENTRIES:
+        return matrix
+    return matrix.asked
 
 
 def read_matrix(result: Any, outputs: tuple[int, ...], parameters: Parameters, what: str = "jac") -> Matrix:

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.evidence.entries import sweep
-from gradcheck.function.matrix import Dense, Matrix
+from gradcheck.function.matrix import Dense, Matrix, by_entries
 from gradcheck.joint.joint import Joint, JointTest
 from gradcheck.joint.places import find_places
 from gradcheck.joint.silent import silent_entries, stays
@@ -18,6 +18,8 @@ from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import ROUNDING
 from gradcheck.parameters.boxes import Box, runs
 from gradcheck.parameters.matrix_names import JacobianNames
+from gradcheck.parameters.quantiles import median
+from gradcheck.parameters.tree import Block
 from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Region, Residual, Survey
 from gradcheck.results.evidence import Evidence, latest, none_judged
 from gradcheck.results.outcome import Limit
@@ -29,6 +31,8 @@ __all__ = ["survey_rows"]
 JUDGED_UP_TO = 20
 # Evaluations after which other ways name what is wrong; columns of a row that is wrong throughout that are judged.
 BUDGET, SAMPLES = 1500, 6
+# One entry makes up its row of J v where it is such a part of it.
+MADE_UP = 0.9
 
 
 def survey_rows(
@@ -64,45 +68,21 @@ def survey_rows(
     setting = setting_of()
     if setting is None:
         return None
-    search = _Search(setting, problem)
-    alpha, scaled = _scaled_rows(test, joint, rng)
-    if scaled.any():
-        search.sample(np.flatnonzero(scaled), rng)
-    rows = joint.wrong & ~scaled
-    if rows.any():
-        found = find_places(test, joint.directions[-1], rows, search.judge, _between, rng, BUDGET)
-        if found.dense or found.spent or found.unexplained.any() or not found.wrong:
-            return None
-    # Off by less than is accepted throughout: no row of these is wrong, and their certificates are of the rest.
-    accepted = scaled & (np.abs(alpha) <= problem.tolerance.rtol) & ~search.wrong_rows(scaled.size)
-    mended = search.mended(alpha, scaled)
-    fixed = joint.wrong if mended is None else np.zeros(joint.wrong.size, bool)
-    claim = problem if mended is None else replace(problem, matrix=mended)
-    rest = JointTest(claim, scaling, rng, delta, exact=test.exact, fixed=fixed).run()
-    if not (rest.certified | fixed).all():
-        return None
-    if not stays(problem, scaling, silent, rng, delta):
-        return None
-    block = names.blocks[0]
-    wrong = scaled & ~accepted if mended is not None else scaled
-    spans = runs(set(np.flatnonzero(wrong).tolist()))
-    regions = [Region(block, Box(((a, b), (0, problem.x.size))), True) for a, b in spans]
-    regions += [Region(block, Box(((0, rows.size), (j, j + 1))), True) for j in search.columns(rows.size)]
-    array = _evidence(claim, names, rest, confidence)
-    if mended is None or wrong.all():
-        array = replace(array, certificate=None)
-    elif accepted.any() and array.certificate is not None:
-        name = f"{array.certificate.name} / its factor"
-        array = replace(array, certificate=replace(array.certificate, name=name))
-    return Survey((array,), latest(concatenate(search.judged)), tuple(regions))
+    # Rows and what is left of them are told by their entries.
+    problem = replace(problem, matrix=by_entries(problem.matrix))
+    search = _Search(setting, problem, names, test, joint, silent, confidence, rng)
+    return search.transposed() or search.located()
 
 
-def _scaled_rows(test: JointTest, joint: Joint, rng: np.random.Generator) -> tuple[Flat, Mask]:
+def _scaled_rows(
+    test: JointTest, joint: Joint, matrix: Matrix, rng: np.random.Generator
+) -> tuple[Flat, Mask]:
     """The part of each row (m,) that is too much, and which wrong rows are off by it throughout.
 
-    It holds for a random half of their columns, too. One entry that makes up its row is an entry.
+    It holds for a random half of their columns, too. One entry that makes up its row is an entry, unless other rows are
+    off by the same part.
     """
-    direction, matrix = joint.directions[-1], test.problem.matrix
+    direction = joint.directions[-1]
     half = np.where(rng.random(direction.tangent.size) < 0.5, direction.tangent, 0.0)
     seen = test.again(half, exact=direction.exact)
     largest = scaled_largest(matrix, direction.tangent)
@@ -111,9 +91,15 @@ def _scaled_rows(test: JointTest, joint: Joint, rng: np.random.Generator) -> tup
         expected = alpha * matrix.product(half)
         bar = 3.0 * (seen.error + direction.error) + 1e-9 * np.abs(seen.residual)
         fits = joint.wrong & (np.abs(seen.residual - expected) <= bar) & (seen.residual != 0)
-    return alpha, np.asarray(
-        fits & (largest < 0.9 * direction.weight)
-    ) if largest is not None else fits & False
+    if largest is None:
+        return alpha, fits & False
+    scaled = fits & (largest < MADE_UP * direction.weight)
+    if int(scaled.sum()) > 1:
+        shared = float(median(alpha[scaled]))
+        with np.errstate(invalid="ignore"):
+            off = np.abs(direction.residual - shared * matrix.product(direction.tangent))
+            scaled |= joint.wrong & (off <= 3.0 * direction.error + 1e-9 * np.abs(direction.residual))
+    return alpha, np.asarray(scaled)
 
 
 def scaled_largest(matrix: Matrix, tangent: Flat) -> Flat | None:
@@ -125,15 +111,98 @@ def scaled_largest(matrix: Matrix, tangent: Flat) -> Flat | None:
 
 @dataclass
 class _Search:
+    """What is wrong in the rows in which a joint test found something.
+
+    silent : (n,) columns that are claimed to do nothing. judged : entries judged one by one so far.
+    """
+
     setting: Setting
     problem: Problem
+    names: JacobianNames
+    test: JointTest
+    joint: Joint
+    silent: Mask
+    confidence: float
+    rng: np.random.Generator
     judged: list[Evidence] = field(default_factory=list)
 
-    def sample(self, rows: Index, rng: np.random.Generator) -> None:
-        """A few columns of rows that are wrong throughout, so that the report has numbers."""
-        n = self.problem.x.size
-        for column in np.sort(rng.choice(n, min(SAMPLES, n), replace=False)):
-            self.judge(int(column), rows)
+    def transposed(self) -> Survey | None:
+        """Where the claim is the transpose of what is right: every row of that holds along the same direction, too."""
+        matrix, direction = self.problem.matrix, self.joint.directions[-1]
+        if not isinstance(matrix, Dense) or matrix.shape[0] != matrix.shape[1]:
+            return None
+        turned = matrix.array.T
+        shown = matrix.product(direction.tangent) - direction.residual
+        if not (np.abs(turned @ direction.tangent - shown) <= direction.allowed).all():
+            return None
+        claim = replace(self.problem, matrix=Dense(np.ascontiguousarray(turned)))
+        if self.certified(claim, np.zeros(self.joint.wrong.size, bool)) is None:
+            return None
+        apart = np.abs(matrix.array - turned) * self.problem.scales
+        for column in np.sort(np.argsort(-apart.max(axis=0), kind="stable")[:SAMPLES]):
+            self.judge(int(column), np.flatnonzero(apart[:, column]))
+        if not self.wrong_rows(apart.shape[0]).any():
+            return None
+        block, whole = self.names.blocks[0], Box(((0, apart.shape[0]), (0, apart.shape[1])))
+        regions = (Region(block, whole, True, int(np.count_nonzero(apart))),)
+        return Survey((ArrayEvidence(block, (), None),), latest(concatenate(self.judged)), regions)
+
+    def certified(self, claim: Problem, fixed: Mask) -> Joint | None:
+        """Fresh directions for another claim, but for some rows (m,); None where they do not certify it."""
+        scaling, delta, rng = self.test.along.scaling, self.test.delta * self.test.rows, self.rng
+        rest = JointTest(claim, scaling, rng, delta, exact=self.test.exact, fixed=fixed).run()
+        if (rest.certified | fixed).all() and stays(self.problem, scaling, self.silent, rng, delta):
+            return rest
+        return None
+
+    def located(self) -> Survey | None:
+        """The rows that are off by a factor, and entries of others; None where that does not explain all."""
+        problem, joint = self.problem, self.joint
+        alpha, scaled = _scaled_rows(self.test, joint, problem.matrix, self.rng)
+        every = scaled.any() and self.sample(np.flatnonzero(scaled))
+        rows = joint.wrong & ~scaled
+        if rows.any():
+            found = find_places(self.test, joint.directions[-1], rows, self.judge, _between, self.rng, BUDGET)
+            if found.dense or found.spent or found.unexplained.any() or not found.wrong:
+                return None
+        # Off by less than is accepted throughout: no row of these is wrong, and their certificates are of the rest.
+        accepted = scaled & (np.abs(alpha) <= problem.tolerance.rtol) & ~self.wrong_rows(scaled.size)
+        mended = self.mended(alpha, scaled)
+        fixed = joint.wrong if mended is None else np.zeros(joint.wrong.size, bool)
+        claim = problem if mended is None else replace(problem, matrix=mended)
+        rest = self.certified(claim, fixed)
+        if rest is None:
+            return None
+        block = self.names.blocks[0]
+        wrong = scaled & ~accepted if mended is not None else scaled
+        # Rows of which all entries were judged are told entry by entry.
+        told = self.wrong_rows(scaled.size) if every else np.zeros(scaled.size, bool)
+        spans = runs(set(np.flatnonzero(wrong & ~told).tolist()))
+        regions = [_of_rows(problem, block, span) for span in spans]
+        regions += [Region(block, Box(((0, rows.size), (j, j + 1))), True) for j in self.columns(rows.size)]
+        array = _evidence(claim, self.names, rest, self.confidence)
+        if mended is None or wrong.all():
+            array = replace(array, certificate=None)
+        elif accepted.any() and array.certificate is not None:
+            name = f"{array.certificate.name} / its factor"
+            array = replace(array, certificate=replace(array.certificate, name=name))
+        return Survey((array,), latest(concatenate(self.judged)), tuple(regions))
+
+    def sample(self, rows: Index) -> bool:
+        """A few columns of rows that are wrong throughout, so that the report has numbers.
+
+        Those in which most of these rows are largest, for of a row that is nearly empty the others show nothing.
+        Returns whether they hold all that is claimed of these rows.
+        """
+        assert isinstance(self.problem.matrix, Dense)
+        claimed = np.abs(self.problem.matrix.array[rows] * self.problem.scales)
+        columns = self.rng.permutation(np.flatnonzero(claimed.any(axis=0)))
+        often = np.bincount(np.argmax(claimed, axis=1), minlength=claimed.shape[1])
+        columns = columns[np.argsort(-often[columns], kind="stable")]
+        every = columns.size <= 2 * SAMPLES
+        for column in np.sort(columns if every else columns[:SAMPLES]):
+            self.judge(int(column), rows[claimed[:, column] > 0])
+        return every
 
     def wrong_rows(self, count: int) -> Mask:
         """(count,) the rows in which an entry that was judged is wrong."""
@@ -166,6 +235,14 @@ class _Search:
         entries = sweep(self.setting, given, rows * self.problem.x.size + column)
         self.judged.append(entries)
         return entries
+
+
+def _of_rows(problem: Problem, block: Block, span: tuple[int, int]) -> Region:
+    """Rows that are off by a factor, which 0 is not."""
+    assert isinstance(problem.matrix, Dense)
+    claimed = int(np.count_nonzero(problem.matrix.array[slice(*span)]))
+    box = Box((span, (0, problem.x.size)))
+    return Region(block, box, True, None if claimed == box.size else claimed)
 
 
 def _between(columns: list[int]) -> Index:

@@ -290,3 +290,89 @@ def test_zeros_at_minima_of_each_output_pass_where_entries_of_x_are_0_too(offset
     assert least <= report.detectable < report.resolution
     beside = check_jacobian(lambda x: f(x, at + 0.05), np.zeros((n, n)), at, max_nfev=500)
     assert beside.outcome is not Outcome.PASS
+
+
+def burgers(u):
+    """u du/dx and a diffusion on a ring: each output moves with three inputs."""
+    left, right = np.roll(u, 1), np.roll(u, -1)
+    return 10.0 * u * (left - right) + 10.0 * (left - 2.0 * u + right)
+
+
+def of_burgers(u):
+    """Its Jacobian by hand, (n, n) with three entries a row."""
+    i, J = np.arange(u.size), np.zeros((u.size, u.size))
+    left, right = np.roll(u, 1), np.roll(u, -1)
+    J[i, i] = 10.0 * (left - right) - 20.0
+    J[i, i - 1] = 10.0 * u + 10.0
+    J[i, (i + 1) % u.size] = 10.0 - 10.0 * u
+    return J
+
+
+U = np.sin(np.linspace(0.3, 6.0, 200))
+
+
+@pytest.mark.parametrize("factor", [1.01, 2.0, -1.0])
+@pytest.mark.parametrize("row", [0, 3, 77])
+def test_a_row_of_few_entries_by_a_factor_is_named_by_them(row, factor):
+    """Random columns of it are 0 and right; a row of three is known by three columns, of any kind of check."""
+    off = np.where(np.arange(U.size) == row, factor, 1.0)
+
+    def wrong(u):
+        return off[:, None] * of_burgers(u)
+
+    for report in (
+        check_jacobian(burgers, wrong, U),
+        check_jvp(burgers, lambda u, v: wrong(u) @ v, U),
+    ):
+        assert report.outcome is Outcome.FAIL
+        assert sorted(m.index for m in report.wrong) == sorted(
+            (row, k % U.size) for k in (row - 1, row, row + 1)
+        )
+        assert report.reason.startswith("3 of 40,000 entries wrong")
+        assert any(f"in row {row} of J" in cause for cause in report.diagnosis)
+        assert report.nfev < 150
+    assert check_jacobian(burgers, of_burgers, U).outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize(
+    ("factor", "said"), [(2.0, "analytic = 2 x numerical"), (-1.0, "analytic = -numerical")]
+)
+def test_a_sparse_jacobian_by_a_factor_takes_as_few_evaluations_as_a_full_one(factor, said):
+    """In many rows one entry makes up most of J v: that others are off by the same factor tells it from one entry."""
+    report = check_jacobian(burgers, lambda u: factor * of_burgers(u), U)
+    assert report.outcome is Outcome.FAIL
+    assert report.reason.startswith("about 600 of 40,000 entries wrong")
+    assert report.diagnosis[0].startswith(f"{said} in all 40,000 entries of J")
+    assert report.nfev < 250
+
+
+@pytest.mark.parametrize("jac", [of_burgers, lambda u: np.cos(np.outer(u, np.arange(u.size)) % 3.0)])
+def test_a_transposed_jacobian_is_known_by_one_direction(jac):
+    """J' v for J v along the direction that was measured costs nothing; with entries in every place, or in few."""
+    J = jac(U)
+
+    def f(u):
+        return burgers(u) if jac is of_burgers else np.tanh(J @ u / 40.0)
+
+    def right(u):
+        return of_burgers(u) if jac is of_burgers else (1.0 - np.tanh(J @ u / 40.0) ** 2)[:, None] * J / 40.0
+
+    report = check_jacobian(f, lambda u: right(u).T, U)
+    assert report.outcome is Outcome.FAIL
+    assert "J is transposed" in report.diagnosis
+    assert report.nfev < 300
+    assert check_jacobian(f, right, U).outcome is Outcome.PASS
+
+
+def test_a_symmetric_jacobian_is_not_called_transposed():
+    """One entry of a symmetric matrix that is off: the transpose is wrong as well."""
+    A = np.add.outer(U, U) / 10.0
+
+    def wrong(u):
+        J = A.copy()
+        J[5, 9] *= 1.1
+        return J
+
+    report = check_jacobian(lambda u: A @ u, wrong, U)
+    assert [m.index for m in report.wrong] == [(5, 9)]
+    assert not any("transposed" in cause for cause in report.diagnosis)
