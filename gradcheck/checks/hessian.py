@@ -10,6 +10,7 @@ from typing import Any, Unpack
 import numpy as np
 import scipy.sparse
 
+from gradcheck._typing import Flat, Index
 from gradcheck.checks.jacobian import Problem, judge_jacobian
 from gradcheck.driver.combine import combine, in_turn
 from gradcheck.driver.options import Given, Options, check_flag, finished, spelled_out, told
@@ -21,11 +22,12 @@ from gradcheck.numerics.tangents import ROUNDING, root_mean_square
 from gradcheck.parameters.leaves import as_array
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.report import Report
+from gradcheck.results.evidence import Evidence, latest
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.verdict import DEFAULT_RTOL
 
-__all__ = ["and_hessian", "check_hessian", "flat_gradient", "whole_gradient"]
+__all__ = ["and_hessian", "check_hessian", "flat_gradient", "symmetry_of", "whole_gradient"]
 
 
 @told
@@ -70,9 +72,6 @@ def check_hessian(
     check_flag("vectorized", vectorized)
     parameters, _ = Parameters.of(x)
 
-    def symmetry(matrix: Matrix, dtype: str) -> list[Finding]:
-        return asymmetry(matrix, chosen.rtol, chosen.atol, dtype)
-
     gradient = whole_gradient(grad, parameters, vectorized=bool(vectorized))
     problem = Problem(gradient, hess, x, tuple(args), sparsity, "hess", "H", vectorized=bool(vectorized))
     call = chosen.call(
@@ -84,7 +83,9 @@ def check_hessian(
     recipe = chosen.recipe(
         "check_hessian", grad, hess, x, args, sparsity=sparsity, vectorized=bool(vectorized)
     )
-    return finished(judge_jacobian(problem, chosen, noun="Hessian", extra=symmetry, call=call), recipe)
+    return finished(
+        judge_jacobian(problem, chosen, noun="Hessian", after=symmetry_of(chosen), call=call), recipe
+    )
 
 
 def flat_gradient(
@@ -131,8 +132,18 @@ def whole_gradient(
     return gradient
 
 
-def asymmetry(matrix: Matrix, rtol: float | None, atol: float, dtype: str) -> list[Finding]:
-    """A finding where H[i, j] and H[j, i] differ by more than rtol of the larger and rounding in the row explain."""
+def symmetry_of(options: Options) -> Callable[[Matrix, str, Evidence | None], list[Finding]]:
+    """What there is to say of the symmetry of a matrix that was computed in some dtype, once entries were judged."""
+    return lambda matrix, dtype, judged: asymmetry(matrix, options.rtol, options.atol, dtype, judged)
+
+
+def asymmetry(
+    matrix: Matrix, rtol: float | None, atol: float, dtype: str, judged: Evidence | None = None
+) -> list[Finding]:
+    """A finding where H[i, j] and H[j, i] differ by more than rtol of the larger and rounding in the row explain.
+
+    judged : entries that were measured; of a grad that is noise below their bars H may be as well.
+    """
     eps = float(np.finfo(dtype).eps)
     rtol = DEFAULT_RTOL[dtype if dtype in DEFAULT_RTOL else "float64"] if rtol is None else rtol
     if isinstance(matrix, Dense | Sparse):
@@ -148,6 +159,9 @@ def asymmetry(matrix: Matrix, rtol: float | None, atol: float, dtype: str) -> li
         allowed = (
             rtol * np.maximum(np.abs(one), np.abs(other)) + ROUNDING * eps * np.minimum(rms[i], rms[j]) + atol
         )
+        if judged is not None:
+            for entries in (i, j), (j, i):
+                allowed = allowed + _bars(judged, np.ravel_multi_index(entries, matrix.shape))
         excess = apart.data / np.maximum(allowed, np.finfo(float).tiny)
         k = int(np.argmax(excess))
         if excess[k] <= 1.0:
@@ -166,6 +180,17 @@ def asymmetry(matrix: Matrix, rtol: float | None, atol: float, dtype: str) -> li
     if apart_by <= max(rtol, ROUNDING * eps) * weight + atol:
         return []
     return [Finding(f"hess is not symmetric: u.Hv is {u @ hv:.8g}, v.Hu is {v @ hu:.8g}", Outcome.FAIL)]
+
+
+def _bars(judged: Evidence, entries: Index) -> Flat:
+    """3 E of some entries of H (k,), 0 for those that were not measured."""
+    found = latest(judged)
+    if found.coordinates.size == 0:
+        return np.zeros(entries.size)
+    order = np.argsort(found.coordinates)
+    known = found.coordinates[order]
+    at = np.minimum(np.searchsorted(known, entries), known.size - 1)
+    return np.asarray(np.where(known[at] == entries, 3.0 * found.estimate.error[order][at], 0.0))
 
 
 def and_hessian(

@@ -25,6 +25,8 @@ from gradcheck.parameters.matrix_names import JacobianNames, jacobian_names
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.compose import compose
 from gradcheck.report.report import Report
+from gradcheck.results.certificate import Survey
+from gradcheck.results.evidence import Evidence
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
 
@@ -115,10 +117,11 @@ def judge_jacobian(
     call: str,
     noun: str = "Jacobian",
     extra: Callable[[Matrix, str], list[Finding]] | None = None,
+    after: Callable[[Matrix, str, Evidence | None], list[Finding]] | None = None,
 ) -> Report:
     """The check itself; `extra` looks at the matrix alone, given the dtype in which it was computed.
 
-    Where it was interrupted the report holds what was known.
+    after : the same once entries were judged, and given these. An interrupted check holds what was known.
     """
     started = time.perf_counter()
     parameters, x = Parameters.of(problem.x)
@@ -146,6 +149,9 @@ def judge_jacobian(
             names=names, rounding=problem.rounding,
         )  # fmt: skip
         known = examine(objective, question, bar)
+    if after is not None and known.inspection is not None and known.inspection.matrix is not None:
+        evidence = known.evidence.judged if isinstance(known.evidence, Survey) else known.evidence
+        known.findings += after(known.matrix, known.inspection.computes_in, evidence)
     analytic = known.inspection.analytic if known.inspection is not None else None
     report = compose(
         names(), known.evidence, known.findings, tolerance=known.tolerance, nfev=objective.nfev,

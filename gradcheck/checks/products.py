@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator
 
 from gradcheck._typing import Flat
-from gradcheck.checks.hessian import asymmetry, flat_gradient, whole_gradient
+from gradcheck.checks.hessian import flat_gradient, symmetry_of, whole_gradient
 from gradcheck.checks.jacobian import Problem, judge_jacobian
 from gradcheck.checks.linear import Answers, accepted_of, not_linear
 from gradcheck.checks.vjp import Pullback, at_one_point, judge_vjp, parts_of
@@ -110,12 +110,12 @@ def check_hvp(
     shape = parameters.blocks[0].shape if single else (parameters.size,)
     push = Pushforward(flat_gradient(hvp, parameters), parameters, flat, tuple(args), shape, "hvp")
 
-    def findings(matrix: Matrix, dtype: str) -> list[Finding]:
-        return push.findings(matrix, dtype, chosen.rtol) + asymmetry(matrix, chosen.rtol, chosen.atol, dtype)
-
     problem = Problem(f, push.claim(), x, tuple(args), what="hvp", symbol="H", vectorized=bool(vectorized))
     call = chosen.call("check_hvp(grad, hvp, x", args=tuple(args) or None, vectorized=vectorized or None)
-    report = judge_jacobian(problem, chosen, noun="Hessian", extra=findings, call=call)
+    report = judge_jacobian(
+        problem, chosen, noun="Hessian", call=call, after=symmetry_of(chosen),
+        extra=lambda matrix, dtype: push.findings(matrix, dtype, chosen.rtol),
+    )  # fmt: skip
     return finished(replace(report, ngev=push.calls), recipe)
 
 

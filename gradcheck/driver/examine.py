@@ -81,7 +81,9 @@ def _examine(known: Known, bar: Progress) -> None:
 
 
 def _counted(region: Region, matrix: Sparse) -> Region:
-    """The region, with the number of its entries that the pattern has."""
+    """The region, with the number of its entries that the pattern has; as it is where that is known better."""
+    if region.stored is not None:
+        return region
     rows, columns = (slice(start, stop) for start, stop in region.box.ranges)
     return replace(region, stored=int(matrix.pattern[:, columns].tocsr()[rows].nnz))
 

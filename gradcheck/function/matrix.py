@@ -36,6 +36,15 @@ class Matrix(Protocol):
     def entries(self, rows: Index, columns: Index) -> Flat:
         """J[rows, columns], (L,)."""
 
+    def largest(self, tangent: Flat) -> Flat | None:
+        """(m,) the largest term of each row of J v; None where the entries are not known."""
+
+    def mended(self, factors: Flat, change: Any) -> Matrix:
+        """J with each row times a factor (m,), plus a sparse matrix (m, n)."""
+
+    def transposed(self) -> Matrix | None:
+        """J' of a square J; None where the entries are not known."""
+
 
 # Terms of J v that are squared at once, so that they take little memory.
 TERMS = 2**20
@@ -98,6 +107,21 @@ class Dense:
         """J[rows, columns], (L,)."""
         return np.asarray(self.array[rows, columns])
 
+    def largest(self, tangent: Flat) -> Flat:
+        """(m,) the largest term of each row of J v."""
+        return np.asarray(np.abs(self.array * tangent).max(axis=1))
+
+    def mended(self, factors: Flat, change: Any) -> Dense:
+        """J with each row times a factor (m,), plus a sparse matrix (m, n)."""
+        array = self.array * factors[:, None]
+        coo = change.tocoo()
+        array[coo.row, coo.col] += coo.data
+        return Dense(array)
+
+    def transposed(self) -> Dense:
+        """J' of a square J."""
+        return Dense(np.ascontiguousarray(self.array.T))
+
 
 @dataclass(frozen=True)
 class Sparse:
@@ -155,6 +179,21 @@ class Sparse:
         at = np.minimum(np.searchsorted(places[order], wanted), places.size - 1)
         return np.where(places[order][at] == wanted, coo.data[order][at], 0.0)
 
+    def largest(self, tangent: Flat) -> Flat:
+        """(m,) the largest term of each row of J v."""
+        terms = abs(self.array @ scipy.sparse.diags_array(tangent))
+        return np.asarray(terms.max(axis=1).todense()).ravel()
+
+    def mended(self, factors: Flat, change: Any) -> Sparse:
+        """J with each row times a factor (m,), plus a sparse matrix (m, n)."""
+        array = scipy.sparse.csc_array(scipy.sparse.diags_array(factors) @ self.array + change)
+        return Sparse(array, array)
+
+    def transposed(self) -> Sparse:
+        """J' of a square J."""
+        array = scipy.sparse.csc_array(self.array.T)
+        return Sparse(array, array)
+
 
 @dataclass(frozen=True)
 class Product:
@@ -195,6 +234,18 @@ class Product:
             unit[columns[mine[:1]]] = 1.0
             out[mine] = self.matvec(unit)[rows[mine]]
         return out
+
+    def largest(self, tangent: Flat) -> None:
+        """Unknown."""
+        return
+
+    def mended(self, factors: Flat, change: Any) -> Product:
+        """J with each row times a factor (m,), plus a sparse matrix (m, n)."""
+        return Product(self.size, lambda v: factors * self.matvec(v) + change @ v)
+
+    def transposed(self) -> None:
+        """Unknown."""
+        return
 
 
 # Columns that a product is asked for, one by one, to have all entries of J where it is wrong; and so many entries at

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
+import scipy.sparse
 
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.evidence.entries import sweep
-from gradcheck.function.matrix import Dense, Matrix, by_entries
+from gradcheck.function.matrix import Dense, Matrix, Product, Sparse, by_entries
 from gradcheck.joint.joint import Joint, JointTest
 from gradcheck.joint.places import find_places
 from gradcheck.joint.silent import silent_entries, stays
@@ -31,8 +33,12 @@ __all__ = ["survey_rows"]
 JUDGED_UP_TO = 20
 # Evaluations after which other ways name what is wrong; columns of a row that is wrong throughout that are judged.
 BUDGET, SAMPLES = 1500, 6
+# Columns that a product is asked for, to see in which its rows are not 0.
+ASKED = 64
 # One entry makes up its row of J v where it is such a part of it.
 MADE_UP = 0.9
+# So many rows are not off by the same part by chance.
+SHARING = 3
 
 
 def survey_rows(
@@ -79,34 +85,27 @@ def _scaled_rows(
 ) -> tuple[Flat, Mask]:
     """The part of each row (m,) that is too much, and which wrong rows are off by it throughout.
 
-    It holds for a random half of their columns, too. One entry that makes up its row is an entry, unless other rows are
-    off by the same part.
+    It holds for a random half of their columns, too. One entry that makes up its row is an entry, unless most of the
+    others are off by the same part.
     """
     direction = joint.directions[-1]
     half = np.where(rng.random(direction.tangent.size) < 0.5, direction.tangent, 0.0)
     seen = test.again(half, exact=direction.exact)
-    largest = scaled_largest(matrix, direction.tangent)
+    largest = matrix.largest(direction.tangent)
     with np.errstate(divide="ignore", invalid="ignore"):
         alpha = np.asarray(direction.residual / matrix.product(direction.tangent))
         expected = alpha * matrix.product(half)
         bar = 3.0 * (seen.error + direction.error) + 1e-9 * np.abs(seen.residual)
         fits = joint.wrong & (np.abs(seen.residual - expected) <= bar) & (seen.residual != 0)
-    if largest is None:
-        return alpha, fits & False
-    scaled = fits & (largest < MADE_UP * direction.weight)
-    if int(scaled.sum()) > 1:
-        shared = float(median(alpha[scaled]))
+    scaled = fits & (largest < MADE_UP * direction.weight) if largest is not None else fits & False
+    if fits.any():
+        shared = float(median(alpha[fits]))
         with np.errstate(invalid="ignore"):
             off = np.abs(direction.residual - shared * matrix.product(direction.tangent))
-            scaled |= joint.wrong & (off <= 3.0 * direction.error + 1e-9 * np.abs(direction.residual))
+            alike = joint.wrong & (off <= 3.0 * direction.error + 1e-9 * np.abs(direction.residual))
+        if SHARING <= int(alike.sum()) >= int(joint.wrong.sum()) / 2:
+            scaled |= alike
     return alpha, np.asarray(scaled)
-
-
-def scaled_largest(matrix: Matrix, tangent: Flat) -> Flat | None:
-    """(m,) the largest term of each row of J v; None where the entries are not known."""
-    if isinstance(matrix, Dense):
-        return np.asarray(np.abs(matrix.array * tangent).max(axis=1))
-    return None
 
 
 @dataclass
@@ -114,6 +113,7 @@ class _Search:
     """What is wrong in the rows in which a joint test found something.
 
     silent : (n,) columns that are claimed to do nothing. judged : entries judged one by one so far.
+    filled : the part of scaled rows that is not claimed to be 0, as far as a product tells.
     """
 
     setting: Setting
@@ -125,33 +125,36 @@ class _Search:
     confidence: float
     rng: np.random.Generator
     judged: list[Evidence] = field(default_factory=list)
+    filled: float = 1.0
 
     def transposed(self) -> Survey | None:
         """Where the claim is the transpose of what is right: every row of that holds along the same direction, too."""
         matrix, direction = self.problem.matrix, self.joint.directions[-1]
-        if not isinstance(matrix, Dense) or matrix.shape[0] != matrix.shape[1]:
+        m, n = matrix.shape
+        turned = matrix.transposed() if m == n else None
+        if turned is None:
             return None
-        turned = matrix.array.T
         shown = matrix.product(direction.tangent) - direction.residual
-        if not (np.abs(turned @ direction.tangent - shown) <= direction.allowed).all():
+        if not (np.abs(turned.product(direction.tangent) - shown) <= direction.allowed).all():
             return None
-        claim = replace(self.problem, matrix=Dense(np.ascontiguousarray(turned)))
-        if self.certified(claim, np.zeros(self.joint.wrong.size, bool)) is None:
+        if self.certified(replace(self.problem, matrix=turned)) is None:
             return None
-        apart = np.abs(matrix.array - turned) * self.problem.scales
-        for column in np.sort(np.argsort(-apart.max(axis=0), kind="stable")[:SAMPLES]):
-            self.judge(int(column), np.flatnonzero(apart[:, column]))
-        if not self.wrong_rows(apart.shape[0]).any():
+        apart = abs(scipy.sparse.csc_array(_array(matrix) - _array(turned)))
+        count = apart.count_nonzero()
+        most = (apart @ scipy.sparse.diags_array(self.problem.scales)).max(axis=0).todense()
+        for column in np.sort(np.argsort(-np.ravel(most), kind="stable")[:SAMPLES]):
+            self.judge(int(column), apart[:, [column]].nonzero()[0])
+        if not self.wrong_rows(m).any():
             return None
-        block, whole = self.names.blocks[0], Box(((0, apart.shape[0]), (0, apart.shape[1])))
-        regions = (Region(block, whole, True, int(np.count_nonzero(apart))),)
+        block = self.names.blocks[0]
+        regions = (Region(block, Box(((0, m), (0, n))), True, int(count)),)
         return Survey((ArrayEvidence(block, (), None),), latest(concatenate(self.judged)), regions)
 
-    def certified(self, claim: Problem, fixed: Mask) -> Joint | None:
-        """Fresh directions for another claim, but for some rows (m,); None where they do not certify it."""
+    def certified(self, claim: Problem) -> Joint | None:
+        """Fresh directions for another claim; None where they do not certify all rows of it."""
         scaling, delta, rng = self.test.along.scaling, self.test.delta * self.test.rows, self.rng
-        rest = JointTest(claim, scaling, rng, delta, exact=self.test.exact, fixed=fixed).run()
-        if (rest.certified | fixed).all() and stays(self.problem, scaling, self.silent, rng, delta):
+        rest = JointTest(claim, scaling, rng, delta, exact=self.test.exact).run()
+        if rest.certified.all() and stays(self.problem, scaling, self.silent, rng, delta):
             return rest
         return None
 
@@ -167,21 +170,18 @@ class _Search:
                 return None
         # Off by less than is accepted throughout: no row of these is wrong, and their certificates are of the rest.
         accepted = scaled & (np.abs(alpha) <= problem.tolerance.rtol) & ~self.wrong_rows(scaled.size)
-        mended = self.mended(alpha, scaled)
-        fixed = joint.wrong if mended is None else np.zeros(joint.wrong.size, bool)
-        claim = problem if mended is None else replace(problem, matrix=mended)
-        rest = self.certified(claim, fixed)
+        claim = replace(problem, matrix=self.mended(alpha, scaled))
+        rest = self.certified(claim)
         if rest is None:
             return None
-        block = self.names.blocks[0]
-        wrong = scaled & ~accepted if mended is not None else scaled
+        block, wrong = self.names.blocks[0], scaled & ~accepted
         # Rows of which all entries were judged are told entry by entry.
         told = self.wrong_rows(scaled.size) if every else np.zeros(scaled.size, bool)
         spans = runs(set(np.flatnonzero(wrong & ~told).tolist()))
-        regions = [_of_rows(problem, block, span) for span in spans]
+        regions = [self._of_rows(block, span) for span in spans]
         regions += [Region(block, Box(((0, rows.size), (j, j + 1))), True) for j in self.columns(rows.size)]
         array = _evidence(claim, self.names, rest, self.confidence)
-        if mended is None or wrong.all():
+        if wrong.all():
             array = replace(array, certificate=None)
         elif accepted.any() and array.certificate is not None:
             name = f"{array.certificate.name} / its factor"
@@ -194,15 +194,40 @@ class _Search:
         Those in which most of these rows are largest, for of a row that is nearly empty the others show nothing.
         Returns whether they hold all that is claimed of these rows.
         """
-        assert isinstance(self.problem.matrix, Dense)
-        claimed = np.abs(self.problem.matrix.array[rows] * self.problem.scales)
+        n = self.problem.x.size
+        among = np.arange(n)
+        if isinstance(self.problem.matrix, Product):  # a product for each column
+            among = np.sort(self.rng.choice(n, min(ASKED, n), replace=False))
+        claimed = self._claimed(rows, among) * self.problem.scales[among]
         columns = self.rng.permutation(np.flatnonzero(claimed.any(axis=0)))
-        often = np.bincount(np.argmax(claimed, axis=1), minlength=claimed.shape[1])
+        often = np.bincount(np.argmax(claimed, axis=1), minlength=among.size)
         columns = columns[np.argsort(-often[columns], kind="stable")]
-        every = columns.size <= 2 * SAMPLES
+        every = columns.size <= 2 * SAMPLES and among.size == n
         for column in np.sort(columns if every else columns[:SAMPLES]):
-            self.judge(int(column), rows[claimed[:, column] > 0])
+            self.judge(int(among[column]), rows[claimed[:, column] > 0])
         return every
+
+    def _claimed(self, rows: Index, columns: Index) -> Flat:
+        """The moduli of the entries in some rows (k,) and columns (l,), (k, l)."""
+        matrix = self.problem.matrix
+        if isinstance(matrix, Dense):
+            return np.abs(matrix.array[rows][:, columns])
+        if isinstance(matrix, Sparse):
+            return np.asarray(np.abs(matrix.array.tocsr()[rows].toarray()[:, columns]))
+        units = np.zeros((columns.size, matrix.shape[1]))
+        units[np.arange(columns.size), columns] = 1.0
+        asked = np.abs(np.stack([matrix.product(unit)[rows] for unit in units], axis=1))
+        self.filled = float(np.mean(asked > 0))
+        return np.asarray(asked)
+
+    def _of_rows(self, block: Block, span: tuple[int, int]) -> Region:
+        """Rows that are off by a factor, which 0 is not."""
+        matrix, box = self.problem.matrix, Box((span, (0, self.problem.x.size)))
+        if isinstance(matrix, Product):
+            claimed = max(1, round(self.filled * box.size))
+        else:
+            claimed = int(_array(matrix)[slice(*span)].nonzero()[0].size)
+        return Region(block, box, True, None if claimed == box.size else claimed)
 
     def wrong_rows(self, count: int) -> Mask:
         """(count,) the rows in which an entry that was judged is wrong."""
@@ -217,17 +242,16 @@ class _Search:
         many = [e for e in self.judged if int(e.judgement.wrong.sum()) > most]
         return [int(self.setting.places(e.coordinates)[1][0]) for e in many]
 
-    def mended(self, alpha: Flat, scaled: Mask) -> Dense | None:
-        """The matrix with what was measured in the place of what is wrong; None where not all its entries are known."""
-        if not isinstance(self.problem.matrix, Dense):
-            return None
-        array = self.problem.matrix.array.copy()
-        array[scaled] *= 1.0 - alpha[scaled, None]
+    def mended(self, alpha: Flat, scaled: Mask) -> Matrix:
+        """The matrix with what was measured in the place of what is wrong."""
+        shape = self.problem.matrix.shape
+        change = scipy.sparse.csr_array(shape)
         for entries in self.judged:
             rows, columns = self.setting.places(entries.coordinates)
             wrong = entries.judgement.wrong & ~scaled[rows]
-            array[rows[wrong], columns[wrong]] = entries.estimate.value[wrong]
-        return Dense(array)
+            off = (entries.estimate.value - entries.analytic)[wrong]
+            change = change + scipy.sparse.csr_array((off, (rows[wrong], columns[wrong])), shape)
+        return self.problem.matrix.mended(np.where(scaled, 1.0 - alpha, 1.0), change)
 
     def judge(self, column: int, rows: Index) -> Evidence:
         """The entries of a column in some rows."""
@@ -237,12 +261,9 @@ class _Search:
         return entries
 
 
-def _of_rows(problem: Problem, block: Block, span: tuple[int, int]) -> Region:
-    """Rows that are off by a factor, which 0 is not."""
-    assert isinstance(problem.matrix, Dense)
-    claimed = int(np.count_nonzero(problem.matrix.array[slice(*span)]))
-    box = Box((span, (0, problem.x.size)))
-    return Region(block, box, True, None if claimed == box.size else claimed)
+def _array(matrix: Any) -> Any:
+    """All entries, in an array that NumPy or SciPy indexes by rows."""
+    return matrix.array.tocsr() if isinstance(matrix, Sparse) else matrix.array
 
 
 def _between(columns: list[int]) -> Index:

@@ -40,6 +40,21 @@ def test_asymmetry_is_a_failure_of_its_own():
     assert any("not symmetric in 1 pairs: H[0, 1]" in note for note in report.notes)
 
 
+@pytest.mark.parametrize(("off", "outcome"), [(1e-5, Outcome.PASS), (0.1, Outcome.FAIL)])
+def test_what_noise_of_the_gradient_hides_is_no_asymmetry(off, outcome):
+    """In single precision the gradient shows its slopes to 1e-3: a Hessian may be off by as little, were it of doubles.
+
+    Off by more than the bars of both entries it is not symmetric, whatever is said of the entries by themselves.
+    """
+
+    def grad(x):
+        return np.float32(rosen_der(x)).astype(np.float64)
+
+    skew = rosen_hess(X)
+    skew[0, 1] *= 1.0 + off
+    assert check_hessian(grad, skew, X, rtol=1e-6, resolution=0.1).outcome is outcome
+
+
 def test_rounding_is_no_asymmetry():
     """A Hessian computed as J^T W J in two orders differs by rounding and passes."""
     matrix = np.random.default_rng(1).normal(size=(30, 6))

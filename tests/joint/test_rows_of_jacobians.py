@@ -337,13 +337,38 @@ def test_a_row_of_few_entries_by_a_factor_is_named_by_them(row, factor):
 @pytest.mark.parametrize(
     ("factor", "said"), [(2.0, "analytic = 2 x numerical"), (-1.0, "analytic = -numerical")]
 )
-def test_a_sparse_jacobian_by_a_factor_takes_as_few_evaluations_as_a_full_one(factor, said):
+@pytest.mark.parametrize("stored", [np.asarray, scipy.sparse.csr_array])
+def test_a_nearly_empty_jacobian_by_a_factor_takes_as_few_evaluations_as_a_full_one(factor, said, stored):
     """In many rows one entry makes up most of J v: that others are off by the same factor tells it from one entry."""
-    report = check_jacobian(burgers, lambda u: factor * of_burgers(u), U)
+    report = check_jacobian(burgers, lambda u: factor * stored(of_burgers(u)), U)
     assert report.outcome is Outcome.FAIL
     assert report.reason.startswith("about 600 of 40,000 entries wrong")
     assert report.diagnosis[0].startswith(f"{said} in all 40,000 entries of J")
     assert report.nfev < 250
+
+
+@pytest.mark.parametrize("n", [100, 600])
+def test_a_diagonal_jacobian_by_a_factor_is_told_as_one_and_one_entry_of_it_as_that(n):
+    """Each row is one entry; a quarter of them, the others are 0. As a matrix, and as a product of many columns."""
+    x = np.linspace(0.5, 2.0, n)
+    some = np.arange(n) % 4 == 0
+
+    def f(x):
+        return np.where(some, np.sin(x) * x, 0.0 * x)
+
+    def slope(x):
+        return np.where(some, np.sin(x) + x * np.cos(x), 0.0)
+
+    one = np.where(np.arange(n) == 8, 1.02, 1.0)
+    for factor, count in ((np.full(n, 2.0), f"about {n // 4:,}"), (one, "1")):
+        for report in (
+            check_jacobian(f, lambda x, factor=factor: np.diag(factor * slope(x)), x),
+            check_jvp(f, lambda x, v, factor=factor: factor * slope(x) * v, x),
+        ):
+            assert report.outcome is Outcome.FAIL
+            assert report.reason.startswith(f"{count} of {n * n:,} entries wrong")
+            assert report.nfev < 200
+    assert [m.index for m in report.wrong] == [(8, 8)]
 
 
 @pytest.mark.parametrize("jac", [of_burgers, lambda u: np.cos(np.outer(u, np.arange(u.size)) % 3.0)])
