@@ -301,10 +301,15 @@ class _Examination:
         self.still[samples] = True
         self.problem = problem
         if evidence.judgement.wrong.any():
-            self.regions += [Region(block, box, True) for block, box in part.boxes]
+            self.regions += [self._filled(block, box) for block, box in part.boxes]
         else:
             self.factors |= {block.name: 1.0 / (1.0 - alpha) for block, _ in part.boxes}
         return True
+
+    def _filled(self, block: Block, box: Box) -> Region:
+        """A part that is off by a factor, which 0 is not."""
+        claimed = int(np.count_nonzero(self.analytic[flat_indices(block, box)]))
+        return Region(block, box, True, None if claimed == box.size else claimed)
 
     def _judge_the_immovable(self, scaling: Scaling) -> None:
         """Entries that bounds hold nearly still, each by itself."""

@@ -172,3 +172,23 @@ def test_a_cube_on_a_grid_through_zero_is_decided(seed, factor, outcome):
     report = check_gradient(lambda x: (x**3).sum(), lambda x: factor * 3 * x**2, x, rng=seed)
 
     assert report.outcome is outcome
+
+
+@pytest.mark.parametrize(("where", "count"), [((3,), 40), ((slice(None), 5), 4), ((slice(None),), 160)])
+def test_of_an_array_that_is_nearly_empty_only_what_is_claimed_is_counted_as_wrong(where, count):
+    """Rows 1, 3, 8 and 99 of 100 x 40 take part in f: a row, a column or everything twice too large is so many wrong."""
+    used = np.array([1, 3, 8, 99])
+
+    def f(x):
+        return np.sum(np.sin(x[used]))
+
+    def grad(x):
+        g = np.zeros_like(x)
+        g[used] = np.cos(x[used])
+        g[where] *= 2.0
+        return g
+
+    report = check_gradient(f, grad, np.random.default_rng(0).normal(size=(100, 40)))
+    assert report.outcome is Outcome.FAIL
+    assert report.reason.startswith((f"about {count} of", f"{count} of"))
+    assert "analytic = 2 x numerical" in report.diagnosis[0]
