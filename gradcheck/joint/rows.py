@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import scipy.sparse
 
 from gradcheck._typing import Flat, Index, Mask
-from gradcheck.evidence.entries import sweep
+from gradcheck.evidence.entries import decide, sweep
 from gradcheck.function.matrix import Dense, Matrix, Product, Sparse, by_entries
+from gradcheck.joint.directions import Direction
 from gradcheck.joint.joint import Joint, JointTest
 from gradcheck.joint.places import find_places
+from gradcheck.joint.repairs import entries, repaired
 from gradcheck.joint.silent import silent_entries, stays
 from gradcheck.numerics.problem import Problem, scaling_of
 from gradcheck.numerics.setting import Setting
@@ -23,9 +24,11 @@ from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.parameters.quantiles import median
 from gradcheck.parameters.tree import Block
 from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Region, Residual, Survey
+from gradcheck.results.estimate import Estimate
 from gradcheck.results.evidence import Evidence, latest, none_judged
 from gradcheck.results.outcome import Limit
 from gradcheck.results.table import concatenate
+from gradcheck.results.table import rows as table_rows
 
 __all__ = ["survey_rows"]
 
@@ -33,6 +36,8 @@ __all__ = ["survey_rows"]
 JUDGED_UP_TO = 20
 # Evaluations after which other ways name what is wrong; columns of a row that is wrong throughout that are judged.
 BUDGET, SAMPLES = 1500, 6
+# Entries that stand elsewhere, or are to be replaced, are told one by one up to so many.
+MOVED, REPLACED = 2000, 20_000
 # Columns that a product is asked for, to see in which its rows are not 0.
 ASKED = 64
 # One entry makes up its row of J v where it is such a part of it.
@@ -77,33 +82,36 @@ def survey_rows(
     # Rows and what is left of them are told by their entries.
     problem = replace(problem, matrix=by_entries(problem.matrix))
     search = _Search(setting, problem, names, test, joint, silent, confidence, rng)
-    return search.transposed() or search.located()
+    # Another direction, along which each column moves as far as any.
+    direction = joint.directions[-1]
+    even = rng.choice([-1.0, 1.0], problem.x.size) * scaling.lengths
+    other = test.again(even, exact=direction.exact, precise=True)
+    alpha, scaled = _scaled_rows(direction, other, joint.wrong, problem.matrix)
+    found = None if scaled[joint.wrong].all() else search.repaired(other)
+    return found or search.located(alpha, scaled)
 
 
-def _scaled_rows(
-    test: JointTest, joint: Joint, matrix: Matrix, rng: np.random.Generator
-) -> tuple[Flat, Mask]:
+def _scaled_rows(direction: Direction, other: Direction, wrong: Mask, matrix: Matrix) -> tuple[Flat, Mask]:
     """The part of each row (m,) that is too much, and which wrong rows are off by it throughout.
 
-    It holds for a random half of their columns, too. One entry that makes up its row is an entry, unless most of the
+    It holds along another direction, too. One entry that makes up its row is an entry, unless most of the
     others are off by the same part.
     """
-    direction = joint.directions[-1]
-    half = np.where(rng.random(direction.tangent.size) < 0.5, direction.tangent, 0.0)
-    seen = test.again(half, exact=direction.exact)
     largest = matrix.largest(direction.tangent)
     with np.errstate(divide="ignore", invalid="ignore"):
         alpha = np.asarray(direction.residual / matrix.product(direction.tangent))
-        expected = alpha * matrix.product(half)
-        bar = 3.0 * (seen.error + direction.error) + 1e-9 * np.abs(seen.residual)
-        fits = joint.wrong & (np.abs(seen.residual - expected) <= bar) & (seen.residual != 0)
+        claimed = matrix.product(other.tangent)
+        # What the part may be off by weighs as much as that direction claims more than this one.
+        more = np.maximum(np.abs(claimed / matrix.product(direction.tangent)), 1.0)
+        bar = 3.0 * (other.error + more * direction.error) + 1e-9 * np.abs(other.residual)
+        fits = wrong & (np.abs(other.residual - alpha * claimed) <= bar) & (other.residual != 0)
     scaled = fits & (largest < MADE_UP * direction.weight) if largest is not None else fits & False
     if fits.any():
         shared = float(median(alpha[fits]))
         with np.errstate(invalid="ignore"):
             off = np.abs(direction.residual - shared * matrix.product(direction.tangent))
-            alike = joint.wrong & (off <= 3.0 * direction.error + 1e-9 * np.abs(direction.residual))
-        if SHARING <= int(alike.sum()) >= int(joint.wrong.sum()) / 2:
+            alike = wrong & (off <= 3.0 * direction.error + 1e-9 * np.abs(direction.residual))
+        if SHARING <= int(alike.sum()) >= int(wrong.sum()) / 2:
             scaled |= alike
     return alpha, np.asarray(scaled)
 
@@ -127,28 +135,45 @@ class _Search:
     judged: list[Evidence] = field(default_factory=list)
     filled: float = 1.0
 
-    def transposed(self) -> Survey | None:
-        """Where the claim is the transpose of what is right: every row of that holds along the same direction, too."""
-        matrix, direction = self.problem.matrix, self.joint.directions[-1]
-        m, n = matrix.shape
-        turned = matrix.transposed() if m == n else None
-        if turned is None:
+    def repaired(self, other: Direction) -> Survey | None:
+        """Where every row is right once the entries stand elsewhere, or on the diagonal are others."""
+        matrix = self.problem.matrix
+        found = repaired(matrix, (other, self.joint.directions[-1]), self.joint.wrong)
+        if found is None:
             return None
-        shown = matrix.product(direction.tangent) - direction.residual
-        if not (np.abs(turned.product(direction.tangent) - shown) <= direction.allowed).all():
+        right, moved = found
+        claim = replace(self.problem, matrix=right)
+        rest = self.certified(claim)
+        if rest is None:
             return None
-        if self.certified(replace(self.problem, matrix=turned)) is None:
-            return None
-        apart = abs(scipy.sparse.csc_array(_array(matrix) - _array(turned)))
-        count = apart.count_nonzero()
+        apart = abs(scipy.sparse.csc_array(entries(matrix) - entries(right)))
+        count, (m, n) = apart.count_nonzero(), matrix.shape
         most = (apart @ scipy.sparse.diags_array(self.problem.scales)).max(axis=0).todense()
         for column in np.sort(np.argsort(-np.ravel(most), kind="stable")[:SAMPLES]):
             self.judge(int(column), apart[:, [column]].nonzero()[0])
         if not self.wrong_rows(m).any():
             return None
         block = self.names.blocks[0]
+        if count <= (MOVED if moved else REPLACED):
+            rows, columns = apart.nonzero()
+            proved = self._proved(right, rest, rows, columns)
+            judged = latest(concatenate([proved, *self.judged]))
+            return Survey((_evidence(claim, self.names, rest, self.confidence),), judged, ())
         regions = (Region(block, Box(((0, m), (0, n))), True, int(count)),)
         return Survey((ArrayEvidence(block, (), None),), latest(concatenate(self.judged)), regions)
+
+    def _proved(self, right: Matrix, rest: Joint, rows: Index, columns: Index) -> Evidence:
+        """Entries that a certificate of the right matrix proves wrong: their bars are what it bounds their error by."""
+        at, given = rows * right.shape[1] + columns, self.problem.matrix.entries(rows, columns)
+        value, nothing = right.entries(rows, columns), np.zeros(rows.size)
+        error = rest.bound[rows] / (3.0 * self.test.along.scaling.lengths[columns])
+        found = Estimate(
+            value, error, np.full(rows.size, np.nan), nothing, nothing, nothing, value, value, error,
+            np.full(rows.size, np.nan), nothing, np.full(rows.size, Limit.NONE, object), 0,
+        )  # fmt: skip
+        judgement = decide(self.setting, found, given, at)
+        clear = judgement.wrong & (np.abs(given - value) > 6.0 * error)
+        return table_rows(Evidence(at, given, found, judgement), np.flatnonzero(clear))
 
     def certified(self, claim: Problem) -> Joint | None:
         """Fresh directions for another claim; None where they do not certify all rows of it."""
@@ -158,10 +183,9 @@ class _Search:
             return rest
         return None
 
-    def located(self) -> Survey | None:
+    def located(self, alpha: Flat, scaled: Mask) -> Survey | None:
         """The rows that are off by a factor, and entries of others; None where that does not explain all."""
         problem, joint = self.problem, self.joint
-        alpha, scaled = _scaled_rows(self.test, joint, problem.matrix, self.rng)
         every = scaled.any() and self.sample(np.flatnonzero(scaled))
         rows = joint.wrong & ~scaled
         if rows.any():
@@ -226,7 +250,7 @@ class _Search:
         if isinstance(matrix, Product):
             claimed = max(1, round(self.filled * box.size))
         else:
-            claimed = int(_array(matrix)[slice(*span)].nonzero()[0].size)
+            claimed = int(entries(matrix)[slice(*span)].nonzero()[0].size)
         return Region(block, box, True, None if claimed == box.size else claimed)
 
     def wrong_rows(self, count: int) -> Mask:
@@ -246,10 +270,10 @@ class _Search:
         """The matrix with what was measured in the place of what is wrong."""
         shape = self.problem.matrix.shape
         change = scipy.sparse.csr_array(shape)
-        for entries in self.judged:
-            rows, columns = self.setting.places(entries.coordinates)
-            wrong = entries.judgement.wrong & ~scaled[rows]
-            off = (entries.estimate.value - entries.analytic)[wrong]
+        for part in self.judged:
+            rows, columns = self.setting.places(part.coordinates)
+            wrong = part.judgement.wrong & ~scaled[rows]
+            off = (part.estimate.value - part.analytic)[wrong]
             change = change + scipy.sparse.csr_array((off, (rows[wrong], columns[wrong])), shape)
         return self.problem.matrix.mended(np.where(scaled, 1.0 - alpha, 1.0), change)
 
@@ -259,11 +283,6 @@ class _Search:
         entries = sweep(self.setting, given, rows * self.problem.x.size + column)
         self.judged.append(entries)
         return entries
-
-
-def _array(matrix: Any) -> Any:
-    """All entries, in an array that NumPy or SciPy indexes by rows."""
-    return matrix.array.tocsr() if isinstance(matrix, Sparse) else matrix.array
 
 
 def _between(columns: list[int]) -> Index:

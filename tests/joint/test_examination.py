@@ -176,7 +176,7 @@ def test_a_cube_on_a_grid_through_zero_is_decided(seed, factor, outcome):
 
 @pytest.mark.parametrize(("where", "count"), [((3,), 40), ((slice(None), 5), 4), ((slice(None),), 160)])
 def test_of_an_array_that_is_nearly_empty_only_what_is_claimed_is_counted_as_wrong(where, count):
-    """Rows 1, 3, 8 and 99 of 100 x 40 take part in f: a row, a column or everything twice too large is so many wrong."""
+    """Rows 1, 3, 8 and 99 of 100 x 40 take part in f: of a row, a column or everything twice too large so many are."""
     used = np.array([1, 3, 8, 99])
 
     def f(x):

@@ -1,0 +1,69 @@
+"""Which other matrix a claim should have been, where one exchange of its entries explains all rows of a Jacobian."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from gradcheck._typing import Mask
+from gradcheck.function.matrix import Dense, Matrix, Product, Sparse
+from gradcheck.joint.directions import Direction
+
+__all__ = ["entries", "repaired"]
+
+# So many rows are hardly wrong on the diagonal alone by chance; entries of fewer are named one by one.
+MANY = 8
+
+
+def repaired(matrix: Matrix, told: tuple[Direction, Direction], wrong: Mask) -> tuple[Matrix, bool] | None:
+    """The first matrix made from the claim that is right along two directions, in every row; None where none is.
+
+    told : what the claim leaves along them. wrong : (m,) the rows of which something is left. Returns whether entries
+    were moved, too; else some were replaced.
+    """
+    if isinstance(matrix, Product):
+        return None
+    shown = [(d.tangent, matrix.product(d.tangent) - d.residual, d.allowed) for d in told]
+    for candidate, moved in _candidates(matrix, told[0], wrong):
+        # What is nan fits nothing.
+        if all((np.abs(candidate.product(v) - value) <= allowed).all() for v, value, allowed in shown):
+            return candidate, moved
+    return None
+
+
+def entries(matrix: Matrix) -> Any:
+    """All entries in an array, or a CSR array, which NumPy and SciPy index by rows."""
+    assert isinstance(matrix, Dense | Sparse)
+    return matrix.array.tocsr() if isinstance(matrix, Sparse) else matrix.array
+
+
+def _candidates(matrix: Matrix, direction: Direction, wrong: Mask) -> Iterator[tuple[Matrix, bool]]:
+    m, n = matrix.shape
+    if m == n:
+        turned = matrix.transposed()
+        assert turned is not None
+        yield turned, True
+        for whole in _symmetric(matrix):
+            yield whole, False
+        if int(wrong.sum()) >= MANY:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                off = np.where(wrong, direction.residual / direction.tangent, 0.0)
+            if np.isfinite(off).all():
+                yield matrix.mended(np.ones(m), -scipy.sparse.diags_array(off)), False
+    if isinstance(matrix, Dense):
+        yield Dense(matrix.array[::-1]), True
+        yield Dense(matrix.array[:, ::-1]), True
+        for axis in (0, 1):
+            for by in (-1, 1):
+                yield Dense(np.roll(matrix.array, by, axis)), True
+
+
+def _symmetric(matrix: Matrix) -> Iterator[Matrix]:
+    """Of a matrix of which one triangle is empty the symmetric one."""
+    array = scipy.sparse.csc_array(entries(matrix))
+    lower, upper = scipy.sparse.tril(array, -1), scipy.sparse.triu(array, 1)
+    if (lower.count_nonzero() == 0) != (upper.count_nonzero() == 0):
+        yield matrix.mended(np.ones(array.shape[0]), scipy.sparse.csc_array((lower + upper).T))

@@ -1,0 +1,138 @@
+"""A claim of which the entries stand elsewhere, or are others on the diagonal, is told by two directions."""
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+from gradcheck import Outcome, check_hessian, check_jacobian
+from gradcheck.function.matrix import Dense, Product, Sparse
+from gradcheck.joint.directions import Direction
+from gradcheck.joint.repairs import repaired
+
+N = 120
+RNG = np.random.default_rng(0)
+A, X = RNG.normal(size=(N, N)) / np.sqrt(N), RNG.normal(size=N)
+
+
+def f(x):
+    """One layer."""
+    return np.tanh(A @ x)
+
+
+def jac(x):
+    """Its Jacobian by hand."""
+    return (1.0 - np.tanh(A @ x) ** 2)[:, None] * A
+
+
+def directions(wrong, right):
+    """What a claim leaves along two directions, exactly; the first moves each column as far."""
+    found = []
+    for v in (np.where(np.arange(right.shape[1]) % 3 == 0, -1.0, 1.0), np.arange(1.0, right.shape[1] + 1.0)):
+        m = right.shape[0]
+        found.append(
+            Direction(v, 1e-3, np.ones(m), (wrong - right) @ v, np.full(m, 1e-12), np.full(m, 1e-10), True)
+        )
+    return tuple(found)
+
+
+SQUARE = np.arange(1.0, 145.0).reshape(12, 12) ** 2 % 17 + 1.0
+SYMMETRIC = SQUARE + SQUARE.T
+WIDE = SQUARE[:5]
+MISTAKES = {
+    "transposed": (SQUARE.T, SQUARE),
+    "one triangle of a symmetric one": (np.tril(SYMMETRIC), SYMMETRIC),
+    "the other triangle": (np.triu(SYMMETRIC), SYMMETRIC),
+    "without its diagonal": (SQUARE - np.diag(np.diag(SQUARE)), SQUARE),
+    "its rows reversed": (WIDE[::-1], WIDE),
+    "its columns reversed": (WIDE[:, ::-1], WIDE),
+    "shifted along the rows": (np.roll(WIDE, 1, 1), WIDE),
+    "shifted along the columns": (np.roll(WIDE, -1, 0), WIDE),
+}
+REPLACED = ("one triangle of a symmetric one", "the other triangle", "without its diagonal")
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_the_right_matrix_is_made_from_the_claim(name):
+    """Every entry of it, from what two directions leave; for a matrix that stores what is not 0 as well."""
+    wrong, right = MISTAKES[name]
+    everywhere = np.ones(right.shape[0], bool)
+    found = repaired(Dense(wrong), directions(wrong, right), everywhere)
+    assert found is not None
+    assert found[1] == (name not in REPLACED)
+    np.testing.assert_allclose(found[0].array, right, rtol=1e-12)
+    stored = scipy.sparse.csc_array(wrong)
+    if right.shape[0] == right.shape[1]:
+        again = repaired(Sparse(stored, stored), directions(wrong, right), everywhere)
+        assert again is not None
+        np.testing.assert_allclose(again[0].array.toarray(), right, rtol=1e-12)
+    assert repaired(Product(wrong.shape, lambda v: wrong @ v), directions(wrong, right), everywhere) is None
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_one_more_wrong_entry_fits_none(name):
+    """Beside the diagonal: 1 off in row 2."""
+    wrong, right = MISTAKES[name]
+    wrong = wrong.copy()
+    wrong[2, 3] += 1.0
+    everywhere = np.ones(right.shape[0], bool)
+    assert repaired(Dense(wrong), directions(wrong, right), everywhere) is None
+
+
+def test_a_few_wrong_entries_of_the_diagonal_are_looked_for_one_by_one():
+    """Three rows: any column could be the one."""
+    wrong = SQUARE.copy()
+    wrong[[1, 4, 7], [1, 4, 7]] += 1.0
+    off = (wrong != SQUARE).any(axis=1)
+    assert repaired(Dense(wrong), directions(wrong, SQUARE), off) is None
+
+
+@pytest.mark.parametrize(
+    ("mistake", "said"),
+    [
+        (lambda J: J.T, "J is transposed"),
+        (lambda J: np.roll(J, 1, 1), "J is shifted: numpy.roll(analytic, -1, 1) fits"),
+        (lambda J: J[::-1], "J is reversed: numpy.flip(analytic, 0) fits"),
+        (lambda J: J - np.diag(np.diag(J)), "analytic is 0 in the entries on the diagonal of J"),
+        (lambda J: J + 0.01 * np.eye(N), "analytic - numerical = 0.01"),
+    ],
+)
+def test_what_is_wrong_throughout_in_one_way_takes_some_two_hundred_evaluations(mistake, said):
+    """Where 600 to 5,000 were needed: each is proved by fresh directions for the right matrix."""
+    report = check_jacobian(f, lambda x: mistake(jac(x)), X)
+    assert report.outcome is Outcome.FAIL
+    assert report.diagnosis[0].startswith(said)
+    assert report.nfev < 300
+
+
+def test_the_entries_of_a_wrong_diagonal_are_counted_and_named():
+    """Each by the certificate of the right matrix; one beside it that is wrong, too, is named as well."""
+    only = check_jacobian(f, lambda x: jac(x) + 0.01 * np.eye(N), X)
+    assert only.reason.startswith(f"{N} of {N * N:,} entries wrong")
+    assert only.certificate is not None
+    assert {m.index for m in only.wrong} <= {(k, k) for k in range(N)}
+
+    def two(x):
+        J = jac(x) + 0.01 * np.eye(N)
+        J[3, 70] *= 1.5
+        return J
+
+    both = check_jacobian(f, two, X, method="sweep")
+    assert both.outcome is Outcome.FAIL
+    assert both.reason.startswith(f"{N + 1} of")
+    assert check_jacobian(f, two, X).outcome is Outcome.FAIL
+
+
+def test_one_triangle_of_a_hessian_is_told_by_two_directions():
+    """log cosh of a x, whose Hessian is A' diag(1 - tanh^2) A, filled below the diagonal alone."""
+
+    def grad(x):
+        return A.T @ np.tanh(A @ x)
+
+    def hess(x):
+        return A.T @ ((1.0 - np.tanh(A @ x) ** 2)[:, None] * A)
+
+    report = check_hessian(grad, lambda x: np.tril(hess(x)), X)
+    assert report.outcome is Outcome.FAIL
+    assert "above the diagonal" in report.diagnosis[0]
+    assert report.nfev < 400
+    assert check_hessian(grad, hess, X).outcome is Outcome.PASS
