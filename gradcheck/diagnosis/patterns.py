@@ -303,7 +303,8 @@ def _multiple(s: Scope) -> Cause | None:
         if not np.isfinite(ratio).all():
             continue
         times = np.rint(ratio)
-        if times.min() < 2 or times.max() > MOST_TIMES or np.ptp(times) == 0:
+        # Of indices that repeat some repeat two or three times; all many times is a factor, 1/N and 2/N of a transform.
+        if not 2 <= times.min() <= 3 or times.max() > MOST_TIMES or np.ptp(times) == 0:
             continue
         whole = np.ones_like(s.analytic)
         whole[s.wrong] = times if lacking else 1.0 / times
