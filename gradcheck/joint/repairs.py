@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import scipy.sparse
 
-from gradcheck._typing import Mask
+from gradcheck._typing import Flat, Mask
 from gradcheck.function.matrix import Dense, Matrix, Product, Sparse
 from gradcheck.joint.directions import Direction
 
@@ -18,16 +18,18 @@ __all__ = ["entries", "repaired"]
 MANY = 8
 
 
-def repaired(matrix: Matrix, told: tuple[Direction, Direction], wrong: Mask) -> tuple[Matrix, bool] | None:
+def repaired(
+    matrix: Matrix, told: tuple[Direction, Direction], wrong: Mask, arrays: Sequence[slice] = ()
+) -> tuple[Matrix, bool] | None:
     """The first matrix made from the claim that is right along two directions, in every row; None where none is.
 
-    told : what the claim leaves along them. wrong : (m,) the rows of which something is left. Returns whether entries
-    were moved, too; else some were replaced.
+    told : what the claim leaves along them. wrong : (m,) the rows of which something is left. arrays : the columns of
+    each array of x. Returns whether entries were moved, too; else some were replaced.
     """
     if isinstance(matrix, Product):
         return None
     shown = [(d.tangent, matrix.product(d.tangent) - d.residual, d.allowed) for d in told]
-    for candidate, moved in _candidates(matrix, told[0], wrong):
+    for candidate, moved in _candidates(matrix, told[0], wrong, arrays):
         # What is nan fits nothing.
         if all((np.abs(candidate.product(v) - value) <= allowed).all() for v, value, allowed in shown):
             return candidate, moved
@@ -40,8 +42,12 @@ def entries(matrix: Matrix) -> Any:
     return matrix.array.tocsr() if isinstance(matrix, Sparse) else matrix.array
 
 
-def _candidates(matrix: Matrix, direction: Direction, wrong: Mask) -> Iterator[tuple[Matrix, bool]]:
+def _candidates(
+    matrix: Matrix, direction: Direction, wrong: Mask, arrays: Sequence[slice]
+) -> Iterator[tuple[Matrix, bool]]:
     m, n = matrix.shape
+    for columns in arrays if len(arrays) > 1 else ():
+        yield from ((scaled, False) for scaled in _scaled_array(matrix, direction, columns))
     if m == n:
         turned = matrix.transposed()
         assert turned is not None
@@ -59,6 +65,24 @@ def _candidates(matrix: Matrix, direction: Direction, wrong: Mask) -> Iterator[t
         for axis in (0, 1):
             for by in (-1, 1):
                 yield Dense(np.roll(matrix.array, by, axis)), True
+
+
+def _scaled_array(matrix: Matrix, direction: Direction, columns: slice) -> Iterator[Matrix]:
+    """The columns of one array of x by one factor, which the rows tell together."""
+    claimed = matrix.product(_within(direction.tangent, columns))
+    weight = np.where(direction.error > 0, claimed / direction.error**2, 0.0)
+    size = float(weight @ claimed)
+    if size > 0 and np.isfinite(size):
+        part = float(weight @ direction.residual) / size
+        inside = scipy.sparse.diags_array(_within(np.ones(direction.tangent.size), columns))
+        yield matrix.mended(np.ones(claimed.size), scipy.sparse.csc_array(entries(matrix)) @ inside * -part)
+
+
+def _within(values: Flat, columns: slice) -> Flat:
+    """Zero everywhere else."""
+    out = np.zeros_like(values)
+    out[columns] = values[columns]
+    return out
 
 
 def _symmetric(matrix: Matrix) -> Iterator[Matrix]:

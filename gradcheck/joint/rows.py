@@ -138,7 +138,8 @@ class _Search:
     def repaired(self, other: Direction) -> Survey | None:
         """Where every row is right once the entries stand elsewhere, or on the diagonal are others."""
         matrix = self.problem.matrix
-        found = repaired(matrix, (other, self.joint.directions[-1]), self.joint.wrong)
+        arrays = [block.slice for block in self.problem.parameters.blocks]
+        found = repaired(matrix, (other, self.joint.directions[-1]), self.joint.wrong, arrays)
         if found is None:
             return None
         right, moved = found
@@ -147,11 +148,11 @@ class _Search:
         if rest is None:
             return None
         apart = abs(scipy.sparse.csc_array(entries(matrix) - entries(right)))
-        count, (m, n) = apart.count_nonzero(), matrix.shape
+        count = apart.count_nonzero()
         most = (apart @ scipy.sparse.diags_array(self.problem.scales)).max(axis=0).todense()
         for column in np.sort(np.argsort(-np.ravel(most), kind="stable")[:SAMPLES]):
             self.judge(int(column), apart[:, [column]].nonzero()[0])
-        if not self.wrong_rows(m).any():
+        if not self.wrong_rows(matrix.shape[0]).any():
             return None
         block = self.names.blocks[0]
         if count <= (MOVED if moved else REPLACED):
@@ -159,7 +160,8 @@ class _Search:
             proved = self._proved(right, rest, rows, columns)
             judged = latest(concatenate([proved, *self.judged]))
             return Survey((_evidence(claim, self.names, rest, self.confidence),), judged, ())
-        regions = (Region(block, Box(((0, m), (0, n))), True, int(count)),)
+        box = Box(tuple((int(at.min()), int(at.max()) + 1) for at in apart.nonzero()))
+        regions = (Region(block, box, True, None if count == box.size else int(count)),)
         return Survey((ArrayEvidence(block, (), None),), latest(concatenate(self.judged)), regions)
 
     def _proved(self, right: Matrix, rest: Joint, rows: Index, columns: Index) -> Evidence:

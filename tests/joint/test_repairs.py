@@ -104,6 +104,28 @@ def test_what_is_wrong_throughout_in_one_way_takes_some_two_hundred_evaluations(
     assert report.nfev < 300
 
 
+@pytest.mark.parametrize("factor", [2.0, -1.0, 1.0 / 6.0])
+def test_one_array_of_x_by_a_factor_is_told_by_two_directions(factor):
+    """The weights of a layer, beside its inputs: every row of J has the factor in the same columns."""
+    x = {"h": RNG.normal(size=(6, 5)), "w": RNG.normal(size=(5, 5))}
+
+    def layer(x):
+        return np.tanh(x["h"] @ x["w"])
+
+    def jacobian(x, factor=1.0):
+        d = 1.0 - layer(x) ** 2
+        h = np.einsum("ij,kj,il->ijlk", d, x["w"], np.eye(6))
+        w = np.einsum("ij,ik,jl->ijkl", d, x["h"], np.eye(5))
+        return {"h": h, "w": factor * w}
+
+    assert check_jacobian(layer, jacobian, x).outcome is Outcome.PASS
+    report = check_jacobian(layer, lambda x: jacobian(x, factor), x)
+    assert report.outcome is Outcome.FAIL
+    assert report.reason.startswith("150 of 1,650 entries wrong")
+    assert "in J[:, 30:55]" in report.diagnosis[0]
+    assert report.nfev < 300
+
+
 def test_the_entries_of_a_wrong_diagonal_are_counted_and_named():
     """Each by the certificate of the right matrix; one beside it that is wrong, too, is named as well."""
     only = check_jacobian(f, lambda x: jac(x) + 0.01 * np.eye(N), X)
