@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Unpack
 
 import numpy as np
@@ -159,7 +159,10 @@ def check_vjp(
 
 @dataclass
 class Pushforward:
-    """v -> J v as a user's function gives it, of the shape of what f returns; remembers what it did to both."""
+    """v -> J v as a user's function gives it, of the shape of what f returns; remembers what it did to both.
+
+    dtype : the coarsest in which it answered.
+    """
 
     jvp: Callable[..., Any]
     parameters: Parameters
@@ -170,6 +173,7 @@ class Pushforward:
     changes: str = ""
     overwrites: bool = False
     calls: int = 0
+    dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.float64))
 
     def claim(self) -> Any:
         """The Jacobian that is judged: of a few columns a function that asks for each, else a LinearOperator (m, n).
@@ -198,6 +202,8 @@ class Pushforward:
         if array.dtype.kind not in "fiub" or array.shape not in (self.shape, (m,)):
             wanted = f"real numbers of shape {self.shape} are needed"
             raise NotScalarError(f"{self.what} returns {array.dtype} of shape {array.shape}; {wanted}")
+        if array.dtype.kind == "f":
+            self.dtype = max(self.dtype, array.dtype, key=lambda d: float(np.finfo(d).eps))
         with np.errstate(
             over="ignore"
         ):  # of a longdouble beyond float64; what becomes infinite is seen to be so
@@ -212,6 +218,9 @@ class Pushforward:
             )
         scales = self.parameters.scales(self.x)
         one, other = (scales * part for part in opposed(np.random.default_rng(1), self.x.size))
+        if not self.calls:
+            self.product(one)
+        dtype = max((dtype, str(self.dtype)), key=lambda name: float(np.finfo(name).eps))
         # A product with a Hessian answers in the space of x, array by array.
         answers = Answers({"": slice(0, matrix.shape[0])}, dtype=dtype)
         if self.what == "hvp":

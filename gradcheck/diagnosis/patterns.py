@@ -36,6 +36,8 @@ DIGITS = 1e-4
 PLAIN = (1.5, 2.0, 3.0, 4.0)
 # What is counted more often than this is no slip.
 MOST_TIMES = 100
+# As near as people type a number, whatever is accepted of a derivative: 1.02 is not 50/49.
+TYPED = 1e-4
 
 
 def missing(s: Scope) -> Cause | None:
@@ -124,8 +126,9 @@ def constant(s: Scope, c: float, spread: float, more: tuple[str, ...] = ()) -> t
             known |= {"f(x)": f_x, "1/f(x)": 1.0 / f_x, "2 f(x)": 2.0 * f_x, "1/(2 f(x))": 0.5 / f_x}
             known |= {"exp(f(x))": float(np.exp(f_x)), "exp(-f(x))": float(np.exp(-f_x))}
     known |= _of_lengths(sorted({n for b in s.blocks for n in b.shape if n > 1}))
+    near = max(3.0 * spread, min(s.subject.tolerance.rtol, TYPED))
     for name, value in known.items():
-        if spread < DIGITS and abs(c - value) <= max(3.0 * spread, s.subject.tolerance.rtol) * abs(value):
+        if spread < DIGITS and abs(c - value) <= near * abs(value):
             return name, value
     return None
 

@@ -189,6 +189,8 @@ class _Search:
         """The rows that are off by a factor, and entries of others; None where that does not explain all."""
         problem, joint = self.problem, self.joint
         every = scaled.any() and self.sample(np.flatnonzero(scaled))
+        if (np.abs(alpha[scaled]) > problem.tolerance.rtol).any() and not self.wrong_rows(scaled.size).any():
+            scaled = scaled & False  # of a row that is off by a factor the largest entries are wrong
         rows = joint.wrong & ~scaled
         if rows.any():
             found = find_places(self.test, joint.directions[-1], rows, self.judge, _between, self.rng, BUDGET)

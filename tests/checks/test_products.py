@@ -788,3 +788,37 @@ def test_a_modulus_of_one_number_is_not_linear():
     ):
         assert report.outcome is Outcome.FAIL
         assert "not linear" in report.reason
+
+
+def test_a_product_in_single_precision_is_linear_to_its_own_rounding():
+    """x is of doubles; sums of 2,000 terms in floats are off by a few 1e-7 of them, which no longer cancel here.
+
+    One that is not linear in what it is given is found in spite of that.
+    """
+    wide = np.float32(np.random.default_rng(0).normal(size=(8, 2000)))
+    x = np.random.default_rng(1).normal(size=2000)
+
+    def f(x):
+        return np.tanh(wide @ np.float32(x) / np.float32(50))
+
+    def jvp(x, v):
+        return (1 - f(x) ** 2) * (wide @ np.float32(v)) / np.float32(50)
+
+    assert check_jvp(f, jvp, x).outcome is not Outcome.FAIL
+    bent = check_jvp(f, lambda x, v: jvp(x, v) + np.float32(0.1) * jvp(x, v) ** 2, x)
+    assert bent.outcome is Outcome.FAIL
+    assert any("not linear" in text for text in (bent.reason, *bent.notes))
+
+
+def test_a_factor_is_called_by_a_name_that_it_is_near_to():
+    """In single precision 1e-3 is accepted; 1.02 is no 50/49, though an axis has 50 entries."""
+    a = np.float32(np.random.default_rng(0).normal(size=(50, 30)) / 6)
+    x = np.random.default_rng(1).normal(size=30)
+
+    def f(x):
+        return np.tanh(a @ np.float32(x))
+
+    for factor, said in ((1.02, "analytic = 1.02 x numerical"), (50 / 49, "analytic = 50/49 x numerical")):
+        report = check_jvp(f, lambda x, v, c=factor: np.float32(c) * (1 - f(x) ** 2) * (a @ np.float32(v)), x)
+        assert report.outcome is Outcome.FAIL
+        assert report.diagnosis[0].startswith(said)
