@@ -156,26 +156,32 @@ class _Search:
             return None
         block = self.names.blocks[0]
         if count <= (MOVED if moved else REPLACED):
-            rows, columns = apart.nonzero()
-            proved = self._proved(right, rest, rows, columns)
+            proved, rest = self._proved(right, rest, *apart.nonzero())
             judged = latest(concatenate([proved, *self.judged]))
             return Survey((_evidence(claim, self.names, rest, self.confidence),), judged, ())
         box = Box(tuple((int(at.min()), int(at.max()) + 1) for at in apart.nonzero()))
         regions = (Region(block, box, True, None if count == box.size else int(count)),)
         return Survey((ArrayEvidence(block, (), None),), latest(concatenate(self.judged)), regions)
 
-    def _proved(self, right: Matrix, rest: Joint, rows: Index, columns: Index) -> Evidence:
-        """Entries that a certificate of the right matrix proves wrong: their bars are what it bounds their error by."""
+    def _proved(self, right: Matrix, rest: Joint, rows: Index, columns: Index) -> tuple[Evidence, Joint]:
+        """Entries that a certificate of the right matrix proves wrong: their bars are what it bounds their error by.
+
+        What the others are off by is added to the bounds of their rows.
+        """
+        lengths = self.test.along.scaling.lengths[columns]
         at, given = rows * right.shape[1] + columns, self.problem.matrix.entries(rows, columns)
         value, nothing = right.entries(rows, columns), np.zeros(rows.size)
-        error = rest.bound[rows] / (3.0 * self.test.along.scaling.lengths[columns])
+        error = rest.bound[rows] / (3.0 * lengths)
         found = Estimate(
             value, error, np.full(rows.size, np.nan), nothing, nothing, nothing, value, value, error,
             np.full(rows.size, np.nan), nothing, np.full(rows.size, Limit.NONE, object), 0,
         )  # fmt: skip
         judgement = decide(self.setting, found, given, at)
         clear = judgement.wrong & (np.abs(given - value) > 6.0 * error)
-        return table_rows(Evidence(at, given, found, judgement), np.flatnonzero(clear))
+        left = np.where(clear, 0.0, (given - value) * lengths) ** 2
+        bound = rest.bound + np.sqrt(np.bincount(rows, left, rest.bound.size))
+        proved = table_rows(Evidence(at, given, found, judgement), np.flatnonzero(clear))
+        return proved, replace(rest, bound=bound)
 
     def certified(self, claim: Problem) -> Joint | None:
         """Fresh directions for another claim; None where they do not certify all rows of it."""
