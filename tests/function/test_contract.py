@@ -300,6 +300,16 @@ def test_an_f_that_differs_between_two_calls_decides_nothing():
     assert report.reason.endswith("fix its random seed")
 
 
+def test_an_f_whose_values_come_round_is_told_by_more_calls():
+    """A loader of two batches: seen by the second call at once, or by one that is made later."""
+    text = "f differs between two calls at the same x: 14 and 15; it comes round every 2 calls: "
+    for looked_at in (lambda f: inspected(f, grad).findings, lambda f: once(f, grad)[2]):
+        batches = itertools.cycle([14.0, 15.0])
+        (finding,) = looked_at(lambda x, batches=batches: next(batches))
+        assert finding.text.startswith(text)
+        assert finding.final
+
+
 def test_an_f_that_differs_in_its_last_digits_passes_with_a_note():
     """A parallel sum adds in another order each time: 1e-13 of its value is no randomness."""
     rng = np.random.default_rng(0)
@@ -896,6 +906,10 @@ def test_what_is_dropped_of_x_and_of_a_gradient_is_said(values: np.ndarray, said
     [
         (lambda x: 2.0, "it is one number (float), and a derivative by each entry of x is needed"),
         (lambda x: (2.0 * x,), "its one part would fit: return it without the tuple"),
+        (
+            lambda x: ("14", 2.0 * x),
+            "grad returns a pair of a str and a ndarray: a gradient, or (value, gradient), is needed",
+        ),
     ],
 )
 def test_a_gradient_of_another_form_is_told_what_is_needed(wrong: Any, said: str) -> None:
@@ -922,6 +936,20 @@ class Foreign:
         if not self.readable:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
         return np.array(self.values, dtype)
+
+
+class OfJax(np.ndarray):
+    """An array that says it is one of JAX."""
+
+    __module__ = "jaxlib._jax"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_gradient_in_the_single_precision_of_jax_is_told_how_to_get_doubles(dtype: Any):
+    """Nothing is said of one in doubles."""
+    said = inspected(f, lambda x: (2.0 * x).astype(dtype).view(OfJax)).findings
+    text = 'grad computes in JAX\'s float32: jax.config.update("jax_enable_x64", True) at the start makes it float64'
+    assert said == (Finding(text),) * (dtype is np.float32)
 
 
 def test_what_is_of_another_library_is_said_in_words():
