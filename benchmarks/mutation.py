@@ -55,7 +55,7 @@ TESTS = {
     "evidence/plain_differences": ("evidence/plain_differences",),
     "evidence/confirm": ("evidence/confirm",),
     "evidence/complex_test": ("evidence/complex_test",),
-    "driver/methods": ("driver/one_core", "driver/options", "driver/evaluations"),
+    "driver/methods": ("driver/methods",),
     "driver/examine": ("driver/examine",),
     "driver/combine": ("driver/combine",),
 }

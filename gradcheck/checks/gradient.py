@@ -254,7 +254,7 @@ def gradient(
     scales = parameters.scales(flat)
     noise = probe_noise(objective, flat, f_x, rng, room_within(bounds, parameters, flat), scales)
     setting = Setting(
-        objective, flat, f_x, noise.level, first_step(noise, f_x, parameters.size), scales,
+        objective, flat, f_x, noise.level, first_step(noise.level, noise.slope, f_x, parameters.size), scales,
         Tolerance(0.0), room_within(bounds, parameters, flat),
     )  # fmt: skip
     found = measure(setting, np.arange(parameters.size))

@@ -20,7 +20,6 @@ from gradcheck.joint.examination import examine_jointly
 from gradcheck.joint.rows import survey_rows
 from gradcheck.numerics.differences import first_step
 from gradcheck.numerics.line_fit import EIGHT
-from gradcheck.numerics.noise import Noise
 from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
@@ -72,7 +71,7 @@ def _plain_differences(known: Known) -> bool:
 
 
 def _cost_of_joint_directions(known: Known) -> int | None:
-    """Where every claim is finite: two directions."""
+    """Where every claim is finite: one direction, of eight points."""
     question = known.question
     asked = question.method in ("auto", "directions") and question.x.size >= JOINT_FROM
     if not (asked and _finite(known.matrix, known.scales)):
@@ -94,12 +93,12 @@ def _joint_directions(known: Known) -> bool:
 
     def setting_of(first: Direction, noise_level: float | None) -> Setting:
         level = 2.0 * float(first.noise.max()) if noise_level is None else noise_level
-        noise = Noise(level, float(first.weight[0]), known.inspected.computes_in, False, ())
+        weight = float(first.weight[0])
         # A power of two, so that similar claims ask for the same values.
-        step = 2.0 ** round(math.log2(first_step(noise, float(problem.f_x[0]), question.x.size)))
+        step = 2.0 ** round(math.log2(first_step(level, weight, float(problem.f_x[0]), question.x.size)))
         return Setting(
             known.objective, question.x, problem.f_x, level, step, known.scales, known.tolerance, question.room,
-            question.subgradient, problem.eps, slope=float(first.weight[0]) / math.sqrt(question.x.size),
+            question.subgradient, problem.eps, slope=weight / math.sqrt(question.x.size),
             names=names,
         )  # fmt: skip
 
@@ -148,9 +147,9 @@ def _every_entry(known: Known) -> bool:
     if setting is None:
         return True
     method = question.method if known.evidence is None else "sweep"
-    found, said = every_entry(setting, known.matrix, method, question.rng, accused=known.accused)
-    known.evidence = _named(found, question.names())
-    known.about = said
+    known.evidence, known.about = every_entry(
+        setting, known.matrix, method, question.rng, accused=known.accused
+    )
     return True
 
 

@@ -70,7 +70,7 @@ def prepare(
     noise = replace(noise, level=np.maximum(noise.level, rounding))
     slope = np.nan_to_num(np.asarray(noise.slope), posinf=0.0)
     setting = Setting(
-        objective, x, f_x, noise.level, first_step(noise, np.asarray(f_x, np.float64), x.size),
+        objective, x, f_x, noise.level, first_step(noise.level, noise.slope, np.asarray(f_x, np.float64), x.size),
         scales, Tolerance.for_dtypes([_computes_in(computes_in, noise)], *tolerances),
         room, subgradient, eps_of(computes_in), slope=slope,
         still=np.atleast_1d(noise.constant), names=names,

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from gradcheck._typing import Mask, Values
 from gradcheck.function.lines import Lines
 from gradcheck.function.objective import Objective
-from gradcheck.numerics.noise import Noise
 from gradcheck.numerics.steps import Search
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.outcome import Limit
@@ -26,18 +25,19 @@ ROUNDS = 12
 STEPS = 4.0
 
 
-def first_step(noise: Noise, f_x: Any, size: int) -> Values:
+def first_step(level: Any, slope: Any, f_x: Any, size: int) -> Values:
     """The step to begin with, relative to the scale of a coordinate: (noise / variation of f)^(1/5) / 2.
 
     The variation is |f|, or what f changes over one scale of x where that is less (f + 1e6); `size` coordinates
-    share the slope that was seen. The 1/5 balances h^4 truncation against 1/h noise. Fields and f_x one number or (m,).
+    share the slope that was seen. The 1/5 balances h^4 truncation against 1/h noise.
+    level, slope, f_x : one number or (m,), the noise of one value and what f changes along a scaled direction.
     """
     of_f = np.abs(f_x)
-    slope = np.fmax(np.asarray(noise.slope) / math.sqrt(size), 0.0)  # nan is no slope
+    slope = np.fmax(np.asarray(slope) / math.sqrt(size), 0.0)  # nan is no slope
     variation = np.where(slope > 0, np.maximum(np.minimum(of_f, slope), 1e-6 * of_f), of_f)
-    variation = np.where(variation > 0, variation, np.maximum(slope, noise.level))
+    variation = np.where(variation > 0, variation, np.maximum(slope, level))
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(variation > 0, noise.level / variation, 1.0)
+        ratio = np.where(variation > 0, level / variation, 1.0)
     return np.minimum(np.maximum(np.asarray(ratio, np.float64) ** 0.2 / 2.0, 1e-5), 0.1)
 
 

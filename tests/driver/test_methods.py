@@ -1,0 +1,375 @@
+"""The ways to learn about a derivative: what each costs and when it can help, what it is given and what it settles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from gradcheck.driver import methods
+from gradcheck.driver.known import Known, Question
+from gradcheck.driver.methods import METHODS
+from gradcheck.function.contract import Inspection
+from gradcheck.function.matrix import Dense, Product, Sparse
+from gradcheck.numerics.problem import Problem
+from gradcheck.numerics.setting import Setting
+from gradcheck.parameters.boxes import Box
+from gradcheck.parameters.matrix_names import jacobian_names
+from gradcheck.parameters.tree import Parameters
+from gradcheck.results.certificate import ArrayEvidence, Certificate, Region, Residual, Survey
+from gradcheck.results.estimate import unmeasured
+from gradcheck.results.evidence import Evidence
+from gradcheck.results.finding import Finding
+from gradcheck.results.outcome import Limit
+from gradcheck.results.verdict import Judgement, Tolerance
+
+PLAIN, JOINT, DIRECTIONS, EVERY = METHODS
+SINGLE = float(np.finfo(np.float32).eps)
+SAID = [Finding("how it was gathered")]
+# x of two arrays, w (2, 2) and b (2,), and the names of the one row of a Jacobian by them.
+TREE = {"w": np.ones((2, 2)), "b": np.ones(2)}
+TWO, _ = Parameters.of(TREE)
+W, B = (next(b for b in TWO.blocks if b.size == size) for size in (4, 2))
+ROW = jacobian_names((1,), TWO)
+
+
+def known_of(n: int = 6, rows: int = 1, *, matrix: Any = None, x: Any = None, **parts: Any) -> Known:
+    """What is known before any method was run: x = 1, .., n, f(x) = 4 and a matrix of ones, but for some parts."""
+    parameters, flat = Parameters.of(np.arange(1.0, n + 1.0) if x is None else x)
+    matrix = Dense(np.ones((rows, flat.size))) if matrix is None else matrix
+    objective: Any = SimpleNamespace(parameters=parameters, affords=lambda points: True)
+    inspection = Inspection(4.0, matrix, (), "float64", 1)
+    question: Any = Question(
+        flat, (1e-5, 1e-9, 1e-2), "auto", 0.99, True, None, 7, NotImplemented, NotImplemented, NotImplemented
+    )
+    for name, value in parts.items():
+        vars(next(part for part in (objective, question, inspection) if name in vars(part)))[name] = value
+    return Known(objective, question, inspection=inspection)
+
+
+def prepared(known: Known) -> Setting:
+    """Its setting, after f was measured from near."""
+    known.ready = True
+    known.setting = Setting(
+        known.objective, known.question.x, 4.0, 1e-16, 1e-3, known.scales, Tolerance(1e-6, resolution=0.125)
+    )
+    return known.setting
+
+
+def sparse_of(array: Any) -> Sparse:
+    """A matrix whose pattern are its entries."""
+    columns = sparse.csc_array(array)
+    return Sparse(columns, columns)
+
+
+class Noted:
+    """A function that notes what it is given, and answers what it is told to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, name: str, answer: Any) -> None:
+        self.answer = answer
+        self.given: tuple[Any, ...] = ()
+        self.named: dict[str, Any] = {}
+        monkeypatch.setattr(methods, name, self)
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        self.given, self.named = given, named
+        return self.answer
+
+
+def test_what_is_cheapest_is_tried_first():
+    """Of ten entries: two evaluations each, a direction of eight points, six each; more directions are for many."""
+    known = known_of(10)
+    assert [method.cost(known) for method in METHODS] == [20, 8, None, 60]
+    assert [method.cost(known_of(101)) for method in METHODS] == [None, 8, 24, 606]
+
+
+@pytest.mark.parametrize(
+    ("n", "method", "cost"), [(1, "auto", 2), (100, "auto", 200), (101, "auto", None), (4, "sweep", None)]
+)
+def test_plain_differences_are_for_up_to_a_hundred_entries(n: int, method: str, cost: int | None):
+    """Where nothing else is asked for, and all entries are at hand."""
+    assert PLAIN.cost(known_of(n, method=method)) == cost
+    assert PLAIN.cost(known_of(n, method=method, matrix=sparse_of(np.ones((1, n))))) is None
+
+
+@pytest.mark.parametrize(
+    ("n", "method", "cost"),
+    [(4, "auto", None), (5, "auto", 8), (5, "directions", 8), (5, "sweep", None), (5, "complex", None)],
+)
+def test_joint_directions_are_for_five_entries_and_more(n: int, method: str, cost: int | None):
+    """Where directions may be taken."""
+    assert JOINT.cost(known_of(n, method=method)) == cost
+
+
+@pytest.mark.parametrize("large", [np.inf, np.nan, 1e160])
+@pytest.mark.parametrize("form", [Dense, sparse_of])
+def test_joint_directions_need_claims_whose_squares_are_numbers(large: float, form: Callable[[Any], Any]):
+    """Times the squares of the scales, too; of products alone that is seen when they are taken."""
+    array = np.ones((2, 5))
+    assert JOINT.cost(known_of(5, matrix=form(array))) == 8
+    array[1, 3] = large
+    known = known_of(5, matrix=form(array))
+    assert JOINT.cost(known) is None
+    # Infinity times nothing is no number.
+    known.__dict__["scales"] = np.full(5, 1e-200)
+    assert JOINT.cost(known) is None
+    for scale, cost in ((1.0, 8), (1e60, None), (1e-200, 8)):
+        known = known_of(5, matrix=form(np.full((2, 5), 1e100)))
+        known.__dict__["scales"] = np.full(5, scale)
+        assert JOINT.cost(known) == cost
+    assert JOINT.cost(known_of(5, matrix=Product((2, 5), lambda v: array @ v))) == 8
+
+
+@pytest.mark.parametrize(
+    ("n", "method", "cost"),
+    [
+        (3, "auto", None),
+        (100, "auto", None),
+        (101, "auto", 24),
+        (3, "directions", 24),
+        (101, "sweep", None),
+        (101, "complex", None),
+    ],
+)
+def test_directions_are_for_many_columns_and_for_what_is_sparse(n: int, method: str, cost: int | None):
+    """Four of six points for each array; what groups of columns cost nobody knows."""
+    assert DIRECTIONS.cost(known_of(n, method=method)) == cost
+    assert DIRECTIONS.cost(known_of(n, method=method, matrix=sparse_of(np.ones((1, n))))) == 0
+    two = known_of(x={"w": np.ones(n), "b": np.ones(200)}, method=method)
+    assert DIRECTIONS.cost(two) == (48 if method in ("auto", "directions") else None)
+
+
+def test_every_entry_is_judged_where_nothing_is_known_or_it_can_be_paid_for():
+    """Six evaluations each, for up to 100 after other evidence."""
+    asked: list[int] = []
+
+    def affords(points: int) -> bool:
+        asked.append(points)
+        return points <= 300
+
+    for n, first, later in ((50, 300, 300), (51, 306, None), (100, 600, None), (101, 606, None)):
+        known = known_of(n, affords=affords)
+        assert EVERY.cost(known) == first
+        known.evidence = judged()
+        assert EVERY.cost(known) == later
+    assert set(asked) == {300, 306, 600}
+    for n, later in ((100, 600), (101, None)):
+        known = known_of(n)
+        known.evidence = judged()
+        assert EVERY.cost(known) == later
+
+
+def judged(*entries: int, wrong: Any = ()) -> Evidence:
+    """Some entries that were judged by themselves."""
+    is_wrong = np.isin(entries, wrong)
+    no, ones = np.zeros(len(entries), bool), np.ones(len(entries))
+    estimate = unmeasured(len(entries), np.dtype(float))
+    return Evidence(
+        np.array(entries, np.intp), ones, estimate, Judgement(is_wrong, ~is_wrong, no, no, ones, ones)
+    )
+
+
+def test_plain_differences_settle_what_they_bear_out(monkeypatch: pytest.MonkeyPatch):
+    """They are given the first look, the tolerances and the bounds; otherwise nothing is known."""
+    agreement = Noted(monkeypatch, "agreement", None)
+    room = np.ones(6), np.zeros(6)
+    known = known_of(room=room)
+    question = known.question
+    assert PLAIN.run(known) is False
+    assert (known.setting, known.evidence) == (None, None)
+    assert agreement.given == (
+        known.objective,
+        known.inspection,
+        question.x,
+        known.scales,
+        (1e-5, 1e-9, 1e-2),
+    )
+    assert agreement.named == {"few": 5, "room": room, "rng": 7}
+    setting, evidence = prepared(known_of()), judged(0)
+    agreement.answer = setting, evidence
+    assert PLAIN.run(known) is True
+    assert known.setting is setting
+    assert known.evidence is evidence
+
+
+def told_of(problem: Problem, known: Known, eps: float) -> None:
+    """That it is the claim that is known."""
+    inspection, question = known.inspected, known.question
+    assert problem.f_x.tolist() == np.atleast_1d(inspection.f_x).tolist()
+    assert (problem.objective, problem.x, problem.matrix) == (known.objective, question.x, inspection.matrix)
+    assert (problem.scales is known.scales, problem.room, problem.eps) == (True, question.room, eps)
+    assert problem.tolerance == known.tolerance
+
+
+@pytest.mark.parametrize("form", [Dense, sparse_of])
+def test_joint_directions_look_at_all_rows_together(
+    monkeypatch: pytest.MonkeyPatch, form: Callable[[Any], Any]
+):
+    """Of several rows, or of a sparse one; settled where they find something."""
+    rows = 2 if form is Dense else 1
+    names = jacobian_names((rows,), Parameters.of(np.ones(6))[0])
+    known = known_of(
+        matrix=form(np.ones((rows, 6))),
+        f_x=np.arange(1.0, rows + 1.0),
+        names=lambda: names,
+        computes_in="float32",
+    )
+    survey_rows = Noted(monkeypatch, "survey_rows", None)
+    assert JOINT.run(known) is False
+    assert known.evidence is None
+    problem, given, probe = survey_rows.given
+    told_of(problem, known, SINGLE)
+    assert given is names
+    assert probe == known.probe
+    generator = survey_rows.named.pop("rng")
+    assert survey_rows.named == {"confidence": 0.99}
+    assert generator.random() == np.random.default_rng(7).random()
+    survey_rows.answer = found = Survey((), judged(), ())
+    assert JOINT.run(known) is True
+    assert known.evidence is found
+
+
+@pytest.mark.parametrize(
+    ("n", "method", "search"), [(20, "auto", False), (21, "auto", True), (20, "directions", True)]
+)
+def test_joint_directions_look_at_all_of_a_gradient_together(
+    monkeypatch: pytest.MonkeyPatch, n: int, method: str, search: bool
+):
+    """What is wrong is looked for in more than 20 entries, or where directions are asked for."""
+    room = np.ones(n), np.zeros(n)
+    known = known_of(n, method=method, room=room)
+    setting, found = prepared(known_of()), Survey((), judged(), ())
+    examine_jointly = Noted(monkeypatch, "examine_jointly", (setting, None, True))
+    assert JOINT.run(known) is False
+    assert known.setting is setting
+    assert (known.evidence, known.accused) == (None, True)
+    problem, _, probe = examine_jointly.given
+    generator = examine_jointly.named.pop("rng")
+    known.setting = None
+    told_of(problem, known, 2.0**-52)
+    assert probe == known.probe
+    assert examine_jointly.named == {"confidence": 0.99, "search": search}
+    assert generator.random() == np.random.default_rng(7).random()
+    examine_jointly.answer = setting, found, False
+    assert JOINT.run(known) is True
+    assert (known.evidence, known.accused) == (found, False)
+
+
+def test_a_first_direction_tells_what_f_is_measured_with(monkeypatch: pytest.MonkeyPatch):
+    """Of 16 entries with ||g v|| = 4 and f = 4: a slope of 1, which is what noise is relative to.
+
+    A noise of 2^-42, twice that for a level of 2^-41: (2^-41)^(1/5) / 2 = 2^-9.2, and 2^-9 is the nearest power of
+    two. A level of 2^-31 that is known beforehand: 2^-7.2 and 2^-7.
+    """
+    room = np.ones(16), np.zeros(16)
+    names, given = object(), np.full(16, 2.0)
+    known = known_of(16, room=room, names=lambda: names, x=given, computes_in="float32")
+    examine_jointly = Noted(monkeypatch, "examine_jointly", (None, None, False))
+    JOINT.run(known)
+    problem, setting_of, _ = examine_jointly.given
+    first = SimpleNamespace(noise=np.array([2.0**-42]), weight=np.array([4.0]))
+    for known_level, level, step in ((None, 2.0**-41, 2.0**-9), (2.0**-31, 2.0**-31, 2.0**-7)):
+        made = setting_of(first, known_level)
+        assert (made.objective, made.x, made.scales) == (known.objective, known.question.x, known.scales)
+        assert (made.f_x, made.level, made.relative_step, made.slope) == (4.0, level, step, 1.0)
+        assert (made.tolerance, made.room, made.subgradient) == (known.tolerance, room, True)
+        assert (made.gradient_eps, made.names) == (problem.eps, names)
+    assert problem.eps == SINGLE
+
+
+def array(block: Any, bound: float | None = None) -> ArrayEvidence:
+    """An array of which directions prove so much."""
+    residual = Residual(0.0, 1e-9, 1.0, 0.0, 0.1, Limit.NONE, float(block.size))
+    certificate = None if bound is None else Certificate(block.name, bound / 2, bound, 0.99, 3)
+    return ArrayEvidence(block, (residual,), certificate)
+
+
+def test_a_gradient_has_the_survey_of_its_arrays_and_a_row_one_of_its_own(monkeypatch: pytest.MonkeyPatch):
+    """By its names: the worst array speaks for the row; one region of columns is one of each run of entries."""
+    found = Survey((array(W, 1e-6), array(B, 1e-4)), judged(), (Region(W, Box(((0, 2), (1, 2))), True),))
+    (block,) = ROW.blocks
+
+    def named(found: Survey, names: Any = ROW) -> Any:
+        Noted(monkeypatch, "by_directions", (found, []))
+        Noted(monkeypatch, "examine_jointly", (None, found, False))
+        known = known_of(x=TREE, names=lambda: names)
+        JOINT.run(known)
+        jointly = known.evidence
+        prepared(known)
+        DIRECTIONS.run(known)
+        assert known.evidence == jointly
+        return known.evidence
+
+    worst = Certificate("each row of J", 5e-5, 1e-4, 0.99, 3)
+    start = W.start
+    assert named(found) == replace(
+        found,
+        arrays=(replace(array(B, 1e-4), block=block, certificate=worst),),
+        regions=tuple(Region(block, Box(((0, 1), (k, k + 1))), True) for k in (start + 1, start + 3)),
+    )
+    assert named(found, None) is found
+    # What is named by the row already stays as it is.
+    row = Survey((array(block, 1e-6),), judged(), (Region(block, Box(((0, 1), (2, 3))), True),))
+    assert named(row) is row
+    # An array without a certificate is the worst, but where all its entries were judged.
+    for entries, certificate in ((range(W.start, W.stop), worst), ((W.start,), None)):
+        evidence = judged(*entries)
+        survey = Survey((array(B, 1e-4), array(W)), evidence, ())
+        of = B if certificate else W
+        expected = ArrayEvidence(block, array(of).residuals, certificate)
+        assert named(survey) == Survey((expected,), evidence, ())
+
+
+@pytest.mark.parametrize(
+    ("found", "settled"),
+    [
+        (Survey((array(W, 0.125), array(B, 0.125)), judged(), ()), True),
+        (Survey((array(W, 0.125), array(B, 0.126)), judged(), ()), False),
+        (Survey((array(W, 0.125), array(B)), judged(*range(B.start, B.stop)), ()), True),
+        (Survey((array(W, 0.125), array(B)), judged(B.start), ()), False),
+        (Survey((array(B),), judged(B.start, wrong=[B.start]), ()), True),
+        (Survey((array(B),), judged(), (Region(B, Box(((0, 2),)), True),)), True),
+        (Survey((array(B),), judged(), (), interrupted=True), True),
+    ],
+)
+def test_directions_settle_what_is_certified_judged_or_wrong(
+    monkeypatch: pytest.MonkeyPatch, found: Survey, settled: bool
+):
+    """Everything, at the resolution; or something that is wrong; or an interruption."""
+    by_directions = Noted(monkeypatch, "by_directions", (found, SAID))
+    known = known_of(x=TREE)
+    setting = prepared(known)
+    assert DIRECTIONS.run(known) is settled
+    assert by_directions.given == (setting, known.matrix, "auto", 0.99, 7)
+    assert known.evidence is found
+    assert known.about is SAID
+
+
+@pytest.mark.parametrize("before", [None, judged(0)])
+def test_every_entry_settles_in_any_case(monkeypatch: pytest.MonkeyPatch, before: Any):
+    """By the method that is asked for, or by differences where another one knows something already."""
+    found = judged(0, 1)
+    every_entry = Noted(monkeypatch, "every_entry", (found, SAID))
+    known = known_of(method="complex", names=lambda: ROW)
+    setting = prepared(known)
+    known.evidence, known.accused = before, True
+    assert EVERY.run(known) is True
+    method = "complex" if before is None else "sweep"
+    assert every_entry.given == (setting, known.matrix, method, 7)
+    assert every_entry.named == {"accused": True}
+    assert known.evidence is found
+    assert known.about is SAID
+
+
+@pytest.mark.parametrize("method", [DIRECTIONS, EVERY])
+def test_where_nothing_can_be_measured_the_check_ends(method: Any):
+    """The noise of f says so: no method is tried."""
+    known = known_of()
+    known.ready = True
+    assert method.run(known) is True
+    assert (known.evidence, known.about) == (None, [])
