@@ -117,7 +117,7 @@ def _inspect_f(objective: Objective, x: Flat, findings: list[Finding], calls: in
             return np.nan, []
         values.append(value)
         # As it was then: an f that reuses its buffer writes into it at the next call.
-        kept.append(None if gradient is None else _as_it_is(objective.parameters, gradient))
+        kept.append(_as_it_is(objective.parameters, gradient))
         gradients.append(gradient)
         given.append(tree)
     first = values[0]
@@ -237,11 +237,8 @@ def _note_sharing(
     parameters: Parameters, gradients: list[Any], viewed: bool, who: str, findings: list[Finding]
 ) -> None:
     """What two calls at x returned may be one array; viewed : the first is the x that it was given."""
-    first, second = map(parameters.fitting, gradients)
-    if first is None or second is None:
-        return
     what = "" if who == "grad" else " as its gradient"
-    if _share(first, second):
+    if _share(*map(parameters.fitting, gradients)):
         text = f"{who} returns the same buffer{what} at every call: a caller that keeps it sees it change"
         findings.append(Finding(text))
     if viewed:

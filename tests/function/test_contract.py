@@ -611,7 +611,7 @@ def test_a_clean_pair_is_called_twice_and_nothing_is_found():
     assert found.analytic is not None
     assert found.analytic.tolist() == [2.0, 4.0, 6.0]
     given = inspected(f, 2 * X)
-    assert (given.ngev, given.findings) == (0, ())
+    assert (given.ngev, given.findings, given.again) == (0, (), None)
     assert inspected(lambda x: (f(x), grad(x)), True).ngev == 0
 
 
@@ -773,6 +773,27 @@ def test_a_view_of_x_is_a_note_word_for_word():
     assert with_the_second_call(inspected(lambda x: f(x) / 2, lambda x: x)) == (Finding(words),)
 
 
+@pytest.mark.parametrize(("apart", "outcome"), [(1e-10, None), (1e-6, Outcome.FAIL)])
+def test_two_gradients_may_differ_by_the_rounding_of_their_largest_effect(
+    apart: float, outcome: Outcome | None
+):
+    """1e-12 beside 1, where x is 1 and 1e6: a sum of both terms rounds by 2e-10, 64 times at the most."""
+    one, other = ({"a": np.array([a]), "b": np.ones(1)} for a in (1e-12, 1e-12 + apart))
+    gradients = itertools.cycle([one, other])
+    x = {"a": np.ones(1), "b": np.array([1e6])}
+    found = inspected(lambda p: float(p["b"][0]), lambda p: next(gradients), x)
+    (finding,) = with_the_second_call(found)
+    assert finding.text.startswith("grad differs between two calls at the same x")
+    assert finding.outcome is outcome
+
+
+def test_with_grad_true_two_gradients_have_no_absolute_tolerance():
+    """Off by a half of 2 at the second call."""
+    gradients = itertools.cycle([2.0 * X, 2.0 * X - 0.5])
+    (finding,) = inspected(lambda x: (f(x), next(gradients)), True).findings
+    assert finding.outcome is Outcome.FAIL
+
+
 def test_two_arrays_are_no_pair_of_value_and_gradient():
     """A value is a scalar: (array, array) where x is one array has another shape, and is named so."""
     parameters, _ = Parameters.of(X)
@@ -898,14 +919,22 @@ def test_what_is_dropped_of_x_and_of_a_gradient_is_said(values: np.ndarray, said
     assert any(note.startswith("x was given as") and said in note for note in given.notes)
     plain = check_gradient(f, grad, X)
     assert not any("was given as" in note or "grad returns" in note for note in plain.notes)
-    assert any(note.startswith("grad returns") and said in note for note in returned.notes)
+    kind = f"{type(values).__name__}: {said}"
+    assert any(note.startswith("grad returns") and kind in note for note in returned.notes)
 
 
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        (lambda x: 2.0, "it is one number (float), and a derivative by each entry of x is needed"),
-        (lambda x: (2.0 * x,), "its one part would fit: return it without the tuple"),
+        (
+            lambda x: 2.0,
+            "grad has shape () where x has shape (3,); it is one number (float), and a derivative by each entry of x "
+            "is needed",
+        ),
+        (
+            lambda x: (2.0 * x,),
+            "grad has shape (1, 3) where x has shape (3,); its one part would fit: return it without the tuple",
+        ),
         (
             lambda x: ("14", 2.0 * x),
             "grad returns a pair of a str and a ndarray: a gradient, or (value, gradient), is needed",
@@ -917,7 +946,7 @@ def test_a_gradient_of_another_form_is_told_what_is_needed(wrong: Any, said: str
     report = check_gradient(f, wrong, X)
 
     assert report.outcome is Outcome.FAIL
-    assert said in report.reason
+    assert report.reason == said
 
 
 def test_a_function_of_several_outputs_is_told_where_to_go() -> None:
