@@ -23,8 +23,6 @@ __all__ = ["Judge", "Places", "find_places"]
 
 # Weights lie between 0.5 and 1.5, in equal steps.
 LIGHTEST = 0.5
-# An interval of places this short holds a place by chance in so many of a hundred cases.
-TELLING = 0.5
 # Rows whose ratios are read.
 ASKED = 50
 # Times that the weights are stretched over the places that are left.
@@ -105,18 +103,25 @@ class _Search:
         direction = self.test.again(tangent, exact=self.exact)
         return direction.residual, direction.error
 
+    def explained(self, start: int, stop: int) -> _Part:
+        """What entries that were judged explain of the residuals along some places, and how well that is known."""
+        plain, plain_error, weighted, weighted_error = np.zeros((4, self.rows.size))
+        for place, (off, error) in self.known.items():
+            if start <= place < stop:
+                moved, weight = self.tangent[self.order[place]], self.weights(place)
+                plain += off * moved
+                plain_error += error * abs(moved)
+                weighted += off * moved * weight
+                weighted_error += error * abs(moved) * weight
+        return _Part(start, stop, plain, plain_error, weighted, weighted_error)
+
     def corrected(self, part: _Part) -> _Part:
         """The same, less what entries that were judged explain of it."""
-        plain, plain_error = part.plain.copy(), part.plain_error.copy()
-        weighted, weighted_error = part.weighted.copy(), part.weighted_error.copy()
-        for place, (off, error) in self.known.items():
-            if part.start <= place < part.stop:
-                moved, weight = self.tangent[self.order[place]], self.weights(place)
-                plain -= off * moved
-                plain_error += error * abs(moved)
-                weighted -= off * moved * weight
-                weighted_error += error * abs(moved) * weight
-        return _Part(part.start, part.stop, plain, plain_error, weighted, weighted_error)
+        known = self.explained(part.start, part.stop)
+        return _Part(
+            part.start, part.stop, part.plain - known.plain, part.plain_error + known.plain_error,
+            part.weighted - known.weighted, part.weighted_error + known.weighted_error,
+        )  # fmt: skip
 
     def loud(self, residual: Values, error: Values) -> Mask:
         with np.errstate(invalid="ignore"):
@@ -137,9 +142,8 @@ class _Search:
 
     def samples_are_wrong(self, around: Around, rng: np.random.Generator) -> bool:
         """Whether a few entries among those that are wrong are wrong, too; ends with the first that is not."""
-        among = np.zeros(self.test.problem.x.size, bool)
-        among[around(self.found.wrong)] = True
-        others = np.setdiff1d(np.flatnonzero(among[self.order]), list(self.known))
+        inside = np.flatnonzero(np.isin(self.order, around(self.found.wrong)))
+        others = np.setdiff1d(inside, list(self.known))
         return others.size > SAMPLES and all(
             self.look_at(int(place)) for place in rng.choice(others, SAMPLES, replace=False)
         )
@@ -154,12 +158,11 @@ class _Search:
             if (span := self._span(part, int(i), part.weighted[i], part.weighted_error[i])) is not None
         }
         for _ in range(STRETCHES):
-            vague = {
-                i: span for i, span in spans.items() if span[1] - span[0] > TELLING and span[3] > span[2]
-            }
+            vague = {i: (first, last) for i, (first, last) in spans.items() if last > first}
             if not vague:
                 break
-            start, stop = min(s[2] for s in vague.values()), max(s[3] for s in vague.values()) + 1
+            start = min(first for first, _ in vague.values())
+            stop = 1 + max(last for _, last in vague.values())
             if 2 * (stop - start) >= part.size:
                 break
             weighted, error = self.measure(start, stop, weighted=True, span=(start, stop))
@@ -169,24 +172,18 @@ class _Search:
                     weighted = weighted - off * factor
                     error = error + own * abs(factor)
             shorter = {}
-            for i, span in vague.items():
+            for i, (first, last) in vague.items():
                 new = self._span(part, i, weighted[i], error[i], start, stop)
-                if new is not None and new[3] - new[2] < span[3] - span[2]:
+                if new is not None and new[1] - new[0] < last - first:
                     shorter[i] = new
             spans = {i: span for i, span in spans.items() if i not in vague} | shorter
-        return sorted(
-            {
-                place
-                for span in spans.values()
-                if span[3] - span[2] <= 1
-                for place in range(span[2], span[3] + 1)
-            }
-        )
+        # One place, or two.
+        return sorted({place for span in spans.values() if span[1] - span[0] <= 1 for place in span})
 
     def _span(
         self, part: _Part, row: int, weighted: float, error: float, start: int = 0, stop: int | None = None
-    ) -> tuple[float, float, int, int] | None:
-        """The interval of places that a ratio allows, and the first and last whole one in it; None where none is."""
+    ) -> tuple[int, int] | None:
+        """The first and the last of the places that a ratio allows; None where there is none."""
         count = (self.order.size if stop is None else stop) - start
         plain, bar = float(part.plain[row]), float(part.plain_error[row])
         if plain == 0 or not np.isfinite(plain):
@@ -197,36 +194,30 @@ class _Search:
         if not (np.isfinite(low) and np.isfinite(high)):
             return None
         first, last = max(part.start, int(np.ceil(low))), min(part.stop - 1, int(np.floor(high)))
-        return None if last < first else (float(low), float(high), first, last)
+        return None if last < first else (first, last)
 
     def halves(self, part: _Part) -> list[_Part]:
         """The parts of a part in which something is loud; the second is what the first leaves."""
         middle = (part.start + part.stop) // 2
         plain, error = self.measure(part.start, middle, weighted=False)
-        left = self.corrected(_Part(part.start, middle, plain, error, plain, error))
-        whole = self.corrected(part)
-        left_loud = self.loud(left.plain, left.plain_error)
-        rest, rest_error = whole.plain - left.plain, whole.plain_error + left.plain_error
-        right_loud = self.loud(rest, rest_error)
         right_plain, right_error = part.plain - plain, part.plain_error + error
-        # A half that is silent adds to the weighted residual at most its weight times its own bar.
-        if not left_loud.any():
+        left, right = self.explained(part.start, middle), self.explained(middle, part.stop)
+        # A half that is silent adds to the weighted residual what is known of it, and at most its weight times its own
+        # bar.
+        if not self.loud(plain - left.plain, error + left.plain_error).any():
             return [
                 _Part(
-                    middle,
-                    part.stop,
-                    right_plain,
-                    right_error,
-                    part.weighted,
-                    part.weighted_error + 1.5 * error,
+                    middle, part.stop, right_plain, right_error, part.weighted - left.weighted,
+                    part.weighted_error + left.weighted_error + 1.5 * error,
                 )
-            ]
-        if not right_loud.any():
+            ]  # fmt: skip
+        if not self.loud(right_plain - right.plain, right_error + right.plain_error).any():
             return [
                 _Part(
-                    part.start, middle, plain, error, part.weighted, part.weighted_error + 1.5 * right_error
+                    part.start, middle, plain, error, part.weighted - right.weighted,
+                    part.weighted_error + right.weighted_error + 1.5 * right_error,
                 )
-            ]
+            ]  # fmt: skip
         weighted, weighted_error = self.measure(part.start, middle, weighted=True)
         return [
             _Part(
@@ -267,7 +258,6 @@ def find_places(
                 search.found.dense = search.found.spent = True
                 break
         part = parts.pop()
-        loud = np.zeros(rows.size, bool)
         for _ in range(TRIES):
             now = search.corrected(part)
             loud = search.loud(now.plain, now.plain_error) | search.loud(

@@ -1,0 +1,657 @@
+"""The search for wrong entries, with lines and judges by hand: the places of a ratio, and what is measured next."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradcheck.joint import places
+from gradcheck.joint.places import Places, _Part, _Search, find_places
+
+
+class Order:
+    """Takes the entries in the order that they have, or in another; samples are the first ones."""
+
+    def __init__(self, order: Any = None) -> None:
+        self.order = order
+
+    def shuffle(self, entries: Any) -> None:
+        if self.order is not None:
+            entries[:] = entries[self.order]
+
+    def choice(self, entries: Any, count: int, *, replace: bool) -> Any:
+        assert replace is False
+        return entries[:count]
+
+
+class Claim:
+    """A linear f whose claim is off by `off` (m, n), measured with bars (m,); what is asked is noted.
+
+    Entries are judged to be off by what they are, within `own`, but for those (row, column) that are called right.
+    """
+
+    def __init__(
+        self, off: Any, bar: Any = 0.0, *, own: float = 0.0, exact: bool = False, right: Any = ()
+    ) -> None:
+        self.off, self.own, self.exact, self.right = np.asarray(off, float), own, exact, right
+        m, n = self.off.shape
+        self.bar = np.full(m, bar, float)
+        self.asked: list[Any] = []
+        self.judged: list[tuple[int, list[int]]] = []
+        self.nfev, self.remaining = 100, 40
+        self.problem = SimpleNamespace(x=np.zeros(n), objective=self)
+
+    def again(self, tangent: Any, *, exact: bool) -> Any:
+        assert exact is self.exact
+        self.asked.append(tangent.tolist())
+        self.nfev += 2
+        return SimpleNamespace(residual=self.off @ tangent, error=self.bar.copy())
+
+    def judge(self, column: int, rows: Any) -> Any:
+        self.judged.append((column, rows.tolist()))
+        off = self.off[rows, column].copy()
+        off[[(row, column) in self.right for row in rows.tolist()]] = 0.0
+        estimate = SimpleNamespace(value=np.full(rows.size, 3.0), error=np.full(rows.size, self.own))
+        judgement = SimpleNamespace(wrong=off != 0)
+        return SimpleNamespace(analytic=3.0 + off, estimate=estimate, judgement=judgement)
+
+    def direction(self, tangent: Any, least: float = 0.0) -> Any:
+        """The direction that found something; a mistake that counts leaves `least`."""
+        tangent = np.asarray(tangent, float)
+        return SimpleNamespace(
+            tangent=tangent, exact=self.exact, residual=self.off @ tangent, error=self.bar,
+            allowed=3.0 * self.bar + least,
+        )  # fmt: skip
+
+    def search(
+        self, tangent: Any = None, *, rows: Any = None, least: float = 0.0, order: Any = None
+    ) -> _Search:
+        """A search along a tangent, by default of ones."""
+        m, n = self.off.shape
+        along: Any = self.direction(np.ones(n) if tangent is None else tangent, least)
+        test, rng = self._as_anything(), self._as_anything(Order(order))
+        return _Search(test, along, np.ones(m, bool) if rows is None else np.array(rows), self.judge, rng)
+
+    def found(
+        self, *, budget: int = 1000, around: Any = None, tangent: Any = None, least: float = 0.0
+    ) -> Places:
+        """What is found along a tangent, by default of ones."""
+        m, n = self.off.shape
+        along: Any = self.direction(np.ones(n) if tangent is None else tangent, least)
+        rng = self._as_anything(Order())
+        return find_places(self._as_anything(), along, np.ones(m, bool), self.judge, around, rng, budget)
+
+    def _as_anything(self, other: Any = None) -> Any:
+        return self if other is None else other
+
+
+def one_row(n: int, **wrong: float) -> Any:
+    """A row of n entries that is off by something at `at_k`."""
+    off = np.zeros((1, n))
+    for name, value in wrong.items():
+        off[0, int(name.removeprefix("at_"))] = value
+    return off
+
+
+def part(
+    start: int, stop: int, plain: Any, weighted: Any, plain_error: Any = 0.0, weighted_error: Any = 0.0
+) -> _Part:
+    """Places with their residuals, one for each row."""
+    plain = np.atleast_1d(np.asarray(plain, float))
+    values = (plain, plain_error, weighted, weighted_error)
+    return _Part(start, stop, *(np.broadcast_to(np.asarray(v, float), plain.shape).copy() for v in values))
+
+
+def same(found: _Part, expected: _Part) -> None:
+    """That two parts are the same."""
+    assert (found.start, found.stop) == (expected.start, expected.stop)
+    for name in ("plain", "plain_error", "weighted", "weighted_error"):
+        np.testing.assert_allclose(
+            getattr(found, name), getattr(expected, name), rtol=1e-14, atol=0, err_msg=name
+        )
+
+
+def test_weights_grow_in_equal_steps_from_a_half_to_three_halves():
+    """Of four places in their middles, or of the four from the eighth on."""
+    search = Claim(np.zeros((1, 4))).search()
+    assert search.weights(np.arange(4)).tolist() == [0.625, 0.875, 1.125, 1.375]
+    assert search.weights(9, (8, 12)) == 0.875
+    assert search.weights(np.arange(8, 12), (8, 12)).tolist() == [0.625, 0.875, 1.125, 1.375]
+
+
+@pytest.mark.parametrize("together", [2, 3, 100])
+def test_a_part_is_measured_along_its_own_places(monkeypatch: pytest.MonkeyPatch, together: int):
+    """Places 1 to 3 of four, of entries 4, 3, 1 and 0; entry 2 does not move. However many are worked on at once."""
+    monkeypatch.setattr(places, "TOGETHER", together)
+    claim = Claim([[1.0, 10.0, 100.0, 1000.0, 10000.0]], 0.25, exact=True)
+    search = claim.search([2.0, -1.0, 0.0, 4.0, 8.0], order=[3, 2, 1, 0])
+    assert search.order.tolist() == [4, 3, 1, 0]
+    residual, error = search.measure(1, 4, weighted=False)
+    assert (residual.tolist(), error.tolist()) == ([3992.0], [0.25])
+    search.measure(1, 4, weighted=True)
+    search.measure(2, 4, weighted=True, span=(2, 4))
+    search.measure(1, 2, weighted=True)
+    assert claim.asked == [
+        [2.0, -1.0, 0.0, 4.0, 0.0],
+        [2.75, -1.125, 0.0, 3.5, 0.0],
+        [2.5, -0.75, 0.0, 0.0, 0.0],  # weights of 1/2 + 1/4 and 1/2 + 3/4
+        [0.0, 0.0, 0.0, 3.5, 0.0],
+    ]
+
+
+def test_what_is_known_is_taken_out_of_a_part():
+    """Places 2 and 5 of 2 to 5, not 1 and 6: off times the tangent, and with the weights 0.8125 and 1.1875 of eight."""
+    search = Claim(np.zeros((2, 8))).search([1.0, 1.0, -2.0, 1.0, 1.0, 4.0, 1.0, 1.0])
+    for place in (1, 2, 5, 6):
+        search.known[place] = np.array([16.0, 0.0]) * place, np.array([0.5, 0.25]) * place
+    given = part(2, 6, [1000.0, 100.0], [2000.0, 200.0], [1.0, 2.0], [3.0, 4.0])
+    before = given.plain.copy(), given.weighted.copy(), given.plain_error.copy(), given.weighted_error.copy()
+    # -2 * 32 + 4 * 80 = 256, with weights 1.1875 * 320 - 0.8125 * 64 = 328; of bars 2 * 1 + 4 * 2.5 = 12 and
+    # 0.8125 * 2 + 1.1875 * 10 = 13.5; half of these in the second row.
+    same(search.explained(2, 6), part(2, 6, [256.0, 0.0], [328.0, 0.0], [12.0, 6.0], [13.5, 6.75]))
+    same(
+        search.corrected(given),
+        part(2, 6, [744.0, 100.0], [1672.0, 200.0], [13.0, 8.0], [16.5, 10.75]),
+    )
+    for one, other in zip(
+        before, (given.plain, given.weighted, given.plain_error, given.weighted_error), strict=True
+    ):
+        assert one.tolist() == other.tolist()
+    assert given.size == 4
+
+
+def test_what_is_loud_is_beyond_bars_and_the_least_mistake():
+    """The direction allowed 0.5 beside its bars: |r| > 3 E + 0.5, in the rows that are looked at; nan is not."""
+    claim = Claim(np.zeros((6, 3)), 0.25)
+    search = claim.search(rows=[True, True, True, False, True, True], least=0.5)
+    assert search.least.tolist() == [0.5] * 6
+    residual = np.array([3.5, -3.75, 3.75, 9.0, np.nan, 1.0])
+    assert search.loud(residual, np.array([1.0, 1.0, 1.0, 1.0, 1.0, np.inf])).tolist() == [
+        False, True, True, False, False, False,
+    ]  # fmt: skip
+    # An allowance below the bars leaves nothing to subtract.
+    assert claim.search(least=-0.5).least.tolist() == [0.0] * 6
+
+
+def test_an_entry_is_judged_by_itself_in_the_rows_that_are_looked_at():
+    """Column 2 at place 0: off by 5 in the last row, within 0.25; what is no number explains nothing."""
+    claim = Claim([[7.0, 0.0, 7.0], [0.0, 0.0, 0.0], [1.0, 0.0, 5.0]], own=0.25)
+    search = claim.search(rows=[False, True, True], order=[2, 1, 0])
+    assert search.look_at(0) is True
+    assert search.look_at(1) is False
+    assert claim.judged == [(2, [1, 2]), (1, [1, 2])]
+    assert (search.found.wrong, search.found.right) == ([2], [1])
+    off, error = search.known[0]
+    assert (off.tolist(), error.tolist()) == ([0.0, 0.0, 5.0], [0.0, 0.25, 0.25])
+    for value, bar in ((np.nan, 0.25), (1.0, np.inf)):
+        odd = Claim([[value, 0.0]], own=bar)
+        search = odd.search()
+        assert search.look_at(0) is True
+        assert [part.tolist() for part in search.known[0]] == [[0.0], [0.0]]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "known", "asked", "dense"),
+    [
+        ((0, 2, 3, 4), (0,), [2, 3, 4], True),
+        ((0, 2, 4), (0,), [2, 3], False),  # the first that is right ends it
+        ((0, 2, 3, 4, 5), (0, 5), [], False),  # three are left in the box: no sample
+        ((0, 2, 3, 4, 5, 6), (0, 1, 4), [2, 3, 5], True),
+    ],
+)
+def test_samples_around_what_is_wrong_tell_whether_the_mistake_fills_its_part(
+    wrong: Any, known: Any, asked: Any, dense: bool
+):
+    """Three others in the box of what is wrong, less those that are known; in the order of their places."""
+    off = np.zeros((1, 8))
+    off[0, list(wrong)] = 1.0
+    claim = Claim(off)
+    search = claim.search()
+    for place in known:
+        search.look_at(place)
+    claim.judged.clear()
+    given: list[list[int]] = []
+    rng: Any = Order()
+
+    def around(columns: list[int]) -> Any:
+        given.append(list(columns))
+        return np.array([0, 2, 3, 4, 5]) if 6 not in wrong else np.arange(7)
+
+    assert search.samples_are_wrong(around, rng) is dense
+    assert [column for column, _ in claim.judged] == asked
+    assert given == [[k for k in known if k in wrong]]
+
+
+def test_samples_are_places_of_the_columns_around():
+    """In reversed order the columns 0 to 3 of six are the places 2 to 5."""
+    claim = Claim(np.ones((1, 6)))
+    search, rng = claim.search(order=[5, 4, 3, 2, 1, 0]), Order()
+    search.look_at(5)
+    assert search.samples_are_wrong(lambda _: np.arange(5), rng)  # type: ignore[arg-type]
+    assert [column for column, _ in claim.judged] == [0, 4, 3, 2]
+
+
+# Of 16 places the fifth has the weight 1/2 + 5.5 / 16 = 27/32. A bar E of the weighted residual is 3 E / |plain| of a
+# weight: of a plain one of 2 that is 24 E places. A bar of the plain one counts ratio times.
+FIFTH = 27.0 / 32.0
+PLACE = 1.0 / 24.0
+
+
+@pytest.mark.parametrize(
+    ("ends", "plain", "weighted", "bar", "error", "span"),
+    [
+        ((0, 16), 2.0, 2.0 * FIFTH, 0.0, 0.0, (5, 5)),
+        ((0, 16), -2.0, -2.0 * FIFTH, 0.0, 0.0, (5, 5)),
+        ((0, 16), 2.0, 2.0 * FIFTH, 0.0, 0.9 * PLACE, (5, 5)),
+        ((0, 16), 2.0, 2.0 * FIFTH, 0.0, 1.1 * PLACE, (4, 6)),
+        ((0, 16), -2.0, -2.0 * FIFTH, 0.0, 1.1 * PLACE, (4, 6)),
+        ((0, 16), 2.0, 2.0 * FIFTH, 0.9 * PLACE / FIFTH, 0.0, (5, 5)),
+        ((0, 16), 2.0, 2.0 * FIFTH, 1.1 * PLACE / FIFTH, 0.0, (4, 6)),
+        ((0, 16), 2.0, 2.0 * FIFTH, 0.5 * PLACE / FIFTH, 0.4 * PLACE, (5, 5)),
+        ((0, 16), 2.0, 2.0 * FIFTH, 0.5 * PLACE / FIFTH, 0.6 * PLACE, (4, 6)),
+        ((0, 16), 2.0, 2.0 * FIFTH, 0.0, 24.0 * PLACE, (0, 15)),
+        ((4, 6), 2.0, 2.0 * FIFTH, 0.0, 24.0 * PLACE, (4, 5)),
+        ((0, 5), 2.0, 2.0 * FIFTH, 0.0, 0.0, None),
+        ((6, 16), 2.0, 2.0 * FIFTH, 0.0, 0.0, None),
+        # At 5.25, within 0.2, 0.3, 0.7 and 0.8.
+        ((0, 16), 2.0, 2.0 * (FIFTH + 1 / 64), 0.0, 0.2 * PLACE, None),
+        ((0, 16), 2.0, 2.0 * (FIFTH + 1 / 64), 0.0, 0.3 * PLACE, (5, 5)),
+        ((0, 16), 2.0, 2.0 * (FIFTH + 1 / 64), 0.0, 0.7 * PLACE, (5, 5)),
+        ((0, 16), 2.0, 2.0 * (FIFTH + 1 / 64), 0.0, 0.8 * PLACE, (5, 6)),
+        # A ratio below all weights: nothing, unless bars reach so far: 3 * 27/32 * 2 / 2 = 81/32 of a weight.
+        ((0, 16), 2.0, -2.0 * FIFTH, 0.0, 0.01, None),
+        ((0, 16), 2.0, -2.0 * FIFTH, 2.0, 0.0, (0, 15)),
+        ((0, 16), 0.0, 1.0, 0.0, 0.0, None),
+        ((0, 16), np.inf, 1.0, 0.0, 0.0, None),
+        ((0, 16), np.nan, 1.0, 0.0, 0.0, None),
+        ((0, 16), 2.0, np.inf, 0.0, 0.0, None),
+        ((0, 16), 1.0, 1.5e308, 1.0 / 3.0, 0.0, None),  # the upper end alone is too large for a number
+        ((0, 16), 1.0, -1.5e308, 1.0 / 3.0, 0.0, None),  # and here the lower
+    ],
+)
+def test_a_ratio_tells_a_place_to_as_many_bits_as_its_bars_allow(
+    ends: Any, plain: float, weighted: float, bar: float, error: float, span: Any
+):
+    """The first and the last place of the part that it allows."""
+    search = Claim(np.zeros((2, 16))).search()
+    given = part(*ends, [7.0, plain], [7.0, weighted], [7.0, bar])
+    assert search._span(given, 1, weighted, error) == span
+
+
+def test_weights_that_are_stretched_tell_finer():
+    """Over the four places from the fourth on the weight of the fifth is 1/2 + 1.5 / 4, and a bar counts a quarter."""
+    search = Claim(np.zeros((1, 16))).search()
+    given = part(0, 16, 2.0, 0.0)
+    assert search._span(given, 0, 1.75, 3.9 * PLACE, 4, 8) == (5, 5)
+    assert search._span(given, 0, 1.75, 4.1 * PLACE, 4, 8) == (4, 6)
+    # All the places of the part, not of the four: a ratio of 0 is at 1.5, within 6.
+    assert search._span(given, 0, 0.0, 24.0 * PLACE, 4, 8) == (0, 7)
+
+
+# Of 64 places with a mistake of 8 at the 37th a bar E of the weighted residual is 3 E / 8 * 64 = 24 E places.
+AT_37 = 8.0 * (0.5 + 37.5 / 64.0)
+
+
+def stretched(start: int, stop: int, n: int = 64) -> Any:
+    """The tangent of ones with the weights of a span."""
+    tangent = np.zeros(n)
+    tangent[start:stop] = 0.5 + (np.arange(stop - start) + 0.5) / (stop - start)
+    return tangent.tolist()
+
+
+def test_a_vague_ratio_is_asked_again_with_weights_stretched_over_its_places():
+    """A bar of 1/8 leaves places 34 to 40; over these seven it is 3 / 64 * 7 = 0.33 places, and only the 37th is in."""
+    claim = Claim(one_row(64, at_37=8.0), 0.125)
+    search = claim.search()
+    assert search.suspects(part(0, 64, 8.0, AT_37, 0.0, 0.125), np.ones(1, bool)) == [37]
+    assert claim.asked == [stretched(34, 41)]
+    # Where it is told at once nothing is measured; nor where half of the places or more are left.
+    assert search.suspects(part(0, 64, 8.0, AT_37, 0.0, 0.01), np.ones(1, bool)) == [37]
+    assert len(claim.asked) == 1
+
+
+def test_places_before_a_half_are_asked_for_and_others_are_not():
+    """Around 31.5, where the weight is 1: 15.6 places to each side are 32 of 64, and 15.4 are 30."""
+    for width, asked in ((15.6, []), (15.4, [stretched(17, 47)])):
+        claim = Claim(one_row(64, at_37=8.0))
+        claim.search().suspects(part(0, 64, 8.0, 8.0, 0.0, width / 24.0), np.ones(1, bool))
+        assert claim.asked == asked
+
+
+def test_what_is_known_is_taken_out_of_what_is_asked_again():
+    """Entries 34 and 40 at the ends of the span are known, those beside it are not moved.
+
+    Their weights are 1/2 + 1/14 and 1/2 + 13/14, and the tangent of the 40th is -2: 8 - 4 * 8/14 + 4 * 2 * 20/14 was
+    measured, 8 is left. The bar grows by 0.25 * 8/14 + 0.25 * 2 * 20/14 = 12/14 from 1/8.
+    """
+    off = one_row(64, at_37=8.0, at_34=-4.0, at_40=-4.0, at_33=16.0, at_41=16.0)
+    claim = Claim(off, 0.125, own=0.25)
+    tangent = np.ones(64)
+    tangent[40] = -2.0
+    search = claim.search(tangent)
+    for place in (33, 34, 40, 41):
+        search.look_at(place)
+    asked: list[Any] = []
+    span = search._span
+
+    def noted(given: _Part, row: int, weighted: float, error: float, *ends: int) -> Any:
+        asked.append((row, float(weighted), float(error), *ends))
+        return span(given, row, weighted, error, *ends)
+
+    vars(search)["_span"] = noted
+    search.suspects(part(0, 64, 8.0, AT_37, 0.0, 0.125), np.ones(1, bool))
+    # That leaves 2.58 places to each side, 35 to 39, and beside these nothing is moved that is known.
+    told = 0.125 + 12.0 / 14.0
+    assert asked == [(0, AT_37, 0.125), pytest.approx((0, 8.0, told, 34, 41)), (0, 8.0, 0.125, 35, 40)]
+
+
+def test_rows_that_tell_at_once_keep_their_places():
+    """The first row names place 10, the second one after another look 37; together 20 to 40 are asked of two."""
+    off = np.vstack([one_row(64, at_10=8.0), one_row(64, at_37=8.0), one_row(64, at_23=8.0)])
+    weights = np.array([10.5, 37.5, 23.5]) / 64.0 + 0.5
+    claim = Claim(off, 0.02)
+    search, loud = claim.search(), np.ones(3, bool)
+    given = part(0, 64, 8.0 * np.ones(3), 8.0 * weights, 0.0, [0.01, 0.125, 0.125])
+    assert search.suspects(given, loud) == [10, 23, 37]
+    assert claim.asked == [stretched(20, 41)]
+    # A row that is not loud is not asked, nor one whose plain residual is not.
+    assert search.suspects(given, np.array([True, False, False])) == [10]
+    small = part(0, 64, [8.0, 8.0, 8.0], 8.0 * weights, [0.0, 3.0, 3.0], [0.01, 0.01, 0.01])
+    assert search.suspects(small, loud) == [10]
+    assert len(claim.asked) == 1
+    # Two that name one place name it once; one of them has no place at all.
+    twice = part(0, 64, [8.0, -4.0, 8.0], [8.0 * weights[0], -4.0 * weights[0], 100.0])
+    assert search.suspects(twice, loud) == [10]
+
+
+def test_what_another_look_does_not_tell_better_is_left():
+    """A bar of 1.25 leaves 3 * 1.25 / 8 * 7 = 3.28 places to each side: 34 to 40 as before; one of 8 leaves all."""
+    for bar in (1.25, 8.0):
+        claim = Claim(one_row(64, at_37=8.0), bar)
+        assert claim.search().suspects(part(0, 64, 8.0, AT_37, 0.0, 0.125), np.ones(1, bool)) == []
+        assert len(claim.asked) == 1
+    # 4.5 / 8 is that of place 33.9, where none is.
+    claim = Claim(one_row(64, at_37=4.5))
+    assert claim.search().suspects(part(0, 64, 8.0, AT_37, 0.0, 0.125), np.ones(1, bool)) == []
+    assert len(claim.asked) == 1
+
+
+def test_weights_are_stretched_four_times_at_the_most():
+    """A bar of 1/2 is 3/16 of all places to each side: 12 of 64, and ever again some more than 3/8 of what was left."""
+    claim = Claim(one_row(64, at_37=8.0), 0.5)
+    assert claim.search().suspects(part(0, 64, 8.0, AT_37, 0.0, 0.5), np.ones(1, bool)) == [37]
+    # 25 to 49; 4.69 of these 25: 33 to 41; 1.69 of these 9: 36 to 38; 0.56 of these 3: 37.
+    assert claim.asked == [stretched(25, 50), stretched(33, 42), stretched(36, 39)]
+    # 2/3 as much again: 17 to 57; 12.8 of these 41: 25 to 49; 7.8 of 25: 30 to 44; 4.7 of 15: 33 to 41.
+    claim = Claim(one_row(128, at_37=8.0), 5.0 / 6.0)
+    weighted = 8.0 * (0.5 + 37.5 / 128.0)
+    assert claim.search().suspects(part(0, 128, 8.0, weighted, 0.0, 5.0 / 12.0), np.ones(1, bool)) == []
+    assert claim.asked == [
+        stretched(start, stop, 128) for start, stop in ((17, 58), (25, 50), (30, 45), (33, 42))
+    ]
+
+
+def test_two_places_are_named_and_three_are_not():
+    """Of four, which are too few to ask again: 1.5 within 0.6 are two, 1.5 within 1.6 are all, 1 within 1.1 three."""
+    for center, width, expected in ((1.5, 0.6, [1, 2]), (1.5, 1.6, []), (1.0, 1.1, []), (1.0, 0.9, [1])):
+        search = Claim(np.zeros((1, 4))).search()
+        weighted = 8.0 * (0.5 + (center + 0.5) / 4.0)
+        given = part(0, 4, 8.0, weighted, 0.0, 8.0 * width / 12.0)
+        assert search.suspects(given, np.ones(1, bool)) == expected
+
+
+def test_of_many_rows_fifty_are_asked():
+    """The 51st names place 0, where nobody looks."""
+    rows, at = np.arange(51), np.append(np.arange(1, 51), 0)
+    claim = Claim(np.zeros((51, 64)))
+    given = part(0, 64, 8.0 * np.ones(51), 8.0 * (0.5 + (at + 0.5) / 64.0))
+    assert claim.search().suspects(given, rows >= 0) == list(range(1, 51))
+
+
+# Halves of the places 4 to 11 of 16, whose weights are 1/2 + 4.5/16, .. , 1/2 + 11.5/16; a tangent of twos.
+
+
+@pytest.mark.parametrize("known", [(), (6,), (9,)])
+def test_both_halves_are_kept_where_both_are_loud(known: Any):
+    """Off by 1 at 5 and 9 and by 4 at 6: the first is measured, the second is what it leaves; the first comes last.
+
+    What is known is taken out to see what is loud, and left in what is kept but for what it explains of a silent half.
+    """
+    off = one_row(16, at_5=1.0, at_6=4.0, at_9=1.0)
+    claim = Claim(off, 0.25)
+    search = claim.search(np.full(16, 2.0))
+    for place in known:
+        search.look_at(place)
+    at = 0.5 + (np.arange(16) + 0.5) / 16.0
+    left, whole = 2.0 * (at[5] + 4.0 * at[6]), 2.0 * (at[5] + 4.0 * at[6] + at[9])
+    found = search.halves(part(4, 12, 12.0, whole, 0.125, 0.0625))
+    moved = np.zeros(16)
+    moved[4:8] = 2.0
+    first = part(4, 8, 10.0, left, 0.25, 0.25)
+    # A bar of the rest is that of the whole and that of the first.
+    second = part(8, 12, 2.0, whole - left, 0.375, 0.3125)
+    if known == (9,):
+        assert claim.asked == [moved.tolist()]
+        # A half that is silent adds three halves of its bar to the weighted one.
+        (only,) = found
+        same(only, part(4, 8, 10.0, left, 0.25, 0.0625 + 1.5 * 0.375))
+        return
+    assert claim.asked == [moved.tolist(), (moved * at).tolist()]
+    same(found[0], second)
+    same(found[1], first)
+    assert len(found) == 2
+
+
+def test_one_half_is_kept_where_the_other_is_silent():
+    """Off by 1 at 9 alone: the second half; by 1 at 5: the first. One measurement, and three halves of its bar."""
+    claim = Claim(one_row(16, at_9=1.0), 0.25)
+    (only,) = claim.search(np.full(16, 2.0)).halves(part(4, 12, 2.0, 7.0, 0.125, 0.0625))
+    same(only, part(8, 12, 2.0, 7.0, 0.375, 0.0625 + 1.5 * 0.25))
+    assert len(claim.asked) == 1
+    claim = Claim(one_row(16, at_5=1.0), 0.25)
+    (only,) = claim.search(np.full(16, 2.0)).halves(part(4, 12, 2.0, 7.0, 0.125, 0.0625))
+    same(only, part(4, 8, 2.0, 7.0, 0.25, 0.0625 + 1.5 * 0.375))
+    assert len(claim.asked) == 1
+
+
+def test_what_is_known_of_a_silent_half_is_taken_out_of_what_is_left():
+    """Off by 4 at 6, or at 9, within 1/16: 8 w and 1/8 w of the weighted residual, w = 29/32 or 35/32."""
+    for known, other, start in ((6, 9, 8), (9, 6, 4)):
+        claim = Claim(one_row(16, **{f"at_{known}": 4.0, f"at_{other}": 1.0}), 0.25, own=0.0625)
+        search = claim.search(np.full(16, 2.0))
+        search.look_at(known)
+        weight = 0.5 + (known + 0.5) / 16.0
+        silent = 0.25 if start == 8 else 0.375
+        (only,) = search.halves(part(4, 12, 10.0, 7.0, 0.125, 0.0625))
+        same(
+            only,
+            part(
+                start, start + 4, 2.0, 7.0 - 8.0 * weight, 0.375 if start == 8 else 0.25,
+                0.0625 + 0.125 * weight + 1.5 * silent,
+            ),
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(("left", "right", "starts"), [(3.4, 3.6, [8, 4]), (3.3, 3.6, [8]), (3.4, 3.5, [4])])
+def test_the_bars_of_what_is_known_count_in_the_half_that_holds_it(
+    left: float, right: float, starts: list[int]
+):
+    """Known within 1 at 5 and at 9, twice that along the tangent, and off at 6 and at 10.
+
+    3 * (1/4 + 2) is between twice 3.3 and 3.4, and 3 * (1/8 + 1/4 + 2) between twice 3.5 and 3.6.
+    """
+    claim = Claim(one_row(16, at_5=1.0, at_6=left, at_9=1.0, at_10=right), 0.25, own=1.0)
+    search = claim.search(np.full(16, 2.0))
+    search.look_at(5)
+    search.look_at(9)
+    found = search.halves(part(4, 12, 2.0 * (2.0 + left + right), 1.0, 0.125, 0.0625))
+    assert [half.start for half in found] == starts
+
+
+# The whole search.
+
+
+def weighted(n: int) -> Any:
+    """All weights of n places."""
+    return (0.5 + (np.arange(n) + 0.5) / n).tolist()
+
+
+def test_one_wrong_entry_is_named_by_two_measurements_and_one_look():
+    """Along ones that was measured, along the weights, and the entry by itself."""
+    claim = Claim(one_row(32, at_21=1.0), 1e-6, own=1e-6)
+    found = claim.found()
+    assert claim.asked == [weighted(32)]
+    assert claim.judged == [(21, [0])]
+    assert (found.wrong, found.right, found.spent, found.dense) == ([21], [], False, False)
+    assert found.unexplained.tolist() == [False]
+
+
+def test_where_nothing_is_loud_nothing_is_looked_at():
+    """A residual of 1, of which 1 is no mistake that counts."""
+    claim = Claim(one_row(32, at_21=1.0), 1e-6)
+    found = claim.found(least=2.0)
+    assert (found.wrong, found.right, claim.judged, found.unexplained.tolist()) == ([], [], [], [False])
+    assert claim.asked == [weighted(32)]
+
+
+@pytest.mark.parametrize(("size", "wrong"), [(4.6, [4]), (4.4, [])])
+def test_a_mistake_and_its_opposite_show_in_the_weighted_residual(size: float, wrong: list[int]):
+    """At 4 and 27 of 32, whose weights are 23/32 apart: loud beyond 3 * 1.5 bars.
+
+    The other half is what the first leaves, and is drowned in the bars of both.
+    """
+    off = 1e-3 * size * 32 / 23
+    claim = Claim(one_row(32, at_4=off, at_27=-off), 1e-3)
+    found = claim.found()
+    assert found.wrong == wrong
+    assert (len(claim.asked) > 1) is bool(wrong)
+
+
+def test_two_wrong_entries_in_one_row_are_told_apart_by_halves():
+    """At 4 and 27, three times as large: together they have the ratio of place 21.25, where none is.
+
+    Halves: the first, along ones and along the weights, with one mistake each, the first one first.
+    """
+    claim = Claim(one_row(32, at_4=1.0, at_27=3.0), 1e-6)
+    found = claim.found()
+    half = np.zeros(32)
+    half[:16] = 1.0
+    assert claim.asked == [weighted(32), half.tolist(), (half * weighted(32)).tolist()]
+    assert (found.wrong, found.right) == ([4, 27], [])
+    assert claim.judged == [(4, [0]), (27, [0])]
+
+
+def test_what_was_found_in_one_half_explains_nothing_in_the_other():
+    """The first row names 3 at once; of the second, off at 40 and 50, halves are taken. Nothing is left unexplained."""
+    claim = Claim(np.vstack([one_row(64, at_3=1.0), one_row(64, at_40=1.0, at_50=3.0)]), 1e-6)
+    found = claim.found()
+    assert (found.wrong, found.right) == ([3, 40, 50], [])
+    assert found.unexplained.tolist() == [False, False]
+
+
+def test_what_no_entry_explains_is_said_of_its_rows():
+    """Entries that are loud along directions and right by themselves: two rows, in different places."""
+    off = np.vstack([one_row(16, at_3=1.0), one_row(16, at_12=1.0), np.zeros((1, 16))])
+    claim = Claim(off, 1e-6, right=[(0, 3), (1, 12)])
+    found = claim.found()
+    assert (found.wrong, sorted(found.right)) == ([], [3, 12])
+    assert found.unexplained.tolist() == [True, True, False]
+    assert not found.spent
+
+
+@pytest.mark.parametrize(
+    ("budget", "remaining", "spent"), [(1, 40, True), (2, 40, False), (2, 39, True), (1000, 40, False)]
+)
+def test_a_search_ends_with_its_budget(budget: int, remaining: int, spent: bool):
+    """Two evaluations were made, of so many; or less than forty remain of all: what is loud is not explained."""
+    claim = Claim(np.vstack([one_row(32, at_21=1.0), np.zeros((1, 32))]), 1e-6)
+    claim.remaining = remaining
+    found = claim.found(budget=budget)
+    assert found.spent is spent
+    assert found.wrong == ([] if spent else [21])
+    assert found.unexplained.tolist() == [spent, False]
+
+
+def test_parts_are_halved_down_to_single_places():
+    """At 6 and 7 of eight one mistake and its opposite: no ratio is told until each is by itself."""
+    claim = Claim(one_row(8, at_6=1.0, at_7=-1.0), 1e-6)
+    found = claim.found()
+    assert (found.wrong, found.right, found.unexplained.tolist()) == ([6, 7], [], [False])
+
+
+def test_a_single_place_is_looked_at_whatever_its_ratio_says():
+    """Off by 2 where the direction saw 1: a ratio of 2 is no weight of the one place there is, and 1 is left over."""
+    claim = Claim([[2.0]], 1e-6)
+    along = claim.direction([1.0])
+    along.residual = np.ones(1)
+    vars(claim)["direction"] = lambda *_: along
+    found = claim.found()
+    assert claim.judged == [(0, [0])]
+    assert (found.wrong, found.unexplained.tolist()) == ([0], [True])
+
+
+def test_an_entry_that_was_looked_at_is_not_looked_at_again():
+    """Wrong by 1, of which its own difference shows one half: the rest stays loud down to the entry itself."""
+    claim = Claim(one_row(8, at_5=1.0), 1e-6)
+    judge = claim.judge
+
+    def half(column: int, rows: Any) -> Any:
+        judged = judge(column, rows)
+        judged.analytic = 3.0 + 0.5 * (judged.analytic - 3.0)
+        return judged
+
+    vars(claim)["judge"] = half
+    found = claim.found()
+    assert claim.judged == [(5, [0])]
+    assert (found.wrong, found.right, found.unexplained.tolist()) == ([5], [], [True])
+
+
+def rows_with(count: int, n: int = 64, *, pair: bool = True) -> Any:
+    """Rows that are wrong in one entry each, at 0, 1, ..; and one with a mistake at 40 and its opposite at 20."""
+    off = np.zeros((count + pair, n))
+    off[np.arange(count), np.arange(count)] = 1.0
+    if pair:
+        off[count, 40], off[count, 20] = 1.0, -1.0
+    return off
+
+
+@pytest.mark.parametrize(("count", "samples"), [(6, []), (8, [50]), (16, [50, 51])])
+def test_where_many_are_wrong_others_around_them_are_sampled(count: int, samples: list[int]):
+    """After eight, and when they have doubled; not after six and the pair, with which the search ends.
+
+    The rows name their entries together; the pair takes halves, before each of which wrong entries are counted.
+    """
+    claim = Claim(rows_with(count), 1e-6)
+    found = claim.found(around=lambda columns: np.arange(50, 60))
+    assert sorted(found.wrong) == [*range(count), 20, 40]
+    assert found.right == samples
+    assert (found.dense, found.spent) == (False, False)
+
+
+def test_where_samples_are_wrong_too_the_search_ends():
+    """The mistake fills its part: another column of the first row, where all are wrong by much less."""
+    off = rows_with(8)
+    off[0, 50:60] = 1e-9
+    claim = Claim(off, 1e-6)
+    found = claim.found(around=lambda columns: np.arange(50, 60))
+    assert found.wrong == [*range(8), 50, 51, 52]
+    assert (found.right, found.dense, found.spent) == ([], True, True)
+
+
+def test_twelve_times_entries_are_judged_before_a_part_is_halved(monkeypatch: pytest.MonkeyPatch):
+    """One row is asked at a time: the twelfth wrong entry is the last before another measurement, of the first half."""
+    monkeypatch.setattr(places, "ASKED", 1)
+    for count, asked in ((11, 1), (12, 2)):
+        claim = Claim(rows_with(count, pair=False), 1e-6)
+        found = claim.found(around=lambda columns: np.arange(0))
+        assert found.wrong == list(range(count))
+        assert len(claim.asked) == asked
+
+
+def test_a_search_of_nothing_found_nothing():
+    """What there is before it begins."""
+    assert (Places().wrong, Places().right, Places().spent, Places().dense) == ([], [], False, False)
+    assert (Places().unexplained.tolist(), Places().unexplained.dtype) == ([], np.dtype(bool))
