@@ -71,8 +71,9 @@ class Claim:
     ) -> _Search:
         """A search along a tangent, by default of ones."""
         m, n = self.off.shape
-        along: Any = self.direction(np.ones(n) if tangent is None else tangent, least)
-        test, rng = self._as_anything(), self._as_anything(Order(order))
+        test: Any = self
+        rng: Any = Order(order)
+        along = self.direction(np.ones(n) if tangent is None else tangent, least)
         return _Search(test, along, np.ones(m, bool) if rows is None else np.array(rows), self.judge, rng)
 
     def found(
@@ -80,12 +81,10 @@ class Claim:
     ) -> Places:
         """What is found along a tangent, by default of ones."""
         m, n = self.off.shape
-        along: Any = self.direction(np.ones(n) if tangent is None else tangent, least)
-        rng = self._as_anything(Order())
-        return find_places(self._as_anything(), along, np.ones(m, bool), self.judge, around, rng, budget)
-
-    def _as_anything(self, other: Any = None) -> Any:
-        return self if other is None else other
+        test: Any = self
+        rng: Any = Order()
+        along = self.direction(np.ones(n) if tangent is None else tangent, least)
+        return find_places(test, along, np.ones(m, bool), self.judge, around, rng, budget)
 
 
 def one_row(n: int, **wrong: float) -> Any:
