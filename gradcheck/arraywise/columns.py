@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -169,7 +168,7 @@ def _surveyed(
     regions += [Region(block, Box(((0, m), (a, b))), True) for a, b in runs(rowwise.wrong_columns)]
     regions += [Region(block, Box(((0, m), span)), False) for span in rowwise.open[:10]]
     regions += [Region(block, Box(((a, b), (0, n))), False) for a, b in runs(rowwise.unexplained)[:10]]
-    survey = Survey((replace(array, block=block),), evidence, tuple(regions))
+    survey = Survey((array,), evidence, tuple(regions))
     return survey, notes
 
 

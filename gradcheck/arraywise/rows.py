@@ -23,7 +23,6 @@ from gradcheck.numerics.tangents import (
     root_mean_square,
     scaled_rms,
 )
-from gradcheck.parameters.tree import Block
 from gradcheck.results.certificate import ArrayEvidence, Certificate, Residual
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
@@ -45,13 +44,15 @@ SEARCHES = 3
 class Rowwise:
     """Random directions for one Jacobian, and the search for the columns in which loud rows are wrong.
 
-    judged : entries judged one by one. wrong_rows : wrong in most of their entries. wrong_columns : likewise.
+    block : the matrix, as its entries are named. judged : entries judged one by one. wrong_rows : wrong in most of
+    their entries. wrong_columns : likewise.
     open : ranges of columns that hold something wrong, where the search ended. unexplained : rows that do.
     """
 
     def __init__(self, setting: Setting, matrix: Matrix, confidence: float, rng: np.random.Generator) -> None:
         self.setting, self.matrix, self.rng = setting, matrix, rng
-        self.symbol = "J" if setting.names is None else setting.names.blocks[0].name
+        assert setting.names is not None
+        (self.block,) = setting.names.blocks
         self.confidence = confidence
         self.scale = column_scale(setting, matrix)
         self.rounding = rounding_of_points(setting, matrix)
@@ -67,9 +68,6 @@ class Rowwise:
 
     def examine(self) -> ArrayEvidence:
         """Directions; where rows are loud the search, and other directions for what is left; then the certificate."""
-        everything = Block(
-            "each row of J", self.matrix.shape, np.dtype(np.float64), 0, 0, np.dtype(np.float64)
-        )
         residuals: list[RowResiduals] = []
         searches = 0
         while len(residuals) < MOST:
@@ -85,7 +83,7 @@ class Rowwise:
             residuals.append(now)
             if loud.size:
                 self.unexplained.update(loud.tolist())
-                return ArrayEvidence(everything, (self._summary(now, tangent),), None)
+                return ArrayEvidence(self.block, (self._summary(now, tangent),), None)
             if len(residuals) >= DIRECTIONS:
                 certificate = self._certificate(residuals, tangent)
                 if certificate and certificate.relative_to_rms <= self.setting.tolerance.resolution:
@@ -95,7 +93,7 @@ class Rowwise:
             # Directions that tell nothing of some row are among those that its bound leaves out.
             residuals = [r for r in residuals if np.isfinite(r.error[self._kept()]).all()]
         worst = tuple(self._summary(r, tangent) for r in residuals)
-        return ArrayEvidence(everything, worst, certificate)
+        return ArrayEvidence(self.block, worst, certificate)
 
     def tangent(self) -> Flat:
         """Random directions of all columns, each in its own scale."""
@@ -152,9 +150,9 @@ class Rowwise:
         return float(np.median(self.setting.relative_step[known] * length))
 
     def _unexplained(self, now: RowResiduals) -> Index:
-        known = self.wrong_rows | self.unexplained
+        """The loud rows, but for those that are named or that nothing explains."""
         loud = np.flatnonzero(now.loud(self.setting.gradient_eps))
-        return loud[~np.isin(loud, np.fromiter(known, np.intp, len(known)))] if known else loud
+        return np.setdiff1d(loud, list(self.wrong_rows | self.unexplained))
 
     def _search(self, tangent: Flat, whole: RowResiduals, loud: Index) -> bool:
         """Name rows and columns; whether that explains anything."""
@@ -298,5 +296,5 @@ class Rowwise:
             return None
         relative = float(np.max(bounds / self._sizes(residuals[-1], tangent)[kept]))
         return Certificate(
-            f"each row of {self.symbol}", float(bounds.max()), relative, self.confidence, len(residuals)
+            f"each row of {self.block.name}", float(bounds.max()), relative, self.confidence, len(residuals)
         )

@@ -780,7 +780,7 @@ def test_the_certificate_of_rows_pays_for_its_rows_rounds_and_looks(confidence: 
     """
     rows = object.__new__(Rowwise)
     rows.matrix, rows.confidence, rows.wrong_rows = Dense(np.eye(2)), confidence, set()
-    rows.movable, rows.symbol = np.ones(2, bool), "J"
+    rows.movable, rows.block = np.ones(2, bool), Parameters.of(np.ones((2, 2)))[0].blocks[0]
     rows._sizes = lambda *_: np.ones(2)
     one = RowResiduals(np.array([1.0, 2.0]), np.zeros(2), np.ones(2), 1e-3, np.full(2, Limit.NONE))
 

@@ -18,7 +18,7 @@ from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import column_scale, random_units
 from gradcheck.parameters.matrix_names import jacobian_names
-from gradcheck.parameters.tree import Block, Parameters
+from gradcheck.parameters.tree import Parameters
 from gradcheck.results.certificate import ArrayEvidence, Certificate, Residual
 from gradcheck.results.outcome import Limit
 from gradcheck.results.verdict import Tolerance
@@ -38,6 +38,7 @@ def rowwise(
     parts: dict[str, Any] = {
         "f_x": objective.at(flat)[0], "level": np.zeros(m), "relative_step": np.full(m, 1e-3),
         "scales": np.ones(n), "tolerance": Tolerance(1e-6, resolution=0.125), "gradient_eps": EPS,
+        "names": jacobian_names((m,), parameters),
     }  # fmt: skip
     setting = Setting(objective, flat, **(parts | options))
     return Rowwise(setting, matrix, confidence, np.random.default_rng(0) if rng is None else rng)
@@ -83,10 +84,13 @@ def replaced(rows: Rowwise, **methods: Any) -> Rowwise:
 
 
 def test_it_is_named_by_its_matrix():
-    """J, or what its entries are called."""
-    assert rowwise([[1.0, 2.0]]).symbol == "J"
-    names = jacobian_names((1,), Parameters.of(np.ones(2))[0], "H")
-    assert rowwise([[1.0, 2.0]], names=names).symbol == "H"
+    """As the names of its entries are."""
+    names = jacobian_names((2,), Parameters.of(np.ones(2))[0], "H")
+    rows = rowwise(np.ones((2, 2)), names=names)
+    assert rows.block is names.blocks[0]
+    found = rows._certificate([residuals([1.0, 1.0])], np.ones(2))
+    assert found is not None
+    assert found.name == "each row of H"
 
 
 def test_each_column_has_its_own_scale_and_rounds_by_itself():
@@ -110,7 +114,8 @@ def test_a_direction_moves_what_has_room():
     assert rows.movable.tolist() == [True, True, False, True]
     units = random_units(np.random.default_rng(0), 4)
     assert rows.tangent().tolist() == (rows.scale * units * [1.0, 1.0, 0.0, 1.0]).tolist()
-    assert rowwise([[1.0, 2.0]]).movable.tolist() == [True, True]
+    everywhere = rowwise([[1.0, 2.0]]).movable
+    assert (everywhere.tolist(), everywhere.dtype) == ([True, True], np.dtype(bool))
 
 
 # What a direction says.
@@ -133,6 +138,7 @@ def test_the_weight_of_a_row_is_the_root_of_the_sum_of_squares():
     [
         # x of 2 and 6 along 4 and 3 has the lengths 1/2 and 2: 5/4. f of 3 and 1 changes by itself over 3/4 and 1/2.
         ([4.0, -3.0, 0.0], [-3.0, 1.0], [4.0, 2.0], (0.01 * 0.75 + 0.03 * 0.5) / 2.0),
+        ([4.0, -3.0, 0.0], [-0.3, 1.0], [0.4, 2.0], (0.01 * 0.75 + 0.03 * 0.5) / 2.0),
         ([4.0, -3.0, 0.0], [100.0, 1.0], [4.0, 2.0], (0.01 * 1.25 + 0.03 * 0.5) / 2.0),
         # One output is 0, or does not change.
         ([4.0, -3.0, 0.0], [0.0, 1.0], [4.0, 2.0], 0.03 * 0.5),
@@ -178,10 +184,10 @@ def test_residuals_are_the_matrix_less_what_was_measured(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(rows_module, "measure_tangents", measured)
     rows = replaced(
-        rowwise([[3.0, 4.0], [0.0, 5.0]]), rounding=np.array([1.0, 2.0]), _first_step=lambda *_: 7.0
+        rowwise([[3.0, 4.0, 0.0], [0.0, 5.0, 0.0]]), rounding=np.array([1.0, 2.0]), _first_step=lambda *_: 7.0
     )
     rows._known = {(0, 1): (2.0, 0.5)}
-    tangents = [np.array([1.0, 2.0]), np.array([2.0, -1.0])]
+    tangents = [np.array([1.0, 2.0, 7.0]), np.array([2.0, -1.0, 7.0])]
     first, second = rows.residuals(tangents)
     weight = np.array([[math.hypot(3.0, 8.0), 10.0], [math.hypot(6.0, 4.0), 5.0]])
     given = np.array([[11.0 - 4.0, 10.0], [2.0 + 2.0, -5.0]])
@@ -206,17 +212,25 @@ def test_residuals_are_the_matrix_less_what_was_measured(monkeypatch: pytest.Mon
     assert asked[0][2] == 0.125
 
 
-def test_the_first_step_is_that_of_the_first_tangent(monkeypatch: pytest.MonkeyPatch):
-    """With its own weight."""
+def test_the_first_step_is_that_of_the_first_tangent():
+    """With its own weight; each is weighed with what is expected along it."""
     asked: list[Any] = []
 
     def noted(*given: Any) -> float:
         asked.extend(part.tolist() for part in given)
         return 0.5
 
-    rows = replaced(rowwise([[3.0, 4.0]]), _first_step=noted)
+    weighed: list[Any] = []
+
+    def weight(tangent: Any, expected: Any) -> Any:
+        weighed.append((tangent.tolist(), expected.tolist()))
+        return 2.0 * expected
+
+    rows = replaced(rowwise([[3.0, 4.0]]), _first_step=noted, _weight=weight)
     rows.residuals([np.array([1.0, 0.0]), np.array([0.0, 1.0])])
-    assert asked == [[1.0, 0.0], [3.0]]
+    assert asked == [[1.0, 0.0], [6.0]]
+    assert weighed == [([1.0, 0.0], [3.0]), ([0.0, 1.0], [4.0])]
+    assert rows.quick(np.array([1.0, 1.0]), 0.5).weight.tolist() == [14.0]
 
 
 def test_a_residual_of_a_linear_map_is_what_its_matrix_is_off_by():
@@ -351,7 +365,7 @@ def test_of_two_columns_both_must_be_wrong():
 def test_rows_that_are_right_in_most_places_are_searched():
     """All of them, as they are."""
     rows, _, _ = sampled({(1, 0), (4, 0), (4, 1)})
-    loud = np.array([1, 4])
+    loud = np.array([1, 4, 7])
     assert rows._wrong_throughout(loud) is loud
     assert rows.wrong_rows == set()
 
@@ -379,24 +393,23 @@ def test_a_sparse_matrix_is_not_sampled():
     assert rows._wrong_throughout(loud) is loud
 
 
-def search_among(off: Any, tangent: Any = None) -> tuple[dict[int, list[int]], Rowwise, list[Any]]:
-    """The columns in which rows are loud, with bars of 1/8 and four evaluations for each cut; and the cuts."""
+def search_among(off: Any, bars: Any = 0.125) -> tuple[dict[int, list[int]], Rowwise, list[Any]]:
+    """The columns in which rows are loud, with the largest bar of a part and four evaluations a cut; and the cuts."""
     off = np.asarray(off, float)
     m, n = off.shape
-    rows = rowwise(np.ones((m, n)))
+    rows, along, bar = rowwise(np.ones((m, n))), np.ones(n), np.broadcast_to(bars, n)
     cuts: list[Any] = []
 
-    def halves(along: Any, whole: RowResiduals, cut: Any) -> Any:
+    def halves(tangent: Any, whole: RowResiduals, cut: Any) -> Any:
+        assert tangent is along
         rows.setting.objective.nfev += 4
         start, middle, stop = cut
-        np.testing.assert_array_equal(whole.value, off[:, start:stop] @ along[start:stop])
+        np.testing.assert_array_equal(whole.value, off[:, start:stop].sum(axis=1))
         cuts.append(cut)
-        return [
-            ((a, b), residuals(off[:, a:b] @ along[a:b], 0.125)) for a, b in ((start, middle), (middle, stop))
-        ]
+        parts = (start, middle), (middle, stop)
+        return [((a, b), residuals(off[:, a:b].sum(axis=1), bar[a:b].max())) for a, b in parts]
 
-    along = np.ones(n) if tangent is None else np.array(tangent)
-    whole = residuals(off @ along, 0.125)
+    whole = residuals(off.sum(axis=1), 0.125)
     loud = np.flatnonzero(whole.loud(EPS))
     found = replaced(rows, _halves=halves)._columns(along, whole, loud)
     return {j: its.tolist() for j, its in found.items()}, rows, cuts
@@ -424,6 +437,14 @@ def test_of_what_is_equally_loud_the_larger_parts_come_first(monkeypatch: pytest
         found, rows, cuts = search_among(off)
         assert len(cuts) == count
         assert (found, rows.open) == (({}, [(2, 4), (4, 6)]) if count == 3 else ({2: [0]}, [(4, 6)]))
+
+
+def test_what_is_loudest_in_units_of_its_bar_comes_first():
+    """2 within 1/8 before 4 within 1: 16 of the one and 4 of the other."""
+    off = np.zeros((1, 8))
+    off[0, 5], off[0, 2] = 2.0, 4.0
+    found, _, _ = search_among(off, np.repeat([1.0, 0.125], 4))
+    assert list(found) == [5, 2]
 
 
 def test_a_row_is_looked_for_where_it_is_loud_alone():
@@ -501,15 +522,15 @@ def test_entries_are_judged_by_themselves_and_what_is_wrong_is_kept(monkeypatch:
 
 
 def test_rows_have_the_size_of_their_entries():
-    """(3, 4) with scales of 1: 5 / sqrt(2); a row of zeros that of the others together."""
-    rows = replaced(rowwise([[3.0, 4.0], [0.0, 0.0], [5.0, 12.0]]), scale=np.ones(2))
-    sizes = np.array([5.0, 13.0]) / math.sqrt(2.0)
+    """(0.3, 0.4) with scales of 1: 0.5 / sqrt(2); a row of zeros that of the others together."""
+    rows = replaced(rowwise([[0.3, 0.4], [0.0, 0.0], [0.5, 1.2]]), scale=np.ones(2))
+    sizes = np.array([0.5, 1.3]) / math.sqrt(2.0)
     none = residuals(np.zeros(3))
     expected = [sizes[0], math.sqrt((sizes**2).mean()), sizes[1]]
     np.testing.assert_allclose(rows._sizes(none, np.ones(2)), expected, rtol=1e-14)
     # Of zeros alone what f changes by.
-    rows = rowwise(np.zeros((3, 2)), slope=np.array([2.0, 0.0, 3.0]))
-    assert rows._sizes(none, np.ones(2)).tolist() == [2.0, 1.0, 3.0]
+    rows = rowwise(np.zeros((3, 2)), slope=np.array([2.0, 0.0, 0.5]))
+    assert rows._sizes(none, np.ones(2)).tolist() == [2.0, 1.0, 0.5]
     # Of products their weight, over the root of the number of columns that were moved.
     rows = rowwise(Product((3, 6), lambda v: np.zeros(3)))
     along = np.array([1.0, 0.0, -2.0, 3.0, 0.0, 4.0])
@@ -533,28 +554,30 @@ def test_rows_that_are_named_are_not_kept():
         ([1.0, 9.0, 0.5], set(), 1),
         ([1.0, 2.0, np.nan], set(), 2),
         ([1.0, 2.0, 9.0], {2}, 0),
+        ([0.01, 0.02, 9.0], {2}, 0),
+        ([np.inf, np.nan, 0.5], set(), 0),
     ],
 )
 def test_the_row_that_says_least_stands_for_a_direction(error: Any, wrong: Any, row: int):
     """What it allows and three bars, in units of its size; not one that is named."""
     sizes, value, weight = np.array([2.0, 8.0, 4.0]), np.array([3.0, -2.0, 5.0]), np.array([16.0, 4.0, 2.0])
-    rows = replaced(rowwise(np.ones((3, 2))), _sizes=lambda now, along: sizes if along.size == 2 else None)
+    rows = replaced(rowwise(np.ones((3, 2))), _sizes=lambda now, along: now.step * along.size * sizes)
     rows.wrong_rows = wrong
     limit = np.array([NONE, Limit.NOISE, Limit.KINK])
-    now = RowResiduals(value, np.array(error), weight, 0.25, limit)
+    now = RowResiduals(value, np.array(error), weight, 0.5, limit)
     size = float(sizes[row])
     parts = (float(part[row]) / size for part in (value, np.array(error), weight))
-    expected = Residual(*parts, 64.0 * EPS * float(weight[row]) / size, 0.25, limit[row])
+    expected = Residual(*parts, 64.0 * EPS * float(weight[row]) / size, 0.5, limit[row])
     # As text: nan is not equal to itself.
     assert repr(rows._summary(now, np.ones(2))) == repr(expected)
 
 
 def test_what_the_matrix_rounds_by_may_be_the_most_that_hides():
-    """Bars of 1 and 1.1 in rows of one size, so 6 and 6.6; but the rounding of the first may be 1."""
+    """Bars of 1 and 1.15 in rows of one size, so 6 and 6.9; but the rounding of the first may be 1."""
     rows = replaced(rowwise(np.ones((2, 2))), _sizes=lambda *_: np.ones(2))
-    now = residuals([1.0, 2.0], [1.0, 1.1], [1.0 / (64.0 * EPS), 0.0])
+    now = residuals([1.0, 2.0], [1.0, 1.15], [1.0 / (64.0 * EPS), 0.0])
     assert rows._summary(now, np.ones(2)).value == 1.0
-    assert rows._summary(residuals([1.0, 2.0], [1.0, 1.1]), np.ones(2)).value == 2.0
+    assert rows._summary(residuals([1.0, 2.0], [1.0, 1.15]), np.ones(2)).value == 2.0
 
 
 def test_where_every_row_is_named_a_direction_says_nothing():
@@ -646,9 +669,7 @@ class Scripted:
 
     def examined(self, residuals: Any, certificate: Any) -> None:
         """That this is found."""
-        double = np.dtype(np.float64)
-        block = Block("each row of J", (2, 3), double, 0, 0, double)
-        assert self.rows.examine() == ArrayEvidence(block, residuals, certificate)
+        assert self.rows.examine() == ArrayEvidence(self.rows.block, residuals, certificate)
 
 
 def test_four_directions_settle_what_is_right():
