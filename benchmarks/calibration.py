@@ -31,7 +31,7 @@ from benchmarks.corpus.disturbed import noisy
 from benchmarks.trials import Bar
 from benchmarks.verdicts import plain, table
 from gradcheck.arraywise.certificate import certificate_of
-from gradcheck.arraywise.residuals import Gauge
+from gradcheck.arraywise.residuals import DirectionalTest
 from gradcheck.evidence.plain_differences import LUCK
 from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
@@ -105,11 +105,13 @@ def bounds_against_errors(
     missed = np.zeros(len(chances), int)
     for _ in range(count):
         error = 1e-2 * size * ERRORS[kind](n, rng)
-        gauge = Gauge(setting, gradient + error, parameters.blocks[0])
-        residuals = gauge.real(gauge.tangents(rng.integers(2**62, size=DIRECTIONS).tolist()), 1e-2)
-        truth = float(np.linalg.norm(error * gauge.scale))
+        directional = DirectionalTest(setting, gradient + error, parameters.blocks[0])
+        residuals = directional.real(
+            directional.tangents(rng.integers(2**62, size=DIRECTIONS).tolist()), 1e-2
+        )
+        truth = float(np.linalg.norm(error * directional.scale))
         for k, chance in enumerate(chances):
-            certificate = certificate_of(gauge, residuals, 1 - chance, chance)
+            certificate = certificate_of(directional, residuals, 1 - chance, chance)
             missed[k] += certificate is None or certificate.bound < truth
     return [Share(kind, c, int(m), count) for c, m in zip(chances, missed, strict=True)]
 

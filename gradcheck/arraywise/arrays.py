@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck._typing import Flat
 from gradcheck.arraywise.certificate import certificate_of, scaled_bound
 from gradcheck.arraywise.locate import locate
-from gradcheck.arraywise.residuals import Gauge
+from gradcheck.arraywise.residuals import DirectionalTest
 from gradcheck.evidence.averages import AFFORDABLE, averaged
 from gradcheck.evidence.complex_test import leave_open
 from gradcheck.evidence.entries import sweep
@@ -103,9 +103,9 @@ class _Examiner:
         self.judge(single)
 
     def examine(self, block: Block) -> ArrayEvidence:
-        """Directions; where one is loud the search, and other directions for what is left.
+        """Directions; where one exceeds its bar the search, and other directions for what is left.
 
-        At last a gradient that is loud, but by no more than errors within the tolerance make together, is
+        At last a gradient that exceeds its bar, but by no more than errors within the tolerance make together, is
         certified as it is.
         """
         may_be_exact = True
@@ -117,25 +117,25 @@ class _Examiner:
             # Where no search can follow, what the tolerance explains is no reason for one.
             tolerant = attempt == SEARCHES or self.setting.objective.nfev >= last
             inside = np.flatnonzero(self.still[block.slice]) + block.start
-            gauge = Gauge(self.setting, self.analytic, block, inside)
-            needed = gauge.scaled(self.setting.tolerance.resolution)
-            tests = self.test(gauge, needed, may_be_exact, tolerant=tolerant)
-            if tests.loud is None or tolerant:
+            directional = DirectionalTest(self.setting, self.analytic, block, inside)
+            needed = directional.scaled(self.setting.tolerance.resolution)
+            tests = self.test(directional, needed, may_be_exact, tolerant=tolerant)
+            if tests.exceeds is None or tolerant:
                 break
             budget = last - self.setting.objective.nfev
             if budget > 0 and not self._search(tests, budget) and tests.exact:
                 # Where nothing is wrong after all, f is not analytic.
                 may_be_exact = False
-        certificate = certificate_of(tests.gauge, tests.residuals, self.confidence, self.delta)
+        certificate = certificate_of(tests.directional, tests.residuals, self.confidence, self.delta)
         if certificate is not None:
-            certificate = self._with_the_excused(certificate, tests.gauge)
-        if tests.loud is None and self._judged_singly(block, certificate, begun):
+            certificate = self._with_the_excused(certificate, tests.directional)
+        if tests.exceeds is None and self._judged_singly(block, certificate, begun):
             return ArrayEvidence(block, (), None)
         return ArrayEvidence(
             block,
             tuple(tests.residuals),
-            certificate if tests.loud is None else None,
-            tests.gauge.faint,
+            certificate if tests.exceeds is None else None,
+            tests.directional.faint,
             Limit.BUDGET if tests.unfinished else None,
         )
 
@@ -157,14 +157,16 @@ class _Examiner:
         self.still[entries] = True
         return True
 
-    def test(self, gauge: Gauge, needed: float, may_be_exact: bool, *, tolerant: bool) -> _Tests:
-        """As many directions as make the bound meet what is needed, or until one is loud."""
-        tests = _Tests(gauge, tolerant)
+    def test(
+        self, directional: DirectionalTest, needed: float, may_be_exact: bool, *, tolerant: bool
+    ) -> _Tests:
+        """As many directions as make the bound meet what is needed, or until one exceeds its bar."""
+        tests = _Tests(directional, tolerant)
         looks: Sequence[int] = LOOKS
-        enough = min(needed / scaled_bound([1.0] * looks[1], self.delta), 2.0 * gauge.least)
-        tangents = gauge.tangents(self._seeds(1))
-        (first,) = gauge.real(tangents, enough=enough)
-        exact = self._confirmed(gauge, tangents, first) if may_be_exact else None
+        enough = min(needed / scaled_bound([1.0] * looks[1], self.delta), 2.0 * directional.least)
+        tangents = directional.tangents(self._seeds(1))
+        (first,) = directional.real(tangents, enough=enough)
+        exact = self._confirmed(directional, tangents, first) if may_be_exact else None
         tests.exact = exact is not None
         tests.add(tangents, exact or (first,))
         # The sizes of the next residuals are taken to be up to a third larger than the first.
@@ -174,22 +176,24 @@ class _Examiner:
         for look in looks:
             if look < looks[-1] and scaled_bound([expected] * look, self.delta) > needed > 0:
                 continue
-            if tests.loud is not None:
+            if tests.exceeds is not None:
                 break
             if look == len(tests.residuals):
                 break
-            tangents = gauge.tangents(self._seeds(look - len(tests.residuals)))
+            tangents = directional.tangents(self._seeds(look - len(tests.residuals)))
             if self.setting.objective.remaining < len(tangents) * (1 if exact else 6):
                 tests.unfinished = True
                 break
-            measured = gauge.by_complex_step(tangents) if exact else None
-            tests.add(tangents, measured or gauge.real(tangents, first.step, max(enough, 6.0 * first.error)))
+            measured = directional.by_complex_step(tangents) if exact else None
+            tests.add(
+                tangents, measured or directional.real(tangents, first.step, max(enough, 6.0 * first.error))
+            )
             if needed == 0 or scaled_bound(sorted(r.size for r in tests.residuals), self.delta) <= needed:
                 break
         return tests
 
     def _confirmed(
-        self, gauge: Gauge, tangents: Sequence[Flat], first: Residual
+        self, directional: DirectionalTest, tangents: Sequence[Flat], first: Residual
     ) -> tuple[Residual, ...] | None:
         """The complex step along the first tangent, where f takes complex numbers and the real difference agrees.
 
@@ -199,7 +203,7 @@ class _Examiner:
             return None
         if not 3.0 * first.error <= CONFIRMS * first.weight:
             return None
-        exact = gauge.by_complex_step(tangents)
+        exact = directional.by_complex_step(tangents)
         if exact is None:
             self.takes_complex = False
             return None
@@ -208,10 +212,12 @@ class _Examiner:
 
     def _search(self, tests: _Tests, budget: int) -> bool:
         """Locate and judge; whether anything is wrong, or may be where the budget ended the search."""
-        assert tests.loud is not None
-        block = tests.gauge.block
-        tangent, residual = tests.loud
-        found = locate(tests.gauge, tangent, residual, exact=tests.exact, budget=budget, generator=self.rng)
+        assert tests.exceeds is not None
+        block = tests.directional.block
+        tangent, residual = tests.exceeds
+        found = locate(
+            tests.directional, tangent, residual, exact=tests.exact, budget=budget, generator=self.rng
+        )
         samples = [entry for _, entries in found.dense for entry in entries[:JUDGED]]
         evidence = self.judge([*found.suspects, *samples])
         if tests.exact:
@@ -233,17 +239,19 @@ class _Examiner:
             self._set_aside(block, box, throughout=False)
         return accused or bool(found.open)
 
-    def _with_the_excused(self, certificate: Certificate, gauge: Gauge) -> Certificate:
+    def _with_the_excused(self, certificate: Certificate, directional: DirectionalTest) -> Certificate:
         """The bound with what the suspects add that were found to be within the tolerance."""
-        mine = [k for k in self.excused if gauge.block.start <= k < gauge.block.stop]
-        if not mine or gauge.rms == 0:
+        mine = [k for k in self.excused if directional.block.start <= k < directional.block.stop]
+        if not mine or directional.rms == 0:
             return certificate
         sizes = np.array([self.excused[k] for k in mine])
-        scaled = sizes * gauge.scale[np.array(mine, np.intp) - gauge.block.start]
+        scaled = sizes * directional.scale[np.array(mine, np.intp) - directional.block.start]
         return replace(
             certificate,
             bound=float(np.hypot(certificate.bound, np.linalg.norm(scaled))),
-            relative_to_rms=float(np.hypot(certificate.relative_to_rms, np.linalg.norm(sizes) / gauge.rms)),
+            relative_to_rms=float(
+                np.hypot(certificate.relative_to_rms, np.linalg.norm(sizes) / directional.rms)
+            ),
         )
 
     def _set_aside(self, block: Block, box: Box, *, throughout: bool) -> None:
@@ -258,14 +266,14 @@ class _Examiner:
 class _Tests:
     """The directions of one array so far.
 
-    loud : the first tangent along which something is wrong, and its residual. exact : by the complex step.
+    exceeds : the first tangent along which something is wrong, and its residual. exact : by the complex step.
     unfinished : the budget did not suffice.
     """
 
-    gauge: Gauge
+    directional: DirectionalTest
     tolerant: bool
     residuals: list[Residual] = field(default_factory=list)
-    loud: tuple[Flat, Residual] | None = None
+    exceeds: tuple[Flat, Residual] | None = None
     exact: bool = False
     unfinished: bool = False
 
@@ -273,8 +281,8 @@ class _Tests:
         """Note the residuals along some tangents."""
         self.residuals += residuals
         for k, residual in enumerate(residuals):
-            if self.loud is None and (not residual.accepted if self.tolerant else residual.loud):
-                self.loud = (tangents[k], residual)
+            if self.exceeds is None and (not residual.accepted if self.tolerant else residual.exceeds):
+                self.exceeds = (tangents[k], residual)
 
 
 def _rms(values: Flat) -> float:

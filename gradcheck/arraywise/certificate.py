@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from gradcheck.arraywise.residuals import Gauge
+from gradcheck.arraywise.residuals import DirectionalTest
 from gradcheck.results.certificate import Certificate, Residual
 
 # sup of the density of e.u is at most sqrt(2)/2 / ||e|| for u_i = +-U(0.5, 1.5): see `Certificate`.
@@ -13,7 +13,7 @@ DENSITY = math.sqrt(2.0)
 
 
 def certificate_of(
-    gauge: Gauge, residuals: Sequence[Residual], confidence: float, delta: float
+    directional: DirectionalTest, residuals: Sequence[Residual], confidence: float, delta: float
 ) -> Certificate | None:
     """The bound that these residuals prove, missed with a chance of delta; None where it is not finite.
 
@@ -22,7 +22,7 @@ def certificate_of(
     bound = scaled_bound(sorted(r.size for r in residuals), delta)
     if not math.isfinite(bound):
         return None
-    return Certificate(gauge.block.name, bound, gauge.relative(bound), confidence, len(residuals))
+    return Certificate(directional.block.name, bound, directional.relative(bound), confidence, len(residuals))
 
 
 def scaled_bound(sizes: Sequence[float], delta: float) -> float:

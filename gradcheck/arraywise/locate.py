@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gradcheck._typing import Flat
-from gradcheck.arraywise.residuals import Gauge
+from gradcheck.arraywise.residuals import DirectionalTest
 from gradcheck.parameters.boxes import Box, flat_indices, join_boxes, working_shape
 from gradcheck.results.certificate import Residual
 
@@ -41,7 +41,7 @@ class Located:
 
 
 def locate(
-    gauge: Gauge,
+    directional: DirectionalTest,
     tangent: Flat,
     residual: Residual,
     *,
@@ -49,42 +49,42 @@ def locate(
     budget: int,
     generator: np.random.Generator,
 ) -> Located:
-    """Split the array while its parts are loud.
+    """Split the array while its parts exceed their bars.
 
     The same tangent all along: the residual of one half is that of the whole less that of the other, so a split
     costs one test, and k wrong entries among n about 1 + k log2(n/k) + k tests.
     exact : the tests are complex steps, of one evaluation each; otherwise real differences, of four. A box whose
-    halves are both loud may be wrong throughout (a row, a block): a few of its entries are looked at before it is
-    split on. budget : evaluations of f after which the search ends with what it knows.
+    halves both exceed their bars may be wrong throughout (a row, a block): a few of its entries are looked at before it
+    is split on. budget : evaluations of f after which the search ends with what it knows.
     """
-    search = _Search(gauge, tangent, exact, generator)
-    objective = gauge.setting.objective
+    search = _Search(directional, tangent, exact, generator)
+    objective = directional.setting.objective
     last = objective.nfev + budget
     whole = Box(tuple((0, n) for n in search.shape))
     queue: list[tuple[float, int, Box, Residual]] = [(-abs(residual.value), 0, whole, residual)]
     pushed, patience = 1, PATIENCE
     found = Located()
     while queue:
-        _, _, box, loud = heapq.heappop(queue)
+        _, _, box, exceeding = heapq.heappop(queue)
         if box.size == 1:
             found.suspects.append(search.flat_index(box))
             patience = PATIENCE
             continue
         ended = objective.nfev + COSTLIEST > last or objective.remaining < COSTLIEST
-        if loud.accepted:
+        if exceeding.accepted:
             patience -= 1
             if ended or patience < 0:
                 continue
         if ended:
             found.open.append(box)
             continue
-        parts = search.split(box, loud)
+        parts = search.split(box, exceeding)
         if isinstance(parts, tuple):
             found.dense.append((box, list(parts)))
             patience = PATIENCE
         elif not parts and box.size <= SMALL:
             # Too faint to be told apart: each is judged by itself.
-            found.suspects += flat_indices(gauge.block, box).tolist()
+            found.suspects += flat_indices(directional.block, box).tolist()
         for part, its in parts if isinstance(parts, list) else ():
             heapq.heappush(queue, (-abs(its.value), pushed, part, its))
             pushed += 1
@@ -95,34 +95,41 @@ def locate(
 class _Search:
     """The tests of one search."""
 
-    def __init__(self, gauge: Gauge, tangent: Flat, exact: bool, generator: np.random.Generator) -> None:
-        self.gauge, self.block, self.tangent, self.exact = gauge, gauge.block, tangent, exact
-        self.shape = working_shape(gauge.block)
+    def __init__(
+        self, directional: DirectionalTest, tangent: Flat, exact: bool, generator: np.random.Generator
+    ) -> None:
+        self.directional, self.block, self.tangent, self.exact = (
+            directional,
+            directional.block,
+            tangent,
+            exact,
+        )
+        self.shape = working_shape(directional.block)
         self.generator = generator
 
     def split(self, box: Box, residual: Residual) -> list[tuple[Box, Residual]] | tuple[int, ...]:
-        """The loud parts of a loud box; the sampled entries (a tuple) where it is wrong throughout."""
+        """The parts that exceed their bars; the sampled entries (a tuple) where the box is wrong throughout."""
         axes = box.axes()
-        loud = self._halve(box, residual, axes[0])
-        if len(loud) < 2 or box.size <= SMALL:
-            return loud
+        exceeding = self._halve(box, residual, axes[0])
+        if len(exceeding) < 2 or box.size <= SMALL:
+            return exceeding
         for axis in axes[1:]:
             # An error that fills one column is in both halves of the rows: the other axis isolates it.
             other = self._halve(box, residual, axis)
             if len(other) == 1:
                 return other
-        return self._all_wrong(box) or loud
+        return self._all_wrong(box) or exceeding
 
     def _halve(self, box: Box, whole: Residual, axis: int) -> list[tuple[Box, Residual]]:
         one, other = box.halves(axis)
         first = self._residual(one, whole.step)
         pairs = ((one, first), (other, whole.less(first)))
-        loud = [(part, its) for part, its in pairs if its.loud]
-        if not loud and not self.exact:
+        exceeding = [(part, its) for part, its in pairs if its.exceeds]
+        if not exceeding and not self.exact:
             # The bars of four points, and of a difference, are the cruder ones.
             pairs = ((one, self._precise(one, whole)), (other, self._precise(other, whole)))
-            loud = [(part, its) for part, its in pairs if its.loud]
-        return loud
+            exceeding = [(part, its) for part, its in pairs if its.exceeds]
+        return exceeding
 
     def _all_wrong(self, box: Box) -> tuple[int, ...]:
         """A few sampled entries, if all of them are wrong; () as soon as one is right.
@@ -130,26 +137,26 @@ class _Search:
         An entry whose gradient is next to nothing stays right when its whole column is scaled: others are sampled.
         """
         inside = flat_indices(self.block, box)
-        sizeable = inside[np.abs(self.gauge.analytic[inside]) > SIZEABLE * self.gauge.rms]
+        sizeable = inside[np.abs(self.directional.analytic[inside]) > SIZEABLE * self.directional.rms]
         candidates = sizeable if sizeable.size >= SAMPLES else inside
         sampled: list[int] = self.generator.choice(candidates, SAMPLES, replace=False).tolist()
         for at in sampled:
             index = np.unravel_index(at - self.block.start, self.shape)
             entry = Box(tuple((int(k), int(k) + 1) for k in index))
-            if not self._residual(entry, self._step_of(at)).loud:
+            if not self._residual(entry, self._step_of(at)).exceeds:
                 return ()
         return tuple(sampled)
 
     def _residual(self, box: Box, step: float) -> Residual:
         part = self._part(box)
         if self.exact:
-            measured = self.gauge.by_complex_step([part])
+            measured = self.directional.by_complex_step([part])
             if measured is not None:
                 return measured[0]
-        return self.gauge.quick(part, step)
+        return self.directional.quick(part, step)
 
     def _precise(self, box: Box, whole: Residual) -> Residual:
-        return self.gauge.real([self._part(box)], whole.step, 3.3 * whole.error)[0]
+        return self.directional.real([self._part(box)], whole.step, 3.3 * whole.error)[0]
 
     def _part(self, box: Box) -> Flat:
         part = np.zeros_like(self.tangent)
@@ -161,7 +168,7 @@ class _Search:
     def _step_of(self, at: int) -> float:
         """The step for a single entry: what the sweep would take, in units of the tangent."""
         speed = abs(float(self.tangent[at]))
-        setting = self.gauge.setting
+        setting = self.directional.setting
         return float(setting.relative_step[0]) * float(setting.scales[at]) / speed if speed > 0 else 1.0
 
     def flat_index(self, box: Box) -> int:

@@ -20,7 +20,7 @@ from gradcheck.results.certificate import LEAST, Residual
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.outcome import Limit
 
-__all__ = ["Gauge"]
+__all__ = ["DirectionalTest"]
 
 # Steps tried where an earlier direction of the same array has found a good one.
 FEWER = 2
@@ -28,7 +28,7 @@ FEWER = 2
 TOLD = 0.1
 
 
-class Gauge:
+class DirectionalTest:
     """How residuals of one array are measured, and what they may be.
 
     still : flat indices that directions leave alone; analytic must be finite.

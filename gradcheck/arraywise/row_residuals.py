@@ -35,7 +35,7 @@ class RowResiduals:
     step: float
     limit: NDArray[np.object_]
 
-    def loud(self, eps: float) -> NDArray[np.bool_]:
+    def exceeds(self, eps: float) -> NDArray[np.bool_]:
         """Rows in which something is wrong; nan is not evidence."""
         with np.errstate(invalid="ignore"):
             return np.asarray(np.abs(self.value) > self.allowed(eps))

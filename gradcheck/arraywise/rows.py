@@ -32,7 +32,7 @@ __all__ = ["Rowwise"]
 
 # Columns looked at before a whole row is called wrong, and how many of them must be.
 SAMPLES, ENOUGH = 4, 3
-# Loud rows whose sampled entries are looked at one by one; beyond these, the loudest stand for the rest.
+# Rows beyond their bars whose sampled entries are looked at one by one; the farthest stand for the others.
 ROWS = 200
 # Columns that one search may name, and evaluations that it may take.
 NAMED, LOCATION_BUDGET = 32, 1500
@@ -42,7 +42,7 @@ SEARCHES = 3
 
 
 class Rowwise:
-    """Random directions for one Jacobian, and the search for the columns in which loud rows are wrong.
+    """Random directions for one Jacobian, and the search for the columns in which rows exceed their bars.
 
     block : the matrix, as its entries are named. judged : entries judged one by one. wrong_rows : wrong in most of
     their entries. wrong_columns : likewise.
@@ -67,22 +67,22 @@ class Rowwise:
         self._known: dict[tuple[int, int], tuple[float, float]] = {}
 
     def examine(self) -> ArrayEvidence:
-        """Directions; where rows are loud the search, and other directions for what is left; then the certificate."""
+        """Directions; where rows exceed their bars the search, and others for what is left; then the certificate."""
         residuals: list[RowResiduals] = []
         searches = 0
         while len(residuals) < MOST:
             tangent = self.tangent()
             step = residuals[-1].step if residuals else None
             now = self.residuals([tangent], step)[0]
-            loud = self._unexplained(now)
-            if loud.size and searches < SEARCHES:
+            exceeding = self._unexplained(now)
+            if exceeding.size and searches < SEARCHES:
                 searches += 1
                 residuals = []
-                if self._search(tangent, now, loud):
+                if self._search(tangent, now, exceeding):
                     continue
             residuals.append(now)
-            if loud.size:
-                self.unexplained.update(loud.tolist())
+            if exceeding.size:
+                self.unexplained.update(exceeding.tolist())
                 return ArrayEvidence(self.block, (self._summary(now, tangent),), None)
             if len(residuals) >= DIRECTIONS:
                 certificate = self._certificate(residuals, tangent)
@@ -150,46 +150,46 @@ class Rowwise:
         return float(np.median(self.setting.relative_step[known] * length))
 
     def _unexplained(self, now: RowResiduals) -> Index:
-        """The loud rows, but for those that are named or that nothing explains."""
-        loud = np.flatnonzero(now.loud(self.setting.gradient_eps))
-        return np.setdiff1d(loud, list(self.wrong_rows | self.unexplained))
+        """The rows that exceed their bars, but for those that are named or that nothing explains."""
+        exceeding = np.flatnonzero(now.exceeds(self.setting.gradient_eps))
+        return np.setdiff1d(exceeding, list(self.wrong_rows | self.unexplained))
 
-    def _search(self, tangent: Flat, whole: RowResiduals, loud: Index) -> bool:
+    def _search(self, tangent: Flat, whole: RowResiduals, exceeding: Index) -> bool:
         """Name rows and columns; whether that explains anything."""
         before = (len(self.wrong_rows), len(self.wrong_columns), len(self._known), len(self.open))
-        loud = self._wrong_throughout(loud)
-        if loud.size:
-            suspects = self._columns(tangent, whole, loud)
+        exceeding = self._wrong_throughout(exceeding)
+        if exceeding.size:
+            suspects = self._columns(tangent, whole, exceeding)
             for j, rows in suspects.items():
                 self._judge_column(j, rows)
         return before != (
             len(self.wrong_rows), len(self.wrong_columns), len(self._known), len(self.open)
         )  # fmt: skip
 
-    def _wrong_throughout(self, loud: Index) -> Index:
-        """Sample entries of loud rows; rows in which most are wrong are named as a whole. Returns the others."""
+    def _wrong_throughout(self, exceeding: Index) -> Index:
+        """Sample entries of rows beyond their bars, and name those in which most are wrong. Returns the others."""
         if isinstance(self.matrix, Sparse):
-            return loud  # its pattern is judged entry by entry
+            return exceeding  # its pattern is judged entry by entry
         places = np.flatnonzero(self.movable)
         columns = np.sort(self.rng.choice(places, min(SAMPLES, places.size), replace=False))
-        sampled = loud[:ROWS]
+        sampled = exceeding[:ROWS]
         rows = np.tile(sampled, columns.size)
         group = np.repeat(np.arange(columns.size), sampled.size)
         wrong = self.setting.places(self.judge(rows, columns[group]).wrong)[0]
         wrong = np.bincount(wrong, minlength=self.matrix.shape[0])
         through = sampled[wrong[sampled] >= min(ENOUGH, columns.size)]
         if through.size == 0:
-            return loud
-        if through.size == sampled.size and loud.size > ROWS:
-            through = loud
+            return exceeding
+        if through.size == sampled.size and exceeding.size > ROWS:
+            through = exceeding
         self.wrong_rows.update(through.tolist())
-        return loud[~np.isin(loud, through)]
+        return exceeding[~np.isin(exceeding, through)]
 
-    def _columns(self, tangent: Flat, whole: RowResiduals, loud: Index) -> dict[int, Index]:
-        """Halve the columns while rows are loud in them: {column: rows that are loud in it}."""
+    def _columns(self, tangent: Flat, whole: RowResiduals, exceeding: Index) -> dict[int, Index]:
+        """Halve the columns while rows exceed their bars in them: {column: rows that exceed their bars in it}."""
         last = self.setting.objective.nfev + LOCATION_BUDGET
         eps = self.setting.gradient_eps
-        queue = [(0.0, 0, (0, tangent.size), whole, loud)]
+        queue = [(0.0, 0, (0, tangent.size), whole, exceeding)]
         pushed, found = 1, dict[int, Index]()
         while queue:
             _, _, (start, stop), residual, rows = heapq.heappop(queue)
@@ -202,7 +202,7 @@ class Rowwise:
             middle = (start + stop) // 2
             halves = self._halves(tangent, residual, (start, middle, stop))
             for part, its in halves:
-                mine = rows[its.loud(eps)[rows]]
+                mine = rows[its.exceeds(eps)[rows]]
                 if mine.size:
                     excess = float(np.max(np.abs(its.value[mine]) / its.allowed(eps)[mine]))
                     heapq.heappush(queue, (-excess, pushed, part, its, mine))

@@ -298,7 +298,7 @@ def _located(test: DotProduct, worst: Pair) -> Iterator[Mismatch]:
 
 
 def _halved(pair: Callable[[Array], Pair], whole: Array) -> int | None:
-    """The entry of `whole` that makes the pair loud, or None where halving loses it."""
+    """The entry of `whole` that makes the pair exceed its bar, or None where halving loses it."""
     start, stop = 0, whole.size
     while stop - start > 1:
         middle = (start + stop) // 2

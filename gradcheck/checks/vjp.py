@@ -324,7 +324,7 @@ def _wrong_rows(setting: Setting, pull: Pullback, cotangent: Flat, j: int) -> li
     column = measure(setting, np.arange(m) * pull.x.size + j)
     bars = 3.0 * np.abs(cotangent) * column.error
 
-    def loud(start: int, stop: int) -> bool:
+    def exceeds(start: int, stop: int) -> bool:
         part = np.zeros(m)
         part[start:stop] = cotangent[start:stop]
         terms = part * column.value
@@ -336,7 +336,7 @@ def _wrong_rows(setting: Setting, pull: Pullback, cotangent: Flat, j: int) -> li
     queue = [(0, m)]
     while queue and len(found) < ROWS:
         start, stop = queue.pop()
-        if not loud(start, stop):
+        if not exceeds(start, stop):
             continue
         if stop - start == 1:
             found.append(start)

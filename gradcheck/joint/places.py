@@ -80,7 +80,7 @@ class _Search:
         self.order = np.flatnonzero(direction.tangent)
         rng.shuffle(self.order)
         self.tangent = direction.tangent
-        # What is called loud leaves more than the bars and the smallest mistake that counts.
+        # What is said to exceed leaves more than the bars and the smallest mistake that counts.
         self.least = np.maximum(direction.allowed - 3.0 * direction.error, 0.0)
         self.known: dict[int, tuple[Values, Values]] = {}  # by place
         self.found = Places()
@@ -123,7 +123,7 @@ class _Search:
             part.weighted - known.weighted, part.weighted_error + known.weighted_error,
         )  # fmt: skip
 
-    def loud(self, residual: Values, error: Values) -> Mask:
+    def exceeds(self, residual: Values, error: Values) -> Mask:
         with np.errstate(invalid="ignore"):
             return np.asarray((np.abs(residual) > 3.0 * error + self.least) & self.rows)
 
@@ -148,10 +148,10 @@ class _Search:
             self.look_at(int(place)) for place in rng.choice(others, SAMPLES, replace=False)
         )
 
-    def suspects(self, part: _Part, loud: Mask) -> list[int]:
-        """The places that the ratios of the loud rows name."""
+    def suspects(self, part: _Part, exceeding: Mask) -> list[int]:
+        """The places that the ratios of the rows that exceed their bars name."""
         # Rows that share a mistake name the same place: of many, some will do.
-        rows = np.flatnonzero(loud & self.loud(part.plain, part.plain_error))[:ASKED]
+        rows = np.flatnonzero(exceeding & self.exceeds(part.plain, part.plain_error))[:ASKED]
         spans = {
             int(i): span
             for i in rows
@@ -197,21 +197,21 @@ class _Search:
         return None if last < first else (first, last)
 
     def halves(self, part: _Part) -> list[_Part]:
-        """The parts of a part in which something is loud; the second is what the first leaves."""
+        """The parts of a part in which something exceeds its bar; the second is what the first leaves."""
         middle = (part.start + part.stop) // 2
         plain, error = self.measure(part.start, middle, weighted=False)
         right_plain, right_error = part.plain - plain, part.plain_error + error
         left, right = self.explained(part.start, middle), self.explained(middle, part.stop)
         # A half that is silent adds to the weighted residual what is known of it, and at most its weight times its own
         # bar.
-        if not self.loud(plain - left.plain, error + left.plain_error).any():
+        if not self.exceeds(plain - left.plain, error + left.plain_error).any():
             return [
                 _Part(
                     middle, part.stop, right_plain, right_error, part.weighted - left.weighted,
                     part.weighted_error + left.weighted_error + 1.5 * error,
                 )
             ]  # fmt: skip
-        if not self.loud(right_plain - right.plain, right_error + right.plain_error).any():
+        if not self.exceeds(right_plain - right.plain, right_error + right.plain_error).any():
             return [
                 _Part(
                     part.start, middle, plain, error, part.weighted - right.weighted,
@@ -260,25 +260,25 @@ def find_places(
         part = parts.pop()
         for _ in range(TRIES):
             now = search.corrected(part)
-            loud = search.loud(now.plain, now.plain_error) | search.loud(
+            exceeding = search.exceeds(now.plain, now.plain_error) | search.exceeds(
                 now.weighted, 1.5 * now.weighted_error
             )
-            if not loud.any():
+            if not exceeding.any():
                 break
             if objective.nfev > last or objective.remaining < 40:
                 search.found.spent = True
-                unexplained |= loud
-                loud[:] = False
+                unexplained |= exceeding
+                exceeding[:] = False
                 break
-            places = [part.start] if part.size == 1 else search.suspects(now, loud)
+            places = [part.start] if part.size == 1 else search.suspects(now, exceeding)
             fresh = [place for place in places if place not in search.known]
             wrong = [search.look_at(place) for place in fresh]
             if not any(wrong):
                 break
-        if not loud.any():
+        if not exceeding.any():
             continue
         if part.size == 1:
-            unexplained |= loud
+            unexplained |= exceeding
             continue
         parts += search.halves(part)
     search.found.unexplained = unexplained

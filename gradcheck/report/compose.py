@@ -257,7 +257,7 @@ def _undecided(
 
 
 def _disagrees(array: ArrayEvidence) -> bool:
-    return array.certificate is None and any(residual.loud for residual in array.residuals)
+    return array.certificate is None and any(residual.exceeds for residual in array.residuals)
 
 
 def _loud(survey: Survey) -> str:

@@ -47,7 +47,7 @@ class Measurements:
         residuals = tuple(
             (array.certificate.name if array.certificate is not None else array.block.name, residual)
             for array in arrays
-            if array.certificate is not None or any(residual.loud for residual in array.residuals)
+            if array.certificate is not None or any(residual.exceeds for residual in array.residuals)
             for residual in array.residuals
         )
         regions = survey.regions if survey is not None else ()

@@ -262,7 +262,7 @@ def _telling_row(report: ReportData, evidence: Measurements, known: NDArray[np.b
 def _directions(evidence: Measurements) -> Panel:
     residuals = [residual for _, residual in evidence.residuals if residual.weight > 0]
     names = list(dict.fromkeys(name for name, _ in evidence.residuals))
-    loud = sum(residual.loud for residual in residuals)
+    exceeding = sum(residual.exceeds for residual in residuals)
 
     def draw(axes: Axes) -> None:
         place = 0
@@ -273,7 +273,7 @@ def _directions(evidence: Measurements) -> Panel:
             labels.append((float(np.mean(at)) if mine else place, name))
             sizes = np.array([abs(r.value) / r.weight for r in mine])
             allowed = np.array([r.allowed / r.weight for r in mine])
-            off = np.array([r.loud for r in mine], bool)
+            off = np.array([r.exceeds for r in mine], bool)
             # A residual of zero has no place on a logarithmic scale.
             sizes = np.maximum(sizes, 1e-3 * allowed)
             axes.semilogy(at, allowed, "_", color=BAR, markersize=12)
@@ -290,10 +290,16 @@ def _directions(evidence: Measurements) -> Panel:
         # What one series says stands once, whatever number of arrays there is.
         axes.plot([], [], "_", color=BAR, markersize=12, label="allowed")
         axes.plot(
-            [], [], "o", color=RIGHT, mfc="none", markersize=4, label=f"within it: {len(residuals) - loud:,}"
+            [],
+            [],
+            "o",
+            color=RIGHT,
+            mfc="none",
+            markersize=4,
+            label=f"within it: {len(residuals) - exceeding:,}",
         )
-        if loud:
-            axes.plot([], [], "x", color=WRONG, label=f"beyond it: {loud:,}")
+        if exceeding:
+            axes.plot([], [], "x", color=WRONG, label=f"beyond it: {exceeding:,}")
         axes.margins(x=0.3, y=0.15)
         axes.legend(fontsize="small", loc="best")
         axes.set(
@@ -307,7 +313,7 @@ def _directions(evidence: Measurements) -> Panel:
     g = f"g.v, where g is {' and '.join(divided)}," if divided else "g.v"
     alt = (
         f"{count(len(residuals), 'random direction')} of {count(len(names), 'array')}: the distance of {g} from "
-        f"the derivative along v, and what is allowed; {loud:,} beyond it."
+        f"the derivative along v, and what is allowed; {exceeding:,} beyond it."
     )
     return Panel("Random directions", alt, draw)
 

@@ -64,7 +64,7 @@ class Residual:
     spread: float = 0.0
 
     @property
-    def loud(self) -> bool:
+    def exceeds(self) -> bool:
         """Whether something is wrong along this direction."""
         return abs(self.value) > self.allowed
 
@@ -106,7 +106,7 @@ class Residual:
 
 @dataclass(frozen=True)
 class ArrayEvidence:
-    """What the directions say about one array; `certificate` is None where they are too few or too loud.
+    """What the directions say about one array; `certificate` is None where they are too few or exceed their bars.
 
     faint : what a mistake as large as the entry itself, or as its array's root mean square, leaves at the least.
     ended : what kept it from more directions, if anything did.

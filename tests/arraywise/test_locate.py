@@ -260,7 +260,7 @@ def test_boxes_are_named_as_a_person_would():
 
 
 class Known:
-    """A gauge of one array `W` behind another: the residual along v is errors.v, heard where it exceeds `heard`.
+    """Tests of one array `W` behind another: the residual along v is errors.v, which exceeds its bar beyond `heard`.
 
     accepted : (n,) what the tolerance accepts in each entry. remaining : evaluations that f may take yet.
     """
@@ -360,7 +360,7 @@ def test_the_loudest_part_is_looked_at_first():
 
 
 def test_splits_of_what_the_tolerance_would_explain_end_after_sixty_without_a_find():
-    """Every eighth entry off by what is accepted: loud boxes, none of them with anything to name."""
+    """Every eighth entry off by what is accepted: boxes beyond their bars, none of them with anything to name."""
     errors = np.zeros(8192)
     errors[::8] = 1.0
     known = Known(errors, accepted=1e6)
@@ -392,7 +392,7 @@ def test_a_find_renews_the_patience():
 
 @pytest.mark.parametrize(("size", "judged"), [(SMALL, True), (SMALL + 1, False)])
 def test_a_small_box_that_cannot_be_told_apart_is_judged_entry_by_entry(size, judged):
-    """Loud together, no half of it loud: sixteen entries are few enough to be judged each by itself."""
+    """Beyond the bar together, no half of it: sixteen entries are few enough to be judged each by itself."""
     errors = np.full(size, 1.0 / size)
     found = Known(errors, heard=0.9).search()
     assert found.suspects == (list(range(5, 5 + size)) if judged else [])

@@ -9,7 +9,7 @@ import pytest
 
 from gradcheck import Outcome, check_gradient
 from gradcheck.arraywise.certificate import DENSITY, certificate_of, scaled_bound
-from gradcheck.arraywise.residuals import Gauge, _bar
+from gradcheck.arraywise.residuals import DirectionalTest, _bar
 from gradcheck.arraywise.row_residuals import RowResiduals
 from gradcheck.arraywise.rows import Rowwise
 from gradcheck.function.matrix import Dense
@@ -306,8 +306,8 @@ def test_a_residual_is_loud_beyond_three_bars_and_the_larger_of_rounding_and_lea
         edge = residual(8.0 * sign, 2.0, rounding=rounding, least=least)
         beyond = residual(8.01 * sign, 2.0, rounding=rounding, least=least)
         assert edge.allowed == 8.0
-        assert not edge.loud
-        assert beyond.loud
+        assert not edge.exceeds
+        assert beyond.exceeds
         assert edge.size == 14.0
 
 
@@ -334,7 +334,7 @@ def test_the_excess_of_a_residual_is_its_size_in_bars_and_rounding(sign):
 def test_nan_is_neither_loud_nor_accepted_and_may_be_of_any_size():
     """No evidence either way."""
     unknown = residual(math.nan, 1.0)
-    assert not unknown.loud
+    assert not unknown.exceeds
     assert not unknown.accepted
     assert unknown.size == math.inf
     assert residual(1.0, math.inf).size == math.inf
@@ -344,7 +344,7 @@ def test_a_residual_allows_for_no_mistake_and_no_tolerance_unless_it_is_told_of_
     """The defaults are none."""
     plain = Residual(0.5, 0.0, 1.0, 0.0, 0.125, Limit.NONE)
     assert (plain.least, plain.spread) == (0.0, 0.0)
-    assert plain.loud
+    assert plain.exceeds
     assert not plain.accepted
 
 
@@ -454,7 +454,7 @@ def test_a_tangent_is_kept_while_it_is_asked_for_and_comes_back_from_its_seed():
     assert (sent[0] == first).all()
 
 
-# The gauge of one array.
+# The directional test of one array.
 
 
 def setting_of(f, x, **known):
@@ -469,10 +469,10 @@ def setting_of(f, x, **known):
 
 
 def gauge_of(f, x, g, still=NOTHING, **known):
-    """The gauge of the second array, with a gradient of 9 in each entry of the first."""
+    """The directional test of the second array, with a gradient of 9 in each entry of the first."""
     setting = setting_of(f, x, **known)
     analytic = np.concatenate([np.full(5, 9.0), np.asarray(g, float)])
-    return Gauge(setting, analytic, setting.parameters.blocks[1], np.asarray(still, np.intp))
+    return DirectionalTest(setting, analytic, setting.parameters.blocks[1], np.asarray(still, np.intp))
 
 
 def along(*v):
@@ -505,44 +505,44 @@ def test_a_tangent_is_scaled_by_x_and_by_the_largest_effect(scales, g, expected)
 
 def test_what_a_mistake_leaves_at_the_least_is_measured_by_the_larger_of_entry_and_array():
     """g = (3, 4): root mean square sqrt(12.5), scale 1/4, and |u| is a half at the least."""
-    gauge = gauge_of(np.sum, [1.0, 1.0], [3.0, -4.0], tolerance=Tolerance(rtol=1e-2, atol=0.5))
+    directional = gauge_of(np.sum, [1.0, 1.0], [3.0, -4.0], tolerance=Tolerance(rtol=1e-2, atol=0.5))
     rms = math.sqrt(12.5)
-    assert gauge.rms == pytest.approx(rms)
-    assert gauge.faint == pytest.approx(0.5 * 0.25 * rms)
-    assert gauge.least == pytest.approx(0.5 * 0.25 * (1e-2 * rms + 0.5))
+    assert directional.rms == pytest.approx(rms)
+    assert directional.faint == pytest.approx(0.5 * 0.25 * rms)
+    assert directional.least == pytest.approx(0.5 * 0.25 * (1e-2 * rms + 0.5))
 
 
 def test_other_scales_may_be_asked_for():
     """The same array along tangents of another shape."""
     setting = setting_of(np.sum, np.ones(2))
     given = np.array([2.0, 3.0])
-    gauge = Gauge(
+    directional = DirectionalTest(
         setting, np.concatenate([np.zeros(5), [3.0, 4.0]]), setting.parameters.blocks[1], scale=given
     )
-    assert gauge.scale is given
+    assert directional.scale is given
 
 
 @pytest.mark.parametrize("size", [1e-280, 1e-200, 1e200, 1e280])
 def test_sizes_whose_squares_leave_the_floating_point_range_are_sizes(size):
     """g = (3, 4) times anything: the root mean square is sqrt(12.5) times that, and bounds are relative as ever."""
-    gauge = gauge_of(np.sum, [1.0, 1.0], [3.0 * size, 4.0 * size])
-    assert gauge.rms == pytest.approx(math.sqrt(12.5) * size, rel=1e-9, abs=0)
-    assert gauge.relative(1e-9) == pytest.approx(4e-9 / math.sqrt(12.5), rel=1e-9, abs=0)
+    directional = gauge_of(np.sum, [1.0, 1.0], [3.0 * size, 4.0 * size])
+    assert directional.rms == pytest.approx(math.sqrt(12.5) * size, rel=1e-9, abs=0)
+    assert directional.relative(1e-9) == pytest.approx(4e-9 / math.sqrt(12.5), rel=1e-9, abs=0)
 
 
 def test_a_bound_relative_to_the_root_mean_square_is_scaled_by_the_narrowest_entry():
     """Scales of x 1e-4, 1, 1 with g = (0, 4, 0): s = (1e-4, 1, 1) / 4. Both ways."""
-    gauge = gauge_of(np.sum, np.ones(3), [0.0, 4.0, 0.0], scales=[1e-4, 1.0, 1.0])
+    directional = gauge_of(np.sum, np.ones(3), [0.0, 4.0, 0.0], scales=[1e-4, 1.0, 1.0])
     rms = math.sqrt(16.0 / 3.0)
-    assert gauge.relative(1e-9) == pytest.approx(1e-9 / 0.25e-4 / rms, rel=1e-9, abs=0)
-    assert gauge.scaled(0.5) == pytest.approx(0.5 * 0.25e-4 * rms)
+    assert directional.relative(1e-9) == pytest.approx(1e-9 / 0.25e-4 / rms, rel=1e-9, abs=0)
+    assert directional.scaled(0.5) == pytest.approx(0.5 * 0.25e-4 * rms)
 
 
 def test_entries_that_stay_still_have_no_part_in_the_sizes():
     """The first of three is left alone, however large; of nothing there is no size."""
-    gauge = gauge_of(np.sum, np.ones(3), [0.0, 3.0, 4.0], still=[5], scales=[1e-9, 1.0, 1.0])
-    assert gauge.rms == pytest.approx(math.sqrt(12.5))
-    assert gauge.relative(1.0) == pytest.approx(4.0 / math.sqrt(12.5))
+    directional = gauge_of(np.sum, np.ones(3), [0.0, 3.0, 4.0], still=[5], scales=[1e-9, 1.0, 1.0])
+    assert directional.rms == pytest.approx(math.sqrt(12.5))
+    assert directional.relative(1.0) == pytest.approx(4.0 / math.sqrt(12.5))
     nothing = gauge_of(np.sum, np.ones(2), [3.0, 4.0], still=[5, 6], slope=0.0)
     assert (nothing.rms, nothing.least) == (0.0, 0.0)
     assert nothing.relative(1e-9) == math.inf
@@ -555,48 +555,48 @@ def test_where_the_gradient_is_zero_throughout_the_slope_says_what_is_small():
 
 
 def test_an_array_that_is_said_to_do_nothing_is_measured_until_it_is_told_from_0():
-    """A slope of 1e-3 beside one of 1e6 elsewhere, in noise that hides it at the first step; what is left is loud.
+    """A slope of 1e-3 beside one of 1e6 elsewhere, in noise that hides it at the first step; the rest exceeds its bar.
 
     Where what is small were known it would be good enough at once, and far below what is worth a search.
     """
 
     def said(nothing):
-        gauge = gauge_of(lambda x: 1e-3 * x[0] + 1.0, [1.0], [0.0], slope=1e6, level=1e-7)
-        assert gauge.nothing
-        gauge.nothing = nothing
-        (found,) = gauge.real([along(1.0)], enough=0.1)
+        directional = gauge_of(lambda x: 1e-3 * x[0] + 1.0, [1.0], [0.0], slope=1e6, level=1e-7)
+        assert directional.nothing
+        directional.nothing = nothing
+        (found,) = directional.real([along(1.0)], enough=0.1)
         return found
 
     told, crude = said(True), said(False)
     assert told.value == pytest.approx(-1e-3)
     assert 3 * told.error <= 0.1 * 1e-3 < 3 * crude.error
     assert (told.least, crude.least) == (0.0, 0.5)
-    assert told.loud
-    assert not crude.loud
+    assert told.exceeds
+    assert not crude.exceeds
 
 
 def test_a_residual_is_the_gradient_along_the_tangent_less_the_derivative():
     """f = 2 x0 + 3 x1 and g = (2.5, 3): along (1, 2) the residual is 0.5; six evaluations."""
-    gauge = gauge_of(
+    directional = gauge_of(
         lambda x: 2 * x[0] + 3 * x[1], [1.0, 1.0], [2.5, 3.0], tolerance=Tolerance(rtol=1e-3, atol=1e-2),
         gradient_eps=1e-7,
     )  # fmt: skip
-    (found,) = gauge.real([along(1.0, 2.0)])
+    (found,) = directional.real([along(1.0, 2.0)])
     weight = math.hypot(2.5, 6.0)
     assert found.value == pytest.approx(0.5)
     assert 0 < found.error < 1e-9
     assert found.weight == pytest.approx(weight)
     assert found.rounding == pytest.approx(64 * 1e-7 * weight)
-    assert found.least == gauge.least
+    assert found.least == directional.least
     assert found.spread == pytest.approx(1e-3 * weight + 1e-2 * math.sqrt(5.0))
-    assert found.loud
-    assert gauge.setting.objective.nfev == 6
+    assert found.exceeds
+    assert directional.setting.objective.nfev == 6
 
 
 def test_each_tangent_has_its_own_residual():
     """Two at once say what each says alone."""
-    gauge = gauge_of(lambda x: np.sum(x**2), [1.0, 2.0], [2.0, 4.5])
-    both = gauge.real([along(1.0, 0.0), along(0.5, 1.0)])
+    directional = gauge_of(lambda x: np.sum(x**2), [1.0, 2.0], [2.0, 4.5])
+    both = directional.real([along(1.0, 0.0), along(0.5, 1.0)])
     assert [r.value for r in both] == pytest.approx([0.0, 0.5], abs=1e-8)
     assert [r.weight for r in both] == pytest.approx([2.0, math.hypot(1.0, 4.5)])
 
@@ -614,20 +614,20 @@ def test_a_step_that_is_given_is_the_first_and_one_more_is_tried():
         seen.append(float(x[0]))
         return cusp(x)
 
-    gauge = gauge_of(f, [0.0], [1.0], f_x=0.0)
+    directional = gauge_of(f, [0.0], [1.0], f_x=0.0)
     seen.clear()
-    gauge.real([along(1.0)], 0.125)
+    directional.real([along(1.0)], 0.125)
     assert max(seen[:6]) == pytest.approx(1.87 * 0.125)
     assert len(seen) == 12
     seen.clear()
-    gauge.real([along(1.0)])
+    directional.real([along(1.0)])
     assert len(seen) > 12
 
 
 def test_steps_shrink_as_far_as_the_domain_asks():
     """The square root at 1e-7, its gradient given as 0, begins at 1e-3: four decades too far on the left."""
-    gauge = gauge_of(lambda x: math.sqrt(x[0]), [1e-7], [0.0], slope=1.0)
-    (found,) = gauge.real([along(1.0)])
+    directional = gauge_of(lambda x: math.sqrt(x[0]), [1e-7], [0.0], slope=1.0)
+    (found,) = directional.real([along(1.0)])
     assert found.value == pytest.approx(-0.5 / math.sqrt(1e-7), rel=1e-4)
 
 
@@ -638,18 +638,18 @@ def test_real_differences_are_refined_to_a_tenth_of_the_least_mistake(enough):
         3.0 * gauge_of(np.exp, [0.0], [1.0], tolerance=Tolerance(rtol=1.0)).real([along(1.0)], 0.1)[0].error
     )
     # least = 0.5 * rtol for a gradient of 1
-    gauge = gauge_of(lambda x: math.exp(x[0]), [0.0], [1.0], tolerance=Tolerance(rtol=4.0 * first_bar))
-    assert gauge.least == pytest.approx(2.0 * first_bar)
-    (found,) = gauge.real([along(1.0)], 0.1, enough * gauge.least)
-    assert gauge.setting.objective.nfev == 12
-    assert 3.0 * found.error <= 0.1 * gauge.least
+    directional = gauge_of(lambda x: math.exp(x[0]), [0.0], [1.0], tolerance=Tolerance(rtol=4.0 * first_bar))
+    assert directional.least == pytest.approx(2.0 * first_bar)
+    (found,) = directional.real([along(1.0)], 0.1, enough * directional.least)
+    assert directional.setting.objective.nfev == 12
+    assert 3.0 * found.error <= 0.1 * directional.least
 
 
 def test_what_is_enough_may_be_finer_than_a_tenth_of_the_least_mistake():
     """The search asks for its own bar."""
-    gauge = gauge_of(lambda x: math.exp(x[0]), [0.0], [1.0], tolerance=Tolerance(rtol=0.5))
-    (coarse,) = gauge.real([along(1.0)], 0.1)
-    (fine,) = gauge.real([along(1.0)], 0.1, 1e-8)
+    directional = gauge_of(lambda x: math.exp(x[0]), [0.0], [1.0], tolerance=Tolerance(rtol=0.5))
+    (coarse,) = directional.real([along(1.0)], 0.1)
+    (fine,) = directional.real([along(1.0)], 0.1, 1e-8)
     assert 3.0 * coarse.error > 1e-6
     assert 3.0 * fine.error <= 1e-8
 
@@ -657,12 +657,12 @@ def test_what_is_enough_may_be_finer_than_a_tenth_of_the_least_mistake():
 def test_noise_is_met_with_a_wider_step_unless_enough_is_known():
     """A line with noise of 1e-4 at a step of 1e-3: a bar of 0.9, ten times what the least mistake asks for."""
     for enough, points in (((), 12), ((1.0,), 6)):
-        gauge = gauge_of(
+        directional = gauge_of(
             lambda x: 2.0 * x[0], [1.0], [2.0], level=1e-4, tolerance=Tolerance(rtol=0.0, atol=3.6)
         )
-        assert gauge.least == pytest.approx(0.9)
-        gauge.real([along(1.0)], 1e-3, *enough)
-        assert gauge.setting.objective.nfev == points
+        assert directional.least == pytest.approx(0.9)
+        directional.real([along(1.0)], 1e-3, *enough)
+        assert directional.setting.objective.nfev == points
 
 
 @pytest.mark.parametrize("first", [None, 0.05])
@@ -675,55 +675,55 @@ def test_real_differences_stay_within_the_bounds(first):
         return float(np.sum(np.exp(x)))
 
     room = np.full(7, 0.04), np.concatenate([np.full(5, 1e-12), [0.01, 0.04]])
-    gauge = gauge_of(f, [0.0, 0.0], [1.0, 1.0], room=room, f_x=2.0)
-    (found,) = gauge.real([along(2.0, -1.0)], first)
+    directional = gauge_of(f, [0.0, 0.0], [1.0, 1.0], room=room, f_x=2.0)
+    (found,) = directional.real([along(2.0, -1.0)], first)
     assert abs(found.value) <= 3 * found.error + 1e-12
     assert np.abs(np.array(seen)[:, 0]).max() < 0.01
     assert np.abs(np.array(seen)[:, 0]).max() > 1e-7
     # Two in the second entry go half as far.
     seen.clear()
-    quick = gauge.quick(along(2.0, -1.0), 1.0)
+    quick = directional.quick(along(2.0, -1.0), 1.0)
     assert np.abs(np.array(seen)[:, 0]).max() == pytest.approx(0.99 * 0.01)
     assert quick.step == pytest.approx(0.99 * 0.005)
     # What does not move has all the room there is.
-    assert gauge.quick(along(0.0, 0.0), 1.0).step == 1.0
+    assert directional.quick(along(0.0, 0.0), 1.0).step == 1.0
 
 
 def test_four_points_are_exact_up_to_the_fourth_degree_and_say_what_they_miss():
     """Along t: f = 2 t + t^3 + t^4 has the slope 2; D(h) = 2 + h^2 and D(h/2) differ by 3/4 h^2, a third in the bar."""
-    gauge = gauge_of(lambda x: 2 * x[0] + x[0] ** 3 + x[0] ** 4, [0.0], [2.25], level=1e-5)
-    found = gauge.quick(along(1.0), 0.25)
+    directional = gauge_of(lambda x: 2 * x[0] + x[0] ** 3 + x[0] ** 4, [0.0], [2.25], level=1e-5)
+    found = directional.quick(along(1.0), 0.25)
     assert found.value == pytest.approx(0.25)
     assert found.error == pytest.approx(0.25 * 0.25**2 + 3 * 1e-5 / 0.25)
     assert (found.step, found.limit) == (0.25, Limit.NONE)
-    assert gauge.setting.objective.nfev == 4
+    assert directional.setting.objective.nfev == 4
 
 
 def test_four_points_of_which_one_is_not_finite_say_nothing():
-    """The edge of the domain: an infinite bar, which is never loud."""
-    gauge = gauge_of(lambda x: math.sqrt(x[0]), [0.25], [9.0])
-    found = gauge.quick(along(1.0), 0.5)
+    """The edge of the domain: an infinite bar, which is never exceeded."""
+    directional = gauge_of(lambda x: math.sqrt(x[0]), [0.25], [9.0])
+    found = directional.quick(along(1.0), 0.5)
     assert math.isnan(found.value)
     assert (found.error, found.step, found.limit) == (math.inf, 0.5, Limit.DOMAIN)
-    assert not found.loud
-    assert gauge.quick(along(1.0), 0.125).loud
+    assert not found.exceeds
+    assert directional.quick(along(1.0), 0.125).exceeds
 
 
 def test_the_complex_step_is_exact_to_the_rounding_of_the_gradient():
     """exp at 0 with g = 1.5: a residual of 0.5 a tangent, a bar of 64/3 roundings of ||g v||, one evaluation."""
-    gauge = gauge_of(lambda x: np.sum(np.exp(x)), [0.0, 0.0], [1.5, 1.0])
-    first, second = gauge.by_complex_step([along(1.0, 0.0), along(2.0, 4.0)])
+    directional = gauge_of(lambda x: np.sum(np.exp(x)), [0.0, 0.0], [1.5, 1.0])
+    first, second = directional.by_complex_step([along(1.0, 0.0), along(2.0, 4.0)])
     assert first.value == pytest.approx(0.5, rel=1e-14)
     assert second.value == pytest.approx(1.0, rel=1e-14)
     assert first.error == pytest.approx(64 / 3 * 2.0**-52 * 1.5, rel=1e-9, abs=0)
     assert second.error == pytest.approx(64 / 3 * 2.0**-52 * 5.0, rel=1e-9, abs=0)
-    assert gauge.setting.objective.nfev == 2
+    assert directional.setting.objective.nfev == 2
 
 
 def test_the_length_of_a_complex_step_is_natural_for_x():
     """The median of the scale of x over that of the tangent: g = 4 and x of size 3 make 3 / (3 / 12)."""
-    gauge = gauge_of(lambda x: np.sum(4.0 * x), [3.0, 3.0], [4.0, 4.0], scales=3.0)
-    (found,) = gauge.by_complex_step([along(1.0, 1.0)])
+    directional = gauge_of(lambda x: np.sum(4.0 * x), [3.0, 3.0], [4.0, 4.0], scales=3.0)
+    (found,) = directional.by_complex_step([along(1.0, 1.0)])
     assert found.step == pytest.approx(12.0)
     assert found.limit is Limit.NONE
     # A gradient of 1e-30 makes tangents of 1e30: 1e-20 of them would be no small step.
@@ -751,25 +751,25 @@ def test_without_complex_numbers_there_is_no_complex_step():
 )
 def test_the_first_step_is_a_part_of_the_length_over_which_f_changes(f_x, g, length):
     """A thousandth of |f| over the slope along (1, -1), or of the median scale of x over the tangent."""
-    gauge = gauge_of(np.sum, [1.0, 1.0], g, f_x=f_x, scales=2.0, slope=1.0)
-    assert gauge.first_length(along(1.0, -1.0)) == pytest.approx(1e-3 * length)
+    directional = gauge_of(np.sum, [1.0, 1.0], g, f_x=f_x, scales=2.0, slope=1.0)
+    assert directional.first_length(along(1.0, -1.0)) == pytest.approx(1e-3 * length)
     # What does not move has no length, though it has a gradient.
-    assert gauge.first_length(along(0.5, 0.0)) == pytest.approx(
+    assert directional.first_length(along(0.5, 0.0)) == pytest.approx(
         1e-3 * (min(abs(f_x) / (0.5 * g[0]), 4.0) if f_x and g[0] else 4.0)
     )
 
 
 def test_certificates_state_the_bound_and_what_it_is_made_of():
     """Four directions with residuals up to 4e-9 at delta 1e-4: sqrt(2) * 4e-9 * 10, over s = 1/4 and the rms of 4."""
-    gauge = gauge_of(np.sum, [1.0, 1.0], [4.0, 4.0])
+    directional = gauge_of(np.sum, [1.0, 1.0], [4.0, 4.0])
     sizes = [residual(v) for v in (1e-9, -4e-9, 2e-9, 3e-9)]
-    certificate = certificate_of(gauge, sizes, 0.999, 1e-4)
+    certificate = certificate_of(directional, sizes, 0.999, 1e-4)
     bound = math.sqrt(2) * 4e-9 * 10
     assert certificate.name == 'params["x"]'
     assert certificate.bound == pytest.approx(bound, rel=1e-9, abs=0)
     assert certificate.relative_to_rms == pytest.approx(bound, rel=1e-9, abs=0)
     assert (certificate.confidence, certificate.directions) == (0.999, 4)
-    assert certificate_of(gauge, [*sizes, residual(math.nan)], 0.999, 1e-4) is None
+    assert certificate_of(directional, [*sizes, residual(math.nan)], 0.999, 1e-4) is None
 
 
 @pytest.mark.parametrize("confidence", [0.5, 1 - 1e-6])
@@ -793,8 +793,8 @@ def test_the_certificate_of_rows_pays_for_its_rows_rounds_and_looks(confidence: 
 
 def test_an_array_that_f_does_not_use_costs_six_evaluations_a_direction():
     """A derivative of exactly 0 is told from nothing: no bar is too wide for it, and no other step is tried."""
-    gauge = gauge_of(lambda x: 3.0, [1.0, 2.0], [0.0, 0.0], slope=1.0)
-    (found,) = gauge.real(gauge.tangents([1]))
-    assert gauge.nothing
+    directional = gauge_of(lambda x: 3.0, [1.0, 2.0], [0.0, 0.0], slope=1.0)
+    (found,) = directional.real(directional.tangents([1]))
+    assert directional.nothing
     assert found.value == 0.0
-    assert gauge.setting.objective.nfev == 6
+    assert directional.setting.objective.nfev == 6

@@ -239,10 +239,10 @@ def test_a_residual_of_a_linear_map_is_what_its_matrix_is_off_by():
     rows = rowwise(a + np.array([[0.0, 0.0], [0.5, 0.0]]), f=lambda x: a @ x)
     (found,) = rows.residuals([np.array([2.0, 1.0])])
     np.testing.assert_allclose(found.value, [0.0, 1.0], atol=1e-9)
-    assert found.loud(EPS).tolist() == [False, True]
+    assert found.exceeds(EPS).tolist() == [False, True]
     rows._known = {(1, 0): (0.5, 1e-9)}
     (found,) = rows.residuals([np.array([2.0, 1.0])])
-    assert found.loud(EPS).tolist() == [False, False]
+    assert found.exceeds(EPS).tolist() == [False, False]
 
 
 def bent(x: Any) -> Any:
@@ -263,7 +263,7 @@ def test_four_points_are_exact_up_to_the_fourth_degree_and_say_what_they_miss():
 
 
 def test_four_points_that_are_no_numbers_say_nothing():
-    """Values of an infinite size, or whose difference is: an infinite bar, which is never loud."""
+    """Values of an infinite size, or whose difference is: an infinite bar, which is never exceeded."""
     for f in (
         lambda x: np.array([np.log(x[0]), x[0]]),
         lambda x: np.array([np.sign(x[0] - 1.0) * 1.5e308, x[0]]),
@@ -271,7 +271,7 @@ def test_four_points_that_are_no_numbers_say_nothing():
         rows = rowwise([[9.0], [1.0]], f=f, f_x=np.ones(2))
         found = rows.quick(np.array([2.0]), 1.0)
         assert (math.isnan(found.value[0]), found.error[0], found.value[1]) == (True, np.inf, 0.0)
-        assert found.loud(EPS).tolist() == [False, False]
+        assert found.exceeds(EPS).tolist() == [False, False]
         assert found.limit.tolist() == [NONE, NONE]
 
 
@@ -279,7 +279,7 @@ def test_four_points_that_are_no_numbers_say_nothing():
 
 
 def test_rows_that_are_named_are_not_looked_at_again():
-    """Of four loud rows one is wrong throughout, and one was left unexplained."""
+    """Of four rows beyond their bars one is wrong throughout, and one was left unexplained."""
     rows = rowwise(np.ones((5, 2)))
     now = residuals([1.0, -1.0, 1.0, 1.0, 0.0], 0.25)
     assert rows._unexplained(now).tolist() == [0, 1, 2, 3]
@@ -297,11 +297,11 @@ def test_a_search_tells_whether_it_explained_anything(found: str | None):
     asked: list[Any] = []
     rows = rowwise(np.ones((5, 3)))
 
-    def throughout(loud: Any) -> Any:
-        asked.append(("throughout", loud.tolist()))
+    def throughout(exceeding: Any) -> Any:
+        asked.append(("throughout", exceeding.tolist()))
         if found == "wrong_rows":
             rows.wrong_rows.add(4)
-        return loud[loud != 4]
+        return exceeding[exceeding != 4]
 
     def columns(*given: Any) -> Any:
         asked.append(given[:2])
@@ -365,36 +365,36 @@ def test_of_two_columns_both_must_be_wrong():
 def test_rows_that_are_right_in_most_places_are_searched():
     """All of them, as they are."""
     rows, _, _ = sampled({(1, 0), (4, 0), (4, 1)})
-    loud = np.array([1, 4, 7])
-    assert rows._wrong_throughout(loud) is loud
+    exceeding = np.array([1, 4, 7])
+    assert rows._wrong_throughout(exceeding) is exceeding
     assert rows.wrong_rows == set()
 
 
 def test_of_many_loud_rows_two_hundred_stand_for_the_rest():
     """All are wrong throughout where these are; where one of them is not, the others stay to be searched."""
     every = {(i, j) for i in range(200) for j in range(6)}
-    loud = np.arange(202)
+    exceeding = np.arange(202)
     rows, (asked), _ = sampled(every, m=202)
-    assert rows._wrong_throughout(loud).tolist() == []
+    assert rows._wrong_throughout(exceeding).tolist() == []
     assert rows.wrong_rows == set(range(202))
     assert len(asked[0]) == 800
     rows, _, _ = sampled(every - {(9, 0), (9, 1)}, m=202)
-    assert rows._wrong_throughout(loud).tolist() == [9, 200, 201]
+    assert rows._wrong_throughout(exceeding).tolist() == [9, 200, 201]
     assert rows.wrong_rows == set(range(200)) - {9}
     rows, asked, _ = sampled(every, m=202)
-    assert rows._wrong_throughout(loud[2:200]).tolist() == []
+    assert rows._wrong_throughout(exceeding[2:200]).tolist() == []
     assert rows.wrong_rows == set(range(2, 200))
 
 
 def test_a_sparse_matrix_is_not_sampled():
     """Its pattern is judged entry by entry."""
     rows = rowwise(Sparse(sparse.csc_array(np.eye(3)), sparse.csc_array(np.eye(3))))
-    loud = np.array([1])
-    assert rows._wrong_throughout(loud) is loud
+    exceeding = np.array([1])
+    assert rows._wrong_throughout(exceeding) is exceeding
 
 
 def search_among(off: Any, bars: Any = 0.125) -> tuple[dict[int, list[int]], Rowwise, list[Any]]:
-    """The columns in which rows are loud, with the largest bar of a part and four evaluations a cut; and the cuts."""
+    """The columns in which rows exceed their bars, the largest bar of a part and four evaluations a cut; and the cuts."""
     off = np.asarray(off, float)
     m, n = off.shape
     rows, along, bar = rowwise(np.ones((m, n))), np.ones(n), np.broadcast_to(bars, n)
@@ -410,8 +410,8 @@ def search_among(off: Any, bars: Any = 0.125) -> tuple[dict[int, list[int]], Row
         return [((a, b), residuals(off[:, a:b].sum(axis=1), bar[a:b].max())) for a, b in parts]
 
     whole = residuals(off.sum(axis=1), 0.125)
-    loud = np.flatnonzero(whole.loud(EPS))
-    found = replaced(rows, _halves=halves)._columns(along, whole, loud)
+    exceeding = np.flatnonzero(whole.exceeds(EPS))
+    found = replaced(rows, _halves=halves)._columns(along, whole, exceeding)
     return {j: its.tolist() for j, its in found.items()}, rows, cuts
 
 
@@ -448,7 +448,7 @@ def test_what_is_loudest_in_units_of_its_bar_comes_first():
 
 
 def test_a_row_is_looked_for_where_it_is_loud_alone():
-    """Row 0 is loud in column 1 and row 1 in column 6, neither in the half of the other; what cancels is not loud."""
+    """Row 0 exceeds its bar in column 1, and row 1 in column 6, neither in the half of the other; what cancels does not."""
     off = np.zeros((3, 8))
     off[0, 1], off[1, 6], off[2, 0], off[2, 1] = 1.0, 1.0, 1.0, -1.0
     found, _, _ = search_among(off)
@@ -632,11 +632,11 @@ def test_there_is_no_certificate_without_rows_directions_or_columns():
 class Scripted:
     """An examination of which every answer is given; what is asked is noted."""
 
-    def __init__(self, loud: Any = (), explains: Any = (), bounds: Any = (), ends: Any = ()) -> None:
+    def __init__(self, exceeding: Any = (), explains: Any = (), bounds: Any = (), ends: Any = ()) -> None:
         self.asked: list[Any] = []
         self.rows = rows = rowwise(np.ones((2, 3)))
         self.count = 0
-        loud, explains, bounds = dict(loud), list(explains), dict(bounds)
+        exceeding, explains, bounds = dict(exceeding), list(explains), dict(bounds)
 
         def tangent() -> Any:
             self.count += 1
@@ -648,7 +648,7 @@ class Scripted:
             return [residuals([0.0, 0.0], [np.inf if k in ends else 0.0, 0.0], step=k / 8.0)]
 
         def unexplained(now: Any) -> Any:
-            return np.array(loud.get(int(8 * now.step), []), np.intp)
+            return np.array(exceeding.get(int(8 * now.step), []), np.intp)
 
         def search(tangent: Any, now: Any, found: Any) -> bool:
             self.asked.append(("search", tangent, 8 * now.step, found.tolist()))
@@ -691,7 +691,7 @@ def test_more_are_taken_where_they_do_not(bounds: Any, count: int):
 
 
 def test_what_a_search_explains_is_taken_out_of_new_directions():
-    """The second is loud in row 1 and explained: those before it are dropped, and it is not one of the four."""
+    """The second exceeds its bar in row 1 and explained: those before it are dropped, and it is not one of the four."""
     script = Scripted({2: [1]}, [True], {4: 0.1})
     script.examined(tuple((k, 6) for k in (3, 4, 5, 6)), Certificate("x", 0.1, 0.1, 0.5, 4))
     assert script.asked[:5] == [(1, None), (2, 0.125), ("search", 2, 2.0, [1]), (3, None), (4, 0.375)]
@@ -707,7 +707,7 @@ def test_what_no_search_explains_ends_it():
 
 
 def test_after_three_searches_what_is_loud_stays():
-    """Each explained something, and the fourth direction is loud again."""
+    """Each explained something, and the fourth direction exceeds its bar again."""
     script = Scripted({1: [0], 2: [0], 3: [0], 4: [0]}, [True] * 3)
     script.examined(((4, 4),), None)
     assert [step for step in script.asked if step[0] == "search"] == [

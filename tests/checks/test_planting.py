@@ -183,7 +183,7 @@ def test_sizes_are_relative_to_the_entry_or_its_array():
 
 
 def test_a_mistake_in_an_array_is_measured_by_what_is_detectable_there():
-    """The vector is loud, the matrix is not; a mistake in the vector has the vector's detectable error."""
+    """The vector exceeds its bar, the matrix is not; a mistake in the vector has the vector's detectable error."""
     params = {"a": np.full(3, 1e-6), "b": np.ones(2)}
 
     def loss(p):

@@ -168,7 +168,7 @@ def test_what_is_loud_is_beyond_bars_and_the_least_mistake():
     search = claim.search(rows=[True, True, True, False, True, True], least=0.5)
     assert search.least.tolist() == [0.5] * 6
     residual = np.array([3.5, -3.75, 3.75, 9.0, np.nan, 1.0])
-    assert search.loud(residual, np.array([1.0, 1.0, 1.0, 1.0, 1.0, np.inf])).tolist() == [
+    assert search.exceeds(residual, np.array([1.0, 1.0, 1.0, 1.0, 1.0, np.inf])).tolist() == [
         False, True, True, False, False, False,
     ]  # fmt: skip
     # An allowance below the bars leaves nothing to subtract.
@@ -352,18 +352,18 @@ def test_rows_that_tell_at_once_keep_their_places():
     off = np.vstack([one_row(64, at_10=8.0), one_row(64, at_37=8.0), one_row(64, at_23=8.0)])
     weights = np.array([10.5, 37.5, 23.5]) / 64.0 + 0.5
     claim = Claim(off, 0.02)
-    search, loud = claim.search(), np.ones(3, bool)
+    search, exceeding = claim.search(), np.ones(3, bool)
     given = part(0, 64, 8.0 * np.ones(3), 8.0 * weights, 0.0, [0.01, 0.125, 0.125])
-    assert search.suspects(given, loud) == [10, 23, 37]
+    assert search.suspects(given, exceeding) == [10, 23, 37]
     assert claim.asked == [stretched(20, 41)]
-    # A row that is not loud is not asked, nor one whose plain residual is not.
+    # A row that does not exceed its bar is not asked, nor one whose plain residual is not.
     assert search.suspects(given, np.array([True, False, False])) == [10]
     small = part(0, 64, [8.0, 8.0, 8.0], 8.0 * weights, [0.0, 3.0, 3.0], [0.01, 0.01, 0.01])
-    assert search.suspects(small, loud) == [10]
+    assert search.suspects(small, exceeding) == [10]
     assert len(claim.asked) == 1
     # Two that name one place name it once; one of them has no place at all.
     twice = part(0, 64, [8.0, -4.0, 8.0], [8.0 * weights[0], -4.0 * weights[0], 100.0])
-    assert search.suspects(twice, loud) == [10]
+    assert search.suspects(twice, exceeding) == [10]
 
 
 def test_what_another_look_does_not_tell_better_is_left():
@@ -417,7 +417,7 @@ def test_of_many_rows_fifty_are_asked():
 def test_both_halves_are_kept_where_both_are_loud(known: Any):
     """Off by 1 at 5 and 9 and by 4 at 6: the first is measured, the second is what it leaves; the first comes last.
 
-    What is known is taken out to see what is loud, and left in what is kept but for what it explains of a silent half.
+    What is known is taken out to see what exceeds its bar; it is left in what is kept but where it explains a silent half.
     """
     off = one_row(16, at_5=1.0, at_6=4.0, at_9=1.0)
     claim = Claim(off, 0.25)
@@ -518,7 +518,7 @@ def test_where_nothing_is_loud_nothing_is_looked_at():
 
 @pytest.mark.parametrize(("size", "wrong"), [(4.6, [4]), (4.4, [])])
 def test_a_mistake_and_its_opposite_show_in_the_weighted_residual(size: float, wrong: list[int]):
-    """At 4 and 27 of 32, whose weights are 23/32 apart: loud beyond 3 * 1.5 bars.
+    """At 4 and 27 of 32, whose weights are 23/32 apart: beyond 3 * 1.5 bars.
 
     The other half is what the first leaves, and is drowned in the bars of both.
     """
@@ -552,7 +552,7 @@ def test_what_was_found_in_one_half_explains_nothing_in_the_other():
 
 
 def test_what_no_entry_explains_is_said_of_its_rows():
-    """Entries that are loud along directions and right by themselves: two rows, in different places."""
+    """Entries that exceed their bars along directions and right by themselves: two rows, in different places."""
     off = np.vstack([one_row(16, at_3=1.0), one_row(16, at_12=1.0), np.zeros((1, 16))])
     claim = Claim(off, 1e-6, right=[(0, 3), (1, 12)])
     found = claim.found()
@@ -565,7 +565,7 @@ def test_what_no_entry_explains_is_said_of_its_rows():
     ("budget", "remaining", "spent"), [(1, 40, True), (2, 40, False), (2, 39, True), (1000, 40, False)]
 )
 def test_a_search_ends_with_its_budget(budget: int, remaining: int, spent: bool):
-    """Two evaluations were made, of so many; or less than forty remain of all: what is loud is not explained."""
+    """Two evaluations were made, of so many; or less than forty remain of all: what exceeds it is not explained."""
     claim = Claim(np.vstack([one_row(32, at_21=1.0), np.zeros((1, 32))]), 1e-6)
     claim.remaining = remaining
     found = claim.found(budget=budget)
@@ -593,7 +593,7 @@ def test_a_single_place_is_looked_at_whatever_its_ratio_says():
 
 
 def test_an_entry_that_was_looked_at_is_not_looked_at_again():
-    """Wrong by 1, of which its own difference shows one half: the rest stays loud down to the entry itself."""
+    """Wrong by 1, of which its own difference shows one half: the rest exceeds its bar down to the entry."""
     claim = Claim(one_row(8, at_5=1.0), 1e-6)
     judge = claim.judge
 

@@ -281,7 +281,7 @@ def test_only_arrays_of_two_axes_have_a_map(wrong):
 
 
 def test_directions_are_drawn_where_no_entry_was_judged():
-    """A gradient of 400 entries is tested by directions: each within its dash, none loud."""
+    """A gradient of 400 entries is tested by directions: each within its dash, none beyond it."""
     report = gradcheck.check_gradient(lambda x: float(np.sum(np.sin(x))), np.cos, np.linspace(0.1, 3, 400))
     (panel,) = panels(report)
 
