@@ -394,7 +394,7 @@ def test_a_sparse_matrix_is_not_sampled():
 
 
 def search_among(off: Any, bars: Any = 0.125) -> tuple[dict[int, list[int]], Rowwise, list[Any]]:
-    """The columns in which rows exceed their bars, the largest bar of a part and four evaluations a cut; and the cuts."""
+    """The columns in which rows exceed their bars, the largest bar of a part and four evaluations a cut; the cuts."""
     off = np.asarray(off, float)
     m, n = off.shape
     rows, along, bar = rowwise(np.ones((m, n))), np.ones(n), np.broadcast_to(bars, n)
@@ -448,7 +448,7 @@ def test_what_is_loudest_in_units_of_its_bar_comes_first():
 
 
 def test_a_row_is_looked_for_where_it_is_loud_alone():
-    """Row 0 exceeds its bar in column 1, and row 1 in column 6, neither in the half of the other; what cancels does not."""
+    """Row 0 exceeds its bar in column 1, and row 1 in column 6, neither in the half of the other; 0 does not."""
     off = np.zeros((3, 8))
     off[0, 1], off[1, 6], off[2, 0], off[2, 1] = 1.0, 1.0, 1.0, -1.0
     found, _, _ = search_among(off)

@@ -417,7 +417,7 @@ def test_of_many_rows_fifty_are_asked():
 def test_both_halves_are_kept_where_both_are_loud(known: Any):
     """Off by 1 at 5 and 9 and by 4 at 6: the first is measured, the second is what it leaves; the first comes last.
 
-    What is known is taken out to see what exceeds its bar; it is left in what is kept but where it explains a silent half.
+    What is known is taken out to see what exceeds its bar, and stays in the rest but where it explains a silent half.
     """
     off = one_row(16, at_5=1.0, at_6=4.0, at_9=1.0)
     claim = Claim(off, 0.25)
