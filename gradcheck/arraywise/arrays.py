@@ -12,7 +12,7 @@ from gradcheck.arraywise.certificate import certificate_of, scaled_bound
 from gradcheck.arraywise.locate import locate
 from gradcheck.arraywise.residuals import DirectionalTest
 from gradcheck.evidence.averages import AFFORDABLE, averaged
-from gradcheck.evidence.complex_test import leave_open
+from gradcheck.evidence.complex_test import mark_disputed
 from gradcheck.evidence.entries import sweep
 from gradcheck.numerics.complex_step import accepts_complex
 from gradcheck.numerics.setting import Setting
@@ -135,7 +135,7 @@ class _Examiner:
             block,
             tuple(tests.residuals),
             certificate if tests.exceeds is None else None,
-            tests.directional.faint,
+            tests.directional.smallest_visible,
             Limit.BUDGET if tests.unfinished else None,
         )
 
@@ -221,7 +221,7 @@ class _Examiner:
         samples = [entry for _, entries in found.dense for entry in entries[:JUDGED]]
         evidence = self.judge([*found.suspects, *samples])
         if tests.exact:
-            evidence = self.judged[-1] = leave_open(self.setting, evidence)
+            evidence = self.judged[-1] = mark_disputed(self.setting, evidence)
             if evidence.interrupted:
                 raise KeyboardInterrupt
         wrong = set(evidence.wrong.tolist())

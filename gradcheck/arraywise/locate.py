@@ -83,7 +83,7 @@ def locate(
             found.dense.append((box, list(parts)))
             patience = PATIENCE
         elif not parts and box.size <= SMALL:
-            # Too faint to be told apart: each is judged by itself.
+            # Too small to be told apart: each is judged by itself.
             found.suspects += flat_indices(directional.block, box).tolist()
         for part, its in parts if isinstance(parts, list) else ():
             heapq.heappush(queue, (-abs(its.value), pushed, part, its))

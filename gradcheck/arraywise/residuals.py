@@ -34,7 +34,7 @@ class DirectionalTest:
     still : flat indices that directions leave alone; analytic must be finite.
     scale : (block.size,) the scales of the tangents; default by `tangent_scale`.
     rms : the root mean square of the other entries; where all of these are 0 (`nothing`), what f changes along the
-        probed direction. faint : see ArrayEvidence.
+        probed direction. smallest_visible : see ArrayEvidence.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class DirectionalTest:
         tolerance = setting.tolerance
         size = np.maximum(mine, self.rms)
         part = self.scale[moved]
-        self.faint = LEAST * float(np.min(part * size, initial=np.inf))
+        self.smallest_visible = LEAST * float(np.min(part * size, initial=np.inf))
         smallest = float(np.min(part * (tolerance.rtol * size + tolerance.atol), initial=np.inf))
         self.least = LEAST * smallest if math.isfinite(smallest) else 0.0
         self._natural = float(np.median(setting.scales[block.slice] / self.scale))

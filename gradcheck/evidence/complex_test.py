@@ -1,4 +1,4 @@
-"""The complex step beside real differences: the first witness where they agree, a second one where noise is large."""
+"""The complex step beside real differences: the first method where they agree, a second one where noise is large."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from gradcheck.results.outcome import Limit
 from gradcheck.results.table import put, rows
 from gradcheck.results.verdict import accepted
 
-__all__ = ["by_complex_step", "leave_open", "second_witness"]
+__all__ = ["by_complex_step", "mark_disputed", "verify_by_complex_step"]
 
 # Entries at which real differences must agree before the complex step is trusted for others.
 COMPARED = 8
@@ -51,13 +51,13 @@ def by_complex_step(
         what an error of one entry alone would have shown along the direction; entries for which that is too little,
         and those that seem wrong, are measured by real differences.
     """
-    witness = _along_all(setting, coordinates, rng, trusted=trusted)
-    if witness is None:
+    hidden = _along_all(setting, coordinates, rng, trusted=trusted)
+    if hidden is None:
         return None
     values, interrupted = _complex_values(setting, coordinates)
     if values is None:
         return None
-    bars = _tolerated(setting, values, coordinates) if trusted else witness
+    bars = _tolerated(setting, values, coordinates) if trusted else hidden
     found = _as_estimate(setting, coordinates, values, bars)
     judgement = decide(setting, found, given, coordinates, exact=trusted)
     evidence = Evidence(coordinates, given, found, judgement, interrupted)
@@ -141,7 +141,7 @@ def _real_difference(setting: Setting, tangent: Flat) -> Estimate:
     )  # fmt: skip
 
 
-def second_witness(setting: Setting, evidence: Evidence) -> tuple[Evidence, int]:
+def verify_by_complex_step(setting: Setting, evidence: Evidence) -> tuple[Evidence, int]:
     """Ask the complex step about entries that noise or bends leave undecided; (evidence, how many it verified).
 
     It verifies and never convicts: what it contradicts stays undecided, whatever averages of real differences, which
@@ -176,7 +176,7 @@ def second_witness(setting: Setting, evidence: Evidence) -> tuple[Evidence, int]
     return _disputed(evidence, disputed & evidence.judgement.inconclusive), verified
 
 
-def leave_open(setting: Setting, evidence: Evidence) -> Evidence:
+def mark_disputed(setting: Setting, evidence: Evidence) -> Evidence:
     """Leave entries open that real differences verify, but too crudely to refute the complex step that accuses them.
 
     For an f along whose random directions both agree.
@@ -234,10 +234,10 @@ def _complex_values(setting: Setting, entries: Index) -> tuple[Flat | None, bool
     return values[which, output], False
 
 
-def _as_estimate(setting: Setting, entries: Index, values: Flat, witness: Flat) -> Estimate:
-    """Derivatives (k,) by the complex step, nan where not taken; `witness` is what else their bars hold."""
+def _as_estimate(setting: Setting, entries: Index, values: Flat, hidden: Flat) -> Estimate:
+    """Derivatives (k,) by the complex step, nan where not taken; `hidden` is what else their bars hold."""
     known = np.isfinite(values)
-    error = np.where(known, _rounding(setting, values, entries) + witness, np.inf)
+    error = np.where(known, _rounding(setting, values, entries) + hidden, np.inf)
     nothing = np.zeros(values.shape)
     return Estimate(
         value=values, error=error, step=nothing, noise=error, truncation=nothing, kink=nothing, left=values,

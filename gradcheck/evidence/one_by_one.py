@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck._typing import Flat, Index
 from gradcheck.evidence.averages import averaged
-from gradcheck.evidence.complex_test import by_complex_step, second_witness
+from gradcheck.evidence.complex_test import by_complex_step, verify_by_complex_step
 from gradcheck.evidence.entries import noise_share, sweep
 from gradcheck.evidence.subgradients import along_directions
 from gradcheck.numerics.setting import Setting
@@ -40,7 +40,7 @@ def one_by_one(
     if method == "complex":
         text = "the complex step does not agree with real differences, which were used instead"
         notes.append(Finding(text))
-    evidence, verified = second_witness(setting, sweep(setting, given, entries))
+    evidence, verified = verify_by_complex_step(setting, sweep(setting, given, entries))
     notes += _verified(verified, "by the complex step, real differences being too noisy")
     evidence, verified = averaged(setting, evidence)
     notes += _verified(verified, "by averages of several differences, one being too noisy")

@@ -1,4 +1,4 @@
-"""The complex step: a second witness where f is analytic and computes with complex numbers."""
+"""The complex step: a second method where f is analytic and computes with complex numbers."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ class Search:
             apart = np.abs(fit.value - self.kept["value"][rows])
             both = np.isfinite(own) & np.isfinite(error)
             clash = both & (apart > error + own)
-            # A stencil on which f does not change at all is no better witness: its steps may drown inside f.
+            # A stencil on which f does not change at all tells no better: its steps may drown inside f.
             nearer = (self.step[rows] < self.kept["step"][rows]) & (error <= 3.0 * own) & (fit.chord > 0)
         # Far below the first step the noise was never measured: what the truncation shows may be all noise.
         error = error + np.where(self.shrunk[rows] + self.off_domain[rows] > 1, 4.0 * fit.truncation, 0.0)

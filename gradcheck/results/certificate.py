@@ -108,14 +108,14 @@ class Residual:
 class ArrayEvidence:
     """What the directions say about one array; `certificate` is None where they are too few or exceed their bars.
 
-    faint : what a mistake as large as the entry itself, or as its array's root mean square, leaves at the least.
+    smallest_visible : what a mistake as large as the entry, or as its array's root mean square, leaves at the least.
     ended : what kept it from more directions, if anything did.
     """
 
     block: Block
     residuals: tuple[Residual, ...]
     certificate: Certificate | None
-    faint: float = LEAST
+    smallest_visible: float = LEAST
     ended: Limit | None = None
 
     @property
@@ -126,9 +126,9 @@ class ArrayEvidence:
     @property
     def detectable(self) -> float:
         """The relative mistake of one entry that each of these directions would have shown, or all together exclude."""
-        if not self.residuals or self.faint == 0:
+        if not self.residuals or self.smallest_visible == 0:
             return math.inf
-        each = max(r.allowed + 3.0 * r.error for r in self.residuals) / self.faint
+        each = max(r.allowed + 3.0 * r.error for r in self.residuals) / self.smallest_visible
         return each if self.certificate is None else min(each, self.certificate.relative_to_rms)
 
     @property

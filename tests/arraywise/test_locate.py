@@ -399,7 +399,7 @@ def test_a_small_box_that_cannot_be_told_apart_is_judged_entry_by_entry(size, ju
 
 
 def test_what_cannot_be_told_apart_is_judged_beside_what_was_found():
-    """Sixteen faint entries, and one that is named by itself."""
+    """Sixteen smallest_visible entries, and one that is named by itself."""
     errors = wrong_at(1024, 700, by=5.0)
     errors[:SMALL] = 1.0 / SMALL
     found = Known(errors, heard=0.9).search()

@@ -388,11 +388,11 @@ def block_of(n, name="x"):
 def test_what_every_direction_would_have_shown_is_detectable():
     """The worst of them: allowed 5 and a bar of 3 over what an entry leaves at the least."""
     worst, other = residual(0.0, 1.0, least=2.0), residual(0.0, 0.5, least=3.0)
-    evidence = ArrayEvidence(block_of(3), (other, worst), None, faint=0.25)
+    evidence = ArrayEvidence(block_of(3), (other, worst), None, smallest_visible=0.25)
     assert evidence.detectable == (5.0 + 3.0) / 0.25
     assert ArrayEvidence(block_of(3), (worst,), None).detectable == 16.0
     assert ArrayEvidence(block_of(3), (), None).detectable == math.inf
-    assert ArrayEvidence(block_of(3), (worst,), None, faint=0.0).detectable == math.inf
+    assert ArrayEvidence(block_of(3), (worst,), None, smallest_visible=0.0).detectable == math.inf
 
 
 def test_the_limit_of_an_array_is_that_of_most_directions():
@@ -508,7 +508,7 @@ def test_what_a_mistake_leaves_at_the_least_is_measured_by_the_larger_of_entry_a
     directional = gauge_of(np.sum, [1.0, 1.0], [3.0, -4.0], tolerance=Tolerance(rtol=1e-2, atol=0.5))
     rms = math.sqrt(12.5)
     assert directional.rms == pytest.approx(rms)
-    assert directional.faint == pytest.approx(0.5 * 0.25 * rms)
+    assert directional.smallest_visible == pytest.approx(0.5 * 0.25 * rms)
     assert directional.least == pytest.approx(0.5 * 0.25 * (1e-2 * rms + 0.5))
 
 

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.corpus.disturbed import noisy
 from gradcheck import Outcome, check_gradient, check_jacobian
 from gradcheck.evidence import complex_test
-from gradcheck.evidence.complex_test import by_complex_step, leave_open, second_witness
+from gradcheck.evidence.complex_test import by_complex_step, mark_disputed, verify_by_complex_step
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.complex_step import complex_derivative
 from gradcheck.numerics.setting import Setting
@@ -235,7 +235,7 @@ def test_what_the_complex_step_accuses_is_left_open_unless_real_differences_refu
     known = setting()
     evidence = evidence_of([1.01, 2.0, 4.02], measured([1.0, 2.0, 4.02], [0.01, 0.01, 1e-3]), [True] * 3)
 
-    after = leave_open(known, evidence)
+    after = mark_disputed(known, evidence)
 
     assert after.judgement.verified.tolist() == [False, True, True]
     assert after.judgement.inconclusive.tolist() == [True, False, False]
@@ -248,9 +248,9 @@ def test_nothing_is_left_open_where_the_complex_step_cannot_be_asked():
     found = measured([1.0, 2.0, 4.0], [0.01] * 3)
     known = setting()
     interrupted = evidence_of([1.01, 2.0, 4.0], found, [True] * 3, interrupted=True)
-    assert leave_open(known, interrupted) is interrupted
+    assert mark_disputed(known, interrupted) is interrupted
     evidence = evidence_of([1.01, 2.0, 4.0], found, [True] * 3)
-    assert leave_open(setting(max_nfev=2), evidence) is evidence
+    assert mark_disputed(setting(max_nfev=2), evidence) is evidence
     assert known.objective.nfev == 0
 
 
@@ -262,10 +262,10 @@ def test_the_second_witness_is_not_asked_where_nothing_is_open_or_after_an_inter
         evidence_of(AT, found, [True, True, True]),
     ):
         known = setting()
-        after, count = second_witness(known, evidence)
+        after, count = verify_by_complex_step(known, evidence)
         assert after is evidence
         assert (count, known.objective.nfev) == (0, 0)
-    after, count = second_witness(setting(), evidence_of(AT, found, [False, True, True]))
+    after, count = verify_by_complex_step(setting(), evidence_of(AT, found, [False, True, True]))
     assert count == 1
     assert after.judgement.verified.all()
 
@@ -273,7 +273,7 @@ def test_the_second_witness_is_not_asked_where_nothing_is_open_or_after_an_inter
 def test_the_second_witness_disputes_what_it_contradicts():
     """1.001 for 1 within a bar of 0.03: open before, and named as disputed after."""
     evidence = evidence_of([1.001, 2.0, 4.0], measured(AT, [1e-2] * 3), [False, True, True])
-    after, count = second_witness(setting(), evidence)
+    after, count = verify_by_complex_step(setting(), evidence)
     assert count == 0
     assert after.judgement.inconclusive.tolist() == [True, False, False]
     assert after.estimate.limit.tolist() == [Limit.DISPUTED, Limit.NOISE, Limit.NOISE]
