@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import scipy.sparse
 
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.evidence.entries import decide, sweep
-from gradcheck.function.matrix import Dense, Matrix, Product, Sparse, by_entries
+from gradcheck.function.matrix import Matrix, Product, by_entries
 from gradcheck.joint.directions import Direction
 from gradcheck.joint.joint import Joint, JointTest
 from gradcheck.joint.places import find_places
@@ -156,7 +157,7 @@ class _Search:
             return None
         block = self.names.blocks[0]
         if count <= (MOVED if moved else REPLACED):
-            proved, rest = self._proved(right, rest, *apart.nonzero())
+            proved, rest = self._proved(right, rest, *(at.astype(np.intp) for at in apart.nonzero()))
             judged = latest(concatenate([proved, *self.judged]))
             return Survey((_evidence(claim, self.names, rest, self.confidence),), judged, ())
         box = Box(tuple((int(at.min()), int(at.max()) + 1) for at in apart.nonzero()))
@@ -232,27 +233,32 @@ class _Search:
         among = np.arange(n)
         if isinstance(self.problem.matrix, Product):  # a product for each column
             among = np.sort(self.rng.choice(n, min(ASKED, n), replace=False))
-        claimed = self._claimed(rows, among) * self.problem.scales[among]
-        columns = self.rng.permutation(np.flatnonzero(claimed.any(axis=0)))
-        often = np.bincount(np.argmax(claimed, axis=1), minlength=among.size)
+        claimed = self._claimed(rows, among)
+        columns = self.rng.permutation(np.flatnonzero(np.diff(claimed.indptr)))
+        often = np.bincount(np.ravel(claimed.argmax(axis=1)), minlength=among.size)
         columns = columns[np.argsort(-often[columns], kind="stable")]
         every = columns.size <= 2 * SAMPLES and among.size == n
         for column in np.sort(columns if every else columns[:SAMPLES]):
-            self.judge(int(among[column]), rows[claimed[:, column] > 0])
+            mine = slice(claimed.indptr[column], claimed.indptr[column + 1])
+            self.judge(int(among[column]), rows[np.sort(claimed.indices[mine])])
         return every
 
-    def _claimed(self, rows: Index, columns: Index) -> Flat:
-        """The moduli of the entries in some rows (k,) and columns (l,), (k, l)."""
+    def _claimed(self, rows: Index, columns: Index) -> Any:
+        """How far the entries in some rows (k,) and columns (l,) move f over one scale, CSC (k, l) without zeros."""
         matrix = self.problem.matrix
-        if isinstance(matrix, Dense):
-            return np.abs(matrix.array[rows][:, columns])
-        if isinstance(matrix, Sparse):
-            return np.asarray(np.abs(matrix.array.tocsr()[rows].toarray()[:, columns]))
-        units = np.zeros((columns.size, matrix.shape[1]))
-        units[np.arange(columns.size), columns] = 1.0
-        asked = np.abs(np.stack([matrix.product(unit)[rows] for unit in units], axis=1))
-        self.filled = float(np.mean(asked > 0))
-        return np.asarray(asked)
+        if isinstance(matrix, Product):
+            units = np.zeros((columns.size, matrix.shape[1]))
+            units[np.arange(columns.size), columns] = 1.0
+            array = np.stack([matrix.product(unit)[rows] for unit in units], axis=1)
+            self.filled = float(np.mean(array != 0))
+        else:
+            array = entries(matrix)[rows]
+        claimed = scipy.sparse.csc_array(abs(scipy.sparse.csc_array(array)) @ self._scaled(columns))
+        claimed.eliminate_zeros()
+        return claimed
+
+    def _scaled(self, columns: Index) -> Any:
+        return scipy.sparse.diags_array(self.problem.scales[columns])
 
     def _of_rows(self, block: Block, span: tuple[int, int]) -> Region:
         """Rows that are off by a factor, which 0 is not."""
@@ -289,6 +295,7 @@ class _Search:
 
     def judge(self, column: int, rows: Index) -> Evidence:
         """The entries of a column in some rows."""
+        rows = rows.astype(np.intp)  # those of a sparse matrix are short
         given = self.problem.matrix.entries(rows, np.full(rows.size, column))
         entries = sweep(self.setting, given, rows * self.problem.x.size + column)
         self.judged.append(entries)

@@ -24,6 +24,11 @@ def jac(x):
     return (1.0 - np.tanh(A @ x) ** 2)[:, None] * A
 
 
+def no_diagonal(J):
+    """A sparse matrix without its diagonal."""
+    return J - scipy.sparse.diags_array(J.diagonal())
+
+
 def directions(wrong, right):
     """What a claim leaves along two directions, exactly; the first moves each column as far."""
     found = []
@@ -158,3 +163,27 @@ def test_one_triangle_of_a_hessian_is_told_by_two_directions():
     assert "above the diagonal" in report.diagnosis[0]
     assert report.nfev < 400
     assert check_hessian(grad, hess, X).outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize(
+    ("mistake", "count"), [(lambda J: 2.0 * J, "149,998"), (lambda J: J.T, "99,998"), (no_diagonal, "50,000")]
+)
+def test_a_sparse_jacobian_is_never_filled(mistake, count):
+    """Three diagonals of 50,000: 2.5e9 entries are more than memory holds, and than an index of 32 bits."""
+    n = 50_000
+    x = np.random.default_rng(0).normal(size=n)
+
+    def tridiagonal(x):
+        y = np.sin(x) - 2.0 * x**3
+        y[1:] += x[:-1]
+        y[:-1] += x[1:] ** 2
+        return y
+
+    def its_jacobian(x):
+        diagonals = [np.ones(n - 1), np.cos(x) - 6.0 * x**2, 2.0 * x[1:]]
+        return scipy.sparse.diags_array(diagonals, offsets=[-1, 0, 1]).tocsc()
+
+    report = check_jacobian(tridiagonal, lambda x: mistake(its_jacobian(x)), x)
+    assert report.outcome is Outcome.FAIL
+    assert report.reason.startswith(f"about {count} of 2,500,000,000 entries wrong")
+    assert report.nfev < 200
