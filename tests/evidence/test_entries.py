@@ -244,11 +244,10 @@ def test_a_few_lines_are_looked_at_and_the_others_where_one_of_these_shows_it():
 )
 def test_lines_without_a_bar_a_change_or_room_are_left_alone(parts: dict[str, Any]):
     """A kink, bounds, a budget: not an evaluation more."""
-    room = (np.ones(40), np.ones(40)) if parts.pop("room", None) else None
-    known = rough(1e-3, budget=parts.pop("budget", None), room=room)
-    kinked = parts.pop("limit", None)
+    room = (np.ones(40), np.ones(40)) if "room" in parts else None
+    known = rough(1e-3, budget=parts.get("budget"), room=room)
     found = estimate_of(1, noise=1e-12, **parts)
-    if kinked:
+    if "limit" in parts:
         found = replace(found, limit=np.array([Limit.KINK], object))
     assert _with_noise_that_grows(known, found, np.array([0]), np.array([0])) is found
     assert known.objective.nfev == 0
