@@ -42,7 +42,7 @@ TESTS = {
     "numerics/line_fit": ("numerics/line_fit",),
     "numerics/rounding": ("numerics/rounding", "numerics/noise"),
     "numerics/noise": ("numerics/noise", "numerics/noise_rules", "numerics/vector_noise"),
-    "numerics/steps": ("numerics/differences", "numerics/noise_rules"),
+    "numerics/steps": ("numerics/steps", "numerics/differences"),
     "function/contract": ("function/contract",),
     "joint/directions": ("joint/directions", "joint/joint"),
     "joint/joint": ("joint/joint_decisions", "joint/joint"),

@@ -153,12 +153,11 @@ class Search:
         """
         error = np.where(fit.finite, fit.error, np.inf)
         own = self.own[rows]
-        with np.errstate(invalid="ignore"):
-            apart = np.abs(fit.value - self.kept["value"][rows])
-            both = np.isfinite(own) & np.isfinite(error)
-            clash = both & (apart > error + own)
-            # A stencil on which f does not change at all tells no better: its steps may drown inside f.
-            nearer = (self.step[rows] < self.kept["step"][rows]) & (error <= 3.0 * own) & (fit.chord > 0)
+        apart = np.abs(fit.value - self.kept["value"][rows])
+        both = np.isfinite(own) & np.isfinite(error)
+        clash = both & (apart > error + own)
+        # A stencil on which f does not change at all tells no better: its steps may drown inside f.
+        nearer = (self.step[rows] < self.kept["step"][rows]) & (error <= 3.0 * own) & (fit.chord > 0)
         # Far below the first step the noise was never measured: what the truncation shows may be all noise.
         error = error + np.where(self.shrunk[rows] + self.off_domain[rows] > 1, 4.0 * fit.truncation, 0.0)
         take = np.where(clash, nearer, error < own)
@@ -195,10 +194,9 @@ class Search:
         # Off the domain where a shorter step has served.
         beyond = off & np.isfinite(self.own[rows]) & (self.kept["step"][rows] < self.step[rows])
         # What bends as far as f is large is no slope yet, however small it is beside those of other lines.
-        with np.errstate(invalid="ignore", over="ignore"):
-            # f(x) may cancel to next to nothing: then f is as large as what it moves by.
-            size = np.maximum(np.abs(self.f_x[rows]), fit.chord * self.step[rows])
-            whole = fit.truncation * self.step[rows] > DROWNED * size
+        # f(x) may cancel to next to nothing: then f is as large as what it moves by.
+        size = np.maximum(np.abs(self.f_x[rows]), fit.chord * self.step[rows])
+        whole = fit.truncation * self.step[rows] > DROWNED * size
         precise = np.where(whole & (self.f_x[rows] != 0), 0.0, precise)
         # A jump of the slope that does not matter at this resolution is truncation like any other.
         kinked = fit.kinked & fit.finite & ~(3.0 * self.kept["kink"][rows] <= resolved)
@@ -209,7 +207,7 @@ class Search:
         self._name_limits(rows, fit, off & ~beyond, kinked, bent, bar <= precise)
         self.bent_at[rows[bent]] = np.minimum(self.bent_at, self.step)[rows[bent]]
 
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             balance = (fit.noise / (4.0 * bends)) ** 0.2
             need = bar / resolved
         factor = np.ones(rows.size)
@@ -272,18 +270,17 @@ class Search:
 
     def _towering(self, rows: Rows, fit: Fit, crude: Mask) -> Mask:
         """Rows whose values tower above f(x) and its noise, and hide the slope: (s x)^2 + s x at 0, for a large s."""
-        with np.errstate(over="ignore"):
-            beside = np.maximum(np.abs(self.f_x[rows]), self.level[rows])
-            moved = fit.chord * self.step[rows] / TOWERING > beside
+        beside = np.maximum(np.abs(self.f_x[rows]), self.level[rows])
+        moved = fit.chord * self.step[rows] / TOWERING > beside
         crude = crude | (np.abs(self.kept["value"][rows]) <= 3.0 * self.own[rows])
         return np.asarray(moved & crude & fit.finite & (self.nearest[rows] == 0) & (self.side[rows] == 0))
 
     def _beneath(self, rows: Rows, fit: Fit) -> Values:
         """The steps at which a slope shows beside values that tower: four of the smallest; or where x is 0 the least at
         which what bends, b h^2, still stands a thousandfold above f(x), its noise and the smallest number."""
-        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-            bend = fit.chord / self.step[rows]
-            least = np.maximum(np.maximum(np.abs(self.f_x[rows]), self.level[rows]), SMALLEST_VALUE)
+        bend = fit.chord / self.step[rows]
+        least = np.maximum(np.maximum(np.abs(self.f_x[rows]), self.level[rows]), SMALLEST_VALUE)
+        with np.errstate(divide="ignore"):
             near = np.sqrt(TOWERING * least) / np.sqrt(bend)
         smallest = 4.0 * self.smallest[rows]
         return np.where(self.at_zero[rows] & (near > 0), np.minimum(near, smallest), smallest)
@@ -296,9 +293,8 @@ class Search:
         measured, so before more is believed the step leaps, three times. A row is lost where it could leap to its
         inner step yet.
         """
-        with np.errstate(invalid="ignore", divide="ignore"):
-            growth = self.last_step[rows] / self.step[rows]
-            grown = bends > np.maximum(1.5, 0.3 * growth) * self.last_bends[rows]
+        growth = self.last_step[rows] / self.step[rows]
+        grown = bends > np.maximum(1.5, 0.3 * growth) * self.last_bends[rows]
         more = (growth > 1.0) & grown & ~exempt
         wild = more & (self.shrunk[rows] < LEAPS)
         lost = more & ~wild & np.isfinite(self.inner[rows])

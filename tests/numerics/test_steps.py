@@ -1,0 +1,791 @@
+"""What a fit says about the next step: each state of a search, one line a state; values by hand.
+
+A case says what differs from a quiet line: step 1, f(x) = 1000, a slope of 1 with a bar of 3 E = 3 and neither noise
+nor bends, no bounds, smallest step 1e-6. Wanted are 3 E = 0.1 (precise) and 0.2 (resolved) unless a case says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradcheck.function.lines import Axes
+from gradcheck.function.objective import Objective
+from gradcheck.numerics.stencils import SIDED_NODES, STENCIL, Fit
+from gradcheck.numerics.steps import KEPT, Search, _choose, _stairs
+from gradcheck.parameters.tree import Parameters
+from gradcheck.results.outcome import Limit
+
+FLAGS = ("kinked", "jumping", "stepped", "finite")
+QUIET = {"value": 1.0, "left": 1.0, "right": 1.0, "chord": 1.0, "finite": True}
+STATE = {"f_x": 1e3, "own": 1.0, "kept_value": 1.0, "kept_step": 1.0, "kept_kink": 1.0}
+
+
+def fit_of(cases: list[dict[str, Any]]) -> Fit:
+    """What the last stencils said, one line a case."""
+    parts: dict[str, Any] = {}
+    for field in fields(Fit):
+        values = [case.get(field.name, QUIET.get(field.name, 0.0)) for case in cases]
+        parts[field.name] = np.array(values, bool if field.name in FLAGS else float)
+    return Fit(**parts)
+
+
+def searching(*cases: dict[str, Any], served: bool = False) -> tuple[Search, Any]:
+    """A search in these states, and their rows; row 0 is none of them."""
+    m = len(cases) + 1
+    parameters, flat = Parameters.of(np.zeros(m))
+    objective = Objective(lambda x: 0.0, parameters)
+    search = Search(
+        objective, Axes(parameters, flat, np.arange(m)), 0.0, 0.0, np.ones(m), np.full(m, 1e-6), None, None,
+        served=served,
+    )  # fmt: skip
+    # Bounds stand for two arrays that are one where there are none.
+    search.left_room, search.right_room = search.left_room.copy(), search.right_room.copy()
+    known = {field.name for field in fields(Fit)} | {"precise", "resolved"}
+    for row, case in enumerate(cases, start=1):
+        for name, value in (STATE | case).items():
+            if name in known:
+                continue
+            if name.startswith("kept_"):
+                search.kept[name.removeprefix("kept_")][row] = value
+            else:
+                getattr(search, "kinked" if name == "was_kinked" else name)[row] = value
+    search.fit = fit_of(list(cases))
+    search.finite_side = np.ones(len(cases), np.int8)
+    return search, np.arange(1, m)
+
+
+def planned(*cases: dict[str, Any], served: bool = False) -> tuple[Search, list[bool]]:
+    """The search after its next steps were chosen, and whether each case is worth another stencil."""
+    search, rows = searching(*cases, served=served)
+    wanted = (
+        [case.get(name, usual) for case in cases] for name, usual in (("precise", 0.1), ("resolved", 0.2))
+    )
+    again = search.plan(rows, *(np.array(each) for each in wanted))
+    assert (search.step[0], search.limit[0]) == (1.0, Limit.BUDGET)
+    return search, np.isin(rows, again).tolist()
+
+
+def steps(*cases: dict[str, Any], served: bool = False) -> list[float]:
+    """The next step of each case; 0 for those that end."""
+    search, again = planned(*cases, served=served)
+    return [float(step) if go else 0.0 for step, go in zip(search.step[1:], again, strict=True)]
+
+
+# What bends, and what noise leaves
+
+
+def test_a_step_that_bends_shrinks_to_where_noise_and_bends_balance():
+    """(noise / 4 bends)^(1/5), between 1/1000 and 1/2; what bends less than three times its noise is no bend."""
+    bent = {"truncation": 0.75, "kink": 0.25}  # bends of 1
+    assert steps(
+        bent | {"noise": 4.0 / 1024.0},  # (1 / 1024)^(1/5)
+        bent | {"noise": 4.0 / 1024.0, "step": 2.0},
+        bent,
+        bent | {"noise": 4e-20},  # 1e-4
+        bent | {"noise": 0.3},  # 0.075^(1/5) = 0.596
+        bent | {"noise": 0.34, "widened": 4},
+        bent | {"noise": 4.0 / 1024.0, "finite": False, "shrunk": 3},
+        bent | {"noise": 4.0 / 1024.0, "smallest": 0.24},
+        bent | {"noise": 4.0 / 1024.0, "smallest": 0.26},
+    ) == pytest.approx([0.25, 0.5, 1e-3, 1e-3, 0.5, 0.0, 1.0 / 256.0, 0.25, 0.0], rel=1e-12)
+    search, _ = planned(bent | {"noise": 4.0 / 1024.0}, bent | {"shrunk": 1, "bent_at": 0.5}, {})
+    assert search.shrunk.tolist() == [0, 1, 2, 0]
+    assert search.widened.tolist() == [0, 0, 0, 1]
+    assert search.bent_at.tolist() == [np.inf, 1.0, 0.5, np.inf]
+    assert search.last_bends.tolist() == pytest.approx([np.nan, 1.0, 1.0, 0.0], nan_ok=True)
+    assert search.last_step.tolist() == pytest.approx([np.nan, 1.0, 1.0, 1.0], nan_ok=True)
+
+
+def test_what_serves_is_left_where_little_is_to_be_had():
+    """Precise; or resolved, and balanced: the step would shrink by less than 0.3."""
+    bent = {"truncation": 1.0, "noise": 4.0 / 1024.0}
+    crude = {"truncation": 1.0, "noise": 0.3}
+    assert steps(
+        bent | {"precise": 3.0},
+        bent | {"precise": 2.9},
+        bent | {"resolved": 3.0},
+        crude | {"resolved": 3.0},
+        crude | {"resolved": 2.9},
+        # Twice the bar, of which half is what a fit that contradicts lies apart.
+        bent | {"precise": 3.1, "contested": 0.5},
+        bent | {"precise": 4.6, "contested": 0.5},
+        {"precise": 3.0, "resolved": 9.0},
+    ) == pytest.approx([0.0, 0.25, 0.25, 0.0, 0.5, 0.25, 0.0, 0.0], rel=1e-12)
+
+
+def test_what_bends_as_far_as_f_is_large_is_precise_by_no_bar():
+    """Truncation times the step, over 0.03 of f(x) or of what f moves by; where f(x) is 0 it may be all there is."""
+    fine = {"precise": 3.0, "noise": 0.0, "step": 2.0}  # steps by a thousandth where bent
+    assert steps(
+        fine | {"truncation": 15.1},
+        fine | {"truncation": 14.9},
+        fine | {"truncation": 15.1, "f_x": -1e3},
+        fine | {"truncation": 14.9, "f_x": -1e3},
+        fine | {"truncation": 0.61, "f_x": 1.0, "chord": 20.0},
+        fine | {"truncation": 0.59, "f_x": 1.0, "chord": 20.0},
+        fine | {"truncation": 0.61, "f_x": 0.0, "chord": 20.0},
+    ) == pytest.approx([2e-3, 0.0, 2e-3, 0.0, 2e-3, 0.0, 0.0], rel=1e-12)
+
+
+def test_a_fit_that_contradicts_the_kept_one_is_asked_again_at_a_quarter_of_the_step():
+    """Where it neither bends, which says by how much, nor has a kink."""
+    contested = {"contested": 1.0, "shrunk": 1}
+    assert steps(
+        contested,
+        contested | {"truncation": 1.0},
+        contested | {"truncation": 1.0, "noise": 0.4},
+        contested | {"kinked": True},
+        contested | {"finite": False},
+        {"contested": 0.0, "shrunk": 2, "own": 1.2},
+    ) == pytest.approx([0.25, 1e-3, 0.25, 1.0 / 32.0, 1.0 / 256.0, 0.0], rel=1e-12)
+
+
+def test_a_kink_is_followed_as_long_as_noise_does_not_hide_it():
+    """A 32nd of the step, where six times the noise is then less than the kink; one that does not matter bends."""
+    kink = {"kinked": True, "kink": 1.0}
+    assert steps(
+        kink,
+        kink | {"noise": 1.0 / 193.0},
+        kink | {"noise": 1.0 / 191.0},
+        kink | {"resolved": 2.9},
+        kink | {"resolved": 3.1},
+        kink | {"resolved": 3.1, "kept_kink": 1.1},
+        kink | {"precise": 3.0},
+    ) == pytest.approx([1 / 32, 1 / 32, 0.0, 1 / 32, 1e-3, 1 / 32, 0.0], rel=1e-12)
+
+
+# Longer steps
+
+
+def test_a_quiet_step_grows_where_its_bar_is_too_wide():
+    """By the balance of noise and bends, or a tenth of what is missing; eightfold at least, 300 at most."""
+    noisy = {"noise": 1.0, "truncation": 2.0**-27}  # (2^25)^(1/5) = 32
+    assert steps(
+        {"resolved": 3.0 / 1.1},
+        {"resolved": 3.0 / 0.9},
+        {"resolved": 0.03},  # a hundredth: ten
+        {"resolved": 3.0 / 4000.0},
+        noisy,
+        noisy | {"resolved": 3.0 / 400.0},
+        {"noise": 1.0, "truncation": 2.0**-47},  # 2^9
+        {"largest": 5.0},
+        {"largest": 1.0},
+        {"largest": 1.1},
+        {"left_room": 4.0},
+        {"right_room": 4.0},
+        {"right_room": 4.0, "left_room": 4.0, "side": 1},
+    ) == pytest.approx([8.0, 0.0, 10.0, 300.0, 32.0, 40.0, 300.0, 5.0, 0.0, 1.1, 1.98, 1.98, 8.0], rel=1e-12)
+
+
+def test_where_steps_have_served_others_only_a_bar_beyond_what_verifies_makes_them_grow():
+    """1 / 0.3 of what resolves."""
+    assert steps({"resolved": 3.0 / 3.3}, {"resolved": 3.0 / 3.4}, served=True) == [0.0, 8.0]
+    assert steps({"resolved": 3.0 / 3.3}, {"resolved": 3.0 / 3.4}) == [8.0, 8.0]
+
+
+def test_a_resolved_slope_is_worth_a_longer_step_where_it_is_all_noise():
+    """Ten times what bends, and a bar a hundred times what is wanted at best; not once a step has shrunk."""
+    noisy = {"noise": 1.0, "truncation": 2.0**-27, "resolved": 4.0, "precise": 0.029}
+    assert steps(
+        noisy,
+        noisy | {"precise": 0.031},
+        noisy | {"shrunk": 1},
+        noisy | {"truncation": 0.099},
+        noisy | {"truncation": 0.101},
+        noisy | {"truncation": 0.05, "kink": 0.051},
+        noisy | {"truncation": 0.0},
+        {"noise": 0.0, "resolved": 4.0, "precise": 0.029},
+    ) == pytest.approx([32.0, 0.0, 0.0, 8.0, 0.0, 0.0, 300.0, 0.0], rel=1e-12)
+
+
+def test_a_step_may_grow_four_times_and_as_long_as_that_helps():
+    """Never after it shrank, but for the first shrinking of all; told by the count of both, and the last bar."""
+    search, rows = searching(
+        {},
+        {"widened": 3},
+        {"widened": 4},
+        {"shrunk": 1},
+        {"shrunk": 1, "widened": 1},
+        {"shrunk": 2},
+        {"widened": 1, "noise": 0.9},
+        {"widened": 1, "noise": 1.1},
+        {"widened": 0, "noise": 1.1},
+        {"widened": 1, "finite": False},
+        {"widened": 1, "noise": 0.5, "truncation": 0.6},
+    )
+    assert search.fit is not None
+    may = [True, True, False, True, False, False, True, False, True, False, False]
+    assert search._may_widen(rows, search.fit).tolist() == may
+
+
+def test_a_leap_that_went_too_far_is_taken_back_a_little():
+    """Twice the step, where less than sixteen times is missing; two such at most."""
+    back = {"shrunk": 2}  # 15 times are missing
+    assert steps(
+        back,
+        back | {"resolved": 3.0 / 15.9},
+        back | {"resolved": 3.0 / 16.1},
+        back | {"resolved": 3.0 / 1.1},
+        back | {"resolved": 3.0 / 0.9},
+        back | {"widened": 1},
+        back | {"widened": 2},
+        back | {"largest": 1.5},
+        {"shrunk": 1},
+        {"shrunk": 1, "resolved": 3.0 / 16.1},
+    ) == pytest.approx([2.0, 2.0, 0.0, 2.0, 0.0, 2.0, 0.0, 1.5, 2.0, 8.0], rel=1e-12)
+    served = steps(
+        back | {"bent_at": 2.25}, back | {"bent_at": 2.2}, back | {"bent_at": 4.5, "step": 2.0}, served=True
+    )
+    assert served == [2.0, 0.0, 4.0]
+    assert steps(back | {"bent_at": 2.2}) == [2.0]
+    search, _ = planned(back, back | {"widened": 2}, {"finite": False})
+    assert search.widened.tolist() == [0, 1, 2, 0]
+    assert search.shrunk.tolist() == [0, 2, 2, 0]
+
+
+# Off the domain
+
+
+def test_off_the_domain_steps_come_closer_and_then_take_one_side():
+    """A 256th; the fourth time back to the first, on the side where f is finite, and then on the other."""
+    off = {"finite": False, "own": np.inf}
+    search, again = planned(
+        off, off | {"off_domain": 3}, off | {"off_domain": 3, "side": 1}, off | {"off_domain": 7, "side": -1}, {},
+        off | {"off_domain": 4, "side": 1},
+    )  # fmt: skip
+    assert again == [True] * 6
+    near, far = 1.0 / 256.0, 256.0**3
+    assert search.step[1:].tolist() == [near, far, far, far, 8.0, near]
+    assert search.side.tolist() == [0, 0, 1, -1, 1, 0, 1]
+    assert search.off_domain.tolist() == [0, 1, 4, 4, 8, 0, 5]
+    assert search.shrunk.tolist() == [0] * 7
+    assert search.limit[1:].tolist() == [Limit.DOMAIN] * 4 + [Limit.NOISE, Limit.DOMAIN]
+    search, rows = searching(off | {"off_domain": 3}, off | {"off_domain": 3})
+    search.finite_side = np.array([-1, 1], np.int8)
+    search._retreat(rows, np.array([True, True]))
+    assert search.side.tolist() == [0, -1, 1]
+
+
+def test_off_the_domain_where_a_shorter_step_has_served_steps_go_between():
+    """The geometric mean, as long as that is below 0.7 of the longer one; nothing, where the bar is precise."""
+    off = {"finite": False}
+    search, again = planned(
+        off | {"kept_step": 1.0 / 16.0},
+        off | {"kept_step": 0.5},
+        off | {"kept_step": 0.48},
+        off | {"kept_step": 1.0, "step": 0.5},
+        off | {"kept_step": 1.0},
+        off | {"kept_step": 0.25, "own": np.inf},
+        off | {"kept_step": 1.0 / 16.0, "precise": 3.0},
+        off | {"kept_step": 1.0, "step": 4.0},
+    )
+    assert again == [True, False, True, True, True, True, False, True]
+    between = [0.25, 0.48**0.5, 0.5 / 256.0, 1.0 / 256.0, 1.0 / 256.0, 2.0]
+    assert [search.step[k] for k in (1, 3, 4, 5, 6, 8)] == pytest.approx(between, rel=1e-12)
+    assert search.off_domain[1:].tolist() == [0, 0, 0, 1, 1, 1, 0, 0]
+    assert search.limit[1] is Limit.NOISE
+    assert search.limit[4] is Limit.DOMAIN
+
+
+# The inner step
+
+
+def test_where_every_larger_step_has_failed_the_inner_one_is_taken_once():
+    """It bends and the step can shrink no more, or three fits in a row were refuted; not where it serves."""
+    bent = {"truncation": 1.0, "noise": 4.0 / 1024.0, "inner": 1e-9}
+    stuck = bent | {"smallest": 0.5, "contested": 0.5, "clashes": 1, "side": 1}
+    search, again = planned(
+        stuck,
+        bent | {"clashes": 3},
+        bent | {"clashes": 2},
+        stuck | {"inner": np.nan},
+        stuck | {"resolved": 4.6},
+        stuck | {"resolved": 4.4},
+        bent | {"smallest": 0.9, "noise": 0.3},
+        {"smallest": 9.0, "inner": 1e-9},
+    )
+    assert again == [True, True, True, False, False, True, True, False]
+    assert [search.step[k] for k in (1, 2, 3, 6, 7)] == pytest.approx(
+        [1e-9, 1e-9, 0.25, 1e-9, 1e-9], rel=1e-12
+    )
+    for k in (1, 2, 6, 7):
+        afresh = (search.own[k], search.contested[k], search.clashes[k], search.side[k])
+        assert afresh == (np.inf, 0.0, 0, 0)
+        assert np.isnan(search.inner[k])
+        assert search.smallest[k] == pytest.approx(1e-12, rel=1e-12)
+    assert (search.own[3], search.clashes[3], search.inner[3], search.smallest[3]) == (1.0, 2, 1e-9, 1e-6)
+    assert (search.own[5], search.side[5], search.inner[5]) == (1.0, 1, 1e-9)
+    assert search.shrunk[1:].tolist() == [1, 1, 1, 0, 0, 1, 1, 0]
+
+
+# More noise than was measured
+
+
+def test_shorter_steps_that_bend_more_show_noise():
+    """Leaps, three times, then noise: more than 1.5 times as much, or 0.3 of the ratio of the steps."""
+    more = {"truncation": 2.0, "last_step": 2.0, "last_bends": 1.0, "noise": 1.0, "kept_step": 2.0}
+    cases: list[dict[str, Any]] = [
+        more,
+        more | {"shrunk": 2},
+        more | {"shrunk": 3},
+        more | {"shrunk": 3, "truncation": 1.6},
+        more | {"shrunk": 3, "truncation": 1.4},
+        more | {"shrunk": 3, "last_step": 10.0, "truncation": 3.1},
+        more | {"shrunk": 3, "last_step": 10.0, "truncation": 2.9},
+        more | {"shrunk": 3, "last_step": 1.0},
+        more | {"shrunk": 3, "last_step": 1.01},
+        more | {"shrunk": 3, "inner": 1e-9},
+        more | {"shrunk": 2, "inner": 1e-9},
+        more | {"shrunk": 3, "level": 5.0},
+        more | {"shrunk": 3, "step": 0.5, "last_step": 1.0, "truncation": 2.0},
+        {"truncation": 2.0},
+        more | {"shrunk": 3, "kink": 1.0},
+    ]
+    search, rows = searching(*cases)
+    fit = search.fit
+    assert fit is not None
+    noisier, wild, lost = search._more_noise(rows, fit, fit.truncation + fit.kink, np.zeros(rows.size, bool))
+    assert np.flatnonzero(wild).tolist() == [0, 1, 10]
+    assert np.flatnonzero(lost).tolist() == [9]
+    assert np.flatnonzero(noisier).tolist() == [2, 3, 5, 8, 11, 12, 14]
+    # The noise of one value: bends times the step over 3; three times that over the step of the kept fit.
+    level = [0, 0, 2 / 3, 1.6 / 3, 0, 3.1 / 3, 0, 0, 2 / 3, 0, 0, 5.0, 1 / 3, 0, 1.0]
+    assert search.level[1:] == pytest.approx(level, rel=1e-12)
+    own = [1, 1, 2, 1.8, 1, 2.55, 1, 1, 2, 1, 1, 2, 1.5, 1, 2.5]
+    assert search.own[1:] == pytest.approx(own, rel=1e-12)
+    search, rows = searching(more | {"shrunk": 3}, more)
+    exempt = np.ones(2, bool)
+    found = search._more_noise(rows, fit_of([more, more]), np.full(2, 2.0), exempt)
+    assert [mask.any() for mask in found] == [False] * 3
+    # A step that leaps because of it, one that ends with it, and one that takes the inner step.
+    more |= {"noise": 0.1}
+    last = more | {"shrunk": 3}
+    assert steps(more, last | {"resolved": 9.0}, last | {"inner": 1e-9}) == [1e-3, 0.0, 1e-9]
+
+
+def test_noise_as_large_as_f_has_no_bar():
+    """0.03 of f and thirty times what was measured, a thousand where f(x) cancels; of one side a thousand anywhere."""
+    noise = {"shrunk": 3, "last_step": 2.0, "last_bends": 1.0, "truncation": 31.0, "noise": 1.0, "f_x": 1e3}
+    cancels = noise | {"f_x": 3.0, "chord": 110.0}
+    search, rows = searching(
+        noise,
+        noise | {"truncation": 29.0, "f_x": 900.0},
+        noise | {"f_x": 1040.0},
+        noise | {"f_x": -1e3},
+        noise | {"f_x": -1040.0},
+        noise | {"step": 0.5, "f_x": 500.0},
+        noise | {"step": 0.5, "f_x": 520.0},
+        cancels,
+        cancels | {"truncation": 1001.0},
+        cancels | {"chord": 90.0},
+        cancels | {"f_x": -3.0},
+        cancels | {"step": 0.5, "f_x": 3.0, "chord": 190.0},
+        cancels | {"step": 0.5, "f_x": 3.0, "chord": 210.0},
+        noise | {"truncation": 1001.0, "f_x": 1e9},
+        noise | {"truncation": 1001.0, "f_x": 1e9, "side": -1},
+        noise | {"truncation": 999.0, "f_x": 1e9, "side": 1},
+        noise | {"shrunk": 2},
+    )
+    assert search.fit is not None
+    search._more_noise(rows, search.fit, search.fit.truncation, np.zeros(rows.size, bool))
+    lost = [True, False, False, True, False, True, False, False, True, True, False, True, False]
+    assert np.isinf(search.own[1:]).tolist() == [*lost, False, True, False, False]
+
+
+# As near as numbers allow
+
+
+def test_values_that_tower_above_f_of_x_are_looked_at_from_as_near_as_can_be():
+    """A thousand times f(x) and its noise, where the slope is not seen or not resolved, on both sides, once."""
+    towering = {"f_x": 1e-3, "chord": 1.1}
+    cases: list[dict[str, Any]] = [
+        towering,
+        towering | {"chord": 0.9},
+        towering | {"f_x": -1e-3},
+        towering | {"f_x": 0.0, "level": 1e-3},
+        towering | {"f_x": 0.0, "level": 1.2e-3},
+        towering | {"chord": 0.6, "step": 2.0},
+        towering | {"finite": False},
+        towering | {"nearest": 1},
+        towering | {"side": 1},
+        towering | {"side": -1},
+    ]
+    search, rows = searching(*cases)
+    assert search.fit is not None
+    found = search._towering(rows, search.fit, np.ones(rows.size, bool))
+    assert found.tolist() == [True, False, True, True, False, True, False, False, False, False]
+    seen = [towering | {"kept_value": value} for value in (2.9, 3.1, -2.9, -3.1)]
+    search, rows = searching(*seen)
+    found = search._towering(rows, fit_of(seen), np.zeros(rows.size, bool))
+    assert found.tolist() == [True, False, True, False]
+
+
+def test_the_nearest_step_is_four_of_the_smallest_or_what_x_at_0_allows():
+    """sqrt(1000 least / b) where f moves by b h^2: from 1 by 1e8, of f(x) = 1e-15, (1e-12 / 1e8)^(1/2)."""
+    at_zero = {"f_x": 1e-15, "chord": 1e8, "at_zero": True}
+    cases: list[dict[str, Any]] = [
+        at_zero,
+        at_zero | {"f_x": -1e-15},
+        at_zero | {"at_zero": False},
+        at_zero | {"f_x": 0.0, "level": 1e-13},
+        at_zero | {"f_x": 0.0, "chord": 1e13},  # 1e-290, as no smaller number counts
+        at_zero | {"step": 4.0},
+        at_zero | {"f_x": 1.0},
+        at_zero | {"chord": 0.0},
+    ]
+    search, rows = searching(*cases)
+    assert search.fit is not None
+    near = [1e-10, 1e-10, 4e-6, 1e-9, 1e-150, 2e-10, 4e-6, 4e-6]
+    assert search._beneath(rows, search.fit) == pytest.approx(near, rel=1e-9, abs=0)
+
+
+def test_the_nearest_look_is_taken_once_and_ends_the_search():
+    """By lines whose values tower and that neither bend nor left the domain; what it leaves precise is so."""
+    towering = {"f_x": 1e-4, "chord": 1.0, "resolved": 1e-3}
+    search, again = planned(
+        towering,
+        towering | {"resolved": 4.0, "kept_value": 4.0},
+        towering | {"resolved": 4.0, "kept_value": 2.0},
+        towering | {"truncation": 1.0},
+        towering | {"kinked": True, "kink": 1.0},
+        towering | {"contested": 1.0},
+        towering | {"finite": False, "own": np.inf},
+        towering | {"nearest": 2, "precise": 3.1},
+        towering | {"nearest": 2, "precise": 2.9},
+        {"nearest": 2},
+        towering | {"shrunk": 2, "widened": 2},
+        {},
+    )  # fmt: skip
+    assert again == [True, False, True, True, True, True, True, False, False, False, True, True]
+    assert search.nearest[1:].tolist() == [1, 0, 1, 0, 0, 0, 0, 2, 2, 2, 1, 0]
+    taken = [4e-6, 1.0, 4e-6, 1e-3, 1 / 32, 0.25, 1 / 256, 1.0, 1.0, 1.0, 4e-6, 8.0]
+    assert search.step[1:] == pytest.approx(taken, rel=1e-12)
+    assert search.limit[8:11].tolist() == [Limit.NONE, Limit.BUDGET, Limit.BUDGET]
+    # Those that ended are no longer rows of the fit.
+    assert search.fit is not None
+    assert search.fit.value.size == search.finite_side.size == 9
+    assert search.widened[1:].tolist() == [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 1]
+
+
+# What is said of a line that ends
+
+
+def test_what_limits_a_bar_is_named():
+    """Noise, unless it bends, jumps after a step has shrunk and beyond noise, has a kink or is off the domain."""
+    jump = {"jumping": True, "shrunk": 1, "truncation": 1.0, "kink": 0.6, "noise": 0.5}
+    cases: list[dict[str, Any]] = [
+        {},
+        jump,
+        jump | {"shrunk": 0},
+        jump | {"noise": 0.54},
+        jump | {"jumping": False},
+        jump,
+        jump,
+        jump,
+    ]
+    search, rows = searching(*cases)
+    off, kinked, done = (np.arange(8) == k for k in (5, 6, 7))
+    bent = np.array([False, True, True, True, True, True, True, True])
+    assert search.fit is not None
+    search._name_limits(rows, search.fit, off, kinked, bent, done)
+    assert search.limit.tolist() == [
+        Limit.BUDGET, Limit.NOISE, Limit.JUMP, Limit.TRUNCATION, Limit.TRUNCATION, Limit.TRUNCATION, Limit.DOMAIN,
+        Limit.KINK, Limit.NONE,
+    ]  # fmt: skip
+    planned_limits = planned(
+        {"truncation": 1.0}, {"precise": 3.0}, {"kinked": True}, {"finite": False, "own": np.inf}
+    )
+    assert planned_limits[0].limit[1:].tolist() == [Limit.TRUNCATION, Limit.NONE, Limit.KINK, Limit.DOMAIN]
+
+
+# What is kept
+
+
+def keeping(*cases: dict[str, Any]) -> tuple[Search, list[bool]]:
+    """The search after these fits were offered, and which were taken: all of value 2 but where a case says so."""
+    changed = [{"value": 2.0, "noise": 0.5, "step": 0.5} | case for case in cases]
+    search, rows = searching(*changed)
+    assert search.fit is not None
+    search._keep(rows, search.fit)
+    return search, (search.kept["step"][rows] == search.step[rows]).tolist()
+
+
+def test_the_fit_with_the_smaller_bar_is_kept():
+    """All of it; of one that is not finite nothing."""
+    search, taken = keeping(
+        {"own": np.inf},
+        {"own": 0.6, "kept_value": 2.0},
+        {"own": 0.4, "kept_value": 2.0},
+        {"own": np.inf, "finite": False},
+    )
+    assert taken == [True, True, False, False]
+    assert search.own[1:] == pytest.approx([0.5, 0.5, 0.4, np.inf], rel=1e-9)
+    assert search.kept["value"][1:].tolist() == [2.0, 2.0, 2.0, 1.0]
+    parts = {name: float(k) for k, name in enumerate(KEPT, start=3) if name != "step"}
+    search, taken = keeping(parts | {"own": 99.0, "kinked": True, "step": 0.25})
+    assert {name: float(search.kept[name][1]) for name in KEPT} == parts | {"step": 0.25}
+    assert search.kinked.tolist() == [False, True]
+    assert search.own[1] == pytest.approx(parts["noise"] + parts["truncation"] + parts["kink"], rel=1e-9)
+
+
+def test_of_two_fits_that_contradict_each_other_the_nearer_is_kept_and_covers_the_other():
+    """Farther apart than both bars: the shorter step, unless noise makes it three times cruder or f does not change."""
+    clash = {"value": 2.0, "kept_value": 1.0, "noise": 0.2, "own": 0.1, "clashes": 1, "contested": 0.3}
+    search, taken = keeping(
+        clash,
+        clash | {"step": 1.0},
+        clash | {"noise": 0.29},
+        clash | {"noise": 0.31},
+        clash | {"chord": 0.0},
+        clash | {"value": 1.29},
+        clash | {"value": 1.31},
+        clash | {"value": 0.69},
+        clash | {"finite": False},
+        clash | {"own": np.inf},
+        clash | {"value": 1.1, "noise": 0.05},
+    )
+    assert taken[:1] + taken[2:] == [True, True, False, False, False, True, True, False, True, True]
+    assert search.kept["value"][2] == 1.0
+    contested = [1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.31, 0.31, 0.3, 0.3, 0.0]
+    assert search.contested[1:] == pytest.approx(contested, rel=1e-9)
+    assert search.clashes[1:].tolist() == [2, 2, 2, 2, 2, 0, 2, 2, 1, 1, 0]
+
+
+def test_far_below_the_first_step_truncation_counts_five_times():
+    """There it may be noise that was never measured: once a step has shrunk or retreated twice."""
+    crude = {"own": 9.0, "noise": 0.0, "truncation": 0.25}
+    search, _ = keeping(
+        crude | {"shrunk": 1},
+        crude | {"off_domain": 1},
+        crude | {"shrunk": 1, "off_domain": 1},
+        crude | {"shrunk": 2},
+        crude | {"shrunk": 2, "off_domain": 2},
+    )
+    assert search.own[1:] == pytest.approx([0.25, 0.25, 1.25, 1.25, 1.25], rel=1e-9)
+
+
+def test_the_slopes_of_a_kink_are_those_of_a_fit_that_sees_it():
+    """Whatever its bar: nearer than one that does not; and of two that do the one whose sides have smaller bars."""
+    kink = {"kinked": True, "own": 0.1, "kept_value": 2.0, "kept_sided": 1.0, "sided": 2.0}
+    seen = kink | {"was_kinked": True}
+    search, taken = keeping(
+        kink,
+        kink | {"finite": False},
+        kink | {"kinked": False},
+        kink | {"kept_step": 0.4},
+        seen | {"sided": 0.9},
+        seen | {"sided": 1.1},
+        seen | {"sided": 1.1, "own": 0.9},
+        seen | {"kinked": False, "own": 0.9},
+    )
+    assert taken == [True, False, False, False, True, False, False, True]
+    assert search.kinked[1:].tolist() == [True, False, False, False, True, True, True, False]
+
+
+def test_on_one_step_of_stairs_there_is_no_slope_of_0():
+    """A fit that does not change is not kept once f was seen to stand and to move."""
+    better = {"own": 0.9}
+    assert keeping(
+        better | {"stairs": True, "chord": 0.0},
+        better | {"stairs": True},
+        better | {"chord": 0.0},
+    )[1] == [False, True, True]  # fmt: skip
+
+
+def test_as_near_as_can_be_only_a_slope_that_is_seen_counts():
+    """More than three bars from 0, whatever was kept; there is no contradiction, and no second look."""
+    near = {"nearest": 1, "own": 0.1, "value": 1.0, "kept_value": 9.0, "contested": 0.5, "clashes": 2}
+    search, taken = keeping(
+        near | {"noise": 0.32},
+        near | {"noise": 0.34},
+        near | {"noise": 0.32, "value": -1.0},
+        near | {"noise": 0.32, "finite": False},
+        near | {"noise": 0.2, "nearest": 2},
+        near | {"noise": 0.2, "nearest": 0},
+    )
+    assert taken == [True, False, True, False, True, True]
+    assert search.nearest[1:].tolist() == [2, 2, 2, 2, 2, 0]
+    assert search.contested[1:].tolist() == [0.0, 0.0, 0.0, 0.5, 8.0, 8.0]
+    assert search.clashes[1:].tolist() == [0, 0, 0, 2, 3, 3]
+
+
+def test_what_was_kept_is_told_with_its_bar():
+    """And what contradicts it; after three contradictions in a row there is none."""
+    search, rows = searching(
+        {"own": 0.5, "contested": 0.25},
+        {"own": 0.5, "clashes": 2},
+        {"own": 0.5, "clashes": 3, "contested": 1.0},
+    )
+    told = search.kept_at(rows)
+    assert told["error"].tolist() == [0.75, 0.5, np.inf]
+    assert told["value"].tolist() == [1.0] * 3
+    assert sorted(told) == sorted([*KEPT, "error"])
+
+
+# Where f is evaluated
+
+
+class Told:
+    """Stands for an objective: notes where it is evaluated, and answers with the values of f at the offsets."""
+
+    def __init__(self, m: int, f: Any, budget: int = 600) -> None:
+        self.parameters, self.flat = Parameters.of(np.zeros(m))
+        self.f, self.remaining, self.nfev = f, budget, 0
+
+    def along(self, lines: Any, rows: Any, offsets: Any) -> Any:
+        """(k, 6) values."""
+        self.rows, self.offsets = rows, offsets
+        self.nfev += offsets.size
+        return np.array(
+            [[float(self.f(row, t)) for t in each] for row, each in zip(rows, offsets, strict=True)]
+        )
+
+
+def measuring(m: int, f: Any, step: Any, *, level: Any = 1e-12, x: float = 0.0, **options: Any) -> Any:
+    """A search along m coordinates of x."""
+    told: Any = Told(m, f, options.pop("budget", 600))
+    lines = Axes(told.parameters, np.full(m, x), np.arange(m))
+    room = options.pop("room", None)
+    values = np.array([float(f(row, 0.0)) for row in range(m)])
+    return Search(
+        told, lines, values, level, np.broadcast_to(step, m), np.full(m, 1e-9), None, room, **options
+    )
+
+
+def test_first_steps_fit_into_the_room_that_bounds_leave():
+    """Both sides where an eighth of the step fits at least twice; else the wider side; none is a fixed coordinate."""
+    left = np.array([9.0, 2.0, 1.9, 9.0, 0.25, 0.24, 9.0, 0.1, 0.0, 0.0, 1e-9])
+    right = np.array([9.0, 9.0, 9.0, 1.9, 9.0, 9.0, 0.24, 0.1, 0.0, 1e-9, 0.0])
+    search = measuring(11, lambda row, t: t, 1.0, room=(left, right))
+    assert search.open_rows(None).tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 9, 10]
+    expected = [1.0, 1.0, 0.9405, 0.9405, 0.12375, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
+    assert search.step.tolist() == pytest.approx(expected, rel=1e-12)
+    assert search.side.tolist() == [0, 0, 0, 0, 0, 1, -1, 1, 1, 1, -1]
+    assert search.limit.tolist() == [Limit.BUDGET] * 8 + [Limit.FIXED] + [Limit.BUDGET] * 2
+    search = measuring(11, lambda row, t: t, 1.0, room=(left, right))
+    search.open_rows(np.full(11, -1, np.int8))
+    assert search.side.tolist() == [-1, -1, -1, -1, -1, 1, -1, 1, 1, 1, -1]
+    assert search.side.dtype == np.int8
+    anywhere = measuring(2, lambda row, t: t, 1.0)
+    assert anywhere.open_rows(None).tolist() == [0, 1]
+    assert anywhere.step.tolist() == [1.0, 1.0]
+
+
+def test_a_stencil_lies_on_both_sides_of_x_or_on_one_within_its_room():
+    """Six points: the step times 0.53, 1 and 1.87; or four steps to one side, or 0.99 of its room."""
+    side = np.array([0, 1, -1, 1, -1, 0], np.int8)
+    left = np.array([9.0, 1.0, 9.0, 9.0, 1.0, 9.0])
+    right = np.array([9.0, 9.0, 1.0, 1.0, 9.0, 9.0])
+    search = measuring(6, lambda row, t: 3.0 * t + 1.0, 0.5, room=(left, right))
+    search.side = side
+    rows = search.measure(np.arange(5))
+    assert rows.tolist() == [0, 1, 2, 3, 4]
+    told = search.objective.offsets
+    expected = [0.5 * STENCIL, 2.0 * SIDED_NODES, -2.0 * SIDED_NODES, 0.99 * SIDED_NODES, -0.99 * SIDED_NODES]
+    assert told == pytest.approx(np.array(expected), rel=1e-12)
+    assert search.kept["value"] == pytest.approx([3.0] * 5 + [np.nan], rel=1e-9, nan_ok=True)
+    assert np.isnan(search.kept["left"][[1, 3]]).all()
+    assert np.isnan(search.kept["right"][[2, 4]]).all()
+    assert search.kept["left"][0] == pytest.approx(3.0, rel=1e-9)
+    assert np.isinf(search.own[5])
+    assert search.nfev == 30
+
+
+def test_points_are_where_x_reaches_them():
+    """Beside 1 a step of 1e-15 is four or five roundings."""
+    search = measuring(1, lambda row, t: t, 1e-15, x=1.0)
+    search.measure(np.array([0]))
+    expected = (1.0 + 1e-15 * STENCIL) - 1.0
+    assert search.objective.offsets[0].tolist() == expected.tolist()
+
+
+def test_no_more_stencils_are_begun_than_the_budget_allows():
+    """Six evaluations each."""
+    for budget, count in ((5, 0), (6, 1), (17, 2), (18, 3), (99, 3)):
+        search = measuring(3, lambda row, t: t, 1.0, budget=budget)
+        assert search.measure(np.arange(3)).size == count
+        assert search.nfev == 6 * count
+        assert np.isfinite(search.own).sum() == count
+
+
+def test_noise_as_large_as_f_is_no_slope():
+    """More than 0.03 of the largest value; where every value is 0 the noise that was measured is all there is."""
+    sizes = [1.0, 1.0, -1.0, 0.0, 0.0]
+    search = measuring(
+        5,
+        lambda row, t: sizes[row] * (t + 1.87),
+        1.0,
+        level=[0.03 * 3.73, 0.03 * 3.75, 0.03 * 3.75, 1.0, 0.0],
+    )
+    search.measure(np.arange(5))
+    assert np.isinf(search.own).tolist() == [False, True, True, False, False]
+    assert search.fit is not None
+    # The weights of the four values add up to 3.02, over the step.
+    assert search.fit.noise[[0, 3]] == pytest.approx([3.02 * 0.03 * 3.73, 3.02], rel=1e-9)
+
+
+def test_where_f_is_finite_is_noted():
+    """The side on which all three points are; left where neither is."""
+    edges = [lambda t: t > -0.2, lambda t: t < 0.2, lambda t: t == 0.0, lambda t: t < 1.5]
+    search = measuring(4, lambda row, t: 1.0 if edges[row](t) else np.nan, 1.0)
+    search.measure(np.arange(4))
+    assert search.finite_side.tolist() == [1, -1, -1, -1]
+    assert np.isinf(search.own).all()
+
+
+def test_stairs_are_remembered():
+    """Two neighbours on one side with the same value, which is not that of x."""
+    values = np.array(
+        [[3, 2, 1, 4, 5, 6], [3, 3, 1, 4, 5, 6], [3, 2, 7, 7, 5, 6], [3, 2, 0, 0, 0, 6], [3, 2, 1, 4, 6, 6]]
+    )
+    f_x = np.zeros(5)
+    assert _stairs(values.astype(float), f_x).tolist() == [False, True, False, False, True]
+    assert _stairs(np.array([[2.0, 2.0, 1.0, 4.0, 5.0, 6.0]]), np.array([2.0])).tolist() == [False]
+    search = measuring(2, lambda row, t: np.floor(4.0 * t) if row else t, 0.1)
+    search.measure(np.arange(2))
+    assert search.stairs.tolist() == [False, True]
+    search.step = np.array([1.0, 1.0])
+    search.measure(np.arange(2))
+    assert search.stairs.tolist() == [False, True]
+
+
+def test_of_two_fits_each_line_has_its_own():
+    """All fields."""
+    found = _choose(np.array([True, False]), fit_of([{"value": 2.0}] * 2), fit_of([{"noise": 3.0}] * 2))
+    assert (found.value.tolist(), found.noise.tolist()) == ([2.0, 1.0], [0.0, 3.0])
+    assert found.finite.tolist() == [True, True]
+
+
+def test_a_search_begins_with_nothing_known():
+    """In the dtype of x; counts and sides are bytes, so that half a million lines take little memory."""
+    m = 2
+    parameters, flat = Parameters.of(np.ones(m, np.longdouble))
+    objective = Objective(lambda x: 1.0, parameters)
+    objective.nfev = 7
+    search = Search(
+        objective, Axes(parameters, flat, np.arange(m)), 1.0, 1e-9, np.ones(m), np.full(m, 1e-6), None, None,
+        inner=np.full(m, 1e-9),
+    )  # fmt: skip
+    for name in ("f_x", "level", "step", "smallest", "inner", "own", "contested", "left_room", "right_room"):
+        assert getattr(search, name).dtype == np.longdouble, name
+    for name in ("side", "clashes", "nearest", "shrunk", "widened", "off_domain"):
+        assert getattr(search, name).dtype == np.int8, name
+        assert getattr(search, name).tolist() == [0, 0], name
+    for name in ("at_zero", "kinked", "stairs"):
+        assert getattr(search, name).dtype == bool, name
+        assert getattr(search, name).tolist() == [False, False], name
+    for name in ("own", "left_room", "right_room", "largest", "bent_at"):
+        assert getattr(search, name).tolist() == [np.inf, np.inf], name
+    for values in (*search.kept.values(), search.last_step, search.last_bends):
+        assert np.isnan(values).all()
+    assert {values.dtype for values in search.kept.values()} == {np.dtype(np.longdouble)}
+    assert search.contested.tolist() == [0.0, 0.0]
+    assert search.limit.tolist() == [Limit.BUDGET] * 2
+    assert (search.served, search.nfev) == (False, 0)
+    assert (search.f_x.tolist(), search.level.tolist()) == ([1.0, 1.0], [pytest.approx(1e-9)] * 2)
+    assert np.isnan(searching({})[0].inner).all()
+    assert search.kept_at(slice(None))["error"].tolist() == [np.inf, np.inf]
