@@ -74,7 +74,7 @@ def sweep(setting: Setting, given: Flat, entries: Index, groups: Groups | None =
     done = sum(np.size(part.value) for part in parts)
     found = concatenate([*parts, unmeasured(entries.size - done, setting.x.dtype)])
     found = claimed_still(
-        setting, rows(found, np.argsort(order, kind="stable")), given, setting.places(entries)[0]
+        setting, rows(found, np.argsort(order)), given, setting.places(entries)[0]
     )
     return judged(setting, found, given, entries, interrupted=interrupted, groups=groups)
 
@@ -119,8 +119,7 @@ def verify(setting: Setting, evidence: Evidence, at: Index, value: Flat, error: 
     scale, zero = judgement.scale[at], setting.x[setting.places(evidence.coordinates[at])[1]] == 0
     allowed = bar + accepted(g, value, scale, tolerance, zero)
     fine = bar <= tolerance.resolution * scale + tolerance.atol
-    with np.errstate(invalid="ignore"):
-        right = fine & (np.abs(g - value) <= allowed)
+    right = fine & (np.abs(g - value) <= allowed)
     found, decided = rows(evidence.estimate, at[right]), rows(judgement, at[right])
     found = replace(found, value=value[right], error=error[right], nfev=0)
     decided = replace(
@@ -166,8 +165,7 @@ def decide(
 
 def _noise_decides(setting: Setting, given: Flat, entries: Index) -> bool:
     """Whether first steps leave more noise in some entry than the tolerance lets pass, so that longer ones serve."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return 3.0 * WEIGHTS * noise_share(setting, given, entries) > setting.tolerance.rtol
+    return 3.0 * WEIGHTS * noise_share(setting, given, entries) > setting.tolerance.rtol
 
 
 def noise_share(setting: Setting, given: Flat, entries: Index) -> float:
@@ -193,9 +191,9 @@ def _with_lent(setting: Setting, own: Flat, entries: Index) -> Flat:
     scale = np.where(own > 0, own, setting.slope[output] / setting.scales[column])
     if setting.gradient_scale is not None:
         scale = np.maximum(scale, setting.gradient_scale[setting.groups(entries)])
-    if setting.outputs > 1 and (scale == 0).any() and (scale > 0).any():
+    if setting.outputs > 1:
         # An output that depends on nothing counts as large as the others.
-        scale = np.where(scale > 0, scale, root_mean_square(scale[scale > 0]))
+        scale = np.where(scale == 0, root_mean_square(scale[scale > 0]), scale)
     return np.asarray(scale)
 
 
@@ -210,9 +208,8 @@ def _of_claims(setting: Setting, scale: Flat, own: Flat, given: Flat, entries: I
     if not flat.any():
         return scale
     output, column = setting.places(entries)
-    with np.errstate(over="ignore", invalid="ignore"):
-        hidden = np.maximum(setting.level, NOTHING * setting.slope)[output]
-        shows = np.abs(given) * setting.scales[column] > hidden
+    hidden = np.maximum(setting.level, NOTHING * setting.slope)[output]
+    shows = np.abs(given) * setting.scales[column] > hidden
     return np.where(flat & shows, 0.0, scale)
 
 
@@ -239,7 +236,7 @@ def _confirm(
     size = np.abs(setting.x[column])
     own = np.where(size > 0, size, setting.scales[column])
     # What the sum of all entries hardly notices: sixteen roundings of the largest.
-    blind = float(16.0 * np.finfo(setting.x.dtype).eps * np.max(np.abs(setting.x), initial=0.0))
+    blind = float(16.0 * np.finfo(setting.x.dtype).eps * np.max(np.abs(setting.x)))
     found, judgement = confirm(
         given, found, judgement, again, decided, own, together, blind=blind, zero=size == 0
     )
@@ -261,7 +258,7 @@ def _with_noise_that_grows(setting: Setting, found: Estimate, entries: Index, at
         return found
     lines = lines_of(setting, *setting.places(entries[at]), None)
     offsets = found.step[at][:, None] * POSITIONS / POSITIONS[-1]
-    values = setting.objective.along(lines, np.arange(at.size), offsets.astype(found.step.dtype))
+    values = setting.objective.along(lines, np.arange(at.size), offsets)
     f_x = setting.f_x[setting.places(entries[at])[0]]
     level = 2.0 * scatter(np.concatenate([f_x[None, :], values.T]))
     noise = WEIGHTS * level / found.step[at]

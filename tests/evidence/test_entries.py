@@ -10,8 +10,10 @@ import pytest
 from test_axes import FLAT, SCALES, X, estimate_of, setting
 
 from gradcheck.evidence import entries as module
+from gradcheck.evidence.axes import anything
 from gradcheck.evidence.entries import (
     _chunks,
+    _noise_decides,
     _of_claims,
     _with_noise_that_grows,
     block_scales,
@@ -59,6 +61,8 @@ def test_an_estimate_that_agrees_within_its_bar_verifies():
     assert after.estimate.error.tolist() == [1e-4, 1e-9, 1e-9, 1e-9]
     assert after.judgement.allowed[0] == pytest.approx(3e-4 + 1e-6 * (1 + 2.9e-4), rel=1e-9)
     assert evidence.judgement.inconclusive.all()
+    # What the other estimates cost is counted by those who made them.
+    assert after.estimate.nfev == evidence.estimate.nfev
 
 
 def test_a_bar_within_the_resolution_is_needed():
@@ -68,9 +72,13 @@ def test_a_bar_within_the_resolution_is_needed():
         (1.1e-3 / 3, Tolerance(1e-6, 0.0, 1e-3), 0),
         (1.1e-3 / 3, Tolerance(1e-6, 2e-4, 1e-3), 1),
         (np.inf, Tolerance(1e-6, 0.0, 1e-3), 0),
+        (0.25, Tolerance(0.0, 0.0, 0.75), 1),
     ):
         known = setting(tolerance=tolerance)
         assert verify(known, evidence_of([1.0]), np.array([0]), np.ones(1), np.array([error]))[1] == expected
+    # 3 E and atol are 1, as far as 1 and 2 lie apart.
+    known = setting(tolerance=Tolerance(0.0, 0.25, 0.75))
+    assert verify(known, evidence_of([1.0]), np.array([0]), np.array([2.0]), np.array([0.25]))[1] == 1
 
 
 def test_where_x_is_0_four_roundings_of_the_array_are_accepted_besides():
@@ -100,6 +108,8 @@ def test_an_output_that_depends_on_nothing_counts_as_large_as_the_others():
     found = estimate_of(2, value=[3.0, 0.0], chord=[3.0, 0.0])
     assert block_scales(setting(2), found, np.array([0, 8])).tolist() == [3.0, 3.0]
     assert block_scales(setting(), found, np.array([0, 3])).tolist() == [3.0, 0.0]
+    found = estimate_of(3, value=[0.3, 0.0, 0.4], chord=[0.3, 0.0, 0.4])
+    assert block_scales(setting(2), found, np.array([0, 5, 8])) == pytest.approx([0.3, 0.125**0.5, 0.4])
 
 
 def test_a_claim_that_shows_is_as_large_as_it_says_where_f_shows_no_slope():
@@ -109,6 +119,8 @@ def test_a_claim_that_shows_is_as_large_as_it_says_where_f_shows_no_slope():
     scale, own = np.ones(5), gradient_scale(found, known.groups(EVERY))
     given = np.array([9.0, 9.0, 9.0, 1.1e-3 / 8, 0.9e-3 / 4])
     assert _of_claims(known, scale, own, given, EVERY).tolist() == [1.0, 1.0, 1.0, 0.0, 1.0]
+    given = np.array([9.0, 9.0, 9.0, 2.0**-13, 2.0**-12])  # by scales of 8 and 4: as much as the noise
+    assert _of_claims(setting(level=2.0**-10), scale, own, given, EVERY).tolist() == [1.0] * 5
     quiet = setting(level=0.0, slope=2.0)
     given = np.array([0.0, 0.0, 0.0, 1.1 * 128 * EPS / 8, 0.9 * 128 * EPS / 4])
     assert _of_claims(quiet, scale, own, given, EVERY).tolist() == [1.0, 1.0, 1.0, 0.0, 1.0]
@@ -127,13 +139,15 @@ def test_noise_is_a_part_of_what_a_first_step_changes():
 def test_an_output_that_stays_agrees_with_a_claim_of_0_alone():
     """Its bar is then four roundings of f over the step; a claim, a change or no bar at all leave it as it is."""
     known = replace(setting(2, still=np.array([False, True])), f_x=np.array([1.0, -3.0]))
-    found = estimate_of(6, error=[1.0, 1.0, 1.0, 1.0, np.inf, 1.0], chord=[0, 0, 0, 1, 0, 0], limit=0)
+    found = estimate_of(6, error=[1.0, 1.0, 1.0, 1.0, np.inf, 1.0], chord=[0, 0, 0, 1, 0, 0])
+    found = replace(found, limit=np.full(6, Limit.NOISE, object))
     given = np.array([0.0, 0.0, 2.0, 0.0, 0.0, 0.0])
     output = np.array([0, 1, 1, 1, 1, 1])
     after = claimed_still(known, found, given, output)
     bar = 4 * EPS * 3.0 / 1e-3
-    assert after.error == pytest.approx([1.0, bar, 1.0, 1.0, np.inf, bar], rel=1e-12)
-    assert after.noise == pytest.approx([0.0, bar, 0.0, 0.0, 0.0, bar], rel=1e-12)
+    assert after.error == pytest.approx([1.0, bar, 1.0, 1.0, np.inf, bar], rel=1e-12, abs=0)
+    assert after.noise == pytest.approx([0.0, bar, 0.0, 0.0, 0.0, bar], rel=1e-12, abs=0)
+    assert [limit is Limit.NONE for limit in after.limit] == [False, True, False, False, False, True]
     assert claimed_still(setting(2), found, given, output) is found
     assert claimed_still(setting(2, still=np.zeros(2, bool)), found, given, output) is found
 
@@ -151,6 +165,122 @@ def test_columns_are_measured_a_few_at_a_time(monkeypatch):
     groups = [np.arange(5)]
     assert [part.tolist() for part in _chunks(setting(2), entries, groups)] == [entries.tolist()]
     assert _chunks(setting(2), entries[:0], None) == []
+    monkeypatch.setattr(module, "CHUNK", 2)
+    assert [part.tolist() for part in _chunks(setting(), np.array([1, 2, 3]), None)] == [[1, 2], [3]]
+
+
+class Course:
+    """Stands for what a sweep calls: notes it, and answers with the entries as values."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, *, noise: bool = True, early: tuple[int, ...] = ()
+    ) -> None:
+        self.early, self.measured, self.stop, self.asked = early, [], 99, 0
+        self.noise = noise
+        for name in (
+            "measure",
+            "first_steps",
+            "steps_like",
+            "pilots",
+            "_noise_decides",
+            "claimed_still",
+            "judged",
+        ):
+            monkeypatch.setattr(module, name, getattr(self, name.removeprefix("_")))
+
+    def measure(
+        self, setting: Any, entries: Any, steps: Any = None, *, groups: Any = None, served: bool = False
+    ) -> Any:
+        if len(self.measured) == self.stop:
+            raise KeyboardInterrupt
+        self.setting = setting
+        self.measured.append((entries.tolist(), None if steps is None else steps.tolist(), groups, served))
+        return estimate_of(entries.size, value=entries)
+
+    def first_steps(self, setting: Any, entries: Any, groups: Any) -> Any:
+        assert setting.x.size == 5
+        self.moved_together = groups
+        return 0.5 * entries
+
+    def steps_like(self, setting: Any, begin: Any, before: Any, found: Any, entries: Any) -> Any:
+        assert setting.x.size == 5
+        assert found.value.tolist() == before.tolist()
+        assert begin.tolist() == (0.5 * entries).tolist()
+        return begin + 100.0 * before.sum()
+
+    def pilots(self, setting: Any, columns: Any) -> Any:
+        self.asked += 1
+        return np.isin(columns, self.early)
+
+    def noise_decides(self, setting: Any, given: Any, entries: Any) -> bool:
+        assert entries.size
+        return self.noise
+
+    def claimed_still(self, setting: Any, found: Any, analytic: Any, output: Any) -> Any:
+        self.still = (found.value.tolist(), analytic.tolist(), output.tolist())
+        return found
+
+    def judged(self, setting: Any, found: Any, given: Any, entries: Any, **options: Any) -> Any:
+        return found, given.tolist(), entries.tolist(), options
+
+
+def test_where_noise_decides_the_steps_of_a_few_entries_serve_the_others(monkeypatch):
+    """These first, by themselves; then chunks in the order of their columns, by what served the first."""
+    monkeypatch.setattr(module, "CHUNK", 2)
+    course = Course(monkeypatch, early=(2, 3))
+    known, entries, given = setting(2), np.array([4, 3, 0, 2, 8, 1]), np.arange(6.0)
+
+    found, *told = sweep(known, given, entries)
+
+    assert course.measured == [
+        ([2, 3, 8], None, None, False),
+        ([0, 1], [1300.0, 1300.5], None, True),
+        ([4], [1302.0], None, True),
+    ]
+    assert course.setting is known
+    assert found.value.tolist() == entries.tolist()
+    assert course.still == (entries.tolist(), given.tolist(), [0, 0, 0, 0, 1, 0])
+    assert told == [given.tolist(), entries.tolist(), {"interrupted": False, "groups": None}]
+
+
+def test_where_noise_does_not_decide_every_entry_finds_its_own_step(monkeypatch):
+    """So do those that are moved together, at once; of no entries nothing is asked."""
+    groups = [np.array([0, 3]), np.array([1, 2, 4])]
+    for noise, moved, entries in ((False, None, [3, 0]), (True, groups, [3, 0]), (True, None, [])):
+        course = Course(monkeypatch, noise=noise, early=(0,))
+        told = sweep(setting(), np.ones(len(entries)), np.array(entries, int), moved)
+        assert course.asked == 0
+        assert course.measured == ([([0, 3], [0.0, 1.5], moved, False)] if entries else [])
+        assert told[3] == {"interrupted": False, "groups": moved}
+        if entries:
+            assert course.moved_together is moved
+        course = Course(monkeypatch, noise=True)
+        assert sweep(setting(), np.ones(2), np.array([3, 0]))[0].value.tolist() == [3, 0]
+        assert (course.asked, course.measured) == (1, [([0, 3], [0.0, 1.5], None, False)])
+
+
+def test_an_interruption_leaves_the_others_unmeasured(monkeypatch):
+    """In their places, with no bar, in the dtype of x."""
+    monkeypatch.setattr(module, "CHUNK", 2)
+    course = Course(monkeypatch)
+    course.stop = 1
+    found, _, _, options = sweep(setting(), np.ones(5), np.array([4, 2, 0, 1, 3]))
+    assert options == {"interrupted": True, "groups": None}
+    assert found.value.tolist() == pytest.approx([np.nan, np.nan, 0.0, 1.0, np.nan], nan_ok=True)
+    assert np.isinf(found.error).tolist() == [True, True, False, False, True]
+    course = Course(monkeypatch)
+    course.stop = 0
+    long = replace(setting(), x=FLAT.astype(np.longdouble))
+    assert sweep(long, np.ones(5), np.arange(5))[0].value.dtype == np.longdouble
+
+
+def test_noise_decides_where_it_is_more_of_a_first_step_than_the_tolerance():
+    """3 E of 3.02 times the noise of a value: an rtol of 1e-6 of a slope of 1 at a step of 1e-3 is 1.10375e-10."""
+    for level, decides in ((1.105e-10, True), (1.103e-10, False)):
+        assert bool(_noise_decides(setting(level=level), np.ones(1), np.zeros(1, int))) is decides
+    assert not _noise_decides(
+        setting(level=2.0, tolerance=Tolerance(9.06)), np.array([2000.0]), np.zeros(1, int)
+    )
 
 
 def test_entries_are_told_in_the_order_in_which_they_are_asked_for():
@@ -187,6 +317,105 @@ def test_an_interruption_leaves_what_is_known():
     assert after.wrong.size == 5
     assert after.estimate is found
     assert len(calls) <= spent + 1
+
+
+def confirming(
+    monkeypatch: pytest.MonkeyPatch, known: Any, entries: Any, groups: Any = None, **parts: Any
+) -> Any:
+    """What `confirm` and `along_axes` and the look for noise that grows are asked when slopes of 9 are given for 1."""
+    seen: dict[str, Any] = {"grows": None}
+
+    def confirm(
+        given: Any,
+        found: Any,
+        judgement: Any,
+        again: Any,
+        decide: Any,
+        own: Any,
+        together: Any,
+        **options: Any,
+    ) -> Any:
+        if seen.get("stop"):
+            raise KeyboardInterrupt
+        seen.update(
+            given=given, found=found, again=again, decide=decide, own=own, together=together, **options
+        )
+        return found, judgement
+
+    def along_axes(*arguments: Any, **options: Any) -> Any:
+        seen["axes"] = (arguments, options)
+        return estimate_of(1)
+
+    def grows(setting: Any, found: Any, entries: Any, at: Any) -> Any:
+        seen["grows"] = (entries.tolist(), at.tolist())
+        return replace(found, error=found.error + 99.0)
+
+    monkeypatch.setattr(module, "confirm", confirm)
+    monkeypatch.setattr(module, "along_axes", along_axes)
+    monkeypatch.setattr(module, "_with_noise_that_grows", grows)
+    seen.update(parts)
+    seen["evidence"] = judged(
+        known, estimate_of(len(entries)), np.full(len(entries), 9.0), np.array(entries), groups=groups
+    )
+    return seen
+
+
+def test_what_seems_wrong_is_confirmed_by_one_more_stencil_each(monkeypatch):
+    """By its own size, or its scale where x is 0; unless the budget does not suffice."""
+    known = setting()
+    seen = confirming(monkeypatch, known, [4, 1, 0, 3])
+    assert seen["own"].tolist() == [1e-3, 2.0, 1.0, 8.0]
+    assert seen["zero"].tolist() == [False, True, False, False]
+    assert seen["together"] is None
+    assert seen["blind"] == 16 * EPS * 8.0
+    assert seen["given"].tolist() == [9.0] * 4
+    assert seen["decide"](estimate_of(4, value=9.0)).wrong.tolist() == [False] * 4
+    at, step, side = np.array([3, 0]), np.array([0.1, 0.2]), np.array([0, 1], np.int8)
+    assert seen["again"](at, step, side) is not None
+    (asked, entries, steps, wanted), options = seen["axes"]
+    assert (asked, entries.tolist(), steps, wanted) == (known, [3, 4], step, anything)
+    assert options == {"rounds": 1, "side": side, "groups": None}
+    # Those at 0 that are wrong by then are asked whether their noise grows, and judged by what is said.
+    assert seen["grows"] == ([4, 1, 0, 3], [1])
+    assert not seen["evidence"].judgement.wrong.any()
+    for budget, entries_asked in ((11, False), (12, True), (13, True)):
+        few = replace(known, objective=Objective(lambda x: 0.0, known.parameters, max_nfev=budget))
+        again = confirming(monkeypatch, few, [4, 1])["again"]
+        assert (again(np.array([0, 1]), step, side) is not None) is entries_asked
+
+
+def test_lines_that_share_their_points_are_confirmed_together(monkeypatch):
+    """By their column, or by the group of it; and no noise is looked for in groups."""
+    seen = confirming(monkeypatch, setting(2), [3, 8, 1])
+    assert seen["together"].tolist() == [3, 3, 1]
+    groups = [np.array([0, 3]), np.array([1, 2, 4])]
+    seen = confirming(monkeypatch, setting(2), [3, 8, 1], groups)
+    assert seen["together"].tolist() == [0, 0, 1]
+    assert seen["grows"] is None
+    assert seen["evidence"].judgement.wrong.all()
+    seen["again"](np.array([0]), np.ones(1), np.zeros(1, np.int8))
+    assert seen["axes"][1]["groups"] is groups
+
+
+def test_an_interruption_while_it_is_confirmed_is_told(monkeypatch):
+    """With what was known before."""
+    evidence = confirming(monkeypatch, setting(), [0, 3], stop=True)["evidence"]
+    assert evidence.interrupted is True
+    assert evidence.wrong.tolist() == [0, 3]
+
+
+def test_blind_steps_are_those_beside_the_largest_of_x(monkeypatch):
+    """Sixteen roundings."""
+    small = replace(setting(), x=FLAT / 16.0)
+    assert confirming(monkeypatch, small, [0])["blind"] == 8 * EPS
+
+
+def test_a_value_between_the_slopes_of_a_kink_is_verified_where_subgradients_are_asked_for():
+    """0 between -1 and 1; else nothing is said of it."""
+    found = replace(estimate_of(1, value=0.0, left=-1.0, right=1.0), limit=np.array([Limit.KINK], object))
+    for subgradient in (True, False):
+        known = setting(subgradient=subgradient)
+        assert decide(known, found, np.zeros(1), np.zeros(1, int)).verified.tolist() == [subgradient]
 
 
 def test_the_complex_step_rounds_as_where_x_is_0():
@@ -228,6 +457,30 @@ def test_noise_that_grows_with_the_step_widens_the_bar():
         rough(1e-3), estimate_of(1, error=5.0, noise=1e-12), np.array([0]), np.array([0])
     )
     assert wide.error.tolist() == [5.0]
+
+
+def test_the_bar_of_noise_that_alternates_is_known():
+    """Values of +-a in turn: differences of order 3 are 8 a, which times 3! / sqrt(6!) is sqrt(3.2) a."""
+    known = rough(0.0)
+
+    def alternating(x: Any) -> float:
+        return 1e-3 * (-1.0) ** round(7.0 * x.sum() / 1e-3)
+
+    known = replace(known, objective=Objective(alternating, known.parameters), f_x=np.array([1e-3]))
+    bar = 3.02 * 2.0 * 3.2**0.5 * 1e-3 / 1e-3
+    for noise, error, limit in ((0.0, bar, Limit.NOISE), (1.001 * bar, 1e-9, Limit.NONE)):
+        found = _with_noise_that_grows(known, estimate_of(1, noise=noise), np.array([0]), np.array([0]))
+        assert found.error == pytest.approx([error], rel=1e-9, abs=0)
+        assert found.limit.tolist() == [limit]
+
+
+def test_seven_evaluations_a_line_are_wanted_for_that():
+    """Fewer are not begun."""
+    at = np.arange(2)
+    for budget, spent in ((13, 0), (14, 14)):
+        known = rough(1e-3, budget=budget)
+        _with_noise_that_grows(known, estimate_of(2, noise=1e-12), at, at)
+        assert known.objective.nfev == spent
 
 
 def test_a_few_lines_are_looked_at_and_the_others_where_one_of_these_shows_it():
