@@ -80,12 +80,8 @@ def measure_noise(
     dtype = objective.parameters.dtype
 
     def probe(at: float) -> Values:
-        return np.concatenate(
-            [
-                np.atleast_1d(np.asarray(f_x, dtype))[None, :],
-                objective.line(line, (POSITIONS * at).astype(dtype)),
-            ]
-        )
+        beside = objective.line(line, (POSITIONS * at).astype(dtype))
+        return np.concatenate([np.atleast_1d(f_x)[None, :], beside])
 
     def far() -> Values:
         # Where bounds leave one side only: as far as the widest probe, on that side.

@@ -11,10 +11,12 @@ import pytest
 
 from gradcheck.function.lines import Rays
 from gradcheck.function.objective import Objective
+from gradcheck.numerics import noise as module
 from gradcheck.numerics.noise import (
     FIRST_SPACING,
     WIDEST,
     Noise,
+    _with_still_outputs,
     estimate_noise,
     first_spacing,
     measure_noise,
@@ -504,6 +506,88 @@ def test_outputs_side_by_side_have_the_noise_that_each_has_alone():
             assert noise.digits[k] == alone.digits[0], k
             assert noise.constant[k] == alone.constant[0], k
     assert (many.level.reshape(200, -1) == together.level).all()
+
+
+def test_outputs_are_looked_at_a_few_at_a_time(monkeypatch):
+    """So that their differences stay in the cache: five at once, and the last two, are told as all seventeen."""
+    together, _ = estimated(*KINDS)
+    monkeypatch.setattr(module, "TOGETHER", 5)
+    parts, _ = estimated(*KINDS)
+    for name in ("level", "slope", "values"):
+        assert np.array_equal(getattr(parts, name), getattr(together, name), equal_nan=True), name
+    assert (parts.digits.tolist(), parts.constant.tolist()) == (
+        together.digits.tolist(),
+        together.constant.tolist(),
+    )
+
+
+# Outputs that never moved.
+
+
+HALF_SINGLE = 2.0**-24
+
+
+def still_beside(
+    f_x: list[float],
+    level: list[float],
+    still: list[bool],
+    digits: list[str] | None = None,
+    seen: int = 8,
+) -> list[float]:
+    """What is made of the levels of outputs of which some never moved; each was seen at so many points."""
+    values = np.full((8, len(f_x)), np.nan)
+    values[:seen] = f_x
+    names = np.array(digits or ["float64"] * len(f_x), object)
+    noise = Noise(np.array(level), np.zeros(len(f_x)), names, np.array(still), values)
+    told = _with_still_outputs(noise, np.array(f_x))
+    assert told.constant.tolist() == [each and seen > 1 for each in still]
+    return told.level.tolist()
+
+
+def test_a_value_that_never_moved_is_rounded_as_a_float32_at_most():
+    """0.6 of its spacing, 1.2 half ones; unless it has the digits of a decimal, of which it is off by 0.6."""
+    at_most = still_beside(
+        [1.0, -3.0, 1.0, 1.0], [9.0, 9.0, 1e-9, 9.0], [True] * 4, [*["float64"] * 3, "decimal"]
+    )
+    assert at_most == pytest.approx([1.2 * HALF_SINGLE, 3.6 * HALF_SINGLE, 1e-9, 9.0], rel=1e-12, abs=0)
+    # Eight digits; 0.3 is written so by chance.
+    assert still_beside([0.12345678, 0.3], [1e-12, 1e-12], [True, True]) == pytest.approx(
+        [6e-9, 1e-12], abs=0
+    )
+    # What moves, or was seen at x alone, is as it was.
+    assert still_beside([0.12345678, 0.12345678], [9.0, 1e-12], [False, True])[0] == 9.0
+    assert still_beside([0.12345678], [1e-12], [False]) == [1e-12]
+    assert still_beside([0.12345678], [1e-12], [True], seen=1) == [1e-12]
+    assert still_beside([0.12345678], [1e-12], [True], seen=2) == pytest.approx([6e-9], abs=0)
+
+
+def test_where_others_are_decimals_a_value_that_never_moved_may_be_one_of_theirs():
+    """The finest of those that move."""
+    digits = ["decimal", "decimal", "float64", "float64", "decimal", "float64"]
+    still = [False, False, False, True, True, True]
+    level = [1e-3, 1e-4, 1e-6, 1e-9, 1e-5, 1e-2]
+    found = still_beside([5.0, 5.0, 5.0, 1.0, 1.0, 2.0**20], level, still, digits)
+    assert found == pytest.approx([1e-3, 1e-4, 1e-6, 1e-4, 1e-4, 1e-2], abs=0)
+
+
+def test_0_may_be_what_is_left_of_terms_as_large_as_the_others():
+    """It is off by the median of what they are; in single precision so is a small number, by its lowest bit."""
+    f_x, still = [5.0, 5.0, 5.0, 0.0, 2.0**-30, 1.0], [False, False, False, True, True, True]
+    level = [1e-10, 1e-9, 8e-9, 1e-15, 1e-17, 1e-15]
+    double, single = ["float64"] * 6, [*["float64"] * 2, "float32", *["float64"] * 3]
+    assert still_beside(f_x, level, still, double) == pytest.approx([*level[:3], 1e-9, 1e-17, 1e-15], abs=0)
+    lowest = 0.6 * 2.0**-30  # 5.6e-10
+    for names in (single, [*["float64"] * 2, "float16", *["float64"] * 3]):
+        assert still_beside(f_x, level, still, names) == pytest.approx(
+            [*level[:3], 1e-9, lowest, 1e-15], abs=0
+        )
+    # Not where it is larger than theirs, nor by what those say that do not move.
+    level = [1e-10, 5e-10, 8e-9, 1e-8, 1e-17, 1e-15]
+    assert still_beside(f_x, level, still, single) == pytest.approx([*level[:3], 5e-10, 1e-17, 1e-15], abs=0)
+    names = [*["float64"] * 5, "float32"]
+    level[1] = 1e-9
+    assert still_beside(f_x, level, still, names)[4] == 1e-17
+    assert still_beside([0.0, 2.0**-30], [1e-15, 1e-17], [True, True], ["float32"] * 2) == [0.0, 1e-17]
 
 
 def test_the_first_spacing_is_wider_where_x_is_held_in_fewer_digits():
