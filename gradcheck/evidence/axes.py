@@ -99,10 +99,7 @@ def _within_own_size(setting: Setting, entries: Index, found: Estimate, groups: 
         groups=groups,
     )
     before = rows(found, at)
-    with np.errstate(invalid="ignore"):
-        apart = np.abs(near.value - before.value)
-        known = np.isfinite(near.error) & np.isfinite(before.error)
-        clash = known & (apart > 3.0 * (near.error + before.error))
+    clash = np.abs(near.value - before.value) > 3.0 * (near.error + before.error)
     moved = near.chord > 0
     better = np.flatnonzero(np.isfinite(near.error) & np.where(clash, moved, near.error < before.error))
     found = put(found, at[better], rows(near, better))
@@ -240,7 +237,7 @@ def anything(at: Index, _: Estimate) -> tuple[Flat, Flat]:
 
 def _median_by(group: Index, values: Flat) -> Flat:
     """The median of each group, at each of its members."""
-    order = np.argsort(group, kind="stable")
+    order = np.argsort(group)
     out = np.empty(values.shape)
     for mine in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
         out[mine] = np.median(values[mine])

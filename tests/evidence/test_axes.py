@@ -126,8 +126,8 @@ def test_steps_stay_within_what_x_and_its_array_allow(monkeypatch):
     asked = Asked(monkeypatch)
     along_axes(setting(), np.arange(5), np.full(5, 1e-20), anything)
     least = 64 * EPS * np.array([1.0, 2e-6, 2.0, 8.0, 1e-3])
-    assert asked.options["smallest"] == pytest.approx(least, rel=1e-12)
-    assert asked.options["step"] == pytest.approx(least, rel=1e-12)
+    assert asked.options["smallest"] == pytest.approx(least, rel=1e-12, abs=0)
+    assert asked.options["step"] == pytest.approx(least, rel=1e-12, abs=0)
     assert asked.options["largest"] == pytest.approx(0.3 * np.array([2.0, 2.0, 2.0, 8.0, 8.0]), rel=1e-12)
     assert np.isnan(asked.options["inner"]).all()
     assert asked.options["at_zero"].tolist() == [False, True, False, False, False]
@@ -156,7 +156,7 @@ def test_coarser_arrays_have_larger_smallest_steps(monkeypatch):
     objective = Objective(lambda x: 1.0, parameters)
     known = Setting(objective, flat, 1.0, 1e-15, 1e-3, np.ones(3), Tolerance(1e-6))
     along_axes(known, np.arange(3), np.ones(3), anything)
-    assert asked.options["smallest"] == pytest.approx([64 * EPS, 64 * EPS, 64 * 2.0**-23], rel=1e-12)
+    assert asked.options["smallest"] == pytest.approx([64 * EPS, 64 * EPS, 64 * 2.0**-23], rel=1e-12, abs=0)
 
 
 def test_room_is_that_of_each_coordinate(monkeypatch):
@@ -167,13 +167,16 @@ def test_room_is_that_of_each_coordinate(monkeypatch):
     assert [side.tolist() for side in asked.options["room"]] == [[3.0, 1.0], [13.0, 11.0]]
 
 
-def test_a_group_has_the_room_of_its_narrowest_member():
+def test_a_group_has_the_room_of_its_narrowest_member(monkeypatch):
     """In units of the scales; an empty group has all there is."""
     room = np.array([1.0, 2.0, 4.0, 8.0, 1.0]), np.array([2.0, 4.0, 1.0, 16.0, 40.0])
-    groups = [np.array([0, 3]), np.array([1, 2]), np.array([4])]
+    groups = [np.array([0, 3]), np.array([1, 2]), np.array([4]), np.zeros(0, int)]
     left, right = _room_of_groups(setting(2, room=room), groups, np.array([3, 2, 4, 0]))
     assert left.tolist() == [1.0, 1.0, 0.25, 1.0]
     assert right.tolist() == [2.0, 0.5, 10.0, 2.0]
+    asked = Asked(monkeypatch)
+    along_axes(setting(2, room=room), np.array([3, 2]), np.ones(2), anything, groups=groups)
+    assert [side.tolist() for side in asked.options["room"]] == [[1.0, 1.0], [2.0, 0.5]]
 
 
 def test_lines_of_a_group_are_measured_in_units_of_their_scales(monkeypatch):
@@ -190,6 +193,15 @@ def test_lines_of_a_group_are_measured_in_units_of_their_scales(monkeypatch):
     assert found.chord.tolist() == [1.0, 0.25]
     assert found.curvature.tolist() == [4.0, 0.25]
     assert found.step.tolist() == [1.0, 4.0]
+    tiny = replace(setting(2), x=np.array([1.0, 0.0, -2.0, 8.0, 1e-20]))
+    along_axes(
+        tiny, np.array([4]), np.ones(1), lambda at, so_far: (so_far.value, so_far.error), groups=groups
+    )
+    assert asked.options["smallest"] == pytest.approx([64 * EPS * 1e-6], rel=1e-12, abs=0)
+    assert asked.options["inner"] == pytest.approx([1e-20 / 16 / 4], rel=1e-12, abs=0)
+    # A slope of 8 by a bar of 2 in units of the line, divided by the scale and told back in units of the line.
+    precise, resolved = asked.options["wanted"](np.array([0]), estimate_of(1, value=8.0, error=2.0))
+    assert (precise.tolist(), resolved.tolist()) == ([8.0], [2.0])
     # Alone several outputs have steps in units of x, and their scale besides.
     along_axes(setting(2), entries, np.array([0.2, 0.8]), anything)
     assert asked.options["step"] == pytest.approx([0.2, 0.8])
@@ -229,6 +241,9 @@ def test_entries_far_smaller_than_their_array_have_steps_of_their_own():
 def test_no_step_is_longer_than_a_third_of_the_largest_scale():
     """Of the array that the coordinate belongs to."""
     assert _largest_steps(setting(), np.array([0, 1, 0])) == pytest.approx([0.6, 2.4, 0.6])
+    parameters, flat = Parameters.of({"a": np.ones(0), "b": np.ones(1)})
+    empty = replace(setting(), objective=Objective(lambda x: 1.0, parameters), x=flat, scales=np.array([0.5]))
+    assert _largest_steps(empty, np.array([0, 1])) == pytest.approx([0.0, 0.15])
 
 
 def test_one_stencil_is_one(monkeypatch):
@@ -262,13 +277,16 @@ def again(monkeypatch: pytest.MonkeyPatch, found: Estimate, budget: int | None =
 
 def test_what_was_measured_beyond_its_own_size_is_measured_within_it(monkeypatch):
     """More than ten times; from a quarter of it on, to half of it, four stencils. At 0 there is no size."""
-    for step, asks in ((1.01e-2, True), (0.99e-2, False)):
+    for step, asks in ((1.01e-2, True), (10 * 1e-3, False), (0.99e-2, False)):
         _, asked = again(monkeypatch, estimate_of(1, step=step))
         assert hasattr(asked, "options") is asks
         if asks:
             assert asked.options["step"].tolist() == [2.5e-4]
             assert asked.options["largest"].tolist() == [5e-4]
             assert asked.options["rounds"] == 4
+            # As usual: what is wanted of a slope of 1 beside others of its size.
+            wanted = asked.options["wanted"](np.array([0]), estimate_of(1))
+            assert [float(each[0]) for each in wanted] == pytest.approx([1e-6, 3e-4])
     asked = Asked(monkeypatch)
     _within_own_size(setting(), np.array([1]), estimate_of(1, step=9.0), None)
     assert not hasattr(asked, "options")
@@ -279,6 +297,12 @@ def test_six_evaluations_are_wanted_for_that(monkeypatch):
     far = estimate_of(1, step=1.0)
     assert again(monkeypatch, far, budget=5)[0] is far
     assert hasattr(again(monkeypatch, far, budget=6)[1], "options")
+    two = estimate_of(2, step=99.0)
+    for budget, asks in ((11, False), (12, True)):
+        asked = Asked(monkeypatch)
+        known = replace(setting(), objective=Objective(cubes, setting().parameters, max_nfev=budget))
+        _within_own_size(known, np.array([3, 4]), two, None)
+        assert hasattr(asked, "options") is asks
 
 
 def test_the_smaller_bar_stays_where_both_agree(monkeypatch):
@@ -287,12 +311,50 @@ def test_the_smaller_bar_stays_where_both_agree(monkeypatch):
     assert again(monkeypatch, far, value=1.005, error=0.9e-3)[0].value.tolist() == [1.005]
     assert again(monkeypatch, far, value=1.005, error=1.1e-3)[0].value.tolist() == [1.0]
     assert again(monkeypatch, far, value=1.007, error=1.1e-3)[0].value.tolist() == [1.007]
+    assert again(monkeypatch, far, value=1.005, error=1e-3)[0].value.tolist() == [1.0]
+    wide = estimate_of(1, step=1.0, value=1.0, error=0.125)
+    assert again(monkeypatch, wide, value=1.75, error=0.125)[0].value.tolist() == [1.0]  # 3 (E + E) apart
+    agrees = again(monkeypatch, far, value=1.005, error=1.1e-3, chord=0.0)[0]
+    assert agrees.error.tolist() == [1e-3]
     still = again(monkeypatch, far, value=1.007, error=1.1e-3, chord=0.0)[0]
     assert (still.value.tolist(), still.error.tolist()) == ([1.0], [np.inf])
     assert still.limit.tolist() == [Limit.SCALE]
     assert again(monkeypatch, far, value=5.0, error=np.inf)[0].value.tolist() == [1.0]
     lost = estimate_of(1, step=1.0, value=1.0, error=np.inf)
     assert again(monkeypatch, lost, value=5.0, error=1.0)[0].value.tolist() == [5.0]
+
+
+def test_each_of_some_entries_keeps_its_own(monkeypatch):
+    """8, 1 and 1e-3, measured beyond their size: a smaller bar, a contradiction that moves, and one that does not."""
+    far = estimate_of(4, step=99.0, value=1.0, error=[1e-3, 1e-3, 1e-3, 1e-3])
+    Asked(monkeypatch, value=[1.0, 2.0, 2.0], error=[1e-4, 1e-3, 1e-3], chord=[1.0, 1.0, 0.0])
+    found = _within_own_size(setting(), np.array([3, 1, 0, 4]), far, None)
+    assert found.value.tolist() == [1.0, 1.0, 2.0, 1.0]
+    assert found.error.tolist() == [1e-4, 1e-3, 1e-3, np.inf]
+    assert found.limit.tolist() == [Limit.NONE, Limit.NONE, Limit.NONE, Limit.SCALE]
+
+
+def test_what_is_measured_begins_as_usual_unless_steps_are_given(monkeypatch):
+    """With first steps of their own; in groups, and again within their own size in groups."""
+    calls = []
+
+    def along(known: Any, entries: Any, steps: Any, wanted: Any, **options: Any) -> Estimate:
+        calls.append((entries.tolist(), steps.tolist(), options))
+        return estimate_of(entries.size, step=99.0, chord=1.0)
+
+    monkeypatch.setattr(axes, "along_axes", along)
+    known = setting(2, relative_step=np.array([1e-3, 5e-3]))
+    groups = [np.array([0, 3]), np.array([1, 2, 4])]
+    measure(known, np.array([0, 8]), groups=groups)
+    first, within = calls
+    # Both share their points: 3e-3 is the median of their parts of the scales.
+    assert first == ([0, 8], [3e-3, 3e-3 * 8], {"groups": groups, "served": False})
+    assert within[2]["groups"] is groups
+    assert (within[0], within[1], within[2]["rounds"]) == ([0, 8], [0.25, 2.0], 4)
+    calls.clear()
+    measure(known, np.array([0, 8]), np.array([0.1, 0.2]), served=True)
+    assert calls[0] == ([0, 8], [0.1, 0.2], {"groups": None, "served": True})
+    assert calls[1][2]["groups"] is None
 
 
 def test_slopes_of_every_output_come_of_the_same_points():
