@@ -262,6 +262,24 @@ def test_what_shrinks_less_than_the_spacing_is_noise():
     assert level > 1e-6
 
 
+@pytest.mark.parametrize(
+    ("part", "level", "again"),
+    [(2.9e-3, 0.0, []), (3.1e-3, 3.1e-3, [OTHER]), (0.099, 0.099, [OTHER]), (0.101, 1.0, [])],
+)
+def test_noise_a_thousand_times_nearer_is_none_less_or_as_much(part, level, again):
+    """Below three thousandths of the first it went with the spacing; below a tenth it is asked for twice."""
+    unit = draws(1)
+
+    def output(t, at):
+        return 1.0 + 1e-3 * unit * (1.0 if at == FIRST else part)
+
+    found, asked = level_of(output)
+    assert near_to(asked, FIRST, NEAR, *again)
+    usual = by_the_paper(1e-3 * unit)
+    assert usual is not None
+    assert found == pytest.approx(2 * level * usual, rel=1e-6, abs=20 * EPS)
+
+
 @pytest.mark.parametrize(("last", "believed"), [(1e-4, True), (0.5, False)])
 def test_noise_as_large_as_f_is_looked_at_where_points_can_hardly_be_told_apart(last, believed):
     """Half of f at all spacings is noise, unless it is far less at 64 roundings of x: a fast oscillation."""
@@ -356,6 +374,38 @@ def test_long_doubles_keep_their_digits():
     assert found.digits == str(np.dtype(np.longdouble))
     eps = float(np.finfo(np.longdouble).eps)
     assert eps <= found.level <= 100 * eps
+
+
+class Asked:
+    """Stands for an objective: notes the offsets along the line, and answers."""
+
+    def __init__(self, f: Callable[[np.ndarray], Any]) -> None:
+        self.parameters = Parameters.of(0.0)[0]
+        self.f, self.asked = f, []
+
+    def line(self, line: Any, offsets: Any) -> Any:
+        """(k, 1) values."""
+        self.asked.append(offsets.tolist())
+        return np.asarray(self.f(offsets), float)[:, None]
+
+
+@pytest.mark.parametrize("fewer", [np.float16, np.float32])
+def test_where_values_have_few_bits_two_more_far_away_are_looked_at(fewer):
+    """A tenth of the scale on either side; on one side as far as the widest probe, 300 times the first, and half."""
+    spacing = 1e-3
+    for back, far in ((True, [-0.1, 0.1]), (False, [1.05, 2.1])):
+        for beyond in (fewer, np.float64):
+            # What cancels beside x has few bits, and more of them far away.
+            known: Any = Asked(
+                lambda t, beyond=beyond: np.exp(t).astype(fewer if t.max() < 0.05 else beyond).astype(float)
+            )
+            found = measure_noise(known, Rays(np.zeros(1), [np.ones(1)]), 1.0, spacing, back=back)
+            assert known.asked[0] == pytest.approx(spacing * np.arange(1.0, 8.0))
+            assert known.asked[-1] == pytest.approx(far)
+            assert found.digits == np.dtype(beyond).name
+    double: Any = Asked(np.exp)
+    assert measure_noise(double, Rays(np.zeros(1), [np.ones(1)]), 1.0, spacing).digits == "float64"
+    assert {len(offsets) for offsets in double.asked} == {7}
 
 
 def test_the_rounding_of_negative_values_is_that_of_their_size():
