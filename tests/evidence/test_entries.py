@@ -193,7 +193,7 @@ class Course:
     ) -> Any:
         if len(self.measured) == self.stop:
             raise KeyboardInterrupt
-        self.setting = setting
+        assert setting.x.size == 5
         self.measured.append((entries.tolist(), None if steps is None else steps.tolist(), groups, served))
         return estimate_of(entries.size, value=entries)
 
@@ -237,26 +237,30 @@ def test_where_noise_decides_the_steps_of_a_few_entries_serve_the_others(monkeyp
         ([0, 1], [1300.0, 1300.5], None, True),
         ([4], [1302.0], None, True),
     ]
-    assert course.setting is known
     assert found.value.tolist() == entries.tolist()
     assert course.still == (entries.tolist(), given.tolist(), [0, 0, 0, 0, 1, 0])
     assert told == [given.tolist(), entries.tolist(), {"interrupted": False, "groups": None}]
+    course = Course(monkeypatch, early=(2,))
+    sweep(known, np.ones(2), np.array([0, 2]))
+    assert course.measured == [([2], None, None, False), ([0], [200.0], None, True)]
 
 
 def test_where_noise_does_not_decide_every_entry_finds_its_own_step(monkeypatch):
     """So do those that are moved together, at once; of no entries nothing is asked."""
+    monkeypatch.setattr(module, "CHUNK", 1)
     groups = [np.array([0, 3]), np.array([1, 2, 4])]
     for noise, moved, entries in ((False, None, [3, 0]), (True, groups, [3, 0]), (True, None, [])):
         course = Course(monkeypatch, noise=noise, early=(0,))
         told = sweep(setting(), np.ones(len(entries)), np.array(entries, int), moved)
         assert course.asked == 0
-        assert course.measured == ([([0, 3], [0.0, 1.5], moved, False)] if entries else [])
+        alone = [([0], [0.0], None, False), ([3], [1.5], None, False)] if entries else []
+        assert course.measured == (alone if moved is None else [([0, 3], [0.0, 1.5], moved, False)])
         assert told[3] == {"interrupted": False, "groups": moved}
         if entries:
             assert course.moved_together is moved
-        course = Course(monkeypatch, noise=True)
-        assert sweep(setting(), np.ones(2), np.array([3, 0]))[0].value.tolist() == [3, 0]
-        assert (course.asked, course.measured) == (1, [([0, 3], [0.0, 1.5], None, False)])
+    course = Course(monkeypatch)
+    assert sweep(setting(), np.ones(2), np.array([3, 0]))[0].value.tolist() == [3, 0]
+    assert (course.asked, course.measured) == (1, [([0], [0.0], None, False), ([3], [1.5], None, False)])
 
 
 def test_an_interruption_leaves_the_others_unmeasured(monkeypatch):
