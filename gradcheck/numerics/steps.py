@@ -128,7 +128,7 @@ class Search:
         room = np.where(side > 0, self.right_room[rows], self.left_room[rows])
         sided = side[:, None] * np.minimum(reach, 0.99 * room)[:, None] * SIDED_NODES
         offsets = np.where(side[:, None] == 0, self.step[rows][:, None] * STENCIL, sided)
-        offsets = self.lines.reached(rows, offsets.astype(self.step.dtype))
+        offsets = self.lines.reached(rows, offsets)
         values = self.objective.along(self.lines, rows, offsets)
         f_x, level = self.f_x[rows], self.level[rows]
         fit = central(f_x, offsets, values, level)

@@ -670,6 +670,9 @@ def test_first_steps_fit_into_the_room_that_bounds_leave():
     search.open_rows(np.full(11, -1, np.int8))
     assert search.side.tolist() == [-1, -1, -1, -1, -1, 1, -1, 1, 1, 1, -1]
     assert search.side.dtype == np.int8
+    shorter = measuring(2, lambda row, t: t, 0.5, room=(np.array([1.1, 0.9]), np.full(2, 9.0)))
+    shorter.open_rows(None)
+    assert shorter.step.tolist() == pytest.approx([0.5, 0.495 * 0.9], rel=1e-12)
     anywhere = measuring(2, lambda row, t: t, 1.0)
     assert anywhere.open_rows(None).tolist() == [0, 1]
     assert anywhere.step.tolist() == [1.0, 1.0]
@@ -714,15 +717,11 @@ def test_no_more_stencils_are_begun_than_the_budget_allows():
 
 def test_noise_as_large_as_f_is_no_slope():
     """More than 0.03 of the largest value; where every value is 0 the noise that was measured is all there is."""
-    sizes = [1.0, 1.0, -1.0, 0.0, 0.0]
-    search = measuring(
-        5,
-        lambda row, t: sizes[row] * (t + 1.87),
-        1.0,
-        level=[0.03 * 3.73, 0.03 * 3.75, 0.03 * 3.75, 1.0, 0.0],
-    )
-    search.measure(np.arange(5))
-    assert np.isinf(search.own).tolist() == [False, True, True, False, False]
+    sizes = [1.0, 1.0, -1.0, 0.0, 0.0, 1.0, 0.125]
+    level = np.array([0.03 * 3.73, 0.03 * 3.75, 0.03 * 3.75, 1.0, 0.0, 0.03 * 3.74, 0.03])
+    search = measuring(7, lambda row, t: sizes[row] * (t + 1.87), 1.0, level=level)
+    search.measure(np.arange(7))
+    assert np.isinf(search.own).tolist() == [False, True, True, False, False, False, True]
     assert search.fit is not None
     # The weights of the four values add up to 3.02, over the step.
     assert search.fit.noise[[0, 3]] == pytest.approx([3.02 * 0.03 * 3.73, 3.02], rel=1e-9)
@@ -730,10 +729,18 @@ def test_noise_as_large_as_f_is_no_slope():
 
 def test_where_f_is_finite_is_noted():
     """The side on which all three points are; left where neither is."""
-    edges = [lambda t: t > -0.2, lambda t: t < 0.2, lambda t: t == 0.0, lambda t: t < 1.5]
-    search = measuring(4, lambda row, t: 1.0 if edges[row](t) else np.nan, 1.0)
-    search.measure(np.arange(4))
-    assert search.finite_side.tolist() == [1, -1, -1, -1]
+    edges = [
+        lambda t: t > -0.2,
+        lambda t: t < 0.2,
+        lambda t: t == 0.0,
+        lambda t: t < 1.5,
+        lambda t: t != 0.53,
+        lambda t: t > -0.7,
+    ]
+    search = measuring(6, lambda row, t: 1.0 if edges[row](t) else np.nan, 1.0)
+    search.measure(np.arange(6))
+    assert search.finite_side.tolist() == [1, -1, -1, -1, -1, 1]
+    assert search.finite_side.dtype == np.int8
     assert np.isinf(search.own).all()
 
 
