@@ -91,8 +91,9 @@ class Search:
         self.bent_at = np.full(m, np.inf)
         self.last_step, self.last_bends = np.full(m, np.nan), np.full(m, np.nan)
         self.shrunk, self.widened, self.off_domain = (np.zeros(m, np.int8) for _ in range(3))
-        self.fit: Fit | None = None
-        self.finite_side = np.zeros(0, np.int8)
+        # Of the last stencils: what they say, and the side on which f was finite.
+        self.fit: Fit
+        self.finite_side: NDArray[np.int8]
         self._nfev_before = objective.nfev
 
     @property
@@ -188,7 +189,6 @@ class Search:
         """Choose the next step of each row from its last fit; returns the rows that are worth another stencil."""
         rows, precise, resolved = self._without_the_nearest(rows, precise, resolved)
         fit = self.fit
-        assert fit is not None
         bar = 3.0 * (self.own[rows] + self.contested[rows])
         off = ~fit.finite
         # Off the domain where a shorter step has served.
@@ -259,7 +259,6 @@ class Search:
         self, rows: Rows, precise: Values, resolved: Values
     ) -> tuple[Rows, Values, Values]:
         """Rows that were looked at from as near as can be end with that; what they show there is no plan for others."""
-        assert self.fit is not None
         go = self.nearest[rows] != 2
         ended = rows[~go]
         fine = 3.0 * self.own[ended] <= precise[~go]
@@ -342,7 +341,7 @@ class Search:
         self.off_domain[rows] += 1
         turn = self.off_domain[rows] % (RETREATS + 1) == 0
         other = np.where(self.side[rows] == 0, finite_side, -self.side[rows])
-        self.side[rows] = np.where(turn, other, self.side[rows]).astype(np.int8)
+        self.side[rows] = np.where(turn, other, self.side[rows])
         factor: Values = np.full(rows.size, 1.0 / RETREAT)
         factor[turn] = RETREAT**RETREATS
         return factor
