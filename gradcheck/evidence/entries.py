@@ -73,9 +73,7 @@ def sweep(setting: Setting, given: Flat, entries: Index, groups: Groups | None =
         interrupted = True
     done = sum(np.size(part.value) for part in parts)
     found = concatenate([*parts, unmeasured(entries.size - done, setting.x.dtype)])
-    found = claimed_still(
-        setting, rows(found, np.argsort(order)), given, setting.places(entries)[0]
-    )
+    found = claimed_still(setting, rows(found, np.argsort(order)), given, setting.places(entries)[0])
     return judged(setting, found, given, entries, interrupted=interrupted, groups=groups)
 
 

@@ -181,7 +181,7 @@ def _noise(
     still : where values that lie near to each other do not show the noise of those that lie apart.
     """
     every = np.concatenate([part.values for part in seen])
-    every[~np.isfinite(every)] = np.nan
+    every = np.where(np.isfinite(every), every, np.nan)
     for k, part in enumerate(seen[1:], start=1):
         every[8 * k : 8 * k + 8, ~part.looked] = np.nan
     low, high = np.fmin.reduce(every, axis=0), np.fmax.reduce(every, axis=0)
@@ -189,8 +189,7 @@ def _noise(
     quantum, digits = granularity(every)
     if far is not None and np.isin(digits, ("float16", "float32")).any():
         away = far()
-        away[~np.isfinite(away)] = np.nan
-        quantum, digits = granularity(every, away)
+        quantum, digits = granularity(every, np.where(np.isfinite(away), away, np.nan))
     first = seen[0].values
     if quantum.any():
         # So near to x only the grid shows; what the wider spacing saw beyond it may be an oscillation.

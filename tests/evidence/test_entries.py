@@ -472,7 +472,13 @@ def test_the_bar_of_noise_that_alternates_is_known():
 
     known = replace(known, objective=Objective(alternating, known.parameters), f_x=np.array([1e-3]))
     bar = 3.02 * 2.0 * 3.2**0.5 * 1e-3 / 1e-3
-    for noise, error, limit in ((0.0, bar, Limit.NOISE), (1.001 * bar, 1e-9, Limit.NONE)):
+    # The last as it comes, rounded: as much is not more.
+    same = _with_noise_that_grows(known, estimate_of(1), np.array([0]), np.array([0])).error[0]
+    for noise, error, limit in (
+        (0.0, bar, Limit.NOISE),
+        (1.001 * bar, 1e-9, Limit.NONE),
+        (same, 1e-9, Limit.NONE),
+    ):
         found = _with_noise_that_grows(known, estimate_of(1, noise=noise), np.array([0]), np.array([0]))
         assert found.error == pytest.approx([error], rel=1e-9, abs=0)
         assert found.limit.tolist() == [limit]
