@@ -194,14 +194,12 @@ def test_lines_of_a_group_are_measured_in_units_of_their_scales(monkeypatch):
     assert found.curvature.tolist() == [4.0, 0.25]
     assert found.step.tolist() == [1.0, 4.0]
     tiny = replace(setting(2), x=np.array([1.0, 0.0, -2.0, 8.0, 1e-20]))
-    along_axes(
-        tiny, np.array([4]), np.ones(1), lambda at, so_far: (so_far.value, so_far.error), groups=groups
-    )
+    along_axes(tiny, np.array([4]), np.ones(1), lambda at, so_far: (np.ones(1), so_far.value), groups=groups)
     assert asked.options["smallest"] == pytest.approx([64 * EPS * 1e-6], rel=1e-12, abs=0)
     assert asked.options["inner"] == pytest.approx([1e-20 / 16 / 4], rel=1e-12, abs=0)
-    # A slope of 8 by a bar of 2 in units of the line, divided by the scale and told back in units of the line.
-    precise, resolved = asked.options["wanted"](np.array([0]), estimate_of(1, value=8.0, error=2.0))
-    assert (precise.tolist(), resolved.tolist()) == ([8.0], [2.0])
+    # What is wanted of a slope of 8 in units of the line, which is 2 per unit of x: 1 per unit of x, and as much.
+    precise, resolved = asked.options["wanted"](np.array([0]), estimate_of(1, value=8.0))
+    assert (precise.tolist(), resolved.tolist()) == ([4.0], [8.0])
     # Alone several outputs have steps in units of x, and their scale besides.
     along_axes(setting(2), entries, np.array([0.2, 0.8]), anything)
     assert asked.options["step"] == pytest.approx([0.2, 0.8])
