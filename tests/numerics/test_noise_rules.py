@@ -500,6 +500,11 @@ def test_values_that_tower_above_f_of_x_say_nothing_of_its_rounding():
     # Twenty roundings of the largest value are more than rounding.
     values = np.concatenate([[0.0], 1e22 + 100 * EPS * 1e22 * draws(3)[1:]])
     assert level_of(lambda t, at: values)[0] > 20 * EPS * 1e22
+    # So are sixteen and a half, by the largest order that the values show without the first, or the first few.
+    values = np.concatenate([[0.0], 1e22 * (1.0 + 9.5 * EPS * draws(3)[1:])])
+    seen = 2 * min(max(orders(values[first:])[1:]) for first in (1, 2, 3))
+    assert 16.1 < seen / (EPS * values.max()) < 16.9
+    assert level_of(lambda t, at: values)[0] == pytest.approx(seen, rel=1e-9)
     # And a value that is not small beside them is off by what they are.
     assert level_of(lambda t, at: 1.0 + 100.0 * t / FIRST)[0] >= EPS * 700
 
@@ -511,6 +516,14 @@ def test_the_slope_is_the_chord_over_the_first_points():
     """Seven spacings; a falling f has a positive one too."""
     noise, _ = estimated(lambda t, at: 5.0 - 3.0 * t, lambda t, at: 2.0 + 4.0 * t, spacing=1e-4)
     assert noise.slope == pytest.approx([3.0, 4.0], rel=1e-9, abs=0)
+
+
+def test_a_slope_that_the_first_points_show_is_not_that_of_wider_ones():
+    """16 roundings up at the last of them, and f that falls by 1 farther out."""
+    up = 1.0 + 16 * EPS * (np.arange(8.0) == 7)
+    noise, asked = estimated(lambda t, at: up if at == FIRST else 1.0 - np.abs(t))
+    assert near_to(asked, FIRST, WIDE)
+    assert noise.slope == pytest.approx([16 * EPS / (7 * FIRST)], rel=1e-9, abs=0)
 
 
 def test_values_that_were_not_looked_at_are_not_reported():
@@ -543,6 +556,7 @@ KINDS: list[Output] = [
     lambda t, at: 1.0 + 5e-15 * draws(11) * (at == FIRST),
     lambda t, at: 1.0 + 5e-15 * draws(1) * (abs(at) > 1e-5),
     lambda t, at: np.round(1.0 + 1e-3 * draws(4) * (abs(at) > 1e-5), 6),
+    lambda t, at: 1.0 + 2.0**-20 * (np.round(4e3 * draws(8)) if at == FIRST else np.arange(8) % 2),
 ]
 
 
