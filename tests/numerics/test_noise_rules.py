@@ -519,11 +519,11 @@ def test_the_slope_is_the_chord_over_the_first_points():
 
 
 def test_a_slope_that_the_first_points_show_is_not_that_of_wider_ones():
-    """16 roundings up at the last of them, and f that falls by 1 farther out."""
+    """16 roundings up at the last of them, and f that falls by 1 farther out; beside one that never moves."""
     up = 1.0 + 16 * EPS * (np.arange(8.0) == 7)
-    noise, asked = estimated(lambda t, at: up if at == FIRST else 1.0 - np.abs(t))
-    assert near_to(asked, FIRST, WIDE)
-    assert noise.slope == pytest.approx([16 * EPS / (7 * FIRST)], rel=1e-9, abs=0)
+    noise, asked = estimated(lambda t, at: up if at == FIRST else 1.0 - np.abs(t), lambda t, at: 3.0)
+    assert near_to(asked, FIRST, -WIDE)
+    assert noise.slope == pytest.approx([16 * EPS / (7 * FIRST), 0.0], rel=1e-9, abs=0)
 
 
 def test_values_that_were_not_looked_at_are_not_reported():
