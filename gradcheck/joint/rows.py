@@ -186,7 +186,8 @@ class _Search:
 
     def certified(self, claim: Problem) -> Joint | None:
         """Fresh directions for another claim; None where they do not certify all rows of it."""
-        scaling, delta, rng = self.test.along.scaling, self.test.delta * self.test.rows, self.rng
+        # Half of the chance each: one repair is tried, and what is located.
+        scaling, delta, rng = self.test.along.scaling, self.test.delta * self.test.rows / 2.0, self.rng
         rest = JointTest(claim, scaling, rng, delta, exact=self.test.exact).run()
         if rest.certified.all() and stays(self.problem, scaling, self.silent, rng, delta):
             return rest
