@@ -238,7 +238,7 @@ def anything(at: Index, _: Estimate) -> tuple[Flat, Flat]:
 def _median_by(group: Index, values: Flat) -> Flat:
     """The median of each group, at each of its members."""
     order = np.argsort(group)
-    out = np.empty(values.shape)
-    for mine in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
+    out = values.copy()
+    for mine in np.split(order, np.flatnonzero(np.diff(group[order])) + 1) if order.size else ():
         out[mine] = np.median(values[mine])
     return out

@@ -189,9 +189,10 @@ def _with_lent(setting: Setting, own: Flat, entries: Index) -> Flat:
     scale = np.where(own > 0, own, setting.slope[output] / setting.scales[column])
     if setting.gradient_scale is not None:
         scale = np.maximum(scale, setting.gradient_scale[setting.groups(entries)])
-    if setting.outputs > 1:
+    known = scale[scale > 0]
+    if setting.outputs > 1 and known.size:
         # An output that depends on nothing counts as large as the others.
-        scale = np.where(scale == 0, root_mean_square(scale[scale > 0]), scale)
+        scale = np.where(scale == 0, root_mean_square(known), scale)
     return np.asarray(scale)
 
 

@@ -401,3 +401,9 @@ def test_a_symmetric_jacobian_is_not_called_transposed():
     report = check_jacobian(lambda u: A @ u, wrong, U)
     assert [m.index for m in report.wrong] == [(5, 9)]
     assert not any("transposed" in cause for cause in report.diagnosis)
+
+
+def test_a_sparse_jacobian_in_which_nothing_is_stored_is_wrong_and_warns_of_nothing():
+    """All 600 entries that are not 0 are missing."""
+    report = check_jacobian(burgers, lambda u: scipy.sparse.csr_array((U.size, U.size)), U)
+    assert report.outcome is Outcome.FAIL
