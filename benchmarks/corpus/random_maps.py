@@ -439,13 +439,18 @@ class Kinked:
 
 
 def _lost(smooth: RandomMap, right: Array) -> bool:
-    """Whether an output that should move is 0 all around x: (1 + tanh u) / 2 has no slope where it rounds to 0."""
+    """Whether an output that should move stays where it is: (1 + tanh u) / 2 has no slope where it rounds to 0.
+
+    All around x, or on both sides along one entry, though that should move it by far more than its noise.
+    """
     x, scales = flat(smooth.x), _scales(smooth.x)
     here = np.ravel(smooth.f(smooth.x))
-    moved = np.zeros(here.size, bool)
-    for step in np.concatenate([np.diag(1e-2 * scales), np.diag(-1e-2 * scales)]):
-        moved |= np.ravel(smooth.f(like(smooth.x, x + step))) != here
-    return bool(((here == 0) & ~moved & (right != 0).any(1)).any())
+    along = np.zeros(right.shape, bool)
+    for k, step in enumerate(np.concatenate([np.diag(1e-2 * scales), np.diag(-1e-2 * scales)])):
+        along[:, k % x.size] |= np.ravel(smooth.f(like(smooth.x, x + step))) != here
+    moved = along.any(1)
+    shown = np.abs(right) * 1e-2 * scales > 1e3 * smooth.noise[:, None]
+    return bool(((here == 0) & ~moved & (right != 0).any(1)).any() or (shown & ~along).any())
 
 
 def kinked(seed: int) -> tuple[Kinked, Array, Array, str] | None:
