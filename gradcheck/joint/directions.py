@@ -138,10 +138,10 @@ class Directions:
             values = self.problem.complex_along(tangent)
             if values is not None:
                 return self.compared(tangent, 0.0, values.imag, self._complex_error(tangent), exact=True)
-        if precise:
-            return self._by_four(first, tangent)
         fit = first.fit
         assert fit is not None
+        if precise and len(fit.odd) > 2:  # what four points leave is told by eight
+            return self._by_four(first, tangent)
         # Two points: truncation b3 h^2 against noise 0.71 / h times that of one value; both are about equal at h.
         bend = np.maximum(fit.odd[1], np.sqrt(fit.even[0] * fit.even[1]))
         with np.errstate(divide="ignore"):
@@ -335,6 +335,8 @@ class Directions:
         assert fit is not None
         if np.any(first.noisy):
             return self._in_noise(before, tangent, longer)
+        if len(fit.odd) <= 2:  # f takes complex numbers no longer, and four points do not tell what four leave
+            return self._by_eight(tangent, first.step, first.noisy)
         return self._by_four(first, tangent)
 
     def _in_noise(self, before: Sequence[Direction], tangent: Flat, longer: bool) -> Direction:

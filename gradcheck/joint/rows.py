@@ -86,7 +86,7 @@ def survey_rows(
     # Another direction, along which each column moves as far as any.
     direction = joint.directions[-1]
     even = rng.choice([-1.0, 1.0], problem.x.size) * scaling.lengths
-    other = test.again(even, exact=direction.exact, precise=True)
+    other = test.again(even, exact=direction.exact, precise=int(joint.wrong.sum()) >= SHARING)
     alpha, scaled = _scaled_rows(direction, other, joint.wrong, problem.matrix)
     found = None if scaled[joint.wrong].all() else search.repaired(other)
     return found or search.located(alpha, scaled)
