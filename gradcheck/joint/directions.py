@@ -335,7 +335,9 @@ class Directions:
         assert fit is not None
         if np.any(first.noisy):
             return self._in_noise(before, tangent, longer)
-        if len(fit.odd) <= 2:  # f takes complex numbers no longer, and four points do not tell what four leave
+        if (
+            len(fit.odd) <= 2
+        ):  # f takes complex numbers no longer, and four points do not tell what four leave
             return self._by_eight(tangent, first.step, first.noisy)
         return self._by_four(first, tangent)
 
