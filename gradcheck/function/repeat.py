@@ -61,9 +61,10 @@ def _why_it_differs(seen: list[float], again: Callable[[], float]) -> tuple[str,
             return f"it drifts: {CLEAR}", True
         if (np.diff(np.abs(steps)) < 0).all():
             return f"it settles: {CLEAR}", True
-        state = np.random.get_state()  # noqa: NPY002 (the caller's f may draw from it)
+        # The legacy state is the one that a careless f draws from: no Generator of ours can show that.
+        state = np.random.get_state()  # noqa: NPY002
         one = again()
-        np.random.set_state(state)  # noqa: NPY002 (left as that call left it, by the next one)
+        np.random.set_state(state)  # noqa: NPY002 (the same state, as that call left it)
         two, three = again(), again()
         if one == two == three:
             return f"it settles: {CLEAR}", True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -229,7 +229,7 @@ def test_samples_are_places_of_the_columns_around():
     claim = Claim(np.ones((1, 6)))
     search, rng = claim.search(order=[5, 4, 3, 2, 1, 0]), Order()
     search.look_at(5)
-    assert search.samples_are_wrong(lambda _: np.arange(5), rng)  # type: ignore[arg-type]
+    assert search.samples_are_wrong(lambda _: np.arange(5), cast("np.random.Generator", rng))
     assert [column for column, _ in claim.judged] == [0, 4, 3, 2]
 
 
