@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
+from gradcheck.diagnosis.patterns import factor
 from gradcheck.diagnosis.scope import LOOKS, MARGIN, Scope
 from gradcheck.results.cause import Cause, Kind
 
@@ -39,6 +40,9 @@ def projected(s: Scope) -> Cause | None:
             for kind, added in itertools.product(kinds, ADDED):
                 given_back = kind is not kinds[0]
                 if kind is None or (added and (given_back or "x" not in basis)):
+                    continue
+                # What a few entries show to be one factor needs no look at f.
+                if given_back and not s.complete and factor(s) is not None:
                     continue
                 explained = _explained(s, lines, *_directions(s, lines, basis, added), given_back)
                 if explained is not None and s.mends(explained, choices=2.0):
