@@ -15,7 +15,7 @@ from gradcheck.arraywise.columns import GROUPS_UP_TO, by_directions, every_entry
 from gradcheck.driver.known import Known
 from gradcheck.evidence.plain_differences import agreement
 from gradcheck.function.matrix import Dense, Matrix, Sparse
-from gradcheck.joint.directions import Direction
+from gradcheck.joint.direction import Direction
 from gradcheck.joint.examination import examine_jointly
 from gradcheck.joint.rows import survey_rows
 from gradcheck.numerics.differences import first_step

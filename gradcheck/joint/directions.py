@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
 from gradcheck._typing import Flat, Mask, Values
+from gradcheck.joint.direction import Direction
 from gradcheck.joint.four_points import AMPLIFIED, FAR, NEAR, Short, hidden_of, shortest
 from gradcheck.numerics.line_fit import (
     EIGHT,
@@ -26,7 +27,7 @@ from gradcheck.numerics.tangents import ROUNDING, random_units, root_mean_square
 from gradcheck.parameters.quantiles import median
 from gradcheck.results.certificate import LEAST
 
-__all__ = ["Direction", "Directions"]
+__all__ = ["Directions"]
 
 EPS = float(np.finfo(np.float64).eps)
 # The first step over the length along which f changes by its own size; that length is a thousandth of x at the least,
@@ -34,6 +35,9 @@ EPS = float(np.finfo(np.float64).eps)
 # doubles, f(x) is what is left of a root of f, and says nothing of a length: then it is a part of x.
 FIRST_STEP, SHORTEST, ROOT, ROOT_LENGTH = 0.01, 1e-3, 1e-9, 0.1
 LONGEST_STEP = 0.3
+# Where rounding alone would ask for more directions, and f changes by its own size in so many lengths of x, the first
+# step is up to so many times as long. Rounding makes such a part of E h, by trial on the chapter's network.
+ROUNDED, STRETCHED = 30.0, 8.0
 # From one noisy direction of eight points to the next a step is so many times as long; so many are tried.
 LONGER, TRIED = 3.0, 3
 # Off the domain come nearer three times.
@@ -53,63 +57,28 @@ SAME = 1e-12
 OUTER = np.array([0, 1, -2, -1])
 
 
-@dataclass(frozen=True)
-class Direction:
-    """What one direction v shows of every row; arrays are (m,).
-
-    tangent : (n,) v; empty of all but the last of several. step : the longest offset, in units of v.
-    weight : the root of the sum of squares of the terms of J v. residual : J v less the derivative along v; error : its
-    E. allowed : what a right row may leave.
-    exact : by the complex step. noisy : (m,) rows whose error is noise, which knows nothing of v. fit : of the real
-    points, where more are to be had like them. hidden : what the residual may lack beside noise; None is a part of E.
-    """
-
-    tangent: Flat
-    step: float
-    weight: Values
-    residual: Values
-    error: Values
-    allowed: Values
-    exact: bool = False
-    noisy: Mask | bool = False
-    fit: LineFit | None = None
-    hidden: Values | None = None
-
-    @property
-    def noise(self) -> Values:
-        """(m,) what one value of f may be off by, as far as the real points of a first direction show it."""
-        assert self.fit is not None
-        return self.fit.least_noise
-
-    @cached_property
-    def most(self) -> Values:
-        """What the residual may be at the most, but for noise: independent of v, it makes no residual less likely."""
-        if self.hidden is not None:
-            return np.asarray(np.abs(self.residual) + self.hidden)
-        bars = 3.0 if self.noisy is False else np.where(self.noisy, 1.0, 3.0)
-        return np.asarray(np.abs(self.residual) + bars * self.error)
-
-    @cached_property
-    def exceeds(self) -> Mask:
-        """Rows in which something is wrong; nan is not evidence."""
-        with np.errstate(invalid="ignore"):
-            return np.asarray(np.abs(self.residual) > self.allowed)
-
-
 class Directions:
     """Random directions for one claim, and what f shows along them.
 
     exact : whether f may be asked for complex numbers; False once it refused them or they were not borne out.
     sizes : (m,) what a mistake in each row is relative to; 0 until the first direction where the entries are not known.
+    enough : what E is over the sizes where a first direction is as precise as is asked for.
     gridded : (m,) rows whose values were seen to lie on a grid. pending : (m,) rows that steps in noise are chosen for.
     """
 
     def __init__(
-        self, problem: Problem, scaling: Scaling, rng: np.random.Generator, *, exact: bool, fixed: Mask
+        self,
+        problem: Problem,
+        scaling: Scaling,
+        rng: np.random.Generator,
+        *,
+        exact: bool,
+        fixed: Mask,
+        enough: float = math.inf,
     ) -> None:
         self.problem, self.scaling, self.rng = problem, scaling, rng
         self.rows = problem.f_x.size
-        self.exact, self.fixed = exact, fixed
+        self.exact, self.fixed, self.enough = exact, fixed, enough
         self.sizes = scaling.sizes
         self.moved = int(np.count_nonzero(scaling.lengths))
         self.gridded = np.zeros(self.rows, bool)
@@ -122,6 +91,10 @@ class Directions:
         self._chosen: dict[tuple[int, ...], tuple[Short, list[Direction]]] = {}
         # The tangent that was asked for last, and what is claimed along it.
         self._last: tuple[Flat, Values, Values] | None = None
+
+    def follow(self, before: Directions) -> None:
+        """Take over what other directions of the same f told of it."""
+        self._weight, self._shown, self.gridded = before._weight, before._shown, before.gridded
 
     @cached_property
     def rounding_of_x(self) -> Values:
@@ -176,18 +149,11 @@ class Directions:
             lengths = self.scaling.lengths[self.scaling.lengths > 0]
             even = float(lengths.min() / lengths.max())
             self.sizes = of_typical_size(even * weight / math.sqrt(self.moved))
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            lengths = np.abs(problem.f_x) / weight
-        lengths = lengths[np.isfinite(lengths)]
-        usual = ROOT_LENGTH if lengths.size else 1.0
-        lengths = lengths[lengths > ROOT]
-        length = float(median(np.clip(lengths, SHORTEST, 1.0))) if lengths.size else usual
-        # A power of two, so that similar claims ask for the same values.
-        begin = 2.0 ** round(math.log2(FIRST_STEP * length)) if step is None else step
         values = problem.complex_along(tangent) if self.exact and step is None else None
         if values is not None and not self._same(values.real):
             values = None
         self.exact = values is not None
+        begin = self._first_step() if step is None else step
         four = None
         for nearer in (1.0, MUCH_NEARER) if values is not None else ():
             assert values is not None
@@ -216,6 +182,24 @@ class Directions:
             return None
         fit = self.fit(eight, begin, EIGHT)
         return replace(self.compared(tangent, begin, fit.value, fit.error), fit=fit)
+
+    def _first_step(self) -> float:
+        """The step of the first direction, by the size of f, its slope, and what rounding makes of E."""
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            lengths = np.abs(self.problem.f_x) / self._weight
+        lengths = lengths[np.isfinite(lengths)]
+        usual = ROOT_LENGTH if lengths.size else 1.0
+        lengths = lengths[lengths > ROOT]
+        length = float(median(np.clip(lengths, SHORTEST, 1.0))) if lengths.size else usual
+        if length == 1.0 and lengths.size and not self.exact:
+            floor = np.maximum(EPS * np.abs(self.problem.f_x), self.rounding_of_x)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                asked = ROUNDED * floor / (self.enough * self.sizes) / FIRST_STEP
+            asked = asked[np.isfinite(asked)]
+            longer = float(median(asked)) if asked.size else 1.0
+            length = max(1.0, min(longer, STRETCHED, float(median(lengths))))
+        # A power of two, so that similar claims ask for the same values.
+        return 2.0 ** round(math.log2(FIRST_STEP * length))
 
     def _same(self, again: Values) -> bool:
         f_x = self.problem.f_x

@@ -9,23 +9,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
-from gradcheck.evidence.axes import measure
-from gradcheck.evidence.entries import decide, judged, sweep
 from gradcheck.function.matrix import Dense, one_row
-from gradcheck.joint.directions import COMPLEX_ROUNDING, EPS, Direction
+from gradcheck.joint.alone import judge_alone
+from gradcheck.joint.direction import Direction
 from gradcheck.joint.joint import Joint, JointTest
 from gradcheck.joint.places import find_places
 from gradcheck.joint.silent import silent_entries, stays
-from gradcheck.joint.structured import Part, common_factor, suspected_part
+from gradcheck.joint.structured import Part, suspected_parts
 from gradcheck.numerics.line_fit import EIGHT
 from gradcheck.numerics.problem import Problem, Scaling, scaling_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import TOWERING
-from gradcheck.numerics.tangents import ROUNDING
+from gradcheck.numerics.tangents import ROUNDING, root_mean_square
 from gradcheck.parameters.boxes import Box, flat_indices, working_shape
 from gradcheck.parameters.tree import Block
 from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Region, Residual, Survey
-from gradcheck.results.estimate import Estimate
 from gradcheck.results.evidence import Evidence, latest, none_judged
 from gradcheck.results.outcome import Limit
 from gradcheck.results.table import concatenate, rows
@@ -36,11 +34,14 @@ __all__ = ["examine_jointly"]
 SEARCHES = 6
 # Entries of a part with a common factor that are judged by themselves, so that the report has numbers; all of a part of
 # few.
-SAMPLES, FEW = 4, 12
+SAMPLES, FEW = 4, 6
 # Fresh directions where one exceeds its bars and a second look along it does not bear that out.
 FRESH = 2
-# An entry that is off by so many bars needs no second stencil.
-CLEARLY = 10.0
+# Entries of a part without a common factor that are sampled, those first that tell; of at least this part of its root
+# mean square, where there are enough.
+SAMPLED, TOLD, SIZEABLE = 6, 2, 1e-2
+# A claim that is off by no more than this part of what it says along a direction tells how steep f is.
+BORNE_OUT = 0.5
 # A search that takes more than this part of what judging every entry does ends, and other ways take over.
 WORTHWHILE = 3
 
@@ -95,16 +96,24 @@ class _Examination:
         """Directions; where something exceeds the bars the search, and other directions for what is left."""
         delta = 1.0 - self.confidence
         joint: Joint | None = None
+        test: JointTest | None = None
         for attempt in range(1, SEARCHES + 1):
             scaling = scaling_of(self.problem, self.still)
+            # Where nothing was found wrong something else about f was: it is looked at anew.
+            before = test if joint is not None and joint.wrong.any() else None
             test = JointTest(
-                self.problem, scaling, self.rng, delta / (attempt * (attempt + 1)), exact=self.exact
+                self.problem,
+                scaling,
+                self.rng,
+                delta / (attempt * (attempt + 1)),
+                exact=self.exact,
+                before=before,
             )
             joint = test.run()
-            self.exact = test.exact
-            known = test.level is not None or not test.unsettled.any()
-            if test.first is not None and self.setting is None and known and not joint.wrong.any():
-                self.setting = self.setting_of(test.first, test.level)
+            self.exact = test.exact and test.first is not None
+            if self.setting is None and self._tells(test, joint):
+                assert test.first is not None
+                self.setting = self._for_search(self.setting_of(test.first, test.level), scaling)
             if joint.certified.all():
                 break
             if joint.wrong.any():
@@ -118,16 +127,14 @@ class _Examination:
             if not (self.search and joint.wrong.any()) or not self._search(test, joint.directions[-1]):
                 break
         assert joint is not None
+        assert test is not None
         settled = joint.certified.all()
+        if (settled or test.along.moved == 0) and not self._stays(scaling):
+            return None
         decided = self.disputed or any(part.judgement.wrong.any() for part in self.judged)
         if self.dense or (not settled and not decided):
             if test.first is not None and self._towering(test.first, scaling):
                 self.setting = None
-            return None
-        silent = silent_entries(self.problem, scaling, self.still)
-        if settled and not stays(
-            self.problem, scaling, silent, self.rng, delta / (SEARCHES * (SEARCHES + 1))
-        ):
             return None
         # A later direction may settle everything where the first left the noise unknown.
         self.setting = self.setting or self._probed(scaling)
@@ -136,6 +143,18 @@ class _Examination:
         self._judge_the_immovable(scaling)
         return self._survey(joint, scaling if settled else None)
 
+    def _stays(self, scaling: Scaling) -> bool:
+        """Whether f stays where only arrays move that are claimed to do nothing, but for those that are named."""
+        delta = (1.0 - self.confidence) / (SEARCHES * (SEARCHES + 1))
+        for share in (1.0, 0.5):
+            silent = silent_entries(self.problem, scaling, self.still)
+            if stays(self.problem, scaling, silent, self.rng, share * delta):
+                return True
+            self.setting = self.setting or self._probed(scaling)
+            if not self.search or self.setting is None or not self._missing(silent):
+                break
+        return False
+
     def _towering(self, first: Direction, scaling: Scaling) -> bool:
         """Whether values tower above f(x) where x has entries that are 0: their rounding is not f's far nearer to x."""
         at_zero = (self.problem.x == 0) & (scaling.lengths > 0)
@@ -143,69 +162,29 @@ class _Examination:
             return False
         return bool(first.fit.size[0] > TOWERING * abs(float(self.problem.f_x[0])))
 
+    def _tells(self, test: JointTest, joint: Joint) -> bool:
+        """Whether the first direction shows f's noise, and the claim its slope."""
+        if test.first is None or (test.level is None and bool(test.unsettled.any())):
+            return False
+        return not joint.wrong.any() or bool(
+            (np.abs(test.first.residual) <= BORNE_OUT * test.first.weight).all()
+        )
+
     def _probed(self, scaling: Scaling) -> Setting | None:
         setting = self.probed()
-        if setting is None:
-            return None
+        return None if setting is None else self._for_search(setting, scaling)
+
+    def _for_search(self, setting: Setting, scaling: Scaling) -> Setting:
         return replace(setting, gradient_scale=scaling.rms) if self.search else setting
 
     def judge(self, entries: Index) -> Evidence:
         """One by one, and kept; an interruption is one of everything."""
         assert self.setting is not None
-        evidence = self._measured(np.sort(entries))
+        evidence = judge_alone(self.problem, self.setting, self.analytic, np.sort(entries), exact=self.exact)
         self.judged.append(evidence)
         if evidence.interrupted:
             raise KeyboardInterrupt
         return evidence
-
-    def _measured(self, entries: Index) -> Evidence:
-        setting = self.setting
-        assert setting is not None
-        if entries.size == 0 or setting.objective.remaining < 6 * entries.size:
-            return sweep(setting, self.analytic[entries], entries)
-        found = self._by_complex_step(entries) if self.exact else measure(setting, entries)
-        judgement = decide(setting, found, self.analytic[entries], entries)
-        with np.errstate(invalid="ignore"):
-            off = np.abs(self.analytic[entries] - found.value)
-            clear = judgement.verified | (judgement.wrong & (off > CLEARLY * judgement.allowed))
-        # Limits such as a kink or an edge want a second look, too; and at 0 f may change only far nearer to x.
-        plain = np.array([limit in (Limit.NONE, Limit.NOISE) for limit in found.limit])
-        plain &= (setting.x[entries] != 0) | self.exact
-        if (clear & plain).all():
-            return Evidence(entries, self.analytic[entries], found, judgement)
-        return (
-            sweep(setting, self.analytic[entries], entries)
-            if self.exact
-            else judged(setting, found, self.analytic[entries], entries)
-        )
-
-    def _by_complex_step(self, entries: Index) -> Estimate:
-        """The complex step at each entry, and two real points, which tell an f that is not analytic there."""
-        setting = self.setting
-        assert setting is not None
-        x, scales = setting.x, setting.scales
-        exact, real, step = np.full(entries.size, np.nan), np.full(entries.size, np.nan), 1e-3
-        for k, entry in enumerate(entries):
-            tangent = np.zeros(x.size)
-            tangent[entry] = scales[entry]
-            values = self.problem.complex_along(tangent)
-            low, high = self.problem.along(tangent, np.array([-step, step]))[:, 0]
-            real[k] = (high - low) / (2.0 * step) / scales[entry]
-            exact[k] = np.nan if values is None else float(values.imag[0]) / scales[entry]
-        size = np.maximum(np.abs(exact), np.abs(self.analytic[entries]))
-        rounding = COMPLEX_ROUNDING * EPS * size + np.finfo(np.float64).tiny
-        # The real difference is off by the square of its step; it has to come nearer to the one than to the other.
-        with np.errstate(invalid="ignore"):
-            agrees = np.abs(real - exact) <= np.maximum(
-                step * size, 0.5 * np.abs(self.analytic[entries] - exact)
-            )
-        error = np.where(agrees, rounding, np.inf)
-        nothing = np.zeros(entries.size)
-        limit = np.array([Limit.DISPUTED, Limit.NONE], object)[agrees.astype(int)]
-        return Estimate(
-            exact, error, nothing, error, nothing, nothing, exact, exact, error, np.full(entries.size, np.nan),
-            np.abs(exact), limit, 0,
-        )  # fmt: skip
 
     def _search(self, test: JointTest, direction: Direction) -> bool:
         """Find what is wrong; whether that explains anything."""
@@ -255,21 +234,52 @@ class _Examination:
 
     def _explained_by_a_factor(self, test: JointTest, direction: Direction) -> bool:
         """Everything, an array, a row or a column by one factor: taken out of the claim, if the rest is right."""
-        everything = direction.tangent != 0
-        alpha = common_factor(test, direction, everything, self.rng)
-        if alpha is not None:
-            whole = tuple(
-                (b, Box(tuple((0, n) for n in working_shape(b)))) for b in self.problem.parameters.blocks
-            )
-            if self._taken_out(test, Part(everything, whole), alpha):
+        part = None
+        for part, alpha in suspected_parts(test, direction, self.rng):
+            if part.single:
+                return self._single(part)
+            if alpha is not None and self._taken_out(test, part, alpha):
                 return True
-        part = suspected_part(test, direction)
-        if part is None:
+        # Of several arrays each has mistakes of its own.
+        return part is not None and len(part.boxes) == 1 and self._set_aside(*part.boxes[0])
+
+    def _set_aside(self, block: Block, box: Box) -> bool:
+        """Whether something is wrong in a part; where most of a sample is, all of it is said to be, and stays still.
+
+        Of a part that is claimed to be 0 half a sample says so: what is 0 of the rest is right.
+        """
+        inside = flat_indices(block, box)
+        inside = inside[~self.still[inside]]
+        size = np.abs(self.analytic[inside])
+        sizeable = inside[size > SIZEABLE * root_mean_square(size)]
+        missing = not size.any()
+        candidates = sizeable if sizeable.size >= SAMPLED else inside
+        # What is wrong with a whole array, and of no common factor, is most often a few entries.
+        if candidates.size < SAMPLED or (box.size == block.size and not missing):
             return False
-        if part.single:
-            return self._single(part)
-        alpha = common_factor(test, direction, part.inside & everything, self.rng)
-        return alpha is not None and self._taken_out(test, part, alpha)
+        sample = self.rng.choice(candidates, SAMPLED, replace=False)
+        wrong = self._wrong_of(sample[:TOLD])
+        if wrong == TOLD or (wrong and missing):
+            wrong += self._wrong_of(sample[TOLD:])
+        if wrong < (SAMPLED / 2 if missing else SAMPLED):
+            return wrong > 0
+        whole = None if wrong == sample.size else round(inside.size * wrong / sample.size)
+        self.regions.append(Region(block, box, True, whole))
+        self.still[inside] = True
+        return True
+
+    def _wrong_of(self, entries: Index) -> int:
+        """How many of some entries are wrong; all of them are judged."""
+        self.still[entries] = True
+        return int(self.judge(entries).judgement.wrong.sum())
+
+    def _missing(self, silent: Mask) -> bool:
+        """Whether arrays that are claimed to do nothing are seen to do something by a sample of theirs."""
+        named = False
+        for block in self.problem.parameters.blocks:
+            if silent[block.slice].any():
+                named |= self._set_aside(block, Box(tuple((0, n) for n in working_shape(block))))
+        return named
 
     def _single(self, part: Part) -> bool:
         at = np.flatnonzero(part.inside)
@@ -289,8 +299,9 @@ class _Examination:
         problem = replace(self.problem, matrix=Dense(corrected[None, :]))
         if problem.objective.remaining < 2 * len(EIGHT):
             return False
+        scaling = scaling_of(problem, self.still)
         fresh = JointTest(
-            problem, scaling_of(problem, self.still), self.rng, test.delta * test.rows, exact=self.exact
+            problem, scaling, self.rng, test.delta * test.rows, exact=self.exact, before=test
         ).begin()
         if fresh is None or fresh.exceeds.any():
             return False

@@ -6,18 +6,18 @@ from it, the first direction tells so and nothing more is measured this way.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 
 from gradcheck._typing import Flat, Mask, Values
-from gradcheck.joint.directions import EPS, LONGER, LONGEST_STEP, MUCH_NEARER, TRIED, Direction, Directions
+from gradcheck.joint.bounds import MOST_WITH_NOISE, bound_of, bounds_of_one, least_bounds
+from gradcheck.joint.direction import Direction
+from gradcheck.joint.directions import EPS, LONGER, LONGEST_STEP, MUCH_NEARER, TRIED, Directions
 from gradcheck.numerics.line_fit import EIGHT, FOUR
 from gradcheck.numerics.problem import Problem, Scaling
 
-__all__ = ["Joint", "JointTest", "bound_of"]
+__all__ = ["Joint", "JointTest"]
 
 # Noise beyond so many roundings of a value is not the arithmetic's.
 NOISY = 100.0
@@ -33,15 +33,16 @@ BESIDE = 0.02
 SLIGHT = 1e-3
 # The next residuals are taken to be up to so much larger than the first ones.
 MARGIN = 1.3
-# Directions after which it is given up; of many rows, each of which costs nothing more; and with noise, where each says
-# less and entries cost more, too.
-MOST, MOST_OF_ROWS, MOST_WITH_NOISE = 8, 12, 64
+# Directions after which it is given up; and of many rows, each of which costs nothing more.
+MOST, MOST_OF_ROWS = 8, 12
 # Eight values know a standard deviation to this factor in all but one of thousands.
 CAUTIOUS = 10.0
 # Kinks lie as near as a ten-thousandth of a step in deep networks: so often a step comes nearer.
 COMES_NEARER = 2
 # Where noise is what limits, the next step is so many times as long.
 FARTHER = 8.0
+# What f was seen to do along lengths serves for such that are at most so many times as long.
+ALIKE = 1.1
 # The tangent of a direction that is looked at no more.
 UNKEPT = np.empty(0)
 
@@ -68,40 +69,12 @@ class Joint:
         return ~(self.certified | self.wrong)
 
 
-def bound_of(most: Values, delta: float) -> Values:
-    """The scaled error norm (m,) of each row that residuals of at most `most` (K, m) prove, missed with a chance delta.
-
-    The chance that all but k of K directions stay within tau is at most C(K, k) (sqrt(2) tau / B)^(K - k). The k
-    least precise may be left out; the share of k is 2^-(k + 1), that of a look after K directions 1 / (K (K + 1)).
-    docs/certificate.md derives it.
-    """
-    from_largest = np.sort(most, axis=0)[::-1] if len(most) > 1 else most
-    return np.asarray(np.minimum.reduce(_bounds_of_one(len(most), delta)[:, None] * from_largest))
-
-
-@lru_cache(maxsize=256)
-def _bounds_of_one(count: int, delta: float) -> Values:
-    """(K,) the norm that K residuals of 1 prove, where the k least precise are left out."""
-    share = delta / (count * (count + 1))
-    return np.array(
-        [
-            math.sqrt(2.0) * (math.comb(count, k) * 2.0 ** (k + 1) / share) ** (1.0 / (count - k))
-            for k in range(count)
-        ]
-    )
-
-
-@lru_cache(maxsize=256)
-def _least_bounds(delta: float) -> Values:
-    """(MOST_WITH_NOISE,) the same of 1, 2, .. residuals, the best number of them left out."""
-    return np.array([_bounds_of_one(k, delta).min() for k in range(1, MOST_WITH_NOISE + 1)])
-
-
 class JointTest:
     """Directions for one claim, until it is certified, something is wrong, or nothing can be said this way.
 
     delta : the chance to be wrong, of all rows together. fixed : rows (m,) that are not looked at.
-    exact : whether f may be asked for complex numbers.
+    exact : whether f may be asked for complex numbers. before : a test of another claim for the same f; what its first
+    direction told of f serves this one, too, where f is smooth and no coordinate moves farther.
     """
 
     def __init__(
@@ -113,12 +86,19 @@ class JointTest:
         *,
         exact: bool = True,
         fixed: Mask | None = None,
+        before: JointTest | None = None,
     ) -> None:
         self.problem, self.rows = problem, problem.f_x.size
         self.delta = delta / self.rows
         self.fixed = np.zeros(self.rows, bool) if fixed is None else fixed
-        self.along = Directions(problem, scaling, rng, exact=exact, fixed=self.fixed)
+        # Three directions certify what they show within so much.
+        enough = problem.tolerance.resolution / (3.0 * MARGIN * float(least_bounds(self.delta)[2]))
+        self.along = Directions(problem, scaling, rng, exact=exact, fixed=self.fixed, enough=enough)
         self.first: Direction | None = None
+        self._told = before is not None and before.tells(scaling)
+        if before is not None and self._told:
+            self.first = before.first
+            self.along.follow(before.along)
         # Whether some row stood out, were it only before a second look.
         self.exceeded = False
         # What one value of f may be off by, where the first direction shows noise and nothing else.
@@ -151,8 +131,19 @@ class JointTest:
         assert self.first is not None
         return self.along.again(self.first, tangent, exact=exact, precise=precise)
 
+    def tells(self, scaling: Scaling) -> bool:
+        """Whether the first direction says what others that are no longer ask of f: its noise, and how it bends."""
+        first = self.first
+        if first is None or first.fit is None or np.any(first.noisy) or self._unsettled(first).any():
+            return False
+        stationary = first.weight <= 3.0 * first.error
+        nearby = scaling.lengths <= ALIKE * self.along.scaling.lengths
+        return not stationary.any() and bool(nearby.all())
+
     def begin(self) -> Direction | None:
         """The first direction, at a step that tells; None off f's domain."""
+        if self._told and self.first is not None:
+            return self.along.next([self.first])
         first = self.along.first(None)
         if first is not None and not first.exact:
             first = self._settled(first)
@@ -167,7 +158,8 @@ class JointTest:
         first = self.begin()
         if first is None:
             return Joint((), nothing, nobody, nobody, self.sizes)
-        self._measure_stationary_rows(first)
+        if not self._told:
+            self._measure_stationary_rows(first)
         watched = ~self.fixed & np.isfinite(first.error)
         wrong = first.exceeds & watched
         if wrong.any():
@@ -195,10 +187,11 @@ class JointTest:
             if self.problem.objective.remaining < 2 * len(FOUR):
                 return Joint(tuple(directions), bound, certified, nobody, self.sizes, spent=True)
             directions[-1] = replace(directions[-1], tangent=UNKEPT)
-            self.first = first = directions[0]
-            directions.append(
-                self.along.next(directions, longer=self._asks_more(directions, needed, pending))
-            )
+            if not self._told:
+                self.first = first = directions[0]
+            assert self.first is not None
+            told = [self.first] if self._told else directions
+            directions.append(self.along.next(told, longer=self._asks_more(directions, needed, pending)))
             wrong = directions[-1].exceeds & watched & ~open_
             if wrong.any():
                 self.exceeded = True
@@ -214,7 +207,7 @@ class JointTest:
     def _precise(self, directions: list[Direction], certified: Mask) -> list[Direction]:
         """Those that the bounds of some rows rest on, without the least precise."""
         most = np.array([d.most[certified] for d in directions])
-        bounds = _bounds_of_one(len(directions), self.delta)
+        bounds = bounds_of_one(len(directions), self.delta)
         fewest = int(np.argmin(bounds[:, None] * np.sort(most, axis=0)[::-1], axis=0).min())
         least = np.argsort(-np.max(most / self.sizes[certified], axis=1), kind="stable")[:fewest]
         return [d for k, d in enumerate(directions) if k not in least]
@@ -346,10 +339,9 @@ class JointTest:
 
     def _confirmed(self, first: Direction, wrong: Mask) -> Mask:
         """The rows of `wrong` that a kink or fine structure beside x does not explain."""
-        if first.exact:
-            return wrong
         fit = first.fit
-        assert fit is not None
+        if first.exact or fit is None:
+            return wrong
         off = np.abs(first.residual)
         with np.errstate(invalid="ignore"):
             kink = (
@@ -385,7 +377,7 @@ class JointTest:
 
     def _directions_needed(self, most: Values, needed: Values) -> Values:
         """(m,) how many directions like these a certificate takes; more than `MOST_WITH_NOISE` where none do."""
-        enough = _least_bounds(self.delta)[:, None] * (MARGIN * most) <= needed
+        enough = least_bounds(self.delta)[:, None] * (MARGIN * most) <= needed
         count = enough.argmax(axis=0)
         return np.where(enough[count, np.arange(count.size)], count, MOST_WITH_NOISE) + 1
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck._typing import Index, Mask, Values
-from gradcheck.joint.directions import Direction
+from gradcheck.joint.direction import Direction
 from gradcheck.joint.joint import JointTest
 from gradcheck.numerics.tangents import TOGETHER
 from gradcheck.results.evidence import Evidence

@@ -10,7 +10,7 @@ import scipy.sparse
 
 from gradcheck._typing import Flat, Mask
 from gradcheck.function.matrix import Dense, Matrix, Product, Sparse
-from gradcheck.joint.directions import Direction
+from gradcheck.joint.direction import Direction
 
 __all__ = ["entries", "repaired"]
 

@@ -12,7 +12,7 @@ import scipy.sparse
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.evidence.entries import decide, sweep
 from gradcheck.function.matrix import Matrix, Product, by_entries
-from gradcheck.joint.directions import Direction
+from gradcheck.joint.direction import Direction
 from gradcheck.joint.joint import Joint, JointTest
 from gradcheck.joint.places import find_places
 from gradcheck.joint.repairs import entries, repaired

@@ -7,18 +7,19 @@ it lies in one of each; the ratio of the residual to what that part contributes 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from gradcheck._typing import Flat, Mask, Values
-from gradcheck.joint.directions import Direction
+from gradcheck.joint.direction import Direction
 from gradcheck.joint.joint import JointTest
 from gradcheck.parameters.boxes import Box, working_shape
 from gradcheck.parameters.tree import Block
 
-__all__ = ["Part", "common_factor", "suspected_part"]
+__all__ = ["Part", "suspected_parts"]
 
 LIGHTEST = 0.5
 # A ratio names a number where its bar is this part of the distance between two of them.
@@ -38,43 +39,61 @@ class Part:
         return int(self.inside.sum()) == 1
 
 
-def common_factor(
-    test: JointTest, direction: Direction, part: Mask, rng: np.random.Generator
-) -> float | None:
-    """The part alpha of the claim on `part` (n,) that is too much, if it is the same in a random half; None if not.
+def suspected_parts(
+    test: JointTest, direction: Direction, rng: np.random.Generator
+) -> Iterator[tuple[Part, float | None]]:
+    """The parts of the claim that may hold what is wrong with it, the whole first, each with alpha.
 
-    Costs one residual. The claim divided by 1 / (1 - alpha) is then to be tested along a fresh direction.
+    alpha : what part of the claim there is too much, where that is one for all its entries. The claim divided by
+    1 / (1 - alpha) is then to be tested along a fresh direction.
+    Costs one residual to begin with, one to three more to narrow the part down, and one to see that a part has one
+    factor.
     """
+    blocks = test.problem.parameters.blocks
+    moved = direction.tangent != 0
+    which, seen = _named(test, direction, len(blocks), partial(_by_array, test, direction))
+    alpha = _factor(test, direction, moved, rng) if seen is None else _explained(test, direction, moved, seen)
+    del seen  # with its tangent
+    if alpha is not None:
+        whole = tuple((b, Box(tuple((0, n) for n in working_shape(b)))) for b in blocks)
+        yield Part(moved, whole), alpha
+    if which is None:
+        return
+    part = _part_of(test, direction, blocks[which])
+    yield part, None if part.single else _factor(test, direction, part.inside & moved, rng)
+
+
+def _factor(test: JointTest, direction: Direction, part: Mask, rng: np.random.Generator) -> float | None:
+    """The part alpha of the claim on `part` (n,) that is too much, if it is the same in a random half; None if not."""
+    if _claimed(test, np.where(part, direction.tangent, 0.0)) == 0:
+        return None
+    half = part & (rng.random(part.size) < LIGHTEST)
+    seen = test.again(np.where(half, direction.tangent, 0.0), exact=direction.exact)
+    return _explained(test, direction, part, seen)
+
+
+def _explained(test: JointTest, direction: Direction, part: Mask, seen: Direction) -> float | None:
+    """The same, if it explains another residual on that part, whose entries were weighted; None if not."""
     claimed = _claimed(test, np.where(part, direction.tangent, 0.0))
     if claimed == 0:
         return None
     residual, error = float(direction.residual[0]), float(direction.error[0])
     alpha = residual / claimed
-    half = part & (rng.random(part.size) < LIGHTEST)
-    tangent = np.where(half, direction.tangent, 0.0)
-    seen = test.again(tangent, exact=direction.exact)
-    expected = alpha * _claimed(test, tangent)
-    bar = 3.0 * (float(seen.error[0]) + error) + 1e-9 * abs(float(seen.residual[0]))
+    expected = alpha * _claimed(test, seen.tangent)
+    # Nowhere are the weights larger than 1.5.
+    bar = 3.0 * (float(seen.error[0]) + 1.5 * error) + 1e-9 * abs(float(seen.residual[0]))
     return alpha if abs(float(seen.residual[0]) - expected) <= bar else None
 
 
-def suspected_part(test: JointTest, direction: Direction) -> Part | None:
-    """The row, column or array in which the mistake lies, if it lies in one; None where it is spread over several.
+def _by_array(test: JointTest, direction: Direction, weights: Values) -> Flat:
+    tangent = direction.tangent.copy()
+    for b, weight in zip(test.problem.parameters.blocks, weights, strict=True):
+        tangent[b.slice] *= weight
+    return tangent
 
-    Costs two to three residuals. A single entry is a row and a column at once.
-    """
-    blocks = test.problem.parameters.blocks
 
-    def by_array(weights: Values) -> Flat:
-        tangent = direction.tangent.copy()
-        for b, weight in zip(blocks, weights, strict=True):
-            tangent[b.slice] *= weight
-        return tangent
-
-    which = _named(test, direction, len(blocks), by_array)
-    if which is None:
-        return None
-    block = blocks[which]
+def _part_of(test: JointTest, direction: Direction, block: Block) -> Part:
+    """The row, column or single entry of an array in which the mistake lies, if it lies in one; else all of it."""
     shape = working_shape(block)
     inside = np.zeros(test.problem.x.size, bool)
     inside[block.slice] = True
@@ -92,7 +111,8 @@ def suspected_part(test: JointTest, direction: Direction) -> Part | None:
         tangent[block.slice].reshape(rows, columns)[...] *= weights
         return tangent
 
-    i, j = _named(test, direction, rows, by_row), _named(test, direction, columns, by_column)
+    i, _ = _named(test, direction, rows, by_row)
+    j, _ = _named(test, direction, columns, by_column)
     ranges, grid = [(0, n) for n in shape], inside[block.slice].reshape(rows, columns)
     if i is not None:
         grid[:i], grid[i + 1 :] = False, False
@@ -109,26 +129,27 @@ def _claimed(test: JointTest, tangent: Flat) -> float:
 
 def _named(
     test: JointTest, direction: Direction, count: int, weighted: Callable[[Values], Flat]
-) -> int | None:
+) -> tuple[int | None, Direction | None]:
     """Which of some parts the ratio of the residuals, weighted part by part and plain, names; None where none.
 
-    weighted : the tangent with these weights (count,) on the parts.
+    weighted : the tangent with these weights (count,) on the parts. Returns the weighted residual, too, as it was seen
+    first; None of one part.
     """
     if count == 1:
-        return 0
+        return 0, None
     tangent = weighted(LIGHTEST + (np.arange(count) + 0.5) / count)
     plain, bar = float(direction.residual[0]), float(direction.error[0])
-    if plain == 0:
-        return None
+    first = seen = test.again(tangent, exact=direction.exact)
     for precise in (False, True):
-        seen = test.again(tangent, exact=direction.exact, precise=precise)
+        if precise:
+            seen = test.again(tangent, exact=False, precise=True)
         ratio = float(seen.residual[0]) / plain
         width = 3.0 * (float(seen.error[0]) + abs(ratio) * bar) / abs(plain)
         place = (ratio - LIGHTEST) * count - 0.5
         nearest = round(place)
         if width * count < DISTINCT:
             named = abs(place - nearest) <= max(width * count, 1e-9) and 0 <= nearest < count
-            return nearest if named else None
+            return nearest if named else None, first
         if direction.exact:
             break
-    return None
+    return None, first

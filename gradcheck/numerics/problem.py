@@ -30,6 +30,8 @@ NARROW = 0.1
 ALIKE = 1e3
 # An array whose gradient is this part of the others' at most is claimed to be 0: it is rounding.
 NOTHING = 64.0 * float(np.finfo(np.float64).eps)
+# Arrays change f by up to so many times what the one does that changes it least.
+LARGEST_SHARE = 10.0
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,8 @@ def scaling_of(problem: Problem, still: Mask) -> Scaling:
 
     still : (n,) coordinates that stay where they are.
     In each array s is one length, but for entries whose sizes lie more than a factor 1e3 from the median. With R_A
-    the root mean square of g_i |x_i| in an array and q the median of all R_A, s = min(q / R_A, 1) |x|.
+    the root mean square of g_i |x_i| in an array, s = min(q / R_A, 1) |x|. q is the median of all R_A, or ten times the
+    least: how well that array is seen is what counts, and what others do beyond that are bends that hide it.
     """
     blocks = problem.parameters.blocks
     moved = ~still
@@ -166,7 +169,8 @@ def scaling_of(problem: Problem, still: Mask) -> Scaling:
     largest = float(effect.max(initial=0.0))
     # By the largest of its scales: what a small entry changes by may be rounding, what it is claimed to be not.
     nothing = reach <= NOTHING * largest
-    share = float(median(effect[~nothing])) if not nothing.all() else 0.0
+    told = effect[~nothing]
+    share = min(float(median(told)), LARGEST_SHARE * float(told.min())) if told.size else 0.0
     # Rows of zeros throughout are looked at as they are: each coordinate by its own size. One that is 0 has none: a
     # slope may show far nearer to it.
     at_rest = largest == 0 and problem.matrix.shape[0] > 1 and bool((problem.x[moved] != 0).all())

@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck.function.matrix import Dense
 from gradcheck.function.vector_objective import VectorObjective
-from gradcheck.joint.directions import Direction
+from gradcheck.joint.direction import Direction
 from gradcheck.joint.joint import JointTest
 from gradcheck.numerics.line_fit import LineFit
 from gradcheck.numerics.problem import Problem, scaling_of

@@ -463,7 +463,14 @@ def test_along_a_tangent_with_more_bends_four_points_count_what_they_took_out():
 
 
 def first_of(
-    f: Any, gradient: Any, x: Any, *, exact: bool = True, fixed: Any = None, step: Any = None
+    f: Any,
+    gradient: Any,
+    x: Any,
+    *,
+    exact: bool = True,
+    fixed: Any = None,
+    step: Any = None,
+    enough: float = np.inf,
 ) -> Any:
     """The first direction of a claim about a scalar f, and the calls of f."""
     parameters, flat = Parameters.of(np.asarray(x, float))
@@ -479,6 +486,7 @@ def first_of(
         np.random.default_rng(0),
         exact=exact,
         fixed=fixed,
+        enough=enough,
     )
     return along.first(step), along, objective.nfev - 1
 
@@ -553,6 +561,28 @@ def test_the_first_step_is_a_hundredth_of_the_length_over_which_f_changes():
     found, _, _ = first_of(lambda x: float(squares(x)) - float(squares(X)), 2 * X, X)
     assert found.step == 2.0**-10
     assert first_of(lambda x: float(squares(x)), 2 * X, X, step=0.125)[0].step == 0.125
+
+
+@pytest.mark.parametrize(
+    ("offset", "times", "step"),
+    [(1e7, 0.5, 2.0**-7), (1e7, 3.0, 2.0**-5), (1e7, 100.0, 2.0**-4), (5.0, 100.0, 2.0**-6)],
+)
+def test_where_rounding_would_ask_for_more_directions_the_first_step_is_longer(
+    offset: float, times: float, step: float
+):
+    """Up to eight times, and no part of the length over which f changes by its own size; E h is thirty roundings.
+
+    f(x) of 5 + 4.42 is 1.8 times its slope along v, which is 5.24 here.
+    """
+
+    def f(x: Any) -> float:
+        return float(squares(x)) + offset
+
+    sizes = first_of(f, 2 * X, X)[1].sizes
+    enough = float(30.0 * EPS * f(X) / sizes[0]) / 0.01 / times
+    assert first_of(f, 2 * X, X, enough=enough)[0].step == step
+    # The complex step does not round so.
+    assert first_of(lambda x: squares(x) + offset, 2 * X, X, enough=enough)[0].step == 2.0**-7
 
 
 def test_off_the_domain_there_is_no_first_direction():

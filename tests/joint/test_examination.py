@@ -33,7 +33,7 @@ def planted(gradient, places, factor=1.05):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("real", [True, False])
-@pytest.mark.parametrize(("count", "most"), [(1, (52, 27)), (3, (110, 40)), (10, (280, 90))])
+@pytest.mark.parametrize(("count", "most"), [(1, (38, 14)), (3, (84, 30)), (10, (270, 84))])
 def test_wrong_entries_of_forty_thousand_are_named(real, count, most):
     """All of them and no other, with so many evaluations at most: real, and by the complex step."""
     f, gradient, x = network(real)
@@ -64,27 +64,32 @@ def test_two_hundred_arrays_cost_no_more_than_one():
     report = check_gradient(lambda x: float(sum(np.sin(part).sum() for part in x)), gradient, x)
 
     assert report.outcome is Outcome.PASS
-    assert report.nfev <= 22
+    assert report.nfev <= 18
     assert len(report.certificates) == 196
     gradient[100][3] *= 1.01
     wrong = check_gradient(lambda x: float(sum(np.sin(part).sum() for part in x)), gradient, x)
     assert [m.name for m in wrong.wrong] == ["params[100][3]"]
-    assert wrong.nfev <= 80
+    assert wrong.nfev <= 38
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "where", "factor", "most"),
     [
-        ("W1", np.s_[17, :], 1.01, (60, 80)),
-        ("W1", np.s_[:, 31], 1.01, (60, 80)),
-        ("W2", np.s_[:, :], 2.0, (60, 80)),
-        ("b1", np.s_[:], -1.0, (60, 160)),
+        ("W1", np.s_[17, :], 1.01, (32, 66)),
+        ("W1", np.s_[:, 31], 1.01, (32, 66)),
+        ("W2", np.s_[:, :], 2.0, (40, 76)),
+        # Steps from 0 are looked at again nearer to it.
+        ("b1", np.s_[:], -1.0, (34, 160)),
+        ("W1", np.s_[17, :], 0.0, (32, 72)),
+        ("W1", np.s_[:, 31], 0.0, (32, 72)),
+        ("W1", np.s_[:, :], 0.0, (36, 66)),
+        ("b2", np.s_[:], 0.0, (36, 190)),
     ],
 )
 @pytest.mark.parametrize("real", [False, True])
 def test_a_part_that_is_off_by_one_factor_is_told_as_a_part(name, where, factor, most, real):
-    """A row, a column, an array, a sign: a few entries are judged, the rest is certified; with real numbers, too."""
+    """A row, a column, an array, a sign, 0: a few entries are judged, the rest is certified; with real numbers, too."""
     f, gradient, x = network(real)
     wrong = {key: array.copy() for key, array in gradient.items()}
     wrong[name][where] *= factor
@@ -95,6 +100,46 @@ def test_a_part_that_is_off_by_one_factor_is_told_as_a_part(name, where, factor,
     assert any(f'params["{name}"]' in sentence for sentence in report.diagnosis)
     assert {m.name.split("[")[1] for m in report.wrong} == {f'"{name}"]'}
     assert report.nfev <= most[real]
+
+
+def test_a_few_wrong_entries_of_a_row_do_not_make_it_all_wrong():
+    """Three of fifty are named, and no part is; of two of six samples that are right none is made of the rest."""
+    f, gradient, x = network(real=False)
+    wrong = {name: array.copy() for name, array in gradient.items()}
+    wrong["W1"][17, [3, 20, 44]] *= -1.0
+    report = check_gradient(f, wrong, x)
+    assert {m.name for m in report.wrong} == {f'params["W1"][17, {k}]' for k in (3, 20, 44)}
+    assert report.evidence.regions == ()
+
+
+def test_a_row_that_is_wrong_without_one_factor_is_named_by_a_sample():
+    """Each entry off by another part: all six samples are wrong, and the rest of the row is said to be."""
+    f, gradient, x = network(real=False)
+    wrong = {name: array.copy() for name, array in gradient.items()}
+    wrong["W1"][17] *= np.random.default_rng(0).uniform(1.1, 3.0, 50)
+    report = check_gradient(f, wrong, x)
+    (region,) = report.evidence.regions
+    assert (str(region), region.size) == ('row 17 of params["W1"]', 50)
+    assert report.nfev <= 40
+
+
+def test_of_a_forgotten_array_what_is_0_is_right():
+    """Half of its entries do nothing: about as many are counted as the sample tells, and the rest of x is certified."""
+    x = {"used": np.linspace(1.0, 2.0, 120), "forgotten": np.linspace(1.0, 2.0, 40)}
+    counts = np.arange(40) % 4 > 0
+
+    def f(p):
+        return np.sum(p["used"] ** 3) + np.sum((p["forgotten"] ** 2)[counts])
+
+    gradient = {"used": 3 * x["used"] ** 2, "forgotten": np.zeros(40)}
+    report = check_gradient(f, gradient, x, rng=0)
+    assert report.outcome is Outcome.FAIL
+    assert {m.name.split("[")[1] for m in report.wrong} == {'"forgotten"]'}
+    (region,) = report.evidence.regions
+    assert region.size == round(40 * len(report.wrong) / 6)
+    # Where one entry of it does something it is found by itself.
+    one = check_gradient(lambda p: np.sum(p["used"] ** 3) + p["forgotten"][7] ** 2, gradient, x, rng=0)
+    assert [m.name for m in one.wrong] == ['params["forgotten"][7]']
 
 
 @pytest.mark.slow

@@ -8,8 +8,9 @@ import pytest
 from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
 from gradcheck.function.vector_objective import VectorObjective
-from gradcheck.joint.directions import AMPLIFIED, FAR, NEAR
-from gradcheck.joint.joint import JointTest, bound_of
+from gradcheck.joint.bounds import bound_of
+from gradcheck.joint.four_points import AMPLIFIED, FAR, NEAR
+from gradcheck.joint.joint import JointTest
 from gradcheck.numerics.problem import Problem, scaling_of
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.verdict import Tolerance
@@ -237,3 +238,14 @@ def test_a_bound_in_noise_is_missed_less_often_than_stated():
             noise = rng.normal(size=3) * 10 ** rng.uniform(-2, 1)
             missed += bool(bound_of(np.abs(units @ error + noise)[:, None], delta) < np.linalg.norm(error))
         assert missed <= 400 * delta
+
+
+def test_no_array_moves_f_by_more_than_ten_times_what_the_least_does():
+    """Of three that do 1, 40 and 2,000 the second and third are held to ten; the least is moved by its own size."""
+    x = {name: np.ones(3) for name in ("small", "middle", "large")}
+    # In the median they would do 40; the second row: that is less than ten times the least.
+    for claimed, moved in (((1.0, 40.0, 2000.0), (1.0, 10.0, 10.0)), ((1.0, 2.0, 2000.0), (1.0, 2.0, 2.0))):
+        gradient = dict(zip(x, np.repeat(claimed, 3).reshape(3, 3), strict=True))
+        scaling = scaling_of(problem(lambda p: float(p["small"].sum()), gradient, x), np.zeros(9, bool))
+        assert np.repeat(claimed, 3) * scaling.lengths == pytest.approx(np.repeat(moved, 3), rel=1e-12)
+        assert scaling.sizes == pytest.approx([1.0], rel=1e-12)

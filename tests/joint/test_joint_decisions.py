@@ -12,7 +12,8 @@ from by_hand import EPS, STEP, direction, fitted, joint_test, row
 
 from gradcheck.function.matrix import Dense
 from gradcheck.function.vector_objective import VectorObjective
-from gradcheck.joint.directions import Direction, Directions
+from gradcheck.joint.direction import Direction
+from gradcheck.joint.directions import Directions
 from gradcheck.joint.joint import JointTest, _most, first_moves
 from gradcheck.numerics.line_fit import EIGHT, fit_line, positions
 
@@ -537,3 +538,48 @@ def test_without_eight_evaluations_no_direction_is_taken():
     test = joint_test(2)
     test.along.moved = 0
     assert not test.run().spent
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        ({}, True),
+        ({"noisy": np.array([True])}, False),
+        ({"weight": 3e-9}, False),
+        ({"fit": None}, False),
+        ({"fit": fitted(1, kink=1e-3, kink_error=1e-9)}, False),
+    ],
+)
+def test_a_first_direction_tells_of_f_where_it_is_smooth_and_moves(parts: Any, told: bool):
+    """What a noisy, a kinked or a stationary one shows is no measure of others."""
+    test = joint_test(1)
+    assert not test.tells(test.along.scaling)
+    test.first = direction(1, **({"fit": fitted(1)} | parts))
+    assert test.tells(test.along.scaling) is told
+    for times in (0.5, 1.09, 1.11):
+        scaling = replace(test.along.scaling, lengths=times * test.along.scaling.lengths)
+        assert test.tells(scaling) is (told and times < 1.1)
+
+
+def test_what_one_test_told_of_f_spares_the_next_its_eight_points():
+    """Directions of four at once; where coordinates move twice as far it begins anew."""
+    for times, points in ((1.0, 4), (2.0, 8)):
+        before = joint_test(1)
+        assert before.run().certified.all()
+        scaling = replace(before.along.scaling, lengths=times * before.along.scaling.lengths)
+        spent = before.problem.objective.nfev
+        test = JointTest(before.problem, scaling, np.random.default_rng(1), 1e-6, exact=False, before=before)
+        joint = test.run()
+        assert joint.certified.all()
+        assert before.problem.objective.nfev - spent == points + 4 * (len(joint.directions) - 1)
+
+
+def test_a_wrong_claim_is_seen_with_what_another_test_told():
+    """The neighbour of the test above."""
+    before = joint_test(1)
+    before.run()
+    wrong = replace(before.problem, matrix=Dense(np.array([[1.0, 1.0, 1.01, 1.0]])))
+    test = JointTest(wrong, before.along.scaling, np.random.default_rng(1), 1e-6, exact=False, before=before)
+    joint = test.run()
+    assert joint.wrong.all()
+    assert len(joint.directions) == 1

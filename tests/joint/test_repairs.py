@@ -6,7 +6,7 @@ import scipy.sparse
 
 from gradcheck import Outcome, check_hessian, check_jacobian
 from gradcheck.function.matrix import Dense, Product, Sparse
-from gradcheck.joint.directions import Direction
+from gradcheck.joint.direction import Direction
 from gradcheck.joint.repairs import repaired
 
 N = 120
