@@ -36,10 +36,10 @@ from gradcheck.evidence.plain_differences import LUCK
 from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
 from gradcheck.function.vector_objective import VectorObjective
-from gradcheck.joint.bounds import bound_of
 from gradcheck.joint.directions import Directions
 from gradcheck.joint.joint import MOST
 from gradcheck.numerics.problem import Problem, scaling_of
+from gradcheck.numerics.residual_bounds import bound_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.verdict import Tolerance

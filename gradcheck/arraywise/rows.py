@@ -13,7 +13,7 @@ from gradcheck.arraywise.row_residuals import RowResiduals, measure_tangents, ro
 from gradcheck.evidence.entries import sweep
 from gradcheck.function.lines import Rays
 from gradcheck.function.matrix import Matrix, Sparse
-from gradcheck.joint.bounds import bound_of
+from gradcheck.numerics.residual_bounds import bound_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import (
     ROUNDING,

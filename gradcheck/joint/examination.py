@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -11,27 +10,28 @@ import numpy as np
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.function.matrix import Dense, one_row
 from gradcheck.joint.alone import judge_alone
+from gradcheck.joint.array_evidence import array_evidence, residual_of
 from gradcheck.joint.direction import Direction
 from gradcheck.joint.joint import Joint, JointTest
 from gradcheck.joint.places import find_places
 from gradcheck.joint.silent import silent_entries, stays
-from gradcheck.joint.structured import Part, suspected_parts
+from gradcheck.joint.structured import Part, striped, suspected_parts
 from gradcheck.numerics.line_fit import EIGHT
 from gradcheck.numerics.problem import Problem, Scaling, scaling_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import TOWERING
-from gradcheck.numerics.tangents import ROUNDING, root_mean_square
-from gradcheck.parameters.boxes import Box, flat_indices, working_shape
+from gradcheck.numerics.tangents import root_mean_square
+from gradcheck.parameters.boxes import Box, flat_indices, whole_box, working_shape
 from gradcheck.parameters.tree import Block
-from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Region, Residual, Survey
+from gradcheck.results.certificate import ArrayEvidence, Region, Survey
 from gradcheck.results.evidence import Evidence, latest, none_judged
 from gradcheck.results.outcome import Limit
-from gradcheck.results.table import concatenate, rows
+from gradcheck.results.table import concatenate
 
 __all__ = ["examine_jointly"]
 
 # Searches, each of which may show what larger errors hid from the one before.
-SEARCHES = 6
+SEARCHES = 12
 # Entries of a part with a common factor that are judged by themselves, so that the report has numbers; all of a part of
 # few.
 SAMPLES, FEW = 4, 6
@@ -40,10 +40,12 @@ FRESH = 2
 # Entries of a part without a common factor that are sampled, those first that tell; of at least this part of its root
 # mean square, where there are enough.
 SAMPLED, TOLD, SIZEABLE = 6, 2, 1e-2
+# Wrong entries that lie over such a part of an array are looked for in all of it, or in some rows or columns.
+SPREAD = 0.25
 # A claim that is off by no more than this part of what it says along a direction tells how steep f is.
 BORNE_OUT = 0.5
-# A search that takes more than this part of what judging every entry does ends, and other ways take over.
-WORTHWHILE = 3
+# A search ends that takes more than this part of what judging every entry does, or so many evaluations.
+WORTHWHILE, MOST_SEARCHED = 3, 10_000
 
 
 def examine_jointly(
@@ -87,6 +89,8 @@ class _Examination:
         self.factors: dict[str, float] = {}
         self.exact = True
         self.accused = False
+        # Whether a search ended before its time.
+        self.spent = False
         # Whether what is wrong fills a part of an array: other ways name that with fewer evaluations.
         self.dense = False
         # Whether entries are open that a direction accuses and their own bars cannot clear.
@@ -125,6 +129,8 @@ class _Examination:
                 # Something stood out and did not hold at another step: another direction may tell.
                 continue
             if not (self.search and joint.wrong.any()) or not self._search(test, joint.directions[-1]):
+                break
+            if self.spent:
                 break
         assert joint is not None
         assert test is not None
@@ -194,13 +200,16 @@ class _Examination:
         def judge(column: int, _: Index) -> Evidence:
             return self.judge(np.array([column]))
 
-        budget = WORTHWHILE * self.still.size
+        budget = min(WORTHWHILE * self.still.size, MOST_SEARCHED)
         found = find_places(test, direction, np.ones(1, bool), judge, self._around, self.rng, budget)
-        self.dense = found.dense
         if found.dense:
-            return False
+            self.still[[*found.wrong, *found.right]] = True
+            self.dense = not self._spread(test, direction, found.wrong)
+            return not self.dense
+        if found.spent:
+            self._leave_the_rest(found.wrong)
         # What independent errors within the tolerance explain accuses none of them.
-        if not found.wrong and not self._residual(direction, 0.0).accepted:
+        if not found.wrong and not residual_of(self.problem, direction, 0.0).accepted:
             self._leave_open(found.right)
         self.still[[*found.wrong, *found.right]] = True
         return bool(found.wrong or found.right)
@@ -241,21 +250,46 @@ class _Examination:
             if alpha is not None and self._taken_out(test, part, alpha):
                 return True
         # Of several arrays each has mistakes of its own.
-        return part is not None and len(part.boxes) == 1 and self._set_aside(*part.boxes[0])
+        return part is not None and len(part.boxes) == 1 and self._set_aside(part)
 
-    def _set_aside(self, block: Block, box: Box) -> bool:
+    def _leave_the_rest(self, wrong: list[int]) -> None:
+        """A search ended before its time: something else is wrong in the arrays of these entries."""
+        self.spent = True
+        for block in self.problem.parameters.blocks:
+            if any(block.start <= k < block.stop for k in wrong):
+                self.regions.append(Region(block, whole_box(block), False))
+
+    def _spread(self, test: JointTest, direction: Direction, wrong: list[int]) -> bool:
+        """Whether arrays that hold some of these wrong entries are named as wrong, or rows or columns of them are.
+
+        Where they lie in a small part of an array other ways are better.
+        """
+        named = False
+        for block in self.problem.parameters.blocks:
+            mine = [k for k in wrong if block.start <= k < block.stop]
+            if not mine or self._around(mine).size < SPREAD * block.size:
+                continue
+            if self._set_aside(Part.of(self.still.size, [(block, whole_box(block))]), dense=True):
+                named = True
+                continue
+            part, alpha = striped(test, direction, block) or (None, None)
+            if part is not None:
+                factor = alpha is not None and self._taken_out(test, part, alpha)
+                named |= factor or self._set_aside(part)
+        return named
+
+    def _set_aside(self, part: Part, *, dense: bool = False) -> bool:
         """Whether something is wrong in a part; where most of a sample is, all of it is said to be, and stays still.
 
         Of a part that is claimed to be 0 half a sample says so: what is 0 of the rest is right.
         """
-        inside = flat_indices(block, box)
-        inside = inside[~self.still[inside]]
+        inside = np.flatnonzero(part.inside & ~self.still)
         size = np.abs(self.analytic[inside])
         sizeable = inside[size > SIZEABLE * root_mean_square(size)]
         missing = not size.any()
         candidates = sizeable if sizeable.size >= SAMPLED else inside
         # What is wrong with a whole array, and of no common factor, is most often a few entries.
-        if candidates.size < SAMPLED or (box.size == block.size and not missing):
+        if candidates.size < SAMPLED or (part.whole and not (missing or dense)):
             return False
         sample = self.rng.choice(candidates, SAMPLED, replace=False)
         wrong = self._wrong_of(sample[:TOLD])
@@ -263,8 +297,10 @@ class _Examination:
             wrong += self._wrong_of(sample[TOLD:])
         if wrong < (SAMPLED / 2 if missing else SAMPLED):
             return wrong > 0
-        whole = None if wrong == sample.size else round(inside.size * wrong / sample.size)
-        self.regions.append(Region(block, box, True, whole))
+        share = wrong / SAMPLED
+        self.regions += [
+            Region(b, box, True, None if share == 1 else round(box.size * share)) for b, box in part.boxes
+        ]
         self.still[inside] = True
         return True
 
@@ -278,7 +314,7 @@ class _Examination:
         named = False
         for block in self.problem.parameters.blocks:
             if silent[block.slice].any():
-                named |= self._set_aside(block, Box(tuple((0, n) for n in working_shape(block))))
+                named |= self._set_aside(Part.of(silent.size, [(block, whole_box(block))]))
         return named
 
     def _single(self, part: Part) -> bool:
@@ -340,49 +376,14 @@ class _Examination:
         assert self.setting is not None
         if not self.judged:
             self.judged.append(none_judged(self.problem.x.dtype))
-        arrays = tuple(
-            self._array(block, k, joint, scaling) for k, block in enumerate(self.problem.parameters.blocks)
-        )
-        return Survey(arrays, latest(concatenate(self.judged)), tuple(self.regions))
-
-    def _array(self, block: Block, k: int, joint: Joint, scaling: Scaling | None) -> ArrayEvidence:
-        if scaling is None or self.still[block.slice].all():
-            return ArrayEvidence(block, (), None)
-        size = float(joint.sizes[0])
-        if np.isfinite(scaling.least[k]):
-            size = max(size, float(scaling.least[k]))
-        residuals = tuple(self._residual(direction, size) for direction in joint.directions)
-        whole = math.prod(working_shape(block))
-        if any(region.block is block and region.box.size == whole for region in self.regions):
-            return ArrayEvidence(block, residuals, None, LEAST * size)
-        # Entries that were judged to be within the tolerance count with what they may be off by; but for those of a
-        # factor, which the claim was divided by.
-        factor, apart = self.factors.get(block.name), 0.0
-        if factor is None and any(part.coordinates.size for part in self.judged):
-            right = concatenate([part_within(part, block) for part in self.judged])
-            off = np.abs(right.analytic - right.estimate.value) + 3.0 * right.estimate.error
-            apart = float(np.linalg.norm(off)) * float(scaling.lengths[block.slice].max(initial=0.0))
-        bound = float(np.hypot(joint.bound[0], apart))
-        name = block.name if factor is None else f"{block.name} / {factor:.9g}"
-        certificate = Certificate(name, bound, bound / size, self.confidence, len(residuals))
-        return ArrayEvidence(block, residuals, certificate, LEAST * size)
-
-    def _residual(self, direction: Direction, size: float) -> Residual:
-        tolerance = self.problem.tolerance
-        weight = float(direction.weight[0])
-        return Residual(
-            float(direction.residual[0]),
-            float(direction.error[0]),
-            weight,
-            ROUNDING * self.problem.eps * weight,
-            direction.step,
-            Limit.NONE,
-            LEAST * tolerance.rtol * size,
-            tolerance.rtol * weight,
-        )
-
-
-def part_within(evidence: Evidence, block: Block) -> Evidence:
-    """The verified entries of one array."""
-    inside = (evidence.coordinates >= block.start) & (evidence.coordinates < block.stop)
-    return rows(evidence, np.flatnonzero(inside & evidence.judgement.verified))
+        judged = concatenate(self.judged)
+        arrays = []
+        for k, block in enumerate(self.problem.parameters.blocks):
+            if scaling is None or self.still[block.slice].all():
+                arrays.append(ArrayEvidence(block, (), None))
+                continue
+            named = any(region.block is block and region.box.size == block.size for region in self.regions)
+            factor = self.factors.get(block.name)
+            certified = None if named else (judged, factor, self.confidence)
+            arrays.append(array_evidence(self.problem, joint, scaling, k, certified))
+        return Survey(tuple(arrays), latest(judged), tuple(self.regions))

@@ -28,8 +28,9 @@ ASKED = 50
 # Times that the weights are stretched over the places that are left.
 STRETCHES = 4
 # After so many wrong entries, and each time that they have doubled, others in the box that holds them are sampled:
-# where all are wrong, too, the mistake fills its part, and entries are not what to look for.
-MANY, SAMPLES = 8, 3
+# where all are wrong, too, the mistake fills its part, and entries are not what to look for; nor where most are of so
+# many that they would take tens of thousands of evaluations.
+MANY, SAMPLES, LARGE = 8, 3, 1000
 # Entries judged at a node, one after another, before it is split.
 TRIES = 12
 
@@ -141,12 +142,17 @@ class _Search:
         return is_wrong
 
     def samples_are_wrong(self, around: Around, rng: np.random.Generator) -> bool:
-        """Whether a few entries among those that are wrong are wrong, too; ends with the first that is not."""
+        """Whether a few entries among those that are wrong are wrong, too: all, or most of a large part."""
         inside = np.flatnonzero(np.isin(self.order, around(self.found.wrong)))
         others = np.setdiff1d(inside, list(self.known))
-        return others.size > SAMPLES and all(
-            self.look_at(int(place)) for place in rng.choice(others, SAMPLES, replace=False)
-        )
+        if others.size <= SAMPLES:
+            return False
+        right = 0
+        for place in rng.choice(others, SAMPLES, replace=False):
+            right += not self.look_at(int(place))
+            if right > (others.size > LARGE):
+                return False
+        return True
 
     def suspects(self, part: _Part, exceeding: Mask) -> list[int]:
         """The places that the ratios of the rows that exceed their bars name."""

@@ -7,7 +7,7 @@ it lies in one of each; the ratio of the residual to what that part contributes 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,12 +16,14 @@ import numpy as np
 from gradcheck._typing import Flat, Mask, Values
 from gradcheck.joint.direction import Direction
 from gradcheck.joint.joint import JointTest
-from gradcheck.parameters.boxes import Box, working_shape
+from gradcheck.parameters.boxes import Box, flat_indices, runs, whole_box, working_shape
 from gradcheck.parameters.tree import Block
 
-__all__ = ["Part", "suspected_parts"]
+__all__ = ["Part", "striped", "suspected_parts"]
 
 LIGHTEST = 0.5
+# Lines of an array that are measured one by one.
+LINES = 200
 # A ratio names a number where its bar is this part of the distance between two of them.
 DISTINCT = 0.25
 
@@ -37,6 +39,19 @@ class Part:
     def single(self) -> bool:
         """Whether it is one entry, which is none of a pattern."""
         return int(self.inside.sum()) == 1
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is nothing but whole arrays."""
+        return all(box.size == block.size for block, box in self.boxes)
+
+    @classmethod
+    def of(cls, size: int, boxes: Sequence[tuple[Block, Box]]) -> Part:
+        """The entries of some boxes, of an x of that size."""
+        inside = np.zeros(size, bool)
+        for block, box in boxes:
+            inside[flat_indices(block, box)] = True
+        return cls(inside, tuple(boxes))
 
 
 def suspected_parts(
@@ -55,8 +70,7 @@ def suspected_parts(
     alpha = _factor(test, direction, moved, rng) if seen is None else _explained(test, direction, moved, seen)
     del seen  # with its tangent
     if alpha is not None:
-        whole = tuple((b, Box(tuple((0, n) for n in working_shape(b)))) for b in blocks)
-        yield Part(moved, whole), alpha
+        yield Part(moved, tuple((b, whole_box(b)) for b in blocks)), alpha
     if which is None:
         return
     part = _part_of(test, direction, blocks[which])
@@ -153,3 +167,44 @@ def _named(
         if direction.exact:
             break
     return None, first
+
+
+def striped(test: JointTest, direction: Direction, block: Block) -> tuple[Part, float | None] | None:
+    """The rows, or the columns, of an array that hold what is wrong, where others hold nothing, with their alpha.
+
+    alpha is None where they have no factor in common. Costs one residual a line.
+    """
+    shape = working_shape(block)
+    least = max(float(direction.allowed[0] - 3.0 * direction.error[0]), 0.0)
+    for axis in sorted(range(len(shape)), key=lambda k: shape[k]):
+        if not 2 < shape[axis] <= LINES or len(shape) < 2:
+            continue
+        seen = [_along_line(test, direction, block, axis, k) for k in range(shape[axis])]
+        residual, error, claimed = np.array(seen).T
+        exceeds = np.abs(residual) > 3.0 * error + least
+        if not exceeds.any() or exceeds.all():
+            continue
+        boxes = [
+            (block, Box(tuple(span if k == axis else (0, n) for k, n in enumerate(shape))))
+            for span in runs(set(np.flatnonzero(exceeds).tolist()))
+        ]
+        # The direction itself is more precise than its lines, and holds nothing else if they agree.
+        total = float(claimed[exceeds].sum())
+        alpha = float(direction.residual[0]) / total if total else 0.0
+        bars = 3.0 * (error + float(direction.error[0]) * np.abs(claimed / (total or 1.0)))
+        common = (np.abs(residual - alpha * claimed) <= bars + 1e-9 * np.abs(residual))[exceeds].all()
+        return Part.of(test.problem.x.size, boxes), alpha if total and common else None
+    return None
+
+
+def _along_line(
+    test: JointTest, direction: Direction, block: Block, axis: int, k: int
+) -> tuple[float, float, float]:
+    """The residual along one line of an array, its error, and what is claimed along it."""
+    tangent = np.zeros_like(direction.tangent)
+    mine: tuple[slice | int, ...] = (*[slice(None)] * axis, k)
+    here, all_of_it = tangent[block.slice], direction.tangent[block.slice]
+    shape = working_shape(block)
+    here.reshape(shape)[mine] = all_of_it.reshape(shape)[mine]
+    seen = test.again(tangent, exact=direction.exact)
+    return float(seen.residual[0]), float(seen.error[0]), _claimed(test, tangent)

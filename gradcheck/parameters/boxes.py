@@ -65,6 +65,11 @@ def working_shape(block: Block) -> tuple[int, ...]:
     return shape or (1,)
 
 
+def whole_box(block: Block) -> Box:
+    """All entries of an array."""
+    return Box(tuple((0, n) for n in working_shape(block)))
+
+
 def join_boxes(dense: list[tuple[Box, list[int]]]) -> list[tuple[Box, list[int]]]:
     """The same boxes, with neighbours that make a larger box joined."""
     joined: list[tuple[Box, list[int]]] = []

@@ -123,6 +123,69 @@ def test_a_row_that_is_wrong_without_one_factor_is_named_by_a_sample():
     assert report.nfev <= 40
 
 
+def square(share):
+    """A claim about tanh(W y) with some entries of W off; W is 40 x 40, beside an array that is right."""
+    rng = np.random.default_rng(5)
+    params = {"W": rng.normal(size=(40, 40)) / 6, "b": rng.normal(size=40)}
+    y = rng.normal(size=40)
+
+    def f(p):
+        return np.sum(np.tanh(p["W"] @ y + p["b"]) * np.arange(1, 41))
+
+    inner = (1 - np.tanh(params["W"] @ y + params["b"]) ** 2) * np.arange(1, 41)
+    gradient = {"W": np.outer(inner, y), "b": inner}
+    return f, gradient | {"W": gradient["W"] * share}, params
+
+
+@pytest.mark.parametrize(
+    ("lines", "share", "words"),
+    [
+        (np.s_[:, ::2], -1.0, "analytic = -numerical in all"),
+        (np.s_[::3], 2.0, "analytic = 2 x numerical in all"),
+        (np.s_[::3], None, "the wrong entries are rows 0, 3, 6, 9 and 10 more"),
+    ],
+)
+def test_lines_that_are_wrong_among_others_are_named_together(lines, share, words):
+    """By one factor or not: a residual a line tells which, a few entries are judged, and the rest is certified."""
+    mistake = np.ones((40, 40))
+    own = np.random.default_rng(0).uniform(1.1, 3.0, mistake[lines].shape)
+    mistake[lines] = own if share is None else share
+    f, gradient, x = square(mistake)
+    report = check_gradient(f, gradient, x, rng=0)
+    assert report.outcome is Outcome.FAIL
+    assert sum(a.about for a in report.arrays) == int((mistake != 1).sum())
+    assert report.diagnosis[0].startswith(words)
+    assert len(report.certificates) == 2
+    assert report.nfev <= 700
+
+
+def test_an_array_that_is_wrong_throughout_is_named_by_a_sample():
+    """No factor, no lines: all six samples are wrong after eight entries were. Of a scatter each entry is named."""
+    f, gradient, x = square(np.random.default_rng(0).uniform(1.1, 2.0, (40, 40)))
+    report = check_gradient(f, gradient, x, rng=0)
+    (region,) = report.evidence.regions
+    assert (str(region), region.size) == ('params["W"]', 1600)
+    assert [certificate.name for certificate in report.certificates] == ['params["b"]']
+    assert report.nfev <= 200
+    some = np.random.default_rng(1).random((40, 40)) < 0.02
+    f, gradient, x = square(np.where(some, 1.5, 1.0))
+    report = check_gradient(f, gradient, x, rng=0)
+    assert {m.flat_index for m in report.wrong} == set(np.flatnonzero(some).tolist())
+    assert report.evidence.regions == ()
+
+
+@pytest.mark.slow
+def test_a_search_for_too_many_entries_ends_and_says_where_others_are():
+    """A third of 10,000 entries that lie anywhere: those that were found are named, and their array is left open."""
+    rng = np.random.default_rng(0)
+    x, some = rng.uniform(1.0, 2.0, (100, 100)), rng.random((100, 100)) < 0.3
+    report = check_gradient(lambda x: np.sum(x**3), 3 * x**2 * np.where(some, 1.5, 1.0), x, rng=0)
+    assert report.outcome is Outcome.FAIL
+    assert {m.flat_index for m in report.wrong} < set(np.flatnonzero(some).tolist())
+    assert any("the search ended there" in note for note in report.notes)
+    assert report.nfev <= 11_000
+
+
 def test_of_a_forgotten_array_what_is_0_is_right():
     """Half of its entries do nothing: about as many are counted as the sample tells, and the rest of x is certified."""
     x = {"used": np.linspace(1.0, 2.0, 120), "forgotten": np.linspace(1.0, 2.0, 40)}

@@ -8,10 +8,10 @@ import pytest
 from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
 from gradcheck.function.vector_objective import VectorObjective
-from gradcheck.joint.bounds import bound_of
 from gradcheck.joint.four_points import AMPLIFIED, FAR, NEAR
 from gradcheck.joint.joint import JointTest
 from gradcheck.numerics.problem import Problem, scaling_of
+from gradcheck.numerics.residual_bounds import bound_of
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.verdict import Tolerance
 

@@ -192,6 +192,20 @@ def test_an_entry_is_judged_by_itself_in_the_rows_that_are_looked_at():
         assert [part.tolist() for part in search.known[0]] == [[0.0], [0.0]]
 
 
+def test_of_many_others_most_of_a_sample_tell():
+    """Two of three wrong ones are enough among more than a thousand; of a thousand the first right one ends it."""
+    for others, dense, asked in ((1001, True, 3), (1000, False, 1)):
+        off = np.ones((1, others + 1))
+        off[0, 1] = 0.0
+        claim = Claim(off)
+        search = claim.search()
+        search.look_at(0)
+        claim.judged.clear()
+        rng: Any = Order()
+        assert search.samples_are_wrong(lambda _, n=others: np.arange(n + 1), rng) is dense
+        assert len(claim.judged) == asked
+
+
 @pytest.mark.parametrize(
     ("wrong", "known", "asked", "dense"),
     [

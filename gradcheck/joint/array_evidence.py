@@ -1,0 +1,71 @@
+"""What joint directions show of one array of x: the residuals, and a certificate."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradcheck.joint.direction import Direction
+from gradcheck.joint.joint import Joint
+from gradcheck.numerics.problem import Problem, Scaling
+from gradcheck.numerics.tangents import ROUNDING
+from gradcheck.parameters.tree import Block
+from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Residual
+from gradcheck.results.evidence import Evidence
+from gradcheck.results.outcome import Limit
+from gradcheck.results.table import rows
+
+__all__ = ["array_evidence", "residual_of"]
+
+
+def array_evidence(
+    problem: Problem,
+    joint: Joint,
+    scaling: Scaling,
+    k: int,
+    certified: tuple[Evidence, float | None, float] | None,
+) -> ArrayEvidence:
+    """The evidence about the k-th array.
+
+    certified : the entries that were judged by themselves, what the array is divided by in the claim that holds, if
+    that is a factor, and the confidence; None where there is no certificate.
+    """
+    block = problem.parameters.blocks[k]
+    size = float(joint.sizes[0])
+    if np.isfinite(scaling.least[k]):
+        size = max(size, float(scaling.least[k]))
+    residuals = tuple(residual_of(problem, direction, size) for direction in joint.directions)
+    if certified is None:
+        return ArrayEvidence(block, residuals, None, LEAST * size)
+    judged, factor, confidence = certified
+    # Entries that were judged to be within the tolerance count with what they may be off by; but for those of a factor,
+    # which the claim was divided by.
+    apart = 0.0
+    if factor is None and judged.coordinates.size:
+        right = _right_of(judged, block)
+        off = np.abs(right.analytic - right.estimate.value) + 3.0 * right.estimate.error
+        apart = float(np.linalg.norm(off)) * float(scaling.lengths[block.slice].max(initial=0.0))
+    bound = float(np.hypot(joint.bound[0], apart))
+    name = block.name if factor is None else f"{block.name} / {factor:.9g}"
+    certificate = Certificate(name, bound, bound / size, confidence, len(residuals))
+    return ArrayEvidence(block, residuals, certificate, LEAST * size)
+
+
+def residual_of(problem: Problem, direction: Direction, size: float) -> Residual:
+    """What one direction shows of a gradient; size : what a mistake is relative to."""
+    weight, rtol = float(direction.weight[0]), problem.tolerance.rtol
+    return Residual(
+        float(direction.residual[0]),
+        float(direction.error[0]),
+        weight,
+        ROUNDING * problem.eps * weight,
+        direction.step,
+        Limit.NONE,
+        LEAST * rtol * size,
+        rtol * weight,
+    )
+
+
+def _right_of(evidence: Evidence, block: Block) -> Evidence:
+    """The verified entries of one array."""
+    inside = (evidence.coordinates >= block.start) & (evidence.coordinates < block.stop)
+    return rows(evidence, np.flatnonzero(inside & evidence.judgement.verified))
