@@ -303,11 +303,12 @@ class Directions:
         """A direction along which f is not defined."""
         return self.compared(tangent, step, np.full(self.rows, np.nan), np.full(self.rows, np.inf))
 
-    def next(self, before: Sequence[Direction], *, longer: bool = True) -> Direction:
+    def next(self, before: Sequence[Direction], *, longer: bool = True, eight: bool = False) -> Direction:
         """A further direction: one complex step, or four points whose truncation the first fit tells.
 
         Where that is noisy a few points serve, whose bends eight of a longer step bound; some of these are tried first:
-        the longer they are the less noise can hide. longer : whether that is asked for.
+        the longer they are the less noise can hide. longer : whether that is asked for. eight : whether eight points
+        are where nothing is noisy, as the first direction has.
         """
         first = before[0]
         tangent = self._tangent()
@@ -319,9 +320,8 @@ class Directions:
         assert fit is not None
         if np.any(first.noisy):
             return self._in_noise(before, tangent, longer)
-        if (
-            len(fit.odd) <= 2
-        ):  # f takes complex numbers no longer, and four points do not tell what four leave
+        # Where f takes complex numbers no longer four points do not tell what four leave.
+        if eight or len(fit.odd) <= len(FOUR):
             return self._by_eight(tangent, first.step, first.noisy)
         return self._by_four(first, tangent)
 

@@ -99,6 +99,8 @@ class JointTest:
         if before is not None and self._told:
             self.first = before.first
             self.along.follow(before.along)
+        # Whether four points a direction tell too little, and eight are taken.
+        self._by_eight = False
         # Whether some row stood out, were it only before a second look.
         self.exceeded = False
         # What one value of f may be off by, where the first direction shows noise and nothing else.
@@ -119,7 +121,8 @@ class JointTest:
         """Directions after which it is given up."""
         if self.noisy:
             return MOST_WITH_NOISE
-        return MOST if self.rows == 1 else MOST_OF_ROWS
+        few = MOST if self.rows == 1 else MOST_OF_ROWS
+        return 2 * few if self._by_eight else few
 
     @property
     def sizes(self) -> Values:
@@ -176,6 +179,8 @@ class JointTest:
             if pending.any():
                 self.along.pending = pending
                 disturbed = self._unsettled(first) & ~self._harmless(first, needed) & ~np.asarray(first.noisy)
+                if self._asks_for_eight(directions, needed, pending & ~disturbed):
+                    self._by_eight = True
                 hopeless = self._hopeless(directions, needed) | disturbed
                 open_ |= pending & hopeless
                 pending &= ~hopeless
@@ -191,11 +196,21 @@ class JointTest:
                 self.first = first = directions[0]
             assert self.first is not None
             told = [self.first] if self._told else directions
-            directions.append(self.along.next(told, longer=self._asks_more(directions, needed, pending)))
+            longer = self._asks_more(directions, needed, pending)
+            directions.append(self.along.next(told, longer=longer, eight=self._by_eight))
             wrong = directions[-1].exceeds & watched & ~open_
             if wrong.any():
                 self.exceeded = True
                 return Joint(tuple(directions), nothing, nobody, wrong, self.sizes)
+
+    def _asks_for_eight(self, directions: list[Direction], needed: Values, pending: Mask) -> bool:
+        """Whether eight points a direction, as precise as the first, certify most rows where four never would."""
+        first = self.first
+        if first is None or first.exact or self.noisy or first.fit is None or len(first.fit.odd) <= len(FOUR):
+            return False
+        if self._by_eight or not _most(self._hopeless(directions, needed), pending):
+            return False
+        return not _most(self._hopeless([first], needed), pending)
 
     def _asks_more(self, directions: list[Direction], needed: Values, pending: Mask) -> bool:
         """Whether most rows would take many directions in noise as it is told so far."""
@@ -326,6 +341,8 @@ class JointTest:
             # Few points are what most of them will be, at a longer step yet while such are tried.
             eights = sum(d.hidden is None for d in directions)
             most = self.along.short_of(directions).together / LONGER ** max(TRIED - eights, 0)
+        elif self._by_eight:
+            most = most[0]
         else:
             # Of many rows some bend little along the first by accident, and are less precise along some of the next.
             most = most[-1] if self.rows == 1 or len(most) < 3 else most[len(most) // 2]

@@ -123,6 +123,37 @@ def test_a_row_that_is_wrong_without_one_factor_is_named_by_a_sample():
     assert report.nfev <= 40
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_beside_a_large_offset_eight_points_certify_where_four_never_would(seed):
+    """1e5 beside what a network of three layers computes rounds to 1.5e-11; nearer points know less of the slope."""
+    rng = np.random.default_rng(3)
+    inputs, out = rng.normal(size=(32, 20)), rng.normal(size=(32, 3))
+    x = {}
+    for k, (rows, columns) in enumerate(((20, 12), (12, 12), (12, 3))):
+        x[f"W{k}"] = rng.normal(size=(rows, columns)) * np.sqrt(2 / rows)
+        x[f"b{k}"] = 0.1 * rng.normal(size=columns)
+
+    def layers(p):
+        first = np.tanh(inputs @ p["W0"] + p["b0"])
+        second = np.tanh(first @ p["W1"] + p["b1"])
+        return first, second, second @ p["W2"] + p["b2"] - out
+
+    def f(p):
+        return float(np.mean(layers(p)[2] ** 2)) + 1e5
+
+    first, second, off = layers(x)
+    third = 2 * off / off.size
+    inner = (third @ x["W2"].T) * (1 - second**2)
+    outer = (inner @ x["W1"].T) * (1 - first**2)
+    gradient = {"W0": inputs.T @ outer, "b0": outer.sum(0), "W1": first.T @ inner, "b1": inner.sum(0)}
+    gradient |= {"W2": second.T @ third, "b2": third.sum(0)}
+    report = check_gradient(f, gradient, x, rng=seed)
+    assert report.outcome is Outcome.PASS
+    assert report.nfev <= 130
+    gradient["W1"][3, 7] += 0.01 * np.sqrt(np.mean(gradient["W1"] ** 2))
+    assert check_gradient(f, gradient, x, rng=seed).outcome is not Outcome.PASS
+
+
 def square(share):
     """A claim about tanh(W y) with some entries of W off; W is 40 x 40, beside an array that is right."""
     rng = np.random.default_rng(5)
