@@ -15,13 +15,13 @@ from gradcheck.joint.direction import Direction
 from gradcheck.joint.joint import Joint, JointTest
 from gradcheck.joint.places import find_places
 from gradcheck.joint.silent import silent_entries, stays
-from gradcheck.joint.structured import Part, striped, suspected_parts
+from gradcheck.joint.structured import Part, common_factor, grown, striped, suspected_parts, zeros
 from gradcheck.numerics.line_fit import EIGHT
 from gradcheck.numerics.problem import Problem, Scaling, scaling_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import TOWERING
 from gradcheck.numerics.tangents import root_mean_square
-from gradcheck.parameters.boxes import Box, flat_indices, whole_box, working_shape
+from gradcheck.parameters.boxes import Box, flat_indices, hull, whole_box
 from gradcheck.parameters.tree import Block
 from gradcheck.results.certificate import ArrayEvidence, Region, Survey
 from gradcheck.results.evidence import Evidence, latest, none_judged
@@ -40,8 +40,9 @@ FRESH = 2
 # Entries of a part without a common factor that are sampled, those first that tell; of at least this part of its root
 # mean square, where there are enough.
 SAMPLED, TOLD, SIZEABLE = 6, 2, 1e-2
-# Wrong entries that lie over such a part of an array are looked for in all of it, or in some rows or columns.
-SPREAD = 0.25
+# Several wrong entries that lie within such a part of an array tell the box that they fill; others may be all of it, or
+# some rows or columns.
+SEVERAL, SPREAD = 4, 0.25
 # A claim that is off by no more than this part of what it says along a direction tells how steep f is.
 BORNE_OUT = 0.5
 # A search ends that takes more than this part of what judging every entry does, or so many evaluations.
@@ -216,14 +217,12 @@ class _Examination:
 
     def _around(self, entries: list[int]) -> Index:
         """All entries of the smallest box of each array that holds these."""
-        inside = []
+        inside = [np.empty(0, np.intp)]
         for block in self.problem.parameters.blocks:
-            mine = np.array([k - block.start for k in entries if block.start <= k < block.stop], np.intp)
-            if mine.size > 1:
-                places = np.unravel_index(mine, working_shape(block))
-                box = Box(tuple((int(p.min()), int(p.max()) + 1) for p in places))
-                inside.append(flat_indices(block, box))
-        return np.concatenate([np.empty(0, np.intp), *inside])
+            mine = [k for k in entries if block.start <= k < block.stop]
+            if len(mine) > 1:
+                inside.append(flat_indices(block, hull(block, mine)))
+        return np.concatenate(inside)
 
     def _leave_open(self, entries: list[int]) -> None:
         """Where no entry is wrong although a direction says so, those with bars too crude to clear them are open."""
@@ -249,6 +248,10 @@ class _Examination:
                 return self._single(part)
             if alpha is not None and self._taken_out(test, part, alpha):
                 return True
+        inside = direction.tangent != 0 if part is None else part.inside
+        empty = zeros(test, direction, inside)
+        if empty is not None:
+            return self._set_aside(empty)
         # Of several arrays each has mistakes of its own.
         return part is not None and len(part.boxes) == 1 and self._set_aside(part)
 
@@ -260,23 +263,29 @@ class _Examination:
                 self.regions.append(Region(block, whole_box(block), False))
 
     def _spread(self, test: JointTest, direction: Direction, wrong: list[int]) -> bool:
-        """Whether arrays that hold some of these wrong entries are named as wrong, or rows or columns of them are.
-
-        Where they lie in a small part of an array other ways are better.
-        """
+        """Whether arrays that hold some of these wrong entries are named as wrong, or a part of each of them is."""
         named = False
         for block in self.problem.parameters.blocks:
             mine = [k for k in wrong if block.start <= k < block.stop]
-            if not mine or self._around(mine).size < SPREAD * block.size:
+            if not mine:
+                continue
+            box = hull(block, mine)
+            if len(mine) >= SEVERAL and box.size < SPREAD * block.size:
+                named |= self._named(test, direction, grown(test, direction, block, box))
                 continue
             if self._set_aside(Part.of(self.still.size, [(block, whole_box(block))]), dense=True):
                 named = True
                 continue
-            part, alpha = striped(test, direction, block) or (None, None)
+            part, alpha = (len(mine) >= SEVERAL and striped(test, direction, block)) or (None, None)
             if part is not None:
                 factor = alpha is not None and self._taken_out(test, part, alpha)
                 named |= factor or self._set_aside(part)
         return named
+
+    def _named(self, test: JointTest, direction: Direction, part: Part) -> bool:
+        """Whether a part is off by one factor, or wrong throughout as far as a sample tells."""
+        alpha = common_factor(test, direction, part.inside & (direction.tangent != 0), self.rng)
+        return (alpha is not None and self._taken_out(test, part, alpha)) or self._set_aside(part)
 
     def _set_aside(self, part: Part, *, dense: bool = False) -> bool:
         """Whether something is wrong in a part; where most of a sample is, all of it is said to be, and stays still.
@@ -298,9 +307,9 @@ class _Examination:
         if wrong < (SAMPLED / 2 if missing else SAMPLED):
             return wrong > 0
         share = wrong / SAMPLED
-        self.regions += [
-            Region(b, box, True, None if share == 1 else round(box.size * share)) for b, box in part.boxes
-        ]
+        for block, box in part.boxes:
+            count = round(share * int(part.inside[flat_indices(block, box)].sum()))
+            self.regions.append(Region(block, box, True, None if count == box.size else count))
         self.still[inside] = True
         return True
 

@@ -6,6 +6,7 @@ it lies in one of each; the ratio of the residual to what that part contributes 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,12 +15,13 @@ from functools import partial
 import numpy as np
 
 from gradcheck._typing import Flat, Mask, Values
+from gradcheck.function.matrix import one_row
 from gradcheck.joint.direction import Direction
 from gradcheck.joint.joint import JointTest
-from gradcheck.parameters.boxes import Box, flat_indices, runs, whole_box, working_shape
+from gradcheck.parameters.boxes import Box, flat_indices, hull, runs, whole_box, working_shape
 from gradcheck.parameters.tree import Block
 
-__all__ = ["Part", "striped", "suspected_parts"]
+__all__ = ["Part", "common_factor", "grown", "striped", "suspected_parts", "zeros"]
 
 LIGHTEST = 0.5
 # Lines of an array that are measured one by one.
@@ -67,17 +69,23 @@ def suspected_parts(
     blocks = test.problem.parameters.blocks
     moved = direction.tangent != 0
     which, seen = _named(test, direction, len(blocks), partial(_by_array, test, direction))
-    alpha = _factor(test, direction, moved, rng) if seen is None else _explained(test, direction, moved, seen)
+    alpha = (
+        common_factor(test, direction, moved, rng)
+        if seen is None
+        else _explained(test, direction, moved, seen)
+    )
     del seen  # with its tangent
     if alpha is not None:
         yield Part(moved, tuple((b, whole_box(b)) for b in blocks)), alpha
     if which is None:
         return
     part = _part_of(test, direction, blocks[which])
-    yield part, None if part.single else _factor(test, direction, part.inside & moved, rng)
+    yield part, None if part.single else common_factor(test, direction, part.inside & moved, rng)
 
 
-def _factor(test: JointTest, direction: Direction, part: Mask, rng: np.random.Generator) -> float | None:
+def common_factor(
+    test: JointTest, direction: Direction, part: Mask, rng: np.random.Generator
+) -> float | None:
     """The part alpha of the claim on `part` (n,) that is too much, if it is the same in a random half; None if not."""
     if _claimed(test, np.where(part, direction.tangent, 0.0)) == 0:
         return None
@@ -169,19 +177,59 @@ def _named(
     return None, first
 
 
+def zeros(test: JointTest, direction: Direction, inside: Mask) -> Part | None:
+    """The entries among some (n,) that are claimed to be 0, if all that is wrong lies there; None if not.
+
+    A triangle, a mask, what a term that was left out would have filled. Costs one residual where there are any.
+    """
+    claimed = np.abs(one_row(test.problem.matrix)) > 0
+    empty = inside & ~claimed & (direction.tangent != 0)
+    if not empty.any() or not (inside & claimed).any():
+        return None
+    seen = test.again(np.where(empty, direction.tangent, 0.0), exact=direction.exact)
+    bar = 3.0 * float(seen.error[0] + direction.error[0])
+    if not abs(float(seen.residual[0] - direction.residual[0])) <= bar:
+        return None
+    blocks = [b for b in test.problem.parameters.blocks if empty[b.slice].any()]
+    return Part(empty, tuple((b, hull(b, b.start + np.flatnonzero(empty[b.slice]))) for b in blocks))
+
+
+def grown(test: JointTest, direction: Direction, block: Block, box: Box) -> Part:
+    """A box with the lines on all its sides that hold something wrong. Costs one residual a line, and one a side."""
+    shape = working_shape(block)
+    for axis, forward in itertools.product(range(len(shape)), (False, True)):
+        for _ in range(LINES):
+            start, stop = box.ranges[axis]
+            line = (stop, stop + 1) if forward else (start - 1, start)
+            if line[0] < 0 or line[1] > shape[axis]:
+                break
+            inside = flat_indices(block, box.along(axis, line))
+            tangent = np.zeros_like(direction.tangent)
+            tangent[inside] = direction.tangent[inside]
+            seen = test.again(tangent, exact=direction.exact)
+            if not abs(float(seen.residual[0])) > 3.0 * float(seen.error[0]) + _least(direction):
+                break
+            box = box.along(axis, (min(start, line[0]), max(stop, line[1])))
+    return Part.of(test.problem.x.size, [(block, box)])
+
+
+def _least(direction: Direction) -> float:
+    """What a mistake leaves at the least that is worth a search."""
+    return max(float(direction.allowed[0] - 3.0 * direction.error[0]), 0.0)
+
+
 def striped(test: JointTest, direction: Direction, block: Block) -> tuple[Part, float | None] | None:
     """The rows, or the columns, of an array that hold what is wrong, where others hold nothing, with their alpha.
 
     alpha is None where they have no factor in common. Costs one residual a line.
     """
     shape = working_shape(block)
-    least = max(float(direction.allowed[0] - 3.0 * direction.error[0]), 0.0)
     for axis in sorted(range(len(shape)), key=lambda k: shape[k]):
         if not 2 < shape[axis] <= LINES or len(shape) < 2:
             continue
         seen = [_along_line(test, direction, block, axis, k) for k in range(shape[axis])]
         residual, error, claimed = np.array(seen).T
-        exceeds = np.abs(residual) > 3.0 * error + least
+        exceeds = np.abs(residual) > 3.0 * error + _least(direction)
         if not exceeds.any() or exceeds.all():
             continue
         boxes = [

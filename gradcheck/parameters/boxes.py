@@ -26,7 +26,7 @@ class Box:
         """The two halves along one axis."""
         start, stop = self.ranges[axis]
         middle = (start + stop) // 2
-        return self._with(axis, (start, middle)), self._with(axis, (middle, stop))
+        return self.along(axis, (start, middle)), self.along(axis, (middle, stop))
 
     def axes(self) -> list[int]:
         """The axes along which it can be split, the longest first."""
@@ -39,9 +39,10 @@ class Box:
         if len(apart) != 1:
             return None
         (low, middle), (start, high) = sorted((self.ranges[apart[0]], other.ranges[apart[0]]))
-        return self._with(apart[0], (low, high)) if middle == start else None
+        return self.along(apart[0], (low, high)) if middle == start else None
 
-    def _with(self, axis: int, new: tuple[int, int]) -> Box:
+    def along(self, axis: int, new: tuple[int, int]) -> Box:
+        """The box with another range along one axis."""
         return Box((*self.ranges[:axis], new, *self.ranges[axis + 1 :]))
 
     def words(self, block: Block) -> str:
@@ -63,6 +64,12 @@ def working_shape(block: Block) -> tuple[int, ...]:
     """The axes of the flat reals of a block: its shape, and one of length two for complex entries."""
     shape = (*block.shape, 2) if block.is_complex else block.shape
     return shape or (1,)
+
+
+def hull(block: Block, entries: Index | list[int]) -> Box:
+    """The smallest box that holds some places of an array in the flat vector."""
+    places = np.unravel_index(np.asarray(entries, np.intp) - block.start, working_shape(block))
+    return Box(tuple((int(p.min()), int(p.max()) + 1) for p in places))
 
 
 def whole_box(block: Block) -> Box:

@@ -190,6 +190,46 @@ def test_lines_that_are_wrong_among_others_are_named_together(lines, share, word
     assert report.nfev <= 700
 
 
+def test_a_triangle_that_was_left_out_is_told_by_its_zeros():
+    """What is claimed to be 0 holds all that is wrong: six of it are judged, the rest of x is certified."""
+    f, gradient, x = square(np.triu(np.ones((40, 40))))
+    report = check_gradient(f, gradient, x, rng=0)
+    assert [(a.name, a.about) for a in report.arrays if a.wrong] == [('params["W"]', 780)]
+    assert {m.analytic for m in report.wrong} == {0.0}
+    assert len(report.certificates) == 2
+    assert report.nfev <= 90
+
+
+def test_zeros_that_are_right_accuse_nobody():
+    """A masked weight has the gradient 0: with a wrong entry elsewhere that one is named, and nothing else."""
+    mask = np.triu(np.ones((40, 40)))
+    f, gradient, x = square(mask)
+    masked = dict(gradient)
+    masked["W"] = gradient["W"].copy()
+    masked["W"][3, 20] *= 1.1
+    report = check_gradient(
+        lambda p: f({"W": p["W"] * mask + x["W"] * (1 - mask), "b": p["b"]}), masked, x, rng=0
+    )
+    assert [m.name for m in report.wrong] == ['params["W"][3, 20]']
+    assert report.evidence.regions == ()
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("share", [1.3, None])
+def test_a_block_is_named_with_its_edges(share, seed):
+    """Eight of its entries are found, and the lines beside their box measured until one holds nothing."""
+    mistake = np.ones((40, 40))
+    own = np.random.default_rng(0).uniform(1.1, 3.0, (7, 9))
+    mistake[10:17, 20:29] = own if share is None else share
+    f, gradient, x = square(mistake)
+    report = check_gradient(f, gradient, x, rng=seed)
+    (region,) = report.evidence.regions
+    assert (str(region), region.size) == ('params["W"][10:17, 20:29]', 63)
+    assert sum(a.about for a in report.arrays) == 63
+    assert len(report.certificates) == 2
+    assert report.nfev <= 200
+
+
 def test_an_array_that_is_wrong_throughout_is_named_by_a_sample():
     """No factor, no lines: all six samples are wrong after eight entries were. Of a scatter each entry is named."""
     f, gradient, x = square(np.random.default_rng(0).uniform(1.1, 2.0, (40, 40)))
