@@ -52,7 +52,7 @@ class Kept:
 
     def __init__(self) -> None:
         self._count = 0
-        self._parallel: Any = None
+        self._pool: Any = None
         self._close: Callable[[], Any] = lambda: None
 
     def run(
@@ -64,34 +64,38 @@ class Kept:
         own point alone: the results are the same whatever the number of workers.
         Raises WorkerError where f cannot be sent to a process, or a process ends while it runs f.
         """
+        # One part is made here: no worker is faster than the process that would wait for it.
+        results = self._elsewhere(evaluate, parts) if len(parts) > 1 else [evaluate(*parts[0])]
+        complaints = [complaint for _, complaint in results if complaint]
+        return [values for values, _ in results], complaints[-1] if complaints else ""
+
+    def _elsewhere(self, evaluate: Callable[..., T], parts: Sequence[tuple[Any, ...]]) -> list[T]:
         from joblib import delayed
 
         try:
-            results = self._of(len(parts))(delayed(evaluate)(*part) for part in parts)
+            return list(self._of(len(parts))(delayed(evaluate)(*part) for part in parts))
         except BaseException as error:
             self.close()
             explained = _explained(error)
             if explained is None:
                 raise
             raise explained from error
-        complaints = [complaint for _, complaint in results if complaint]
-        return [values for values, _ in results], complaints[-1] if complaints else ""
 
     def _of(self, count: int) -> Any:
         """At least so many; never more than there was work for at once."""
-        from joblib import Parallel
+        from gradcheck.function.pool import Pool
 
         if count > self._count:
             self.close()
-            self._count, self._parallel = count, Parallel(n_jobs=count)
-            self._parallel.__enter__()
-            self._close = weakref.finalize(self, self._parallel.__exit__, None, None, None)
-        return self._parallel
+            self._count, self._pool = count, Pool(count)
+            self._pool.__enter__()
+            self._close = weakref.finalize(self, self._pool.__exit__, None, None, None)
+        return self._pool
 
     def close(self) -> None:
         """Let the workers go; others are called if there is more to do."""
         self._close()
-        self._count, self._parallel = 0, None
+        self._count, self._pool = 0, None
 
 
 def _explained(error: BaseException) -> WorkerError | None:

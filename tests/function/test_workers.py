@@ -10,8 +10,10 @@ import pytest
 
 from gradcheck import Outcome, check_gradient, check_hvp, check_jacobian, check_jvp, check_vjp
 from gradcheck.errors import WorkerError
+from gradcheck.function import pool
 from gradcheck.function.lines import Axes
 from gradcheck.function.objective import Objective
+from gradcheck.function.pool import Pool
 from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.function.workers import Kept, dealt, workers
 from gradcheck.parameters.tree import Parameters
@@ -297,14 +299,15 @@ def test_a_backend_that_cannot_send_the_check_is_one_clear_error():
 def asked(monkeypatch):
     """How many workers joblib is asked for each time; they are threads."""
     counts = []
-    parallel = joblib.Parallel
 
-    def counted(n_jobs):
-        counts.append(n_jobs)
-        return parallel(n_jobs=n_jobs, backend="threading")
+    class Counted(Pool):
+        def __init__(self, n_jobs):
+            counts.append(n_jobs)
+            super().__init__(n_jobs)
 
-    monkeypatch.setattr(joblib, "Parallel", counted)
-    return counts
+    monkeypatch.setattr(pool, "Pool", Counted)
+    with joblib.parallel_config(backend="threading"):
+        yield counts
 
 
 @pytest.mark.parametrize(
@@ -326,7 +329,7 @@ def test_there_are_never_more_workers_than_work(asked, shape, n_jobs, most, outp
 
     values = objective.along(axes, np.arange(len(axes)), offsets)
 
-    assert asked == ([most] if rows * points > 1 or outputs is None else [])
+    assert asked == ([most] if most > 1 else [])
     np.testing.assert_array_equal(values, offsets)
 
 
@@ -482,9 +485,9 @@ def test_what_no_vectorized_f_returns_is_told(function, said):
 
 
 def test_the_workers_of_a_check_stay_until_it_ends(asked):
-    """What is sent again and again, x for one, travels once: one pool, and one before it for the two outer points."""
+    """What is sent again and again, x for one, travels once: one pool."""
     assert check_gradient(f, right, LARGE, n_jobs=2)
-    assert asked == [1, 2]
+    assert asked == [2]
 
 
 @pytest.mark.parametrize(("seconds", "most"), [(1e-4, 1), (0.1, 2)])
@@ -503,4 +506,68 @@ def test_one_point_is_worth_a_worker_where_f_is_slow(asked, monkeypatch, seconds
     axes = objective.every(Axes(parameters, x, np.arange(1)))
 
     assert objective.along(axes, np.arange(1), np.array([[1.0, 2.0]])).tolist() == [[1.0, 2.0]]
-    assert asked == [most]
+    assert asked == ([most] if most > 1 else [])
+
+
+def _values(parts):
+    """Made by a pool of two, part by part."""
+    values, _ = Kept().run(lambda k: (k, ""), [(k,) for k in range(parts)])
+    return values
+
+
+@pytest.fixture
+def sleeps(monkeypatch):
+    """The threads that sleep while joblib works."""
+    seen = []
+    monkeypatch.setattr(joblib.parallel.time, "sleep", lambda _: seen.append(threading.get_ident()))
+    return seen
+
+
+@pytest.mark.parametrize("backend", ["threading", pytest.param("loky", marks=pytest.mark.slow)])
+def test_a_result_is_taken_when_it_comes(sleeps, backend):
+    """A round of an f that takes 20 ms would end up to 10 ms later, if the check slept until it looks again."""
+
+    def waits(x):
+        threading.Event().wait(0.02)
+        return f(x)
+
+    with joblib.parallel_config(backend=backend):
+        assert check_gradient(waits, right, SMALL, n_jobs=2)
+
+    assert threading.get_ident() not in sleeps
+
+
+class WithoutCallbacks(joblib.parallel.BACKENDS["threading"]):
+    """As backends of other packages are: results are asked for, and nobody is told of them."""
+
+    supports_retrieve_callback = False
+
+    def retrieve_result(self, out, timeout=None):
+        return self.retrieve_result_callback(out.get(timeout))
+
+
+@pytest.mark.parametrize("gradient", [right, one_wrong])
+def test_a_backend_that_tells_of_no_result_is_asked_for_it(gradient):
+    """The same report, by joblib's own way."""
+    joblib.register_parallel_backend("without callbacks", WithoutCallbacks)
+    alone = without_seconds(check_gradient(f, gradient, SMALL))
+
+    try:
+        with joblib.parallel_config(backend="without callbacks", n_jobs=2):
+            assert without_seconds(check_gradient(f, gradient, SMALL)) == alone
+    finally:
+        del joblib.parallel.BACKENDS["without callbacks"]
+
+
+def test_what_is_overridden_of_joblib_is_called(monkeypatch):
+    """Two methods of joblib are replaced: where it has them no more, a check would wait as joblib does."""
+    called = set()
+    for name in ("print_progress", "_wait_retrieval"):
+        own = getattr(Pool, name)
+        assert hasattr(joblib.Parallel, name)
+        monkeypatch.setattr(Pool, name, lambda self, own=own, name=name: (called.add(name), own(self))[1])
+
+    with joblib.parallel_config(backend="threading"):
+        assert _values(2) == [0, 1]
+
+    assert called == {"print_progress", "_wait_retrieval"}
