@@ -1,37 +1,55 @@
-"""The evidence about a Jacobian: columns one by one, columns in groups, or rows along random directions."""
+"""The evidence about a Jacobian beyond joint directions: columns, alone or in groups, and what these leave of rows."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import scipy.sparse
 
-from gradcheck._typing import Index
+from gradcheck._typing import Flat, Index, Mask
 from gradcheck.arraywise.arrays import survey
-from gradcheck.arraywise.rows import Rowwise
 from gradcheck.evidence.complex_test import mark_disputed
-from gradcheck.evidence.entries import sweep
+from gradcheck.evidence.entries import claimed_still, sweep
 from gradcheck.evidence.one_by_one import one_by_one
 from gradcheck.function.coloring import group_columns
-from gradcheck.function.matrix import Dense, Matrix, Sparse
+from gradcheck.function.lines import Family, Rays
+from gradcheck.function.matrix import Dense, Matrix, Sparse, by_entries
+from gradcheck.joint.joint import Joint, JointTest
+from gradcheck.joint.places import Judge, find_places
+from gradcheck.joint.rows import between, evidence_of, mended
+from gradcheck.joint.silent import silent_entries, stays
+from gradcheck.numerics.differences import estimate
+from gradcheck.numerics.line_fit import EIGHT
+from gradcheck.numerics.problem import NARROW, Problem, scaling_of
+from gradcheck.numerics.residual_bounds import bound_of
 from gradcheck.numerics.setting import Setting
+from gradcheck.numerics.tangents import random_units
 from gradcheck.parameters.boxes import Box, runs
 from gradcheck.parameters.matrix_names import JacobianNames
-from gradcheck.results.certificate import ArrayEvidence, Region, Survey
+from gradcheck.parameters.tree import Block
+from gradcheck.results.certificate import ArrayEvidence, Certificate, Region, Residual, Survey
 from gradcheck.results.evidence import Evidence, latest, none_judged
 from gradcheck.results.finding import Finding
-from gradcheck.results.outcome import Outcome
+from gradcheck.results.outcome import Limit, Outcome
 from gradcheck.results.table import concatenate
 from gradcheck.results.table import rows as some_rows
 
 __all__ = ["GROUPS_UP_TO", "by_directions", "every_entry", "with_pattern"]
 
 
-# Columns, or groups of columns, that are moved one by one; beyond, random directions test whole rows.
-GROUPS_UP_TO = 100
+# Columns, or groups of columns, that are moved one by one. Of more a sample is: what is wrong in half of them is missed
+# by one in 64 of such samples, and then looked for, as what is in fewer.
+GROUPS_UP_TO, SAMPLE = 100, 6
 # Evaluations of f for one search, beyond those for ten wrong entries: more are reported as regions.
 LOCATION_BUDGET = 1500
+# Columns that are moved alone where the group that they are in disagrees; parts that are named as open.
+SUSPECTS, NAMED = 32, 10
+# A step in noise, in units of the scales: the longest that joint directions take.
+FARTHER = 0.25
+# Directions for a matrix of zeros; columns of it that are moved where it is wrong, which costs as much as one search.
+DIRECTIONS, SEARCHED = 12, 250
 
 
 def every_entry(
@@ -42,8 +60,7 @@ def every_entry(
     accused : whether the complex step along a joint direction says that something is wrong.
     """
     m, n = matrix.shape
-    free = np.arange(n) if setting.room is None else np.flatnonzero(setting.room[0] + setting.room[1] > 0)
-    entries = (np.arange(m)[:, None] * n + free).ravel()
+    entries = (np.arange(m)[:, None] * n + np.flatnonzero(_free(setting))).ravel()
     # Asked for before f is called elsewhere: a product may depend on the last call of f.
     given = matrix.entries(*setting.places(entries))
     evidence, notes = one_by_one(setting, given, entries, method, rng)
@@ -52,124 +69,237 @@ def every_entry(
     return evidence, notes
 
 
+def _free(setting: Setting) -> Mask:
+    """(n,) the columns that the bounds let move."""
+    room = setting.room
+    return np.ones(setting.x.size, bool) if room is None else np.asarray(room[0] + room[1] > 0)
+
+
 def by_directions(
-    setting: Setting, matrix: Matrix, method: str, confidence: float, rng: Any
+    setting: Setting, problem: Problem, method: str, confidence: float, rng: Any
 ) -> tuple[Survey, list[Finding]]:
-    """Each array of a gradient, or each row of a matrix; groups of columns where its pattern is known."""
-    generator = np.random.default_rng(rng)
+    """Each array of a gradient; of a matrix columns, in groups where its pattern is known, and the rest of its rows."""
+    generator, matrix = np.random.default_rng(rng), problem.matrix
     if matrix.shape[0] == 1 and isinstance(matrix, Dense):
         row = matrix.array[0]
         return survey(setting, row, confidence=confidence, rng=generator, location_budget=LOCATION_BUDGET), []
-    assert isinstance(setting.names, JacobianNames)
+    problem = replace(problem, matrix=by_entries(matrix))
+    return _some_columns(setting, problem, method, confidence, generator)
+
+
+def _some_columns(
+    setting: Setting, problem: Problem, method: str, confidence: float, rng: np.random.Generator
+) -> tuple[Survey, list[Finding]]:
+    """Columns by themselves or in groups; then joint directions for the claim that is right where these found it wrong.
+
+    A group that is wrong cannot tell which of its columns is to blame, nor whether an entry is that the pattern lacks:
+    its suspects are moved alone.
+    """
+    matrix, names = problem.matrix, setting.names
+    assert isinstance(names, JacobianNames)
+    m, n = matrix.shape
+    block, alone = names.blocks[0], list[Evidence]()
+
+    def judge(column: int, rows: Index) -> Evidence:
+        rows = rows.astype(np.intp)  # those of a sparse matrix are short
+        alone.append(sweep(setting, matrix.entries(rows, np.full(rows.size, column)), rows * n + column))
+        return alone[-1]
+
+    still, throughout = np.zeros(n, bool), np.zeros(m, bool)
+    scaling = scaling_of(problem, still)
+    silent = silent_entries(problem, scaling, still)
+    delta = (1.0 - confidence) / 4.0
+
+    def rest(judged: list[Evidence]) -> tuple[ArrayEvidence, Mask, Mask]:
+        """What directions say of the claim that is right in these entries; which rows are wrong, and which seem so."""
+        claim = replace(problem, matrix=mended(setting, matrix, judged, np.zeros(m), np.zeros(m, bool)))
+        test = JointTest(claim, scaling, rng, delta, fixed=throughout)
+        joint = test.run()
+        array = evidence_of(claim, names, joint, confidence)
+        if not (joint.certified | throughout).all():
+            told = tuple(replace(residual, limit=_limit(test)) for residual in array.residuals)
+            array = replace(array, certificate=None, residuals=told)
+        return array, joint.wrong, joint.wrong | (~joint.certified & _stands_out(test, joint))
+
+    if scaling.nothing.all():
+        # Nothing is claimed to move: each column that has room moves by its own scale, 0 or not.
+        narrow = still if problem.room is None else np.minimum(*problem.room) < NARROW * problem.scales
+        scaling, silent = replace(scaling, lengths=np.where(narrow, 0.0, problem.scales)), still
+        array, _, _ = rest([])
+        if array.certificate is None:
+            array = _of_zeros(setting, block, scaling.lengths, judge, delta, confidence, rng)
+        settled = array.certificate is not None and not (narrow & _free(setting)).any()
+        if settled or any(part.judgement.wrong.any() for part in alone):
+            return Survey((array,), concatenate([none_judged(problem.x.dtype), *alone]), ()), []
+    entries, groups = _in_groups(setting, matrix, method, rng)
     if isinstance(matrix, Sparse):
-        return _gather_sparse(setting, matrix, method, confidence, generator, setting.names)
-    rowwise = Rowwise(setting, matrix, confidence, generator)
-    _judge_the_immovable(rowwise)
-    return _surveyed(setting.names, rowwise.examine(), rowwise, [])
+        rows, columns = setting.places(entries.wrong)
+        for j in np.unique(columns)[:SUSPECTS].tolist():
+            judge(j, rows[columns == j])
+    # Columns that bounds hold nearly still, which directions do not move.
+    held = np.flatnonzero((scaling.lengths == 0) & _free(setting) & ~silent)
+    held = np.setdiff1d(held, entries.coordinates % n)
+    for j in held[:GROUPS_UP_TO].tolist():
+        judge(j, np.arange(m))
+    throughout = _mostly_wrong(setting, entries, alone, sampled=groups == 0)
+    array, wrong = ArrayEvidence(block, (), None), np.zeros(m, bool)
+    if not throughout.all():
+        array, wrong, seems = rest([latest(concatenate([entries, *alone]))])
+        if seems.any():
+            # Noise may keep a direction from telling, and not the entries that it leads to.
+            test = JointTest(problem, scaling, rng, delta, fixed=~seems)
+            out = _stands_out(test, test.run())
+            if out.any() and test.first is not None:
+                find_places(test, test.first, out, judge, between, rng, LOCATION_BUDGET)
+            if isinstance(matrix, Sparse):
+                entries = _without_blame(setting, entries, alone, wrong)
+            array, wrong, _ = rest([latest(concatenate([entries, *alone]))])
+    if held.size > GROUPS_UP_TO or not stays(problem, scaling, silent, rng, delta):
+        array = replace(array, certificate=None)
+    if groups == 0 and array.certificate is not None:
+        # What noise hides of an entry of a sample is no question where a certificate bounds it.
+        entries = some_rows(entries, np.flatnonzero(~entries.judgement.inconclusive))
+    regions = [Region(block, Box((span, (0, n))), True) for span in _spans(throughout)]
+    regions += [Region(block, Box((span, (0, n))), False) for span in _spans(wrong)[:NAMED]]
+    text = (
+        f"{entries.coordinates.size:,} entries of the pattern were judged one by one in {groups:,} groups of columns; "
+        "its zeros were tested along random directions"
+    )
+    said = [Finding(text)] if groups and isinstance(matrix, Sparse) else []
+    return Survey((array,), latest(concatenate([entries, *alone])), tuple(regions)), said
 
 
-def _judge_the_immovable(rowwise: Rowwise) -> None:
-    """Columns that bounds hold nearly still, one by one."""
-    room = rowwise.setting.room
-    if room is None:
-        return
-    m = rowwise.matrix.shape[0]
-    for j in np.flatnonzero(~rowwise.movable & (room[0] + room[1] > 0)).tolist():
-        rowwise.judge(np.arange(m), np.full(m, j))
+def _stands_out(test: JointTest, joint: Joint) -> Mask:
+    """(m,) rows that exceed their bars along a direction, in noise one of a longer step: it becomes the test's first.
+
+    Directions do not call them wrong where noise is not known to be that alone.
+    """
+    first = joint.directions[-1] if joint.directions else test.first
+    nobody = np.zeros(test.rows, bool)
+    if first is None:
+        return nobody
+    noisy = _limit(test) is Limit.NOISE and not joint.certified.all() and not first.exceeds.any()
+    if noisy and test.problem.objective.remaining >= 2 * len(EIGHT):
+        first = test.along.first(FARTHER) or first
+    test.first = first
+    return first.exceeds & ~test.fixed if first.fit is not None else nobody
 
 
-def _gather_sparse(
+def _limit(test: JointTest) -> Limit:
+    """What keeps directions from certifying rows: a kink that most of them show, or noise."""
+    fit = test.first.fit if test.first is not None else None
+    kinked = fit is not None and not test.along.gridded.any() and 2 * int(fit.kinked.sum()) > test.rows
+    return Limit.KINK if kinked else Limit.NOISE
+
+
+def _spans(rows: Mask) -> list[tuple[int, int]]:
+    """The ranges that some rows (m,) fill."""
+    return runs(set(np.flatnonzero(rows).tolist()))
+
+
+def _of_zeros(
     setting: Setting,
-    matrix: Sparse,
-    method: str,
+    block: Block,
+    lengths: Flat,
+    judge: Judge,
+    delta: float,
     confidence: float,
     rng: np.random.Generator,
-    names: JacobianNames,
-) -> tuple[Survey, list[Finding]]:
-    """Groups of columns for the pattern, random directions for the zeros."""
-    groups = group_columns(matrix.pattern)
-    rowwise = Rowwise(setting, matrix, confidence, rng)
-    notes: list[Finding] = []
-    if method == "sweep" or (method == "auto" and len(groups) <= GROUPS_UP_TO):
-        entries = _pattern_entries(setting, matrix, groups)
-        # What is wrong here may come from an entry that the pattern lacks, elsewhere in the same group.
-        suspects = _first_suspects(setting, entries)
-        alone = [rowwise.judge(rows, np.full(rows.size, j)) for j, rows in suspects.items()]
-        notes.append(
-            Finding(
-                f"{entries.coordinates.size:,} entries of the pattern were judged one by one in {len(groups):,} groups "
-                "of columns; its zeros were tested along random directions"
-            )
-        )
-        rowwise.wrong_rows.update(_mostly_wrong(setting, entries, alone))
-        if set(range(matrix.shape[0])) != rowwise.wrong_rows:
-            array = rowwise.examine()
-        else:
-            array = ArrayEvidence(names.blocks[0], (), None)
-        wrong = {int(i) for part in rowwise.judged for i in setting.places(part.wrong)[0]}
-        missing = (wrong | rowwise.unexplained) - rowwise.wrong_rows
-        rowwise.judged.insert(0, _without_blame(setting, entries, rowwise.judged, missing))
+) -> ArrayEvidence:
+    """Directions for rows of zeros, along which each output finds a step of its own; rows that are not flat are judged.
+
+    At a minimum noise hides what some rows bend by over steps that are long for others. What a mistake is relative to
+    is what f changes by along the probed direction. judge : looks at the entries of a column in some rows, until they
+    explain what was seen.
+    """
+    every, told = np.arange(setting.outputs), list[Residual]()
+    # An output that never moved agrees with zeros: of its size nothing is known but its unit.
+    slope = np.where(setting.slope > 0, setting.slope, 1.0)
+    fine = 0.05 * setting.tolerance.resolution * slope
+    most: list[Flat] = []
+    for _ in range(DIRECTIONS if lengths.any() else 0):
+        tangent = lengths * random_units(rng, lengths.size)
+        moved = np.flatnonzero(tangent)
+        room = None
+        if setting.room is not None:
+            reach = np.min(np.minimum(*setting.room)[moved] / np.abs(tangent[moved]))
+            room = (np.full(every.size, reach), np.full(every.size, reach))
+        found = estimate(
+            setting.objective, Family(Rays(setting.x, [tangent]), np.zeros(every.size, np.intp), every),
+            setting.f_x, level=setting.level, step=setting.relative_step.copy(),
+            smallest=1e-9 * setting.relative_step, wanted=lambda at, _: (fine[at], fine[at]), room=room,
+            unit=np.ones(every.size),
+        )  # fmt: skip
+        found = claimed_still(setting, found, np.zeros(every.size), every)
+        with np.errstate(invalid="ignore"):
+            off = np.flatnonzero(np.abs(found.value) > 3.0 * found.error)
+        if off.size:
+            left, error = found.value[off], found.error[off]
+            for j in moved[:SEARCHED].tolist():
+                seen = judge(j, off).estimate
+                left, error = left - seen.value * tangent[j], error + seen.error * abs(tangent[j])
+                if (np.abs(left) <= 3.0 * error).all():
+                    break
+            break
+        most.append(np.abs(found.value) + 3.0 * found.error)
+        size = float(np.max(found.error / slope))
+        told.append(Residual(0.0, size, 0.0, 0.0, float(np.median(found.step)), Limit.NONE))
+        bound = bound_of(np.array(most), delta / every.size)
+        worst = float(np.max(bound / slope))
+        if worst <= setting.tolerance.resolution:
+            name = f"each row of {block.name}"
+            certificate = Certificate(name, float(bound.max()), worst, confidence, len(told))
+            return ArrayEvidence(block, tuple(told), certificate)
+    return ArrayEvidence(block, (), None)
+
+
+def _in_groups(
+    setting: Setting, matrix: Matrix, method: str, rng: np.random.Generator
+) -> tuple[Evidence, int]:
+    """The entries of a pattern in groups of columns, or of columns by themselves; and how many, 0 for a sample."""
+    m, n = matrix.shape
+    free = np.flatnonzero(_free(setting))
+    alone = [np.array([j]) for j in free]
+    groups = group_columns(matrix.pattern) if isinstance(matrix, Sparse) else alone
+    groups = [group for group in (group[np.isin(group, free)] for group in groups) if group.size]
+    count = len(groups)
+    every = method == "sweep" or (method == "auto" and count <= GROUPS_UP_TO) or count <= SAMPLE
+    if not every:
+        groups = [groups[k] for k in np.sort(rng.choice(count, SAMPLE, replace=False))]
+    moved = np.concatenate([np.empty(0, np.intp), *groups])
+    if isinstance(matrix, Sparse):
+        columns = np.repeat(np.arange(n), np.diff(matrix.pattern.indptr))
+        inside = np.isin(columns, moved)
+        rows, columns = np.asarray(matrix.pattern.indices, np.intp)[inside], columns[inside]
     else:
-        _judge_the_immovable(rowwise)
-        array = rowwise.examine()
-    return _surveyed(names, array, rowwise, notes)
+        rows, columns = np.repeat(np.arange(m), moved.size), np.tile(moved, m)
+    given = matrix.entries(rows, columns)
+    together = groups if isinstance(matrix, Sparse) else None
+    return sweep(setting, given, rows * n + columns, together), count if every else 0
 
 
-def _pattern_entries(setting: Setting, matrix: Sparse, groups: list[Index]) -> Evidence:
-    n = matrix.shape[1]
-    columns = np.repeat(np.arange(n), np.diff(matrix.pattern.indptr))
-    rows = np.asarray(matrix.pattern.indices, np.intp)
-    if setting.room is not None:
-        free = (setting.room[0] + setting.room[1] > 0)[columns]
-        rows, columns = rows[free], columns[free]
-        groups = [group[(setting.room[0] + setting.room[1])[group] > 0] for group in groups]
-    return sweep(setting, matrix.entries(rows, columns), rows * n + columns, groups)
+def _mostly_wrong(setting: Setting, entries: Evidence, alone: list[Evidence], *, sampled: bool) -> Mask:
+    """Rows in which most entries are wrong, where looking at columns alone bore that out.
 
-
-def _first_suspects(setting: Setting, entries: Evidence, most: int = 32) -> dict[int, Index]:
-    """The rows of the wrong entries by column, for the first few columns."""
-    rows, columns = setting.places(entries.wrong)
-    return {int(j): rows[columns == j] for j in np.unique(columns)[:most]}
-
-
-def _mostly_wrong(setting: Setting, entries: Evidence, alone: list[Evidence]) -> set[int]:
-    """Rows in which most entries of the pattern are wrong, where looking at columns alone bore that out."""
-    cleared = {int(i) for part in alone for i in setting.places(part.coordinates[~part.judgement.wrong])[0]}
+    Of a few rows of which all entries were looked at these are listed.
+    """
     m = setting.outputs
     bad = np.bincount(setting.places(entries.wrong)[0], minlength=m)
     size = np.bincount(setting.places(entries.coordinates)[0], minlength=m)
-    most = np.flatnonzero((bad >= 2) & (2 * bad > size))
-    if most.size * 2 < m:
-        most = most[:0]  # a few rows: their entries are listed
-    return set(most.tolist()) - cleared
+    most = (bad >= 2) & (2 * bad > size)
+    if not sampled and 2 * int(most.sum()) < m:
+        most[:] = False
+    for part in alone:
+        most[setting.places(part.coordinates[~part.judgement.wrong])[0]] = False
+    return np.asarray(most)
 
 
-def _without_blame(setting: Setting, entries: Evidence, judged: list[Evidence], rows: set[int]) -> Evidence:
+def _without_blame(setting: Setting, entries: Evidence, alone: list[Evidence], missing: Mask) -> Evidence:
     """The entries of the groups, without those that were judged alone, and without wrong ones in rows that hold a
     mistake outside the pattern: a group cannot tell which of its columns is to blame."""
-    alone = np.concatenate([np.empty(0, np.intp), *(part.coordinates for part in judged)])
-    output = setting.places(entries.coordinates)[0]
-    blamed = entries.judgement.wrong & np.isin(output, np.fromiter(rows, np.intp, len(rows)))
-    return some_rows(entries, np.flatnonzero(~np.isin(entries.coordinates, alone) & ~blamed))
-
-
-def _surveyed(
-    names: JacobianNames, array: ArrayEvidence, rowwise: Rowwise, notes: list[Finding]
-) -> tuple[Survey, list[Finding]]:
-    """What directions and the search found, in the form that reports are made of."""
-    block = names.blocks[0]
-    m, n = block.shape
-    evidence = latest(concatenate([*rowwise.judged, none_judged(np.dtype(np.float64))]))
-    regions = []
-    if len(rowwise.wrong_rows) == m:
-        regions.append(Region(block, Box(((0, m), (0, n))), True))
-    else:
-        regions += [Region(block, Box(((a, b), (0, n))), True) for a, b in runs(rowwise.wrong_rows)]
-    regions += [Region(block, Box(((0, m), (a, b))), True) for a, b in runs(rowwise.wrong_columns)]
-    regions += [Region(block, Box(((0, m), span)), False) for span in rowwise.open[:10]]
-    regions += [Region(block, Box(((a, b), (0, n))), False) for a, b in runs(rowwise.unexplained)[:10]]
-    survey = Survey((array,), evidence, tuple(regions))
-    return survey, notes
+    seen = np.concatenate([np.empty(0, np.intp), *(part.coordinates for part in alone)])
+    blamed = entries.judgement.wrong & missing[setting.places(entries.coordinates)[0]]
+    return some_rows(entries, np.flatnonzero(~np.isin(entries.coordinates, seen) & ~blamed))
 
 
 def with_pattern(matrix: Matrix, sparsity: Any, names: JacobianNames) -> tuple[Matrix, list[Finding]]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from gradcheck._typing import Flat
 from gradcheck.arraywise.arrays import LOOKS
-from gradcheck.arraywise.columns import GROUPS_UP_TO, by_directions, every_entry
+from gradcheck.arraywise.columns import GROUPS_UP_TO, SAMPLE, by_directions, every_entry
 from gradcheck.driver.known import Known
 from gradcheck.evidence.plain_differences import agreement
 from gradcheck.function.matrix import Dense, Matrix, Sparse
@@ -117,6 +117,8 @@ def _cost_of_directions(known: Known) -> int | None:
         return 0
     if known.question.method in ("sweep", "complex") or _few(known):
         return None
+    if matrix.shape[0] > 1 or not isinstance(matrix, Dense):
+        return POINTS * SAMPLE
     return POINTS * LOOKS[0] * len(known.objective.parameters.blocks)
 
 
@@ -128,7 +130,7 @@ def _directions(known: Known) -> bool:
     setting, question = known.prepared(), known.question
     if setting is None:
         return True
-    found, said = by_directions(setting, known.matrix, question.method, question.confidence, question.rng)
+    found, said = by_directions(setting, _problem(known), question.method, question.confidence, question.rng)
     known.evidence = _named(found, question.names())
     known.about = said
     return found.interrupted or _decided(found, setting.tolerance.resolution)

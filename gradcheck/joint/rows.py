@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -31,7 +31,7 @@ from gradcheck.results.outcome import Limit
 from gradcheck.results.table import concatenate
 from gradcheck.results.table import rows as table_rows
 
-__all__ = ["survey_rows"]
+__all__ = ["between", "evidence_of", "mended", "survey_rows"]
 
 # Up to so many columns each is moved where something is wrong: that costs about as much as the search.
 JUDGED_UP_TO = 20
@@ -74,7 +74,7 @@ def survey_rows(
     if not joint.wrong.any() and not stays(problem, scaling, silent, rng, delta):
         return None
     if joint.certified.all():
-        return Survey((_evidence(problem, names, joint, confidence),), none_judged(problem.x.dtype), ())
+        return Survey((evidence_of(problem, names, joint, confidence),), none_judged(problem.x.dtype), ())
     if not joint.wrong.any() or problem.x.size <= JUDGED_UP_TO:
         return None
     setting = setting_of()
@@ -159,7 +159,7 @@ class _Search:
         if count <= (MOVED if moved else REPLACED):
             proved, rest = self._proved(right, rest, *(at.astype(np.intp) for at in apart.nonzero()))
             judged = latest(concatenate([proved, *self.judged]))
-            return Survey((_evidence(claim, self.names, rest, self.confidence),), judged, ())
+            return Survey((evidence_of(claim, self.names, rest, self.confidence),), judged, ())
         box = Box(tuple((int(at.min()), int(at.max()) + 1) for at in apart.nonzero()))
         regions = (Region(block, box, True, None if count == box.size else int(count)),)
         return Survey((ArrayEvidence(block, (), None),), latest(concatenate(self.judged)), regions)
@@ -201,12 +201,12 @@ class _Search:
             scaled = scaled & False  # of a row that is off by a factor the largest entries are wrong
         rows = joint.wrong & ~scaled
         if rows.any():
-            found = find_places(self.test, joint.directions[-1], rows, self.judge, _between, self.rng, BUDGET)
+            found = find_places(self.test, joint.directions[-1], rows, self.judge, between, self.rng, BUDGET)
             if found.dense or found.spent or found.unexplained.any() or not found.wrong:
                 return None
         # Off by less than is accepted throughout: no row of these is wrong, and their certificates are of the rest.
         accepted = scaled & (np.abs(alpha) <= problem.tolerance.rtol) & ~self.wrong_rows(scaled.size)
-        claim = replace(problem, matrix=self.mended(alpha, scaled))
+        claim = replace(problem, matrix=mended(self.setting, problem.matrix, self.judged, alpha, scaled))
         rest = self.certified(claim)
         if rest is None:
             return None
@@ -216,7 +216,7 @@ class _Search:
         spans = runs(set(np.flatnonzero(wrong & ~told).tolist()))
         regions = [self._of_rows(block, span) for span in spans]
         regions += [Region(block, Box(((0, rows.size), (j, j + 1))), True) for j in self.columns(rows.size)]
-        array = _evidence(claim, self.names, rest, self.confidence)
+        array = evidence_of(claim, self.names, rest, self.confidence)
         if wrong.all():
             array = replace(array, certificate=None)
         elif accepted.any() and array.certificate is not None:
@@ -283,17 +283,6 @@ class _Search:
         many = [e for e in self.judged if int(e.judgement.wrong.sum()) > most]
         return [int(self.setting.places(e.coordinates)[1][0]) for e in many]
 
-    def mended(self, alpha: Flat, scaled: Mask) -> Matrix:
-        """The matrix with what was measured in the place of what is wrong."""
-        shape = self.problem.matrix.shape
-        change = scipy.sparse.csr_array(shape)
-        for part in self.judged:
-            rows, columns = self.setting.places(part.coordinates)
-            wrong = part.judgement.wrong & ~scaled[rows]
-            off = (part.estimate.value - part.analytic)[wrong]
-            change = change + scipy.sparse.csr_array((off, (rows[wrong], columns[wrong])), shape)
-        return self.problem.matrix.mended(np.where(scaled, 1.0 - alpha, 1.0), change)
-
     def judge(self, column: int, rows: Index) -> Evidence:
         """The entries of a column in some rows."""
         rows = rows.astype(np.intp)  # those of a sparse matrix are short
@@ -303,11 +292,24 @@ class _Search:
         return entries
 
 
-def _between(columns: list[int]) -> Index:
+def mended(setting: Setting, matrix: Matrix, judged: Sequence[Evidence], alpha: Flat, scaled: Mask) -> Matrix:
+    """The matrix with what was measured in the place of what is wrong, and some rows (m,) without a part alpha."""
+    change = scipy.sparse.csr_array(matrix.shape)
+    for part in judged:
+        rows, columns = setting.places(part.coordinates)
+        wrong = part.judgement.wrong & ~scaled[rows]
+        off = (part.estimate.value - part.analytic)[wrong]
+        change = change + scipy.sparse.csr_array((off, (rows[wrong], columns[wrong])), matrix.shape)
+    return matrix.mended(np.where(scaled, 1.0 - alpha, 1.0), change)
+
+
+def between(columns: list[int]) -> Index:
+    """The columns from the first of some to the last."""
     return np.arange(min(columns), max(columns) + 1)
 
 
-def _evidence(problem: Problem, names: JacobianNames, joint: Joint, confidence: float) -> ArrayEvidence:
+def evidence_of(problem: Problem, names: JacobianNames, joint: Joint, confidence: float) -> ArrayEvidence:
+    """What directions certify of the rows of a matrix."""
     # Rows that are not looked at have no bound.
     known = joint.certified & (joint.sizes > 0)
     worst = float(np.max(joint.bound[known] / joint.sizes[known], initial=0.0))

@@ -123,17 +123,3 @@ def scaled_rms(matrix: Matrix, scale: Flat) -> Flat | None:
         count = np.maximum(np.bincount(matrix.pattern.indices, minlength=matrix.shape[0]), 1)
         return np.asarray(norms / np.sqrt(count))
     return np.asarray(norms / math.sqrt(matrix.shape[1]))
-
-
-def column_scale(setting: Setting, matrix: Matrix) -> Flat:
-    """The scale (n,) of each column in a tangent, so that no column of any row is drowned by others."""
-    rows = scaled_rms(matrix, setting.scales)
-    if rows is None:
-        return setting.scales
-    inverse = np.where(rows > 0, 1.0 / np.where(rows > 0, rows, 1.0), 0.0)
-    size = matrix.column_norms(inverse)
-    assert size is not None  # as those of the rows
-    scale = np.empty(size.size)
-    for block in setting.parameters.blocks:
-        scale[block.slice] = tangent_scale(setting, size, block)
-    return scale

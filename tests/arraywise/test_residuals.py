@@ -10,9 +10,6 @@ import pytest
 from gradcheck import Outcome, check_gradient
 from gradcheck.arraywise.certificate import DENSITY, certificate_of, scaled_bound
 from gradcheck.arraywise.residuals import DirectionalTest, _bar
-from gradcheck.arraywise.row_residuals import RowResiduals
-from gradcheck.arraywise.rows import Rowwise
-from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import NOTHING, Tangents, random_units, tangent_scale
@@ -770,25 +767,6 @@ def test_certificates_state_the_bound_and_what_it_is_made_of():
     assert certificate.relative_to_rms == pytest.approx(bound, rel=1e-9, abs=0)
     assert (certificate.confidence, certificate.directions) == (0.999, 4)
     assert certificate_of(directional, [*sizes, residual(math.nan)], 0.999, 1e-4) is None
-
-
-@pytest.mark.parametrize("confidence", [0.5, 1 - 1e-6])
-def test_the_certificate_of_rows_pays_for_its_rows_rounds_and_looks(confidence: float):
-    """Of two rows, three searches and so four rounds, a look after 4 directions: 1 / (2 4 4 5) of the complement.
-
-    Of these all four count, which has one half of that.
-    """
-    rows = object.__new__(Rowwise)
-    rows.matrix, rows.confidence, rows.wrong_rows = Dense(np.eye(2)), confidence, set()
-    rows.movable, rows.block = np.ones(2, bool), Parameters.of(np.ones((2, 2)))[0].blocks[0]
-    rows._sizes = lambda *_: np.ones(2)
-    one = RowResiduals(np.array([1.0, 2.0]), np.zeros(2), np.ones(2), 1e-3, np.full(2, Limit.NONE))
-
-    certificate = rows._certificate([one] * 4, np.ones(2))
-
-    share = (1.0 - confidence) / (2 * 4 * (4 * 5) * 2)
-    assert certificate is not None
-    assert certificate.bound == pytest.approx(2.0 * math.sqrt(2.0) * share ** (-1.0 / 4.0))
 
 
 def test_an_array_that_f_does_not_use_costs_six_evaluations_a_direction():

@@ -144,6 +144,13 @@ def test_directions_are_for_many_columns_and_for_what_is_sparse(n: int, method: 
     assert DIRECTIONS.cost(two) == (48 if method in ("auto", "directions") else None)
 
 
+def test_of_a_matrix_a_sample_of_columns_is_moved():
+    """Six of them, six evaluations each, where there are more than a hundred."""
+    assert DIRECTIONS.cost(known_of(100, matrix=Dense(np.ones((2, 100))))) is None
+    assert DIRECTIONS.cost(known_of(101, matrix=Dense(np.ones((2, 101))))) == 36
+    assert DIRECTIONS.cost(known_of(101, matrix=Product((1, 101), lambda v: v[:1]))) == 36
+
+
 def test_every_entry_is_judged_where_nothing_is_known_or_it_can_be_paid_for():
     """Six evaluations each, for up to 100 after other evidence."""
     asked: list[int] = []
@@ -345,7 +352,9 @@ def test_directions_settle_what_is_certified_judged_or_wrong(
     known = known_of(x=TREE)
     setting = prepared(known)
     assert DIRECTIONS.run(known) is settled
-    assert by_directions.given == (setting, known.matrix, "auto", 0.99, 7)
+    assert by_directions.given[0] is setting
+    assert by_directions.given[1].matrix is known.matrix
+    assert by_directions.given[2:] == ("auto", 0.99, 7)
     assert known.evidence is found
     assert known.about is SAID
 

@@ -275,7 +275,7 @@ def test_rows_of_zeros_on_a_kink_do_not_pass(jump):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("offset", "size", "least"), [(0.0, 1.0, 0.0), (1e3, 1e-9, 1e-5)])
+@pytest.mark.parametrize(("offset", "size", "least"), [(0.0, 1.0, 0.0), (1e3, 1e-9, 2e-6)])
 def test_zeros_at_minima_of_each_output_pass_where_entries_of_x_are_0_too(offset, size, least):
     """What would have been seen is relative to what f changes by: noise of 1e-13 hides more of slopes of 1e-9."""
     n = 160

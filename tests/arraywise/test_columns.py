@@ -1,0 +1,210 @@
+"""What joint directions leave open of a Jacobian: columns alone or in groups, and directions for what is left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from gradcheck import Outcome, check_jacobian
+from gradcheck.arraywise import columns
+from gradcheck.arraywise.columns import by_directions
+from gradcheck.function.matrix import Dense, Matrix, Product, Sparse
+from gradcheck.function.vector_objective import VectorObjective
+from gradcheck.numerics.problem import Problem
+from gradcheck.numerics.setting import Setting
+from gradcheck.parameters.matrix_names import jacobian_names
+from gradcheck.parameters.tree import Parameters
+from gradcheck.results.certificate import Survey
+from gradcheck.results.verdict import Tolerance
+
+EPS = 2.0**-52
+
+
+def surveyed(
+    right: Any, claim: Matrix, *, f: Any = None, x: Any = None, room: Any = None, method: str = "auto"
+) -> tuple[Survey, int, list[str]]:
+    """What is found of a claim about x -> right @ x, or another f; the evaluations it took, and what is said."""
+    m, n = claim.shape
+    parameters, flat = Parameters.of(np.linspace(1.0, 2.0, n) if x is None else x)
+    objective = VectorObjective((lambda x: right @ x) if f is None else f, parameters)
+    f_x, scales = objective.at(flat)[0], np.ones(n)
+    tolerance = Tolerance(1e-6, resolution=1e-3)
+    setting = Setting(
+        objective, flat, f_x, 2.0 * EPS * np.abs(f_x), 1e-3, scales, tolerance, room, slope=1.0,
+        names=jacobian_names((m,), parameters),
+    )  # fmt: skip
+    problem = Problem(objective, flat, f_x, claim, scales, tolerance, room, EPS)
+    before = objective.nfev
+    survey, findings = by_directions(setting, problem, method, 0.999, 0)
+    return survey, objective.nfev - before, [finding.text for finding in findings]
+
+
+def sparse_of(array: Any) -> Sparse:
+    """A matrix whose pattern are its entries."""
+    stored = sparse.csc_array(array)
+    pattern = stored.copy()
+    pattern.data = np.ones_like(pattern.data)
+    return Sparse(stored, pattern)
+
+
+def band(n: int) -> Any:
+    """Two entries a row: 1 on the diagonal and 2 beside it."""
+    return sparse.diags_array([np.ones(n), np.full(n - 1, 2.0)], offsets=[0, 1], format="lil")
+
+
+def wrong(survey: Survey) -> set[tuple[int, int]]:
+    """The places of the wrong entries."""
+    _, n = survey.arrays[0].block.shape
+    return {divmod(int(k), n) for k in survey.judged.wrong}
+
+
+def certified(survey: Survey) -> bool:
+    """Whether directions bound the error of every row within the resolution."""
+    (array,) = survey.arrays
+    return array.certificate is not None and array.certificate.relative_to_rms <= 1e-3
+
+
+def test_a_right_pattern_takes_its_groups_and_a_direction():
+    """Two groups of six evaluations, and eight to sixteen points of directions for the zeros."""
+    survey, nfev, said = surveyed(band(40).tocsr(), sparse_of(band(40)))
+    assert wrong(survey) == set()
+    assert certified(survey)
+    assert survey.regions == ()
+    assert survey.judged.coordinates.size == 79
+    assert nfev <= 2 * 6 + 2 * 8
+    assert said[0].startswith("79 entries of the pattern were judged one by one in 2 groups of columns;")
+
+
+def test_an_entry_that_the_pattern_lacks_is_named_and_none_of_its_group():
+    """The entry moves with a group, in which another column seems wrong: alone it is right."""
+    right = band(40)
+    right[7, 30] = 0.5
+    survey, _, _ = surveyed(right.tocsr(), sparse_of(band(40)))
+    assert wrong(survey) == {(7, 30)}
+    assert certified(survey)
+
+
+def test_groups_are_believed_where_directions_bear_them_out():
+    """Of sixty wrong entries in sixty columns thirty-two are moved alone; the others are wrong all the same."""
+    claim = band(80)
+    for k in range(0, 60):
+        claim[k, k] = 1.1
+    survey, _, _ = surveyed(band(80).tocsr(), sparse_of(claim))
+    assert wrong(survey) == {(k, k) for k in range(60)}
+    assert certified(survey)
+
+
+def test_rows_that_are_wrong_throughout_are_regions_and_the_others_certified():
+    """Three of four rows, twice as large: one region of three; of one of four its entries are listed."""
+    claim = band(4)
+    claim[:3] *= 2.0
+    survey, _, _ = surveyed(band(4).tocsr(), sparse_of(claim))
+    assert [(region.box.ranges, region.throughout) for region in survey.regions] == [(((0, 3), (0, 4)), True)]
+    assert certified(survey)
+    claim = band(4)
+    claim[1] *= 2.0
+    survey, _, _ = surveyed(band(4).tocsr(), sparse_of(claim))
+    assert survey.regions == ()
+    assert wrong(survey) == {(1, 1), (1, 2)}
+
+
+def test_nothing_is_measured_of_rows_where_all_are_wrong():
+    """All of the matrix is one region, without a certificate."""
+    survey, _, _ = surveyed(np.ones((4, 4)), sparse_of(np.full((4, 4), 2.0)))
+    assert [region.box.ranges for region in survey.regions] == [((0, 4), (0, 4))]
+    assert survey.arrays[0].certificate is None
+
+
+@pytest.mark.parametrize("product", [False, True])
+def test_of_many_columns_a_sample_is_moved(product: bool):
+    """Six of 300, and once or twice more where a row is wrong: that is a region, and the rest is certified."""
+    right = np.random.default_rng(0).normal(size=(5, 300))
+    given = right.copy()
+    given[3] *= 1.5
+    claim: Matrix = Product(given.shape, lambda v: given @ v) if product else Dense(given)
+    survey, nfev, said = surveyed(right, claim)
+    assert said == []
+    assert survey.judged.coordinates.size == 5 * 6
+    assert {i for i, _ in wrong(survey)} == {3}
+    assert [region.box.ranges for region in survey.regions] == [((3, 4), (0, 300))]
+    assert certified(survey)
+    assert nfev <= 4 * 6 * 6
+
+
+def test_what_the_sample_does_not_show_is_looked_for():
+    """Of two wrong entries of a row the sample holds one: the other is named beside it."""
+    right = np.random.default_rng(0).normal(size=(5, 300))
+    sampled = np.random.default_rng(0).choice(300, 6, replace=False)
+    at = {(3, int(sampled[0])), (3, int(np.setdiff1d(np.arange(300), sampled)[0]))}
+    given = right.copy()
+    for place in at:
+        given[place] += 0.5
+    survey, _, _ = surveyed(right, Dense(given))
+    assert wrong(survey) == at
+    assert survey.regions == ()
+    assert certified(survey)
+
+
+def test_zeros_at_a_minimum_are_certified_though_entries_of_x_are_0():
+    """Each row (x_i - c_i)^2: what a mistake is relative to is what f changes by; on a kink there is no certificate."""
+    c = np.linspace(1.0, 2.0, 150)
+    c[::7] = 0.0
+    zeros = Dense(np.zeros((150, 150)))
+    survey, nfev, _ = surveyed(None, zeros, f=lambda x: (x - c) ** 2, x=c)
+    assert certified(survey)
+    assert nfev <= 4 * 8
+    survey, _, _ = surveyed(None, zeros, f=lambda x: np.abs(x - c), x=c)
+    assert not certified(survey)
+    survey, _, _ = surveyed(None, zeros, f=lambda x: (x - c) ** 2 + 1e-3 * x, x=c)
+    assert not certified(survey)
+
+
+def test_columns_that_bounds_hold_still_are_moved_alone():
+    """Two of 300 have a hundredth of their scale to go: a mistake in one is named; more than can be moved are open."""
+    right = np.random.default_rng(0).normal(size=(3, 300))
+    given = right.copy()
+    given[1, 5] += 0.5
+    room = np.ones(300)
+    room[[5, 6]] = 0.01
+    survey, _, _ = surveyed(right, Dense(given), room=(room, room))
+    assert wrong(survey) == {(1, 5)}
+    assert certified(survey)
+    survey, _, _ = surveyed(right, Dense(right), room=(np.full(300, 0.01), np.full(300, 0.01)))
+    assert not certified(survey)
+
+
+def test_rows_that_no_search_explains_are_open(monkeypatch: pytest.MonkeyPatch):
+    """Where the search names nothing their entries are no evidence, and the parts are named, ten at the most."""
+    right = band(60)
+    for k in range(0, 48, 2):
+        right[k, 55] = 0.5
+    monkeypatch.setattr(columns, "find_places", lambda *_: None)
+    survey, _, _ = surveyed(right.tocsr(), sparse_of(band(60)))
+    assert wrong(survey) == set()
+    assert not certified(survey)
+    assert [region.box.ranges[0] for region in survey.regions] == [(k, k + 1) for k in range(0, 20, 2)]
+    assert not any(region.throughout for region in survey.regions)
+
+
+def test_a_mistake_that_stands_out_of_rounded_values_is_named_though_directions_cannot_tell_it():
+    """Rosenbrock's residuals to eight decimals, x a thousandth: a tenth of one entry is hundreds of bars."""
+    x = 1e-3 * np.random.default_rng(0).normal(size=200)
+
+    def f(x: Any) -> Any:
+        return np.round(np.concatenate([10.0 * (x[1:] - x[:-1] ** 2), 1.0 - x[:-1]]), 8)
+
+    eye = np.eye(200)
+    given = np.vstack([10.0 * (eye[1:] - 2.0 * x[:-1, None] * eye[:-1]), -eye[:-1]])
+    assert check_jacobian(f, given, x).outcome is Outcome.INCONCLUSIVE
+    largest = int(np.abs(x[:-1]).argmax())
+    for place, factor in (
+        ((70, 71), 1.1),
+        ((largest, largest), 2.0),
+    ):  # 0.05 beside 10: a longer step tells it
+        wrong_at = given.copy()
+        wrong_at[place] *= factor
+        report = check_jacobian(f, wrong_at, x)
+        assert [m.flat_index for m in report.wrong] == [200 * place[0] + place[1]]
