@@ -21,6 +21,7 @@ from gradcheck.joint.places import Judge, find_places
 from gradcheck.joint.rows import between, evidence_of, mended
 from gradcheck.joint.silent import silent_entries, stays
 from gradcheck.numerics.differences import estimate
+from gradcheck.numerics.generators import generator_of
 from gradcheck.numerics.line_fit import EIGHT
 from gradcheck.numerics.problem import NARROW, Problem, scaling_of
 from gradcheck.numerics.residual_bounds import bound_of
@@ -79,7 +80,7 @@ def by_directions(
     setting: Setting, problem: Problem, method: str, confidence: float, rng: Any
 ) -> tuple[Survey, list[Finding]]:
     """Each array of a gradient; of a matrix columns, in groups where its pattern is known, and the rest of its rows."""
-    generator, matrix = np.random.default_rng(rng), problem.matrix
+    generator, matrix = generator_of(rng), problem.matrix
     if matrix.shape[0] == 1 and isinstance(matrix, Dense):
         row = matrix.array[0]
         return survey(setting, row, confidence=confidence, rng=generator, location_budget=LOCATION_BUDGET), []

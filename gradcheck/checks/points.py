@@ -22,6 +22,7 @@ from gradcheck.driver.options import (
     with_options_of,
 )
 from gradcheck.function.arithmetic import own_arithmetic
+from gradcheck.numerics.generators import generator_of
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
@@ -66,7 +67,7 @@ def check_points(
     check_rng(rng)
     budget: dict[str, Any] = {name: given.get(name) for name in ("max_nfev", "max_seconds")}
     Options.of(budget)  # refuses what is none
-    generator = np.random.default_rng(rng)
+    generator = generator_of(rng)
     chosen = _drawn(points, count, generator)
     # What repeats it has these points, and seeds drawn as they are drawn now.
     again = copy.deepcopy(generator)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradcheck._typing import Flat, Index
+from gradcheck.numerics.generators import generator_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import ROUNDING, random_units
 
@@ -67,7 +68,7 @@ class Along:
 
     def direction(self, moved: Flat, which: int = 0) -> Direction | None:
         """The derivative along a random tangent of the coordinates `moved` (n,); None where f does not show it."""
-        units = random_units(np.random.default_rng(7 + which), self.setting.x.size)
+        units = random_units(generator_of(7 + which), self.setting.x.size)
         return self.slope(np.where(moved, units * self.setting.scales, 0.0))
 
     def slope(self, tangent: Flat) -> Direction | None:
@@ -120,7 +121,7 @@ class Along:
         setting = self.setting
         if setting.objective.remaining < POINTS + 4 * HALVINGS:
             return None
-        tangent = setting.scales * random_units(np.random.default_rng(11), setting.x.size)
+        tangent = setting.scales * random_units(generator_of(11), setting.x.size)
         if setting.room is not None:
             tangent = np.clip(tangent, -np.minimum(*setting.room) / REACH, np.minimum(*setting.room) / REACH)
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
 from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, Scope
+from gradcheck.numerics.generators import generator_of
 from gradcheck.parameters.tree import Block
 from gradcheck.results.cause import Cause, Extent, Kind
 
@@ -164,7 +165,7 @@ def _lines(s: Scope, array: Array, axis: int, further: bool = True) -> Cause | N
     if sorted(moves) != sorted(moves.values()):
         more = None
         if further and len(moves) > 1 and s.convinces(explained, choices=len(moves) * math.log10(n)):
-            column = int(np.random.default_rng(0).integers(lines.shape[1]))
+            column = int(generator_of(0).integers(lines.shape[1]))
             others = ~np.isin(line, line[s.tested]) & (rest == column)
             more = s.measured(s.at[others])
         return None if more is None else _lines(more, array, axis, further=False)

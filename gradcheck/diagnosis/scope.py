@@ -12,6 +12,7 @@ import numpy as np
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.diagnosis.along import Along, Direction
 from gradcheck.diagnosis.regions import Entries, lines_of_zeros, one_line
+from gradcheck.numerics.generators import generator_of
 from gradcheck.numerics.tangents import ROUNDING, random_units
 from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.parameters.tree import Block, Parameters
@@ -216,7 +217,7 @@ class Scope:
             if direction is None:
                 return None
             # One number of all outputs: each is taken with a weight of its own.
-            units = random_units(np.random.default_rng(17 + which), direction.value.size)
+            units = random_units(generator_of(17 + which), direction.value.size)
             tangent = direction.along(units)[self.at]
             rounding = ROUNDING * float(np.finfo(float).eps) * float(np.linalg.norm(explained * tangent))
             terms[which] = (explained - self.analytic) * tangent
@@ -296,7 +297,7 @@ class Scope:
         if self.complete:
             return self
         left = self.at[~self.tested]
-        chosen = np.random.default_rng(0).permutation(left)[:SAMPLE]
+        chosen = generator_of(0).permutation(left)[:SAMPLE]
         return self.measured(np.sort(chosen))
 
     def one(self, block: Block) -> Scope:

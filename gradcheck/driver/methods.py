@@ -19,6 +19,7 @@ from gradcheck.joint.direction import Direction
 from gradcheck.joint.examination import examine_jointly
 from gradcheck.joint.rows import survey_rows
 from gradcheck.numerics.differences import first_step
+from gradcheck.numerics.generators import generator_of
 from gradcheck.numerics.line_fit import EIGHT
 from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
@@ -85,7 +86,7 @@ def _joint_directions(known: Known) -> bool:
     Settled where everything is certified, or what is wrong was found; else whether something is accused.
     """
     problem, question, names = _problem(known), known.question, known.question.names()
-    rng = np.random.default_rng(question.rng)
+    rng = generator_of(question.rng)
     if known.matrix.shape[0] > 1 or not isinstance(known.matrix, Dense):
         assert isinstance(names, JacobianNames)
         known.evidence = survey_rows(problem, names, known.probe, confidence=question.confidence, rng=rng)

@@ -14,6 +14,7 @@ from gradcheck.function.lines import Rays
 from gradcheck.function.matrix import Matrix
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.differences import first_step
+from gradcheck.numerics.generators import generator_of
 from gradcheck.numerics.noise import FIRST_SPACING, WIDER, WIDEST, Noise, measure_noise
 from gradcheck.numerics.rounding import on_no_grid
 from gradcheck.numerics.setting import Setting
@@ -85,7 +86,7 @@ def probe_noise(
     coarse = max(eps_of(b.real_dtype) for b in objective.parameters.blocks)
     # In float32 the points themselves must lie many spacings apart.
     spacing = max(FIRST_SPACING, 64.0 * coarse)
-    generator = np.random.default_rng(rng)
+    generator = generator_of(rng)
     signs = generator.choice([-1.0, 1.0], x.size)
     size = generator.uniform(0.5, 1.5, x.size)
     size *= _own_scales(x, scales, spacing)
@@ -183,7 +184,7 @@ def contradicted(setting: Setting, matrix: Matrix, rng: Any) -> tuple[Finding, .
     Slopes up to the atol are accepted, in every entry.
     """
     objective, x, scales = setting.objective, setting.x, setting.scales
-    signs = np.random.default_rng(rng).choice([-1.0, 1.0], x.size)
+    signs = generator_of(rng).choice([-1.0, 1.0], x.size)
     tangent = signs * scales
     # Entries far smaller than their scale were moved by less.
     near = np.abs(matrix.product(signs * _own_scales(x, scales, FIRST_SPACING)))

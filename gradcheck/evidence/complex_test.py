@@ -14,6 +14,7 @@ from gradcheck.function.lines import Rays
 from gradcheck.function.objective import BudgetSpentError
 from gradcheck.numerics.complex_step import accepts_complex, complex_columns, complex_derivative
 from gradcheck.numerics.differences import estimate
+from gradcheck.numerics.generators import generator_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS, SPARE
 from gradcheck.numerics.tangents import random_units, sizes_by
@@ -106,7 +107,7 @@ def _along_all(setting: Setting, entries: Index, rng: Any, *, trusted: bool) -> 
     if setting.room is not None and (np.minimum(*setting.room)[at] < NARROW * moved).any():
         return None
     tangent = np.zeros(setting.x.size, setting.x.dtype)
-    tangent[at] = moved * random_units(np.random.default_rng(rng), at.size)
+    tangent[at] = moved * random_units(generator_of(rng), at.size)
     value = complex_derivative(setting.objective, setting.x, tangent)
     if not np.isfinite(value).all():
         return None

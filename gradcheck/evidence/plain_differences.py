@@ -20,6 +20,7 @@ from gradcheck.function.contract import Inspection
 from gradcheck.function.lines import Axes
 from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
+from gradcheck.numerics.generators import generator_of
 from gradcheck.numerics.rounding import (
     FEW,
     SINGLE,
@@ -232,7 +233,7 @@ def _claim(setting: Setting, analytic: Flat, few: int, rng: Any, decimals: float
         return None
     steps, bars = chosen
     # None that others would take.
-    steps = steps * np.random.default_rng(rng).uniform(0.7, 1.4, n)
+    steps = steps * generator_of(rng).uniform(0.7, 1.4, n)
     steps = _on_grid(setting, steps * setting.scales)
     if setting.room is not None and (np.minimum(*setting.room) < SIDES[1] * steps).any():
         return None

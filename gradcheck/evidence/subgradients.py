@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gradcheck._typing import Flat, Index
 from gradcheck.function.lines import Family, Lines, Rays
 from gradcheck.numerics.differences import estimate
+from gradcheck.numerics.generators import generator_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS, SPARE
 from gradcheck.results.estimate import Estimate
@@ -38,7 +39,7 @@ def along_directions(setting: Setting, evidence: Evidence, rng: Any) -> tuple[Ev
     rows = np.flatnonzero(evidence.judgement.subgradient)
     if rows.size < 2 or evidence.interrupted:
         return evidence, ()
-    generator = np.random.default_rng(rng)
+    generator = generator_of(rng)
     found = evidence.estimate
     convex = found.right[rows] >= found.left[rows]
     output = setting.places(evidence.coordinates[rows])[0]
