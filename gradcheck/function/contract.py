@@ -16,7 +16,7 @@ from gradcheck.function.arithmetic import callers_arithmetic
 from gradcheck.function.matrix import Dense, Matrix
 from gradcheck.function.objective import NotScalarError, Objective
 from gradcheck.function.repeat import REPEATABLE, Repeat, said_of_two_values
-from gradcheck.parameters.leaves import dropped, eps_of, kind_of
+from gradcheck.parameters.leaves import DOUBLE, all_finite, dropped, eps_of, kind_of
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
@@ -286,16 +286,17 @@ def _inspect_gradient(parameters: Parameters, tree: Any, findings: list[Finding]
             )
         findings.append(Finding(text, Outcome.FAIL, final=True))
         return None, "float64"
-    finite = np.isfinite(analytic)
-    if not finite.all():
-        bad = np.flatnonzero(~finite)
+    if not all_finite(analytic):
+        bad = np.flatnonzero(~np.isfinite(analytic))
         text = (
             f"grad is not finite in {bad.size:,} of {analytic.size:,} entries: {parameters.name(int(bad[0]))}"
         )
         findings.append(Finding(f"{text} is {analytic[bad[0]]}", Outcome.FAIL))
+    if parameters.plain and type(tree) is np.ndarray and tree.dtype == DOUBLE:
+        return analytic, "float64"
     findings += _said_of_leaves(parameters.leaves(tree))
     dtypes = {leaf.dtype for leaf in parameters.arrays(tree)}
-    if parameters.plain and dtypes == {np.dtype(np.float64)}:
+    if parameters.plain and dtypes == {DOUBLE}:
         return analytic, "float64"
     for dtype in sorted({str(d) for d in dtypes if d.kind in "iub"}):
         findings.append(Finding(f"grad returns {dtype}: fractions may have been cut off"))
@@ -326,7 +327,7 @@ def changed(parameters: Parameters, tree: Any, x: Flat) -> str:
     except (ValueError, TypeError) as error:
         return f"after the call {error}"
     moved = now != x
-    if not moved.any():
+    if not np.count_nonzero(moved):
         return ""
     at = int(moved.argmax())
     return f"{parameters.name(at)} was {x[at]:.17g} before the call and is {now[at]:.17g} after it"

@@ -58,9 +58,8 @@ def _roots(squares: Flat, terms: Callable[[Index], Any]) -> Flat:
     terms(which) : (k, l), those of some of the sums, one a row.
     """
     found = np.sqrt(squares)
-    inside = (squares >= SMALLEST) & (squares <= LARGEST)
-    if not inside.all():
-        far = np.flatnonzero(~inside)
+    far = np.flatnonzero(~((squares >= SMALLEST) & (squares <= LARGEST)))
+    if far.size:
         sizes = np.abs(np.asarray(terms(far)))
         unit = sizes.max(axis=1, initial=0.0)
         relative = sizes / np.where(unit > 0, unit, 1.0)[:, None]

@@ -180,13 +180,13 @@ class Objective:
             return self._along_stacked(lines, rows, offsets)
         if workers(self._n_jobs) > 1:
             return self._along_in_workers(lines, rows, offsets)
-        out = np.empty(offsets.shape, offsets.dtype)
+        values = [self._one_by_one(lines, row, mine) for row, mine in zip(rows.tolist(), offsets, strict=True)]
+        return np.array(values, offsets.dtype).reshape(offsets.shape)
+
+    def _one_by_one(self, lines: Lines, row: int, offsets: Flat) -> list[Any]:
         # What f's arithmetic warns of at points that nobody asked for is no news: nan is.
         with np.errstate(all="ignore"):
-            for i, row in enumerate(rows.tolist()):
-                for j, offset in enumerate(offsets[i]):
-                    out[i, j] = self._probe(lines.point(row, offset))
-        return out
+            return [self._probe(lines.point(row, offset)) for offset in offsets]
 
     def _along_in_workers(self, lines: Lines, rows: Index, offsets: Flat) -> Flat:
         self._count(offsets.size)
@@ -204,7 +204,9 @@ class Objective:
 
     def line(self, directions: Lines, offsets: Flat) -> Flat:
         """Values (k, 1) at offsets along the first of some lines."""
-        return self.along(directions, np.zeros(1, np.intp), offsets[None, :]).T
+        if self.vectorized or workers(self._n_jobs) > 1:
+            return self.along(directions, np.zeros(1, np.intp), offsets[None, :]).T
+        return np.array(self._one_by_one(directions, 0, offsets), offsets.dtype)[:, None]
 
     def _detached(self) -> Self:
         """For a worker: without budgets, counts and callbacks, which stay where the check runs."""

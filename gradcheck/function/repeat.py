@@ -135,7 +135,7 @@ class Repeat:
 
     @staticmethod
     def _same(one: Flat, other: Flat) -> bool:
-        alike = one.shape == other.shape and bool((one == other).all())
+        alike = one.shape == other.shape and np.count_nonzero(one == other) == one.size
         return alike or np.array_equal(one, other, equal_nan=True)
 
     def _excess(self, other: Flat, tolerance: Tolerance) -> float:

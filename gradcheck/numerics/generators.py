@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.random.bit_generator import ISeedSequence
@@ -28,5 +28,5 @@ _words = lru_cache(maxsize=64)(_Words)
 def generator_of(rng: Any) -> np.random.Generator:
     """`numpy.random.default_rng(rng)`: of an integer the same numbers, of a generator itself."""
     if type(rng) is int:
-        return np.random.Generator(np.random.PCG64(_words(rng)))
+        return np.random.Generator(np.random.PCG64(cast(Any, _words(rng))))
     return np.random.default_rng(rng)

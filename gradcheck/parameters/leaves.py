@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import Any
 
@@ -9,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "DOUBLE",
     "ForeignArrayError",
+    "all_finite",
     "as_array",
     "computing_dtype",
     "dropped",
@@ -18,11 +21,18 @@ __all__ = [
     "leaf_array",
 ]
 
+DOUBLE = np.dtype(np.float64)
+
 
 @cache
 def eps_of(dtype: Any) -> float:
     """The unit roundoff of a floating type, by its dtype or its name."""
     return float(np.finfo(dtype).eps)
+
+
+def all_finite(values: NDArray[Any]) -> bool:
+    """Whether all of some real numbers are; without an array as large where their sum is."""
+    return math.isfinite(np.add.reduce(values, axis=None)) or bool(np.isfinite(values).all())
 
 
 def dropped(value: Any) -> str:

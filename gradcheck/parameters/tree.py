@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import numbers
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Flat
 from gradcheck.parameters.leaves import (
+    DOUBLE,
+    all_finite,
     computing_dtype,
     dropped,
     kind_of,
@@ -98,6 +101,8 @@ class Parameters:
         Raises TypeError for something that is not a number or an array of numbers, ValueError for an array
         whose entries overlap in memory, for an empty tree, and for nan or inf in x.
         """
+        if _doubles(x) and x.size and x.flags.c_contiguous:
+            return _one_array(x.shape), _finite(_one_array(x.shape), x.flatten())
         if callable(x) and not (hasattr(x, "dtype") or _is_container(x)):
             called = getattr(x, "__name__", type(x).__name__)
             text = f"x must be numbers, not the function {called}: the order is f, its derivative, x"
@@ -125,11 +130,7 @@ class Parameters:
         parameters = cls(tuple(blocks), tuple(notes), rebuild)
         if parameters.size == 0:
             raise ValueError(f"x holds no numbers: {x!r}; a gradient needs at least one parameter")
-        flat = parameters._gather([array for _, array in leaves])
-        if not np.isfinite(flat).all():
-            where = parameters.name(int(np.flatnonzero(~np.isfinite(flat))[0]))
-            raise ValueError(f"x is not finite: {where} is {flat[~np.isfinite(flat)][0]}")
-        return parameters, flat
+        return parameters, _finite(parameters, parameters._gather([array for _, array in leaves]))
 
     @cached_property
     def size(self) -> int:
@@ -148,7 +149,7 @@ class Parameters:
     @cached_property
     def plain(self) -> bool:
         """Whether x is one array of doubles, so that its tree is the vector but for the shape."""
-        return len(self.blocks) == 1 and self.blocks[0].name == "x" and self.blocks[0].dtype == np.float64
+        return len(self.blocks) == 1 and self.blocks[0].name == "x" and self.blocks[0].dtype == DOUBLE
 
     def rounding(self, point: Flat) -> Flat:
         """(size,) what the coordinates of a point change by when they are rounded to the dtypes of their arrays."""
@@ -177,16 +178,18 @@ class Parameters:
         out = np.abs(flat)
         for b in self.blocks:
             part = out[b.slice]
+            if np.count_nonzero(part) == part.size:
+                if part.size > 1:
+                    np.maximum(part, quantile(part, 0.02), out=part)
+                continue
             zero = part == 0
-            some = zero.any()
-            sizes = part[part > 0] if some else part
+            sizes = part[~zero]
             if sizes.size == 0:
                 part[:] = 1.0
                 continue
-            typical = median(sizes) if some else 0.0
+            typical = median(sizes)
             np.maximum(part, quantile(sizes, 0.02), out=part)
-            if some:
-                part[zero] = typical
+            part[zero] = typical
         return out
 
     def on_grid(self, flat: Flat) -> Flat:
@@ -200,8 +203,9 @@ class Parameters:
 
     def unflatten(self, flat: Flat) -> Any:
         """The tree with the values of `flat` (size,); arrays are views of `flat` where the dtype allows."""
-        if self.plain and flat.dtype == np.float64 and self.blocks[0].shape:
-            return flat.reshape(self.blocks[0].shape)
+        if self.plain and flat.dtype == DOUBLE and self.blocks[0].shape:
+            shape = self.blocks[0].shape
+            return flat if len(shape) == 1 else flat.reshape(shape)
         return self._rebuild([_leaf(flat[b.slice], b) for b in self.blocks])
 
     def stacked_leaves(self, stack: Flat) -> list[NDArray[Any]]:
@@ -237,7 +241,7 @@ class Parameters:
         """
         arrays = self._fitting(tree, what)
         if not copy and len(arrays) == 1 and arrays[0].dtype == self.dtype and arrays[0].size:
-            return arrays[0].ravel()
+            return arrays[0] if arrays[0].ndim == 1 else arrays[0].ravel()
         return self._gather(arrays)
 
     def fits(self, tree: Any) -> bool:
@@ -277,7 +281,7 @@ class Parameters:
         return _matching_leaves(self, tree, what)
 
     def _gather(self, arrays: list[NDArray[Any]]) -> Flat:
-        if self.plain and arrays[0].dtype == np.float64:
+        if self.plain and arrays[0].dtype == DOUBLE:
             return arrays[0].flatten()
         out = np.empty(self.size, self.dtype)
         for b, array in zip(self.blocks, arrays, strict=True):
@@ -291,7 +295,30 @@ class Parameters:
 
 
 def _doubles(x: Any) -> bool:
-    return type(x) is np.ndarray and x.dtype == np.float64
+    return type(x) is np.ndarray and x.dtype == DOUBLE
+
+
+@lru_cache(maxsize=64)
+def _one_array(shape: tuple[int, ...]) -> Parameters:
+    """The structure of one array of doubles: the same for all of a shape, with what was made of it."""
+    block = Block("x", shape, DOUBLE, 0, math.prod(shape), DOUBLE)
+    return Parameters((block,), (), _first if shape else _first_without_axes)
+
+
+def _first(values: list[Any]) -> Any:
+    return values[0]
+
+
+def _first_without_axes(values: list[Any]) -> Any:
+    return np.asarray(values[0])
+
+
+def _finite(parameters: Parameters, flat: Flat) -> Flat:
+    """X as it is. Raises ValueError, which names the first entry that is nan or infinite."""
+    if not all_finite(flat):
+        where = parameters.name(int(np.flatnonzero(~np.isfinite(flat))[0]))
+        raise ValueError(f"x is not finite: {where} is {flat[~np.isfinite(flat)][0]}")
+    return flat
 
 
 def _leaf(part: Flat, b: Block) -> Any:
