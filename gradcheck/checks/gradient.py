@@ -197,7 +197,7 @@ def _explain(
 ) -> Diagnosis:
     """What kind of mistake fits; calls grad again, at most twice, only where nothing else explains it."""
     judged = evidence.judged if isinstance(evidence, Survey) else evidence
-    if not judged.judgement.wrong.any():
+    if not np.count_nonzero(judged.judgement.wrong):
         return Diagnosis()
 
     def again(x: Flat) -> Flat:

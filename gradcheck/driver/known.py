@@ -119,7 +119,7 @@ class Known:
         rtol, atol, _ = self.question.tolerances
         if self.inspection is None:
             return Tolerance(rtol or DEFAULT_RTOL["float64"], atol)
-        return Tolerance.for_dtypes([self.inspection.computes_in], *self.question.tolerances)
+        return Tolerance.for_dtypes((self.inspection.computes_in,), *self.question.tolerances)
 
     def probe(self) -> Setting | None:
         """Measure the noise of f near x; None where nothing can be measured."""

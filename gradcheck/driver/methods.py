@@ -190,8 +190,7 @@ def _finite(matrix: Matrix, scales: Flat) -> bool:
     if values is None:
         return True
     values = values if isinstance(matrix, Dense) else values.data
-    with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(np.vdot(values, values) * np.vdot(scales, scales)))
+    return bool(np.isfinite(np.vdot(values, values) * np.vdot(scales, scales)))
 
 
 def _named(evidence: Any, names: Parameters | None) -> Any:

@@ -120,22 +120,23 @@ class Options:
         return cls(**given)
 
     def __post_init__(self) -> None:
+        own = vars(self)
         for name in ("rtol", "atol", "resolution", "confidence"):
-            value = getattr(self, name)
-            if value is None and name in ("rtol", "resolution"):
-                continue
-            if type(value) is not float:  # the common case needs no look
-                if not isinstance(value, Real | Decimal):
-                    raise TypeError(f"{name} must be a number, not {value!r}")
-                object.__setattr__(self, name, as_float(name, value))
+            value = own[name]
+            if type(value) is float or (value is None and name in ("rtol", "resolution")):
+                continue  # the common case needs no look
+            if not isinstance(value, Real | Decimal):
+                raise TypeError(f"{name} must be a number, not {value!r}")
+            own[name] = as_float(name, value)  # a frozen value is made here
         _one_of(self.method, METHODS)
         if not 0 < self.confidence < 1:
             raise ValueError(f"confidence must lie between 0 and 1, not {self.confidence!r}")
         if self.resolution == 0:
             raise ValueError("resolution must lie between 0 and 1, not 0: no error bar is that small")
-        Tolerance(self.rtol or 0.0, self.atol, self.resolution or 0.0)
-        for name in ("subgradient", "progress"):
-            check_flag(name, getattr(self, name))
+        if not (self.rtol is None and self.resolution is None and self.atol == 0.0):
+            Tolerance(self.rtol or 0.0, self.atol, self.resolution or 0.0)
+        check_flag("subgradient", self.subgradient)
+        check_flag("progress", self.progress)
         self._validate_budgets()
         if self.n_jobs is not None and not (isinstance(self.n_jobs, Integral) and self.n_jobs != 0):
             raise ValueError(
@@ -154,7 +155,7 @@ class Options:
             number = as_float("max_seconds", seconds) if isinstance(seconds, Real | Decimal) else 0.0
             if not number > 0:
                 raise ValueError(f"max_seconds must be a number above 0, or None, not {seconds!r}")
-            object.__setattr__(self, "max_seconds", number)
+            vars(self)["max_seconds"] = number
 
     @property
     def tolerances(self) -> tuple[float | None, float, float | None]:
@@ -176,10 +177,15 @@ class Options:
 
         What is None or a default is left out.
         """
-        own = {
-            name: value for name, value in self.repeated.items() if not _same(value, getattr(Options, name))
+        given = {
+            name: value
+            for name, value in vars(self).items()
+            if value is not DEFAULTS[name] and name not in RUNNING and not _same(value, DEFAULTS[name])
         }
-        return call_text(start, more | own, self.rng)
+        return call_text(start, more | given, self.rng)
+
+
+DEFAULTS = {field.name: field.default for field in fields(Options)}
 
 
 def as_float(name: str, value: Any) -> float:
@@ -192,7 +198,7 @@ def as_float(name: str, value: Any) -> float:
 
 def check_flag(name: str, value: Any) -> None:
     """Raise TypeError where it is neither True nor False."""
-    if not isinstance(value, bool | np.bool_):
+    if not (value is True or value is False or isinstance(value, np.bool_)):
         raise TypeError(f"{name} must be True or False, not {value!r:.60}")
 
 
@@ -221,11 +227,15 @@ def told(check: Check) -> Check:
     signature = inspect.signature(check)
     positional = [p.name for p in signature.parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
     named = [p.name for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY]
+    every, others = (
+        set(signature.parameters),
+        any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()),
+    )
 
     @wraps(check)
     def call(*args: Any, **kwargs: Any) -> Any:
-        unknown = [name for name in kwargs if name not in signature.parameters]
-        if unknown and not any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
+        unknown = [name for name in kwargs if name not in every]
+        if unknown and not others:
             raise TypeError(f"{check.__name__}: {no_option(unknown[0], named)}")
         if len(args) > len(positional):
             order = ", ".join(positional)

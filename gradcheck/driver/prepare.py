@@ -133,7 +133,7 @@ def inspect_roughness(setting: Setting, steps: Flat) -> tuple[Finding, ...]:
     rough = level > ROUGH * eps_of(np.float64) * np.maximum(f_x, setting.slope)
     if setting.still is not None:
         rough &= ~setting.still  # one value shows no roughness
-    if not rough.any():
+    if not np.count_nonzero(rough):
         return ()
     known = steps[np.isfinite(steps) & (steps > 0)]
     if known.size == 0:

@@ -32,7 +32,7 @@ from gradcheck.numerics.rounding import (
 )
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import root_mean_square
-from gradcheck.parameters.leaves import eps_of
+from gradcheck.parameters.leaves import all_finite, eps_of
 from gradcheck.parameters.quantiles import median
 from gradcheck.results.estimate import Estimate, unmeasured
 from gradcheck.results.evidence import Evidence
@@ -128,8 +128,7 @@ def _agreed(claim: _Claim, measured: _Measured) -> tuple[Setting, Evidence] | No
     if coarse and claim.setting.tolerance.eps < eps_of(np.float32):
         return None  # the tolerances of its arithmetic are others than were assumed
     setting = replace(claim.setting, level=level)
-    with np.errstate(all="ignore"):
-        found = _estimate(claim, measured.slopes, setting.level)
+    found = _estimate(claim, measured.slopes, setting.level)
     if not (found.error <= claim.largest.ravel()).all():
         return None
     judgement = decide(setting, found, analytic, every)
@@ -211,22 +210,22 @@ def _claim(setting: Setting, analytic: Flat, few: int, rng: Any, decimals: float
     """The steps that suit a claim; None where it is not finite or 0 throughout, or noise or bounds leave no room."""
     n = analytic.shape[1]
     moduli = np.abs(analytic)
-    with np.errstate(all="ignore"):
-        size = _sizes(setting, moduli)
-        # The noise relative to what f changes over one scale of x, which it is rounded as well as itself.
-        share = np.maximum(
-            setting.level[:, None] / (size * setting.scales), ROUNDING * setting.relative_step[0]
-        )
-        usable = np.isfinite(size) & (size > 0) & np.isfinite(share)
-    if not usable.all():
+    size = _sizes(setting, moduli)
+    moved = size * setting.scales
+    if not (moved.min() > 0 and all_finite(moved)):
         return None
+    # The noise relative to what f changes over one scale of x, which it is rounded as well as itself.
+    rounding = ROUNDING * float(setting.relative_step[0])
     # Values on a grid are nothing for directions, which need to see them change by less.
     rounded = decimals > 0 or setting.tolerance.eps > eps_of(np.float64)
     # What noise is of a sweep's first step: see `first_step`, `noise_share`. Of many outputs some hardly move: most of
     # them decide.
-    usual = float(median(share.max(axis=1)))
+    usual = max(float(median(setting.level / moved.min(axis=1))), rounding)
     cheaper = not rounded and n >= (few if usual <= CLEAN else DEARER * few)
     if cheaper and 2.0 * usual**0.8 <= LITTLE * setting.tolerance.rtol:
+        return None
+    share = np.maximum(setting.level[:, None] / moved, rounding)
+    if not all_finite(share):
         return None
     chosen = _steps(share, moduli / size, setting.tolerance)
     if chosen is None:
@@ -243,8 +242,8 @@ def _claim(setting: Setting, analytic: Flat, few: int, rng: Any, decimals: float
 def _sizes(setting: Setting, analytic: Flat) -> Flat:
     """Each |entry| (m, n), or the root mean square of its gradient; of an output that is claimed still, of all."""
     size = analytic.copy()
-    for row in size:
-        for block in setting.parameters.blocks:
+    for block in setting.parameters.blocks if analytic.shape[1] > 1 else ():
+        for row in size:
             part = row[block.slice]
             np.maximum(part, root_mean_square(part), out=part)
     if setting.outputs > 1:
@@ -271,10 +270,12 @@ def _steps(share: Flat, part: Flat, tolerance: Tolerance) -> tuple[Flat, Flat] |
     balanced, shortest = np.cbrt(share), share / (QUIET * fine)
     powers = np.rint(np.log2(np.minimum(balanced, np.sqrt(balanced * shortest))) / 2.0)
     steps = np.minimum(4.0 ** (np.median(powers, axis=0) if len(powers) > 1 else powers[0]), LONGEST)
-    if not (_expected(share, steps) <= fine).all():
+    expected = _expected(share, steps)
+    if not (expected <= fine).all():
         # Where even so it is more: the step at which their sum is nearly the least that it can be.
         steps = np.minimum(np.cbrt(2.0 * WEIGHT * np.median(share, axis=0)), LONGEST)
-    return (steps, largest) if (_expected(share, steps) <= largest).all() else None
+        expected = _expected(share, steps)
+    return (steps, largest) if (expected <= largest).all() else None
 
 
 def _expected(share: Flat, steps: Flat) -> Flat:
@@ -287,8 +288,10 @@ def _expected(share: Flat, steps: Flat) -> Flat:
 
 def _on_grid(setting: Setting, steps: Flat) -> Flat:
     """Steps of 64 spacings of x at the least: shorter ones would be rounded by a per cent."""
-    spacing = [np.full(b.size, eps_of(b.real_dtype), float) for b in setting.parameters.blocks]
-    return np.maximum(steps, 64.0 * np.concatenate(spacing) * np.abs(setting.x))
+    least = 64.0 * np.abs(setting.x)
+    for b in setting.parameters.blocks:
+        least[b.slice] *= eps_of(b.real_dtype)
+    return np.maximum(steps, least)
 
 
 @dataclass(frozen=True)
@@ -319,10 +322,9 @@ def _measured(claim: _Claim, fits: Fits | None) -> _Measured:
         seen = setting.objective.along(lines, np.arange(len(lines)), reached.repeat(setting.outputs, axis=0))
         values[:, :, columns] = seen.reshape(columns.size, setting.outputs, 2).T
         low, high = reached.T
-        with np.errstate(all="ignore"):
-            left, right = (values[:, :, columns] - f_x) / reached.T[:, None, :]
-            slopes[:, :, columns] = left, right, (high * left - low * right) / (high - low)
-            near = _near(claim, columns, slopes[:, :, columns])
+        left, right = (values[:, :, columns] - f_x) / reached.T[:, None, :]
+        slopes[:, :, columns] = left, right, (high * left - low * right) / (high - low)
+        near = _near(claim, columns, slopes[:, :, columns])
         first = values[:, :, order[0]]
         as_assumed = fits is None or all(fits(side.astype(np.float64)) for side in first)
         if not (near and as_assumed):

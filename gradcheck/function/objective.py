@@ -180,7 +180,9 @@ class Objective:
             return self._along_stacked(lines, rows, offsets)
         if workers(self._n_jobs) > 1:
             return self._along_in_workers(lines, rows, offsets)
-        values = [self._one_by_one(lines, row, mine) for row, mine in zip(rows.tolist(), offsets, strict=True)]
+        values = [
+            self._one_by_one(lines, row, mine) for row, mine in zip(rows.tolist(), offsets, strict=True)
+        ]
         return np.array(values, offsets.dtype).reshape(offsets.shape)
 
     def _one_by_one(self, lines: Lines, row: int, offsets: Flat) -> list[Any]:

@@ -33,11 +33,10 @@ def first_step(level: Any, slope: Any, f_x: Any, size: int) -> Values:
     level, slope, f_x : one number or (m,), the noise of one value and what f changes along a scaled direction.
     """
     of_f = np.abs(f_x)
-    slope = np.fmax(np.asarray(slope) / math.sqrt(size), 0.0)  # nan is no slope
+    slope = np.fmax(slope / math.sqrt(size), 0.0)  # nan is no slope
     variation = np.where(slope > 0, np.maximum(np.minimum(of_f, slope), 1e-6 * of_f), of_f)
     variation = np.where(variation > 0, variation, np.maximum(slope, level))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(variation > 0, level / variation, 1.0)
+    ratio = np.where(variation > 0, level / variation, 1.0)
     return np.minimum(np.maximum(np.asarray(ratio, np.float64) ** 0.2 / 2.0, 1e-5), 0.1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,6 +33,8 @@ ALIKE = 1e3
 NOTHING = 64.0 * float(np.finfo(np.float64).eps)
 # Arrays change f by up to so many times what the one does that changes it least.
 LARGEST_SHARE = 10.0
+# So many equal lengths are kept as one number.
+MANY = 4096
 
 
 @dataclass(frozen=True)
@@ -145,27 +148,16 @@ def scaling_of(problem: Problem, still: Mask) -> Scaling:
     least: how well that array is seen is what counts, and what others do beyond that are bends that hide it.
     """
     blocks = problem.parameters.blocks
-    moved = ~still
+    held = still
     if problem.room is not None:
-        moved &= np.minimum(*problem.room) >= NARROW * problem.scales
+        held = still | ~(np.minimum(*problem.room) >= NARROW * problem.scales)
+    moved = ~held if np.count_nonzero(held) else None
     strength = _strength(problem)
-    unit = np.empty_like(problem.scales)
-    effect, reach, rms = np.zeros((3, len(blocks)))
-    for k, b in enumerate(blocks):
-        if b.size == 0:
-            continue
-        own, here = problem.scales[b.slice], moved[b.slice]
-        middle = float(median(own))
-        which: Any = slice(None) if here.all() else here
-        mine = strength[b.slice][which]
-        rms[k] = root_mean_square(mine)
-        if own.min() > middle / ALIKE and own.max() < middle * ALIKE:
-            unit[b.slice] = middle
-            effect[k] = reach[k] = rms[k] * middle
-            continue
-        unit[b.slice] = np.where((own > middle / ALIKE) & (own < middle * ALIKE), middle, own)
-        effect[k] = root_mean_square(mine * unit[b.slice][which])
-        reach[k] = rms[k] * float(unit[b.slice].max())
+    parts = [
+        _part(problem.scales[b.slice], strength[b.slice], None if moved is None else moved[b.slice])
+        for b in blocks
+    ]
+    rms, effect, reach = np.array([(part.rms, part.effect, part.reach) for part in parts]).T
     largest = float(effect.max(initial=0.0))
     # By the largest of its scales: what a small entry changes by may be rounding, what it is claimed to be not.
     nothing = reach <= NOTHING * largest
@@ -173,24 +165,63 @@ def scaling_of(problem: Problem, still: Mask) -> Scaling:
     share = min(float(median(told)), LARGEST_SHARE * float(told.min())) if told.size else 0.0
     # Rows of zeros throughout are looked at as they are: each coordinate by its own size. One that is 0 has none: a
     # slope may show far nearer to it.
-    at_rest = largest == 0 and problem.matrix.shape[0] > 1 and bool((problem.x[moved] != 0).all())
-    lengths = unit
-    lengths[~moved] = 0.0
-    for k, b in enumerate(blocks):
-        # nan where what moves is larger than any float: other ways take it from there.
-        part = float(at_rest) if nothing[k] else share / effect[k]
-        lengths[b.slice] *= min(part, 1.0) if np.isfinite(part) else 0.0
-    least = np.array(
-        [_least(lengths[b.slice], strength[b.slice], size) for b, size in zip(blocks, rms, strict=True)]
-    )
-    sizes = _sizes(problem, lengths, least, nothing)
-    return Scaling(_once_where_alike(lengths), sizes, rms, nothing, least)
+    at_rest = largest == 0 and problem.matrix.shape[0] > 1 and bool((problem.x[~held] != 0).all())
+    # nan where what moves is larger than any float: other ways take it from there.
+    factors = np.where(nothing, float(at_rest), share / effect)
+    factors = np.where(np.isfinite(factors), np.minimum(factors, 1.0), 0.0)
+    each = [part.unit * factor for part, factor in zip(parts, factors.tolist(), strict=True)]
+    if len(each) == 1 and moved is None:
+        lengths = each[0] if isinstance(each[0], np.ndarray) else _all(each[0], problem.x.size)
+    else:
+        lengths = np.empty_like(problem.scales)
+        for b, length in zip(blocks, each, strict=True):
+            lengths[b.slice] = length
+        lengths[held] = 0.0
+    if moved is None:
+        found = [
+            _least(length, strength[b.slice], size)
+            for b, length, size in zip(blocks, each, rms.tolist(), strict=True)
+        ]
+    else:
+        found = [
+            _least(lengths[b.slice], strength[b.slice], size)
+            for b, size in zip(blocks, rms.tolist(), strict=True)
+        ]
+    least = np.array(found)
+    return Scaling(lengths, _sizes(problem, lengths, least, nothing), rms, nothing, least)
 
 
-def _once_where_alike(lengths: Flat) -> Flat:
-    """The same, in the memory of one number where all are equal, as those of one array most often are."""
-    alike = lengths.size > 0 and lengths.min() == lengths.max()
-    return np.broadcast_to(lengths[:1].copy(), lengths.shape) if alike else lengths
+@dataclass(frozen=True)
+class _Part:
+    """How far entries of one array are moved before arrays get equal shares, and what the claim says of that.
+
+    unit : one length for all, or (k,). rms : of the claim. effect, reach : what moves f by that, together and at most.
+    """
+
+    unit: Any
+    rms: float = 0.0
+    effect: float = 0.0
+    reach: float = 0.0
+
+
+def _part(own: Flat, strength: Flat, moved: Mask | None) -> _Part:
+    """That of the scales of one array and its |g|; moved : the entries that are, where not all."""
+    if own.size == 0:
+        return _Part(own)
+    mine = strength if moved is None else strength[moved]
+    middle, rms = float(median(own)), root_mean_square(mine)
+    if own.min() > middle / ALIKE and own.max() < middle * ALIKE:
+        return _Part(middle, rms, rms * middle, rms * middle)
+    unit = np.where((own > middle / ALIKE) & (own < middle * ALIKE), middle, own)
+    effect = root_mean_square(mine * (unit if moved is None else unit[moved]))
+    return _Part(unit, rms, effect, rms * float(unit.max()))
+
+
+def _all(length: float, size: int) -> Flat:
+    """One length (size,), in the memory of one number where they are many."""
+    if size < MANY:
+        return np.full(size, length)
+    return np.broadcast_to(np.array([length]), (size,))
 
 
 def _strength(problem: Problem) -> Flat:
@@ -226,8 +257,10 @@ def of_typical_size(rows: Values) -> Values:
     return np.where(rows > 0, rows, usual)
 
 
-def _least(lengths: Flat, strength: Flat, rms: float) -> float:
+def _least(lengths: Any, strength: Flat, rms: float) -> float:
     """The least of s_j times the larger of |g_j| and the root mean square, over the entries that are moved."""
+    if not isinstance(lengths, np.ndarray):
+        return lengths * max(float(strength.min(initial=np.inf)), rms) if lengths > 0 else math.inf
     sizes = np.maximum(strength, rms)
     sizes *= lengths
     return float(np.min(sizes, where=lengths > 0, initial=np.inf))

@@ -52,7 +52,8 @@ class Setting:
         for name in ("level", "relative_step", "slope"):
             each = own[name]
             if not (isinstance(each, np.ndarray) and each.shape == f_x.shape):
-                own[name] = np.broadcast_to(each, f_x.shape) if f_x.size > 1 else np.array([each]).reshape(1)
+                one = f_x.size == 1
+                own[name] = np.full(1, each) if one else np.broadcast_to(each, f_x.shape)
 
     @property
     def parameters(self) -> Parameters:

@@ -14,8 +14,8 @@ from gradcheck.function.matrix import Matrix, Sparse
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Block
 
-# Between this and its inverse squares, and sums of 1e80 of them, stay in the range of floats.
-SAFE = 1e-110
+# A sum of squares between this and its inverse lost none to underflow that counts, and no overflow.
+SAFE = 1e-220
 # Rounding of an analytic gradient: what its own sums may be off by, in units in the last place.
 ROUNDING = 64.0
 
@@ -86,11 +86,12 @@ def opposed(generator: np.random.Generator, n: int) -> tuple[NDArray[np.float64]
 
 def root_mean_square(values: Flat) -> float:
     """The size of some finite numbers; 0 for none. The largest is taken out first: no square overflows or vanishes."""
+    total = float(np.vdot(values, values))
+    if SAFE < total < 1.0 / SAFE:
+        return math.sqrt(total / values.size)
     largest = float(max(values.max(initial=0.0), -values.min(initial=0.0)))
     if largest == 0:
         return 0.0
-    if SAFE < largest < 1.0 / SAFE:
-        return math.sqrt(float(np.vdot(values, values)) / values.size)
     return largest * float(np.sqrt(np.mean((values / largest) ** 2)))
 
 

@@ -165,7 +165,7 @@ def _outcome(
     evidence: Evidence | None, survey: Survey | None, findings: Sequence[Finding], tolerance: Tolerance
 ) -> Outcome:
     outcomes = {f.outcome for f in findings}
-    if Outcome.FAIL in outcomes or (evidence is not None and evidence.judgement.wrong.any()):
+    if Outcome.FAIL in outcomes or (evidence is not None and np.count_nonzero(evidence.judgement.wrong)):
         return Outcome.FAIL
     # A pass needs evidence: something was checked, and all of it was verified.
     if Outcome.INCONCLUSIVE in outcomes or evidence is None or not evidence.judgement.verified.all():

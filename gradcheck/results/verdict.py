@@ -52,7 +52,7 @@ class Tolerance:
         cls, names: Collection[str], rtol: float | None, atol: float, resolution: float | None
     ) -> Tolerance:
         """Those that are given; for None what the coarsest of these dtypes can hold."""
-        dtype = next((name for name in ("float16", "float32") if name in names), "float64")
+        dtype = "float16" if "float16" in names else "float32" if "float32" in names else "float64"
         return _for_dtype(dtype, rtol, atol, resolution)
 
     def __post_init__(self) -> None:
@@ -110,18 +110,18 @@ def gradient_scale(estimate: Estimate, group: NDArray[np.intp]) -> Values:
     value, error = np.asarray(estimate.value), np.asarray(estimate.error)
     if value.size == 0:
         return np.zeros(0)
-    if (group == group[0]).all():
+    known = np.isfinite(error)
+    size = np.abs(value)
+    size = np.where(known & (size > 3.0 * error), size, 0.0)
+    # The largest is taken out first, so that no square overflows.
+    if np.count_nonzero(group == group[0]) == group.size:
         count, which = 1, np.zeros(value.size, np.intp)
+        largest = size.max(keepdims=True)
     else:
         _, which = np.unique(group, return_inverse=True)
         count = int(which.max()) + 1
-    known = np.isfinite(error)
-    with np.errstate(invalid="ignore"):
-        seen = known & (np.abs(value) > 3.0 * error)
-    size = np.where(seen, np.abs(value), 0.0)
-    # The largest is taken out first, so that no square overflows.
-    largest = np.zeros(count, size.dtype)
-    np.maximum.at(largest, which, size)
+        largest = np.zeros(count, size.dtype)
+        np.maximum.at(largest, which, size)
     relative = size / np.where(largest > 0, largest, 1.0)[which]
     total = np.bincount(which, np.square(relative).astype(np.float64), count)
     number = np.bincount(which, known, count)
@@ -189,26 +189,28 @@ def judge(
     bar = 3.0 * error
     allowed, scale = bar + tau, np.maximum(size, block_scale)
     known = np.isfinite(error) & np.isfinite(r)
-    kink = np.asarray(estimate.limit == Limit.KINK) & known
-    with np.errstate(invalid="ignore"):
-        apart = np.abs(analytic - r)
-        off = apart > allowed
-        # The complex step has no length.
-        lost = (estimate.step > 0) & (apart * estimate.step < TINY)
-    inside = told = np.zeros(off.shape, bool)
-    if kink.any():
+    apart = np.abs(analytic - r)
+    off = apart > allowed
+    kink = as_subgradient = np.zeros(off.shape, bool)
+    limits = np.ravel(estimate.limit).tolist()
+    if Limit.KINK in limits:
+        kink = np.asarray(estimate.limit == Limit.KINK) & known
         inside, told = _between_slopes(analytic, estimate, tau, scale, tolerance)
         off = np.where(kink, ~inside, off)
+        as_subgradient = kink & inside & told & subgradient & np.isfinite(analytic)
     off &= known
-    lost &= off
+    # The complex step has no length.
+    lost = off & (estimate.step > 0) & (apart * estimate.step < TINY)
+    wrong = off & ~lost
+    verified = known & ~lost & (bar <= tolerance.resolution * scale + tolerance.atol) & ~kink & ~wrong
     finite = np.isfinite(analytic)
-    wrong = (off & ~lost) | ~finite
-    resolved = known & ~lost & (bar <= tolerance.resolution * scale + tolerance.atol) & ~kink
-    as_subgradient = kink & inside & told & ~wrong & subgradient
-    verified = (resolved & ~wrong) | as_subgradient
-    fixed = np.asarray(estimate.limit == Limit.FIXED)
-    verified, wrong = verified & ~fixed, wrong & ~(fixed & finite)
-    return Judgement(wrong, verified, ~wrong & ~verified, as_subgradient, allowed, scale)
+    if np.count_nonzero(finite) < finite.size:
+        wrong, verified = wrong | ~finite, verified & finite
+    verified |= as_subgradient
+    if Limit.FIXED in limits:
+        fixed = np.asarray(estimate.limit == Limit.FIXED)
+        verified, wrong = verified & ~fixed, wrong & ~(fixed & finite)
+    return Judgement(wrong, verified, ~(wrong | verified), as_subgradient, allowed, scale)
 
 
 def _between_slopes(
