@@ -42,8 +42,7 @@ def averaged(setting: Setting, evidence: Evidence, before: int = 0) -> tuple[Evi
     judgement, found = evidence.judgement, evidence.estimate
     rows = np.flatnonzero(judgement.inconclusive)
     needed = setting.tolerance.resolution * judgement.scale[rows] + setting.tolerance.atol
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = 3.0 * found.error[rows] / needed
+    ratio = 3.0 * found.error[rows] / needed
     noisy = np.asarray(found.limit[rows] == Limit.NOISE)
     central = np.isfinite(found.left[rows]) & np.isfinite(found.right[rows])
     reachable = bool((noisy & central & (ratio <= WITHIN_REACH)).all())
@@ -62,8 +61,7 @@ def averaged(setting: Setting, evidence: Evidence, before: int = 0) -> tuple[Evi
             value[alike], error[alike] = _mean(setting, evidence, rows[alike], int(count))
     except KeyboardInterrupt:
         return replace(evidence, interrupted=True), 0
-    with np.errstate(invalid="ignore"):
-        error[np.abs(value - found.value[rows]) > 3.0 * (error + found.error[rows])] = np.inf
+    error[np.abs(value - found.value[rows]) > 3.0 * (error + found.error[rows])] = np.inf
     evidence = replace(evidence, estimate=replace(found, nfev=found.nfev + cost))
     return verify(setting, evidence, rows, value, error)
 
@@ -87,11 +85,10 @@ def _mean(setting: Setting, evidence: Evidence, rows: Index, stencils: int) -> t
     value, noise = (np.array([getattr(p, name) for p in parts]) for name in ("value", "noise"))
     kinked = np.mean([p.kink > 0 for p in parts], axis=0) > KINKED
     finite = np.isfinite([p.error for p in parts]).all(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        # Relative to the largest, so that no square overflows or vanishes.
-        weight = np.square(np.max(noise, axis=0) / noise)
-        mean = np.sum(weight * value, axis=0) / np.sum(weight, axis=0)
-        apart = np.abs(np.mean(value[:half], axis=0) - np.mean(value[half:], axis=0))
-        error = TRUNCATION * apart + np.max(noise, axis=0) / np.sqrt(np.sum(weight, axis=0))
+    # Relative to the largest, so that no square overflows or vanishes.
+    weight = np.square(np.max(noise, axis=0) / noise)
+    mean = np.sum(weight * value, axis=0) / np.sum(weight, axis=0)
+    apart = np.abs(np.mean(value[:half], axis=0) - np.mean(value[half:], axis=0))
+    error = TRUNCATION * apart + np.max(noise, axis=0) / np.sqrt(np.sum(weight, axis=0))
     error += float(np.finfo(value.dtype).eps) * np.abs(mean)
     return mean, np.where(finite & ~kinked, error, np.inf)

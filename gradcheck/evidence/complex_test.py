@@ -84,8 +84,7 @@ def _borne_out(setting: Setting, evidence: Evidence) -> Evidence | None:
     convicted = np.isin(doubted, wrong)
     # Too crude to convict, real differences may leave it to the complex step; contradicted, it is not believed at all.
     said = evidence.estimate.value[doubted]
-    with np.errstate(invalid="ignore"):
-        refuted = np.abs(said - real.estimate.value) > 3.0 * real.estimate.error
+    refuted = np.abs(said - real.estimate.value) > 3.0 * real.estimate.error
     if (convicted & ~real.judgement.wrong & refuted).any():
         return None
     measured = ~convicted | real.judgement.wrong
@@ -115,8 +114,7 @@ def _along_all(setting: Setting, entries: Index, rng: Any, *, trusted: bool) -> 
     error, apart = real.error, np.abs(value - real.value)
     told = 3.0 * error <= (1.0 if trusted else TELLING * setting.tolerance.resolution) * np.abs(value)
     clear = (real.limit != Limit.KINK) & (real.limit != Limit.JUMP)
-    with np.errstate(invalid="ignore"):
-        borne = told & (apart <= 3.0 * error + 1e-12 * np.abs(value)) & clear
+    borne = told & (apart <= 3.0 * error + 1e-12 * np.abs(value)) & clear
     if not borne[np.unique(output)].all():
         return None
     return np.asarray((error + apart / 3.0)[output] / np.abs(tangent[column]))
@@ -188,8 +186,7 @@ def mark_disputed(setting: Setting, evidence: Evidence) -> Evidence:
     values, interrupted = _complex_values(setting, at)
     if values is None:
         return evidence
-    with np.errstate(invalid="ignore"):
-        refuted = np.abs(values - found.value) > 3.0 * found.error
+    refuted = np.abs(values - found.value) > 3.0 * found.error
     open_ = judgement.verified & _accuses(setting, values, evidence, np.arange(at.size)) & ~refuted
     judgement = replace(
         judgement, verified=judgement.verified & ~open_, inconclusive=judgement.inconclusive | open_
@@ -203,8 +200,7 @@ def _accuses(setting: Setting, values: Flat, evidence: Evidence, at: Index) -> N
     entries = evidence.coordinates[at]
     zero = setting.x[setting.places(entries)[1]] == 0
     tau = accepted(analytic, values, scale, setting.tolerance, zero)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.abs(analytic - values) > 3.0 * _rounding(setting, values, entries) + tau)
+    return np.asarray(np.abs(analytic - values) > 3.0 * _rounding(setting, values, entries) + tau)
 
 
 def _disputed(evidence: Evidence, open_: NDArray[np.bool_]) -> Evidence:
@@ -267,8 +263,7 @@ def _tolerated(setting: Setting, values: Flat, entries: Index) -> Flat:
 def _left_open(evidence: Evidence, shown: Flat) -> Evidence:
     """The same, where what is off by no more than this (m,) is not wrong, but open."""
     judgement, found = evidence.judgement, evidence.estimate
-    with np.errstate(invalid="ignore"):
-        open_ = judgement.wrong & (np.abs(evidence.analytic - found.value) <= shown)
+    open_ = judgement.wrong & (np.abs(evidence.analytic - found.value) <= shown)
     limit = found.limit.copy()
     limit[open_] = Limit.NOISE
     judgement = replace(
@@ -290,5 +285,4 @@ def _rounding(setting: Setting, values: Flat, entries: Index) -> Flat:
 
 
 def _agree(values: Flat, real: Flat, error: Flat) -> bool:
-    with np.errstate(invalid="ignore"):
-        return bool((np.abs(values - real) <= 3.0 * error + 1e-12 * np.abs(values)).all())
+    return bool((np.abs(values - real) <= 3.0 * error + 1e-12 * np.abs(values)).all())

@@ -98,17 +98,17 @@ def confirm(
     found = _borne_out_between(given, found, again, first[decide(found).wrong[first]])
     found = _looked_for_farther(given, found, decide(found), again, own)
     drowned = judgement.wrong & (found.chord == 0) & (found.step < blind)
-    error, limit = found.error.copy(), found.limit.copy()
-    error[drowned], limit[drowned] = np.inf, Limit.NOISE
-    found = replace(found, error=error, limit=limit)
+    if drowned.any():
+        error, limit = found.error.copy(), found.limit.copy()
+        error[drowned], limit[drowned] = np.inf, Limit.NOISE
+        found = replace(found, error=error, limit=limit)
     return found, decide(found)
 
 
 def _borne_out_between(given: Flat, found: Estimate, again: Again, rows: Index) -> Estimate:
     """Without a bar where noise or bends limit it, it accuses moderately, and a shorter step does not share that."""
     bar = MARGIN * found.error[rows]
-    with np.errstate(invalid="ignore"):
-        moderate = np.abs(given[rows] - found.value[rows]) <= MODERATE * bar
+    moderate = np.abs(given[rows] - found.value[rows]) <= MODERATE * bar
     # Bends at a longer step may have ended the search: the bar that was kept may hold little of them all the same.
     limited = np.array([limit in (Limit.NOISE, Limit.TRUNCATION) for limit in found.limit[rows]], bool)
     moderate &= limited & (found.truncation[rows] > 0) & (found.chord[rows] > 0)
@@ -117,11 +117,13 @@ def _borne_out_between(given: Flat, found: Estimate, again: Again, rows: Index) 
     second = again(rows, BETWEEN * found.step[rows], side) if rows.size else None
     if second is None:
         return found
-    with np.errstate(invalid="ignore"):
-        shared = np.abs(given[rows] - second.value) > MARGIN * second.error
+    shared = np.abs(given[rows] - second.value) > MARGIN * second.error
+    found = replace(found, nfev=found.nfev + second.nfev)
+    if shared.all():
+        return found
     error = found.error.copy()
     error[rows[~shared]] = np.inf
-    return replace(found, error=error, nfev=found.nfev + second.nfev)
+    return replace(found, error=error)
 
 
 def _looked_for_farther(
@@ -135,10 +137,9 @@ def _looked_for_farther(
     far = again(rows, FARTHER * own[rows], np.zeros(rows.size, np.int8))
     if far is None:
         return found
-    with np.errstate(invalid="ignore"):
-        lost = (far.chord > 0) & (
-            np.abs(given[rows] - far.value) <= MARGIN * far.error + np.abs(given[rows]) / 2.0
-        )
+    lost = (far.chord > 0) & (
+        np.abs(given[rows] - far.value) <= MARGIN * far.error + np.abs(given[rows]) / 2.0
+    )
     error, limit = found.error.copy(), found.limit.copy()
     error[rows[lost]], limit[rows[lost]] = np.inf, Limit.NOISE
     return replace(found, error=error, limit=limit, nfev=found.nfev + far.nfev)
@@ -176,10 +177,9 @@ def _remeasure(
     distance = np.abs(given[rows] - found.value[rows])
     precise = np.asarray(found.limit[rows] == Limit.NONE)
     kinked = np.asarray(found.limit[rows] == Limit.KINK)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        near = np.where(precise & (not from_near), 1.0, MARGIN / TELLING * found.noise[rows] / distance)
-        # However far off the claim is, a kink must be seen to be one.
-        near = np.where(kinked, found.noise[rows] / (VISIBLE * found.kink[rows]), near)
+    near = np.where(precise & (not from_near), 1.0, MARGIN / TELLING * found.noise[rows] / distance)
+    # However far off the claim is, a kink must be seen to be one.
+    near = np.where(kinked, found.noise[rows] / (VISIBLE * found.kink[rows]), near)
     within = own[rows] / found.step[rows]
     near = np.where(within < 1.0, np.minimum(near, within), near)
     if shared or from_near:
@@ -214,13 +214,16 @@ def _remeasure(
     # It lies beside x where a shorter step has a slope between those two: the nearer one counts, with its own bar.
     beside = unlike & np.asarray(second.limit != Limit.KINK) & _between(second, found, rows)
     acquitted |= unlike & ~beside
+    found = replace(found, nfev=found.nfev + second.nfev)
+    if not (clash | acquitted | unlike).any():
+        return found, True
     error, limit = found.error.copy(), found.limit.copy()
     error[rows[clash]] += apart[clash]
     # Two steps that tell different stories decide nothing.
     error[rows[acquitted]] = np.inf
     limit[rows[acquitted & precise]] = Limit.TRUNCATION
     limit[rows[unlike | (acquitted & ~telling)]] = Limit.NOISE
-    found = replace(found, error=error, limit=limit, nfev=found.nfev + second.nfev)
+    found = replace(found, error=error, limit=limit)
     return _put(found, rows[beside], second, beside), not (clash | acquitted | beside).any()
 
 

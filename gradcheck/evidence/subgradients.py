@@ -77,8 +77,7 @@ def _outside(setting: Setting, evidence: Evidence, rows: Index, generator: np.ra
     known = np.isfinite(slopes.error) & np.asarray(
         (slopes.limit == Limit.KINK) | (slopes.limit == Limit.NONE)
     )
-    with np.errstate(invalid="ignore"):
-        off = known & ((given < low - slack) | (given > high + slack))
+    off = known & ((given < low - slack) | (given > high + slack))
     if not off.any():
         return ""
     k = int(np.argmax(off))
@@ -103,10 +102,9 @@ def _slopes(setting: Setting, tangents: Flat, output: int) -> Estimate:
     step = setting.relative_step[output] / np.sqrt(np.count_nonzero(tangents, axis=1))
     room = None
     if setting.room is not None:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            reach = np.nanmin(
-                np.minimum(*setting.room) / np.abs(np.where(tangents != 0, tangents, np.nan)), axis=1
-            )
+        reach = np.nanmin(
+            np.minimum(*setting.room) / np.abs(np.where(tangents != 0, tangents, np.nan)), axis=1
+        )
         room = (reach, reach)
 
     def wanted(_: Index, so_far: Estimate) -> tuple[Flat, Flat]:

@@ -316,23 +316,22 @@ def _differences(values: Values) -> _Differences:
             **{name: np.concatenate([getattr(p, name) for p in parts], axis=-1) for name in names}
         )
     finite = np.asarray(np.isfinite(values).all(axis=0))
-    with np.errstate(invalid="ignore", over="ignore"):
-        table = np.zeros((ORDERS, *values[1:].shape), values.dtype)
-        row = values
-        for k in range(ORDERS):
-            row = np.subtract(row[1:], row[:-1], out=table[k, : len(row) - 1])
-        # Relative to the largest value, so that no square overflows or vanishes.
-        sizes = np.maximum.accumulate(np.abs(values[::-1]))[: -TAILS - 2 : -1].astype(np.float64)
-        unit = np.where(sizes == 0, 1.0, sizes)
-        # The standard deviation of the noise as each order shows it; too large where f bends.
-        sigmas = unit[0] * _deviation(np.square(table / unit[0]).sum(axis=1) / COUNTS, FACTORS)
-        squares = np.square(table[1:, :-1] / unit[1:, None, None])
-        means = np.where(IN_TAIL, squares, 0.0).sum(axis=2) / TAIL_COUNTS
-        rest = np.fmin.reduce((unit[1:, None] * _deviation(means, FACTORS[1:])).max(axis=1), axis=0)
-        mixed = (table.min(axis=1) < 0) & (table.max(axis=1) > 0)
-        low = np.minimum(np.minimum(sigmas[:-2], sigmas[1:-1]), sigmas[2:])
-        high = np.maximum(np.maximum(sigmas[:-2], sigmas[1:-1]), sigmas[2:])
-        shown = (low > 0) & (high <= 4.0 * low) & mixed[:-2] & finite
+    table = np.zeros((ORDERS, *values[1:].shape), values.dtype)
+    row = values
+    for k in range(ORDERS):
+        row = np.subtract(row[1:], row[:-1], out=table[k, : len(row) - 1])
+    # Relative to the largest value, so that no square overflows or vanishes.
+    sizes = np.maximum.accumulate(np.abs(values[::-1]))[: -TAILS - 2 : -1].astype(np.float64)
+    unit = np.where(sizes == 0, 1.0, sizes)
+    # The standard deviation of the noise as each order shows it; too large where f bends.
+    sigmas = unit[0] * _deviation(np.square(table / unit[0]).sum(axis=1) / COUNTS, FACTORS)
+    squares = np.square(table[1:, :-1] / unit[1:, None, None])
+    means = np.where(IN_TAIL, squares, 0.0).sum(axis=2) / TAIL_COUNTS
+    rest = np.fmin.reduce((unit[1:, None] * _deviation(means, FACTORS[1:])).max(axis=1), axis=0)
+    mixed = (table.min(axis=1) < 0) & (table.max(axis=1) > 0)
+    low = np.minimum(np.minimum(sigmas[:-2], sigmas[1:-1]), sigmas[2:])
+    high = np.maximum(np.maximum(sigmas[:-2], sigmas[1:-1]), sigmas[2:])
+    shown = (low > 0) & (high <= 4.0 * low) & mixed[:-2] & finite
     # The largest of the three: eight values know a standard deviation to a factor of two only.
     sigma = np.where(shown.any(axis=0), high[shown.argmax(axis=0), np.arange(m)], np.nan)
     bound = np.where(mixed & finite, sigmas, np.inf).min(axis=0)

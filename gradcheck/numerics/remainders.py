@@ -48,8 +48,7 @@ class Remainders:
 
     def clear(self, sizes: Values, noise: Values | None = None) -> NDArray[np.intp]:
         """The smallest steps at which something stands out of the noise, without a gap above them."""
-        with np.errstate(invalid="ignore"):
-            clear = self.known & (sizes > CLEAR * (self.noise if noise is None else noise))
+        clear = self.known & (sizes > CLEAR * (self.noise if noise is None else noise))
         first = int(np.argmax(clear)) if clear.any() else 0
         hidden = np.flatnonzero(~clear[first:])
         last = first + int(hidden[0]) if hidden.size else clear.size
@@ -76,8 +75,7 @@ class Remainders:
         size = self.slope
         if self.scaled or size == 0:
             size = max(size, float(self.sizes[self.known][0]) / float(self.steps[self.known][0]))
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            each = np.maximum(self.odd, CLEAR * self.noise) / self.steps / size
+        each = np.maximum(self.odd, CLEAR * self.noise) / self.steps / size
         return 2.0 * float(np.sort(each[self.known])[LEAST - 1]) if size > 0 else math.inf
 
 

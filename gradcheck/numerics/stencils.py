@@ -73,57 +73,54 @@ def central(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
     Sources: Richardson 1911; Ridders, Adv. Eng. Softw. 4 (1982); Gill, Murray, Saunders & Wright 1983.
     """
     f_x = np.asarray(f_x)[..., None]
-    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        # Not 2 h: the step that is really taken differs from h after rounding.
-        d2, d1, dh = (
-            (values[:, 5 - k] - values[:, k]) / (offsets[:, 5 - k] - offsets[:, k]) for k in range(3)
-        )
-        t = (offsets[:, 3:] - offsets[:, 2::-1]) / 2.0
-        near, far = (t[:, 0] / t[:, 1]) ** 2, (t[:, 1] / t[:, 2]) ** 2
-        r = (dh - near * d1) / (1.0 - near)
-        wide = (d1 - far * d2) / (1.0 - far)
-        h = t[:, 1]
-        eps = np.maximum(level, np.finfo(values.dtype).eps * np.abs(values).max(axis=1))
-        # Uneven offsets (x on a coarse grid) would put a slope into the second differences.
-        uneven = offsets[:, 3:] + offsets[:, 2::-1]
-        second = values[:, 3:] + values[:, 2::-1] - 2.0 * f_x - r[:, None] * uneven
-        # The weights of the four values in r add up to three, over h. Uneven points let the bend of f into it. No h^2:
-        # along tangents of 1e200, which a gradient of 1e-200 asks for, it is 0.
-        noise = 3.02 * eps / h + np.abs(second[:, 1] / h) * (np.abs(uneven).max(axis=1) / h)
-        jump = _at_zero(t[:, 0], second[:, 0] / t[:, 0], h, second[:, 1] / h)
-        jump_wide = _at_zero(h, second[:, 1] / h, t[:, 2], second[:, 2] / t[:, 2])
-        # Of a smooth f it falls eightfold with h, of a kink it stays; 15 eps / h are three deviations of noise.
-        seen = (np.abs(jump) > 15.0 * eps / h) & (np.abs(jump_wide) < 4.0 * np.abs(jump))
-        kinked = np.abs(jump) > 3.0 * np.abs(jump - jump_wide) + 20.0 * eps / h
-        # The curvature of a smooth f, too, is the same from the nearer and the farther points. Where f'' jumps beside x
-        # the slope is off by about as much, times the step, and r and r' may agree by chance. Three are two deviations
-        # of noise; the factor of two by trial on squared hinges, and so that noise is not taken for bends.
-        bend = second / t / t
-        apart = np.abs(
-            (bend[:, 0] - near * bend[:, 1]) / (1.0 - near) - (bend[:, 1] - far * bend[:, 2]) / (1.0 - far)
-        )
-        rough = np.where(apart * h / 4.0 > 3.0 * eps / h, apart * h / 2.0, 0.0)
-        sizes = np.abs(second)
-        jumping = (sizes.min(axis=1) > 0.5 * sizes.max(axis=1)) & (sizes.min(axis=1) > 10.0 * eps)
-        stepped = _level_off(values[:, 3:] - values[:, 2::-1], eps)
-        chords = (values - f_x) / offsets
-        right, right_bar = _side(offsets[:, 3:], chords[:, 3:], eps)
-        left, left_bar = _side(offsets[:, 2::-1], chords[:, 2::-1], eps)
-        return Fit(
-            value=r,
-            truncation=np.maximum(np.abs(r - wide), rough),
-            noise=noise,
-            kink=np.where(seen, np.abs(jump) / 2.0, 0.0),
-            kinked=kinked,
-            jumping=jumping | stepped,
-            stepped=stepped,
-            left=left,
-            right=right,
-            sided=np.fmax(left_bar, right_bar),
-            curvature=second[:, 1] / h / h,
-            chord=np.abs(chords).max(axis=1),
-            finite=np.isfinite(values).all(axis=1) & np.isfinite(r) & np.isfinite(wide),
-        )
+    # Not 2 h: the step that is really taken differs from h after rounding.
+    d2, d1, dh = ((values[:, 5 - k] - values[:, k]) / (offsets[:, 5 - k] - offsets[:, k]) for k in range(3))
+    t = (offsets[:, 3:] - offsets[:, 2::-1]) / 2.0
+    near, far = (t[:, 0] / t[:, 1]) ** 2, (t[:, 1] / t[:, 2]) ** 2
+    r = (dh - near * d1) / (1.0 - near)
+    wide = (d1 - far * d2) / (1.0 - far)
+    h = t[:, 1]
+    eps = np.maximum(level, np.finfo(values.dtype).eps * np.abs(values).max(axis=1))
+    # Uneven offsets (x on a coarse grid) would put a slope into the second differences.
+    uneven = offsets[:, 3:] + offsets[:, 2::-1]
+    second = values[:, 3:] + values[:, 2::-1] - 2.0 * f_x - r[:, None] * uneven
+    # The weights of the four values in r add up to three, over h. Uneven points let the bend of f into it. No h^2:
+    # along tangents of 1e200, which a gradient of 1e-200 asks for, it is 0.
+    noise = 3.02 * eps / h + np.abs(second[:, 1] / h) * (np.abs(uneven).max(axis=1) / h)
+    jump = _at_zero(t[:, 0], second[:, 0] / t[:, 0], h, second[:, 1] / h)
+    jump_wide = _at_zero(h, second[:, 1] / h, t[:, 2], second[:, 2] / t[:, 2])
+    # Of a smooth f it falls eightfold with h, of a kink it stays; 15 eps / h are three deviations of noise.
+    seen = (np.abs(jump) > 15.0 * eps / h) & (np.abs(jump_wide) < 4.0 * np.abs(jump))
+    kinked = np.abs(jump) > 3.0 * np.abs(jump - jump_wide) + 20.0 * eps / h
+    # The curvature of a smooth f, too, is the same from the nearer and the farther points. Where f'' jumps beside x
+    # the slope is off by about as much, times the step, and r and r' may agree by chance. Three are two deviations
+    # of noise; the factor of two by trial on squared hinges, and so that noise is not taken for bends.
+    bend = second / t / t
+    apart = np.abs(
+        (bend[:, 0] - near * bend[:, 1]) / (1.0 - near) - (bend[:, 1] - far * bend[:, 2]) / (1.0 - far)
+    )
+    rough = np.where(apart * h / 4.0 > 3.0 * eps / h, apart * h / 2.0, 0.0)
+    sizes = np.abs(second)
+    jumping = (sizes.min(axis=1) > 0.5 * sizes.max(axis=1)) & (sizes.min(axis=1) > 10.0 * eps)
+    stepped = _level_off(values[:, 3:] - values[:, 2::-1], eps)
+    chords = (values - f_x) / offsets
+    right, right_bar = _side(offsets[:, 3:], chords[:, 3:], eps)
+    left, left_bar = _side(offsets[:, 2::-1], chords[:, 2::-1], eps)
+    return Fit(
+        value=r,
+        truncation=np.maximum(np.abs(r - wide), rough),
+        noise=noise,
+        kink=np.where(seen, np.abs(jump) / 2.0, 0.0),
+        kinked=kinked,
+        jumping=jumping | stepped,
+        stepped=stepped,
+        left=left,
+        right=right,
+        sided=np.fmax(left_bar, right_bar),
+        curvature=second[:, 1] / h / h,
+        chord=np.abs(chords).max(axis=1),
+        finite=np.isfinite(values).all(axis=1) & np.isfinite(r) & np.isfinite(wide),
+    )
 
 
 def _level_off(changes: Values, eps: Values) -> NDArray[np.bool_]:
@@ -177,30 +174,29 @@ def one_sided(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
     samples = np.concatenate([f_x.astype(values.dtype), values], axis=1)
     full = _slope_weights(nodes) / reach[:, None]
     part = _slope_weights(nodes[:, :-1]) / reach[:, None]
-    with np.errstate(invalid="ignore", over="ignore"):
-        r = (full * samples).sum(axis=1)
-        shorter = (part * samples[:, :-1]).sum(axis=1)
-        eps = np.maximum(level, np.finfo(values.dtype).eps * np.abs(samples).max(axis=1))
-        noise = eps * np.abs(full).sum(axis=1)
-        nothing = np.zeros(r.shape, bool)
-        stepped = _level_off(values - f_x, eps)
-        unknown = np.full(r.shape, np.nan)
-        forward = reach > 0
-        return Fit(
-            value=r,
-            truncation=np.abs(r - shorter),
-            noise=noise,
-            kink=np.zeros(r.shape),
-            kinked=nothing,
-            jumping=stepped,
-            stepped=stepped,
-            left=np.where(forward, unknown, r),
-            right=np.where(forward, r, unknown),
-            sided=np.abs(r - shorter) + noise,
-            curvature=unknown,
-            chord=np.abs((values - f_x) / offsets).max(axis=1),
-            finite=apart & np.isfinite(values).all(axis=1) & np.isfinite(r) & np.isfinite(shorter),
-        )
+    r = (full * samples).sum(axis=1)
+    shorter = (part * samples[:, :-1]).sum(axis=1)
+    eps = np.maximum(level, np.finfo(values.dtype).eps * np.abs(samples).max(axis=1))
+    noise = eps * np.abs(full).sum(axis=1)
+    nothing = np.zeros(r.shape, bool)
+    stepped = _level_off(values - f_x, eps)
+    unknown = np.full(r.shape, np.nan)
+    forward = reach > 0
+    return Fit(
+        value=r,
+        truncation=np.abs(r - shorter),
+        noise=noise,
+        kink=np.zeros(r.shape),
+        kinked=nothing,
+        jumping=stepped,
+        stepped=stepped,
+        left=np.where(forward, unknown, r),
+        right=np.where(forward, r, unknown),
+        sided=np.abs(r - shorter) + noise,
+        curvature=unknown,
+        chord=np.abs((values - f_x) / offsets).max(axis=1),
+        finite=apart & np.isfinite(values).all(axis=1) & np.isfinite(r) & np.isfinite(shorter),
+    )
 
 
 def _slope_weights(nodes: Values) -> Values:

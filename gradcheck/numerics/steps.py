@@ -204,12 +204,14 @@ class Search:
         noisier, wild, lost = self._more_noise(rows, fit, bends, off | kinked)
         bent = (bends > 3.0 * fit.noise) & ~noisier & ~off & ~kinked
         contested = (self.contested[rows] > 0) & ~off & ~kinked & ~noisier
-        self._name_limits(rows, fit, off & ~beyond, kinked, bent, bar <= precise)
+        done = bar <= precise
+        self._name_limits(rows, fit, off & ~beyond, kinked, bent, done)
+        if (done & (precise <= resolved) & ~lost).all():
+            return rows[:0]
         self.bent_at[rows[bent]] = np.minimum(self.bent_at, self.step)[rows[bent]]
 
-        with np.errstate(divide="ignore", invalid="ignore"):
-            balance = (fit.noise / (4.0 * bends)) ** 0.2
-            need = bar / resolved
+        balance = (fit.noise / (4.0 * bends)) ** 0.2
+        need = bar / resolved
         factor = np.ones(rows.size)
         factor[bent] = np.clip(balance[bent], LEAP, 0.5)
         factor[contested & ~bent] = 0.25
@@ -233,7 +235,7 @@ class Search:
         # A kink that the noise would hide at the next step has been followed as far as it can be.
         hidden = kinked & (6.0 * fit.noise / factor > fit.kink)
         balanced = bent & (bar <= resolved) & (factor > 0.3)
-        go = ~(bar <= precise) & (off | bent | kinked | contested | widen) & ~hidden & ~balanced
+        go = ~done & (off | bent | kinked | contested | widen) & ~hidden & ~balanced
         # Between a step that serves and one that leaves the domain little is to be had.
         go &= ~(beyond & (factor > NOT_FAR))
         new_step = self.step[rows] * factor
@@ -279,8 +281,7 @@ class Search:
         which what bends, b h^2, still stands a thousandfold above f(x), its noise and the smallest number."""
         bend = fit.chord / self.step[rows]
         least = np.maximum(np.maximum(np.abs(self.f_x[rows]), self.level[rows]), SMALLEST_VALUE)
-        with np.errstate(divide="ignore"):
-            near = np.sqrt(TOWERING * least) / np.sqrt(bend)
+        near = np.sqrt(TOWERING * least) / np.sqrt(bend)
         smallest = 4.0 * self.smallest[rows]
         return np.where(self.at_zero[rows] & (near > 0), np.minimum(near, smallest), smallest)
 

@@ -93,8 +93,7 @@ class Judgement:
     @property
     def detectable(self) -> Values:
         """The smallest mistake of each derivative that would have been seen, relative to `scale`."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            seen = np.where(self.scale > 0, self.allowed / self.scale, np.inf)
+        seen = np.where(self.scale > 0, self.allowed / self.scale, np.inf)
         return np.asarray(seen)
 
 
@@ -217,10 +216,9 @@ def _between_slopes(
     analytic: Values, estimate: Estimate, tau: Values, scale: Values, tolerance: Tolerance
 ) -> tuple[Mask, Mask]:
     """Whether m derivatives lie between the slopes on both sides, and whether these are known well enough."""
-    with np.errstate(invalid="ignore"):
-        low, high = np.minimum(estimate.left, estimate.right), np.maximum(estimate.left, estimate.right)
-        slack = 3.0 * estimate.sided + tau
-        inside = (analytic >= low - slack) & (analytic <= high + slack)
-        steepest = np.maximum(scale, np.fmax(np.abs(low), np.abs(high)))
-        told = 3.0 * estimate.sided <= tolerance.resolution * steepest + tolerance.atol
+    low, high = np.minimum(estimate.left, estimate.right), np.maximum(estimate.left, estimate.right)
+    slack = 3.0 * estimate.sided + tau
+    inside = (analytic >= low - slack) & (analytic <= high + slack)
+    steepest = np.maximum(scale, np.fmax(np.abs(low), np.abs(high)))
+    told = 3.0 * estimate.sided <= tolerance.resolution * steepest + tolerance.atol
     return inside, told

@@ -28,8 +28,6 @@ from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Limit
 from gradcheck.results.verdict import Judgement, Tolerance
 
-pytestmark = pytest.mark.usefixtures("own_arithmetic")
-
 PLAIN, JOINT, DIRECTIONS, EVERY = METHODS
 SINGLE = float(np.finfo(np.float32).eps)
 SAID = [Finding("how it was gathered")]

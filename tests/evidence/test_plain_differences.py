@@ -22,8 +22,6 @@ from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
 from gradcheck.results.verdict import Tolerance
 
-pytestmark = pytest.mark.usefixtures("own_arithmetic")
-
 X = np.array([0.3, -1.2, 2.0, 0.7])
 
 

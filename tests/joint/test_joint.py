@@ -15,8 +15,6 @@ from gradcheck.numerics.residual_bounds import bound_of
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.verdict import Tolerance
 
-pytestmark = pytest.mark.usefixtures("own_arithmetic")
-
 
 def problem(f, gradient, x, **options):
     """A claim about a scalar f, which is called once at x."""

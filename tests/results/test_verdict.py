@@ -16,8 +16,6 @@ from gradcheck.results.estimate import Estimate
 from gradcheck.results.outcome import Limit
 from gradcheck.results.verdict import Judgement, Tolerance, gradient_scale, judge
 
-pytestmark = pytest.mark.usefixtures("own_arithmetic")
-
 STRICT = Tolerance(rtol=1e-6, atol=0.0, resolution=1e-3)
 
 
