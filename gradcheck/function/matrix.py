@@ -81,19 +81,18 @@ class Dense:
 
     def product(self, tangent: Flat) -> Flat:
         """J v (m,)."""
-        return np.asarray(self.array @ tangent)
+        return np.asarray(self.array.dot(tangent))
 
     def norms(self, tangent: Flat) -> Flat:
         """(m,) the root of the sum of squares of the terms of J v."""
         m, n = self.shape
         width = max(1, TERMS // max(m, 1))
-        total = np.zeros(m)
-        with np.errstate(over="ignore", under="ignore"):
-            for start in range(0, n, width):
-                part = slice(start, start + width)
-                terms = self.array[:, part] * tangent[part] if n > width else self.array * tangent
-                terms *= terms
-                total = total + np.add.reduce(terms, axis=1)
+        total: Any = 0.0
+        for start in range(0, max(n, 1), width):
+            part = slice(start, start + width)
+            terms = self.array[:, part] * tangent[part] if n > width else self.array * tangent
+            terms *= terms
+            total = total + np.add.reduce(terms, axis=1)
         return _roots(total, lambda rows: self.array[rows] * tangent)
 
     def column_norms(self, weight: Flat) -> Flat:

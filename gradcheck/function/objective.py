@@ -186,9 +186,8 @@ class Objective:
         return np.array(values, offsets.dtype).reshape(offsets.shape)
 
     def _one_by_one(self, lines: Lines, row: int, offsets: Flat) -> list[Any]:
-        # What f's arithmetic warns of at points that nobody asked for is no news: nan is.
-        with np.errstate(all="ignore"):
-            return [self._probe(lines.point(row, offset)) for offset in offsets]
+        # What f's arithmetic warns of at points that nobody asked for is no news: nan is. See `own_arithmetic`.
+        return [self._probe(lines.point(row, offset)) for offset in offsets]
 
     def _along_in_workers(self, lines: Lines, rows: Index, offsets: Flat) -> Flat:
         self._count(offsets.size)

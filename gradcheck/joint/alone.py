@@ -33,9 +33,8 @@ def judge_alone(
         _by_complex_step(problem, setting, claimed[entries], entries) if exact else measure(setting, entries)
     )
     judgement = decide(setting, found, claimed[entries], entries)
-    with np.errstate(invalid="ignore"):
-        off = np.abs(claimed[entries] - found.value)
-        clear = judgement.verified | (judgement.wrong & (off > CLEARLY * judgement.allowed))
+    off = np.abs(claimed[entries] - found.value)
+    clear = judgement.verified | (judgement.wrong & (off > CLEARLY * judgement.allowed))
     # Limits such as a kink or an edge want a second look, too; and at 0 f may change only far nearer to x.
     plain = np.array([limit in (Limit.NONE, Limit.NOISE) for limit in found.limit])
     plain &= (setting.x[entries] != 0) | exact
@@ -60,8 +59,7 @@ def _by_complex_step(problem: Problem, setting: Setting, claimed: Flat, entries:
     size = np.maximum(np.abs(exact), np.abs(claimed))
     rounding = COMPLEX_ROUNDING * EPS * size + np.finfo(np.float64).tiny
     # The real difference is off by the square of its step; it has to come nearer to the one than to the other.
-    with np.errstate(invalid="ignore"):
-        agrees = np.abs(real - exact) <= np.maximum(step * size, 0.5 * np.abs(claimed - exact))
+    agrees = np.abs(real - exact) <= np.maximum(step * size, 0.5 * np.abs(claimed - exact))
     error = np.where(agrees, rounding, np.inf)
     nothing = np.zeros(entries.size)
     limit = np.array([Limit.DISPUTED, Limit.NONE], object)[agrees.astype(int)]

@@ -13,6 +13,9 @@ from gradcheck.numerics.line_fit import LineFit
 __all__ = ["Direction"]
 
 
+UNKEPT = np.empty(0)
+
+
 @dataclass(frozen=True)
 class Direction:
     """What one direction v shows of every row; arrays are (m,).
@@ -41,16 +44,35 @@ class Direction:
         assert self.fit is not None
         return self.fit.least_noise
 
+    def without_tangent(self) -> Direction:
+        """The same in less memory, for one that is looked at no more."""
+        other = object.__new__(Direction)
+        vars(other).update(vars(self), tangent=UNKEPT)  # with what was made of it
+        return other
+
+    @property
+    def in_noise(self) -> bool:
+        """Whether that is so of some rows."""
+        return self.noisy is not False and bool(np.any(self.noisy))
+
+    @cached_property
+    def bar(self) -> Values:
+        """What a residual of nothing may be at the most, but for noise: independent of v, it makes none less likely."""
+        if self.hidden is not None:
+            return self.hidden
+        return (3.0 if self.noisy is False else np.where(self.noisy, 1.0, 3.0)) * self.error
+
+    @cached_property
+    def off(self) -> Values:
+        """The size of the residual."""
+        return np.abs(self.residual)
+
     @cached_property
     def most(self) -> Values:
-        """What the residual may be at the most, but for noise: independent of v, it makes no residual less likely."""
-        if self.hidden is not None:
-            return np.asarray(np.abs(self.residual) + self.hidden)
-        bars = 3.0 if self.noisy is False else np.where(self.noisy, 1.0, 3.0)
-        return np.asarray(np.abs(self.residual) + bars * self.error)
+        """What the residual may be at the most, but for noise."""
+        return self.off + self.bar
 
     @cached_property
     def exceeds(self) -> Mask:
         """Rows in which something is wrong; nan is not evidence."""
-        with np.errstate(invalid="ignore"):
-            return np.asarray(np.abs(self.residual) > self.allowed)
+        return self.off > self.allowed

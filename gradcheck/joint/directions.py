@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -22,8 +22,9 @@ from gradcheck.numerics.line_fit import (
     positions,
 )
 from gradcheck.numerics.problem import Problem, Scaling, of_typical_size
-from gradcheck.numerics.rounding import granularity
+from gradcheck.numerics.rounding import FEW, granularity, on_no_grid
 from gradcheck.numerics.tangents import ROUNDING, random_units, root_mean_square
+from gradcheck.parameters.leaves import all_finite
 from gradcheck.parameters.quantiles import median
 from gradcheck.results.certificate import LEAST
 
@@ -117,8 +118,7 @@ class Directions:
             return self._by_four(first, tangent)
         # Two points: truncation b3 h^2 against noise 0.71 / h times that of one value; both are about equal at h.
         bend = np.maximum(fit.odd[1], np.sqrt(fit.even[0] * fit.even[1]))
-        with np.errstate(divide="ignore"):
-            step = float(median(np.where(bend > 0, np.cbrt(fit.noise / (2.0 * bend)), LONGEST_STEP)))
+        step = float(median(np.where(bend > 0, np.cbrt(fit.noise / (2.0 * bend)), LONGEST_STEP)))
         step = min(step, LONGEST_STEP)
         low, high = self.problem.along(tangent, np.array([-step, step]))
         error = 1.5 * 0.71 * fit.noise / step + bend * step**2
@@ -165,15 +165,14 @@ class Directions:
             fit = self.fit(known, reached, FOUR)
             error = self._complex_error(tangent)
             slope = np.asarray(values.imag)
-            with np.errstate(invalid="ignore"):
-                agrees = np.abs(fit.value - slope) <= 3.0 * fit.error
-                # Rows come of one f: a steep one bears the complex step out for one that is nearly flat at x.
-                steep = np.maximum(np.maximum(weight, np.abs(slope)), root_mean_square(weight))
-                told = 3.0 * fit.error <= CONFIRMS * steep
-                self._shown = np.abs(fit.value) > 3.0 * fit.error
+            agrees = np.abs(fit.value - slope) <= 3.0 * fit.error
+            # Rows come of one f: a steep one bears the complex step out for one that is nearly flat at x.
+            steep = np.maximum(np.maximum(weight, np.abs(slope)), root_mean_square(weight))
+            told = 3.0 * fit.error <= CONFIRMS * steep
+            self._shown = np.abs(fit.value) > 3.0 * fit.error
             unsure = ~(agrees & told & ~fit.kinked & ((slope != 0) | (weight == 0))) & ~self.fixed
-            if not unsure.any():
-                return replace(self.compared(tangent, reached, slope, error, exact=True), fit=fit)
+            if not np.count_nonzero(unsure):
+                return self.compared(tangent, reached, slope, error, exact=True, fit=fit)
             if self.problem.objective.remaining < 4 * len(EIGHT):
                 break
         self.exact = False
@@ -181,20 +180,18 @@ class Directions:
         if eight is None:
             return None
         fit = self.fit(eight, begin, EIGHT)
-        return replace(self.compared(tangent, begin, fit.value, fit.error), fit=fit)
+        return self.compared(tangent, begin, fit.value, fit.error, fit=fit)
 
     def _first_step(self) -> float:
         """The step of the first direction, by the size of f, its slope, and what rounding makes of E."""
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            lengths = np.abs(self.problem.f_x) / self._weight
+        lengths = np.abs(self.problem.f_x) / self._weight
         lengths = lengths[np.isfinite(lengths)]
         usual = ROOT_LENGTH if lengths.size else 1.0
         lengths = lengths[lengths > ROOT]
         length = float(median(np.clip(lengths, SHORTEST, 1.0))) if lengths.size else usual
         if length == 1.0 and lengths.size and not self.exact:
             floor = np.maximum(EPS * np.abs(self.problem.f_x), self.rounding_of_x)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                asked = ROUNDED * floor / (self.enough * self.sizes) / FIRST_STEP
+            asked = ROUNDED * floor / (self.enough * self.sizes) / FIRST_STEP
             asked = asked[np.isfinite(asked)]
             longer = float(median(asked)) if asked.size else 1.0
             length = max(1.0, min(longer, STRETCHED, float(median(lengths))))
@@ -224,9 +221,9 @@ class Directions:
                 inner = inner[1:-1]
             else:
                 values[outer] = self.problem.along(tangent, step * c[outer])
-            if np.isfinite(values[outer]).all():
+            if all_finite(values[outer]):
                 values[inner] = self.problem.along(tangent, step * c[inner])
-                if np.isfinite(values).all():
+                if all_finite(values):
                     return step, values
             if self.problem.objective.remaining < 2 * len(side):
                 break
@@ -238,12 +235,15 @@ class Directions:
         return fit_line(values, step, side, self._floor(values, step))
 
     def _floor(self, values: Values, step: float) -> Values:
-        """(m,) what rounding may change of one of some values (k, m); rows that lie on a grid are noted."""
-        grid, names = granularity(values)
-        floor = np.maximum(EPS * np.maximum.reduce(np.abs(values)), self.rounding_of_x)
-        gridded = names != "float64"
-        if gridded.any():
-            self.gridded |= gridded
+        """(m,) what rounding may change of one of some values (k, m), on top of half a unit in their last place.
+
+        Rows that lie on a grid are noted.
+        """
+        floor = self.rounding_of_x
+        if self.rows > FEW or not all(map(on_no_grid, values[0].tolist())):
+            grid, names = granularity(values)
+            gridded = names != "float64"
+            self.gridded = self.gridded | gridded
             floor = np.maximum(floor, np.where(gridded, HALF_GRID * grid, 0.0))
         if self.problem.eps_of_x == 0:
             return np.asarray(floor)
@@ -256,9 +256,9 @@ class Directions:
         return np.asarray(COMPLEX_ROUNDING * EPS * weight * max(1.0, math.sqrt(tangent.size / MANY)))
 
     def compared(
-        self, tangent: Flat, step: float, slope: Values, error: Values, *, exact: bool = False
+        self, tangent: Flat, step: float, slope: Values, error: Values, *, exact: bool = False, **known: Any
     ) -> Direction:
-        """What a derivative along a tangent (m,), within `error`, says of the claim."""
+        """What a derivative along a tangent (m,), within `error`, says of the claim; known : other fields."""
         problem, tolerance = self.problem, self.problem.tolerance
         product, weight = self._claimed(tangent)
         # What the smallest single mistake beyond the tolerance leaves at the least.
@@ -277,7 +277,7 @@ class Directions:
             rounding = np.maximum(rounding, ROUNDING * EPS * np.abs(problem.f_x))
         allowed = 3.0 * error + np.maximum(least, rounding)
         self._last = None
-        return Direction(tangent, step, weight, product - slope, error, allowed, exact)
+        return Direction(tangent, step, weight, product - slope, error, allowed, exact, **known)
 
     def short_of(self, before: Sequence[Direction]) -> Short:
         """The few points that noise and bends leave most of, by the directions of eight points so far."""
@@ -296,8 +296,7 @@ class Directions:
             return self._nothing(tangent, step)
         value, inner, outer = by_four(four[OUTER], step, FOUR)
         hidden = hidden_of(value, inner, outer, step, short.fit.noise, fits)
-        found = self.compared(tangent, step, value, hidden + short.noise)
-        return replace(found, noisy=noisy, hidden=hidden)
+        return self.compared(tangent, step, value, hidden + short.noise, noisy=noisy, hidden=hidden)
 
     def _nothing(self, tangent: Flat, step: float) -> Direction:
         """A direction along which f is not defined."""
@@ -318,7 +317,7 @@ class Directions:
                 return self.compared(tangent, 0.0, values.imag, self._complex_error(tangent), exact=True)
         fit = first.fit
         assert fit is not None
-        if np.any(first.noisy):
+        if first.in_noise:
             return self._in_noise(before, tangent, longer)
         # Where f takes complex numbers no longer four points do not tell what four leave.
         if eight or len(fit.odd) <= len(FOUR):
@@ -342,7 +341,7 @@ class Directions:
         if eight is None:
             return self._nothing(tangent, step)
         fit = self.fit(eight, step, EIGHT)
-        return replace(self.compared(tangent, step, fit.value, fit.error), noisy=noisy, fit=fit)
+        return self.compared(tangent, step, fit.value, fit.error, noisy=noisy, fit=fit)
 
     def _by_four(self, first: Direction, tangent: Flat) -> Direction:
         """Four points, whose truncation the fit of the first direction tells."""
@@ -355,19 +354,16 @@ class Directions:
         # What nothing shows but noise of is no larger than that at the first step: b5 itself would drown there.
         hidden = np.maximum(np.abs(fit.outer - fit.value), fit.noise * (AMPLIFIED / first.step))
         truncation = 10.0 * np.where(fit.flat, np.minimum(fifth, hidden / first.step**4), fifth)
-        with np.errstate(divide="ignore"):
-            steps = np.where(
-                truncation > 0, (fit.noise * AMPLIFIED / (4.0 * truncation)) ** 0.2, LONGEST_STEP
-            )
+        steps = np.where(truncation > 0, (fit.noise * AMPLIFIED / (4.0 * truncation)) ** 0.2, LONGEST_STEP)
         step, four = self.values(tangent, min(float(median(steps)), LONGEST_STEP), FOUR)
         if four is None:
             return self._nothing(tangent, step)
         value, near, wide = by_four(four[OUTER], step, FOUR)
         plain = (near * NEAR**2 + wide * FAR**2) / (NEAR**2 + FAR**2)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            mine = np.abs(wide - near) / ((FAR**2 - NEAR**2) * step**2)
-            larger = np.where(third > 0, np.maximum(1.0, mine / third), np.inf)
-            bent = np.fmin(truncation * step**4 * larger, 2.5 * np.abs(value - plain))
-        noise = np.maximum(fit.noise, self._floor(four, step))
+        mine = np.abs(wide - near) / ((FAR**2 - NEAR**2) * step**2)
+        larger = np.where(third > 0, np.maximum(1.0, mine / third), np.inf)
+        bent = np.fmin(truncation * step**4 * larger, 2.5 * np.abs(value - plain))
+        rounding = EPS * np.maximum.reduce(np.abs(four))
+        noise = np.maximum(np.maximum(fit.noise, rounding), self._floor(four, step))
         error = bent + noise * AMPLIFIED / step + EPS * np.abs(value)
         return self.compared(tangent, step, value, error)

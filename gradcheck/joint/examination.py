@@ -105,7 +105,7 @@ class _Examination:
         for attempt in range(1, SEARCHES + 1):
             scaling = scaling_of(self.problem, self.still)
             # Where nothing was found wrong something else about f was: it is looked at anew.
-            before = test if joint is not None and joint.wrong.any() else None
+            before = test if joint is not None and joint.wrong[0] else None
             test = JointTest(
                 self.problem,
                 scaling,
@@ -119,23 +119,23 @@ class _Examination:
             if self.setting is None and self._tells(test, joint):
                 assert test.first is not None
                 self.setting = self._for_search(self.setting_of(test.first, test.level), scaling)
-            if joint.certified.all():
+            if joint.certified[0]:
                 break
-            if joint.wrong.any():
+            if joint.wrong[0]:
                 self.accused = joint.directions[-1].exact
                 self.setting = self.setting or self._probed(scaling)
                 if self.setting is None:
                     return None
-            if self.search and attempt <= FRESH and not joint.wrong.any() and test.exceeded:
+            if self.search and attempt <= FRESH and not joint.wrong[0] and test.exceeded:
                 # Something stood out and did not hold at another step: another direction may tell.
                 continue
-            if not (self.search and joint.wrong.any()) or not self._search(test, joint.directions[-1]):
+            if not (self.search and joint.wrong[0]) or not self._search(test, joint.directions[-1]):
                 break
             if self.spent:
                 break
         assert joint is not None
         assert test is not None
-        settled = joint.certified.all()
+        settled = bool(joint.certified[0])
         if (settled or test.along.moved == 0) and not self._stays(scaling):
             return None
         decided = self.disputed or any(part.judgement.wrong.any() for part in self.judged)
@@ -153,14 +153,14 @@ class _Examination:
     def _stays(self, scaling: Scaling) -> bool:
         """Whether f stays where only arrays move that are claimed to do nothing, but for those that are named."""
         delta = (1.0 - self.confidence) / (SEARCHES * (SEARCHES + 1))
-        for share in (1.0, 0.5):
+        for share in (1.0, 0.5) if np.count_nonzero(scaling.nothing) else ():
             silent = silent_entries(self.problem, scaling, self.still)
             if stays(self.problem, scaling, silent, self.rng, share * delta):
                 return True
             self.setting = self.setting or self._probed(scaling)
             if not self.search or self.setting is None or not self._missing(silent):
-                break
-        return False
+                return False
+        return not np.count_nonzero(scaling.nothing)
 
     def _towering(self, first: Direction, scaling: Scaling) -> bool:
         """Whether values tower above f(x) where x has entries that are 0: their rounding is not f's far nearer to x."""
@@ -388,7 +388,7 @@ class _Examination:
         judged = concatenate(self.judged)
         arrays = []
         for k, block in enumerate(self.problem.parameters.blocks):
-            if scaling is None or self.still[block.slice].all():
+            if scaling is None or np.count_nonzero(self.still[block.slice]) == block.size:
                 arrays.append(ArrayEvidence(block, (), None))
                 continue
             named = any(region.block is block and region.box.size == block.size for region in self.regions)

@@ -47,8 +47,7 @@ def shortest(told: Sequence[tuple[LineFit, Values]], pending: Mask) -> Short:
 
     def at(fit: LineFit, weight: Values, step: float) -> Short:
         hidden, noise = hidden_bends(fit, step), AMPLIFIED / step
-        with np.errstate(divide="ignore", invalid="ignore"):
-            relative = (hidden + noise * fit.scatter) / weight
+        relative = (hidden + noise * fit.scatter) / weight
         relative = relative[pending & np.isfinite(relative)]
         typical = float(median(relative)) if relative.size else np.inf
         return Short(step, fit, noise * fit.noise, hidden + noise * fit.scatter, typical)
@@ -69,8 +68,7 @@ def hidden_of(
     chords = math.hypot(1.0 / NEAR, 1.0 / FAR) / math.sqrt(2.0) * noise / step
     seen = (np.abs(outer - inner) - 3.0 * chords) / ((FAR**2 - NEAR**2) * step**2)
     told = [(hidden_bends(fit, step), third_order(fit)) for fit in fits if fit.step > step]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        bends = [hidden * np.maximum(seen / third, 1.0) ** (5 / 3) for hidden, third in told]
+    bends = [hidden * np.maximum(seen / third, 1.0) ** (5 / 3) for hidden, third in told]
     least = np.min([hidden for hidden, _ in told], axis=0)
     # Rows come of one f: they bend over lengths that are alike.
     rate = SPARE * step**2 * float(median(np.min([fifth_over_third(fit) for fit in fits], axis=0)))

@@ -13,7 +13,7 @@ import numpy as np
 from gradcheck._typing import Flat, Mask, Values
 from gradcheck.joint.direction import Direction
 from gradcheck.joint.directions import EPS, LONGER, LONGEST_STEP, MUCH_NEARER, TRIED, Directions
-from gradcheck.numerics.line_fit import EIGHT, FOUR
+from gradcheck.numerics.line_fit import EIGHT, FOUR, LineFit
 from gradcheck.numerics.problem import Problem, Scaling
 from gradcheck.numerics.residual_bounds import MOST_WITH_NOISE, bound_of, bounds_of_one, least_bounds
 
@@ -43,8 +43,6 @@ COMES_NEARER = 2
 FARTHER = 8.0
 # What f was seen to do along lengths serves for such that are at most so many times as long.
 ALIKE = 1.1
-# The tangent of a direction that is looked at no more.
-UNKEPT = np.empty(0)
 
 
 @dataclass(frozen=True)
@@ -105,6 +103,8 @@ class JointTest:
         self.exceeded = False
         # What one value of f may be off by, where the first direction shows noise and nothing else.
         self.level: float | None = None
+        # The rows that were found unsettled last, for which fit and which grids.
+        self._seen: tuple[LineFit, Mask, Mask] | None = None
 
     @property
     def exact(self) -> bool:
@@ -114,7 +114,7 @@ class JointTest:
     @property
     def noisy(self) -> bool:
         """Whether what limits the first direction is noise of a size that is known."""
-        return self.first is not None and (self.first.noisy is not False) and bool(np.any(self.first.noisy))
+        return self.first is not None and self.first.in_noise
 
     @property
     def most(self) -> int:
@@ -137,7 +137,7 @@ class JointTest:
     def tells(self, scaling: Scaling) -> bool:
         """Whether the first direction says what others that are no longer ask of f: its noise, and how it bends."""
         first = self.first
-        if first is None or first.fit is None or np.any(first.noisy) or self._unsettled(first).any():
+        if first is None or first.fit is None or first.in_noise or self._unsettled(first).any():
             return False
         stationary = first.weight <= 3.0 * first.error
         nearby = scaling.lengths <= ALIKE * self.along.scaling.lengths
@@ -165,33 +165,36 @@ class JointTest:
             self._measure_stationary_rows(first)
         watched = ~self.fixed & np.isfinite(first.error)
         wrong = first.exceeds & watched
-        if wrong.any():
+        if np.count_nonzero(wrong):
             self.exceeded = True
             return Joint((first,), nothing, nobody, self._confirmed(first, wrong), self.sizes)
         directions, open_ = [first], ~watched
         needed = self.problem.tolerance.resolution * self.sizes
         while True:
             bound = bound_of(np.array([d.most for d in directions]), self.delta)
-            # An output that is claimed not to move, and does not, agrees whatever it is off by.
-            bound = np.where(self._at_rest(first), 0.0, bound)
+            if self.rows > 1:
+                # An output that is claimed not to move, and does not, agrees whatever it is off by.
+                bound = np.where(self._at_rest(first), 0.0, bound)
             certified = (bound <= needed) & (needed > 0) & ~open_
-            pending = ~certified & ~open_
-            if pending.any():
+            pending = ~(certified | open_)
+            if np.count_nonzero(pending):
                 self.along.pending = pending
-                disturbed = self._unsettled(first) & ~self._harmless(first, needed) & ~np.asarray(first.noisy)
+                disturbed = self._unsettled(first)
+                if np.count_nonzero(disturbed):
+                    disturbed = disturbed & ~self._harmless(first, needed) & ~np.asarray(first.noisy)
                 if self._asks_for_eight(directions, needed, pending & ~disturbed):
                     self._by_eight = True
                 hopeless = self._hopeless(directions, needed) | disturbed
                 open_ |= pending & hopeless
                 pending &= ~hopeless
-            if not pending.any() or len(directions) >= self.most:
+            if not np.count_nonzero(pending) or len(directions) >= self.most:
                 rests_on = (
                     self._precise(directions, certified) if certified.any() and self.noisy else directions
                 )
                 return Joint(tuple(rests_on), bound, certified, nobody, self.sizes)
             if self.problem.objective.remaining < 2 * len(FOUR):
                 return Joint(tuple(directions), bound, certified, nobody, self.sizes, spent=True)
-            directions[-1] = replace(directions[-1], tangent=UNKEPT)
+            directions[-1] = directions[-1].without_tangent()
             if not self._told:
                 self.first = first = directions[0]
             assert self.first is not None
@@ -199,7 +202,7 @@ class JointTest:
             longer = self._asks_more(directions, needed, pending)
             directions.append(self.along.next(told, longer=longer, eight=self._by_eight))
             wrong = directions[-1].exceeds & watched & ~open_
-            if wrong.any():
+            if np.count_nonzero(wrong):
                 self.exceeded = True
                 return Joint(tuple(directions), nothing, nobody, wrong, self.sizes)
 
@@ -229,13 +232,13 @@ class JointTest:
 
     def _at_rest(self, first: Direction) -> Mask:
         """(m,) rows of zeros whose output does not move at any point; of one row alone that says nothing."""
-        if self.rows == 1 or first.fit is None:
+        if first.fit is None:
             return np.zeros(self.rows, bool)
         return np.asarray(~first.fit.moved & (first.weight == 0) & (first.residual == 0))
 
     def _measure_stationary_rows(self, first: Direction) -> None:
         """Where all entries are 0 within their bars, a mistake is relative to what they become one scale away."""
-        if first.fit is None or first.exact or not (first.weight <= 3.0 * first.error).any():
+        if first.fit is None or first.exact or not np.count_nonzero(first.weight <= 3.0 * first.error):
             return
         there = 2.0 * first.fit.even[0] / self.along.moved
         # At a minimum noise that grows with the step looks like a kink of next to nothing.
@@ -257,12 +260,11 @@ class JointTest:
         """
         needed = self.problem.tolerance.resolution * self.sizes
         # By the bars alone: what exceeds them is another matter.
-        bars = replace(first, residual=np.zeros(self.rows))
-        unbounded = ~(bound_of(bars.most[None, :], self.delta) <= needed)
-        if not unbounded.any():
+        unbounded = ~(bound_of(first.bar[None, :], self.delta) <= needed)
+        if not np.count_nonzero(unbounded):
             return first
-        doubtful = (self._unsettled(first) | self._hopeless([bars], needed)) & ~self.fixed
-        if not (doubtful & unbounded).any() or not first_moves(first):
+        doubtful = (self._unsettled(first) | self._hopeless([first], needed, [first.bar])) & ~self.fixed
+        if not np.count_nonzero(doubtful & unbounded) or not first_moves(first):
             return first
         assert first.fit is not None
         noise = self._noise_alone(first)
@@ -333,21 +335,26 @@ class JointTest:
         certain = self._directions_needed(wide, needed) <= self.most
         return np.asarray(certain & fit.moved)
 
-    def _hopeless(self, directions: list[Direction], needed: Values) -> Mask:
-        """(m,) rows that directions like these do not certify, or at a higher cost than single entries."""
-        most = np.array([d.most for d in directions])
-        most = np.sort(most, axis=0) if len(most) > 1 else most
+    def _hopeless(
+        self, directions: list[Direction], needed: Values, sizes: list[Values] | None = None
+    ) -> Mask:
+        """(m,) rows that directions like these do not certify, or at a higher cost than single entries.
+
+        sizes : (m,) each, in place of what their residuals are at the most.
+        """
+        sizes = [d.most for d in directions] if sizes is None else sizes
         if self.noisy:
             # Few points are what most of them will be, at a longer step yet while such are tried.
             eights = sum(d.hidden is None for d in directions)
             most = self.along.short_of(directions).together / LONGER ** max(TRIED - eights, 0)
         elif self._by_eight:
-            most = most[0]
+            most = np.min(sizes, axis=0)
         else:
             # Of many rows some bend little along the first by accident, and are less precise along some of the next.
-            most = most[-1] if self.rows == 1 or len(most) < 3 else most[len(most) // 2]
+            ordered = np.sort(np.array(sizes), axis=0) if len(sizes) > 1 else sizes
+            most = ordered[-1] if self.rows == 1 or len(sizes) < 3 else ordered[len(sizes) // 2]
         count = self._directions_needed(most, needed)
-        return np.asarray((count > self.most) | (count - len(directions) > self.along.moved))
+        return count > min(self.most, self.along.moved + len(directions))
 
     @property
     def unsettled(self) -> Mask:
@@ -360,12 +367,11 @@ class JointTest:
         if first.exact or fit is None:
             return wrong
         off = np.abs(first.residual)
-        with np.errstate(invalid="ignore"):
-            kink = (
-                fit.kinked
-                & (np.abs(fit.kink) > BESIDE * off)
-                & (off <= 3.0 * first.error + 2.0 * np.abs(fit.kink))
-            )
+        kink = (
+            fit.kinked
+            & (np.abs(fit.kink) > BESIDE * off)
+            & (off <= 3.0 * first.error + 2.0 * np.abs(fit.kink))
+        )
         wrong = wrong & ~kink & (first.noisy | ~self._unsettled(first))
         doubtful = wrong & (off <= SECOND_LOOK * first.error)
         if not doubtful.any() or self.problem.objective.remaining < 2 * len(EIGHT):
@@ -378,8 +384,7 @@ class JointTest:
             return wrong & ~doubtful
         second = self.along.fit(values, step, EIGHT)
         again = self.along.compared(first.tangent, step, second.value, second.error)
-        with np.errstate(invalid="ignore"):
-            holds = again.exceeds & (np.abs(again.residual - first.residual) <= first.error + again.error)
+        holds = again.exceeds & (np.abs(again.residual - first.residual) <= first.error + again.error)
         return wrong & (~doubtful | holds)
 
     def _unsettled(self, first: Direction) -> Mask:
@@ -387,10 +392,11 @@ class JointTest:
         fit = first.fit
         if fit is None or first.exact:
             return np.zeros(self.rows, bool)
-        noisy = fit.noise > NOISY * np.maximum(EPS * fit.size, self.along.rounding_of_x)
-        return np.asarray(
-            noisy | self.along.gridded | fit.kinked | ((fit.value == 0) & ~fit.moved & (first.weight > 0))
-        )
+        if self._seen is None or self._seen[0] is not fit or self._seen[1] is not self.along.gridded:
+            noisy = fit.noise > NOISY * np.maximum(EPS * fit.size, self.along.rounding_of_x)
+            rests = ~fit.moved & (fit.value == 0) & (first.weight > 0)
+            self._seen = fit, self.along.gridded, noisy | self.along.gridded | fit.kinked | rests
+        return self._seen[2]
 
     def _directions_needed(self, most: Values, needed: Values) -> Values:
         """(m,) how many directions like these a certificate takes; more than `MOST_WITH_NOISE` where none do."""

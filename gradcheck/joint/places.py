@@ -125,8 +125,7 @@ class _Search:
         )  # fmt: skip
 
     def exceeds(self, residual: Values, error: Values) -> Mask:
-        with np.errstate(invalid="ignore"):
-            return np.asarray((np.abs(residual) > 3.0 * error + self.least) & self.rows)
+        return np.asarray((np.abs(residual) > 3.0 * error + self.least) & self.rows)
 
     def look_at(self, place: int) -> bool:
         """Judge the entry of one place by itself; whether it is wrong in any row."""

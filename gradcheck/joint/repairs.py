@@ -55,8 +55,7 @@ def _candidates(
         for whole in _symmetric(matrix):
             yield whole, False
         if int(wrong.sum()) >= MANY:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                off = np.where(wrong, direction.residual / direction.tangent, 0.0)
+            off = np.where(wrong, direction.residual / direction.tangent, 0.0)
             if np.isfinite(off).all():
                 yield matrix.mended(np.ones(m), -scipy.sparse.diags_array(off)), False
     if isinstance(matrix, Dense):

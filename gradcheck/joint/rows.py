@@ -99,19 +99,17 @@ def _scaled_rows(direction: Direction, other: Direction, wrong: Mask, matrix: Ma
     others are off by the same part.
     """
     largest = matrix.largest(direction.tangent)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        alpha = np.asarray(direction.residual / matrix.product(direction.tangent))
-        claimed = matrix.product(other.tangent)
-        # What the part may be off by weighs as much as that direction claims more than this one.
-        more = np.maximum(np.abs(claimed / matrix.product(direction.tangent)), 1.0)
-        bar = 3.0 * (other.error + more * direction.error) + 1e-9 * np.abs(other.residual)
-        fits = wrong & (np.abs(other.residual - alpha * claimed) <= bar) & (other.residual != 0)
+    alpha = np.asarray(direction.residual / matrix.product(direction.tangent))
+    claimed = matrix.product(other.tangent)
+    # What the part may be off by weighs as much as that direction claims more than this one.
+    more = np.maximum(np.abs(claimed / matrix.product(direction.tangent)), 1.0)
+    bar = 3.0 * (other.error + more * direction.error) + 1e-9 * np.abs(other.residual)
+    fits = wrong & (np.abs(other.residual - alpha * claimed) <= bar) & (other.residual != 0)
     scaled = fits & (largest < MADE_UP * direction.weight) if largest is not None else fits & False
     if fits.any():
         shared = float(median(alpha[fits]))
-        with np.errstate(invalid="ignore"):
-            off = np.abs(direction.residual - shared * matrix.product(direction.tangent))
-            alike = wrong & (off <= 3.0 * direction.error + 1e-9 * np.abs(direction.residual))
+        off = np.abs(direction.residual - shared * matrix.product(direction.tangent))
+        alike = wrong & (off <= 3.0 * direction.error + 1e-9 * np.abs(direction.residual))
         if SHARING <= int(alike.sum()) >= int(wrong.sum()) / 2:
             scaled |= alike
     return alpha, np.asarray(scaled)
@@ -323,12 +321,11 @@ def _residuals(problem: Problem, joint: Joint) -> list[Residual]:
     """Of each direction the row that says least, in units of its own size."""
     told = []
     for direction in joint.directions:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            relative = np.where(
-                joint.certified & (joint.sizes > 0),
-                (direction.allowed + 3.0 * direction.error) / joint.sizes,
-                -1.0,
-            )
+        relative = np.where(
+            joint.certified & (joint.sizes > 0),
+            (direction.allowed + 3.0 * direction.error) / joint.sizes,
+            -1.0,
+        )
         k = int(np.argmax(relative))
         size = float(joint.sizes[k]) or 1.0
         weight = float(direction.weight[k]) / size

@@ -161,11 +161,10 @@ class LineFit:
         """The standard deviation of the noise of one value as few coefficients tell it; of rounding at the least."""
         return np.asarray(np.maximum(np.where(self.flat, self.spread, self.last), self.floor / 2.0))
 
-    @property
+    @cached_property
     def kinked(self) -> Mask:
         """Where the slopes on the two sides of x differ by more than their errors, and the bar, can explain."""
-        jump = np.abs(self.kink)
-        return np.asarray((jump > KINKED * self.kink_error) & (2.0 * jump > 3.0 * self.error))
+        return np.asarray(np.abs(self.kink) > np.maximum(KINKED * self.kink_error, 1.5 * self.error))
 
 
 def positions(side: tuple[float, ...]) -> Values:
@@ -200,15 +199,15 @@ def fit_line(values: Values, step: float, side: tuple[float, ...], floor: Values
     k, m = values.shape
     middle = k // 2
     y = values - values[middle]
-    linear = nodes.linear @ y
+    linear = nodes.linear.dot(y)
     moduli = np.abs(linear)
     a = moduli[nodes.coefficients]
     size = np.maximum.reduce(np.abs(values))
     rounding = np.maximum(EPS * size, floor)
     # All degrees, (p, m); nan is no bar.
-    spread = np.sqrt(nodes.spread @ (a * a))
+    spread = np.sqrt(nodes.spread.dot(a * a))
     seen = np.maximum(spread[:-2], rounding)
-    error = np.fmin((nodes.bent @ a + seen * nodes.amplified + EPS * moduli[nodes.slopes]) / step, np.inf)
+    error = np.fmin((nodes.bent.dot(a) + seen * nodes.amplified + EPS * moduli[nodes.slopes]) / step, np.inf)
     best = error.argmin(axis=0), np.arange(m)
     bar = error[best]
     known = bar < np.inf
@@ -257,5 +256,4 @@ def fifth_over_third(fit: LineFit) -> Values:
     """|b5| / |b3| (m,) of a fit to eight points at the most, infinite where noise hides that of third order."""
     powers, bends = np.abs(_nodes(EIGHT).powers), np.maximum(fit.bends, fit.scatter)
     fifth = (powers[2, 2] * bends[1] + powers[3, 2] * bends[2]) / fit.step**5
-    with np.errstate(divide="ignore"):
-        return np.where(fit.bends[0] > 3.0 * fit.scatter, fifth / third_order(fit), np.inf)
+    return np.where(fit.bends[0] > 3.0 * fit.scatter, fifth / third_order(fit), np.inf)
