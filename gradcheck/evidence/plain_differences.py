@@ -176,7 +176,7 @@ def _assumed(
     f_x = np.atleast_1d(inspection.f_x)
 
     def setting(*names: str) -> Setting:
-        eps = max(eps_of(name) for name in [*names, x.dtype])
+        eps = max(map(eps_of, (*names, x.dtype)))
         return Setting(
             objective, x, f_x, ROUNDING * eps * np.abs(f_x), eps, scales,
             Tolerance.for_dtypes(names, *tolerances), room, gradient_eps=eps_of(names[0]),

@@ -58,6 +58,8 @@ def _roots(squares: Flat, terms: Callable[[Index], Any]) -> Flat:
     terms(which) : (k, l), those of some of the sums, one a row.
     """
     found = np.sqrt(squares)
+    if squares.size == 1 and SMALLEST <= squares[0] <= LARGEST:
+        return np.asarray(found)
     far = np.flatnonzero(~((squares >= SMALLEST) & (squares <= LARGEST)))
     if far.size:
         sizes = np.abs(np.asarray(terms(far)))
@@ -91,8 +93,7 @@ class Dense:
         for start in range(0, max(n, 1), width):
             part = slice(start, start + width)
             terms = self.array[:, part] * tangent[part] if n > width else self.array * tangent
-            terms *= terms
-            total = total + np.add.reduce(terms, axis=1)
+            total = total + np.einsum("ij,ij->i", terms, terms)
         return _roots(total, lambda rows: self.array[rows] * tangent)
 
     def column_norms(self, weight: Flat) -> Flat:

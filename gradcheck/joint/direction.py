@@ -55,14 +55,14 @@ class Direction:
         """Whether that is so of some rows."""
         return self.noisy is not False and bool(np.any(self.noisy))
 
-    @cached_property
+    @property
     def bar(self) -> Values:
         """What a residual of nothing may be at the most, but for noise: independent of v, it makes none less likely."""
         if self.hidden is not None:
             return self.hidden
         return (3.0 if self.noisy is False else np.where(self.noisy, 1.0, 3.0)) * self.error
 
-    @cached_property
+    @property
     def off(self) -> Values:
         """The size of the residual."""
         return np.abs(self.residual)

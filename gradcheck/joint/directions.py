@@ -23,6 +23,7 @@ from gradcheck.numerics.line_fit import (
 )
 from gradcheck.numerics.problem import Problem, Scaling, of_typical_size
 from gradcheck.numerics.rounding import FEW, granularity, on_no_grid
+from gradcheck.numerics.rows import rows_of
 from gradcheck.numerics.tangents import ROUNDING, random_units, root_mean_square
 from gradcheck.parameters.leaves import all_finite
 from gradcheck.parameters.quantiles import median
@@ -188,7 +189,8 @@ class Directions:
         lengths = lengths[np.isfinite(lengths)]
         usual = ROOT_LENGTH if lengths.size else 1.0
         lengths = lengths[lengths > ROOT]
-        length = float(median(np.clip(lengths, SHORTEST, 1.0))) if lengths.size else usual
+        within = np.minimum(np.maximum(lengths, SHORTEST), 1.0)
+        length = float(median(within)) if lengths.size else usual
         if length == 1.0 and lengths.size and not self.exact:
             floor = np.maximum(EPS * np.abs(self.problem.f_x), self.rounding_of_x)
             asked = ROUNDED * floor / (self.enough * self.sizes) / FIRST_STEP
@@ -264,7 +266,9 @@ class Directions:
         # What the smallest single mistake beyond the tolerance leaves at the least.
         # A row that is claimed to be 0 has no size, and no tolerance of the others is its own. What the imaginary part
         # alone shows there may be what is left of terms as large as theirs.
-        least = LEAST * tolerance.rtol * self.sizes
+        rows = rows_of(self.rows)
+        least, weights, f_x = (rows.of(each) for each in (self.sizes, weight, problem.f_x))
+        least = LEAST * tolerance.rtol * least
         if self.rows > 1:
             lost = np.where(exact & ~self._shown, self.sizes, np.abs(problem.f_x))
             least = np.where(weight == 0, ROUNDING * EPS * lost, least)
@@ -272,10 +276,10 @@ class Directions:
             nearest = float(np.min(np.abs(tangent), where=tangent != 0, initial=np.inf))
             least = least + LEAST * tolerance.atol * nearest
         # A claim rounds in its own sums; and where the whole of it hardly moves f it may be what is left of 1 - tanh^2.
-        rounding = ROUNDING * problem.eps * weight
+        rounding = ROUNDING * problem.eps * weights
         if exact:
-            rounding = np.maximum(rounding, ROUNDING * EPS * np.abs(problem.f_x))
-        allowed = 3.0 * error + np.maximum(least, rounding)
+            rounding = rows.maximum(rounding, ROUNDING * EPS * abs(f_x))
+        allowed = 3.0 * error + rows.maximum(least, rounding)
         self._last = None
         return Direction(tangent, step, weight, product - slope, error, allowed, exact, **known)
 
@@ -347,23 +351,25 @@ class Directions:
         """Four points, whose truncation the fit of the first direction tells."""
         fit = first.fit
         assert fit is not None
-        third, fifth = fit.odd[1], fit.odd[2]
+        rows = rows_of(self.rows)
+        of = rows.of
+        third, fifth, noise = of(fit.odd[1]), of(fit.odd[2]), of(fit.noise)
         # One direction may have a small fifth derivative by accident.
-        fifth = np.maximum(fifth, np.sqrt(fit.even[1] * fit.even[2])) if len(fit.even) > 2 else fifth
+        if len(fit.even) > 2:
+            fifth = rows.maximum(fifth, (of(fit.even[1]) * of(fit.even[2])) ** 0.5)
         fifth = fifth * (NEAR**2 * FAR**2)
         # What nothing shows but noise of is no larger than that at the first step: b5 itself would drown there.
-        hidden = np.maximum(np.abs(fit.outer - fit.value), fit.noise * (AMPLIFIED / first.step))
-        truncation = 10.0 * np.where(fit.flat, np.minimum(fifth, hidden / first.step**4), fifth)
-        steps = np.where(truncation > 0, (fit.noise * AMPLIFIED / (4.0 * truncation)) ** 0.2, LONGEST_STEP)
-        step, four = self.values(tangent, min(float(median(steps)), LONGEST_STEP), FOUR)
+        hidden = rows.maximum(abs(of(fit.outer) - of(fit.value)), noise * (AMPLIFIED / first.step))
+        truncation = 10.0 * rows.where(of(fit.flat), rows.minimum(fifth, hidden / first.step**4), fifth)
+        steps = rows.where(truncation > 0, (noise * AMPLIFIED / (4.0 * truncation)) ** 0.2, LONGEST_STEP)
+        step, four = self.values(tangent, min(float(median(rows.array(steps))), LONGEST_STEP), FOUR)
         if four is None:
             return self._nothing(tangent, step)
-        value, near, wide = by_four(four[OUTER], step, FOUR)
+        value, near, wide = by_four([of(each) for each in four[OUTER]], step, FOUR)
         plain = (near * NEAR**2 + wide * FAR**2) / (NEAR**2 + FAR**2)
-        mine = np.abs(wide - near) / ((FAR**2 - NEAR**2) * step**2)
-        larger = np.where(third > 0, np.maximum(1.0, mine / third), np.inf)
-        bent = np.fmin(truncation * step**4 * larger, 2.5 * np.abs(value - plain))
-        rounding = EPS * np.maximum.reduce(np.abs(four))
-        noise = np.maximum(np.maximum(fit.noise, rounding), self._floor(four, step))
-        error = bent + noise * AMPLIFIED / step + EPS * np.abs(value)
-        return self.compared(tangent, step, value, error)
+        mine = abs(wide - near) / ((FAR**2 - NEAR**2) * step**2)
+        larger = rows.where(third > 0, rows.maximum(1.0, mine / third), np.inf)
+        bent = rows.fmin(truncation * step**4 * larger, 2.5 * abs(value - plain))
+        rounding = of(np.maximum(self._floor(four, step), EPS * np.maximum.reduce(np.abs(four))))
+        error = bent + rows.maximum(noise, rounding) * AMPLIFIED / step + EPS * abs(value)
+        return self.compared(tangent, step, rows.array(value), rows.array(error))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradcheck._typing import Flat, Mask, Values
+from gradcheck._typing import Flat, Index, Mask, Values
 from gradcheck.joint.direction import Direction
 from gradcheck.joint.directions import EPS, LONGER, LONGEST_STEP, MUCH_NEARER, TRIED, Directions
 from gradcheck.numerics.line_fit import EIGHT, FOUR, LineFit
@@ -172,9 +172,8 @@ class JointTest:
         needed = self.problem.tolerance.resolution * self.sizes
         while True:
             bound = bound_of(np.array([d.most for d in directions]), self.delta)
-            if self.rows > 1:
-                # An output that is claimed not to move, and does not, agrees whatever it is off by.
-                bound = np.where(self._at_rest(first), 0.0, bound)
+            # An output that is claimed not to move, and does not, agrees whatever it is off by.
+            bound = np.where(self._at_rest(first), 0.0, bound) if self.rows > 1 else bound
             certified = (bound <= needed) & (needed > 0) & ~open_
             pending = ~(certified | open_)
             if np.count_nonzero(pending):
@@ -232,7 +231,7 @@ class JointTest:
 
     def _at_rest(self, first: Direction) -> Mask:
         """(m,) rows of zeros whose output does not move at any point; of one row alone that says nothing."""
-        if first.fit is None:
+        if self.rows == 1 or first.fit is None:
             return np.zeros(self.rows, bool)
         return np.asarray(~first.fit.moved & (first.weight == 0) & (first.residual == 0))
 
@@ -398,11 +397,12 @@ class JointTest:
             self._seen = fit, self.along.gridded, noisy | self.along.gridded | fit.kinked | rests
         return self._seen[2]
 
-    def _directions_needed(self, most: Values, needed: Values) -> Values:
+    def _directions_needed(self, most: Values, needed: Values) -> Index:
         """(m,) how many directions like these a certificate takes; more than `MOST_WITH_NOISE` where none do."""
-        enough = least_bounds(self.delta)[:, None] * (MARGIN * most) <= needed
-        count = enough.argmax(axis=0)
-        return np.where(enough[count, np.arange(count.size)], count, MOST_WITH_NOISE) + 1
+        # Residuals of 0 take no more than one.
+        within = np.where(most == 0, np.inf, needed / (MARGIN * most))
+        # The bounds fall with every direction.
+        return np.asarray(np.searchsorted(-least_bounds(self.delta), -within) + 1)
 
 
 def _most(rows: Mask, among: Mask) -> bool:

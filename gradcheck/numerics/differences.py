@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gradcheck._typing import Mask, Values
 from gradcheck.function.lines import Lines
 from gradcheck.function.objective import Objective
+from gradcheck.numerics.rows import rows_of
 from gradcheck.numerics.steps import Search
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.outcome import Limit
@@ -32,12 +33,13 @@ def first_step(level: Any, slope: Any, f_x: Any, size: int) -> Values:
     share the slope that was seen. The 1/5 balances h^4 truncation against 1/h noise.
     level, slope, f_x : one number or (m,), the noise of one value and what f changes along a scaled direction.
     """
-    of_f = np.abs(f_x)
-    slope = np.fmax(slope / math.sqrt(size), 0.0)  # nan is no slope
-    variation = np.where(slope > 0, np.maximum(np.minimum(of_f, slope), 1e-6 * of_f), of_f)
-    variation = np.where(variation > 0, variation, np.maximum(slope, level))
-    ratio = np.where(variation > 0, level / variation, 1.0)
-    return np.minimum(np.maximum(np.asarray(ratio, np.float64) ** 0.2 / 2.0, 1e-5), 0.1)
+    rows = rows_of(1 if max(np.ndim(level), np.ndim(slope), np.ndim(f_x)) == 0 else 2)
+    level, of_f = np.float64(level), abs(f_x)
+    slope = rows.fmax(slope / math.sqrt(size), 0.0)  # nan is no slope
+    variation = rows.where(slope > 0, rows.maximum(rows.minimum(of_f, slope), 1e-6 * of_f), of_f)
+    variation = rows.where(variation > 0, variation, rows.maximum(slope, level))
+    ratio = rows.where(variation > 0, level / variation, 1.0)
+    return np.asarray(rows.minimum(rows.maximum(ratio**0.2 / 2.0, 1e-5), 0.1), np.float64)
 
 
 def estimate(

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 
 from gradcheck._typing import Index, Mask, Values
+from gradcheck.numerics.rows import rows_of
 
 __all__ = [
     "EIGHT",
@@ -178,10 +180,10 @@ def ends_and_inner(side: tuple[float, ...]) -> tuple[Index, Index]:
     return nodes.ends, nodes.inner
 
 
-def by_four(values: Values, step: float, side: tuple[float, ...]) -> tuple[Values, Values, Values]:
+def by_four(values: Any, step: float, side: tuple[float, ...]) -> tuple[Any, Any, Any]:
     """The derivative (m,) by two points on either side, exact up to t^4; and those by the inner and the outer pair.
 
-    values : (4, m) in order.
+    values : (4, m) in order, or four numbers of one row.
     """
     low, near_low, near_high, high = values
     near, far = side
@@ -208,23 +210,25 @@ def fit_line(values: Values, step: float, side: tuple[float, ...], floor: Values
     spread = np.sqrt(nodes.spread.dot(a * a))
     seen = np.maximum(spread[:-2], rounding)
     error = np.fmin((nodes.bent.dot(a) + seen * nodes.amplified + EPS * moduli[nodes.slopes]) / step, np.inf)
-    best = error.argmin(axis=0), np.arange(m)
-    bar = error[best]
+    rows = rows_of(m)
+    of, array = rows.of, rows.array
+    best = of(error.argmin(axis=0)), of(np.arange(m))
+    bar, floor, a1, a2 = error[best], of(rounding), of(a[-2]), of(a[-1])
     known = bar < np.inf
-    least, last = np.minimum(a[-2], a[-1]), np.maximum(a[-2], a[-1])
+    least, last = rows.minimum(a1, a2), rows.maximum(a1, a2)
     monomials = moduli[nodes.monomials] / step**nodes.exponents
     return LineFit(
         step=step,
-        value=np.where(known, linear[best] / step, 0.0),
-        error=bar,
-        noise=np.where(known, seen[best], rounding),
+        value=array(rows.where(known, linear[best] / step, 0.0)),
+        error=array(bar),
+        noise=array(rows.where(known, seen[best], floor)),
         floor=rounding,
-        least_noise=np.maximum(rounding, least) if k > 5 else rounding,
+        least_noise=array(rows.maximum(floor, least)) if k > 5 else rounding,
         spread=spread[-2],
         last=spread[-1],
         flat=np.maximum.reduce(a[middle + 1 : -2], initial=0.0) <= FLAT * last,
         kink=linear[nodes.jump] / step,
-        kink_error=np.maximum(2.0 * least, rounding) * (nodes.jump_amplified / step),
+        kink_error=array(rows.maximum(2.0 * least, floor) * (nodes.jump_amplified / step)),
         size=size,
         moved=np.logical_or.reduce(y),
         outer=linear[nodes.outer] / step,

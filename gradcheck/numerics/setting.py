@@ -48,12 +48,14 @@ class Setting:
 
     def __post_init__(self) -> None:
         own = vars(self)  # a frozen value is made here
-        own["f_x"] = f_x = np.atleast_1d(self.f_x)
+        f_x = self.f_x
+        if not (isinstance(f_x, np.ndarray) and f_x.ndim):
+            own["f_x"] = f_x = np.atleast_1d(f_x)
         for name in ("level", "relative_step", "slope"):
             each = own[name]
             if not (isinstance(each, np.ndarray) and each.shape == f_x.shape):
                 one = f_x.size == 1
-                own[name] = np.full(1, each) if one else np.broadcast_to(each, f_x.shape)
+                own[name] = np.array([each]).reshape(1) if one else np.broadcast_to(each, f_x.shape)
 
     @property
     def parameters(self) -> Parameters:

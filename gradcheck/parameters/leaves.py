@@ -31,8 +31,8 @@ def eps_of(dtype: Any) -> float:
 
 
 def all_finite(values: NDArray[Any]) -> bool:
-    """Whether all of some real numbers are; without an array as large where their sum is."""
-    return math.isfinite(np.add.reduce(values, axis=None)) or bool(np.isfinite(values).all())
+    """Whether all of some real numbers are; without an array as large where the sum of their squares is."""
+    return math.isfinite(np.vdot(values, values)) or bool(np.isfinite(values).all())
 
 
 def dropped(value: Any) -> str:
