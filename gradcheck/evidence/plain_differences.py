@@ -127,7 +127,9 @@ def _agreed(claim: _Claim, measured: _Measured) -> tuple[Setting, Evidence] | No
     coarse = {"float16", "float32"} & set(names.tolist())
     if coarse and claim.setting.tolerance.eps < eps_of(np.float32):
         return None  # the tolerances of its arithmetic are others than were assumed
-    setting = replace(claim.setting, level=level)
+    setting = claim.setting
+    if (level != setting.level).any():
+        setting = replace(setting, level=level)
     found = _estimate(claim, measured.slopes, setting.level)
     if not (found.error <= claim.largest.ravel()).all():
         return None
@@ -313,7 +315,9 @@ def _measured(claim: _Claim, fits: Fits | None) -> _Measured:
     values, slopes = np.empty((2, *shape), setting.x.dtype), np.empty((3, *shape), setting.x.dtype)
     f_x = setting.f_x[:, None]
     # The column that moves f most comes first: where noise or a mistake shows there, two evaluations are lost.
-    order = np.argsort(-np.abs(claim.analytic).max(axis=0) * setting.scales, kind="stable")
+    order = np.zeros(1, np.intp)
+    if shape[1] > 1:
+        order = np.argsort(-np.abs(claim.analytic).max(axis=0) * setting.scales, kind="stable")
     as_assumed = near = True
     for columns in (order[:1], order[1:]) if order.size > 1 else (order,):
         axes = Axes(setting.parameters, setting.x, columns)

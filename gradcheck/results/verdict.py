@@ -116,6 +116,10 @@ def gradient_scale(estimate: Estimate, group: NDArray[np.intp]) -> Values:
     if np.count_nonzero(group == group[0]) == group.size:
         count, which = 1, np.zeros(value.size, np.intp)
         largest = size.max(keepdims=True)
+        if largest[0] > 0:
+            part = size / largest
+            mean = np.vdot(part, part) / np.count_nonzero(known)
+            return np.full(size.shape, largest[0] * math.sqrt(mean), size.dtype)
     else:
         _, which = np.unique(group, return_inverse=True)
         count = int(which.max()) + 1
