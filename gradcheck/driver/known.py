@@ -88,8 +88,9 @@ class Known:
     @property
     def matrix(self) -> Matrix:
         """The derivative under test (m, n)."""
-        assert self.inspected.matrix is not None
-        return self.inspected.matrix
+        matrix = self.inspected.matrix
+        assert matrix is not None
+        return matrix
 
     @cached_property
     def scales(self) -> Flat:

@@ -114,8 +114,8 @@ class Objective:
 
     def at(self, tree: Any) -> tuple[Any, Any]:
         """The (value, gradient) of f for a tree that the caller keeps; the gradient is None where f gives none."""
-        self._count()
         if self.vectorized:
+            self._count()
             # Views, so that an f which writes into its argument is seen to do so.
             values = self._stack([a[..., None] for a in self.parameters.arrays(tree)], 1)
             return values[..., 0], None
@@ -129,6 +129,7 @@ class Objective:
         return as_real(value, self.parameters.dtype), gradient
 
     def _call(self, tree: Any) -> Any:
+        self._count()
         started = time.perf_counter()
         result = self._f(tree, *self._args)
         spent = time.perf_counter() - started

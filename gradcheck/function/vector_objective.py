@@ -75,7 +75,6 @@ class VectorObjective(Objective):
         """The (m,) values of f for a tree that the caller keeps, and None."""
         if self.vectorized:
             return super().at(tree)
-        self._count()
         values = self._read(self._call(tree))
         return values, None
 

@@ -23,7 +23,7 @@ from gradcheck.numerics.line_fit import (
 )
 from gradcheck.numerics.problem import Problem, Scaling, of_typical_size
 from gradcheck.numerics.rounding import FEW, granularity, on_no_grid
-from gradcheck.numerics.rows import rows_of
+from gradcheck.numerics.row_formulas import rows_of
 from gradcheck.numerics.tangents import ROUNDING, random_units, root_mean_square
 from gradcheck.parameters.leaves import all_finite
 from gradcheck.parameters.quantiles import median
@@ -267,8 +267,7 @@ class Directions:
         # A row that is claimed to be 0 has no size, and no tolerance of the others is its own. What the imaginary part
         # alone shows there may be what is left of terms as large as theirs.
         rows = rows_of(self.rows)
-        least, weights, f_x = (rows.of(each) for each in (self.sizes, weight, problem.f_x))
-        least = LEAST * tolerance.rtol * least
+        least = LEAST * tolerance.rtol * rows.of(self.sizes)
         if self.rows > 1:
             lost = np.where(exact & ~self._shown, self.sizes, np.abs(problem.f_x))
             least = np.where(weight == 0, ROUNDING * EPS * lost, least)
@@ -276,9 +275,9 @@ class Directions:
             nearest = float(np.min(np.abs(tangent), where=tangent != 0, initial=np.inf))
             least = least + LEAST * tolerance.atol * nearest
         # A claim rounds in its own sums; and where the whole of it hardly moves f it may be what is left of 1 - tanh^2.
-        rounding = ROUNDING * problem.eps * weights
+        rounding = ROUNDING * problem.eps * rows.of(weight)
         if exact:
-            rounding = rows.maximum(rounding, ROUNDING * EPS * abs(f_x))
+            rounding = rows.maximum(rounding, ROUNDING * EPS * abs(rows.of(problem.f_x)))
         allowed = 3.0 * error + rows.maximum(least, rounding)
         self._last = None
         return Direction(tangent, step, weight, product - slope, error, allowed, exact, **known)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gradcheck._typing import Mask, Values
 from gradcheck.function.lines import Lines
 from gradcheck.function.objective import Objective
-from gradcheck.numerics.rows import rows_of
+from gradcheck.numerics.row_formulas import rows_of
 from gradcheck.numerics.steps import Search
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.outcome import Limit

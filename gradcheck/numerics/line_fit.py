@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck._typing import Index, Mask, Values
-from gradcheck.numerics.rows import rows_of
+from gradcheck.numerics.row_formulas import rows_of
 
 __all__ = [
     "EIGHT",

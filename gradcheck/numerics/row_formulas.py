@@ -5,6 +5,7 @@ Formulas are written once, for numbers and for arrays alike: `rows_of(m)` says w
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,8 @@ class Rows:
     fmax: Any = staticmethod(np.fmax)
     fmin: Any = staticmethod(np.fmin)
 
-    @staticmethod
-    def of(array: Any) -> Any:
-        """What formulas are about."""
-        return array
+    # What formulas are about: an array as it is.
+    of: Any = staticmethod(np.asarray)
 
     @staticmethod
     def array(values: Any) -> Any:
@@ -35,9 +34,7 @@ class Rows:
 class _OneRow(Rows):
     """Of one: the same functions of NumPy's numbers, which divide by 0 and take roots as arrays do."""
 
-    @staticmethod
-    def of(array: Any) -> Any:
-        return array[0]
+    of: Any = staticmethod(itemgetter(0))
 
     @staticmethod
     def array(values: Any) -> Any:

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from gradcheck.numerics.rows import rows_of
+from gradcheck.numerics.row_formulas import rows_of
 
 NUMBERS = [-np.inf, -2.0, -0.5, 0.0, 0.5, 2.0, 1e300, np.inf, np.nan]
 
