@@ -39,9 +39,9 @@ from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.joint.directions import Directions
 from gradcheck.joint.joint import MOST
 from gradcheck.numerics.problem import Problem, scaling_of
-from gradcheck.numerics.residual_bounds import bound_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
+from gradcheck.results.certificate import bound_of
 from gradcheck.results.verdict import Tolerance
 
 CHANCES = (0.5, 0.1, 0.01, 0.001)

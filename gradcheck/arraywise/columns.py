@@ -21,16 +21,14 @@ from gradcheck.joint.places import Judge, find_places
 from gradcheck.joint.rows import between, evidence_of, mended
 from gradcheck.joint.silent import silent_entries, stays
 from gradcheck.numerics.differences import estimate
-from gradcheck.numerics.generators import generator_of
 from gradcheck.numerics.line_fit import EIGHT
 from gradcheck.numerics.problem import NARROW, Problem, scaling_of
-from gradcheck.numerics.residual_bounds import bound_of
 from gradcheck.numerics.setting import Setting
-from gradcheck.numerics.tangents import random_units
+from gradcheck.numerics.tangents import generator_of, random_units
 from gradcheck.parameters.boxes import Box, runs
 from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.parameters.tree import Block
-from gradcheck.results.certificate import ArrayEvidence, Certificate, Region, Residual, Survey
+from gradcheck.results.certificate import ArrayEvidence, Certificate, Region, Residual, Survey, bound_of
 from gradcheck.results.evidence import Evidence, latest, none_judged
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Limit, Outcome

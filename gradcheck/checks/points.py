@@ -22,7 +22,7 @@ from gradcheck.driver.options import (
     with_options_of,
 )
 from gradcheck.function.arithmetic import own_arithmetic
-from gradcheck.numerics.generators import generator_of
+from gradcheck.numerics.tangents import generator_of
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report

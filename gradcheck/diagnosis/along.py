@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradcheck._typing import Flat, Index
-from gradcheck.numerics.generators import generator_of
 from gradcheck.numerics.setting import Setting
-from gradcheck.numerics.tangents import ROUNDING, random_units
+from gradcheck.numerics.tangents import ROUNDING, generator_of, random_units
 
 __all__ = ["Along", "Direction"]
 

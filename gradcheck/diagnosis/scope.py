@@ -12,8 +12,7 @@ import numpy as np
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.diagnosis.along import Along, Direction
 from gradcheck.diagnosis.regions import Entries, lines_of_zeros, one_line
-from gradcheck.numerics.generators import generator_of
-from gradcheck.numerics.tangents import ROUNDING, random_units
+from gradcheck.numerics.tangents import ROUNDING, generator_of, random_units
 from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.parameters.tree import Block, Parameters
 from gradcheck.results.cause import Extent, Place

@@ -19,11 +19,11 @@ from gradcheck.joint.direction import Direction
 from gradcheck.joint.examination import examine_jointly
 from gradcheck.joint.rows import survey_rows
 from gradcheck.numerics.differences import first_step
-from gradcheck.numerics.generators import generator_of
 from gradcheck.numerics.line_fit import EIGHT
 from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
+from gradcheck.numerics.tangents import generator_of
 from gradcheck.parameters.boxes import Box, flat_indices, runs
 from gradcheck.parameters.leaves import eps_of
 from gradcheck.parameters.matrix_names import JacobianNames

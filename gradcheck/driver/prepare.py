@@ -14,10 +14,10 @@ from gradcheck.function.lines import Rays
 from gradcheck.function.matrix import Matrix
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.differences import first_step
-from gradcheck.numerics.generators import generator_of
 from gradcheck.numerics.noise import FIRST_SPACING, WIDER, WIDEST, Noise, measure_noise
 from gradcheck.numerics.rounding import on_no_grid
 from gradcheck.numerics.setting import Setting
+from gradcheck.numerics.tangents import generator_of
 from gradcheck.parameters.leaves import eps_of
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.finding import CONSTANT, Finding

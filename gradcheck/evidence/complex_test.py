@@ -14,10 +14,9 @@ from gradcheck.function.lines import Rays
 from gradcheck.function.objective import BudgetSpentError
 from gradcheck.numerics.complex_step import accepts_complex, complex_columns, complex_derivative
 from gradcheck.numerics.differences import estimate
-from gradcheck.numerics.generators import generator_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS, SPARE
-from gradcheck.numerics.tangents import random_units, sizes_by
+from gradcheck.numerics.tangents import generator_of, random_units, sizes_by
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit

@@ -20,7 +20,6 @@ from gradcheck.function.contract import Inspection
 from gradcheck.function.lines import Axes
 from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
-from gradcheck.numerics.generators import generator_of
 from gradcheck.numerics.rounding import (
     FEW,
     SINGLE,
@@ -31,7 +30,7 @@ from gradcheck.numerics.rounding import (
     significant_bits,
 )
 from gradcheck.numerics.setting import Setting
-from gradcheck.numerics.tangents import root_mean_square
+from gradcheck.numerics.tangents import generator_of, root_mean_square
 from gradcheck.parameters.leaves import all_finite, eps_of
 from gradcheck.parameters.quantiles import median
 from gradcheck.results.estimate import Estimate, unmeasured

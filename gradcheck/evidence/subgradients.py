@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from gradcheck._typing import Flat, Index
 from gradcheck.function.lines import Family, Lines, Rays
 from gradcheck.numerics.differences import estimate
-from gradcheck.numerics.generators import generator_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS, SPARE
+from gradcheck.numerics.tangents import generator_of
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.finding import Finding

@@ -15,7 +15,7 @@ from gradcheck.joint.direction import Direction
 from gradcheck.joint.directions import EPS, LONGER, LONGEST_STEP, MUCH_NEARER, TRIED, Directions
 from gradcheck.numerics.line_fit import EIGHT, FOUR, LineFit
 from gradcheck.numerics.problem import Problem, Scaling
-from gradcheck.numerics.residual_bounds import MOST_WITH_NOISE, bound_of, bounds_of_one, least_bounds
+from gradcheck.results.certificate import MOST_WITH_NOISE, bound_of, bounds_of_one, least_bounds
 
 __all__ = ["Joint", "JointTest"]
 

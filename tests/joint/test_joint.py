@@ -11,8 +11,8 @@ from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.joint.four_points import AMPLIFIED, FAR, NEAR
 from gradcheck.joint.joint import JointTest
 from gradcheck.numerics.problem import Problem, scaling_of
-from gradcheck.numerics.residual_bounds import bound_of
 from gradcheck.parameters.tree import Parameters
+from gradcheck.results.certificate import bound_of
 from gradcheck.results.verdict import Tolerance
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gradcheck.numerics.generators import generator_of
+from gradcheck.numerics.tangents import generator_of
 
 
 @pytest.mark.parametrize("seed", [0, 1, 17, 2**31, 2**63 + 5, 10**40])
