@@ -206,8 +206,6 @@ class Search:
         contested = (self.contested[rows] > 0) & ~off & ~kinked & ~noisier
         done = bar <= precise
         self._name_limits(rows, fit, off & ~beyond, kinked, bent, done)
-        if (done & (precise <= resolved) & ~lost).all():
-            return rows[:0]
         self.bent_at[rows[bent]] = np.minimum(self.bent_at, self.step)[rows[bent]]
 
         balance = (fit.noise / (4.0 * bends)) ** 0.2
