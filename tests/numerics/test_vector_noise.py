@@ -135,7 +135,7 @@ def test_many_outputs_have_the_noise_that_each_has_alone(seed):
             raise AssertionError("the points come from the table")
 
         objective = Objective(f, Parameters.of(0.0)[0])
-        objective.along = lambda line, rows, offsets, k=k: table(float(offsets[0, 0]))[None, 1:, k]
+        objective.line = lambda lines, offsets, k=k: table(float(offsets[0]))[1:, k][:, None]
         alone = measure_noise(objective, Rays(np.zeros(1), [np.ones(1)]), table(1e-6)[0, k])
         for column in (k, k + 30 * m):
             assert together.level[column] == alone.level
