@@ -44,7 +44,7 @@ SAMPLED, TOLD, SIZEABLE = 6, 2, 1e-2
 # some rows or columns.
 SEVERAL, SPREAD = 4, 0.25
 # A claim that is off by no more than this part of what it says along a direction tells how steep f is.
-BORNE_OUT = 0.5
+BORNE_OUT = 0.1
 # A search ends that takes more than this part of what judging every entry does, or so many evaluations.
 WORTHWHILE, MOST_SEARCHED = 3, 10_000
 
@@ -173,9 +173,8 @@ class _Examination:
         """Whether the first direction shows f's noise, and the claim its slope."""
         if test.first is None or (test.level is None and bool(test.unsettled.any())):
             return False
-        return not joint.wrong.any() or bool(
-            (np.abs(test.first.residual) <= BORNE_OUT * test.first.weight).all()
-        )
+        borne_out = (np.abs(test.first.residual) <= BORNE_OUT * test.first.weight).all()
+        return not joint.wrong.any() or (self.search and bool(borne_out))
 
     def _probed(self, scaling: Scaling) -> Setting | None:
         setting = self.probed()

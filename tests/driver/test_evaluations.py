@@ -272,7 +272,7 @@ WRONG: dict[str, Row] = {
         Outcome.FAIL,
         most,
     )
-    for f, kind, bounds in ((cubes, "complex", (46, 14, 14)), (real_cubes, "real", (92, 28, 34)))
+    for f, kind, bounds in ((cubes, "complex", (52, 14, 14)), (real_cubes, "real", (92, 28, 34)))
     for n, most in zip((10, 100, 1000), bounds, strict=True)
 }
 OTHERS: dict[str, Row] = {
