@@ -1,1 +1,1 @@
-"""Directions for each array or each row by itself, what they certify, and the search for what they find wrong."""
+"""What joint directions leave open: directions for each array by itself, columns of a matrix, and their searches."""

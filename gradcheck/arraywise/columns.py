@@ -6,36 +6,33 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 
-from gradcheck._typing import Flat, Index, Mask
+from gradcheck._typing import Index, Mask
 from gradcheck.arraywise.arrays import survey
+from gradcheck.arraywise.zeros import directions_of_zeros
 from gradcheck.evidence.complex_test import mark_disputed
-from gradcheck.evidence.entries import claimed_still, sweep
+from gradcheck.evidence.entries import sweep
 from gradcheck.evidence.one_by_one import one_by_one
 from gradcheck.function.coloring import group_columns
-from gradcheck.function.lines import Family, Rays
 from gradcheck.function.matrix import Dense, Matrix, Sparse, by_entries
 from gradcheck.joint.joint import Joint, JointTest
-from gradcheck.joint.places import Judge, find_places
+from gradcheck.joint.places import find_places
 from gradcheck.joint.rows import between, evidence_of, mended
 from gradcheck.joint.silent import silent_entries, stays
-from gradcheck.numerics.differences import estimate
 from gradcheck.numerics.line_fit import EIGHT
 from gradcheck.numerics.problem import NARROW, Problem, scaling_of
 from gradcheck.numerics.setting import Setting
-from gradcheck.numerics.tangents import generator_of, random_units
+from gradcheck.numerics.tangents import generator_of
 from gradcheck.parameters.boxes import Box, runs
 from gradcheck.parameters.matrix_names import JacobianNames
-from gradcheck.parameters.tree import Block
-from gradcheck.results.certificate import ArrayEvidence, Certificate, Region, Residual, Survey, bound_of
+from gradcheck.results.certificate import ArrayEvidence, Region, Survey
 from gradcheck.results.evidence import Evidence, latest, none_judged
 from gradcheck.results.finding import Finding
-from gradcheck.results.outcome import Limit, Outcome
+from gradcheck.results.outcome import Limit
 from gradcheck.results.table import concatenate
 from gradcheck.results.table import rows as some_rows
 
-__all__ = ["GROUPS_UP_TO", "by_directions", "every_entry", "with_pattern"]
+__all__ = ["GROUPS_UP_TO", "by_directions", "every_entry"]
 
 
 # Columns, or groups of columns, that are moved one by one. Of more a sample is: what is wrong in half of them is missed
@@ -47,8 +44,6 @@ LOCATION_BUDGET = 1500
 SUSPECTS, NAMED = 32, 10
 # A step in noise, in units of the scales: the longest that joint directions take.
 FARTHER = 0.25
-# Directions for a matrix of zeros; columns of it that are moved where it is wrong, which costs as much as one search.
-DIRECTIONS, SEARCHED = 12, 250
 
 
 def every_entry(
@@ -126,7 +121,7 @@ def _some_columns(
         scaling, silent = replace(scaling, lengths=np.where(narrow, 0.0, problem.scales)), still
         array, _, _ = rest([])
         if array.certificate is None:
-            array = _of_zeros(setting, block, scaling.lengths, judge, delta, confidence, rng)
+            array = directions_of_zeros(setting, block, scaling.lengths, judge, delta, confidence, rng)
         settled = array.certificate is not None and not (narrow & _free(setting)).any()
         if settled or any(part.judgement.wrong.any() for part in alone):
             return Survey((array,), concatenate([none_judged(problem.x.dtype), *alone]), ()), []
@@ -196,62 +191,6 @@ def _spans(rows: Mask) -> list[tuple[int, int]]:
     return runs(set(np.flatnonzero(rows).tolist()))
 
 
-def _of_zeros(
-    setting: Setting,
-    block: Block,
-    lengths: Flat,
-    judge: Judge,
-    delta: float,
-    confidence: float,
-    rng: np.random.Generator,
-) -> ArrayEvidence:
-    """Directions for rows of zeros, along which each output finds a step of its own; rows that are not flat are judged.
-
-    At a minimum noise hides what some rows bend by over steps that are long for others. What a mistake is relative to
-    is what f changes by along the probed direction. judge : looks at the entries of a column in some rows, until they
-    explain what was seen.
-    """
-    every, told = np.arange(setting.outputs), list[Residual]()
-    # An output that never moved agrees with zeros: of its size nothing is known but its unit.
-    slope = np.where(setting.slope > 0, setting.slope, 1.0)
-    fine = 0.05 * setting.tolerance.resolution * slope
-    most: list[Flat] = []
-    for _ in range(DIRECTIONS if lengths.any() else 0):
-        tangent = lengths * random_units(rng, lengths.size)
-        moved = np.flatnonzero(tangent)
-        room = None
-        if setting.room is not None:
-            reach = np.min(np.minimum(*setting.room)[moved] / np.abs(tangent[moved]))
-            room = (np.full(every.size, reach), np.full(every.size, reach))
-        found = estimate(
-            setting.objective, Family(Rays(setting.x, [tangent]), np.zeros(every.size, np.intp), every),
-            setting.f_x, level=setting.level, step=setting.relative_step.copy(),
-            smallest=1e-9 * setting.relative_step, wanted=lambda at, _: (fine[at], fine[at]), room=room,
-            unit=np.ones(every.size),
-        )  # fmt: skip
-        found = claimed_still(setting, found, np.zeros(every.size), every)
-        with np.errstate(invalid="ignore"):
-            off = np.flatnonzero(np.abs(found.value) > 3.0 * found.error)
-        if off.size:
-            left, error = found.value[off], found.error[off]
-            for j in moved[:SEARCHED].tolist():
-                seen = judge(j, off).estimate
-                left, error = left - seen.value * tangent[j], error + seen.error * abs(tangent[j])
-                if (np.abs(left) <= 3.0 * error).all():
-                    break
-            break
-        most.append(np.abs(found.value) + 3.0 * found.error)
-        size = float(np.max(found.error / slope))
-        told.append(Residual(0.0, size, 0.0, 0.0, float(np.median(found.step)), Limit.NONE))
-        bound = bound_of(np.array(most), delta / every.size)
-        worst = float(np.max(bound / slope))
-        if worst <= setting.tolerance.resolution:
-            name = f"each row of {block.name}"
-            certificate = Certificate(name, float(bound.max()), worst, confidence, len(told))
-            return ArrayEvidence(block, tuple(told), certificate)
-    return ArrayEvidence(block, (), None)
-
-
 def _in_groups(
     setting: Setting, matrix: Matrix, method: str, rng: np.random.Generator
 ) -> tuple[Evidence, int]:
@@ -299,35 +238,3 @@ def _without_blame(setting: Setting, entries: Evidence, alone: list[Evidence], m
     seen = np.concatenate([np.empty(0, np.intp), *(part.coordinates for part in alone)])
     blamed = entries.judgement.wrong & missing[setting.places(entries.coordinates)[0]]
     return some_rows(entries, np.flatnonzero(~np.isin(entries.coordinates, seen) & ~blamed))
-
-
-def with_pattern(matrix: Matrix, sparsity: Any, names: JacobianNames) -> tuple[Matrix, list[Finding]]:
-    """The Jacobian as sparse where a pattern is declared; entries outside it are a finding."""
-    if sparsity is None:
-        return matrix, []
-    try:
-        pattern = scipy.sparse.csc_array(sparsity)
-    except (ValueError, TypeError):
-        raise TypeError(
-            f"sparsity must be a matrix {matrix.shape}, dense or sparse, not {sparsity!r:.60}"
-        ) from None
-    if pattern.shape != matrix.shape:
-        raise ValueError(f"sparsity has shape {pattern.shape}, the Jacobian {matrix.shape}")
-    pattern = scipy.sparse.csc_array(pattern != 0).astype(np.float64)
-    if not isinstance(matrix, Dense | Sparse):
-        raise TypeError(
-            "sparsity needs the entries of jac: a LinearOperator is tested by directions without it"
-        )
-    array = scipy.sparse.csc_array(matrix.array)
-    array.eliminate_zeros()
-    stored = array.copy()
-    stored.data = np.ones_like(stored.data)
-    outside = (stored - stored.multiply(pattern)).tocoo()
-    outside.eliminate_zeros()
-    findings = []
-    if outside.nnz:
-        at = int(outside.row[0]) * matrix.shape[1] + int(outside.col[0])
-        text = f"jac has {outside.nnz:,} entries that the declared sparsity says are zero: {names.name(at)} for one"
-        findings.append(Finding(text, Outcome.FAIL))
-    union = scipy.sparse.csc_array(pattern + stored)
-    return Sparse(array, union), findings

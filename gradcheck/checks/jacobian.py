@@ -9,12 +9,12 @@ from functools import cache
 from typing import Any, Unpack
 
 from gradcheck._typing import Flat
-from gradcheck.arraywise.columns import with_pattern
 from gradcheck.diagnosis.matrices import diagnose_matrix
 from gradcheck.driver.examine import examine
 from gradcheck.driver.known import Question
 from gradcheck.driver.options import Given, Options, check_flag, finished, spelled_out, told
 from gradcheck.function.arithmetic import own_arithmetic
+from gradcheck.function.coloring import with_pattern
 from gradcheck.function.contract import Inspection
 from gradcheck.function.matrix import Matrix
 from gradcheck.function.progress import Progress

@@ -1,13 +1,19 @@
-"""Which columns of a sparse Jacobian can be moved together: those that share no row."""
+"""Where a Jacobian may be other than zero, as it is declared, and which of its columns can be moved together."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 from numpy.typing import NDArray
 
-__all__ = ["group_columns"]
+from gradcheck.function.matrix import Dense, Matrix, Sparse
+from gradcheck.parameters.matrix_names import JacobianNames
+from gradcheck.results.finding import Finding
+from gradcheck.results.outcome import Outcome
+
+__all__ = ["group_columns", "with_pattern"]
 
 
 def group_columns(pattern: Any) -> list[NDArray[np.intp]]:
@@ -34,3 +40,35 @@ def group_columns(pattern: Any) -> list[NDArray[np.intp]]:
     order = np.argsort(color, kind="stable")
     ends = np.cumsum(np.bincount(color))[:-1]
     return [np.asarray(group, np.intp) for group in np.split(order, ends)]
+
+
+def with_pattern(matrix: Matrix, sparsity: Any, names: JacobianNames) -> tuple[Matrix, list[Finding]]:
+    """The Jacobian as sparse where a pattern is declared; entries outside it are a finding."""
+    if sparsity is None:
+        return matrix, []
+    try:
+        pattern = scipy.sparse.csc_array(sparsity)
+    except (ValueError, TypeError):
+        raise TypeError(
+            f"sparsity must be a matrix {matrix.shape}, dense or sparse, not {sparsity!r:.60}"
+        ) from None
+    if pattern.shape != matrix.shape:
+        raise ValueError(f"sparsity has shape {pattern.shape}, the Jacobian {matrix.shape}")
+    pattern = scipy.sparse.csc_array(pattern != 0).astype(np.float64)
+    if not isinstance(matrix, Dense | Sparse):
+        raise TypeError(
+            "sparsity needs the entries of jac: a LinearOperator is tested by directions without it"
+        )
+    array = scipy.sparse.csc_array(matrix.array)
+    array.eliminate_zeros()
+    stored = array.copy()
+    stored.data = np.ones_like(stored.data)
+    outside = (stored - stored.multiply(pattern)).tocoo()
+    outside.eliminate_zeros()
+    findings = []
+    if outside.nnz:
+        at = int(outside.row[0]) * matrix.shape[1] + int(outside.col[0])
+        text = f"jac has {outside.nnz:,} entries that the declared sparsity says are zero: {names.name(at)} for one"
+        findings.append(Finding(text, Outcome.FAIL))
+    union = scipy.sparse.csc_array(pattern + stored)
+    return Sparse(array, union), findings

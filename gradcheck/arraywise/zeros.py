@@ -1,0 +1,77 @@
+"""A Jacobian that is claimed to be 0 where noise keeps joint directions from telling, as at minima of each output."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradcheck._typing import Flat
+from gradcheck.evidence.entries import claimed_still
+from gradcheck.function.lines import Family, Rays
+from gradcheck.joint.places import Judge
+from gradcheck.numerics.differences import estimate
+from gradcheck.numerics.setting import Setting
+from gradcheck.numerics.tangents import random_units
+from gradcheck.parameters.tree import Block
+from gradcheck.results.certificate import ArrayEvidence, Certificate, Residual, bound_of
+from gradcheck.results.outcome import Limit
+
+__all__ = ["directions_of_zeros"]
+
+# Directions; columns that are moved where one tells of a slope, which costs as much as a search for other mistakes.
+DIRECTIONS, SEARCHED = 12, 250
+
+
+def directions_of_zeros(
+    setting: Setting,
+    block: Block,
+    lengths: Flat,
+    judge: Judge,
+    delta: float,
+    confidence: float,
+    rng: np.random.Generator,
+) -> ArrayEvidence:
+    """Directions for rows of zeros, along which each output finds a step of its own; rows that are not flat are judged.
+
+    At a minimum noise hides what some rows bend by over steps that are long for others. What a mistake is relative to
+    is what f changes by along the probed direction. judge : looks at the entries of a column in some rows, until they
+    explain what was seen.
+    """
+    every, told = np.arange(setting.outputs), list[Residual]()
+    # An output that never moved agrees with zeros: of its size nothing is known but its unit.
+    slope = np.where(setting.slope > 0, setting.slope, 1.0)
+    fine = 0.05 * setting.tolerance.resolution * slope
+    most: list[Flat] = []
+    for _ in range(DIRECTIONS if lengths.any() else 0):
+        tangent = lengths * random_units(rng, lengths.size)
+        moved = np.flatnonzero(tangent)
+        room = None
+        if setting.room is not None:
+            reach = np.min(np.minimum(*setting.room)[moved] / np.abs(tangent[moved]))
+            room = (np.full(every.size, reach), np.full(every.size, reach))
+        found = estimate(
+            setting.objective, Family(Rays(setting.x, [tangent]), np.zeros(every.size, np.intp), every),
+            setting.f_x, level=setting.level, step=setting.relative_step.copy(),
+            smallest=1e-9 * setting.relative_step, wanted=lambda at, _: (fine[at], fine[at]), room=room,
+            unit=np.ones(every.size),
+        )  # fmt: skip
+        found = claimed_still(setting, found, np.zeros(every.size), every)
+        with np.errstate(invalid="ignore"):
+            off = np.flatnonzero(np.abs(found.value) > 3.0 * found.error)
+        if off.size:
+            left, error = found.value[off], found.error[off]
+            for j in moved[:SEARCHED].tolist():
+                seen = judge(j, off).estimate
+                left, error = left - seen.value * tangent[j], error + seen.error * abs(tangent[j])
+                if (np.abs(left) <= 3.0 * error).all():
+                    break
+            break
+        most.append(np.abs(found.value) + 3.0 * found.error)
+        size = float(np.max(found.error / slope))
+        told.append(Residual(0.0, size, 0.0, 0.0, float(np.median(found.step)), Limit.NONE))
+        bound = bound_of(np.array(most), delta / every.size)
+        worst = float(np.max(bound / slope))
+        if worst <= setting.tolerance.resolution:
+            name = f"each row of {block.name}"
+            certificate = Certificate(name, float(bound.max()), worst, confidence, len(told))
+            return ArrayEvidence(block, tuple(told), certificate)
+    return ArrayEvidence(block, (), None)
