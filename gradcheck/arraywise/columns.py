@@ -119,12 +119,14 @@ def _some_columns(
         # Nothing is claimed to move: each column that has room moves by its own scale, 0 or not.
         narrow = still if problem.room is None else np.minimum(*problem.room) < NARROW * problem.scales
         scaling, silent = replace(scaling, lengths=np.where(narrow, 0.0, problem.scales)), still
-        array, _, _ = rest([])
-        if array.certificate is None:
-            array = directions_of_zeros(setting, block, scaling.lengths, judge, delta, confidence, rng)
+        array, wrong, _ = rest([])
+        left = np.flatnonzero(wrong)[:0]
+        if array.certificate is None and not wrong.any():
+            array, left = directions_of_zeros(setting, block, scaling.lengths, judge, delta, confidence, rng)
         settled = array.certificate is not None and not (narrow & _free(setting)).any()
         if settled or any(part.judgement.wrong.any() for part in alone):
-            return Survey((array,), concatenate([none_judged(problem.x.dtype), *alone]), ()), []
+            open_ = [Region(block, Box((span, (0, n))), False) for span in runs(set(left.tolist()))[:NAMED]]
+            return Survey((array,), concatenate([none_judged(problem.x.dtype), *alone]), tuple(open_)), []
     entries, groups = _in_groups(setting, matrix, method, rng)
     if isinstance(matrix, Sparse):
         rows, columns = setting.places(entries.wrong)

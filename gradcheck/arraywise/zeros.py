@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradcheck._typing import Flat
+from gradcheck._typing import Flat, Index
 from gradcheck.evidence.entries import claimed_still
 from gradcheck.function.lines import Family, Rays
 from gradcheck.joint.places import Judge
@@ -17,8 +17,9 @@ from gradcheck.results.outcome import Limit
 
 __all__ = ["directions_of_zeros"]
 
-# Directions; columns that are moved where one tells of a slope, which costs as much as a search for other mistakes.
-DIRECTIONS, SEARCHED = 12, 250
+# Directions; columns that are moved where one tells of a slope, which costs as much as a search for other mistakes; and
+# wrong entries after which no more are.
+DIRECTIONS, SEARCHED, ENOUGH = 12, 250, 10
 
 
 def directions_of_zeros(
@@ -29,12 +30,12 @@ def directions_of_zeros(
     delta: float,
     confidence: float,
     rng: np.random.Generator,
-) -> ArrayEvidence:
+) -> tuple[ArrayEvidence, Index]:
     """Directions for rows of zeros, along which each output finds a step of its own; rows that are not flat are judged.
 
     At a minimum noise hides what some rows bend by over steps that are long for others. What a mistake is relative to
     is what f changes by along the probed direction. judge : looks at the entries of a column in some rows, until they
-    explain what was seen.
+    explain what was seen, or enough of them are wrong. Returns the rows that they do not explain, too.
     """
     every, told = np.arange(setting.outputs), list[Residual]()
     # An output that never moved agrees with zeros: of its size nothing is known but its unit.
@@ -58,13 +59,15 @@ def directions_of_zeros(
         with np.errstate(invalid="ignore"):
             off = np.flatnonzero(np.abs(found.value) > 3.0 * found.error)
         if off.size:
-            left, error = found.value[off], found.error[off]
+            left, error, wrong = found.value[off], found.error[off], 0
             for j in moved[:SEARCHED].tolist():
-                seen = judge(j, off).estimate
-                left, error = left - seen.value * tangent[j], error + seen.error * abs(tangent[j])
-                if (np.abs(left) <= 3.0 * error).all():
+                judged = judge(j, off)
+                left = left - judged.estimate.value * tangent[j]
+                error = error + judged.estimate.error * abs(tangent[j])
+                wrong += judged.wrong.size
+                if wrong >= ENOUGH or (np.abs(left) <= 3.0 * error).all():
                     break
-            break
+            return ArrayEvidence(block, (), None), off[np.abs(left) > 3.0 * error]
         most.append(np.abs(found.value) + 3.0 * found.error)
         size = float(np.max(found.error / slope))
         told.append(Residual(0.0, size, 0.0, 0.0, float(np.median(found.step)), Limit.NONE))
@@ -73,5 +76,5 @@ def directions_of_zeros(
         if worst <= setting.tolerance.resolution:
             name = f"each row of {block.name}"
             certificate = Certificate(name, float(bound.max()), worst, confidence, len(told))
-            return ArrayEvidence(block, tuple(told), certificate)
-    return ArrayEvidence(block, (), None)
+            return ArrayEvidence(block, tuple(told), certificate), every[:0]
+    return ArrayEvidence(block, (), None), every[:0]

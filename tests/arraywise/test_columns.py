@@ -88,12 +88,12 @@ def test_an_entry_that_the_pattern_lacks_is_named_and_none_of_its_group():
 
 
 def test_groups_are_believed_where_directions_bear_them_out():
-    """Of sixty wrong entries in sixty columns thirty-two are moved alone; the others are wrong all the same."""
-    claim = band(80)
-    for k in range(0, 60):
+    """Of forty wrong entries in forty columns thirty-two are moved alone; the others are wrong all the same."""
+    claim = band(50)
+    for k in range(0, 40):
         claim[k, k] = 1.1
-    survey, _, _ = surveyed(band(80).tocsr(), sparse_of(claim))
-    assert wrong(survey) == {(k, k) for k in range(60)}
+    survey, _, _ = surveyed(band(50).tocsr(), sparse_of(claim))
+    assert wrong(survey) == {(k, k) for k in range(40)}
     assert certified(survey)
 
 
@@ -149,17 +149,17 @@ def test_what_the_sample_does_not_show_is_looked_for():
 
 
 def test_zeros_at_a_minimum_are_certified_though_entries_of_x_are_0():
-    """Each row (x_i - c_i)^2: what a mistake is relative to is what f changes by; on a kink there is no certificate."""
-    c = np.linspace(1.0, 2.0, 150)
+    """Each row (x_i - c_i)^2: what a mistake is relative to is what f changes by; on a kink none is."""
+    c = np.linspace(1.0, 2.0, 40)
     c[::7] = 0.0
-    zeros = Dense(np.zeros((150, 150)))
+    zeros = Dense(np.zeros((40, 40)))
     survey, nfev, _ = surveyed(None, zeros, f=lambda x: (x - c) ** 2, x=c)
     assert certified(survey)
     assert nfev <= 4 * 8
     survey, _, _ = surveyed(None, zeros, f=lambda x: np.abs(x - c), x=c)
     assert not certified(survey)
     survey, _, _ = surveyed(None, zeros, f=lambda x: (x - c) ** 2 + 1e-3 * x, x=c)
-    assert not certified(survey)
+    assert wrong(survey) == {(k, k) for k in range(40)}
 
 
 def test_columns_that_bounds_hold_still_are_moved_alone():
