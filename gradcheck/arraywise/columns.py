@@ -120,7 +120,7 @@ def _some_columns(
         narrow = still if problem.room is None else np.minimum(*problem.room) < NARROW * problem.scales
         scaling, silent = replace(scaling, lengths=np.where(narrow, 0.0, problem.scales)), still
         array, wrong, _ = rest([])
-        left = np.flatnonzero(wrong)[:0]
+        left = np.empty(0, np.intp)
         if array.certificate is None and not wrong.any():
             array, left = directions_of_zeros(setting, block, scaling.lengths, judge, delta, confidence, rng)
         settled = array.certificate is not None and not (narrow & _free(setting)).any()
