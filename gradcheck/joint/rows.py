@@ -37,6 +37,8 @@ __all__ = ["between", "evidence_of", "mended", "survey_rows"]
 JUDGED_UP_TO = 20
 # Evaluations after which other ways name what is wrong; columns of a row that is wrong throughout that are judged.
 BUDGET, SAMPLES = 1500, 6
+# Columns side by side that are judged where most of them are wrong in some rows.
+FILLED = 150
 # Entries that stand elsewhere, or are to be replaced, are told one by one up to so many.
 MOVED, REPLACED = 2000, 20_000
 # Columns that a product is asked for, to see in which its rows are not 0.
@@ -200,7 +202,8 @@ class _Search:
         rows = joint.wrong & ~scaled
         if rows.any():
             found = find_places(self.test, joint.directions[-1], rows, self.judge, between, self.rng, BUDGET)
-            if found.dense or found.spent or found.unexplained.any() or not found.wrong:
+            filled = found.dense and self._fill(found.wrong, np.flatnonzero(rows))
+            if (found.dense or found.spent or found.unexplained.any() or not found.wrong) and not filled:
                 return None
         # Off by less than is accepted throughout: no row of these is wrong, and their certificates are of the rest.
         accepted = scaled & (np.abs(alpha) <= problem.tolerance.rtol) & ~self.wrong_rows(scaled.size)
@@ -221,6 +224,21 @@ class _Search:
             name = f"{array.certificate.name} / its factor"
             array = replace(array, certificate=replace(array.certificate, name=name))
         return Survey((array,), latest(concatenate(self.judged)), tuple(regions))
+
+    def _fill(self, wrong: list[int], rows: Index) -> bool:
+        """Judge the columns between those that are wrong, and those beside them until one is right; not of many."""
+        known = {int(self.setting.places(part.coordinates)[1][0]) for part in self.judged}
+        low, high = min(wrong), max(wrong)
+        if high - low >= FILLED:
+            return False
+        for column in sorted(set(range(low, high + 1)) - known):
+            self.judge(column, rows)
+        for beside in (range(low - 1, -1, -1), range(high + 1, self.problem.x.size)):
+            for column in beside:
+                if high - low >= FILLED or not self.judge(column, rows).judgement.wrong.any():
+                    break
+                low, high = min(low, column), max(high, column)
+        return high - low < FILLED
 
     def sample(self, rows: Index) -> bool:
         """A few columns of rows that are wrong throughout, so that the report has numbers.

@@ -407,3 +407,22 @@ def test_a_sparse_jacobian_in_which_nothing_is_stored_is_wrong_and_warns_of_noth
     """All 600 entries that are not 0 are missing."""
     report = check_jacobian(burgers, lambda u: scipy.sparse.csr_array((U.size, U.size)), U)
     assert report.outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("factor", [2.0, None])
+def test_a_block_of_rows_and_columns_is_named_entry_by_entry(factor):
+    """A column takes a few evaluations for all rows: those between wrong ones, and beside them until one is right."""
+    rng = np.random.default_rng(0)
+    a, x = rng.normal(size=(120, 200)) / 14.0, rng.normal(size=200)
+    wrong = np.cos(a @ x)[:, None] * a
+    part = np.s_[50:80, 100:130]
+    wrong[part] *= rng.uniform(1.1, 3.0, (30, 30)) if factor is None else factor
+    report = check_jacobian(lambda x: np.sin(a @ x), wrong, x)
+    assert {divmod(m.flat_index, 200) for m in report.wrong} == {
+        (i, j) for i in range(50, 80) for j in range(100, 130)
+    }
+    assert report.certificate is not None
+    assert report.nfev <= 900
+    # One of its columns that is right does not end it, and is not named.
+    wrong[50:80, 110] = (np.cos(a @ x)[:, None] * a)[50:80, 110]
+    assert len(check_jacobian(lambda x: np.sin(a @ x), wrong, x).wrong) == 870
