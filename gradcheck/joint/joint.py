@@ -402,7 +402,7 @@ class JointTest:
         # Residuals of 0 take no more than one.
         within = np.where(most == 0, np.inf, needed / (MARGIN * most))
         # The bounds fall with every direction.
-        return np.asarray(np.searchsorted(-least_bounds(self.delta), -within) + 1)
+        return np.asarray((-least_bounds(self.delta)).searchsorted(-within) + 1)
 
 
 def _most(rows: Mask, among: Mask) -> bool:

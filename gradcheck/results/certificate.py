@@ -151,8 +151,10 @@ def bound_of(most: Values, delta: float) -> Values:
     least precise may be left out; the share of k is 2^-(k + 1), that of a look after K directions 1 / (K (K + 1)).
     docs/certificate.md derives it.
     """
-    from_largest = np.sort(most, axis=0)[::-1] if len(most) > 1 else most
-    return np.asarray(np.minimum.reduce(bounds_of_one(len(most), delta)[:, None] * from_largest))
+    bounds = bounds_of_one(len(most), delta)
+    if len(most) == 1:
+        return np.asarray(bounds[0] * most[0])
+    return np.asarray(np.minimum.reduce(bounds[:, None] * np.sort(most, axis=0)[::-1]))
 
 
 @lru_cache(maxsize=256)
