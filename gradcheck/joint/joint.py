@@ -407,7 +407,7 @@ class JointTest:
 
 def _most(rows: Mask, among: Mask) -> bool:
     """Whether more than half of some rows are of a kind."""
-    return 2 * int((rows & among).sum()) > int(among.sum())
+    return bool(2 * np.count_nonzero(rows & among) > np.count_nonzero(among))
 
 
 def first_moves(first: Direction) -> bool:
