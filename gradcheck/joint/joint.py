@@ -181,9 +181,11 @@ class JointTest:
                 disturbed = self._unsettled(first)
                 if np.count_nonzero(disturbed):
                     disturbed = disturbed & ~self._harmless(first, needed) & ~np.asarray(first.noisy)
-                if self._asks_for_eight(directions, needed, pending & ~disturbed):
+                hopeless = self._hopeless(directions, needed)
+                if self._asks_for_eight(hopeless, needed, pending & ~disturbed):
                     self._by_eight = True
-                hopeless = self._hopeless(directions, needed) | disturbed
+                    hopeless = self._hopeless(directions, needed)
+                hopeless = hopeless | disturbed
                 open_ |= pending & hopeless
                 pending &= ~hopeless
             if not np.count_nonzero(pending) or len(directions) >= self.most:
@@ -205,12 +207,12 @@ class JointTest:
                 self.exceeded = True
                 return Joint(tuple(directions), nothing, nobody, wrong, self.sizes)
 
-    def _asks_for_eight(self, directions: list[Direction], needed: Values, pending: Mask) -> bool:
+    def _asks_for_eight(self, hopeless: Mask, needed: Values, pending: Mask) -> bool:
         """Whether eight points a direction, as precise as the first, certify most rows where four never would."""
         first = self.first
         if first is None or first.exact or self.noisy or first.fit is None or len(first.fit.odd) <= len(FOUR):
             return False
-        if self._by_eight or not _most(self._hopeless(directions, needed), pending):
+        if self._by_eight or not _most(hopeless, pending):
             return False
         return not _most(self._hopeless([first], needed), pending)
 

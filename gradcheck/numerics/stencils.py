@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Values
+from gradcheck.parameters.leaves import eps_of
 
 __all__ = ["SIDED_NODES", "STENCIL", "Fit", "central", "one_sided"]
 
@@ -53,10 +55,10 @@ class Fit:
     chord: Values
     finite: NDArray[np.bool_]
 
-    @property
+    @cached_property
     def error(self) -> Values:
         """The error bar E: the true derivative is expected within 3 E."""
-        eps = np.finfo(self.value.dtype).eps
+        eps = eps_of(self.value.dtype)
         error = self.truncation + self.kink + self.noise + eps * np.abs(self.value)
         return np.asarray(np.where(self.stepped, np.inf, error))
 
@@ -80,7 +82,7 @@ def central(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
     r = (dh - near * d1) / (1.0 - near)
     wide = (d1 - far * d2) / (1.0 - far)
     h = t[:, 1]
-    eps = np.maximum(level, np.finfo(values.dtype).eps * np.abs(values).max(axis=1))
+    eps = np.maximum(level, eps_of(values.dtype) * np.abs(values).max(axis=1))
     # Uneven offsets (x on a coarse grid) would put a slope into the second differences.
     uneven = offsets[:, 3:] + offsets[:, 2::-1]
     second = values[:, 3:] + values[:, 2::-1] - 2.0 * f_x - r[:, None] * uneven
@@ -104,8 +106,10 @@ def central(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
     jumping = (sizes.min(axis=1) > 0.5 * sizes.max(axis=1)) & (sizes.min(axis=1) > 10.0 * eps)
     stepped = _level_off(values[:, 3:] - values[:, 2::-1], eps)
     chords = (values - f_x) / offsets
-    right, right_bar = _side(offsets[:, 3:], chords[:, 3:], eps)
-    left, left_bar = _side(offsets[:, 2::-1], chords[:, 2::-1], eps)
+    # Both sides at once.
+    outwards, slopes = (np.concatenate([part[:, 3:], part[:, 2::-1]]) for part in (offsets, chords))
+    each, bars = _side(outwards, slopes, np.concatenate([eps, eps]))
+    (right, left), (right_bar, left_bar) = each.reshape(2, -1), bars.reshape(2, -1)
     return Fit(
         value=r,
         truncation=np.maximum(np.abs(r - wide), rough),
@@ -155,7 +159,7 @@ def _side(offsets: Values, chords: Values, eps: Values) -> tuple[Values, Values]
     straight = _at_zero(near, chords[:, 0], middle, chords[:, 1])
     each = weights / offsets
     noise = eps * (np.abs(each).sum(axis=1) + np.abs(each.sum(axis=1)))
-    return slope, np.abs(slope - straight) + noise + np.finfo(slope.dtype).eps * np.abs(slope)
+    return slope, np.abs(slope - straight) + noise + eps_of(slope.dtype) * np.abs(slope)
 
 
 def one_sided(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
@@ -176,7 +180,7 @@ def one_sided(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
     part = _slope_weights(nodes[:, :-1]) / reach[:, None]
     r = (full * samples).sum(axis=1)
     shorter = (part * samples[:, :-1]).sum(axis=1)
-    eps = np.maximum(level, np.finfo(values.dtype).eps * np.abs(samples).max(axis=1))
+    eps = np.maximum(level, eps_of(values.dtype) * np.abs(samples).max(axis=1))
     noise = eps * np.abs(full).sum(axis=1)
     nothing = np.zeros(r.shape, bool)
     stepped = _level_off(values - f_x, eps)

@@ -179,11 +179,11 @@ class Search:
         self.contested[rows[clash]] = apart[clash]
         self.clashes[rows[agreed]] = 0
         self.clashes[rows[clash]] += 1
+        better = rows[take]
         for name in KEPT:
-            new = self.step[rows] if name == "step" else getattr(fit, name)
-            self.kept[name][rows[take]] = new[take]
-        self.own[rows[take]] = error[take]
-        self.kinked[rows[take]] = fit.kinked[take]
+            self.kept[name][better] = self.step[better] if name == "step" else getattr(fit, name)[take]
+        self.own[better] = error[take]
+        self.kinked[better] = fit.kinked[take]
 
     def plan(self, rows: Rows, precise: Values, resolved: Values) -> Rows:
         """Choose the next step of each row from its last fit; returns the rows that are worth another stencil."""
@@ -260,6 +260,8 @@ class Search:
     ) -> tuple[Rows, Values, Values]:
         """Rows that were looked at from as near as can be end with that; what they show there is no plan for others."""
         go = self.nearest[rows] != 2
+        if go.all():
+            return rows, precise, resolved
         ended = rows[~go]
         fine = 3.0 * self.own[ended] <= precise[~go]
         self.limit[ended[fine]] = Limit.NONE

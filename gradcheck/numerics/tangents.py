@@ -120,9 +120,11 @@ def root_mean_square(values: Flat) -> float:
 
 def sizes_by(group: Index, values: Flat) -> Flat:
     """The root mean square (k,) of the group that each of k finite numbers belongs to."""
-    _, which = np.unique(group, return_inverse=True)
     if values.size == 0:
         return np.zeros(0)
+    if np.count_nonzero(group == group[0]) == group.size:
+        return np.full(values.size, root_mean_square(values), values.dtype)
+    _, which = np.unique(group, return_inverse=True)
     largest = np.zeros(int(which.max()) + 1, values.dtype)
     np.maximum.at(largest, which, np.abs(values))
     relative = (values / np.where(largest > 0, largest, 1.0)[which]).astype(np.float64)
