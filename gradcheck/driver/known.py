@@ -27,6 +27,8 @@ __all__ = ["Known", "Question"]
 # Noise of one value, in units of f(x), at which f is asked again whether it is a function of x; and in units of what x
 # moves f by, so that this is not asked where f(x) is nearly 0.
 ERRATIC, SLIGHT = 1e-3, 1e-9
+# Scales of so many coordinates, 2 MB, are made once.
+KEPT = 2**18
 
 
 @dataclass(frozen=True)
@@ -93,9 +95,16 @@ class Known:
         return matrix
 
     @cached_property
+    def few_scales(self) -> Flat | None:
+        """(n,) the unit of a step for each coordinate; None of a large x: as many are not kept beside it."""
+        x = self.question.x
+        return self.objective.parameters.scales(x) if x.size <= KEPT else None
+
+    @property
     def scales(self) -> Flat:
         """(n,) the unit of a step for each coordinate."""
-        return self.objective.parameters.scales(self.question.x)
+        few = self.few_scales
+        return self.objective.parameters.scales(self.question.x) if few is None else few
 
     @property
     def ngev(self) -> int:

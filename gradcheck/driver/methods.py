@@ -180,7 +180,7 @@ def _problem(known: Known) -> Problem:
     eps = eps_of(known.inspected.computes_in)
     question = known.question
     return Problem(
-        known.objective, question.x, f_x, known.matrix, known.scales, known.tolerance, question.room, eps
+        known.objective, question.x, f_x, known.matrix, known.few_scales, known.tolerance, question.room, eps
     )
 
 

@@ -86,10 +86,17 @@ def probe_noise(
     coarse = max(eps_of(b.real_dtype) for b in objective.parameters.blocks)
     # In float32 the points themselves must lie many spacings apart.
     spacing = max(FIRST_SPACING, 64.0 * coarse)
-    generator = generator_of(rng)
-    signs = generator.choice([-1.0, 1.0], x.size)
-    size = generator.uniform(0.5, 1.5, x.size)
-    size *= _own_scales(x, scales, spacing)
+    tangent, back = _tangent(generator_of(rng), _own_scales(x, scales, spacing), spacing, room)
+    return measure_noise(objective, Rays(x, [tangent]), f_x, spacing, back=back)
+
+
+def _tangent(
+    generator: np.random.Generator, own: Flat, spacing: float, room: tuple[Flat, Flat] | None
+) -> tuple[Flat, bool]:
+    """A direction (n,) with a scale for each coordinate, and whether there is room behind x, too."""
+    signs = generator.choice([-1.0, 1.0], own.size)
+    size = generator.uniform(0.5, 1.5, own.size)
+    size *= own
     back = True
     if room is not None:
         # Inwards, and not farther than the bounds allow even the widest probe.
@@ -98,7 +105,7 @@ def probe_noise(
         size = np.minimum(size, 0.99 * np.maximum(left, right) / (WIDEST * spacing))
         back = bool((np.minimum(left, right) >= WIDEST * spacing * size).all())
     signs *= size
-    return measure_noise(objective, Rays(x, [signs]), f_x, spacing, back=back)
+    return signs, back
 
 
 def _own_scales(x: Flat, scales: Flat, spacing: float) -> Flat:

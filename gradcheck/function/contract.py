@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -191,14 +192,25 @@ def _call_grad(
     # What has not the structure of x, a generator for one, is refused as it is.
     kept = _as_it_is(parameters, first)
     viewed = not moved and _is_view(parameters, first, given)
-    del given  # not as long as `first`, which is needed to see whether the second call returns it
+    before = _kept_by_others(first)
+    del given, first
 
     def again(said: list[Finding]) -> Any:
         second = called(parameters.unflatten(x.copy()), [])
-        _note_sharing(parameters, [first, second], viewed, "grad", said)
+        _note_sharing(parameters, [before(), second], viewed, "grad", said)
         return second
 
     return kept, again
+
+
+def _kept_by_others(tree: Any) -> Callable[[], Any]:
+    """A tree, for as long as there is more reason to keep it than to see whether it is returned again.
+
+    An array with memory of its own lives where its function keeps it, or a part of it; None else.
+    """
+    if type(tree) is np.ndarray and tree.base is None:
+        return weakref.ref(tree)
+    return lambda: tree
 
 
 def _as_it_is(parameters: Parameters, tree: Any) -> Any:

@@ -47,7 +47,7 @@ class Matrix(Protocol):
 
 
 # Terms of J v that are squared at once, so that they take little memory.
-TERMS = 2**20
+TERMS = 2**17
 # Sums of squares beyond these may have lost some to underflow or overflow.
 SMALLEST, LARGEST = 1e-250, 1e250
 

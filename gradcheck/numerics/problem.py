@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,7 +16,7 @@ from gradcheck._typing import Flat, Mask, Values
 from gradcheck.function.lines import Rays
 from gradcheck.function.matrix import Dense, Matrix, Sparse, one_row
 from gradcheck.function.objective import BudgetSpentError, NotScalarError, Objective
-from gradcheck.numerics.tangents import mean_root, root_mean_square, scaled_rms
+from gradcheck.numerics.tangents import TOGETHER, mean_root, root_mean_square, scaled_rms
 from gradcheck.parameters.leaves import eps_of
 from gradcheck.parameters.quantiles import median
 from gradcheck.parameters.tree import Parameters
@@ -41,18 +42,24 @@ MANY = 4096
 class Problem:
     """f: R^n -> R^m, x, f(x) and the matrix J that is claimed there; a gradient is the one row of its J.
 
-    x (n,), f_x (m,), scales (n,) the unit of a step for each coordinate, room (n,), (n,) how far each may go to the
-    left and to the right. eps : the unit roundoff in which the matrix was computed.
+    x (n,), f_x (m,), room (n,), (n,) how far each may go to the left and to the right. given_scales : (n,) the unit of
+    a step for each coordinate; None of a large x, for which they are made when they are asked for. eps : the unit
+    roundoff in which the matrix was computed.
     """
 
     objective: Objective
     x: Flat
     f_x: Values
     matrix: Matrix
-    scales: Flat
+    given_scales: Flat | None
     tolerance: Tolerance
     room: tuple[Flat, Flat] | None
     eps: float
+
+    @property
+    def scales(self) -> Flat:
+        """(n,) the unit of a step for each coordinate."""
+        return self.parameters.scales(self.x) if self.given_scales is None else self.given_scales
 
     @property
     def parameters(self) -> Parameters:
@@ -94,11 +101,18 @@ class Problem:
 
         Costs one evaluation. Source: Squire & Trapp, SIAM Review 40 (1998).
         """
+        return self.complex_along_parts([(slice(None), tangent)])
+
+    def complex_along_parts(
+        self, tangent: Iterable[tuple[slice, Flat]]
+    ) -> NDArray[np.complexfloating[Any]] | None:
+        """The same along a tangent that is made a part after another."""
         if not self.in_doubles:
             return None
         point = np.empty((self.x.size, 1), np.complex128)
         point.real[:, 0] = self.x
-        np.multiply(tangent, COMPLEX_STEP, out=point.imag[:, 0])
+        for part, values in tangent:
+            np.multiply(values, COMPLEX_STEP, out=point.imag[part, 0])
         try:
             with warnings.catch_warnings():
                 # float(z) of a complex z warns; so f does not take complex numbers, and that is all there is to say.
@@ -148,16 +162,17 @@ def scaling_of(problem: Problem, still: Mask) -> Scaling:
     least: how well that array is seen is what counts, and what others do beyond that are bends that hide it.
     """
     blocks = problem.parameters.blocks
-    held = still
+    held, scales = still, problem.scales
     if problem.room is not None:
-        held = still | ~(np.minimum(*problem.room) >= NARROW * problem.scales)
+        held = still | ~(np.minimum(*problem.room) >= NARROW * scales)
     moved = ~held if np.count_nonzero(held) else None
     strength = _strength(problem)
     parts = [
-        _part(problem.scales[b.slice], strength[b.slice], None if moved is None else moved[b.slice])
+        _part(scales[b.slice], strength[b.slice], None if moved is None else moved[b.slice])
         for b in blocks
     ]
     rms, effect, reach = np.array([(part.rms, part.effect, part.reach) for part in parts]).T
+    del scales
     largest = float(effect.max(initial=0.0))
     # By the largest of its scales: what a small entry changes by may be rounding, what it is claimed to be not.
     nothing = reach <= NOTHING * largest
@@ -173,7 +188,7 @@ def scaling_of(problem: Problem, still: Mask) -> Scaling:
     if len(each) == 1 and moved is None:
         lengths = each[0] if isinstance(each[0], np.ndarray) else _all(each[0], problem.x.size)
     else:
-        lengths = np.empty_like(problem.scales)
+        lengths = np.empty(problem.x.size, problem.x.dtype)
         for b, length in zip(blocks, each, strict=True):
             lengths[b.slice] = length
         lengths[held] = 0.0
@@ -205,7 +220,7 @@ class _Part:
 
 
 def _part(own: Flat, strength: Flat, moved: Mask | None) -> _Part:
-    """That of the scales of one array and its |g|; moved : the entries that are, where not all."""
+    """That of the scales of one array and its g; moved : the entries that are, where not all."""
     if own.size == 0:
         return _Part(own)
     mine = strength if moved is None else strength[moved]
@@ -225,10 +240,10 @@ def _all(length: float, size: int) -> Flat:
 
 
 def _strength(problem: Problem) -> Flat:
-    """(n,) |g| of a gradient; of more rows the root mean square of each column, every row in units of its own."""
+    """(n,) g of a gradient; of more rows the root mean square of each column, every row in units of its own."""
     m, n = problem.matrix.shape
     if m == 1:
-        return np.abs(one_row(problem.matrix))
+        return one_row(problem.matrix)
     rows = scaled_rms(problem.matrix, problem.scales)
     if rows is None:
         return np.ones(n)
@@ -259,8 +274,12 @@ def of_typical_size(rows: Values) -> Values:
 
 def _least(lengths: Any, strength: Flat, rms: float) -> float:
     """The least of s_j times the larger of |g_j| and the root mean square, over the entries that are moved."""
-    if not isinstance(lengths, np.ndarray):
-        return lengths * max(float(strength.min(initial=np.inf)), rms) if lengths > 0 else math.inf
-    sizes = np.maximum(strength, rms)
-    sizes *= lengths
-    return float(np.min(sizes, where=lengths > 0, initial=np.inf))
+    least = math.inf
+    for start in range(0, strength.size, TOGETHER):
+        part = slice(start, start + TOGETHER)
+        sizes = np.maximum(np.abs(strength[part]), rms)
+        if isinstance(lengths, np.ndarray):
+            least = float(np.min(sizes * lengths[part], where=lengths[part] > 0, initial=least))
+        elif lengths > 0:
+            least = min(least, lengths * float(sizes.min()))
+    return least

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, cast
 
@@ -94,11 +94,19 @@ def generator_of(rng: Any) -> np.random.Generator:
 
 def random_units(generator: np.random.Generator, n: int) -> NDArray[np.float64]:
     """u (n,): +-U(0.5, 1.5). Plain signs would cancel equal and opposite errors half the time."""
-    u = generator.uniform(-1.0, 1.0, n)
-    for start in range(0, n, TOGETHER):
-        part = u[start : start + TOGETHER]
-        part += np.copysign(0.5, part)
+    u = np.empty(n)
+    for part, values in units_in_parts(generator, n):
+        u[part] = values
     return u
+
+
+def units_in_parts(generator: np.random.Generator, n: int) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    """The same, a part after another."""
+    for start in range(0, n, TOGETHER):
+        part = slice(start, min(start + TOGETHER, n))
+        u = generator.uniform(-1.0, 1.0, part.stop - start)
+        u += np.copysign(0.5, u)
+        yield part, u
 
 
 def opposed(generator: np.random.Generator, n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -180,15 +180,16 @@ class Parameters:
             part = out[b.slice]
             if np.count_nonzero(part) == part.size:
                 if part.size > 1:
-                    np.maximum(part, quantile(part, 0.02), out=part)
+                    least = quantile(part, 0.02, own=True)
+                    np.maximum(np.abs(flat[b.slice], out=part), least, out=part)
                 continue
             zero = part == 0
             sizes = part[~zero]
             if sizes.size == 0:
                 part[:] = 1.0
                 continue
-            typical = median(sizes)
-            np.maximum(part, quantile(sizes, 0.02), out=part)
+            typical = median(sizes, own=True)
+            np.maximum(part, quantile(sizes, 0.02, own=True), out=part)
             part[zero] = typical
         return out
 
