@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Mask, Values
 from gradcheck.joint.direction import Direction
@@ -24,7 +26,7 @@ from gradcheck.numerics.line_fit import (
 from gradcheck.numerics.problem import Problem, Scaling, of_typical_size
 from gradcheck.numerics.rounding import FEW, granularity, on_no_grid
 from gradcheck.numerics.row_formulas import rows_of
-from gradcheck.numerics.tangents import ROUNDING, random_units, root_mean_square
+from gradcheck.numerics.tangents import ROUNDING, random_units, root_mean_square, units_in_parts
 from gradcheck.parameters.leaves import all_finite
 from gradcheck.parameters.quantiles import median
 from gradcheck.results.certificate import LEAST
@@ -53,6 +55,8 @@ COMPLEX_ROUNDING, MANY = 32.0, 1e5
 CONFIRMS = 0.1
 # Where noise, a kink or bends are in the way: the next step is so much shorter.
 MUCH_NEARER = 100.0
+# Tangents of so many coordinates, 2 MB, are drawn once.
+KEPT = 2**18
 # Two calls at x, one with complex numbers.
 SAME = 1e-12
 # The places of the four outer values among five or nine.
@@ -93,6 +97,8 @@ class Directions:
         self._chosen: dict[tuple[int, ...], tuple[Short, list[Direction]]] = {}
         # The tangent that was asked for last, and what is claimed along it.
         self._last: tuple[Flat, Values, Values] | None = None
+        # The generator as it was before it drew that, where it is large.
+        self._before: np.random.Generator | None = None
 
     def follow(self, before: Directions) -> None:
         """Take over what other directions of the same f told of it."""
@@ -126,9 +132,31 @@ class Directions:
         return self.compared(tangent, step, (high - low) / (2.0 * step), error)
 
     def _tangent(self) -> Flat:
-        tangent = random_units(self.rng, self.scaling.lengths.size)
+        self._before = copy.deepcopy(self.rng) if self.scaling.lengths.size > KEPT else None
+        return self._drawn(self.rng)
+
+    def _drawn(self, rng: np.random.Generator) -> Flat:
+        tangent = random_units(rng, self.scaling.lengths.size)
         tangent *= self.scaling.lengths
         return tangent
+
+    def _complex_along(self, asked: bool) -> tuple[NDArray[np.complexfloating[Any]] | None, Flat]:
+        """`Problem.complex_along` the tangent that was drawn last, if asked for, and that tangent.
+
+        A large one is drawn again, so that it takes no memory beside the complex point.
+        """
+        assert self._last is not None
+        tangent, *claimed = self._last
+        if not asked or self._before is None:
+            return self.problem.complex_along(tangent) if asked else None, tangent
+        lengths = self.scaling.lengths
+        parts = units_in_parts(copy.deepcopy(self._before), lengths.size)
+        del tangent
+        self._last = None
+        values = self.problem.complex_along_parts((part, u * lengths[part]) for part, u in parts)
+        tangent = self._drawn(self._before)
+        self._last = (tangent, claimed[0], claimed[1])
+        return values, tangent
 
     def _claimed(self, tangent: Flat) -> tuple[Values, Values]:
         """(m,) J v, and the root of the sum of squares of its terms."""
@@ -142,15 +170,14 @@ class Directions:
 
         step : instead of the one that f's size and slope suggest, for real points alone.
         """
-        problem, tangent = self.problem, self._tangent()
-        _, weight = self._claimed(tangent)
+        _, weight = self._claimed(self._tangent())
         self._weight = weight
         if not (self.sizes > 0).any() and self.rows > 1:
             # Of the entries nothing is known but what they add up to: the largest may be those that move least.
             lengths = self.scaling.lengths[self.scaling.lengths > 0]
             even = float(lengths.min() / lengths.max())
             self.sizes = of_typical_size(even * weight / math.sqrt(self.moved))
-        values = problem.complex_along(tangent) if self.exact and step is None else None
+        values, tangent = self._complex_along(self.exact and step is None)
         if values is not None and not self._same(values.real):
             values = None
         self.exact = values is not None
@@ -313,11 +340,10 @@ class Directions:
         are where nothing is noisy, as the first direction has.
         """
         first = before[0]
-        tangent = self._tangent()
-        if first.exact:
-            values = self.problem.complex_along(tangent)
-            if values is not None:
-                return self.compared(tangent, 0.0, values.imag, self._complex_error(tangent), exact=True)
+        self._claimed(self._tangent())
+        values, tangent = self._complex_along(first.exact)
+        if values is not None:
+            return self.compared(tangent, 0.0, values.imag, self._complex_error(tangent), exact=True)
         fit = first.fit
         assert fit is not None
         if first.in_noise:

@@ -114,6 +114,8 @@ class _Examination:
                 exact=self.exact,
                 before=before,
             )
+            del before
+            joint = None  # with its tangent
             joint = test.run()
             self.exact = test.exact and test.first is not None
             if self.setting is None and self._tells(test, joint):

@@ -95,7 +95,8 @@ class JointTest:
         self.first: Direction | None = None
         self._told = before is not None and before.tells(scaling)
         if before is not None and self._told:
-            self.first = before.first
+            assert before.first is not None
+            self.first = before.first.without_tangent()
             self.along.follow(before.along)
         # Whether four points a direction tell too little, and eight are taken.
         self._by_eight = False
@@ -196,8 +197,9 @@ class JointTest:
             if self.problem.objective.remaining < 2 * len(FOUR):
                 return Joint(tuple(directions), bound, certified, nobody, self.sizes, spent=True)
             directions[-1] = directions[-1].without_tangent()
+            first = directions[0]
             if not self._told:
-                self.first = first = directions[0]
+                self.first = first
             assert self.first is not None
             told = [self.first] if self._told else directions
             longer = self._asks_more(directions, needed, pending)

@@ -78,7 +78,7 @@ class _Search:
     ) -> None:
         self.test, self.exact, self.rows, self.judge = test, direction.exact, rows, judge
         # Coordinates in random order: places.
-        self.order = np.flatnonzero(direction.tangent)
+        self.order = _places(np.flatnonzero(direction.tangent))
         rng.shuffle(self.order)
         self.tangent = direction.tangent
         # What is said to exceed leaves more than the bars and the smallest mistake that counts.
@@ -231,6 +231,11 @@ class _Search:
             ),
             _Part(part.start, middle, plain, error, weighted, weighted_error),
         ]  # fmt: skip
+
+
+def _places(coordinates: Index) -> Index:
+    """In half of the memory, where they allow it."""
+    return coordinates.astype(np.int32) if coordinates.size < 2**31 else coordinates
 
 
 def find_places(
