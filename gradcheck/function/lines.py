@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, Self
 
 import numpy as np
 
@@ -14,6 +14,13 @@ from gradcheck.parameters.tree import Parameters
 
 class Lines(Protocol):
     """Straight lines through x, one a row; a point is a row and an offset along it."""
+
+    @property
+    def x(self) -> Flat:
+        """(n,) the point."""
+
+    def through(self, x: Flat) -> Self:
+        """The same directions through another point, or through none: that of a check is sent to workers once."""
 
     def __len__(self) -> int:
         """How many lines."""
@@ -28,8 +35,16 @@ class Lines(Protocol):
         """The points (size, k) of k rows and offsets, one a column."""
 
 
+class _Through:
+    """Lines that say where they go through."""
+
+    def through(self, x: Flat) -> Self:
+        """The same directions through another point."""
+        return replace(self, x=x)  # type: ignore[type-var]  # every one is a dataclass
+
+
 @dataclass(frozen=True)
-class Axes:
+class Axes(_Through):
     """One line a coordinate: offsets are in units of that coordinate."""
 
     parameters: Parameters
@@ -64,7 +79,7 @@ class Axes:
 
 
 @dataclass(frozen=True)
-class Rays:
+class Rays(_Through):
     """Dense directions: offsets are in units of the tangent, one tangent (size,) a line."""
 
     x: Flat
@@ -72,6 +87,11 @@ class Rays:
 
     def __len__(self) -> int:
         return len(self.tangents)
+
+    def __sizeof__(self) -> int:
+        # By this Dask tells what it sends as data from what it sends with each task.
+        held = self.tangents if isinstance(self.tangents, list) else []
+        return int(object.__sizeof__(self) + sum(tangent.nbytes for tangent in held))
 
     def reached(self, rows: Index, offsets: Flat) -> Flat:
         """The offsets as asked: each coordinate rounds its own way, which the measured noise contains."""
@@ -89,7 +109,7 @@ class Rays:
 
 
 @dataclass(frozen=True)
-class Columns:
+class Columns(_Through):
     """Lines that move groups of coordinates, each by its own scale, so that an offset of 1 moves it by that.
 
     groups : for each line the coordinates that it moves. scales : (n,).
@@ -128,6 +148,15 @@ class Family:
 
     def __len__(self) -> int:
         return self.direction.size
+
+    @property
+    def x(self) -> Flat:
+        """(n,) the point."""
+        return self.directions.x
+
+    def through(self, x: Flat) -> Self:
+        """The same directions through another point."""
+        return replace(self, directions=self.directions.through(x))
 
     def reached(self, rows: Index, offsets: Flat) -> Flat:
         """The offsets after rounding, as those of the direction."""

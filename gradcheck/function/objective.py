@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -25,6 +25,10 @@ __all__ = ["BudgetSpentError", "NotScalarError", "Objective"]
 
 # Numbers in one stack of points: 32 MiB of doubles.
 STACKED = 2**22
+# Bytes beyond which nobody sends something twice.
+MUCH = 2**20
+# Of lines that are sent without the point that they go through.
+NOWHERE = np.empty(0)
 
 
 class BudgetSpentError(Exception):
@@ -195,8 +199,8 @@ class Objective:
         m, k = offsets.shape
         each, flat = np.repeat(rows, k), offsets.reshape(-1, 1)
         parts = dealt(flat.size, max(m, k // self.points_each), self._n_jobs)
-        evaluate = partial(_evaluate, self._detached(), lines)
-        values, complaint = self._workers.run(evaluate, [(each[part], flat[part]) for part in parts])
+        shared = (self._sent, lines.x, lines.through(NOWHERE))
+        values, complaint = self._workers.run(_evaluate, shared, [(each[part], flat[part]) for part in parts])
         self.left_domain = complaint or self.left_domain
         return np.concatenate(values).reshape(m, k)
 
@@ -210,13 +214,18 @@ class Objective:
             return self.along(directions, np.zeros(1, np.intp), offsets[None, :]).T
         return np.array(self._one_by_one(directions, 0, offsets), offsets.dtype)[:, None]
 
-    def _detached(self) -> Self:
-        """For a worker: without budgets, counts and callbacks, which stay where the check runs."""
+    @cached_property
+    def _sent(self) -> Self:
+        """For workers: without budgets, counts and callbacks, which stay where the check runs."""
         other = copy.copy(self)
         other._max_nfev = other._max_seconds = other._on_evaluation = None
         other._n_jobs, other.left_domain = 1, ""
         other.__dict__.pop("_workers", None)
         return other
+
+    def __sizeof__(self) -> int:
+        # By this Dask tells what it sends once from what it sends with each task; f may hold data of any size.
+        return MUCH
 
     @cached_property
     def _workers(self) -> Kept:
@@ -264,9 +273,10 @@ class Objective:
         return values.astype(self.parameters.dtype)
 
 
-def _evaluate(objective: Objective, lines: Lines, rows: Index, offsets: Flat) -> tuple[Flat, str]:
+def _evaluate(sent: Objective, x: Flat, lines: Lines, rows: Index, offsets: Flat) -> tuple[Flat, str]:
+    objective = copy.copy(sent)  # others, in other threads, get the same
     with np.errstate(all="ignore"):  # settings do not travel to other threads and processes
-        return objective.along(lines, rows, offsets), objective.left_domain
+        return objective.along(lines.through(x), rows, offsets), objective.left_domain
 
 
 def as_real(result: Any, dtype: np.dtype[Any]) -> Any:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import repeat
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
 from gradcheck.function.lines import Family, Lines
-from gradcheck.function.objective import STACKED, NotScalarError, Objective
+from gradcheck.function.objective import NOWHERE, STACKED, NotScalarError, Objective
 from gradcheck.function.workers import dealt, workers
 from gradcheck.parameters.leaves import ForeignArrayError, as_array
 from gradcheck.parameters.tree import Parameters
@@ -171,10 +171,10 @@ class VectorObjective(Objective):
             self._count(len(made))
             lines = len({call.direction for call in made})
             parts = dealt(len(made), max(lines, len(made) // lines // self.points_each), self._n_jobs)
-            evaluate = partial(_evaluate, self._detached(), directions)
+            shared = (self._sent, directions.x, directions.through(NOWHERE))
             try:
                 results, complaint = self._workers.run(
-                    evaluate, [([made[k] for k in part],) for part in parts]
+                    _evaluate, shared, [([made[k] for k in part],) for part in parts]
                 )
                 self.left_domain = complaint or self.left_domain
             except KeyboardInterrupt:
@@ -231,6 +231,9 @@ def _calls(direction: Index, output: Index, offsets: Flat) -> list[_Call]:
     return calls
 
 
-def _evaluate(objective: VectorObjective, directions: Lines, calls: list[_Call]) -> tuple[list[Flat], str]:
+def _evaluate(
+    sent: VectorObjective, x: Flat, directions: Lines, calls: list[_Call]
+) -> tuple[list[Flat], str]:
+    objective = copy.copy(sent)  # others, in other threads, get the same
     with np.errstate(all="ignore"):  # settings do not travel to other threads and processes
-        return list(objective._in_turn(directions, calls)), objective.left_domain
+        return list(objective._in_turn(directions.through(x), calls)), objective.left_domain

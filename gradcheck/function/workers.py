@@ -56,14 +56,19 @@ class Kept:
         self._close: Callable[[], Any] = lambda: None
 
     def run(
-        self, evaluate: Callable[..., tuple[T, str]], parts: Sequence[tuple[Any, ...]]
+        self,
+        evaluate: Callable[..., tuple[T, str]],
+        shared: tuple[Any, ...],
+        parts: Sequence[tuple[Any, ...]],
     ) -> tuple[list[T], str]:
         """What `evaluate` makes of each part, a worker each, in their order; and the last complaint of f.
 
-        evaluate(*part) -> (values, complaint) : must be picklable, as must what f is made of. A value depends on its
-        own point alone: the results are the same whatever the number of workers.
+        evaluate(*shared, *part) -> (values, complaint) : must be picklable, as must what f is made of. A value depends
+        on its own point alone: the results are the same whatever the number of workers.
+        shared : for all parts; what is the same object in the next call, too, is sent once where that is large.
         Raises WorkerError where f cannot be sent to a process, or a process ends while it runs f.
         """
+        parts = [(*shared, *part) for part in parts]
         # One part is made here: no worker is faster than the process that would wait for it.
         results = self._elsewhere(evaluate, parts) if len(parts) > 1 else [evaluate(*parts[0])]
         complaints = [complaint for _, complaint in results if complaint]

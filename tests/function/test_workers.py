@@ -1,6 +1,7 @@
 """Workers, budgets and progress: the same report however f is called, and never more calls than were allowed."""
 
 import os
+import sys
 import threading
 import time
 
@@ -140,7 +141,7 @@ def test_points_are_dealt_out_and_put_back_in_order():
     with joblib.parallel_config(backend="threading"):
         rows, flat = np.repeat([4, 2, 0, 1, 3], 3), offsets.reshape(-1, 1)
         parts = [(rows[part], flat[part]) for part in dealt(15, 15, 4)]
-        values, complaint = Kept().run(evaluate, parts)
+        values, complaint = Kept().run(evaluate, (), parts)
 
     assert [len(part) for part, _ in parts] == [4, 4, 4, 3]
     assert complaint == ""
@@ -511,7 +512,7 @@ def test_one_point_is_worth_a_worker_where_f_is_slow(asked, monkeypatch, seconds
 
 def _values(parts):
     """Made by a pool of two, part by part."""
-    values, _ = Kept().run(lambda k: (k, ""), [(k,) for k in range(parts)])
+    values, _ = Kept().run(lambda k: (k, ""), (), [(k,) for k in range(parts)])
     return values
 
 
@@ -571,3 +572,27 @@ def test_what_is_overridden_of_joblib_is_called(monkeypatch):
         assert _values(2) == [0, 1]
 
     assert called == {"print_progress", "_wait_retrieval"}
+
+
+@pytest.mark.parametrize(
+    "check", [lambda: check_gradient(f, one_wrong, LARGE, n_jobs=2), lambda: CHECKS["sweep"](n_jobs=2)]
+)
+def test_f_and_x_are_the_same_objects_in_every_task(monkeypatch, check):
+    """Dask sends an object that is large once, joblib's processes map it once; lines are sent without the point."""
+    tasks = []
+
+    class Watched(Pool):
+        def __call__(self, calls):
+            calls = list(calls)
+            tasks.extend(arguments for _, arguments, _ in calls)
+            return super().__call__(calls)
+
+    monkeypatch.setattr(pool, "Pool", Watched)
+    with joblib.parallel_config(backend="threading"):
+        assert not check()
+
+    assert len(tasks) >= 4
+    assert {id(sent) for sent, *_ in tasks} == {id(tasks[0][0])}
+    assert {id(x) for _, x, *_ in tasks} == {id(tasks[0][1])}
+    assert sys.getsizeof(tasks[0][0]) > 1e3
+    assert all(lines.x.size == 0 for _, _, lines, *_ in tasks)
