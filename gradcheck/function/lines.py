@@ -11,6 +11,9 @@ import numpy as np
 from gradcheck._typing import Flat, Index
 from gradcheck.parameters.tree import Parameters
 
+# Bytes that are worth a way of their own.
+MUCH = 2**20
+
 
 class Lines(Protocol):
     """Straight lines through x, one a row; a point is a row and an offset along it."""
@@ -89,9 +92,10 @@ class Rays(_Through):
         return len(self.tangents)
 
     def __sizeof__(self) -> int:
-        # By this Dask tells what it sends as data from what it sends with each task.
+        # By this Dask tells what it sends as data, by a way of its own, from what it sends with each task.
         held = self.tangents if isinstance(self.tangents, list) else []
-        return int(object.__sizeof__(self) + sum(tangent.nbytes for tangent in held))
+        size = sum(tangent.nbytes for tangent in held)
+        return int(size if size > MUCH else object.__sizeof__(self))
 
     def reached(self, rows: Index, offsets: Flat) -> Flat:
         """The offsets as asked: each coordinate rounds its own way, which the measured noise contains."""

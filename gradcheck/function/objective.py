@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
 from gradcheck.function.arithmetic import callers_arithmetic
-from gradcheck.function.lines import Lines
+from gradcheck.function.lines import MUCH, Lines
 from gradcheck.function.workers import POINTS_EACH, SLOW, Kept, dealt, workers
 from gradcheck.parameters.leaves import ForeignArrayError, as_array
 from gradcheck.parameters.tree import Parameters
@@ -25,8 +25,6 @@ __all__ = ["BudgetSpentError", "NotScalarError", "Objective"]
 
 # Numbers in one stack of points: 32 MiB of doubles.
 STACKED = 2**22
-# Bytes beyond which nobody sends something twice.
-MUCH = 2**20
 # Of lines that are sent without the point that they go through.
 NOWHERE = np.empty(0)
 
@@ -225,7 +223,7 @@ class Objective:
 
     def __sizeof__(self) -> int:
         # By this Dask tells what it sends once from what it sends with each task; f may hold data of any size.
-        return MUCH
+        return MUCH + 1
 
     @cached_property
     def _workers(self) -> Kept:
