@@ -23,18 +23,23 @@ class Pool(Parallel):  # type: ignore[misc]  # joblib has no types
     def __init__(self, n_jobs: int) -> None:
         super().__init__(n_jobs=n_jobs, batch_size=1, pre_dispatch="all")
         self._arrived = Event()
+        # Whether the backend, which others may have entered already, is in a call for this one.
+        self._in_call = False
 
     def __enter__(self) -> Any:
         entered = super().__enter__()
         backend = self._backend
-        backend.start_call()
-        backend.start_call = backend.stop_call = _nothing
+        if "start_call" not in vars(backend):
+            backend.start_call()
+            backend.start_call = backend.stop_call = _nothing
+            self._in_call = True
         return entered
 
     def __exit__(self, *raised: Any) -> None:
-        backend = self._backend
-        del backend.start_call, backend.stop_call
-        backend.stop_call()
+        if self._in_call:
+            backend = self._backend
+            del backend.start_call, backend.stop_call
+            backend.stop_call()
         super().__exit__(*raised)
 
     def print_progress(self) -> None:
