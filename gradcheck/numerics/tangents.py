@@ -94,9 +94,10 @@ def generator_of(rng: Any) -> np.random.Generator:
 
 def random_units(generator: np.random.Generator, n: int) -> NDArray[np.float64]:
     """u (n,): +-U(0.5, 1.5). Plain signs would cancel equal and opposite errors half the time."""
-    u = np.empty(n)
-    for part, values in units_in_parts(generator, n):
-        u[part] = values
+    u = generator.uniform(-1.0, 1.0, n)
+    for start in range(0, n, TOGETHER):
+        part = u[start : start + TOGETHER]
+        part += np.copysign(0.5, part)
     return u
 
 
@@ -104,9 +105,7 @@ def units_in_parts(generator: np.random.Generator, n: int) -> Iterator[tuple[sli
     """The same, a part after another."""
     for start in range(0, n, TOGETHER):
         part = slice(start, min(start + TOGETHER, n))
-        u = generator.uniform(-1.0, 1.0, part.stop - start)
-        u += np.copysign(0.5, u)
-        yield part, u
+        yield part, random_units(generator, part.stop - start)
 
 
 def opposed(generator: np.random.Generator, n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

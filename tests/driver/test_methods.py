@@ -116,11 +116,11 @@ def test_joint_directions_need_claims_whose_squares_are_numbers(large: float, fo
     known = known_of(5, matrix=form(array))
     assert JOINT.cost(known) is None
     # Infinity times nothing is no number.
-    known.__dict__["scales"] = np.full(5, 1e-200)
+    known.__dict__["few_scales"] = np.full(5, 1e-200)
     assert JOINT.cost(known) is None
     for scale, cost in ((1.0, 8), (1e60, None), (1e-200, 8)):
         known = known_of(5, matrix=form(np.full((2, 5), 1e100)))
-        known.__dict__["scales"] = np.full(5, scale)
+        known.__dict__["few_scales"] = np.full(5, scale)
         assert JOINT.cost(known) == cost
     assert JOINT.cost(known_of(5, matrix=Product((2, 5), lambda v: array @ v))) == 8
 
