@@ -250,7 +250,8 @@ def _note_sharing(
 ) -> None:
     """What two calls at x returned may be one array; viewed : the first is the x that it was given."""
     what = "" if who == "grad" else " as its gradient"
-    if _share(*map(parameters.fitting, gradients)):
+    # None is an array that nobody kept.
+    if gradients[0] is not None and _share(*map(parameters.fitting, gradients)):
         text = f"{who} returns the same buffer{what} at every call: a caller that keeps it sees it change"
         findings.append(Finding(text))
     if viewed:

@@ -131,30 +131,29 @@ class Directions:
         error = 1.5 * 0.71 * fit.noise / step + bend * step**2
         return self.compared(tangent, step, (high - low) / (2.0 * step), error)
 
-    def _tangent(self) -> Flat:
-        self._before = copy.deepcopy(self.rng) if self.scaling.lengths.size > KEPT else None
-        return self._drawn(self.rng)
-
-    def _drawn(self, rng: np.random.Generator) -> Flat:
-        tangent = random_units(rng, self.scaling.lengths.size)
+    def _tangent(self, again: np.random.Generator | None = None) -> Flat:
+        """Another tangent, or the one that was drawn by a generator as it is again."""
+        if again is None:
+            self._before = copy.deepcopy(self.rng) if self.scaling.lengths.size > KEPT else None
+        tangent = random_units(again or self.rng, self.scaling.lengths.size)
         tangent *= self.scaling.lengths
         return tangent
 
-    def _complex_along(self, asked: bool) -> tuple[NDArray[np.complexfloating[Any]] | None, Flat]:
-        """`Problem.complex_along` the tangent that was drawn last, if asked for, and that tangent.
+    def _complex_along(self) -> tuple[NDArray[np.complexfloating[Any]] | None, Flat]:
+        """`Problem.complex_along` the tangent that was drawn last, and that tangent.
 
         A large one is drawn again, so that it takes no memory beside the complex point.
         """
         assert self._last is not None
         tangent, *claimed = self._last
-        if not asked or self._before is None:
-            return self.problem.complex_along(tangent) if asked else None, tangent
+        if self._before is None:
+            return self.problem.complex_along(tangent), tangent
         lengths = self.scaling.lengths
         parts = units_in_parts(copy.deepcopy(self._before), lengths.size)
         del tangent
         self._last = None
         values = self.problem.complex_along_parts((part, u * lengths[part]) for part, u in parts)
-        tangent = self._drawn(self._before)
+        tangent = self._tangent(self._before)
         self._last = (tangent, claimed[0], claimed[1])
         return values, tangent
 
@@ -170,14 +169,17 @@ class Directions:
 
         step : instead of the one that f's size and slope suggest, for real points alone.
         """
-        _, weight = self._claimed(self._tangent())
+        values, tangent = None, self._tangent()
+        _, weight = self._claimed(tangent)
         self._weight = weight
         if not (self.sizes > 0).any() and self.rows > 1:
             # Of the entries nothing is known but what they add up to: the largest may be those that move least.
             lengths = self.scaling.lengths[self.scaling.lengths > 0]
             even = float(lengths.min() / lengths.max())
             self.sizes = of_typical_size(even * weight / math.sqrt(self.moved))
-        values, tangent = self._complex_along(self.exact and step is None)
+        if self.exact and step is None:
+            del tangent
+            values, tangent = self._complex_along()
         if values is not None and not self._same(values.real):
             values = None
         self.exact = values is not None
@@ -340,10 +342,13 @@ class Directions:
         are where nothing is noisy, as the first direction has.
         """
         first = before[0]
-        self._claimed(self._tangent())
-        values, tangent = self._complex_along(first.exact)
-        if values is not None:
-            return self.compared(tangent, 0.0, values.imag, self._complex_error(tangent), exact=True)
+        tangent = self._tangent()
+        if first.exact:
+            self._claimed(tangent)
+            del tangent
+            values, tangent = self._complex_along()
+            if values is not None:
+                return self.compared(tangent, 0.0, values.imag, self._complex_error(tangent), exact=True)
         fit = first.fit
         assert fit is not None
         if first.in_noise:

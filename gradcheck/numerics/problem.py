@@ -168,8 +168,7 @@ def scaling_of(problem: Problem, still: Mask) -> Scaling:
     moved = ~held if np.count_nonzero(held) else None
     strength = _strength(problem)
     parts = [
-        _part(scales[b.slice], strength[b.slice], None if moved is None else moved[b.slice])
-        for b in blocks
+        _part(scales[b.slice], strength[b.slice], None if moved is None else moved[b.slice]) for b in blocks
     ]
     rms, effect, reach = np.array([(part.rms, part.effect, part.reach) for part in parts]).T
     del scales
