@@ -40,7 +40,8 @@ EPS = float(np.finfo(np.float64).eps)
 FIRST_STEP, SHORTEST, ROOT, ROOT_LENGTH = 0.01, 1e-3, 1e-9, 0.1
 LONGEST_STEP = 0.3
 # Where rounding alone would ask for more directions, and f changes by its own size in so many lengths of x, the first
-# step is up to so many times as long. Rounding makes such a part of E h, by trial on the chapter's network.
+# step is up to so many times as long, but no more than arrays are held back for the one that does least: they bend less
+# by that. Rounding makes such a part of E h, by trial on the chapter's network.
 ROUNDED, STRETCHED = 30.0, 8.0
 # From one noisy direction of eight points to the next a step is so many times as long; so many are tried.
 LONGER, TRIED = 3.0, 3
@@ -220,12 +221,12 @@ class Directions:
         lengths = lengths[lengths > ROOT]
         within = np.minimum(np.maximum(lengths, SHORTEST), 1.0)
         length = float(median(within)) if lengths.size else usual
-        if length == 1.0 and lengths.size and not self.exact:
+        if length == 1.0 and self.scaling.held > 1.0 and lengths.size and not self.exact:
             floor = np.maximum(EPS * np.abs(self.problem.f_x), self.rounding_of_x)
             asked = ROUNDED * floor / (self.enough * self.sizes) / FIRST_STEP
             asked = asked[np.isfinite(asked)]
             longer = float(median(asked)) if asked.size else 1.0
-            length = max(1.0, min(longer, STRETCHED, float(median(lengths))))
+            length = max(1.0, min(longer, STRETCHED, self.scaling.held, float(median(lengths))))
         # A power of two, so that similar claims ask for the same values.
         return 2.0 ** round(math.log2(FIRST_STEP * length))
 

@@ -144,6 +144,7 @@ class Scaling:
     the size that a mistake in it is relative to, the entry or the root mean square of its array.
     rms : (arrays,) that root mean square for the one row of a gradient. nothing : (arrays,) claimed to be 0.
     least : (arrays,) the same as `sizes` of the one row of a gradient, array by array; infinite where nothing is moved.
+    held : how many times as far the others would move in the median, were there no array that does so little.
     """
 
     lengths: Flat
@@ -151,6 +152,7 @@ class Scaling:
     rms: Values
     nothing: Mask
     least: Values
+    held: float = 1.0
 
 
 def scaling_of(problem: Problem, still: Mask) -> Scaling:
@@ -176,7 +178,8 @@ def scaling_of(problem: Problem, still: Mask) -> Scaling:
     # By the largest of its scales: what a small entry changes by may be rounding, what it is claimed to be not.
     nothing = reach <= NOTHING * largest
     told = effect[~nothing]
-    share = min(float(median(told)), LARGEST_SHARE * float(told.min())) if told.size else 0.0
+    usual = float(median(told)) if told.size else 0.0
+    share = min(usual, LARGEST_SHARE * float(told.min())) if told.size else 0.0
     # Rows of zeros throughout are looked at as they are: each coordinate by its own size. One that is 0 has none: a
     # slope may show far nearer to it.
     at_rest = largest == 0 and problem.matrix.shape[0] > 1 and bool((problem.x[~held] != 0).all())
@@ -202,7 +205,8 @@ def scaling_of(problem: Problem, still: Mask) -> Scaling:
             for b, size in zip(blocks, rms.tolist(), strict=True)
         ]
     least = np.array(found)
-    return Scaling(lengths, _sizes(problem, lengths, least, nothing), rms, nothing, least)
+    back = usual / share if share > 0 else 1.0
+    return Scaling(lengths, _sizes(problem, lengths, least, nothing), rms, nothing, least, back)
 
 
 @dataclass(frozen=True)

@@ -471,6 +471,7 @@ def first_of(
     fixed: Any = None,
     step: Any = None,
     enough: float = np.inf,
+    held: float = 1.0,
 ) -> Any:
     """The first direction of a claim about a scalar f, and the calls of f."""
     parameters, flat = Parameters.of(np.asarray(x, float))
@@ -482,7 +483,7 @@ def first_of(
     fixed = np.zeros(1, bool) if fixed is None else fixed
     along = Directions(
         claim,
-        scaling_of(claim, np.zeros(flat.size, bool)),
+        replace(scaling_of(claim, np.zeros(flat.size, bool)), held=held),
         np.random.default_rng(0),
         exact=exact,
         fixed=fixed,
@@ -564,13 +565,22 @@ def test_the_first_step_is_a_hundredth_of_the_length_over_which_f_changes():
 
 
 @pytest.mark.parametrize(
-    ("offset", "times", "step"),
-    [(1e7, 0.5, 2.0**-7), (1e7, 3.0, 2.0**-5), (1e7, 100.0, 2.0**-4), (5.0, 100.0, 2.0**-6)],
+    ("offset", "times", "held", "step"),
+    [
+        (1e7, 0.5, 10.0, 2.0**-7),
+        (1e7, 3.0, 10.0, 2.0**-5),
+        (1e7, 100.0, 10.0, 2.0**-4),
+        (1e7, 100.0, 3.0, 2.0**-5),
+        (1e7, 100.0, 1.0, 2.0**-7),
+        (5.0, 100.0, 10.0, 2.0**-6),
+    ],
 )
 def test_where_rounding_would_ask_for_more_directions_the_first_step_is_longer(
-    offset: float, times: float, step: float
+    offset: float, times: float, held: float, step: float
 ):
-    """Up to eight times, and no part of the length over which f changes by its own size; E h is thirty roundings.
+    """Up to eight times, as far as arrays are held back, and no part of the length over which f changes by its size.
+
+    E h is thirty roundings.
 
     f(x) of 5 + 4.42 is 1.8 times its slope along v, which is 5.24 here.
     """
@@ -580,9 +590,9 @@ def test_where_rounding_would_ask_for_more_directions_the_first_step_is_longer(
 
     sizes = first_of(f, 2 * X, X)[1].sizes
     enough = float(30.0 * EPS * f(X) / sizes[0]) / 0.01 / times
-    assert first_of(f, 2 * X, X, enough=enough)[0].step == step
+    assert first_of(f, 2 * X, X, enough=enough, held=held)[0].step == step
     # The complex step does not round so.
-    assert first_of(lambda x: squares(x) + offset, 2 * X, X, enough=enough)[0].step == 2.0**-7
+    assert first_of(lambda x: squares(x) + offset, 2 * X, X, enough=enough, held=held)[0].step == 2.0**-7
 
 
 def test_off_the_domain_there_is_no_first_direction():

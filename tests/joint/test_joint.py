@@ -249,3 +249,4 @@ def test_no_array_moves_f_by_more_than_ten_times_what_the_least_does():
         scaling = scaling_of(problem(lambda p: float(p["small"].sum()), gradient, x), np.zeros(9, bool))
         assert np.repeat(claimed, 3) * scaling.lengths == pytest.approx(np.repeat(moved, 3), rel=1e-12)
         assert scaling.sizes == pytest.approx([1.0], rel=1e-12)
+        assert scaling.held == pytest.approx({10.0: 4.0, 2.0: 1.0}[moved[1]], rel=1e-12)
