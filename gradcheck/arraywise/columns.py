@@ -15,7 +15,8 @@ from gradcheck.evidence.entries import sweep
 from gradcheck.evidence.one_by_one import one_by_one
 from gradcheck.function.coloring import group_columns
 from gradcheck.function.matrix import Dense, Matrix, Sparse, by_entries
-from gradcheck.joint.joint import Joint, JointTest
+from gradcheck.joint.direction import Joint
+from gradcheck.joint.joint import JointTest
 from gradcheck.joint.places import find_places
 from gradcheck.joint.rows import between, evidence_of, mended
 from gradcheck.joint.silent import silent_entries, stays

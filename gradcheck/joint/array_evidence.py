@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradcheck.joint.direction import Direction
-from gradcheck.joint.joint import Joint
+from gradcheck.joint.direction import Direction, Joint
 from gradcheck.numerics.problem import Problem, Scaling
 from gradcheck.numerics.tangents import ROUNDING
 from gradcheck.parameters.tree import Block

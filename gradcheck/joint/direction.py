@@ -1,4 +1,4 @@
-"""What one direction shows of every row of a claim."""
+"""What one direction shows of every row of a claim, and what several show together."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck._typing import Flat, Mask, Values
 from gradcheck.numerics.line_fit import LineFit
 
-__all__ = ["Direction"]
+__all__ = ["Direction", "Joint"]
 
 
 UNKEPT = np.empty(0)
@@ -76,3 +76,25 @@ class Direction:
     def exceeds(self) -> Mask:
         """Rows in which something is wrong; nan is not evidence."""
         return self.off > self.allowed
+
+
+@dataclass(frozen=True)
+class Joint:
+    """What the directions show together; masks and arrays are (m,).
+
+    bound : of the scaled error norm ||e s|| of each row, infinite where there is none. certified : the bound is within
+    the resolution. wrong : rows in which something exceeds the bars. The others are open.
+    sizes : what a mistake is relative to, in the units of `bound`. spent : whether the budget ended it.
+    """
+
+    directions: tuple[Direction, ...]
+    bound: Values
+    certified: Mask
+    wrong: Mask
+    sizes: Values
+    spent: bool = False
+
+    @property
+    def open(self) -> Mask:
+        """Rows of which this way nothing more can be said."""
+        return ~(self.certified | self.wrong)

@@ -11,8 +11,8 @@ from gradcheck._typing import Flat, Index, Mask
 from gradcheck.function.matrix import Dense, one_row
 from gradcheck.joint.alone import judge_alone
 from gradcheck.joint.array_evidence import array_evidence, residual_of
-from gradcheck.joint.direction import Direction
-from gradcheck.joint.joint import Joint, JointTest
+from gradcheck.joint.direction import Direction, Joint
+from gradcheck.joint.joint import JointTest
 from gradcheck.joint.places import find_places
 from gradcheck.joint.silent import silent_entries, stays
 from gradcheck.joint.structured import Part, common_factor, grown, striped, suspected_parts, zeros

@@ -6,18 +6,18 @@ from it, the first direction tells so and nothing more is measured this way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask, Values
-from gradcheck.joint.direction import Direction
+from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.directions import EPS, LONGER, LONGEST_STEP, MUCH_NEARER, TRIED, Directions
 from gradcheck.numerics.line_fit import EIGHT, FOUR, LineFit
 from gradcheck.numerics.problem import Problem, Scaling
 from gradcheck.results.certificate import MOST_WITH_NOISE, bound_of, bounds_of_one, least_bounds
 
-__all__ = ["Joint", "JointTest"]
+__all__ = ["JointTest"]
 
 # Noise beyond so many roundings of a value is not the arithmetic's.
 NOISY = 100.0
@@ -43,28 +43,6 @@ COMES_NEARER = 2
 FARTHER = 8.0
 # What f was seen to do along lengths serves for such that are at most so many times as long.
 ALIKE = 1.1
-
-
-@dataclass(frozen=True)
-class Joint:
-    """What the directions show together; masks and arrays are (m,).
-
-    bound : of the scaled error norm ||e s|| of each row, infinite where there is none. certified : the bound is within
-    the resolution. wrong : rows in which something exceeds the bars. The others are open.
-    sizes : what a mistake is relative to, in the units of `bound`. spent : whether the budget ended it.
-    """
-
-    directions: tuple[Direction, ...]
-    bound: Values
-    certified: Mask
-    wrong: Mask
-    sizes: Values
-    spent: bool = False
-
-    @property
-    def open(self) -> Mask:
-        """Rows of which this way nothing more can be said."""
-        return ~(self.certified | self.wrong)
 
 
 class JointTest:

@@ -12,8 +12,8 @@ import scipy.sparse
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.evidence.entries import decide, sweep
 from gradcheck.function.matrix import Matrix, Product, by_entries
-from gradcheck.joint.direction import Direction
-from gradcheck.joint.joint import Joint, JointTest
+from gradcheck.joint.direction import Direction, Joint
+from gradcheck.joint.joint import JointTest
 from gradcheck.joint.places import find_places
 from gradcheck.joint.repairs import entries, repaired
 from gradcheck.joint.silent import silent_entries, stays
