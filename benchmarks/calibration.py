@@ -33,6 +33,7 @@ from benchmarks.verdicts import plain, table
 from gradcheck.arraywise.certificate import certificate_of
 from gradcheck.arraywise.residuals import DirectionalTest
 from gradcheck.evidence.plain_differences import LUCK
+from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
 from gradcheck.function.vector_objective import VectorObjective
@@ -91,6 +92,7 @@ def quadratic(
     return lambda x: float(weights @ x**2) / 2, x, weights * x
 
 
+@own_arithmetic
 def bounds_against_errors(
     kind: str, count: int, n: int, seed: int, chances: Sequence[float] = CHANCES
 ) -> list[Share]:
@@ -153,6 +155,7 @@ def _wrong_rows(kind: str, jacobian: np.ndarray, rng: np.random.Generator) -> np
     return np.asarray(5e-2 * error * size[:, None])
 
 
+@own_arithmetic
 def rows_against_errors(kind: str, count: int, m: int, n: int, seed: int) -> list[Share]:
     """Measure a wrong Jacobian along up to eight directions, `count` times, with a bound of every row after each.
 
