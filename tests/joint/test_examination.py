@@ -212,6 +212,45 @@ def test_zeros_that_are_right_accuse_nobody():
     )
     assert [m.name for m in report.wrong] == ['params["W"][3, 20]']
     assert report.evidence.regions == ()
+    # Of two such entries the zeros explain nothing: none of them is judged.
+    masked["W"][9, 31] *= 1.2
+    two = check_gradient(
+        lambda p: f({"W": p["W"] * mask + x["W"] * (1 - mask), "b": p["b"]}), masked, x, rng=0
+    )
+    assert {m.name for m in two.wrong} == {'params["W"][3, 20]', 'params["W"][9, 31]'}
+    assert two.nfev <= 24
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_block_in_a_corner_is_named_to_the_edges_of_its_array(seed):
+    """Beyond them there is no line to measure."""
+    mistake = np.ones((40, 40))
+    mistake[0:7, 31:40] = 1.3
+    f, gradient, x = square(mistake)
+    (region,) = check_gradient(f, gradient, x, rng=seed).evidence.regions
+    assert str(region) == 'params["W"][0:7, 31:40]'
+
+
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_a_row_of_which_most_is_wrong_is_named_entry_by_entry(seed):
+    """Six of a sample have to be, not most: more than half of fifty are wrong, each by a part of its own."""
+    f, gradient, x = network(real=False)
+    wrong = {name: array.copy() for name, array in gradient.items()}
+    bad = np.random.default_rng(seed).random(50) < 0.6
+    wrong["W1"][17, bad] *= np.random.default_rng(1).uniform(1.1, 3.0, bad.sum())
+    report = check_gradient(f, wrong, x, rng=seed)
+    assert {m.name for m in report.wrong} == {f'params["W1"][17, {k}]' for k in np.flatnonzero(bad)}
+    assert report.evidence.regions == ()
+
+
+@pytest.mark.parametrize("seed", [15, 18, 36])
+def test_half_of_an_array_is_not_called_all_of_it(seed):
+    """At the second of these seeds the first six of a sample of twelve are wrong by chance."""
+    mistake = np.ones((40, 40))
+    mistake[::2] = np.random.default_rng(0).uniform(1.1, 3.0, (20, 40))
+    f, gradient, x = square(mistake)
+    report = check_gradient(f, gradient, x, rng=seed)
+    assert sum(a.about or a.wrong for a in report.arrays) == 800
 
 
 @pytest.mark.parametrize("seed", range(3))
