@@ -20,7 +20,7 @@ def one_blas_thread():
 
 
 # Wings that run inside of a check alone.
-INSIDE = {"results", "numerics", "evidence", "joint", "arraywise", "driver"}
+INSIDE = {"results", "numerics", "evidence", "joint", "driver"}
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat
-from gradcheck.arraywise.columns import GROUPS_UP_TO
 from gradcheck.checks.jacobian import Problem, judge_jacobian
 from gradcheck.checks.linear import Answers, accepted_of, not_linear, other_layouts
 from gradcheck.diagnosis.matrices import diagnose_rows, unmixed
@@ -24,6 +23,7 @@ from gradcheck.function.matrix import ASKED, MOST_ENTRIES
 from gradcheck.function.objective import NotScalarError
 from gradcheck.function.vector_contract import call_outputs
 from gradcheck.function.vector_objective import VectorObjective
+from gradcheck.joint.columns import GROUPS_UP_TO
 from gradcheck.numerics.noise import HALF_GRID
 from gradcheck.numerics.rounding import granularity
 from gradcheck.numerics.setting import Setting

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from gradcheck._typing import Flat
-from gradcheck.arraywise.arrays import LOOKS
-from gradcheck.arraywise.columns import GROUPS_UP_TO, SAMPLE, by_directions, every_entry
 from gradcheck.driver.known import Known
 from gradcheck.evidence.plain_differences import agreement
 from gradcheck.function.matrix import Dense, Matrix, Sparse
+from gradcheck.joint.columns import GROUPS_UP_TO, SAMPLE, by_directions, every_entry
 from gradcheck.joint.direction import Direction
 from gradcheck.joint.examination import examine_jointly
 from gradcheck.joint.rows import survey_rows
@@ -120,7 +119,7 @@ def _cost_of_directions(known: Known) -> int | None:
         return None
     if matrix.shape[0] > 1 or not isinstance(matrix, Dense):
         return POINTS * SAMPLE
-    return POINTS * LOOKS[0] * len(known.objective.parameters.blocks)
+    return 2 * len(EIGHT) * len(known.objective.parameters.blocks)
 
 
 def _directions(known: Known) -> bool:

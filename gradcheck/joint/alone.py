@@ -54,8 +54,9 @@ def _by_complex_step(problem: Problem, setting: Setting, claimed: Flat, entries:
         tangent[entry] = scales[entry]
         values = problem.complex_along(tangent)
         low, high = problem.along(tangent, np.array([-step, step]))[:, 0]
-        real[k] = (high - low) / (2.0 * step) / scales[entry]
-        exact[k] = np.nan if values is None else float(values.imag[0]) / scales[entry]
+        unit = problem.unit / scales[entry]
+        real[k] = (high - low) / (2.0 * step) * unit
+        exact[k] = np.nan if values is None else float(values.imag[0]) * unit
     size = np.maximum(np.abs(exact), np.abs(claimed))
     rounding = COMPLEX_ROUNDING * EPS * size + np.finfo(np.float64).tiny
     # The real difference is off by the square of its step; it has to come nearer to the one than to the other.

@@ -13,7 +13,7 @@ from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
 from gradcheck.results.table import rows
 
-__all__ = ["array_evidence", "residual_of"]
+__all__ = ["array_evidence"]
 
 
 def array_evidence(
@@ -22,8 +22,9 @@ def array_evidence(
     scaling: Scaling,
     k: int,
     certified: tuple[Evidence, float | None, float] | None,
+    limit: Limit = Limit.NONE,
 ) -> ArrayEvidence:
-    """The evidence about the k-th array.
+    """The evidence about the k-th array; limit : what keeps its bound from being smaller.
 
     certified : the entries that were judged by themselves, what the array is divided by in the claim that holds, if
     that is a factor, and the confidence; None where there is no certificate.
@@ -32,9 +33,9 @@ def array_evidence(
     size = float(joint.sizes[0])
     if np.isfinite(scaling.least[k]):
         size = max(size, float(scaling.least[k]))
-    residuals = tuple(residual_of(problem, direction, size) for direction in joint.directions)
-    if certified is None:
-        return ArrayEvidence(block, residuals, None, LEAST * size)
+    residuals = tuple(_residual_of(problem, direction, size) for direction in joint.directions)
+    if certified is None or not np.isfinite(joint.bound[0]):
+        return ArrayEvidence(block, residuals, None, LEAST * size, limit)
     judged, factor, confidence = certified
     # Entries that were judged to be within the tolerance count with what they may be off by; but for those of a factor,
     # which the claim was divided by.
@@ -46,22 +47,15 @@ def array_evidence(
     bound = float(np.hypot(joint.bound[0], apart))
     name = block.name if factor is None else f"{block.name} / {factor:.9g}"
     certificate = Certificate(name, bound, bound / size, confidence, len(residuals))
-    return ArrayEvidence(block, residuals, certificate, LEAST * size)
+    return ArrayEvidence(block, residuals, certificate, LEAST * size, limit)
 
 
-def residual_of(problem: Problem, direction: Direction, size: float) -> Residual:
+def _residual_of(problem: Problem, direction: Direction, size: float) -> Residual:
     """What one direction shows of a gradient; size : what a mistake is relative to."""
-    weight, rtol = float(direction.weight[0]), problem.tolerance.rtol
-    return Residual(
-        float(direction.residual[0]),
-        float(direction.error[0]),
-        weight,
-        ROUNDING * problem.eps * weight,
-        direction.step,
-        Limit.NONE,
-        LEAST * rtol * size,
-        rtol * weight,
-    )
+    weight, error = float(direction.weight[0]), float(direction.error[0])
+    least = max(ROUNDING * problem.eps * weight, LEAST * problem.tolerance.rtol * size)
+    allowed = max(3.0 * error + least, float(direction.allowed[0]))
+    return Residual(float(direction.residual[0]), error, weight, allowed, direction.step)
 
 
 def _right_of(evidence: Evidence, block: Block) -> Evidence:

@@ -69,7 +69,8 @@ class Directions:
 
     exact : whether f may be asked for complex numbers; False once it refused them or they were not borne out.
     sizes : (m,) what a mistake in each row is relative to; 0 until the first direction where the entries are not known.
-    enough : what E is over the sizes where a first direction is as precise as is asked for.
+    tolerant : whether errors within the tolerance, independent ones in every entry, are nothing that is wrong.
+    enough : what E is over the sizes where a first direction is as precise as is asked for. longest : the longest step.
     gridded : (m,) rows whose values were seen to lie on a grid. pending : (m,) rows that steps in noise are chosen for.
     """
 
@@ -82,12 +83,14 @@ class Directions:
         exact: bool,
         fixed: Mask,
         enough: float = math.inf,
+        tolerant: bool = False,
     ) -> None:
         self.problem, self.scaling, self.rng = problem, scaling, rng
         self.rows = problem.f_x.size
-        self.exact, self.fixed, self.enough = exact, fixed, enough
+        self.exact, self.fixed, self.enough, self.tolerant = exact, fixed, enough, tolerant
         self.sizes = scaling.sizes
         self.moved = int(np.count_nonzero(scaling.lengths))
+        self.longest = LONGEST_STEP
         self.gridded = np.zeros(self.rows, bool)
         self.pending = ~fixed
         # The root of the sum of squares of the terms of the first J v.
@@ -126,8 +129,8 @@ class Directions:
             return self._by_four(first, tangent)
         # Two points: truncation b3 h^2 against noise 0.71 / h times that of one value; both are about equal at h.
         bend = np.maximum(fit.odd[1], np.sqrt(fit.even[0] * fit.even[1]))
-        step = float(median(np.where(bend > 0, np.cbrt(fit.noise / (2.0 * bend)), LONGEST_STEP)))
-        step = min(step, LONGEST_STEP)
+        step = float(median(np.where(bend > 0, np.cbrt(fit.noise / (2.0 * bend)), self.longest)))
+        step = min(step, self.longest)
         low, high = self.problem.along(tangent, np.array([-step, step]))
         error = 1.5 * 0.71 * fit.noise / step + bend * step**2
         return self.compared(tangent, step, (high - low) / (2.0 * step), error)
@@ -212,6 +215,12 @@ class Directions:
             return None
         fit = self.fit(eight, begin, EIGHT)
         return self.compared(tangent, begin, fit.value, fit.error, fit=fit)
+
+    def go_farther(self) -> None:
+        """Allow steps over which f changes by a part of its size, where these are longer than x itself."""
+        lengths = np.abs(self.problem.f_x) / self._weight
+        lengths = lengths[np.isfinite(lengths)]
+        self.longest = LONGEST_STEP * max(1.0, float(median(lengths)) if lengths.size else 1.0)
 
     def _first_step(self) -> float:
         """The step of the first direction, by the size of f, its slope, and what rounding makes of E."""
@@ -304,6 +313,8 @@ class Directions:
         if tolerance.atol:
             nearest = float(np.min(np.abs(tangent), where=tangent != 0, initial=np.inf))
             least = least + LEAST * tolerance.atol * nearest
+        if self.tolerant:
+            least = rows.maximum(least, rows.of(self.spread(tangent)))
         # A claim rounds in its own sums; and where the whole of it hardly moves f it may be what is left of 1 - tanh^2.
         rounding = ROUNDING * problem.eps * rows.of(weight)
         if exact:
@@ -311,6 +322,12 @@ class Directions:
         allowed = 3.0 * error + rows.maximum(least, rounding)
         self._last = None
         return Direction(tangent, step, weight, product - slope, error, allowed, exact, **known)
+
+    def spread(self, tangent: Flat) -> Values:
+        """(m,) what independent errors of the size that the tolerance accepts leave along a tangent."""
+        tolerance, (_, weight) = self.problem.tolerance, self._claimed(tangent)
+        across = math.sqrt(float(tangent @ tangent)) if tolerance.atol else 0.0
+        return np.asarray(tolerance.rtol * weight + tolerance.atol * across)
 
     def short_of(self, before: Sequence[Direction]) -> Short:
         """The few points that noise and bends leave most of, by the directions of eight points so far."""
@@ -363,8 +380,8 @@ class Directions:
         noisy = before[0].noisy
         steps = [d.step for d in before if d.hidden is None]
         short, longest = self.short_of(before), max(steps)
-        if longer and len(steps) < TRIED and short.fit.step == longest < LONGEST_STEP:
-            return self._by_eight(tangent, min(longest * LONGER, LONGEST_STEP), noisy)
+        if longer and len(steps) < TRIED and short.fit.step == longest < self.longest:
+            return self._by_eight(tangent, min(longest * LONGER, self.longest), noisy)
         fits = [d.fit for d in before if d.fit is not None and d.hidden is None]
         found = self._by_few(short, fits, tangent, noisy)
         # Few points see no kink between them, and no step of a grid: eight do.

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
+from gradcheck.evidence.averages import averaged
 from gradcheck.function.matrix import Dense, one_row
 from gradcheck.joint.alone import judge_alone
-from gradcheck.joint.array_evidence import array_evidence, residual_of
+from gradcheck.joint.array_evidence import array_evidence
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.joint import JointTest
 from gradcheck.joint.places import find_places
@@ -19,7 +20,7 @@ from gradcheck.joint.structured import Part, common_factor, grown, striped, susp
 from gradcheck.numerics.line_fit import EIGHT
 from gradcheck.numerics.problem import Problem, Scaling, scaling_of
 from gradcheck.numerics.setting import Setting
-from gradcheck.numerics.steps import TOWERING
+from gradcheck.numerics.steps import POINTS, TOWERING
 from gradcheck.numerics.tangents import root_mean_square
 from gradcheck.parameters.boxes import Box, flat_indices, hull, whole_box
 from gradcheck.parameters.tree import Block
@@ -45,6 +46,9 @@ SAMPLED, TOLD, SIZEABLE = 6, 2, 1e-2
 SEVERAL, SPREAD = 4, 0.25
 # A claim that is off by no more than this part of what it says along a direction tells how steep f is.
 BORNE_OUT = 0.1
+# An array of so many entries that directions leave open is judged entry by entry, as a gradient of that size is; and so
+# many are of a larger one that disagrees along a direction in which no search finds an entry.
+FEW_ENTRIES = 100
 # A search ends that takes more than this part of what judging every entry does, or so many evaluations.
 WORTHWHILE, MOST_SEARCHED = 3, 10_000
 
@@ -66,30 +70,40 @@ def examine_jointly(
     Returns what is known of the noise of f, None where the first direction does not tell it; what was found, None where
     joint directions do not settle it; and whether the complex step says then that something is wrong.
     """
-    examination = _Examination(problem, setting_of, probed, confidence, rng, search)
+    examination = Examination(problem, setting_of, probed, confidence, rng, search)
     survey = examination.run()
     return examination.setting, survey, examination.accused
 
 
 @dataclass
-class _Examination:
+class Examination:
+    """What joint directions show of a gradient, or of one array of it; see `examine_jointly`.
+
+    alone : that array. Then directions go on where they will not certify, and what is left open is said with a bound.
+    """
+
     problem: Problem
     setting_of: Callable[[Direction, float | None], Setting]
     probed: Callable[[], Setting | None]
     confidence: float
     rng: np.random.Generator
-    search: bool
+    search: bool = True
+    alone: Block | None = None
+    setting: Setting | None = None
+    judged: list[Evidence] = field(default_factory=list)
+    regions: list[Region] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.analytic: Flat = one_row(self.problem.matrix)
-        self.still: Mask = np.zeros(self.problem.x.size, bool)
-        self.setting: Setting | None = None
-        self.judged: list[Evidence] = []
-        self.regions: list[Region] = []
+        self.still: Mask = np.full(self.problem.x.size, self.alone is not None)
+        if self.alone is not None:
+            self.still[self.alone.slice] = False
         # What arrays are divided by in the claim that is certified: a factor within the tolerance.
         self.factors: dict[str, float] = {}
         self.exact = True
         self.accused = False
+        # Whether errors that the tolerance accepts explain what no entry does.
+        self.tolerant = False
         # Whether a search ended before its time.
         self.spent = False
         # Whether what is wrong fills a part of an array: other ways name that with fewer evaluations.
@@ -112,11 +126,15 @@ class _Examination:
                 self.rng,
                 delta / (attempt * (attempt + 1)),
                 exact=self.exact,
+                probed=None if self.alone is None or self.setting is None else self.setting.level,
+                tolerant=self.tolerant,
                 before=before,
             )
             del before
             joint = None  # with its tangent
             joint = test.run()
+            if self.alone is not None and not (joint.certified | joint.wrong)[0]:
+                joint = self._standing_out(test, joint)
             self.exact = test.exact and test.first is not None
             if self.setting is None and self._tells(test, joint):
                 assert test.first is not None
@@ -133,11 +151,14 @@ class _Examination:
                 continue
             if not (self.search and joint.wrong[0]) or not self._search(test, joint.directions[-1]):
                 break
-            if self.spent:
+            found = self.tolerant or any(part.judgement.wrong.any() for part in self.judged)
+            if self.spent or (self.alone is not None and not found):
                 break
         assert joint is not None
         assert test is not None
         settled = bool(joint.certified[0])
+        if self.alone is not None:
+            return self._told(test, joint, scaling)
         if (settled or test.along.moved == 0) and not self._stays(scaling):
             return None
         decided = self.disputed or any(part.judgement.wrong.any() for part in self.judged)
@@ -160,7 +181,7 @@ class _Examination:
             if stays(self.problem, scaling, silent, self.rng, share * delta):
                 return True
             self.setting = self.setting or self._probed(scaling)
-            if not self.search or self.setting is None or not self._missing(silent):
+            if not self.search or self.setting is None or not self.missing(silent):
                 return False
         return not np.count_nonzero(scaling.nothing)
 
@@ -188,7 +209,9 @@ class _Examination:
     def judge(self, entries: Index) -> Evidence:
         """One by one, and kept; an interruption is one of everything."""
         assert self.setting is not None
-        evidence = judge_alone(self.problem, self.setting, self.analytic, np.sort(entries), exact=self.exact)
+        unit = self.problem.unit
+        claimed = self.analytic if unit == 1.0 else self.analytic * unit
+        evidence = judge_alone(self.problem, self.setting, claimed, np.sort(entries), exact=self.exact)
         self.judged.append(evidence)
         if evidence.interrupted:
             raise KeyboardInterrupt
@@ -207,14 +230,19 @@ class _Examination:
         if found.dense:
             self.still[[*found.wrong, *found.right]] = True
             self.dense = not self._spread(test, direction, found.wrong)
+            if self.dense and self.alone is not None:
+                self._leave_the_rest(found.wrong)
             return not self.dense
         if found.spent:
             self._leave_the_rest(found.wrong)
-        # What independent errors within the tolerance explain accuses none of them.
-        if not found.wrong and not residual_of(self.problem, direction, 0.0).accepted:
+        # What independent errors within the tolerance explain accuses none of the entries.
+        off, bar = np.abs(direction.residual), 3.0 * direction.error
+        tolerant = not found.wrong and bool((off <= bar + test.along.spread(direction.tangent)).all())
+        self.tolerant |= tolerant and self.alone is not None
+        if not (found.wrong or tolerant):
             self._leave_open(found.right)
         self.still[[*found.wrong, *found.right]] = True
-        return bool(found.wrong or found.right)
+        return bool(found.wrong or found.right or self.tolerant)
 
     def _around(self, entries: list[int]) -> Index:
         """All entries of the smallest box of each array that holds these."""
@@ -321,7 +349,7 @@ class _Examination:
         self.still[entries] = True
         return int(self.judge(entries).judgement.wrong.sum())
 
-    def _missing(self, silent: Mask) -> bool:
+    def missing(self, silent: Mask) -> bool:
         """Whether arrays that are claimed to do nothing are seen to do something by a sample of theirs."""
         named = False
         for block in self.problem.parameters.blocks:
@@ -358,6 +386,8 @@ class _Examination:
         samples = inside[np.argsort(-np.abs(self.analytic[inside]), kind="stable")[:count]]
         evidence = self.judge(samples)
         self.still[samples] = True
+        if evidence.judgement.wrong.any() and evidence.judgement.verified.any():
+            return False  # noise hides what tells a factor from a few entries
         self.problem = problem
         if evidence.judgement.wrong.any():
             self.regions += [self._filled(block, box) for block, box in part.boxes]
@@ -384,7 +414,41 @@ class _Examination:
             self.judge(np.flatnonzero(held))
             self.still |= held
 
-    def _survey(self, joint: Joint, scaling: Scaling | None) -> Survey:
+    def _standing_out(self, test: JointTest, joint: Joint) -> Joint:
+        """The same, or one that accuses what stands out of noise."""
+        out = test.standing_out(joint)
+        return (
+            joint if not out[0] or test.first is None else replace(joint, directions=(test.first,), wrong=out)
+        )
+
+    def _told(self, test: JointTest, joint: Joint, scaling: Scaling) -> Survey:
+        """What there is to say of one array, whatever is left open; of a small one every entry is judged alone."""
+        assert self.setting is not None
+        assert self.alone is not None
+        entries = np.flatnonzero(~self.still)
+        if joint.wrong[0]:
+            # What is wrong is seen best where most is claimed.
+            most = np.abs(self.analytic[entries]) * self.problem.scales[entries]
+            entries = entries[np.argsort(-most, kind="stable")[:FEW_ENTRIES]]
+        affordable = entries.size <= min(FEW_ENTRIES, self.problem.objective.remaining // POINTS)
+        if affordable and not (joint.certified[0] or self._wrong_in(self.alone)):
+            before = self.problem.objective.nfev
+            self.judge(entries)
+            self.judged[-1], _ = averaged(self.setting, self.judged[-1], before)
+            self.still[entries] = True
+        self._judge_the_immovable(scaling)
+        if joint.spent:
+            return self._survey(joint, scaling, Limit.BUDGET)
+        return self._survey(joint, scaling, Limit.NONE if joint.certified[0] else test.limit)
+
+    def _wrong_in(self, block: Block) -> bool:
+        """Whether something in an array was found to be wrong."""
+        if any(region.block is block for region in self.regions):
+            return True
+        wrong = (part.wrong for part in self.judged)
+        return any(((block.start <= at) & (at < block.stop)).any() for at in wrong)
+
+    def _survey(self, joint: Joint, scaling: Scaling | None, limit: Limit = Limit.NONE) -> Survey:
         assert self.setting is not None
         if not self.judged:
             self.judged.append(none_judged(self.problem.x.dtype))
@@ -397,5 +461,5 @@ class _Examination:
             named = any(region.block is block and region.box.size == block.size for region in self.regions)
             factor = self.factors.get(block.name)
             certified = None if named else (judged, factor, self.confidence)
-            arrays.append(array_evidence(self.problem, joint, scaling, k, certified))
+            arrays.append(array_evidence(self.problem, joint, scaling, k, certified, limit))
         return Survey(tuple(arrays), latest(judged), tuple(self.regions))

@@ -16,6 +16,7 @@ from gradcheck.joint.directions import EPS, LONGER, LONGEST_STEP, MUCH_NEARER, T
 from gradcheck.numerics.line_fit import EIGHT, FOUR, LineFit
 from gradcheck.numerics.problem import Problem, Scaling
 from gradcheck.results.certificate import MOST_WITH_NOISE, bound_of, bounds_of_one, least_bounds
+from gradcheck.results.outcome import Limit
 
 __all__ = ["JointTest"]
 
@@ -27,6 +28,8 @@ SECOND_LOOK, NEARER, BESIDES = 30.0, 10.0, 1.4
 # this part at most of what f changes along the direction. By trial on the corpus; oscillations that are as small were
 # seen at 5e-6.
 FALLS, SCATTER = 3.0, 2e-6
+# Or no more than so many times what values far nearer to x are off by.
+AS_PROBED = 3.0
 # A kink that could explain less than this part of a disagreement is none of its causes.
 BESIDE = 0.02
 # To A |t| the fit gives b2 = 8.3 A / h, so that a kink is 0.12 of b2 h: what is less than this part of it is none.
@@ -35,12 +38,16 @@ SLIGHT = 1e-3
 MARGIN = 1.3
 # Directions after which it is given up; and of many rows, each of which costs nothing more.
 MOST, MOST_OF_ROWS = 8, 12
+# So many times as many of an array by itself: nothing that comes after them costs less.
+PATIENCE = 4
 # Eight values know a standard deviation to this factor in all but one of thousands.
 CAUTIOUS = 10.0
 # Kinks lie as near as a ten-thousandth of a step in deep networks: so often a step comes nearer.
 COMES_NEARER = 2
 # Where noise is what limits, the next step is so many times as long.
 FARTHER = 8.0
+# The longest that is taken in noise, in units of the scales.
+FARTHEST = 0.25
 # What f was seen to do along lengths serves for such that are at most so many times as long.
 ALIKE = 1.1
 
@@ -49,8 +56,11 @@ class JointTest:
     """Directions for one claim, until it is certified, something is wrong, or nothing can be said this way.
 
     delta : the chance to be wrong, of all rows together. fixed : rows (m,) that are not looked at.
-    exact : whether f may be asked for complex numbers. before : a test of another claim for the same f; what its first
-    direction told of f serves this one, too, where f is smooth and no coordinate moves farther.
+    exact : whether f may be asked for complex numbers. tolerant : as of `Directions`.
+    probed : (m,) the noise of one value of f, where values near x have told it: then directions also go on where they
+    will not certify, and what is left has a bound.
+    before : a test of another claim for the same f; what its first direction told of f serves this one, too, where f is
+    smooth and no coordinate moves farther.
     """
 
     def __init__(
@@ -62,14 +72,18 @@ class JointTest:
         *,
         exact: bool = True,
         fixed: Mask | None = None,
+        probed: Values | None = None,
+        tolerant: bool = False,
         before: JointTest | None = None,
     ) -> None:
-        self.problem, self.rows = problem, problem.f_x.size
+        self.problem, self.rows, self.probed = problem, problem.f_x.size, probed
         self.delta = delta / self.rows
         self.fixed = np.zeros(self.rows, bool) if fixed is None else fixed
         # Three directions certify what they show within so much.
         enough = problem.tolerance.resolution / (3.0 * MARGIN * float(least_bounds(self.delta)[2]))
-        self.along = Directions(problem, scaling, rng, exact=exact, fixed=self.fixed, enough=enough)
+        self.along = Directions(
+            problem, scaling, rng, exact=exact, fixed=self.fixed, enough=enough, tolerant=tolerant
+        )
         self.first: Direction | None = None
         self._told = before is not None and before.tells(scaling)
         if before is not None and self._told:
@@ -101,6 +115,8 @@ class JointTest:
         if self.noisy:
             return MOST_WITH_NOISE
         few = MOST if self.rows == 1 else MOST_OF_ROWS
+        if self.probed is not None:
+            return PATIENCE * few
         return 2 * few if self._by_eight else few
 
     @property
@@ -165,6 +181,9 @@ class JointTest:
                     self._by_eight = True
                     hopeless = self._hopeless(directions, needed)
                 hopeless = hopeless | disturbed
+                if self.probed is not None and len(directions) < MOST:
+                    self._by_eight |= bool(disturbed.any())
+                    hopeless[:] = False
                 open_ |= pending & hopeless
                 pending &= ~hopeless
             if not np.count_nonzero(pending) or len(directions) >= self.most:
@@ -284,13 +303,24 @@ class JointTest:
         if _most(self._directions_needed(expected, needed) <= MOST, doubtful):
             return known
         hopeful = self._directions_needed(expected * first.step / LONGEST_STEP, needed) <= MOST_WITH_NOISE
-        if not _most(hopeful, doubtful) or not self._affords(2):
+        if not (_most(hopeful, doubtful) or self.probed is not None) or not self._affords(2):
             return first
-        farther = self.along.first(first.step * FARTHER)
-        if farther is None or farther.fit is None or first.fit is None:
-            return known
-        better = (farther.error < first.error) & (farther.fit.noise <= CAUTIOUS * first.fit.noise)
-        return replace(farther, noisy=noise) if _most(better, doubtful) else known
+        for step in self._longer(first.step):
+            farther = self.along.first(step)
+            if farther is None or farther.fit is None or first.fit is None:
+                return known
+            better = (farther.error < first.error) & (farther.fit.noise <= CAUTIOUS * first.fit.noise)
+            if _most(better, doubtful):
+                return replace(farther, noisy=noise)
+        return known
+
+    def _longer(self, step: float) -> list[float]:
+        """Longer steps to try in noise; where it is known one over which f may bend, too, if that is much longer."""
+        usual = FARTHER * step
+        if self.probed is None:
+            return [usual]
+        self.along.go_farther()
+        return [self.along.longest, usual] if self.along.longest > FARTHER * usual else [usual]
 
     def _affords(self, firsts: int) -> bool:
         return self.problem.objective.remaining >= 2 * len(EIGHT) * firsts
@@ -301,6 +331,8 @@ class JointTest:
         if fit is None:
             return np.zeros(self.rows, bool)
         small = fit.spread <= SCATTER * first.weight * first.step
+        if self.probed is not None:
+            small = small | (fit.spread <= AS_PROBED * self.probed)
         return np.asarray(self._unsettled(first) & fit.flat & small & ~fit.kinked & ~self.along.gridded)
 
     def _harmless(self, first: Direction, needed: Values) -> Mask:
@@ -336,6 +368,27 @@ class JointTest:
             most = ordered[-1] if self.rows == 1 or len(sizes) < 3 else ordered[len(sizes) // 2]
         count = self._directions_needed(most, needed)
         return count > min(self.most, self.along.moved + len(directions))
+
+    def standing_out(self, joint: Joint) -> Mask:
+        """(m,) rows that exceed their bars along a direction, in noise one of a longer step: it becomes the first.
+
+        Directions do not call them wrong where noise is not known to be that alone: entries have to.
+        """
+        if not joint.directions:
+            return np.zeros(self.rows, bool)
+        first = joint.directions[-1]
+        noisy = self.limit is Limit.NOISE and not joint.certified.all() and not first.exceeds.any()
+        if noisy and not self.noisy and self._affords(1):
+            first = self.along.first(FARTHEST) or first
+        self.first = first
+        return first.exceeds & ~self.fixed if first.fit is not None else np.zeros(self.rows, bool)
+
+    @property
+    def limit(self) -> Limit:
+        """What keeps directions from certifying rows: a kink that most of them show, or noise."""
+        fit = self.first.fit if self.first is not None else None
+        kinked = fit is not None and not self.along.gridded.any() and 2 * int(fit.kinked.sum()) > self.rows
+        return Limit.KINK if kinked else Limit.NOISE
 
     @property
     def unsettled(self) -> Mask:

@@ -346,12 +346,7 @@ def _residuals(problem: Problem, joint: Joint) -> list[Residual]:
         )
         k = int(np.argmax(relative))
         size = float(joint.sizes[k]) or 1.0
-        weight = float(direction.weight[k]) / size
-        told.append(
-            Residual(
-                float(direction.residual[k]) / size, float(direction.error[k]) / size, weight,
-                ROUNDING * problem.eps * weight, direction.step, Limit.NONE, LEAST * problem.tolerance.rtol,
-                problem.tolerance.rtol * weight,
-            )
-        )  # fmt: skip
+        weight, error = float(direction.weight[k]) / size, float(direction.error[k]) / size
+        allowed = 3.0 * error + max(ROUNDING * problem.eps * weight, LEAST * problem.tolerance.rtol)
+        told.append(Residual(float(direction.residual[k]) / size, error, weight, allowed, direction.step))
     return told

@@ -26,6 +26,8 @@ __all__ = ["Part", "common_factor", "grown", "striped", "suspected_parts", "zero
 LIGHTEST = 0.5
 # Lines of an array that are measured one by one.
 LINES = 200
+# Of what is wrong in a few entries half is anything between nothing and all: a bar of this part of it tells.
+TELLING = 0.25
 # A ratio names a number where its bar is this part of the distance between two of them.
 DISTINCT = 0.25
 
@@ -66,9 +68,9 @@ def suspected_parts(
     Costs one residual to begin with, one to three more to narrow the part down, and one to see that a part has one
     factor.
     """
-    blocks = test.problem.parameters.blocks
     moved = direction.tangent != 0
-    which, seen = _named(test, direction, len(blocks), partial(_by_array, test, direction))
+    blocks = [block for block in test.problem.parameters.blocks if moved[block.slice].any()]
+    which, seen = _named(test, direction, len(blocks), partial(_by_array, direction, blocks))
     alpha = (
         common_factor(test, direction, moved, rng)
         if seen is None
@@ -95,7 +97,10 @@ def common_factor(
 
 
 def _explained(test: JointTest, direction: Direction, part: Mask, seen: Direction) -> float | None:
-    """The same, if it explains another residual on that part, whose entries were weighted; None if not."""
+    """The same, if it explains another residual on that part, whose entries were weighted; None if not.
+
+    Bars that would let anything pass explain nothing.
+    """
     claimed = _claimed(test, np.where(part, direction.tangent, 0.0))
     if claimed == 0:
         return None
@@ -104,12 +109,12 @@ def _explained(test: JointTest, direction: Direction, part: Mask, seen: Directio
     expected = alpha * _claimed(test, seen.tangent)
     # Nowhere are the weights larger than 1.5.
     bar = 3.0 * (float(seen.error[0]) + 1.5 * error) + 1e-9 * abs(float(seen.residual[0]))
-    return alpha if abs(float(seen.residual[0]) - expected) <= bar else None
+    return alpha if abs(float(seen.residual[0]) - expected) <= bar <= TELLING * abs(residual) else None
 
 
-def _by_array(test: JointTest, direction: Direction, weights: Values) -> Flat:
+def _by_array(direction: Direction, blocks: Sequence[Block], weights: Values) -> Flat:
     tangent = direction.tangent.copy()
-    for b, weight in zip(test.problem.parameters.blocks, weights, strict=True):
+    for b, weight in zip(blocks, weights, strict=True):
         tangent[b.slice] *= weight
     return tangent
 

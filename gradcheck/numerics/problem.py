@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -44,7 +44,7 @@ class Problem:
 
     x (n,), f_x (m,), room (n,), (n,) how far each may go to the left and to the right. given_scales : (n,) the unit of
     a step for each coordinate; None of a large x, for which they are made when they are asked for. eps : the unit
-    roundoff in which the matrix was computed.
+    roundoff in which the matrix was computed. unit : of values of f, the matrix and the tolerance, a power of two.
     """
 
     objective: Objective
@@ -55,6 +55,7 @@ class Problem:
     tolerance: Tolerance
     room: tuple[Flat, Flat] | None
     eps: float
+    unit: float = 1.0
 
     @property
     def scales(self) -> Flat:
@@ -91,6 +92,8 @@ class Problem:
         it. A wrong entry of the claim adds less to that than it does to a direction, by the unit roundoff of x.
         """
         values = self.objective.line(Rays(self.x, [tangent]), np.asarray(offsets))
+        if self.unit != 1.0:
+            values = values / self.unit
         if self.straightened:
             for row, offset in zip(values, offsets, strict=True):
                 row -= self.matrix.product(self.parameters.rounding(self.x + offset * tangent))
@@ -124,7 +127,15 @@ class Problem:
             return None
         if not np.iscomplexobj(values) or values.shape != self.f_x.shape or not np.isfinite(values).all():
             return None
-        return np.asarray(values.real + 1j * (values.imag / COMPLEX_STEP))
+        return np.asarray((values.real + 1j * (values.imag / COMPLEX_STEP)) / self.unit, np.complex128)
+
+    def in_units(self, unit: float) -> Problem:
+        """The same with f, the matrix, which is dense, and the tolerance in units of `unit`, a power of two."""
+        assert isinstance(self.matrix, Dense)
+        return replace(
+            self, f_x=self.f_x / unit, matrix=Dense(self.matrix.array / unit), unit=self.unit * unit,
+            tolerance=replace(self.tolerance, atol=self.tolerance.atol / unit),
+        )  # fmt: skip
 
     def weight(self, tangent: Flat, product: Values, rng: np.random.Generator) -> Values:
         """(m,) the root of the sum of squares of the terms of J v."""

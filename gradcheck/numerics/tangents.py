@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, cast
 
@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
 from gradcheck.function.matrix import Matrix, Sparse
-from gradcheck.numerics.setting import Setting
-from gradcheck.parameters.tree import Block
 
 # A sum of squares between this and its inverse lost none to underflow that counts, and no overflow.
 SAFE = 1e-220
@@ -24,51 +22,6 @@ ROUNDING = 64.0
 
 # Numbers that are worked on at once, so that what is in between takes little memory.
 TOGETHER = 2**16
-NOTHING = np.empty(0, np.intp)
-
-
-def tangent_scale(setting: Setting, analytic: Flat, block: Block) -> Flat:
-    """The scale s (block.size,) of each entry: that of x, over the largest effect |g_i| times it in the array.
-
-    One scale for all where x spans three decades or fewer: entries whose scales lie apart are served badly by one
-    step. No entry is weighed by its own gradient: that gains nothing for the small ones, measured on the
-    chapter's network and on smooth functions of 1000 parameters, and costs a factor ten in the certificate.
-    """
-    unit = setting.scales[block.slice]
-    middle = float(np.median(unit))
-    unit = np.where((unit > 1e-3 * middle) & (unit < 1e3 * middle), middle, unit)
-    largest = float(np.max(np.abs(analytic[block.slice]) * unit))
-    return np.asarray(unit / largest if largest > 0 else unit)
-
-
-class Tangents(Sequence[Flat]):
-    """Random tangents for one array, made when asked for: memory for one at a time.
-
-    size : of x. scale : (block.size,). seeds : one a tangent. still : flat indices that stay where they are.
-    """
-
-    def __init__(
-        self, size: int, block: Block, scale: Flat, seeds: Sequence[int], still: NDArray[np.intp] = NOTHING
-    ) -> None:
-        self._size, self._where, self._scale, self._still = size, block.slice, scale, still
-        self._seeds = tuple(seeds)
-        self._last: tuple[int, Flat] | None = None
-
-    def __len__(self) -> int:
-        return len(self._seeds)
-
-    def __getitem__(self, k: Any) -> Any:
-        if self._last is None or self._last[0] != k:
-            generator = np.random.default_rng(self._seeds[k])
-            tangent = np.zeros(self._size, self._scale.dtype)
-            tangent[self._where] = self._scale * random_units(generator, self._scale.size)
-            tangent[self._still] = 0.0
-            self._last = (k, tangent)
-        return self._last[1]
-
-    def __getstate__(self) -> dict[str, Any]:
-        # For a worker: the seed says it all.
-        return self.__dict__ | {"_last": None}
 
 
 class _Words(ISeedSequence):

@@ -22,25 +22,6 @@ class Box:
         """Number of entries."""
         return math.prod(stop - start for start, stop in self.ranges)
 
-    def halves(self, axis: int) -> tuple[Box, Box]:
-        """The two halves along one axis."""
-        start, stop = self.ranges[axis]
-        middle = (start + stop) // 2
-        return self.along(axis, (start, middle)), self.along(axis, (middle, stop))
-
-    def axes(self) -> list[int]:
-        """The axes along which it can be split, the longest first."""
-        lengths = [stop - start for start, stop in self.ranges]
-        return sorted((k for k, n in enumerate(lengths) if n > 1), key=lambda k: -lengths[k])
-
-    def joined(self, other: Box) -> Box | None:
-        """The box that both make together, where they are neighbours along one axis."""
-        apart = [k for k, (a, b) in enumerate(zip(self.ranges, other.ranges, strict=True)) if a != b]
-        if len(apart) != 1:
-            return None
-        (low, middle), (start, high) = sorted((self.ranges[apart[0]], other.ranges[apart[0]]))
-        return self.along(apart[0], (low, high)) if middle == start else None
-
     def along(self, axis: int, new: tuple[int, int]) -> Box:
         """The box with another range along one axis."""
         return Box((*self.ranges[:axis], new, *self.ranges[axis + 1 :]))
@@ -75,19 +56,6 @@ def hull(block: Block, entries: Index | list[int]) -> Box:
 def whole_box(block: Block) -> Box:
     """All entries of an array."""
     return Box(tuple((0, n) for n in working_shape(block)))
-
-
-def join_boxes(dense: list[tuple[Box, list[int]]]) -> list[tuple[Box, list[int]]]:
-    """The same boxes, with neighbours that make a larger box joined."""
-    joined: list[tuple[Box, list[int]]] = []
-    for box, samples in sorted(dense, key=lambda pair: pair[0].ranges):
-        current, entries = box, list(samples)
-        for k in range(len(joined) - 1, -1, -1):
-            larger = joined[k][0].joined(current)
-            if larger is not None:
-                current, entries = larger, joined.pop(k)[1] + entries
-        joined.append((current, entries))
-    return joined
 
 
 def flat_indices(block: Block, box: Box) -> Index:

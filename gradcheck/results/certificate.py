@@ -24,9 +24,8 @@ MOST_WITH_NOISE = 64
 class Certificate:
     """What K random directions prove about the gradient of one array.
 
-    bound : the scaled error norm ||e s|| is below it, e the error of the gradient and s (`tangent_scale`) the
-        scale of each entry of x over the largest effect that such an entry has: so to say the error norm as a
-        fraction of the largest entry.
+    bound : the scaled error norm ||e s|| is below it, e the error of the gradient and s (`Scaling.lengths`) how far a
+        direction moves each entry.
     relative_to_rms : the norm ||e|| itself, in units of the array's root mean square entry.
     confidence : 1 - delta. directions : K.
 
@@ -55,59 +54,19 @@ class Certificate:
 class Residual:
     """How far g.v is from the derivative along v: value, and its error bar E.
 
-    weight : ||g v||, the root of the sum of squares of the products. rounding : what the rounding of g may add.
-    least : what the smallest single mistake leaves that is worth a search. spread : what errors of the size
-    that the tolerance accepts leave, independent ones in every entry.
+    weight : ||g v||, the root of the sum of squares of the products. allowed : what a right gradient may leave.
     """
 
     value: float
     error: float
     weight: float
-    rounding: float
+    allowed: float
     step: float
-    limit: Limit
-    least: float = 0.0
-    spread: float = 0.0
 
     @property
     def exceeds(self) -> bool:
         """Whether something is wrong along this direction."""
         return abs(self.value) > self.allowed
-
-    @property
-    def allowed(self) -> float:
-        """What a right gradient may leave."""
-        return 3.0 * self.error + max(self.rounding, self.least)
-
-    @property
-    def excess(self) -> float:
-        """Its size in units of its bar and of what rounding may add; above 1 something differs."""
-        explained = 3.0 * self.error + self.rounding
-        return abs(self.value) / explained if explained > 0 else math.inf if self.value else 0.0
-
-    @property
-    def size(self) -> float:
-        """What the residual can be at the most."""
-        size = abs(self.value) + 3.0 * self.error
-        return size if math.isfinite(size) else math.inf
-
-    @property
-    def accepted(self) -> bool:
-        """Whether errors that the tolerance accepts, independent ones in every entry, explain it."""
-        return abs(self.value) <= 3.0 * self.error + max(self.rounding, self.least, self.spread)
-
-    def less(self, part: Residual) -> Residual:
-        """The residual along the rest of the tangent, given that along a part of it."""
-        return Residual(
-            self.value - part.value,
-            self.error + part.error,
-            math.sqrt(max(self.weight**2 - part.weight**2, 0.0)),
-            self.rounding + part.rounding,
-            self.step,
-            Limit.NONE,
-            self.least,
-            math.sqrt(max(self.spread**2 - part.spread**2, 0.0)),
-        )
 
 
 @dataclass(frozen=True)
@@ -115,14 +74,14 @@ class ArrayEvidence:
     """What the directions say about one array; `certificate` is None where they are too few or exceed their bars.
 
     smallest_visible : what a mistake as large as the entry, or as its array's root mean square, leaves at the least.
-    ended : what kept it from more directions, if anything did.
+    limit : what keeps the bound from being smaller.
     """
 
     block: Block
     residuals: tuple[Residual, ...]
     certificate: Certificate | None
     smallest_visible: float = LEAST
-    ended: Limit | None = None
+    limit: Limit = Limit.NONE
 
     @property
     def tested(self) -> bool:
@@ -136,12 +95,6 @@ class ArrayEvidence:
             return math.inf
         each = max(r.allowed + 3.0 * r.error for r in self.residuals) / self.smallest_visible
         return each if self.certificate is None else min(each, self.certificate.relative_to_rms)
-
-    @property
-    def limit(self) -> Limit:
-        """What keeps the bound from being smaller."""
-        limits = [r.limit for r in self.residuals]
-        return self.ended or max(limits, key=limits.count)
 
 
 def bound_of(most: Values, delta: float) -> Values:

@@ -53,7 +53,7 @@ def evidence(*limits: Limit, **options: Any) -> Evidence:
 def survey(*regions: Region, certified: bool = False, **options: Any) -> Survey:
     """One array with one direction."""
     certificate = Certificate("x", 1e-6, 1e-6, 0.999, 1) if certified else None
-    array = ArrayEvidence(BLOCK, (Residual(0.0, 1e-9, 1.0, 0.0, 0.1, Limit.NONE),), certificate)
+    array = ArrayEvidence(BLOCK, (Residual(0.0, 1e-9, 1.0, 3e-9, 0.1),), certificate)
     return Survey((array,), evidence(Limit.DOMAIN, Limit.NONE), regions, **options)
 
 

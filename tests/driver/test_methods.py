@@ -25,7 +25,6 @@ from gradcheck.results.certificate import ArrayEvidence, Certificate, Region, Re
 from gradcheck.results.estimate import unmeasured
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.finding import Finding
-from gradcheck.results.outcome import Limit
 from gradcheck.results.verdict import Judgement, Tolerance
 
 PLAIN, JOINT, DIRECTIONS, EVERY = METHODS
@@ -85,7 +84,7 @@ def test_what_is_cheapest_is_tried_first():
     """Of ten entries: two evaluations each, a direction of eight points, six each; more directions are for many."""
     known = known_of(10)
     assert [method.cost(known) for method in METHODS] == [20, 8, None, 60]
-    assert [method.cost(known_of(101)) for method in METHODS] == [None, 8, 24, 606]
+    assert [method.cost(known_of(101)) for method in METHODS] == [None, 8, 8, 606]
 
 
 @pytest.mark.parametrize(
@@ -130,14 +129,14 @@ def test_joint_directions_need_claims_whose_squares_are_numbers(large: float, fo
     [
         (3, "auto", None),
         (100, "auto", None),
-        (101, "auto", 24),
-        (3, "directions", 24),
+        (101, "auto", 8),
+        (3, "directions", 8),
         (101, "sweep", None),
         (101, "complex", None),
     ],
 )
 def test_directions_are_for_many_columns_and_for_what_is_sparse(n: int, method: str, cost: int | None):
-    """Four of six points for each array; what groups of columns cost nobody knows."""
+    """One of eight points for each array; what groups of columns cost nobody knows."""
     assert DIRECTIONS.cost(known_of(n, method=method)) == cost
     assert DIRECTIONS.cost(known_of(n, method=method, matrix=sparse_of(np.ones((1, n))))) == 0
     two = known_of(x={"w": np.ones(n), "b": np.ones(200)}, method=method)
@@ -291,7 +290,7 @@ def test_a_first_direction_tells_what_f_is_measured_with(monkeypatch: pytest.Mon
 
 def array(block: Any, bound: float | None = None) -> ArrayEvidence:
     """An array of which directions prove so much."""
-    residual = Residual(0.0, 1e-9, 1.0, 0.0, 0.1, Limit.NONE, float(block.size))
+    residual = Residual(0.0, 1e-9, 1.0, 3e-9 + block.size, 0.1)
     certificate = None if bound is None else Certificate(block.name, bound / 2, bound, 0.99, 3)
     return ArrayEvidence(block, (residual,), certificate)
 

@@ -8,19 +8,17 @@ from typing import Any
 import numpy as np
 
 from gradcheck._typing import Index, Mask
-from gradcheck.arraywise.arrays import survey
-from gradcheck.arraywise.zeros import directions_of_zeros
 from gradcheck.evidence.complex_test import mark_disputed
 from gradcheck.evidence.entries import sweep
 from gradcheck.evidence.one_by_one import one_by_one
 from gradcheck.function.coloring import group_columns
 from gradcheck.function.matrix import Dense, Matrix, Sparse, by_entries
-from gradcheck.joint.direction import Joint
+from gradcheck.joint.array_by_array import examine_each_array
 from gradcheck.joint.joint import JointTest
 from gradcheck.joint.places import find_places
 from gradcheck.joint.rows import between, evidence_of, mended
 from gradcheck.joint.silent import silent_entries, stays
-from gradcheck.numerics.line_fit import EIGHT
+from gradcheck.joint.zeros import directions_of_zeros
 from gradcheck.numerics.problem import NARROW, Problem, scaling_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import generator_of
@@ -29,7 +27,6 @@ from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.results.certificate import ArrayEvidence, Region, Survey
 from gradcheck.results.evidence import Evidence, latest, none_judged
 from gradcheck.results.finding import Finding
-from gradcheck.results.outcome import Limit
 from gradcheck.results.table import concatenate
 from gradcheck.results.table import rows as some_rows
 
@@ -43,8 +40,6 @@ GROUPS_UP_TO, SAMPLE = 100, 6
 LOCATION_BUDGET = 1500
 # Columns that are moved alone where the group that they are in disagrees; parts that are named as open.
 SUSPECTS, NAMED = 32, 10
-# A step in noise, in units of the scales: the longest that joint directions take.
-FARTHER = 0.25
 
 
 def every_entry(
@@ -76,8 +71,7 @@ def by_directions(
     """Each array of a gradient; of a matrix columns, in groups where its pattern is known, and the rest of its rows."""
     generator, matrix = generator_of(rng), problem.matrix
     if matrix.shape[0] == 1 and isinstance(matrix, Dense):
-        row = matrix.array[0]
-        return survey(setting, row, confidence=confidence, rng=generator, location_budget=LOCATION_BUDGET), []
+        return examine_each_array(setting, problem, confidence=confidence, rng=generator), []
     problem = replace(problem, matrix=by_entries(matrix))
     return _some_columns(setting, problem, method, confidence, generator)
 
@@ -112,9 +106,8 @@ def _some_columns(
         joint = test.run()
         array = evidence_of(claim, names, joint, confidence)
         if not (joint.certified | throughout).all():
-            told = tuple(replace(residual, limit=_limit(test)) for residual in array.residuals)
-            array = replace(array, certificate=None, residuals=told)
-        return array, joint.wrong, joint.wrong | (~joint.certified & _stands_out(test, joint))
+            array = replace(array, certificate=None, limit=test.limit)
+        return array, joint.wrong, joint.wrong | (~joint.certified & test.standing_out(joint))
 
     if scaling.nothing.all():
         # Nothing is claimed to move: each column that has room moves by its own scale, 0 or not.
@@ -145,7 +138,7 @@ def _some_columns(
         if seems.any():
             # Noise may keep a direction from telling, and not the entries that it leads to.
             test = JointTest(problem, scaling, rng, delta, fixed=~seems)
-            out = _stands_out(test, test.run())
+            out = test.standing_out(test.run())
             if out.any() and test.first is not None:
                 find_places(test, test.first, out, judge, between, rng, LOCATION_BUDGET)
             if isinstance(matrix, Sparse):
@@ -164,29 +157,6 @@ def _some_columns(
     )
     said = [Finding(text)] if groups and isinstance(matrix, Sparse) else []
     return Survey((array,), latest(concatenate([entries, *alone])), tuple(regions)), said
-
-
-def _stands_out(test: JointTest, joint: Joint) -> Mask:
-    """(m,) rows that exceed their bars along a direction, in noise one of a longer step: it becomes the test's first.
-
-    Directions do not call them wrong where noise is not known to be that alone.
-    """
-    first = joint.directions[-1] if joint.directions else test.first
-    nobody = np.zeros(test.rows, bool)
-    if first is None:
-        return nobody
-    noisy = _limit(test) is Limit.NOISE and not joint.certified.all() and not first.exceeds.any()
-    if noisy and test.problem.objective.remaining >= 2 * len(EIGHT):
-        first = test.along.first(FARTHER) or first
-    test.first = first
-    return first.exceeds & ~test.fixed if first.fit is not None else nobody
-
-
-def _limit(test: JointTest) -> Limit:
-    """What keeps directions from certifying rows: a kink that most of them show, or noise."""
-    fit = test.first.fit if test.first is not None else None
-    kinked = fit is not None and not test.along.gridded.any() and 2 * int(fit.kinked.sum()) > test.rows
-    return Limit.KINK if kinked else Limit.NOISE
 
 
 def _spans(rows: Mask) -> list[tuple[int, int]]:

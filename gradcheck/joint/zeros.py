@@ -13,13 +13,15 @@ from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import random_units
 from gradcheck.parameters.tree import Block
 from gradcheck.results.certificate import ArrayEvidence, Certificate, Residual, bound_of
-from gradcheck.results.outcome import Limit
+from gradcheck.results.estimate import Estimate
 
 __all__ = ["directions_of_zeros"]
 
 # Directions; columns that are moved where one tells of a slope, which costs as much as a search for other mistakes; and
 # wrong entries after which no more are.
 DIRECTIONS, SEARCHED, ENOUGH = 12, 250, 10
+# The bar that tells a slope from 0, relative to it.
+TOLD = 0.1
 
 
 def directions_of_zeros(
@@ -42,6 +44,13 @@ def directions_of_zeros(
     slope = np.where(setting.slope > 0, setting.slope, 1.0)
     fine = 0.05 * setting.tolerance.resolution * slope
     most: list[Flat] = []
+
+    def wanted(at: Index, so_far: Estimate) -> tuple[Flat, Flat]:
+        # What is not 0 is told from 0, however small it is beside what others do.
+        size = np.abs(so_far.value)
+        target = np.where(size > 0, np.minimum(fine[at], TOLD * size), fine[at])
+        return target, target
+
     for _ in range(DIRECTIONS if lengths.any() else 0):
         tangent = lengths * random_units(rng, lengths.size)
         moved = np.flatnonzero(tangent)
@@ -52,8 +61,7 @@ def directions_of_zeros(
         found = estimate(
             setting.objective, Family(Rays(setting.x, [tangent]), np.zeros(every.size, np.intp), every),
             setting.f_x, level=setting.level, step=setting.relative_step.copy(),
-            smallest=1e-9 * setting.relative_step, wanted=lambda at, _: (fine[at], fine[at]), room=room,
-            unit=np.ones(every.size),
+            smallest=1e-9 * setting.relative_step, wanted=wanted, room=room, unit=np.ones(every.size),
         )  # fmt: skip
         found = claimed_still(setting, found, np.zeros(every.size), every)
         with np.errstate(invalid="ignore"):
@@ -70,11 +78,11 @@ def directions_of_zeros(
             return ArrayEvidence(block, (), None), off[np.abs(left) > 3.0 * error]
         most.append(np.abs(found.value) + 3.0 * found.error)
         size = float(np.max(found.error / slope))
-        told.append(Residual(0.0, size, 0.0, 0.0, float(np.median(found.step)), Limit.NONE))
+        told.append(Residual(0.0, size, 0.0, 3.0 * size, float(np.median(found.step))))
         bound = bound_of(np.array(most), delta / every.size)
         worst = float(np.max(bound / slope))
         if worst <= setting.tolerance.resolution:
-            name = f"each row of {block.name}"
+            name = f"each row of {block.name}" if every.size > 1 else block.name
             certificate = Certificate(name, float(bound.max()), worst, confidence, len(told))
             return ArrayEvidence(block, tuple(told), certificate), every[:0]
     return ArrayEvidence(block, (), None), every[:0]

@@ -232,7 +232,7 @@ def test_what_directions_see_is_not_excused_by_entries_whose_bars_hide_it(off):
     assert report.outcome is Outcome.PASS
     assert report.detectable < 1e-3  # the resolution
     again = check_gradient(f, right | {"W": right["W"] * (1 + off)}, x)
-    assert again.outcome is not Outcome.PASS or again.detectable > 10 * abs(off)
+    assert again.outcome is not Outcome.PASS or again.detectable > abs(off)
     assert off != 1e-3 or again.outcome is not Outcome.PASS
 
 
@@ -367,11 +367,9 @@ def test_what_the_complex_step_saw_along_a_direction_does_not_pass_because_noise
     assert [m.name for m in check_gradient(f, wrong, x, method="complex").wrong] == ["x[12]"]
 
 
-def test_what_is_stated_holds_for_entries_that_the_search_excused():
-    """The directions without it would have shown 3.4e-3; it would have passed with nearly 5e-3.
-
-    In float32, with an entry that is off by twice rtol: the search accuses it, and the sweep does not.
-    """
+@pytest.mark.parametrize("seed", range(5))
+def test_what_passes_within_the_tolerance_is_no_larger_than_what_is_stated(seed):
+    """In float32, with an entry that is off by twice rtol: noise hides it, and the report does not say otherwise."""
     generator = np.random.default_rng(0)
     weights = generator.choice([-1.0, 1.0], 200) * generator.uniform(0.5, 2.0, 200)
     x = generator.uniform(-1.0, 1.0, 200).astype(np.float32).astype(float)
@@ -379,13 +377,10 @@ def test_what_is_stated_holds_for_entries_that_the_search_excused():
     given = weights.copy()
     given[7] *= 1.002
 
-    report = check_gradient(lambda x: float(np.sum(single * x.astype(np.float32))), given, x, rng=0)
+    report = check_gradient(lambda x: float(np.sum(single * x.astype(np.float32))), given, x, rng=seed)
 
     assert report.outcome is Outcome.PASS
-    entry = report.evidence.entries
-    assert entry.coordinates.tolist() == [7]
-    (seen,) = (entry.judgement.allowed + 3.0 * entry.estimate.error) / entry.judgement.scale
-    assert report.detectable == report.arrays[0].detectable == pytest.approx(seen)
+    assert report.detectable == report.arrays[0].detectable > 2e-3
 
 
 @pytest.mark.slow

@@ -1,1 +1,0 @@
-"""What joint directions leave open: directions for each array by itself, columns of a matrix, and their searches."""

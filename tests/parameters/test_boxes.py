@@ -1,0 +1,30 @@
+"""Parts of arrays, and their names."""
+
+import numpy as np
+
+from gradcheck.parameters.boxes import Box, flat_indices
+from gradcheck.parameters.tree import Parameters
+
+
+def test_the_places_of_a_box_are_those_in_the_flat_vector():
+    """A scalar is one place; a part of a matrix behind it is counted from where the matrix begins."""
+    parameters, _ = Parameters.of({"s": 1.0, "W": np.zeros((3, 4))})
+    scalar, matrix = parameters.blocks
+
+    assert flat_indices(scalar, Box(((0, 1),))).tolist() == [0]
+    assert flat_indices(matrix, Box(((1, 3), (2, 3)))).tolist() == [1 + 6, 1 + 10]
+
+
+def test_boxes_are_named_as_a_person_would():
+    """Rows, columns, parts of vectors and of arrays with more axes."""
+    parameters, _ = Parameters.of({"W": np.zeros((8, 6)), "v": np.zeros(9), "T": np.zeros((2, 3, 4))})
+    blocks = {block.name: block for block in parameters.blocks}
+
+    def words(array, *ranges):
+        return Box(ranges).words(blocks[f'params["{array}"]'])
+
+    assert words("W", (0, 8), (2, 3)) == 'column 2 of params["W"]'
+    assert words("W", (3, 5), (0, 6)) == 'rows 3..4 of params["W"]'
+    assert words("W", (3, 4), (1, 5)) == 'params["W"][3, 1:5]'
+    assert words("v", (2, 9)) == 'params["v"][2:9]'
+    assert words("T", (0, 1), (0, 3), (2, 4)) == 'params["T"][0, 0:3, 2:4]'
