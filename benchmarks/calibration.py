@@ -3,8 +3,8 @@
     python -m benchmarks.calibration [--quick] [--json FILE] [--figures FOLDER]
 
 Error bars: `gradcheck.derivative` and `gradcheck.gradient` on the corpus of benchmarks/verdicts.py. Certificates: wrong
-gradients of a quadratic function along random directions, and how often the bound that is proved at a stated
-confidence lies below the true error; the same of Jacobians, all rows and looks together. The short way: gradients of a
+gradients and Jacobians of quadratic functions along random directions, and how often a bound that is proved at a stated
+confidence, of any row at any look, lies below the true error; the same of whole reports. The short way: gradients of a
 few entries that are wrong by what noise may hide, and how often one passes that the report says would have been seen.
 Prints Markdown tables; with --figures draws those of docs/calibration.md. Needs mpmath, and scikit-learn and
 statsmodels unless --no-libraries.
@@ -30,23 +30,18 @@ from benchmarks import corpus, trials
 from benchmarks.corpus.disturbed import noisy
 from benchmarks.trials import Bar
 from benchmarks.verdicts import plain, table
-from gradcheck.arraywise.certificate import certificate_of
-from gradcheck.arraywise.residuals import DirectionalTest
 from gradcheck.evidence.plain_differences import LUCK
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.matrix import Dense
-from gradcheck.function.objective import Objective
 from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.joint.directions import Directions
 from gradcheck.joint.joint import MOST
 from gradcheck.numerics.problem import Problem, scaling_of
-from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.certificate import bound_of
 from gradcheck.results.verdict import Tolerance
 
 CHANCES = (0.5, 0.1, 0.01, 0.001)
-DIRECTIONS = 4  # as many as a check begins with
 # What is planted, from n and a Generator: the error of each entry, in units of the root mean square entry.
 ERRORS: dict[str, Callable[[int, np.random.Generator], np.ndarray]] = {
     "two entries, equal and opposite": lambda n, rng: _some(n, rng, np.array([1.0, -1.0])),
@@ -90,33 +85,6 @@ def quadratic(
     weights = rng.uniform(0.5, 2.0, n)
     x = rng.choice([-1.0, 1.0], n) * rng.uniform(0.5, 2.0, n)
     return lambda x: float(weights @ x**2) / 2, x, weights * x
-
-
-@own_arithmetic
-def bounds_against_errors(
-    kind: str, count: int, n: int, seed: int, chances: Sequence[float] = CHANCES
-) -> list[Share]:
-    """Measure a wrong gradient along four directions, `count` times: one bound for each chance, and the true error.
-
-    A bound of the scaled error norm is missed where the true norm is above it.
-    """
-    rng = np.random.default_rng([seed, n, len(kind)])
-    f, x, gradient = quadratic(n, rng)
-    parameters, flat = Parameters.of(x)
-    objective, f_x, size = Objective(f, parameters), f(x), float(np.sqrt(np.mean(gradient**2)))
-    setting = Setting(objective, flat, f_x, f_x * 2.0**-52, 1e-2, parameters.scales(flat), Tolerance(1e-6))
-    missed = np.zeros(len(chances), int)
-    for _ in range(count):
-        error = 1e-2 * size * ERRORS[kind](n, rng)
-        directional = DirectionalTest(setting, gradient + error, parameters.blocks[0])
-        residuals = directional.real(
-            directional.tangents(rng.integers(2**62, size=DIRECTIONS).tolist()), 1e-2
-        )
-        truth = float(np.linalg.norm(error * directional.scale))
-        for k, chance in enumerate(chances):
-            certificate = certificate_of(directional, residuals, 1 - chance, chance)
-            missed[k] += certificate is None or certificate.bound < truth
-    return [Share(kind, c, int(m), count) for c, m in zip(chances, missed, strict=True)]
 
 
 def reports_against_errors(kind: str, count: int, n: int, seed: int) -> list[Share]:
@@ -364,7 +332,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warnings.simplefilter("ignore")
     bars = measure_bars(quick=options.quick, with_libraries=not options.no_libraries, seed=options.seed)
     count, whole, lucky = (500, 50, 200) if options.quick else (10_000, 100, 3000)
-    bounds = [s for kind in ERRORS for s in bounds_against_errors(kind, count, 200, options.seed)]
+    bounds = [s for kind in ERRORS for s in rows_against_errors(kind, count // 4, 1, 200, options.seed)]
     reports = [s for kind in ERRORS for s in reports_against_errors(kind, whole, 200, options.seed)]
     rows = [s for kind in ERRORS for s in rows_against_errors(kind, count // 20, 12, 60, options.seed)]
     whole_rows = [
@@ -378,7 +346,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     luck += [luck_against_errors(6, noise, lucky, options.seed, 1e6) for noise in (3e-11, 3e-10, 3e-9)]
     parts = [
         bar_table(bars),
-        share_table("one bound from four directions", bounds),
+        share_table("one gradient, eight looks", bounds),
         share_table("whole reports", reports),
         share_table("twelve rows, eight looks", rows),
         share_table("whole reports of Jacobians", whole_rows),

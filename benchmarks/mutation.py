@@ -37,7 +37,7 @@ COPIED = ("gradcheck", "tests", "benchmarks", "reference", "cases", "README.md",
 # Each module that decides with the tests that judge it: its own. What only other tests would notice survives.
 TESTS = {
     "results/verdict": ("results/verdict",),
-    "results/certificate": ("results/certificate", "arraywise/residuals"),
+    "results/certificate": ("results/certificate", "joint/certified"),
     "numerics/stencils": ("numerics/stencils",),
     "numerics/line_fit": ("numerics/line_fit",),
     "numerics/rounding": ("numerics/rounding", "numerics/noise"),
@@ -51,9 +51,6 @@ TESTS = {
     "joint/rows": ("joint/rows_of_jacobians",),
     "evidence/axes": ("evidence/axes", "evidence/pilots"),
     "evidence/entries": ("evidence/entries", "evidence/averages", "evidence/confirm"),
-    "arraywise/columns": ("arraywise/columns",),
-    "arraywise/residuals": ("arraywise/residuals",),
-    "arraywise/locate": ("arraywise/locate",),
     "evidence/plain_differences": ("evidence/plain_differences",),
     "evidence/confirm": ("evidence/confirm",),
     "evidence/complex_test": ("evidence/complex_test",),
@@ -178,7 +175,7 @@ def run_in_functions(tree: Path, module: str, names: list[str], children: int) -
     for name in names:
         status = STATUS.get(codes[name], f"ended with {codes[name]}")
         before, after = ("", "") if status == "killed" else shown(tree, name)
-        # gradcheck.results.verdict.x_judge__mutmut_3, gradcheck.arraywise.locate.xǁBoxǁhalves__mutmut_1
+        # gradcheck.results.verdict.x_judge__mutmut_3, gradcheck.joint.places.xǁ_Searchǁhalves__mutmut_1
         function = name.split(".")[3].rpartition("__mutmut_")[0].removeprefix("x_").removeprefix("xǁ")
         found.append(Mutant(module, function.replace("ǁ", "."), before, after, status, name))
     return found

@@ -43,6 +43,8 @@ LONGEST_STEP = 0.3
 # step is up to so many times as long, but no more than arrays are held back for the one that does least: they bend less
 # by that. Rounding makes such a part of E h, by trial on the chapter's network.
 ROUNDED, STRETCHED = 30.0, 8.0
+# Noise is as it was probed where it is no more than so many times that.
+AS_PROBED = 3.0
 # From one noisy direction of eight points to the next a step is so many times as long; so many are tried.
 LONGER, TRIED = 3.0, 3
 # Off the domain come nearer three times.
@@ -71,6 +73,7 @@ class Directions:
     sizes : (m,) what a mistake in each row is relative to; 0 until the first direction where the entries are not known.
     tolerant : whether errors within the tolerance, independent ones in every entry, are nothing that is wrong.
     enough : what E is over the sizes where a first direction is as precise as is asked for. longest : the longest step.
+    probed : (m,) the noise of one value of f, where values near x have told it.
     gridded : (m,) rows whose values were seen to lie on a grid. pending : (m,) rows that steps in noise are chosen for.
     """
 
@@ -84,13 +87,14 @@ class Directions:
         fixed: Mask,
         enough: float = math.inf,
         tolerant: bool = False,
+        probed: Values | None = None,
     ) -> None:
         self.problem, self.scaling, self.rng = problem, scaling, rng
         self.rows = problem.f_x.size
         self.exact, self.fixed, self.enough, self.tolerant = exact, fixed, enough, tolerant
         self.sizes = scaling.sizes
         self.moved = int(np.count_nonzero(scaling.lengths))
-        self.longest = LONGEST_STEP
+        self.probed, self.longest = probed, LONGEST_STEP
         self.gridded = np.zeros(self.rows, bool)
         self.pending = ~fixed
         # The root of the sum of squares of the terms of the first J v.
@@ -129,10 +133,13 @@ class Directions:
             return self._by_four(first, tangent)
         # Two points: truncation b3 h^2 against noise 0.71 / h times that of one value; both are about equal at h.
         bend = np.maximum(fit.odd[1], np.sqrt(fit.even[0] * fit.even[1]))
-        step = float(median(np.where(bend > 0, np.cbrt(fit.noise / (2.0 * bend)), self.longest)))
+        noise = fit.noise
+        if self.probed is not None:
+            noise = np.minimum(noise, np.maximum(AS_PROBED * self.probed, fit.floor))
+        step = float(median(np.where(bend > 0, np.cbrt(noise / (2.0 * bend)), self.longest)))
         step = min(step, self.longest)
         low, high = self.problem.along(tangent, np.array([-step, step]))
-        error = 1.5 * 0.71 * fit.noise / step + bend * step**2
+        error = 1.5 * 0.71 * noise / step + bend * step**2
         return self.compared(tangent, step, (high - low) / (2.0 * step), error)
 
     def _tangent(self, again: np.random.Generator | None = None) -> Flat:

@@ -226,7 +226,12 @@ class Examination:
             return self.judge(np.array([column]))
 
         budget = min(WORTHWHILE * self.still.size, MOST_SEARCHED)
-        found = find_places(test, direction, np.ones(1, bool), judge, self._around, self.rng, budget)
+        for precise in (False, True):
+            found = find_places(
+                test, direction, np.ones(1, bool), judge, self._around, self.rng, budget, precise=precise
+            )
+            if found.wrong or found.right or found.spent or direction.exact:
+                break
         if found.dense:
             self.still[[*found.wrong, *found.right]] = True
             self.dense = not self._spread(test, direction, found.wrong)

@@ -12,7 +12,7 @@ import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask, Values
 from gradcheck.joint.direction import Direction, Joint
-from gradcheck.joint.directions import EPS, LONGER, LONGEST_STEP, MUCH_NEARER, TRIED, Directions
+from gradcheck.joint.directions import AS_PROBED, EPS, LONGER, LONGEST_STEP, MUCH_NEARER, TRIED, Directions
 from gradcheck.numerics.line_fit import EIGHT, FOUR, LineFit
 from gradcheck.numerics.problem import Problem, Scaling
 from gradcheck.results.certificate import MOST_WITH_NOISE, bound_of, bounds_of_one, least_bounds
@@ -28,8 +28,6 @@ SECOND_LOOK, NEARER, BESIDES = 30.0, 10.0, 1.4
 # this part at most of what f changes along the direction. By trial on the corpus; oscillations that are as small were
 # seen at 5e-6.
 FALLS, SCATTER = 3.0, 2e-6
-# Or no more than so many times what values far nearer to x are off by.
-AS_PROBED = 3.0
 # A kink that could explain less than this part of a disagreement is none of its causes.
 BESIDE = 0.02
 # To A |t| the fit gives b2 = 8.3 A / h, so that a kink is 0.12 of b2 h: what is less than this part of it is none.
@@ -82,7 +80,14 @@ class JointTest:
         # Three directions certify what they show within so much.
         enough = problem.tolerance.resolution / (3.0 * MARGIN * float(least_bounds(self.delta)[2]))
         self.along = Directions(
-            problem, scaling, rng, exact=exact, fixed=self.fixed, enough=enough, tolerant=tolerant
+            problem,
+            scaling,
+            rng,
+            exact=exact,
+            fixed=self.fixed,
+            enough=enough,
+            tolerant=tolerant,
+            probed=probed,
         )
         self.first: Direction | None = None
         self._told = before is not None and before.tells(scaling)

@@ -74,7 +74,13 @@ class _Part:
 
 class _Search:
     def __init__(
-        self, test: JointTest, direction: Direction, rows: Mask, judge: Judge, rng: np.random.Generator
+        self,
+        test: JointTest,
+        direction: Direction,
+        rows: Mask,
+        judge: Judge,
+        rng: np.random.Generator,
+        precise: bool = False,
     ) -> None:
         self.test, self.exact, self.rows, self.judge = test, direction.exact, rows, judge
         # Coordinates in random order: places.
@@ -85,6 +91,7 @@ class _Search:
         self.least = np.maximum(direction.allowed - 3.0 * direction.error, 0.0)
         self.known: dict[int, tuple[Values, Values]] = {}  # by place
         self.found = Places()
+        self.precise = precise
 
     def weights(self, places: Index | int, span: tuple[int, int] | None = None) -> Any:
         """The weights of some places, which grow along a span of the vector; default all of it."""
@@ -101,7 +108,7 @@ class _Search:
             inside = self.order[begin:end]
             part = self.tangent[inside]
             tangent[inside] = part * self.weights(np.arange(begin, end), span) if weighted else part
-        direction = self.test.again(tangent, exact=self.exact)
+        direction = self.test.again(tangent, exact=self.exact, precise=self.precise)
         return direction.residual, direction.error
 
     def explained(self, start: int, stop: int) -> _Part:
@@ -246,14 +253,16 @@ def find_places(
     around: Around,
     rng: np.random.Generator,
     budget: int,
+    *,
+    precise: bool = False,
 ) -> Places:
     """The wrong entries of the rows (m,) in which a direction found something.
 
     judge : looks at one entry by itself: nothing is named without. around : the box that holds some entries, in which
-    others are sampled. budget : evaluations of f after which it ends.
+    others are sampled. budget : evaluations of f after which it ends. precise : four points a measurement, not two.
     Source: adaptive group testing with additive answers; the order and the bars by trial, see docs/verdict.md.
     """
-    search = _Search(test, direction, rows, judge, rng)
+    search = _Search(test, direction, rows, judge, rng, precise)
     objective = test.problem.objective
     last = objective.nfev + budget
     count = search.order.size

@@ -140,7 +140,7 @@ def test_directions_are_for_many_columns_and_for_what_is_sparse(n: int, method: 
     assert DIRECTIONS.cost(known_of(n, method=method)) == cost
     assert DIRECTIONS.cost(known_of(n, method=method, matrix=sparse_of(np.ones((1, n))))) == 0
     two = known_of(x={"w": np.ones(n), "b": np.ones(200)}, method=method)
-    assert DIRECTIONS.cost(two) == (48 if method in ("auto", "directions") else None)
+    assert DIRECTIONS.cost(two) == (16 if method in ("auto", "directions") else None)
 
 
 def test_of_a_matrix_a_sample_of_columns_is_moved():
