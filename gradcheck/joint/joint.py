@@ -68,7 +68,10 @@ class JointTest:
         self.delta = delta / self.rows
         self.fixed = np.zeros(self.rows, bool) if fixed is None else fixed
         # Three directions certify what they show within so much.
-        enough = problem.tolerance.resolution / (3.0 * MARGIN * float(least_bounds(self.delta)[2]))
+        bounds = least_bounds(self.delta)
+        # They fall with every direction.
+        self._rising = -bounds
+        enough = problem.tolerance.resolution / (3.0 * MARGIN * float(bounds[2]))
         self.along = Directions(problem, scaling, rng, exact=exact, fixed=self.fixed, enough=enough)
         self.first: Direction | None = None
         self._told = before is not None and before.tells(scaling)
@@ -150,7 +153,7 @@ class JointTest:
         directions, open_ = [first], ~watched
         needed = self.problem.tolerance.resolution * self.sizes
         while True:
-            bound = bound_of(np.array([d.most for d in directions]), self.delta)
+            bound = bound_of([d.most for d in directions], self.delta)
             # An output that is claimed not to move, and does not, agrees whatever it is off by.
             bound = np.where(self._at_rest(first), 0.0, bound) if self.rows > 1 else bound
             certified = (bound <= needed) & (needed > 0) & ~open_
@@ -161,17 +164,18 @@ class JointTest:
                 if np.count_nonzero(disturbed):
                     disturbed = disturbed & ~self._harmless(first, needed) & ~np.asarray(first.noisy)
                 hopeless = self._hopeless(directions, needed)
-                if self._asks_for_eight(hopeless, needed, pending & ~disturbed):
+                if np.count_nonzero(hopeless) and self._asks_for_eight(
+                    hopeless, needed, pending & ~disturbed
+                ):
                     self._by_eight = True
                     hopeless = self._hopeless(directions, needed)
                 hopeless = hopeless | disturbed
                 open_ |= pending & hopeless
                 pending &= ~hopeless
             if not np.count_nonzero(pending) or len(directions) >= self.most:
-                rests_on = (
-                    self._precise(directions, certified) if certified.any() and self.noisy else directions
-                )
-                return Joint(tuple(rests_on), bound, certified, nobody, self.sizes)
+                if self.noisy and certified.any():
+                    directions = self._precise(directions, certified)
+                return Joint(tuple(directions), bound, certified, nobody, self.sizes)
             if self.problem.objective.remaining < 2 * len(FOUR):
                 return Joint(tuple(directions), bound, certified, nobody, self.sizes, spent=True)
             directions[-1] = directions[-1].without_tangent()
@@ -241,7 +245,7 @@ class JointTest:
         """
         needed = self.problem.tolerance.resolution * self.sizes
         # By the bars alone: what exceeds them is another matter.
-        unbounded = ~(bound_of(first.bar[None, :], self.delta) <= needed)
+        unbounded = ~(bound_of([first.bar], self.delta) <= needed)
         if not np.count_nonzero(unbounded):
             return first
         doubtful = (self._unsettled(first) | self._hopeless([first], needed, [first.bar])) & ~self.fixed
@@ -375,7 +379,9 @@ class JointTest:
             return np.zeros(self.rows, bool)
         if self._seen is None or self._seen[0] is not fit or self._seen[1] is not self.along.gridded:
             noisy = fit.noise > NOISY * np.maximum(EPS * fit.size, self.along.rounding_of_x)
-            rests = ~fit.moved & (fit.value == 0) & (first.weight > 0)
+            rests = ~fit.moved
+            if np.count_nonzero(rests):
+                rests &= (fit.value == 0) & (first.weight > 0)
             self._seen = fit, self.along.gridded, noisy | self.along.gridded | fit.kinked | rests
         return self._seen[2]
 
@@ -383,8 +389,7 @@ class JointTest:
         """(m,) how many directions like these a certificate takes; more than `MOST_WITH_NOISE` where none do."""
         # Residuals of 0 take no more than one.
         within = np.where(most == 0, np.inf, needed / (MARGIN * most))
-        # The bounds fall with every direction.
-        return np.asarray((-least_bounds(self.delta)).searchsorted(-within) + 1)
+        return np.asarray(self._rising.searchsorted(-within) + 1)
 
 
 def _most(rows: Mask, among: Mask) -> bool:

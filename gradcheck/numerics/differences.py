@@ -33,7 +33,7 @@ def first_step(level: Any, slope: Any, f_x: Any, size: int) -> Values:
     share the slope that was seen. The 1/5 balances h^4 truncation against 1/h noise.
     level, slope, f_x : one number or (m,), the noise of one value and what f changes along a scaled direction.
     """
-    rows = rows_of(1 if max(np.ndim(level), np.ndim(slope), np.ndim(f_x)) == 0 else 2)
+    rows = rows_of(np.broadcast(level, slope, f_x).size)
     level, of_f = np.float64(level), abs(f_x)
     slope = rows.fmax(slope / math.sqrt(size), 0.0)  # nan is no slope
     variation = rows.where(slope > 0, rows.maximum(rows.minimum(of_f, slope), 1e-6 * of_f), of_f)

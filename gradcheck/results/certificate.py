@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -144,7 +145,7 @@ class ArrayEvidence:
         return self.ended or max(limits, key=limits.count)
 
 
-def bound_of(most: Values, delta: float) -> Values:
+def bound_of(most: Sequence[Values], delta: float) -> Values:
     """The scaled error norm (m,) of each row that residuals of at most `most` (K, m) prove, missed with a chance delta.
 
     The chance that all but k of K directions stay within tau is at most C(K, k) (sqrt(2) tau / B)^(K - k). The k
