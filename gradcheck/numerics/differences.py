@@ -82,13 +82,13 @@ def estimate(
         )
     search = Search(objective, lines, f_x, level, step, smallest, largest, room, inner, at_zero, served)
     rows = search.open_rows(side)
-    for _ in range(rounds):
+    for nth in range(1, rounds + 1):
         rows = search.measure(rows)
         if rows.size == 0:
             break
         precise, resolved = wanted(rows, _frozen(search, rows))
         before = search.step.copy()
-        rows = search.plan(rows, precise, resolved)
+        rows = search.plan(rows, precise, resolved, last=nth == rounds)
         if unit is not None:
             search.step[rows] = (
                 _shared(search.step[rows] / unit[rows], before[rows] / unit[rows]) * unit[rows]

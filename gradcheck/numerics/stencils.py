@@ -147,14 +147,13 @@ def _side(offsets: Values, chords: Values, eps: Values) -> tuple[Values, Values]
     The parabola through the chords, at 0; its distance from the straight line through the nearer two is the truncation.
     """
     near, middle, far = offsets.T
-    weights = np.stack(
+    weights = np.array(
         [
             middle * far / ((middle - near) * (far - near)),
             near * far / ((near - middle) * (far - middle)),
             near * middle / ((near - far) * (middle - far)),
-        ],
-        axis=1,
-    )
+        ]
+    ).T.copy()
     slope = (weights * chords).sum(axis=1)
     straight = _at_zero(near, chords[:, 0], middle, chords[:, 1])
     each = weights / offsets
