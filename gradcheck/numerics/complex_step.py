@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
 from gradcheck.function.objective import BudgetSpentError, Objective
+from gradcheck.parameters.leaves import all_finite
 
 __all__ = ["accepts_complex", "complex_columns", "complex_derivative"]
 
@@ -48,7 +49,7 @@ def complex_columns(objective: Objective, x: Flat, coordinates: Index, scales: F
         points = here.repeat(coordinates[part].size, axis=1)
         points[coordinates[part], np.arange(points.shape[1])] += 1j * STEP * scales[part]
         found[part] = _imaginary(objective, points) / (STEP * scales[part])[:, None]
-        if not np.isfinite(found[part]).all():
+        if not all_finite(found[part]):
             break
     return found
 

@@ -111,12 +111,15 @@ class Search:
         widest = np.maximum(self.left_room, self.right_room)
         narrow = np.minimum(self.left_room, self.right_room)
         self.limit[widest <= 0] = Limit.FIXED
+        if side is not None:
+            self.side = side.astype(np.int8)
         cramped = 2.0 * self.step > narrow
-        # A central stencil eight times narrower still beats a one-sided one; below that it drowns in noise.
-        central_fits = narrow / 2.0 >= self.step / 8.0
-        self.step = np.where(cramped & central_fits, 0.495 * narrow, self.step)
-        away = np.where(self.right_room >= self.left_room, 1, -1)
-        self.side = np.where(cramped & ~central_fits, away, 0 if side is None else side).astype(np.int8)
+        if np.count_nonzero(cramped):
+            # A central stencil eight times narrower still beats a one-sided one; below that it drowns in noise.
+            central_fits = narrow / 2.0 >= self.step / 8.0
+            self.step = np.where(cramped & central_fits, 0.495 * narrow, self.step)
+            away = np.where(self.right_room >= self.left_room, 1, -1)
+            self.side = np.where(cramped & ~central_fits, away, self.side).astype(np.int8)
         return np.flatnonzero(widest > 0)
 
     def measure(self, rows: Rows) -> Rows:
@@ -309,6 +312,8 @@ class Search:
         wild = more & (self.shrunk[rows] < LEAPS)
         lost = more & ~wild & np.isfinite(self.inner[rows])
         noisier = more & ~wild & ~lost
+        if not np.count_nonzero(noisier):
+            return noisier, wild, lost
         implied = bends[noisier] * self.step[rows][noisier] / 3.0
         at = rows[noisier]
         self.level[at] = np.maximum(self.level[at], implied)
