@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck._typing import Flat, Index, Mask, Values
+from gradcheck._typing import Flat, Mask, Values
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.directions import EPS, LONGER, LONGEST_STEP, MUCH_NEARER, TRIED, Directions
 from gradcheck.numerics.line_fit import EIGHT, FOUR, LineFit
@@ -68,10 +68,7 @@ class JointTest:
         self.delta = delta / self.rows
         self.fixed = np.zeros(self.rows, bool) if fixed is None else fixed
         # Three directions certify what they show within so much.
-        bounds = least_bounds(self.delta)
-        # They fall with every direction.
-        self._rising = -bounds
-        enough = problem.tolerance.resolution / (3.0 * MARGIN * float(bounds[2]))
+        enough = problem.tolerance.resolution / (3.0 * MARGIN * float(least_bounds(self.delta)[2]))
         self.along = Directions(problem, scaling, rng, exact=exact, fixed=self.fixed, enough=enough)
         self.first: Direction | None = None
         self._told = before is not None and before.tells(scaling)
@@ -205,7 +202,7 @@ class JointTest:
         if not self.noisy:
             return False
         expected = self.along.short_of(directions).together
-        return not _most(self._directions_needed(expected, needed) <= MOST, pending)
+        return not _most(self._enough(MOST, expected, needed), pending)
 
     def _precise(self, directions: list[Direction], certified: Mask) -> list[Direction]:
         """Those that the bounds of some rows rest on, without the least precise."""
@@ -285,9 +282,9 @@ class JointTest:
         needed = self.problem.tolerance.resolution * self.sizes
         known = replace(first, noisy=noise)
         expected = self.along.short_of([known]).together
-        if _most(self._directions_needed(expected, needed) <= MOST, doubtful):
+        if _most(self._enough(MOST, expected, needed), doubtful):
             return known
-        hopeful = self._directions_needed(expected * first.step / LONGEST_STEP, needed) <= MOST_WITH_NOISE
+        hopeful = self._enough(MOST_WITH_NOISE, expected * first.step / LONGEST_STEP, needed)
         if not _most(hopeful, doubtful) or not self._affords(2):
             return first
         farther = self.along.first(first.step * FARTHER)
@@ -317,8 +314,7 @@ class JointTest:
             return np.zeros(self.rows, bool)
         wide = np.where(first.noisy, 1.0, CAUTIOUS) * first.most
         wide = wide + 2.0 * np.abs(np.nan_to_num(fit.kink))
-        certain = self._directions_needed(wide, needed) <= self.most
-        return np.asarray(certain & fit.moved)
+        return np.asarray(self._enough(self.most, wide, needed) & fit.moved)
 
     def _hopeless(
         self, directions: list[Direction], needed: Values, sizes: list[Values] | None = None
@@ -338,8 +334,7 @@ class JointTest:
             # Of many rows some bend little along the first by accident, and are less precise along some of the next.
             ordered = np.sort(np.array(sizes), axis=0) if len(sizes) > 1 else sizes
             most = ordered[-1] if self.rows == 1 or len(sizes) < 3 else ordered[len(sizes) // 2]
-        count = self._directions_needed(most, needed)
-        return count > min(self.most, self.along.moved + len(directions))
+        return ~self._enough(min(self.most, self.along.moved + len(directions)), most, needed)
 
     @property
     def unsettled(self) -> Mask:
@@ -385,11 +380,9 @@ class JointTest:
             self._seen = fit, self.along.gridded, noisy | self.along.gridded | fit.kinked | rests
         return self._seen[2]
 
-    def _directions_needed(self, most: Values, needed: Values) -> Index:
-        """(m,) how many directions like these a certificate takes; more than `MOST_WITH_NOISE` where none do."""
-        # Residuals of 0 take no more than one.
-        within = np.where(most == 0, np.inf, needed / (MARGIN * most))
-        return np.asarray(self._rising.searchsorted(-within) + 1)
+    def _enough(self, count: int, most: Values, needed: Values) -> Mask:
+        """(m,) rows that so many directions like these certify; residuals of 0 take no more than one."""
+        return np.asarray((most == 0) | (needed / (MARGIN * most) >= least_bounds(self.delta)[count - 1]))
 
 
 def _most(rows: Mask, among: Mask) -> bool:
