@@ -38,6 +38,8 @@ PLAIN = (1.5, 2.0, 3.0, 4.0)
 MOST_TIMES = 100
 # As near as people type a number, whatever is accepted of a derivative: 1.02 is not 50/49.
 TYPED = 1e-4
+# Of a factor of which it is not known yet where it holds.
+ANYWHERE = Place((), 0, Extent.WRONG)
 
 
 def missing(s: Scope) -> Cause | None:
@@ -94,16 +96,16 @@ def _length(s: Scope, c: float, spread: float) -> Cause | None:
     n = round(c if larger else 1.0 / c)
     if spread * abs(n) >= 0.25:
         return None
-    place, value = s.wrong_place(), float(n) if larger else 1.0 / n
+    value = float(n) if larger else 1.0 / n
     if n == -1:
-        return Cause(Kind.SIGN, place, value=-1.0, length=-1)
+        return Cause(Kind.SIGN, ANYWHERE, value=-1.0, length=-1)
     if n == 2:
-        return Cause(Kind.FACTOR, place, value=value, length=2)
+        return Cause(Kind.FACTOR, ANYWHERE, value=value, length=2)
     for name, shape in (*((b.name, b.shape) for b in (*s.blocks, *s.parameters.blocks)), *s.subject.behind):
         if n in shape and n > 1:
             origin = f"axis {shape.index(n)} of {name}"
-            return Cause(Kind.FACTOR, place, value=value, length=n, origin=origin)
-    return Cause(Kind.FACTOR, place, value=value, length=n) if n >= LEAST_N else None
+            return Cause(Kind.FACTOR, ANYWHERE, value=value, length=n, origin=origin)
+    return Cause(Kind.FACTOR, ANYWHERE, value=value, length=n) if n >= LEAST_N else None
 
 
 def _constant(s: Scope, c: float, spread: float) -> Cause | None:
@@ -114,7 +116,7 @@ def _constant(s: Scope, c: float, spread: float) -> Cause | None:
     name, value = found
     parts = name.split("/")
     lengths = (float(parts[0]), float(parts[1])) if len(parts) == 2 and all(map(str.isdigit, parts)) else None
-    return Cause(Kind.FACTOR, s.wrong_place(), value=value, origin=name, span=lengths)
+    return Cause(Kind.FACTOR, ANYWHERE, value=value, origin=name, span=lengths)
 
 
 def constant(s: Scope, c: float, spread: float, more: tuple[str, ...] = ()) -> tuple[str, float] | None:

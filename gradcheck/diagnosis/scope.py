@@ -305,6 +305,8 @@ class Scope:
 
     def part(self, blocks: tuple[Block, ...]) -> Scope:
         """The part of some arrays."""
+        if blocks == self.blocks:
+            return self
         inside = _inside(self.at, blocks)
         cut = {name: getattr(self, name)[inside] for name in _PER_ENTRY}
         return replace(self, blocks=blocks, undecided=self.undecided[_inside(self.undecided, blocks)], **cut)

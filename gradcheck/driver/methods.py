@@ -91,15 +91,14 @@ def _joint_directions(known: Known) -> bool:
         known.evidence = survey_rows(problem, names, known.probe, confidence=question.confidence, rng=rng)
         return known.evidence is not None
 
-    def setting_of(first: Direction, noise_level: float | None) -> Setting:
+    def setting_of(first: Direction, noise_level: float | None, sizes: Flat | None) -> Setting:
         level = 2.0 * float(first.noise.max()) if noise_level is None else noise_level
         weight = float(first.weight[0])
         # A power of two, so that similar claims ask for the same values.
         step = 2.0 ** round(math.log2(first_step(level, weight, float(problem.f_x[0]), question.x.size)))
         return Setting(
             known.objective, question.x, problem.f_x, level, step, known.scales, known.tolerance, question.room,
-            question.subgradient, problem.eps, slope=weight / math.sqrt(question.x.size),
-            names=names,
+            question.subgradient, problem.eps, sizes, weight / math.sqrt(question.x.size), names=names,
         )  # fmt: skip
 
     search = question.method == "directions" or question.x.size > JUDGED_UP_TO

@@ -134,6 +134,9 @@ def inspect_roughness(setting: Setting, steps: Flat) -> tuple[Finding, ...]:
 
     steps : (k,) those over which entries were measured, in units of x; nan where there was none.
     """
+    known = steps[np.isfinite(steps) & (steps > 0)]
+    if known.size == 0:
+        return ()
     f_x, level = np.abs(setting.f_x), setting.level
     if eps_of(f_x.dtype) > SINGLE or setting.tolerance.eps > SINGLE:
         return ()  # the digits of a coarser type have a note of their own
@@ -141,9 +144,6 @@ def inspect_roughness(setting: Setting, steps: Flat) -> tuple[Finding, ...]:
     if setting.still is not None:
         rough &= ~setting.still  # one value shows no roughness
     if not np.count_nonzero(rough):
-        return ()
-    known = steps[np.isfinite(steps) & (steps > 0)]
-    if known.size == 0:
         return ()
     size = number(float(np.max(level[rough])), 1)
     return (

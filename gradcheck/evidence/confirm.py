@@ -147,6 +147,8 @@ def _looked_for_farther(
 
 def _early(together: Index) -> NDArray[np.bool_]:
     """Those that belong to the first few that are different."""
+    if together.size <= CONFIRMED:
+        return np.ones(together.size, bool)
     _, first, which = np.unique(together, return_index=True, return_inverse=True)
     return np.asarray(np.argsort(np.argsort(first))[which] < CONFIRMED)
 
@@ -211,9 +213,11 @@ def _remeasure(
     acquitted |= known & ~telling & ((within < 1.0) | slight)
     # A kink is one at every step, with the same slopes.
     unlike = known & kinked & ((apart > 0.3 * found.kink[rows]) | (second.kink < 0.5 * found.kink[rows]))
-    # It lies beside x where a shorter step has a slope between those two: the nearer one counts, with its own bar.
-    beside = unlike & np.asarray(second.limit != Limit.KINK) & _between(second, found, rows)
-    acquitted |= unlike & ~beside
+    beside = unlike
+    if np.count_nonzero(unlike):
+        # It lies beside x where a shorter step has a slope between those two: the nearer one counts, with its own bar.
+        beside = unlike & np.asarray(second.limit != Limit.KINK) & _between(second, found, rows)
+        acquitted |= unlike & ~beside
     found = replace(found, nfev=found.nfev + second.nfev)
     if not (clash | acquitted | unlike).any():
         return found, True

@@ -71,19 +71,20 @@ def sweep(setting: Setting, given: Flat, entries: Index, groups: Groups | None =
             parts.append(measure(setting, chunk, steps, groups=groups, served=first > 0))
     except KeyboardInterrupt:
         interrupted = True
-    done = sum(np.size(part.value) for part in parts)
-    found = concatenate([*parts, unmeasured(entries.size - done, setting.x.dtype)])
-    found = claimed_still(setting, rows(found, np.argsort(order)), given, setting.places(entries)[0])
+    left = entries.size - sum(part.value.size for part in parts)
+    if left or not parts:
+        parts.append(unmeasured(left, setting.x.dtype))
+    found = rows(concatenate(parts), np.argsort(order))
+    found = claimed_still(setting, found, given, setting.places(entries)[0])
     return judged(setting, found, given, entries, interrupted=interrupted, groups=groups)
 
 
 def _chunks(setting: Setting, entries: Index, groups: Groups | None) -> list[Index]:
     """Entries in order of their columns, those of a column together, in chunks of a few columns."""
-    columns = setting.places(entries)[1]
-    if groups is not None:
-        return [entries]  # columns of a group share their points
-    starts = np.flatnonzero(np.diff(columns, prepend=-1))
     each = max(1, min(CHUNK, TOGETHER // max(setting.outputs, 1)))
+    if groups is not None or 0 < entries.size <= each:
+        return [entries]  # columns of a group share their points
+    starts = np.flatnonzero(np.diff(setting.places(entries)[1], prepend=-1))
     return np.split(entries, starts[each::each]) if entries.size else []
 
 

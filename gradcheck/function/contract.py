@@ -118,7 +118,7 @@ def _inspect_f(objective: Objective, x: Flat, findings: list[Finding], calls: in
             return np.nan, []
         values.append(value)
         # As it was then: an f that reuses its buffer writes into it at the next call.
-        kept.append(_as_it_is(objective.parameters, gradient))
+        kept.append(None if gradient is None else _as_it_is(objective.parameters, gradient))
         gradients.append(gradient)
         given.append(tree)
     first = values[0]

@@ -90,12 +90,10 @@ class Dense:
         m, n = self.shape
         width = max(1, TERMS // max(m, 1))
         total = np.zeros(m)
-        for start in range(0, max(n, 1), width):
-            part = slice(start, start + width)
-            terms = self.array[:, part] * tangent[part] if n > width else self.array * tangent
+        for start in range(0, n, width):
+            terms = self.array[:, start : start + width] * tangent[start : start + width]
             # The shorter way of one row; the same sum.
-            squares = terms[0].dot(terms[0]) if m == 1 else np.einsum("ij,ij->i", terms, terms)
-            total = total + squares
+            total = total + (terms[0].dot(terms[0]) if m == 1 else np.einsum("ij,ij->i", terms, terms))
         return _roots(total, lambda rows: self.array[rows] * tangent)
 
     def column_norms(self, weight: Flat) -> Flat:

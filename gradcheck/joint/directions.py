@@ -183,7 +183,7 @@ class Directions:
         values, tangent = None, self._tangent()
         _, weight = self._claimed(tangent)
         self._weight = weight
-        if not (self.sizes > 0).any() and self.rows > 1:
+        if self.rows > 1 and not (self.sizes > 0).any():
             # Of the entries nothing is known but what they add up to: the largest may be those that move least.
             lengths = self.scaling.lengths[self.scaling.lengths > 0]
             even = float(lengths.min() / lengths.max())
@@ -265,13 +265,13 @@ class Directions:
             values = np.empty((c.size, self.rows))
             values[middle] = self.problem.f_x
             if known is not None and attempt == 0:
-                values[OUTER] = known[OUTER]
+                values[OUTER] = ends = known[OUTER]
                 inner = inner[1:-1]
             else:
-                values[outer] = self.problem.along(tangent, step * c[outer])
-            if all_finite(values[outer]):
-                values[inner] = self.problem.along(tangent, step * c[inner])
-                if all_finite(values):
+                values[outer] = ends = self.problem.along(tangent, step * c[outer])
+            if all_finite(ends):
+                values[inner] = between = self.problem.along(tangent, step * c[inner])
+                if all_finite(between):
                     return step, values
             if self.problem.objective.remaining < 2 * len(side):
                 break

@@ -55,7 +55,7 @@ WORTHWHILE, MOST_SEARCHED = 3, 10_000
 
 def examine_jointly(
     problem: Problem,
-    setting_of: Callable[[Direction, float | None], Setting],
+    setting_of: Callable[[Direction, float | None, Flat | None], Setting],
     probed: Callable[[], Setting | None],
     *,
     confidence: float,
@@ -64,7 +64,8 @@ def examine_jointly(
 ) -> tuple[Setting | None, Survey | None, bool]:
     """Certify a gradient (a matrix of one row) by joint directions, or locate what is wrong in it.
 
-    setting_of : what is known for the report and for other ways, from what the first direction showed of f's noise.
+    setting_of : what is known for the report and for other ways, from what the first direction showed of f's noise, and
+    the `gradient_scale` of a search.
     probed : the same from a probe of the noise near x, before entries are accused; None where nothing can be measured.
     search : whether what is wrong is looked for; otherwise that something is wrong settles nothing.
     Returns what is known of the noise of f, None where the first direction does not tell it; what was found, None where
@@ -83,7 +84,7 @@ class Examination:
     """
 
     problem: Problem
-    setting_of: Callable[[Direction, float | None], Setting]
+    setting_of: Callable[[Direction, float | None, Flat | None], Setting]
     probed: Callable[[], Setting | None]
     confidence: float
     rng: np.random.Generator
@@ -138,7 +139,7 @@ class Examination:
             self.exact = test.exact and test.first is not None
             if self.setting is None and self._tells(test, joint):
                 assert test.first is not None
-                self.setting = self._for_search(self.setting_of(test.first, test.level), scaling)
+                self.setting = self.setting_of(test.first, test.level, scaling.rms if self.search else None)
             if joint.certified[0]:
                 break
             if joint.wrong[0]:
@@ -194,17 +195,17 @@ class Examination:
 
     def _tells(self, test: JointTest, joint: Joint) -> bool:
         """Whether the first direction shows f's noise, and the claim its slope."""
-        if test.first is None or (test.level is None and bool(test.unsettled.any())):
+        if test.first is None or (test.level is None and np.count_nonzero(test.unsettled)):
             return False
-        borne_out = (np.abs(test.first.residual) <= BORNE_OUT * test.first.weight).all()
-        return not joint.wrong.any() or (self.search and bool(borne_out))
+        if not np.count_nonzero(joint.wrong):
+            return True
+        return self.search and bool((test.first.off <= BORNE_OUT * test.first.weight).all())
 
     def _probed(self, scaling: Scaling) -> Setting | None:
         setting = self.probed()
-        return None if setting is None else self._for_search(setting, scaling)
-
-    def _for_search(self, setting: Setting, scaling: Scaling) -> Setting:
-        return replace(setting, gradient_scale=scaling.rms) if self.search else setting
+        if setting is None or not self.search:
+            return setting
+        return replace(setting, gradient_scale=scaling.rms)
 
     def judge(self, entries: Index) -> Evidence:
         """One by one, and kept; an interruption is one of everything."""

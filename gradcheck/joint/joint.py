@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck._typing import Flat, Index, Mask, Values
+from gradcheck._typing import Flat, Mask, Values
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.directions import AS_PROBED, EPS, LONGER, LONGEST_STEP, MUCH_NEARER, TRIED, Directions
 from gradcheck.numerics.line_fit import EIGHT, FOUR, LineFit
@@ -171,7 +171,7 @@ class JointTest:
         directions, open_ = [first], ~watched
         needed = self.problem.tolerance.resolution * self.sizes
         while True:
-            bound = bound_of(np.array([d.most for d in directions]), self.delta)
+            bound = bound_of([d.most for d in directions], self.delta)
             # An output that is claimed not to move, and does not, agrees whatever it is off by.
             bound = np.where(self._at_rest(first), 0.0, bound) if self.rows > 1 else bound
             certified = (bound <= needed) & (needed > 0) & ~open_
@@ -182,7 +182,9 @@ class JointTest:
                 if np.count_nonzero(disturbed):
                     disturbed = disturbed & ~self._harmless(first, needed) & ~np.asarray(first.noisy)
                 hopeless = self._hopeless(directions, needed)
-                if self._asks_for_eight(hopeless, needed, pending & ~disturbed):
+                if np.count_nonzero(hopeless) and self._asks_for_eight(
+                    hopeless, needed, pending & ~disturbed
+                ):
                     self._by_eight = True
                     hopeless = self._hopeless(directions, needed)
                 hopeless = hopeless | disturbed
@@ -192,10 +194,9 @@ class JointTest:
                 open_ |= pending & hopeless
                 pending &= ~hopeless
             if not np.count_nonzero(pending) or len(directions) >= self.most:
-                rests_on = (
-                    self._precise(directions, certified) if certified.any() and self.noisy else directions
-                )
-                return Joint(tuple(rests_on), bound, certified, nobody, self.sizes)
+                if self.noisy and certified.any():
+                    directions = self._precise(directions, certified)
+                return Joint(tuple(directions), bound, certified, nobody, self.sizes)
             if self.problem.objective.remaining < 2 * len(FOUR):
                 return Joint(tuple(directions), bound, certified, nobody, self.sizes, spent=True)
             directions[-1] = directions[-1].without_tangent()
@@ -225,7 +226,7 @@ class JointTest:
         if not self.noisy:
             return False
         expected = self.along.short_of(directions).together
-        return not _most(self._directions_needed(expected, needed) <= MOST, pending)
+        return not _most(self._enough(MOST, expected, needed), pending)
 
     def _precise(self, directions: list[Direction], certified: Mask) -> list[Direction]:
         """Those that the bounds of some rows rest on, without the least precise."""
@@ -265,7 +266,7 @@ class JointTest:
         """
         needed = self.problem.tolerance.resolution * self.sizes
         # By the bars alone: what exceeds them is another matter.
-        unbounded = ~(bound_of(first.bar[None, :], self.delta) <= needed)
+        unbounded = ~(bound_of([first.bar], self.delta) <= needed)
         if not np.count_nonzero(unbounded):
             return first
         doubtful = (self._unsettled(first) | self._hopeless([first], needed, [first.bar])) & ~self.fixed
@@ -305,9 +306,9 @@ class JointTest:
         needed = self.problem.tolerance.resolution * self.sizes
         known = replace(first, noisy=noise)
         expected = self.along.short_of([known]).together
-        if _most(self._directions_needed(expected, needed) <= MOST, doubtful):
+        if _most(self._enough(MOST, expected, needed), doubtful):
             return known
-        hopeful = self._directions_needed(expected * first.step / LONGEST_STEP, needed) <= MOST_WITH_NOISE
+        hopeful = self._enough(MOST_WITH_NOISE, expected * first.step / LONGEST_STEP, needed)
         if not (_most(hopeful, doubtful) or self.probed is not None) or not self._affords(2):
             return first
         for step in self._longer(first.step):
@@ -350,8 +351,7 @@ class JointTest:
             return np.zeros(self.rows, bool)
         wide = np.where(first.noisy, 1.0, CAUTIOUS) * first.most
         wide = wide + 2.0 * np.abs(np.nan_to_num(fit.kink))
-        certain = self._directions_needed(wide, needed) <= self.most
-        return np.asarray(certain & fit.moved)
+        return np.asarray(self._enough(self.most, wide, needed) & fit.moved)
 
     def _hopeless(
         self, directions: list[Direction], needed: Values, sizes: list[Values] | None = None
@@ -371,8 +371,7 @@ class JointTest:
             # Of many rows some bend little along the first by accident, and are less precise along some of the next.
             ordered = np.sort(np.array(sizes), axis=0) if len(sizes) > 1 else sizes
             most = ordered[-1] if self.rows == 1 or len(sizes) < 3 else ordered[len(sizes) // 2]
-        count = self._directions_needed(most, needed)
-        return count > min(self.most, self.along.moved + len(directions))
+        return ~self._enough(min(self.most, self.along.moved + len(directions)), most, needed)
 
     def standing_out(self, joint: Joint) -> Mask:
         """(m,) rows that exceed their bars along a direction, in noise one of a longer step: it becomes the first.
@@ -433,16 +432,15 @@ class JointTest:
             return np.zeros(self.rows, bool)
         if self._seen is None or self._seen[0] is not fit or self._seen[1] is not self.along.gridded:
             noisy = fit.noise > NOISY * np.maximum(EPS * fit.size, self.along.rounding_of_x)
-            rests = ~fit.moved & (fit.value == 0) & (first.weight > 0)
+            rests = ~fit.moved
+            if np.count_nonzero(rests):
+                rests &= (fit.value == 0) & (first.weight > 0)
             self._seen = fit, self.along.gridded, noisy | self.along.gridded | fit.kinked | rests
         return self._seen[2]
 
-    def _directions_needed(self, most: Values, needed: Values) -> Index:
-        """(m,) how many directions like these a certificate takes; more than `MOST_WITH_NOISE` where none do."""
-        # Residuals of 0 take no more than one.
-        within = np.where(most == 0, np.inf, needed / (MARGIN * most))
-        # The bounds fall with every direction.
-        return np.asarray((-least_bounds(self.delta)).searchsorted(-within) + 1)
+    def _enough(self, count: int, most: Values, needed: Values) -> Mask:
+        """(m,) rows that so many directions like these certify; residuals of 0 take no more than one."""
+        return np.asarray((most == 0) | (needed / (MARGIN * most) >= least_bounds(self.delta)[count - 1]))
 
 
 def _most(rows: Mask, among: Mask) -> bool:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
 from gradcheck.function.objective import BudgetSpentError, Objective
+from gradcheck.parameters.leaves import all_finite
 
 __all__ = ["accepts_complex", "complex_columns", "complex_derivative"]
 
@@ -42,12 +43,13 @@ def complex_columns(objective: Objective, x: Flat, coordinates: Index, scales: F
     """
     together = coordinates.size if objective.vectorized else 1
     found = np.full((coordinates.size, objective.outputs), np.nan)
+    here = x[:, None].astype(np.complex128)
     for start in range(0, coordinates.size, max(together, 1)):
         part = slice(start, start + together)
-        points = np.repeat(x[:, None].astype(np.complex128), coordinates[part].size, axis=1)
+        points = here.repeat(coordinates[part].size, axis=1)
         points[coordinates[part], np.arange(points.shape[1])] += 1j * STEP * scales[part]
         found[part] = _imaginary(objective, points) / (STEP * scales[part])[:, None]
-        if not np.isfinite(found[part]).all():
+        if not all_finite(found[part]):
             break
     return found
 
@@ -64,7 +66,7 @@ def _imaginary(objective: Objective, points: NDArray[np.complexfloating[Any]]) -
         raise
     except Exception:  # whatever f raises for complex numbers: its user never asked it to take them
         return np.full(shape, np.nan)
-    usable = (
-        np.iscomplexobj(values) and values.size == shape[0] * shape[1] and bool(np.isfinite(values).all())
-    )
-    return np.asarray(values.imag).reshape(shape) if usable else np.full(shape, np.nan)
+    if not np.iscomplexobj(values) or values.size != shape[0] * shape[1]:
+        return np.full(shape, np.nan)
+    values = values.reshape(shape)
+    return values.imag if np.isfinite(values).all() else np.full(shape, np.nan)

@@ -33,7 +33,7 @@ def first_step(level: Any, slope: Any, f_x: Any, size: int) -> Values:
     share the slope that was seen. The 1/5 balances h^4 truncation against 1/h noise.
     level, slope, f_x : one number or (m,), the noise of one value and what f changes along a scaled direction.
     """
-    rows = rows_of(1 if max(np.ndim(level), np.ndim(slope), np.ndim(f_x)) == 0 else 2)
+    rows = rows_of(np.broadcast(level, slope, f_x).size)
     level, of_f = np.float64(level), abs(f_x)
     slope = rows.fmax(slope / math.sqrt(size), 0.0)  # nan is no slope
     variation = rows.where(slope > 0, rows.maximum(rows.minimum(of_f, slope), 1e-6 * of_f), of_f)
@@ -82,13 +82,13 @@ def estimate(
         )
     search = Search(objective, lines, f_x, level, step, smallest, largest, room, inner, at_zero, served)
     rows = search.open_rows(side)
-    for _ in range(rounds):
+    for nth in range(1, rounds + 1):
         rows = search.measure(rows)
         if rows.size == 0:
             break
         precise, resolved = wanted(rows, _frozen(search, rows))
         before = search.step.copy()
-        rows = search.plan(rows, precise, resolved)
+        rows = search.plan(rows, precise, resolved, last=nth == rounds)
         if unit is not None:
             search.step[rows] = (
                 _shared(search.step[rows] / unit[rows], before[rows] / unit[rows]) * unit[rows]

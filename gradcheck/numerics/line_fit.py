@@ -202,6 +202,7 @@ def fit_line(values: Values, step: float, side: tuple[float, ...], floor: Values
     middle = k // 2
     y = values - values[middle]
     linear = nodes.linear.dot(y)
+    by_step = linear / step
     moduli = np.abs(linear)
     a = moduli[nodes.coefficients]
     size = np.maximum.reduce(np.abs(values))
@@ -219,7 +220,7 @@ def fit_line(values: Values, step: float, side: tuple[float, ...], floor: Values
     monomials = moduli[nodes.monomials] / step**nodes.exponents
     return LineFit(
         step=step,
-        value=array(rows.where(known, linear[best] / step, 0.0)),
+        value=array(rows.where(known, by_step[best], 0.0)),
         error=array(bar),
         noise=array(rows.where(known, seen[best], floor)),
         floor=rounding,
@@ -227,11 +228,11 @@ def fit_line(values: Values, step: float, side: tuple[float, ...], floor: Values
         spread=spread[-2],
         last=spread[-1],
         flat=np.maximum.reduce(a[middle + 1 : -2], initial=0.0) <= FLAT * last,
-        kink=linear[nodes.jump] / step,
+        kink=by_step[nodes.jump],
         kink_error=array(rows.maximum(2.0 * least, floor) * (nodes.jump_amplified / step)),
         size=size,
         moved=np.logical_or.reduce(y),
-        outer=linear[nodes.outer] / step,
+        outer=by_step[nodes.outer],
         odd=monomials[: len(side)],
         even=monomials[len(side) :],
         bends=a[3::2],

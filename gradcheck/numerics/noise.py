@@ -187,7 +187,7 @@ def _noise(
     low, high = np.fmin.reduce(every, axis=0), np.fmax.reduce(every, axis=0)
     size = np.abs(np.nan_to_num(np.maximum(-low, high).astype(np.float64)))
     quantum, digits = granularity(every)
-    if far is not None and np.isin(digits, ("float16", "float32")).any():
+    if far is not None and {"float16", "float32"} & set(digits.tolist()):
         away = far()
         quantum, digits = granularity(every, np.where(np.isfinite(away), away, np.nan))
     first = seen[0].values

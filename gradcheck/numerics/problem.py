@@ -183,21 +183,20 @@ def scaling_of(problem: Problem, still: Mask) -> Scaling:
     parts = [
         _part(scales[b.slice], strength[b.slice], None if moved is None else moved[b.slice]) for b in blocks
     ]
-    rms, effect, reach = np.array([(part.rms, part.effect, part.reach) for part in parts]).T
     del scales
-    largest = float(effect.max(initial=0.0))
+    largest = max(part.effect for part in parts)
     # By the largest of its scales: what a small entry changes by may be rounding, what it is claimed to be not.
-    nothing = reach <= NOTHING * largest
-    told = effect[~nothing]
-    usual = float(median(told)) if told.size else 0.0
-    share = min(usual, LARGEST_SHARE * float(told.min())) if told.size else 0.0
+    nothing = [part.reach <= NOTHING * largest for part in parts]
+    told = [part.effect for part, none in zip(parts, nothing, strict=True) if not none]
+    usual = float(median(np.array(told))) if told else 0.0
+    share = min(usual, LARGEST_SHARE * min(told)) if told else 0.0
     # Rows of zeros throughout are looked at as they are: each coordinate by its own size. One that is 0 has none: a
     # slope may show far nearer to it.
     at_rest = largest == 0 and problem.matrix.shape[0] > 1 and bool((problem.x[~held] != 0).all())
-    # nan where what moves is larger than any float: other ways take it from there.
-    factors = np.where(nothing, float(at_rest), share / effect)
-    factors = np.where(np.isfinite(factors), np.minimum(factors, 1.0), 0.0)
-    each = [part.unit * factor for part, factor in zip(parts, factors.tolist(), strict=True)]
+    each = [
+        part.unit * (float(at_rest) if none else _part_of_one(share, part.effect))
+        for part, none in zip(parts, nothing, strict=True)
+    ]
     if len(each) == 1 and moved is None:
         lengths = each[0] if isinstance(each[0], np.ndarray) else _all(each[0], problem.x.size)
     else:
@@ -205,19 +204,25 @@ def scaling_of(problem: Problem, still: Mask) -> Scaling:
         for b, length in zip(blocks, each, strict=True):
             lengths[b.slice] = length
         lengths[held] = 0.0
-    if moved is None:
-        found = [
-            _least(length, strength[b.slice], size)
-            for b, length, size in zip(blocks, each, rms.tolist(), strict=True)
-        ]
-    else:
-        found = [
-            _least(lengths[b.slice], strength[b.slice], size)
-            for b, size in zip(blocks, rms.tolist(), strict=True)
-        ]
-    least = np.array(found)
+    least = [
+        _least(length if moved is None else lengths[b.slice], strength[b.slice], part.rms)
+        for b, length, part in zip(blocks, each, parts, strict=True)
+    ]
+    smallest = min((size for size, none in zip(least, nothing, strict=True) if not none), default=0.0)
     back = usual / share if share > 0 else 1.0
-    return Scaling(lengths, _sizes(problem, lengths, least, nothing), rms, nothing, least, back)
+    return Scaling(
+        lengths, _sizes(problem, lengths, smallest), np.array([part.rms for part in parts]), np.array(nothing),
+        np.array(least), back,
+    )  # fmt: skip
+
+
+def _part_of_one(share: float, effect: float) -> float:
+    """What part of its own size moves an array so that it does its share, 1 at the most.
+
+    0 where what moves is larger than any float: other ways take it from there.
+    """
+    factor = share / effect if effect else math.nan
+    return min(factor, 1.0) if math.isfinite(factor) else 0.0
 
 
 @dataclass(frozen=True)
@@ -266,10 +271,11 @@ def _strength(problem: Problem) -> Flat:
     return strength
 
 
-def _sizes(problem: Problem, lengths: Flat, least: Values, nothing: Mask) -> Values:
+def _sizes(problem: Problem, lengths: Flat, least: float) -> Values:
+    """(m,) those of a scaling; least : that of the one row of a gradient."""
     m = problem.matrix.shape[0]
     if m == 1:
-        return np.array([min(least[~nothing].tolist(), default=0.0)])
+        return np.array([least])
     rows = scaled_rms(problem.matrix, np.ones(lengths.size))
     moved = lengths > 0
     if rows is None or not moved.any():

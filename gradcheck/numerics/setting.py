@@ -78,18 +78,20 @@ class Setting:
 
     def places(self, entries: Index) -> tuple[Index, Index]:
         """The rows and columns of some entries."""
+        if self.outputs == 1:
+            return np.zeros(entries.size, np.intp), entries
         rows, columns = np.divmod(entries, self.x.size)
         return rows, columns
 
     def groups(self, entries: Index) -> Index:
         """To which gradient each entry belongs: of each output the part of one array of x."""
-        if self.outputs == 1 and len(self.parameters.blocks) == 1:
-            return np.zeros(entries.size, np.intp)
         rows, columns = self.places(entries)
         return np.asarray(rows * len(self.parameters.blocks) + self.owners(columns))
 
     def owners(self, columns: Index) -> Index:
         """The number of the array that holds each of some coordinates."""
+        if len(self.parameters.blocks) == 1:
+            return np.zeros(columns.size, np.intp)
         return np.searchsorted([b.stop for b in self.parameters.blocks], columns, side="right")
 
     def sizes_of(self, entries: Index, size: Flat) -> Flat:

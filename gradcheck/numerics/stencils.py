@@ -76,35 +76,30 @@ def central(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
     """
     f_x = np.asarray(f_x)[..., None]
     # Not 2 h: the step that is really taken differs from h after rounding.
-    d2, d1, dh = ((values[:, 5 - k] - values[:, k]) / (offsets[:, 5 - k] - offsets[:, k]) for k in range(3))
-    t = (offsets[:, 3:] - offsets[:, 2::-1]) / 2.0
-    near, far = (t[:, 0] / t[:, 1]) ** 2, (t[:, 1] / t[:, 2]) ** 2
-    r = (dh - near * d1) / (1.0 - near)
-    wide = (d1 - far * d2) / (1.0 - far)
-    h = t[:, 1]
+    changes, spans = values[:, 3:] - values[:, 2::-1], offsets[:, 3:] - offsets[:, 2::-1]
+    t = spans / 2.0
+    h, ratio = t[:, 1], (t[:, :2] / t[:, 1:]) ** 2
+    r, wide = _extrapolated(changes / spans, ratio).T
     eps = np.maximum(level, eps_of(values.dtype) * np.abs(values).max(axis=1))
     # Uneven offsets (x on a coarse grid) would put a slope into the second differences.
     uneven = offsets[:, 3:] + offsets[:, 2::-1]
     second = values[:, 3:] + values[:, 2::-1] - 2.0 * f_x - r[:, None] * uneven
+    by_t = second / t
     # The weights of the four values in r add up to three, over h. Uneven points let the bend of f into it. No h^2:
     # along tangents of 1e200, which a gradient of 1e-200 asks for, it is 0.
-    noise = 3.02 * eps / h + np.abs(second[:, 1] / h) * (np.abs(uneven).max(axis=1) / h)
-    jump = _at_zero(t[:, 0], second[:, 0] / t[:, 0], h, second[:, 1] / h)
-    jump_wide = _at_zero(h, second[:, 1] / h, t[:, 2], second[:, 2] / t[:, 2])
+    noise = 3.02 * eps / h + np.abs(by_t[:, 1]) * (np.abs(uneven).max(axis=1) / h)
+    jump, jump_wide = _at_zero(t[:, :2], by_t[:, :2], t[:, 1:], by_t[:, 1:]).T
+    kink = np.abs(jump)
     # Of a smooth f it falls eightfold with h, of a kink it stays; 15 eps / h are three deviations of noise.
-    seen = (np.abs(jump) > 15.0 * eps / h) & (np.abs(jump_wide) < 4.0 * np.abs(jump))
-    kinked = np.abs(jump) > 3.0 * np.abs(jump - jump_wide) + 20.0 * eps / h
+    seen = (kink > 15.0 * eps / h) & (np.abs(jump_wide) < 4.0 * kink)
+    kinked = kink > 3.0 * np.abs(jump - jump_wide) + 20.0 * eps / h
     # The curvature of a smooth f, too, is the same from the nearer and the farther points. Where f'' jumps beside x
     # the slope is off by about as much, times the step, and r and r' may agree by chance. Three are two deviations
     # of noise; the factor of two by trial on squared hinges, and so that noise is not taken for bends.
-    bend = second / t / t
-    apart = np.abs(
-        (bend[:, 0] - near * bend[:, 1]) / (1.0 - near) - (bend[:, 1] - far * bend[:, 2]) / (1.0 - far)
-    )
+    bend = by_t / t
+    apart = np.abs(np.subtract(*_extrapolated(bend, ratio).T))
     rough = np.where(apart * h / 4.0 > 3.0 * eps / h, apart * h / 2.0, 0.0)
-    sizes = np.abs(second)
-    jumping = (sizes.min(axis=1) > 0.5 * sizes.max(axis=1)) & (sizes.min(axis=1) > 10.0 * eps)
-    stepped = _level_off(values[:, 3:] - values[:, 2::-1], eps)
+    stepped = _level_off(changes, eps)
     chords = (values - f_x) / offsets
     # Both sides at once.
     outwards, slopes = (np.concatenate([part[:, 3:], part[:, 2::-1]]) for part in (offsets, chords))
@@ -114,14 +109,14 @@ def central(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
         value=r,
         truncation=np.maximum(np.abs(r - wide), rough),
         noise=noise,
-        kink=np.where(seen, np.abs(jump) / 2.0, 0.0),
+        kink=np.where(seen, kink / 2.0, 0.0),
         kinked=kinked,
-        jumping=jumping | stepped,
+        jumping=_alike(np.abs(second), 0.5, eps) | stepped,
         stepped=stepped,
         left=left,
         right=right,
         sided=np.fmax(left_bar, right_bar),
-        curvature=second[:, 1] / h / h,
+        curvature=bend[:, 1],
         chord=np.abs(chords).max(axis=1),
         finite=np.isfinite(values).all(axis=1) & np.isfinite(r) & np.isfinite(wide),
     )
@@ -129,11 +124,22 @@ def central(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
 
 def _level_off(changes: Values, eps: Values) -> NDArray[np.bool_]:
     """Whether changes (m, k) of f at distances that differ by a factor of 3 and more are the same within a tenth."""
-    sizes = np.abs(changes)
     level = (changes.min(axis=1) > 0) | (changes.max(axis=1) < 0)
-    return np.asarray(
-        level & (sizes.min(axis=1) > 0.9 * sizes.max(axis=1)) & (sizes.min(axis=1) > 10.0 * eps)
-    )
+    return np.asarray(level & _alike(np.abs(changes), 0.9, eps))
+
+
+def _alike(sizes: Values, part: float, eps: Values) -> NDArray[np.bool_]:
+    """Whether the least of some sizes (m, k) is more than this part of the largest, and no noise."""
+    least = sizes.min(axis=1)
+    return np.asarray((least > part * sizes.max(axis=1)) & (least > 10.0 * eps))
+
+
+def _extrapolated(values: Values, ratio: Values) -> Values:
+    """What even functions of t are at 0, (m, 2), from the nearer two values and from the farther two of (m, 3).
+
+    ratio : (m, 2) of the squares of their t.
+    """
+    return np.asarray((values[:, :2] - ratio * values[:, 1:]) / (1.0 - ratio))
 
 
 def _at_zero(near: Values, at_near: Values, far: Values, at_far: Values) -> Values:
@@ -147,14 +153,13 @@ def _side(offsets: Values, chords: Values, eps: Values) -> tuple[Values, Values]
     The parabola through the chords, at 0; its distance from the straight line through the nearer two is the truncation.
     """
     near, middle, far = offsets.T
-    weights = np.stack(
+    weights = np.array(
         [
             middle * far / ((middle - near) * (far - near)),
             near * far / ((near - middle) * (far - middle)),
             near * middle / ((near - far) * (middle - far)),
-        ],
-        axis=1,
-    )
+        ]
+    ).T.copy()
     slope = (weights * chords).sum(axis=1)
     straight = _at_zero(near, chords[:, 0], middle, chords[:, 1])
     each = weights / offsets

@@ -76,7 +76,7 @@ class Search:
         self.right_room: Values = anywhere if room is None else room[1]
         self.side = np.zeros(m, np.int8)
         self.limit = np.full(m, Limit.BUDGET, object)
-        self.kept = {name: np.full(m, np.nan, dtype) for name in KEPT}
+        self.kept = dict(zip(KEPT, np.full((len(KEPT), m), np.nan, dtype), strict=True))
         # The bar of the kept fit alone, and how far a fit that contradicts it lies away.
         self.own = np.full(m, np.inf, dtype)
         self.contested = np.zeros(m, dtype)
@@ -111,12 +111,15 @@ class Search:
         widest = np.maximum(self.left_room, self.right_room)
         narrow = np.minimum(self.left_room, self.right_room)
         self.limit[widest <= 0] = Limit.FIXED
+        if side is not None:
+            self.side = side.astype(np.int8)
         cramped = 2.0 * self.step > narrow
-        # A central stencil eight times narrower still beats a one-sided one; below that it drowns in noise.
-        central_fits = narrow / 2.0 >= self.step / 8.0
-        self.step = np.where(cramped & central_fits, 0.495 * narrow, self.step)
-        away = np.where(self.right_room >= self.left_room, 1, -1)
-        self.side = np.where(cramped & ~central_fits, away, 0 if side is None else side).astype(np.int8)
+        if np.count_nonzero(cramped):
+            # A central stencil eight times narrower still beats a one-sided one; below that it drowns in noise.
+            central_fits = narrow / 2.0 >= self.step / 8.0
+            self.step = np.where(cramped & central_fits, 0.495 * narrow, self.step)
+            away = np.where(self.right_room >= self.left_room, 1, -1)
+            self.side = np.where(cramped & ~central_fits, away, self.side).astype(np.int8)
         return np.flatnonzero(widest > 0)
 
     def measure(self, rows: Rows) -> Rows:
@@ -124,21 +127,23 @@ class Search:
         rows = rows[: self.objective.remaining // POINTS]
         if rows.size == 0:
             return rows
-        side = self.side[rows]
-        reach = 4.0 * self.step[rows]
-        room = np.where(side > 0, self.right_room[rows], self.left_room[rows])
-        sided = side[:, None] * np.minimum(reach, 0.99 * room)[:, None] * SIDED_NODES
-        offsets = np.where(side[:, None] == 0, self.step[rows][:, None] * STENCIL, sided)
+        side, step = self.side[rows], self.step[rows]
+        offsets = step[:, None] * STENCIL
+        if np.count_nonzero(side):
+            room = np.where(side > 0, self.right_room[rows], self.left_room[rows])
+            sided = side[:, None] * np.minimum(4.0 * step, 0.99 * room)[:, None] * SIDED_NODES
+            offsets = np.where(side[:, None] == 0, offsets, sided)
         offsets = self.lines.reached(rows, offsets)
         values = self.objective.along(self.lines, rows, offsets)
         f_x, level = self.f_x[rows], self.level[rows]
         fit = central(f_x, offsets, values, level)
-        if side.any():
+        if np.count_nonzero(side):
             fit = _choose(side != 0, one_sided(f_x, offsets, values, level), fit)
         # Noise as large as f: whatever fits it is a fit of noise, or of an oscillation faster than x can resolve.
         size = np.abs(values).max(axis=1)
         drowned = (level > DROWNED * size) & (size > 0)
-        fit = replace(fit, noise=np.where(drowned, np.inf, fit.noise))
+        if np.count_nonzero(drowned):
+            fit = replace(fit, noise=np.where(drowned, np.inf, fit.noise))
         self.fit = fit
         self.stairs[rows] |= _stairs(values, f_x)
         # In a central stencil the first three points lie to the left.
@@ -185,8 +190,11 @@ class Search:
         self.own[better] = error[take]
         self.kinked[better] = fit.kinked[take]
 
-    def plan(self, rows: Rows, precise: Values, resolved: Values) -> Rows:
-        """Choose the next step of each row from its last fit; returns the rows that are worth another stencil."""
+    def plan(self, rows: Rows, precise: Values, resolved: Values, *, last: bool = False) -> Rows:
+        """Choose the next step of each row from its last fit; returns the rows that are worth another stencil.
+
+        last : whether none will be taken: then what limits the rows is all that there is to say.
+        """
         rows, precise, resolved = self._without_the_nearest(rows, precise, resolved)
         fit = self.fit
         bar = 3.0 * (self.own[rows] + self.contested[rows])
@@ -206,6 +214,8 @@ class Search:
         contested = (self.contested[rows] > 0) & ~off & ~kinked & ~noisier
         done = bar <= precise
         self._name_limits(rows, fit, off & ~beyond, kinked, bent, done)
+        if last and not np.isfinite(self.inner[rows]).any():
+            return rows[:0]
         self.bent_at[rows[bent]] = np.minimum(self.bent_at, self.step)[rows[bent]]
 
         balance = (fit.noise / (4.0 * bends)) ** 0.2
@@ -216,7 +226,8 @@ class Search:
         factor[wild] = LEAP
         factor[kinked] = 1.0 / 32.0
         factor[beyond] = np.sqrt(self.kept["step"][rows] / self.step[rows])[beyond]
-        factor[off & ~beyond] = self._retreat(rows, off & ~beyond)
+        if np.count_nonzero(off & ~beyond):
+            factor[off & ~beyond] = self._retreat(rows, off & ~beyond)
         quiet = ~(bent | noisier | off | kinked | contested)
         worthwhile = (fit.noise > 10.0 * bends) & (bar > WORTHWHILE * precise) & (self.shrunk[rows] == 0)
         crude = need > (1.0 / SPARE if self.served else 1.0)
@@ -241,13 +252,15 @@ class Search:
         go &= (new_step >= self.smallest[rows]) & ~(widen & (self.step[rows] >= self.largest[rows]))
         stuck = (bent & (~go | (self.clashes[rows] >= CLASHES)) & ~balanced & ~(bar <= resolved)) | lost
         inwards = stuck & np.isfinite(self.inner[rows])
-        new_step[inwards] = self._start_afresh(rows[inwards])
+        if np.count_nonzero(inwards):
+            new_step[inwards] = self._start_afresh(rows[inwards])
         go |= inwards
         self.last_step[rows], self.last_bends[rows] = self.step[rows], bends
         towering = self._towering(rows, fit, ~(bar <= resolved)) & ~(bent | off | kinked | contested)
-        new_step[towering] = self._beneath(rows, fit)[towering]
+        if np.count_nonzero(towering):
+            new_step[towering] = self._beneath(rows, fit)[towering]
+            self.nearest[rows[towering]] = 1
         go |= towering
-        self.nearest[rows[towering]] = 1
         self.shrunk[rows[go & (factor < 1) & ~off]] += 1
         self.widened[rows[go & widen]] += 1
         room = np.minimum(self.left_room[rows], self.right_room[rows]) / 2.0
@@ -299,6 +312,8 @@ class Search:
         wild = more & (self.shrunk[rows] < LEAPS)
         lost = more & ~wild & np.isfinite(self.inner[rows])
         noisier = more & ~wild & ~lost
+        if not np.count_nonzero(noisier):
+            return noisier, wild, lost
         implied = bends[noisier] * self.step[rows][noisier] / 3.0
         at = rows[noisier]
         self.level[at] = np.maximum(self.level[at], implied)
@@ -352,7 +367,7 @@ def _stairs(values: Values, f_x: Values) -> Mask:
     """Whether two neighbours (of the six, on one side of x) have the same value, and not that of x."""
     same = (values[:, 1:] == values[:, :-1]) & (values[:, 1:] != f_x[:, None])
     # Of a central stencil the third and the fourth lie on either side of x.
-    return np.asarray(np.delete(same, 2, axis=1).any(axis=1))
+    return np.asarray(same[:, [0, 1, 3, 4]].any(axis=1))
 
 
 def _choose(mask: Mask, yes: Fit, no: Fit) -> Fit:

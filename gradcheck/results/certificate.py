@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -97,7 +98,7 @@ class ArrayEvidence:
         return each if self.certificate is None else min(each, self.certificate.relative_to_rms)
 
 
-def bound_of(most: Values, delta: float) -> Values:
+def bound_of(most: Sequence[Values], delta: float) -> Values:
     """The scaled error norm (m,) of each row that residuals of at most `most` (K, m) prove, missed with a chance delta.
 
     The chance that all but k of K directions stay within tau is at most C(K, k) (sqrt(2) tau / B)^(K - k). The k

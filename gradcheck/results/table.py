@@ -18,6 +18,7 @@ __all__ = ["concatenate", "put", "rows"]
 
 T = TypeVar("T")
 
+ARRAY = np.ndarray | np.generic
 WHOLE: dict[str, Callable[[list[Any]], Any]] = {"nfev": sum, "interrupted": any}
 
 
@@ -50,10 +51,10 @@ def _made(tables: list[Any], arrays: Callable[[list[Any]], Any]) -> Any:
         values = [getattr(table, field.name) for table in tables]
         if field.name in WHOLE:
             parts[field.name] = WHOLE[field.name](values)
+        elif isinstance(values[0], ARRAY):
+            parts[field.name] = arrays(values)
         elif is_dataclass(values[0]):
             parts[field.name] = _made(values, arrays)
-        elif isinstance(values[0], np.ndarray | np.generic):
-            parts[field.name] = arrays(values)
         else:
             parts[field.name] = values[0]
     return type(tables[0])(**parts)

@@ -273,18 +273,18 @@ def test_a_first_direction_tells_what_f_is_measured_with(monkeypatch: pytest.Mon
     two. A level of 2^-31 that is known beforehand: 2^-7.2 and 2^-7.
     """
     room = np.ones(16), np.zeros(16)
-    names, given = object(), np.full(16, 2.0)
+    names, sizes, given = object(), object(), np.full(16, 2.0)
     known = known_of(16, room=room, names=lambda: names, x=given, computes_in="float32")
     examine_jointly = Noted(monkeypatch, "examine_jointly", (None, None, False))
     JOINT.run(known)
     problem, setting_of, _ = examine_jointly.given
     first = SimpleNamespace(noise=np.array([2.0**-42]), weight=np.array([4.0]))
     for known_level, level, step in ((None, 2.0**-41, 2.0**-9), (2.0**-31, 2.0**-31, 2.0**-7)):
-        made = setting_of(first, known_level)
+        made = setting_of(first, known_level, sizes)
         assert (made.objective, made.x, made.scales) == (known.objective, known.question.x, known.scales)
         assert (made.f_x, made.level, made.relative_step, made.slope) == (4.0, level, step, 1.0)
         assert (made.tolerance, made.room, made.subgradient) == (known.tolerance, room, True)
-        assert (made.gradient_eps, made.names) == (problem.eps, names)
+        assert (made.gradient_eps, made.names, made.gradient_scale) == (problem.eps, names, sizes)
     assert problem.eps == SINGLE
 
 

@@ -43,13 +43,21 @@ def test_a_line_moves_where_some_row_does():
 
 @pytest.mark.parametrize("count", [1, 2, 3, 8, 24])
 def test_how_many_directions_a_certificate_takes(count: int):
-    """The first count whose bound, with a margin of 1.3, is within what is needed; one more just beyond it."""
+    """The first count whose bound, with a margin of 1.3, is within what is needed; one more just beyond it.
+
+    Residuals of 0 take none, what is not known or needs to be 0 no number of them.
+    """
     test = joint_test(2)
     needed = 1.3 * 7.0 * bound(count, test.delta)
+    most = np.array([7.0, 7.0, 0.0, 0.0, np.nan, 7.0])
+    needed = np.array([needed * (1 + 1e-9), needed * (1 - 1e-9), 1.0, 0.0, 1.0, 0.0])
 
-    found = test._directions_needed(np.full(2, 7.0), np.array([needed * (1 + 1e-9), needed * (1 - 1e-9)]))
+    with np.errstate(all="ignore"):
+        found = [test._enough(many, most, needed).tolist() for many in (count, count + 1, 64)]
 
-    assert found.tolist() == [count, count + 1]
+    right = [True, False, True, True, False, False]
+    assert found == [right, *[[True, True, *right[2:]]] * 2]
+    assert count == 1 or not test._enough(count - 1, most[:1], needed[:1])[0]
 
 
 def test_rows_share_the_chance_to_be_wrong():

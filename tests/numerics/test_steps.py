@@ -304,6 +304,22 @@ def test_off_the_domain_where_a_shorter_step_has_served_steps_go_between():
     assert search.limit[4] is Limit.DOMAIN
 
 
+# The last round
+
+
+def test_after_the_last_round_only_what_limits_a_row_is_said():
+    """No row is worth another stencil; but one that bends at every step above its inner one keeps no bar, as before."""
+    bent = {"truncation": 1.0, "noise": 4.0 / 1024.0}
+    stuck = bent | {"smallest": 0.5, "step": 0.5, "inner": 1e-9}
+    for last, worth in ((False, [1, 3]), (True, [])):
+        search, rows = searching(bent, {"own": 0.0}, bent | {"kinked": True, "kink": 1.0})
+        assert search.plan(rows, np.full(3, 0.1), np.full(3, 0.2), last=last).tolist() == worth
+        assert search.limit[1:].tolist() == [Limit.TRUNCATION, Limit.NONE, Limit.KINK]
+        search, rows = searching(stuck)
+        search.plan(rows, np.full(1, 0.1), np.full(1, 0.2), last=last)
+        assert search.own[1] == np.inf
+
+
 # The inner step
 
 
