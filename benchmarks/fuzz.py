@@ -25,7 +25,7 @@ import gradcheck
 from benchmarks.corpus.model import flat, like
 from benchmarks.corpus.random_maps import SPAN, Example, example, kinked, operator, row_units
 from gradcheck import Outcome
-from gradcheck.joint.columns import GROUPS_UP_TO
+from gradcheck.examination.columns import GROUPS_UP_TO
 from gradcheck.parameters.tree import Parameters
 
 Array = np.ndarray

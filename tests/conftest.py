@@ -20,7 +20,7 @@ def one_blas_thread():
 
 
 # Wings that run inside of a check alone.
-INSIDE = {"results", "numerics", "evidence", "joint", "driver"}
+INSIDE = {"results", "numerics", "evidence", "joint", "examination", "driver"}
 
 
 @pytest.fixture(autouse=True)

@@ -18,12 +18,12 @@ from gradcheck.driver.options import LEAST_BUDGET, Options
 from gradcheck.driver.prepare import prepare
 from gradcheck.evidence.axes import measure
 from gradcheck.evidence.entries import sweep
+from gradcheck.examination.columns import GROUPS_UP_TO
 from gradcheck.function.contract import changed
 from gradcheck.function.matrix import ASKED, MOST_ENTRIES
 from gradcheck.function.objective import NotScalarError
 from gradcheck.function.vector_contract import call_outputs
 from gradcheck.function.vector_objective import VectorObjective
-from gradcheck.joint.columns import GROUPS_UP_TO
 from gradcheck.numerics.noise import HALF_GRID
 from gradcheck.numerics.rounding import granularity
 from gradcheck.numerics.setting import Setting

@@ -12,11 +12,11 @@ import numpy as np
 from gradcheck._typing import Flat
 from gradcheck.driver.known import Known
 from gradcheck.evidence.plain_differences import agreement
+from gradcheck.examination.columns import GROUPS_UP_TO, SAMPLE, by_directions, every_entry
+from gradcheck.examination.gradient import examine_jointly
+from gradcheck.examination.rows import survey_rows
 from gradcheck.function.matrix import Dense, Matrix, Sparse
-from gradcheck.joint.columns import GROUPS_UP_TO, SAMPLE, by_directions, every_entry
 from gradcheck.joint.direction import Direction
-from gradcheck.joint.examination import examine_jointly
-from gradcheck.joint.rows import survey_rows
 from gradcheck.numerics.differences import first_step
 from gradcheck.numerics.line_fit import EIGHT
 from gradcheck.numerics.problem import Problem

@@ -1,19 +1,39 @@
-"""What joint directions show of one array of x: the residuals, and a certificate."""
+"""What joint directions show of the arrays of x: the residuals, and a certificate of each."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from gradcheck.examination.claim import Claim
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.numerics.problem import Problem, Scaling
 from gradcheck.numerics.tangents import ROUNDING
 from gradcheck.parameters.tree import Block
-from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Residual
-from gradcheck.results.evidence import Evidence
+from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Residual, Survey
+from gradcheck.results.evidence import Evidence, latest, none_judged
 from gradcheck.results.outcome import Limit
-from gradcheck.results.table import rows
+from gradcheck.results.table import concatenate, rows
 
-__all__ = ["array_evidence"]
+__all__ = ["array_evidence", "survey_of"]
+
+
+def survey_of(
+    claim: Claim, joint: Joint, scaling: Scaling | None, confidence: float, limit: Limit = Limit.NONE
+) -> Survey:
+    """What the last directions show of every array, and what was judged entry by entry.
+
+    scaling : theirs; None where they settled nothing. limit : what keeps the bounds from being smaller.
+    """
+    judged = concatenate(claim.judged or [none_judged(claim.problem.x.dtype)])
+    arrays = []
+    for k, block in enumerate(claim.problem.parameters.blocks):
+        if scaling is None or np.count_nonzero(claim.still[block.slice]) == block.size:
+            arrays.append(ArrayEvidence(block, (), None))
+            continue
+        named = any(region.block is block and region.box.size == block.size for region in claim.regions)
+        certified = None if named else (judged, claim.factors.get(block.name), confidence)
+        arrays.append(array_evidence(claim.problem, joint, scaling, k, certified, limit))
+    return Survey(tuple(arrays), latest(judged), tuple(claim.regions))
 
 
 def array_evidence(

@@ -10,10 +10,10 @@ import pytest
 from scipy import sparse
 
 from gradcheck import Outcome, check_jacobian
+from gradcheck.examination import columns
+from gradcheck.examination.columns import by_directions, every_entry
 from gradcheck.function.matrix import Dense, Matrix, Product, Sparse
 from gradcheck.function.vector_objective import VectorObjective
-from gradcheck.joint import columns
-from gradcheck.joint.columns import by_directions, every_entry
 from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.matrix_names import jacobian_names

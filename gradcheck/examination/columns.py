@@ -11,12 +11,12 @@ from gradcheck._typing import Index, Mask
 from gradcheck.evidence.complex_test import mark_disputed
 from gradcheck.evidence.entries import sweep
 from gradcheck.evidence.one_by_one import one_by_one
+from gradcheck.examination.each_array import examine_each_array
+from gradcheck.examination.rows import between, evidence_of, mended
 from gradcheck.function.coloring import group_columns
 from gradcheck.function.matrix import Dense, Matrix, Sparse, by_entries
-from gradcheck.joint.array_by_array import examine_each_array
 from gradcheck.joint.joint import JointTest
 from gradcheck.joint.places import find_places
-from gradcheck.joint.rows import between, evidence_of, mended
 from gradcheck.joint.silent import silent_entries, stays
 from gradcheck.joint.zeros import directions_of_zeros
 from gradcheck.numerics.problem import NARROW, Problem, scaling_of

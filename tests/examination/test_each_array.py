@@ -369,7 +369,7 @@ def test_what_the_complex_step_saw_along_a_direction_does_not_pass_because_noise
 
 @pytest.mark.parametrize("seed", range(5))
 def test_what_passes_within_the_tolerance_is_no_larger_than_what_is_stated(seed):
-    """In float32, with an entry that is off by twice rtol: noise hides it, and the report does not say otherwise."""
+    """In float32, with an entry that is off by twice rtol: it is named, or it is said that noise hides as much."""
     generator = np.random.default_rng(0)
     weights = generator.choice([-1.0, 1.0], 200) * generator.uniform(0.5, 2.0, 200)
     x = generator.uniform(-1.0, 1.0, 200).astype(np.float32).astype(float)
@@ -379,8 +379,10 @@ def test_what_passes_within_the_tolerance_is_no_larger_than_what_is_stated(seed)
 
     report = check_gradient(lambda x: float(np.sum(single * x.astype(np.float32))), given, x, rng=seed)
 
-    assert report.outcome is Outcome.PASS
-    assert report.detectable == report.arrays[0].detectable > 2e-3
+    if report.outcome is Outcome.PASS:
+        assert report.detectable == report.arrays[0].detectable > 2e-3
+    else:
+        assert [entry.name for entry in report.wrong] == ["x[7]"]
 
 
 @pytest.mark.slow

@@ -1,0 +1,102 @@
+"""A gradient under examination: what is claimed, what was judged of it entry by entry, and what is left to move."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from gradcheck._typing import Flat, Index, Mask
+from gradcheck.function.matrix import one_row
+from gradcheck.joint.alone import judge_alone
+from gradcheck.numerics.problem import NARROW, Problem, Scaling
+from gradcheck.numerics.setting import Setting
+from gradcheck.parameters.boxes import flat_indices, hull
+from gradcheck.parameters.tree import Block
+from gradcheck.results.certificate import Region
+from gradcheck.results.evidence import Evidence
+from gradcheck.results.outcome import Limit
+
+__all__ = ["Claim"]
+
+
+@dataclass
+class Claim:
+    """The one row that is claimed, and what is known of it so far.
+
+    problem : with the claim as it would be right, as far as that is known. still : (n,) entries that directions leave
+    where they are, as they were judged or named. setting : what measuring entries takes, once it is known.
+    judged, regions : what was found. factors : what arrays are divided by in the claim of `problem`, where that is
+    within the tolerance. exact : whether f may be asked for complex numbers.
+    """
+
+    problem: Problem
+    rng: np.random.Generator
+    still: Mask
+    setting: Setting | None = None
+    judged: list[Evidence] = field(default_factory=list)
+    regions: list[Region] = field(default_factory=list)
+    factors: dict[str, float] = field(default_factory=dict)
+    exact: bool = True
+
+    def __post_init__(self) -> None:
+        self.analytic: Flat = one_row(self.problem.matrix)
+
+    def judge(self, entries: Index) -> Evidence:
+        """One by one, and kept; they stay still from then on. An interruption is one of everything."""
+        assert self.setting is not None
+        unit = self.problem.unit
+        claimed = self.analytic if unit == 1.0 else self.analytic * unit
+        evidence = judge_alone(self.problem, self.setting, claimed, np.sort(entries), exact=self.exact)
+        self.judged.append(evidence)
+        self.still[entries] = True
+        if evidence.interrupted:
+            raise KeyboardInterrupt
+        return evidence
+
+    def judge_the_immovable(self, scaling: Scaling) -> None:
+        """Judge entries that bounds hold nearly still."""
+        room = self.problem.room
+        if room is None:
+            return
+        held = (scaling.lengths == 0) & ~self.still & (room[0] + room[1] > 0)
+        for block, nothing in zip(self.problem.parameters.blocks, scaling.nothing, strict=True):
+            if nothing:
+                held[block.slice] &= (np.minimum(*room) < NARROW * self.problem.scales)[block.slice]
+        if held.any():
+            self.exact = False  # real points beside x may lie beyond the bounds
+            self.judge(np.flatnonzero(held))
+
+    def wrong_in(self, block: Block) -> bool:
+        """Whether something in an array was found to be wrong."""
+        if any(region.block is block for region in self.regions):
+            return True
+        wrong = (part.wrong for part in self.judged)
+        return any(((block.start <= at) & (at < block.stop)).any() for at in wrong)
+
+    def around(self, entries: list[int]) -> Index:
+        """All entries of the smallest box of each array that holds these."""
+        inside = [np.empty(0, np.intp)]
+        for block in self.problem.parameters.blocks:
+            mine = [k for k in entries if block.start <= k < block.stop]
+            if len(mine) > 1:
+                inside.append(flat_indices(block, hull(block, mine)))
+        return np.concatenate(inside)
+
+    def leave_open(self, entries: list[int]) -> bool:
+        """Leave judged entries open whose bars are too crude to clear them of what a direction says; whether any is."""
+        disputed = False
+        for k, part in enumerate(self.judged):
+            bar = 3.0 * np.where(np.isfinite(part.estimate.error), part.estimate.error, 0.0)
+            crude = np.abs(part.analytic - part.estimate.value) + bar > 2.0 * (part.judgement.allowed - bar)
+            open_ = np.isin(part.coordinates, entries) & part.judgement.verified & crude
+            disputed |= bool(open_.any())
+            limit = part.estimate.limit.copy()
+            limit[open_] = Limit.DISPUTED if self.exact else Limit.NOISE
+            judgement = replace(
+                part.judgement,
+                verified=part.judgement.verified & ~open_,
+                inconclusive=part.judgement.inconclusive | open_,
+            )
+            self.judged[k] = replace(part, estimate=replace(part.estimate, limit=limit), judgement=judgement)
+        return disputed

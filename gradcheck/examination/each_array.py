@@ -1,0 +1,147 @@
+"""A gradient that joint directions through all arrays leave open: each array by itself, which noise hides least."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from gradcheck._typing import Flat, Index
+from gradcheck.evidence.averages import averaged
+from gradcheck.evidence.entries import sweep
+from gradcheck.examination.array_evidence import survey_of
+from gradcheck.examination.claim import Claim
+from gradcheck.examination.gradient import SEARCHES
+from gradcheck.examination.parts import missing
+from gradcheck.examination.search import leave_the_rest, search
+from gradcheck.function.matrix import Dense, one_row
+from gradcheck.joint.joint import JointTest
+from gradcheck.joint.zeros import directions_of_zeros
+from gradcheck.numerics.problem import NARROW, Problem, scaling_of
+from gradcheck.numerics.setting import Setting
+from gradcheck.numerics.steps import POINTS
+from gradcheck.numerics.tangents import root_mean_square
+from gradcheck.parameters.boxes import whole_box
+from gradcheck.parameters.tree import Block
+from gradcheck.results.certificate import ArrayEvidence, Region, Survey
+from gradcheck.results.evidence import Evidence, latest, none_judged
+from gradcheck.results.outcome import Limit
+from gradcheck.results.table import concatenate
+
+__all__ = ["examine_each_array"]
+
+# An array of so many entries that directions leave open is judged entry by entry, as a gradient of that size is; and so
+# many are of a larger one that disagrees along a direction in which no search finds an entry.
+FEW_ENTRIES = 100
+# Entries that no direction can move, of which so many are judged by themselves.
+IMMOVABLE = 16
+# What is claimed to change f by more has no square.
+HUGE = 1e150
+
+
+def examine_each_array(
+    setting: Setting, problem: Problem, *, confidence: float, rng: np.random.Generator
+) -> Survey:
+    """Directions that move one array each, the search for what they find wrong, and a bound for what stays open.
+
+    Alone an array takes longer steps in noise: no other bends f on the way. confidence : of all of them together.
+    """
+    blocks, claimed = problem.parameters.blocks, one_row(problem.matrix)
+    usable = np.isfinite(claimed)
+    problem = replace(problem, matrix=Dense(np.where(usable, claimed, 0.0)[None, :]))
+    largest = float(np.abs(one_row(problem.matrix) * problem.scales).max(initial=0.0))
+    if largest > HUGE:
+        problem = problem.in_units(2.0 ** min(math.frexp(largest)[1], 1000))
+    size = np.array([root_mean_square(claimed[block.slice][usable[block.slice]]) for block in blocks])
+    claim = Claim(problem, rng, ~usable, replace(setting, gradient_scale=size))
+    beyond = np.flatnonzero(~usable)[:IMMOVABLE]
+    claim.judged = [none_judged(problem.x.dtype), sweep(setting, claimed[beyond], beyond)]
+    arrays, interrupted = list[ArrayEvidence](), claim.judged[-1].interrupted
+    share = 1.0 - (1.0 - confidence) / len(blocks)
+    try:
+        for k in range(0 if interrupted else len(blocks)):
+            arrays.append(_alone(claim, k, share))
+    except KeyboardInterrupt:
+        interrupted = True
+    arrays += [ArrayEvidence(block, (), None) for block in blocks[len(arrays) :]]
+    return Survey(tuple(arrays), latest(concatenate(claim.judged)), tuple(claim.regions), interrupted)
+
+
+def _alone(claim: Claim, k: int, confidence: float) -> ArrayEvidence:
+    """What there is to say of the k-th array."""
+    block, still = claim.problem.parameters.blocks[k], claim.still
+    if not claim.analytic[block.slice].any():
+        return _of_zeros(claim, block, confidence)
+    claim.still = np.ones_like(still)
+    claim.still[block.slice] = still[block.slice]
+    try:
+        return _of_directions(claim, k, confidence)
+    finally:
+        still[block.slice] = claim.still[block.slice]
+        claim.still = still
+
+
+def _of_directions(claim: Claim, k: int, confidence: float) -> ArrayEvidence:
+    """What directions show that move one array, whatever they leave open; a small one is judged entry by entry then."""
+    block, setting, tolerant = claim.problem.parameters.blocks[k], claim.setting, False
+    assert setting is not None
+    test = None
+    for attempt in range(1, SEARCHES + 1):
+        scaling = scaling_of(claim.problem, claim.still)
+        test = JointTest(
+            claim.problem, scaling, claim.rng, (1.0 - confidence) / (attempt * (attempt + 1)),
+            exact=claim.exact, probed=setting.level, tolerant=tolerant, before=test,
+        )  # fmt: skip
+        joint = test.run()
+        claim.exact = test.exact and test.first is not None
+        if not (joint.certified | joint.wrong)[0] and test.standing_out(joint)[0]:
+            assert test.first is not None
+            joint = replace(joint, directions=(test.first,), wrong=np.ones(1, bool))
+        if not joint.wrong[0]:
+            break
+        found = search(claim, test, joint.directions[-1])
+        if found.dense:
+            leave_the_rest(claim)
+        tolerant |= found.tolerated
+        if found.dense or found.spent or not (found.tolerated or claim.wrong_in(block)):
+            break
+    assert test is not None
+    if not (joint.certified[0] or claim.wrong_in(block)):
+        _judge_the_largest(claim, few=not joint.wrong[0])
+    claim.judge_the_immovable(scaling)
+    limit = Limit.NONE if joint.certified[0] else Limit.BUDGET if joint.spent else test.limit
+    return survey_of(claim, joint, scaling, confidence, limit).arrays[k]
+
+
+def _judge_the_largest(claim: Claim, *, few: bool) -> None:
+    """Judge the entries of which most is claimed, as what is wrong shows there best; few : only where these are all."""
+    assert claim.setting is not None
+    entries = np.flatnonzero(~claim.still)
+    size = np.abs(claim.analytic[entries]) * claim.problem.scales[entries]
+    largest = entries[np.argsort(-size, kind="stable")[:FEW_ENTRIES]]
+    objective = claim.problem.objective
+    if (few and largest.size < entries.size) or POINTS * largest.size > objective.remaining:
+        return
+    before = objective.nfev
+    claim.judge(largest)
+    claim.judged[-1], _ = averaged(claim.setting, claim.judged[-1], before)
+
+
+def _of_zeros(claim: Claim, block: Block, confidence: float) -> ArrayEvidence:
+    """What there is to say of an array that is claimed to do nothing."""
+    problem, setting = claim.problem, claim.setting
+    assert setting is not None
+    lengths: Flat = np.zeros(problem.x.size)
+    lengths[block.slice] = np.where(claim.still, 0.0, problem.scales)[block.slice]
+    if problem.room is not None:
+        lengths[np.minimum(*problem.room) < NARROW * problem.scales] = 0.0
+
+    def judge(column: int, _: Index) -> Evidence:
+        return claim.judge(np.array([column]))
+
+    delta = 1.0 - confidence
+    array, left = directions_of_zeros(setting, block, lengths, judge, delta, confidence, claim.rng)
+    if left.size and not missing(claim, lengths > 0):
+        claim.regions.append(Region(block, whole_box(block), False))
+    return array

@@ -1,0 +1,156 @@
+"""Parts of a gradient: what is wrong with one of them by one factor, or throughout, as a sample of it tells."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from gradcheck._typing import Index, Mask
+from gradcheck.examination.claim import Claim
+from gradcheck.function.matrix import Dense
+from gradcheck.joint.direction import Direction
+from gradcheck.joint.joint import JointTest
+from gradcheck.joint.structured import Part, common_factor, grown, striped, suspected_parts, zeros
+from gradcheck.numerics.line_fit import EIGHT
+from gradcheck.numerics.problem import scaling_of
+from gradcheck.numerics.tangents import root_mean_square
+from gradcheck.parameters.boxes import Box, flat_indices, hull, whole_box
+from gradcheck.parameters.tree import Block
+from gradcheck.results.certificate import Region
+
+__all__ = ["explained_by_a_factor", "fill_arrays", "missing"]
+
+# Entries of a part with a common factor that are judged by themselves, so that the report has numbers; all of a part of
+# few.
+SAMPLES, FEW = 4, 6
+# Entries of a part without a common factor that are sampled, those first that tell; of at least this part of its root
+# mean square, where there are enough.
+SAMPLED, TOLD, SIZEABLE = 6, 2, 1e-2
+# Several wrong entries that lie within such a part of an array tell the box that they fill; others may be all of it, or
+# some rows or columns.
+SEVERAL, SPREAD = 4, 0.25
+
+
+def explained_by_a_factor(claim: Claim, test: JointTest, direction: Direction) -> bool:
+    """Everything, an array, a row or a column by one factor: taken out of the claim, if the rest is right."""
+    part = None
+    for part, alpha in suspected_parts(test, direction, claim.rng):
+        if part.single:
+            return _wrong_of(claim, np.flatnonzero(part.inside)) > 0
+        if alpha is not None and _taken_out(claim, test, part, alpha):
+            return True
+    inside = direction.tangent != 0 if part is None else part.inside
+    empty = zeros(test, direction, inside)
+    if empty is not None:
+        return _set_aside(claim, empty)
+    # Of several arrays each has mistakes of its own.
+    return part is not None and len(part.boxes) == 1 and _set_aside(claim, part)
+
+
+def fill_arrays(claim: Claim, test: JointTest, direction: Direction, wrong: list[int]) -> bool:
+    """Whether arrays that hold some of these wrong entries are named as wrong, or a part of each of them is."""
+    named = False
+    for block in claim.problem.parameters.blocks:
+        mine = [k for k in wrong if block.start <= k < block.stop]
+        if not mine:
+            continue
+        box = hull(block, mine)
+        if len(mine) >= SEVERAL and box.size < SPREAD * block.size:
+            named |= _named(claim, test, direction, grown(test, direction, block, box))
+            continue
+        if _set_aside(claim, Part.of(claim.still.size, [(block, whole_box(block))]), dense=True):
+            named = True
+            continue
+        part, alpha = (len(mine) >= SEVERAL and striped(test, direction, block)) or (None, None)
+        if part is not None:
+            factor = alpha is not None and _taken_out(claim, test, part, alpha)
+            named |= factor or _set_aside(claim, part)
+    return named
+
+
+def _named(claim: Claim, test: JointTest, direction: Direction, part: Part) -> bool:
+    """Whether a part is off by one factor, or wrong throughout as far as a sample tells."""
+    alpha = common_factor(test, direction, part.inside & (direction.tangent != 0), claim.rng)
+    return (alpha is not None and _taken_out(claim, test, part, alpha)) or _set_aside(claim, part)
+
+
+def _set_aside(claim: Claim, part: Part, *, dense: bool = False) -> bool:
+    """Whether something is wrong in a part; where most of a sample is, all of it is said to be, and stays still.
+
+    Of a part that is claimed to be 0 half a sample says so: what is 0 of the rest is right.
+    """
+    inside = np.flatnonzero(part.inside & ~claim.still)
+    size = np.abs(claim.analytic[inside])
+    sizeable = inside[size > SIZEABLE * root_mean_square(size)]
+    missing = not size.any()
+    # Where half of an array is wrong six of it are by chance in one of 64 cases, twelve in one of 4,096.
+    count = 2 * SAMPLED if dense else SAMPLED
+    candidates = sizeable if sizeable.size >= count else inside
+    # What is wrong with a whole array, and of no common factor, is most often a few entries.
+    if candidates.size < count or (part.whole and not (missing or dense)):
+        return False
+    sample = claim.rng.choice(candidates, count, replace=False)
+    wrong = _wrong_of(claim, sample[:TOLD])
+    if wrong == TOLD or (wrong and missing):
+        wrong += _wrong_of(claim, sample[TOLD:])
+    if wrong < (count / 2 if missing else count):
+        return wrong > 0
+    share = wrong / count
+    for block, box in part.boxes:
+        held = round(share * int(part.inside[flat_indices(block, box)].sum()))
+        claim.regions.append(Region(block, box, True, None if held == box.size else held))
+    claim.still[inside] = True
+    return True
+
+
+def _wrong_of(claim: Claim, entries: Index) -> int:
+    """How many of some entries are wrong; all of them are judged."""
+    return int(claim.judge(entries).judgement.wrong.sum())
+
+
+def missing(claim: Claim, silent: Mask) -> bool:
+    """Whether arrays that are claimed to do nothing are seen to do something by a sample of theirs."""
+    named = False
+    for block in claim.problem.parameters.blocks:
+        if silent[block.slice].any():
+            named |= _set_aside(claim, Part.of(silent.size, [(block, whole_box(block))]))
+    return named
+
+
+def _taken_out(claim: Claim, test: JointTest, part: Part, alpha: float) -> bool:
+    """Whether the claim with this part divided by its factor passes along a fresh direction; then it is the claim.
+
+    Some entries of the part are judged by themselves; where they are right after all the factor is within the
+    tolerance, and nothing is wrong there.
+    """
+    if alpha == 1.0:
+        return False  # f does not move at all: that is no factor of a claim
+    corrected = np.where(part.inside, claim.analytic * (1.0 - alpha), claim.analytic)
+    problem = replace(claim.problem, matrix=Dense(corrected[None, :]))
+    if problem.objective.remaining < 2 * len(EIGHT):
+        return False
+    scaling = scaling_of(problem, claim.still)
+    fresh = JointTest(
+        problem, scaling, claim.rng, test.delta * test.rows, exact=claim.exact, before=test
+    ).begin()
+    if fresh is None or fresh.exceeds.any():
+        return False
+    inside = np.flatnonzero(part.inside & ~claim.still)
+    count = inside.size if inside.size <= FEW else SAMPLES
+    samples = inside[np.argsort(-np.abs(claim.analytic[inside]), kind="stable")[:count]]
+    evidence = claim.judge(samples)
+    if evidence.judgement.wrong.any() and evidence.judgement.verified.any():
+        return False  # noise hides what tells a factor from a few entries
+    claim.problem = problem
+    if evidence.judgement.wrong.any():
+        claim.regions += [_filled(claim, block, box) for block, box in part.boxes]
+    else:
+        claim.factors |= {block.name: 1.0 / (1.0 - alpha) for block, _ in part.boxes}
+    return True
+
+
+def _filled(claim: Claim, block: Block, box: Box) -> Region:
+    """A part that is off by a factor, which 0 is not."""
+    claimed = int(np.count_nonzero(claim.analytic[flat_indices(block, box)]))
+    return Region(block, box, True, None if claimed == box.size else claimed)

@@ -1,0 +1,74 @@
+"""What a joint direction finds wrong with a gradient, looked for: by its parts, then entry by entry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradcheck._typing import Index
+from gradcheck.examination.claim import Claim
+from gradcheck.examination.parts import explained_by_a_factor, fill_arrays
+from gradcheck.joint.direction import Direction
+from gradcheck.joint.joint import JointTest
+from gradcheck.joint.places import find_places
+from gradcheck.parameters.boxes import whole_box
+from gradcheck.results.certificate import Region
+from gradcheck.results.evidence import Evidence
+
+__all__ = ["Found", "search"]
+
+# A search ends that takes more than this part of what judging every entry does, or so many evaluations.
+WORTHWHILE, MOST_SEARCHED = 3, 10_000
+
+
+@dataclass(frozen=True)
+class Found:
+    """What came of a search.
+
+    explains : whether it found anything to judge. dense : what is wrong fills a part of an array, and was not named.
+    spent : it ended before its time. tolerated : errors that the tolerance accepts explain what no entry does.
+    disputed : entries are open that a direction accuses and their own bars cannot clear.
+    """
+
+    explains: bool
+    dense: bool = False
+    spent: bool = False
+    tolerated: bool = False
+    disputed: bool = False
+
+
+def search(claim: Claim, test: JointTest, direction: Direction) -> Found:
+    """Find what is wrong along a direction; it stays still from then on."""
+    if explained_by_a_factor(claim, test, direction):
+        return Found(explains=True)
+
+    def judge(column: int, _: Index) -> Evidence:
+        return claim.judge(np.array([column]))
+
+    budget = min(WORTHWHILE * claim.still.size, MOST_SEARCHED)
+    # Two points a measurement; where they find nothing, four.
+    for precise in (False, True):
+        places = find_places(
+            test, direction, np.ones(1, bool), judge, claim.around, claim.rng, budget, precise=precise
+        )
+        if places.wrong or places.right or places.spent or direction.exact:
+            break
+    if places.dense:
+        filled = fill_arrays(claim, test, direction, places.wrong)
+        return Found(explains=filled, dense=not filled)
+    if places.spent:
+        leave_the_rest(claim)
+    # What independent errors within the tolerance explain accuses none of the entries.
+    bar = 3.0 * direction.error + test.along.spread(direction.tangent)
+    tolerated = not places.wrong and bool((direction.off <= bar).all())
+    disputed = not (places.wrong or tolerated) and claim.leave_open(places.right)
+    return Found(bool(places.wrong or places.right), False, places.spent, tolerated, disputed)
+
+
+def leave_the_rest(claim: Claim) -> None:
+    """Say of the arrays in which entries are wrong that something else may be."""
+    wrong = np.concatenate([part.wrong for part in claim.judged])
+    for block in claim.problem.parameters.blocks:
+        if ((block.start <= wrong) & (wrong < block.stop)).any():
+            claim.regions.append(Region(block, whole_box(block), False))
