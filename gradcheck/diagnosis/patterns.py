@@ -59,9 +59,10 @@ def factor(s: Scope) -> Cause | None:
     spread = float(np.min(s.bar[s.wrong] / np.abs(r)))
     if not (1e-300 < abs(c) < 1e300 and spread < 0.1):
         return None
-    for known in (_length(s, c, spread), _constant(s, c, spread)):
-        # Among other factors than a sign and a 2, one of many entries would find one that fits.
-        if known is not None and (s.wrong.sum() > 1 or s.at.size == 1 or known.length in (-1, 2)):
+    # Among other factors than a sign and a 2, one of many entries would find one that fits.
+    any_of_them = s.wrong.sum() > 1 or s.at.size == 1
+    for known in (_length(s, c, spread), _constant(s, c, spread) if any_of_them else None):
+        if known is not None and (any_of_them or known.length in (-1, 2)):
             value = known.value or c
             choices = math.log10(4.0 * abs(known.length or 10 * len(CONSTANTS)))
             if place := s.holds(s.analytic / value, choices=choices):

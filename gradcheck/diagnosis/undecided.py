@@ -61,8 +61,9 @@ def undecided_entries(
     found, judgement = evidence.estimate, evidence.judgement
     rows = np.flatnonzero(judgement.inconclusive)
     limits = found.limit[rows]
-    # An accusation says most, however few entries it is about.
-    common = max(set(limits), key=lambda limit: (limit is Limit.DISPUTED, int((limits == limit).sum())))
+    # An accusation says most, however few entries it is about. Of equally many the first: a set has no order.
+    kinds = dict.fromkeys(limits.tolist())
+    common = max(kinds, key=lambda limit: (limit is Limit.DISPUTED, int((limits == limit).sum())))
     alike = rows[limits == common]
     row = int(alike[np.argmax(judgement.detectable[alike])])
     if common is Limit.NOISE and given.steps is not None:

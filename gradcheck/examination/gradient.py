@@ -41,8 +41,7 @@ def examine_jointly(
 ) -> tuple[Setting | None, Survey | None, bool]:
     """Certify a gradient (a matrix of one row) by joint directions, or locate what is wrong in it.
 
-    setting_of : what is known for the report and for other ways, from what the first direction showed of f's noise, and
-    the `gradient_scale` of a search.
+    setting_of : what is known for other ways from what the first direction shows of f's noise; and a `gradient_scale`.
     probed : the same from a probe of the noise near x, before entries are accused; None where nothing can be measured.
     search : whether what is wrong is looked for; otherwise that something is wrong settles nothing.
     Returns what is known of the noise of f, None where the first direction does not tell it; what was found, None where

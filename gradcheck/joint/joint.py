@@ -182,17 +182,15 @@ class JointTest:
                 if np.count_nonzero(disturbed):
                     disturbed = disturbed & ~self._harmless(first, needed) & ~np.asarray(first.noisy)
                 hopeless = self._hopeless(directions, needed)
-                if np.count_nonzero(hopeless) and self._asks_for_eight(
-                    hopeless, needed, pending & ~disturbed
-                ):
+                if self._asks_for_eight(hopeless, needed, pending & ~disturbed):
                     self._by_eight = True
                     hopeless = self._hopeless(directions, needed)
-                hopeless = hopeless | disturbed
+                gone = pending & (hopeless | disturbed)
                 if self.probed is not None and len(directions) < MOST:
                     self._by_eight |= bool(disturbed.any())
-                    hopeless[:] = False
-                open_ |= pending & hopeless
-                pending &= ~hopeless
+                    gone[:] = False
+                open_ |= gone
+                pending &= ~gone
             if not np.count_nonzero(pending) or len(directions) >= self.most:
                 if self.noisy and certified.any():
                     directions = self._precise(directions, certified)
@@ -432,9 +430,7 @@ class JointTest:
             return np.zeros(self.rows, bool)
         if self._seen is None or self._seen[0] is not fit or self._seen[1] is not self.along.gridded:
             noisy = fit.noise > NOISY * np.maximum(EPS * fit.size, self.along.rounding_of_x)
-            rests = ~fit.moved
-            if np.count_nonzero(rests):
-                rests &= (fit.value == 0) & (first.weight > 0)
+            rests = ~fit.moved & (fit.value == 0) & (first.weight > 0)
             self._seen = fit, self.along.gridded, noisy | self.along.gridded | fit.kinked | rests
         return self._seen[2]
 

@@ -158,32 +158,34 @@ class Search:
         it much cruder; its bar covers the other until a third agrees with it.
         """
         error = np.where(fit.finite, fit.error, np.inf)
-        own = self.own[rows]
+        own, step, kept_step = self.own[rows], self.step[rows], self.kept["step"][rows]
         apart = np.abs(fit.value - self.kept["value"][rows])
         both = np.isfinite(own) & np.isfinite(error)
         clash = both & (apart > error + own)
         # A stencil on which f does not change at all tells no better: its steps may drown inside f.
-        nearer = (self.step[rows] < self.kept["step"][rows]) & (error <= 3.0 * own) & (fit.chord > 0)
+        nearer = (step < kept_step) & (error <= 3.0 * own) & (fit.chord > 0)
         # Far below the first step the noise was never measured: what the truncation shows may be all noise.
-        error = error + np.where(self.shrunk[rows] + self.off_domain[rows] > 1, 4.0 * fit.truncation, 0.0)
+        far = self.shrunk[rows] + self.off_domain[rows] > 1
+        error[far] += 4.0 * fit.truncation[far]
         take = np.where(clash, nearer, error < own)
         # The slopes on the two sides of a kink are those of a fit that sees it, not of one whose steps look past it;
         # of two that see it those with the smaller bars.
         kinked = fit.kinked & fit.finite
-        take |= kinked & ~self.kinked[rows] & (self.step[rows] < self.kept["step"][rows])
-        take = np.where(kinked & self.kinked[rows], fit.sided < self.kept["sided"][rows], take)
+        if np.count_nonzero(kinked):
+            take |= kinked & ~self.kinked[rows] & (step < kept_step)
+            take = np.where(kinked & self.kinked[rows], fit.sided < self.kept["sided"][rows], take)
         # On one step of stairs f does not change: that is no slope of 0.
         take &= ~(self.stairs[rows] & (fit.chord == 0))
         # As near as can be only a slope that is seen counts; a bar there says how small the values are.
         nearest = self.nearest[rows] == 1
-        take = np.where(nearest, fit.finite & (np.abs(fit.value) > 3.0 * error), take)
-        clash &= ~nearest
-        self.nearest[rows[nearest]] = 2
-        agreed = both & ~clash
-        self.contested[rows[agreed]] = 0.0
-        self.contested[rows[clash]] = apart[clash]
-        self.clashes[rows[agreed]] = 0
-        self.clashes[rows[clash]] += 1
+        if np.count_nonzero(nearest):
+            take = np.where(nearest, fit.finite & (np.abs(fit.value) > 3.0 * error), take)
+            clash &= ~nearest
+            self.nearest[rows[nearest]] = 2
+        agreed, clashing = rows[both & ~clash], rows[clash]
+        self.contested[agreed], self.clashes[agreed] = 0.0, 0
+        self.contested[clashing] = apart[clash]
+        self.clashes[clashing] += 1
         better = rows[take]
         for name in KEPT:
             self.kept[name][better] = self.step[better] if name == "step" else getattr(fit, name)[take]

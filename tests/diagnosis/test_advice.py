@@ -55,6 +55,29 @@ def test_an_option_that_would_decide_some_comes_last(error, first):
     assert remedies[-1 if first else 0] is Remedy.PRECISE
 
 
+KINDS = (Limit.NOISE, Limit.TRUNCATION, Limit.JUMP, Limit.DOMAIN, Limit.BUDGET, Limit.SCALE)
+
+
+@pytest.mark.parametrize("shift", range(len(KINDS)))
+def test_of_limits_of_equally_many_entries_the_first_is_named(shift):
+    """Whatever the order of a set, which Python draws anew for each process; of more entries, that of most."""
+    parameters, _ = Parameters.of(np.ones(len(KINDS)))
+    limits = np.roll(np.array(KINDS, object), shift)
+    value, parts = np.ones(limits.size), {f.name: np.zeros(limits.size) for f in fields(Estimate)}
+    parts |= {"value": value, "error": np.full(limits.size, np.inf), "nfev": 0}
+
+    def named(limit: Any) -> Limit:
+        estimate = Estimate(**parts | {"limit": limit})
+        judgement = judge(value, estimate, value, Tolerance(1e-6))
+        evidence = Evidence(np.arange(limits.size), value, estimate, judgement)
+        return undecided_entries(parameters, evidence, limits.size, Circumstances(Tolerance(1e-6))).limit
+
+    assert named(limits) is limits[0]
+    more = limits.copy()
+    more[-2] = more[-1]
+    assert named(more) is limits[-1]
+
+
 def cancels(x: Any) -> float:
     """Terms of 0.3 that leave 5e-17, in float64."""
     return float((0.1 + 0.2) * x[0] - 0.3 * x[0])
