@@ -69,8 +69,10 @@ class Claim:
 
     def wrong_in(self, block: Block) -> bool:
         """Whether something in an array was found to be wrong."""
-        if any(region.block is block for region in self.regions):
-            return True
+        return any(region.block is block for region in self.regions) or self.entries_wrong_in(block)
+
+    def entries_wrong_in(self, block: Block) -> bool:
+        """Whether entries of an array were judged to be wrong."""
         wrong = (part.wrong for part in self.judged)
         return any(((block.start <= at) & (at < block.stop)).any() for at in wrong)
 

@@ -68,7 +68,6 @@ def search(claim: Claim, test: JointTest, direction: Direction) -> Found:
 
 def leave_the_rest(claim: Claim) -> None:
     """Say of the arrays in which entries are wrong that something else may be."""
-    wrong = np.concatenate([part.wrong for part in claim.judged])
     for block in claim.problem.parameters.blocks:
-        if ((block.start <= wrong) & (wrong < block.stop)).any():
+        if claim.entries_wrong_in(block):
             claim.regions.append(Region(block, whole_box(block), False))
