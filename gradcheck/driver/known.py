@@ -13,7 +13,7 @@ from gradcheck._typing import Flat
 from gradcheck.diagnosis.explanations import Diagnosis
 from gradcheck.driver.prepare import contradicted, prepare, unmoved
 from gradcheck.function.contract import Inspection
-from gradcheck.function.matrix import Matrix
+from gradcheck.function.matrix import Dense, Matrix
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
@@ -93,6 +93,11 @@ class Known:
         matrix = self.inspected.matrix
         assert matrix is not None
         return matrix
+
+    @property
+    def one_row(self) -> bool:
+        """Whether it is a gradient, or a dense matrix of one row, which is the same."""
+        return self.matrix.shape[0] == 1 and isinstance(self.matrix, Dense)
 
     @cached_property
     def few_scales(self) -> Flat | None:

@@ -12,7 +12,8 @@ import numpy as np
 from gradcheck._typing import Flat
 from gradcheck.driver.known import Known
 from gradcheck.evidence.plain_differences import agreement
-from gradcheck.examination.columns import GROUPS_UP_TO, SAMPLE, by_directions, every_entry
+from gradcheck.examination.columns import GROUPS_UP_TO, SAMPLE, every_entry, examine_columns
+from gradcheck.examination.each_array import examine_each_array
 from gradcheck.examination.gradient import examine_jointly
 from gradcheck.examination.rows import survey_rows
 from gradcheck.function.matrix import Dense, Matrix, Sparse
@@ -28,6 +29,7 @@ from gradcheck.parameters.leaves import eps_of
 from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.parameters.tree import Block, Parameters
 from gradcheck.results.certificate import ArrayEvidence, Region, Survey, array_certified
+from gradcheck.results.finding import Finding
 
 __all__ = ["METHODS", "Method"]
 
@@ -86,7 +88,7 @@ def _joint_directions(known: Known) -> bool:
     """
     problem, question, names = _problem(known), known.question, known.question.names()
     rng = generator_of(question.rng)
-    if known.matrix.shape[0] > 1 or not isinstance(known.matrix, Dense):
+    if not known.one_row:
         assert isinstance(names, JacobianNames)
         known.evidence = survey_rows(problem, names, known.probe, confidence=question.confidence, rng=rng)
         return known.evidence is not None
@@ -109,30 +111,53 @@ def _joint_directions(known: Known) -> bool:
     return survey is not None
 
 
-def _cost_of_directions(known: Known) -> int | None:
-    """For more than 100 columns, and for what is sparse."""
-    matrix = known.matrix
-    if isinstance(matrix, Sparse):
-        return 0
-    if known.question.method in ("sweep", "complex") or _few(known):
+def _cost_of_each_array(known: Known) -> int | None:
+    """For a gradient of more than 100 entries: a direction of eight points for each array."""
+    if not known.one_row or known.question.method in ("sweep", "complex") or _few(known):
         return None
-    if matrix.shape[0] > 1 or not isinstance(matrix, Dense):
-        return POINTS * SAMPLE
     return 2 * len(EIGHT) * len(known.objective.parameters.blocks)
 
 
-def _directions(known: Known) -> bool:
-    """Random directions for each array or each row, groups of columns for a declared pattern, and their searches.
+def _each_array(known: Known) -> bool:
+    """Random directions that move one array each, and their searches."""
 
-    Settled where something is wrong, or everything certified or judged.
-    """
-    setting, question = known.prepared(), known.question
+    def found(setting: Setting, problem: Problem) -> tuple[Survey, list[Finding]]:
+        confidence, rng = known.question.confidence, generator_of(known.question.rng)
+        return examine_each_array(setting, problem, confidence=confidence, rng=rng), []
+
+    return _settled_by(known, found)
+
+
+def _cost_of_columns(known: Known) -> int | None:
+    """For a Jacobian of more than 100 columns, a sample of these; for a sparse one in groups, as many as it takes."""
+    if isinstance(known.matrix, Sparse):
+        return 0
+    if known.one_row or known.question.method in ("sweep", "complex") or _few(known):
+        return None
+    return POINTS * SAMPLE
+
+
+def _columns(known: Known) -> bool:
+    """Columns, in groups where the pattern is declared, and what directions show of the rest of each row."""
+
+    def found(setting: Setting, problem: Problem) -> tuple[Survey, list[Finding]]:
+        question = known.question
+        return examine_columns(
+            setting, problem, method=question.method, confidence=question.confidence,
+            rng=generator_of(question.rng),
+        )  # fmt: skip
+
+    return _settled_by(known, found)
+
+
+def _settled_by(known: Known, found: Callable[[Setting, Problem], tuple[Survey, list[Finding]]]) -> bool:
+    """Whether this settles it: where something is wrong, or everything certified or judged."""
+    setting = known.prepared()
     if setting is None:
         return True
-    found, said = by_directions(setting, _problem(known), question.method, question.confidence, question.rng)
-    known.evidence = _named(found, question.names())
-    known.about = said
-    return found.interrupted or _decided(found, setting.tolerance.resolution)
+    survey, known.about = found(setting, _problem(known))
+    known.evidence = _named(survey, known.question.names())
+    return survey.interrupted or _decided(survey, setting.tolerance.resolution)
 
 
 def _cost_of_every_entry(known: Known) -> int | None:
@@ -157,7 +182,8 @@ def _every_entry(known: Known) -> bool:
 METHODS = (
     Method(_cost_of_plain_differences, _plain_differences),
     Method(_cost_of_joint_directions, _joint_directions),
-    Method(_cost_of_directions, _directions),
+    Method(_cost_of_each_array, _each_array),
+    Method(_cost_of_columns, _columns),
     Method(_cost_of_every_entry, _every_entry),
 )
 

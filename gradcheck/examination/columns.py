@@ -11,17 +11,15 @@ from gradcheck._typing import Index, Mask
 from gradcheck.evidence.complex_test import mark_disputed
 from gradcheck.evidence.entries import sweep
 from gradcheck.evidence.one_by_one import one_by_one
-from gradcheck.examination.each_array import examine_each_array
 from gradcheck.examination.rows import between, evidence_of, mended
 from gradcheck.function.coloring import group_columns
-from gradcheck.function.matrix import Dense, Matrix, Sparse, by_entries
+from gradcheck.function.matrix import Matrix, Sparse, by_entries
 from gradcheck.joint.joint import JointTest
 from gradcheck.joint.places import find_places
 from gradcheck.joint.silent import silent_entries, stays
 from gradcheck.joint.zeros import directions_of_zeros
 from gradcheck.numerics.problem import NARROW, Problem, scaling_of
 from gradcheck.numerics.setting import Setting
-from gradcheck.numerics.tangents import generator_of
 from gradcheck.parameters.boxes import Box, runs
 from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.results.certificate import ArrayEvidence, Region, Survey
@@ -30,7 +28,7 @@ from gradcheck.results.finding import Finding
 from gradcheck.results.table import concatenate
 from gradcheck.results.table import rows as some_rows
 
-__all__ = ["GROUPS_UP_TO", "by_directions", "every_entry"]
+__all__ = ["GROUPS_UP_TO", "SAMPLE", "every_entry", "examine_columns"]
 
 
 # Columns, or groups of columns, that are moved one by one. Of more a sample is: what is wrong in half of them is missed
@@ -65,25 +63,15 @@ def _free(setting: Setting) -> Mask:
     return np.ones(setting.x.size, bool) if room is None else np.asarray(room[0] + room[1] > 0)
 
 
-def by_directions(
-    setting: Setting, problem: Problem, method: str, confidence: float, rng: Any
-) -> tuple[Survey, list[Finding]]:
-    """Each array of a gradient; of a matrix columns, in groups where its pattern is known, and the rest of its rows."""
-    generator, matrix = generator_of(rng), problem.matrix
-    if matrix.shape[0] == 1 and isinstance(matrix, Dense):
-        return examine_each_array(setting, problem, confidence=confidence, rng=generator), []
-    problem = replace(problem, matrix=by_entries(matrix))
-    return _some_columns(setting, problem, method, confidence, generator)
-
-
-def _some_columns(
-    setting: Setting, problem: Problem, method: str, confidence: float, rng: np.random.Generator
+def examine_columns(
+    setting: Setting, problem: Problem, *, method: str, confidence: float, rng: np.random.Generator
 ) -> tuple[Survey, list[Finding]]:
     """Columns by themselves or in groups; then joint directions for the claim that is right where these found it wrong.
 
     A group that is wrong cannot tell which of its columns is to blame, nor whether an entry is that the pattern lacks:
     its suspects are moved alone.
     """
+    problem = replace(problem, matrix=by_entries(problem.matrix))
     matrix, names = problem.matrix, setting.names
     assert isinstance(names, JacobianNames)
     m, n = matrix.shape

@@ -27,7 +27,7 @@ from gradcheck.results.evidence import Evidence
 from gradcheck.results.finding import Finding
 from gradcheck.results.verdict import Judgement, Tolerance
 
-PLAIN, JOINT, DIRECTIONS, EVERY = METHODS
+PLAIN, JOINT, EACH_ARRAY, COLUMNS, EVERY = METHODS
 SINGLE = float(np.finfo(np.float32).eps)
 SAID = [Finding("how it was gathered")]
 # x of two arrays, w (2, 2) and b (2,), and the names of the one row of a Jacobian by them.
@@ -83,8 +83,8 @@ class Noted:
 def test_what_is_cheapest_is_tried_first():
     """Of ten entries: two evaluations each, a direction of eight points, six each; more directions are for many."""
     known = known_of(10)
-    assert [method.cost(known) for method in METHODS] == [20, 8, None, 60]
-    assert [method.cost(known_of(101)) for method in METHODS] == [None, 8, 8, 606]
+    assert [method.cost(known) for method in METHODS] == [20, 8, None, None, 60]
+    assert [method.cost(known_of(101)) for method in METHODS] == [None, 8, 8, None, 606]
 
 
 @pytest.mark.parametrize(
@@ -135,19 +135,21 @@ def test_joint_directions_need_claims_whose_squares_are_numbers(large: float, fo
         (101, "complex", None),
     ],
 )
-def test_directions_are_for_many_columns_and_for_what_is_sparse(n: int, method: str, cost: int | None):
-    """One of eight points for each array; what groups of columns cost nobody knows."""
-    assert DIRECTIONS.cost(known_of(n, method=method)) == cost
-    assert DIRECTIONS.cost(known_of(n, method=method, matrix=sparse_of(np.ones((1, n))))) == 0
+def test_arrays_are_moved_alone_where_they_hold_many_entries(n: int, method: str, cost: int | None):
+    """A direction of eight points for each of them; of a matrix columns are, and what groups cost nobody knows."""
+    assert EACH_ARRAY.cost(known_of(n, method=method)) == cost
+    several = known_of(n, method=method, matrix=sparse_of(np.ones((1, n))))
+    assert (EACH_ARRAY.cost(several), COLUMNS.cost(several)) == (None, 0)
     two = known_of(x={"w": np.ones(n), "b": np.ones(200)}, method=method)
-    assert DIRECTIONS.cost(two) == (16 if method in ("auto", "directions") else None)
+    assert COLUMNS.cost(two) is None
+    assert EACH_ARRAY.cost(two) == (16 if method in ("auto", "directions") else None)
 
 
 def test_of_a_matrix_a_sample_of_columns_is_moved():
     """Six of them, six evaluations each, where there are more than a hundred."""
-    assert DIRECTIONS.cost(known_of(100, matrix=Dense(np.ones((2, 100))))) is None
-    assert DIRECTIONS.cost(known_of(101, matrix=Dense(np.ones((2, 101))))) == 36
-    assert DIRECTIONS.cost(known_of(101, matrix=Product((1, 101), lambda v: v[:1]))) == 36
+    assert COLUMNS.cost(known_of(100, matrix=Dense(np.ones((2, 100))))) is None
+    assert COLUMNS.cost(known_of(101, matrix=Dense(np.ones((2, 101))))) == 36
+    assert COLUMNS.cost(known_of(101, matrix=Product((1, 101), lambda v: v[:1]))) == 36
 
 
 def test_every_entry_is_judged_where_nothing_is_known_or_it_can_be_paid_for():
@@ -301,13 +303,13 @@ def test_a_gradient_has_the_survey_of_its_arrays_and_a_row_one_of_its_own(monkey
     (block,) = ROW.blocks
 
     def named(found: Survey, names: Any = ROW) -> Any:
-        Noted(monkeypatch, "by_directions", (found, []))
+        Noted(monkeypatch, "examine_each_array", found)
         Noted(monkeypatch, "examine_jointly", (None, found, False))
         known = known_of(x=TREE, names=lambda: names)
         JOINT.run(known)
         jointly = known.evidence
         prepared(known)
-        DIRECTIONS.run(known)
+        EACH_ARRAY.run(known)
         assert known.evidence == jointly
         return known.evidence
 
@@ -347,15 +349,18 @@ def test_directions_settle_what_is_certified_judged_or_wrong(
     monkeypatch: pytest.MonkeyPatch, found: Survey, settled: bool
 ):
     """Everything, at the resolution; or something that is wrong; or an interruption."""
-    by_directions = Noted(monkeypatch, "by_directions", (found, SAID))
-    known = known_of(x=TREE)
-    setting = prepared(known)
-    assert DIRECTIONS.run(known) is settled
-    assert by_directions.given[0] is setting
-    assert by_directions.given[1].matrix is known.matrix
-    assert by_directions.given[2:] == ("auto", 0.99, 7)
-    assert known.evidence is found
-    assert known.about is SAID
+    each_array = Noted(monkeypatch, "examine_each_array", found)
+    columns = Noted(monkeypatch, "examine_columns", (found, SAID))
+    for method, noted, said in ((EACH_ARRAY, each_array, []), (COLUMNS, columns, SAID)):
+        known = known_of(x=TREE)
+        setting = prepared(known)
+        assert method.run(known) is settled
+        assert noted.given[0] is setting
+        assert noted.given[1].matrix is known.matrix
+        assert noted.named.pop("rng").random() == np.random.default_rng(7).random()
+        assert noted.named == {"confidence": 0.99} | ({"method": "auto"} if method is COLUMNS else {})
+        assert known.evidence is found
+        assert known.about == said
 
 
 @pytest.mark.parametrize("before", [None, judged(0)])
@@ -374,7 +379,7 @@ def test_every_entry_settles_in_any_case(monkeypatch: pytest.MonkeyPatch, before
     assert known.about is SAID
 
 
-@pytest.mark.parametrize("method", [DIRECTIONS, EVERY])
+@pytest.mark.parametrize("method", [EACH_ARRAY, COLUMNS, EVERY])
 def test_where_nothing_can_be_measured_the_check_ends(method: Any):
     """The noise of f says so: no method is tried."""
     known = known_of()

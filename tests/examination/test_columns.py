@@ -11,7 +11,7 @@ from scipy import sparse
 
 from gradcheck import Outcome, check_jacobian
 from gradcheck.examination import columns
-from gradcheck.examination.columns import by_directions, every_entry
+from gradcheck.examination.columns import every_entry, examine_columns
 from gradcheck.function.matrix import Dense, Matrix, Product, Sparse
 from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.numerics.problem import Problem
@@ -39,7 +39,9 @@ def surveyed(
     )  # fmt: skip
     problem = Problem(objective, flat, f_x, claim, scales, tolerance, room, EPS)
     before = objective.nfev
-    survey, findings = by_directions(setting, problem, method, 0.999, 0)
+    survey, findings = examine_columns(
+        setting, problem, method=method, confidence=0.999, rng=np.random.default_rng(0)
+    )
     return survey, objective.nfev - before, [finding.text for finding in findings]
 
 
