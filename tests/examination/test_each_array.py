@@ -1,5 +1,7 @@
 """Whole networks by random directions: right ones pass, nobody is accused falsely, and what is near rtol is judged."""
 
+import zlib
+
 import numpy as np
 import pytest
 from scipy.special import logsumexp, softmax
@@ -433,3 +435,77 @@ def test_a_small_array_that_directions_leave_open_is_judged_entry_by_entry(seed)
     wrong = {key: value.copy() for key, value in gradient.items()}
     wrong["b1"][np.argmax(np.abs(wrong["b1"]))] *= 1.3
     assert check_gradient(f, wrong, x).outcome is Outcome.FAIL
+
+
+def noisy(f, size):
+    """f off by `size` of itself, the same at the same point."""
+
+    def noisily(x):
+        key = b"".join(np.ascontiguousarray(x[name]).tobytes() for name in sorted(x))
+        return float(f(x)) * (1 + size * np.random.default_rng(zlib.crc32(key)).normal())
+
+    return noisily
+
+
+@pytest.mark.parametrize("size", [1e-7, 1e-6])
+def test_one_wrong_entry_in_noise_is_named_and_its_array_is_not_called_wrong(size):
+    """Of 363 entries; what noise leaves of the others is open, and no factor is believed."""
+    net = Net(1)
+    claim = {name: value.copy() for name, value in net.gradient(net.x).items()}
+    at = int(np.argmax(np.abs(claim["W1"])))
+    claim["W1"].flat[at] *= 1.5
+
+    report = check_gradient(noisy(net, size), claim, net.x, rng=0)
+
+    assert report.outcome is Outcome.FAIL
+    assert [entry.flat_index for entry in report.wrong] == [at]
+    assert report.evidence.regions == ()
+    assert report.nfev <= 1500
+
+
+@pytest.mark.parametrize("size", [1e-8, 1e-7, 1e-6])
+@pytest.mark.parametrize("seed", range(3))
+def test_right_networks_in_noise_are_not_accused(size, seed):
+    """They pass or stay open; what directions leave open of a large array has a bound."""
+    net = Net(seed)
+
+    report = check_gradient(noisy(net, size), net.gradient(net.x), net.x, rng=seed)
+
+    assert report.outcome is not Outcome.FAIL
+    assert 'params["W1"]' in {certificate.name for certificate in report.certificates}
+    assert report.nfev <= 1500
+
+
+def test_an_array_in_which_f_is_nearly_linear_takes_steps_longer_than_itself():
+    """mean(X Y) in float32: along X alone no step bends, so that a hundred evaluations see 1 %."""
+    rng = np.random.default_rng(0)
+    x = {"X": rng.random((32, 84)).astype("f"), "Y": rng.random((84, 100)).astype("f")}
+    claim = {
+        "X": np.tile(x["Y"].sum(1) / np.float32(3200), (32, 1)),
+        "Y": np.tile(x["X"].sum(0)[:, None] / np.float32(3200), (1, 100)),
+    }
+
+    def f(p):
+        return np.mean(p["X"] @ p["Y"])
+
+    report = check_gradient(f, claim, x, rng=0)
+
+    assert report.outcome is Outcome.PASS
+    assert report.detectable < 0.01
+    assert report.nfev <= 110
+    claim["Y"][3, 5] *= 1.05
+    assert [entry.name for entry in check_gradient(f, claim, x, rng=0).wrong] == ['params["Y"][3, 5]']
+
+
+def test_an_array_that_is_claimed_to_do_nothing_does_not_pass_for_noise_that_hides_it():
+    """100 slopes of 1 beside 100 of 2e4, in float32: steps that tell these are too short for those."""
+    rng = np.random.default_rng(5)
+    x = {"large": rng.normal(size=100), "small": rng.normal(size=100)}
+    claim = {"large": 2e4 * x["large"], "small": np.zeros(100)}
+
+    def f(p):
+        p = {name: value.astype(np.float32) for name, value in p.items()}
+        return np.float32(np.sum(p["large"] ** 2) * 1e4 + np.sum(np.sin(p["small"])))
+
+    for seed in range(4):
+        assert check_gradient(f, claim, x, rng=seed).outcome is not Outcome.PASS
