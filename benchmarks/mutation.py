@@ -48,7 +48,7 @@ TESTS = {
     "joint/joint": ("joint/joint_decisions", "joint/joint"),
     "joint/places": ("joint/places",),
     "joint/repairs": ("joint/repairs",),
-    "joint/structured": ("joint/structured",),
+    "joint/structured": ("examination/gradient_examination",),
     "examination/gradient": ("examination/gradient_examination", "examination/each_array"),
     "examination/parts": ("examination/gradient_examination",),
     "examination/rows": ("examination/rows",),
