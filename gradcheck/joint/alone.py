@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradcheck._typing import Flat, Index
-from gradcheck.evidence.axes import measure
-from gradcheck.evidence.entries import decide, judged, sweep
+from gradcheck._typing import Flat, Index, Mask
+from gradcheck.evidence.axes import BEYOND, first_steps, lines_of, measure
+from gradcheck.evidence.entries import WEIGHTS, decide, judged, sweep
 from gradcheck.joint.directions import COMPLEX_ROUNDING, EPS
 from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
+from gradcheck.numerics.stencils import STENCIL, inner_pairs
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
+from gradcheck.results.table import concatenate, rows
+from gradcheck.results.verdict import Judgement
 
 __all__ = ["judge_alone"]
 
-# An entry that is off by so many bars needs no second stencil.
+# An entry that is off by so many bars needs no second stencil; four points say so where what they see is itself that
+# much larger than its bar.
 CLEARLY = 10.0
+# The two inner pairs of a stencil.
+PAIRS = STENCIL[1:-1]
 
 
 def judge_alone(
@@ -25,24 +31,72 @@ def judge_alone(
 ) -> Evidence:
     """Some entries (k,) of the claim (n,), each by itself; a second stencil where the first leaves doubts.
 
-    exact : by the complex step and two real points; otherwise by one stencil.
+    exact : by the complex step and two real points; otherwise by four points, or by a stencil where these leave doubts.
     """
     if entries.size == 0 or setting.objective.remaining < 6 * entries.size:
         return sweep(setting, claimed[entries], entries)
-    found = (
-        _by_complex_step(problem, setting, claimed[entries], entries) if exact else measure(setting, entries)
-    )
-    judgement = decide(setting, found, claimed[entries], entries)
-    off = np.abs(claimed[entries] - found.value)
-    clear = judgement.verified | (judgement.wrong & (off > CLEARLY * judgement.allowed))
-    # Limits such as a kink or an edge want a second look, too; and at 0 f may change only far nearer to x.
-    plain = np.array([limit in (Limit.NONE, Limit.NOISE) for limit in found.limit])
-    plain &= (setting.x[entries] != 0) | exact
-    if (clear & plain).all():
-        return Evidence(entries, claimed[entries], found, judgement)
     if exact:
+        found = _by_complex_step(problem, setting, claimed[entries], entries)
+        judgement, clear = _clear(setting, found, claimed[entries], entries)
+        if clear.all():
+            return Evidence(entries, claimed[entries], found, judgement)
         return sweep(setting, claimed[entries], entries)
+    at = _within_reach(setting, claimed[entries], entries)
+    parts = [_by_four_points(setting, claimed, entries[at])] if at.any() else []
+    left = np.setdiff1d(entries, parts[0].coordinates) if parts else entries
+    return concatenate([*parts, *([_by_stencils(setting, claimed, left)] if left.size else [])])
+
+
+def _clear(setting: Setting, found: Estimate, given: Flat, entries: Index) -> tuple[Judgement, Mask]:
+    """The decision about measured entries (k,), and those for which it needs no second look."""
+    judgement = decide(setting, found, given, entries)
+    off = np.abs(given - found.value)
+    clear = judgement.verified | (judgement.wrong & (off > CLEARLY * judgement.allowed))
+    # Limits such as a kink or an edge want a second look.
+    plain = np.array([limit in (Limit.NONE, Limit.NOISE) for limit in found.limit])
+    return judgement, clear & plain
+
+
+def _by_stencils(setting: Setting, claimed: Flat, entries: Index) -> Evidence:
+    """One stencil each, and a second one for all where the first leaves a doubt."""
+    found = measure(setting, entries)
+    judgement, clear = _clear(setting, found, claimed[entries], entries)
+    # At 0 f may change only far nearer to x.
+    if (clear & (setting.x[entries] != 0)).all():
+        return Evidence(entries, claimed[entries], found, judgement)
     return judged(setting, found, claimed[entries], entries)
+
+
+def _within_reach(setting: Setting, given: Flat, entries: Index) -> Mask:
+    """Entries (k,) of which four points can be clear: what is claimed shows beside the noise."""
+    if setting.objective.remaining < (len(PAIRS) + len(STENCIL)) * entries.size:
+        return np.zeros(entries.size, bool)
+    steps = first_steps(setting, entries, None)
+    shows = 3.0 * CLEARLY * WEIGHTS * setting.level[0] / steps < np.abs(given)
+    # An entry at 0 has no size, and far from its own size f may be another function.
+    able = shows & (steps <= BEYOND * np.abs(setting.x[entries]))
+    room = np.inf if setting.room is None else np.minimum(*setting.room)[entries]
+    return np.asarray(able & (room > steps))
+
+
+def _by_four_points(setting: Setting, claimed: Flat, entries: Index) -> Evidence:
+    """Those of some entries about which four points are clear."""
+    lines, lines_at = lines_of(setting, *setting.places(entries), None), np.arange(entries.size)
+    offsets = lines.reached(lines_at, first_steps(setting, entries, None)[:, None] * PAIRS)
+    fit = inner_pairs(
+        setting.f_x[0], offsets, setting.objective.along(lines, lines_at, offsets), setting.level[0]
+    )
+    limit = np.full(entries.size, Limit.NONE, object)
+    found = Estimate(
+        fit.value, fit.error, offsets[:, -1], fit.noise, fit.truncation, fit.kink, fit.left, fit.right, fit.sided,
+        fit.curvature, fit.chord, limit, offsets.size,
+    )  # fmt: skip
+    judgement, clear = _clear(setting, found, claimed[entries], entries)
+    # Where f oscillates within the points a slope that is as small as their bar is none; and what a stencil would go on
+    # to measure clears nobody.
+    precise = 3.0 * fit.error <= setting.tolerance.rtol * judgement.scale + setting.tolerance.atol
+    clear &= (CLEARLY * fit.error < np.abs(fit.value)) & (judgement.wrong | precise)
+    return rows(Evidence(entries, claimed[entries], found, judgement), np.flatnonzero(clear))
 
 
 def _by_complex_step(problem: Problem, setting: Setting, claimed: Flat, entries: Index) -> Estimate:

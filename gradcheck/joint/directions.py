@@ -13,7 +13,17 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Mask, Values
 from gradcheck.joint.direction import Direction
-from gradcheck.joint.four_points import AMPLIFIED, FAR, NEAR, Short, hidden_of, shortest
+from gradcheck.joint.few_points import (
+    AMPLIFIED,
+    FAR,
+    LONGEST_STEP,
+    NEAR,
+    Short,
+    four_points,
+    hidden_of,
+    shortest,
+    two_points,
+)
 from gradcheck.numerics.line_fit import (
     EIGHT,
     FOUR,
@@ -38,7 +48,6 @@ EPS = float(np.finfo(np.float64).eps)
 # for f(x) may cancel to next to nothing. Where it is below the third, as no f changes that could be followed in
 # doubles, f(x) is what is left of a root of f, and says nothing of a length: then it is a part of x.
 FIRST_STEP, SHORTEST, ROOT, ROOT_LENGTH = 0.01, 1e-3, 1e-9, 0.1
-LONGEST_STEP = 0.3
 # Where rounding alone would ask for more directions, and f changes by its own size in so many lengths of x, the first
 # step is up to so many times as long, but no more than arrays are held back for the one that does least: they bend less
 # by that. Rounding makes such a part of E h, by trial on the chapter's network.
@@ -131,15 +140,14 @@ class Directions:
         assert fit is not None
         if precise and len(fit.odd) > 2:  # what four points leave is told by eight
             return self._by_four(first, tangent)
-        # Two points: truncation b3 h^2 against noise 0.71 / h times that of one value; both are about equal at h.
-        bend = np.maximum(fit.odd[1], np.sqrt(fit.even[0] * fit.even[1]))
+        _, weight = self._claimed(tangent)
+        # The length of the first direction that this one has, by its entries, or by what is claimed of them.
+        share = np.fmax(weight / first.weight, math.sqrt(np.count_nonzero(tangent) / self.moved))
         noise = fit.noise
         if self.probed is not None:
             noise = np.minimum(noise, np.maximum(AS_PROBED * self.probed, fit.floor))
-        step = float(median(np.where(bend > 0, np.cbrt(noise / (2.0 * bend)), self.longest)))
-        step = min(step, self.longest)
+        step, error = two_points(fit, np.minimum(share, 1.0), noise, self.longest)
         low, high = self.problem.along(tangent, np.array([-step, step]))
-        error = 1.5 * 0.71 * noise / step + bend * step**2
         return self.compared(tangent, step, (high - low) / (2.0 * step), error)
 
     def _tangent(self, again: np.random.Generator | None = None) -> Flat:
@@ -408,16 +416,9 @@ class Directions:
         assert fit is not None
         rows = rows_of(self.rows)
         of = rows.of
-        third, fifth, noise = of(fit.odd[1]), of(fit.odd[2]), of(fit.noise)
-        # One direction may have a small fifth derivative by accident.
-        if len(fit.even) > 2:
-            fifth = rows.maximum(fifth, (of(fit.even[1]) * of(fit.even[2])) ** 0.5)
-        fifth = fifth * (NEAR**2 * FAR**2)
-        # What nothing shows but noise of is no larger than that at the first step: b5 itself would drown there.
-        hidden = rows.maximum(abs(of(fit.outer) - of(fit.value)), noise * (AMPLIFIED / first.step))
-        truncation = 10.0 * rows.where(of(fit.flat), rows.minimum(fifth, hidden / first.step**4), fifth)
-        steps = rows.where(truncation > 0, (noise * AMPLIFIED / (4.0 * truncation)) ** 0.2, LONGEST_STEP)
-        step, four = self.values(tangent, min(float(median(rows.array(steps))), LONGEST_STEP), FOUR)
+        third, noise = of(fit.odd[1]), of(fit.noise)
+        step, truncation = four_points(fit, first.step)
+        step, four = self.values(tangent, step, FOUR)
         if four is None:
             return self._nothing(tangent, step)
         value, near, wide = by_four([of(each) for each in four[OUTER]], step, FOUR)

@@ -12,7 +12,8 @@ import numpy as np
 
 from gradcheck._typing import Flat, Mask, Values
 from gradcheck.joint.direction import Direction, Joint
-from gradcheck.joint.directions import AS_PROBED, EPS, LONGER, LONGEST_STEP, MUCH_NEARER, TRIED, Directions
+from gradcheck.joint.directions import AS_PROBED, EPS, LONGER, MUCH_NEARER, TRIED, Directions
+from gradcheck.joint.few_points import LONGEST_STEP
 from gradcheck.numerics.line_fit import EIGHT, FOUR, LineFit
 from gradcheck.numerics.problem import Problem, Scaling
 from gradcheck.results.certificate import MOST_WITH_NOISE, bound_of, bounds_of_one, least_bounds

@@ -7,13 +7,14 @@ of them is measured apart: adaptive group testing with real numbers for answers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from gradcheck._typing import Index, Mask, Values
+from gradcheck._typing import Flat, Index, Mask, Values
 from gradcheck.joint.direction import Direction
 from gradcheck.joint.joint import JointTest
 from gradcheck.numerics.tangents import TOGETHER
@@ -25,12 +26,16 @@ __all__ = ["Judge", "Places", "find_places"]
 LIGHTEST = 0.5
 # Rows whose ratios are read.
 ASKED = 50
+# A ratio names one place where its bars are this part of the distance between two; else one may lie there by chance.
+SURE = 0.25
 # Times that the weights are stretched over the places that are left.
 STRETCHES = 4
 # After so many wrong entries, and each time that they have doubled, others in the box that holds them are sampled:
 # where all are wrong, too, the mistake fills its part, and entries are not what to look for; nor where most are of so
 # many that they would take tens of thousands of evaluations.
 MANY, SAMPLES, LARGE = 8, 3, 1000
+# Several that are wrong may cancel to as little as this part of the least of them in one case of ten.
+TELLING = 0.1
 # Entries judged at a node, one after another, before it is split.
 TRIES = 12
 
@@ -58,10 +63,14 @@ class Places:
 
 @dataclass(frozen=True)
 class _Part:
-    """Places start..stop - 1 with their residuals (m,) for weights of 1 and for w, and the bars of both."""
+    """Places start..stop - 1 with their residuals (m,) for weights of 1 and for w, which grow along a span of places.
+
+    With the bars of both.
+    """
 
     start: int
     stop: int
+    span: tuple[int, int]
     plain: Values
     plain_error: Values
     weighted: Values
@@ -93,41 +102,38 @@ class _Search:
         self.found = Places()
         self.precise = precise
 
-    def weights(self, places: Index | int, span: tuple[int, int] | None = None) -> Any:
-        """The weights of some places, which grow along a span of the vector; default all of it."""
-        start, stop = span or (0, self.order.size)
-        return LIGHTEST + (places - start + 0.5) / (stop - start)
-
-    def measure(
-        self, start: int, stop: int, *, weighted: bool, span: tuple[int, int] | None = None
-    ) -> tuple[Values, Values]:
-        """The residual (m,) along some places, and its bar."""
+    def measure(self, start: int, stop: int, *, weighted: bool) -> tuple[Values, Values]:
+        """The residual (m,) along some places, and its bar; weights grow along these."""
         tangent = np.zeros(self.test.problem.x.size)
         for begin in range(start, stop, TOGETHER):
             end = min(begin + TOGETHER, stop)
             inside = self.order[begin:end]
             part = self.tangent[inside]
-            tangent[inside] = part * self.weights(np.arange(begin, end), span) if weighted else part
+            tangent[inside] = part * _weights(np.arange(begin, end), (start, stop)) if weighted else part
+        return self.residual(tangent)
+
+    def residual(self, tangent: Flat) -> tuple[Values, Values]:
+        """The residual (m,) along a tangent, and its bar."""
         direction = self.test.again(tangent, exact=self.exact, precise=self.precise)
         return direction.residual, direction.error
 
-    def explained(self, start: int, stop: int) -> _Part:
+    def explained(self, start: int, stop: int, span: tuple[int, int]) -> _Part:
         """What entries that were judged explain of the residuals along some places, and how well that is known."""
         plain, plain_error, weighted, weighted_error = np.zeros((4, self.rows.size))
         for place, (off, error) in self.known.items():
             if start <= place < stop:
-                moved, weight = self.tangent[self.order[place]], self.weights(place)
+                moved, weight = self.tangent[self.order[place]], _weights(place, span)
                 plain += off * moved
                 plain_error += error * abs(moved)
                 weighted += off * moved * weight
                 weighted_error += error * abs(moved) * weight
-        return _Part(start, stop, plain, plain_error, weighted, weighted_error)
+        return _Part(start, stop, span, plain, plain_error, weighted, weighted_error)
 
     def corrected(self, part: _Part) -> _Part:
         """The same, less what entries that were judged explain of it."""
-        known = self.explained(part.start, part.stop)
+        known = self.explained(part.start, part.stop, part.span)
         return _Part(
-            part.start, part.stop, part.plain - known.plain, part.plain_error + known.plain_error,
+            part.start, part.stop, part.span, part.plain - known.plain, part.plain_error + known.plain_error,
             part.weighted - known.weighted, part.weighted_error + known.weighted_error,
         )  # fmt: skip
 
@@ -153,91 +159,127 @@ class _Search:
         others = np.setdiff1d(inside, list(self.known))
         if others.size <= SAMPLES:
             return False
+        samples = rng.choice(others, SAMPLES, replace=False)
+        if self.hold_nothing(samples):
+            return False
         right = 0
-        for place in rng.choice(others, SAMPLES, replace=False):
+        for place in samples:
             right += not self.look_at(int(place))
             if right > (others.size > LARGE):
                 return False
         return True
 
+    def hold_nothing(self, places: Index) -> bool:
+        """Whether some places together leave nothing, where any that is as wrong as the least so far would show."""
+        least = np.full(self.rows.size, np.inf)
+        for place, (off, error) in self.known.items():
+            left = np.where(np.abs(off) > 3.0 * error, np.abs(off * self.tangent[self.order[place]]), np.inf)
+            least = np.minimum(least, left)
+        tangent = np.zeros_like(self.tangent)
+        tangent[self.order[places]] = self.tangent[self.order[places]]
+        residual, error = self.residual(tangent)
+        shows = 3.0 * error + self.least <= TELLING * least
+        return bool(shows[self.rows].all()) and not self.exceeds(residual, error).any()
+
     def suspects(self, part: _Part, exceeding: Mask) -> list[int]:
         """The places that the ratios of the rows that exceed their bars name."""
         # Rows that share a mistake name the same place: of many, some will do.
         rows = np.flatnonzero(exceeding & self.exceeds(part.plain, part.plain_error))[:ASKED]
-        spans = {
-            int(i): span
+        told = {
+            int(i): told
             for i in rows
-            if (span := self._span(part, int(i), part.weighted[i], part.weighted_error[i])) is not None
+            if (told := _told(part, int(i), part.weighted[i], part.weighted_error[i], part.span)) is not None
         }
         for _ in range(STRETCHES):
-            vague = {i: (first, last) for i, (first, last) in spans.items() if last > first}
+            vague = {i: ratio for i, ratio in told.items() if ratio.width > SURE}
             if not vague:
                 break
-            start = min(first for first, _ in vague.values())
-            stop = 1 + max(last for _, last in vague.values())
+            start = min(ratio.first for ratio in vague.values())
+            stop = 1 + max(ratio.last for ratio in vague.values())
             if 2 * (stop - start) >= part.size:
                 break
-            weighted, error = self.measure(start, stop, weighted=True, span=(start, stop))
-            for place, (off, own) in self.known.items():
-                if start <= place < stop:
-                    factor = self.tangent[self.order[place]] * self.weights(place, (start, stop))
-                    weighted = weighted - off * factor
-                    error = error + own * abs(factor)
-            shorter = {}
-            for i, (first, last) in vague.items():
-                new = self._span(part, i, weighted[i], error[i], start, stop)
-                if new is not None and new[1] - new[0] < last - first:
-                    shorter[i] = new
-            spans = {i: span for i, span in spans.items() if i not in vague} | shorter
+            weighted, error = self.measure(start, stop, weighted=True)
+            known = self.explained(start, stop, (start, stop))
+            weighted, error = weighted - known.weighted, error + known.weighted_error
+            new = {i: _told(part, i, weighted[i], error[i], (start, stop)) for i in vague}
+            finer = {i: r for i, r in new.items() if r is not None and r.width < vague[i].width}
+            # A row that allows no place any more named one by chance.
+            told = {i: finer.get(i, r) for i, r in told.items() if i not in vague or new[i] is not None}
+            if not finer:
+                break
         # One place, or two.
-        return sorted({place for span in spans.values() if span[1] - span[0] <= 1 for place in span})
-
-    def _span(
-        self, part: _Part, row: int, weighted: float, error: float, start: int = 0, stop: int | None = None
-    ) -> tuple[int, int] | None:
-        """The first and the last of the places that a ratio allows; None where there is none."""
-        count = (self.order.size if stop is None else stop) - start
-        plain, bar = float(part.plain[row]), float(part.plain_error[row])
-        if plain == 0 or not np.isfinite(plain):
-            return None
-        ratio = float(weighted) / plain
-        width = 3.0 * (error + abs(ratio) * bar) / abs(plain)
-        low, high = ((ratio + sign * width - LIGHTEST) * count - 0.5 + start for sign in (-1.0, 1.0))
-        if not (np.isfinite(low) and np.isfinite(high)):
-            return None
-        first, last = max(part.start, int(np.ceil(low))), min(part.stop - 1, int(np.floor(high)))
-        return None if last < first else (first, last)
+        return sorted(
+            {place for r in told.values() if r.last - r.first <= 1 for place in range(r.first, r.last + 1)}
+        )
 
     def halves(self, part: _Part) -> list[_Part]:
         """The parts of a part in which something exceeds its bar; the second is what the first leaves."""
         middle = (part.start + part.stop) // 2
         plain, error = self.measure(part.start, middle, weighted=False)
         right_plain, right_error = part.plain - plain, part.plain_error + error
-        left, right = self.explained(part.start, middle), self.explained(middle, part.stop)
+        left, right = (
+            self.explained(start, stop, part.span)
+            for start, stop in ((part.start, middle), (middle, part.stop))
+        )
         # A half that is silent adds to the weighted residual what is known of it, and at most its weight times its own
         # bar.
         if not self.exceeds(plain - left.plain, error + left.plain_error).any():
             return [
                 _Part(
-                    middle, part.stop, right_plain, right_error, part.weighted - left.weighted,
+                    middle, part.stop, part.span, right_plain, right_error, part.weighted - left.weighted,
                     part.weighted_error + left.weighted_error + 1.5 * error,
                 )
             ]  # fmt: skip
         if not self.exceeds(right_plain - right.plain, right_error + right.plain_error).any():
             return [
                 _Part(
-                    part.start, middle, plain, error, part.weighted - right.weighted,
+                    part.start, middle, part.span, plain, error, part.weighted - right.weighted,
                     part.weighted_error + right.weighted_error + 1.5 * right_error,
                 )
             ]  # fmt: skip
         weighted, weighted_error = self.measure(part.start, middle, weighted=True)
+        # By the weights of the whole part, which are these times `slope`, and `more`.
+        slope = (middle - part.start) / (part.span[1] - part.span[0])
+        more = float(_weights(part.start, part.span) - slope * _weights(part.start, (part.start, middle)))
         return [
             _Part(
-                middle, part.stop, right_plain, right_error, part.weighted - weighted,
-                part.weighted_error + weighted_error,
+                middle, part.stop, part.span, right_plain, right_error,
+                part.weighted - slope * weighted - more * plain,
+                part.weighted_error + slope * weighted_error + abs(more) * error,
             ),
-            _Part(part.start, middle, plain, error, weighted, weighted_error),
+            _Part(part.start, middle, (part.start, middle), plain, error, weighted, weighted_error),
         ]  # fmt: skip
+
+
+def _weights(places: Index | int, span: tuple[int, int]) -> Any:
+    """The weights of some places, which grow along a span of them."""
+    start, stop = span
+    return LIGHTEST + (places - start + 0.5) / (stop - start)
+
+
+@dataclass(frozen=True)
+class _Told:
+    """The places that a ratio allows, the first and the last, and how many it would by its bar."""
+
+    first: int
+    last: int
+    width: float
+
+
+def _told(part: _Part, row: int, weighted: float, error: float, span: tuple[int, int]) -> _Told | None:
+    """What the ratio of a row tells, by weights along a span; None where it allows no place there."""
+    start, stop = span
+    plain, bar = float(part.plain[row]), float(part.plain_error[row])
+    if plain == 0 or not np.isfinite(plain):
+        return None
+    ratio = float(weighted) / plain
+    width = 6.0 * (error + abs(ratio) * bar) / abs(plain) * (stop - start)
+    middle = (ratio - LIGHTEST) * (stop - start) - 0.5 + start
+    if not (np.isfinite(middle) and np.isfinite(width)):
+        return None
+    first, last = max(part.start, start, math.ceil(middle - width / 2.0)), math.floor(middle + width / 2.0)
+    last = min(part.stop - 1, stop - 1, last)
+    return None if last < first else _Told(first, last, width)
 
 
 def _places(coordinates: Index) -> Index:
@@ -267,7 +309,7 @@ def find_places(
     last = objective.nfev + budget
     count = search.order.size
     weighted, weighted_error = search.measure(0, count, weighted=True)
-    parts = [_Part(0, count, direction.residual, direction.error, weighted, weighted_error)]
+    parts = [_Part(0, count, (0, count), direction.residual, direction.error, weighted, weighted_error)]
     unexplained = np.zeros(rows.size, bool)
     sample_at = MANY
     while parts:

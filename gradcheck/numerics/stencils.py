@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gradcheck._typing import Values
 from gradcheck.parameters.leaves import eps_of
 
-__all__ = ["SIDED_NODES", "STENCIL", "Fit", "central", "one_sided"]
+__all__ = ["SIDED_NODES", "STENCIL", "Fit", "central", "inner_pairs", "one_sided"]
 
 
 # The six points of the central stencil, in units of the step. About h/2, h and 2h, but not in ratios of small whole
@@ -119,6 +119,43 @@ def central(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
         curvature=bend[:, 1],
         chord=np.abs(chords).max(axis=1),
         finite=np.isfinite(values).all(axis=1) & np.isfinite(r) & np.isfinite(wide),
+    )
+
+
+def inner_pairs(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
+    """The derivative by the two inner pairs of points of a central stencil, as `central` has it, and a wider bar.
+
+    f_x, level : as in `central`. offsets, values : (m, 4).
+    What the value still lacks is less than what the farther pair alone does, wherever f has a slope at all; half of the
+    jump that the second differences leave at x is added, for two pairs do not tell a kink from bends.
+    """
+    f_x = np.asarray(f_x)[..., None]
+    outer, inner = ((values[:, 3 - k] - values[:, k]) / (offsets[:, 3 - k] - offsets[:, k]) for k in range(2))
+    t = (offsets[:, 2:] - offsets[:, 1::-1]) / 2.0
+    near, h = (t[:, 0] / t[:, 1]) ** 2, t[:, 1]
+    r = (inner - near * outer) / (1.0 - near)
+    eps = np.maximum(level, eps_of(values.dtype) * np.abs(values).max(axis=1))
+    uneven = offsets[:, 2:] + offsets[:, 1::-1]
+    second = values[:, 2:] + values[:, 1::-1] - 2.0 * f_x - r[:, None] * uneven
+    noise = 3.02 * eps / h + np.abs(second[:, 1] / h) * (np.abs(uneven).max(axis=1) / h)
+    jump = np.abs(_at_zero(t[:, 0], second[:, 0] / t[:, 0], h, second[:, 1] / h))
+    kink = np.where(jump > 15.0 * eps / h, jump / 2.0, 0.0)
+    truncation, nothing = np.abs(r - outer), np.zeros(r.shape, bool)
+    finite = np.isfinite(values).all(axis=1) & np.isfinite(r)
+    return Fit(
+        value=r,
+        truncation=truncation,
+        noise=np.where(finite, noise, np.inf),
+        kink=kink,
+        kinked=nothing,
+        jumping=nothing,
+        stepped=nothing,
+        left=r,
+        right=r,
+        sided=truncation + noise + kink,
+        curvature=second[:, 1] / h / h,
+        chord=np.abs((values - f_x) / offsets).max(axis=1),
+        finite=finite,
     )
 
 

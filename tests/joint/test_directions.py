@@ -240,6 +240,31 @@ def test_two_points_serve_for_the_search():
         assert still.step == 0.3
 
 
+def test_a_tangent_that_moves_less_bends_f_less():
+    """By what is claimed along it over the first, in each row; by the root of its part of the entries at the least.
+
+    Not where the bends of the first are no more than three times what noise shows, 1e-16.
+    """
+    along = directions()
+    odd, even = np.zeros((4, 2)), np.zeros((4, 2))
+    odd[1] = 4.0
+    along_lines(along, lambda t: 3 + t, lambda t: 3 + t)
+    one = np.array([0.0, 0.0, 0.0, 1.0])
+    for weights, bends, shares in (
+        ([8.0, 8.0], 3.1e-16, [0.5, 0.5]),
+        ([8.0, 1.25], 3.1e-16, [0.5, 0.8]),
+        ([8.0, 8.0], 2.9e-16, [1.0, 1.0]),
+        ([0.0, 0.5], 3.1e-16, [1.0, 1.0]),
+    ):
+        fit = fitted(2, noise=8e-9, odd=odd, even=even, bends=bends)
+        with np.errstate(divide="ignore"):
+            found = along.again(direction(2, fit, weight=weights), one, exact=False)
+        step = np.median(np.cbrt(8e-9 / (8.0 * np.array(shares))))
+        assert found.step == pytest.approx(step, rel=1e-12)
+        bars = 1.5 * 0.71 * 8e-9 / step + 4.0 * np.array(shares) * step**2
+        assert found.error == pytest.approx(bars, rel=1e-12)
+
+
 def test_the_complex_step_serves_for_the_search_where_f_takes_it():
     """Else two points do."""
     along = directions()

@@ -8,7 +8,7 @@ import pytest
 from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
 from gradcheck.function.vector_objective import VectorObjective
-from gradcheck.joint.four_points import AMPLIFIED, FAR, NEAR
+from gradcheck.joint.few_points import AMPLIFIED, FAR, NEAR
 from gradcheck.joint.joint import JointTest
 from gradcheck.numerics.problem import Problem, scaling_of
 from gradcheck.parameters.tree import Parameters

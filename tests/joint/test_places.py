@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gradcheck.joint import places
-from gradcheck.joint.places import Places, _Part, _Search, find_places
+from gradcheck.joint.places import Places, _Part, _Search, _told, _weights, find_places
 
 
 class Order:
@@ -44,8 +44,8 @@ class Claim:
         self.nfev, self.remaining = 100, 40
         self.problem = SimpleNamespace(x=np.zeros(n), objective=self)
 
-    def again(self, tangent: Any, *, exact: bool) -> Any:
-        assert exact is self.exact
+    def again(self, tangent: Any, *, exact: bool, precise: bool) -> Any:
+        assert (exact, precise) == (self.exact, False)
         self.asked.append(tangent.tolist())
         self.nfev += 2
         return SimpleNamespace(residual=self.off @ tangent, error=self.bar.copy())
@@ -96,17 +96,27 @@ def one_row(n: int, **wrong: float) -> Any:
 
 
 def part(
-    start: int, stop: int, plain: Any, weighted: Any, plain_error: Any = 0.0, weighted_error: Any = 0.0
+    start: int,
+    stop: int,
+    plain: Any,
+    weighted: Any,
+    plain_error: Any = 0.0,
+    weighted_error: Any = 0.0,
+    *,
+    span: Any = None,
 ) -> _Part:
-    """Places with their residuals, one for each row."""
+    """Places with their residuals, one for each row; weights grow along a span, by default these places."""
     plain = np.atleast_1d(np.asarray(plain, float))
     values = (plain, plain_error, weighted, weighted_error)
-    return _Part(start, stop, *(np.broadcast_to(np.asarray(v, float), plain.shape).copy() for v in values))
+    span = span or (start, stop)
+    return _Part(
+        start, stop, span, *(np.broadcast_to(np.asarray(v, float), plain.shape).copy() for v in values)
+    )
 
 
 def same(found: _Part, expected: _Part) -> None:
     """That two parts are the same."""
-    assert (found.start, found.stop) == (expected.start, expected.stop)
+    assert (found.start, found.stop, found.span) == (expected.start, expected.stop, expected.span)
     for name in ("plain", "plain_error", "weighted", "weighted_error"):
         np.testing.assert_allclose(
             getattr(found, name), getattr(expected, name), rtol=1e-14, atol=0, err_msg=name
@@ -115,10 +125,9 @@ def same(found: _Part, expected: _Part) -> None:
 
 def test_weights_grow_in_equal_steps_from_a_half_to_three_halves():
     """Of four places in their middles, or of the four from the eighth on."""
-    search = Claim(np.zeros((1, 4))).search()
-    assert search.weights(np.arange(4)).tolist() == [0.625, 0.875, 1.125, 1.375]
-    assert search.weights(9, (8, 12)) == 0.875
-    assert search.weights(np.arange(8, 12), (8, 12)).tolist() == [0.625, 0.875, 1.125, 1.375]
+    assert _weights(np.arange(4), (0, 4)).tolist() == [0.625, 0.875, 1.125, 1.375]
+    assert _weights(9, (8, 12)) == 0.875
+    assert _weights(np.arange(8, 12), (8, 12)).tolist() == [0.625, 0.875, 1.125, 1.375]
 
 
 @pytest.mark.parametrize("together", [2, 3, 100])
@@ -131,13 +140,15 @@ def test_a_part_is_measured_along_its_own_places(monkeypatch: pytest.MonkeyPatch
     residual, error = search.measure(1, 4, weighted=False)
     assert (residual.tolist(), error.tolist()) == ([3992.0], [0.25])
     search.measure(1, 4, weighted=True)
-    search.measure(2, 4, weighted=True, span=(2, 4))
+    search.measure(2, 4, weighted=True)
     search.measure(1, 2, weighted=True)
     assert claim.asked == [
         [2.0, -1.0, 0.0, 4.0, 0.0],
-        [2.75, -1.125, 0.0, 3.5, 0.0],
-        [2.5, -0.75, 0.0, 0.0, 0.0],  # weights of 1/2 + 1/4 and 1/2 + 3/4
-        [0.0, 0.0, 0.0, 3.5, 0.0],
+        pytest.approx(
+            [2.0 * 8 / 6, -1.0, 0.0, 4.0 * 4 / 6, 0.0]
+        ),  # weights of 1/2 + 1/6, 1/2 + 3/6 and 1/2 + 5/6
+        [2.5, -0.75, 0.0, 0.0, 0.0],  # of 1/2 + 1/4 and 1/2 + 3/4
+        [0.0, 0.0, 0.0, 4.0, 0.0],
     ]
 
 
@@ -146,14 +157,17 @@ def test_what_is_known_is_taken_out_of_a_part():
     search = Claim(np.zeros((2, 8))).search([1.0, 1.0, -2.0, 1.0, 1.0, 4.0, 1.0, 1.0])
     for place in (1, 2, 5, 6):
         search.known[place] = np.array([16.0, 0.0]) * place, np.array([0.5, 0.25]) * place
-    given = part(2, 6, [1000.0, 100.0], [2000.0, 200.0], [1.0, 2.0], [3.0, 4.0])
+    given = part(2, 6, [1000.0, 100.0], [2000.0, 200.0], [1.0, 2.0], [3.0, 4.0], span=(0, 8))
     before = given.plain.copy(), given.weighted.copy(), given.plain_error.copy(), given.weighted_error.copy()
     # -2 * 32 + 4 * 80 = 256, with weights 1.1875 * 320 - 0.8125 * 64 = 328; of bars 2 * 1 + 4 * 2.5 = 12 and
     # 0.8125 * 2 + 1.1875 * 10 = 13.5; half of these in the second row.
-    same(search.explained(2, 6), part(2, 6, [256.0, 0.0], [328.0, 0.0], [12.0, 6.0], [13.5, 6.75]))
+    same(
+        search.explained(2, 6, (0, 8)),
+        part(2, 6, [256.0, 0.0], [328.0, 0.0], [12.0, 6.0], [13.5, 6.75], span=(0, 8)),
+    )
     same(
         search.corrected(given),
-        part(2, 6, [744.0, 100.0], [1672.0, 200.0], [13.0, 8.0], [16.5, 10.75]),
+        part(2, 6, [744.0, 100.0], [1672.0, 200.0], [13.0, 8.0], [16.5, 10.75], span=(0, 8)),
     )
     for one, other in zip(
         before, (given.plain, given.weighted, given.plain_error, given.weighted_error), strict=True
@@ -209,6 +223,7 @@ def test_of_many_others_most_of_a_sample_tell():
 @pytest.mark.parametrize(
     ("wrong", "known", "asked", "dense"),
     [
+        ((0, 5), (0,), [], False),  # three of them together leave nothing: none is looked at
         ((0, 2, 3, 4), (0,), [2, 3, 4], True),
         ((0, 2, 4), (0,), [2, 3], False),  # the first that is right ends it
         ((0, 2, 3, 4, 5), (0, 5), [], False),  # three are left in the box: no sample
@@ -288,20 +303,23 @@ PLACE = 1.0 / 24.0
 def test_a_ratio_tells_a_place_to_as_many_bits_as_its_bars_allow(
     ends: Any, plain: float, weighted: float, bar: float, error: float, span: Any
 ):
-    """The first and the last place of the part that it allows."""
-    search = Claim(np.zeros((2, 16))).search()
+    """The first and the last place of the part that it allows; and how many beside each other its bars take."""
     given = part(*ends, [7.0, plain], [7.0, weighted], [7.0, bar])
-    assert search._span(given, 1, weighted, error) == span
+    told = _told(given, 1, weighted, error, (0, 16))
+    assert (told and (told.first, told.last)) == span
+    if told is not None:
+        assert told.width == pytest.approx(96.0 * (error + abs(weighted / plain) * bar) / 2.0)
 
 
 def test_weights_that_are_stretched_tell_finer():
     """Over the four places from the fourth on the weight of the fifth is 1/2 + 1.5 / 4, and a bar counts a quarter."""
-    search = Claim(np.zeros((1, 16))).search()
     given = part(0, 16, 2.0, 0.0)
-    assert search._span(given, 0, 1.75, 3.9 * PLACE, 4, 8) == (5, 5)
-    assert search._span(given, 0, 1.75, 4.1 * PLACE, 4, 8) == (4, 6)
-    # All the places of the part, not of the four: a ratio of 0 is at 1.5, within 6.
-    assert search._span(given, 0, 0.0, 24.0 * PLACE, 4, 8) == (0, 7)
+    told = [
+        _told(given, 0, weighted, bar * PLACE, (4, 8))
+        for weighted, bar in ((1.75, 3.9), (1.75, 4.1), (0.0, 24.0), (0.0, 9.0), (3.0, 3.0))
+    ]
+    # No place but the four: a ratio of 0 is at 1.5, within 6 or 9 / 4, and one of 3/2 at 7.5, within 3/4.
+    assert [t and (t.first, t.last) for t in told] == [(5, 5), (4, 6), (4, 7), None, (7, 7)]
 
 
 # Of 64 places with a mistake of 8 at the 37th a bar E of the weighted residual is 3 E / 8 * 64 = 24 E places.
@@ -316,14 +334,26 @@ def stretched(start: int, stop: int, n: int = 64) -> Any:
 
 
 def test_a_vague_ratio_is_asked_again_with_weights_stretched_over_its_places():
-    """A bar of 1/8 leaves places 34 to 40; over these seven it is 3 / 64 * 7 = 0.33 places, and only the 37th is in."""
+    """A bar of 1/8 leaves places 34 to 40; over these seven it is 3 / 64 * 7 = 0.33 places, and only the 37th is in.
+
+    It may be by chance: in itself 3 / 64 * 2 places are less than a quarter.
+    """
     claim = Claim(one_row(64, at_37=8.0), 0.125)
     search = claim.search()
     assert search.suspects(part(0, 64, 8.0, AT_37, 0.0, 0.125), np.ones(1, bool)) == [37]
-    assert claim.asked == [stretched(34, 41)]
-    # Where it is told at once nothing is measured; nor where half of the places or more are left.
-    assert search.suspects(part(0, 64, 8.0, AT_37, 0.0, 0.01), np.ones(1, bool)) == [37]
-    assert len(claim.asked) == 1
+    assert claim.asked == [stretched(34, 41), stretched(37, 38)]
+    # Where it is told at once nothing is measured: 48 times the bar are less than a quarter.
+    assert search.suspects(part(0, 64, 8.0, AT_37, 0.0, 0.005), np.ones(1, bool)) == [37]
+    assert len(claim.asked) == 2
+    assert search.suspects(part(0, 64, 8.0, AT_37, 0.0, 0.0055), np.ones(1, bool)) == [37]
+    assert len(claim.asked) == 3
+
+
+def test_a_place_that_a_ratio_names_by_chance_holds_nothing():
+    """Off at 30 and at 44, together they have the ratio of place 37 within half a place: it is asked, for nothing."""
+    claim = Claim(one_row(64, at_30=4.0, at_44=4.0), 0.01)
+    assert claim.search().suspects(part(0, 64, 8.0, AT_37, 0.0, 0.01), np.ones(1, bool)) == []
+    assert claim.asked == [stretched(37, 38)]
 
 
 def test_places_before_a_half_are_asked_for_and_others_are_not():
@@ -334,7 +364,7 @@ def test_places_before_a_half_are_asked_for_and_others_are_not():
         assert claim.asked == asked
 
 
-def test_what_is_known_is_taken_out_of_what_is_asked_again():
+def test_what_is_known_is_taken_out_of_what_is_asked_again(monkeypatch: pytest.MonkeyPatch):
     """Entries 34 and 40 at the ends of the span are known, those beside it are not moved.
 
     Their weights are 1/2 + 1/14 and 1/2 + 13/14, and the tangent of the 40th is -2: 8 - 4 * 8/14 + 4 * 2 * 20/14 was
@@ -348,36 +378,50 @@ def test_what_is_known_is_taken_out_of_what_is_asked_again():
     for place in (33, 34, 40, 41):
         search.look_at(place)
     asked: list[Any] = []
-    span = search._span
 
-    def noted(given: _Part, row: int, weighted: float, error: float, *ends: int) -> Any:
-        asked.append((row, float(weighted), float(error), *ends))
-        return span(given, row, weighted, error, *ends)
+    def noted(given: _Part, row: int, weighted: float, error: float, span: Any) -> Any:
+        asked.append((row, float(weighted), float(error), *span))
+        return _told(given, row, weighted, error, span)
 
-    vars(search)["_span"] = noted
+    monkeypatch.setattr(places, "_told", noted)
     search.suspects(part(0, 64, 8.0, AT_37, 0.0, 0.125), np.ones(1, bool))
-    # That leaves 2.58 places to each side, 35 to 39, and beside these nothing is moved that is known.
+    # That leaves 2.58 places to each side, 35 to 39, and beside these nothing is moved that is known; then one is left.
     told = 0.125 + 12.0 / 14.0
-    assert asked == [(0, AT_37, 0.125), pytest.approx((0, 8.0, told, 34, 41)), (0, 8.0, 0.125, 35, 40)]
+    assert asked == [
+        (0, AT_37, 0.125, 0, 64),
+        pytest.approx((0, 8.0, told, 34, 41)),
+        (0, 8.0, 0.125, 35, 40),
+        (0, 8.0, 0.125, 37, 38),
+    ]
 
 
 def test_rows_that_tell_at_once_keep_their_places():
     """The first row names place 10, the second one after another look 37; together 20 to 40 are asked of two."""
     off = np.vstack([one_row(64, at_10=8.0), one_row(64, at_37=8.0), one_row(64, at_23=8.0)])
     weights = np.array([10.5, 37.5, 23.5]) / 64.0 + 0.5
-    claim = Claim(off, 0.02)
+    claim = Claim(off, 0.01)
     search, exceeding = claim.search(), np.ones(3, bool)
-    given = part(0, 64, 8.0 * np.ones(3), 8.0 * weights, 0.0, [0.01, 0.125, 0.125])
+    given = part(0, 64, 8.0 * np.ones(3), 8.0 * weights, 0.0, [0.005, 0.125, 0.125])
     assert search.suspects(given, exceeding) == [10, 23, 37]
     assert claim.asked == [stretched(20, 41)]
     # A row that does not exceed its bar is not asked, nor one whose plain residual is not.
     assert search.suspects(given, np.array([True, False, False])) == [10]
-    small = part(0, 64, [8.0, 8.0, 8.0], 8.0 * weights, [0.0, 3.0, 3.0], [0.01, 0.01, 0.01])
+    small = part(0, 64, [8.0, 8.0, 8.0], 8.0 * weights, [0.0, 3.0, 3.0], [0.005, 0.005, 0.005])
     assert search.suspects(small, exceeding) == [10]
     assert len(claim.asked) == 1
     # Two that name one place name it once; one of them has no place at all.
     twice = part(0, 64, [8.0, -4.0, 8.0], [8.0 * weights[0], -4.0 * weights[0], 100.0])
     assert search.suspects(twice, exceeding) == [10]
+
+
+def test_a_row_that_another_look_does_not_tell_finer_keeps_its_place():
+    """Rows name 10 within a quarter of a place and 37 within three: over 10 to 40 the first is told no finer."""
+    off = np.vstack([one_row(64, at_10=8.0), one_row(64, at_37=8.0)])
+    weights = np.array([10.5, 37.5]) / 64.0 + 0.5
+    claim = Claim(off, [0.03, 0.001])
+    given = part(0, 64, 8.0 * np.ones(2), 8.0 * weights, 0.0, [0.01, 0.125])
+    assert claim.search().suspects(given, np.ones(2, bool)) == [10, 37]
+    assert claim.asked[0] == stretched(10, 41)
 
 
 def test_what_another_look_does_not_tell_better_is_left():
@@ -396,8 +440,8 @@ def test_weights_are_stretched_four_times_at_the_most():
     """A bar of 1/2 is 3/16 of all places to each side: 12 of 64, and ever again some more than 3/8 of what was left."""
     claim = Claim(one_row(64, at_37=8.0), 0.5)
     assert claim.search().suspects(part(0, 64, 8.0, AT_37, 0.0, 0.5), np.ones(1, bool)) == [37]
-    # 25 to 49; 4.69 of these 25: 33 to 41; 1.69 of these 9: 36 to 38; 0.56 of these 3: 37.
-    assert claim.asked == [stretched(25, 50), stretched(33, 42), stretched(36, 39)]
+    # 25 to 49; 4.69 of these 25: 33 to 41; 1.69 of these 9: 36 to 38; 0.56 of these 3: 37, and 0.19 of itself.
+    assert claim.asked == [stretched(25, 50), stretched(33, 42), stretched(36, 39), stretched(37, 38)]
     # 2/3 as much again: 17 to 57; 12.8 of these 41: 25 to 49; 7.8 of 25: 30 to 44; 4.7 of 15: 33 to 41.
     claim = Claim(one_row(128, at_37=8.0), 5.0 / 6.0)
     weighted = 8.0 * (0.5 + 37.5 / 128.0)
@@ -408,9 +452,9 @@ def test_weights_are_stretched_four_times_at_the_most():
 
 
 def test_two_places_are_named_and_three_are_not():
-    """Of four, which are too few to ask again: 1.5 within 0.6 are two, 1.5 within 1.6 are all, 1 within 1.1 three."""
+    """Of four, of which two are too many to ask again: 1.5 within 0.6 are two, within 1.6 all, 1 within 1.1 three."""
     for center, width, expected in ((1.5, 0.6, [1, 2]), (1.5, 1.6, []), (1.0, 1.1, []), (1.0, 0.9, [1])):
-        search = Claim(np.zeros((1, 4))).search()
+        search = Claim(one_row(4, at_1=8.0)).search()
         weighted = 8.0 * (0.5 + (center + 0.5) / 4.0)
         given = part(0, 4, 8.0, weighted, 0.0, 8.0 * width / 12.0)
         assert search.suspects(given, np.ones(1, bool)) == expected
@@ -425,6 +469,7 @@ def test_of_many_rows_fifty_are_asked():
 
 
 # Halves of the places 4 to 11 of 16, whose weights are 1/2 + 4.5/16, .. , 1/2 + 11.5/16; a tangent of twos.
+ALL = (0, 16)
 
 
 @pytest.mark.parametrize("known", [(), (6,), (9,)])
@@ -439,20 +484,21 @@ def test_both_halves_are_kept_where_both_are_loud(known: Any):
     for place in known:
         search.look_at(place)
     at = 0.5 + (np.arange(16) + 0.5) / 16.0
-    left, whole = 2.0 * (at[5] + 4.0 * at[6]), 2.0 * (at[5] + 4.0 * at[6] + at[9])
-    found = search.halves(part(4, 12, 12.0, whole, 0.125, 0.0625))
+    whole = 2.0 * (at[5] + 4.0 * at[6] + at[9])
+    found = search.halves(part(4, 12, 12.0, whole, 0.125, 0.0625, span=ALL))
     moved = np.zeros(16)
     moved[4:8] = 2.0
-    first = part(4, 8, 10.0, left, 0.25, 0.25)
-    # A bar of the rest is that of the whole and that of the first.
-    second = part(8, 12, 2.0, whole - left, 0.375, 0.3125)
+    # Along these four places the weights are 5/8, 7/8, 9/8 and 11/8.
+    first = part(4, 8, 10.0, 2.0 * (0.875 + 4.0 * 1.125), 0.25, 0.25)
+    # A bar of the rest is that of the whole and that of the first: the weights of all are 5/8 and a quarter of these.
+    second = part(8, 12, 2.0, 2.0 * at[9], 0.375, 0.0625 + 0.625 * 0.25 + 0.25 * 0.25, span=ALL)
     if known == (9,):
         assert claim.asked == [moved.tolist()]
         # A half that is silent adds three halves of its bar to the weighted one.
         (only,) = found
-        same(only, part(4, 8, 10.0, left, 0.25, 0.0625 + 1.5 * 0.375))
+        same(only, part(4, 8, 10.0, whole - 2.0 * at[9], 0.25, 0.0625 + 1.5 * 0.375, span=ALL))
         return
-    assert claim.asked == [moved.tolist(), (moved * at).tolist()]
+    assert claim.asked == [moved.tolist(), (2.0 * np.array(stretched(4, 8, 16))).tolist()]
     same(found[0], second)
     same(found[1], first)
     assert len(found) == 2
@@ -461,12 +507,12 @@ def test_both_halves_are_kept_where_both_are_loud(known: Any):
 def test_one_half_is_kept_where_the_other_is_silent():
     """Off by 1 at 9 alone: the second half; by 1 at 5: the first. One measurement, and three halves of its bar."""
     claim = Claim(one_row(16, at_9=1.0), 0.25)
-    (only,) = claim.search(np.full(16, 2.0)).halves(part(4, 12, 2.0, 7.0, 0.125, 0.0625))
-    same(only, part(8, 12, 2.0, 7.0, 0.375, 0.0625 + 1.5 * 0.25))
+    (only,) = claim.search(np.full(16, 2.0)).halves(part(4, 12, 2.0, 7.0, 0.125, 0.0625, span=ALL))
+    same(only, part(8, 12, 2.0, 7.0, 0.375, 0.0625 + 1.5 * 0.25, span=ALL))
     assert len(claim.asked) == 1
     claim = Claim(one_row(16, at_5=1.0), 0.25)
-    (only,) = claim.search(np.full(16, 2.0)).halves(part(4, 12, 2.0, 7.0, 0.125, 0.0625))
-    same(only, part(4, 8, 2.0, 7.0, 0.25, 0.0625 + 1.5 * 0.375))
+    (only,) = claim.search(np.full(16, 2.0)).halves(part(4, 12, 2.0, 7.0, 0.125, 0.0625, span=ALL))
+    same(only, part(4, 8, 2.0, 7.0, 0.25, 0.0625 + 1.5 * 0.375, span=ALL))
     assert len(claim.asked) == 1
 
 
@@ -478,12 +524,12 @@ def test_what_is_known_of_a_silent_half_is_taken_out_of_what_is_left():
         search.look_at(known)
         weight = 0.5 + (known + 0.5) / 16.0
         silent = 0.25 if start == 8 else 0.375
-        (only,) = search.halves(part(4, 12, 10.0, 7.0, 0.125, 0.0625))
+        (only,) = search.halves(part(4, 12, 10.0, 7.0, 0.125, 0.0625, span=ALL))
         same(
             only,
             part(
                 start, start + 4, 2.0, 7.0 - 8.0 * weight, 0.375 if start == 8 else 0.25,
-                0.0625 + 0.125 * weight + 1.5 * silent,
+                0.0625 + 0.125 * weight + 1.5 * silent, span=ALL,
             ),
         )  # fmt: skip
 
@@ -552,7 +598,7 @@ def test_two_wrong_entries_in_one_row_are_told_apart_by_halves():
     found = claim.found()
     half = np.zeros(32)
     half[:16] = 1.0
-    assert claim.asked == [weighted(32), half.tolist(), (half * weighted(32)).tolist()]
+    assert claim.asked == [weighted(32), half.tolist(), stretched(0, 16, 32)]
     assert (found.wrong, found.right) == ([4, 27], [])
     assert claim.judged == [(4, [0]), (27, [0])]
 
@@ -631,27 +677,53 @@ def rows_with(count: int, n: int = 64, *, pair: bool = True) -> Any:
     return off
 
 
-@pytest.mark.parametrize(("count", "samples"), [(6, []), (8, [50]), (16, [50, 51])])
-def test_where_many_are_wrong_others_around_them_are_sampled(count: int, samples: list[int]):
+@pytest.mark.parametrize(("count", "samples"), [(6, 0), (8, 1), (16, 2)])
+def test_where_many_are_wrong_others_around_them_are_sampled(count: int, samples: int):
     """After eight, and when they have doubled; not after six and the pair, with which the search ends.
 
-    The rows name their entries together; the pair takes halves, before each of which wrong entries are counted.
+    Three together leave nothing, and none of them is looked at. The rows name their entries together; the pair takes
+    halves, before each of which wrong entries are counted.
     """
     claim = Claim(rows_with(count), 1e-6)
     found = claim.found(around=lambda columns: np.arange(50, 60))
     assert sorted(found.wrong) == [*range(count), 20, 40]
-    assert found.right == samples
+    three = np.isin(np.arange(64), [50, 51, 52]).astype(float).tolist()
+    assert (claim.asked.count(three), found.right) == (samples, [])
     assert (found.dense, found.spent) == (False, False)
 
 
 def test_where_samples_are_wrong_too_the_search_ends():
-    """The mistake fills its part: another column of the first row, where all are wrong by much less."""
+    """The mistake fills its part: the first row is off in four others, which neither sum nor weights show."""
     off = rows_with(8)
-    off[0, 50:60] = 1e-9
+    off[0, 50:54] = 1.0, -1.0, -1.0, 1.0
     claim = Claim(off, 1e-6)
-    found = claim.found(around=lambda columns: np.arange(50, 60))
+    found = claim.found(around=lambda columns: np.arange(50, 54))
     assert found.wrong == [*range(8), 50, 51, 52]
     assert (found.right, found.dense, found.spent) == ([], True, True)
+
+
+@pytest.mark.parametrize(
+    ("bar", "least", "at", "nothing"),
+    [
+        (0.033, 0.0, [9, 10, 11], True),
+        (0.034, 0.0, [9, 10, 11], False),  # 3 E is more than a tenth of what the fifth leaves
+        (0.02, 0.03, [9, 10, 11], True),
+        (0.02, 0.05, [9, 10, 11], False),
+        (0.001, 0.0, [7, 9, 10], False),
+        (0.001, 0.0, [6, 7, 10], True),  # two that cancel
+    ],
+)
+def test_several_hold_nothing_where_the_least_that_is_wrong_would_show(
+    bar: float, least: float, at: Any, nothing: bool
+):
+    """Off by 2 and by 1/2, twice that along the tangent; the first row is that, the second is not looked at."""
+    off = np.vstack([one_row(16, at_3=2.0, at_5=-0.5, at_6=-0.25, at_7=0.25), np.ones((1, 16))])
+    claim = Claim(off, bar)
+    search = claim.search(np.full(16, 2.0), rows=[True, False], least=least)
+    for place in (3, 5, 4):
+        search.look_at(place)
+    assert search.hold_nothing(np.array(at)) is nothing
+    assert claim.asked == [(2.0 * np.isin(np.arange(16), at)).tolist()]
 
 
 def test_twelve_times_entries_are_judged_before_a_part_is_halved(monkeypatch: pytest.MonkeyPatch):

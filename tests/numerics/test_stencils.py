@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcheck.numerics.stencils import SIDED_NODES, STENCIL, Fit, central, one_sided
+from gradcheck.numerics.stencils import SIDED_NODES, STENCIL, Fit, central, inner_pairs, one_sided
 
 TINY = 1e-300  # a level of noise that adds nothing to the bar
 
@@ -54,6 +54,52 @@ def test_the_central_stencil_misses_the_fifth_degree_by_what_theory_says():
     a, b, c = STENCIL[3:]
     assert fit.value[0] == pytest.approx(-((a * b) ** 2), rel=1e-12)
     assert fit.truncation[0] == pytest.approx((b * c) ** 2 - (a * b) ** 2, rel=1e-12)
+
+
+def test_the_inner_pairs_give_the_value_of_the_central_stencil():
+    """It is made of the same four values; its bar is at least as wide, and no point farther away is asked for."""
+    inner = fit_of(inner_pairs, STENCIL[1:-1], np.exp, 0.5, 0.1, 1e-12)
+    whole = fit_central(np.exp, 0.5, 0.1, 1e-12)
+    for name in ("value", "noise", "curvature"):
+        np.testing.assert_allclose(getattr(inner, name), getattr(whole, name), rtol=1e-9)
+    assert inner.truncation[0] > whole.truncation[0]
+    # All that the farther pair alone misses: t^3 at t = 1.
+    assert fit_of(inner_pairs, STENCIL[1:-1], lambda t: t**3, 0.0, 1.0).truncation[0] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("f", [np.exp, np.sin, lambda t: 1 / (1 + t * t), np.arctan, lambda t: t**7])
+@pytest.mark.parametrize("x", [0.3, 1.0, 2.0])
+def test_the_bar_of_the_inner_pairs_covers_the_error(f, x):
+    """True derivatives by the complex step, at steps so large that rounding does not matter."""
+    true = np.imag(f(x + 1e-30j)) / 1e-30
+    for size in (0.3, 0.1, 0.03):
+        fit = fit_of(inner_pairs, STENCIL[1:-1], f, x, size)
+        assert abs(fit.value[0] - true) <= fit.error[0] + 1e-12 / size * max(1, abs(f(x)))
+
+
+@pytest.mark.parametrize("distance", [0.0, 0.1, 0.3, 0.5, 0.6, 0.9])
+def test_the_bar_of_the_inner_pairs_holds_a_kink_beside_x(distance):
+    """The slope at x is that of its own side, 1; half of the jump of 2 is in the bar, or what the pairs differ by."""
+    for side in (-1.0, 1.0):
+        at = side * distance * 1e-3
+        fit = fit_of(
+            inner_pairs,
+            STENCIL[1:-1],
+            lambda t, at=at, side=side: t + 2.0 * np.maximum(side * (t - at), 0.0),
+            0.0,
+            1e-3,
+            1e-16,
+        )
+        assert abs(fit.value[0] - 1.0) <= fit.error[0]
+        assert fit.error[0] > 0.05
+
+
+def test_inner_pairs_off_the_domain_have_no_bar():
+    """Nor those one of whose values is infinite."""
+    for bad in (np.nan, np.inf):
+        fit = fit_of(inner_pairs, STENCIL[1:-1], lambda t, bad=bad: np.where(t > 0.05, bad, t), 0.0, 0.1)
+        assert not fit.finite[0]
+        assert not np.isfinite(fit.error[0])
 
 
 @pytest.mark.parametrize("side", [-1.0, 1.0])

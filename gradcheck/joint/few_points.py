@@ -1,18 +1,30 @@
-"""Four points of a direction in noise: the step at which they tell most, and what bends may hide from them."""
+"""Few points of a direction: the step at which they tell most, and what bends may hide from them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from gradcheck._typing import Mask, Values
 from gradcheck.numerics.line_fit import FOUR, LineFit, fifth_over_third, hidden_bends, third_order
+from gradcheck.numerics.row_formulas import rows_of
 from gradcheck.parameters.quantiles import median
 
-__all__ = ["AMPLIFIED", "FAR", "NEAR", "Short", "hidden_of", "shortest"]
+__all__ = [
+    "AMPLIFIED",
+    "FAR",
+    "LONGEST_STEP",
+    "NEAR",
+    "Short",
+    "four_points",
+    "hidden_of",
+    "shortest",
+    "two_points",
+]
 
 # The weights of the values in the derivative by four points: the root of the sum of their squares, times the step.
 NEAR, FAR = FOUR
@@ -22,6 +34,43 @@ PARTS = tuple(2.0 ** (k / 2.0) for k in range(2, 9))
 # What four points leave of the bends, over what they take out of the chord of the outer two: h^2 NEAR^2 b5 / b3, less
 # than this where bends fall; or so many times what directions of eight points show of it.
 LEFT, SPARE = 0.3, 10.0
+# No step of few points is longer.
+LONGEST_STEP = 0.3
+
+
+def two_points(fit: LineFit, share: Values, noise: Values, longest: float) -> tuple[float, Values]:
+    """The step of two points, in the median of the rows, and the bar E (m,) of the slope between them.
+
+    share : (m,) the part of the direction of the fit that is moved, in length; f bends by as much less, b3 h^2, but
+    where b3 is what noise shows. Of entries that bend f each by itself it grows as the root of their number; by a
+    higher power, as where f is one function of them all, parts of a sum of sines lie 45 E off.
+    noise : (m,) of one value of f. longest : the longest step.
+    """
+    share = np.where(fit.bends[0] > 3.0 * fit.scatter, share, 1.0)
+    # Noise makes 0.71 / h times that of one value; both are about equal at h. One b3 may be small by accident.
+    bend = np.maximum(fit.odd[1], np.sqrt(fit.even[0] * fit.even[1])) * share
+    step = float(median(np.where(bend > 0, np.cbrt(noise / (2.0 * bend)), longest)))
+    step = min(step, longest)
+    return step, 1.5 * 0.71 * noise / step + bend * step**2
+
+
+def four_points(fit: LineFit, begin: float) -> tuple[float, Any]:
+    """The step of four points at which noise and bends take alike, in the median of the rows, and what bends take.
+
+    begin : the step of the fit. The second, over the fourth power of the step, is (m,), or one number of one row.
+    """
+    rows = rows_of(fit.noise.size)
+    of = rows.of
+    fifth, noise = of(fit.odd[2]), of(fit.noise)
+    # One direction may have a small fifth derivative by accident.
+    if len(fit.even) > 2:
+        fifth = rows.maximum(fifth, (of(fit.even[1]) * of(fit.even[2])) ** 0.5)
+    fifth = fifth * (NEAR**2 * FAR**2)
+    # What nothing shows but noise of is no larger than that at the first step: b5 itself would drown there.
+    hidden = rows.maximum(abs(of(fit.outer) - of(fit.value)), noise * (AMPLIFIED / begin))
+    truncation = 10.0 * rows.where(of(fit.flat), rows.minimum(fifth, hidden / begin**4), fifth)
+    steps = rows.where(truncation > 0, (noise * AMPLIFIED / (4.0 * truncation)) ** 0.2, LONGEST_STEP)
+    return min(float(median(rows.array(steps))), LONGEST_STEP), truncation
 
 
 @dataclass(frozen=True)
