@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from gradcheck.errors import GradientCheckInterrupted, GradientError
     from gradcheck.report.report import Report
     from gradcheck.results.estimate import Estimate
-    from gradcheck.results.mismatch import Mismatch
     from gradcheck.results.outcome import Outcome
+    from gradcheck.results.summaries import Mismatch
 
 
 __all__ = [
@@ -67,7 +67,7 @@ _HOMES = {
     "errors": ("GradientCheckInterrupted", "GradientError"),
     "report.report": ("Report",),
     "results.estimate": ("Estimate",),
-    "results.mismatch": ("Mismatch",),
+    "results.summaries": ("Mismatch",),
     "results.outcome": ("Outcome",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -21,7 +21,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # the roof, `import gradcheck`; it names what it shows and so reads the wings before it.
 WINGS = [
     "_version", "_typing", "errors", "files",
-    "parameters", "results", "mutations", "function", "numerics", "evidence", "joint",
+    "parameters", "results", "mutations", "function", "numerics", "evidence", "joint", "examination",
     "diagnosis", "report", "driver", "checks",
     "", "textbook", "cases", "html", "replay", "strategies", "interop", "pytest_plugin", "cli", "__main__",
 ]  # fmt: skip

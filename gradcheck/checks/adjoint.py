@@ -25,8 +25,8 @@ from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
 from gradcheck.report.sentences import cause_sentence
 from gradcheck.results.finding import Finding
-from gradcheck.results.mismatch import ArraySummary, Mismatch
 from gradcheck.results.outcome import Outcome
+from gradcheck.results.summaries import ArraySummary, Mismatch
 from gradcheck.results.verdict import DEFAULT_RESOLUTION, Tolerance
 
 __all__ = ["check_adjoint"]

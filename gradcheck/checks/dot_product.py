@@ -18,8 +18,8 @@ from gradcheck.function.repeat import REPEATABLE
 from gradcheck.numerics.tangents import random_units, root_mean_square
 from gradcheck.parameters.leaves import as_array
 from gradcheck.results.finding import Finding
-from gradcheck.results.mismatch import Mismatch
 from gradcheck.results.outcome import Outcome
+from gradcheck.results.summaries import Mismatch
 
 __all__ = ["LEAST_BUDGET", "Array", "Calls", "DotProduct", "Operator", "Pair", "Weights", "numbers", "only"]
 

@@ -40,7 +40,6 @@ from gradcheck.parameters.tree import Parameters
 from gradcheck.report.compose import compose
 from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
-from gradcheck.results.certificate import Survey
 from gradcheck.results.estimate import Estimate, shaped
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.verdict import Tolerance
@@ -193,11 +192,10 @@ def check_gradient(
 
 
 def _explain(
-    setting: Setting, matrix: Matrix, evidence: Evidence | Survey, grad: Any, args: Sequence[Any]
+    setting: Setting, matrix: Matrix, evidence: Evidence, grad: Any, args: Sequence[Any]
 ) -> Diagnosis:
     """What kind of mistake fits; calls grad again, at most twice, only where nothing else explains it."""
-    judged = evidence.judged if isinstance(evidence, Survey) else evidence
-    if not np.count_nonzero(judged.judgement.wrong):
+    if not np.count_nonzero(evidence.entries.judgement.wrong):
         return Diagnosis()
 
     def again(x: Flat) -> Flat:

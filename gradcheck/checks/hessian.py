@@ -22,7 +22,7 @@ from gradcheck.numerics.tangents import ROUNDING, root_mean_square
 from gradcheck.parameters.leaves import as_array
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.report import Report
-from gradcheck.results.evidence import Evidence, latest
+from gradcheck.results.entries import Entries, latest
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.verdict import DEFAULT_RTOL
@@ -132,13 +132,13 @@ def whole_gradient(
     return gradient
 
 
-def symmetry_of(options: Options) -> Callable[[Matrix, str, Evidence | None], list[Finding]]:
+def symmetry_of(options: Options) -> Callable[[Matrix, str, Entries | None], list[Finding]]:
     """What there is to say of the symmetry of a matrix that was computed in some dtype, once entries were judged."""
     return lambda matrix, dtype, judged: asymmetry(matrix, options.rtol, options.atol, dtype, judged)
 
 
 def asymmetry(
-    matrix: Matrix, rtol: float | None, atol: float, dtype: str, judged: Evidence | None = None
+    matrix: Matrix, rtol: float | None, atol: float, dtype: str, judged: Entries | None = None
 ) -> list[Finding]:
     """A finding where H[i, j] and H[j, i] differ by more than rtol of the larger and rounding in the row explain.
 
@@ -182,7 +182,7 @@ def asymmetry(
     return [Finding(f"hess is not symmetric: u.Hv is {u @ hv:.8g}, v.Hu is {v @ hu:.8g}", Outcome.FAIL)]
 
 
-def _bars(judged: Evidence, entries: Index) -> Flat:
+def _bars(judged: Entries, entries: Index) -> Flat:
     """3 E of some entries of H (k,), 0 for those that were not measured."""
     found = latest(judged)
     if found.coordinates.size == 0:

@@ -25,8 +25,7 @@ from gradcheck.parameters.matrix_names import JacobianNames, jacobian_names
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.compose import compose
 from gradcheck.report.report import Report
-from gradcheck.results.certificate import Survey
-from gradcheck.results.evidence import Evidence
+from gradcheck.results.entries import Entries
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
 
@@ -117,7 +116,7 @@ def judge_jacobian(
     call: str,
     noun: str = "Jacobian",
     extra: Callable[[Matrix, str], list[Finding]] | None = None,
-    after: Callable[[Matrix, str, Evidence | None], list[Finding]] | None = None,
+    after: Callable[[Matrix, str, Entries | None], list[Finding]] | None = None,
 ) -> Report:
     """The check itself; `extra` looks at the matrix alone, given the dtype in which it was computed.
 
@@ -150,7 +149,7 @@ def judge_jacobian(
         )  # fmt: skip
         known = examine(objective, question, bar)
     if after is not None and known.inspection is not None and known.inspection.matrix is not None:
-        evidence = known.evidence.judged if isinstance(known.evidence, Survey) else known.evidence
+        evidence = known.evidence.entries if known.evidence is not None else None
         known.findings += after(known.matrix, known.inspection.computes_in, evidence)
     analytic = known.inspection.analytic if known.inspection is not None else None
     report = compose(

@@ -26,8 +26,8 @@ from gradcheck.numerics.tangents import generator_of
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
-from gradcheck.results.mismatch import ArraySummary
 from gradcheck.results.outcome import Limit, Outcome
+from gradcheck.results.summaries import ArraySummary
 
 __all__ = ["check_points"]
 

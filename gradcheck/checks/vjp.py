@@ -35,7 +35,8 @@ from gradcheck.report.compose import compose
 from gradcheck.report.report import Report
 from gradcheck.report.sentences import cause_sentence
 from gradcheck.report.text import discrepancy
-from gradcheck.results.evidence import latest
+from gradcheck.results.entries import latest
+from gradcheck.results.evidence import Evidence
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.table import concatenate
@@ -294,13 +295,13 @@ def _rows_named(
     if not any(part.wrong.size for part in parts):
         return replace(report, nfev=nfev, interrupted=objective.interrupted)
     findings = [Finding(f"mixed rows: {report.reason}"), *(Finding(note) for note in report.notes)]
-    evidence = latest(concatenate(parts))
+    entries = latest(concatenate(parts))
     causes = report.causes
     if not causes:
         at = np.array(list(known), np.intp)
-        causes = diagnose_rows(names, at, np.stack(list(known.values())), setting, evidence).causes
+        causes = diagnose_rows(names, at, np.stack(list(known.values())), setting, entries).causes
     named = compose(
-        names, evidence, findings, causes=causes,
+        names, Evidence.one_by_one(entries), findings, causes=causes,
         tolerance=setting.tolerance, nfev=nfev, ngev=report.ngev,
         seconds=report.seconds + time.perf_counter() - started, seed=report.seed, call=report.call,
         budgeted=options.max_nfev is not None or options.max_seconds is not None, noun="Jacobian",
@@ -308,7 +309,7 @@ def _rows_named(
     )  # fmt: skip
     worst, total = named.wrong[0], pull.outputs * pull.x.size
     searched = f"{count(len(columns), 'column')} of {pull.x.size:,} were searched for wrong entries"
-    reason = f"at least {evidence.wrong.size:,} of {total:,} entries wrong: {worst.name} {discrepancy(worst)}"
+    reason = f"at least {entries.wrong.size:,} of {total:,} entries wrong: {worst.name} {discrepancy(worst)}"
     return replace(named, reason=reason, notes=(*named.notes, searched), interrupted=objective.interrupted)
 
 

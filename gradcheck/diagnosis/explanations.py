@@ -18,7 +18,8 @@ from gradcheck.diagnosis.orders import arrays_moved, rearranged
 from gradcheck.diagnosis.regions import together, two_lines
 from gradcheck.diagnosis.scope import DECADES, Scope, Subject
 from gradcheck.results.cause import Cause, Extent, Kind, Place
-from gradcheck.results.certificate import Region, Survey
+from gradcheck.results.certificate import Region
+from gradcheck.results.entries import Entries
 from gradcheck.results.evidence import Evidence
 
 __all__ = ["Diagnosis", "diagnose"]
@@ -41,7 +42,7 @@ class Diagnosis:
     ngev: int = 0
 
 
-def diagnose(subject: Subject, evidence: Evidence | Survey, grad: Gradient | None = None) -> Diagnosis:
+def diagnose(subject: Subject, evidence: Evidence, grad: Gradient | None = None) -> Diagnosis:
     """Explain a mismatch, from the evidence that showed it: the one entry, for every check.
 
     subject : the derivative under test. evidence : some or all entries of it, judged, and what certificates hold.
@@ -50,7 +51,7 @@ def diagnose(subject: Subject, evidence: Evidence | Survey, grad: Gradient | Non
     One explanation for all arrays with a wrong entry comes before one for each of them. Of several that fit the
     same entries, those are kept that leave least open.
     """
-    judged = evidence.judged if isinstance(evidence, Survey) else evidence
+    judged = evidence.entries
     if not judged.judgement.wrong.any():
         return Diagnosis()
     everything = scope_of(subject, evidence)
@@ -58,9 +59,8 @@ def diagnose(subject: Subject, evidence: Evidence | Survey, grad: Gradient | Non
     if not wrong:
         return Diagnosis()
     scope = everything.part(wrong)
-    regions = evidence.regions if isinstance(evidence, Survey) else ()
     # Arrays that are wrong throughout as far as directions tell, though no entry of them was judged: with them first.
-    told = {r.block for r in regions if r.throughout}
+    told = {r.block for r in evidence.regions if r.throughout}
     more = tuple(b for b in everything.blocks if b in wrong or b in told)
     of_all = _explanations(everything.part(more)) if more != wrong else ()
     of_all = of_all or _explanations(scope, arrays_moved(everything))
@@ -72,14 +72,14 @@ def diagnose(subject: Subject, evidence: Evidence | Survey, grad: Gradient | Non
     # Before grad is asked elsewhere: one that was computed beforehand stays the same, and may be right.
     # A solver's stop shows in every entry: where directions found a few among many that are right it is not asked for.
     unexplained = not any(cause.explains for causes in found for cause in causes)
-    stops = _stops(scope) if unexplained and not isinstance(evidence, Survey) else None
+    stops = _stops(scope) if unexplained and not evidence.arrays else None
     if stops is not None:
         return Diagnosis((stops[0], *_beyond(stops[1])))
     cached, ngev = None, 0
     if grad is not None and open_:
         cached, ngev = _cache(subject, judged, grad)
     between = [_between(everything)] if open_ and not cached else []
-    seen = [_described(part, regions) for part in open_]
+    seen = [_described(part, evidence.regions) for part in open_]
     ordered = (cached, *(cause for causes in found for cause in causes), *between, *seen)
     return Diagnosis(tuple(cause for cause in ordered if cause is not None), ngev)
 
@@ -193,7 +193,7 @@ def _between(everything: Scope) -> Cause | None:
     return Cause(Kind.BETWEEN, Place(wrong, int(everything.wrong.sum()), Extent.WRONG), moves=(pair,))
 
 
-def _cache(subject: Subject, evidence: Evidence, grad: Gradient) -> tuple[Cause | None, int]:
+def _cache(subject: Subject, evidence: Entries, grad: Gradient) -> tuple[Cause | None, int]:
     """Whether grad stays the same where f's derivative changes, or changes after a call elsewhere."""
     found, analytic = evidence.estimate, subject.analytic
     with np.errstate(invalid="ignore"):

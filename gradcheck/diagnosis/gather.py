@@ -12,7 +12,8 @@ from gradcheck.diagnosis.scope import Scope, Subject
 from gradcheck.numerics.tangents import root_mean_square
 from gradcheck.parameters.boxes import Box, flat_indices, in_box, working_shape
 from gradcheck.parameters.tree import Block
-from gradcheck.results.certificate import ArrayEvidence, Survey
+from gradcheck.results.certificate import ArrayEvidence
+from gradcheck.results.entries import Entries
 from gradcheck.results.evidence import Evidence
 
 __all__ = ["scope_of"]
@@ -24,24 +25,23 @@ Columns = dict[str, NDArray[Any]]
 AT_HAND = 2**18
 
 
-def scope_of(subject: Subject, evidence: Evidence | Survey) -> Scope:
+def scope_of(subject: Subject, evidence: Evidence) -> Scope:
     """All that was judged; of arrays that hold something wrong the other entries too, or a sample of them.
 
     Entries without a finite analytic and numerical value tell nothing about a mistake.
     """
-    survey = evidence if isinstance(evidence, Survey) else None
-    judged = evidence.judged if isinstance(evidence, Survey) else evidence
+    judged = evidence.entries
     blocks, wrong = subject.parameters.blocks, judged.wrong
     parts, absent = [_judged(judged)], {}
     usable = parts[0]["at"]
-    throughout = {r.block for r in survey.regions if r.throughout} if survey is not None else set()
+    throughout = {r.block for r in evidence.regions if r.throughout}
     mistaken = [b.name for b in blocks if _of(b, wrong).size or b in throughout]
     for b in blocks:
         mine = _of(b, usable)
         if mine.size == b.size:
             continue
-        array = _certified(survey, b)
-        regions = [r.box for r in survey.regions if r.block == b] if survey is not None else []
+        array = _certified(evidence, b)
+        regions = [r.box for r in evidence.regions if r.block == b]
         most = AT_HAND // len(mistaken) if b.name in mistaken else 0
         if b.size - mine.size > most:
             absent[b.name] = array is not None and bool(np.isfinite(subject.analytic[b.slice]).all())
@@ -64,13 +64,12 @@ def _of(b: Block, at: Index) -> Index:
     return np.asarray(at[(at >= b.start) & (at < b.stop)])
 
 
-def _certified(survey: Survey | None, b: Block) -> ArrayEvidence | None:
+def _certified(evidence: Evidence, b: Block) -> ArrayEvidence | None:
     """What the directions say of an array that they certify; None where they do not."""
-    arrays = survey.arrays if survey is not None else ()
-    return next((a for a in arrays if a.block == b and a.certificate is not None), None)
+    return next((a for a in evidence.arrays if a.block == b and a.certificate is not None), None)
 
 
-def _judged(judged: Evidence) -> Columns:
+def _judged(judged: Entries) -> Columns:
     """What was measured."""
     found = judged.estimate
     rows = np.flatnonzero(np.isfinite(judged.analytic) & np.isfinite(found.error) & np.isfinite(found.value))

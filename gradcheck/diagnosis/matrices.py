@@ -14,7 +14,7 @@ from gradcheck.function.matrix import MOST_ENTRIES, Dense, Matrix, Sparse, by_en
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.cause import Cause, Extent, Kind
-from gradcheck.results.certificate import Survey
+from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
@@ -23,11 +23,9 @@ from gradcheck.results.verdict import Tolerance, judge
 __all__ = ["diagnose_matrix", "diagnose_operator", "diagnose_rows", "unmixed"]
 
 
-def diagnose_matrix(
-    setting: Setting, names: Parameters, matrix: Matrix, evidence: Evidence | Survey
-) -> Diagnosis:
+def diagnose_matrix(setting: Setting, names: Parameters, matrix: Matrix, evidence: Evidence) -> Diagnosis:
     """What kind of mistake fits; names : those of the entries of J, as one array (m, n)."""
-    judged = evidence.judged if isinstance(evidence, Survey) else evidence
+    judged = evidence.entries
     if not judged.judgement.wrong.any() or names.size > MOST_ENTRIES:
         return Diagnosis()
     along = Along.of(setting)
@@ -82,7 +80,7 @@ def _unmixed(c: Cause, mixed: int, outputs: int) -> Cause:
     return replace(c, place=found, origin=c.origin.replace("UJ", "J"))
 
 
-def _known(matrix: Matrix, judged: Evidence) -> Flat:
+def _known(matrix: Matrix, judged: Entries) -> Flat:
     """The entries of J (m n,), nan where only products with it are known and nobody asked."""
     matrix = by_entries(matrix)
     if isinstance(matrix, Dense):
@@ -109,11 +107,12 @@ def diagnose_operator(
     judgement = judge(analytic, estimate, nothing, tolerance)
     m, n = names.blocks[0].shape
     subject = Subject(names, analytic, np.full(n, np.nan), np.full(m, np.nan), tolerance, matrix=True)
-    return diagnose(subject, Evidence(np.arange(size), analytic, estimate, judgement)).causes
+    entries = Entries(np.arange(size), analytic, estimate, judgement)
+    return diagnose(subject, Evidence.one_by_one(entries)).causes
 
 
 def diagnose_rows(
-    names: Parameters, rows: Index, values: Flat, setting: Setting, judged: Evidence
+    names: Parameters, rows: Index, values: Flat, setting: Setting, judged: Entries
 ) -> Diagnosis:
     """What fits the judged entries of some rows (k,) of J, of which `values` (k, n) is what is claimed."""
     if not judged.judgement.wrong.any() or names.size > MOST_ENTRIES:
@@ -121,4 +120,4 @@ def diagnose_rows(
     analytic = np.full((names.size // setting.x.size, setting.x.size), np.nan)
     analytic[rows] = values
     subject = Subject(names, analytic.ravel(), setting.x, setting.f_x, setting.tolerance, matrix=True)
-    return diagnose(subject, judged)
+    return diagnose(subject, Evidence.one_by_one(judged))

@@ -9,7 +9,8 @@ import numpy as np
 
 from gradcheck._typing import Flat, Index
 from gradcheck.parameters.tree import Parameters
-from gradcheck.results.certificate import ArrayEvidence, Survey
+from gradcheck.results.certificate import ArrayEvidence
+from gradcheck.results.entries import Entries
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
 from gradcheck.results.undecided import Advice, Ended, Remedy, Undecided
@@ -55,7 +56,7 @@ def ended_by(interrupted: bool, budgeted: bool) -> Ended:
 
 
 def undecided_entries(
-    parameters: Parameters, evidence: Evidence, total: int, given: Circumstances
+    parameters: Parameters, evidence: Entries, total: int, given: Circumstances
 ) -> Undecided:
     """What limits most of the undecided entries, the worst of them for one."""
     found, judgement = evidence.estimate, evidence.judgement
@@ -82,18 +83,18 @@ def undecided_entries(
 
 
 def undecided_array(
-    survey: Survey, given: Circumstances, certified: Callable[[ArrayEvidence], bool]
+    evidence: Evidence, given: Circumstances, certified: Callable[[ArrayEvidence], bool]
 ) -> Undecided:
     """Which array is not certified, and why; those come first of which nothing is known."""
-    open_ = [array for array in survey.arrays if not certified(array)]
+    open_ = [array for array in evidence.arrays if not certified(array)]
     array = next((a for a in open_ if not a.tested), open_[0])
     name = array.block.name
     if not array.tested:
-        ended = ended_by(survey.interrupted, given.budgeted)
+        ended = ended_by(evidence.interrupted, given.budgeted)
         advice = _advice(Limit.BUDGET, ended, given, [])
         return Undecided(name, Limit.BUDGET, ended, known=False, tested=False, noun=given.noun, advice=advice)
     limit = array.limit
-    ended = ended_by(survey.interrupted, given.budgeted) if limit is Limit.BUDGET else Ended.NOTHING
+    ended = ended_by(evidence.interrupted, given.budgeted) if limit is Limit.BUDGET else Ended.NOTHING
     one_by_one = [Advice(Remedy.SWEEP)] if ended is not Ended.INTERRUPTED else []
     if array.certificate is None:
         advice = _advice(limit, ended, given, one_by_one)
@@ -106,7 +107,7 @@ def undecided_array(
     )  # fmt: skip
 
 
-def _options(evidence: Evidence, rows: Index, tolerance: Tolerance) -> list[Advice]:
+def _options(evidence: Entries, rows: Index, tolerance: Tolerance) -> list[Advice]:
     """The resolution, or the atol, with which every undecided entry is decided whose limit is a size."""
     found, judgement = evidence.estimate, evidence.judgement
     sized = np.array([limit in SIZED for limit in found.limit[rows]], bool)

@@ -7,9 +7,9 @@ import numpy as np
 from gradcheck._typing import Flat
 from gradcheck.diagnosis.undecided import SINGLE, Circumstances
 from gradcheck.parameters.tree import Parameters
-from gradcheck.results.certificate import Survey
+from gradcheck.results.entries import Entries
 from gradcheck.results.evidence import Evidence
-from gradcheck.results.mismatch import ArraySummary
+from gradcheck.results.summaries import ArraySummary
 from gradcheck.results.words import short
 
 __all__ = ["untold"]
@@ -23,20 +23,19 @@ HALF = 1e-5
 def untold(
     parameters: Parameters,
     evidence: Evidence,
-    survey: Survey | None,
     arrays: tuple[ArraySummary, ...],
     given: Circumstances,
     analytic: Flat | None,
 ) -> list[str]:
     """Notes on a PASS; analytic : the whole derivative under test, where it is one vector."""
-    notes = []
-    size = np.maximum(np.abs(evidence.analytic), np.abs(evidence.estimate.value))
-    nothing = bool((size <= 3.0 * evidence.estimate.error).all())
-    if survey is not None and evidence.coordinates.size < parameters.size:
+    notes, entries = [], evidence.entries
+    size = np.maximum(np.abs(entries.analytic), np.abs(entries.estimate.value))
+    nothing = bool((size <= 3.0 * entries.estimate.error).all())
+    if evidence.arrays and entries.coordinates.size < parameters.size:
         nothing &= analytic is not None and not analytic.any()
     # Rounding leaves 1e-17 where 0 is meant: what is within its bars is 0 as far as f shows.
-    within = " within its error bars" if nothing and evidence.analytic.any() else ""
-    if evidence.judgement.subgradient.any():
+    within = " within its error bars" if nothing and entries.analytic.any() else ""
+    if entries.judgement.subgradient.any():
         notes.append(f"what f is on either side of a kink does not show at it; {ELSEWHERE}")
     elif nothing:
         notes.append(
@@ -50,7 +49,7 @@ def untold(
             )
             text = f"the {given.noun} of {named} is 0 here: a mistake that vanishes with it does not show"
             notes.append(f"{text}; {ELSEWHERE}")
-    lost = [] if nothing else _lost(parameters, evidence, size)
+    lost = [] if nothing else _lost(parameters, entries, size)
     hidden = lost + [a.name for a in arrays if a.detectable >= 1.0 and a.name not in lost]
     if hidden and not nothing:
         text = f"{short(hidden[0])} passes, but a mistake as large as its entries would not have been seen"
@@ -63,11 +62,11 @@ def untold(
     return notes
 
 
-def _lost(parameters: Parameters, evidence: Evidence, size: Flat) -> list[str]:
+def _lost(parameters: Parameters, entries: Entries, size: Flat) -> list[str]:
     """Arrays of which every entry was judged and is within its error bar, though not all are claimed to be 0."""
-    bar, names = 3.0 * evidence.estimate.error, []
+    bar, names = 3.0 * entries.estimate.error, []
     for b in parameters.blocks:
-        mine = (evidence.coordinates >= b.start) & (evidence.coordinates < b.stop)
-        if int(mine.sum()) == b.size and evidence.analytic[mine].any() and (size[mine] <= bar[mine]).all():
+        mine = (entries.coordinates >= b.start) & (entries.coordinates < b.stop)
+        if int(mine.sum()) == b.size and entries.analytic[mine].any() and (size[mine] <= bar[mine]).all():
             names.append(b.name)
     return names

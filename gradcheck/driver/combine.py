@@ -10,8 +10,8 @@ from typing import Any
 from gradcheck.driver.options import LEAST_BUDGET
 from gradcheck.errors import GradientCheckInterrupted
 from gradcheck.report.report import Report
-from gradcheck.results.mismatch import ArraySummary, Mismatch
 from gradcheck.results.outcome import Outcome
+from gradcheck.results.summaries import ArraySummary, Mismatch
 
 __all__ = ["combine", "in_turn"]
 

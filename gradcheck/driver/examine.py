@@ -13,7 +13,7 @@ from gradcheck.driver.prepare import inspect_roughness
 from gradcheck.function.matrix import Sparse
 from gradcheck.function.objective import BudgetSpentError, NotScalarError, Objective
 from gradcheck.function.progress import Progress
-from gradcheck.results.certificate import Region, Survey
+from gradcheck.results.certificate import Region
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Limit, Outcome
@@ -41,8 +41,7 @@ def examine(objective: Objective, question: Question, bar: Progress) -> Known:
         # At x it returned what it should: where it does not, it is no function that could be differentiated.
         known.findings.append(Finding(f"{error} at a point near x", Outcome.INCONCLUSIVE, final=True))
     if known.evidence is not None and known.setting is not None:
-        judged = known.evidence.judged if isinstance(known.evidence, Survey) else known.evidence
-        known.findings += inspect_roughness(known.setting, judged.estimate.step)
+        known.findings += inspect_roughness(known.setting, known.evidence.entries.estimate.step)
     if objective.left_domain and known.evidence is not None:
         text = f"a point near x was taken for off f's domain: f raised {objective.left_domain}"
         known.findings.append(Finding(text))
@@ -73,7 +72,7 @@ def _examine(known: Known, bar: Progress) -> None:
             if method.run(known) or known.final:
                 break
     known.findings += known.about
-    if isinstance(known.evidence, Survey) and isinstance(known.matrix, Sparse):
+    if known.evidence is not None and isinstance(known.matrix, Sparse):
         regions = tuple(_counted(region, known.matrix) for region in known.evidence.regions)
         known.evidence = replace(known.evidence, regions=regions)
     if known.evidence is not None and known.setting is not None:
@@ -88,16 +87,14 @@ def _counted(region: Region, matrix: Sparse) -> Region:
     return replace(region, stored=int(matrix.pattern[:, columns].tocsr()[rows].nnz))
 
 
-def _cut_short(evidence: Evidence | Survey, objective: Objective) -> Evidence | Survey:
+def _cut_short(evidence: Evidence, objective: Objective) -> Evidence:
     """Evidence that ended before its time, and says so: f has no edge where it was not called any more."""
-    judged = evidence.judged if isinstance(evidence, Survey) else evidence
-    limit = judged.estimate.limit.copy()
+    entries = evidence.entries
+    limit = entries.estimate.limit.copy()
     limit[limit == Limit.DOMAIN] = Limit.BUDGET
-    judged = replace(
-        judged, estimate=replace(judged.estimate, limit=limit), interrupted=objective.interrupted
+    entries = replace(
+        entries, estimate=replace(entries.estimate, limit=limit), interrupted=objective.interrupted
     )
-    if isinstance(evidence, Survey):
-        # Without a certificate its directions prove nothing.
-        arrays = tuple(a if a.certificate is not None else replace(a, residuals=()) for a in evidence.arrays)
-        return replace(evidence, arrays=arrays, judged=judged, interrupted=objective.interrupted)
-    return judged
+    # Without a certificate its directions prove nothing.
+    arrays = tuple(a if a.certificate is not None else replace(a, residuals=()) for a in evidence.arrays)
+    return replace(evidence, entries=entries, arrays=arrays, interrupted=objective.interrupted)

@@ -17,7 +17,6 @@ from gradcheck.function.matrix import Dense, Matrix
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
-from gradcheck.results.certificate import Survey
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.finding import Finding
 from gradcheck.results.verdict import DEFAULT_RTOL, Tolerance
@@ -50,7 +49,7 @@ class Question:
     rng: Any
     inspect: Callable[[bool], Inspection]
     repeat: Callable[[Any], tuple[Finding, ...]]
-    explain: Callable[[Setting, Matrix, Evidence | Survey], Diagnosis]
+    explain: Callable[[Setting, Matrix, Evidence], Diagnosis]
     names: Callable[[], Parameters | None] = lambda: None
     rounding: Any = 0.0
 
@@ -71,7 +70,7 @@ class Known:
     setting: Setting | None = None
     accused: bool = False
     ready: bool = False
-    evidence: Evidence | Survey | None = None
+    evidence: Evidence | None = None
     about: list[Finding] = field(default_factory=list)
     diagnosis: Diagnosis = field(default_factory=Diagnosis)
     interrupted: bool = False

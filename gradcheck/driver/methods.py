@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from gradcheck.evidence.plain_differences import agreement
 from gradcheck.examination.columns import GROUPS_UP_TO, SAMPLE, every_entry, examine_columns
 from gradcheck.examination.each_array import examine_each_array
 from gradcheck.examination.gradient import examine_jointly
-from gradcheck.examination.rows import survey_rows
+from gradcheck.examination.rows import examine_rows
 from gradcheck.function.matrix import Dense, Matrix, Sparse
 from gradcheck.joint.direction import Direction
 from gradcheck.numerics.differences import first_step
@@ -28,7 +27,8 @@ from gradcheck.parameters.boxes import Box, flat_indices, runs
 from gradcheck.parameters.leaves import eps_of
 from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.parameters.tree import Block, Parameters
-from gradcheck.results.certificate import ArrayEvidence, Region, Survey, array_certified
+from gradcheck.results.certificate import ArrayEvidence, Region
+from gradcheck.results.evidence import Evidence
 from gradcheck.results.finding import Finding
 
 __all__ = ["METHODS", "Method"]
@@ -68,7 +68,8 @@ def _plain_differences(known: Known) -> bool:
         room=question.room, rng=question.rng,
     )  # fmt: skip
     if agreed is not None:
-        known.setting, known.evidence = agreed
+        known.setting, entries = agreed
+        known.evidence = Evidence.one_by_one(entries)
     return agreed is not None
 
 
@@ -90,7 +91,7 @@ def _joint_directions(known: Known) -> bool:
     rng = generator_of(question.rng)
     if not known.one_row:
         assert isinstance(names, JacobianNames)
-        known.evidence = survey_rows(problem, names, known.probe, confidence=question.confidence, rng=rng)
+        known.evidence = examine_rows(problem, names, known.probe, confidence=question.confidence, rng=rng)
         return known.evidence is not None
 
     def setting_of(first: Direction, noise_level: float | None, sizes: Flat | None) -> Setting:
@@ -104,11 +105,11 @@ def _joint_directions(known: Known) -> bool:
         )  # fmt: skip
 
     search = question.method == "directions" or question.x.size > JUDGED_UP_TO
-    known.setting, survey, known.accused = examine_jointly(
+    known.setting, evidence, known.accused = examine_jointly(
         problem, setting_of, known.probe, confidence=question.confidence, rng=rng, search=search
     )
-    known.evidence = _named(survey, names)
-    return survey is not None
+    known.evidence = _named(evidence, names)
+    return evidence is not None
 
 
 def _cost_of_each_array(known: Known) -> int | None:
@@ -121,7 +122,7 @@ def _cost_of_each_array(known: Known) -> int | None:
 def _each_array(known: Known) -> bool:
     """Random directions that move one array each, and their searches."""
 
-    def found(setting: Setting, problem: Problem) -> tuple[Survey, list[Finding]]:
+    def found(setting: Setting, problem: Problem) -> tuple[Evidence, list[Finding]]:
         confidence, rng = known.question.confidence, generator_of(known.question.rng)
         return examine_each_array(setting, problem, confidence=confidence, rng=rng), []
 
@@ -140,7 +141,7 @@ def _cost_of_columns(known: Known) -> int | None:
 def _columns(known: Known) -> bool:
     """Columns, in groups where the pattern is declared, and what directions show of the rest of each row."""
 
-    def found(setting: Setting, problem: Problem) -> tuple[Survey, list[Finding]]:
+    def found(setting: Setting, problem: Problem) -> tuple[Evidence, list[Finding]]:
         question = known.question
         return examine_columns(
             setting, problem, method=question.method, confidence=question.confidence,
@@ -150,14 +151,14 @@ def _columns(known: Known) -> bool:
     return _settled_by(known, found)
 
 
-def _settled_by(known: Known, found: Callable[[Setting, Problem], tuple[Survey, list[Finding]]]) -> bool:
+def _settled_by(known: Known, found: Callable[[Setting, Problem], tuple[Evidence, list[Finding]]]) -> bool:
     """Whether this settles it: where something is wrong, or everything certified or judged."""
     setting = known.prepared()
     if setting is None:
         return True
-    survey, known.about = found(setting, _problem(known))
-    known.evidence = _named(survey, known.question.names())
-    return survey.interrupted or _decided(survey, setting.tolerance.resolution)
+    evidence, known.about = found(setting, _problem(known))
+    known.evidence = _named(evidence, known.question.names())
+    return evidence.interrupted or _decided(evidence, setting.tolerance.resolution)
 
 
 def _cost_of_every_entry(known: Known) -> int | None:
@@ -173,9 +174,8 @@ def _every_entry(known: Known) -> bool:
     if setting is None:
         return True
     method = question.method if known.evidence is None else "sweep"
-    known.evidence, known.about = every_entry(
-        setting, known.matrix, method, question.rng, accused=known.accused
-    )
+    entries, known.about = every_entry(setting, known.matrix, method, question.rng, accused=known.accused)
+    known.evidence = Evidence.one_by_one(entries)
     return True
 
 
@@ -188,11 +188,11 @@ METHODS = (
 )
 
 
-def _decided(found: Survey, resolution: float) -> bool:
+def _decided(found: Evidence, resolution: float) -> bool:
     """Whether something is wrong, or everything certified or judged."""
-    if found.judged.judgement.wrong.any() or found.regions:
+    if found.entries.judgement.wrong.any() or found.regions:
         return True
-    return all(array_certified(found.judged, array, resolution) for array in found.arrays)
+    return all(found.certified(array, resolution) for array in found.arrays)
 
 
 def _few(known: Known) -> bool:
@@ -217,16 +217,16 @@ def _finite(matrix: Matrix, scales: Flat) -> bool:
     return bool(np.isfinite(np.vdot(values, values) * np.vdot(scales, scales)))
 
 
-def _named(evidence: Any, names: Parameters | None) -> Any:
-    """A survey of the arrays of x as one of the matrix that has these names."""
-    if names is None or not isinstance(evidence, Survey) or evidence.arrays[0].block is names.blocks[0]:
+def _named(evidence: Evidence | None, names: Parameters | None) -> Evidence | None:
+    """Evidence of the arrays of x as that of the matrix that has these names."""
+    if names is None or evidence is None or evidence.arrays[0].block is names.blocks[0]:
         return evidence
     (block,) = names.blocks
 
     def bound(array: ArrayEvidence) -> float:
         # An array whose entries were all judged by themselves needs no certificate.
         if array.certificate is None:
-            return -math.inf if array_certified(evidence.judged, array, 0.0) else math.inf
+            return -math.inf if evidence.certified(array, 0.0) else math.inf
         return array.certificate.relative_to_rms
 
     worst = max(evidence.arrays, key=bound)

@@ -11,7 +11,7 @@ from gradcheck.evidence.axes import measure_once
 from gradcheck.evidence.entries import verify
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
-from gradcheck.results.evidence import Evidence
+from gradcheck.results.entries import Entries
 from gradcheck.results.outcome import Limit
 
 __all__ = ["AFFORDABLE", "averaged"]
@@ -30,7 +30,7 @@ KINKED = 0.25
 TRUNCATION = 1.22
 
 
-def averaged(setting: Setting, evidence: Evidence, before: int = 0) -> tuple[Evidence, int]:
+def averaged(setting: Setting, evidence: Entries, before: int = 0) -> tuple[Entries, int]:
     """Verify entries that noise left undecided by averages of further stencils; (evidence, how many it verified).
 
     before : evaluations that the check has made for other entries.
@@ -74,7 +74,7 @@ def _columns_times(setting: Setting, entries: Index, stencils: Index) -> int:
     return int(most.sum())
 
 
-def _mean(setting: Setting, evidence: Evidence, rows: Index, stencils: int) -> tuple[Flat, Flat]:
+def _mean(setting: Setting, evidence: Entries, rows: Index, stencils: int) -> tuple[Flat, Flat]:
     """Averages (m,) over steps near those that were kept, and their bars; infinite where there is a kink after all."""
     half = stencils // 2
     near = 1.0 + SPREAD * np.linspace(-1.0, 1.0, half)

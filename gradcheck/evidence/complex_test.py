@@ -17,8 +17,8 @@ from gradcheck.numerics.differences import estimate
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS, SPARE
 from gradcheck.numerics.tangents import generator_of, random_units, sizes_by
+from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import Estimate
-from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
 from gradcheck.results.table import put, rows
 from gradcheck.results.verdict import accepted
@@ -41,7 +41,7 @@ NARROW = 0.1
 
 def by_complex_step(
     setting: Setting, given: Flat, coordinates: Index, rng: Any, *, trusted: bool = False
-) -> Evidence | None:
+) -> Entries | None:
     """Judge entries by the complex step, one evaluation a column; None where it cannot be relied on.
 
     rng : seed or Generator of one random direction that moves every coordinate. The complex step along it (one
@@ -60,13 +60,13 @@ def by_complex_step(
     bars = _tolerated(setting, values, coordinates) if trusted else hidden
     found = _as_estimate(setting, coordinates, values, bars)
     judgement = decide(setting, found, given, coordinates, exact=trusted)
-    evidence = Evidence(coordinates, given, found, judgement, interrupted)
+    evidence = Entries(coordinates, given, found, judgement, interrupted)
     if trusted:
         return _left_open(evidence, _shown(setting, coordinates))
     return evidence if interrupted else _borne_out(setting, evidence)
 
 
-def _borne_out(setting: Setting, evidence: Evidence) -> Evidence | None:
+def _borne_out(setting: Setting, evidence: Entries) -> Entries | None:
     """The same, with real differences for what the complex step convicts or leaves open; None if they contradict it.
 
     What it convicts would have shown along the direction, by real differences too.
@@ -139,7 +139,7 @@ def _real_difference(setting: Setting, tangent: Flat) -> Estimate:
     )  # fmt: skip
 
 
-def verify_by_complex_step(setting: Setting, evidence: Evidence) -> tuple[Evidence, int]:
+def verify_by_complex_step(setting: Setting, evidence: Entries) -> tuple[Entries, int]:
     """Ask the complex step about entries that noise or bends leave undecided; (evidence, how many it verified).
 
     It verifies and never convicts: what it contradicts stays undecided, whatever averages of real differences, which
@@ -174,7 +174,7 @@ def verify_by_complex_step(setting: Setting, evidence: Evidence) -> tuple[Eviden
     return _disputed(evidence, disputed & evidence.judgement.inconclusive), verified
 
 
-def mark_disputed(setting: Setting, evidence: Evidence) -> Evidence:
+def mark_disputed(setting: Setting, evidence: Entries) -> Entries:
     """Leave entries open that real differences verify, but too crudely to refute the complex step that accuses them.
 
     For an f along whose random directions both agree.
@@ -193,7 +193,7 @@ def mark_disputed(setting: Setting, evidence: Evidence) -> Evidence:
     return _disputed(replace(evidence, judgement=judgement, interrupted=interrupted), open_)
 
 
-def _accuses(setting: Setting, values: Flat, evidence: Evidence, at: Index) -> NDArray[np.bool_]:
+def _accuses(setting: Setting, values: Flat, evidence: Entries, at: Index) -> NDArray[np.bool_]:
     """Whether derivatives (k,) by the complex step say that the analytic ones of these entries are wrong."""
     analytic, scale = evidence.analytic[at], evidence.judgement.scale[at]
     entries = evidence.coordinates[at]
@@ -202,7 +202,7 @@ def _accuses(setting: Setting, values: Flat, evidence: Evidence, at: Index) -> N
     return np.asarray(np.abs(analytic - values) > 3.0 * _rounding(setting, values, entries) + tau)
 
 
-def _disputed(evidence: Evidence, open_: NDArray[np.bool_]) -> Evidence:
+def _disputed(evidence: Entries, open_: NDArray[np.bool_]) -> Entries:
     """The same, with what keeps these entries open."""
     limit = evidence.estimate.limit.copy()
     limit[open_] = Limit.DISPUTED
@@ -259,7 +259,7 @@ def _tolerated(setting: Setting, values: Flat, entries: Index) -> Flat:
     return np.asarray(np.minimum(_shown(setting, entries), setting.tolerance.rtol * size) / 3.0)
 
 
-def _left_open(evidence: Evidence, shown: Flat) -> Evidence:
+def _left_open(evidence: Entries, shown: Flat) -> Entries:
     """The same, where what is off by no more than this (m,) is not wrong, but open."""
     judgement, found = evidence.judgement, evidence.estimate
     open_ = judgement.wrong & (np.abs(evidence.analytic - found.value) <= shown)

@@ -24,8 +24,8 @@ from gradcheck.numerics.problem import NOTHING
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
 from gradcheck.numerics.tangents import root_mean_square, sizes_by
+from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import Estimate, unmeasured
-from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
 from gradcheck.results.table import concatenate, put, rows
 from gradcheck.results.verdict import Judgement, accepted, gradient_scale, judge
@@ -46,7 +46,7 @@ CHUNK, TOGETHER = 128, 400_000
 WEIGHTS = 3.02
 
 
-def sweep(setting: Setting, given: Flat, entries: Index, groups: Groups | None = None) -> Evidence:
+def sweep(setting: Setting, given: Flat, entries: Index, groups: Groups | None = None) -> Entries:
     """Judge the given entries one by one.
 
     given : (k,) the derivative under test. entries : (k,) flat indices into J. groups : as in `measure`.
@@ -96,7 +96,7 @@ def judged(
     *,
     interrupted: bool = False,
     groups: Groups | None = None,
-) -> Evidence:
+) -> Entries:
     """The decision about measured entries (k,); what seems wrong is measured again."""
     judgement = decide(setting, found, given, entries)
     if not interrupted:
@@ -104,10 +104,10 @@ def judged(
             found, judgement = _confirm(setting, found, judgement, given, entries, groups)
         except KeyboardInterrupt:
             interrupted = True
-    return Evidence(entries, given, found, judgement, interrupted)
+    return Entries(entries, given, found, judgement, interrupted)
 
 
-def verify(setting: Setting, evidence: Evidence, at: Index, value: Flat, error: Flat) -> tuple[Evidence, int]:
+def verify(setting: Setting, evidence: Entries, at: Index, value: Flat, error: Flat) -> tuple[Entries, int]:
     """Let other estimates (k,) of open entries verify them where they can, and never convict; (evidence, how many).
 
     at : positions in the evidence. value, error : (k,) derivatives and their bars E, in units of f per unit of x; an

@@ -10,7 +10,7 @@ from gradcheck.evidence.complex_test import by_complex_step, verify_by_complex_s
 from gradcheck.evidence.entries import noise_share, sweep
 from gradcheck.evidence.subgradients import along_directions
 from gradcheck.numerics.setting import Setting
-from gradcheck.results.evidence import Evidence
+from gradcheck.results.entries import Entries
 from gradcheck.results.finding import Finding
 
 __all__ = ["one_by_one"]
@@ -24,7 +24,7 @@ QUIET = 0.01
 
 def one_by_one(
     setting: Setting, given: Flat, entries: Index, method: str, rng: Any
-) -> tuple[Evidence, list[Finding]]:
+) -> tuple[Entries, list[Finding]]:
     """Judge each of the entries by itself; and what there is to say about how.
 
     given : (k,) what is claimed of them.

@@ -33,8 +33,8 @@ from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import generator_of, root_mean_square
 from gradcheck.parameters.leaves import all_finite, eps_of
 from gradcheck.parameters.quantiles import median
+from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import Estimate, unmeasured
-from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
 from gradcheck.results.verdict import Tolerance
 
@@ -88,7 +88,7 @@ def agreement(
     few: int,
     room: tuple[Flat, Flat] | None,
     rng: Any,
-) -> tuple[Setting, Evidence] | None:
+) -> tuple[Setting, Entries] | None:
     """All entries borne out by central differences, two evaluations a column; None, early, where they are not.
 
     Returns what is then known of f, and the evidence; or that of an interruption while they were asked.
@@ -119,7 +119,7 @@ def agreement(
     return None
 
 
-def _agreed(claim: _Claim, measured: _Measured) -> tuple[Setting, Evidence] | None:
+def _agreed(claim: _Claim, measured: _Measured) -> tuple[Setting, Entries] | None:
     """The entries with the bars that their differences show; None where some are too wide."""
     analytic, every = claim.analytic.ravel(), np.arange(claim.analytic.size)
     level, names = _level(claim.setting, measured.values)
@@ -135,15 +135,15 @@ def _agreed(claim: _Claim, measured: _Measured) -> tuple[Setting, Evidence] | No
     judgement = decide(setting, found, analytic, every)
     if not judgement.verified.all():
         return None
-    return setting, Evidence(every, analytic, found, judgement, order=2)
+    return setting, Entries(every, analytic, found, judgement, order=2)
 
 
-def _interrupted(claim: _Claim) -> tuple[Setting, Evidence]:
+def _interrupted(claim: _Claim) -> tuple[Setting, Entries]:
     """Nothing was judged."""
     analytic, every = claim.analytic.ravel(), np.arange(claim.analytic.size)
     nothing = unmeasured(every.size, claim.setting.x.dtype)
     judgement = decide(claim.setting, nothing, analytic, every)
-    return claim.setting, Evidence(every, analytic, nothing, judgement, interrupted=True)
+    return claim.setting, Entries(every, analytic, nothing, judgement, interrupted=True)
 
 
 @dataclass(frozen=True)

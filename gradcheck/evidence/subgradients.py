@@ -14,8 +14,8 @@ from gradcheck.numerics.differences import estimate
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS, SPARE
 from gradcheck.numerics.tangents import generator_of
+from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import Estimate
-from gradcheck.results.evidence import Evidence
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Limit, Outcome
 from gradcheck.results.verdict import accepted
@@ -29,7 +29,7 @@ RANDOM = 2
 ROUNDS = 6
 
 
-def along_directions(setting: Setting, evidence: Evidence, rng: Any) -> tuple[Evidence, tuple[Finding, ...]]:
+def along_directions(setting: Setting, evidence: Entries, rng: Any) -> tuple[Entries, tuple[Finding, ...]]:
     """Ask of entries that pass as subgradients that g.v lies between the one-sided slopes along v, too.
 
     A subgradient of a convex f has g.v <= f'(x; v) for every v, and of a concave one g.v >= f'(x; v). For each of the
@@ -57,7 +57,7 @@ def along_directions(setting: Setting, evidence: Evidence, rng: Any) -> tuple[Ev
     return evidence, tuple(findings)
 
 
-def _outside(setting: Setting, evidence: Evidence, rows: Index, generator: np.random.Generator) -> str:
+def _outside(setting: Setting, evidence: Entries, rows: Index, generator: np.random.Generator) -> str:
     """What is wrong with these entries together, in words; empty where nothing is found."""
     entries, found = evidence.coordinates[rows], evidence.estimate
     outputs, at = setting.places(entries)
@@ -120,7 +120,7 @@ def _slopes(setting: Setting, tangents: Flat, output: int) -> Estimate:
     )  # fmt: skip
 
 
-def _taken_back(evidence: Evidence, rows: Index) -> Evidence:
+def _taken_back(evidence: Entries, rows: Index) -> Entries:
     """The same, with these entries undecided: each could be right, all together are not."""
     open_ = np.zeros(evidence.coordinates.size, bool)
     open_[rows] = True

@@ -9,17 +9,18 @@ from gradcheck.joint.direction import Direction, Joint
 from gradcheck.numerics.problem import Problem, Scaling
 from gradcheck.numerics.tangents import ROUNDING
 from gradcheck.parameters.tree import Block
-from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Residual, Survey
-from gradcheck.results.evidence import Evidence, latest, none_judged
+from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Residual
+from gradcheck.results.entries import Entries, latest, none_judged
+from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
 from gradcheck.results.table import concatenate, rows
 
-__all__ = ["array_evidence", "survey_of"]
+__all__ = ["array_evidence", "evidence_of"]
 
 
-def survey_of(
+def evidence_of(
     claim: Claim, joint: Joint, scaling: Scaling | None, confidence: float, limit: Limit = Limit.NONE
-) -> Survey:
+) -> Evidence:
     """What the last directions show of every array, and what was judged entry by entry.
 
     scaling : theirs; None where they settled nothing. limit : what keeps the bounds from being smaller.
@@ -33,7 +34,7 @@ def survey_of(
         named = any(region.block is block and region.box.size == block.size for region in claim.regions)
         certified = None if named else (judged, claim.factors.get(block.name), confidence)
         arrays.append(array_evidence(claim.problem, joint, scaling, k, certified, limit))
-    return Survey(tuple(arrays), latest(judged), tuple(claim.regions))
+    return Evidence(latest(judged), tuple(arrays), tuple(claim.regions))
 
 
 def array_evidence(
@@ -41,7 +42,7 @@ def array_evidence(
     joint: Joint,
     scaling: Scaling,
     k: int,
-    certified: tuple[Evidence, float | None, float] | None,
+    certified: tuple[Entries, float | None, float] | None,
     limit: Limit = Limit.NONE,
 ) -> ArrayEvidence:
     """The evidence about the k-th array; limit : what keeps its bound from being smaller.
@@ -78,7 +79,7 @@ def _residual_of(problem: Problem, direction: Direction, size: float) -> Residua
     return Residual(float(direction.residual[0]), error, weight, allowed, direction.step)
 
 
-def _right_of(evidence: Evidence, block: Block) -> Evidence:
+def _right_of(evidence: Entries, block: Block) -> Entries:
     """The verified entries of one array."""
     inside = (evidence.coordinates >= block.start) & (evidence.coordinates < block.stop)
     return rows(evidence, np.flatnonzero(inside & evidence.judgement.verified))

@@ -14,7 +14,7 @@ from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.boxes import flat_indices, hull
 from gradcheck.parameters.tree import Block
 from gradcheck.results.certificate import Region
-from gradcheck.results.evidence import Evidence
+from gradcheck.results.entries import Entries
 from gradcheck.results.outcome import Limit
 
 __all__ = ["Claim"]
@@ -34,7 +34,7 @@ class Claim:
     rng: np.random.Generator
     still: Mask
     setting: Setting | None = None
-    judged: list[Evidence] = field(default_factory=list)
+    judged: list[Entries] = field(default_factory=list)
     regions: list[Region] = field(default_factory=list)
     factors: dict[str, float] = field(default_factory=dict)
     exact: bool = True
@@ -42,7 +42,7 @@ class Claim:
     def __post_init__(self) -> None:
         self.analytic: Flat = one_row(self.problem.matrix)
 
-    def judge(self, entries: Index) -> Evidence:
+    def judge(self, entries: Index) -> Entries:
         """One by one, and kept; they stay still from then on. An interruption is one of everything."""
         assert self.setting is not None
         unit = self.problem.unit

@@ -11,7 +11,7 @@ from gradcheck._typing import Index, Mask
 from gradcheck.evidence.complex_test import mark_disputed
 from gradcheck.evidence.entries import sweep
 from gradcheck.evidence.one_by_one import one_by_one
-from gradcheck.examination.rows import between, evidence_of, mended
+from gradcheck.examination.rows import between, mended, rows_evidence
 from gradcheck.function.coloring import group_columns
 from gradcheck.function.matrix import Matrix, Sparse, by_entries
 from gradcheck.joint.joint import JointTest
@@ -22,8 +22,9 @@ from gradcheck.numerics.problem import NARROW, Problem, scaling_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.boxes import Box, runs
 from gradcheck.parameters.matrix_names import JacobianNames
-from gradcheck.results.certificate import ArrayEvidence, Region, Survey
-from gradcheck.results.evidence import Evidence, latest, none_judged
+from gradcheck.results.certificate import ArrayEvidence, Region
+from gradcheck.results.entries import Entries, latest, none_judged
+from gradcheck.results.evidence import Evidence
 from gradcheck.results.finding import Finding
 from gradcheck.results.table import concatenate
 from gradcheck.results.table import rows as some_rows
@@ -42,7 +43,7 @@ SUSPECTS, NAMED = 32, 10
 
 def every_entry(
     setting: Setting, matrix: Matrix, method: str, rng: Any, *, accused: bool
-) -> tuple[Evidence, list[Finding]]:
+) -> tuple[Entries, list[Finding]]:
     """All columns that the bounds leave free, one by one; and what there is to say about how.
 
     accused : whether the complex step along a joint direction says that something is wrong.
@@ -65,7 +66,7 @@ def _free(setting: Setting) -> Mask:
 
 def examine_columns(
     setting: Setting, problem: Problem, *, method: str, confidence: float, rng: np.random.Generator
-) -> tuple[Survey, list[Finding]]:
+) -> tuple[Evidence, list[Finding]]:
     """Columns by themselves or in groups; then joint directions for the claim that is right where these found it wrong.
 
     A group that is wrong cannot tell which of its columns is to blame, nor whether an entry is that the pattern lacks:
@@ -75,9 +76,9 @@ def examine_columns(
     matrix, names = problem.matrix, setting.names
     assert isinstance(names, JacobianNames)
     m, n = matrix.shape
-    block, alone = names.blocks[0], list[Evidence]()
+    block, alone = names.blocks[0], list[Entries]()
 
-    def judge(column: int, rows: Index) -> Evidence:
+    def judge(column: int, rows: Index) -> Entries:
         rows = rows.astype(np.intp)  # those of a sparse matrix are short
         alone.append(sweep(setting, matrix.entries(rows, np.full(rows.size, column)), rows * n + column))
         return alone[-1]
@@ -87,12 +88,12 @@ def examine_columns(
     silent = silent_entries(problem, scaling, still)
     delta = (1.0 - confidence) / 4.0
 
-    def rest(judged: list[Evidence]) -> tuple[ArrayEvidence, Mask, Mask]:
+    def rest(judged: list[Entries]) -> tuple[ArrayEvidence, Mask, Mask]:
         """What directions say of the claim that is right in these entries; which rows are wrong, and which seem so."""
         claim = replace(problem, matrix=mended(setting, matrix, judged, np.zeros(m), np.zeros(m, bool)))
         test = JointTest(claim, scaling, rng, delta, fixed=throughout)
         joint = test.run()
-        array = evidence_of(claim, names, joint, confidence)
+        array = rows_evidence(claim, names, joint, confidence)
         if not (joint.certified | throughout).all():
             array = replace(array, certificate=None, limit=test.limit)
         return array, joint.wrong, joint.wrong | (~joint.certified & test.standing_out(joint))
@@ -108,7 +109,7 @@ def examine_columns(
         settled = array.certificate is not None and not (narrow & _free(setting)).any()
         if settled or any(part.judgement.wrong.any() for part in alone):
             open_ = [Region(block, Box((span, (0, n))), False) for span in runs(set(left.tolist()))[:NAMED]]
-            return Survey((array,), concatenate([none_judged(problem.x.dtype), *alone]), tuple(open_)), []
+            return Evidence(concatenate([none_judged(problem.x.dtype), *alone]), (array,), tuple(open_)), []
     entries, groups = _in_groups(setting, matrix, method, rng)
     if isinstance(matrix, Sparse):
         rows, columns = setting.places(entries.wrong)
@@ -144,7 +145,7 @@ def examine_columns(
         "its zeros were tested along random directions"
     )
     said = [Finding(text)] if groups and isinstance(matrix, Sparse) else []
-    return Survey((array,), latest(concatenate([entries, *alone])), tuple(regions)), said
+    return Evidence(latest(concatenate([entries, *alone])), (array,), tuple(regions)), said
 
 
 def _spans(rows: Mask) -> list[tuple[int, int]]:
@@ -154,7 +155,7 @@ def _spans(rows: Mask) -> list[tuple[int, int]]:
 
 def _in_groups(
     setting: Setting, matrix: Matrix, method: str, rng: np.random.Generator
-) -> tuple[Evidence, int]:
+) -> tuple[Entries, int]:
     """The entries of a pattern in groups of columns, or of columns by themselves; and how many, 0 for a sample."""
     m, n = matrix.shape
     free = np.flatnonzero(_free(setting))
@@ -177,7 +178,7 @@ def _in_groups(
     return sweep(setting, given, rows * n + columns, together), count if every else 0
 
 
-def _mostly_wrong(setting: Setting, entries: Evidence, alone: list[Evidence], *, sampled: bool) -> Mask:
+def _mostly_wrong(setting: Setting, entries: Entries, alone: list[Entries], *, sampled: bool) -> Mask:
     """Rows in which most entries are wrong, where looking at columns alone bore that out.
 
     Of a few rows of which all entries were looked at these are listed.
@@ -193,7 +194,7 @@ def _mostly_wrong(setting: Setting, entries: Evidence, alone: list[Evidence], *,
     return np.asarray(most)
 
 
-def _without_blame(setting: Setting, entries: Evidence, alone: list[Evidence], missing: Mask) -> Evidence:
+def _without_blame(setting: Setting, entries: Entries, alone: list[Entries], missing: Mask) -> Entries:
     """The entries of the groups, without those that were judged alone, and without wrong ones in rows that hold a
     mistake outside the pattern: a group cannot tell which of its columns is to blame."""
     seen = np.concatenate([np.empty(0, np.intp), *(part.coordinates for part in alone)])

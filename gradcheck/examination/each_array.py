@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck._typing import Flat, Index
 from gradcheck.evidence.averages import averaged
 from gradcheck.evidence.entries import sweep
-from gradcheck.examination.array_evidence import survey_of
+from gradcheck.examination.array_evidence import evidence_of
 from gradcheck.examination.claim import Claim
 from gradcheck.examination.gradient import SEARCHES
 from gradcheck.examination.parts import missing
@@ -24,8 +24,9 @@ from gradcheck.numerics.steps import POINTS
 from gradcheck.numerics.tangents import root_mean_square
 from gradcheck.parameters.boxes import whole_box
 from gradcheck.parameters.tree import Block
-from gradcheck.results.certificate import ArrayEvidence, Region, Survey
-from gradcheck.results.evidence import Evidence, latest, none_judged
+from gradcheck.results.certificate import ArrayEvidence, Region
+from gradcheck.results.entries import Entries, latest, none_judged
+from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
 from gradcheck.results.table import concatenate
 
@@ -42,7 +43,7 @@ HUGE = 1e150
 
 def examine_each_array(
     setting: Setting, problem: Problem, *, confidence: float, rng: np.random.Generator
-) -> Survey:
+) -> Evidence:
     """Directions that move one array each, the search for what they find wrong, and a bound for what stays open.
 
     Alone an array takes longer steps in noise: no other bends f on the way. confidence : of all of them together.
@@ -65,7 +66,7 @@ def examine_each_array(
     except KeyboardInterrupt:
         interrupted = True
     arrays += [ArrayEvidence(block, (), None) for block in blocks[len(arrays) :]]
-    return Survey(tuple(arrays), latest(concatenate(claim.judged)), tuple(claim.regions), interrupted)
+    return Evidence(latest(concatenate(claim.judged)), tuple(arrays), tuple(claim.regions), interrupted)
 
 
 def _alone(claim: Claim, k: int, confidence: float) -> ArrayEvidence:
@@ -111,7 +112,7 @@ def _of_directions(claim: Claim, k: int, confidence: float) -> ArrayEvidence:
         _judge_the_largest(claim, few=not joint.wrong[0])
     claim.judge_the_immovable(scaling)
     limit = Limit.NONE if joint.certified[0] else Limit.BUDGET if joint.spent else test.limit
-    return survey_of(claim, joint, scaling, confidence, limit).arrays[k]
+    return evidence_of(claim, joint, scaling, confidence, limit).arrays[k]
 
 
 def _judge_the_largest(claim: Claim, *, few: bool) -> None:
@@ -137,7 +138,7 @@ def _of_zeros(claim: Claim, block: Block, confidence: float) -> ArrayEvidence:
     if problem.room is not None:
         lengths[np.minimum(*problem.room) < NARROW * problem.scales] = 0.0
 
-    def judge(column: int, _: Index) -> Evidence:
+    def judge(column: int, _: Index) -> Entries:
         return claim.judge(np.array([column]))
 
     delta = 1.0 - confidence

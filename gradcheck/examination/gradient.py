@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from gradcheck._typing import Flat
-from gradcheck.examination.array_evidence import survey_of
+from gradcheck.examination.array_evidence import evidence_of
 from gradcheck.examination.claim import Claim
 from gradcheck.examination.parts import missing
 from gradcheck.examination.search import search as search_for
@@ -18,7 +18,7 @@ from gradcheck.joint.silent import silent_entries, stays
 from gradcheck.numerics.problem import Problem, Scaling, scaling_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import TOWERING
-from gradcheck.results.certificate import Survey
+from gradcheck.results.evidence import Evidence
 
 __all__ = ["SEARCHES", "examine_jointly"]
 
@@ -38,7 +38,7 @@ def examine_jointly(
     confidence: float,
     rng: np.random.Generator,
     search: bool,
-) -> tuple[Setting | None, Survey | None, bool]:
+) -> tuple[Setting | None, Evidence | None, bool]:
     """Certify a gradient (a matrix of one row) by joint directions, or locate what is wrong in it.
 
     setting_of : what is known for other ways from what the first direction shows of f's noise; and a `gradient_scale`.
@@ -66,7 +66,7 @@ class _Examination:
         self.confidence, self.search = confidence, search
         self.accused = False
 
-    def run(self) -> Survey | None:
+    def run(self) -> Evidence | None:
         """Directions; where something exceeds the bars the search, and other directions for what is left."""
         claim, delta = self.claim, 1.0 - self.confidence
         joint: Joint | None = None
@@ -114,7 +114,7 @@ class _Examination:
         if self._setting(scaling) is None:
             return None
         claim.judge_the_immovable(scaling)
-        return survey_of(claim, joint, scaling if settled else None, self.confidence)
+        return evidence_of(claim, joint, scaling if settled else None, self.confidence)
 
     def _setting(self, scaling: Scaling) -> Setting | None:
         """What measuring entries takes: what the first direction told, or a probe of the noise near x."""

@@ -24,14 +24,15 @@ from gradcheck.parameters.boxes import Box, runs
 from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.parameters.quantiles import median
 from gradcheck.parameters.tree import Block
-from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Region, Residual, Survey
+from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Region, Residual
+from gradcheck.results.entries import Entries, latest, none_judged
 from gradcheck.results.estimate import Estimate
-from gradcheck.results.evidence import Evidence, latest, none_judged
+from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
 from gradcheck.results.table import concatenate
 from gradcheck.results.table import rows as table_rows
 
-__all__ = ["between", "evidence_of", "mended", "survey_rows"]
+__all__ = ["between", "examine_rows", "mended", "rows_evidence"]
 
 # Up to so many columns each is moved where something is wrong: that costs about as much as the search.
 JUDGED_UP_TO = 20
@@ -49,14 +50,14 @@ MADE_UP = 0.9
 SHARING = 3
 
 
-def survey_rows(
+def examine_rows(
     problem: Problem,
     names: JacobianNames,
     setting_of: Callable[[], Setting | None],
     *,
     confidence: float,
     rng: np.random.Generator,
-) -> Survey | None:
+) -> Evidence | None:
     """Certify all rows of a Jacobian by joint directions, or name the entries that are wrong in a few of them.
 
     setting_of : what is known of f's noise near x, asked for where entries are accused. None where joint directions do
@@ -76,7 +77,7 @@ def survey_rows(
     if not joint.wrong.any() and not stays(problem, scaling, silent, rng, delta):
         return None
     if joint.certified.all():
-        return Survey((evidence_of(problem, names, joint, confidence),), none_judged(problem.x.dtype), ())
+        return Evidence(none_judged(problem.x.dtype), (rows_evidence(problem, names, joint, confidence),))
     if not joint.wrong.any() or problem.x.size <= JUDGED_UP_TO:
         return None
     setting = setting_of()
@@ -133,10 +134,10 @@ class _Search:
     silent: Mask
     confidence: float
     rng: np.random.Generator
-    judged: list[Evidence] = field(default_factory=list)
+    judged: list[Entries] = field(default_factory=list)
     filled: float = 1.0
 
-    def repaired(self, other: Direction) -> Survey | None:
+    def repaired(self, other: Direction) -> Evidence | None:
         """Where every row is right once the entries stand elsewhere, or on the diagonal are others."""
         matrix = self.problem.matrix
         arrays = [block.slice for block in self.problem.parameters.blocks]
@@ -159,12 +160,12 @@ class _Search:
         if count <= (MOVED if moved else REPLACED):
             proved, rest = self._proved(right, rest, *(at.astype(np.intp) for at in apart.nonzero()))
             judged = latest(concatenate([proved, *self.judged]))
-            return Survey((evidence_of(claim, self.names, rest, self.confidence),), judged, ())
+            return Evidence(judged, (rows_evidence(claim, self.names, rest, self.confidence),))
         box = Box(tuple((int(at.min()), int(at.max()) + 1) for at in apart.nonzero()))
         regions = (Region(block, box, True, None if count == box.size else int(count)),)
-        return Survey((ArrayEvidence(block, (), None),), latest(concatenate(self.judged)), regions)
+        return Evidence(latest(concatenate(self.judged)), (ArrayEvidence(block, (), None),), regions)
 
-    def _proved(self, right: Matrix, rest: Joint, rows: Index, columns: Index) -> tuple[Evidence, Joint]:
+    def _proved(self, right: Matrix, rest: Joint, rows: Index, columns: Index) -> tuple[Entries, Joint]:
         """Entries that a certificate of the right matrix proves wrong: their bars are what it bounds their error by.
 
         What the others are off by is added to the bounds of their rows.
@@ -181,7 +182,7 @@ class _Search:
         clear = judgement.wrong & (np.abs(given - value) > 6.0 * error)
         left = np.where(clear, 0.0, (given - value) * lengths) ** 2
         bound = rest.bound + np.sqrt(np.bincount(rows, left, rest.bound.size))
-        proved = table_rows(Evidence(at, given, found, judgement), np.flatnonzero(clear))
+        proved = table_rows(Entries(at, given, found, judgement), np.flatnonzero(clear))
         return proved, replace(rest, bound=bound)
 
     def certified(self, claim: Problem) -> Joint | None:
@@ -193,7 +194,7 @@ class _Search:
             return rest
         return None
 
-    def located(self, alpha: Flat, scaled: Mask) -> Survey | None:
+    def located(self, alpha: Flat, scaled: Mask) -> Evidence | None:
         """The rows that are off by a factor, and entries of others; None where that does not explain all."""
         problem, joint = self.problem, self.joint
         every = scaled.any() and self.sample(np.flatnonzero(scaled))
@@ -217,13 +218,13 @@ class _Search:
         spans = runs(set(np.flatnonzero(wrong & ~told).tolist()))
         regions = [self._of_rows(block, span) for span in spans]
         regions += [Region(block, Box(((0, rows.size), (j, j + 1))), True) for j in self.columns(rows.size)]
-        array = evidence_of(claim, self.names, rest, self.confidence)
+        array = rows_evidence(claim, self.names, rest, self.confidence)
         if wrong.all():
             array = replace(array, certificate=None)
         elif accepted.any() and array.certificate is not None:
             name = f"{array.certificate.name} / its factor"
             array = replace(array, certificate=replace(array.certificate, name=name))
-        return Survey((array,), latest(concatenate(self.judged)), tuple(regions))
+        return Evidence(latest(concatenate(self.judged)), (array,), tuple(regions))
 
     def _fill(self, wrong: list[int], rows: Index) -> bool:
         """Judge the columns between those that are wrong, and those beside them until one is right; not of many."""
@@ -299,7 +300,7 @@ class _Search:
         many = [e for e in self.judged if int(e.judgement.wrong.sum()) > most]
         return [int(self.setting.places(e.coordinates)[1][0]) for e in many]
 
-    def judge(self, column: int, rows: Index) -> Evidence:
+    def judge(self, column: int, rows: Index) -> Entries:
         """The entries of a column in some rows."""
         rows = rows.astype(np.intp)  # those of a sparse matrix are short
         given = self.problem.matrix.entries(rows, np.full(rows.size, column))
@@ -308,7 +309,7 @@ class _Search:
         return entries
 
 
-def mended(setting: Setting, matrix: Matrix, judged: Sequence[Evidence], alpha: Flat, scaled: Mask) -> Matrix:
+def mended(setting: Setting, matrix: Matrix, judged: Sequence[Entries], alpha: Flat, scaled: Mask) -> Matrix:
     """The matrix with what was measured in the place of what is wrong, and some rows (m,) without a part alpha."""
     change = scipy.sparse.csr_array(matrix.shape)
     for part in judged:
@@ -324,7 +325,7 @@ def between(columns: list[int]) -> Index:
     return np.arange(min(columns), max(columns) + 1)
 
 
-def evidence_of(problem: Problem, names: JacobianNames, joint: Joint, confidence: float) -> ArrayEvidence:
+def rows_evidence(problem: Problem, names: JacobianNames, joint: Joint, confidence: float) -> ArrayEvidence:
     """What directions certify of the rows of a matrix."""
     # Rows that are not looked at have no bound.
     known = joint.certified & (joint.sizes > 0)

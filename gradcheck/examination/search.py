@@ -14,7 +14,7 @@ from gradcheck.joint.joint import JointTest
 from gradcheck.joint.places import find_places
 from gradcheck.parameters.boxes import whole_box
 from gradcheck.results.certificate import Region
-from gradcheck.results.evidence import Evidence
+from gradcheck.results.entries import Entries
 
 __all__ = ["Found", "search"]
 
@@ -43,7 +43,7 @@ def search(claim: Claim, test: JointTest, direction: Direction) -> Found:
     if explained_by_a_factor(claim, test, direction):
         return Found(explains=True)
 
-    def judge(column: int, _: Index) -> Evidence:
+    def judge(column: int, _: Index) -> Entries:
         return claim.judge(np.array([column]))
 
     budget = min(WORTHWHILE * claim.still.size, MOST_SEARCHED)

@@ -11,8 +11,8 @@ from gradcheck.joint.directions import COMPLEX_ROUNDING, EPS
 from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.stencils import STENCIL, inner_pairs
+from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import Estimate
-from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
 from gradcheck.results.table import concatenate, rows
 from gradcheck.results.verdict import Judgement
@@ -26,9 +26,7 @@ CLEARLY = 10.0
 PAIRS = STENCIL[1:-1]
 
 
-def judge_alone(
-    problem: Problem, setting: Setting, claimed: Flat, entries: Index, *, exact: bool
-) -> Evidence:
+def judge_alone(problem: Problem, setting: Setting, claimed: Flat, entries: Index, *, exact: bool) -> Entries:
     """Some entries (k,) of the claim (n,), each by itself; a second stencil where the first leaves doubts.
 
     exact : by the complex step and two real points; otherwise by four points, or by a stencil where these leave doubts.
@@ -39,7 +37,7 @@ def judge_alone(
         found = _by_complex_step(problem, setting, claimed[entries], entries)
         judgement, clear = _clear(setting, found, claimed[entries], entries)
         if clear.all():
-            return Evidence(entries, claimed[entries], found, judgement)
+            return Entries(entries, claimed[entries], found, judgement)
         return sweep(setting, claimed[entries], entries)
     at = _within_reach(setting, claimed[entries], entries)
     parts = [_by_four_points(setting, claimed, entries[at])] if at.any() else []
@@ -57,13 +55,13 @@ def _clear(setting: Setting, found: Estimate, given: Flat, entries: Index) -> tu
     return judgement, clear & plain
 
 
-def _by_stencils(setting: Setting, claimed: Flat, entries: Index) -> Evidence:
+def _by_stencils(setting: Setting, claimed: Flat, entries: Index) -> Entries:
     """One stencil each, and a second one for all where the first leaves a doubt."""
     found = measure(setting, entries)
     judgement, clear = _clear(setting, found, claimed[entries], entries)
     # At 0 f may change only far nearer to x.
     if (clear & (setting.x[entries] != 0)).all():
-        return Evidence(entries, claimed[entries], found, judgement)
+        return Entries(entries, claimed[entries], found, judgement)
     return judged(setting, found, claimed[entries], entries)
 
 
@@ -79,7 +77,7 @@ def _within_reach(setting: Setting, given: Flat, entries: Index) -> Mask:
     return np.asarray(able & (room > steps))
 
 
-def _by_four_points(setting: Setting, claimed: Flat, entries: Index) -> Evidence:
+def _by_four_points(setting: Setting, claimed: Flat, entries: Index) -> Entries:
     """Those of some entries about which four points are clear."""
     lines, lines_at = lines_of(setting, *setting.places(entries), None), np.arange(entries.size)
     offsets = lines.reached(lines_at, first_steps(setting, entries, None)[:, None] * PAIRS)
@@ -96,7 +94,7 @@ def _by_four_points(setting: Setting, claimed: Flat, entries: Index) -> Evidence
     # to measure clears nobody.
     precise = 3.0 * fit.error <= setting.tolerance.rtol * judgement.scale + setting.tolerance.atol
     clear &= (CLEARLY * fit.error < np.abs(fit.value)) & (judgement.wrong | precise)
-    return rows(Evidence(entries, claimed[entries], found, judgement), np.flatnonzero(clear))
+    return rows(Entries(entries, claimed[entries], found, judgement), np.flatnonzero(clear))
 
 
 def _by_complex_step(problem: Problem, setting: Setting, claimed: Flat, entries: Index) -> Estimate:

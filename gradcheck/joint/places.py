@@ -18,7 +18,7 @@ from gradcheck._typing import Flat, Index, Mask, Values
 from gradcheck.joint.direction import Direction
 from gradcheck.joint.joint import JointTest
 from gradcheck.numerics.tangents import TOGETHER
-from gradcheck.results.evidence import Evidence
+from gradcheck.results.entries import Entries
 
 __all__ = ["Judge", "Places", "find_places"]
 
@@ -41,7 +41,7 @@ TRIES = 12
 
 
 # judge(column, rows) -> the entries of that column in these rows, each judged by itself.
-Judge = Callable[[int, Index], Evidence]
+Judge = Callable[[int, Index], Entries]
 # around(columns) -> the columns of the smallest boxes that hold them.
 Around = Callable[[list[int]], Index]
 

@@ -22,13 +22,15 @@ from gradcheck.report.report import Report
 from gradcheck.report.sentences import advice_sentence, cause_sentence, undecided_sentence
 from gradcheck.report.text import discrepancy
 from gradcheck.results.cause import Cause, Extent, Kind
-from gradcheck.results.certificate import ArrayEvidence, Region, Survey, array_certified
+from gradcheck.results.certificate import ArrayEvidence, Region
+from gradcheck.results.entries import Entries
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.finding import Finding
-from gradcheck.results.mismatch import ArraySummary, Mismatch
 from gradcheck.results.outcome import Limit, Outcome
 from gradcheck.results.summaries import (
     LISTED,
+    ArraySummary,
+    Mismatch,
     inside,
     largest,
     mismatches,
@@ -45,7 +47,7 @@ __all__ = ["compose"]
 
 def compose(
     parameters: Parameters,
-    evidence: Evidence | Survey | None,
+    evidence: Evidence | None,
     findings: Sequence[Finding],
     *,
     tolerance: Tolerance,
@@ -65,21 +67,19 @@ def compose(
     some: bool = False,
     steps: Flat | None = None,
 ) -> Report:
-    """The report of a sweep or a survey; without evidence the findings alone decide.
+    """The report of some evidence; without it the findings alone decide.
 
     budgeted : whether the caller set a budget. noun : what the derivative is called. functions : what
     the functions are called whose evaluations are counted. analytic : the whole derivative under test, where it is one
     vector. coarse : whether x or that derivative is of a coarser type than float64. some : whether entries were left
     out on purpose, and not for want of room. steps : (n,) the first steps from x.
     """
-    survey = evidence if isinstance(evidence, Survey) else None
-    judged = evidence.judged if isinstance(evidence, Survey) else evidence
-    found = _Found(parameters, judged, survey, tuple(findings), causes, analytic)
+    found = _Found(parameters, evidence, tuple(findings), causes, analytic)
     given = Circumstances(tolerance, budgeted, noun, coarse, steps, some)
-    outcome = _outcome(judged, survey, findings, tolerance)
+    outcome = _outcome(evidence, findings, tolerance)
     known = {
         "outcome": outcome,
-        "method": "sweep" if survey is None else "directions",
+        "method": "directions" if evidence is not None and evidence.arrays else "sweep",
         "nfev": nfev,
         "ngev": ngev,
         "seconds": seconds,
@@ -102,8 +102,7 @@ class _Found:
     """What a report is made of; see `compose`."""
 
     parameters: Parameters
-    judged: Evidence | None
-    survey: Survey | None
+    evidence: Evidence | None
     findings: tuple[Finding, ...]
     causes: tuple[Cause, ...]
     analytic: Flat | None
@@ -112,20 +111,20 @@ class _Found:
 @own_arithmetic
 def _told(outcome: Outcome, found: _Found, given: Circumstances) -> dict[str, Any]:
     """The rest of a report: the rows, the reason in words, and what else there is to say."""
-    parameters, judged, survey, causes = found.parameters, found.judged, found.survey, found.causes
-    wrong = mismatches(parameters, judged) if judged is not None else ()
-    arrays = summaries(parameters, judged, survey, given.tolerance) if judged is not None else ()
+    parameters, evidence, causes = found.parameters, found.evidence, found.causes
+    wrong = mismatches(parameters, evidence.entries) if evidence is not None else ()
+    arrays = summaries(parameters, evidence, given.tolerance) if evidence is not None else ()
     arrays = tuple(_counted(array, found) for array in arrays)
     # A finding that decides is the reason, unless wrong entries say more.
     decisive = next((f.text for f in found.findings if f.outcome is outcome), "") if not wrong else ""
     undecided = next((replace(f.undecided, noun=given.noun) for f in found.findings if f.undecided), None)
     if outcome is Outcome.INCONCLUSIVE and not any(f.outcome is outcome for f in found.findings):
-        undecided = _undecided(parameters, judged, survey, given)
+        undecided = _undecided(parameters, evidence, given)
     if undecided is not None:
         reason = f"{undecided_sentence(undecided)}; {advice_sentence(undecided)}"
     else:
-        reason = decisive or _reason(parameters, outcome, judged, survey, wrong, arrays, causes)
-    relative = relative_errors(judged)
+        reason = decisive or _reason(parameters, outcome, evidence, wrong, arrays, causes)
+    relative = relative_errors(evidence.entries if evidence is not None else None)
     return {
         "reason": reason,
         "arrays": arrays,
@@ -138,9 +137,9 @@ def _told(outcome: Outcome, found: _Found, given: Circumstances) -> dict[str, An
         "max_error": float(np.max(relative)) if relative.size else float("nan"),
         "detectable": largest([a.detectable for a in arrays]),
         "certificates": ()
-        if survey is None
-        else tuple(a.certificate for a in survey.arrays if a.certificate),
-        "evidence": Measurements.of(parameters, judged, survey) if judged is not None else None,
+        if evidence is None
+        else tuple(a.certificate for a in evidence.arrays if a.certificate),
+        "evidence": Measurements.of(parameters, evidence) if evidence is not None else None,
         "undecided": undecided,
         "advice": advice_sentence(undecided) if undecided is not None else "",
     }
@@ -150,53 +149,57 @@ def _notes(
     outcome: Outcome, found: _Found, arrays: tuple[ArraySummary, ...], given: Circumstances
 ) -> list[str]:
     """What there is to say of the evidence, beside the findings."""
-    parameters, judged, survey = found.parameters, found.judged, found.survey
-    if judged is None:
+    parameters, evidence = found.parameters, found.evidence
+    if evidence is None:
         return []
-    notes = _left_out(parameters, judged, given) if survey is None else []
-    notes += [] if survey is None else _not_taken_apart(survey, given.budgeted, found.causes)
-    notes += _listed(judged)
+    if evidence.arrays:
+        notes = _not_taken_apart(evidence, given.budgeted, found.causes)
+    else:
+        notes = _left_out(parameters, evidence.entries, given)
+    notes += _listed(evidence.entries)
     if outcome is Outcome.PASS:
-        notes += untold(parameters, judged, survey, arrays, given, found.analytic)
+        notes += untold(parameters, evidence, arrays, given, found.analytic)
     return notes
 
 
-def _outcome(
-    evidence: Evidence | None, survey: Survey | None, findings: Sequence[Finding], tolerance: Tolerance
-) -> Outcome:
+def _outcome(evidence: Evidence | None, findings: Sequence[Finding], tolerance: Tolerance) -> Outcome:
     outcomes = {f.outcome for f in findings}
-    if Outcome.FAIL in outcomes or (evidence is not None and np.count_nonzero(evidence.judgement.wrong)):
+    if Outcome.FAIL in outcomes or (
+        evidence is not None and np.count_nonzero(evidence.entries.judgement.wrong)
+    ):
         return Outcome.FAIL
     # A pass needs evidence: something was checked, and all of it was verified.
-    if Outcome.INCONCLUSIVE in outcomes or evidence is None or not evidence.judgement.verified.all():
+    if Outcome.INCONCLUSIVE in outcomes or evidence is None or not evidence.entries.judgement.verified.all():
         return Outcome.INCONCLUSIVE
-    if survey is None:
-        return Outcome.PASS if evidence.coordinates.size else Outcome.INCONCLUSIVE
-    certified = all(array_certified(evidence, array, tolerance.resolution) for array in survey.arrays)
-    return Outcome.PASS if certified and not survey.regions else Outcome.INCONCLUSIVE
+    if not evidence.arrays:
+        return Outcome.PASS if evidence.entries.coordinates.size else Outcome.INCONCLUSIVE
+    certified = all(evidence.certified(array, tolerance.resolution) for array in evidence.arrays)
+    return Outcome.PASS if certified and not evidence.regions else Outcome.INCONCLUSIVE
 
 
 def _reason(
     parameters: Parameters,
     outcome: Outcome,
     evidence: Evidence | None,
-    survey: Survey | None,
     wrong: tuple[Mismatch, ...],
     arrays: tuple[ArraySummary, ...],
     causes: tuple[Cause, ...],
 ) -> str:
-    if evidence is None or (survey is None and evidence.coordinates.size == 0):
+    if evidence is None or _empty(evidence):
         return "nothing was checked: every coordinate is fixed by its bounds"
-    size = parameters.size if survey is not None else int(evidence.coordinates.size)
+    size = _size(parameters, evidence)
     checked = f"{size:,} {'entry' if size == 1 else 'entries'}"
     if outcome is Outcome.FAIL:
         worst = f"{short(wrong[0].name)} {discrepancy(wrong[0])}"
-        return f"{_how_many(survey, arrays, causes)} of {checked} wrong: {worst}"
+        return f"{_how_many(evidence, arrays, causes)} of {checked} wrong: {worst}"
     if outcome is Outcome.INCONCLUSIVE:
-        assert survey is not None
-        return _loud(survey)
+        return _loud(evidence)
     free = "free " if size < parameters.size else ""
-    who = f"all {size:,} {free}entries agree" if size > 1 else f"{_only_name(parameters, evidence)} agrees"
+    who = (
+        f"all {size:,} {free}entries agree"
+        if size > 1
+        else f"{_only_name(parameters, evidence.entries)} agrees"
+    )
     seen = largest([a.detectable for a in arrays])
     told = f"; a relative mistake of {number(seen, 2)} would have been seen" if np.isfinite(seen) else ""
     return f"{who} with the numerical derivative{told}"
@@ -223,59 +226,60 @@ def _settled(causes: tuple[Cause, ...]) -> set[str]:
     return {name for cause in causes if cause.place.settled for name in cause.place.arrays}
 
 
-def _how_many(survey: Survey | None, arrays: tuple[ArraySummary, ...], causes: tuple[Cause, ...]) -> str:
+def _how_many(evidence: Evidence, arrays: tuple[ArraySummary, ...], causes: tuple[Cause, ...]) -> str:
     """How many are wrong: `7`; `about 300` where a sample tells; `at least 7` where the search ended before its end."""
     wrong = sum(max(a.wrong, a.about) for a in arrays)
     if any(a.about for a in arrays):
         return f"about {wrong:,}"
-    open_ = [] if survey is None else [r.block.name for r in survey.regions if not r.throughout]
+    open_ = [r.block.name for r in evidence.regions if not r.throughout]
     searched = set(open_) <= _settled(causes)
     return f"{wrong:,}" if searched else f"at least {wrong:,}"
 
 
-def _undecided(
-    parameters: Parameters,
-    evidence: Evidence | None,
-    survey: Survey | None,
-    given: Circumstances,
-) -> Undecided | None:
+def _empty(evidence: Evidence) -> bool:
+    return not evidence.arrays and evidence.entries.coordinates.size == 0
+
+
+def _size(parameters: Parameters, evidence: Evidence) -> int:
+    """The entries that were looked at."""
+    return parameters.size if evidence.arrays else int(evidence.entries.coordinates.size)
+
+
+def _undecided(parameters: Parameters, evidence: Evidence | None, given: Circumstances) -> Undecided | None:
     """What is open, as data; None where nothing was checked, or something is wrong somewhere."""
-    if evidence is None or (survey is None and evidence.coordinates.size == 0):
+    if evidence is None or _empty(evidence):
         return None
-    if survey is None or not evidence.judgement.verified.all():
-        total = parameters.size if survey is not None else int(evidence.coordinates.size)
-        return undecided_entries(parameters, evidence, total, given)
-    if survey.regions:
+    if not (evidence.arrays and evidence.entries.judgement.verified.all()):
+        return undecided_entries(parameters, evidence.entries, _size(parameters, evidence), given)
+    if evidence.regions:
         return None
 
     def certified(array: ArrayEvidence) -> bool:
         # What disagrees is no question of precision.
-        return array_certified(evidence, array, given.tolerance.resolution) or _disagrees(array)
+        return evidence.certified(array, given.tolerance.resolution) or _disagrees(array)
 
-    open_ = not all(certified(array) for array in survey.arrays)
-    return undecided_array(survey, given, certified) if open_ else None
+    open_ = not all(certified(array) for array in evidence.arrays)
+    return undecided_array(evidence, given, certified) if open_ else None
 
 
 def _disagrees(array: ArrayEvidence) -> bool:
     return array.certificate is None and any(residual.exceeds for residual in array.residuals)
 
 
-def _loud(survey: Survey) -> str:
+def _loud(evidence: Evidence) -> str:
     """Something is wrong, but no entry could be named."""
-    if survey.regions:
-        return (
-            f"something is wrong somewhere in {survey.regions[0]}; the search ended before it could say where"
-        )
-    array = next(array for array in survey.arrays if _disagrees(array))
+    if evidence.regions:
+        return f"something is wrong somewhere in {evidence.regions[0]}; the search ended before it could say where"
+    array = next(array for array in evidence.arrays if _disagrees(array))
     name = short(array.block.name)
     return f"{name} disagrees along a random direction, but no entry could be singled out"
 
 
-def _only_name(parameters: Parameters, evidence: Evidence) -> str:
+def _only_name(parameters: Parameters, evidence: Entries) -> str:
     return parameters.name(int(evidence.coordinates[0]) if evidence.coordinates.size else 0)
 
 
-def _left_out(parameters: Parameters, evidence: Evidence, given: Circumstances) -> list[str]:
+def _left_out(parameters: Parameters, evidence: Entries, given: Circumstances) -> list[str]:
     """What was left out, and kinks, where entries were judged by themselves."""
     notes = []
     skipped = parameters.size - evidence.coordinates.size
@@ -294,9 +298,9 @@ def _left_out(parameters: Parameters, evidence: Evidence, given: Circumstances) 
     return notes
 
 
-def _not_taken_apart(survey: Survey, budgeted: bool, causes: tuple[Cause, ...]) -> list[str]:
+def _not_taken_apart(evidence: Evidence, budgeted: bool, causes: tuple[Cause, ...]) -> list[str]:
     """What was told by a sample, and where the search ended before it could name the entries."""
-    parts = sampled(survey.judged, survey)
+    parts = sampled(evidence)
     # What is said of a mistake names its place.
     said = {name for cause in causes if cause.place.tells for name in cause.place.arrays}
     unnamed = [region for region in parts if region.block.name not in said]
@@ -307,14 +311,14 @@ def _not_taken_apart(survey: Survey, budgeted: bool, causes: tuple[Cause, ...]) 
             named.append(f"{len(unnamed) - 3:,} more")
         notes.append(f"of a few entries sampled, most are wrong in {', '.join(named)}")
     elif parts:
-        looked = sum(int(inside(survey.judged, region).sum()) for region in parts)
+        looked = sum(int(inside(evidence.entries, region).sum()) for region in parts)
         notes.append(f"how many are wrong is told by a sample of {looked:,}, most of them wrong")
-    left = [r for r in survey.regions if not r.throughout and r.block.name not in _settled(causes)]
+    left = [r for r in evidence.regions if not r.throughout and r.block.name not in _settled(causes)]
     open_ = [_region_name(region) for region in left]
     if open_:
         more = f" and {count(len(open_) - 3, 'more part')}" if len(open_) > 3 else ""
         notes.append(
-            f"something is wrong somewhere in {', '.join(open_[:3])}{more}; {_ended(survey, budgeted)}"
+            f"something is wrong somewhere in {', '.join(open_[:3])}{more}; {_ended(evidence, budgeted)}"
         )
     return notes
 
@@ -323,13 +327,13 @@ def _region_name(region: Region) -> str:
     return region.box.words(replace(region.block, name=short(region.block.name)))
 
 
-def _ended(survey: Survey, budgeted: bool) -> str:
-    ended = ended_by(survey.interrupted, budgeted)
+def _ended(evidence: Evidence, budgeted: bool) -> str:
+    ended = ended_by(evidence.interrupted, budgeted)
     after = {Ended.SEARCH: "mend what is named and check again", Ended.BUDGET: Remedy.RAISE.value}
     return f"the search ended there: {after.get(ended, Remedy.AGAIN.value)}"
 
 
-def _listed(evidence: Evidence) -> list[str]:
+def _listed(evidence: Entries) -> list[str]:
     """That not all wrong entries are listed."""
     wrong = int(evidence.judgement.wrong.sum())
     return [f"the worst {LISTED:,} wrong entries are listed"] if wrong > LISTED else []

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from gradcheck.parameters.tree import Block, Parameters
 from gradcheck.results.cause import Cause
-from gradcheck.results.certificate import Certificate, Region, Residual, Survey
+from gradcheck.results.certificate import Certificate, Region, Residual
+from gradcheck.results.entries import Entries
 from gradcheck.results.evidence import Evidence
-from gradcheck.results.mismatch import ArraySummary, Mismatch
 from gradcheck.results.outcome import Outcome
+from gradcheck.results.summaries import ArraySummary, Mismatch
 from gradcheck.results.undecided import Undecided
 
 if TYPE_CHECKING:
@@ -33,25 +34,23 @@ class Measurements:
     """
 
     blocks: tuple[Block, ...]
-    entries: Evidence
+    entries: Entries
     residuals: tuple[tuple[str, Residual], ...] = ()
     regions: tuple[Region, ...] = ()
 
     @classmethod
-    def of(cls, parameters: Parameters, judged: Evidence, survey: Survey | None) -> Measurements:
+    def of(cls, parameters: Parameters, evidence: Evidence) -> Measurements:
         """What figures are drawn of."""
-        arrays = survey.arrays if survey is not None else ()
         # A certificate names what was compared: the array, or the array over a factor that all its entries share.
         # Without one, directions that show nothing wrong may be of what was made of the claim: a panel of them would
         # call it right.
         residuals = tuple(
             (array.certificate.name if array.certificate is not None else array.block.name, residual)
-            for array in arrays
+            for array in evidence.arrays
             if array.certificate is not None or any(residual.exceeds for residual in array.residuals)
             for residual in array.residuals
         )
-        regions = survey.regions if survey is not None else ()
-        return cls(tuple(parameters.blocks), judged, residuals, regions)
+        return cls(tuple(parameters.blocks), evidence.entries, residuals, evidence.regions)
 
 
 def _nothing() -> None:

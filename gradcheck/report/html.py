@@ -13,8 +13,8 @@ from gradcheck.report.data import ReportData
 from gradcheck.report.drawings import Drawing, drawing
 from gradcheck.report.text import mismatch_line
 from gradcheck.results.certificate import Certificate
-from gradcheck.results.mismatch import Mismatch
 from gradcheck.results.outcome import Outcome
+from gradcheck.results.summaries import Mismatch
 from gradcheck.results.words import count, number, visible
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from gradcheck.results.words import count, number, short, visible
 
 if TYPE_CHECKING:
     from gradcheck.report.data import ReportData
-    from gradcheck.results.mismatch import ArraySummary, Mismatch
+    from gradcheck.results.summaries import ArraySummary, Mismatch
 
 __all__ = ["discrepancy", "mismatch_line", "report_text"]
 

@@ -12,7 +12,6 @@ import numpy as np
 from gradcheck._typing import Values
 from gradcheck.parameters.boxes import Box
 from gradcheck.parameters.tree import Block
-from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
 
 # The least |u_i|: what a single wrong entry certainly contributes.
@@ -133,14 +132,6 @@ def _percent(confidence: float) -> str:
     return f"{100 * confidence:.10f}".rstrip("0").rstrip(".")
 
 
-def array_certified(evidence: Evidence, array: ArrayEvidence, resolution: float) -> bool:
-    """Whether directions bound the error of an array within the resolution, or every entry was judged by itself."""
-    if array.certificate is not None:
-        return array.certificate.relative_to_rms <= resolution
-    inside = (evidence.coordinates >= array.block.start) & (evidence.coordinates < array.block.stop)
-    return int(inside.sum()) == array.block.size
-
-
 @dataclass(frozen=True)
 class Region:
     """A part of an array that holds something wrong and was not taken apart.
@@ -161,16 +152,3 @@ class Region:
 
     def __str__(self) -> str:
         return self.box.words(self.block)
-
-
-@dataclass(frozen=True)
-class Survey:
-    """arrays : one ArrayEvidence a parameter array, of the entries not judged one by one.
-
-    judged : suspects, samples of regions and entries that directions cannot move, each judged by itself.
-    """
-
-    arrays: tuple[ArrayEvidence, ...]
-    judged: Evidence
-    regions: tuple[Region, ...]
-    interrupted: bool = False

@@ -1,52 +1,36 @@
-"""Judged entries of a derivative."""
+"""What was found of a derivative under test: entries one by one, whole arrays along directions, parts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
-import numpy as np
+from gradcheck.results.certificate import ArrayEvidence, Region
+from gradcheck.results.entries import Entries
 
-from gradcheck._typing import Flat, Index
-from gradcheck.results.estimate import Estimate, unmeasured
-from gradcheck.results.table import rows
-from gradcheck.results.verdict import Judgement
+__all__ = ["Evidence"]
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Analytic and numerical derivatives of some entries, and what was decided; all arrays are (k,).
+    """The evidence of a check.
 
-    coordinates : flat indices into the matrix J (m, n), row by row; of a gradient those of x.
-    order : the power of the step as which truncation grows, 4 for stencils and 2 for plain central differences.
+    entries : those that were judged one by one: all, or suspects, samples of regions and what directions cannot move.
+    arrays : one ArrayEvidence a parameter array, of its other entries; none where all were judged.
     """
 
-    coordinates: Index
-    analytic: Flat
-    estimate: Estimate
-    judgement: Judgement
+    entries: Entries
+    arrays: tuple[ArrayEvidence, ...] = ()
+    regions: tuple[Region, ...] = ()
     interrupted: bool = False
-    order: int = 4
 
-    @property
-    def wrong(self) -> Index:
-        """The flat indices of the wrong entries."""
-        return self.coordinates[self.judgement.wrong]
+    @classmethod
+    def one_by_one(cls, entries: Entries) -> Evidence:
+        """Where every entry was judged by itself."""
+        return cls(entries, interrupted=entries.interrupted)
 
-
-def latest(evidence: Evidence) -> Evidence:
-    """Each entry once, as it was judged last."""
-    size = evidence.coordinates.size
-    if size < 2:
-        return evidence
-    _, last = np.unique(evidence.coordinates[::-1], return_index=True)
-    return evidence if last.size == size else rows(evidence, np.sort(size - 1 - last))
-
-
-@cache
-def none_judged(dtype: np.dtype[Any]) -> Evidence:
-    """No entries; nobody writes into arrays of none."""
-    no, nothing = np.zeros(0, bool), np.zeros(0)
-    judgement = Judgement(no, no, no, no, nothing, nothing)
-    return Evidence(np.empty(0, np.intp), np.zeros(0, dtype), unmeasured(0, dtype), judgement)
+    def certified(self, array: ArrayEvidence, resolution: float) -> bool:
+        """Whether directions bound the error of an array within the resolution, or every entry was judged by itself."""
+        if array.certificate is not None:
+            return array.certificate.relative_to_rms <= resolution
+        at, block = self.entries.coordinates, array.block
+        return int(((at >= block.start) & (at < block.stop)).sum()) == block.size

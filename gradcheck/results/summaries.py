@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,81 +10,127 @@ import numpy as np
 from gradcheck._typing import Flat, Mask
 from gradcheck.parameters.boxes import in_box
 from gradcheck.parameters.tree import Parameters
-from gradcheck.results.certificate import Region, Survey
+from gradcheck.results.certificate import Region
+from gradcheck.results.entries import Entries
 from gradcheck.results.evidence import Evidence
-from gradcheck.results.mismatch import ArraySummary, Mismatch
 from gradcheck.results.verdict import Tolerance
 
-__all__ = ["LISTED", "inside", "largest", "mismatches", "relative_errors", "sampled", "summaries"]
+__all__ = [
+    "LISTED",
+    "ArraySummary",
+    "Mismatch",
+    "inside",
+    "largest",
+    "mismatches",
+    "relative_errors",
+    "sampled",
+    "summaries",
+]
 
 # Wrong entries that are listed, the worst of them.
 LISTED = 1000
 
 
-def mismatches(parameters: Parameters, evidence: Evidence) -> tuple[Mismatch, ...]:
+@dataclass(frozen=True)
+class Mismatch:
+    """One wrong entry of the gradient.
+
+    name : as a person would write it, `params["W1"][571, 40]`. index : inside its array.
+    flat_index : in the flat vector of all parameters. error_bar : E of the numerical value.
+    """
+
+    name: str
+    index: tuple[int, ...]
+    flat_index: int
+    analytic: float
+    numerical: float
+    error_bar: float
+
+
+@dataclass(frozen=True)
+class ArraySummary:
+    """One parameter array in a report; nan where nothing was measured.
+
+    checked : entries judged one by one, or all where directions tested them together. wrong : of those judged. about :
+        how many are wrong, as far as a sample tells that was wrong throughout; 0 where `wrong` counts them.
+    max_error : largest |analytic - numerical|. error_bar : largest E. Both in units of f per x.
+    detectable : the smallest relative mistake of one entry that would have been seen, in the largest of the
+        entry's own size and the array's root mean square.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    checked: int
+    wrong: int
+    inconclusive: int
+    max_error: float
+    error_bar: float
+    detectable: float
+    about: int = 0
+
+
+def mismatches(parameters: Parameters, entries: Entries) -> tuple[Mismatch, ...]:
     """The worst of the wrong entries: first not finite, then by their distance relative to what was allowed."""
-    rows = np.flatnonzero(evidence.judgement.wrong)
-    distance = np.abs(evidence.analytic[rows] - evidence.estimate.value[rows])
+    rows = np.flatnonzero(entries.judgement.wrong)
+    distance = np.abs(entries.analytic[rows] - entries.estimate.value[rows])
     with np.errstate(invalid="ignore", divide="ignore"):
-        excess = np.where(np.isfinite(distance), distance / evidence.judgement.allowed[rows], np.inf)
+        excess = np.where(np.isfinite(distance), distance / entries.judgement.allowed[rows], np.inf)
     found = []
     for row in rows[np.argsort(-excess, kind="stable")][:LISTED].tolist():
-        at = int(evidence.coordinates[row])
+        at = int(entries.coordinates[row])
         found.append(
             Mismatch(
                 parameters.name(at),
                 parameters.block_of(at).index(at),
                 at,
-                float(evidence.analytic[row]),
-                float(evidence.estimate.value[row]),
-                float(evidence.estimate.error[row]),
+                float(entries.analytic[row]),
+                float(entries.estimate.value[row]),
+                float(entries.estimate.error[row]),
             )
         )
     return tuple(found)
 
 
-def summaries(
-    parameters: Parameters, evidence: Evidence, survey: Survey | None, tolerance: Tolerance
-) -> tuple[ArraySummary, ...]:
+def summaries(parameters: Parameters, evidence: Evidence, tolerance: Tolerance) -> tuple[ArraySummary, ...]:
     """One row a parameter array."""
-    rows = []
+    rows, entries = [], evidence.entries
     for k, b in enumerate(parameters.blocks):
-        mine = (evidence.coordinates >= b.start) & (evidence.coordinates < b.stop)
-        known = mine & np.isfinite(evidence.estimate.error)
-        distance = np.abs(evidence.analytic[known] - evidence.estimate.value[known])
-        together = survey.arrays[k] if survey is not None else None
+        mine = (entries.coordinates >= b.start) & (entries.coordinates < b.stop)
+        known = mine & np.isfinite(entries.estimate.error)
+        distance = np.abs(entries.analytic[known] - entries.estimate.value[known])
+        together = evidence.arrays[k] if evidence.arrays else None
         looked_at = together is not None and together.tested
         # What passes as a subgradient has no derivative: its slopes say nothing of what would have been seen.
-        smooth = known & ~evidence.judgement.subgradient
+        smooth = known & ~entries.judgement.subgradient
         rows.append(
             ArraySummary(
                 b.name,
                 b.shape,
                 b.size if looked_at else int(known.sum()),
-                int((mine & evidence.judgement.wrong).sum()),
-                int((mine & evidence.judgement.inconclusive).sum()),
+                int((mine & entries.judgement.wrong).sum()),
+                int((mine & entries.judgement.inconclusive).sum()),
                 float(distance.max(initial=0.0)) if known.any() else float("nan"),
-                float(evidence.estimate.error[known].max(initial=0.0)) if known.any() else float("nan"),
+                float(entries.estimate.error[known].max(initial=0.0)) if known.any() else float("nan"),
                 # Entries that were found to be within the tolerance are left out of the directions after that.
-                largest([together.detectable, tolerance.rtol, *_certainly_seen(evidence)[smooth]])
+                largest([together.detectable, tolerance.rtol, *_certainly_seen(entries)[smooth]])
                 if together is not None and looked_at
-                else largest(_certainly_seen(evidence)[smooth]),
-                _about(evidence, survey, b.name),
+                else largest(_certainly_seen(entries)[smooth]),
+                _about(evidence, b.name),
             )
         )
     return tuple(rows)
 
 
-def _certainly_seen(evidence: Evidence) -> Any:
+def _certainly_seen(entries: Entries) -> Any:
     """The smallest relative mistake of each entry that is called wrong wherever in its 3 E the true value lies."""
-    sure = evidence.judgement.allowed + 3.0 * evidence.estimate.error
+    sure = entries.judgement.allowed + 3.0 * entries.estimate.error
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(evidence.judgement.scale > 0, sure / evidence.judgement.scale, np.inf)
+        return np.where(entries.judgement.scale > 0, sure / entries.judgement.scale, np.inf)
 
 
-def _about(judged: Evidence, survey: Survey | None, array: str) -> int:
+def _about(evidence: Evidence, array: str) -> int:
     """How many entries of an array are wrong, those of parts included of which a sample was; 0 where there are none."""
-    mine = [r for r in sampled(judged, survey) if r.block.name == array]
+    mine, judged = [r for r in sampled(evidence) if r.block.name == array], evidence.entries
     if not mine:
         return 0
     block, wrong = mine[0].block, judged.judgement.wrong
@@ -93,13 +140,12 @@ def _about(judged: Evidence, survey: Survey | None, array: str) -> int:
     return sum(region.size for region in mine) + int(outside.sum())
 
 
-def sampled(judged: Evidence, survey: Survey | None) -> list[Region]:
+def sampled(evidence: Evidence) -> list[Region]:
     """The parts that are wrong throughout as far as a sample tells."""
-    regions = survey.regions if survey is not None else ()
-    return [r for r in regions if r.throughout and int(inside(judged, r).sum()) < r.size]
+    return [r for r in evidence.regions if r.throughout and int(inside(evidence.entries, r).sum()) < r.size]
 
 
-def inside(judged: Evidence, region: Region) -> Mask:
+def inside(judged: Entries, region: Region) -> Mask:
     """Which of the judged entries lie in a region."""
     b = region.block
     inside = (judged.coordinates >= b.start) & (judged.coordinates < b.stop)
@@ -107,7 +153,7 @@ def inside(judged: Evidence, region: Region) -> Mask:
     return inside
 
 
-def relative_errors(evidence: Evidence | None) -> Flat:
+def relative_errors(evidence: Entries | None) -> Flat:
     """How far each judged entry of a known size is off, in units of it."""
     if evidence is None:
         return np.empty(0)

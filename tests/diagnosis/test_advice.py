@@ -13,8 +13,8 @@ from gradcheck import Outcome, check_gradient, check_jacobian
 from gradcheck.diagnosis.undecided import Circumstances, undecided_entries
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.sentences import undecided_sentence
+from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import Estimate
-from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
 from gradcheck.results.undecided import Advice, Remedy, Undecided
 from gradcheck.results.verdict import Tolerance, judge
@@ -47,7 +47,7 @@ def test_an_option_that_would_decide_some_comes_last(error, first):
     assert judgement.inconclusive.tolist() == [False, True, True]
 
     found = undecided_entries(
-        parameters, Evidence(np.arange(3), value, estimate, judgement), 3, Circumstances(Tolerance(1e-6))
+        parameters, Entries(np.arange(3), value, estimate, judgement), 3, Circumstances(Tolerance(1e-6))
     )
 
     remedies = [a.remedy for a in found.advice]
@@ -69,7 +69,7 @@ def test_of_limits_of_equally_many_entries_the_first_is_named(shift):
     def named(limit: Any) -> Limit:
         estimate = Estimate(**parts | {"limit": limit})
         judgement = judge(value, estimate, value, Tolerance(1e-6))
-        evidence = Evidence(np.arange(limits.size), value, estimate, judgement)
+        evidence = Entries(np.arange(limits.size), value, estimate, judgement)
         return undecided_entries(parameters, evidence, limits.size, Circumstances(Tolerance(1e-6))).limit
 
     assert named(limits) is limits[0]

@@ -19,6 +19,7 @@ from gradcheck.parameters.tree import Parameters
 from gradcheck.report import sentences
 from gradcheck.report.sentences import cause_sentence
 from gradcheck.results.cause import Kind
+from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit, Outcome
@@ -63,7 +64,7 @@ def diagnosis_of(
     judgement = judge(analytic[at], estimate, np.zeros(at.size), tolerance)
     assert judgement.wrong.any()
     subject = Subject(parameters, analytic, flat, 0.0, tolerance)
-    return diagnose(subject, Evidence(at, analytic[at], estimate, judgement), grad)
+    return diagnose(subject, Evidence.one_by_one(Entries(at, analytic[at], estimate, judgement)), grad)
 
 
 def explain(right: Any, wrong: Any, x: Any = None, **options: Any) -> tuple[str, ...]:

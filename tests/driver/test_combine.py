@@ -15,9 +15,9 @@ from gradcheck.driver.combine import combine, in_turn
 from gradcheck.report.data import Measurements
 from gradcheck.report.report import Report
 from gradcheck.results.certificate import Certificate
-from gradcheck.results.evidence import none_judged
-from gradcheck.results.mismatch import ArraySummary, Mismatch
+from gradcheck.results.entries import none_judged
 from gradcheck.results.outcome import Limit
+from gradcheck.results.summaries import ArraySummary, Mismatch
 from gradcheck.results.undecided import Undecided
 
 NOBODY: Any = SimpleNamespace()

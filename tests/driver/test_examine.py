@@ -23,7 +23,8 @@ from gradcheck.function.objective import BudgetSpentError, NotScalarError
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.boxes import Box
 from gradcheck.parameters.tree import Parameters
-from gradcheck.results.certificate import ArrayEvidence, Certificate, Region, Residual, Survey
+from gradcheck.results.certificate import ArrayEvidence, Certificate, Region, Residual
+from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import unmeasured
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.finding import Finding
@@ -39,7 +40,7 @@ LINES = Dense(np.array([[1.0, 2.0]]))
 NOBODY = np.zeros(2, bool)
 
 
-def evidence(*limits: Limit, **options: Any) -> Evidence:
+def entries(*limits: Limit, **options: Any) -> Entries:
     """Two entries that were measured with steps of 0.125 and 0.5, and what limits each."""
     estimate = replace(
         unmeasured(2, np.dtype(float)),
@@ -47,14 +48,19 @@ def evidence(*limits: Limit, **options: Any) -> Evidence:
         limit=np.array(limits or [Limit.NONE] * 2),
     )
     judgement = Judgement(NOBODY, ~NOBODY, NOBODY, NOBODY, np.zeros(2), np.ones(2))
-    return Evidence(np.arange(2), LINES.array[0], estimate, judgement, **options)
+    return Entries(np.arange(2), LINES.array[0], estimate, judgement, **options)
 
 
-def survey(*regions: Region, certified: bool = False, **options: Any) -> Survey:
+def survey(*regions: Region, certified: bool = False, **options: Any) -> Evidence:
     """One array with one direction."""
     certificate = Certificate("x", 1e-6, 1e-6, 0.999, 1) if certified else None
     array = ArrayEvidence(BLOCK, (Residual(0.0, 1e-9, 1.0, 3e-9, 0.1),), certificate)
-    return Survey((array,), evidence(Limit.DOMAIN, Limit.NONE), regions, **options)
+    return Evidence(entries(Limit.DOMAIN, Limit.NONE), (array,), regions, **options)
+
+
+def evidence(*limits: Limit, **options: Any) -> Evidence:
+    """Entries alone."""
+    return Evidence.one_by_one(entries(*limits, **options))
 
 
 class Course:
@@ -228,7 +234,7 @@ def test_regions_of_a_sparse_matrix_count_what_it_stores(course: Callable[..., C
         run, given = course(matrix=matrix), survey(replace(region, stored=known_before))
         known = run.examined(run.finds(given))
         assert run.asked[-1] == ("explain", run.setting, matrix, known.evidence)
-        assert isinstance(known.evidence, Survey)
+        assert isinstance(known.evidence, Evidence)
         assert known.evidence.regions == (replace(region, stored=stored),)
         assert known.evidence.arrays is given.arrays
 
@@ -239,12 +245,13 @@ def test_an_end_before_its_time_makes_no_edges(course: Callable[..., Course]):
         given, run = evidence(Limit.DOMAIN, Limit.KINK), course(ended=ended, interrupted=interrupted)
         known = run.examined(run.finds(given))
         found = known.evidence
-        assert isinstance(found, Evidence)
-        assert found.estimate.limit.tolist() == [Limit.BUDGET if ended else Limit.DOMAIN, Limit.KINK]
-        assert given.estimate.limit.tolist() == [Limit.DOMAIN, Limit.KINK]
+        assert found is not None
+        limits = [Limit.BUDGET if ended else Limit.DOMAIN, Limit.KINK]
+        assert found.entries.estimate.limit.tolist() == limits
+        assert given.entries.estimate.limit.tolist() == [Limit.DOMAIN, Limit.KINK]
         assert found.interrupted is known.interrupted is interrupted
-        assert found.judgement is given.judgement
-        assert found.estimate.step is given.estimate.step
+        assert found.entries.judgement is given.entries.judgement
+        assert found.entries.estimate.step is given.entries.estimate.step
 
 
 @pytest.mark.parametrize("interrupted", [False, True])
@@ -255,10 +262,10 @@ def test_directions_that_ended_before_their_time_prove_nothing(
     for certified in (False, True):
         given, run = survey(certified=certified), course(ended=True, interrupted=interrupted)
         found = run.examined(run.finds(given)).evidence
-        assert isinstance(found, Survey)
+        assert isinstance(found, Evidence)
         assert found.arrays == (given.arrays[0] if certified else replace(given.arrays[0], residuals=()),)
-        assert found.judged.estimate.limit.tolist() == [Limit.BUDGET, Limit.NONE]
-        assert found.judged.interrupted is found.interrupted is interrupted
+        assert found.entries.estimate.limit.tolist() == [Limit.BUDGET, Limit.NONE]
+        assert found.entries.interrupted is found.interrupted is interrupted
 
 
 def test_a_second_call_of_the_derivative_is_looked_at_in_the_end(course: Callable[..., Course]):

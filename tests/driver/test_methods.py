@@ -21,7 +21,8 @@ from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.boxes import Box
 from gradcheck.parameters.matrix_names import jacobian_names
 from gradcheck.parameters.tree import Parameters
-from gradcheck.results.certificate import ArrayEvidence, Certificate, Region, Residual, Survey
+from gradcheck.results.certificate import ArrayEvidence, Certificate, Region, Residual
+from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import unmeasured
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.finding import Finding
@@ -172,12 +173,12 @@ def test_every_entry_is_judged_where_nothing_is_known_or_it_can_be_paid_for():
         assert EVERY.cost(known) == later
 
 
-def judged(*entries: int, wrong: Any = ()) -> Evidence:
+def judged(*entries: int, wrong: Any = ()) -> Entries:
     """Some entries that were judged by themselves."""
     is_wrong = np.isin(entries, wrong)
     no, ones = np.zeros(len(entries), bool), np.ones(len(entries))
     estimate = unmeasured(len(entries), np.dtype(float))
-    return Evidence(
+    return Entries(
         np.array(entries, np.intp), ones, estimate, Judgement(is_wrong, ~is_wrong, no, no, ones, ones)
     )
 
@@ -202,7 +203,7 @@ def test_plain_differences_settle_what_they_bear_out(monkeypatch: pytest.MonkeyP
     agreement.answer = setting, evidence
     assert PLAIN.run(known) is True
     assert known.setting is setting
-    assert known.evidence is evidence
+    assert known.evidence == Evidence.one_by_one(evidence)
 
 
 def told_of(problem: Problem, known: Known, eps: float) -> None:
@@ -227,17 +228,17 @@ def test_joint_directions_look_at_all_rows_together(
         names=lambda: names,
         computes_in="float32",
     )
-    survey_rows = Noted(monkeypatch, "survey_rows", None)
+    examine_rows = Noted(monkeypatch, "examine_rows", None)
     assert JOINT.run(known) is False
     assert known.evidence is None
-    problem, given, probe = survey_rows.given
+    problem, given, probe = examine_rows.given
     told_of(problem, known, SINGLE)
     assert given is names
     assert probe == known.probe
-    generator = survey_rows.named.pop("rng")
-    assert survey_rows.named == {"confidence": 0.99}
+    generator = examine_rows.named.pop("rng")
+    assert examine_rows.named == {"confidence": 0.99}
     assert generator.random() == np.random.default_rng(7).random()
-    survey_rows.answer = found = Survey((), judged(), ())
+    examine_rows.answer = found = Evidence(judged())
     assert JOINT.run(known) is True
     assert known.evidence is found
 
@@ -251,7 +252,7 @@ def test_joint_directions_look_at_all_of_a_gradient_together(
     """What is wrong is looked for in more than 20 entries, or where directions are asked for."""
     room = np.ones(n), np.zeros(n)
     known = known_of(n, method=method, room=room)
-    setting, found = prepared(known_of()), Survey((), judged(), ())
+    setting, found = prepared(known_of()), Evidence(judged())
     examine_jointly = Noted(monkeypatch, "examine_jointly", (setting, None, True))
     assert JOINT.run(known) is False
     assert known.setting is setting
@@ -299,10 +300,10 @@ def array(block: Any, bound: float | None = None) -> ArrayEvidence:
 
 def test_a_gradient_has_the_survey_of_its_arrays_and_a_row_one_of_its_own(monkeypatch: pytest.MonkeyPatch):
     """By its names: the worst array speaks for the row; one region of columns is one of each run of entries."""
-    found = Survey((array(W, 1e-6), array(B, 1e-4)), judged(), (Region(W, Box(((0, 2), (1, 2))), True),))
+    found = Evidence(judged(), (array(W, 1e-6), array(B, 1e-4)), (Region(W, Box(((0, 2), (1, 2))), True),))
     (block,) = ROW.blocks
 
-    def named(found: Survey, names: Any = ROW) -> Any:
+    def named(found: Evidence, names: Any = ROW) -> Any:
         Noted(monkeypatch, "examine_each_array", found)
         Noted(monkeypatch, "examine_jointly", (None, found, False))
         known = known_of(x=TREE, names=lambda: names)
@@ -322,31 +323,31 @@ def test_a_gradient_has_the_survey_of_its_arrays_and_a_row_one_of_its_own(monkey
     )
     assert named(found, None) is found
     # What is named by the row already stays as it is.
-    row = Survey((array(block, 1e-6),), judged(), (Region(block, Box(((0, 1), (2, 3))), True),))
+    row = Evidence(judged(), (array(block, 1e-6),), (Region(block, Box(((0, 1), (2, 3))), True),))
     assert named(row) is row
     # An array without a certificate is the worst, but where all its entries were judged.
     for entries, certificate in ((range(W.start, W.stop), worst), ((W.start,), None)):
-        evidence = judged(*entries)
-        survey = Survey((array(B, 1e-4), array(W)), evidence, ())
+        entries_of = judged(*entries)
+        several = Evidence(entries_of, (array(B, 1e-4), array(W)))
         of = B if certificate else W
         expected = ArrayEvidence(block, array(of).residuals, certificate)
-        assert named(survey) == Survey((expected,), evidence, ())
+        assert named(several) == Evidence(entries_of, (expected,))
 
 
 @pytest.mark.parametrize(
     ("found", "settled"),
     [
-        (Survey((array(W, 0.125), array(B, 0.125)), judged(), ()), True),
-        (Survey((array(W, 0.125), array(B, 0.126)), judged(), ()), False),
-        (Survey((array(W, 0.125), array(B)), judged(*range(B.start, B.stop)), ()), True),
-        (Survey((array(W, 0.125), array(B)), judged(B.start), ()), False),
-        (Survey((array(B),), judged(B.start, wrong=[B.start]), ()), True),
-        (Survey((array(B),), judged(), (Region(B, Box(((0, 2),)), True),)), True),
-        (Survey((array(B),), judged(), (), interrupted=True), True),
+        (Evidence(judged(), (array(W, 0.125), array(B, 0.125))), True),
+        (Evidence(judged(), (array(W, 0.125), array(B, 0.126))), False),
+        (Evidence(judged(*range(B.start, B.stop)), (array(W, 0.125), array(B))), True),
+        (Evidence(judged(B.start), (array(W, 0.125), array(B))), False),
+        (Evidence(judged(B.start, wrong=[B.start]), (array(B),)), True),
+        (Evidence(judged(), (array(B),), (Region(B, Box(((0, 2),)), True),)), True),
+        (Evidence(judged(), (array(B),), interrupted=True), True),
     ],
 )
 def test_directions_settle_what_is_certified_judged_or_wrong(
-    monkeypatch: pytest.MonkeyPatch, found: Survey, settled: bool
+    monkeypatch: pytest.MonkeyPatch, found: Evidence, settled: bool
 ):
     """Everything, at the resolution; or something that is wrong; or an interruption."""
     each_array = Noted(monkeypatch, "examine_each_array", found)
@@ -375,7 +376,7 @@ def test_every_entry_settles_in_any_case(monkeypatch: pytest.MonkeyPatch, before
     method = "complex" if before is None else "sweep"
     assert every_entry.given == (setting, known.matrix, method, 7)
     assert every_entry.named == {"accused": True}
-    assert known.evidence is found
+    assert known.evidence == Evidence.one_by_one(found)
     assert known.about is SAID
 
 

@@ -17,7 +17,7 @@ from gradcheck.evidence.entries import decide, sweep
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
-from gradcheck.results.evidence import Evidence
+from gradcheck.results.entries import Entries
 from gradcheck.results.outcome import Limit
 from gradcheck.results.verdict import Tolerance
 
@@ -71,7 +71,7 @@ def test_noise_of_ten_times_the_resolution_is_not_averaged():
     assert report.nfev < 100
 
 
-def measured(function: Any = f, **options: Any) -> tuple[Setting, Evidence]:
+def measured(function: Any = f, **options: Any) -> tuple[Setting, Entries]:
     """What a sweep with noise of the true size leaves open, of the right gradient."""
     parameters, flat = Parameters.of(X)
     objective = Objective(function, parameters)
@@ -125,7 +125,7 @@ def test_an_average_that_contradicts_the_gradient_leaves_it_open():
     assert averaged(setting, evidence)[1] > 0
 
 
-def open_ones(evidence: Evidence, **parts: Any) -> Evidence:
+def open_ones(evidence: Entries, **parts: Any) -> Entries:
     """The same, with some fields of the estimate changed."""
     return replace(evidence, estimate=replace(evidence.estimate, **parts))
 

@@ -14,8 +14,8 @@ from gradcheck.function.objective import Objective
 from gradcheck.numerics.complex_step import complex_derivative
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
+from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import Estimate, unmeasured
-from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
 from gradcheck.results.verdict import Judgement, Tolerance
 
@@ -222,12 +222,12 @@ def measured(value: Any, error: Any, limit: Limit = Limit.NOISE) -> Estimate:
     return replace(unmeasured(value.size, value.dtype), value=value, error=error, limit=limits)
 
 
-def evidence_of(claims: Any, found: Estimate, verified: Any, interrupted: bool = False) -> Evidence:
+def evidence_of(claims: Any, found: Estimate, verified: Any, interrupted: bool = False) -> Entries:
     """Entries of which some are verified and the others open; each is as large as its array, 2.6."""
     verified = np.asarray(verified, bool)
     no = np.zeros(3, bool)
     judgement = Judgement(no, verified, ~verified, no, 3.0 * found.error, np.full(3, 2.6))
-    return Evidence(EVERY, np.asarray(claims, float), found, judgement, interrupted)
+    return Entries(EVERY, np.asarray(claims, float), found, judgement, interrupted)
 
 
 def test_what_the_complex_step_accuses_is_left_open_unless_real_differences_refute_it():

@@ -26,7 +26,7 @@ from gradcheck.evidence.entries import (
 )
 from gradcheck.function.objective import Objective
 from gradcheck.parameters.tree import Parameters
-from gradcheck.results.evidence import Evidence
+from gradcheck.results.entries import Entries
 from gradcheck.results.outcome import Limit
 from gradcheck.results.verdict import Judgement, Tolerance, gradient_scale
 
@@ -34,12 +34,12 @@ EPS = 2.0**-52
 EVERY = np.arange(5)
 
 
-def evidence_of(analytic: Any, *, scale: float = 1.0, **parts: Any) -> Evidence:
+def evidence_of(analytic: Any, *, scale: float = 1.0, **parts: Any) -> Entries:
     """Open entries 0, 1, .. of these analytic values, of which differences say 1 within 1e-9."""
     m = np.size(analytic)
     nothing = np.zeros(m, bool)
     judgement = Judgement(nothing, nothing, ~nothing, nothing, np.zeros(m), np.full(m, scale))
-    return Evidence(np.arange(m), np.asarray(analytic, float), estimate_of(m, **parts), judgement)
+    return Entries(np.arange(m), np.asarray(analytic, float), estimate_of(m, **parts), judgement)
 
 
 # Verified by other estimates

@@ -18,7 +18,7 @@ from gradcheck.function.contract import inspect
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
-from gradcheck.results.evidence import Evidence
+from gradcheck.results.entries import Entries
 from gradcheck.results.outcome import Limit
 from gradcheck.results.verdict import Tolerance
 
@@ -274,7 +274,7 @@ def asked(
     max_nfev: int | None = None,
     rng: int = 0,
     room: Any = None,
-) -> tuple[tuple[Setting, Evidence] | None, list[np.ndarray]]:
+) -> tuple[tuple[Setting, Entries] | None, list[np.ndarray]]:
     """What comes of it, and the points at which f was asked for it."""
     parameters, flat = Parameters.of(x)
     seen: list[np.ndarray] = []

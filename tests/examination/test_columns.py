@@ -18,15 +18,15 @@ from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.matrix_names import jacobian_names
 from gradcheck.parameters.tree import Parameters
-from gradcheck.results.certificate import Survey
+from gradcheck.results.evidence import Evidence
 from gradcheck.results.verdict import Tolerance
 
 EPS = 2.0**-52
 
 
-def surveyed(
+def founded(
     right: Any, claim: Matrix, *, f: Any = None, x: Any = None, room: Any = None, method: str = "auto"
-) -> tuple[Survey, int, list[str]]:
+) -> tuple[Evidence, int, list[str]]:
     """What is found of a claim about x -> right @ x, or another f; the evaluations it took, and what is said."""
     m, n = claim.shape
     parameters, flat = Parameters.of(np.linspace(1.0, 2.0, n) if x is None else x)
@@ -39,10 +39,10 @@ def surveyed(
     )  # fmt: skip
     problem = Problem(objective, flat, f_x, claim, scales, tolerance, room, EPS)
     before = objective.nfev
-    survey, findings = examine_columns(
+    found, findings = examine_columns(
         setting, problem, method=method, confidence=0.999, rng=np.random.default_rng(0)
     )
-    return survey, objective.nfev - before, [finding.text for finding in findings]
+    return found, objective.nfev - before, [finding.text for finding in findings]
 
 
 def sparse_of(array: Any) -> Sparse:
@@ -58,25 +58,25 @@ def band(n: int) -> Any:
     return sparse.diags_array([np.ones(n), np.full(n - 1, 2.0)], offsets=[0, 1], format="lil")
 
 
-def wrong(survey: Survey) -> set[tuple[int, int]]:
+def wrong(found: Evidence) -> set[tuple[int, int]]:
     """The places of the wrong entries."""
-    _, n = survey.arrays[0].block.shape
-    return {divmod(int(k), n) for k in survey.judged.wrong}
+    _, n = found.arrays[0].block.shape
+    return {divmod(int(k), n) for k in found.entries.wrong}
 
 
-def certified(survey: Survey) -> bool:
+def certified(found: Evidence) -> bool:
     """Whether directions bound the error of every row within the resolution."""
-    (array,) = survey.arrays
+    (array,) = found.arrays
     return array.certificate is not None and array.certificate.relative_to_rms <= 1e-3
 
 
 def test_a_right_pattern_takes_its_groups_and_a_direction():
     """Two groups of six evaluations, and eight to sixteen points of directions for the zeros."""
-    survey, nfev, said = surveyed(band(40).tocsr(), sparse_of(band(40)))
-    assert wrong(survey) == set()
-    assert certified(survey)
-    assert survey.regions == ()
-    assert survey.judged.coordinates.size == 79
+    found, nfev, said = founded(band(40).tocsr(), sparse_of(band(40)))
+    assert wrong(found) == set()
+    assert certified(found)
+    assert found.regions == ()
+    assert found.entries.coordinates.size == 79
     assert nfev <= 2 * 6 + 2 * 8
     assert said[0].startswith("79 entries of the pattern were judged one by one in 2 groups of columns;")
 
@@ -85,9 +85,9 @@ def test_an_entry_that_the_pattern_lacks_is_named_and_none_of_its_group():
     """The entry moves with a group, in which another column seems wrong: alone it is right."""
     right = band(40)
     right[7, 30] = 0.5
-    survey, _, _ = surveyed(right.tocsr(), sparse_of(band(40)))
-    assert wrong(survey) == {(7, 30)}
-    assert certified(survey)
+    found, _, _ = founded(right.tocsr(), sparse_of(band(40)))
+    assert wrong(found) == {(7, 30)}
+    assert certified(found)
 
 
 def test_groups_are_believed_where_directions_bear_them_out():
@@ -95,30 +95,30 @@ def test_groups_are_believed_where_directions_bear_them_out():
     claim = band(50)
     for k in range(0, 40):
         claim[k, k] = 1.1
-    survey, _, _ = surveyed(band(50).tocsr(), sparse_of(claim))
-    assert wrong(survey) == {(k, k) for k in range(40)}
-    assert certified(survey)
+    found, _, _ = founded(band(50).tocsr(), sparse_of(claim))
+    assert wrong(found) == {(k, k) for k in range(40)}
+    assert certified(found)
 
 
 def test_rows_that_are_wrong_throughout_are_regions_and_the_others_certified():
     """Three of four rows, twice as large: one region of three; of one of four its entries are listed."""
     claim = band(4)
     claim[:3] *= 2.0
-    survey, _, _ = surveyed(band(4).tocsr(), sparse_of(claim))
-    assert [(region.box.ranges, region.throughout) for region in survey.regions] == [(((0, 3), (0, 4)), True)]
-    assert certified(survey)
+    found, _, _ = founded(band(4).tocsr(), sparse_of(claim))
+    assert [(region.box.ranges, region.throughout) for region in found.regions] == [(((0, 3), (0, 4)), True)]
+    assert certified(found)
     claim = band(4)
     claim[1] *= 2.0
-    survey, _, _ = surveyed(band(4).tocsr(), sparse_of(claim))
-    assert survey.regions == ()
-    assert wrong(survey) == {(1, 1), (1, 2)}
+    found, _, _ = founded(band(4).tocsr(), sparse_of(claim))
+    assert found.regions == ()
+    assert wrong(found) == {(1, 1), (1, 2)}
 
 
 def test_nothing_is_measured_of_rows_where_all_are_wrong():
     """All of the matrix is one region, without a certificate."""
-    survey, _, _ = surveyed(np.ones((4, 4)), sparse_of(np.full((4, 4), 2.0)))
-    assert [region.box.ranges for region in survey.regions] == [((0, 4), (0, 4))]
-    assert survey.arrays[0].certificate is None
+    found, _, _ = founded(np.ones((4, 4)), sparse_of(np.full((4, 4), 2.0)))
+    assert [region.box.ranges for region in found.regions] == [((0, 4), (0, 4))]
+    assert found.arrays[0].certificate is None
 
 
 @pytest.mark.parametrize("product", [False, True])
@@ -128,12 +128,12 @@ def test_of_many_columns_a_sample_is_moved(product: bool):
     given = right.copy()
     given[3] *= 1.5
     claim: Matrix = Product(given.shape, lambda v: given @ v) if product else Dense(given)
-    survey, nfev, said = surveyed(right, claim)
+    found, nfev, said = founded(right, claim)
     assert said == []
-    assert survey.judged.coordinates.size == 5 * 6
-    assert {i for i, _ in wrong(survey)} == {3}
-    assert [region.box.ranges for region in survey.regions] == [((3, 4), (0, 300))]
-    assert certified(survey)
+    assert found.entries.coordinates.size == 5 * 6
+    assert {i for i, _ in wrong(found)} == {3}
+    assert [region.box.ranges for region in found.regions] == [((3, 4), (0, 300))]
+    assert certified(found)
     assert nfev <= 4 * 6 * 6
 
 
@@ -145,10 +145,10 @@ def test_what_the_sample_does_not_show_is_looked_for():
     given = right.copy()
     for place in at:
         given[place] += 0.5
-    survey, _, _ = surveyed(right, Dense(given))
-    assert wrong(survey) == at
-    assert survey.regions == ()
-    assert certified(survey)
+    found, _, _ = founded(right, Dense(given))
+    assert wrong(found) == at
+    assert found.regions == ()
+    assert certified(found)
 
 
 def test_zeros_at_a_minimum_are_certified_though_entries_of_x_are_0():
@@ -156,13 +156,13 @@ def test_zeros_at_a_minimum_are_certified_though_entries_of_x_are_0():
     c = np.linspace(1.0, 2.0, 40)
     c[::7] = 0.0
     zeros = Dense(np.zeros((40, 40)))
-    survey, nfev, _ = surveyed(None, zeros, f=lambda x: (x - c) ** 2, x=c)
-    assert certified(survey)
+    found, nfev, _ = founded(None, zeros, f=lambda x: (x - c) ** 2, x=c)
+    assert certified(found)
     assert nfev <= 4 * 8
-    survey, _, _ = surveyed(None, zeros, f=lambda x: np.abs(x - c), x=c)
-    assert not certified(survey)
-    survey, _, _ = surveyed(None, zeros, f=lambda x: (x - c) ** 2 + 1e-3 * x, x=c)
-    assert wrong(survey) == {(k, k) for k in range(40)}
+    found, _, _ = founded(None, zeros, f=lambda x: np.abs(x - c), x=c)
+    assert not certified(found)
+    found, _, _ = founded(None, zeros, f=lambda x: (x - c) ** 2 + 1e-3 * x, x=c)
+    assert wrong(found) == {(k, k) for k in range(40)}
 
 
 def test_columns_that_bounds_hold_still_are_moved_alone():
@@ -172,11 +172,11 @@ def test_columns_that_bounds_hold_still_are_moved_alone():
     given[1, 5] += 0.5
     room = np.ones(300)
     room[[5, 6]] = 0.01
-    survey, _, _ = surveyed(right, Dense(given), room=(room, room))
-    assert wrong(survey) == {(1, 5)}
-    assert certified(survey)
-    survey, _, _ = surveyed(right, Dense(right), room=(np.full(300, 0.01), np.full(300, 0.01)))
-    assert not certified(survey)
+    found, _, _ = founded(right, Dense(given), room=(room, room))
+    assert wrong(found) == {(1, 5)}
+    assert certified(found)
+    found, _, _ = founded(right, Dense(right), room=(np.full(300, 0.01), np.full(300, 0.01)))
+    assert not certified(found)
 
 
 def test_rows_that_no_search_explains_are_open(monkeypatch: pytest.MonkeyPatch):
@@ -185,11 +185,11 @@ def test_rows_that_no_search_explains_are_open(monkeypatch: pytest.MonkeyPatch):
     for k in range(0, 48, 2):
         right[k, 55] = 0.5
     monkeypatch.setattr(columns, "find_places", lambda *_: None)
-    survey, _, _ = surveyed(right.tocsr(), sparse_of(band(60)))
-    assert wrong(survey) == set()
-    assert not certified(survey)
-    assert [region.box.ranges[0] for region in survey.regions] == [(k, k + 1) for k in range(0, 20, 2)]
-    assert not any(region.throughout for region in survey.regions)
+    found, _, _ = founded(right.tocsr(), sparse_of(band(60)))
+    assert wrong(found) == set()
+    assert not certified(found)
+    assert [region.box.ranges[0] for region in found.regions] == [(k, k + 1) for k in range(0, 20, 2)]
+    assert not any(region.throughout for region in found.regions)
 
 
 def test_a_mistake_that_stands_out_of_rounded_values_is_named_though_directions_cannot_tell_it():

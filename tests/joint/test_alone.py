@@ -12,7 +12,7 @@ from gradcheck.function.objective import Objective
 from gradcheck.joint.alone import judge_alone
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
-from gradcheck.results.evidence import Evidence
+from gradcheck.results.entries import Entries
 from gradcheck.results.verdict import Tolerance
 
 X = np.array([1.0, 0.0, -2.0, 0.5])
@@ -30,7 +30,7 @@ def judged(
     step: float = 1e-3,
     level: float = 1e-15,
     **parts: Any,
-) -> tuple[Evidence, int]:
+) -> tuple[Entries, int]:
     """What is said of some entries of a claim, and with how many evaluations."""
     parameters, x = Parameters.of(parts.pop("x", X))
     objective = Objective(f, parameters, max_nfev=parts.pop("max_nfev", None))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from gradcheck import GradientCheckInterrupted, Mismatch, Outcome, Report, check_gradient, check_jacobian
-from gradcheck.results.mismatch import ArraySummary
+from gradcheck.results.summaries import ArraySummary
 from gradcheck.results.undecided import Remedy
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "report.md"

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 
 from gradcheck.parameters.tree import Parameters
-from gradcheck.results.certificate import ArrayEvidence, Certificate, array_certified
-from gradcheck.results.evidence import Evidence, none_judged
+from gradcheck.results.certificate import ArrayEvidence, Certificate
+from gradcheck.results.entries import Entries, none_judged
+from gradcheck.results.evidence import Evidence
 
 PARAMETERS, _ = Parameters.of({"a": np.zeros(2), "b": np.zeros(3)})
 A, B = PARAMETERS.blocks
 
 
-def judged(*coordinates: int) -> Evidence:
+def judged(*coordinates: int) -> Entries:
     """Evidence of these entries; what was decided of them does not matter here."""
     return replace(none_judged(np.dtype(np.float64)), coordinates=np.array(coordinates, np.intp))
 
@@ -24,8 +25,8 @@ def judged(*coordinates: int) -> Evidence:
 def test_an_array_is_certified_by_a_bound_within_the_resolution(bound, certified):
     """Up to the resolution, that included; however many of its entries were judged."""
     array = ArrayEvidence(A, (), Certificate("a", 1.0, bound, 0.99, 4))
-    assert array_certified(judged(), array, 1e-3) is certified
-    assert array_certified(judged(0, 1), array, 1e-3) is certified
+    assert Evidence(judged(), (array,)).certified(array, 1e-3) is certified
+    assert Evidence(judged(0, 1), (array,)).certified(array, 1e-3) is certified
 
 
 @pytest.mark.parametrize(
@@ -43,4 +44,4 @@ def test_an_array_is_certified_by_a_bound_within_the_resolution(bound, certified
 )
 def test_an_array_without_directions_is_certified_where_every_entry_was_judged(block, coordinates, certified):
     """All of its own, the first and the last among them; those of its neighbours do not count."""
-    assert array_certified(judged(*coordinates), ArrayEvidence(block, (), None), 1e-3) is certified
+    assert Evidence(judged(*coordinates)).certified(ArrayEvidence(block, (), None), 1e-3) is certified
