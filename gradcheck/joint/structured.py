@@ -63,8 +63,8 @@ def suspected_parts(
 
     alpha : what part of the claim there is too much, where that is one for all its entries. The claim divided by
     1 / (1 - alpha) is then to be tested along a fresh direction.
-    Costs one residual to begin with, one to three more to narrow the part down, and one to see that a part has one
-    factor.
+    Costs one residual to begin with, one or two more to narrow the part down; they tell whether it has one factor, but
+    for a line of an array of one axis, which takes another.
     """
     blocks = test.problem.parameters.blocks
     moved = direction.tangent != 0
@@ -79,8 +79,12 @@ def suspected_parts(
         yield Part(moved, tuple((b, whole_box(b)) for b in blocks)), alpha
     if which is None:
         return
-    part = _part_of(test, direction, blocks[which])
-    yield part, None if part.single else common_factor(test, direction, part.inside & moved, rng)
+    part, seen = _part_of(test, direction, blocks[which])
+    inside = part.inside & moved
+    if seen is None or part.single:
+        yield part, None if part.single else common_factor(test, direction, inside, rng)
+    else:
+        yield part, _explained(test, direction, inside, seen)
 
 
 def common_factor(
@@ -101,7 +105,7 @@ def _explained(test: JointTest, direction: Direction, part: Mask, seen: Directio
         return None
     residual, error = float(direction.residual[0]), float(direction.error[0])
     alpha = residual / claimed
-    expected = alpha * _claimed(test, seen.tangent)
+    expected = alpha * _claimed(test, np.where(part, seen.tangent, 0.0))
     # Nowhere are the weights larger than 1.5.
     bar = 3.0 * (float(seen.error[0]) + 1.5 * error) + 1e-9 * abs(float(seen.residual[0]))
     return alpha if abs(float(seen.residual[0]) - expected) <= bar else None
@@ -114,13 +118,16 @@ def _by_array(test: JointTest, direction: Direction, weights: Values) -> Flat:
     return tangent
 
 
-def _part_of(test: JointTest, direction: Direction, block: Block) -> Part:
-    """The row, column or single entry of an array in which the mistake lies, if it lies in one; else all of it."""
+def _part_of(test: JointTest, direction: Direction, block: Block) -> tuple[Part, Direction | None]:
+    """The row, column or single entry of an array in which the mistake lies, if it lies in one; else all of it.
+
+    And a residual whose weights differ there; None of one axis, of which nothing is measured.
+    """
     shape = working_shape(block)
     inside = np.zeros(test.problem.x.size, bool)
     inside[block.slice] = True
     if len(shape) < 2:
-        return Part(inside, ((block, Box(((0, shape[0]),))),))
+        return Part(inside, ((block, Box(((0, shape[0]),))),)), None
     rows, columns = shape[0], math.prod(shape[1:])
 
     def by_row(weights: Values) -> Flat:
@@ -133,8 +140,8 @@ def _part_of(test: JointTest, direction: Direction, block: Block) -> Part:
         tangent[block.slice].reshape(rows, columns)[...] *= weights
         return tangent
 
-    i, _ = _named(test, direction, rows, by_row)
-    j, _ = _named(test, direction, columns, by_column)
+    i, along_rows = _named(test, direction, rows, by_row)
+    j, along_columns = _named(test, direction, columns, by_column)
     ranges, grid = [(0, n) for n in shape], inside[block.slice].reshape(rows, columns)
     if i is not None:
         grid[:i], grid[i + 1 :] = False, False
@@ -142,7 +149,7 @@ def _part_of(test: JointTest, direction: Direction, block: Block) -> Part:
     if j is not None:
         grid[:, :j], grid[:, j + 1 :] = False, False
         ranges[1:] = [(int(k), int(k) + 1) for k in np.unravel_index(j, shape[1:])]
-    return Part(inside, ((block, Box(tuple(ranges))),))
+    return Part(inside, ((block, Box(tuple(ranges))),)), along_rows if i is None else along_columns
 
 
 def _claimed(test: JointTest, tangent: Flat) -> float:
