@@ -24,6 +24,7 @@ from gradcheck.joint.few_points import (
     shortest,
     two_points,
 )
+from gradcheck.joint.first_step import ROUNDED, first_step, lengths_of
 from gradcheck.numerics.line_fit import (
     EIGHT,
     FOUR,
@@ -44,14 +45,6 @@ from gradcheck.results.certificate import LEAST
 __all__ = ["Directions"]
 
 EPS = float(np.finfo(np.float64).eps)
-# The first step over the length along which f changes by its own size; that length is a thousandth of x at the least,
-# for f(x) may cancel to next to nothing. Where it is below the third, as no f changes that could be followed in
-# doubles, f(x) is what is left of a root of f, and says nothing of a length: then it is a part of x.
-FIRST_STEP, SHORTEST, ROOT, ROOT_LENGTH = 0.01, 1e-3, 1e-9, 0.1
-# Where rounding alone would ask for more directions, and f changes by its own size in so many lengths of x, the first
-# step is up to so many times as long, but no more than arrays are held back for the one that does least: they bend less
-# by that. Rounding makes such a part of E h, by trial on the chapter's network.
-ROUNDED, STRETCHED = 30.0, 8.0
 # Noise is as it was probed where it is no more than so many times that.
 AS_PROBED = 3.0
 # From one noisy direction of eight points to the next a step is so many times as long; so many are tried.
@@ -202,7 +195,7 @@ class Directions:
         if values is not None and not self._same(values.real):
             values = None
         self.exact = values is not None
-        begin = self._first_step() if step is None else step
+        begin = step or first_step(self.problem.f_x, weight, self._asked(), self.scaling.held)
         four = None
         for nearer in (1.0, MUCH_NEARER) if values is not None else ():
             assert values is not None
@@ -233,26 +226,15 @@ class Directions:
 
     def go_farther(self) -> None:
         """Allow steps over which f changes by a part of its size, where these are longer than x itself."""
-        lengths = np.abs(self.problem.f_x) / self._weight
-        lengths = lengths[np.isfinite(lengths)]
+        lengths = lengths_of(self.problem.f_x, self._weight)
         self.longest = LONGEST_STEP * max(1.0, float(median(lengths)) if lengths.size else 1.0)
 
-    def _first_step(self) -> float:
-        """The step of the first direction, by the size of f, its slope, and what rounding makes of E."""
-        lengths = np.abs(self.problem.f_x) / self._weight
-        lengths = lengths[np.isfinite(lengths)]
-        usual = ROOT_LENGTH if lengths.size else 1.0
-        lengths = lengths[lengths > ROOT]
-        within = np.minimum(np.maximum(lengths, SHORTEST), 1.0)
-        length = float(median(within)) if lengths.size else usual
-        if length == 1.0 and self.scaling.held > 1.0 and lengths.size and not self.exact:
-            floor = np.maximum(EPS * np.abs(self.problem.f_x), self.rounding_of_x)
-            asked = ROUNDED * floor / (self.enough * self.sizes) / FIRST_STEP
-            asked = asked[np.isfinite(asked)]
-            longer = float(median(asked)) if asked.size else 1.0
-            length = max(1.0, min(longer, STRETCHED, self.scaling.held, float(median(lengths))))
-        # A power of two, so that similar claims ask for the same values.
-        return 2.0 ** round(math.log2(FIRST_STEP * length))
+    def _asked(self) -> Values | None:
+        """(m,) the first step that rounding would ask for; None where it is no matter."""
+        if self.exact or self.scaling.held <= 1.0:
+            return None
+        floor = np.maximum(EPS * np.abs(self.problem.f_x), self.rounding_of_x)
+        return np.asarray(ROUNDED * floor / (self.enough * self.sizes))
 
     def _same(self, again: Values) -> bool:
         f_x = self.problem.f_x

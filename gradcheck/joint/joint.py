@@ -14,23 +14,20 @@ from gradcheck._typing import Flat, Mask, Values
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.directions import AS_PROBED, EPS, LONGER, MUCH_NEARER, TRIED, Directions
 from gradcheck.joint.few_points import LONGEST_STEP
+from gradcheck.joint.second_look import confirmed
 from gradcheck.numerics.line_fit import EIGHT, FOUR, LineFit
 from gradcheck.numerics.problem import Problem, Scaling
-from gradcheck.results.certificate import MOST_WITH_NOISE, bound_of, bounds_of_one, least_bounds
+from gradcheck.results.certificate import MOST_WITH_NOISE, bound_of, least_bounds, precise
 from gradcheck.results.outcome import Limit
 
 __all__ = ["JointTest"]
 
 # Noise beyond so many roundings of a value is not the arithmetic's.
 NOISY = 100.0
-# A disagreement of fewer bars than this is looked at again along the same direction with another step.
-SECOND_LOOK, NEARER, BESIDES = 30.0, 10.0, 1.4
 # f is smooth nearer to x where the bar falls by so much. Noise is told from kinks and oscillations by its size: it is
 # this part at most of what f changes along the direction. By trial on the corpus; oscillations that are as small were
 # seen at 5e-6.
 FALLS, SCATTER = 3.0, 2e-6
-# A kink that could explain less than this part of a disagreement is none of its causes.
-BESIDE = 0.02
 # To A |t| the fit gives b2 = 8.3 A / h, so that a kink is 0.12 of b2 h: what is less than this part of it is none.
 SLIGHT = 1e-3
 # The next residuals are taken to be up to so much larger than the first ones.
@@ -168,7 +165,13 @@ class JointTest:
         wrong = first.exceeds & watched
         if np.count_nonzero(wrong):
             self.exceeded = True
-            return Joint((first,), nothing, nobody, self._confirmed(first, wrong), self.sizes)
+            return Joint(
+                (first,),
+                nothing,
+                nobody,
+                confirmed(self.along, first, wrong, self._unsettled(first)),
+                self.sizes,
+            )
         directions, open_ = [first], ~watched
         needed = self.problem.tolerance.resolution * self.sizes
         while True:
@@ -194,7 +197,9 @@ class JointTest:
                 pending &= ~gone
             if not np.count_nonzero(pending) or len(directions) >= self.most:
                 if self.noisy and certified.any():
-                    directions = self._precise(directions, certified)
+                    most = np.array([d.most[certified] for d in directions])
+                    kept = precise(most, self.sizes[certified], self.delta)
+                    directions = [d for d, keep in zip(directions, kept, strict=True) if keep]
                 return Joint(tuple(directions), bound, certified, nobody, self.sizes)
             if self.problem.objective.remaining < 2 * len(FOUR):
                 return Joint(tuple(directions), bound, certified, nobody, self.sizes, spent=True)
@@ -226,14 +231,6 @@ class JointTest:
             return False
         expected = self.along.short_of(directions).together
         return not _most(self._enough(MOST, expected, needed), pending)
-
-    def _precise(self, directions: list[Direction], certified: Mask) -> list[Direction]:
-        """Those that the bounds of some rows rest on, without the least precise."""
-        most = np.array([d.most[certified] for d in directions])
-        bounds = bounds_of_one(len(directions), self.delta)
-        fewest = int(np.argmin(bounds[:, None] * np.sort(most, axis=0)[::-1], axis=0).min())
-        least = np.argsort(-np.max(most / self.sizes[certified], axis=1), kind="stable")[:fewest]
-        return [d for k, d in enumerate(directions) if k not in least]
 
     def _at_rest(self, first: Direction) -> Mask:
         """(m,) rows of zeros whose output does not move at any point; of one row alone that says nothing."""
@@ -397,32 +394,6 @@ class JointTest:
     def unsettled(self) -> Mask:
         """(m,) rows whose noise, grid or kink the first direction shows without telling its size."""
         return np.ones(self.rows, bool) if self.first is None else self._unsettled(self.first)
-
-    def _confirmed(self, first: Direction, wrong: Mask) -> Mask:
-        """The rows of `wrong` that a kink or fine structure beside x does not explain."""
-        fit = first.fit
-        if first.exact or fit is None:
-            return wrong
-        off = np.abs(first.residual)
-        kink = (
-            fit.kinked
-            & (np.abs(fit.kink) > BESIDE * off)
-            & (off <= 3.0 * first.error + 2.0 * np.abs(fit.kink))
-        )
-        wrong = wrong & ~kink & (first.noisy | ~self._unsettled(first))
-        doubtful = wrong & (off <= SECOND_LOOK * first.error)
-        if not doubtful.any() or self.problem.objective.remaining < 2 * len(EIGHT):
-            return wrong & ~doubtful
-        # Noise takes more of a shorter step; other points show other noise.
-        step, values = self.along.values(
-            first.tangent, first.step / (BESIDES if np.any(first.noisy) else NEARER), EIGHT
-        )
-        if values is None:
-            return wrong & ~doubtful
-        second = self.along.fit(values, step, EIGHT)
-        again = self.along.compared(first.tangent, step, second.value, second.error)
-        holds = again.exceeds & (np.abs(again.residual - first.residual) <= first.error + again.error)
-        return wrong & (~doubtful | holds)
 
     def _unsettled(self, first: Direction) -> Mask:
         """Rows in which noise, a grid or a kink decides, so that further directions gain little."""

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from gradcheck._typing import Values
+from gradcheck._typing import Mask, Values
 from gradcheck.parameters.boxes import Box
 from gradcheck.parameters.tree import Block
 from gradcheck.results.outcome import Limit
@@ -120,6 +120,18 @@ def bounds_of_one(count: int, delta: float) -> Values:
             for k in range(count)
         ]
     )
+
+
+def precise(most: Values, sizes: Values, delta: float) -> Mask:
+    """(K,) the directions that the bounds of some rows rest on: all but the least precise, as many as no row needs.
+
+    most : (K, m) what the residuals of these rows are at the most. sizes : (m,) what these are relative to.
+    """
+    bounds = bounds_of_one(len(most), delta)
+    fewest = int(np.argmin(bounds[:, None] * np.sort(most, axis=0)[::-1], axis=0).min())
+    kept = np.ones(len(most), bool)
+    kept[np.argsort(-np.max(most / sizes, axis=1), kind="stable")[:fewest]] = False
+    return kept
 
 
 @lru_cache(maxsize=256)

@@ -15,7 +15,9 @@ from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.joint.direction import Direction
 from gradcheck.joint.directions import Directions
 from gradcheck.joint.joint import JointTest, _most, first_moves
+from gradcheck.joint.second_look import confirmed as looked_at_again
 from gradcheck.numerics.line_fit import EIGHT, fit_line, positions
+from gradcheck.results.certificate import precise
 
 
 def bound(count: int, delta: float) -> float:
@@ -262,12 +264,11 @@ def test_at_an_entry_that_is_0_what_is_claimed_has_no_such_size():
 
 def test_the_least_precise_directions_are_left_out_of_what_the_bounds_rest_on():
     """Two equal ones and one that says nothing: the bound rests on the two."""
-    test = joint_test(1)
-    test.along.sizes = np.array([2.0])
-    each = [direction(1, fitted(1), error=e) for e in (1e-9, 5.0, 1e-9)]
-    assert [d.error[0] for d in test._precise(each, np.array([True]))] == [1e-9, 1e-9]
-    same = [direction(1, fitted(1), error=1e-9, step=s) for s in (0.1, 0.2, 0.3)]
-    assert [d.step for d in test._precise(same, np.array([True]))] == [0.1, 0.2, 0.3]
+    each = np.array([[1e-9], [5.0], [1e-9]])
+    assert precise(each, np.array([2.0]), 1e-6).tolist() == [True, False, True]
+    assert precise(np.full((3, 1), 1e-9), np.array([2.0]), 1e-6).all()
+    # Where some row needs them all.
+    assert precise(np.hstack([each, np.ones((3, 1))]), np.array([2.0, 2.0]), 1e-6).all()
 
 
 class Steps:
@@ -447,7 +448,12 @@ def confirmed(
         )
 
     test.along.compared = compared
-    return test._confirmed(first, np.ones(rows, bool)).tolist(), asked
+    return second_look(test, first, np.ones(rows, bool)).tolist(), asked
+
+
+def second_look(test: JointTest, first: Direction, wrong: Any) -> Any:
+    """What stays wrong."""
+    return looked_at_again(test.along, first, wrong, test._unsettled(first))
 
 
 def straight(t: Any) -> Any:
@@ -503,14 +509,14 @@ def test_without_eight_evaluations_left_what_is_doubtful_is_no_mistake():
         test.along.compared = lambda tangent, step, slope, error, slopes=slopes: direction(
             2, None, residual=slopes, error=1e-9
         )
-        assert test._confirmed(first, ALL).tolist() == expected
+        assert second_look(test, first, ALL).tolist() == expected
 
 
 def test_the_complex_step_needs_no_second_look():
     """It has neither noise nor kinks."""
     test = joint_test(1)
     first = direction(1, fitted(1, kink=9.0), residual=2e-9, exact=True)
-    assert test._confirmed(first, np.array([True])).tolist() == [True]
+    assert second_look(test, first, np.array([True])).tolist() == [True]
 
 
 def test_rows_that_are_not_looked_at_are_neither_wrong_nor_certified():
