@@ -42,12 +42,17 @@ class Claim:
     def __post_init__(self) -> None:
         self.analytic: Flat = one_row(self.problem.matrix)
 
-    def judge(self, entries: Index) -> Entries:
-        """One by one, and kept; they stay still from then on. An interruption is one of everything."""
+    def judge(self, entries: Index, expected: Flat | None = None) -> Entries:
+        """One by one, and kept; they stay still from then on. An interruption is one of everything.
+
+        expected : (n,) as of `judge_alone`.
+        """
         assert self.setting is not None
         unit = self.problem.unit
         claimed = self.analytic if unit == 1.0 else self.analytic * unit
-        evidence = judge_alone(self.problem, self.setting, claimed, np.sort(entries), exact=self.exact)
+        evidence = judge_alone(
+            self.problem, self.setting, claimed, np.sort(entries), exact=self.exact, expected=expected
+        )
         self.judged.append(evidence)
         self.still[entries] = True
         if evidence.interrupted:

@@ -139,7 +139,7 @@ def _taken_out(claim: Claim, test: JointTest, part: Part, alpha: float) -> bool:
     inside = np.flatnonzero(part.inside & ~claim.still)
     count = inside.size if inside.size <= FEW else SAMPLES
     samples = inside[np.argsort(-np.abs(claim.analytic[inside]), kind="stable")[:count]]
-    evidence = claim.judge(samples)
+    evidence = claim.judge(samples, corrected * problem.unit)
     if evidence.judgement.wrong.any() and evidence.judgement.verified.any():
         return False  # noise hides what tells a factor from a few entries
     claim.problem = problem

@@ -26,10 +26,19 @@ CLEARLY = 10.0
 PAIRS = STENCIL[1:-1]
 
 
-def judge_alone(problem: Problem, setting: Setting, claimed: Flat, entries: Index, *, exact: bool) -> Entries:
+def judge_alone(
+    problem: Problem,
+    setting: Setting,
+    claimed: Flat,
+    entries: Index,
+    *,
+    exact: bool,
+    expected: Flat | None = None,
+) -> Entries:
     """Some entries (k,) of the claim (n,), each by itself; a second stencil where the first leaves doubts.
 
     exact : by the complex step and two real points; otherwise by four points, or by a stencil where these leave doubts.
+    expected : (n,) what directions say that these entries should be: one that is measured so needs no second look.
     """
     if entries.size == 0 or setting.objective.remaining < 6 * entries.size:
         return sweep(setting, claimed[entries], entries)
@@ -42,7 +51,7 @@ def judge_alone(problem: Problem, setting: Setting, claimed: Flat, entries: Inde
     at = _within_reach(setting, claimed[entries], entries)
     parts = [_by_four_points(setting, claimed, entries[at])] if at.any() else []
     left = np.setdiff1d(entries, parts[0].coordinates) if parts else entries
-    return concatenate([*parts, *([_by_stencils(setting, claimed, left)] if left.size else [])])
+    return concatenate([*parts, *([_by_stencils(setting, claimed, left, expected)] if left.size else [])])
 
 
 def _clear(setting: Setting, found: Estimate, given: Flat, entries: Index) -> tuple[Judgement, Mask]:
@@ -55,12 +64,16 @@ def _clear(setting: Setting, found: Estimate, given: Flat, entries: Index) -> tu
     return judgement, clear & plain
 
 
-def _by_stencils(setting: Setting, claimed: Flat, entries: Index) -> Entries:
+def _by_stencils(setting: Setting, claimed: Flat, entries: Index, expected: Flat | None) -> Entries:
     """One stencil each, and a second one for all where the first leaves a doubt."""
     found = measure(setting, entries)
     judgement, clear = _clear(setting, found, claimed[entries], entries)
     # At 0 f may change only far nearer to x.
-    if (clear & (setting.x[entries] != 0)).all():
+    clear &= setting.x[entries] != 0
+    if expected is not None:
+        apart = np.abs(found.value - expected[entries]) + 3.0 * found.error
+        clear |= judgement.wrong & (CLEARLY * apart <= np.abs(claimed[entries] - expected[entries]))
+    if clear.all():
         return Entries(entries, claimed[entries], found, judgement)
     return judged(setting, found, claimed[entries], entries)
 

@@ -76,14 +76,16 @@ def test_two_hundred_arrays_cost_no_more_than_one():
 @pytest.mark.parametrize(
     ("name", "where", "factor", "most"),
     [
-        ("W1", np.s_[17, :], 1.01, (32, 66)),
-        ("W1", np.s_[:, 31], 1.01, (32, 66)),
-        ("W2", np.s_[:, :], 2.0, (46, 80)),
-        # Steps from 0 are looked at again nearer to it.
-        ("b1", np.s_[:], -1.0, (40, 164)),
+        ("W1", np.s_[17, :], 1.01, (28, 56)),
+        ("W1", np.s_[:, 31], 1.01, (28, 58)),
+        ("W2", np.s_[:, :], 2.0, (44, 70)),
+        # At 0, where directions say what the entries should be.
+        ("b1", np.s_[:], -1.0, (38, 68)),
+        ("b1", np.s_[:], 1.01, (32, 60)),
         ("W1", np.s_[17, :], 0.0, (32, 72)),
         ("W1", np.s_[:, 31], 0.0, (32, 72)),
         ("W1", np.s_[:, :], 0.0, (36, 66)),
+        # Steps from 0 are looked at again nearer to it.
         ("b2", np.s_[:], 0.0, (36, 190)),
     ],
 )

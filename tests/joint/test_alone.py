@@ -29,6 +29,7 @@ def judged(
     *entries: int,
     step: float = 1e-3,
     level: float = 1e-15,
+    expected: Any = None,
     **parts: Any,
 ) -> tuple[Entries, int]:
     """What is said of some entries of a claim, and with how many evaluations."""
@@ -39,9 +40,10 @@ def judged(
     setting = Setting(objective, x, f_x, level, step, scales, Tolerance(1e-6), **parts)
     before = objective.nfev
     none: Any = None
-    return judge_alone(
-        none, setting, np.asarray(claimed, float), np.array(entries, int), exact=False
-    ), objective.nfev - before
+    found = judge_alone(
+        none, setting, np.asarray(claimed, float), np.array(entries, int), exact=False, expected=expected
+    )
+    return found, objective.nfev - before
 
 
 def test_four_points_tell_a_wrong_entry_and_a_right_one():
@@ -134,3 +136,17 @@ def test_four_points_off_the_domain_are_followed_by_a_stencil():
         evidence, nfev = judged(lambda x: float(np.log(1.0005 - x[0])), [-2000.0, 0.0, 0.0, 0.0], 0)
     assert nfev > 10
     assert not evidence.judgement.wrong.any()
+
+
+def test_an_entry_at_0_that_is_what_directions_say_takes_one_stencil():
+    """Off by 5 %: one that is not what they say, or of which they say nothing, is looked at far nearer to 0."""
+    claimed, right = np.exp(X) * 1.05, np.exp(X)
+    evidence, nfev = judged(smooth, claimed, 1, step=5e-4, expected=right)
+    assert (nfev, evidence.judgement.wrong.tolist()) == (6, [True])
+    for expected in (None, right * 1.01, claimed):
+        evidence, more = judged(smooth, claimed, 1, step=5e-4, expected=expected)
+        assert evidence.judgement.wrong.tolist() == [True]
+        assert more >= 12
+    # A right claim is no less right for what directions say.
+    evidence, _ = judged(smooth, right, 1, step=5e-4, expected=claimed)
+    assert evidence.judgement.verified.tolist() == [True]
