@@ -1,0 +1,392 @@
+"""The examination of a gradient by joint directions: what follows on what they show, look by look and by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradcheck.examination import gradient
+from gradcheck.examination.gradient import examine_jointly
+from gradcheck.examination.search import Found
+from gradcheck.numerics.steps import TOWERING
+
+RNG: Any = object()
+X = np.array([1.0, 0.0, 2.0])
+# An array that is claimed to do something, and one that may be claimed to do nothing.
+LENGTHS = np.array([1.0, 0.5, 0.0])
+
+
+@dataclass(frozen=True)
+class Known:
+    """A setting."""
+
+    told_by: Any
+    level: Any = None
+    gradient_scale: Any = None
+
+
+def line(*, off: float = 0.0, size: float = 0.0, exact: bool = False, fit: bool = True) -> Any:
+    """A direction whose weight is 2, along which f reaches a size."""
+    shown = SimpleNamespace(size=np.full(1, size)) if fit else None
+    return SimpleNamespace(off=np.full(1, off), weight=np.full(1, 2.0), exact=exact, fit=shown)
+
+
+class Look:
+    """A test of some claim, and what it shows."""
+
+    def __init__(
+        self, *, certified: bool = False, wrong: bool = False, first: Any = None, level: Any = None,
+        unsettled: bool = False, exceeded: bool = False, moved: int = 3, exact: bool = True, last: Any = None,
+    ) -> None:  # fmt: skip
+        self.certified, self.wrong = np.array([certified]), np.array([wrong])
+        self.first, self.level, self.unsettled = first or line(), level, np.array([unsettled])
+        self.exceeded, self.exact, self.along = exceeded, exact, SimpleNamespace(moved=moved)
+        self.directions = (line(), line(), last or line())
+        if first is False:
+            self.first = None
+
+    def run(self) -> Look:
+        """What it shows."""
+        return self
+
+
+WRONG = {"wrong": True, "last": line(exact=True)}
+EXPLAINED, UNEXPLAINED = Found(True), Found(False)
+
+
+class Examination:
+    """An examination in which each look shows what it is told to, and so do searches; what is asked is noted."""
+
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        *looks: Look,
+        found: Any = (),
+        wrong: bool = False,
+        nothing: bool = False,
+        stays: Any = (),
+        missing: bool = False,
+        probed: Known | None = Known("a probe"),
+        search: bool = True,
+        f_x: float = 4.0,
+    ) -> None:
+        self.looks, self.found, self.wrong, self.stay, self.lacks = (
+            list(looks),
+            list(found),
+            wrong,
+            list(stays),
+            missing,
+        )
+        self.given_probe, self.nothing = probed, nothing
+        self.made: list[Any] = []
+        self.searched: list[Any] = []
+        self.stayed: list[Any] = []
+        self.sampled: list[Any] = []
+        self.surveyed: list[Any] = []
+        self.probes = 0
+        self.immovable: list[Any] = []
+        self.judged: list[Any] = []
+        self.factor = object()
+        for name in (
+            "JointTest",
+            "scaling_of",
+            "search_for",
+            "survey_of",
+            "missing",
+            "silent_entries",
+            "stays",
+        ):
+            monkeypatch.setattr(gradient, name, getattr(self, name))
+        monkeypatch.setattr(gradient, "Claim", self.Claim)
+        self.problem: Any = SimpleNamespace(x=X, f_x=np.array([f_x]))
+        self.setting, self.survey, self.accused = examine_jointly(
+            self.problem, Known, self.probed, confidence=0.9, rng=RNG, search=search
+        )
+
+    def Claim(self, problem: Any, rng: Any, still: Any) -> Any:
+        """What is claimed."""
+        assert (problem, rng) == (self.problem, RNG)
+        assert (still.tolist(), still.dtype) == ([False] * 3, bool)
+        self.claim = SimpleNamespace(
+            problem=problem, rng=rng, still=still, setting=None, judged=self.judged, exact=True,
+            judge_the_immovable=self.immovable.append,
+        )  # fmt: skip
+        return self.claim
+
+    def probed(self) -> Any:
+        """A probe of the noise."""
+        self.probes += 1
+        return self.given_probe
+
+    def scaling_of(self, problem: Any, still: Any) -> Any:
+        """A scaling for each look."""
+        assert (problem, still is self.claim.still) == (self.claim.problem, True)
+        self.scaling = SimpleNamespace(
+            rms=f"rms {len(self.made)}", nothing=np.array([self.nothing]), lengths=LENGTHS
+        )
+        return self.scaling
+
+    def JointTest(self, problem: Any, scaling: Any, rng: Any, delta: float, **named: Any) -> Look:
+        """The next look."""
+        assert (problem, scaling, rng) == (self.claim.problem, self.scaling, RNG)
+        self.made.append((delta, named["exact"], named["before"]))
+        assert set(named) == {"exact", "before"}
+        self.shown = self.looks[min(len(self.made), len(self.looks)) - 1]
+        return self.shown
+
+    def search_for(self, *given: Any) -> Found:
+        """What comes of a search; it may find something wrong."""
+        assert given == (self.claim, self.shown, self.shown.directions[-1])
+        self.searched.append(given)
+        self.judged.append(SimpleNamespace(judgement=SimpleNamespace(wrong=np.array([False, self.wrong]))))
+        return self.found[min(len(self.searched), len(self.found)) - 1]
+
+    def silent_entries(self, problem: Any, scaling: Any, still: Any) -> Any:
+        """Which entries do nothing."""
+        assert (problem, scaling, still is self.claim.still) == (self.claim.problem, self.scaling, True)
+        return "silent"
+
+    def stays(self, *given: Any) -> bool:
+        """Whether f does."""
+        assert given[:4] == (self.claim.problem, self.scaling, "silent", RNG)
+        self.stayed.append(given[4])
+        return self.stay.pop(0)
+
+    def missing(self, *given: Any) -> bool:
+        """Whether something is wrong in these."""
+        assert given == (self.claim, "silent")
+        self.sampled.append(given)
+        return self.lacks
+
+    def survey_of(self, *given: Any) -> Any:
+        """What was found."""
+        assert (given[0], given[1], given[3]) == (self.claim, self.shown, 0.9)
+        self.surveyed.append(given[2])
+        return "what was found"
+
+
+@pytest.fixture
+def examined(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """An examination."""
+    return lambda *looks, **parts: Examination(monkeypatch, *looks, **parts)
+
+
+def shares(*numbers: int) -> list[Any]:
+    """The chances to be wrong of looks with these numbers, of a tenth in all."""
+    return [pytest.approx(0.1 / (k * (k + 1)), rel=1e-12) for k in numbers]
+
+
+# What certifies
+
+
+@pytest.mark.parametrize("search", [False, True])
+def test_a_gradient_that_is_certified_takes_one_look(examined: Any, search: bool):
+    """What its first direction tells of the noise is known from then on; entries that bounds hold are judged."""
+    first = line()
+    found = examined(Look(certified=True, first=first, level="level"), search=search)
+    assert (found.survey, found.accused) == ("what was found", False)
+    assert found.setting == Known(first, "level", "rms 0" if search else None)
+    assert found.made == [(*shares(1), True, None)]
+    assert found.surveyed == found.immovable == [found.scaling]
+    assert (found.probes, found.searched, found.stayed) == (0, [], [])
+
+
+def test_where_something_is_wrong_it_is_searched_for_and_the_rest_certified(examined: Any):
+    """By a test that knows of the one before; a third has the share that is its own."""
+    looks = [Look(**WRONG), Look(**WRONG), Look(certified=True)]
+    found = examined(*looks, found=[EXPLAINED], wrong=True)
+    assert found.survey == "what was found"
+    assert [share for share, *_ in found.made] == shares(1, 2, 3)
+    assert [before for *_, before in found.made] == [None, *looks[:2]]
+    assert len(found.searched) == 2
+    assert found.surveyed == found.immovable == [found.scaling]
+
+
+@pytest.mark.parametrize(
+    ("looked", "exact"), [(Look(wrong=True), True), (Look(wrong=True, exact=False), False)]
+)
+def test_f_is_asked_for_complex_numbers_as_long_as_it_takes_them(examined: Any, looked: Look, exact: bool):
+    """And not again where it does not."""
+    assert [asked for _, asked, _ in examined(looked, Look(certified=True), found=[EXPLAINED]).made] == [
+        True,
+        exact,
+    ]
+
+
+def test_off_the_domain_of_f_it_is_not_asked_for_complex_numbers(examined: Any):
+    """There is no first direction."""
+    found = examined(Look(exceeded=True, first=False), Look(certified=True))
+    assert [asked for _, asked, _ in found.made] == [True, False]
+    assert found.setting == Known(found.shown.first, None, "rms 1")
+
+
+@pytest.mark.parametrize(("search", "looks"), [(True, 3), (False, 1)])
+def test_two_fresh_directions_may_tell_where_one_did_not_hold(examined: Any, search: bool, looks: int):
+    """They rest on nothing before; they are for a search alone, and where nothing stood out there is none."""
+    found = examined(Look(exceeded=True), search=search)
+    assert [before for *_, before in found.made] == [None] * looks
+    assert found.survey is None
+    assert len(examined(Look(), search=search).made) == 1
+    again = examined(Look(exceeded=True), Look(exceeded=True), Look(certified=True))
+    assert again.survey == "what was found"
+
+
+# What is known of the noise
+
+
+def test_a_first_direction_that_does_not_tell_the_noise_leaves_it_to_a_probe(examined: Any):
+    """Where something decides beside noise of a known size; sizes are those that the claim has."""
+    looked = Look(certified=True, unsettled=True)
+    found = examined(looked)
+    assert found.setting == Known("a probe", None, "rms 0")
+    assert (found.survey, found.probes) == ("what was found", 1)
+    assert examined(looked, search=False).setting == Known("a probe")
+    level = Look(certified=True, unsettled=True, level="level")
+    assert examined(level).setting.level == "level"
+    nowhere = examined(looked, probed=None)
+    assert (nowhere.setting, nowhere.survey, nowhere.immovable) == (None, None, [])
+
+
+def test_a_later_look_may_tell_the_noise(examined: Any):
+    """It is asked for once."""
+    found = examined(
+        Look(unsettled=True, exceeded=True), Look(exceeded=True), Look(certified=True, level="other")
+    )
+    assert found.setting == Known(found.looks[1].first, None, "rms 1")
+    assert found.probes == 0
+
+
+@pytest.mark.parametrize(("off", "told"), [(0.1999, True), (0.2001, False)])
+@pytest.mark.parametrize("search", [False, True])
+def test_a_claim_that_is_wrong_tells_the_slope_where_it_is_borne_out(
+    examined: Any, off: float, told: bool, search: bool
+):
+    """Off by a tenth at the most, and where what is wrong is looked for."""
+    found = examined(Look(wrong=True, first=line(off=off)), found=[UNEXPLAINED], search=search)
+    assert found.probes == (0 if told and search else 1)
+
+
+def test_nothing_is_searched_for_where_nothing_can_be_measured(examined: Any):
+    """That something is wrong is said all the same."""
+    found = examined(Look(first=line(off=1.0), **WRONG), probed=None)
+    assert (found.setting, found.survey, found.accused) == (None, None, True)
+    assert found.searched == []
+
+
+# What is wrong
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("search", [False, True])
+def test_what_the_complex_step_accuses_is_told(examined: Any, exact: bool, search: bool):
+    """Where it settles nothing: without a search, and where that explains nothing."""
+    found = examined(Look(wrong=True, last=line(exact=exact)), found=[UNEXPLAINED], search=search)
+    assert (found.survey, found.accused) == (None, exact)
+    assert len(found.searched) == search
+    assert found.surveyed == []
+
+
+@pytest.mark.parametrize("end", [UNEXPLAINED, Found(True, spent=True)])
+@pytest.mark.parametrize("wrong", [False, True])
+def test_a_search_that_explains_nothing_or_is_spent_ends_it(examined: Any, end: Found, wrong: bool):
+    """What was found to be wrong is told, and nothing is certified; otherwise other ways are to tell."""
+    found = examined(Look(**WRONG), Look(certified=True), found=[end], wrong=wrong)
+    assert len(found.made) == 1
+    assert found.survey == ("what was found" if wrong else None)
+    assert found.surveyed == ([None] if wrong else [])
+
+
+def test_what_is_dense_and_not_named_is_left_to_other_ways(examined: Any):
+    """Though some entries are known to be wrong."""
+    found = examined(Look(**WRONG), found=[Found(False, dense=True)], wrong=True)
+    assert (found.survey, found.surveyed) == (None, [])
+    # Of an earlier search that is none of the questions.
+    found = examined(Look(**WRONG), Look(**WRONG), found=[Found(True, dense=True), UNEXPLAINED], wrong=True)
+    assert found.survey == "what was found"
+
+
+def test_entries_that_are_disputed_decide(examined: Any):
+    """By any of the searches: nothing passes for which entries are open."""
+    for found in ([Found(False, disputed=True)], [Found(True, disputed=True), UNEXPLAINED]):
+        assert examined(Look(**WRONG), found=found).survey == "what was found"
+    assert examined(Look(**WRONG), found=[EXPLAINED, UNEXPLAINED]).survey is None
+
+
+def test_twelve_searches_are_enough(examined: Any):
+    """What they found is told."""
+    found = examined(Look(**WRONG), found=[EXPLAINED], wrong=True)
+    assert [share for share, *_ in found.made] == shares(*range(1, 13))
+    assert (len(found.searched), found.surveyed) == (12, [None])
+
+
+# Arrays that are claimed to do nothing
+
+SHARE = 0.1 / (12 * 13)
+
+
+@pytest.mark.parametrize("looked", [Look(certified=True), Look(moved=0)])
+def test_where_arrays_are_claimed_to_do_nothing_f_has_to_stay(examined: Any, looked: Look):
+    """With a share of the chance to be wrong; where nothing is claimed at all, too."""
+    found = examined(looked, nothing=True, stays=[True])
+    assert found.stayed == [pytest.approx(SHARE, rel=1e-12)]
+    assert found.survey == ("what was found" if looked.certified[0] else None)
+    assert found.sampled == []
+    found = examined(looked, nothing=True, stays=[False], missing=False)
+    assert (found.survey, len(found.sampled)) == (None, 1)
+
+
+def test_where_directions_settle_nothing_f_need_not_stay(examined: Any):
+    """Something moved, and is open."""
+    assert examined(Look(moved=1), nothing=True).stayed == []
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_arrays_that_do_something_after_all_are_named_and_the_others_asked_for(examined: Any, again: bool):
+    """Once more, with half of the share; where f does not stay then either nothing is settled."""
+    found = examined(Look(certified=True), nothing=True, stays=[False, again], missing=True)
+    assert found.stayed == [pytest.approx(SHARE, rel=1e-12), pytest.approx(SHARE / 2.0, rel=1e-12)]
+    assert found.survey == ("what was found" if again else None)
+    assert len(found.sampled) == (1 if again else 2)
+
+
+def test_arrays_are_sampled_in_a_search_alone(examined: Any):
+    """And where entries can be measured."""
+    for parts in ({"search": False}, {"probed": None}):
+        found = examined(
+            Look(certified=True, unsettled=True), nothing=True, stays=[False, True], missing=True, **parts
+        )
+        assert (found.survey, found.sampled, len(found.stayed)) == (None, [], 1)
+    found = examined(Look(certified=True, unsettled=True), nothing=True, stays=[False, True], missing=True)
+    assert (found.survey, found.setting) == ("what was found", Known("a probe", None, "rms 0"))
+
+
+# Values that tower above f(x)
+
+
+@pytest.mark.parametrize(
+    ("size", "f_x", "forgotten"),
+    [(1.01, 4.0, True), (1.01, -4.0, True), (0.99, 4.0, False), (0.99, -4.0, False)],
+)
+def test_noise_beside_towering_values_is_not_that_nearer_to_x(
+    examined: Any, size: float, f_x: float, forgotten: bool
+):
+    """Where an entry of x is 0 and moves: what directions told is forgotten, so that others probe f."""
+    first = line(size=size * TOWERING * 4.0)
+    found = examined(Look(first=first), f_x=f_x)
+    assert (found.survey, found.setting is None) == (None, forgotten)
+
+
+def test_values_tower_only_where_an_entry_that_is_0_moves(examined: Any, monkeypatch: pytest.MonkeyPatch):
+    """And where real points were taken; what is certified stays known."""
+    huge = 2.0 * TOWERING * 4.0
+    assert examined(Look(first=line(size=huge, fit=False))).setting is not None
+    assert examined(Look(first=False)).setting is None
+    assert examined(Look(certified=True, first=line(size=huge))).setting is not None
+    for x, lengths in ((np.array([1.0, 3.0, 0.0]), LENGTHS), (np.zeros(3), 0.0 * LENGTHS)):
+        monkeypatch.setitem(globals(), "X", x)
+        monkeypatch.setitem(globals(), "LENGTHS", lengths)
+        assert examined(Look(first=line(size=huge))).setting is not None

@@ -1,0 +1,516 @@
+"""What is said of parts of a gradient: a factor, a sample that is wrong, or nothing; by hand, each look noted."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradcheck.examination import parts
+from gradcheck.examination.parts import explained_by_a_factor, fill_arrays, missing
+from gradcheck.function.matrix import Dense, one_row
+from gradcheck.joint.structured import Part
+from gradcheck.numerics.problem import Problem
+from gradcheck.parameters.boxes import Box, whole_box
+from gradcheck.parameters.tree import Block, Parameters
+from gradcheck.results.certificate import Region
+from gradcheck.results.verdict import Tolerance
+
+PARAMETERS, X = Parameters.of({"W": np.ones((6, 8)), "b": np.ones(12), "c": np.ones(12)})
+W, B, C = (next(b for b in PARAMETERS.blocks if f'"{name}"' in b.name) for name in "Wbc")
+N = X.size
+# Six in a row of W that are sizeable, and two that are not.
+ROW = Box(((2, 3), (0, 8)))
+LOOKED_AT = 8  # the evaluations that a direction may take
+
+
+class First:
+    """Takes the first ones."""
+
+    def choice(self, candidates: Any, count: int, *, replace: bool) -> Any:
+        assert replace is False
+        return candidates[:count]
+
+
+class Claim:
+    """A claim of which some entries are wrong, and others open; what is judged is noted."""
+
+    def __init__(
+        self,
+        claimed: Any = 1.0,
+        *,
+        wrong: Any = (),
+        undecided: Any = (),
+        still: Any = (),
+        remaining: int = 1000,
+    ) -> None:
+        self.analytic = np.full(N, claimed) if np.ndim(claimed) == 0 else np.array(claimed, float)
+        self.wrong, self.undecided, self.still = wrong, undecided, np.isin(np.arange(N), still)
+        objective: Any = SimpleNamespace(parameters=PARAMETERS, remaining=remaining)
+        self.problem = Problem(
+            objective,
+            X,
+            np.ones(1),
+            Dense(self.analytic[None, :]),
+            np.ones(N),
+            Tolerance(1e-6),
+            None,
+            2.0**-52,
+        )
+        self.rng, self.exact = First(), True
+        self.regions: list[Region] = []
+        self.factors: dict[str, float] = {}
+        self.judged: list[int] = []
+
+    def judge(self, entries: Any) -> Any:
+        """Some entries by themselves."""
+        self.judged += entries.tolist()
+        self.still[entries] = True
+        wrong = np.isin(entries, self.wrong)
+        verified = ~wrong & ~np.isin(entries, self.undecided)
+        return SimpleNamespace(judgement=SimpleNamespace(wrong=wrong, verified=verified))
+
+    @property
+    def right(self) -> list[float]:
+        """The claim as it would be right."""
+        return one_row(self.problem.matrix).tolist()
+
+
+class Fresh:
+    """A direction for a claim that was mended: whether it exceeds its bars; how it was made is noted."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, exceeds: bool | None = False) -> None:
+        self.exceeds = exceeds
+        self.made: list[Any] = []
+        monkeypatch.setattr(parts, "JointTest", self)
+
+    def __call__(self, problem: Any, scaling: Any, rng: Any, delta: float, **named: Any) -> Fresh:
+        self.made.append((problem, scaling, rng, delta, named))
+        return self
+
+    def begin(self) -> Any:
+        """None off f's domain."""
+        return None if self.exceeds is None else SimpleNamespace(exceeds=np.array([self.exceeds]))
+
+
+TEST: Any = SimpleNamespace(delta=0.25, rows=3)
+ALONG: Any = SimpleNamespace(tangent=np.where(np.arange(N) == B.start, 0.0, 1.0))
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, name: str, answer: Any) -> list[Any]:
+    """Let a function of joint/structured answer so; returns what it is given."""
+    given: list[Any] = []
+
+    def function(*arguments: Any) -> Any:
+        given.append(arguments)
+        return answer
+
+    monkeypatch.setattr(parts, name, function)
+    return given
+
+
+def part_of(*boxes: tuple[Block, Box]) -> Part:
+    """The part that some boxes are."""
+    return Part.of(N, boxes)
+
+
+def flat(block: Block, *index: int) -> int:
+    """The place of an entry."""
+    return block.start + int(np.ravel_multi_index(index, block.shape))
+
+
+def throughout(block: Block, box: Box, stored: int | None = None) -> Region:
+    """A part that is wrong."""
+    return Region(block, box, True, stored)
+
+
+@pytest.fixture
+def explained(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Whether a claim is explained by some suspected parts, or by zeros."""
+
+    def explain(claim: Any, *suspects: Any, empty: Part | None = None) -> bool:
+        monkeypatch.setattr(parts, "suspected_parts", lambda *_: iter(suspects))
+        answering(monkeypatch, "zeros", empty)
+        return explained_by_a_factor(claim, TEST, ALONG)
+
+    return explain
+
+
+# One factor
+
+
+@pytest.mark.parametrize("wrong", [True, False])
+def test_a_part_of_one_entry_is_judged_and_nothing_else(explained: Any, wrong: bool):
+    """It explains what is wrong where it is."""
+    at = flat(W, 2, 5)
+    claim = Claim(wrong=[at] if wrong else [])
+    assert explained(claim, (part_of((W, Box(((2, 3), (5, 6))))), None), (part_of((W, ROW)), 0.5)) is wrong
+    assert claim.judged == [at]
+    assert claim.regions == []
+
+
+def test_a_part_by_a_factor_is_taken_out_of_the_claim_and_four_of_it_are_judged(
+    monkeypatch: pytest.MonkeyPatch, explained: Any
+):
+    """The largest, of those that are not known, the first of equal ones; the part is named, the rest is right so."""
+    fresh = Fresh(monkeypatch)
+    sizes = np.ones(N)
+    start = flat(W, 2, 0)
+    sizes[start : start + 8] = [1.0, -5.0, 2.0, 3.0, 9.0, 3.0, 3.0, 1.0]
+    claim = Claim(sizes, wrong=range(N), still=[start + 4])
+    before = throughout(C, Box(((0, 12),)))
+    claim.regions, claim.factors = [before], {"c": 1.5}
+    assert explained(claim, (part_of((W, ROW)), 0.5)) is True
+    assert claim.judged == [start + k for k in (1, 3, 5, 6)]
+    assert claim.regions == [before, throughout(W, ROW)]
+    assert claim.factors == {"c": 1.5}
+    right = sizes.copy()
+    right[start : start + 8] /= 2.0
+    assert claim.right == right.tolist()
+    ((problem, scaling, rng, delta, named),) = fresh.made
+    assert one_row(problem.matrix).tolist() == right.tolist()
+    # Another direction leaves alone what is known, and has the chance to be wrong of all rows.
+    assert np.flatnonzero(scaling.lengths == 0).tolist() == [start + 4]
+    assert (rng is claim.rng, delta, named) == (True, 0.75, {"exact": True, "before": TEST})
+
+
+def test_of_a_part_of_six_all_are_judged(monkeypatch: pytest.MonkeyPatch, explained: Any):
+    """Of seven four are."""
+    Fresh(monkeypatch)
+    for count, judged in ((6, 6), (7, 4)):
+        claim = Claim(wrong=range(N))
+        assert explained(claim, (part_of((B, Box(((2, 2 + count),)))), 0.5))
+        assert claim.judged == [B.start + 2 + k for k in range(judged)]
+
+
+def test_a_factor_counts_what_is_claimed_as_wrong(monkeypatch: pytest.MonkeyPatch, explained: Any):
+    """0 is no factor of anything; each array has its own."""
+    Fresh(monkeypatch)
+    sizes = np.ones(N)
+    sizes[[B.start + 3, B.start + 4]] = 0.0
+    claim = Claim(sizes, wrong=range(N))
+    assert explained(claim, (part_of((B, whole_box(B)), (C, whole_box(C))), 0.5))
+    assert claim.regions == [throughout(B, whole_box(B), 10), throughout(C, whole_box(C))]
+
+
+def test_a_factor_within_the_tolerance_is_no_mistake(monkeypatch: pytest.MonkeyPatch, explained: Any):
+    """What was sampled is right: the claim that holds is the one divided by it, and nothing is named."""
+    Fresh(monkeypatch)
+    claim = Claim()
+    claim.factors = {"c": 1.5}
+    assert explained(claim, (part_of((W, whole_box(W)), (B, whole_box(B))), -1.0)) is True
+    assert claim.factors == {"c": 1.5, W.name: 0.5, B.name: 0.5}
+    assert claim.regions == []
+    assert set(claim.right[W.start : W.stop]) == {2.0}
+
+
+@pytest.mark.parametrize(
+    ("parts_of", "explains"),
+    [({"wrong": [16], "undecided": []}, False), ({"wrong": [16], "undecided": range(N)}, True)],
+)
+def test_samples_that_are_right_and_wrong_are_of_no_factor(
+    monkeypatch: pytest.MonkeyPatch, explained: Any, parts_of: Any, explains: bool
+):
+    """Noise hides what tells a factor from a few entries; those that stay open say nothing against it."""
+    Fresh(monkeypatch)
+    claim = Claim(**parts_of)
+    assert claim.analytic[flat(W, 2, 0)] == 1.0
+    assert flat(W, 2, 0) == 16
+    assert explained(claim, (part_of((W, ROW), (B, whole_box(B))), 0.5)) is explains
+    assert (len(claim.regions) == 2) is explains
+    assert (set(claim.right) != {1.0}) is explains
+
+
+@pytest.mark.parametrize(
+    ("alpha", "exceeds", "remaining", "looked"),
+    [
+        (1.0, False, 1000, 0),  # f does not move at all
+        (0.5, True, 1000, 1),  # something else is wrong
+        (0.5, None, 1000, 1),  # off the domain of f
+        (0.5, False, LOOKED_AT - 1, 0),  # the budget
+    ],
+)
+def test_a_factor_that_does_not_hold_is_not_taken_out(
+    monkeypatch: pytest.MonkeyPatch, explained: Any, alpha: float, exceeds: Any, remaining: int, looked: int
+):
+    """Nothing is judged, and the claim stays as it is; the next part is asked for."""
+    fresh = Fresh(monkeypatch, exceeds)
+    claim = Claim(wrong=range(N), remaining=remaining)
+    assert explained(claim, (part_of((W, ROW), (B, whole_box(B))), alpha)) is False
+    assert (claim.judged, claim.regions, set(claim.right)) == ([], [], {1.0})
+    assert len(fresh.made) == looked
+    at = flat(W, 2, 5)
+    assert explained(claim, (part_of((W, ROW)), alpha), (part_of((W, Box(((2, 3), (5, 6))))), None))
+    assert claim.judged == [at]
+
+
+def test_a_factor_may_take_what_is_left_of_the_budget(monkeypatch: pytest.MonkeyPatch, explained: Any):
+    """Just enough for a direction."""
+    Fresh(monkeypatch)
+    claim = Claim(wrong=range(N), remaining=LOOKED_AT)
+    assert explained(claim, (part_of((W, ROW), (B, whole_box(B))), 0.5))
+    assert len(claim.regions) == 2
+
+
+# Samples
+
+
+def test_zeros_are_asked_for_within_the_last_part_that_is_suspected(monkeypatch: pytest.MonkeyPatch):
+    """Or in all that moves where none is; those that hold what is wrong are sampled."""
+    empty = part_of((B, Box(((2, 9),))))
+    given = answering(monkeypatch, "zeros", empty)
+    row = part_of((W, ROW))
+    claim: Any
+    for suspects, inside in (
+        ([], ALONG.tangent != 0),
+        ([(part_of((W, whole_box(W))), None), (row, None)], row.inside),
+    ):
+        monkeypatch.setattr(parts, "suspected_parts", lambda *_, suspects=suspects: iter(suspects))
+        claim = Claim(np.where(empty.inside, 0.0, 1.0), wrong=range(N))
+        assert explained_by_a_factor(claim, TEST, ALONG)
+        assert claim.regions == [throughout(B, Box(((2, 9),)))]
+        assert given[-1][:2] == (TEST, ALONG)
+        assert given[-1][2].tolist() == inside.tolist()
+
+
+def test_what_is_suspected_is_given_what_is_known(monkeypatch: pytest.MonkeyPatch):
+    """The test, the direction and the generator of the claim; without a part nothing is explained."""
+    given = answering(monkeypatch, "suspected_parts", iter(()))
+    answering(monkeypatch, "zeros", None)
+    claim: Any = Claim(wrong=range(N))
+    assert explained_by_a_factor(claim, TEST, ALONG) is False
+    assert given == [(TEST, ALONG, claim.rng)]
+    assert claim.judged == []
+
+
+def test_a_row_is_wrong_throughout_where_six_of_it_are(explained: Any):
+    """All of it is said to be, and stays still: with a third of the entries that are left."""
+    claim = Claim(wrong=range(N), still=[flat(W, 2, 0)])
+    assert explained(claim, (part_of((W, ROW)), None)) is True
+    assert claim.judged == [flat(W, 2, k) for k in range(1, 7)]
+    assert claim.regions == [throughout(W, ROW)]
+    assert np.flatnonzero(claim.still).tolist() == [flat(W, 2, k) for k in range(8)]
+
+
+@pytest.mark.parametrize(
+    ("right", "judged", "explains"), [([0, 1], 2, False), ([0], 2, True), ([1], 2, True), ([5], 6, True)]
+)
+def test_a_row_of_which_some_are_right_is_not_named(
+    explained: Any, right: list[int], judged: int, explains: bool
+):
+    """Two tell whether others are looked at; what is wrong among them explains something."""
+    claim = Claim(wrong=[flat(W, 2, k) for k in range(8) if k not in right])
+    assert explained(claim, (part_of((W, ROW)), None)) is explains
+    assert claim.judged == [flat(W, 2, k) for k in range(judged)]
+    assert claim.regions == []
+
+
+def test_parts_of_several_arrays_are_not_sampled(explained: Any):
+    """Each has mistakes of its own."""
+    claim = Claim(wrong=range(N))
+    assert explained(claim, (part_of((W, ROW), (B, Box(((0, 11),)))), None)) is False
+    assert claim.judged == []
+
+
+def test_a_whole_array_is_searched_and_not_sampled(explained: Any):
+    """Without a factor it is most often a few entries; but where it is claimed to do nothing."""
+    claim = Claim(wrong=range(N))
+    assert explained(claim, (part_of((B, whole_box(B))), None)) is False
+    assert claim.judged == []
+    claim = Claim(0.0, wrong=range(N))
+    assert explained(claim, (part_of((B, whole_box(B))), None)) is True
+    assert claim.regions == [throughout(B, whole_box(B))]
+
+
+def test_parts_of_fewer_than_six_that_are_not_known_are_not_sampled(explained: Any):
+    """Their entries are looked for."""
+    for count, still, explains in ((5, [], False), (6, [], True), (6, [B.start + 5], False)):
+        claim = Claim(wrong=range(N), still=still)
+        assert explained(claim, (part_of((B, Box(((1, 1 + count),)))), None)) is explains
+        assert (claim.judged == []) is not explains
+
+
+@pytest.mark.parametrize(("sizeable", "judged"), [(6, range(2, 8)), (5, range(6))])
+def test_entries_that_tell_are_sampled_first(explained: Any, sizeable: int, judged: range):
+    """Those of a hundredth of the root mean square, if there are six."""
+    sizes = np.ones(N)
+    start = flat(W, 2, 0)
+    sizes[start : start + 8] = 0.0
+    sizes[start + 8 - sizeable : start + 8] = 1.0
+    # The root mean square of six of eight is sqrt(6 / 8), and of one that is just a hundredth of it this.
+    sizes[start + 1] = 0.0099 * np.sqrt(sizeable / 8)
+    claim = Claim(sizes, wrong=range(N))
+    explained(claim, (part_of((W, ROW)), None))
+    assert claim.judged == [start + k for k in judged]
+    sizes[start + 1] = 0.0101 * np.sqrt(sizeable / 8)
+    claim = Claim(sizes, wrong=range(N))
+    explained(claim, (part_of((W, ROW)), None))
+    assert start + 1 in claim.judged
+
+
+@pytest.mark.parametrize(
+    ("wrong", "judged", "stored"),
+    [
+        ([0, 1, 2, 3, 4, 5], 6, None),  # all 12
+        ([0, 2, 3], 6, 6),
+        ([1, 2, 3, 4], 6, 8),
+        ([0, 2], 6, 0),
+        ([2, 3, 4, 5], 2, 0),
+    ],
+)
+def test_of_what_is_claimed_to_do_nothing_half_a_sample_says_so(
+    wrong: list[int], judged: int, stored: int | None
+):
+    """What is 0 of the rest is right: as many are counted as the sample tells."""
+    claim: Any = Claim(0.0, wrong=[B.start + k for k in wrong])
+    silent = np.isin(np.arange(N), range(B.start, B.stop))
+    assert missing(claim, silent) is (judged == 6)
+    assert claim.judged == [B.start + k for k in range(judged)]
+    assert claim.regions == ([] if stored == 0 else [throughout(B, whole_box(B), stored)])
+
+
+def test_each_array_that_is_claimed_to_do_nothing_is_sampled():
+    """Those that stay still, at least in part, and no others; one that does something is enough."""
+    silent = np.isin(np.arange(N), [W.start, *range(B.start, B.stop)])
+    for wrong, named in ((W, True), (B, True), (C, False)):
+        claim: Any = Claim(0.0, wrong=range(wrong.start, wrong.stop))
+        assert missing(claim, silent) is named
+        assert claim.regions == ([throughout(wrong, whole_box(wrong))] if named else [])
+        assert not set(claim.judged) & set(range(C.start, C.stop))
+
+
+def test_of_zeros_in_a_box_those_are_counted_that_the_part_holds(explained: Any):
+    """A triangle: half of it is wrong by the sample, and so is half of its 21 entries of a box of 36."""
+    inside = np.zeros(N, bool)
+    inside[W.slice].reshape(6, 8)[:, :6] = np.tri(6, dtype=bool)
+    box = Box(((0, 6), (0, 6)))
+    claim = Claim(np.where(inside, 0.0, 1.0), wrong=np.flatnonzero(inside)[[0, 2, 4]])
+    assert explained(claim, empty=Part(inside, ((W, box),)))
+    assert claim.regions == [throughout(W, box, 10)]
+    claim = Claim(np.where(inside, 0.0, 1.0), wrong=np.flatnonzero(inside))
+    assert explained(claim, empty=Part(inside, ((W, box),)))
+    assert claim.regions == [throughout(W, box, 21)]
+
+
+# Arrays in which wrong entries are dense
+
+
+@pytest.fixture
+def filled(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Whether arrays are named that hold some wrong entries, where their lines and boxes are these."""
+
+    def fill(
+        claim: Any,
+        wrong: list[int],
+        *,
+        box: Part | None = None,
+        alpha: float | None = None,
+        lines: Any = None,
+    ) -> tuple[bool, list[Any], list[Any]]:
+        grown, factors = answering(monkeypatch, "grown", box), answering(monkeypatch, "common_factor", alpha)
+        striped = answering(monkeypatch, "striped", lines)
+        named = fill_arrays(claim, TEST, ALONG, wrong)
+        for test, direction, *_ in (*grown, *factors, *striped):
+            assert (test, direction) == (TEST, ALONG)
+        if factors:
+            assert box is not None
+            # Its factor is that of what moves.
+            assert [mask.tolist() for mask in factors[0][2:3]] == [
+                (box.inside & (ALONG.tangent != 0)).tolist()
+            ]
+            assert factors[0][3] is claim.rng
+        return named, [given[2:] for given in grown], [given[2:] for given in striped]
+
+    return fill
+
+
+def test_an_array_is_wrong_throughout_where_twelve_of_it_are(filled: Any):
+    """By chance half of it would be in one of 4,096 cases; of arrays without a wrong entry nothing is asked."""
+    claim = Claim(wrong=range(N))
+    named, grown, striped = filled(claim, [W.start, W.stop - 1, B.start, B.stop - 1])
+    assert named is True
+    assert claim.regions == [throughout(W, whole_box(W)), throughout(B, whole_box(B))]
+    assert claim.judged == [*range(W.start, W.start + 12), *range(B.start, B.stop)]
+    assert (grown, striped) == ([], [])
+    claim = Claim(wrong=range(N))
+    assert filled(claim, [B.start])[0] is True
+    assert claim.regions == [throughout(B, whole_box(B))]
+    claim = Claim(wrong=np.setdiff1d(np.arange(N), [11]))
+    # Those that are right among the samples make it some entries.
+    assert filled(claim, [W.stop - 1])[0] is True
+    assert claim.regions == []
+    assert claim.judged == list(range(12))
+
+
+def test_arrays_of_which_nothing_is_wrong_in_the_sample_are_not_named(filled: Any):
+    """But others may be."""
+    last = [B.stop - 1, W.stop - 1]
+    assert filled(Claim(wrong=last), last)[0] is False
+    for block in (W, B):
+        claim = Claim(wrong=range(block.start, block.stop))
+        assert filled(claim, last)[0] is True
+        assert claim.regions == [throughout(block, whole_box(block))]
+
+
+FOUR = [flat(W, 1, 1), flat(W, 1, 5), flat(W, 2, 2), flat(W, 2, 3)]
+
+
+def test_several_wrong_entries_near_each_other_tell_a_box(monkeypatch: pytest.MonkeyPatch, filled: Any):
+    """Less than a quarter of the array holds four of them: the box grows, and is taken by its factor or a sample."""
+    box = part_of((W, Box(((1, 4), (1, 7)))))
+    for alpha, judged in ((None, 6), (0.5, 4)):
+        fresh = Fresh(monkeypatch)
+        claim = Claim(wrong=range(N))
+        named, grown, striped = filled(claim, FOUR, box=box, alpha=alpha)
+        assert named is True
+        assert grown == [(W, Box(((1, 3), (1, 6))))]
+        assert striped == []
+        assert claim.regions == [throughout(W, Box(((1, 4), (1, 7))))]
+        assert len(claim.judged) == judged
+        assert len(fresh.made) == (alpha is not None)
+    Fresh(monkeypatch, exceeds=True)
+    claim = Claim(wrong=range(N))
+    assert filled(claim, FOUR, box=box, alpha=0.5)[0] is True
+    assert len(claim.judged) == 6
+    assert filled(Claim(), FOUR, box=box)[0] is False
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [FOUR[:3], [flat(W, 1, 1), flat(W, 1, 2), flat(W, 3, 3), flat(W, 3, 4)], [*FOUR[:3], flat(W, 5, 7)]],
+)
+def test_fewer_entries_or_a_quarter_of_an_array_tell_no_box(filled: Any, wrong: list[int]):
+    """The second of these is 3 x 4 of 48."""
+    assert filled(Claim(wrong=range(N)), wrong) == (True, [], [])
+
+
+SPREAD = [flat(W, 0, 0), flat(W, 1, 1), flat(W, 4, 7), flat(W, 5, 7)]
+LINES = part_of((W, Box(((0, 2), (0, 8)))), (W, Box(((4, 6), (0, 8)))))
+
+
+def test_lines_of_an_array_that_is_not_wrong_throughout_are_named(
+    monkeypatch: pytest.MonkeyPatch, filled: Any
+):
+    """By their factor or a sample, where four entries or more are wrong."""
+    # The sample of the array is right, and that of its lines is not.
+    sampled = range(2)
+    for alpha, judged in ((None, 6), (0.5, 4)):
+        fresh = Fresh(monkeypatch)
+        claim = Claim(wrong=np.setdiff1d(np.arange(N), sampled))
+        named, grown, striped = filled(claim, SPREAD, lines=(LINES, alpha))
+        assert named is True
+        assert (grown, striped) == ([], [(W,)])
+        assert claim.regions == [throughout(W, box) for _, box in LINES.boxes]
+        assert len(claim.judged) == 2 + judged
+        assert len(fresh.made) == (alpha is not None)
+    assert filled(Claim(), SPREAD, lines=(LINES, None))[0] is False
+    assert filled(Claim(), SPREAD, lines=None) == (False, [], [(W,)])
+    assert filled(Claim(), SPREAD[:3], lines=(LINES, None)) == (False, [], [])
+    # Another array that is named stays so.
+    fresh = Fresh(monkeypatch, exceeds=True)
+    claim = Claim(wrong=[*np.setdiff1d(np.arange(N), sampled)])
+    assert filled(claim, SPREAD, lines=(LINES, 0.5))[0] is True
+    assert len(fresh.made) == 1
+    assert len(claim.judged) == 8

@@ -1,0 +1,178 @@
+"""What a search for what is wrong along a direction decides, with the ways to look by hand."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradcheck.examination import search as module
+from gradcheck.examination.search import Found, leave_the_rest, search
+from gradcheck.joint.places import Places
+from gradcheck.parameters.boxes import whole_box
+from gradcheck.parameters.tree import Parameters
+from gradcheck.results.certificate import Region
+
+PARAMETERS, X = Parameters.of({"W": np.ones((3, 4)), "b": np.ones(5)})
+W, B = PARAMETERS.blocks
+
+
+class Claim:
+    """A claim whose arrays hold wrong entries or not; the entries that are to be left open are noted."""
+
+    def __init__(self, *wrong_in: Any, size: int = X.size, disputes: bool = False) -> None:
+        self.problem = SimpleNamespace(parameters=PARAMETERS)
+        self.still, self.rng, self.around = np.zeros(size, bool), object(), object()
+        self.regions: list[Region] = []
+        self.wrong_in, self.disputes = wrong_in, disputes
+        self.left_open: list[list[int]] = []
+
+    def entries_wrong_in(self, block: Any) -> bool:
+        """Whether single entries of an array are wrong."""
+        return block in self.wrong_in
+
+    def leave_open(self, entries: list[int]) -> bool:
+        """Whether the bars of some of them cannot clear them."""
+        self.left_open.append(entries)
+        return self.disputes
+
+    def judge(self, entries: Any) -> Any:
+        """What there is to say of some entries."""
+        return "judged", entries.tolist()
+
+
+class Ways:
+    """The ways to look, which answer what they are told to, and note what they are given."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, *places: Places, factor: bool = False, filled: bool = False
+    ) -> None:
+        self.places, self.factor, self.filled = list(places), factor, filled
+        self.looks: list[Any] = []
+        self.asked: list[Any] = []
+        monkeypatch.setattr(module, "find_places", self.find_places)
+        monkeypatch.setattr(module, "explained_by_a_factor", self.explained_by_a_factor)
+        monkeypatch.setattr(module, "fill_arrays", self.fill_arrays)
+
+    def find_places(self, *given: Any, precise: bool) -> Places:
+        """One answer after another."""
+        self.looks.append((*given, precise))
+        return self.places.pop(0)
+
+    def explained_by_a_factor(self, *given: Any) -> bool:
+        """Whether a part is off by one factor."""
+        self.asked.append(given)
+        return self.factor
+
+    def fill_arrays(self, *given: Any) -> bool:
+        """Whether arrays are named."""
+        self.asked.append(given)
+        return self.filled
+
+
+SPREAD = 0.5
+TEST: Any = SimpleNamespace(along=SimpleNamespace(spread=lambda tangent: np.array([SPREAD * tangent.sum()])))
+
+
+def along(off: float = 9.0, *, exact: bool = False) -> Any:
+    """A direction with a bar E of 0.25, along which independent errors leave 0.5; what is wrong leaves `off`."""
+    return SimpleNamespace(tangent=np.ones(1), error=np.full(1, 0.25), off=np.full(1, off), exact=exact)
+
+
+def test_what_a_factor_explains_is_not_looked_for_entry_by_entry(monkeypatch: pytest.MonkeyPatch):
+    """Nothing else is known of it."""
+    ways, claim, direction = Ways(monkeypatch, factor=True), Claim(), along()
+    given: Any = claim
+    assert search(given, TEST, direction) == Found(True, False, False, False, False)
+    assert ways.asked == [(claim, TEST, direction)]
+    assert (ways.looks, claim.left_open) == ([], [])
+
+
+@pytest.mark.parametrize(("size", "budget"), [(3333, 9999), (3334, 10_000)])
+def test_entries_are_looked_for_by_two_points_and_then_by_four(
+    monkeypatch: pytest.MonkeyPatch, size: int, budget: int
+):
+    """For half of what judging every entry takes, or ten thousand evaluations; each entry by itself."""
+    ways = Ways(monkeypatch, Places(), Places(wrong=[3]))
+    claim: Any = Claim(size=size)
+    direction = along()
+    assert search(claim, TEST, direction) == Found(True, False, False, False, False)
+    assert [look[-1] for look in ways.looks] == [False, True]
+    for test, of, rows, judge, around, rng, most, _ in ways.looks:
+        assert (test, of, around, rng, most) == (TEST, direction, claim.around, claim.rng, budget)
+        assert (rows.tolist(), rows.dtype) == ([True], bool)
+        assert judge(5, np.arange(1)) == ("judged", [5])
+
+
+@pytest.mark.parametrize("places", [Places(wrong=[3]), Places(right=[4]), Places(spent=True)])
+def test_one_look_is_enough_where_it_tells_something(monkeypatch: pytest.MonkeyPatch, places: Places):
+    """What is wrong, what is right, or that the budget has gone."""
+    ways = Ways(monkeypatch, places)
+    claim: Any = Claim()
+    found = search(claim, TEST, along())
+    assert found == Found(not places.spent, False, places.spent, False, False)
+    assert len(ways.looks) == 1
+
+
+def test_the_complex_step_is_not_taken_twice(monkeypatch: pytest.MonkeyPatch):
+    """There is no more precise one."""
+    ways = Ways(monkeypatch, Places())
+    claim: Any = Claim()
+    assert search(claim, TEST, along(exact=True)) == Found(False, False, False, False, False)
+    assert len(ways.looks) == 1
+
+
+@pytest.mark.parametrize("filled", [False, True])
+def test_where_wrong_entries_are_dense_their_arrays_are_named(monkeypatch: pytest.MonkeyPatch, filled: bool):
+    """Or else said to be dense; which entries are open is no question then."""
+    ways = Ways(monkeypatch, Places([3, 4], [5], dense=True, spent=True), filled=filled)
+    claim: Any = Claim(W)
+    direction = along()
+    assert search(claim, TEST, direction) == Found(filled, not filled, False, False, False)
+    assert ways.asked[1:] == [(claim, TEST, direction, [3, 4])]
+    assert (claim.regions, claim.left_open) == ([], [])
+
+
+def test_a_search_that_ends_before_its_time_leaves_the_arrays_open_in_which_something_is_wrong(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Others may be wrong there; of other arrays nothing is said, nor where a search came to its end."""
+    for spent, regions in ((True, [Region(W, whole_box(W), False)]), (False, [])):
+        Ways(monkeypatch, Places(wrong=[3], spent=spent))
+        claim: Any = Claim(W)
+        assert search(claim, TEST, along()) == Found(True, False, spent, False, False)
+        assert claim.regions == regions
+    claim = Claim(B)
+    claim.regions = [Region(W, whole_box(W), True)]
+    leave_the_rest(claim)
+    assert claim.regions == [Region(W, whole_box(W), True), Region(B, whole_box(B), False)]
+
+
+@pytest.mark.parametrize(("off", "tolerated"), [(1.25, True), (1.26, False)])
+@pytest.mark.parametrize("disputes", [False, True])
+def test_what_errors_within_the_tolerance_explain_accuses_no_entry(
+    monkeypatch: pytest.MonkeyPatch, off: float, tolerated: bool, disputes: bool
+):
+    """3 E of 0.75 and 0.5; beyond it what the bars of an entry cannot clear is left open."""
+    Ways(monkeypatch, Places(right=[4, 6]))
+    claim: Any = Claim(disputes=disputes)
+    found = search(claim, TEST, along(off))
+    assert found == Found(True, False, False, tolerated, disputes and not tolerated)
+    assert claim.left_open == ([] if tolerated else [[4, 6]])
+
+
+def test_where_an_entry_is_wrong_none_is_tolerated_or_left_open(monkeypatch: pytest.MonkeyPatch):
+    """It is what the direction showed."""
+    Ways(monkeypatch, Places([3], [4]))
+    claim: Any = Claim(disputes=True)
+    assert search(claim, TEST, along(0.1)) == Found(True, False, False, False, False)
+    assert claim.left_open == []
+
+
+def test_where_nothing_is_found_nothing_is_explained(monkeypatch: pytest.MonkeyPatch):
+    """Though it may be tolerated."""
+    Ways(monkeypatch, Places(), Places())
+    claim: Any = Claim()
+    assert search(claim, TEST, along(1.0)) == Found(False, False, False, True, False)
