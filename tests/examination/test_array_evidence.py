@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcheck.examination.array_evidence import array_evidence, survey_of
+from gradcheck.examination.array_evidence import array_evidence, evidence_of
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.numerics.problem import Scaling
 from gradcheck.parameters.boxes import Box, whole_box
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.certificate import Certificate, Region, Residual
+from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import unmeasured
-from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
 from gradcheck.results.verdict import Judgement, Tolerance
 
@@ -50,7 +50,7 @@ def judged(*entries: int, off: Any = 0.0, bar: float = 0.0, undecided: Any = ())
     found = replace(unmeasured(k, np.dtype(float)), value=1.0 - off, error=np.full(k, bar))
     open_ = np.isin(entries, undecided)
     no = np.zeros(k, bool)
-    return Evidence(
+    return Entries(
         np.array(entries, np.intp),
         np.ones(k),
         found,
@@ -159,7 +159,7 @@ def claim(**parts: Any) -> Any:
 def test_every_array_has_its_own_certificate():
     """With what was judged of it in any look, and the factor that it is claimed by."""
     looks = [judged(1, off=0.5), judged(B.start, off=0.5)]
-    survey = survey_of(
+    survey = evidence_of(
         claim(judged=looks, factors={B.name: 2.0}), joint(), scaling(8.0, 2.0), 0.9, Limit.NOISE
     )
     assert [array.block for array in survey.arrays] == [W, B]
@@ -169,21 +169,21 @@ def test_every_array_has_its_own_certificate():
     assert w.bound == pytest.approx(np.sqrt(9.25), rel=1e-14)
     assert b == Certificate(f"{B.name} / 2", 3.0, 0.75, 0.9, 2)
     assert [array.limit for array in survey.arrays] == [Limit.NOISE] * 2
-    assert survey.judged.coordinates.tolist() == [1, B.start]
-    assert survey_of(claim(), joint(), scaling(8.0, 2.0), 0.9).arrays[0].limit is Limit.NONE
+    assert survey.entries.coordinates.tolist() == [1, B.start]
+    assert evidence_of(claim(), joint(), scaling(8.0, 2.0), 0.9).arrays[0].limit is Limit.NONE
 
 
 def test_an_entry_counts_as_it_was_judged_last():
     """Where no entry was judged there is none; parts that were named are told."""
     region = Region(W, Box(((0, 1), (0, 3))), True)
-    survey = survey_of(
+    survey = evidence_of(
         claim(judged=[judged(1, 2, off=0.5), judged(2)], regions=[region]), joint(), scaling(8, 2), 0.9
     )
-    assert survey.judged.coordinates.tolist() == [1, 2]
-    assert survey.judged.estimate.value.tolist() == [0.5, 1.0]
+    assert survey.entries.coordinates.tolist() == [1, 2]
+    assert survey.entries.estimate.value.tolist() == [0.5, 1.0]
     assert survey.regions == (region,)
-    survey = survey_of(claim(), joint(), scaling(8, 2), 0.9)
-    assert (survey.judged.coordinates.size, survey.judged.analytic.dtype, survey.regions) == (0, X.dtype, ())
+    survey = evidence_of(claim(), joint(), scaling(8, 2), 0.9)
+    assert (survey.entries.coordinates.size, survey.judged.analytic.dtype, survey.regions) == (0, X.dtype, ())
 
 
 def test_where_directions_settled_nothing_there_are_no_residuals():
@@ -193,7 +193,7 @@ def test_where_directions_settled_nothing_there_are_no_residuals():
         (scaling(8, 2), range(W.start, W.stop), [True, False]),
         (scaling(8, 2), range(W.start + 1, X.size), [False, True]),
     ):
-        survey = survey_of(claim(still=np.isin(np.arange(X.size), known)), joint(), of, 0.9)
+        survey = evidence_of(claim(still=np.isin(np.arange(X.size), known)), joint(), of, 0.9)
         assert [array.residuals == () for array in survey.arrays] == bare
         assert [array.certificate is None for array in survey.arrays] == bare
         assert [array.block for array in survey.arrays] == [W, B]
@@ -202,6 +202,6 @@ def test_where_directions_settled_nothing_there_are_no_residuals():
 def test_an_array_that_is_named_as_a_whole_has_no_certificate():
     """One of which a part is has, and so has the other."""
     regions = [Region(W, Box(((0, 1), (0, 3))), True), Region(B, whole_box(B), True)]
-    survey = survey_of(claim(regions=regions), joint(), scaling(8, 2), 0.9)
+    survey = evidence_of(claim(regions=regions), joint(), scaling(8, 2), 0.9)
     assert [array.certificate is None for array in survey.arrays] == [False, True]
     assert len(survey.arrays[1].residuals) == 2

@@ -95,7 +95,7 @@ class Examination:
             "JointTest",
             "scaling_of",
             "search_for",
-            "survey_of",
+            "evidence_of",
             "missing",
             "silent_entries",
             "stays",
@@ -162,7 +162,7 @@ class Examination:
         self.sampled.append(given)
         return self.lacks
 
-    def survey_of(self, *given: Any) -> Any:
+    def evidence_of(self, *given: Any) -> Any:
         """What was found."""
         assert (given[0], given[1], given[3]) == (self.claim, self.shown, 0.9)
         self.surveyed.append(given[2])

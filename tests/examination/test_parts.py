@@ -63,9 +63,11 @@ class Claim:
         self.regions: list[Region] = []
         self.factors: dict[str, float] = {}
         self.judged: list[int] = []
+        self.expected: Any = None
 
-    def judge(self, entries: Any) -> Any:
-        """Some entries by themselves."""
+    def judge(self, entries: Any, expected: Any = None) -> Any:
+        """Some entries by themselves; what directions say that they should be is noted."""
+        self.expected = expected
         self.judged += entries.tolist()
         self.still[entries] = True
         wrong = np.isin(entries, self.wrong)
@@ -168,7 +170,7 @@ def test_a_part_by_a_factor_is_taken_out_of_the_claim_and_four_of_it_are_judged(
     assert claim.factors == {"c": 1.5}
     right = sizes.copy()
     right[start : start + 8] /= 2.0
-    assert claim.right == right.tolist()
+    assert claim.right == right.tolist() == claim.expected.tolist()
     ((problem, scaling, rng, delta, named),) = fresh.made
     assert one_row(problem.matrix).tolist() == right.tolist()
     # Another direction leaves alone what is known, and has the chance to be wrong of all rows.
