@@ -159,31 +159,31 @@ def claim(**parts: Any) -> Any:
 def test_every_array_has_its_own_certificate():
     """With what was judged of it in any look, and the factor that it is claimed by."""
     looks = [judged(1, off=0.5), judged(B.start, off=0.5)]
-    survey = evidence_of(
+    found = evidence_of(
         claim(judged=looks, factors={B.name: 2.0}), joint(), scaling(8.0, 2.0), 0.9, Limit.NOISE
     )
-    assert [array.block for array in survey.arrays] == [W, B]
-    assert [len(array.residuals) for array in survey.arrays] == [2, 2]
-    w, b = (array.certificate for array in survey.arrays)
+    assert [array.block for array in found.arrays] == [W, B]
+    assert [len(array.residuals) for array in found.arrays] == [2, 2]
+    w, b = (array.certificate for array in found.arrays)
     assert w == Certificate(W.name, w.bound, w.bound / 8.0, 0.9, 2)
     assert w.bound == pytest.approx(np.sqrt(9.25), rel=1e-14)
     assert b == Certificate(f"{B.name} / 2", 3.0, 0.75, 0.9, 2)
-    assert [array.limit for array in survey.arrays] == [Limit.NOISE] * 2
-    assert survey.entries.coordinates.tolist() == [1, B.start]
+    assert [array.limit for array in found.arrays] == [Limit.NOISE] * 2
+    assert found.entries.coordinates.tolist() == [1, B.start]
     assert evidence_of(claim(), joint(), scaling(8.0, 2.0), 0.9).arrays[0].limit is Limit.NONE
 
 
 def test_an_entry_counts_as_it_was_judged_last():
     """Where no entry was judged there is none; parts that were named are told."""
     region = Region(W, Box(((0, 1), (0, 3))), True)
-    survey = evidence_of(
+    found = evidence_of(
         claim(judged=[judged(1, 2, off=0.5), judged(2)], regions=[region]), joint(), scaling(8, 2), 0.9
     )
-    assert survey.entries.coordinates.tolist() == [1, 2]
-    assert survey.entries.estimate.value.tolist() == [0.5, 1.0]
-    assert survey.regions == (region,)
-    survey = evidence_of(claim(), joint(), scaling(8, 2), 0.9)
-    assert (survey.entries.coordinates.size, survey.judged.analytic.dtype, survey.regions) == (0, X.dtype, ())
+    assert found.entries.coordinates.tolist() == [1, 2]
+    assert found.entries.estimate.value.tolist() == [0.5, 1.0]
+    assert found.regions == (region,)
+    found = evidence_of(claim(), joint(), scaling(8, 2), 0.9)
+    assert (found.entries.coordinates.size, found.entries.analytic.dtype, found.regions) == (0, X.dtype, ())
 
 
 def test_where_directions_settled_nothing_there_are_no_residuals():
@@ -193,15 +193,15 @@ def test_where_directions_settled_nothing_there_are_no_residuals():
         (scaling(8, 2), range(W.start, W.stop), [True, False]),
         (scaling(8, 2), range(W.start + 1, X.size), [False, True]),
     ):
-        survey = evidence_of(claim(still=np.isin(np.arange(X.size), known)), joint(), of, 0.9)
-        assert [array.residuals == () for array in survey.arrays] == bare
-        assert [array.certificate is None for array in survey.arrays] == bare
-        assert [array.block for array in survey.arrays] == [W, B]
+        found = evidence_of(claim(still=np.isin(np.arange(X.size), known)), joint(), of, 0.9)
+        assert [array.residuals == () for array in found.arrays] == bare
+        assert [array.certificate is None for array in found.arrays] == bare
+        assert [array.block for array in found.arrays] == [W, B]
 
 
 def test_an_array_that_is_named_as_a_whole_has_no_certificate():
     """One of which a part is has, and so has the other."""
     regions = [Region(W, Box(((0, 1), (0, 3))), True), Region(B, whole_box(B), True)]
-    survey = evidence_of(claim(regions=regions), joint(), scaling(8, 2), 0.9)
-    assert [array.certificate is None for array in survey.arrays] == [False, True]
-    assert len(survey.arrays[1].residuals) == 2
+    found = evidence_of(claim(regions=regions), joint(), scaling(8, 2), 0.9)
+    assert [array.certificate is None for array in found.arrays] == [False, True]
+    assert len(found.arrays[1].residuals) == 2
