@@ -52,7 +52,7 @@ TESTS = {
     "examination/claim": ("examination/claim",),
     "examination/array_evidence": ("examination/array_evidence",),
     "examination/search": ("examination/search_decisions",),
-    "examination/each_array": ("examination/each_array",),
+    "examination/each_array": ("examination/arrays_by_themselves",),
     "examination/gradient": ("examination/examine_jointly",),
     "examination/parts": ("examination/parts",),
     "examination/rows": ("examination/rows",),
