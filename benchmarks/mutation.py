@@ -56,7 +56,7 @@ TESTS = {
     "examination/gradient": ("examination/examine_jointly",),
     "examination/parts": ("examination/parts",),
     "examination/rows": ("examination/rows",),
-    "examination/columns": ("examination/columns",),
+    "examination/columns": ("examination/columns_by_hand",),
     "evidence/axes": ("evidence/axes", "evidence/pilots"),
     "evidence/entries": ("evidence/entries", "evidence/averages", "evidence/confirm"),
     "evidence/plain_differences": ("evidence/plain_differences",),
