@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from scipy import sparse
 
 from gradcheck import Outcome, check_jacobian
 from gradcheck.examination import columns
-from gradcheck.examination.columns import every_entry, examine_columns
+from gradcheck.examination.columns import examine_columns
 from gradcheck.function.matrix import Dense, Matrix, Product, Sparse
 from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.numerics.problem import Problem
@@ -211,20 +210,3 @@ def test_a_mistake_that_stands_out_of_rounded_values_is_named_though_directions_
         wrong_at[place] *= factor
         report = check_jacobian(f, wrong_at, x)
         assert [m.flat_index for m in report.wrong] == [200 * place[0] + place[1]]
-
-
-@pytest.mark.parametrize("accused", [False, True])
-@pytest.mark.parametrize("wrong", [False, True])
-def test_entries_that_are_right_are_disputed_where_the_complex_step_accused_them(
-    monkeypatch: pytest.MonkeyPatch, accused: bool, wrong: bool
-):
-    """Where one is wrong that is what was accused."""
-    asked: list[Any] = []
-    judged = SimpleNamespace(judgement=SimpleNamespace(wrong=np.array([wrong])))
-    monkeypatch.setattr(columns, "one_by_one", lambda *_: (judged, []))
-    monkeypatch.setattr(columns, "mark_disputed", lambda _, evidence: asked.append(evidence) or "disputed")
-    setting: Any = SimpleNamespace(room=None, x=np.ones(2), places=lambda entries: np.divmod(entries, 2))
-    found, said = every_entry(setting, Dense(np.ones((1, 2))), "auto", 0, accused=accused)
-    assert found is judged if wrong or not accused else found == "disputed"
-    assert asked == ([judged] if accused and not wrong else [])
-    assert said == []
