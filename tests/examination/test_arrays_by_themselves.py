@@ -20,7 +20,7 @@ from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.boxes import whole_box
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.certificate import Region
-from gradcheck.results.evidence import none_judged
+from gradcheck.results.entries import none_judged
 from gradcheck.results.outcome import Limit
 from gradcheck.results.verdict import Tolerance
 
@@ -133,7 +133,7 @@ class Examination:
             "JointTest",
             "scaling_of",
             "search",
-            "survey_of",
+            "evidence_of",
             "sweep",
             "directions_of_zeros",
             "missing",
@@ -142,7 +142,7 @@ class Examination:
         monkeypatch.setattr(each_array, "leave_the_rest", self.rest.append)
         monkeypatch.setattr(each_array, "averaged", self.averaged)
         monkeypatch.setattr(each_array, "Claim", lambda *given: Claim(self, *given))
-        self.survey = examine_each_array(self.setting, self.problem, confidence=CONFIDENCE, rng=RNG)
+        self.evidence = examine_each_array(self.setting, self.problem, confidence=CONFIDENCE, rng=RNG)
 
     def sweep(self, setting: Any, claimed: Any, entries: Any) -> Any:
         """What is claimed to be no number."""
@@ -181,7 +181,7 @@ class Examination:
         self.average = replace(evidence, interrupted=True)
         return self.average, 0
 
-    def survey_of(self, claim: Any, joint: Any, scaling: Any, confidence: float, limit: Limit) -> Any:
+    def evidence_of(self, claim: Any, joint: Any, scaling: Any, confidence: float, limit: Limit) -> Any:
         """What there is to say of an array."""
         assert (claim, scaling) == (self.claim, self.scaling)
         assert confidence == pytest.approx(1.0 - (1.0 - CONFIDENCE) / len(self.blocks), rel=1e-12)
@@ -229,7 +229,7 @@ def shares(*numbers: int) -> list[Any]:
 def test_each_array_moves_alone(examined: Any):
     """The others stay where they are; what is still of it stays so for the others, and for the next look."""
     found = examined(Look(wrong=True), CERTIFIED, CERTIFIED, found=[EXPLAINED], wrong_in=[0])
-    assert found.survey.arrays == ("array 0, 2 looks", "array 1, 3 looks")
+    assert found.evidence.arrays == ("array 0, 2 looks", "array 1, 3 looks")
     assert [still.tolist() for still in found.stills] == [
         [False] * 4 + [True] * 3,
         [True] + [False] * 3 + [True] * 3,
@@ -237,8 +237,8 @@ def test_each_array_moves_alone(examined: Any):
     ]
     assert found.claim.still.tolist() == [True] + [False] * 6
     assert [share for share, _ in found.made] == shares(1, 2, 1)
-    assert found.survey.interrupted is False
-    assert found.survey.judged.coordinates.size == 0
+    assert found.evidence.interrupted is False
+    assert found.evidence.entries.coordinates.size == 0
 
 
 def test_what_is_claimed_to_be_no_number_is_judged_and_counts_as_0(examined: Any):
@@ -283,13 +283,13 @@ def test_what_is_claimed_to_change_f_by_more_than_has_a_square_is_in_other_units
 def test_of_an_interruption_what_was_found_is_told(examined: Any):
     """While what is no number was judged, or in a look: other arrays have no evidence."""
     found = examined(swept=True)
-    assert (found.survey.interrupted, found.made) == (True, [])
-    assert [(a.block, a.residuals, a.certificate) for a in found.survey.arrays] == [
+    assert (found.evidence.interrupted, found.made) == (True, [])
+    assert [(a.block, a.residuals, a.certificate) for a in found.evidence.arrays] == [
         (b, (), None) for b in found.blocks
     ]
     found = examined(CERTIFIED, Look(interrupted=True), sizes=(4, 3, 2), wrong_in=[])
-    assert found.survey.interrupted is True
-    first, *others = found.survey.arrays
+    assert found.evidence.interrupted is True
+    first, *others = found.evidence.arrays
     assert first == "array 0, 1 looks"
     assert [(a.block, a.residuals, a.certificate) for a in others] == [
         (b, (), None) for b in found.blocks[1:]
@@ -300,8 +300,8 @@ def test_of_an_interruption_what_was_found_is_told(examined: Any):
 def test_what_was_judged_and_named_is_told(examined: Any):
     """Of all arrays together."""
     found = examined(claimed=[0.0] * 4 + [1.0] * 3, left=1)
-    assert found.survey.regions == (Region(found.blocks[0], whole_box(found.blocks[0]), False),)
-    assert found.survey.arrays == (f"zeros of {found.blocks[0].name}", "array 1, 1 looks")
+    assert found.evidence.regions == (Region(found.blocks[0], whole_box(found.blocks[0]), False),)
+    assert found.evidence.arrays == (f"zeros of {found.blocks[0].name}", "array 1, 1 looks")
 
 
 # One array
@@ -404,7 +404,7 @@ def test_an_array_that_stays_open_is_judged_entry_by_entry_where_it_has_a_hundre
     found = examined(Look(), sizes=(100,))
     assert [sorted(entries) for entries in found.entries] == [list(range(100))]
     assert found.averages == [11]
-    assert found.survey.judged.interrupted is True  # as the average is
+    assert found.evidence.entries.interrupted is True  # as the average is
     assert examined(Look(), sizes=(101,)).entries == []
     assert examined(sizes=(100,)).entries == []
     wrong = examined(Look(wrong=True), found=[Found(True, spent=True)], sizes=(100,), wrong_in=[0])
@@ -443,9 +443,9 @@ def test_an_array_of_zeros_has_directions_of_its_own(examined: Any):
     claimed = [1.0, 1.0, 1.0, 1.0, np.nan, 0.0, 0.0]
     found = examined(sizes=(4, 3), claimed=claimed, scales=np.full(7, 3.0), room=room)
     assert found.zeros == [(found.blocks[1], [0.0] * 6 + [3.0])]
-    assert found.survey.arrays[1] == f"zeros of {found.blocks[1].name}"
+    assert found.evidence.arrays[1] == f"zeros of {found.blocks[1].name}"
     assert found.entries == [[5]]
-    assert (found.sampled, found.survey.regions) == ([], ())
+    assert (found.sampled, found.evidence.regions) == ([], ())
     found = examined(sizes=(4, 3), claimed=[0.0] * 4 + [1.0] * 3, scales=np.full(7, 3.0))
     assert found.zeros == [(found.blocks[0], [3.0] * 4 + [0.0] * 3)]
 
@@ -456,4 +456,4 @@ def test_zeros_that_do_something_are_sampled_where_directions_leave_some(examine
     found = examined(claimed=[1.0] * 4 + [0.0] * 3, left=2, missing=missing)
     assert found.sampled == [[False] * 4 + [True] * 3]
     region = Region(found.blocks[1], whole_box(found.blocks[1]), False)
-    assert found.survey.regions == (() if missing else (region,))
+    assert found.evidence.regions == (() if missing else (region,))

@@ -20,8 +20,8 @@ from gradcheck.parameters.boxes import Box
 from gradcheck.parameters.matrix_names import jacobian_names
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.certificate import ArrayEvidence, Certificate, Region
+from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import unmeasured
-from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
 from gradcheck.results.verdict import Judgement, Tolerance
 
@@ -98,7 +98,7 @@ class Examination:
         self.searched: list[Any] = []
         self.of_zeros: list[Any] = []
         for name in (
-            "sweep", "scaling_of", "silent_entries", "JointTest", "evidence_of", "find_places", "stays",
+            "sweep", "scaling_of", "silent_entries", "JointTest", "rows_evidence", "find_places", "stays",
             "directions_of_zeros",
         ):  # fmt: skip
             monkeypatch.setattr(columns, name, getattr(self, name))
@@ -117,7 +117,7 @@ class Examination:
         open_ = np.array([place in self.undecided for place in self.swept[-1][0]], bool)
         no, ones = np.zeros(off.size, bool), np.ones(off.size)
         found = replace(unmeasured(off.size, np.dtype(float)), value=given - off)
-        return Evidence(
+        return Entries(
             entries, given, found, Judgement((off != 0) & ~open_, (off == 0) & ~open_, open_, no, ones, ones)
         )
 
@@ -157,7 +157,7 @@ class Examination:
         self.shown = joint, test
         return test
 
-    def evidence_of(self, claim: Any, names: Any, joint: Any, confidence: float) -> Any:
+    def rows_evidence(self, claim: Any, names: Any, joint: Any, confidence: float) -> Any:
         """A certificate that counts the looks."""
         assert (names, claim.objective) == (self.setting.names, self.objective)
         assert joint is self.shown[0]
@@ -195,7 +195,7 @@ class Examination:
     @property
     def wrong(self) -> set[tuple[int, int]]:
         """The places of what is wrong."""
-        return {divmod(int(k), self.n) for k in self.survey.judged.wrong}
+        return {divmod(int(k), self.n) for k in self.survey.entries.wrong}
 
     @property
     def certified(self) -> int:
@@ -276,7 +276,7 @@ def test_up_to_a_hundred_columns_are_moved_and_six_of_more(examined: Any, n: int
     """All where that is asked for, or six are all; with a certificate of the rest."""
     found = examined(off(2, n), method=method)
     assert found.swept == [([(i, j) for i in range(2) for j in moved], None)]
-    assert found.survey.judged.coordinates.tolist() == [i * n + j for i in range(2) for j in moved]
+    assert found.survey.entries.coordinates.tolist() == [i * n + j for i in range(2) for j in moved]
     assert (found.certified, found.survey.regions, found.said, found.wrong) == (1, (), [], set())
     assert found.made[0][1] == [False, False]
 
@@ -319,7 +319,7 @@ def test_places_are_counted_beyond_what_32_bits_hold(examined: Any):
     """The last entry of 2.5e9."""
     n = 50_000
     found = examined(np.broadcast_to(0.0, (n, n)), claim=stored(n, n, (n - 1, n - 1)))
-    assert found.survey.judged.coordinates.tolist() == [n * n - 1]
+    assert found.survey.entries.coordinates.tolist() == [n * n - 1]
 
 
 def test_suspects_of_a_group_are_moved_alone(examined: Any):
@@ -469,7 +469,7 @@ def test_a_group_is_not_believed_where_its_columns_were_moved_alone_or_its_row_i
     wrong = Look(certified=range(4, 40), wrong=range(4))
     found = examined(off(n, n, *places[1:]), wrong, Look(), Look(), claim=claim)
     assert found.wrong == set(places[1:36])
-    judged = {divmod(int(k), n) for k in found.survey.judged.coordinates}
+    judged = {divmod(int(k), n) for k in found.survey.entries.coordinates}
     assert judged == {*places[:36], *((i, 0) for i in range(n - 1))}
     assert np.diag(found.made[-1][0][::-1]).tolist() == [2.0] + [1.5] * 35 + [2.0] * 4
 
@@ -479,11 +479,11 @@ def test_of_a_sample_what_noise_hides_is_no_question_where_all_is_certified(exam
     n = 120
     open_ = [(0, 118), (1, 119)]
     found = examined(off(2, n), undecided=open_)
-    judged = {divmod(int(k), n) for k in found.survey.judged.coordinates}
+    judged = {divmod(int(k), n) for k in found.survey.entries.coordinates}
     assert judged == {(i, j) for i in range(2) for j in range(114, 120)} - set(open_)
     for parts in ({"method": "sweep"}, {"stays": False}):
         found = examined(off(2, n), undecided=open_, **parts)
-        assert found.survey.judged.judgement.inconclusive.sum() == 2
+        assert found.survey.entries.judgement.inconclusive.sum() == 2
 
 
 # Zeros throughout
@@ -497,7 +497,7 @@ def test_a_matrix_of_zeros_moves_each_column_by_its_own_scale(examined: Any):
     found = examined(off(2, 4), claim=claim, nothing=True, room=room, scales=3.0, lengths=np.zeros(4))
     assert found.moved == [3.0, 0.0, 3.0, 3.0]
     assert (found.certified, found.swept, found.of_zeros, found.said) == (1, [], [], [])
-    assert (found.survey.judged.coordinates.size, found.survey.judged.analytic.dtype) == (0, np.float64)
+    assert (found.survey.entries.coordinates.size, found.survey.entries.analytic.dtype) == (0, np.float64)
     # A column that could move a little is looked at by itself.
     room[0][1] = 0.29
     found = examined(off(2, 4), claim=claim, nothing=True, room=room, scales=3.0, lengths=np.zeros(4))
