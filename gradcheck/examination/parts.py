@@ -140,10 +140,11 @@ def _taken_out(claim: Claim, test: JointTest, part: Part, alpha: float) -> bool:
     count = inside.size if inside.size <= FEW else SAMPLES
     samples = inside[np.argsort(-np.abs(claim.analytic[inside]), kind="stable")[:count]]
     evidence = claim.judge(samples, corrected * problem.unit)
-    if evidence.judgement.wrong.any() and evidence.judgement.verified.any():
+    wrong = int(evidence.judgement.wrong.sum())
+    if wrong and (evidence.judgement.verified.any() or 2 * wrong < samples.size):
         return False  # noise hides what tells a factor from a few entries
     claim.problem = problem
-    if evidence.judgement.wrong.any():
+    if wrong:
         claim.regions += [_filled(claim, block, box) for block, box in part.boxes]
     else:
         claim.factors |= {block.name: 1.0 / (1.0 - alpha) for block, _ in part.boxes}

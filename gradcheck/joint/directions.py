@@ -47,8 +47,10 @@ __all__ = ["Directions"]
 EPS = float(np.finfo(np.float64).eps)
 # Noise is as it was probed where it is no more than so many times that.
 AS_PROBED = 3.0
-# From one noisy direction of eight points to the next a step is so many times as long; so many are tried.
-LONGER, TRIED = 3.0, 3
+# From one noisy direction of eight points to the next a step is so many times as long; so many are tried. Where noise is
+# known more are, and steps may be longer than x, by so much, or by a part of the length over which f changes by its own
+# size.
+LONGER, TRIED, TRIED_ALONE, FARTHEST = 3.0, 3, 6, 30.0
 # Off the domain come nearer three times.
 RETREAT, RETREATS = 30.0, 3
 # Half a step of a grid, with a margin.
@@ -97,6 +99,7 @@ class Directions:
         self.sizes = scaling.sizes
         self.moved = int(np.count_nonzero(scaling.lengths))
         self.probed, self.longest = probed, LONGEST_STEP
+        self.tried = TRIED if probed is None else TRIED_ALONE
         self.gridded = np.zeros(self.rows, bool)
         self.pending = ~fixed
         # The root of the sum of squares of the terms of the first J v.
@@ -224,10 +227,12 @@ class Directions:
         fit = self.fit(eight, begin, EIGHT)
         return self.compared(tangent, begin, fit.value, fit.error, fit=fit)
 
-    def go_farther(self) -> None:
-        """Allow steps over which f changes by a part of its size, where these are longer than x itself."""
+    def go_farther(self) -> float:
+        """Allow steps that are longer than x; returns the part of the length over which f changes by its own size."""
         lengths = lengths_of(self.problem.f_x, self._weight)
-        self.longest = LONGEST_STEP * max(1.0, float(median(lengths)) if lengths.size else 1.0)
+        step = LONGEST_STEP * max(1.0, float(median(lengths)) if lengths.size else 1.0)
+        self.longest = max(step, FARTHEST)
+        return step
 
     def _asked(self) -> Values | None:
         """(m,) the first step that rounding would ask for; None where it is no matter."""
@@ -377,7 +382,7 @@ class Directions:
         noisy = before[0].noisy
         steps = [d.step for d in before if d.hidden is None]
         short, longest = self.short_of(before), max(steps)
-        if longer and len(steps) < TRIED and short.fit.step == longest < self.longest:
+        if longer and len(steps) < self.tried and short.fit.step == longest < self.longest:
             return self._by_eight(tangent, min(longest * LONGER, self.longest), noisy)
         fits = [d.fit for d in before if d.fit is not None and d.hidden is None]
         found = self._by_few(short, fits, tangent, noisy)

@@ -12,7 +12,7 @@ import numpy as np
 
 from gradcheck._typing import Flat, Mask, Values
 from gradcheck.joint.direction import Direction, Joint
-from gradcheck.joint.directions import AS_PROBED, EPS, LONGER, MUCH_NEARER, TRIED, Directions
+from gradcheck.joint.directions import AS_PROBED, EPS, LONGER, MUCH_NEARER, Directions
 from gradcheck.joint.few_points import LONGEST_STEP
 from gradcheck.joint.second_look import confirmed
 from gradcheck.numerics.line_fit import EIGHT, FOUR, LineFit
@@ -321,8 +321,8 @@ class JointTest:
         usual = FARTHER * step
         if self.probed is None:
             return [usual]
-        self.along.go_farther()
-        return [self.along.longest, usual] if self.along.longest > FARTHER * usual else [usual]
+        far = self.along.go_farther()
+        return [far, usual] if far > FARTHER * usual else [usual]
 
     def _affords(self, firsts: int) -> bool:
         return self.problem.objective.remaining >= 2 * len(EIGHT) * firsts
@@ -360,7 +360,7 @@ class JointTest:
         if self.noisy:
             # Few points are what most of them will be, at a longer step yet while such are tried.
             eights = sum(d.hidden is None for d in directions)
-            most = self.along.short_of(directions).together / LONGER ** max(TRIED - eights, 0)
+            most = self.along.short_of(directions).together / LONGER ** max(self.along.tried - eights, 0)
         elif self._by_eight:
             most = np.min(sizes, axis=0)
         else:

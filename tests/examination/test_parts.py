@@ -210,12 +210,16 @@ def test_a_factor_within_the_tolerance_is_no_mistake(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(
     ("parts_of", "explains"),
-    [({"wrong": [16], "undecided": []}, False), ({"wrong": [16], "undecided": range(N)}, True)],
+    [
+        ({"wrong": [16], "undecided": []}, False),
+        ({"wrong": [16], "undecided": range(N)}, False),
+        ({"wrong": [16, 17], "undecided": range(N)}, True),
+    ],
 )
 def test_samples_that_are_right_and_wrong_are_of_no_factor(
     monkeypatch: pytest.MonkeyPatch, explained: Any, parts_of: Any, explains: bool
 ):
-    """Noise hides what tells a factor from a few entries; those that stay open say nothing against it."""
+    """Noise hides what tells a factor from a few entries: half of four have to say so, and none against it."""
     Fresh(monkeypatch)
     claim = Claim(**parts_of)
     assert claim.analytic[flat(W, 2, 0)] == 1.0
