@@ -151,8 +151,9 @@ class _Search:
             return None
         apart = abs(scipy.sparse.csc_array(entries(matrix) - entries(right)))
         count = apart.count_nonzero()
-        most = (apart @ scipy.sparse.diags_array(self.problem.scales)).max(axis=0).todense()
-        for column in np.sort(np.argsort(-np.ravel(most), kind="stable")[:SAMPLES]):
+        most = np.ravel((apart @ scipy.sparse.diags_array(self.problem.scales)).max(axis=0).todense())
+        others = np.flatnonzero(most)
+        for column in np.sort(others[np.argsort(-most[others], kind="stable")[:SAMPLES]]):
             self.judge(int(column), apart[:, [column]].nonzero()[0])
         if not self.wrong_rows(matrix.shape[0]).any():
             return None
