@@ -103,12 +103,13 @@ def examine_columns(
         narrow = still if problem.room is None else np.minimum(*problem.room) < NARROW * problem.scales
         scaling, silent = replace(scaling, lengths=np.where(narrow, 0.0, problem.scales)), still
         array, wrong, _ = rest([])
-        left = np.empty(0, np.intp)
+        left = list[int]()
         if array.certificate is None and not wrong.any():
-            array, left = directions_of_zeros(setting, block, scaling.lengths, judge, delta, confidence, rng)
+            array, at = directions_of_zeros(setting, block, scaling.lengths, judge, delta, confidence, rng)
+            left = at.tolist()
         settled = array.certificate is not None and not (narrow & _free(setting)).any()
         if settled or any(part.judgement.wrong.any() for part in alone):
-            open_ = [Region(block, Box((span, (0, n))), False) for span in runs(set(left.tolist()))[:NAMED]]
+            open_ = [Region(block, Box((span, (0, n))), False) for span in runs(set(left))[:NAMED]]
             return Evidence(concatenate([none_judged(problem.x.dtype), *alone]), (array,), tuple(open_)), []
     entries, groups = _in_groups(setting, matrix, method, rng)
     if isinstance(matrix, Sparse):
@@ -131,7 +132,7 @@ def examine_columns(
             if out.any() and test.first is not None:
                 find_places(test, test.first, out, judge, between, rng, LOCATION_BUDGET)
             if isinstance(matrix, Sparse):
-                entries = _without_blame(setting, entries, alone, wrong)
+                entries = _without_blame(setting, entries, wrong)
             array, wrong, _ = rest([latest(concatenate([entries, *alone]))])
     if held.size > GROUPS_UP_TO or not stays(problem, scaling, silent, rng, delta):
         array = replace(array, certificate=None)
@@ -194,9 +195,8 @@ def _mostly_wrong(setting: Setting, entries: Entries, alone: list[Entries], *, s
     return np.asarray(most)
 
 
-def _without_blame(setting: Setting, entries: Entries, alone: list[Entries], missing: Mask) -> Entries:
-    """The entries of the groups, without those that were judged alone, and without wrong ones in rows that hold a
-    mistake outside the pattern: a group cannot tell which of its columns is to blame."""
-    seen = np.concatenate([np.empty(0, np.intp), *(part.coordinates for part in alone)])
+def _without_blame(setting: Setting, entries: Entries, missing: Mask) -> Entries:
+    """The entries of the groups without wrong ones in rows that hold a mistake outside the pattern: a group cannot tell
+    which of its columns is to blame. Those that were judged alone stand beside them."""
     blamed = entries.judgement.wrong & missing[setting.places(entries.coordinates)[0]]
-    return some_rows(entries, np.flatnonzero(~np.isin(entries.coordinates, seen) & ~blamed))
+    return some_rows(entries, np.flatnonzero(~blamed))

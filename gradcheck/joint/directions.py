@@ -47,9 +47,9 @@ __all__ = ["Directions"]
 EPS = float(np.finfo(np.float64).eps)
 # Noise is as it was probed where it is no more than so many times that.
 AS_PROBED = 3.0
-# From one noisy direction of eight points to the next a step is so many times as long; so many are tried. Where noise is
-# known more are, and steps may be longer than x, by so much, or by a part of the length over which f changes by its own
-# size.
+# From one noisy direction of eight points to the next a step is so many times as long; so many are tried. Where noise
+# is known more are, and steps may be longer than x, by so much, or by a part of the length over which f changes by its
+# own size.
 LONGER, TRIED, TRIED_ALONE, FARTHEST = 3.0, 3, 6, 30.0
 # Off the domain come nearer three times.
 RETREAT, RETREATS = 30.0, 3

@@ -69,10 +69,11 @@ class Examination:
         finds: Any = (),
         zeros: Any = None,
         scales: float = 1.0,
+        dtype: Any = float,
     ) -> None:
         self.off = np.asarray(off, float)
         self.m, self.n = self.off.shape
-        parameters, x = Parameters.of(np.ones(self.n))
+        parameters, x = Parameters.of(np.ones(self.n, dtype))
         self.objective: Any = SimpleNamespace(parameters=parameters)
         self.claim = Dense(np.full((self.m, self.n), 2.0)) if claim is None else claim
         tolerance, self.scales = Tolerance(1e-6), np.full(self.n, scales)
@@ -498,6 +499,8 @@ def test_a_matrix_of_zeros_moves_each_column_by_its_own_scale(examined: Any):
     assert found.moved == [3.0, 0.0, 3.0, 3.0]
     assert (found.certified, found.swept, found.of_zeros, found.said) == (1, [], [], [])
     assert (found.survey.entries.coordinates.size, found.survey.entries.analytic.dtype) == (0, np.float64)
+    found = examined(off(2, 4), claim=claim, nothing=True, dtype=np.longdouble)
+    assert found.survey.entries.analytic.dtype == np.longdouble
     # A column that could move a little is looked at by itself.
     room[0][1] = 0.29
     found = examined(off(2, 4), claim=claim, nothing=True, room=room, scales=3.0, lengths=np.zeros(4))

@@ -12,7 +12,7 @@ import pytest
 from scipy import sparse
 
 from gradcheck.examination import rows
-from gradcheck.examination.rows import between, evidence_of, mended, survey_rows
+from gradcheck.examination.rows import between, examine_rows, mended, rows_evidence
 from gradcheck.function.matrix import Dense, Product, Sparse
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.places import Places
@@ -22,8 +22,8 @@ from gradcheck.parameters.boxes import Box
 from gradcheck.parameters.matrix_names import jacobian_names
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.certificate import Certificate, Region, Residual
+from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import unmeasured
-from gradcheck.results.evidence import Evidence
 from gradcheck.results.verdict import Judgement, Tolerance
 
 CONFIDENCE, RTOL, EPS = 0.9, 1e-3, 2.0**-52
@@ -115,7 +115,7 @@ class Examination:
             "repaired",
         ):
             monkeypatch.setattr(rows, name, getattr(self, name))
-        self.survey = survey_rows(
+        self.found_rows = examine_rows(
             self.problem,
             self.names,
             lambda: self.setting if setting else None,
@@ -194,7 +194,7 @@ class Examination:
         no, ones = np.zeros(off.size, bool), np.ones(off.size)
         wrong = np.abs(off) > self.accepts
         found = replace(unmeasured(off.size, np.dtype(float)), value=given - off)
-        return Evidence(entries, given, found, Judgement(wrong, ~wrong, no, no, ones, ones))
+        return Entries(entries, given, found, Judgement(wrong, ~wrong, no, no, ones, ones))
 
     def find_places(
         self,
@@ -229,8 +229,8 @@ class Examination:
     @property
     def wrong(self) -> set[tuple[int, int]]:
         """The places of what is wrong."""
-        assert self.survey is not None
-        return {divmod(int(k), self.n) for k in self.survey.judged.wrong}
+        assert self.found_rows is not None
+        return {divmod(int(k), self.n) for k in self.found_rows.entries.wrong}
 
     @property
     def columns(self) -> list[int]:
@@ -239,16 +239,16 @@ class Examination:
 
     def regions(self, *boxes: Any) -> bool:
         """Whether these are the parts that are named, each with what is stored of it."""
-        assert self.survey is not None
-        return self.survey.regions == tuple(
+        assert self.found_rows is not None
+        return self.found_rows.regions == tuple(
             Region(self.block, Box(box), True, stored) for box, stored in boxes
         )
 
     @property
     def certificate(self) -> Any:
         """Of all rows."""
-        assert self.survey is not None
-        (array,) = self.survey.arrays
+        assert self.found_rows is not None
+        (array,) = self.found_rows.arrays
         assert array.block is self.block
         return array.certificate
 
@@ -277,22 +277,26 @@ def test_rows_that_are_certified_take_one_test(examined: Any):
         found = examined(Dense(claim_of(2, 4)), zeros(2, 4), silent=silent, lengths=lengths)
         assert found.deltas == found.stayed == [pytest.approx(0.1 / part, rel=1e-12)]
         assert found.certificate == Certificate("each row of J", 0.0, 0.0, CONFIDENCE, 2)
-        assert (found.survey.judged.coordinates.size, found.survey.regions, found.swept) == (0, (), [])
-        assert found.survey.judged.analytic.dtype == np.float64
-    assert examined(Dense(claim_of(2, 4)), zeros(2, 4), stays=False).survey is None
+        assert (found.found_rows.entries.coordinates.size, found.found_rows.regions, found.swept) == (
+            0,
+            (),
+            [],
+        )
+        assert found.found_rows.entries.analytic.dtype == np.float64
+    assert examined(Dense(claim_of(2, 4)), zeros(2, 4), stays=False).found_rows is None
 
 
 def test_a_column_that_has_no_room_is_left_to_other_ways(examined: Any):
     """Unless it is claimed to do nothing; so is an f without outputs."""
     found = examined(Dense(claim_of(2, 4)), zeros(2, 4), lengths=[1, 0, 0, 1], silent=[1])
-    assert (found.survey, found.deltas) == (None, [])
-    assert examined(Dense(np.zeros((0, 4))), zeros(0, 4)).survey is None
+    assert (found.found_rows, found.deltas) == (None, [])
+    assert examined(Dense(np.zeros((0, 4))), zeros(0, 4)).found_rows is None
 
 
 def test_what_is_neither_certified_nor_wrong_is_left_to_other_ways(examined: Any):
     """Nothing is searched for."""
     found = examined(Dense(claim_of(2, 30)), zeros(2, 30), certified=[True, False])
-    assert (found.survey, found.again) == (None, [])
+    assert (found.found_rows, found.again) == (None, [])
 
 
 def found_at_3(m: int, n: int) -> Any:
@@ -308,7 +312,7 @@ def test_what_is_wrong_in_more_than_twenty_columns_is_searched_for(
 ):
     """Where entries can be measured; whether f stays is asked for once that is known."""
     found = examined(Dense(claim_of(2, n)), setting=setting, **found_at_3(2, n))
-    assert (found.survey is not None) is settled
+    assert (found.found_rows is not None) is settled
     assert found.stayed == ([pytest.approx(0.025)] if settled else [])
 
 
@@ -359,15 +363,15 @@ def test_the_other_direction_is_a_closer_look_where_three_rows_are_wrong(examine
 def test_a_search_that_does_not_explain_all_settles_nothing(examined: Any, places: Places):
     """Nor one after which rows are not certified, or f does not stay."""
     parts = found_at_3(2, 30) | {"places": places}
-    assert examined(Dense(claim_of(2, 30)), **parts).survey is None
+    assert examined(Dense(claim_of(2, 30)), **parts).found_rows is None
 
 
 def test_what_fresh_directions_do_not_certify_settles_nothing(examined: Any):
     """Here another entry; or f moves with columns that are claimed to do nothing."""
     parts = found_at_3(2, 30)
-    assert examined(Dense(claim_of(2, 30)), stays=[False], **parts).survey is None
+    assert examined(Dense(claim_of(2, 30)), stays=[False], **parts).found_rows is None
     parts["off"] = parts["off"] + zeros(2, 30, at_1_7=0.25)
-    assert examined(Dense(claim_of(2, 30)), **parts).survey is None
+    assert examined(Dense(claim_of(2, 30)), **parts).found_rows is None
 
 
 def test_a_column_that_is_wrong_in_most_rows_is_named(examined: Any):
@@ -416,7 +420,7 @@ def test_dense_columns_fill_a_hundred_and_fifty_at_the_most(examined: Any, wide:
     """Those beside them, too; here of one row."""
     parts = {"places": Places(wrong=[10, 12], dense=True), "finds": [10, 12]}
     found = examined(Dense(claim_of(3, 200)), block_of(0, wide, 200) * [[0.0], [1.0], [0.0]], **parts)
-    assert (found.survey is not None) is settled
+    assert (found.found_rows is not None) is settled
     assert len(set(found.columns)) == len(found.columns)
 
 
@@ -425,7 +429,7 @@ def test_up_to_a_hundred_and_fifty_columns_are_looked_at(examined: Any, first: i
     """More are left to other ways."""
     parts = {"places": Places(wrong=[first, last], dense=True), "finds": [first, last]}
     found = examined(Dense(claim_of(3, 200)), block_of(first, last + 1, 200), **parts)
-    assert (found.survey is not None) is settled
+    assert (found.found_rows is not None) is settled
     assert len(found.columns) == (152 if settled else 2)
 
 
@@ -434,7 +438,7 @@ def test_dense_columns_that_grow_beyond_that_are_left_to_other_ways(examined: An
     for finds in ([10, 12], [188, 190]):
         parts = {"places": Places(wrong=finds, dense=True), "finds": finds}
         found = examined(Dense(claim_of(3, 200)), block_of(0, 200, 200), **parts)
-        assert found.survey is None
+        assert found.found_rows is None
         assert len(found.columns) <= 152
 
 
@@ -518,7 +522,7 @@ def test_of_a_product_some_columns_are_asked_for(examined: Any):
         assert len(found.columns) == 6
     array, off = by_factor(4, 600, 1)
     found = examined(Product((4, 600), lambda v: array @ v), off, places=Places())
-    assert (found.searched, found.survey) == ([[1]], None)
+    assert (found.searched, found.found_rows) == ([[1]], None)
 
 
 def test_a_row_that_one_entry_makes_up_is_one_of_entries(examined: Any):
@@ -599,7 +603,7 @@ def test_a_row_that_is_off_by_less_than_is_accepted_is_right(examined: Any, fact
         assert (found.certificate.confidence, found.wrong, found.searched) == (CONFIDENCE, set(), [])
         assert found.claims[0] == pytest.approx(found.right, rel=1e-12)
     else:
-        assert (found.survey, found.searched) == (None, [[1]])
+        assert (found.found_rows, found.searched) == (None, [[1]])
 
 
 # Repairs
@@ -614,9 +618,9 @@ def test_a_matrix_that_is_right_in_other_places_is_told_by_them(examined: Any):
     assert found.columns == list(range(14, 20))
     assert all(of == [0, 1, 2] for _, of in found.swept)
     assert found.wrong == {(i, j) for i in range(3) for j in range(10, 20)}
-    assert (found.searched, found.survey.regions) == ([], ())
+    assert (found.searched, found.found_rows.regions) == ([], ())
     assert found.certificate == Certificate("each row of J", 5e-4, 5e-4, CONFIDENCE, 1)
-    judged = found.survey.judged
+    judged = found.found_rows.entries
     k = judged.coordinates.tolist().index(10)
     told, value = judged.estimate, array[0, 10] - 1.0
     assert judged.analytic[k] == array[0, 10]
@@ -651,7 +655,7 @@ def test_many_entries_that_stand_elsewhere_are_a_region(examined: Any, moved: bo
     assert found.regions(*[(((0, 1), (2, n + 2)), None)] * (not listed))
     assert len(found.wrong) == (n if listed else 6)
     assert (found.certificate is not None) is listed
-    assert (found.survey.arrays[0].residuals == ()) is not listed
+    assert (found.found_rows.arrays[0].residuals == ()) is not listed
     if not listed:
         off[0, 7] = 0.0
         off[0, n + 2] = 1.0
@@ -721,7 +725,7 @@ def test_the_worst_row_that_is_certified_speaks_for_all():
     joint = Joint(
         (first, second), np.array([1.0, 3.0, 9.0, 9.0]), certified, ~certified, np.array([4.0, 0.5, 0.0, 1.0])
     )
-    array = evidence_of(problem, names, joint, CONFIDENCE)
+    array = rows_evidence(problem, names, joint, CONFIDENCE)
     assert array.certificate == Certificate("each row of J", 6.0, 6.0, CONFIDENCE, 2)
     assert array.block is names.blocks[0]
     assert array.smallest_visible == 0.5
@@ -731,14 +735,14 @@ def test_the_worst_row_that_is_certified_speaks_for_all():
         Residual(1.75, 1.0, 100.0, 3.0 + 6.25, 0.25),
     )
     fine = replace(problem_of(), tolerance=Tolerance(0.9), eps=1e-9)
-    assert evidence_of(fine, names, joint, CONFIDENCE).residuals[0].allowed == 3.0 + 0.45
+    assert rows_evidence(fine, names, joint, CONFIDENCE).residuals[0].allowed == 3.0 + 0.45
     nothing = replace(joint, certified=~one.astype(bool))
-    array = evidence_of(problem, names, nothing, CONFIDENCE)
+    array = rows_evidence(problem, names, nothing, CONFIDENCE)
     assert array.certificate == Certificate("each row of J", 0.0, 0.0, CONFIDENCE, 2)
     # Of none that is known the first is told, in its own units, or those of f where it has no size.
     assert array.residuals[0].value == 1.75
     nothing = replace(nothing, sizes=np.array([0.0, 0.5, 0.0, 1.0]))
-    assert evidence_of(problem, names, nothing, CONFIDENCE).residuals[0].value == 7.0
+    assert rows_evidence(problem, names, nothing, CONFIDENCE).residuals[0].value == 7.0
 
 
 def problem_of() -> Any:
