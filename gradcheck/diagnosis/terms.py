@@ -168,8 +168,9 @@ def _chain(s: Scope, t: Flat, fitted: bool) -> Cause | None:
     )
     if place is None:
         return None
+    # The function was chosen, too: where a constant alone fits as well, as where t hardly varies, that is what is said.
     return Cause(
-        Kind.PARAMETRISATION, place, int(fitted), value=c, order=known[0] if known is not None else ""
+        Kind.PARAMETRISATION, place, 2 * int(fitted), value=c, order=known[0] if known is not None else ""
     )
 
 
