@@ -112,7 +112,8 @@ class Place:
 class Cause:
     """One explanation of what is wrong.
 
-    constants : how many were fitted, a function that was chosen among them. vague : whether it gives a range for each entry, and no value.
+    constants : how many were fitted, a function that was chosen among them.
+    vague : whether it gives a range for each entry, and no value.
     value, bar : the constant, and its uncertainty (3 E); of a factor, analytic = value x numerical.
     length : N, where the factor is N or 1/N. origin : what the constant is known as, or what takes its place:
     `axis 0 of x`, `ln 10`, `exp(x)`. span : the least and the largest of several constants. order : how to move the
