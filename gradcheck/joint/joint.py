@@ -358,9 +358,10 @@ class JointTest:
         """
         sizes = [d.most for d in directions] if sizes is None else sizes
         if self.noisy:
-            # Few points are what most of them will be, at a longer step yet while such are tried.
-            eights = sum(d.hidden is None for d in directions)
-            most = self.along.short_of(directions).together / LONGER ** max(self.along.tried - eights, 0)
+            # Few points are what most of them will be, at a longer step yet while such are tried and serve.
+            short, steps = self.along.short_of(directions), [d.step for d in directions if d.hidden is None]
+            grows = max(self.along.tried - len(steps), 0) if short.fit.step == max(steps) else 0
+            most = short.together / LONGER**grows
         elif self._by_eight:
             most = np.min(sizes, axis=0)
         else:

@@ -1277,7 +1277,7 @@ def test_every_kind_of_explanation_stands_in_the_documentation():
 @pytest.mark.parametrize("width", [0.02, 0.1, 0.3])
 @pytest.mark.parametrize("bar", [3e-4, 1e-3, 3e-3])
 def test_a_function_of_x_that_hardly_varies_is_no_other_reading_of_a_factor(width: float, bar: float):
-    """cosh x, 1 - x^2 and exp x of small weights are one number within the bars: 1.5 times is said, and nothing else."""
+    """cosh x, 1 - x^2 and exp x of small weights are one number within the bars: 1.5 times is all."""
     for size, only in ((40, None), (200, [3, 50, 90, 150])):
         x, right = width * normal(size), 1.0 + 0.3 * normal(size, seed=4)
         (sentence,) = explain(right, 1.5 * right, x, bar=bar, rtol=1e-3, only=only)
