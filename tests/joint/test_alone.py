@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from by_hand import EPS, close
 
 from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
@@ -19,7 +20,6 @@ from gradcheck.results.outcome import Limit
 from gradcheck.results.verdict import Tolerance
 
 X = np.array([1.0, 0.0, -2.0, 0.5])
-EPS = 2.0**-52
 
 
 def smooth(x: Any) -> float:
@@ -229,16 +229,16 @@ def test_the_complex_step_takes_three_evaluations_an_entry(unit: float):
     assert evidence.judgement.verified.tolist() == [False, True, True, False]
     assert (evidence.coordinates.tolist(), evidence.analytic.tolist()) == ([0, 1, 2, 3], claimed.tolist())
     found = evidence.estimate
-    assert found.value == pytest.approx(np.exp(X), rel=4 * EPS)
+    assert found.value == close(np.exp(X), rel=4 * EPS)
     bars = 32 * EPS * np.maximum(claimed, np.exp(X))
     for bar in (found.error, found.noise, found.sided):
-        assert bar == pytest.approx(bars, rel=1e-12)
+        assert bar == close(bars)
     for entry in range(4):
         step = np.zeros(4)
         step[entry] = scales[entry]
         at, low, high = asked[3 * entry : 3 * entry + 3]
         assert np.iscomplexobj(at)
-        assert (at.real.tolist(), at.imag.tolist()) == (X.tolist(), pytest.approx(1e-20 * step))
+        assert (at.real.tolist(), at.imag.tolist()) == (X.tolist(), close(1e-20 * step))
         assert (low, high) == (pytest.approx(X - 1e-3 * step), pytest.approx(X + 1e-3 * step))
     assert (len(asked), found.nfev) == (12, 12)
 
@@ -249,12 +249,12 @@ def test_the_complex_step_sees_neither_kinks_nor_bends():
     for nothing in (found.step, found.truncation, found.kink):
         assert nothing.tolist() == [0.0, 0.0]
     for slope in (found.left, found.right, found.chord):
-        assert slope == pytest.approx(np.exp(X[[0, 2]]), rel=4 * EPS)
+        assert slope == close(np.exp(X[[0, 2]]), rel=4 * EPS)
     assert np.isnan(found.curvature).all()
     assert found.limit.tolist() == [Limit.NONE, Limit.NONE]
     falling = exactly(lambda x: -entire(x), -np.exp(X), 0)[0].estimate
-    assert falling.error == pytest.approx([32 * EPS * np.e], rel=1e-12)
-    assert falling.chord == pytest.approx([np.e], rel=4 * EPS)
+    assert falling.error == close([32 * EPS * np.e])
+    assert falling.chord == close([np.e], rel=4 * EPS)
 
 
 def test_a_slope_of_nothing_has_a_bar():

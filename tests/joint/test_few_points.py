@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from by_hand import fitted, row
+from by_hand import close, fitted, row
 
 from gradcheck.joint.few_points import four_points, hidden_of, shortest, two_points
 from gradcheck.numerics.line_fit import FOUR, LineFit, fifth_over_third, hidden_bends, third_order
@@ -33,21 +33,21 @@ def test_two_points_lie_where_bends_take_as_much_as_noise(third: float):
     """At cbrt(n / 2 b3), in the median of the rows; each has its own bar, 1.5 times 0.71 n / h and b3 h^2."""
     noise = np.array([1e-9, 8e-9, 64e-9])
     step, bar = two_points(bent(third, bends=1.0), np.ones(3), noise, 0.3)
-    assert step == pytest.approx(np.cbrt(8e-9 / (2.0 * third)), rel=1e-12)
-    assert bar == pytest.approx(1.5 * 0.71 * noise / step + third * step**2, rel=1e-12)
+    assert step == close(np.cbrt(8e-9 / (2.0 * third)))
+    assert bar == close(1.5 * 0.71 * noise / step + third * step**2)
 
 
 def test_bends_of_second_and_fourth_order_tell_of_the_third():
     """The root of their product, where that is larger: 20."""
     step, _ = two_points(bent(4.0, even=(16.0, 25.0, 9.0, 9.0), bends=1.0), np.ones(3), np.full(3, 8e-9), 0.3)
-    assert step == pytest.approx(np.cbrt(8e-9 / 40.0), rel=1e-12)
+    assert step == close(np.cbrt(8e-9 / 40.0))
 
 
 def test_two_points_of_most_rows_that_do_not_bend_are_as_far_as_may_be():
     """A row that bends has its own bar there."""
     step, bar = two_points(bent([0.0, 4.0, 0.0], bends=1.0), np.ones(3), np.full(3, 8e-9), 0.2)
     assert step == 0.2
-    assert bar == pytest.approx(1.5 * 0.71 * 8e-9 / 0.2 + np.array([0.0, 4.0, 0.0]) * 0.04, rel=1e-12)
+    assert bar == close(1.5 * 0.71 * 8e-9 / 0.2 + np.array([0.0, 4.0, 0.0]) * 0.04)
     step, _ = two_points(bent(4.0, bends=1.0), np.ones(3), np.full(3, 8e-9), 1e-4)
     assert step == 1e-4
 
@@ -57,7 +57,7 @@ def test_what_is_moved_bends_by_its_share_where_it_is_seen_to_bend(bend: float, 
     """More than three times what noise scatters by."""
     fit = bent(4.0, bends=bend, last=0.5)
     step, _ = two_points(fit, np.full(3, 0.25), np.full(3, 8e-9), 0.3)
-    assert step == pytest.approx(np.cbrt(8e-9 / (8.0 * share)), rel=1e-12)
+    assert step == close(np.cbrt(8e-9 / (8.0 * share)))
 
 
 # Four points
@@ -67,17 +67,17 @@ def test_four_points_lie_where_bends_take_a_quarter_of_what_noise_takes():
     """10 b5 (near far)^2 h^4 grows by its fourth power, A n / h falls by its first; in the median of the rows."""
     noise, fifth = np.array([1e-13, 1e-12, 1e-10]), 2.0
     step, truncation = four_points(bent(0.5, fifth, noise=noise), 0.01)
-    assert truncation == pytest.approx(np.full(3, 10.0 * fifth * NEAR**2), rel=1e-12)
-    assert step == pytest.approx((1e-12 * AMPLIFIED / (4.0 * 10.0 * fifth * NEAR**2)) ** 0.2, rel=1e-12)
+    assert truncation == close(np.full(3, 10.0 * fifth * NEAR**2))
+    assert step == close((1e-12 * AMPLIFIED / (4.0 * 10.0 * fifth * NEAR**2)) ** 0.2)
     alone, one = four_points(bent(0.5, fifth, noise=1e-12, rows=1), 0.01)
-    assert (alone, float(one)) == (pytest.approx(step), pytest.approx(truncation[0]))
+    assert (alone, float(one)) == (close(step), close(truncation[0]))
 
 
 def test_bends_of_fourth_and_sixth_order_tell_of_the_fifth():
     """The root of their product, where that is larger."""
     for even, fifth in (((9.0, 8.0, 2.0, 9.0), 4.0), ((9.0, 8.0, 0.02, 9.0), 0.5)):
         _, truncation = four_points(bent(0.5, 0.5, even=even), 0.01)
-        assert truncation == pytest.approx(np.full(3, 10.0 * fifth * NEAR**2), rel=1e-12)
+        assert truncation == close(np.full(3, 10.0 * fifth * NEAR**2))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_what_noise_shows_of_bends_is_no_larger_than_that(outer: float, noise: f
         (False, 1e9, 1e9 * NEAR**2),
     ):
         fit = bent(0.5, fifth, flat=flat, outer=outer, noise=noise)
-        assert four_points(fit, 0.01)[1] == pytest.approx(np.full(3, 10.0 * truncation), rel=1e-6)
+        assert four_points(fit, 0.01)[1] == close(np.full(3, 10.0 * truncation), rel=1e-6)
 
 
 def test_four_points_are_no_farther_than_three_tenths():
@@ -121,10 +121,10 @@ def test_four_points_lie_where_noise_and_bends_leave_most(bends: float | None, p
         fit = fitted(3, step=0.08, bends=bend, last=[1e-11, 1e-10, 1e-9], noise=5e-10)
         short = shortest([(fit, np.ones(3))], np.ones(3, bool))
         best = min(all_parts, key=lambda shorter, fit=fit: typical(fit, shorter))
-        assert short.step == pytest.approx(0.08 / best, rel=1e-12)
-        assert short.typical == pytest.approx(typical(fit, best), rel=1e-12)
-        assert short.noise == pytest.approx(np.full(3, AMPLIFIED / short.step * 5e-10), rel=1e-12)
-        assert short.together == pytest.approx([typical(fit, best, row) for row in range(3)], rel=1e-12)
+        assert short.step == close(0.08 / best)
+        assert short.typical == close(typical(fit, best))
+        assert short.noise == close(np.full(3, AMPLIFIED / short.step * 5e-10))
+        assert short.together == close([typical(fit, best, row) for row in range(3)])
         assert short.fit is fit
         chosen.add(best)
     assert parts is None or chosen == parts
@@ -137,24 +137,22 @@ def test_four_points_lie_at_each_of_the_parts():
         shortest([(fitted(1, step=1.0, bends=bend, last=1.0), np.ones(1))], np.ones(1, bool)).step
         for bend in bends
     }
-    assert sorted(1.0 / step for step in steps) == pytest.approx(
-        [4.0, 32.0**0.5, 8.0, 128.0**0.5, 16.0], rel=1e-12
-    )
+    assert sorted(1.0 / step for step in steps) == close([4.0, 32.0**0.5, 8.0, 128.0**0.5, 16.0], rel=1e-12)
 
 
 def test_of_several_directions_of_eight_the_one_that_leaves_most_tells():
     """Over the weight of each; of the rows that are asked for, and of which anything is known."""
-    near, far = (fitted(3, step=h, bends=1e-12, last=1e-9) for h in (0.02, 0.06))
+    first, last = (fitted(3, step=h, bends=1e-12, last=1e-9) for h in (0.02, 0.06))
     one = np.ones(3)
-    assert shortest([(near, one), (far, one)], np.ones(3, bool)).fit is far
-    assert shortest([(near, 4.0 * one), (far, one)], np.ones(3, bool)).fit is near
+    assert shortest([(first, one), (last, one)], np.ones(3, bool)).fit is last
+    assert shortest([(first, 4.0 * one), (last, one)], np.ones(3, bool)).fit is first
     mixed = np.array([4.0, 4.0, 0.5])
-    for pending, fit in (((True, True, False), near), ((False, False, True), far)):
-        assert shortest([(near, mixed), (far, one)], np.array(pending)).fit is fit
+    for pending, fit in (((True, True, False), first), ((False, False, True), last)):
+        assert shortest([(first, mixed), (last, one)], np.array(pending)).fit is fit
     with np.errstate(divide="ignore"):
-        unknown = shortest([(near, np.array([0.0, 4.0, 0.0]))], np.ones(3, bool))
-    assert unknown.typical == pytest.approx(typical(near, 4.0) / 4.0, rel=1e-12)
-    assert shortest([(near, one)], np.zeros(3, bool)).typical == np.inf
+        unknown = shortest([(first, np.array([0.0, 4.0, 0.0]))], np.ones(3, bool))
+    assert unknown.typical == close(typical(first, 4.0) / 4.0)
+    assert shortest([(first, one)], np.zeros(3, bool)).typical == np.inf
 
 
 # What bends may hide
@@ -183,14 +181,14 @@ def test_a_tangent_that_bends_no_more_hides_what_the_first_tells():
     """However much less it bends."""
     fit = telling()
     for times in (0.0, 0.5, 1.0):
-        assert hidden(fit, times=times) == pytest.approx(hidden_bends(fit, STEP), rel=1e-9)
+        assert hidden(fit, times=times) == close(hidden_bends(fit, STEP), rel=1e-9)
 
 
 def test_bends_of_third_order_tell_of_the_fifth_by_their_power():
     """Eight times those of the first: 8^(5/3) = 32 times as much."""
     for third in (1e-6, [1e-6, 3e-6, 1e-5]):
         fit = telling(third=third)
-        assert hidden(fit, times=8.0) == pytest.approx(32.0 * hidden_bends(fit, STEP), rel=1e-6)
+        assert hidden(fit, times=8.0) == close(32.0 * hidden_bends(fit, STEP), rel=1e-6)
 
 
 def test_what_is_hidden_is_less_than_what_the_rule_took_out():
@@ -203,8 +201,8 @@ def test_what_is_hidden_is_less_than_what_the_rule_took_out():
         least = hidden_bends(fit, STEP)
         for sign in (1.0, -1.0):
             taken = sign * 10.0 * least[0] / part
-            assert hidden(fit, times=8.0, taken=taken) == pytest.approx(10.0 * least, rel=1e-6)
-        assert hidden(fit, times=8.0, taken=0.0) == pytest.approx(least, rel=1e-9)
+            assert hidden(fit, times=8.0, taken=taken) == close(10.0 * least, rel=1e-6)
+        assert hidden(fit, times=8.0, taken=0.0) == close(least, rel=1e-9)
 
 
 def test_of_several_fits_those_of_longer_steps_tell_and_the_least_counts():
@@ -213,11 +211,11 @@ def test_of_several_fits_those_of_longer_steps_tell_and_the_least_counts():
     short = telling(step=STEP, fifth=1e-16)
     least = hidden_bends(one, STEP)
     assert (least < hidden_bends(other, STEP)).all()
-    assert hidden(one, other, short, times=1.0) == pytest.approx(least, rel=1e-9)
+    assert hidden(one, other, short, times=1.0) == close(least, rel=1e-9)
     # The b3 of the other is larger in one row.
     mine, theirs = 32.0 * least, hidden_bends(other, STEP) * np.array([32.0, 2.0 ** (5 / 3), 32.0])
-    assert hidden(one, other, times=8.0) == pytest.approx(np.minimum(mine, theirs), rel=1e-6)
+    assert hidden(one, other, times=8.0) == close(np.minimum(mine, theirs), rel=1e-6)
     rates = np.array([fifth_over_third(fit) for fit in (one, other)]).min(axis=0)
     rate = 10.0 * STEP**2 * np.median(rates)
     taken = 3.0 * least[0] / rate
-    assert hidden(one, other, times=8.0, taken=taken) == pytest.approx(np.full(3, 3.0 * least[0]), rel=1e-6)
+    assert hidden(one, other, times=8.0, taken=taken) == close(np.full(3, 3.0 * least[0]), rel=1e-6)
