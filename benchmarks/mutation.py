@@ -45,7 +45,7 @@ TESTS = {
     "numerics/steps": ("numerics/steps", "numerics/differences"),
     "function/contract": ("function/contract",),
     "joint/directions": ("joint/directions", "joint/joint"),
-    "joint/few_points": ("joint/directions", "joint/joint"),
+    "joint/few_points": ("joint/few_points",),
     "joint/alone": ("joint/alone",),
     "joint/second_look": ("joint/joint_decisions",),
     "joint/first_step": ("joint/directions",),

@@ -131,5 +131,5 @@ def _by_complex_step(problem: Problem, setting: Setting, claimed: Flat, entries:
     limit = np.array([Limit.DISPUTED, Limit.NONE], object)[agrees.astype(int)]
     return Estimate(
         exact, error, nothing, error, nothing, nothing, exact, exact, error, np.full(entries.size, np.nan),
-        np.abs(exact), limit, 0,
+        np.abs(exact), limit, 3 * entries.size,
     )  # fmt: skip

@@ -29,8 +29,9 @@ __all__ = [
 # The weights of the values in the derivative by four points: the root of the sum of their squares, times the step.
 NEAR, FAR = FOUR
 AMPLIFIED = math.hypot(FAR**2 / NEAR, NEAR**2 / FAR) / (math.sqrt(2.0) * (FAR**2 - NEAR**2))
-# They lie at such a part of the step of eight.
-PARTS = tuple(2.0 ** (k / 2.0) for k in range(2, 9))
+# They lie at such a part of the step of eight; at a longer one they leave more of the bends that noise may hide from
+# eight than a longer step takes off noise.
+PARTS = tuple(2.0 ** (k / 2.0) for k in range(4, 9))
 # What four points leave of the bends, over what they take out of the chord of the outer two: h^2 NEAR^2 b5 / b3, less
 # than this where bends fall; or so many times what directions of eight points show of it.
 LEFT, SPARE = 0.3, 10.0
@@ -57,15 +58,14 @@ def two_points(fit: LineFit, share: Values, noise: Values, longest: float) -> tu
 def four_points(fit: LineFit, begin: float) -> tuple[float, Any]:
     """The step of four points at which noise and bends take alike, in the median of the rows, and what bends take.
 
-    begin : the step of the fit. The second, over the fourth power of the step, is (m,), or one number of one row.
+    fit : to eight points. begin : its step. The second, over the fourth power of the step, is (m,), or one number of
+    one row.
     """
     rows = rows_of(fit.noise.size)
     of = rows.of
     fifth, noise = of(fit.odd[2]), of(fit.noise)
     # One direction may have a small fifth derivative by accident.
-    if len(fit.even) > 2:
-        fifth = rows.maximum(fifth, (of(fit.even[1]) * of(fit.even[2])) ** 0.5)
-    fifth = fifth * (NEAR**2 * FAR**2)
+    fifth = rows.maximum(fifth, (of(fit.even[1]) * of(fit.even[2])) ** 0.5) * (NEAR**2 * FAR**2)
     # What nothing shows but noise of is no larger than that at the first step: b5 itself would drown there.
     hidden = rows.maximum(abs(of(fit.outer) - of(fit.value)), noise * (AMPLIFIED / begin))
     truncation = 10.0 * rows.where(of(fit.flat), rows.minimum(fifth, hidden / begin**4), fifth)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 
 from gradcheck.function.matrix import Dense
 from gradcheck.function.vector_objective import VectorObjective
@@ -40,6 +41,11 @@ def joint_test(rows: int, *, columns: int = 4, x: Any = None, fixed: Any = None,
     test.along.__dict__["rounding_of_x"] = np.zeros(rows)
     test.along.sizes = np.ones(rows)
     return test
+
+
+def close(values: Any, rel: float = 1e-12) -> Any:
+    """Relative to them alone: roundings are smaller than what `approx` lets pass by itself."""
+    return pytest.approx(values, rel=rel, abs=0.0)
 
 
 def row(values: Any, rows: int, kind: type = float) -> Any:

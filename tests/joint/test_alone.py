@@ -7,12 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from by_hand import EPS, close
 
+from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
 from gradcheck.joint.alone import judge_alone
+from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.entries import Entries
+from gradcheck.results.outcome import Limit
 from gradcheck.results.verdict import Tolerance
 
 X = np.array([1.0, 0.0, -2.0, 0.5])
@@ -56,6 +60,24 @@ def test_four_points_tell_a_wrong_entry_and_a_right_one():
         assert abs(evidence.estimate.value[0] - np.exp(X[entry])) <= 3.0 * evidence.estimate.error[0] <= 1e-5
     evidence, nfev = judged(smooth, claimed, 0, 2, 3, step=5e-4)
     assert (nfev, evidence.judgement.wrong.tolist()) == (12, [True, False, False])
+
+
+def test_what_four_points_tell_of_a_parabola():
+    """Its slope of 2 x at 1 without truncation or kink, 3.02 n / h of noise, and a curvature of 2."""
+    step, noise = 1e-3, 1e-12
+    evidence, nfev = judged(lambda x: float(x[0] ** 2), [2.0, 0.0, 0.0, 0.0], 0, level=noise)
+    assert (nfev, evidence.coordinates.tolist(), evidence.analytic.tolist()) == (4, [0], [2.0])
+    found = evidence.estimate
+    assert (found.nfev, found.limit.tolist()) == (4, [Limit.NONE])
+    assert found.step == pytest.approx([step], rel=1e-12)
+    for slope in (found.value, found.left, found.right):
+        assert slope == pytest.approx([2.0], abs=1e-12)
+    for bar in (found.error, found.noise, found.sided):
+        assert bar == pytest.approx([3.02 * noise / step], rel=1e-3)
+    for nothing in (found.truncation, found.kink):
+        assert nothing == pytest.approx([0.0], abs=1e-12)
+    assert found.curvature == pytest.approx([2.0], rel=1e-8)
+    assert found.chord == pytest.approx([2.0 + step], rel=1e-9)
 
 
 def test_an_entry_at_0_takes_a_stencil():
@@ -150,3 +172,158 @@ def test_an_entry_at_0_that_is_what_directions_say_takes_one_stencil():
     # A right claim is no less right for what directions say.
     evidence, _ = judged(smooth, right, 1, step=5e-4, expected=claimed)
     assert evidence.judgement.verified.tolist() == [True]
+
+
+# By the complex step
+
+
+def exactly(
+    f: Callable[[Any], Any],
+    claimed: Any,
+    *entries: int,
+    unit: float = 1.0,
+    max_nfev: int | None = None,
+    x: Any = X,
+    scales: Any = None,
+) -> tuple[Entries, list[Any]]:
+    """What is said by the complex step where that will do, and the points that f is asked at."""
+    asked: list[Any] = []
+    parameters, x = Parameters.of(x)
+
+    def noting(x: Any) -> Any:
+        asked.append(np.array(x))
+        return f(x)
+
+    objective = Objective(noting, parameters, max_nfev=max_nfev)
+    f_x = objective.value(x)
+    claimed = np.asarray(claimed, float)
+    scales = np.where(x != 0, np.abs(x), 1.0) if scales is None else scales
+    problem = Problem(
+        objective,
+        x,
+        np.array([f_x / unit]),
+        Dense(claimed[None] / unit),
+        scales,
+        Tolerance(1e-6),
+        None,
+        EPS,
+        unit,
+    )
+    setting = Setting(objective, x, f_x, 1e-15, 1e-3, scales, Tolerance(1e-6))
+    asked.clear()
+    return judge_alone(problem, setting, claimed, np.array(entries, int), exact=True), asked
+
+
+def entire(x: Any) -> Any:
+    """`smooth`, of complex numbers, too."""
+    return np.sum(np.exp(x))
+
+
+@pytest.mark.parametrize("unit", [1.0, 4.0])
+def test_the_complex_step_takes_three_evaluations_an_entry(unit: float):
+    """One of them complex; the others a thousandth of its scale away. 32 roundings of the larger slope are the bar."""
+    claimed = np.exp(X) * [1.05, 1.0, 1.0, 0.5]
+    scales = np.array([1.0, 3.0, 2.0, 0.5])
+    evidence, asked = exactly(entire, claimed, 0, 1, 2, 3, unit=unit, scales=scales)
+    assert evidence.judgement.wrong.tolist() == [True, False, False, True]
+    assert evidence.judgement.verified.tolist() == [False, True, True, False]
+    assert (evidence.coordinates.tolist(), evidence.analytic.tolist()) == ([0, 1, 2, 3], claimed.tolist())
+    found = evidence.estimate
+    assert found.value == close(np.exp(X), rel=4 * EPS)
+    bars = 32 * EPS * np.maximum(claimed, np.exp(X))
+    for bar in (found.error, found.noise, found.sided):
+        assert bar == close(bars)
+    for entry in range(4):
+        step = np.zeros(4)
+        step[entry] = scales[entry]
+        at, low, high = asked[3 * entry : 3 * entry + 3]
+        assert np.iscomplexobj(at)
+        assert (at.real.tolist(), at.imag.tolist()) == (X.tolist(), close(1e-20 * step))
+        assert (low, high) == (pytest.approx(X - 1e-3 * step), pytest.approx(X + 1e-3 * step))
+    assert (len(asked), found.nfev) == (12, 12)
+
+
+def test_the_complex_step_sees_neither_kinks_nor_bends():
+    """It has no step and no truncation; both sides are as steep as the slope, and what f bends by is not known."""
+    found = exactly(entire, np.exp(X), 0, 2)[0].estimate
+    for nothing in (found.step, found.truncation, found.kink):
+        assert nothing.tolist() == [0.0, 0.0]
+    for slope in (found.left, found.right, found.chord):
+        assert slope == close(np.exp(X[[0, 2]]), rel=4 * EPS)
+    assert np.isnan(found.curvature).all()
+    assert found.limit.tolist() == [Limit.NONE, Limit.NONE]
+    falling = exactly(lambda x: -entire(x), -np.exp(X), 0)[0].estimate
+    assert falling.error == close([32 * EPS * np.e])
+    assert falling.chord == close([np.e], rel=4 * EPS)
+
+
+def test_a_slope_of_nothing_has_a_bar():
+    """The least that a float can hold: a claim of 0 that both ways bear out is verified."""
+    evidence, asked = exactly(lambda x: np.sum(x[1:]), [0.0, 1.0, 1.0, 1.0], 0, 1)
+    assert evidence.judgement.verified.tolist() == [True, True]
+    assert evidence.estimate.error[0] == np.finfo(np.float64).tiny
+    assert len(asked) == 6
+
+
+@pytest.mark.parametrize(
+    ("claimed", "beside", "trusted"),
+    [
+        # A thousandth of the larger slope, as their two steps may differ by.
+        (1.0, 0.9e-3, True), (1.0, -1.1e-3, False),
+        # Half of what the claim is off by.
+        (3.0, 0.9, True), (3.0, 1.1, False), (3.0, -0.9, True), (-3.0, -1.9, True), (-3.0, -2.1, False),
+    ],
+)  # fmt: skip
+def test_real_points_have_to_bear_the_complex_step_out(claimed: float, beside: float, trusted: bool):
+    """A part of f that loses its imaginary part: the complex step sees a slope of 1, real points 1 + `beside`."""
+    f = lambda x: x[0] + beside * np.real(x[0])  # noqa: E731
+    evidence, asked = exactly(f, [claimed, 0.0, 0.0, 0.0], 0)
+    if trusted:
+        assert (len(asked), evidence.judgement.wrong.tolist()) == (3, [claimed != 1.0])
+    else:
+        assert len(asked) >= 3 + 6
+        assert evidence.judgement.wrong.tolist() == [True]
+        assert evidence.estimate.value == pytest.approx([1.0 + beside], rel=1e-9)
+
+
+@pytest.mark.parametrize(("cubic", "trusted"), [(0.9e3, True), (1.1e3, False)])
+def test_real_points_bend_by_the_square_of_their_step(cubic: float, trusted: bool):
+    """Of x + c x^3 at 0: c times 1e-6, against a thousandth of the slope of 1."""
+    evidence, asked = exactly(lambda x: x[1] + cubic * x[1] ** 3, [0.0, 1.0, 0.0, 0.0], 1)
+    assert evidence.judgement.verified.tolist() == [True]
+    assert (len(asked) == 3) is trusted
+
+
+def test_what_takes_no_complex_numbers_is_judged_by_real_ones():
+    """Beside an entry for which it does: both, for what one of them knows is doubtful, too."""
+
+    def f(x: Any) -> Any:
+        if np.iscomplexobj(x) and np.imag(x[2]) != 0:
+            raise TypeError("no complex numbers")
+        return np.sum(np.exp(x))
+
+    claimed = np.exp(X) * [1.05, 1.0, 1.0, 1.0]
+    assert len(exactly(f, claimed, 0)[1]) == 3
+    evidence, asked = exactly(f, claimed, 0, 2)
+    assert len(asked) >= 6 + 12
+    assert dict(zip(evidence.coordinates.tolist(), evidence.judgement.wrong.tolist(), strict=True)) == {
+        0: True, 2: False,
+    }  # fmt: skip
+    assert (evidence.estimate.step > 0).all()
+
+
+def test_a_claim_that_is_off_by_few_bars_of_the_complex_step_is_measured_by_real_ones():
+    """Three bars and 1e-6 of the slope are allowed, and ten times that is beyond doubt."""
+    for off, exact in ((1.01e-5, True), (0.99e-5, False)):
+        evidence, asked = exactly(entire, np.exp(X) * (1.0 + off), 0)
+        assert evidence.judgement.wrong.tolist() == [True]
+        assert (len(asked) == 3) is exact
+
+
+def test_the_complex_step_leaves_a_stencil_within_the_budget():
+    """Six evaluations: with fewer it is not begun."""
+    for left, exact in ((6, True), (5, False)):
+        evidence, asked = exactly(entire, np.exp(X), 0, max_nfev=1 + left)
+        assert any(map(np.iscomplexobj, asked)) is exact
+        assert evidence.judgement.verified.tolist() == [exact]
+    assert exactly(entire, np.exp(X))[1] == []

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from by_hand import EPS, STEP, direction, fitted, joint_test
+from by_hand import EPS, STEP, close, direction, fitted, joint_test
 
 from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
@@ -61,19 +61,15 @@ def test_a_right_row_may_leave_three_bars_and_half_of_what_is_accepted():
     along = directions()
     along.sizes = np.array([2.0, 3.0])
     found = along.compared(V, 0.01, np.zeros(2), np.array([1e-9, 1e-8]))
-    assert found.allowed == pytest.approx([3e-9 + 1e-6, 3e-8 + 1.5e-6], rel=1e-12)
+    assert found.allowed == close([3e-9 + 1e-6, 3e-8 + 1.5e-6])
     coarse = directions(eps=1e-3)
-    assert coarse.compared(V, 0.01, np.zeros(2), np.zeros(2)).allowed == pytest.approx(
-        64e-3 * np.sqrt(5.25), rel=1e-12
-    )
+    assert coarse.compared(V, 0.01, np.zeros(2), np.zeros(2)).allowed == close(64e-3 * np.sqrt(5.25))
 
 
 def test_an_absolute_tolerance_counts_at_the_smallest_part_of_a_tangent():
     """Half of atol times 0.5: entries of 0 move nothing."""
     along = directions(tolerance=Tolerance(1e-6, 1e-2))
-    assert along.compared(V, 0.01, np.zeros(2), np.zeros(2)).allowed == pytest.approx(
-        0.5e-6 + 0.5 * 1e-2 * 0.5, rel=1e-12
-    )
+    assert along.compared(V, 0.01, np.zeros(2), np.zeros(2)).allowed == close(0.5e-6 + 0.5 * 1e-2 * 0.5)
 
 
 def test_a_row_that_is_claimed_to_be_0_has_the_tolerance_of_its_own_rounding():
@@ -82,17 +78,17 @@ def test_a_row_that_is_claimed_to_be_0_has_the_tolerance_of_its_own_rounding():
     along = directions(matrix=matrix, f_x=np.array([7.0, 7.0]), eps=0.0)
     along.sizes = np.array([3.0, 3.0])
     zero = np.zeros(2)
-    assert along.compared(V, 0.01, zero, zero).allowed == pytest.approx([64 * EPS * 7, 1.5e-6], rel=1e-12)
+    assert along.compared(V, 0.01, zero, zero).allowed == close([64 * EPS * 7, 1.5e-6])
     # By the complex step f(x) rounds in any case.
-    assert along.compared(V, 0.0, zero, zero, exact=True).allowed[0] == pytest.approx(64 * EPS * 7, rel=1e-12)
+    assert along.compared(V, 0.0, zero, zero, exact=True).allowed[0] == close(64 * EPS * 7)
     small = directions(matrix=matrix, f_x=np.array([1.0, 1.0]), eps=0.0)
     small.sizes = np.array([3.0, 3.0])
     small._shown = np.array([False, True])
-    assert small.compared(V, 0.0, zero, zero, exact=True).allowed[0] == pytest.approx(64 * EPS * 3, rel=1e-12)
+    assert small.compared(V, 0.0, zero, zero, exact=True).allowed[0] == close(64 * EPS * 3)
     small._shown = np.array([True, True])
-    assert small.compared(V, 0.0, zero, zero, exact=True).allowed[0] == pytest.approx(64 * EPS * 1, rel=1e-12)
+    assert small.compared(V, 0.0, zero, zero, exact=True).allowed[0] == close(64 * EPS * 1)
     alone = directions(1, matrix=Dense(np.zeros((1, 4))), f_x=np.array([7.0]))
-    assert alone.compared(V, 0.01, zero[:1], zero[:1]).allowed == pytest.approx(0.5e-6, rel=1e-12)
+    assert alone.compared(V, 0.01, zero[:1], zero[:1]).allowed == close(0.5e-6)
 
 
 def test_where_nothing_is_known_nothing_is_wrong_and_nothing_certified():
@@ -127,7 +123,7 @@ def test_the_imaginary_part_rounds_by_its_terms(size: int, times: float):
     """32 roundings of the root of their squares; of very many by the root of their number."""
     along = directions(1)
     along._last = (v := np.ones(size), np.ones(1), np.full(1, 5.0))
-    assert along._complex_error(v) == pytest.approx(32 * EPS * 5 * times, rel=1e-12)
+    assert along._complex_error(v) == close(32 * EPS * 5 * times)
 
 
 def test_two_values_at_x_are_the_same_to_a_few_digits_of_twelve():
@@ -151,7 +147,7 @@ def test_the_outer_points_are_asked_for_first():
     assert [len(offsets) for _, offsets in asked] == [2, 6]
     assert asked[0][1] == pytest.approx([-0.1, 0.1])
     t = 0.1 * positions(EIGHT)
-    assert values == pytest.approx(np.stack([3 + t, 3 - t], axis=1), rel=1e-12)
+    assert values == close(np.stack([3 + t, 3 - t], axis=1))
 
 
 def test_of_eight_points_four_may_be_known():
@@ -162,7 +158,7 @@ def test_of_eight_points_four_may_be_known():
     asked.clear()
     _, values = along.values(V, 0.1, EIGHT, known=four)
     t = 0.1 * positions(EIGHT)
-    assert values == pytest.approx(np.stack([3 + t**3, 3 - t], axis=1), rel=1e-12)
+    assert values == close(np.stack([3 + t**3, 3 - t], axis=1))
     assert [len(offsets) for _, offsets in asked] == [4]
 
 
@@ -175,8 +171,8 @@ def test_off_the_domain_the_points_come_thirty_times_nearer_twice(edge: float):
     expected = {0.05: 0.1 / 30, 0.002: 0.1 / 900, 1e-5: None}[edge]
     assert (values is None) == (expected is None)
     if expected is not None:
-        assert step == pytest.approx(expected, rel=1e-12)
-        assert values == pytest.approx((3 + step * positions(EIGHT))[:, None], rel=1e-12)
+        assert step == close(expected)
+        assert values == close((3 + step * positions(EIGHT))[:, None])
     assert [len(offsets) for _, offsets in asked][:2] == [2, 2]
 
 
@@ -187,8 +183,8 @@ def test_known_points_hold_for_their_own_step_alone():
     _, four = along.values(V, 0.1, FOUR)
     assert four is not None
     step, values = along.values(V, 0.1, EIGHT, known=four)
-    assert step == pytest.approx(0.1 / 30, rel=1e-12)
-    assert values == pytest.approx((3 + step * positions(EIGHT))[:, None], rel=1e-12)
+    assert step == close(0.1 / 30)
+    assert values == close((3 + step * positions(EIGHT))[:, None])
 
 
 def test_values_on_a_grid_are_noted_and_round_by_more_than_half_of_it():
@@ -210,7 +206,7 @@ def test_the_terms_of_products_alone_are_told_by_other_signs():
             return None
 
     found = directions(matrix=Blind(np.eye(4)[:2])).compared(V, 0.01, np.zeros(2), np.zeros(2))
-    assert found.weight.tolist() == pytest.approx([1.0, 2.0], rel=1e-12)
+    assert found.weight.tolist() == close([1.0, 2.0])
 
 
 # Along another tangent
@@ -225,15 +221,15 @@ def test_two_points_serve_for_the_search():
     asked = along_lines(along, lambda t: 3 - 0.5 * t, lambda t: 3 + 0.25 * t)
     found = along.again(direction(2, fit), V, exact=False)
     step = 1e-3  # cbrt(8e-9 / 8)
-    assert found.step == pytest.approx(step, rel=1e-12)
-    assert asked[0][1] == pytest.approx([-step, step], rel=1e-12)
+    assert found.step == close(step)
+    assert asked[0][1] == close([-step, step])
     assert found.residual == pytest.approx([0.0, -0.75], abs=1e-10)
-    assert found.error == pytest.approx(1.5 * 0.71 * 8e-9 / step + 4.0 * step**2, rel=1e-12)
+    assert found.error == close(1.5 * 0.71 * 8e-9 / step + 4.0 * step**2)
 
     # What f bends may hide in b2 and b4; where nothing bends, or little does, 0.3 is far enough.
     even[0], even[1] = 16.0, 25.0
     wider = along.again(direction(2, replace(fit, even=even)), V, exact=False)
-    assert wider.step == pytest.approx(np.cbrt(8e-9 / 40.0), rel=1e-12)
+    assert wider.step == close(np.cbrt(8e-9 / 40.0))
     for slight in (0.0, 1e-12):
         odd[1] = slight
         still = along.again(direction(2, fitted(2, noise=8e-9, odd=odd)), V, exact=False)
@@ -260,9 +256,9 @@ def test_a_tangent_that_moves_less_bends_f_less():
         with np.errstate(divide="ignore"):
             found = along.again(direction(2, fit, weight=weights), one, exact=False)
         step = np.median(np.cbrt(8e-9 / (8.0 * np.array(shares))))
-        assert found.step == pytest.approx(step, rel=1e-12)
+        assert found.step == close(step)
         bars = 1.5 * 0.71 * 8e-9 / step + 4.0 * np.array(shares) * step**2
-        assert found.error == pytest.approx(bars, rel=1e-12)
+        assert found.error == close(bars)
 
 
 def test_the_complex_step_serves_for_the_search_where_f_takes_it():
@@ -273,7 +269,7 @@ def test_the_complex_step_serves_for_the_search_where_f_takes_it():
     found = along.again(direction(2, fit), V, exact=True)
     assert (found.exact, found.step) == (True, 0.0)
     assert found.residual == pytest.approx([0.0, -0.75], abs=1e-15)
-    assert found.error == pytest.approx(32 * EPS * np.sqrt(5.25), rel=1e-12)
+    assert found.error == close(32 * EPS * np.sqrt(5.25))
     object.__setattr__(along.problem, "complex_along", lambda v: None)
     along_lines(along, lambda t: 3 - 0.5 * t, lambda t: 3 + 0.25 * t)
     assert not along.again(direction(2, fit), V, exact=True).exact
@@ -349,7 +345,7 @@ def test_a_small_fifth_derivative_may_be_an_accident():
     even = np.array([[0.0, 0.0], [8.0, 8.0], [0.5, 0.5], [0.0, 0.0]])
     both = further(directions(), line, line, noise=1e-12, odd=coefficients(0.5, 0.1), even=even)[0]
     alone = further(directions(), line, line, noise=1e-12, odd=coefficients(0.5, 2.0))[0]
-    assert both.step == pytest.approx(alone.step, rel=1e-12)
+    assert both.step == close(alone.step)
 
 
 @pytest.mark.parametrize(
@@ -637,9 +633,7 @@ def test_what_points_may_round_by_is_half_a_unit_of_each_term():
     """|x_j J_ij| as the root of the sum of squares; of products alone, what the first direction tells."""
     along = directions()
     del along.__dict__["rounding_of_x"]
-    assert along.rounding_of_x == pytest.approx(
-        0.5 * EPS * np.linalg.norm(np.linspace(1.0, 2.0, 4)), rel=1e-12
-    )
+    assert along.rounding_of_x == close(0.5 * EPS * np.linalg.norm(np.linspace(1.0, 2.0, 4)))
 
 
 def test_no_step_is_longer_than_asked_for():

@@ -443,6 +443,7 @@ def confirmed(
 
     def compared(tangent: Any, step: float, slope: Any, error: Any) -> Direction:
         assert tangent is first.tangent
+        assert step == asked[-1]
         return direction(
             rows, None, residual=1.0 + residual - slope, error=error, allowed=3.0 * error + 1e-12
         )
@@ -487,6 +488,9 @@ def test_a_kink_beside_x_explains_what_it_may():
     assert confirmed(straight, kink=0.49e-6, noisy=np.array([True]), **kinked)[0] == [True]
     assert confirmed(straight, kink=0.5e-6, noisy=np.array([True]), **kinked)[0] == [False]
     assert confirmed(straight, kink=1.9e-8, noisy=np.array([True]), **kinked)[0] == [True]
+    # Three bars of 1e-9 beside it: 0.9974 + 0.003 reaches 1, and 0.9966 + 0.003 does not.
+    for kink, wrong in ((0.4987e-6, False), (0.4983e-6, True)):
+        assert confirmed(straight, kink=kink, noisy=np.array([True]), **kinked)[0] == [wrong]
     # No kink that is believed, though it could explain it.
     assert confirmed(straight, kink=0.5e-6, kink_error=1.0, residual=1e-6)[0] == [True]
 
@@ -495,6 +499,19 @@ def test_an_unsettled_row_is_wrong_only_where_its_noise_is_known():
     """By the bars, which then are noise."""
     assert confirmed(straight, noise=1e-9)[0] == [False]
     assert confirmed(straight, noise=1e-9, noisy=np.array([True]))[0] == [True]
+
+
+@pytest.mark.parametrize(("apart", "wrong"), [(1.5, True), (-1.5, True), (1.6, False), (-1.6, False)])
+def test_two_looks_may_differ_by_the_bars_of_both(apart: float, wrong: bool):
+    """Bars of 1 and a half beside residuals of 16 and 16 + `apart`, in units that no sum rounds."""
+    test, bar = joint_test(1), 2.0**-30
+    first = direction(1, fitted(1), residual=16.0 * bar, error=bar)
+    t = (STEP / 10.0) * positions(EIGHT)
+    test.along.values = lambda *_: (STEP / 10.0, t[:, None])
+    test.along.compared = lambda *_: direction(
+        1, None, residual=(16.0 + apart) * bar, error=bar / 2.0, allowed=bar
+    )
+    assert second_look(test, first, np.array([True])).tolist() == [wrong]
 
 
 def test_without_eight_evaluations_left_what_is_doubtful_is_no_mistake():
