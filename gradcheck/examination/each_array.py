@@ -92,7 +92,7 @@ def _of_directions(claim: Claim, k: int, confidence: float) -> ArrayEvidence:
         scaling = scaling_of(claim.problem, claim.still)
         test = JointTest(
             claim.problem, scaling, claim.rng, (1.0 - confidence) / (attempt * (attempt + 1)),
-            exact=claim.exact, probed=setting.level, tolerant=tolerant, before=test,
+            exact=claim.exact, probed=setting.level / claim.problem.unit, tolerant=tolerant, before=test,
         )  # fmt: skip
         joint = test.run()
         claim.exact = test.exact and test.first is not None

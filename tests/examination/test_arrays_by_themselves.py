@@ -161,7 +161,7 @@ class Examination:
     def JointTest(self, problem: Any, scaling: Any, rng: Any, delta: float, **named: Any) -> Look:
         """The next look."""
         assert (problem, scaling, rng) == (self.claim.problem, self.scaling, RNG)
-        assert named.pop("probed") is self.claim.setting.level
+        assert named.pop("probed") == self.claim.setting.level / self.claim.problem.unit
         self.made.append((delta, named))
         self.shown = self.looks[min(len(self.made), len(self.looks)) - 1]
         return self.shown

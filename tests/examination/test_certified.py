@@ -1,6 +1,7 @@
 """Random directions: what a certificate states holds, by simulation and on functions whose gradients are known."""
 
 import math
+import zlib
 
 import numpy as np
 import pytest
@@ -325,3 +326,23 @@ def test_what_every_direction_would_have_shown_is_detectable():
     assert ArrayEvidence(block_of(3), (worst,), None).detectable == 16.0
     assert ArrayEvidence(block_of(3), (), None).detectable == math.inf
     assert ArrayEvidence(block_of(3), (worst,), None, smallest_visible=0.0).detectable == math.inf
+
+
+@pytest.mark.parametrize(("noise", "outcome"), [(1e-6, Outcome.INCONCLUSIVE), (1e-9, Outcome.PASS)])
+def test_noise_is_measured_in_the_units_of_f(noise, outcome):
+    """It hides the same part of a gradient of any size, squares that are numbers or not."""
+    x = np.random.default_rng(13).normal(size=300)
+
+    def reported(size):
+        def f(x):
+            if np.iscomplexobj(x):
+                raise TypeError("real numbers only")
+            seed = zlib.crc32(np.asarray(x).tobytes())
+            return size * float(np.sum(np.sin(x))) * (1 + noise * np.random.default_rng(seed).normal())
+
+        return check_gradient(f, size * np.cos(x), x, rng=0)
+
+    usual, huge = reported(1.0), reported(1e200)
+    assert usual.outcome is huge.outcome is outcome
+    assert huge.detectable == pytest.approx(usual.detectable, rel=1e-6)
+    assert usual.detectable < 0.1
