@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.parameters.tree import Block, Parameters
+from gradcheck.parameters.block import Block
+from gradcheck.parameters.tree import Parameters
 
 __all__ = [
     "ALL_DIVIDED_BY_LENGTH",

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from gradcheck._typing import Flat, Index
 from gradcheck.diagnosis.scope import Scope, Subject
 from gradcheck.numerics.tangents import root_mean_square
+from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, flat_indices, in_box, working_shape
-from gradcheck.parameters.tree import Block
 from gradcheck.results.certificate import ArrayEvidence
 from gradcheck.results.entries import Entries
 from gradcheck.results.evidence import Evidence

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gradcheck._typing import Flat, Index
 from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, Scope
 from gradcheck.numerics.tangents import generator_of
-from gradcheck.parameters.tree import Block
+from gradcheck.parameters.block import Block
 from gradcheck.results.cause import Cause, Extent, Kind
 
 __all__ = ["arrays_moved", "rearranged"]

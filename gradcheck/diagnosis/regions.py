@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
+from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, in_box, working_shape
-from gradcheck.parameters.tree import Block
 from gradcheck.results.cause import Extent, Place
 
 __all__ = ["ACCIDENT", "Entries", "lines_of_zeros", "one_line", "together", "two_lines"]

@@ -13,8 +13,9 @@ from gradcheck._typing import Flat, Index, Mask
 from gradcheck.diagnosis.along import Along, Direction
 from gradcheck.diagnosis.regions import Entries, lines_of_zeros, one_line
 from gradcheck.numerics.tangents import ROUNDING, generator_of, random_units
+from gradcheck.parameters.block import Block
 from gradcheck.parameters.matrix_names import JacobianNames
-from gradcheck.parameters.tree import Block, Parameters
+from gradcheck.parameters.tree import Parameters
 from gradcheck.results.cause import Extent, Place
 from gradcheck.results.verdict import Tolerance
 

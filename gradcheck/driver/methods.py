@@ -23,10 +23,11 @@ from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
 from gradcheck.numerics.tangents import generator_of
+from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, flat_indices, runs
 from gradcheck.parameters.leaves import eps_of
 from gradcheck.parameters.matrix_names import JacobianNames
-from gradcheck.parameters.tree import Block, Parameters
+from gradcheck.parameters.tree import Parameters
 from gradcheck.results.certificate import ArrayEvidence, Region
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.finding import Finding

@@ -8,7 +8,7 @@ from gradcheck.examination.claim import Claim
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.numerics.problem import Problem, Scaling
 from gradcheck.numerics.tangents import ROUNDING
-from gradcheck.parameters.tree import Block
+from gradcheck.parameters.block import Block
 from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Residual
 from gradcheck.results.entries import Entries, latest, none_judged
 from gradcheck.results.evidence import Evidence

@@ -11,8 +11,8 @@ from gradcheck.function.matrix import one_row
 from gradcheck.joint.alone import judge_alone
 from gradcheck.numerics.problem import NARROW, Problem, Scaling
 from gradcheck.numerics.setting import Setting
+from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import flat_indices, hull
-from gradcheck.parameters.tree import Block
 from gradcheck.results.certificate import Region
 from gradcheck.results.entries import Entries
 from gradcheck.results.outcome import Limit

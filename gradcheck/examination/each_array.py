@@ -22,8 +22,8 @@ from gradcheck.numerics.problem import NARROW, Problem, scaling_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
 from gradcheck.numerics.tangents import root_mean_square
+from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import whole_box
-from gradcheck.parameters.tree import Block
 from gradcheck.results.certificate import ArrayEvidence, Region
 from gradcheck.results.entries import Entries, latest, none_judged
 from gradcheck.results.evidence import Evidence

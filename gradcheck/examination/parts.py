@@ -15,8 +15,8 @@ from gradcheck.joint.structured import Part, common_factor, grown, striped, susp
 from gradcheck.numerics.line_fit import EIGHT
 from gradcheck.numerics.problem import scaling_of
 from gradcheck.numerics.tangents import root_mean_square
+from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, flat_indices, hull, whole_box
-from gradcheck.parameters.tree import Block
 from gradcheck.results.certificate import Region
 
 __all__ = ["explained_by_a_factor", "fill_arrays", "missing"]

@@ -18,8 +18,8 @@ from gradcheck._typing import Flat, Mask, Values
 from gradcheck.function.matrix import one_row
 from gradcheck.joint.direction import Direction
 from gradcheck.joint.joint import JointTest
+from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, flat_indices, hull, runs, whole_box, working_shape
-from gradcheck.parameters.tree import Block
 
 __all__ = ["Part", "common_factor", "grown", "striped", "suspected_parts", "zeros"]
 

@@ -11,7 +11,7 @@ from gradcheck.joint.places import Judge
 from gradcheck.numerics.differences import estimate
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import random_units
-from gradcheck.parameters.tree import Block
+from gradcheck.parameters.block import Block
 from gradcheck.results.certificate import ArrayEvidence, Certificate, Residual, bound_of
 from gradcheck.results.estimate import Estimate
 

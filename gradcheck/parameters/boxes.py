@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradcheck._typing import Index, Mask
-from gradcheck.parameters.tree import Block
+from gradcheck.parameters.block import Block
 
 
 @dataclass(frozen=True)

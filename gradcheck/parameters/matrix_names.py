@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradcheck.parameters.tree import Block, Parameters
+from gradcheck.parameters.block import Block
+from gradcheck.parameters.tree import Parameters
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat
+from gradcheck.parameters.block import Block
 from gradcheck.parameters.leaves import (
     DOUBLE,
     all_finite,
@@ -25,58 +26,7 @@ from gradcheck.parameters.leaves import (
 )
 from gradcheck.parameters.quantiles import median, quantile
 
-__all__ = ["Block", "Parameters"]
-
-
-@dataclass(frozen=True)
-class Block:
-    """One array of the tree: where its reals lie in the flat vector, and what it is called.
-
-    name : as a person would write it, `x`, `params["W1"]`, `params[0].bias`.
-    shape, dtype : of the array as `f` gets it; a complex array takes two reals an entry, (real, imaginary).
-    start, stop : its slice of the flat vector.
-    given : the dtype that the caller passed; integers differ from `dtype`, which is then float64.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    start: int
-    stop: int
-    given: np.dtype[Any]
-
-    @property
-    def is_complex(self) -> bool:
-        """Whether an entry is a pair of reals."""
-        return self.dtype.kind == "c"
-
-    @cached_property
-    def real_dtype(self) -> np.dtype[Any]:
-        """The dtype of one real of this array: the grid on which a step can land."""
-        return np.empty(0, self.dtype).real.dtype if self.is_complex else self.dtype
-
-    @cached_property
-    def slice(self) -> slice:
-        """Its place in the flat vector."""
-        return slice(self.start, self.stop)
-
-    @property
-    def size(self) -> int:
-        """Number of reals."""
-        return self.stop - self.start
-
-    def index(self, flat_index: int) -> tuple[int, ...]:
-        """The array index of one real of the flat vector; () for a scalar."""
-        entry = (flat_index - self.start) // (2 if self.is_complex else 1)
-        return tuple(int(k) for k in np.unravel_index(entry, self.shape)) if self.shape else ()
-
-    def entry_name(self, flat_index: int) -> str:
-        """`x[5]`, `params["W1"][3, 7]`, `z[2].imag`."""
-        index = self.index(flat_index)
-        part = ""
-        if self.is_complex:
-            part = ".imag" if (flat_index - self.start) % 2 else ".real"
-        return self.name + (f"[{', '.join(map(str, index))}]" if index else "") + part
+__all__ = ["Parameters"]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Self
 
-from gradcheck.parameters.tree import Block, Parameters
+from gradcheck.parameters.block import Block
+from gradcheck.parameters.tree import Parameters
 from gradcheck.results.cause import Cause
 from gradcheck.results.certificate import Certificate, Region, Residual
 from gradcheck.results.entries import Entries

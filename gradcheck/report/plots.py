@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-    from gradcheck.parameters.tree import Block
+    from gradcheck.parameters.block import Block
     from gradcheck.report.data import Measurements, ReportData
 
 __all__ = ["Panel", "drawn_into", "figure_of", "panels", "plot", "remainders"]

@@ -10,8 +10,8 @@ from functools import lru_cache
 import numpy as np
 
 from gradcheck._typing import Mask, Values
+from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box
-from gradcheck.parameters.tree import Block
 from gradcheck.results.outcome import Limit
 
 # The least |u_i|: what a single wrong entry certainly contributes.

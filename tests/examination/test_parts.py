@@ -13,8 +13,9 @@ from gradcheck.examination.parts import explained_by_a_factor, fill_arrays, miss
 from gradcheck.function.matrix import Dense, one_row
 from gradcheck.joint.structured import Part
 from gradcheck.numerics.problem import Problem
+from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, whole_box
-from gradcheck.parameters.tree import Block, Parameters
+from gradcheck.parameters.tree import Parameters
 from gradcheck.results.certificate import Region
 from gradcheck.results.verdict import Tolerance
 

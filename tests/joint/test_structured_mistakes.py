@@ -12,8 +12,9 @@ from gradcheck.function.matrix import Dense
 from gradcheck.joint import structured
 from gradcheck.joint.direction import Direction
 from gradcheck.joint.structured import Part, common_factor, grown, striped, suspected_parts, zeros
+from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box
-from gradcheck.parameters.tree import Block, Parameters
+from gradcheck.parameters.tree import Parameters
 
 TREE = {"b": np.zeros(5), "T": np.zeros((2, 3, 4)), "W": np.zeros((4, 6))}
 PARAMETERS, FLAT = Parameters.of(TREE)
