@@ -12,6 +12,7 @@ import scipy.sparse
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.evidence.entries import decide, sweep
 from gradcheck.function.matrix import Matrix, Product, by_entries
+from gradcheck.joint.alone import judge_by_stencils
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.joint import JointTest
 from gradcheck.joint.places import find_places
@@ -19,6 +20,7 @@ from gradcheck.joint.repairs import entries, repaired
 from gradcheck.joint.silent import silent_entries, stays
 from gradcheck.numerics.problem import Problem, scaling_of
 from gradcheck.numerics.setting import Setting
+from gradcheck.numerics.steps import POINTS
 from gradcheck.numerics.tangents import ROUNDING
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, runs
@@ -38,6 +40,8 @@ __all__ = ["between", "examine_rows", "mended", "rows_evidence"]
 JUDGED_UP_TO = 20
 # Evaluations after which other ways name what is wrong; columns of a row that is wrong throughout that are judged.
 BUDGET, SAMPLES = 1500, 6
+# Stencils that one column may take, where the first leaves doubts.
+DOUBTS = 3
 # Columns side by side that are judged where most of them are wrong in some rows.
 FILLED = 150
 # Entries that stand elsewhere, or are to be replaced, are told one by one up to so many.
@@ -187,12 +191,18 @@ class _Search:
         return proved, replace(rest, bound=bound)
 
     def certified(self, claim: Problem) -> Joint | None:
-        """Fresh directions for another claim; None where they do not certify all rows of it."""
-        # Half of the chance each: one repair is tried, and what is located.
-        scaling, delta, rng = self.test.along.scaling, self.test.delta * self.test.rows / 2.0, self.rng
-        rest = JointTest(claim, scaling, rng, delta, exact=self.test.exact).run()
-        if rest.certified.all() and stays(self.problem, scaling, self.silent, rng, delta):
-            return rest
+        """Fresh directions for another claim; None where they do not certify all rows of it.
+
+        What the first direction told of f serves them; where that is too little for some row it is seen anew.
+        """
+        # A quarter of the chance each: one repair is tried, and what is located, twice at the most.
+        scaling, delta, rng = self.test.along.scaling, self.test.delta * self.test.rows / 4.0, self.rng
+        for before in (self.test, None) if self.test.tells(scaling) else (None,):
+            rest = JointTest(claim, scaling, rng, delta, exact=self.test.exact, before=before).run()
+            if rest.certified.all() and stays(self.problem, scaling, self.silent, rng, delta):
+                return rest
+            if rest.wrong.any():
+                break
         return None
 
     def located(self, alpha: Flat, scaled: Mask) -> Evidence | None:
@@ -305,9 +315,10 @@ class _Search:
         """The entries of a column in some rows."""
         rows = rows.astype(np.intp)  # those of a sparse matrix are short
         given = self.problem.matrix.entries(rows, np.full(rows.size, column))
-        entries = sweep(self.setting, given, rows * self.problem.x.size + column)
-        self.judged.append(entries)
-        return entries
+        at = rows * self.problem.x.size + column
+        doubts = self.setting.objective.remaining < DOUBTS * POINTS
+        self.judged.append((sweep if doubts else judge_by_stencils)(self.setting, given, at))
+        return self.judged[-1]
 
 
 def mended(setting: Setting, matrix: Matrix, judged: Sequence[Entries], alpha: Flat, scaled: Mask) -> Matrix:

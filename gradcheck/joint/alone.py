@@ -6,7 +6,7 @@ import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.evidence.axes import BEYOND, first_steps, lines_of, measure
-from gradcheck.evidence.entries import WEIGHTS, decide, judged, sweep
+from gradcheck.evidence.entries import WEIGHTS, claimed_still, decide, judged, sweep
 from gradcheck.joint.directions import COMPLEX_ROUNDING, EPS
 from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
@@ -17,7 +17,7 @@ from gradcheck.results.outcome import Limit
 from gradcheck.results.table import concatenate, rows
 from gradcheck.results.verdict import Judgement
 
-__all__ = ["judge_alone"]
+__all__ = ["judge_alone", "judge_by_stencils"]
 
 # An entry that is off by so many bars needs no second stencil; four points say so where what they see is itself that
 # much larger than its bar.
@@ -51,7 +51,10 @@ def judge_alone(
     at = _within_reach(setting, claimed[entries], entries)
     parts = [_by_four_points(setting, claimed, entries[at])] if at.any() else []
     left = np.setdiff1d(entries, parts[0].coordinates) if parts else entries
-    return concatenate([*parts, *([_by_stencils(setting, claimed, left, expected)] if left.size else [])])
+    if left.size:
+        should = None if expected is None else expected[left]
+        parts.append(judge_by_stencils(setting, claimed[left], left, should))
+    return concatenate(parts)
 
 
 def _clear(setting: Setting, found: Estimate, given: Flat, entries: Index) -> tuple[Judgement, Mask]:
@@ -64,18 +67,22 @@ def _clear(setting: Setting, found: Estimate, given: Flat, entries: Index) -> tu
     return judgement, clear & plain
 
 
-def _by_stencils(setting: Setting, claimed: Flat, entries: Index, expected: Flat | None) -> Entries:
-    """One stencil each, and a second one for all where the first leaves a doubt."""
-    found = measure(setting, entries)
-    judgement, clear = _clear(setting, found, claimed[entries], entries)
+def judge_by_stencils(setting: Setting, given: Flat, entries: Index, expected: Flat | None = None) -> Entries:
+    """One stencil for each of some entries, and a second one for all where the first leaves a doubt.
+
+    given, expected : (k,) what is claimed of them, and what directions say that they should be.
+    """
+    outputs, columns = setting.places(entries)
+    found = claimed_still(setting, measure(setting, entries), given, outputs)
+    judgement, clear = _clear(setting, found, given, entries)
     # At 0 f may change only far nearer to x.
-    clear &= setting.x[entries] != 0
+    clear &= setting.x[columns] != 0
     if expected is not None:
-        apart = np.abs(found.value - expected[entries]) + 3.0 * found.error
-        clear |= judgement.wrong & (CLEARLY * apart <= np.abs(claimed[entries] - expected[entries]))
+        apart = np.abs(found.value - expected) + 3.0 * found.error
+        clear |= judgement.wrong & (CLEARLY * apart <= np.abs(given - expected))
     if clear.all():
-        return Entries(entries, claimed[entries], found, judgement)
-    return judged(setting, found, claimed[entries], entries)
+        return Entries(entries, given, found, judgement)
+    return judged(setting, found, given, entries)
 
 
 def _within_reach(setting: Setting, given: Flat, entries: Index) -> Mask:

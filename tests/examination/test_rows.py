@@ -426,3 +426,24 @@ def test_a_block_of_rows_and_columns_is_named_entry_by_entry(factor):
     # One of its columns that is right does not end it, and is not named.
     wrong[50:80, 110] = (np.cos(a @ x)[:, None] * a)[50:80, 110]
     assert len(check_jacobian(lambda x: np.sin(a @ x), wrong, x).wrong) == 870
+
+
+@pytest.mark.parametrize(("real", "most"), [(False, 30), (True, 60)])
+def test_one_wrong_entry_of_a_jacobian_costs_one_stencil_and_a_few_directions(real: bool, most: int):
+    """Ten times beyond its bars it is looked at once; what the first direction told of f certifies the rest."""
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        A, x = rng.normal(size=(60, 80)) / 9.0, rng.normal(size=80)
+
+        def f(x, A=A):
+            y = A @ x
+            if real and np.iscomplexobj(y):
+                raise TypeError("real numbers only")
+            return np.tanh(y) + 0.1 * y**2
+
+        jacobian = (1.0 - np.tanh(A @ x) ** 2 + 0.2 * (A @ x))[:, None] * A
+        jacobian[17, 33] *= 1.1
+        report = check_jacobian(f, jacobian, x, rng=seed)
+        assert [m.index for m in report.wrong] == [(17, 33)]
+        assert len(report.certificates) == 1
+        assert report.nfev <= most
