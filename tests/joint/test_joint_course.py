@@ -70,6 +70,45 @@ def test_directions_are_taken_until_they_certify():
     assert (test.exceeded, joint.spent) == (False, False)
 
 
+def in_noise(test: JointTest, error: Any) -> Direction:
+    """A noisy direction of this bar, with so little noise that there is hope."""
+    fit = fitted(test.rows, noise=1e-9, flat=True, spread=1e-15, bends=1e-15)
+    return direction(test.rows, fit, error=error, noisy=BOTH)
+
+
+@pytest.mark.parametrize("noisy", [False, True])
+def test_a_certificate_rests_on_the_precise_directions_in_noise_alone(noisy: bool):
+    """Where f is smooth all of them are named, though one of them says nothing."""
+    test = joint_test(2, columns=100)
+    good, bad = of_size(test, 4), direction(2, fitted(2), error=1.0)
+    if noisy:
+        good, bad = in_noise(test, needs(test, 4)), in_noise(test, 1.0)
+    joint, asked = course(test, good, good, bad, *[good] * 5)
+    assert joint.certified.all()
+    assert len(joint.directions) == len(asked) + 1 - noisy
+    assert not noisy or max(d.error.max() for d in joint.directions) < 1.0
+
+
+def test_in_noise_sixty_four_directions_are_taken_at_the_most():
+    """Of which the first ones gave hope."""
+    test = joint_test(2, columns=100)
+    each = in_noise(test, 1.0)
+    joint, asked = course(test, each, *[each] * 63)
+    assert len(joint.directions) == len(asked) + 1 == 64
+    assert joint.open.all()
+    assert not joint.spent
+
+
+def test_where_four_points_tell_too_little_eight_follow():
+    """The second is no hope, as the first was: from the third on."""
+    test = joint_test(2, columns=100)
+    good, bad = of_size(test, 3), direction(2, fitted(2), error=1.0)
+    joint, asked = course(test, good, bad, *[good] * 5)
+    assert joint.certified.all()
+    assert [parts["eight"] for parts in asked] == [False] + [True] * (len(asked) - 1)
+    assert len(asked) > 1
+
+
 @pytest.mark.parametrize(("left", "spent"), [(4, False), (3, True)])
 def test_without_four_evaluations_no_further_direction_is_taken(left: int, spent: bool):
     """What was found so far has its bound."""
@@ -79,6 +118,7 @@ def test_without_four_evaluations_no_further_direction_is_taken(left: int, spent
     assert joint.spent is spent
     assert joint.certified.tolist() == [not spent] * 2
     assert len(joint.directions) == 1 + len(asked) == (1 if spent else 2)
+    assert joint.sizes is test.sizes
     assert np.isfinite(joint.bound).all()
 
 
@@ -97,6 +137,11 @@ def test_a_further_direction_that_exceeds_its_bars_is_wrong():
         assert not joint.certified.any()
         assert np.isinf(joint.bound).all()
         assert (test.exceeded, len(joint.directions)) == (True, 3)
+        assert joint.sizes is test.sizes
+    test = joint_test(2)
+    joint, _ = course(test, direction(2, fitted(2), residual=1e-6))
+    assert (joint.wrong.tolist(), test.exceeded, len(joint.directions)) == ([True, True], True, 1)
+    assert joint.sizes is test.sizes
 
 
 def test_rows_that_directions_will_not_certify_are_left_open():
@@ -144,6 +189,57 @@ def test_directions_are_as_precise_as_three_of_them_have_to_be():
     assert other.along.tolerant is True
     assert other.along.probed is probed
     assert other.fixed.tolist() == [False, False]
+
+
+def test_without_eight_evaluations_a_single_coordinate_is_not_begun():
+    """For want of them, not of what moves."""
+    for left, count in ((7, 0), (8, 1)):
+        test = joint_test(2, columns=1)
+        limit(test, left)
+        joint = test.run()
+        assert (len(joint.directions), joint.spent) == (count, count == 0)
+        assert joint.sizes is test.sizes
+
+
+def test_a_search_asks_along_other_tangents_by_what_the_first_direction_told():
+    """As it wants them."""
+    test, asked = joint_test(2), []
+    test.first, tangent = of_size(test, 3), np.ones(4)
+
+    def again(first: Direction, tangent: Any, **parts: Any) -> Direction:
+        asked.append((first, tangent, parts))
+        return first
+
+    test.along.again = again  # type: ignore[method-assign]
+    for exact, precise in ((False, True), (True, False)):
+        assert test.again(tangent, exact=exact, precise=precise) is test.first
+        first, along, parts = asked.pop()
+        assert first is test.first
+        assert along is tangent
+        assert parts == {"exact": exact, "precise": precise}
+    test.again(tangent, exact=False)
+    assert asked[0][2]["precise"] is False
+
+
+@pytest.mark.parametrize(("rows", "hopeless"), [(1, True), (2, False)])
+def test_of_three_directions_of_one_row_the_worst_says_what_is_hoped_for(rows: int, hopeless: bool):
+    """Of several rows that one may be an accident."""
+    test = joint_test(rows, columns=100)
+    good, bad = of_size(test, 3), direction(rows, fitted(rows), error=1.0)
+    test.first = good
+    assert test._hopeless([good, bad, good], np.full(rows, 1e-3)).tolist() == [hopeless] * rows
+
+
+def test_rows_without_real_points_are_masks():
+    """Neither unsettled nor at rest."""
+    test = joint_test(2)
+    for found in (
+        test._unsettled(direction(2, None)),
+        test._at_rest(direction(2, None)),
+        joint_test(1)._at_rest(direction(1, fitted(1))),
+    ):
+        assert found.dtype == bool
+        assert not found.any()
 
 
 # Eight points a direction
@@ -226,6 +322,8 @@ def test_no_other_step_is_taken_for_rows_that_are_not_looked_at_nor_along_a_line
         (BOTH, direction(2, noisy, error=1.0)),
         (None, direction(2, replace(noisy, moved=~BOTH), error=1.0)),
         (None, of_size(joint_test(2), 3)),
+        # What is wrong is another matter.
+        (None, of_size(joint_test(2), 3, residual=1.0)),
     ):
         test = joint_test(2, fixed=fixed)
         steps = Steps(test)
@@ -246,6 +344,15 @@ def test_noise_that_is_told_at_once_needs_no_step_nearer(gridded: bool):
     assert steps.asked == []
     assert np.asarray(found.noisy).tolist() == [True, True]
     assert test.level == (None if gridded else close(3e-9))
+
+
+def test_a_kinked_row_beside_values_on_a_grid_is_not_noisy():
+    """Though a kink is unsettled as well."""
+    test = joint_test(3)
+    test.along.gridded = np.array([True, True, False])
+    fit = fitted(3, spread=1e-9, bends=1e-9, kink=[0.0, 0.0, 1.0], kink_error=1e-9)
+    Steps(test, None)
+    assert np.asarray(test._settled(direction(3, fit, error=1e-3)).noisy).tolist() == [True, True, False]
 
 
 def test_steps_in_noise_are_eight_times_as_long():
