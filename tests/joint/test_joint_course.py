@@ -109,6 +109,48 @@ def test_where_four_points_tell_too_little_eight_follow():
     assert len(asked) > 1
 
 
+def test_rows_with_a_kink_have_no_say_in_how_many_points_follow():
+    """They are left open, though they are most, and directions like the first would not certify them."""
+    test = joint_test(3, columns=100)
+    fit, few = fitted(3, kink=[9.0, 9.0, 0.0], kink_error=1e-9), needs(test, 3) / 3.0
+    good = direction(3, fit, error=[1.0, 1.0, few])
+    joint, asked = course(test, good, direction(3, fitted(3), error=1.0), *[good] * 5)
+    assert joint.certified.tolist() == [False, False, True]
+    assert [parts["eight"] for parts in asked] == [False] + [True] * (len(asked) - 1)
+
+
+def test_an_output_that_is_claimed_to_rest_and_does_is_certified():
+    """Its bound is 0, however wide its bar; at a minimum a mistake is relative to what the slope becomes."""
+    test = joint_test(2)
+    first = direction(2, fitted(2, moved=[True, False]), weight=[1.0, 0.0], error=[needs(test, 1) / 3.0, 1.0])
+    joint, _ = course(test, first)
+    assert joint.bound[1] == 0.0
+    assert joint.certified.tolist() == [True, True]
+    test, even = joint_test(2), np.zeros((4, 2))
+    even[0] = 3.0
+    joint, _ = course(test, direction(2, fitted(2, even=even), weight=1e-11, error=1e-11))
+    assert joint.sizes.tolist() == [1.5, 1.5]  # 2 b2 over four coordinates
+    assert joint.certified.tolist() == [True, True]
+
+
+def test_what_another_test_told_serves_all_directions():
+    """Those of the claim itself have four points, which tell nothing."""
+    before = joint_test(2)
+    before.first = of_size(before, 3)
+    test = JointTest(
+        before.problem, before.along.scaling, np.random.default_rng(0), 1e-6, exact=False, before=before
+    )
+    told = []
+
+    def next_one(known: Sequence[Direction], **_: Any) -> Direction:
+        told.append([d.fit for d in known])
+        return replace(of_size(test, 3), fit=None)
+
+    test.along.next = next_one  # type: ignore[method-assign]
+    assert test.run().certified.all()
+    assert told == [[before.first.fit]] * 3
+
+
 @pytest.mark.parametrize(("left", "spent"), [(4, False), (3, True)])
 def test_without_four_evaluations_no_further_direction_is_taken(left: int, spent: bool):
     """What was found so far has its bound."""
@@ -117,6 +159,7 @@ def test_without_four_evaluations_no_further_direction_is_taken(left: int, spent
     joint, asked = course(test, each, each, left=left)
     assert joint.spent is spent
     assert joint.certified.tolist() == [not spent] * 2
+    assert joint.wrong.tolist() == [False, False]
     assert len(joint.directions) == 1 + len(asked) == (1 if spent else 2)
     assert joint.sizes is test.sizes
     assert np.isfinite(joint.bound).all()
@@ -228,6 +271,7 @@ def test_of_three_directions_of_one_row_the_worst_says_what_is_hoped_for(rows: i
     good, bad = of_size(test, 3), direction(rows, fitted(rows), error=1.0)
     test.first = good
     assert test._hopeless([good, bad, good], np.full(rows, 1e-3)).tolist() == [hopeless] * rows
+    assert test._hopeless([good, bad, good, bad], np.full(rows, 1e-3)).all()
 
 
 def test_rows_without_real_points_are_masks():
@@ -403,7 +447,9 @@ def standing(
     steps = Steps(test, *answers)
     nobody = ~BOTH
     joint = Joint(() if last is None else (last,), np.ones(2), np.array(certified), nobody, test.sizes)
-    return test.standing_out(joint).tolist(), steps.asked, test.first
+    found = test.standing_out(joint)
+    assert found.dtype == bool
+    return found.tolist(), steps.asked, test.first
 
 
 def test_rows_that_exceed_their_bars_stand_out():

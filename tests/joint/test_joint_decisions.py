@@ -229,6 +229,8 @@ def test_at_a_minimum_a_mistake_is_relative_to_what_the_slope_becomes():
     assert sizes_of(weight=[3.0e-9, 1e-10]) == [1.5, 1.5]
     assert sizes_of(fit={"moved": [True, False]}) == [1.5, 0.25]
     assert sizes_of(fit={"even": np.full((4, 2), 0.1)}) == [0.25, 0.25]
+    # However wide the bars are.
+    assert sizes_of(weight=[3.0, 7.0], error=2.0) == [1.5, 0.25]
     assert sizes_of(exact=True) == [0.25, 0.25]
     assert sizes_of(fit={"kink": [0.0, 9.0]}) == [1.5, 0.25]
 
