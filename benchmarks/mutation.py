@@ -49,7 +49,7 @@ TESTS = {
     "joint/alone": ("joint/alone",),
     "joint/second_look": ("joint/joint_decisions",),
     "joint/first_step": ("joint/directions",),
-    "joint/joint": ("joint/joint_decisions", "joint/joint"),
+    "joint/joint": ("joint/joint_decisions", "joint/joint_course", "joint/joint"),
     "joint/places": ("joint/places",),
     "joint/repairs": ("joint/repairs",),
     "joint/structured": ("joint/structured_mistakes",),

@@ -177,7 +177,7 @@ class JointTest:
         while True:
             bound = bound_of([d.most for d in directions], self.delta)
             # An output that is claimed not to move, and does not, agrees whatever it is off by.
-            bound = np.where(self._at_rest(first), 0.0, bound) if self.rows > 1 else bound
+            bound = np.where(self._at_rest(first), 0.0, bound)
             certified = (bound <= needed) & (needed > 0) & ~open_
             pending = ~(certified | open_)
             if np.count_nonzero(pending):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -76,3 +77,51 @@ def direction(rows: int, fit: LineFit | None, **parts: Any) -> Direction:
     given: dict[str, Any] = {"weight": 1.0, "residual": 0.0, "error": 1e-9, "allowed": 1e-8}
     plain = {name: row(parts.pop(name, value), rows) for name, value in given.items()}
     return Direction(np.ones(4), parts.pop("step", STEP), fit=fit, **plain, **parts)
+
+
+def bound(count: int, delta: float) -> float:
+    """The norm that so many residuals of 1 prove: docs/certificate.md, any of them left out."""
+    return min(
+        math.sqrt(2) * (math.comb(count, k) * 2 ** (k + 1) * count * (count + 1) / delta) ** (1 / (count - k))
+        for k in range(count)
+    )
+
+
+def needs(test: JointTest, count: int) -> float:
+    """What a residual may be for just so many directions, where 1e-3 is needed."""
+    return 1e-3 / (1.3 * bound(count, test.delta)) * (1 - 1e-9)
+
+
+class Steps:
+    """Stands for `Directions.first`: answers with what is prepared, and remembers the steps."""
+
+    def __init__(self, test: JointTest, *answers: Direction | None) -> None:
+        self.asked: list[float] = []
+        self.answers = list(answers)
+        test.along.first = self
+
+    def __call__(self, step: float | None) -> Direction | None:
+        assert step is not None
+        self.asked.append(step)
+        return self.answers.pop(0)
+
+
+class _Limited(VectorObjective):
+    """With a budget that is told by hand."""
+
+    left = 0
+
+    @property
+    def remaining(self) -> int:
+        return self.left
+
+
+def limit(test: JointTest, left: int) -> None:
+    """Leave so many evaluations."""
+    test.problem.objective.__class__ = _Limited
+    vars(test.problem.objective)["left"] = left
+
+
+def scattered(size: float) -> Direction:
+    """Two rows of noise of this size."""
+    return direction(2, fitted(2, noise=1e-6, flat=True, spread=size, bends=size))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from by_hand import EPS, STEP, close, direction, fitted, joint_test
 from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
 from gradcheck.function.vector_objective import VectorObjective
+from gradcheck.joint import directions as directions_module
 from gradcheck.joint.directions import Directions
 from gradcheck.numerics.line_fit import EIGHT, FOUR, positions
 from gradcheck.numerics.problem import Problem, scaling_of
@@ -89,6 +90,24 @@ def test_a_row_that_is_claimed_to_be_0_has_the_tolerance_of_its_own_rounding():
     assert small.compared(V, 0.0, zero, zero, exact=True).allowed[0] == close(64 * EPS * 1)
     alone = directions(1, matrix=Dense(np.zeros((1, 4))), f_x=np.array([7.0]))
     assert alone.compared(V, 0.01, zero[:1], zero[:1]).allowed == close(0.5e-6)
+
+
+def test_a_complex_step_rounds_as_f_does():
+    """64 roundings of f(x), where that is more than half of the tolerance; of real points the bar has it."""
+    along = directions(f_x=np.array([1e9, 1.0]))
+    along.sizes = np.ones(2)
+    zero = np.zeros(2)
+    assert along.compared(V, 0.0, zero, zero, exact=True).allowed == close([64e9 * EPS, 0.5e-6])
+    assert along.compared(V, 0.01, zero, zero).allowed == close([0.5e-6, 0.5e-6])
+
+
+def test_errors_within_the_tolerance_may_leave_as_much_together_as_the_root_of_their_squares():
+    """Where they are nothing that is wrong: rtol of the terms, and atol of the tangent, whose root is that of 5.25."""
+    for atol, spread in ((0.0, 1e-6), (1e-2, 1e-6 + 1e-2)):
+        along = directions(tolerance=Tolerance(1e-6, atol))
+        along.tolerant = True
+        found = along.compared(V, 0.01, np.zeros(2), np.array([1e-9, 1e-8]))
+        assert found.allowed == close([3e-9 + spread * np.sqrt(5.25), 3e-8 + spread * np.sqrt(5.25)])
 
 
 def test_where_nothing_is_known_nothing_is_wrong_and_nothing_certified():
@@ -209,7 +228,46 @@ def test_the_terms_of_products_alone_are_told_by_other_signs():
     assert found.weight.tolist() == close([1.0, 2.0])
 
 
+@pytest.mark.parametrize(("straightened", "beside"), [(True, 0.1), (False, 1.0)])
+def test_points_of_a_coarser_dtype_round_by_how_far_they_lie_beside_their_line(
+    straightened: bool, beside: float
+):
+    """Half a unit roundoff of it of what f changes, over the step where the claim takes them back onto it."""
+    along = directions()
+    along._weight = np.array([2.0, 3.0])
+    along.problem = replace(along.problem, matrix=along.problem.matrix if straightened else cast(Any, None))
+    vars(along.problem)["eps_of_x"] = 1e-7
+    along.__dict__["rounding_of_x"] = np.array([1e-9, 0.0])
+    t = 0.1 * positions(EIGHT)
+    fit = along.fit(np.stack([3 + np.sin(t), 3 + np.sin(t)], axis=1), 0.1, EIGHT)
+    assert fit.floor == close([1e-9 + 0.5 * beside * 2e-7, 0.5 * beside * 3e-7])
+
+
 # Along another tangent
+
+
+def test_probed_noise_is_taken_for_that_of_two_points():
+    """Up to three times what was probed, of rounding at the least; where the first direction shows less, that."""
+    along = directions()
+    odd = np.zeros((4, 2))
+    odd[1] = 4.0
+    along_lines(along, lambda t: 3 + t, lambda t: 3 + t)
+    for probed, floor, noise in ((1e-9, 1e-16, 3e-9), (1e-9, 5e-9, 5e-9), (1.0, 1e-16, 8e-9)):
+        along.probed = np.full(2, probed)
+        found = along.again(direction(2, fitted(2, noise=8e-9, floor=floor, odd=odd)), V, exact=False)
+        assert found.step == close(np.cbrt(noise / 8.0))
+        assert found.error == close(np.full(2, 1.5 * 0.71 * noise / found.step + 4.0 * found.step**2))
+
+
+def test_four_points_serve_for_a_precise_search():
+    """Where eight have told what four leave."""
+    fit = fitted(2, noise=1e-12, odd=coefficients(0.5, 2.0))
+    for known, points in ((fit, 4), (replace(fit, odd=fit.odd[:2]), 2)):
+        along = directions()
+        asked = along_lines(along, lambda t: 3 - 0.5 * t, lambda t: 3 + 0.25 * t)
+        found = along.again(direction(2, known), V, exact=False, precise=True)
+        assert sum(len(offsets) for _, offsets in asked) == points
+        assert found.residual == pytest.approx([0.0, -0.75], abs=1e-9)
 
 
 def test_two_points_serve_for_the_search():
@@ -378,6 +436,23 @@ def test_the_slope_by_four_points_is_that_of_the_polynomial_through_them(
     assert found.error == pytest.approx(bent + noise * amplified / step + EPS * abs(slope), rel=1e-6)
 
 
+def test_the_bar_of_four_points_holds_the_rounding_of_their_values_and_of_the_slope():
+    """Of a straight line through 0 nothing else: half a unit of the largest value, A / h times, and of the slope."""
+    along = directions(f_x=np.zeros(2))
+    share = NEAR**2 / (FAR**2 - NEAR**2)
+    amplified = np.sqrt(2.0) * np.hypot((1 + share) / (2 * NEAR), share / (2 * FAR))
+    slopes = 1e6 * np.array([np.pi, np.e])
+    straight = (lambda t: slopes[0] * t, lambda t: -slopes[1] * t)
+    found, _ = further(along, *straight, odd=coefficients(0.5, 0.0))
+    assert found.step == 0.3
+    assert found.error == close(EPS * (amplified + 1.0) * slopes, rel=1e-9)
+    # Points of a coarser dtype lie beside their line by so much of their step.
+    along._weight = np.array([2.0, 3.0])
+    vars(along.problem)["eps_of_x"] = 1e-3
+    found, _ = further(along, *straight, odd=coefficients(0.5, 0.0))
+    assert found.error == close(0.5 * 1e-3 * amplified * along._weight, rel=1e-6)
+
+
 def test_further_directions_off_the_domain_say_nothing():
     """Four points or eight."""
 
@@ -420,6 +495,28 @@ def test_the_complex_step_is_followed_by_others_until_f_refuses_it():
     assert not further(along, line, line, exact=True)[0].exact
 
 
+def test_four_points_that_bore_a_complex_step_out_do_not_tell_what_four_leave():
+    """Where f refuses the next one eight are taken, as where they are asked for."""
+
+    def line(t: Any) -> Any:
+        return 3 - 0.5 * t
+
+    fit = fitted(2, noise=1e-12, odd=coefficients(0.5, 2.0))
+    for known, eight, points in (
+        (fit, False, 4),
+        (fit, True, 8),
+        (replace(fit, odd=fit.odd[:2], even=fit.even[:2]), False, 8),
+    ):
+        along = directions()
+        along._tangent = lambda: V
+        object.__setattr__(along.problem, "complex_along", lambda v: None)
+        asked = along_lines(along, line, line)
+        found = along.next([direction(2, known, exact=True)], eight=eight)
+        assert sum(len(offsets) for _, offsets in asked) == points
+        assert (found.exact, found.noisy) == (False, False)
+        assert found.residual == pytest.approx([0.0, 0.0], abs=1e-9)
+
+
 NOISE = 1e-9
 
 
@@ -452,6 +549,21 @@ def test_of_noisy_directions_of_eight_points_three_are_tried_each_three_times_as
         assert max(steps) / 8.0 < found.step < max(steps) / 2.0
         assert found.fit is None
         assert found.residual == pytest.approx(0.0, abs=1e-12)
+
+
+def test_where_noise_is_known_six_longer_steps_are_tried():
+    """Else three."""
+    test = joint_test(1)
+    for probed, tried in ((None, 3), (np.ones(1), 6)):
+        along = Directions(
+            test.problem,
+            test.along.scaling,
+            np.random.default_rng(0),
+            exact=False,
+            fixed=test.fixed,
+            probed=probed,
+        )
+        assert along.tried == tried
 
 
 def test_noise_counts_against_four_points_as_an_accusation_alone():
@@ -493,10 +605,11 @@ def first_of(
     step: Any = None,
     enough: float = np.inf,
     held: float = 1.0,
+    max_nfev: int | None = None,
 ) -> Any:
     """The first direction of a claim about a scalar f, and the calls of f."""
     parameters, flat = Parameters.of(np.asarray(x, float))
-    objective = Objective(f, parameters)
+    objective = Objective(f, parameters, max_nfev=max_nfev)
     claim = Problem(
         objective, flat, np.array([objective.value(flat)]), Dense(np.atleast_2d(gradient)), parameters.scales(flat),
         Tolerance(1e-6), None, EPS,
@@ -532,18 +645,106 @@ def test_a_complex_step_that_four_points_confirm_is_taken():
 
 
 @pytest.mark.parametrize(
-    "f",
+    ("f", "nfev"),
     [
-        lambda x: np.sum(np.real(x) ** 2) + 1j * np.sum(np.imag(x)),
-        lambda x: np.sum(np.real(x) ** 2) + 0j * np.sum(x),
-        lambda x: np.sum(x**2) + (1e-6 if np.iscomplexobj(x) else 0.0),
+        (lambda x: np.sum(np.real(x) ** 2) + 1j * np.sum(np.imag(x)), 13),
+        (lambda x: np.sum(np.real(x) ** 2) + 0j * np.sum(x), 13),
+        (lambda x: np.sum(x**2) + (1e-6 if np.iscomplexobj(x) else 0.0), 9),
     ],
 )
-def test_a_complex_step_that_is_none_is_not_believed(f: Any):
-    """Another slope, a slope of 0, another f(x): real differences tell, along a direction of their own points."""
-    found, along, _ = first_of(lambda x: f(x) if np.iscomplexobj(x) else float(f(x).real), 2 * X, X)
-    assert (found.exact, along.exact) == (False, False)
-    assert abs(found.residual[0]) <= 3 * found.error[0]
+def test_a_complex_step_that_is_none_is_not_believed(f: Any, nfev: int):
+    """Another slope, a slope of 0, another f(x): real differences tell, along a direction of their own points.
+
+    Four, four more that are nearer, and four between the first; with fewer than sixteen left none nearer.
+    """
+
+    def either(x: Any) -> Any:
+        return f(x) if np.iscomplexobj(x) else float(f(x).real)
+
+    # f(x), the complex step and four points come before that.
+    for left, cost in ((None, nfev), (1 + 5 + 16, nfev), (1 + 5 + 15, 9)):
+        found, along, count = first_of(either, 2 * X, X, max_nfev=left)
+        assert (found.exact, along.exact) == (False, False)
+        assert abs(found.residual[0]) <= 3 * found.error[0]
+        assert count == cost
+
+
+def test_real_points_a_hundred_times_nearer_may_bear_a_complex_step_out():
+    """A sine of 300 x, which turns by more than one between the first ones."""
+    found, _, nfev = first_of(lambda x: 1e3 + np.sum(np.sin(300.0 * x)), 300.0 * np.cos(300.0 * X), X)
+    assert (found.exact, nfev) == (True, 1 + 4 + 4)
+    assert abs(found.residual[0]) <= found.error[0]
+    assert np.log2(100.0 * found.step) % 1.0 == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_large_tangent_is_drawn_again_beside_the_complex_point(monkeypatch: pytest.MonkeyPatch):
+    """It takes no memory meanwhile, and is the same; what is claimed along it is asked for once."""
+    asked = []
+
+    class Counting(Dense):
+        def product(self, tangent: Any) -> Any:
+            asked.append(tangent)
+            return super().product(tangent)
+
+    found = []
+    for kept in (4, 3):
+        monkeypatch.setattr(directions_module, "KEPT", kept)
+        first, along, nfev = first_of(squares, 2 * X, X)
+        asked.clear()
+        along.problem = replace(along.problem, matrix=Counting(2 * X[None]))
+        second = along.next([first])
+        assert (first.exact, second.exact, nfev, len(asked)) == (True, True, 5, 1)
+        assert (along._before is None) is (kept == 4)
+        found.append([*first.tangent, *first.residual, *second.tangent, *second.residual])
+        for each in (first, second):
+            assert each.error == close(32 * EPS * np.linalg.norm(2 * X * each.tangent))
+    assert found[0] == found[1]
+
+
+def test_where_the_entries_are_not_known_the_first_direction_tells_the_sizes_of_rows():
+    """As if all were alike, by the entry that moves least: 1/4 of the root of 5.25 over that of three that move."""
+    for matrix, sizes in ((np.ones((2, 4)), [1.0, 1.0]), (np.array([[0.0] * 4, [1.0] * 4]), [1.0, 1.0])):
+        along = directions(matrix=Dense(matrix))
+        along.scaling = replace(along.scaling, lengths=np.array([1.0, 2.0, 0.0, 4.0]))
+        along.moved, along.sizes = 3, np.zeros(2)
+        along._tangent = lambda: V
+        along_lines(along, lambda t: 3 - 0.5 * t, lambda t: 3 - 0.5 * t)
+        assert along.first(0.01) is not None
+        assert along.sizes == close(0.25 * np.sqrt(5.25) / np.sqrt(3.0) * np.array(sizes))
+    known = directions()
+    known._tangent = lambda: V
+    along_lines(known, lambda t: 3 - 0.5 * t, lambda t: 3 - 0.5 * t)
+    known.first(0.01)
+    assert known.sizes.tolist() == [1.0, 1.0]
+
+
+def test_directions_take_over_what_others_told_of_f():
+    """The terms of the first claim, which rows move, and which lie on a grid."""
+    before, after = directions(), directions()
+    before._weight, before._shown = np.array([2.0, 3.0]), np.array([True, False])
+    before.gridded = np.array([False, True])
+    after.follow(before)
+    del after.__dict__["rounding_of_x"]
+    assert (after._weight.tolist(), after._shown.tolist()) == ([2.0, 3.0], [True, False])
+    assert after.gridded.tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "step", "longest"),
+    [
+        # A part of the length over which f changes by its own size; no less than one of x.
+        ([1.0, 10.0, 1000.0], 3.0, 30.0), ([1.0, 200.0, 1000.0], 60.0, 60.0), ([0.1, 0.5, 9.0], 0.3, 30.0),
+        # Rows of which nothing is claimed have no length.
+        ([np.inf, np.inf, 10.0], 3.0, 30.0), ([np.inf] * 3, 0.3, 30.0),
+    ],
+)  # fmt: skip
+def test_in_noise_that_is_known_steps_may_be_longer_than_x(lengths: Any, step: float, longest: float):
+    """Thirty times, or as far as f takes to change."""
+    along = directions(3, f_x=np.full(3, -6.0))
+    along._weight = 6.0 / np.array(lengths)
+    with np.errstate(divide="ignore"):
+        assert along.go_farther() == close(step)
+    assert along.longest == close(longest)
 
 
 def test_a_row_of_zeros_beside_one_that_moves_needs_no_slope():

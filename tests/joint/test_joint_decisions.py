@@ -8,24 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from by_hand import EPS, STEP, direction, fitted, joint_test, row
+from by_hand import EPS, STEP, Steps, bound, direction, fitted, joint_test, limit, needs, row, scattered
 
 from gradcheck.function.matrix import Dense
-from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.joint.direction import Direction
 from gradcheck.joint.directions import Directions
 from gradcheck.joint.joint import JointTest, _most, first_moves
 from gradcheck.joint.second_look import confirmed as looked_at_again
 from gradcheck.numerics.line_fit import EIGHT, fit_line, positions
 from gradcheck.results.certificate import precise
-
-
-def bound(count: int, delta: float) -> float:
-    """The norm that so many residuals of 1 prove: docs/certificate.md, any of them left out."""
-    return min(
-        math.sqrt(2) * (math.comb(count, k) * 2 ** (k + 1) * count * (count + 1) / delta) ** (1 / (count - k))
-        for k in range(count)
-    )
 
 
 def test_more_than_half_is_most():
@@ -142,11 +133,6 @@ def test_noise_alone_is_small_flat_and_without_kink_or_grid():
     assert test._noise_alone(direction(6, None)).tolist() == [False] * 6
 
 
-def needs(test: JointTest, count: int) -> float:
-    """What a residual may be for just so many directions, where 1e-3 is needed."""
-    return 1e-3 / (1.3 * bound(count, test.delta)) * (1 - 1e-9)
-
-
 def test_directions_that_do_not_certify_are_hopeless():
     """More than twelve of them, or more beyond those that there are than coordinates that move."""
     test = joint_test(4, columns=6)
@@ -243,6 +229,8 @@ def test_at_a_minimum_a_mistake_is_relative_to_what_the_slope_becomes():
     assert sizes_of(weight=[3.0e-9, 1e-10]) == [1.5, 1.5]
     assert sizes_of(fit={"moved": [True, False]}) == [1.5, 0.25]
     assert sizes_of(fit={"even": np.full((4, 2), 0.1)}) == [0.25, 0.25]
+    # However wide the bars are.
+    assert sizes_of(weight=[3.0, 7.0], error=2.0) == [1.5, 0.25]
     assert sizes_of(exact=True) == [0.25, 0.25]
     assert sizes_of(fit={"kink": [0.0, 9.0]}) == [1.5, 0.25]
 
@@ -269,20 +257,6 @@ def test_the_least_precise_directions_are_left_out_of_what_the_bounds_rest_on():
     assert precise(np.full((3, 1), 1e-9), np.array([2.0]), 1e-6).all()
     # Where some row needs them all.
     assert precise(np.hstack([each, np.ones((3, 1))]), np.array([2.0, 2.0]), 1e-6).all()
-
-
-class Steps:
-    """Stands for `Directions.first`: answers with what is prepared, and remembers the steps."""
-
-    def __init__(self, test: JointTest, *answers: Direction | None) -> None:
-        self.asked: list[float] = []
-        self.answers = list(answers)
-        test.along.first = self
-
-    def __call__(self, step: float | None) -> Direction | None:
-        assert step is not None
-        self.asked.append(step)
-        return self.answers.pop(0)
 
 
 ALL = np.array([True, True])
@@ -344,27 +318,6 @@ def test_off_the_domain_or_the_budget_the_first_direction_stays():
         found = test._nearer(first, ALL, ~ALL)
         assert (found is first) == (expected == 0)
         assert len(steps.asked) == expected
-
-
-class _Limited(VectorObjective):
-    """With a budget that is told by hand."""
-
-    left = 0
-
-    @property
-    def remaining(self) -> int:
-        return self.left
-
-
-def limit(test: JointTest, left: int) -> None:
-    """Leave so many evaluations."""
-    test.problem.objective.__class__ = _Limited
-    vars(test.problem.objective)["left"] = left
-
-
-def scattered(size: float) -> Direction:
-    """Two rows of noise of this size."""
-    return direction(2, fitted(2, noise=1e-6, flat=True, spread=size, bends=size))
 
 
 def in_noise(
