@@ -119,6 +119,16 @@ def test_rows_with_a_kink_have_no_say_in_how_many_points_follow():
     assert [parts["eight"] for parts in asked] == [False] + [True] * (len(asked) - 1)
 
 
+def test_rows_that_are_certified_have_no_say_in_how_many_points_follow():
+    """Two of three are by the first direction."""
+    test = joint_test(3, columns=100)
+    sure, few = needs(test, 1) / 3.0, needs(test, 3) / 3.0
+    good, bad = (direction(3, fitted(3), error=[sure, sure, error]) for error in (few, 1.0))
+    joint, asked = course(test, good, bad, *[good] * 5)
+    assert joint.certified.all()
+    assert [parts["eight"] for parts in asked] == [False] + [True] * (len(asked) - 1)
+
+
 def test_an_output_that_is_claimed_to_rest_and_does_is_certified():
     """Its bound is 0, however wide its bar; at a minimum a mistake is relative to what the slope becomes."""
     test = joint_test(2)
