@@ -11,7 +11,7 @@ from gradcheck._typing import Index, Mask
 from gradcheck.evidence.complex_test import mark_disputed
 from gradcheck.evidence.entries import sweep
 from gradcheck.evidence.one_by_one import one_by_one
-from gradcheck.examination.rows import between, mended, rows_evidence
+from gradcheck.examination.rows import BUDGET, between, mended, rows_evidence
 from gradcheck.function.coloring import group_columns
 from gradcheck.function.matrix import Matrix, Sparse, by_entries
 from gradcheck.joint.joint import JointTest
@@ -35,8 +35,6 @@ __all__ = ["GROUPS_UP_TO", "SAMPLE", "every_entry", "examine_columns"]
 # Columns, or groups of columns, that are moved one by one. Of more a sample is: what is wrong in half of them is missed
 # by one in 64 of such samples, and then looked for, as what is in fewer.
 GROUPS_UP_TO, SAMPLE = 100, 6
-# Evaluations of f for one search, beyond those for ten wrong entries: more are reported as regions.
-LOCATION_BUDGET = 1500
 # Columns that are moved alone where the group that they are in disagrees; parts that are named as open.
 SUSPECTS, NAMED = 32, 10
 
@@ -130,7 +128,7 @@ def examine_columns(
             test = JointTest(problem, scaling, rng, delta, fixed=~seems)
             out = test.standing_out(test.run())
             if out.any() and test.first is not None:
-                find_places(test, test.first, out, judge, between, rng, LOCATION_BUDGET)
+                find_places(test, test.first, out, judge, between, rng, BUDGET)
             if isinstance(matrix, Sparse):
                 entries = _without_blame(setting, entries, wrong)
             array, wrong, _ = rest([latest(concatenate([entries, *alone]))])

@@ -34,7 +34,7 @@ from gradcheck.results.outcome import Limit
 from gradcheck.results.table import concatenate
 from gradcheck.results.table import rows as table_rows
 
-__all__ = ["between", "examine_rows", "mended", "rows_evidence"]
+__all__ = ["BUDGET", "between", "examine_rows", "mended", "rows_evidence"]
 
 # Up to so many columns each is moved where something is wrong: that costs about as much as the search.
 JUDGED_UP_TO = 20

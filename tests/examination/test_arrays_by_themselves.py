@@ -37,9 +37,10 @@ class Look:
         self, *, certified: bool = False, wrong: bool = False, standing_out: bool = False, spent: bool = False,
         first: Any = "first", exact: bool = True, limit: Limit = Limit.KINK, interrupted: bool = False,
     ) -> None:  # fmt: skip
+        directions: Any = ("one", "last")
         self.joint = Joint(
-            ("one", "last"), np.ones(1), np.array([certified]), np.array([wrong]), np.ones(1), spent
-        )  # type: ignore[arg-type]
+            directions, np.ones(1), np.array([certified]), np.array([wrong]), np.ones(1), spent
+        )
         self.out, self.first, self.exact, self.limit, self.interrupted = (
             standing_out,
             first,

@@ -116,7 +116,10 @@ def test_what_is_claimed_beneath_the_noise_takes_a_stencil():
 def test_a_fast_oscillation_takes_more_than_four_points():
     """A right claim whose slope of 3e4 no point sees: what the pairs show is as small as their bar."""
     for rate in np.linspace(1e4, 3e4, 50):
-        f = lambda x, rate=rate: float(np.sin(rate * x[0]) + x[1])  # noqa: E731
+
+        def f(x: Any, rate: float = rate) -> float:
+            return float(np.sin(rate * x[0]) + x[1])
+
         claimed = [rate * np.cos(rate), 1.0, 0.0, 0.0]
         evidence, _ = judged(f, claimed, 0)
         assert not evidence.judgement.wrong.any()
@@ -276,7 +279,10 @@ def test_a_slope_of_nothing_has_a_bar():
 )  # fmt: skip
 def test_real_points_have_to_bear_the_complex_step_out(claimed: float, beside: float, trusted: bool):
     """A part of f that loses its imaginary part: the complex step sees a slope of 1, real points 1 + `beside`."""
-    f = lambda x: x[0] + beside * np.real(x[0])  # noqa: E731
+
+    def f(x: Any) -> Any:
+        return x[0] + beside * np.real(x[0])
+
     evidence, asked = exactly(f, [claimed, 0.0, 0.0, 0.0], 0)
     if trusted:
         assert (len(asked), evidence.judgement.wrong.tolist()) == (3, [claimed != 1.0])

@@ -32,12 +32,12 @@ def course(
         return first
 
     def next_one(before: Sequence[Direction], **parts: Any) -> Direction:
-        assert before[0] is first or before[0].fit is first.fit  # type: ignore[union-attr]
+        assert first is not None
+        assert before[0] is first or before[0].fit is first.fit
         asked.append(parts)
         return answers.pop(0)
 
-    test.begin = begin  # type: ignore[method-assign]
-    test.along.next = next_one  # type: ignore[method-assign]
+    vars(test)["begin"], vars(test.along)["next"] = begin, next_one
     return test.run(), asked
 
 
@@ -156,7 +156,7 @@ def test_what_another_test_told_serves_all_directions():
         told.append([d.fit for d in known])
         return replace(of_size(test, 3), fit=None)
 
-    test.along.next = next_one  # type: ignore[method-assign]
+    vars(test.along)["next"] = next_one
     assert test.run().certified.all()
     assert told == [[before.first.fit]] * 3
 
@@ -263,7 +263,7 @@ def test_a_search_asks_along_other_tangents_by_what_the_first_direction_told():
         asked.append((first, tangent, parts))
         return first
 
-    test.along.again = again  # type: ignore[method-assign]
+    vars(test.along)["again"] = again
     for exact, precise in ((False, True), (True, False)):
         assert test.again(tangent, exact=exact, precise=precise) is test.first
         first, along, parts = asked.pop()
