@@ -50,7 +50,7 @@ AS_PROBED = 3.0
 # From one noisy direction of eight points to the next a step is so many times as long; so many are tried. Where noise
 # is known more are, and steps may be longer than x, by so much, or by a part of the length over which f changes by its
 # own size.
-LONGER, TRIED, TRIED_ALONE, FARTHEST = 3.0, 3, 6, 30.0
+LONGER, TRIED, TRIED_ALONE, FARTHEST_ALONE = 3.0, 3, 6, 30.0
 # Off the domain come nearer three times.
 RETREAT, RETREATS = 30.0, 3
 # Half a step of a grid, with a margin.
@@ -231,7 +231,7 @@ class Directions:
         """Allow steps that are longer than x; returns the part of the length over which f changes by its own size."""
         lengths = lengths_of(self.problem.f_x, self._weight)
         step = LONGEST_STEP * max(1.0, float(median(lengths)) if lengths.size else 1.0)
-        self.longest = max(step, FARTHEST)
+        self.longest = max(step, FARTHEST_ALONE)
         return step
 
     def _asked(self) -> Values | None:

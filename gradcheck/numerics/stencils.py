@@ -130,10 +130,10 @@ def inner_pairs(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit
     jump that the second differences leave at x is added, for two pairs do not tell a kink from bends.
     """
     f_x = np.asarray(f_x)[..., None]
-    outer, inner = ((values[:, 3 - k] - values[:, k]) / (offsets[:, 3 - k] - offsets[:, k]) for k in range(2))
-    t = (offsets[:, 2:] - offsets[:, 1::-1]) / 2.0
-    near, h = (t[:, 0] / t[:, 1]) ** 2, t[:, 1]
-    r = (inner - near * outer) / (1.0 - near)
+    spans = offsets[:, 2:] - offsets[:, 1::-1]
+    slopes, t = (values[:, 2:] - values[:, 1::-1]) / spans, spans / 2.0
+    h, outer = t[:, 1], slopes[:, 1]
+    r = _extrapolated(slopes, (t[:, :1] / t[:, 1:]) ** 2)[:, 0]
     eps = np.maximum(level, eps_of(values.dtype) * np.abs(values).max(axis=1))
     uneven = offsets[:, 2:] + offsets[:, 1::-1]
     second = values[:, 2:] + values[:, 1::-1] - 2.0 * f_x - r[:, None] * uneven
@@ -172,11 +172,11 @@ def _alike(sizes: Values, part: float, eps: Values) -> NDArray[np.bool_]:
 
 
 def _extrapolated(values: Values, ratio: Values) -> Values:
-    """What even functions of t are at 0, (m, 2), from the nearer two values and from the farther two of (m, 3).
+    """What even functions of t are at 0, (m, k), from each two neighbours of k + 1 values (m, k + 1), the nearest first.
 
-    ratio : (m, 2) of the squares of their t.
+    ratio : (m, k) of the squares of their t.
     """
-    return np.asarray((values[:, :2] - ratio * values[:, 1:]) / (1.0 - ratio))
+    return np.asarray((values[:, :-1] - ratio * values[:, 1:]) / (1.0 - ratio))
 
 
 def _at_zero(near: Values, at_near: Values, far: Values, at_far: Values) -> Values:
