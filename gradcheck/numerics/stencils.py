@@ -172,7 +172,7 @@ def _alike(sizes: Values, part: float, eps: Values) -> NDArray[np.bool_]:
 
 
 def _extrapolated(values: Values, ratio: Values) -> Values:
-    """What even functions of t are at 0, (m, k), from each two neighbours of k + 1 values (m, k + 1), the nearest first.
+    """What even functions of t are at 0, (m, k), from neighbours of (m, k + 1) values, the nearest first.
 
     ratio : (m, k) of the squares of their t.
     """
