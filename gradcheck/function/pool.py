@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from threading import Event
+from threading import Event, Thread, main_thread
 from typing import Any
 
 from joblib import Parallel
+from joblib.parallel import get_active_backend
 
 __all__ = ["Pool"]
 
@@ -25,6 +26,8 @@ class Pool(Parallel):  # type: ignore[misc]  # joblib has no types
         self._arrived = Event()
         # Whether the backend, which others may have entered already, is in a call for this one.
         self._in_call = False
+        # Within one `joblib.parallel_config` all pools have one backend, which the next may have entered meanwhile.
+        self._shared = get_active_backend()[0] is self._backend
 
     def __enter__(self) -> Any:
         entered = super().__enter__()
@@ -41,6 +44,15 @@ class Pool(Parallel):  # type: ignore[misc]  # joblib has no types
             del backend.start_call, backend.stop_call
             backend.stop_call()
         super().__exit__(*raised)
+
+    def leave(self) -> None:
+        """Exit; where joblib waits a tenth of a second for its files to be gone, nobody waits with it."""
+        waits = type(self._backend).__name__ == "LokyBackend"
+        # Once the process ends it waits for no new thread; from Python 3.12 on none can be started.
+        if waits and not self._shared and main_thread().is_alive():
+            Thread(target=self.__exit__, args=(None, None, None)).start()
+        else:
+            self.__exit__(None, None, None)
 
     def print_progress(self) -> None:
         """Called by joblib where a result has come."""

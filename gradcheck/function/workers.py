@@ -94,7 +94,7 @@ class Kept:
             self.close()
             self._count, self._pool = count, Pool(count)
             self._pool.__enter__()
-            self._close = weakref.finalize(self, self._pool.__exit__, None, None, None)
+            self._close = weakref.finalize(self, self._pool.leave)
         return self._pool
 
     def close(self) -> None:

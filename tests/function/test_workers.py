@@ -596,3 +596,60 @@ def test_f_and_x_are_the_same_objects_in_every_task(monkeypatch, check):
     assert {id(x) for _, x, *_ in tasks} == {id(tasks[0][1])}
     assert sys.getsizeof(tasks[0][0]) > 1e3
     assert all(lines.x.size == 0 for _, _, lines, *_ in tasks)
+
+
+class Leaving(Pool):
+    """Notes in which thread it is left."""
+
+    left_in = 0
+
+    def __exit__(self, *raised):
+        self.left_in = threading.get_ident()
+
+
+def waits_for(leaving):
+    """Whether whoever leaves a pool does so in its own thread."""
+    before = set(threading.enumerate())
+    leaving.leave()
+    for thread in set(threading.enumerate()) - before:
+        thread.join()
+    assert leaving.left_in
+    return leaving.left_in == threading.get_ident()
+
+
+def test_nobody_waits_for_the_processes_of_joblib_to_be_left():
+    """For its threads one does: that takes no time."""
+    assert not waits_for(Leaving(2))
+    with joblib.parallel_config(backend="threading"):
+        assert waits_for(Leaving(2))
+
+
+def test_processes_that_others_may_use_are_left_before_anything_else():
+    """Within one configuration the next pool has the same backend, which is not to be ended below it."""
+    with joblib.parallel_config(backend="loky"):
+        first, second = Leaving(2), Leaving(2)
+        assert first._backend is second._backend
+        assert waits_for(first)
+
+
+@pytest.mark.slow
+def test_a_larger_pool_of_the_same_configuration_follows_at_once():
+    """Twenty times: the first was ended below one of ten."""
+    with joblib.parallel_config(backend="loky", n_jobs=3):
+        for _ in range(20):
+            kept = Kept()
+            for parts in (2, 3):
+                values, _ = kept.run(_number, (), [(k,) for k in range(parts)])
+                assert values == list(range(parts))
+            kept.close()
+
+
+def _number(k):
+    """What is sent to processes."""
+    return k, ""
+
+
+def test_a_process_that_ends_starts_no_thread(monkeypatch):
+    """It would not be waited for, and from Python 3.12 on none can be started."""
+    monkeypatch.setattr(pool, "main_thread", lambda: threading.Thread())
+    assert waits_for(Leaving(2))
