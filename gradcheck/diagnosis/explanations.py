@@ -70,9 +70,10 @@ def diagnose(subject: Subject, evidence: Evidence, grad: Gradient | None = None)
     found = [_explanations(part) for part in parts] if len(wrong) > 1 else [of_all]
     open_ = [part for part, causes in zip(parts, found, strict=True) if not causes]
     # Before grad is asked elsewhere: one that was computed beforehand stays the same, and may be right.
-    # A solver's stop shows in every entry: where directions found a few among many that are right it is not asked for.
+    # A solver's stop shows in every entry: where directions certify that others are right it is not asked for.
+    certified = any(array.certificate is not None for array in evidence.arrays)
     unexplained = not any(cause.explains for causes in found for cause in causes)
-    stops = _stops(scope) if unexplained and not evidence.arrays else None
+    stops = _stops(scope) if unexplained and not certified else None
     if stops is not None:
         return Diagnosis((stops[0], *_beyond(stops[1])))
     cached, ngev = None, 0

@@ -12,7 +12,7 @@ from gradcheck.diagnosis.scope import Scope, Subject
 from gradcheck.numerics.tangents import root_mean_square
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, flat_indices, in_box, working_shape
-from gradcheck.results.certificate import ArrayEvidence
+from gradcheck.results.certificate import ArrayEvidence, Region
 from gradcheck.results.entries import Entries
 from gradcheck.results.evidence import Evidence
 
@@ -41,14 +41,15 @@ def scope_of(subject: Subject, evidence: Evidence) -> Scope:
         if mine.size == b.size:
             continue
         array = _certified(evidence, b)
-        regions = [r.box for r in evidence.regions if r.block == b]
+        regions = [r for r in evidence.regions if r.block == b]
+        told = array is not None or any(r.borne_out is not None and r.box.size == b.size for r in regions)
         most = AT_HAND // len(mistaken) if b.name in mistaken else 0
         if b.size - mine.size > most:
-            absent[b.name] = array is not None and bool(np.isfinite(subject.analytic[b.slice]).all())
+            absent[b.name] = told and bool(np.isfinite(subject.analytic[b.slice]).all())
         if b.size - mine.size <= most:
             rest = b.start + np.flatnonzero(np.isfinite(subject.analytic[b.slice]))
         else:
-            rest = _sample(b, _of(b, wrong), regions, most, subject)
+            rest = _sample(b, _of(b, wrong), [r.box for r in regions], most, subject)
         rest = np.setdiff1d(rest, mine, assume_unique=True)
         parts.append(_unjudged(subject, b, rest, array, regions, judged.coordinates))
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -82,22 +83,30 @@ def _judged(judged: Entries) -> Columns:
 
 
 def _unjudged(
-    subject: Subject, b: Block, at: Index, array: ArrayEvidence | None, regions: list[Box], judged: Index
+    subject: Subject, b: Block, at: Index, array: ArrayEvidence | None, regions: list[Region], judged: Index
 ) -> Columns:
-    """Entries that nobody judged: right within what a certificate bounds their error by, outside of open regions."""
+    """Entries that nobody judged: right within what a certificate bounds their error by, outside of open regions.
+
+    And those that are off by a factor, which directions bear out.
+    """
     analytic, no = subject.analytic[at], np.zeros(at.size, bool)
     nothing = np.full(at.size, np.nan)
-    known, numerical, bar = no, nothing, nothing
+    known, numerical, bar, wrong = no, nothing, nothing, no
     if array is not None and array.certificate is not None:
-        known = ~np.isin(at, judged)
-        for box in regions:
-            known &= ~in_box(b, box, at)
-        numerical = np.where(known, analytic, np.nan)
-        bar = np.where(known, array.certificate.relative_to_rms * _rms(subject, b, at), np.nan)
+        known, numerical = ~np.isin(at, judged), analytic
+        bar = array.certificate.relative_to_rms * _rms(subject, b, at)
+    # What is borne out of a part says nothing where another is open.
+    for region in sorted(regions, key=lambda r: r.borne_out is None):
+        off, factor = in_box(b, region.box, at), region.borne_out
+        known = known & ~off if factor is None else known | off
+        if factor is not None:
+            numerical, bar = np.where(off, analytic / factor, numerical), np.where(off, region.bar, bar)
+            wrong = wrong | (off & (analytic != 0))
+    numerical, bar, wrong = np.where(known, numerical, np.nan), np.where(known, bar, np.nan), wrong & known
     allowed = bar + subject.tolerance.rtol * np.abs(numerical) + subject.tolerance.atol
     return {
         "at": at, "analytic": analytic, "numerical": numerical, "bar": bar, "allowed": allowed,
-        "wrong": no, "tested": no, "known": known, "curvature": nothing,
+        "wrong": wrong, "tested": no, "known": known, "curvature": nothing,
     }  # fmt: skip
 
 
@@ -123,8 +132,9 @@ def _sample(b: Block, wrong: Index, regions: list[Box], most: int, subject: Subj
         return np.empty(0, np.intp)
     shape = working_shape(b)
     index = np.unravel_index(wrong - b.start, shape)
-    box = tuple((int(i.min()), int(i.max()) + 1) for i in index)
-    boxes = [box]
+    # Of a factor that several arrays share the entries of one may have been judged.
+    box = tuple((int(i.min()), int(i.max()) + 1) for i in index) if wrong.size else ()
+    boxes = [box] if wrong.size else []
     for axis, (start, stop) in enumerate(box):
         if stop - start == 1:
             boxes.append(tuple((start, stop) if k == axis else (0, n) for k, n in enumerate(shape)))

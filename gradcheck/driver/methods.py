@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from gradcheck.joint.direction import Direction
 from gradcheck.numerics.differences import first_step
 from gradcheck.numerics.line_fit import EIGHT
 from gradcheck.numerics.problem import Problem
+from gradcheck.numerics.row_formulas import rows_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
 from gradcheck.numerics.tangents import generator_of
@@ -37,9 +39,6 @@ __all__ = ["METHODS", "Method"]
 # From here on one joint direction, of eight points and f(x), and perhaps one call with complex numbers, costs no more
 # than two differences for each entry and f(x).
 JOINT_FROM = 5
-# Up to here what a joint direction finds wrong is judged entry by entry: that costs about as much as the search, and
-# the report then has a number for each.
-JUDGED_UP_TO = 20
 
 
 @dataclass(frozen=True)
@@ -89,28 +88,37 @@ def _joint_directions(known: Known) -> bool:
     Settled where everything is certified, or what is wrong was found; else whether something is accused.
     """
     problem, question, names = _problem(known), known.question, known.question.names()
-    rng = generator_of(question.rng)
+    rng, told = generator_of(question.rng), partial(_told, known, problem)
     if not known.one_row:
         assert isinstance(names, JacobianNames)
-        known.evidence = examine_rows(problem, names, known.probe, confidence=question.confidence, rng=rng)
+        setting, known.evidence = examine_rows(
+            problem, names, told, known.probe, confidence=question.confidence, rng=rng
+        )
+        if known.evidence is not None:
+            known.setting = setting
         return known.evidence is not None
-
-    def setting_of(first: Direction, noise_level: float | None, sizes: Flat | None) -> Setting:
-        level = 2.0 * float(first.noise.max()) if noise_level is None else noise_level
-        weight = float(first.weight[0])
-        # A power of two, so that similar claims ask for the same values.
-        step = 2.0 ** round(math.log2(first_step(level, weight, float(problem.f_x[0]), question.x.size)))
-        return Setting(
-            known.objective, question.x, problem.f_x, level, step, known.scales, known.tolerance, question.room,
-            question.subgradient, problem.eps, sizes, weight / math.sqrt(question.x.size), names=names,
-        )  # fmt: skip
-
-    search = question.method == "directions" or question.x.size > JUDGED_UP_TO
     known.setting, evidence, known.accused = examine_jointly(
-        problem, setting_of, known.probe, confidence=question.confidence, rng=rng, search=search
+        problem, told, known.probe, confidence=question.confidence, rng=rng
     )
     known.evidence = _named(evidence, names)
     return evidence is not None
+
+
+def _told(
+    known: Known, problem: Problem, first: Direction, level: float | None = None, sizes: Flat | None = None
+) -> Setting:
+    """What a first direction tells other ways. level : the noise, where more is known of it; sizes : of the arrays."""
+    question, rows = known.question, rows_of(problem.f_x.size)
+    noise = 2.0 * (first.noise if problem.f_x.size > 1 else first.noise.max()) if level is None else level
+    # A power of two, so that similar claims ask for the same values.
+    step = 2.0 ** np.round(
+        np.log2(first_step(noise, rows.of(first.weight), rows.of(problem.f_x), question.x.size))
+    )
+    return Setting(
+        known.objective, question.x, problem.f_x, noise, step, known.scales, known.tolerance, question.room,
+        question.subgradient, problem.eps, sizes, first.weight / math.sqrt(question.x.size),
+        still=None if first.fit is None or problem.f_x.size == 1 else ~first.fit.moved, names=question.names(),
+    )  # fmt: skip
 
 
 def _cost_of_each_array(known: Known) -> int | None:

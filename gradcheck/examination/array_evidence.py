@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from gradcheck.examination.claim import Claim
@@ -9,7 +11,8 @@ from gradcheck.joint.direction import Direction, Joint
 from gradcheck.numerics.problem import Problem, Scaling
 from gradcheck.numerics.tangents import ROUNDING
 from gradcheck.parameters.block import Block
-from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Residual
+from gradcheck.parameters.boxes import flat_indices
+from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Region, Residual
 from gradcheck.results.entries import Entries, latest, none_judged
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
@@ -34,7 +37,18 @@ def evidence_of(
         named = any(region.block is block and region.box.size == block.size for region in claim.regions)
         certified = None if named else (judged, claim.factors.get(block.name), confidence)
         arrays.append(array_evidence(claim.problem, joint, scaling, k, certified, limit))
-    return Evidence(latest(judged), tuple(arrays), tuple(claim.regions))
+    return Evidence(latest(judged), tuple(arrays), tuple(_region(r, joint, scaling) for r in claim.regions))
+
+
+def _region(region: Region, joint: Joint, scaling: Scaling | None) -> Region:
+    """What directions bear out of a part that is off by a factor: how far its entries are off without it.
+
+    Those that stay still were judged by themselves, or are no part of the claim.
+    """
+    lengths = np.zeros(0) if scaling is None else scaling.lengths[flat_indices(region.block, region.box)]
+    if region.factor is None or not (lengths.any() and np.isfinite(joint.bound[0])):
+        return region
+    return replace(region, bar=float(joint.bound[0] / lengths[lengths > 0].min()))
 
 
 def array_evidence(

@@ -9,11 +9,12 @@ import numpy as np
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.function.matrix import one_row
 from gradcheck.joint.alone import judge_alone
-from gradcheck.numerics.problem import NARROW, Problem, Scaling
+from gradcheck.joint.joint import JointTest
+from gradcheck.numerics.problem import NARROW, Problem, Scaling, scaling_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import flat_indices, hull
-from gradcheck.results.certificate import Region
+from gradcheck.results.certificate import Region, share_of
 from gradcheck.results.entries import Entries
 from gradcheck.results.outcome import Limit
 
@@ -27,7 +28,8 @@ class Claim:
     problem : with the claim as it would be right, as far as that is known. still : (n,) entries that directions leave
     where they are, as they were judged or named. setting : what measuring entries takes, once it is known.
     judged, regions : what was found. factors : what arrays are divided by in the claim of `problem`, where that is
-    within the tolerance. exact : whether f may be asked for complex numbers.
+    within the tolerance. exact : whether f may be asked for complex numbers. begun : a test of the claim as it is now,
+    whose first direction was taken. delta : the chance to be wrong, of all tests together. tests : made so far.
     """
 
     problem: Problem
@@ -38,21 +40,38 @@ class Claim:
     regions: list[Region] = field(default_factory=list)
     factors: dict[str, float] = field(default_factory=dict)
     exact: bool = True
+    begun: JointTest | None = None
+    delta: float = 0.0
+    tests: int = 0
 
     def __post_init__(self) -> None:
         self.analytic: Flat = one_row(self.problem.matrix)
 
-    def judge(self, entries: Index, expected: Flat | None = None) -> Entries:
-        """One by one, and kept; they stay still from then on. An interruption is one of everything.
+    def next_share(self) -> float:
+        """The chance that the next test takes: half of all the first, of which most are the only ones."""
+        self.tests += 1
+        return self.delta * share_of(self.tests, 0.5)
 
-        expected : (n,) as of `judge_alone`.
+    def test_of(self, problem: Problem, still: Mask, before: JointTest | None) -> JointTest:
+        """A test of the claim of a problem, with its share of the chance; before : one that tells of f what it may."""
+        known = None if before is None else before.known_lengths
+        return JointTest(
+            problem, scaling_of(problem, still, known), self.rng, self.next_share(),
+            exact=self.exact, before=before,
+        )  # fmt: skip
+
+    def judge(self, entries: Index, off: Flat | None = None) -> Entries:
+        """One by one, in order, and kept; they stay still from then on. An interruption is one of everything.
+
+        off : (k,) as of `judge_alone`, for entries in order.
         """
         assert self.setting is not None
         unit = self.problem.unit
         claimed = self.analytic if unit == 1.0 else self.analytic * unit
         evidence = judge_alone(
-            self.problem, self.setting, claimed, np.sort(entries), exact=self.exact, expected=expected
-        )
+            self.problem, self.setting, claimed, np.sort(entries), exact=self.exact,
+            off=None if off is None else off * unit,
+        )  # fmt: skip
         self.judged.append(evidence)
         self.still[entries] = True
         if evidence.interrupted:

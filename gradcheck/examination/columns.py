@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck._typing import Index, Mask
+from gradcheck._typing import Index, Mask, Values
 from gradcheck.evidence.complex_test import mark_disputed
 from gradcheck.evidence.entries import sweep
 from gradcheck.evidence.one_by_one import one_by_one
@@ -76,7 +76,7 @@ def examine_columns(
     m, n = matrix.shape
     block, alone = names.blocks[0], list[Entries]()
 
-    def judge(column: int, rows: Index) -> Entries:
+    def judge(column: int, rows: Index, _: Values | None = None) -> Entries:
         rows = rows.astype(np.intp)  # those of a sparse matrix are short
         alone.append(sweep(setting, matrix.entries(rows, np.full(rows.size, column)), rows * n + column))
         return alone[-1]

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck._typing import Flat, Index
+from gradcheck._typing import Flat, Index, Values
 from gradcheck.evidence.averages import averaged
 from gradcheck.evidence.entries import sweep
 from gradcheck.examination.array_evidence import evidence_of
@@ -88,10 +88,11 @@ def _of_directions(claim: Claim, k: int, confidence: float) -> ArrayEvidence:
     block, setting, tolerant = claim.problem.parameters.blocks[k], claim.setting, False
     assert setting is not None
     test = None
-    for attempt in range(1, SEARCHES + 1):
+    claim.delta, claim.tests = 1.0 - confidence, 0
+    for _ in range(SEARCHES):
         scaling = scaling_of(claim.problem, claim.still)
         test = JointTest(
-            claim.problem, scaling, claim.rng, (1.0 - confidence) / (attempt * (attempt + 1)),
+            claim.problem, scaling, claim.rng, claim.next_share(),
             exact=claim.exact, probed=setting.level / claim.problem.unit, tolerant=tolerant, before=test,
         )  # fmt: skip
         joint = test.run()
@@ -138,8 +139,8 @@ def _of_zeros(claim: Claim, block: Block, confidence: float) -> ArrayEvidence:
     if problem.room is not None:
         lengths[np.minimum(*problem.room) < NARROW * problem.scales] = 0.0
 
-    def judge(column: int, _: Index) -> Entries:
-        return claim.judge(np.array([column]))
+    def judge(column: int, _: Index, off: Values | None) -> Entries:
+        return claim.judge(np.array([column]), off)
 
     delta = 1.0 - confidence
     array, left = directions_of_zeros(setting, block, lengths, judge, delta, confidence, claim.rng)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,6 @@ from gradcheck.joint.direction import Direction
 from gradcheck.joint.joint import JointTest
 from gradcheck.joint.structured import Part, common_factor, grown, striped, suspected_parts, zeros
 from gradcheck.numerics.line_fit import EIGHT
-from gradcheck.numerics.problem import scaling_of
 from gradcheck.numerics.tangents import root_mean_square
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, flat_indices, hull, whole_box
@@ -23,10 +23,14 @@ __all__ = ["explained_by_a_factor", "fill_arrays", "missing"]
 
 # Entries of a part with a common factor that are judged by themselves, so that the report has numbers; all of a part of
 # few.
-SAMPLES, FEW = 4, 6
+SAMPLES, FEW = 2, 6
+# A factor that is off by no more is asked for once more.
+SLIGHT = 1e-3
 # Entries of a part without a common factor that are sampled, those first that tell; of at least this part of its root
 # mean square, where there are enough.
 SAMPLED, TOLD, SIZEABLE = 6, 2, 1e-2
+# Of what is claimed to be 0 a third may be: so many are by chance in one of 27 cases.
+SOME = 3
 # Several wrong entries that lie within such a part of an array tell the box that they fill; others may be all of it, or
 # some rows or columns.
 SEVERAL, SPREAD = 4, 0.25
@@ -78,7 +82,7 @@ def _named(claim: Claim, test: JointTest, direction: Direction, part: Part) -> b
 def _set_aside(claim: Claim, part: Part, *, dense: bool = False) -> bool:
     """Whether something is wrong in a part; where most of a sample is, all of it is said to be, and stays still.
 
-    Of a part that is claimed to be 0 half a sample says so: what is 0 of the rest is right.
+    Of a part that is claimed to be 0 three of six say so, or of twelve: what is 0 of the rest is right.
     """
     inside = np.flatnonzero(part.inside & ~claim.still)
     size = np.abs(claim.analytic[inside])
@@ -90,13 +94,14 @@ def _set_aside(claim: Claim, part: Part, *, dense: bool = False) -> bool:
     # What is wrong with a whole array, and of no common factor, is most often a few entries.
     if candidates.size < count or (part.whole and not (missing or dense)):
         return False
-    sample = claim.rng.choice(candidates, count, replace=False)
-    wrong = _wrong_of(claim, sample[:TOLD])
-    if wrong == TOLD or (wrong and missing):
-        wrong += _wrong_of(claim, sample[TOLD:])
-    if wrong < (count / 2 if missing else count):
+    enough, most = (SOME, min(2 * count, candidates.size)) if missing else (count, count)
+    sample, wrong, looked = claim.rng.choice(candidates, most, replace=False), 0, 0
+    for stop, hopeful in ((SOME, 0), (count, 1), (most, 1)) if missing else ((TOLD, 0), (count, TOLD)):
+        if wrong >= hopeful and (looked < count or wrong < enough):
+            wrong, looked = wrong + _wrong_of(claim, sample[looked:stop]), stop
+    if wrong < enough:
         return wrong > 0
-    share = wrong / count
+    share = wrong / looked
     for block, box in part.boxes:
         held = round(share * int(part.inside[flat_indices(block, box)].sum()))
         claim.regions.append(Region(block, box, True, None if held == box.size else held))
@@ -126,32 +131,52 @@ def _taken_out(claim: Claim, test: JointTest, part: Part, alpha: float) -> bool:
     """
     if alpha == 1.0:
         return False  # f does not move at all: that is no factor of a claim
-    corrected = np.where(part.inside, claim.analytic * (1.0 - alpha), claim.analytic)
-    problem = replace(claim.problem, matrix=Dense(corrected[None, :]))
-    if problem.objective.remaining < 2 * len(EIGHT):
-        return False
-    scaling = scaling_of(problem, claim.still)
-    fresh = JointTest(
-        problem, scaling, claim.rng, test.delta * test.rows, exact=claim.exact, before=test
-    ).begin()
-    if fresh is None or fresh.exceeds.any():
-        return False
     inside = np.flatnonzero(part.inside & ~claim.still)
     count = inside.size if inside.size <= FEW else SAMPLES
-    samples = inside[np.argsort(-np.abs(claim.analytic[inside]), kind="stable")[:count]]
-    evidence = claim.judge(samples, corrected * problem.unit)
+    samples = np.sort(inside[np.argsort(-np.abs(claim.analytic[inside]), kind="stable")[:count]])
+    fresh, left = _divided(claim, test, part, alpha, samples)
+    if fresh is None and abs(left) < SLIGHT:
+        # A residual that was small by accident knows its factor less well than another.
+        alpha = 1.0 - (1.0 - alpha) * (1.0 - left)
+        fresh, _ = _divided(claim, test, part, alpha, samples)
+    if fresh is None:
+        return False
+    evidence = claim.judge(samples, claim.analytic[samples] * alpha)
     wrong = int(evidence.judgement.wrong.sum())
     if wrong and (evidence.judgement.verified.any() or 2 * wrong < samples.size):
         return False  # noise hides what tells a factor from a few entries
-    claim.problem = problem
+    claim.problem, claim.begun, factor = fresh.problem, fresh, 1.0 / (1.0 - alpha)
     if wrong:
-        claim.regions += [_filled(claim, block, box) for block, box in part.boxes]
+        claim.regions += [_filled(claim, block, box, factor) for block, box in part.boxes]
     else:
-        claim.factors |= {block.name: 1.0 / (1.0 - alpha) for block, _ in part.boxes}
+        claim.factors |= {block.name: factor for block, _ in part.boxes}
     return True
 
 
-def _filled(claim: Claim, block: Block, box: Box) -> Region:
+def _divided(
+    claim: Claim, test: JointTest, part: Part, alpha: float, samples: Index
+) -> tuple[JointTest | None, float]:
+    """A test of the claim without a part alpha of some entries, if its first direction passes; else what is too much.
+
+    samples : entries that stay still, as they are to be judged by themselves.
+    """
+    corrected = np.where(part.inside, claim.analytic * (1.0 - alpha), claim.analytic)
+    problem = replace(claim.problem, matrix=Dense(corrected[None, :]))
+    if problem.objective.remaining < 2 * len(EIGHT):
+        return None, math.inf
+    still = claim.still.copy()
+    still[samples] = True
+    fresh = claim.test_of(problem, still, test)
+    direction = fresh.begin()
+    if direction is None:
+        return None, math.inf
+    if not direction.exceeds.any():
+        return fresh, 0.0
+    along = float(problem.matrix.product(np.where(part.inside, direction.tangent, 0.0))[0])
+    return None, float(direction.residual[0]) / along if along else math.inf
+
+
+def _filled(claim: Claim, block: Block, box: Box, factor: float) -> Region:
     """A part that is off by a factor, which 0 is not."""
     claimed = int(np.count_nonzero(claim.analytic[flat_indices(block, box)]))
-    return Region(block, box, True, None if claimed == box.size else claimed)
+    return Region(block, box, True, None if claimed == box.size else claimed, factor)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from gradcheck._typing import Flat, Index, Mask
+from gradcheck._typing import Flat, Index, Mask, Values
 from gradcheck.evidence.entries import decide, sweep
 from gradcheck.function.matrix import Matrix, Product, by_entries
 from gradcheck.joint.alone import judge_by_stencils
@@ -38,6 +38,9 @@ __all__ = ["BUDGET", "between", "examine_rows", "mended", "rows_evidence"]
 
 # Up to so many columns each is moved where something is wrong: that costs about as much as the search.
 JUDGED_UP_TO = 20
+# The part of the chance that the first test takes, and the part of up to six others: of one repair, and of what is
+# located, two each at the most, and one each of columns that are claimed to do nothing.
+FIRST, LATER = 0.5, 0.5 / 6.0
 # Evaluations after which other ways name what is wrong; columns of a row that is wrong throughout that are judged.
 BUDGET, SAMPLES = 1500, 6
 # Stencils that one column may take, where the first leaves doubts.
@@ -57,46 +60,42 @@ SHARING = 3
 def examine_rows(
     problem: Problem,
     names: JacobianNames,
-    setting_of: Callable[[], Setting | None],
+    setting_of: Callable[[Direction], Setting],
+    probed: Callable[[], Setting | None],
     *,
     confidence: float,
     rng: np.random.Generator,
-) -> Evidence | None:
+) -> tuple[Setting | None, Evidence | None]:
     """Certify all rows of a Jacobian by joint directions, or name the entries that are wrong in a few of them.
 
-    setting_of : what is known of f's noise near x, asked for where entries are accused. None where joint directions do
-    not settle it.
+    setting_of : what is known for other ways from what the first direction shows of f's noise. probed : the same from
+    a probe of the noise near x. Returns the one that was asked for before entries were accused, and the evidence; None
+    where joint directions do not settle it.
     """
     if problem.f_x.size == 0:
-        return None
+        return None, None
     still = np.zeros(problem.x.size, bool)
     scaling = scaling_of(problem, still)
     silent = silent_entries(problem, scaling, still)
     if ((scaling.lengths == 0) & ~silent).any():
-        return None  # a column that has no room
-    # The first test, that of what is left beside what is wrong, and that of columns that are claimed to do nothing.
-    delta = (1.0 - confidence) / (3.0 if silent.any() else 2.0)
-    test = JointTest(problem, scaling, rng, delta)
+        return None, None  # a column that has no room
+    delta = 1.0 - confidence
+    test = JointTest(problem, scaling, rng, FIRST * delta)
     joint = test.run()
-    if not joint.wrong.any() and not stays(problem, scaling, silent, rng, delta):
-        return None
+    if not joint.wrong.any() and not stays(problem, scaling, silent, rng, LATER * delta):
+        return None, None
     if joint.certified.all():
-        return Evidence(none_judged(problem.x.dtype), (rows_evidence(problem, names, joint, confidence),))
+        array = rows_evidence(problem, names, joint, confidence)
+        return None, Evidence(none_judged(problem.x.dtype), (array,))
     if not joint.wrong.any() or problem.x.size <= JUDGED_UP_TO:
-        return None
-    setting = setting_of()
+        return None, None
+    setting = setting_of(test.first) if test.first and test.tells_noise(joint.wrong) else probed()
     if setting is None:
-        return None
+        return None, None
     # Rows and what is left of them are told by their entries.
     problem = replace(problem, matrix=by_entries(problem.matrix))
     search = _Search(setting, problem, names, test, joint, silent, confidence, rng)
-    # Another direction, along which each column moves as far as any.
-    direction = joint.directions[-1]
-    even = rng.choice([-1.0, 1.0], problem.x.size) * scaling.lengths
-    other = test.again(even, exact=direction.exact, precise=int(joint.wrong.sum()) >= SHARING)
-    alpha, scaled = _scaled_rows(direction, other, joint.wrong, problem.matrix)
-    found = None if scaled[joint.wrong].all() else search.repaired(other)
-    return found or search.located(alpha, scaled)
+    return setting, search.run()
 
 
 def _scaled_rows(direction: Direction, other: Direction, wrong: Mask, matrix: Matrix) -> tuple[Flat, Mask]:
@@ -140,6 +139,17 @@ class _Search:
     rng: np.random.Generator
     judged: list[Entries] = field(default_factory=list)
     filled: float = 1.0
+
+    def run(self) -> Evidence | None:
+        """What is wrong, and a certificate of the rest; None where it is not found."""
+        joint, matrix = self.joint, self.problem.matrix
+        # Another direction, along which each column moves as far as any.
+        direction = joint.directions[-1]
+        even = self.rng.choice([-1.0, 1.0], self.problem.x.size) * self.test.along.scaling.lengths
+        other = self.test.again(even, exact=direction.exact, precise=int(joint.wrong.sum()) >= SHARING)
+        alpha, scaled = _scaled_rows(direction, other, joint.wrong, matrix)
+        found = None if scaled[joint.wrong].all() else self.repaired(other)
+        return found or self.located(alpha, scaled)
 
     def repaired(self, other: Direction) -> Evidence | None:
         """Where every row is right once the entries stand elsewhere, or on the diagonal are others."""
@@ -195,12 +205,11 @@ class _Search:
 
         What the first direction told of f serves them; where that is too little for some row it is seen anew.
         """
-        # A quarter of the chance each: one repair is tried, and what is located, twice at the most.
-        scaling, delta, rng = self.test.along.scaling, self.test.delta * self.test.rows / 4.0, self.rng
+        scaling, delta, rng = self.test.along.scaling, LATER * (1.0 - self.confidence), self.rng
         for before in (self.test, None) if self.test.tells(scaling) else (None,):
             rest = JointTest(claim, scaling, rng, delta, exact=self.test.exact, before=before).run()
-            if rest.certified.all() and stays(self.problem, scaling, self.silent, rng, delta):
-                return rest
+            if rest.certified.all():
+                return rest if stays(self.problem, scaling, self.silent, rng, delta) else None
             if rest.wrong.any():
                 break
         return None
@@ -311,13 +320,15 @@ class _Search:
         many = [e for e in self.judged if int(e.judgement.wrong.sum()) > most]
         return [int(self.setting.places(e.coordinates)[1][0]) for e in many]
 
-    def judge(self, column: int, rows: Index) -> Entries:
-        """The entries of a column in some rows."""
+    def judge(self, column: int, rows: Index, off: Values | None = None) -> Entries:
+        """The entries of a column in some rows; off : as of `judge_by_stencils`."""
         rows = rows.astype(np.intp)  # those of a sparse matrix are short
         given = self.problem.matrix.entries(rows, np.full(rows.size, column))
         at = rows * self.problem.x.size + column
-        doubts = self.setting.objective.remaining < DOUBTS * POINTS
-        self.judged.append((sweep if doubts else judge_by_stencils)(self.setting, given, at))
+        if self.setting.objective.remaining < DOUBTS * POINTS:
+            self.judged.append(sweep(self.setting, given, at))
+        else:
+            self.judged.append(judge_by_stencils(self.setting, given, at, off))
         return self.judged[-1]
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradcheck._typing import Index
+from gradcheck._typing import Index, Values
 from gradcheck.examination.claim import Claim
 from gradcheck.examination.parts import explained_by_a_factor, fill_arrays
 from gradcheck.joint.direction import Direction
 from gradcheck.joint.joint import JointTest
-from gradcheck.joint.places import find_places
+from gradcheck.joint.places import Places, find_places
 from gradcheck.parameters.boxes import whole_box
 from gradcheck.results.certificate import Region
 from gradcheck.results.entries import Entries
@@ -20,6 +20,8 @@ __all__ = ["Found", "search"]
 
 # A search ends that takes more than this part of what judging every entry does, or so many evaluations.
 WORTHWHILE, MOST_SEARCHED = 3, 10_000
+# What is left where it ends is judged one by one, up to so many.
+EACH = 20
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,8 @@ def search(claim: Claim, test: JointTest, direction: Direction) -> Found:
     if explained_by_a_factor(claim, test, direction):
         return Found(explains=True)
 
-    def judge(column: int, _: Index) -> Entries:
-        return claim.judge(np.array([column]))
+    def judge(column: int, _: Index, off: Values | None) -> Entries:
+        return claim.judge(np.array([column]), off)
 
     budget = min(WORTHWHILE * claim.still.size, MOST_SEARCHED)
     # Two points a measurement; where they find nothing, four.
@@ -54,6 +56,10 @@ def search(claim: Claim, test: JointTest, direction: Direction) -> Found:
         )
         if places.wrong or places.right or places.spent or direction.exact:
             break
+    left = np.flatnonzero(~claim.still)
+    if (places.dense or places.spent) and left.size <= EACH:
+        wrong = claim.judge(left).wrong
+        places = Places([*places.wrong, *wrong], [*places.right, *np.setdiff1d(left, wrong)])
     if places.dense:
         filled = fill_arrays(claim, test, direction, places.wrong)
         return Found(explains=filled, dense=not filled)

@@ -22,6 +22,8 @@ __all__ = ["judge_alone", "judge_by_stencils"]
 # An entry that is off by so many bars needs no second stencil; four points say so where what they see is itself that
 # much larger than its bar.
 CLEARLY = 10.0
+# At a step of so many times the noise over the slope the difference on one side knows it to a thirtieth.
+NEAREST = 60.0
 # The two inner pairs of a stencil.
 PAIRS = STENCIL[1:-1]
 
@@ -33,12 +35,12 @@ def judge_alone(
     entries: Index,
     *,
     exact: bool,
-    expected: Flat | None = None,
+    off: Flat | None = None,
 ) -> Entries:
     """Some entries (k,) of the claim (n,), each by itself; a second stencil where the first leaves doubts.
 
     exact : by the complex step and two real points; otherwise by four points, or by a stencil where these leave doubts.
-    expected : (n,) what directions say that these entries should be: one that is measured so needs no second look.
+    off : (k,) what directions say that these entries are off by: one that is measured so needs no second look.
     """
     if entries.size == 0 or setting.objective.remaining < 6 * entries.size:
         return sweep(setting, claimed[entries], entries)
@@ -52,8 +54,8 @@ def judge_alone(
     parts = [_by_four_points(setting, claimed, entries[at])] if at.any() else []
     left = np.setdiff1d(entries, parts[0].coordinates) if parts else entries
     if left.size:
-        should = None if expected is None else expected[left]
-        parts.append(judge_by_stencils(setting, claimed[left], left, should))
+        theirs = None if off is None else off[np.searchsorted(entries, left)]
+        parts.append(judge_by_stencils(setting, claimed[left], left, theirs))
     return concatenate(parts)
 
 
@@ -67,22 +69,50 @@ def _clear(setting: Setting, found: Estimate, given: Flat, entries: Index) -> tu
     return judgement, clear & plain
 
 
-def judge_by_stencils(setting: Setting, given: Flat, entries: Index, expected: Flat | None = None) -> Entries:
+def judge_by_stencils(setting: Setting, given: Flat, entries: Index, off: Flat | None = None) -> Entries:
     """One stencil for each of some entries, and a second one for all where the first leaves a doubt.
 
-    given, expected : (k,) what is claimed of them, and what directions say that they should be.
+    given, off : (k,) what is claimed of them, and what directions say that they are off by.
     """
     outputs, columns = setting.places(entries)
     found = claimed_still(setting, measure(setting, entries), given, outputs)
     judgement, clear = _clear(setting, found, given, entries)
+    if off is not None:
+        apart = np.abs(given - found.value - off) + 3.0 * found.error
+        clear |= judgement.wrong & (CLEARLY * apart <= np.abs(off))
     # At 0 f may change only far nearer to x.
-    clear &= setting.x[columns] != 0
-    if expected is not None:
-        apart = np.abs(found.value - expected) + 3.0 * found.error
-        clear |= judgement.wrong & (CLEARLY * apart <= np.abs(given - expected))
+    if clear.any() and not setting.x[columns].all():
+        clear &= (setting.x[columns] != 0) | _steady(setting, found, given, entries)
     if clear.all():
         return Entries(entries, given, found, judgement)
     return judged(setting, found, given, entries)
+
+
+def _steady(setting: Setting, found: Estimate, given: Flat, entries: Index) -> Mask:
+    """Entries (k,) along which f has the slope that was found far nearer to x, too, as near as its noise lets tell.
+
+    Four evaluations each: at the nearest step and at the one between, on both sides.
+    """
+    outputs, columns = setting.places(entries)
+    level, size = setting.level[outputs], np.maximum(np.abs(found.value), np.abs(given))
+    if setting.objective.remaining < (4 + len(STENCIL)) * entries.size:
+        return np.zeros(entries.size, bool)
+    with np.errstate(all="ignore"):
+        nearest = np.fmax(NEAREST * level / size, np.finfo(float).eps * setting.scales[columns])
+        nearest = np.fmin(nearest, found.step)
+    between = np.sqrt(nearest * found.step)
+    if setting.outputs > 1:
+        # Of one column: all rows from the same points.
+        nearest, between = (np.full(entries.size, each.max()) for each in (nearest, between))
+    steps = np.stack([nearest, between], axis=1)
+    lines, at = lines_of(setting, outputs, columns, None), np.arange(entries.size)
+    values = setting.objective.along(lines, at, np.concatenate([-steps, steps], axis=1))
+    low, high, f_x = values[:, :2], values[:, 2:], setting.f_x[outputs][:, None]
+    bar = 3.0 * found.error[:, None] + 3.0 * level[:, None] / steps
+    off = (high - low) / (2.0 * steps) - found.value[:, None]
+    bent = (high - 2.0 * f_x + low) / steps - found.curvature[:, None] * steps
+    with np.errstate(invalid="ignore"):
+        return np.asarray(((np.abs(off) <= bar) & (np.abs(bent) <= 2.0 * bar)).all(axis=1))
 
 
 def _within_reach(setting: Setting, given: Flat, entries: Index) -> Mask:

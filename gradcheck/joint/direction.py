@@ -14,6 +14,8 @@ __all__ = ["Direction", "Joint"]
 
 
 UNKEPT = np.empty(0)
+# A slope along a direction lies below this part of the root of the sum of squares of its terms in 1.6 % of cases.
+STEEP = 0.02
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,13 @@ class Direction:
     def most(self) -> Values:
         """What the residual may be at the most, but for noise."""
         return self.off + self.bar
+
+    @property
+    def borne_out(self) -> Mask:
+        """(m,) rows in which f is about as steep as is claimed, right or wrong: the claim tells how far to move x."""
+        assert self.fit is not None
+        slope = np.abs(self.fit.value)
+        return np.asarray((slope >= STEEP * self.weight) & (slope <= self.weight / STEEP))
 
     @cached_property
     def exceeds(self) -> Mask:

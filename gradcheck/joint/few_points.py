@@ -22,6 +22,7 @@ __all__ = [
     "Short",
     "four_points",
     "hidden_of",
+    "left_of",
     "shortest",
     "two_points",
 ]
@@ -119,8 +120,19 @@ def hidden_of(
     told = [(hidden_bends(fit, step), third_order(fit)) for fit in fits if fit.step > step]
     bends = [hidden * np.maximum(seen / third, 1.0) ** (5 / 3) for hidden, third in told]
     least = np.min([hidden for hidden, _ in told], axis=0)
-    # Rows come of one f: they bend over lengths that are alike.
-    rate = SPARE * step**2 * float(median(np.min([fifth_over_third(fit) for fit in fits], axis=0)))
-    return np.asarray(
-        np.minimum(np.fmin.reduce(bends), np.maximum(min(LEFT, rate) * np.abs(value - outer), least))
+    return np.asarray(np.minimum(np.fmin.reduce(bends), np.maximum(left_of(value, outer, step, fits), least)))
+
+
+def left_of(value: Values, outer: Values, step: float, fits: Sequence[LineFit], more: float = 1.0) -> Values:
+    """What four points leave of the bends at the most, by what their rule takes out of the chord of the outer two.
+
+    Rows come of one f: they bend over lengths that are alike. more : how many times as much as along the fits most bend
+    in third order.
+    """
+    rate = (
+        SPARE
+        * step**2
+        * more ** (2 / 3)
+        * float(median(np.min([fifth_over_third(fit) for fit in fits], axis=0)))
     )
+    return np.asarray(min(LEFT, rate) * np.abs(value - outer))

@@ -6,6 +6,7 @@ from it, the first direction tells so and nothing more is measured this way.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -34,8 +35,12 @@ SLIGHT = 1e-3
 MARGIN = 1.3
 # Directions after which it is given up; and of many rows, each of which costs nothing more.
 MOST, MOST_OF_ROWS = 8, 12
+# Most rows of most maps take up to so many.
+USUAL = 3
 # So many times as many of an array by itself: nothing that comes after them costs less.
 PATIENCE = 4
+# After so many directions of few points in noise they tell what the next ones will be.
+SEVERAL = 3
 # Eight values know a standard deviation to this factor in all but one of thousands.
 CAUTIOUS = 10.0
 # Kinks lie as near as a ten-thousandth of a step in deep networks: so often a step comes nearer.
@@ -88,6 +93,7 @@ class JointTest:
             probed=probed,
         )
         self.first: Direction | None = None
+        self._begun: Direction | None = None
         self._told = before is not None and before.tells(scaling)
         if before is not None and self._told:
             assert before.first is not None
@@ -134,22 +140,36 @@ class JointTest:
 
     def tells(self, scaling: Scaling) -> bool:
         """Whether the first direction says what others that are no longer ask of f: its noise, and how it bends."""
+        known = self.known_lengths
+        return known is not None and bool((scaling.lengths <= ALIKE * known).all())
+
+    @property
+    def known_lengths(self) -> Flat | None:
+        """(n,) how far each coordinate moves along directions of which the first one tells; None where it does not."""
         first = self.first
-        if first is None or first.fit is None or first.in_noise or self._unsettled(first).any():
+        if first is None or first.fit is None or first.in_noise or (first.weight <= 3.0 * first.error).any():
+            return None
+        needed = self.problem.tolerance.resolution * self.sizes
+        unsettled = self._unsettled(first) & ~self._harmless(first, needed, most=first.bar)
+        return None if unsettled.any() else self.along.scaling.lengths
+
+    def tells_noise(self, rows: Mask) -> bool:
+        """Whether the first direction shows the noise of some rows (m,), and the claim how steep they are."""
+        if self.first is None or self.first.fit is None or self.along.gridded.any():
             return False
-        stationary = first.weight <= 3.0 * first.error
-        nearby = scaling.lengths <= ALIKE * self.along.scaling.lengths
-        return not stationary.any() and bool(nearby.all())
+        return bool((self.first.borne_out & ~self._unsettled(self.first))[rows].all())
 
     def begin(self) -> Direction | None:
-        """The first direction, at a step that tells; None off f's domain."""
-        if self._told and self.first is not None:
-            return self.along.next([self.first])
-        first = self.along.first(None)
-        if first is not None and not first.exact:
-            first = self._settled(first)
-        self.first = first
-        return first
+        """The first direction, at a step that tells, taken once; None off f's domain."""
+        if self._begun is None:
+            if self._told and self.first is not None:
+                self._begun = self.along.next([self.first])
+            else:
+                self.first = self.along.first(None)
+                if self.first is not None and not self.first.exact:
+                    self.first = self._settled(self.first)
+                self._begun = self.first
+        return self._begun
 
     def run(self) -> Joint:
         """Take directions."""
@@ -157,6 +177,7 @@ class JointTest:
         if self.along.moved == 0 or self.problem.objective.remaining < 2 * len(EIGHT):
             return Joint((), nothing, nobody, nobody, self.sizes, spent=self.along.moved > 0)
         first = self.begin()
+        self._begun = None  # with its tangent
         if first is None:
             return Joint((), nothing, nobody, nobody, self.sizes)
         if not self._told:
@@ -185,16 +206,13 @@ class JointTest:
                 disturbed = self._unsettled(first)
                 if np.count_nonzero(disturbed):
                     disturbed = disturbed & ~self._harmless(first, needed) & ~np.asarray(first.noisy)
-                hopeless = self._hopeless(directions, needed)
-                if self._asks_for_eight(hopeless, needed, pending & ~disturbed):
-                    self._by_eight = True
-                    hopeless = self._hopeless(directions, needed)
-                gone = pending & (hopeless | disturbed)
+                gone = pending & (self._hopeless(directions, needed) | disturbed)
                 if self.probed is not None and len(directions) < MOST:
                     self._by_eight |= bool(disturbed.any())
                     gone[:] = False
                 open_ |= gone
                 pending &= ~gone
+                self._by_eight = self._by_eight or self._eight_cost_less(directions, needed, pending)
             if not np.count_nonzero(pending) or len(directions) >= self.most:
                 if self.noisy and certified.any():
                     most = np.array([d.most[certified] for d in directions])
@@ -216,14 +234,23 @@ class JointTest:
                 self.exceeded = True
                 return Joint(tuple(directions), nothing, nobody, wrong, self.sizes)
 
-    def _asks_for_eight(self, hopeless: Mask, needed: Values, pending: Mask) -> bool:
-        """Whether eight points a direction, as precise as the first, certify most rows where four never would."""
-        first = self.first
-        if first is None or first.exact or self.noisy or first.fit is None or len(first.fit.odd) <= len(FOUR):
+    def _eight_cost_less(self, directions: list[Direction], needed: Values, pending: Mask) -> bool:
+        """Whether eight points a direction, as precise as the first, certify the open rows for less than four do.
+
+        Of many rows some hardly bend along the first by accident, and four points tell little of these.
+        """
+        if not self._tells_by_eight or directions[-1] is self.first:
             return False
-        if self._by_eight or not _most(hopeless, pending):
-            return False
-        return not _most(self._hopeless([first], needed), pending)
+        assert self.first is not None
+        most, needed = [d.most[pending] for d in directions], needed[pending]
+
+        def cost(points: int, more: Values, left: int) -> float:
+            counts = range(1, left - len(most) + 1)
+            enough = (k for k in counts if (bound_of([*most, *[more] * k], self.delta) <= needed).all())
+            return points * next(enough, math.inf)
+
+        eight = cost(len(EIGHT), self.first.bar[pending], 2 * self.most)
+        return eight < cost(len(FOUR), most[-1], self.most)
 
     def _asks_more(self, directions: list[Direction], needed: Values, pending: Mask) -> bool:
         """Whether most rows would take many directions in noise as it is told so far."""
@@ -266,6 +293,9 @@ class JointTest:
         if not np.count_nonzero(unbounded):
             return first
         doubtful = (self._unsettled(first) | self._hopeless([first], needed, [first.bar])) & ~self.fixed
+        if not _most(doubtful, ~self.fixed):
+            # Of many rows some seem noisy by chance, and take no more directions than others.
+            doubtful &= ~self._harmless(first, needed, most=first.bar, count=USUAL)
         if not np.count_nonzero(doubtful & unbounded) or not first_moves(first):
             return first
         assert first.fit is not None
@@ -327,6 +357,14 @@ class JointTest:
     def _affords(self, firsts: int) -> bool:
         return self.problem.objective.remaining >= 2 * len(EIGHT) * firsts
 
+    @property
+    def _tells_by_eight(self) -> bool:
+        """Whether the first direction tells what eight points show along others."""
+        first = self.first
+        return not (
+            first is None or first.exact or self.noisy or first.fit is None or len(first.fit.odd) <= len(FOUR)
+        )
+
     def _noise_alone(self, first: Direction) -> Mask:
         """(m,) rows whose values scatter by so little, and so evenly, that it is noise; nearer to x it is no less."""
         fit = first.fit
@@ -337,17 +375,20 @@ class JointTest:
             small = small | (fit.spread <= AS_PROBED * self.probed)
         return np.asarray(self._unsettled(first) & fit.flat & small & ~fit.kinked & ~self.along.gridded)
 
-    def _harmless(self, first: Direction, needed: Values) -> Mask:
+    def _harmless(
+        self, first: Direction, needed: Values, *, most: Values | None = None, count: int | None = None
+    ) -> Mask:
         """(m,) rows that bars many times as wide would certify, too, with a kink in them: that noise voids no row.
 
-        Where its size is known the bars will do as they are.
+        Where its size is known the bars will do as they are. most : what residuals are at the most; `first.most`.
+        count : of directions.
         """
         fit = first.fit
         if fit is None or (self.rows == 1 and not self.noisy):
             return np.zeros(self.rows, bool)
-        wide = np.where(first.noisy, 1.0, CAUTIOUS) * first.most
+        wide = np.where(first.noisy, 1.0, CAUTIOUS) * (first.most if most is None else most)
         wide = wide + 2.0 * np.abs(np.nan_to_num(fit.kink))
-        return np.asarray(self._enough(self.most, wide, needed) & fit.moved)
+        return np.asarray(self._enough(count or self.most, wide, needed) & fit.moved)
 
     def _hopeless(
         self, directions: list[Direction], needed: Values, sizes: list[Values] | None = None
@@ -362,12 +403,13 @@ class JointTest:
             short, steps = self.along.short_of(directions), [d.step for d in directions if d.hidden is None]
             grows = max(self.along.tried - len(steps), 0) if short.fit.step == max(steps) else 0
             most = short.together / LONGER**grows
-        elif self._by_eight:
-            most = np.min(sizes, axis=0)
+            few = [each for d, each in zip(directions, sizes, strict=True) if d.hidden is not None]
+            if self.rows == 1 and len(few) >= SEVERAL:
+                most = np.maximum(most, np.median(few, axis=0))
+        elif self._tells_by_eight and self.first is not None:
+            most = np.minimum(self.first.bar, sizes[-1])
         else:
-            # Of many rows some bend little along the first by accident, and are less precise along some of the next.
-            ordered = np.sort(np.array(sizes), axis=0) if len(sizes) > 1 else sizes
-            most = ordered[-1] if self.rows == 1 or len(sizes) < 3 else ordered[len(sizes) // 2]
+            most = np.max(sizes, axis=0)
         return ~self._enough(min(self.most, self.along.moved + len(directions)), most, needed)
 
     def standing_out(self, joint: Joint) -> Mask:

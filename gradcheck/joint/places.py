@@ -40,8 +40,9 @@ TELLING = 0.1
 TRIES = 12
 
 
-# judge(column, rows) -> the entries of that column in these rows, each judged by itself.
-Judge = Callable[[int, Index], Entries]
+# judge(column, rows, off) -> the entries of that column in these rows (k,), each judged by itself. off : (k,) what they
+# are off by where nothing else is, by a direction; None where none tells.
+Judge = Callable[[int, Index, Values | None], Entries]
 # around(columns) -> the columns of the smallest boxes that hold them.
 Around = Callable[[list[int]], Index]
 
@@ -140,11 +141,14 @@ class _Search:
     def exceeds(self, residual: Values, error: Values) -> Mask:
         return np.asarray((np.abs(residual) > 3.0 * error + self.least) & self.rows)
 
-    def look_at(self, place: int) -> bool:
-        """Judge the entry of one place by itself; whether it is wrong in any row."""
+    def look_at(self, place: int, plain: Values | None = None) -> bool:
+        """Judge the entry of one place by itself; whether it is wrong in any row.
+
+        plain : (m,) the residual that it explains if nothing else is wrong.
+        """
         column = int(self.order[place])
         rows = np.flatnonzero(self.rows)
-        judged = self.judge(column, rows)
+        judged = self.judge(column, rows, None if plain is None else plain[rows] / self.tangent[column])
         off, error = np.zeros(self.rows.size), np.zeros(self.rows.size)
         off[rows], error[rows] = judged.analytic - judged.estimate.value, judged.estimate.error
         usable = np.isfinite(off) & np.isfinite(error)
@@ -333,7 +337,7 @@ def find_places(
                 break
             places = [part.start] if part.size == 1 else search.suspects(now, exceeding)
             fresh = [place for place in places if place not in search.known]
-            wrong = [search.look_at(place) for place in fresh]
+            wrong = [search.look_at(place, now.plain) for place in fresh]
             if not any(wrong):
                 break
         if not exceeding.any():

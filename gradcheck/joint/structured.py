@@ -28,6 +28,8 @@ LIGHTEST = 0.5
 LINES = 200
 # Of what is wrong in a few entries half is anything between nothing and all: a bar of this part of it tells.
 TELLING = 0.25
+# Ratios that are measured to name one.
+LOOKS = 4
 # A ratio names a number where its bar is this part of the distance between two of them.
 DISTINCT = 0.25
 
@@ -83,8 +85,10 @@ def suspected_parts(
         return
     part, seen = _part_of(test, direction, blocks[which])
     inside = part.inside & moved
-    if seen is None or part.single:
-        yield part, None if part.single else common_factor(test, direction, inside, rng)
+    if part.single or (seen is None and len(blocks) == 1):
+        yield part, None  # of all that moves it was asked
+    elif seen is None:
+        yield part, common_factor(test, direction, inside, rng)
     else:
         yield part, _explained(test, direction, inside, seen)
 
@@ -167,25 +171,37 @@ def _named(
     """Which of some parts the ratio of the residuals, weighted part by part and plain, names; None where none.
 
     weighted : the tangent with these weights (count,) on the parts. Returns the weighted residual, too, as it was seen
-    first; None of one part.
+    first; None of one part. Where the ratio allows several parts the weights are stretched over these alone, and
+    where it allows most of them it is measured more precisely.
     """
     if count == 1:
         return 0, None
-    tangent = weighted(LIGHTEST + (np.arange(count) + 0.5) / count)
     plain, bar = float(direction.residual[0]), float(direction.error[0])
-    first = seen = test.again(tangent, exact=direction.exact)
-    for precise in (False, True):
-        if precise:
-            seen = test.again(tangent, exact=False, precise=True)
+    start, stop, precise, first = 0, count, False, None
+    for _ in range(LOOKS):
+        span = stop - start
+        weights = np.zeros(count)
+        weights[start:stop] = LIGHTEST + (np.arange(span) + 0.5) / span
+        seen = test.again(weighted(weights), exact=direction.exact and not precise, precise=precise)
+        first = first or seen
         ratio = float(seen.residual[0]) / plain
-        width = 3.0 * (float(seen.error[0]) + abs(ratio) * bar) / abs(plain)
-        place = (ratio - LIGHTEST) * count - 0.5
-        nearest = round(place)
-        if width * count < DISTINCT:
-            named = abs(place - nearest) <= max(width * count, 1e-9) and 0 <= nearest < count
+        width = 3.0 * (float(seen.error[0]) + abs(ratio) * bar) / abs(plain) * span
+        place = start + (ratio - LIGHTEST) * span - 0.5
+        if width < DISTINCT:
+            nearest = round(place)
+            named = abs(place - nearest) <= max(width, 1e-9) and start <= nearest < stop
             return nearest if named else None, first
-        if direction.exact:
+        if not (math.isfinite(place) and math.isfinite(width)):
             break
+        low, high = max(math.ceil(place - width), start), min(math.floor(place + width), stop - 1)
+        if high < low:
+            break
+        if 2 * (high + 1 - low) < span:
+            start, stop = low, high + 1
+        elif precise or direction.exact:
+            break
+        else:
+            precise = True
     return None, first
 
 

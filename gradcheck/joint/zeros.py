@@ -69,7 +69,7 @@ def directions_of_zeros(
         if off.size:
             left, error, wrong = found.value[off], found.error[off], 0
             for j in moved[:SEARCHED].tolist():
-                judged = judge(j, off)
+                judged = judge(j, off, None)
                 left = left - judged.estimate.value * tangent[j]
                 error = error + judged.estimate.error * abs(tangent[j])
                 wrong += judged.wrong.size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -34,6 +34,8 @@ ALIKE = 1e3
 NOTHING = 64.0 * float(np.finfo(np.float64).eps)
 # Arrays change f by up to so many times what the one does that changes it least.
 LARGEST_SHARE = 10.0
+# Lengths along which f is known are kept where mistakes show by such a part of what they do along others.
+KEPT = 0.25
 # So many equal lengths are kept as one number.
 MANY = 4096
 
@@ -166,10 +168,11 @@ class Scaling:
     held: float = 1.0
 
 
-def scaling_of(problem: Problem, still: Mask) -> Scaling:
+def scaling_of(problem: Problem, still: Mask, most: Flat | None = None) -> Scaling:
     """The lengths s with which all arrays have an equal share in a direction, none moved by more than its own size.
 
-    still : (n,) coordinates that stay where they are.
+    still : (n,) coordinates that stay where they are. most : (n,) lengths that are not to be exceeded, unless mistakes
+    show by far less then.
     In each array s is one length, but for entries whose sizes lie more than a factor 1e3 from the median. With R_A
     the root mean square of g_i |x_i| in an array, s = min(q / R_A, 1) |x|. q is the median of all R_A, or ten times the
     least: how well that array is seen is what counts, and what others do beyond that are bends that hide it.
@@ -204,16 +207,26 @@ def scaling_of(problem: Problem, still: Mask) -> Scaling:
         for b, length in zip(blocks, each, strict=True):
             lengths[b.slice] = length
         lengths[held] = 0.0
-    least = [
-        _least(length if moved is None else lengths[b.slice], strength[b.slice], part.rms)
-        for b, length, part in zip(blocks, each, parts, strict=True)
-    ]
-    smallest = min((size for size, none in zip(least, nothing, strict=True) if not none), default=0.0)
+    rms = np.array([part.rms for part in parts])
     back = usual / share if share > 0 else 1.0
-    return Scaling(
-        lengths, _sizes(problem, lengths, smallest), np.array([part.rms for part in parts]), np.array(nothing),
-        np.array(least), back,
-    )  # fmt: skip
+
+    def measured(lengths: Flat, each: Sequence[Any]) -> Scaling:
+        least = [
+            _least(length, strength[b.slice], size) for b, length, size in zip(blocks, each, rms, strict=True)
+        ]
+        smallest = min((size for size, none in zip(least, nothing, strict=True) if not none), default=0.0)
+        return Scaling(
+            lengths, _sizes(problem, lengths, smallest), rms, np.array(nothing), np.array(least), back
+        )
+
+    found = measured(lengths, each if moved is None else [lengths[b.slice] for b in blocks])
+    if most is None:
+        return found
+    shorter = np.minimum(lengths, most)
+    alike = measured(shorter, [shorter[b.slice] for b in blocks])
+    # A mistake does not show where nothing moves.
+    shows = np.count_nonzero(shorter) == np.count_nonzero(lengths)
+    return alike if shows and (alike.sizes >= KEPT * found.sizes).all() else found
 
 
 def _part_of_one(share: float, effect: float) -> float:

@@ -82,10 +82,10 @@ def _mismatch_lines(wrong: tuple[Mismatch, ...], arrays: tuple[ArraySummary, ...
         "    " + "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    if len(wrong) > MISMATCHES:
-        total = max(len(wrong), sum(max(a.wrong, a.about) for a in arrays))
+    total = max(len(wrong), sum(max(a.wrong, a.about) for a in arrays))
+    if total > len(rows):
         about = "about " if any(a.about for a in arrays) else ""
-        lines.append(f"    and {about}{total - MISMATCHES:,} more")
+        lines.append(f"    and {about}{total - len(rows):,} more")
     return lines
 
 

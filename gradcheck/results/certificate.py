@@ -16,6 +16,8 @@ from gradcheck.results.outcome import Limit
 
 # The least |u_i|: what a single wrong entry certainly contributes.
 LEAST = 0.5
+# The part of the chance that the first look at a bound takes, which most often is the last.
+FIRST_LOOK = 0.75
 # Directions after which it is given up where f is noisy: each says less, and entries cost more, too.
 MOST_WITH_NOISE = 64
 
@@ -101,8 +103,8 @@ def bound_of(most: Sequence[Values], delta: float) -> Values:
     """The scaled error norm (m,) of each row that residuals of at most `most` (K, m) prove, missed with a chance delta.
 
     The chance that all but k of K directions stay within tau is at most C(K, k) (sqrt(2) tau / B)^(K - k). The k
-    least precise may be left out; the share of k is 2^-(k + 1), that of a look after K directions 1 / (K (K + 1)).
-    docs/certificate.md derives it.
+    least precise may be left out: the shares of k = 0, 1, .., K - 1 go with 2^-k, and that of a look after K directions
+    is `share_of(K, 3/4)`. docs/certificate.md derives it.
     """
     bounds = bounds_of_one(len(most), delta)
     if len(most) == 1:
@@ -113,13 +115,15 @@ def bound_of(most: Sequence[Values], delta: float) -> Values:
 @lru_cache(maxsize=256)
 def bounds_of_one(count: int, delta: float) -> Values:
     """(K,) the norm that K residuals of 1 prove, where the k least precise are left out."""
-    share = delta / (count * (count + 1))
+    share = delta * share_of(count, FIRST_LOOK) / (2.0 - 2.0 ** (1 - count))
     return np.array(
-        [
-            math.sqrt(2.0) * (math.comb(count, k) * 2.0 ** (k + 1) / share) ** (1.0 / (count - k))
-            for k in range(count)
-        ]
+        [math.sqrt(2.0) * (math.comb(count, k) * 2.0**k / share) ** (1.0 / (count - k)) for k in range(count)]
     )
+
+
+def share_of(nth: int, first: float) -> float:
+    """What part of a chance the n-th of any number of occasions gets, all together 1; first : that of the first."""
+    return first if nth == 1 else (1.0 - first) / (nth * (nth - 1))
 
 
 def precise(most: Values, sizes: Values, delta: float) -> Mask:
@@ -149,13 +153,21 @@ class Region:
     """A part of an array that holds something wrong and was not taken apart.
 
     throughout : all sampled entries of it were wrong; otherwise the search ended before it could name the entries.
-    stored : how many of its entries a sparse matrix has; None where it has all.
+    stored : how many of its entries a sparse matrix has; None where it has all. factor : what all its entries are off
+    by, as a sample tells; where directions bear out the gradient without it each entry is right then within `bar`.
     """
 
     block: Block
     box: Box
     throughout: bool
     stored: int | None = None
+    factor: float | None = None
+    bar: float = math.inf
+
+    @property
+    def borne_out(self) -> float | None:
+        """The factor, where directions tell that all entries are off by it and by nothing else."""
+        return self.factor if math.isfinite(self.bar) else None
 
     @property
     def size(self) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck._typing import Flat, Mask
+from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import in_box
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.certificate import Region
@@ -51,8 +52,9 @@ class Mismatch:
 class ArraySummary:
     """One parameter array in a report; nan where nothing was measured.
 
-    checked : entries judged one by one, or all where directions tested them together. wrong : of those judged. about :
-        how many are wrong, as far as a sample tells that was wrong throughout; 0 where `wrong` counts them.
+    checked : entries judged one by one, or all where directions tested them together. wrong : of those judged, and of
+        parts that are off by a factor that directions bear out. about : how many are wrong, as far as a sample tells
+        that was wrong throughout; 0 where `wrong` counts them.
     max_error : largest |analytic - numerical|. error_bar : largest E. Both in units of f per x.
     detectable : the smallest relative mistake of one entry that would have been seen, in the largest of the
         entry's own size and the array's root mean square.
@@ -102,12 +104,14 @@ def summaries(parameters: Parameters, evidence: Evidence, tolerance: Tolerance) 
         looked_at = together is not None and together.tested
         # What passes as a subgradient has no derivative: its slopes say nothing of what would have been seen.
         smooth = known & ~entries.judgement.subgradient
+        borne_out = [r for r in evidence.regions if r.block == b and r.borne_out is not None]
+        told = [r for r in sampled(evidence) if r.block == b]
         rows.append(
             ArraySummary(
                 b.name,
                 b.shape,
                 b.size if looked_at else int(known.sum()),
-                int((mine & entries.judgement.wrong).sum()),
+                _wrong(evidence, b, borne_out),
                 int((mine & entries.judgement.inconclusive).sum()),
                 float(distance.max(initial=0.0)) if known.any() else float("nan"),
                 float(entries.estimate.error[known].max(initial=0.0)) if known.any() else float("nan"),
@@ -115,7 +119,7 @@ def summaries(parameters: Parameters, evidence: Evidence, tolerance: Tolerance) 
                 largest([together.detectable, tolerance.rtol, *_certainly_seen(entries)[smooth]])
                 if together is not None and looked_at
                 else largest(_certainly_seen(entries)[smooth]),
-                _about(evidence, b.name),
+                _wrong(evidence, b, borne_out + told) if told else 0,
             )
         )
     return tuple(rows)
@@ -128,21 +132,22 @@ def _certainly_seen(entries: Entries) -> Any:
         return np.where(entries.judgement.scale > 0, sure / entries.judgement.scale, np.inf)
 
 
-def _about(evidence: Evidence, array: str) -> int:
-    """How many entries of an array are wrong, those of parts included of which a sample was; 0 where there are none."""
-    mine, judged = [r for r in sampled(evidence) if r.block.name == array], evidence.entries
-    if not mine:
-        return 0
-    block, wrong = mine[0].block, judged.judgement.wrong
-    outside = wrong & (judged.coordinates >= block.start) & (judged.coordinates < block.stop)
-    for region in mine:
+def _wrong(evidence: Evidence, block: Block, parts: list[Region]) -> int:
+    """How many entries of an array are wrong: all of some parts of it, and those judged elsewhere."""
+    judged = evidence.entries
+    outside = judged.judgement.wrong & (judged.coordinates >= block.start) & (judged.coordinates < block.stop)
+    for region in parts:
         outside &= ~inside(judged, region)
-    return sum(region.size for region in mine) + int(outside.sum())
+    return sum(region.size for region in parts) + int(outside.sum())
 
 
 def sampled(evidence: Evidence) -> list[Region]:
-    """The parts that are wrong throughout as far as a sample tells."""
-    return [r for r in evidence.regions if r.throughout and int(inside(evidence.entries, r).sum()) < r.size]
+    """The parts that are wrong throughout as far as a sample tells, and nothing else."""
+    return [
+        r
+        for r in evidence.regions
+        if r.throughout and r.borne_out is None and int(inside(evidence.entries, r).sum()) < r.size
+    ]
 
 
 def inside(judged: Entries, region: Region) -> Mask:

@@ -74,7 +74,7 @@ def test_a_factor_of_a_large_jacobian_is_confirmed_too():
 
 
 def test_a_budget_that_is_spent_leaves_the_sample_to_speak():
-    """Without evaluations for a direction the words are about the entries that were tested, and say so."""
+    """Where the directions that bear out a factor are not afforded one for the words does; else they say so."""
     a, x = np.random.default_rng(6).normal(size=(2, 400))
 
     def check(max_nfev: int | None) -> Any:
@@ -83,11 +83,13 @@ def test_a_budget_that_is_spent_leaves_the_sample_to_speak():
         )
 
     whole = check(None)
-    short = check(whole.nfev - 4)
-
-    assert whole.causes[0].place.extent is Extent.ALL
-    assert short.nfev == whole.nfev - 4
-    assert short.causes[0].place.extent is Extent.TESTED
+    for short, borne_out, extent in (
+        (whole, True, Extent.ALL),
+        (check(whole.nfev + 4), False, Extent.ALL),
+        (check(whole.nfev), False, Extent.TESTED),
+    ):
+        assert [region.borne_out is not None for region in short.evidence.regions] == [borne_out]
+        assert short.causes[0].place.extent is extent
 
 
 def spoilt(change: Any) -> Any:

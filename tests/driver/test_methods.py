@@ -151,6 +151,8 @@ def test_of_a_matrix_a_sample_of_columns_is_moved():
     assert COLUMNS.cost(known_of(100, matrix=Dense(np.ones((2, 100))))) is None
     assert COLUMNS.cost(known_of(101, matrix=Dense(np.ones((2, 101))))) == 36
     assert COLUMNS.cost(known_of(101, matrix=Product((1, 101), lambda v: v[:1]))) == 36
+    for method, cost in (("directions", 36), ("sweep", None), ("complex", None)):
+        assert COLUMNS.cost(known_of(101, matrix=Dense(np.ones((2, 101))), method=method)) == cost
 
 
 def test_every_entry_is_judged_where_nothing_is_known_or_it_can_be_paid_for():
@@ -228,28 +230,27 @@ def test_joint_directions_look_at_all_rows_together(
         names=lambda: names,
         computes_in="float32",
     )
-    examine_rows = Noted(monkeypatch, "examine_rows", None)
+    examine_rows = Noted(monkeypatch, "examine_rows", (object(), None))
     assert JOINT.run(known) is False
-    assert known.evidence is None
-    problem, given, probe = examine_rows.given
+    assert (known.setting, known.evidence) == (None, None)
+    problem, given, _, probe = examine_rows.given
     told_of(problem, known, SINGLE)
     assert given is names
     assert probe == known.probe
     generator = examine_rows.named.pop("rng")
     assert examine_rows.named == {"confidence": 0.99}
     assert generator.random() == np.random.default_rng(7).random()
-    examine_rows.answer = found = Evidence(judged())
+    examine_rows.answer = setting, found = prepared(known_of()), Evidence(judged())
     assert JOINT.run(known) is True
+    assert known.setting is setting
     assert known.evidence is found
 
 
-@pytest.mark.parametrize(
-    ("n", "method", "search"), [(20, "auto", False), (21, "auto", True), (20, "directions", True)]
-)
+@pytest.mark.parametrize(("n", "method"), [(5, "auto"), (21, "auto"), (5, "directions")])
 def test_joint_directions_look_at_all_of_a_gradient_together(
-    monkeypatch: pytest.MonkeyPatch, n: int, method: str, search: bool
+    monkeypatch: pytest.MonkeyPatch, n: int, method: str
 ):
-    """What is wrong is looked for in more than 20 entries, or where directions are asked for."""
+    """From five entries on, and are told what others know."""
     room = np.ones(n), np.zeros(n)
     known = known_of(n, method=method, room=room)
     setting, found = prepared(known_of()), Evidence(judged())
@@ -262,7 +263,7 @@ def test_joint_directions_look_at_all_of_a_gradient_together(
     known.setting = None
     told_of(problem, known, 2.0**-52)
     assert probe == known.probe
-    assert examine_jointly.named == {"confidence": 0.99, "search": search}
+    assert examine_jointly.named == {"confidence": 0.99}
     assert generator.random() == np.random.default_rng(7).random()
     examine_jointly.answer = setting, found, False
     assert JOINT.run(known) is True
@@ -281,14 +282,45 @@ def test_a_first_direction_tells_what_f_is_measured_with(monkeypatch: pytest.Mon
     examine_jointly = Noted(monkeypatch, "examine_jointly", (None, None, False))
     JOINT.run(known)
     problem, setting_of, _ = examine_jointly.given
-    first = SimpleNamespace(noise=np.array([2.0**-42]), weight=np.array([4.0]))
+    fit = SimpleNamespace(moved=np.array([False]))
+    first = SimpleNamespace(noise=np.array([2.0**-42]), weight=np.array([4.0]), fit=fit)
     for known_level, level, step in ((None, 2.0**-41, 2.0**-9), (2.0**-31, 2.0**-31, 2.0**-7)):
         made = setting_of(first, known_level, sizes)
         assert (made.objective, made.x, made.scales) == (known.objective, known.question.x, known.scales)
         assert (made.f_x, made.level, made.relative_step, made.slope) == (4.0, level, step, 1.0)
         assert (made.tolerance, made.room, made.subgradient) == (known.tolerance, room, True)
         assert (made.gradient_eps, made.names, made.gradient_scale) == (problem.eps, names, sizes)
+        assert made.still is None  # of one row that is no output among others
     assert problem.eps == SINGLE
+
+
+def test_a_first_direction_tells_of_every_row_what_it_is_measured_with(monkeypatch: pytest.MonkeyPatch):
+    """As above, each by its own noise and slope; outputs that did not move along it are still.
+
+    Of the last row (2^-39)^(1/5) / 2 is 2^-8.8.
+    """
+    f_x, weight, noise = (
+        np.array([4.0, -4.0, 0.25]),
+        np.array([4.0, 4.0, 8.0]),
+        2.0 ** np.array([-42, -32, -42]),
+    )
+    moved = np.array([True, False, True])
+    for rows in (2, 3):
+        names = jacobian_names((rows,), Parameters.of(np.ones(16))[0])
+        known = known_of(16, rows, names=lambda names=names: names, f_x=f_x[:rows], computes_in="float32")
+        examine_rows = Noted(monkeypatch, "examine_rows", (None, None))
+        JOINT.run(known)
+        problem, _, setting_of, _ = examine_rows.given
+        fit = SimpleNamespace(moved=moved[:rows])
+        made = setting_of(SimpleNamespace(noise=noise[:rows], weight=weight[:rows], fit=fit))
+        assert made.level.tolist() == (2.0 * noise[:rows]).tolist()
+        assert made.relative_step.tolist() == [2.0**-9, 2.0**-7, 2.0**-9][:rows]
+        assert (made.slope.tolist(), made.f_x.tolist()) == ([1.0, 1.0, 2.0][:rows], f_x[:rows].tolist())
+        assert made.still.tolist() == [False, True, False][:rows]
+        assert (made.objective, made.x, made.scales) == (known.objective, known.question.x, known.scales)
+        assert (made.tolerance, made.subgradient, made.room) == (known.tolerance, True, None)
+        assert (made.gradient_eps, made.names, made.gradient_scale) == (problem.eps, names, None)
+        assert setting_of(SimpleNamespace(noise=noise[:rows], weight=weight[:rows], fit=None)).still is None
 
 
 def array(block: Any, bound: float | None = None) -> ArrayEvidence:

@@ -205,3 +205,48 @@ def test_an_array_that_is_named_as_a_whole_has_no_certificate():
     found = evidence_of(claim(regions=regions), joint(), scaling(8, 2), 0.9)
     assert [array.certificate is None for array in found.arrays] == [False, True]
     assert len(found.arrays[1].residuals) == 2
+
+
+ROW = Region(W, Box(((0, 1), (0, 3))), True, 2, 1.5)
+
+
+def test_what_a_factor_leaves_of_its_part_is_bounded_as_its_array_is():
+    """By what directions bound, over the shortest length within the part; an entry that stays still has none.
+
+    The shortest of W, 0.5, is in its first row, the second entry; the others of W have 1.
+    """
+    lengths = scaling(8, 2).lengths
+    lengths[2] = 0.0
+    of = replace(scaling(8, 2), lengths=lengths)
+    second = replace(ROW, box=Box(((1, 2), (0, 3))))
+    other = Region(B, whole_box(B), True, None, -1.0)
+    beyond = replace(other, box=Box(((1, 4),)))
+    found = evidence_of(claim(regions=[ROW, second, other, beyond]), joint(), of, 0.9)
+    assert [region.bar for region in found.regions] == [3.0 / 0.5, 3.0 / 1.0, 3.0 / 0.25, 3.0 / 2.0]
+    assert [replace(region, bar=np.inf) for region in found.regions] == [ROW, second, other, beyond]
+    assert [region.borne_out for region in found.regions] == [1.5, 1.5, -1.0, -1.0]
+
+
+def test_a_part_of_which_nothing_moves_is_bounded_by_no_direction():
+    """Though others of its array do; with one entry that moves it is."""
+    lengths = scaling(8, 2).lengths
+    lengths[:3] = 0.0
+    still = evidence_of(claim(regions=[ROW]), joint(), replace(scaling(8, 2), lengths=lengths), 0.9)
+    assert still.regions == (ROW,)
+    assert still.regions[0].borne_out is None
+    lengths[0] = 0.75
+    moved = evidence_of(claim(regions=[ROW]), joint(), replace(scaling(8, 2), lengths=lengths), 0.9)
+    assert moved.regions == (replace(ROW, bar=3.0 / 0.75),)
+
+
+@pytest.mark.parametrize(
+    ("region", "bound", "settled"),
+    [(replace(ROW, factor=None), 3.0, True), (ROW, np.inf, True), (ROW, np.nan, True), (ROW, 3.0, False)],
+)
+def test_a_part_that_directions_do_not_bound_is_known_as_far_as_it_was_sampled(
+    region: Region, bound: float, settled: bool
+):
+    """One without a factor, too."""
+    found = evidence_of(claim(regions=[region]), joint(bound), scaling(8, 2) if settled else None, 0.9)
+    assert found.regions == (region,)
+    assert found.regions[0].borne_out is None

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from gradcheck.examination import each_array
+from gradcheck.examination.claim import Claim as RealClaim
 from gradcheck.examination.each_array import HUGE, examine_each_array
 from gradcheck.examination.search import Found
 from gradcheck.function.matrix import Dense, one_row
@@ -64,6 +65,10 @@ class Look:
 class Claim:
     """A claim of which some entries are wrong once they were searched for."""
 
+    next_share = RealClaim.next_share
+    delta: float
+    tests: int
+
     def __init__(self, of: Examination, problem: Any, rng: Any, still: Any, setting: Any) -> None:
         assert rng is RNG
         self.of, self.problem, self.rng, self.still, self.setting = of, problem, rng, still, setting
@@ -73,8 +78,9 @@ class Claim:
         self.exact = True
         of.claim, of.began = self, still.copy()
 
-    def judge(self, entries: Any) -> Any:
-        """Some entries by themselves."""
+    def judge(self, entries: Any, off: Any = None) -> Any:
+        """Some entries by themselves, of which no direction tells what they are off by."""
+        assert off is None
         self.of.entries.append(entries.tolist())
         self.of.objective.nfev += 6 * entries.size
         self.still[entries] = True
@@ -198,7 +204,7 @@ class Examination:
         assert delta == pytest.approx(1.0 - confidence, rel=1e-12)
         assert confidence == pytest.approx(1.0 - (1.0 - CONFIDENCE) / len(self.blocks), rel=1e-12)
         assert rng is RNG
-        assert judge(5, "rows") == "judged"
+        assert judge(5, "rows", None) == "judged"
         self.zeros.append((block, lengths.tolist()))
         return f"zeros of {block.name}", np.arange(self.left)
 
@@ -219,9 +225,9 @@ def examined(monkeypatch: pytest.MonkeyPatch) -> Any:
     return lambda *looks, **parts: Examination(monkeypatch, list(looks or [CERTIFIED]), **parts)
 
 
-def shares(*numbers: int) -> list[Any]:
-    """The chances to be wrong of looks with these numbers."""
-    return [pytest.approx(SHARE / (k * (k + 1)), rel=1e-12) for k in numbers]
+def shares(*numbers: int, of: float = SHARE) -> list[Any]:
+    """The chances to be wrong of looks with these numbers: half of all, and 1 / (k (k - 1)) of the rest."""
+    return [pytest.approx(0.5 * of / max(k * (k - 1), 1), rel=1e-12) for k in numbers]
 
 
 # All arrays
@@ -330,9 +336,7 @@ def test_an_array_in_which_nothing_is_wrong_takes_one_look(examined: Any, look: 
 def test_searches_go_on_as_long_as_they_find_something_wrong(examined: Any):
     """Each look knows of the one before; twelve are enough, and no other entry is judged then."""
     found = examined(Look(wrong=True), found=[EXPLAINED], wrong_in=[0], sizes=(40,))
-    assert [share for share, _ in found.made] == [
-        pytest.approx(0.1 / (k * (k + 1)), rel=1e-12) for k in range(1, 13)
-    ]
+    assert [share for share, _ in found.made] == shares(*range(1, 13), of=0.1)
     assert [named["before"] for _, named in found.made] == [None] + [found.shown] * 11
     assert found.searched == ["last"] * 12
     assert found.entries == []

@@ -64,25 +64,30 @@ def test_a_certificate_is_missed_no_more_often_than_it_states(kind, directions, 
 
 
 def test_the_constant_is_as_small_as_it_can_be():
-    """For two equal and opposite errors and one direction the chance to miss is what is stated, less two shares.
+    """For two equal and opposite errors and one direction the chance to miss is what is stated, less one share.
 
-    Half is kept for bounds that leave directions out, half for later looks: of 0.4 a tenth is left.
+    A quarter is kept for later looks, and of one direction none can be left out: of 0.4 three quarters are left.
     """
     seen = residuals(error_vector("paired and opposite"), 1, DRAWS, np.random.default_rng(2))
 
     missed = sum(bound(row, 0.4) < 1.0 for row in seen)
 
-    # The density of u1 - u2 falls linearly from 1 at 0, so that a tenth is missed less a twentieth of it or so.
-    assert 0.09 * DRAWS < missed < 0.105 * DRAWS
+    # The density of |u1 - u2| falls linearly from 1 at 0 to 0 at 1: 0.3 is missed less 0.3^2 / 2.
+    chance = 0.3 - 0.3**2 / 2
+    assert missed / DRAWS == pytest.approx(chance, abs=4 * math.sqrt(chance * (1 - chance) / DRAWS))
 
 
 def test_half_the_constant_would_be_refused():
-    """The simulation can fail: with half the constant, pairs are missed twice as often as stated."""
+    """The simulation can fail: with half the constant pairs are missed more often than stated.
+
+    Of 0.1 it is 2 x 0.075, less the half of its square: 0.139.
+    """
+    delta = 0.1
     seen = residuals(error_vector("paired and opposite"), 1, DRAWS, np.random.default_rng(3))
 
-    missed = sum(bound(row, 0.4) / 2 < 1.0 for row in seen) / DRAWS
+    missed = sum(bound(row, delta) / 2 < 1.0 for row in seen)
 
-    assert missed > 0.15
+    assert missed > DRAWS * delta + 4 * math.sqrt(DRAWS * delta * (1 - delta))
 
 
 def test_plain_signs_would_miss_opposite_errors_half_the_time():
@@ -112,21 +117,26 @@ def test_units_are_what_the_derivation_assumes():
 
 @pytest.mark.parametrize(("directions", "delta"), [(1, 0.5), (2, 1e-6)])
 def test_the_bound_of_few_directions_is_the_formula(directions, delta):
-    """sqrt(2) tau (2 K (K + 1) / delta)^(1 / K), tau the largest residual, by hand."""
+    """sqrt(2) tau / p^(1 / K), tau the largest residual and p the share of this look at the chance, by hand.
+
+    It is 3/4 for one direction, and (1/4) / (K (K - 1)) for more; where all of K count it is over 1 + 1/2 + .. of K
+    terms: 1 for one, 3/2 for two.
+    """
     sizes = np.array([0.1 * (k + 1) for k in range(directions)])
 
-    shares = 2 * directions * (directions + 1)
+    share = {1: 3 / 4, 2: 1 / 8 / 1.5}[directions]
     assert bound(sizes, delta) == pytest.approx(
-        math.sqrt(2) * sizes[-1] * (shares / delta) ** (1 / directions)
+        math.sqrt(2) * sizes[-1] / (share * delta) ** (1 / directions)
     )
 
 
 @pytest.mark.parametrize("bad", [1, 2, 3])
 def test_bad_directions_of_many_are_left_out_at_their_share_of_the_chance(bad):
-    """A kink or an edge on one line does not spoil 24: the others, chosen in C(24, k) ways, at 2^-(k + 1) of it."""
+    """A kink or an edge on one line does not spoil 24: the others, chosen in C(24, k) ways, at 2^-k of it over 2."""
     sizes = np.array([1.0] * (24 - bad) + [math.inf] * bad)
 
-    chance = 1e-6 / (24 * 25) / 2 ** (bad + 1) / math.comb(24, bad)
+    # All of 24 terms 1 + 1/2 + .. are 2 but for 2^-23.
+    chance = 1e-6 / 4 / (24 * 23) / 2 ** (bad + 1) / (1 - 2.0**-24) / math.comb(24, bad)
     assert bound(sizes, 1e-6) == pytest.approx(math.sqrt(2) * chance ** (-1 / (24 - bad)))
     assert bound(np.full(24, math.inf), 1e-6) == math.inf
 

@@ -13,6 +13,7 @@ from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.problem import Problem, Scaling
 from gradcheck.numerics.setting import Setting
+from gradcheck.numerics.stencils import STENCIL
 from gradcheck.parameters.boxes import whole_box
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.certificate import Region
@@ -72,6 +73,16 @@ def test_of_a_new_claim_nothing_is_known():
     )
 
 
+def test_any_number_of_tests_take_no_more_than_the_chance_of_a_claim():
+    """Half of it is that of the first; a claim that has none gives none."""
+    claim = replace(claim_of(), delta=0.1)
+    shares = [claim.next_share() for _ in range(50)]
+    assert shares[:4] == pytest.approx([0.05, 0.025, 0.1 / 12.0, 0.1 / 24.0], rel=1e-12)
+    assert 0.0989 < sum(shares) <= 0.1
+    assert claim.tests == 50
+    assert claim_of().next_share() == 0.0
+
+
 def test_what_is_judged_is_kept_in_order_and_stays_still():
     """Two entries, of which one is wrong; a later look is kept beside it."""
     claim = claim_of(7)
@@ -127,6 +138,36 @@ def test_an_interruption_of_one_look_is_one_of_all():
         claim.judge(np.array([1]))
     assert [part.interrupted for part in claim.judged] == [True]
     assert claim.still[1]
+
+
+@pytest.mark.parametrize("unit", [1.0, 2.0])
+@pytest.mark.parametrize(
+    ("off", "clear"),
+    # What a direction says may differ by a tenth of itself from what is measured, which is 1 and 3 times 2e-6.
+    [
+        ([1.0, 3.0], True), ([0.92, 3.0], True), ([1.1, 3.0], True), ([1.0, 3.3], True),
+        (None, False), ([0.9, 3.0], False), ([1.12, 3.0], False), ([1.0, 3.4], False), ([3.0, 1.0], False),
+        ([0.0, 3.0], False), ([-1.0, 3.0], False),
+    ],
+)  # fmt: skip
+def test_entries_that_are_slightly_off_as_a_direction_says_need_no_second_look(
+    unit: float, off: Any, clear: bool
+):
+    """They are wrong either way, by two and six of what is allowed. Told are they in order, in units of f."""
+    x = np.where(np.isin(np.arange(N), [4, 5]), 0.0, X)
+    objective = Objective(lambda x: float(np.sum(x["W"]) + np.sum(x["b"])), PARAMETERS)
+    f_x, tolerance = np.atleast_1d(objective.value(x)), Tolerance(1e-6)
+    claimed = np.ones(N)
+    claimed[[4, 5]] += 2e-6, 6e-6
+    problem = Problem(objective, x, f_x, Dense(claimed[None, :]), SCALES, tolerance, None, 2.0**-52)
+    setting = Setting(objective, x, f_x, 1e-15, 1e-3, SCALES, tolerance, None, gradient_scale=np.ones(2))
+    claim = Claim(problem.in_units(unit), np.random.default_rng(0), np.zeros(N, bool), setting, exact=False)
+    before = objective.nfev
+    found = claim.judge(np.array([5, 4]), None if off is None else 2e-6 * np.array(off) / unit)
+    assert found.wrong.tolist() == [4, 5]
+    assert found.estimate.value == pytest.approx([1.0, 1.0], rel=1e-9)
+    # A stencil, and four points far nearer to 0.
+    assert (objective.nfev - before == 2 * (STENCIL.size + 4)) is clear
 
 
 # What bounds hold still

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from gradcheck.examination import claim as of_claim
 from gradcheck.examination import parts
+from gradcheck.examination.claim import Claim
 from gradcheck.examination.parts import explained_by_a_factor, fill_arrays, missing
 from gradcheck.function.matrix import Dense, one_row
 from gradcheck.joint.structured import Part
@@ -19,12 +22,13 @@ from gradcheck.parameters.tree import Parameters
 from gradcheck.results.certificate import Region
 from gradcheck.results.verdict import Tolerance
 
-PARAMETERS, X = Parameters.of({"W": np.ones((6, 8)), "b": np.ones(12), "c": np.ones(12)})
+PARAMETERS, X = Parameters.of({"W": np.ones((6, 8)), "b": np.ones(12), "c": np.ones(20)})
 W, B, C = (next(b for b in PARAMETERS.blocks if f'"{name}"' in b.name) for name in "Wbc")
 N = X.size
 # Six in a row of W that are sizeable, and two that are not.
 ROW = Box(((2, 3), (0, 8)))
 LOOKED_AT = 8  # the evaluations that a direction may take
+DELTA = 0.25
 
 
 class First:
@@ -35,40 +39,19 @@ class First:
         return candidates[:count]
 
 
-class Claim:
+@dataclass
+class Known(Claim):
     """A claim of which some entries are wrong, and others open; what is judged is noted."""
 
-    def __init__(
-        self,
-        claimed: Any = 1.0,
-        *,
-        wrong: Any = (),
-        undecided: Any = (),
-        still: Any = (),
-        remaining: int = 1000,
-    ) -> None:
-        self.analytic = np.full(N, claimed) if np.ndim(claimed) == 0 else np.array(claimed, float)
-        self.wrong, self.undecided, self.still = wrong, undecided, np.isin(np.arange(N), still)
-        objective: Any = SimpleNamespace(parameters=PARAMETERS, remaining=remaining)
-        self.problem = Problem(
-            objective,
-            X,
-            np.ones(1),
-            Dense(self.analytic[None, :]),
-            np.ones(N),
-            Tolerance(1e-6),
-            None,
-            2.0**-52,
-        )
-        self.rng, self.exact = First(), True
-        self.regions: list[Region] = []
-        self.factors: dict[str, float] = {}
-        self.judged: list[int] = []
-        self.expected: Any = None
+    wrong: Any = ()
+    undecided: Any = ()
+    judged: list[Any] = field(default_factory=list)
+    off: Any = None
 
-    def judge(self, entries: Any, expected: Any = None) -> Any:
-        """Some entries by themselves; what directions say that they should be is noted."""
-        self.expected = expected
+    def judge(self, entries: Any, off: Any = None) -> Any:
+        """Some entries by themselves; what directions say that they are off by is noted, and is in order."""
+        assert off is None or entries.tolist() == sorted(entries)
+        self.off = off
         self.judged += entries.tolist()
         self.still[entries] = True
         wrong = np.isin(entries, self.wrong)
@@ -81,24 +64,44 @@ class Claim:
         return one_row(self.problem.matrix).tolist()
 
 
+def claim_of(
+    claimed: Any = 1.0, *, wrong: Any = (), undecided: Any = (), still: Any = (), remaining: int = 1000
+) -> Any:
+    """A claim of these entries, or of equal ones."""
+    objective: Any = SimpleNamespace(parameters=PARAMETERS, remaining=remaining)
+    matrix = Dense(np.broadcast_to(np.asarray(claimed, float), N)[None, :].copy())
+    problem = Problem(objective, X, np.ones(1), matrix, np.ones(N), Tolerance(1e-6), None, 2.0**-52)
+    rng: Any = First()
+    return Known(problem, rng, np.isin(np.arange(N), still), delta=DELTA, wrong=wrong, undecided=undecided)
+
+
 class Fresh:
-    """A direction for a claim that was mended: whether it exceeds its bars; how it was made is noted."""
+    """Directions for claims that were mended, one after another, the last of them again; how they were made is noted.
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, exceeds: bool | None = False) -> None:
-        self.exceeds = exceeds
+    Of each the part of what row 2 of W is claimed to do along it that is too much: 0 within the bars; None off f's
+    domain.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *left: float | None) -> None:
+        self.left = left or (0.0,)
         self.made: list[Any] = []
-        monkeypatch.setattr(parts, "JointTest", self)
+        self.tests: list[Any] = []
+        monkeypatch.setattr(of_claim, "JointTest", self)
 
-    def __call__(self, problem: Any, scaling: Any, rng: Any, delta: float, **named: Any) -> Fresh:
+    def __call__(self, problem: Any, scaling: Any, rng: Any, delta: float, **named: Any) -> Any:
+        left = self.left[min(len(self.made), len(self.left) - 1)]
         self.made.append((problem, scaling, rng, delta, named))
-        return self
+        problem.objective.remaining -= LOOKED_AT
+        row = slice(flat(W, 2, 0), flat(W, 3, 0))
+        residual = (left or 0.0) * np.sum((one_row(problem.matrix) * scaling.lengths)[row], keepdims=True)
+        direction = SimpleNamespace(
+            tangent=scaling.lengths, exceeds=np.array([left != 0.0]), residual=residual
+        )
+        self.tests.append(SimpleNamespace(problem=problem, begin=lambda: None if left is None else direction))
+        return self.tests[-1]
 
-    def begin(self) -> Any:
-        """None off f's domain."""
-        return None if self.exceeds is None else SimpleNamespace(exceeds=np.array([self.exceeds]))
 
-
-TEST: Any = SimpleNamespace(delta=0.25, rows=3)
+TEST: Any = SimpleNamespace(known_lengths=None)
 ALONG: Any = SimpleNamespace(tangent=np.where(np.arange(N) == B.start, 0.0, 1.0))
 
 
@@ -124,9 +127,9 @@ def flat(block: Block, *index: int) -> int:
     return block.start + int(np.ravel_multi_index(index, block.shape))
 
 
-def throughout(block: Block, box: Box, stored: int | None = None) -> Region:
+def throughout(block: Block, box: Box, stored: int | None = None, *, factor: float | None = None) -> Region:
     """A part that is wrong."""
-    return Region(block, box, True, stored)
+    return Region(block, box, True, stored, factor)
 
 
 @pytest.fixture
@@ -148,42 +151,44 @@ def explained(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_a_part_of_one_entry_is_judged_and_nothing_else(explained: Any, wrong: bool):
     """It explains what is wrong where it is."""
     at = flat(W, 2, 5)
-    claim = Claim(wrong=[at] if wrong else [])
+    claim = claim_of(wrong=[at] if wrong else [])
     assert explained(claim, (part_of((W, Box(((2, 3), (5, 6))))), None), (part_of((W, ROW)), 0.5)) is wrong
     assert claim.judged == [at]
     assert claim.regions == []
 
 
-def test_a_part_by_a_factor_is_taken_out_of_the_claim_and_four_of_it_are_judged(
+def test_a_part_by_a_factor_is_taken_out_of_the_claim_and_two_of_it_are_judged(
     monkeypatch: pytest.MonkeyPatch, explained: Any
 ):
     """The largest, of those that are not known, the first of equal ones; the part is named, the rest is right so."""
     fresh = Fresh(monkeypatch)
     sizes = np.ones(N)
     start = flat(W, 2, 0)
-    sizes[start : start + 8] = [1.0, -5.0, 2.0, 3.0, 9.0, 3.0, 3.0, 1.0]
-    claim = Claim(sizes, wrong=range(N), still=[start + 4])
+    sizes[start : start + 8] = [1.0, 3.0, 2.0, -5.0, 9.0, 3.0, 3.0, 1.0]
+    claim = claim_of(sizes, wrong=range(N), still=[start + 4])
     before = throughout(C, Box(((0, 12),)))
     claim.regions, claim.factors = [before], {"c": 1.5}
-    assert explained(claim, (part_of((W, ROW)), 0.5)) is True
-    assert claim.judged == [start + k for k in (1, 3, 5, 6)]
-    assert claim.regions == [before, throughout(W, ROW)]
+    assert explained(claim, (part_of((W, ROW)), 0.25)) is True
+    assert claim.judged == [start + 1, start + 3]
+    assert claim.off.tolist() == [0.75, -1.25]
+    assert claim.regions == [before, throughout(W, ROW, factor=1.0 / 0.75)]
     assert claim.factors == {"c": 1.5}
     right = sizes.copy()
-    right[start : start + 8] /= 2.0
-    assert claim.right == right.tolist() == claim.expected.tolist()
+    right[start : start + 8] *= 0.75
+    assert claim.right == right.tolist()
     ((problem, scaling, rng, delta, named),) = fresh.made
     assert one_row(problem.matrix).tolist() == right.tolist()
-    # Another direction leaves alone what is known, and has the chance to be wrong of all rows.
-    assert np.flatnonzero(scaling.lengths == 0).tolist() == [start + 4]
-    assert (rng is claim.rng, delta, named) == (True, 0.75, {"exact": True, "before": TEST})
+    # It goes on as the next test. What is known or judged stays still in it, and it has the share of the first.
+    assert claim.begun is fresh.tests[0]
+    assert np.flatnonzero(scaling.lengths == 0).tolist() == [start + 1, start + 3, start + 4]
+    assert (rng is claim.rng, delta, named) == (True, DELTA / 2.0, {"exact": True, "before": TEST})
 
 
 def test_of_a_part_of_six_all_are_judged(monkeypatch: pytest.MonkeyPatch, explained: Any):
-    """Of seven four are."""
+    """Of seven two are."""
     Fresh(monkeypatch)
-    for count, judged in ((6, 6), (7, 4)):
-        claim = Claim(wrong=range(N))
+    for count, judged in ((6, 6), (7, 2)):
+        claim = claim_of(wrong=range(N))
         assert explained(claim, (part_of((B, Box(((2, 2 + count),)))), 0.5))
         assert claim.judged == [B.start + 2 + k for k in range(judged)]
 
@@ -193,60 +198,71 @@ def test_a_factor_counts_what_is_claimed_as_wrong(monkeypatch: pytest.MonkeyPatc
     Fresh(monkeypatch)
     sizes = np.ones(N)
     sizes[[B.start + 3, B.start + 4]] = 0.0
-    claim = Claim(sizes, wrong=range(N))
+    claim = claim_of(sizes, wrong=range(N))
     assert explained(claim, (part_of((B, whole_box(B)), (C, whole_box(C))), 0.5))
-    assert claim.regions == [throughout(B, whole_box(B), 10), throughout(C, whole_box(C))]
+    assert claim.regions == [
+        throughout(B, whole_box(B), 10, factor=2.0),
+        throughout(C, whole_box(C), factor=2.0),
+    ]
 
 
 def test_a_factor_within_the_tolerance_is_no_mistake(monkeypatch: pytest.MonkeyPatch, explained: Any):
     """What was sampled is right: the claim that holds is the one divided by it, and nothing is named."""
-    Fresh(monkeypatch)
-    claim = Claim()
+    fresh = Fresh(monkeypatch)
+    claim = claim_of()
     claim.factors = {"c": 1.5}
     assert explained(claim, (part_of((W, whole_box(W)), (B, whole_box(B))), -1.0)) is True
     assert claim.factors == {"c": 1.5, W.name: 0.5, B.name: 0.5}
-    assert claim.regions == []
+    assert claim.judged == [W.start, W.start + 1]  # of many equal ones the first
+    assert (claim.regions, claim.begun) == ([], fresh.tests[0])
     assert set(claim.right[W.start : W.stop]) == {2.0}
 
 
 @pytest.mark.parametrize(
-    ("parts_of", "explains"),
+    ("count", "wrong", "undecided", "explains"),
     [
-        ({"wrong": [16], "undecided": []}, False),
-        ({"wrong": [16], "undecided": range(N)}, False),
-        ({"wrong": [16, 17], "undecided": range(N)}, True),
+        (8, 1, False, False),
+        (8, 1, True, True),
+        (8, 2, True, True),
+        (6, 2, True, False),
+        (6, 3, True, True),
+        (6, 5, False, False),
     ],
 )
 def test_samples_that_are_right_and_wrong_are_of_no_factor(
-    monkeypatch: pytest.MonkeyPatch, explained: Any, parts_of: Any, explains: bool
+    monkeypatch: pytest.MonkeyPatch, explained: Any, count: int, wrong: int, undecided: bool, explains: bool
 ):
-    """Noise hides what tells a factor from a few entries: half of four have to say so, and none against it."""
+    """Noise hides what tells a factor from a few entries: half of two or six say so, and none against it."""
     Fresh(monkeypatch)
-    claim = Claim(**parts_of)
-    assert claim.analytic[flat(W, 2, 0)] == 1.0
-    assert flat(W, 2, 0) == 16
-    assert explained(claim, (part_of((W, ROW), (B, whole_box(B))), 0.5)) is explains
-    assert (len(claim.regions) == 2) is explains
+    claim = claim_of(wrong=range(B.start, B.start + wrong), undecided=range(N) if undecided else ())
+    # Two of eight are judged, and six of six; without a factor a part that is not named tells of wrong ones.
+    part = part_of((B, Box(((0, count),))), (C, Box(((0, 0),))))
+    assert explained(claim, (part, 0.5)) is explains
+    assert len(claim.judged) == (2 if count == 8 else 6)
+    assert (claim.regions != []) is explains
     assert (set(claim.right) != {1.0}) is explains
+    assert (claim.begun is None) is not explains
 
 
 @pytest.mark.parametrize(
-    ("alpha", "exceeds", "remaining", "looked"),
+    ("alpha", "left", "remaining", "looked"),
     [
-        (1.0, False, 1000, 0),  # f does not move at all
-        (0.5, True, 1000, 1),  # something else is wrong
+        (1.0, 0.0, 1000, 0),  # f does not move at all
+        (0.5, 1.0, 1000, 1),  # something else is wrong
         (0.5, None, 1000, 1),  # off the domain of f
-        (0.5, False, LOOKED_AT - 1, 0),  # the budget
+        (0.5, 0.0, LOOKED_AT - 1, 0),  # the budget
     ],
 )
 def test_a_factor_that_does_not_hold_is_not_taken_out(
-    monkeypatch: pytest.MonkeyPatch, explained: Any, alpha: float, exceeds: Any, remaining: int, looked: int
+    monkeypatch: pytest.MonkeyPatch, explained: Any, alpha: float, left: Any, remaining: int, looked: int
 ):
     """Nothing is judged, and the claim stays as it is; the next part is asked for."""
-    fresh = Fresh(monkeypatch, exceeds)
-    claim = Claim(wrong=range(N), remaining=remaining)
+    fresh = Fresh(monkeypatch, left)
+    claim = claim_of(wrong=range(N), remaining=remaining)
+    problem = claim.problem
     assert explained(claim, (part_of((W, ROW), (B, whole_box(B))), alpha)) is False
-    assert (claim.judged, claim.regions, set(claim.right)) == ([], [], {1.0})
+    assert (claim.judged, claim.regions, claim.begun, claim.still.any()) == ([], [], None, np.False_)
+    assert claim.problem is problem
     assert len(fresh.made) == looked
     at = flat(W, 2, 5)
     assert explained(claim, (part_of((W, ROW)), alpha), (part_of((W, Box(((2, 3), (5, 6))))), None))
@@ -256,9 +272,94 @@ def test_a_factor_that_does_not_hold_is_not_taken_out(
 def test_a_factor_may_take_what_is_left_of_the_budget(monkeypatch: pytest.MonkeyPatch, explained: Any):
     """Just enough for a direction."""
     Fresh(monkeypatch)
-    claim = Claim(wrong=range(N), remaining=LOOKED_AT)
+    claim = claim_of(wrong=range(N), remaining=LOOKED_AT)
     assert explained(claim, (part_of((W, ROW), (B, whole_box(B))), 0.5))
     assert len(claim.regions) == 2
+
+
+@pytest.mark.parametrize("left", [0.9e-3, -0.9e-3])
+def test_a_factor_that_is_slightly_off_is_asked_for_once_more(
+    monkeypatch: pytest.MonkeyPatch, explained: Any, left: float
+):
+    """By a thousandth at the most: what is left along the fresh direction is taken out, too."""
+    fresh = Fresh(monkeypatch, left, 0.0)
+    claim = claim_of(wrong=range(N))
+    assert explained(claim, (part_of((W, ROW)), 0.5)) is True
+    one, other = (problem for problem, *_ in fresh.made)
+    kept = 0.5 * (1.0 - left)
+    start = flat(W, 2, 0)
+    assert set(one_row(one.matrix)[start : start + 8]) == {0.5}
+    assert one_row(other.matrix)[start : start + 8] == pytest.approx(np.full(8, kept), rel=1e-12)
+    assert (claim.problem, claim.begun) == (other, fresh.tests[1])
+    assert claim.off == pytest.approx(np.full(2, 1.0 - kept), rel=1e-12)
+    assert [delta for *_, delta, _ in fresh.made] == [DELTA / 2.0, DELTA / 4.0]
+    assert claim.regions == [throughout(W, ROW, factor=pytest.approx(1.0 / kept, rel=1e-12))]
+    # The samples stay still in either, and are judged once.
+    assert claim.judged == [start, start + 1]
+    for _, scaling, *_ in fresh.made:
+        assert np.flatnonzero(scaling.lengths == 0).tolist() == claim.judged
+
+
+@pytest.mark.parametrize(
+    ("left", "remaining", "looked"),
+    [
+        ([1.1e-3, 0.0], 1000, 1),
+        ([-1.1e-3, 0.0], 1000, 1),
+        ([None, 0.0], 1000, 1),
+        ([0.9e-3, 0.9e-3], 1000, 2),
+        ([0.9e-3, 1e-9, 0.0], 1000, 2),
+        ([0.9e-3, None], 1000, 2),
+        ([0.9e-3, 0.0], 2 * LOOKED_AT - 1, 1),
+    ],
+)
+def test_a_factor_is_asked_for_no_more_than_twice(
+    monkeypatch: pytest.MonkeyPatch, explained: Any, left: Any, remaining: int, looked: int
+):
+    """And once where it is off by more, or the budget ends: nothing is judged, and the claim stays as it is."""
+    fresh = Fresh(monkeypatch, *left)
+    claim = claim_of(wrong=range(N), remaining=remaining)
+    problem = claim.problem
+    # Parts of two arrays, so that no sample is taken in its stead.
+    assert explained(claim, (part_of((W, ROW), (B, Box(((0, 0),)))), 0.5)) is False
+    assert len(fresh.made) == looked
+    assert (claim.judged, claim.regions, claim.begun, claim.factors) == ([], [], None, {})
+    assert claim.problem is problem
+
+
+def test_what_does_not_move_tells_no_factor(monkeypatch: pytest.MonkeyPatch, explained: Any):
+    """All six of a part stay still, as they are to be judged: what is left along a direction is of others."""
+    fresh = Fresh(monkeypatch, 1e-9, 0.0)
+    claim = claim_of(wrong=range(N))
+    assert explained(claim, (part_of((B, Box(((2, 8),))), (C, Box(((0, 0),)))), 0.5)) is False
+    assert (len(fresh.made), claim.judged) == (1, [])
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_test_moves_what_is_not_known_as_far_as_f_is_known(monkeypatch: pytest.MonkeyPatch, exact: bool):
+    """Along no longer directions than the test before, as long as mistakes show; without one as far as may be.
+
+    Each has the next share of the chance, whatever claim it is of.
+    """
+    fresh = Fresh(monkeypatch)
+    claim, other = claim_of(still=[5]), claim_of(2.0)
+    claim.exact = exact
+    free = claim.test_of(claim.problem, claim.still, None)
+    before: Any = SimpleNamespace(known_lengths=0.5 * fresh.made[0][1].lengths)
+    assert free is fresh.tests[0]
+    claim.test_of(claim.problem, claim.still, before)
+    claim.test_of(claim.problem, claim.still, TEST)
+    claim.test_of(other.problem, np.arange(N) == 7, None)
+    given = [(problem, rng, delta, named) for problem, _, rng, delta, named in fresh.made]
+    assert given == [
+        (of.problem, claim.rng, pytest.approx(DELTA * share, rel=1e-12), {"exact": exact, "before": known})
+        for of, share, known in (
+            (claim, 1 / 2, None), (claim, 1 / 4, before), (claim, 1 / 12, TEST), (other, 1 / 24, None),
+        )
+    ]  # fmt: skip
+    lengths = [scaling.lengths.tolist() for _, scaling, *_ in fresh.made]
+    assert np.flatnonzero(np.array(lengths[0]) == 0).tolist() == [5]
+    assert lengths[1:3] == [before.known_lengths.tolist(), lengths[0]]
+    assert np.flatnonzero(np.array(lengths[3]) == 0).tolist() == [7]
 
 
 # Samples
@@ -275,7 +376,7 @@ def test_zeros_are_asked_for_within_the_last_part_that_is_suspected(monkeypatch:
         ([(part_of((W, whole_box(W))), None), (row, None)], row.inside),
     ):
         monkeypatch.setattr(parts, "suspected_parts", lambda *_, suspects=suspects: iter(suspects))
-        claim = Claim(np.where(empty.inside, 0.0, 1.0), wrong=range(N))
+        claim = claim_of(np.where(empty.inside, 0.0, 1.0), wrong=range(N))
         assert explained_by_a_factor(claim, TEST, ALONG)
         assert claim.regions == [throughout(B, Box(((2, 9),)))]
         assert given[-1][:2] == (TEST, ALONG)
@@ -286,7 +387,7 @@ def test_what_is_suspected_is_given_what_is_known(monkeypatch: pytest.MonkeyPatc
     """The test, the direction and the generator of the claim; without a part nothing is explained."""
     given = answering(monkeypatch, "suspected_parts", iter(()))
     answering(monkeypatch, "zeros", None)
-    claim: Any = Claim(wrong=range(N))
+    claim: Any = claim_of(wrong=range(N))
     assert explained_by_a_factor(claim, TEST, ALONG) is False
     assert given == [(TEST, ALONG, claim.rng)]
     assert claim.judged == []
@@ -294,7 +395,7 @@ def test_what_is_suspected_is_given_what_is_known(monkeypatch: pytest.MonkeyPatc
 
 def test_a_row_is_wrong_throughout_where_six_of_it_are(explained: Any):
     """All of it is said to be, and stays still: with a third of the entries that are left."""
-    claim = Claim(wrong=range(N), still=[flat(W, 2, 0)])
+    claim = claim_of(wrong=range(N), still=[flat(W, 2, 0)])
     assert explained(claim, (part_of((W, ROW)), None)) is True
     assert claim.judged == [flat(W, 2, k) for k in range(1, 7)]
     assert claim.regions == [throughout(W, ROW)]
@@ -308,7 +409,7 @@ def test_a_row_of_which_some_are_right_is_not_named(
     explained: Any, right: list[int], judged: int, explains: bool
 ):
     """Two tell whether others are looked at; what is wrong among them explains something."""
-    claim = Claim(wrong=[flat(W, 2, k) for k in range(8) if k not in right])
+    claim = claim_of(wrong=[flat(W, 2, k) for k in range(8) if k not in right])
     assert explained(claim, (part_of((W, ROW)), None)) is explains
     assert claim.judged == [flat(W, 2, k) for k in range(judged)]
     assert claim.regions == []
@@ -316,17 +417,17 @@ def test_a_row_of_which_some_are_right_is_not_named(
 
 def test_parts_of_several_arrays_are_not_sampled(explained: Any):
     """Each has mistakes of its own."""
-    claim = Claim(wrong=range(N))
+    claim = claim_of(wrong=range(N))
     assert explained(claim, (part_of((W, ROW), (B, Box(((0, 11),)))), None)) is False
     assert claim.judged == []
 
 
 def test_a_whole_array_is_searched_and_not_sampled(explained: Any):
     """Without a factor it is most often a few entries; but where it is claimed to do nothing."""
-    claim = Claim(wrong=range(N))
+    claim = claim_of(wrong=range(N))
     assert explained(claim, (part_of((B, whole_box(B))), None)) is False
     assert claim.judged == []
-    claim = Claim(0.0, wrong=range(N))
+    claim = claim_of(0.0, wrong=range(N))
     assert explained(claim, (part_of((B, whole_box(B))), None)) is True
     assert claim.regions == [throughout(B, whole_box(B))]
 
@@ -334,7 +435,7 @@ def test_a_whole_array_is_searched_and_not_sampled(explained: Any):
 def test_parts_of_fewer_than_six_that_are_not_known_are_not_sampled(explained: Any):
     """Their entries are looked for."""
     for count, still, explains in ((5, [], False), (6, [], True), (6, [B.start + 5], False)):
-        claim = Claim(wrong=range(N), still=still)
+        claim = claim_of(wrong=range(N), still=still)
         assert explained(claim, (part_of((B, Box(((1, 1 + count),)))), None)) is explains
         assert (claim.judged == []) is not explains
 
@@ -348,11 +449,11 @@ def test_entries_that_tell_are_sampled_first(explained: Any, sizeable: int, judg
     sizes[start + 8 - sizeable : start + 8] = 1.0
     # The root mean square of six of eight is sqrt(6 / 8), and of one that is just a hundredth of it this.
     sizes[start + 1] = 0.0099 * np.sqrt(sizeable / 8)
-    claim = Claim(sizes, wrong=range(N))
+    claim = claim_of(sizes, wrong=range(N))
     explained(claim, (part_of((W, ROW)), None))
     assert claim.judged == [start + k for k in judged]
     sizes[start + 1] = 0.0101 * np.sqrt(sizeable / 8)
-    claim = Claim(sizes, wrong=range(N))
+    claim = claim_of(sizes, wrong=range(N))
     explained(claim, (part_of((W, ROW)), None))
     assert start + 1 in claim.judged
 
@@ -363,17 +464,19 @@ def test_entries_that_tell_are_sampled_first(explained: Any, sizeable: int, judg
         ([0, 1, 2, 3, 4, 5], 6, None),  # all 12
         ([0, 2, 3], 6, 6),
         ([1, 2, 3, 4], 6, 8),
-        ([0, 2], 6, 0),
-        ([2, 3, 4, 5], 2, 0),
+        ([0, 2], 12, 0),
+        ([0, 2, 11], 12, 3),
+        ([2, 3, 9, 10], 12, 4),
+        ([3, 4, 5], 3, 0),
     ],
 )
-def test_of_what_is_claimed_to_do_nothing_half_a_sample_says_so(
+def test_of_what_is_claimed_to_do_nothing_three_of_six_or_of_twelve_say_so(
     wrong: list[int], judged: int, stored: int | None
 ):
-    """What is 0 of the rest is right: as many are counted as the sample tells."""
-    claim: Any = Claim(0.0, wrong=[B.start + k for k in wrong])
+    """What is 0 of the rest is right: as many are counted as the sample tells. One of the first three must be wrong."""
+    claim: Any = claim_of(0.0, wrong=[B.start + k for k in wrong])
     silent = np.isin(np.arange(N), range(B.start, B.stop))
-    assert missing(claim, silent) is (judged == 6)
+    assert missing(claim, silent) is (judged > 3)
     assert claim.judged == [B.start + k for k in range(judged)]
     assert claim.regions == ([] if stored == 0 else [throughout(B, whole_box(B), stored)])
 
@@ -382,7 +485,7 @@ def test_each_array_that_is_claimed_to_do_nothing_is_sampled():
     """Those that stay still, at least in part, and no others; one that does something is enough."""
     silent = np.isin(np.arange(N), [W.start, *range(B.start, B.stop)])
     for wrong, named in ((W, True), (B, True), (C, False)):
-        claim: Any = Claim(0.0, wrong=range(wrong.start, wrong.stop))
+        claim: Any = claim_of(0.0, wrong=range(wrong.start, wrong.stop))
         assert missing(claim, silent) is named
         assert claim.regions == ([throughout(wrong, whole_box(wrong))] if named else [])
         assert not set(claim.judged) & set(range(C.start, C.stop))
@@ -393,10 +496,10 @@ def test_of_zeros_in_a_box_those_are_counted_that_the_part_holds(explained: Any)
     inside = np.zeros(N, bool)
     inside[W.slice].reshape(6, 8)[:, :6] = np.tri(6, dtype=bool)
     box = Box(((0, 6), (0, 6)))
-    claim = Claim(np.where(inside, 0.0, 1.0), wrong=np.flatnonzero(inside)[[0, 2, 4]])
+    claim = claim_of(np.where(inside, 0.0, 1.0), wrong=np.flatnonzero(inside)[[0, 2, 4]])
     assert explained(claim, empty=Part(inside, ((W, box),)))
     assert claim.regions == [throughout(W, box, 10)]
-    claim = Claim(np.where(inside, 0.0, 1.0), wrong=np.flatnonzero(inside))
+    claim = claim_of(np.where(inside, 0.0, 1.0), wrong=np.flatnonzero(inside))
     assert explained(claim, empty=Part(inside, ((W, box),)))
     assert claim.regions == [throughout(W, box, 21)]
 
@@ -435,16 +538,16 @@ def filled(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_an_array_is_wrong_throughout_where_twelve_of_it_are(filled: Any):
     """By chance half of it would be in one of 4,096 cases; of arrays without a wrong entry nothing is asked."""
-    claim = Claim(wrong=range(N))
+    claim = claim_of(wrong=range(N))
     named, grown, striped = filled(claim, [W.start, W.stop - 1, B.start, B.stop - 1])
     assert named is True
     assert claim.regions == [throughout(W, whole_box(W)), throughout(B, whole_box(B))]
     assert claim.judged == [*range(W.start, W.start + 12), *range(B.start, B.stop)]
     assert (grown, striped) == ([], [])
-    claim = Claim(wrong=range(N))
+    claim = claim_of(wrong=range(N))
     assert filled(claim, [B.start])[0] is True
     assert claim.regions == [throughout(B, whole_box(B))]
-    claim = Claim(wrong=np.setdiff1d(np.arange(N), [11]))
+    claim = claim_of(wrong=np.setdiff1d(np.arange(N), [11]))
     # Those that are right among the samples make it some entries.
     assert filled(claim, [W.stop - 1])[0] is True
     assert claim.regions == []
@@ -454,11 +557,22 @@ def test_an_array_is_wrong_throughout_where_twelve_of_it_are(filled: Any):
 def test_arrays_of_which_nothing_is_wrong_in_the_sample_are_not_named(filled: Any):
     """But others may be."""
     last = [B.stop - 1, W.stop - 1]
-    assert filled(Claim(wrong=last), last)[0] is False
+    assert filled(claim_of(wrong=last), last)[0] is False
     for block in (W, B):
-        claim = Claim(wrong=range(block.start, block.stop))
+        claim = claim_of(wrong=range(block.start, block.stop))
         assert filled(claim, last)[0] is True
         assert claim.regions == [throughout(block, whole_box(block))]
+
+
+@pytest.mark.parametrize("wrong", [range(C.start, C.start + 4), range(C.start, C.stop, 6)])
+def test_an_array_that_is_named_stays_so_where_the_next_is_not(filled: Any, wrong: range):
+    """Of the other a box or lines were tried, in which nothing is wrong, or too few to sample."""
+    claim = claim_of(wrong=range(W.start, W.stop))
+    some = part_of((C, Box(((0, 4),))))
+    named, grown, striped = filled(claim, [W.start, W.stop - 1, *wrong], box=some, lines=(some, None))
+    assert named is True
+    assert claim.regions == [throughout(W, whole_box(W))]
+    assert len(grown) + len(striped) == 1
 
 
 FOUR = [flat(W, 1, 1), flat(W, 1, 5), flat(W, 2, 2), flat(W, 2, 3)]
@@ -467,21 +581,25 @@ FOUR = [flat(W, 1, 1), flat(W, 1, 5), flat(W, 2, 2), flat(W, 2, 3)]
 def test_several_wrong_entries_near_each_other_tell_a_box(monkeypatch: pytest.MonkeyPatch, filled: Any):
     """Less than a quarter of the array holds four of them: the box grows, and is taken by its factor or a sample."""
     box = part_of((W, Box(((1, 4), (1, 7)))))
-    for alpha, judged in ((None, 6), (0.5, 4)):
+    for alpha, judged in ((None, 6), (0.5, 2)):
         fresh = Fresh(monkeypatch)
-        claim = Claim(wrong=range(N))
+        claim = claim_of(wrong=range(N))
         named, grown, striped = filled(claim, FOUR, box=box, alpha=alpha)
         assert named is True
         assert grown == [(W, Box(((1, 3), (1, 6))))]
         assert striped == []
-        assert claim.regions == [throughout(W, Box(((1, 4), (1, 7))))]
+        assert claim.regions == [throughout(W, Box(((1, 4), (1, 7))), factor=alpha and 2.0)]
         assert len(claim.judged) == judged
         assert len(fresh.made) == (alpha is not None)
-    Fresh(monkeypatch, exceeds=True)
-    claim = Claim(wrong=range(N))
+    Fresh(monkeypatch, 1.0)
+    claim = claim_of(wrong=range(N))
     assert filled(claim, FOUR, box=box, alpha=0.5)[0] is True
     assert len(claim.judged) == 6
-    assert filled(Claim(), FOUR, box=box)[0] is False
+    # Other arrays are looked at after it.
+    claim = claim_of(wrong=range(N))
+    assert filled(claim, [*FOUR, B.start], box=box)[0] is True
+    assert claim.regions == [throughout(W, Box(((1, 4), (1, 7)))), throughout(B, whole_box(B))]
+    assert filled(claim_of(), FOUR, box=box)[0] is False
 
 
 @pytest.mark.parametrize(
@@ -490,7 +608,7 @@ def test_several_wrong_entries_near_each_other_tell_a_box(monkeypatch: pytest.Mo
 )
 def test_fewer_entries_or_a_quarter_of_an_array_tell_no_box(filled: Any, wrong: list[int]):
     """The second of these is 3 x 4 of 48."""
-    assert filled(Claim(wrong=range(N)), wrong) == (True, [], [])
+    assert filled(claim_of(wrong=range(N)), wrong) == (True, [], [])
 
 
 SPREAD = [flat(W, 0, 0), flat(W, 1, 1), flat(W, 4, 7), flat(W, 5, 7)]
@@ -503,21 +621,21 @@ def test_lines_of_an_array_that_is_not_wrong_throughout_are_named(
     """By their factor or a sample, where four entries or more are wrong."""
     # The sample of the array is right, and that of its lines is not.
     sampled = range(2)
-    for alpha, judged in ((None, 6), (0.5, 4)):
+    for alpha, judged in ((None, 6), (0.5, 2)):
         fresh = Fresh(monkeypatch)
-        claim = Claim(wrong=np.setdiff1d(np.arange(N), sampled))
+        claim = claim_of(wrong=np.setdiff1d(np.arange(N), sampled))
         named, grown, striped = filled(claim, SPREAD, lines=(LINES, alpha))
         assert named is True
         assert (grown, striped) == ([], [(W,)])
-        assert claim.regions == [throughout(W, box) for _, box in LINES.boxes]
+        assert claim.regions == [throughout(W, box, factor=alpha and 2.0) for _, box in LINES.boxes]
         assert len(claim.judged) == 2 + judged
         assert len(fresh.made) == (alpha is not None)
-    assert filled(Claim(), SPREAD, lines=(LINES, None))[0] is False
-    assert filled(Claim(), SPREAD, lines=None) == (False, [], [(W,)])
-    assert filled(Claim(), SPREAD[:3], lines=(LINES, None)) == (False, [], [])
+    assert filled(claim_of(), SPREAD, lines=(LINES, None))[0] is False
+    assert filled(claim_of(), SPREAD, lines=None) == (False, [], [(W,)])
+    assert filled(claim_of(), SPREAD[:3], lines=(LINES, None)) == (False, [], [])
     # Another array that is named stays so.
-    fresh = Fresh(monkeypatch, exceeds=True)
-    claim = Claim(wrong=[*np.setdiff1d(np.arange(N), sampled)])
+    fresh = Fresh(monkeypatch, 1.0)
+    claim = claim_of(wrong=[*np.setdiff1d(np.arange(N), sampled)])
     assert filled(claim, SPREAD, lines=(LINES, 0.5))[0] is True
     assert len(fresh.made) == 1
     assert len(claim.judged) == 8

@@ -24,6 +24,7 @@ from gradcheck.parameters.tree import Parameters
 from gradcheck.results.certificate import Certificate, Region, Residual
 from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import unmeasured
+from gradcheck.results.outcome import Limit
 from gradcheck.results.verdict import Judgement, Tolerance
 
 CONFIDENCE, RTOL, EPS = 0.9, 1e-3, 2.0**-52
@@ -77,12 +78,15 @@ class Examination:
         accepts: float = 0.0,
         tells: bool = False,
         vague: bool = False,
+        tells_noise: bool = False,
+        first: Any = "a direction",
+        remaining: int = 1000,
     ) -> None:
         self.claim, self.off, self.bar = claim, np.asarray(off, float), bar
         self.m, self.n = m, n = self.off.shape
         self.right = array_of(claim) - self.off
         parameters, x = Parameters.of(np.ones(n))
-        self.objective: Any = SimpleNamespace(parameters=parameters, remaining=1000)
+        self.objective: Any = SimpleNamespace(parameters=parameters, remaining=remaining)
         self.scales = np.ones(n) if scales is None else np.asarray(scales, float)
         self.names = jacobian_names((m,), parameters)
         (self.block,) = self.names.blocks
@@ -119,13 +123,27 @@ class Examination:
             "repaired",
         ):
             monkeypatch.setattr(rows, name, getattr(self, name))
-        self.found_rows = examine_rows(
+        self.noise, self.led = tells_noise, first
+        self.asked: list[Any] = []
+        self.told: list[Any] = []
+        self.known, self.found_rows = examine_rows(
             self.problem,
             self.names,
-            lambda: self.setting if setting else None,
+            self.setting_of,
+            lambda: self.asked.append("a probe") or (self.setting if setting else None),
             confidence=CONFIDENCE,
             rng=self.rng,
         )
+
+    def setting_of(self, first: Any) -> Any:
+        """What a first direction tells."""
+        self.asked.append(first)
+        return self.setting
+
+    def tells_noise(self, rows: Any) -> bool:
+        """Whether it tells the noise of the rows that are wrong."""
+        assert rows is self.joint.wrong
+        return self.noise
 
     def scaling_of(self, problem: Any, still: Any) -> Any:
         """How far columns move."""
@@ -160,7 +178,7 @@ class Examination:
         if len(self.deltas) == 1:
             assert (claim, named) == (self.problem, {})
             joint = Joint(
-                (self.along(-tangent), self.along(tangent)),
+                (self.along(-tangent), self.along(-tangent), self.along(tangent)),
                 0.0 * one,
                 self.certified_rows,
                 self.wrong_rows,
@@ -183,6 +201,7 @@ class Examination:
         test = SimpleNamespace(
             run=lambda: joint, again=again, delta=delta / self.m, rows=self.m, exact=self.exact,
             along=SimpleNamespace(scaling=self.scaling), tells=lambda scaling: self.tells,
+            first=self.led, tells_noise=self.tells_noise,
         )  # fmt: skip
         if len(self.deltas) == 1:
             self.first = test, joint
@@ -202,7 +221,10 @@ class Examination:
         found = replace(unmeasured(off.size, np.dtype(float)), value=given - off)
         return Entries(entries, given, found, Judgement(wrong, ~wrong, no, no, ones, ones))
 
-    judge_by_stencils = sweep
+    def judge_by_stencils(self, setting: Any, given: Any, entries: Any, off: Any) -> Any:
+        """The same, with what a direction says that they are off by."""
+        self.told.append(off)
+        return self.sweep(setting, given, entries)
 
     def find_places(
         self,
@@ -220,7 +242,7 @@ class Examination:
         assert (around, rng, budget) == (between, self.rng, 1500)
         self.searched.append(np.flatnonzero(of).tolist())
         for column in self.finds:
-            judge(column, np.flatnonzero(of).astype(np.int32))
+            judge(column, np.flatnonzero(of).astype(np.int32), f"off in {column}")
         assert self.places is not None
         if not self.places.unexplained.size:
             self.places.unexplained = np.zeros(self.m, bool)
@@ -279,12 +301,13 @@ def zeros(m: int, n: int, **places: float) -> Any:
 
 
 def test_rows_that_are_certified_take_one_test(examined: Any):
-    """With half of the chance to be wrong, or a third where columns are claimed to do nothing, which f bears out."""
-    for silent, part in (((), 2.0), ((3,), 3.0)):
+    """With half of the chance to be wrong; a sixth of the rest is for columns that are claimed to do nothing."""
+    for silent in ((), (3,)):
         lengths = np.where(np.isin(np.arange(4), silent), 0.0, 1.0)
         found = examined(Dense(claim_of(2, 4)), zeros(2, 4), silent=silent, lengths=lengths)
-        assert found.deltas == found.stayed == [pytest.approx(0.1 / part, rel=1e-12)]
-        assert found.certificate == Certificate("each row of J", 0.0, 0.0, CONFIDENCE, 2)
+        assert found.deltas == [pytest.approx(0.05, rel=1e-12)]
+        assert found.stayed == [pytest.approx(0.05 / 6.0, rel=1e-12)]
+        assert found.certificate == Certificate("each row of J", 0.0, 0.0, CONFIDENCE, 3)
         assert (found.found_rows.entries.coordinates.size, found.found_rows.regions, found.swept) == (
             0,
             (),
@@ -321,7 +344,35 @@ def test_what_is_wrong_in_more_than_twenty_columns_is_searched_for(
     """Where entries can be measured; whether f stays is asked for once that is known."""
     found = examined(Dense(claim_of(2, n)), setting=setting, **found_at_3(2, n))
     assert (found.found_rows is not None) is settled
-    assert found.stayed == ([pytest.approx(0.0125)] if settled else [])
+    assert found.stayed == ([pytest.approx(0.05 / 6.0)] if settled else [])
+    assert found.known is (found.setting if settled else None)
+
+
+@pytest.mark.parametrize(
+    ("first", "tells_noise", "asked"),
+    [("a direction", True, "a direction"), ("a direction", False, "a probe"), (None, True, "a probe")],
+)
+def test_a_first_direction_that_does_not_tell_the_noise_leaves_it_to_a_probe(
+    examined: Any, first: Any, tells_noise: bool, asked: str
+):
+    """Of either one is asked for once, and where entries are accused alone; it is known from then on."""
+    parts = {"first": first, "tells_noise": tells_noise}
+    for settled in (found_at_3(2, 30), found_at_3(2, 30) | {"places": Places()}):
+        found = examined(Dense(claim_of(2, 30)), **parts, **settled)
+        assert (found.asked, found.known) == ([asked], found.setting)
+    found = examined(Dense(claim_of(2, 20)), **parts, **found_at_3(2, 20))
+    assert (found.asked, found.known) == ([], None)
+    found = examined(Dense(claim_of(2, 30)), zeros(2, 30), **parts)
+    assert (found.asked, found.known) == ([], None)
+
+
+@pytest.mark.parametrize(("remaining", "told"), [(18, ["off in 3"]), (17, [])])
+def test_entries_are_judged_with_what_a_direction_says_of_them(
+    examined: Any, remaining: int, told: list[str]
+):
+    """Where the budget is enough for doubts, three stencils of six."""
+    found = examined(Dense(claim_of(2, 30)), remaining=remaining, **found_at_3(2, 30))
+    assert (found.told, found.swept, found.wrong) == (told, [(3, [1])], {(1, 3)})
 
 
 # Entries
@@ -341,7 +392,7 @@ def test_what_the_first_direction_told_serves_fresh_ones_unless_it_is_too_little
 @pytest.mark.parametrize("exact", [False, True])
 @pytest.mark.parametrize("form", ["dense", "sparse", "product"])
 def test_entries_that_are_found_are_named_and_the_rest_is_certified(examined: Any, form: str, exact: bool):
-    """By fresh directions for the claim that is right there, with a quarter of what is left of the chance."""
+    """By fresh directions for the claim that is right there, with a sixth of what is left of the chance."""
     array = claim_of(2, 30)
     stored = sparse.csc_array(array)
     claim: Any = {
@@ -352,7 +403,7 @@ def test_entries_that_are_found_are_named_and_the_rest_is_certified(examined: An
     assert found.swept == [(3, [1])]
     assert found.wrong == {(1, 3)}
     assert found.claims[0] == pytest.approx(found.right, rel=1e-12)
-    assert found.deltas == [pytest.approx(0.05), pytest.approx(0.0125)]
+    assert found.deltas == [pytest.approx(0.05), pytest.approx(0.05 / 6.0)]
     assert found.certificate == Certificate("each row of J", 0.25, 0.25, CONFIDENCE, 1)
     assert found.regions()
     # Another direction was asked for, along which columns move alike; a repair of all entries.
@@ -450,6 +501,7 @@ def test_up_to_a_hundred_and_fifty_columns_are_looked_at(examined: Any, first: i
     found = examined(Dense(claim_of(3, 200)), block_of(first, last + 1, 200), **parts)
     assert (found.found_rows is not None) is settled
     assert len(found.columns) == (152 if settled else 2)
+    assert len(found.claims) == settled  # nothing is certified where some were not looked at
 
 
 def test_dense_columns_that_grow_beyond_that_are_left_to_other_ways(examined: Any):
@@ -643,6 +695,7 @@ def test_a_matrix_that_is_right_in_other_places_is_told_by_them(examined: Any):
     k = judged.coordinates.tolist().index(10)
     told, value = judged.estimate, array[0, 10] - 1.0
     assert judged.analytic[k] == array[0, 10]
+    assert (told.limit[k], np.isnan(told.curvature[k])) == (Limit.NONE, True)
     # What directions bound is three bars; there are no slopes on either side.
     assert (told.value[k], told.left[k], told.right[k], told.nfev) == (value, value, value, 0)
     assert told.error[k] == told.sided[k] == pytest.approx(1e-3 / 3.0)
@@ -680,6 +733,27 @@ def test_many_entries_that_stand_elsewhere_are_a_region(examined: Any, moved: bo
         off[0, n + 2] = 1.0
         found = examined(Dense(array), off, repair=(Dense(array - off), moved))
         assert found.regions((((0, 1), (2, n + 3)), n))
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_the_chances_of_all_tests_are_no_more_than_what_is_left_of_the_confidence(examined: Any, stays: bool):
+    """Here each may go on twice, of a repair and of what is located: whether it comes to an end or f does not stay."""
+    array, off = claim_of(2, 30), zeros(2, 30, at_1_3=0.5)
+    found = examined(
+        Dense(array), off, repair=(Dense(array - off), True), places=Places(wrong=[3]), finds=[3], tells=True,
+        vague=True, stays=stays,
+    )  # fmt: skip
+    assert (found.found_rows is not None) is stays
+    assert len(found.deltas) == (3 if stays else 5)
+    assert sum(found.deltas) + sum(found.stayed) <= 0.1 + 1e-12
+    # That f does not stay is seen of it whatever was known before: it is not asked again.
+    found = examined(
+        Dense(array), off, repair=(Dense(array - off), True), places=Places(wrong=[3]), finds=[3], tells=True,
+        stays=False,
+    )  # fmt: skip
+    assert found.found_rows is None
+    assert sum(found.deltas) + sum(found.stayed) <= 0.1 + 1e-12
+    assert (len(found.deltas), len(found.stayed)) == (3, 2)
 
 
 @pytest.mark.parametrize("parts", [{"stays": [False, True]}, {"accepts": 9.0}])

@@ -123,8 +123,8 @@ def test_regions_are_called_by_their_name(problem, where, words):
 
     assert report.outcome is Outcome.FAIL
     assert sum(words in text for text in (*report.diagnosis, *report.notes)) == 1
-    about = np.zeros(gradient["W"].shape)[where].size
-    assert report.reason.startswith(f"about {about:,} of ")
+    count = np.zeros(gradient["W"].shape)[where].size
+    assert report.reason.startswith(f"{count:,} of ")
     assert named(report) <= places(where)
 
 

@@ -15,19 +15,23 @@ from gradcheck.parameters.boxes import whole_box
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.certificate import Region
 
-PARAMETERS, X = Parameters.of({"W": np.ones((3, 4)), "b": np.ones(5)})
+# Too many to judge each of them.
+PARAMETERS, X = Parameters.of({"W": np.ones((6, 4)), "b": np.ones(5)})
 W, B = PARAMETERS.blocks
 
 
 class Claim:
     """A claim whose arrays hold wrong entries or not; the entries that are to be left open are noted."""
 
-    def __init__(self, *wrong_in: Any, size: int = X.size, disputes: bool = False) -> None:
+    def __init__(
+        self, *wrong_in: Any, size: int = X.size, disputes: bool = False, wrong: tuple[int, ...] = ()
+    ) -> None:
         self.problem = SimpleNamespace(parameters=PARAMETERS)
         self.still, self.rng, self.around = np.zeros(size, bool), object(), object()
         self.regions: list[Region] = []
-        self.wrong_in, self.disputes = wrong_in, disputes
+        self.wrong_in, self.disputes, self.wrong = wrong_in, disputes, wrong
         self.left_open: list[list[int]] = []
+        self.judged: list[Any] = []
 
     def entries_wrong_in(self, block: Any) -> bool:
         """Whether single entries of an array are wrong."""
@@ -38,9 +42,10 @@ class Claim:
         self.left_open.append(entries)
         return self.disputes
 
-    def judge(self, entries: Any) -> Any:
-        """What there is to say of some entries."""
-        return "judged", entries.tolist()
+    def judge(self, entries: Any, off: Any = None) -> Any:
+        """Which of some entries are wrong; what they are said to be off by is noted."""
+        self.judged.append((entries.tolist(), off))
+        return SimpleNamespace(wrong=np.intersect1d(entries, self.wrong).astype(np.intp))
 
 
 class Ways:
@@ -103,7 +108,8 @@ def test_entries_are_looked_for_by_two_points_and_then_by_four(
     for test, of, rows, judge, around, rng, most, _ in ways.looks:
         assert (test, of, around, rng, most) == (TEST, direction, claim.around, claim.rng, budget)
         assert (rows.tolist(), rows.dtype) == ([True], bool)
-        assert judge(5, np.arange(1)) == ("judged", [5])
+        judge(5, np.arange(1), "off")
+        assert claim.judged.pop() == ([5], "off")
 
 
 @pytest.mark.parametrize("places", [Places(wrong=[3]), Places(right=[4]), Places(spent=True)])
@@ -148,6 +154,74 @@ def test_a_search_that_ends_before_its_time_leaves_the_arrays_open_in_which_some
     claim.regions = [Region(W, whole_box(W), True)]
     leave_the_rest(claim)
     assert claim.regions == [Region(W, whole_box(W), True), Region(B, whole_box(B), False)]
+
+
+@pytest.mark.parametrize("left", [20, 21])
+@pytest.mark.parametrize(
+    "places",
+    [
+        Places(wrong=[3], spent=True),
+        Places(right=[4], spent=True),
+        Places([3, 4], [5], dense=True),
+        Places([3, 4], dense=True, spent=True),
+    ],
+)
+def test_of_what_is_left_where_a_search_ends_twenty_are_judged_one_by_one(
+    monkeypatch: pytest.MonkeyPatch, left: int, places: Places
+):
+    """No array is left open then, nor asked for; of twenty-one none is judged."""
+    ways = Ways(monkeypatch, places)
+    claim: Any = Claim(W)
+    claim.still[:-left] = True
+    found = search(claim, TEST, along())
+    if left == 20:
+        assert claim.judged == [(list(range(X.size - 20, X.size)), None)]
+        assert found == Found(True, False, False, False, False)
+        assert (claim.regions, len(ways.asked)) == ([], 1)
+    else:
+        assert claim.judged == []
+        assert found == Found(not places.dense, places.dense, places.spent and not places.dense, False, False)
+        assert (claim.regions != [], len(ways.asked)) == (not places.dense, 1 + places.dense)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "off", "tolerated", "open_"),
+    [
+        ((), 1.26, False, True),
+        ((27,), 1.26, False, False),
+        ((), 1.25, True, False),
+        ((27,), 1.25, False, False),
+    ],
+)
+def test_what_a_direction_accuses_is_open_where_none_that_is_left_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, wrong: Any, off: float, tolerated: bool, open_: bool
+):
+    """The complex step, for one, whose real differences are too crude to clear an entry: nothing passes by these."""
+    Ways(monkeypatch, Places(right=[4], spent=True))
+    claim: Any = Claim(wrong=wrong, disputes=True)
+    claim.still[:26] = True
+    assert search(claim, TEST, along(off, exact=True)) == Found(True, False, False, tolerated, open_)
+    assert claim.left_open == ([[4, 26, 27, 28]] if open_ else [])
+
+
+def test_where_nothing_is_left_and_nothing_was_found_nothing_is_explained(monkeypatch: pytest.MonkeyPatch):
+    """All of it was judged before."""
+    Ways(monkeypatch, Places(spent=True))
+    claim: Any = Claim()
+    claim.still[:] = True
+    assert search(claim, TEST, along()) == Found(False, False, False, False, False)
+
+
+@pytest.mark.parametrize("places", [Places(wrong=[3]), Places(right=[4])])
+def test_nothing_is_left_to_judge_where_a_search_comes_to_its_end(
+    monkeypatch: pytest.MonkeyPatch, places: Places
+):
+    """Though few entries could be."""
+    Ways(monkeypatch, places)
+    claim: Any = Claim()
+    claim.still[5:] = True
+    assert search(claim, TEST, along()).explains
+    assert claim.judged == []
 
 
 @pytest.mark.parametrize(("off", "tolerated"), [(1.25, True), (1.26, False)])

@@ -79,11 +79,26 @@ def direction(rows: int, fit: LineFit | None, **parts: Any) -> Direction:
     return Direction(np.ones(4), parts.pop("step", STEP), fit=fit, **plain, **parts)
 
 
+def share(looks: int, left_out: int) -> float:
+    """What part of the chance a bound has, of so many residuals without so many: docs/certificate.md.
+
+    Three quarters are the first look's; the other looks share one, and in each that of k is half of that of k - 1.
+    """
+    look = 3 / 4 if looks == 1 else (1 / 4) * (1 / (looks - 1) - 1 / looks)
+    return look * 2.0**-left_out / sum(2.0**-k for k in range(looks))
+
+
 def bound(count: int, delta: float) -> float:
-    """The norm that so many residuals of 1 prove: docs/certificate.md, any of them left out."""
+    """The norm that so many residuals of 1 prove, any of them left out."""
+    return proves([1.0] * count, delta)
+
+
+def proves(sizes: Any, delta: float) -> float:
+    """The same of residuals of several sizes: the largest k of them left out."""
+    count = len(sizes)
     return min(
-        math.sqrt(2) * (math.comb(count, k) * 2 ** (k + 1) * count * (count + 1) / delta) ** (1 / (count - k))
-        for k in range(count)
+        size * math.sqrt(2) * (math.comb(count, k) / (share(count, k) * delta)) ** (1 / (count - k))
+        for k, size in enumerate(sorted(sizes, reverse=True))
     )
 
 

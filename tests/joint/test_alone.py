@@ -11,7 +11,7 @@ from by_hand import EPS, close
 
 from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
-from gradcheck.joint.alone import judge_alone
+from gradcheck.joint.alone import judge_alone, judge_by_stencils
 from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
@@ -33,7 +33,7 @@ def judged(
     *entries: int,
     step: float = 1e-3,
     level: float = 1e-15,
-    expected: Any = None,
+    off: Any = None,
     **parts: Any,
 ) -> tuple[Entries, int]:
     """What is said of some entries of a claim, and with how many evaluations."""
@@ -41,11 +41,12 @@ def judged(
     objective = Objective(f, parameters, max_nfev=parts.pop("max_nfev", None))
     f_x = objective.value(x)
     scales = parts.pop("scales", np.where(x != 0, np.abs(x), 1.0))
-    setting = Setting(objective, x, f_x, level, step, scales, Tolerance(1e-6), **parts)
+    tolerance = parts.pop("tolerance", Tolerance(1e-6))
+    setting = Setting(objective, x, f_x, level, step, scales, tolerance, **parts)
     before = objective.nfev
     none: Any = None
     found = judge_alone(
-        none, setting, np.asarray(claimed, float), np.array(entries, int), exact=False, expected=expected
+        none, setting, np.asarray(claimed, float), np.array(entries, int), exact=False, off=off
     )
     return found, objective.nfev - before
 
@@ -81,10 +82,10 @@ def test_what_four_points_tell_of_a_parabola():
 
 
 def test_an_entry_at_0_takes_a_stencil():
-    """It has no size; beside others these take four points."""
+    """And four points far nearer to it. It has no size; beside others these take four points."""
     claimed = np.exp(X) * [1.05, 1.0, 1.0, 1.0]
     evidence, nfev = judged(smooth, claimed, 0, 1, 2, step=5e-4)
-    assert nfev == 4 + 6 + 4
+    assert nfev == 4 + (6 + 4) + 4
     assert dict(zip(evidence.coordinates.tolist(), evidence.judgement.wrong.tolist(), strict=True)) == {
         0: True, 1: False, 2: False,
     }  # fmt: skip
@@ -100,8 +101,8 @@ def test_an_entry_that_is_off_by_few_bars_takes_a_stencil(off: float, nfev: int)
 
 def test_four_points_clear_nobody_whom_a_stencil_would_look_at_more_precisely():
     """Three bars, h^2 / 2, are what is accepted at 1.4e-3; beyond it a stencil follows."""
-    for step, nfev in ((1.3e-3, 4), (1.5e-3, 10)):
-        evidence, count = judged(smooth, np.exp(X), 0, step=step)
+    for step, atol, nfev in ((1.3e-3, 0.0, 4), (1.5e-3, 0.0, 10), (1.5e-3, 1e-6, 4), (1.5e-3, 1e-7, 10)):
+        evidence, count = judged(smooth, np.exp(X), 0, step=step, tolerance=Tolerance(1e-6, atol=atol))
         assert evidence.judgement.verified.tolist() == [True]
         assert count == nfev
 
@@ -142,7 +143,7 @@ def test_an_entry_far_smaller_than_its_step_takes_a_stencil():
 
 def test_bounds_that_hold_an_entry_keep_it_from_four_points():
     """They have to lie beyond the step on both sides."""
-    for room, four in ((1.1e-3, True), (0.9e-3, False)):
+    for room, four in ((1.1e-3, True), (1e-3, False), (0.9e-3, False)):
         _, nfev = judged(smooth, np.exp(X), 0, room=(np.full(4, 1.0), np.full(4, room)))
         assert (nfev == 4) is four
 
@@ -163,18 +164,88 @@ def test_four_points_off_the_domain_are_followed_by_a_stencil():
     assert not evidence.judgement.wrong.any()
 
 
-def test_an_entry_at_0_that_is_what_directions_say_takes_one_stencil():
-    """Off by 5 %: one that is not what they say, or of which they say nothing, is looked at far nearer to 0."""
-    claimed, right = np.exp(X) * 1.05, np.exp(X)
-    evidence, nfev = judged(smooth, claimed, 1, step=5e-4, expected=right)
-    assert (nfev, evidence.judgement.wrong.tolist()) == (6, [True])
-    for expected in (None, right * 1.01, claimed):
-        evidence, more = judged(smooth, claimed, 1, step=5e-4, expected=expected)
+@pytest.mark.parametrize("right", [True, False])
+@pytest.mark.parametrize("width", [np.inf, 1e-6, 1e-9, 1e-12])
+def test_at_0_f_has_to_have_the_same_slope_far_nearer(width: float, right: bool):
+    """Ten evaluations; where it turns steep, or its slope jumps, more, and nobody is accused of the slope from far."""
+
+    def steep(x: Any) -> float:
+        return float(np.sum(np.sin(x)) + x[1] / (1.0 + (x[1] / width) ** 2))
+
+    def bent(x: Any) -> float:
+        return float(np.sum(np.sin(x)) + x[1] ** 2 / np.hypot(x[1], width))
+
+    for f in (steep, bent):
+        slope = 1.0 + (f is steep)
+        evidence, nfev = judged(f, [1.0, slope if right else 1.5 * slope, 1.0, 1.0], 1, step=1e-2)
+        assert (nfev == 10) is (width == np.inf)
+        assert evidence.judgement.wrong[0] <= (not right)
+
+
+def test_a_small_mistake_at_0_that_is_what_directions_say_takes_one_stencil():
+    """Off by five of what is allowed: one that is not what they say, or of which they say nothing, is seen again."""
+    right = np.exp(X)
+    claimed = right * (1.0 + 5e-6)
+    off = claimed - right
+    evidence, nfev = judged(smooth, claimed, 1, step=5e-4, off=off[[1]])
+    assert (nfev, evidence.judgement.wrong.tolist()) == (10, [True])
+    assert (evidence.coordinates.tolist(), evidence.analytic.tolist()) == ([1], [claimed[1]])
+    for other in (None, off[[1]] - 1e-6, np.zeros(1)):
+        evidence, more = judged(smooth, claimed, 1, step=5e-4, off=other)
         assert evidence.judgement.wrong.tolist() == [True]
         assert more >= 12
     # A right claim is no less right for what directions say.
-    evidence, _ = judged(smooth, right, 1, step=5e-4, expected=claimed)
+    evidence, _ = judged(smooth, right, 1, step=5e-4, off=off[[1]])
     assert evidence.judgement.verified.tolist() == [True]
+
+
+@pytest.mark.parametrize(
+    ("bars", "apart", "one"), [(31, 0, True), (29, 0, False), (42, 1, True), (38, 1, False)]
+)
+def test_what_directions_say_may_differ_by_a_tenth_with_three_bars(bars: float, apart: float, one: bool):
+    """Of a straight line, off by so many bars, of which directions say one more or less."""
+
+    def line(x: Any) -> float:
+        return float(x.sum())
+
+    ones = np.ones(4)
+    evidence, nfev = judged(line, 2.0 * ones, 1, level=1e-9, off=ones[:1])
+    assert nfev == 10
+    bar = evidence.estimate.error[0]
+    claimed = ones.copy()
+    claimed[1] = evidence.estimate.value[0] + bars * bar
+    for side in (-apart, apart):
+        # By itself it is clear from ten times what is allowed on, three bars and the tolerance.
+        evidence, nfev = judged(
+            line, claimed, 1, level=1e-9, off=np.array([(bars + side) * bar]), tolerance=Tolerance(2.0 * bar)
+        )
+        assert evidence.judgement.wrong.tolist() == [True]
+        assert (nfev == 10) is one
+
+
+def test_of_several_entries_each_has_what_directions_say_of_it():
+    """The second is right and clear by four points; of the others, at 0, each is off by something else."""
+    x, right = np.array([0.0, 1.0, 0.0]), np.exp([0.0, 1.0, 0.0])
+    claimed = right * [1.0 + 5e-6, 1.0, 1.0 + 8e-6]
+    off = claimed - right
+    evidence, nfev = judged(smooth, claimed, 0, 1, 2, x=x, step=5e-4, off=off)
+    assert nfev == 10 + 4 + 10
+    assert sorted(evidence.coordinates[evidence.judgement.wrong].tolist()) == [0, 2]
+    _, more = judged(smooth, claimed, 0, 1, 2, x=x, step=5e-4, off=off[::-1])
+    assert more > nfev
+
+
+def test_what_is_clear_by_itself_needs_nothing_that_directions_say():
+    """A right entry, and one that is far off, whatever they say."""
+    parameters, x = Parameters.of(X)
+    for claimed in (np.exp(X[0]), 2.0 * np.exp(X[0])):
+        for off in (None, np.zeros(1), np.ones(1)):
+            objective = Objective(smooth, parameters)
+            setting = Setting(objective, x, objective.value(x), 1e-15, 5e-4, np.ones(4), Tolerance(1e-6))
+            before = objective.nfev
+            found = judge_by_stencils(setting, np.array([claimed]), np.array([0]), off)
+            assert found.judgement.wrong.tolist() == [claimed > np.e]
+            assert objective.nfev - before == 6
 
 
 # By the complex step
@@ -244,6 +315,17 @@ def test_the_complex_step_takes_three_evaluations_an_entry(unit: float):
         assert (at.real.tolist(), at.imag.tolist()) == (X.tolist(), close(1e-20 * step))
         assert (low, high) == (pytest.approx(X - 1e-3 * step), pytest.approx(X + 1e-3 * step))
     assert (len(asked), found.nfev) == (12, 12)
+
+
+@pytest.mark.parametrize(("more", "three"), [(0.9, True), (1.1, False)])
+def test_the_complex_step_may_lie_a_thousandth_from_the_real_difference(more: float, three: bool):
+    """Of a slope of 1000, of which imaginary parts see all but what is claimed to be nothing."""
+
+    def f(x: Any) -> Any:
+        return 1000.0 * x[0] + more * np.real(x[0])
+
+    _, asked = exactly(f, [1000.0, 0.0, 0.0, 0.0], 0)
+    assert (len(asked) == 3) is three
 
 
 def test_the_complex_step_sees_neither_kinks_nor_bends():

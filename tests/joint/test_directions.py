@@ -14,7 +14,8 @@ from gradcheck.function.objective import Objective
 from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.joint import directions as directions_module
 from gradcheck.joint.directions import Directions
-from gradcheck.numerics.line_fit import EIGHT, FOUR, positions
+from gradcheck.joint.few_points import AMPLIFIED
+from gradcheck.numerics.line_fit import EIGHT, FOUR, fifth_over_third, positions
 from gradcheck.numerics.problem import Problem, scaling_of
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.verdict import Tolerance
@@ -167,6 +168,68 @@ def test_the_outer_points_are_asked_for_first():
     assert asked[0][1] == pytest.approx([-0.1, 0.1])
     t = 0.1 * positions(EIGHT)
     assert values == close(np.stack([3 + t, 3 - t], axis=1))
+
+
+def test_points_no_farther_than_f_was_defined_are_asked_for_at_once():
+    """In one call: who evaluates in parallel waits once. Farther ones the outer first, as the first ones are."""
+    along = directions(f_x=np.array([3.0, 3.0]))
+    asked = along_lines(along, lambda t: 3 + t**3, lambda t: 3 - t)
+    for step, side, calls in (
+        (0.1, FOUR, [2, 2]),
+        (0.1, FOUR, [4]),
+        (0.1, EIGHT, [8]),
+        (0.05, EIGHT, [8]),
+        (0.100001, EIGHT, [2, 6]),
+        (0.100001, EIGHT, [8]),
+    ):
+        asked.clear()
+        reached, values = along.values(V, step, side)
+        assert reached == step
+        assert [len(offsets) for _, offsets in asked] == calls
+        t = step * positions(side)
+        assert sorted(x for _, offsets in asked for x in offsets) == close(sorted(t[t != 0]))
+        assert values == close(np.stack([3 + t**3, 3 - t], axis=1))
+
+
+def test_off_the_domain_all_points_that_were_asked_for_at_once_are_spent():
+    """Along one tangent f is defined up to 0.1, along the next one up to 0.05: two points tell, or all eight do."""
+    edges = {id(V): 0.11}
+    along = directions(1, f_x=np.array([3.0]))
+    asked: list[int] = []
+
+    def values(tangent: Any, offsets: Any) -> Any:
+        asked.append(len(offsets))
+        offsets = np.asarray(offsets)
+        return np.where(np.abs(offsets) < edges.get(id(tangent), 0.05), 3 + offsets, np.nan)[:, None]
+
+    object.__setattr__(along.problem, "along", values)
+    other = V.copy()
+    for reached, calls in ((None, [2, 2, 6]), (0.1, [8, 8])):
+        asked.clear()
+        if reached is not None:
+            assert along.values(V, reached, EIGHT)[0] == reached
+            assert asked == [2, 6]
+            asked.clear()
+        step, found = along.values(other, 0.1, EIGHT)
+        assert (step, asked) == (close(0.1 / 30), calls)
+        assert found == close((3 + step * positions(EIGHT))[:, None])
+    # How far f was not defined is no step over which it was.
+    fresh = directions(1, f_x=np.array([3.0]))
+    object.__setattr__(fresh.problem, "along", values)
+    asked.clear()
+    for _ in range(2):
+        fresh.values(other, 0.1, FOUR)
+    assert asked == [2, 2, 2, 2, 4]
+
+
+def test_points_between_defined_ends_may_lie_off_the_domain():
+    """Then the step is none over which f was defined: the ends are asked for first again."""
+    along = directions(1, f_x=np.array([3.0]))
+    asked = along_lines(along, lambda t: np.nan if 1e-2 < t < 0.09 else 3 + t)
+    for calls in ([2, 6, 2, 6], [2, 6, 8]):
+        asked.clear()
+        assert along.values(V, 0.1, EIGHT)[0] == close(0.1 / 30)
+        assert [len(offsets) for _, offsets in asked] == calls
 
 
 def test_of_eight_points_four_may_be_known():
@@ -341,7 +404,8 @@ def further(along: Directions, *lines: Any, **parts: Any) -> Any:
     along._tangent = lambda: V
     asked = along_lines(along, *lines)
     rows = len(lines)
-    fit = {name: parts.pop(name) for name in ("noise", "odd", "even", "flat", "outer") if name in parts}
+    names = ("noise", "odd", "even", "flat", "outer", "bends")
+    fit = {name: parts.pop(name) for name in names if name in parts}
     return along.next([direction(rows, fitted(rows, **fit), **parts)]), asked
 
 
@@ -414,7 +478,10 @@ def test_the_slope_by_four_points_is_that_of_the_polynomial_through_them(
 ):
     """Its bar: the truncation that the first fit tells, larger where b3 is larger here, or 2.5 times what it adds.
 
-    What it adds to the slope of the straight line by least squares; with the noise of four values, and rounding.
+    Of what turns so many times as fast b3 is larger by the third power of that, and b5, which is left, by the fifth.
+
+    What it adds to the slope of the straight line by least squares; with the noise of four values, and rounding. Of
+    several rows no more than three tenths of what it takes out of the outer chord, where noise hides b3 of most rows.
     """
     noise = 1e-7
 
@@ -429,11 +496,77 @@ def test_the_slope_by_four_points_is_that_of_the_polynomial_through_them(
     plain = (t @ (y - 3)) / (t @ t)
     mine = abs((y[4] - y[0]) / (t[4] - t[0]) - (y[3] - y[1]) / (t[3] - t[1])) / (t[4] ** 2 - t[3] ** 2)
     larger = np.inf if third == 0 else max(1.0, mine / third)
-    bent = min(10 * fifth * NEAR**2 * FAR**2 * step**4 * larger, 2.5 * abs(slope - plain))
+    truncation = 10 * fifth * NEAR**2 * FAR**2 * step**4
+    bent = min(truncation * np.cbrt(larger) ** 5, 2.5 * abs(slope - plain))
+    taken = abs(slope - (y[4] - y[0]) / (t[4] - t[0]))
+    bent = min(bent, max(0.3 * taken, truncation))
     share = NEAR**2 / (FAR**2 - NEAR**2)
     amplified = np.sqrt(2.0) * np.hypot((1 + share) / (2 * NEAR), share / (2 * FAR))
     assert found.residual == pytest.approx(-0.5 - slope, abs=1e-9)
     assert found.error == pytest.approx(bent + noise * amplified / step + EPS * abs(slope), rel=1e-6)
+
+
+@pytest.mark.parametrize(("times", "first_power"), [(1.0, True), (2.0, True), (10.0, False), (30.0, False)])
+def test_along_a_tangent_with_bends_that_are_shorter_bars_grow_by_the_power_five_thirds(
+    times: float, first_power: bool
+):
+    """Rows that turn 30 times as fast along the second direction: of third order 27,000 times more is seen.
+
+    Of fifth order, which four points leave, it is 24.3 million times: more than the tenfold margin of the first power.
+    The neighbour, a claim that is off by eight bars, stands out along the same points.
+    """
+    odd, rate = np.array([[0.1] * 2, [0.1**3 / 6] * 2, [0.1**5 / 120] * 2, [0.1**7 / 5040] * 2]), 0.1 * times
+
+    def next_one(claimed: float) -> Any:
+        matrix = Dense(np.full((2, 4), claimed / V.sum()))
+        along = directions(2, matrix=matrix, tolerance=Tolerance(0.0), eps=0.0)
+        return further(along, *[lambda t: 3 + np.sin(rate * t)] * 2, noise=1e-16, odd=odd)[0]
+
+    right = next_one(rate)
+    assert not right.exceeds[0]
+    assert right.off[0] <= right.error[0]
+    bar = float(right.error[0])
+    for off in (-8.0 * bar, 8.0 * bar):
+        wrong = next_one(rate + off)
+        assert wrong.error[0] == close(bar)
+        assert wrong.exceeds[0]
+    # The rest is rounding of values of 3.
+    told = 10.0 * odd[2, 0] * NEAR**2 * FAR**2 * right.step**4 * times**3
+    assert bool(right.off[0] <= 3.0 * (told + 4.0 * EPS * AMPLIFIED / right.step)) is first_power
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_row_that_hardly_bent_along_the_first_direction_bends_as_the_others_do(rows: int):
+    """Among others by ten times the h^2 b5 / b3 of most, of what its rule takes out; alone by 2.5 times what it adds.
+
+    Along the first its b3 was a millionth of what it is here.
+    """
+    noise, bent = 1e-12, (lambda t: 3 - 0.5 * t + 30.0 * t**3)
+    third = np.array([30e-6, 30.0, 30.0])[:rows]
+    odd = np.stack([np.ones(rows), third, np.full(rows, 1e-3), np.zeros(rows)])
+    bends = np.array([[1e-9, 1e-3, 1e-3], [1e-12] * 3, [1e-12] * 3])[:, :rows]
+    fit = fitted(rows, bends=bends)
+    assert np.isfinite(fifth_over_third(fit)).tolist() == [True] * rows
+    along = directions(rows)
+    found, _ = further(along, *[bent] * rows, noise=noise, odd=odd, bends=bends)
+    step = found.step
+    near, wide = 30.0 * (NEAR * step) ** 2, 30.0 * step**2
+    value = (near * FAR**2 - wide * NEAR**2) / (FAR**2 - NEAR**2)
+    assert value == pytest.approx(0.0, abs=1e-12)
+    # By least squares a straight line has the chords' slopes weighted by the squares of their ends.
+    plain = (near * NEAR**2 + wide * FAR**2) / (NEAR**2 + FAR**2)
+    share = NEAR**2 / (FAR**2 - NEAR**2)
+    rest = noise * np.sqrt(2.0) * np.hypot((1 + share) / (2 * NEAR), share / (2 * FAR)) / step + 0.5 * EPS
+    truncation = 10 * 1e-3 * NEAR**2 * FAR**2 * step**4
+    # Of b3 a million times: of b5 as much of one row, and 1e6^(5/3) of one of several.
+    alone = min(truncation * (1e6 if rows == 1 else 1e10), 2.5 * plain)
+    rate = 10.0 * step**2 * float(np.median(fifth_over_third(fit)))
+    expected = alone if rows == 1 else max(rate * wide, truncation)
+    assert expected < alone / 10.0 or rows == 1
+    assert found.error[0] == pytest.approx(expected + rest, rel=1e-3)
+    assert np.abs(found.residual[1:]) == pytest.approx(np.zeros(rows - 1), abs=1e-9)
+    # Those that bent have the bar that the first direction tells.
+    assert found.error[1:] == pytest.approx(np.full(rows - 1, truncation + rest), rel=1e-3)
 
 
 def test_the_bar_of_four_points_holds_the_rounding_of_their_values_and_of_the_slope():
@@ -723,7 +856,9 @@ def test_directions_take_over_what_others_told_of_f():
     before, after = directions(), directions()
     before._weight, before._shown = np.array([2.0, 3.0]), np.array([True, False])
     before.gridded = np.array([False, True])
+    before._reached = 0.25
     after.follow(before)
+    assert after._reached == 0.25
     del after.__dict__["rounding_of_x"]
     assert (after._weight.tolist(), after._shown.tolist()) == ([2.0, 3.0], [True, False])
     assert after.gridded.tolist() == [False, True]

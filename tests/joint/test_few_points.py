@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from by_hand import close, fitted, row
 
-from gradcheck.joint.few_points import four_points, hidden_of, shortest, two_points
+from gradcheck.joint.few_points import four_points, hidden_of, left_of, shortest, two_points
 from gradcheck.numerics.line_fit import FOUR, LineFit, fifth_over_third, hidden_bends, third_order
 
 NEAR, FAR = FOUR
@@ -98,6 +98,10 @@ def test_four_points_are_no_farther_than_three_tenths():
     """Of rows that do not bend, or hardly."""
     for fifth in (0.0, 1e-14):
         assert four_points(bent(0.5, fifth, noise=1e-9), 0.01)[0] == 0.3
+    # One of two that does not bend counts as that far.
+    half = (1e-12 * AMPLIFIED / (4.0 * 10.0 * 2.0 * NEAR**2)) ** 0.2
+    step, _ = four_points(bent(0.5, [2.0, 0.0], noise=1e-12, rows=2), 0.01)
+    assert step == close((half + 0.3) / 2.0)
 
 
 # Those at a shorter step than eight
@@ -165,7 +169,7 @@ NOISE = 1e-12
 CHORDS = NOISE * np.sqrt(2.0) / (2.0 * STEP) * np.hypot(1.0 / NEAR, 1.0 / FAR)
 
 
-def telling(*, step: float = 0.08, third: Any = 1e-6, fifth: float = 1e-6) -> LineFit:
+def telling(*, step: float = 0.08, third: Any = 1e-6, fifth: Any = 1e-6) -> LineFit:
     """Eight points that see bends of third and fifth order."""
     bends = [row(third, 3), row(fifth, 3), row(fifth, 3)]
     return fitted(3, step=step, bends=bends)
@@ -205,6 +209,24 @@ def test_what_is_hidden_is_less_than_what_the_rule_took_out():
             taken = sign * 10.0 * least[0] / part
             assert hidden(fit, times=8.0, taken=taken) == close(10.0 * least, rel=1e-6)
         assert hidden(fit, times=8.0, taken=0.0) == close(least, rel=1e-9)
+    # In each row.
+    fit = telling(fifth=[1e-6, 1e-4, 1e-3])
+    assert hidden(fit, times=8.0, taken=0.0) == close(hidden_bends(fit, STEP), rel=1e-9)
+    assert hidden_bends(fit, STEP)[2] > 2.0 * hidden_bends(fit, STEP)[0]
+
+
+def test_what_four_points_leave_is_a_part_of_what_their_rule_takes_out():
+    """Three tenths of it at the most, or ten times the h^2 b5 / b3 of the median row; whatever its sign, row by row."""
+    fits = [telling(fifth=1e-9, third=[1e-6, 2e-6, 4e-6]), telling(fifth=1e-9, third=[4e-6, 1e-6, 1e-6])]
+    value, outer = np.array([1.0, 2.0, 3.0]), np.array([2.0, 1.5, 3.0])
+    for told in (fits[:1], fits):
+        rate = 10.0 * STEP**2 * np.median(np.min([fifth_over_third(fit) for fit in told], axis=0))
+        assert rate < 0.1
+        assert left_of(value, outer, STEP, told) == close(rate * np.array([1.0, 0.5, 0.0]))
+        # With a step that is twice as long a four times as large part.
+        assert left_of(value, outer, 2.0 * STEP, told) == close(4.0 * rate * np.array([1.0, 0.5, 0.0]))
+    for unknown in (telling(), telling(third=0.0, fifth=0.0)):
+        assert left_of(value, outer, STEP, [unknown]) == close(0.3 * np.array([1.0, 0.5, 0.0]))
 
 
 def test_of_several_fits_those_of_longer_steps_tell_and_the_least_counts():

@@ -8,7 +8,7 @@ import pytest
 from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
 from gradcheck.function.vector_objective import VectorObjective
-from gradcheck.joint.few_points import AMPLIFIED, FAR, NEAR
+from gradcheck.joint.few_points import AMPLIFIED, FAR, NEAR, four_points
 from gradcheck.joint.joint import JointTest
 from gradcheck.numerics.problem import Problem, scaling_of
 from gradcheck.parameters.tree import Parameters
@@ -151,10 +151,13 @@ def test_all_rows_of_a_jacobian_are_judged_by_the_same_points():
 
 
 def test_the_bound_is_that_of_one_direction_or_of_the_best_of_several():
-    """sqrt(2) tau 2 / (delta / 2) for one; for two the better of both together and of the finer one alone."""
-    assert bound_of(np.array([[3.0]]), 1e-6) == pytest.approx(math.sqrt(2) * 3 * 2 / 0.5e-6)
-    both = math.sqrt(2) * 4 * math.sqrt(2 / (1e-6 / 6))
-    finer = math.sqrt(2) * 1e-9 * 2 * 4 / (1e-6 / 6)
+    """sqrt(2) tau / (3/4 delta) for one; for two the better of both together and of the finer one alone.
+
+    These have an eighth of delta: two thirds for both, and one for one of the two without the other.
+    """
+    assert bound_of(np.array([[3.0]]), 1e-6) == pytest.approx(math.sqrt(2) * 3 / 0.75e-6)
+    both = math.sqrt(2) * 4 / math.sqrt(1e-6 / 8 * 2 / 3)
+    finer = math.sqrt(2) * 1e-9 * 2 / (1e-6 / 8 / 3)
     assert bound_of(np.array([[4.0], [1e-9]]), 1e-6) == pytest.approx(min(both, finer))
 
 
@@ -250,3 +253,59 @@ def test_no_array_moves_f_by_more_than_ten_times_what_the_least_does():
         assert np.repeat(claimed, 3) * scaling.lengths == pytest.approx(np.repeat(moved, 3), rel=1e-12)
         assert scaling.sizes == pytest.approx([1.0], rel=1e-12)
         assert scaling.held == pytest.approx({10.0: 4.0, 2.0: 1.0}[moved[1]], rel=1e-12)
+
+
+def bent(rates, seed):
+    """A test of a thousand outputs, each a sine or what bends like tanh, and its right Jacobian."""
+    rng = np.random.default_rng(seed)
+    a, x = rng.normal(size=(1000, 50)) / np.sqrt(50), rng.normal(size=50)
+    z = a @ x
+    if rates is None:
+        f, slope = lambda z: np.tanh(z) + 0.1 * z**2, 1 - np.tanh(z) ** 2 + 0.2 * z
+    else:
+        f, slope = lambda z: np.sin(rates * z), rates * np.cos(rates * z)
+    parameters, flat = Parameters.of(x)
+    objective = VectorObjective(lambda x: f(a @ x), parameters)
+    f_x = objective.at(x)[0]
+    claim = Problem(
+        objective,
+        flat,
+        f_x,
+        Dense(slope[:, None] * a),
+        parameters.scales(flat),
+        Tolerance(1e-6),
+        None,
+        2.2e-16,
+    )
+    scaling = scaling_of(claim, np.zeros(50, bool))
+    return JointTest(claim, scaling, np.random.default_rng(seed), 1e-6, exact=False)
+
+
+@pytest.mark.parametrize(
+    ("rates", "grown", "beyond", "bar"),
+    [
+        # By what a row shows alone the bars of some are 7e-6.
+        (None, 150, 6, 6e-8),
+        (np.where(np.arange(1000) % 20 == 0, 5.0, 0.5), 120, 15, 2e-7),
+    ],
+)
+def test_bars_of_four_points_hold_where_rows_hardly_bent_along_the_first_direction(rates, grown, beyond, bar):
+    """16,000 right rows, in the second family one of twenty with bends ten times as short as the others'.
+
+    Some lie beyond what the first direction tells of them: their bars grow, but for a few; and few are wide.
+    """
+    alone = outside = 0
+    widest = []
+    for seed in range(4):
+        test = bent(rates, seed)
+        first = test.begin()
+        _, truncation = four_points(first.fit, first.step)
+        for _ in range(4):
+            found = test.along.next([first])
+            told = truncation * found.step**4 + AMPLIFIED * first.fit.noise / found.step
+            alone += int(np.sum(found.off > 3.0 * told))
+            outside += int(np.sum(found.off > 3.0 * found.error))
+            widest.append(np.quantile(found.error / found.weight, 0.999))
+    assert alone >= grown
+    assert outside <= beyond
+    assert max(widest) <= bar

@@ -9,7 +9,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from by_hand import STEP, Steps, bound, close, direction, fitted, joint_test, limit, needs, scattered
+from by_hand import (
+    STEP,
+    Steps,
+    bound,
+    close,
+    direction,
+    fitted,
+    joint_test,
+    limit,
+    needs,
+    proves,
+    row,
+    scattered,
+)
 
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.joint import JointTest
@@ -100,7 +113,7 @@ def test_in_noise_sixty_four_directions_are_taken_at_the_most():
 
 
 def test_where_four_points_tell_too_little_eight_follow():
-    """The second is no hope, as the first was: from the third on."""
+    """The second tells nothing, of which a dozen would follow, where the first tells enough: from the third on."""
     test = joint_test(2, columns=100)
     good, bad = of_size(test, 3), direction(2, fitted(2), error=1.0)
     joint, asked = course(test, good, bad, *[good] * 5)
@@ -274,16 +287,6 @@ def test_a_search_asks_along_other_tangents_by_what_the_first_direction_told():
     assert asked[0][2]["precise"] is False
 
 
-@pytest.mark.parametrize(("rows", "hopeless"), [(1, True), (2, False)])
-def test_of_three_directions_of_one_row_the_worst_says_what_is_hoped_for(rows: int, hopeless: bool):
-    """Of several rows that one may be an accident."""
-    test = joint_test(rows, columns=100)
-    good, bad = of_size(test, 3), direction(rows, fitted(rows), error=1.0)
-    test.first = good
-    assert test._hopeless([good, bad, good], np.full(rows, 1e-3)).tolist() == [hopeless] * rows
-    assert test._hopeless([good, bad, good, bad], np.full(rows, 1e-3)).all()
-
-
 def test_rows_without_real_points_are_masks():
     """Neither unsettled nor at rest."""
     test = joint_test(2)
@@ -299,43 +302,124 @@ def test_rows_without_real_points_are_masks():
 # Eight points a direction
 
 
-def asks(test: JointTest, first: Direction | None, *, hopeless: Any = BOTH, pending: Any = BOTH) -> bool:
-    """Whether eight points a direction are asked for."""
+def asks(
+    first: Direction | None, *others: Direction, rows: int = 1, pending: Any = None, needed: Any = 1e-3
+) -> bool:
+    """Whether eight points a direction are asked for after these; in the rows that are pending, all by default."""
+    test = joint_test(rows, columns=100)
     test.first = first
-    return test._asks_for_eight(np.asarray(hopeless), np.full(2, 1e-3), np.asarray(pending))
+    directions = [each for each in (first, *others) if each is not None]
+    return test._eight_cost_less(
+        directions, row(needed, rows), row(True if pending is None else pending, rows, bool)
+    )
 
 
-def test_eight_points_are_asked_for_where_the_first_direction_is_better_than_the_next():
-    """Where most rows that are left are hopeless, and directions like the first certify them."""
-    test = joint_test(2, columns=100)
-    first = of_size(test, 3)
-    assert asks(test, first)
-    assert asks(test, first, hopeless=[True, False], pending=[True, False])
-    assert not asks(test, first, hopeless=[True, False])
-    assert not asks(test, of_size(test, 13))
-    assert not asks(test, None)
-    assert not asks(test, replace(first, exact=True))
-    assert not asks(test, replace(first, noisy=BOTH))
-    assert not asks(test, replace(first, fit=None))
-    fit = fitted(2)
-    assert not asks(test, replace(first, fit=replace(fit, odd=fit.odd[:2])))
-    test._by_eight = True
-    assert not asks(test, first)
+def taken(sizes: list[float], more: float, delta: float, most: int) -> float:
+    """How many further residuals of a size certify within 1e-3; infinitely many where `most` in all do not."""
+    left = range(1, most - len(sizes) + 1)
+    return next((count for count in left if proves([*sizes, *[more] * count], delta) <= 1e-3), math.inf)
 
 
-def test_of_eight_points_the_best_direction_says_what_is_hoped_for():
-    """Row by row: of four points it is the worst of two."""
-    test = joint_test(2, columns=100)
-    test.first = of_size(test, 3)
-    few = needs(test, 3)
-    for second, by_four, by_eight in (
-        ([1.0, few], [True, True], [False, False]),
-        ([few, 1.0], [False, True], [False, True]),
-    ):
-        each = [direction(2, fitted(2), error=np.array(error) / 3.0) for error in ([few, 1.0], second)]
-        for eight, expected in ((False, by_four), (True, by_eight)):
-            test._by_eight = eight
-            assert test._hopeless(each, np.full(2, 1e-3)).tolist() == expected
+def test_eight_points_are_asked_for_where_they_cost_less():
+    """Directions of them are as precise as the bar of the first, and cost twice what those of four do like the last.
+
+    Sixteen are allowed of eight points, and eight of four; what does not suffice costs more than anything.
+    """
+    test, seen = joint_test(1, columns=100), set[tuple[float, float, bool]]()
+    for count in range(2, 9):
+        few = needs(test, count)
+        first = direction(1, fitted(1), error=few / 3.0)
+        for times in 2.0 ** np.arange(-1.0, 8.0, 0.25):
+            last = direction(1, None, error=times * few / 3.0)
+            by_eight, by_four = (
+                taken([few, times * few], more, test.delta, most)
+                for more, most in ((few, 16), (times * few, 8))
+            )
+            expected = 8 * by_eight < 4 * by_four
+            assert asks(first, last) is expected
+            seen.add((by_eight, by_four, expected))
+    # As many points are no fewer; where four do not suffice eight are asked for, however many.
+    never = math.inf
+    assert {
+        (1, 1, False),
+        (2, 4, False),
+        (2, 5, True),
+        (3, 6, False),
+        (3, never, True),
+        (7, never, True),
+    } <= seen
+
+
+def test_what_the_directions_so_far_leave_counts_for_both():
+    """Along the first a residual beside its bar, which others like it do not have; and one between them."""
+    test = joint_test(1, columns=100)
+    bad, seen = direction(1, None, error=1.0), set[bool]()
+    for count in (3, 4):
+        few = needs(test, count)
+        for residual, between in ((0.0, few), (5.0, few), (0.0, 5.0), (5.0, 5.0)):
+            first = direction(1, fitted(1), error=few / 3.0, residual=residual)
+            sizes = [few + residual, between, 3.0]
+            for more in (few, 1.5 * few, 3.0):
+                # Of those that tell nothing no number will do.
+                by_eight, by_four = (
+                    taken([*sizes, more], like, test.delta, most) for like, most in ((few, 16), (more, 8))
+                )
+                expected = 2 * by_eight < by_four
+                last = direction(1, None, error=more / 3.0)
+                assert asks(first, direction(1, None, error=between / 3.0), bad, last) is expected
+                seen.add(expected)
+    assert seen == {True, False}
+
+
+def test_rows_that_are_left_say_how_many_points_follow():
+    """The one that takes most; not those that are certified or given up, each by what it needs."""
+    few = needs(joint_test(2, columns=100), 3)
+    first = direction(2, fitted(2), error=few / 3.0)
+    last = direction(2, None, error=[few / 3.0, 1.0])
+    assert asks(first, last, rows=2)
+    assert asks(first, last, rows=2, pending=[False, True])
+    assert not asks(first, last, rows=2, pending=[True, False])
+    assert not asks(first, last, rows=2, needed=[1e-3, 1e9])
+    assert not asks(first, last, rows=2, pending=[True, False], needed=[1e-3, 1e-3])
+    # Eight that do not certify a row either cost more.
+    assert not asks(replace(first, error=np.array([few / 3.0, 1.0])), last, rows=2)
+
+
+def test_eight_points_are_asked_for_where_a_first_direction_of_eight_tells():
+    """Not by itself, nor by the complex step, in noise, without real points, or of four alone."""
+    few = needs(joint_test(1, columns=100), 3)
+    first, bad = direction(1, fitted(1), error=few / 3.0), direction(1, None, error=1.0)
+    fit = fitted(1)
+    assert asks(first, bad)
+    assert not asks(first)
+    assert not asks(None, bad)
+    for parts in (
+        {"exact": True}, {"noisy": np.array([True])}, {"fit": None}, {"fit": replace(fit, odd=fit.odd[:2])},
+    ):  # fmt: skip
+        assert not asks(replace(first, **parts), bad)
+    assert asks(replace(first, fit=replace(fit, odd=fit.odd[:3])), bad)
+
+
+def test_what_another_test_told_says_how_many_points_follow_the_first():
+    """Of a claim whose own directions have four: where these tell too little, and where they do."""
+    for error, eight in ((1.0, True), (1e-9, False)):
+        before = joint_test(2, columns=100)
+        before.first = of_size(before, 3)
+        test = JointTest(
+            before.problem, before.along.scaling, np.random.default_rng(0), 1e-6, exact=False, before=before
+        )
+        asked = []
+
+        def next_one(
+            known: Any, error: float = error, asked: Any = asked, test: Any = test, **parts: Any
+        ) -> Any:
+            asked.append(parts.get("eight"))
+            size = needs(test, 2) / 3.0 if len(asked) > 1 or error < 1.0 else error
+            return direction(2, None, error=size)
+
+        vars(test.along)["next"] = next_one
+        assert test.run().certified.all()
+        assert asked[:2] == [None, eight]
 
 
 def test_in_noise_longer_steps_are_asked_for_where_eight_directions_would_not_do():
@@ -385,6 +469,36 @@ def test_no_other_step_is_taken_for_rows_that_are_not_looked_at_nor_along_a_line
         assert steps.asked == []
 
 
+@pytest.mark.parametrize(
+    ("noise", "part", "asked"),
+    [
+        ([1e-16, 1e-16, 1e-3], 0.99, []),
+        ([1e-16, 1e-16, 1e-3], 1.01, [STEP / 100]),
+        ([1e-16, 1e-3, 1e-3], 0.99, [STEP / 100]),
+    ],
+)
+def test_rows_that_seem_noisy_by_chance_and_are_harmless_are_left_as_they_are(
+    noise: Any, part: float, asked: Any
+):
+    """Bars ten times as wide would certify them with three directions; of most rows that is no chance.
+
+    What is wrong in them is another matter.
+    """
+    for residual in (0.0, 1.0):
+        test = joint_test(3, columns=100)
+        steps = Steps(test, direction(3, fitted(3)))
+        bars = [needs(test, 12) / 3.0, needs(test, 12) / 3.0, part * needs(test, 3) / 30.0]
+        if noise[1] > 1e-3 / 2:
+            bars[1] = bars[2]
+        first = direction(3, fitted(3, noise=noise), error=bars, residual=residual)
+        assert (test._settled(first) is first) is (not asked)
+        assert steps.asked == asked
+    # Along a line with a kink no chance is left to noise.
+    kinked = replace(first, fit=fitted(3, noise=noise, kink=[0.0, 0.0, 9.0]), error=first.error * 0.5)
+    steps = Steps(test, direction(3, fitted(3)))
+    assert test._settled(kinked) is not kinked
+
+
 @pytest.mark.parametrize("gridded", [False, True])
 def test_noise_that_is_told_at_once_needs_no_step_nearer(gridded: bool):
     """Twice its scatter, of the row that scatters most; values on a grid are no such noise, but in noise as well."""
@@ -414,6 +528,7 @@ def test_steps_in_noise_are_eight_times_as_long():
     for probed, step, expected in (
         (None, 0.01, [0.08]),
         (np.ones(2), 0.3 / 65.0, [0.3, 2.4 / 65.0]),
+        (np.ones(2), 0.3 / 64.0, [2.4 / 64.0]),
         (np.ones(2), 0.3 / 63.0, [2.4 / 63.0]),
     ):
         test = joint_test(2)

@@ -136,20 +136,81 @@ def test_noise_alone_is_small_flat_and_without_kink_or_grid():
 def test_directions_that_do_not_certify_are_hopeless():
     """More than twelve of them, or more beyond those that there are than coordinates that move."""
     test = joint_test(4, columns=6)
-    test.first = direction(4, fitted(4))
-    needed = np.full(4, 1e-3)
-    most = np.array([needs(test, 3), needs(test, 8), needs(test, 13), needs(test, 7)])
+    needed, one = np.full(4, 1e-3), np.ones(4)
+    most, two = np.array([needs(test, count) for count in (3, 8, 13, 7)]), np.full(4, needs(test, 2))
 
-    def of(*each: Any) -> list[bool]:
-        return test._hopeless([direction(4, fitted(4), error=m / 3.0) for m in each], needed).tolist()
+    def of(first: Any, *others: Any, residual: float = 0.0, **parts: Any) -> list[bool]:
+        test.first = direction(4, fitted(4), error=first / 3.0, residual=residual, **parts)
+        few = [direction(4, None, error=other / 3.0) for other in others]
+        return test._hopeless([test.first, *few], needed).tolist()
 
     assert of(most) == [False, True, True, False]  # 8 - 1 of 6 coordinates
     test.along.moved = 7
-    assert of(most) == [False, False, True, False]
-    # The larger of two counts; of three the one in the middle.
-    assert of(most, np.full(4, needs(test, 2))) == [False, False, True, False]
-    assert of(most, *np.full((2, 4), needs(test, 2))) == [False] * 4
-    assert of(most, np.full(4, 1.0)) == [True] * 4
+    alone = [False, False, True, False]
+    assert of(most) == alone
+    # The better of eight points like the first and of four like the last; those between them do not count.
+    for first, others in ((most, [one]), (one, [most]), (one, [two, most]), (most, [two, one])):
+        assert of(first, *others) == alone
+    for first, others in ((two, [one]), (one, [two]), (one, [one, two])):
+        assert of(first, *others) == [False] * 4
+    assert of(one, one) == [True] * 4
+    # What the first one left along its own tangent others do not leave; four points may have left it for want of more.
+    assert of(most, residual=1.0) == alone
+    test.first = direction(4, fitted(4), error=one)
+    left = direction(4, None, error=most / 3.0, residual=1.0)
+    assert test._hopeless([test.first, left], needed).all()
+
+
+@pytest.mark.parametrize("parts", [{"exact": True}, {"fit": None}, {"fit": "four points"}])
+def test_of_directions_that_tell_nothing_of_eight_points_the_worst_says_what_is_hoped_for(parts: Any):
+    """By the complex step, without real points, and of four points alone."""
+    test = joint_test(2, columns=100)
+    fit = fitted(2)
+    if parts.get("fit"):
+        parts = {"fit": replace(fit, odd=fit.odd[:2])}
+    good, bad = (
+        replace(direction(2, fit, error=error), **parts) for error in (needs(test, 3) / 3.0, [1.0, 1e-9])
+    )
+    test.first = good
+    needed = np.full(2, 1e-3)
+    assert not test._hopeless([good, good], needed).any()
+    assert test._hopeless([good, bad, good], needed).tolist() == [True, False]
+    # Beside eight points that tell more it has no say.
+    test.first = replace(good, exact=False, fit=fit)
+    assert not test._hopeless([test.first, bad, good], needed).any()
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_after_three_directions_of_few_points_in_noise_their_median_says_what_is_hoped_for(rows: int):
+    """Of one row alone: of many some have three that are bad by chance.
+
+    Where what noise was seen to be is worse, that does; with two of them it alone does.
+    """
+    test, noisy = joint_test(rows, columns=100), np.ones(rows, bool)
+    test.first = first = direction(rows, fitted(rows, flat=True, spread=1e-15, bends=1e-15), noisy=noisy)
+    test.along.tried = 1
+    enough = needs(test, 64)
+    assert (test.along.short_of([first]).together < enough).all()
+
+    needed = np.full(rows, 1e-3)
+
+    def hopeless(*sizes: float) -> list[bool]:
+        few = [direction(rows, None, noisy=noisy, hidden=np.full(rows, enough * each)) for each in sizes]
+        return test._hopeless([first, *few], needed).tolist()
+
+    below, above, alone = 0.99, 1.01, rows == 1
+    assert hopeless(above, above) == [False] * rows
+    assert hopeless(above, above, below) == [alone] * rows
+    assert hopeless(below, below, above) == [False] * rows
+    assert hopeless(above, above, above, above) == [alone] * rows
+    assert hopeless(below, below, below, 9.0) == [False] * rows
+    assert hopeless(9.0, 9.0, below, below) == [alone] * rows
+    # One of eight points is no such direction.
+    eight = direction(rows, fitted(rows, flat=True, spread=1e-15, bends=1e-15), noisy=noisy, error=1.0)
+    few = direction(rows, None, noisy=noisy, hidden=np.full(rows, above * enough))
+    assert not test._hopeless([first, eight, eight, few, few], needed).any()
+    loud = direction(rows, fitted(rows, flat=True, spread=1.0, bends=1.0), noisy=noisy)
+    assert test._hopeless([loud, *[replace(few, hidden=np.zeros(rows))] * 3], needed).all()
 
 
 def test_noisy_directions_hope_for_what_four_points_leave():
@@ -183,6 +244,12 @@ def test_noise_that_ten_times_the_bars_would_certify_voids_no_row():
     first = direction(5, fitted(5, kink=kink, moved=[True, True, True, True, False]), error=error)
     assert test._harmless(first, needed).tolist() == [True, False, True, False, False]
     assert test._harmless(direction(5, None), needed).tolist() == [False] * 5
+    # By other sizes than what residuals are at the most, and by fewer directions.
+    few = needs(test, 3) * np.array([0.099, 0.101, 0.05, 0.05, 0.05])
+    kinked = replace(first, fit=fitted(5, kink=[0.0, 0.0, 0.2 * needs(test, 3), 0.3 * needs(test, 3), 0.0]))
+    assert test._harmless(kinked, needed, most=few, count=3).tolist() == [True, False, True, False, True]
+    assert not test._harmless(kinked, needed, most=few, count=2)[0]
+    assert test._harmless(kinked, needed, most=few)[1]
 
     alone = joint_test(1, columns=100)
     alone.first = direction(1, fitted(1))
@@ -233,6 +300,13 @@ def test_at_a_minimum_a_mistake_is_relative_to_what_the_slope_becomes():
     assert sizes_of(weight=[3.0, 7.0], error=2.0) == [1.5, 0.25]
     assert sizes_of(exact=True) == [0.25, 0.25]
     assert sizes_of(fit={"kink": [0.0, 9.0]}) == [1.5, 0.25]
+
+
+@pytest.mark.parametrize(("part", "size"), [(0.9, 1.5), (1.1, 0.25)])
+def test_at_a_minimum_a_thousandth_of_what_f_bends_is_no_kink(part: float, size: float):
+    """b2 h, where noise that would do no harm is all that is unsettled."""
+    kink = [part * 1e-3 * 3.0 * 1e-3, 0.0]
+    assert sizes_of(fit={"noise": [1e-3, 1e-16], "kink": kink}, step=1e-3) == [size, 1.5]
 
 
 def test_at_an_entry_that_is_0_what_is_claimed_has_no_such_size():
@@ -308,9 +382,10 @@ def test_rows_that_scatter_by_as_little_nearer_are_noise():
 def test_off_the_domain_or_the_budget_the_first_direction_stays():
     """No step nearer; sixteen evaluations are wanted for two."""
     first = direction(2, fitted(2), error=1e-3)
-    test = joint_test(2)
-    Steps(test, None)
-    assert test._nearer(first, ALL, ~ALL) is first
+    for nothing in (None, direction(2, None, error=1e-9)):
+        test = joint_test(2)
+        Steps(test, nothing)
+        assert test._nearer(first, ALL, ~ALL) is first
     for left, expected in ((16, 1), (15, 0)):
         test = joint_test(2)
         limit(test, left)
@@ -545,6 +620,71 @@ def test_a_first_direction_tells_of_f_where_it_is_smooth_and_moves(parts: Any, t
         assert test.tells(scaling) is (told and times < 1.1)
 
 
+def two_rows(**parts: Any) -> JointTest:
+    """A test whose first direction is of these parts."""
+    test = joint_test(2, columns=100)
+    test.first = direction(2, parts.pop("fit", fitted(2)), **parts)
+    return test
+
+
+def test_lengths_are_known_where_a_first_direction_tells_of_every_row():
+    """Those along which it moved; noise that is harmless voids no row, though the claim is wrong in it."""
+    assert joint_test(2).known_lengths is None
+    test = two_rows()
+    assert test.known_lengths is test.along.scaling.lengths
+    noise = fitted(2, noise=[1e-16, 1e-3])
+    enough = needs(test, 12) / 30.0
+    for error, residual, known in ((0.99, 0.0, True), (0.99, 1.0, True), (1.01, 0.0, False)):
+        test = two_rows(fit=noise, error=error * enough, residual=residual)
+        assert (test.known_lengths is not None) is known
+        assert test.tells(test.along.scaling) is known
+    # By what is needed of its size.
+    test.along.sizes = np.array([1.0, 2.0])
+    assert test.known_lengths is not None
+    test.along.sizes = np.array([2.0, 1.0])
+    assert test.known_lengths is None
+    for weight in ([1.0, 2e-9], [3e-9, 1.0]):
+        assert two_rows(weight=weight).known_lengths is None
+    assert two_rows(weight=[3.0, 9.0], error=1.0).known_lengths is None
+    assert two_rows(weight=[3.1, 9.0], error=1.0).known_lengths is not None
+    assert two_rows(noisy=np.array([True, False])).known_lengths is None
+    assert two_rows(fit=None).known_lengths is None
+
+
+def test_a_coordinate_that_moves_farther_than_is_known_is_told_nothing_of():
+    """By more than a tenth, were it only one."""
+    test = two_rows()
+    scaling, lengths = test.along.scaling, test.along.scaling.lengths.copy()
+    for times, told in ((1.09, True), (1.11, False)):
+        lengths[3] = times * scaling.lengths[3]
+        assert test.tells(replace(scaling, lengths=lengths)) is told
+
+
+def test_a_first_direction_tells_the_noise_of_rows_that_are_as_steep_as_is_claimed():
+    """Where neither a grid nor a kink hides it, in these rows; nothing is told without real points."""
+    assert not joint_test(2).tells_noise(ALL)
+    assert two_rows().tells_noise(ALL)
+    assert not two_rows(fit=None).tells_noise(ALL)
+    first, second = np.array([True, False]), np.array([False, True])
+    for fit in (fitted(2, value=[1.0, 0.01]), fitted(2, kink=[0.0, 9.0]), fitted(2, noise=[1e-16, 1e-3])):
+        assert two_rows(fit=fit).tells_noise(first)
+        assert not two_rows(fit=fit).tells_noise(second)
+        assert not two_rows(fit=fit).tells_noise(ALL)
+    # A grid of one row may be one of all.
+    gridded = two_rows()
+    gridded.along.gridded = second
+    assert not gridded.tells_noise(first)
+
+
+def test_a_slope_of_a_fiftieth_of_what_is_claimed_or_fifty_times_as_much_bears_it_out():
+    """Whatever its sign: right or wrong, x is moved as far as it should be."""
+    slopes = np.array([0.04, 0.041, -0.041, 99.0, -99.0, 101.0, -0.039, 0.0])
+    found = direction(8, fitted(8, value=slopes), weight=[2.0, *[2.0] * 7])
+    assert found.borne_out.tolist() == [True, True, True, True, True, False, False, False]
+    assert found.borne_out.dtype == bool
+    assert not direction(1, fitted(1, value=np.nan)).borne_out.any()
+
+
 def test_what_one_test_told_of_f_spares_the_next_its_eight_points():
     """Directions of four at once; where coordinates move twice as far it begins anew."""
     for times, points in ((1.0, 4), (2.0, 8)):
@@ -567,3 +707,25 @@ def test_a_wrong_claim_is_seen_with_what_another_test_told():
     joint = test.run()
     assert joint.wrong.all()
     assert len(joint.directions) == 1
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_first_direction_is_taken_once(told: bool):
+    """Whoever asks for it, and goes on from it; its tangent is not kept after that."""
+    before = joint_test(1)
+    before.run()
+    test = JointTest(
+        before.problem, before.along.scaling, np.random.default_rng(1), 1e-6, exact=False,
+        before=before if told else None,
+    )  # fmt: skip
+    spent, points = test.problem.objective.nfev, 4 if told else 8
+    first = test.begin()
+    assert first is not None
+    assert test.begin() is first
+    assert (test.first is first) is not told
+    assert test.problem.objective.nfev - spent == points
+    joint = test.run()
+    assert joint.directions[0].residual is first.residual
+    assert joint.certified.all()
+    assert test.problem.objective.nfev - spent == points + 4 * (len(joint.directions) - 1)
+    assert test._begun is None

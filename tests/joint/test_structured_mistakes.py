@@ -198,27 +198,125 @@ def test_two_lines_are_the_array_that_holds_them():
     assert row_named(Linear(rows_off(0, 2, 0, 0))) == 1
 
 
-@pytest.mark.parametrize(("share", "row"), [(1 - 1e-6, 3), (1 + 1e-6, None)])
-@pytest.mark.parametrize(("seen", "first"), [(1.0, 0.0), (0.0, 1.0), (0.5, 0.5)])
-@pytest.mark.parametrize("size", [2.0, -2.0])
+LAST_ROW = pytest.mark.parametrize("size", [2.0, -2.0])
+BARS = pytest.mark.parametrize(("seen", "first"), [(1.0, 0.0), (0.0, 1.0), (0.5, 0.5)])
+W_ALONE = np.where(inside(W), np.sign(RIGHT), 0.0)
+
+
+def lines_of(width: float, seen: float, first: float, size: float, **options: Any) -> tuple[Any, int]:
+    """The row of W that is named where W alone moves and the last of four is off; and how many ratios that took.
+
+    Its ratio is 1.375, known to 3 (E + 1.375 E0) / 2, which is `width` of what lies between two. All of W is asked for
+    once before, and so are its columns, of which none is alone.
+    """
+    unit = width * 2.0 / (4.0 * 3.0 * (seen + 1.375 * first))
+    test = Linear(rows_off(0, 0, 0, size), bar=seen * unit, **options)
+    *_, (part, _) = test.parts(W_ALONE, first * unit)
+    ((_, box),) = part.boxes
+    start, stop = box.ranges[0]
+    columns = sum(1 for each in test.seen if np.ptp(np.abs(each.tangent[W.slice].reshape(4, 6)[3])) > 1e-9)
+    return (start if stop - start == 1 else None), len(test.seen) - columns
+
+
+@BARS
+@LAST_ROW
 def test_a_ratio_names_a_line_where_bars_are_a_quarter_of_what_lies_between_two(
-    share: float, row: int | None, seen: float, first: float, size: float
+    seen: float, first: float, size: float
 ):
-    """The ratio of the last of four rows is 1.375: 3 (E + 1.375 E0) / 2 of a quarter."""
-    unit = share * 0.25 * 2.0 / (4.0 * 3.0 * (seen + 1.375 * first))
-    assert row_named(Linear(rows_off(0, 0, 0, size), bar=seen * unit), first * unit) == row
+    """What allows one line and less than half of the others is measured once more, with weights for these alone."""
+    assert lines_of(0.25 * (1 - 1e-6), seen, first, size) == (3, 1)
+    assert lines_of(0.25 * (1 + 1e-6), seen, first, size) == (3, 2)
+
+
+@BARS
+@LAST_ROW
+@pytest.mark.parametrize("exact", [False, True])
+def test_a_ratio_names_no_line_where_its_bars_allow_half_of_them(
+    seen: float, first: float, size: float, exact: bool
+):
+    """A distance between two lines is the bar that lets the last but one of four be meant, too.
+
+    A closer look, which the complex step has not, tells no more here.
+    """
+    assert lines_of(1 - 1e-6, seen, first, size, exact=exact) == (3, 2)
+    assert lines_of(1 + 1e-6, seen, first, size, exact=exact) == (None, 1 if exact else 2)
 
 
 @pytest.mark.parametrize("exact", [False, True])
 def test_a_closer_look_may_name_a_line(exact: bool):
     """Half the bar is told by more points where two leave it open; there are none where the complex step was taken."""
-    bar = 1.5 * 0.25 * 2.0 / (4.0 * 3.0)
+    bar = 1.5 * 2.0 / (4.0 * 3.0)
     test = Linear(rows_off(0, 0, 0, 2.0), bar=bar, finer=0.5, exact=exact)
     found = [part for part, _ in test.parts(np.sign(RIGHT), 0.0)]
     if exact:
         assert found == []
     else:
         same(found[0], inside(W, 3), (W, Box(((3, 4), (0, 6)))))
+
+
+def of_784(off: dict[int, float], bar: float) -> tuple[int | None, list[int]]:
+    """The row of 784 that is named where these are off, 1 in all; and how many rows moved each time.
+
+    bar : E of each ratio, and none of the first direction's.
+    """
+    mistakes, asked = np.zeros(784), list[int]()
+    mistakes[list(off)] = list(off.values())
+
+    def along(tangent: Any, error: float) -> Direction:
+        one = np.ones(1)
+        return Direction(tangent, 0.0, one, mistakes @ tangent * one, error * one, one)
+
+    def again(tangent: Any, *, exact: bool, precise: bool) -> Direction:
+        assert not exact
+        asked.append(np.count_nonzero(tangent))
+        return along(tangent, bar)
+
+    test: Any = SimpleNamespace(again=again)
+    named, first = structured._named(test, along(np.ones(784), 0.0), 784, lambda weights: weights)
+    assert first is not None
+    assert np.count_nonzero(first.tangent) == 784
+    return named, asked
+
+
+@pytest.mark.parametrize(
+    ("bar", "named", "moved"),
+    [
+        # 3 E of 784 rows is less than a quarter.
+        (1e-4, 720, [784]),
+        # 2.35 rows: two on either side, and of five 0.015.
+        (1e-3, 720, [784, 5]),
+        # 23.5 rows, 1.41 of 47, 0.09 of three.
+        (1e-2, 720, [784, 47, 3]),
+        # 117 rows; behind 720 there are 63. Of 181 it is 27, of 55 8.25, of 17 2.55: that is still too many.
+        (5e-2, None, [784, 181, 55, 17]),
+        # 235 rows before, and the 63 behind; of 299 it is 134.5: more than half, and no closer look tells more.
+        (1e-1, None, [784, 299, 299]),
+    ],
+)
+def test_weights_are_stretched_over_the_lines_that_a_ratio_allows(
+    bar: float, named: int | None, moved: list[int]
+):
+    """The others stay still; four ratios at the most."""
+    assert of_784({720: 1.0}, bar) == (named, moved)
+    assert of_784({720: -1.0}, bar) == (named, moved)
+
+
+@pytest.mark.parametrize(
+    ("off", "moved"),
+    [
+        # Between two: that is neither.
+        ({720: 0.5, 721: 0.5}, [784, 4]),
+        ({720: 0.7, 721: 0.3}, [784, 5]),
+        # Of those that the mean of two allows none is off by anything.
+        ({300: 0.5, 721: 0.5}, [784, 4]),
+        ({0: 1.0 / 3.0, 783: 2.0 / 3.0}, [784, 5]),
+        # The ratio of two that cancel in part lies beyond the last.
+        ({600: -1.0, 720: 2.0}, [784]),
+    ],
+)
+def test_stretched_weights_name_no_line_where_two_are_off(off: dict[int, float], moved: list[int]):
+    """Of one each of these bars would tell."""
+    assert of_784(off, 1e-3) == (None, moved)
 
 
 @pytest.mark.parametrize(("bar", "between"), [(0.1, 0.1), (0.0, 1e-9)])
@@ -242,6 +340,25 @@ def test_of_one_array_that_moves_its_lines_are_asked_for_at_once():
     ((part, alpha),) = Linear(claimed(W, 2)).parts(tangent)
     same(part, inside(W, 2), (W, Box(((2, 3), (0, 6)))))
     assert alpha == pytest.approx(1 / 3, rel=1e-12)
+
+
+def test_of_one_vector_that_moves_half_is_asked_for_once():
+    """It is all of what moves: with one factor or without, what would be asked of it is known."""
+    tangent = np.where(inside(B), ALONG, 0.0)
+    several = claimed(B)
+    several[inside(B, np.s_[::2])] *= 2.0
+    for claim, alphas in ((claimed(B), [pytest.approx(1 / 3, rel=1e-12), None]), (several, [None])):
+        test = Linear(claim)
+        found = test.parts(tangent)
+        assert [alpha for _, alpha in found] == alphas
+        assert len(test.seen) == 1
+        for part, _ in found:
+            same(part, inside(B), whole(B))
+    # Beside another array it is asked for by itself: a ratio of the two names it.
+    test = Linear(claimed(B))
+    ((part, alpha),) = test.parts(np.where(inside(B) | inside(W), ALONG, 0.0))
+    same(part, inside(B), whole(B))
+    assert (alpha, len(test.seen)) == (pytest.approx(1 / 3, rel=1e-12), 2)
 
 
 # The factor of a part

@@ -1,0 +1,100 @@
+"""What one direction shows and several show together: what is kept, and what follows from it; values by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from by_hand import direction, fitted
+
+from gradcheck.joint.direction import Direction, Joint
+
+
+def test_a_residual_of_nothing_may_be_three_bars_or_the_noise_that_they_are():
+    """Row by row; what four points may lack beside noise is known by itself."""
+    two = direction(2, fitted(2), error=[1.0, 2.0], residual=[-5.0, 7.0])
+    assert (two.bar.tolist(), two.off.tolist(), two.most.tolist()) == ([3.0, 6.0], [5.0, 7.0], [8.0, 13.0])
+    noisy = replace(two, noisy=np.array([True, False]))
+    assert (noisy.bar.tolist(), noisy.most.tolist()) == ([1.0, 6.0], [6.0, 13.0])
+    assert noisy.bar.dtype == float
+    assert replace(two, noisy=True).bar.tolist() == [1.0, 2.0]
+    hidden = np.array([0.25, 0.5])
+    for few in (replace(two, hidden=hidden), replace(noisy, hidden=hidden)):
+        assert few.bar is hidden
+        assert few.most.tolist() == [5.25, 7.5]
+
+
+@pytest.mark.parametrize(
+    ("noisy", "expected"),
+    [
+        (False, False),
+        (np.array([False, False]), False),
+        (np.array([False, True]), True),
+        (np.array([True, True]), True),
+        (True, True),
+    ],
+)
+def test_a_direction_is_in_noise_where_some_row_is(noisy: Any, expected: bool):
+    """A plain truth value."""
+    assert direction(2, fitted(2), noisy=noisy).in_noise is expected
+
+
+def test_a_row_exceeds_what_it_may_leave():
+    """Either way; what is no number is no evidence."""
+    found = direction(4, fitted(4), residual=[1.1, -1.1, 1.0, np.nan], allowed=1.0)
+    assert found.exceeds.tolist() == [True, True, False, False]
+
+
+def test_a_direction_says_the_least_noise_that_its_points_show():
+    """That of a first one, which has real points."""
+    assert direction(2, fitted(2, least_noise=[1e-9, 2e-9])).noise.tolist() == [1e-9, 2e-9]
+    with pytest.raises(AssertionError):
+        _ = direction(2, None).noise
+    with pytest.raises(AssertionError):
+        _ = direction(2, None).borne_out
+
+
+def test_without_its_tangent_a_direction_is_the_same():
+    """With what was made of it before; the one that it was has it still."""
+    whole = direction(2, fitted(2), residual=[1.0, 2.0], exact=True)
+    most, exceeds = whole.most, whole.exceeds
+    short = whole.without_tangent()
+    assert (short.tangent.shape, whole.tangent.tolist()) == ((0,), [1.0] * 4)
+    assert (short.most is most, short.exceeds is exceeds) == (True, True)
+    for name in ("step", "weight", "residual", "error", "allowed", "exact", "noisy", "fit", "hidden"):
+        assert getattr(short, name) is getattr(whole, name)
+
+
+def test_a_direction_is_plain_but_for_what_is_said():
+    """Neither exact nor noisy."""
+    one = np.ones(1)
+    plain = Direction(one, 0.1, one, one, one, one)
+    assert (plain.exact, plain.noisy, plain.fit, plain.hidden) == (False, False, None, None)
+
+
+@pytest.mark.parametrize(
+    ("slope", "weight", "out"),
+    [
+        (1.0, 50.0, True),
+        (1.0, 51.0, False),
+        (50.0, 1.0, True),
+        (51.0, 1.0, False),
+        (0.0, 0.0, True),
+        (1.0, 0.0, False),
+    ],
+)
+def test_f_is_about_as_steep_as_is_claimed_within_a_factor_of_fifty(slope: float, weight: float, out: bool):
+    """Up or down, and no more than that; what is claimed to rest may rest."""
+    for sign in (1.0, -1.0):
+        found = direction(2, fitted(2, value=[sign * slope, 1.0]), weight=[weight, 1.0])
+        assert found.borne_out.tolist() == [out, True]
+
+
+def test_rows_that_are_neither_certified_nor_wrong_are_open():
+    """Where the budget did not end it, unless that is said."""
+    certified, wrong = np.array([True, False, False]), np.array([False, True, False])
+    joint = Joint((), np.ones(3), certified, wrong, np.ones(3))
+    assert joint.open.tolist() == [False, False, True]
+    assert joint.spent is False
