@@ -182,6 +182,15 @@ def test_at_0_f_has_to_have_the_same_slope_far_nearer(width: float, right: bool)
         assert evidence.judgement.wrong[0] <= (not right)
 
 
+@pytest.mark.parametrize(("left", "nearer"), [(10, True), (9, False)])
+def test_far_nearer_points_leave_a_budget_for_another_stencil(left: int, nearer: bool):
+    """Four of them and six; with less the second look is that of any entry."""
+    evidence, nfev = judged(smooth, 1.5 * np.exp(X), 1, step=5e-4, max_nfev=1 + 6 + left)
+    assert evidence.judgement.wrong.tolist() == [True]
+    assert (nfev == 10) is nearer
+    assert nfev <= 6 + left
+
+
 def test_a_small_mistake_at_0_that_is_what_directions_say_takes_one_stencil():
     """Off by five of what is allowed: one that is not what they say, or of which they say nothing, is seen again."""
     right = np.exp(X)
