@@ -36,11 +36,12 @@ from gradcheck.results.table import rows as table_rows
 
 __all__ = ["BUDGET", "between", "examine_rows", "mended", "rows_evidence"]
 
-# Up to so many columns each is moved where something is wrong: that costs about as much as the search.
-JUDGED_UP_TO = 20
+# Up to so many columns each is moved where more than so many rows are wrong: that costs about as much as the search,
+# and tells what all of them have in common.
+JUDGED_UP_TO, LONE = 20, 2
 # The part of the chance that the first test takes, and the part of up to six others: of one repair, and of what is
 # located, two each at the most, and one each of columns that are claimed to do nothing.
-FIRST, LATER = 0.5, 0.5 / 6.0
+FIRST, LATER = 0.75, 0.25 / 6.0
 # Evaluations after which other ways name what is wrong; columns of a row that is wrong throughout that are judged.
 BUDGET, SAMPLES = 1500, 6
 # Stencils that one column may take, where the first leaves doubts.
@@ -87,7 +88,8 @@ def examine_rows(
     if joint.certified.all():
         array = rows_evidence(problem, names, joint, confidence)
         return None, Evidence(none_judged(problem.x.dtype), (array,))
-    if not joint.wrong.any() or problem.x.size <= JUDGED_UP_TO:
+    several = np.count_nonzero(joint.wrong) > LONE
+    if not joint.wrong.any() or (several and problem.x.size <= JUDGED_UP_TO):
         return None, None
     setting = setting_of(test.first) if test.first and test.tells_noise(joint.wrong) else probed()
     if setting is None:
