@@ -81,8 +81,9 @@ def judge_by_stencils(setting: Setting, given: Flat, entries: Index, off: Flat |
         apart = np.abs(given - found.value - off) + 3.0 * found.error
         clear |= judgement.wrong & (CLEARLY * apart <= np.abs(off))
     # At 0 f may change only far nearer to x.
-    if clear.any() and not setting.x[columns].all():
-        clear &= (setting.x[columns] != 0) | _steady(setting, found, given, entries)
+    at = np.flatnonzero(clear & (setting.x[columns] == 0))
+    if at.size:
+        clear[at] = _steady(setting, rows(found, at), given[at], entries[at])
     if clear.all():
         return Entries(entries, given, found, judgement)
     return judged(setting, found, given, entries)
@@ -95,7 +96,10 @@ def _steady(setting: Setting, found: Estimate, given: Flat, entries: Index) -> M
     """
     outputs, columns = setting.places(entries)
     level, size = setting.level[outputs], np.maximum(np.abs(found.value), np.abs(given))
-    if setting.objective.remaining < (4 + len(STENCIL)) * entries.size:
+    # No farther than the stencil went to both sides.
+    room = np.inf if setting.room is None else np.minimum(*setting.room)[columns]
+    affordable = setting.objective.remaining >= (4 + len(STENCIL)) * entries.size
+    if not (affordable and (found.step <= room).all()):
         return np.zeros(entries.size, bool)
     with np.errstate(all="ignore"):
         nearest = np.fmax(NEAREST * level / size, np.finfo(float).eps * setting.scales[columns])

@@ -182,6 +182,29 @@ def test_at_0_f_has_to_have_the_same_slope_far_nearer(width: float, right: bool)
         assert evidence.judgement.wrong[0] <= (not right)
 
 
+def test_points_far_nearer_to_0_stay_within_the_bounds_and_are_of_entries_at_0_alone():
+    """With room to both sides for the step they are taken; on a bound f is not asked for what lies beyond it."""
+    seen: list[Any] = []
+
+    def watched(x: Any) -> float:
+        seen.append(x.copy())
+        return smooth(x)
+
+    wide = np.full(4, 1.0)
+    for room, nearer in (((wide, wide), True), ((np.where(X == 0, 0.0, wide), wide), False)):
+        seen.clear()
+        evidence, nfev = judged(watched, 1.5 * np.exp(X), 1, step=5e-4, room=room)
+        assert evidence.judgement.wrong.tolist() == [True]
+        assert (nfev == 10) is nearer
+        assert min(x[1] for x in seen) >= -room[0][1]
+    parameters, x = Parameters.of(X)
+    objective = Objective(smooth, parameters)
+    setting = Setting(objective, x, objective.value(x), 1e-15, 5e-4, np.ones(4), Tolerance(1e-6))
+    before = objective.nfev
+    judge_by_stencils(setting, 1.5 * np.exp(X[:3]), np.arange(3))
+    assert objective.nfev - before == 3 * 6 + 4
+
+
 @pytest.mark.parametrize(("left", "nearer"), [(10, True), (9, False)])
 def test_far_nearer_points_leave_a_budget_for_another_stencil(left: int, nearer: bool):
     """Four of them and six; with less the second look is that of any entry."""
