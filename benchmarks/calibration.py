@@ -35,7 +35,7 @@ from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.matrix import Dense
 from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.joint.directions import Directions
-from gradcheck.joint.joint import MOST
+from gradcheck.joint.forecast import MOST
 from gradcheck.numerics.problem import Problem, scaling_of
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.certificate import bound_of

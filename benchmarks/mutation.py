@@ -51,6 +51,8 @@ TESTS = {
     "joint/alone": ("joint/alone",),
     "joint/second_look": ("joint/joint_decisions",),
     "joint/first_step": ("joint/directions",),
+    "joint/first_direction": ("joint/joint_decisions", "joint/joint_course"),
+    "joint/forecast": ("joint/joint_decisions", "joint/joint_course"),
     "joint/joint": ("joint/joint_decisions", "joint/joint_course", "joint/joint"),
     "joint/places": ("joint/places",),
     "joint/repairs": ("joint/repairs",),

@@ -12,12 +12,12 @@ from gradcheck.evidence.complex_test import mark_disputed
 from gradcheck.evidence.entries import sweep
 from gradcheck.evidence.one_by_one import one_by_one
 from gradcheck.examination.rows import BUDGET, between, mended, rows_evidence
+from gradcheck.examination.silent import silent_entries, stays
+from gradcheck.examination.zeros import directions_of_zeros
 from gradcheck.function.coloring import group_columns
 from gradcheck.function.matrix import Matrix, Sparse, by_entries
 from gradcheck.joint.joint import JointTest
 from gradcheck.joint.places import find_places
-from gradcheck.joint.silent import silent_entries, stays
-from gradcheck.joint.zeros import directions_of_zeros
 from gradcheck.numerics.problem import NARROW, Problem, scaling_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.boxes import Box, runs

@@ -15,9 +15,9 @@ from gradcheck.examination.claim import Claim
 from gradcheck.examination.gradient import SEARCHES
 from gradcheck.examination.parts import missing
 from gradcheck.examination.search import leave_the_rest, search
+from gradcheck.examination.zeros import directions_of_zeros
 from gradcheck.function.matrix import Dense, one_row
 from gradcheck.joint.joint import JointTest
-from gradcheck.joint.zeros import directions_of_zeros
 from gradcheck.numerics.problem import NARROW, Problem, scaling_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS

@@ -12,9 +12,9 @@ from gradcheck.examination.array_evidence import evidence_of
 from gradcheck.examination.claim import Claim
 from gradcheck.examination.parts import missing
 from gradcheck.examination.search import search as search_for
+from gradcheck.examination.silent import silent_entries, stays
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.joint import JointTest
-from gradcheck.joint.silent import silent_entries, stays
 from gradcheck.numerics.problem import Problem, Scaling
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import TOWERING

@@ -11,13 +11,13 @@ import scipy.sparse
 
 from gradcheck._typing import Flat, Index, Mask, Values
 from gradcheck.evidence.entries import decide, sweep
+from gradcheck.examination.silent import silent_entries, stays
 from gradcheck.function.matrix import Matrix, Product, by_entries
 from gradcheck.joint.alone import judge_by_stencils
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.joint import JointTest
 from gradcheck.joint.places import find_places
 from gradcheck.joint.repairs import entries, repaired
-from gradcheck.joint.silent import silent_entries, stays
 from gradcheck.numerics.problem import Problem, scaling_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS

@@ -46,6 +46,8 @@ from gradcheck.results.certificate import LEAST
 __all__ = ["Directions"]
 
 EPS = float(np.finfo(np.float64).eps)
+# Noise beyond so many roundings of a value is not the arithmetic's.
+NOISY = 100.0
 # Noise is as it was probed where it is no more than so many times that.
 AS_PROBED = 3.0
 # From one noisy direction of eight points to the next a step is so many times as long; so many are tried. Where noise
@@ -111,6 +113,8 @@ class Directions:
         self._weight: Values = np.zeros(self.rows)
         # Rows whose real values show a slope, beside the complex step.
         self._shown = np.zeros(self.rows, bool)
+        # The rows that were found unsettled last, for which fit and which grids.
+        self._seen: tuple[LineFit, Mask, Mask] | None = None
         # The few points that were chosen last, and from what.
         self._chosen: dict[tuple[int, ...], tuple[Short, list[Direction]]] = {}
         # The longest step over which f was defined: points no farther are asked for at once.
@@ -125,11 +129,27 @@ class Directions:
         self._weight, self._shown, self.gridded = before._weight, before._shown, before.gridded
         self._reached = before._reached
 
+    @property
+    def needed(self) -> Values:
+        """(m,) what the bound of each row has to be."""
+        return self.problem.tolerance.resolution * self.sizes
+
     @cached_property
     def rounding_of_x(self) -> Values:
         """(m,) what the rounding of the points may change of f; of products alone, what the first direction tells."""
         norms = self.problem.matrix.norms(self.problem.x)
         return np.asarray(0.5 * EPS * (self._weight if norms is None else norms))
+
+    def unsettled(self, first: Direction) -> Mask:
+        """(m,) rows in which noise, a grid or a kink decides, so that further directions gain little."""
+        fit = first.fit
+        if fit is None or first.exact:
+            return np.zeros(self.rows, bool)
+        if self._seen is None or self._seen[0] is not fit or self._seen[1] is not self.gridded:
+            noisy = fit.noise > NOISY * np.maximum(EPS * fit.size, self.rounding_of_x)
+            rests = ~fit.moved & (fit.value == 0) & (first.weight > 0)
+            self._seen = fit, self.gridded, noisy | self.gridded | fit.kinked | rests
+        return self._seen[2]
 
     def again(self, first: Direction, tangent: Flat, *, exact: bool, precise: bool = False) -> Direction:
         """The same claim along another tangent: two points, or one complex step. For the search for places.

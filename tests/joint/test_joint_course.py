@@ -25,6 +25,8 @@ from by_hand import (
 )
 
 from gradcheck.joint.direction import Direction, Joint
+from gradcheck.joint.first_direction import _longer, at_rest, settled
+from gradcheck.joint.forecast import asks_more, eight_cost_less
 from gradcheck.joint.joint import JointTest
 from gradcheck.results.outcome import Limit
 
@@ -102,7 +104,7 @@ def test_a_certificate_rests_on_the_precise_directions_in_noise_alone(noisy: boo
     assert not noisy or max(d.error.max() for d in joint.directions) < 1.0
 
 
-def test_in_noise_sixty_four_directions_are_taken_at_the_most():
+def test_in_noise_sixty_four_directions_are_taken_at_themost_of():
     """Of which the first ones gave hope."""
     test = joint_test(2, columns=100)
     each = in_noise(test, 1.0)
@@ -237,7 +239,7 @@ def test_rows_that_directions_will_not_certify_are_left_open():
         (2, True, True, 48),
     ],
 )
-def test_how_many_directions_are_taken_at_the_most(rows: int, probed: bool, eight: bool, most: int):
+def test_how_many_directions_are_taken_at_themost_of(rows: int, probed: bool, eight: bool, most: int):
     """Twice as many of eight points; four times where noise was probed, and nothing that follows costs less."""
     test = joint_test(rows)
     test.probed, test._by_eight = (np.ones(rows) if probed else None), eight
@@ -291,9 +293,9 @@ def test_rows_without_real_points_are_masks():
     """Neither unsettled nor at rest."""
     test = joint_test(2)
     for found in (
-        test._unsettled(direction(2, None)),
-        test._at_rest(direction(2, None)),
-        joint_test(1)._at_rest(direction(1, fitted(1))),
+        test.along.unsettled(direction(2, None)),
+        at_rest(direction(2, None)),
+        at_rest(direction(1, fitted(1))),
     ):
         assert found.dtype == bool
         assert not found.any()
@@ -309,8 +311,13 @@ def asks(
     test = joint_test(rows, columns=100)
     test.first = first
     directions = [each for each in (first, *others) if each is not None]
-    return test._eight_cost_less(
-        directions, row(needed, rows), row(True if pending is None else pending, rows, bool)
+    return eight_cost_less(
+        first,
+        directions,
+        row(needed, rows),
+        row(True if pending is None else pending, rows, bool),
+        test.delta,
+        test.most,
     )
 
 
@@ -426,12 +433,12 @@ def test_in_noise_longer_steps_are_asked_for_where_eight_directions_would_not_do
     """Where they would, or without noise, not."""
     test = joint_test(2, columns=100)
     test.first = of_size(test, 30)
-    assert not test._asks_more([test.first], np.full(2, 1e-3), BOTH)
+    assert not asks_more(test.along, test.first, [test.first], np.full(2, 1e-3), BOTH, test.delta)
     unit = float(test.along.short_of([scattered(1e-9)]).together[0])
     for part, more in ((0.99, False), (1.01, True)):
         first = replace(scattered(1e-9 * part * needs(test, 8) / unit), noisy=BOTH)
         test.first = first
-        assert test._asks_more([first], np.full(2, 1e-3), BOTH) is more
+        assert asks_more(test.along, first, [first], np.full(2, 1e-3), BOTH, test.delta) is more
 
 
 # Another step
@@ -446,11 +453,11 @@ def test_a_first_direction_whose_bars_do_stays():
         nearer = direction(2, fitted(2), error=error / 10.0)
         steps = Steps(test, nearer)
         first = direction(2, fitted(2, noise=1e-3), error=error)
-        found = test._settled(first)
+        found, level = settled(test.along, first, test.delta, test.most)
         assert steps.asked == asked
         assert (found is first) is (not asked)
         assert found.error == close(np.full(2, error if not asked else error / 10.0))
-        assert test.level is None
+        assert level is None
 
 
 def test_no_other_step_is_taken_for_rows_that_are_not_looked_at_nor_along_a_line_that_does_not_move():
@@ -465,7 +472,7 @@ def test_no_other_step_is_taken_for_rows_that_are_not_looked_at_nor_along_a_line
     ):
         test = joint_test(2, fixed=fixed)
         steps = Steps(test)
-        assert test._settled(first) is first
+        assert settled(test.along, first, test.delta, test.most)[0] is first
         assert steps.asked == []
 
 
@@ -491,12 +498,12 @@ def test_rows_that_seem_noisy_by_chance_and_are_harmless_are_left_as_they_are(
         if noise[1] > 1e-3 / 2:
             bars[1] = bars[2]
         first = direction(3, fitted(3, noise=noise), error=bars, residual=residual)
-        assert (test._settled(first) is first) is (not asked)
+        assert (settled(test.along, first, test.delta, test.most)[0] is first) is (not asked)
         assert steps.asked == asked
     # Along a line with a kink no chance is left to noise.
     kinked = replace(first, fit=fitted(3, noise=noise, kink=[0.0, 0.0, 9.0]), error=first.error * 0.5)
     steps = Steps(test, direction(3, fitted(3)))
-    assert test._settled(kinked) is not kinked
+    assert settled(test.along, kinked, test.delta, test.most)[0] is not kinked
 
 
 @pytest.mark.parametrize("gridded", [False, True])
@@ -506,12 +513,11 @@ def test_noise_that_is_told_at_once_needs_no_step_nearer(gridded: bool):
     test.along.gridded = BOTH & gridded
     steps = Steps(test)
     spread = np.array([1e-9, 1.5e-9])
-    found = test._settled(
-        direction(2, fitted(2, noise=1e-9, flat=True, spread=spread, bends=1e-9), error=1e-3)
-    )
+    first = direction(2, fitted(2, noise=1e-9, flat=True, spread=spread, bends=1e-9), error=1e-3)
+    found, level = settled(test.along, first, test.delta, test.most)
     assert steps.asked == []
     assert np.asarray(found.noisy).tolist() == [True, True]
-    assert test.level == (None if gridded else close(3e-9))
+    assert level == (None if gridded else close(3e-9))
 
 
 def test_a_kinked_row_beside_values_on_a_grid_is_not_noisy():
@@ -520,7 +526,8 @@ def test_a_kinked_row_beside_values_on_a_grid_is_not_noisy():
     test.along.gridded = np.array([True, True, False])
     fit = fitted(3, spread=1e-9, bends=1e-9, kink=[0.0, 0.0, 1.0], kink_error=1e-9)
     Steps(test, None)
-    assert np.asarray(test._settled(direction(3, fit, error=1e-3)).noisy).tolist() == [True, True, False]
+    found, _ = settled(test.along, direction(3, fit, error=1e-3), test.delta, test.most)
+    assert np.asarray(found.noisy).tolist() == [True, True, False]
 
 
 def test_steps_in_noise_are_eight_times_as_long():
@@ -532,9 +539,9 @@ def test_steps_in_noise_are_eight_times_as_long():
         (np.ones(2), 0.3 / 63.0, [2.4 / 63.0]),
     ):
         test = joint_test(2)
-        test.probed = probed
+        test.along.probed = probed
         test.along._weight = test.problem.f_x
-        assert test._longer(step) == [close(each) for each in expected]
+        assert _longer(test.along, step) == [close(each) for each in expected]
 
 
 # What keeps directions from certifying

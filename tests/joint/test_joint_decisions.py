@@ -13,25 +13,44 @@ from by_hand import EPS, STEP, Steps, bound, direction, fitted, joint_test, limi
 from gradcheck.function.matrix import Dense
 from gradcheck.joint.direction import Direction
 from gradcheck.joint.directions import Directions
-from gradcheck.joint.joint import JointTest, _most, first_moves
+from gradcheck.joint.first_direction import (
+    _in_noise,
+    _nearer,
+    _noise_alone,
+    at_rest,
+    moves,
+    sizes_at_minima,
+)
+from gradcheck.joint.forecast import enough, harmless, hopeless, most_of
+from gradcheck.joint.joint import JointTest
 from gradcheck.joint.second_look import confirmed as looked_at_again
 from gradcheck.numerics.line_fit import EIGHT, fit_line, positions
 from gradcheck.results.certificate import precise
 
 
+def hopeless_after(test: JointTest, taken: list[Direction], needed: Any) -> Any:
+    """What a test gives up after some directions."""
+    return hopeless(test.along, test.first, taken, needed, test.delta, test.most)
+
+
+def harmless_in(test: JointTest, first: Direction, needed: Any, *, count: int = 0, most: Any = None) -> Any:
+    """The rows that a test calls harmless; count : of directions, all that it takes by default."""
+    return harmless(first, needed, test.delta, count or test.most, most=most)
+
+
 def test_more_than_half_is_most():
     """Of the rows in question alone."""
     among = np.array([True, True, False, True, True])
-    assert not _most(np.array([True, True, True, False, False]), among)
-    assert _most(np.array([True, True, True, True, False]), among)
-    assert not _most(np.zeros(5, bool), np.zeros(5, bool))
+    assert not most_of(np.array([True, True, True, False, False]), among)
+    assert most_of(np.array([True, True, True, True, False]), among)
+    assert not most_of(np.zeros(5, bool), np.zeros(5, bool))
 
 
 def test_a_line_moves_where_some_row_does():
     """And without real points nothing is known to."""
-    assert first_moves(direction(2, fitted(2, moved=[False, True])))
-    assert not first_moves(direction(2, fitted(2, moved=False)))
-    assert not first_moves(direction(2, None))
+    assert moves(direction(2, fitted(2, moved=[False, True])))
+    assert not moves(direction(2, fitted(2, moved=False)))
+    assert not moves(direction(2, None))
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 8, 24])
@@ -46,11 +65,11 @@ def test_how_many_directions_a_certificate_takes(count: int):
     needed = np.array([needed * (1 + 1e-9), needed * (1 - 1e-9), 1.0, 0.0, 1.0, 0.0])
 
     with np.errstate(all="ignore"):
-        found = [test._enough(many, most, needed).tolist() for many in (count, count + 1, 64)]
+        found = [enough(many, most, needed, test.delta).tolist() for many in (count, count + 1, 64)]
 
     right = [True, False, True, True, False, False]
     assert found == [right, *[[True, True, *right[2:]]] * 2]
-    assert count == 1 or not test._enough(count - 1, most[:1], needed[:1])[0]
+    assert count == 1 or not enough(count - 1, most[:1], needed[:1], test.delta)[0]
 
 
 def test_rows_share_the_chance_to_be_wrong():
@@ -78,8 +97,8 @@ def test_what_noise_and_kinks_decide(name: str):
     parts, of_direction, expected = UNSETTLED[name]
     test = joint_test(1)
     first = direction(1, fitted(1, **parts), **of_direction)
-    assert test._unsettled(first).tolist() == [expected]
-    assert test._unsettled(replace(first, exact=True)).tolist() == [False]
+    assert test.along.unsettled(first).tolist() == [expected]
+    assert test.along.unsettled(replace(first, exact=True)).tolist() == [False]
     test.first = first
     assert test.unsettled.tolist() == [expected]
 
@@ -89,14 +108,14 @@ def test_rounding_of_the_points_is_no_noise():
     test = joint_test(2)
     test.along.__dict__["rounding_of_x"] = np.array([1e-10, 1e-12])
     first = direction(2, fitted(2, noise=5e-9))
-    assert test._unsettled(first).tolist() == [False, True]
+    assert test.along.unsettled(first).tolist() == [False, True]
 
 
 def test_a_grid_is_unsettled():
     """In the rows that lie on one."""
     test = joint_test(2)
     test.along.gridded = np.array([False, True])
-    assert test._unsettled(direction(2, fitted(2))).tolist() == [False, True]
+    assert test.along.unsettled(direction(2, fitted(2))).tolist() == [False, True]
 
 
 def test_without_a_first_direction_every_row_is_unsettled():
@@ -129,8 +148,8 @@ def test_noise_alone_is_small_flat_and_without_kink_or_grid():
     spread = np.where(np.arange(6) == 1, 2.1e-6, 1.9e-6) * 3.0 * STEP
     noises = np.where(np.arange(6) == 4, 0.0, noise)
     first = direction(6, fitted(6, noise=noises, flat=flat, spread=spread, kink=kink), weight=3.0)
-    assert test._noise_alone(first).tolist() == [True, False, False, False, False, False]
-    assert test._noise_alone(direction(6, None)).tolist() == [False] * 6
+    assert _noise_alone(test.along, first).tolist() == [True, False, False, False, False, False]
+    assert _noise_alone(test.along, direction(6, None)).tolist() == [False] * 6
 
 
 def test_directions_that_do_not_certify_are_hopeless():
@@ -142,7 +161,7 @@ def test_directions_that_do_not_certify_are_hopeless():
     def of(first: Any, *others: Any, residual: float = 0.0, **parts: Any) -> list[bool]:
         test.first = direction(4, fitted(4), error=first / 3.0, residual=residual, **parts)
         few = [direction(4, None, error=other / 3.0) for other in others]
-        return test._hopeless([test.first, *few], needed).tolist()
+        return hopeless_after(test, [test.first, *few], needed).tolist()
 
     assert of(most) == [False, True, True, False]  # 8 - 1 of 6 coordinates
     test.along.moved = 7
@@ -158,7 +177,7 @@ def test_directions_that_do_not_certify_are_hopeless():
     assert of(most, residual=1.0) == alone
     test.first = direction(4, fitted(4), error=one)
     left = direction(4, None, error=most / 3.0, residual=1.0)
-    assert test._hopeless([test.first, left], needed).all()
+    assert hopeless_after(test, [test.first, left], needed).all()
 
 
 @pytest.mark.parametrize("parts", [{"exact": True}, {"fit": None}, {"fit": "four points"}])
@@ -173,11 +192,11 @@ def test_of_directions_that_tell_nothing_of_eight_points_the_worst_says_what_is_
     )
     test.first = good
     needed = np.full(2, 1e-3)
-    assert not test._hopeless([good, good], needed).any()
-    assert test._hopeless([good, bad, good], needed).tolist() == [True, False]
+    assert not hopeless_after(test, [good, good], needed).any()
+    assert hopeless_after(test, [good, bad, good], needed).tolist() == [True, False]
     # Beside eight points that tell more it has no say.
     test.first = replace(good, exact=False, fit=fit)
-    assert not test._hopeless([test.first, bad, good], needed).any()
+    assert not hopeless_after(test, [test.first, bad, good], needed).any()
 
 
 @pytest.mark.parametrize("rows", [1, 3])
@@ -196,7 +215,7 @@ def test_after_three_directions_of_few_points_in_noise_their_median_says_what_is
 
     def hopeless(*sizes: float) -> list[bool]:
         few = [direction(rows, None, noisy=noisy, hidden=np.full(rows, enough * each)) for each in sizes]
-        return test._hopeless([first, *few], needed).tolist()
+        return hopeless_after(test, [first, *few], needed).tolist()
 
     below, above, alone = 0.99, 1.01, rows == 1
     assert hopeless(above, above) == [False] * rows
@@ -208,9 +227,9 @@ def test_after_three_directions_of_few_points_in_noise_their_median_says_what_is
     # One of eight points is no such direction.
     eight = direction(rows, fitted(rows, flat=True, spread=1e-15, bends=1e-15), noisy=noisy, error=1.0)
     few = direction(rows, None, noisy=noisy, hidden=np.full(rows, above * enough))
-    assert not test._hopeless([first, eight, eight, few, few], needed).any()
+    assert not hopeless_after(test, [first, eight, eight, few, few], needed).any()
     loud = direction(rows, fitted(rows, flat=True, spread=1.0, bends=1.0), noisy=noisy)
-    assert test._hopeless([loud, *[replace(few, hidden=np.zeros(rows))] * 3], needed).all()
+    assert hopeless_after(test, [loud, *[replace(few, hidden=np.zeros(rows))] * 3], needed).all()
 
 
 def test_noisy_directions_hope_for_what_four_points_leave():
@@ -226,7 +245,7 @@ def test_noisy_directions_hope_for_what_four_points_leave():
         expected = float(test.along.short_of([first]).together[0])
         scaled = 1e-9 * part * enough / expected
         each = [direction(1, fitted(1, flat=True, spread=scaled, bends=scaled), noisy=noisy)] * count
-        return bool(test._hopeless(each, needed)[0])
+        return bool(hopeless_after(test, each, needed)[0])
 
     for count, hope in ((1, 9.0), (2, 3.0), (3, 1.0), (4, 1.0)):
         assert not hopeless(count, 0.99 * hope)
@@ -242,32 +261,31 @@ def test_noise_that_ten_times_the_bars_would_certify_voids_no_row():
     error = np.array([0.099, 0.101, 0.05, 0.05, 0.05]) * enough / 3.0
     kink = np.array([0.0, 0.0, 0.2, 0.3, 0.0]) * enough
     first = direction(5, fitted(5, kink=kink, moved=[True, True, True, True, False]), error=error)
-    assert test._harmless(first, needed).tolist() == [True, False, True, False, False]
-    assert test._harmless(direction(5, None), needed).tolist() == [False] * 5
+    assert harmless_in(test, first, needed).tolist() == [True, False, True, False, False]
+    assert harmless_in(test, direction(5, None), needed).tolist() == [False] * 5
     # By other sizes than what residuals are at the most, and by fewer directions.
     few = needs(test, 3) * np.array([0.099, 0.101, 0.05, 0.05, 0.05])
     kinked = replace(first, fit=fitted(5, kink=[0.0, 0.0, 0.2 * needs(test, 3), 0.3 * needs(test, 3), 0.0]))
-    assert test._harmless(kinked, needed, most=few, count=3).tolist() == [True, False, True, False, True]
-    assert not test._harmless(kinked, needed, most=few, count=2)[0]
-    assert test._harmless(kinked, needed, most=few)[1]
+    assert harmless_in(test, kinked, needed, most=few, count=3).tolist() == [True, False, True, False, True]
+    assert not harmless_in(test, kinked, needed, most=few, count=2)[0]
+    assert harmless_in(test, kinked, needed, most=few)[1]
 
     alone = joint_test(1, columns=100)
     alone.first = direction(1, fitted(1))
-    assert not alone._harmless(alone.first, needed[:1])[0]
+    assert not harmless_in(alone, alone.first, needed[:1])[0]
     enough = needs(alone, 64)
     for error, expected in ((0.99, True), (1.01, False)):
         alone.first = direction(1, fitted(1), error=error * enough, noisy=np.array([True]))
-        assert bool(alone._harmless(alone.first, needed[:1])[0]) is expected
+        assert bool(harmless_in(alone, alone.first, needed[:1])[0]) is expected
 
 
 def test_a_row_of_zeros_that_never_moves_is_at_rest():
     """Beside others alone; what moves, is claimed, or is off by something is not."""
-    test = joint_test(4)
     moved, weight, residual = [False, True, False, False], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1e-9]
     first = direction(4, fitted(4, moved=moved), weight=weight, residual=residual)
-    assert test._at_rest(first).tolist() == [True, False, False, False]
-    assert not joint_test(1)._at_rest(direction(1, fitted(1, moved=False), weight=0.0)).any()
-    assert not test._at_rest(direction(4, None, weight=0.0)).any()
+    assert at_rest(first).tolist() == [True, False, False, False]
+    assert not at_rest(direction(1, fitted(1, moved=False), weight=0.0)).any()
+    assert not at_rest(direction(4, None, weight=0.0)).any()
 
 
 def stationary(**parts: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -285,7 +303,7 @@ def sizes_of(x: Any = None, **parts: Any) -> list[float]:
     fit, of_direction = stationary(**parts)
     first = direction(2, fitted(2, **fit), **of_direction)
     test.first = first
-    test._measure_stationary_rows(first)
+    test.along.sizes = sizes_at_minima(test.along, first, test.delta, test.most)
     return test.sizes.tolist()
 
 
@@ -320,7 +338,7 @@ def test_at_an_entry_that_is_0_what_is_claimed_has_no_such_size():
     held.along.scaling = replace(held.along.scaling, lengths=np.array([0.0, 1.0, 1.0, 1.0]))
     fit, of_direction = stationary()
     held.first = direction(2, fitted(2, **fit), **of_direction)
-    held._measure_stationary_rows(held.first)
+    held.along.sizes = sizes_at_minima(held.along, held.first, held.delta, held.most)
     assert held.sizes.tolist() == [1.5, 1.5]
 
 
@@ -346,7 +364,7 @@ def test_a_smooth_f_is_seen_a_hundred_times_nearer():
     ):
         test = joint_test(2)
         steps = Steps(test, direction(2, fitted(2, flat=flat), error=1e-3))
-        found = test._nearer(first, ALL, ~ALL)
+        found = _nearer(test.along, first, ALL, ~ALL)
         assert found is not None
         assert steps.asked == [STEP / 100]
         assert row(found.noisy, 2, bool).tolist() == noisy
@@ -359,7 +377,7 @@ def test_what_is_no_better_nearer_is_tried_once_more_and_given_up():
     for fit, error in ((fitted(2, noise=1e-9), 1e-3), (fitted(2, noise=1e-9, kink=9.0), 1e-5)):
         test = joint_test(2)
         steps = Steps(test, direction(2, fit, error=error), direction(2, fit, error=error))
-        assert test._nearer(first, ALL, ~ALL) is None
+        assert _nearer(test.along, first, ALL, ~ALL) is None
         assert steps.asked == pytest.approx([STEP / 100, STEP / 1e4], rel=1e-12)
 
 
@@ -374,7 +392,7 @@ def test_rows_that_scatter_by_as_little_nearer_are_noise():
         near = direction(2, fitted(2, noise=1e-3), error=1e-3)
         steps = Steps(test, near, direction(2, fitted(2, noise=1e-9), error=1e-3))
         found = np.zeros(2, bool)
-        assert test._nearer(first, ALL, found) is None
+        assert _nearer(test.along, first, ALL, found) is None
         assert found.tolist() == expected
         assert len(steps.asked) == steps_taken
 
@@ -385,12 +403,12 @@ def test_off_the_domain_or_the_budget_the_first_direction_stays():
     for nothing in (None, direction(2, None, error=1e-9)):
         test = joint_test(2)
         Steps(test, nothing)
-        assert test._nearer(first, ALL, ~ALL) is first
+        assert _nearer(test.along, first, ALL, ~ALL) is first
     for left, expected in ((16, 1), (15, 0)):
         test = joint_test(2)
         limit(test, left)
         steps = Steps(test, direction(2, fitted(2), error=1e-6))
-        found = test._nearer(first, ALL, ~ALL)
+        found = _nearer(test.along, first, ALL, ~ALL)
         assert (found is first) == (expected == 0)
         assert len(steps.asked) == expected
 
@@ -404,7 +422,7 @@ def in_noise(
     unit = float(test.along.short_of([scattered(1e-9)]).together[0])
     first = replace(scattered(1e-9 * expected / unit), error=np.full(2, error))
     steps = Steps(test, *answers)
-    found = test._in_noise(first, noise, ALL)
+    found = _in_noise(test.along, first, noise, ALL, test.delta)
     return found, steps.asked
 
 
@@ -482,7 +500,7 @@ def confirmed(
 
 def second_look(test: JointTest, first: Direction, wrong: Any) -> Any:
     """What stays wrong."""
-    return looked_at_again(test.along, first, wrong, test._unsettled(first))
+    return looked_at_again(test.along, first, wrong, test.along.unsettled(first))
 
 
 def straight(t: Any) -> Any:

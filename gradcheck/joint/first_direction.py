@@ -1,0 +1,160 @@
+"""What the first direction tells of f: noise, kinks, minima; and another step where these keep it from telling."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from gradcheck._typing import Mask, Values
+from gradcheck.joint.direction import Direction
+from gradcheck.joint.directions import AS_PROBED, MUCH_NEARER, Directions
+from gradcheck.joint.few_points import LONGEST_STEP
+from gradcheck.joint.forecast import CAUTIOUS, MOST, enough, harmless, most_of
+from gradcheck.numerics.line_fit import EIGHT
+from gradcheck.results.certificate import MOST_WITH_NOISE, bound_of
+
+__all__ = ["affords", "at_rest", "moves", "settled", "sizes_at_minima"]
+
+# f is smooth nearer to x where the bar falls by so much. Noise is told from kinks and oscillations by its size: it is
+# this part at most of what f changes along the direction. By trial on the corpus; oscillations that are as small were
+# seen at 5e-6.
+FALLS, SCATTER = 3.0, 2e-6
+# To A |t| the fit gives b2 = 8.3 A / h, so that a kink is 0.12 of b2 h: what is less than this part of it is none.
+SLIGHT = 1e-3
+# Most rows of most maps take up to so many directions.
+USUAL = 3
+# Kinks lie as near as a ten-thousandth of a step in deep networks: so often a step comes nearer.
+COMES_NEARER = 2
+# Where noise is what limits, the next step is so many times as long.
+FARTHER = 8.0
+
+
+def settled(along: Directions, first: Direction, delta: float, most: int) -> tuple[Direction, float | None]:
+    """Another direction with another step, where noise, a kink or bends keep the first from telling; or the first.
+
+    The bar falls with a far shorter step where f is smooth nearer to x; where it does not, that is noise, or a kink
+    at x. Noise alone takes less of a longer step. delta : the chance to be wrong of each row. most : directions after
+    which it is given up.
+
+    Returns
+    -------
+    direction : Direction
+    level : float or None
+        What one value of f may be off by, where the first direction shows noise and nothing else.
+    """
+    needed = along.needed
+    # By the bars alone: what exceeds them is another matter.
+    unbounded = ~(bound_of([first.bar], delta) <= needed)
+    if not np.count_nonzero(unbounded):
+        return first, None
+    hopeful = enough(min(most, along.moved + 1), first.bar, needed, delta)
+    doubtful = (along.unsettled(first) | ~hopeful) & ~along.fixed
+    if not most_of(doubtful, ~along.fixed):
+        # Of many rows some seem noisy by chance, and take no more directions than others.
+        doubtful &= ~harmless(first, needed, delta, USUAL, most=first.bar)
+    if not np.count_nonzero(doubtful & unbounded) or not moves(first):
+        return first, None
+    assert first.fit is not None
+    level, noise = None, _noise_alone(along, first)
+    if noise.all():
+        level = float(np.max(2.0 * first.fit.spread))
+    elif not along.gridded.any():
+        nearer = _nearer(along, first, doubtful, noise)
+        if nearer is not None:
+            return nearer, None
+    noise = (noise | along.gridded) & doubtful
+    return (_in_noise(along, first, noise, doubtful, delta) if most_of(noise, doubtful) else first), level
+
+
+def _nearer(along: Directions, first: Direction, doubtful: Mask, noise: Mask) -> Direction | None:
+    """A direction with a far shorter step, if f is smooth there; None if it is not.
+
+    noise : (m,) rows that scatter by as little nearer to x are added.
+    """
+    last = first.fit
+    for nth in range(1, COMES_NEARER + 1):
+        nearer = along.first(first.step / MUCH_NEARER**nth) if affords(along, 2) else None
+        if nearer is None or nearer.fit is None or last is None:
+            return first
+        if most_of((nearer.error < first.error / FALLS) & ~along.unsettled(nearer), doubtful):
+            return replace(nearer, noisy=nearer.fit.flat if most_of(nearer.fit.flat, doubtful) else False)
+        noise |= last.noise <= FALLS * nearer.fit.noise
+        last = nearer.fit
+        if (noise | ~doubtful).all():
+            break
+    return None
+
+
+def _in_noise(along: Directions, first: Direction, noise: Mask, doubtful: Mask, delta: float) -> Direction:
+    """The same, or a direction with a longer step, of which noise takes less unless f bends too much on the way."""
+    known = replace(first, noisy=noise)
+    expected = along.short_of([known]).together
+    if most_of(enough(MOST, expected, along.needed, delta), doubtful):
+        return known
+    hopeful = enough(MOST_WITH_NOISE, expected * first.step / LONGEST_STEP, along.needed, delta)
+    if not (most_of(hopeful, doubtful) or along.probed is not None) or not affords(along, 2):
+        return first
+    for step in _longer(along, first.step):
+        farther = along.first(step)
+        if farther is None or farther.fit is None or first.fit is None:
+            return known
+        better = (farther.error < first.error) & (farther.fit.noise <= CAUTIOUS * first.fit.noise)
+        if most_of(better, doubtful):
+            return replace(farther, noisy=noise)
+    return known
+
+
+def _longer(along: Directions, step: float) -> list[float]:
+    """Longer steps to try in noise; where it is known one over which f may bend, too, if that is much longer."""
+    usual = FARTHER * step
+    if along.probed is None:
+        return [usual]
+    far = along.go_farther()
+    return [far, usual] if far > FARTHER * usual else [usual]
+
+
+def _noise_alone(along: Directions, first: Direction) -> Mask:
+    """(m,) rows whose values scatter by so little, and so evenly, that it is noise; nearer to x it is no less."""
+    fit = first.fit
+    if fit is None:
+        return np.zeros(along.rows, bool)
+    small = fit.spread <= SCATTER * first.weight * first.step
+    if along.probed is not None:
+        small = small | (fit.spread <= AS_PROBED * along.probed)
+    return np.asarray(along.unsettled(first) & fit.flat & small & ~fit.kinked & ~along.gridded)
+
+
+def sizes_at_minima(along: Directions, first: Direction, delta: float, most: int) -> Values:
+    """(m,) what mistakes are relative to: where all entries are 0 within their bars, what they become a scale away."""
+    fit = first.fit
+    if fit is None or first.exact or not np.count_nonzero(first.weight <= 3.0 * first.error):
+        return along.sizes
+    there = 2.0 * fit.even[0] / along.moved
+    # At a minimum noise that grows with the step looks like a kink of next to nothing.
+    # One of the size of what f bends is a kink.
+    slight = np.abs(np.nan_to_num(fit.kink)) <= SLIGHT * fit.even[0] * first.step
+    needed = along.problem.tolerance.resolution * there
+    calm = ~along.unsettled(first) | (harmless(first, needed, delta, most) & slight)
+    stationary = (first.weight <= 3.0 * first.error) & fit.moved & calm
+    if ((along.problem.x == 0) & (along.scaling.lengths > 0)).any():
+        # An entry that is 0 has no size: what is claimed may show far nearer to x.
+        stationary &= first.weight == 0
+    return np.where(stationary, np.maximum(along.sizes, there), along.sizes)
+
+
+def at_rest(first: Direction) -> Mask:
+    """(m,) rows of zeros whose output does not move at any point; of one row alone that says nothing."""
+    if first.off.size == 1 or first.fit is None:
+        return np.zeros(first.off.size, bool)
+    return np.asarray(~first.fit.moved & (first.weight == 0) & (first.residual == 0))
+
+
+def moves(first: Direction) -> bool:
+    """Whether f changes along a first direction at all."""
+    return first.fit is not None and bool(first.fit.moved.any())
+
+
+def affords(along: Directions, firsts: int) -> bool:
+    """Whether the budget allows so many first directions."""
+    return along.problem.objective.remaining >= 2 * len(EIGHT) * firsts
