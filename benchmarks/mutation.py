@@ -69,6 +69,7 @@ TESTS = {
     "evidence/axes": ("evidence/axes", "evidence/pilots"),
     "evidence/entries": ("evidence/entries", "evidence/averages", "evidence/confirm"),
     "evidence/plain_differences": ("evidence/plain_differences",),
+    "evidence/farther": ("evidence/farther",),
     "evidence/confirm": ("evidence/confirm",),
     "evidence/complex_test": ("evidence/complex_test",),
     "driver/methods": ("driver/methods",),

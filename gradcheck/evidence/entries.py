@@ -107,11 +107,13 @@ def judged(
     return Entries(entries, given, found, judgement, interrupted)
 
 
-def verify(setting: Setting, evidence: Entries, at: Index, value: Flat, error: Flat) -> tuple[Entries, int]:
+def verify(
+    setting: Setting, evidence: Entries, at: Index, value: Flat, error: Flat, step: Flat | None = None
+) -> tuple[Entries, int]:
     """Let other estimates (k,) of open entries verify them where they can, and never convict; (evidence, how many).
 
     at : positions in the evidence. value, error : (k,) derivatives and their bars E, in units of f per unit of x; an
-    infinite bar verifies nothing.
+    infinite bar verifies nothing. step : (k,) those over which they were measured; default the steps of before.
     """
     judgement, tolerance = evidence.judgement, setting.tolerance
     g, bar = evidence.analytic[at], 3.0 * error
@@ -121,6 +123,7 @@ def verify(setting: Setting, evidence: Entries, at: Index, value: Flat, error: F
     right = fine & (np.abs(g - value) <= allowed)
     found, decided = rows(evidence.estimate, at[right]), rows(judgement, at[right])
     found = replace(found, value=value[right], error=error[right], nfev=0)
+    found = found if step is None else replace(found, step=step[right])
     decided = replace(
         decided,
         verified=np.ones_like(decided.verified),

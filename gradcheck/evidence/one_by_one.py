@@ -8,6 +8,7 @@ from gradcheck._typing import Flat, Index
 from gradcheck.evidence.averages import averaged
 from gradcheck.evidence.complex_test import by_complex_step, verify_by_complex_step
 from gradcheck.evidence.entries import noise_share, sweep
+from gradcheck.evidence.farther import verify_farther
 from gradcheck.evidence.subgradients import along_directions
 from gradcheck.numerics.setting import Setting
 from gradcheck.results.entries import Entries
@@ -40,6 +41,8 @@ def one_by_one(
         notes.append(Finding(text))
     evidence, verified = verify_by_complex_step(setting, sweep(setting, given, entries))
     notes += _verified(verified, "by the complex step, real differences being too noisy")
+    evidence, verified = verify_farther(setting, evidence)
+    notes += _verified(verified, "by longer steps, noise hiding too much over short ones")
     evidence, verified = averaged(setting, evidence)
     notes += _verified(verified, "by averages of several differences, one being too noisy")
     evidence, outside = along_directions(setting, evidence, rng)

@@ -42,9 +42,11 @@ CAUTIOUS = 10.0
 def enough(count: int, most: Values, needed: Values, delta: float) -> Mask:
     """(m,) rows that so many directions certify, with residuals of `most` (m,); those of 0 take no more than one.
 
-    needed : (m,) what their bounds have to be. delta : the chance to be wrong of each row.
+    needed : (m,) what their bounds have to be; 0 certifies nothing. delta : the chance to be wrong of each row.
     """
-    return np.asarray((most == 0) | (needed / (MARGIN * most) >= least_bounds(delta)[count - 1]))
+    return np.asarray(
+        ((most == 0) & (needed > 0)) | (needed / (MARGIN * most) >= least_bounds(delta)[count - 1])
+    )
 
 
 def harmless(

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from gradcheck import Outcome, check_gradient
 from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
 from gradcheck.function.vector_objective import VectorObjective
@@ -309,3 +310,11 @@ def test_bars_of_four_points_hold_where_rows_hardly_bent_along_the_first_directi
     assert alone >= grown
     assert outside <= beyond
     assert max(widest) <= bar
+
+
+@pytest.mark.parametrize("n", [5, 40])
+def test_a_constant_with_a_gradient_of_0_is_given_up_after_one_direction(n: int):
+    """No size is known of a mistake, and none would be: 23 evaluations with a look around, not 115."""
+    report = check_gradient(lambda x: 0.0, np.zeros(n), np.arange(float(n)))
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert report.nfev <= 23

@@ -57,7 +57,7 @@ def test_a_line_moves_where_some_row_does():
 def test_how_many_directions_a_certificate_takes(count: int):
     """The first count whose bound, with a margin of 1.3, is within what is needed; one more just beyond it.
 
-    Residuals of 0 take none, what is not known or needs to be 0 no number of them.
+    Residuals of 0 take none; what is not known or needs to be 0, no number of them.
     """
     test = joint_test(2)
     needed = 1.3 * 7.0 * bound(count, test.delta)
@@ -67,7 +67,7 @@ def test_how_many_directions_a_certificate_takes(count: int):
     with np.errstate(all="ignore"):
         found = [enough(many, most, needed, test.delta).tolist() for many in (count, count + 1, 64)]
 
-    right = [True, False, True, True, False, False]
+    right = [True, False, True, False, False, False]
     assert found == [right, *[[True, True, *right[2:]]] * 2]
     assert count == 1 or not enough(count - 1, most[:1], needed[:1], test.delta)[0]
 
