@@ -32,7 +32,7 @@ def scope_of(subject: Subject, evidence: Evidence) -> Scope:
     """
     judged = evidence.entries
     blocks, wrong = subject.parameters.blocks, judged.wrong
-    parts, absent = [_judged(judged)], {}
+    parts, absent = [_judged(judged, evidence)], {}
     usable = parts[0]["at"]
     throughout = {r.block for r in evidence.regions if r.throughout}
     mistaken = [b.name for b in blocks if _of(b, wrong).size or b in throughout]
@@ -51,7 +51,8 @@ def scope_of(subject: Subject, evidence: Evidence) -> Scope:
         else:
             rest = _sample(b, _of(b, wrong), [r.box for r in regions], most, subject)
         rest = np.setdiff1d(rest, mine, assume_unique=True)
-        parts.append(_unjudged(subject, b, rest, array, regions, judged.coordinates))
+        unjudged = _unjudged(subject, b, rest, array, regions, judged.coordinates)
+        parts.append(unjudged | {"ratio_bar": _ratio_bar(evidence, rest)})
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     order = np.argsort(columns["at"], kind="stable")
     undecided = judged.coordinates[judged.judgement.inconclusive]
@@ -70,7 +71,18 @@ def _certified(evidence: Evidence, b: Block) -> ArrayEvidence | None:
     return next((a for a in evidence.arrays if a.block == b and a.certificate is not None), None)
 
 
-def _judged(judged: Entries) -> Columns:
+def _ratio_bar(evidence: Evidence, at: Index) -> Flat:
+    """(k,) what the ratio of each entry is known to where directions tell it as one factor of a part; else infinite."""
+    found = np.full(at.size, np.inf)
+    for region in evidence.regions:
+        if region.borne_out is not None:
+            mine = np.flatnonzero((at >= region.block.start) & (at < region.block.stop))
+            mine = mine[in_box(region.block, region.box, at[mine])]
+            found[mine] = region.factor_bar
+    return found
+
+
+def _judged(judged: Entries, evidence: Evidence) -> Columns:
     """What was measured."""
     found = judged.estimate
     rows = np.flatnonzero(np.isfinite(judged.analytic) & np.isfinite(found.error) & np.isfinite(found.value))
@@ -79,6 +91,7 @@ def _judged(judged: Entries) -> Columns:
         "at": judged.coordinates[rows], "analytic": judged.analytic[rows], "numerical": found.value[rows],
         "bar": 3.0 * found.error[rows], "allowed": judged.judgement.allowed[rows],
         "wrong": judged.judgement.wrong[rows], "tested": yes, "known": yes, "curvature": found.curvature[rows],
+        "ratio_bar": _ratio_bar(evidence, judged.coordinates[rows]),
     }  # fmt: skip
 
 

@@ -56,7 +56,7 @@ def factor(s: Scope) -> Cause | None:
     """analytic = c x numerical; a c without a meaning is one fitted constant."""
     g, r, slack = (part[s.wrong] for part in (s.analytic, s.numerical, s.slack(s.numerical)))
     c = float(1.0 / slope(g / slack, r / slack))
-    spread = float(np.min(s.bar[s.wrong] / np.abs(r)))
+    spread = float(np.min(np.minimum(s.bar[s.wrong] / np.abs(r), s.ratio_bar[s.wrong])))
     if not (1e-300 < abs(c) < 1e300 and spread < 0.1):
         return None
     # Among other factors than a sign and a 2, one of many entries would find one that fits.

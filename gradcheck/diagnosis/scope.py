@@ -109,6 +109,7 @@ class Scope:
     tested: Mask
     known: Mask
     curvature: Flat
+    ratio_bar: Flat
     undecided: Index
     absent: Mapping[str, bool] = field(default_factory=dict)
 
@@ -377,7 +378,9 @@ class Scope:
         return Place((block.name,), 1, Extent.ENTRY, self.parameters.name(at), alone)
 
 
-_PER_ENTRY = ("at", "analytic", "numerical", "bar", "allowed", "wrong", "tested", "known", "curvature")
+_PER_ENTRY = (
+    "at", "analytic", "numerical", "bar", "allowed", "wrong", "tested", "known", "curvature", "ratio_bar",
+)  # fmt: skip
 
 
 def _inside(at: Index, blocks: tuple[Block, ...]) -> Mask:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
+from gradcheck.evidence.entries import decide
 from gradcheck.function.matrix import one_row
 from gradcheck.joint.alone import judge_alone
+from gradcheck.joint.direction import Joint
 from gradcheck.joint.joint import JointTest
 from gradcheck.numerics.problem import NARROW, Problem, Scaling, scaling_of
 from gradcheck.numerics.setting import Setting
@@ -16,6 +18,7 @@ from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import flat_indices, hull
 from gradcheck.results.certificate import Region, share_of
 from gradcheck.results.entries import Entries
+from gradcheck.results.estimate import Estimate
 from gradcheck.results.outcome import Limit
 
 __all__ = ["Claim"]
@@ -77,6 +80,25 @@ class Claim:
         if evidence.interrupted:
             raise KeyboardInterrupt
         return evidence
+
+    def without_factor(self, entries: Index, factor: float, joint: Joint, lengths: Flat) -> Entries | None:
+        """Entries (k,) that are off by a factor, as directions tell them that bear out the rest; None where none does.
+
+        lengths : (n,) how far the directions of `joint` move each entry.
+        """
+        if not (joint.certified[0] and (lengths[entries] > 0).all()):
+            return None
+        assert self.setting is not None
+        unit = self.problem.unit
+        given = self.analytic[entries] * unit
+        value, error = given / factor, float(joint.bound[0]) / lengths[entries] * unit / 3.0
+        nothing, unknown = np.zeros(entries.size), np.full(entries.size, np.nan)
+        found = Estimate(
+            value=value, error=error, step=joint.directions[0].step * lengths[entries], noise=error, truncation=nothing,
+            kink=nothing, left=value, right=value, sided=error, curvature=unknown, chord=np.abs(value),
+            limit=np.full(entries.size, Limit.NONE, object), nfev=0,
+        )  # fmt: skip
+        return Entries(entries, given, found, decide(self.setting, found, given, entries))
 
     def judge_the_immovable(self, scaling: Scaling) -> None:
         """Judge entries that bounds hold nearly still."""

@@ -13,7 +13,7 @@ from gradcheck.evidence.entries import sweep
 from gradcheck.examination.array_evidence import evidence_of
 from gradcheck.examination.claim import Claim
 from gradcheck.examination.gradient import SEARCHES
-from gradcheck.examination.parts import missing
+from gradcheck.examination.parts import give_numbers, missing
 from gradcheck.examination.search import leave_the_rest, search
 from gradcheck.examination.zeros import directions_of_zeros
 from gradcheck.function.matrix import Dense, one_row
@@ -111,6 +111,7 @@ def _of_directions(claim: Claim, k: int, confidence: float) -> ArrayEvidence:
     assert test is not None
     if not (joint.certified[0] or claim.wrong_in(block)):
         _judge_the_largest(claim, few=not joint.wrong[0])
+    give_numbers(claim, joint, scaling)
     claim.judge_the_immovable(scaling)
     limit = Limit.NONE if joint.certified[0] else Limit.BUDGET if joint.spent else test.limit
     return evidence_of(claim, joint, scaling, confidence, limit).arrays[k]

@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck._typing import Flat
 from gradcheck.examination.array_evidence import evidence_of
 from gradcheck.examination.claim import Claim
-from gradcheck.examination.parts import missing
+from gradcheck.examination.parts import give_numbers, missing
 from gradcheck.examination.search import search as search_for
 from gradcheck.examination.silent import silent_entries, stays
 from gradcheck.joint.direction import Direction, Joint
@@ -98,6 +98,8 @@ class _Examination:
         settled = bool(joint.certified[0])
         if (settled or test.along.moved == 0) and not self._stays(scaling):
             return None
+        if not unnamed:
+            give_numbers(claim, joint, scaling)
         decided = disputed or any(part.judgement.wrong.any() for part in claim.judged)
         if unnamed or (not settled and not decided):
             if test.first is not None and self._at_zero(scaling) and self._towers(test.first):

@@ -10,20 +10,25 @@ import numpy as np
 from gradcheck._typing import Index, Mask
 from gradcheck.examination.claim import Claim
 from gradcheck.function.matrix import Dense
-from gradcheck.joint.direction import Direction
+from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.joint import JointTest
 from gradcheck.joint.structured import Part, common_factor, grown, striped, suspected_parts, zeros
 from gradcheck.numerics.line_fit import EIGHT
+from gradcheck.numerics.problem import Scaling
+from gradcheck.numerics.steps import POINTS
 from gradcheck.numerics.tangents import root_mean_square
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, flat_indices, hull, whole_box
 from gradcheck.results.certificate import Region
+from gradcheck.results.entries import Entries
 
-__all__ = ["explained_by_a_factor", "fill_arrays", "missing"]
+__all__ = ["explained_by_a_factor", "fill_arrays", "give_numbers", "missing"]
 
-# Entries of a part with a common factor that are judged by themselves, so that the report has numbers; all of a part of
-# few.
+# Entries of a part with a common factor that the report has numbers of. A part of few is judged entry by entry, which
+# directions know less of.
 SAMPLES, FEW = 2, 6
+# What directions know of entries that are off by so many bars tells a factor.
+CLEARLY = 10.0
 # A factor that is off by no more is asked for once more.
 SLIGHT = 1e-3
 # Entries of a part without a common factor that are sampled, those first that tell; of at least this part of its root
@@ -42,7 +47,7 @@ def explained_by_a_factor(claim: Claim, test: JointTest, direction: Direction) -
     for part, alpha in suspected_parts(test, direction, claim.rng):
         if part.single:
             return _wrong_of(claim, np.flatnonzero(part.inside)) > 0
-        if alpha is not None and _taken_out(claim, test, part, alpha):
+        if alpha is not None and _taken_out(claim, test, direction, part, alpha):
             return True
     inside = direction.tangent != 0 if part is None else part.inside
     empty = zeros(test, direction, inside)
@@ -68,7 +73,7 @@ def fill_arrays(claim: Claim, test: JointTest, direction: Direction, wrong: list
             continue
         part, alpha = (len(mine) >= SEVERAL and striped(test, direction, block)) or (None, None)
         if part is not None:
-            factor = alpha is not None and _taken_out(claim, test, part, alpha)
+            factor = alpha is not None and _taken_out(claim, test, direction, part, alpha)
             named |= factor or _set_aside(claim, part)
     return named
 
@@ -76,7 +81,7 @@ def fill_arrays(claim: Claim, test: JointTest, direction: Direction, wrong: list
 def _named(claim: Claim, test: JointTest, direction: Direction, part: Part) -> bool:
     """Whether a part is off by one factor, or wrong throughout as far as a sample tells."""
     alpha = common_factor(test, direction, part.inside & (direction.tangent != 0), claim.rng)
-    return (alpha is not None and _taken_out(claim, test, part, alpha)) or _set_aside(claim, part)
+    return (alpha is not None and _taken_out(claim, test, direction, part, alpha)) or _set_aside(claim, part)
 
 
 def _set_aside(claim: Claim, part: Part, *, dense: bool = False) -> bool:
@@ -123,34 +128,45 @@ def missing(claim: Claim, silent: Mask) -> bool:
     return named
 
 
-def _taken_out(claim: Claim, test: JointTest, part: Part, alpha: float) -> bool:
+def _taken_out(claim: Claim, test: JointTest, direction: Direction, part: Part, alpha: float) -> bool:
     """Whether the claim with this part divided by its factor passes along a fresh direction; then it is the claim.
 
-    Some entries of the part are judged by themselves; where they are right after all the factor is within the
-    tolerance, and nothing is wrong there.
+    direction : the one that tells alpha. The entries of a part of few are judged by themselves; so are some of a larger
+    one where the budget may end before directions bear the factor out. Where they are right after all the factor is
+    within the tolerance, and nothing is wrong there.
     """
     if alpha == 1.0:
         return False  # f does not move at all: that is no factor of a claim
     inside = np.flatnonzero(part.inside & ~claim.still)
-    count = inside.size if inside.size <= FEW else SAMPLES
-    samples = np.sort(inside[np.argsort(-np.abs(claim.analytic[inside]), kind="stable")[:count]])
-    fresh, left = _divided(claim, test, part, alpha, samples)
+    few = inside if inside.size <= FEW else inside[:0]
+    if claim.problem.objective.remaining < 2 * len(EIGHT) * test.most + POINTS * SAMPLES and not few.size:
+        few = _largest(claim, inside)
+    fresh, left = _divided(claim, test, part, alpha, few)
     if fresh is None and abs(left) < SLIGHT:
         # A residual that was small by accident knows its factor less well than another.
         alpha = 1.0 - (1.0 - alpha) * (1.0 - left)
-        fresh, _ = _divided(claim, test, part, alpha, samples)
+        fresh, _ = _divided(claim, test, part, alpha, few)
     if fresh is None:
         return False
-    evidence = claim.judge(samples, claim.analytic[samples] * alpha)
-    wrong = int(evidence.judgement.wrong.sum())
-    if wrong and (evidence.judgement.verified.any() or 2 * wrong < samples.size):
-        return False  # noise hides what tells a factor from a few entries
+    if few.size:
+        judgement = claim.judge(few, claim.analytic[few] * alpha).judgement
+        wrong = int(judgement.wrong.sum())
+        if wrong and (judgement.verified.any() or 2 * wrong < few.size):
+            return False  # noise hides what tells a factor from a few entries
     claim.problem, claim.begun, factor = fresh.problem, fresh, 1.0 / (1.0 - alpha)
-    if wrong:
-        claim.regions += [_filled(claim, block, box, factor) for block, box in part.boxes]
+    along = abs(_along(claim, part, direction))
+    bar = 3.0 * float(direction.error[0]) / along / abs(1.0 - alpha) if along else math.inf
+    if wrong if few.size else abs(alpha) > claim.problem.tolerance.rtol:
+        claim.regions += [_filled(claim, block, box, factor, bar) for block, box in part.boxes]
     else:
         claim.factors |= {block.name: factor for block, _ in part.boxes}
     return True
+
+
+def _along(claim: Claim, part: Part, direction: Direction) -> float:
+    """What a part is claimed to do along a direction."""
+    tangent = np.where(part.inside, direction.tangent, 0.0)
+    return float(tangent @ claim.analytic)
 
 
 def _divided(
@@ -176,7 +192,42 @@ def _divided(
     return None, float(direction.residual[0]) / along if along else math.inf
 
 
-def _filled(claim: Claim, block: Block, box: Box, factor: float) -> Region:
-    """A part that is off by a factor, which 0 is not."""
+def _filled(claim: Claim, block: Block, box: Box, factor: float, bar: float) -> Region:
+    """A part that is off by a factor, which 0 is not; bar : what it is known to, of itself."""
     claimed = int(np.count_nonzero(claim.analytic[flat_indices(block, box)]))
-    return Region(block, box, True, None if claimed == box.size else claimed, factor)
+    return Region(block, box, True, None if claimed == box.size else claimed, factor, factor_bar=bar)
+
+
+def give_numbers(claim: Claim, joint: Joint, scaling: Scaling) -> None:
+    """The largest entries of what is off by a factor, so that the report has numbers: as directions tell them.
+
+    These bear out the claim without the factor, and so each of its entries, to what they bound the error of all by.
+    joint, scaling : the last directions, and how far they move each entry. Where they bound nothing, or hardly less
+    than what the factor takes, the entries are judged by themselves.
+    """
+    known = np.concatenate([np.empty(0, np.intp), *(part.coordinates for part in claim.judged)])
+    parts: dict[float, list[Index]] = {}
+    for region in claim.regions:
+        if region.factor is not None:
+            parts.setdefault(region.factor, []).append(flat_indices(region.block, region.box))
+    for factor, boxes in parts.items():
+        inside = np.concatenate(boxes)
+        if np.isin(inside, known).any():
+            continue
+        largest = _largest(claim, inside)
+        told = claim.without_factor(largest, factor, joint, scaling.lengths)
+        if told is None or not _clearly_off(told):
+            claim.judge(largest)
+        else:
+            claim.judged.append(told)
+
+
+def _largest(claim: Claim, inside: Index) -> Index:
+    """Those of some entries of which most is claimed, in order."""
+    return np.sort(inside[np.argsort(-np.abs(claim.analytic[inside]), kind="stable")[:SAMPLES]])
+
+
+def _clearly_off(told: Entries) -> bool:
+    """Whether entries are off by so many bars that these tell what by."""
+    apart = np.abs(told.analytic - told.estimate.value)
+    return bool((told.judgement.wrong & (apart >= CLEARLY * 3.0 * told.estimate.error)).all())

@@ -154,7 +154,8 @@ class Region:
 
     throughout : all sampled entries of it were wrong; otherwise the search ended before it could name the entries.
     stored : how many of its entries a sparse matrix has; None where it has all. factor : what all its entries are off
-    by, as a sample tells; where directions bear out the gradient without it each entry is right then within `bar`.
+    by, known to `factor_bar` of itself; where directions bear out the gradient without it each entry is right then
+    within `bar`.
     """
 
     block: Block
@@ -163,6 +164,7 @@ class Region:
     stored: int | None = None
     factor: float | None = None
     bar: float = math.inf
+    factor_bar: float = math.inf
 
     @property
     def borne_out(self) -> float | None:

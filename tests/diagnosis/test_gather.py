@@ -241,6 +241,16 @@ def test_of_two_parts_each_has_its_own_factor() -> None:
     assert scope.known[:12].tolist() == [True] * 8 + [False] * 2 + [True] * 2
 
 
+def test_a_factor_is_known_to_what_its_direction_tells_in_its_part_alone() -> None:
+    """Of what was judged there, too; of one that is not borne out, and beside both, nothing is."""
+    scope = gathered(replace(ROW, factor_bar=1e-9))
+    assert scope.ratio_bar.tolist() == [*[np.inf] * 4, *[1e-9] * 4, *[np.inf] * 4]
+    assert gathered(replace(ROW, factor_bar=1e-9, bar=np.inf)).ratio_bar.tolist() == [np.inf] * 12
+    last = Region(B, Box(((2, 3),)), True, None, -1.0, 0.5, 1e-3)
+    both = gathered(replace(ROW, factor_bar=1e-9), last)
+    assert both.ratio_bar.tolist() == [*[np.inf] * 4, *[1e-9] * 4, *[np.inf] * 6, 1e-3]
+
+
 OPEN = Region(W, Box(((0, 2), (1, 3))), False)
 
 

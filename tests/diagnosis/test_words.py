@@ -85,8 +85,8 @@ def test_a_budget_that_is_spent_leaves_the_sample_to_speak():
     whole = check(None)
     for short, borne_out, extent in (
         (whole, True, Extent.ALL),
-        (check(whole.nfev + 4), False, Extent.ALL),
-        (check(whole.nfev), False, Extent.TESTED),
+        (check(32), False, Extent.ALL),
+        (check(28), False, Extent.TESTED),
     ):
         assert [region.borne_out is not None for region in short.evidence.regions] == [borne_out]
         assert short.causes[0].place.extent is extent

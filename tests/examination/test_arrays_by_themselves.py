@@ -128,6 +128,7 @@ class Examination:
         self.told: list[Any] = []
         self.rest: list[Any] = []
         self.zeros: list[Any] = []
+        self.numbered: list[Any] = []
         self.sampled: list[Any] = []
         self.objective: Any = SimpleNamespace(parameters=parameters, remaining=remaining, nfev=11)
         claimed = np.ones(x.size) if claimed is None else np.asarray(claimed, float)
@@ -143,6 +144,7 @@ class Examination:
             "evidence_of",
             "sweep",
             "directions_of_zeros",
+            "give_numbers",
             "missing",
         ):
             monkeypatch.setattr(each_array, name, getattr(self, name))
@@ -188,10 +190,16 @@ class Examination:
         self.average = replace(evidence, interrupted=True)
         return self.average, 0
 
+    def give_numbers(self, claim: Any, joint: Any, scaling: Any) -> None:
+        """Numbers of what is off by a factor."""
+        assert (claim, scaling) == (self.claim, self.scaling)
+        self.numbered.append(joint)
+
     def evidence_of(self, claim: Any, joint: Any, scaling: Any, confidence: float, limit: Limit) -> Any:
         """What there is to say of an array."""
         assert (claim, scaling) == (self.claim, self.scaling)
         assert confidence == pytest.approx(1.0 - (1.0 - CONFIDENCE) / len(self.blocks), rel=1e-12)
+        assert self.numbered[-1] is joint
         self.told.append((joint, limit))
         return SimpleNamespace(arrays=[f"array {k}, {len(self.made)} looks" for k in range(len(self.blocks))])
 

@@ -74,7 +74,9 @@ class Examination:
         probed: Known | None = Known("a probe"),
         f_x: float = 4.0,
         begins: Look | None = None,
+        factored: bool = False,
     ) -> None:
+        self.factored = factored
         self.looks, self.found, self.wrong, self.stay, self.lacks = (
             list(looks),
             list(found),
@@ -91,6 +93,7 @@ class Examination:
         self.probes = 0
         self.immovable: list[Any] = []
         self.judged: list[Any] = []
+        self.numbered: list[Any] = []
         self.factor = object()
         for name in (
             "search_for",
@@ -98,6 +101,7 @@ class Examination:
             "missing",
             "silent_entries",
             "stays",
+            "give_numbers",
         ):
             monkeypatch.setattr(gradient, name, getattr(self, name))
         monkeypatch.setattr(gradient, "Claim", self.Claim)
@@ -167,6 +171,14 @@ class Examination:
         assert given == (self.claim, "silent")
         self.sampled.append(given)
         return self.lacks
+
+    def give_numbers(self, *given: Any) -> None:
+        """Numbers of what is off by a factor; where one was taken out, it is wrong now."""
+        assert given == (self.claim, self.shown, self.scaling)
+        assert not self.surveyed
+        self.numbered.append(self.shown)
+        if self.factored:
+            self.judged.append(SimpleNamespace(judgement=SimpleNamespace(wrong=np.array([True]))))
 
     def evidence_of(self, *given: Any) -> Any:
         """What was found."""
@@ -328,6 +340,19 @@ def test_what_is_dense_and_not_named_is_left_to_other_ways(examined: Any):
     # Of an earlier search that is none of the questions.
     found = examined(Look(**WRONG), Look(**WRONG), found=[Found(True, dense=True), UNEXPLAINED], wrong=True)
     assert found.survey == "what was found"
+
+
+@pytest.mark.parametrize(("dense", "factored"), [(False, True), (False, False), (True, True)])
+def test_what_is_off_by_a_factor_gets_its_numbers_before_it_is_decided(
+    examined: Any, dense: bool, factored: bool
+):
+    """Without a certificate these decide; where something is left to other ways there are none."""
+    looks = [Look(**WRONG), Look()]
+    found = examined(*looks, found=[EXPLAINED, Found(True, dense=dense)], factored=factored)
+    assert found.numbered == [found.shown]
+    assert found.survey == ("what was found" if factored else None)
+    left = examined(Look(**WRONG), found=[Found(False, dense=True)], factored=factored)
+    assert (left.numbered, left.survey) == ([], None)
 
 
 def test_entries_that_are_disputed_decide(examined: Any):

@@ -1,0 +1,182 @@
+"""The numbers that a report has of a part that is off by a factor: as directions tell them, or measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradcheck import check_gradient
+from gradcheck.examination.claim import Claim
+from gradcheck.examination.parts import give_numbers
+from gradcheck.function.matrix import Dense
+from gradcheck.function.objective import Objective
+from gradcheck.joint.direction import Direction, Joint
+from gradcheck.numerics.problem import Problem, Scaling, scaling_of
+from gradcheck.numerics.setting import Setting
+from gradcheck.parameters.boxes import Box, whole_box
+from gradcheck.parameters.tree import Parameters
+from gradcheck.results.certificate import Region
+from gradcheck.results.verdict import Tolerance
+
+PARAMETERS, X = Parameters.of({"W": np.linspace(1.0, 2.0, 12).reshape(3, 4), "b": np.linspace(1.0, 2.0, 8)})
+W, B = PARAMETERS.blocks
+N = X.size
+ROW = Region(W, Box(((1, 2), (0, 4))), True, None, 2.0)
+SCALES = np.full(N, 2.0)
+
+
+def claim_of(*regions: Region, factor: float = 2.0, unit: float = 1.0) -> Claim:
+    """A claim about the sum of all squares, in units of `unit`; in these parts it is `factor` times as large."""
+    objective = Objective(lambda x: float(np.sum(x["W"] ** 2) + np.sum(x["b"] ** 2)), PARAMETERS)
+    f_x, tolerance, claimed = np.atleast_1d(objective.value(X)), Tolerance(1e-6), 2.0 * X
+    for region in regions:
+        whole = claimed[region.block.slice].reshape(region.block.shape)
+        whole[tuple(slice(*span) for span in region.box.ranges)] *= factor
+    problem = Problem(objective, X, f_x, Dense(claimed[None, :]), SCALES, tolerance, None, 2.0**-52)
+    setting = Setting(objective, X, f_x, 1e-15, 1e-3, SCALES, tolerance, gradient_scale=np.full(2, 3.0))
+    claim = Claim(problem.in_units(unit), np.random.default_rng(0), np.zeros(N, bool), setting, exact=False)
+    claim.regions = [replace(region, factor=factor) for region in regions]
+    return claim
+
+
+def joint(bound: float, *, certified: bool = True) -> Joint:
+    """What two directions bound the error by."""
+    one, yes = np.ones(1), np.array([certified])
+    along = Direction(np.zeros(N), 0.25, one, one, one, one)
+    return Joint((along, along), np.full(1, bound), yes, ~yes, one)
+
+
+def scaling(claim: Claim, **lengths: float) -> Scaling:
+    """Lengths of 2, but for some entries."""
+    made = scaling_of(claim.problem, claim.still)
+    own = np.full(N, 2.0)
+    for name, length in lengths.items():
+        own[int(name[1:])] = length
+    return replace(made, lengths=own)
+
+
+# The largest of the second row of W are its last two.
+LARGEST = [6, 7]
+
+
+def numbers(claim: Claim, bound: float = 1e-4, *, certified: bool = True, **lengths: float) -> Any:
+    """What is judged then, and how many evaluations that took."""
+    before = claim.problem.objective.nfev
+    give_numbers(claim, joint(bound, certified=certified), scaling(claim, **lengths))
+    return claim.judged, claim.problem.objective.nfev - before
+
+
+@pytest.mark.parametrize("unit", [1.0, 4.0])
+def test_directions_tell_the_two_largest_entries(unit: float):
+    """Each is what is claimed over the factor, to what directions bound all by over its own length: no evaluation."""
+    (told,), spent = numbers(claim_of(ROW, unit=unit), _7=0.5)
+    assert spent == 0
+    assert told.coordinates.tolist() == LARGEST
+    assert told.analytic == pytest.approx(4.0 * X[LARGEST], rel=1e-12)
+    found = told.estimate
+    assert found.value == pytest.approx(2.0 * X[LARGEST], rel=1e-12)
+    assert 3.0 * found.error == pytest.approx(unit * 1e-4 / np.array([2.0, 0.5]), rel=1e-12)
+    assert found.step == pytest.approx(0.25 * np.array([2.0, 0.5]), rel=1e-12)
+    for part in ("left", "right", "chord"):
+        assert getattr(found, part) == pytest.approx(found.value, rel=1e-12)
+    for part in ("noise", "sided"):
+        assert getattr(found, part).tolist() == found.error.tolist()
+    assert (found.truncation + found.kink).tolist() == [0.0, 0.0]
+    assert np.isnan(found.curvature).all()
+    assert told.judgement.wrong.all()
+
+
+def test_what_is_negative_is_as_large():
+    """By its modulus; the order is that of the places."""
+    claim = claim_of(ROW, factor=-2.0)
+    claim.analytic[5] *= 10.0
+    (told,), _ = numbers(claim)
+    assert told.coordinates.tolist() == [5, 7]
+    assert told.estimate.value == pytest.approx(np.array([20.0, 2.0]) * X[[5, 7]], rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("bound", "parts", "measured"),
+    [
+        (1e-4, {}, False),
+        (1e-4, {"certified": False}, True),  # nothing is bounded
+        (1e-4, {"_6": 0.0}, True),  # it does not move
+        (2.0 * 0.099 * 2.0 * X[6], {}, False),  # ten bars and a bit
+        (2.0 * 0.101 * 2.0 * X[6], {}, True),  # not quite ten
+    ],
+)
+def test_where_directions_tell_too_little_they_are_measured(bound: float, parts: Any, measured: bool):
+    """Off by less than ten of the bars, or by nothing that is known."""
+    claim = claim_of(ROW)
+    (told,), spent = numbers(claim, bound, **parts)
+    assert told.coordinates.tolist() == LARGEST
+    assert (spent > 0) is measured
+    assert claim.still[LARGEST].all() == measured
+    assert told.estimate.value == pytest.approx(2.0 * X[LARGEST], rel=1e-9)
+    assert (told.estimate.error < 1e-9).all() == measured
+
+
+def test_each_factor_has_its_numbers_once():
+    """Of arrays that share one the two largest of all; none of a part of which some were judged, or of no factor."""
+    both = claim_of(ROW, Region(B, whole_box(B), True, None, 2.0))
+    (told,), _ = numbers(both)
+    assert told.coordinates.tolist() == [B.stop - 2, B.stop - 1]
+    other = claim_of(ROW, Region(B, whole_box(B), True, None, 2.0))
+    other.regions[1] = replace(other.regions[1], factor=3.0)
+    assert [part.coordinates.tolist() for part in numbers(other)[0]] == [LARGEST, [B.stop - 2, B.stop - 1]]
+    known = claim_of(ROW)
+    known.judge(np.array([4]))
+    assert len(numbers(known)[0]) == 1
+    assert numbers(known)[1] == 0
+    beside = claim_of(ROW)
+    beside.judge(np.array([0]))
+    assert len(numbers(beside)[0]) == 2
+    plain = claim_of()
+    plain.regions = [replace(ROW, factor=None)]
+    assert numbers(plain) == ([], 0)
+
+
+def linear(n: int) -> Any:
+    """A smooth f of n entries, its gradient and a point; f takes no complex numbers."""
+    a, x = np.random.default_rng(6).normal(size=(2, n))
+
+    def f(x: np.ndarray) -> float:
+        if np.iscomplexobj(x):
+            raise TypeError("real numbers")
+        return float(a @ np.sin(x))
+
+    return f, a * np.cos(x), x
+
+
+def test_everything_off_by_a_factor_takes_twenty_evaluations():
+    """28 and more when two entries were measured; what is said of them is within the bars."""
+    f, right, x = linear(400)
+    report = check_gradient(f, 1.1 * right, x)
+    assert report.nfev == 20
+    assert report.reason.startswith("400 of 400 entries wrong")
+    assert report.diagnosis == ("analytic = 1.1 x numerical in all 400 entries of x",)
+    for m in report.wrong:
+        assert abs(m.numerical - right[m.flat_index]) <= 3.0 * m.error_bar
+
+
+@pytest.mark.parametrize(("n", "factor"), [(400, 1.0 / 400.0), (401, 401.0), (365, 365.25), (50, np.pi)])
+def test_a_factor_is_known_to_more_digits_than_its_entries(n: int, factor: float):
+    """1/400 is told from 1/399 and 1/401, and pi from 22/7, where directions know entries to a thousandth."""
+    f, right, x = linear(n)
+    report = check_gradient(f, factor * right, x)
+    (cause,) = report.causes
+    assert cause.value == pytest.approx(factor, rel=1e-6)
+    assert cause.bar < 1e-6
+
+
+@pytest.mark.parametrize("budget", [24, 28, 32, 36, 44, 60, 76, 90, 120])
+def test_a_budget_that_may_end_before_the_directions_leaves_numbers(budget: int):
+    """Two entries are measured first: what is wrong is never left without one."""
+    f, right, x = linear(400)
+    report = check_gradient(lambda x: f(x) + 1e7, 1.1 * right, x, max_nfev=budget)
+    assert report.outcome.value == "FAIL"
+    assert report.wrong
+    assert report.nfev <= budget
