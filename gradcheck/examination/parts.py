@@ -156,11 +156,17 @@ def _taken_out(claim: Claim, test: JointTest, direction: Direction, part: Part, 
     claim.problem, claim.begun, factor = fresh.problem, fresh, 1.0 / (1.0 - alpha)
     along = abs(_along(claim, part, direction))
     bar = 3.0 * float(direction.error[0]) / along / abs(1.0 - alpha) if along else math.inf
-    if wrong if few.size else abs(alpha) > claim.problem.tolerance.rtol:
+    if wrong if few.size else _beyond(claim, inside, alpha).any():
         claim.regions += [_filled(claim, block, box, factor, bar) for block, box in part.boxes]
     else:
         claim.factors |= {block.name: factor for block, _ in part.boxes}
     return True
+
+
+def _beyond(claim: Claim, inside: Index, alpha: float) -> Mask:
+    """(k,) of which of some entries a factor takes more than the tolerance lets pass."""
+    size, tolerance = np.abs(claim.analytic[inside]), claim.problem.tolerance
+    return np.asarray(abs(alpha) * size > tolerance.rtol * max(1.0, abs(1.0 - alpha)) * size + tolerance.atol)
 
 
 def _along(claim: Claim, part: Part, direction: Direction) -> float:
@@ -194,8 +200,8 @@ def _divided(
 
 def _filled(claim: Claim, block: Block, box: Box, factor: float, bar: float) -> Region:
     """A part that is off by a factor, which 0 is not; bar : what it is known to, of itself."""
-    claimed = int(np.count_nonzero(claim.analytic[flat_indices(block, box)]))
-    return Region(block, box, True, None if claimed == box.size else claimed, factor, factor_bar=bar)
+    wrong = int(np.count_nonzero(_beyond(claim, flat_indices(block, box), 1.0 - 1.0 / factor)))
+    return Region(block, box, True, None if wrong == box.size else wrong, factor, factor_bar=bar)
 
 
 def give_numbers(claim: Claim, joint: Joint, scaling: Scaling) -> None:
@@ -203,23 +209,24 @@ def give_numbers(claim: Claim, joint: Joint, scaling: Scaling) -> None:
 
     These bear out the claim without the factor, and so each of its entries, to what they bound the error of all by.
     joint, scaling : the last directions, and how far they move each entry. Where they bound nothing, or hardly less
-    than what the factor takes, the entries are judged by themselves.
+    than what the factor takes, the entries are judged by themselves; where none is wrong, no part is.
     """
     known = np.concatenate([np.empty(0, np.intp), *(part.coordinates for part in claim.judged)])
-    parts: dict[float, list[Index]] = {}
+    parts: dict[float, list[Region]] = {}
     for region in claim.regions:
         if region.factor is not None:
-            parts.setdefault(region.factor, []).append(flat_indices(region.block, region.box))
-    for factor, boxes in parts.items():
-        inside = np.concatenate(boxes)
+            parts.setdefault(region.factor, []).append(region)
+    for factor, regions in parts.items():
+        inside = np.concatenate([flat_indices(region.block, region.box) for region in regions])
         if np.isin(inside, known).any():
             continue
         largest = _largest(claim, inside)
         told = claim.without_factor(largest, factor, joint, scaling.lengths)
-        if told is None or not _clearly_off(told):
-            claim.judge(largest)
-        else:
+        if told is not None and _clearly_off(told):
             claim.judged.append(told)
+        elif not claim.judge(largest, claim.analytic[largest] * (1.0 - 1.0 / factor)).judgement.wrong.any():
+            claim.regions = [region for region in claim.regions if region.factor != factor]
+            claim.factors |= {region.block.name: factor for region in regions}
 
 
 def _largest(claim: Claim, inside: Index) -> Index:

@@ -119,6 +119,17 @@ def test_where_directions_tell_too_little_they_are_measured(bound: float, parts:
     assert (told.estimate.error < 1e-9).all() == measured
 
 
+def test_where_none_is_wrong_no_part_is():
+    """What was taken for a factor is none, or one that the claim holds with; others stay."""
+    claim = claim_of(Region(B, whole_box(B), True, None, 2.0))
+    right = replace(ROW, factor=3.0)
+    claim.regions.append(right)
+    (told, _), _ = numbers(claim, certified=False)
+    assert told.coordinates.tolist() == [B.stop - 2, B.stop - 1]
+    assert [region.block for region in claim.regions] == [B]
+    assert claim.factors == {W.name: 3.0}
+
+
 def test_each_factor_has_its_numbers_once():
     """Of arrays that share one the two largest of all; none of a part of which some were judged, or of no factor."""
     both = claim_of(ROW, Region(B, whole_box(B), True, None, 2.0))
@@ -137,6 +148,39 @@ def test_each_factor_has_its_numbers_once():
     plain = claim_of()
     plain.regions = [replace(ROW, factor=None)]
     assert numbers(plain) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("size", "factor", "rtol", "atol", "outcome"),
+    [
+        (1e-4, 2.0, None, 1e-3, "PASS"),
+        (1e-4, 2.0, None, 1e-4, "FAIL"),
+        (1.0, 1.0005, 1e-3, 0.0, "PASS"),
+        (1.0, 1.0015, 1e-3, 0.0, "FAIL"),
+        (1.0, -1.0, None, 8.0, "PASS"),
+    ],
+)
+@pytest.mark.parametrize("n", [50, 1000])
+def test_a_factor_of_all_entries_counts_as_one_of_each_does(
+    n: int, size: float, factor: float, rtol: float | None, atol: float, outcome: str
+):
+    """Where it takes less of the largest than the tolerance lets pass, nothing is wrong."""
+    f, right, x = linear(n)
+    report = check_gradient(lambda x: size * f(x), size * factor * right, x, rtol=rtol, atol=atol)
+    assert report.outcome.value == outcome, report
+    if outcome == "FAIL":
+        assert report.nfev <= 44
+        assert "x numerical in all" in report.diagnosis[0] or factor == 1.0015
+
+
+@pytest.mark.parametrize("n", [50, 400])
+def test_entries_of_which_a_factor_takes_less_than_the_tolerance_are_not_counted(n: int):
+    """Of 1.0005 with an atol of 1e-3 those larger than 2 are wrong."""
+    f, right, x = linear(n)
+    report = check_gradient(f, 1.0005 * right, x, atol=1e-3)
+    wrong = int(np.count_nonzero(0.0005 * np.abs(right) > 1e-6 * 1.0005 * np.abs(right) + 1e-3))
+    assert 0 < wrong < n
+    assert report.reason.startswith(f"{wrong} of {n} entries wrong")
 
 
 def linear(n: int) -> Any:
