@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from gradcheck.report.data import ReportData
 from gradcheck.report.drawings import Drawing, drawing
-from gradcheck.report.text import mismatch_line
+from gradcheck.report.text import left_out, mismatch_line
 from gradcheck.results.certificate import Certificate
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.summaries import Mismatch
@@ -85,6 +85,7 @@ def environment() -> Environment:
         "digits": lambda value, n=3: "-" if value is None else number(float(value), n),
         "count": count,
         "mismatch": _mismatch,
+        "left_out": _left_out,
         "certificate": lambda told: str(Certificate(**told)),
         "shape": lambda shape: " x ".join(map(str, shape)) or "scalar",
     }
@@ -103,3 +104,9 @@ def _mismatch(entry: Mapping[str, Any]) -> str:
         for key in ("analytic", "numerical", "error_bar")
     }
     return mismatch_line(Mismatch(**{**entry, **numbers}))
+
+
+def _left_out(told: Mapping[str, Any], limit: int) -> str:
+    """How many wrong entries there are beside the first ones; in files of before every array had but one count."""
+    counts = [(array["wrong"], array.get("about", 0)) for array in told["arrays"]]
+    return left_out(len(told["wrong"]), min(len(told["wrong"]), limit), counts)

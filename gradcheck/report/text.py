@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from gradcheck.report.data import ReportData
     from gradcheck.results.summaries import ArraySummary, Mismatch
 
-__all__ = ["discrepancy", "mismatch_line", "report_text"]
+__all__ = ["discrepancy", "left_out", "mismatch_line", "report_text"]
 
 # 1 outcome + 1 header + 7 arrays + 1 heading + 5 mismatches + 1 rest + 1 certificate + 2 diagnosis + 3 notes
 # + 1 cost = 23; one more for the advice of an undecided report.
@@ -82,11 +83,19 @@ def _mismatch_lines(wrong: tuple[Mismatch, ...], arrays: tuple[ArraySummary, ...
         "    " + "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    total = max(len(wrong), sum(max(a.wrong, a.about) for a in arrays))
-    if total > len(rows):
-        about = "about " if any(a.about for a in arrays) else ""
-        lines.append(f"    and {about}{total - len(rows):,} more")
+    if more := left_out(len(wrong), len(rows), [(a.wrong, a.about) for a in arrays]):
+        lines.append(f"    {more}")
     return lines
+
+
+def left_out(listed: int, shown: int, counts: Sequence[tuple[int, int]]) -> str:
+    """`and about 48 more`, or nothing: the wrong entries beside those that are shown, those that are not listed too.
+
+    counts : `wrong` and `about` of each array.
+    """
+    total = max(listed, sum(map(max, counts)))
+    about = "about " if any(about for _, about in counts) else ""
+    return f"and {about}{total - shown:,} more" if total > shown else ""
 
 
 def mismatch_line(m: Mismatch) -> str:

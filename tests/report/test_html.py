@@ -341,6 +341,30 @@ def test_thousands_of_wrong_entries_are_counted_not_listed():
     assert "and 139 more" in Page(snippet(report)).words
 
 
+def test_wrong_entries_that_no_list_has_are_counted_as_the_text_counts_them():
+    """Of a factor two are listed; of a part that a sample tells, as many are wrong as it holds, about."""
+    a, x = np.random.default_rng(6).normal(size=(2, 400))
+
+    def checked(factor: float, max_nfev: int | None = None) -> gradcheck.Report:
+        return gradcheck.check_gradient(
+            lambda x: float(a @ np.sin(x)), lambda x: factor * a * np.cos(x), x, max_nfev=max_nfev
+        )
+
+    for report, more, cell in (
+        (checked(2.0), "and 398 more", "400"),
+        (checked(2.0, 28), "and about 398 more", "~400"),
+    ):
+        assert more in str(report)
+        for page in (render([], [report]), snippet(report)):
+            assert more in Page(page).words
+            assert f'data-label="wrong">{cell}<' in page
+    # A file of before an array had two counts.
+    told = json.loads(checked(2.0).to_json())
+    for array in told["arrays"]:
+        del array["about"]
+    assert "and 398 more" in Page(render([], [told])).words
+
+
 def test_notebook_form_says_outcome_reason_and_arrays():
     """A right gradient: PASS and the array; a wrong one: FAIL and the entry."""
     right, wrong = Page(check()._repr_html_()), Page(check(2.0)._repr_html_())
