@@ -13,10 +13,10 @@ from gradcheck._typing import Flat, Index, Mask, Values
 from gradcheck.evidence.entries import decide, sweep
 from gradcheck.examination.silent import silent_entries, stays
 from gradcheck.function.matrix import Matrix, Product, by_entries
-from gradcheck.joint.alone import judge_by_stencils
+from gradcheck.joint.alone import judge_in_rows
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.joint import JointTest
-from gradcheck.joint.places import find_places
+from gradcheck.joint.places import find_places, in_random_order
 from gradcheck.joint.repairs import entries, repaired
 from gradcheck.numerics.problem import Problem, scaling_of
 from gradcheck.numerics.setting import Setting
@@ -145,13 +145,18 @@ class _Search:
     def run(self) -> Evidence | None:
         """What is wrong, and a certificate of the rest; None where it is not found."""
         joint, matrix = self.joint, self.problem.matrix
-        # Another direction, along which each column moves as far as any.
-        direction = joint.directions[-1]
-        even = self.rng.choice([-1.0, 1.0], self.problem.x.size) * self.test.along.scaling.lengths
-        other = self.test.again(even, exact=direction.exact, precise=int(joint.wrong.sum()) >= SHARING)
+        direction, count, begun = joint.directions[-1], int(joint.wrong.sum()), None
+        if count <= LONE:
+            # What the search for entries begins with tells a factor as well.
+            begun = in_random_order(self.test, direction, self.rng)
+            other = begun[1]
+        else:
+            # Another direction, along which each column moves as far as any.
+            even = self.rng.choice([-1.0, 1.0], self.problem.x.size) * self.test.along.scaling.lengths
+            other = self.test.again(even, exact=direction.exact, precise=count >= SHARING)
         alpha, scaled = _scaled_rows(direction, other, joint.wrong, matrix)
         found = None if scaled[joint.wrong].all() else self.repaired(other)
-        return found or self.located(alpha, scaled)
+        return found or self.located(alpha, scaled, begun)
 
     def repaired(self, other: Direction) -> Evidence | None:
         """Where every row is right once the entries stand elsewhere, or on the diagonal are others."""
@@ -216,15 +221,20 @@ class _Search:
                 break
         return None
 
-    def located(self, alpha: Flat, scaled: Mask) -> Evidence | None:
-        """The rows that are off by a factor, and entries of others; None where that does not explain all."""
+    def located(self, alpha: Flat, scaled: Mask, begun: tuple[Index, Direction] | None) -> Evidence | None:
+        """The rows that are off by a factor, and entries of others; None where that does not explain all.
+
+        begun : as of `find_places`.
+        """
         problem, joint = self.problem, self.joint
         every = scaled.any() and self.sample(np.flatnonzero(scaled))
         if (np.abs(alpha[scaled]) > problem.tolerance.rtol).any() and not self.wrong_rows(scaled.size).any():
             scaled = scaled & False  # of a row that is off by a factor the largest entries are wrong
         rows = joint.wrong & ~scaled
         if rows.any():
-            found = find_places(self.test, joint.directions[-1], rows, self.judge, between, self.rng, BUDGET)
+            found = find_places(
+                self.test, joint.directions[-1], rows, self.judge, between, self.rng, BUDGET, begun=begun
+            )
             filled = found.dense and self._fill(found.wrong, np.flatnonzero(rows))
             if (found.dense or found.spent or found.unexplained.any() or not found.wrong) and not filled:
                 return None
@@ -323,14 +333,14 @@ class _Search:
         return [int(self.setting.places(e.coordinates)[1][0]) for e in many]
 
     def judge(self, column: int, rows: Index, off: Values | None = None) -> Entries:
-        """The entries of a column in some rows; off : as of `judge_by_stencils`."""
+        """The entries of a column in some rows; off : as of `judge_in_rows`."""
         rows = rows.astype(np.intp)  # those of a sparse matrix are short
         given = self.problem.matrix.entries(rows, np.full(rows.size, column))
         at = rows * self.problem.x.size + column
         if self.setting.objective.remaining < DOUBTS * POINTS:
             self.judged.append(sweep(self.setting, given, at))
         else:
-            self.judged.append(judge_by_stencils(self.setting, given, at, off))
+            self.judged.append(judge_in_rows(self.setting, given, at, off))
         return self.judged[-1]
 
 

@@ -17,7 +17,7 @@ from gradcheck.results.outcome import Limit
 from gradcheck.results.table import concatenate, rows
 from gradcheck.results.verdict import Judgement
 
-__all__ = ["judge_alone", "judge_by_stencils"]
+__all__ = ["judge_alone", "judge_by_stencils", "judge_in_rows"]
 
 # An entry that is off by so many bars needs no second stencil; four points say so where what they see is itself that
 # much larger than its bar.
@@ -51,12 +51,24 @@ def judge_alone(
             return Entries(entries, claimed[entries], found, judgement)
         return sweep(setting, claimed[entries], entries)
     at = _within_reach(setting, claimed[entries], entries)
-    parts = [_by_four_points(setting, claimed, entries[at])] if at.any() else []
+    parts = [_by_four_points(setting, claimed[entries[at]], entries[at])] if at.any() else []
     left = np.setdiff1d(entries, parts[0].coordinates) if parts else entries
     if left.size:
         theirs = None if off is None else off[np.searchsorted(entries, left)]
         parts.append(judge_by_stencils(setting, claimed[left], left, theirs))
     return concatenate(parts)
+
+
+def judge_in_rows(setting: Setting, given: Flat, entries: Index, off: Flat | None = None) -> Entries:
+    """Some entries of one column of a matrix, from the same points: four, or a stencil where these leave doubts.
+
+    given, off : as of `judge_by_stencils`.
+    """
+    if _within_reach(setting, given, entries).all():
+        found = _by_four_points(setting, given, entries)
+        if found.coordinates.size == entries.size:
+            return found
+    return judge_by_stencils(setting, given, entries, off)
 
 
 def _clear(setting: Setting, found: Estimate, given: Flat, entries: Index) -> tuple[Judgement, Mask]:
@@ -123,32 +135,33 @@ def _within_reach(setting: Setting, given: Flat, entries: Index) -> Mask:
     """Entries (k,) of which four points can be clear: what is claimed shows beside the noise."""
     if setting.objective.remaining < (len(PAIRS) + len(STENCIL)) * entries.size:
         return np.zeros(entries.size, bool)
+    outputs, columns = setting.places(entries)
     steps = first_steps(setting, entries, None)
-    shows = 3.0 * CLEARLY * WEIGHTS * setting.level[0] / steps < np.abs(given)
+    shows = 3.0 * CLEARLY * WEIGHTS * setting.level[outputs] / steps < np.abs(given)
     # An entry at 0 has no size, and far from its own size f may be another function.
-    able = shows & (steps <= BEYOND * np.abs(setting.x[entries]))
-    room = np.inf if setting.room is None else np.minimum(*setting.room)[entries]
+    able = shows & (steps <= BEYOND * np.abs(setting.x[columns]))
+    room = np.inf if setting.room is None else np.minimum(*setting.room)[columns]
     return np.asarray(able & (room > steps))
 
 
-def _by_four_points(setting: Setting, claimed: Flat, entries: Index) -> Entries:
-    """Those of some entries about which four points are clear."""
-    lines, lines_at = lines_of(setting, *setting.places(entries), None), np.arange(entries.size)
+def _by_four_points(setting: Setting, given: Flat, entries: Index) -> Entries:
+    """Those of some entries about which four points are clear; given : (k,) what is claimed of them."""
+    outputs, columns = setting.places(entries)
+    lines, lines_at = lines_of(setting, outputs, columns, None), np.arange(entries.size)
     offsets = lines.reached(lines_at, first_steps(setting, entries, None)[:, None] * PAIRS)
-    fit = inner_pairs(
-        setting.f_x[0], offsets, setting.objective.along(lines, lines_at, offsets), setting.level[0]
-    )
+    values = setting.objective.along(lines, lines_at, offsets)
+    fit = inner_pairs(setting.f_x[outputs], offsets, values, setting.level[outputs])
     limit = np.full(entries.size, Limit.NONE, object)
     found = Estimate(
         fit.value, fit.error, offsets[:, -1], fit.noise, fit.truncation, fit.kink, fit.left, fit.right, fit.sided,
-        fit.curvature, fit.chord, limit, offsets.size,
+        fit.curvature, fit.chord, limit, len(PAIRS) * np.unique(columns).size,
     )  # fmt: skip
-    judgement, clear = _clear(setting, found, claimed[entries], entries)
+    judgement, clear = _clear(setting, found, given, entries)
     # Where f oscillates within the points a slope that is as small as their bar is none; and what a stencil would go on
     # to measure clears nobody.
     precise = 3.0 * fit.error <= setting.tolerance.rtol * judgement.scale + setting.tolerance.atol
     clear &= (CLEARLY * fit.error < np.abs(fit.value)) & (judgement.wrong | precise)
-    return rows(Entries(entries, claimed[entries], found, judgement), np.flatnonzero(clear))
+    return rows(Entries(entries, given, found, judgement), np.flatnonzero(clear))
 
 
 def _by_complex_step(problem: Problem, setting: Setting, claimed: Flat, entries: Index) -> Estimate:

@@ -20,7 +20,7 @@ from gradcheck.joint.joint import JointTest
 from gradcheck.numerics.tangents import TOGETHER
 from gradcheck.results.entries import Entries
 
-__all__ = ["Judge", "Places", "find_places"]
+__all__ = ["Judge", "Places", "find_places", "in_random_order"]
 
 # Weights lie between 0.5 and 1.5, in equal steps.
 LIGHTEST = 0.5
@@ -89,13 +89,12 @@ class _Search:
         direction: Direction,
         rows: Mask,
         judge: Judge,
-        rng: np.random.Generator,
+        order: Index,
         precise: bool = False,
     ) -> None:
         self.test, self.exact, self.rows, self.judge = test, direction.exact, rows, judge
         # Coordinates in random order: places.
-        self.order = _places(np.flatnonzero(direction.tangent))
-        rng.shuffle(self.order)
+        self.order = order
         self.tangent = direction.tangent
         # What is said to exceed leaves more than the bars and the smallest mistake that counts.
         self.least = np.maximum(direction.allowed - 3.0 * direction.error, 0.0)
@@ -286,9 +285,22 @@ def _told(part: _Part, row: int, weighted: float, error: float, span: tuple[int,
     return None if last < first else _Told(first, last, width)
 
 
-def _places(coordinates: Index) -> Index:
-    """In half of the memory, where they allow it."""
-    return coordinates.astype(np.int32) if coordinates.size < 2**31 else coordinates
+def _ordered(direction: Direction, rng: np.random.Generator) -> Index:
+    """The coordinates that a direction moves in random order, in half of the memory where they allow it."""
+    moved = np.flatnonzero(direction.tangent)
+    order: Index = moved.astype(np.int32) if moved.size < 2**31 else moved
+    rng.shuffle(order)
+    return order
+
+
+def in_random_order(
+    test: JointTest, direction: Direction, rng: np.random.Generator
+) -> tuple[Index, Direction]:
+    """What a search along a direction begins with: its coordinates in random order, and the same with their weights."""
+    order = _ordered(direction, rng)
+    tangent = np.zeros_like(direction.tangent)
+    tangent[order] = direction.tangent[order] * _weights(np.arange(order.size), (0, order.size))
+    return order, test.again(tangent, exact=direction.exact, precise=False)
 
 
 def find_places(
@@ -301,18 +313,22 @@ def find_places(
     budget: int,
     *,
     precise: bool = False,
+    begun: tuple[Index, Direction] | None = None,
 ) -> Places:
     """The wrong entries of the rows (m,) in which a direction found something.
 
     judge : looks at one entry by itself: nothing is named without. around : the box that holds some entries, in which
     others are sampled. budget : evaluations of f after which it ends. precise : four points a measurement, not two.
+    begun : of `in_random_order`, where that was asked already.
     Source: adaptive group testing with additive answers; the order and the bars by trial, see docs/verdict.md.
     """
-    search = _Search(test, direction, rows, judge, rng, precise)
+    order, seen = (_ordered(direction, rng), None) if begun is None else begun
+    search = _Search(test, direction, rows, judge, order, precise)
     objective = test.problem.objective
     last = objective.nfev + budget
     count = search.order.size
-    weighted, weighted_error = search.measure(0, count, weighted=True)
+    measured = search.measure(0, count, weighted=True) if seen is None else (seen.residual, seen.error)
+    weighted, weighted_error = measured
     parts = [_Part(0, count, (0, count), direction.residual, direction.error, weighted, weighted_error)]
     unexplained = np.zeros(rows.size, bool)
     sample_at = MANY

@@ -40,6 +40,14 @@ class Chosen:
     def permutation(self, columns: Any) -> Any:
         return columns
 
+    def shuffle(self, columns: Any) -> None:
+        assert columns.size
+
+
+def close(values: Any) -> Any:
+    """But for rounding."""
+    return pytest.approx(np.asarray(values).tolist(), rel=1e-12)
+
 
 def array_of(matrix: Any) -> Any:
     """All entries."""
@@ -118,7 +126,7 @@ class Examination:
             "silent_entries",
             "stays",
             "sweep",
-            "judge_by_stencils",
+            "judge_in_rows",
             "find_places",
             "repaired",
         ):
@@ -221,7 +229,7 @@ class Examination:
         found = replace(unmeasured(off.size, np.dtype(float)), value=given - off)
         return Entries(entries, given, found, Judgement(wrong, ~wrong, no, no, ones, ones))
 
-    def judge_by_stencils(self, setting: Any, given: Any, entries: Any, off: Any) -> Any:
+    def judge_in_rows(self, setting: Any, given: Any, entries: Any, off: Any) -> Any:
         """The same, with what a direction says that they are off by."""
         self.told.append(off)
         return self.sweep(setting, given, entries)
@@ -235,8 +243,11 @@ class Examination:
         around: Any,
         rng: Any,
         budget: int,
+        *,
+        begun: Any,
     ) -> Places:
         """A search, which looks at some columns."""
+        self.begun = begun
         assert test is self.first[0]
         assert direction is self.first[1].directions[-1]
         assert (around, rng, budget) == (between, self.rng, 1500)
@@ -417,19 +428,26 @@ def test_entries_that_are_found_are_named_and_the_rest_is_certified(examined: An
     assert found.deltas == [pytest.approx(0.075), pytest.approx(0.025 / 6.0)]
     assert found.certificate == Certificate("each row of J", 0.25, 0.25, CONFIDENCE, 1)
     assert found.regions()
-    # Another direction was asked for, along which columns move alike; a repair of all entries.
-    assert found.again == [([-1.0, 1.0] * 15, False)]
+    # What the search begins with was asked for, its columns in order with their weights; a repair of all entries.
+    moved = np.resize([1.0, 0.5, -0.25, 0.75, -1.5], 30)
+    weights = 0.5 + (np.arange(30) + 0.5) / 30.0
+    assert found.again == [(close(moved * weights), False)]
+    order, seen = found.begun
+    assert (order.tolist(), seen.tangent.tolist()) == (list(range(30)), found.again[0][0])
     assert array_of(found.repairs[0]).tolist() == array.tolist()
 
 
 def test_the_other_direction_is_a_closer_look_where_three_rows_are_wrong(examined: Any):
-    """It moves each column as far as others do."""
+    """It moves each column as far as others do; of two it is what a search begins with."""
     lengths = np.linspace(1.0, 2.0, 30)
     for m, precise in ((2, False), (3, True)):
         off = np.zeros((m, 30))
         off[:, 3] = 0.5
         found = examined(Dense(claim_of(m, 30)), off, places=Places(wrong=[3]), finds=[3], lengths=lengths)
-        assert found.again == [((np.resize([-1.0, 1.0], 30) * lengths).tolist(), precise)]
+        assert len(found.again) == 1
+        assert found.again[0][1] is precise
+        alike = np.abs(found.again[0][0]) == pytest.approx(lengths, rel=1e-12)
+        assert (alike, found.begun is None) == (precise, precise)
 
 
 @pytest.mark.parametrize(
@@ -662,7 +680,8 @@ def test_rows_by_factors_of_their_own_and_entries_of_others_are_told_apart(exami
 def test_a_row_is_off_by_a_factor_within_its_bars(examined: Any, more: float, row: bool):
     """3 (E + c E0), where the other direction claims c times what the first does, here more."""
     array, off = by_factor(2, 30, 1)
-    tangent, other = np.resize([1.0, 0.5, -0.25, 0.75, -1.5], 30), np.resize([-1.0, 1.0], 30)
+    tangent = np.resize([1.0, 0.5, -0.25, 0.75, -1.5], 30)
+    other = tangent * (0.5 + (np.arange(30) + 0.5) / 30.0)
     # One more entry is off, so that both residuals disagree by so much.
     claimed, along = array[1] @ tangent, array[1] @ other
     times = max(abs(along / claimed), 1.0)

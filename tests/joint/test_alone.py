@@ -11,7 +11,8 @@ from by_hand import EPS, close
 
 from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
-from gradcheck.joint.alone import judge_alone, judge_by_stencils
+from gradcheck.function.vector_objective import VectorObjective
+from gradcheck.joint.alone import judge_alone, judge_by_stencils, judge_in_rows
 from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
@@ -447,3 +448,59 @@ def test_the_complex_step_leaves_a_stencil_within_the_budget():
         assert any(map(np.iscomplexobj, asked)) is exact
         assert evidence.judgement.verified.tolist() == [exact]
     assert exactly(entire, np.exp(X))[1] == []
+
+
+def in_rows(f: Callable[[Any], Any], given: Any, entries: Any, *, level: Any = 1e-15) -> tuple[Entries, int]:
+    """What is said of some entries of one column of a Jacobian with three rows, and with how many evaluations."""
+    parameters, x = Parameters.of(X)
+    objective = VectorObjective(f, parameters)
+    f_x = objective.at(x)[0]
+    scales = np.where(x != 0, np.abs(x), 1.0)
+    setting = Setting(objective, x, f_x, level, 1e-3, scales, Tolerance(1e-6))
+    before = objective.nfev
+    return judge_in_rows(setting, np.array(given), np.array(entries)), objective.nfev - before
+
+
+def rows_of_sines(x: Any) -> Any:
+    """Three outputs, of which the second does not move with the first coordinate."""
+    return np.array([np.sin(x[0]) + x[2], np.exp(x[3]), 3.0 * np.exp(x[0])])
+
+
+def test_the_rows_of_a_column_are_told_from_the_same_four_points():
+    """Those that are asked for, each by its own noise; entries are places in the matrix, row by row."""
+    slopes = np.array([np.cos(1.0), 3.0 * np.e])
+    found, nfev = in_rows(rows_of_sines, slopes * [1.1, 1.0], [0, 8])
+    assert (nfev, found.estimate.nfev, found.coordinates.tolist()) == (4, 4, [0, 8])
+    assert found.judgement.wrong.tolist() == [True, False]
+    assert found.judgement.verified.tolist() == [False, True]
+    assert np.abs(found.estimate.value - slopes) == pytest.approx(np.zeros(2), abs=1e-8)
+    # The third row and its third column alone.
+    found, nfev = in_rows(lambda x: np.array([x[0], x[1], x[2] ** 2]), [-4.0], [10])
+    assert (nfev, found.judgement.verified.tolist()) == (4, [True])
+
+
+@pytest.mark.parametrize(
+    ("given", "entries", "level"),
+    [
+        ([np.cos(1.0), 0.0], [0, 4], 1e-15),  # a claim of 0 does not show
+        ([np.cos(1.0), 3.0 * np.e], [0, 8], np.array([1e-15, 1e-15, 1e-4])),  # noise of one row
+        ([np.cos(1.0), 3.0 * np.e * (1 + 1e-9)], [1, 9], 1e-15),  # at 0
+    ],
+)
+def test_where_four_points_leave_a_doubt_about_one_row_a_stencil_tells_of_all(
+    given: Any, entries: Any, level: Any
+):
+    """All rows from the same six points, and what a doubt takes more."""
+    found, nfev = in_rows(rows_of_sines, given, entries, level=level)
+    assert nfev >= 6
+    assert found.coordinates.tolist() == entries
+
+
+@pytest.mark.parametrize(("left", "taken"), [(10, 4), (9, 6)])
+def test_four_points_and_a_stencil_have_to_be_afforded(
+    monkeypatch: pytest.MonkeyPatch, left: int, taken: int
+):
+    """Ten for one entry."""
+    monkeypatch.setattr(VectorObjective, "remaining", left)
+    found, nfev = in_rows(rows_of_sines, [np.cos(1.0)], [0])
+    assert (nfev, found.judgement.verified.tolist()) == (taken, [True])

@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 
 from gradcheck.joint import places
-from gradcheck.joint.places import Places, _Part, _Search, _told, _weights, find_places
+from gradcheck.joint.places import (
+    Places,
+    _ordered,
+    _Part,
+    _Search,
+    _told,
+    _weights,
+    find_places,
+    in_random_order,
+)
 
 
 class Order:
@@ -76,7 +85,8 @@ class Claim:
         test: Any = self
         rng: Any = Order(order)
         along = self.direction(np.ones(n) if tangent is None else tangent, least)
-        return _Search(test, along, np.ones(m, bool) if rows is None else np.array(rows), self.judge, rng)
+        looked_at = np.ones(m, bool) if rows is None else np.array(rows)
+        return _Search(test, along, looked_at, self.judge, _ordered(along, rng))
 
     def found(
         self, *, budget: int = 1000, around: Any = None, tangent: Any = None, least: float = 0.0
@@ -752,3 +762,24 @@ def test_a_search_of_nothing_found_nothing():
     """What there is before it begins."""
     assert (Places().wrong, Places().right, Places().spent, Places().dense) == ([], [], False, False)
     assert (Places().unexplained.tolist(), Places().unexplained.dtype) == ([], np.dtype(bool))
+
+
+def test_a_search_may_begin_with_what_was_asked_already():
+    """Its coordinates in random order, those that move, and the same direction with weights by their places."""
+    claim = Claim(one_row(6, at_4=1.0))
+    tangent = np.array([1.0, 0.0, 1.0, 2.0, 2.0, 1.0])
+    along = claim.direction(tangent)
+    test: Any = claim
+    rng: Any = Order([4, 0, 2, 1, 3])
+    order, seen = in_random_order(test, along, rng)
+    assert order.tolist() == [5, 0, 3, 2, 4]
+    assert order.dtype == np.int32
+    weighted = [0.8 * 1.0, 0.0, 1.2 * 1.0, 1.0 * 2.0, 1.4 * 2.0, 0.6 * 1.0]
+    assert claim.asked == [pytest.approx(weighted, rel=1e-12)]
+    assert seen.residual == pytest.approx(2.8)
+    around: Any = None
+    other: Any = Order([0, 1, 2, 3, 4])
+    found = find_places(test, along, np.ones(1, bool), claim.judge, around, other, 1000, begun=(order, seen))
+    assert (found.wrong, [column for column, _ in claim.judged]) == ([4], [4])
+    # Nothing was asked twice.
+    assert len(claim.asked) == 1
