@@ -153,9 +153,9 @@ def other_layouts(
             return [Finding(f"vjp raises for a cotangent that is {layout} in memory: {said}", Outcome.FAIL)]
         off = first_off(result, expected, np.abs(expected), rtol, answers)
         if off is not None:
-            # A softmax of equal cotangents is 0 but for rounding: other signs tell how large the terms are.
-            signs = np.random.default_rng(0).choice([-1.0, 1.0], given.shape)
-            size = np.abs(expected) + np.abs(product((signs * given).astype(given.dtype)))
+            # A softmax of equal cotangents is 0 but for rounding: others, no two alike, tell how large the terms are.
+            weights = np.random.default_rng(0).uniform(-1.5, 1.5, given.shape)
+            size = np.abs(expected) + np.abs(product((weights * given).astype(given.dtype)))
             off = first_off(result, expected, size, rtol, answers)
         if off is None:
             continue

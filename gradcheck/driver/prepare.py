@@ -140,15 +140,17 @@ def inspect_roughness(setting: Setting, steps: Flat) -> tuple[Finding, ...]:
     f_x, level = np.abs(setting.f_x), setting.level
     if eps_of(f_x.dtype) > SINGLE or setting.tolerance.eps > SINGLE:
         return ()  # the digits of a coarser type have a note of their own
-    rough = level > ROUGH * eps_of(np.float64) * np.maximum(f_x, setting.slope)
+    size = np.maximum(f_x, setting.slope)
+    # Of an f that is 0 at x, and of which no slope was probed, nothing is known that its roundings would be small to.
+    rough = (level > ROUGH * eps_of(np.float64) * size) & (size > 0)
     if setting.still is not None:
         rough &= ~setting.still  # one value shows no roughness
     if not np.count_nonzero(rough):
         return ()
-    size = number(float(np.max(level[rough])), 1)
+    least = number(float(np.max(level[rough])), 1)
     return (
         Finding(
-            f"f is smooth near x down to about {size} only (rounded, made of steps, or noisy): what this check sees is "
+            f"f is smooth near x down to about {least} only (rounded, made of steps, or noisy): what this check sees is "
             f"its slope over steps of about {number(float(np.median(known)), 1)}, not nearer to x: with all its digits "
             "f shows more"
         ),

@@ -168,6 +168,29 @@ def test_products_that_are_next_to_nothing_are_linear_as_far_as_they_have_digits
     assert "does not use its cotangent" in said(check_vjp(f, lambda x, u: vjp(x, np.ones(5), 1e-300), x))
 
 
+@pytest.mark.parametrize("n", [2, 3, 4, 5])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_right_vjp_whose_columns_sum_to_0_lies_in_memory_in_any_way(n, dtype):
+    """Of equal cotangents a softmax, or what is centred, leaves rounding alone; of up to three entries, too."""
+    for seed in range(5):
+        x = np.random.default_rng(seed).normal(size=n).astype(dtype)
+
+        def softmax(x):
+            e = np.exp(x - x.max())
+            return e / e.sum()
+
+        def vjp(x, u):
+            p = softmax(x)
+            return (np.diag(p) - np.outer(p, p)).T @ u
+
+        assert check_vjp(softmax, vjp, x, rng=seed).outcome is Outcome.PASS
+        centred = np.eye(n, dtype=dtype) - dtype(1.0 / n)
+        report = check_vjp(
+            lambda x, a=centred: a @ x**2, lambda x, u, a=centred: 2 * x * (a.T @ u), x, rng=seed
+        )
+        assert report.outcome is Outcome.PASS, report
+
+
 @pytest.mark.parametrize("shape", [(13, 9), (4, 5), (2, 3, 4), (7,), (150,), (1, 6)])
 def test_a_cotangent_may_lie_in_memory_in_any_way(shape):
     """d(x^2) of a kernel that reads u as if it lay like x; np.ndarray's own arithmetic reads it as it lies."""

@@ -83,3 +83,20 @@ def test_outputs_of_which_none_moves_are_told_as_one_number_is():
         assert report.reason.startswith("f does not depend on x at all: none of its outputs changed")
         assert "Jacobian" in report.reason
         assert again(atol_of(report)).outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize("at", [np.ones(3), np.zeros(3), np.array([1.0, 0.0, 0.0])])
+def test_a_polynomial_that_is_0_at_x_is_not_called_rough(at):
+    """The roundings of its values beside x are small to nothing that is known of it."""
+
+    def lorenz(x):
+        return np.array([10 * (x[1] - x[0]), x[0] * (28 - x[2]) - x[1], x[0] * x[1] - 8 / 3 * x[2]])
+
+    def jac(x):
+        return np.array([[-10, 10, 0], [28 - x[2], -1, -x[0]], [x[1], x[0], -8 / 3]])
+
+    for seed in range(3):
+        report = check_jacobian(lorenz, jac, at, rng=seed)
+        assert (report.outcome, report.notes) == (Outcome.PASS, ())
+    rounded = check_jacobian(lambda x: np.round(lorenz(x), 6), jac, at, rng=0)
+    assert any("smooth near x down to about" in note for note in rounded.notes)
