@@ -202,11 +202,13 @@ def _cache(subject: Subject, evidence: Entries, grad: Gradient) -> tuple[Cause |
         bent = np.where(np.isfinite(found.error) & (bend > 3.0 * found.noise), bend, 0.0)
     if not bent.any():
         return None, 0
-    # All at once: one that the gradient does not depend on would be no sign. Bends are known only where f was evaluated
-    # on both sides: the point is within the bounds, and hardly off f's domain.
+    # All at once, no two alike: one that the gradient does not depend on would be no sign, and f may not change where
+    # all move by the same. Bends are known only where f was evaluated on both sides: the point is within the bounds,
+    # and hardly off f's domain.
     rows = np.flatnonzero(np.isfinite(found.error + found.curvature + found.step))
+    parts = np.random.default_rng(0).uniform(0.25, 1.0, rows.size) * np.resize([1.0, -1.0], rows.size)
     elsewhere = subject.x.copy()
-    elsewhere[evidence.coordinates[rows]] += found.step[rows]
+    elsewhere[evidence.coordinates[rows]] += parts * found.step[rows]
     seen: list[Flat] = []
     try:
         for point in (elsewhere, subject.x):

@@ -186,7 +186,10 @@ def clipped(s: Scope) -> Cause | None:
 def _clipped(s: Scope) -> bool:
     g, r, c = s.analytic[s.wrong], s.numerical[s.wrong], float(np.max(np.abs(s.analytic)))
     most = (np.abs(np.abs(g) - c) <= SAME * c).all() and (np.abs(r) > c).all() and (g * r > 0).all()
-    return bool(most and g.size > MARGIN and (np.abs(s.analytic[~s.wrong]) < c).any())
+    # What is one number in all of them is a factor of it, or a constant beside it, as well.
+    size = np.abs(r)
+    several = size.size > 0 and float(size.max() - size.min()) > 2.0 * float(s.bar[s.wrong].max()) + SAME * c
+    return bool(most and several and g.size > MARGIN and (np.abs(s.analytic[~s.wrong]) < c).any())
 
 
 def signs(s: Scope) -> Cause | None:

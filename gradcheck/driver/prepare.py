@@ -150,9 +150,9 @@ def inspect_roughness(setting: Setting, steps: Flat) -> tuple[Finding, ...]:
     least = number(float(np.max(level[rough])), 1)
     return (
         Finding(
-            f"f is smooth near x down to about {least} only (rounded, made of steps, or noisy): what this check sees is "
-            f"its slope over steps of about {number(float(np.median(known)), 1)}, not nearer to x: with all its digits "
-            "f shows more"
+            f"f is smooth near x down to about {least} only (rounded, made of steps, or noisy): what this check sees "
+            f"is its slope over steps of about {number(float(np.median(known)), 1)}, not nearer to x: with all its "
+            "digits f shows more"
         ),
     )
 

@@ -122,6 +122,11 @@ class Claim:
         wrong = (part.wrong for part in self.judged)
         return any(((block.start <= at) & (at < block.stop)).any() for at in wrong)
 
+    def found_right(self, entries: Index) -> Mask:
+        """(k,) which of some entries were judged to be right."""
+        right = [part.coordinates[part.judgement.verified] for part in self.judged]
+        return np.isin(entries, np.concatenate(right)) if right else np.zeros(entries.size, bool)
+
     def around(self, entries: list[int]) -> Index:
         """All entries of the smallest box of each array that holds these."""
         inside = [np.empty(0, np.intp)]

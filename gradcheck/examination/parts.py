@@ -199,8 +199,9 @@ def _divided(
 
 
 def _filled(claim: Claim, block: Block, box: Box, factor: float, bar: float) -> Region:
-    """A part that is off by a factor, which 0 is not; bar : what it is known to, of itself."""
-    wrong = int(np.count_nonzero(_beyond(claim, flat_indices(block, box), 1.0 - 1.0 / factor)))
+    """A part that is off by a factor, which 0 is not, nor what was found to be right; bar : what it is known to."""
+    inside = flat_indices(block, box)
+    wrong = int(np.count_nonzero(_beyond(claim, inside, 1.0 - 1.0 / factor) & ~claim.found_right(inside)))
     return Region(block, box, True, None if wrong == box.size else wrong, factor, factor_bar=bar)
 
 
@@ -209,29 +210,45 @@ def give_numbers(claim: Claim, joint: Joint, scaling: Scaling) -> None:
 
     These bear out the claim without the factor, and so each of its entries, to what they bound the error of all by.
     joint, scaling : the last directions, and how far they move each entry. Where they bound nothing, or hardly less
-    than what the factor takes, the entries are judged by themselves; where none is wrong, no part is.
+    than what the factor takes, entries of each part are judged by themselves; where none is wrong, it is no part.
     """
-    known = np.concatenate([np.empty(0, np.intp), *(part.coordinates for part in claim.judged)])
     parts: dict[float, list[Region]] = {}
     for region in claim.regions:
         if region.factor is not None:
             parts.setdefault(region.factor, []).append(region)
     for factor, regions in parts.items():
+        wrong = np.concatenate([np.empty(0, np.intp), *(part.wrong for part in claim.judged)])
         inside = np.concatenate([flat_indices(region.block, region.box) for region in regions])
-        if np.isin(inside, known).any():
-            continue
-        largest = _largest(claim, inside)
-        told = claim.without_factor(largest, factor, joint, scaling.lengths)
-        if told is not None and _clearly_off(told):
-            claim.judged.append(told)
-        elif not claim.judge(largest, claim.analytic[largest] * (1.0 - 1.0 / factor)).judgement.wrong.any():
-            claim.regions = [region for region in claim.regions if region.factor != factor]
-            claim.factors |= {region.block.name: factor for region in regions}
+        told = claim.without_factor(_largest(claim, inside), factor, joint, scaling.lengths)
+        if told is None:
+            without = [r for r in regions if not np.isin(flat_indices(r.block, r.box), wrong).any()]
+            _sampled(claim, without, factor)
+        elif not np.isin(inside, wrong).any():
+            if _clearly_off(told):
+                claim.judged.append(told)
+            else:
+                _sampled(claim, regions, factor)
 
 
-def _largest(claim: Claim, inside: Index) -> Index:
+def _sampled(claim: Claim, regions: list[Region], factor: float) -> None:
+    """Judge the largest entries of parts by one factor by themselves, and leave out those in which none is wrong."""
+    if not regions:
+        return
+    each = SAMPLES if len(regions) == 1 else 1
+    inside = [flat_indices(region.block, region.box) for region in regions]
+    largest = np.sort(np.concatenate([_largest(claim, part, each) for part in inside]))
+    wrong = claim.judge(largest, claim.analytic[largest] * (1.0 - 1.0 / factor)).wrong
+    left_out = [
+        region for region, part in zip(regions, inside, strict=True) if not np.isin(part, wrong).any()
+    ]
+    claim.regions = [region for region in claim.regions if not any(region is other for other in left_out)]
+    if not wrong.size:
+        claim.factors |= {region.block.name: factor for region in regions}
+
+
+def _largest(claim: Claim, inside: Index, count: int = SAMPLES) -> Index:
     """Those of some entries of which most is claimed, in order."""
-    return np.sort(inside[np.argsort(-np.abs(claim.analytic[inside]), kind="stable")[:SAMPLES]])
+    return np.sort(inside[np.argsort(-np.abs(claim.analytic[inside]), kind="stable")[:count]])
 
 
 def _clearly_off(told: Entries) -> bool:

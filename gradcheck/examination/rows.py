@@ -182,7 +182,9 @@ class _Search:
         if count <= (MOVED if moved else REPLACED):
             proved, rest = self._proved(right, rest, *(at.astype(np.intp) for at in apart.nonzero()))
             judged = latest(concatenate([proved, *self.judged]))
-            return Evidence(judged, (rows_evidence(claim, self.names, rest, self.confidence),))
+            if judged.coordinates.size >= count:
+                return Evidence(judged, (rows_evidence(claim, self.names, rest, self.confidence),))
+        # What is not proved of each is told by those that were judged.
         box = Box(tuple((int(at.min()), int(at.max()) + 1) for at in apart.nonzero()))
         regions = (Region(block, box, True, None if count == box.size else int(count)),)
         return Evidence(latest(concatenate(self.judged)), (ArrayEvidence(block, (), None),), regions)

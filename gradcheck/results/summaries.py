@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcheck._typing import Flat, Mask
 from gradcheck.parameters.block import Block
-from gradcheck.parameters.boxes import in_box
+from gradcheck.parameters.boxes import flat_indices, in_box
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.certificate import Region
 from gradcheck.results.entries import Entries
@@ -133,12 +133,18 @@ def _certainly_seen(entries: Entries) -> Any:
 
 
 def _wrong(evidence: Evidence, block: Block, parts: list[Region]) -> int:
-    """How many entries of an array are wrong: all of some parts of it, and those judged elsewhere."""
+    """How many entries of an array are wrong: all of some parts of it, each once, and those judged elsewhere."""
     judged = evidence.entries
     outside = judged.judgement.wrong & (judged.coordinates >= block.start) & (judged.coordinates < block.stop)
     for region in parts:
         outside &= ~inside(judged, region)
-    return sum(region.size for region in parts) + int(outside.sum())
+    size = sum(region.size for region in parts)
+    if len(parts) > 1:
+        every = np.zeros(block.size, bool)
+        for region in parts:
+            every[flat_indices(block, region.box) - block.start] = True
+        size = min(size, int(every.sum()))
+    return size + int(outside.sum())
 
 
 def sampled(evidence: Evidence) -> list[Region]:

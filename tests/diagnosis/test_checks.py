@@ -734,3 +734,28 @@ def test_zeros_that_fill_a_part_of_a_large_vector_are_named_with_it(other):
     assert words.startswith(
         "analytic is 0 in x[0:1500], numerical is not" if not other else "analytic is 0 in all "
     )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_gradient_that_moves_where_f_does_not_change_is_no_stale_cache(seed):
+    """Softmax does not change where all biases move by the same; what is wrong has no simple explanation."""
+    rng = np.random.default_rng(0)
+    data, noise = rng.normal(size=(50, 6)), rng.normal(size=4)
+    targets = np.eye(4)[rng.integers(0, 4, 50)]
+
+    def p(x):
+        e = np.exp(np.asarray(data @ x["W"] + x["b"], float))
+        return e / e.sum(1, keepdims=True)
+
+    def f(x):
+        if np.iscomplexobj(x["b"]) or np.iscomplexobj(x["W"]):
+            raise TypeError
+        return float(-(targets * np.log(p(x))).sum() / 50)
+
+    def grad(x):
+        r = (p(x) - targets) / 50
+        return {"W": data.T @ r, "b": r.sum(0) * (1 + 0.3 * noise)}
+
+    report = check_gradient(f, grad, {"W": np.zeros((6, 4)), "b": np.zeros(4)}, rng=seed)
+    assert report.outcome.value == "FAIL"
+    assert not any(c.kind in (Kind.STALE, Kind.REMEMBERS) for c in report.causes)

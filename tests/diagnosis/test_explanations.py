@@ -1255,6 +1255,9 @@ def test_sizes_that_differ_are_not_called_signs_nor_clipped():
     assert explain(M, changed(np.clip(M, -0.5, 0.5), np.unravel_index(np.argmax(M), M.shape), M.max())) == ()
     # As many signs as an accident may make agree.
     assert explain(V, np.sign(V)) == ()
+    # One number in the place of another is a factor, and no bound.
+    alike = np.where(np.eye(4) > 0, -2.0, 0.25)
+    assert not any("cut off" in said for said in explain(alike, np.where(np.eye(4) > 0, -1.9, 0.25)))
 
 
 @pytest.mark.slow

@@ -96,6 +96,15 @@ def test_what_is_judged_is_kept_in_order_and_stays_still():
     assert np.flatnonzero(claim.still).tolist() == [2, 4, 7]
 
 
+def test_entries_that_were_found_right_are_known():
+    """Of those that are asked for; neither wrong ones, nor open ones, nor others."""
+    claim = claim_of(7)
+    assert claim.found_right(np.array([2, 7])).tolist() == [False, False]
+    claim.judge(np.array([7, 2]))
+    claim.judged.append(judged(4, 5, undecided=[5]))
+    assert claim.found_right(np.array([7, 5, 4, 3, 2])).tolist() == [False, False, True, False, True]
+
+
 def test_entries_are_judged_in_the_units_of_f():
     """A claim in units of 2 is twice as much of f itself: right ones are right."""
     claim = claim_of(3, unit=2.0)

@@ -130,6 +130,22 @@ def test_where_none_is_wrong_no_part_is():
     assert claim.factors == {W.name: 3.0}
 
 
+def test_of_arrays_by_one_factor_that_nothing_bears_out_each_is_sampled():
+    """One entry each; where that is right its array is no part, and neither are numbers that were measured before."""
+    claim = claim_of(ROW)
+    other = Region(B, whole_box(B), True, None, 2.0)  # b is right
+    claim.regions.append(other)
+    (told,), _ = numbers(claim, certified=False)
+    assert told.coordinates.tolist() == [7, B.stop - 1]
+    assert claim.regions == [ROW]
+    assert claim.factors == {}
+    known = claim_of(ROW, Region(B, whole_box(B), True, None, 2.0))
+    known.judge(np.array([4]))
+    (_, told), _ = numbers(known, certified=False)
+    assert told.coordinates.tolist() == [B.stop - 2, B.stop - 1]
+    assert len(known.regions) == 2
+
+
 def test_each_factor_has_its_numbers_once():
     """Of arrays that share one the two largest of all; none of a part of which some were judged, or of no factor."""
     both = claim_of(ROW, Region(B, whole_box(B), True, None, 2.0))
@@ -142,6 +158,11 @@ def test_each_factor_has_its_numbers_once():
     known.judge(np.array([4]))
     assert len(numbers(known)[0]) == 1
     assert numbers(known)[1] == 0
+    # One that was found to be right tells nothing of it.
+    unlike = claim_of(ROW)
+    unlike.analytic[4] /= 2.0
+    unlike.judge(np.array([4]))
+    assert [part.coordinates.tolist() for part in numbers(unlike)[0]] == [[4], LARGEST]
     beside = claim_of(ROW)
     beside.judge(np.array([0]))
     assert len(numbers(beside)[0]) == 2
@@ -181,6 +202,25 @@ def test_entries_of_which_a_factor_takes_less_than_the_tolerance_are_not_counted
     wrong = int(np.count_nonzero(0.0005 * np.abs(right) > 1e-6 * 1.0005 * np.abs(right) + 1e-3))
     assert 0 < wrong < n
     assert report.reason.startswith(f"{wrong} of {n} entries wrong")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_was_found_to_be_right_within_a_part_is_not_counted(seed: int):
+    """The first 50 of 100 entries twice as large: half of the last row is right, and the count says so."""
+    rng = np.random.default_rng(seed)
+    data, known = rng.normal(size=(30, 25)), rng.random((30, 25)) < 0.3
+    x = {"U": 0.5 * rng.normal(size=(30, 4)), "V": 0.5 * rng.normal(size=(25, 4))}
+
+    def f(p: Any) -> float:
+        return float(0.5 * np.sum((known * (data - p["U"] @ p["V"].T)) ** 2))
+
+    left = known * (data - x["U"] @ x["V"].T)
+    gradient = {"U": -left @ x["V"], "V": -left.T @ x["U"]}
+    gradient["V"].reshape(-1)[:50] *= 2.0
+    report = check_gradient(f, gradient, x, rng=seed)
+    array = report.arrays[1]
+    assert array.wrong == 50 or array.about
+    assert max(array.wrong, array.about) <= 56
 
 
 def linear(n: int) -> Any:

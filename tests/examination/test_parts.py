@@ -59,6 +59,12 @@ class Known(Claim):
         verified = ~wrong & ~np.isin(entries, self.undecided)
         return SimpleNamespace(judgement=SimpleNamespace(wrong=wrong, verified=verified))
 
+    def found_right(self, entries: Any) -> Any:
+        """Those that were judged and are neither wrong nor open."""
+        return (
+            np.isin(entries, self.judged) & ~np.isin(entries, self.wrong) & ~np.isin(entries, self.undecided)
+        )
+
     @property
     def right(self) -> list[float]:
         """The claim as it would be right."""
@@ -671,8 +677,11 @@ def test_lines_of_an_array_that_is_not_wrong_throughout_are_named(
         named, grown, striped = filled(claim, SPREAD, lines=(LINES, alpha))
         assert named is True
         assert (grown, striped) == ([], [(W,)])
+        # With a factor, which is that of each, the two of the sample are no part.
+        counts = [14, None] if alpha else [None, None]
         assert claim.regions == [
-            throughout(W, box, factor=alpha and 2.0, along=16.0) for _, box in LINES.boxes
+            throughout(W, box, count, factor=alpha and 2.0, along=16.0)
+            for (_, box), count in zip(LINES.boxes, counts, strict=True)
         ]
         assert len(claim.judged) == 2 + judged
         assert len(fresh.made) == (alpha is not None)
