@@ -49,7 +49,9 @@ def missing(s: Scope) -> Cause | None:
     imaginary = s.imaginary
     if imaginary[s.wrong].all() and not s.analytic[imaginary].any():
         return Cause(Kind.REAL, s.everywhere())
-    return Cause(Kind.ZERO, s.lines_of_zeros() or (s.wrong_place() if s.analytic.any() else s.everywhere()))
+    # Where the numerical derivative is 0, too, nothing is missing.
+    some = s.analytic.any() or not s.wrong[s.known].all()
+    return Cause(Kind.ZERO, s.lines_of_zeros() or (s.wrong_place() if some else s.everywhere()))
 
 
 def factor(s: Scope) -> Cause | None:

@@ -227,13 +227,25 @@ def _settled(causes: tuple[Cause, ...]) -> set[str]:
 
 
 def _how_many(evidence: Evidence, arrays: tuple[ArraySummary, ...], causes: tuple[Cause, ...]) -> str:
-    """How many are wrong: `7`; `about 300` where a sample tells; `at least 7` where the search ended before its end."""
+    """How many are wrong: `7`; `about 300` by a sample; `at least 7` where nothing is known of other entries."""
     wrong = sum(max(a.wrong, a.about) for a in arrays)
     if any(a.about for a in arrays):
         return f"about {wrong:,}"
-    open_ = [r.block.name for r in evidence.regions if not r.throughout]
-    searched = set(open_) <= _settled(causes)
-    return f"{wrong:,}" if searched else f"at least {wrong:,}"
+    open_ = {r.block.name for r in evidence.regions if not r.throughout} | _unknown(evidence)
+    return f"{wrong:,}" if open_ <= _settled(causes) else f"at least {wrong:,}"
+
+
+def _unknown(evidence: Evidence) -> set[str]:
+    """The arrays of which some entries were neither judged nor certified, nor lie in a part that is wrong throughout."""
+    at = evidence.entries.coordinates
+    unknown = set()
+    for array in evidence.arrays:
+        b = array.block
+        judged = int(((at >= b.start) & (at < b.stop)).sum())
+        whole = any(r.block == b and r.throughout and r.box.size == b.size for r in evidence.regions)
+        if array.certificate is None and judged < b.size and not whole:
+            unknown.add(b.name)
+    return unknown
 
 
 def _empty(evidence: Evidence) -> bool:

@@ -221,3 +221,19 @@ def test_a_block_of_a_large_jacobian_is_given_with_its_edges():
     assert report.diagnosis == ("analytic = 3 x numerical in J[10:23, 62:145]",)
     assert "1,079 of 10,000 entries wrong" in report.reason
     assert not any(c.explains for c in others.causes)
+
+
+def test_a_gradient_that_was_forgotten_is_missing_where_something_is():
+    """37 rows of 200 of a table are used: the others are rightly 0, and of what was not found nothing is said."""
+    rng = np.random.default_rng(0)
+    ids, weights = rng.integers(0, 200, 40), rng.normal(size=(40, 8))
+    report = check_gradient(
+        lambda x: np.sum(np.tanh(x[ids]) * weights), lambda x: 0 * x, 0.01 * rng.normal(size=(200, 8)), rng=1
+    )
+    wrong = len(report.wrong)
+    assert report.reason.startswith(f"at least {wrong} of 1,600 entries wrong")
+    assert report.diagnosis == (
+        f"analytic is 0 in all {wrong} wrong entries of x, numerical is not: a term is missing",
+    )
+    used = {(int(i), k) for i in ids for k in range(8)}
+    assert {m.index for m in report.wrong} <= used
