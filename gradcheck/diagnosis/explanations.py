@@ -16,7 +16,7 @@ from gradcheck.diagnosis import patterns, projections, terms
 from gradcheck.diagnosis.gather import scope_of
 from gradcheck.diagnosis.orders import arrays_moved, rearranged
 from gradcheck.diagnosis.regions import together, two_lines
-from gradcheck.diagnosis.scope import DECADES, Scope, Subject
+from gradcheck.diagnosis.scope import DECADES, Scope, Subject, strictly
 from gradcheck.results.cause import Cause, Extent, Kind, Place
 from gradcheck.results.certificate import Region
 from gradcheck.results.entries import Entries
@@ -86,7 +86,16 @@ def diagnose(subject: Subject, evidence: Evidence, grad: Gradient | None = None)
 
 
 def _explanations(s: Scope, *more: Cause | None) -> tuple[Cause, ...]:
-    """Those that leave least open, all of equal ones; more : others that were found."""
+    """Those that leave least open, all of equal ones; more : others that were found.
+
+    A wide tolerance lets much pass: what fits without it comes first.
+    """
+    exact = strictly(s.subject)
+    found = _fitting(replace(s, subject=exact)) if exact.tolerance != s.subject.tolerance else ()
+    return found if any(cause.explains for cause in found) else _fitting(s, *more)
+
+
+def _fitting(s: Scope, *more: Cause | None) -> tuple[Cause, ...]:
     # Nan and inf fit nothing.
     with np.errstate(all="ignore"):
         exact = [*(pattern(s) for pattern in EXACT), *more]

@@ -49,7 +49,7 @@ def rearranged(s: Scope) -> Cause | None:
         if not s.fits(_read(moved, at[wrong]), wrong).all():
             continue
         explained = _read(moved, at)
-        if s.mends(explained, choices=math.log10(tried)):
+        if s.mends(explained, choices=math.log10(tried)) and _tells(s, cause, array, moved, explained):
             return _placed(s, cause, explained)
     for axis in range(len(b.shape) if len(b.shape) > 1 else 0):
         cause_of_lines = _lines(s, array, axis)
@@ -58,6 +58,19 @@ def rearranged(s: Scope) -> Cause | None:
     if s.complete:
         return Cause(Kind.REORDERED, s.wrong_place()) if _same_values(s) else None
     return _values_elsewhere(s)
+
+
+def _tells(s: Scope, cause: Cause, array: Array, moved: Array, explained: Flat) -> bool:
+    """Whether it is more than some right entries in the place of wrong ones, as a transpose of a symmetric array has.
+
+    So it is where every entry is known, f bears it out, or half of those that are not 0 in both are others then.
+    """
+    if s.complete or cause.kind not in (Kind.TRANSPOSED, Kind.PERMUTED) or s.confirmed(explained):
+        return True
+    with np.errstate(invalid="ignore"):
+        size = np.maximum(np.abs(array), np.abs(moved))
+        other = np.abs(array - moved) > s.subject.tolerance.rtol * size
+    return bool(2 * np.count_nonzero(other) >= np.count_nonzero(size))
 
 
 def _read(array: Array, at: Index) -> Flat:

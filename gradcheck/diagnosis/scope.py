@@ -87,6 +87,13 @@ class Subject:
         return self._directions[blocks, which]
 
 
+def strictly(subject: Subject) -> Subject:
+    """The same by the tolerance of its arithmetic alone; what was measured along directions is shared."""
+    other = replace(subject, tolerance=subject.tolerance.strict())
+    vars(other)["_directions"] = subject._directions
+    return other
+
+
 @dataclass(frozen=True)
 class Scope:
     """What is known of the entries of some arrays; arrays are (m,), ordered by their places.

@@ -236,7 +236,7 @@ def _how_many(evidence: Evidence, arrays: tuple[ArraySummary, ...], causes: tupl
 
 
 def _unknown(evidence: Evidence) -> set[str]:
-    """The arrays of which some entries were neither judged nor certified, nor lie in a part that is wrong throughout."""
+    """The arrays of which some entries were neither judged nor certified, and that are not wrong throughout."""
     at = evidence.entries.coordinates
     unknown = set()
     for array in evidence.arrays:

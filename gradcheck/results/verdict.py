@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -54,6 +54,11 @@ class Tolerance:
         """Those that are given; for None what the coarsest of these dtypes can hold."""
         dtype = "float16" if "float16" in names else "float32" if "float32" in names else "float64"
         return _for_dtype(dtype, rtol, atol, resolution)
+
+    def strict(self) -> Tolerance:
+        """With no more than what the arithmetic is accepted by default: for a fit that has to be better than that."""
+        usual = min(rtol for name, rtol in DEFAULT_RTOL.items() if eps_of(name) >= self.eps)
+        return replace(self, rtol=min(self.rtol, usual), atol=0.0)
 
     def __post_init__(self) -> None:
         for name in ("rtol", "atol", "resolution"):

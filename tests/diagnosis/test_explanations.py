@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -1036,9 +1037,12 @@ def test_any_factor_is_found(right, c):
 
 
 def eval_fraction(text: str) -> float:
-    """`1/100` or `1.1`."""
-    numerator, _, denominator = text.partition("/")
-    return float(numerator) / float(denominator or 1.0)
+    """`1/100`, `1/sqrt(9)` or `1.1`."""
+    parts = [re.fullmatch(r"sqrt\((.*)\)", part) or float(part) for part in text.split("/")]
+    numerator, denominator = [
+        math.sqrt(float(part[1])) if isinstance(part, re.Match) else part for part in [*parts, 1.0][:2]
+    ]
+    return numerator / denominator
 
 
 @pytest.mark.slow

@@ -237,3 +237,40 @@ def test_a_gradient_that_was_forgotten_is_missing_where_something_is():
     )
     used = {(int(i), k) for i in ids for k in range(8)}
     assert {m.index for m in report.wrong} <= used
+
+
+@pytest.mark.parametrize("max_nfev", [24, 30, 60, None])
+def test_a_column_of_a_symmetric_array_is_no_transpose(max_nfev: int | None):
+    """Its mirror image has the right values, in a row; the budget may end before that is seen."""
+    rng = np.random.default_rng(3)
+    s, x = np.cov(rng.normal(size=(4, 20))), np.eye(4) + 0.05 * rng.normal(size=(4, 4))
+    x = (x + x.T) / 2
+    gradient = s - np.linalg.inv(x).T
+    gradient[:, 2] *= 0.999
+    for seed in range(4):
+        report = check_gradient(
+            lambda x: -np.log(np.linalg.det(x)) + np.trace(s @ x), gradient, x, rng=seed, max_nfev=max_nfev
+        )
+        assert not any("transposed" in said for said in report.diagnosis)
+
+
+def test_what_fits_within_the_bars_comes_before_what_a_wide_tolerance_lets_pass():
+    """Of 1.01 a factor (1 + d/x) leaves up to 0.5 %, which is accepted, and no bar holds."""
+    rng = np.random.default_rng(1)
+    costs = rng.random((6, 7))
+    x = {"f": 0.3 + 0.1 * rng.normal(size=6), "g": -0.3 + 0.1 * rng.normal(size=7)}
+
+    def plan(p: Any) -> Any:
+        return np.exp((p["f"][:, None] + p["g"] - costs) / 0.3)
+
+    gradient = {"f": 1.01 * (plan(x).sum(1) - 1 / 6), "g": plan(x).sum(0) - 1 / 7}
+    for rtol, atol in ((5e-3, 0.0), (None, 1e-3)):
+        report = check_gradient(
+            lambda p: -(p["f"].mean() + p["g"].mean() - 0.3 * plan(p).sum()),
+            gradient,
+            x,
+            rtol=rtol,
+            atol=atol,
+            rng=1,
+        )
+        assert report.diagnosis == ('analytic = 1.01 x numerical in all 6 entries of params["f"]',)

@@ -468,3 +468,12 @@ def test_bounds_too_close_for_a_derivative_do_not_pass_a_wrong_one(bounds):
     x = np.full(3, 0.1)
     report = check_gradient(lambda t: np.exp(t).sum(), lambda t: 5.0 * np.exp(t), x, bounds=bounds)
     assert report.outcome is not Outcome.PASS, str(report)
+
+
+def test_a_strict_tolerance_is_that_of_the_arithmetic():
+    """What is smaller stays."""
+    assert Tolerance(1e-2, 0.5, 0.1).strict() == Tolerance(1e-6, 0.0, 0.1)
+    assert Tolerance(1e-9, 0.5).strict() == Tolerance(1e-9)
+    single = float(np.finfo(np.float32).eps)
+    assert Tolerance(0.1, 0.0, 0.1, single).strict() == Tolerance(1e-3, 0.0, 0.1, single)
+    assert Tolerance(1e-6).strict() == Tolerance(1e-6)
