@@ -30,6 +30,8 @@ LINES = 200
 TELLING = 0.25
 # Ratios that are measured to name one.
 LOOKS = 4
+# So many arrays have few enough parts that each is compared; one of them fits by chance so seldom.
+SUBSETS, CHANCE = 12, 0.01
 # A ratio names a number where its bar is this part of the distance between two of them.
 DISTINCT = 0.25
 
@@ -78,9 +80,15 @@ def suspected_parts(
         if seen is None
         else _explained(test, direction, moved, seen)
     )
+    several = None
+    if alpha is None and which is None and seen is not None:
+        several = _several(direction, seen, blocks, one_row(test.problem.matrix))
     del seen  # with its tangent
     if alpha is not None:
         yield Part(moved, tuple((b, whole_box(b)) for b in blocks)), alpha
+    if several is not None:
+        some, alpha = several
+        yield Part.of(moved.size, [(b, whole_box(b)) for b in some]), alpha
     if which is None:
         return
     part, seen = _part_of(test, direction, blocks[which])
@@ -91,6 +99,41 @@ def suspected_parts(
         yield part, common_factor(test, direction, inside, rng)
     else:
         yield part, _explained(test, direction, inside, seen)
+
+
+def _several(
+    direction: Direction, seen: Direction, blocks: Sequence[Block], claimed: Flat
+) -> tuple[list[Block], float] | None:
+    """Those of some arrays that are off by one factor, where others are right, and alpha; None where it is not told.
+
+    seen : the same direction with weights by the number of the array. If some of them are all that is wrong, and by one
+    part alpha, both residuals are alpha times what these are claimed to do: no measurement more. All but one array are
+    asked for first, and of few arrays any of them, if the bars are so small that none fits by chance.
+    """
+    plain = np.array([claimed[b.slice] @ direction.tangent[b.slice] for b in blocks])
+    weighted = np.array([claimed[b.slice] @ seen.tangent[b.slice] for b in blocks])
+    residual, other = float(direction.residual[0]), float(seen.residual[0])
+    count = len(blocks)
+    for some in (~np.eye(count, dtype=bool), _subsets(count) if count <= SUBSETS else None):
+        if some is None:
+            break
+        with np.errstate(all="ignore"):
+            alpha = residual / (some @ plain)
+            more = np.abs((some @ weighted) / (some @ plain))
+            bar = 3.0 * (float(seen.error[0]) + more * float(direction.error[0])) + 1e-9 * abs(other)
+            off = np.abs(other - alpha * (some @ weighted))
+        fits = np.flatnonzero((off <= bar) & np.isfinite(alpha))
+        if fits.size == 1 and float(bar[fits[0]]) * len(some) <= CHANCE * abs(residual):
+            which = int(fits[0])
+            return [b for b, yes in zip(blocks, some[which], strict=True) if yes], float(alpha[which])
+    return None
+
+
+def _subsets(count: int) -> Mask:
+    """Which of so many arrays are among each of their parts of two and more."""
+    every = np.arange(1, 2**count - 1)
+    some = (every[:, None] >> np.arange(count)) & 1 > 0
+    return np.asarray(some[some.sum(axis=1) > 1])
 
 
 def common_factor(

@@ -264,3 +264,54 @@ def test_a_budget_that_may_end_before_the_directions_leaves_numbers(budget: int)
     assert report.outcome.value == "FAIL"
     assert report.wrong
     assert report.nfev <= budget
+
+
+def layers(seed: int, count: int) -> Any:
+    """A network of `count` layers with biases, real numbers only; its gradient and weights."""
+    rng = np.random.default_rng(seed)
+    inputs = rng.normal(size=(20, 5))
+    x = {}
+    for k in range(count):
+        x[f"W{k}"], x[f"b{k}"] = rng.normal(size=(5, 5)) / 2.0, 0.3 * rng.normal(size=5)
+
+    def forward(p: Any) -> list[Any]:
+        seen = [inputs]
+        for k in range(count):
+            seen.append(np.tanh(seen[-1] @ p[f"W{k}"] + p[f"b{k}"]))
+        return seen
+
+    def f(p: Any) -> float:
+        if any(np.iscomplexobj(array) for array in p.values()):
+            raise TypeError("real numbers")
+        return float(np.sum(forward(p)[-1] ** 2))
+
+    def gradient(p: Any) -> Any:
+        seen, found = forward(p), {}
+        back = 2.0 * seen[-1]
+        for k in range(count - 1, -1, -1):
+            back = back * (1.0 - seen[k + 1] ** 2)
+            found[f"W{k}"], found[f"b{k}"] = seen[k].T @ back, back.sum(0)
+            back = back @ p[f"W{k}"].T
+        return {name: found[name] for name in p}
+
+    return f, gradient, x
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("count", "which"),
+    [(k, which) for k in (2, 4) for which in ("all but one", "biases", "some")] + [(8, "all but one")],
+)
+def test_arrays_that_share_a_factor_beside_right_ones_are_told_by_two_residuals(
+    count: int, seed: int, which: str
+):
+    """As one factor of everything is: four arrays of eight took a thousand evaluations, more than all their entries."""
+    f, gradient, x = layers(seed, count)
+    names = list(x)
+    wrong = {"all but one": names[:1] + names[2:], "biases": names[1::2], "some": names[:3]}[which]
+    claimed = {name: (0.5 if name in wrong else 1.0) * array for name, array in gradient(x).items()}
+    report = check_gradient(f, claimed, x, rng=seed)
+    assert report.nfev <= 60
+    assert {array.name for array in report.arrays if array.wrong} == {f'params["{name}"]' for name in wrong}
+    assert [array.wrong for array in report.arrays if array.wrong] == [x[name].size for name in wrong]
+    assert report.diagnosis[0].startswith("analytic = 1/2 x numerical in all ")

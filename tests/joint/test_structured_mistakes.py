@@ -605,3 +605,43 @@ def test_stripes_have_a_factor_within_their_bars(more: float, common: bool, bars
     assert found is not None
     assert (found[1] is not None) is common
     assert found[1] is None or found[1] == pytest.approx(1 / 3, rel=1e-12)
+
+
+@pytest.mark.parametrize("names", [("b", "W"), ("T", "W"), ("b", "T")])
+@pytest.mark.parametrize("factor", [0.5, -1.0, 3.0])
+def test_two_arrays_of_three_by_one_factor_are_told_without_another_look(names: Any, factor: float):
+    """By the residual plain and weighted by the numbers of the arrays."""
+    claim, blocks = RIGHT.copy(), [b for b in (B, T, W) if any(f'"{name}"' in b.name for name in names)]
+    for block in blocks:
+        claim[block.slice] *= factor
+    linear = Linear(claim)
+    (part, alpha), *others = linear.parts()
+    assert [b.name for b, _ in part.boxes] == [b.name for b in blocks]
+    assert all(box.size == block.size for block, box in part.boxes)
+    assert alpha == pytest.approx(1.0 - 1.0 / factor, rel=1e-12)
+    assert others == []
+    # The weights by array; nothing else was measured.
+    assert len(linear.seen) == 1
+
+
+@pytest.mark.parametrize(("bar", "told"), [(0.0, True), (1e-4, True), (1.0, False)])
+def test_arrays_share_a_factor_where_none_does_by_chance(bar: float, told: bool):
+    """Within bars so wide that one of them would, none is told."""
+    claim = RIGHT.copy()
+    for block in (B, W):
+        claim[block.slice] *= 0.5
+    parts = Linear(claim, bar=bar).parts()
+    assert (len(parts) > 0 and [b.name for b, _ in parts[0][0].boxes] == [B.name, W.name]) is told
+
+
+def test_arrays_that_do_not_share_a_factor_are_none():
+    """Two by factors of their own; and two by one, where an entry of the third is wrong, too."""
+    claim = RIGHT.copy()
+    claim[B.slice] *= 0.5
+    claim[W.slice] *= 3.0
+    assert Linear(claim).parts() == []
+    claim = RIGHT.copy()
+    for block in (B, W):
+        claim[block.slice] *= 0.5
+    claim[T.start] += 1.0
+    assert Linear(claim).parts() == []
