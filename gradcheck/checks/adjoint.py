@@ -244,6 +244,8 @@ def _factor(shown: list[Pair]) -> tuple[str, ...]:
     size = max((abs(p.right) for p in shown), default=0.0)
     if len(shown) < 3 or not 0 < size < math.inf:
         return ()
+    if not any(p.left for p in shown):
+        return ("A x is 0 for every x that was drawn, and A^H y is not: does forward do anything?",)
     # Of all pairs together, each relative to its terms.
     terms = [(p.left / p.weight, p.right / p.weight) for p in shown]
     factor = sum(a * b.conjugate() for a, b in terms) / sum(abs(b) ** 2 for _, b in terms)

@@ -41,6 +41,8 @@ def numbers(value: Any, name: str) -> Array:
         raise TypeError(f"{name} cannot be read as an array: {error}") from None
     if array.dtype.kind in "iub":
         array = array.astype(np.float64)
+    if array.dtype == object and not isinstance(value, np.ndarray):
+        raise TypeError(f"{name} must be one array of real or complex numbers, not a {type(value).__name__}")
     if array.dtype.kind not in "fc":
         raise TypeError(f"{name} must hold real or complex numbers, not {array.dtype}")
     if array.size == 0:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Unpack
 
+import numpy as np
+
 from gradcheck._typing import Flat
 from gradcheck.diagnosis.matrices import diagnose_matrix
 from gradcheck.driver.examine import examine
@@ -16,7 +18,7 @@ from gradcheck.driver.options import Given, Options, check_flag, finished, spell
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.coloring import with_pattern
 from gradcheck.function.contract import Inspection
-from gradcheck.function.matrix import Matrix
+from gradcheck.function.matrix import Matrix, Product
 from gradcheck.function.progress import Progress
 from gradcheck.function.vector_contract import call_again, inspect_jacobian
 from gradcheck.function.vector_objective import VectorObjective
@@ -109,6 +111,10 @@ class Problem:
     rounding: Any = 0.0
 
 
+# Pairs of vectors that a transpose is asked for, and what the two sides may be apart by, relative to their terms.
+PAIRS, TRANSPOSE = 2, 1e-6
+
+
 def judge_jacobian(
     problem: Problem,
     options: Options,
@@ -180,6 +186,29 @@ def _inspected(
     if contract.matrix is None or any(finding.final for finding in contract.findings):
         return replace(contract, matrix=None)
     matrix, more = with_pattern(contract.matrix, problem.sparsity, names())
+    if isinstance(matrix, Product):
+        more += _of_transpose(matrix, problem.what)
     more += extra(matrix, contract.computes_in) if extra is not None else []
     more = [finding for finding in more if finding not in contract.findings]
     return replace(contract, matrix=matrix, findings=(*contract.findings, *more))
+
+
+def _of_transpose(matrix: Product, what: str) -> list[Finding]:
+    """Whether the rmatvec of a LinearOperator is the transpose of its matvec: u.(J v) = (J^T u).v for random vectors.
+
+    An operator that has none is not judged by it.
+    """
+    rng = np.random.default_rng(0)
+    for _ in range(PAIRS if matrix.rmatvec is not None else 0):
+        u, v = rng.normal(size=matrix.shape[0]), rng.normal(size=matrix.shape[1])
+        try:
+            back = np.asarray(matrix.rmatvec(u), np.float64).ravel()  # type: ignore[misc]
+        except Exception:  # it is the caller's, and most have none
+            return []
+        forward = matrix.product(v)
+        left, right = float(u @ forward), float(back @ v)
+        size = max(float(np.linalg.norm(u * forward)), float(np.linalg.norm(back * v)))
+        if not abs(left - right) <= TRANSPOSE * size:
+            said = f"u.({what} v) is {left:.8g} and ({what}^T u).v is {right:.8g} for random u and v"
+            return [Finding(f"rmatvec of {what} is not the transpose of its matvec: {said}", Outcome.FAIL)]
+    return []

@@ -243,7 +243,8 @@ def told(check: Check) -> Check:
                 f"{check.__name__} takes {order} by position, x as one array or tree, and the rest by name; "
                 f"{len(args)} were given by position"
             )
-        further = kwargs.get("args", ())
+        # `check_problem` takes them as scipy.optimize.minimize does: by position, and one alone without a tuple.
+        further = () if "args" in positional else kwargs.get("args", ())
         if isinstance(further, str | bytes) or not isinstance(further, Sequence):
             raise TypeError(
                 f"args must be a tuple of further arguments for the functions, not {further!r:.80}"

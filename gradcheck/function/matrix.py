@@ -196,10 +196,11 @@ class Sparse:
 
 @dataclass(frozen=True)
 class Product:
-    """Only v -> J v is known."""
+    """Only v -> J v is known, and what is said to be u -> J^T u, if anything is: `rmatvec`."""
 
     size: tuple[int, int]
     matvec: Callable[[Flat], Flat]
+    rmatvec: Callable[[Flat], Any] | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -270,7 +271,9 @@ def read_matrix(result: Any, outputs: tuple[int, ...], parameters: Parameters, w
     m, n = int(np.prod(outputs, dtype=np.int64)), parameters.size
     if isinstance(result, LinearOperator):
         _fits(result.shape, [(m, n)], what)
-        return Product((m, n), lambda v: np.asarray(result.matvec(v), np.float64).ravel())
+        return Product(
+            (m, n), lambda v: np.asarray(result.matvec(v), np.float64).ravel(), rmatvec=result.rmatvec
+        )
     if scipy.sparse.issparse(result):
         _fits(result.shape, [(m, n)], what)
         array = scipy.sparse.csc_array(result, copy=True)

@@ -101,9 +101,9 @@ class VectorObjective(Objective):
         except (ValueError, TypeError):
             array = np.empty(0, object)
         if array.dtype.kind not in "fiub" or array.size == 0:
-            raise NotScalarError(
-                f"f must return an array of real numbers; it returned {array.dtype} of shape {array.shape}"
-            )
+            plain = isinstance(result, np.ndarray | np.generic)
+            what = f"{array.dtype} of shape {array.shape}" if plain else f"{result!r:.60}"
+            raise NotScalarError(f"f must return an array of real numbers; it returned {what}")
         return array
 
     def _keep_shape(self, shape: tuple[int, ...]) -> None:

@@ -582,3 +582,35 @@ def test_a_small_output_of_single_precision_that_did_not_move_is_not_known_to_st
     assert check_jacobian(f, right, x, rng=rng).outcome is not Outcome.FAIL
     assert check_jacobian(f, right * [[1.0], [1.1]], x, rng=rng).outcome is Outcome.FAIL
     assert check_jacobian(f, [np.full(12, 1e-3), right[1]], x, rng=rng).outcome is Outcome.FAIL
+
+
+def test_the_rmatvec_of_an_operator_has_to_be_the_transpose_of_its_matvec():
+    """A least-squares solver takes both; an operator without one is judged by its products alone."""
+    x, m = np.array([0.3, -0.4, 0.8]), np.array([[1.0, 2.0, 0.0], [0.0, 1.0, 3.0], [4.0, 0.0, 1.0]])
+
+    def checked(**parts):
+        def jac(x):
+            return LinearOperator((3, 3), matvec=lambda v: m @ (np.cos(x) * v), **parts)
+
+        return check_jacobian(lambda x: m @ np.sin(x), jac, x)
+
+    wrong = checked(rmatvec=lambda u: m @ u)
+    assert wrong.outcome is Outcome.FAIL
+    assert wrong.reason.startswith("rmatvec of jac is not the transpose of its matvec: u.(jac v) is ")
+    for right in (checked(), checked(rmatvec=lambda u: np.cos(x) * (m.T @ u))):
+        assert (right.outcome, right.notes) == (Outcome.PASS, ())
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        (None, "it returned None"),
+        ({"a": 1.0}, "it returned {'a': 1.0}"),
+        ((np.zeros(2), 1.0), "it returned (array("),
+    ],
+)
+def test_an_f_that_returns_no_array_is_told_what_it_returned(result, said):
+    """Not how NumPy would read it."""
+    report = check_jacobian(lambda x: result, np.eye(2), np.zeros(2))
+    assert report.outcome is not Outcome.PASS
+    assert said in report.reason

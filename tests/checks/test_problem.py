@@ -154,3 +154,25 @@ def test_bad_arguments_are_refused():
         check_problem(rosen, X, jac=rosen_der, constraints=[3])
     with pytest.raises(ValueError, match="3 pairs"):
         check_problem(rosen, X, jac=rosen_der, bounds=[(0, 1)])
+
+
+def test_one_further_argument_needs_no_tuple():
+    """As in scipy.optimize.minimize, by position and by name."""
+    x = np.array([0.3, -0.4])
+
+    def fun(x, a):
+        return a * x @ x
+
+    def jac(x, a):
+        return 2 * a * x
+
+    assert check_problem(fun, x, 2.0, jac=jac).outcome is Outcome.PASS
+    assert check_problem(fun, x, args=2.0, jac=jac).outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize("kind", ["le", "", None, 3])
+def test_a_constraint_of_no_known_type_is_refused(kind):
+    """SciPy knows two."""
+    constraint = {"type": kind, "fun": np.sum, "jac": np.ones_like}
+    with pytest.raises(ValueError, match=r"constraints\[0\]\['type'\] must be 'eq' or 'ineq', not "):
+        check_problem(lambda x: x @ x, np.ones(2), jac=lambda x: 2 * x, constraints=constraint)

@@ -845,3 +845,19 @@ def test_a_factor_is_called_by_a_name_that_it_is_near_to():
         report = check_jvp(f, lambda x, v, c=factor: np.float32(c) * (1 - f(x) ** 2) * (a @ np.float32(v)), x)
         assert report.outcome is Outcome.FAIL
         assert report.diagnosis[0].startswith(said)
+
+
+def test_a_forward_that_does_nothing_is_told_as_such():
+    """No factor makes 0 of anything."""
+    report = check_adjoint(lambda u: 0 * u, lambda y: 1e-3 * y, np.array([0.3, -0.4, 0.8]))
+    assert report.outcome is Outcome.FAIL
+    assert report.diagnosis == (
+        "A x is 0 for every x that was drawn, and A^H y is not: does forward do anything?",
+    )
+
+
+def test_an_operator_takes_one_array():
+    """Not a tree of them."""
+    x = {"a": np.ones(3)}
+    with pytest.raises(TypeError, match="x must be one array of real or complex numbers, not a dict"):
+        check_adjoint(lambda d: d["a"], lambda y: {"a": y}, x)
