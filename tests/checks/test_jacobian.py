@@ -599,6 +599,12 @@ def test_the_rmatvec_of_an_operator_has_to_be_the_transpose_of_its_matvec():
     assert wrong.reason.startswith("rmatvec of jac is not the transpose of its matvec: u.(jac v) is ")
     for right in (checked(), checked(rmatvec=lambda u: np.cos(x) * (m.T @ u))):
         assert (right.outcome, right.notes) == (Outcome.PASS, ())
+    for tiny in (1e-300, 1e300):
+        report = check_jacobian(lambda x, t=tiny: t * (m @ x), lambda x, t=tiny: aslinearoperator(t * m), x)
+        assert "rmatvec" not in report.reason
+    single = (m * np.cos(x)).astype(np.float32)
+    report = check_jacobian(lambda x: m @ np.sin(x), lambda x: aslinearoperator(single), x)
+    assert report.outcome is Outcome.PASS, report
 
 
 @pytest.mark.parametrize(
