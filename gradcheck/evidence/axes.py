@@ -73,6 +73,10 @@ def _as_needed(setting: Setting, entries: Index) -> Wanted:
     def wanted(at: Index, so_far: Estimate) -> tuple[Flat, Flat]:
         # By the numerical side alone: a wrong analytic entry must not make a crude estimate seem good enough.
         size = np.fmax(np.abs(so_far.value), gradient_scale(so_far, group[at]))
+        if setting.gradient_scale is not None:
+            # Of one that is 0 as far as is seen no bar is small enough: what others of its gradient are counts.
+            unseen = ~(np.abs(so_far.value) > 3.0 * so_far.error)
+            size = np.where(unseen, np.fmax(size, setting.gradient_scale[group[at]]), size)
         tolerance = setting.tolerance
         return tolerance.rtol * size + tolerance.atol, SPARE * tolerance.resolution * size + tolerance.atol
 

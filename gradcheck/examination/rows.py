@@ -12,7 +12,7 @@ import scipy.sparse
 from gradcheck._typing import Flat, Index, Mask, Values
 from gradcheck.evidence.entries import decide, sweep
 from gradcheck.examination.silent import silent_entries, stays
-from gradcheck.function.matrix import Matrix, Product, by_entries
+from gradcheck.function.matrix import Dense, Matrix, Product, by_entries
 from gradcheck.joint.alone import judge_in_rows
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.joint import JointTest
@@ -96,8 +96,22 @@ def examine_rows(
         return None, None
     # Rows and what is left of them are told by their entries.
     problem = replace(problem, matrix=by_entries(problem.matrix))
-    search = _Search(setting, problem, names, test, joint, silent, confidence, rng)
+    judging = replace(setting, gradient_scale=_sizes_of_rows(problem))
+    search = _Search(judging, problem, names, test, joint, silent, confidence, rng)
     return setting, search.run()
+
+
+def _sizes_of_rows(problem: Problem) -> Flat | None:
+    """(m arrays,) the root mean squares of each row, by each array of x; None of sparse ones."""
+    if not isinstance(problem.matrix, Dense):
+        return None
+    sizes = []
+    for block in problem.parameters.blocks:
+        part = problem.matrix.array[:, block.slice]
+        largest = np.abs(part).max(axis=1, initial=0.0)  # no square overflows or vanishes
+        relative = part / np.where(largest > 0, largest, 1.0)[:, None]
+        sizes.append(largest * np.sqrt(np.mean(np.square(relative), axis=1)) if block.size else largest)
+    return np.ravel(sizes, order="F")
 
 
 def _scaled_rows(direction: Direction, other: Direction, wrong: Mask, matrix: Matrix) -> tuple[Flat, Mask]:
@@ -251,7 +265,10 @@ class _Search:
         told = self.wrong_rows(scaled.size) if every else np.zeros(scaled.size, bool)
         spans = runs(set(np.flatnonzero(wrong & ~told).tolist()))
         regions = [self._of_rows(block, span) for span in spans]
-        regions += [Region(block, Box(((0, rows.size), (j, j + 1))), True) for j in self.columns(rows.size)]
+        regions += [
+            Region(block, Box(((0, rows.size), (j, j + 1))), True, None if found == rows.size else found)
+            for j, found in self.columns(rows.size)
+        ]
         array = rows_evidence(claim, self.names, rest, self.confidence)
         if wrong.all():
             array = replace(array, certificate=None)
@@ -328,11 +345,11 @@ class _Search:
             found[self.setting.places(evidence.wrong)[0]] = True
         return found
 
-    def columns(self, count: int) -> list[int]:
-        """The columns that are wrong in most of `count` rows, where there are more than a few."""
+    def columns(self, count: int) -> list[tuple[int, int]]:
+        """The columns that are wrong in most of `count` rows, where there are more than a few, and in how many."""
         most = max(SAMPLES, count // 2)
-        many = [e for e in self.judged if int(e.judgement.wrong.sum()) > most]
-        return [int(self.setting.places(e.coordinates)[1][0]) for e in many]
+        many = [(e, int(e.judgement.wrong.sum())) for e in self.judged]
+        return [(int(self.setting.places(e.coordinates)[1][0]), found) for e, found in many if found > most]
 
     def judge(self, column: int, rows: Index, off: Values | None = None) -> Entries:
         """The entries of a column in some rows; off : as of `judge_in_rows`."""

@@ -217,7 +217,10 @@ class Examination:
 
     def sweep(self, setting: Any, given: Any, entries: Any) -> Any:
         """Each entry is off by what it is; wrong where that is more than is accepted."""
-        assert setting is self.setting
+        assert (setting.objective, setting.level is self.setting.level) == (self.objective, True)
+        if setting.gradient_scale is not None:
+            sizes = np.sqrt(np.mean(np.square(array_of(self.claim)), axis=1))
+            assert setting.gradient_scale == pytest.approx(sizes, rel=1e-12, abs=0.0)
         assert entries.dtype == np.intp
         at = np.divmod(entries, self.n)
         self.swept.append((at[1].tolist()[0], at[0].tolist()))
@@ -479,7 +482,7 @@ def test_a_column_that_is_wrong_in_most_rows_is_named(examined: Any):
         off = np.zeros((m, 30))
         off[:wrong, 3] = 0.5
         found = examined(Dense(claim_of(m, 30)), off, places=Places(wrong=[3]), finds=[3])
-        assert found.regions(*[(((0, m), (3, 4)), None)] * named)
+        assert found.regions(*[(((0, m), (3, 4)), wrong)] * named)
         assert len(found.wrong) == wrong
 
 
