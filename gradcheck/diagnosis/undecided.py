@@ -99,10 +99,10 @@ def undecided_array(
     if array.certificate is None:
         advice = _advice(limit, ended, given, one_by_one)
         return Undecided(name, limit, ended, known=False, noun=given.noun, advice=advice)
-    bound = ROOM * array.certificate.relative_to_rms
+    bound = ROOM * array.certificate.left
     options = [Advice(Remedy.RESOLUTION, bound)] if given.tolerance.resolution < bound <= COARSEST else []
     return Undecided(
-        name, limit, ended, reached=array.certificate.relative_to_rms, noun=given.noun,
+        name, limit, ended, reached=array.certificate.left, noun=given.noun,
         advice=_advice(limit, ended, given, [*options, *one_by_one]),
     )  # fmt: skip
 

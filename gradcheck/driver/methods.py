@@ -236,7 +236,7 @@ def _named(evidence: Evidence | None, names: Parameters | None) -> Evidence | No
         # An array whose entries were all judged by themselves needs no certificate.
         if array.certificate is None:
             return -math.inf if evidence.certified(array, 0.0) else math.inf
-        return array.certificate.relative_to_rms
+        return array.certificate.left
 
     worst = max(evidence.arrays, key=bound)
     certificate = worst.certificate

@@ -81,7 +81,7 @@ def array_evidence(
         apart = float(np.linalg.norm(off)) * float(scaling.lengths[block.slice].max(initial=0.0))
     bound = float(np.hypot(joint.bound[0], apart))
     name = block.name if factor is None else f"{block.name} / {factor:.9g}"
-    certificate = Certificate(name, bound, bound / size, confidence, len(residuals))
+    certificate = Certificate(name, bound, bound / size, confidence, len(residuals), apart / size)
     return ArrayEvidence(block, residuals, certificate, LEAST * size, limit)
 
 

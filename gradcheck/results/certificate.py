@@ -29,7 +29,8 @@ class Certificate:
     bound : the scaled error norm ||e s|| is below it, e the error of the gradient and s (`Scaling.lengths`) how far a
         direction moves each entry.
     relative_to_rms : the norm ||e|| itself, in units of the array's root mean square entry.
-    confidence : 1 - delta. directions : K.
+    confidence : 1 - delta. directions : K. accepted : the part of `relative_to_rms` that is of entries which were
+        judged by themselves, and are off by no more than the tolerance lets pass.
 
     If ||e s|| = B, one direction has a residual within tau with probability at most sqrt(2) tau / B, and K
     independent ones with at most (sqrt(2) tau / B)^K. So if all stay within tau, a B above
@@ -45,6 +46,12 @@ class Certificate:
     relative_to_rms: float
     confidence: float
     directions: int
+    accepted: float = 0.0
+
+    @property
+    def left(self) -> float:
+        """`relative_to_rms` without what is accepted."""
+        return math.sqrt(max(self.relative_to_rms**2 - self.accepted**2, 0.0))
 
     def __str__(self) -> str:
         directions = f"{self.directions} direction{'s' if self.directions > 1 else ''}"

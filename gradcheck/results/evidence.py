@@ -29,8 +29,8 @@ class Evidence:
         return cls(entries, interrupted=entries.interrupted)
 
     def certified(self, array: ArrayEvidence, resolution: float) -> bool:
-        """Whether directions bound the error of an array within the resolution, or every entry was judged by itself."""
+        """Whether directions bound what is not accepted of an array's error, or every entry was judged by itself."""
         if array.certificate is not None:
-            return array.certificate.relative_to_rms <= resolution
+            return array.certificate.left <= resolution
         at, block = self.entries.coordinates, array.block
         return int(((at >= block.start) & (at < block.stop)).sum()) == block.size

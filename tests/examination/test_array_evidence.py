@@ -165,7 +165,9 @@ def test_every_array_has_its_own_certificate():
     assert [array.block for array in found.arrays] == [W, B]
     assert [len(array.residuals) for array in found.arrays] == [2, 2]
     w, b = (array.certificate for array in found.arrays)
-    assert w == Certificate(W.name, w.bound, w.bound / 8.0, 0.9, 2)
+    assert w == Certificate(W.name, w.bound, w.bound / 8.0, 0.9, 2, w.accepted)
+    # What was judged and is accepted is the rest of it.
+    assert w.left == pytest.approx(3.0 / 8.0, rel=1e-12)
     assert w.bound == pytest.approx(np.sqrt(9.25), rel=1e-14)
     assert b == Certificate(f"{B.name} / 2", 3.0, 0.75, 0.9, 2)
     assert [array.limit for array in found.arrays] == [Limit.NOISE] * 2

@@ -446,3 +446,19 @@ def test_of_an_array_that_is_nearly_empty_only_what_is_claimed_is_counted_as_wro
     assert report.outcome is Outcome.FAIL
     assert report.reason.startswith((f"about {count} of", f"{count} of"))
     assert "analytic = 2 x numerical" in report.diagnosis[0]
+
+
+@pytest.mark.parametrize("n", [3, 5, 12, 40, 200])
+@pytest.mark.parametrize(
+    ("rtol", "off", "outcome"), [(1e-2, 9e-3, Outcome.PASS), (1e-2, 1.1e-2, Outcome.FAIL)]
+)
+def test_one_entry_that_is_off_by_less_than_a_wide_rtol_is_accepted_at_any_size(n, rtol, off, outcome):
+    """Beyond the resolution; of 12 and more it was INCONCLUSIVE, a certificate being as wide as what is accepted."""
+    rng = np.random.default_rng(0)
+    a, b, x = rng.normal(size=(2 * n, n)), rng.normal(size=2 * n), rng.normal(size=n)
+    gradient = a.T @ np.tanh(a @ x - b)
+    gradient[np.argmax(np.abs(gradient))] *= 1.0 + off
+    for seed in range(3):
+        report = check_gradient(lambda x: np.log(np.cosh(a @ x - b)).sum(), gradient, x, rtol=rtol, rng=seed)
+        assert report.outcome is outcome, report
+        assert report.detectable <= 1.1 * rtol or outcome is Outcome.FAIL

@@ -161,3 +161,15 @@ def test_each_row_has_a_bound_of_its_own():
     assert together[0] < 1e-3 < together[1]
     # In whatever order they were taken.
     assert bound_of(list(most[::-1]), DELTA).tolist() == together.tolist()
+
+
+@pytest.mark.parametrize(
+    ("accepted", "left"), [(0.0, 0.05), (0.03, 0.04), (0.04, 0.03), (0.05, 0.0), (0.06, 0.0)]
+)
+def test_what_is_accepted_is_no_question_of_the_resolution(accepted: float, left: float):
+    """The bound of all errors is that of two kinds, at right angles."""
+    certificate = Certificate("a", 1.0, 0.05, 0.99, 3, accepted)
+    assert certificate.left == pytest.approx(left, rel=1e-9, abs=1e-12)
+    evidence = Evidence(none_judged(np.dtype(float)), (ArrayEvidence(A, (), certificate),))
+    for resolution, certified in ((left + 1e-9, True), (left - 1e-9, False)):
+        assert evidence.certified(evidence.arrays[0], resolution) is certified
