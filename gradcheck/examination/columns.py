@@ -20,6 +20,7 @@ from gradcheck.joint.joint import JointTest
 from gradcheck.joint.places import find_places
 from gradcheck.numerics.problem import NARROW, Problem, scaling_of
 from gradcheck.numerics.setting import Setting
+from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, runs
 from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.results.certificate import ArrayEvidence, Region
@@ -137,7 +138,7 @@ def examine_columns(
     if groups == 0 and array.certificate is not None:
         # What noise hides of an entry of a sample is no question where a certificate bounds it.
         entries = some_rows(entries, np.flatnonzero(~entries.judgement.inconclusive))
-    regions = [Region(block, Box((span, (0, n))), True) for span in _spans(throughout)]
+    regions = [_of_rows(setting, entries, alone, block, span) for span in _spans(throughout)]
     regions += [Region(block, Box((span, (0, n))), False) for span in _spans(wrong)[:NAMED]]
     text = (
         f"{entries.coordinates.size:,} entries of the pattern were judged one by one in {groups:,} groups of columns; "
@@ -145,6 +146,17 @@ def examine_columns(
     )
     said = [Finding(text)] if groups and isinstance(matrix, Sparse) else []
     return Evidence(latest(concatenate([entries, *alone])), (array,), tuple(regions)), said
+
+
+def _of_rows(
+    setting: Setting, entries: Entries, alone: list[Entries], block: Block, span: tuple[int, int]
+) -> Region:
+    """Rows that are wrong throughout, or as far as the columns that were looked at tell."""
+    judged = latest(concatenate([entries, *alone]))
+    inside = np.isin(setting.places(judged.coordinates)[0], np.arange(*span))
+    wrong, looked = int(judged.judgement.wrong[inside].sum()), int(inside.sum())
+    box = Box((span, (0, block.shape[1])))
+    return Region(block, box, True, None if wrong == looked else round(wrong / looked * box.size))
 
 
 def _spans(rows: Mask) -> list[tuple[int, int]]:
