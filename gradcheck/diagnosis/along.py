@@ -10,7 +10,7 @@ from gradcheck._typing import Flat, Index
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import ROUNDING, generator_of, random_units
 
-__all__ = ["Along", "Direction"]
+__all__ = ["Along", "Slope"]
 
 # Evaluations of f for one direction.
 COST = 4
@@ -23,16 +23,16 @@ LEAST_RTOL = 1e-6
 
 
 @dataclass(frozen=True)
-class Direction:
+class Slope:
     """A tangent v (n,), and what f's outputs change by along it: value (m,), with an error bar 3 E (m,)."""
 
     tangent: Flat
     value: Flat
     bar: Flat
 
-    def part(self, at: Index) -> Direction:
+    def part(self, at: Index) -> Slope:
         """The same, with the tangent at some coordinates alone; at the others it is 0."""
-        return Direction(self.tangent[at], self.value, self.bar)
+        return Slope(self.tangent[at], self.value, self.bar)
 
     def along(self, weights: Flat) -> Flat:
         """(m n,) what each entry of J counts in the sum of the outputs with these weights (m,)."""
@@ -65,18 +65,18 @@ class Along:
     def _values(self, x: Flat) -> Flat:
         return np.atleast_1d(np.asarray(self.setting.objective.probe(x), float))
 
-    def direction(self, moved: Flat, which: int = 0) -> Direction | None:
+    def direction(self, moved: Flat, which: int = 0) -> Slope | None:
         """The derivative along a random tangent of the coordinates `moved` (n,); None where f does not show it."""
         units = random_units(generator_of(7 + which), self.setting.x.size)
         return self.slope(np.where(moved, units * self.setting.scales, 0.0))
 
-    def slope(self, tangent: Flat) -> Direction | None:
+    def slope(self, tangent: Flat) -> Slope | None:
         """The derivative along a tangent (n,), shortened to the bounds; None where f does not show it.
 
         Central differences at two steps, one from the other: the bar is that of the cruder one.
         """
         seen = self._differences(tangent)
-        return None if seen is None else Direction(*seen[:3])
+        return None if seen is None else Slope(*seen[:3])
 
     def entries(self, columns: Index) -> tuple[Flat, Flat, Flat]:
         """The derivatives (m, k) by some coordinates, their bars, and the second ones; nan where f shows none."""

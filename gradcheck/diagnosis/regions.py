@@ -13,7 +13,7 @@ from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, in_box, working_shape
 from gradcheck.results.cause import Extent, Place
 
-__all__ = ["ACCIDENT", "Entries", "lines_of_zeros", "one_line", "together", "two_lines"]
+__all__ = ["ACCIDENT", "Marked", "lines_of_zeros", "one_line", "together", "two_lines"]
 
 # Wrong entries that share a row by accident with a chance above this share nothing worth saying.
 ACCIDENT = 0.01
@@ -22,7 +22,7 @@ BLOCKS = 10**6
 
 
 @dataclass(frozen=True)
-class Entries:
+class Marked:
     """The entries of one array, and which of them are to be placed; masks are (m,).
 
     at : flat indices. bad : those whose place is asked for. known : those that were judged, or are certified. right :

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
-from gradcheck.diagnosis.along import Along, Direction
-from gradcheck.diagnosis.regions import Entries, lines_of_zeros, one_line
+from gradcheck.diagnosis.along import Along, Slope
+from gradcheck.diagnosis.regions import Marked, lines_of_zeros, one_line
 from gradcheck.numerics.tangents import ROUNDING, generator_of, random_units
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.matrix_names import JacobianNames
@@ -69,10 +69,10 @@ class Subject:
         yield "f(x)", np.asarray(self.f_x, float).ravel()[at // n]
 
     @cached_property
-    def _directions(self) -> dict[tuple[tuple[Block, ...], int], Direction | None]:
+    def _directions(self) -> dict[tuple[tuple[Block, ...], int], Slope | None]:
         return {}
 
-    def direction(self, blocks: tuple[Block, ...], at: Index, which: int = 0) -> Direction | None:
+    def direction(self, blocks: tuple[Block, ...], at: Index, which: int = 0) -> Slope | None:
         """The derivative of f along a random direction of those entries of some arrays that are at hand, measured once.
 
         Of a matrix along all of x. which : there are several.
@@ -372,13 +372,13 @@ class Scope:
             return None
         return lines_of_zeros(b, self.at[self.wrong], self.subject.analytic[b.slice])
 
-    def _entries(self, bad: Mask) -> Entries | None:
+    def _entries(self, bad: Mask) -> Marked | None:
         """Those of the one array that it has, some of them bad."""
         if len(self.blocks) > 1 or not self.blocks[0].shape:
             return None
         right = self.known & ~self.wrong & (np.abs(self.numerical) > self.bar)
         sampled = self.blocks[0].name in self.absent
-        return Entries(self.blocks[0], self.at, bad, self.known, right, sampled, self.complete)
+        return Marked(self.blocks[0], self.at, bad, self.known, right, sampled, self.complete)
 
     def _entry(self, at: int, alone: bool) -> Place:
         block = self.parameters.block_of(at)
