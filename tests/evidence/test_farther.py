@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gradcheck import Outcome, check_gradient, check_jacobian
-from gradcheck.evidence import one_by_one
+from gradcheck.evidence import farther, one_by_one
 from gradcheck.evidence.entries import sweep
 from gradcheck.evidence.farther import verify_farther
 from gradcheck.function.objective import Objective
@@ -97,6 +97,26 @@ def test_the_step_is_as_long_as_noise_asks_for():
     assert after.estimate.step == pytest.approx(before.estimate.step * asked, rel=1e-6)
     assert np.abs(after.estimate.value - RIGHT).max() < 1e-3
     assert (np.abs(after.estimate.value - RIGHT) <= 3.0 * after.estimate.error).all()
+
+
+@pytest.mark.parametrize(
+    ("short", "times"), [(1.0, 4.0), (2.1, 4.2), (149.0, 298.0), (151.0, 300.0), (1e4, 300.0)]
+)
+def test_a_step_is_4_to_300_times_as_long(monkeypatch: pytest.MonkeyPatch, short: float, times: float):
+    """Twice what the bar is short of, within that."""
+    setting, before = measured(lambda x: 3.0 * x[0], np.array([3.0]), AT[:1])
+    error = short * 1e-3 * before.judgement.scale / 3.0
+    other = replace(before, estimate=replace(before.estimate, error=error, step=np.full(1, 1e-4)))
+    asked: list[float] = []
+    once = farther.measure_once
+
+    def noted(setting: Setting, entries: Any, steps: Any) -> Any:
+        asked.extend(steps.tolist())
+        return once(setting, entries, steps)
+
+    monkeypatch.setattr(farther, "measure_once", noted)
+    verify_farther(setting, other)
+    assert asked == pytest.approx([1e-4 * times], rel=1e-12)
 
 
 @pytest.mark.parametrize(

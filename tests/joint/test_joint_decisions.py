@@ -464,6 +464,33 @@ def test_noise_that_no_step_of_three_tenths_helps_is_left_as_it_is():
     assert found.noisy is False
 
 
+def test_a_bar_that_falls_by_less_than_three_nearer_to_x_is_no_smooth_f():
+    """Of rows that nothing else disturbs."""
+    first = direction(2, fitted(2, noise=1.0), error=3e-3)
+    for error, smooth in ((0.99e-3, True), (1.01e-3, False)):
+        test = joint_test(2)
+        Steps(test, *[direction(2, fitted(2), error=error)] * 2)
+        assert (_nearer(test.along, first, ALL, ~ALL) is not None) is smooth
+
+
+def test_noise_that_is_known_is_noise_alone_up_to_three_times_that():
+    """Though it is more than a small part of what f changes."""
+    test = joint_test(2)
+    test.along.probed = np.full(2, 1e-9)
+    fit = fitted(2, noise=1e-9, flat=True, spread=[2.9e-9, 3.1e-9])
+    assert _noise_alone(test.along, direction(2, fit, weight=1e-4)).tolist() == [True, False]
+    test.along.probed = None
+    assert _noise_alone(test.along, direction(2, fit, weight=1e-4)).tolist() == [False, False]
+
+
+def test_a_longer_step_in_noise_takes_two_first_directions_at_the_most():
+    """Sixteen evaluations."""
+    enough = needs(joint_test(2, columns=100), 64) * 0.3 / STEP
+    for left, steps in ((16, 1), (15, 0)):
+        _, asked = in_noise(0.99 * enough, direction(2, fitted(2)), left=left)
+        assert len(asked) == steps
+
+
 def confirmed(
     line: Any, *, residual: Any = 1e-6, error: float = 1e-9, noisy: Any = False, **parts: Any
 ) -> tuple[list[bool], list[float]]:
