@@ -36,6 +36,8 @@ Groups = Sequence[Index]
 # stepped by some of it. Then so many stencils are taken within its size.
 BEYOND = 10.0
 OWN_ROUNDS = 4
+# An entry is 0 where it is not seen within this part of what the others of its gradient are.
+NOTHING = 1e-6
 
 
 def measure(
@@ -73,12 +75,13 @@ def _as_needed(setting: Setting, entries: Index) -> Wanted:
     def wanted(at: Index, so_far: Estimate) -> tuple[Flat, Flat]:
         # By the numerical side alone: a wrong analytic entry must not make a crude estimate seem good enough.
         size = np.fmax(np.abs(so_far.value), gradient_scale(so_far, group[at]))
-        if setting.gradient_scale is not None:
-            # Of one that is 0 as far as is seen no bar is small enough: what others of its gradient are counts.
-            unseen = ~(np.abs(so_far.value) > 3.0 * so_far.error)
-            size = np.where(unseen, np.fmax(size, setting.gradient_scale[group[at]]), size)
         tolerance = setting.tolerance
-        return tolerance.rtol * size + tolerance.atol, SPARE * tolerance.resolution * size + tolerance.atol
+        precise = tolerance.rtol * size + tolerance.atol
+        if setting.gradient_scale is not None:
+            # Of one that is 0 as far as is seen no bar is small enough; such a part of what others are is.
+            unseen = ~(np.abs(so_far.value) > 3.0 * so_far.error)
+            precise = np.where(unseen, np.fmax(precise, NOTHING * setting.gradient_scale[group[at]]), precise)
+        return precise, SPARE * tolerance.resolution * size + tolerance.atol
 
     return wanted
 

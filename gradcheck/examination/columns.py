@@ -11,7 +11,7 @@ from gradcheck._typing import Index, Mask, Values
 from gradcheck.evidence.complex_test import mark_disputed
 from gradcheck.evidence.entries import sweep
 from gradcheck.evidence.one_by_one import one_by_one
-from gradcheck.examination.rows import BUDGET, between, mended, rows_evidence
+from gradcheck.examination.rows import BUDGET, between, mended, rows_evidence, sizes_of_rows
 from gradcheck.examination.silent import silent_entries, stays
 from gradcheck.examination.zeros import directions_of_zeros
 from gradcheck.function.coloring import group_columns
@@ -76,10 +76,12 @@ def examine_columns(
     assert isinstance(names, JacobianNames)
     m, n = matrix.shape
     block, alone = names.blocks[0], list[Entries]()
+    # Of one that is moved alone the others of its rows are known by the claim.
+    judging = replace(setting, gradient_scale=sizes_of_rows(problem))
 
     def judge(column: int, rows: Index, _: Values | None = None) -> Entries:
         rows = rows.astype(np.intp)  # those of a sparse matrix are short
-        alone.append(sweep(setting, matrix.entries(rows, np.full(rows.size, column)), rows * n + column))
+        alone.append(sweep(judging, matrix.entries(rows, np.full(rows.size, column)), rows * n + column))
         return alone[-1]
 
     still, throughout = np.zeros(n, bool), np.zeros(m, bool)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,7 +13,7 @@ import scipy.sparse
 from gradcheck._typing import Flat, Index, Mask, Values
 from gradcheck.evidence.entries import decide, sweep
 from gradcheck.examination.silent import silent_entries, stays
-from gradcheck.function.matrix import Dense, Matrix, Product, by_entries
+from gradcheck.function.matrix import Matrix, Product, by_entries
 from gradcheck.joint.alone import judge_in_rows
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.joint import JointTest
@@ -34,7 +35,7 @@ from gradcheck.results.outcome import Limit
 from gradcheck.results.table import concatenate
 from gradcheck.results.table import rows as table_rows
 
-__all__ = ["BUDGET", "between", "examine_rows", "mended", "rows_evidence"]
+__all__ = ["BUDGET", "between", "examine_rows", "mended", "rows_evidence", "sizes_of_rows"]
 
 # Up to so many columns each is moved where more than so many rows are wrong: that costs about as much as the search,
 # and tells what all of them have in common.
@@ -96,21 +97,21 @@ def examine_rows(
         return None, None
     # Rows and what is left of them are told by their entries.
     problem = replace(problem, matrix=by_entries(problem.matrix))
-    judging = replace(setting, gradient_scale=_sizes_of_rows(problem))
+    judging = replace(setting, gradient_scale=sizes_of_rows(problem))
     search = _Search(judging, problem, names, test, joint, silent, confidence, rng)
     return setting, search.run()
 
 
-def _sizes_of_rows(problem: Problem) -> Flat | None:
-    """(m arrays,) the root mean squares of each row, by each array of x; None of sparse ones."""
-    if not isinstance(problem.matrix, Dense):
-        return None
+def sizes_of_rows(problem: Problem) -> Flat | None:
+    """(m arrays,) the root mean squares of each row, by each array of x; None where the entries are not known."""
     sizes = []
     for block in problem.parameters.blocks:
-        part = problem.matrix.array[:, block.slice]
-        largest = np.abs(part).max(axis=1, initial=0.0)  # no square overflows or vanishes
-        relative = part / np.where(largest > 0, largest, 1.0)[:, None]
-        sizes.append(largest * np.sqrt(np.mean(np.square(relative), axis=1)) if block.size else largest)
+        inside = np.zeros(problem.x.size)
+        inside[block.slice] = 1.0
+        norms = problem.matrix.norms(inside)
+        if norms is None:
+            return None
+        sizes.append(norms / math.sqrt(max(block.size, 1)))
     return np.ravel(sizes, order="F")
 
 

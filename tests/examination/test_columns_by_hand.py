@@ -110,7 +110,7 @@ class Examination:
 
     def sweep(self, setting: Any, given: Any, entries: Any, together: Any = None) -> Any:
         """Each entry is off by what it is."""
-        assert setting is self.setting
+        assert (setting.objective, setting.level is self.setting.level) == (self.objective, True)
         rows, at = np.divmod(entries, self.n)
         groups = None if together is None else [group.tolist() for group in together]
         self.swept.append((list(zip(rows.tolist(), at.tolist(), strict=True)), groups))
