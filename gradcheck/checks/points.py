@@ -77,7 +77,15 @@ def check_points(
         f"point {k}": partial(check_gradient, f, grad, x, rng=seed, **each)
         for k, (x, seed) in enumerate(zip(chosen, seeds, strict=True))
     }
-    made = in_turn(checks, **budget)
+    try:
+        made = in_turn(checks, **budget)
+    except TypeError as error:
+        if isinstance(points, np.ndarray) and points.ndim == 1:
+            raise TypeError(
+                f"points is one array of shape {points.shape}, of which each entry is taken for a point: {error}; "
+                "for that one point pass points=[x]"
+            ) from error
+        raise
     reports = list(made.values())
     by_severity = sorted(range(len(reports)), key=lambda k: -_badness(reports[k]))
     kinks = sum(_on_kink(report) for report in reports)

@@ -134,3 +134,20 @@ def test_bad_arguments_are_refused():
         check_points(rosen, rosen_der, POINTS, count=2)
     with pytest.raises(ValueError, match="count"):
         check_points(rosen, rosen_der, lambda rng: rng.normal(size=2), count=0)
+
+
+def test_one_array_in_the_place_of_points_is_told_as_such():
+    """Each of its entries is a point, which an f of arrays cannot take."""
+    x = np.array([0.3, -0.4, 0.8])
+    with pytest.raises(
+        TypeError, match=r"points is one array of shape \(3,\), of which each entry .* points=\[x\]"
+    ):
+        check_points(lambda x: x @ x, lambda x: 2 * x, x)
+    assert check_points(lambda x: x @ x, lambda x: 2 * x, [x]).outcome is Outcome.PASS
+    assert check_points(lambda x: x * x, lambda x: 2 * x, x).outcome is Outcome.PASS
+
+    def f(x):
+        raise TypeError("mine")
+
+    with pytest.raises(TypeError, match=r"^mine"):
+        check_points(f, lambda x: 2 * x, [x])
