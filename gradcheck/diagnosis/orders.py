@@ -27,6 +27,8 @@ MOST_AXES = 5
 # So many shifts are tried, the shortest first, of those that bring a fitting value to the worst entry; and so many
 # lines that could take the place of a wrong one.
 SHIFTS = 8
+# So many different values are in another order by no accident.
+SEVERAL = 5
 # The least share of wrong entries among those that were looked at where all are in another order.
 MOVED = 0.9
 
@@ -206,7 +208,10 @@ def _same_values(s: Scope) -> bool:
     explained = s.analytic.copy()
     explained[at[np.argsort(s.numerical[at])]] = np.sort(s.analytic[at])
     orders = math.lgamma(at.size + 1) / math.log(10.0)
-    return bool(s.fits(explained)[at].all()) and s.convinces(explained, choices=orders)
+    fits = bool(s.fits(explained)[at].all()) and s.convinces(explained, choices=orders)
+    # A few numbers that stand in several places, such as the 1/2 of a difference, are the same by their making.
+    apart = np.diff(np.sort(s.numerical[at])) > 2.0 * float(np.max(s.slack(explained)[at]))
+    return fits and int(apart.sum()) + 1 >= min(at.size, SEVERAL)
 
 
 def _values_elsewhere(s: Scope) -> Cause | None:

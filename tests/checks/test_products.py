@@ -861,3 +861,10 @@ def test_an_operator_takes_one_array():
     x = {"a": np.ones(3)}
     with pytest.raises(TypeError, match="x must be one array of real or complex numbers, not a dict"):
         check_adjoint(lambda d: d["a"], lambda y: {"a": y}, x)
+
+
+def test_a_few_numbers_that_are_the_same_by_their_making_are_in_no_other_order():
+    """The rows of np.gradient at its ends: 1 and 1/2, with either sign, where the transpose has others."""
+    report = check_adjoint(np.gradient, lambda y: -np.gradient(y), np.zeros(12))
+    assert report.outcome is Outcome.FAIL
+    assert not any("another order" in said for said in report.diagnosis)
