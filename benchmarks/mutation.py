@@ -64,6 +64,7 @@ TESTS = {
     "examination/each_array": ("examination/arrays_by_themselves",),
     "examination/gradient": ("examination/examine_jointly",),
     "examination/parts": ("examination/parts",),
+    "examination/row_evidence": ("examination/rows_by_hand",),
     "examination/rows": ("examination/rows_by_hand",),
     "examination/columns": ("examination/columns_by_hand",),
     "evidence/axes": ("evidence/axes", "evidence/pilots"),

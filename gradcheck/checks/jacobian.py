@@ -199,11 +199,13 @@ def _of_transpose(matrix: Product, what: str) -> list[Finding]:
 
     An operator that has none is not judged by it.
     """
-    rng = np.random.default_rng(0)
-    for _ in range(PAIRS if matrix.rmatvec is not None else 0):
+    rng, transpose = np.random.default_rng(0), matrix.rmatvec
+    if transpose is None:
+        return []
+    for _ in range(PAIRS):
         u, v = rng.normal(size=matrix.shape[0]), rng.normal(size=matrix.shape[1])
         try:
-            back = np.asarray(matrix.rmatvec(u), np.float64).ravel()  # type: ignore[misc]
+            back = np.asarray(transpose(u), np.float64).ravel()
         except Exception:  # it is the caller's, and most have none
             return []
         forward = matrix.product(v)

@@ -18,7 +18,7 @@ from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import flat_indices, hull
 from gradcheck.results.certificate import Region, share_of
 from gradcheck.results.entries import Entries
-from gradcheck.results.estimate import Estimate
+from gradcheck.results.estimate import as_told
 from gradcheck.results.outcome import Limit
 
 __all__ = ["Claim"]
@@ -92,12 +92,7 @@ class Claim:
         unit = self.problem.unit
         given = self.analytic[entries] * unit
         value, error = given / factor, float(joint.bound[0]) / lengths[entries] * unit / 3.0
-        nothing, unknown = np.zeros(entries.size), np.full(entries.size, np.nan)
-        found = Estimate(
-            value=value, error=error, step=joint.directions[0].step * lengths[entries], noise=error, truncation=nothing,
-            kink=nothing, left=value, right=value, sided=error, curvature=unknown, chord=np.abs(value),
-            limit=np.full(entries.size, Limit.NONE, object), nfev=0,
-        )  # fmt: skip
+        found = as_told(value, error, joint.directions[0].step * lengths[entries])
         return Entries(entries, given, found, decide(self.setting, found, given, entries))
 
     def judge_the_immovable(self, scaling: Scaling) -> None:

@@ -11,7 +11,8 @@ from gradcheck._typing import Index, Mask, Values
 from gradcheck.evidence.complex_test import mark_disputed
 from gradcheck.evidence.entries import sweep
 from gradcheck.evidence.one_by_one import one_by_one
-from gradcheck.examination.rows import BUDGET, between, mended, rows_evidence, sizes_of_rows
+from gradcheck.examination.row_evidence import between, mended, rows_evidence, sizes_of_rows
+from gradcheck.examination.rows import BUDGET
 from gradcheck.examination.silent import silent_entries, stays
 from gradcheck.examination.zeros import directions_of_zeros
 from gradcheck.function.coloring import group_columns

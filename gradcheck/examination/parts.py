@@ -9,12 +9,12 @@ import numpy as np
 
 from gradcheck._typing import Index, Mask
 from gradcheck.examination.claim import Claim
-from gradcheck.function.matrix import Dense
+from gradcheck.function.matrix import Dense, one_row
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.joint import JointTest
 from gradcheck.joint.structured import Part, common_factor, grown, striped, suspected_parts, zeros
 from gradcheck.numerics.line_fit import EIGHT
-from gradcheck.numerics.problem import Scaling
+from gradcheck.numerics.problem import Problem, Scaling
 from gradcheck.numerics.steps import POINTS
 from gradcheck.numerics.tangents import root_mean_square
 from gradcheck.parameters.block import Block
@@ -154,8 +154,8 @@ def _taken_out(claim: Claim, test: JointTest, direction: Direction, part: Part, 
         if wrong and (judgement.verified.any() or 2 * wrong < few.size):
             return False  # noise hides what tells a factor from a few entries
     claim.problem, claim.begun, factor = fresh.problem, fresh, 1.0 / (1.0 - alpha)
-    along = abs(_along(claim, part, direction))
-    bar = 3.0 * float(direction.error[0]) / along / abs(1.0 - alpha) if along else math.inf
+    along = abs(_along(fresh.problem, part, direction))
+    bar = 3.0 * float(direction.error[0]) / along if along else math.inf
     if wrong if few.size else _beyond(claim, inside, alpha).any():
         claim.regions += [_filled(claim, block, box, factor, bar) for block, box in part.boxes]
     else:
@@ -169,10 +169,9 @@ def _beyond(claim: Claim, inside: Index, alpha: float) -> Mask:
     return np.asarray(abs(alpha) * size > tolerance.rtol * max(1.0, abs(1.0 - alpha)) * size + tolerance.atol)
 
 
-def _along(claim: Claim, part: Part, direction: Direction) -> float:
+def _along(problem: Problem, part: Part, direction: Direction) -> float:
     """What a part is claimed to do along a direction."""
-    tangent = np.where(part.inside, direction.tangent, 0.0)
-    return float(tangent @ claim.analytic)
+    return float(problem.matrix.product(np.where(part.inside, direction.tangent, 0.0))[0])
 
 
 def _divided(
@@ -182,7 +181,9 @@ def _divided(
 
     samples : entries that stay still, as they are to be judged by themselves.
     """
-    corrected = np.where(part.inside, claim.analytic * (1.0 - alpha), claim.analytic)
+    # Of the claim as it holds now: another part may have been divided before.
+    claimed = one_row(claim.problem.matrix)
+    corrected = np.where(part.inside, claimed * (1.0 - alpha), claimed)
     problem = replace(claim.problem, matrix=Dense(corrected[None, :]))
     if problem.objective.remaining < 2 * len(EIGHT):
         return None, math.inf
@@ -194,7 +195,7 @@ def _divided(
         return None, math.inf
     if not direction.exceeds.any():
         return fresh, 0.0
-    along = float(problem.matrix.product(np.where(part.inside, direction.tangent, 0.0))[0])
+    along = _along(problem, part, direction)
     return None, float(direction.residual[0]) / along if along else math.inf
 
 

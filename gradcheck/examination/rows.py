@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,6 +11,7 @@ import scipy.sparse
 
 from gradcheck._typing import Flat, Index, Mask, Values
 from gradcheck.evidence.entries import decide, sweep
+from gradcheck.examination.row_evidence import between, mended, rows_evidence, sizes_of_rows
 from gradcheck.examination.silent import silent_entries, stays
 from gradcheck.function.matrix import Matrix, Product, by_entries
 from gradcheck.joint.alone import judge_in_rows
@@ -22,20 +22,18 @@ from gradcheck.joint.repairs import entries, repaired
 from gradcheck.numerics.problem import Problem, scaling_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
-from gradcheck.numerics.tangents import ROUNDING
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, runs
 from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.parameters.quantiles import median
-from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Region, Residual
+from gradcheck.results.certificate import ArrayEvidence, Region
 from gradcheck.results.entries import Entries, latest, none_judged
-from gradcheck.results.estimate import Estimate
+from gradcheck.results.estimate import as_told
 from gradcheck.results.evidence import Evidence
-from gradcheck.results.outcome import Limit
 from gradcheck.results.table import concatenate
 from gradcheck.results.table import rows as table_rows
 
-__all__ = ["BUDGET", "between", "examine_rows", "mended", "rows_evidence", "sizes_of_rows"]
+__all__ = ["BUDGET", "examine_rows"]
 
 # Up to so many columns each is moved where more than so many rows are wrong: that costs about as much as the search,
 # and tells what all of them have in common.
@@ -100,19 +98,6 @@ def examine_rows(
     judging = replace(setting, gradient_scale=sizes_of_rows(problem))
     search = _Search(judging, problem, names, test, joint, silent, confidence, rng)
     return setting, search.run()
-
-
-def sizes_of_rows(problem: Problem) -> Flat | None:
-    """(m arrays,) the root mean squares of each row, by each array of x; None where the entries are not known."""
-    sizes = []
-    for block in problem.parameters.blocks:
-        inside = np.zeros(problem.x.size)
-        inside[block.slice] = 1.0
-        norms = problem.matrix.norms(inside)
-        if norms is None:
-            return None
-        sizes.append(norms / math.sqrt(max(block.size, 1)))
-    return np.ravel(sizes, order="F")
 
 
 def _scaled_rows(direction: Direction, other: Direction, wrong: Mask, matrix: Matrix) -> tuple[Flat, Mask]:
@@ -211,12 +196,9 @@ class _Search:
         """
         lengths = self.test.along.scaling.lengths[columns]
         at, given = rows * right.shape[1] + columns, self.problem.matrix.entries(rows, columns)
-        value, nothing = right.entries(rows, columns), np.zeros(rows.size)
+        value = right.entries(rows, columns)
         error = rest.bound[rows] / (3.0 * lengths)
-        found = Estimate(
-            value, error, np.full(rows.size, np.nan), nothing, nothing, nothing, value, value, error,
-            np.full(rows.size, np.nan), nothing, np.full(rows.size, Limit.NONE, object), 0,
-        )  # fmt: skip
+        found = as_told(value, error, np.full(rows.size, np.nan))
         judgement = decide(self.setting, found, given, at)
         clear = judgement.wrong & (np.abs(given - value) > 6.0 * error)
         left = np.where(clear, 0.0, (given - value) * lengths) ** 2
@@ -362,47 +344,3 @@ class _Search:
         else:
             self.judged.append(judge_in_rows(self.setting, given, at, off))
         return self.judged[-1]
-
-
-def mended(setting: Setting, matrix: Matrix, judged: Sequence[Entries], alpha: Flat, scaled: Mask) -> Matrix:
-    """The matrix with what was measured in the place of what is wrong, and some rows (m,) without a part alpha."""
-    change = scipy.sparse.csr_array(matrix.shape)
-    for part in judged:
-        rows, columns = setting.places(part.coordinates)
-        wrong = part.judgement.wrong & ~scaled[rows]
-        off = (part.estimate.value - part.analytic)[wrong]
-        change = change + scipy.sparse.csr_array((off, (rows[wrong], columns[wrong])), matrix.shape)
-    return matrix.mended(np.where(scaled, 1.0 - alpha, 1.0), change)
-
-
-def between(columns: list[int]) -> Index:
-    """The columns from the first of some to the last."""
-    return np.arange(min(columns), max(columns) + 1)
-
-
-def rows_evidence(problem: Problem, names: JacobianNames, joint: Joint, confidence: float) -> ArrayEvidence:
-    """What directions certify of the rows of a matrix."""
-    # Rows that are not looked at have no bound.
-    known = joint.certified & (joint.sizes > 0)
-    worst = float(np.max(joint.bound[known] / joint.sizes[known], initial=0.0))
-    certificate = Certificate(
-        f"each row of {names.blocks[0].name}", worst, worst, confidence, len(joint.directions)
-    )
-    return ArrayEvidence(names.blocks[0], tuple(_residuals(problem, joint)), certificate, LEAST)
-
-
-def _residuals(problem: Problem, joint: Joint) -> list[Residual]:
-    """Of each direction the row that says least, in units of its own size."""
-    told = []
-    for direction in joint.directions:
-        relative = np.where(
-            joint.certified & (joint.sizes > 0),
-            (direction.allowed + 3.0 * direction.error) / joint.sizes,
-            -1.0,
-        )
-        k = int(np.argmax(relative))
-        size = float(joint.sizes[k]) or 1.0
-        weight, error = float(direction.weight[k]) / size, float(direction.error[k]) / size
-        allowed = 3.0 * error + max(ROUNDING * problem.eps * weight, LEAST * problem.tolerance.rtol)
-        told.append(Residual(float(direction.residual[k]) / size, error, weight, allowed, direction.step))
-    return told

@@ -109,3 +109,16 @@ def unmeasured(m: int, dtype: np.dtype[Any]) -> Estimate:
     parts: dict[str, Any] = {f.name: unknown for f in fields(Estimate)}
     parts |= {"error": infinite, "limit": limit, "nfev": 0}
     return Estimate(**parts)
+
+
+def as_told(value: Any, error: Any, step: Any) -> Estimate:
+    """Derivatives (k,) that a bound of many tells, with bars E: nothing of them was measured by itself.
+
+    step : (k,) over which the many were measured; nan where that is no one length.
+    """
+    nothing = np.zeros(np.shape(value))
+    return Estimate(
+        value=value, error=error, step=step, noise=error, truncation=nothing, kink=nothing, left=value, right=value,
+        sided=error, curvature=np.full(np.shape(value), np.nan), chord=np.abs(value),
+        limit=np.full(np.shape(value), Limit.NONE, object), nfev=0,
+    )  # fmt: skip

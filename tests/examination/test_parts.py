@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -193,6 +193,19 @@ def test_a_part_by_a_factor_is_taken_out_of_the_claim(monkeypatch: pytest.Monkey
     assert claim.begun is fresh.tests[0]
     assert np.flatnonzero(scaling.lengths == 0).tolist() == [start + 4]
     assert (rng is claim.rng, delta, named) == (True, DELTA / 2.0, {"exact": True, "before": TEST})
+
+
+def test_a_part_that_was_divided_before_stays_so(monkeypatch: pytest.MonkeyPatch, explained: Any):
+    """A second factor is taken out of the claim as it holds by then."""
+    Fresh(monkeypatch)
+    claim = claim_of(wrong=range(N))
+    halved = claim.analytic.copy()
+    halved[B.slice] *= 0.5
+    claim.problem = replace(claim.problem, matrix=Dense(halved[None, :]))
+    assert explained(claim, (part_of((W, ROW)), 0.75)) is True
+    assert set(claim.right[B.slice]) == {0.5}
+    assert claim.right[flat(W, 2, 0)] == 0.25
+    assert claim.right[W.start] == 1.0
 
 
 def test_of_a_part_of_six_all_are_judged(monkeypatch: pytest.MonkeyPatch, explained: Any):

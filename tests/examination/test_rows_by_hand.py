@@ -12,7 +12,8 @@ import pytest
 from scipy import sparse
 
 from gradcheck.examination import rows
-from gradcheck.examination.rows import between, examine_rows, mended, rows_evidence
+from gradcheck.examination.row_evidence import between, mended, rows_evidence
+from gradcheck.examination.rows import examine_rows
 from gradcheck.function.matrix import Dense, Product, Sparse
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.places import Places
