@@ -237,15 +237,12 @@ def _how_many(evidence: Evidence, arrays: tuple[ArraySummary, ...], causes: tupl
 
 def _unknown(evidence: Evidence) -> set[str]:
     """The arrays of which some entries were neither judged nor certified, and that are not wrong throughout."""
-    at = evidence.entries.coordinates
-    unknown = set()
-    for array in evidence.arrays:
-        b = array.block
-        judged = int(((at >= b.start) & (at < b.stop)).sum())
-        whole = any(r.block == b and r.throughout and r.box.size == b.size for r in evidence.regions)
-        if array.certificate is None and judged < b.size and not whole:
-            unknown.add(b.name)
-    return unknown
+    whole = {r.block for r in evidence.regions if r.throughout and r.box.size == r.block.size}
+    return {
+        array.block.name
+        for array in evidence.arrays
+        if array.block not in whole and not evidence.certified(array, math.inf)
+    }
 
 
 def _empty(evidence: Evidence) -> bool:
