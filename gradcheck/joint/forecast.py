@@ -10,6 +10,7 @@ import numpy as np
 from gradcheck._typing import Mask, Values
 from gradcheck.joint.direction import Direction
 from gradcheck.joint.directions import LONGER, Directions
+from gradcheck.joint.few_points import AMPLIFIED, four_points
 from gradcheck.numerics.line_fit import EIGHT, FOUR
 from gradcheck.results.certificate import bound_of, least_bounds
 
@@ -104,9 +105,12 @@ def eight_cost_less(
     Of many rows some hardly bend along the first by accident, and four points tell little of these. pending : (m,) the
     open rows; the other parameters as of `hopeless`. Twice as many directions of eight points may be taken.
     """
-    if told is None or taken[-1] is told or told.in_noise or not _tells_by_eight(told):
+    if told is None or told.in_noise or not _tells_by_eight(told):
         return False
+    if taken[-1] is told and told.off.size == 1:
+        return False  # a row by itself takes four points first, and most often no more
     sizes, needed = [d.most[pending] for d in taken], needed[pending]
+    by_four = _by_four(told)[pending] if taken[-1] is told else sizes[-1]
 
     def cost(points: int, more: Values, left: int) -> float:
         counts = range(1, left - len(sizes) + 1)
@@ -114,7 +118,14 @@ def eight_cost_less(
         return points * next(certify, math.inf)
 
     eight = cost(len(EIGHT), told.bar[pending], 2 * most)
-    return eight < cost(len(FOUR), sizes[-1], most)
+    return eight < cost(len(FOUR), by_four, most)
+
+
+def _by_four(told: Direction) -> Values:
+    """(m,) what residuals of four points are at the most along a direction that bends as the first one does."""
+    assert told.fit is not None
+    step, truncation = four_points(told.fit, told.step)
+    return np.asarray(3.0 * (truncation * step**4 + told.fit.noise * AMPLIFIED / step))
 
 
 def asks_more(

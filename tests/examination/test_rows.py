@@ -37,6 +37,19 @@ def test_a_right_jacobian_costs_the_same_whatever_its_size(shape, real, most):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("shape", [(50, 10_000), (1000, 1000), (10_000, 50)])
+def test_eight_points_follow_at_once_where_four_would_tell_too_little(shape):
+    """Twice f(x), and two directions of eight: 18, where three and more of four took 22 to 26 of the wide ones."""
+    f, jacobian, x = layer(*shape, real=True)
+    counts = []
+    for seed in range(3):
+        report = check_jacobian(f, jacobian, x, rng=seed)
+        assert report.outcome is Outcome.PASS
+        counts.append(report.nfev)
+    assert np.median(counts) == 18
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("real", [False, True])
 def test_one_entry_off_by_a_percent_is_named(shape, real):

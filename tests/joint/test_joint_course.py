@@ -398,13 +398,30 @@ def test_eight_points_are_asked_for_where_a_first_direction_of_eight_tells():
     first, bad = direction(1, fitted(1), error=few / 3.0), direction(1, None, error=1.0)
     fit = fitted(1)
     assert asks(first, bad)
-    assert not asks(first)
     assert not asks(None, bad)
     for parts in (
         {"exact": True}, {"noisy": np.array([True])}, {"fit": None}, {"fit": replace(fit, odd=fit.odd[:2])},
     ):  # fmt: skip
         assert not asks(replace(first, **parts), bad)
     assert asks(replace(first, fit=replace(fit, odd=fit.odd[:3])), bad)
+
+
+def test_a_first_direction_of_many_rows_says_what_four_points_will_leave():
+    """By what the fit bends in fifth order, or scatters; of one row, or where that is little, four are tried first."""
+    few = needs(joint_test(2, columns=100), 2)
+    fit = fitted(2)
+    calm = replace(fit, odd=tuple(np.zeros(2) for _ in fit.odd), noise=np.zeros(2), flat=np.zeros(2, bool))
+    bent = replace(
+        calm, odd=(calm.odd[0], calm.odd[1], np.array([0.0, 1e9]), *calm.odd[3:]), noise=np.full(2, 1e-12)
+    )
+    rough = replace(calm, noise=np.array([0.0, 1.0]))
+    for rows in (1, 2):
+        assert not asks(direction(rows, calm, error=few / 3.0), rows=rows)
+    for known in (bent, rough):
+        first = direction(2, known, error=few / 3.0)
+        assert asks(first, rows=2)
+        assert not asks(first, rows=2, pending=[True, False])
+    assert not asks(direction(1, replace(fitted(1), noise=np.ones(1)), error=few / 3.0))
 
 
 def test_what_another_test_told_says_how_many_points_follow_the_first():
