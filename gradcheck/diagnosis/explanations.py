@@ -17,6 +17,7 @@ from gradcheck.diagnosis.gather import scope_of
 from gradcheck.diagnosis.orders import arrays_moved, rearranged
 from gradcheck.diagnosis.regions import together, two_lines
 from gradcheck.diagnosis.scope import DECADES, Scope, Subject, strictly
+from gradcheck.parameters.block import Block
 from gradcheck.results.cause import Cause, Extent, Kind, Place
 from gradcheck.results.certificate import Region
 from gradcheck.results.entries import Entries
@@ -64,11 +65,16 @@ def diagnose(subject: Subject, evidence: Evidence, grad: Gradient | None = None)
     more = tuple(b for b in everything.blocks if b in wrong or b in told)
     of_all = _explanations(everything.part(more)) if more != wrong else ()
     of_all = of_all or _explanations(scope, arrays_moved(everything))
-    if of_all:
+    # Factors of arrays may be whole numbers of several sizes, too.
+    counted = bool(of_all) and len(wrong) > 1 and all(cause.kind is Kind.MULTIPLE for cause in of_all)
+    if of_all and not counted:
         return Diagnosis(of_all)
     parts = [scope.one(b) for b in wrong] if len(wrong) > 1 else [scope]
     found = [_explanations(part) for part in parts] if len(wrong) > 1 else [of_all]
+    if counted and not all(_factor_of(causes) for causes in found):
+        return Diagnosis(of_all)
     open_ = [part for part, causes in zip(parts, found, strict=True) if not causes]
+    found = _shared(scope, wrong, found)
     # Before grad is asked elsewhere: one that was computed beforehand stays the same, and may be right.
     # A solver's stop shows in every entry: where directions certify that others are right it is not asked for.
     certified = any(array.certificate is not None for array in evidence.arrays)
@@ -83,6 +89,31 @@ def diagnose(subject: Subject, evidence: Evidence, grad: Gradient | None = None)
     seen = [_described(part, evidence.regions) for part in open_]
     ordered = (cached, *(cause for causes in found for cause in causes), *between, *seen)
     return Diagnosis(tuple(cause for cause in ordered if cause is not None), ngev)
+
+
+def _factor_of(causes: tuple[Cause, ...]) -> tuple[Kind, float] | None:
+    """What explains an array as one factor of all of it that is wrong; None where something else does."""
+    if len(causes) != 1 or causes[0].kind not in (Kind.FACTOR, Kind.SIGN) or causes[0].value is None:
+        return None
+    return causes[0].kind, float(f"{causes[0].value:.6g}")
+
+
+def _shared(
+    scope: Scope, blocks: tuple[Block, ...], found: list[tuple[Cause, ...]]
+) -> list[tuple[Cause, ...]]:
+    """What explains each of some arrays, those of one factor together in the place of the first of them."""
+    sharing: dict[tuple[Kind, float], list[int]] = {}
+    for k, causes in enumerate(found):
+        if (factor := _factor_of(causes)) is not None:
+            sharing.setdefault(factor, []).append(k)
+    found = list(found)
+    for factor, places in sharing.items():
+        if len(places) > 1:
+            whole = _explanations(scope.part(tuple(blocks[k] for k in places)))
+            if _factor_of(whole) == factor:
+                for k in places:
+                    found[k] = whole if k == places[0] else ()
+    return found
 
 
 def _explanations(s: Scope, *more: Cause | None) -> tuple[Cause, ...]:

@@ -96,6 +96,8 @@ def _set_aside(claim: Claim, part: Part, *, dense: bool = False) -> bool:
     # Where half of an array is wrong six of it are by chance in one of 64 cases, twelve in one of 4,096.
     count = 2 * SAMPLED if dense else SAMPLED
     candidates = sizeable if sizeable.size >= count else inside
+    if candidates.size < count and (missing or dense):
+        return _wrong_of(claim, inside) > 0  # all that is left of it
     # What is wrong with a whole array, and of no common factor, is most often a few entries.
     if candidates.size < count or (part.whole and not (missing or dense)):
         return False
@@ -149,24 +151,50 @@ def _taken_out(claim: Claim, test: JointTest, direction: Direction, part: Part, 
     if fresh is None:
         return False
     if few.size:
-        judgement = claim.judge(few, claim.analytic[few] * alpha).judgement
+        off = claim.analytic[few] - one_row(fresh.problem.matrix)[few]
+        judgement = claim.judge(few, off).judgement
         wrong = int(judgement.wrong.sum())
         if wrong and (judgement.verified.any() or 2 * wrong < few.size):
             return False  # noise hides what tells a factor from a few entries
-    claim.problem, claim.begun, factor = fresh.problem, fresh, 1.0 / (1.0 - alpha)
+    claim.problem, claim.begun = fresh.problem, None if part.others else fresh
     along = abs(_along(fresh.problem, part, direction))
     bar = 3.0 * float(direction.error[0]) / along if along else math.inf
-    if wrong if few.size else _beyond(claim, inside, alpha).any():
-        claim.regions += [_filled(claim, block, box, factor, bar) for block, box in part.boxes]
+    before, found = _by_both(claim, part, alpha, bar)
+    if wrong if few.size else any(region.size for region in found):
+        claim.regions = before + [region for region in found if region.size]
     else:
-        claim.factors |= {block.name: factor for block, _ in part.boxes}
+        claim.regions = before
+        claim.factors |= {region.block.name: region.factor for region in found if region.factor is not None}
     return True
 
 
-def _beyond(claim: Claim, inside: Index, alpha: float) -> Mask:
-    """(k,) of which of some entries a factor takes more than the tolerance lets pass."""
-    size, tolerance = np.abs(claim.analytic[inside]), claim.problem.tolerance
-    return np.asarray(abs(alpha) * size > tolerance.rtol * max(1.0, abs(1.0 - alpha)) * size + tolerance.atol)
+def _by_both(claim: Claim, part: Part, alpha: float, bar: float) -> tuple[list[Region], list[Region]]:
+    """The regions that were found before, but for what a part that is divided now holds of them, and those of the part.
+
+    What both hold is off by both factors, which may be none. No entry is in two regions of a factor.
+    """
+    before, found = list(claim.regions), list[Region]()
+    for block, box in part.boxes:
+        rest, kept = [box], list[Region]()
+        for region in before:
+            if region.factor is None or region.block is not block:
+                kept.append(region)
+                continue
+            kept += [replace(region, box=b, stored=_stored(claim, block, b)) for b in region.box.without(box)]
+            shared = box.within(region.box)
+            found += [] if shared is None else [_filled(claim, block, shared, alpha, bar + region.factor_bar)]
+            rest = [b for each in rest for b in each.without(region.box)]
+        before = kept
+        found += [_filled(claim, block, b, alpha, bar) for b in rest]
+    return before, found
+
+
+def _beyond(claim: Claim, inside: Index) -> Mask:
+    """(k,) of which of some entries factors take more than the tolerance lets pass."""
+    given, right = claim.analytic[inside], one_row(claim.problem.matrix)[inside]
+    tolerance = claim.problem.tolerance
+    allowed = tolerance.rtol * np.maximum(np.abs(given), np.abs(right)) + tolerance.atol
+    return np.asarray(np.abs(given - right) > allowed)
 
 
 def _along(problem: Problem, part: Part, direction: Direction) -> float:
@@ -179,7 +207,7 @@ def _divided(
 ) -> tuple[JointTest | None, float]:
     """A test of the claim without a part alpha of some entries, if its first direction passes; else what is too much.
 
-    samples : entries that stay still, as they are to be judged by themselves.
+    samples : entries that stay still, as they are to be judged by themselves. So do arrays with other mistakes.
     """
     # Of the claim as it holds now: another part may have been divided before.
     claimed = one_row(claim.problem.matrix)
@@ -189,6 +217,8 @@ def _divided(
         return None, math.inf
     still = claim.still.copy()
     still[samples] = True
+    for block in part.others:
+        still[block.slice] = True
     fresh = claim.test_of(problem, still, test)
     direction = fresh.begin()
     if direction is None:
@@ -199,11 +229,23 @@ def _divided(
     return None, float(direction.residual[0]) / along if along else math.inf
 
 
-def _filled(claim: Claim, block: Block, box: Box, factor: float, bar: float) -> Region:
-    """A part that is off by a factor, which 0 is not, nor what was found to be right; bar : what it is known to."""
+def _filled(claim: Claim, block: Block, box: Box, alpha: float, bar: float) -> Region:
+    """A part that is off by a factor, which 0 is not, nor what was found to be right; bar : what it is known to.
+
+    alpha : what was divided last; the factor is that of all that was.
+    """
     inside = flat_indices(block, box)
-    wrong = int(np.count_nonzero(_beyond(claim, inside, 1.0 - 1.0 / factor) & ~claim.found_right(inside)))
-    return Region(block, box, True, None if wrong == box.size else wrong, factor, factor_bar=bar)
+    factor, largest = 1.0 / (1.0 - alpha), _largest(claim, inside, 1)
+    if claim.analytic[largest].any():
+        factor = float((claim.analytic[largest] / one_row(claim.problem.matrix)[largest]).item())
+    return Region(block, box, True, _stored(claim, block, box), factor, factor_bar=bar)
+
+
+def _stored(claim: Claim, block: Block, box: Box) -> int | None:
+    """How many entries of a part are wrong by the factors that it was divided by; None where all are."""
+    inside = flat_indices(block, box)
+    wrong = int(np.count_nonzero(_beyond(claim, inside) & ~claim.found_right(inside)))
+    return None if wrong == box.size else wrong
 
 
 def give_numbers(claim: Claim, joint: Joint, scaling: Scaling) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck._typing import Flat, Mask, Values
 from gradcheck.numerics.line_fit import LineFit
 
-__all__ = ["Direction", "Joint"]
+__all__ = ["STEEP", "Direction", "Joint"]
 
 
 UNKEPT = np.empty(0)

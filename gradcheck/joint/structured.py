@@ -16,7 +16,7 @@ import numpy as np
 
 from gradcheck._typing import Flat, Mask, Values
 from gradcheck.function.matrix import one_row
-from gradcheck.joint.direction import Direction
+from gradcheck.joint.direction import STEEP, Direction
 from gradcheck.joint.joint import JointTest
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, flat_indices, hull, runs, whole_box, working_shape
@@ -32,16 +32,22 @@ TELLING = 0.25
 LOOKS = 4
 # So many arrays have few enough parts that each is compared; one of them fits by chance so seldom.
 SUBSETS, CHANCE = 12, 0.01
+# An array with another mistake shares a factor that leaves less than so many times what there was.
+RATHER = 3.0
 # A ratio names a number where its bar is this part of the distance between two of them.
 DISTINCT = 0.25
 
 
 @dataclass(frozen=True)
 class Part:
-    """Entries that may be wrong by one factor. inside : (n,) which. boxes : what they are, by array."""
+    """Entries that may be wrong by one factor. inside : (n,) which. boxes : what they are, by array.
+
+    others : arrays that hold other mistakes, be it besides.
+    """
 
     inside: Mask
     boxes: tuple[tuple[Block, Box], ...]
+    others: tuple[Block, ...] = ()
 
     @property
     def single(self) -> bool:
@@ -54,12 +60,12 @@ class Part:
         return all(box.size == block.size for block, box in self.boxes)
 
     @classmethod
-    def of(cls, size: int, boxes: Sequence[tuple[Block, Box]]) -> Part:
+    def of(cls, size: int, boxes: Sequence[tuple[Block, Box]], others: Sequence[Block] = ()) -> Part:
         """The entries of some boxes, of an x of that size."""
         inside = np.zeros(size, bool)
         for block, box in boxes:
             inside[flat_indices(block, box)] = True
-        return cls(inside, tuple(boxes))
+        return cls(inside, tuple(boxes), tuple(others))
 
 
 def suspected_parts(
@@ -80,15 +86,14 @@ def suspected_parts(
         if seen is None
         else _explained(test, direction, moved, seen)
     )
-    several = None
-    if alpha is None and which is None and seen is not None:
-        several = _several(direction, seen, blocks, one_row(test.problem.matrix))
-    del seen  # with its tangent
+    found = None
     if alpha is not None:
-        yield Part(moved, tuple((b, whole_box(b)) for b in blocks)), alpha
-    if several is not None:
-        some, alpha = several
-        yield Part.of(moved.size, [(b, whole_box(b)) for b in some]), alpha
+        found = Part(moved, tuple((b, whole_box(b)) for b in blocks)), alpha
+    elif which is None and seen is not None:
+        found = _several(test, direction, seen, blocks) or _shared(test, direction, seen, blocks)
+    seen = None  # with its tangent
+    if found is not None:
+        yield found
     if which is None:
         return
     part, seen = _part_of(test, direction, blocks[which])
@@ -102,14 +107,15 @@ def suspected_parts(
 
 
 def _several(
-    direction: Direction, seen: Direction, blocks: Sequence[Block], claimed: Flat
-) -> tuple[list[Block], float] | None:
+    test: JointTest, direction: Direction, seen: Direction, blocks: Sequence[Block]
+) -> tuple[Part, float] | None:
     """Those of some arrays that are off by one factor, where others are right, and alpha; None where it is not told.
 
     seen : the same direction with weights by the number of the array. If some of them are all that is wrong, and by one
     part alpha, both residuals are alpha times what these are claimed to do: no measurement more. All but one array are
     asked for first, and of few arrays any of them, if the bars are so small that none fits by chance.
     """
+    claimed = one_row(test.problem.matrix)
     plain = np.array([claimed[b.slice] @ direction.tangent[b.slice] for b in blocks])
     weighted = np.array([claimed[b.slice] @ seen.tangent[b.slice] for b in blocks])
     residual, other = float(direction.residual[0]), float(seen.residual[0])
@@ -125,8 +131,53 @@ def _several(
         fits = np.flatnonzero((off <= bar) & np.isfinite(alpha))
         if fits.size == 1 and float(bar[fits[0]]) * len(some) <= CHANCE * abs(residual):
             which = int(fits[0])
-            return [b for b, yes in zip(blocks, some[which], strict=True) if yes], float(alpha[which])
+            return _arrays(claimed.size, blocks, some[which]), float(alpha[which])
     return None
+
+
+def _shared(
+    test: JointTest, direction: Direction, seen: Direction, blocks: Sequence[Block]
+) -> tuple[Part, float] | None:
+    """The arrays that are off by one factor, where others hold other mistakes, and alpha; None where none is shared.
+
+    These are off by it, too, unless it leaves far more of them than there was: one mistake is everywhere, another
+    besides. Costs one residual an array; none where both so far leave little of the claim, as a few entries do among
+    many. seen : as of `_several`.
+    """
+    shown = max(float(direction.off[0]), float(seen.off[0]))
+    if not 2 < len(blocks) <= SUBSETS or shown < STEEP * direction.weight[0]:
+        return None
+    tangents = [_within(direction.tangent, b) for b in blocks]
+    alone = [test.again(tangent, exact=direction.exact) for tangent in tangents]
+    with np.errstate(all="ignore"):
+        claimed = np.array([_claimed(test, tangent) for tangent in tangents])
+        alpha = np.array([float(each.residual[0]) for each in alone]) / claimed
+        bars = 3.0 * np.array([float(each.error[0]) for each in alone]) / np.abs(claimed) + 1e-9 * np.abs(
+            alpha
+        )
+        both = bars[:, None] + bars
+        # What is shared by chance, or is nothing, tells no factor.
+        alike = (np.abs(alpha[:, None] - alpha) <= both) & (both * len(blocks) ** 2 <= CHANCE * np.abs(alpha))
+        sharing = alike[int(np.argmax(alike.sum(axis=1)))]
+        if np.count_nonzero(sharing) < 2:
+            return None
+        best = float(alpha[np.argmin(np.where(sharing, bars, np.inf))])
+        divided = np.abs(alpha - best) < RATHER * np.abs(alpha)
+    known = sharing | (np.abs(alpha) <= bars)
+    others = [b for b, yes in zip(blocks, known, strict=True) if not yes]
+    return _arrays(direction.tangent.size, blocks, divided, others), best
+
+
+def _arrays(size: int, blocks: Sequence[Block], some: Mask, others: Sequence[Block] = ()) -> Part:
+    """The part that some arrays are."""
+    return Part.of(size, [(b, whole_box(b)) for b, yes in zip(blocks, some, strict=True) if yes], others)
+
+
+def _within(tangent: Flat, block: Block) -> Flat:
+    """Zero outside an array."""
+    inside = np.zeros_like(tangent)
+    inside[block.slice] = tangent[block.slice]
+    return inside
 
 
 def _subsets(count: int) -> Mask:

@@ -26,6 +26,23 @@ class Box:
         """The box with another range along one axis."""
         return Box((*self.ranges[:axis], new, *self.ranges[axis + 1 :]))
 
+    def within(self, other: Box) -> Box | None:
+        """The part of it that another box of the same array holds; None where they share nothing."""
+        ranges = [(max(a, c), min(b, d)) for (a, b), (c, d) in zip(self.ranges, other.ranges, strict=True)]
+        return Box(tuple(ranges)) if all(a < b for a, b in ranges) else None
+
+    def without(self, other: Box) -> list[Box]:
+        """Boxes that hold the rest of it, each entry once."""
+        shared, left = self.within(other), self
+        if shared is None:
+            return [self]
+        parts = []
+        for axis, (a, b) in enumerate(shared.ranges):
+            start, stop = left.ranges[axis]
+            parts += [left.along(axis, side) for side in ((start, a), (b, stop)) if side[0] < side[1]]
+            left = left.along(axis, (a, b))
+        return parts
+
     def words(self, block: Block) -> str:
         """`rows 512..527 of params["W1"]`, `params["W1"][512:528, 3:4]`, `params["b"]` for all of it."""
         shape = working_shape(block)

@@ -664,6 +664,34 @@ def test_a_factor_at_the_end_of_the_numbers_is_no_factor(scale):
     assert not any("numerical in" in s for s in explain(V / 9.0, scale * V))
 
 
+def test_arrays_of_one_factor_are_told_together():
+    """Whole factors of two sizes are not counts, where each is that of arrays; and what is right is none of them."""
+    right = {name: normal(6, seed=k) for k, name in enumerate("abcde")}
+    wrong = {
+        name: factor * right[name] for name, factor in zip("abcde", (2.0, 6.0, 2.0, 1.0, 6.0), strict=True)
+    }
+    assert explain(right, wrong) == (
+        'analytic = 2 x numerical in all 12 entries of params["a"] and params["c"]: a factor 2 too many',
+        'analytic = 6 x numerical in all 12 entries of params["b"] and params["e"]: '
+        'a sum where f takes the mean, N = 6 (the length of axis 0 of params["b"])?',
+    )
+    # Within an array they are.
+    wrong["b"] = np.array([2.0, 2.0, 3.0, 6.0, 6.0, 2.0]) * right["b"]
+    assert explain(right, wrong)[0].startswith(
+        "analytic is 2 to 6 times numerical in all 24 wrong entries of 4 arrays"
+    )
+
+
+def test_an_array_of_another_sign_is_told_beside_those_of_one_factor():
+    """The factor of three arrays is said once."""
+    right = {name: normal(6, seed=k) for k, name in enumerate("abcd")}
+    wrong = {name: factor * right[name] for name, factor in zip("abcd", (0.5, 0.5, -1.0, 0.5), strict=True)}
+    told = explain(right, wrong)
+    assert len(told) == 2
+    assert 'in all 18 entries of params["a"], params["b"] and params["d"]: a factor 2 is missing' in told[0]
+    assert told[1] == 'analytic = -numerical in all 6 entries of params["c"]: the sign'
+
+
 def test_an_entry_that_should_be_zero_is_no_multiple():
     """Nothing times a derivative of 0 is the analytic value."""
     assert explain(changed(V, 2, 0.0), changed(V, 2, 0.5)) == ()

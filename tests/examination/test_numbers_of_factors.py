@@ -315,3 +315,43 @@ def test_arrays_that_share_a_factor_beside_right_ones_are_told_by_two_residuals(
     assert {array.name for array in report.arrays if array.wrong} == {f'params["{name}"]' for name in wrong}
     assert [array.wrong for array in report.arrays if array.wrong] == [x[name].size for name in wrong]
     assert report.diagnosis[0].startswith("analytic = 1/2 x numerical in all ")
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("what", "factor", "most"), [("sign", -2.0, 90), ("three times", 6.0, 90), ("missing", 0.0, 110)]
+)
+@pytest.mark.parametrize("name", ["W1", "b1"])
+def test_one_factor_of_everything_and_another_of_one_array_are_told_apart(
+    seed: int, what: str, factor: float, most: int, name: str
+):
+    """Two mistakes: eight arrays took some 300 to 850 evaluations, and their words were of all entries."""
+    f, gradient, x = layers(seed, 4)
+    right = gradient(x)
+    claimed = {key: (factor if key == name else 2.0) * array for key, array in right.items()}
+    report = check_gradient(f, claimed, x, rng=seed)
+    assert report.nfev <= most
+    size = sum(array.size for array in x.values())
+    assert report.reason.startswith(f"{size} of {size} entries wrong") or what == "missing"
+    twice, other = report.diagnosis
+    assert twice == (
+        f"analytic = 2 x numerical in all {size - x[name].size} entries of 7 arrays: a factor 2 too many"
+    )
+    assert f'params["{name}"]' in other
+    assert other.startswith(
+        "analytic is 0 in all " if what == "missing" else f"analytic = {factor:g} x numerical in all "
+    )
+
+
+def test_a_row_that_two_factors_make_right_is_not_counted():
+    """Everything twice, and a row of that by a half: it is right, and the words say how many are not."""
+    f, gradient, x = layers(0, 4)
+    claimed = {key: 2.0 * array for key, array in gradient(x).items()}
+    claimed["W1"][2] *= 0.5
+    report = check_gradient(f, claimed, x)
+    assert report.nfev <= 250
+    size = sum(array.size for array in x.values())
+    assert report.reason.startswith(f"{size - 5} of {size} entries wrong")
+    assert report.diagnosis == (
+        f"analytic = 2 x numerical in all {size - 5} wrong entries of 8 arrays: a factor 2 too many",
+    )

@@ -208,6 +208,60 @@ def test_a_part_that_was_divided_before_stays_so(monkeypatch: pytest.MonkeyPatch
     assert claim.right[W.start] == 1.0
 
 
+def test_what_is_divided_twice_is_off_by_both_factors(monkeypatch: pytest.MonkeyPatch, explained: Any):
+    """A row of an array by another; then by what makes it right; and the whole of it once more."""
+    Fresh(monkeypatch)
+    for alpha, factor in ((0.75, 8.0), (-1.0, None), (0.5, 4.0)):
+        claim = claim_of(wrong=range(N))
+        assert explained(claim, (part_of((W, whole_box(W)), (B, whole_box(B))), 0.5))
+        assert explained(claim, (part_of((W, ROW)), alpha))
+        found = {region.box: (region.factor, region.stored) for region in claim.regions if region.block is W}
+        above, below = Box(((0, 2), (0, 8))), Box(((3, 6), (0, 8)))
+        assert found == {above: (2.0, None), below: (2.0, None)} | ({ROW: (factor, None)} if factor else {})
+        assert [r.factor for r in claim.regions if r.block is B] == [2.0]
+        # In any order: what was divided alone first holds both as well.
+        other = claim_of(wrong=range(N))
+        assert explained(other, (part_of((W, ROW)), alpha))
+        assert explained(other, (part_of((W, whole_box(W))), 0.5))
+        assert {r.box: (r.factor, r.stored) for r in other.regions} == found
+
+
+def test_the_bar_of_a_factor_that_is_two_is_that_of_both(monkeypatch: pytest.MonkeyPatch, explained: Any):
+    """Each was told by a direction of its own."""
+    Fresh(monkeypatch)
+    claim = claim_of(wrong=range(N))
+    for _ in range(2):
+        assert explained(claim, (part_of((W, ROW)), 0.5))
+    (region,) = claim.regions
+    assert (region.factor, region.box) == (4.0, ROW)
+    assert region.factor_bar == pytest.approx(1e-3 / 4.0 + 1e-3 / 2.0, rel=1e-12)
+
+
+def test_a_region_without_a_factor_stays_as_it_is(monkeypatch: pytest.MonkeyPatch, explained: Any):
+    """What is wrong throughout is no factor's."""
+    Fresh(monkeypatch)
+    claim = claim_of(wrong=range(N))
+    before = Region(W, whole_box(W), True)
+    claim.regions = [before]
+    assert explained(claim, (part_of((W, ROW)), 0.5))
+    assert claim.regions[0] is before
+    assert [r.box for r in claim.regions[1:]] == [ROW]
+
+
+def test_arrays_that_hold_another_mistake_stay_still_where_a_factor_is_tested(
+    monkeypatch: pytest.MonkeyPatch, explained: Any
+):
+    """That test is none of the whole claim: the next one is made anew."""
+    fresh = Fresh(monkeypatch)
+    claim = claim_of(wrong=range(N))
+    assert explained(claim, (Part.of(N, [(W, whole_box(W)), (B, whole_box(B))], [B]), 0.5))
+    ((_, scaling, *_),) = fresh.made
+    assert np.flatnonzero(scaling.lengths == 0).tolist() == list(range(B.start, B.stop))
+    assert claim.begun is None
+    assert not claim.still.any()
+    assert [(r.block.name, r.factor) for r in claim.regions] == [(W.name, 2.0), (B.name, 2.0)]
+
+
 def test_of_a_part_of_six_all_are_judged(monkeypatch: pytest.MonkeyPatch, explained: Any):
     """And stay still from then on; of seven none is, which directions tell enough of."""
     fresh = Fresh(monkeypatch)
@@ -554,6 +608,16 @@ def test_each_array_that_is_claimed_to_do_nothing_is_sampled():
         assert not set(claim.judged) & set(range(C.start, C.stop))
 
 
+@pytest.mark.parametrize("wrong", [0, 1, 5])
+def test_an_array_of_fewer_than_a_sample_that_is_claimed_to_do_nothing_is_judged(wrong: int):
+    """All of it: no sample tells of five entries, and a search takes as many evaluations."""
+    claim: Any = claim_of(0.0, wrong=range(B.start, B.start + wrong), still=range(B.start + 5, B.stop))
+    silent = np.isin(np.arange(N), range(B.start, B.stop))
+    assert missing(claim, silent) is (wrong > 0)
+    assert claim.judged == list(range(B.start, B.start + 5))
+    assert claim.regions == []
+
+
 def test_of_zeros_in_a_box_those_are_counted_that_the_part_holds(explained: Any):
     """A triangle: half of it is wrong by the sample, and so is half of its 21 entries of a box of 36."""
     inside = np.zeros(N, bool)
@@ -615,6 +679,17 @@ def test_an_array_is_wrong_throughout_where_twelve_of_it_are(filled: Any):
     assert filled(claim, [W.stop - 1])[0] is True
     assert claim.regions == []
     assert claim.judged == list(range(12))
+
+
+@pytest.mark.parametrize(("left", "named"), [(11, True), (0, False)])
+def test_of_an_array_of_which_fewer_are_left_than_a_sample_all_are_judged(
+    filled: Any, left: int, named: bool
+):
+    """What the search judged before stays as it is; of none that is left nothing is said."""
+    claim = claim_of(wrong=range(N), still=range(B.start + left, B.stop))
+    assert filled(claim, [B.start, B.stop - 1])[0] is named
+    assert claim.judged == list(range(B.start, B.start + left))
+    assert claim.regions == []
 
 
 def test_arrays_of_which_nothing_is_wrong_in_the_sample_are_not_named(filled: Any):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -635,13 +636,63 @@ def test_arrays_share_a_factor_where_none_does_by_chance(bar: float, told: bool)
 
 
 def test_arrays_that_do_not_share_a_factor_are_none():
-    """Two by factors of their own; and two by one, where an entry of the third is wrong, too."""
+    """Two by factors of their own, and one right."""
     claim = RIGHT.copy()
     claim[B.slice] *= 0.5
     claim[W.slice] *= 3.0
     assert Linear(claim).parts() == []
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize(
+    ("factors", "inside", "others", "alpha"),
+    [
+        ((0.5, 3.0, 0.5), "bTW", "T", -1.0),  # everything by 1/2, and T six times as much besides
+        ((2.0, 2.0, -2.0), "bTW", "W", 0.5),
+        ((2.0, 2.0, 1.01), "bT", "W", 0.5),  # of W a half would leave a hundred times what there is
+        ((2.0, 2.0, 0.0), "bT", "W", 0.5),
+    ],
+)
+def test_a_factor_that_arrays_share_is_told_where_another_holds_something_else(
+    factors: Any, inside: str, others: str, alpha: float, exact: bool
+):
+    """That one is off by it, too, unless it leaves far more there; one residual an array."""
     claim = RIGHT.copy()
-    for block in (B, W):
-        claim[block.slice] *= 0.5
-    claim[T.start] += 1.0
+    for block, factor in zip((B, T, W), factors, strict=True):
+        claim[block.slice] *= factor
+    linear = Linear(claim, exact=exact)
+    ((part, told),) = linear.parts()
+    assert told == pytest.approx(alpha, rel=1e-12)
+    assert [b.name for b, _ in part.boxes] == [f'params["{name}"]' for name in inside]
+    assert [b.name for b in part.others] == [f'params["{name}"]' for name in others]
+    assert part.inside.sum() == sum(box.size for _, box in part.boxes)
+    assert len(linear.seen) == 1 + 3
+
+
+def test_a_shared_factor_is_asked_for_where_more_than_a_few_entries_may_be_off(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """A direction that shows less is one of single entries; and of more arrays each would cost too much."""
+    claim = RIGHT.copy()
+    for block in (B, T):
+        claim[block.slice] *= 2.0
+    claim[W.slice] = 0.0
+    for weight, asked in ((0.0, True), (49.0, True), (51.0, False)):
+        linear: Any = Linear(claim)
+        first = linear.along(ALONG, 0.0)
+        # A fiftieth of the root of the sum of squares.
+        first = replace(first, weight=weight * first.off)
+        assert bool(list(suspected_parts(linear, first, np.random.default_rng(0)))) is asked
+        assert len(linear.seen) == (4 if asked else 1)
+    monkeypatch.setattr(structured, "SUBSETS", 2)
     assert Linear(claim).parts() == []
+
+
+@pytest.mark.parametrize(("bar", "told"), [(1e-4, True), (0.5, False)])
+def test_a_factor_is_shared_by_no_chance(bar: float, told: bool):
+    """Within wide bars any two are alike."""
+    claim = RIGHT.copy()
+    for block in (B, T):
+        claim[block.slice] *= 2.0
+    claim[W.slice] = 0.0
+    assert bool(Linear(claim, bar=bar).parts()) is told

@@ -28,3 +28,31 @@ def test_boxes_are_named_as_a_person_would():
     assert words("W", (3, 4), (1, 5)) == 'params["W"][3, 1:5]'
     assert words("v", (2, 9)) == 'params["v"][2:9]'
     assert words("T", (0, 1), (0, 3), (2, 4)) == 'params["T"][0, 0:3, 2:4]'
+
+
+def test_what_two_boxes_share_and_what_is_left_of_one_are_boxes():
+    """The rest holds each entry once, and no other."""
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        shape = tuple(rng.integers(1, 5, size=rng.integers(1, 4)).tolist())
+        parameters, _ = Parameters.of({"T": np.zeros(shape)})
+        (block,) = parameters.blocks
+        boxes = []
+        for _ in range(2):
+            ends = [sorted(rng.choice(n + 1, 2, replace=False).tolist()) for n in shape]
+            boxes.append(Box(tuple((int(a), int(b)) for a, b in ends)))
+        one, other = boxes
+        mine, theirs = (set(flat_indices(block, box).tolist()) for box in boxes)
+        shared = one.within(other)
+        assert (set() if shared is None else set(flat_indices(block, shared).tolist())) == mine & theirs
+        rest = [k for box in one.without(other) for k in flat_indices(block, box).tolist()]
+        assert sorted(rest) == sorted(mine - theirs)
+
+
+def test_of_a_box_within_another_nothing_is_left():
+    """And all of one that shares nothing with it, as it is."""
+    box = Box(((1, 3), (0, 2)))
+    assert box.without(Box(((0, 4), (0, 2)))) == []
+    assert box.within(box) == box
+    assert box.without(Box(((3, 5), (0, 2)))) == [box]
+    assert box.within(Box(((1, 3), (2, 3)))) is None
