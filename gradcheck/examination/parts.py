@@ -181,8 +181,10 @@ def _by_both(claim: Claim, part: Part, alpha: float, bar: float) -> tuple[list[R
                 kept.append(region)
                 continue
             kept += [replace(region, box=b, stored=_stored(claim, block, b)) for b in region.box.without(box)]
-            shared = box.within(region.box)
-            found += [] if shared is None else [_filled(claim, block, shared, alpha, bar + region.factor_bar)]
+            if shared := box.within(region.box):
+                both = _filled(claim, block, shared, alpha, bar + region.factor_bar)
+                # What one factor takes the other may give back.
+                found += [both] if abs((both.factor or 1.0) - 1.0) > both.factor_bar else []
             rest = [b for each in rest for b in each.without(region.box)]
         before = kept
         found += [_filled(claim, block, b, alpha, bar) for b in rest]

@@ -219,6 +219,7 @@ def test_what_is_divided_twice_is_off_by_both_factors(monkeypatch: pytest.Monkey
         above, below = Box(((0, 2), (0, 8))), Box(((3, 6), (0, 8)))
         assert found == {above: (2.0, None), below: (2.0, None)} | ({ROW: (factor, None)} if factor else {})
         assert [r.factor for r in claim.regions if r.block is B] == [2.0]
+        assert claim.factors == {}
         # In any order: what was divided alone first holds both as well.
         other = claim_of(wrong=range(N))
         assert explained(other, (part_of((W, ROW)), alpha))
