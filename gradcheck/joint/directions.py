@@ -65,10 +65,10 @@ COMPLEX_ROUNDING, MANY = 32.0, 1e5
 # of one sum, as some rows of many are. One row is most often made of many sums, and then as much more will do: with it
 # none of 4,635 lines lay beyond 3 E.
 FIFTH = (1.0, 5.0 / 3.0)
-# A real difference confirms the complex step where it knows one digit itself.
-CONFIRMS = 0.1
-# Where noise, a kink or bends are in the way: the next step is so much shorter.
-MUCH_NEARER = 100.0
+# A real difference confirms the complex step where it knows five digits itself: what is written with abs or a norm
+# changes real values alone, be it a thousandth of the gradient; where values round too much for that, one digit. Four
+# points at so much shorter steps than eight have know five of most f: they leave less of the bends.
+CONFIRMS, CONFIRMS_ROUNDED, NEARER, NEAREST = 1e-5, 0.1, 32.0, 1024.0
 # Tangents of so many coordinates, 2 MB, are drawn once.
 KEPT = 2**18
 # Two calls at x, one with complex numbers.
@@ -227,33 +227,46 @@ class Directions:
             values = None
         self.exact = values is not None
         begin = step or first_step(self.problem.f_x, weight, self._asked(), self.scaling.held)
-        four = None
-        for nearer in (1.0, MUCH_NEARER) if values is not None else ():
-            assert values is not None
-            reached, known = self.values(tangent, begin / nearer, FOUR)
-            if known is None:
-                return None
-            if four is None:
-                begin, four = reached, known
-            fit = self.fit(known, reached, FOUR)
-            error = self._complex_error(tangent)
-            slope = np.asarray(values.imag)
-            agrees = np.abs(fit.value - slope) <= 3.0 * fit.error
-            # Rows come of one f: a steep one bears the complex step out for one that is nearly flat at x.
-            steep = np.maximum(np.maximum(weight, np.abs(slope)), root_mean_square(weight))
-            told = 3.0 * fit.error <= CONFIRMS * steep
-            self._shown = np.abs(fit.value) > 3.0 * fit.error
-            unsure = ~(agrees & told & ~fit.kinked & ((slope != 0) | (weight == 0))) & ~self.fixed
-            if not np.count_nonzero(unsure):
-                return self.compared(tangent, reached, slope, error, exact=True, fit=fit)
-            if self.problem.objective.remaining < 4 * len(EIGHT):
-                break
+        if values is not None:
+            found = self._confirmed(tangent, np.asarray(values.imag), begin)
+            if found is not None:
+                return found
         self.exact = False
-        begin, eight = self.values(tangent, begin, EIGHT, known=four)
+        begin, eight = self.values(tangent, begin, EIGHT)
         if eight is None:
             return None
         fit = self.fit(eight, begin, EIGHT)
         return self.compared(tangent, begin, fit.value, fit.error, fit=fit)
+
+    def _confirmed(self, tangent: Flat, slope: Values, begin: float) -> Direction | None:
+        """The complex step (m,), where real points bear it out; None where they do not.
+
+        begin : the step of eight points. Nearer four know more digits of a smooth f; where rounding leaves too few of
+        them the first step does, and is believed for what it knows.
+        """
+        _, weight = self._claimed(tangent)
+        # Rows come of one f: a steep one bears the complex step out for one that is nearly flat at x.
+        steep = np.maximum(np.maximum(weight, np.abs(slope)), root_mean_square(weight))
+        step, enough = begin / NEARER, CONFIRMS
+        for _ in range(2):
+            reached, known = self.values(tangent, step, FOUR)
+            if known is None:
+                return None
+            fit = self.fit(known, reached, FOUR)
+            agrees, told = np.abs(fit.value - slope) <= 3.0 * fit.error, 3.0 * fit.error <= enough * steep
+            self._shown = np.abs(fit.value) > 3.0 * fit.error
+            unsure = ~(agrees & told & ~fit.kinked & ((slope != 0) | (weight == 0))) & ~self.fixed
+            if not np.count_nonzero(unsure):
+                return self.compared(
+                    tangent, reached, slope, self._complex_error(tangent), exact=True, fit=fit
+                )
+            denied = ~agrees & told & ~fit.kinked & ~self.fixed
+            if np.count_nonzero(denied) or self.problem.objective.remaining < 4 * len(EIGHT):
+                return None
+            drowned = 3.0 * AMPLIFIED * fit.floor / reached > CONFIRMS * steep
+            rounded = np.count_nonzero(drowned & unsure) > 0
+            step, enough = (begin, CONFIRMS_ROUNDED) if rounded else (begin / NEAREST, CONFIRMS)
+        return None
 
     def go_farther(self) -> float:
         """Allow steps that are longer than x; returns the part of the length over which f changes by its own size."""
@@ -275,25 +288,16 @@ class Directions:
         size = np.maximum(np.maximum(np.abs(f_x), np.abs(again)), root_mean_square(f_x))
         return bool((np.abs(again - f_x) <= SAME * size).all())
 
-    def values(
-        self, tangent: Flat, step: float, side: tuple[float, ...], known: Values | None = None
-    ) -> tuple[float, Values | None]:
-        """The step and the values (k, m) at the points of `side`; nearer where f is not defined so far from x.
-
-        known : those of `FOUR`, the outer ones of `EIGHT`.
-        """
+    def values(self, tangent: Flat, step: float, side: tuple[float, ...]) -> tuple[float, Values | None]:
+        """The step and the values (k, m) at the points of `side`; nearer where f is not defined so far from x."""
         c, middle = positions(side), len(side)
-        for attempt in range(RETREATS):
+        for _ in range(RETREATS):
             outer, inner = ends_and_inner(side)
             values = np.empty((c.size, self.rows))
             values[middle] = self.problem.f_x
-            if known is not None and attempt == 0:
-                values[OUTER] = ends = known[OUTER]
-                inner = inner[1:-1]
-            else:
-                if step <= self._reached:
-                    outer, inner = np.concatenate([outer, inner]), inner[:0]
-                values[outer] = ends = self.problem.along(tangent, step * c[outer])
+            if step <= self._reached:
+                outer, inner = np.concatenate([outer, inner]), inner[:0]
+            values[outer] = ends = self.problem.along(tangent, step * c[outer])
             if all_finite(ends):
                 if inner.size:
                     values[inner] = between = self.problem.along(tangent, step * c[inner])

@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck._typing import Mask, Values
 from gradcheck.joint.direction import Direction
-from gradcheck.joint.directions import AS_PROBED, MUCH_NEARER, Directions
+from gradcheck.joint.directions import AS_PROBED, Directions
 from gradcheck.joint.few_points import LONGEST_STEP
 from gradcheck.joint.forecast import CAUTIOUS, MOST, enough, harmless, most_of
 from gradcheck.numerics.line_fit import EIGHT
@@ -24,8 +24,9 @@ FALLS, SCATTER = 3.0, 2e-6
 SLIGHT = 1e-3
 # Most rows of most maps take up to so many directions.
 USUAL = 3
-# Kinks lie as near as a ten-thousandth of a step in deep networks: so often a step comes nearer.
-COMES_NEARER = 2
+# Where noise, a kink or bends are in the way the next step is so much shorter. Kinks lie as near as a ten-thousandth of a
+# step in deep networks: so often a step comes nearer.
+MUCH_NEARER, COMES_NEARER = 100.0, 2
 # Where noise is what limits, the next step is so many times as long.
 FARTHER = 8.0
 

@@ -232,18 +232,6 @@ def test_points_between_defined_ends_may_lie_off_the_domain():
         assert [len(offsets) for _, offsets in asked] == calls
 
 
-def test_of_eight_points_four_may_be_known():
-    """The outer ones; the others are asked for, and stand in their places."""
-    along = directions(f_x=np.array([3.0, 3.0]))
-    asked = along_lines(along, lambda t: 3 + t**3, lambda t: 3 - t)
-    _, four = along.values(V, 0.1, FOUR)
-    asked.clear()
-    _, values = along.values(V, 0.1, EIGHT, known=four)
-    t = 0.1 * positions(EIGHT)
-    assert values == close(np.stack([3 + t**3, 3 - t], axis=1))
-    assert [len(offsets) for _, offsets in asked] == [4]
-
-
 @pytest.mark.parametrize("edge", [0.05, 0.002, 1e-5])
 def test_off_the_domain_the_points_come_thirty_times_nearer_twice(edge: float):
     """Steps of 0.1, 0.1 / 30 and 0.1 / 900; what lies nearer yet is off every one."""
@@ -256,17 +244,6 @@ def test_off_the_domain_the_points_come_thirty_times_nearer_twice(edge: float):
         assert step == close(expected)
         assert values == close((3 + step * positions(EIGHT))[:, None])
     assert [len(offsets) for _, offsets in asked][:2] == [2, 2]
-
-
-def test_known_points_hold_for_their_own_step_alone():
-    """Nearer all are asked for."""
-    along = directions(1, f_x=np.array([3.0]))
-    along_lines(along, lambda t: 3 + t if abs(t) < 0.01 or abs(t) > 0.05 else np.nan)
-    _, four = along.values(V, 0.1, FOUR)
-    assert four is not None
-    step, values = along.values(V, 0.1, EIGHT, known=four)
-    assert step == close(0.1 / 30)
-    assert values == close((3 + step * positions(EIGHT))[:, None])
 
 
 def test_values_on_a_grid_are_noted_and_round_by_more_than_half_of_it():
@@ -777,37 +754,71 @@ def test_a_complex_step_that_four_points_confirm_is_taken():
     assert first_of(squares, 2 * X, X, exact=False)[2] == 8
 
 
+def either(f: Any) -> Any:
+    """A complex value for complex numbers, a real one for others."""
+    return lambda x: f(x) if np.iscomplexobj(x) else float(np.real(f(x)))
+
+
 @pytest.mark.parametrize(
     ("f", "nfev"),
     [
+        # What real points deny is not asked again nearer to x.
         (lambda x: np.sum(np.real(x) ** 2) + 1j * np.sum(np.imag(x)), 13),
         (lambda x: np.sum(np.real(x) ** 2) + 0j * np.sum(x), 13),
+        # Another f(x) needs none.
         (lambda x: np.sum(x**2) + (1e-6 if np.iscomplexobj(x) else 0.0), 9),
     ],
 )
 def test_a_complex_step_that_is_none_is_not_believed(f: Any, nfev: int):
-    """Another slope, a slope of 0, another f(x): real differences tell, along a direction of their own points.
-
-    Four, four more that are nearer, and four between the first; with fewer than sixteen left none nearer.
-    """
-
-    def either(x: Any) -> Any:
-        return f(x) if np.iscomplexobj(x) else float(f(x).real)
-
-    # f(x), the complex step and four points come before that.
-    for left, cost in ((None, nfev), (1 + 5 + 16, nfev), (1 + 5 + 15, 9)):
-        found, along, count = first_of(either, 2 * X, X, max_nfev=left)
+    """Another slope, a slope of 0, another f(x): eight real points tell, along a direction of their own."""
+    for left in (None, 1 + 5 + 15):
+        found, along, count = first_of(either(f), 2 * X, X, max_nfev=left)
         assert (found.exact, along.exact) == (False, False)
         assert abs(found.residual[0]) <= 3 * found.error[0]
-        assert count == cost
+        assert count == nfev
 
 
-def test_real_points_a_hundred_times_nearer_may_bear_a_complex_step_out():
-    """A sine of 300 x, which turns by more than one between the first ones."""
-    found, _, nfev = first_of(lambda x: 1e3 + np.sum(np.sin(300.0 * x)), 300.0 * np.cos(300.0 * X), X)
+@pytest.mark.parametrize("part", [1e-2, 1e-3])
+def test_a_small_part_that_drops_the_imaginary_part_is_seen(part: float):
+    """Of a steep f a norm; as large, a complex one stands beside what real points know."""
+
+    def f(x: Any, norm: Any) -> Any:
+        return np.sum(np.exp(3.0 * x)) + 100.0 * part * norm(x)
+
+    def dropped(x: Any) -> Any:
+        return np.sum(np.abs(x) ** 2)
+
+    gradient = 3.0 * np.exp(3.0 * X) + 200.0 * part * X
+    found, _, _ = first_of(either(lambda x: f(x, dropped)), gradient, X)
+    assert not found.exact
+    assert abs(found.residual[0]) <= 3 * found.error[0]
+    found, _, nfev = first_of(either(lambda x: f(x, squares)), gradient, X)
+    assert (found.exact, nfev) == (True, 5)
+
+
+def test_four_points_nearer_yet_may_bear_a_complex_step_out():
+    """A sine of 100 x, which bends by as much as it rises between the first ones; none where few calls are left."""
+
+    def f(x: Any) -> Any:
+        return 1e3 + np.sum(np.sin(100.0 * x))
+
+    gradient = 100.0 * np.cos(100.0 * X)
+    found, _, nfev = first_of(f, gradient, X)
     assert (found.exact, nfev) == (True, 1 + 4 + 4)
     assert abs(found.residual[0]) <= found.error[0]
-    assert np.log2(100.0 * found.step) % 1.0 == pytest.approx(0.0, abs=1e-9)
+    assert np.log2(found.step) % 1.0 == pytest.approx(0.0, abs=1e-9)
+    # f(x), the complex step and four points come before that; then sixteen are to be left.
+    for left, exact in ((1 + 5 + 16, True), (1 + 5 + 15, False)):
+        assert first_of(f, gradient, X, max_nfev=left)[0].exact is exact
+
+
+@pytest.mark.parametrize(("offset", "exact"), [(1e8, True), (1e11, True), (1e15, False)])
+def test_where_values_round_real_points_know_one_digit_of_a_complex_step(offset: float, exact: bool):
+    """At the first step, which is the longest: beside an f(x) of 1e15 they know none."""
+    found, _, nfev = first_of(lambda x: squares(x) + offset, 2 * X, X)
+    assert found.exact is exact
+    assert nfev == (1 + 4 + 4 if exact else 1 + 4 + 4 + 8)
+    assert not exact or found.step == 2.0**-7
 
 
 def test_a_large_tangent_is_drawn_again_beside_the_complex_point(monkeypatch: pytest.MonkeyPatch):
@@ -948,8 +959,9 @@ def test_where_rounding_would_ask_for_more_directions_the_first_step_is_longer(
     sizes = first_of(f, 2 * X, X)[1].sizes
     enough = float(30.0 * EPS * f(X) / sizes[0]) / 0.01 / times
     assert first_of(f, 2 * X, X, enough=enough, held=held)[0].step == step
-    # The complex step does not round so.
-    assert first_of(lambda x: squares(x) + offset, 2 * X, X, enough=enough, held=held)[0].step == 2.0**-7
+    # The complex step does not round so; four points that bear it out are nearer, but where they do.
+    first = first_of(lambda x: squares(x) + offset, 2 * X, X, enough=enough, held=held)[0]
+    assert first.step == 2.0 ** (-7 if offset > 1e6 else -12)
 
 
 def test_off_the_domain_there_is_no_first_direction():
