@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcheck._typing import Flat, Index, Values
 from gradcheck.evidence.averages import averaged
-from gradcheck.evidence.entries import sweep
+from gradcheck.evidence.entries import decide, sweep
 from gradcheck.examination.array_evidence import evidence_of
 from gradcheck.examination.claim import Claim
 from gradcheck.examination.gradient import SEARCHES
@@ -26,6 +26,7 @@ from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import whole_box
 from gradcheck.results.certificate import ArrayEvidence, Region
 from gradcheck.results.entries import Entries, latest, none_judged
+from gradcheck.results.estimate import unmeasured
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
 from gradcheck.results.table import concatenate
@@ -56,9 +57,14 @@ def examine_each_array(
         problem = problem.in_units(2.0 ** min(math.frexp(largest)[1], 1000))
     size = np.array([root_mean_square(claimed[block.slice][usable[block.slice]]) for block in blocks])
     claim = Claim(problem, rng, ~usable, replace(setting, gradient_scale=size))
-    beyond = np.flatnonzero(~usable)[:IMMOVABLE]
+    beyond, others = np.split(np.flatnonzero(~usable), [IMMOVABLE])
     claim.judged = [none_judged(problem.x.dtype), sweep(setting, claimed[beyond], beyond)]
     arrays, interrupted = list[ArrayEvidence](), claim.judged[-1].interrupted
+    if others.size:
+        # What is not finite is wrong, whatever f shows.
+        nothing = unmeasured(others.size, problem.x.dtype)
+        judgement = decide(setting, nothing, claimed[others], others)
+        claim.judged.append(Entries(others, claimed[others], nothing, judgement))
     share = 1.0 - (1.0 - confidence) / len(blocks)
     try:
         for k in range(0 if interrupted else len(blocks)):

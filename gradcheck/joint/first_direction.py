@@ -24,8 +24,8 @@ FALLS, SCATTER = 3.0, 2e-6
 SLIGHT = 1e-3
 # Most rows of most maps take up to so many directions.
 USUAL = 3
-# Where noise, a kink or bends are in the way the next step is so much shorter. Kinks lie as near as a ten-thousandth of a
-# step in deep networks: so often a step comes nearer.
+# Where noise, a kink or bends are in the way the next step is so much shorter. Kinks lie as near as a ten-thousandth of
+# a step in deep networks: so often a step comes nearer.
 MUCH_NEARER, COMES_NEARER = 100.0, 2
 # Where noise is what limits, the next step is so many times as long.
 FARTHER = 8.0

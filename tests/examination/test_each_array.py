@@ -505,3 +505,15 @@ def test_an_array_that_is_claimed_to_do_nothing_does_not_pass_for_noise_that_hid
 
     for seed in range(4):
         assert check_gradient(f, claim, x, rng=seed).outcome is not Outcome.PASS
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_all_that_is_not_finite_is_counted(bad):
+    """Of forty entries sixteen are measured; what f shows of the others is no matter, and of the rest it passes."""
+    x = np.random.default_rng(0).normal(size=(40, 30))
+    claim = np.cos(x)
+    claim[:, 5] = bad
+    report = check_gradient(lambda x: float(np.sum(np.sin(x))), claim, x)
+    assert report.reason.startswith("40 of 1,200 entries wrong")
+    assert {wrong.index[1] for wrong in report.wrong} == {5}
+    assert len(report.certificates) == 1
