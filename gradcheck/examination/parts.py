@@ -18,11 +18,11 @@ from gradcheck.numerics.problem import Problem, Scaling
 from gradcheck.numerics.steps import POINTS
 from gradcheck.numerics.tangents import root_mean_square
 from gradcheck.parameters.block import Block
-from gradcheck.parameters.boxes import Box, flat_indices, hull, whole_box
+from gradcheck.parameters.boxes import Box, flat_indices, hull, whole_box, working_shape
 from gradcheck.results.certificate import Region
 from gradcheck.results.entries import Entries
 
-__all__ = ["explained_by_a_factor", "fill_arrays", "give_numbers", "missing"]
+__all__ = ["explained_by_a_factor", "fill_arrays", "give_numbers", "in_lines", "lines_named", "missing"]
 
 # Entries of a part with a common factor that the report has numbers of. A part of few is judged entry by entry, which
 # directions know less of.
@@ -34,6 +34,8 @@ SLIGHT = 1e-3
 # Entries of a part without a common factor that are sampled, those first that tell; of at least this part of its root
 # mean square, where there are enough.
 SAMPLED, TOLD, SIZEABLE = 6, 2, 1e-2
+# So many that a sample leaves are judged, too, where some of it are right.
+REST = 24
 # Of what is claimed to be 0 a third may be: so many are by chance in one of 27 cases.
 SOME = 3
 # Several wrong entries that lie within such a part of an array tell the box that they fill; others may be all of it, or
@@ -71,11 +73,27 @@ def fill_arrays(claim: Claim, test: JointTest, direction: Direction, wrong: list
         if _set_aside(claim, Part.of(claim.still.size, [(block, whole_box(block))]), dense=True):
             named = True
             continue
-        part, alpha = (len(mine) >= SEVERAL and striped(test, direction, block)) or (None, None)
-        if part is not None:
-            factor = alpha is not None and _taken_out(claim, test, direction, part, alpha)
-            named |= factor or _set_aside(claim, part)
+        if len(mine) >= SEVERAL:
+            named |= lines_named(claim, test, direction, block)
     return named
+
+
+def lines_named(claim: Claim, test: JointTest, direction: Direction, block: Block) -> bool:
+    """Whether rows, or columns, of an array are named as wrong where others hold nothing. Costs a residual a line."""
+    part, alpha = striped(test, direction, block) or (None, None)
+    if part is None:
+        return False
+    return (alpha is not None and _taken_out(claim, test, direction, part, alpha)) or _set_aside(claim, part)
+
+
+def in_lines(block: Block, wrong: Index, right: Index) -> bool:
+    """Whether no row, or no column, of an array holds both wrong and right ones of some entries, and several some."""
+    shape = working_shape(block)
+    sides = [np.unravel_index(at - block.start, shape) for at in (wrong, right)]
+    for bad, good in zip(*sides, strict=True):
+        if len(shape) > 1 and np.unique(bad).size < bad.size and not np.isin(bad, good).any():
+            return True
+    return False
 
 
 def _named(claim: Claim, test: JointTest, direction: Direction, part: Part) -> bool:
@@ -108,9 +126,14 @@ def _set_aside(claim: Claim, part: Part, *, dense: bool = False) -> bool:
             wrong, looked = wrong + _wrong_of(claim, sample[looked:stop]), stop
     if wrong < enough:
         return wrong > 0
-    share = wrong / looked
+    left = np.setdiff1d(inside, sample[:looked])
+    if wrong < looked and left.size <= REST:
+        _wrong_of(claim, left)
+        return True
+    # Where some of the sample are right so may others be; what is claimed to be 0 beside what is not says nothing.
+    part_of_it, counted = wrong / looked, part.inside & ((claim.analytic != 0) | missing)
     for block, box in part.boxes:
-        held = round(share * int(part.inside[flat_indices(block, box)].sum()))
+        held = round(part_of_it * np.count_nonzero(counted[flat_indices(block, box)]))
         claim.regions.append(Region(block, box, True, None if held == box.size else held))
     claim.still[inside] = True
     return True

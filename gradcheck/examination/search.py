@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck._typing import Index, Values
 from gradcheck.examination.claim import Claim
-from gradcheck.examination.parts import explained_by_a_factor, fill_arrays
+from gradcheck.examination.parts import explained_by_a_factor, fill_arrays, in_lines, lines_named
 from gradcheck.joint.direction import Direction
 from gradcheck.joint.joint import JointTest
 from gradcheck.joint.places import Places, find_places
@@ -20,8 +20,11 @@ __all__ = ["Found", "search"]
 
 # A search ends that takes more than this part of what judging every entry does, or so many evaluations.
 WORTHWHILE, MOST_SEARCHED = 3, 10_000
-# What is left where it ends is judged one by one, up to so many.
-EACH = 20
+# What is left where it ends is judged one by one, up to so many; and of what is dense, which a sample tells, or in
+# noise, where an entry takes tens of evaluations.
+EACH, FEW = 250, 20
+# Of an array of which so many are wrong, of those that were looked through, so many in all tell how many are.
+FEWEST, TELLING = 4, 60
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,15 @@ def search(claim: Claim, test: JointTest, direction: Direction) -> Found:
         if places.wrong or places.right or places.spent or direction.exact:
             break
     left = np.flatnonzero(~claim.still)
-    if (places.dense or places.spent) and left.size <= EACH:
+    clear = not test.unsettled.any()
+    if (places.dense or places.spent) and left.size <= (EACH if clear and not places.dense else FEW):
         wrong = claim.judge(left).wrong
         places = Places([*places.wrong, *wrong], [*places.right, *np.setdiff1d(left, wrong)])
     if places.dense:
         filled = fill_arrays(claim, test, direction, places.wrong)
         return Found(explains=filled, dense=not filled)
+    if places.spent and clear and _told_by_a_sample(claim, test, direction, places):
+        return Found(explains=True)
     if places.spent:
         leave_the_rest(claim)
     # What independent errors within the tolerance explain accuses none of the entries.
@@ -70,6 +76,33 @@ def search(claim: Claim, test: JointTest, direction: Direction) -> Found:
     tolerated = not places.wrong and bool((direction.off <= bar).all())
     disputed = not (places.wrong or tolerated) and claim.leave_open(places.right)
     return Found(bool(places.wrong or places.right), False, places.spent, tolerated, disputed)
+
+
+def _told_by_a_sample(claim: Claim, test: JointTest, direction: Direction, places: Places) -> bool:
+    """Whether so many entries are wrong, here and there, that those which were looked through tell how many.
+
+    With others of the same arrays, at random, as some tens are to tell that; small arrays are judged.
+    """
+    if not places.looked.size:
+        return False
+    for block in claim.problem.parameters.blocks:
+        looked = places.looked[(places.looked >= block.start) & (places.looked < block.stop)]
+        bad = np.isin(looked, places.wrong)
+        if not bad.any():
+            continue
+        left = block.start + np.flatnonzero(~claim.still[block.slice])
+        if left.size <= TELLING:
+            claim.judge(left)
+        elif np.count_nonzero(bad) < FEWEST:
+            claim.regions.append(Region(block, whole_box(block), False))
+        elif not (in_lines(block, looked[bad], looked[~bad]) and lines_named(claim, test, direction, block)):
+            more = claim.rng.choice(np.setdiff1d(left, looked), max(TELLING - looked.size, 0), replace=False)
+            share = (np.count_nonzero(bad) + claim.judge(more).wrong.size) / (looked.size + more.size)
+            claim.regions.append(Region(block, whole_box(block), True, round(share * block.size)))
+        else:
+            continue
+        claim.still[block.slice] = True
+    return True
 
 
 def leave_the_rest(claim: Claim) -> None:

@@ -36,6 +36,8 @@ STRETCHES = 4
 MANY, SAMPLES, LARGE = 8, 3, 1000
 # Several that are wrong may cancel to as little as this part of the least of them in one case of ten.
 TELLING = 0.1
+# What judging an entry by itself takes, by four points, or the complex step and two.
+EACH, EACH_EXACT = 4, 3
 # Entries judged at a node, one after another, before it is split.
 TRIES = 12
 
@@ -52,7 +54,8 @@ class Places:
     """What the search found. wrong : columns with a wrong entry. right : columns that were looked at and are not.
 
     unexplained : rows (m,) in which something remains that no entry explains. spent : it ended before its time.
-    dense : sampled entries were wrong, too.
+    dense : sampled entries were wrong, too. looked : the columns that were looked through, at random, where so many of
+    them are wrong that judging each by itself costs less.
     """
 
     wrong: list[int] = field(default_factory=list)
@@ -60,6 +63,7 @@ class Places:
     unexplained: Mask = field(default_factory=lambda: np.zeros(0, bool))
     spent: bool = False
     dense: bool = False
+    looked: Index = field(default_factory=lambda: np.empty(0, np.intp))
 
 
 @dataclass(frozen=True)
@@ -171,6 +175,13 @@ class _Search:
             if right > (others.size > LARGE):
                 return False
         return True
+
+    def looked_through(self, parts: list[_Part]) -> Index:
+        """The columns that are in none of the parts that are left."""
+        looked = np.ones(self.order.size, bool)
+        for part in parts:
+            looked[part.start : part.stop] = False
+        return self.order[looked]
 
     def hold_nothing(self, places: Index) -> bool:
         """Whether some places together leave nothing, where any that is as wrong as the least so far would show."""
@@ -325,7 +336,8 @@ def find_places(
     order, seen = (_ordered(direction, rng), None) if begun is None else begun
     search = _Search(test, direction, rows, judge, order, precise)
     objective = test.problem.objective
-    last = objective.nfev + budget
+    begin, each = objective.nfev, EACH_EXACT if search.exact else EACH
+    last = begin + budget
     count = search.order.size
     measured = search.measure(0, count, weighted=True) if seen is None else (seen.residual, seen.error)
     weighted, weighted_error = measured
@@ -337,6 +349,11 @@ def find_places(
             sample_at *= 2
             if search.samples_are_wrong(around, rng):
                 search.found.dense = search.found.spent = True
+                break
+            looked = search.looked_through(parts)
+            crowded = np.count_nonzero(np.isin(looked, search.found.wrong)) >= MANY / 2
+            if crowded and objective.nfev - begin > each * looked.size:
+                search.found.spent, search.found.looked = True, looked
                 break
         part = parts.pop()
         for _ in range(TRIES):

@@ -289,6 +289,56 @@ def test_half_of_an_array_is_not_called_all_of_it(seed):
     assert sum(a.about or a.wrong for a in report.arrays) == 800
 
 
+def scattered(count, seed, real):
+    """A gradient of two arrays with half of the entries of W wrong, here and there: (f, claim, x, how many)."""
+    rng = np.random.default_rng(seed)
+    x = {"W": rng.normal(size=(count, 10)), "b": rng.normal(size=10)}
+
+    def f(p):
+        if real and np.iscomplexobj(p["W"]):
+            raise TypeError("real numbers only")
+        value = np.sum(np.sin(p["W"] + p["b"]))
+        return float(value) if real else value
+
+    slope = np.cos(x["W"] + x["b"])
+    bad = rng.random(slope.shape) < 0.5
+    return f, {"W": np.where(bad, 0.3, 1.0) * slope + bad * slope**2, "b": slope.sum(0)}, x, int(bad.sum())
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("real", [False, True])
+def test_where_half_of_the_entries_are_wrong_here_and_there_few_are_looked_for(seed, real):
+    """Of two hundred each is judged, for what a sweep takes; of two thousand a sample says how many, within a third."""
+    f, claim, x, wrong = scattered(20, seed, real)
+    report = check_gradient(f, claim, x, rng=seed)
+    assert report.reason.startswith(f"{wrong} of 210 entries wrong")
+    assert report.nfev <= 7 * 210
+    f, claim, x, wrong = scattered(200, seed, real)
+    report = check_gradient(f, claim, x, rng=seed)
+    assert report.reason.startswith("about ")
+    assert sum(a.about for a in report.arrays) == pytest.approx(wrong, rel=1 / 3)
+    assert report.nfev <= 800
+
+
+def test_many_small_arrays_with_some_wrong_entries_each_are_judged():
+    """Thirty of ten: no sample tells of so few what part is wrong."""
+    rng = np.random.default_rng(0)
+    x = [rng.normal(size=10) for _ in range(30)]
+
+    def f(p):
+        return float(sum(np.sum(np.sin(np.real(each))) for each in p))
+
+    bad = [rng.random(10) < 0.5 for _ in x]
+    claim = [
+        np.where(wrong, rng.uniform(1.1, 3.0, 10), 1.0) * np.cos(each)
+        for wrong, each in zip(bad, x, strict=True)
+    ]
+    report = check_gradient(f, claim, x)
+    count = sum(int(each.sum()) for each in bad)
+    assert report.reason.startswith(f"{count} of 300 entries wrong")
+    assert report.nfev <= 8 * 300
+
+
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("share", [1.3, None])
 def test_a_block_is_named_with_its_edges(share, seed):

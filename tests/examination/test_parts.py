@@ -579,12 +579,12 @@ def test_entries_that_tell_are_sampled_first(explained: Any, sizeable: int, judg
 @pytest.mark.parametrize(
     ("wrong", "judged", "stored"),
     [
-        ([0, 1, 2, 3, 4, 5], 6, None),  # all 12
-        ([0, 2, 3], 6, 6),
-        ([1, 2, 3, 4], 6, 8),
+        ([0, 1, 2, 3, 4, 5], 6, None),  # all 48
+        ([0, 2, 3], 6, 24),
+        ([1, 2, 3, 4], 6, 32),
         ([0, 2], 12, 0),
-        ([0, 2, 11], 12, 3),
-        ([2, 3, 9, 10], 12, 4),
+        ([0, 2, 11], 12, 12),
+        ([2, 3, 9, 10], 12, 16),
         ([3, 4, 5], 3, 0),
     ],
 )
@@ -592,11 +592,20 @@ def test_of_what_is_claimed_to_do_nothing_three_of_six_or_of_twelve_say_so(
     wrong: list[int], judged: int, stored: int | None
 ):
     """What is 0 of the rest is right: as many are counted as the sample tells. One of the first three must be wrong."""
-    claim: Any = claim_of(0.0, wrong=[B.start + k for k in wrong])
-    silent = np.isin(np.arange(N), range(B.start, B.stop))
+    claim: Any = claim_of(0.0, wrong=[W.start + k for k in wrong])
+    silent = np.isin(np.arange(N), range(W.start, W.stop))
     assert missing(claim, silent) is (judged > 3)
-    assert claim.judged == [B.start + k for k in range(judged)]
-    assert claim.regions == ([] if stored == 0 else [throughout(B, whole_box(B), stored)])
+    assert claim.judged == [W.start + k for k in range(judged)]
+    assert claim.regions == ([] if stored == 0 else [throughout(W, whole_box(W), stored)])
+
+
+@pytest.mark.parametrize(("left", "all_of_it"), [(24, True), (25, False)])
+def test_of_what_a_sample_finds_right_in_part_a_small_rest_is_judged(left: int, all_of_it: bool):
+    """Two of six are right: of twenty-four more each is looked at, of twenty-five four in six are counted."""
+    claim: Any = claim_of(0.0, wrong=range(W.start, W.start + 4), still=range(W.start + 6 + left, W.stop))
+    assert missing(claim, np.isin(np.arange(N), range(W.start, W.stop)))
+    assert len(claim.judged) == 6 + all_of_it * left
+    assert claim.regions == ([] if all_of_it else [throughout(W, whole_box(W), 32)])
 
 
 def test_each_array_that_is_claimed_to_do_nothing_is_sampled():
@@ -620,13 +629,13 @@ def test_an_array_of_fewer_than_a_sample_that_is_claimed_to_do_nothing_is_judged
 
 
 def test_of_zeros_in_a_box_those_are_counted_that_the_part_holds(explained: Any):
-    """A triangle: half of it is wrong by the sample, and so is half of its 21 entries of a box of 36."""
+    """A triangle, 21 entries of a box of 36; where half of a sample of it is right the others are judged."""
     inside = np.zeros(N, bool)
     inside[W.slice].reshape(6, 8)[:, :6] = np.tri(6, dtype=bool)
     box = Box(((0, 6), (0, 6)))
     claim = claim_of(np.where(inside, 0.0, 1.0), wrong=np.flatnonzero(inside)[[0, 2, 4]])
     assert explained(claim, empty=Part(inside, ((W, box),)))
-    assert claim.regions == [throughout(W, box, 10)]
+    assert (claim.regions, len(claim.judged)) == ([], 21)
     claim = claim_of(np.where(inside, 0.0, 1.0), wrong=np.flatnonzero(inside))
     assert explained(claim, empty=Part(inside, ((W, box),)))
     assert claim.regions == [throughout(W, box, 21)]

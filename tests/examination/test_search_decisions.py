@@ -78,7 +78,8 @@ class Ways:
 
 
 SPREAD = 0.5
-TEST: Any = SimpleNamespace(along=SimpleNamespace(spread=lambda tangent: np.array([SPREAD * tangent.sum()])))
+ALONG = SimpleNamespace(spread=lambda tangent: np.array([SPREAD * tangent.sum()]))
+TEST: Any = SimpleNamespace(along=ALONG, unsettled=np.zeros(1, bool))
 
 
 def along(off: float = 9.0, *, exact: bool = False) -> Any:
@@ -116,7 +117,7 @@ def test_entries_are_looked_for_by_two_points_and_then_by_four(
 def test_one_look_is_enough_where_it_tells_something(monkeypatch: pytest.MonkeyPatch, places: Places):
     """What is wrong, what is right, or that the budget has gone."""
     ways = Ways(monkeypatch, places)
-    claim: Any = Claim()
+    claim: Any = Claim(size=300)
     found = search(claim, TEST, along())
     assert found == Found(not places.spent, False, places.spent, False, False)
     assert len(ways.looks) == 1
@@ -147,7 +148,7 @@ def test_a_search_that_ends_before_its_time_leaves_the_arrays_open_in_which_some
     """Others may be wrong there; of other arrays nothing is said, nor where a search came to its end."""
     for spent, regions in ((True, [Region(W, whole_box(W), False)]), (False, [])):
         Ways(monkeypatch, Places(wrong=[3], spent=spent))
-        claim: Any = Claim(W)
+        claim: Any = Claim(W, size=300)
         assert search(claim, TEST, along()) == Found(True, False, spent, False, False)
         assert claim.regions == regions
     claim = Claim(B)
@@ -156,32 +157,34 @@ def test_a_search_that_ends_before_its_time_leaves_the_arrays_open_in_which_some
     assert claim.regions == [Region(W, whole_box(W), True), Region(B, whole_box(B), False)]
 
 
-@pytest.mark.parametrize("left", [20, 21])
 @pytest.mark.parametrize(
-    "places",
+    ("places", "unsettled", "most"),
     [
-        Places(wrong=[3], spent=True),
-        Places(right=[4], spent=True),
-        Places([3, 4], [5], dense=True),
-        Places([3, 4], dense=True, spent=True),
+        (Places(wrong=[3], spent=True), False, 250),
+        (Places(right=[4], spent=True), False, 250),
+        # In noise an entry takes many evaluations; and of what is dense a sample tells.
+        (Places(wrong=[3], spent=True), True, 20),
+        (Places([3, 4], [5], dense=True), False, 20),
+        (Places([3, 4], dense=True, spent=True), False, 20),
     ],
 )
-def test_of_what_is_left_where_a_search_ends_twenty_are_judged_one_by_one(
-    monkeypatch: pytest.MonkeyPatch, left: int, places: Places
+@pytest.mark.parametrize("more", [0, 1])
+def test_what_is_left_where_a_search_ends_is_judged_one_by_one(
+    monkeypatch: pytest.MonkeyPatch, places: Places, unsettled: bool, most: int, more: int
 ):
-    """No array is left open then, nor asked for; of twenty-one none is judged."""
-    ways = Ways(monkeypatch, places)
-    claim: Any = Claim(W)
+    """Up to so many: no array is left open then, nor asked for; of one more none is judged."""
+    ways, left = Ways(monkeypatch, places), most + more
+    claim: Any = Claim(W, size=300)
     claim.still[:-left] = True
-    found = search(claim, TEST, along())
-    if left == 20:
-        assert claim.judged == [(list(range(X.size - 20, X.size)), None)]
-        assert found == Found(True, False, False, False, False)
-        assert (claim.regions, len(ways.asked)) == ([], 1)
-    else:
+    found = search(claim, SimpleNamespace(along=ALONG, unsettled=np.array([unsettled])), along())
+    if more:
         assert claim.judged == []
         assert found == Found(not places.dense, places.dense, places.spent and not places.dense, False, False)
         assert (claim.regions != [], len(ways.asked)) == (not places.dense, 1 + places.dense)
+    else:
+        assert claim.judged == [(list(range(300 - most, 300)), None)]
+        assert found == Found(True, False, False, False, False)
+        assert (claim.regions, len(ways.asked)) == ([], 1)
 
 
 @pytest.mark.parametrize(

@@ -714,6 +714,36 @@ def test_where_many_are_wrong_others_around_them_are_sampled(count: int, samples
     assert (found.dense, found.spent) == (False, False)
 
 
+@pytest.mark.parametrize(("every", "crowded"), [(2, True), (12, False)])
+def test_a_search_ends_where_judging_each_entry_costs_less(every: int, crowded: bool):
+    """Every second is off by a part of its own: what was looked through at random by then says so.
+
+    Of each twelfth all are named.
+    """
+    off = np.zeros((1, 240))
+    off[0, ::every] = np.random.default_rng(0).uniform(1.0, 2.0, 240 // every)
+    claim = Claim(off, 1e-9)
+    judge = claim.judge
+
+    def four_points(*given: Any) -> Any:
+        claim.nfev += 4
+        return judge(*given)
+
+    vars(claim)["judge"] = four_points
+    # Those around are sampled, and right.
+    found = claim.found(around=lambda columns: np.flatnonzero(off[0] == 0)[:20])
+    assert (found.spent, found.dense, found.looked.size > 0) == (crowded, False, crowded)
+    if crowded:
+        assert 8 <= len(found.wrong) < 240 / every / 2
+        assert set(found.wrong) <= set(range(0, 240, every))
+        # Whatever was looked through is known, right or wrong.
+        bad = np.isin(found.looked, found.wrong)
+        assert (off[0, found.looked] != 0).tolist() == bad.tolist()
+        assert bad.sum() >= 4
+    else:
+        assert sorted(found.wrong) == list(range(0, 240, every))
+
+
 def test_where_samples_are_wrong_too_the_search_ends():
     """The mistake fills its part: the first row is off in four others, which neither sum nor weights show."""
     off = rows_with(8)
