@@ -12,6 +12,7 @@ from gradcheck.joint.directions import AS_PROBED, Directions
 from gradcheck.joint.few_points import LONGEST_STEP
 from gradcheck.joint.forecast import CAUTIOUS, MOST, enough, harmless, most_of
 from gradcheck.numerics.line_fit import EIGHT
+from gradcheck.numerics.steps import ROUNDED, STRAIGHT
 from gradcheck.results.certificate import MOST_WITH_NOISE, bound_of
 
 __all__ = ["affords", "at_rest", "moves", "settled", "sizes_at_minima"]
@@ -27,6 +28,8 @@ USUAL = 3
 # Where noise, a kink or bends are in the way the next step is so much shorter. Kinks lie as near as a ten-thousandth of
 # a step in deep networks: so often a step comes nearer.
 MUCH_NEARER, COMES_NEARER = 100.0, 2
+# Up to so many entries are judged one by one where a part of f seems rounded, be it kinks.
+EACH = 100
 # Where noise is what limits, the next step is so many times as long.
 FARTHER = 8.0
 
@@ -78,6 +81,9 @@ def _nearer(along: Directions, first: Direction, doubtful: Mask, noise: Mask) ->
         nearer = along.first(first.step / MUCH_NEARER**nth) if affords(along, 2) else None
         if nearer is None or nearer.fit is None or last is None:
             return first
+        if along.moved <= EACH and np.count_nonzero(_rounded(first, nearer) & doubtful):
+            noise |= doubtful
+            break
         if most_of((nearer.error < first.error / FALLS) & ~along.unsettled(nearer), doubtful):
             return replace(nearer, noisy=nearer.fit.flat if most_of(nearer.fit.flat, doubtful) else False)
         noise |= last.noise <= FALLS * nearer.fit.noise
@@ -85,6 +91,21 @@ def _nearer(along: Directions, first: Direction, doubtful: Mask, noise: Mask) ->
         if (noise | ~doubtful).all():
             break
     return None
+
+
+def _rounded(first: Direction, nearer: Direction) -> Mask:
+    """(m,) rows of which a part is rounded, and the nearer points lie between two steps of it.
+
+    The farther points are straight but for the rounding, and have another slope: what turns nearer to x, and does not
+    show in their values, is no larger than that.
+    """
+    far, near = first.fit, nearer.fit
+    assert far is not None
+    assert near is not None
+    apart, left = np.abs(far.value - near.value), far.spread
+    clash = apart > 3.0 * (first.error + nearer.error)
+    straight = far.flat & ~far.kinked & (left <= ROUNDED * far.size)
+    return np.asarray(clash & straight & (apart * first.step > STRAIGHT * left))
 
 
 def _in_noise(along: Directions, first: Direction, noise: Mask, doubtful: Mask, delta: float) -> Direction:

@@ -14,7 +14,7 @@ from gradcheck.function.objective import Objective
 from gradcheck.numerics.stencils import SIDED_NODES, STENCIL, Fit, central, one_sided
 from gradcheck.results.outcome import Limit
 
-__all__ = ["SPARE", "Search"]
+__all__ = ["ROUNDED", "SPARE", "STRAIGHT", "Search"]
 
 Rows = NDArray[np.intp]
 
@@ -36,6 +36,9 @@ CLASHES = 3
 # Noise, or what bends, of this part of f is as large as f: no bar is wide enough. Without this an f that is noise alone
 # passes as one of slope 0, and so does log(2 + sin x) at 1e12, which is faster than every step.
 DROWNED = 0.03
+# A part that is computed in float32, or to six decimals, rounds by no more than this part of f; a kink, or what bends,
+# turns the slopes of two stencils by no more than so many times what the farther one shows of it.
+ROUNDED, STRAIGHT = 1e-5, 8.0
 # Where the values of a stencil are so many times f(x), a slope may hide behind them that shows nearer to x; no value of
 # a float64 is told from 0 that is smaller than the second.
 TOWERING, SMALLEST_VALUE = 1e3, 1e-290
@@ -182,7 +185,12 @@ class Search:
             take = np.where(nearest, fit.finite & (np.abs(fit.value) > 3.0 * error), take)
             clash &= ~nearest
             self.nearest[rows[nearest]] = 2
-        agreed, clashing = rows[both & ~clash], rows[clash]
+        flat = clash & (step < kept_step) & self._rounded(rows, apart)
+        if np.count_nonzero(flat):
+            take &= ~flat
+            clash &= ~flat
+            self._stay_far(rows[flat])
+        agreed, clashing = rows[both & ~clash & ~flat], rows[clash]
         self.contested[agreed], self.clashes[agreed] = 0.0, 0
         self.contested[clashing] = apart[clash]
         self.clashes[clashing] += 1
@@ -191,6 +199,26 @@ class Search:
             self.kept[name][better] = self.step[better] if name == "step" else getattr(fit, name)[take]
         self.own[better] = error[take]
         self.kinked[better] = fit.kinked[take]
+
+    def _rounded(self, rows: Rows, apart: Values) -> Mask:
+        """Rows of which a part is rounded, and the last stencil lay between two steps of it.
+
+        The kept fit is straight but for the rounding, and has another slope: what turns nearer to x, and does not show
+        in its values, is no larger than that. apart : (k,) how far the two slopes lie.
+        """
+        far = self.kept["step"][rows]
+        left = (self.kept["truncation"][rows] + self.kept["kink"][rows]) * far
+        size = np.maximum(np.abs(self.f_x[rows]), self.kept["chord"][rows] * far)
+        straight = (self.side[rows] == 0) & (left <= ROUNDED * size)
+        return np.asarray(straight & (apart * far > STRAIGHT * left))
+
+    def _stay_far(self, rows: Rows) -> None:
+        """Believe the rounding that the kept fits of some rows show; none comes nearer any more."""
+        far = self.kept["step"][rows]
+        left = (self.kept["truncation"][rows] + self.kept["kink"][rows]) * far
+        self.level[rows] = np.maximum(self.level[rows], left)
+        self.own[rows] += 3.0 * left / far
+        self.nearest[rows] = 2
 
     def plan(self, rows: Rows, precise: Values, resolved: Values, *, last: bool = False) -> Rows:
         """Choose the next step of each row from its last fit; returns the rows that are worth another stencil.

@@ -1,0 +1,54 @@
+"""A part of f that is rounded, and one that is not: slopes between two steps of the rounding are not those of f."""
+
+import numpy as np
+import pytest
+
+from gradcheck import Outcome, check_gradient, derivative
+
+
+def penalised(seed, n, penalty, rounding):
+    """A logistic loss, rounded, and a penalty that is not: (f, gradient, gradient of the penalty alone, x)."""
+    rng = np.random.default_rng(seed)
+    a = rng.normal(size=(2 * n + 5, n)) / np.sqrt(n)
+    y, x = np.sign(rng.normal(size=len(a))), rng.normal(size=n)
+
+    def f(x):
+        loss = np.mean(np.log1p(np.exp(-y * (a @ np.asarray(x, float)))))
+        return float(rounding(loss)) + penalty * float(x @ x)
+
+    loss = -a.T @ (y / (1 + np.exp(y * (a @ x)))) / len(a)
+    return f, loss + 2 * penalty * x, 2 * penalty * x, x
+
+
+def six_decimals(value):
+    """As a program prints it."""
+    return np.round(value, 6)
+
+
+@pytest.mark.parametrize("rounding", [np.float32, six_decimals])
+@pytest.mark.parametrize("n", [1, 2, 5, 20])
+def test_a_rounded_loss_that_is_forgotten_does_not_pass(n, rounding):
+    """Between two of its steps the penalty is all there is: of 24 such gradients 9 to 24 passed."""
+    passed = 0
+    for seed in range(8):
+        for penalty in (1e-2, 1e-4, 1e-6):
+            f, _, alone, x = penalised(seed, n, penalty, rounding)
+            passed += check_gradient(f, alone, x, rng=seed % 4).outcome is Outcome.PASS
+    assert passed <= 3
+
+
+def test_a_right_gradient_beside_one_that_rounds_is_not_called_wrong():
+    """One entry, in float32: of 24 all but one were."""
+    for seed in range(8):
+        for penalty in (1e-2, 1e-4, 1e-6):
+            f, gradient, _, x = penalised(seed, 1, penalty, np.float32)
+            assert check_gradient(f, gradient, x, rng=seed % 4).outcome is not Outcome.FAIL
+
+
+@pytest.mark.parametrize("width", [1e-2, 1e-3, 1e-4])
+def test_what_turns_near_x_by_more_than_rounding_is_seen(width):
+    """x + w tanh(x / w) rises twice as fast at 0 as elsewhere; and a kink beside x is none."""
+    found = derivative(lambda t: 1.0 + t + width * np.tanh(t / width).real)
+    assert abs(found.value - 2.0) <= 3.0 * found.error <= 1e-3
+    kinked = check_gradient(lambda x: float(np.sum(np.abs(x - 1.0))), np.ones(3), np.full(3, 1.0 + width))
+    assert kinked.outcome is Outcome.PASS
