@@ -17,6 +17,7 @@ from gradcheck.examination.silent import silent_entries, stays
 from gradcheck.examination.zeros import directions_of_zeros
 from gradcheck.function.coloring import group_columns
 from gradcheck.function.matrix import Matrix, Sparse, by_entries
+from gradcheck.joint.direction import Joint
 from gradcheck.joint.joint import JointTest
 from gradcheck.joint.places import find_places
 from gradcheck.numerics.problem import NARROW, Problem, scaling_of
@@ -39,6 +40,8 @@ __all__ = ["GROUPS_UP_TO", "SAMPLE", "every_entry", "examine_columns"]
 GROUPS_UP_TO, SAMPLE = 100, 6
 # Columns that are moved alone where the group that they are in disagrees; parts that are named as open.
 SUSPECTS, NAMED = 32, 10
+# Tests, each of the rows that seemed right in the last, after which no other is believed to be.
+TESTS = 4
 
 
 def every_entry(
@@ -69,14 +72,15 @@ def examine_columns(
 ) -> tuple[Evidence, list[Finding]]:
     """Columns by themselves or in groups; then joint directions for the claim that is right where these found it wrong.
 
-    A group that is wrong cannot tell which of its columns is to blame, nor whether an entry is that the pattern lacks:
-    its suspects are moved alone.
+    A group that is wrong cannot tell which of its columns is to blame, nor whether an entry is that the pattern lacks.
+    It is believed where directions certify the row with what the group says; elsewhere suspects are moved alone, and
+    what groups say of them is dropped.
     """
     problem = replace(problem, matrix=by_entries(problem.matrix))
     matrix, names = problem.matrix, setting.names
     assert isinstance(names, JacobianNames)
     m, n = matrix.shape
-    block, alone = names.blocks[0], list[Entries]()
+    block, alone, together = names.blocks[0], list[Entries](), isinstance(matrix, Sparse)
     # Of one that is moved alone the others of its rows are known by the claim.
     judging = replace(setting, gradient_scale=sizes_of_rows(problem))
 
@@ -85,28 +89,46 @@ def examine_columns(
         alone.append(sweep(judging, matrix.entries(rows, np.full(rows.size, column)), rows * n + column))
         return alone[-1]
 
-    still, throughout = np.zeros(n, bool), np.zeros(m, bool)
+    still, nobody = np.zeros(n, bool), np.zeros(m, bool)
     scaling = scaling_of(problem, still)
     silent = silent_entries(problem, scaling, still)
     delta = (1.0 - confidence) / 4.0
 
-    def rest(judged: list[Entries]) -> tuple[ArrayEvidence, Mask, Mask]:
-        """What directions say of the claim that is right in these entries; which rows are wrong, and which seem so."""
-        claim = replace(problem, matrix=mended(setting, matrix, judged, np.zeros(m), np.zeros(m, bool)))
-        test = JointTest(claim, scaling, rng, delta, fixed=throughout)
+    def rest(fixed: Mask, *judged: Entries) -> tuple[ArrayEvidence, Joint, Mask]:
+        """What directions say of the claim that is right in these entries; rows that seem wrong, fixed ones apart."""
+        known = latest(concatenate(judged)) if judged else none_judged(problem.x.dtype)
+        claim = replace(problem, matrix=mended(setting, matrix, [known], np.zeros(m), nobody))
+        test = JointTest(claim, scaling, rng, delta, fixed=fixed)
         joint = test.run()
         array = rows_evidence(claim, names, joint, confidence)
-        if not (joint.certified | throughout).all():
+        if not (joint.certified | fixed).all():
             array = replace(array, certificate=None, limit=test.limit)
-        return array, joint.wrong, joint.wrong | (~joint.certified & test.standing_out(joint))
+        return array, joint, joint.wrong | (~joint.certified & test.standing_out(joint))
+
+    def believed(judged: Entries) -> Mask:
+        """(k,) the entries off by more than directions leave of their rows in the claim that is right in all of them.
+
+        That much lies in no other column of their groups.
+        """
+        doubted, bound = nobody, np.full(m, np.inf)
+        for _ in range(TESTS):
+            _, joint, seems = rest(doubted, judged)
+            if not seems.any():
+                bound = np.where(joint.certified & ~doubted, joint.bound, np.inf)
+            doubted = doubted | seems
+            if doubted.all() or not seems.any():
+                break
+        rows, columns = setting.places(judged.coordinates)
+        off = np.abs(judged.analytic - judged.estimate.value) * scaling.lengths[columns]
+        return np.asarray(off > bound[rows])
 
     if scaling.nothing.all():
         # Nothing is claimed to move: each column that has room moves by its own scale, 0 or not.
         narrow = still if problem.room is None else np.minimum(*problem.room) < NARROW * problem.scales
         scaling, silent = replace(scaling, lengths=np.where(narrow, 0.0, problem.scales)), still
-        array, wrong, _ = rest([])
+        array, joint, _ = rest(nobody)
         left = list[int]()
-        if array.certificate is None and not wrong.any():
+        if array.certificate is None and not joint.wrong.any():
             array, at = directions_of_zeros(setting, block, scaling.lengths, judge, delta, confidence, rng)
             left = at.tolist()
         settled = array.certificate is not None and not (narrow & _free(setting)).any()
@@ -114,34 +136,38 @@ def examine_columns(
             open_ = [Region(block, Box((span, (0, n))), False) for span in runs(set(left))[:NAMED]]
             return Evidence(concatenate([none_judged(problem.x.dtype), *alone]), (array,), tuple(open_)), []
     entries, groups = _in_groups(setting, matrix, method, rng)
-    if isinstance(matrix, Sparse):
-        rows, columns = setting.places(entries.wrong)
+    seen = entries
+    if together and entries.wrong.size:
+        blamed = entries.judgement.wrong & ~believed(entries)
+        rows, columns = setting.places(entries.coordinates[blamed])
         for j in np.unique(columns)[:SUSPECTS].tolist():
             judge(j, rows[columns == j])
+        entries = some_rows(entries, np.flatnonzero(~blamed))
     # Columns that bounds hold nearly still, which directions do not move.
     held = np.flatnonzero((scaling.lengths == 0) & _free(setting) & ~silent)
-    held = np.setdiff1d(held, entries.coordinates % n)
+    held = np.setdiff1d(held, seen.coordinates % n)
     for j in held[:GROUPS_UP_TO].tolist():
         judge(j, np.arange(m))
-    throughout = _mostly_wrong(setting, entries, alone, sampled=groups == 0)
-    array, wrong = ArrayEvidence(block, (), None), np.zeros(m, bool)
+    # All that a pattern holds is known by its groups: what is wrong beside it is told by directions.
+    throughout = nobody if together and groups else _mostly_wrong(setting, seen, alone, sampled=groups == 0)
+    array, wrong = ArrayEvidence(block, (), None), nobody
     if not throughout.all():
-        array, wrong, seems = rest([latest(concatenate([entries, *alone]))])
+        array, joint, seems = rest(throughout, entries, *alone)
+        wrong = joint.wrong
         if seems.any():
             # Noise may keep a direction from telling, and not the entries that it leads to.
             test = JointTest(problem, scaling, rng, delta, fixed=~seems)
             out = test.standing_out(test.run())
             if out.any() and test.first is not None:
                 find_places(test, test.first, out, judge, between, rng, BUDGET)
-            if isinstance(matrix, Sparse):
-                entries = _without_blame(setting, entries, wrong)
-            array, wrong, _ = rest([latest(concatenate([entries, *alone]))])
+            array, joint, _ = rest(throughout, entries, *alone)
+            wrong = joint.wrong
     if held.size > GROUPS_UP_TO or not stays(problem, scaling, silent, rng, delta):
         array = replace(array, certificate=None)
     if groups == 0 and array.certificate is not None:
         # What noise hides of an entry of a sample is no question where a certificate bounds it.
         entries = some_rows(entries, np.flatnonzero(~entries.judgement.inconclusive))
-    regions = [_of_rows(setting, entries, alone, block, span) for span in _spans(throughout)]
+    regions = [_of_rows(setting, matrix, [seen, *alone], block, span) for span in _spans(throughout)]
     regions += [Region(block, Box((span, (0, n))), False) for span in _spans(wrong)[:NAMED]]
     text = (
         f"{entries.coordinates.size:,} entries of the pattern were judged one by one in {groups:,} groups of columns; "
@@ -152,14 +178,18 @@ def examine_columns(
 
 
 def _of_rows(
-    setting: Setting, entries: Entries, alone: list[Entries], block: Block, span: tuple[int, int]
+    setting: Setting, matrix: Matrix, judged: list[Entries], block: Block, span: tuple[int, int]
 ) -> Region:
-    """Rows that are wrong throughout, or as far as the columns that were looked at tell."""
-    judged = latest(concatenate([entries, *alone]))
-    inside = np.isin(setting.places(judged.coordinates)[0], np.arange(*span))
-    wrong, looked = int(judged.judgement.wrong[inside].sum()), int(inside.sum())
+    """Rows that are wrong throughout, or as far as the columns that were looked at tell.
+
+    Of a pattern its entries were looked at, and are counted.
+    """
+    known = latest(concatenate(judged))
+    inside = np.isin(setting.places(known.coordinates)[0], np.arange(*span))
+    wrong, looked = int(known.judgement.wrong[inside].sum()), int(inside.sum())
     box = Box((span, (0, block.shape[1])))
-    return Region(block, box, True, None if wrong == looked else round(wrong / looked * box.size))
+    held = int(matrix.pattern.tocsr()[slice(*span)].nnz) if isinstance(matrix, Sparse) else box.size
+    return Region(block, box, True, None if wrong == looked else round(wrong / looked * held))
 
 
 def _spans(rows: Mask) -> list[tuple[int, int]]:
@@ -206,10 +236,3 @@ def _mostly_wrong(setting: Setting, entries: Entries, alone: list[Entries], *, s
     for part in alone:
         most[setting.places(part.coordinates[~part.judgement.wrong])[0]] = False
     return np.asarray(most)
-
-
-def _without_blame(setting: Setting, entries: Entries, missing: Mask) -> Entries:
-    """The entries of the groups without wrong ones in rows that hold a mistake outside the pattern: a group cannot tell
-    which of its columns is to blame. Those that were judged alone stand beside them."""
-    blamed = entries.judgement.wrong & missing[setting.places(entries.coordinates)[0]]
-    return some_rows(entries, np.flatnonzero(~blamed))

@@ -44,10 +44,12 @@ def rows_of(m: int, rows: Any) -> Any:
 
 
 class Look:
-    """What directions show of each row; `first` is that of a search."""
+    """What directions show of each row, and what they bound certified ones by; `first` is that of a search."""
 
-    def __init__(self, certified: Any = True, wrong: Any = (), out: Any = (), first: Any = "first") -> None:
-        self.certified, self.wrong, self.out, self.first = certified, wrong, out, first
+    def __init__(
+        self, certified: Any = True, wrong: Any = (), out: Any = (), first: Any = "first", bound: float = 0.0
+    ) -> None:
+        self.certified, self.wrong, self.out, self.first, self.bound = certified, wrong, out, first, bound
 
 
 class Examination:
@@ -148,7 +150,12 @@ class Examination:
             (np.asarray(matrix.toarray() if sparse.issparse(matrix) else matrix), fixed.tolist())
         )
         self.moved = scaling.lengths.tolist()
-        joint = SimpleNamespace(certified=rows_of(self.m, look.certified), wrong=rows_of(self.m, look.wrong))
+        certified = rows_of(self.m, look.certified)
+        joint = SimpleNamespace(
+            certified=certified,
+            wrong=rows_of(self.m, look.wrong),
+            bound=np.where(certified, look.bound, np.inf),
+        )
         test = SimpleNamespace(
             run=lambda: joint,
             standing_out=lambda of: rows_of(self.m, look.out) if of is joint else None,
@@ -326,16 +333,27 @@ def test_places_are_counted_beyond_what_32_bits_hold(examined: Any):
     assert found.survey.entries.coordinates.tolist() == [n * n - 1]
 
 
-def test_suspects_of_a_group_are_moved_alone(examined: Any):
-    """Each column in the rows in which it seems wrong, 32 at the most."""
+@pytest.mark.parametrize("look", [Look(certified=(), wrong=True), Look(certified=()), Look(bound=0.5)])
+def test_suspects_of_a_group_are_moved_alone(examined: Any, look: Look):
+    """Each column in the rows in which it seems wrong, 32 at the most, where directions do not bear the group out."""
     claim = stored(2, 3, (0, 0), (1, 0), (0, 1), (1, 1), (1, 2))
-    found = examined(off(2, 3, (0, 1), (1, 0), (1, 1)), claim=claim)
+    found = examined(off(2, 3, (0, 1), (1, 0), (1, 1)), look, Look(), claim=claim)
     assert found.swept[1:] == [([(1, 0)], None), ([(0, 1), (1, 1)], None)]
     assert found.wrong == {(0, 1), (1, 0), (1, 1)}
     n = 40
     diagonal = [(j, j) for j in range(n)]
-    found = examined(off(n, n, *diagonal[1:]), claim=stored(n, n, *diagonal, *((j, 0) for j in range(n))))
+    claim = stored(n, n, *diagonal, *((j, 0) for j in range(n)))
+    found = examined(off(n, n, *diagonal[1:]), look, Look(), claim=claim)
     assert [at for (at,), _ in found.swept[1:]] == diagonal[1:33]
+    assert found.wrong == set(diagonal[1:33])
+    # A group that is off by more than directions leave is believed.
+    found = examined(off(n, n, *diagonal[1:]), Look(bound=0.49), claim=claim)
+    assert (len(found.swept), found.wrong) == (1, set(diagonal[1:]))
+    # But where directions do not move its columns.
+    found = examined(
+        off(n, n, *diagonal[1:]), Look(), claim=claim, lengths=np.where(np.arange(n) == 7, 0.0, 1.0)
+    )
+    assert found.swept[1:] == [([(7, 7)], None)]
     # Columns that were moved alone have nobody else to blame.
     assert len(examined(off(2, 3, (0, 1))).swept) == 1
 
@@ -463,15 +481,13 @@ def test_ten_open_parts_are_named(examined: Any):
     assert found.survey.regions == of_rows(found.block, False, 120, *spans)
 
 
-def test_a_group_is_not_believed_where_its_columns_were_moved_alone_or_its_row_is_wrong_elsewhere(
-    examined: Any,
-):
+def test_a_group_is_not_believed_in_rows_that_are_wrong_elsewhere(examined: Any):
     """Its wrong entries in such rows are no evidence, right ones are; what was judged alone counts."""
     n = 40
     places = [(n - 1 - j, j) for j in range(n)]
     claim = stored(n, n, *places, *((i, 0) for i in range(n - 1)))
-    # All but the first column seem wrong, each in a row of its own; 32 are moved alone.
-    wrong = Look(certified=range(4, 40), wrong=range(4))
+    # All but the first column seem wrong, each in a row of its own; 36 rows are, and 32 columns are moved alone.
+    wrong = Look(certified=range(36, 40), wrong=range(36))
     found = examined(off(n, n, *places[1:]), wrong, Look(), Look(), claim=claim)
     assert found.wrong == set(places[1:36])
     judged = {divmod(int(k), n) for k in found.survey.entries.coordinates}
