@@ -17,6 +17,7 @@ from gradcheck.examination.silent import silent_entries, stays
 from gradcheck.examination.zeros import directions_of_zeros
 from gradcheck.function.coloring import group_columns
 from gradcheck.function.matrix import Matrix, Sparse, by_entries
+from gradcheck.joint.alone import judge_in_rows
 from gradcheck.joint.direction import Joint
 from gradcheck.joint.joint import JointTest
 from gradcheck.joint.places import find_places
@@ -40,7 +41,7 @@ __all__ = ["GROUPS_UP_TO", "SAMPLE", "every_entry", "examine_columns"]
 GROUPS_UP_TO, SAMPLE = 100, 6
 # Columns that are moved alone where the group that they are in disagrees; parts that are named as open.
 SUSPECTS, NAMED = 32, 10
-# Tests, each of the rows that seemed right in the last, after which no other is believed to be.
+# Further tests, each of the rows that no test before called wrong, after which nothing is believed.
 TESTS = 4
 
 
@@ -86,7 +87,9 @@ def examine_columns(
 
     def judge(column: int, rows: Index, _: Values | None = None) -> Entries:
         rows = rows.astype(np.intp)  # those of a sparse matrix are short
-        alone.append(sweep(judging, matrix.entries(rows, np.full(rows.size, column)), rows * n + column))
+        alone.append(
+            judge_in_rows(judging, matrix.entries(rows, np.full(rows.size, column)), rows * n + column)
+        )
         return alone[-1]
 
     still, nobody = np.zeros(n, bool), np.zeros(m, bool)
@@ -105,22 +108,20 @@ def examine_columns(
             array = replace(array, certificate=None, limit=test.limit)
         return array, joint, joint.wrong | (~joint.certified & test.standing_out(joint))
 
-    def believed(judged: Entries) -> Mask:
+    def believed(judged: Entries, joint: Joint) -> Mask:
         """(k,) the entries off by more than directions leave of their rows in the claim that is right in all of them.
 
-        That much lies in no other column of their groups.
+        That much lies in no other column of their groups. joint : the first look at that claim.
         """
-        doubted, bound = nobody, np.full(m, np.inf)
+        doubted = joint.wrong
         for _ in range(TESTS):
-            _, joint, seems = rest(doubted, judged)
-            if not seems.any():
-                bound = np.where(joint.certified & ~doubted, joint.bound, np.inf)
-            doubted = doubted | seems
-            if doubted.all() or not seems.any():
+            if not joint.wrong.any() or doubted.all():
                 break
+            _, joint, _ = rest(doubted, judged)
+            doubted = doubted | joint.wrong
         rows, columns = setting.places(judged.coordinates)
         off = np.abs(judged.analytic - judged.estimate.value) * scaling.lengths[columns]
-        return np.asarray(off > bound[rows])
+        return np.asarray(off > np.where(joint.certified, joint.bound, np.inf)[rows])
 
     if scaling.nothing.all():
         # Nothing is claimed to move: each column that has room moves by its own scale, 0 or not.
@@ -136,12 +137,16 @@ def examine_columns(
             open_ = [Region(block, Box((span, (0, n))), False) for span in runs(set(left))[:NAMED]]
             return Evidence(concatenate([none_judged(problem.x.dtype), *alone]), (array,), tuple(open_)), []
     entries, groups = _in_groups(setting, matrix, method, rng)
-    seen = entries
+    seen, looked = entries, None
     if together and entries.wrong.size:
-        blamed = entries.judgement.wrong & ~believed(entries)
-        rows, columns = setting.places(entries.coordinates[blamed])
-        for j in np.unique(columns)[:SUSPECTS].tolist():
-            judge(j, rows[columns == j])
+        looked = rest(nobody, entries)
+        blamed = entries.judgement.wrong & ~believed(entries, looked[1])
+        rows, columns = (np.unique(at) for at in setting.places(entries.coordinates[blamed]))
+        for j in columns[: SUSPECTS if n > GROUPS_UP_TO else n].tolist():
+            # All of these rows from the same points: the column may hold what the pattern lacks.
+            judged = judge(j, rows)
+            accused = np.isin(judged.coordinates, entries.coordinates[blamed])
+            alone[-1] = some_rows(judged, np.flatnonzero(accused | judged.judgement.wrong))
         entries = some_rows(entries, np.flatnonzero(~blamed))
     # Columns that bounds hold nearly still, which directions do not move.
     held = np.flatnonzero((scaling.lengths == 0) & _free(setting) & ~silent)
@@ -152,7 +157,9 @@ def examine_columns(
     throughout = nobody if together and groups else _mostly_wrong(setting, seen, alone, sampled=groups == 0)
     array, wrong = ArrayEvidence(block, (), None), nobody
     if not throughout.all():
-        array, joint, seems = rest(throughout, entries, *alone)
+        if looked is None or alone or throughout.any():
+            looked = rest(throughout, entries, *alone)
+        array, joint, seems = looked
         wrong = joint.wrong
         if seems.any():
             # Noise may keep a direction from telling, and not the entries that it leads to.
@@ -170,7 +177,7 @@ def examine_columns(
     regions = [_of_rows(setting, matrix, [seen, *alone], block, span) for span in _spans(throughout)]
     regions += [Region(block, Box((span, (0, n))), False) for span in _spans(wrong)[:NAMED]]
     text = (
-        f"{entries.coordinates.size:,} entries of the pattern were judged one by one in {groups:,} groups of columns; "
+        f"{seen.coordinates.size:,} entries of the pattern were judged one by one in {groups:,} groups of columns; "
         "its zeros were tested along random directions"
     )
     said = [Finding(text)] if groups and isinstance(matrix, Sparse) else []

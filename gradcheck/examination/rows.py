@@ -13,7 +13,8 @@ from gradcheck._typing import Flat, Index, Mask, Values
 from gradcheck.evidence.entries import decide, sweep
 from gradcheck.examination.row_evidence import between, mended, rows_evidence, sizes_of_rows
 from gradcheck.examination.silent import silent_entries, stays
-from gradcheck.function.matrix import Matrix, Product, by_entries
+from gradcheck.function.coloring import group_columns
+from gradcheck.function.matrix import Matrix, Product, Sparse, by_entries
 from gradcheck.joint.alone import judge_in_rows
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.joint import JointTest
@@ -35,9 +36,11 @@ from gradcheck.results.table import rows as table_rows
 
 __all__ = ["BUDGET", "examine_rows"]
 
-# Up to so many columns each is moved where more than so many rows are wrong: that costs about as much as the search,
-# and tells what all of them have in common.
+# Up to so many columns, or groups of a pattern, each is moved where more than so many rows are wrong: that costs about
+# as much as the search, and tells what all of them have in common.
 JUDGED_UP_TO, LONE = 20, 2
+# A group takes two stencils where it is wrong; what groups need beside them, in such pairs: the noise, and directions.
+AROUND = 4
 # The part of the chance that the first test takes, and the part of up to six others: of one repair, and of what is
 # located, two each at the most, and one each of columns that are claimed to do nothing.
 FIRST, LATER = 0.75, 0.25 / 6.0
@@ -156,7 +159,15 @@ class _Search:
             other = self.test.again(even, exact=direction.exact, precise=count >= SHARING)
         alpha, scaled = _scaled_rows(direction, other, joint.wrong, matrix)
         found = None if scaled[joint.wrong].all() else self.repaired(other)
+        if found is None and isinstance(matrix, Sparse) and self.told_by_groups(count, matrix):
+            return None
         return found or self.located(alpha, scaled, begun)
+
+    def told_by_groups(self, count: int, matrix: Sparse) -> bool:
+        """Whether a pattern has fewer groups of columns than so many wrong rows: these are left to another way."""
+        groups = len(group_columns(matrix.pattern))
+        few = groups < count and groups <= JUDGED_UP_TO and count > LONE
+        return few and self.setting.objective.affords(2 * POINTS * (groups + AROUND))
 
     def repaired(self, other: Direction) -> Evidence | None:
         """Where every row is right once the entries stand elsewhere, or on the diagonal are others."""

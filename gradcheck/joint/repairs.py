@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from gradcheck._typing import Flat, Mask
+from gradcheck._typing import Flat, Index, Mask
 from gradcheck.function.matrix import Dense, Matrix, Product, Sparse
 from gradcheck.joint.direction import Direction
 
@@ -58,12 +58,18 @@ def _candidates(
             off = np.where(wrong, direction.residual / direction.tangent, 0.0)
             if np.isfinite(off).all():
                 yield matrix.mended(np.ones(m), -scipy.sparse.diags_array(off)), False
+    for axis, size in enumerate(matrix.shape):
+        lines = np.arange(size)
+        for order in (lines[::-1], np.roll(lines, -1), np.roll(lines, 1)):
+            yield _reordered(matrix, order, axis), True
+
+
+def _reordered(matrix: Matrix, order: Index, axis: int) -> Matrix:
+    """The rows, or the columns, in another order."""
     if isinstance(matrix, Dense):
-        yield Dense(matrix.array[::-1]), True
-        yield Dense(matrix.array[:, ::-1]), True
-        for axis in (0, 1):
-            for by in (-1, 1):
-                yield Dense(np.roll(matrix.array, by, axis)), True
+        return Dense(np.take(matrix.array, order, axis))
+    array = scipy.sparse.csc_array(entries(matrix)[order] if axis == 0 else entries(matrix)[:, order])
+    return Sparse(array, array)
 
 
 def _scaled_array(matrix: Matrix, direction: Direction, columns: slice) -> Iterator[Matrix]:

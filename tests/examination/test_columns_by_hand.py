@@ -100,6 +100,7 @@ class Examination:
         self.made: list[Any] = []
         self.searched: list[Any] = []
         self.of_zeros: list[Any] = []
+        monkeypatch.setattr(columns, "judge_in_rows", self.sweep)
         for name in (
             "sweep", "scaling_of", "silent_entries", "JointTest", "rows_evidence", "find_places", "stays",
             "directions_of_zeros",
@@ -335,24 +336,27 @@ def test_places_are_counted_beyond_what_32_bits_hold(examined: Any):
 
 @pytest.mark.parametrize("look", [Look(certified=(), wrong=True), Look(certified=()), Look(bound=0.5)])
 def test_suspects_of_a_group_are_moved_alone(examined: Any, look: Look):
-    """Each column in the rows in which it seems wrong, 32 at the most, where directions do not bear the group out."""
-    claim = stored(2, 3, (0, 0), (1, 0), (0, 1), (1, 1), (1, 2))
-    found = examined(off(2, 3, (0, 1), (1, 0), (1, 1)), look, Look(), claim=claim)
-    assert found.swept[1:] == [([(1, 0)], None), ([(0, 1), (1, 1)], None)]
+    """In all rows in which any seems wrong, 32 of more than 100, where directions do not bear the group out."""
+    claim = stored(3, 3, (0, 0), (1, 0), (0, 1), (1, 1), (1, 2), (2, 2))
+    found = examined(off(3, 3, (0, 1), (1, 0), (1, 1)), look, Look(), claim=claim)
+    assert found.swept[1:] == [([(0, 0), (1, 0)], None), ([(0, 1), (1, 1)], None)]
     assert found.wrong == {(0, 1), (1, 0), (1, 1)}
-    n = 40
-    diagonal = [(j, j) for j in range(n)]
-    claim = stored(n, n, *diagonal, *((j, 0) for j in range(n)))
-    found = examined(off(n, n, *diagonal[1:]), look, Look(), claim=claim)
-    assert [at for (at,), _ in found.swept[1:]] == diagonal[1:33]
-    assert found.wrong == set(diagonal[1:33])
+    for n, moved in ((100, 99), (101, 32)):
+        diagonal = [(j, j) for j in range(n)]
+        claim = stored(n, n, *diagonal, *((j, 0) for j in range(n)))
+        # The first of them holds what the pattern lacks, too.
+        found = examined(off(n, n, *diagonal[1:], (2, 1)), look, Look(), claim=claim)
+        rows = range(1, n)
+        assert [at for at, _ in found.swept[1:]] == [[(i, j) for i in rows] for j in range(1, 1 + moved)]
+        assert found.wrong == {*diagonal[1 : 1 + moved], (2, 1)}
+        judged = {divmod(int(k), n) for k in found.survey.entries.coordinates}
+        assert judged == {*diagonal[: 1 + moved], *((j, 0) for j in range(n)), (2, 1)}
     # A group that is off by more than directions leave is believed.
     found = examined(off(n, n, *diagonal[1:]), Look(bound=0.49), claim=claim)
     assert (len(found.swept), found.wrong) == (1, set(diagonal[1:]))
     # But where directions do not move its columns.
-    found = examined(
-        off(n, n, *diagonal[1:]), Look(), claim=claim, lengths=np.where(np.arange(n) == 7, 0.0, 1.0)
-    )
+    lengths = np.where(np.arange(n) == 7, 0.0, 1.0)
+    found = examined(off(n, n, *diagonal[1:]), Look(), claim=claim, lengths=lengths)
     assert found.swept[1:] == [([(7, 7)], None)]
     # Columns that were moved alone have nobody else to blame.
     assert len(examined(off(2, 3, (0, 1))).swept) == 1
@@ -483,16 +487,18 @@ def test_ten_open_parts_are_named(examined: Any):
 
 def test_a_group_is_not_believed_in_rows_that_are_wrong_elsewhere(examined: Any):
     """Its wrong entries in such rows are no evidence, right ones are; what was judged alone counts."""
-    n = 40
+    n = 140
     places = [(n - 1 - j, j) for j in range(n)]
     claim = stored(n, n, *places, *((i, 0) for i in range(n - 1)))
     # All but the first column seem wrong, each in a row of its own; 36 rows are, and 32 columns are moved alone.
-    wrong = Look(certified=range(36, 40), wrong=range(36))
-    found = examined(off(n, n, *places[1:]), wrong, Look(), Look(), claim=claim)
-    assert found.wrong == set(places[1:36])
+    wrong, others = Look(certified=(), wrong=range(36)), Look(certified=range(36, n))
+    found = examined(off(n, n, *places[1:]), wrong, others, Look(), claim=claim)
+    believed = 1 + n - 36 - 1
+    assert found.wrong == set(places[1 : believed + 32])
+    assert [fixed for _, fixed in found.made] == [[False] * n, [i < 36 for i in range(n)], [False] * n]
     judged = {divmod(int(k), n) for k in found.survey.entries.coordinates}
-    assert judged == {*places[:36], *((i, 0) for i in range(n - 1))}
-    assert np.diag(found.made[-1][0][::-1]).tolist() == [2.0] + [1.5] * 35 + [2.0] * 4
+    assert judged == {*places[: believed + 32], *((i, 0) for i in range(n - 1))}
+    assert np.diag(found.made[-1][0][::-1]).tolist() == [2.0] + [1.5] * (believed + 31) + [2.0] * 4
 
 
 def test_of_a_sample_what_noise_hides_is_no_question_where_all_is_certified(examined: Any):

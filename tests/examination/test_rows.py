@@ -350,12 +350,14 @@ def test_a_row_of_few_entries_by_a_factor_is_named_by_them(row, factor):
 @pytest.mark.parametrize(
     ("factor", "said"), [(2.0, "analytic = 2 x numerical"), (-1.0, "analytic = -numerical")]
 )
-@pytest.mark.parametrize("stored", [np.asarray, scipy.sparse.csr_array])
-def test_a_nearly_empty_jacobian_by_a_factor_takes_as_few_evaluations_as_a_full_one(factor, said, stored):
+@pytest.mark.parametrize(("stored", "count"), [(np.asarray, "about 600"), (scipy.sparse.csr_array, "600")])
+def test_a_nearly_empty_jacobian_by_a_factor_takes_as_few_evaluations_as_a_full_one(
+    factor, said, stored, count
+):
     """In many rows one entry makes up most of J v: that others are off by the same factor tells it from one entry."""
     report = check_jacobian(burgers, lambda u: factor * stored(of_burgers(u)), U)
     assert report.outcome is Outcome.FAIL
-    assert report.reason.startswith("about 600 of 40,000 entries wrong")
+    assert report.reason.startswith(f"{count} of 40,000 entries wrong")
     assert report.diagnosis[0].startswith(f"{said} in all 40,000 entries of J")
     assert report.nfev < 250
 
@@ -460,3 +462,26 @@ def test_one_wrong_entry_of_a_jacobian_costs_one_stencil_and_a_few_directions(re
         assert [m.index for m in report.wrong] == [(17, 33)]
         assert len(report.certificates) == 1
         assert report.nfev <= most
+
+
+FACTORS = np.linspace(0.5, 2.0, U.size)
+
+
+@pytest.mark.parametrize(
+    ("mistake", "count", "said"),
+    [
+        (lambda J: FACTORS[:, None] * J, "600", "a factor of each row"),
+        (lambda J: J * FACTORS, "600", "a factor of each column"),
+        (lambda J: np.where(np.eye(U.size) > 0, J, 2.0 * J), "400", "in the entries off the diagonal of J"),
+        (lambda J: np.where(np.arange(U.size)[:, None] < 100, J, 0.5 * J), "300", "in J[100:200, "),
+        (lambda J: np.roll(J, 1, 1), "about 800", "J is shifted: numpy.roll(analytic, -1, 1) fits"),
+        (lambda J: J[:, ::-1], "about 1,192", "J is reversed"),
+    ],
+)
+def test_many_wrong_rows_of_a_pattern_are_told_by_its_groups_and_counted(mistake, count, said):
+    """Three entries a row, five groups: what is claimed to be 0, and is, counts nowhere; moved ones are told by f."""
+    report = check_jacobian(burgers, scipy.sparse.csr_array(mistake(of_burgers(U))), U)
+    assert report.reason.startswith(f"{count} of 40,000 entries wrong")
+    assert said in report.diagnosis[0]
+    assert report.nfev < 200
+    assert check_jacobian(burgers, scipy.sparse.csr_array(of_burgers(U)), U).outcome is Outcome.PASS

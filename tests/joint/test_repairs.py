@@ -166,7 +166,8 @@ def test_one_triangle_of_a_hessian_is_told_by_two_directions():
 
 
 @pytest.mark.parametrize(
-    ("mistake", "count"), [(lambda J: 2.0 * J, "149,998"), (lambda J: J.T, "99,998"), (no_diagonal, "50,000")]
+    ("mistake", "count"),
+    [(lambda J: 2.0 * J, "149,998"), (lambda J: J.T, "about 99,998"), (no_diagonal, "about 50,000")],
 )
 def test_a_sparse_jacobian_is_never_filled(mistake, count):
     """Three diagonals of 50,000: 2.5e9 entries are more than memory holds, and than an index of 32 bits."""
@@ -185,5 +186,5 @@ def test_a_sparse_jacobian_is_never_filled(mistake, count):
 
     report = check_jacobian(tridiagonal, lambda x: mistake(its_jacobian(x)), x)
     assert report.outcome is Outcome.FAIL
-    assert report.reason.startswith(f"about {count} of 2,500,000,000 entries wrong")
+    assert report.reason.startswith(f"{count} of 2,500,000,000 entries wrong")
     assert report.nfev < 200
