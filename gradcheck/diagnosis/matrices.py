@@ -68,7 +68,8 @@ def _unmixed(c: Cause, mixed: int, outputs: int) -> Cause:
     everywhere = place.extent in (Extent.ALL, Extent.TESTED)
     shape, box = (outputs, *place.shape[1:]), ((0, outputs), *place.box[1:])
     count = place.count // mixed * outputs if everywhere else place.count
-    found = replace(place, arrays=("J",), count=count)
+    # How many entries of J that are is not told by sums of them.
+    found = replace(place, arrays=("J",), count=count, settled=False)
     if everywhere:
         found = replace(found, extent=Extent.ALL)
     elif place.box:

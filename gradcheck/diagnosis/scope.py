@@ -14,10 +14,11 @@ from gradcheck.diagnosis.along import Along, Slope
 from gradcheck.diagnosis.regions import Marked, lines_of_zeros, one_line
 from gradcheck.numerics.tangents import ROUNDING, generator_of, random_units
 from gradcheck.parameters.block import Block
+from gradcheck.parameters.boxes import Box, in_box
 from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.cause import Extent, Place
-from gradcheck.results.verdict import Tolerance
+from gradcheck.results.verdict import Tolerance, accepted
 
 __all__ = ["DECADES", "LOOKS", "MARGIN", "SAME", "Scope", "Subject"]
 
@@ -203,16 +204,19 @@ class Scope:
             return None
         everywhere = bool(fits.all())
         right = self.known & ~self.wrong & (not everywhere)
-        confirmed = self.confirmed(np.where(right, self.analytic, explained))
+        mended = np.where(right, self.analytic, explained)
+        confirmed = self.confirmed(mended)
         settled = bool(confirmed) and self.whole
         if confirmed is False:
             # What nobody judged may be right as well, all of it or what lies outside of a block.
-            alone = None if everywhere else self.confirmed(np.where(self.wrong, explained, self.analytic))
+            mended = np.where(self.wrong, explained, self.analytic)
+            alone = None if everywhere else self.confirmed(mended)
             if not alone:
                 return self._bounded(explained)
             confirmed, settled = None, self.whole
         place = self.everywhere(confirmed) if everywhere else self.wrong_place(confirmed)
-        place = replace(place, settled=settled)
+        if settled:
+            place = replace(place, settled=True, changed=self._changed(mended))
         return place if anywhere or place.extent is not Extent.WRONG else None
 
     def _bounded(self, explained: Flat) -> Place | None:
@@ -235,9 +239,14 @@ class Scope:
         box = None if entries is None else entries.block_with(terms, sums, off)
         if box is None:
             return None
-        return Place(
-            self.names, int(self.wrong.sum()), Extent.BOX, box=box, shape=self.blocks[0].shape, settled=True
-        )
+        b, count = self.blocks[0], int(self.wrong.sum())
+        changed = self._changed(np.where(in_box(b, Box(box), self.at), explained, self.analytic))
+        return Place(self.names, count, Extent.BOX, box=box, shape=b.shape, settled=True, changed=changed)
+
+    def _changed(self, mended: Flat) -> int:
+        """How many of the analytic values are wrong where others take their place: a factor changes no 0."""
+        allowed = accepted(self.analytic, mended, np.zeros(()), self.subject.tolerance)
+        return int((np.abs(mended - self.analytic) > allowed).sum())
 
     def mends(self, explained: Flat, choices: float = 0.0) -> bool:
         """Whether an explanation without fitted constants holds for every entry of its arrays."""

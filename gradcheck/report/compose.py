@@ -14,14 +14,13 @@ from gradcheck._typing import Flat
 from gradcheck.diagnosis.undecided import Circumstances, ended_by, undecided_array, undecided_entries
 from gradcheck.diagnosis.untold import untold
 from gradcheck.function.arithmetic import own_arithmetic
-from gradcheck.parameters.boxes import Box, flat_indices
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.data import Measurements
 from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
 from gradcheck.report.sentences import advice_sentence, cause_sentence, undecided_sentence
 from gradcheck.report.text import discrepancy
-from gradcheck.results.cause import Cause, Extent, Kind
+from gradcheck.results.cause import Cause
 from gradcheck.results.certificate import ArrayEvidence, Region
 from gradcheck.results.entries import Entries
 from gradcheck.results.evidence import Evidence
@@ -114,7 +113,7 @@ def _told(outcome: Outcome, found: _Found, given: Circumstances) -> dict[str, An
     parameters, evidence, causes = found.parameters, found.evidence, found.causes
     wrong = mismatches(parameters, evidence.entries) if evidence is not None else ()
     arrays = summaries(parameters, evidence, given.tolerance) if evidence is not None else ()
-    arrays = tuple(_counted(array, found) for array in arrays)
+    arrays = tuple(_counted(array, causes) for array in arrays)
     # A finding that decides is the reason, unless wrong entries say more.
     decisive = next((f.text for f in found.findings if f.outcome is outcome), "") if not wrong else ""
     undecided = next((replace(f.undecided, noun=given.noun) for f in found.findings if f.undecided), None)
@@ -205,19 +204,11 @@ def _reason(
     return f"{who} with the numerical derivative{told}"
 
 
-def _counted(array: ArraySummary, found: _Found) -> ArraySummary:
-    """The array with as many wrong entries as the block has of which a direction shows that nothing else is wrong.
-
-    A factor is none of entries that are 0.
-    """
-    for cause in found.causes:
-        place = cause.place
-        if place.settled and place.extent is Extent.BOX and place.arrays == (array.name,):
-            size = math.prod(stop - start for start, stop in place.box)
-            if cause.kind in (Kind.FACTOR, Kind.SIGN) and found.analytic is not None:
-                block = next(b for b in found.parameters.blocks if b.name == array.name)
-                size = int(np.count_nonzero(found.analytic[flat_indices(block, Box(place.box))]))
-            return replace(array, about=size if size > array.wrong else 0)
+def _counted(array: ArraySummary, causes: tuple[Cause, ...]) -> ArraySummary:
+    """The array with as many wrong entries as an explanation changes, where f shows that nothing else is wrong."""
+    for cause in causes:
+        if cause.place.settled and cause.place.arrays == (array.name,):
+            return replace(array, about=cause.place.changed if cause.place.changed > array.wrong else 0)
     return array
 
 

@@ -88,7 +88,7 @@ class Place:
     arrays : their names. count : entries. entry : the name of the only one, where there is one; alone : others are
     right. box : (start, stop) along each axis of the one array, of this shape, where `extent` is BOX, or TESTED in
     a part. axis, lines : which indices along which axis, where it is LINES. settled : whether a direction through all
-    of these arrays shows that nothing else in them is wrong.
+    of these arrays shows that nothing else in them is wrong; changed : how many entries are, then.
     """
 
     arrays: tuple[str, ...]
@@ -101,6 +101,7 @@ class Place:
     axis: int = 0
     lines: tuple[int, ...] = ()
     settled: bool = False
+    changed: int = 0
 
     @property
     def tells(self) -> bool:

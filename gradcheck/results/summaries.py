@@ -54,7 +54,7 @@ class ArraySummary:
 
     checked : entries judged one by one, or all where directions tested them together. wrong : of those judged, and of
         parts that are off by a factor that directions bear out. about : how many are wrong, as far as a sample tells
-        that was wrong throughout; 0 where `wrong` counts them.
+        that was wrong throughout, or an explanation that f bears out; 0 where `wrong` counts them.
     max_error : largest |analytic - numerical|. error_bar : largest E. Both in units of f per x.
     detectable : the smallest relative mistake of one entry that would have been seen, in the largest of the
         entry's own size and the array's root mean square.
