@@ -158,21 +158,23 @@ def _of_blocks(terms: Flat, ranges: Sequence[tuple[Index, Index]]) -> Flat:
     return terms
 
 
-def lines_of_zeros(block: Block, at: Index, values: np.ndarray) -> Place | None:
+def lines_of_zeros(block: Block, at: Index, values: np.ndarray, boxes: Sequence[Box] = ()) -> Place | None:
     """The rows, columns or indices of an axis where an array is all 0, or the block, and all of some entries lie.
 
     at : flat indices of these. values : of the array, those that nobody judged too; elsewhere it has others than 0.
+    boxes : parts that are wrong as far as a sample tells: where lines fill one it is of these.
     """
     values = values.reshape(block.shape)
     index = np.unravel_index(at - block.start, block.shape)
     for axis, along in enumerate(index):
         zero = (values == 0).all(tuple(k for k in range(values.ndim) if k != axis))
-        lines = np.unique(along)
+        parts = [np.arange(*box.ranges[axis]) for box in boxes if _across(box, block.shape, axis)]
+        lines = np.unique(np.concatenate([along, *parts]))
         if zero.all() or not zero[lines].all() or block.size == block.shape[axis]:
             continue
-        if lines.size > 1:
+        if _gaps(tuple(lines.tolist())):
             return _lines(block, at.size, axis, lines)
-        return _one(block, at.size, axis, int(lines[0]))
+        return _some(block, at.size, axis, (int(lines[0]), int(lines[-1]) + 1))
     places = np.nonzero(values == 0)
     box = tuple((int(i.min()), int(i.max()) + 1) for i in places)
     filled = places[0].size == math.prod(stop - start for start, stop in box) < block.size
@@ -244,7 +246,11 @@ def _lines(block: Block, count: int, axis: int, lines: Index) -> Place:
 
 
 def _one(block: Block, count: int, axis: int, line: int) -> Place:
-    box = tuple((line, line + 1) if k == axis else (0, n) for k, n in enumerate(block.shape))
+    return _some(block, count, axis, (line, line + 1))
+
+
+def _some(block: Block, count: int, axis: int, span: tuple[int, int]) -> Place:
+    box = tuple(span if k == axis else (0, n) for k, n in enumerate(block.shape))
     return Place((block.name,), count, Extent.BOX, box=box, shape=block.shape)
 
 

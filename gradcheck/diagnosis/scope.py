@@ -18,6 +18,7 @@ from gradcheck.parameters.boxes import Box, in_box
 from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.cause import Extent, Place
+from gradcheck.results.certificate import Region
 from gradcheck.results.verdict import Tolerance, accepted
 
 __all__ = ["DECADES", "LOOKS", "MARGIN", "SAME", "Scope", "Subject"]
@@ -103,7 +104,8 @@ class Scope:
     of their array; of the others `numerical`, `bar` and `allowed` are nan, and they fit anything. bar : 3 E, for
     certified ones what the certificate bounds their error by. allowed : 3 E + tau, up to which an entry is not called
     wrong. undecided : (k,) flat indices of the entries that are
-    neither wrong nor verified. curvature : the second derivative, nan where it is not known.
+    neither wrong nor verified. curvature : the second derivative, nan where it is not known. throughout : the parts
+    that are wrong as far as a sample of them tells.
     """
 
     subject: Subject
@@ -120,6 +122,7 @@ class Scope:
     ratio_bar: Flat
     undecided: Index
     absent: Mapping[str, bool] = field(default_factory=dict)
+    throughout: tuple[Region, ...] = ()
 
     @property
     def parameters(self) -> Parameters:
@@ -379,7 +382,8 @@ class Scope:
         b = self.blocks[0]
         if len(self.blocks) > 1 or (self.whole and self.complete) or not b.shape or b.is_complex:
             return None
-        return lines_of_zeros(b, self.at[self.wrong], self.subject.analytic[b.slice])
+        boxes = [region.box for region in self.throughout if region.block == b]
+        return lines_of_zeros(b, self.at[self.wrong], self.subject.analytic[b.slice], boxes)
 
     def _entries(self, bad: Mask) -> Marked | None:
         """Those of the one array that it has, some of them bad."""

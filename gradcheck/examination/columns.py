@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from gradcheck.evidence.entries import sweep
 from gradcheck.evidence.one_by_one import one_by_one
 from gradcheck.examination.row_evidence import between, mended, rows_evidence, sizes_of_rows
 from gradcheck.examination.rows import BUDGET
-from gradcheck.examination.silent import silent_entries, stays
+from gradcheck.examination.silent import missing_columns, silent_entries, stays
 from gradcheck.examination.zeros import directions_of_zeros
 from gradcheck.function.coloring import group_columns
 from gradcheck.function.matrix import Matrix, Sparse, by_entries
@@ -83,14 +84,18 @@ def examine_columns(
     m, n = matrix.shape
     block, alone, together = names.blocks[0], list[Entries](), isinstance(matrix, Sparse)
     # Of one that is moved alone the others of its rows are known by the claim.
-    judging = replace(setting, gradient_scale=sizes_of_rows(problem))
+    judging = replace(setting, gradient_scale=sizes_of_rows(problem, setting.slope))
 
     def judge(column: int, rows: Index, _: Values | None = None) -> Entries:
-        rows = rows.astype(np.intp)  # those of a sparse matrix are short
-        alone.append(
-            judge_in_rows(judging, matrix.entries(rows, np.full(rows.size, column)), rows * n + column)
-        )
+        alone.append(moved(judge_in_rows, column, rows))
         return alone[-1]
+
+    def swept(column: int, rows: Index) -> Entries:
+        return moved(sweep, column, rows)
+
+    def moved(way: Callable[..., Entries], column: int, rows: Index) -> Entries:
+        rows = rows.astype(np.intp)  # those of a sparse matrix are short
+        return way(judging, matrix.entries(rows, np.full(rows.size, column)), rows * n + column)
 
     still, nobody = np.zeros(n, bool), np.zeros(m, bool)
     scaling = scaling_of(problem, still)
@@ -169,12 +174,16 @@ def examine_columns(
                 find_places(test, test.first, out, judge, between, rng, BUDGET)
             array, joint, _ = rest(throughout, entries, *alone)
             wrong = joint.wrong
-    if held.size > GROUPS_UP_TO or not stays(problem, scaling, silent, rng, delta):
+    regions, every = list[Region](), stays(problem, scaling, silent, rng, delta)
+    if not every and groups == 0:
+        missing = missing_columns(problem, scaling, silent, swept, block, rng, delta / 2.0)
+        alone, regions, every = [*alone, *missing.judged], missing.regions, missing.every
+    if held.size > GROUPS_UP_TO or not every:
         array = replace(array, certificate=None)
     if groups == 0 and array.certificate is not None:
         # What noise hides of an entry of a sample is no question where a certificate bounds it.
         entries = some_rows(entries, np.flatnonzero(~entries.judgement.inconclusive))
-    regions = [_of_rows(setting, matrix, [seen, *alone], block, span) for span in _spans(throughout)]
+    regions += [_of_rows(setting, matrix, [seen, *alone], block, span) for span in _spans(throughout)]
     regions += [Region(block, Box((span, (0, n))), False) for span in _spans(wrong)[:NAMED]]
     text = (
         f"{seen.coordinates.size:,} entries of the pattern were judged one by one in {groups:,} groups of columns; "

@@ -13,7 +13,7 @@ from gradcheck.function.matrix import Matrix
 from gradcheck.joint.direction import Joint
 from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
-from gradcheck.numerics.tangents import ROUNDING
+from gradcheck.numerics.tangents import ROUNDING, root_mean_square
 from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Residual
 from gradcheck.results.entries import Entries
@@ -21,16 +21,24 @@ from gradcheck.results.entries import Entries
 __all__ = ["between", "mended", "rows_evidence", "sizes_of_rows"]
 
 
-def sizes_of_rows(problem: Problem) -> Flat | None:
-    """(m arrays,) the root mean squares of each row, by each array of x; None where the entries are not known."""
-    sizes = []
+def sizes_of_rows(problem: Problem, slope: Flat) -> Flat | None:
+    """(m arrays,) the root mean squares of each row, by each array of x; None where the entries are not known.
+
+    An array that is claimed to do nothing has no size of its own, and is measured by the rows; where these are, too, by
+    what each does along a random direction: slope (m,), of x in units of its scales.
+    """
+    sizes, rows = [], problem.matrix.norms(np.ones(problem.x.size))
+    if rows is None:
+        return None
+    if not rows.any():
+        rows = slope * math.sqrt(problem.x.size) / root_mean_square(problem.scales)
     for block in problem.parameters.blocks:
         inside = np.zeros(problem.x.size)
         inside[block.slice] = 1.0
         norms = problem.matrix.norms(inside)
-        if norms is None:
-            return None
-        sizes.append(norms / math.sqrt(max(block.size, 1)))
+        assert norms is not None  # as those of the rows
+        own = norms.any()
+        sizes.append((norms if own else rows) / math.sqrt(max(block.size if own else inside.size, 1)))
     return np.ravel(sizes, order="F")
 
 

@@ -12,7 +12,13 @@ import scipy.sparse
 from gradcheck._typing import Flat, Index, Mask, Values
 from gradcheck.evidence.entries import decide, sweep
 from gradcheck.examination.row_evidence import between, mended, rows_evidence, sizes_of_rows
-from gradcheck.examination.silent import silent_entries, stays
+from gradcheck.examination.silent import (
+    FILLED,
+    Alone,
+    missing_columns,
+    moved_alone,
+    silent_entries,
+)
 from gradcheck.function.coloring import group_columns
 from gradcheck.function.matrix import Matrix, Product, Sparse, by_entries
 from gradcheck.joint.alone import judge_in_rows
@@ -20,7 +26,7 @@ from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.joint import JointTest
 from gradcheck.joint.places import find_places, in_random_order
 from gradcheck.joint.repairs import entries, repaired
-from gradcheck.numerics.problem import Problem, scaling_of
+from gradcheck.numerics.problem import Problem, Scaling, scaling_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
 from gradcheck.parameters.block import Block
@@ -48,8 +54,6 @@ FIRST, LATER = 0.75, 0.25 / 6.0
 BUDGET, SAMPLES = 1500, 6
 # Stencils that one column may take, where the first leaves doubts.
 DOUBTS = 3
-# Columns side by side that are judged where most of them are wrong in some rows.
-FILLED = 150
 # Entries that stand elsewhere, or are to be replaced, are told one by one up to so many.
 MOVED, REPLACED = 2000, 20_000
 # Columns that a product is asked for, to see in which its rows are not 0.
@@ -85,22 +89,29 @@ def examine_rows(
     delta = 1.0 - confidence
     test = JointTest(problem, scaling, rng, FIRST * delta)
     joint = test.run()
-    if not joint.wrong.any() and not stays(problem, scaling, silent, rng, LATER * delta):
+    wrong, few = bool(joint.wrong.any()), problem.x.size <= JUDGED_UP_TO
+    several = np.count_nonzero(joint.wrong) > LONE
+    if not (wrong or joint.certified.all()) or (several and few):
         return None, None
-    if joint.certified.all():
+    nothing = wrong and bool(scaling.nothing.all())  # is claimed to move f, and something does
+    alone = Alone(False) if nothing else moved_alone(problem, scaling, silent, rng, LATER * delta)
+    if alone.stays and not wrong:
         array = rows_evidence(problem, names, joint, confidence)
         return None, Evidence(none_judged(problem.x.dtype), (array,))
-    several = np.count_nonzero(joint.wrong) > LONE
-    if not joint.wrong.any() or (several and problem.x.size <= JUDGED_UP_TO):
+    forgotten = nothing or alone.moves
+    if not (forgotten or alone.stays) or (forgotten and few):
         return None, None
     setting = setting_of(test.first) if test.first and test.tells_noise(joint.wrong) else probed()
     if setting is None:
         return None, None
     # Rows and what is left of them are told by their entries.
     problem = replace(problem, matrix=by_entries(problem.matrix))
-    judging = replace(setting, gradient_scale=sizes_of_rows(problem))
-    search = _Search(judging, problem, names, test, joint, silent, confidence, rng)
-    return setting, search.run()
+    judging = replace(setting, gradient_scale=sizes_of_rows(problem, setting.slope))
+    search = _Search(judging, problem, names, test, joint, confidence, rng)
+    if not forgotten:
+        return setting, search.run()
+    silent = scaling.lengths > 0 if nothing else silent
+    return setting, search.beside(scaling, silent, nothing)
 
 
 def _scaled_rows(direction: Direction, other: Direction, wrong: Mask, matrix: Matrix) -> tuple[Flat, Mask]:
@@ -130,7 +141,7 @@ def _scaled_rows(direction: Direction, other: Direction, wrong: Mask, matrix: Ma
 class _Search:
     """What is wrong in the rows in which a joint test found something.
 
-    silent : (n,) columns that are claimed to do nothing. judged : entries judged one by one so far.
+    judged : entries judged one by one so far.
     filled : the part of scaled rows that is not claimed to be 0, as far as a product tells.
     """
 
@@ -139,7 +150,6 @@ class _Search:
     names: JacobianNames
     test: JointTest
     joint: Joint
-    silent: Mask
     confidence: float
     rng: np.random.Generator
     judged: list[Entries] = field(default_factory=list)
@@ -168,6 +178,23 @@ class _Search:
         groups = len(group_columns(matrix.pattern))
         few = groups < count and groups <= JUDGED_UP_TO and count > LONE
         return few and self.setting.objective.affords(2 * POINTS * (groups + AROUND))
+
+    def beside(self, scaling: Scaling, silent: Mask, nothing: bool) -> Evidence | None:
+        """The same, and what is wrong in columns (n,) that are claimed to do nothing; nothing : as all of them are."""
+        delta = LATER * (1.0 - self.confidence) / 2.0
+        block = self.names.blocks[0]
+        missing = missing_columns(self.problem, scaling, silent, self._judged, block, self.rng, delta)
+        if not missing.found:
+            return None
+        found: Evidence | None
+        if nothing:
+            found = Evidence(none_judged(self.problem.x.dtype), (ArrayEvidence(block, (), None),))
+        elif self.joint.wrong.any():
+            found = self.run()
+        else:
+            array = rows_evidence(self.problem, self.names, self.joint, self.confidence)
+            found = Evidence(none_judged(self.problem.x.dtype), (array,))
+        return None if found is None else missing.beside(found)
 
     def repaired(self, other: Direction) -> Evidence | None:
         """Where every row is right once the entries stand elsewhere, or on the diagonal are others."""
@@ -226,7 +253,7 @@ class _Search:
         for before in (self.test, None) if self.test.tells(scaling) else (None,):
             rest = JointTest(claim, scaling, rng, delta, exact=self.test.exact, before=before).run()
             if rest.certified.all():
-                return rest if stays(self.problem, scaling, self.silent, rng, delta) else None
+                return rest
             if rest.wrong.any():
                 break
         return None
@@ -346,12 +373,14 @@ class _Search:
         return [(int(self.setting.places(e.coordinates)[1][0]), found) for e, found in many if found > most]
 
     def judge(self, column: int, rows: Index, off: Values | None = None) -> Entries:
-        """The entries of a column in some rows; off : as of `judge_in_rows`."""
+        """The entries of a column in some rows; off : as of `judge_in_rows`. They are kept."""
+        self.judged.append(self._judged(column, rows, off))
+        return self.judged[-1]
+
+    def _judged(self, column: int, rows: Index, off: Values | None = None) -> Entries:
         rows = rows.astype(np.intp)  # those of a sparse matrix are short
         given = self.problem.matrix.entries(rows, np.full(rows.size, column))
         at = rows * self.problem.x.size + column
         if self.setting.objective.remaining < DOUBTS * POINTS:
-            self.judged.append(sweep(self.setting, given, at))
-        else:
-            self.judged.append(judge_in_rows(self.setting, given, at, off))
-        return self.judged[-1]
+            return sweep(self.setting, given, at)
+        return judge_in_rows(self.setting, given, at, off)

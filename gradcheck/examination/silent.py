@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.sparse import csc_array
 
-from gradcheck._typing import Mask
+from gradcheck._typing import Index, Mask, Values
+from gradcheck.examination.row_evidence import between
 from gradcheck.function.matrix import Dense, Sparse, one_row
+from gradcheck.joint.direction import Joint
 from gradcheck.joint.joint import JointTest
+from gradcheck.joint.places import find_places
 from gradcheck.numerics.problem import Problem, Scaling, of_typical_size
 from gradcheck.numerics.tangents import scaled_rms
-from gradcheck.results.certificate import LEAST
+from gradcheck.parameters.block import Block
+from gradcheck.parameters.boxes import Box
+from gradcheck.results.certificate import LEAST, Region
+from gradcheck.results.entries import Entries, latest
+from gradcheck.results.evidence import Evidence
+from gradcheck.results.table import concatenate
+from gradcheck.results.table import rows as some_rows
 
-__all__ = ["silent_entries", "stays"]
+__all__ = ["FILLED", "Alone", "Missing", "missing_columns", "moved_alone", "silent_entries", "stays"]
+
+# Columns of an array that are looked at first, and of a large one after that; so many that are wrong say that all of
+# it is. One of up to so many columns is looked at column by column.
+SOME, SAMPLED, FILLED = 3, 12, 150
+# Evaluations after which a search for a few columns ends.
+BUDGET = 1500
 
 
 def silent_entries(problem: Problem, scaling: Scaling, still: Mask) -> Mask:
@@ -26,27 +42,134 @@ def silent_entries(problem: Problem, scaling: Scaling, still: Mask) -> Mask:
     return found
 
 
+@dataclass(frozen=True)
+class Alone:
+    """What f shows where coordinates move alone that are claimed to do nothing.
+
+    stays : it shows no slope. test, joint : the directions; None where there are no such coordinates.
+    """
+
+    stays: bool
+    test: JointTest | None = None
+    joint: Joint | None = None
+
+    @property
+    def moves(self) -> bool:
+        """Whether an output has a slope for certain: what noise hides neither moves nor stays."""
+        return self.joint is not None and bool(self.joint.wrong.any())
+
+
 def stays(problem: Problem, scaling: Scaling, silent: Mask, rng: np.random.Generator, delta: float) -> bool:
-    """Whether f shows no slope along directions that move these coordinates (n,) alone, each by its own scale.
+    """Whether f shows no slope along directions that move these coordinates (n,) alone."""
+    return moved_alone(problem, scaling, silent, rng, delta).stays
+
+
+def moved_alone(
+    problem: Problem, scaling: Scaling, silent: Mask, rng: np.random.Generator, delta: float
+) -> Alone:
+    """Directions that move these coordinates (n,) alone, each by its own scale.
 
     A mistake there is relative to its row: what the direction would miss of it is no more than is accepted.
     """
     if not silent.any():
-        return True
+        return Alone(True)
     # Of products alone one row is known entry by entry, and several are not: nothing is claimed of a part of x.
     known = problem.matrix if problem.matrix.shape[0] > 1 else Dense(one_row(problem.matrix)[None, :])
     rows = scaled_rms(known, np.ones(silent.size))
     if rows is None:
-        return False
+        return Alone(False)
     own = replace(scaling, lengths=np.where(silent, problem.scales, 0.0))
     # The claim is 0: what it is beside that, a rounding of 1e-18 for one, is less than the others' tolerance.
     nothing = csc_array(problem.matrix.shape, dtype=np.float64)
-    zero = replace(problem, matrix=Sparse(nothing, nothing))
-    joint = JointTest(zero, own, rng, delta, exact=False).run()
+    test = JointTest(replace(problem, matrix=Sparse(nothing, nothing)), own, rng, delta, exact=False)
+    joint = test.run()
     if not joint.certified.all():
-        return False
+        return Alone(False, test, joint)
     residuals = np.abs([d.residual for d in joint.directions])
     bars = 3.0 * np.array([d.error for d in joint.directions])
     missed = bars.min(axis=0) / (LEAST * problem.scales[silent].min())
     told = missed <= problem.tolerance.rtol * of_typical_size(rows) + problem.tolerance.atol
-    return bool(told.all() and (residuals <= bars).all())
+    return Alone(bool(told.all() and (residuals <= bars).all()), test, joint)
+
+
+@dataclass
+class Missing:
+    """What is wrong in arrays that are claimed to do nothing.
+
+    left : (n,) columns of theirs that were not looked at. judged : the others, in every row. regions : arrays of which
+    some tell. every : whether f stays along all that are left.
+    """
+
+    left: Mask
+    judged: list[Entries] = field(default_factory=list)
+    regions: list[Region] = field(default_factory=list)
+    every: bool = False
+
+    @property
+    def found(self) -> bool:
+        """Whether anything is wrong."""
+        return any(part.judgement.wrong.any() for part in self.judged)
+
+    def beside(self, found: Evidence) -> Evidence:
+        """The same with what was found of the other columns; a certificate of these holds where nothing is left."""
+        entries = latest(concatenate([found.entries, *self.judged]))
+        arrays = found.arrays if self.every else tuple(replace(a, certificate=None) for a in found.arrays)
+        return replace(found, entries=entries, arrays=arrays, regions=(*found.regions, *self.regions))
+
+
+def missing_columns(
+    problem: Problem,
+    scaling: Scaling,
+    silent: Mask,
+    judge: Callable[[int, Index], Entries],
+    block: Block,
+    rng: np.random.Generator,
+    delta: float,
+) -> Missing:
+    """The columns that are wrong in arrays that are claimed to do nothing, where f does not stay.
+
+    Where some of a few are the others of a small array are looked at, or more of a large one, which tell of all of it.
+    What none of these show is searched for. judge : looks at the entries of a column in some rows. block : the matrix.
+    """
+    missing = Missing(silent.copy())
+
+    def look_at(column: int, rows: Index, _: Values | None = None) -> Entries:
+        missing.judged.append(judge(column, np.arange(problem.f_x.size)))
+        missing.left[column] = False
+        return some_rows(missing.judged[-1], rows)
+
+    for array in problem.parameters.blocks:
+        columns = rng.permutation(array.start + np.flatnonzero(silent[array.slice]))
+        _sample(missing, array, columns, look_at, block)
+    alone = moved_alone(problem, scaling, missing.left, rng, delta)
+    if alone.test is not None and alone.joint is not None and alone.moves:
+        find_places(alone.test, alone.joint.directions[-1], alone.joint.wrong, look_at, between, rng, BUDGET)
+        alone = moved_alone(problem, scaling, missing.left, rng, delta)
+    missing.every = alone.stays
+    return missing
+
+
+def _sample(
+    missing: Missing,
+    array: Block,
+    columns: Index,
+    look_at: Callable[[int, Index], Entries],
+    block: Block,
+) -> None:
+    """Look at some columns (k,) of an array, in this order, and say of all of it what they tell."""
+    every, wrong, entries = np.arange(block.shape[0]), 0, 0
+    most = columns.size if columns.size <= FILLED else SAMPLED
+    for nth, column in enumerate(columns[:most].tolist()):
+        if nth == SOME and not wrong:
+            return
+        found = look_at(column, every).wrong.size
+        wrong, entries = wrong + (found > 0), entries + found
+    if wrong >= SOME and most < columns.size:
+        box = Box(((0, every.size), (array.start, array.stop)))
+        held = round(entries / (most * every.size) * box.size)
+        missing.regions.append(Region(block, box, True, None if held == box.size else held))
+        missing.left[columns] = False
+        # What is 0 of these columns is none of the entries that they tell of.
+        missing.judged[-most:] = [
+            some_rows(e, np.flatnonzero(e.judgement.wrong)) for e in missing.judged[-most:]
+        ]

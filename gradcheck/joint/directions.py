@@ -128,6 +128,8 @@ class Directions:
         """Take over what other directions of the same f told of it."""
         self._weight, self._shown, self.gridded = before._weight, before._shown, before.gridded
         self._reached = before._reached
+        if not np.count_nonzero(self.sizes):  # of products, which the first direction told
+            self.sizes = before.sizes
 
     @property
     def needed(self) -> Values:

@@ -13,6 +13,7 @@ from scipy import sparse
 
 from gradcheck.examination import columns
 from gradcheck.examination.columns import every_entry, examine_columns
+from gradcheck.examination.silent import Missing
 from gradcheck.function.matrix import Dense, Product, Sparse
 from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
@@ -68,6 +69,7 @@ class Examination:
         nothing: bool = False,
         silent: Any = (),
         stays: bool = True,
+        missing: Any = (),
         finds: Any = (),
         zeros: Any = None,
         scales: float = 1.0,
@@ -95,6 +97,7 @@ class Examination:
         )
         self.lengths = np.ones(self.n) if lengths is None else np.asarray(lengths, float)
         self.nothing, self.silent, self.stay = nothing, rows_of(self.n, silent), stays
+        self.missing = missing
         self.rng: Any = Chosen()
         self.swept: list[Any] = []
         self.made: list[Any] = []
@@ -103,7 +106,7 @@ class Examination:
         monkeypatch.setattr(columns, "judge_in_rows", self.sweep)
         for name in (
             "sweep", "scaling_of", "silent_entries", "JointTest", "rows_evidence", "find_places", "stays",
-            "directions_of_zeros",
+            "directions_of_zeros", "missing_columns",
         ):  # fmt: skip
             monkeypatch.setattr(columns, name, getattr(self, name))
         self.survey, findings = examine_columns(
@@ -187,6 +190,19 @@ class Examination:
         assert isinstance(scaling, SimpleScaling)
         self.asked_of = silent.tolist()
         return self.stay
+
+    def missing_columns(
+        self, problem: Any, scaling: Any, silent: Any, judge: Any, block: Any, rng: Any, delta: float
+    ) -> Missing:
+        """What is wrong in columns that are claimed to do nothing."""
+        assert (problem.objective, scaling, block, rng) == (
+            self.objective,
+            self.scaling,
+            self.block,
+            self.rng,
+        )
+        assert (silent is self.silent, 2.0 * delta, self.stay) == (True, DELTA, False)
+        return Missing(silent, [judge(j, np.arange(self.m)) for j in self.missing], [], bool(self.missing))
 
     def directions_of_zeros(
         self, setting: Any, block: Any, lengths: Any, judge: Any, delta: float, confidence: float, rng: Any
@@ -511,6 +527,18 @@ def test_of_a_sample_what_noise_hides_is_no_question_where_all_is_certified(exam
     for parts in ({"method": "sweep"}, {"stays": False}):
         found = examined(off(2, n), undecided=open_, **parts)
         assert found.survey.entries.judgement.inconclusive.sum() == 2
+
+
+@pytest.mark.parametrize(("missing", "certified"), [([4], 1), ([], 0)])
+def test_of_a_sample_columns_that_are_claimed_to_do_nothing_are_looked_at_where_f_does_not_stay(
+    examined: Any, missing: list[int], certified: int
+):
+    """The rest is certified where these are all; of all columns none has to be looked at again."""
+    off_in_4 = off(2, 120, (0, 4))
+    found = examined(off_in_4, silent=[4], stays=False, missing=missing)
+    assert (found.wrong, found.certified) == ({(0, 4)} if missing else set(), certified)
+    every = examined(off_in_4, silent=[4], stays=False, missing=missing, method="sweep")
+    assert len(every.swept) == 1
 
 
 # Zeros throughout

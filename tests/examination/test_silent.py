@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcheck import Outcome, check_gradient, check_jacobian, check_jvp
+from gradcheck import Outcome, check_gradient, check_jacobian, check_jvp, check_vjp
 
 
 def network(seed: int, used: int, unused: int, outputs: int) -> tuple[Any, Any, dict[str, np.ndarray]]:
@@ -97,3 +97,93 @@ def test_of_products_with_several_outputs_nothing_is_claimed_of_a_part_of_x():
         return weights @ np.concatenate(slopes)
 
     assert check_jvp(f, jvp, x).outcome is not Outcome.FAIL
+
+
+def layer(outputs: int, bias: int, unused: int = 0) -> tuple[Any, Any, dict[str, np.ndarray]]:
+    """tanh(A a + B b) with an array that it may not use, its Jacobian by arrays, and a point."""
+    rng = np.random.default_rng(0)
+    weights, biases = rng.normal(size=(outputs, 60)) / 8.0, rng.normal(size=(outputs, bias))
+    x = {"a": rng.normal(size=60), "b": rng.normal(size=bias), "c": rng.normal(size=unused)}
+
+    def f(p: Any) -> np.ndarray:
+        return np.tanh(weights @ p["a"] + biases @ p["b"] / np.sqrt(bias))
+
+    slope = (1.0 - f(x) ** 2)[:, None]
+    right = {
+        "a": slope * weights, "b": slope * biases / np.sqrt(bias), "c": np.zeros((outputs, unused)),
+    }  # fmt: skip
+    return f, right, x
+
+
+@pytest.mark.parametrize(("bias", "most"), [(50, 360), (150, 960)])
+def test_a_forgotten_array_is_named_column_by_column(bias: int, most: int):
+    """INCONCLUSIVE before, or `at least` what a search had found; that another array is not used is no part of it."""
+    f, right, x = layer(30, bias, unused=20)
+    assert check_jacobian(f, right, x).nfev <= 20
+    report = check_jacobian(f, right | {"b": 0.0 * right["b"]}, x)
+    assert report.reason.startswith(f"{30 * bias:,} of {30 * (80 + bias):,} entries wrong")
+    assert report.diagnosis[0].startswith(f"analytic is 0 in J[:, 60:{60 + bias}], ")
+    assert report.certificate is not None
+    assert report.nfev <= most
+
+
+def test_of_a_large_forgotten_array_a_sample_tells():
+    """Twelve columns of 400, each of which moves every output."""
+    f, right, x = layer(30, 400)
+    report = check_jacobian(f, right | {"b": 0.0 * right["b"]}, x)
+    assert report.reason.startswith("about 12,000 of 13,800 entries wrong")
+    assert report.diagnosis[0].startswith("analytic is 0 in J[:, 60:460], ")
+    assert report.nfev <= 130
+
+
+def test_a_forgotten_array_is_named_beside_another_mistake():
+    """Two entries of the other one; both were INCONCLUSIVE."""
+    f, right, x = layer(30, 50, unused=20)
+    wrong = right | {"a": right["a"].copy(), "b": 0.0 * right["b"]}
+    wrong["a"][3, 7] += 0.1
+    wrong["a"][8, 50] += 0.1
+    report = check_jacobian(f, wrong, x)
+    assert report.reason.startswith("1,502 of 3,900 entries wrong")
+    assert report.certificate is not None
+
+
+@pytest.mark.parametrize(
+    ("each", "how", "most"), [(3, "160 of 6,400", 2000), (6, "about 280 of 11,200", 700)]
+)
+def test_where_everything_is_forgotten_all_of_it_is_wrong(each: int, how: str, most: int):
+    """Each output has entries of its own: `at least` a few of them before, or thousands of evaluations."""
+    rng = np.random.default_rng(0)
+    x = {"a": rng.normal(size=(40, each)), "b": rng.normal(size=40)}
+    zeros = {"a": np.zeros((40, 40 * each)), "b": np.zeros((40, 40))}
+    report = check_jacobian(lambda p: np.tanh(p["a"].sum(axis=1) + p["b"]), zeros, x)
+    assert report.reason.startswith(f"{how} entries wrong")
+    assert report.nfev <= most
+
+
+@pytest.mark.parametrize("columns", [[7], [7, 300]])
+def test_a_few_columns_of_a_large_array_that_is_claimed_to_do_nothing_are_found(columns: list[int]):
+    """In one output each; no sample shows them."""
+    f, right, x = layer(30, 20, unused=400)
+
+    def uses_some(p: Any) -> np.ndarray:
+        out = f(p)
+        for row, column in enumerate(columns):
+            out[row] += 0.3 * p["c"][column]
+        return out
+
+    report = check_jacobian(uses_some, right, x)
+    assert {m.name.split(" ")[1].rstrip("]") for m in report.wrong} == {str(80 + k) for k in columns}
+    assert report.certificate is not None
+    assert report.nfev <= 100
+
+
+def test_products_that_forget_an_array_are_as_matrices_are():
+    """A jvp and a vjp of more outputs than are asked for one by one."""
+    f, right, x = layer(120, 50)
+    J = np.hstack([right["a"], 0.0 * right["b"]])
+    for report in (
+        check_jvp(f, lambda _, v: J @ np.concatenate([v["a"], v["b"]]), x),
+        check_vjp(f, lambda _, u: {"a": (J.T @ u)[:60], "b": (J.T @ u)[60:], "c": np.zeros(0)}, x),
+    ):
+        assert report.reason.startswith("6,000 of 13,200 entries wrong")
+        assert report.nfev <= 700
