@@ -81,6 +81,8 @@ def _residuals(problem: Problem, joint: Joint) -> list[Residual]:
         k = int(np.argmax(relative))
         size = float(joint.sizes[k]) or 1.0
         weight, error = float(direction.weight[k]) / size, float(direction.error[k]) / size
-        allowed = 3.0 * error + max(ROUNDING * problem.eps * weight, LEAST * problem.tolerance.rtol)
+        # More where errors within the tolerance were accepted.
+        more = float(direction.allowed[k]) / size - 3.0 * error
+        allowed = 3.0 * error + max(ROUNDING * problem.eps * weight, LEAST * problem.tolerance.rtol, more)
         told.append(Residual(float(direction.residual[k]) / size, error, weight, allowed, direction.step))
     return told

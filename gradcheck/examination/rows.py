@@ -47,9 +47,9 @@ __all__ = ["BUDGET", "examine_rows"]
 JUDGED_UP_TO, LONE = 20, 2
 # A group takes two stencils where it is wrong; what groups need beside them, in such pairs: the noise, and directions.
 AROUND = 4
-# The part of the chance that the first test takes, and the part of up to six others: of one repair, and of what is
-# located, two each at the most, and one each of columns that are claimed to do nothing.
-FIRST, LATER = 0.75, 0.25 / 6.0
+# The part of the chance that the first test takes, and the part of up to ten others: of one repair, and of what is
+# located, four each at the most, and two of columns that are claimed to do nothing.
+FIRST, LATER = 0.75, 0.25 / 10.0
 # Evaluations after which other ways name what is wrong; columns of a row that is wrong throughout that are judged.
 BUDGET, SAMPLES = 1500, 6
 # Stencils that one column may take, where the first leaves doubts.
@@ -135,6 +135,12 @@ def _scaled_rows(direction: Direction, other: Direction, wrong: Mask, matrix: Ma
         if SHARING <= int(alike.sum()) >= int(wrong.sum()) / 2:
             scaled |= alike
     return alpha, np.asarray(scaled)
+
+
+def _tolerated(test: JointTest, direction: Direction) -> Mask:
+    """(m,) rows in which independent errors within the tolerance explain what a direction finds."""
+    bar = 3.0 * direction.error + test.along.spread(direction.tangent)
+    return np.asarray(direction.off <= bar)
 
 
 @dataclass
@@ -247,11 +253,18 @@ class _Search:
     def certified(self, claim: Problem) -> Joint | None:
         """Fresh directions for another claim; None where they do not certify all rows of it.
 
-        What the first direction told of f serves them; where that is too little for some row it is seen anew.
+        What the first direction told of f serves them; where that is too little for some row it is seen anew. Where
+        errors within the tolerance explain what they find it is nothing.
         """
         scaling, delta, rng = self.test.along.scaling, LATER * (1.0 - self.confidence), self.rng
         for before in (self.test, None) if self.test.tells(scaling) else (None,):
-            rest = JointTest(claim, scaling, rng, delta, exact=self.test.exact, before=before).run()
+            test = JointTest(claim, scaling, rng, delta, exact=self.test.exact, before=before)
+            rest = test.run()
+            if rest.wrong.any() and _tolerated(test, rest.directions[-1])[rest.wrong].all():
+                test = JointTest(
+                    claim, scaling, rng, delta, exact=self.test.exact, before=before, tolerant=True
+                )
+                rest = test.run()
             if rest.certified.all():
                 return rest
             if rest.wrong.any():
@@ -273,7 +286,9 @@ class _Search:
                 self.test, joint.directions[-1], rows, self.judge, between, self.rng, BUDGET, begun=begun
             )
             filled = found.dense and self._fill(found.wrong, np.flatnonzero(rows))
-            if (found.dense or found.spent or found.unexplained.any() or not found.wrong) and not filled:
+            left = found.unexplained if found.wrong else rows
+            left = left & ~_tolerated(self.test, joint.directions[-1])
+            if (found.dense or found.spent or left.any()) and not filled:
                 return None
         # Off by less than is accepted throughout: no row of these is wrong, and their certificates are of the rest.
         accepted = scaled & (np.abs(alpha) <= problem.tolerance.rtol) & ~self.wrong_rows(scaled.size)
@@ -296,7 +311,8 @@ class _Search:
         elif accepted.any() and array.certificate is not None:
             name = f"{array.certificate.name} / its factor"
             array = replace(array, certificate=replace(array.certificate, name=name))
-        return Evidence(latest(concatenate(self.judged)), (array,), tuple(regions))
+        judged = latest(concatenate([none_judged(problem.x.dtype), *self.judged]))
+        return Evidence(judged, (array,), tuple(regions))
 
     def _fill(self, wrong: list[int], rows: Index) -> bool:
         """Judge the columns between those that are wrong, and those beside them until one is right; not of many."""
