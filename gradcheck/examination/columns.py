@@ -110,7 +110,8 @@ def examine_columns(
         joint = test.run()
         array = rows_evidence(claim, names, joint, confidence)
         if not (joint.certified | fixed).all():
-            array = replace(array, certificate=None, limit=test.limit)
+            bound = _bound_in_noise(claim, names, test, joint, ~fixed, confidence)
+            array = replace(bound or replace(array, certificate=None), limit=test.limit)
         return array, joint, joint.wrong | (~joint.certified & test.standing_out(joint))
 
     def believed(judged: Entries, joint: Joint) -> Mask:
@@ -191,6 +192,21 @@ def examine_columns(
     )
     said = [Finding(text)] if groups and isinstance(matrix, Sparse) else []
     return Evidence(latest(concatenate([entries, *alone])), (array,), tuple(regions)), said
+
+
+def _bound_in_noise(
+    problem: Problem, names: JacobianNames, test: JointTest, joint: Joint, looked_at: Mask, confidence: float
+) -> ArrayEvidence | None:
+    """What directions bound of the rows that they left open for noise alone, whose size they know; None of others."""
+    left = ~joint.certified & looked_at
+    if joint.wrong.any() or test.first is None or not (left <= test.first.noisy).all():
+        return None
+    if not (np.isfinite(joint.bound).all() and (joint.sizes > 0).all()):
+        return None
+    array = rows_evidence(problem, names, replace(joint, certified=looked_at), confidence)
+    # Rows that were given up are certified by no later direction.
+    known = array.certificate
+    return array if known is not None and known.relative_to_rms > problem.tolerance.resolution else None
 
 
 def _of_rows(

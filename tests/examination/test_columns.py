@@ -223,3 +223,25 @@ def test_a_mistake_that_stands_out_of_rounded_values_is_named_though_directions_
         wrong_at[place] *= factor
         report = check_jacobian(f, wrong_at, x)
         assert [m.flat_index for m in report.wrong] == [200 * place[0] + place[1]]
+
+
+@pytest.mark.slow
+def test_rows_that_noise_alone_keeps_open_are_bounded():
+    """`nothing is known` beside 22,500 entries that were checked, before; with a coarser resolution they pass."""
+    n = 150
+    rng = np.random.default_rng(n)
+    a, x = rng.normal(size=(n, n)) / np.sqrt(n), np.random.default_rng(n + 1).normal(size=n)
+    right = np.cos(a @ x)[:, None] * a
+
+    def f(x):
+        return np.round(np.sin(a @ x), 8)
+
+    report = check_jacobian(f, right, x)
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert "what f shows agrees with the Jacobian" in report.reason
+    assert report.resolution < report.certificate.relative_to_rms < 0.01
+    assert check_jacobian(f, right, x, resolution=0.01).outcome is Outcome.PASS
+    flattest = int(np.argmin(np.abs(np.cos(a @ x))))
+    right[flattest, 11] *= 1.5
+    report = check_jacobian(f, right, x)
+    assert [m.name for m in report.wrong] == [f"J[{flattest}, 11]"]

@@ -44,11 +44,20 @@ def rows_of(m: int, rows: Any) -> Any:
     return np.ones(m, bool) if rows is True else np.isin(np.arange(m), list(rows))
 
 
+class First(str):
+    """A first direction, by its name, in which noise is no reason for what is open."""
+
+    noisy = False
+
+
+FIRST = First("first")
+
+
 class Look:
     """What directions show of each row, and what they bound certified ones by; `first` is that of a search."""
 
     def __init__(
-        self, certified: Any = True, wrong: Any = (), out: Any = (), first: Any = "first", bound: float = 0.0
+        self, certified: Any = True, wrong: Any = (), out: Any = (), first: Any = FIRST, bound: float = 0.0
     ) -> None:
         self.certified, self.wrong, self.out, self.first, self.bound = certified, wrong, out, first, bound
 
