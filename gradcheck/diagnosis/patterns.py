@@ -279,11 +279,12 @@ def _along_an_axis(s: Scope) -> Cause | None:
 
 def unused(s: Scope) -> Cause | None:
     """Numerical zeros where analytic is not zero: f does not depend on these entries."""
-    if s.wrong.sum() < 1 + MARGIN or (np.abs(s.numerical) > s.bar)[s.wrong].any():
+    if s.wrong.sum() < 1 + MARGIN or s.telling.any():
         return None
     if not s.convinces(np.zeros_like(s.analytic)):
         return None
-    return Cause(Kind.UNUSED, s.wrong_place(), vague=True, origin=_beyond(s))
+    # What analytic is there may be told as well: a weight decay alone.
+    return Cause(Kind.UNUSED, s.wrong_place(), 1, origin=_beyond(s))
 
 
 def _beyond(s: Scope) -> str:
@@ -356,13 +357,13 @@ def scaled(s: Scope) -> Cause | None:
     b = s.blocks[0]
     if len(s.blocks) > 1 or len(b.shape) != 2 or b.is_complex or not (s.whole and s.complete):
         return None
-    g, r, wrong, slack = (
-        part.reshape(b.shape) for part in (s.analytic, s.numerical, s.wrong, s.slack(s.numerical))
+    g, r, wrong, telling, slack = (
+        part.reshape(b.shape) for part in (s.analytic, s.numerical, s.wrong, s.telling, s.slack(s.numerical))
     )
     for axis, noun in ((1, "row"), (0, "column")):
         bad = wrong.any(axis)
         lines = int(bad.sum())
-        if lines < 2 or b.shape[axis] < 1 + MARGIN:
+        if lines < 2 or b.shape[axis] < 1 + MARGIN or (bad & ~telling.any(axis)).any():
             continue
         weight = 1.0 / slack**2
         c = np.sum(weight * g * r, axis, keepdims=True) / np.sum(weight * r * r, axis, keepdims=True)

@@ -158,6 +158,11 @@ class Scope:
             [b.is_complex & ((at - b.start) % 2 == 1) for b in self.blocks for at in [self.within(b)]]
         )
 
+    @property
+    def telling(self) -> Mask:
+        """Which wrong entries have a numerical value beyond its bar: of no other a ratio tells anything."""
+        return self.wrong & (np.abs(self.numerical) > self.bar)
+
     def within(self, block: Block) -> Index:
         """Flat indices of the entries of one array."""
         return self.at[(self.at >= block.start) & (self.at < block.stop)]

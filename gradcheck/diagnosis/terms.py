@@ -117,7 +117,7 @@ def scaled_parametrisation(s: Scope) -> Cause | None:
 
 
 def _by_another(s: Scope, fitted: bool) -> Cause | None:
-    if s.wrong.sum() < 1 + MARGIN + fitted:
+    if s.telling.sum() < 1 + MARGIN + fitted:
         return None
     wrong = np.flatnonzero(s.wrong)
     # A few entries, those that are known best, refuse most: the others are not asked then.
@@ -176,7 +176,7 @@ def _chain(s: Scope, t: Flat, fitted: bool) -> Cause | None:
 
 def delta(s: Scope) -> Cause | None:
     """analytic = (1 + d/x) numerical: log(x + d) differentiated as log x, or the other way round."""
-    if s.subject.matrix or s.wrong.sum() < 1 + MARGIN:
+    if s.subject.matrix or s.telling.sum() < 1 + MARGIN:
         return None
     x, off = s.x, s.analytic - s.numerical
     if not (x[s.wrong] != 0).all() or np.ptp(np.abs(x[s.wrong])) <= 1e-3 * np.max(np.abs(x[s.wrong])):

@@ -759,3 +759,28 @@ def test_a_gradient_that_moves_where_f_does_not_change_is_no_stale_cache(seed):
     report = check_gradient(f, grad, {"W": np.zeros((6, 4)), "b": np.zeros(4)}, rng=seed)
     assert report.outcome.value == "FAIL"
     assert not any(c.kind in (Kind.STALE, Kind.REMEMBERS) for c in report.causes)
+
+
+def padded(seed: int, shape: tuple[int, int], change: Callable[[Any, Any], Any]) -> Report:
+    """check_gradient of an f that does not use the last two rows of x; `change` puts the mistake in its gradient."""
+    rng = np.random.default_rng(seed)
+    x, a = rng.normal(size=shape), rng.normal(size=shape)
+    used = np.arange(shape[0])[:, None] < shape[0] - 2
+
+    def f(x: Any) -> float:
+        return float(np.sum(used * a * np.sin(np.asarray(x, float))))
+
+    return check_gradient(f, lambda x: np.where(used, a * np.cos(x), change(a * np.cos(x), x)), x, rng=seed)
+
+
+@pytest.mark.parametrize(("shape", "seed"), [((60, 40), 0), ((60, 40), 2), ((40, 40), 3), ((30, 8), 1)])
+def test_what_is_off_from_0_is_off_by_no_factor(shape, seed):
+    """Rows of padding by directions, which know their numerical value to be below a bar; a decay is told beside."""
+    place = f"x[{shape[0] - 2}:{shape[0]}, :]"
+    nothing = f"numerical is 0 in {place}, analytic is not: f does not use them there?"
+
+    assert padded(seed, shape, lambda g, x: g).diagnosis == (nothing,)
+    by_nothing, decay = padded(seed, shape, lambda g, x: 0.01 * x).diagnosis
+    assert by_nothing == nothing
+    assert decay.startswith("analytic - numerical = lambda x with lambda = 0.01 +-")
+    assert padded(seed, shape, lambda g, x: 0.0 * g).outcome == "PASS"
