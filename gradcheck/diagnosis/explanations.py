@@ -214,8 +214,8 @@ def _opposite(s: Scope) -> Cause | None:
 
 
 def _between(everything: Scope) -> Cause | None:
-    """Every array up to one is wrong throughout, and every one behind it right, or the other way round."""
-    states = []
+    """Every array up to one is wrong, and every one behind it right, or the other way round."""
+    states, throughout = [], True
     for b in everything.blocks:
         part = everything.one(b)
         bad = int(part.wrong.sum())
@@ -225,13 +225,15 @@ def _between(everything: Scope) -> Cause | None:
         if part.at.size == 0 or part.undecided.size or (bad and 2 * bad <= int(part.tested.sum())):
             return None
         states.append(bool(bad))
+        throughout &= bad in (0, b.size)
     names, changes = everything.names, [k for k in range(1, len(states)) if states[k] != states[k - 1]]
     if len(states) < 3 or len(changes) != 1 or sum(states) < 2:
         return None
     k = changes[0]
     pair = (names[k - 1], names[k]) if states[0] else (names[k], names[k - 1])
     wrong = tuple(name for name, bad in zip(names, states, strict=True) if bad)
-    return Cause(Kind.BETWEEN, Place(wrong, int(everything.wrong.sum()), Extent.WRONG), moves=(pair,))
+    extent = Extent.ALL if throughout else Extent.WRONG
+    return Cause(Kind.BETWEEN, Place(wrong, int(everything.wrong.sum()), extent), moves=(pair,))
 
 
 def _cache(subject: Subject, evidence: Entries, grad: Gradient) -> tuple[Cause | None, int]:

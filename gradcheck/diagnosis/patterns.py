@@ -73,7 +73,7 @@ def factor(s: Scope) -> Cause | None:
         # No evidence for a factor; a description, for people to recognise. Beside undecided entries it would mislead.
         return None if s.undecided.size else Cause(Kind.ONE_ENTRY, s.wrong_place(), 1, value=c, bar=spread)
     if place := s.holds(s.analytic / c, free=1, anywhere=s.wrong.sum() > 1 + MARGIN):
-        return Cause(Kind.FACTOR, place, 1, value=c, bar=spread, origin=_over_norm(s))
+        return Cause(Kind.FACTOR, place, 1, value=c, bar=spread, origin=_over_norm(s, c))
     # No accident gives two entries one ratio, as it gives them one difference: but it has to be that of all.
     both = s.wrong.sum() == 2 and s.fits(s.analytic / c).all()
     if both and (place := s.holds(s.analytic / c, free=1, margin=1)):
@@ -81,10 +81,12 @@ def factor(s: Scope) -> Cause | None:
     return None
 
 
-def _over_norm(s: Scope) -> str:
+def _over_norm(s: Scope, c: float) -> str:
     """What a factor is called by which a whole gradient, or array, is of length 1."""
     whole = np.concatenate([s.subject.analytic[b.slice] for b in s.blocks])
-    return "1/|numerical|" if whole.size > MARGIN and abs(float(np.linalg.norm(whole)) - 1.0) <= SAME else ""
+    if whole.size <= MARGIN or abs(float(np.linalg.norm(whole)) - 1.0) > SAME:
+        return ""
+    return "1/|numerical|" if c > 0 else "-1/|numerical|"
 
 
 def slope(b: Array, d: Array) -> Any:
@@ -166,18 +168,23 @@ def conjugate(s: Scope) -> Cause | None:
 
 
 def cut(s: Scope) -> Cause | None:
-    """Integers where the numerical derivatives have fractions, always on the same side of them."""
+    """Integers where the numerical derivatives have fractions, towards 0 of them, as an integer array takes them.
+
+    What is between 0 and 1 and left out of whole numbers (a sigmoid beside labels) is so to one side of them alone.
+    """
     g, r, allowed = (part[s.wrong] for part in (s.analytic, s.numerical, s.allowed))
     clear = np.abs(r - np.rint(r)) > allowed
     off = np.abs(g - r)
     # A small term left out of a gradient of integers would look alike: fractions lie anywhere up to 1.
     spread = clear.sum() > 2 and off.max() > 0.5 and (off <= 1.0 + allowed).all()
-    if not spread or (s.analytic != np.rint(s.analytic)).any():
+    if (
+        not spread
+        or (s.analytic != np.rint(s.analytic)).any()
+        or not np.array_equal(g[clear], np.trunc(r[clear]))
+    ):
         return None
-    for cut_by, name in ((np.trunc, "cut"), (np.floor, "rounded down")):
-        if np.array_equal(g[clear], cut_by(r[clear])):
-            return Cause(Kind.CUT, s.everywhere(), vague=True, origin=name)
-    return None
+    several = np.ptp(np.sign(r[clear])) > 0 or np.unique(g).size > MARGIN
+    return Cause(Kind.CUT, s.everywhere(), vague=True) if several else None
 
 
 def clipped(s: Scope) -> Cause | None:

@@ -46,6 +46,7 @@ LONG_KINK = "what looks like a kink at x over the long steps that single precisi
 PRECISE = "tighter solver tolerances, nothing rounded, no large terms that cancel"
 UNITS = {
     "1/|numerical|": "a gradient divided by its norm?",
+    "-1/|numerical|": "a direction of descent, of length 1?",
     "180/pi": "degrees for radians?",
     "pi/180": "radians for degrees?",
 }
@@ -98,7 +99,7 @@ def cause_sentence(c: Cause) -> str:
             what = f"one number along {c.origin}" if c.origin else number(c.value or 0.0, 6)
             return f"analytic is {what} in {where}, numerical differs: {BROADCAST}"
         case Kind.CUT:
-            return f"analytic is numerical {c.origin} to integers in {where}: an integer array?"
+            return f"analytic is numerical cut to integers in {where}: an integer array?"
         case Kind.CLIPPED:
             return f"analytic is numerical cut off at {number(c.value or 0.0, 4)} in {where}: {CLIPPING}"
         case Kind.SIGNS:
@@ -168,7 +169,8 @@ def cause_sentence(c: Cause) -> str:
             step = number(c.value or 0.0, 2) + c.origin
             return f"analytic - numerical = h/2 f'' with h = {step} in {where}: {QUOTIENT}"
         case Kind.STALE:
-            return f"grad stays the same when {name} moves, f's slope does not: {STALE}"
+            move = "moves" if len(c.place.arrays) == 1 else "move"
+            return f"grad stays the same when {name} {move}, f's slope does not: {STALE}"
         case Kind.REMEMBERS:
             return "grad(x) is another one after a call at another point: it remembers earlier calls (a stale cache?)"
         case Kind.ONE_ENTRY:
@@ -181,7 +183,10 @@ def cause_sentence(c: Cause) -> str:
             return f"{one} and {other} are off by equal and opposite amounts: {FLUX}"
         case Kind.BETWEEN:
             last, first = c.moves[0]
-            return f"all of {name} are wrong, and every other array is right: look between {last} and {first}"
+            what = "all" if c.place.extent is Extent.ALL else "entries"
+            return (
+                f"{what} of {name} are wrong, and every other array is right: look between {last} and {first}"
+            )
 
 
 def place_words(place: Place) -> str:

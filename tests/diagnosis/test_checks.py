@@ -303,7 +303,7 @@ def test_arrays_behind_one_layer_are_right():
     report = check_gradient(lambda p: float(np.sum(forward(p)[2] ** 2)), gradient, p)
 
     assert report.diagnosis == (
-        'all of params["W0"] and params["W1"] are wrong, and every other array is right: '
+        'entries of params["W0"] and params["W1"] are wrong, and every other array is right: '
         'look between params["W1"] and params["W2"]',
     )
 

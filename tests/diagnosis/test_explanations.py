@@ -515,6 +515,13 @@ def test_an_explanation_that_fits_all_entries_but_one_is_not_given(name):
     assert explain(right, spoilt(wrong), x) == ()
 
 
+def test_a_direction_of_descent_of_length_1_has_its_sign():
+    """Divided by the norm, and negated."""
+    (sentence,) = explain(V, -V / np.linalg.norm(V))
+
+    assert sentence.startswith("analytic = -1/|numerical| x numerical in all 6 entries of x: ")
+
+
 def test_a_factor_in_all_but_one_right_entry_is_not_claimed_for_that_one():
     """Where an entry is right the factor is said to hold in the wrong ones, no more."""
     (sentence,) = explain(V, changed(2 * V, 3, V[3]))
@@ -764,10 +771,14 @@ def test_a_derivative_at_an_integer_may_be_cut_to_the_one_below():
     assert "cut to integers" in explain(right, wrong)[0]
 
 
-def test_rounding_down_is_told_from_cutting():
-    """floor and trunc differ below zero."""
+def test_whole_numbers_that_no_integer_array_makes_are_not_called_cut():
+    """Such an array cuts towards 0 on both sides; labels alone lie on one side of sigmoid -+ labels."""
+    labels, sigmoid = np.array([0.0, 1.0, 1.0, 0.0, 1.0, 0.0]), 1.0 / (1.0 + np.exp(-V))
+
     assert "cut to integers" in explain(9 * V, np.trunc(9 * V))[0]
-    assert "rounded down to integers" in explain(9 * V, np.floor(9 * V))[0]
+    assert explain(9 * V, np.floor(9 * V)) == ()
+    assert explain(sigmoid - labels, -labels) == ()
+    assert explain(sigmoid + labels, labels) == ()
 
 
 def test_a_coarser_error_than_float32_makes_is_not_its_arithmetic():
@@ -856,6 +867,18 @@ def test_a_decay_on_weights_alone_names_them_together():
     )
 
     assert 'lambda = 0.1 +- 3e-11 in all 21 entries of params["W1"] and params["W2"]' in sentence
+
+
+def test_all_of_some_arrays_are_wrong_only_where_each_entry_is():
+    """Before one that is right: entries of them are, where some of theirs are right."""
+    tree = {"a": M, "b": V, "c": AT}
+    wrong = tree | {"a": M + 0.1 * normal(4, 3, seed=7), "b": V + 0.1 * normal(6, seed=8)}
+    right = {"a": changed(wrong["a"], 0, M[0]), "b": changed(wrong["b"], 0, V[0])}
+    said = 'params["a"] and params["b"] are wrong, and every other array is right: '
+
+    assert explain(tree, wrong)[0].startswith(f"all of {said}")
+    for name, array in right.items():
+        assert explain(tree, wrong | {name: array})[0].startswith(f"entries of {said}")
 
 
 def test_many_arrays_are_counted():
@@ -1109,7 +1132,7 @@ def test_random_mistakes_are_not_explained(shape, wrong):
 
 def quadratic(p: Any) -> float:
     """A function whose slope changes with x in every entry."""
-    return float(0.5 * np.sum(p**2) + np.sum(V * p))
+    return float(0.5 * np.sum(p**2) + np.sum(V[: p.size] * p))
 
 
 class Cached:
@@ -1146,6 +1169,16 @@ def test_a_cache_is_found_with_two_more_calls():
     assert report.outcome is Outcome.FAIL
     assert report.diagnosis[0].startswith("grad stays the same when x moves")
     assert report.ngev == 4 == len(grad.points) - 1
+
+
+def test_of_several_arrays_that_a_cache_ignores_the_words_agree():
+    """One moves, two move."""
+    x, stale = {"a": AT[:4], "b": AT[4:]}, {"a": V[:4], "b": V[4:]}
+
+    (sentence,) = check_gradient(
+        lambda p: sum(map(quadratic, (p["a"] + 1, p["b"]))), lambda p: stale, x
+    ).diagnosis
+    assert re.match(r'grad stays the same when params\["."\] and params\["."\] move, ', sentence)
 
 
 def test_a_grad_that_remembers_is_found():
