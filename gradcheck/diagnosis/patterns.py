@@ -378,7 +378,10 @@ def scaled(s: Scope) -> Cause | None:
         if not (np.isfinite(c) & (c != 0)).all():
             continue
         if place := s.holds((g / c).ravel(), free=lines):
-            factors = c[np.expand_dims(bad, axis)]
+            # A 1 is one of most lines; where few are wrong the others have no factor.
+            few = 2 * lines <= bad.size
+            factors = c[np.expand_dims(bad, axis)] if few else c
             span = (float(factors.min()), float(factors.max()))
+            place = s.wrong_place() if few else place
             return Cause(Kind.SCALED, place, lines, origin=noun, span=span)
     return None

@@ -119,7 +119,8 @@ class Marked:
         for extent, inside in (
             (Extent.ON, i == j), (Extent.ABOVE, i < j), (Extent.BELOW, i > j), (Extent.OFF, i != j),
         ):  # fmt: skip
-            if inside[self.bad].all() and (not filled or self._fills(inside, int(inside.sum()))):
+            telling = not filled and inside.mean() ** (wrong - 1) < ACCIDENT
+            if inside[self.bad].all() and (telling or self._fills(inside, int(inside.sum()))):
                 return Place((self.block.name,), wrong, extent, shape=shape)
         return None
 

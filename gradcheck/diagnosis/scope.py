@@ -222,7 +222,7 @@ class Scope:
             if not alone:
                 return self._bounded(explained)
             confirmed, settled = None, self.whole
-        place = self.everywhere(confirmed) if everywhere else self.wrong_place(confirmed)
+        place = self.everywhere(confirmed) if everywhere else self.wrong_place(confirmed, fits)
         if settled:
             place = replace(place, settled=True, changed=self._changed(mended))
         return place if anywhere or place.extent is not Extent.WRONG else None
@@ -243,7 +243,7 @@ class Scope:
             terms[which] = (explained - self.analytic) * tangent
             sums[which] = float(units @ direction.value) - float(self.analytic @ tangent)
             off[which] = float(np.abs(units) @ direction.bar) + rounding
-        entries = self._entries(self.wrong)
+        entries = self._entries(self.wrong, self.fits(explained))
         box = None if entries is None else entries.block_with(terms, sums, off)
         if box is None:
             return None
@@ -362,15 +362,16 @@ class Scope:
         line = one_line(self.blocks[0], tested) if len(self.blocks) == 1 else None
         return place if line is None else replace(line, extent=Extent.TESTED)
 
-    def wrong_place(self, confirmed: bool | None = False) -> Place:
+    def wrong_place(self, confirmed: bool | None = False, fits: Mask | None = None) -> Place:
         """The wrong entries: the only one by name, the block that they fill, or how many.
 
-        confirmed : whether those count as wrong that nobody judged.
+        confirmed : whether those count as wrong that nobody judged. fits : (m,) which entries an explanation leaves
+        right, so that a block may hold them; without one those that are 0, which a factor does.
         """
         wrong = self.at[self.wrong]
         if wrong.size == 1:
             return self._entry(int(wrong[0]), alone=self.size > 1)
-        entries = self._entries(self.wrong | (bool(confirmed) & ~self.known))
+        entries = self._entries(self.wrong | (bool(confirmed) & ~self.known), fits)
         place = entries.filled() if entries is not None else None
         return place or Place(self.names, wrong.size, Extent.WRONG)
 
@@ -390,11 +391,11 @@ class Scope:
         boxes = [region.box for region in self.throughout if region.block == b]
         return lines_of_zeros(b, self.at[self.wrong], self.subject.analytic[b.slice], boxes)
 
-    def _entries(self, bad: Mask) -> Marked | None:
+    def _entries(self, bad: Mask, fits: Mask | None = None) -> Marked | None:
         """Those of the one array that it has, some of them bad."""
         if len(self.blocks) > 1 or not self.blocks[0].shape:
             return None
-        right = self.known & ~self.wrong & (np.abs(self.numerical) > self.bar)
+        right = self.known & ~self.wrong & ((np.abs(self.numerical) > self.bar) if fits is None else ~fits)
         sampled = self.blocks[0].name in self.absent
         return Marked(self.blocks[0], self.at, bad, self.known, right, sampled, self.complete)
 

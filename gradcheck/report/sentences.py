@@ -17,6 +17,7 @@ NAMED = 3
 TELLING = 10
 # Rows in another order that are named.
 LINES = 4
+TRIANGLES = (Extent.ABOVE, Extent.BELOW, Extent.OFF, Extent.ON)
 # What the mistake usually is.
 BROADCAST = "reduced over too much, and broadcast?"
 CLIPPING = "a clipped gradient?"
@@ -176,6 +177,8 @@ def cause_sentence(c: Cause) -> str:
         case Kind.ONE_ENTRY:
             return f"one entry, {c.place.entry}, scaled by {_constant(c.value or 0.0, c.bar or 0.0)}"
         case Kind.REGION:
+            if c.place.extent in TRIANGLES:
+                return f"the wrong entries lie {c.place.extent.value} of {name}"
             verb = "are" if c.place.extent is Extent.LINES else "lie in"
             return f"the wrong entries {verb} {where}"
         case Kind.OPPOSITE:

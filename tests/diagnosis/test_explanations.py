@@ -988,6 +988,42 @@ def test_an_order_among_too_many_is_not_claimed():
     assert explain(right, wrong, bar=0.01) == ()
 
 
+def test_factors_of_some_rows_are_said_of_these():
+    """Two of six; of most rows one may be 1."""
+    right, c = normal(6, 4), np.ones((6, 1))
+    some = explain(right, changed(changed(c, 2, 2.0), 4, 5.0) * right)
+    most = explain(right, np.array([[2.0], [5.0], [1.0], [3.0], [2.0], [4.0]]) * right)
+
+    assert "times a factor of each row (2 to 5) in rows 2 and 4 of x: " in some[0]
+    assert "times a factor of each row (1 to 5) in all 24 entries of x: " in most[0]
+
+
+def test_a_constant_on_the_diagonal_is_not_said_of_its_rows():
+    """The identity for diag(mask): the zeros beside it are right, and would not be; of a factor they are."""
+    mask = np.diag([1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 1.0, 0.0, 1.0])
+    nothing, constant = explain(mask, np.eye(10))
+    (twice,) = explain(np.eye(10), 2.0 * np.eye(10) - mask)
+
+    assert nothing.startswith("numerical is 0 in rows 1, 2, 6 and 8 of x, analytic is not: ")
+    assert re.match(
+        r"analytic - numerical = 1 \+- \S+ in all 4 wrong entries of x: a constant too many", constant
+    )
+    assert twice.startswith("analytic = 2 x numerical in rows 1, 2, 6 and 8 of x: ")
+
+
+def test_the_diagonal_is_a_place_where_no_accident_is():
+    """Eight of ten rows on it; three entries of 25 off it are no place."""
+    eye = np.diag(np.r_[normal(8), 0.0, 0.0])
+
+    assert explain(np.zeros((10, 10)) + eye, eye + np.diag(np.r_[normal(8, seed=5), 0.0, 0.0])) == (
+        "the wrong entries lie on the diagonal of x",
+    )
+    off = normal(5, 5)
+    for at in ((0, 1), (2, 3), (4, 0)):
+        off[at] += 0.3 * at[0] + 0.1
+    assert explain(normal(5, 5), off) == ()
+
+
 def test_a_zero_inside_a_row_does_not_break_it():
     """A derivative that is 0 is right also in a row that is negated."""
     right = changed(M, (2, 0), 0.0)
@@ -1127,7 +1163,7 @@ def test_random_mistakes_are_not_explained(shape, wrong):
         gradient = right.copy()
         gradient.ravel()[hit] = rng.normal(size=hit.size)
 
-        assert [s for s in explain(right, gradient, at) if "wrong entries lie in" not in s] == []
+        assert [s for s in explain(right, gradient, at) if "wrong entries lie" not in s] == []
 
 
 def quadratic(p: Any) -> float:
