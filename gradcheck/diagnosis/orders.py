@@ -65,11 +65,15 @@ def rearranged(s: Scope) -> Cause | None:
 def _tells(s: Scope, cause: Cause, array: Array, moved: Array, explained: Flat) -> bool:
     """Whether it is more than some right entries in the place of wrong ones, as a transpose of a symmetric array has.
 
-    So it is where every entry is known, f bears it out, or half of those that are not 0 in both are others then.
+    So it is where every entry is known, f bears it out, or half of those that are not 0 in both are others then. Of a
+    band most are, whatever is right: a matrix that is shifted has to be borne out.
     """
-    if s.complete or cause.kind not in (Kind.TRANSPOSED, Kind.PERMUTED) or s.confirmed(explained):
+    if s.complete or cause.kind is Kind.EXCHANGED or s.confirmed(explained):
         return True
+    if s.subject.matrix and cause.kind not in (Kind.TRANSPOSED, Kind.PERMUTED):
+        return False
     with np.errstate(invalid="ignore"):
+        array, moved = array.ravel(), moved.ravel()
         size = np.maximum(np.abs(array), np.abs(moved))
         other = np.abs(array - moved) > s.subject.tolerance.rtol * size
     return bool(2 * np.count_nonzero(other) >= np.count_nonzero(size))

@@ -784,3 +784,20 @@ def test_what_is_off_from_0_is_off_by_no_factor(shape, seed):
     assert by_nothing == nothing
     assert decay.startswith("analytic - numerical = lambda x with lambda = 0.01 +-")
     assert padded(seed, shape, lambda g, x: 0.0 * g).outcome == "PASS"
+
+
+@pytest.mark.parametrize(
+    ("whole", "said"), [(True, ("J is shifted: numpy.roll(analytic, -1, 1) fits",)), (False, ())]
+)
+def test_a_band_that_is_rolled_the_wrong_way_is_no_shift(whole, said):
+    """Of two diagonals one is in the wrong place, where a roll would bring it: the other is right, and would not be."""
+    x = np.random.default_rng(1).normal(size=600) + 2.0
+
+    def f(u: Any) -> Any:
+        return -10.0 * u * (u - np.roll(u, 1)) + np.sin(u)
+
+    def vjp(u: Any, v: Any) -> Any:
+        on, below = v * (-10.0 * (2.0 * u - np.roll(u, 1)) + np.cos(u)), 10.0 * v * u
+        return np.roll(on + np.roll(below, -1), 1) if whole else on + np.roll(below, 1)
+
+    assert check_vjp(f, vjp, x).diagnosis == said
