@@ -24,6 +24,7 @@ from gradcheck.parameters.tree import Parameters
 from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
 from gradcheck.report.sentences import cause_sentence
+from gradcheck.results.cause import Kind
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.summaries import ArraySummary, Mismatch
@@ -35,6 +36,7 @@ __all__ = ["check_adjoint"]
 NAMED = 4
 # Rows and columns of an operator that is wrong and applied to every unit vector, to see what is wrong with it.
 APPLIED = 100
+MISSING = "adjoint is A^T, not A^H: the conjugate is missing"
 # What is off by less than this part of the resolution, of an entry and of all terms, is no mistake of the code. An
 # ill-conditioned operator, a solve, is linear and yet off by its condition times rounding, which linearity cannot show.
 LEAST_MISTAKE = 0.05
@@ -263,21 +265,47 @@ def _explained(test: DotProduct, tolerance: Tolerance) -> tuple[str, ...]:
     """What kind of mistake fits every entry of A, each asked for."""
     a, b = test.a, test.b
     m, n = b.given.size, a.given.size
-    if max(m, n) > APPLIED or a.is_complex != b.is_complex:
+    if max(m, n) > APPLIED:
         return ()
-    forward = np.stack([a(only(np.ones_like(a.given), j)).ravel() for j in range(n)], axis=1)
-    adjoint = np.stack([b(only(np.ones_like(b.given), i)).ravel() for i in range(m)])
+    known, claimed = _applied(a).T, _applied(b)
     accepted = max(a.accepted, b.accepted)
-    if a.is_complex:
-        alike = np.allclose(adjoint, forward, rtol=accepted, atol=accepted * float(np.max(np.abs(forward))))
-        return (
-            ("adjoint is A^T, not A^H: the conjugate is missing",) if alike and np.imag(forward).any() else ()
-        )
-    names = jacobian_names(b.given.shape, Parameters.of(a.given)[0], "A")
-    claimed, known = (np.asarray(side, np.float64).ravel() for side in (adjoint, forward))
-    bars = accepted * np.maximum(np.abs(claimed), np.abs(known)) / 3.0
+    # Of a real x or y the two parts of an entry of A are what the two of the other make.
+    if a.is_complex and b.is_complex:
+        if test.over_reals:
+            return _surplus_conjugate(test, known, claimed, accepted)
+        claimed = claimed.conj()
+    elif a.is_complex:
+        known = known + 1j * _applied(a, 1j).T
+    elif b.is_complex:
+        claimed = claimed + 1j * _applied(b, 1j)
     rtol = replace(tolerance, rtol=max(tolerance.rtol, accepted))
-    return tuple(cause_sentence(cause) for cause in diagnose_operator(names, claimed, known, bars, rtol))
+    names = jacobian_names(b.given.shape, Parameters.of(a.given.real)[0], "A")
+    causes = diagnose_operator(names, claimed, known, accepted, rtol)
+    return tuple(MISSING if cause.kind is Kind.CONJUGATE else cause_sentence(cause) for cause in causes)
+
+
+def _applied(operator: Operator, unit: complex = 1.0) -> Array:
+    """(k, l) what it makes of each of the k unit vectors, times a number."""
+    units = np.full_like(operator.given, unit)
+    return np.stack([operator(only(units, k)).ravel() for k in range(operator.given.size)])
+
+
+def _surplus_conjugate(test: DotProduct, forward: Array, adjoint: Array, accepted: float) -> tuple[str, ...]:
+    """Whether an adjoint that is linear over the reals alone is the right one but for a conjugate.
+
+    forward, adjoint : (m, n) what they make of unit vectors.
+    """
+
+    def alike(one: Array, other: Array) -> bool:
+        return np.allclose(one, other, rtol=accepted, atol=accepted * float(np.max(np.abs(other))))
+
+    whole, argument = alike(adjoint, forward), alike(adjoint.conj(), forward)
+    if not (whole or argument) or not alike(_applied(test.a, 1j).T, 1j * forward):
+        return ()
+    if not alike(_applied(test.b, 1j), -1j * adjoint):
+        return ()
+    made = "conj(A^H y)" if whole else "A^H conj(y)"
+    return (f"adjoint is {made}, not A^H y: a conjugate too many",)
 
 
 def _located(test: DotProduct, worst: Pair) -> Iterator[Mismatch]:

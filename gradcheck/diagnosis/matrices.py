@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
 from gradcheck.diagnosis.along import Along
@@ -95,21 +97,55 @@ def _known(matrix: Matrix, judged: Entries) -> Flat:
 
 
 def diagnose_operator(
-    names: Parameters, analytic: Flat, numerical: Flat, bars: Flat, tolerance: Tolerance
+    names: Parameters, claimed: NDArray[Any], known: NDArray[Any], accepted: float, tolerance: Tolerance
 ) -> tuple[Cause, ...]:
-    """What fits all entries (m n,) of a linear operator, which are known within `bars`; it depends on no point."""
-    size = analytic.size
-    nothing = np.zeros(size)
+    """What fits all entries (m, n) of a linear operator, which are known to `accepted` of themselves.
+
+    It depends on no point. names : those of a real one; a complex one has two parts an entry.
+    """
+    bars = accepted * np.maximum(np.abs(claimed), np.abs(known)).ravel() / 3.0
+    double = np.result_type(claimed, known, np.float64)
+    parts = 2 if double.kind == "c" else 1
+    analytic, numerical = (_reals(side.astype(double)) for side in (claimed, known))
+    nothing = np.zeros(analytic.size)
     estimate = Estimate(
-        value=numerical, error=bars, noise=nothing, truncation=nothing, kink=nothing, sided=nothing, left=numerical,
-        right=numerical, curvature=np.full(size, np.nan), step=nothing, chord=nothing,
-        limit=np.full(size, Limit.NONE, object), nfev=0,
+        value=numerical, error=np.repeat(bars, parts), noise=nothing, truncation=nothing, kink=nothing, sided=nothing,
+        left=numerical, right=numerical, curvature=np.full(analytic.size, np.nan), step=nothing, chord=nothing,
+        limit=np.full(analytic.size, Limit.NONE, object), nfev=0,
     )  # fmt: skip
     judgement = judge(analytic, estimate, nothing, tolerance)
-    m, n = names.blocks[0].shape
-    subject = Subject(names, analytic, np.full(n, np.nan), np.full(m, np.nan), tolerance, matrix=True)
-    entries = Entries(np.arange(size), analytic, estimate, judgement)
-    return diagnose(subject, Evidence.one_by_one(entries)).causes
+    subject = _of_operator(names, analytic, double, tolerance)
+    entries = Entries(np.arange(analytic.size), analytic, estimate, judgement)
+    causes = diagnose(subject, Evidence.one_by_one(entries)).causes
+    if parts == 1:
+        return causes
+    # Half of a conjugate is a convention for gradients.
+    causes = tuple(c for c in causes if c.kind is not Kind.CONJUGATE or c.value == 1.0)
+    wrong = int(judgement.wrong.reshape(-1, parts).any(axis=1).sum())
+    return tuple(_of_both_parts(c, claimed.size, wrong) for c in causes)
+
+
+def _of_operator(names: Parameters, analytic: Flat, dtype: np.dtype[Any], tolerance: Tolerance) -> Subject:
+    """A complex one is told as the gradient by one complex array is: it is no matrix of reals."""
+    block = names.blocks[0]
+    m, n = block.shape
+    if dtype.kind != "c":
+        return Subject(names, analytic, np.full(n, np.nan), np.full(m, np.nan), tolerance, matrix=True)
+    whole = Parameters((replace(block, dtype=dtype, stop=analytic.size),), (), lambda v: v[0])
+    return Subject(whole, analytic, np.full(analytic.size, np.nan), np.nan, tolerance)
+
+
+def _of_both_parts(c: Cause, size: int, wrong: int) -> Cause:
+    """The same with complex entries counted, and not their parts."""
+    if c.place.tells and c.place.extent is not Extent.ALL:
+        return c
+    return replace(c, place=replace(c.place, count=size if c.place.extent is Extent.ALL else wrong))
+
+
+def _reals(values: NDArray[Any]) -> Flat:
+    """The parts of all entries, one after the other."""
+    parts = (values.real, values.imag) if values.dtype.kind == "c" else (values,)
+    return np.asarray(np.stack(parts, axis=-1), np.float64).ravel()
 
 
 def diagnose_rows(

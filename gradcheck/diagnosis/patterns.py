@@ -57,6 +57,8 @@ def missing(s: Scope) -> Cause | None:
 def factor(s: Scope) -> Cause | None:
     """analytic = c x numerical; a c without a meaning is one fitted constant."""
     g, r, slack = (part[s.wrong] for part in (s.analytic, s.numerical, s.slack(s.numerical)))
+    if conjugate(s) is not None:
+        return None  # a sign of all imaginary parts is that
     c = float(1.0 / slope(g / slack, r / slack))
     spread = float(np.min(np.minimum(s.bar[s.wrong] / np.abs(r), s.ratio_bar[s.wrong])))
     if not (1e-300 < abs(c) < 1e300 and spread < 0.1):

@@ -729,6 +729,62 @@ def test_an_adjoint_without_its_conjugate_is_called_so():
     assert "a constant factor?" in check(1j * a.conj().T)[0]
 
 
+@pytest.mark.parametrize(("made", "wrong"), [
+    ("conj(A^H y)", lambda a, y: np.conj(a.conj().T @ y)), ("conj(A^H y)", lambda a, y: a.T @ np.conj(y)),
+    ("A^H conj(y)", lambda a, y: a.conj().T @ np.conj(y)),
+])  # fmt: skip
+def test_an_adjoint_with_a_conjugate_too_many_is_called_so(made, wrong):
+    """Of the result or of the argument, over the reals; of one output alone, or beside a forward of that kind, not."""
+    rng = np.random.default_rng(4)
+    a = rng.normal(size=(4, 5)) + 1j * rng.normal(size=(4, 5))
+
+    def check(forward, adjoint):
+        return check_adjoint(forward, adjoint, np.zeros(5, complex)).diagnosis
+
+    assert check(lambda x: a @ x, lambda y: wrong(a, y)) == (
+        f"adjoint is {made}, not A^H y: a conjugate too many",
+    )
+    first = np.arange(4) == 0
+    assert check(lambda x: a @ x, lambda y: wrong(a, y * first) + a.conj().T @ (y * ~first)) == ()
+    assert check(lambda x: a @ np.conj(x), lambda y: a.conj().T @ y) == ()
+
+
+COMPLEX = {
+    "a row doubled": (
+        lambda a: a * np.r_[1, 1, 1, 2, 1, 1][:, None],
+        "analytic = 2 x numerical in row 3 of A: ",
+    ),
+    "transposed": (lambda a: a.T, "A is transposed"),
+    "one triangle": (np.tril, "analytic is 0 in the entries above the diagonal of A, numerical is not: "),
+    "real": (
+        np.real,
+        "analytic is real in all 36 entries of A, numerical is not: the imaginary part is lost",
+    ),
+    "conjugate": (np.conj, "adjoint is A^T, not A^H: the conjugate is missing"),
+}
+
+
+@pytest.mark.parametrize("name", COMPLEX)
+@pytest.mark.parametrize("real", ["", "x", "y"])
+def test_a_wrong_complex_adjoint_gets_the_words_of_a_matrix(name, real):
+    """Where x or y is real, too; entries are counted, and not their parts. Another matrix has none."""
+    rng = np.random.default_rng(4)
+    a, other = rng.normal(size=(2, 6, 6)) + 1j * rng.normal(size=(2, 6, 6))
+    change, sentence = COMPLEX[name]
+
+    def part(values, which):
+        return values.real if which == real else values
+
+    def check(wrong):
+        x, y = (part(np.zeros(6, complex), which) for which in "xy")
+        return check_adjoint(lambda x: part(a @ x, "y"), lambda y: part(wrong.conj().T @ y, "x"), x, y)
+
+    (said,) = check(change(a)).diagnosis
+    assert said.startswith(sentence)
+    assert check(other).diagnosis == ()
+    assert check(a).outcome is Outcome.PASS
+
+
 def test_a_factor_explains_all_pairs_to_rounding_or_is_none():
     """32 of a Fourier transform without a trace of i; one of 45 edges left out, 1e-7 of the terms, is no factor."""
     report = check_adjoint(np.fft.fft, np.fft.ifft, np.zeros(32, complex))
