@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.diagnosis.regions import ACCIDENT
+from gradcheck.diagnosis.regions import ACCIDENT, place_of_zeros
 from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, Scope
 from gradcheck.results.cause import Cause, Extent, Kind, Place
 
@@ -51,7 +51,16 @@ def missing(s: Scope) -> Cause | None:
         return Cause(Kind.REAL, s.everywhere())
     # Where the numerical derivative is 0, too, nothing is missing.
     some = s.analytic.any() or not s.wrong[s.known].all()
-    return Cause(Kind.ZERO, s.lines_of_zeros() or (s.wrong_place() if some else s.everywhere()))
+    return Cause(Kind.ZERO, _place_of_zeros(s) or (s.wrong_place() if some else s.everywhere()))
+
+
+def _place_of_zeros(s: Scope) -> Place | None:
+    """The part that is claimed to be 0 of an array of which some entries were judged, all wrong ones of it."""
+    b = s.blocks[0]
+    if len(s.blocks) > 1 or (s.whole and s.complete) or not b.shape or b.is_complex:
+        return None
+    right = s.known & ~s.wrong & (s.analytic == 0)
+    return place_of_zeros(b, s.at[s.wrong], s.at[right], s.subject.analytic[b.slice])
 
 
 def factor(s: Scope) -> Cause | None:

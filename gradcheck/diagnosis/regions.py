@@ -13,10 +13,12 @@ from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, in_box, working_shape
 from gradcheck.results.cause import Extent, Place
 
-__all__ = ["ACCIDENT", "Marked", "lines_of_zeros", "one_line", "together", "two_lines"]
+__all__ = ["ACCIDENT", "Marked", "one_line", "place_of_zeros", "together", "two_lines"]
 
 # Wrong entries that share a row by accident with a chance above this share nothing worth saying.
 ACCIDENT = 0.01
+# So many zeros that are wrong, and none that is right, tell of all others.
+SOME = 3
 # Blocks that are tried, with the sum of the entries of each.
 BLOCKS = 10**6
 
@@ -101,7 +103,9 @@ class Marked:
             size = parts * math.prod(b - a for a, b in candidate)
             full = self._fills(inside, size)
             share = (size / block.size if self.complete else inside[self.known].mean()) ** (wrong - 1)
-            if full if filled else share < ACCIDENT or (full and candidate in slabs):
+            # Where not all is known the box is that of a sample: most of an array is none.
+            narrow = self.complete or 2 * size <= block.size
+            if full if filled else (narrow and share < ACCIDENT) or (full and candidate in slabs):
                 # Lines that are wrong throughout say more than the box around them, or than one with others between.
                 lines = self._some_lines(index)
                 if lines is not None and (not full or _gaps(lines.lines)):
@@ -115,10 +119,7 @@ class Marked:
         square = len(shape) == 2 and shape[0] == shape[1] > 2
         if not square or self.sampled or not self.complete or wrong < 3:
             return None
-        i, j = index
-        for extent, inside in (
-            (Extent.ON, i == j), (Extent.ABOVE, i < j), (Extent.BELOW, i > j), (Extent.OFF, i != j),
-        ):  # fmt: skip
+        for extent, inside in _triangles(*index):
             telling = not filled and inside.mean() ** (wrong - 1) < ACCIDENT
             if inside[self.bad].all() and (telling or self._fills(inside, int(inside.sum()))):
                 return Place((self.block.name,), wrong, extent, shape=shape)
@@ -159,29 +160,46 @@ def _of_blocks(terms: Flat, ranges: Sequence[tuple[Index, Index]]) -> Flat:
     return terms
 
 
-def lines_of_zeros(block: Block, at: Index, values: np.ndarray, boxes: Sequence[Box] = ()) -> Place | None:
-    """The rows, columns or indices of an axis where an array is all 0, or the block, and all of some entries lie.
+def place_of_zeros(block: Block, wrong: Index, right: Index, values: np.ndarray) -> Place | None:
+    """The rows, columns or indices of an axis where an array is all 0, or the block or triangle that its zeros are.
 
-    at : flat indices of these. values : of the array, those that nobody judged too; elsewhere it has others than 0.
-    boxes : parts that are wrong as far as a sample tells: where lines fill one it is of these.
+    wrong, right : flat indices of zeros that are known; all of the first lie there. values : of the array, those that
+    nobody judged too; elsewhere it has others than 0. Nothing of a block is right, nor of a line that holds nothing
+    wrong; one of which nothing is known is named with the others where some entries were wrong.
     """
     values = values.reshape(block.shape)
-    index = np.unravel_index(at - block.start, block.shape)
+    index, beside = (np.unravel_index(at - block.start, block.shape) for at in (wrong, right))
     for axis, along in enumerate(index):
         zero = (values == 0).all(tuple(k for k in range(values.ndim) if k != axis))
-        parts = [np.arange(*box.ranges[axis]) for box in boxes if _across(box, block.shape, axis)]
-        lines = np.unique(np.concatenate([along, *parts]))
+        lines = np.unique(along)
         if zero.all() or not zero[lines].all() or block.size == block.shape[axis]:
             continue
-        if _gaps(tuple(lines.tolist())):
-            return _lines(block, at.size, axis, lines)
-        return _some(block, at.size, axis, (int(lines[0]), int(lines[-1]) + 1))
-    places = np.nonzero(values == 0)
+        if wrong.size >= SOME and np.isin(beside[axis], lines)[zero[beside[axis]]].all():
+            lines = np.flatnonzero(zero)
+        if lines.size > 1 and _gaps(tuple(lines.tolist())):
+            return _lines(block, wrong.size, axis, lines)
+        return _slab(block, wrong.size, axis, int(lines[0]), int(lines[-1]) + 1)
+    return _block_of_zeros(block, wrong, values == 0) if wrong.size > 1 and not right.size else None
+
+
+def _block_of_zeros(block: Block, wrong: Index, zero: np.ndarray) -> Place | None:
+    """The block or the triangle that all zeros of an array are."""
+    places = np.nonzero(zero)
     box = tuple((int(i.min()), int(i.max()) + 1) for i in places)
     filled = places[0].size == math.prod(stop - start for start, stop in box) < block.size
-    if not filled or at.size < 2 or not in_box(block, Box(box), at).all():
+    if filled and in_box(block, Box(box), wrong).all():
+        return Place((block.name,), wrong.size, Extent.BOX, box=box, shape=block.shape)
+    if zero.ndim != 2 or min(zero.shape) < 3:
         return None
-    return Place((block.name,), at.size, Extent.BOX, box=box, shape=block.shape)
+    for extent, inside in _triangles(*np.indices(zero.shape)):
+        if np.array_equal(inside, zero) and zero.ravel()[wrong - block.start].all():
+            return Place((block.name,), wrong.size, extent, shape=block.shape)
+    return None
+
+
+def _triangles(i: Index, j: Index) -> tuple[tuple[Extent, Mask], ...]:
+    """The parts that the diagonal makes of a matrix, and which entries (i, j) lie in them."""
+    return (Extent.ON, i == j), (Extent.ABOVE, i < j), (Extent.BELOW, i > j), (Extent.OFF, i != j)
 
 
 def together(block: Block, boxes: Sequence[Box], at: Index) -> Place | None:
@@ -222,7 +240,7 @@ def one_line(block: Block, at: Index) -> Place | None:
         return None
     for axis, along in enumerate(np.unravel_index(at - block.start, block.shape)):
         if np.ptp(along) == 0:
-            return _one(block, at.size, axis, int(along[0]))
+            return _slab(block, at.size, axis, int(along[0]), int(along[0]) + 1)
     return None
 
 
@@ -246,12 +264,8 @@ def _lines(block: Block, count: int, axis: int, lines: Index) -> Place:
     )
 
 
-def _one(block: Block, count: int, axis: int, line: int) -> Place:
-    return _some(block, count, axis, (line, line + 1))
-
-
-def _some(block: Block, count: int, axis: int, span: tuple[int, int]) -> Place:
-    box = tuple(span if k == axis else (0, n) for k, n in enumerate(block.shape))
+def _slab(block: Block, count: int, axis: int, start: int, stop: int) -> Place:
+    box = tuple((start, stop) if k == axis else (0, n) for k, n in enumerate(block.shape))
     return Place((block.name,), count, Extent.BOX, box=box, shape=block.shape)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.diagnosis.along import Along, Slope
-from gradcheck.diagnosis.regions import Marked, lines_of_zeros, one_line
+from gradcheck.diagnosis.regions import Marked, one_line
 from gradcheck.numerics.tangents import ROUNDING, generator_of, random_units
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, in_box
@@ -214,7 +214,7 @@ class Scope:
         right = self.known & ~self.wrong & (not everywhere)
         mended = np.where(right, self.analytic, explained)
         confirmed = self.confirmed(mended)
-        settled = bool(confirmed) and self.whole
+        settled, alone = bool(confirmed) and self.whole, None
         if confirmed is False:
             # What nobody judged may be right as well, all of it or what lies outside of a block.
             mended = np.where(self.wrong, explained, self.analytic)
@@ -225,7 +225,9 @@ class Scope:
         place = self.everywhere(confirmed) if everywhere else self.wrong_place(confirmed, fits)
         if settled:
             place = replace(place, settled=True, changed=self._changed(mended))
-        return place if anywhere or place.extent is not Extent.WRONG else None
+        if alone and place.extent is Extent.JUDGED:
+            place = replace(place, extent=Extent.WRONG)  # nothing else is wrong
+        return place if anywhere or place.tells or everywhere else None
 
     def _bounded(self, explained: Flat) -> Place | None:
         """The one block, as far as nobody judged its edges, that two directions show to be wrong; None without one."""
@@ -370,26 +372,16 @@ class Scope:
         """
         wrong = self.at[self.wrong]
         if wrong.size == 1:
-            return self._entry(int(wrong[0]), alone=self.size > 1)
+            return self._entry(int(wrong[0]), alone=self.size > 1 and self.complete)
         entries = self._entries(self.wrong | (bool(confirmed) & ~self.known), fits)
         place = entries.filled() if entries is not None else None
-        return place or Place(self.names, wrong.size, Extent.WRONG)
+        return place or Place(self.names, wrong.size, Extent.WRONG if self.complete else Extent.JUDGED)
 
     def common_place(self) -> Place | None:
         """The row, column or block where all wrong entries lie, be others there right; None without one."""
         entries = self._entries(self.wrong) if self.wrong.sum() > 1 else None
-        return entries.common() if entries is not None else None
-
-    def lines_of_zeros(self) -> Place | None:
-        """The rows, columns or indices of an axis of an array of which a part was tested, where analytic is all 0.
-
-        All wrong entries lie there, and elsewhere analytic has other values: these are exact, tested or not.
-        """
-        b = self.blocks[0]
-        if len(self.blocks) > 1 or (self.whole and self.complete) or not b.shape or b.is_complex:
-            return None
-        boxes = [region.box for region in self.throughout if region.block == b]
-        return lines_of_zeros(b, self.at[self.wrong], self.subject.analytic[b.slice], boxes)
+        place = entries.common() if entries is not None else None
+        return None if place is None else replace(place, judged=not self.complete)
 
     def _entries(self, bad: Mask, fits: Mask | None = None) -> Marked | None:
         """Those of the one array that it has, some of them bad."""

@@ -180,7 +180,8 @@ def cause_sentence(c: Cause) -> str:
             if c.place.extent in TRIANGLES:
                 return f"the wrong entries lie {c.place.extent.value} of {name}"
             verb = "are" if c.place.extent is Extent.LINES else "lie in"
-            return f"the wrong entries {verb} {where}"
+            judged = " that were judged" if c.place.judged else ""
+            return f"the wrong entries{judged} {verb} {where}"
         case Kind.OPPOSITE:
             one, other = c.moves[0]
             return f"{one} and {other} are off by equal and opposite amounts: {FLUX}"
@@ -202,6 +203,8 @@ def place_words(place: Place) -> str:
             return f"{_all(place.count)} tested entries of {_box(place) if place.box else names}"
         case Extent.WRONG:
             return f"{_all(place.count)} wrong entries of {names}"
+        case Extent.JUDGED:
+            return f"{_all(place.count)} wrong entries of {names} that were judged"
         case Extent.ENTRY:
             return place.entry + (" alone" if place.alone else "")
         case Extent.BOX:

@@ -72,6 +72,7 @@ class Extent(Enum):
     ALL = "all entries"
     TESTED = "all tested entries"
     WRONG = "all wrong entries"
+    JUDGED = "all wrong entries that were judged"
     ENTRY = "one entry"
     BOX = "a block"
     LINES = "some rows or columns"
@@ -88,7 +89,8 @@ class Place:
     arrays : their names. count : entries. entry : the name of the only one, where there is one; alone : others are
     right. box : (start, stop) along each axis of the one array, of this shape, where `extent` is BOX, or TESTED in
     a part. axis, lines : which indices along which axis, where it is LINES. settled : whether a direction through all
-    of these arrays shows that nothing else in them is wrong; changed : how many entries are, then.
+    of these arrays shows that nothing else in them is wrong; changed : how many entries are, then. judged : whether it
+    holds those that were judged, of others that may be wrong.
     """
 
     arrays: tuple[str, ...]
@@ -102,11 +104,12 @@ class Place:
     lines: tuple[int, ...] = ()
     settled: bool = False
     changed: int = 0
+    judged: bool = False
 
     @property
     def tells(self) -> bool:
         """Whether it says where entries are, and not how many alone."""
-        return self.extent not in (Extent.TESTED, Extent.WRONG)
+        return self.extent not in (Extent.TESTED, Extent.WRONG, Extent.JUDGED)
 
 
 @dataclass(frozen=True)

@@ -963,6 +963,28 @@ def test_most_of_a_row_that_is_wrong_is_a_place():
     )
 
 
+def test_of_what_was_not_judged_no_place_is_said():
+    """Some of an array: the place is that of those that were judged, and none where it is most of the array."""
+    right = normal(10, 8)
+    wrong = right + changed(np.zeros((10, 8)), 2, normal(8, seed=7))
+    others = [0, 12, *range(24, 80, 3)]
+
+    assert explain(right, wrong) == ("the wrong entries lie in row 2 of x",)
+    assert explain(right, wrong, only=sorted([16, 18, 19, 22, *others])) == (
+        "the wrong entries that were judged lie in row 2 of x",
+    )
+    scattered = right + changed(np.zeros(80), at := [1, 9, 14, 28, 38, 50, 59], normal(7)).reshape(10, 8)
+    assert explain(right, scattered, only=sorted([*at, *others])) == ()
+
+
+def test_one_wrong_entry_of_those_that_were_judged_is_not_alone():
+    """The others may be wrong, too."""
+    wrong = changed(V, 2, 0.0)
+
+    assert explain(V, wrong)[0].startswith("analytic is 0 in x[2] alone, ")
+    assert explain(V, wrong, only=[1, 2, 4])[0].startswith("analytic is 0 in x[2], ")
+
+
 def test_neighbours_of_a_vector_and_rows_of_one_entry_are_no_place():
     """A vector has no rows, and a row with one entry says no more than the entry."""
     column = changed(V, 2, 0.0)[:, None]
@@ -1053,7 +1075,7 @@ def test_some_coordinates_do_not_fill_a_row():
     """Three entries of a row of four, the fourth not tested: the row is not claimed."""
     (sentence,) = explain(M.T, changed(M.T, 2, -M.T[2]), only=[0, 8, 9, 11])
 
-    assert sentence == "analytic = -numerical in all 3 wrong entries of x: the sign"
+    assert sentence == "analytic = -numerical in all 3 wrong entries of x that were judged: the sign"
 
 
 def test_a_sum_over_everything_needs_everything():

@@ -233,7 +233,7 @@ def test_a_gradient_that_was_forgotten_is_missing_where_something_is():
     wrong = len(report.wrong)
     assert report.reason.startswith(f"at least {wrong} of 1,600 entries wrong")
     assert report.diagnosis == (
-        f"analytic is 0 in all {wrong} wrong entries of x, numerical is not: a term is missing",
+        f"analytic is 0 in all {wrong} wrong entries of x that were judged, numerical is not: a term is missing",
     )
     used = {(int(i), k) for i in ids for k in range(8)}
     assert {m.index for m in report.wrong} <= used
@@ -274,3 +274,63 @@ def test_what_fits_within_the_bars_comes_before_what_a_wide_tolerance_lets_pass(
             rng=1,
         )
         assert report.diagnosis == ('analytic = 1.01 x numerical in all 6 entries of params["f"]',)
+
+
+def zeros_of(shape: tuple[int, int], inside: Any, used: Any = True, rng: int = 0) -> Any:
+    """The report on a sum of sines of which the gradient is claimed to be 0 in a part; f has no term where not used."""
+    generator = np.random.default_rng(rng)
+    x, a = generator.normal(size=shape), used * generator.normal(size=shape)
+    return check_gradient(
+        lambda x: float(np.sum(a * np.sin(x))), lambda x: np.where(inside, 0.0, a * np.cos(x)), x, rng=rng
+    )
+
+
+ROW = np.arange(25)[:, None] * np.ones(25, int)
+FORGOTTEN = {
+    "two rows": ((200, 250), np.repeat(np.arange(200) >= 198, 250).reshape(200, 250), "x[198:200, :]"),
+    "rows": ((25, 25), ROW >= 12, "x[12:25, :]"),
+    "rows apart": ((25, 25), ROW % 3 == 1, "rows 1, 4, 7, 10 and 4 more of x"),
+    "a triangle": ((100, 300), ~np.tri(100, 300, dtype=bool), "the entries above the diagonal of x"),
+    "no place": (
+        (6, 5),
+        (ROW[:6, :5] == 5) | (ROW.T[:6, :5] == 4),
+        "all 6 wrong entries of x that were judged",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORGOTTEN)
+def test_what_is_claimed_to_be_0_is_known_from_the_claim(name: str):
+    """Six of it are judged; all of it is said to be wrong, as in the headline."""
+    shape, inside, place = FORGOTTEN[name]
+
+    report = zeros_of(shape, inside)
+    assert report.reason.startswith(f"about {inside.sum():,} of ")
+    assert report.diagnosis == (f"analytic is 0 in {place}, numerical is not: a term is missing",)
+
+
+def test_of_rows_that_are_claimed_to_be_0_some_may_be_right():
+    """f uses two of eight: those that hold what is right are not named."""
+    named = zeros_of(
+        (40, 30), (rows := np.arange(40)[:, None] % 5 == 0), (rows <= 0) | (np.arange(40)[:, None] < 6)
+    )
+    rows_of = {m.index[0] for m in named.wrong}
+
+    assert rows_of == {0, 5}
+    assert named.diagnosis == ("analytic is 0 in rows 0 and 5 of x, numerical is not: a term is missing",)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_box_of_what_a_search_found_is_no_place_of_all(seed: int):
+    """Doubled beside the diagonal in all rows, of which it names some."""
+    n = 200
+    band = (np.abs(np.arange(n)[:, None] - np.arange(n)) == 1) * 1.0
+    x = np.random.default_rng(2).normal(size=n)
+
+    def f(x: Any) -> Any:
+        return band @ np.sin(x) + x**3
+
+    wrong = band * np.cos(x) * 2.0 + np.diag(3 * x**2)
+    report = check_jacobian(f, wrong, x, rng=seed)
+    assert report.outcome == "FAIL"
+    assert not any("lie in" in said for said in report.diagnosis)
