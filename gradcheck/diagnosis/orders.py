@@ -15,7 +15,7 @@ from gradcheck._typing import Flat, Index
 from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, Scope
 from gradcheck.numerics.tangents import generator_of
 from gradcheck.parameters.block import Block
-from gradcheck.results.cause import Cause, Extent, Kind
+from gradcheck.results.cause import Cause, Extent, Kind, Place
 
 __all__ = ["arrays_moved", "rearranged"]
 
@@ -104,6 +104,7 @@ def _orders(s: Scope, array: Array) -> Orders:
                     array.transpose(*order, len(axes)),
                 )
     yield from _exchanged(s, array)
+    yield from _block_transposed(s, array)
     yield from _shifted(s, array)
     for some in _sets([k for k in axes if b.shape[k] > 1]):
         given = "" if len(some) == len(axes) > 1 else f", {some[0] if len(some) == 1 else some}"
@@ -131,6 +132,21 @@ def _exchanged(s: Scope, array: Array) -> Orders:
         moved[entries] = moved[entries[::-1]]
         one, other = (f"{b.name}[{', '.join(map(str, b.index(b.start + parts * int(k))))}]" for k in entries)
         yield Cause(Kind.EXCHANGED, s.wrong_place(), moves=((one, other), (other, one))), moved
+
+
+def _block_transposed(s: Scope, array: Array) -> Orders:
+    """The square block of a matrix in which all wrong entries lie; of four entries it is an exchange of two."""
+    b = s.blocks[0]
+    if len(b.shape) != 2:
+        return
+    index = np.unravel_index((s.at[s.wrong] - b.start) // array.shape[-1], b.shape)
+    box = tuple((int(i.min()), int(i.max()) + 1) for i in index)
+    (top, bottom), (left, right) = box
+    if bottom - top == right - left > 2:
+        moved = array.copy()
+        moved[top:bottom, left:right] = array[top:bottom, left:right].transpose(1, 0, 2)
+        place = Place(s.names, int(s.wrong.sum()), Extent.BOX, box=box, shape=b.shape)
+        yield Cause(Kind.TRANSPOSED, place), moved
 
 
 def _shifted(s: Scope, array: Array) -> Orders:

@@ -73,7 +73,7 @@ def cause_sentence(c: Cause) -> str:
             )
             return f"analytic is {half}the conjugate of numerical in {where}: {whose}"
         case Kind.TRANSPOSED:
-            return f"{name} is transposed"
+            return f"{where if c.place.extent is Extent.BOX else name} is transposed"
         case Kind.PERMUTED:
             return f"{name} is permuted: {c.order} fits"
         case Kind.BY_COLUMNS:

@@ -536,6 +536,19 @@ def test_zeros_that_a_factor_cannot_change_belong_to_all_entries():
     assert explain(right, 3.5 * right) == ("analytic = 3.5 x numerical in all 6 entries of x",)
 
 
+@pytest.mark.parametrize(("rows", "columns", "name"), [(0, 0, "x[0:4, 0:4]"), (3, 1, "x[3:7, 1:5]")])
+@pytest.mark.parametrize("real", [True, False])
+def test_a_block_that_is_transposed_is_named(rows, columns, name, real):
+    """A square one; with another entry of it off, or the square of a block that is not, it is none."""
+    right = normal(12, 8) + (0.0 if real else 1j * normal(12, 8, seed=4))
+    at = np.s_[rows : rows + 4, columns : columns + 4]
+    wrong = changed(right, at, lambda v: v.T)
+
+    assert explain(right, wrong) == (f"{name} is transposed",)
+    for spoiled in (changed(wrong, (rows + 1, columns), 0.3), changed(wrong, (11, 7), 0.3)):
+        assert not any("transposed" in said for said in explain(right, spoiled))
+
+
 def test_a_nearly_symmetric_matrix_is_named_only_where_transposing_mends_it():
     """A transpose shows in two entries; with one of them off otherwise it is no transpose."""
     nearly = changed(SQUARE + SQUARE.T, (0, 1), lambda v: v + 0.5)
