@@ -57,9 +57,8 @@ def scope_of(subject: Subject, evidence: Evidence) -> Scope:
     order = np.argsort(columns["at"], kind="stable")
     undecided = judged.coordinates[judged.judgement.inconclusive]
     return Scope(
-        subject, blocks, undecided=undecided, absent=absent, **{k: v[order] for k, v in columns.items()},
-        throughout=tuple(r for r in evidence.regions if r.throughout),
-    )  # fmt: skip
+        subject, blocks, undecided=undecided, absent=absent, **{k: v[order] for k, v in columns.items()}
+    )
 
 
 def _of(b: Block, at: Index) -> Index:

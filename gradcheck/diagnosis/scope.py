@@ -18,7 +18,6 @@ from gradcheck.parameters.boxes import Box, in_box
 from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.cause import Extent, Place
-from gradcheck.results.certificate import Region
 from gradcheck.results.verdict import Tolerance, accepted
 
 __all__ = ["DECADES", "LOOKS", "MARGIN", "SAME", "Scope", "Subject"]
@@ -103,9 +102,8 @@ class Scope:
     at : flat indices of their entries. known : which were judged one by one (`tested`), or are right by a certificate
     of their array; of the others `numerical`, `bar` and `allowed` are nan, and they fit anything. bar : 3 E, for
     certified ones what the certificate bounds their error by. allowed : 3 E + tau, up to which an entry is not called
-    wrong. undecided : (k,) flat indices of the entries that are
-    neither wrong nor verified. curvature : the second derivative, nan where it is not known. throughout : the parts
-    that are wrong as far as a sample of them tells.
+    wrong. undecided : (k,) flat indices of the entries that are neither wrong nor verified. curvature : the second
+    derivative, nan where it is not known.
     """
 
     subject: Subject
@@ -122,7 +120,6 @@ class Scope:
     ratio_bar: Flat
     undecided: Index
     absent: Mapping[str, bool] = field(default_factory=dict)
-    throughout: tuple[Region, ...] = ()
 
     @property
     def parameters(self) -> Parameters:
