@@ -181,6 +181,10 @@ class _Gradient:
             raise ValueError(f"the gradient is not finite at {where}: it is wrong already")
         # Its own structure, not that of x: the dtypes of the two may differ, and a mutation must keep them.
         parameters, values = Parameters.of(gradient)
+        if (
+            values.size != flat.size
+        ):  # real where x is complex: its imaginary parts are 0, and may be mistaken
+            parameters, values = Parameters.of(point.unflatten(flat))
         return cls(parameters, values, parameters.flatten(x, "x"))
 
     def replaced(self, values: Array) -> Tree | None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from gradcheck import mutations as m
+from gradcheck import power
 
 
 @dataclasses.dataclass(frozen=True)
@@ -294,6 +295,15 @@ def test_mutate_refuses_to_hand_out_a_right_gradient():
     """Where nothing changes, the wrapped callable raises rather than pass the right gradient for wrong."""
     with pytest.raises(ValueError, match="square array transposed"):
         m.mutate(lambda x: x, m.TRANSPOSED)(POINT)
+
+
+def test_a_real_gradient_of_a_complex_x_is_planted_into():
+    """Its imaginary parts are 0: mistakes of the right structure, and not none at all."""
+    z = np.array([1 + 2j, 3 - 1j])
+    wrong = apply(m.ALL_NEGATED, z.real, z)
+    np.testing.assert_array_equal(wrong, [-1.0, -3.0])
+    assert wrong.dtype == complex
+    assert power(lambda z: float(np.sum(z.real**2)), lambda z: 2 * z.real, z)
 
 
 def test_complex_entries_move_as_pairs():

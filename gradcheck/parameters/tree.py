@@ -191,7 +191,8 @@ class Parameters:
         array where x is real and for entries that are no numbers.
         """
         arrays = self._fitting(tree, what)
-        if not copy and len(arrays) == 1 and arrays[0].dtype == self.dtype and arrays[0].size:
+        if not copy and len(arrays) == 1 and arrays[0].dtype == self.dtype and arrays[0].size == self.size:
+            # A real array where x is complex has half as many reals: it is gathered, with imaginary parts of 0.
             return arrays[0] if arrays[0].ndim == 1 else arrays[0].ravel()
         return self._gather(arrays)
 

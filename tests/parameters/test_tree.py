@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from gradcheck import Outcome, check_gradient
+from gradcheck import Outcome, Report, check_gradient, check_points, check_problem
 from gradcheck.parameters.tree import Parameters
 
 
@@ -233,6 +234,30 @@ def test_the_gradient_of_a_complex_entry_is_that_of_steepest_ascent(z):
     conjugate = check_gradient(f, lambda z: 2 * np.conj(z), z)
     assert conjugate.outcome is Outcome.FAIL
     assert all(m.name.endswith(".imag") for m in conjugate.wrong)
+
+
+@pytest.mark.parametrize("method", ["auto", "sweep", "directions", "complex"])
+@pytest.mark.parametrize("kind", ["array", "list", "scalar", "tree", "fixed", "pair", "points", "problem"])
+def test_a_real_gradient_of_complex_entries_has_imaginary_parts_of_0(kind: str, method: Any):
+    """Right where f uses the real parts alone, in any form in which it is given; wrong where f uses both."""
+    z = np.array([1 + 2j, 3 - 1j])
+
+    def judged(f: Callable[[Any], float], grad: Callable[[Any], Any]) -> Report:
+        if kind == "points":
+            return check_points(f, grad, [z, z + 1], method=method)
+        if kind == "problem":
+            return check_problem(f, z, jac=grad, method=method)
+        if kind == "tree":
+            return check_gradient(lambda p: f(p["z"]), lambda p: {"z": grad(p["z"])}, {"z": z}, method=method)
+        forms: dict[str, Any] = {"fixed": grad(z), "pair": True, "list": lambda z: grad(z).tolist()}
+        value = (lambda z: (f(z), grad(z))) if kind == "pair" else f
+        return check_gradient(value, forms.get(kind, grad), z[0] if kind == "scalar" else z, method=method)
+
+    right = judged(lambda z: float(np.sum(np.real(z) ** 2)), lambda z: 2 * np.real(z))
+    assert right.outcome is Outcome.PASS
+    wrong = judged(lambda z: float(np.sum(np.abs(z) ** 2)), lambda z: 2 * np.real(z))
+    assert wrong.outcome is Outcome.FAIL
+    assert {m.name.partition(" at ")[0].rpartition(".")[2] for m in wrong.wrong} == {"imag"}
 
 
 # Memory layouts.
