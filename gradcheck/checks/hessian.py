@@ -219,4 +219,7 @@ def and_hessian(
     reports = in_turn(checks, max_nfev=options.max_nfev, max_seconds=seconds)
     call = report.call.replace("(f, grad, x", "(f, grad, x, hessian=hess", 1)
     left_out = () if "hessian" in reports else ("the Hessian",)
-    return combine(reports, method=report.method, seed=report.seed, call=call, left_out=left_out)
+    functions = {"gradient": report.functions, "hessian": ("f" if grad is True else "grad", "hess")}
+    return combine(
+        reports, method=report.method, seed=report.seed, call=call, left_out=left_out, functions=functions
+    )

@@ -15,7 +15,7 @@ from gradcheck.checks.jacobian import check_jacobian
 from gradcheck.checks.products import check_hvp
 from gradcheck.driver.combine import combine, in_turn
 from gradcheck.driver.options import Given, Options, finished, spelled_out, told
-from gradcheck.function.arithmetic import callers_arithmetic, own_arithmetic
+from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.parameters.leaves import as_array
 from gradcheck.report.report import Report
 
@@ -81,9 +81,11 @@ def check_problem(
     given: dict[str, Any] = {**options, "bounds": bounds}
     each = {name: value for name, value in given.items() if name not in budget}
     checks: Checks = {}
-    grad = None
+    functions: dict[str, tuple[str, ...]] = {}
+    grad, called = None, "fun" if jac is True else "jac"
     if callable(jac) or jac is True:
         checks["jac"] = partial(check_gradient, fun, jac, x0, args=args, **each)
+        functions["jac"] = ("fun", "jac")
         grad = _second(fun) if jac is True else jac
     elif jac is not None and jac is not False:
         notes.append(_by_scipy("jac", jac))
@@ -98,8 +100,13 @@ def check_problem(
             )
         else:
             checks[name] = partial(check, grad, function, x0, args=args, **each)
+            functions[name] = (called, name)
     for k, constraint in enumerate(_as_list(constraints)):
-        checks |= _constraint(f"constraints[{k}]", constraint, x0, chosen.rng, each, notes)
+        name = f"constraints[{k}]"
+        checks |= _constraint(name, constraint, x0, chosen.rng, each, notes)
+        functions |= {
+            f"{name}.jac": (f"{name}.fun", f"{name}.jac"), f"{name}.hess": (f"{name}.jac", f"{name}.hess")
+        }  # fmt: skip
     if not checks:
         more = f" ({'; '.join(notes)})" if notes else ""
         raise ValueError(f"there is nothing to check: give jac, hess, hessp, or constraints with jac{more}")
@@ -114,7 +121,7 @@ def check_problem(
     reports = in_turn(checks, **budget)
     report = combine(
         reports, method="problem", seed=chosen.rng, call=chosen.call(", ".join(["check_problem(fun, x0", *shown])),
-        notes=tuple(notes), left_out=list(checks)[len(reports) :],
+        notes=tuple(notes), left_out=list(checks)[len(reports) :], functions=functions,
     )  # fmt: skip
     return finished(report, recipe)
 
@@ -183,17 +190,19 @@ def _constraint(
         return {}
     checks: Checks = {f"{name}.jac": partial(check_jacobian, fun, jac, x0, args=args, **options)}
     if callable(hess):
-        with callers_arithmetic():
-            size = np.atleast_1d(fun(x0.copy(), *args)).size
-        v = np.random.default_rng(rng).uniform(0.5, 1.5, size)
+        v: list[Any] = []
 
         def gradient(x: Any) -> Any:
             # Of v.fun; jac may be sparse, and one row may come without its axis.
             rows = jac(x)
             with np.errstate(all="ignore"):  # the sum is ours, not jac's
-                return v @ np.atleast_2d(rows) if isinstance(rows, np.ndarray | list | tuple) else rows.T @ v
+                rows = np.atleast_2d(rows) if isinstance(rows, np.ndarray | list | tuple) else rows
+                if not v:
+                    v.append(np.random.default_rng(rng).uniform(0.5, 1.5, rows.shape[0]))
+                return rows.T @ v[0]
 
-        checks[f"{name}.hess"] = partial(check_hessian, gradient, lambda x: hess(x, v), x0, **options)
+        # Its gradient is asked for first.
+        checks[f"{name}.hess"] = partial(check_hessian, gradient, lambda x: hess(x, v[0]), x0, **options)
     return checks
 
 

@@ -305,7 +305,7 @@ def _rows_named(
         tolerance=setting.tolerance, nfev=nfev, ngev=report.ngev,
         seconds=report.seconds + time.perf_counter() - started, seed=report.seed, call=report.call,
         budgeted=options.max_nfev is not None or options.max_seconds is not None, noun="Jacobian",
-        functions=report.functions, some=True,
+        functions=("f", "vjp"), some=True,
     )  # fmt: skip
     worst, total = named.wrong[0], pull.outputs * pull.x.size
     searched = f"{count(len(columns), 'column')} of {pull.x.size:,} were searched for wrong entries"

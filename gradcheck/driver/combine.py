@@ -9,6 +9,7 @@ from typing import Any
 
 from gradcheck.driver.options import LEAST_BUDGET
 from gradcheck.errors import GradientCheckInterrupted
+from gradcheck.report.data import ReportData, added
 from gradcheck.report.report import Report
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.summaries import ArraySummary, Mismatch
@@ -34,7 +35,7 @@ def in_turn(
         # The first check is made in any case, with all that there is: it says what is wrong with a budget that is none.
         left: dict[str, Any] = {}
         if max_nfev is not None:
-            left["max_nfev"] = max_nfev - sum(report.nfev for report in reports.values())
+            left["max_nfev"] = max_nfev - sum(map(_spent, reports.values()))
         if max_seconds is not None:
             left["max_seconds"] = float(max_seconds) - (time.monotonic() - started if reports else 0.0)
         if reports and (
@@ -57,14 +58,20 @@ def combine(
     call: str,
     notes: tuple[str, ...] = (),
     left_out: Sequence[str] = (),
+    functions: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Report:
     """One report of several checks, at least one; each is called by its key.
 
     FAIL where one fails, PASS where all pass. Names of arrays and entries get the key of their check in front.
+    functions : what the functions of each check are called, by its key; one that two checks call has one name in both.
     left_out : the keys of checks that were not made, as the budget was used up or the user interrupted them.
     """
     if not reports:
         raise ValueError("reports must hold at least one report")
+    if functions is not None:
+        reports = {key: replace(report, functions=functions[key]) for key, report in reports.items()}
+    calls = added(report.calls for report in reports.values())
+    nfev, ngev, *_ = calls.values()
     order = sorted(reports, key=lambda key: SEVERITY[reports[key].outcome])
     worst = reports[order[0]]
     failed = sum(report.outcome is Outcome.FAIL for report in reports.values())
@@ -94,8 +101,9 @@ def combine(
         causes=tuple(cause for _, report in every for cause in report.causes),
         notes=(*others, *missing, *notes, *said),
         method=method,
-        nfev=sum(report.nfev for report in reports.values()),
-        ngev=sum(report.ngev for report in reports.values()),
+        functions=tuple(calls),
+        nfev=nfev,
+        ngev=ngev,
         seconds=sum(report.seconds for report in reports.values()),
         max_error=max(report.max_error for report in reports.values()),
         detectable=max(report.detectable for report in reports.values()),
@@ -110,6 +118,11 @@ def combine(
         parts=tuple(every),
         undecided=None,
     )
+
+
+def _spent(report: ReportData) -> int:
+    """What a check took of its budget: evaluations of what it differentiates."""
+    return sum(_spent(part) for _, part in report.parts) if report.parts else report.nfev
 
 
 def _missing(left_out: Sequence[str], interrupted: bool) -> list[str]:

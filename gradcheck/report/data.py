@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Self
@@ -21,7 +21,7 @@ from gradcheck.results.undecided import Undecided
 if TYPE_CHECKING:
     from gradcheck.report.recipe import Recipe
 
-__all__ = ["Measurements", "ReportData"]
+__all__ = ["Measurements", "ReportData", "added"]
 
 SCHEMA = "gradcheck-report/2"
 
@@ -68,7 +68,7 @@ class ReportData:
     call : the call that repeats it. certificates : what random directions prove, one an array that they passed;
     all hold together at their confidence. interrupted : ended early by the user, or by max_nfev. causes : what
     `diagnosis` says, as data. advice : what would decide an undecided check; undecided : why it is, as data.
-    functions : what is called f and grad here.
+    functions : what is called f and grad here; of several checks further functions follow, and `calls` counts each.
     evidence : the numbers behind it, for figures; recipe : the arguments, for `save`; parts : the reports that it
     gathers, by their keys, the worst first. None of these is part of the dictionary, nor of a comparison.
 
@@ -101,7 +101,7 @@ class ReportData:
     causes: tuple[Cause, ...] = field(default_factory=tuple)
     undecided: Undecided | None = field(default_factory=_nothing)
     advice: str = field(default_factory=str)
-    functions: tuple[str, str] = field(default_factory=lambda: ("f", "grad"))
+    functions: tuple[str, ...] = field(default_factory=lambda: ("f", "grad"))
 
     @classmethod
     def when_read(cls, known: Mapping[str, Any], rest: Callable[[], Mapping[str, Any]]) -> Self:
@@ -143,6 +143,14 @@ class ReportData:
             return None
         return max(self.certificates, key=lambda c: c.relative_to_rms, default=None)
 
+    @property
+    def calls(self) -> dict[str, int]:
+        """How often each of the functions was called, by its name."""
+        if not self.parts:
+            return dict(zip(self.functions, (self.nfev, self.ngev), strict=True))
+        # The parts are in the order of what they found.
+        return added([dict.fromkeys(self.functions, 0), *(part.calls for _, part in self.parts)])
+
     def __bool__(self) -> bool:
         return self.outcome is Outcome.PASS
 
@@ -150,12 +158,21 @@ class ReportData:
         """Plain values only, by the schema of docs/report.md; nan and inf become None."""
         told = asdict(replace(self, evidence=None, recipe=None, parts=()))
         del told["evidence"], told["recipe"], told["parts"]
-        plain = told | {"outcome": self.outcome.value, "seed": _seed_value(self.seed)}
+        plain = told | {"outcome": self.outcome.value, "seed": _seed_value(self.seed), "calls": self.calls}
         return {"schema": SCHEMA} | {key: _plain(value) for key, value in plain.items()}
 
     def to_json(self, indent: int | None = 2) -> str:
         """The dictionary as JSON text."""
         return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
+
+
+def added(calls: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """The calls of several checks, by the names of the functions in the order in which they come."""
+    total: dict[str, int] = {}
+    for each in calls:
+        for name, made in each.items():
+            total[name] = total.get(name, 0) + made
+    return total
 
 
 def _seed_value(seed: Any) -> Any:

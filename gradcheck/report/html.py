@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from gradcheck.report.data import ReportData
 from gradcheck.report.drawings import Drawing, drawing
-from gradcheck.report.text import left_out, mismatch_line
+from gradcheck.report.text import calls_text, left_out, mismatch_line
 from gradcheck.results.certificate import Certificate
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.summaries import Mismatch
@@ -84,6 +84,7 @@ def environment() -> Environment:
         "figure": lambda drawn: Markup(drawn.svg),  # made by `drawing`, which escapes its words
         "digits": lambda value, n=3: "-" if value is None else number(float(value), n),
         "count": count,
+        "calls": calls_text,
         "mismatch": _mismatch,
         "left_out": _left_out,
         "certificate": lambda told: str(Certificate(**told)),

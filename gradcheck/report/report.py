@@ -37,7 +37,7 @@ class Report(ReportData):
     notes
         What else there is to say: conversions, kinks, entries that were not checked.
     nfev, ngev, seconds
-        All evaluations of f and of grad, and the wall time.
+        All evaluations of f and of grad, the first two of `functions`, and the wall time.
     max_error
         The largest relative disagreement, in the unit of `detectable`.
     detectable
@@ -51,7 +51,9 @@ class Report(ReportData):
     seed, call
         What repeats it.
     functions
-        What is called f and grad here.
+        What is called f and grad here; of several checks further functions follow.
+    calls
+        How often each of the functions was called, by its name.
     """
 
     def __str__(self) -> str:

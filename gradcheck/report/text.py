@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gradcheck.report.data import ReportData
     from gradcheck.results.summaries import ArraySummary, Mismatch
 
-__all__ = ["discrepancy", "left_out", "mismatch_line", "report_text"]
+__all__ = ["calls_text", "discrepancy", "left_out", "mismatch_line", "report_text"]
 
 # 1 outcome + 1 header + 7 arrays + 1 heading + 5 mismatches + 1 rest + 1 certificate + 2 diagnosis + 3 notes
 # + 1 cost = 23; one more for the advice of an undecided report.
@@ -156,6 +156,12 @@ def _capped(title: str, sentences: tuple[str, ...], limit: int) -> list[str]:
 
 
 def _cost(report: Any) -> str:
-    f, grad = report.functions
-    calls = f"{count(report.nfev, 'evaluation')} of {f}, {report.ngev:,} of {grad}, {report.seconds:.2g} s"
-    return f"{calls}; again: {report.call}"
+    return f"{calls_text(report.calls)}, {report.seconds:.2g} s; again: {report.call}"
+
+
+def calls_text(calls: Mapping[str, int]) -> str:
+    """`18 evaluations of f, 2 of grad`."""
+    (first, most), *others = calls.items()
+    return ", ".join(
+        [f"{count(most, 'evaluation')} of {first}", *(f"{made:,} of {name}" for name, made in others)]
+    )

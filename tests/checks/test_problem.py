@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.optimize import (
@@ -16,7 +20,7 @@ from scipy.optimize import (
     rosen_hess_prod,
 )
 
-from gradcheck import GradientCheckInterrupted, Outcome, check_problem
+from gradcheck import GradientCheckInterrupted, Outcome, check_gradient, check_problem
 from gradcheck.driver.options import LEAST_BUDGET
 
 X = np.array([0.3, -0.4, 0.8])
@@ -176,3 +180,37 @@ def test_a_constraint_of_no_known_type_is_refused(kind):
     constraint = {"type": kind, "fun": np.sum, "jac": np.ones_like}
     with pytest.raises(ValueError, match=r"constraints\[0\]\['type'\] must be 'eq' or 'ineq', not "):
         check_problem(lambda x: x @ x, np.ones(2), jac=lambda x: 2 * x, constraints=constraint)
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+@pytest.mark.parametrize("pair", [False, True])
+def test_every_function_is_counted_by_itself(wrong: bool, pair: bool):
+    """In the report and its JSON, as often as they were called, in whatever check that was."""
+    made: Counter[str] = Counter()
+
+    def counted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def counting(*args: Any) -> Any:
+            made[name] += 1
+            return function(*args)
+
+        return counting
+
+    fun = counted("fun", (lambda x: (rosen(x), rosen_der(x))) if pair else rosen)
+    jac = True if pair else counted("jac", rosen_der)
+    hess = counted("hess", lambda x: (2.0 if wrong else 1.0) * rosen_hess(x))
+    circle = NonlinearConstraint(
+        counted("constraints[0].fun", lambda x: x**2), 0, 1,
+        jac=counted("constraints[0].jac", lambda x: np.diag(2 * x)),
+        hess=counted("constraints[0].hess", lambda x, v: np.diag(2 * v)),
+    )  # fmt: skip
+    report = check_problem(
+        fun, X, jac=jac, hess=hess, hessp=counted("hessp", rosen_hess_prod), constraints=circle
+    )
+    assert report.outcome is (Outcome.FAIL if wrong else Outcome.PASS)
+    assert report.calls == made | ({"jac": 0} if pair else {})
+    assert report.to_dict()["calls"] == report.calls
+    made.clear()
+    report = check_gradient(fun, jac, X, hessian=hess)
+    names = {"f": made["fun"], "grad": made["jac"], "hess": made["hess"]}
+    assert report.calls == names
+    assert (report.nfev, report.ngev) == (names["f"], names["grad"])

@@ -147,6 +147,30 @@ def test_one_interruption_is_one_of_all():
     assert not combined({"a": FAILS, "b": PASSES}).interrupted
 
 
+def test_calls_are_counted_by_the_names_of_the_functions():
+    """The second check differentiates grad, and both ask it; their order is that of the checks, whatever was found."""
+    one, two = replace(PASSES, nfev=5, ngev=2), replace(FAILS, nfev=47, ngev=3)
+    found = combined({"a": one, "b": two}, functions={"a": ("f", "grad"), "b": ("grad", "hess")})
+    assert found.functions == ("f", "grad", "hess")
+    assert found.calls == found.to_dict()["calls"] == {"f": 5, "grad": 49, "hess": 3}
+    assert list(found.calls) == list(found.functions)
+    assert (found.nfev, found.ngev) == (5, 49)
+    assert "  5 evaluations of f, 49 of grad, 3 of hess, " in str(found)
+    # What is made of several is one of several itself.
+    twice = combined({"c": found, "d": one})
+    assert twice.calls == {"f": 10, "grad": 51, "hess": 3}
+    assert one.calls == {"f": 5, "grad": 2}
+
+
+def test_a_budget_is_spent_by_what_every_check_differentiates():
+    """Of 60, five of f and thirty of grad are made by one that gathers two checks: 25 are left, not 55."""
+    parts = {"a": replace(PASSES, nfev=5), "b": replace(PASSES, nfev=30)}
+    both = combined(parts, functions={"a": ("f", "grad"), "b": ("grad", "hess")})
+    given: list[dict[str, Any]] = []
+    in_turn({"both": lambda **_: both} | checks_that_cost(1, 1, given), max_nfev=60)
+    assert given == [{"max_nfev": 25}]
+
+
 def test_no_reports_are_no_pass():
     """Nothing was checked."""
     with pytest.raises(ValueError, match=r"^reports must hold at least one report$"):
