@@ -135,9 +135,9 @@ def run(
         raise BadInput("-v and -q: only one of them")
     with users_code(json_file, html_file):
         loaded = _select(cases, words)
-    json_file, html_file = targets({"--json": json_file, "--html": html_file})
+    inputs = [*(one.path for one in loaded), *_checked_data(data, loaded)]
+    json_file, html_file = targets({"--json": json_file, "--html": html_file}, inputs)
     figures = figure_folder(figures)
-    _check_data(data, loaded)
     context = Context(data, fast, numerical, progress=sys.stderr.isatty(), fresh=fresh)
     save = None if figures is None else figure_writer(figures, figure_format)
     gallery = _gallery(save) if html_file is not None else None
@@ -210,11 +210,11 @@ def _select(paths: Sequence[str], words: Sequence[str]) -> list[LoadedCase]:
     return selected
 
 
-def _check_data(data: Path | None, loaded: Sequence[LoadedCase]) -> None:
-    """Refuse missing, truncated or altered files of a data set that was asked for by name."""
+def _checked_data(data: Path | None, loaded: Sequence[LoadedCase]) -> list[Path]:
+    """The files of a data set that was asked for by name. Refuses missing, truncated or altered ones."""
     asked = os.environ.get("GRADCHECK_MNIST") and any("mnist" in one.case.needs for one in loaded)
     if data is None and not asked:
-        return
+        return []
     from gradcheck.errors import DataError
     from gradcheck.textbook.mnist import load_mnist
 
@@ -222,6 +222,7 @@ def _check_data(data: Path | None, loaded: Sequence[LoadedCase]) -> None:
         load_mnist(normalize=False, data=data)
     except DataError as error:
         raise BadInput(one_line(error)) from error
+    return [*Path(data or os.environ["GRADCHECK_MNIST"]).glob("*-ubyte*")]
 
 
 def _one_blas_thread() -> AbstractContextManager[Any]:

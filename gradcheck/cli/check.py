@@ -24,7 +24,7 @@ from gradcheck.cli.outputs import (
     targets,
     users_code,
 )
-from gradcheck.cli.references import json_or_named, named, point
+from gradcheck.cli.references import ARRAYS, json_or_named, named, point
 from gradcheck.results.words import error_text
 
 if TYPE_CHECKING:
@@ -113,7 +113,8 @@ def check(
     if plot_file is not None and plot_file.suffix not in FIGURES:
         raise BadInput(f"--plot: FILE must end in {', '.join(FIGURES)}, not {plot_file.name!r}")
     json_file, html_file, plot_file, save_file = targets(
-        {"--json": json_file, "--html": html_file, "--plot": plot_file, "--save": save_file}
+        {"--json": json_file, "--html": html_file, "--plot": plot_file, "--save": save_file},
+        inputs=[Path(at)] if at.endswith(ARRAYS) else [],
     )
     with users_code(json_file, html_file):
         function = named(f)

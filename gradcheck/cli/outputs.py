@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -162,11 +162,12 @@ def _forget_output() -> None:
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
-def targets(files: Mapping[str, Path | None]) -> list[Path | None]:
+def targets(files: Mapping[str, Path | None], inputs: Iterable[Path] = ()) -> list[Path | None]:
     """Where the outputs of these options go, wherever f or a case may change to.
 
-    Refuses an output that cannot be written before the long run, not after it.
+    Refuses an output that cannot be written, or is an input, before the long run, not after it.
     """
+    given = {Path(os.path.realpath(file)) for file in inputs}
     found: dict[Path, str] = {}
     for option, file in files.items():
         if file is None:
@@ -175,6 +176,8 @@ def targets(files: Mapping[str, Path | None]) -> list[Path | None]:
         if place in found:
             what = "the standard output" if place == STDOUT else one_line(str(file))
             raise BadInput(f"{found[place]} and {option}: only one can be {what}")
+        if place in given:
+            raise BadInput(f"{option}: cannot write {one_line(str(file))}: that is an input of this command")
         found[place] = option
     return [None if file is None else _absolute(file) for file in files.values()]
 
@@ -183,13 +186,14 @@ def _place(option: str, file: Path) -> Path:
     """Which file that is, by one name. Raises BadInput where it cannot be written, or holds somebody's work."""
     if _absolute(file) == STDOUT:
         return STDOUT
-    if file.suffix == ".py":  # `--json cases/*.py` names the first case as the output
+    target = Path(os.path.realpath(file))  # what a link points to is written
+    if ".py" in (file.suffix, target.suffix):  # `--json cases/*.py` names the first case as the output
         raise BadInput(f"{option}: cannot write {one_line(str(file))}: that is the name of a Python file")
     try:
         check_writable(file)
     except OSError as error:
         raise BadInput(f"{option}: cannot write {one_line(str(file))}: {error.strerror}") from error
-    return file.resolve()
+    return target
 
 
 def _absolute(file: Path) -> Path:

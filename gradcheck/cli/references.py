@@ -12,8 +12,10 @@ from typing import Any
 
 from gradcheck.cli.outputs import BadInput, one_line
 
-__all__ = ["json_or_named", "named", "point"]
+__all__ = ["ARRAYS", "json_or_named", "named", "point"]
 
+# What the names of files of arrays end in.
+ARRAYS = (".npy", ".npz")
 REFERENCE = re.compile(r"[\w./\\-]+:[\w.]+$")
 
 
@@ -69,7 +71,7 @@ def _meant(module: str, name: str) -> str:
 
 def point(text: str) -> Any:
     """What --x says: FILE.npy, FILE.npz, JSON, MODULE:NAME."""
-    if text.endswith((".npy", ".npz")):
+    if text.endswith(ARRAYS):
         return _arrays(Path(text))
     return json_or_named("--x", text, "[1.0, 2.0]", "a file .npy or .npz, nor ")
 

@@ -238,21 +238,30 @@ def test_a_bad_target_is_refused_before_the_work(project, command, option, targe
         (["check", "--json", "link.json", "--save", "one.json"], "--json and --save: only one can be one.json"),
         (["run", "--json", "one.json", "--html", "one.json"], "--json and --html: only one can be one.json"),
         (["run", "--json", "cases/one.py"], "--json: cannot write cases/one.py: that is the name of a Python file"),
+        (["run", "--json", "code.json"], "--json: cannot write code.json: that is the name of a Python file"),
+        (["check", "--html", "w.npy"], "--html: cannot write w.npy: that is an input of this command"),
+        (["check", "--json", "array.json"], "--json: cannot write array.json: that is an input of this command"),
         (["check", "--json", "/dev/tty"], "--json: cannot write /dev/tty: No such device or address"),
     ],
 )  # fmt: skip
 def test_an_output_that_would_be_lost_is_refused_before_the_work(project, options, said):
     """Two outputs of one file, in the place of a source, or where there is no terminal."""
     (project / "link.json").symlink_to("one.json")
+    (project / "code.json").symlink_to("cases/one.py")
+    (project / "array.json").symlink_to("w.npy")
+    np.save(project / "w.npy", np.ones(2))
     if "/dev/tty" in options and can_be_opened("/dev/tty"):
         return  # somebody sits there
     command, *targets = options
     arguments = ["check", "exit_model:leaves", *CHECK[2:]] if command == "check" else ["run"]
+    arguments += ["--x", "w.npy"] if "input" in said else []
+    files = {file: file.read_bytes() for file in (project / "w.npy", project / "cases" / "one.py")}
 
     result = call(*arguments, *targets)
 
     assert result.exit_code == 2
     assert one_line(result) == f"Error: {said}"
+    assert all(file.read_bytes() == before for file, before in files.items())
 
 
 def can_be_opened(path):
