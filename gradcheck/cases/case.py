@@ -21,6 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,13 +62,10 @@ class Reference:
 
     def __post_init__(self) -> None:
         """Refuse a reference that has no reason, or whose tolerance would let anything pass."""
-        _check_name("Reference", self.name)
-        if not isinstance(self.reason, str) or not self.reason.strip():
-            raise ValueError(
-                f"reference {self.name!r}: reason must say why this tolerance is right; it is empty"
-            )
+        _check_name("Reference: name", self.name)
+        _check_words(f"reference {self.name!r}: reason must say why this tolerance is right", self.reason)
         for name, value in (("rtol", self.rtol), ("atol", self.atol)):
-            if not (math.isfinite(value) and value >= 0):
+            if not (isinstance(value, Real) and math.isfinite(value) and value >= 0):
                 raise ValueError(f"reference {self.name!r}: {name} must be finite and >= 0, not {value!r}")
         if self.kind not in KINDS:
             raise ValueError(f"reference {self.name!r}: kind must be one of {KINDS}, not {self.kind!r}")
@@ -82,7 +80,7 @@ class Mistake:
 
     def __post_init__(self) -> None:
         """Refuse a nameless mistake, or one that cannot be called."""
-        _check_name("Mistake", self.name)
+        _check_name("Mistake: name", self.name)
         _check_callable(f"mistake {self.name!r}: measure", self.measure)
 
     @classmethod
@@ -117,7 +115,7 @@ class Quantity:
 
     def __post_init__(self) -> None:
         """Refuse a quantity that nothing is compared with: it would check nothing and pass."""
-        _check_name("Quantity", self.name)
+        _check_name("Quantity: name", self.name)
         _check_callable(f"quantity {self.name!r}: measure", self.measure)
         _check_parts(f"quantity {self.name!r}: references", self.references, Reference, at_least=1)
         _check_parts(f"quantity {self.name!r}: mistakes", self.mistakes, Mistake)
@@ -137,12 +135,10 @@ class Figure:
 
     def __post_init__(self) -> None:
         """Refuse a figure without the words that stand in for it."""
-        _check_name("Figure", self.name)
+        _check_name("Figure: name", self.name)
         _check_callable(f"figure {self.name!r}: draw", self.draw)
-        if not isinstance(self.alt, str) or not self.alt.strip():
-            raise ValueError(
-                f"figure {self.name!r}: alt must say in words what the figure shows; it is empty"
-            )
+        _check_words(f"figure {self.name!r}: alt must say in words what the figure shows", self.alt)
+        _check_text(f"figure {self.name!r}: source", self.source)
 
 
 @dataclass(frozen=True)
@@ -172,12 +168,15 @@ class Case:
     def __post_init__(self) -> None:
         """Refuse a case that checks nothing, or has two parts of the same name."""
         _check_name("Case: title", self.title)
+        _check_name(f"case {self.title!r}: section", self.section)
+        for name in ("claim", "wrong"):
+            _check_text(f"case {self.title!r}: {name}", getattr(self, name))
         _check_parts(f"case {self.title!r}: quantities", self.quantities, Quantity, at_least=1)
         _check_parts(f"case {self.title!r}: figures", self.figures, Figure)
         if self.prepare is not None:
             _check_callable(f"case {self.title!r}: prepare", self.prepare)
-        unknown = [need for need in self.needs if need not in NEEDS]
-        if isinstance(self.needs, str) or unknown:
+        listed = isinstance(self.needs, Sequence) and not isinstance(self.needs, str)
+        if not listed or any(need not in NEEDS for need in self.needs):
             raise ValueError(
                 f"case {self.title!r}: needs must be a sequence of names in {NEEDS}, not {self.needs!r}"
             )
@@ -223,7 +222,17 @@ class Context:
 
 def _check_name(what: str, name: Any) -> None:
     if not isinstance(name, str) or not name.strip():
-        raise ValueError(f"{what}: the name must be a non-empty string, not {name!r}")
+        raise ValueError(f"{what} must be a non-empty string, not {name!r}")
+
+
+def _check_words(what: str, text: Any) -> None:
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError(f"{what}; it is {'empty' if isinstance(text, str) else repr(text)}")
+
+
+def _check_text(what: str, text: Any) -> None:
+    if not isinstance(text, str):
+        raise TypeError(f"{what} must be a string, not {text!r}")
 
 
 def _check_callable(what: str, value: Any) -> None:

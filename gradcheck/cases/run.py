@@ -231,10 +231,17 @@ def _rows(
         if callable(expected):
             expected = _attempt(loaded, expected, *arguments)
         judges.append((reference, expected))
-        yield _reference_row(loaded, quantity, reference, measured, expected)
+        row = _attempt(loaded, _reference_row, loaded, quantity, reference, measured, expected)
+        yield _made(loaded, row, quantity.name, reference.name)
     for mistake in quantity.mistakes:
         wrong = attempt(f"{quantity.name}, refuses: {mistake.name}", mistake.measure)
-        yield _mistake_row(loaded, quantity, mistake, wrong, judges)
+        row = _attempt(loaded, _mistake_row, loaded, quantity, mistake, wrong, judges)
+        yield _made(loaded, row, quantity.name, f"{REFUSES}{mistake.name}")
+
+
+def _made(loaded: LoadedCase, row: Row | _Raised, quantity: str, reference: str) -> Row:
+    """A row; a FAIL where an object of the case's own raised when it was read or shown."""
+    return row if isinstance(row, Row) else _row(loaded, quantity, reference, problem=row)
 
 
 def _compare(measured: Any, expected: Any, reference: Reference) -> Comparison:

@@ -217,6 +217,25 @@ def test_a_kink_decides_nothing_between_its_slopes():
         (lambda: Case("1", "t", []), "quantities is empty"),
         (lambda: Case("1", "t", one_quantity(lambda: 1).quantities, needs=["cifar"]), "cifar"),
         (lambda: Case("1", "t", one_quantity(lambda: 1).quantities, needs="mnist"), "sequence"),
+        (
+            lambda: Case("1", "t", one_quantity(lambda: 1).quantities, needs=5),
+            "needs must be a sequence.*not 5",
+        ),
+        (
+            lambda: Case(3.2, "t", one_quantity(lambda: 1).quantities),
+            "section must be a non-empty string, not 3.2",
+        ),
+        (
+            lambda: Case("1", "t", one_quantity(lambda: 1).quantities, claim=3),
+            "claim must be a string, not 3",
+        ),
+        (
+            lambda: Case("1", "t", one_quantity(lambda: 1).quantities, wrong=None),
+            "wrong must be a string, not None",
+        ),
+        (lambda: Reference("r", 1.0, reason=5), "'r': reason must say why.*it is 5"),
+        (lambda: Reference("r", 1.0, reason="x", atol="a"), "'r': atol must be finite and >= 0, not 'a'"),
+        (lambda: Figure("f", lambda figure: None, "a", source=3), "source must be a string, not 3"),
         (lambda: Mistake("m", 1.0), "measure must be a function"),
         (lambda: Figure("f", lambda figure: None, alt=""), "alt"),
     ],
@@ -341,6 +360,47 @@ def test_an_exception_becomes_a_row_that_says_what_and_where(tmp_path):
     assert f"{path}:8" in row.problem
     assert "helper_of_this_test.py:2" in row.problem
     assert mistake.outcome is Outcome.PASS  # the reference itself is sound
+
+
+class NoArray:
+    """What NumPy cannot read."""
+
+    def __array__(self, *_, **__):
+        raise RuntimeError("no array")
+
+
+class NoText:
+    """What cannot be shown."""
+
+    def __repr__(self):
+        raise RuntimeError("no text")
+
+
+class NoValue:
+    """An estimate that does not come."""
+
+    @property
+    def value(self):
+        raise RuntimeError("no value")
+
+
+@pytest.mark.parametrize(
+    ("measured", "expected", "planted", "outcomes"),
+    [
+        (NoArray(), 1.0, 0.0, ["FAIL", "PASS"]),
+        (NoText(), 1.0, 0.0, ["FAIL", "PASS"]),
+        (1.0, NoValue(), 0.0, ["FAIL", "FAIL"]),
+        (1.0, 1.0, NoArray(), ["PASS", "FAIL"]),
+        (1.0, 1.0, 0.0, ["PASS", "PASS"]),
+    ],
+)
+def test_an_object_that_raises_when_it_is_read_fails_its_row_alone(measured, expected, planted, outcomes):
+    """Measured, expected or of a planted mistake: it says what was raised, and no other row is lost."""
+    case = one_quantity(lambda: measured, expected, [Mistake("m", lambda: planted)])
+    other = Quantity("z", lambda: 1.0, [Reference("paper", 1.0, reason="by hand")])
+    rows = rows_of(replace(case, quantities=[*case.quantities, other]))
+    assert [row.outcome.value for row in rows] == [*outcomes, "PASS"]
+    assert all("raised RuntimeError: no " in row.problem for row in rows if row.outcome is Outcome.FAIL)
 
 
 def test_system_exit_inside_a_case_is_a_row_too():
