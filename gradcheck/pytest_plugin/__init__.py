@@ -126,6 +126,7 @@ def _is_case_file(path: Path, config: pytest.Config) -> bool:
         return path in given or path.parent in given
     if path.parent.name != "cases":
         return False
-    # Other projects have folders of this name too.
-    text = path.read_bytes()
-    return b"gradcheck" in text and b"Case(" in text
+    from gradcheck.pytest_plugin.recognise import holds_a_case
+
+    test = any(path.match(pattern) for pattern in config.getini("python_files"))
+    return holds_a_case(path, config.rootpath, test=test)

@@ -691,9 +691,37 @@ def test_a_folder_of_this_name_may_hold_something_else(project):
     (project.path / "cases").mkdir()
     (project.path / "cases" / "other.py").write_text("Case(1)")
     (project.path / "cases" / "_helper.py").write_text("# gradcheck Case(")
-    (project.path / "cases" / "test_real.py").write_text("def test_it():\n    pass\n")
+    (project.path / "cases" / "test_real.py").write_text("import gradcheck.cases\ndef test_it():\n    pass\n")
+    (project.path / "cases" / "imports.py").write_text(
+        "import json, model, nowhere\nfrom . import other\n1 / 0"
+    )
+    (project.path / "cases" / "no_python.py").write_text("case = = gradcheck")
 
     call(project).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from facts import case",
+        "import facts\nmine = facts.case",
+        "from package.inner import case",
+        "from package import case",
+        "from gradcheck import cases\nK = cases.Case\nfrom facts import case",
+    ],
+)
+def test_a_case_that_was_made_elsewhere_is_found(project, text):
+    """As `gradcheck run` finds it: in a module beside the folder, in a package, by a relative import."""
+    made = CASE.format(measured="0.2").replace("Case(", "C(").replace("import Case,", "import Case as C,")
+    for name in ("facts.py", "package/_made.py"):
+        (project.path / name).parent.mkdir(exist_ok=True)
+        (project.path / name).write_text(made)
+    (project.path / "package" / "__init__.py").write_text("from .inner import case")
+    (project.path / "package" / "inner.py").write_text("from ._made import case")
+    (project.path / "cases").mkdir()
+    (project.path / "cases" / "fact.py").write_text(text)
+
+    call(project, "cases").assert_outcomes(passed=4)
 
 
 @pytest.mark.slow
