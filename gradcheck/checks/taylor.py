@@ -14,6 +14,7 @@ import numpy as np
 
 from gradcheck._typing import Flat, Values
 from gradcheck.driver.options import Options, check_flag, told
+from gradcheck.driver.prepare import nowhere
 from gradcheck.errors import GradientCheckInterrupted
 from gradcheck.function.arithmetic import callers_arithmetic, own_arithmetic
 from gradcheck.function.lines import Rays
@@ -295,6 +296,10 @@ def _tested(
     level = noises.level
     change = line.changes(steps, f_x)
     cut = objective.ended and bool(np.isnan(change).any())
+    if not cut and not np.isfinite(change).any():
+        return line.unmeasured(
+            f"{nowhere(objective)} along v: choose another tangent, or move x into its domain"
+        )
     if not cut and not np.nan_to_num(change).any():
         return line.unmeasured("f has the same value at all steps along v")
     # Where f does not move at all at some step, its least change is a step of the grid on which it lies.

@@ -26,7 +26,7 @@ from gradcheck.results.undecided import Advice, Remedy, Undecided
 from gradcheck.results.verdict import Tolerance
 from gradcheck.results.words import count, number
 
-__all__ = ["contradicted", "inspect_roughness", "prepare", "probe_noise", "unmoved"]
+__all__ = ["contradicted", "inspect_roughness", "nowhere", "prepare", "probe_noise", "unmoved"]
 
 # Roundings of float64 by which f's values may be off from a smooth function and still be called smooth: a sum of ten
 # thousand terms, say. The rounding of float64 is below `SINGLE`, that of float32 above.
@@ -76,7 +76,7 @@ def prepare(
         room, subgradient, eps_of(computes_in), slope=slope,
         still=np.atleast_1d(noise.constant), names=names,
     )  # fmt: skip
-    return setting, inspect_noise(noise, f_x)
+    return setting, inspect_noise(noise, objective)
 
 
 def probe_noise(
@@ -157,14 +157,20 @@ def inspect_roughness(setting: Setting, steps: Flat) -> tuple[Finding, ...]:
     )
 
 
-def inspect_noise(noise: Noise, f_x: Any) -> tuple[Finding, ...]:
+def inspect_noise(noise: Noise, objective: Objective) -> tuple[Finding, ...]:
     """What the probing of the noise says about f."""
-    if not np.all(noise.constant):
-        return _still_outputs(noise)
-    if np.ndim(f_x) == 0 and len(noise.values) == 1:  # f(x) itself
-        text = "f raises or is not finite at every point around x: there is no derivative to estimate"
+    values = np.atleast_2d(np.transpose(noise.values))
+    if (np.isfinite(values).sum(axis=1) <= 1).all() and not objective.ended:  # f(x) itself
+        text = f"{nowhere(objective)} around x: there is no derivative to estimate"
         return (Finding(text, Outcome.INCONCLUSIVE, final=True),)
-    return ()
+    return () if np.all(noise.constant) else _still_outputs(noise)
+
+
+def nowhere(objective: Objective) -> str:
+    """What to say of an f that is known at none of some points."""
+    if not objective.left_domain:
+        return "f is not finite at any point"
+    return f"f raises or is not finite ({objective.left_domain}) at every point"
 
 
 def unmoved(setting: Setting, matrix: Matrix) -> tuple[Setting, Finding]:

@@ -47,6 +47,7 @@ class Objective:
         returns (k,) values, as in scipy.differentiate. Every point counts as an evaluation.
     max_seconds : time after which `remaining` is 0. Only plans are cut short by it, never a stencil.
     n_jobs : workers for the points of one call of `along`, as joblib takes it; not with `vectorized`.
+    left_domain : the first that f raised at a point which the check made, in words; empty where it raised nothing.
     Each call gets arrays of its own, so that an f which writes into its argument disturbs nothing.
     """
 
@@ -167,8 +168,12 @@ class Objective:
             raise
         except Exception as error:
             # A domain error is f's right at a point that its user never asked for; at x itself it propagates.
-            self.left_domain = error_text(error)
+            self._leave(error)
             return np.nan
+
+    def _leave(self, error: Exception) -> None:
+        """Keep the first that f raised near x: what comes later may follow from it."""
+        self.left_domain = self.left_domain or error_text(error)
 
     def _count(self, points: int = 1) -> None:
         if self._max_nfev is not None and self._left < points:
@@ -199,7 +204,7 @@ class Objective:
         parts = dealt(flat.size, max(m, k // self.points_each), self._n_jobs)
         shared = (self._sent, lines.x, lines.through(NOWHERE))
         values, complaint = self._workers.run(_evaluate, shared, [(each[part], flat[part]) for part in parts])
-        self.left_domain = complaint or self.left_domain
+        self.left_domain = self.left_domain or complaint
         return np.concatenate(values).reshape(m, k)
 
     def every(self, directions: Lines) -> Lines:
@@ -249,10 +254,10 @@ class Objective:
         except NotScalarError:
             raise
         except Exception as error:
-            self.left_domain = error_text(error)
-            self.nfev -= k if k > 1 else 0
-        if k == 1:
-            return self._undefined()
+            if k == 1:
+                self._leave(error)
+                return self._undefined()
+            self.nfev -= k
         return np.concatenate([self._probe_stack(stack[:, i : i + 1]) for i in range(k)], axis=-1)
 
     def _undefined(self) -> Flat:

@@ -176,7 +176,7 @@ class VectorObjective(Objective):
                 results, complaint = self._workers.run(
                     _evaluate, shared, [([made[k] for k in part],) for part in parts]
                 )
-                self.left_domain = complaint or self.left_domain
+                self.left_domain = self.left_domain or complaint
             except KeyboardInterrupt:
                 self.interrupted = True
         yield from (values for result in results for values in result)

@@ -61,7 +61,7 @@ class Kept:
         shared: tuple[Any, ...],
         parts: Sequence[tuple[Any, ...]],
     ) -> tuple[list[T], str]:
-        """What `evaluate` makes of each part, a worker each, in their order; and the last complaint of f.
+        """What `evaluate` makes of each part, a worker each, in their order; and the first complaint of f.
 
         evaluate(*shared, *part) -> (values, complaint) : must be picklable, as must what f is made of. A value depends
         on its own point alone: the results are the same whatever the number of workers.
@@ -72,7 +72,7 @@ class Kept:
         # One part is made here: no worker is faster than the process that would wait for it.
         results = self._elsewhere(evaluate, parts) if len(parts) > 1 else [evaluate(*parts[0])]
         complaints = [complaint for _, complaint in results if complaint]
-        return [values for values, _ in results], complaints[-1] if complaints else ""
+        return [values for values, _ in results], complaints[0] if complaints else ""
 
     def _elsewhere(self, evaluate: Callable[..., T], parts: Sequence[tuple[Any, ...]]) -> list[T]:
         from joblib import delayed

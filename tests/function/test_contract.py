@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcheck import Outcome, Report, check_gradient, check_jacobian, check_jvp
+from gradcheck import Outcome, Report, check_gradient, check_jacobian, check_jvp, taylor_test
 from gradcheck.driver.prepare import inspect_noise
 from gradcheck.function.contract import Inspection, gradient_at, inspect, inspect_again, is_pair
 from gradcheck.function.objective import Objective
@@ -459,7 +460,63 @@ def test_an_f_that_is_defined_at_x_alone_decides_nothing():
 
     report = check_gradient(brittle, lambda x: 0 * x, X)
     assert report.outcome is Outcome.INCONCLUSIVE
-    assert "raises or is not finite at every point around x" in report.reason
+    said = "f raises or is not finite (ValueError: not on the grid) at every point around x: there is no derivative"
+    assert report.reason.startswith(said)
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+@pytest.mark.parametrize("method", ["auto", "sweep", "directions"])
+def test_what_f_raises_first_near_x_is_shown(method: Any, n_jobs: int | None):
+    """Type and text, of one output and of many, also from workers; a nan has neither."""
+
+    def only_at_x(function: Callable[..., Any], raises: bool = True) -> Callable[..., Any]:
+        calls: list[int] = []
+
+        def near_x(x: np.ndarray) -> Any:
+            if (x == X).all():
+                return function(x)
+            calls.append(1)
+            if raises:
+                raise NameError(f"name 'call_{len(calls)}' is not defined")
+            return function(x) * np.nan
+
+        return near_x
+
+    options: dict[str, Any] = {"method": method, "n_jobs": n_jobs}
+    reports: list[Any] = [
+        check_gradient(only_at_x(f), lambda x: 2 * x, X, **options),
+        check_jacobian(only_at_x(np.sin), lambda x: np.diag(np.cos(x)), X, **options),
+        taylor_test(only_at_x(f), lambda x: 2 * x, X, n_jobs=n_jobs),
+        taylor_test(only_at_x(np.sin), lambda x: np.diag(np.cos(x)), X, n_jobs=n_jobs),
+    ]
+    for report in reports:
+        assert report.outcome is Outcome.INCONCLUSIVE
+        assert re.match(
+            r"f raises or is not finite \(NameError: name 'call_1' is not defined\) at", report.reason
+        )
+    report = check_jacobian(only_at_x(np.sin, raises=False), lambda x: np.diag(np.cos(x)), X, **options)
+    assert report.reason == "f is not finite at any point around x: there is no derivative to estimate"
+
+
+def test_a_stack_that_f_refuses_is_no_point_off_its_domain():
+    """One by one every point is fine; a point that raises by itself is told."""
+
+    def one_at_a_time(x: np.ndarray) -> np.ndarray:
+        if x.shape[-1] > 1:
+            raise ValueError("one at a time")
+        return np.sum(x**2, axis=0)
+
+    report = check_gradient(one_at_a_time, lambda x: 2 * x, X, vectorized=True)
+    assert report.outcome is Outcome.PASS
+    assert report.notes == ()
+
+    def edge(x: np.ndarray) -> np.ndarray:
+        if (x[0] > X[0]).any():
+            raise ValueError("beyond the edge")
+        return one_at_a_time(x)
+
+    report = check_gradient(edge, lambda x: 2 * x, X, vectorized=True, method="sweep")
+    assert any("ValueError: beyond the edge" in note for note in report.notes)
 
 
 # value_and_grad.
@@ -852,11 +909,13 @@ def noise_with(*values: float, constant: bool) -> Noise:
 
 def test_an_f_that_is_known_at_x_alone_ends_the_check():
     """Of any other the probing says nothing that is final."""
-    nowhere = "f raises or is not finite at every point around x: there is no derivative to estimate"
+    nowhere = "f is not finite at any point around x: there is no derivative to estimate"
     eight, one = noise_with(*[3.0] * 8, constant=True), noise_with(3.0, constant=True)
-    assert inspect_noise(eight, 3.0) == ()
-    assert inspect_noise(one, 3.0) == (Finding(nowhere, Outcome.INCONCLUSIVE, True),)
-    assert inspect_noise(noise_with(3.0, 3.1, constant=False), 3.0) == ()
+    running = Objective(f, Parameters.of(X)[0])
+    assert inspect_noise(eight, running) == ()
+    assert inspect_noise(one, running) == (Finding(nowhere, Outcome.INCONCLUSIVE, True),)
+    assert inspect_noise(noise_with(3.0, np.inf, constant=False), running)[0].final
+    assert inspect_noise(noise_with(3.0, 3.1, constant=False), running) == ()
 
 
 def test_with_grad_true_a_reused_buffer_and_a_view_are_named_too():
