@@ -95,8 +95,12 @@ def check_adjoint(
     progress
         show a bar of them.
     """
-    if not callable(forward) or not callable(adjoint):
-        raise TypeError("forward and adjoint must be callable")
+    for name, function, of in (("forward", forward, "x"), ("adjoint", adjoint, "y")):
+        if not callable(function):
+            kind = type(function).__name__
+            raise TypeError(
+                f"{name} must be callable, not {kind}; of a matrix it is lambda {of}: matrix @ {of}"
+            )
     if not isinstance(pairs, Integral) or pairs < 1:
         raise ValueError(f"pairs must be a whole number of at least 1, not {pairs!r}")
     chosen = Options(rtol=rtol, resolution=resolution, max_seconds=max_seconds, progress=progress)

@@ -22,6 +22,7 @@ from gradcheck.driver.options import (
     Options,
     check_flag,
     finished,
+    naming,
     signature_of,
     told,
 )
@@ -31,7 +32,7 @@ from gradcheck.evidence.axes import measure
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.contract import gradient_at, inspect, inspect_again
 from gradcheck.function.matrix import Matrix, one_row
-from gradcheck.function.objective import Objective
+from gradcheck.function.objective import NotScalarError, Objective
 from gradcheck.function.progress import Progress
 from gradcheck.numerics.differences import first_step
 from gradcheck.numerics.setting import Setting
@@ -104,7 +105,8 @@ def check_gradient(
         directions from 8 on; the complex step where f allows it, with real differences for all that it convicts or
         leaves open; else "sweep".
     max_nfev
-        budget of evaluations of f; what it does not reach is reported as not checked.
+        budget of evaluations of f, at least 24; what it does not reach is reported as not checked. With `hessian` it
+        is for both: what is left of it are evaluations of grad, and the second check takes at least 24.
     bounds
         as scipy.optimize takes them; f is not called outside.
     subgradient
@@ -242,18 +244,34 @@ def gradient(
     x
         as in `check_gradient`.
     """
+    return _estimated(f, x, args, bounds, rng, called="f", at="x")
+
+
+def _estimated(
+    f: Callable[..., Any], x: Any, args: Sequence[Any], bounds: Any, rng: Any, *, called: str, at: str
+) -> Estimate:
+    """The same; called, at : how the caller has f and x."""
     if not callable(f):
-        raise TypeError(f"f must be callable, not {type(f).__name__}")
-    parameters, flat = Parameters.of(x)
+        raise TypeError(f"{called} must be callable, not {type(f).__name__}")
+    with naming(x=at):
+        parameters, flat = Parameters.of(x)
+        room = room_within(bounds, parameters, flat)
     objective = Objective(f, parameters, args=args)
-    f_x = objective.value(flat)
+    try:
+        with naming(f=called, only=NotScalarError):
+            f_x = objective.value(flat)
+    except NotScalarError:
+        raise
+    except Exception as error:
+        error.add_note(f"gradcheck: raised by {called} at {at}")
+        raise
     if not np.isfinite(f_x):
-        raise ValueError(f"f(x) is {f_x}: there is no derivative to estimate")
+        raise ValueError(f"{called}({at}) is {f_x}: there is no derivative to estimate")
     scales = parameters.scales(flat)
-    noise = probe_noise(objective, flat, f_x, rng, room_within(bounds, parameters, flat), scales)
+    noise = probe_noise(objective, flat, f_x, rng, room, scales)
     setting = Setting(
         objective, flat, f_x, noise.level, first_step(noise.level, noise.slope, f_x, parameters.size), scales,
-        Tolerance(0.0), room_within(bounds, parameters, flat),
+        Tolerance(0.0), room,
     )  # fmt: skip
     found = measure(setting, np.arange(parameters.size))
     if noise.constant:
@@ -284,6 +302,7 @@ def _in_structure(found: Estimate, parameters: Parameters, nfev: int) -> Estimat
 
 
 @told
+@own_arithmetic
 def derivative(
     phi: Callable[..., Any], t: float = 0.0, *, args: Sequence[Any] = (), bounds: Any = None
 ) -> Estimate:
@@ -294,12 +313,12 @@ def derivative(
     phi
         phi(t, *args) -> one real number. `value` is in units of phi per t; the truth is expected within 3 E.
     """
-    if not callable(phi):
-        raise TypeError(f"phi must be callable, not {type(phi).__name__}")
     if isinstance(t, list | tuple | Mapping) or getattr(t, "ndim", 0) != 0:
         what = f"an array of shape {t.shape}" if hasattr(t, "shape") else f"a {type(t).__name__}"
         raise ValueError(f"t must be one number, not {what}; gradient takes arrays")
-    found = gradient(phi, t, args=args, bounds=bounds)
+    if np.iscomplexobj(t):
+        raise TypeError(f"t must be one real number, not {t!r:.60}; gradient takes complex ones")
+    found = _estimated(phi, t, args, bounds, 0, called="phi", at="t")
     return shaped(found, lambda part: part.item() if hasattr(part, "item") else part, found.nfev)
 
 

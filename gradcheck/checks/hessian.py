@@ -216,10 +216,16 @@ def and_hessian(
     second = partial(check_hessian, gradient, hess, x, args=args, **same)
     seconds = None if options.max_seconds is None else options.max_seconds - report.seconds
     checks: dict[str, Callable[..., Report]] = {"gradient": lambda **_: report, "hessian": second}
-    reports = in_turn(checks, max_nfev=options.max_nfev, max_seconds=seconds)
+    reports = in_turn(checks.items(), max_nfev=options.max_nfev, max_seconds=seconds)
     call = report.call.replace("(f, grad, x", "(f, grad, x, hessian=hess", 1)
     left_out = () if "hessian" in reports else ("the Hessian",)
     functions = {"gradient": report.functions, "hessian": ("f" if grad is True else "grad", "hess")}
     return combine(
-        reports, method=report.method, seed=report.seed, call=call, left_out=left_out, functions=functions
+        reports,
+        method=report.method,
+        seed=report.seed,
+        call=call,
+        left_out=left_out,
+        max_nfev=options.max_nfev,
+        functions=functions,
     )

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from numbers import Integral
 from typing import Any, Unpack
 
 import numpy as np
@@ -21,7 +22,7 @@ from gradcheck.driver.options import (
     told,
     with_options_of,
 )
-from gradcheck.function.arithmetic import own_arithmetic
+from gradcheck.function.arithmetic import callers_arithmetic, own_arithmetic
 from gradcheck.numerics.tangents import generator_of
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.recipe import Recipe
@@ -54,9 +55,9 @@ def check_points(
     ----------
     f, grad, options
         as in `check_gradient`; grad must be a callable or True. max_nfev and max_seconds are for all
-        points together; each point is checked with a seed drawn from rng.
+        points together: one is begun with 24 evaluations left, or more. Each is checked with a seed drawn from rng.
     points
-        a sequence of x, an array (k, ...) of them, or a sampler: points(generator) -> x.
+        a sequence of x, an array (k, ...) of them, or a sampler: points(generator) -> x, asked when a point is due.
     count
         how many points to draw from a sampler, default 10; only for a sampler.
     """
@@ -68,17 +69,31 @@ def check_points(
     budget: dict[str, Any] = {name: given.get(name) for name in ("max_nfev", "max_seconds")}
     Options.of(budget)  # refuses what is none
     generator = generator_of(rng)
-    chosen = _drawn(points, count, generator)
+    number = _number_of(points, count)
+    chosen: list[Any] = []
+    seeds = generator
+    if callable(points):
+        # Of their own, so that the points are the same whatever is asked of them.
+        seeds = np.random.default_rng(copy.deepcopy(generator).integers(2**62))
+    else:
+        chosen = [_read(x, f"points[{k}]") for k, x in enumerate(points)]
     # What repeats it has these points, and seeds drawn as they are drawn now.
-    again = copy.deepcopy(generator)
-    seeds = generator.integers(2**31, size=len(chosen)).tolist()
+    again = copy.deepcopy(seeds)
     each = {name: value for name, value in given.items() if name not in budget}
-    checks = {
-        f"point {k}": partial(check_gradient, f, grad, x, rng=seed, **each)
-        for k, (x, seed) in enumerate(zip(chosen, seeds, strict=True))
-    }
+
+    def check(k: int, **left: Any) -> Report:
+        # A sampler is asked when its point is due: of many the budget may reach a few.
+        if k == len(chosen):
+            chosen.append(_read(_sampled(points, generator, k), f"what points gave for point {k}"))
+        seed = int(seeds.integers(2**31))
+        try:
+            return check_gradient(f, grad, chosen[k], rng=seed, **each, **left)
+        except Exception as error:
+            error.add_note(f"gradcheck: at point {k}")
+            raise
+
     try:
-        made = in_turn(checks, **budget)
+        made = in_turn(((f"point {k}", partial(check, k)) for k in range(number)), **budget)
     except TypeError as error:
         if isinstance(points, np.ndarray) and points.ndim == 1:
             raise TypeError(
@@ -90,14 +105,15 @@ def check_points(
     by_severity = sorted(range(len(reports)), key=lambda k: -_badness(reports[k]))
     kinks = sum(_on_kink(report) for report in reports)
     passed = sum(report.outcome is Outcome.PASS for report in reports)
-    notes = [f"{passed} of {len(chosen)} points pass"]
+    notes = [f"{passed} of {number:,} points pass"]
     if kinks:
-        notes.append(f"{kinks} of {len(chosen)} points lie on kinks of f")
-    drawn = {"count": len(chosen) if callable(points) else None}
+        notes.append(f"{kinks} of {number:,} points lie on kinks of f")
+    drawn = {"count": number if callable(points) else None}
+    not_made = dict.fromkeys(f"point {k}" for k in (len(reports), number - 1) if len(reports) <= k < number)
     report = combine(
         {f"point {k}": reports[k] for k in by_severity}, method=reports[0].method, seed=rng,
         call=call_text("check_points(f, grad, points", drawn | given, rng), notes=tuple(notes),
-        left_out=list(checks)[len(reports) :],
+        left_out=list(not_made), max_nfev=budget["max_nfev"],
     )  # fmt: skip
     reason = report.reason
     if report.outcome is Outcome.PASS:
@@ -109,12 +125,12 @@ def check_points(
     return finished(replace(report, reason=reason, arrays=_together(reports), wrong=wrong), recipe)
 
 
-def _drawn(points: Any, count: int | None, generator: np.random.Generator) -> list[Any]:
+def _number_of(points: Any, count: Any) -> int:
     if callable(points):
         number = 10 if count is None else count
-        if number < 1:
-            raise ValueError(f"count must be at least 1, not {count!r}")
-        return [points(generator) for _ in range(number)]
+        if not isinstance(number, Integral) or isinstance(number, bool) or number < 1:
+            raise ValueError(f"count must be an integer of at least 1, or None, not {count!r:.60}")
+        return int(number)
     if count is not None:
         raise ValueError("count is for a sampler: a sequence of points has its own length")
     if not isinstance(points, Sequence | np.ndarray) or (isinstance(points, np.ndarray) and points.ndim == 0):
@@ -123,7 +139,25 @@ def _drawn(points: Any, count: int | None, generator: np.random.Generator) -> li
         )
     if len(points) == 0:
         raise ValueError("points is empty: nothing would be checked")
-    return list(points)
+    return len(points)
+
+
+def _sampled(points: Callable[..., Any], generator: np.random.Generator, k: int) -> Any:
+    try:
+        with callers_arithmetic():
+            return points(generator)
+    except Exception as error:
+        error.add_note(f"gradcheck: raised by points, asked for point {k}")
+        raise
+
+
+def _read(x: Any, name: str) -> Any:
+    """The point as it is. Raises TypeError or ValueError, with its name in front, where it is none."""
+    try:
+        Parameters.of(x)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{name} is no point: {error}") from None
+    return x
 
 
 def _badness(report: Report) -> float:

@@ -14,9 +14,11 @@ from gradcheck.checks.hessian import check_hessian
 from gradcheck.checks.jacobian import check_jacobian
 from gradcheck.checks.products import check_hvp
 from gradcheck.driver.combine import combine, in_turn
-from gradcheck.driver.options import Given, Options, finished, spelled_out, told
+from gradcheck.driver.options import Given, Options, finished, naming, spelled_out, told
 from gradcheck.function.arithmetic import own_arithmetic
+from gradcheck.parameters.bounds import check_ends
 from gradcheck.parameters.leaves import as_array
+from gradcheck.parameters.tree import Parameters
 from gradcheck.report.report import Report
 
 __all__ = ["check_problem"]
@@ -56,7 +58,8 @@ def check_problem(
         dictionaries with `fun`, `jac` and `args`; NonlinearConstraint with `jac` and `hess(x, v)`, the
         Hessian of v.fun, which is checked for one random v; LinearConstraint holds no derivative.
     options
-        as in `check_jacobian`, for every check; max_nfev and max_seconds are for all of them together.
+        as in `check_jacobian`, for every check; max_nfev and max_seconds are for all of them together: one is begun
+        with 24 evaluations left, or more.
     """
     if not callable(fun):
         raise TypeError(f"fun must be callable, not {type(fun).__name__}")
@@ -72,6 +75,8 @@ def check_problem(
         start = np.atleast_1d(as_array(x0))
     except (ValueError, TypeError) as error:
         raise TypeError(f"x0 cannot be read as an array: {error}") from None
+    with naming(x="x0"):
+        Parameters.of(start)
     x0, notes = _inside(start, bounds)
     chosen = Options.of(options)
     recipe = chosen.recipe(
@@ -118,10 +123,11 @@ def check_problem(
         "constraints": _as_list(constraints),
     }
     shown = [f"{name}={name}" for name, value in told_of.items() if value is not None and value != []]
-    reports = in_turn(checks, **budget)
+    reports = in_turn(checks.items(), **budget)
     report = combine(
         reports, method="problem", seed=chosen.rng, call=chosen.call(", ".join(["check_problem(fun, x0", *shown])),
-        notes=tuple(notes), left_out=list(checks)[len(reports) :], functions=functions,
+        notes=tuple(notes), left_out=list(checks)[len(reports) :], max_nfev=chosen.max_nfev,
+        functions=functions,
     )  # fmt: skip
     return finished(report, recipe)
 
@@ -148,8 +154,7 @@ def _inside(x0: Any, bounds: Any) -> tuple[Any, list[str]]:
             raise TypeError(f"bounds must be a Bounds or pairs (lower, upper), not {bounds!r:.60}") from error
         if len(pairs) != x0.size:
             raise ValueError(f"bounds must hold {x0.size} pairs, one for each entry of x0, not {len(pairs)}")
-    if np.isnan(low).any() or np.isnan(high).any():
-        raise ValueError("bounds hold nan; None, or an infinity, is no bound")
+    check_ends(low.ravel(), high.ravel(), lambda k: f"x0[{k}]")
     moved = np.clip(x0, low, high)
     if np.array_equal(moved, x0):
         return x0, []

@@ -185,7 +185,7 @@ def taylor_test(
     resolution
         the relative mistake along v that must have been visible for a PASS.
     max_nfev
-        budget of evaluations of f; all of it takes about 60.
+        budget of evaluations of f, at least 24; all of it takes about 60.
     vectorized, max_seconds, n_jobs, progress, rng
         as in `check_jacobian`.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,18 +20,18 @@ SEVERITY = {Outcome.FAIL: 0, Outcome.INCONCLUSIVE: 1, Outcome.PASS: 2}
 
 
 def in_turn(
-    checks: Mapping[str, Callable[..., Report]],
+    checks: Iterable[tuple[str, Callable[..., Report]]],
     *,
     max_nfev: int | None = None,
     max_seconds: float | None = None,
 ) -> dict[str, Report]:
     """The reports of checks that are made one after another, by their keys; each gets what is left of the budget.
 
-    Those for which nothing is left are missing; after an interruption too, of which the last report tells.
+    Those for which too little is left are missing; after an interruption too, of which the last report tells.
     """
     reports: dict[str, Report] = {}
     started = time.monotonic()
-    for key, check in checks.items():
+    for key, check in checks:
         # The first check is made in any case, with all that there is: it says what is wrong with a budget that is none.
         left: dict[str, Any] = {}
         if max_nfev is not None:
@@ -47,6 +47,12 @@ def in_turn(
         except GradientCheckInterrupted as interruption:
             reports[key] = interruption.report
             break
+        except KeyboardInterrupt:  # before that check began
+            if not reports:
+                raise
+            last = next(reversed(reports))
+            reports[last] = replace(reports[last], interrupted=True)
+            break
     return reports
 
 
@@ -58,13 +64,15 @@ def combine(
     call: str,
     notes: tuple[str, ...] = (),
     left_out: Sequence[str] = (),
+    max_nfev: int | None = None,
     functions: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Report:
     """One report of several checks, at least one; each is called by its key.
 
     FAIL where one fails, PASS where all pass. Names of arrays and entries get the key of their check in front.
     functions : what the functions of each check are called, by its key; one that two checks call has one name in both.
-    left_out : the keys of checks that were not made, as the budget was used up or the user interrupted them.
+    left_out : the keys of checks that were not made, as too little of the budget was left or the user interrupted them.
+    max_nfev : the budget of all of them.
     """
     if not reports:
         raise ValueError("reports must hold at least one report")
@@ -77,7 +85,8 @@ def combine(
     failed = sum(report.outcome is Outcome.FAIL for report in reports.values())
     undecided = sum(report.outcome is Outcome.INCONCLUSIVE for report in reports.values())
     outcome, interrupted = worst.outcome, any(report.interrupted for report in reports.values())
-    missing = _missing(left_out, interrupted)
+    left = None if max_nfev is None else max_nfev - sum(map(_spent, reports.values()))
+    missing = _missing(left_out, interrupted, max_nfev, left)
     if worst.outcome is Outcome.PASS and left_out:
         outcome, reason, missing = Outcome.INCONCLUSIVE, missing[0], []
     elif worst.outcome is Outcome.PASS:
@@ -125,14 +134,17 @@ def _spent(report: ReportData) -> int:
     return sum(_spent(part) for _, part in report.parts) if report.parts else report.nfev
 
 
-def _missing(left_out: Sequence[str], interrupted: bool) -> list[str]:
+def _missing(left_out: Sequence[str], interrupted: bool, max_nfev: int | None, left: int | None) -> list[str]:
     """What to say about checks that were not made."""
     if not left_out:
         return []
     who = f"{left_out[0]} was" if len(left_out) == 1 else f"{left_out[0]} to {left_out[-1]} were"
     if interrupted:
         return [f"{who} not checked: the check was interrupted; start it again"]
-    return [f"{who} not checked: the budget was used up; raise max_nfev (or max_seconds)"]
+    if left is None or left >= LEAST_BUDGET:
+        return [f"{who} not checked: the time was used up; raise max_seconds"]
+    text = f"of {max_nfev:,} evaluations {left:,} were left, and a check takes at least {LEAST_BUDGET}"
+    return [f"{who} not checked: {text}; raise max_nfev"]
 
 
 def _array(key: str, array: ArraySummary) -> ArraySummary:

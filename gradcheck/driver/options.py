@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from difflib import get_close_matches
@@ -27,6 +29,7 @@ __all__ = [
     "Options",
     "call_text",
     "finished",
+    "naming",
     "signature_of",
     "spelled_out",
     "told",
@@ -131,8 +134,8 @@ class Options:
         _one_of(self.method, METHODS)
         if not 0 < self.confidence < 1:
             raise ValueError(f"confidence must lie between 0 and 1, not {self.confidence!r}")
-        if self.resolution == 0:
-            raise ValueError("resolution must lie between 0 and 1, not 0: no error bar is that small")
+        if self.resolution is not None and not 0 < self.resolution < 1:
+            raise ValueError(f"resolution must lie between 0 and 1, not {self.resolution!r}")
         if not (self.rtol is None and self.resolution is None and self.atol == 0.0):
             Tolerance(self.rtol or 0.0, self.atol, self.resolution or 0.0)
         check_flag("subgradient", self.subgradient)
@@ -253,6 +256,18 @@ def told(check: Check) -> Check:
         return check(*args, **kwargs)
 
     return cast(Check, call)
+
+
+@contextmanager
+def naming(*, only: type[Exception] = Exception, **names: str) -> Iterator[None]:
+    """Errors of this package about an argument of these names speak of it as the caller has it: x0, t, phi."""
+    try:
+        yield
+    except only as error:
+        text = str(error)
+        for ours, theirs in names.items():
+            text = re.sub(rf"\b{ours}\b", theirs, text)
+        raise type(error)(text) from error.__cause__
 
 
 def call_text(start: str, options: Mapping[str, Any], rng: Any) -> str:

@@ -168,7 +168,10 @@ def _values_in(matrix: Matrix, what: str) -> list[Finding]:
         bad = np.argwhere(~np.isfinite(product))
     if len(bad) == 0:
         return []
-    place = f"J[{', '.join(map(str, bad[0]))}]" if bad.shape[1] == 2 else f"row {bad[0][0]} of a product"
+    symbol = "H" if what in ("hess", "hvp") else "J"
+    place = (
+        f"{symbol}[{', '.join(map(str, bad[0]))}]" if bad.shape[1] == 2 else f"row {bad[0][0]} of a product"
+    )
     return [
         Finding(f"{what} is not finite in {len(bad):,} places: {place} for one", Outcome.FAIL, final=True)
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck._typing import Flat
 from gradcheck.parameters.tree import Parameters
 
-__all__ = ["room_within"]
+__all__ = ["check_ends", "room_within"]
 
 
 def room_within(bounds: Any, parameters: Parameters, x: Flat) -> tuple[Flat, Flat] | None:
@@ -19,18 +19,21 @@ def room_within(bounds: Any, parameters: Parameters, x: Flat) -> tuple[Flat, Fla
     bounds : a `scipy.optimize.Bounds`; or a pair (lower, upper), each a number or a tree like x; or a sequence of
     pairs, one for each entry of x, with None for "no bound". `((0, 1), (0, 2))` is two pairs, as in
     `scipy.optimize.minimize`; `([0, 0], [1, 2])` is lower and upper, as in `scipy.optimize.least_squares`.
-    Raises ValueError where x lies outside, and where the bounds are none of these.
+    Raises ValueError where x lies outside, and where the bounds are none of these, or hold nothing.
     """
     if bounds is None:
         return None
     try:
         lower, upper = _read(bounds, parameters)
     except (TypeError, ValueError) as error:
-        n = parameters.size
+        n, of = parameters.size, "entry of x"
+        if any(b.is_complex for b in parameters.blocks):
+            of = "real and each imaginary part of x"
         raise ValueError(
             f"bounds must be a scipy.optimize.Bounds, a pair (lower, upper), or a sequence of {n} pairs, one for each "
-            f"entry of x; got {bounds!r:.80} ({error})"
+            f"{of}; got {bounds!r:.80} ({error})"
         ) from None
+    check_ends(lower, upper, parameters.name)
     outside = np.flatnonzero(~((lower <= x) & (x <= upper)))
     if outside.size:
         k = int(outside[0])
@@ -38,6 +41,17 @@ def room_within(bounds: Any, parameters: Parameters, x: Flat) -> tuple[Flat, Fla
             f"x lies outside its bounds: {parameters.name(k)} is {x[k]}, not in [{lower[k]}, {upper[k]}]"
         )
     return x - lower, upper - x
+
+
+def check_ends(lower: Flat, upper: Flat, name: Callable[[int], str]) -> None:
+    """Raise ValueError where a lower bound lies above the upper one, or one of them is nan; name(k) : of an entry."""
+    unusable = np.flatnonzero(~(lower <= upper))
+    if unusable.size:
+        k = int(unusable[0])
+        what = "the lower one is above the upper"
+        if np.isnan([lower[k], upper[k]]).any():
+            what = "nan is no bound; None, or an infinity, is none"
+        raise ValueError(f"bounds of {name(k)} cannot be used: ({lower[k]}, {upper[k]}); {what}")
 
 
 def _read(bounds: Any, parameters: Parameters) -> tuple[Flat, Flat]:

@@ -136,7 +136,9 @@ def figure_of(shown: Sequence[Panel], title: str) -> Figure:
 
 
 def drawn_into(ax: Axes, panel: Panel) -> Figure:
-    """The figure of the caller's axes, with a panel in these."""
+    """The figure of the caller's axes, with a panel in these. Raises TypeError for what are none."""
+    if not (hasattr(ax, "set_title") and hasattr(ax, "figure")):
+        raise TypeError(f"ax must be Axes of matplotlib, or None, not {ax!r:.60}")
     panel.draw(ax)
     root: Figure = ax.figure.figure  # the figure of a subfigure, too
     return root

@@ -780,7 +780,7 @@ def test_a_gradient_already_computed_is_judged():
         ({"rtol": "a"}, TypeError, "rtol must be a number, not 'a'"),
         ({"atol": -1.0}, ValueError, "atol must be a finite number >= 0, not -1.0"),
         ({"atol": None}, TypeError, "atol must be a number, not None"),
-        ({"resolution": 1.0}, ValueError, "resolution must be below 1"),
+        ({"resolution": 1.0}, ValueError, "resolution must lie between 0 and 1, not 1.0"),
         ({"resolution": 0.0}, ValueError, "resolution must lie between 0 and 1, not 0"),
         ({"resolution": "x"}, TypeError, "resolution must be a number, not 'x'"),
         ({"method": "swep"}, ValueError, "method must be one of .*'sweep'.*not 'swep'"),

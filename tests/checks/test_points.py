@@ -86,9 +86,9 @@ def test_a_budget_is_for_all_points_together():
     report = sweep(rosen_der, points, max_nfev=3 * each)
     assert len(calls) == report.nfev <= 3 * each
     assert report.outcome is Outcome.INCONCLUSIVE
-    assert (
-        report.reason
-        == "point 3 to point 4 were not checked: the budget was used up; raise max_nfev (or max_seconds)"
+    assert report.reason == (
+        f"point 3 to point 4 were not checked: of {3 * each} evaluations 0 were left, and a check takes at least 24; "
+        "raise max_nfev"
     )
     assert (
         report.call == f"gradcheck.check_points(f, grad, points, method='sweep', max_nfev={3 * each}, rng=0)"
@@ -132,8 +132,59 @@ def test_bad_arguments_are_refused():
         check_points(rosen, rosen_der(POINTS[0]), POINTS)
     with pytest.raises(ValueError, match="count"):
         check_points(rosen, rosen_der, POINTS, count=2)
-    with pytest.raises(ValueError, match="count"):
-        check_points(rosen, rosen_der, lambda rng: rng.normal(size=2), count=0)
+    for count in (0, -1, 2.5, "a", True):
+        with pytest.raises(
+            ValueError, match=f"count must be an integer of at least 1, or None, not {count!r}"
+        ):
+            check_points(rosen, rosen_der, lambda rng: rng.normal(size=2), count=count)
+
+
+@pytest.mark.parametrize(
+    ("points", "said"),
+    [
+        ([POINTS[0], POINTS[0] * np.nan], r"points\[1\] is no point: x is not finite: x\[0\] is nan"),
+        ([POINTS[0], None], r"points\[1\] is no point: x is None"),
+        (lambda rng: None, "what points gave for point 0 is no point: x is None"),
+    ],
+)
+def test_what_is_no_point_is_named(points, said):
+    """Which of them, before anything is checked."""
+    calls = []
+    with pytest.raises((ValueError, TypeError), match=said):
+        check_points(lambda x: calls.append(1), rosen_der, points)
+    assert calls == []
+
+
+def test_an_exception_says_at_which_point():
+    """f or the sampler raises: a note has the number."""
+    with pytest.raises(ZeroDivisionError) as caught:
+        check_points(lambda x: rosen(x) if x[0] > 0 else 1 / 0, rosen_der, POINTS)
+    assert caught.value.__notes__ == ["gradcheck: raised by f at x", "gradcheck: at point 1"]
+    with pytest.raises(ZeroDivisionError) as caught:
+        check_points(rosen, rosen_der, lambda rng: 1 / 0)
+    assert caught.value.__notes__[0] == "gradcheck: raised by points, asked for point 0"
+
+
+def test_a_sampler_is_asked_for_what_the_budget_reaches():
+    """Of a billion points no more are drawn than are checked; those are the same as of a few."""
+    drawn = []
+
+    def sampler(rng):
+        drawn.append(rng.normal(size=2))
+        return drawn[-1]
+
+    report = check_points(rosen, rosen_der, sampler, count=10**9, max_nfev=60)
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert "to point 999999999 were not checked: of 60 evaluations" in report.reason
+    assert 1 < len(drawn) < 15
+    assert report.call == "gradcheck.check_points(f, grad, points, count=1000000000, max_nfev=60, rng=0)"
+    np.testing.assert_array_equal(drawn, np.random.default_rng(0).normal(size=(len(drawn), 2)))
+    # What repeats it has these points, and the same seeds.
+    seeds = np.random.default_rng()
+    seeds.bit_generator.state = report.recipe.seed
+    again = check_points(rosen, rosen_der, report.recipe.x, rng=seeds)
+    assert [part.seed for _, part in again.parts] == [part.seed for _, part in report.parts]
+    np.testing.assert_array_equal(report.recipe.x, drawn)
 
 
 def test_one_array_in_the_place_of_points_is_told_as_such():

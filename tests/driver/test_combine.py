@@ -66,7 +66,7 @@ def test_one_report_holds_what_every_one_says_the_worst_first():
         causes=(NOBODY,),
         notes=(
             "b: because of INCONCLUSIVE",
-            "d was not checked: the budget was used up; raise max_nfev (or max_seconds)",
+            "d was not checked: the time was used up; raise max_seconds",
             "together",
             "b: noisy",
             "a: a note",
@@ -123,11 +123,11 @@ def test_the_outcome_is_that_of_the_worst_and_the_reason_counts(
 @pytest.mark.parametrize(
     ("left_out", "interrupted", "text"),
     [
-        (("b",), False, "b was not checked: the budget was used up; raise max_nfev (or max_seconds)"),
+        (("b",), False, "b was not checked: the time was used up; raise max_seconds"),
         (
             ("b", "c", "d"),
             False,
-            "b to d were not checked: the budget was used up; raise max_nfev (or max_seconds)",
+            "b to d were not checked: the time was used up; raise max_seconds",
         ),
         (("b", "c"), True, "b to c were not checked: the check was interrupted; start it again"),
     ],
@@ -167,8 +167,18 @@ def test_a_budget_is_spent_by_what_every_check_differentiates():
     parts = {"a": replace(PASSES, nfev=5), "b": replace(PASSES, nfev=30)}
     both = combined(parts, functions={"a": ("f", "grad"), "b": ("grad", "hess")})
     given: list[dict[str, Any]] = []
-    in_turn({"both": lambda **_: both} | checks_that_cost(1, 1, given), max_nfev=60)
+    in_turn(({"both": lambda **_: both} | checks_that_cost(1, 1, given)).items(), max_nfev=60)
     assert given == [{"max_nfev": 25}]
+
+
+@pytest.mark.parametrize(("budget", "left"), [(33, 23), (30, 20), (10, 0)])
+def test_too_little_that_is_left_is_told_by_its_number(budget: int, left: int):
+    """Ten were made; a check takes 24 at least. Where 24 are left it was the time that ended."""
+    found = combined({"a": PASSES}, left_out=("b",), max_nfev=budget)
+    text = f"b was not checked: of {budget} evaluations {left} were left, and a check takes at least 24; raise max_nfev"
+    assert (found.outcome, found.reason) == (Outcome.INCONCLUSIVE, text)
+    ended = combined({"a": PASSES}, left_out=("b",), max_nfev=34)
+    assert ended.reason == "b was not checked: the time was used up; raise max_seconds"
 
 
 def test_no_reports_are_no_pass():
@@ -193,20 +203,20 @@ def checks_that_cost(
 def test_each_check_gets_what_the_others_left_of_the_evaluations():
     """Of 60, each takes 12: 60, 48, 36 and 24 remain, the least that a check begins with; for the fifth 12 do."""
     given: list[dict[str, Any]] = []
-    reports = in_turn(checks_that_cost(12, 6, given), max_nfev=60)
+    reports = in_turn(checks_that_cost(12, 6, given).items(), max_nfev=60)
     assert given == [{"max_nfev": 60}, {"max_nfev": 48}, {"max_nfev": 36}, {"max_nfev": 24}]
     assert list(reports) == ["check 0", "check 1", "check 2", "check 3"]
     given.clear()
-    assert len(in_turn(checks_that_cost(13, 3, given), max_nfev=36)) == 1  # 23 remain
+    assert len(in_turn(checks_that_cost(13, 3, given).items(), max_nfev=36)) == 1  # 23 remain
 
 
 def test_the_first_check_is_made_with_any_budget():
     """It says what is wrong with one that is none."""
     given: list[dict[str, Any]] = []
-    assert len(in_turn(checks_that_cost(1, 2, given), max_nfev=5, max_seconds=-2)) == 1
+    assert len(in_turn(checks_that_cost(1, 2, given).items(), max_nfev=5, max_seconds=-2)) == 1
     assert given == [{"max_nfev": 5, "max_seconds": -2.0}]
     given.clear()
-    assert len(in_turn(checks_that_cost(1, 2, given))) == 2
+    assert len(in_turn(checks_that_cost(1, 2, given).items())) == 2
     assert given == [{}, {}]
 
 
@@ -220,7 +230,7 @@ def test_each_check_gets_the_seconds_that_are_left(monkeypatch: pytest.MonkeyPat
 
     for most, expected in ((5, [5.0, 3.0, 1.0]), (4, [4.0, 2.0]), (4.5, [4.5, 2.5, 0.5])):
         given: list[dict[str, Any]] = []
-        reports = in_turn(checks_that_cost(1, 4, given, two_seconds), max_seconds=most)
+        reports = in_turn(checks_that_cost(1, 4, given, two_seconds).items(), max_seconds=most)
         assert [options["max_seconds"] for options in given] == expected
         assert len(reports) == len(expected)
         assert isinstance(given[0]["max_seconds"], float)
@@ -236,5 +246,18 @@ def test_an_interrupted_check_is_the_last():
 
     checks = checks_that_cost(1, 3, given)
     checks["check 1"] = interrupted
-    assert in_turn(checks) == {"check 0": replace(PASSES, nfev=1), "check 1": ended}
+    assert in_turn(checks.items()) == {"check 0": replace(PASSES, nfev=1), "check 1": ended}
     assert len(given) == 1
+
+
+def test_an_interruption_between_two_checks_loses_neither():
+    """What is known is kept, as interrupted; before the first there is nothing to keep."""
+
+    def interrupted(**options: Any) -> Report:
+        raise KeyboardInterrupt
+
+    given: list[dict[str, Any]] = []
+    checks = checks_that_cost(1, 3, given) | {"check 1": interrupted}
+    assert in_turn(checks.items()) == {"check 0": replace(PASSES, nfev=1, interrupted=True)}
+    with pytest.raises(KeyboardInterrupt):
+        in_turn({"check 0": interrupted}.items())

@@ -104,7 +104,7 @@ def test_an_unknown_option_is_refused_and_the_others_are_named(check):
         ({"atol": None}, TypeError, "atol must be a number"),
         ({"rtol": -1.0}, ValueError, "rtol must be a finite number >= 0"),
         ({"resolution": 0}, ValueError, "resolution must lie between 0 and 1"),
-        ({"resolution": 1.0}, ValueError, "resolution must be below 1"),
+        ({"resolution": 1.0}, ValueError, "resolution must lie between 0 and 1, not 1.0"),
         ({"confidence": 1.0}, ValueError, "confidence must lie between 0 and 1"),
         ({"method": "magic"}, ValueError, "method must be one of 'auto', 'sweep', 'directions', 'complex'"),
         ({"subgradient": 1}, TypeError, "subgradient must be True or False"),

@@ -95,11 +95,20 @@ def test_anything_else_is_refused_by_name(bounds):
         room(bounds, np.ones(2))
 
 
-@pytest.mark.parametrize("bounds", [(2, 3), (3, 1), [(0, 2), (2, 0)], (np.nan, 2), Bounds([0, 2], 3)])
+@pytest.mark.parametrize("bounds", [(2, 3), [(0, 2), (2, 3)], Bounds([0, 2], 3)])
 def test_x_outside_its_bounds_is_refused_by_name(bounds):
     """The error names the entry, its value and its interval."""
     with pytest.raises(ValueError, match=r"x lies outside its bounds: x\[\d\] is 1\.0, not in \["):
         room(bounds, np.ones(2))
+
+
+@pytest.mark.parametrize("bounds", [(3, 1), [(0, 2), (2, 0)], (np.nan, 2), [(0, 2), (0, np.nan)]])
+def test_bounds_between_which_nothing_lies_are_refused_by_name(bounds):
+    """The error names the entry, both ends, and what is wrong with them: not x."""
+    with pytest.raises(ValueError, match=r"bounds of x\[\d\] cannot be used: .*(above|nan is no bound)"):
+        room(bounds, np.ones(2))
+    with pytest.raises(ValueError, match="6 pairs, one for each real and each imaginary part of x"):
+        room([(0, 2)] * 3, np.ones(3) + 1j)
 
 
 # Keeping within them.
