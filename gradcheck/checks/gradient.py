@@ -316,7 +316,9 @@ def derivative(
     if isinstance(t, list | tuple | Mapping) or getattr(t, "ndim", 0) != 0:
         what = f"an array of shape {t.shape}" if hasattr(t, "shape") else f"a {type(t).__name__}"
         raise ValueError(f"t must be one number, not {what}; gradient takes arrays")
-    if np.iscomplexobj(t):
+    with naming(x="t"):
+        parameters, _ = Parameters.of(t)
+    if parameters.blocks[0].is_complex:
         raise TypeError(f"t must be one real number, not {t!r:.60}; gradient takes complex ones")
     found = _estimated(phi, t, args, bounds, 0, called="phi", at="t")
     return shaped(found, lambda part: part.item() if hasattr(part, "item") else part, found.nfev)

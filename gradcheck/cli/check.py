@@ -140,11 +140,22 @@ def check(
     if plot_file is not None:
         _draw(report, plot_file)
     if save_file is not None:
-        try:
-            report.save(save_file)
-        except OSError as error:
-            raise BadInput(f"--save: cannot write {save_file}: {error.strerror}") from error
+        _save(report, save_file)
     return status
+
+
+def _save(report: Report, path: Path) -> None:
+    """Write the file for `replay`; say what keeps it from being repeated."""
+    from gradcheck.report.saved import load
+
+    try:
+        report.save(path)
+    except OSError as error:
+        raise BadInput(f"--save: cannot write {path}: {error.strerror}") from error
+    for missing in load(path).missing[:1]:
+        click.echo(
+            f"--save: {path} holds the report, but cannot be repeated: it needs {one_line(missing)}", err=True
+        )
 
 
 def _arguments(text: str) -> Any:

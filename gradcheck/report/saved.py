@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,13 @@ def load(path: str | os.PathLike[str]) -> Saved:
     """Read what `save` wrote. Raises DataError, naming the file, for anything else."""
     path = Path(path)
     document = read_json(path)
-    if not isinstance(document, dict) or document.get("schema") not in (SCHEMA, *OLD_SCHEMAS):
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if schema not in (SCHEMA, *OLD_SCHEMAS):
+        number = re.fullmatch(r"gradcheck-replay/(\d{1,9})", schema) if isinstance(schema, str) else None
+        if number is not None and int(number[1]) > int(SCHEMA.rpartition("/")[2]):
+            raise DataError(
+                f"{path}: written by a newer gradcheck ({schema}; this one reads up to {SCHEMA!r})"
+            )
         raise DataError(f"{path}: not a replay file (its schema is not {SCHEMA!r})")
     lacking = [name for name in (*ARGUMENTS, "arrays", "report") if name not in document]
     if lacking:
@@ -148,6 +155,10 @@ def _encodes(name: str) -> bool:
 def _arrays(path: Path, document: dict[str, Any]) -> Arrays:
     told = document["arrays"]
     if document["schema"] == OLD_SCHEMAS[0]:
+        if not isinstance(told, str):
+            raise DataError(
+                f"{path}: altered: its arrays are not the name of a file, as {OLD_SCHEMAS[0]} has it"
+            )
         return read_arrays(path.parent / Path(str(told)).name)
     try:
         return as_arrays(told)

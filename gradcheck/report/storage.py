@@ -11,7 +11,7 @@ import sys
 import sysconfig
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
+from types import MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -112,12 +112,13 @@ def as_arrays(told: Any) -> Arrays:
 
 def _import_of(value: Any, folder: Path) -> dict[str, Any]:
     """How to import `value`; {"missing": why} where no module holds it under its name."""
-    module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
-    if not isinstance(module, str) or not isinstance(name, str):
+    module, own = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
+    loaded = sys.modules.get(module) if isinstance(module, str) else None
+    name = _name_of(value, loaded, own)
+    if name is None and isinstance(own, str):
+        return {"missing": f"{own}{_place(value)}, which cannot be imported by name"}
+    if module is None or loaded is None or name is None:
         return {"missing": f"an object of type {type(value).__name__}, which no module holds by name"}
-    if _resolve(sys.modules.get(module), name) is not value:
-        return {"missing": f"{name}{_place(value)}, which cannot be imported by name"}
-    loaded = sys.modules[module]
     file = getattr(loaded, "__file__", None)
     if module == "__main__":
         spec = getattr(loaded, "__spec__", None)
@@ -127,6 +128,28 @@ def _import_of(value: Any, folder: Path) -> dict[str, Any]:
     entry = {"import": f"{module}:{name}"}
     root = _root(module, file)
     return entry if root is None else entry | {"root": _relative(root, folder)}
+
+
+def _name_of(value: Any, module: ModuleType | None, own: Any) -> str | None:
+    """The name by which its module holds a value: its own; or that of a lambda, an object, or a method of one."""
+    if module is None:
+        return None
+    if isinstance(own, str) and _same(_resolve(module, own), value):
+        return own
+    method = isinstance(value, MethodType)
+    held = value.__self__ if method else value
+    name = next((name for name, other in list(vars(module).items()) if other is held), None)
+    if name is None or not method:
+        return name
+    name = f"{name}.{value.__name__}"
+    return name if _same(_resolve(module, name), value) else None
+
+
+def _same(found: Any, value: Any) -> bool:
+    # A bound method is made anew whenever it is asked for.
+    return found is value or (
+        isinstance(found, MethodType) and isinstance(value, MethodType) and found == value
+    )
 
 
 def _resolve(module: ModuleType | None, name: str) -> Any:

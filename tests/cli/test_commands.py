@@ -19,6 +19,7 @@ from gradcheck.cli import main
 PROJECT = Path(__file__).parents[2]
 
 MODEL = """
+import functools
 import numpy as np
 
 START = np.array([1.0, 2.0])
@@ -52,6 +53,13 @@ def raises(x):
 
 class Namespace:
     loss = staticmethod(loss)
+
+class Object:
+    def method(self, x):
+        return loss(x)
+
+OBJECT = Object()
+PARTIAL = functools.partial(loss)
 
 def scaled(x, c, d=0.0):
     return c * (x**3).sum() + d
@@ -282,6 +290,19 @@ def test_json_and_save_write_what_diff_reads(project):
     assert "worse  newly wrong: x[0], x[1]" in worse.stdout
     same = call("diff", "right.json", "right.json")
     assert (same.exit_code, same.stdout) == (0, "no difference\n")
+
+
+def test_what_is_saved_is_repeated_or_said_not_to_be(project):
+    """A method of an object that the module holds is; what has no name there is told when it is saved."""
+    point = ["model:right", "--x", "[1.0, 2.0]", "--save", "s.json"]
+    assert call("check", "model:OBJECT.method", *point).stderr == ""
+    assert call("replay", "s.json").exit_code == 0
+    told = call("check", "model:PARTIAL", *point)
+    assert told.exit_code == 0
+    assert (
+        "s.json holds the report, but cannot be repeated: it needs an object of type partial" in told.stderr
+    )
+    assert "it needs an object of type partial" in call("replay", "s.json").stderr
 
 
 @pytest.mark.parametrize(

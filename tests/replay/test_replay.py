@@ -82,6 +82,25 @@ class Holder:
         return cube(x)
 
 
+class Model:
+    """A function as a method, a class method, and an object."""
+
+    @classmethod
+    def of_class(cls, x):
+        """The sum of cubes."""
+        return cube(x)
+
+    def method(self, x):
+        """The same."""
+        return cube(x)
+
+    __call__ = method
+
+
+MODEL = Model()
+by_lambda = lambda x: cube(x)  # noqa: E731 (a name that is not its own)
+
+
 def same(one, two):
     """Whether two reports say the same, but for the time that they took."""
     return str(replace(one, seconds=0.0)) == str(replace(two, seconds=0.0)) and one.nfev == two.nfev
@@ -173,6 +192,10 @@ def test_the_point_is_the_one_that_was_checked(tmp_path):
         np.sin,
         np.linalg.norm,
         Holder.cube,
+        Model.of_class,
+        MODEL,
+        MODEL.method,
+        by_lambda,
         Outcome,
         np.datetime64("2026-01-01"),
     ],
@@ -298,8 +321,9 @@ def test_the_file_holds_what_others_can_read(tmp_path):
         (np.array([object()]), "an array of Python objects"),
         ([{"f": (lambda x: x)}], "<lambda>"),
         (Layer(np.ones(2)).__eq__, "Layer.__eq__"),
+        (Model().method, "Model.method (tests/replay/test_replay.py:"),
     ],
-    ids=["lambda", "partial", "generator", "objects", "nested", "bound method"],
+    ids=["lambda", "partial", "generator", "objects", "nested", "bound method", "method of what has no name"],
 )
 def test_what_has_no_name_is_said_to_be_missing(tmp_path, monkeypatch, value, said):
     """The description says what it is and where it was defined; decoding it raises ReplayError with these words."""
@@ -545,6 +569,15 @@ def in_the_old_form(path):
             lambda path: edit(path, arrays={"a0": array_of(1, b"12345678", "O")}),
             "altered: .* of dtype object",
         ),
+        (
+            lambda path: edit(path, schema="gradcheck-replay/1"),
+            "altered: its arrays are not the name of a file",
+        ),
+        (
+            lambda path: edit(path, schema="gradcheck-replay/4"),
+            "written by a newer gradcheck .gradcheck-replay/4",
+        ),
+        (lambda path: edit(path, schema="gradcheck-replay/x4"), "not a replay file"),
         (lambda path: edit(path, report={}), "holds no report"),
         (lambda path: edit(path, test=["-x"]), "test and rootdir must be text"),
     ],
