@@ -16,6 +16,7 @@ from gradcheck._version import __version__
 from gradcheck.driver.listening import listener
 from gradcheck.files import check_writable, write_text
 from gradcheck.pytest_plugin.failures import asserted_reports, begin_with_the_reason, hide_own_frames
+from gradcheck.results.words import visible
 
 __all__ = ["NAME", "Run"]
 
@@ -91,17 +92,30 @@ class Run:
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Note which test runs: its fixtures may check gradients already."""
         self.item = item
+        given = [mark.args for mark in item.iter_markers("gradcheck") if mark.args]
+        if given:
+            said = f"takes its options by name, such as rtol=1e-4, not {visible(repr(given[0])):.80}"
+            pytest.fail(f"@pytest.mark.gradcheck {said}", pytrace=False)
         if _draws_points(item):
             _import_checks()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self) -> Generator[None, None, None]:
         """Hear of every `assert_gradient` of the test: it counts as a check of the fixture does."""
-        token = listener.set(self.tell_of)
+        token = listener.set(self._hear)
         try:
             return (yield)
         finally:
             listener.reset(token)
+
+    def _hear(self, report: Any) -> None:
+        """Take a report of `assert_gradient`; a marker whose options it did not get is refused."""
+        __tracebackhide__ = True
+        options = self.marked()
+        if options and "gradcheck" not in getattr(self.item, "fixturenames", ()):
+            said = f"its marker's options ({', '.join(options)}) are for the fixture `gradcheck`, which it does not use"
+            pytest.fail(f"the test calls assert_gradient, and {said}: give them to the call", pytrace=False)
+        self.tell_of(report)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

@@ -194,6 +194,36 @@ def test_an_assertion_about_something_else_shows_no_report(project):
     assert text_of(result).count("looks like") == 1
 
 
+@pytest.mark.parametrize(
+    ("marker", "test", "said"),
+    [
+        ("0.5", "gradcheck(f, df, POINT)", r"takes its options by name, such as rtol=1e-4, not \(0.5,\)"),
+        (
+            "rtol=0.5",
+            "assert_gradient(f, df, POINT)",
+            r"calls assert_gradient, and its marker's options \(rtol\)",
+        ),
+        ("rtol=0.5", "gradcheck(f, df, POINT)", None),
+        ("", "assert_gradient(f, df, POINT)", None),
+        ("rtol=0.5", "check_gradient(f, df, POINT)", None),
+    ],
+)
+def test_a_marker_that_would_do_nothing_is_refused(project, marker, test, said):
+    """Options without a name, and those of a test that judges without the fixture; what is no option selects alone."""
+    fixture = "gradcheck" if test.startswith("gradcheck") else ""
+    project.makepyfile(
+        "import pytest\nfrom gradcheck import assert_gradient, check_gradient\nfrom model import *\n"
+        f"@pytest.mark.gradcheck({marker})\ndef test_it({fixture}):\n    {test}\n"
+    )
+    result = call(project)
+    if said is None:
+        result.assert_outcomes(passed=1)
+        return
+    assert result.ret == 1
+    assert re.search(said, text_of(result))
+    assert "Traceback" not in text_of(result)
+
+
 def test_assert_gradient_hides_its_frames_and_counts(project):
     """The user's line and the report, as with the fixture; the closing line counts passes and failures."""
     project.makepyfile(
