@@ -321,7 +321,8 @@ def _children(x: Any) -> tuple[list[tuple[str, Any]], Callable[[list[Any]], Any]
         if hasattr(x, "_fields"):  # a namedtuple takes its fields one by one
             return [(f".{name}", v) for name, v in zip(x._fields, x, strict=True)], lambda v: kind(*v)
         return [(f"[{i}]", v) for i, v in enumerate(x)], kind
-    fields = [f.name for f in dataclasses.fields(x)]
+    # What its class sets itself (init=False) it sets again.
+    fields = [f.name for f in dataclasses.fields(x) if f.init]
     return [(f".{name}", getattr(x, name)) for name in fields], lambda v: dataclasses.replace(
         x, **dict(zip(fields, v, strict=True))
     )
@@ -335,9 +336,31 @@ def _walk(x: Any, name: str, leaves: list[tuple[str, NDArray[Any]]]) -> Callable
         if isinstance(x, np.ndarray) and x.ndim == 0:
             return lambda values: np.asarray(values[position])
         return lambda values: values[position]
+    if dataclasses.is_dataclass(x):
+        _check_remade(x, name)
     pairs, build = _children(x)
     parts = [_walk(child, name + suffix, leaves) for suffix, child in pairs]
     return lambda values: build([part(values) for part in parts])
+
+
+def _check_remade(x: Any, name: str) -> None:
+    """Raise TypeError for a dataclass that is not the same when it is made again from what its class is given."""
+    advice = "pass its arrays as a dict"
+    try:
+        again = dataclasses.replace(x)
+    except Exception as error:  # an InitVar, an __init__ or __post_init__ of its own
+        raise TypeError(f"{name} is a dataclass that cannot be made again ({error}): {advice}") from None
+    for own in (f.name for f in dataclasses.fields(x) if not f.init and hasattr(x, f.name)):
+        if not _alike(getattr(x, own), getattr(again, own, None)):
+            text = f"{name}.{own} has init=False, and its class makes another value of it than it has now"
+            raise TypeError(f"{text}: {advice}")
+
+
+def _alike(one: Any, other: Any) -> bool:
+    try:
+        return bool(np.array_equal(one, other))
+    except Exception:  # what cannot be compared is not known to be the same
+        return False
 
 
 def _foreign(x: Any, name: str) -> list[tuple[str, str, str]]:

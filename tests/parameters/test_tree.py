@@ -260,6 +260,45 @@ def test_a_real_gradient_of_complex_entries_has_imaginary_parts_of_0(kind: str, 
     assert {m.name.partition(" at ")[0].rpartition(".")[2] for m in wrong.wrong} == {"imag"}
 
 
+@dataclasses.dataclass
+class Derived:
+    """What the class sets itself is a part of f, and no parameter."""
+
+    a: Any
+    total: float = dataclasses.field(init=False)
+    unit: float = dataclasses.field(init=False, default=2.0)
+
+    def __post_init__(self):
+        self.total = float(np.sum(self.a))
+
+
+@dataclasses.dataclass
+class Demanding:
+    """It is not made of its fields alone."""
+
+    a: Any
+    extra: dataclasses.InitVar[int]
+
+
+def test_fields_that_a_class_sets_itself_are_set_again_at_each_point():
+    """f sees the total of the point; a gradient has the other fields; a wrong one is refused."""
+    x = Derived(np.array([1.0, 2.0]))
+    assert [b.name for b in Parameters.of(x)[0].blocks] == ["params.a"]
+
+    def f(p: Derived) -> float:
+        return p.unit * p.total**2
+
+    assert check_gradient(f, lambda p: Derived(4 * p.total * np.ones(2)), x).outcome is Outcome.PASS
+    assert check_gradient(f, lambda p: Derived(5 * p.total * np.ones(2)), x).outcome is Outcome.FAIL
+    x.unit = 3.0
+    with pytest.raises(TypeError, match=r"params.unit has init=False.*pass its arrays as a dict"):
+        Parameters.of(x)
+    with pytest.raises(
+        TypeError, match=r"params\[0\] is a dataclass that cannot be made again \(InitVar 'extra'"
+    ):
+        Parameters.of([Demanding(np.ones(2), 3)])
+
+
 # Memory layouts.
 
 
