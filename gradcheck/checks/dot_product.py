@@ -84,7 +84,11 @@ class Operator:
         self.calls += 1
         mine = argument.astype(self.given.dtype)
         kept = mine.copy()
-        returned = self.function(mine)
+        try:
+            returned = self.function(mine)
+        except Exception as error:
+            error.add_note(f"gradcheck: raised by {self.name}")
+            raise
         try:
             result = as_array(returned).copy()
         except (ValueError, TypeError) as error:

@@ -75,12 +75,14 @@ class Planted:
 class Power:
     """What a check is worth: its report on the gradient as given, and on each planted mistake.
 
-    True where at least one mistake was caught and none was missed. nfev : evaluations of f in all.
+    True where at least one mistake was caught and none was missed. nfev : evaluations of f in all. interrupted : the
+    user ended it, and further mistakes were not planted; then it is not True.
     """
 
     report: Report
     planted: tuple[Planted, ...]
     nfev: int
+    interrupted: bool = False
 
     @property
     def missed(self) -> list[Planted]:
@@ -88,7 +90,7 @@ class Power:
         return sorted((p for p in self.planted if p.result == MISSED), key=lambda p: -p.size)
 
     def __bool__(self) -> bool:
-        return not self.missed and any(p.result == CAUGHT for p in self.planted)
+        return not (self.missed or self.interrupted) and any(p.result == CAUGHT for p in self.planted)
 
     def __str__(self) -> str:
         return "\n".join([_summary(self), *_table(self.planted), *_footer(self)])
@@ -98,6 +100,7 @@ class Power:
         return {
             "schema": SCHEMA,
             "power": bool(self),
+            "interrupted": self.interrupted,
             "planted": [
                 {
                     "name": p.name,
@@ -129,7 +132,8 @@ def power(
 
     Where every coordinate is judged by itself, the values of f are used again: twenty mistakes cost as much as a
     few sweeps. With random directions each of them is a check of its own.
-    Raises GradientError where the gradient as given is FAIL: nothing can be planted into what is wrong already.
+    Raises GradientError where the gradient as given is FAIL: nothing can be planted into what is wrong already; and
+    GradientCheckInterrupted, whose `report` is the Power as far as it was known, for KeyboardInterrupt.
 
     Parameters
     ----------
@@ -147,7 +151,10 @@ def power(
     memory = _Memory(f, parameters, has_gradient=grad is True)
     seed = int(np.random.default_rng().integers(2**62)) if rng is None else rng
     check = functools.partial(_check, rng=seed, options=asked)
-    report = check(memory.first if grad is not True else memory.first_pair, grad, x)
+    try:
+        report = check(memory.first if grad is not True else memory.first_pair, grad, x)
+    except GradientCheckInterrupted as stop:
+        raise GradientCheckInterrupted(Power(stop.report, (), memory.nfev, interrupted=True)) from None
     if report.outcome is Outcome.FAIL:
         raise GradientError(report)
     # Of many entries few points are asked for twice, and their digests take as long as many an f.
@@ -166,7 +173,13 @@ def power(
         mutations = standard_mutations(gradient_of if is_callable else None)
     scene = _Scene(report, parameters, flat, copy.deepcopy(given), lambda wrong: check(again, wrong, x))
     seeds = np.random.default_rng(copy.deepcopy(seed)).integers(2**62, size=len(mutations))
-    planted = [scene.plant(m, np.random.default_rng(s)) for m, s in zip(mutations, seeds, strict=True)]
+    planted: list[Planted] = []
+    try:
+        for mutation, s in zip(mutations, seeds, strict=True):
+            planted.append(scene.plant(mutation, np.random.default_rng(s)))
+    except KeyboardInterrupt:
+        known = Power(report, tuple(planted), memory.nfev, interrupted=True)
+        raise GradientCheckInterrupted(known) from None
     return Power(report, tuple(planted), memory.nfev)
 
 
@@ -292,7 +305,8 @@ def _relative(change: Flat, old: Flat) -> float:
 def _summary(result: Power) -> str:
     counts = Counter(p.result for p in result.planted)
     tried = len(result.planted) - counts[NOT_APPLICABLE]
-    first = f"{tried} planted mistake{'' if tried == 1 else 's'}: {counts[CAUGHT]} caught"
+    ended = "interrupted after " if result.interrupted else ""
+    first = f"{ended}{tried} planted mistake{'' if tried == 1 else 's'}: {counts[CAUGHT]} caught"
     for kind, words in (
         (MISSED, "missed"),
         (INCONCLUSIVE, "inconclusive"),

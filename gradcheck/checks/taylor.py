@@ -16,11 +16,10 @@ from gradcheck._typing import Flat, Values
 from gradcheck.driver.options import Options, check_flag, told
 from gradcheck.driver.prepare import nowhere
 from gradcheck.errors import GradientCheckInterrupted
-from gradcheck.function.arithmetic import callers_arithmetic, own_arithmetic
+from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.lines import Rays
-from gradcheck.function.matrix import read_matrix
 from gradcheck.function.progress import Progress
-from gradcheck.function.vector_contract import call_outputs
+from gradcheck.function.vector_contract import call_outputs, called_at, curvature_along, slope_along
 from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.numerics.noise import first_spacing, measure_noise
 from gradcheck.numerics.remainders import LEAST, Remainders, norm
@@ -169,7 +168,7 @@ def taylor_test(
     off by more than curvature and noise explain. INCONCLUSIVE where noise hides it, at a kink, and for nan. Only
     steps at which the remainder is clear of the measured noise are used.
     One direction, so one number: `check_gradient` and `check_jacobian` find more, and where.
-    Raises ValueError where shapes do not fit, and GradientCheckInterrupted, whose `report` is the result as far as it
+    A derivative that does not fit x is FAIL. Raises GradientCheckInterrupted, whose `report` is the result as far as it
     was known, for KeyboardInterrupt.
 
     Parameters
@@ -192,6 +191,8 @@ def taylor_test(
     started = time.perf_counter()
     if not callable(f):
         raise TypeError(f"f must be callable, not {type(f).__name__}: the order is f, its derivative, x")
+    if derivative is None:
+        raise TypeError("derivative must be a callable or a derivative, not None")
     if resolution is None:
         raise TypeError("resolution must be a number, not None")
     check_flag("vectorized", vectorized)
@@ -284,8 +285,13 @@ def _tested(
     final = next((finding for finding in findings if finding.final), None)
     if final is not None:
         return line.unmeasured(final.text)
-    slope = _product(derivative, parameters, flat, args, v, objective.shape or ())
-    bend = _curvature(hessian, parameters, flat, args, v) if hessian is not None else 0.0
+    claim = called_at(derivative, parameters.unflatten(flat.copy()), args, "derivative")
+    curvature = called_at(hessian, parameters.unflatten(flat.copy()), args, "hessian")
+    try:
+        slope = slope_along(claim, parameters, v, objective.shape or (), "derivative")
+        bend = 0.0 if hessian is None else curvature_along(curvature, parameters, v, "hessian")
+    except (ValueError, TypeError) as error:
+        return line.unmeasured(str(error), Outcome.FAIL)
     if not (np.isfinite(slope).all() and np.isfinite(bend)):
         return line.unmeasured("the derivative along v is not finite", Outcome.FAIL)
     eps = max(float(np.finfo(b.real_dtype).eps) for b in parameters.blocks)
@@ -386,21 +392,3 @@ def _verdict(seen: Remainders, resolution: float) -> tuple[Outcome, str]:
     if seen.expected == 3 and even < 2.5 and seen.order < 2.5:
         return Outcome.FAIL, f"{falls}, not as h^3: the gradient fits, the curvature v.Hv does not"
     return Outcome.INCONCLUSIVE, f"{falls}, neither as h^{seen.expected} nor as a mistake would"
-
-
-def _product(
-    derivative: Any, parameters: Parameters, x: Flat, args: Sequence[Any], v: Flat, outputs: tuple[int, ...]
-) -> Values:
-    """J v (m,); a gradient is the Jacobian of one number."""
-    with callers_arithmetic():
-        given = derivative(parameters.unflatten(x.copy()), *args) if callable(derivative) else derivative
-    row = isinstance(given, np.ndarray) and given.shape == (1, x.size)
-    if not outputs and not row:
-        return np.atleast_1d(np.asarray(parameters.flatten(given, "derivative") @ v, np.float64))
-    return np.asarray(read_matrix(given, outputs, parameters, "derivative").product(v), np.float64)
-
-
-def _curvature(hessian: Any, parameters: Parameters, x: Flat, args: Sequence[Any], v: Flat) -> float:
-    with callers_arithmetic():
-        given = hessian(parameters.unflatten(x.copy()), *args) if callable(hessian) else hessian
-    return float(v @ read_matrix(given, (x.size,), parameters, "hessian").product(v))

@@ -23,7 +23,16 @@ from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.verdict import Tolerance
 
-__all__ = ["Inspection", "changed", "gradient_at", "inspect", "inspect_again", "is_pair", "raised_by"]
+__all__ = [
+    "Inspection",
+    "changed",
+    "gradient_at",
+    "inspect",
+    "inspect_again",
+    "is_pair",
+    "misfit",
+    "raised_by",
+]
 
 
 @dataclass(frozen=True)
@@ -287,17 +296,7 @@ def _inspect_gradient(parameters: Parameters, tree: Any, findings: list[Finding]
     try:
         analytic = parameters.flatten(tree, copy=not isinstance(tree, np.ndarray))
     except (ValueError, TypeError) as error:
-        text = str(error)
-        if isinstance(tree, tuple) and len(tree) == 2 and np.ndim(tree[0]) == 0:
-            kinds = " and a ".join(type(part).__name__ for part in tree)
-            text = f"grad returns a pair of a {kinds}: a gradient, or (value, gradient), is needed"
-        elif isinstance(tree, tuple | list) and len(tree) == 1 and parameters.fits(tree[0]):
-            text += f"; its one part would fit: return it without the {type(tree).__name__}"
-        elif isinstance(tree, float | int | np.generic):
-            text += (
-                f"; it is one number ({type(tree).__name__}), and a derivative by each entry of x is needed"
-            )
-        findings.append(Finding(text, Outcome.FAIL, final=True))
+        findings.append(Finding(misfit(error, tree, parameters), Outcome.FAIL, final=True))
         return None, "float64"
     if not all_finite(analytic):
         bad = np.flatnonzero(~np.isfinite(analytic))
@@ -316,6 +315,19 @@ def _inspect_gradient(parameters: Parameters, tree: Any, findings: list[Finding]
     reals = {np.empty(0, d).real.dtype for d in dtypes if d.kind in "fc"}
     reals |= {b.real_dtype for b in parameters.blocks}
     return analytic, max((eps_of(d), str(d)) for d in reals)[1]
+
+
+def misfit(error: Exception, tree: Any, parameters: Parameters, what: str = "grad") -> str:
+    """Why a gradient does not fit x, and what may have been meant; error : of reading it as one of the name `what`."""
+    if isinstance(tree, tuple) and len(tree) == 2 and np.ndim(tree[0]) == 0:
+        kinds = " and a ".join(type(part).__name__ for part in tree)
+        return f"{what} returns a pair of a {kinds}: a gradient, or (value, gradient), is needed"
+    if isinstance(tree, tuple | list) and len(tree) == 1 and parameters.fits(tree[0]):
+        return f"{error}; its one part would fit: return it without the {type(tree).__name__}"
+    if isinstance(tree, float | int | np.generic):
+        kind = type(tree).__name__
+        return f"{error}; it is one number ({kind}), and a derivative by each entry of x is needed"
+    return str(error)
 
 
 def _said_of_leaves(leaves: Sequence[Any]) -> list[Finding]:

@@ -9,16 +9,17 @@ import numpy as np
 
 from gradcheck._typing import Flat
 from gradcheck.function.arithmetic import callers_arithmetic
-from gradcheck.function.contract import Inspection, changed, raised_by
+from gradcheck.function.contract import Inspection, changed, is_pair, misfit, raised_by
 from gradcheck.function.matrix import Dense, Matrix, Sparse, matrix_dtype, read_matrix
 from gradcheck.function.objective import NotScalarError
 from gradcheck.function.repeat import Repeat, said_of_two_values
 from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.parameters.matrix_names import output_name
+from gradcheck.parameters.tree import Parameters
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
 
-__all__ = ["call_again", "call_outputs", "inspect_jacobian"]
+__all__ = ["call_again", "call_outputs", "called_at", "curvature_along", "inspect_jacobian", "slope_along"]
 
 
 def call_outputs(objective: VectorObjective, x: Flat, findings: list[Finding], calls: int = 2) -> Flat:
@@ -95,7 +96,7 @@ def inspect_jacobian(
     parameters = objective.parameters
 
     def called(given: Any) -> tuple[Any, Matrix]:
-        result = _called(jac, given, args, what)
+        result = called_at(jac, given, args, what)
         try:
             # Copied at once: the second call may write into the same buffer.
             return result, read_matrix(result, objective.shape or (), parameters, what)
@@ -128,7 +129,8 @@ def inspect_jacobian(
     return Inspection(f_x, matrix, tuple(findings), dtype, calls, repeat, again)
 
 
-def _called(jac: Callable[..., Any] | Any, given: Any, args: Sequence[Any], what: str) -> Any:
+def called_at(jac: Callable[..., Any] | Any, given: Any, args: Sequence[Any], what: str) -> Any:
+    """What a derivative, or a function that returns one, claims; an exception gets a note that says who raised it."""
     # A LinearOperator is callable, but as its own product.
     if not callable(jac) or hasattr(jac, "matvec"):
         return jac
@@ -140,6 +142,27 @@ def _called(jac: Callable[..., Any] | Any, given: Any, args: Sequence[Any], what
     except Exception as error:
         error.add_note(f"gradcheck: raised by {what} at x")
         raise
+
+
+def slope_along(given: Any, parameters: Parameters, v: Flat, outputs: tuple[int, ...], what: str) -> Flat:
+    """J v (m,); a gradient, or (value, gradient), is the Jacobian of one number.
+
+    Raises ValueError or TypeError for what is neither.
+    """
+    row = isinstance(given, np.ndarray) and given.shape == (1, v.size)
+    if outputs or row:
+        return np.asarray(read_matrix(given, outputs, parameters, what).product(v), np.float64)
+    given = given[1] if is_pair(given, parameters) else given
+    try:
+        gradient = parameters.flatten(given, what)
+    except (ValueError, TypeError) as error:
+        raise ValueError(misfit(error, given, parameters, what)) from None
+    return np.atleast_1d(np.asarray(gradient @ v, np.float64))
+
+
+def curvature_along(given: Any, parameters: Parameters, v: Flat, what: str) -> float:
+    """v.Hv. Raises ValueError or TypeError for what is no Hessian."""
+    return float(v @ read_matrix(given, (v.size,), parameters, what).product(v))
 
 
 def _probed(matrix: Matrix) -> Flat:

@@ -341,12 +341,17 @@ def test_an_interruption_among_the_mistakes_gives_no_report_on_one():
         return function
 
     right = check_gradient(f, df, X, method="directions").nfev
-    with pytest.raises(gradcheck.GradientCheckInterrupted):
-        power(interrupted(right - 1), df, X, [m.ALL_NEGATED], method="directions")
+    both = [m.ALL_NEGATED, m.ALL_ZEROED]
     # Values at points that were asked for are remembered.
-    with pytest.raises(KeyboardInterrupt) as caught:
-        power(interrupted(right + 1), df, X, [m.ALL_NEGATED], method="directions")
-    assert type(caught.value) is KeyboardInterrupt
+    for after, outcome in ((right - 1, "INCONCLUSIVE"), (right + 1, "PASS")):
+        with pytest.raises(gradcheck.GradientCheckInterrupted) as caught:
+            power(interrupted(after), df, X, both, method="directions")
+        known = caught.value.report
+        assert not known
+        assert known.to_dict()["interrupted"]
+        assert known.report.outcome.value == outcome
+        assert len(known.planted) < len(both)
+        assert str(known).startswith("interrupted after ")
 
 
 @pytest.mark.parametrize(

@@ -924,3 +924,15 @@ def test_a_few_numbers_that_are_the_same_by_their_making_are_in_no_other_order()
     report = check_adjoint(np.gradient, lambda y: -np.gradient(y), np.zeros(12))
     assert report.outcome is Outcome.FAIL
     assert not any("another order" in said for said in report.diagnosis)
+
+
+def test_what_an_operator_raises_has_a_note_of_whose_it_is():
+    """forward, or adjoint."""
+    x = np.ones(3)
+    for pair, who in (
+        ((lambda v: 1 / 0, lambda v: v), "forward"),
+        ((lambda v: v, lambda v: 1 / 0), "adjoint"),
+    ):
+        with pytest.raises(ZeroDivisionError) as caught:
+            check_adjoint(*pair, x)
+        assert caught.value.__notes__ == [f"gradcheck: raised by {who}"]

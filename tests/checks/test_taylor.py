@@ -163,6 +163,36 @@ def test_a_result_is_told_as_a_report_is():
         assert told["call"] == "gradcheck.taylor_test(f, derivative, x, rng=3)"
 
 
+@pytest.mark.parametrize("bad", [1.0, None, np.ones(4), (np.ones(3),), "text"], ids=repr)
+def test_a_derivative_that_does_not_fit_is_wrong_as_for_check_gradient(bad):
+    """In the same words; given as it is, None is no derivative."""
+    x = np.ones(3)
+    result, report = taylor_test(rosen, lambda x: bad, x), check_gradient(rosen, lambda x: bad, x)
+    assert result.outcome is report.outcome is Outcome.FAIL
+    assert result.reason == report.reason.replace("grad", "derivative", 1)
+    assert (
+        taylor_test(rosen, lambda x: (rosen(x), rosen_der(x)), X).outcome is Outcome.PASS
+    )  # as value and gradient
+    for raising, who in ((lambda x: 1 / 0, "derivative"), (rosen_der, "hessian")):
+        hessian = (lambda x: 1 / 0) if who == "hessian" else None
+        with pytest.raises(ZeroDivisionError) as caught:
+            taylor_test(rosen, raising, x, hessian=hessian)
+        assert caught.value.__notes__ == [f"gradcheck: raised by {who} at x"]
+
+
+def test_a_matrix_that_does_not_fit_is_wrong_and_no_derivative_is_none():
+    """A Jacobian and a Hessian of another size; None is refused by name."""
+    x = np.ones(3)
+    for result in (
+        taylor_test(np.sin, lambda x: np.eye(2), x),
+        taylor_test(rosen, rosen_der, x, hessian=lambda x: np.eye(2)),
+    ):
+        assert result.outcome is Outcome.FAIL
+        assert "shape (2, 2)" in result.reason
+    with pytest.raises(TypeError, match="derivative must be a callable or a derivative, not None"):
+        taylor_test(rosen, None, x)
+
+
 def test_the_text_lists_steps_and_the_seed():
     """The outcome comes first, then the steps, then what repeats it."""
     text = str(taylor_test(rosen, rosen_der, X, rng=3))
