@@ -128,7 +128,7 @@ def check_adjoint(
         except KeyboardInterrupt:
             known.ended = "the check was interrupted: start it again"
     given = {"y": y, "pairs": pairs if pairs != 6 else None, "rtol": rtol or None, "resolution": resolution,
-             "max_nfev": max_nfev}  # fmt: skip
+             "max_nfev": max_nfev, "max_seconds": max_seconds}  # fmt: skip
     call = call_text("check_adjoint(forward, adjoint, x", given, rng)
     report = _report(known, a, b, tolerance, rng, call, time.perf_counter() - started)
     options = {"y": y, "pairs": pairs, "rtol": rtol, "resolution": resolution, "max_nfev": max_nfev}

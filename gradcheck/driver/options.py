@@ -183,7 +183,9 @@ class Options:
         given = {
             name: value
             for name, value in vars(self).items()
-            if value is not DEFAULTS[name] and name not in RUNNING and not _same(value, DEFAULTS[name])
+            if value is not DEFAULTS[name]
+            and (name not in RUNNING or name == "max_seconds")  # as max_nfev: it says what was left open
+            and not _same(value, DEFAULTS[name])
         }
         return call_text(start, more | given, self.rng)
 

@@ -134,6 +134,9 @@ def test_what_cannot_be_used_is_refused_by_name(given, error, words):
 def test_the_call_repeats_what_was_given(check, call):
     """The method and all that is no default; nothing else."""
     assert check(sine, 1.0, method="sweep", confidence=0.99, rng=3, atol=0.0).call == call
+    assert check(sine, 1.0, max_nfev=500, max_seconds=60.0).call.endswith(
+        "max_nfev=500, max_seconds=60.0, rng=0)"
+    )
     assert call.partition(", x")[0] + ", x, rng=0)" == check(sine, 1.0).call
 
 
