@@ -35,9 +35,12 @@ def new(case: str) -> None:
     from gradcheck.files import check_writable, write_text
 
     path = Path(case) if case.endswith(".py") else Path("cases") / f"{case}.py"
-    if not re.fullmatch(r"[^\W\d]\w*", path.stem):
+    named = path.stem if case.endswith(".py") else case
+    # Others are never run: `run` takes the files of one folder, but helpers and conftest.py.
+    if not re.fullmatch(r"[^\W\d_]\w*", named) or named == "conftest":
         raise BadInput(
-            f"CASE must be a name of letters, digits and _, or a path that ends in one and .py; not {case!r}"
+            "CASE must be a name of letters, digits and _ that begins with a letter, but not conftest; or a path that "
+            f"ends in one and .py; not {case!r}"
         )
     try:
         check_writable(path)
