@@ -15,7 +15,7 @@ from types import ModuleType
 from gradcheck.cases.case import Case
 from gradcheck.errors import CaseError
 
-__all__ = ["LoadedCase", "discover", "on_import_path", "what_and_where"]
+__all__ = ["LoadedCase", "discover", "discover_what_loads", "on_import_path", "what_and_where"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,23 @@ def discover(paths: Iterable[str | Path] = ("cases",)) -> list[LoadedCase]:
     files, a file that does not load, or one that does not hold exactly one Case.
     Files whose name starts with an underscore, and conftest.py, are no case files.
     """
+    return [_load(file) for file in _files(paths)]
+
+
+def discover_what_loads(
+    paths: Iterable[str | Path] = ("cases",),
+) -> tuple[list[LoadedCase], list[CaseError]]:
+    """The cases of `discover`, and what is wrong with the files that do not load or hold no case."""
+    loaded, broken = [], []
+    for file in _files(paths):
+        try:
+            loaded.append(_load(file))
+        except CaseError as error:
+            broken.append(error)
+    return loaded, broken
+
+
+def _files(paths: Iterable[str | Path]) -> list[Path]:
     files: list[Path] = []
     for path in paths:
         try:
@@ -44,7 +61,7 @@ def discover(paths: Iterable[str | Path] = ("cases",)) -> list[LoadedCase]:
             ValueError,
         ) as error:  # a name that no file can have, or a folder that may not be read
             raise CaseError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
-    return [_load(file) for file in dict.fromkeys(files)]
+    return list(dict.fromkeys(files))
 
 
 def _case_files(path: str | Path) -> list[Path]:

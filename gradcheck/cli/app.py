@@ -20,6 +20,7 @@ from gradcheck.cli.outputs import (
     FAILED,
     INTERRUPTED,
     STDOUT,
+    UNUSABLE,
     BadInput,
     Commands,
     figure_folder,
@@ -134,7 +135,7 @@ def run(
     if verbose and quiet:
         raise BadInput("-v and -q: only one of them")
     with users_code(json_file, html_file):
-        loaded = _select(cases, words)
+        loaded, broken = _select(cases, words)
     inputs = [*(one.path for one in loaded), *_checked_data(data, loaded)]
     json_file, html_file = targets({"--json": json_file, "--html": html_file}, inputs)
     figures = figure_folder(figures)
@@ -159,7 +160,9 @@ def run(
         _write_json(json_file, results, interrupted)
     if html_file is not None and gallery is not None:
         _write_html(html_file, results, gallery)
-    return INTERRUPTED if interrupted else 0 if _all_passed(results) else FAILED
+    if interrupted or broken:
+        return INTERRUPTED if interrupted else UNUSABLE
+    return 0 if _all_passed(results) else FAILED
 
 
 @main.command("list")
@@ -168,14 +171,15 @@ def run(
     "-k", "words", metavar="WORD", multiple=True,
     help="Only cases with this in their name; * and ? stand for anything. Several: those that fit any.",
 )  # fmt: skip
-def list_cases(cases: tuple[str, ...], words: tuple[str, ...]) -> None:
+def list_cases(cases: tuple[str, ...], words: tuple[str, ...]) -> int:
     """List the cases (default: those in cases/) with section and title."""
     from gradcheck.cli.tables import new_console, show_cases
 
     console = new_console()
     with users_code():
-        loaded = _select(cases, words)
+        loaded, broken = _select(cases, words)
     show_cases(console, loaded)
+    return UNUSABLE if broken else 0
 
 
 @main.command()
@@ -192,22 +196,27 @@ def fetch(dataset: str) -> None:
     click.echo(f"{dataset}: in {folder}")
 
 
-def _select(paths: Sequence[str], words: Sequence[str]) -> list[LoadedCase]:
-    from gradcheck.cases.discovery import discover
+def _select(paths: Sequence[str], words: Sequence[str]) -> tuple[list[LoadedCase], bool]:
+    """The cases that fit, and whether a file among all of them is broken, which is said; the others are run."""
+    from gradcheck.cases.discovery import discover_what_loads
     from gradcheck.errors import CaseError
 
     if not paths and not any(Path("cases").glob("*.py")):
         raise BadInput(NOTHING_HERE)
     try:
-        found = discover(paths or ("cases",))
+        found, broken = discover_what_loads(paths or ("cases",))
     except CaseError as error:
         raise BadInput(one_line(error)) from error
+    for each in broken[: None if found else -1]:
+        BadInput(one_line(each)).show()
+    if not found:
+        raise BadInput(one_line(broken[-1])) from broken[-1]
     fits = [f"*{word.lower()}*" for word in words] or ["*"]
     selected = [one for one in found if any(fnmatchcase(one.name.lower(), each) for each in fits)]
     if not selected:
         shown = short(" or ".join(map(repr, words)), 200)
         raise BadInput(f"-k: none of the {len(found)} cases has a name that holds {shown}")
-    return selected
+    return selected, bool(broken)
 
 
 def _checked_data(data: Path | None, loaded: Sequence[LoadedCase]) -> list[Path]:

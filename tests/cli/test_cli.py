@@ -371,6 +371,25 @@ def damaged_mnist(folder, damage):
     return str(folder)
 
 
+@pytest.mark.parametrize("command", [["list"], ["run"], ["run", "-k", "right"]])
+def test_a_broken_case_file_is_told_and_the_others_are_run(project, command):
+    """Exit status 2, and nothing else is lost; where it is not asked for it is not looked at."""
+    (project / "cases" / "wrong.py").unlink()
+    assert call(*command).exit_code == 0
+    (project / "cases" / "broken.py").write_text("import nowhere")
+
+    result = call(*command)
+
+    assert result.exit_code == 2
+    assert re.fullmatch(r"Error: cases/broken.py: the file does not load: .*\n", result.stderr)
+    assert "right" in result.stdout
+    assert call("run", "right").exit_code == 0
+    (project / "cases" / "right.py").unlink()
+    alone = call(*command)
+    assert (alone.exit_code, alone.stdout) == (2, "")
+    assert alone.stderr.count("broken.py: the file does not load") == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
