@@ -94,6 +94,8 @@ def check_adjoint(
         budget of time; the first 10 are made in any case.
     progress
         show a bar of them.
+    rng
+        seed or Generator for the pairs.
     """
     for name, function, of in (("forward", forward, "x"), ("adjoint", adjoint, "y")):
         if not callable(function):

@@ -89,6 +89,8 @@ def check_gradient(
         of x it is df/dRe + i df/dIm.
     x
         an array or a scalar, or a dict, list, tuple or dataclass of them, nested; never modified.
+    args
+        further arguments of f, grad and hessian, a tuple.
     rtol
         which relative discrepancy is accepted: rtol max(|analytic|, |numerical|) + atol beyond the error bar.
         Default by the dtype in which f computes: 1e-6 for float64, 1e-3 for float32.
@@ -214,6 +216,11 @@ def assert_gradient(f: Callable[..., Any], grad: Any, x: Any, **options: Unpack[
     """`check_gradient` with the same arguments that raises GradientError unless the outcome is PASS.
 
     INCONCLUSIVE raises as well: the message says what is known of the gradient, and what to do.
+
+    Parameters
+    ----------
+    f, grad, x, options
+        as in `check_gradient`.
     """
     __tracebackhide__ = True
     report = check_gradient(f, grad, x, **options)
@@ -243,6 +250,12 @@ def gradient(
         f(x, *args) -> one real number.
     x
         as in `check_gradient`.
+    args
+        further arguments of f, a tuple.
+    bounds
+        as in `check_gradient`; f is not called outside.
+    rng
+        seed or Generator for the direction in which the noise of f is measured.
     """
     return _estimated(f, x, args, bounds, rng, called="f", at="x")
 
@@ -312,6 +325,12 @@ def derivative(
     ----------
     phi
         phi(t, *args) -> one real number. `value` is in units of phi per t; the truth is expected within 3 E.
+    t
+        one real number.
+    args
+        further arguments of phi, a tuple.
+    bounds
+        a pair (lower, upper); phi is not called outside.
     """
     if isinstance(t, list | tuple | Mapping) or getattr(t, "ndim", 0) != 0:
         what = f"an array of shape {t.shape}" if hasattr(t, "shape") else f"a {type(t).__name__}"

@@ -57,6 +57,8 @@ def check_hessian(
         LinearOperator. Or one of these itself.
     x
         as in `check_jacobian`, an array or a tree of arrays; then H is over the flat vector of all its entries.
+    args
+        further arguments of grad and hess, a tuple.
     vectorized
         grad takes k points at once, along a last axis more than x has, and returns arrays with one more, too.
     sparsity, options

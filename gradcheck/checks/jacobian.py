@@ -63,6 +63,8 @@ def check_jacobian(
         arrays with the structure of x; a scipy.sparse matrix; a LinearOperator. Or one of these itself.
     x
         as in `check_gradient`, real; never modified.
+    args
+        further arguments of f and jac, a tuple.
     sparsity
         (m, n), nonzero where an entry may be; as `scipy.optimize.least_squares` takes it. Default for a
         sparse jac: what it stores. Columns that share no row are moved together, and random directions test that

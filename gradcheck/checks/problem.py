@@ -50,7 +50,7 @@ def check_problem(
 
     Parameters
     ----------
-    fun, x0, args, jac, hess, hessp, bounds, constraints
+    fun, x0, args, jac, hess, hessp, bounds
         as `scipy.optimize.minimize` takes them. jac may be True
         where fun returns (value, gradient). Derivatives that SciPy itself estimates ("2-point", "3-point", "cs", a
         HessianUpdateStrategy) are not checked, which a note says. x0 is moved into the bounds, as SciPy does.

@@ -55,6 +55,10 @@ def check_jvp(
         f(x, *args) -> an array of m real numbers, of any shape.
     jvp
         jvp(x, v, *args) -> an array of f's shape, for a tangent v with the structure of x.
+    x
+        as in `check_jacobian`.
+    args
+        further arguments of f and jvp, a tuple.
     vectorized, options
         as in `check_jacobian`. For at most 100 entries of x every column of J is judged; beyond,
         random tangents test all rows, and halving a tangent finds the columns.
@@ -94,6 +98,10 @@ def check_hvp(
         grad(x, *args) -> gradient with the structure of x, taken to be right.
     hvp
         hvp(x, v, *args) -> H v with the structure of x: what `scipy.optimize.minimize` takes as hessp.
+    x
+        as in `check_jacobian`.
+    args
+        further arguments of grad and hvp, a tuple.
     vectorized
         grad takes k points at once, along a last axis more than x has, and returns arrays with one more, too.
     options
@@ -141,6 +149,10 @@ def check_vjp(
         f(x, *args) -> an array of m real numbers, of any shape.
     vjp
         vjp(x, u, *args) -> J^T u with the structure of x, for a cotangent u of f's shape.
+    x
+        as in `check_jacobian`.
+    args
+        further arguments of f and vjp, a tuple.
     vectorized, options
         as in `check_jacobian`. For at most 100 outputs every row of J is asked for and judged;
         beyond, random cotangents stand for all rows, and halving a cotangent finds the rows.

@@ -107,11 +107,11 @@ class TaylorResult:
         return self.report.to_dict()
 
     def to_json(self, indent: int | None = 2) -> str:
-        """The dictionary as JSON text."""
+        """The dictionary as JSON text, as `Report.to_json` gives it."""
         return self.report.to_json(indent)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write what repeats the test to `path`, one file of JSON; `gradcheck replay` reads it."""
+        """Write what repeats the test to `path`, one file of JSON, as `Report.save` does."""
         return self.report.save(path)
 
     def _repr_html_(self) -> str:
@@ -121,7 +121,7 @@ class TaylorResult:
     def plot(self, ax: Axes | None = None) -> Figure:
         """A matplotlib Figure of remainder against step; with `ax` it is drawn there.
 
-        Raises ValueError where f was taken at no step.
+        Raises ValueError where f was taken at no step, TypeError for an `ax` that is none.
         """
         from gradcheck.report.plots import drawn_into, figure_of, remainders
 
@@ -177,8 +177,12 @@ def taylor_test(
         f(x, *args) -> one real number, or an array of them.
     derivative
         derivative(x, *args) -> the gradient with the structure of x, or the Jacobian (m, n); or one of these.
+    x
+        as in `check_gradient`.
     tangent
         v, with the structure of x; default random, each entry in its own scale.
+    args
+        further arguments of f, derivative and hessian, a tuple.
     hessian
         hessian(x, *args) -> H (n, n) of a scalar f, or H itself: then order 3 is expected.
     resolution

@@ -162,7 +162,13 @@ class ReportData:
         return {"schema": SCHEMA} | {key: _plain(value) for key, value in plain.items()}
 
     def to_json(self, indent: int | None = 2) -> str:
-        """The dictionary as JSON text."""
+        """The dictionary as JSON text.
+
+        Parameters
+        ----------
+        indent
+            of its lines; None is one line.
+        """
         return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
 
 

@@ -71,14 +71,27 @@ class Report(ReportData):
     def plot(self, ax: Axes | None = None) -> Figure:
         """A matplotlib Figure of what was measured; with `ax` one panel of it, drawn there.
 
-        Raises ValueError where nothing was measured.
+        Raises ValueError where nothing was measured, TypeError for an `ax` that is none.
+
+        Parameters
+        ----------
+        ax
+            Axes of matplotlib to draw into.
         """
         from gradcheck.report.plots import plot
 
         return plot(self, ax)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write what repeats the check to `path`, one file of JSON; `gradcheck replay` reads it."""
+        """Write what repeats the check to `path`, one file of JSON; `gradcheck replay` reads it.
+
+        Raises ValueError for a report that no check made.
+
+        Parameters
+        ----------
+        path
+            where; its name ends in .json. Folders that are missing are made.
+        """
         from gradcheck.report.saved import save
 
         return save(self, path)
