@@ -199,7 +199,7 @@ def test_the_point_is_the_one_that_was_checked(tmp_path):
         Outcome,
         np.datetime64("2026-01-01"),
     ],
-    ids=lambda value: getattr(value, "__qualname__", repr(value)),
+    ids=lambda value: getattr(value, "__qualname__", type(value).__name__),
 )
 def test_values_come_back_as_they_were(tmp_path, value):
     """Numbers, text, containers, dataclasses, and whatever has a name to import; also through JSON."""
