@@ -22,7 +22,7 @@ from gradcheck.joint.alone import judge_in_rows
 from gradcheck.joint.direction import Joint
 from gradcheck.joint.joint import JointTest
 from gradcheck.joint.places import find_places
-from gradcheck.numerics.problem import NARROW, Problem, scaling_of
+from gradcheck.numerics.problem import NARROW, Problem, Scaling, scaling_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, runs
@@ -79,42 +79,65 @@ def examine_columns(
     what groups say of them is dropped.
     """
     problem = replace(problem, matrix=by_entries(problem.matrix))
-    matrix, names = problem.matrix, setting.names
-    assert isinstance(names, JacobianNames)
-    m, n = matrix.shape
-    block, alone, together = names.blocks[0], list[Entries](), isinstance(matrix, Sparse)
-    # Of one that is moved alone the others of its rows are known by the claim.
-    judging = replace(setting, gradient_scale=sizes_of_rows(problem, setting.slope))
+    scaling = scaling_of(problem, np.zeros(problem.x.size, bool))
+    columns = _Columns(setting, problem, scaling, confidence, rng)
+    found = columns.of_zeros() if scaling.nothing.all() else None
+    return (found, []) if found is not None else columns.of_groups(method)
 
-    def judge(column: int, rows: Index, _: Values | None = None) -> Entries:
-        alone.append(moved(judge_in_rows, column, rows))
-        return alone[-1]
 
-    def swept(column: int, rows: Index) -> Entries:
-        return moved(sweep, column, rows)
+class _Columns:
+    """The examination of a matrix by its columns.
 
-    def moved(way: Callable[..., Entries], column: int, rows: Index) -> Entries:
+    alone : what was judged of columns that moved by themselves. silent : (n,) columns that are claimed to do nothing,
+    and that directions leave where they are.
+    """
+
+    def __init__(
+        self,
+        setting: Setting,
+        problem: Problem,
+        scaling: Scaling,
+        confidence: float,
+        rng: np.random.Generator,
+    ) -> None:
+        assert isinstance(setting.names, JacobianNames)
+        self.setting, self.problem, self.names = setting, problem, setting.names
+        self.scaling, self.confidence, self.rng = scaling, confidence, rng
+        self.block, self.alone = self.names.blocks[0], list[Entries]()
+        (self.m, self.n), self.delta = problem.matrix.shape, (1.0 - confidence) / 4.0
+        self.nobody = np.zeros(self.m, bool)
+        self.silent = silent_entries(problem, scaling, np.zeros(self.n, bool))
+        # Of one that is moved alone the others of its rows are known by the claim.
+        self._judging = replace(setting, gradient_scale=sizes_of_rows(problem, setting.slope))
+
+    def judge(self, column: int, rows: Index, _: Values | None = None) -> Entries:
+        """The entries of a column in some rows, kept."""
+        self.alone.append(self._moved(judge_in_rows, column, rows))
+        return self.alone[-1]
+
+    def swept(self, column: int, rows: Index) -> Entries:
+        """The same, by stencils, for others to keep."""
+        return self._moved(sweep, column, rows)
+
+    def _moved(self, way: Callable[..., Entries], column: int, rows: Index) -> Entries:
         rows = rows.astype(np.intp)  # those of a sparse matrix are short
-        return way(judging, matrix.entries(rows, np.full(rows.size, column)), rows * n + column)
+        given = self.problem.matrix.entries(rows, np.full(rows.size, column))
+        return way(self._judging, given, rows * self.n + column)
 
-    still, nobody = np.zeros(n, bool), np.zeros(m, bool)
-    scaling = scaling_of(problem, still)
-    silent = silent_entries(problem, scaling, still)
-    delta = (1.0 - confidence) / 4.0
-
-    def rest(fixed: Mask, *judged: Entries) -> tuple[ArrayEvidence, Joint, Mask]:
+    def rest(self, fixed: Mask, *judged: Entries) -> tuple[ArrayEvidence, Joint, Mask]:
         """What directions say of the claim that is right in these entries; rows that seem wrong, fixed ones apart."""
-        known = latest(concatenate(judged)) if judged else none_judged(problem.x.dtype)
-        claim = replace(problem, matrix=mended(setting, matrix, [known], np.zeros(m), nobody))
-        test = JointTest(claim, scaling, rng, delta, fixed=fixed)
+        known = latest(concatenate(judged)) if judged else none_judged(self.problem.x.dtype)
+        right = mended(self.setting, self.problem.matrix, [known], np.zeros(self.m), self.nobody)
+        claim = replace(self.problem, matrix=right)
+        test = JointTest(claim, self.scaling, self.rng, self.delta, fixed=fixed)
         joint = test.run()
-        array = rows_evidence(claim, names, joint, confidence)
+        array = rows_evidence(claim, self.names, joint, self.confidence)
         if not (joint.certified | fixed).all():
-            bound = _bound_in_noise(claim, names, test, joint, ~fixed, confidence)
+            bound = _bound_in_noise(claim, self.names, test, joint, ~fixed, self.confidence)
             array = replace(bound or replace(array, certificate=None), limit=test.limit)
         return array, joint, joint.wrong | (~joint.certified & test.standing_out(joint))
 
-    def believed(judged: Entries, joint: Joint) -> Mask:
+    def believed(self, judged: Entries, joint: Joint) -> Mask:
         """(k,) the entries off by more than directions leave of their rows in the claim that is right in all of them.
 
         That much lies in no other column of their groups. joint : the first look at that claim.
@@ -123,75 +146,113 @@ def examine_columns(
         for _ in range(TESTS):
             if not joint.wrong.any() or doubted.all():
                 break
-            _, joint, _ = rest(doubted, judged)
+            _, joint, _ = self.rest(doubted, judged)
             doubted = doubted | joint.wrong
-        rows, columns = setting.places(judged.coordinates)
-        off = np.abs(judged.analytic - judged.estimate.value) * scaling.lengths[columns]
+        rows, columns = self.setting.places(judged.coordinates)
+        off = np.abs(judged.analytic - judged.estimate.value) * self.scaling.lengths[columns]
         return np.asarray(off > np.where(joint.certified, joint.bound, np.inf)[rows])
 
-    if scaling.nothing.all():
-        # Nothing is claimed to move: each column that has room moves by its own scale, 0 or not.
+    def of_zeros(self) -> Evidence | None:
+        """Where nothing is claimed to move: each column that has room moves by its own scale, 0 or not."""
+        problem, scaling, still = self.problem, self.scaling, np.zeros(self.n, bool)
         narrow = still if problem.room is None else np.minimum(*problem.room) < NARROW * problem.scales
-        scaling, silent = replace(scaling, lengths=np.where(narrow, 0.0, problem.scales)), still
-        array, joint, _ = rest(nobody)
+        self.scaling = replace(scaling, lengths=np.where(narrow, 0.0, problem.scales))
+        self.silent = still
+        array, joint, _ = self.rest(self.nobody)
         left = list[int]()
         if array.certificate is None and not joint.wrong.any():
-            array, at = directions_of_zeros(setting, block, scaling.lengths, judge, delta, confidence, rng)
+            array, at = directions_of_zeros(
+                self.setting,
+                self.block,
+                self.scaling.lengths,
+                self.judge,
+                self.delta,
+                self.confidence,
+                self.rng,
+            )
             left = at.tolist()
-        settled = array.certificate is not None and not (narrow & _free(setting)).any()
-        if settled or any(part.judgement.wrong.any() for part in alone):
-            open_ = [Region(block, Box((span, (0, n))), False) for span in runs(set(left))[:NAMED]]
-            return Evidence(concatenate([none_judged(problem.x.dtype), *alone]), (array,), tuple(open_)), []
-    entries, groups = _in_groups(setting, matrix, method, rng)
-    seen, looked = entries, None
-    if together and entries.wrong.size:
-        looked = rest(nobody, entries)
-        blamed = entries.judgement.wrong & ~believed(entries, looked[1])
-        rows, columns = (np.unique(at) for at in setting.places(entries.coordinates[blamed]))
-        for j in columns[: SUSPECTS if n > GROUPS_UP_TO else n].tolist():
-            # All of these rows from the same points: the column may hold what the pattern lacks.
-            judged = judge(j, rows)
-            accused = np.isin(judged.coordinates, entries.coordinates[blamed])
-            alone[-1] = some_rows(judged, np.flatnonzero(accused | judged.judgement.wrong))
-        entries = some_rows(entries, np.flatnonzero(~blamed))
-    # Columns that bounds hold nearly still, which directions do not move.
-    held = np.flatnonzero((scaling.lengths == 0) & _free(setting) & ~silent)
-    held = np.setdiff1d(held, seen.coordinates % n)
-    for j in held[:GROUPS_UP_TO].tolist():
-        judge(j, np.arange(m))
-    # All that a pattern holds is known by its groups: what is wrong beside it is told by directions.
-    throughout = nobody if together and groups else _mostly_wrong(setting, seen, alone, sampled=groups == 0)
-    array, wrong = ArrayEvidence(block, (), None), nobody
-    if not throughout.all():
-        if looked is None or alone or throughout.any():
-            looked = rest(throughout, entries, *alone)
-        array, joint, seems = looked
-        wrong = joint.wrong
-        if seems.any():
-            # Noise may keep a direction from telling, and not the entries that it leads to.
-            test = JointTest(problem, scaling, rng, delta, fixed=~seems)
-            out = test.standing_out(test.run())
-            if out.any() and test.first is not None:
-                find_places(test, test.first, out, judge, between, rng, BUDGET)
-            array, joint, _ = rest(throughout, entries, *alone)
+        settled = array.certificate is not None and not (narrow & _free(self.setting)).any()
+        if not (settled or any(part.judgement.wrong.any() for part in self.alone)):
+            return None
+        open_ = [Region(self.block, Box((span, (0, self.n))), False) for span in runs(set(left))[:NAMED]]
+        return Evidence(concatenate([none_judged(problem.x.dtype), *self.alone]), (array,), tuple(open_))
+
+    def of_groups(self, method: str) -> tuple[Evidence, list[Finding]]:
+        """What groups of columns, or a sample of these, and directions say."""
+        setting, problem, rng = self.setting, self.problem, self.rng
+        together = isinstance(problem.matrix, Sparse)
+        seen, groups = _in_groups(setting, problem.matrix, method, rng)
+        entries, looked = self._without_blame(seen) if together and seen.wrong.size else (seen, None)
+        every = self._held_judged(seen)
+        # All that a pattern holds is known by its groups: what is wrong beside it is told by directions.
+        throughout = self.nobody
+        if not (together and groups):
+            throughout = _mostly_wrong(setting, seen, self.alone, sampled=groups == 0)
+        array, wrong = ArrayEvidence(self.block, (), None), self.nobody
+        if not throughout.all():
+            if looked is None or self.alone or throughout.any():
+                looked = self.rest(throughout, entries, *self.alone)
+            array, joint, seems = looked
+            if seems.any():
+                self._follow(seems)
+                array, joint, _ = self.rest(throughout, entries, *self.alone)
             wrong = joint.wrong
-    regions, every = list[Region](), stays(problem, scaling, silent, rng, delta)
-    if not every and groups == 0:
-        missing = missing_columns(problem, scaling, silent, swept, block, rng, delta / 2.0)
-        alone, regions, every = [*alone, *missing.judged], missing.regions, missing.every
-    if held.size > GROUPS_UP_TO or not every:
-        array = replace(array, certificate=None)
-    if groups == 0 and array.certificate is not None:
-        # What noise hides of an entry of a sample is no question where a certificate bounds it.
-        entries = some_rows(entries, np.flatnonzero(~entries.judgement.inconclusive))
-    regions += [_of_rows(setting, matrix, [seen, *alone], block, span) for span in _spans(throughout)]
-    regions += [Region(block, Box((span, (0, n))), False) for span in _spans(wrong)[:NAMED]]
-    text = (
+        regions, stayed = list[Region](), stays(problem, self.scaling, self.silent, rng, self.delta)
+        if not stayed and groups == 0:
+            missing = missing_columns(
+                problem, self.scaling, self.silent, self.swept, self.block, rng, self.delta / 2.0
+            )
+            self.alone += missing.judged
+            regions, stayed = missing.regions, missing.every
+        if not (every and stayed):
+            array = replace(array, certificate=None)
+        if groups == 0 and array.certificate is not None:
+            # What noise hides of an entry of a sample is no question where a certificate bounds it.
+            entries = some_rows(entries, np.flatnonzero(~entries.judgement.inconclusive))
+        judged = [seen, *self.alone]
+        regions += [
+            _of_rows(setting, problem.matrix, judged, self.block, span) for span in _spans(throughout)
+        ]
+        regions += [Region(self.block, Box((span, (0, self.n))), False) for span in _spans(wrong)[:NAMED]]
+        said = [Finding(_of_pattern(seen, groups))] if groups and together else []
+        return Evidence(latest(concatenate([entries, *self.alone])), (array,), tuple(regions)), said
+
+    def _without_blame(self, seen: Entries) -> tuple[Entries, tuple[ArrayEvidence, Joint, Mask]]:
+        """The entries of groups that are believed, and the first look at the claim that is right in all of them.
+
+        Columns of the others are moved alone.
+        """
+        looked = self.rest(self.nobody, seen)
+        blamed = seen.judgement.wrong & ~self.believed(seen, looked[1])
+        rows, columns = (np.unique(at) for at in self.setting.places(seen.coordinates[blamed]))
+        for j in columns[: SUSPECTS if self.n > GROUPS_UP_TO else self.n].tolist():
+            # All of these rows from the same points: the column may hold what the pattern lacks.
+            judged = self.judge(j, rows)
+            accused = np.isin(judged.coordinates, seen.coordinates[blamed])
+            self.alone[-1] = some_rows(judged, np.flatnonzero(accused | judged.judgement.wrong))
+        return some_rows(seen, np.flatnonzero(~blamed)), looked
+
+    def _held_judged(self, seen: Entries) -> bool:
+        """Judge columns that bounds hold nearly still, which directions do not move; whether that is all of them."""
+        held = np.flatnonzero((self.scaling.lengths == 0) & _free(self.setting) & ~self.silent)
+        held = np.setdiff1d(held, seen.coordinates % self.n)
+        for j in held[:GROUPS_UP_TO].tolist():
+            self.judge(j, np.arange(self.m))
+        return held.size <= GROUPS_UP_TO
+
+    def _follow(self, seems: Mask) -> None:
+        """Look for entries of rows that seem wrong: noise may keep a direction from telling, and not these."""
+        test = JointTest(self.problem, self.scaling, self.rng, self.delta, fixed=~seems)
+        out = test.standing_out(test.run())
+        if out.any() and test.first is not None:
+            find_places(test, test.first, out, self.judge, between, self.rng, BUDGET)
+
+
+def _of_pattern(seen: Entries, groups: int) -> str:
+    return (
         f"{seen.coordinates.size:,} entries of the pattern were judged one by one in {groups:,} groups of columns; "
         "its zeros were tested along random directions"
     )
-    said = [Finding(text)] if groups and isinstance(matrix, Sparse) else []
-    return Evidence(latest(concatenate([entries, *alone])), (array,), tuple(regions)), said
 
 
 def _bound_in_noise(
