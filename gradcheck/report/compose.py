@@ -306,13 +306,14 @@ def _not_taken_apart(evidence: Evidence, budgeted: bool, causes: tuple[Cause, ..
     unnamed = [region for region in parts if region.block.name not in said]
     notes = []
     if unnamed:
-        named = [f"{_region_name(region)} ({region.size:,} entries)" for region in unnamed[:3]]
+        named = [f"about {region.size:,} in {_region_name(region)}" for region in unnamed[:3]]
         if len(unnamed) > 3:
-            named.append(f"{len(unnamed) - 3:,} more")
-        notes.append(f"of a few entries sampled, most are wrong in {', '.join(named)}")
+            named.append(f"others in {count(len(unnamed) - 3, 'more part')}")
+        notes.append(f"a sample tells how many are wrong: {', '.join(named)}")
     elif parts:
-        looked = sum(int(inside(evidence.entries, region).sum()) for region in parts)
-        notes.append(f"how many are wrong is told by a sample of {looked:,}, most of them wrong")
+        looked = np.any([inside(evidence.entries, region) for region in parts], axis=0)
+        wrong = int((looked & evidence.entries.judgement.wrong).sum())
+        notes.append(f"how many are wrong is told by a sample of {int(looked.sum()):,}, of which {wrong:,} are")
     left = [r for r in evidence.regions if not r.throughout and r.block.name not in _settled(causes)]
     open_ = [_region_name(region) for region in left]
     if open_:

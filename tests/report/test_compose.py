@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcheck import check_hvp, check_jacobian, check_jvp, check_vjp
+from gradcheck import check_gradient, check_hvp, check_jacobian, check_jvp, check_vjp
 
 SIZES = {60, 150, 600}
 POINTS = {n: np.random.default_rng(1).normal(size=n) + 2.0 for n in SIZES}
@@ -96,3 +96,15 @@ def test_a_hessian_of_opposite_sign_is_counted_at_every_seed(seed: int):
         H[rows, columns] += sign * stiff
     report = check_hvp(grad, lambda x, v: -H @ v, x, rng=seed)
     assert report.reason.startswith("about 898 of 90,000 entries wrong")
+
+
+def test_how_many_are_wrong_of_a_sample_is_said_with_it():
+    """Half of an array here and there: the share that was seen, and no word of most."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 10))
+    claim = np.cos(x) * np.where(rng.random(x.shape) < 0.5, rng.uniform(1.1, 3.0, x.shape), 1.0)
+    report = check_gradient(lambda x: float(np.sum(np.sin(x))), claim, x)
+    (array,) = report.arrays
+    (note,) = report.notes
+    assert note == f"a sample tells how many are wrong: about {array.about:,} in x"
+    assert report.reason.startswith(f"about {array.about:,} of 2,000 entries wrong")
