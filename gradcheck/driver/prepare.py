@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -39,8 +40,9 @@ FAR_AWAY, PLAIN = (1.0, 10.0, 100.0, 1000.0), 0.01
 # no rounding: 1 + exp(-40) is 1.
 AROUND, SEEN = 7.0 * WIDER * FIRST_SPACING, 1e3
 
-# The least atol that is advised: of 0 nothing larger is known to be hidden.
-TINY = 1e-12
+# The least atol that is advised: of 0 nothing larger is known to be hidden. None is that is so many times as large as
+# what is claimed: any mistake would pass.
+TINY, BEYOND = 1e-12, 1e4
 
 # An entry that is a smaller part than this of its scale is 0 but for rounding.
 NEARLY_0 = 1e-12
@@ -186,7 +188,11 @@ def unmoved(setting: Setting, matrix: Matrix) -> tuple[Setting, Finding]:
     if setting.tolerance.atol > 0:
         return setting, Finding(CONSTANT)
     hidden = ROOM * 3.0 * WEIGHTS * float(np.max(setting.level / setting.relative_step)) / float(at)
-    advice = [Advice(Remedy.DIGITS), Advice(Remedy.ELSEWHERE), Advice(Remedy.ATOL, max(hidden, TINY))]
+    advice = [Advice(Remedy.DIGITS), Advice(Remedy.ELSEWHERE)]
+    claimed = matrix.norms(np.ones(setting.x.size))
+    # One that is far larger than all that is claimed lets anything pass: x is too small for the steps that f needs.
+    if claimed is None or not claimed.any() or hidden < BEYOND * claimed.max() / math.sqrt(setting.x.size):
+        advice.append(Advice(Remedy.ATOL, max(hidden, TINY)))
     value = float(f_x[0]) if f_x.size == 1 else None
     why = Undecided("f", Limit.CONSTANT, value=value, known=False, advice=tuple(advice))
     return setting, Finding("f does not depend on x at all", Outcome.INCONCLUSIVE, final=True, undecided=why)

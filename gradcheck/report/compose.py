@@ -313,7 +313,9 @@ def _not_taken_apart(evidence: Evidence, budgeted: bool, causes: tuple[Cause, ..
     elif parts:
         looked = np.any([inside(evidence.entries, region) for region in parts], axis=0)
         wrong = int((looked & evidence.entries.judgement.wrong).sum())
-        notes.append(f"how many are wrong is told by a sample of {int(looked.sum()):,}, of which {wrong:,} are")
+        notes.append(
+            f"how many are wrong is told by a sample of {int(looked.sum()):,}, of which {wrong:,} are"
+        )
     left = [r for r in evidence.regions if not r.throughout and r.block.name not in _settled(causes)]
     open_ = [_region_name(region) for region in left]
     if open_:

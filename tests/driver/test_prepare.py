@@ -40,6 +40,17 @@ def test_the_atol_that_is_advised_passes_what_a_constant_f_hides(value, claim):
     assert any("may depend on x at another point" in note for note in followed.notes)
 
 
+@pytest.mark.parametrize("times", [1.0, -1.0])
+def test_no_atol_is_advised_that_any_mistake_would_pass_with(times):
+    """Weights of 1e-6, and a loss in float32: over steps of that size nothing shows, and 1e5 hides anything."""
+    rng = np.random.default_rng(0)
+    a, b, x = rng.normal(size=(40, 30)), rng.normal(size=40), 1e-6 * rng.normal(size=30)
+    claim = times * 2.0 * a.T @ (a @ x - b) / 40
+    report = check_gradient(lambda x: np.float32(np.mean((a @ x - b) ** 2)), claim, x)
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert [advice.remedy for advice in report.undecided.advice] == [Remedy.DIGITS, Remedy.ELSEWHERE]
+
+
 @pytest.mark.parametrize(
     ("value", "claim", "atol"), [(3.0, 0.001, 1e-3), (0.0, 1e-4, 1e-5), (1e6, 5.0, 1e-8)]
 )
