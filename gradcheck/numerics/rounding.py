@@ -25,8 +25,8 @@ __all__ = [
 # The powers of ten that are doubles: a product or quotient with one is rounded once.
 TENS = np.array([float(10**k) for k in range(23)])
 # Digits of a decimal: fifteen fit any double. A quotient may be off by a few roundings, the second: so many digits are
-# then still no chance, once in 10^13 for four random doubles.
-DIGITS, QUOTIENT = 12, 4.0 * float(np.finfo(np.float64).eps)
+# then still no chance, once in 10^9 for four random doubles.
+DIGITS, QUOTIENT = 13, 4.0 * float(np.finfo(np.float64).eps)
 # The bits of a float32. A number of no more bits, or of fewer digits than the next, is round by chance (127.125, 0.3).
 SINGLE, CHANCE = 24, 5
 # The bits of a float16 and of a bfloat16; the least float16; and the most bits of what is still taken for a float32, or
@@ -157,6 +157,8 @@ def _decimal_step(values: Values, largest: Values) -> Values:
     found = np.zeros(values.shape[1])
     with np.errstate(divide="ignore"):
         finest = DIGITS - np.ceil(np.log10(np.maximum(largest, np.finfo(np.float64).tiny))).astype(np.intp)
+    # Of whole numbers and multiples of tens, whose quotients may be off, one digit less.
+    finest -= finest <= 0
     whole, fits = _fits(values, finest)
     every = (fits | np.isnan(values)).all(axis=0) & (largest > 0)
     if every.any():

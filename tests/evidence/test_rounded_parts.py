@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gradcheck import Outcome, check_gradient, derivative
+from gradcheck import Outcome, check_gradient, derivative, gradient
 
 
 def penalised(seed, n, penalty, rounding):
@@ -52,3 +52,18 @@ def test_what_turns_near_x_by_more_than_rounding_is_seen(width):
     assert abs(found.value - 2.0) <= 3.0 * found.error <= 1e-3
     kinked = check_gradient(lambda x: float(np.sum(np.abs(x - 1.0))), np.ones(3), np.full(3, 1.0 + width))
     assert kinked.outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize(("offset", "decimals"), [(500.0, 10), (2500.0, 9), (16000.0, 8)])
+def test_thirteen_digits_are_a_grid(offset, decimals):
+    """Of 10,000 entries 100 were 0 where the slope is plain: between two decimals f does not change."""
+    x = np.random.default_rng(4).normal(size=100)
+
+    def f(x):
+        return round(float(x @ x) / 2.0 + offset, decimals)
+
+    found = gradient(f, x)
+    assert (np.abs(found.value - x) <= 3.0 * found.error + 1e-12).all()
+    assert check_gradient(f, x.copy(), x, method="sweep").outcome is Outcome.PASS
+    wrong = np.where(np.arange(100) == 39, 0.0, x)
+    assert [w.flat_index for w in check_gradient(f, wrong, x, method="sweep").wrong] == [39]
