@@ -12,7 +12,7 @@ from gradcheck.joint.directions import AS_PROBED, Directions
 from gradcheck.joint.few_points import LONGEST_STEP
 from gradcheck.joint.forecast import CAUTIOUS, MOST, enough, harmless, most_of
 from gradcheck.numerics.line_fit import EIGHT
-from gradcheck.numerics.steps import ROUNDED, STRAIGHT
+from gradcheck.numerics.steps import ROUNDED, STRAIGHT, TURNS
 from gradcheck.results.certificate import MOST_WITH_NOISE, bound_of
 
 __all__ = ["affords", "at_rest", "moves", "settled", "sizes_at_minima"]
@@ -97,7 +97,7 @@ def _rounded(first: Direction, nearer: Direction) -> Mask:
     """(m,) rows of which a part is rounded, and the nearer points lie between two steps of it.
 
     The farther points are straight but for the rounding, and have another slope: what turns nearer to x, and does not
-    show in their values, is no larger than that.
+    show in their values, is no larger than that. See `Search` in numerics/steps.
     """
     far, near = first.fit, nearer.fit
     assert far is not None
@@ -105,7 +105,8 @@ def _rounded(first: Direction, nearer: Direction) -> Mask:
     apart, left = np.abs(far.value - near.value), far.spread
     clash = apart > 3.0 * (first.error + nearer.error)
     straight = far.flat & ~far.kinked & (left <= ROUNDED * far.size)
-    return np.asarray(clash & straight & (apart * first.step > STRAIGHT * left))
+    turned = apart**2 <= 2.0 * TURNS * near.even[0] * left
+    return np.asarray(clash & straight & ~turned & (apart * first.step > STRAIGHT * left))
 
 
 def _in_noise(along: Directions, first: Direction, noise: Mask, doubtful: Mask, delta: float) -> Direction:
