@@ -255,7 +255,9 @@ class Directions:
             if known is None:
                 return None
             fit = self.fit(known, reached, FOUR)
-            agrees, told = np.abs(fit.value - slope) <= 3.0 * fit.error, 3.0 * fit.error <= enough * steep
+            # Of many rows some lie beyond bars that are far finer than what is asked for.
+            agrees = np.abs(fit.value - slope) <= 3.0 * fit.error + 0.1 * CONFIRMS * steep
+            told = 3.0 * fit.error <= enough * steep
             self._shown = np.abs(fit.value) > 3.0 * fit.error
             unsure = ~(agrees & told & ~fit.kinked & ((slope != 0) | (weight == 0))) & ~self.fixed
             if not np.count_nonzero(unsure):

@@ -190,7 +190,7 @@ class Search:
         if np.count_nonzero(flat):
             take &= ~flat
             clash &= ~flat
-            self._stay_far(rows[flat])
+            self._stay_far(rows[flat], apart[flat])
         agreed, clashing = rows[both & ~clash & ~flat], rows[clash]
         self.contested[agreed], self.clashes[agreed] = 0.0, 0
         self.contested[clashing] = apart[clash]
@@ -215,13 +215,16 @@ class Search:
         turned = apart**2 <= TURNS * np.abs(fit.curvature) * left
         return np.asarray(straight & ~turned & (apart * far > STRAIGHT * left))
 
-    def _stay_far(self, rows: Rows) -> None:
-        """Believe the rounding that the kept fits of some rows show; none comes nearer any more."""
+    def _stay_far(self, rows: Rows, apart: Values) -> None:
+        """Keep the fits of some rows, with the rounding that they show, and bars that cover what is seen nearer.
+
+        None comes nearer any more. apart : (k,) how far the two slopes lie.
+        """
         far = self.kept["step"][rows]
         left = (self.kept["truncation"][rows] + self.kept["kink"][rows]) * far
         self.level[rows] = np.maximum(self.level[rows], left)
         self.own[rows] += 3.0 * left / far
-        self.nearest[rows] = 2
+        self.contested[rows], self.nearest[rows] = apart, 2
 
     def plan(self, rows: Rows, precise: Values, resolved: Values, *, last: bool = False) -> Rows:
         """Choose the next step of each row from its last fit; returns the rows that are worth another stencil.

@@ -36,6 +36,15 @@ def test_a_right_jacobian_costs_the_same_whatever_its_size(shape, real, most):
     assert report.certificate.relative_to_rms <= report.resolution
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_no_row_of_many_denies_the_complex_step_by_its_rounding(seed):
+    """Real points confirm 300 rows to five digits: bars of 1e-12 leave one in some hundred just outside."""
+    f, jacobian, x = layer(300, 500)
+    report = check_jacobian(f, jacobian, x, rng=seed)
+    assert report.outcome is Outcome.PASS
+    assert report.nfev <= 12
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", [(50, 10_000), (1000, 1000), (10_000, 50)])
 def test_eight_points_follow_at_once_where_four_would_tell_too_little(shape):
