@@ -15,7 +15,7 @@ from gradcheck.joint.joint import JointTest
 from gradcheck.numerics.problem import NARROW, Problem, Scaling, scaling_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.block import Block
-from gradcheck.parameters.boxes import flat_indices, hull
+from gradcheck.parameters.boxes import few_lines, flat_indices, hull
 from gradcheck.results.certificate import Region, share_of
 from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import as_told
@@ -123,12 +123,12 @@ class Claim:
         return np.isin(entries, np.concatenate(right)) if right else np.zeros(entries.size, bool)
 
     def around(self, entries: list[int]) -> Index:
-        """All entries of the smallest box of each array that holds these."""
+        """All entries of the few lines of each array that hold these, or of the smallest box."""
         inside = [np.empty(0, np.intp)]
         for block in self.problem.parameters.blocks:
             mine = [k for k in entries if block.start <= k < block.stop]
             if len(mine) > 1:
-                inside.append(flat_indices(block, hull(block, mine)))
+                inside += [flat_indices(block, box) for box in few_lines(block, mine) or [hull(block, mine)]]
         return np.concatenate(inside)
 
     def leave_open(self, entries: list[int]) -> bool:

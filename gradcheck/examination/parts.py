@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +19,7 @@ from gradcheck.numerics.problem import Problem, Scaling
 from gradcheck.numerics.steps import POINTS
 from gradcheck.numerics.tangents import root_mean_square
 from gradcheck.parameters.block import Block
-from gradcheck.parameters.boxes import Box, flat_indices, hull, whole_box, working_shape
+from gradcheck.parameters.boxes import Box, few_lines, flat_indices, hull, whole_box, working_shape
 from gradcheck.results.certificate import Region
 from gradcheck.results.entries import Entries
 
@@ -66,6 +67,9 @@ def fill_arrays(claim: Claim, test: JointTest, direction: Direction, wrong: list
         mine = [k for k in wrong if block.start <= k < block.stop]
         if not mine:
             continue
+        if _each_named(claim, test, direction, [(block, line) for line in few_lines(block, mine)]):
+            named = True
+            continue
         box = hull(block, mine)
         if len(mine) >= SEVERAL and box.size < SPREAD * block.size:
             named |= _named(claim, test, direction, grown(test, direction, block, box))
@@ -100,6 +104,18 @@ def _named(claim: Claim, test: JointTest, direction: Direction, part: Part) -> b
     """Whether a part is off by one factor, or wrong throughout as far as a sample tells."""
     alpha = common_factor(test, direction, part.inside & (direction.tangent != 0), claim.rng)
     return (alpha is not None and _taken_out(claim, test, direction, part, alpha)) or _set_aside(claim, part)
+
+
+def _each_named(
+    claim: Claim, test: JointTest, direction: Direction, parts: Sequence[tuple[Block, Box]]
+) -> bool:
+    """Whether some parts that hold all that is wrong are named, each by its own factor or throughout."""
+    named = False
+    for k, each in enumerate(parts):
+        part = Part.of(claim.still.size, [each], [*parts[:k], *parts[k + 1 :]])
+        along = test.again(np.where(part.inside, direction.tangent, 0.0), exact=direction.exact)
+        named |= _named(claim, test, along, part)
+    return named
 
 
 def _set_aside(claim: Claim, part: Part, *, dense: bool = False) -> bool:
@@ -242,8 +258,8 @@ def _divided(
         return None, math.inf
     still = claim.still.copy()
     still[samples] = True
-    for block in part.others:
-        still[block.slice] = True
+    for block, box in part.others:
+        still[flat_indices(block, box)] = True
     fresh = claim.test_of(problem, still, test)
     direction = fresh.begin()
     if direction is None:

@@ -42,12 +42,12 @@ DISTINCT = 0.25
 class Part:
     """Entries that may be wrong by one factor. inside : (n,) which. boxes : what they are, by array.
 
-    others : arrays that hold other mistakes, be it besides.
+    others : parts that hold other mistakes, be it besides.
     """
 
     inside: Mask
     boxes: tuple[tuple[Block, Box], ...]
-    others: tuple[Block, ...] = ()
+    others: tuple[tuple[Block, Box], ...] = ()
 
     @property
     def single(self) -> bool:
@@ -60,7 +60,9 @@ class Part:
         return all(box.size == block.size for block, box in self.boxes)
 
     @classmethod
-    def of(cls, size: int, boxes: Sequence[tuple[Block, Box]], others: Sequence[Block] = ()) -> Part:
+    def of(
+        cls, size: int, boxes: Sequence[tuple[Block, Box]], others: Sequence[tuple[Block, Box]] = ()
+    ) -> Part:
         """The entries of some boxes, of an x of that size."""
         inside = np.zeros(size, bool)
         for block, box in boxes:
@@ -164,13 +166,16 @@ def _shared(
         best = float(alpha[np.argmin(np.where(sharing, bars, np.inf))])
         divided = np.abs(alpha - best) < RATHER * np.abs(alpha)
     known = sharing | (np.abs(alpha) <= bars)
-    others = [b for b, yes in zip(blocks, known, strict=True) if not yes]
-    return _arrays(direction.tangent.size, blocks, divided, others), best
+    return _arrays(direction.tangent.size, blocks, divided, ~known), best
 
 
-def _arrays(size: int, blocks: Sequence[Block], some: Mask, others: Sequence[Block] = ()) -> Part:
-    """The part that some arrays are."""
-    return Part.of(size, [(b, whole_box(b)) for b, yes in zip(blocks, some, strict=True) if yes], others)
+def _arrays(size: int, blocks: Sequence[Block], some: Mask, others: Mask | None = None) -> Part:
+    """The part that some arrays are; others : which hold other mistakes."""
+
+    def whole(which: Mask) -> list[tuple[Block, Box]]:
+        return [(b, whole_box(b)) for b, yes in zip(blocks, which, strict=True) if yes]
+
+    return Part.of(size, whole(some), whole(some & False if others is None else others))
 
 
 def _within(tangent: Flat, block: Block) -> Flat:

@@ -10,6 +10,9 @@ import numpy as np
 from gradcheck._typing import Index, Mask
 from gradcheck.parameters.block import Block
 
+# Places in a line, in the mean, that tell of it.
+EACH = 3
+
 
 @dataclass(frozen=True)
 class Box:
@@ -68,6 +71,19 @@ def hull(block: Block, entries: Index | list[int]) -> Box:
     """The smallest box that holds some places of an array in the flat vector."""
     places = np.unravel_index(np.asarray(entries, np.intp) - block.start, working_shape(block))
     return Box(tuple((int(p.min()), int(p.max()) + 1) for p in places))
+
+
+def few_lines(block: Block, entries: Index | list[int]) -> list[Box]:
+    """The rows, or columns, in which some places of an array lie, where these are several and hold some each; or none.
+
+    By chance no three of a few places share each line of several.
+    """
+    shape, places = working_shape(block), np.asarray(entries, np.intp) - block.start
+    for axis, along in enumerate(np.unravel_index(places, shape) if len(shape) > 1 else ()):
+        lines = np.unique(along).tolist()
+        if 1 < len(lines) <= min(places.size // EACH, shape[axis] // 2):
+            return [whole_box(block).along(axis, (k, k + 1)) for k in lines]
+    return []
 
 
 def whole_box(block: Block) -> Box:

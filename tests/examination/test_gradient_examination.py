@@ -198,7 +198,7 @@ def test_lines_that_are_wrong_among_others_are_named_together(lines, share, word
 def test_a_part_that_is_off_by_a_factor_is_borne_out_by_directions_without_it(lines, others):
     """The test of the gradient without it goes on: f is asked nothing twice, and what is left of each entry bounded.
 
-    With another row off by as much besides, of which each entry has a part of its own, that is not said.
+    With another row off by as much besides, of which each entry has a part of its own, it is said of the first alone.
     """
     mistake = np.ones((40, 40))
     mistake[lines] = 1.7
@@ -214,7 +214,8 @@ def test_a_part_that_is_off_by_a_factor_is_borne_out_by_directions_without_it(li
     report = check_gradient(noted, gradient, x, rng=2)
     assert report.outcome is Outcome.FAIL
     factors = [region.borne_out for region in report.evidence.regions]
-    assert all(factor is None for factor in factors) is others
+    assert [factor for factor in factors if factor is not None] == pytest.approx([1.7], rel=1e-6)
+    assert (None in factors) is others
     if not others:
         assert len(set(points)) == len(points) == report.nfev
         (region,) = report.evidence.regions
@@ -287,6 +288,23 @@ def test_half_of_an_array_is_not_called_all_of_it(seed):
     f, gradient, x = square(mistake)
     report = check_gradient(f, gradient, x, rng=seed)
     assert sum(a.about or a.wrong for a in report.arrays) == 800
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("axis", [0, 1])
+def test_some_lines_by_factors_of_their_own_are_each_told(seed, axis):
+    """Three among eighty: by what each leaves by itself; entry by entry they took thousands of evaluations."""
+    x = np.random.default_rng(0).normal(size=(80, 80))
+    factors = np.ones(80)
+    factors[[2, 4, 60]] = 2.0, 5.0, -1.0
+    claim = np.cos(x) * (factors[:, None] if axis == 0 else factors)
+    report = check_gradient(lambda x: float(np.sum(np.sin(x))), claim, x, rng=seed)
+    assert report.reason.removeprefix("about ").startswith("240 of 6,400 entries wrong")
+    told = [region.factor for region in report.evidence.regions if region.factor is not None]
+    # What two points know of a line may be too little for its factor.
+    assert len(told) >= 2
+    assert all(min(abs(factor - known) for known in (2.0, 5.0, -1.0)) < 1e-6 for factor in told)
+    assert report.nfev <= 300
 
 
 def scattered(count, seed, real):

@@ -255,7 +255,7 @@ def test_arrays_that_hold_another_mistake_stay_still_where_a_factor_is_tested(
     """That test is none of the whole claim: the next one is made anew."""
     fresh = Fresh(monkeypatch)
     claim = claim_of(wrong=range(N))
-    assert explained(claim, (Part.of(N, [(W, whole_box(W)), (B, whole_box(B))], [B]), 0.5))
+    assert explained(claim, (Part.of(N, [(W, whole_box(W)), (B, whole_box(B))], [(B, whole_box(B))]), 0.5))
     ((_, scaling, *_),) = fresh.made
     assert np.flatnonzero(scaling.lengths == 0).tolist() == list(range(B.start, B.stop))
     assert claim.begun is None

@@ -664,7 +664,7 @@ def test_a_factor_that_arrays_share_is_told_where_another_holds_something_else(
     ((part, told),) = linear.parts()
     assert told == pytest.approx(alpha, rel=1e-12)
     assert [b.name for b, _ in part.boxes] == [f'params["{name}"]' for name in inside]
-    assert [b.name for b in part.others] == [f'params["{name}"]' for name in others]
+    assert [b.name for b, _ in part.others] == [f'params["{name}"]' for name in others]
     assert part.inside.sum() == sum(box.size for _, box in part.boxes)
     assert len(linear.seen) == 1 + 3
 

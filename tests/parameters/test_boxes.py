@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gradcheck.parameters.boxes import Box, flat_indices
+from gradcheck.parameters.boxes import Box, few_lines, flat_indices
 from gradcheck.parameters.tree import Parameters
 
 
@@ -56,3 +56,22 @@ def test_of_a_box_within_another_nothing_is_left():
     assert box.within(box) == box
     assert box.without(Box(((3, 5), (0, 2)))) == [box]
     assert box.within(Box(((1, 3), (2, 3)))) is None
+
+
+def test_several_lines_that_hold_three_places_each_are_told():
+    """Rows before columns; not one line, nor half of them, nor where each holds less."""
+    parameters, _ = Parameters.of({"v": np.zeros(9), "W": np.zeros((10, 8))})
+    vector, matrix = parameters.blocks
+
+    def told(*places, block=matrix):
+        found = few_lines(block, [matrix.start + 8 * i + j for i, j in places])
+        return [box.ranges for box in found]
+
+    rows = [(i, j) for i in (2, 6) for j in (0, 3, 7)]
+    assert told(*rows) == [((2, 3), (0, 8)), ((6, 7), (0, 8))]
+    assert told(*((j, i) for i, j in rows)) == [((0, 10), (2, 3)), ((0, 10), (6, 7))]
+    assert told(*rows[:5]) == []
+    assert told(*((2, j) for j in range(8))) == []
+    assert told(*((i, j) for i in range(5) for j in (0, 3, 7))) != []
+    assert told(*((i, j) for i in range(6) for j in (0, 3, 7, 1, 2))) == []
+    assert few_lines(vector, [vector.start, vector.start + 1, vector.start + 2]) == []
