@@ -10,15 +10,22 @@ import scipy.sparse
 
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.function.matrix import Matrix
-from gradcheck.joint.direction import Joint
+from gradcheck.joint.direction import Direction, Joint
+from gradcheck.joint.joint import JointTest
 from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import ROUNDING, root_mean_square
 from gradcheck.parameters.matrix_names import JacobianNames
+from gradcheck.parameters.quantiles import median
 from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Residual
 from gradcheck.results.entries import Entries
 
-__all__ = ["between", "mended", "rows_evidence", "sizes_of_rows"]
+__all__ = ["SHARING", "between", "mended", "rows_evidence", "scaled_rows", "sizes_of_rows", "tolerated"]
+
+# One entry makes up its row of J v where it is such a part of it.
+MADE_UP = 0.9
+# So many rows are not off by the same part by chance.
+SHARING = 3
 
 
 def sizes_of_rows(problem: Problem, slope: Flat) -> Flat | None:
@@ -86,3 +93,32 @@ def _residuals(problem: Problem, joint: Joint) -> list[Residual]:
         allowed = 3.0 * error + max(ROUNDING * problem.eps * weight, LEAST * problem.tolerance.rtol, more)
         told.append(Residual(float(direction.residual[k]) / size, error, weight, allowed, direction.step))
     return told
+
+
+def scaled_rows(direction: Direction, other: Direction, wrong: Mask, matrix: Matrix) -> tuple[Flat, Mask]:
+    """The part of each row (m,) that is too much, and which wrong rows are off by it throughout.
+
+    It holds along another direction, too. One entry that makes up its row is an entry, unless most of the
+    others are off by the same part.
+    """
+    largest = matrix.largest(direction.tangent)
+    alpha = np.asarray(direction.residual / matrix.product(direction.tangent))
+    claimed = matrix.product(other.tangent)
+    # What the part may be off by weighs as much as that direction claims more than this one.
+    more = np.maximum(np.abs(claimed / matrix.product(direction.tangent)), 1.0)
+    bar = 3.0 * (other.error + more * direction.error) + 1e-9 * np.abs(other.residual)
+    fits = wrong & (np.abs(other.residual - alpha * claimed) <= bar) & (other.residual != 0)
+    scaled = fits & (largest < MADE_UP * direction.weight) if largest is not None else fits & False
+    if fits.any():
+        shared = float(median(alpha[fits]))
+        off = np.abs(direction.residual - shared * matrix.product(direction.tangent))
+        alike = wrong & (off <= 3.0 * direction.error + 1e-9 * np.abs(direction.residual))
+        if SHARING <= int(alike.sum()) >= int(wrong.sum()) / 2:
+            scaled |= alike
+    return alpha, np.asarray(scaled)
+
+
+def tolerated(test: JointTest, direction: Direction) -> Mask:
+    """(m,) rows in which independent errors within the tolerance explain what a direction finds."""
+    bar = 3.0 * direction.error + test.along.spread(direction.tangent)
+    return np.asarray(direction.off <= bar)

@@ -11,7 +11,15 @@ import scipy.sparse
 
 from gradcheck._typing import Flat, Index, Mask, Values
 from gradcheck.evidence.entries import decide, sweep
-from gradcheck.examination.row_evidence import between, mended, rows_evidence, sizes_of_rows
+from gradcheck.examination.row_evidence import (
+    SHARING,
+    between,
+    mended,
+    rows_evidence,
+    scaled_rows,
+    sizes_of_rows,
+    tolerated,
+)
 from gradcheck.examination.silent import (
     FILLED,
     Alone,
@@ -32,7 +40,6 @@ from gradcheck.numerics.steps import POINTS
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, runs
 from gradcheck.parameters.matrix_names import JacobianNames
-from gradcheck.parameters.quantiles import median
 from gradcheck.results.certificate import ArrayEvidence, Region
 from gradcheck.results.entries import Entries, latest, none_judged
 from gradcheck.results.estimate import as_told
@@ -58,10 +65,6 @@ DOUBTS = 3
 MOVED, REPLACED = 2000, 20_000
 # Columns that a product is asked for, to see in which its rows are not 0.
 ASKED = 64
-# One entry makes up its row of J v where it is such a part of it.
-MADE_UP = 0.9
-# So many rows are not off by the same part by chance.
-SHARING = 3
 
 
 def examine_rows(
@@ -114,35 +117,6 @@ def examine_rows(
     return setting, search.beside(scaling, silent, nothing)
 
 
-def _scaled_rows(direction: Direction, other: Direction, wrong: Mask, matrix: Matrix) -> tuple[Flat, Mask]:
-    """The part of each row (m,) that is too much, and which wrong rows are off by it throughout.
-
-    It holds along another direction, too. One entry that makes up its row is an entry, unless most of the
-    others are off by the same part.
-    """
-    largest = matrix.largest(direction.tangent)
-    alpha = np.asarray(direction.residual / matrix.product(direction.tangent))
-    claimed = matrix.product(other.tangent)
-    # What the part may be off by weighs as much as that direction claims more than this one.
-    more = np.maximum(np.abs(claimed / matrix.product(direction.tangent)), 1.0)
-    bar = 3.0 * (other.error + more * direction.error) + 1e-9 * np.abs(other.residual)
-    fits = wrong & (np.abs(other.residual - alpha * claimed) <= bar) & (other.residual != 0)
-    scaled = fits & (largest < MADE_UP * direction.weight) if largest is not None else fits & False
-    if fits.any():
-        shared = float(median(alpha[fits]))
-        off = np.abs(direction.residual - shared * matrix.product(direction.tangent))
-        alike = wrong & (off <= 3.0 * direction.error + 1e-9 * np.abs(direction.residual))
-        if SHARING <= int(alike.sum()) >= int(wrong.sum()) / 2:
-            scaled |= alike
-    return alpha, np.asarray(scaled)
-
-
-def _tolerated(test: JointTest, direction: Direction) -> Mask:
-    """(m,) rows in which independent errors within the tolerance explain what a direction finds."""
-    bar = 3.0 * direction.error + test.along.spread(direction.tangent)
-    return np.asarray(direction.off <= bar)
-
-
 @dataclass
 class _Search:
     """What is wrong in the rows in which a joint test found something.
@@ -173,7 +147,7 @@ class _Search:
             # Another direction, along which each column moves as far as any.
             even = self.rng.choice([-1.0, 1.0], self.problem.x.size) * self.test.along.scaling.lengths
             other = self.test.again(even, exact=direction.exact, precise=count >= SHARING)
-        alpha, scaled = _scaled_rows(direction, other, joint.wrong, matrix)
+        alpha, scaled = scaled_rows(direction, other, joint.wrong, matrix)
         found = None if scaled[joint.wrong].all() else self.repaired(other)
         if found is None and isinstance(matrix, Sparse) and self.told_by_groups(count, matrix):
             return None
@@ -260,7 +234,7 @@ class _Search:
         for before in (self.test, None) if self.test.tells(scaling) else (None,):
             test = JointTest(claim, scaling, rng, delta, exact=self.test.exact, before=before)
             rest = test.run()
-            if rest.wrong.any() and _tolerated(test, rest.directions[-1])[rest.wrong].all():
+            if rest.wrong.any() and tolerated(test, rest.directions[-1])[rest.wrong].all():
                 test = JointTest(
                     claim, scaling, rng, delta, exact=self.test.exact, before=before, tolerant=True
                 )
@@ -287,7 +261,7 @@ class _Search:
             )
             filled = found.dense and self._fill(found.wrong, np.flatnonzero(rows))
             left = found.unexplained if found.wrong else rows
-            left = left & ~_tolerated(self.test, joint.directions[-1])
+            left = left & ~tolerated(self.test, joint.directions[-1])
             if (found.dense or found.spent or left.any()) and not filled:
                 return None
         # Off by less than is accepted throughout: no row of these is wrong, and their certificates are of the rest.

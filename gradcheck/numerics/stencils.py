@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck._typing import Values
+from gradcheck._typing import Mask, Values
 from gradcheck.parameters.leaves import eps_of
 
-__all__ = ["SIDED_NODES", "STENCIL", "Fit", "central", "inner_pairs", "one_sided"]
+__all__ = ["SIDED_NODES", "STENCIL", "Fit", "central", "choose", "inner_pairs", "one_sided", "stairs"]
 
 
 # The six points of the central stencil, in units of the step. About h/2, h and 2h, but not in ratios of small whole
@@ -252,3 +252,16 @@ def _slope_weights(nodes: Values) -> Values:
     wanted = np.zeros((nodes.shape[0], degree.size, 1))
     wanted[:, 1] = 1.0
     return np.asarray(np.linalg.solve(powers, wanted)[:, :, 0])
+
+
+def stairs(values: Values, f_x: Values) -> Mask:
+    """Whether two neighbours (of the six, on one side of x) have the same value, and not that of x."""
+    same = (values[:, 1:] == values[:, :-1]) & (values[:, 1:] != f_x[:, None])
+    # Of a central stencil the third and the fourth lie on either side of x.
+    return np.asarray(same[:, [0, 1, 3, 4]].any(axis=1))
+
+
+def choose(mask: Mask, yes: Fit, no: Fit) -> Fit:
+    """The fits of some lines from one set, and of the others from another."""
+    pairs = {f.name: (getattr(yes, f.name), getattr(no, f.name)) for f in fields(Fit)}
+    return Fit(**{name: np.where(mask, a, b) for name, (a, b) in pairs.items()})

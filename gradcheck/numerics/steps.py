@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gradcheck._typing import Mask, Values
 from gradcheck.function.lines import Lines
 from gradcheck.function.objective import Objective
-from gradcheck.numerics.stencils import SIDED_NODES, STENCIL, Fit, central, one_sided
+from gradcheck.numerics.stencils import SIDED_NODES, STENCIL, Fit, central, choose, one_sided, stairs
 from gradcheck.results.outcome import Limit
 
 __all__ = ["ROUNDED", "SPARE", "STRAIGHT", "TURNS", "Search"]
@@ -142,14 +142,14 @@ class Search:
         f_x, level = self.f_x[rows], self.level[rows]
         fit = central(f_x, offsets, values, level)
         if np.count_nonzero(side):
-            fit = _choose(side != 0, one_sided(f_x, offsets, values, level), fit)
+            fit = choose(side != 0, one_sided(f_x, offsets, values, level), fit)
         # Noise as large as f: whatever fits it is a fit of noise, or of an oscillation faster than x can resolve.
         size = np.abs(values).max(axis=1)
         drowned = (level > DROWNED * size) & (size > 0)
         if np.count_nonzero(drowned):
             fit = replace(fit, noise=np.where(drowned, np.inf, fit.noise))
         self.fit = fit
-        self.stairs[rows] |= _stairs(values, f_x)
+        self.stairs[rows] |= stairs(values, f_x)
         # In a central stencil the first three points lie to the left.
         self.finite_side = np.where(np.isfinite(values)[:, 3:].all(axis=1), 1, -1).astype(np.int8)
         self._keep(rows, fit)
@@ -397,15 +397,3 @@ class Search:
         factor: Values = np.full(rows.size, 1.0 / RETREAT)
         factor[turn] = RETREAT**RETREATS
         return factor
-
-
-def _stairs(values: Values, f_x: Values) -> Mask:
-    """Whether two neighbours (of the six, on one side of x) have the same value, and not that of x."""
-    same = (values[:, 1:] == values[:, :-1]) & (values[:, 1:] != f_x[:, None])
-    # Of a central stencil the third and the fourth lie on either side of x.
-    return np.asarray(same[:, [0, 1, 3, 4]].any(axis=1))
-
-
-def _choose(mask: Mask, yes: Fit, no: Fit) -> Fit:
-    pairs = {f.name: (getattr(yes, f.name), getattr(no, f.name)) for f in fields(Fit)}
-    return Fit(**{name: np.where(mask, a, b) for name, (a, b) in pairs.items()})

@@ -14,8 +14,8 @@ import pytest
 
 from gradcheck.function.lines import Axes
 from gradcheck.function.objective import Objective
-from gradcheck.numerics.stencils import SIDED_NODES, STENCIL, Fit
-from gradcheck.numerics.steps import KEPT, Search, _choose, _stairs
+from gradcheck.numerics.stencils import SIDED_NODES, STENCIL, Fit, choose, stairs
+from gradcheck.numerics.steps import KEPT, Search
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.outcome import Limit
 
@@ -815,8 +815,8 @@ def test_stairs_are_remembered():
         [[3, 2, 1, 4, 5, 6], [3, 3, 1, 4, 5, 6], [3, 2, 7, 7, 5, 6], [3, 2, 0, 0, 0, 6], [3, 2, 1, 4, 6, 6]]
     )
     f_x = np.zeros(5)
-    assert _stairs(values.astype(float), f_x).tolist() == [False, True, False, False, True]
-    assert _stairs(np.array([[2.0, 2.0, 1.0, 4.0, 5.0, 6.0]]), np.array([2.0])).tolist() == [False]
+    assert stairs(values.astype(float), f_x).tolist() == [False, True, False, False, True]
+    assert stairs(np.array([[2.0, 2.0, 1.0, 4.0, 5.0, 6.0]]), np.array([2.0])).tolist() == [False]
     search = measuring(2, lambda row, t: np.floor(4.0 * t) if row else t, 0.1)
     search.measure(np.arange(2))
     assert search.stairs.tolist() == [False, True]
@@ -827,7 +827,7 @@ def test_stairs_are_remembered():
 
 def test_of_two_fits_each_line_has_its_own():
     """All fields."""
-    found = _choose(np.array([True, False]), fit_of([{"value": 2.0}] * 2), fit_of([{"noise": 3.0}] * 2))
+    found = choose(np.array([True, False]), fit_of([{"value": 2.0}] * 2), fit_of([{"noise": 3.0}] * 2))
     assert (found.value.tolist(), found.noise.tolist()) == ([2.0, 1.0], [0.0, 3.0])
     assert found.finite.tolist() == [True, True]
 
