@@ -117,6 +117,10 @@ class Claim:
         wrong = (part.wrong for part in self.judged)
         return any(((block.start <= at) & (at < block.stop)).any() for at in wrong)
 
+    def zeros_are_wrong(self, inside: Mask) -> bool:
+        """Whether some among these (n,) that are claimed to be 0 were judged to be wrong."""
+        return any((inside[part.wrong] & (self.analytic[part.wrong] == 0)).any() for part in self.judged)
+
     def found_right(self, entries: Index) -> Mask:
         """(k,) which of some entries were judged to be right."""
         right = [part.coordinates[part.judgement.verified] for part in self.judged]

@@ -146,8 +146,9 @@ def _set_aside(claim: Claim, part: Part, *, dense: bool = False) -> bool:
     if wrong < looked and left.size <= REST:
         _wrong_of(claim, left)
         return True
-    # Where some of the sample are right so may others be; what is claimed to be 0 beside what is not says nothing.
-    part_of_it, counted = wrong / looked, part.inside & ((claim.analytic != 0) | missing)
+    # Where some of the sample are right so may others be; and what is claimed to be 0 is, unless some of it was wrong.
+    zeros = missing or claim.zeros_are_wrong(part.inside)
+    part_of_it, counted = wrong / looked, part.inside & ((claim.analytic != 0) | zeros)
     for block, box in part.boxes:
         held = round(part_of_it * np.count_nonzero(counted[flat_indices(block, box)]))
         claim.regions.append(Region(block, box, True, None if held == box.size else held))

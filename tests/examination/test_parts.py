@@ -65,6 +65,11 @@ class Known(Claim):
             np.isin(entries, self.judged) & ~np.isin(entries, self.wrong) & ~np.isin(entries, self.undecided)
         )
 
+    def zeros_are_wrong(self, inside: Any) -> bool:
+        """Whether one of them was judged that is."""
+        at = np.intersect1d(np.array(self.judged, int), self.wrong).astype(int)
+        return bool((inside[at] & (self.analytic[at] == 0)).any())
+
     @property
     def right(self) -> list[float]:
         """The claim as it would be right."""
@@ -689,6 +694,18 @@ def test_an_array_is_wrong_throughout_where_twelve_of_it_are(filled: Any):
     assert filled(claim, [W.stop - 1])[0] is True
     assert claim.regions == []
     assert claim.judged == list(range(12))
+
+
+@pytest.mark.parametrize("stored", [None, 24])
+def test_zeros_beside_what_is_wrong_count_where_some_of_them_were_wrong(filled: Any, stored: Any):
+    """Every second is claimed to be 0: one of those was judged before, and counts for them, or is right."""
+    sizes = np.ones(N)
+    sizes[W.start + 1 : W.stop : 2] = 0.0
+    bad = [*range(W.start, W.stop, 2), *([W.start + 1] if stored is None else [])]
+    claim = claim_of(sizes, wrong=bad)
+    claim.judge(np.array([W.start + 1]))
+    assert filled(claim, [W.start, W.stop - 2])[0] is True
+    assert claim.regions == [throughout(W, whole_box(W), stored)]
 
 
 @pytest.mark.parametrize(("left", "named"), [(11, True), (0, False)])
