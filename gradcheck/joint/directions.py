@@ -267,7 +267,8 @@ class Directions:
             denied = ~agrees & told & ~fit.kinked & ~self.fixed
             if np.count_nonzero(denied) or self.problem.objective.remaining < 4 * len(EIGHT):
                 return None
-            drowned = 3.0 * AMPLIFIED * fit.floor / reached > CONFIRMS * steep
+            # Nearer yet rounding would leave fewer.
+            drowned = 3.0 * AMPLIFIED * fit.floor * NEAREST / begin > CONFIRMS * steep
             rounded = np.count_nonzero(drowned & unsure) > 0
             step, enough = (begin, CONFIRMS_ROUNDED) if rounded else (begin / NEAREST, CONFIRMS)
         return None
