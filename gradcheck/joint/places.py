@@ -351,7 +351,8 @@ def find_places(
                 search.found.dense = search.found.spent = True
                 break
             looked = search.looked_through(parts)
-            crowded = np.count_nonzero(np.isin(looked, search.found.wrong)) >= MANY / 2
+            # Of a matrix others are told by the same points.
+            crowded = rows.size == 1 and np.count_nonzero(np.isin(looked, search.found.wrong)) >= MANY / 2
             if crowded and objective.nfev - begin > each * looked.size:
                 search.found.spent, search.found.looked = True, looked
                 break
