@@ -67,10 +67,12 @@ def fill_arrays(claim: Claim, test: JointTest, direction: Direction, wrong: list
         mine = [k for k in wrong if block.start <= k < block.stop]
         if not mine:
             continue
-        if _each_named(claim, test, direction, [(block, line) for line in few_lines(block, mine)]):
+        box, lines = hull(block, mine), few_lines(block, mine)
+        # Lines side by side are one part.
+        apart = box.size > sum(line.size for line in lines)
+        if apart and _each_named(claim, test, direction, [(block, line) for line in lines]):
             named = True
             continue
-        box = hull(block, mine)
         if len(mine) >= SEVERAL and box.size < SPREAD * block.size:
             named |= _named(claim, test, direction, grown(test, direction, block, box))
             continue
