@@ -13,8 +13,7 @@ from gradcheck.evidence.complex_test import mark_disputed
 from gradcheck.evidence.entries import sweep
 from gradcheck.evidence.one_by_one import one_by_one
 from gradcheck.examination.row_evidence import between, mended, rows_evidence, sizes_of_rows
-from gradcheck.examination.rows import BUDGET
-from gradcheck.examination.silent import missing_columns, silent_entries, stays
+from gradcheck.examination.silent import BUDGET, missing_columns, silent_entries, stays
 from gradcheck.examination.zeros import directions_of_zeros
 from gradcheck.function.coloring import group_columns
 from gradcheck.function.matrix import Matrix, Sparse, by_entries

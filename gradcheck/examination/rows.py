@@ -21,6 +21,7 @@ from gradcheck.examination.row_evidence import (
     tolerated,
 )
 from gradcheck.examination.silent import (
+    BUDGET,
     FILLED,
     Alone,
     missing_columns,
@@ -47,7 +48,7 @@ from gradcheck.results.evidence import Evidence
 from gradcheck.results.table import concatenate
 from gradcheck.results.table import rows as table_rows
 
-__all__ = ["BUDGET", "examine_rows"]
+__all__ = ["examine_rows"]
 
 # Up to so many columns, or groups of a pattern, each is moved where more than so many rows are wrong: that costs about
 # as much as the search, and tells what all of them have in common.
@@ -57,8 +58,8 @@ AROUND = 4
 # The part of the chance that the first test takes, and the part of up to ten others: of one repair, and of what is
 # located, four each at the most, and two of columns that are claimed to do nothing.
 FIRST, LATER = 0.75, 0.25 / 10.0
-# Evaluations after which other ways name what is wrong; columns of a row that is wrong throughout that are judged.
-BUDGET, SAMPLES = 1500, 6
+# Columns of a row that is wrong throughout that are judged.
+SAMPLES = 6
 # Stencils that one column may take, where the first leaves doubts.
 DOUBTS = 3
 # Entries that stand elsewhere, or are to be replaced, are told one by one up to so many.

@@ -22,9 +22,9 @@ __all__ = ["Found", "search"]
 WORTHWHILE, MOST_SEARCHED = 3, 10_000
 # What is left where it ends is judged one by one, up to so many; and of what is dense, which a sample tells, or in
 # noise, where an entry takes tens of evaluations.
-EACH, FEW = 250, 20
+LEFT, LEFT_IN_NOISE = 250, 20
 # Of an array of which so many are wrong, of those that were looked through, so many in all tell how many are.
-FEWEST, TELLING = 4, 60
+FEWEST, COUNTED = 4, 60
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,9 @@ def search(claim: Claim, test: JointTest, direction: Direction) -> Found:
             break
     left = np.flatnonzero(~claim.still)
     clear = not test.unsettled.any()
-    if (places.dense or places.spent) and left.size <= (EACH if clear and not places.dense else FEW):
+    if (places.dense or places.spent) and left.size <= (
+        LEFT if clear and not places.dense else LEFT_IN_NOISE
+    ):
         wrong = claim.judge(left).wrong
         places = Places([*places.wrong, *wrong], [*places.right, *np.setdiff1d(left, wrong)])
     if places.dense:
@@ -91,12 +93,12 @@ def _told_by_a_sample(claim: Claim, test: JointTest, direction: Direction, place
         if not bad.any():
             continue
         left = block.start + np.flatnonzero(~claim.still[block.slice])
-        if left.size <= TELLING:
+        if left.size <= COUNTED:
             claim.judge(left)
         elif np.count_nonzero(bad) < FEWEST:
             claim.regions.append(Region(block, whole_box(block), False))
         elif not (in_lines(block, looked[bad], looked[~bad]) and lines_named(claim, test, direction, block)):
-            more = claim.rng.choice(np.setdiff1d(left, looked), max(TELLING - looked.size, 0), replace=False)
+            more = claim.rng.choice(np.setdiff1d(left, looked), max(COUNTED - looked.size, 0), replace=False)
             share = (np.count_nonzero(bad) + claim.judge(more).wrong.size) / (looked.size + more.size)
             claim.regions.append(Region(block, whole_box(block), True, round(share * block.size)))
         else:

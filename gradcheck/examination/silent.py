@@ -24,12 +24,21 @@ from gradcheck.results.evidence import Evidence
 from gradcheck.results.table import concatenate
 from gradcheck.results.table import rows as some_rows
 
-__all__ = ["FILLED", "Alone", "Missing", "missing_columns", "moved_alone", "silent_entries", "stays"]
+__all__ = [
+    "BUDGET",
+    "FILLED",
+    "Alone",
+    "Missing",
+    "missing_columns",
+    "moved_alone",
+    "silent_entries",
+    "stays",
+]
 
 # Columns of an array that are looked at first, and of a large one after that; so many that are wrong say that all of
 # it is. One of up to so many columns is looked at column by column.
 SOME, SAMPLED, FILLED = 3, 12, 150
-# Evaluations after which a search for a few columns ends.
+# Evaluations after which a search for columns of a matrix ends, and other ways name what is wrong.
 BUDGET = 1500
 
 

@@ -29,7 +29,7 @@ USUAL = 3
 # a step in deep networks: so often a step comes nearer.
 MUCH_NEARER, COMES_NEARER = 100.0, 2
 # Up to so many entries are judged one by one where a part of f seems rounded, be it kinks.
-EACH = 100
+FEW_ENTRIES = 100
 # Where noise is what limits, the next step is so many times as long.
 FARTHER = 8.0
 
@@ -81,7 +81,7 @@ def _nearer(along: Directions, first: Direction, doubtful: Mask, noise: Mask) ->
         nearer = along.first(first.step / MUCH_NEARER**nth) if affords(along, 2) else None
         if nearer is None or nearer.fit is None or last is None:
             return first
-        if along.moved <= EACH and np.count_nonzero(_rounded(first, nearer) & doubtful):
+        if along.moved <= FEW_ENTRIES and np.count_nonzero(_rounded(first, nearer) & doubtful):
             noise |= doubtful
             break
         if most_of((nearer.error < first.error / FALLS) & ~along.unsettled(nearer), doubtful):

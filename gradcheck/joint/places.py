@@ -37,7 +37,7 @@ MANY, SAMPLES, LARGE = 8, 3, 1000
 # Several that are wrong may cancel to as little as this part of the least of them in one case of ten.
 TELLING = 0.1
 # What judging an entry by itself takes, by four points, or the complex step and two.
-EACH, EACH_EXACT = 4, 3
+ONE, ONE_EXACT = 4, 3
 # Entries judged at a node, one after another, before it is split.
 TRIES = 12
 
@@ -336,7 +336,7 @@ def find_places(
     order, seen = (_ordered(direction, rng), None) if begun is None else begun
     search = _Search(test, direction, rows, judge, order, precise)
     objective = test.problem.objective
-    begin, each = objective.nfev, EACH_EXACT if search.exact else EACH
+    begin, each = objective.nfev, ONE_EXACT if search.exact else ONE
     last = begin + budget
     count = search.order.size
     measured = search.measure(0, count, weighted=True) if seen is None else (seen.residual, seen.error)

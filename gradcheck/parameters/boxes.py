@@ -11,7 +11,7 @@ from gradcheck._typing import Index, Mask
 from gradcheck.parameters.block import Block
 
 # Places in a line, in the mean, that tell of it.
-EACH = 3
+IN_A_LINE = 3
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def few_lines(block: Block, entries: Index | list[int]) -> list[Box]:
     shape, places = working_shape(block), np.asarray(entries, np.intp) - block.start
     for axis, along in enumerate(np.unravel_index(places, shape) if len(shape) > 1 else ()):
         lines = np.unique(along).tolist()
-        if 1 < len(lines) <= min(places.size // EACH, shape[axis] // 2):
+        if 1 < len(lines) <= min(places.size // IN_A_LINE, shape[axis] // 2):
             return [whole_box(block).along(axis, (k, k + 1)) for k in lines]
     return []
 
