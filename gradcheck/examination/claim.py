@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,7 +17,7 @@ from gradcheck.numerics.problem import NARROW, Problem, Scaling, scaling_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import few_lines, flat_indices, hull
-from gradcheck.results.certificate import Region, share_of
+from gradcheck.results.certificate import Region
 from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import as_told
 from gradcheck.results.outcome import Limit
@@ -32,7 +33,7 @@ class Claim:
     where they are, as they were judged or named. setting : what measuring entries takes, once it is known.
     judged, regions : what was found. factors : what arrays are divided by in the claim of `problem`, where that is
     within the tolerance. exact : whether f may be asked for complex numbers. begun : a test of the claim as it is now,
-    whose first direction was taken. delta : the chance to be wrong, of all tests together. tests : made so far.
+    whose first direction was taken. shares : of the chance to be wrong, for each test that comes.
     """
 
     problem: Problem
@@ -44,22 +45,16 @@ class Claim:
     factors: dict[str, float] = field(default_factory=dict)
     exact: bool = True
     begun: JointTest | None = None
-    delta: float = 0.0
-    tests: int = 0
+    shares: Iterator[float] = field(default_factory=lambda: iter(()))
 
     def __post_init__(self) -> None:
         self.analytic: Flat = one_row(self.problem.matrix)
-
-    def next_share(self) -> float:
-        """The chance that the next test takes: half of all the first, of which most are the only ones."""
-        self.tests += 1
-        return self.delta * share_of(self.tests, 0.5)
 
     def test_of(self, problem: Problem, still: Mask, before: JointTest | None) -> JointTest:
         """A test of the claim of a problem, with its share of the chance; before : one that tells of f what it may."""
         known = None if before is None else before.known_lengths
         return JointTest(
-            problem, scaling_of(problem, still, known), self.rng, self.next_share(),
+            problem, scaling_of(problem, still, known), self.rng, next(self.shares),
             exact=self.exact, before=before,
         )  # fmt: skip
 

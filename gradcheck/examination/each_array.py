@@ -24,7 +24,7 @@ from gradcheck.numerics.steps import POINTS
 from gradcheck.numerics.tangents import root_mean_square
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import whole_box
-from gradcheck.results.certificate import ArrayEvidence, Region
+from gradcheck.results.certificate import ArrayEvidence, Region, shares_of
 from gradcheck.results.entries import Entries, latest, none_judged
 from gradcheck.results.estimate import unmeasured
 from gradcheck.results.evidence import Evidence
@@ -94,11 +94,11 @@ def _of_directions(claim: Claim, k: int, confidence: float) -> ArrayEvidence:
     block, setting, tolerant = claim.problem.parameters.blocks[k], claim.setting, False
     assert setting is not None
     test = None
-    claim.delta, claim.tests = 1.0 - confidence, 0
+    claim.shares = shares_of(1.0 - confidence)
     for _ in range(SEARCHES):
         scaling = scaling_of(claim.problem, claim.still)
         test = JointTest(
-            claim.problem, scaling, claim.rng, claim.next_share(),
+            claim.problem, scaling, claim.rng, next(claim.shares),
             exact=claim.exact, probed=setting.level / claim.problem.unit, tolerant=tolerant, before=test,
         )  # fmt: skip
         joint = test.run()

@@ -18,6 +18,7 @@ from gradcheck.joint.joint import JointTest
 from gradcheck.numerics.problem import Problem, Scaling
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import TOWERING
+from gradcheck.results.certificate import shares_of
 from gradcheck.results.evidence import Evidence
 
 __all__ = ["SEARCHES", "examine_jointly"]
@@ -45,9 +46,8 @@ def examine_jointly(
     Returns what is known of the noise of f, None where the first direction does not tell it; what was found, None where
     joint directions do not settle it; and whether the complex step says then that something is wrong.
     """
-    claim = Claim(
-        problem, rng, np.zeros(problem.x.size, bool), delta=(1.0 - 2.0 * SILENT) * (1.0 - confidence)
-    )
+    shares = shares_of((1.0 - 2.0 * SILENT) * (1.0 - confidence))
+    claim = Claim(problem, rng, np.zeros(problem.x.size, bool), shares=shares)
     examination = _Examination(claim, setting_of, probed, confidence)
     survey = examination.run()
     return claim.setting, survey, examination.accused

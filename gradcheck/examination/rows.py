@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -41,7 +41,7 @@ from gradcheck.numerics.steps import POINTS
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, runs
 from gradcheck.parameters.matrix_names import JacobianNames
-from gradcheck.results.certificate import ArrayEvidence, Region
+from gradcheck.results.certificate import ArrayEvidence, Region, shares_of
 from gradcheck.results.entries import Entries, latest, none_judged
 from gradcheck.results.estimate import as_told
 from gradcheck.results.evidence import Evidence
@@ -55,9 +55,6 @@ __all__ = ["examine_rows"]
 JUDGED_UP_TO, LONE = 20, 2
 # A group takes two stencils where it is wrong; what groups need beside them, in such pairs: the noise, and directions.
 AROUND = 4
-# The part of the chance that the first test takes, and the part of up to ten others: of one repair, and of what is
-# located, four each at the most, and two of columns that are claimed to do nothing.
-FIRST, LATER = 0.75, 0.25 / 10.0
 # Columns of a row that is wrong throughout that are judged.
 SAMPLES = 6
 # Stencils that one column may take, where the first leaves doubts.
@@ -90,15 +87,16 @@ def examine_rows(
     silent = silent_entries(problem, scaling, still)
     if ((scaling.lengths == 0) & ~silent).any():
         return None, None  # a column that has no room
-    delta = 1.0 - confidence
-    test = JointTest(problem, scaling, rng, FIRST * delta)
+    shares = shares_of(1.0 - confidence)
+    test = JointTest(problem, scaling, rng, next(shares))
     joint = test.run()
     wrong, few = bool(joint.wrong.any()), problem.x.size <= JUDGED_UP_TO
     several = np.count_nonzero(joint.wrong) > LONE
     if not (wrong or joint.certified.all()) or (several and few):
         return None, None
     nothing = wrong and bool(scaling.nothing.all())  # is claimed to move f, and something does
-    alone = Alone(False) if nothing else moved_alone(problem, scaling, silent, rng, LATER * delta)
+    share = next(shares) if silent.any() else 0.0
+    alone = Alone(False) if nothing else moved_alone(problem, scaling, silent, rng, share)
     if alone.stays and not wrong:
         array = rows_evidence(problem, names, joint, confidence)
         return None, Evidence(none_judged(problem.x.dtype), (array,))
@@ -111,7 +109,7 @@ def examine_rows(
     # Rows and what is left of them are told by their entries.
     problem = replace(problem, matrix=by_entries(problem.matrix))
     judging = replace(setting, gradient_scale=sizes_of_rows(problem, setting.slope))
-    search = _Search(judging, problem, names, test, joint, confidence, rng)
+    search = _Search(judging, problem, names, test, joint, confidence, shares, rng)
     if not forgotten:
         return setting, search.run()
     silent = scaling.lengths > 0 if nothing else silent
@@ -122,7 +120,7 @@ def examine_rows(
 class _Search:
     """What is wrong in the rows in which a joint test found something.
 
-    judged : entries judged one by one so far.
+    shares : of the chance to be wrong, for each test that comes. judged : entries judged one by one so far.
     filled : the part of scaled rows that is not claimed to be 0, as far as a product tells.
     """
 
@@ -132,6 +130,7 @@ class _Search:
     test: JointTest
     joint: Joint
     confidence: float
+    shares: Iterator[float]
     rng: np.random.Generator
     judged: list[Entries] = field(default_factory=list)
     filled: float = 1.0
@@ -162,9 +161,10 @@ class _Search:
 
     def beside(self, scaling: Scaling, silent: Mask, nothing: bool) -> Evidence | None:
         """The same, and what is wrong in columns (n,) that are claimed to do nothing; nothing : as all of them are."""
-        delta = LATER * (1.0 - self.confidence) / 2.0
         block = self.names.blocks[0]
-        missing = missing_columns(self.problem, scaling, silent, self._judged, block, self.rng, delta)
+        missing = missing_columns(
+            self.problem, scaling, silent, self._judged, block, self.rng, next(self.shares)
+        )
         if not missing.found:
             return None
         found: Evidence | None
@@ -231,13 +231,16 @@ class _Search:
         What the first direction told of f serves them; where that is too little for some row it is seen anew. Where
         errors within the tolerance explain what they find it is nothing.
         """
-        scaling, delta, rng = self.test.along.scaling, LATER * (1.0 - self.confidence), self.rng
+        scaling, rng, exact = self.test.along.scaling, self.rng, self.test.exact
+        seen = self.seen_of_the_rest()
         for before in (self.test, None) if self.test.tells(scaling) else (None,):
-            test = JointTest(claim, scaling, rng, delta, exact=self.test.exact, before=before)
+            test = JointTest(claim, scaling, rng, next(self.shares), exact=exact, before=before)
+            if seen is not None and before is not None:
+                test.count(self.joint.directions[-1], *seen)
             rest = test.run()
             if rest.wrong.any() and tolerated(test, rest.directions[-1])[rest.wrong].all():
                 test = JointTest(
-                    claim, scaling, rng, delta, exact=self.test.exact, before=before, tolerant=True
+                    claim, scaling, rng, next(self.shares), exact=exact, before=before, tolerant=True
                 )
                 rest = test.run()
             if rest.certified.all():
@@ -245,6 +248,21 @@ class _Search:
             if rest.wrong.any():
                 break
         return None
+
+    def seen_of_the_rest(self) -> tuple[Values, Values] | None:
+        """f's slope (m,) along the first direction, and its error as of `JointTest.count`; None where it cannot serve.
+
+        It told which one of n columns to mend in some rows, whose entries there are known by themselves. Half of the
+        chance is for the rows that were left as they are, half for n others.
+        """
+        if len(self.joint.directions) > 1 or len(self.judged) != 1:
+            return None
+        (seen,), (judged,) = self.joint.directions, self.judged
+        rows, columns = self.setting.places(judged.coordinates)
+        error, lengths = 2.0 * seen.error, np.abs(seen.tangent[columns])
+        left = self.problem.matrix.product(seen.tangent)
+        error[rows] = 2.0 * seen.tangent.size * (seen.error[rows] + judged.estimate.error * lengths)
+        return left - seen.residual, error
 
     def located(self, alpha: Flat, scaled: Mask, begun: tuple[Index, Direction] | None) -> Evidence | None:
         """The rows that are off by a factor, and entries of others; None where that does not explain all.

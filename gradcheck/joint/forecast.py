@@ -107,10 +107,11 @@ def eight_cost_less(
     """
     if told is None or told.in_noise or not _tells_by_eight(told):
         return False
-    if taken[-1] is told and told.off.size == 1:
+    as_first = taken[-1].fit is told.fit
+    if as_first and told.off.size == 1:
         return False  # a row by itself takes four points first, and most often no more
     sizes, needed = [d.most[pending] for d in taken], needed[pending]
-    by_four = _by_four(told)[pending] if taken[-1] is told else sizes[-1]
+    by_four = _by_four(told)[pending] if as_first else sizes[-1]
 
     def cost(points: int, more: Values, left: int) -> float:
         counts = range(1, left - len(sizes) + 1)

@@ -152,6 +152,17 @@ class JointTest:
                 self._begun = self.first
         return self._begun
 
+    def count(self, seen: Direction, slope: Values, error: Values) -> None:
+        """Begin with a direction that another claim was examined along: f's slope (m,) there, known within `error`.
+
+        Where `before` tells of f. What of this claim was chosen after that direction makes it less unlikely that it
+        leaves little: by as many choices as there were `error` is to be larger.
+        """
+        if self._told:
+            self._begun = self.along.compared(
+                seen.tangent, seen.step, slope, error, exact=seen.exact, fit=seen.fit
+            )
+
     def run(self) -> Joint:
         """Take directions."""
         nobody, nothing = np.zeros(self.rows, bool), np.full(self.rows, np.inf)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -131,6 +132,11 @@ def bounds_of_one(count: int, delta: float) -> Values:
 def share_of(nth: int, first: float) -> float:
     """What part of a chance the n-th of any number of occasions gets, all together 1; first : that of the first."""
     return first if nth == 1 else (1.0 - first) / (nth * (nth - 1))
+
+
+def shares_of(chance: float) -> Iterator[float]:
+    """What each of any number of tests gets of a chance: half of it the first, of which most are the only ones."""
+    return (chance * share_of(nth, 0.5) for nth in itertools.count(1))
 
 
 def precise(most: Values, sizes: Values, delta: float) -> Mask:

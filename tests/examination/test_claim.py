@@ -16,7 +16,7 @@ from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.stencils import STENCIL
 from gradcheck.parameters.boxes import whole_box
 from gradcheck.parameters.tree import Parameters
-from gradcheck.results.certificate import Region
+from gradcheck.results.certificate import Region, shares_of
 from gradcheck.results.estimate import unmeasured
 from gradcheck.results.outcome import Limit
 from gradcheck.results.verdict import Judgement, Tolerance
@@ -74,13 +74,13 @@ def test_of_a_new_claim_nothing_is_known():
 
 
 def test_any_number_of_tests_take_no_more_than_the_chance_of_a_claim():
-    """Half of it is that of the first; a claim that has none gives none."""
-    claim = replace(claim_of(), delta=0.1)
-    shares = [claim.next_share() for _ in range(50)]
+    """Half of it is that of the first; a claim that has none takes none."""
+    claim = replace(claim_of(), shares=shares_of(0.1))
+    shares = [next(claim.shares) for _ in range(50)]
     assert shares[:4] == pytest.approx([0.05, 0.025, 0.1 / 12.0, 0.1 / 24.0], rel=1e-12)
     assert 0.0989 < sum(shares) <= 0.1
-    assert claim.tests == 50
-    assert claim_of().next_share() == 0.0
+    with pytest.raises(StopIteration):
+        next(claim_of().shares)
 
 
 def test_what_is_judged_is_kept_in_order_and_stays_still():

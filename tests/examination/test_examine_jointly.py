@@ -110,10 +110,10 @@ class Examination:
             self.problem, Known, self.probed, confidence=0.9, rng=RNG
         )
 
-    def Claim(self, problem: Any, rng: Any, still: Any, *, delta: float) -> Any:
+    def Claim(self, problem: Any, rng: Any, still: Any, *, shares: Any) -> Any:
         """What is claimed."""
         assert (problem, rng) == (self.problem, RNG)
-        self.delta = delta
+        self.chance = 2.0 * next(shares)
         assert (still.tolist(), still.dtype) == ([False] * 3, bool)
         self.claim = SimpleNamespace(
             problem=problem, rng=rng, still=still, setting=None, judged=self.judged, exact=True, begun=None,
@@ -407,9 +407,9 @@ def test_the_chances_of_all_directions_are_no_more_than_what_is_left_of_the_conf
     found = examined(
         looked, Look(certified=True), found=[EXPLAINED], nothing=True, stays=[False, True], missing=True
     )
-    assert found.delta == pytest.approx(0.098, rel=1e-12)
+    assert found.chance == pytest.approx(0.098, rel=1e-12)
     assert len(found.stayed) == 2
-    assert found.delta + sum(found.stayed) <= 0.1
+    assert found.chance + sum(found.stayed) <= 0.1
 
 
 def test_arrays_are_sampled_where_entries_can_be_measured(examined: Any):

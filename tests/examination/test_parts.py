@@ -20,7 +20,7 @@ from gradcheck.numerics.problem import Problem
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, whole_box
 from gradcheck.parameters.tree import Parameters
-from gradcheck.results.certificate import Region
+from gradcheck.results.certificate import Region, shares_of
 from gradcheck.results.verdict import Tolerance
 
 PARAMETERS, X = Parameters.of({"W": np.ones((6, 8)), "b": np.ones(12), "c": np.ones(20)})
@@ -84,7 +84,9 @@ def claim_of(
     matrix = Dense(np.broadcast_to(np.asarray(claimed, float), N)[None, :].copy())
     problem = Problem(objective, X, np.ones(1), matrix, np.ones(N), Tolerance(1e-6), None, 2.0**-52)
     rng: Any = First()
-    return Known(problem, rng, np.isin(np.arange(N), still), delta=DELTA, wrong=wrong, undecided=undecided)
+    return Known(
+        problem, rng, np.isin(np.arange(N), still), shares=shares_of(DELTA), wrong=wrong, undecided=undecided
+    )
 
 
 class Fresh:

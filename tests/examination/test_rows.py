@@ -59,6 +59,47 @@ def test_eight_points_follow_at_once_where_four_would_tell_too_little(shape):
     assert np.median(counts) == 18
 
 
+@pytest.mark.parametrize("shape", [(60, 60), (100, 100), (300, 25)])
+def test_one_wrong_entry_costs_eight_evaluations_more_than_none(shape):
+    """At most 26 where a right Jacobian takes 18: what the first direction tells of the others counts.
+
+    Two more are for the weights of its columns, four for the entry; of two wrong ones the second shows at once.
+    """
+    f, jacobian, x = layer(*shape, real=True)
+    jacobian[7, 11] *= 1.5
+    counts = []
+    for seed in range(5):
+        report = check_jacobian(f, jacobian, x, rng=seed)
+        assert [m.name for m in report.wrong] == ["J[7, 11]"]
+        assert report.certificate.relative_to_rms <= report.resolution
+        counts.append(report.nfev)
+    assert np.median(counts) <= 26
+    jacobian[5, 13] *= 1.01
+    assert {m.name for m in check_jacobian(f, jacobian, x).wrong} == {"J[7, 11]", "J[5, 13]"}
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.9])
+def test_a_certificate_after_a_mistake_holds_as_often_as_it_says(confidence):
+    """Of a small error beside a large one, 1e-11 to 1e-9: no more than 1 - confidence are below what is certified."""
+    missed = 0
+    for seed in range(150):
+        rng = np.random.default_rng(seed)
+        a, x = rng.normal(size=(3, 30)), rng.normal(size=30)
+        jacobian, row, small = a.copy(), seed % 2, 10.0 ** -rng.integers(9, 12)
+        jacobian[0, 3] *= 1.5
+        jacobian[row, 17] += small
+
+        def f(x, a=a):
+            if np.iscomplexobj(x):
+                raise TypeError("real numbers only")
+            return a @ x
+
+        report = check_jacobian(f, jacobian, x, rng=seed, confidence=confidence)
+        assert report.outcome is Outcome.FAIL
+        missed += report.certificate.relative_to_rms * np.sqrt(np.mean(a[row] ** 2)) < small
+    assert missed <= (1.0 - confidence) * 150
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("real", [False, True])

@@ -92,6 +92,8 @@ class Examination:
         tells_noise: bool = False,
         first: Any = "a direction",
         remaining: int = 1000,
+        looks: int = 3,
+        own: float = np.inf,
     ) -> None:
         self.claim, self.off, self.bar = claim, np.asarray(off, float), bar
         self.m, self.n = m, n = self.off.shape
@@ -114,7 +116,8 @@ class Examination:
         self.stay = stays
         self.repair, self.places, self.finds, self.bound = repair, places, finds, np.full(m, bound)
         self.exact, self.accepts, self.tells, self.vague = exact, accepts, tells, vague
-        self.tolerated = tolerated
+        self.tolerated, self.looks, self.own = tolerated, looks, own
+        self.counted: list[Any] = []
         self.rng: Any = Chosen()
         self.deltas: list[float] = []
         self.befores: list[Any] = []
@@ -190,7 +193,7 @@ class Examination:
         if len(self.deltas) == 1:
             assert (claim, named) == (self.problem, {})
             joint = Joint(
-                (self.along(-tangent), self.along(-tangent), self.along(tangent)),
+                (self.along(-tangent), self.along(-tangent), self.along(tangent))[3 - self.looks :],
                 0.0 * one,
                 self.certified_rows,
                 self.wrong_rows,
@@ -216,7 +219,7 @@ class Examination:
         test = SimpleNamespace(
             run=lambda: joint, again=again, delta=delta / self.m, rows=self.m, exact=self.exact,
             along=SimpleNamespace(scaling=self.scaling, spread=self.spread), tells=lambda scaling: self.tells,
-            first=self.led, tells_noise=self.tells_noise,
+            first=self.led, tells_noise=self.tells_noise, count=lambda *seen: self.counted.append(seen),
         )  # fmt: skip
         if len(self.deltas) == 1:
             self.first = test, joint
@@ -240,7 +243,9 @@ class Examination:
         off = self.off[at]
         no, ones = np.zeros(off.size, bool), np.ones(off.size)
         wrong = np.abs(off) > self.accepts
-        found = replace(unmeasured(off.size, np.dtype(float)), value=given - off)
+        found = replace(
+            unmeasured(off.size, np.dtype(float)), value=given - off, error=np.full(off.size, self.own)
+        )
         return Entries(entries, given, found, Judgement(wrong, ~wrong, no, no, ones, ones))
 
     def judge_in_rows(self, setting: Any, given: Any, entries: Any, off: Any) -> Any:
@@ -326,12 +331,12 @@ def zeros(m: int, n: int, **places: float) -> Any:
 
 
 def test_rows_that_are_certified_take_one_test(examined: Any):
-    """With three quarters of the chance; a tenth of the rest is for columns that are claimed to do nothing."""
+    """With half of the chance; half of the rest is for columns that are claimed to do nothing."""
     for silent in ((), (3,)):
         lengths = np.where(np.isin(np.arange(4), silent), 0.0, 1.0)
         found = examined(Dense(claim_of(2, 4)), zeros(2, 4), silent=silent, lengths=lengths)
-        assert found.deltas == [pytest.approx(0.075, rel=1e-12)]
-        assert found.stayed == [pytest.approx(0.025 / 10.0, rel=1e-12)]
+        assert found.deltas == [pytest.approx(0.05, rel=1e-12)]
+        assert found.stayed == [pytest.approx(0.025 * len(silent), rel=1e-12)]
         assert found.certificate == Certificate("each row of J", 0.0, 0.0, CONFIDENCE, 3)
         assert (found.found_rows.entries.coordinates.size, found.found_rows.regions, found.swept) == (
             0,
@@ -378,7 +383,7 @@ def test_what_is_wrong_in_two_rows_or_more_than_twenty_columns_is_searched_for(
     off[:wrong, 3] = 0.5
     found = examined(Dense(claim_of(5, n)), off, setting=setting, places=Places(wrong=[3]), finds=[3])
     assert (found.found_rows is not None) is settled
-    assert found.stayed == ([pytest.approx(0.025 / 10.0)] if n > 20 or wrong < 3 else [])
+    assert found.stayed == ([0.0] if n > 20 or wrong < 3 else [])
     assert found.known is (found.setting if settled else None)
 
 
@@ -428,7 +433,7 @@ def test_what_the_first_direction_told_serves_fresh_ones_unless_it_is_too_little
 @pytest.mark.parametrize("exact", [False, True])
 @pytest.mark.parametrize("form", ["dense", "sparse", "product"])
 def test_entries_that_are_found_are_named_and_the_rest_is_certified(examined: Any, form: str, exact: bool):
-    """By fresh directions for the claim that is right there, with a sixth of what is left of the chance."""
+    """By fresh directions for the claim that is right there, with a quarter of the chance."""
     array = claim_of(2, 30)
     stored = sparse.csc_array(array)
     claim: Any = {
@@ -439,7 +444,7 @@ def test_entries_that_are_found_are_named_and_the_rest_is_certified(examined: An
     assert found.swept == [(3, [1])]
     assert found.wrong == {(1, 3)}
     assert found.claims[0] == pytest.approx(found.right, rel=1e-12)
-    assert found.deltas == [pytest.approx(0.075), pytest.approx(0.025 / 10.0)]
+    assert found.deltas == [pytest.approx(0.05), pytest.approx(0.025)]
     assert found.certificate == Certificate("each row of J", 0.25, 0.25, CONFIDENCE, 1)
     assert found.regions()
     # What the search begins with was asked for, its columns in order with their weights; a repair of all entries.
@@ -449,6 +454,25 @@ def test_entries_that_are_found_are_named_and_the_rest_is_certified(examined: An
     order, seen = found.begun
     assert (order.tolist(), seen.tangent.tolist()) == (list(range(30)), found.again[0][0])
     assert array_of(found.repairs[0]).tolist() == array.tolist()
+
+
+def test_the_first_direction_counts_for_the_claim_that_is_right_in_one_column(examined: Any):
+    """Half of the chance is for rows that are as they were, half for 30 columns in which one could have been mended.
+
+    What f does along it is known as well there as the entry is.
+    """
+    given: Any = {**found_at_3(2, 30), "tells": True, "looks": 1, "bar": 2.0**-12, "own": 0.125}
+    found = examined(Dense(claim_of(2, 30)), **given)
+    ((seen, slope, error),) = found.counted
+    assert seen is found.first[1].directions[0]
+    assert slope == close(found.right @ seen.tangent)
+    assert error.tolist() == [2.0**-11, 60.0 * (2.0**-12 + 0.75 * 0.125)]
+    assert found.befores == [found.first[0]]
+    # It does not where it told more than that, or others were before it; nor without what the first one tells of f.
+    for other in ({"looks": 2}, {"tells": False}):
+        assert examined(Dense(claim_of(2, 30)), **{**given, **other}).counted == []
+    two = {"off": zeros(2, 30, at_1_3=0.5, at_1_4=0.5), "places": Places(wrong=[3, 4]), "finds": [3, 4]}
+    assert examined(Dense(claim_of(2, 30)), **{**given, **two}).counted == []
 
 
 def test_the_other_direction_is_a_closer_look_where_three_rows_are_wrong(examined: Any):

@@ -176,6 +176,32 @@ def test_what_another_test_told_serves_all_directions():
     assert told == [[before.first.fit]] * 3
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_a_direction_of_another_claim_counts_where_that_tells_of_f(told: bool):
+    """It is the first one, for what is claimed now, and costs nothing; where it tells nothing it is not looked at."""
+    before = joint_test(2)
+    before.first = of_size(before, 3) if told else None
+    test = JointTest(
+        before.problem, before.along.scaling, np.random.default_rng(0), 1e-6, exact=False, before=before
+    )
+    taken = list[Direction]()
+
+    def one_more(*_: Any, **__: Any) -> Direction:
+        taken.append(of_size(test, 3))
+        return taken[-1]
+
+    vars(test.along)["next"] = vars(test.along)["first"] = one_more
+    seen = of_size(test, 3)
+    slope = before.problem.matrix.product(seen.tangent) + 0.25
+    test.count(seen, slope, np.full(2, 0.125))
+    begun = test.begin()
+    assert begun is not None
+    assert taken == ([] if told else [begun])
+    if told:
+        assert (begun.fit, begun.tangent.tolist()) == (seen.fit, seen.tangent.tolist())
+        assert (begun.residual.tolist(), begun.error.tolist()) == ([-0.25] * 2, [0.125] * 2)
+
+
 @pytest.mark.parametrize(("left", "spent"), [(4, False), (3, True)])
 def test_without_four_evaluations_no_further_direction_is_taken(left: int, spent: bool):
     """What was found so far has its bound."""
