@@ -143,9 +143,12 @@ class _Examination:
     def _tells(self, test: JointTest, wrong: bool) -> bool:
         """Whether the first direction shows f's noise, and the claim its slope.
 
-        Where something stood out and did not hold at another step, f may only ripple far away.
+        Where something stood out and did not hold at another step, f may only ripple far away. And nearer to x than
+        the steps of a part that is rounded it does not show.
         """
         doubtful = test.exceeded and not wrong
         if test.first is None or ((doubtful or test.level is None) and np.count_nonzero(test.unsettled)):
             return False
-        return not wrong or bool(test.first.borne_out.all() and not self._towers(test.first))
+        if not wrong:
+            return True
+        return bool(test.first.borne_out.all()) and not (self._towers(test.first) or test.past_rounding)

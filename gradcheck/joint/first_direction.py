@@ -12,7 +12,7 @@ from gradcheck.joint.directions import AS_PROBED, Directions
 from gradcheck.joint.few_points import LONGEST_STEP
 from gradcheck.joint.forecast import CAUTIOUS, MOST, enough, harmless, most_of
 from gradcheck.numerics.line_fit import EIGHT
-from gradcheck.numerics.steps import ROUNDED, STRAIGHT, TURNS
+from gradcheck.numerics.rounding import ROUNDED
 from gradcheck.results.certificate import MOST_WITH_NOISE, bound_of
 
 __all__ = ["affords", "at_rest", "moves", "settled", "sizes_at_minima"]
@@ -28,6 +28,10 @@ USUAL = 3
 # Where noise, a kink or bends are in the way the next step is so much shorter. Kinks lie as near as a ten-thousandth of
 # a step in deep networks: so often a step comes nearer.
 MUCH_NEARER, COMES_NEARER = 100.0, 2
+# A kink, or what bends, turns the slope between two directions by no more than so many times what the farther one shows
+# of it; and of what bends on the way the nearer one shows so much of the square of that turn, over what the values are
+# off by.
+STRAIGHT, TURNS = 8.0, 10.0
 # Up to so many entries are judged one by one where a part of f seems rounded, be it kinks.
 FEW_ENTRIES = 100
 # Where noise is what limits, the next step is so many times as long.
@@ -97,7 +101,8 @@ def _rounded(first: Direction, nearer: Direction) -> Mask:
     """(m,) rows of which a part is rounded, and the nearer points lie between two steps of it.
 
     The farther points are straight but for the rounding, and have another slope: what turns nearer to x, and does not
-    show in their values, is no larger than that. See `Search` in numerics/steps.
+    show in their values, is no larger than that. A slope that turns by d with a curvature c moves f by d^2 / c on the
+    way: by as much as the values are off where f oscillates.
     """
     far, near = first.fit, nearer.fit
     assert far is not None

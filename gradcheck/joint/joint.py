@@ -25,6 +25,7 @@ from gradcheck.joint.forecast import (
 from gradcheck.joint.second_look import confirmed
 from gradcheck.numerics.line_fit import EIGHT, FOUR
 from gradcheck.numerics.problem import Problem, Scaling
+from gradcheck.numerics.rounding import ROUNDED
 from gradcheck.results.certificate import MOST_WITH_NOISE, bound_of, least_bounds, precise
 from gradcheck.results.outcome import Limit
 
@@ -86,6 +87,8 @@ class JointTest:
         self._by_eight = False
         # Whether some row stood out, were it only before a second look.
         self.exceeded = False
+        # Whether the first direction lies nearer to x than others that scatter by as little as a rounded part of f.
+        self.past_rounding = False
         # What one value of f may be off by, where the first direction shows noise and nothing else.
         self.level: float | None = None
 
@@ -148,7 +151,11 @@ class JointTest:
             else:
                 self.first = self.along.first(None)
                 if self.first is not None and not self.first.exact:
+                    far, fit = self.first.step, self.first.fit
                     self.first, self.level = settled(self.along, self.first, self.delta, self.most)
+                    assert fit is not None
+                    slight = bool((fit.spread <= ROUNDED * fit.size).all())
+                    self.past_rounding = slight and self.first.step < far
                 self._begun = self.first
         return self._begun
 

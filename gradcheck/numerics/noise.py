@@ -12,16 +12,18 @@ import numpy as np
 from gradcheck._typing import Mask, Values
 from gradcheck.function.lines import Lines
 from gradcheck.function.objective import Objective
-from gradcheck.numerics.rounding import decimal_steps, distinct, granularity, lowest_bits
+from gradcheck.numerics.rounding import decimal_steps, distinct, granularity, lowest_bits, rounded_part
 
 __all__ = ["HALF_GRID", "POSITIONS", "Noise", "estimate_noise", "first_spacing", "measure_noise", "scatter"]
 
 Probe = Callable[[float], Values]
 Far = Callable[[], Values]
+Ahead = Callable[[float], Values]
 
 # Where the points lie, in units of the spacing; f(x) itself, at 0, is known already. All on one side, so that
 # a direction which points inwards serves at bounds and at the edge of f's domain too.
 POSITIONS = np.arange(1.0, 8.0)
+POINTS = np.arange(8.0)
 # First spacing relative to the scale of x. Wide enough to cross several roundings of f to eight digits or of
 # x to float32, narrow enough that the fourth differences of a smooth f lie far below its rounding.
 FIRST_SPACING = 1e-6
@@ -42,6 +44,9 @@ WIDEST = WIDER * POSITIONS[-1]
 TOWERING, ROUNDINGS = 1e3, 16.0
 # Where f is looked at for the bits of its values alone, in units of the scale of x.
 ELSEWHERE_BITS = 0.1
+# What smooth values do not tell of f's change farther out is another part of f, from this part of it on; it is looked
+# for at points that lie so many times as far apart.
+BEYOND_TOLD, FARTHER = 0.01, (10.0, 100.0)
 # Outputs whose differences are taken together: few enough to stay in the cache.
 TOGETHER = 1024
 
@@ -88,7 +93,10 @@ def measure_noise(
         at = [-ELSEWHERE_BITS, ELSEWHERE_BITS] if back else [WIDEST * spacing / 2.0, WIDEST * spacing]
         return objective.line(line, np.array(at).astype(dtype))
 
-    found = estimate_noise(probe, spacing, back=back, far=far)
+    def ahead(at: float) -> Values:
+        return np.atleast_1d(objective.line(line, np.array([at]).astype(dtype))[0])
+
+    found = estimate_noise(probe, spacing, back=back, far=far, ahead=ahead)
     if np.ndim(f_x):
         return _with_still_outputs(found, f_x)
     seen = found.values[~np.isnan(found.values)]
@@ -127,11 +135,15 @@ def _with_still_outputs(noise: Noise, f_x: Values) -> Noise:
     return replace(noise, level=level, constant=still)
 
 
-def estimate_noise(probe: Probe, spacing: float, *, back: bool, far: Far | None = None) -> Noise:
+def estimate_noise(
+    probe: Probe, spacing: float, *, back: bool, far: Far | None = None, ahead: Ahead | None = None
+) -> Noise:
     """Estimate the noise of m outputs from the differences of equally spaced values.
 
     probe(s) : (8, m) values at 0, s, 2 s, ... 7 s; asked for again, at another spacing, where some output needs it.
     back : as in `measure_noise`. far() : (l, m) values much farther away; asked for where some values have few bits.
+    ahead(t) : (m,) values at t, for an f that is smooth at the first points. What it shows there and not at them is
+        a part that is rounded.
     Source: Moré & Wild, Estimating computational noise, SIAM J. Sci. Comput. 33 (2011).
     """
     first = _differences(probe(spacing))
@@ -146,7 +158,7 @@ def estimate_noise(probe: Probe, spacing: float, *, back: bool, far: Far | None 
         first = _differences(np.where(first.finite, first.values, inside))
         sigma = first.sigma
     seen = [first]
-    still = np.zeros(first.size.shape, bool)
+    still, step = np.zeros(first.size.shape, bool), np.zeros(first.size.shape)
     if alike.any():
         wider = _wider(probe, spacing, first, alike, back=back)
         wider = replace(wider, bound=np.minimum(first.bound, wider.bound))
@@ -156,8 +168,47 @@ def estimate_noise(probe: Probe, spacing: float, *, back: bool, far: Far | None 
         near, narrower, still = _nearer(probe, spacing, first, coarse)
         sigma = np.where(narrower.looked, near, sigma)
         seen.append(narrower)
+        slope = np.median(np.diff(narrower.values, axis=0), axis=0) / NARROWER
+        step = np.where(narrower.looked, rounded_part(first.values, POINTS[:, None] * slope), 0.0)
     sigma = _at_a_kink(np.where(np.isnan(sigma), 0.0, sigma), seen)
-    return _noise(sigma, seen, still, spacing, eps, far)
+    noise = _noise(sigma, seen, still, spacing, eps, far)
+    # Where all of f lies on a grid its steps are known.
+    on_none = first.finite & ~first.alike & (noise.digits == str(first.values.dtype))
+    smooth = on_none & (sigma <= ROUNDINGS * eps * first.size) & (step == 0)
+    if ahead is not None and smooth.any():
+        step = np.maximum(step, _beyond(probe, ahead, spacing, first.values, smooth))
+    return replace(noise, level=np.where(on_none, np.maximum(noise.level, HALF_GRID * step), noise.level))
+
+
+def _beyond(probe: Probe, ahead: Ahead, spacing: float, values: Values, smooth: Mask) -> Values:
+    """The step (m,) of a part that is rounded, where the first values (8, m) all lie between two steps of it; or 0.
+
+    A parabola through these does not tell then what f changes by over 2100 of their spacings.
+    """
+    values = values.astype(np.float64)
+    bend = (values[6] - 2.0 * values[3] + values[0]) / 9.0
+    slope = (values[6] - values[0]) / 6.0 - 3.0 * bend
+
+    def told(at: Values) -> Values:
+        return np.asarray(values[0] + at[:, None] * (slope + 0.5 * at[:, None] * bend))
+
+    with np.errstate(invalid="ignore"):
+        there, by_these = ahead(WIDEST * spacing), told(np.array([WIDEST]))[0]
+        off, change = (
+            np.abs(there - by_these),
+            np.maximum(np.abs(there - values[0]), np.abs(by_these - values[0])),
+        )
+        rounding = WIDEST**2 * np.finfo(np.float64).eps * np.abs(values).max(axis=0)
+        odd = smooth & (off > BEYOND_TOLD * change) & (off > rounding)
+    step = np.zeros(odd.size)
+    for times in FARTHER:
+        if not odd.any():
+            break
+        values, by_these = probe(times * spacing), told(times * POINTS)
+        step = np.where(odd, rounded_part(values, by_these), 0.0)
+        # What bends shows at all points; a longer step has to be crossed yet.
+        odd &= np.abs(values - by_these).max(axis=0) <= (times * POINTS[-1] / WIDEST) ** 2 * rounding
+    return step
 
 
 def _wider(probe: Probe, spacing: float, first: _Differences, alike: Mask, *, back: bool) -> _Differences:

@@ -11,6 +11,7 @@ from gradcheck._typing import Values
 
 __all__ = [
     "FEW",
+    "ROUNDED",
     "SINGLE",
     "decimal_steps",
     "distinct",
@@ -18,6 +19,7 @@ __all__ = [
     "lies_on",
     "lowest_bits",
     "on_no_grid",
+    "rounded_part",
     "significant_bits",
 ]
 
@@ -32,6 +34,11 @@ SINGLE, CHANCE = 24, 5
 # The bits of a float16 and of a bfloat16; the least float16; and the most bits of what is still taken for a float32, or
 # for a sum of a few of them.
 HALF, BRAIN, LEAST_HALF, SHORT = 11, 8, 2.0**-24, 32
+# The steps that a part of f may be rounded to, the largest first; what is off a whole number of them by no more than so
+# much is one: of seven differences that is chance once in 10^18, of one jump among six that are 0 once in 250. None is
+# a larger part of f, and no more than so many lie between two points; one where that is all that is seen.
+STEPS = -np.sort([-(2.0**-k) for k in range(1, 61)] + [-float(f"1e-{k}") for k in range(1, 16)])
+WHOLE, ROUNDED, AT_ONCE = 1e-3, 1e-5, 100.0
 # Numbers that are written without an exponent, and whose decimals are exact quotients. Of so many outputs one value of
 # each tells most often that there is no grid.
 LEAST_USUAL, MOST_USUAL, FEW = 1e-4, 1e9, 8
@@ -150,6 +157,28 @@ def lowest_bits(values: Values) -> Values:
     row = np.where(np.isfinite(values), values, 0.0)
     lowest = np.ldexp(1.0, np.frexp(row)[1] - significant_bits(row[None, :]))
     return np.where(row == 0, np.inf, lowest)
+
+
+def rounded_part(values: Values, smooth: Values) -> Values:
+    """The step (m,) of a part of f that is rounded, where the rest is not, as a loss in float32 beside a penalty; or 0.
+
+    values : (k, m) of f. smooth : (k, m) what they are by those far nearer to x, between two steps. Beside that they
+    differ by whole steps, each a power of ten or of two.
+    """
+    found = np.zeros(values.shape[1])
+    with np.errstate(invalid="ignore"):
+        steps = np.abs(np.diff(values - smooth, axis=0)).astype(np.float64)
+    size, largest = np.abs(values).max(axis=0), steps.max(axis=0)
+    least = np.maximum(np.finfo(np.float64).eps * size / WHOLE, largest / AT_ONCE)
+    for i in np.flatnonzero(np.isfinite(steps).all(axis=0)):
+        units = STEPS[(least[i] <= STEPS) & (2.0 * largest[i] >= STEPS)]
+        whole = np.abs(steps[:, i] - units[:, None] * np.rint(steps[:, i] / units[:, None]))
+        fits = (whole <= WHOLE * units[:, None]).all(axis=1)
+        if np.count_nonzero(steps[:, i] > WHOLE * largest[i]) == 1:
+            fits &= largest[i] < 1.5 * units
+        unit = units[fits.argmax()] if fits.any() else np.inf
+        found[i] = unit if unit <= ROUNDED * size[i] else 0.0
+    return found
 
 
 def _decimal_step(values: Values, largest: Values) -> Values:

@@ -14,7 +14,7 @@ from gradcheck.function.objective import Objective
 from gradcheck.numerics.stencils import SIDED_NODES, STENCIL, Fit, central, choose, one_sided, stairs
 from gradcheck.results.outcome import Limit
 
-__all__ = ["ROUNDED", "SPARE", "STRAIGHT", "TURNS", "Search"]
+__all__ = ["SPARE", "Search"]
 
 Rows = NDArray[np.intp]
 
@@ -36,10 +36,6 @@ CLASHES = 3
 # Noise, or what bends, of this part of f is as large as f: no bar is wide enough. Without this an f that is noise alone
 # passes as one of slope 0, and so does log(2 + sin x) at 1e12, which is faster than every step.
 DROWNED = 0.03
-# A part that is computed in float32, or to six decimals, rounds by no more than this part of f; a kink, or what bends,
-# turns the slopes of two stencils by no more than so many times what the farther one shows of it; and of what bends on
-# the way the nearer one shows so much of the square of that turn, over what the values are off by.
-ROUNDED, STRAIGHT, TURNS = 1e-5, 8.0, 10.0
 # Where the values of a stencil are so many times f(x), a slope may hide behind them that shows nearer to x; no value of
 # a float64 is told from 0 that is smaller than the second.
 TOWERING, SMALLEST_VALUE = 1e3, 1e-290
@@ -186,12 +182,7 @@ class Search:
             take = np.where(nearest, fit.finite & (np.abs(fit.value) > 3.0 * error), take)
             clash &= ~nearest
             self.nearest[rows[nearest]] = 2
-        flat = clash & (step < kept_step) & self._rounded(rows, apart, fit)
-        if np.count_nonzero(flat):
-            take &= ~flat
-            clash &= ~flat
-            self._stay_far(rows[flat], apart[flat])
-        agreed, clashing = rows[both & ~clash & ~flat], rows[clash]
+        agreed, clashing = rows[both & ~clash], rows[clash]
         self.contested[agreed], self.clashes[agreed] = 0.0, 0
         self.contested[clashing] = apart[clash]
         self.clashes[clashing] += 1
@@ -200,31 +191,6 @@ class Search:
             self.kept[name][better] = self.step[better] if name == "step" else getattr(fit, name)[take]
         self.own[better] = error[take]
         self.kinked[better] = fit.kinked[take]
-
-    def _rounded(self, rows: Rows, apart: Values, fit: Fit) -> Mask:
-        """Rows of which a part is rounded, and the last stencil, with this fit, lay between two steps of it.
-
-        The kept fit is straight but for the rounding, and has another slope: what turns nearer to x, and does not show
-        in its values, is no larger than that. A slope that turns by d with a curvature c moves f by d^2 / c on the way:
-        by as much as the values are off where f oscillates. apart : (k,) how far the two slopes lie.
-        """
-        far = self.kept["step"][rows]
-        left = (self.kept["truncation"][rows] + self.kept["kink"][rows]) * far
-        size = np.maximum(np.abs(self.f_x[rows]), self.kept["chord"][rows] * far)
-        straight = (self.side[rows] == 0) & (left <= ROUNDED * size) & (fit.truncation <= 3.0 * fit.noise)
-        turned = apart**2 <= TURNS * np.abs(fit.curvature) * left
-        return np.asarray(straight & ~turned & (apart * far > STRAIGHT * left))
-
-    def _stay_far(self, rows: Rows, apart: Values) -> None:
-        """Keep the fits of some rows, with the rounding that they show, and bars that cover what is seen nearer.
-
-        None comes nearer any more. apart : (k,) how far the two slopes lie.
-        """
-        far = self.kept["step"][rows]
-        left = (self.kept["truncation"][rows] + self.kept["kink"][rows]) * far
-        self.level[rows] = np.maximum(self.level[rows], left)
-        self.own[rows] += 3.0 * left / far
-        self.contested[rows], self.nearest[rows] = apart, 2
 
     def plan(self, rows: Rows, precise: Values, resolved: Values, *, last: bool = False) -> Rows:
         """Choose the next step of each row from its last fit; returns the rows that are worth another stencil.

@@ -25,24 +25,26 @@ def six_decimals(value):
     return np.round(value, 6)
 
 
+SIZES = [1, 2, 5, 20, pytest.param(100, marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("n", SIZES)
 @pytest.mark.parametrize("rounding", [np.float32, six_decimals])
-@pytest.mark.parametrize("n", [1, 2, 5, 20])
-def test_a_rounded_loss_that_is_forgotten_does_not_pass(n, rounding):
-    """Between two of its steps the penalty is all there is: of 24 such gradients 9 to 24 passed."""
-    passed = 0
+def test_a_rounded_loss_is_seen_beside_a_penalty_that_is_not_rounded(n, rounding):
+    """No right gradient FAILs, and few that lack the loss pass, though it is all that f shows between two steps.
+
+    Of 240 right ones 106 FAILed, where steps were chosen by the noise of the penalty alone.
+    """
+    right, forgotten = [], []
     for seed in range(8):
         for penalty in (1e-2, 1e-4, 1e-6):
-            f, _, alone, x = penalised(seed, n, penalty, rounding)
-            passed += check_gradient(f, alone, x, rng=seed % 4).outcome is Outcome.PASS
-    assert passed <= 3
-
-
-def test_a_right_gradient_beside_one_that_rounds_is_not_called_wrong():
-    """One entry, in float32: of 24 all but one were."""
-    for seed in range(8):
-        for penalty in (1e-2, 1e-4, 1e-6):
-            f, gradient, _, x = penalised(seed, 1, penalty, np.float32)
-            assert check_gradient(f, gradient, x, rng=seed % 4).outcome is not Outcome.FAIL
+            f, gradient, alone, x = penalised(seed, n, penalty, rounding)
+            right.append(check_gradient(f, gradient, x, rng=seed % 4).outcome)
+            forgotten.append(check_gradient(f, alone, x, rng=seed % 4).outcome)
+    assert Outcome.FAIL not in right
+    assert right.count(Outcome.PASS) >= (20 if n < 100 else 8)
+    assert forgotten.count(Outcome.PASS) <= 1
+    assert forgotten.count(Outcome.FAIL) >= 20
 
 
 @pytest.mark.parametrize("width", [1e-2, 1e-3, 1e-4])

@@ -41,10 +41,11 @@ class Look:
     def __init__(
         self, *, certified: bool = False, wrong: bool = False, first: Any = None, level: Any = None,
         unsettled: bool = False, exceeded: bool = False, moved: int = 3, exact: bool = True, last: Any = None,
+        past_rounding: bool = False,
     ) -> None:  # fmt: skip
         self.certified, self.wrong = np.array([certified]), np.array([wrong])
         self.first, self.level, self.unsettled = first or line(), level, np.array([unsettled])
-        self.exceeded, self.exact = exceeded, exact
+        self.exceeded, self.exact, self.past_rounding = exceeded, exact, past_rounding
         self.along = SimpleNamespace(moved=moved, scaling=None)
         self.directions = (line(), line(), last or line())
         if first is False:
@@ -294,6 +295,15 @@ def test_what_is_wrong_is_not_measured_with_the_noise_of_towering_values(
 ):
     """Nearer to x f may be far smaller, and its noise with it."""
     found = examined(Look(wrong=True, first=line(size=size * TOWERING * 4.0)), found=[UNEXPLAINED])
+    assert found.probes == probes
+
+
+@pytest.mark.parametrize(("wrong", "probes"), [(True, 1), (False, 0)])
+def test_what_is_wrong_nearer_to_x_than_a_rounded_part_shows_is_measured_with_probed_noise(
+    examined: Any, wrong: bool, probes: int
+):
+    """What is right there needs no other noise than that direction's."""
+    found = examined(Look(wrong=wrong, certified=not wrong, past_rounding=True), found=[UNEXPLAINED])
     assert found.probes == probes
 
 

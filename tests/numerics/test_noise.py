@@ -71,6 +71,38 @@ def test_a_rounded_function_has_the_noise_of_its_grid(digits):
     assert half <= level <= 20 * half
 
 
+# A loss that is rounded to so much, by its slope over the spacing of the points, beside a smooth penalty.
+STEPS = {"six decimals": 1e-6, "float32": 2.0**-24, "eight decimals": 1e-8}
+
+
+@pytest.mark.parametrize("slope", [math.e, 0.271, 0.0271, 0.00271])
+@pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
+def test_a_part_that_is_rounded_has_the_noise_of_its_steps(step, slope):
+    """Though between two of them f has all of its digits, and all first points may lie there.
+
+    A slope that goes into the steps as the spacing of the points does shows none of them: nobody's has such digits.
+    """
+
+    def f(t):
+        return step * round(math.sin(slope * (t - 1.0)) / step) + 0.7 + 0.01 * t**3
+
+    level = noise_of(f, math.sqrt(1.01))[0].level
+    assert 0.5 * step <= level <= 3.0 * step
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_smooth_values_that_turn_beyond_them_are_not_steps(n):
+    """An oscillation, or a kink, beside which f is smooth: 10^-6 and 2^-20 of f are as small as steps."""
+    for other in (
+        lambda t: 1e-6 * math.sin(1e4 * t),
+        lambda t: 2.0**-20 * math.cos(3e5 * t),
+        lambda t: math.e * 10.0**-n * max(t - math.sqrt(1.01) - 1e-4, 0.0),
+        lambda t: 1e-6 * math.tanh(1e5 * (t - math.sqrt(1.01) - 3e-5)),
+    ):
+        level = noise_of(lambda t, other=other: 0.7 + 0.01 * t**3 + other(t), math.sqrt(1.01))[0].level
+        assert level <= 1e-12
+
+
 def test_float32_inside_is_recognised():
     """Values on the float32 grid: off by up to half a spacing, 1.2e-7 of 2.7; and the dtype is named."""
     noise = noise_of(lambda t: float(np.float32(math.exp(t))))[0]

@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gradcheck.numerics.rounding import FEW, decimal_steps, granularity, lies_on, lowest_bits, on_no_grid
+from gradcheck.numerics.rounding import (
+    FEW,
+    decimal_steps,
+    granularity,
+    lies_on,
+    lowest_bits,
+    on_no_grid,
+    rounded_part,
+)
 
 
 @pytest.mark.parametrize(
@@ -117,3 +125,24 @@ def test_the_lowest_bit_of_a_number_is_the_largest_power_of_two_that_divides_it(
     """6 = 3 * 2, 0.75 = 3 / 4, -10 = -5 * 2; the last bit of a double; none in 0 and in what is no number."""
     values = np.array([6.0, 0.75, -10.0, 1.0 + 2.0**-52, 2.0**-1074, 0.0, np.nan, np.inf])
     assert lowest_bits(values).tolist() == [2.0, 0.25, 2.0, 2.0**-52, 2.0**-1074, np.inf, np.inf, np.inf]
+
+
+def test_steps_of_a_part_are_powers_of_ten_or_of_two_and_all_that_is_seen() -> None:
+    """Whole numbers of one step between two points, up to 100; one step where there is one jump; no large part of f."""
+    smooth = np.linspace(1.0, 1.001, 8)
+
+    def found(unit: float, *counts: float) -> float:
+        return float(rounded_part((smooth + unit * np.cumsum([0.0, *counts]))[:, None], smooth[:, None])[0])
+
+    for unit in (1e-6, 1e-8, 2.0**-24, 2.0**-30):
+        assert found(unit, 0, 0, 1, 0, 0, 0, 0) == unit
+        assert found(unit, 1, 0, -1, 0, 2, 0, 0) == unit
+        assert found(unit, 17, 18, 17, 17, 18, 17, 17) == unit
+        assert found(unit, 17, 18, 17, 17, 18, 17.01, 17) != unit
+        assert found(unit, 0, 0, 1.01, 0, 0, 0, 0) == 0.0
+        assert found(unit, 0, 0, 0, 0, 0, 0, 0) == 0.0
+    assert found(1e-6, 0, 0, 3, 0, 0, 0, 0) == 0.0  # a jump of its own
+    assert found(1e-4, 0, 1, 0, 1, 0, 0, 1) == 0.0
+    assert found(3e-7, 1, 0, 0, 1, 0, 0, 1) == 1e-7 == found(1e-7, 3, 0, 0, 3, 0, 0, 3)
+    beside = np.stack([smooth, smooth + 1e-6 * (np.arange(8) > 3), np.full(8, np.nan)], axis=1)
+    assert rounded_part(beside, np.stack([smooth] * 3, axis=1)).tolist() == [0.0, 1e-6, 0.0]
