@@ -46,12 +46,18 @@ SEVERAL, SPREAD = 4, 0.25
 
 def explained_by_a_factor(claim: Claim, test: JointTest, direction: Direction) -> bool:
     """Everything, an array, a row or a column by one factor: taken out of the claim, if the rest is right."""
-    part = None
+    part, named = None, False
     for part, alpha in suspected_parts(test, direction, claim.rng):
         if part.single:
             return _wrong_of(claim, np.flatnonzero(part.inside)) > 0
         if alpha is not None and _taken_out(claim, test, direction, part, alpha):
+            named = True
+        elif part.others:
+            break  # what looks like a factor there may look so elsewhere
+        if named and not part.others:
             return True
+    if named:
+        return True
     inside = direction.tangent != 0 if part is None else part.inside
     empty = zeros(test, direction, inside)
     if empty is not None:

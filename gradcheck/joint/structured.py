@@ -88,14 +88,13 @@ def suspected_parts(
         if seen is None
         else _explained(test, direction, moved, seen)
     )
-    found = None
+    found = list[tuple[Part, float]]()
     if alpha is not None:
-        found = Part(moved, tuple((b, whole_box(b)) for b in blocks)), alpha
+        found = [(Part(moved, tuple((b, whole_box(b)) for b in blocks)), alpha)]
     elif which is None and seen is not None:
-        found = _several(test, direction, seen, blocks) or _shared(test, direction, seen, blocks)
+        found = _several(test, direction, seen, blocks) or _each(test, direction, seen, blocks, rng)
     seen = None  # with its tangent
-    if found is not None:
-        yield found
+    yield from found
     if which is None:
         return
     part, seen = _part_of(test, direction, blocks[which])
@@ -110,8 +109,8 @@ def suspected_parts(
 
 def _several(
     test: JointTest, direction: Direction, seen: Direction, blocks: Sequence[Block]
-) -> tuple[Part, float] | None:
-    """Those of some arrays that are off by one factor, where others are right, and alpha; None where it is not told.
+) -> list[tuple[Part, float]]:
+    """Those of some arrays that are off by one factor, where others are right, and alpha; none where it is not told.
 
     seen : the same direction with weights by the number of the array. If some of them are all that is wrong, and by one
     part alpha, both residuals are alpha times what these are claimed to do: no measurement more. All but one array are
@@ -133,22 +132,26 @@ def _several(
         fits = np.flatnonzero((off <= bar) & np.isfinite(alpha))
         if fits.size == 1 and float(bar[fits[0]]) * len(some) <= CHANCE * abs(residual):
             which = int(fits[0])
-            return _arrays(claimed.size, blocks, some[which]), float(alpha[which])
-    return None
+            return [(_arrays(claimed.size, blocks, some[which]), float(alpha[which]))]
+    return []
 
 
-def _shared(
-    test: JointTest, direction: Direction, seen: Direction, blocks: Sequence[Block]
-) -> tuple[Part, float] | None:
-    """The arrays that are off by one factor, where others hold other mistakes, and alpha; None where none is shared.
+def _each(
+    test: JointTest,
+    direction: Direction,
+    seen: Direction,
+    blocks: Sequence[Block],
+    rng: np.random.Generator,
+) -> list[tuple[Part, float]]:
+    """The arrays that are off by one factor, where others hold other mistakes, and alpha; or each by one of its own.
 
-    These are off by it, too, unless it leaves far more of them than there was: one mistake is everywhere, another
-    besides. Costs one residual an array; none where both so far leave little of the claim, as a few entries do among
-    many. seen : as of `_several`.
+    Of one that is shared others are off by it, too, unless it leaves far more of them than there was: one mistake is
+    everywhere, another besides. Costs one residual an array, or two; none where both so far leave little of the claim,
+    as a few entries do among many. seen : as of `_several`.
     """
     shown = max(float(direction.off[0]), float(seen.off[0]))
-    if not 2 < len(blocks) <= SUBSETS or shown < STEEP * direction.weight[0]:
-        return None
+    if not 1 < len(blocks) <= SUBSETS or shown < STEEP * direction.weight[0]:
+        return []
     tangents = [_within(direction.tangent, b) for b in blocks]
     alone = [test.again(tangent, exact=direction.exact) for tangent in tangents]
     with np.errstate(all="ignore"):
@@ -160,13 +163,29 @@ def _shared(
         both = bars[:, None] + bars
         # What is shared by chance, or is nothing, tells no factor.
         alike = (np.abs(alpha[:, None] - alpha) <= both) & (both * len(blocks) ** 2 <= CHANCE * np.abs(alpha))
-        sharing = alike[int(np.argmax(alike.sum(axis=1)))]
+        sharing, wrong = alike[int(np.argmax(alike.sum(axis=1)))], ~(np.abs(alpha) <= bars)
         if np.count_nonzero(sharing) < 2:
-            return None
+            return _each_by_its_own(test, blocks, alone, wrong, rng)
         best = float(alpha[np.argmin(np.where(sharing, bars, np.inf))])
         divided = np.abs(alpha - best) < RATHER * np.abs(alpha)
-    known = sharing | (np.abs(alpha) <= bars)
-    return _arrays(direction.tangent.size, blocks, divided, ~known), best
+    known = sharing | ~wrong
+    return [(_arrays(direction.tangent.size, blocks, divided, ~known), best)]
+
+
+def _each_by_its_own(
+    test: JointTest, blocks: Sequence[Block], alone: list[Direction], wrong: Mask, rng: np.random.Generator
+) -> list[tuple[Part, float]]:
+    """The arrays that are wrong by a factor of their own, as a random half of each tells, and alpha.
+
+    alone : what the direction shows of each array. wrong : those that it shows to be wrong.
+    """
+    found = []
+    for k in np.flatnonzero(wrong):
+        mine = np.arange(len(blocks)) == k
+        part = _arrays(alone[k].tangent.size, blocks, mine, wrong & ~mine)
+        alpha = common_factor(test, alone[k], part.inside, rng)
+        found += [] if alpha is None else [(part, alpha)]
+    return found
 
 
 def _arrays(size: int, blocks: Sequence[Block], some: Mask, others: Mask | None = None) -> Part:

@@ -177,6 +177,22 @@ def test_a_part_of_one_entry_is_judged_and_nothing_else(explained: Any, wrong: b
     assert claim.regions == []
 
 
+@pytest.mark.parametrize(("left", "taken"), [((0.0, 0.0), [B, W]), ((0.0, None), [B]), ((None,), [])])
+def test_parts_that_hold_mistakes_of_their_own_are_taken_out_one_after_another(
+    monkeypatch: pytest.MonkeyPatch, explained: Any, left: Any, taken: list[Block]
+):
+    """As long as fresh directions pass: what looks like a factor where they do not may look so elsewhere."""
+    fresh = Fresh(monkeypatch, *left)
+    boxes = [(block, whole_box(block)) for block in (B, W)]
+    suspects = [(Part.of(N, [boxes[k]], [boxes[1 - k]]), alpha) for k, alpha in ((0, 0.25), (1, 0.5))]
+    claim = claim_of()
+    assert explained(claim, *suspects) is bool(taken)
+    assert [(r.block, r.factor) for r in claim.regions] == [
+        (block, pytest.approx(4.0 / 3.0 if block is B else 2.0)) for block in taken
+    ]
+    assert len(fresh.made) == len(left)
+
+
 def test_a_part_by_a_factor_is_taken_out_of_the_claim(monkeypatch: pytest.MonkeyPatch, explained: Any):
     """Nothing of it is judged, and it moves; the part is named, the rest is right so."""
     fresh = Fresh(monkeypatch)

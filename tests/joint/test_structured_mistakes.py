@@ -14,7 +14,7 @@ from gradcheck.joint import structured
 from gradcheck.joint.direction import Direction
 from gradcheck.joint.structured import Part, common_factor, grown, striped, suspected_parts, zeros
 from gradcheck.parameters.block import Block
-from gradcheck.parameters.boxes import Box
+from gradcheck.parameters.boxes import Box, whole_box
 from gradcheck.parameters.tree import Parameters
 
 TREE = {"b": np.zeros(5), "T": np.zeros((2, 3, 4)), "W": np.zeros((4, 6))}
@@ -165,13 +165,15 @@ def test_a_single_entry_is_named_without_a_factor(block: Block, at: Any, ranges:
 
 
 def test_what_is_off_by_several_factors_has_none():
-    """Of the array that holds it; where two arrays do none is named."""
+    """Of the array that holds it; where two arrays do the other one is told."""
     claim = claimed(W, 1)
     claim[inside(W, np.s_[1, ::2])] *= 2.0
     ((part, alpha),) = Linear(claim).parts()
     same(part, inside(W, 1), (W, Box(((1, 2), (0, 6)))))
     assert alpha is None
-    assert Linear(np.where(inside(W, 1), claim, claimed(B))).parts() == []
+    ((part, alpha),) = Linear(np.where(inside(W, 1), claim, claimed(B))).parts()
+    same(part, inside(B), (B, whole_box(B)))
+    assert ([b.name for b, _ in part.others], alpha) == ([W.name], pytest.approx(1.0 / 3.0))
 
 
 def rows_off(*sizes: float) -> Any:
@@ -635,12 +637,32 @@ def test_arrays_share_a_factor_where_none_does_by_chance(bar: float, told: bool)
     assert (len(parts) > 0 and [b.name for b, _ in parts[0][0].boxes] == [B.name, W.name]) is told
 
 
-def test_arrays_that_do_not_share_a_factor_are_none():
-    """Two by factors of their own, and one right."""
+@pytest.mark.parametrize("third", [1.0, -1.0])
+def test_arrays_that_do_not_share_a_factor_have_their_own(third: float):
+    """Each is a part, beside which the others hold other mistakes; a residual an array, and one for half of each."""
+    factors = {B.name: (B, 0.5), T.name: (T, third), W.name: (W, 3.0)}
     claim = RIGHT.copy()
-    claim[B.slice] *= 0.5
-    claim[W.slice] *= 3.0
-    assert Linear(claim).parts() == []
+    for block, factor in factors.values():
+        claim[block.slice] *= factor
+    linear = Linear(claim)
+    parts = linear.parts()
+    off = [name for name, (_, factor) in factors.items() if factor != 1.0]
+    assert [[b.name for b, _ in part.boxes] for part, _ in parts] == [[name] for name in off]
+    for part, alpha in parts:
+        ((block, box),) = part.boxes
+        same(part, inside(block), (block, box))
+        assert alpha == pytest.approx(1.0 - 1.0 / factors[block.name][1], rel=1e-12)
+        assert [b.name for b, _ in part.others] == [name for name in off if name != block.name]
+    assert len(linear.seen) == 1 + 3 + len(off)
+
+
+def test_an_array_without_a_factor_is_none_of_those_that_have_their_own():
+    """Nor one that is claimed to be 0."""
+    claim = claimed(B, factor=0.5)
+    claim[T.slice] *= np.resize([3.0, 1.0], 24)
+    assert [[b.name for b, _ in part.boxes] for part, _ in Linear(claim).parts()] == [[B.name]]
+    claim[T.slice] = 0.0
+    assert [[b.name for b, _ in part.boxes] for part, _ in Linear(claim).parts()] == [[B.name]]
 
 
 @pytest.mark.parametrize("exact", [False, True])
@@ -695,4 +717,5 @@ def test_a_factor_is_shared_by_no_chance(bar: float, told: bool):
     for block in (B, T):
         claim[block.slice] *= 2.0
     claim[W.slice] = 0.0
-    assert bool(Linear(claim, bar=bar).parts()) is told
+    boxes = [[b.name for b, _ in part.boxes] for part, _ in Linear(claim, bar=bar).parts()]
+    assert ([B.name, T.name] in boxes) is told
