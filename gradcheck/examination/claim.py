@@ -21,8 +21,12 @@ from gradcheck.results.certificate import Region
 from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import as_told
 from gradcheck.results.outcome import Limit
+from gradcheck.results.table import rows
 
 __all__ = ["Claim"]
+
+# Small entries that are judged one by one beside a certificate.
+SMALL = 40
 
 
 @dataclass
@@ -102,6 +106,18 @@ class Claim:
         if held.any():
             self.exact = False  # real points beside x may lie beyond the bounds
             self.judge(np.flatnonzero(held))
+
+    def judge_the_small(self, joint: Joint, scaling: Scaling) -> None:
+        """Judge the entries of which directions know only that they are small beside a few others, where they are most.
+
+        Each may be off by all that it is. What noise hides of one is no question: it was bounded as the others were.
+        joint, scaling : the last directions, and how far they move each entry.
+        """
+        claimed = np.abs(self.analytic) * scaling.lengths
+        small = np.flatnonzero((claimed > 0) & (claimed < joint.bound[0]) & ~self.still)
+        if small.size < np.count_nonzero(claimed) < 2 * small.size <= 2 * SMALL:
+            told = self.judge(small)
+            self.judged[-1] = rows(told, np.flatnonzero(~told.judgement.inconclusive))
 
     def wrong_in(self, block: Block) -> bool:
         """Whether something in an array was found to be wrong."""

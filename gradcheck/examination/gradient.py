@@ -109,6 +109,8 @@ class _Examination:
         if self._setting(scaling) is None:
             return None
         claim.judge_the_immovable(scaling)
+        if settled and not (decided or claim.regions or np.count_nonzero(test.unsettled)):
+            claim.judge_the_small(joint, scaling)
         return evidence_of(claim, joint, scaling if settled else None, self.confidence)
 
     def _setting(self, scaling: Scaling) -> Setting | None:

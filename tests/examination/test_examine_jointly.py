@@ -93,6 +93,7 @@ class Examination:
         self.surveyed: list[Any] = []
         self.probes = 0
         self.immovable: list[Any] = []
+        self.small: list[Any] = []
         self.judged: list[Any] = []
         self.numbered: list[Any] = []
         self.factor = object()
@@ -118,7 +119,8 @@ class Examination:
         assert (still.tolist(), still.dtype) == ([False] * 3, bool)
         self.claim = SimpleNamespace(
             problem=problem, rng=rng, still=still, setting=None, judged=self.judged, exact=True, begun=None,
-            judge_the_immovable=self.immovable.append, test_of=self.test_of,
+            judge_the_immovable=self.immovable.append, judge_the_small=lambda *of: self.small.append(of), regions=[],
+            test_of=self.test_of,
         )  # fmt: skip
         return self.claim
 
@@ -205,7 +207,7 @@ def test_a_gradient_that_is_certified_takes_one_look(examined: Any):
     assert found.setting == Known(first, "level", "rms 0")
     assert found.made == [(True, None)]
     assert found.surveyed == found.immovable == [found.scaling]
-    assert (found.probes, found.searched, found.stayed) == (0, [], [])
+    assert (found.probes, found.searched, found.stayed, len(found.small)) == (0, [], [], 1)
 
 
 def test_where_something_is_wrong_it_is_searched_for_and_the_rest_certified(examined: Any):
@@ -216,6 +218,7 @@ def test_where_something_is_wrong_it_is_searched_for_and_the_rest_certified(exam
     assert [before for _, before in found.made] == [None, *looks[:2]]
     assert len(found.searched) == 2
     assert found.surveyed == found.immovable == [found.scaling]
+    assert found.small == []  # what is small is no question where something is wrong
 
 
 @pytest.mark.parametrize(

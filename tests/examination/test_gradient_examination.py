@@ -530,3 +530,38 @@ def test_one_entry_that_is_off_by_less_than_a_wide_rtol_is_accepted_at_any_size(
         report = check_gradient(lambda x: np.log(np.cosh(a @ x - b)).sum(), gradient, x, rtol=rtol, rng=seed)
         assert report.outcome is outcome, report
         assert report.detectable <= 1.1 * rtol or outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("n", [5, 8, 12])
+@pytest.mark.parametrize("near", [1e-6, 1e-8, 1e-10])
+def test_entries_beside_one_that_is_far_larger_are_judged_by_themselves(n, near):
+    """Beside -1e8 of a barrier near its wall directions see no other entry: of these all may be off by half."""
+    rng = np.random.default_rng(0)
+    x = np.append(near, rng.uniform(0.1, 0.6, n - 1))
+    costs = rng.normal(size=n)
+
+    def f(x):
+        return float(costs @ x - np.log(x).sum())
+
+    for seed in range(3):
+        forgotten = check_gradient(f, -1.0 / x, x, rng=seed)
+        assert {w.flat_index for w in forgotten.wrong} == set(range(1, n))
+        right = check_gradient(f, costs - 1.0 / x, x, rng=seed)
+        assert right.outcome is Outcome.PASS
+        assert right.nfev <= 60 + 8 * n
+
+
+def test_what_is_small_throughout_or_here_and_there_is_left_to_directions():
+    """At a solution all entries are, and of many a few are small by chance: neither takes an evaluation more."""
+    rng = np.random.default_rng(0)
+    a, target = rng.normal(size=(60, 40)), rng.normal(size=60)
+    x, some = np.linalg.lstsq(a, target)[0], np.where(np.arange(40) < 15, 1e-9, 1.0)
+
+    def at_solution(x):
+        return float(np.sum((a @ x - target) ** 2))
+
+    def uneven(x):
+        return float(np.sum(np.sin(x) * some))
+
+    assert check_gradient(at_solution, 2.0 * a.T @ (a @ x - target), x).nfev <= 20
+    assert check_gradient(uneven, np.cos(x) * some, x).nfev <= 20
