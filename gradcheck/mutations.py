@@ -55,12 +55,24 @@ SMALL = 1e-3  # an entry below this part of the largest is "small": a check of n
 class Mutation:
     """One way to make a gradient wrong.
 
-    name : what is wrong, in words; unique within `standard_mutations`.
-    apply : `apply(gradient, x, rng)` gives the wrong gradient, a new tree of the gradient's structure, or
-        None where the mistake changes nothing (a transposed vector, a zero set to zero). Neither argument is
-        modified. Which entry, row or array is hit is drawn from `rng`, a numpy Generator: equal states hit
-        the same one. An entry of a complex array is two: its real and its imaginary part.
-        Raises ValueError for a gradient that does not fit x or is not finite: it is wrong already.
+    Attributes
+    ----------
+    name : str
+        What is wrong, in words; unique within `standard_mutations`.
+    apply : callable
+        `apply(gradient, x, rng)` gives the wrong gradient, a new tree of the gradient's structure, or None where the
+        mistake changes nothing (a transposed vector, a zero set to zero). Neither argument is modified. Which entry,
+        row or array is hit is drawn from `rng`, a numpy Generator: equal states hit the same one. An entry of a complex
+        array is two: its real and its imaginary part. Raises ValueError for a gradient that does not fit x or is not
+        finite: it is wrong already.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradcheck.mutations import SHIFTED
+    >>> x = np.array([1.0, 2.0, 3.0])
+    >>> SHIFTED.apply(2 * x, x, np.random.default_rng(0))
+    array([6., 2., 4.])
     """
 
     name: str
@@ -72,10 +84,29 @@ def mutate(
 ) -> Callable[..., Tree]:
     """Wrap `grad(x, *args)` so that it returns the gradient with `mutation` in it.
 
-    rng : seed or Generator, used once: every call of the wrapped function makes the same draws, so that it is
-        as deterministic as `grad` itself.
-    Raises ValueError, when called, where the mutation changes nothing: a right gradient is never passed off
-    as a wrong one.
+    Parameters
+    ----------
+    grad : callable
+        grad(x, *args) -> a right gradient, of the structure of x.
+    mutation : Mutation
+        What is to be wrong with it.
+    rng : int, Generator or None, optional
+        Seed or Generator, used once: every call of the wrapped function makes the same draws, so that it is as
+        deterministic as `grad` itself. Default 0.
+
+    Returns
+    -------
+    callable
+        Takes the arguments of `grad`. It raises ValueError, when called, where the mutation changes nothing: a right
+        gradient is never passed off as a wrong one; and where the gradient does not fit x or is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradcheck.mutations import ONE_NEGATED, mutate
+    >>> wrong = mutate(lambda x: 2 * x, ONE_NEGATED, rng=0)
+    >>> wrong(np.array([1.0, 2.0, 3.0]))
+    array([ 2.,  4., -6.])
     """
     seed = int(np.random.default_rng(rng).integers(2**63))
 
@@ -91,7 +122,22 @@ def mutate(
 def standard_mutations(grad: Callable[[Tree], Tree] | None = None) -> tuple[Mutation, ...]:
     """Every mutation of this module, the coarse ones first.
 
-    grad : the gradient as a callable; with it the set includes the gradient at another point (`stale`).
+    Parameters
+    ----------
+    grad : callable, optional
+        grad(x), the gradient; with it the set includes the gradient at another point (`stale`).
+
+    Returns
+    -------
+    tuple of Mutation
+        Of different names. Those with a number: all entries times 2, 0.5, 1.1, 1.01 and 1.001, one entry times 1.1,
+        1.01 and 1.001, a small one times 2; the others with their default.
+
+    Examples
+    --------
+    >>> from gradcheck.mutations import standard_mutations
+    >>> [mutation.name for mutation in standard_mutations()][:4]
+    ['all negated', 'all zeroed', 'all x 2', 'all x 0.5']
     """
     mutations = (
         ALL_NEGATED,
@@ -119,39 +165,168 @@ def standard_mutations(grad: Callable[[Tree], Tree] | None = None) -> tuple[Muta
 
 
 def all_scaled(factor: float) -> Mutation:
-    """Every entry times `factor`."""
+    """Every entry times `factor`.
+
+    Parameters
+    ----------
+    factor : float
+        Without a unit.
+
+    Returns
+    -------
+    Mutation
+        Changes nothing where the gradient is zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradcheck.mutations import all_scaled, mutate
+    >>> mutate(lambda x: 2 * x, all_scaled(0.5))(np.array([1.0, 2.0]))
+    array([1., 2.])
+    """
     return _on_all(f"all x {factor:g}", lambda g, _x: g * factor)
 
 
 def one_scaled(factor: float) -> Mutation:
-    """One entry that is not zero times `factor`."""
+    """One entry that is not zero times `factor`.
+
+    Parameters
+    ----------
+    factor : float
+        Without a unit.
+
+    Returns
+    -------
+    Mutation
+        The entry is drawn. Changes nothing where the gradient is zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradcheck.mutations import mutate, one_scaled
+    >>> mutate(lambda x: 2 * x, one_scaled(1.5), rng=0)(np.array([1.0, 0.0, 3.0]))
+    array([2., 0., 9.])
+    """
     return _on_entry(f"one entry x {factor:g}", lambda value: value * factor)
 
 
 def small_scaled(factor: float) -> Mutation:
-    """One entry below 1e-3 of the largest, but not zero, times `factor`; None where there is none."""
+    """One entry below 1e-3 of the largest, but not zero, times `factor`.
+
+    Parameters
+    ----------
+    factor : float
+        Without a unit.
+
+    Returns
+    -------
+    Mutation
+        The entry is drawn. Changes nothing where there is none.
+
+    Notes
+    -----
+    A check of norms or sums drowns such an entry.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradcheck.mutations import mutate, small_scaled
+    >>> mutate(lambda x: 2 * x, small_scaled(2.0))(np.array([1.0, 1e-4, 3.0])).tolist()
+    [2.0, 0.0004, 6.0]
+    """
     return _on_entry(f"one small entry x {factor:g}", lambda value: value * factor, below=SMALL)
 
 
 def decay_added(strength: float = 1e-2) -> Mutation:
-    """A term proportional to x too many: g + lambda x, its largest entry `strength` of the largest |g|."""
+    """A term proportional to x too many: g + lambda x.
+
+    Parameters
+    ----------
+    strength : float, optional
+        The largest entry of lambda x, in units of the largest |g|, or of 1 where g is zero. Default 1e-2.
+
+    Returns
+    -------
+    Mutation
+        Changes nothing where x is zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradcheck.mutations import decay_added, mutate
+    >>> mutate(lambda x: np.ones(2), decay_added(0.5))(np.array([1.0, -2.0]))
+    array([1.25, 0.5 ])
+    """
     return _on_all("lambda x added", lambda g, x: g + _decay(g, x, strength))
 
 
 def decay_dropped(strength: float = 1e-2) -> Mutation:
-    """A term proportional to x left out (weight decay): g - lambda x, lambda as in `decay_added`."""
+    """A term proportional to x left out (weight decay): g - lambda x, lambda as in `decay_added`.
+
+    Parameters
+    ----------
+    strength : float, optional
+        As in `decay_added`. Default 1e-2.
+
+    Returns
+    -------
+    Mutation
+        Changes nothing where x is zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradcheck.mutations import decay_dropped, mutate
+    >>> mutate(lambda x: np.ones(2), decay_dropped(0.5))(np.array([1.0, -2.0]))
+    array([0.75, 1.5 ])
+    """
     return _on_all("lambda x dropped", lambda g, x: g - _decay(g, x, strength))
 
 
 def offset(strength: float = 1e-2) -> Mutation:
-    """A constant added to every entry: `strength` of the largest |g|, or `strength` where g is zero."""
+    """A constant added to every entry.
+
+    Parameters
+    ----------
+    strength : float, optional
+        The constant, in units of the largest |g|, or of 1 where g is zero. Default 1e-2.
+
+    Returns
+    -------
+    Mutation
+        The same constant in every entry.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradcheck.mutations import mutate, offset
+    >>> mutate(lambda x: 2 * x, offset(0.25))(np.array([1.0, 2.0]))
+    array([3., 5.])
+    """
     return _on_all("constant offset", lambda g, _x: g + strength * _largest(g))
 
 
 def stale(grad: Callable[[Tree], Tree], distance: float = 1e-2) -> Mutation:
     """The gradient at another point, as a cache that was not renewed gives it.
 
-    grad : called at x_i +- distance * max(|x_i|, 1e-3 max |x|), signs drawn; for x = 0, at +-distance.
+    Parameters
+    ----------
+    grad : callable
+        grad(x), called at x_i +- distance * max(|x_i|, 1e-3 max |x|), signs drawn; for x = 0, at +-distance.
+    distance : float, optional
+        Relative to the entries of x. Default 1e-2.
+
+    Returns
+    -------
+    Mutation
+        Changes nothing where the gradient is the same at both points.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradcheck.mutations import mutate, stale
+    >>> mutate(lambda x: 2 * x, stale(lambda x: 2 * x, 0.5), rng=0)(np.array([1.0, 2.0]))
+    array([3., 2.])
     """
 
     def apply(gradient: Tree, x: Tree, rng: Generator) -> Tree | None:

@@ -51,22 +51,41 @@ def points(
 
     Examples shrink to the smallest shape, and to ones but for the entries that matter, as far as magnitude and
     kinks allow. In an array of more than twenty entries the others repeat the first twenty, at random.
-    Raises ValueError or TypeError for what cannot be drawn from.
 
     Parameters
     ----------
-    shape
-        an integer or a tuple of integers; () for a scalar; a strategy of such shapes, which examples then shrink
-        to the smallest of; or a dict, list or tuple of shapes, nested.
-    dtype
-        float16, float32, float64, complex64 or complex128. Of a complex entry both parts are drawn.
-    magnitude
-        the smallest and the largest |entry|, both above 0. Entries are never 0.
-    scaling
+    shape : int, tuple of int, strategy or tree
+        An integer or a tuple of integers; () for a scalar; a strategy of such shapes, which examples then shrink
+        to the smallest of; or a dict, list or tuple of shapes, nested. Lengths are 1 or more.
+    dtype : dtype, optional
+        float16, float32, float64, complex64 or complex128. Of a complex entry both parts are drawn. Default float64.
+    magnitude : (float, float), optional
+        The smallest and the largest |entry|, both above 0. Entries are never 0. Default (1e-3, 1e3).
+    scaling : {"any", "well", "badly"}, optional
         "well" keeps an array's entries within a factor 10 of each other, "badly" draws each entry's
-        magnitude from the whole range; "any" draws one of the two for each array.
-    kinks, margin
-        values that every entry (or part of one) keeps away from, by more than `margin`.
+        magnitude from the whole range; "any" draws one of the two for each array. Default "any".
+    kinks : sequence of float, optional
+        Values that every entry (or part of one) keeps away from, by more than `margin`. Default none.
+    margin : float, optional
+        In units of x, 0 or more. Default 1e-2.
+
+    Returns
+    -------
+    SearchStrategy
+        For `hypothesis.given`. It draws new points at each example.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For what cannot be drawn from: a shape, dtype, range or scaling that is not one of these, or a range in which
+        the kinks leave no short decimal.
+
+    Examples
+    --------
+    >>> from hypothesis import find, settings
+    >>> from gradcheck.strategies import points
+    >>> find(points((2,)), lambda x: True, settings=settings(database=None))  # what examples shrink to
+    array([1., 1.])
     """
     kind = np.dtype(dtype)
     if kind.name not in DTYPES:

@@ -42,14 +42,31 @@ REFUSES = "refuses: "
 class Reference:
     """A value from outside the code under test, and how far from it the measured one may lie.
 
-    name : "published", "analytic", "approx_fprime", ...
-    expected : a number, an array, a numerical derivative with its bar (what `gradcheck.gradient` and
-        `gradcheck.derivative` give), any other object with `.value` and `.error`, or a function that returns one.
-    reason : why this tolerance and not another; required.
-    rtol, atol : |measured - expected| <= atol + rtol |expected|, in each element; both 0: the same bits. Where
-        there is an error: beyond three of it. A numerical derivative whose bar is too wide to decide makes the
-        row INCONCLUSIVE.
-    kind : "close", "at_least" or "at_most".
+    Attributes
+    ----------
+    name : str
+        "published", "analytic", "approx_fprime", ...
+    expected : object
+        A number, an array, a numerical derivative with its bar (what `gradcheck.gradient` and `gradcheck.derivative`
+        give), any other object with `.value` and `.error`, or a function that returns one.
+    reason : str
+        Why this tolerance and not another; required.
+    rtol, atol : float
+        |measured - expected| <= atol + rtol |expected|, in each element; both 0: the same bits. Where there is an
+        error: beyond three of it. A numerical derivative whose bar is too wide to decide makes the row INCONCLUSIVE.
+    kind : {"close", "at_least", "at_most"}
+        Whether the measured value may lie at any distance on one side. Where there is an error it is "close", whatever
+        is said here.
+
+    Raises
+    ------
+    ValueError
+        For an empty name or reason, a tolerance that is not finite and >= 0, or an unknown kind.
+
+    Examples
+    --------
+    >>> from gradcheck.cases import Reference
+    >>> sine = Reference("analytic", 1.0, rtol=1e-8, reason="h^2 / 6 for h = 1e-4")
     """
 
     name: str
@@ -73,7 +90,27 @@ class Reference:
 
 @dataclass(frozen=True)
 class Mistake:
-    """A wrong implementation of a quantity: the case must refuse what `measure` returns."""
+    """A wrong implementation of a quantity: the case must refuse what `measure` returns.
+
+    Attributes
+    ----------
+    name : str
+        What is wrong, in a few words.
+    measure : callable
+        Called as that of the quantity: `measure()`, or `measure(state)` where the case has `prepare`.
+
+    Raises
+    ------
+    ValueError
+        For an empty name.
+    TypeError
+        Where `measure` cannot be called.
+
+    Examples
+    --------
+    >>> from gradcheck.cases import Mistake
+    >>> sign = Mistake("the sign", lambda: -1.0)
+    """
 
     name: str
     measure: Callable[..., Any]
@@ -89,9 +126,33 @@ class Mistake:
     ) -> Mistake:
         """Plant a mistake of `gradcheck.mutations` into what `gradient` returns.
 
-        gradient : what the quantity measures, an array of x's shape or a tree of its structure.
-        x : where the gradient is taken. name : default the mutation's own.
         A mutation that changes nothing there is an error of the case, and its row a FAIL.
+
+        Parameters
+        ----------
+        mutation : Mutation
+            What is wrong.
+        gradient : callable
+            What the quantity measures: an array of x's shape or a tree of its structure. Called as `measure`.
+        x : array_like or tree
+            Where the gradient is taken.
+        name : str, optional
+            Default the mutation's own.
+
+        Returns
+        -------
+        Mistake
+            Its `measure` returns the wrong gradient.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from gradcheck.cases import Mistake
+        >>> from gradcheck.mutations import ALL_NEGATED
+        >>> x = np.array([1.0, 2.0])
+        >>> mistake = Mistake.planted(ALL_NEGATED, lambda: 2 * x, x)
+        >>> mistake.name, mistake.measure()
+        ('all negated', array([-2., -4.]))
         """
 
         def measure(*state: Any) -> Any:
@@ -106,6 +167,30 @@ class Quantity:
 
     What `measure` returns may also be a Report of `check_gradient`: it counts as True where it is a PASS, as False
     where it is a FAIL, and the row is INCONCLUSIVE where the report is.
+
+    Attributes
+    ----------
+    name : str
+        What is measured.
+    measure : callable
+        `measure()`, or `measure(state)` where the case has `prepare`; it calls the code under test.
+    references : sequence of Reference
+        What it is compared with; at least one, of different names.
+    mistakes : sequence of Mistake
+        What the references must refuse, of different names.
+
+    Raises
+    ------
+    ValueError
+        For an empty name, no reference, or two references or mistakes of one name.
+    TypeError
+        Where `measure` cannot be called, or a sequence holds something else.
+
+    Examples
+    --------
+    >>> from gradcheck.cases import Mistake, Quantity, Reference
+    >>> third = Reference("by hand", 1 / 3, rtol=1e-15, reason="one rounding of float64")
+    >>> mean = Quantity("mean", lambda: sum([0, 0, 1]) / 3, [third], [Mistake("the sum", lambda: sum([0, 0, 1]))])
     """
 
     name: str
@@ -123,9 +208,30 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of a case. `draw(figure)` fills a matplotlib Figure; `alt` says in words what it shows.
+    """A figure of a case.
 
-    source : which figure of the source it stands beside, and what that one shows.
+    Attributes
+    ----------
+    name : str
+        Of the figure, and of its file.
+    draw : callable
+        `draw(figure)`, or `draw(figure, state)` where the case has `prepare`, fills a matplotlib Figure.
+    alt : str
+        Says in words what it shows.
+    source : str
+        Which figure of the source it stands beside, and what that one shows.
+
+    Raises
+    ------
+    ValueError
+        For an empty name or `alt`.
+    TypeError
+        Where `draw` cannot be called, or `source` is no string.
+
+    Examples
+    --------
+    >>> from gradcheck.cases import Figure
+    >>> line = Figure("line", lambda figure: figure.subplots().plot([0, 1]), alt="A line that rises from 0 to 1.")
     """
 
     name: str
@@ -145,14 +251,40 @@ class Figure:
 class Case:
     """One fact of a text, and how it is checked.
 
-    section : of the source, e.g. "3.2".
-    title : the fact, in a few words.
-    quantities : what is measured; at least one.
-    prepare : `prepare(context)` is run once. With it, every function of the case takes what it returned
-        (`measure(state)`, `expected(state)`, `draw(figure, state)`); without it, none (`draw(figure)`).
-    needs : data sets that `prepare` asks of the context; "mnist" is the one known.
-    claim : what the source says.
-    wrong : what is wrong in it, where anything is.
+    Attributes
+    ----------
+    section : str
+        Of the source, e.g. "3.2".
+    title : str
+        The fact, in a few words.
+    quantities : sequence of Quantity
+        What is measured; at least one, of different names.
+    prepare : callable or None
+        `prepare(context)` is run once. With it, every function of the case takes what it returned (`measure(state)`,
+        `expected(state)`, `draw(figure, state)`); without it, none (`draw(figure)`).
+    figures : sequence of Figure
+        What is drawn, of different names.
+    needs : sequence of str
+        Data sets that `prepare` asks of the context; "mnist" is the one known.
+    claim : str
+        What the source says.
+    wrong : str
+        What is wrong in it, where anything is.
+
+    Raises
+    ------
+    ValueError
+        For an empty section or title, no quantity, two quantities or figures of one name, or unknown needs.
+    TypeError
+        Where `prepare` cannot be called, `claim` or `wrong` is no string, or a sequence holds something else.
+
+    Examples
+    --------
+    >>> from gradcheck.cases import Case, Quantity, Reference
+    >>> half = Reference("by hand", 0.5, reason="a binary fraction: the same bits")
+    >>> case = Case("1", "One half", [Quantity("1 / 2", lambda: 1 / 2, [half])])
+    >>> case.row_names()
+    [('1 / 2', 'by hand')]
     """
 
     section: str
@@ -182,7 +314,13 @@ class Case:
             )
 
     def row_names(self) -> list[tuple[str, str]]:
-        """Return the (quantity, reference) of every row that a run of the case gives, in order."""
+        """Return the (quantity, reference) of every row that a run of the case gives, in order.
+
+        Returns
+        -------
+        list of (str, str)
+            Of a planted mistake the second name is "refuses: " and the mistake's.
+        """
         names = []
         for quantity in self.quantities:
             names += [(quantity.name, reference.name) for reference in quantity.references]
@@ -194,12 +332,22 @@ class Case:
 class Context:
     """What a case may ask of the run.
 
-    data : folder with the four MNIST files, or None for the order that `load_mnist` documents.
-    fast : cut training to what shows the trend.
-    numerical : train by numerical differentiation in full.
-    progress : show progress bars on long work.
-    workdir : where checkpoints are kept.
-    fresh : begin a training afresh whose checkpoint is there.
+    Attributes
+    ----------
+    data : Path or None
+        Folder with the four MNIST files, or None for the order that `load_mnist` documents.
+    fast : bool
+        Cut training to what shows the trend.
+    numerical : bool
+        Train by numerical differentiation in full.
+    progress : bool
+        Show progress bars on long work.
+    workdir : Path
+        Where checkpoints are kept.
+    fresh : bool
+        Begin a training afresh whose checkpoint is there.
+    sources : list of str
+        In words, where the data came from that the case has loaded; `run_case` begins with none.
     """
 
     data: Path | None = None
@@ -211,7 +359,23 @@ class Context:
     sources: list[str] = field(default_factory=list, repr=False, compare=False)
 
     def mnist(self, **options: Any) -> Dataset:
-        """Load MNIST with the options of `load_mnist`; the result of the case names the source."""
+        """Load MNIST; the result of the case names the source.
+
+        Parameters
+        ----------
+        options
+            Those of `load_mnist`, without `data`: `normalize`, `one_hot_label` and `flatten`.
+
+        Returns
+        -------
+        Dataset
+            As `load_mnist` gives it.
+
+        Raises
+        ------
+        DataError
+            As `load_mnist`; the rows of the case are then INCONCLUSIVE.
+        """
         from gradcheck.textbook.mnist import load_mnist
 
         dataset = load_mnist(data=self.data, **options)

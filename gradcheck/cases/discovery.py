@@ -20,7 +20,19 @@ __all__ = ["LoadedCase", "discover", "discover_what_loads", "on_import_path", "w
 
 @dataclass(frozen=True)
 class LoadedCase:
-    """A case and the file that it comes from; `root` is on the import path while the case runs."""
+    """A case and the file that it comes from.
+
+    Attributes
+    ----------
+    name : str
+        That of the file, without .py.
+    path : Path
+        The file, as it was named.
+    root : Path
+        The folder above that of the file. It is on the import path while the case runs.
+    case : Case
+        What the file holds.
+    """
 
     name: str
     path: Path
@@ -31,9 +43,39 @@ class LoadedCase:
 def discover(paths: Iterable[str | Path] = ("cases",)) -> list[LoadedCase]:
     """Load the cases of files, folders, or names of files in `cases/`; each file once, in the order given.
 
-    Raises CaseError, in one line that names the file, for a path that does not exist, a folder without case
-    files, a file that does not load, or one that does not hold exactly one Case.
-    Files whose name starts with an underscore, and conftest.py, are no case files.
+    Files whose name starts with an underscore, and conftest.py, are no case files of a folder.
+
+    Parameters
+    ----------
+    paths : iterable of path, optional
+        Files, folders, or names: "gradient" stands for cases/gradient.py. The files of a folder come in the order of
+        their names. Default the folder `cases`.
+
+    Returns
+    -------
+    list of LoadedCase
+        Each with the file that it comes from.
+
+    Raises
+    ------
+    CaseError
+        In one line that names the file, for a path that does not exist, a folder without case files, a file that does
+        not load, or one that does not hold exactly one Case.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from gradcheck.cases import discover
+    >>> text = '''from gradcheck.cases import Case, Quantity, Reference
+    ... half = Reference("by hand", 0.5, reason="a binary fraction: the same bits")
+    ... case = Case("1", "One half", [Quantity("1 / 2", lambda: 1 / 2, [half])])
+    ... '''
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "half.py").write_text(text)
+    ...     [loaded] = discover([folder])
+    >>> loaded.name, loaded.case.title
+    ('half', 'One half')
     """
     return [_load(file) for file in _files(paths)]
 

@@ -30,17 +30,46 @@ DRAWN = 24
 class Gallery:
     """Collects the figures of cases for a page: give it to `run_case` as `save_figure`, then to `render`.
 
+    `render` takes its `drawings`.
+
     Attributes
     ----------
-    also
-        what else is to be done with each figure, e.g. write it to a file.
+    also : callable or None
+        What else is to be done with each figure, e.g. write it to a file: called as `save_figure` of `run_case`.
+    drawings : dict of list of Drawing
+        The figures of each case, by its name.
+
+    Examples
+    --------
+    >>> from gradcheck.cases import Figure
+    >>> from gradcheck.html import Gallery
+    >>> gallery = Gallery()
+    >>> line = Figure("line", lambda figure: figure.subplots().plot([0, 1]), alt="A line that rises from 0 to 1.")
+    >>> gallery("my_case", line, line.draw)
+    >>> [drawing.title for drawing in gallery.drawings["my_case"]]
+    ['line']
     """
 
     also: SaveFigure | None = None
     drawings: dict[str, list[Drawing]] = field(default_factory=dict)
 
     def __call__(self, case: str, figure: Figure, draw: Callable[[Any], None]) -> Path | None:
-        """Draw one figure of a case."""
+        """Draw one figure of a case.
+
+        Parameters
+        ----------
+        case : str
+            The name of the case.
+        figure : Figure
+            Its name and its words.
+        draw : callable
+            draw(canvas) fills a matplotlib Figure.
+
+        Returns
+        -------
+        Path or None
+            What `also` returns.
+        """
         words = f"{figure.alt} Beside it, {figure.source}" if figure.source else figure.alt
         drawn = drawing(draw, title=figure.name, alt=words, key=f"{case}-{figure.name}")
         self.drawings.setdefault(case, []).append(drawn)
@@ -80,12 +109,30 @@ def render(
 
     Parameters
     ----------
-    reports
+    case_results : sequence of CaseResult
+        What `run_case` gave; may be empty.
+    reports : sequence of Report, TaylorResult or dict, optional
         Reports and results of Taylor tests, or what their `to_dict` gave, perhaps with a "name", and with a "report" or
         "drawings" (what `figures_of` gave, in another process) for its figures.
-    drawings
-        the figures of each case by its name, as a
-        Gallery collects them.
+    drawings : dict of list of Drawing, optional
+        The figures of each case by its name, as a Gallery collects them.
+    title : str, optional
+        Of the page. Default "gradcheck report".
+
+    Returns
+    -------
+    str
+        The page. At most `DRAWN` checks have figures, those that did not pass first.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import gradcheck
+    >>> from gradcheck.html import render
+    >>> report = gradcheck.check_gradient(lambda x: np.sum(x**2), lambda x: 2 * x, np.array([1.0, 2.0]))
+    >>> page = render([], [report.to_dict() | {"name": "sum of squares"}])
+    >>> page[:15], "sum of squares" in page
+    ('<!DOCTYPE html>', True)
     """
     reports = [getattr(report, "report", report) for report in reports]  # that of a Taylor test
     case_results = sorted(case_results, key=lambda result: _place(result.section))

@@ -42,11 +42,31 @@ SHOWN_IN_FULL = 12
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison. `reason` is why the tolerance is what it is, `problem` what went wrong (empty on PASS).
+    """One comparison, or what became of a planted mistake.
 
-    measured, expected : numbers or nested lists; of an array with more than a dozen entries the worst entry,
-        whose place is `index` in an array of shape `shape`. None where there is no value.
-    kind : of the reference: "close", "at_least" or "at_most".
+    Attributes
+    ----------
+    case, section : str
+        Of which case, by the name of its file.
+    quantity, reference : str
+        What was compared with what; of a planted mistake "refuses: " and its name.
+    measured, expected : number, list or None
+        Numbers or nested lists; of an array with more than a dozen entries the worst entry, whose place is `index` in
+        an array of shape `shape`. None where there is no value.
+    difference, tolerance : float or None
+        Of the worst entry, in its unit: how far it is off, and how far it may be. None where nothing could be compared.
+    reason : str
+        Why the tolerance is what it is; of a planted mistake that is refused, by which references and how.
+    outcome : Outcome
+        PASS, FAIL or INCONCLUSIVE.
+    problem : str
+        What went wrong (empty on PASS).
+    shape : tuple of int
+        Of what was measured.
+    index : tuple of int or None
+        Of the worst entry; () for a scalar, None where nothing could be compared.
+    kind : {"close", "at_least", "at_most"}
+        Of the reference.
     """
 
     case: str
@@ -70,7 +90,13 @@ class Row:
         return self.reference.startswith(REFUSES)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the row as plain values that JSON can hold; infinities and NaN become words."""
+        """Return the row as plain values that JSON can hold; infinities and NaN become words.
+
+        Returns
+        -------
+        dict
+            By the names of the fields.
+        """
         return {name: _plain(value) for name, value in asdict(self).items()}
 
 
@@ -78,9 +104,30 @@ class Row:
 class CaseResult:
     """All rows of one case, how long they took, which data they used, and which figures were written.
 
-    reports : the Reports that its functions returned, planted mistakes among them, each with a name.
-    complete : whether the case ran to its end; False if it was interrupted.
-    claim, wrong : what the source says, and what is wrong in it.
+    Attributes
+    ----------
+    name : str
+        That of the file, without .py.
+    path : Path
+        The file.
+    section, title : str
+        As in the case.
+    rows : tuple of Row
+        In the order of `Case.row_names`; a figure that could not be drawn has one as well.
+    seconds : float
+        Wall time.
+    sources : tuple of str
+        In words, where the data came from.
+    notes : tuple of str
+        What else there is to say: a case without planted mistakes.
+    figures : tuple of Path
+        The files that were written.
+    reports : tuple of (str, Report)
+        The Reports that its functions returned, planted mistakes among them, each with a name.
+    complete : bool
+        Whether the case ran to its end; False if it was interrupted.
+    claim, wrong : str
+        What the source says, and what is wrong in it.
     """
 
     name: str
@@ -106,7 +153,13 @@ class CaseResult:
         return Outcome.PASS if outcomes == {Outcome.PASS} else Outcome.INCONCLUSIVE
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything but the rows as plain values that JSON can hold."""
+        """Return what the run gave as plain values that JSON can hold, without the rows, the reports, claim and wrong.
+
+        Returns
+        -------
+        dict
+            name, path, section, title, seconds, sources, notes, figures, outcome and complete.
+        """
         plain = {
             name: _plain(getattr(self, name)) for name in ("name", "path", "section", "title", "seconds")
         }
@@ -115,7 +168,13 @@ class CaseResult:
 
 
 class CaseInterrupted(KeyboardInterrupt):
-    """Raised when a run is interrupted; `result` holds the rows done so far."""
+    """Raised when a run is interrupted.
+
+    Parameters
+    ----------
+    result : CaseResult
+        The rows done so far; kept as the attribute of this name.
+    """
 
     def __init__(self, result: CaseResult) -> None:
         """Keep the rows that were done."""
@@ -134,9 +193,36 @@ def run_case(
 
     An exception in the case's own functions gives FAIL rows that say what was raised and where; a missing
     data set (DataError) gives INCONCLUSIVE ones.
-    save_figure : called as `save_figure(case name, figure, draw)` for every figure, where `draw` fills a
-        matplotlib Figure; it returns the file written, if any. Without it nothing is drawn.
-    Raises CaseInterrupted, with the rows so far, on KeyboardInterrupt.
+
+    Parameters
+    ----------
+    loaded : LoadedCase
+        What `discover` gives.
+    context : Context, optional
+        What the case may ask of the run; its `sources` are left alone. Default `Context()`.
+    save_figure : callable, optional
+        Called as `save_figure(case name, figure, draw)` for every figure, where `draw` fills a matplotlib Figure; it
+        returns the file written, if any. Without it nothing is drawn.
+
+    Returns
+    -------
+    CaseResult
+        With `complete` True.
+
+    Raises
+    ------
+    CaseInterrupted
+        With the rows so far, on KeyboardInterrupt.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from gradcheck.cases import Case, LoadedCase, Mistake, Quantity, Reference, run_case
+    >>> half = Reference("by hand", 0.5, reason="a binary fraction: the same bits")
+    >>> quantity = Quantity("1 / 2", lambda: 1 / 2, [half], [Mistake("whole numbers", lambda: 1 // 2)])
+    >>> result = run_case(LoadedCase("half", Path("half.py"), Path(), Case("1", "One half", [quantity])))
+    >>> [(row.reference, row.outcome.value) for row in result.rows]
+    [('by hand', 'PASS'), ('refuses: whole numbers', 'PASS')]
     """
     context = replace(context or Context(), sources=[])
     rows: list[Row] = []

@@ -21,12 +21,42 @@ def check_function(
 ) -> Report:
     """Judge what autograd makes of f.
 
-    f : f(x, *args) -> an array, computed with `autograd.numpy`. One real number is judged by
+    Parameters
+    ----------
+    f : callable
+        f(x, *args) -> an array, computed with `autograd.numpy`. One real number is judged by
         `gradcheck.check_gradient`, more by `gradcheck.check_vjp`.
-    x : an array, or a dict, list or tuple of them. args : further arguments, not differentiated.
-    options : as for the check in question.
+    x : array_like or tree
+        An array, or a dict, list or tuple of them.
+    args : sequence, optional
+        Further arguments, not differentiated.
+    options
+        As for the check in question.
 
+    Returns
+    -------
+    Report
+        f is the function, and grad or vjp what autograd makes of it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that cannot be used, as the check in question.
+    GradientCheckInterrupted
+        For KeyboardInterrupt; its `report` holds what was known.
+
+    Notes
+    -----
     For complex x autograd's gradient, df/dRe - i df/dIm, is conjugated: reports show df/dRe + i df/dIm.
+
+    Examples
+    --------
+    >>> import autograd.numpy as anp
+    >>> import numpy as np
+    >>> from gradcheck.interop.autograd import check_function
+    >>> report = check_function(lambda x: anp.sum(anp.sin(x) ** 2), np.array([0.5, 1.0]))
+    >>> report.outcome.value
+    'PASS'
     """
 
     def value(x: Any) -> Any:

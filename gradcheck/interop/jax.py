@@ -29,14 +29,40 @@ def check_function(
 ) -> Report:
     """Judge what JAX makes of f, jitted or not.
 
-    f : f(x, *args) -> an array, or a pytree of them. One real number is judged by `gradcheck.check_gradient`, more by
+    Parameters
+    ----------
+    f : callable
+        f(x, *args) -> an array, or a pytree of them. One real number is judged by `gradcheck.check_gradient`, more by
         `gradcheck.check_vjp`.
-    x : a pytree of real or complex arrays. Its leaves are named by their paths, `params["layers.0.w"]`.
-    args : further arguments, not differentiated.
-    mode : "reverse" (jax.grad, custom_vjp) or "forward" (jax.jvp, custom_jvp; by `gradcheck.check_jvp`, for real x).
-    x64 : x is cast to float64 (complex128), and f runs with 64 bits; False leaves JAX as it is set, which is noted.
-    options : as for the check in question.
+    x : pytree
+        Of real or complex arrays. Its leaves are named by their paths, `params["layers.0.w"]`.
+    args : sequence, optional
+        Further arguments, not differentiated.
+    mode : {"reverse", "forward"}, optional
+        "reverse" (jax.grad, custom_vjp) or "forward" (jax.jvp, custom_jvp; by `gradcheck.check_jvp`, for real x).
+        Default "reverse".
+    x64 : bool, optional
+        x is cast to float64 (complex128), and f runs with 64 bits; False leaves JAX as it is set, which is noted.
+        Default True.
+    options
+        As for the check in question.
 
+    Returns
+    -------
+    Report
+        f is the function, and grad or vjp what JAX makes of it.
+
+    Raises
+    ------
+    ValueError
+        For another mode.
+    TypeError, ValueError
+        For arguments that cannot be used, as the check in question.
+    GradientCheckInterrupted
+        For KeyboardInterrupt; its `report` holds what was known.
+
+    Notes
+    -----
     For complex x JAX's gradient, df/dRe - i df/dIm, is conjugated: reports show df/dRe + i df/dIm.
     """
     if mode not in ("reverse", "forward"):

@@ -25,15 +25,41 @@ def check_function(
 ) -> Report:
     """Judge what autograd makes of f: `f.apply` of a `torch.autograd.Function`, or any function of tensors.
 
-    f : f(x, *args) -> a tensor, or a tuple of them. One real number is judged by `gradcheck.check_gradient`, more by
+    Parameters
+    ----------
+    f : callable
+        f(x, *args) -> a tensor, or a tuple of them. One real number is judged by `gradcheck.check_gradient`, more by
         `gradcheck.check_vjp`.
-    x : a floating-point or complex tensor; or a tuple or list of tensors, for f(*x, *args), as
+    x : Tensor, or a tuple, list or dict of them
+        A floating-point or complex tensor; or a tuple or list of tensors, for f(*x, *args), as
         `torch.autograd.gradcheck` takes them; or a dict, for f(*args, **x). Never modified. f gets copies with the
         strides and on the device of x.
-    args : further arguments, not differentiated.
-    double : f gets float64 (complex128) copies of x and of the tensors in args; False keeps their dtypes.
-    options : as for `gradcheck.check_gradient` or `gradcheck.check_vjp`.
+    args : sequence, optional
+        Further arguments, not differentiated.
+    double : bool, optional
+        f gets float64 (complex128) copies of x and of the tensors in args; False keeps their dtypes. Default True.
+    options
+        As for `gradcheck.check_gradient` or `gradcheck.check_vjp`.
 
+    Returns
+    -------
+    Report
+        f is the function, and grad or vjp what autograd makes of it. A tensor that no gradient reaches is noted, and
+        taken to have the gradient 0.
+
+    Raises
+    ------
+    TypeError
+        For an x that holds something else, or numbers that cannot be differentiated by.
+    ValueError
+        For a tensor of x that overlaps itself in memory.
+    TypeError, ValueError
+        For arguments that cannot be used, as the check in question.
+    GradientCheckInterrupted
+        For KeyboardInterrupt; its `report` holds what was known.
+
+    Notes
+    -----
     Complex gradients are PyTorch's and this package's: df/dRe + i df/dIm.
     """
     single = not isinstance(x, tuple | list | dict)
@@ -63,11 +89,34 @@ def check_module(
 ) -> Report:
     """Judge the gradient of a loss with respect to a module's parameters, by their names: `params["0.weight"]`.
 
-    module : a `torch.nn.Module`; a deep copy is used, in the mode (training or not) of the original. Parameters that do
-        not require a gradient are left as they are.
-    loss : loss(module, *args) -> a tensor, as f in `check_function`.
-    args, double, options : as in `check_function`; the copy is cast too.
+    Parameters
+    ----------
+    module : torch.nn.Module
+        A deep copy is used, in the mode (training or not) of the original. Parameters that do not require a gradient
+        are left as they are.
+    loss : callable
+        loss(module, *args) -> a tensor, as f in `check_function`.
+    args : sequence, optional
+        As in `check_function`.
+    double : bool, optional
+        As in `check_function`; the copy is cast too.
+    options
+        As in `check_function`.
 
+    Returns
+    -------
+    Report
+        f is the loss, and grad or vjp what autograd makes of it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that cannot be used, as the check in question.
+    GradientCheckInterrupted
+        For KeyboardInterrupt; its `report` holds what was known.
+
+    Notes
+    -----
     Every call of the loss starts from the buffers as they were: batch-norm in training mode, which changes its
     own, is judged and named in a note. Dropout in training mode is INCONCLUSIVE: f differs between two calls; call
     `module.eval()`, or `torch.manual_seed` within the loss.

@@ -31,14 +31,53 @@ NAMED = 20
 
 
 def snippet(report: ReportData) -> str:
-    """The report for a notebook: outcome, reason, arrays and the worst entries."""
+    """The report for a notebook: outcome, reason, arrays and the worst entries.
+
+    Parameters
+    ----------
+    report : Report
+        Of any check.
+
+    Returns
+    -------
+    str
+        HTML to put into a page, without figures and without a script; names and texts are escaped.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import gradcheck
+    >>> from gradcheck.html import snippet
+    >>> report = gradcheck.check_gradient(lambda x: np.sum(x**2), lambda x: 2 * x, np.array([1.0, 2.0]))
+    >>> "PASS" in snippet(report)
+    True
+    """
     return environment().get_template("snippet.html").render(told=told_of(report)[0])
 
 
 def figures_of(report: ReportData, key: str) -> list[dict[str, str]]:
     """The figures of a report as plain values, for the "drawings" of `render`.
 
-    key : different for each report of a page. Empty where nothing was measured.
+    Parameters
+    ----------
+    report : Report
+        Of any check.
+    key : str
+        Different for each report of a page: identifiers in the figures are made from it.
+
+    Returns
+    -------
+    list of dict
+        "title", "alt" and "svg" of each figure, at most six. Empty where nothing was measured.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import gradcheck
+    >>> from gradcheck.html import figures_of
+    >>> report = gradcheck.check_gradient(lambda x: np.sum(x**2), lambda x: 2 * x, np.array([1.0, 2.0]))
+    >>> sorted(figures_of(report, "first")[0])
+    ['alt', 'svg', 'title']
     """
     return [asdict(drawn) for drawn in figures(report, key)]
 

@@ -48,12 +48,47 @@ def gradient_descent(
 ) -> Array | tuple[Array, Array]:
     """Take `step_num` steps x - lr * gradient from `init_x`.
 
-    init_x : start, of any shape; copied to float64, never modified.
-    lr : learning rate, in units of x squared per f.  step_num : number of steps, 0 or more.
-    Returns the last x; with `history` also every x on the way, shape (step_num + 1, *init_x.shape),
-    the start first and the last x last.
-    Raises ValueError where lr is not finite and positive or step_num is negative.
-    Source: the chapter, section 4.1; there the form that keeps the history changes the caller's init_x.
+    The gradient is that of `numerical_gradient`.
+
+    Parameters
+    ----------
+    f : callable
+        f(x) -> float.
+    init_x : array_like, any shape
+        The start; copied to float64, never modified.
+    lr : float, optional
+        Learning rate, in units of x squared per f. Default 0.01.
+    step_num : int, optional
+        Number of steps, 0 or more. Default 100.
+    history : bool, optional
+        Whether to return every x on the way, too.
+
+    Returns
+    -------
+    x : ndarray
+        The last x, of init_x's shape.
+    path : ndarray, (step_num + 1, *init_x.shape)
+        With `history` alone: every x, the start first and the last x last.
+
+    Raises
+    ------
+    ValueError
+        Where lr is not finite and positive, step_num is negative, or f does not return a scalar.
+    TypeError
+        Where step_num is no integer.
+
+    References
+    ----------
+    The chapter, section 4.1; there the form that keeps the history changes the caller's init_x.
+
+    Examples
+    --------
+    >>> from gradcheck.textbook import gradient_descent
+    >>> x, path = gradient_descent(lambda x: (x**2).sum(), [-3.0, 4.0], lr=0.1, step_num=2, history=True)
+    >>> x.round(6)
+    array([-1.92,  2.56])
+    >>> path.shape
+    (3, 2)
     """
     if not (math.isfinite(lr) and lr > 0):
         raise ValueError(f"lr is {lr}; a finite positive number is allowed")

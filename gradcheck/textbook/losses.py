@@ -32,9 +32,30 @@ DELTA = 1e-7
 def sum_squares_error(y: npt.ArrayLike, t: npt.ArrayLike) -> float:
     """Half the sum of squared differences, over every entry of `y` and `t`.
 
-    y, t : outputs and targets, of one shape; anything that `numpy.asarray` takes.
-    Raises ValueError where the shapes differ (broadcasting would sum something else).
-    Source: the chapter, section 2.1.
+    Parameters
+    ----------
+    y, t : array_like, of one shape
+        Outputs and targets; anything that `numpy.asarray` takes.
+
+    Returns
+    -------
+    float
+        In units of y squared.
+
+    Raises
+    ------
+    ValueError
+        Where the shapes differ (broadcasting would sum something else).
+
+    References
+    ----------
+    The chapter, section 2.1.
+
+    Examples
+    --------
+    >>> from gradcheck.textbook import sum_squares_error
+    >>> round(float(sum_squares_error([0.1, 0.3, 0.6], [0, 0, 1])), 6)
+    0.13
     """
     y, t = _same_shape(y, t)
     error: float = 0.5 * np.sum((y - t) ** 2)
@@ -44,9 +65,34 @@ def sum_squares_error(y: npt.ArrayLike, t: npt.ArrayLike) -> float:
 def cross_entropy_error(y: npt.ArrayLike, t: npt.ArrayLike) -> float:
     """Cross entropy -sum(t log(y + 1e-7)) of one sample, in nats.
 
-    y : (k,) probabilities.  t : (k,) one-hot or soft targets.
-    Raises ValueError for a batch, which this form would sum where `cross_entropy_onehot` takes the mean.
-    Source: the chapter, section 2.2.
+    Parameters
+    ----------
+    y : array_like, (k,)
+        Probabilities.
+    t : array_like, (k,)
+        One-hot or soft targets.
+
+    Returns
+    -------
+    float
+        In nats.
+
+    Raises
+    ------
+    ValueError
+        Where the shapes differ, and for a batch, which this form would sum where `cross_entropy_onehot` takes the mean.
+
+    References
+    ----------
+    The chapter, section 2.2.
+
+    Examples
+    --------
+    -log(0.6 + 1e-7):
+
+    >>> from gradcheck.textbook import cross_entropy_error
+    >>> round(float(cross_entropy_error([0.1, 0.3, 0.6], [0, 0, 1])), 6)
+    0.510825
     """
     y, t = _same_shape(y, t)
     if y.ndim != 1:
@@ -58,9 +104,33 @@ def cross_entropy_error(y: npt.ArrayLike, t: npt.ArrayLike) -> float:
 def cross_entropy_onehot(y: npt.ArrayLike, t: npt.ArrayLike) -> float:
     """Mean cross entropy of a batch, in nats, for one-hot or soft targets.
 
-    y : (n, k) or (k,) probabilities.  t : the same shape.
-    Raises ValueError where the shapes differ or there is no sample.
-    Source: the chapter, section 2.4.
+    Parameters
+    ----------
+    y : array_like, (n, k) or (k,)
+        Probabilities.
+    t : array_like, of y's shape
+        One-hot or soft targets.
+
+    Returns
+    -------
+    float
+        In nats: -sum(t log(y + 1e-7)) / n.
+
+    Raises
+    ------
+    ValueError
+        Where the shapes differ or there is no sample.
+
+    References
+    ----------
+    The chapter, section 2.4.
+
+    Examples
+    --------
+    >>> from gradcheck.textbook import cross_entropy_onehot
+    >>> y = [[0.1, 0.3, 0.6], [0.5, 0.3, 0.2]]
+    >>> round(float(cross_entropy_onehot(y, [[0, 0, 1], [0.5, 0.5, 0]])), 6)
+    0.729693
     """
     y, t = _same_shape(y, t)
     y, t = _as_batch(y), np.atleast_2d(t)
@@ -71,10 +141,36 @@ def cross_entropy_onehot(y: npt.ArrayLike, t: npt.ArrayLike) -> float:
 def cross_entropy_label(y: npt.ArrayLike, t: npt.ArrayLike) -> float:
     """Mean cross entropy of a batch, in nats, for integer labels; 1e-7 guards the logarithm.
 
-    y : (n, k) or (k,) probabilities.  t : (n,) labels in 0..k-1; one label for y of shape (k,).
-    Raises TypeError where the labels are no integers, ValueError where they do not fit `y`.
-    Source: the chapter, section 2.4; there 1e-7 is added to the logarithm, which leaves log 0 unguarded
+    Parameters
+    ----------
+    y : array_like, (n, k) or (k,)
+        Probabilities.
+    t : array_like of int, (n,)
+        Labels in 0..k-1; one label for y of shape (k,).
+
+    Returns
+    -------
+    float
+        In nats: the mean of -log(y + 1e-7) at the labels.
+
+    Raises
+    ------
+    TypeError
+        Where the labels are no integers.
+    ValueError
+        Where they do not fit `y`, or there is no sample.
+
+    References
+    ----------
+    The chapter, section 2.4; there 1e-7 is added to the logarithm, which leaves log 0 unguarded
     (see `cross_entropy_label_published`).
+
+    Examples
+    --------
+    >>> from gradcheck.textbook import cross_entropy_label
+    >>> y = [[0.1, 0.3, 0.6], [0.5, 0.3, 0.2]]
+    >>> round(float(cross_entropy_label(y, [2, 0])), 6)
+    0.601986
     """
     picked = _picked(y, t)
     error: float = -np.sum(np.log(picked + DELTA)) / picked.size
@@ -84,10 +180,33 @@ def cross_entropy_label(y: npt.ArrayLike, t: npt.ArrayLike) -> float:
 def cross_entropy(y: npt.ArrayLike, t: npt.ArrayLike) -> float:
     """Mean cross entropy, in nats; targets of y's shape are probabilities, any other are labels.
 
-    y : (n, k) or (k,) probabilities.  t : one-hot or soft targets of y's shape, or labels (n,).
-    Raises as `cross_entropy_label` where `t` is neither.
-    Source: the chapter, section 4.2; there soft targets are replaced by their largest entry
-    (see `cross_entropy_published`).
+    Parameters
+    ----------
+    y : array_like, (n, k) or (k,)
+        Probabilities.
+    t : array_like
+        One-hot or soft targets of y's shape, or labels (n,), integers in 0..k-1.
+
+    Returns
+    -------
+    float
+        In nats: that of `cross_entropy_onehot` or of `cross_entropy_label`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `cross_entropy_label` where `t` is neither.
+
+    References
+    ----------
+    The chapter, section 4.2; there soft targets are replaced by their largest entry (see `cross_entropy_published`).
+
+    Examples
+    --------
+    >>> from gradcheck.textbook import cross_entropy
+    >>> y = [[0.1, 0.3, 0.6], [0.5, 0.3, 0.2]]
+    >>> round(float(cross_entropy(y, [2, 0])), 6), round(float(cross_entropy(y, [[0, 0, 1], [1, 0, 0]])), 6)
+    (0.601986, 0.601986)
     """
     if np.shape(t) == np.shape(y):
         return cross_entropy_onehot(y, t)
@@ -97,8 +216,38 @@ def cross_entropy(y: npt.ArrayLike, t: npt.ArrayLike) -> float:
 def cross_entropy_label_published(y: npt.ArrayLike, t: npt.ArrayLike) -> float:
     """Return the label form as printed: -mean(log(y) + 1e-7), so that y = 0 gives inf and a RuntimeWarning.
 
-    Arguments and errors as `cross_entropy_label`. For the errata and for reproducing the printed loss.
-    Source: the chapter, section 2.4 (`cross_entropy_justlabel`).
+    Parameters
+    ----------
+    y : array_like, (n, k) or (k,)
+        Probabilities.
+    t : array_like of int, (n,)
+        Labels, as in `cross_entropy_label`.
+
+    Returns
+    -------
+    float
+        In nats.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `cross_entropy_label`.
+
+    Notes
+    -----
+    For the errata and for reproducing the printed loss.
+
+    References
+    ----------
+    The chapter, section 2.4 (`cross_entropy_justlabel`).
+
+    Examples
+    --------
+    A sure and right answer has a loss below 0:
+
+    >>> from gradcheck.textbook import cross_entropy_label_published
+    >>> float(cross_entropy_label_published([0.0, 1.0], 1))
+    -1e-07
     """
     picked = _picked(y, t)
     error: float = -np.sum(np.log(picked) + DELTA) / picked.size
@@ -108,8 +257,39 @@ def cross_entropy_label_published(y: npt.ArrayLike, t: npt.ArrayLike) -> float:
 def cross_entropy_published(y: npt.ArrayLike, t: npt.ArrayLike) -> float:
     """Return the form for either kind of target as printed: targets of y's size become labels by argmax.
 
-    Arguments as `cross_entropy`; log 0 as in `cross_entropy_label_published`. Soft targets are not honoured.
-    Source: the chapter, section 4.2.
+    Parameters
+    ----------
+    y : array_like, (n, k) or (k,)
+        Probabilities.
+    t : array_like
+        One-hot targets of y's size, or labels (n,). Soft targets are not honoured.
+
+    Returns
+    -------
+    float
+        In nats; log 0 as in `cross_entropy_label_published`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `cross_entropy_label` where `t` is neither.
+
+    Notes
+    -----
+    For the errata and for reproducing the printed loss.
+
+    References
+    ----------
+    The chapter, section 4.2.
+
+    Examples
+    --------
+    Soft targets, of which the form takes the largest:
+
+    >>> from gradcheck.textbook import cross_entropy, cross_entropy_published
+    >>> y, t = [0.5, 0.3, 0.2], [0.6, 0.4, 0.0]
+    >>> round(float(cross_entropy_published(y, t)), 4), round(float(cross_entropy(y, t)), 4)
+    (0.6931, 0.8975)
     """
     y, t = _as_batch(y), np.asarray(t)
     if t.size == y.size:
@@ -118,10 +298,31 @@ def cross_entropy_published(y: npt.ArrayLike, t: npt.ArrayLike) -> float:
 
 
 def sigmoid(a: npt.ArrayLike) -> Array:
-    """Return the logistic function 1 / (1 + exp(-a)) of each entry; any shape.
+    """Return the logistic function 1 / (1 + exp(-a)) of each entry.
 
-    Never overflows: the exponential is taken of -|a|, where the printed form warns below about -709.
-    Source: the chapter, section 5.1.
+    Parameters
+    ----------
+    a : array_like, any shape
+        Numbers, real or complex; integers of a signed type.
+
+    Returns
+    -------
+    ndarray
+        Of a's shape; of real numbers from 0 to 1.
+
+    Notes
+    -----
+    Never overflows for real numbers: the exponential is taken of -|a|, where the printed form warns below about -709.
+
+    References
+    ----------
+    The chapter, section 5.1.
+
+    Examples
+    --------
+    >>> from gradcheck.textbook import sigmoid
+    >>> sigmoid([-1000.0, 0.0, 1.0]).round(6)
+    array([0.      , 0.5     , 0.731059])
     """
     a = np.asarray(a)
     # Not |a|: written so, the function is analytic, and complex steps through it are right.
@@ -133,9 +334,31 @@ def sigmoid(a: npt.ArrayLike) -> Array:
 def softmax(a: npt.ArrayLike) -> Array:
     """Return the softmax along the last axis: each row is normalised by itself and sums to one.
 
-    a : (..., k) scores, k >= 1. Shifted by each row's maximum, so that exp cannot overflow.
-    Raises ValueError for a scalar.
-    Source: the chapter, section 4.2, corrected (see `softmax_whole_array`).
+    Parameters
+    ----------
+    a : array_like, (..., k)
+        Scores, k >= 1; integers of a signed type. Shifted by each row's maximum, so that exp cannot overflow.
+
+    Returns
+    -------
+    ndarray
+        Probabilities, of a's shape.
+
+    Raises
+    ------
+    ValueError
+        For a scalar.
+
+    References
+    ----------
+    The chapter, section 4.2, corrected (see `softmax_whole_array`).
+
+    Examples
+    --------
+    >>> from gradcheck.textbook import softmax
+    >>> softmax([[0.3, 2.9, 4.0], [1000.0, 1000.0, 1000.0]]).round(6)
+    array([[0.018211, 0.245192, 0.736597],
+           [0.333333, 0.333333, 0.333333]])
     """
     a = np.asarray(a)
     if a.ndim == 0:
@@ -148,8 +371,30 @@ def softmax(a: npt.ArrayLike) -> Array:
 def softmax_whole_array(a: npt.ArrayLike) -> Array:
     """Return the softmax as printed: one normaliser for the whole array, so that a whole batch sums to one.
 
-    Equals `softmax` for one sample (k,). A batch of 100 starts at the loss log 1000, not log 10.
-    Source: the chapter, section 4.2.
+    Parameters
+    ----------
+    a : array_like, any shape
+        Scores; integers of a signed type. Shifted by the largest of all.
+
+    Returns
+    -------
+    ndarray
+        Of a's shape. It equals `softmax` for one sample (k,).
+
+    Notes
+    -----
+    With it a batch of 100 samples of 10 classes starts at the loss log 1000, not log 10.
+
+    References
+    ----------
+    The chapter, section 4.2.
+
+    Examples
+    --------
+    >>> from gradcheck.textbook import softmax_whole_array
+    >>> softmax_whole_array([[1.0, 1.0], [1.0, 1.0]])
+    array([[0.25, 0.25],
+           [0.25, 0.25]])
     """
     a = np.asarray(a)
     exponentials = np.exp(a - np.max(a))

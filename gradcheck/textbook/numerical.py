@@ -19,9 +19,33 @@ Array = npt.NDArray[Any]
 def numerical_diff(f: Callable[[float], float], x: float, h: float = 1e-4) -> float:
     """Estimate the derivative of `f` at `x` by (f(x+h) - f(x-h)) / 2h.
 
-    x : a number; an array is taken entry by entry if f works so.  h : the step, in units of x.
+    Parameters
+    ----------
+    f : callable
+        f(x) -> float.
+    x : float
+        Where; an array is taken entry by entry if f works so.
+    h : float, optional
+        The step, in units of x. Default 1e-4.
+
+    Returns
+    -------
+    float
+        In units of f per x.
+
+    Notes
+    -----
     Error: truncation h^2 |f'''| / 6, and rounding about eps |f| / h.
-    Source: the chapter, section 3.1.
+
+    References
+    ----------
+    The chapter, section 3.1.
+
+    Examples
+    --------
+    >>> from gradcheck.textbook import numerical_diff
+    >>> round(numerical_diff(lambda x: 0.01 * x**2 + 0.1 * x, 5.0), 9)
+    0.2
     """
     return (f(x + h) - f(x - h)) / (2 * h)
 
@@ -29,15 +53,42 @@ def numerical_diff(f: Callable[[float], float], x: float, h: float = 1e-4) -> fl
 def numerical_gradient(f: Callable[[Array], float], x: Array, h: float = 1e-4) -> Array:
     """Estimate the gradient of scalar `f` at `x` by central differences, one coordinate after the other.
 
-    x : floating-point array of any shape. f is called with this very array, perturbed in one entry: the
-        chapter's networks read their weights from the array that is perturbed, and never look at f's
-        argument. Each entry is restored before the next, also if f raises, so that x ends as it began.
-    h : the step, in units of x.
-    Returns an array like x, in units of f per x.
-    Error: truncation h^2 |f'''| / 6, and rounding about eps |f| / h.
-    Raises TypeError where x is no floating-point array (an integer array would truncate x + h),
-    ValueError where x is read-only or f does not return a scalar.
-    Source: the chapter, section 4.2.
+    Parameters
+    ----------
+    f : callable
+        f(x) -> float. It is called with this very array x, perturbed in one entry: the chapter's networks read their
+        weights from the array that is perturbed, and never look at f's argument.
+    x : ndarray of floats, any shape
+        Where. Each entry is restored before the next, also if f raises, so that x ends as it began.
+    h : float, optional
+        The step, in units of x. Default 1e-4.
+
+    Returns
+    -------
+    ndarray
+        Of x's shape and dtype, in units of f per x.
+
+    Raises
+    ------
+    TypeError
+        Where x is no floating-point array (an integer array would truncate x + h).
+    ValueError
+        Where x is read-only or f does not return a scalar.
+
+    Notes
+    -----
+    Error: truncation h^2 |f'''| / 6, and rounding about eps |f| / h. Two evaluations of f an entry.
+
+    References
+    ----------
+    The chapter, section 4.2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradcheck.textbook import numerical_gradient
+    >>> numerical_gradient(lambda x: np.sum(x**2), np.array([3.0, 4.0])).round(6)
+    array([6., 8.])
     """
     _check_perturbable(x)
     grad = np.zeros_like(x)
@@ -59,11 +110,42 @@ def numerical_gradient(f: Callable[[Array], float], x: Array, h: float = 1e-4) -
 def gradient_field(f: Callable[[Array], float], x0: npt.ArrayLike, x1: npt.ArrayLike) -> tuple[Array, Array]:
     """Estimate the gradient of `f` at each point (x0, x1) of a grid.
 
-    f  : takes a point of shape (2,) and returns a scalar; it need not be separable.
-    x0, x1 : coordinates of the points, of one shape, as `numpy.meshgrid` returns them; not modified.
-    Returns (G0, G1), both of that shape: the derivatives by the first and by the second coordinate.
-    Raises ValueError where the shapes differ.
-    Source: the chapter, section 4, point by point (see `gradient_for_anydim_published`).
+    Parameters
+    ----------
+    f : callable
+        f(point) -> float, for a point of shape (2,); it need not be separable.
+    x0, x1 : array_like, of one shape
+        Coordinates of the points, as `numpy.meshgrid` returns them; not modified.
+
+    Returns
+    -------
+    G0 : ndarray
+        Of that shape, in units of f per x0: the derivatives by the first coordinate.
+    G1 : ndarray
+        Of that shape, in units of f per x1: the derivatives by the second coordinate.
+
+    Raises
+    ------
+    ValueError
+        Where the shapes differ, or f does not return a scalar.
+
+    Notes
+    -----
+    Error: that of `numerical_gradient`.
+
+    References
+    ----------
+    The chapter, section 4, point by point (see `gradient_for_anydim_published`).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradcheck.textbook import gradient_field
+    >>> x0, x1 = np.meshgrid([0.0, 1.0], [2.0, 3.0])
+    >>> g0, g1 = gradient_field(lambda x: x[0] * x[1], x0, x1)
+    >>> g0.round(6)
+    array([[2., 2.],
+           [3., 3.]])
     """
     x0, x1 = np.asarray(x0, dtype=float), np.asarray(x1, dtype=float)
     if x0.shape != x1.shape:
@@ -76,10 +158,43 @@ def gradient_field(f: Callable[[Array], float], x0: npt.ArrayLike, x1: npt.Array
 def gradient_for_anydim_published(f: Callable[[Array], float], X: Array) -> Array:
     """Return the gradient field as printed: each *row* of X is taken for one point.
 
-    X : (m,), or (2, m) with all first coordinates in one row and all second ones in the other; restored.
-    Equals the gradient at the m points only where f is a sum of terms in one coordinate each.
-    For the errata. Raises as `numerical_gradient`.
-    Source: the chapter, section 4.
+    Parameters
+    ----------
+    f : callable
+        f(row) -> float.
+    X : ndarray of floats, (m,) or (2, m)
+        Of a (2, m) array one row has all first coordinates and the other all second ones. Perturbed on the way, and
+        restored.
+
+    Returns
+    -------
+    ndarray
+        Of X's shape, in units of f per X. It equals the gradient at the m points only where f is a sum of terms in one
+        coordinate each.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `numerical_gradient`.
+
+    Notes
+    -----
+    For the errata. `gradient_field` is the corrected form.
+
+    References
+    ----------
+    The chapter, section 4.
+
+    Examples
+    --------
+    At (0, 2) and (1, 3) the derivatives of x0 x1 by x0 are 2 and 3, those by x1 are 0 and 1:
+
+    >>> import numpy as np
+    >>> from gradcheck.textbook import gradient_for_anydim_published
+    >>> X = np.array([[0.0, 1.0], [2.0, 3.0]])
+    >>> gradient_for_anydim_published(lambda x: x[0] * x[1], X).round(6)
+    array([[1., 0.],
+           [3., 2.]])
     """
     if X.ndim == 1:
         return numerical_gradient(f, X)

@@ -50,11 +50,20 @@ class Trainable(Protocol):
 class TrainingResult:
     """What a training gave.
 
-    losses : (iterations,), in nats: of each batch, after the step taken on it.
-    train_accuracy, test_accuracy : (epochs,), after the step of the iterations evaluated_at : (epochs,).
-    params : copies of the parameters at the end.
-    seconds : wall time of this run, without what was done before an interruption.
-    resumed_from : iterations already done when this run began; 0 for a fresh start.
+    Attributes
+    ----------
+    losses : ndarray, (iterations,)
+        In nats: of each batch, after the step taken on it.
+    train_accuracy, test_accuracy : ndarray, (epochs,)
+        Shares of right answers, from 0 to 1, after the step of the iterations `evaluated_at`.
+    evaluated_at : ndarray of int, (epochs,)
+        The iterations, counted from 0.
+    params : dict of ndarray
+        Copies of the parameters at the end.
+    seconds : float
+        Wall time of this run, without what was done before an interruption.
+    resumed_from : int
+        Iterations already done when this run began; 0 for a fresh start.
     """
 
     losses: Array
@@ -83,23 +92,77 @@ def train(
 ) -> TrainingResult:
     """Train `network` by stochastic gradient descent on batches drawn with replacement.
 
-    network : has `params` (a dict of arrays), `loss(x, t)` and `accuracy(x, t)`, like TwoLayerNet. It is
-        trained itself: `params` gets new arrays; those it held are not written to.
-    data : a Dataset, or ((x_train, t_train), (x_test, t_test)).
-    gradient : gradient(network, x_batch, t_batch) -> dict like `params`.
-    rng : seed or Generator for the batches, as `numpy.random.default_rng` takes it.
-    progress : show a tqdm bar.
-    checkpoint : file for the state, written every `checkpoint_every` iterations and removed at the end. A
-        run that was killed, started again with the same arguments and the same initial network, goes on
-        from it and ends with the same bits. One of other settings or data is refused, and stays.
-        The gradient is told by its name, everything else by its value.
-    fresh : discard what checkpoint is there, of whatever settings, and begin at iteration 0.
-    on_iteration : on_iteration(i, network, x_batch, t_batch), called before the step of iteration i.
-    Accuracies are taken after the step of every iteration i with i % (train size // batch_size) == 0.
-    Raises ValueError for arguments out of range, data or gradients that do not fit, and for a checkpoint
-    with rng=None, which could never be taken up; DataError where `checkpoint` is that of another
-    training, which may have begun meanwhile, or some other file.
-    Source: the chapter, section 5.3.
+    Parameters
+    ----------
+    network : object
+        Has `params` (a dict of arrays), `loss(x, t)` and `accuracy(x, t)`, like TwoLayerNet. It is trained itself:
+        `params` gets new arrays; those it held are not written to.
+    data : Dataset or ((x_train, t_train), (x_test, t_test))
+        Inputs and targets, samples along the first axis.
+    gradient : callable
+        gradient(network, x_batch, t_batch) -> dict like `params`.
+    iterations : int
+        Number of steps, 1 or more.
+    batch_size : int, optional
+        Samples of a batch. Default 100.
+    learning_rate : float, optional
+        In units of the parameter squared per loss. Default 0.1.
+    rng : int, Generator or None, optional
+        Seed or Generator for the batches, as `numpy.random.default_rng` takes it. Default 0.
+    progress : bool, optional
+        Show a tqdm bar. Default True.
+    checkpoint : path, optional
+        File for the state, written every `checkpoint_every` iterations and removed at the end. A run that was killed,
+        started again with the same arguments and the same initial network, goes on from it and ends with the same bits.
+        One of other settings or data is refused, and stays. The gradient is told by its name, everything else by its
+        value.
+    checkpoint_every : int, optional
+        Iterations from one checkpoint to the next. Default 100.
+    fresh : bool, optional
+        Discard what checkpoint is there, of whatever settings, and begin at iteration 0.
+    on_iteration : callable, optional
+        on_iteration(i, network, x_batch, t_batch), called before the step of iteration i.
+
+    Returns
+    -------
+    TrainingResult
+        Losses, accuracies and the parameters at the end.
+
+    Raises
+    ------
+    ValueError
+        For arguments out of range, data or gradients that do not fit, and for a checkpoint with rng=None, which could
+        never be taken up.
+    TypeError
+        Where a count is no integer.
+    DataError
+        Where `checkpoint` is that of another training, which may have begun meanwhile, or some other file.
+
+    Notes
+    -----
+    Accuracies are taken after the step of every iteration i with i % (train size // batch_size) == 0; of every
+    iteration where a batch is as large as the data or larger.
+
+    References
+    ----------
+    The chapter, section 5.3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradcheck.textbook import TwoLayerNet, train
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.standard_normal((40, 2))
+    >>> t = (x[:, 0] > x[:, 1]).astype(int)
+    >>> net = TwoLayerNet(2, 4, 2, weight_init_std=1.0, rng=0)
+    >>> result = train(
+    ...     net, ((x[:30], t[:30]), (x[30:], t[30:])), lambda net, x, t: net.numerical_gradient(x, t, "structured"),
+    ...     iterations=60, batch_size=10, learning_rate=1.0, progress=False,
+    ... )
+    >>> result.evaluated_at[:4].tolist(), result.losses.shape
+    ([0, 3, 6, 9], (60,))
+    >>> bool(result.losses[-10:].mean() < result.losses[:10].mean())
+    True
     """
     started = time.perf_counter()
     (x_train, t_train), (x_test, t_test) = data
