@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from gradcheck.function.arithmetic import own_arithmetic
-from gradcheck.results.estimate import Estimate
+from gradcheck.results.estimate import Estimate, shaped
 from gradcheck.results.outcome import Limit, Outcome
 from gradcheck.results.verdict import Judgement, Tolerance, gradient_scale, judge
 
@@ -84,7 +84,7 @@ def _compare_with_derivative(measured: Any, estimate: Estimate, tolerance: Toler
         problem = "the measured value is complex, the derivative of a real function by real numbers is not"
     if m is None or e is None or problem:
         return Comparison(Outcome.FAIL, problem=problem)
-    lines = _flattened(estimate)
+    lines = shaped(estimate, np.ravel, estimate.nfev)
     judgement = judge(m.ravel(), lines, gradient_scale(lines, np.zeros(e.size, np.intp)), tolerance)
     if judgement.inconclusive.any() and not judgement.wrong.any():
         return _undecided(m, lines, judgement, tolerance)
@@ -94,12 +94,6 @@ def _compare_with_derivative(measured: Any, estimate: Estimate, tolerance: Toler
     only_wrong = _compare_numbers(m, np.where(wrong, e, m), np.where(wrong, allowed, np.inf), "close")
     # At a kink the one-sided slopes decide, and they may lie within what the bar would allow.
     return only_wrong if only_wrong.outcome is Outcome.FAIL else _outside(m, lines, judgement)
-
-
-def _flattened(estimate: Estimate) -> Estimate:
-    """The same with every array as one vector."""
-    arrays = {f.name: np.ravel(getattr(estimate, f.name)) for f in fields(Estimate) if f.name != "nfev"}
-    return Estimate(**arrays, nfev=estimate.nfev)
 
 
 def _place(shape: tuple[int, ...], row: int) -> tuple[tuple[int, ...], str]:

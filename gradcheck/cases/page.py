@@ -18,7 +18,7 @@ from gradcheck.report.data import ReportData
 from gradcheck.report.drawings import Drawing, drawing, drawing_of
 from gradcheck.report.html import environment, figures, told_of
 from gradcheck.report.report import Report
-from gradcheck.results.outcome import Outcome
+from gradcheck.results.outcome import Outcome, overall
 
 __all__ = ["DRAWN", "Gallery", "render"]
 
@@ -161,7 +161,7 @@ def render(
         drawings=drawings or {},
         row_counts=_counts(row.outcome.value for row in rows),
         check_counts=_counts(check.told["outcome"] for check in checks),
-        outcome=_overall([row.outcome.value for row in rows] + [check.told["outcome"] for check in checks]),
+        outcome=overall([*(row.outcome for row in rows), *(check.told["outcome"] for check in checks)]).value,
         unsettled=[(c.anchor, r) for c in cases for r in c.result.rows if r.outcome is not Outcome.PASS],
         seconds=sum(result.seconds for result in case_results),
         versions=_versions(),
@@ -200,13 +200,6 @@ def _checks(named: Sequence[tuple[str, dict[str, Any], ReportData | None]]) -> l
 def _counts(outcomes: Iterator[str]) -> dict[str, int]:
     seen = list(outcomes)
     return {outcome.value: seen.count(outcome.value) for outcome in Outcome}
-
-
-def _overall(outcomes: Sequence[str]) -> str:
-    """FAIL if anything failed; PASS only where there is something, and all of it passed."""
-    if "FAIL" in outcomes:
-        return "FAIL"
-    return "PASS" if set(outcomes) == {"PASS"} else "INCONCLUSIVE"
 
 
 def _versions() -> str:

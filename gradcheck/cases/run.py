@@ -18,7 +18,7 @@ from gradcheck.cases.comparison import Comparison, as_numbers, compare
 from gradcheck.cases.discovery import LoadedCase, discover, on_import_path, what_and_where
 from gradcheck.errors import DataError
 from gradcheck.report.report import Report
-from gradcheck.results.outcome import Outcome
+from gradcheck.results.outcome import Outcome, overall
 
 __all__ = [
     "Case",
@@ -147,10 +147,7 @@ class CaseResult:
     @property
     def outcome(self) -> Outcome:
         """FAIL if any row fails, else INCONCLUSIVE if any is (or if there is no row), else PASS."""
-        outcomes = {row.outcome for row in self.rows}
-        if Outcome.FAIL in outcomes:
-            return Outcome.FAIL
-        return Outcome.PASS if outcomes == {Outcome.PASS} else Outcome.INCONCLUSIVE
+        return overall(row.outcome for row in self.rows)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what the run gave as plain values that JSON can hold, without the rows, the reports, claim and wrong.

@@ -155,9 +155,7 @@ def asymmetry(
             return []
         i, j = apart.coords
         one, other = matrix.entries(i, j), matrix.entries(j, i)
-        # The largest is taken out first, so that no square overflows or vanishes.
-        top = float(abs(array).max())
-        rms = top * np.sqrt(np.asarray((array / top).power(2).mean(axis=1)).ravel())
+        rms = matrix.norms(np.ones(matrix.shape[1])) / math.sqrt(matrix.shape[1])
         allowed = (
             rtol * np.maximum(np.abs(one), np.abs(other)) + ROUNDING * eps * np.minimum(rms[i], rms[j]) + atol
         )

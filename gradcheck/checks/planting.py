@@ -11,7 +11,7 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Unpack
 
 import numpy as np
@@ -23,10 +23,12 @@ from gradcheck.errors import GradientCheckInterrupted, GradientError
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.contract import is_pair
 from gradcheck.mutations import Mutation, standard_mutations
+from gradcheck.numerics.tangents import root_mean_square
 from gradcheck.parameters.tree import Parameters
+from gradcheck.report.data import plain
 from gradcheck.report.report import Report
 from gradcheck.results.outcome import Outcome
-from gradcheck.results.words import count, error_text, number
+from gradcheck.results.words import columns, count, error_text, number
 
 __all__ = ["Planted", "Power", "power"]
 
@@ -101,16 +103,7 @@ class Power:
             "schema": SCHEMA,
             "power": bool(self),
             "interrupted": self.interrupted,
-            "planted": [
-                {
-                    "name": p.name,
-                    "result": p.result,
-                    "size": _finite(p.size),
-                    "detectable": _finite(p.detectable),
-                    "reason": p.reason,
-                }
-                for p in self.planted
-            ],
+            "planted": [plain(asdict(p)) for p in self.planted],
             "nfev": self.nfev,
             "report": self.report.to_dict(),
         }
@@ -294,11 +287,8 @@ class _Scene:
 def _relative(change: Flat, old: Flat) -> float:
     if not np.isfinite(change).all():
         return math.inf
-    largest = float(np.abs(old).max())
-    # The largest is taken out first, so that no square overflows.
-    rms = largest * float(np.sqrt(np.mean((old / largest) ** 2))) if largest > 0 else 0.0
     with np.errstate(divide="ignore", invalid="ignore"):
-        sizes = np.abs(change) / np.maximum(np.abs(old), rms)
+        sizes = np.abs(change) / np.maximum(np.abs(old), root_mean_square(old))
     return float(np.max(np.where(change == 0, 0.0, sizes)))
 
 
@@ -324,14 +314,7 @@ def _table(planted: Sequence[Planted]) -> list[str]:
         (p.name, p.result, number(p.size, 2), number(p.detectable, 2), number(p.times_detectable, 2))
         for p in shown
     ]
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    return [
-        "  "
-        + "  ".join(
-            c.ljust(w) if k < 2 else c.rjust(w) for k, (c, w) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
+    return [f"  {line}" for line in columns(rows, left=2)]
 
 
 def _footer(result: Power) -> list[str]:
@@ -340,7 +323,3 @@ def _footer(result: Power) -> list[str]:
     report = result.report
     lines.append(f"  the gradient as given: {report.outcome.value}  {report.reason}")
     return [*lines, f"  {count(result.nfev, 'evaluation')} of f in all"]
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -91,7 +91,7 @@ def check_problem(
     if callable(jac) or jac is True:
         checks["jac"] = partial(check_gradient, fun, jac, x0, args=args, **each)
         functions["jac"] = ("fun", "jac")
-        grad = _second(fun) if jac is True else jac
+        grad = (lambda x, *more: fun(x, *more)[1]) if jac is True else jac
     elif jac is not None and jac is not False:
         notes.append(_by_scipy("jac", jac))
     for name, function, check in (("hess", hess, check_hessian), ("hessp", hessp, check_hvp)):
@@ -130,13 +130,6 @@ def check_problem(
         functions=functions,
     )  # fmt: skip
     return finished(report, recipe)
-
-
-def _second(fun: Callable[..., Any]) -> Callable[..., Any]:
-    def gradient(x: Any, *args: Any) -> Any:
-        return fun(x, *args)[1]
-
-    return gradient
 
 
 def _inside(x0: Any, bounds: Any) -> tuple[Any, list[str]]:

@@ -29,6 +29,7 @@ from gradcheck.cli.outputs import (
     targets,
     users_code,
 )
+from gradcheck.results.outcome import overall
 from gradcheck.results.words import short
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from gradcheck.cases.case import Context
     from gradcheck.cases.discovery import LoadedCase
     from gradcheck.cases.run import CaseResult, SaveFigure
-    from gradcheck.html import Gallery
 
 __all__ = ["main"]
 
@@ -141,7 +141,11 @@ def run(
     figures = figure_folder(figures)
     context = Context(data, fast, numerical, progress=sys.stderr.isatty(), fresh=fresh)
     save = None if figures is None else figure_writer(figures, figure_format)
-    gallery = _gallery(save) if html_file is not None else None
+    gallery = None
+    if html_file is not None:
+        from gradcheck.html import Gallery, render
+
+        gallery = Gallery(save)
     console = new_console(stderr=STDOUT in (json_file, html_file))
     with _one_blas_thread(), users_code(json_file, html_file):
         results, interrupted = _run_all(
@@ -159,10 +163,10 @@ def run(
     if json_file is not None:
         _write_json(json_file, results, interrupted)
     if html_file is not None and gallery is not None:
-        _write_html(html_file, results, gallery)
+        put("--html", html_file, render(results, drawings=gallery.drawings))
     if interrupted or broken:
         return INTERRUPTED if interrupted else UNUSABLE
-    return 0 if _all_passed(results) else FAILED
+    return 0 if overall(result.outcome for result in results) == "PASS" else FAILED
 
 
 @main.command("list")
@@ -295,12 +299,6 @@ def _run_all(
     return results, interrupted
 
 
-def _all_passed(results: Sequence[CaseResult]) -> bool:
-    from gradcheck.results.outcome import Outcome
-
-    return bool(results) and all(result.outcome is Outcome.PASS for result in results)
-
-
 def _write_json(path: Path, results: Sequence[CaseResult], interrupted: bool) -> None:
     from gradcheck.cli.tables import counts
 
@@ -312,15 +310,3 @@ def _write_json(path: Path, results: Sequence[CaseResult], interrupted: bool) ->
         "rows": [row.to_dict() for result in results for row in result.rows],
     }
     put("--json", path, json.dumps(document, indent=2, allow_nan=False) + "\n")
-
-
-def _gallery(save: SaveFigure | None) -> Gallery:
-    from gradcheck.html import Gallery
-
-    return Gallery(save)
-
-
-def _write_html(path: Path, results: Sequence[CaseResult], gallery: Gallery) -> None:
-    from gradcheck.html import render
-
-    put("--html", path, render(results, drawings=gallery.drawings))

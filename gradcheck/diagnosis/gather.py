@@ -35,9 +35,9 @@ def scope_of(subject: Subject, evidence: Evidence) -> Scope:
     parts, absent = [_judged(judged, evidence)], {}
     usable = parts[0]["at"]
     throughout = {r.block for r in evidence.regions if r.throughout}
-    mistaken = [b.name for b in blocks if _of(b, wrong).size or b in throughout]
+    mistaken = [b.name for b in blocks if b.holds(wrong).any() or b in throughout]
     for b in blocks:
-        mine = _of(b, usable)
+        mine = usable[b.holds(usable)]
         if mine.size == b.size:
             continue
         array = _certified(evidence, b)
@@ -49,7 +49,7 @@ def scope_of(subject: Subject, evidence: Evidence) -> Scope:
         if b.size - mine.size <= most:
             rest = b.start + np.flatnonzero(np.isfinite(subject.analytic[b.slice]))
         else:
-            rest = _sample(b, _of(b, wrong), [r.box for r in regions], most, subject)
+            rest = _sample(b, wrong[b.holds(wrong)], [r.box for r in regions], most, subject)
         rest = np.setdiff1d(rest, mine, assume_unique=True)
         unjudged = _unjudged(subject, b, rest, array, regions, judged.coordinates)
         parts.append(unjudged | {"ratio_bar": _ratio_bar(evidence, rest)})
@@ -59,11 +59,6 @@ def scope_of(subject: Subject, evidence: Evidence) -> Scope:
     return Scope(
         subject, blocks, undecided=undecided, absent=absent, **{k: v[order] for k, v in columns.items()}
     )
-
-
-def _of(b: Block, at: Index) -> Index:
-    """Those of some flat indices that are of one array."""
-    return np.asarray(at[(at >= b.start) & (at < b.stop)])
 
 
 def _certified(evidence: Evidence, b: Block) -> ArrayEvidence | None:
@@ -76,7 +71,7 @@ def _ratio_bar(evidence: Evidence, at: Index) -> Flat:
     found = np.full(at.size, np.inf)
     for region in evidence.regions:
         if region.borne_out is not None:
-            mine = np.flatnonzero((at >= region.block.start) & (at < region.block.stop))
+            mine = np.flatnonzero(region.block.holds(at))
             mine = mine[in_box(region.block, region.box, at[mine])]
             found[mine] = region.factor_bar
     return found

@@ -17,9 +17,8 @@ from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.cause import Cause, Extent, Kind
 from gradcheck.results.entries import Entries
-from gradcheck.results.estimate import Estimate
+from gradcheck.results.estimate import as_told
 from gradcheck.results.evidence import Evidence
-from gradcheck.results.outcome import Limit
 from gradcheck.results.verdict import Tolerance, judge
 
 __all__ = ["diagnose_matrix", "diagnose_operator", "diagnose_rows", "unmixed"]
@@ -108,11 +107,7 @@ def diagnose_operator(
     parts = 2 if double.kind == "c" else 1
     analytic, numerical = (_reals(side.astype(double)) for side in (claimed, known))
     nothing = np.zeros(analytic.size)
-    estimate = Estimate(
-        value=numerical, error=np.repeat(bars, parts), noise=nothing, truncation=nothing, kink=nothing, sided=nothing,
-        left=numerical, right=numerical, curvature=np.full(analytic.size, np.nan), step=nothing, chord=nothing,
-        limit=np.full(analytic.size, Limit.NONE, object), nfev=0,
-    )  # fmt: skip
+    estimate = as_told(numerical, np.repeat(bars, parts), nothing)
     judgement = judge(analytic, estimate, nothing, tolerance)
     subject = _of_operator(names, analytic, double, tolerance)
     entries = Entries(np.arange(analytic.size), analytic, estimate, judgement)

@@ -162,7 +162,7 @@ class Scope:
 
     def within(self, block: Block) -> Index:
         """Flat indices of the entries of one array."""
-        return self.at[(self.at >= block.start) & (self.at < block.stop)]
+        return self.at[block.holds(self.at)]
 
     def slack(self, explained: Flat, rows: Any = ALL) -> Flat:
         """3 E + tau for other values in the place of the analytic ones, of some rows (k,) of the entries."""
@@ -339,7 +339,7 @@ class Scope:
     def with_mistake(self) -> tuple[Block, ...]:
         """The arrays in which an entry is wrong."""
         wrong = self.at[self.wrong]
-        return tuple(b for b in self.blocks if ((wrong >= b.start) & (wrong < b.stop)).any())
+        return tuple(b for b in self.blocks if b.holds(wrong).any())
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -399,7 +399,4 @@ _PER_ENTRY = (
 
 
 def _inside(at: Index, blocks: tuple[Block, ...]) -> Mask:
-    inside = np.zeros(at.size, bool)
-    for b in blocks:
-        inside |= (at >= b.start) & (at < b.stop)
-    return inside
+    return np.asarray(np.any([b.holds(at) for b in blocks], axis=0))

@@ -66,7 +66,7 @@ def _lost(parameters: Parameters, entries: Entries, size: Flat) -> list[str]:
     """Arrays of which every entry was judged and is within its error bar, though not all are claimed to be 0."""
     bar, names = 3.0 * entries.estimate.error, []
     for b in parameters.blocks:
-        mine = (entries.coordinates >= b.start) & (entries.coordinates < b.stop)
+        mine = b.holds(entries.coordinates)
         if int(mine.sum()) == b.size and entries.analytic[mine].any() and (size[mine] <= bar[mine]).all():
             names.append(b.name)
     return names

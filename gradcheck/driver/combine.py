@@ -12,7 +12,6 @@ from gradcheck.errors import GradientCheckInterrupted
 from gradcheck.report.data import ReportData, added
 from gradcheck.report.report import Report
 from gradcheck.results.outcome import Outcome
-from gradcheck.results.summaries import ArraySummary, Mismatch
 
 __all__ = ["combine", "in_turn"]
 
@@ -104,8 +103,8 @@ def combine(
         worst,
         outcome=outcome,
         reason=reason,
-        arrays=tuple(_array(key, a) for key, report in every for a in report.arrays),
-        wrong=tuple(_mismatch(key, m) for key, report in every for m in report.wrong),
+        arrays=tuple(replace(a, name=f"{key}: {a.name}") for key, report in every for a in report.arrays),
+        wrong=tuple(replace(m, name=f"{key}: {m.name}") for key, report in every for m in report.wrong),
         diagnosis=tuple(f"{key}: {text}" for key, report in every for text in report.diagnosis),
         causes=tuple(cause for _, report in every for cause in report.causes),
         notes=(*others, *missing, *notes, *said),
@@ -145,11 +144,3 @@ def _missing(left_out: Sequence[str], interrupted: bool, max_nfev: int | None, l
         return [f"{who} not checked: the time was used up; raise max_seconds"]
     text = f"of {max_nfev:,} evaluations {left:,} were left, and a check takes at least {LEAST_BUDGET}"
     return [f"{who} not checked: {text}; raise max_nfev"]
-
-
-def _array(key: str, array: ArraySummary) -> ArraySummary:
-    return replace(array, name=f"{key}: {array.name}")
-
-
-def _mismatch(key: str, mismatch: Mismatch) -> Mismatch:
-    return replace(mismatch, name=f"{key}: {mismatch.name}")

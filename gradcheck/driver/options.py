@@ -50,17 +50,8 @@ MEANT = {
 }  # fmt: skip
 # What other libraries call a step, of which there is no option.
 STEPS = (
-    "eps",
-    "epsilon",
-    "step",
-    "h",
-    "delta",
-    "dx",
-    "base_step",
-    "rel_step",
-    "abs_step",
-    "finite_diff_rel_step",
-)
+    "eps", "epsilon", "step", "h", "delta", "dx", "base_step", "rel_step", "abs_step", "finite_diff_rel_step",
+)  # fmt: skip
 # How a check runs, not what it asks.
 RUNNING = ("rng", "progress", "max_seconds", "n_jobs")
 # f twice, sixteen for its noise, and one coordinate.
@@ -119,7 +110,6 @@ class Options:
         unknown = [name for name in given if name not in names]
         if unknown:
             raise TypeError(no_option(unknown[0], names))
-        _one_of(given.get("method", "auto"), METHODS)
         return cls(**given)
 
     def __post_init__(self) -> None:
@@ -131,7 +121,10 @@ class Options:
             if not isinstance(value, Real | Decimal):
                 raise TypeError(f"{name} must be a number, not {value!r}")
             own[name] = as_float(name, value)  # a frozen value is made here
-        _one_of(self.method, METHODS)
+        if not (isinstance(self.method, str) and self.method in METHODS):
+            raise ValueError(
+                f"method must be one of {', '.join(map(repr, METHODS))}, not {self.method!r:.60}"
+            )
         if not 0 < self.confidence < 1:
             raise ValueError(f"confidence must lie between 0 and 1, not {self.confidence!r}")
         if self.resolution is not None and not 0 < self.resolution < 1:
@@ -232,14 +225,11 @@ def told(check: Check) -> Check:
     signature = inspect.signature(check)
     positional = [p.name for p in signature.parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
     named = [p.name for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY]
-    every, others = (
-        set(signature.parameters),
-        any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()),
-    )
+    others = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
 
     @wraps(check)
     def call(*args: Any, **kwargs: Any) -> Any:
-        unknown = [name for name in kwargs if name not in every]
+        unknown = [name for name in kwargs if name not in signature.parameters]
         if unknown and not others:
             raise TypeError(f"{check.__name__}: {no_option(unknown[0], named)}")
         if len(args) > len(positional):
@@ -319,11 +309,6 @@ def finished(report: Report, recipe: Recipe | None = None) -> Report:
     if report.interrupted:
         raise GradientCheckInterrupted(report)
     return report
-
-
-def _one_of(method: str, methods: Sequence[str]) -> None:
-    if not (isinstance(method, str) and method in methods):
-        raise ValueError(f"method must be one of {', '.join(map(repr, methods))}, not {method!r:.60}")
 
 
 def _written(value: Any) -> str:

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from gradcheck._typing import Flat
-from gradcheck.diagnosis.undecided import ROOM
+from gradcheck.diagnosis.undecided import ROOM, SINGLE
 from gradcheck.evidence.entries import WEIGHTS
 from gradcheck.function.lines import Rays
 from gradcheck.function.matrix import Matrix
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.differences import first_step
-from gradcheck.numerics.noise import FIRST_SPACING, WIDER, WIDEST, Noise, measure_noise
+from gradcheck.numerics.noise import FIRST_SPACING, WIDER, WIDEST, Noise, first_spacing, measure_noise
 from gradcheck.numerics.rounding import on_no_grid
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import generator_of
@@ -30,8 +30,8 @@ from gradcheck.results.words import count, number
 __all__ = ["contradicted", "inspect_roughness", "nowhere", "prepare", "probe_noise", "unmoved"]
 
 # Roundings of float64 by which f's values may be off from a smooth function and still be called smooth: a sum of ten
-# thousand terms, say. The rounding of float64 is below `SINGLE`, that of float32 above.
-ROUGH, SINGLE = 1e4, 1e-10
+# thousand terms, say.
+ROUGH = 1e4
 
 # An f that stays the same around x is asked so many scales of x away. What changes it by this part of itself within one
 # is more than what a rounded value of a bounded function hides.
@@ -85,9 +85,7 @@ def probe_noise(
     objective: Objective, x: Flat, f_x: Any, rng: Any, room: tuple[Flat, Flat] | None, scales: Flat
 ) -> Noise:
     """Measure the noise along one random direction that has each coordinate's own scale, within the bounds."""
-    coarse = max(eps_of(b.real_dtype) for b in objective.parameters.blocks)
-    # In float32 the points themselves must lie many spacings apart.
-    spacing = max(FIRST_SPACING, 64.0 * coarse)
+    spacing = first_spacing(max(eps_of(b.real_dtype) for b in objective.parameters.blocks))
     tangent, back = _tangent(generator_of(rng), _own_scales(x, scales, spacing), spacing, room)
     return measure_noise(objective, Rays(x, [tangent]), f_x, spacing, back=back)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,14 +111,7 @@ def _within_own_size(setting: Setting, entries: Index, found: Estimate, groups: 
     moved = near.chord > 0
     better = np.flatnonzero(np.isfinite(near.error) & np.where(clash, moved, near.error < before.error))
     found = put(found, at[better], rows(near, better))
-    return _without_bar(found, at[clash & ~moved], Limit.SCALE)
-
-
-def _without_bar(found: Estimate, at: Index, limit: Limit) -> Estimate:
-    """The same, where these lines have no bar, and why."""
-    error, limits = found.error.copy(), found.limit.copy()
-    error[at], limits[at] = np.inf, limit
-    return replace(found, error=error, limit=limits)
+    return found.without_bar(at[clash & ~moved], Limit.SCALE)
 
 
 def measure_once(setting: Setting, entries: Index, steps: Flat) -> Estimate:
@@ -172,6 +166,30 @@ def along_axes(
         served=served,
     )
     return found if groups is None else _per_unit(found, unit)
+
+
+def along_rays(
+    setting: Setting,
+    tangents: Any,
+    lines: Lines,
+    output: Index,
+    step: Flat,
+    wanted: Wanted,
+    **more: Any,
+) -> Estimate:
+    """The derivatives of some outputs along tangents (n,), a line each, from these steps (k,) of them on.
+
+    No farther than the bounds allow to either side; more : as `estimate` takes it.
+    """
+    room = None
+    if setting.room is not None:
+        moved = np.abs(np.where(tangents, tangents, np.nan))
+        reach = np.broadcast_to(np.nanmin(np.minimum(*setting.room) / moved, axis=1), step.shape)
+        room = (reach, reach)
+    return estimate(
+        setting.objective, lines, setting.f_x[output], level=setting.level[output], step=step,
+        smallest=1e-9 * step, wanted=wanted, room=room, **more,
+    )  # fmt: skip
 
 
 def lines_of(setting: Setting, output: Index, column: Index, groups: Groups | None) -> Lines:

@@ -9,16 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
+from gradcheck.evidence.axes import along_rays
+from gradcheck.evidence.confirm import CONFIRMED
 from gradcheck.evidence.entries import CHUNK, block_scales, decide, sweep, verify
 from gradcheck.function.lines import Rays
 from gradcheck.function.objective import BudgetSpentError
-from gradcheck.numerics.complex_step import accepts_complex, complex_columns, complex_derivative
-from gradcheck.numerics.differences import estimate
+from gradcheck.numerics.complex_step import STEP, accepts_complex, complex_derivative, complex_values
+from gradcheck.numerics.problem import NARROW
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS, SPARE
-from gradcheck.numerics.tangents import generator_of, random_units, sizes_by
+from gradcheck.numerics.tangents import ROUNDING, generator_of, random_units, sizes_by
 from gradcheck.results.entries import Entries
-from gradcheck.results.estimate import Estimate
+from gradcheck.results.estimate import Estimate, as_told
 from gradcheck.results.outcome import Limit
 from gradcheck.results.table import put, rows
 from gradcheck.results.verdict import accepted
@@ -27,16 +29,10 @@ __all__ = ["by_complex_step", "mark_disputed", "verify_by_complex_step"]
 
 # Entries at which real differences must agree before the complex step is trusted for others.
 COMPARED = 8
-# What a value may lose between x and f besides the noise that was measured, in units in the last place.
-ROUNDING = 64.0
 # Roundings of f over the whole size of x that a slope may have lost.
 SATURATED = 32.0
 # A real difference that is itself known to a tenth only says little for or against.
 TELLING = 0.1
-# Entries that seem wrong and are measured by real differences before the complex step is believed about the others.
-CONFIRMED = 32
-# With less room between its bounds than this part of its scale, an entry would hold the whole direction back.
-NARROW = 0.1
 
 
 def by_complex_step(
@@ -62,7 +58,9 @@ def by_complex_step(
     judgement = decide(setting, found, given, coordinates, exact=trusted)
     evidence = Entries(coordinates, given, found, judgement, interrupted)
     if trusted:
-        return _left_open(evidence, _shown(setting, coordinates))
+        # What is off by no more than rounding may take is not wrong, but open.
+        off = np.abs(given - found.value)
+        return evidence.left_open(judgement.wrong & (off <= _shown(setting, coordinates)), Limit.NOISE)
     return evidence if interrupted else _borne_out(setting, evidence)
 
 
@@ -127,16 +125,9 @@ def _real_difference(setting: Setting, tangent: Flat) -> Estimate:
         return setting.tolerance.rtol * size, SPARE * TELLING * setting.tolerance.resolution * size
 
     step = np.full(setting.outputs, np.median(setting.relative_step) / np.sqrt(np.count_nonzero(tangent)))
-    room = None
-    if setting.room is not None:
-        on = tangent != 0
-        reach = np.full(setting.outputs, float(np.min(np.minimum(*setting.room)[on] / np.abs(tangent[on]))))
-        room = (reach, reach)
-    return estimate(
-        setting.objective, setting.objective.every(Rays(setting.x, [tangent])), setting.f_x,
-        level=setting.level, step=step, smallest=1e-9 * step, wanted=wanted, room=room,
-        unit=None if setting.outputs == 1 else np.ones(setting.outputs),
-    )  # fmt: skip
+    lines, every = setting.objective.every(Rays(setting.x, [tangent])), np.arange(setting.outputs)
+    unit = None if setting.outputs == 1 else np.ones(setting.outputs)
+    return along_rays(setting, [tangent], lines, every, step, wanted, unit=unit)
 
 
 def verify_by_complex_step(setting: Setting, evidence: Entries) -> tuple[Entries, int]:
@@ -162,7 +153,10 @@ def verify_by_complex_step(setting: Setting, evidence: Entries) -> tuple[Entries
     asked = np.concatenate([open_rows, told])
     values, interrupted = _complex_values(setting, evidence.coordinates[asked])
     evidence = replace(evidence, interrupted=interrupted)
-    if values is None or interrupted or not _agree(values, found.value[asked], found.error[asked]):
+    if values is None or interrupted:
+        return evidence, 0
+    apart = np.abs(values - found.value[asked])
+    if not (apart <= 3.0 * found.error[asked] + 1e-12 * np.abs(values)).all():
         return evidence, 0
     values = values[: open_rows.size]
     rounding = _rounding(setting, values, evidence.coordinates[open_rows])
@@ -171,7 +165,7 @@ def verify_by_complex_step(setting: Setting, evidence: Entries) -> tuple[Entries
     # Within what rounding may take from f the complex step, asked alone, leaves them open as well.
     clear = np.abs(values - evidence.analytic[open_rows]) > _shown(setting, evidence.coordinates[open_rows])
     disputed[open_rows] = _accuses(setting, values, evidence, open_rows) & clear
-    return _disputed(evidence, disputed & evidence.judgement.inconclusive), verified
+    return evidence.left_open(disputed & evidence.judgement.inconclusive, Limit.DISPUTED), verified
 
 
 def mark_disputed(setting: Setting, evidence: Entries) -> Entries:
@@ -187,10 +181,7 @@ def mark_disputed(setting: Setting, evidence: Entries) -> Entries:
         return evidence
     refuted = np.abs(values - found.value) > 3.0 * found.error
     open_ = judgement.verified & _accuses(setting, values, evidence, np.arange(at.size)) & ~refuted
-    judgement = replace(
-        judgement, verified=judgement.verified & ~open_, inconclusive=judgement.inconclusive | open_
-    )
-    return _disputed(replace(evidence, judgement=judgement, interrupted=interrupted), open_)
+    return replace(evidence.left_open(open_, Limit.DISPUTED), interrupted=interrupted)
 
 
 def _accuses(setting: Setting, values: Flat, evidence: Entries, at: Index) -> NDArray[np.bool_]:
@@ -202,13 +193,6 @@ def _accuses(setting: Setting, values: Flat, evidence: Entries, at: Index) -> ND
     return np.asarray(np.abs(analytic - values) > 3.0 * _rounding(setting, values, entries) + tau)
 
 
-def _disputed(evidence: Entries, open_: NDArray[np.bool_]) -> Entries:
-    """The same, with what keeps these entries open."""
-    limit = evidence.estimate.limit.copy()
-    limit[open_] = Limit.DISPUTED
-    return replace(evidence, estimate=replace(evidence.estimate, limit=limit))
-
-
 def _complex_values(setting: Setting, entries: Index) -> tuple[Flat | None, bool]:
     """The complex step at each entry (k,), nan after an interruption, and whether there was one.
 
@@ -216,11 +200,14 @@ def _complex_values(setting: Setting, entries: Index) -> tuple[Flat | None, bool
     """
     output, column = setting.places(entries)
     at, which = np.unique(column, return_inverse=True)
-    values = np.full((at.size, setting.outputs), np.nan)
+    values, here = np.full((at.size, setting.outputs), np.nan), setting.x[:, None].astype(np.complex128)
+    together = CHUNK if setting.objective.vectorized else 1
     try:
-        for start in range(0, at.size, CHUNK):
-            part = slice(start, start + CHUNK)
-            values[part] = complex_columns(setting.objective, setting.x, at[part], setting.scales[at[part]])
+        for start in range(0, at.size, together):
+            part = slice(start, start + together)
+            points, steps = here.repeat(at[part].size, axis=1), STEP * setting.scales[at[part]]
+            points[at[part], np.arange(steps.size)] += 1j * steps
+            values[part] = complex_values(setting.objective, points).imag / steps[:, None]
             if not np.isfinite(values[part]).all():
                 return None, False
     except BudgetSpentError:
@@ -234,12 +221,8 @@ def _as_estimate(setting: Setting, entries: Index, values: Flat, hidden: Flat) -
     """Derivatives (k,) by the complex step, nan where not taken; `hidden` is what else their bars hold."""
     known = np.isfinite(values)
     error = np.where(known, _rounding(setting, values, entries) + hidden, np.inf)
-    nothing = np.zeros(values.shape)
-    return Estimate(
-        value=values, error=error, step=nothing, noise=error, truncation=nothing, kink=nothing, left=values,
-        right=values, sided=error, curvature=np.full(values.shape, np.nan), chord=np.abs(values),
-        limit=np.array([Limit.BUDGET, Limit.NONE], object)[known.astype(int)], nfev=int(known.sum()),
-    )  # fmt: skip
+    limit = np.array([Limit.BUDGET, Limit.NONE], object)[known.astype(int)]
+    return replace(as_told(values, error, np.zeros(values.shape)), limit=limit, nfev=int(known.sum()))
 
 
 def _shown(setting: Setting, entries: Index) -> Flat:
@@ -259,18 +242,6 @@ def _tolerated(setting: Setting, values: Flat, entries: Index) -> Flat:
     return np.asarray(np.minimum(_shown(setting, entries), setting.tolerance.rtol * size) / 3.0)
 
 
-def _left_open(evidence: Entries, shown: Flat) -> Entries:
-    """The same, where what is off by no more than this (m,) is not wrong, but open."""
-    judgement, found = evidence.judgement, evidence.estimate
-    open_ = judgement.wrong & (np.abs(evidence.analytic - found.value) <= shown)
-    limit = found.limit.copy()
-    limit[open_] = Limit.NOISE
-    judgement = replace(
-        judgement, wrong=judgement.wrong & ~open_, inconclusive=judgement.inconclusive | open_
-    )
-    return replace(evidence, estimate=replace(found, limit=limit), judgement=judgement)
-
-
 def _rounding(setting: Setting, values: Flat, entries: Index) -> Flat:
     """Relative noise of f is relative noise of its imaginary part; there is no difference to amplify it.
 
@@ -281,7 +252,3 @@ def _rounding(setting: Setting, values: Flat, entries: Index) -> Flat:
     noise = np.where(size > 0, np.minimum(4.0 * setting.level / np.where(size > 0, size, 1.0), 1.0), 1.0)
     relative = np.maximum(ROUNDING * eps, noise)[setting.places(entries)[0]]
     return np.asarray(relative * np.abs(values) + np.finfo(np.float64).tiny)
-
-
-def _agree(values: Flat, real: Flat, error: Flat) -> bool:
-    return bool((np.abs(values - real) <= 3.0 * error + 1e-12 * np.abs(values)).all())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from gradcheck._typing import Flat, Index
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.outcome import Limit
+from gradcheck.results.table import put
+from gradcheck.results.table import rows as table_rows
 from gradcheck.results.verdict import Judgement
 
 __all__ = ["CONFIRMED", "Again", "confirm"]
@@ -99,9 +101,7 @@ def confirm(
     found = _looked_for_farther(given, found, decide(found), again, own)
     drowned = judgement.wrong & (found.chord == 0) & (found.step < blind)
     if drowned.any():
-        error, limit = found.error.copy(), found.limit.copy()
-        error[drowned], limit[drowned] = np.inf, Limit.NOISE
-        found = replace(found, error=error, limit=limit)
+        found = found.without_bar(drowned, Limit.NOISE)
     return found, decide(found)
 
 
@@ -118,12 +118,7 @@ def _borne_out_between(given: Flat, found: Estimate, again: Again, rows: Index) 
     if second is None:
         return found
     shared = np.abs(given[rows] - second.value) > MARGIN * second.error
-    found = replace(found, nfev=found.nfev + second.nfev)
-    if shared.all():
-        return found
-    error = found.error.copy()
-    error[rows[~shared]] = np.inf
-    return replace(found, error=error)
+    return replace(found.without_bar(rows[~shared]), nfev=found.nfev + second.nfev)
 
 
 def _looked_for_farther(
@@ -140,9 +135,7 @@ def _looked_for_farther(
     lost = (far.chord > 0) & (
         np.abs(given[rows] - far.value) <= MARGIN * far.error + np.abs(given[rows]) / 2.0
     )
-    error, limit = found.error.copy(), found.limit.copy()
-    error[rows[lost]], limit[rows[lost]] = np.inf, Limit.NOISE
-    return replace(found, error=error, limit=limit, nfev=found.nfev + far.nfev)
+    return replace(found.without_bar(rows[lost], Limit.NOISE), nfev=found.nfev + far.nfev)
 
 
 def _early(together: Index) -> NDArray[np.bool_]:
@@ -227,8 +220,9 @@ def _remeasure(
     error[rows[acquitted]] = np.inf
     limit[rows[acquitted & precise]] = Limit.TRUNCATION
     limit[rows[unlike | (acquitted & ~telling)]] = Limit.NOISE
-    found = replace(found, error=error, limit=limit)
-    return _put(found, rows[beside], second, beside), not (clash | acquitted | beside).any()
+    # As they were measured a second time; what limits them is kept.
+    mended = put(replace(found, error=error), rows[beside], table_rows(second, np.flatnonzero(beside)))
+    return replace(mended, limit=limit, nfev=found.nfev), not (clash | acquitted | beside).any()
 
 
 def _between(second: Estimate, found: Estimate, rows: Index) -> NDArray[np.bool_]:
@@ -237,13 +231,3 @@ def _between(second: Estimate, found: Estimate, rows: Index) -> NDArray[np.bool_
     high = np.fmax(found.left[rows], found.right[rows])
     slack = MARGIN * second.noise
     return np.asarray((low - slack <= second.value) & (second.value <= high + slack))
-
-
-def _put(found: Estimate, rows: Index, second: Estimate, of_second: NDArray[np.bool_]) -> Estimate:
-    """The estimate with some rows as they were measured a second time; what limits them is kept."""
-    parts = {
-        f.name: getattr(found, f.name).copy() for f in fields(Estimate) if f.name not in ("limit", "nfev")
-    }
-    for name, part in parts.items():
-        part[rows] = getattr(second, name)[of_second]
-    return replace(found, **parts)

@@ -233,15 +233,8 @@ def _confirm(
             return None
         return along_axes(setting, entries[at], step, anything, rounds=1, side=side, groups=groups)
 
-    last = [(found, judgement)]
-
     def decided(estimate: Estimate) -> Judgement:
-        # Most looks change nothing but the count of evaluations: what is asked again was answered.
-        before, said = last[0]
-        if any(part is not vars(before)[name] for name, part in vars(estimate).items() if name != "nfev"):
-            said = decide(setting, estimate, given, entries)
-        last[0] = estimate, said
-        return said
+        return decide(setting, estimate, given, entries)
 
     size = np.abs(setting.x[column])
     own = np.where(size > 0, size, setting.scales[column])

@@ -30,8 +30,9 @@ def one_by_one(
 
     given : (k,) what is claimed of them.
     """
-    calm = setting.x.size >= COMPLEX_FROM and _may_agree(setting, given, entries)
-    if method == "complex" or (method == "auto" and calm):
+    # Where noise is so small that a real difference can bear it out; nan is no reason to ask.
+    calm = noise_share(setting, given, entries) <= QUIET * setting.tolerance.resolution
+    if method == "complex" or (method == "auto" and setting.x.size >= COMPLEX_FROM and calm):
         found = by_complex_step(setting, given, entries, rng, trusted=method == "complex")
         if found is not None:
             return found, []
@@ -54,8 +55,3 @@ def _verified(count: int, how: str) -> list[Finding]:
         return []
     entries = "1 entry was" if count == 1 else f"{count:,} entries were"
     return [Finding(f"{entries} verified {how}")]
-
-
-def _may_agree(setting: Setting, given: Flat, entries: Index) -> bool:
-    """Whether noise is so small that a real difference can bear out the complex step; nan is no reason to ask."""
-    return noise_share(setting, given, entries) <= QUIET * setting.tolerance.resolution

@@ -20,6 +20,7 @@ from gradcheck.function.contract import Inspection
 from gradcheck.function.lines import Axes
 from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
+from gradcheck.numerics.noise import HALF_GRID
 from gradcheck.numerics.rounding import (
     FEW,
     SINGLE,
@@ -42,9 +43,8 @@ __all__ = ["agreement"]
 
 # The chance that all entries agree by luck although f is noisier than the bars say.
 LUCK = 1e-3
-# Units in the last place that a value of f may be off by, where nothing is known; and steps of a grid that it is
-# rounded to.
-ROUNDING, OFF = 2.0, 0.6
+# Units in the last place that a value of f may be off by, where nothing is known.
+ROUNDING = 2.0
 # The part of the tolerance that so much noise takes at the shortest step.
 QUIET = 0.1
 # What a claim may be off by, relative to rtol: the wider, the more often noise and a mistake cancel by luck. And
@@ -196,9 +196,9 @@ def _assumed(
     finest = float(steps[steps > 0].min(initial=np.inf))
     if not np.isfinite(finest) or not all(lies_on(value, finest) for value in values.tolist()):
         return [(plain, None)]
-    if (OFF * finest <= plain.level).any():
+    if (HALF_GRID * finest <= plain.level).any():
         return [(plain, None)]
-    decimals = replace(plain, level=np.full(f_x.size, OFF * finest))
+    decimals = replace(plain, level=np.full(f_x.size, HALF_GRID * finest))
     return [(decimals, lambda some: all(lies_on(value, finest) for value in some.tolist())), (plain, None)]
 
 
@@ -355,7 +355,7 @@ def _level(setting: Setting, values: Flat) -> tuple[Flat, NDArray[np.object_]]:
     every = np.concatenate([*values.transpose(0, 2, 1), setting.f_x[None, :]])
     quantum, names = granularity(every)
     rounding = ROUNDING * setting.relative_step * np.abs(every).max(axis=0)
-    return np.asarray(np.maximum(np.maximum(setting.level, rounding), OFF * quantum)), names
+    return np.asarray(np.maximum(np.maximum(setting.level, rounding), HALF_GRID * quantum)), names
 
 
 def _truncation(claim: _Claim, bend: Flat) -> Flat:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
+from gradcheck.evidence.axes import along_rays
 from gradcheck.function.lines import Family, Lines, Rays
-from gradcheck.numerics.differences import estimate
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS, SPARE
 from gradcheck.numerics.tangents import generator_of
@@ -53,7 +53,8 @@ def along_directions(setting: Setting, evidence: Entries, rng: Any) -> tuple[Ent
             return replace(evidence, interrupted=True), tuple(findings)
         if text:
             findings.append(Finding(text, Outcome.FAIL))
-            evidence = _taken_back(evidence, kind)
+            # Each could be right, all together are not.
+            evidence = evidence.left_open(np.isin(np.arange(evidence.coordinates.size), kind))
     return evidence, tuple(findings)
 
 
@@ -100,12 +101,6 @@ def _units(apart: Flat, generator: np.random.Generator) -> NDArray[np.float64]:
 def _slopes(setting: Setting, tangents: Flat, output: int) -> Estimate:
     """The one-sided slopes of an output along these tangents (k, size), in units of each."""
     step = setting.relative_step[output] / np.sqrt(np.count_nonzero(tangents, axis=1))
-    room = None
-    if setting.room is not None:
-        reach = np.nanmin(
-            np.minimum(*setting.room) / np.abs(np.where(tangents != 0, tangents, np.nan)), axis=1
-        )
-        room = (reach, reach)
 
     def wanted(_: Index, so_far: Estimate) -> tuple[Flat, Flat]:
         size = np.abs(so_far.value)
@@ -114,23 +109,4 @@ def _slopes(setting: Setting, tangents: Flat, output: int) -> Estimate:
     lines: Lines = Rays(setting.x, list(tangents))
     if setting.outputs > 1:
         lines = Family(lines, np.arange(len(tangents)), np.full(len(tangents), output))
-    return estimate(
-        setting.objective, lines, setting.f_x[output], level=setting.level[output], step=step,
-        smallest=1e-9 * step, wanted=wanted, room=room, rounds=ROUNDS,
-    )  # fmt: skip
-
-
-def _taken_back(evidence: Entries, rows: Index) -> Entries:
-    """The same, with these entries undecided: each could be right, all together are not."""
-    open_ = np.zeros(evidence.coordinates.size, bool)
-    open_[rows] = True
-    judgement = evidence.judgement
-    return replace(
-        evidence,
-        judgement=replace(
-            judgement,
-            verified=judgement.verified & ~open_,
-            inconclusive=judgement.inconclusive | open_,
-            subgradient=judgement.subgradient & ~open_,
-        ),
-    )
+    return along_rays(setting, tangents, lines, np.full(step.size, output), step, wanted, rounds=ROUNDS)

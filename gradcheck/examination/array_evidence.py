@@ -7,12 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from gradcheck.examination.claim import Claim
-from gradcheck.joint.direction import Direction, Joint
+from gradcheck.examination.row_evidence import residual_of
+from gradcheck.joint.direction import Joint
 from gradcheck.numerics.problem import Problem, Scaling
-from gradcheck.numerics.tangents import ROUNDING
-from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import flat_indices
-from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Region, Residual
+from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Region
 from gradcheck.results.entries import Entries, latest, none_judged
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
@@ -68,7 +67,7 @@ def array_evidence(
     size = float(joint.sizes[0])
     if np.isfinite(scaling.least[k]):
         size = max(size, float(scaling.least[k]))
-    residuals = tuple(_residual_of(problem, direction, size) for direction in joint.directions)
+    residuals = tuple(residual_of(problem, direction, 0, size) for direction in joint.directions)
     if certified is None or not np.isfinite(joint.bound[0]):
         return ArrayEvidence(block, residuals, None, LEAST * size, limit)
     judged, factor, confidence = certified
@@ -76,24 +75,10 @@ def array_evidence(
     # which the claim was divided by.
     apart = 0.0
     if factor is None and judged.coordinates.size:
-        right = _right_of(judged, block)
+        right = rows(judged, np.flatnonzero(block.holds(judged.coordinates) & judged.judgement.verified))
         off = np.abs(right.analytic - right.estimate.value) + 3.0 * right.estimate.error
         apart = float(np.linalg.norm(off)) * float(scaling.lengths[block.slice].max(initial=0.0))
     bound = float(np.hypot(joint.bound[0], apart))
     name = block.name if factor is None else f"{block.name} / {factor:.9g}"
     certificate = Certificate(name, bound, bound / size, confidence, len(residuals), apart / size)
     return ArrayEvidence(block, residuals, certificate, LEAST * size, limit)
-
-
-def _residual_of(problem: Problem, direction: Direction, size: float) -> Residual:
-    """What one direction shows of a gradient; size : what a mistake is relative to."""
-    weight, error = float(direction.weight[0]), float(direction.error[0])
-    least = max(ROUNDING * problem.eps * weight, LEAST * problem.tolerance.rtol * size)
-    allowed = max(3.0 * error + least, float(direction.allowed[0]))
-    return Residual(float(direction.residual[0]), error, weight, allowed, direction.step)
-
-
-def _right_of(evidence: Entries, block: Block) -> Entries:
-    """The verified entries of one array."""
-    inside = (evidence.coordinates >= block.start) & (evidence.coordinates < block.stop)
-    return rows(evidence, np.flatnonzero(inside & evidence.judgement.verified))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -125,8 +125,7 @@ class Claim:
 
     def entries_wrong_in(self, block: Block) -> bool:
         """Whether entries of an array were judged to be wrong."""
-        wrong = (part.wrong for part in self.judged)
-        return any(((block.start <= at) & (at < block.stop)).any() for at in wrong)
+        return any(block.holds(part.wrong).any() for part in self.judged)
 
     def zeros_are_wrong(self, inside: Mask) -> bool:
         """Whether some among these (n,) that are claimed to be 0 were judged to be wrong."""
@@ -154,12 +153,5 @@ class Claim:
             crude = np.abs(part.analytic - part.estimate.value) + bar > 2.0 * (part.judgement.allowed - bar)
             open_ = np.isin(part.coordinates, entries) & part.judgement.verified & crude
             disputed |= bool(open_.any())
-            limit = part.estimate.limit.copy()
-            limit[open_] = Limit.DISPUTED if self.exact else Limit.NOISE
-            judgement = replace(
-                part.judgement,
-                verified=part.judgement.verified & ~open_,
-                inconclusive=part.judgement.inconclusive | open_,
-            )
-            self.judged[k] = replace(part, estimate=replace(part.estimate, limit=limit), judgement=judgement)
+            self.judged[k] = part.left_open(open_, Limit.DISPUTED if self.exact else Limit.NOISE)
         return disputed

@@ -87,12 +87,17 @@ def _residuals(problem: Problem, joint: Joint) -> list[Residual]:
         )
         k = int(np.argmax(relative))
         size = float(joint.sizes[k]) or 1.0
-        weight, error = float(direction.weight[k]) / size, float(direction.error[k]) / size
-        # More where errors within the tolerance were accepted.
-        more = float(direction.allowed[k]) / size - 3.0 * error
-        allowed = 3.0 * error + max(ROUNDING * problem.eps * weight, LEAST * problem.tolerance.rtol, more)
-        told.append(Residual(float(direction.residual[k]) / size, error, weight, allowed, direction.step))
+        told.append(residual_of(problem, direction, k, size, unit=size))
     return told
+
+
+def residual_of(problem: Problem, direction: Direction, k: int, size: float, unit: float = 1.0) -> Residual:
+    """What one direction shows of a row, in some unit; size : what a mistake in it is relative to."""
+    weight, error = float(direction.weight[k]) / unit, float(direction.error[k]) / unit
+    least = max(ROUNDING * problem.eps * weight, LEAST * problem.tolerance.rtol * size / unit)
+    # More where errors within the tolerance were accepted.
+    allowed = max(3.0 * error + least, float(direction.allowed[k]) / unit)
+    return Residual(float(direction.residual[k]) / unit, error, weight, allowed, direction.step)
 
 
 def scaled_rows(direction: Direction, other: Direction, wrong: Mask, matrix: Matrix) -> tuple[Flat, Mask]:

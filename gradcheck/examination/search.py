@@ -9,6 +9,7 @@ import numpy as np
 from gradcheck._typing import Index, Values
 from gradcheck.examination.claim import Claim
 from gradcheck.examination.parts import explained_by_a_factor, fill_arrays, in_lines, lines_named
+from gradcheck.examination.row_evidence import tolerated
 from gradcheck.joint.direction import Direction
 from gradcheck.joint.joint import JointTest
 from gradcheck.joint.places import Places, find_places
@@ -74,10 +75,9 @@ def search(claim: Claim, test: JointTest, direction: Direction) -> Found:
     if places.spent:
         leave_the_rest(claim)
     # What independent errors within the tolerance explain accuses none of the entries.
-    bar = 3.0 * direction.error + test.along.spread(direction.tangent)
-    tolerated = not places.wrong and bool((direction.off <= bar).all())
-    disputed = not (places.wrong or tolerated) and claim.leave_open(places.right)
-    return Found(bool(places.wrong or places.right), False, places.spent, tolerated, disputed)
+    explained = not places.wrong and bool(tolerated(test, direction).all())
+    disputed = not (places.wrong or explained) and claim.leave_open(places.right)
+    return Found(bool(places.wrong or places.right), False, places.spent, explained, disputed)
 
 
 def _told_by_a_sample(claim: Claim, test: JointTest, direction: Direction, places: Places) -> bool:
@@ -88,7 +88,7 @@ def _told_by_a_sample(claim: Claim, test: JointTest, direction: Direction, place
     if not places.looked.size:
         return False
     for block in claim.problem.parameters.blocks:
-        looked = places.looked[(places.looked >= block.start) & (places.looked < block.stop)]
+        looked = places.looked[block.holds(places.looked)]
         bad = np.isin(looked, places.wrong)
         if not bad.any():
             continue

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from gradcheck._typing import Flat, Index
+from gradcheck.evidence.axes import along_rays
 from gradcheck.evidence.entries import claimed_still
 from gradcheck.function.lines import Family, Rays
 from gradcheck.joint.places import Judge
-from gradcheck.numerics.differences import estimate
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import random_units
 from gradcheck.parameters.block import Block
@@ -54,15 +54,9 @@ def directions_of_zeros(
     for _ in range(DIRECTIONS if lengths.any() else 0):
         tangent = lengths * random_units(rng, lengths.size)
         moved = np.flatnonzero(tangent)
-        room = None
-        if setting.room is not None:
-            reach = np.min(np.minimum(*setting.room)[moved] / np.abs(tangent[moved]))
-            room = (np.full(every.size, reach), np.full(every.size, reach))
-        found = estimate(
-            setting.objective, Family(Rays(setting.x, [tangent]), np.zeros(every.size, np.intp), every),
-            setting.f_x, level=setting.level, step=setting.relative_step.copy(),
-            smallest=1e-9 * setting.relative_step, wanted=wanted, room=room, unit=np.ones(every.size),
-        )  # fmt: skip
+        lines = Family(Rays(setting.x, [tangent]), np.zeros(every.size, np.intp), every)
+        step = setting.relative_step.copy()
+        found = along_rays(setting, [tangent], lines, every, step, wanted, unit=np.ones(every.size))
         found = claimed_still(setting, found, np.zeros(every.size), every)
         with np.errstate(invalid="ignore"):
             off = np.flatnonzero(np.abs(found.value) > 3.0 * found.error)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar
 
@@ -39,19 +40,13 @@ def own_arithmetic(function: Callable[P, R]) -> Callable[P, R]:
     return quiet
 
 
-class callers_arithmetic:  # noqa: N801 (a verb of its own, as np.errstate is)
+@contextmanager
+def callers_arithmetic() -> Iterator[None]:
     """The settings of the check's caller, for f and grad at x: what they warn of or raise there is for the caller."""
-
-    def __init__(self) -> None:
-        settings = _callers.get()
-        self._settings = None if settings is None else np.errstate(**settings)
-
-    def __enter__(self) -> None:
-        if self._settings is not None:
-            self._token = _callers.set(None)  # f may call a check of its own
-            self._settings.__enter__()
-
-    def __exit__(self, *raised: Any) -> None:
-        if self._settings is not None:
-            self._settings.__exit__(*raised)
-            _callers.reset(self._token)
+    settings = _callers.get() or {}
+    token = _callers.set(None)  # f may call a check of its own
+    try:
+        with np.errstate(**settings):
+            yield
+    finally:
+        _callers.reset(token)

@@ -45,6 +45,14 @@ class _Through:
         """The same directions through another point."""
         return replace(self, x=x)  # type: ignore[type-var]  # every one is a dataclass
 
+    def reached(self, rows: Index, offsets: Flat) -> Flat:
+        """The offsets as asked: each coordinate rounds its own way, which the measured noise contains."""
+        return offsets
+
+    def points(self, rows: Index, offsets: Flat) -> Flat:
+        """The points (size, k) of k rows and offsets, one a column."""
+        return np.stack([self.point(r, t) for r, t in zip(rows.tolist(), offsets, strict=True)], axis=1)  # type: ignore[attr-defined]
+
 
 @dataclass(frozen=True)
 class Axes(_Through):
@@ -64,7 +72,7 @@ class Axes(_Through):
         moved = x + offsets
         for b in self.parameters.blocks:
             if b.real_dtype != moved.dtype:
-                mine = (at >= b.start) & (at < b.stop)
+                mine = b.holds(at)
                 moved[mine] = moved[mine].astype(b.real_dtype)
         return moved - x
 
@@ -97,19 +105,11 @@ class Rays(_Through):
         size = sum(tangent.nbytes for tangent in held)
         return int(size if size > MUCH else object.__sizeof__(self))
 
-    def reached(self, rows: Index, offsets: Flat) -> Flat:
-        """The offsets as asked: each coordinate rounds its own way, which the measured noise contains."""
-        return offsets
-
     def point(self, row: int, offset: Any) -> Flat:
         """X moved along the tangent."""
         moved: Flat = np.multiply(self.tangents[row], offset)
         moved += self.x
         return moved
-
-    def points(self, rows: Index, offsets: Flat) -> Flat:
-        """X in every column, moved along a tangent in each."""
-        return np.stack([self.point(r, t) for r, t in zip(rows.tolist(), offsets, strict=True)], axis=1)
 
 
 @dataclass(frozen=True)
@@ -126,20 +126,12 @@ class Columns(_Through):
     def __len__(self) -> int:
         return len(self.groups)
 
-    def reached(self, rows: Index, offsets: Flat) -> Flat:
-        """The offsets as asked: each coordinate rounds its own way, which the measured noise contains."""
-        return offsets
-
     def point(self, row: int, offset: Any) -> Flat:
         """X with the coordinates of one group moved."""
         moved = self.x.copy()
         group = self.groups[row]
         moved[group] += offset * self.scales[group]
         return moved
-
-    def points(self, rows: Index, offsets: Flat) -> Flat:
-        """X in every column, with the coordinates of a group moved in each."""
-        return np.stack([self.point(r, t) for r, t in zip(rows.tolist(), offsets, strict=True)], axis=1)
 
 
 @dataclass(frozen=True)

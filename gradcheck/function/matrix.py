@@ -29,21 +29,21 @@ class Matrix(Protocol):
 
     def norms(self, tangent: Flat) -> Flat | None:
         """(m,) the root of the sum of squares of the terms of J v; None where the entries are not known."""
-
-    def column_norms(self, weight: Flat) -> Flat | None:
-        """(n,) the root of the sum over rows of (J weight[row])^2; None where the entries are not known."""
+        return None
 
     def entries(self, rows: Index, columns: Index) -> Flat:
         """J[rows, columns], (L,)."""
 
     def largest(self, tangent: Flat) -> Flat | None:
         """(m,) the largest term of each row of J v; None where the entries are not known."""
+        return None
 
     def mended(self, factors: Flat, change: Any) -> Matrix:
         """J with each row times a factor (m,), plus a sparse matrix (m, n)."""
 
     def transposed(self) -> Matrix | None:
-        """J' of a square J; None where the entries are not known."""
+        """J'; None where the entries are not known."""
+        return None
 
 
 # Terms of J v that are squared at once, so that they take little memory.
@@ -96,12 +96,6 @@ class Dense:
             total = total + (terms[0].dot(terms[0]) if m == 1 else np.einsum("ij,ij->i", terms, terms))
         return _roots(total, lambda rows: self.array[rows] * tangent)
 
-    def column_norms(self, weight: Flat) -> Flat:
-        """(n,) the root of the sum over rows of (J weight[row])^2."""
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            total = (self.array**2).T @ weight**2
-        return _roots(np.asarray(total), lambda columns: self.array[:, columns].T * weight)
-
     def entries(self, rows: Index, columns: Index) -> Flat:
         """J[rows, columns], (L,)."""
         return np.asarray(self.array[rows, columns])
@@ -143,25 +137,13 @@ class Sparse:
         """(m,) the root of the sum of squares of the terms of J v."""
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             total = np.asarray(self.array.power(2) @ tangent**2)
-        return self._roots(total, self.array.tocsr, tangent)
-
-    def column_norms(self, weight: Flat) -> Flat:
-        """(n,) the root of the sum over rows of (J weight[row])^2."""
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            total = np.asarray(self.array.power(2).T @ weight**2)
-        return self._roots(total, lambda: self.array.T.tocsr(), weight)
-
-    def _roots(self, squares: Flat, by_row: Callable[[], Any], factor: Flat) -> Flat:
-        """Of the rows of `by_row` times a factor; those that are out of range one by one, as they may be long."""
-        with np.errstate(invalid="ignore"):
-            found = np.sqrt(squares)
-            far = np.flatnonzero(~((squares >= SMALLEST) & (squares <= LARGEST)))
-        if far.size == 0:
-            return np.asarray(found)
-        rows = by_row()
+            found = np.sqrt(total)
+            far = np.flatnonzero(~((total >= SMALLEST) & (total <= LARGEST)))
+        rows = self.array.tocsr() if far.size else self.array
+        # Those that are out of range one by one, as they may be long.
         for k in far.tolist():
             mine = slice(rows.indptr[k], rows.indptr[k + 1])
-            sizes = np.abs(rows.data[mine] * factor[rows.indices[mine]])
+            sizes = np.abs(rows.data[mine] * tangent[rows.indices[mine]])
             unit = float(sizes.max(initial=0.0))
             found[k] = unit * np.sqrt(np.sum(np.square(sizes / unit))) if unit > 0 else 0.0
         return np.asarray(found)
@@ -195,7 +177,7 @@ class Sparse:
 
 
 @dataclass(frozen=True)
-class Product:
+class Product(Matrix):
     """Only v -> J v is known, and what is said to be u -> J^T u, if anything is: `rmatvec`."""
 
     size: tuple[int, int]
@@ -210,14 +192,6 @@ class Product:
     def product(self, tangent: Flat) -> Flat:
         """J v (m,)."""
         return self.matvec(tangent)
-
-    def norms(self, tangent: Flat) -> None:
-        """Unknown."""
-        return
-
-    def column_norms(self, weight: Flat) -> None:
-        """Unknown."""
-        return
 
     @cached_property
     def asked(self) -> Dense:
@@ -235,17 +209,9 @@ class Product:
             out[mine] = self.matvec(unit)[rows[mine]]
         return out
 
-    def largest(self, tangent: Flat) -> None:
-        """Unknown."""
-        return
-
     def mended(self, factors: Flat, change: Any) -> Product:
         """J with each row times a factor (m,), plus a sparse matrix (m, n)."""
         return Product(self.size, lambda v: factors * self.matvec(v) + change @ v)
-
-    def transposed(self) -> None:
-        """Unknown."""
-        return
 
 
 # Columns that a product is asked for, one by one, to have all entries of J where it is wrong; and so many entries at

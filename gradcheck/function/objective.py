@@ -158,10 +158,6 @@ class Objective:
 
     def probe(self, fresh: Flat) -> Any:
         """The value of f at a vector that the check made; nan where f raises: the point is off its domain."""
-        with np.errstate(all="ignore"):
-            return self._probe(fresh)
-
-    def _probe(self, fresh: Flat) -> Any:
         try:
             return self.at(self.parameters.unflatten(fresh))[0]
         except (BudgetSpentError, NotScalarError):
@@ -195,7 +191,7 @@ class Objective:
 
     def _one_by_one(self, lines: Lines, row: int, offsets: Flat) -> list[Any]:
         # What f's arithmetic warns of at points that nobody asked for is no news: nan is. See `own_arithmetic`.
-        return [self._probe(lines.point(row, offset)) for offset in offsets]
+        return [self.probe(lines.point(row, offset)) for offset in offsets]
 
     def _along_in_workers(self, lines: Lines, rows: Index, offsets: Flat) -> Flat:
         self._count(offsets.size)
@@ -249,8 +245,7 @@ class Objective:
         k = stack.shape[1]
         self._count(k)
         try:
-            with np.errstate(all="ignore"):
-                return self._stack(self.parameters.stacked_leaves(stack), k)
+            return self._stack(self.parameters.stacked_leaves(stack), k)
         except NotScalarError:
             raise
         except Exception as error:

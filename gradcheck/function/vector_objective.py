@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
@@ -16,7 +16,6 @@ from gradcheck.function.lines import Family, Lines
 from gradcheck.function.objective import NOWHERE, STACKED, NotScalarError, Objective
 from gradcheck.function.workers import dealt, workers
 from gradcheck.parameters.leaves import ForeignArrayError, as_array
-from gradcheck.parameters.tree import Parameters
 
 __all__ = ["VectorObjective"]
 
@@ -28,23 +27,8 @@ class VectorObjective(Objective):
     values are nan then, and a check ends with what it knows.
     """
 
-    def __init__(
-        self,
-        f: Callable[..., Any],
-        parameters: Parameters,
-        *,
-        args: Sequence[Any] = (),
-        on_evaluation: Callable[[int], None] | None = None,
-        max_nfev: int | None = None,
-        vectorized: bool = False,
-        max_seconds: float | None = None,
-        n_jobs: int | None = 1,
-    ) -> None:
-        super().__init__(
-            f, parameters, args=args, on_evaluation=on_evaluation, max_nfev=max_nfev, vectorized=vectorized,
-            max_seconds=max_seconds, n_jobs=n_jobs,
-        )  # fmt: skip
-        self.shape: tuple[int, ...] | None = None
+    # Of what f returns, once it was called.
+    shape: tuple[int, ...] | None = None
 
     @property
     def outputs(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
@@ -12,7 +14,7 @@ from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.stencils import STENCIL, inner_pairs
 from gradcheck.results.entries import Entries
-from gradcheck.results.estimate import Estimate
+from gradcheck.results.estimate import Estimate, as_told
 from gradcheck.results.outcome import Limit
 from gradcheck.results.table import concatenate, rows
 from gradcheck.results.verdict import Judgement
@@ -181,9 +183,5 @@ def _by_complex_step(problem: Problem, setting: Setting, claimed: Flat, entries:
     # The real difference is off by the square of its step; it has to come nearer to the one than to the other.
     agrees = np.abs(real - exact) <= np.maximum(step * size, 0.5 * np.abs(claimed - exact))
     error = np.where(agrees, rounding, np.inf)
-    nothing = np.zeros(entries.size)
     limit = np.array([Limit.DISPUTED, Limit.NONE], object)[agrees.astype(int)]
-    return Estimate(
-        exact, error, nothing, error, nothing, nothing, exact, exact, error, np.full(entries.size, np.nan),
-        np.abs(exact), limit, 3 * entries.size,
-    )  # fmt: skip
+    return replace(as_told(exact, error, np.zeros(entries.size)), limit=limit, nfev=3 * entries.size)

@@ -55,7 +55,7 @@ class Direction:
     @property
     def in_noise(self) -> bool:
         """Whether that is so of some rows."""
-        return self.noisy is not False and bool(np.any(self.noisy))
+        return bool(np.any(self.noisy))
 
     @property
     def bar(self) -> Values:
@@ -102,8 +102,3 @@ class Joint:
     wrong: Mask
     sizes: Values
     spent: bool = False
-
-    @property
-    def open(self) -> Mask:
-        """Rows of which this way nothing more can be said."""
-        return ~(self.certified | self.wrong)

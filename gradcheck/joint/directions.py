@@ -35,6 +35,7 @@ from gradcheck.numerics.line_fit import (
     fit_line,
     positions,
 )
+from gradcheck.numerics.noise import HALF_GRID
 from gradcheck.numerics.problem import Problem, Scaling, of_typical_size
 from gradcheck.numerics.rounding import FEW, granularity, on_no_grid
 from gradcheck.numerics.row_formulas import rows_of
@@ -56,8 +57,6 @@ AS_PROBED = 3.0
 LONGER, TRIED, TRIED_ALONE, FARTHEST_ALONE = 3.0, 3, 6, 30.0
 # Off the domain come nearer three times.
 RETREAT, RETREATS = 30.0, 3
-# Half a step of a grid, with a margin.
-HALF_GRID = 0.6
 # What the imaginary part rounds by, in units of the root of the sum of squares of the terms: 8 leave 4.1 E at the
 # worst, 32 none of 1,610 beyond 3 E; from 1e5 entries on their sum rounds as the root of their number.
 COMPLEX_ROUNDING, MANY = 32.0, 1e5

@@ -129,10 +129,5 @@ def left_of(value: Values, outer: Values, step: float, fits: Sequence[LineFit], 
     Rows come of one f: they bend over lengths that are alike. more : how many times as much as along the fits most bend
     in third order.
     """
-    rate = (
-        SPARE
-        * step**2
-        * more ** (2 / 3)
-        * float(median(np.min([fifth_over_third(fit) for fit in fits], axis=0)))
-    )
-    return np.asarray(min(LEFT, rate) * np.abs(value - outer))
+    bends = float(median(np.min([fifth_over_third(fit) for fit in fits], axis=0)))
+    return np.asarray(min(LEFT, SPARE * step**2 * more ** (2 / 3) * bends) * np.abs(value - outer))

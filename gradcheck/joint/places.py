@@ -17,7 +17,7 @@ import numpy as np
 from gradcheck._typing import Flat, Index, Mask, Values
 from gradcheck.joint.direction import Direction
 from gradcheck.joint.joint import JointTest
-from gradcheck.numerics.tangents import TOGETHER
+from gradcheck.numerics.tangents import TOGETHER, within
 from gradcheck.results.entries import Entries
 
 __all__ = ["Judge", "Places", "find_places", "in_random_order"]
@@ -189,9 +189,7 @@ class _Search:
         for place, (off, error) in self.known.items():
             left = np.where(np.abs(off) > 3.0 * error, np.abs(off * self.tangent[self.order[place]]), np.inf)
             least = np.minimum(least, left)
-        tangent = np.zeros_like(self.tangent)
-        tangent[self.order[places]] = self.tangent[self.order[places]]
-        residual, error = self.residual(tangent)
+        residual, error = self.residual(within(self.tangent, self.order[places]))
         shows = 3.0 * error + self.least <= TELLING * least
         return bool(shows[self.rows].all()) and not self.exceeds(residual, error).any()
 

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from gradcheck._typing import Flat, Index, Mask
+from gradcheck._typing import Index, Mask
 from gradcheck.function.matrix import Dense, Matrix, Product, Sparse
 from gradcheck.joint.direction import Direction
+from gradcheck.numerics.tangents import within
 
 __all__ = ["entries", "repaired"]
 
@@ -74,20 +75,13 @@ def _reordered(matrix: Matrix, order: Index, axis: int) -> Matrix:
 
 def _scaled_array(matrix: Matrix, direction: Direction, columns: slice) -> Iterator[Matrix]:
     """The columns of one array of x by one factor, which the rows tell together."""
-    claimed = matrix.product(_within(direction.tangent, columns))
+    claimed = matrix.product(within(direction.tangent, columns))
     weight = np.where(direction.error > 0, claimed / direction.error**2, 0.0)
     size = float(weight @ claimed)
     if size > 0 and np.isfinite(size):
         part = float(weight @ direction.residual) / size
-        inside = scipy.sparse.diags_array(_within(np.ones(direction.tangent.size), columns))
+        inside = scipy.sparse.diags_array(within(np.ones(direction.tangent.size), columns))
         yield matrix.mended(np.ones(claimed.size), scipy.sparse.csc_array(entries(matrix)) @ inside * -part)
-
-
-def _within(values: Flat, columns: slice) -> Flat:
-    """Zero everywhere else."""
-    out = np.zeros_like(values)
-    out[columns] = values[columns]
-    return out
 
 
 def _symmetric(matrix: Matrix) -> Iterator[Matrix]:

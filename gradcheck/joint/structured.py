@@ -18,6 +18,7 @@ from gradcheck._typing import Flat, Mask, Values
 from gradcheck.function.matrix import one_row
 from gradcheck.joint.direction import STEEP, Direction
 from gradcheck.joint.joint import JointTest
+from gradcheck.numerics.tangents import within
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, flat_indices, hull, runs, whole_box, working_shape
 
@@ -152,7 +153,7 @@ def _each(
     shown = max(float(direction.off[0]), float(seen.off[0]))
     if not 1 < len(blocks) <= SUBSETS or shown < STEEP * direction.weight[0]:
         return []
-    tangents = [_within(direction.tangent, b) for b in blocks]
+    tangents = [within(direction.tangent, b.slice) for b in blocks]
     alone = [test.again(tangent, exact=direction.exact) for tangent in tangents]
     with np.errstate(all="ignore"):
         claimed = np.array([_claimed(test, tangent) for tangent in tangents])
@@ -195,13 +196,6 @@ def _arrays(size: int, blocks: Sequence[Block], some: Mask, others: Mask | None 
         return [(b, whole_box(b)) for b, yes in zip(blocks, which, strict=True) if yes]
 
     return Part.of(size, whole(some), whole(some & False if others is None else others))
-
-
-def _within(tangent: Flat, block: Block) -> Flat:
-    """Zero outside an array."""
-    inside = np.zeros_like(tangent)
-    inside[block.slice] = tangent[block.slice]
-    return inside
 
 
 def _subsets(count: int) -> Mask:
@@ -349,9 +343,7 @@ def grown(test: JointTest, direction: Direction, block: Block, box: Box) -> Part
             line = (stop, stop + 1) if forward else (start - 1, start)
             if line[0] < 0 or line[1] > shape[axis]:
                 break
-            inside = flat_indices(block, box.along(axis, line))
-            tangent = np.zeros_like(direction.tangent)
-            tangent[inside] = direction.tangent[inside]
+            tangent = within(direction.tangent, flat_indices(block, box.along(axis, line)))
             seen = test.again(tangent, exact=direction.exact)
             if not abs(float(seen.residual[0])) > 3.0 * float(seen.error[0]) + _least(direction):
                 break
@@ -379,7 +371,7 @@ def striped(test: JointTest, direction: Direction, block: Block) -> tuple[Part, 
         if not exceeds.any() or exceeds.all():
             continue
         boxes = [
-            (block, Box(tuple(span if k == axis else (0, n) for k, n in enumerate(shape))))
+            (block, whole_box(block).along(axis, span))
             for span in runs(set(np.flatnonzero(exceeds).tolist()))
         ]
         # The direction itself is more precise than its lines, and holds nothing else if they agree.
@@ -395,10 +387,6 @@ def _along_line(
     test: JointTest, direction: Direction, block: Block, axis: int, k: int
 ) -> tuple[float, float, float]:
     """The residual along one line of an array, its error, and what is claimed along it."""
-    tangent = np.zeros_like(direction.tangent)
-    mine: tuple[slice | int, ...] = (*[slice(None)] * axis, k)
-    here, all_of_it = tangent[block.slice], direction.tangent[block.slice]
-    shape = working_shape(block)
-    here.reshape(shape)[mine] = all_of_it.reshape(shape)[mine]
+    tangent = within(direction.tangent, flat_indices(block, whole_box(block).along(axis, (k, k + 1))))
     seen = test.again(tangent, exact=direction.exact)
     return float(seen.residual[0]), float(seen.error[0]), _claimed(test, tangent)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,7 +14,8 @@ from numpy.typing import NDArray
 from gradcheck._typing import Flat, Mask, Values
 from gradcheck.function.lines import Rays
 from gradcheck.function.matrix import Dense, Matrix, Sparse, one_row
-from gradcheck.function.objective import BudgetSpentError, NotScalarError, Objective
+from gradcheck.function.objective import Objective
+from gradcheck.numerics.complex_step import STEP, accepts_complex, complex_values
 from gradcheck.numerics.tangents import TOGETHER, mean_root, root_mean_square, scaled_rms
 from gradcheck.parameters.leaves import eps_of
 from gradcheck.parameters.quantiles import median
@@ -24,8 +24,6 @@ from gradcheck.results.verdict import Tolerance
 
 __all__ = ["NOTHING", "Problem", "Scaling", "of_typical_size", "scaling_of"]
 
-# So small that the truncation of the complex step, of second order, vanishes below rounding.
-COMPLEX_STEP = 1e-20
 # With less room between its bounds than this part of its scale, an entry would hold the whole direction back.
 NARROW = 0.1
 # Within an array entries of so many times the median size are moved by the same length, others by their own.
@@ -72,7 +70,7 @@ class Problem:
     @cached_property
     def in_doubles(self) -> bool:
         """Whether x is real and float64 throughout: so it can be given as complex numbers."""
-        return self.parameters.plain or all(b.dtype == np.float64 for b in self.parameters.blocks)
+        return accepts_complex(self.objective)
 
     @cached_property
     def eps_of_x(self) -> float:
@@ -117,19 +115,11 @@ class Problem:
         point = np.empty((self.x.size, 1), np.complex128)
         point.real[:, 0] = self.x
         for part, values in tangent:
-            np.multiply(values, COMPLEX_STEP, out=point.imag[part, 0])
-        try:
-            with warnings.catch_warnings():
-                # float(z) of a complex z warns; so f does not take complex numbers, and that is all there is to say.
-                warnings.simplefilter("ignore")
-                values = np.asarray(self.objective.complex_values(point)).ravel()
-        except (BudgetSpentError, NotScalarError):
-            raise
-        except Exception:  # whatever f raises for complex numbers: its user never asked it to take them
+            np.multiply(values, STEP, out=point.imag[part, 0])
+        (values,) = complex_values(self.objective, point)
+        if not np.isfinite(values).all():
             return None
-        if not np.iscomplexobj(values) or values.shape != self.f_x.shape or not np.isfinite(values).all():
-            return None
-        return np.asarray((values.real + 1j * (values.imag / COMPLEX_STEP)) / self.unit, np.complex128)
+        return np.asarray((values.real + 1j * (values.imag / STEP)) / self.unit, np.complex128)
 
     def in_units(self, unit: float) -> Problem:
         """The same with f, the matrix, which is dense, and the tolerance in units of `unit`, a power of two."""
@@ -279,9 +269,9 @@ def _strength(problem: Problem) -> Flat:
     rows = scaled_rms(problem.matrix, problem.scales)
     if rows is None:
         return np.ones(n)
-    strength = problem.matrix.column_norms(np.where(rows > 0, 1.0 / np.where(rows > 0, rows, 1.0), 0.0))
-    assert strength is not None  # as those of the rows
-    return strength
+    turned = problem.matrix.transposed()
+    assert turned is not None  # as the rows are known
+    return np.asarray(turned.norms(np.where(rows > 0, 1.0 / np.where(rows > 0, rows, 1.0), 0.0)))
 
 
 def _sizes(problem: Problem, lengths: Flat, least: float) -> Values:

@@ -67,6 +67,13 @@ def opposed(generator: np.random.Generator, n: int) -> tuple[NDArray[np.float64]
     return one, -np.copysign(other, one)
 
 
+def within(tangent: Flat, at: Index | slice) -> Flat:
+    """The tangent along some coordinates alone: 0 elsewhere."""
+    inside = np.zeros_like(tangent)
+    inside[at] = tangent[at]
+    return inside
+
+
 def root_mean_square(values: Flat) -> float:
     """The size of some finite numbers; 0 for none. The largest is taken out first: no square overflows or vanishes."""
     total = float(np.vdot(values, values))

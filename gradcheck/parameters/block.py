@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck._typing import Index, Mask
+
 __all__ = ["Block"]
 
 
@@ -47,6 +49,10 @@ class Block:
     def size(self) -> int:
         """Number of reals."""
         return self.stop - self.start
+
+    def holds(self, at: Index) -> Mask:
+        """Which of some places in the flat vector are its own."""
+        return np.asarray((at >= self.start) & (at < self.stop))
 
     def index(self, flat_index: int) -> tuple[int, ...]:
         """The array index of one real of the flat vector; () for a scalar."""

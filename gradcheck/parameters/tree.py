@@ -103,11 +103,7 @@ class Parameters:
 
     def rounding(self, point: Flat) -> Flat:
         """(size,) what the coordinates of a point change by when they are rounded to the dtypes of their arrays."""
-        change = np.zeros_like(point)
-        for b in self.blocks:
-            if b.real_dtype != point.dtype:
-                change[b.slice] = point[b.slice].astype(b.real_dtype) - point[b.slice]
-        return change
+        return self.on_grid(point) - point
 
     def block_of(self, flat_index: int) -> Block:
         """The array that holds one real of the flat vector."""

@@ -21,7 +21,7 @@ from gradcheck.results.undecided import Undecided
 if TYPE_CHECKING:
     from gradcheck.report.recipe import Recipe
 
-__all__ = ["Measurements", "ReportData", "added"]
+__all__ = ["Measurements", "ReportData", "added", "plain"]
 
 SCHEMA = "gradcheck-report/2"
 
@@ -158,8 +158,9 @@ class ReportData:
         """Plain values only, by the schema of docs/report.md; nan and inf become None."""
         told = asdict(replace(self, evidence=None, recipe=None, parts=()))
         del told["evidence"], told["recipe"], told["parts"]
-        plain = told | {"outcome": self.outcome.value, "seed": _seed_value(self.seed), "calls": self.calls}
-        return {"schema": SCHEMA} | {key: _plain(value) for key, value in plain.items()}
+        seed = self.seed if self.seed is None or isinstance(self.seed, int) else repr(self.seed)
+        whole = told | {"outcome": self.outcome.value, "seed": seed, "calls": self.calls}
+        return {"schema": SCHEMA} | {key: plain(value) for key, value in whole.items()}
 
     def to_json(self, indent: int | None = 2) -> str:
         """The dictionary as JSON text.
@@ -181,17 +182,14 @@ def added(calls: Iterable[Mapping[str, int]]) -> dict[str, int]:
     return total
 
 
-def _seed_value(seed: Any) -> Any:
-    return seed if seed is None or isinstance(seed, int) else repr(seed)
-
-
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value as JSON holds it; nan and inf become None."""
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, dict):
-        return {str(key): _plain(v) for key, v in value.items()}
+        return {str(key): plain(v) for key, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if isinstance(value, bool | str) or value is None:
         return value
     if hasattr(value, "item"):

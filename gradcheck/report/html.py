@@ -86,19 +86,10 @@ def told_of(report: Mapping[str, Any] | ReportData) -> tuple[dict[str, Any], Rep
     """What a report says as plain values, and the report itself where there is one."""
     source = report if isinstance(report, ReportData) else report.get("report")
     plain = report.to_dict() if isinstance(report, ReportData) else dict(report)
-    missing = {
-        "arrays": (),
-        "wrong": (),
-        "diagnosis": (),
-        "notes": (),
-        "certificates": (),
-        "reason": "",
-        "call": "",
-    }
-    told = (
-        missing | {"outcome": Outcome.INCONCLUSIVE.value, "nfev": None, "seconds": None, "method": ""} | plain
-    )
-    return told, source if isinstance(source, ReportData) else None
+    missing: dict[str, Any] = dict.fromkeys(("arrays", "wrong", "diagnosis", "notes", "certificates"), ())
+    missing |= {"reason": "", "call": "", "method": "", "nfev": None, "seconds": None}
+    missing |= {"outcome": Outcome.INCONCLUSIVE.value}
+    return missing | plain, source if isinstance(source, ReportData) else None
 
 
 def figures(report: ReportData, key: str) -> Iterator[Drawing]:

@@ -327,9 +327,7 @@ def _error_maps(evidence: Measurements) -> list[Panel]:
         size = int(np.prod(block.shape))
         if len(block.shape) != 2 or block.is_complex or min(block.shape) < 2 or size > LARGEST_MAP:
             continue
-        rows = np.flatnonzero(
-            (evidence.entries.coordinates >= block.start) & (evidence.entries.coordinates < block.stop)
-        )
+        rows = np.flatnonzero(block.holds(evidence.entries.coordinates))
         if rows.size > 1:
             maps.append(_error_map(evidence, block, rows))
     return sorted(maps, key=lambda panel: " 0 wrong" in panel.alt)

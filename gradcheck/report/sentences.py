@@ -45,6 +45,15 @@ FLUX = "what acts between the two is left out, or counted twice?"
 STALE = "a stale cache, or x is not used?"
 LONG_KINK = "what looks like a kink at x over the long steps that single precision asks for"
 PRECISE = "tighter solver tolerances, nothing rounded, no large terms that cancel"
+# What one side lacks that the other has.
+TAKEN_OFF = {
+    Kind.PROJECTED: ("analytic", "numerical", "part along x", SPHERE),
+    Kind.NOT_PROJECTED: ("numerical", "analytic", "part along x", NORM),
+    Kind.CENTRED: ("analytic", "numerical", "mean", CENTRE),
+    Kind.NOT_CENTRED: ("numerical", "analytic", "mean", MEAN),
+    Kind.NOT_NORMALISED: ("numerical", "analytic", "mean and its part along x", NORMALISED),
+    Kind.NOT_SCALED: ("numerical", "analytic", "part along x less its mean", DEVIATION),
+}
 UNITS = {
     "1/|numerical|": "a gradient divided by its norm?",
     "-1/|numerical|": "a direction of descent, of length 1?",
@@ -76,14 +85,8 @@ def cause_sentence(c: Cause) -> str:
             return f"{where if c.place.extent is Extent.BOX else name} is transposed"
         case Kind.PERMUTED:
             return f"{name} is permuted: {c.order} fits"
-        case Kind.BY_COLUMNS:
-            return f"{name} is read by columns for rows: {c.order} fits"
-        case Kind.BY_ROWS:
-            return f"{name} is read by rows for columns: {c.order} fits"
-        case Kind.REVERSED:
-            return f"{name} is reversed: {c.order} fits"
-        case Kind.SHIFTED:
-            return f"{name} is shifted: {c.order} fits"
+        case Kind.BY_COLUMNS | Kind.BY_ROWS | Kind.REVERSED | Kind.SHIFTED:
+            return f"{name} is {c.kind.value}: {c.order} fits"
         case Kind.EXCHANGED:
             return f"{c.moves[0][0]} and {c.moves[0][1]} are exchanged"
         case Kind.LINES:
@@ -114,13 +117,9 @@ def cause_sentence(c: Cause) -> str:
         case Kind.PARAMETRISATION:
             return f"analytic = numerical times {_chain(c)} in {where}: {CHAIN}"
         case (
-            Kind.PROJECTED
-            | Kind.NOT_PROJECTED
-            | Kind.CENTRED
-            | Kind.NOT_CENTRED
-            | Kind.NOT_NORMALISED
+            Kind.PROJECTED | Kind.NOT_PROJECTED | Kind.CENTRED | Kind.NOT_CENTRED | Kind.NOT_NORMALISED
             | Kind.NOT_SCALED
-        ):
+        ):  # fmt: skip
             return _projection(c, where)
         case Kind.OTHER_AXIS:
             wrong = "each row" if c.origin == "each column" else "each column"
@@ -288,17 +287,7 @@ def _chain(c: Cause) -> str:
 
 def _projection(c: Cause, where: str) -> str:
     of = "" if c.origin == "x" else f" in {c.origin}"
-    what, meaning = {
-        Kind.PROJECTED: ("part along x", SPHERE),
-        Kind.NOT_PROJECTED: ("part along x", NORM),
-        Kind.CENTRED: ("mean", CENTRE),
-        Kind.NOT_CENTRED: ("mean", MEAN),
-        Kind.NOT_NORMALISED: ("mean and its part along x", NORMALISED),
-        Kind.NOT_SCALED: ("part along x less its mean", DEVIATION),
-    }[c.kind]
-    one, other = ("analytic", "numerical")
-    if c.kind in (Kind.NOT_PROJECTED, Kind.NOT_CENTRED, Kind.NOT_NORMALISED, Kind.NOT_SCALED):
-        one, other = other, one
+    one, other, what, meaning = TAKEN_OFF[c.kind]
     return f"{one} is {other} without its {what}{of} in {where}: {meaning}"
 
 
@@ -323,13 +312,12 @@ def _term(c: Cause, where: str) -> str:
 
 
 def _lines(c: Cause, name: str) -> str:
+    noun = f"{c.origin}s" if " " not in c.origin else c.origin.replace("index", "indices")
     if len(c.moves) == 2:
         one, other = c.moves[0]
-        noun = f"{c.origin}s" if " " not in c.origin else c.origin.replace("index", "indices")
         return f"{noun} {one} and {other} of {name} are exchanged"
     named = ", ".join(f"{to} for {given}" for given, to in c.moves[:LINES])
     more = f", and {len(c.moves) - LINES:,} more" if len(c.moves) > LINES else ""
-    noun = f"{c.origin}s" if " " not in c.origin else c.origin.replace("index", "indices")
     return f"the {noun} of {name} are in another order: the right one is {named}{more}"
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gradcheck.report.sentences import advice_sentence, undecided_sentence
-from gradcheck.results.words import count, number, short, visible
+from gradcheck.results.words import columns, count, number, short, visible
 
 if TYPE_CHECKING:
     from gradcheck.report.data import ReportData
@@ -33,7 +33,7 @@ def report_text(report: ReportData) -> str:
     lines += _certificate_lines(report)
     lines += _capped("looks like", report.diagnosis, DIAGNOSES)
     lines += _capped("note", report.notes, NOTES)
-    lines.append(f"  {_cost(report)}")
+    lines.append(f"  {calls_text(report.calls)}, {report.seconds:.2g} s; again: {report.call}")
     # Names, notes and reasons hold what others wrote: keys of a dict, texts of exceptions.
     return visible("\n".join(lines))
 
@@ -56,15 +56,7 @@ def _array_lines(arrays: tuple[ArraySummary, ...]) -> list[str]:
         )
         for a in order[:ARRAYS]
     ]
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    lines = [
-        "  "
-        + "  ".join(
-            cell.ljust(w) if k == 0 else cell.rjust(w)
-            for k, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
+    lines = [f"  {line}" for line in columns(rows, left=1)]
     if len(arrays) > ARRAYS:
         hidden = order[ARRAYS:]
         wrong = sum(max(a.wrong, a.about) for a in hidden)
@@ -77,12 +69,7 @@ def _mismatch_lines(wrong: tuple[Mismatch, ...], arrays: tuple[ArraySummary, ...
     if not wrong:
         return []
     rows = [_mismatch_cells(m) for m in wrong[:MISMATCHES]]
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    lines = ["  worst first:"]
-    lines += [
-        "    " + "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    lines = ["  worst first:", *(f"    {line}" for line in columns(rows))]
     if more := left_out(len(wrong), len(rows), [(a.wrong, a.about) for a in arrays]):
         lines.append(f"    {more}")
     return lines
@@ -153,10 +140,6 @@ def _capped(title: str, sentences: tuple[str, ...], limit: int) -> list[str]:
     if len(sentences) > limit:
         lines[-1] += f" (and {len(sentences) - limit} more)"
     return lines
-
-
-def _cost(report: Any) -> str:
-    return f"{calls_text(report.calls)}, {report.seconds:.2g} s; again: {report.call}"
 
 
 def calls_text(calls: Mapping[str, int]) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from gradcheck._typing import Flat, Index
+from gradcheck._typing import Flat, Index, Mask
 from gradcheck.results.estimate import Estimate, unmeasured
+from gradcheck.results.outcome import Limit
 from gradcheck.results.table import rows
 from gradcheck.results.verdict import Judgement
 
@@ -33,6 +34,17 @@ class Entries:
     def wrong(self) -> Index:
         """The flat indices of the wrong entries."""
         return self.coordinates[self.judgement.wrong]
+
+    def left_open(self, these: Mask, limit: Limit | None = None) -> Entries:
+        """The same, with nothing decided of these (k,); limit : what keeps them open, where not what limited them."""
+        said, limits = self.judgement, self.estimate.limit.copy()
+        judgement = Judgement(
+            said.wrong & ~these, said.verified & ~these, said.inconclusive | these, said.subgradient & ~these,
+            said.allowed, said.scale,
+        )  # fmt: skip
+        if limit is not None:
+            limits[these] = limit
+        return replace(self, judgement=judgement, estimate=replace(self.estimate, limit=limits))
 
 
 def latest(evidence: Entries) -> Entries:

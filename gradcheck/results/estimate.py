@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from gradcheck._typing import Index, Mask
 from gradcheck.results.outcome import Limit
 
 
@@ -51,6 +52,14 @@ class Estimate:
     chord: Any
     limit: Any
     nfev: int
+
+    def without_bar(self, at: Index | Mask, limit: Limit | None = None) -> Estimate:
+        """The same, where these have no bar; limit : why, where not what limited them."""
+        error, limits = self.error.copy(), self.limit.copy()
+        error[at] = np.inf
+        if limit is not None:
+            limits[at] = limit
+        return replace(self, error=error, limit=limits)
 
     def __str__(self) -> str:
         """`0.540302305868 +- 1.5e-12`: each value to the place of the first digit of its bar."""

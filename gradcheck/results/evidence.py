@@ -32,5 +32,4 @@ class Evidence:
         """Whether directions bound what is not accepted of an array's error, or every entry was judged by itself."""
         if array.certificate is not None:
             return array.certificate.left <= resolution
-        at, block = self.entries.coordinates, array.block
-        return int(((at >= block.start) & (at < block.stop)).sum()) == block.size
+        return int(array.block.holds(self.entries.coordinates).sum()) == array.block.size

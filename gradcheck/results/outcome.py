@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum, StrEnum
 
 
@@ -11,6 +12,14 @@ class Outcome(StrEnum):
     PASS = "PASS"
     FAIL = "FAIL"
     INCONCLUSIVE = "INCONCLUSIVE"
+
+
+def overall(outcomes: Iterable[Outcome]) -> Outcome:
+    """FAIL if any is, else INCONCLUSIVE if any is or there is none, else PASS."""
+    seen = set(outcomes)
+    if Outcome.FAIL in seen:
+        return Outcome.FAIL
+    return Outcome.PASS if seen == {Outcome.PASS} else Outcome.INCONCLUSIVE
 
 
 class Limit(Enum):

@@ -97,7 +97,7 @@ def summaries(parameters: Parameters, evidence: Evidence, tolerance: Tolerance) 
     """One row a parameter array."""
     rows, entries = [], evidence.entries
     for k, b in enumerate(parameters.blocks):
-        mine = (entries.coordinates >= b.start) & (entries.coordinates < b.stop)
+        mine = b.holds(entries.coordinates)
         known = mine & np.isfinite(entries.estimate.error)
         distance = np.abs(entries.analytic[known] - entries.estimate.value[known])
         together = evidence.arrays[k] if evidence.arrays else None
@@ -135,7 +135,7 @@ def _certainly_seen(entries: Entries) -> Any:
 def _wrong(evidence: Evidence, block: Block, parts: list[Region]) -> int:
     """How many entries of an array are wrong: all of some parts of it, each once, and those judged elsewhere."""
     judged = evidence.entries
-    outside = judged.judgement.wrong & (judged.coordinates >= block.start) & (judged.coordinates < block.stop)
+    outside = judged.judgement.wrong & block.holds(judged.coordinates)
     for region in parts:
         outside &= ~inside(judged, region)
     size = sum(region.size for region in parts)
@@ -158,9 +158,8 @@ def sampled(evidence: Evidence) -> list[Region]:
 
 def inside(judged: Entries, region: Region) -> Mask:
     """Which of the judged entries lie in a region."""
-    b = region.block
-    inside = (judged.coordinates >= b.start) & (judged.coordinates < b.stop)
-    inside[inside] = in_box(b, region.box, judged.coordinates[inside])
+    inside = region.block.holds(judged.coordinates)
+    inside[inside] = in_box(region.block, region.box, judged.coordinates[inside])
     return inside
 
 

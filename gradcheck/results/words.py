@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 
 # Control characters but tab and newline, marks that turn the direction of writing, halves of a pair of surrogates: a
 # terminal obeys the first, a reader is misled by the second, and UTF-8 has no third.
@@ -20,6 +21,18 @@ def number(value: float, digits: int = 3) -> str:
 def count(value: int, noun: str) -> str:
     """`1 evaluation`, `12,000 evaluations`."""
     return f"{value:,} {noun}{'' if value == 1 else 's'}"
+
+
+def columns(rows: Sequence[Sequence[str]], left: int = 99) -> list[str]:
+    """Rows of cells as lines, below each other; the first `left` of a row to the left, the others to the right."""
+    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(w) if k < left else cell.rjust(w)
+            for k, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def short(name: str, width: int = 40) -> str:

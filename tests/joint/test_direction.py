@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from by_hand import direction, fitted
 
-from gradcheck.joint.direction import Direction, Joint
+from gradcheck.joint.direction import Direction
 
 
 def test_a_residual_of_nothing_may_be_three_bars_or_the_noise_that_they_are():
@@ -90,11 +90,3 @@ def test_f_is_about_as_steep_as_is_claimed_within_a_factor_of_fifty(slope: float
     for sign in (1.0, -1.0):
         found = direction(2, fitted(2, value=[sign * slope, 1.0]), weight=[weight, 1.0])
         assert found.borne_out.tolist() == [out, True]
-
-
-def test_rows_that_are_neither_certified_nor_wrong_are_open():
-    """Where the budget did not end it, unless that is said."""
-    certified, wrong = np.array([True, False, False]), np.array([False, True, False])
-    joint = Joint((), np.ones(3), certified, wrong, np.ones(3))
-    assert joint.open.tolist() == [False, False, True]
-    assert joint.spent is False

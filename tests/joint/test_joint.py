@@ -88,7 +88,7 @@ def test_a_kink_at_x_is_neither_certified_nor_called_wrong():
         lambda x: np.abs(x[:3]).sum() + x[3:] @ x[3:],
     ):
         joint = directions_of(problem(f, gradient, x))
-        assert joint.open.all()
+        assert (~(joint.certified | joint.wrong)).all()
 
 
 def test_decimals_are_noise_of_a_known_size():
@@ -199,7 +199,7 @@ def test_noise_of_a_known_size_keeps_no_right_gradient_from_its_certificate(size
     wrong = slopes(x)
     wrong[17] += 1e-2 * np.sqrt(np.mean(wrong**2))
     joint = directions_of(problem(noisy(sines, size, seed), wrong, x), seed=seed)
-    assert joint.wrong.all() or joint.open.all()
+    assert joint.wrong.all() or (~(joint.certified | joint.wrong)).all()
     assert size > 1e-10 or joint.wrong.all()
 
 
@@ -207,7 +207,7 @@ def test_noise_that_hides_what_must_be_seen_certifies_nothing():
     """1e-5 of f is more than a thousandth of an entry, one of 200, moves f by at the longest step of 0.3."""
     x = np.random.default_rng(0).normal(size=200)
     joint = directions_of(problem(noisy(sines, 1e-5), slopes(x), x))
-    assert joint.open.all()
+    assert (~(joint.certified | joint.wrong)).all()
 
 
 def test_an_oscillation_that_looks_like_noise_is_not_taken_for_it():

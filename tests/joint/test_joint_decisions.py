@@ -638,7 +638,7 @@ def test_without_eight_evaluations_no_direction_is_taken():
         if not taken:
             assert joint.spent
             assert joint.bound.tolist() == [math.inf, math.inf]
-            assert joint.open.tolist() == [True, True]
+            assert (~(joint.certified | joint.wrong)).tolist() == [True, True]
     test = joint_test(2)
     test.along.moved = 0
     assert not test.run().spent
