@@ -19,7 +19,7 @@ from gradcheck.results.verdict import Tolerance
 __all__ = ["SINGLE", "Circumstances", "ended_by", "undecided_array", "undecided_entries"]
 
 # Limits that are a size: a larger resolution or atol decides them.
-SIZED = (Limit.NOISE, Limit.BESIDE, Limit.TRUNCATION, Limit.NONE)
+SIZED = (Limit.NOISE, Limit.BESIDE, Limit.TRUNCATION, Limit.ACCEPTED, Limit.NONE)
 # What is printed is a little more than what is needed, so that it is enough after it was rounded.
 ROOM = 1.1
 # A resolution above this lets a mistake of half an entry pass: none is offered.
@@ -152,6 +152,7 @@ def _advice(
         Limit.NOISE: (precise,),
         Limit.BESIDE: (Remedy.OFF_BESIDE, precise),
         Limit.SCALE: (Remedy.APART,),
+        Limit.ACCEPTED: (),
         Limit.TRUNCATION: (Remedy.OFF_BEND, Remedy.RESCALE),
         Limit.DISPUTED: (precise, Remedy.COMPLEX),
         Limit.NONE: (precise, Remedy.ELSEWHERE),

@@ -111,15 +111,17 @@ def _of_directions(claim: Claim, k: int, confidence: float) -> ArrayEvidence:
         found = search(claim, test, joint.directions[-1])
         if found.dense:
             leave_the_rest(claim)
+        again = found.tolerated and not (found.explains or tolerant)
         tolerant |= found.tolerated
-        if found.dense or found.spent or not (found.tolerated or claim.wrong_in(block)):
+        if not again and (found.dense or found.spent or not (found.tolerated or claim.wrong_in(block))):
             break
     assert test is not None
     if not (joint.certified[0] or claim.wrong_in(block)):
         _judge_the_largest(claim, few=not joint.wrong[0])
     give_numbers(claim, joint, scaling)
     claim.judge_the_immovable(scaling)
-    limit = Limit.NONE if joint.certified[0] else Limit.BUDGET if joint.spent else test.limit
+    limit = Limit.ACCEPTED if tolerant else test.limit
+    limit = Limit.NONE if joint.certified[0] else Limit.BUDGET if joint.spent else limit
     return evidence_of(claim, joint, scaling, confidence, limit).arrays[k]
 
 

@@ -91,7 +91,9 @@ class _Examination:
                 return None
             found = search_for(claim, test, joint.directions[-1])
             unnamed, disputed = found.dense, disputed | found.disputed
-            if not found.explains or found.spent:
+            if found.tolerated and not (found.explains or claim.tolerant):
+                claim.tolerant = True
+            elif not found.explains or found.spent:
                 break
         assert joint is not None
         assert test is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,8 @@ __all__ = ["Found", "search"]
 
 # A search ends that takes more than this part of what judging every entry does, or so many evaluations.
 WORTHWHILE, MOST_SEARCHED = 3, 10_000
+# Evaluations after which none is looked for any more that errors within the tolerance would hide.
+SLIGHT = 60
 # What is left where it ends is judged one by one, up to so many; and of what is dense, which a sample tells, or in
 # noise, where an entry takes tens of evaluations.
 LEFT, LEFT_IN_NOISE = 250, 20
@@ -53,17 +56,22 @@ def search(claim: Claim, test: JointTest, direction: Direction) -> Found:
         return claim.judge(np.array([column]), off)
 
     budget = min(WORTHWHILE * claim.still.size, MOST_SEARCHED)
+    # What independent errors within the tolerance explain accuses none of the entries, unless a few are found at once.
+    accepted = bool(tolerated(test, direction).all())
+    patience = SLIGHT if accepted and np.count_nonzero(~claim.still) > LEFT else math.inf
     # Two points a measurement; where they find nothing, four.
     for precise in (False, True):
         places = find_places(
-            test, direction, np.ones(1, bool), judge, claim.around, claim.rng, budget, precise=precise
-        )
+            test, direction, np.ones(1, bool), judge, claim.around, claim.rng, budget,
+            precise=precise, patience=patience,
+        )  # fmt: skip
         if places.wrong or places.right or places.spent or direction.exact:
             break
     left = np.flatnonzero(~claim.still)
     clear = not test.unsettled.any()
-    if (places.dense or places.spent) and left.size <= (
-        LEFT if clear and not places.dense else LEFT_IN_NOISE
+    vain = accepted and not places.wrong and bool(places.unexplained.any())
+    if (places.dense or places.spent or vain) and left.size <= (
+        LEFT if places.spent and clear and not places.dense else LEFT_IN_NOISE
     ):
         wrong = claim.judge(left).wrong
         places = Places([*places.wrong, *wrong], [*places.right, *np.setdiff1d(left, wrong)])
@@ -74,10 +82,11 @@ def search(claim: Claim, test: JointTest, direction: Direction) -> Found:
         return Found(explains=True)
     if places.spent:
         leave_the_rest(claim)
-    # What independent errors within the tolerance explain accuses none of the entries.
-    explained = not places.wrong and bool(tolerated(test, direction).all())
+    explained = accepted and not places.wrong
     disputed = not (places.wrong or explained) and claim.leave_open(places.right)
-    return Found(bool(places.wrong or places.right), False, places.spent, explained, disputed)
+    # Right entries explain it where nothing is left that they do not.
+    by_right = places.right and not (explained and (places.spent or places.unexplained.any()))
+    return Found(bool(places.wrong or by_right), False, places.spent, explained, disputed)
 
 
 def _told_by_a_sample(claim: Claim, test: JointTest, direction: Direction, places: Places) -> bool:

@@ -70,6 +70,8 @@ FIFTH = (1.0, 5.0 / 3.0)
 CONFIRMS, CONFIRMS_ROUNDED, NEARER, NEAREST = 1e-5, 0.1, 32.0, 1024.0
 # Tangents of so many coordinates, 2 MB, are drawn once.
 KEPT = 2**18
+# Independent errors add up to no more than so many times the root of the sum of their squares.
+AT_MOST = 3.0
 # Two calls at x, one with complex numbers.
 SAME = 1e-12
 # The places of the four outer values among five or nine.
@@ -366,10 +368,10 @@ class Directions:
         return Direction(tangent, step, weight, product - slope, error, allowed, exact, **known)
 
     def spread(self, tangent: Flat) -> Values:
-        """(m,) what independent errors of the size that the tolerance accepts leave along a tangent."""
+        """(m,) what independent errors of the size that the tolerance accepts leave along a tangent at the most."""
         tolerance, (_, weight) = self.problem.tolerance, self._claimed(tangent)
         across = math.sqrt(float(tangent @ tangent)) if tolerance.atol else 0.0
-        return np.asarray(tolerance.rtol * weight + tolerance.atol * across)
+        return np.asarray(AT_MOST * (tolerance.rtol * weight + tolerance.atol * across))
 
     def short_of(self, before: Sequence[Direction]) -> Short:
         """The few points that noise and bends leave most of, by the directions of eight points so far."""

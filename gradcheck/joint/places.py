@@ -322,12 +322,14 @@ def find_places(
     budget: int,
     *,
     precise: bool = False,
+    patience: float = math.inf,
     begun: tuple[Index, Direction] | None = None,
 ) -> Places:
     """The wrong entries of the rows (m,) in which a direction found something.
 
     judge : looks at one entry by itself: nothing is named without. around : the box that holds some entries, in which
-    others are sampled. budget : evaluations of f after which it ends. precise : four points a measurement, not two.
+    others are sampled. budget, patience : evaluations of f after which it ends, in all and since the last wrong entry.
+    precise : four points a measurement, not two.
     begun : of `in_random_order`, where that was asked already.
     Source: adaptive group testing with additive answers; the order and the bars by trial, see docs/verdict.md.
     """
@@ -335,7 +337,7 @@ def find_places(
     search = _Search(test, direction, rows, judge, order, precise)
     objective = test.problem.objective
     begin, each = objective.nfev, ONE_EXACT if search.exact else ONE
-    last = begin + budget
+    last, since = begin + budget, begin
     count = search.order.size
     measured = search.measure(0, count, weighted=True) if seen is None else (seen.residual, seen.error)
     weighted, weighted_error = measured
@@ -362,7 +364,7 @@ def find_places(
             )
             if not exceeding.any():
                 break
-            if objective.nfev > last or objective.remaining < 40:
+            if objective.nfev > min(last, since + patience) or objective.remaining < 40:
                 search.found.spent = True
                 unexplained |= exceeding
                 exceeding[:] = False
@@ -372,6 +374,7 @@ def find_places(
             wrong = [search.look_at(place, now.plain) for place in fresh]
             if not any(wrong):
                 break
+            since = objective.nfev
         if not exceeding.any():
             continue
         if part.size == 1:

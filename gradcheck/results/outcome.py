@@ -35,5 +35,6 @@ class Limit(Enum):
     DOMAIN = "the edge of f's domain"
     FIXED = "a fixed coordinate (equal bounds)"
     BUDGET = "the budget of evaluations"
+    ACCEPTED = "errors within the tolerance, which add up along random directions"
     CONSTANT = "f is the same at all points around x"
     DISPUTED = "the complex step contradicts it, and real differences are too crude to tell which is right"

@@ -215,7 +215,11 @@ def test_a_part_by_a_factor_is_taken_out_of_the_claim(monkeypatch: pytest.Monkey
     # It goes on as the next test. What is known stays still in it, and it has the share of the first.
     assert claim.begun is fresh.tests[0]
     assert np.flatnonzero(scaling.lengths == 0).tolist() == [start + 4]
-    assert (rng is claim.rng, delta, named) == (True, DELTA / 2.0, {"exact": True, "before": TEST})
+    assert (rng is claim.rng, delta, named) == (
+        True,
+        DELTA / 2.0,
+        {"exact": True, "before": TEST, "tolerant": False},
+    )
 
 
 def test_a_part_that_was_divided_before_stays_so(monkeypatch: pytest.MonkeyPatch, explained: Any):
@@ -492,7 +496,10 @@ def test_a_test_moves_what_is_not_known_as_far_as_f_is_known(monkeypatch: pytest
     claim.test_of(other.problem, np.arange(N) == 7, None)
     given = [(problem, rng, delta, named) for problem, _, rng, delta, named in fresh.made]
     assert given == [
-        (of.problem, claim.rng, pytest.approx(DELTA * share, rel=1e-12), {"exact": exact, "before": known})
+        (
+            of.problem, claim.rng, pytest.approx(DELTA * share, rel=1e-12),
+            {"exact": exact, "before": known, "tolerant": False},
+        )
         for of, share, known in (
             (claim, 1 / 2, None), (claim, 1 / 4, before), (claim, 1 / 12, TEST), (other, 1 / 24, None),
         )

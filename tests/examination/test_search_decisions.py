@@ -61,8 +61,9 @@ class Ways:
         monkeypatch.setattr(module, "explained_by_a_factor", self.explained_by_a_factor)
         monkeypatch.setattr(module, "fill_arrays", self.fill_arrays)
 
-    def find_places(self, *given: Any, precise: bool) -> Places:
+    def find_places(self, *given: Any, precise: bool, patience: float) -> Places:
         """One answer after another."""
+        self.patience = patience
         self.looks.append((*given, precise))
         return self.places.pop(0)
 
@@ -238,6 +239,19 @@ def test_what_errors_within_the_tolerance_explain_accuses_no_entry(
     found = search(claim, TEST, along(off))
     assert found == Found(True, False, False, tolerated, disputes and not tolerated)
     assert claim.left_open == ([] if tolerated else [[4, 6]])
+
+
+@pytest.mark.parametrize(
+    ("size", "off", "patience"), [(251, 1.25, 60), (250, 1.25, np.inf), (251, 1.26, np.inf)]
+)
+def test_few_evaluations_look_for_what_errors_within_the_tolerance_explain(
+    monkeypatch: pytest.MonkeyPatch, size: int, off: float, patience: float
+):
+    """Where more are left than would be judged one by one."""
+    ways = Ways(monkeypatch, Places(right=[4]))
+    claim: Any = Claim(size=size)
+    search(claim, TEST, along(off))
+    assert ways.patience == patience
 
 
 def test_where_an_entry_is_wrong_none_is_tolerated_or_left_open(monkeypatch: pytest.MonkeyPatch):
