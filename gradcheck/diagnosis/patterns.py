@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck._typing import Mask
 from gradcheck.diagnosis.regions import ACCIDENT, place_of_zeros
 from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, Scope
 from gradcheck.results.cause import Cause, Extent, Kind, Place
@@ -34,6 +35,8 @@ CONSTANTS = {
 DIGITS = 1e-4
 # Factors that powers and squares make as well: no ratio of lengths is read into them.
 PLAIN = (1.5, 2.0, 3.0, 4.0)
+# A bar by which f may change by more than this of itself, while x does by its own size, is wide.
+WIDE = 0.1
 # What is counted more often than this is no slip.
 MOST_TIMES = 100
 # As near as people type a number, whatever is accepted of a derivative: 1.02 is not 50/49.
@@ -299,10 +302,18 @@ def unused(s: Scope) -> Cause | None:
     """Numerical zeros where analytic is not zero: f does not depend on these entries."""
     if s.wrong.sum() < 1 + MARGIN or s.telling.any():
         return None
-    if not s.convinces(np.zeros_like(s.analytic)):
+    if not (s.convinces(np.zeros_like(s.analytic)) and _is_zero(s).all()):
         return None
     # What analytic is there may be told as well: a weight decay alone.
     return Cause(Kind.UNUSED, s.wrong_place(), 1, origin=_beyond(s))
+
+
+def _is_zero(s: Scope) -> Mask:
+    """Which wrong entries are 0 as far as f shows, and not beside the claim alone: a bar as wide as f hides anything."""
+    values = dict(s.subject.bases(s.at))
+    f_x = np.abs(values.get("f(x)", s.subject.f_x))  # where it is 0 it has no size
+    wide = (s.bar * np.abs(values["x"]) > WIDE * f_x) & (f_x > 0)
+    return np.asarray(((s.numerical == 0.0) | ~wide)[s.wrong])
 
 
 def _beyond(s: Scope) -> str:

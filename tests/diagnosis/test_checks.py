@@ -801,3 +801,24 @@ def test_a_band_that_is_rolled_the_wrong_way_is_no_shift(whole, said):
         return np.roll(on + np.roll(below, -1), 1) if whole else on + np.roll(below, 1)
 
     assert check_vjp(f, vjp, x).diagnosis == said
+
+
+@pytest.mark.parametrize("unit", [1e14, 1.0 / 1.602176634e-19, 6.02214076e23])
+@pytest.mark.parametrize("n", [3, 6, 50])
+def test_numerical_is_0_by_its_own_bar_and_not_beside_the_claim(unit: float, n: int):
+    """Electron volts for joules, moles for molecules: a factor, however large; an entry that f lacks is still said."""
+    x = np.random.default_rng(1).normal(size=n)
+    p = {"a": x, "b": np.ones(4)}
+
+    def claim(p: Any) -> Any:
+        return {"a": unit * np.cos(p["a"]), "b": 2 * p["b"]}
+
+    alone = check_gradient(lambda x: np.sum(np.sin(x)), lambda x: unit * np.cos(x), x)
+    beside = check_gradient(lambda p: np.sum(np.sin(p["a"])) + p["b"] @ p["b"], claim, p)
+    lacking = check_gradient(lambda p: p["b"] @ p["b"], claim, p)
+
+    assert alone.diagnosis == (f"analytic = {unit:.6g} x numerical in all {n} entries of x",)
+    assert not any("numerical is 0" in text for text in beside.diagnosis)
+    assert lacking.diagnosis == (
+        f'numerical is 0 in all {n} wrong entries of params["a"], analytic is not: f does not use them there?',
+    )
