@@ -265,8 +265,10 @@ def _factor(c: Cause, where: str) -> str:
     if c.length == 2:
         meaning = "a factor 2 too many" if larger else "a factor 2 is missing, as from d(x^2) = 2 x dx"
     else:
-        mistake = "a sum where f takes the mean" if larger else "a mean where f takes the sum"
-        meaning = f"{mistake}, N = {c.length}{f' (the length of {c.origin})' if c.origin else ''}?"
+        one, other = ("sum", "mean") if larger else ("mean", "sum")
+        meaning = f"a constant, a unit, or a {one} for a {other}?"
+        if c.origin:
+            meaning = f"a {one} where f takes the {other}, N = {c.length} ({c.origin})?"
     return f"analytic = {times}numerical in {where}: {meaning}"
 
 
