@@ -536,6 +536,33 @@ def test_a_smooth_f_and_one_with_kinks_do_not_jump(kinks):
     assert check_gradient(f, lambda x: grad(x) + 1e-3 * a[::-1], x).diagnosis == ()
 
 
+POLES: dict[str, tuple[Any, Any, Any]] = {
+    "at 0": (lambda t: 1.0 / t, lambda t: -1.0 / t**2, [1.64e-3, 2.0]),
+    "of second order": (lambda t: 1.0 / t**2, lambda t: -2.0 / t**3, [1.64e-2, 2.0]),
+    "within the size of x": (lambda t: 1.0 / (t - 1.0), lambda t: -1.0 / (t - 1.0) ** 2, [1.1, 1.7]),
+    "a tangent": (np.tan, lambda t: 1.0 + np.tan(t) ** 2, [1.45, 0.5]),
+    "a logarithm": (lambda t: np.log(np.abs(t - 1.0)), lambda t: 1.0 / (t - 1.0), [1.1, 1.7]),
+    "a jump": (lambda t: np.sin(t) + 1e-3 * np.floor(t * 9.0 + 0.45), np.cos, [1.1, 1.7]),
+}
+
+
+@pytest.mark.parametrize("name", POLES)
+def test_a_pole_beside_x_is_no_jump(name: str):
+    """What f does beyond a pole, or at one, is no step of an iteration; a step of it is still said."""
+    of, slope, point = POLES[name]
+    said = []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        x = np.array(point) * (1.0 + 0.02 * rng.random(2))
+        right = np.diag(slope(x))
+        wrong = right + 1e-3 * np.abs(right).max() * rng.uniform(0.5, 1.0, (2, 2))
+        report = check_jacobian(of, wrong, x, rng=seed)
+        assert report.outcome == "FAIL"
+        said.append(Kind.STOPS in [cause.kind for cause in report.causes])
+
+    assert any(said) == (name == "a jump")
+
+
 def test_a_mask_that_hides_x_is_no_cache():
     """Where the gradient is 0 by mistake it does not change with x either: what is not hidden does."""
     x = np.random.default_rng(6).normal(size=20)
