@@ -319,8 +319,9 @@ def _term(c: Cause, where: str) -> str:
     }[c.kind]
     value, bar = number(c.value or 0.0, 6), number((c.bar or 0.0) / 3.0, 1)
     sides = "numerical - analytic" if c.lacking else "analytic - numerical"
-    surplus = "a constant too many?" if c.kind is Kind.OFFSET else f"{name} that f does not have?"
-    meaning = f"{name} left out?" if c.lacking else surplus
+    # Left out with a minus a term looks like one too many.
+    one, other = ("left out", "that f does not have")[:: 1 if c.lacking else -1]
+    meaning = f"{name} {one}, or a negative one {other}?"
     return f"{sides} = {what.format(value)} +- {bar} in {where}: {meaning}"
 
 

@@ -222,7 +222,7 @@ def test_an_intercept_that_has_no_penalty_is_left_alone():
 
     (sentence,) = report.diagnosis
     assert "lambda x with lambda = 0.1 +-" in sentence
-    assert "in x[1:9]: weight decay left out?" in sentence
+    assert "in x[1:9]: weight decay left out, or a negative one that f does not have?" in sentence
 
 
 @pytest.mark.parametrize("step", [1e-4, 1e-3])
@@ -849,3 +849,33 @@ def test_numerical_is_0_by_its_own_bar_and_not_beside_the_claim(unit: float, n: 
     assert lacking.diagnosis == (
         f'numerical is 0 in all {n} wrong entries of params["a"], analytic is not: f does not use them there?',
     )
+
+
+TERMS: dict[str, tuple[Any, Any, str]] = {
+    "weight decay": (lambda w: w @ w, lambda w: 2.0 * w, "weight decay"),
+    "signs": (lambda w: 2.0 * np.abs(w).sum(), lambda w: 2.0 * np.sign(w), "an L1 penalty"),
+    "a constant": (lambda w: 0.3 * w.sum(), lambda w: np.full(w.size, 0.3), "a constant"),
+}
+
+
+@pytest.mark.parametrize("name", TERMS)
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_term_has_either_sign(name: str, sign: float):
+    """A log prior that is forgotten and a penalty too many look alike: both are said, and that with its sign first."""
+    term, slope, noun = TERMS[name]
+    rng = np.random.default_rng(0)
+    a, w = rng.normal(size=(40, 6)), rng.normal(size=6)
+
+    def f(w: Any) -> float:
+        return float(np.sum(np.logaddexp(0.0, a @ w)))
+
+    def grad(w: Any) -> Any:
+        return a.T @ (1.0 / (1.0 + np.exp(-a @ w)))
+
+    forgotten = check_gradient(lambda w: f(w) + sign * float(term(w)), grad, w)
+    surplus = check_gradient(f, lambda w: grad(w) - sign * slope(w), w)
+    one, other = ("left out", "that f does not have")[:: int(sign)]
+
+    for report in (forgotten, surplus):
+        (said,) = report.diagnosis
+        assert said.endswith(f": {noun} {one}, or a negative one {other}?")

@@ -375,18 +375,23 @@ EXAMPLES = {
     "weight decay": Example(
         V,
         V - 0.01 * AT,
-        "numerical - analytic = lambda x with lambda = 0.01 +- 5e-11 in all 6 entries of x: weight decay left out?",
+        "numerical - analytic = lambda x with lambda = 0.01 +- 5e-11 in all 6 entries of x: "
+        "weight decay left out, or a negative one that f does not have?",
         x=AT,
     ),
     "L1": Example(
         V,
         V + 0.01 * np.sign(AT),
         "analytic - numerical = lambda sign(x) with lambda = 0.01 +- 1e-10 in all 6 entries of x: "
-        "an L1 penalty that f does not have?",
+        "an L1 penalty that f does not have, or a negative one left out?",
         x=AT,
     ),
     "offset": Example(
-        V, V - 0.5, "numerical - analytic = 0.5 +- 1e-10 in all 6 entries of x: a constant left out?", x=AT
+        V,
+        V - 0.5,
+        "numerical - analytic = 0.5 +- 1e-10 in all 6 entries of x: "
+        "a constant left out, or a negative one that f does not have?",
+        x=AT,
     ),
     "integers": Example(
         9 * V,
@@ -754,7 +759,7 @@ def test_what_fits_equally_well_is_all_said():
     first, second = explain(V, V + 0.25, np.ones(6))
 
     assert "lambda x" in first
-    assert "a constant too many" in second
+    assert "a constant that f does not have" in second
 
 
 def test_a_constant_without_freedom_beats_a_fitted_one():
@@ -1059,7 +1064,8 @@ def test_a_constant_on_the_diagonal_is_not_said_of_its_rows():
 
     assert nothing.startswith("numerical is 0 in rows 1, 2, 6 and 8 of x, analytic is not: ")
     assert re.match(
-        r"analytic - numerical = 1 \+- \S+ in all 4 wrong entries of x: a constant too many", constant
+        r"analytic - numerical = 1 \+- \S+ in all 4 wrong entries of x: a constant that f does not have",
+        constant,
     )
     assert twice.startswith("analytic = 2 x numerical in rows 1, 2, 6 and 8 of x: ")
 
