@@ -230,4 +230,5 @@ def and_hessian(
         left_out=left_out,
         max_nfev=options.max_nfev,
         functions=functions,
+        references={"hessian": "gradient"},
     )
