@@ -879,3 +879,22 @@ def test_a_term_has_either_sign(name: str, sign: float):
     for report in (forgotten, surplus):
         (said,) = report.diagnosis
         assert said.endswith(f": {noun} {one}, or a negative one {other}?")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_gradient_that_moves_in_steps_is_not_called_a_stale_cache_alone(seed: int):
+    """sign(e) for the slope of sqrt(1 + e^2), and argmax for a softmax, stay the same beside x though x is used."""
+    rng = np.random.default_rng(seed)
+    a, y, w, z = rng.normal(size=(40, 5)), rng.normal(size=40), rng.normal(size=5), 3.0 * rng.normal(size=6)
+
+    signs = check_gradient(
+        lambda w: float(np.mean(np.sqrt(1.0 + (y - a @ w) ** 2))),
+        lambda w: -a.T @ np.sign(y - a @ w) / 40.0,
+        w,
+    )
+    hard = check_gradient(lambda z: float(np.log(np.exp(z).sum())), lambda z: np.eye(6)[z.argmax()], z)
+
+    for report in (signs, hard):
+        assert report.diagnosis[0].endswith(
+            ": a stale cache, x is not used, or used in steps alone (a sign, an argmax)?"
+        )

@@ -429,7 +429,8 @@ EXAMPLES = {
     "a cache": Example(
         V,
         V**2 + 0.3,
-        "grad stays the same when x moves, f's slope does not: a stale cache, or x is not used?",
+        "grad stays the same when x moves, f's slope does not: "
+        "a stale cache, x is not used, or used in steps alone (a sign, an argmax)?",
         options={"grad": lambda x: V**2 + 0.3, "curvature": 1.0},
     ),
     "equal and opposite": Example(

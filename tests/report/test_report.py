@@ -624,3 +624,29 @@ def test_a_pass_in_float32_says_so():
     double = check_gradient(lambda x: float(np.sum(np.sin(x))), lambda x: 1.0009 * np.cos(x), x)
     assert double.outcome is Outcome.FAIL
     assert not any("float32" in n for n in double.notes)
+
+
+@pytest.mark.parametrize(("dtype", "factor"), [("float32", 1.0005), ("float16", 1.01)])
+@pytest.mark.parametrize("n", [3, 8, 120])
+def test_a_pass_says_whose_values_are_coarse(dtype: str, factor: float, n: int):
+    """A derivative in another type than f says so of itself; f is named where x is of that type, or f's value is."""
+    rng = np.random.default_rng(0)
+    a, x = rng.normal(size=(50, n)) / np.sqrt(n), rng.normal(size=n)
+
+    def f(x: Any) -> float:
+        return float(np.sum(np.logaddexp(0.0, a @ x)))
+
+    def grad(x: Any) -> Any:
+        return (factor * (a.T @ (1.0 / (1.0 + np.exp(-a @ x))))).astype(dtype)
+
+    alone = check_gradient(f, grad, x)
+    passes = f"what is off by less than rtol={alone.rtol:g} passes"
+    assert alone.outcome is Outcome.PASS
+    assert [note for note in alone.notes if dtype in note] == [
+        f"the gradient holds {dtype} values: {passes}; in float64 more would show"
+    ]
+    matrix = check_jacobian(np.sin, np.diag(np.cos(x)).astype(dtype), x)
+    assert any(note.startswith(f"the Jacobian holds {dtype} values: ") for note in matrix.notes)
+    if dtype == "float32":
+        both = check_gradient(f, lambda x: grad(x) / np.float32(factor), x.astype(dtype))
+        assert any(note.startswith("f computes in float32: ") for note in both.notes)
