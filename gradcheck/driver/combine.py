@@ -96,7 +96,8 @@ def combine(
         outcome, reason, missing = Outcome.INCONCLUSIVE, missing[0], []
     elif worst.outcome is Outcome.PASS:
         seen = max(report.detectable for report in reports.values())
-        reason = f"all {len(reports)} pass ({', '.join(order[:6])}{', ...' if len(order) > 6 else ''}); "
+        named = f"{', '.join(order[:6])}{', ...' if len(order) > 6 else ''}"
+        reason = f"all {len(order)} pass ({named}); " if len(order) > 1 else f"{named} passes; "
         reason += f"a relative mistake of {seen:.2g} would have been seen"
     else:
         parts = [f"{failed} wrong"] * (failed > 0) + [f"{undecided} undecided"] * (undecided > 0)

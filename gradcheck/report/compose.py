@@ -187,7 +187,7 @@ def _reason(
     if evidence is None or _empty(evidence):
         return "nothing was checked: every coordinate is fixed by its bounds"
     size = _size(parameters, evidence)
-    checked = f"{size:,} {'entry' if size == 1 else 'entries'}"
+    checked = count(size, "entry")
     if outcome is Outcome.FAIL:
         worst = f"{short(wrong[0].name)} {discrepancy(wrong[0])}"
         return f"{_how_many(evidence, arrays, causes)} of {checked} wrong: {worst}"

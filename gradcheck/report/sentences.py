@@ -7,7 +7,7 @@ import math
 from gradcheck.results.cause import Cause, Extent, Kind, Place
 from gradcheck.results.outcome import Limit
 from gradcheck.results.undecided import Advice, Ended, Remedy, Undecided
-from gradcheck.results.words import number, short
+from gradcheck.results.words import count, number, short
 
 __all__ = ["advice_sentence", "cause_sentence", "place_words", "undecided_sentence"]
 
@@ -198,13 +198,13 @@ def place_words(place: Place) -> str:
     names = _names(place.arrays)
     match place.extent:
         case Extent.ALL:
-            return f"{_all(place.count)} entries of {names}"
+            return f"{_all(place.count)} of {names}"
         case Extent.TESTED:
-            return f"{_all(place.count)} tested entries of {_box(place) if place.box else names}"
+            return f"{_all(place.count, 'tested ')} of {_box(place) if place.box else names}"
         case Extent.WRONG:
-            return f"{_all(place.count)} wrong entries of {names}"
+            return f"{_all(place.count, 'wrong ')} of {names}"
         case Extent.JUDGED:
-            return f"{_all(place.count)} wrong entries of {names} that were judged"
+            return f"{_all(place.count, 'wrong ')} of {names} that {'was' if place.count == 1 else 'were'} judged"
         case Extent.ENTRY:
             return place.entry + (" alone" if place.alone else "")
         case Extent.BOX:
@@ -221,8 +221,9 @@ def _names(arrays: tuple[str, ...]) -> str:
     return ", ".join(arrays[:-1]) + " and " + arrays[-1] if len(arrays) > 1 else arrays[0]
 
 
-def _all(n: int) -> str:
-    return "both" if n == 2 else f"all {n:,}"
+def _all(n: int, which: str = "") -> str:
+    """`all 6 entries`, `both wrong entries`, `the one tested entry`."""
+    return f"the one {which}entry" if n == 1 else f"{'both' if n == 2 else f'all {n:,}'} {which}entries"
 
 
 def _box(place: Place) -> str:
@@ -358,8 +359,7 @@ def undecided_sentence(u: Undecided) -> str:
         )
         return f"{name} does not depend on x at all: {told} points around x"
     if u.count:
-        entries = "entry" if u.total == 1 else "entries"
-        text = f"{u.count:,} of {u.total:,} {entries} cannot be decided, {name} for one: {cause}"
+        text = f"{u.count:,} of {count(u.total, 'entry')} cannot be decided, {name} for one: {cause}"
         if u.slopes is not None:
             left, right = (number(slope, 4) for slope in u.slopes)
             return f"{text} (slope {left} on the left, {right} on the right)"

@@ -18,8 +18,9 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def count(value: int, noun: str) -> str:
-    """`1 evaluation`, `12,000 evaluations`."""
-    return f"{value:,} {noun}{'' if value == 1 else 's'}"
+    """`1 evaluation`, `12,000 entries`."""
+    plural = noun.removesuffix("ry") + "ries" if noun.endswith("ry") else f"{noun}s"  # entries, and arrays
+    return f"{value:,} {noun if value == 1 else plural}"
 
 
 def short(name: str, width: int = 40) -> str:
