@@ -151,7 +151,8 @@ def _compare_numbers(m: np.ndarray, e: np.ndarray, allowed: np.ndarray, kind: st
     if within.all():
         return Comparison(Outcome.PASS, off, limit, at)
     place = f"entry {list(at)}: " if at else ""
-    others = f"; {int((~within).sum())} of {within.size} entries are out" if within.size > 1 else ""
+    out = int((~within).sum())
+    others = f"; {out} of {within.size} entries {'is' if out == 1 else 'are'} out" if within.size > 1 else ""
     relation = {"close": "not", "at_least": "not at least", "at_most": "not at most"}[kind]
     return Comparison(
         Outcome.FAIL,

@@ -29,6 +29,7 @@ from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.summaries import ArraySummary, Mismatch
 from gradcheck.results.verdict import DEFAULT_RESOLUTION, Tolerance
+from gradcheck.results.words import count
 
 __all__ = ["check_adjoint"]
 
@@ -233,7 +234,7 @@ def _decide(known: _Known, tolerance: Tolerance) -> tuple[Outcome, str]:
         )
     apart = max(p.apart for p in shown)
     return Outcome.PASS, (
-        f"{product} = {other} for {len(shown)} random pairs to {apart:.1g} of their terms; "
+        f"{product} = {other} for {count(len(shown), 'random pair')} to {apart:.1g} of their terms; "
         f"{bar + tolerance.rtol:.1g} would have been seen"
     )
 

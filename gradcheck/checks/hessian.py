@@ -26,6 +26,7 @@ from gradcheck.results.entries import Entries, latest
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.verdict import DEFAULT_RTOL
+from gradcheck.results.words import count
 
 __all__ = ["and_hessian", "check_hessian", "flat_gradient", "symmetry_of", "whole_gradient"]
 
@@ -169,8 +170,8 @@ def asymmetry(
         pairs = int((excess > 1.0).sum()) // 2
         a, b = sorted((int(i[k]), int(j[k])))
         upper, lower = matrix.entries(np.array([a, b]), np.array([b, a]))
-        text = f"hess is not symmetric in {pairs:,} pairs: H[{a}, {b}] is {upper:.8g}, H[{b}, {a}] is {lower:.8g}"
-        return [Finding(text, Outcome.FAIL)]
+        text = f"H[{a}, {b}] is {upper:.8g}, H[{b}, {a}] is {lower:.8g}"
+        return [Finding(f"hess is not symmetric in {count(pairs, 'pair')}: {text}", Outcome.FAIL)]
     generator = np.random.default_rng(0)
     u, v = generator.standard_normal((2, matrix.shape[1]))
     hu, hv = matrix.product(u), matrix.product(v)
@@ -228,4 +229,5 @@ def and_hessian(
         left_out=left_out,
         max_nfev=options.max_nfev,
         functions=functions,
+        references={"hessian": "gradient"},
     )

@@ -29,6 +29,7 @@ from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
 from gradcheck.results.outcome import Limit, Outcome
 from gradcheck.results.summaries import ArraySummary
+from gradcheck.results.words import count as counted
 
 __all__ = ["check_points"]
 
@@ -105,9 +106,10 @@ def check_points(
     by_severity = sorted(range(len(reports)), key=lambda k: -_badness(reports[k]))
     kinks = sum(_on_kink(report) for report in reports)
     passed = sum(report.outcome is Outcome.PASS for report in reports)
-    notes = [f"{passed} of {number:,} points pass"]
+    of_all = counted(number, "point")
+    notes = [f"{passed} of {of_all} {'passes' if passed == 1 else 'pass'}"]
     if kinks:
-        notes.append(f"{kinks} of {number:,} points lie on kinks of f")
+        notes.append(f"{kinks} of {of_all} {'lies on a kink' if kinks == 1 else 'lie on kinks'} of f")
     drawn = {"count": number if callable(points) else None}
     not_made = dict.fromkeys(f"point {k}" for k in (len(reports), number - 1) if len(reports) <= k < number)
     report = combine(
@@ -118,7 +120,8 @@ def check_points(
     reason = report.reason
     if report.outcome is Outcome.PASS:
         seen = f"a relative mistake of {report.detectable:.2g} would have been seen"
-        reason = f"the gradient passes at all {len(reports)} points; {seen}"
+        where = f"all {len(reports)} points" if len(reports) > 1 else "the one point"
+        reason = f"the gradient passes at {where}; {seen}"
     wrong = tuple(replace(m, name=f"{m.name} at point {k}") for k in by_severity for m in reports[k].wrong)
     args = given.pop("args", ())
     recipe = Recipe.of("check_points", f, grad, *Parameters.of(chosen), args, given, again)

@@ -87,6 +87,7 @@ def check_problem(
     each = {name: value for name, value in given.items() if name not in budget}
     checks: Checks = {}
     functions: dict[str, tuple[str, ...]] = {}
+    references = {"hess": "jac", "hessp": "jac"}
     grad, called = None, "fun" if jac is True else "jac"
     if callable(jac) or jac is True:
         checks["jac"] = partial(check_gradient, fun, jac, x0, args=args, **each)
@@ -108,6 +109,7 @@ def check_problem(
             functions[name] = (called, name)
     for k, constraint in enumerate(_as_list(constraints)):
         name = f"constraints[{k}]"
+        references[f"{name}.hess"] = f"{name}.jac"
         checks |= _constraint(name, constraint, x0, chosen.rng, each, notes)
         functions |= {
             f"{name}.jac": (f"{name}.fun", f"{name}.jac"), f"{name}.hess": (f"{name}.jac", f"{name}.hess")
@@ -127,7 +129,7 @@ def check_problem(
     report = combine(
         reports, method="problem", seed=chosen.rng, call=chosen.call(", ".join(["check_problem(fun, x0", *shown])),
         notes=tuple(notes), left_out=list(checks)[len(reports) :], max_nfev=chosen.max_nfev,
-        functions=functions,
+        functions=functions, references=references,
     )  # fmt: skip
     return finished(report, recipe)
 

@@ -18,6 +18,8 @@ COST = 4
 POINTS, REACH, HALVINGS = 33, 0.3, 8
 # Fourth differences of a jump are as large after the halvings as before, but for this; and so many times the noise.
 STAYS, CLEAR = 0.3, 100.0
+# Steps beside a jump differ by no more than this part of it.
+ALIKE = 0.1
 # No explanation is so good that its constants are known better than this.
 LEAST_RTOL = 1e-6
 
@@ -115,12 +117,15 @@ class Along:
         """By how much an output of f jumps at a place near x; None where none was found.
 
         On a line, where the fourth difference of the values is largest, the points are put twice as close, again and
-        again: that of a smooth f falls by 16 each time, that of a kink by 2, and that of a jump, 3 times it, stays.
+        again: that of a smooth f falls by 16 each time, that of a kink by 2, and that of a jump, 3 times it, stays. So
+        does that of log |t|, and that of a pole grows: a jump is one step, beside which all others are alike.
         """
         setting = self.setting
         if setting.objective.remaining < POINTS + 4 * HALVINGS:
             return None
-        tangent = setting.scales * random_units(generator_of(11), setting.x.size)
+        # No farther than x itself: beyond 0 may be a pole, or another function.
+        own = np.where(setting.x == 0, setting.scales, np.minimum(np.abs(setting.x), setting.scales))
+        tangent = own * random_units(generator_of(11), setting.x.size)
         if setting.room is not None:
             tangent = np.clip(tangent, -np.minimum(*setting.room) / REACH, np.minimum(*setting.room) / REACH)
 
@@ -141,4 +146,6 @@ class Along:
             line[1::2] = [values(t)[output] for t in places[1::2]]
             at = int(np.argmax(np.abs(np.diff(line, 4))))
         last = float(np.max(np.abs(np.diff(line, 4))))
-        return last / 3.0 if last >= STAYS * first and last > CLEAR * setting.level[output] else None
+        steps = np.sort(np.abs(np.diff(line) - np.median(np.diff(line))))
+        stays = last >= STAYS * first and steps[-2] <= ALIKE * steps[-1]
+        return last / 3.0 if stays and last > CLEAR * setting.level[output] else None

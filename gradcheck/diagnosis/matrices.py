@@ -43,6 +43,9 @@ LINEAR = (
     Kind.REPEATED,
 )  # fmt: skip
 
+# The number of cotangents is no N of f.
+OF_MIXED = ("the length of axis 0 of UJ", "the entries of UJ")
+
 
 def unmixed(causes: tuple[Cause, ...], mixed: int, outputs: int) -> tuple[Cause, ...]:
     """Those of the causes found in U J (mixed, n) that are true of J (outputs, n) too, said of J."""
@@ -75,8 +78,7 @@ def _unmixed(c: Cause, mixed: int, outputs: int) -> Cause:
         found = replace(found, extent=Extent.ALL)
     elif place.box:
         found = replace(found, shape=shape, box=box)
-    # The number of cotangents is no N of f.
-    of_axes = c.span is not None or c.origin == "axis 0 of UJ" or "sqrt" in c.origin
+    of_axes = c.span is not None or c.origin in OF_MIXED or "sqrt" in c.origin
     if c.kind is Kind.FACTOR and of_axes:
         return replace(c, place=found, length=None, origin="", span=None)
     return replace(c, place=found, origin=c.origin.replace("UJ", "J"))

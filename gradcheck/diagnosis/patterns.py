@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck._typing import Mask
 from gradcheck.diagnosis.regions import ACCIDENT, place_of_zeros
 from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, Scope
+from gradcheck.numerics.tangents import ROUNDING
 from gradcheck.results.cause import Cause, Extent, Kind, Place
 
 __all__ = [
@@ -34,6 +36,10 @@ CONSTANTS = {
 DIGITS = 1e-4
 # Factors that powers and squares make as well: no ratio of lengths is read into them.
 PLAIN = (1.5, 2.0, 3.0, 4.0)
+# So near lies one number in fifty to a whole one by accident.
+WHOLE = 0.01
+# A bar by which f may change by more than this of itself, while x does by its own size, is wide.
+WIDE = 0.1
 # What is counted more often than this is no slip.
 MOST_TIMES = 100
 # As near as people type a number, whatever is accepted of a derivative: 1.02 is not 50/49.
@@ -107,21 +113,34 @@ def slope(b: Array, d: Array) -> Any:
 
 
 def _length(s: Scope, c: float, spread: float) -> Cause | None:
-    """A factor -1, 2, N or 1/N that is known well enough to tell N from its neighbours."""
+    """A factor -1, 2, N or 1/N that is known well enough to tell N from its neighbours, and from what is not whole."""
     larger = abs(c) > 1.0
-    n = round(c if larger else 1.0 / c)
+    ratio = c if larger else 1.0 / c
+    n = round(ratio)
     if spread * abs(n) >= 0.25:
         return None
     value = float(n) if larger else 1.0 / n
-    if n == -1:
-        return Cause(Kind.SIGN, ANYWHERE, value=-1.0, length=-1)
-    if n == 2:
-        return Cause(Kind.FACTOR, ANYWHERE, value=value, length=2)
-    for name, shape in (*((b.name, b.shape) for b in (*s.blocks, *s.parameters.blocks)), *s.subject.behind):
-        if n in shape and n > 1:
-            origin = f"axis {shape.index(n)} of {name}"
-            return Cause(Kind.FACTOR, ANYWHERE, value=value, length=n, origin=origin)
-    return Cause(Kind.FACTOR, ANYWHERE, value=value, length=n) if n >= LEAST_N else None
+    if n in (-1, 2):
+        return Cause(Kind.SIGN if n == -1 else Kind.FACTOR, ANYWHERE, value=value, length=n)
+    rounding = ROUNDING * s.subject.tolerance.eps
+    fits = np.abs(s.analytic / value - s.numerical) <= s.bar + rounding * np.abs(s.numerical)
+    if n < 2 or s.wrong.sum() < 2 or not fits[s.wrong].all():
+        return None
+    origin = next((name for name, length in _lengths(s) if length == n), "")
+    # Of no known length: numbers that are not whole must hardly ever come so near to one.
+    whole = n >= LEAST_N and max(spread, rounding) * n <= WHOLE
+    return Cause(Kind.FACTOR, ANYWHERE, value=value, length=n, origin=origin) if origin or whole else None
+
+
+def _lengths(s: Scope) -> Iterator[tuple[str, int]]:
+    """The lengths of axes, and numbers of entries, that a mean may be over, and what they are called."""
+    known = (*((b.name, b.shape) for b in (*s.blocks, *s.parameters.blocks)), *s.subject.behind)
+    yield from (
+        (f"the length of axis {k} of {name}", n) for name, shape in known for k, n in enumerate(shape)
+    )
+    yield from ((f"the entries of {name}", math.prod(shape)) for name, shape in known if len(shape) > 1)
+    if not s.subject.matrix and len(s.parameters.blocks) > 1:
+        yield "the entries of x", s.parameters.size
 
 
 def _constant(s: Scope, c: float, spread: float) -> Cause | None:
@@ -299,10 +318,18 @@ def unused(s: Scope) -> Cause | None:
     """Numerical zeros where analytic is not zero: f does not depend on these entries."""
     if s.wrong.sum() < 1 + MARGIN or s.telling.any():
         return None
-    if not s.convinces(np.zeros_like(s.analytic)):
+    if not (s.convinces(np.zeros_like(s.analytic)) and _is_zero(s).all()):
         return None
     # What analytic is there may be told as well: a weight decay alone.
     return Cause(Kind.UNUSED, s.wrong_place(), 1, origin=_beyond(s))
+
+
+def _is_zero(s: Scope) -> Mask:
+    """Which wrong entries are 0 as far as f shows, not beside the claim alone: a bar as wide as f hides anything."""
+    values = dict(s.subject.bases(s.at))
+    f_x = np.abs(values.get("f(x)", s.subject.f_x))  # where it is 0 it has no size
+    wide = (s.bar * np.abs(values["x"]) > WIDE * f_x) & (f_x > 0)
+    return np.asarray(((s.numerical == 0.0) | ~wide)[s.wrong])
 
 
 def _beyond(s: Scope) -> str:

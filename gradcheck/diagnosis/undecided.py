@@ -37,7 +37,7 @@ class Circumstances:
     """What the advice depends on besides the evidence.
 
     tolerance : what is accepted. budgeted : whether the caller set a budget. noun : what the derivative is called.
-    coarse : whether x or the derivative under test is of a coarser type than float64, and not f's digits alone.
+    coarse : what is of a coarser type than float64, `f` or the `derivative` alone; "" where f's digits alone are few.
     steps : (n,) the first steps from x, None where no entry was measured from near. some : whether entries were left
     out on purpose, and not for want of room.
     """
@@ -45,7 +45,7 @@ class Circumstances:
     tolerance: Tolerance
     budgeted: bool = False
     noun: str = "gradient"
-    coarse: bool = False
+    coarse: str = ""
     steps: Flat | None = None
     some: bool = False
 
@@ -141,10 +141,10 @@ def _advice(
     if limit is Limit.BUDGET:
         remedy = {Ended.INTERRUPTED: Remedy.AGAIN, Ended.BUDGET: Remedy.RAISE}.get(ended, Remedy.SWEEP)
         return (Advice(remedy),)
-    precise = Remedy.PRECISE
-    if given.tolerance.eps > SINGLE:
-        # What f returns may have few digits because it was rounded, or because all others cancelled.
-        precise = Remedy.FLOAT64 if given.coarse else Remedy.DIGITS
+    # A derivative of a coarser type takes no digits from f. What f returns may have few because it was rounded, or
+    # because all others cancelled.
+    single = given.tolerance.eps > SINGLE and given.coarse != "derivative"
+    precise = (Remedy.FLOAT64 if given.coarse else Remedy.DIGITS) if single else Remedy.PRECISE
     remedies = {
         Limit.KINK: (Remedy.OFF_KINK, Remedy.SUBGRADIENT),
         Limit.JUMP: (Remedy.OFF_JUMP, precise),
@@ -161,7 +161,7 @@ def _advice(
     mine = own
     if limit in SIZED:
         mine = options + own if sized else own + options
-    if given.tolerance.eps > SINGLE and limit in LONG_STEPS:
+    if single and limit in LONG_STEPS:
         first = Advice(precise)
         return (first, *(advice for advice in mine if advice != first))
     return tuple(mine)

@@ -56,8 +56,11 @@ def untold(
         notes.append(f"{text}; {ELSEWHERE}, where they are larger")
     if given.tolerance.eps > SINGLE:
         dtype = "float32" if given.tolerance.eps < HALF else "float16"
-        computes = f"f computes in {dtype}" if given.coarse else f"f's values have the digits of {dtype} here"
-        more = "float64 shows more" if given.coarse else "all digits of float64 would show more"
+        computes, more = {
+            "f": (f"f computes in {dtype}", "float64 shows more"),
+            "derivative": (f"the {given.noun} holds {dtype} values", "in float64 more would show"),
+            "": (f"f's values have the digits of {dtype} here", "all digits of float64 would show more"),
+        }[given.coarse]
         notes.append(f"{computes}: what is off by less than rtol={given.tolerance.rtol:g} passes; {more}")
     return notes
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -65,18 +66,22 @@ def combine(
     left_out: Sequence[str] = (),
     max_nfev: int | None = None,
     functions: Mapping[str, tuple[str, ...]] | None = None,
+    references: Mapping[str, str] | None = None,
 ) -> Report:
     """One report of several checks, at least one; each is called by its key.
 
     FAIL where one fails, PASS where all pass. Names of arrays and entries get the key of their check in front.
     functions : what the functions of each check are called, by its key; one that two checks call has one name in both.
     left_out : the keys of checks that were not made, as too little of the budget was left or the user interrupted them.
-    max_nfev : the budget of all of them.
+    max_nfev : the budget of all of them. references : the check by whose derivative another one is judged, by the keys.
     """
     if not reports:
         raise ValueError("reports must hold at least one report")
     if functions is not None:
         reports = {key: replace(report, functions=functions[key]) for key, report in reports.items()}
+    for key, name in (references or {}).items():
+        if key in reports:
+            reports = {**reports, key: _judged_by(reports[key], reports.get(name), name)}
     calls = added(report.calls for report in reports.values())
     nfev, ngev, *_ = calls.values()
     order = sorted(reports, key=lambda key: SEVERITY[reports[key].outcome])
@@ -90,7 +95,8 @@ def combine(
         outcome, reason, missing = Outcome.INCONCLUSIVE, missing[0], []
     elif worst.outcome is Outcome.PASS:
         seen = max(report.detectable for report in reports.values())
-        reason = f"all {len(reports)} pass ({', '.join(order[:6])}{', ...' if len(order) > 6 else ''}); "
+        named = f"{', '.join(order[:6])}{', ...' if len(order) > 6 else ''}"
+        reason = f"all {len(order)} pass ({named}); " if len(order) > 1 else f"{named} passes; "
         reason += f"a relative mistake of {seen:.2g} would have been seen"
     else:
         parts = [f"{failed} wrong"] * (failed > 0) + [f"{undecided} undecided"] * (undecided > 0)
@@ -126,6 +132,23 @@ def combine(
         parts=tuple(every),
         undecided=None,
     )
+
+
+def _judged_by(report: Report, reference: Report | None, name: str) -> Report:
+    """The report of a derivative that is compared with differences of another one: by a wrong one nothing is judged.
+
+    What it says without them, that a Hessian is not symmetric, holds.
+    """
+    if reference is None or reference.outcome is not Outcome.FAIL:
+        return report
+    if report.outcome is Outcome.FAIL and not report.wrong:
+        return report
+    advice = f"mend {name} and check again"
+    reason = f"it is compared with differences of {name}, which is wrong: {advice}"
+    return replace(
+        report, outcome=Outcome.INCONCLUSIVE, reason=reason, advice=advice, undecided=None, arrays=(), wrong=(),
+        diagnosis=(), causes=(), certificates=(), evidence=None, max_error=math.nan, detectable=math.inf,
+    )  # fmt: skip
 
 
 def _spent(report: ReportData) -> int:

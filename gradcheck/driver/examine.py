@@ -39,7 +39,7 @@ def examine(objective: Objective, question: Question, bar: Progress) -> Known:
             known.findings.append(Finding(text, Outcome.INCONCLUSIVE, final=True))
     except NotScalarError as error:
         # At x it returned what it should: where it does not, it is no function that could be differentiated.
-        known.findings.append(Finding(f"{error} at a point near x", Outcome.INCONCLUSIVE, final=True))
+        known.findings.append(Finding(f"at a point near x: {error}", Outcome.INCONCLUSIVE, final=True))
     if known.evidence is not None and known.setting is not None:
         known.findings += inspect_roughness(known.setting, known.evidence.entries.estimate.step)
     if objective.left_domain and known.evidence is not None:

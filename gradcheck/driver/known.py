@@ -16,6 +16,7 @@ from gradcheck.function.contract import Inspection
 from gradcheck.function.matrix import Dense, Matrix
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.setting import Setting
+from gradcheck.parameters.leaves import eps_of
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.finding import Finding
@@ -28,6 +29,19 @@ __all__ = ["Known", "Question"]
 ERRATIC, SLIGHT = 1e-3, 1e-9
 # Scales of so many coordinates, 2 MB, are made once.
 KEPT = 2**18
+
+# A number of so few bits any type holds: it tells nothing of the one that it was computed in.
+FEW_BITS = 12
+
+
+def _held_by(dtype: np.dtype[Any], values: Any) -> bool:
+    """Whether numbers are those of a coarser type, and some with more bits than chance gives them."""
+    values = np.ravel(np.asarray(values, np.float64))
+    with np.errstate(over="ignore"):
+        held = values.astype(dtype) == values
+    most = min(FEW_BITS, np.finfo(dtype).nmant)
+    mantissa = np.frexp(values)[0] * 2.0**most
+    return bool(held.all() and (mantissa != np.rint(mantissa)).any())
 
 
 @dataclass(frozen=True)
@@ -116,9 +130,13 @@ class Known:
         return self.diagnosis.ngev + (self.inspection.ngev if self.inspection is not None else 0)
 
     @property
-    def coarse(self) -> bool:
-        """Whether x or the derivative under test is of a coarser type than float64."""
-        return self.inspection is not None and self.inspection.computes_in != "float64"
+    def coarse(self) -> str:
+        """What is of a coarser type than float64: `f`, by x or by its value; the `derivative` alone; or nothing."""
+        if self.inspection is None or self.inspection.computes_in == "float64":
+            return ""
+        dtype = np.dtype(self.inspection.computes_in)
+        by_x = any(eps_of(b.real_dtype) >= eps_of(dtype) for b in self.objective.parameters.blocks)
+        return "f" if by_x or _held_by(dtype, self.inspection.f_x) else "derivative"
 
     @property
     def first_steps(self) -> Flat | None:

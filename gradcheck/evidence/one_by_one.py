@@ -13,6 +13,7 @@ from gradcheck.evidence.subgradients import along_directions
 from gradcheck.numerics.setting import Setting
 from gradcheck.results.entries import Entries
 from gradcheck.results.finding import Finding
+from gradcheck.results.words import count
 
 __all__ = ["one_by_one"]
 
@@ -50,8 +51,7 @@ def one_by_one(
     return evidence, [*notes, *outside]
 
 
-def _verified(count: int, how: str) -> list[Finding]:
-    if count == 0:
+def _verified(number: int, how: str) -> list[Finding]:
+    if number == 0:
         return []
-    entries = "1 entry was" if count == 1 else f"{count:,} entries were"
-    return [Finding(f"{entries} verified {how}")]
+    return [Finding(f"{count(number, 'entry')} {'was' if number == 1 else 'were'} verified {how}")]

@@ -32,6 +32,7 @@ from gradcheck.results.evidence import Evidence
 from gradcheck.results.finding import Finding
 from gradcheck.results.table import concatenate
 from gradcheck.results.table import rows as some_rows
+from gradcheck.results.words import count
 
 __all__ = ["GROUPS_UP_TO", "SAMPLE", "every_entry", "examine_columns"]
 
@@ -248,9 +249,10 @@ class _Columns:
 
 
 def _of_pattern(seen: Entries, groups: int) -> str:
+    judged = seen.coordinates.size
     return (
-        f"{seen.coordinates.size:,} entries of the pattern were judged one by one in {groups:,} groups of columns; "
-        "its zeros were tested along random directions"
+        f"{count(judged, 'entry')} of the pattern {'was' if judged == 1 else 'were'} judged one by one in "
+        f"{count(groups, 'group')} of columns; its zeros were tested along random directions"
     )
 
 

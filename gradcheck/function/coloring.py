@@ -12,6 +12,7 @@ from gradcheck.function.matrix import Dense, Matrix, Sparse
 from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
+from gradcheck.results.words import count
 
 __all__ = ["group_columns", "with_pattern"]
 
@@ -68,7 +69,8 @@ def with_pattern(matrix: Matrix, sparsity: Any, names: JacobianNames) -> tuple[M
     findings = []
     if outside.nnz:
         at = int(outside.row[0]) * matrix.shape[1] + int(outside.col[0])
-        text = f"jac has {outside.nnz:,} entries that the declared sparsity says are zero: {names.name(at)} for one"
+        zero = f"the declared sparsity says {'is' if outside.nnz == 1 else 'are'} zero"
+        text = f"jac has {count(outside.nnz, 'entry')} that {zero}: {names.name(at)} for one"
         findings.append(Finding(text, Outcome.FAIL))
     union = scipy.sparse.csc_array(pattern + stored)
     return Sparse(array, union), findings

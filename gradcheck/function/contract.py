@@ -22,6 +22,7 @@ from gradcheck.parameters.tree import Parameters
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.verdict import Tolerance
+from gradcheck.results.words import count
 
 __all__ = [
     "Inspection",
@@ -300,9 +301,7 @@ def _inspect_gradient(parameters: Parameters, tree: Any, findings: list[Finding]
         return None, "float64"
     if not all_finite(analytic):
         bad = np.flatnonzero(~np.isfinite(analytic))
-        text = (
-            f"grad is not finite in {bad.size:,} of {analytic.size:,} entries: {parameters.name(int(bad[0]))}"
-        )
+        text = f"grad is not finite in {bad.size:,} of {count(analytic.size, 'entry')}: {parameters.name(int(bad[0]))}"
         findings.append(Finding(f"{text} is {analytic[bad[0]]}", Outcome.FAIL))
     if parameters.plain and type(tree) is np.ndarray and tree.dtype == DOUBLE:
         return analytic, "float64"

@@ -18,6 +18,7 @@ from gradcheck.parameters.matrix_names import output_name
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
+from gradcheck.results.words import count
 
 __all__ = ["call_again", "call_outputs", "called_at", "curvature_along", "inspect_jacobian", "slope_along"]
 
@@ -196,5 +197,7 @@ def _values_in(matrix: Matrix, what: str) -> list[Finding]:
         f"{symbol}[{', '.join(map(str, bad[0]))}]" if bad.shape[1] == 2 else f"row {bad[0][0]} of a product"
     )
     return [
-        Finding(f"{what} is not finite in {len(bad):,} places: {place} for one", Outcome.FAIL, final=True)
+        Finding(
+            f"{what} is not finite in {count(len(bad), 'place')}: {place} for one", Outcome.FAIL, final=True
+        )
     ]

@@ -94,7 +94,7 @@ class VectorObjective(Objective):
         if self.shape is None:
             self.shape = shape
         if shape != self.shape:
-            raise NotScalarError(f"f returned shape {self.shape} at x, and shape {shape} near it")
+            raise NotScalarError(f"f returned shape {shape}, and shape {self.shape} at x")
 
     def _stack(self, leaves: list[NDArray[Any]], k: int) -> Flat:
         """The values (m, k) of a vectorised f for arrays with a last axis of length k."""

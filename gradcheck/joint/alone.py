@@ -178,8 +178,11 @@ def _by_complex_step(problem: Problem, setting: Setting, claimed: Flat, entries:
         unit = problem.unit / scales[entry]
         real[k] = (high - low) / (2.0 * step) * unit
         exact[k] = np.nan if values is None else float(values.imag[0]) * unit
-    size = np.maximum(np.abs(exact), np.abs(claimed))
-    rounding = COMPLEX_ROUNDING * EPS * size + np.finfo(np.float64).tiny
+    size, own = np.maximum(np.abs(exact), np.abs(claimed)), scales[entries]
+    # It may be what is left of larger terms: none above f, nor above what others change f by; a claim is no evidence.
+    terms = np.fmax(np.abs(problem.f_x[0]) * problem.unit, np.max(np.abs(exact * own))) / own
+    rounding = COMPLEX_ROUNDING * EPS * np.maximum(np.abs(exact), np.minimum(size, terms))
+    rounding += np.finfo(np.float64).tiny
     # The real difference is off by the square of its step; it has to come nearer to the one than to the other.
     agrees = np.abs(real - exact) <= np.maximum(step * size, 0.5 * np.abs(claimed - exact))
     error = np.where(agrees, rounding, np.inf)

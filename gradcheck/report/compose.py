@@ -62,7 +62,7 @@ def compose(
     noun: str = "gradient",
     functions: tuple[str, str] = ("f", "grad"),
     analytic: Flat | None = None,
-    coarse: bool = False,
+    coarse: str = "",
     some: bool = False,
     steps: Flat | None = None,
 ) -> Report:
@@ -70,7 +70,7 @@ def compose(
 
     budgeted : whether the caller set a budget. noun : what the derivative is called. functions : what
     the functions are called whose evaluations are counted. analytic : the whole derivative under test, where it is one
-    vector. coarse : whether x or that derivative is of a coarser type than float64. some : whether entries were left
+    vector. coarse : what is of a coarser type than float64, as of `Circumstances`. some : whether entries were left
     out on purpose, and not for want of room. steps : (n,) the first steps from x.
     """
     found = _Found(parameters, evidence, tuple(findings), causes, analytic)
@@ -187,7 +187,7 @@ def _reason(
     if evidence is None or _empty(evidence):
         return "nothing was checked: every coordinate is fixed by its bounds"
     size = _size(parameters, evidence)
-    checked = f"{size:,} {'entry' if size == 1 else 'entries'}"
+    checked = count(size, "entry")
     if outcome is Outcome.FAIL:
         worst = f"{short(wrong[0].name)} {discrepancy(wrong[0])}"
         return f"{_how_many(evidence, arrays, causes)} of {checked} wrong: {worst}"

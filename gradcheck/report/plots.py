@@ -364,7 +364,7 @@ def _error_map(evidence: Measurements, block: Block, rows: NDArray[np.intp]) -> 
         first = ", ".join(f"[{i}, {j}]" for i, j in zip(at[0][wrong][:5], at[1][wrong][:5], strict=True))
         where = f", at {first}" + (" and elsewhere" if wrong.sum() > 5 else "")
     alt = (
-        f"Map of {block.name}, {block.shape[0]} x {block.shape[1]}: {rows.size:,} entries measured, "
+        f"Map of {block.name}, {block.shape[0]} x {block.shape[1]}: {count(rows.size, 'entry')} measured, "
         f"{int(wrong.sum()):,} wrong{where}."
     )
     return Panel(f"Error map: {block.name}", alt, draw)

@@ -7,7 +7,7 @@ import math
 from gradcheck.results.cause import Cause, Extent, Kind, Place
 from gradcheck.results.outcome import Limit
 from gradcheck.results.undecided import Advice, Ended, Remedy, Undecided
-from gradcheck.results.words import number, short
+from gradcheck.results.words import count, number, short
 
 __all__ = ["advice_sentence", "cause_sentence", "place_words", "undecided_sentence"]
 
@@ -42,7 +42,7 @@ STOPS = "as where an iteration in it ends one step sooner: go on to a smaller to
 SECOND = "J^T J (Gauss-Newton) for the Hessian, the second derivatives of the residuals left out?"
 QUOTIENT = "a difference quotient in the place of the derivative, or the derivative at a point beside x?"
 FLUX = "what acts between the two is left out, or counted twice?"
-STALE = "a stale cache, or x is not used?"
+STALE = "a stale cache, x is not used, or used in steps alone (a sign, an argmax)?"
 LONG_KINK = "what looks like a kink at x over the long steps that single precision asks for"
 PRECISE = "tighter solver tolerances, nothing rounded, no large terms that cancel"
 # What one side lacks that the other has.
@@ -197,13 +197,13 @@ def place_words(place: Place) -> str:
     names = _names(place.arrays)
     match place.extent:
         case Extent.ALL:
-            return f"{_all(place.count)} entries of {names}"
+            return f"{_all(place.count)} of {names}"
         case Extent.TESTED:
-            return f"{_all(place.count)} tested entries of {_box(place) if place.box else names}"
+            return f"{_all(place.count, 'tested ')} of {_box(place) if place.box else names}"
         case Extent.WRONG:
-            return f"{_all(place.count)} wrong entries of {names}"
+            return f"{_all(place.count, 'wrong ')} of {names}"
         case Extent.JUDGED:
-            return f"{_all(place.count)} wrong entries of {names} that were judged"
+            return f"{_all(place.count, 'wrong ')} of {names} that {'was' if place.count == 1 else 'were'} judged"
         case Extent.ENTRY:
             return place.entry + (" alone" if place.alone else "")
         case Extent.BOX:
@@ -220,8 +220,9 @@ def _names(arrays: tuple[str, ...]) -> str:
     return ", ".join(arrays[:-1]) + " and " + arrays[-1] if len(arrays) > 1 else arrays[0]
 
 
-def _all(n: int) -> str:
-    return "both" if n == 2 else f"all {n:,}"
+def _all(n: int, which: str = "") -> str:
+    """`all 6 entries`, `both wrong entries`, `the one tested entry`."""
+    return f"the one {which}entry" if n == 1 else f"{'both' if n == 2 else f'all {n:,}'} {which}entries"
 
 
 def _box(place: Place) -> str:
@@ -264,8 +265,10 @@ def _factor(c: Cause, where: str) -> str:
     if c.length == 2:
         meaning = "a factor 2 too many" if larger else "a factor 2 is missing, as from d(x^2) = 2 x dx"
     else:
-        mistake = "a sum where f takes the mean" if larger else "a mean where f takes the sum"
-        meaning = f"{mistake}, N = {c.length}{f' (the length of {c.origin})' if c.origin else ''}?"
+        one, other = ("sum", "mean") if larger else ("mean", "sum")
+        meaning = f"a constant, a unit, or a {one} for a {other}?"
+        if c.origin:
+            meaning = f"a {one} where f takes the {other}, N = {c.length} ({c.origin})?"
     return f"analytic = {times}numerical in {where}: {meaning}"
 
 
@@ -306,8 +309,9 @@ def _term(c: Cause, where: str) -> str:
     }[c.kind]
     value, bar = number(c.value or 0.0, 6), number((c.bar or 0.0) / 3.0, 1)
     sides = "numerical - analytic" if c.lacking else "analytic - numerical"
-    surplus = "a constant too many?" if c.kind is Kind.OFFSET else f"{name} that f does not have?"
-    meaning = f"{name} left out?" if c.lacking else surplus
+    # Left out with a minus a term looks like one too many.
+    one, other = ("left out", "that f does not have")[:: 1 if c.lacking else -1]
+    meaning = f"{name} {one}, or a negative one {other}?"
     return f"{sides} = {what.format(value)} +- {bar} in {where}: {meaning}"
 
 
@@ -343,8 +347,7 @@ def undecided_sentence(u: Undecided) -> str:
         )
         return f"{name} does not depend on x at all: {told} points around x"
     if u.count:
-        entries = "entry" if u.total == 1 else "entries"
-        text = f"{u.count:,} of {u.total:,} {entries} cannot be decided, {name} for one: {cause}"
+        text = f"{u.count:,} of {count(u.total, 'entry')} cannot be decided, {name} for one: {cause}"
         if u.slopes is not None:
             left, right = (number(slope, 4) for slope in u.slopes)
             return f"{text} (slope {left} on the left, {right} on the right)"

@@ -120,9 +120,9 @@ class Cause:
     vague : whether it gives a range for each entry, and no value.
     value, bar : the constant, and its uncertainty (3 E); of a factor, analytic = value x numerical.
     length : N, where the factor is N or 1/N. origin : what the constant is known as, or what takes its place:
-    `axis 0 of x`, `ln 10`, `exp(x)`. span : the least and the largest of several constants. order : how to move the
-    entries, `numpy.flip(analytic, 0)`. moves : pairs of names, (what is wrong, whose gradient it has). lacking :
-    whether a term is missing, not surplus.
+    `the length of axis 0 of x`, `ln 10`, `exp(x)`. span : the least and the largest of several constants. order : how
+    to move the entries, `numpy.flip(analytic, 0)`. moves : pairs of names, (what is wrong, whose gradient it has).
+    lacking : whether a term is missing, not surplus.
     """
 
     kind: Kind

@@ -19,8 +19,9 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def count(value: int, noun: str) -> str:
-    """`1 evaluation`, `12,000 evaluations`."""
-    return f"{value:,} {noun}{'' if value == 1 else 's'}"
+    """`1 evaluation`, `12,000 entries`."""
+    plural = noun.removesuffix("ry") + "ries" if noun.endswith("ry") else f"{noun}s"  # entries, and arrays
+    return f"{value:,} {noun if value == 1 else plural}"
 
 
 def columns(rows: Sequence[Sequence[str]], left: int = 99) -> list[str]:

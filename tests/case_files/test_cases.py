@@ -122,7 +122,7 @@ def test_worst_element_is_largest_relative_to_its_own_allowance():
     assert comparison.difference == 0.5
     assert comparison.tolerance == pytest.approx(0.1)
     assert "entry [0]: measured 1.5, not 1" in comparison.problem
-    assert "1 of 2 entries are out" in comparison.problem
+    assert "1 of 2 entries is out" in comparison.problem
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def test_a_derivative_is_judged_by_the_rule_of_the_check():
     assert wrong.outcome is Outcome.FAIL
     assert wrong.index == (1, 0)
     assert wrong.difference == pytest.approx(1e-5, rel=1e-3)  # the estimate's own error is some 1e-10
-    assert "1 of 4 entries are out" in wrong.problem
+    assert "1 of 4 entries is out" in wrong.problem
 
 
 def test_a_wide_error_bar_decides_nothing():

@@ -39,7 +39,7 @@ def test_asymmetry_is_a_failure_of_its_own():
     report = check_hessian(rosen_der, skew, X)
 
     assert report.outcome is Outcome.FAIL
-    assert any("not symmetric in 1 pairs: H[0, 1]" in note for note in report.notes)
+    assert any("not symmetric in 1 pair: H[0, 1]" in note for note in report.notes)
 
 
 @pytest.mark.parametrize(("off", "outcome"), [(1e-5, Outcome.PASS), (0.1, Outcome.FAIL)])
@@ -207,7 +207,7 @@ def test_symmetry_is_judged_at_any_scale(scale):
 
     assert check_hessian(lambda x: H @ x, H, x).outcome is Outcome.PASS
     report = check_hessian(lambda x: H @ x, wrong, x)
-    assert any("not symmetric in 1 pairs" in note for note in (report.reason, *report.notes))
+    assert any("not symmetric in 1 pair" in note for note in (report.reason, *report.notes))
     assert check_hvp(lambda x: H @ x, lambda x, v: H @ v, x).outcome is Outcome.PASS
     report = check_hvp(lambda x: H @ x, lambda x, v: wrong @ v, x)
     assert any("not symmetric" in note for note in (report.reason, *report.notes))

@@ -57,7 +57,7 @@ def test_kinks_are_counted():
 
     report = check_points(lambda x: np.abs(x).sum(), np.sign, points)
     assert report.outcome is Outcome.INCONCLUSIVE
-    assert "1 of 3 points lie on kinks of f" in report.notes
+    assert "1 of 3 points lies on a kink of f" in report.notes
     assert check_points(lambda x: np.abs(x).sum(), np.sign, points, subgradient=True)
 
 

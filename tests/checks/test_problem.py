@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -217,3 +218,55 @@ def test_every_function_is_counted_by_itself(wrong: bool, pair: bool):
     names = {"f": made["fun"], "grad": made["jac"], "hess": made["hess"]}
     assert report.calls == names
     assert (report.nfev, report.ngev) == (names["f"], names["grad"])
+
+
+def wrong_sign(x: Any) -> Any:
+    """The gradient of x1^4 + .. + x1 x2 with one sign wrong."""
+    return 4 * x**3 + np.array([x[1], -x[0], 0.0])
+
+
+def second(x: Any) -> Any:
+    """The Hessian of the same function."""
+    return np.diag(12 * x**2) + np.array([[0, 1, 0], [1, 0, 0], [0, 0, 0.0]])
+
+
+@pytest.mark.parametrize("jac", [wrong_sign, lambda x: wrong_sign(x) + np.array([0.0, x[1] ** 2, 0.0])])
+@pytest.mark.parametrize("hess", [second, lambda x: 2.0 * second(x)])
+def test_by_a_wrong_gradient_no_hessian_is_judged(jac: Any, hess: Any):
+    """Right or wrong, hess and hessp are open until jac is mended: no entry of them is named, nor explained."""
+    x = np.array([0.7, 1.3, 1.9])
+
+    def fun(x: Any) -> float:
+        return float(np.sum(x**4) + x[0] * x[1])
+
+    whole = check_problem(fun, x, jac=jac, hess=hess, hessp=lambda x, v: hess(x) @ v)
+    second_too = check_gradient(fun, jac, x, hessian=hess)
+
+    for report, first, count in (
+        (whole, "jac", "1 wrong, 2 undecided of 3"),
+        (second_too, "gradient", "1 wrong, 1 und"),
+    ):
+        assert report.outcome is Outcome.FAIL
+        assert count in report.reason
+        assert [m.name for m in report.wrong] == [f"{first}: x[1]"]
+        assert all(text.startswith(f"{first}: ") for text in report.diagnosis)
+        assert (
+            f"it is compared with differences of {first}, which is wrong: mend {first} and check again"
+            in str(report)
+        )
+        assert {part.outcome for key, part in report.parts if key != first} == {Outcome.INCONCLUSIVE}
+        assert json.loads(report.to_json())
+
+
+def test_a_right_gradient_judges_the_hessian_and_symmetry_needs_none():
+    """A wrong hess beside a right jac is named; that of a constraint goes with its own jac, not with that of fun."""
+    right = check_problem(rosen, X, jac=rosen_der, hess=lambda x: 2 * rosen_hess(x))
+    assert any(m.name.startswith("hess: H[") for m in right.wrong)
+    other = check_problem(rosen, X, jac=lambda x: 2 * rosen_der(x), constraints=curved(hess_factor=2.0))
+    assert any(m.name.startswith("constraints[0].hess: ") for m in other.wrong)
+    own = check_problem(rosen, X, jac=rosen_der, constraints=curved(jac_factor=2.0))
+    assert {m.name.split(":")[0] for m in own.wrong} == {"constraints[0].jac"}
+    skew = check_problem(
+        rosen, X, jac=lambda x: 2 * rosen_der(x), hess=lambda x: rosen_hess(x) + np.eye(3, k=1)
+    )
+    assert "hess is not symmetric" in str(skew)

@@ -222,7 +222,7 @@ def test_an_intercept_that_has_no_penalty_is_left_alone():
 
     (sentence,) = report.diagnosis
     assert "lambda x with lambda = 0.1 +-" in sentence
-    assert "in x[1:9]: weight decay left out?" in sentence
+    assert "in x[1:9]: weight decay left out, or a negative one that f does not have?" in sentence
 
 
 @pytest.mark.parametrize("step", [1e-4, 1e-3])
@@ -536,6 +536,33 @@ def test_a_smooth_f_and_one_with_kinks_do_not_jump(kinks):
     assert check_gradient(f, lambda x: grad(x) + 1e-3 * a[::-1], x).diagnosis == ()
 
 
+POLES: dict[str, tuple[Any, Any, Any]] = {
+    "at 0": (lambda t: 1.0 / t, lambda t: -1.0 / t**2, [1.64e-3, 2.0]),
+    "of second order": (lambda t: 1.0 / t**2, lambda t: -2.0 / t**3, [1.64e-2, 2.0]),
+    "within the size of x": (lambda t: 1.0 / (t - 1.0), lambda t: -1.0 / (t - 1.0) ** 2, [1.1, 1.7]),
+    "a tangent": (np.tan, lambda t: 1.0 + np.tan(t) ** 2, [1.45, 0.5]),
+    "a logarithm": (lambda t: np.log(np.abs(t - 1.0)), lambda t: 1.0 / (t - 1.0), [1.1, 1.7]),
+    "a jump": (lambda t: np.sin(t) + 1e-3 * np.floor(t * 9.0 + 0.45), np.cos, [1.1, 1.7]),
+}
+
+
+@pytest.mark.parametrize("name", POLES)
+def test_a_pole_beside_x_is_no_jump(name: str):
+    """What f does beyond a pole, or at one, is no step of an iteration; a step of it is still said."""
+    of, slope, point = POLES[name]
+    said = []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        x = np.array(point) * (1.0 + 0.02 * rng.random(2))
+        right = np.diag(slope(x))
+        wrong = right + 1e-3 * np.abs(right).max() * rng.uniform(0.5, 1.0, (2, 2))
+        report = check_jacobian(of, wrong, x, rng=seed)
+        assert report.outcome == "FAIL"
+        said.append(Kind.STOPS in [cause.kind for cause in report.causes])
+
+    assert any(said) == (name == "a jump")
+
+
 def test_a_mask_that_hides_x_is_no_cache():
     """Where the gradient is 0 by mistake it does not change with x either: what is not hidden does."""
     x = np.random.default_rng(6).normal(size=20)
@@ -801,3 +828,73 @@ def test_a_band_that_is_rolled_the_wrong_way_is_no_shift(whole, said):
         return np.roll(on + np.roll(below, -1), 1) if whole else on + np.roll(below, 1)
 
     assert check_vjp(f, vjp, x).diagnosis == said
+
+
+@pytest.mark.parametrize("unit", [1e14, 1.0 / 1.602176634e-19, 6.02214076e23])
+@pytest.mark.parametrize("n", [3, 6, 50])
+def test_numerical_is_0_by_its_own_bar_and_not_beside_the_claim(unit: float, n: int):
+    """Electron volts for joules, moles for molecules: a factor, however large; an entry that f lacks is still said."""
+    x = np.random.default_rng(1).normal(size=n)
+    p = {"a": x, "b": np.ones(4)}
+
+    def claim(p: Any) -> Any:
+        return {"a": unit * np.cos(p["a"]), "b": 2 * p["b"]}
+
+    alone = check_gradient(lambda x: np.sum(np.sin(x)), lambda x: unit * np.cos(x), x)
+    beside = check_gradient(lambda p: np.sum(np.sin(p["a"])) + p["b"] @ p["b"], claim, p)
+    lacking = check_gradient(lambda p: p["b"] @ p["b"], claim, p)
+
+    assert alone.diagnosis == (f"analytic = {unit:.6g} x numerical in all {n} entries of x",)
+    assert not any("numerical is 0" in text for text in beside.diagnosis)
+    assert lacking.diagnosis == (
+        f'numerical is 0 in all {n} wrong entries of params["a"], analytic is not: f does not use them there?',
+    )
+
+
+TERMS: dict[str, tuple[Any, Any, str]] = {
+    "weight decay": (lambda w: w @ w, lambda w: 2.0 * w, "weight decay"),
+    "signs": (lambda w: 2.0 * np.abs(w).sum(), lambda w: 2.0 * np.sign(w), "an L1 penalty"),
+    "a constant": (lambda w: 0.3 * w.sum(), lambda w: np.full(w.size, 0.3), "a constant"),
+}
+
+
+@pytest.mark.parametrize("name", TERMS)
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_term_has_either_sign(name: str, sign: float):
+    """A log prior that is forgotten and a penalty too many look alike: both are said, and that with its sign first."""
+    term, slope, noun = TERMS[name]
+    rng = np.random.default_rng(0)
+    a, w = rng.normal(size=(40, 6)), rng.normal(size=6)
+
+    def f(w: Any) -> float:
+        return float(np.sum(np.logaddexp(0.0, a @ w)))
+
+    def grad(w: Any) -> Any:
+        return a.T @ (1.0 / (1.0 + np.exp(-a @ w)))
+
+    forgotten = check_gradient(lambda w: f(w) + sign * float(term(w)), grad, w)
+    surplus = check_gradient(f, lambda w: grad(w) - sign * slope(w), w)
+    one, other = ("left out", "that f does not have")[:: int(sign)]
+
+    for report in (forgotten, surplus):
+        (said,) = report.diagnosis
+        assert said.endswith(f": {noun} {one}, or a negative one {other}?")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_gradient_that_moves_in_steps_is_not_called_a_stale_cache_alone(seed: int):
+    """sign(e) for the slope of sqrt(1 + e^2), and argmax for a softmax, stay the same beside x though x is used."""
+    rng = np.random.default_rng(seed)
+    a, y, w, z = rng.normal(size=(40, 5)), rng.normal(size=40), rng.normal(size=5), 3.0 * rng.normal(size=6)
+
+    signs = check_gradient(
+        lambda w: float(np.mean(np.sqrt(1.0 + (y - a @ w) ** 2))),
+        lambda w: -a.T @ np.sign(y - a @ w) / 40.0,
+        w,
+    )
+    hard = check_gradient(lambda z: float(np.log(np.exp(z).sum())), lambda z: np.eye(6)[z.argmax()], z)
+
+    for report in (signs, hard):
+        assert report.diagnosis[0].endswith(
+            ": a stale cache, x is not used, or used in steps alone (a sign, an argmax)?"
+        )

@@ -136,7 +136,7 @@ EXAMPLES = {
     "sum for mean": Example(
         TREE,
         TREE | {"W": 100 * M},
-        'analytic = 100 x numerical in all 12 entries of params["W"]: a sum where f takes the mean, N = 100?',
+        'analytic = 100 x numerical in all 12 entries of params["W"]: a constant, a unit, or a sum for a mean?',
     ),
     "mean for sum": Example(
         TREE,
@@ -375,18 +375,23 @@ EXAMPLES = {
     "weight decay": Example(
         V,
         V - 0.01 * AT,
-        "numerical - analytic = lambda x with lambda = 0.01 +- 5e-11 in all 6 entries of x: weight decay left out?",
+        "numerical - analytic = lambda x with lambda = 0.01 +- 5e-11 in all 6 entries of x: "
+        "weight decay left out, or a negative one that f does not have?",
         x=AT,
     ),
     "L1": Example(
         V,
         V + 0.01 * np.sign(AT),
         "analytic - numerical = lambda sign(x) with lambda = 0.01 +- 1e-10 in all 6 entries of x: "
-        "an L1 penalty that f does not have?",
+        "an L1 penalty that f does not have, or a negative one left out?",
         x=AT,
     ),
     "offset": Example(
-        V, V - 0.5, "numerical - analytic = 0.5 +- 1e-10 in all 6 entries of x: a constant left out?", x=AT
+        V,
+        V - 0.5,
+        "numerical - analytic = 0.5 +- 1e-10 in all 6 entries of x: "
+        "a constant left out, or a negative one that f does not have?",
+        x=AT,
     ),
     "integers": Example(
         9 * V,
@@ -424,7 +429,8 @@ EXAMPLES = {
     "a cache": Example(
         V,
         V**2 + 0.3,
-        "grad stays the same when x moves, f's slope does not: a stale cache, or x is not used?",
+        "grad stays the same when x moves, f's slope does not: "
+        "a stale cache, x is not used, or used in steps alone (a sign, an argmax)?",
         options={"grad": lambda x: V**2 + 0.3, "curvature": 1.0},
     ),
     "equal and opposite": Example(
@@ -656,11 +662,29 @@ def test_a_constant_is_not_taken_for_a_penalty_of_signs():
 
 
 def test_a_factor_is_taken_for_a_length_only_where_it_is_known_that_well():
-    """100 among factors known to 3 % could be 98 or 102: then N is not named."""
+    """100 among factors known to 3 % could be 98 or 102, and 30000.4 is no whole number, however near in the bars."""
     right = np.array([1.0, 1.5, 2.0])
 
-    assert "N = 100" in explain(right, 100 * right)[0]
-    assert "N =" not in explain(right, 100 * right, bar=0.02)[0]
+    assert explain(right, 100 * right)[0].endswith(": a constant, a unit, or a sum for a mean?")
+    assert explain(right, right / 49)[0].endswith(
+        "1/49 x numerical in all 3 entries of x: a constant, a unit, or a mean for a sum?"
+    )
+    assert explain(right, 100 * right, bar=0.02) == ("analytic = 1e+02 x numerical in all 3 entries of x",)
+    assert explain(right, 30000.4 * right) == ("analytic = 30000.4 x numerical in all 3 entries of x",)
+    assert explain(right, 123456789.4 * right)[0].endswith(" x numerical in all 3 entries of x")
+
+
+def test_a_whole_factor_is_n_only_where_n_is_known():
+    """The number of entries of x, of all arrays or of one, and no factor of one entry."""
+    size = 'a sum where f takes the mean, N = 12 (the entries of params["W"])?'
+
+    assert explain(TREE, TREE | {"W": 12 * TREE["W"]})[0].endswith(size)
+    assert explain(TREE, tree(lambda v: v / 15))[0].endswith(
+        "a mean where f takes the sum, N = 15 (the entries of x)?"
+    )
+    assert explain(TREE, tree(lambda v: 13 * v))[0].endswith(": a constant, a unit, or a sum for a mean?")
+    scalar = {"a": V, "s": np.array(0.7)}
+    assert explain(scalar, {"a": V, "s": np.array(350.0)}) == ('one entry, params["s"], scaled by 500',)
 
 
 def test_a_length_of_the_array_itself_is_named_before_that_of_another():
@@ -736,7 +760,7 @@ def test_what_fits_equally_well_is_all_said():
     first, second = explain(V, V + 0.25, np.ones(6))
 
     assert "lambda x" in first
-    assert "a constant too many" in second
+    assert "a constant that f does not have" in second
 
 
 def test_a_constant_without_freedom_beats_a_fitted_one():
@@ -1041,7 +1065,8 @@ def test_a_constant_on_the_diagonal_is_not_said_of_its_rows():
 
     assert nothing.startswith("numerical is 0 in rows 1, 2, 6 and 8 of x, analytic is not: ")
     assert re.match(
-        r"analytic - numerical = 1 \+- \S+ in all 4 wrong entries of x: a constant too many", constant
+        r"analytic - numerical = 1 \+- \S+ in all 4 wrong entries of x: a constant that f does not have",
+        constant,
     )
     assert twice.startswith("analytic = 2 x numerical in rows 1, 2, 6 and 8 of x: ")
 

@@ -92,7 +92,7 @@ def test_one_report_holds_what_every_one_says_the_worst_first():
         ([FAILS, FAILS, PASSES], Outcome.FAIL, "0: because of FAIL (2 wrong of 3)"),
         ([OPEN, PASSES], Outcome.INCONCLUSIVE, "0: because of INCONCLUSIVE (1 undecided of 2)"),
         ([OPEN, OPEN, FAILS], Outcome.FAIL, "2: because of FAIL (1 wrong, 2 undecided of 3)"),
-        ([PASSES], Outcome.PASS, "all 1 pass (0); a relative mistake of 1e-06 would have been seen"),
+        ([PASSES], Outcome.PASS, "0 passes; a relative mistake of 1e-06 would have been seen"),
         (
             [PASSES, replace(PASSES, detectable=0.0123)],
             Outcome.PASS,

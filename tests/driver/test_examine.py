@@ -320,7 +320,7 @@ def test_an_f_that_returns_something_else_near_x_is_no_function_to_differentiate
 ):
     """What the objective says of it, and where."""
     run = course()
-    found = Finding("f returned two at a point near x", Outcome.INCONCLUSIVE, final=True)
+    found = Finding("at a point near x: f returned two", Outcome.INCONCLUSIVE, final=True)
     assert run.examined(run.raises(NotScalarError("f returned two"))).findings == [SEEN, found]
 
 

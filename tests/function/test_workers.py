@@ -128,7 +128,9 @@ def test_an_f_that_is_no_number_near_x_is_reported_by_workers_too():
         with joblib.parallel_config(backend="threading"):
             report = check_gradient(strange, lambda x: 2 * x, np.ones(3), n_jobs=n_jobs)
         assert report.outcome is Outcome.INCONCLUSIVE
-        assert report.reason.startswith("f must return one real number; it returned ndarray of shape (2,)")
+        assert report.reason.startswith(
+            "at a point near x: f must return one real number; it returned ndarray of shape (2,)"
+        )
 
 
 def test_points_are_dealt_out_and_put_back_in_order():

@@ -454,4 +454,4 @@ def test_an_f_that_changes_its_shape_is_undecided():
     report = gradcheck.check_jacobian(changing, lambda x: np.diag(2 * x), X)
 
     assert report.outcome is Outcome.INCONCLUSIVE
-    assert report.reason.startswith("f returned shape (3,) at x, and shape (1,) near it")
+    assert report.reason.startswith("at a point near x: f returned shape (1,), and shape (3,) at x")

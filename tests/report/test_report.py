@@ -12,9 +12,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcheck import GradientCheckInterrupted, Mismatch, Outcome, Report, check_gradient, check_jacobian
+from gradcheck import (
+    GradientCheckInterrupted,
+    Mismatch,
+    Outcome,
+    Report,
+    check_gradient,
+    check_jacobian,
+    check_points,
+    check_problem,
+)
+from gradcheck.report.sentences import place_words
+from gradcheck.results.cause import Extent, Place
 from gradcheck.results.summaries import ArraySummary
 from gradcheck.results.undecided import Remedy
+from gradcheck.results.words import count
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "report.md"
 
@@ -624,3 +636,53 @@ def test_a_pass_in_float32_says_so():
     double = check_gradient(lambda x: float(np.sum(np.sin(x))), lambda x: 1.0009 * np.cos(x), x)
     assert double.outcome is Outcome.FAIL
     assert not any("float32" in n for n in double.notes)
+
+
+@pytest.mark.parametrize(("dtype", "factor"), [("float32", 1.0005), ("float16", 1.01)])
+@pytest.mark.parametrize("n", [3, 8, 20])
+def test_a_pass_says_whose_values_are_coarse(dtype: str, factor: float, n: int):
+    """A derivative in another type than f says so of itself; f is named where x is of that type, or f's value is."""
+    rng = np.random.default_rng(0)
+    a, x = rng.normal(size=(50, n)) / np.sqrt(n), rng.normal(size=n)
+
+    def f(x: Any) -> float:
+        return float(np.sum(np.logaddexp(0.0, a @ x)))
+
+    def grad(x: Any) -> Any:
+        return (factor * (a.T @ (1.0 / (1.0 + np.exp(-a @ x))))).astype(dtype)
+
+    alone = check_gradient(f, grad, x)
+    passes = f"what is off by less than rtol={alone.rtol:g} passes"
+    assert alone.outcome is Outcome.PASS
+    assert [note for note in alone.notes if dtype in note] == [
+        f"the gradient holds {dtype} values: {passes}; in float64 more would show"
+    ]
+    matrix = check_jacobian(np.sin, np.diag(np.cos(x)).astype(dtype), x)
+    assert any(note.startswith(f"the Jacobian holds {dtype} values: ") for note in matrix.notes)
+    if dtype == "float32":
+        both = check_gradient(f, lambda x: grad(x) / np.float32(factor), x.astype(dtype))
+        assert any(note.startswith("f computes in float32: ") for note in both.notes)
+
+
+def test_one_is_not_said_in_the_plural():
+    """One entry, one pair, one point, one group: each is written as one, beside several of them."""
+    x = np.array([0.5, 0.7, 0.9])
+
+    def place(extent: Extent, n: int) -> str:
+        return place_words(Place(("x",), n, extent))
+
+    assert place(Extent.TESTED, 1) == "the one tested entry of x"
+    assert place(Extent.TESTED, 2) == "both tested entries of x"
+    assert place(Extent.JUDGED, 1) == "the one wrong entry of x that was judged"
+    assert place(Extent.JUDGED, 3) == "all 3 wrong entries of x that were judged"
+    assert (count(1, "entry"), count(2, "entry"), count(3, "array")) == ("1 entry", "2 entries", "3 arrays")
+    one, two = (check_points(lambda x: np.sum(np.exp(x)), np.exp, [x] * k) for k in (1, 2))
+    assert one.reason.startswith("the gradient passes at the one point; ")
+    assert one.notes[0] == "1 of 1 point passes"
+    assert two.reason.startswith("the gradient passes at all 2 points; ")
+    assert check_problem(lambda x: np.sum(np.exp(x)), x, jac=np.exp).reason.startswith("jac passes; ")
+    pattern = np.zeros((3, 3))
+    pattern[0, 0] = 1.0
+    sparse = check_jacobian(lambda x: np.exp(x) * [1, 0, 0], pattern * np.exp(x[0]), x, sparsity=pattern)
+    assert "1 entries" not in str(sparse)
+    assert "1 groups" not in str(sparse)
