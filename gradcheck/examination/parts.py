@@ -188,6 +188,9 @@ def _taken_out(claim: Claim, test: JointTest, direction: Direction, part: Part, 
     if alpha == 1.0:
         return False  # f does not move at all: that is no factor of a claim
     inside = np.flatnonzero(part.inside & ~claim.still)
+    if inside.size < sum(box.size for _, box in part.boxes):
+        # Others were judged before; and no factor changes what is 0.
+        inside = inside[claim.analytic[inside] != 0]
     few = inside if inside.size <= FEW else inside[:0]
     if claim.problem.objective.remaining < 2 * len(EIGHT) * test.most + POINTS * SAMPLES and not few.size:
         few = _largest(claim, inside)
@@ -208,6 +211,8 @@ def _taken_out(claim: Claim, test: JointTest, direction: Direction, part: Part, 
     along = abs(_along(fresh.problem, part, direction))
     bar = 3.0 * float(direction.error[0]) / along if along else math.inf
     before, found = _by_both(claim, part, alpha, bar)
+    if few.size == inside.size:  # what is left of a part of which others were judged before is no part
+        found = [r for r in found if np.isin(flat_indices(r.block, r.box), few).all()]
     if wrong if few.size else any(region.size for region in found):
         claim.regions = before + [region for region in found if region.size]
     else:
