@@ -287,9 +287,11 @@ def _nearer(
         narrower = replace(narrower, rest=np.where(luck, np.nan, narrower.rest))
     sigma = np.where(near < wide / 10.0, near, np.maximum(wide, near))
     sigma = np.where(gone, 0.0, sigma)
-    all_noise = narrower.looked & (sigma > NEARLY_ALL * narrower.size)
+    vague = np.isnan(narrower.sigma) & (sigma > 100.0 * eps * narrower.size)
+    all_noise = narrower.looked & (vague | (sigma > NEARLY_ALL * narrower.size))
     if all_noise.any():
-        # As near to x as points can be told apart: there a fast oscillation is smooth, noise is not.
+        # As near to x as points can be told apart: there a fast oscillation is smooth, noise is not; and what no order
+        # of differences shows to be noise may be what f bends within a billionth of x, as of a time in seconds.
         last = _differences(probe(64.0 * eps))
         smooth = all_noise & ~last.alike & last.finite & (last.known() < sigma / 10.0)
         sigma = np.where(smooth, last.known(), sigma)
