@@ -608,7 +608,7 @@ def test_errors_that_are_accepted_are_not_called_noise():
 
 @pytest.mark.parametrize(("rows", "columns", "used"), [(150, 4, 70), (200, 5, 60), (300, 3, 60)])
 def test_the_last_of_many_wrong_entries_is_one_more(rows, columns, used):
-    """An embedding whose activation is forgotten: of 224 wrong entries "1 of 600" was said, beside 223 that are named."""
+    """An embedding whose activation is forgotten: of 224 wrong entries "1 of 600" was said, beside 223 names."""
     for seed in range(6):
         rng = np.random.default_rng(seed)
         index, target = rng.integers(0, rows, used), rng.normal(size=(used, columns))
