@@ -154,7 +154,7 @@ class _Columns:
     def of_zeros(self) -> Evidence | None:
         """Where nothing is claimed to move: each column that has room moves by its own scale, 0 or not."""
         problem, scaling, still = self.problem, self.scaling, np.zeros(self.n, bool)
-        narrow = still if problem.room is None else np.minimum(*problem.room) < NARROW * problem.scales
+        narrow = problem.narrow
         self.scaling = replace(scaling, lengths=np.where(narrow, 0.0, problem.scales))
         self.silent = still
         array, joint, _ = self.rest(self.nobody)
@@ -294,10 +294,10 @@ def _in_groups(
 ) -> tuple[Entries, int]:
     """The entries of a pattern in groups of columns, or of columns by themselves; and how many, 0 for a sample."""
     m, n = matrix.shape
-    free = np.flatnonzero(_free(setting))
-    alone = [np.array([j]) for j in free]
-    groups = group_columns(matrix.pattern) if isinstance(matrix, Sparse) else alone
-    groups = [group for group in (group[np.isin(group, free)] for group in groups) if group.size]
+    if isinstance(matrix, Sparse):
+        groups = [group for columns in _alike(setting) for group in group_columns(matrix.pattern, columns)]
+    else:
+        groups = [np.array([j]) for j in np.flatnonzero(_free(setting))]
     count = len(groups)
     every = method == "sweep" or (method == "auto" and count <= GROUPS_UP_TO) or count <= SAMPLE
     if not every:
@@ -312,6 +312,21 @@ def _in_groups(
     given = matrix.entries(rows, columns)
     together = groups if isinstance(matrix, Sparse) else None
     return sweep(setting, given, rows * n + columns, together), count if every else 0
+
+
+def _alike(setting: Setting) -> list[Index]:
+    """The columns that bounds let move, in parts of such as may go to the same side, and about as far.
+
+    Of others one would hold back the group that it is in, or let it go nowhere.
+    """
+    columns = np.flatnonzero(_free(setting))
+    if setting.room is None or columns.size == 0:
+        return [columns]
+    left, right = (room[columns] / setting.scales[columns] for room in setting.room)
+    side = np.where(np.minimum(left, right) >= NARROW, 0, np.where(right >= left, 1, -1))
+    reach = np.floor(np.log10(np.minimum(np.maximum(left, right), 1.0)))
+    _, kind = np.unique(np.stack([side, reach]), axis=1, return_inverse=True)
+    return [columns[kind == k] for k in range(int(kind.max()) + 1)]
 
 
 def _mostly_wrong(setting: Setting, entries: Entries, alone: list[Entries], *, sampled: bool) -> Mask:

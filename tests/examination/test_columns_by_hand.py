@@ -326,16 +326,16 @@ def test_columns_of_a_product_are_asked_for(examined: Any):
 
 
 def test_columns_that_have_no_room_are_not_moved(examined: Any):
-    """One that has some on one side is."""
+    """One that has some on one side is, together with those that go to the same side."""
     room = np.array([0.0, 1.0, 0.0, 1.0]), np.array([1.0, 0.0, 0.0, 1.0])
     found = examined(off(1, 4), room=room)
     assert [j for _, j in found.swept[0][0]] == [0, 1, 3]
     claim = stored(2, 4, (0, 0), (1, 1), (0, 2), (1, 2), (1, 3))
     found = examined(off(2, 4), room=room, claim=claim)
-    assert found.swept == [([(0, 0), (1, 1), (1, 3)], [[0, 1], [3]])]
+    assert found.swept == [([(0, 0), (1, 1), (1, 3)], [[1], [3], [0]])]
     # Of a group without room none is left.
     claim = stored(1, 4, (0, 0), (0, 1), (0, 2), (0, 3))
-    assert examined(off(1, 4), room=room, claim=claim).swept[0][1] == [[0], [1], [3]]
+    assert examined(off(1, 4), room=room, claim=claim).swept[0][1] == [[1], [3], [0]]
 
 
 def test_a_pattern_is_moved_in_groups(examined: Any):
