@@ -12,6 +12,7 @@ from gradcheck._typing import Index, Mask, Values
 from gradcheck.evidence.complex_test import mark_disputed
 from gradcheck.evidence.entries import sweep
 from gradcheck.evidence.one_by_one import one_by_one
+from gradcheck.examination.inwards import Inwards, InwardTest, one_sided, shared_with
 from gradcheck.examination.row_evidence import between, mended, rows_evidence, sizes_of_rows
 from gradcheck.examination.silent import BUDGET, missing_columns, silent_entries, stays
 from gradcheck.examination.zeros import directions_of_zeros
@@ -30,6 +31,7 @@ from gradcheck.results.certificate import ArrayEvidence, Region
 from gradcheck.results.entries import Entries, latest, none_judged
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.finding import Finding
+from gradcheck.results.outcome import Limit
 from gradcheck.results.table import concatenate
 from gradcheck.results.table import rows as some_rows
 
@@ -43,6 +45,8 @@ GROUPS_UP_TO, SAMPLE = 100, 6
 SUSPECTS, NAMED = 32, 10
 # Further tests, each of the rows that no test before called wrong, after which nothing is believed.
 TESTS = 4
+# The parts of their chance that tests of columns get that may move to one side alone, one after another.
+SHARES = (0.5, 0.25, 0.125)
 
 
 def every_entry(
@@ -78,6 +82,7 @@ def examine_columns(
     what groups say of them is dropped.
     """
     problem = replace(problem, matrix=by_entries(problem.matrix))
+    problem = shared_with(one_sided(problem), problem)
     scaling = scaling_of(problem, np.zeros(problem.x.size, bool))
     columns = _Columns(setting, problem, scaling, confidence, rng)
     found = columns.of_zeros() if scaling.nothing.all() else None
@@ -182,7 +187,7 @@ class _Columns:
         together = isinstance(problem.matrix, Sparse)
         seen, groups = _in_groups(setting, problem.matrix, method, rng)
         entries, looked = self._without_blame(seen) if together and seen.wrong.size else (seen, None)
-        every = self._held_judged(seen)
+        inwards, every = self._held_judged(entries, moved=None if together else seen)
         # All that a pattern holds is known by its groups: what is wrong beside it is told by directions.
         throughout = self.nobody
         if not (together and groups):
@@ -203,8 +208,9 @@ class _Columns:
             )
             self.alone += missing.judged
             regions, stayed = missing.regions, missing.every
+        array = array if inwards is None else inwards.beside(array)
         if not (every and stayed):
-            array = replace(array, certificate=None)
+            array = replace(array, certificate=None, limit=array.limit if every else Limit.BUDGET)
         if groups == 0 and array.certificate is not None:
             # What noise hides of an entry of a sample is no question where a certificate bounds it.
             entries = some_rows(entries, np.flatnonzero(~entries.judgement.inconclusive))
@@ -231,13 +237,37 @@ class _Columns:
             self.alone[-1] = some_rows(judged, np.flatnonzero(accused | judged.judgement.wrong))
         return some_rows(seen, np.flatnonzero(~blamed)), looked
 
-    def _held_judged(self, seen: Entries) -> bool:
-        """Judge columns that bounds hold nearly still, which directions do not move; whether that is all of them."""
-        held = np.flatnonzero((self.scaling.lengths == 0) & _free(self.setting) & ~self.silent)
-        held = np.setdiff1d(held, seen.coordinates % self.n)
-        for j in held[:GROUPS_UP_TO].tolist():
+    def _held_judged(self, entries: Entries, moved: Entries | None) -> tuple[Inwards | None, bool]:
+        """Columns that bounds hold nearly still: those that may move to one side together, and others alone.
+
+        entries : that are believed. moved : those of columns that were moved alone. Returns the certificate of the
+        first, None where there is none, as all of them were judged; and whether that is all of them.
+        """
+        problem, lengths, inwards = self.problem, one_sided(self.problem), None
+        held = (self.scaling.lengths == 0) & problem.free & ~self.silent
+        if moved is not None:
+            held[moved.coordinates % self.n] = False
+        lengths[~held] = 0.0
+        for share in SHARES if lengths.any() else ():
+            known = latest(concatenate([entries, *self.alone]))
+            right = mended(self.setting, problem.matrix, [known], np.zeros(self.m), self.nobody)
+            # What was looked for and not found is within the tolerance.
+            test = InwardTest(
+                self.setting, replace(problem, matrix=right), lengths, self.rng, share * self.delta,
+                tolerant=inwards is not None and not known.wrong.size,
+            )  # fmt: skip
+            inwards = test.run()
+            if not inwards.wrong.any():
+                break
+            test.search(self.judge, BUDGET)
+        if inwards is not None and inwards.certified:
+            held &= lengths == 0
+        else:
+            inwards = None
+        columns = np.flatnonzero(held)
+        for j in columns[:GROUPS_UP_TO].tolist():
             self.judge(j, np.arange(self.m))
-        return held.size <= GROUPS_UP_TO
+        return inwards, columns.size <= GROUPS_UP_TO
 
     def _follow(self, seems: Mask) -> None:
         """Look for entries of rows that seem wrong: noise may keep a direction from telling, and not these."""
