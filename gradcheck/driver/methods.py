@@ -94,13 +94,14 @@ def _joint_directions(known: Known) -> bool:
         setting, known.evidence = examine_rows(
             problem, names, told, known.probe, confidence=question.confidence, rng=rng
         )
+        known.evidence = _free_alone(known, known.evidence)
         if known.evidence is not None:
             known.setting = setting
         return known.evidence is not None
     known.setting, evidence, known.accused = examine_jointly(
         problem, told, known.probe, confidence=question.confidence, rng=rng
     )
-    known.evidence = _named(evidence, names)
+    known.evidence = _named(_free_alone(known, evidence), names)
     return evidence is not None
 
 
@@ -166,6 +167,7 @@ def _settled_by(known: Known, found: Callable[[Setting, Problem], tuple[Evidence
     if setting is None:
         return True
     evidence, known.about = found(setting, _problem(known))
+    evidence = _free_alone(known, evidence) or evidence
     known.evidence = _named(evidence, known.question.names())
     return evidence.interrupted or _decided(evidence, setting.tolerance.resolution)
 
@@ -226,6 +228,26 @@ def _finite(matrix: Matrix, scales: Flat) -> bool:
     return bool(np.isfinite(np.vdot(values, values) * np.vdot(scales, scales)))
 
 
+def _free_alone(known: Known, evidence: Evidence | None) -> Evidence | None:
+    """Evidence that says of how many entries of each array it is not, as equal bounds fix them."""
+    room = known.question.room
+    if evidence is None or room is None or (room[0] + room[1] > 0).all():
+        return evidence
+    fixed = room[0] + room[1] <= 0
+
+    def alone(array: ArrayEvidence) -> ArrayEvidence:
+        block, certificate = array.block, array.certificate
+        # Of x, or of all rows of a matrix.
+        rows, columns = (1, fixed[block.slice]) if block.stop <= fixed.size else (block.shape[0], fixed)
+        count = rows * int(np.count_nonzero(columns))
+        if certificate is not None and count:
+            named = replace(certificate, name=f"{certificate.name}, but for what bounds fix,")
+            certificate = named if count < block.size else None
+        return replace(array, certificate=certificate, fixed=count)
+
+    return replace(evidence, arrays=tuple(alone(array) for array in evidence.arrays))
+
+
 def _named(evidence: Evidence | None, names: Parameters | None) -> Evidence | None:
     """Evidence of the arrays of x as that of the matrix that has these names."""
     if names is None or evidence is None or evidence.arrays[0].block is names.blocks[0]:
@@ -242,7 +264,8 @@ def _named(evidence: Evidence | None, names: Parameters | None) -> Evidence | No
     certificate = worst.certificate
     if certificate is not None:
         certificate = replace(certificate, name=f"each row of {block.name}")
-    array = replace(worst, block=block, certificate=certificate)
+    fixed = sum(array.fixed for array in evidence.arrays)
+    array = replace(worst, block=block, certificate=certificate, fixed=fixed)
     regions = [part for region in evidence.regions for part in _in_row(region, block)]
     return replace(evidence, arrays=(array,), regions=tuple(regions))
 

@@ -13,7 +13,7 @@ from gradcheck.function.matrix import one_row
 from gradcheck.joint.alone import judge_alone
 from gradcheck.joint.direction import Joint
 from gradcheck.joint.joint import JointTest
-from gradcheck.numerics.problem import NARROW, Problem, Scaling, scaling_of
+from gradcheck.numerics.problem import Problem, Scaling, scaling_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import few_lines, flat_indices, hull
@@ -98,13 +98,12 @@ class Claim:
 
     def judge_the_immovable(self, scaling: Scaling) -> None:
         """Judge entries that bounds hold nearly still."""
-        room = self.problem.room
-        if room is None:
+        if self.problem.room is None:
             return
-        held = (scaling.lengths == 0) & ~self.still & (room[0] + room[1] > 0)
+        held = (scaling.lengths == 0) & ~self.still & self.problem.free
         for block, nothing in zip(self.problem.parameters.blocks, scaling.nothing, strict=True):
             if nothing:
-                held[block.slice] &= (np.minimum(*room) < NARROW * self.problem.scales)[block.slice]
+                held[block.slice] &= self.problem.narrow[block.slice]
         if held.any():
             self.exact = False  # real points beside x may lie beyond the bounds
             self.judge(np.flatnonzero(held))

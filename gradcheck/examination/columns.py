@@ -12,6 +12,7 @@ from gradcheck._typing import Index, Mask, Values
 from gradcheck.evidence.complex_test import mark_disputed
 from gradcheck.evidence.entries import sweep
 from gradcheck.evidence.one_by_one import one_by_one
+from gradcheck.examination.inwards import Inwards, InwardTest, one_sided, shared_with
 from gradcheck.examination.row_evidence import between, mended, rows_evidence, sizes_of_rows
 from gradcheck.examination.silent import BUDGET, missing_columns, silent_entries, stays
 from gradcheck.examination.zeros import directions_of_zeros
@@ -30,6 +31,7 @@ from gradcheck.results.certificate import ArrayEvidence, Region
 from gradcheck.results.entries import Entries, latest, none_judged
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.finding import Finding
+from gradcheck.results.outcome import Limit
 from gradcheck.results.table import concatenate
 from gradcheck.results.table import rows as some_rows
 from gradcheck.results.words import count
@@ -44,6 +46,8 @@ GROUPS_UP_TO, SAMPLE = 100, 6
 SUSPECTS, NAMED = 32, 10
 # Further tests, each of the rows that no test before called wrong, after which nothing is believed.
 TESTS = 4
+# The parts of their chance that tests of columns get that may move to one side alone, one after another.
+SHARES = (0.5, 0.25, 0.125)
 
 
 def every_entry(
@@ -79,6 +83,7 @@ def examine_columns(
     what groups say of them is dropped.
     """
     problem = replace(problem, matrix=by_entries(problem.matrix))
+    problem = shared_with(one_sided(problem), problem)
     scaling = scaling_of(problem, np.zeros(problem.x.size, bool))
     columns = _Columns(setting, problem, scaling, confidence, rng)
     found = columns.of_zeros() if scaling.nothing.all() else None
@@ -155,7 +160,7 @@ class _Columns:
     def of_zeros(self) -> Evidence | None:
         """Where nothing is claimed to move: each column that has room moves by its own scale, 0 or not."""
         problem, scaling, still = self.problem, self.scaling, np.zeros(self.n, bool)
-        narrow = still if problem.room is None else np.minimum(*problem.room) < NARROW * problem.scales
+        narrow = problem.narrow
         self.scaling = replace(scaling, lengths=np.where(narrow, 0.0, problem.scales))
         self.silent = still
         array, joint, _ = self.rest(self.nobody)
@@ -183,7 +188,7 @@ class _Columns:
         together = isinstance(problem.matrix, Sparse)
         seen, groups = _in_groups(setting, problem.matrix, method, rng)
         entries, looked = self._without_blame(seen) if together and seen.wrong.size else (seen, None)
-        every = self._held_judged(seen)
+        inwards, every = self._held_judged(entries, moved=None if together else seen)
         # All that a pattern holds is known by its groups: what is wrong beside it is told by directions.
         throughout = self.nobody
         if not (together and groups):
@@ -204,8 +209,9 @@ class _Columns:
             )
             self.alone += missing.judged
             regions, stayed = missing.regions, missing.every
+        array = array if inwards is None else inwards.beside(array)
         if not (every and stayed):
-            array = replace(array, certificate=None)
+            array = replace(array, certificate=None, limit=array.limit if every else Limit.BUDGET)
         if groups == 0 and array.certificate is not None:
             # What noise hides of an entry of a sample is no question where a certificate bounds it.
             entries = some_rows(entries, np.flatnonzero(~entries.judgement.inconclusive))
@@ -232,13 +238,37 @@ class _Columns:
             self.alone[-1] = some_rows(judged, np.flatnonzero(accused | judged.judgement.wrong))
         return some_rows(seen, np.flatnonzero(~blamed)), looked
 
-    def _held_judged(self, seen: Entries) -> bool:
-        """Judge columns that bounds hold nearly still, which directions do not move; whether that is all of them."""
-        held = np.flatnonzero((self.scaling.lengths == 0) & _free(self.setting) & ~self.silent)
-        held = np.setdiff1d(held, seen.coordinates % self.n)
-        for j in held[:GROUPS_UP_TO].tolist():
+    def _held_judged(self, entries: Entries, moved: Entries | None) -> tuple[Inwards | None, bool]:
+        """Columns that bounds hold nearly still: those that may move to one side together, and others alone.
+
+        entries : that are believed. moved : those of columns that were moved alone. Returns the certificate of the
+        first, None where there is none, as all of them were judged; and whether that is all of them.
+        """
+        problem, lengths, inwards = self.problem, one_sided(self.problem), None
+        held = (self.scaling.lengths == 0) & problem.free & ~self.silent
+        if moved is not None:
+            held[moved.coordinates % self.n] = False
+        lengths[~held] = 0.0
+        for share in SHARES if lengths.any() else ():
+            known = latest(concatenate([entries, *self.alone]))
+            right = mended(self.setting, problem.matrix, [known], np.zeros(self.m), self.nobody)
+            # What was looked for and not found is within the tolerance.
+            test = InwardTest(
+                self.setting, replace(problem, matrix=right), lengths, self.rng, share * self.delta,
+                tolerant=inwards is not None and not known.wrong.size,
+            )  # fmt: skip
+            inwards = test.run()
+            if not inwards.wrong.any():
+                break
+            test.search(self.judge, BUDGET)
+        if inwards is not None and inwards.certified:
+            held &= lengths == 0
+        else:
+            inwards = None
+        columns = np.flatnonzero(held)
+        for j in columns[:GROUPS_UP_TO].tolist():
             self.judge(j, np.arange(self.m))
-        return held.size <= GROUPS_UP_TO
+        return inwards, columns.size <= GROUPS_UP_TO
 
     def _follow(self, seems: Mask) -> None:
         """Look for entries of rows that seem wrong: noise may keep a direction from telling, and not these."""
@@ -296,10 +326,10 @@ def _in_groups(
 ) -> tuple[Entries, int]:
     """The entries of a pattern in groups of columns, or of columns by themselves; and how many, 0 for a sample."""
     m, n = matrix.shape
-    free = np.flatnonzero(_free(setting))
-    alone = [np.array([j]) for j in free]
-    groups = group_columns(matrix.pattern) if isinstance(matrix, Sparse) else alone
-    groups = [group for group in (group[np.isin(group, free)] for group in groups) if group.size]
+    if isinstance(matrix, Sparse):
+        groups = [group for columns in _alike(setting) for group in group_columns(matrix.pattern, columns)]
+    else:
+        groups = [np.array([j]) for j in np.flatnonzero(_free(setting))]
     count = len(groups)
     every = method == "sweep" or (method == "auto" and count <= GROUPS_UP_TO) or count <= SAMPLE
     if not every:
@@ -314,6 +344,21 @@ def _in_groups(
     given = matrix.entries(rows, columns)
     together = groups if isinstance(matrix, Sparse) else None
     return sweep(setting, given, rows * n + columns, together), count if every else 0
+
+
+def _alike(setting: Setting) -> list[Index]:
+    """The columns that bounds let move, in parts of such as may go to the same side, and about as far.
+
+    Of others one would hold back the group that it is in, or let it go nowhere.
+    """
+    columns = np.flatnonzero(_free(setting))
+    if setting.room is None or columns.size == 0:
+        return [columns]
+    left, right = (room[columns] / setting.scales[columns] for room in setting.room)
+    side = np.where(np.minimum(left, right) >= NARROW, 0, np.where(right >= left, 1, -1))
+    reach = np.floor(np.log10(np.minimum(np.maximum(left, right), 1.0)))
+    _, kind = np.unique(np.stack([side, reach]), axis=1, return_inverse=True)
+    return [columns[kind == k] for k in range(int(kind.max()) + 1)]
 
 
 def _mostly_wrong(setting: Setting, entries: Entries, alone: list[Entries], *, sampled: bool) -> Mask:

@@ -18,7 +18,7 @@ from gradcheck.examination.search import leave_the_rest, search
 from gradcheck.examination.zeros import directions_of_zeros
 from gradcheck.function.matrix import Dense, one_row
 from gradcheck.joint.joint import JointTest
-from gradcheck.numerics.problem import NARROW, Problem, scaling_of
+from gradcheck.numerics.problem import Problem, scaling_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
 from gradcheck.numerics.tangents import root_mean_square
@@ -146,7 +146,7 @@ def _of_zeros(claim: Claim, block: Block, confidence: float) -> ArrayEvidence:
     lengths: Flat = np.zeros(problem.x.size)
     lengths[block.slice] = np.where(claim.still, 0.0, problem.scales)[block.slice]
     if problem.room is not None:
-        lengths[np.minimum(*problem.room) < NARROW * problem.scales] = 0.0
+        lengths[problem.narrow] = 0.0
 
     def judge(column: int, _: Index, off: Values | None) -> Entries:
         return claim.judge(np.array([column]), off)

@@ -11,6 +11,7 @@ import scipy.sparse
 
 from gradcheck._typing import Flat, Index, Mask, Values
 from gradcheck.evidence.entries import decide, sweep
+from gradcheck.examination.inwards import InwardTest, one_sided, shared_with
 from gradcheck.examination.row_evidence import (
     SHARING,
     between,
@@ -85,7 +86,9 @@ def examine_rows(
     still = np.zeros(problem.x.size, bool)
     scaling = scaling_of(problem, still)
     silent = silent_entries(problem, scaling, still)
-    if ((scaling.lengths == 0) & ~silent).any():
+    inwards = one_sided(problem)
+    problem = shared_with(inwards, problem)
+    if ((scaling.lengths == 0) & ~silent & (inwards == 0) & problem.free).any():
         return None, None  # a column that has no room
     shares = shares_of(1.0 - confidence)
     test = JointTest(problem, scaling, rng, next(shares))
@@ -94,12 +97,25 @@ def examine_rows(
     several = np.count_nonzero(joint.wrong) > LONE
     if not (wrong or joint.certified.all()) or (several and few):
         return None, None
+    held = bool((problem.narrow & ~silent).any())
+    if wrong and held:
+        return None, None  # columns that directions leave where they are
     nothing = wrong and bool(scaling.nothing.all())  # is claimed to move f, and something does
     share = next(shares) if silent.any() else 0.0
     alone = Alone(False) if nothing else moved_alone(problem, scaling, silent, rng, share)
     if alone.stays and not wrong:
         array = rows_evidence(problem, names, joint, confidence)
+        if inwards.any():
+            known = setting_of(test.first) if test.first and test.tells_noise(~joint.wrong) else probed()
+            if known is None:
+                return None, None
+            found = InwardTest(known, problem, inwards, rng, next(shares)).run()
+            if not found.certified:
+                return None, None
+            array = found.beside(array)
         return None, Evidence(none_judged(problem.x.dtype), (array,))
+    if held:
+        return None, None
     forgotten = nothing or alone.moves
     if not (forgotten or alone.stays) or (forgotten and few):
         return None, None

@@ -43,12 +43,15 @@ BUDGET = 1500
 
 
 def silent_entries(problem: Problem, scaling: Scaling, still: Mask) -> Mask:
-    """(n,) the coordinates of arrays that are claimed to do nothing, where directions leave these as they are."""
+    """(n,) the coordinates of arrays that are claimed to do nothing, where directions leave these as they are.
+
+    Those that have no room for directions are none of them.
+    """
     found = np.zeros(still.size, bool)
     for block, nothing in zip(problem.parameters.blocks, scaling.nothing, strict=True):
         if nothing:
             found[block.slice] = ~still[block.slice] & (scaling.lengths[block.slice] == 0)
-    return found
+    return found if problem.room is None else found & ~problem.narrow
 
 
 @dataclass(frozen=True)

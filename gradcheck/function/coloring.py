@@ -17,19 +17,21 @@ from gradcheck.results.words import count
 __all__ = ["group_columns", "with_pattern"]
 
 
-def group_columns(pattern: Any) -> list[NDArray[np.intp]]:
+def group_columns(pattern: Any, columns: NDArray[np.intp] | None = None) -> list[NDArray[np.intp]]:
     """Groups of structurally orthogonal columns.
 
-    pattern : (m, n) sparse matrix in CSC form; what is stored counts, whatever its value.
-    Greedy in the order of the columns, which is optimal for a band; every column is in one group. Time and memory
-    grow with the number of entries.
+    pattern : (m, n) sparse matrix in CSC form; what is stored counts, whatever its value. columns : (k,) those that are
+    grouped, default all.
+    Greedy in their order, which is optimal for a band; every column is in one group. Time and memory grow with the
+    number of entries.
     Source: Curtis, Powell & Reid, On the estimation of sparse Jacobian matrices (1974).
     """
     starts, rows = pattern.indptr.tolist(), pattern.indices.tolist()
     # Bit c of taken[i]: some column of group c has an entry in row i.
     taken = [0] * pattern.shape[0]
-    color = np.zeros(pattern.shape[1], np.intp)
-    for j in range(pattern.shape[1]):
+    columns = np.arange(pattern.shape[1]) if columns is None else columns
+    color = np.zeros(columns.size, np.intp)
+    for k, j in enumerate(columns.tolist()):
         mine = rows[starts[j] : starts[j + 1]]
         used = 0
         for i in mine:
@@ -37,10 +39,10 @@ def group_columns(pattern: Any) -> list[NDArray[np.intp]]:
         lowest = ~used & (used + 1)
         for i in mine:
             taken[i] |= lowest
-        color[j] = lowest.bit_length() - 1
+        color[k] = lowest.bit_length() - 1
     order = np.argsort(color, kind="stable")
     ends = np.cumsum(np.bincount(color))[:-1]
-    return [np.asarray(group, np.intp) for group in np.split(order, ends)]
+    return [np.asarray(columns[group], np.intp) for group in np.split(order, ends)]
 
 
 def with_pattern(matrix: Matrix, sparsity: Any, names: JacobianNames) -> tuple[Matrix, list[Finding]]:

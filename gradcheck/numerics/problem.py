@@ -67,6 +67,20 @@ class Problem:
         """The structure of x."""
         return self.objective.parameters
 
+    @property
+    def free(self) -> Mask:
+        """(n,) the coordinates that bounds let move, be it to one side, and by little."""
+        return (
+            np.ones(self.x.size, bool) if self.room is None else np.asarray(self.room[0] + self.room[1] > 0)
+        )
+
+    @property
+    def narrow(self) -> Mask:
+        """(n,) the coordinates that have too little room on one side for directions, which move to both."""
+        if self.room is None:
+            return np.zeros(self.x.size, bool)
+        return ~(np.minimum(*self.room) >= NARROW * self.scales)
+
     @cached_property
     def in_doubles(self) -> bool:
         """Whether x is real and float64 throughout: so it can be given as complex numbers."""
@@ -170,7 +184,7 @@ def scaling_of(problem: Problem, still: Mask, most: Flat | None = None) -> Scali
     blocks = problem.parameters.blocks
     held, scales = still, problem.scales
     if problem.room is not None:
-        held = still | ~(np.minimum(*problem.room) >= NARROW * scales)
+        held = still | problem.narrow
     moved = ~held if np.count_nonzero(held) else None
     strength = _strength(problem)
     parts = [

@@ -217,15 +217,16 @@ def one_sided(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
     offsets = np.where(apart[:, None], offsets, SIDED_NODES)
     reach = offsets[:, -1]
     nodes = np.insert(offsets / reach[:, None], 0, 0.0, axis=1)
-    samples = np.concatenate([f_x.astype(values.dtype), values], axis=1)
     full = _slope_weights(nodes) / reach[:, None]
     part = _slope_weights(nodes[:, :-1]) / reach[:, None]
-    r = (full * samples).sum(axis=1)
-    shorter = (part * samples[:, :-1]).sum(axis=1)
-    eps = np.maximum(level, eps_of(values.dtype) * np.abs(samples).max(axis=1))
+    # Without f(x), of which the weights would leave their rounding where f stands still.
+    rises = values - f_x.astype(values.dtype)
+    r = (full[:, 1:] * rises).sum(axis=1)
+    shorter = (part[:, 1:] * rises[:, :-1]).sum(axis=1)
+    eps = np.maximum(level, eps_of(values.dtype) * np.maximum(np.abs(values).max(axis=1), np.abs(f_x[:, 0])))
     noise = eps * np.abs(full).sum(axis=1)
     nothing = np.zeros(r.shape, bool)
-    stepped = _level_off(values - f_x, eps)
+    stepped = _level_off(rises, eps)
     unknown = np.full(r.shape, np.nan)
     forward = reach > 0
     return Fit(
@@ -240,7 +241,7 @@ def one_sided(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
         right=np.where(forward, r, unknown),
         sided=np.abs(r - shorter) + noise,
         curvature=unknown,
-        chord=np.abs((values - f_x) / offsets).max(axis=1),
+        chord=np.abs(rises / offsets).max(axis=1),
         finite=apart & np.isfinite(values).all(axis=1) & np.isfinite(r) & np.isfinite(shorter),
     )
 

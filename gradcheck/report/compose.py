@@ -154,7 +154,9 @@ def _notes(
     if evidence.arrays:
         notes = _not_taken_apart(evidence, given.budgeted, found.causes)
     else:
-        notes = _left_out(parameters, evidence.entries, given)
+        notes = _kinks(parameters, evidence.entries, given)
+    if not given.some:
+        notes = _left_out(parameters.size - _size(parameters, evidence)) + notes
     notes += _listed(evidence.entries)
     if outcome is Outcome.PASS:
         notes += untold(parameters, evidence, arrays, given, found.analytic)
@@ -194,11 +196,11 @@ def _reason(
     if outcome is Outcome.INCONCLUSIVE:
         return _loud(evidence)
     free = "free " if size < parameters.size else ""
-    who = (
-        f"all {size:,} {free}entries agree"
-        if size > 1
-        else f"{_only_name(parameters, evidence.entries)} agrees"
-    )
+    who = f"all {size:,} {free}entries agree"
+    if size == 1:
+        # Directions that move one of several do not name it.
+        named = evidence.entries.coordinates.size or not free
+        who = f"{_only_name(parameters, evidence.entries) if named else 'the one free entry'} agrees"
     seen = largest([a.detectable for a in arrays])
     told = f"; a relative mistake of {number(seen, 2)} would have been seen" if np.isfinite(seen) else ""
     return f"{who} with the numerical derivative{told}"
@@ -242,7 +244,9 @@ def _empty(evidence: Evidence) -> bool:
 
 def _size(parameters: Parameters, evidence: Evidence) -> int:
     """The entries that were looked at."""
-    return parameters.size if evidence.arrays else int(evidence.entries.coordinates.size)
+    if evidence.arrays:
+        return parameters.size - sum(array.fixed for array in evidence.arrays)
+    return int(evidence.entries.coordinates.size)
 
 
 def _undecided(parameters: Parameters, evidence: Evidence | None, given: Circumstances) -> Undecided | None:
@@ -279,13 +283,17 @@ def _only_name(parameters: Parameters, evidence: Entries) -> str:
     return parameters.name(int(evidence.coordinates[0]) if evidence.coordinates.size else 0)
 
 
-def _left_out(parameters: Parameters, evidence: Entries, given: Circumstances) -> list[str]:
-    """What was left out, and kinks, where entries were judged by themselves."""
+def _left_out(skipped: int) -> list[str]:
+    """That so many entries have no room."""
+    if not skipped:
+        return []
+    were = "was" if skipped == 1 else "were"
+    return [f"{count(skipped, 'coordinate')} {were} not checked: equal bounds leave no room"]
+
+
+def _kinks(parameters: Parameters, evidence: Entries, given: Circumstances) -> list[str]:
+    """Kinks, where entries were judged by themselves."""
     notes = []
-    skipped = parameters.size - evidence.coordinates.size
-    if skipped and not given.some:
-        were = "was" if skipped == 1 else "were"
-        notes.append(f"{count(skipped, 'coordinate')} {were} not checked: equal bounds leave no room")
     kinks = np.flatnonzero(evidence.judgement.subgradient)
     if kinks.size:
         name = short(parameters.name(int(evidence.coordinates[kinks[0]])))

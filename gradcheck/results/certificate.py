@@ -84,7 +84,8 @@ class ArrayEvidence:
     """What the directions say about one array; `certificate` is None where they are too few or exceed their bars.
 
     smallest_visible : what a mistake as large as the entry, or as its array's root mean square, leaves at the least.
-    limit : what keeps the bound from being smaller.
+    limit : what keeps the bound from being smaller. fixed : how many of its entries equal bounds keep from being moved:
+    nothing is said of these.
     """
 
     block: Block
@@ -92,6 +93,7 @@ class ArrayEvidence:
     certificate: Certificate | None
     smallest_visible: float = LEAST
     limit: Limit = Limit.NONE
+    fixed: int = 0
 
     @property
     def tested(self) -> bool:

@@ -29,7 +29,8 @@ class Evidence:
         return cls(entries, interrupted=entries.interrupted)
 
     def certified(self, array: ArrayEvidence, resolution: float) -> bool:
-        """Whether directions bound what is not accepted of an array's error, or every entry was judged by itself."""
+        """Whether directions bound what is not accepted of an array's error, or each free entry was judged."""
         if array.certificate is not None:
             return array.certificate.left <= resolution
-        return int(array.block.holds(self.entries.coordinates).sum()) == array.block.size
+        judged = array.block.holds(self.entries.coordinates).sum()
+        return int(judged) == array.block.size - array.fixed

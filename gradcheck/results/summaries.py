@@ -110,7 +110,7 @@ def summaries(parameters: Parameters, evidence: Evidence, tolerance: Tolerance) 
             ArraySummary(
                 b.name,
                 b.shape,
-                b.size if looked_at else int(known.sum()),
+                b.size - together.fixed if together is not None and looked_at else int(known.sum()),
                 _wrong(evidence, b, borne_out),
                 int((mine & entries.judgement.inconclusive).sum()),
                 float(distance.max(initial=0.0)) if known.any() else float("nan"),

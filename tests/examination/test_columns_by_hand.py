@@ -13,6 +13,7 @@ from scipy import sparse
 
 from gradcheck.examination import columns
 from gradcheck.examination.columns import every_entry, examine_columns
+from gradcheck.examination.inwards import Inwards
 from gradcheck.examination.silent import Missing
 from gradcheck.function.matrix import Dense, Product, Sparse
 from gradcheck.numerics.problem import Problem
@@ -20,7 +21,7 @@ from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.boxes import Box
 from gradcheck.parameters.matrix_names import jacobian_names
 from gradcheck.parameters.tree import Parameters
-from gradcheck.results.certificate import ArrayEvidence, Certificate, Region
+from gradcheck.results.certificate import ArrayEvidence, Certificate, Region, Residual
 from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import unmeasured
 from gradcheck.results.outcome import Limit
@@ -81,6 +82,7 @@ class Examination:
         missing: Any = (),
         finds: Any = (),
         zeros: Any = None,
+        inwards: Any = None,
         scales: float = 1.0,
         dtype: Any = float,
     ) -> None:
@@ -106,7 +108,7 @@ class Examination:
         )
         self.lengths = np.ones(self.n) if lengths is None else np.asarray(lengths, float)
         self.nothing, self.silent, self.stay = nothing, rows_of(self.n, silent), stays
-        self.missing = missing
+        self.missing, self.inwards = missing, inwards
         self.rng: Any = Chosen()
         self.swept: list[Any] = []
         self.made: list[Any] = []
@@ -115,7 +117,7 @@ class Examination:
         monkeypatch.setattr(columns, "judge_in_rows", self.sweep)
         for name in (
             "sweep", "scaling_of", "silent_entries", "JointTest", "rows_evidence", "find_places", "stays",
-            "directions_of_zeros", "missing_columns",
+            "directions_of_zeros", "missing_columns", "InwardTest",
         ):  # fmt: skip
             monkeypatch.setattr(columns, name, getattr(self, name))
         self.survey, findings = examine_columns(
@@ -192,6 +194,16 @@ class Examination:
         self.searched.append((first, np.flatnonzero(out).tolist()))
         for column in self.finds:
             assert judge(column, np.flatnonzero(out).astype(np.int32)).coordinates.dtype == np.intp
+
+    def InwardTest(
+        self, setting: Any, claim: Any, lengths: Any, rng: Any, delta: float, *, tolerant: bool
+    ) -> Any:
+        """Directions inwards, which tell nothing unless `inwards` says what."""
+        assert (setting, claim.objective, rng, tolerant) == (self.setting, self.objective, self.rng, False)
+        assert 2.0 * delta == DELTA
+        self.inwards_of = np.flatnonzero(lengths).tolist()
+        nothing = Inwards(np.zeros(self.m, bool))
+        return SimpleNamespace(run=lambda: nothing if self.inwards is None else self.inwards)
 
     def stays(self, problem: Any, scaling: Any, silent: Any, rng: Any, delta: float) -> bool:
         """Whether f does where columns move that are claimed to do nothing."""
@@ -326,16 +338,16 @@ def test_columns_of_a_product_are_asked_for(examined: Any):
 
 
 def test_columns_that_have_no_room_are_not_moved(examined: Any):
-    """One that has some on one side is."""
+    """One that has some on one side is, together with those that go to the same side."""
     room = np.array([0.0, 1.0, 0.0, 1.0]), np.array([1.0, 0.0, 0.0, 1.0])
     found = examined(off(1, 4), room=room)
     assert [j for _, j in found.swept[0][0]] == [0, 1, 3]
     claim = stored(2, 4, (0, 0), (1, 1), (0, 2), (1, 2), (1, 3))
     found = examined(off(2, 4), room=room, claim=claim)
-    assert found.swept == [([(0, 0), (1, 1), (1, 3)], [[0, 1], [3]])]
+    assert found.swept == [([(0, 0), (1, 1), (1, 3)], [[1], [3], [0]])]
     # Of a group without room none is left.
     claim = stored(1, 4, (0, 0), (0, 1), (0, 2), (0, 3))
-    assert examined(off(1, 4), room=room, claim=claim).swept[0][1] == [[0], [1], [3]]
+    assert examined(off(1, 4), room=room, claim=claim).swept[0][1] == [[1], [3], [0]]
 
 
 def test_a_pattern_is_moved_in_groups(examined: Any):
@@ -379,10 +391,10 @@ def test_suspects_of_a_group_are_moved_alone(examined: Any, look: Look):
     # A group that is off by more than directions leave is believed.
     found = examined(off(n, n, *diagonal[1:]), Look(bound=0.49), claim=claim)
     assert (len(found.swept), found.wrong) == (1, set(diagonal[1:]))
-    # But where directions do not move its columns.
+    # But where directions do not move its columns, which are moved for what the pattern lacks in them, too.
     lengths = np.where(np.arange(n) == 7, 0.0, 1.0)
     found = examined(off(n, n, *diagonal[1:]), Look(), claim=claim, lengths=lengths)
-    assert found.swept[1:] == [([(7, 7)], None)]
+    assert found.swept[1:] == [([(7, 7)], None), ([(i, 7) for i in range(n)], None)]
     # Columns that were moved alone have nobody else to blame.
     assert len(examined(off(2, 3, (0, 1))).swept) == 1
 
@@ -399,6 +411,12 @@ def test_columns_that_directions_leave_where_they_are_are_moved_alone(examined: 
     assert found.certified == 1
     assert found.made[0][0][1, 3] == 1.5
     assert found.asked_of == [j == 4 for j in range(n)]
+    # Unless directions inwards tell of them, which move what has room on one side alone.
+    assert found.inwards_of == [6]
+    told = Inwards(np.zeros(2, bool), (Residual(0.0, 0.0, 1.0, 0.0, 1e-3),), 1e-4)
+    found = examined(off(2, n), room=room, lengths=lengths, silent=[4], inwards=told)
+    assert found.swept[1:] == [([(0, 3), (1, 3)], None)]
+    assert found.survey.arrays[0].certificate.relative_to_rms == 1e-4
 
 
 @pytest.mark.parametrize(("held", "certified"), [(100, 1), (101, 0)])

@@ -67,6 +67,13 @@ def test_the_inner_pairs_give_the_value_of_the_central_stencil():
     assert fit_of(inner_pairs, STENCIL[1:-1], lambda t: t**3, 0.0, 1.0).truncation[0] == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("side", [-1, 1])
+def test_the_one_sided_slope_of_what_stands_still_is_nothing(side):
+    """Not what is left of its value times the weights, which add up to 0 but for their rounding."""
+    assert fit_sided(lambda t: 0.0 * t + 2.2, 0.7, side * 1e-6).value[0] == 0.0
+    assert fit_sided(lambda t: 1e-6 * t + 2.2, 0.7, side * 1e-6).value[0] != 0.0
+
+
 @pytest.mark.parametrize("f", [np.exp, np.sin, lambda t: 1 / (1 + t * t), np.arctan, lambda t: t**7])
 @pytest.mark.parametrize("x", [0.3, 1.0, 2.0])
 def test_the_bar_of_the_inner_pairs_covers_the_error(f, x):

@@ -1,0 +1,215 @@
+"""Columns that bounds let move to one side alone: joint directions inwards, all of them at once, and their search."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gradcheck._typing import Flat, Index, Mask, Values
+from gradcheck.evidence.entries import claimed_still
+from gradcheck.function.lines import Family, Rays
+from gradcheck.numerics.differences import estimate
+from gradcheck.numerics.problem import Problem, of_typical_size
+from gradcheck.numerics.setting import Setting
+from gradcheck.numerics.tangents import ROUNDING, root_mean_square, scaled_rms
+from gradcheck.results.certificate import LEAST, ArrayEvidence, Residual, bound_of, least_bounds
+from gradcheck.results.estimate import Estimate
+
+__all__ = ["InwardTest", "Inwards", "one_sided", "shared_with"]
+
+# Directions after which it is given up; the errors that are asked for are those with which so many suffice.
+DIRECTIONS, SUFFICE = 12, 3
+# With less room than this part of its scale on either side, a column would hold back the others.
+NEXT_TO_NONE = 1e-3
+# So few columns are moved one by one where a direction through them tells of a mistake.
+FEW = 3
+# The bar that tells which half a mistake lies in, as a part of what it leaves.
+CLEARLY = 10.0
+
+
+def one_sided(problem: Problem) -> Flat:
+    """(n,) how far columns that directions leave where they are may move to one side; negative to the left.
+
+    0 of others, and of those that may hardly move.
+    """
+    if problem.room is None:
+        return np.zeros(problem.x.size)
+    left, right = problem.room
+    far = np.minimum(np.maximum(left, right), problem.scales)
+    able = problem.narrow & (far >= NEXT_TO_NONE * problem.scales)
+    return np.where(able, np.where(right >= left, far, -far), 0.0)
+
+
+def shared_with(inwards: Flat, problem: Problem) -> Problem:
+    """The problem with the part of the resolution that each of two certificates gets, where columns need another."""
+    if not inwards.any():
+        return problem
+    tolerance = replace(problem.tolerance, resolution=problem.tolerance.resolution / math.sqrt(2.0))
+    return replace(problem, tolerance=tolerance)
+
+
+@dataclass(frozen=True)
+class Inwards:
+    """What directions show along which some columns move into their bounds.
+
+    wrong : (m,) rows in which something exceeds the bars. residuals : of each direction the row that says least.
+    worst : what they prove of the norm of each row's error, relative to its size; infinite where they do not.
+    """
+
+    wrong: Mask
+    residuals: tuple[Residual, ...] = ()
+    worst: float = math.inf
+
+    @property
+    def certified(self) -> bool:
+        """Whether every row is."""
+        return math.isfinite(self.worst)
+
+    def beside(self, array: ArrayEvidence) -> ArrayEvidence:
+        """The evidence of the other columns together with this, which is certified."""
+        certificate = array.certificate
+        if certificate is None:
+            return array
+        certificate = replace(
+            certificate,
+            bound=math.hypot(certificate.bound, self.worst),
+            relative_to_rms=math.hypot(certificate.relative_to_rms, self.worst),
+            directions=certificate.directions + len(self.residuals),
+        )
+        return replace(array, residuals=array.residuals + self.residuals, certificate=certificate)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What one direction shows of every row (m,), as `Direction` has it."""
+
+    residual: Values
+    error: Values
+    weight: Values
+    allowed: Values
+    step: Values
+
+    @property
+    def exceeds(self) -> Mask:
+        """Rows in which something is wrong; nan is not evidence."""
+        return np.asarray(np.abs(self.residual) > self.allowed)
+
+    def least(self, sizes: Values) -> Residual:
+        """The row that says least, in units of its own size."""
+        k = int(np.argmax((self.allowed + 3.0 * self.error) / sizes))
+        size, step = float(sizes[k]), float(self.step[k])
+        residual, error = float(self.residual[k]) / size, float(self.error[k]) / size
+        return Residual(residual, error, float(self.weight[k]) / size, float(self.allowed[k]) / size, step)
+
+
+class InwardTest:
+    """Directions for a claim that move columns (n,) by some lengths, each to the side that has its sign.
+
+    delta : the chance to be wrong, of all rows together. tolerant : whether errors within the tolerance, independent
+    ones in every entry, are nothing that is wrong.
+    """
+
+    def __init__(
+        self,
+        setting: Setting,
+        problem: Problem,
+        lengths: Flat,
+        rng: np.random.Generator,
+        delta: float,
+        *,
+        tolerant: bool = False,
+    ) -> None:
+        self.setting, self.problem, self.lengths, self.rng = setting, problem, lengths, rng
+        self.delta, self.tolerant = delta / setting.outputs, tolerant
+        # The direction along which something exceeded its bars.
+        self.accused: _Look | None = None
+        self.sizes = self._sizes() * float(np.min(np.abs(lengths), where=lengths != 0, initial=np.inf))
+
+    def run(self) -> Inwards:
+        """Directions until all rows are certified, something is wrong, or nothing can be said this way."""
+        needed = self.problem.tolerance.resolution * self.sizes
+        nothing, most, told = np.zeros(self.setting.outputs, bool), list[Values](), list[Residual]()
+        for _ in range(DIRECTIONS if (needed > 0).all() else 0):
+            look = self.look(self.lengths, needed / (6.0 * least_bounds(self.delta)[SUFFICE - 1]))
+            if look.exceeds.any():
+                self.accused = look
+                return Inwards(look.exceeds)
+            most.append(np.abs(look.residual) + 3.0 * look.error)
+            told.append(look.least(self.sizes))
+            bound = bound_of(most, self.delta)
+            if (bound <= needed).all():
+                return Inwards(nothing, tuple(told), float(np.max(bound / self.sizes)))
+            if not (3.0 * look.error * least_bounds(self.delta)[DIRECTIONS - 1] <= needed).all():
+                break
+        return Inwards(nothing)
+
+    def look(self, lengths: Flat, fine: Values) -> _Look:
+        """One direction, by points on one side; fine : (m,) the errors that are wanted.
+
+        Lengths between nothing and twice those given are as likely to hide a mistake as +-(0.5 to 1.5) of them.
+        """
+        setting, problem, tolerance = self.setting, self.problem, self.problem.tolerance
+        tangent = lengths * self.rng.uniform(0.0, 2.0, lengths.size)
+        product, every = problem.matrix.product(tangent), np.arange(setting.outputs)
+        found = claimed_still(setting, self._measured(tangent, fine), product, every)
+        weight = problem.weight(tangent, product, self.rng)
+        least = LEAST * (tolerance.rtol * self.sizes + tolerance.atol * float(np.abs(lengths).max()))
+        if self.tolerant:
+            across = tolerance.atol * float(np.linalg.norm(tangent))
+            least = np.maximum(least, tolerance.rtol * weight + across)
+        allowed = 3.0 * found.error + np.maximum(least, ROUNDING * problem.eps * weight)
+        return _Look(product - found.value, found.error, weight, allowed, found.step)
+
+    def search(self, judge: Callable[[int, Index], object], most: int) -> None:
+        """Judge columns in which rows are wrong: halves of them are moved, and halves of what is wrong.
+
+        judge : looks at the entries of a column in some rows. most : evaluations after which none is begun.
+        """
+        assert self.accused is not None
+        end = self.setting.objective.nfev + most
+        left = [(np.flatnonzero(self.lengths), np.flatnonzero(self.accused.exceeds), self.accused)]
+        while left and self.setting.objective.nfev < end and self.setting.objective.remaining > 0:
+            columns, rows, seen = left.pop()
+            if columns.size <= FEW:
+                for j in columns.tolist():
+                    judge(j, rows)
+                continue
+            fine = np.full(self.sizes.size, np.inf)
+            fine[rows] = np.abs(seen.residual[rows]) / CLEARLY
+            for half in np.array_split(columns, 2):
+                moved = np.zeros_like(self.lengths)
+                moved[half] = self.lengths[half]
+                look = self.look(moved, fine)
+                if look.exceeds[rows].any():
+                    left.append((half, rows[look.exceeds[rows]], look))
+
+    def _measured(self, tangent: Flat, fine: Values) -> Estimate:
+        """The derivatives (m,) along a tangent, from the side to which it goes, with errors (m,) that are wanted."""
+        setting, m = self.setting, self.setting.outputs
+        assert setting.room is not None
+        room = np.where(tangent > 0, setting.room[1], setting.room[0])
+        reach = float(np.min(room[tangent != 0] / np.abs(tangent[tangent != 0]), initial=np.inf))
+
+        def wanted(at: Index, _: Estimate) -> tuple[Flat, Flat]:
+            return fine[at], fine[at]
+
+        return estimate(
+            setting.objective, Family(Rays(setting.x, [tangent]), np.zeros(m, np.intp), np.arange(m)),
+            setting.f_x, level=setting.level, step=setting.relative_step.copy(),
+            smallest=1e-9 * setting.relative_step, wanted=wanted, room=(np.zeros(m), np.full(m, reach)),
+            unit=np.ones(m),
+        )  # fmt: skip
+
+    def _sizes(self) -> Values:
+        """(m,) the root mean squares of the rows; of zeros throughout what f changes along a random direction."""
+        matrix, scales = self.problem.matrix, self.problem.scales
+        rows = scaled_rms(matrix, np.ones(scales.size))
+        if rows is None:
+            # Of products, what their entries add up to along any direction.
+            tangent = scales * self.rng.choice([-1.0, 1.0], scales.size)
+            weight = self.problem.weight(tangent, matrix.product(tangent), self.rng)
+            rows = weight / (math.sqrt(scales.size) * root_mean_square(scales))
+        return of_typical_size(rows if rows.any() else self.setting.slope / root_mean_square(scales))
