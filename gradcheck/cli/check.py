@@ -17,6 +17,7 @@ from gradcheck.cli.outputs import (
     STDOUT,
     BadInput,
     Command,
+    Outputs,
     one_line,
     put,
     put_bytes,
@@ -130,17 +131,19 @@ def check(
             del options["confidence"]
         report, status = _judged(function, derivative, x, options, jacobian)
     report = replace(report, call=click.get_current_context().meta["gradcheck.again"])
-    show_text(new_console(stderr=STDOUT in (json_file, html_file)), str(report))
+    outputs = Outputs()  # files first: a pipe that nobody reads any more takes none of them away
+    if plot_file is not None:
+        outputs.make(_draw, report, plot_file)
+    if save_file is not None:
+        outputs.make(_save, report, save_file)
     if json_file is not None:
-        put("--json", json_file, report.to_json() + "\n")
+        outputs.make(put, "--json", json_file, report.to_json() + "\n")
     if html_file is not None:
         from gradcheck.html import render
 
-        put("--html", html_file, render([], [report]))
-    if plot_file is not None:
-        _draw(report, plot_file)
-    if save_file is not None:
-        _save(report, save_file)
+        outputs.make(put, "--html", html_file, render([], [report]))
+    outputs.make(show_text, new_console(stderr=STDOUT in (json_file, html_file)), str(report))
+    outputs.tell()
     return status
 
 
