@@ -139,7 +139,7 @@ def _told() -> Iterator[None]:
 
 
 class Outputs:
-    """What a command writes when its work is done: each output, whatever becomes of the others; then what failed first."""
+    """What a command writes when its work is done: each output, whatever becomes of others; then what failed first."""
 
     def __init__(self) -> None:
         """Begin with nothing that failed."""
