@@ -527,6 +527,16 @@ def test_an_exit_is_never_swallowed(error):
         check_gradient(leaving, grad, X)
 
 
+def test_an_f_without_its_gradient_is_said_to_be_that_with_a_hessian_too():
+    """grad=True asks for pairs; there is no gradient whose differences a Hessian could be held against."""
+    report = check_gradient(f, True, X, hessian=lambda x: np.eye(5))
+
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert report.reason.startswith("with grad=True f must return (value, gradient); it returned ")
+    pair = check_gradient(lambda x: (np.sum(x**2), 2 * x), True, X, hessian=lambda x: 2 * np.eye(5))
+    assert pair.outcome is Outcome.PASS
+
+
 # Interruptions.
 
 

@@ -316,10 +316,22 @@ def test_what_is_saved_is_repeated_or_said_not_to_be(project):
         (["model:loss", "model:right", "--x", "nowhere.npy"], "--x: cannot read nowhere.npy"),
         (["model:loss", "model:right", "--x", "empty.npy"], "--x: cannot read empty.npy"),
         (["model:loss", "model:right", "--x", "pickled.npy"], "--x: cannot read pickled.npy"),
-        (["model:loss", "model:right", "--x", '"text"'], "TypeError: x holds"),
-        (["model:loss", "model:right", "--x", "[]"], "ValueError: x holds no numbers"),
-        (["model:START", "model:right", "--x", "1"], "TypeError: f must be callable"),
-        (["model:loss", "model:right", "--x", "1", "--rtol", "-1"], "ValueError: rtol must be"),
+        (["model:loss", "model:right", "--x", '"text"'], "TypeError: --x holds"),
+        (["model:loss", "model:right", "--x", "[]"], "ValueError: --x holds no numbers"),
+        (["model:START", "model:right", "--x", "1"], "model:START: a function is needed, not"),
+        (["model:loss", "model:right", "--x", "1", "--rtol", "-1"], "ValueError: --rtol must be"),
+        (["model:loss", "model:right", "--x", "1", "--seed", "-1"], "--seed must be 0 or more, not -1"),
+        (["model:loss", "model:right", "--x", "1", "--max-nfev", "5"], "--max-nfev must be at least 24"),
+        (["model:loss", "model:right", "--x", "1", "--n-jobs", "0"], "(-1 is every processor), not 0"),
+        (
+            ["model:loss", "model:right", "--x", "1", "--max-seconds", "0"],
+            "--max-seconds must be a number above 0, not",
+        ),
+        (["model:pair", "--x", "1", "--vectorized"], "--vectorized: MODULE:GRAD is needed"),
+        (
+            ["model:loss", "model:START", "--x", "1", "--hessian", "model:right"],
+            "--hessian: MODULE:GRAD must be a function, not",
+        ),
         (["model:loss", "model:right", "--x", "1", "--save", "a.npz"], "--save: FILE must end in .json"),
         (["model:loss", "model:right", "--x", "1", "--save", "model.py/a.json"], "cannot write model.py"),
         (
@@ -332,7 +344,7 @@ def test_what_is_saved_is_repeated_or_said_not_to_be(project):
         (["model:loss", "model:right", "--x", "1", "--args", "[1.0"], "--args: '[1.0' is neither JSON"),
         (["model:loss", "model:right", "--x", "1", "--args", "1.0"], "--args: expected a list"),
         (["model:loss", "model:right", "--x", "1", "--bounds", "low"], "--bounds: 'low' is neither JSON"),
-        (["model:loss", "model:right", "--x", "1", "--bounds", "[1]"], "ValueError: bounds"),
+        (["model:loss", "model:right", "--x", "1", "--bounds", "[1]"], "ValueError: --bounds"),
         (["model:loss", "model:right", "--x", "1", "--plot", "a.bmp"], "--plot: FILE must end in .png"),
         (["model:pair", "--jacobian", "--x", "[1, 2]"], "--jacobian: MODULE:GRAD is needed"),
         (["broken:f", "--x", "1"], "cannot import broken: SyntaxError"),
@@ -352,6 +364,32 @@ def test_bad_input_is_one_line_and_exit_2(project, arguments, said):
     assert said.split(" gradcheck:")[0] in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["model:loss"], "without MODULE:GRAD, F must return (value, gradient); it returned"),
+        (["model:both", "model:right"], "for a pair of value and gradient leave MODULE:GRAD out)"),
+        (["model:stacked", "model:right", "--method", "sweep", "--max-seconds", "1e-9"],
+         "the budget was used up\n  nothing is known of the gradient there yet: raise --max-nfev (or --max-seconds)"),
+        (["model:kinked", "numpy:sign", "--x", "[0.0]"], "pass --subgradient to accept any slope between"),
+        (["model:rounded", "numpy:exp"], "pass --resolution 0."),
+    ],
+)  # fmt: skip
+def test_what_is_advised_can_be_typed(project, arguments, said):
+    """In the words of the command, which has no max_nfev; the JSON has those of the function."""
+    text = (project / "model.py").read_text()
+    (project / "model.py").write_text(text + "\ndef rounded(x):\n    return round(float(np.exp(x).sum()), 3)\n")
+    point = [] if "--x" in arguments else ["--x", "[1.0, 2.0]"]
+
+    result = call("check", *arguments, *point, "--json", "a.json")
+
+    assert result.exit_code == 1
+    assert said in result.stdout
+    options = "grad=True|max_nfev|subgradient=True|resolution="
+    assert not re.search(options, result.stdout)
+    assert re.search(options, (project / "a.json").read_text())
 
 
 def test_an_error_of_f_names_its_line(project):
