@@ -21,9 +21,11 @@ from gradcheck.parameters.leaves import ForeignArrayError, as_array
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.words import error_text
 
-__all__ = ["BudgetSpentError", "NotScalarError", "Objective"]
+__all__ = ["ELSEWHERE", "BudgetSpentError", "NotScalarError", "Objective"]
 
 
+# To someone whose f has several outputs, or who gave another function in its place.
+ELSEWHERE = "; for a function of several outputs there is check_jacobian; the order is f, its derivative, x"
 # Numbers in one stack of points: 32 MiB of doubles.
 STACKED = 2**22
 # Of lines that are sent without the point that they go through.
@@ -319,10 +321,7 @@ def as_real(result: Any, dtype: np.dtype[Any]) -> Any:
     except (ValueError, TypeError):
         array = np.empty(0, object)
     if array.size != 1 or array.dtype.kind not in "fiub":
-        elsewhere = (
-            "; for a function of several outputs there is check_jacobian; the order is f, its derivative, x"
-        )
-        several = elsewhere if array.size > 1 else ""
+        several = ELSEWHERE if array.size > 1 else ""
         raise NotScalarError(f"f must return one real number; it returned {_described(result)}{several}")
     return array.reshape(())[()].astype(dtype)
 

@@ -527,6 +527,17 @@ def test_an_exit_is_never_swallowed(error):
         check_gradient(leaving, grad, X)
 
 
+def test_a_function_that_takes_no_gradient_does_not_speak_of_one():
+    """`gradient` and `derivative` have no order `f, its derivative, x`; `check_gradient` has."""
+    for call in (lambda: gradient(lambda x: x, X), lambda: derivative(lambda t: np.ones(2), 1.0)):
+        with pytest.raises(
+            TypeError, match="must return one real number; it returned ndarray of shape"
+        ) as caught:
+            call()
+        assert "the order is" not in str(caught.value)
+    assert check_gradient(lambda x: x, grad, X).reason.endswith("the order is f, its derivative, x")
+
+
 def test_an_f_without_its_gradient_is_said_to_be_that_with_a_hessian_too():
     """grad=True asks for pairs; there is no gradient whose differences a Hessian could be held against."""
     report = check_gradient(f, True, X, hessian=lambda x: np.eye(5))

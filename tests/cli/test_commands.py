@@ -380,7 +380,9 @@ def test_bad_input_is_one_line_and_exit_2(project, arguments, said):
 def test_what_is_advised_can_be_typed(project, arguments, said):
     """In the words of the command, which has no max_nfev; the JSON has those of the function."""
     text = (project / "model.py").read_text()
-    (project / "model.py").write_text(text + "\ndef rounded(x):\n    return round(float(np.exp(x).sum()), 3)\n")
+    (project / "model.py").write_text(
+        text + "\ndef rounded(x):\n    return round(float(np.exp(x).sum()), 3)\n"
+    )
     point = [] if "--x" in arguments else ["--x", "[1.0, 2.0]"]
 
     result = call("check", *arguments, *point, "--json", "a.json")
@@ -443,6 +445,16 @@ def test_a_new_case_runs_and_passes(project):
     ran = call("run", "softmax")
     assert ran.exit_code == 0
     assert ran.stdout.splitlines()[-1] == "4 passed, 0 failed, 0 inconclusive"
+
+
+def test_a_new_case_imports_what_is_public(project):
+    """From the package, as docs/writing-cases.md has it."""
+    call("new", "quartic")
+
+    assert (
+        "from gradcheck.cases import Case, Mistake, Quantity, Reference"
+        in (project / "cases" / "quartic.py").read_text()
+    )
 
 
 def test_a_new_case_refuses_a_wrong_gradient(project):
