@@ -260,6 +260,24 @@ def test_a_file_is_named_by_its_path(project):
     assert "another module model is" in call("check", "deep/model.py:loss", "model:right", *at).stderr
 
 
+@pytest.mark.parametrize("name", ["a-b", "1", "my model", "model.v2", "한글"])
+def test_a_file_may_have_any_name(project, monkeypatch, name):
+    """A path names it, for f, its gradient and x; what it raises is told, and what it has not is not found."""
+    (project / f"{name}.py").write_text(MODEL)
+    file = f"{name}.py"
+
+    assert call("check", f"{file}:loss", f"{file}:right", "--x", f"{file}:START").exit_code == 0
+    assert call("check", f"./{file}:loss", f"{file}:wrong", "--x", f"{file}:START").exit_code == 1
+    assert "has no nothing" in call("check", f"{file}:nothing", "--x", "1").stderr
+    (project / f"bad {name}.py").write_text("1 / 0")
+    told = call("check", f"bad {file}:loss", "--x", "1")
+    assert (told.exit_code, told.stderr.count("\n")) == (2, 1)
+    assert f"cannot import bad {name}" in told.stderr
+    assert "ZeroDivisionError" in told.stderr
+    for module in (name, f"bad {name}"):
+        sys.modules.pop(module, None)
+
+
 @pytest.mark.slow
 def test_a_page_and_a_figure_are_written(project):
     """--html FILE is a page with the report and its figures, --plot FILE the figure."""
