@@ -60,9 +60,13 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
                 stat.S_IMODE(mode)
             )  # as it was seen: another process may have removed the file since
         os.replace(temporary, target)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
+        if (
+            isinstance(error, OSError) and error.errno is not None
+        ):  # of the file that was asked for, not of ours
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from error
         raise
     _sweep(target)
 

@@ -1,6 +1,6 @@
 """What a case file says: quantities, their references with tolerances and reasons, planted mistakes, figures.
 
-from gradcheck.cases.run import Case, Mistake, Quantity, Reference
+from gradcheck.cases import Case, Mistake, Quantity, Reference
 
 case = Case(
     section="3.2",

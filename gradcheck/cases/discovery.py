@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import os
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any, cast
 
 from gradcheck.cases.case import Case
 from gradcheck.errors import CaseError
@@ -40,16 +42,16 @@ class LoadedCase:
     case: Case
 
 
-def discover(paths: Iterable[str | Path] = ("cases",)) -> list[LoadedCase]:
+def discover(paths: str | Path | Iterable[str | Path] = ("cases",)) -> list[LoadedCase]:
     """Load the cases of files, folders, or names of files in `cases/`; each file once, in the order given.
 
     Files whose name starts with an underscore, and conftest.py, are no case files of a folder.
 
     Parameters
     ----------
-    paths : iterable of path, optional
-        Files, folders, or names: "gradient" stands for cases/gradient.py. The files of a folder come in the order of
-        their names. Default the folder `cases`.
+    paths : path or iterable of path, optional
+        One or several files, folders, or names: "gradient" stands for cases/gradient.py. The files of a folder come in
+        the order of their names. Default the folder `cases`.
 
     Returns
     -------
@@ -93,9 +95,14 @@ def discover_what_loads(
     return loaded, broken
 
 
-def _files(paths: Iterable[str | Path]) -> list[Path]:
+def _files(paths: str | Path | Iterable[str | Path]) -> list[Path]:
     files: list[Path] = []
-    for path in paths:
+    one = isinstance(paths, str | os.PathLike) or not isinstance(paths, Iterable)
+    given: list[Any] = [paths] if one else [*cast("Iterable[Any]", paths)]
+    for path in given:
+        if not isinstance(path, str | os.PathLike):
+            raise TypeError(f"paths must be a path or a list of them, not {path!r:.60}")
+    for path in given:
         try:
             files += _case_files(path)
         except (

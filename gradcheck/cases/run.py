@@ -221,6 +221,11 @@ def run_case(
     >>> [(row.reference, row.outcome.value) for row in result.rows]
     [('by hand', 'PASS'), ('refuses: whole numbers', 'PASS')]
     """
+    if not isinstance(loaded, LoadedCase):
+        own = ", as LoadedCase(name, path, root, case)" if isinstance(loaded, Case) else ""
+        raise TypeError(
+            f"loaded must be a LoadedCase, which discover gives{own}; not a {type(loaded).__name__}"
+        )
     context = replace(context or Context(), sources=[])
     rows: list[Row] = []
     figures: list[Path] = []

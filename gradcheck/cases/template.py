@@ -15,7 +15,7 @@ pytest {path}
 import numpy as np
 
 import gradcheck
-from gradcheck.cases.run import Case, Mistake, Quantity, Reference
+from gradcheck.cases import Case, Mistake, Quantity, Reference
 
 # The code under test. Import your own instead: the folder that holds {folder}/ is on the import path.
 #   from mypackage.model import loss, gradient

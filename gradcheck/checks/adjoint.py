@@ -117,7 +117,9 @@ def check_adjoint(
         calls = Calls(max_nfev, chosen.max_seconds, bar)
         a = Operator(forward, numbers(x, "x"), "forward", "y", calls)
         answer = y if y is not None else a(a.random(generator)).astype(a.returns)
-        b = Operator(adjoint, numbers(answer, "y"), "adjoint", "x", calls)
+        b = Operator(
+            adjoint, numbers(answer, "y" if y is not None else "what forward returns"), "adjoint", "x", calls
+        )
         a.answer, b.answer = b.given.shape, a.given.shape
         eps = max(float(np.finfo(v.dtype).eps) for v in (a.given, b.given))
         usual = DEFAULT_RESOLUTION["float32" if eps > 1e-10 else "float64"]

@@ -187,7 +187,10 @@ def check_gradient(
         coarse=known.coarse,
         steps=known.first_steps,
     )
-    if hessian is not None and not report.interrupted:
+    pair_missing = grad is True and not report.arrays
+    if hessian is not None and not (
+        report.interrupted or pair_missing
+    ):  # else there is no grad to compare it with
         # SciPy's sparse matrices come with it: not for those who check a gradient alone.
         from gradcheck.checks.hessian import and_hessian
 

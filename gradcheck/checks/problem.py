@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Unpack
 
@@ -14,7 +15,7 @@ from gradcheck.checks.hessian import check_hessian
 from gradcheck.checks.jacobian import check_jacobian
 from gradcheck.checks.products import check_hvp
 from gradcheck.driver.combine import combine, in_turn
-from gradcheck.driver.options import Given, Options, finished, naming, spelled_out, told
+from gradcheck.driver.options import Given, Options, finished, naming, renamed, spelled_out, told
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.parameters.bounds import check_ends
 from gradcheck.parameters.leaves import as_array
@@ -125,13 +126,24 @@ def check_problem(
         "constraints": _as_list(constraints),
     }
     shown = [f"{name}={name}" for name, value in told_of.items() if value is not None and value != []]
-    reports = in_turn(checks.items(), **budget)
+    reports = {
+        key: replace(report, reason=_as_given(report, functions[key]))
+        for key, report in in_turn(checks.items(), **budget).items()
+    }
     report = combine(
         reports, method="problem", seed=chosen.rng, call=chosen.call(", ".join(["check_problem(fun, x0", *shown])),
         notes=tuple(notes), left_out=list(checks)[len(reports) :], max_nfev=chosen.max_nfev,
         functions=functions, references=references,
     )  # fmt: skip
     return finished(report, recipe)
+
+
+def _as_given(report: Report, functions: tuple[str, ...]) -> str:
+    """The reason, in which functions that nothing could be measured of have the names that SciPy has for them."""
+    if report.arrays:
+        return report.reason
+    fun, derivative = (name.rpartition(".")[2] for name in functions)
+    return renamed(report.reason, {"f": fun, "grad": derivative})
 
 
 def _inside(x0: Any, bounds: Any) -> tuple[Any, list[str]]:
@@ -208,9 +220,14 @@ def _constraint(
 
 def _by_scipy(name: str, value: Any) -> str:
     """The note on a derivative that SciPy estimates. Raises ValueError for what is neither that nor a function."""
-    by_name = isinstance(value, str) and value in ESTIMATED
-    if not (value is None or value is False or by_name or isinstance(value, HessianUpdateStrategy)):
-        known = ", ".join(map(repr, ESTIMATED))
-        raise ValueError(f"{name} must be a function, {known} or a HessianUpdateStrategy, not {value!r:.60}")
+    what = name.rpartition(".")[2]
+    allowed = () if what == "hessp" else ESTIMATED  # SciPy takes differences of jac without being asked
+    by_name = isinstance(value, str) and value in allowed
+    by_updates = what == "hess" and isinstance(value, HessianUpdateStrategy)
+    if not (value is None or by_name or by_updates or (what == "jac" and value is False)):
+        others = [repr(known) for known in allowed]
+        others += {"jac": ["True"] * (name == what), "hess": ["a HessianUpdateStrategy"]}.get(what, [])
+        choices = ", ".join(["a function", *others])
+        raise ValueError(f"{name} must be {' or '.join(choices.rsplit(', ', 1))}, not {value!r:.60}")
     shown = repr(value) if isinstance(value, str) or value is None else type(value).__name__
     return f"{name}={shown} is estimated by SciPy: nothing to check"

@@ -23,6 +23,7 @@ from gradcheck.cli.outputs import (
     UNUSABLE,
     BadInput,
     Commands,
+    Outputs,
     figure_folder,
     one_line,
     put,
@@ -130,7 +131,7 @@ def run(
     """
     from gradcheck.cases.case import Context
     from gradcheck.cases.figures import figure_writer
-    from gradcheck.cli.tables import explain, new_console, show_counts, show_sources, show_summary
+    from gradcheck.cli.tables import new_console
 
     if verbose and quiet:
         raise BadInput("-v and -q: only one of them")
@@ -147,23 +148,22 @@ def run(
 
         gallery = Gallery(save)
     console = new_console(stderr=STDOUT in (json_file, html_file))
+    outputs = Outputs()
+    show = _printer(console, loaded, verbose, quiet)
     with _one_blas_thread(), users_code(json_file, html_file):
         results, interrupted = _run_all(
-            loaded, context, gallery or save, _printer(console, loaded, verbose, quiet)
+            loaded,
+            context,
+            gallery or save,
+            _while_read(show, outputs) if gallery or save or json_file else show,
         )
-    if not quiet:
-        explain(console, results)
-    if interrupted:
-        console.print("interrupted: the rows counted here were done, the others were not")
-    if not (quiet or verbose):  # -v names them with each case
-        show_sources(console, results)
-    if not quiet:
-        show_summary(console, results, planned=len(loaded))
-    show_counts(console, results)
+    # Files first: a pipe that nobody reads any more takes none of them away.
     if json_file is not None:
-        _write_json(json_file, results, interrupted)
+        outputs.make(_write_json, json_file, results, interrupted)
     if html_file is not None and gallery is not None:
-        put("--html", html_file, render(results, drawings=gallery.drawings))
+        outputs.make(put, "--html", html_file, render(results, drawings=gallery.drawings))
+    outputs.make(_close, console, results, len(loaded), interrupted, verbose, quiet)
+    outputs.tell()
     if interrupted or broken:
         return INTERRUPTED if interrupted else UNUSABLE
     return 0 if overall(result.outcome for result in results) == "PASS" else FAILED
@@ -265,6 +265,33 @@ def _printer(
     name = max(len(one.name) for one in loaded)
     section = max(len(one.case.section) for one in loaded)
     return lambda result: show_case_line(console, result, name=name, section=section)
+
+
+def _while_read(show: Callable[[CaseResult], None], outputs: Outputs) -> Callable[[CaseResult], None]:
+    """The same, until it fails: where files were asked for the run goes on for their sake."""
+    return lambda result: outputs.make(show, result) if outputs.failure is None else None
+
+
+def _close(
+    console: Console,
+    results: Sequence[CaseResult],
+    planned: int,
+    interrupted: bool,
+    verbose: bool,
+    quiet: bool,
+) -> None:
+    """Print what follows the cases: what did not pass and why, the data, the closing lines."""
+    from gradcheck.cli.tables import explain, show_counts, show_sources, show_summary
+
+    if not quiet:
+        explain(console, results)
+    if interrupted:
+        console.print("interrupted: the rows counted here were done, the others were not")
+    if not (quiet or verbose):  # -v names them with each case
+        show_sources(console, results)
+    if not quiet:
+        show_summary(console, results, planned=planned)
+    show_counts(console, results)
 
 
 def _run_all(

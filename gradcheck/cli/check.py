@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shlex
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,6 +18,7 @@ from gradcheck.cli.outputs import (
     STDOUT,
     BadInput,
     Command,
+    Outputs,
     one_line,
     put,
     put_bytes,
@@ -36,6 +38,13 @@ METHODS = ("auto", "sweep", "directions", "complex")
 FIGURES = (".png", ".svg", ".pdf")
 # What the check of a Jacobian has no use for.
 OF_GRADIENTS = ("hessian",)
+# What messages of the functions say, and what it is on the command line.
+SAID = {
+    "with grad=True f must return": "without MODULE:GRAD, F must return",
+    "for a pair of value and gradient pass grad=True": "for a pair of value and gradient leave MODULE:GRAD out",
+    ", or None, not ": ", not ",
+    "there is check_jacobian; the order is f, its derivative, x": "there is --jacobian",
+}
 
 
 class _AsTyped(Command):
@@ -112,12 +121,14 @@ def check(
         raise BadInput(f"--save: FILE must end in .json, not {save_file.name!r}")
     if plot_file is not None and plot_file.suffix not in FIGURES:
         raise BadInput(f"--plot: FILE must end in {', '.join(FIGURES)}, not {plot_file.name!r}")
+    if seed < 0:
+        raise BadInput(f"--seed must be 0 or more, not {seed}")
     json_file, html_file, plot_file, save_file = targets(
         {"--json": json_file, "--html": html_file, "--plot": plot_file, "--save": save_file},
         inputs=[Path(at)] if at.endswith(ARRAYS) else [],
     )
     with users_code(json_file, html_file):
-        function = named(f)
+        function = _function(f)
         derivative = True if grad is None else named(grad)
         x = point(at)
         options |= {
@@ -130,17 +141,19 @@ def check(
             del options["confidence"]
         report, status = _judged(function, derivative, x, options, jacobian)
     report = replace(report, call=click.get_current_context().meta["gradcheck.again"])
-    show_text(new_console(stderr=STDOUT in (json_file, html_file)), str(report))
+    outputs = Outputs()  # files first: a pipe that nobody reads any more takes none of them away
+    if plot_file is not None:
+        outputs.make(_draw, report, plot_file)
+    if save_file is not None:
+        outputs.make(_save, report, save_file)
     if json_file is not None:
-        put("--json", json_file, report.to_json() + "\n")
+        outputs.make(put, "--json", json_file, report.to_json() + "\n")
     if html_file is not None:
         from gradcheck.html import render
 
-        put("--html", html_file, render([], [report]))
-    if plot_file is not None:
-        _draw(report, plot_file)
-    if save_file is not None:
-        _save(report, save_file)
+        outputs.make(put, "--html", html_file, render([], [report]))
+    outputs.make(show_text, new_console(stderr=STDOUT in (json_file, html_file)), _as_typed(str(report)))
+    outputs.tell()
     return status
 
 
@@ -167,6 +180,29 @@ def _arguments(text: str) -> Any:
     return tuple(found)
 
 
+def _function(reference: str) -> Any:
+    found = named(reference)
+    if not callable(found):
+        raise BadInput(f"{reference}: a function is needed, not {type(found).__name__}")
+    return found
+
+
+def _as_typed(text: str) -> str:
+    """What is said of the arguments of a function, in words of the command: --max-nfev, --method sweep."""
+    for ours, typed in SAID.items():
+        text = text.replace(ours, typed)
+    for parameter in check.params:
+        if not isinstance(parameter, click.Option) or not parameter.opts[0].startswith("--"):
+            continue
+        name, option = str(parameter.name), parameter.opts[0]
+        name = {"seed": "rng", "at": "x"}.get(name, name)
+        text = re.sub(rf"(?<![\w-]){name}=True\b", option, text)
+        # A value, or the beginning of a message about the argument; names of two words mean nothing else.
+        text = re.sub(rf"(?<![\w-]){name}='?([\w.+-]+\w)'?", rf"{option} \1", text)
+        text = re.sub(rf"(?<![\w-]){name}\b" if "_" in name else rf"(?<=Error: ){name}\b", option, text)
+    return text
+
+
 def _judged(
     function: Any, derivative: Any, x: Any, options: dict[str, Any], jacobian: bool
 ) -> tuple[Report, int]:
@@ -175,11 +211,16 @@ def _judged(
     from gradcheck.checks.jacobian import check_jacobian
     from gradcheck.errors import GradientCheckInterrupted
 
+    needed = {"--jacobian": jacobian, "--vectorized": options["vectorized"], "--hessian": options["hessian"]}
+    first = next((option for option, asked in needed.items() if asked), "")
+    if derivative is True and first and first != "--hessian":
+        raise BadInput(f"{first}: MODULE:GRAD is needed")
+    if first == "--hessian" and not (derivative is True or callable(derivative)):
+        raise BadInput(f"--hessian: MODULE:GRAD must be a function, not {type(derivative).__name__}")
     if jacobian:
         given = [f"--{name.replace('_', '-')}" for name in OF_GRADIENTS if options[name]]
-        if derivative is True or given:
-            what = f"{given[0]} is not for it" if given else "MODULE:GRAD is needed"
-            raise BadInput(f"--jacobian: {what}")
+        if given:
+            raise BadInput(f"--jacobian: {given[0]} is not for it")
         options = {name: value for name, value in options.items() if name not in OF_GRADIENTS}
     try:
         if jacobian:
@@ -191,7 +232,9 @@ def _judged(
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # sys.exit(0) in f, too, would end a check that checked nothing as a pass
-        raise BadInput(" ".join([one_line(error_text(error)), *raised_at(error)])) from error
+        where = raised_at(error)
+        said = one_line(error_text(error))
+        raise BadInput(" ".join([said, *where] if where else [_as_typed(said)])) from error
     return report, 0 if report else FAILED
 
 

@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ __all__ = [
     "BadInput",
     "Command",
     "Commands",
+    "Outputs",
     "figure_folder",
     "one_line",
     "put",
@@ -135,6 +136,27 @@ def _told() -> Iterator[None]:
         if not sys.stdout.closed:
             raise
         raise BadInput("the standard output was closed while it was needed") from error
+
+
+class Outputs:
+    """What a command writes when its work is done: each output, whatever becomes of others; then what failed first."""
+
+    def __init__(self) -> None:
+        """Begin with nothing that failed."""
+        self.failure: BadInput | None = None
+
+    def make(self, write: Callable[..., object], *arguments: Any) -> None:
+        """Write one of them; keep what it fails of."""
+        try:
+            with _told():
+                write(*arguments)
+        except BadInput as error:
+            self.failure = self.failure or error
+
+    def tell(self) -> None:
+        """Raise what failed first, if anything did."""
+        if self.failure is not None:
+            raise self.failure
 
 
 @contextmanager

@@ -7,16 +7,18 @@ import os
 import re
 import sys
 from difflib import get_close_matches
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
 from gradcheck.cli.outputs import BadInput, one_line
+from gradcheck.results.words import error_text
 
 __all__ = ["ARRAYS", "json_or_named", "named", "point"]
 
 # What the names of files of arrays end in.
 ARRAYS = (".npy", ".npz")
-REFERENCE = re.compile(r"[\w./\\-]+:[\w.]+$")
+REFERENCE = re.compile(r"([\w./\\-]+|.+\.py):[\w.]+$")
 
 
 def named(reference: str) -> Any:
@@ -43,15 +45,30 @@ def _on_the_path(file: Path) -> str:
     """The name under which the file is imported: its folder is put on the import path."""
     if not file.is_file():
         raise BadInput(f"{one_line(str(file))}: there is no such file")
-    if not file.stem.isidentifier():
-        raise BadInput(f"{one_line(str(file))}: cannot be imported, {file.stem!r} is no name of a module")
     folder = file.resolve().parent
     if folder != Path.cwd():
         _first_on_the_path(folder)
     before = getattr(sys.modules.get(file.stem), "__file__", None)
     if file.stem in sys.modules and (before is None or Path(before).resolve() != file.resolve()):
         raise BadInput(f"{one_line(str(file))}: cannot be imported, another module {file.stem} is")
+    if "." in file.stem and before is None:
+        _load(file)
     return file.stem
+
+
+def _load(file: Path) -> None:
+    """Import a file that no import statement could name: the dots of its name are no packages."""
+    spec = spec_from_file_location(file.stem, file.resolve())
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[file.stem] = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException as error:
+        del sys.modules[file.stem]
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise BadInput(f"cannot import {one_line(str(file))}: {one_line(error_text(error))}") from error
 
 
 def _first_on_the_path(folder: Path) -> None:

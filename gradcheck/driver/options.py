@@ -16,6 +16,7 @@ from typing import Any, Literal, TypedDict, TypeVar, cast, get_args
 import numpy as np
 
 from gradcheck.errors import GradientCheckInterrupted
+from gradcheck.function.objective import ELSEWHERE
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
@@ -256,10 +257,15 @@ def naming(*, only: type[Exception] = Exception, **names: str) -> Iterator[None]
     try:
         yield
     except only as error:
-        text = str(error)
-        for ours, theirs in names.items():
-            text = re.sub(rf"\b{ours}\b", theirs, text)
-        raise type(error)(text) from error.__cause__
+        raise type(error)(renamed(str(error), names)) from error.__cause__
+
+
+def renamed(text: str, names: Mapping[str, str]) -> str:
+    """What is said of arguments of these names, as a caller has them who was not asked for f, its derivative, x."""
+    text = text.replace(ELSEWHERE, "")
+    for ours, theirs in names.items():
+        text = re.sub(rf"\b{ours}\b", theirs, text)
+    return text
 
 
 def call_text(start: str, options: Mapping[str, Any], rng: Any) -> str:

@@ -62,15 +62,17 @@ def sweep(setting: Setting, given: Flat, entries: Index, groups: Groups | None =
     order, first = np.lexsort((columns, ~early)), int(early.sum())
     interrupted = False
     try:
-        if first:
-            parts.append(measure(setting, entries[order[:first]]))
-        for chunk in _chunks(setting, entries[order[first:]], groups):
-            steps = first_steps(setting, chunk, groups)
+        with setting.objective.keeping_values():
             if first:
-                steps = steps_like(setting, steps, entries[order[:first]], parts[0], chunk)
-            parts.append(measure(setting, chunk, steps, groups=groups, served=first > 0))
-    except KeyboardInterrupt:
+                parts.append(measure(setting, entries[order[:first]]))
+            for chunk in _chunks(setting, entries[order[first:]], groups):
+                steps = first_steps(setting, chunk, groups)
+                if first:
+                    steps = steps_like(setting, steps, entries[order[:first]], parts[0], chunk)
+                parts.append(measure(setting, chunk, steps, groups=groups, served=first > 0))
+    except KeyboardInterrupt:  # between two evaluations of f
         interrupted = True
+    interrupted |= setting.objective.interrupted
     left = entries.size - sum(part.value.size for part in parts)
     if left or not parts:
         parts.append(unmeasured(left, setting.x.dtype))

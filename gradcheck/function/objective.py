@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, Self
 
@@ -20,9 +21,11 @@ from gradcheck.parameters.leaves import ForeignArrayError, as_array
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.words import error_text
 
-__all__ = ["BudgetSpentError", "NotScalarError", "Objective"]
+__all__ = ["ELSEWHERE", "BudgetSpentError", "NotScalarError", "Objective"]
 
 
+# To someone whose f has several outputs, or who gave another function in its place.
+ELSEWHERE = "; for a function of several outputs there is check_jacobian; the order is f, its derivative, x"
 # Numbers in one stack of points: 32 MiB of doubles.
 STACKED = 2**22
 # Of lines that are sent without the point that they go through.
@@ -67,6 +70,7 @@ class Objective:
         self.parameters = parameters
         self.nfev = 0
         self.interrupted = False
+        self._keeps = False
         self.left_domain = ""
         self._f = f
         self._args = tuple(args)
@@ -88,12 +92,26 @@ class Objective:
     @property
     def ended(self) -> bool:
         """Whether f is not called any more, and values are nan instead."""
-        return False
+        return self.interrupted
+
+    @contextmanager
+    def keeping_values(self) -> Iterator[None]:
+        """Within it a KeyboardInterrupt in f takes nothing away: it ends f, whose further values are nan."""
+        self._keeps = True
+        try:
+            yield
+        finally:
+            self._keeps = False
+
+    def _end(self) -> bool:
+        """End f, after a KeyboardInterrupt; False where that is for others to hear of."""
+        self.interrupted |= self._keeps
+        return self._keeps
 
     @property
     def remaining(self) -> int:
         """Evaluations left in the budget, of time at the pace so far; a large number where there is no limit."""
-        return min(self._left, self._in_time())
+        return 0 if self.interrupted else min(self._left, self._in_time())
 
     def _in_time(self) -> int:
         if self._max_seconds is None or not math.isfinite(self._max_seconds):
@@ -158,9 +176,15 @@ class Objective:
 
     def probe(self, fresh: Flat) -> Any:
         """The value of f at a vector that the check made; nan where f raises: the point is off its domain."""
+        if self.interrupted:
+            return np.nan
         try:
             return self.at(self.parameters.unflatten(fresh))[0]
         except (BudgetSpentError, NotScalarError):
+            raise
+        except KeyboardInterrupt:
+            if self._end():
+                return np.nan
             raise
         except Exception as error:
             # A domain error is f's right at a point that its user never asked for; at x itself it propagates.
@@ -199,7 +223,14 @@ class Objective:
         each, flat = np.repeat(rows, k), offsets.reshape(-1, 1)
         parts = dealt(flat.size, max(m, k // self.points_each), self._n_jobs)
         shared = (self._sent, lines.x, lines.through(NOWHERE))
-        values, complaint = self._workers.run(_evaluate, shared, [(each[part], flat[part]) for part in parts])
+        try:
+            values, complaint = self._workers.run(
+                _evaluate, shared, [(each[part], flat[part]) for part in parts]
+            )
+        except KeyboardInterrupt:
+            if self._end():
+                return np.full((m, k), np.nan, offsets.dtype)
+            raise
         self.left_domain = self.left_domain or complaint
         return np.concatenate(values).reshape(m, k)
 
@@ -218,7 +249,7 @@ class Objective:
         """For workers: without budgets, counts and callbacks, which stay where the check runs."""
         other = copy.copy(self)
         other._max_nfev = other._max_seconds = other._on_evaluation = None
-        other._n_jobs, other.left_domain = 1, ""
+        other._n_jobs, other.left_domain, other._keeps = 1, "", False
         other.__dict__.pop("_workers", None)
         return other
 
@@ -234,10 +265,14 @@ class Objective:
         out = np.full(offsets.shape, np.nan, offsets.dtype)
         points = offsets.shape[1]
         together = max(1, STACKED // (self.parameters.size * points))
-        for start in range(0, rows.size, together):
-            part = slice(start, start + together)
-            stack = lines.points(np.repeat(rows[part], points), offsets[part].ravel())
-            out[part] = self._probe_stack(stack).reshape(-1, points)
+        try:
+            for start in range(0, rows.size, together):
+                part = slice(start, start + together)
+                stack = lines.points(np.repeat(rows[part], points), offsets[part].ravel())
+                out[part] = self._probe_stack(stack).reshape(-1, points)
+        except KeyboardInterrupt:
+            if not self._end():
+                raise
         return out
 
     def _probe_stack(self, stack: Flat) -> Flat:
@@ -286,10 +321,7 @@ def as_real(result: Any, dtype: np.dtype[Any]) -> Any:
     except (ValueError, TypeError):
         array = np.empty(0, object)
     if array.size != 1 or array.dtype.kind not in "fiub":
-        elsewhere = (
-            "; for a function of several outputs there is check_jacobian; the order is f, its derivative, x"
-        )
-        several = elsewhere if array.size > 1 else ""
+        several = ELSEWHERE if array.size > 1 else ""
         raise NotScalarError(f"f must return one real number; it returned {_described(result)}{several}")
     return array.reshape(())[()].astype(dtype)
 

@@ -34,7 +34,8 @@ class Parameters:
     """The structure of `x`: how a tree of arrays becomes one flat vector, and back.
 
     A tree is an array or a scalar, or a dict, list, tuple, namedtuple or dataclass of trees. A list or tuple
-    that holds nothing but numbers (`[1.0, 2.0]`, nested too) is taken as an array, as NumPy does.
+    that holds nothing but numbers (`[1.0, 2.0]`, nested too) is taken as an array where NumPy reads it as one; ragged
+    it is a list of arrays.
     Integers become float64. A complex entry z is the pair (Re z, Im z); the gradient of a real f is
     df/dRe z + i df/dIm z, the direction of steepest ascent (PyTorch's convention; JAX's is its conjugate).
     """
@@ -296,12 +297,21 @@ def _is_container(x: Any) -> bool:
 
 
 def _is_leaf(x: Any) -> bool:
-    """Arrays, scalars, and plain lists of numbers that NumPy would read as an array."""
+    """Arrays, scalars, and plain lists of numbers that NumPy reads as an array: a ragged one is a list of arrays."""
     if isinstance(x, np.ndarray):
         return True
     if isinstance(x, list | tuple) and not hasattr(x, "_fields"):
-        return bool(x) and all(_is_number(v) or (isinstance(v, list | tuple) and _is_leaf(v)) for v in x)
+        return _shape(x) is not None
     return not _is_container(x)
+
+
+def _shape(x: Any) -> tuple[int, ...] | None:
+    """The shape of a number, or of lists of nothing but numbers, nested and alike; None of all else."""
+    if not isinstance(x, list | tuple) or hasattr(x, "_fields"):
+        return () if _is_number(x) else None
+    shapes = {_shape(v) for v in x}
+    inner = shapes.pop() if len(shapes) == 1 else None
+    return None if inner is None else (len(x), *inner)
 
 
 def _children(x: Any) -> tuple[list[tuple[str, Any]], Callable[[list[Any]], Any]]:

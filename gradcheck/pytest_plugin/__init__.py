@@ -118,7 +118,9 @@ def gradcheck(request: pytest.FixtureRequest) -> Checker:
 
 
 def _is_case_file(path: Path, config: pytest.Config) -> bool:
-    if path.suffix != ".py" or path.name.startswith("_") or path.name == "conftest.py":
+    from gradcheck.pytest_plugin.run import is_case_name
+
+    if not is_case_name(path):
         return False
     named: list[str] = config.getini("gradcheck_cases")
     if named:

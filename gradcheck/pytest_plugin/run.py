@@ -18,7 +18,7 @@ from gradcheck.files import check_writable, write_text
 from gradcheck.pytest_plugin.failures import asserted_reports, begin_with_the_reason, hide_own_frames
 from gradcheck.results.words import visible
 
-__all__ = ["NAME", "Run"]
+__all__ = ["NAME", "Run", "is_case_name"]
 
 # Under which pytest knows the Run.
 NAME = "gradcheck-run"
@@ -39,6 +39,8 @@ class Run:
         self.config = config
         self.item: pytest.Item | None = None
         self.rtol = _rtol(config.getini("gradcheck_rtol"))
+        for name in config.getini("gradcheck_cases"):
+            _check_cases(name, config.rootpath / name)
         given = config.getoption("gradcheck_report")
         self.report_file = None if given is None else config.invocation_params.dir / given
         self._is_worker = hasattr(config, "workerinput")
@@ -222,6 +224,25 @@ def _rtol(text: str) -> float | None:
     if not 0 <= rtol < 1:
         raise pytest.UsageError(f"gradcheck_rtol must be a number between 0 and 1, not {text!r}")
     return rtol
+
+
+def _check_cases(name: str, path: Path) -> None:
+    """Refuse a name under which no case file lies: the run would pass without one."""
+    if path.is_dir():
+        if any(is_case_name(file) for file in path.glob("*.py")):
+            return
+        raise pytest.UsageError(f"gradcheck_cases: {name}: no case file (*.py) in this folder")
+    if not path.is_file():
+        raise pytest.UsageError(f"gradcheck_cases: {name}: no such file or folder in {path.parent}")
+    if not is_case_name(path):
+        raise pytest.UsageError(
+            f"gradcheck_cases: {name}: a case file is a Python file, not conftest.py or _*.py"
+        )
+
+
+def is_case_name(path: Path) -> bool:
+    """Whether a file may be a case file, by its name."""
+    return path.suffix == ".py" and not path.name.startswith("_") and path.name != "conftest.py"
 
 
 def _check_writable(path: Path) -> None:

@@ -54,6 +54,8 @@ def save(
         cannot be imported by name. Folders that are missing are made. Returns the path.
     Raises ValueError for a report that no check made, or a path that does not end in .json.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path must be a str or a Path, not {path!r:.60}")
     path = Path(path)
     if path.suffix != ".json":
         raise ValueError(f"path must end in .json, not {path.name!r}")

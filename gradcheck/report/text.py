@@ -33,7 +33,8 @@ def report_text(report: ReportData) -> str:
     lines += _certificate_lines(report)
     lines += _capped("looks like", report.diagnosis, DIAGNOSES)
     lines += _capped("note", report.notes, NOTES)
-    lines.append(f"  {calls_text(report.calls)}, {report.seconds:.2g} s; again: {report.call}")
+    ended = ", then interrupted" if report.interrupted else ""
+    lines.append(f"  {calls_text(report.calls)}, {report.seconds:.2g} s{ended}; again: {report.call}")
     # Names, notes and reasons hold what others wrote: keys of a dict, texts of exceptions.
     return visible("\n".join(lines))
 

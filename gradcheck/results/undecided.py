@@ -15,7 +15,7 @@ class Ended(Enum):
 
     NOTHING = ""
     INTERRUPTED = "the check was interrupted"
-    BUDGET = "the budget of evaluations was used up"
+    BUDGET = "the budget was used up"
     SEARCH = "the search for wrong entries has taken as many evaluations as it may"
 
 

@@ -538,6 +538,31 @@ def test_files_folders_and_names_are_found(tmp_path, monkeypatch):
 
     assert [one.name for one in discover()] == ["a", "b"]
     assert [one.name for one in discover(["b", "cases", "cases/a.py"])] == ["b", "a"]
+    assert [one.name for one in discover(name for name in ("b", "a"))] == ["b", "a"]
+    for one_path in ("b", Path("cases/b.py")):  # not letter by letter
+        assert [one.name for one in discover(one_path)] == ["b"]
+
+
+@pytest.mark.parametrize("paths", [3, None, [3], b"b"])
+def test_what_is_no_path_is_refused(paths):
+    """By the name of the argument."""
+    with pytest.raises(TypeError, match="paths must be a path or a list of them, not "):
+        discover(paths)
+
+
+def test_a_case_without_its_file_is_refused(tmp_path, monkeypatch):
+    """It says what makes one; what `discover` gives runs."""
+    write(tmp_path / "cases", "a.py", CASE_FILE)
+    monkeypatch.chdir(tmp_path)
+    (loaded,) = discover()
+
+    assert run_case(loaded).complete
+    with pytest.raises(
+        TypeError, match=r"loaded must be a LoadedCase.* as LoadedCase\(name, path, root, case\)"
+    ):
+        run_case(loaded.case)
+    with pytest.raises(TypeError, match="loaded must be a LoadedCase, which discover gives; not a list"):
+        run_case([loaded])
 
 
 def test_the_folder_that_holds_cases_is_importable_while_a_case_loads_and_runs(tmp_path):

@@ -527,6 +527,27 @@ def test_an_exit_is_never_swallowed(error):
         check_gradient(leaving, grad, X)
 
 
+def test_a_function_that_takes_no_gradient_does_not_speak_of_one():
+    """`gradient` and `derivative` have no order `f, its derivative, x`; `check_gradient` has."""
+    for call in (lambda: gradient(lambda x: x, X), lambda: derivative(lambda t: np.ones(2), 1.0)):
+        with pytest.raises(
+            TypeError, match="must return one real number; it returned ndarray of shape"
+        ) as caught:
+            call()
+        assert "the order is" not in str(caught.value)
+    assert check_gradient(lambda x: x, grad, X).reason.endswith("the order is f, its derivative, x")
+
+
+def test_an_f_without_its_gradient_is_said_to_be_that_with_a_hessian_too():
+    """grad=True asks for pairs; there is no gradient whose differences a Hessian could be held against."""
+    report = check_gradient(f, True, X, hessian=lambda x: np.eye(5))
+
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert report.reason.startswith("with grad=True f must return (value, gradient); it returned ")
+    pair = check_gradient(lambda x: (np.sum(x**2), 2 * x), True, X, hessian=lambda x: 2 * np.eye(5))
+    assert pair.outcome is Outcome.PASS
+
+
 # Interruptions.
 
 
@@ -566,6 +587,43 @@ def test_what_was_wrong_before_the_interruption_is_reported():
         check_gradient(interrupted_at(1500, 300), wrong, x, method="sweep")
     assert caught.value.report.outcome is Outcome.FAIL
     assert [m.index for m in caught.value.report.wrong] == [(3,)]
+
+
+@pytest.mark.parametrize("method", ["sweep", "complex"])
+def test_an_interruption_leaves_what_was_measured_of_a_few_entries(method):
+    """Of 60, which are measured together: those whose points were made are judged, as where a budget ends there."""
+    x = np.linspace(0.1, 1.0, 60)
+    calls = []
+
+    def interrupting(x: np.ndarray) -> float:
+        calls.append(1)
+        if len(calls) == 200:
+            raise KeyboardInterrupt
+        return np.sum(np.sin(x), dtype=float)
+
+    def reported(factor: float) -> Report:
+        calls.clear()
+        given = np.cos(x) * np.where(np.arange(60) == 3, factor, 1.0)
+        with pytest.raises(GradientCheckInterrupted) as caught:
+            check_gradient(interrupting, given, x, method=method)
+        return caught.value.report
+
+    right, wrong = reported(1.0), reported(1.5)
+
+    for report in (right, wrong):
+        assert report.interrupted
+        assert "s, then interrupted; again: " in str(report)
+        assert 25 <= report.arrays[0].checked <= 33
+    assert right.outcome is Outcome.INCONCLUSIVE
+    assert "the check was interrupted" in str(right)
+    assert wrong.outcome is Outcome.FAIL
+    assert [m.index for m in wrong.wrong] == [(3,)]
+
+
+def test_a_report_that_was_not_interrupted_does_not_say_so():
+    """Not where a budget ended it, either."""
+    for options in ({}, {"max_nfev": 40}):
+        assert "interrupted" not in str(check_gradient(f, grad, X, method="sweep", **options))
 
 
 def test_a_keyboard_interrupt_of_grad_at_x_leaves_a_report_too():

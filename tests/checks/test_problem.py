@@ -103,6 +103,44 @@ def test_what_scipy_estimates_is_noted():
         check_problem(rosen, X, jac="2-point")
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"jac": 3}, "jac must be a function, '2-point', '3-point', 'cs' or True, not 3"),
+        ({"jac": BFGS()}, "jac must be a function, '2-point', '3-point', 'cs' or True, not <"),
+        ({"jac": rosen_der, "hess": 3}, "hess must be a function, '2-point', '3-point', 'cs' or a Hessian"),
+        ({"jac": rosen_der, "hess": False}, "hess must be a function"),
+        ({"jac": rosen_der, "hessp": "2-point"}, "hessp must be a function, not '2-point'"),
+        ({"jac": rosen_der, "hessp": BFGS()}, "hessp must be a function, not <"),
+        (
+            {"constraints": {"type": "eq", "fun": rosen, "jac": BFGS()}},
+            r"constraints\[0\].jac must be a function, '2-point', '3-point' or 'cs', not <",
+        ),
+    ],
+)  # fmt: skip
+def test_what_scipy_does_not_take_is_refused_with_what_it_takes(given, said):
+    """Of each argument its own: SciPy has no product with a Hessian by differences, and no gradient by updates."""
+    with pytest.raises(ValueError, match=said):
+        check_problem(rosen, X, **given)
+
+
+def test_what_cannot_be_measured_is_said_in_scipys_words():
+    """It is fun and jac that the caller gave; `again` and the entries have them, too."""
+    said = {
+        "jac: with jac=True fun must return (value, gradient); it returned ": check_problem(
+            rosen, X, jac=True
+        ),
+        "jac: jac has shape () where x has shape ": check_problem(rosen, X, jac=lambda x: 1.0),
+        "jac: fun must return one real number; it returned ": check_problem(rosen_der, X, jac=rosen_der),
+    }
+    for text, report in said.items():
+        assert report.reason.startswith(text)
+        assert "check_jacobian" not in report.reason
+    constraint = {"type": "eq", "fun": lambda x: None, "jac": rosen_der}
+    report = check_problem(rosen, X, constraints=constraint)
+    assert report.reason.startswith("constraints[0].jac: fun must return an array")
+
+
 def test_bounds_hold_for_every_call():
     """A logarithm is never asked outside; x0 outside is moved inside, with a note."""
 

@@ -936,3 +936,11 @@ def test_what_an_operator_raises_has_a_note_of_whose_it_is():
         with pytest.raises(ZeroDivisionError) as caught:
             check_adjoint(*pair, x)
         assert caught.value.__notes__ == [f"gradcheck: raised by {who}"]
+
+
+def test_an_operator_that_returns_no_numbers_is_named():
+    """The caller gave no y: it is what forward returns. One that was given is named."""
+    with pytest.raises(TypeError, match="what forward returns must hold real or complex numbers, not object"):
+        check_adjoint(lambda x: None, lambda y: y, X)
+    with pytest.raises(TypeError, match="y must hold real or complex numbers"):
+        check_adjoint(lambda x: x, lambda y: y, X, y="abc")

@@ -260,6 +260,24 @@ def test_a_file_is_named_by_its_path(project):
     assert "another module model is" in call("check", "deep/model.py:loss", "model:right", *at).stderr
 
 
+@pytest.mark.parametrize("name", ["a-b", "1", "my model", "model.v2", "한글"])
+def test_a_file_may_have_any_name(project, monkeypatch, name):
+    """A path names it, for f, its gradient and x; what it raises is told, and what it has not is not found."""
+    (project / f"{name}.py").write_text(MODEL)
+    file = f"{name}.py"
+
+    assert call("check", f"{file}:loss", f"{file}:right", "--x", f"{file}:START").exit_code == 0
+    assert call("check", f"./{file}:loss", f"{file}:wrong", "--x", f"{file}:START").exit_code == 1
+    assert "has no nothing" in call("check", f"{file}:nothing", "--x", "1").stderr
+    (project / f"bad {name}.py").write_text("1 / 0")
+    told = call("check", f"bad {file}:loss", "--x", "1")
+    assert (told.exit_code, told.stderr.count("\n")) == (2, 1)
+    assert f"cannot import bad {name}" in told.stderr
+    assert "ZeroDivisionError" in told.stderr
+    for module in (name, f"bad {name}"):
+        sys.modules.pop(module, None)
+
+
 @pytest.mark.slow
 def test_a_page_and_a_figure_are_written(project):
     """--html FILE is a page with the report and its figures, --plot FILE the figure."""
@@ -316,10 +334,22 @@ def test_what_is_saved_is_repeated_or_said_not_to_be(project):
         (["model:loss", "model:right", "--x", "nowhere.npy"], "--x: cannot read nowhere.npy"),
         (["model:loss", "model:right", "--x", "empty.npy"], "--x: cannot read empty.npy"),
         (["model:loss", "model:right", "--x", "pickled.npy"], "--x: cannot read pickled.npy"),
-        (["model:loss", "model:right", "--x", '"text"'], "TypeError: x holds"),
-        (["model:loss", "model:right", "--x", "[]"], "ValueError: x holds no numbers"),
-        (["model:START", "model:right", "--x", "1"], "TypeError: f must be callable"),
-        (["model:loss", "model:right", "--x", "1", "--rtol", "-1"], "ValueError: rtol must be"),
+        (["model:loss", "model:right", "--x", '"text"'], "TypeError: --x holds"),
+        (["model:loss", "model:right", "--x", "[]"], "ValueError: --x holds no numbers"),
+        (["model:START", "model:right", "--x", "1"], "model:START: a function is needed, not"),
+        (["model:loss", "model:right", "--x", "1", "--rtol", "-1"], "ValueError: --rtol must be"),
+        (["model:loss", "model:right", "--x", "1", "--seed", "-1"], "--seed must be 0 or more, not -1"),
+        (["model:loss", "model:right", "--x", "1", "--max-nfev", "5"], "--max-nfev must be at least 24"),
+        (["model:loss", "model:right", "--x", "1", "--n-jobs", "0"], "(-1 is every processor), not 0"),
+        (
+            ["model:loss", "model:right", "--x", "1", "--max-seconds", "0"],
+            "--max-seconds must be a number above 0, not",
+        ),
+        (["model:pair", "--x", "1", "--vectorized"], "--vectorized: MODULE:GRAD is needed"),
+        (
+            ["model:loss", "model:START", "--x", "1", "--hessian", "model:right"],
+            "--hessian: MODULE:GRAD must be a function, not",
+        ),
         (["model:loss", "model:right", "--x", "1", "--save", "a.npz"], "--save: FILE must end in .json"),
         (["model:loss", "model:right", "--x", "1", "--save", "model.py/a.json"], "cannot write model.py"),
         (
@@ -332,7 +362,7 @@ def test_what_is_saved_is_repeated_or_said_not_to_be(project):
         (["model:loss", "model:right", "--x", "1", "--args", "[1.0"], "--args: '[1.0' is neither JSON"),
         (["model:loss", "model:right", "--x", "1", "--args", "1.0"], "--args: expected a list"),
         (["model:loss", "model:right", "--x", "1", "--bounds", "low"], "--bounds: 'low' is neither JSON"),
-        (["model:loss", "model:right", "--x", "1", "--bounds", "[1]"], "ValueError: bounds"),
+        (["model:loss", "model:right", "--x", "1", "--bounds", "[1]"], "ValueError: --bounds"),
         (["model:loss", "model:right", "--x", "1", "--plot", "a.bmp"], "--plot: FILE must end in .png"),
         (["model:pair", "--jacobian", "--x", "[1, 2]"], "--jacobian: MODULE:GRAD is needed"),
         (["broken:f", "--x", "1"], "cannot import broken: SyntaxError"),
@@ -352,6 +382,34 @@ def test_bad_input_is_one_line_and_exit_2(project, arguments, said):
     assert said.split(" gradcheck:")[0] in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["model:loss"], "without MODULE:GRAD, F must return (value, gradient); it returned"),
+        (["model:both", "model:right"], "for a pair of value and gradient leave MODULE:GRAD out)"),
+        (["model:stacked", "model:right", "--method", "sweep", "--max-seconds", "1e-9"],
+         "the budget was used up\n  nothing is known of the gradient there yet: raise --max-nfev (or --max-seconds)"),
+        (["model:kinked", "numpy:sign", "--x", "[0.0]"], "pass --subgradient to accept any slope between"),
+        (["model:rounded", "numpy:exp"], "pass --resolution 0."),
+    ],
+)  # fmt: skip
+def test_what_is_advised_can_be_typed(project, arguments, said):
+    """In the words of the command, which has no max_nfev; the JSON has those of the function."""
+    text = (project / "model.py").read_text()
+    (project / "model.py").write_text(
+        text + "\ndef rounded(x):\n    return round(float(np.exp(x).sum()), 3)\n"
+    )
+    point = [] if "--x" in arguments else ["--x", "[1.0, 2.0]"]
+
+    result = call("check", *arguments, *point, "--json", "a.json")
+
+    assert result.exit_code == 1
+    assert said in result.stdout
+    options = "grad=True|max_nfev|subgradient=True|resolution="
+    assert not re.search(options, result.stdout)
+    assert re.search(options, (project / "a.json").read_text())
 
 
 def test_an_error_of_f_names_its_line(project):
@@ -405,6 +463,16 @@ def test_a_new_case_runs_and_passes(project):
     ran = call("run", "softmax")
     assert ran.exit_code == 0
     assert ran.stdout.splitlines()[-1] == "4 passed, 0 failed, 0 inconclusive"
+
+
+def test_a_new_case_imports_what_is_public(project):
+    """From the package, as docs/writing-cases.md has it."""
+    call("new", "quartic")
+
+    assert (
+        "from gradcheck.cases import Case, Mistake, Quantity, Reference"
+        in (project / "cases" / "quartic.py").read_text()
+    )
 
 
 def test_a_new_case_refuses_a_wrong_gradient(project):

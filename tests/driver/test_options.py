@@ -170,7 +170,7 @@ def test_a_budget_is_kept_and_named(check, factor):
         assert report.outcome is not (Outcome.FAIL if factor == 1.0 else Outcome.PASS)
         if report.outcome is Outcome.INCONCLUSIVE:
             text = " ".join([report.reason, *report.notes])
-            assert "the budget of evaluations was used up" in text or "the search ended" in text
+            assert "the budget was used up" in text or "the search ended" in text
             assert "raise max_nfev" in text
     enough, unlimited = (
         check(sine, factor, method="sweep", **budget) for budget in ({"max_nfev": whole}, {})

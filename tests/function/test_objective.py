@@ -217,3 +217,43 @@ def test_along_evaluates_every_offset_of_every_row():
     table = objective.along(axes, np.array([1, 0]), np.array([[1.0, 2.0], [3.0, 4.0]]))
     assert table.tolist() == [[1101.0, 1201.0], [1004.0, 1005.0]]
     assert objective.nfev == 4
+
+
+@pytest.mark.parametrize("way", ["in turn", "stacked", "in workers"])
+def test_an_interruption_keeps_the_values_that_were_made_where_that_is_asked_for(monkeypatch, way):
+    """Those of the first line; then f is not called any more. Elsewhere it is raised."""
+    monkeypatch.setattr("gradcheck.function.objective.STACKED", 6)  # one line of two points
+    calls: list[int] = []
+
+    def interrupting(x: Any) -> Any:
+        calls.append(1)
+        if len(calls) == (2 if way == "stacked" else 3):
+            raise KeyboardInterrupt
+        return np.sum(x**2, axis=0)
+
+    class Interrupted:
+        def run(self, *_: Any) -> Any:
+            raise KeyboardInterrupt
+
+    options = {"stacked": {"vectorized": True}, "in workers": {"n_jobs": 2}}.get(way, {})
+    x = np.array([1.0, 2.0, 3.0])
+    lines, rows, offsets = Axes(Parameters.of(x)[0], x, np.arange(3)), np.arange(3), np.full((3, 2), 1.0)
+    for asked in (True, False):
+        calls.clear()
+        objective, _ = objective_of(interrupting, x, **options)
+        vars(objective)["_workers"] = Interrupted()
+        if not asked:
+            with pytest.raises(KeyboardInterrupt):
+                objective.along(lines, rows, offsets)
+            assert not objective.interrupted
+            continue
+        with objective.keeping_values():
+            values = objective.along(lines, rows, offsets)
+        assert objective.interrupted
+        assert objective.remaining == 0
+        known = 0 if way == "in workers" else 1
+        assert np.isfinite(values).all(axis=1).tolist() == [True] * known + [False] * (3 - known)
+        assert values[:known].tolist() == [[17.0, 17.0]][:known]  # 2^2 + 2^2 + 3^2
+        made = len(calls)
+        assert math.isnan(objective.probe(x.copy()))
+        assert len(calls) == made

@@ -365,11 +365,10 @@ def test_nothing_to_differentiate_is_refused(x):
         ({"W": np.ones(1), "b": None}, r'params\["b"\] is None; real or complex numbers are needed'),
         (np.array(["2020-01-01"], "M8[D]"), r"x holds datetime64"),
         (np.zeros(2, [("a", float)]), r"x holds \[\('a'"),
-        ([[1.0, 2.0], [3.0]], "x cannot be read as an array"),
         (object(), r"x holds object \(object\)"),
         ({1.0, 2.0}, r"x holds object \(set\)"),
     ],
-    ids=["str", "None", "None inside", "dates", "records", "ragged", "object", "set"],
+    ids=["str", "None", "None inside", "dates", "records", "object", "set"],
 )
 def test_what_is_no_number_is_refused_by_name(x, words):
     """TypeError naming the place and what is there."""
@@ -410,3 +409,45 @@ def test_points_are_rounded_to_the_dtype_of_their_own_array():
     parameters, flat = Parameters.of({"a": np.ones(1, np.float32), "b": np.ones(1)})
     moved = parameters.on_grid(flat + 1e-9)
     assert moved.tolist() == [1.0, 1.0 + 1e-9]
+
+
+@pytest.mark.parametrize(
+    ("x", "names"),
+    [
+        ([[1.0, 2.0], [3.0]], ["params[0]", "params[1]"]),
+        (([1.0, 2.0], [3.0]), ["params[0]", "params[1]"]),
+        ([1.0, [2.0, 3.0]], ["params[0]", "params[1]"]),
+        ([[[1.0], [2.0]], [[3.0]]], ["params[0]", "params[1]"]),
+        ([[[1.0], [2.0, 3.0]], [4.0, 5.0]], ["params[0][0]", "params[0][1]", "params[1]"]),
+        ([[1.0, 2.0], [3.0, 4.0]], ["x"]),  # rectangular: one array, as it was
+        ([[[1.0], [2.0]], [[3.0], [4.0]]], ["x"]),
+        ({"W": [[1.0, 2.0], [3.0]]}, ['params["W"][0]', 'params["W"][1]']),
+        ({"W": [[1.0, 2.0], [3.0, 4.0]]}, ['params["W"]']),
+    ],
+)
+def test_ragged_lists_are_lists_of_arrays(x, names):
+    """Each part that NumPy reads as an array is one; f gets lists and tuples as they were given."""
+    parameters, flat = Parameters.of(x)
+
+    assert [b.name for b in parameters.blocks] == names
+    rebuilt = parameters.unflatten(flat)
+    if names != ["x"]:
+        assert type(rebuilt) is type(x)
+    assert parameters.flatten(rebuilt).tolist() == flat.tolist()
+    assert parameters.flatten(x).tolist() == flat.tolist()
+
+
+def test_a_gradient_by_ragged_lists_is_judged():
+    """Right and wrong, given as lists; one of another structure is wrong, too."""
+
+    def f(q: Any) -> float:
+        return float(q[0][0] ** 2 + q[0][1] * q[1][0])
+
+    def grad(q: Any) -> Any:
+        return [[2 * q[0][0], q[1][0]], [q[0][1]]]
+
+    x = [[1.0, 2.0], [3.0]]
+    assert check_gradient(f, grad, x).outcome is Outcome.PASS
+    wrong = check_gradient(f, lambda q: [[2 * q[0][0], q[1][0]], [1.1 * q[0][1]]], x)
+    assert [m.name for m in wrong.wrong] == ["params[1][0]"]
+    assert check_gradient(f, lambda q: [[2 * q[0][0], q[1][0]]], x).outcome is Outcome.FAIL

@@ -375,6 +375,76 @@ def test_a_standard_output_that_fails_is_one_line(project, command, output):
     assert "Exception ignored" not in said
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("output", ["/dev/full", "pipe"])
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_a_standard_output_that_fails_takes_no_file_away(project, output):
+    """Every file that was asked for is written, of every case; then one line and exit status 2, as without files."""
+    (project / "cases" / "two.py").write_text(CASE.format(body="pass"))
+    commands = {
+        "check": [*CHECK, "--json", "c.json", "--html", "c.html", "--save", "s.json", "--plot", "c.svg"],
+        "run": ["run", "-v", "--json", "r.json", "--html", "r.html"],
+        "document": [*CHECK, "--json", "-", "--save", "d.json"],
+    }
+    said = {}
+    for name, command in commands.items():
+        if output == "pipe":
+            reading, stdout = os.pipe()
+            os.close(reading)
+        else:
+            stdout = os.open(output, os.O_WRONLY)
+        with started(*command, stdout=stdout) as process:
+            os.close(stdout)
+            said[name] = process.communicate()[1]
+            assert process.returncode == 2
+
+    for name in ("c.html", "s.json", "c.svg", "r.html", "d.json"):
+        assert (project / name).stat().st_size > 0, name
+    assert json.loads((project / "c.json").read_text())["outcome"] == "PASS"
+    assert json.loads((project / "r.json").read_text())["counts"]["PASS"] == 2
+    for text in (said["check"], said["run"]):
+        assert [line[:7] for line in text.splitlines()] == ["Error: "]
+
+
+def test_a_file_that_fails_takes_no_other_away(project, monkeypatch):
+    """A disk that is full by the time that the page is written: the rest is there, and the page is told of."""
+    from gradcheck.cli import outputs
+
+    write = outputs.put_bytes
+
+    def full(option, file, data):
+        if option == "--json":
+            raise outputs.BadInput("--json: cannot write: No space left on device")
+        write(option, file, data)
+
+    monkeypatch.setattr(outputs, "put_bytes", full)
+
+    result = call(*CHECK, "--json", "c.json", "--html", "c.html")
+
+    assert result.exit_code == 2
+    assert result.stdout.startswith("PASS")
+    assert one_line(result) == "Error: --json: cannot write: No space left on device"
+    assert (project / "c.html").exists()
+    assert not (project / "c.json").exists()
+
+
+def test_a_run_without_files_ends_with_its_reader(project, monkeypatch):
+    """`gradcheck run | head -1`: nobody gets what further cases would give."""
+    for name in ("two", "three"):
+        (project / "cases" / f"{name}.py").write_text(CASE.format(body=f"__import__('os').mkdir('{name}')"))
+
+    def closed(*_, **__):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr("gradcheck.cli.tables.show_case_line", closed)
+
+    assert call("run").exit_code == 2
+    assert not (project / "two").exists()
+    assert call("run", "--json", "r.json").exit_code == 2
+    assert (project / "two").exists()
+    assert (project / "three").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

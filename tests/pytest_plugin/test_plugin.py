@@ -771,6 +771,33 @@ def test_gradcheck_cases_names_the_folders(project):
     result.stdout.fnmatch_lines(["facts/other.py: the file holds no Case*"])
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("nodir", "nodir: no such file or folder"),
+        ("cases nodir", "nodir: no such file or folder"),
+        ("cases/nofile.py", "cases/nofile.py: no such file or folder"),
+        ("empty", "empty: no case file (*.py) in this folder"),
+        ("cases/_helper.py", "cases/_helper.py: a case file is a Python file"),
+        ("cases/data.txt", "cases/data.txt: a case file is a Python file"),
+    ],
+)
+def test_gradcheck_cases_that_name_no_case_file_are_refused(project, name, said):
+    """The run would pass without the cases that it was told of: one error that names them, and no test is run."""
+    write_case(project)
+    (project.path / "empty").mkdir()
+    (project.path / "empty" / "conftest.py").write_text("")
+    for file in ("_helper.py", "data.txt"):
+        (project.path / "cases" / file).write_text("")
+
+    result = call(project, "-o", f"gradcheck_cases={name}")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (line,) = result.stderr.str().splitlines()
+    assert line.startswith(f"ERROR: gradcheck_cases: {said}")
+    call(project, "-o", "gradcheck_cases=cases/fact.py").assert_outcomes(passed=4)
+
+
 def test_a_case_keeps_nothing_on_disk(project):
     """Checkpoints go to a temporary folder that is gone afterwards."""
     path = write_case(project)

@@ -396,6 +396,21 @@ def test_a_report_without_its_functions_cannot_be_saved(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_path_that_cannot_be_written_is_named_as_it_was_given(tmp_path):
+    """Not a file of ours beside it; what is no path names the argument."""
+    report = check_gradient(lambda x: x**2, lambda x: 2 * x, 3.0)
+    (tmp_path / "folder.json").mkdir()
+
+    for path in (tmp_path / "folder.json", "/proc/check.json"):
+        with pytest.raises(OSError, match=str(path)) as caught:
+            report.save(path)
+        assert caught.value.filename == str(path)
+        assert ".tmp" not in str(caught.value)
+    for path in (None, 3, b"check.json"):
+        with pytest.raises(TypeError, match=f"path must be a str or a Path, not {path}"):
+            report.save(path)
+
+
 def test_the_path_must_end_in_json(tmp_path):
     """The arrays go beside it under the same name."""
     with pytest.raises(ValueError, match=r"path must end in \.json, not 'check\.npz'"):
