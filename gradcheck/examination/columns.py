@@ -215,9 +215,9 @@ class _Columns:
         if groups == 0 and array.certificate is not None:
             # What noise hides of an entry of a sample is no question where a certificate bounds it.
             entries = some_rows(entries, np.flatnonzero(~entries.judgement.inconclusive))
-        judged = [seen, *self.alone]
         regions += [
-            _of_rows(setting, problem.matrix, judged, self.block, span) for span in _spans(throughout)
+            _of_rows(setting, problem.matrix, seen, self.alone, self.block, span)
+            for span in _spans(throughout)
         ]
         regions += [Region(self.block, Box((span, (0, self.n))), False) for span in _spans(wrong)[:NAMED]]
         said = [Finding(_of_pattern(seen, groups))] if groups and together else []
@@ -302,18 +302,29 @@ def _bound_in_noise(
 
 
 def _of_rows(
-    setting: Setting, matrix: Matrix, judged: list[Entries], block: Block, span: tuple[int, int]
+    setting: Setting,
+    matrix: Matrix,
+    seen: Entries,
+    alone: list[Entries],
+    block: Block,
+    span: tuple[int, int],
 ) -> Region:
     """Rows that are wrong throughout, or as far as the columns that were looked at tell.
 
-    Of a pattern its entries were looked at, and are counted.
+    Of a pattern its entries were looked at, and are counted. What the sample that was seen tells of the others it tells
+    by the columns that were not looked at for what they are.
     """
-    known = latest(concatenate(judged))
-    inside = np.isin(setting.places(known.coordinates)[0], np.arange(*span))
+    known = latest(concatenate([seen, *alone]))
+    rows, columns = setting.places(known.coordinates)
+    inside = np.isin(rows, np.arange(*span))
     wrong, looked = int(known.judgement.wrong[inside].sum()), int(inside.sum())
+    parts = [none_judged(block.dtype), *alone]
+    for_themselves = np.concatenate([setting.places(part.coordinates)[1] for part in parts])
+    sample = known.judgement.wrong[inside & ~np.isin(columns, for_themselves)]
+    share = float(np.mean(sample)) if sample.size else wrong / looked
     box = Box((span, (0, block.shape[1])))
     held = int(matrix.pattern.tocsr()[slice(*span)].nnz) if isinstance(matrix, Sparse) else box.size
-    return Region(block, box, True, None if wrong == looked else round(wrong / looked * held))
+    return Region(block, box, True, None if wrong == looked else wrong + round(share * (held - looked)))
 
 
 def _spans(rows: Mask) -> list[tuple[int, int]]:
