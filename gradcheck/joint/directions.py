@@ -174,6 +174,9 @@ class Directions:
         if self.probed is not None:
             noise = np.minimum(noise, np.maximum(AS_PROBED * self.probed, fit.floor))
         step, error = two_points(fit, np.minimum(share, 1.0), noise, self.longest)
+        reach = self.problem.reach(tangent)
+        if step > reach:  # noise is more of a shorter step
+            step, error = reach, error * (step / reach)
         low, high = self.problem.along(tangent, np.array([-step, step]))
         return self.compared(tangent, step, (high - low) / (2.0 * step), error)
 
@@ -295,8 +298,8 @@ class Directions:
         return bool((np.abs(again - f_x) <= SAME * size).all())
 
     def values(self, tangent: Flat, step: float, side: tuple[float, ...]) -> tuple[float, Values | None]:
-        """The step and the values (k, m) at the points of `side`; nearer where f is not defined so far from x."""
-        c, middle = positions(side), len(side)
+        """The step and the values (k, m) at the points of `side`; nearer at bounds, and where f is not defined."""
+        c, middle, step = positions(side), len(side), min(step, self.problem.reach(tangent))
         for _ in range(RETREATS):
             outer, inner = ends_and_inner(side)
             values = np.empty((c.size, self.rows))
@@ -390,7 +393,8 @@ class Directions:
             return self._nothing(tangent, step)
         value, inner, outer = by_four(four[OUTER], step, FOUR)
         hidden = hidden_of(value, inner, outer, step, short.fit.noise, fits)
-        return self.compared(tangent, step, value, hidden + short.noise, noisy=noisy, hidden=hidden)
+        error = hidden + short.noise * (short.step / step)
+        return self.compared(tangent, step, value, error, noisy=noisy, hidden=hidden)
 
     def _nothing(self, tangent: Flat, step: float) -> Direction:
         """A direction along which f is not defined."""

@@ -81,6 +81,13 @@ class Problem:
             return np.zeros(self.x.size, bool)
         return ~(np.minimum(*self.room) >= NARROW * self.scales)
 
+    def reach(self, tangent: Flat) -> float:
+        """The longest offset along a tangent (n,) that bounds leave to both sides, less a little for what rounds."""
+        if self.room is None:
+            return math.inf
+        moved = tangent != 0
+        return 0.99 * float(np.min(np.minimum(*self.room)[moved] / np.abs(tangent[moved]), initial=np.inf))
+
     @cached_property
     def in_doubles(self) -> bool:
         """Whether x is real and float64 throughout: so it can be given as complex numbers."""

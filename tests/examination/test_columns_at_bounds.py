@@ -283,3 +283,34 @@ def test_f_is_never_called_outside_of_the_bounds_of_a_jacobian(seed: int):
         report = check_jacobian(lambda x: watching({"x": x}), form(claim), x, bounds=bounds, rng=seed)
         assert report.outcome is not PASS, str(report)
     assert outside == []
+
+
+# Directions in noise, whose steps are long.
+
+
+@pytest.mark.parametrize("digits", [4, 6, 9])
+@pytest.mark.parametrize("n", [5, 60])
+def test_steps_that_noise_asks_for_end_at_the_bounds(n: int, digits: int):
+    """A tenth of x is room for directions, and less than what they take where f is rounded."""
+    x = np.linspace(0.5, 1.5, n)
+    lower, upper = {"x": 0.88 * x}, {"x": 1.12 * x}
+    bounds = (lower["x"], upper["x"])
+
+    def rounded(x: Any) -> Any:
+        return np.round(f(x["x"]), digits)
+
+    watching, outside = watched(rounded, lower, upper)
+    summed, outside_too = watched(lambda x: float(np.sum(rounded(x))), lower, upper)
+    right, wrong = jac(x), jac(x)
+    wrong[1, 1] *= 3.0
+    for claim, never in ((right, FAIL), (wrong, PASS)):
+        for method in ("auto", "directions"):
+            report = check_jacobian(
+                lambda x: watching({"x": x}), claim, x, bounds=bounds, method=method, rng=0
+            )
+            assert report.outcome is not never, str(report)
+            report = check_gradient(
+                lambda x: summed({"x": x}), claim.sum(axis=0), x, bounds=bounds, method=method, rng=0
+            )
+            assert report.outcome is not never, str(report)
+    assert outside == outside_too == []
