@@ -55,8 +55,7 @@ class Reference:
         |measured - expected| <= atol + rtol |expected|, in each element; both 0: the same bits. Where there is an
         error: beyond three of it. A numerical derivative whose bar is too wide to decide makes the row INCONCLUSIVE.
     kind : {"close", "at_least", "at_most"}
-        Whether the measured value may lie at any distance on one side. Where there is an error it is "close", whatever
-        is said here.
+        Whether the measured value may lie at any distance on one side.
 
     Raises
     ------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -51,9 +51,9 @@ def compare(
     PASS needs positive evidence: numbers on both sides, the same shape, at least one element, all finite.
     """
     if isinstance(expected, Estimate):
-        return _compare_with_derivative(measured, expected, Tolerance(rtol, atol))
+        return _compare_with_derivative(measured, expected, Tolerance(rtol, atol), kind)
     if hasattr(expected, "value") and hasattr(expected, "error"):
-        return _compare_with_stated_error(measured, expected, rtol=rtol, atol=atol)
+        return _compare_with_stated_error(measured, expected, rtol=rtol, atol=atol, kind=kind)
     m, e = as_numbers(measured), as_numbers(expected)
     problem = _unfit(m, e, measured, expected)
     if m is None or e is None or problem:
@@ -61,21 +61,26 @@ def compare(
     return _compare_numbers(m, e, atol + rtol * np.abs(e), kind)
 
 
-def _compare_with_stated_error(measured: Any, expected: Any, *, rtol: float, atol: float) -> Comparison:
+def _compare_with_stated_error(
+    measured: Any, expected: Any, *, rtol: float, atol: float, kind: str
+) -> Comparison:
     m, e, bar = as_numbers(measured), as_numbers(expected.value), as_numbers(expected.error)
     problem = _unfit(m, e, measured, expected.value)
     if m is None or e is None or problem:
         return Comparison(Outcome.FAIL, problem=problem)
     if bar is None or not np.isfinite(bar).all():
         return Comparison(Outcome.INCONCLUSIVE, problem="the expected value has no finite error bar")
-    return _compare_numbers(m, e, 3 * bar + atol + rtol * np.maximum(np.abs(e), np.abs(m)), "close")
+    return _compare_numbers(m, e, 3 * bar + atol + rtol * np.maximum(np.abs(e), np.abs(m)), kind)
 
 
-def _compare_with_derivative(measured: Any, estimate: Estimate, tolerance: Tolerance) -> Comparison:
+def _compare_with_derivative(
+    measured: Any, estimate: Estimate, tolerance: Tolerance, kind: str
+) -> Comparison:
     """Judge a value against a numerical derivative by the rule that `check_gradient` has, `gradcheck.results.verdict`.
 
     FAIL where it lies outside of three bars and the tolerance, or of the one-sided slopes of a kink; INCONCLUSIVE
-    where the bar is too wide to have shown a mistake of the default resolution, and at kinks.
+    where the bar is too wide to have shown a mistake of the default resolution, and at kinks. What lies outside on the
+    side that `kind` allows is right, however wide the bar is.
     """
     m, e = as_numbers(measured), as_numbers(estimate.value)
     # A derivative that could not be measured is nan, with an infinite bar: undecided, not different.
@@ -86,12 +91,15 @@ def _compare_with_derivative(measured: Any, estimate: Estimate, tolerance: Toler
         return Comparison(Outcome.FAIL, problem=problem)
     lines = shaped(estimate, np.ravel, estimate.nfev)
     judgement = judge(m.ravel(), lines, gradient_scale(lines, np.zeros(e.size, np.intp)), tolerance)
+    above = m.ravel() > lines.value
+    allowed_side = {"close": False, "at_least": above, "at_most": ~above}[kind]
+    judgement = replace(judgement, wrong=judgement.wrong & ~np.asarray(allowed_side))
     if judgement.inconclusive.any() and not judgement.wrong.any():
         return _undecided(m, lines, judgement, tolerance)
     wrong, allowed = judgement.wrong.reshape(m.shape), judgement.allowed.reshape(m.shape)
     if not wrong.any():
-        return _compare_numbers(m, e, allowed, "close")
-    only_wrong = _compare_numbers(m, np.where(wrong, e, m), np.where(wrong, allowed, np.inf), "close")
+        return _compare_numbers(m, e, allowed, kind)
+    only_wrong = _compare_numbers(m, np.where(wrong, e, m), np.where(wrong, allowed, np.inf), kind)
     # At a kink the one-sided slopes decide, and they may lie within what the bar would allow.
     return only_wrong if only_wrong.outcome is Outcome.FAIL else _outside(m, lines, judgement)
 

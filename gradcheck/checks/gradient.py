@@ -103,8 +103,8 @@ def check_gradient(
         what they prove, and locates what is wrong; "complex" judges every coordinate by the complex step, where a
         real difference along a random direction agrees with it. "auto" takes directions for more than 100
         parameters. For fewer it takes what is cheapest first and goes on where that does not settle it: two
-        evaluations for each of up to 7, or of up to 100 where the digits of f(x) show that f is rounded; some
-        directions from 8 on; the complex step where f allows it, with real differences for all that it convicts or
+        evaluations for each of up to 4, or of up to 100 where the digits of f(x) show that f is rounded; some
+        directions from 5 on; the complex step where f allows it, with real differences for all that it convicts or
         leaves open; else "sweep".
     max_nfev
         budget of evaluations of f, at least 24; what it does not reach is reported as not checked. With `hessian` it
@@ -244,7 +244,7 @@ def gradient(
 
     Returns an Estimate whose `value` and `error` have the structure of x; the true derivative is expected within 3
     errors; of a complex entry it is df/dRe + i df/dIm. Six evaluations of f an entry, more where more are needed, and
-    at most seventeen for f's noise.
+    eight for f's noise where it is smooth, some twenty where it is not.
     Raises ValueError where f(x) is not finite.
 
     Parameters

@@ -41,8 +41,8 @@ __all__ = ["TaylorResult", "taylor_test"]
 
 # Steps between the largest, an eighth of x's own scale, and the noise floor; a factor two apart.
 LARGEST, STEPS = 0.125, 24
-# Evaluations of f: two at x, seven for its noise, two at each step.
-USUAL = 2 + 7 + 2 * STEPS
+# Evaluations of f: two at x, eight for its noise, two at each step.
+USUAL = 2 + 8 + 2 * STEPS
 
 
 @dataclass(frozen=True)

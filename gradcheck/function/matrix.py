@@ -112,7 +112,7 @@ class Dense:
         return Dense(array)
 
     def transposed(self) -> Dense:
-        """J' of a square J."""
+        """J' of any J."""
         return Dense(np.ascontiguousarray(self.array.T))
 
 

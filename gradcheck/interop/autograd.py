@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
@@ -12,6 +14,9 @@ from gradcheck.interop.adapter import judge, optional
 from gradcheck.report.report import Report
 
 autograd = optional("autograd")
+
+# What lies there is no rule of the user's.
+OWN = Path(autograd.__file__).parent
 
 __all__ = ["check_function"]
 
@@ -64,9 +69,26 @@ def check_function(
 
     def pullback(x: Any, cotangent: Any) -> Any:
         vjp, _ = autograd.make_vjp(lambda x: f(x, *args))(x)
-        return _conjugate(vjp(np.conj(cotangent)))
+        return _conjugate(_pulled_back(vjp, np.conj(cotangent)))
 
     return judge(value, pullback, x, "gradcheck.interop.autograd.check_function(f, x", options)
+
+
+def _pulled_back(vjp: Callable[[Any], Any], cotangent: Any) -> Any:
+    """What the backward pass gives. Raises ValueError where autograd cannot add up what the rules return.
+
+    What a rule itself raises is left alone.
+    """
+    try:
+        return vjp(cotangent)
+    except (ValueError, TypeError) as error:
+        frames = traceback.extract_tb(error.__traceback__)[1:]
+        if not all(Path(frame.filename).is_relative_to(OWN) for frame in frames):
+            raise
+        text = (
+            "the backward pass cannot add up what the rules return: one has another shape than its argument"
+        )
+        raise ValueError(f"{text}, a sum over a broadcast axis is missing? ({error})") from error
 
 
 def _conjugate(tree: Any) -> Any:

@@ -78,9 +78,9 @@ def measure_noise(
     line : one line; its offsets are in the scaled units in which `spacing` is given.
     f_x : f(x), one number or (m,), of which the fields are. back : whether f may be called on the other side of x,
         where it is not finite on this.
-    Costs seven evaluations, fourteen where the first spacing shows no noise or too much, and seven more where f
+    Costs eight evaluations, fifteen where the first spacing shows no noise or too much, and seven more where f
     seems to be nothing but noise or where the second spacing shows far less than the first; two more where its values
-    have so few bits that they may be of a coarser dtype. Of many outputs each may want another spacing: 44 at most.
+    have so few bits that they may be of a coarser dtype. Of many outputs each may want another spacing: 66 at most.
     """
     dtype = objective.parameters.dtype
 

@@ -303,7 +303,7 @@ def sigmoid(a: npt.ArrayLike) -> Array:
     Parameters
     ----------
     a : array_like, any shape
-        Numbers, real or complex; integers of a signed type.
+        Numbers, real or complex; integers as floats.
 
     Returns
     -------
@@ -324,7 +324,7 @@ def sigmoid(a: npt.ArrayLike) -> Array:
     >>> sigmoid([-1000.0, 0.0, 1.0]).round(6)
     array([0.      , 0.5     , 0.731059])
     """
-    a = np.asarray(a)
+    a = _floats(a)
     # Not |a|: written so, the function is analytic, and complex steps through it are right.
     small = np.exp(np.where(a.real >= 0, -a, a))
     y: Array = np.where(a.real >= 0, 1.0, small) / (1.0 + small)
@@ -337,7 +337,7 @@ def softmax(a: npt.ArrayLike) -> Array:
     Parameters
     ----------
     a : array_like, (..., k)
-        Scores, k >= 1; integers of a signed type. Shifted by each row's maximum, so that exp cannot overflow.
+        Scores, k >= 1; integers as floats. Shifted by each row's maximum, so that exp cannot overflow.
 
     Returns
     -------
@@ -360,7 +360,7 @@ def softmax(a: npt.ArrayLike) -> Array:
     array([[0.018211, 0.245192, 0.736597],
            [0.333333, 0.333333, 0.333333]])
     """
-    a = np.asarray(a)
+    a = _floats(a)
     if a.ndim == 0:
         raise ValueError("a is a scalar; scores of shape (..., k) are allowed")
     exponentials = np.exp(a - np.max(a, axis=-1, keepdims=True))
@@ -374,7 +374,7 @@ def softmax_whole_array(a: npt.ArrayLike) -> Array:
     Parameters
     ----------
     a : array_like, any shape
-        Scores; integers of a signed type. Shifted by the largest of all.
+        Scores; integers as floats. Shifted by the largest of all.
 
     Returns
     -------
@@ -396,14 +396,20 @@ def softmax_whole_array(a: npt.ArrayLike) -> Array:
     array([[0.25, 0.25],
            [0.25, 0.25]])
     """
-    a = np.asarray(a)
+    a = _floats(a)
     exponentials = np.exp(a - np.max(a))
     y: Array = exponentials / np.sum(exponentials)
     return y
 
 
+def _floats(a: npt.ArrayLike) -> Array:
+    """Return a as an array, integers as float64: differences of unsigned ones would wrap around."""
+    a = np.asarray(a)
+    return a.astype(np.float64) if a.dtype.kind in "iub" else a
+
+
 def _same_shape(y: npt.ArrayLike, t: npt.ArrayLike) -> tuple[Array, Array]:
-    y, t = np.asarray(y), np.asarray(t)
+    y, t = _floats(y), _floats(t)
     if y.shape != t.shape:
         raise ValueError(f"t has shape {t.shape}; y's shape {y.shape} is allowed")
     return y, t

@@ -142,6 +142,36 @@ def test_an_estimate_is_judged_with_its_own_error_bar():
     assert compare(np.nan, Estimate(1.0, 1e-6)).outcome is Outcome.FAIL
 
 
+def test_one_side_is_one_side_of_an_estimate_too():
+    """At any distance on the allowed one, three bars on the other; without a finite bar nothing is known."""
+    known = Estimate(1.0, 1e-3)
+    assert compare(2.0, known, kind="at_least").outcome is Outcome.PASS
+    assert compare(0.998, known, kind="at_least").outcome is Outcome.PASS
+    refused = compare(0.99, known, kind="at_least")
+    assert refused.outcome is Outcome.FAIL
+    assert "not at least 1" in refused.problem
+    assert compare(0.0, known, kind="at_most").outcome is Outcome.PASS
+    assert compare(1.01, known, kind="at_most").outcome is Outcome.FAIL
+    assert compare(2.0, Estimate(1.0, np.inf), kind="at_least").outcome is Outcome.INCONCLUSIVE
+
+
+def test_one_side_is_one_side_of_a_derivative_too():
+    """exp at 0 has the slope 1; |t| at 0 the slopes -1 and 1; what is hidden by a bar stays undecided."""
+    known = gradcheck.derivative(np.exp)
+    assert compare(2.0, known, kind="at_least").outcome is Outcome.PASS
+    assert compare(0.5, known, kind="at_least").outcome is Outcome.FAIL
+    assert compare(0.5, known, kind="at_most").outcome is Outcome.PASS
+    assert compare(2.0, known, kind="at_most").outcome is Outcome.FAIL
+    assert compare(1.0, known, kind="at_most").outcome is Outcome.PASS
+    kink = gradcheck.derivative(abs)
+    assert compare(1.5, kink, kind="at_least").outcome is Outcome.PASS
+    assert compare(-1.5, kink, kind="at_least").outcome is Outcome.FAIL
+    assert compare(0.5, kink, kind="at_least").outcome is Outcome.INCONCLUSIVE
+    both = gradcheck.gradient(lambda x: float(np.exp(x).sum()), np.zeros(2))
+    mixed = compare([2.0, 0.5], both, kind="at_least")
+    assert (mixed.outcome, mixed.index) == (Outcome.FAIL, (1,))
+
+
 def test_a_derivative_is_judged_by_the_rule_of_the_check():
     """exp at 0 has the slope 1: found, and 1e-6 beside it refused; an entry of an array is named."""
     known = gradcheck.derivative(np.exp)

@@ -122,3 +122,34 @@ def test_a_rule_that_ignores_what_comes_in_fails_in_words():
         report = interop.check_function(f, X)
         assert report.outcome is Outcome.FAIL
         assert "the incoming gradient is not multiplied in" in " ".join((report.reason, *report.notes))
+
+
+@pytest.mark.parametrize("outputs", [lambda y: y, lambda y: anp.sum(y**2)])
+def test_a_rule_of_another_shape_than_its_argument_is_told(outputs):
+    """The sum over a broadcast axis is missing, and autograd cannot add it up; the rule with it passes."""
+    multiply = extend.primitive(lambda x, b: x * b)
+    extend.defvjp(multiply, lambda _, x, b: lambda u: u * b, lambda _, x, b: lambda u: u * x)
+    mended = extend.primitive(lambda x, b: x * b)
+    extend.defvjp(mended, lambda _, x, b: lambda u: u * b, lambda _, x, b: lambda u: anp.sum(u * x, 0))
+    x = {"x": np.arange(1.0, 21.0).reshape(5, 4), "b": np.array([1.0, -2.0, 0.5, 3.0])}
+
+    assert interop.check_function(lambda p: outputs(mended(p["x"], p["b"])), x).outcome is Outcome.PASS
+    with pytest.raises(
+        ValueError, match="one has another shape than its argument, a sum over a broadcast axis is"
+    ):
+        interop.check_function(lambda p: outputs(multiply(p["x"], p["b"])), x)
+
+
+def test_what_a_rule_raises_is_its_own():
+    """With its own text and line, not taken for a misfit."""
+
+    def rule(_, x):
+        def pulled(cotangent):
+            raise ValueError("not written yet")
+
+        return pulled
+
+    primitive = extend.primitive(lambda x: x**3)
+    extend.defvjp(primitive, rule)
+    with pytest.raises(ValueError, match="not written yet"):
+        interop.check_function(primitive, X)

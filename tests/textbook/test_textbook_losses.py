@@ -1,5 +1,7 @@
 """The losses and activations: printed figures, high-precision values, and what they refuse."""
 
+import math
+
 import mpmath
 import numpy as np
 import pytest
@@ -290,3 +292,16 @@ def test_arguments_are_not_modified():
     softmax(y)
     softmax_whole_array(y)
     sigmoid(y)
+
+
+@pytest.mark.parametrize("kind", [bool, np.uint8, np.int8, np.uint64, np.int64])
+def test_integers_of_every_type_are_what_floats_are(kind):
+    """Unsigned ones wrapped around, -1 to 255, and int8 gave halves of few digits."""
+    a, other = np.array([0, 1, 1], kind), np.array([1, 0, 1], kind)
+
+    for function in (sigmoid, softmax, softmax_whole_array):
+        found = function(a)
+        assert found.dtype == np.float64
+        np.testing.assert_array_equal(found, function(a.astype(float)))
+    assert sigmoid(a)[1] == pytest.approx(1 / (1 + math.exp(-1)), rel=1e-15)
+    assert sum_squares_error(a, other) == 1.0  # ((0 - 1)^2 + (1 - 0)^2 + 0) / 2
