@@ -2,8 +2,6 @@
 
 import sys
 
-__all__ = ["run"]
-
 
 def run() -> None:
     """Run the command line. Ctrl-C is exit status 130, while it is being imported, too."""

@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Flat", "Index", "Mask", "Values"]
-
 # Real numbers of any precision and shape.
 Values = NDArray[np.floating[Any]]
 # (size,) all parameters as one vector.

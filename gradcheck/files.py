@@ -21,8 +21,6 @@ from gradcheck.errors import DataError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["DAMAGED", "check_writable", "read_array", "read_arrays", "read_json", "replacing", "write_text"]
-
 # A write takes seconds: what lies beside a file for longer was left by a process that was killed.
 ABANDONED_AFTER = 3600.0
 # Letters of a name that its temporary file keeps: file systems take 255 bytes, and a letter may have four.

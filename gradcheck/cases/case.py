@@ -31,8 +31,6 @@ from gradcheck.mutations import Mutation, mutate
 if TYPE_CHECKING:
     from gradcheck.textbook.mnist import Dataset
 
-__all__ = ["Case", "Context", "Figure", "Mistake", "Quantity", "Reference"]
-
 NEEDS = ("mnist",)
 # What the row of a planted mistake has for the name of a reference begins with it.
 REFUSES = "refuses: "

@@ -12,8 +12,6 @@ from gradcheck.results.estimate import Estimate, shaped
 from gradcheck.results.outcome import Limit, Outcome
 from gradcheck.results.verdict import Judgement, Tolerance, gradient_scale, judge
 
-__all__ = ["KINDS", "Comparison", "as_numbers", "compare", "show_number"]
-
 KINDS = ("close", "at_least", "at_most")
 
 

@@ -17,8 +17,6 @@ from typing import Any, cast
 from gradcheck.cases.case import Case
 from gradcheck.errors import CaseError
 
-__all__ = ["LoadedCase", "discover", "discover_what_loads", "on_import_path", "what_and_where"]
-
 
 @dataclass(frozen=True)
 class LoadedCase:

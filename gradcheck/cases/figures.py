@@ -10,8 +10,6 @@ from typing import Any
 from gradcheck.cases.case import Figure
 from gradcheck.files import replacing
 
-__all__ = ["FORMATS", "figure_writer"]
-
 FORMATS = ("png", "svg")
 
 

@@ -20,8 +20,6 @@ from gradcheck.report.html import environment, figures, told_of
 from gradcheck.report.report import Report
 from gradcheck.results.outcome import Outcome, overall
 
-__all__ = ["DRAWN", "Gallery", "render"]
-
 # Checks whose figures are drawn, those that did not pass first: three figures of some 30 kB each.
 DRAWN = 24
 

@@ -7,8 +7,6 @@ from typing import Any
 from gradcheck.cases.comparison import show_number
 from gradcheck.cases.run import Row
 
-__all__ = ["expected", "shown", "size"]
-
 # More entries than this are told by the worst one.
 LISTED = 4
 

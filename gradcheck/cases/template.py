@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["case_text"]
-
 TEXT = '''"""What this case shows, in a sentence.
 
 gradcheck run {path}

@@ -31,8 +31,6 @@ from gradcheck.results.summaries import ArraySummary, Mismatch
 from gradcheck.results.verdict import DEFAULT_RESOLUTION, Tolerance
 from gradcheck.results.words import count
 
-__all__ = ["check_adjoint"]
-
 # Entries that are named; each costs about 2 log2 of the size applications.
 NAMED = 4
 # Rows and columns of an operator that is wrong and applied to every unit vector, to see what is wrong with it.

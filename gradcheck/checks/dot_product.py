@@ -21,8 +21,6 @@ from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.summaries import Mismatch
 
-__all__ = ["LEAST_BUDGET", "Array", "Calls", "DotProduct", "Operator", "Pair", "Weights", "numbers", "only"]
-
 Array = NDArray[Any]
 
 # Rows whose sizes differ by more are weighed alike in some of the pairs: of a small one the sum over all shows little.

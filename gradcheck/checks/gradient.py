@@ -45,8 +45,6 @@ from gradcheck.results.estimate import Estimate, shaped
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.verdict import Tolerance
 
-__all__ = ["assert_gradient", "check_gradient", "derivative", "gradient"]
-
 
 @told
 @own_arithmetic

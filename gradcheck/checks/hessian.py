@@ -28,8 +28,6 @@ from gradcheck.results.outcome import Outcome
 from gradcheck.results.verdict import DEFAULT_RTOL
 from gradcheck.results.words import count
 
-__all__ = ["and_hessian", "check_hessian", "flat_gradient", "symmetry_of", "whole_gradient"]
-
 
 @told
 @spelled_out

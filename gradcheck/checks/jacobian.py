@@ -32,8 +32,6 @@ from gradcheck.results.entries import Entries
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
 
-__all__ = ["check_jacobian"]
-
 
 @told
 @spelled_out

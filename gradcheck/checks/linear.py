@@ -17,17 +17,6 @@ from gradcheck.results.outcome import Outcome
 from gradcheck.results.verdict import DEFAULT_RTOL
 from gradcheck.results.words import error_text
 
-__all__ = [
-    "LAYOUTS",
-    "Answers",
-    "accepted_of",
-    "first_off",
-    "laid_out",
-    "not_linear",
-    "not_scaled",
-    "other_layouts",
-]
-
 # Where the same numbers may lie: as transpose() leaves them (as every second of a row, for one axis), and all in one
 # place, as broadcasting (expand) makes them, which is what the backward pass of a sum hands on.
 LAYOUTS = ("transposed", "expanded")

@@ -30,8 +30,6 @@ from gradcheck.report.report import Report
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.words import columns, count, error_text, number
 
-__all__ = ["Planted", "Power", "power"]
-
 SCHEMA = "gradcheck-power/1"
 CAUGHT, INCONCLUSIVE, MISSED = "caught", "inconclusive", "missed"
 ACCEPTED, NOT_APPLICABLE = "accepted", "not applicable"

@@ -31,8 +31,6 @@ from gradcheck.results.outcome import Limit, Outcome
 from gradcheck.results.summaries import ArraySummary
 from gradcheck.results.words import count as counted
 
-__all__ = ["check_points"]
-
 
 @told
 @with_options_of(check_gradient)

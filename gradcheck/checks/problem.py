@@ -22,8 +22,6 @@ from gradcheck.parameters.leaves import as_array
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.report import Report
 
-__all__ = ["check_problem"]
-
 Checks = dict[str, Callable[..., Report]]
 # By these names SciPy estimates a derivative itself.
 ESTIMATED = ("2-point", "3-point", "cs")

@@ -27,8 +27,6 @@ from gradcheck.report.report import Report
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
 
-__all__ = ["check_hvp", "check_jvp", "check_vjp"]
-
 # Up to so many columns, asking for each takes no more products than random tangents do.
 COLUMNS = 5
 

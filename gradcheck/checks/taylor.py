@@ -36,9 +36,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["TaylorResult", "taylor_test"]
-
-
 # Steps between the largest, an eighth of x's own scale, and the noise floor; a factor two apart.
 LARGEST, STEPS = 0.125, 24
 # Evaluations of f: two at x, eight for its noise, two at each step.

@@ -42,8 +42,6 @@ from gradcheck.results.outcome import Outcome
 from gradcheck.results.table import concatenate
 from gradcheck.results.words import count
 
-__all__ = ["Pullback", "at_one_point", "judge_vjp", "parts_of"]
-
 # Random cotangents that stand for all rows where these are many, and columns that are then taken apart.
 MIXED, COLUMNS = 6, 4
 # Random tangents, a hundredth of x's scale long, along which the size of each row is looked at; three, for along one of

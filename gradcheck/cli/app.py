@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from gradcheck.cases.discovery import LoadedCase
     from gradcheck.cases.run import CaseResult, SaveFigure
 
-__all__ = ["main"]
-
 # To someone who has a gradient and came to try the command.
 NOTHING_HERE = (
     "nothing to run in this folder: `gradcheck new NAME` writes a file to start from, and "

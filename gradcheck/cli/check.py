@@ -32,8 +32,6 @@ from gradcheck.results.words import error_text
 if TYPE_CHECKING:
     from gradcheck.report.report import Report
 
-__all__ = ["check"]
-
 METHODS = ("auto", "sweep", "directions", "complex")
 FIGURES = (".png", ".svg", ".pdf")
 # What the check of a Jacobian has no use for.

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from gradcheck.replay.trust import Plan
     from gradcheck.report.saved import Saved
 
-__all__ = ["diff", "new", "replay"]
-
 
 @click.command(cls=Command)
 @click.argument("case", metavar="CASE")

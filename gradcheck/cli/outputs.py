@@ -17,23 +17,6 @@ import click
 from gradcheck.files import check_writable, replacing
 from gradcheck.results.words import error_text, short, visible
 
-__all__ = [
-    "FAILED",
-    "INTERRUPTED",
-    "STDOUT",
-    "BadInput",
-    "Command",
-    "Commands",
-    "Outputs",
-    "figure_folder",
-    "one_line",
-    "put",
-    "put_bytes",
-    "raised_at",
-    "targets",
-    "users_code",
-]
-
 FAILED, UNUSABLE, INTERRUPTED = 1, 2, 130
 STDOUT = Path("-")
 # Letters of a message: a crafted file may have names of a million.

@@ -14,8 +14,6 @@ from typing import Any
 from gradcheck.cli.outputs import BadInput, one_line
 from gradcheck.results.words import error_text
 
-__all__ = ["ARRAYS", "json_or_named", "named", "point"]
-
 # What the names of files of arrays end in.
 ARRAYS = (".npy", ".npz")
 REFERENCE = re.compile(r"([\w./\\-]+|.+\.py):[\w.]+$")

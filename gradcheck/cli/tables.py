@@ -21,20 +21,6 @@ from gradcheck.cases.run import CaseResult, Row
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.words import count, visible
 
-__all__ = [
-    "counts",
-    "explain",
-    "line",
-    "new_console",
-    "show_case_line",
-    "show_cases",
-    "show_counts",
-    "show_result",
-    "show_sources",
-    "show_summary",
-    "show_text",
-]
-
 STYLES = {Outcome.PASS: "green", Outcome.FAIL: "bold red", Outcome.INCONCLUSIVE: "bold yellow"}
 # A pipe has no width: wide enough that no cell is folded.
 PIPE_WIDTH = 190

@@ -10,8 +10,6 @@ from gradcheck._typing import Flat, Index
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import ROUNDING, generator_of, random_units
 
-__all__ = ["Along", "Slope"]
-
 # Evaluations of f for one direction.
 COST = 4
 # Points on a line through x, this far to either side of it in units of the scales, and halvings, to look for a jump.

@@ -23,8 +23,6 @@ from gradcheck.results.certificate import Region
 from gradcheck.results.entries import Entries
 from gradcheck.results.evidence import Evidence
 
-__all__ = ["Diagnosis", "diagnose"]
-
 Gradient = Callable[[Flat], Flat]
 
 # Off by less than this of the largest entry is little: what people let an inner iteration leave.

@@ -16,8 +16,6 @@ from gradcheck.results.certificate import ArrayEvidence, Region
 from gradcheck.results.entries import Entries
 from gradcheck.results.evidence import Evidence
 
-__all__ = ["scope_of"]
-
 Columns = dict[str, NDArray[Any]]
 
 # Entries that nobody judged and that are looked at, of all arrays with a mistake; of larger ones a sample of so many.

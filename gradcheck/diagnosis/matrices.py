@@ -21,8 +21,6 @@ from gradcheck.results.estimate import as_told
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.verdict import Tolerance, judge
 
-__all__ = ["diagnose_matrix", "diagnose_operator", "diagnose_rows", "unmixed"]
-
 
 def diagnose_matrix(setting: Setting, names: Parameters, matrix: Matrix, evidence: Evidence) -> Diagnosis:
     """What kind of mistake fits; names : those of the entries of J, as one array (m, n)."""

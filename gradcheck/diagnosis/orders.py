@@ -17,8 +17,6 @@ from gradcheck.numerics.tangents import generator_of
 from gradcheck.parameters.block import Block
 from gradcheck.results.cause import Cause, Extent, Kind, Place
 
-__all__ = ["arrays_moved", "rearranged"]
-
 Array = NDArray[np.floating[Any]]
 Orders = Iterator[tuple[Cause, Array]]
 

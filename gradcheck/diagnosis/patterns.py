@@ -16,11 +16,6 @@ from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, Scope
 from gradcheck.numerics.tangents import ROUNDING
 from gradcheck.results.cause import Cause, Extent, Kind, Place
 
-__all__ = [
-    "assigned", "clipped", "conjugate", "constant", "cut", "factor", "float32", "missing", "multiple", "reduced",
-    "repeated", "scaled", "signs", "slope", "unused",
-]  # fmt: skip
-
 Array = NDArray[np.floating[Any]]
 
 # Rounding to float32 is off by half of this relative to an entry; sums of many terms by some tens of it.

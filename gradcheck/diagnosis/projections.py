@@ -14,8 +14,6 @@ from gradcheck.diagnosis.patterns import factor
 from gradcheck.diagnosis.scope import LOOKS, MARGIN, Scope
 from gradcheck.results.cause import Cause, Kind
 
-__all__ = ["divided", "other_axis", "projected", "softmax"]
-
 # A line is called orthogonal to a direction where rounding explains what is left, or the bars do.
 ORTHOGONAL = 1e-9
 # What is taken off each line, the simplest first, and what it is called on either side.

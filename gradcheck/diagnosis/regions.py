@@ -13,8 +13,6 @@ from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, in_box, working_shape
 from gradcheck.results.cause import Extent, Place
 
-__all__ = ["ACCIDENT", "Marked", "one_line", "place_of_zeros", "together", "two_lines"]
-
 # Wrong entries that share a row by accident with a chance above this share nothing worth saying.
 ACCIDENT = 0.01
 # So many zeros that are wrong, and none that is right, tell of all others.

@@ -20,8 +20,6 @@ from gradcheck.parameters.tree import Parameters
 from gradcheck.results.cause import Extent, Place
 from gradcheck.results.verdict import Tolerance, accepted
 
-__all__ = ["DECADES", "LOOKS", "MARGIN", "SAME", "Scope", "Subject"]
-
 # All entries of a scope.
 ALL = slice(None)
 # An explanation counts when an accident would fit as well with a chance of at most 10^-DECADES.

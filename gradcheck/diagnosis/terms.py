@@ -14,11 +14,6 @@ from gradcheck.diagnosis.projections import ORTHOGONAL
 from gradcheck.diagnosis.scope import DECADES, MARGIN, Scope
 from gradcheck.results.cause import Cause, Kind
 
-__all__ = [
-    "delta", "difference", "gauss_newton", "lasso", "offset", "parametrisation", "scaled_parametrisation",
-    "weight_decay",
-]  # fmt: skip
-
 # What the derivative by another parameter is multiplied with: x as log x, as a logit, as a square root, ...
 CHAIN: dict[str, Callable[[Flat], Flat]] = {
     "{}": lambda t: t,

@@ -16,8 +16,6 @@ from gradcheck.results.outcome import Limit
 from gradcheck.results.undecided import Advice, Ended, Remedy, Undecided
 from gradcheck.results.verdict import Tolerance
 
-__all__ = ["SINGLE", "Circumstances", "ended_by", "undecided_array", "undecided_entries"]
-
 # Limits that are a size: a larger resolution or atol decides them.
 SIZED = (Limit.NOISE, Limit.BESIDE, Limit.TRUNCATION, Limit.ACCEPTED, Limit.NONE)
 # What is printed is a little more than what is needed, so that it is enough after it was rounded.

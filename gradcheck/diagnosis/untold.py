@@ -12,8 +12,6 @@ from gradcheck.results.evidence import Evidence
 from gradcheck.results.summaries import ArraySummary
 from gradcheck.results.words import short
 
-__all__ = ["untold"]
-
 # What tells more than a point where the derivative is 0, or f has a kink.
 ELSEWHERE = "try another point, too (check_points draws some)"
 # The rounding of float32 is below this, that of float16 above.

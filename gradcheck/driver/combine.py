@@ -14,8 +14,6 @@ from gradcheck.report.data import ReportData, added
 from gradcheck.report.report import Report
 from gradcheck.results.outcome import Outcome
 
-__all__ = ["combine", "in_turn"]
-
 SEVERITY = {Outcome.FAIL: 0, Outcome.INCONCLUSIVE: 1, Outcome.PASS: 2}
 
 

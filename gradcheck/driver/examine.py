@@ -18,8 +18,6 @@ from gradcheck.results.evidence import Evidence
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Limit, Outcome
 
-__all__ = ["examine"]
-
 
 def examine(objective: Objective, question: Question, bar: Progress) -> Known:
     """Gather all that a report is made of; a KeyboardInterrupt ends it with what is known."""

@@ -22,8 +22,6 @@ from gradcheck.results.evidence import Evidence
 from gradcheck.results.finding import Finding
 from gradcheck.results.verdict import DEFAULT_RTOL, Tolerance
 
-__all__ = ["Known", "Question"]
-
 # Noise of one value, in units of f(x), at which f is asked again whether it is a function of x; and in units of what x
 # moves f by, so that this is not asked where f(x) is nearly 0.
 ERRATIC, SLIGHT = 1e-3, 1e-9

@@ -6,6 +6,4 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
-__all__ = ["listener"]
-
 listener: ContextVar[Callable[[Any], None] | None] = ContextVar("listener", default=None)

@@ -34,8 +34,6 @@ from gradcheck.results.certificate import ArrayEvidence, Region
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.finding import Finding
 
-__all__ = ["METHODS", "Method"]
-
 # From here on one joint direction, of eight points and f(x), and perhaps one call with complex numbers, costs no more
 # than two differences for each entry and f(x).
 JOINT_FROM = 5

@@ -22,21 +22,6 @@ from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
 from gradcheck.results.verdict import Tolerance
 
-__all__ = [
-    "LEAST_BUDGET",
-    "Given",
-    "GivenToGradients",
-    "Method",
-    "Options",
-    "call_text",
-    "finished",
-    "naming",
-    "signature_of",
-    "spelled_out",
-    "told",
-    "with_options_of",
-]
-
 Check = TypeVar("Check", bound=Callable[..., Any])
 
 Method = Literal["auto", "sweep", "directions", "complex"]

@@ -27,8 +27,6 @@ from gradcheck.results.undecided import Advice, Remedy, Undecided
 from gradcheck.results.verdict import Tolerance
 from gradcheck.results.words import count, number
 
-__all__ = ["contradicted", "inspect_roughness", "nowhere", "prepare", "probe_noise", "unmoved"]
-
 # Roundings of float64 by which f's values may be off from a smooth function and still be called smooth: a sum of ten
 # thousand terms, say.
 ROUGH = 1e4

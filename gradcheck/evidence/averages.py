@@ -14,8 +14,6 @@ from gradcheck.numerics.steps import POINTS
 from gradcheck.results.entries import Entries
 from gradcheck.results.outcome import Limit
 
-__all__ = ["AFFORDABLE", "averaged"]
-
 # How many times too wide a bar may be: beyond that more than 128 stencils would be needed.
 WITHIN_REACH = 8.0
 # At least so many stencils more, and twice as many as the square of how many times too wide the bar is.

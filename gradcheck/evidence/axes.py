@@ -19,18 +19,6 @@ from gradcheck.results.outcome import Limit
 from gradcheck.results.table import put, rows
 from gradcheck.results.verdict import gradient_scale
 
-__all__ = [
-    "Groups",
-    "along_axes",
-    "anything",
-    "directions_of",
-    "first_steps",
-    "lines_of",
-    "measure",
-    "measure_once",
-]
-
-
 # Coordinates that are moved together; each belongs to one group at most.
 Groups = Sequence[Index]
 # So many times its own size is no step that an entry is judged by alone; a weight that happens to lie near 0 may be

@@ -25,8 +25,6 @@ from gradcheck.results.outcome import Limit
 from gradcheck.results.table import put, rows
 from gradcheck.results.verdict import accepted
 
-__all__ = ["by_complex_step", "mark_disputed", "verify_by_complex_step"]
-
 # Entries at which real differences must agree before the complex step is trusted for others.
 COMPARED = 8
 # Roundings of f over the whole size of x that a slope may have lost.

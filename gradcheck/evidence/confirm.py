@@ -16,9 +16,6 @@ from gradcheck.results.table import put
 from gradcheck.results.table import rows as table_rows
 from gradcheck.results.verdict import Judgement
 
-__all__ = ["CONFIRMED", "Again", "confirm"]
-
-
 # Lines, or directions that many lines share, measured a second time before anyone is accused.
 CONFIRMED = 32
 CONFIRMING_STEP = 0.37

@@ -30,15 +30,6 @@ from gradcheck.results.outcome import Limit
 from gradcheck.results.table import concatenate, put, rows
 from gradcheck.results.verdict import Judgement, accepted, gradient_scale, judge
 
-__all__ = [
-    "claimed_still",
-    "decide",
-    "judged",
-    "sweep",
-    "verify",
-]
-
-
 # Coordinates measured together: enough to keep array arithmetic cheap, few enough that an interruption loses little;
 # and lines of all outputs, so that memory stays bounded.
 CHUNK, TOGETHER = 128, 400_000

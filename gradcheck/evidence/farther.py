@@ -13,8 +13,6 @@ from gradcheck.numerics.steps import POINTS
 from gradcheck.results.entries import Entries
 from gradcheck.results.outcome import Limit
 
-__all__ = ["verify_farther"]
-
 # So many times as long as the kept step at the least and at the most; between them twice what noise asks for.
 SHORTEST, LONGEST, SPARE = 4.0, 300.0, 2.0
 

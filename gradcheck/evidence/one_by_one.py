@@ -15,8 +15,6 @@ from gradcheck.results.entries import Entries
 from gradcheck.results.finding import Finding
 from gradcheck.results.words import count
 
-__all__ = ["one_by_one"]
-
 # From here on one complex step a coordinate, and the seven evaluations that bear it out, are fewer than six a
 # coordinate.
 COMPLEX_FROM = 3

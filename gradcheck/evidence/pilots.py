@@ -8,8 +8,6 @@ from gradcheck._typing import Flat, Index, Mask
 from gradcheck.numerics.setting import Setting
 from gradcheck.results.estimate import Estimate
 
-__all__ = ["pilots", "steps_like"]
-
 # So many columns of an array go first, where it has so many: three have a median, and cost little beside eight.
 PILOTS, FROM = 3, 8
 

@@ -39,8 +39,6 @@ from gradcheck.results.estimate import Estimate, unmeasured
 from gradcheck.results.outcome import Limit
 from gradcheck.results.verdict import Tolerance
 
-__all__ = ["agreement"]
-
 # The chance that all entries agree by luck although f is noisier than the bars say.
 LUCK = 1e-3
 # Units in the last place that a value of f may be off by, where nothing is known.

@@ -20,8 +20,6 @@ from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Limit, Outcome
 from gradcheck.results.verdict import accepted
 
-__all__ = ["along_directions"]
-
 # Random directions, beside one along which the entries lie farthest from the middle of their slopes and one that is
 # positive in every entry: a maximum of ties is found out there, if it has one gradient for each of them.
 RANDOM = 2

@@ -17,8 +17,6 @@ from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
 from gradcheck.results.table import concatenate, rows
 
-__all__ = ["array_evidence", "evidence_of"]
-
 
 def evidence_of(
     claim: Claim, joint: Joint, scaling: Scaling | None, confidence: float, limit: Limit = Limit.NONE

@@ -23,8 +23,6 @@ from gradcheck.results.estimate import as_told
 from gradcheck.results.outcome import Limit
 from gradcheck.results.table import rows
 
-__all__ = ["Claim"]
-
 # Small entries that are judged one by one beside a certificate.
 SMALL = 40
 

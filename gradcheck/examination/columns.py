@@ -36,9 +36,6 @@ from gradcheck.results.table import concatenate
 from gradcheck.results.table import rows as some_rows
 from gradcheck.results.words import count
 
-__all__ = ["GROUPS_UP_TO", "SAMPLE", "every_entry", "examine_columns"]
-
-
 # Columns, or groups of columns, that are moved one by one. Of more a sample is: what is wrong in half of them is missed
 # by one in 64 of such samples, and then looked for, as what is in fewer.
 GROUPS_UP_TO, SAMPLE = 100, 6

@@ -31,8 +31,6 @@ from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
 from gradcheck.results.table import concatenate
 
-__all__ = ["examine_each_array"]
-
 # An array of so many entries that directions leave open is judged entry by entry, as a gradient of that size is; and so
 # many are of a larger one that disagrees along a direction in which no search finds an entry.
 FEW_ENTRIES = 100

@@ -21,8 +21,6 @@ from gradcheck.numerics.steps import TOWERING
 from gradcheck.results.certificate import shares_of
 from gradcheck.results.evidence import Evidence
 
-__all__ = ["SEARCHES", "examine_jointly"]
-
 # Searches, each of which may show what larger errors hid from the one before.
 SEARCHES = 12
 # The part of the chance that directions of arrays take that are claimed to do nothing, and half of it again.

@@ -18,8 +18,6 @@ from gradcheck.numerics.tangents import ROUNDING, root_mean_square, scaled_rms
 from gradcheck.results.certificate import LEAST, ArrayEvidence, Residual, bound_of, least_bounds
 from gradcheck.results.estimate import Estimate
 
-__all__ = ["InwardTest", "Inwards", "one_sided", "shared_with"]
-
 # Directions after which it is given up; the errors that are asked for are those with which so many suffice.
 DIRECTIONS, SUFFICE = 12, 3
 # With less room than this part of its scale on either side, a column would hold back the others.

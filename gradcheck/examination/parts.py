@@ -23,8 +23,6 @@ from gradcheck.parameters.boxes import Box, few_lines, flat_indices, hull, whole
 from gradcheck.results.certificate import Region
 from gradcheck.results.entries import Entries
 
-__all__ = ["explained_by_a_factor", "fill_arrays", "give_numbers", "in_lines", "lines_named", "missing"]
-
 # Entries of a part with a common factor that the report has numbers of. A part of few is judged entry by entry, which
 # directions know less of.
 SAMPLES, FEW = 2, 6

@@ -20,8 +20,6 @@ from gradcheck.parameters.quantiles import median
 from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Residual
 from gradcheck.results.entries import Entries
 
-__all__ = ["SHARING", "between", "mended", "rows_evidence", "scaled_rows", "sizes_of_rows", "tolerated"]
-
 # One entry makes up its row of J v where it is such a part of it.
 MADE_UP = 0.9
 # So many rows are not off by the same part by chance.

@@ -49,8 +49,6 @@ from gradcheck.results.evidence import Evidence
 from gradcheck.results.table import concatenate
 from gradcheck.results.table import rows as table_rows
 
-__all__ = ["examine_rows"]
-
 # Up to so many columns, or groups of a pattern, each is moved where more than so many rows are wrong: that costs about
 # as much as the search, and tells what all of them have in common.
 JUDGED_UP_TO, LONE = 20, 2

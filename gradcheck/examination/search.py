@@ -18,8 +18,6 @@ from gradcheck.parameters.boxes import whole_box
 from gradcheck.results.certificate import Region
 from gradcheck.results.entries import Entries
 
-__all__ = ["Found", "search"]
-
 # A search ends that takes more than this part of what judging every entry does, or so many evaluations.
 WORTHWHILE, MOST_SEARCHED = 3, 10_000
 # Evaluations after which none is looked for any more that errors within the tolerance would hide.

@@ -24,17 +24,6 @@ from gradcheck.results.evidence import Evidence
 from gradcheck.results.table import concatenate
 from gradcheck.results.table import rows as some_rows
 
-__all__ = [
-    "BUDGET",
-    "FILLED",
-    "Alone",
-    "Missing",
-    "missing_columns",
-    "moved_alone",
-    "silent_entries",
-    "stays",
-]
-
 # Columns of an array that are looked at first, and of a large one after that; so many that are wrong say that all of
 # it is. One of up to so many columns is looked at column by column.
 SOME, SAMPLED, FILLED = 3, 12, 150

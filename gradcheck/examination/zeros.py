@@ -15,8 +15,6 @@ from gradcheck.parameters.block import Block
 from gradcheck.results.certificate import ArrayEvidence, Certificate, Residual, bound_of
 from gradcheck.results.estimate import Estimate
 
-__all__ = ["directions_of_zeros"]
-
 # Directions; columns that are moved where one tells of a slope, which costs as much as a search for other mistakes; and
 # wrong entries after which no more are.
 DIRECTIONS, SEARCHED, ENOUGH = 12, 250, 10

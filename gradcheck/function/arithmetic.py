@@ -10,8 +10,6 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-__all__ = ["callers_arithmetic", "own_arithmetic"]
-
 P = ParamSpec("P")
 R = TypeVar("R")
 

@@ -14,8 +14,6 @@ from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.words import count
 
-__all__ = ["group_columns", "with_pattern"]
-
 
 def group_columns(pattern: Any, columns: NDArray[np.intp] | None = None) -> list[NDArray[np.intp]]:
     """Groups of structurally orthogonal columns.

@@ -24,17 +24,6 @@ from gradcheck.results.outcome import Outcome
 from gradcheck.results.verdict import Tolerance
 from gradcheck.results.words import count
 
-__all__ = [
-    "Inspection",
-    "changed",
-    "gradient_at",
-    "inspect",
-    "inspect_again",
-    "is_pair",
-    "misfit",
-    "raised_by",
-]
-
 
 @dataclass(frozen=True)
 class Inspection:

@@ -14,8 +14,6 @@ from scipy.sparse.linalg import LinearOperator
 from gradcheck._typing import Flat, Index
 from gradcheck.parameters.tree import Parameters
 
-__all__ = ["ASKED", "MOST_ENTRIES", "Dense", "Matrix", "Product", "Sparse", "by_entries", "read_matrix"]
-
 
 class Matrix(Protocol):
     """J (m, n): what can be asked of it."""

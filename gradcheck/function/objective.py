@@ -21,9 +21,6 @@ from gradcheck.parameters.leaves import ForeignArrayError, as_array
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.words import error_text
 
-__all__ = ["ELSEWHERE", "BudgetSpentError", "NotScalarError", "Objective"]
-
-
 # To someone whose f has several outputs, or who gave another function in its place.
 ELSEWHERE = "; for a function of several outputs there is check_jacobian; the order is f, its derivative, x"
 # Numbers in one stack of points: 32 MiB of doubles.

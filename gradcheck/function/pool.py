@@ -8,8 +8,6 @@ from typing import Any
 from joblib import Parallel
 from joblib.parallel import get_active_backend
 
-__all__ = ["Pool"]
-
 # Seconds after which it is looked whether a worker failed: that alone wakes nobody.
 FAILED = 0.01
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["Progress"]
-
 
 class Progress:
     """Evaluations of f made and still planned, on stderr; nothing where `shown` is false.

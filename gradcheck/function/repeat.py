@@ -13,8 +13,6 @@ from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.verdict import Tolerance
 
-__all__ = ["REPEATABLE", "Repeat", "said_of_two_values"]
-
 # What a sum of 4,096 terms may change by in another order, in roundings of the largest: the root of their number.
 REORDERED = 64.0
 # How far from x f is called, in the scale of each entry, so that what it left there cannot be taken for rounding.

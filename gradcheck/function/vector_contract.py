@@ -20,8 +20,6 @@ from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.words import count
 
-__all__ = ["call_again", "call_outputs", "called_at", "curvature_along", "inspect_jacobian", "slope_along"]
-
 
 def call_outputs(objective: VectorObjective, x: Flat, findings: list[Finding], calls: int = 2) -> Flat:
     """f(x), (m,), from two calls, or one; what is wrong with them is appended to `findings`."""

@@ -17,8 +17,6 @@ from gradcheck.function.objective import NOWHERE, STACKED, NotScalarError, Objec
 from gradcheck.function.workers import dealt, workers
 from gradcheck.parameters.leaves import ForeignArrayError, as_array
 
-__all__ = ["VectorObjective"]
-
 
 class VectorObjective(Objective):
     """f: R^n -> R^m as a function of the flat vector; counted and copied as `Objective` does.

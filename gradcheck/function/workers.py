@@ -14,8 +14,6 @@ import numpy as np
 from gradcheck._typing import Index
 from gradcheck.errors import WorkerError
 
-__all__ = ["POINTS_EACH", "SLOW", "Kept", "dealt", "workers"]
-
 T = TypeVar("T")
 
 # Points of one line that a worker is worth: to start one takes as long as many an f. A stencil of six has three. An f

@@ -10,8 +10,6 @@ from gradcheck.interop.adapter import optional
 
 torch = optional("torch")
 
-__all__ = ["Tensor", "array_of", "cast", "joined", "like", "usable", "write_back"]
-
 # For type checkers: torch need not be installed where they run.
 Tensor = Any
 

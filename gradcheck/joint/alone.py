@@ -19,8 +19,6 @@ from gradcheck.results.outcome import Limit
 from gradcheck.results.table import concatenate, rows
 from gradcheck.results.verdict import Judgement
 
-__all__ = ["judge_alone", "judge_by_stencils", "judge_in_rows"]
-
 # An entry that is off by so many bars needs no second stencil; four points say so where what they see is itself that
 # much larger than its bar.
 CLEARLY = 10.0

@@ -10,9 +10,6 @@ import numpy as np
 from gradcheck._typing import Flat, Mask, Values
 from gradcheck.numerics.line_fit import LineFit
 
-__all__ = ["STEEP", "Direction", "Joint"]
-
-
 UNKEPT = np.empty(0)
 # A slope along a direction lies below this part of the root of the sum of squares of its terms in 1.6 % of cases.
 STEEP = 0.02

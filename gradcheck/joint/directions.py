@@ -44,8 +44,6 @@ from gradcheck.parameters.leaves import all_finite
 from gradcheck.parameters.quantiles import median
 from gradcheck.results.certificate import LEAST
 
-__all__ = ["Directions"]
-
 EPS = float(np.finfo(np.float64).eps)
 # Noise beyond so many roundings of a value is not the arithmetic's.
 NOISY = 100.0

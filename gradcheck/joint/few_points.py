@@ -14,19 +14,6 @@ from gradcheck.numerics.line_fit import FOUR, LineFit, fifth_over_third, hidden_
 from gradcheck.numerics.row_formulas import rows_of
 from gradcheck.parameters.quantiles import median
 
-__all__ = [
-    "AMPLIFIED",
-    "FAR",
-    "LONGEST_STEP",
-    "NEAR",
-    "Short",
-    "four_points",
-    "hidden_of",
-    "left_of",
-    "shortest",
-    "two_points",
-]
-
 # The weights of the values in the derivative by four points: the root of the sum of their squares, times the step.
 NEAR, FAR = FOUR
 AMPLIFIED = math.hypot(FAR**2 / NEAR, NEAR**2 / FAR) / (math.sqrt(2.0) * (FAR**2 - NEAR**2))

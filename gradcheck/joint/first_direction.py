@@ -15,8 +15,6 @@ from gradcheck.numerics.line_fit import EIGHT
 from gradcheck.numerics.rounding import ROUNDED
 from gradcheck.results.certificate import MOST_WITH_NOISE, bound_of
 
-__all__ = ["affords", "at_rest", "moves", "settled", "sizes_at_minima"]
-
 # f is smooth nearer to x where the bar falls by so much. Noise is told from kinks and oscillations by its size: it is
 # this part at most of what f changes along the direction. By trial on the corpus; oscillations that are as small were
 # seen at 5e-6.

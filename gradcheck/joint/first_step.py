@@ -9,8 +9,6 @@ import numpy as np
 from gradcheck._typing import Values
 from gradcheck.parameters.quantiles import median
 
-__all__ = ["ROUNDED", "first_step", "lengths_of"]
-
 # The first step over the length along which f changes by its own size; that length is a thousandth of x at the least,
 # for f(x) may cancel to next to nothing. Where it is below the third, as no f changes that could be followed in
 # doubles, f(x) is what is left of a root of f, and says nothing of a length: then it is a part of x.

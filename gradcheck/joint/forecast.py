@@ -14,20 +14,6 @@ from gradcheck.joint.few_points import AMPLIFIED, four_points
 from gradcheck.numerics.line_fit import EIGHT, FOUR
 from gradcheck.results.certificate import bound_of, least_bounds
 
-__all__ = [
-    "CAUTIOUS",
-    "MARGIN",
-    "MOST",
-    "MOST_OF_ROWS",
-    "PATIENCE",
-    "asks_more",
-    "eight_cost_less",
-    "enough",
-    "harmless",
-    "hopeless",
-    "most_of",
-]
-
 # Directions after which it is given up; and of many rows, each of which costs nothing more.
 MOST, MOST_OF_ROWS = 8, 12
 # So many times as many of an array by itself: nothing that comes after them costs less.

@@ -29,8 +29,6 @@ from gradcheck.numerics.rounding import ROUNDED
 from gradcheck.results.certificate import MOST_WITH_NOISE, bound_of, least_bounds, precise
 from gradcheck.results.outcome import Limit
 
-__all__ = ["JointTest"]
-
 # The longest step that is taken in noise, in units of the scales.
 FARTHEST = 0.25
 # What f was seen to do along lengths serves for such that are at most so many times as long.

@@ -20,8 +20,6 @@ from gradcheck.joint.joint import JointTest
 from gradcheck.numerics.tangents import TOGETHER, within
 from gradcheck.results.entries import Entries
 
-__all__ = ["Judge", "Places", "find_places", "in_random_order"]
-
 # Weights lie between 0.5 and 1.5, in equal steps.
 LIGHTEST = 0.5
 # Rows whose ratios are read.

@@ -13,8 +13,6 @@ from gradcheck.function.matrix import Dense, Matrix, Product, Sparse
 from gradcheck.joint.direction import Direction
 from gradcheck.numerics.tangents import within
 
-__all__ = ["entries", "repaired"]
-
 # So many rows are hardly wrong on the diagonal alone by chance; entries of fewer are named one by one.
 MANY = 8
 

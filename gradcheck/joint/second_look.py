@@ -9,8 +9,6 @@ from gradcheck.joint.direction import Direction
 from gradcheck.joint.directions import Directions
 from gradcheck.numerics.line_fit import EIGHT
 
-__all__ = ["confirmed"]
-
 # A disagreement of fewer bars than this is looked at again along the same direction with another step.
 SECOND_LOOK, NEARER, BESIDES = 30.0, 10.0, 1.4
 # A kink that could explain less than this part of a disagreement is none of its causes.

@@ -22,8 +22,6 @@ from gradcheck.numerics.tangents import within
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, flat_indices, hull, runs, whole_box, working_shape
 
-__all__ = ["Part", "common_factor", "grown", "striped", "suspected_parts", "zeros"]
-
 LIGHTEST = 0.5
 # Lines of an array that are measured one by one.
 LINES = 200

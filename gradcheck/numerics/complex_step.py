@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 from gradcheck._typing import Flat
 from gradcheck.function.objective import BudgetSpentError, NotScalarError, Objective
 
-__all__ = ["STEP", "accepts_complex", "complex_derivative", "complex_values"]
-
-
 # So small that truncation (h^2) vanishes below rounding; there is no difference in which to lose digits.
 STEP = 1e-20
 

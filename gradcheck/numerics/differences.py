@@ -15,9 +15,6 @@ from gradcheck.function.objective import Objective
 from gradcheck.numerics.row_formulas import rows_of
 from gradcheck.numerics.steps import Search
 from gradcheck.results.estimate import Estimate
-from gradcheck.results.outcome import Limit
-
-__all__ = ["Limit", "estimate", "first_step"]
 
 Wanted = Callable[[NDArray[np.intp], "Estimate"], tuple[Values, Values]]
 

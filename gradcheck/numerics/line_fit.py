@@ -17,19 +17,6 @@ import numpy as np
 from gradcheck._typing import Index, Mask, Values
 from gradcheck.numerics.row_formulas import rows_of
 
-__all__ = [
-    "EIGHT",
-    "FOUR",
-    "LineFit",
-    "by_four",
-    "ends_and_inner",
-    "fifth_over_third",
-    "fit_line",
-    "hidden_bends",
-    "positions",
-    "third_order",
-]
-
 # Offsets of the points on one side, in units of the step. No small whole ratios: equally spaced points take some
 # oscillations for polynomials (11 of 2,500 random ones beyond 3 E, worst 16 E; with these 0 of 2,500).
 EIGHT = (0.15, 0.28, 0.53, 1.0)

@@ -14,8 +14,6 @@ from gradcheck.function.lines import Lines
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.rounding import decimal_steps, distinct, granularity, lowest_bits, rounded_part
 
-__all__ = ["HALF_GRID", "POSITIONS", "Noise", "estimate_noise", "first_spacing", "measure_noise", "scatter"]
-
 Probe = Callable[[float], Values]
 Far = Callable[[], Values]
 Ahead = Callable[[float], Values]

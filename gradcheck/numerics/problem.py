@@ -22,8 +22,6 @@ from gradcheck.parameters.quantiles import median
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.verdict import Tolerance
 
-__all__ = ["NOTHING", "Problem", "Scaling", "of_typical_size", "scaling_of"]
-
 # With less room between its bounds than this part of its scale, an entry would hold the whole direction back.
 NARROW = 0.1
 # Within an array entries of so many times the median size are moved by the same length, others by their own.

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from gradcheck._typing import Values
 from gradcheck.numerics.tangents import root_mean_square
 
-__all__ = ["LEAST", "Remainders", "norm"]
-
 # A remainder counts where it is this many times what noise explains; three of them make an order.
 CLEAR, LEAST = 10.0, 3
 # Steps from which the order is taken: the smallest that are clear.

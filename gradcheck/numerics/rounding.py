@@ -9,21 +9,6 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Values
 
-__all__ = [
-    "FEW",
-    "ROUNDED",
-    "SINGLE",
-    "decimal_steps",
-    "distinct",
-    "granularity",
-    "lies_on",
-    "lowest_bits",
-    "on_no_grid",
-    "rounded_part",
-    "significant_bits",
-]
-
-
 # The powers of ten that are doubles: a product or quotient with one is rounded once.
 TENS = np.array([float(10**k) for k in range(23)])
 # Digits of a decimal: fifteen fit any double. A quotient may be off by a few roundings, the second: so many digits are

@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Rows", "rows_of"]
-
 
 class Rows:
     """Of several rows: NumPy's functions, and arrays (m,) as they are."""

@@ -12,8 +12,6 @@ from gradcheck.function.objective import Objective
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.verdict import Tolerance
 
-__all__ = ["Setting"]
-
 
 @dataclass(frozen=True)
 class Setting:

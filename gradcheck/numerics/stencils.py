@@ -12,9 +12,6 @@ from numpy.typing import NDArray
 from gradcheck._typing import Mask, Values
 from gradcheck.parameters.leaves import eps_of
 
-__all__ = ["SIDED_NODES", "STENCIL", "Fit", "central", "choose", "inner_pairs", "one_sided", "stairs"]
-
-
 # The six points of the central stencil, in units of the step. About h/2, h and 2h, but not in ratios of small whole
 # numbers: an oscillation whose period divides one distance would divide all three, and look like a slow slope.
 STENCIL = np.array([-1.87, -1.0, -0.53, 0.53, 1.0, 1.87])

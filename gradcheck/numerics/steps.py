@@ -14,8 +14,6 @@ from gradcheck.function.objective import Objective
 from gradcheck.numerics.stencils import SIDED_NODES, STENCIL, Fit, central, choose, one_sided, stairs
 from gradcheck.results.outcome import Limit
 
-__all__ = ["SPARE", "Search"]
-
 Rows = NDArray[np.intp]
 
 POINTS = len(STENCIL)

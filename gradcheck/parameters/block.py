@@ -10,8 +10,6 @@ import numpy as np
 
 from gradcheck._typing import Index, Mask
 
-__all__ = ["Block"]
-
 
 @dataclass(frozen=True)
 class Block:

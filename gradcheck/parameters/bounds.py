@@ -10,8 +10,6 @@ import numpy as np
 from gradcheck._typing import Flat
 from gradcheck.parameters.tree import Parameters
 
-__all__ = ["check_ends", "room_within"]
-
 
 def room_within(bounds: Any, parameters: Parameters, x: Flat) -> tuple[Flat, Flat] | None:
     """How far each coordinate may go down and up, two (size,) arrays; None where there are no bounds.

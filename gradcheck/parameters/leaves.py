@@ -9,18 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "DOUBLE",
-    "ForeignArrayError",
-    "all_finite",
-    "as_array",
-    "computing_dtype",
-    "dropped",
-    "eps_of",
-    "kind_of",
-    "leaf_array",
-]
-
 DOUBLE = np.dtype(np.float64)
 
 

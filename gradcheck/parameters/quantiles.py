@@ -6,8 +6,6 @@ from typing import Any
 
 from gradcheck._typing import Flat
 
-__all__ = ["median", "quantile"]
-
 # So many numbers are sorted in less time than it takes to look for some of them.
 SORTED = 64
 

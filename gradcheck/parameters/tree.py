@@ -26,8 +26,6 @@ from gradcheck.parameters.leaves import (
 )
 from gradcheck.parameters.quantiles import median, quantile
 
-__all__ = ["Parameters"]
-
 
 @dataclass(frozen=True)
 class Parameters:

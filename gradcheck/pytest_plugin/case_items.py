@@ -20,8 +20,6 @@ from gradcheck.pytest_plugin.run import NAME, Run
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.words import visible
 
-__all__ = ["CaseFile", "CaseRow", "RowNotPassedError"]
-
 
 class RowNotPassedError(AssertionError):
     """A row of a case did not pass; `row` holds the comparison."""

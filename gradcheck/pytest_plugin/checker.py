@@ -26,8 +26,6 @@ from gradcheck.results.words import visible
 if TYPE_CHECKING:
     from gradcheck.pytest_plugin.run import Run
 
-__all__ = ["Checker"]
-
 
 def _as_method(name: str) -> Any:
     check = getattr(gradcheck, name)

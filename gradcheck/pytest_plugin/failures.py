@@ -11,8 +11,6 @@ import pytest
 if TYPE_CHECKING:
     from _pytest._code import TracebackEntry
 
-__all__ = ["asserted_reports", "begin_with_the_reason", "hide_own_frames"]
-
 PACKAGE = Path(__file__).parents[1]
 
 

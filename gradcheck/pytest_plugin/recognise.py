@@ -7,8 +7,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["holds_a_case"]
-
 
 def holds_a_case(path: Path, project: Path, *, test: bool) -> bool:
     """Whether it, or a module of the project that it imports, makes a Case or imports `gradcheck.cases`.

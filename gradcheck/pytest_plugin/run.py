@@ -18,8 +18,6 @@ from gradcheck.files import check_writable, write_text
 from gradcheck.pytest_plugin.failures import asserted_reports, begin_with_the_reason, hide_own_frames
 from gradcheck.results.words import visible
 
-__all__ = ["NAME", "Run", "is_case_name"]
-
 # Under which pytest knows the Run.
 NAME = "gradcheck-run"
 

@@ -7,8 +7,6 @@ from typing import Any
 
 from gradcheck.report.report import Report
 
-__all__ = ["event", "figures"]
-
 
 def event(report: Any, test: str | None, replay: str | None, *, in_full: bool) -> dict[str, Any]:
     """What is told of a check.

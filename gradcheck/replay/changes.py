@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Change", "compare_reports"]
-
 RANKS = ("FAIL", "INCONCLUSIVE", "PASS")
 # An error or a resolution that moves by less is the same: the step and the noise of f differ between two runs.
 SAME_ERROR = 2.0

@@ -21,8 +21,6 @@ from gradcheck.report.storage import decode
 if TYPE_CHECKING:
     from gradcheck.report.report import Report
 
-__all__ = ["repeat", "rerun_test"]
-
 BIT_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 
 

@@ -17,8 +17,6 @@ from gradcheck.report.saved import ARGUMENTS, Saved
 from gradcheck.report.storage import references, roots
 from gradcheck.results.words import short
 
-__all__ = ["Plan", "import_path", "plan_of_check", "plan_of_test", "project"]
-
 # What lies in the root folder of a project of Python.
 MARKS = (".git", "pyproject.toml", "setup.cfg", "setup.py", "pytest.ini", "tox.ini")
 PYTHON = "Python itself"

@@ -41,8 +41,6 @@ from gradcheck.results.undecided import Ended, Remedy, Undecided
 from gradcheck.results.verdict import Tolerance
 from gradcheck.results.words import count, number, short
 
-__all__ = ["compose"]
-
 
 def compose(
     parameters: Parameters,

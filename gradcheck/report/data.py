@@ -21,8 +21,6 @@ from gradcheck.results.undecided import Undecided
 if TYPE_CHECKING:
     from gradcheck.report.recipe import Recipe
 
-__all__ = ["Measurements", "ReportData", "added", "plain"]
-
 SCHEMA = "gradcheck-report/2"
 
 

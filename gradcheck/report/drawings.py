@@ -15,8 +15,6 @@ from xml.etree import ElementTree
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.results.words import visible
 
-__all__ = ["Drawing", "drawing", "drawing_of"]
-
 # matplotlib's cycle; the page says what each is in light and in dark.
 CYCLE = ("1f77b4", "ff7f0e", "2ca02c", "d62728", "9467bd", "8c564b", "e377c2", "7f7f7f", "bcbd22", "17becf")
 # What `drawing` makes of a figure; a drawing that comes from elsewhere keeps these and nothing else.

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from gradcheck.report.plots import Panel
 
-__all__ = ["environment", "figures", "figures_of", "snippet", "told_of"]
-
 # Figures of one check: of many arrays, maps of those with something wrong come first.
 PANELS = 6
 # Wrong entries that are named; a report may hold thousands.

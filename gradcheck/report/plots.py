@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from gradcheck.parameters.block import Block
     from gradcheck.report.data import Measurements, ReportData
 
-__all__ = ["Panel", "drawn_into", "figure_of", "panels", "plot", "remainders"]
-
 RIGHT, WRONG, UNDECIDED, BAR = "#1f77b4", "#d62728", "#ff7f0e", "#7f7f7f"
 # More points than this only make a file larger; every wrong entry up to as many is among them.
 SHOWN = 1000

@@ -11,8 +11,6 @@ from gradcheck.errors import DataError
 from gradcheck.files import read_json
 from gradcheck.results.outcome import Outcome
 
-__all__ = ["checked_report", "read_report"]
-
 Test = Callable[[Any], bool]
 OUTCOMES = tuple(outcome.value for outcome in Outcome)
 

@@ -12,8 +12,6 @@ import numpy as np
 from gradcheck._typing import Flat
 from gradcheck.parameters.tree import Parameters
 
-__all__ = ["REPEATED", "Recipe"]
-
 # The checks that a saved report repeats: each takes a function, its derivative (or adjoint; or a gradient and its
 # derivative), and x (or the points).
 REPEATED = (

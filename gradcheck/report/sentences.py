@@ -9,8 +9,6 @@ from gradcheck.results.outcome import Limit
 from gradcheck.results.undecided import Advice, Ended, Remedy, Undecided
 from gradcheck.results.words import count, number, short
 
-__all__ = ["advice_sentence", "cause_sentence", "place_words", "undecided_sentence"]
-
 # Names of arrays in one sentence; more are counted.
 NAMED = 3
 # An axis from which on N - 1 is taken for N, and not one axis for another.

@@ -20,17 +20,6 @@ from numpy.typing import NDArray
 from gradcheck.errors import DataError, ReplayError
 from gradcheck.results.words import error_text
 
-__all__ = [
-    "as_arrays",
-    "as_text",
-    "decode",
-    "encode",
-    "imported",
-    "missing_parts",
-    "references",
-    "roots",
-]
-
 Arrays = dict[str, NDArray[Any]]
 
 # Arrays of one file: as text in JSON they take 4/3 of it, and three times as much memory while they are written.

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from gradcheck.report.data import ReportData
     from gradcheck.results.summaries import ArraySummary, Mismatch
 
-__all__ = ["calls_text", "discrepancy", "left_out", "mismatch_line", "report_text"]
-
 # 1 outcome + 1 header + 7 arrays + 1 heading + 5 mismatches + 1 rest + 1 certificate + 2 diagnosis + 3 notes
 # + 1 cost = 23; one more for the advice of an undecided report.
 ARRAYS, MISMATCHES, DIAGNOSES, NOTES = 6, 5, 2, 3

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-__all__ = ["Cause", "Extent", "Kind", "Place"]
-
 
 class Kind(Enum):
     """The kinds of mistakes; those of DESCRIPTIONS say what is seen and explain nothing."""

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from gradcheck.results.certificate import ArrayEvidence, Region
 from gradcheck.results.entries import Entries
 
-__all__ = ["Evidence"]
-
 
 @dataclass(frozen=True)
 class Evidence:

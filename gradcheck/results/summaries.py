@@ -16,18 +16,6 @@ from gradcheck.results.entries import Entries
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.verdict import Tolerance
 
-__all__ = [
-    "LISTED",
-    "ArraySummary",
-    "Mismatch",
-    "inside",
-    "largest",
-    "mismatches",
-    "relative_errors",
-    "sampled",
-    "summaries",
-]
-
 # Wrong entries that are listed, the worst of them.
 LISTED = 1000
 

@@ -14,8 +14,6 @@ import numpy as np
 
 from gradcheck._typing import Index
 
-__all__ = ["concatenate", "put", "rows"]
-
 T = TypeVar("T")
 
 ARRAY = np.ndarray | np.generic

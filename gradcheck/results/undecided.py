@@ -7,8 +7,6 @@ from enum import Enum
 
 from gradcheck.results.outcome import Limit
 
-__all__ = ["Advice", "Ended", "Remedy", "Undecided"]
-
 
 class Ended(Enum):
     """What ended the measuring before its time."""

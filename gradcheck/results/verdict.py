@@ -15,9 +15,6 @@ from gradcheck.parameters.leaves import eps_of
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.outcome import Limit
 
-__all__ = ["Judgement", "Tolerance", "accepted", "gradient_scale", "judge"]
-
-
 # Two gradients of the same f agree to about the square root of what the arithmetic resolves, with room for an
 # analytic gradient that is itself computed in that arithmetic: float64 could hold 1e-8, float32 3e-4.
 DEFAULT_RTOL = {"float64": 1e-6, "float32": 1e-3, "float16": 1e-1}

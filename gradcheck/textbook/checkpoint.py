@@ -20,15 +20,6 @@ import numpy.typing as npt
 from gradcheck.errors import DataError
 from gradcheck.files import read_arrays, replacing
 
-__all__ = [
-    "Checkpoint",
-    "begin_afresh",
-    "fingerprint",
-    "load_checkpoint",
-    "remove_checkpoint",
-    "save_checkpoint",
-]
-
 Array = npt.NDArray[Any]
 
 FORMAT = "gradcheck training checkpoint 2"

@@ -15,8 +15,6 @@ import numpy.typing as npt
 
 from gradcheck.textbook.numerical import numerical_gradient
 
-__all__ = ["gradient_descent"]
-
 Array = npt.NDArray[Any]
 
 

@@ -10,19 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = [
-    "cross_entropy",
-    "cross_entropy_error",
-    "cross_entropy_label",
-    "cross_entropy_label_published",
-    "cross_entropy_onehot",
-    "cross_entropy_published",
-    "sigmoid",
-    "softmax",
-    "softmax_whole_array",
-    "sum_squares_error",
-]
-
 Array = npt.NDArray[Any]
 
 # Keeps log away from 0; the chapter's value.

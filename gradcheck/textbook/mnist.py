@@ -28,8 +28,6 @@ import numpy.typing as npt
 from gradcheck.errors import DataError
 from gradcheck.files import check_writable, replacing
 
-__all__ = ["Dataset", "fetch_mnist", "load_mnist"]
-
 Array = npt.NDArray[Any]
 
 CLASSES = 10

@@ -15,8 +15,6 @@ from gradcheck.textbook import losses
 from gradcheck.textbook.numerical import numerical_gradient
 from gradcheck.textbook.structured import structured_differences
 
-__all__ = ["SimpleNet", "TwoLayerNet", "structured_gradient"]
-
 Array = npt.NDArray[Any]
 Seed = int | np.random.Generator | None
 

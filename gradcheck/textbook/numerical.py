@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["gradient_field", "gradient_for_anydim_published", "numerical_diff", "numerical_gradient"]
-
 Array = npt.NDArray[Any]
 
 

@@ -25,8 +25,6 @@ import numpy.typing as npt
 
 from gradcheck.textbook import losses
 
-__all__ = ["structured_differences"]
-
 Array = npt.NDArray[Any]
 Shift = Callable[[Array, slice], Array]
 

@@ -28,8 +28,6 @@ from gradcheck.textbook.checkpoint import (
     save_checkpoint,
 )
 
-__all__ = ["TrainingResult", "train"]
-
 Array = npt.NDArray[Any]
 Gradients = Mapping[str, Array]
 
