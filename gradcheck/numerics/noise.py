@@ -12,7 +12,14 @@ import numpy as np
 from gradcheck._typing import Mask, Values
 from gradcheck.function.lines import Lines
 from gradcheck.function.objective import Objective
-from gradcheck.numerics.rounding import decimal_steps, distinct, granularity, lowest_bits, rounded_part
+from gradcheck.numerics.rounding import (
+    decimal_steps,
+    distinct,
+    granularity,
+    lowest_bits,
+    rounded_beyond,
+    rounded_part,
+)
 
 Probe = Callable[[float], Values]
 Far = Callable[[], Values]
@@ -42,9 +49,6 @@ WIDEST = WIDER * POSITIONS[-1]
 TOWERING, ROUNDINGS = 1e3, 16.0
 # Where f is looked at for the bits of its values alone, in units of the scale of x.
 ELSEWHERE_BITS = 0.1
-# What smooth values do not tell of f's change farther out is another part of f, from this part of it on; it is looked
-# for at points that lie so many times as far apart.
-BEYOND_TOLD, FARTHER = 0.01, (10.0, 100.0)
 # Outputs whose differences are taken together: few enough to stay in the cache.
 TOGETHER = 1024
 
@@ -174,39 +178,8 @@ def estimate_noise(
     on_none = first.finite & ~first.alike & (noise.digits == str(first.values.dtype))
     smooth = on_none & (sigma <= ROUNDINGS * eps * first.size) & (step == 0)
     if ahead is not None and smooth.any():
-        step = np.maximum(step, _beyond(probe, ahead, spacing, first.values, smooth))
+        step = np.maximum(step, rounded_beyond(probe, ahead, spacing, WIDEST, first.values, smooth))
     return replace(noise, level=np.where(on_none, np.maximum(noise.level, HALF_GRID * step), noise.level))
-
-
-def _beyond(probe: Probe, ahead: Ahead, spacing: float, values: Values, smooth: Mask) -> Values:
-    """The step (m,) of a part that is rounded, where the first values (8, m) all lie between two steps of it; or 0.
-
-    A parabola through these does not tell then what f changes by over 2100 of their spacings.
-    """
-    values = values.astype(np.float64)
-    bend = (values[6] - 2.0 * values[3] + values[0]) / 9.0
-    slope = (values[6] - values[0]) / 6.0 - 3.0 * bend
-
-    def told(at: Values) -> Values:
-        return np.asarray(values[0] + at[:, None] * (slope + 0.5 * at[:, None] * bend))
-
-    with np.errstate(invalid="ignore"):
-        there, by_these = ahead(WIDEST * spacing), told(np.array([WIDEST]))[0]
-        off, change = (
-            np.abs(there - by_these),
-            np.maximum(np.abs(there - values[0]), np.abs(by_these - values[0])),
-        )
-        rounding = WIDEST**2 * np.finfo(np.float64).eps * np.abs(values).max(axis=0)
-        odd = smooth & (off > BEYOND_TOLD * change) & (off > rounding)
-    step = np.zeros(odd.size)
-    for times in FARTHER:
-        if not odd.any():
-            break
-        values, by_these = probe(times * spacing), told(times * POINTS)
-        step = np.where(odd, rounded_part(values, by_these), 0.0)
-        # What bends shows at all points; a longer step has to be crossed yet.
-        odd &= np.abs(values - by_these).max(axis=0) <= (times * POINTS[-1] / WIDEST) ** 2 * rounding
-    return step
 
 
 def _wider(probe: Probe, spacing: float, first: _Differences, alike: Mask, *, back: bool) -> _Differences:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck._typing import Values
+from gradcheck._typing import Mask, Values
 
 # The powers of ten that are doubles: a product or quotient with one is rounded once.
 TENS = np.array([float(10**k) for k in range(23)])
@@ -24,6 +25,9 @@ HALF, BRAIN, LEAST_HALF, SHORT = 11, 8, 2.0**-24, 32
 # a larger part of f, and no more than so many lie between two points; one where that is all that is seen.
 STEPS = -np.sort([-(2.0**-k) for k in range(1, 61)] + [-float(f"1e-{k}") for k in range(1, 16)])
 WHOLE, ROUNDED, AT_ONCE = 1e-3, 1e-5, 100.0
+# What smooth values do not tell of f's change farther out is another part of f, from this part of it on; it is looked
+# for at points that lie so many times as far apart.
+BEYOND_TOLD, FARTHER = 0.01, (10.0, 100.0)
 # Numbers that are written without an exponent, and whose decimals are exact quotients. Of so many outputs one value of
 # each tells most often that there is no grid.
 LEAST_USUAL, MOST_USUAL, FEW = 1e-4, 1e9, 8
@@ -164,6 +168,42 @@ def rounded_part(values: Values, smooth: Values) -> Values:
         unit = units[fits.argmax()] if fits.any() else np.inf
         found[i] = unit if unit <= ROUNDED * size[i] else 0.0
     return found
+
+
+def rounded_beyond(
+    probe: Callable[[float], Values],
+    ahead: Callable[[float], Values],
+    spacing: float,
+    far: float,
+    values: Values,
+    smooth: Mask,
+) -> Values:
+    """The step (m,) of a part that is rounded, where smooth values (8, m) all lie between two steps of it; or 0.
+
+    A parabola through these does not tell then what f changes by over `far` of their spacings. probe(s) : (8, m) values
+    at equal distances s; ahead(t) : (m,) those at t.
+    """
+    values = values.astype(np.float64)
+    bend = (values[6] - 2.0 * values[3] + values[0]) / 9.0
+    slope = (values[6] - values[0]) / 6.0 - 3.0 * bend
+
+    def told(at: Values) -> Values:
+        return np.asarray(values[0] + at[:, None] * (slope + 0.5 * at[:, None] * bend))
+
+    with np.errstate(invalid="ignore"):
+        there, by_these = ahead(far * spacing), told(np.array([far]))[0]
+        change = np.maximum(np.abs(there - values[0]), np.abs(by_these - values[0]))
+        rounding = far**2 * np.finfo(np.float64).eps * np.abs(values).max(axis=0)
+        odd = smooth & (np.abs(there - by_these) > np.maximum(BEYOND_TOLD * change, rounding))
+    step, at = np.zeros(odd.size), np.arange(float(len(values)))
+    for times in FARTHER:
+        if not odd.any():
+            break
+        seen, by_these = probe(times * spacing), told(times * at)
+        step = np.where(odd, rounded_part(seen, by_these), step)
+        # What bends shows at all points; a longer step has to be crossed yet.
+        odd &= np.abs(seen - by_these).max(axis=0) <= (times * at[-1] / far) ** 2 * rounding
+    return step
 
 
 def _decimal_step(values: Values, largest: Values) -> Values:

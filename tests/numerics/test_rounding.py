@@ -12,6 +12,7 @@ from gradcheck.numerics.rounding import (
     lies_on,
     lowest_bits,
     on_no_grid,
+    rounded_beyond,
     rounded_part,
 )
 
@@ -146,3 +147,24 @@ def test_steps_of_a_part_are_powers_of_ten_or_of_two_and_all_that_is_seen() -> N
     assert found(3e-7, 1, 0, 0, 1, 0, 0, 1) == 1e-7 == found(1e-7, 3, 0, 0, 3, 0, 0, 3)
     beside = np.stack([smooth, smooth + 1e-6 * (np.arange(8) > 3), np.full(8, np.nan)], axis=1)
     assert rounded_part(beside, np.stack([smooth] * 3, axis=1)).tolist() == [0.0, 1e-6, 0.0]
+
+
+def test_each_of_several_outputs_has_the_steps_of_its_own_part() -> None:
+    """One is seen at ten times the spacing, one at a hundred times; a smooth one has none, nor one not asked for."""
+    asked = []
+
+    def f(t: np.ndarray) -> np.ndarray:
+        t = np.asarray(t, float)
+        parts = [1e-6 * np.rint(slope * t / 1e-6) for slope in (0.0712, 0.00712)]
+        return np.stack(
+            [*(part + 1.0 + 0.01 * t for part in parts), 1.0 + t + t**2, parts[0] + 1.0 + t], axis=-1
+        )
+
+    def probe(spacing: float) -> np.ndarray:
+        asked.append(spacing)
+        return f(spacing * np.arange(8.0))
+
+    smooth = np.array([True, True, True, False])
+    found = rounded_beyond(probe, f, 1e-6, 2100.0, f(1e-6 * np.arange(8.0)), smooth)
+    assert found.tolist() == [1e-6, 1e-6, 0.0, 0.0]
+    assert asked == pytest.approx([1e-5, 1e-4], rel=1e-12)
