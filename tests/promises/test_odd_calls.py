@@ -90,6 +90,11 @@ ODD = {
     "returns a module": returning(np),
     "returns nan": returning(np.full(3, np.nan)),
 }
+# Of numbers a ragged list is a point of several arrays, as good as a dict of them: these are none.
+NO_TREE = {
+    "a ragged list": [[1.0, 2.0], ["a"]],
+    "returns a ragged list": returning([[1.0], [1.0, "a"]]),
+}
 # What Python or NumPy say of a value when nobody looked at it before.
 RAW = re.compile(
     r"object is not|not supported|unsupported operand|\(\) argument|^could not convert|iteration over|^setting an"
@@ -102,6 +107,7 @@ def odd_calls(check):
     given, needed = CALLS[check], NEEDED.get(check, {})
     for k, name in enumerate(list(inspect.signature(check).parameters)[: len(given)]):
         for what, value in ODD.items():
+            value = NO_TREE.get(what, value) if name in ("x", "points") else value
             yield f"{name} is {what}", [*given[:k], value, *given[k + 1 :]], needed
     for name in OPTIONS:
         for what, value in ODD.items():
