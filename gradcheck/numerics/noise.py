@@ -35,8 +35,9 @@ FIRST_SPACING = 1e-6
 WIDER, NARROWER = 300.0, 1e-3
 # Another spacing as narrow.
 ELSEWHERE = 0.7
-# Noise that is this part of f itself may be an oscillation faster than both spacings.
-NEARLY_ALL = 0.05
+# Noise that is this part of f itself may be an oscillation faster than both spacings; what changes f by so much of it
+# between the nearer ones, and does not look like noise, bends it.
+NEARLY_ALL, MUCH = 0.05, 0.01
 # The unit roundoff of float32.
 HALF_SINGLE = 0.5 * float(np.finfo(np.float32).eps)
 # Half a step of a grid, with a margin.
@@ -258,11 +259,11 @@ def _nearer(
         narrower = replace(narrower, rest=np.where(luck, np.nan, narrower.rest))
     sigma = np.where(near < wide / 10.0, near, np.maximum(wide, near))
     sigma = np.where(gone, 0.0, sigma)
-    vague = np.isnan(narrower.sigma) & (sigma > 100.0 * eps * narrower.size)
-    all_noise = narrower.looked & (vague | (sigma > NEARLY_ALL * narrower.size))
+    bends = np.isnan(narrower.sigma) & (np.ptp(narrower.values, axis=0) > MUCH * narrower.size)
+    all_noise = narrower.looked & (bends | (sigma > NEARLY_ALL * narrower.size))
     if all_noise.any():
-        # As near to x as points can be told apart: there a fast oscillation is smooth, noise is not; and what no order
-        # of differences shows to be noise may be what f bends within a billionth of x, as of a time in seconds.
+        # As near to x as points can be told apart: there a fast oscillation is smooth, noise is not. So is an f that
+        # bends within a billionth of x, as of a time in seconds.
         last = _differences(probe(64.0 * eps))
         smooth = all_noise & ~last.alike & last.finite & (last.known() < sigma / 10.0)
         sigma = np.where(smooth, last.known(), sigma)
