@@ -129,7 +129,10 @@ def _certificate_lines(report: ReportData) -> list[str]:
     weakest = max(report.certificates, key=lambda c: c.relative_to_rms)
     have, total = len(report.certificates), len(report.arrays)
     where = f" for {have} of {total} arrays" if have < total else f" for {have} arrays" if have > 1 else ""
-    rest = ", save what is named above" if report.wrong else ""
+    # Entries that were judged by themselves are not among those that directions moved.
+    left_out = ["what is named above"] if report.wrong else []
+    left_out += ["what is undecided"] if any(a.inconclusive for a in report.arrays) else []
+    rest = f", save {' and '.join(left_out)}" if left_out else ""
     weakest = replace(weakest, name=short(weakest.name))
     return [f"  certificate{where}{rest}{', the weakest' if have > 1 else ''}: {weakest}"]
 

@@ -686,3 +686,23 @@ def test_one_is_not_said_in_the_plural():
     sparse = check_jacobian(lambda x: np.exp(x) * [1, 0, 0], pattern * np.exp(x[0]), x, sparsity=pattern)
     assert "1 entries" not in str(sparse)
     assert "1 groups" not in str(sparse)
+
+
+def test_a_certificate_leaves_out_what_was_judged_by_itself():
+    """An entry on its bound that is undecided, and one that is wrong; where neither is nothing is left out."""
+    rng = np.random.default_rng(24)
+    x, c = np.append(0.0, rng.dirichlet(np.ones(5))), rng.normal(size=6)
+
+    def f(x):
+        return np.sum(x**1.5) + c @ x**2 + np.cos(x).sum()
+
+    def told(gradient, **options):
+        report = check_gradient(f, gradient, x, rng=3, **options)
+        (line,) = [text for text in str(report).splitlines() if "confidence" in text]
+        return sum(array.inconclusive for array in report.arrays), line.split(":")[0].strip()
+
+    right, bounds = 1.5 * np.sqrt(x) + 2.0 * c * x - np.sin(x), [(0, None)] * 6
+    assert told(right, bounds=bounds) == (1, "certificate, save what is undecided")
+    wrong = right * np.where(np.arange(6) == 3, 1.1, 1.0)
+    assert told(wrong, bounds=bounds) == (1, "certificate, save what is named above and what is undecided")
+    assert "certificate: the error of x" in str(check_gradient(lambda x: np.sum(np.sin(x)), np.cos(x), x))
