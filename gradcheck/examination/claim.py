@@ -112,6 +112,8 @@ class Claim:
         Each may be off by all that it is. What noise hides of one is no question: it was bounded as the others were.
         joint, scaling : the last directions, and how far they move each entry.
         """
+        if np.count_nonzero(self.analytic) >= 2 * SMALL:
+            return
         claimed = np.abs(self.analytic) * scaling.lengths
         small = np.flatnonzero((claimed > 0) & (claimed < joint.bound[0]) & ~self.still)
         if small.size < np.count_nonzero(claimed) < 2 * small.size <= 2 * SMALL:

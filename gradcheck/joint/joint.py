@@ -152,7 +152,7 @@ class JointTest:
                     far, fit = self.first.step, self.first.fit
                     self.first, self.level = settled(self.along, self.first, self.delta, self.most)
                     assert fit is not None
-                    slight = bool((fit.spread <= ROUNDED * fit.size).all())
+                    slight = bool((fit.flat & (fit.spread <= ROUNDED * fit.size)).all())
                     self.past_rounding = slight and self.first.step < far
                 self._begun = self.first
         return self._begun
