@@ -249,7 +249,7 @@ def test_rows_that_noise_alone_keeps_open_are_bounded():
 
 def test_columns_that_were_looked_at_for_what_they_are_are_no_sample_of_the_others():
     """Half of the columns are forgotten, as an array of a dict is: 90 of 180, of which "about 147" was said."""
-    for seed in range(12):
+    for seed in range(5):
         rng = np.random.default_rng(seed)
         a, b = rng.normal(size=(2, 10, 9))
         x = {"A": rng.normal(size=9), "B": rng.normal(size=9)}

@@ -177,7 +177,7 @@ def at_bounds(n: int, held: int, seed: int) -> tuple[Any, Any, Any]:
     return x, [(0, None)] * n, at
 
 
-@pytest.mark.parametrize("n", [10, 40, 150])
+@pytest.mark.parametrize("n", [10, 40, pytest.param(150, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("seed", range(4))
 def test_what_a_pattern_lacks_in_a_column_at_its_bound_is_seen(n: int, seed: int):
     """The entry beside the diagonal is x_i, and the directions that test its zeros do not move the column."""
@@ -196,7 +196,14 @@ def test_what_a_pattern_lacks_in_a_column_at_its_bound_is_seen(n: int, seed: int
     assert report.outcome is FAIL
 
 
-@pytest.mark.parametrize(("n", "held"), [(20, 1), (100, 30), (150, 150 - 1), (400, 1), (400, 120)])
+@pytest.mark.parametrize(
+    ("n", "held"),
+    [
+        (20, 1),
+        (100, 30),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in ((150, 149), (400, 1), (400, 120))),
+    ],
+)
 @pytest.mark.parametrize("form", ["dense", "sparse", "product", "vjp"])
 def test_columns_at_their_bounds_are_moved_together(n: int, held: int, form: str):
     """As many evaluations, however many there are, and a mistake in one of them is named."""
@@ -241,6 +248,7 @@ def test_errors_within_the_tolerance_pass_at_bounds_as_elsewhere():
         assert check_jacobian(f, claim, x, bounds=bounds, rng=0).outcome is outcome
 
 
+@pytest.mark.slow
 def test_an_output_that_nothing_moves_has_no_slope_at_a_bound():
     """Its x are fixed; six points on one side of another, a millionth away, leave no rounding of its value."""
     x = np.linspace(1.0, 2.0, 130)
@@ -263,6 +271,7 @@ def test_more_columns_without_room_than_can_be_moved_are_said_to_be_open():
     assert "0 within" not in report.reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
 def test_f_is_never_called_outside_of_the_bounds_of_a_jacobian(seed: int):
     """Whatever room there is, on the sides where it is, in whatever form and right or wrong."""
@@ -288,6 +297,7 @@ def test_f_is_never_called_outside_of_the_bounds_of_a_jacobian(seed: int):
 # Directions in noise, whose steps are long.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("digits", [4, 6, 9])
 @pytest.mark.parametrize("n", [5, 60])
 def test_steps_that_noise_asks_for_end_at_the_bounds(n: int, digits: int):

@@ -581,7 +581,9 @@ def nearly(seed, size):
     return f, {k: g * (1.0 + size * rng.uniform(-1.0, 1.0, g.shape)) for k, g in right.items()}, x
 
 
-@pytest.mark.parametrize("size", [1e-8, 5e-8, 2e-7, 5e-7, 1e-6])
+@pytest.mark.parametrize(
+    "size", [2e-7, *(pytest.param(size, marks=pytest.mark.slow) for size in (1e-8, 5e-8, 5e-7, 1e-6))]
+)
 def test_errors_within_the_tolerance_in_every_entry_are_accepted_without_a_long_search(size):
     """Of one part in a million: it took 2,950 to 26,164 evaluations to find nothing wrong."""
     for seed in range(3):
@@ -606,6 +608,7 @@ def test_errors_that_are_accepted_are_not_called_noise():
     assert check_gradient(f, gradient, x, rtol=1e-3, resolution=resolution).outcome is Outcome.PASS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "columns", "used"), [(150, 4, 70), (200, 5, 60), (300, 3, 60)])
 def test_the_last_of_many_wrong_entries_is_one_more(rows, columns, used):
     """An embedding whose activation is forgotten: of 224 wrong entries "1 of 600" was said, beside 223 names."""

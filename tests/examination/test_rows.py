@@ -78,6 +78,7 @@ def test_one_wrong_entry_costs_eight_evaluations_more_than_none(shape):
     assert {m.name for m in check_jacobian(f, jacobian, x).wrong} == {"J[7, 11]", "J[5, 13]"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("confidence", [0.5, 0.9])
 def test_a_certificate_after_a_mistake_holds_as_often_as_it_says(confidence):
     """Of a small error beside a large one, 1e-11 to 1e-9: no more than 1 - confidence are below what is certified."""
