@@ -51,8 +51,8 @@ class Direction:
 
     @property
     def in_noise(self) -> bool:
-        """Whether that is so of some rows."""
-        return bool(np.any(self.noisy))
+        """Whether noise is what limits some row."""
+        return self.noisy is not False and bool(np.any(self.noisy))  # np.any takes longer than all that is asked here
 
     @property
     def bar(self) -> Values:
