@@ -144,6 +144,7 @@ def test_steps_of_a_part_are_powers_of_ten_or_of_two_and_all_that_is_seen() -> N
         assert found(unit, 0, 0, 0, 0, 0, 0, 0) == 0.0
     assert found(1e-6, 0, 0, 3, 0, 0, 0, 0) == 0.0  # a jump of its own
     assert found(1e-4, 0, 1, 0, 1, 0, 0, 1) == 0.0
+    assert found(1e-8, 200, 0, 0, 301, 0, 0, 150) == 0.0
     assert found(3e-7, 1, 0, 0, 1, 0, 0, 1) == 1e-7 == found(1e-7, 3, 0, 0, 3, 0, 0, 3)
     beside = np.stack([smooth, smooth + 1e-6 * (np.arange(8) > 3), np.full(8, np.nan)], axis=1)
     assert rounded_part(beside, np.stack([smooth] * 3, axis=1)).tolist() == [0.0, 1e-6, 0.0]
