@@ -630,3 +630,15 @@ def test_the_last_of_many_wrong_entries_is_one_more(rows, columns, used):
         (array,) = report.arrays
         assert {w.flat_index for w in report.wrong} <= set(truly.tolist())
         assert truly.size in (array.wrong, array.about) or report.reason.startswith("at least")
+
+
+@pytest.mark.slow
+def test_a_search_beside_errors_within_the_tolerance_goes_on_while_it_finds_something():
+    """Thirty entries off by 1e-4, whose sum errors of a millionth in each of 5,050 would explain, are all named."""
+    f, gradient, x = nearly(0, 0.0)
+    rng = np.random.default_rng(1)
+    sizeable = np.flatnonzero(np.abs(gradient["W"]) > 0.3 * np.sqrt(np.mean(gradient["W"] ** 2)))
+    at = rng.choice(sizeable, 30, replace=False)
+    gradient["W"].flat[at] *= 1.0001
+    report = check_gradient(f, gradient, x)
+    assert {w.flat_index - 50 for w in report.wrong} == set(at.tolist())

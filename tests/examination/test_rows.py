@@ -74,6 +74,7 @@ def test_one_wrong_entry_costs_eight_evaluations_more_than_none(shape):
         assert report.certificate.relative_to_rms <= report.resolution
         counts.append(report.nfev)
     assert np.median(counts) <= 26
+    assert max(counts) <= 28  # eight points where four would tell too little
     jacobian[5, 13] *= 1.01
     assert {m.name for m in check_jacobian(f, jacobian, x).wrong} == {"J[7, 11]", "J[5, 13]"}
 

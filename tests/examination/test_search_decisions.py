@@ -254,6 +254,19 @@ def test_few_evaluations_look_for_what_errors_within_the_tolerance_explain(
     assert ways.patience == patience
 
 
+@pytest.mark.parametrize(("left", "off", "judged"), [(20, 1.25, True), (21, 1.25, False), (20, 1.26, False)])
+def test_a_small_array_is_judged_where_errors_within_the_tolerance_leave_something_unexplained(
+    monkeypatch: pytest.MonkeyPatch, left: int, off: float, judged: bool
+):
+    """Of up to twenty each tells by itself whether it is one of these."""
+    nothing = {"unexplained": np.ones(1, bool)}
+    Ways(monkeypatch, Places(**nothing), Places(**nothing))
+    claim: Any = Claim(size=300)
+    claim.still[left:] = True
+    search(claim, TEST, along(off))
+    assert claim.judged == ([(list(range(left)), None)] if judged else [])
+
+
 def test_where_an_entry_is_wrong_none_is_tolerated_or_left_open(monkeypatch: pytest.MonkeyPatch):
     """It is what the direction showed."""
     Ways(monkeypatch, Places([3], [4]))
