@@ -52,7 +52,8 @@ class Direction:
     @property
     def in_noise(self) -> bool:
         """Whether noise is what limits some row."""
-        return self.noisy is not False and bool(np.any(self.noisy))  # np.any takes longer than all that is asked here
+        # `np.any` of one False takes longer than all else that is asked here.
+        return self.noisy is not False and bool(np.any(self.noisy))
 
     @property
     def bar(self) -> Values:
