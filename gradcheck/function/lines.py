@@ -51,7 +51,8 @@ class _Through:
 
     def points(self, rows: Index, offsets: Flat) -> Flat:
         """The points (size, k) of k rows and offsets, one a column."""
-        return np.stack([self.point(r, t) for r, t in zip(rows.tolist(), offsets, strict=True)], axis=1)  # type: ignore[attr-defined]
+        point = self.point  # type: ignore[attr-defined]  # every one has it
+        return np.stack([point(r, t) for r, t in zip(rows.tolist(), offsets, strict=True)], axis=1)
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,7 @@ class CaseRow(pytest.Item):
         if policy == "fail":
             raise RowNotPassedError(row, self.parent.again)
         if policy == "skip":
+            # Asked for by the policy: what is not told skips its row, and says why.
             pytest.skip(visible(f"{row.outcome.value}  {row.problem}"))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any, **options: Any) -> Any:
