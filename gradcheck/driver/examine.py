@@ -10,6 +10,7 @@ from dataclasses import replace
 from gradcheck.driver.known import Known, Question
 from gradcheck.driver.methods import METHODS
 from gradcheck.driver.prepare import inspect_roughness
+from gradcheck.evidence.hidden_kinks import open_between_kinks
 from gradcheck.function.matrix import Sparse
 from gradcheck.function.objective import BudgetSpentError, NotScalarError, Objective
 from gradcheck.function.progress import Progress
@@ -69,6 +70,10 @@ def _examine(known: Known, bar: Progress) -> None:
             bar.plan(min(cost, objective.remaining))
             if method.run(known) or known.final:
                 break
+    if known.evidence is not None and known.setting is not None:
+        entries = open_between_kinks(known.setting, known.evidence.entries)
+        if entries is not known.evidence.entries:
+            known.evidence = replace(known.evidence, entries=entries)
     known.findings += known.about
     if known.evidence is not None and isinstance(known.matrix, Sparse):
         regions = tuple(_counted(region, known.matrix) for region in known.evidence.regions)

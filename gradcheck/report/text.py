@@ -124,10 +124,12 @@ def discrepancy(m: Mismatch) -> str:
 
 
 def _certificate_lines(report: ReportData) -> list[str]:
-    if not report.certificates:
+    # One that lets an entry be off by as much as entries are large certifies nothing that one would ask.
+    certificates = [c for c in report.certificates if c.relative_to_rms <= 1.0]
+    if not certificates:
         return []
-    weakest = max(report.certificates, key=lambda c: c.relative_to_rms)
-    have, total = len(report.certificates), len(report.arrays)
+    weakest = max(certificates, key=lambda c: c.relative_to_rms)
+    have, total = len(certificates), len(report.arrays)
     where = f" for {have} of {total} arrays" if have < total else f" for {have} arrays" if have > 1 else ""
     # Entries that were judged by themselves are not among those that directions moved.
     left_out = ["what is named above"] if report.wrong else []

@@ -50,6 +50,26 @@ def many_arrays() -> dict[str, np.ndarray]:
 # For people.
 
 
+def test_a_certificate_that_certifies_nothing_is_not_told():
+    """Six decimals of f show the steep array, and nothing of one whose slopes are 1e-7."""
+    rng = np.random.default_rng(0)
+
+    def f(p: Any) -> float:
+        return float(np.round(np.sum(np.sin(p["steep"])) + 1e-7 * np.sum(np.sin(p["flat"])), 6))
+
+    def grad(p: Any) -> Any:
+        return {"steep": np.cos(p["steep"]), "flat": 1e-7 * np.cos(p["flat"])}
+
+    p = {"steep": rng.standard_normal(200), "flat": rng.standard_normal(200)}
+    report = check_gradient(f, grad, p, rng=0)
+    assert {c.name: c.relative_to_rms <= 1.0 for c in report.certificates} == {
+        'params["steep"]': True,
+        'params["flat"]': False,
+    }
+    assert "certificate for 1 of 2 arrays" in str(report)
+    assert 'the error of params["flat"] is below' not in str(report)
+
+
 def test_the_first_line_says_outcome_and_why():
     """PASS, FAIL and INCONCLUSIVE, each with its reason."""
     x = np.array([1.0, 2.0, 3.0])

@@ -1,0 +1,75 @@
+"""Rectifiers that switch nearer to x than the noise of f lets steps be: their slopes are no mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradcheck import Outcome, check_gradient
+from gradcheck.results.outcome import Limit
+
+
+def rectifiers(
+    seed: int, width: float, dtype: type
+) -> tuple[Callable[[Any], float], Callable[[Any], Any], Any]:
+    """f, its gradient and x = 0: eight entries, each the shift of twenty rectifiers that switch within `width` of 0."""
+    rng = np.random.default_rng(seed)
+    slopes, places = rng.standard_normal((8, 20)) / 2000.0, width * rng.standard_normal((8, 20))
+
+    def f(x: Any) -> float:
+        rises = np.maximum(x[:, None] + places, 0.0) - np.maximum(places, 0.0)
+        return float(dtype(1.386 + np.sum(slopes * rises) + 0.005 * np.sum(x * x)))
+
+    return f, lambda x: (slopes * (x[:, None] + places > 0)).sum(axis=1) + 0.01 * x, np.zeros(8)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("width", [1e-3, 1e-4, 1e-5])
+def test_kinks_that_noise_hides_from_each_other_are_no_mistake(seed: int, width: float) -> None:
+    """From the shortest visible step f has one kink at x, or none, and another slope than at x."""
+    f, grad, x = rectifiers(seed, width, np.float32)
+    report = check_gradient(f, grad, x, rtol=1e-3, resolution=3e-2)
+    assert report.outcome is Outcome.INCONCLUSIVE, report
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_far_beyond_all_of_their_jumps_is_one(seed: int) -> None:
+    """A sum over the batch where f has the mean: twenty times each slope."""
+    f, grad, x = rectifiers(seed, 1e-4, np.float32)
+    report = check_gradient(f, lambda x: 20.0 * grad(x), x, rtol=1e-3, resolution=3e-2)
+    assert report.outcome is Outcome.FAIL, report
+
+
+def test_a_kink_that_can_be_followed_to_x_is_one_kink() -> None:
+    """The slopes of 0.01 |x| are 0.01 and -0.01: 0.015 is none of them in float64, and may be one in float32."""
+    x = np.zeros(8)
+    for dtype, outcome in ((np.float64, Outcome.FAIL), (np.float32, Outcome.INCONCLUSIVE)):
+
+        def f(x: Any, dtype: type = dtype) -> float:
+            return float(dtype(1.386 + 0.01 * np.sum(np.abs(x))))
+
+        report = check_gradient(f, lambda x: np.full(8, 0.015), x, rtol=1e-3, resolution=3e-2)
+        assert report.outcome is outcome, report
+
+
+def test_a_mistake_beside_kinks_where_x_is_not_0_is_one() -> None:
+    """A penalised sum of squares in float32: entries of 0 have kinks, and tell nothing of the others."""
+    x = np.array([0.0, 0.7, 0.0, -1.3, 0.4, 0.0])
+    wrong = np.array([0, 0, 0, 0.5, 0, 0])
+
+    def f(x: Any) -> float:
+        return float(np.float32(np.sum(np.abs(x)) + np.sum((x - 1.0) ** 2)))
+
+    report = check_gradient(f, lambda x: np.sign(x) + 2.0 * (x - 1.0) + wrong, x, rtol=1e-3, resolution=3e-2)
+    assert [m.name for m in report.wrong] == ["x[3]"], report
+
+
+def test_what_is_left_open_says_why() -> None:
+    """The kink, or noise beside it."""
+    f, grad, x = rectifiers(0, 1e-4, np.float32)
+    report = check_gradient(f, grad, x, rtol=1e-3, resolution=3e-2)
+    assert report.undecided is not None
+    assert report.undecided.limit in (Limit.KINK, Limit.BESIDE), report
