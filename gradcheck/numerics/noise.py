@@ -172,7 +172,7 @@ def estimate_noise(
         sigma = np.where(narrower.looked, near, sigma)
         seen.append(narrower)
         slope = np.median(np.diff(narrower.values, axis=0), axis=0) / NARROWER
-        step = np.where(narrower.looked, rounded_part(first.values, POINTS[:, None] * slope), 0.0)
+        step = np.where(narrower.looked | still, rounded_part(first.values, POINTS[:, None] * slope), 0.0)
     sigma = _at_a_kink(np.where(np.isnan(sigma), 0.0, sigma), seen)
     noise = _noise(sigma, seen, still, spacing, eps, far)
     # Where all of f lies on a grid its steps are known.

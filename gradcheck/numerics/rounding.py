@@ -21,10 +21,11 @@ SINGLE, CHANCE = 24, 5
 # for a sum of a few of them.
 HALF, BRAIN, LEAST_HALF, SHORT = 11, 8, 2.0**-24, 32
 # The steps that a part of f may be rounded to, the largest first; what is off a whole number of them by no more than so
-# much is one: of seven differences that is chance once in 10^18, of one jump among six that are 0 once in 250. None is
-# a larger part of f, and no more than so many lie between two points; one where that is all that is seen.
+# much is one: of seven differences that is chance once in 10^18, of one jump among six that are 0 once in 250. Where
+# there are fewer jumps than the fourth, none is a larger part of f. No more than so many steps lie between two points;
+# one where that is all that is seen.
 STEPS = -np.sort([-(2.0**-k) for k in range(1, 61)] + [-float(f"1e-{k}") for k in range(1, 16)])
-WHOLE, ROUNDED, AT_ONCE = 1e-3, 1e-5, 100.0
+WHOLE, ROUNDED, AT_ONCE, NO_CHANCE = 1e-3, 1e-5, 100.0, 4
 # What smooth values do not tell of f's change farther out is another part of f, from this part of it on; it is looked
 # for at points that lie so many times as far apart.
 BEYOND_TOLD, FARTHER = 0.01, (10.0, 100.0)
@@ -163,10 +164,11 @@ def rounded_part(values: Values, smooth: Values) -> Values:
         units = STEPS[(least[i] <= STEPS) & (2.0 * largest[i] >= STEPS)]
         whole = np.abs(steps[:, i] - units[:, None] * np.rint(steps[:, i] / units[:, None]))
         fits = (whole <= WHOLE * units[:, None]).all(axis=1)
-        if np.count_nonzero(steps[:, i] > WHOLE * largest[i]) == 1:
+        jumps = np.count_nonzero(steps[:, i] > WHOLE * largest[i])
+        if jumps == 1:
             fits &= largest[i] < 1.5 * units
         unit = units[fits.argmax()] if fits.any() else np.inf
-        found[i] = unit if unit <= ROUNDED * size[i] else 0.0
+        found[i] = unit if unit <= (ROUNDED * size[i] if jumps < NO_CHANCE else size[i]) else 0.0
     return found
 
 
