@@ -14,7 +14,7 @@ from gradcheck.evidence.entries import sweep
 from gradcheck.evidence.one_by_one import one_by_one
 from gradcheck.examination.inwards import Inwards, InwardTest, one_sided, shared_with
 from gradcheck.examination.row_evidence import between, mended, rows_evidence, sizes_of_rows
-from gradcheck.examination.silent import BUDGET, missing_columns, silent_entries, stays
+from gradcheck.examination.silent import BUDGET, missing_columns, moved_alone, silent_entries
 from gradcheck.examination.zeros import directions_of_zeros
 from gradcheck.function.coloring import group_columns
 from gradcheck.function.matrix import Matrix, Sparse, by_entries
@@ -199,7 +199,10 @@ class _Columns:
                 self._follow(seems)
                 array, joint, _ = self.rest(throughout, entries, *self.alone)
             wrong = joint.wrong
-        regions, stayed = list[Region](), stays(problem, self.scaling, self.silent, rng, self.delta)
+        regions, stayed = (
+            list[Region](),
+            moved_alone(problem, self.scaling, self.silent, rng, self.delta).stays,
+        )
         if not stayed and groups == 0:
             missing = missing_columns(
                 problem, self.scaling, self.silent, self.swept, self.block, rng, self.delta / 2.0

@@ -12,7 +12,7 @@ from gradcheck.examination.array_evidence import evidence_of
 from gradcheck.examination.claim import Claim
 from gradcheck.examination.parts import give_numbers, missing
 from gradcheck.examination.search import search as search_for
-from gradcheck.examination.silent import silent_entries, stays
+from gradcheck.examination.silent import Alone, moved_alone, silent_entries
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.joint import JointTest
 from gradcheck.numerics.problem import Problem, Scaling
@@ -96,8 +96,15 @@ class _Examination:
         assert joint is not None
         assert test is not None
         settled = bool(joint.certified[0])
-        if (settled or test.along.moved == 0) and not self._stays(scaling):
-            return None
+        if settled or test.along.moved == 0:
+            alone = self._alone(scaling)
+            if not alone.stays:
+                return None
+            if not settled and alone.test is not None and alone.joint is not None and scaling.nothing.all():
+                # Nothing is claimed: these directions are all that there is to look at.
+                settled, test, joint, scaling = True, alone.test, alone.joint, alone.test.along.scaling
+                if claim.setting is None and test.first is not None and test.first.fit is not None:
+                    claim.setting = self.setting_of(test.first, test.level, scaling.rms)
         if not unnamed:
             give_numbers(claim, joint, scaling)
         decided = disputed or any(part.judgement.wrong.any() for part in claim.judged)
@@ -122,16 +129,15 @@ class _Examination:
             self.claim.setting = setting
         return self.claim.setting
 
-    def _stays(self, scaling: Scaling) -> bool:
+    def _alone(self, scaling: Scaling) -> Alone:
         """Whether f stays where only arrays move that are claimed to do nothing, but for those that are named."""
         claim, delta = self.claim, SILENT * (1.0 - self.confidence)
         for share in (1.0, 0.5) if np.count_nonzero(scaling.nothing) else ():
             silent = silent_entries(claim.problem, scaling, claim.still)
-            if stays(claim.problem, scaling, silent, claim.rng, share * delta):
-                return True
-            if self._setting(scaling) is None or not missing(claim, silent):
-                return False
-        return not np.count_nonzero(scaling.nothing)
+            alone = moved_alone(claim.problem, scaling, silent, claim.rng, share * delta)
+            if alone.stays or self._setting(scaling) is None or not missing(claim, silent):
+                return alone
+        return Alone(not np.count_nonzero(scaling.nothing))
 
     def _at_zero(self, scaling: Scaling) -> bool:
         """Whether entries that are 0 move."""

@@ -60,17 +60,13 @@ class Alone:
         return self.joint is not None and bool(self.joint.wrong.any())
 
 
-def stays(problem: Problem, scaling: Scaling, silent: Mask, rng: np.random.Generator, delta: float) -> bool:
-    """Whether f shows no slope along directions that move these coordinates (n,) alone."""
-    return moved_alone(problem, scaling, silent, rng, delta).stays
-
-
 def moved_alone(
     problem: Problem, scaling: Scaling, silent: Mask, rng: np.random.Generator, delta: float
 ) -> Alone:
     """Directions that move these coordinates (n,) alone, each by its own scale.
 
-    A mistake there is relative to its row: what the direction would miss of it is no more than is accepted.
+    A mistake there is relative to its row: what the direction would miss of it is no more than is accepted. Where the
+    claim is 0 throughout it is relative to what f's slope becomes a scale away, as the directions tell.
     """
     if not silent.any():
         return Alone(True)
@@ -86,6 +82,8 @@ def moved_alone(
     joint = test.run()
     if not joint.certified.all():
         return Alone(False, test, joint)
+    if not rows.any():
+        return Alone(True, test, joint)
     residuals = np.abs([d.residual for d in joint.directions])
     bars = 3.0 * np.array([d.error for d in joint.directions])
     missed = bars.min(axis=0) / (LEAST * problem.scales[silent].min())

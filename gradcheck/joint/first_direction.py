@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from gradcheck.joint.few_points import LONGEST_STEP
 from gradcheck.joint.forecast import CAUTIOUS, MOST, enough, harmless, most_of
 from gradcheck.numerics.line_fit import EIGHT
 from gradcheck.numerics.rounding import ROUNDED
+from gradcheck.numerics.steps import SMALLEST_VALUE, TOWERING
 from gradcheck.results.certificate import MOST_WITH_NOISE, bound_of
 
 # f is smooth nearer to x where the bar falls by so much. Noise is told from kinks and oscillations by its size: it is
@@ -167,6 +169,22 @@ def sizes_at_minima(along: Directions, first: Direction, delta: float, most: int
         # An entry that is 0 has no size: what is claimed may show far nearer to x.
         stationary &= first.weight == 0
     return np.where(stationary, np.maximum(along.sizes, there), along.sizes)
+
+
+def nearest_to_zero(along: Directions, first: Direction) -> Direction | None:
+    """A claim of zeros once more as near to x as numbers allow; None where the first direction shows all there is.
+
+    (s t)^2 hides s t where s is large: beside it a slope shows nearer to coordinates that are 0, which have no size.
+    """
+    problem, fit = along.problem, first.fit
+    hides = along.rows == 1 and fit is not None and not first.weight.any() and problem.eps_of_x == 0
+    if not (hides and ((problem.x == 0) & (along.scaling.lengths > 0)).any()):
+        return None
+    assert fit is not None
+    least, bend = max(abs(float(problem.f_x[0])), SMALLEST_VALUE), float(fit.even[0][0])
+    if not fit.size[0] > TOWERING * least or bend == 0 or not affords(along, 1):
+        return None
+    return along.first(math.sqrt(TOWERING * least / bend))
 
 
 def at_rest(first: Direction) -> Mask:

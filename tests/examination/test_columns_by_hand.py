@@ -14,7 +14,7 @@ from scipy import sparse
 from gradcheck.examination import columns
 from gradcheck.examination.columns import every_entry, examine_columns
 from gradcheck.examination.inwards import Inwards
-from gradcheck.examination.silent import Missing
+from gradcheck.examination.silent import Alone, Missing
 from gradcheck.function.matrix import Dense, Product, Sparse
 from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
@@ -116,7 +116,7 @@ class Examination:
         self.of_zeros: list[Any] = []
         monkeypatch.setattr(columns, "judge_in_rows", self.sweep)
         for name in (
-            "sweep", "scaling_of", "silent_entries", "JointTest", "rows_evidence", "find_places", "stays",
+            "sweep", "scaling_of", "silent_entries", "JointTest", "rows_evidence", "find_places", "moved_alone",
             "directions_of_zeros", "missing_columns", "InwardTest",
         ):  # fmt: skip
             monkeypatch.setattr(columns, name, getattr(self, name))
@@ -205,12 +205,12 @@ class Examination:
         nothing = Inwards(np.zeros(self.m, bool))
         return SimpleNamespace(run=lambda: nothing if self.inwards is None else self.inwards)
 
-    def stays(self, problem: Any, scaling: Any, silent: Any, rng: Any, delta: float) -> bool:
+    def moved_alone(self, problem: Any, scaling: Any, silent: Any, rng: Any, delta: float) -> Alone:
         """Whether f does where columns move that are claimed to do nothing."""
         assert (problem.objective, rng, delta) == (self.objective, self.rng, DELTA)
         assert isinstance(scaling, SimpleScaling)
         self.asked_of = silent.tolist()
-        return self.stay
+        return Alone(self.stay)
 
     def missing_columns(
         self, problem: Any, scaling: Any, silent: Any, judge: Any, block: Any, rng: Any, delta: float

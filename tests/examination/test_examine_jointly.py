@@ -12,6 +12,7 @@ import pytest
 from gradcheck.examination import gradient
 from gradcheck.examination.gradient import examine_jointly
 from gradcheck.examination.search import Found
+from gradcheck.examination.silent import Alone
 from gradcheck.numerics.steps import TOWERING
 
 RNG: Any = object()
@@ -102,7 +103,7 @@ class Examination:
             "evidence_of",
             "missing",
             "silent_entries",
-            "stays",
+            "moved_alone",
             "give_numbers",
         ):
             monkeypatch.setattr(gradient, name, getattr(self, name))
@@ -163,11 +164,11 @@ class Examination:
         assert (problem, scaling, still is self.claim.still) == (self.claim.problem, self.scaling, True)
         return "silent"
 
-    def stays(self, *given: Any) -> bool:
+    def moved_alone(self, *given: Any) -> Alone:
         """Whether f does."""
         assert given[:4] == (self.claim.problem, self.scaling, "silent", RNG)
         self.stayed.append(given[4])
-        return self.stay.pop(0)
+        return Alone(self.stay.pop(0))
 
     def missing(self, *given: Any) -> bool:
         """Whether something is wrong in these."""

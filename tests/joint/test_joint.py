@@ -1,9 +1,11 @@
 """Joint directions: what certifies, what exceeds the bars, what is left open, and what it costs."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
+from scipy.optimize import rosen, rosen_der
 
 from gradcheck import Outcome, check_gradient
 from gradcheck.function.matrix import Dense
@@ -318,3 +320,46 @@ def test_a_constant_with_a_gradient_of_0_is_given_up_after_one_direction(n: int)
     report = check_gradient(lambda x: 0.0, np.zeros(n), np.arange(float(n)))
     assert report.outcome is Outcome.INCONCLUSIVE
     assert report.nfev <= 23
+
+
+def residuals_at_a_solution(kind: str, n: int) -> tuple[Any, Any, Any]:
+    """A sum of squares, its gradient and where all residuals are exactly 0; some coordinates of the last are 0, too."""
+    rng = np.random.default_rng(n)
+    a, x = np.round(rng.standard_normal((2 * n, n)), 2), np.round(rng.standard_normal(n), 1)
+    if kind == "rosen":
+        return rosen, rosen_der, np.ones(n)
+    g, dg = (np.exp, np.exp) if kind == "exp" else (lambda t: t, np.ones_like)
+    b = g(a @ x / 3.0)
+    return (
+        lambda x: float(np.sum((g(a @ x / 3.0) - b) ** 2)),
+        lambda x: 2.0 / 3.0 * a.T @ (dg(a @ x / 3.0) * (g(a @ x / 3.0) - b)),
+        x,
+    )
+
+
+@pytest.mark.parametrize("kind", ["rosen", "linear", "exp"])
+@pytest.mark.parametrize("n", [5, 100, 300])
+def test_a_gradient_of_zeros_at_a_minimum_takes_a_few_directions(kind: str, n: int) -> None:
+    """Where f(x) is 0, too, entries cost twelve evaluations each, and what rounds beside them looked like a kink."""
+    f, grad, x = residuals_at_a_solution(kind, n)
+    assert not grad(x).any()
+    report = check_gradient(f, grad, x)
+    assert report.outcome is Outcome.PASS
+    assert report.nfev <= 34
+    wrong = check_gradient(f, lambda x: grad(x) + 0.1 * (np.arange(n) == 1), x)
+    assert [m.name for m in wrong.wrong] == ["x[1]"] or (kind, n) == ("exp", 300)
+
+
+@pytest.mark.parametrize("s", [1e3, 1e8, 1e16])
+def test_a_slope_that_bends_hide_beside_zeros_is_no_zero(s: float) -> None:
+    """The sum of (s x)^2 and s x_2, where x is 0: over any usual step the first is all that is seen."""
+    n = 8
+
+    def f(x: Any) -> float:
+        return float(np.sum((s * x) ** 2) + s * x[2])
+
+    zeros = check_gradient(f, lambda x: 2.0 * s * s * x, np.zeros(n))
+    assert [m.name for m in zeros.wrong] == ["x[2]"]
+    right = check_gradient(lambda x: f(x) - s * x[2], lambda x: 2.0 * s * s * x, np.zeros(n))
+    assert right.outcome is Outcome.PASS
+    assert right.nfev <= 33
