@@ -153,7 +153,7 @@ class Directions:
             return self.rounding_of_x
         moved = self.scaling.lengths > 0
         own = root_mean_square(self.problem.x[moved] / self.scaling.lengths[moved])
-        return np.maximum(self.rounding_of_x, EPS * own * bent)
+        return np.asarray(np.maximum(self.rounding_of_x, EPS * own * bent))
 
     def unsettled(self, first: Direction) -> Mask:
         """(m,) rows in which noise, a grid or a kink decides, so that further directions gain little."""

@@ -184,7 +184,7 @@ def nearest_to_zero(along: Directions, first: Direction) -> Direction | None:
     least, bend = max(abs(float(problem.f_x[0])), SMALLEST_VALUE), float(fit.even[0][0])
     if not fit.size[0] > TOWERING * least or bend == 0 or not affords(along, 1):
         return None
-    return along.first(math.sqrt(TOWERING * least / bend))
+    return along.first(math.sqrt(TOWERING * least) / math.sqrt(bend))
 
 
 def at_rest(first: Direction) -> Mask:
