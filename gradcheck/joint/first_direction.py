@@ -171,20 +171,21 @@ def sizes_at_minima(along: Directions, first: Direction, delta: float, most: int
     return np.where(stationary, np.maximum(along.sizes, there), along.sizes)
 
 
-def nearest_to_zero(along: Directions, first: Direction) -> Direction | None:
-    """A claim of zeros once more as near to x as numbers allow; None where the first direction shows all there is.
+def slope_near_zero(along: Directions, first: Direction) -> bool:
+    """Whether f has a slope as near to x as numbers allow, where zeros are claimed at coordinates that are 0.
 
-    (s t)^2 hides s t where s is large: beside it a slope shows nearer to coordinates that are 0, which have no size.
+    (s t)^2 hides s t where s is large: beside it a slope shows nearer to these, which have no size.
     """
     problem, fit = along.problem, first.fit
     hides = along.rows == 1 and fit is not None and not first.weight.any() and problem.eps_of_x == 0
     if not (hides and ((problem.x == 0) & (along.scaling.lengths > 0)).any()):
-        return None
+        return False
     assert fit is not None
     least, bend = max(abs(float(problem.f_x[0])), SMALLEST_VALUE), float(fit.even[0][0])
     if not fit.size[0] > TOWERING * least or bend == 0 or not affords(along, 1):
-        return None
-    return along.first(math.sqrt(TOWERING * least) / math.sqrt(bend))
+        return False
+    nearest = along.first(math.sqrt(TOWERING * least) / math.sqrt(bend))
+    return nearest is not None and bool((nearest.off > 3.0 * nearest.error).any())
 
 
 def at_rest(first: Direction) -> Mask:

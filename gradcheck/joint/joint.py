@@ -11,7 +11,7 @@ import numpy as np
 from gradcheck._typing import Flat, Mask, Values
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.directions import Directions
-from gradcheck.joint.first_direction import affords, at_rest, nearest_to_zero, settled, sizes_at_minima
+from gradcheck.joint.first_direction import affords, at_rest, settled, sizes_at_minima, slope_near_zero
 from gradcheck.joint.forecast import (
     MARGIN,
     MOST,
@@ -179,8 +179,8 @@ class JointTest:
             return Joint((), nothing, nobody, nobody, self.sizes)
         if not self._told:
             self.along.sizes = sizes_at_minima(self.along, first, self.delta, self.most)
-            nearest = nearest_to_zero(self.along, first)
-            first = first if nearest is None or not nearest.exceeds.any() else nearest
+            if slope_near_zero(self.along, first):
+                return Joint((first,), nothing, nobody, nobody, self.sizes)
         watched = ~self.fixed & np.isfinite(first.error)
         wrong = first.exceeds & watched
         if np.count_nonzero(wrong):
