@@ -120,6 +120,8 @@ class Directions:
         self._chosen: dict[tuple[int, ...], tuple[Short, list[Direction]]] = {}
         # The longest step over which f was defined: points no farther are asked for at once.
         self._reached = 0.0
+        # The values that were taken back onto their line last, and what they were.
+        self._raw: tuple[Values, Values] = (np.empty(0), np.empty(0))
         # The tangent that was asked for last, and what is claimed along it.
         self._last: tuple[Flat, Values, Values] | None = None
         # The generator as it was before it drew that, where it is large.
@@ -189,7 +191,8 @@ class Directions:
         reach = self.problem.reach(tangent)
         if step > reach:  # noise is more of a shorter step
             step, error = reach, error * (step / reach)
-        low, high = self.problem.along(tangent, np.array([-step, step]))
+        ends = np.array([-step, step])
+        low, high = self._straight(self.problem.along(tangent, ends), tangent, ends)
         return self.compared(tangent, step, (high - low) / (2.0 * step), error)
 
     def _tangent(self, again: np.random.Generator | None = None) -> Flat:
@@ -324,11 +327,23 @@ class Directions:
                     values[inner] = between = self.problem.along(tangent, step * c[inner])
                 if not inner.size or all_finite(between):
                     self._reached = max(self._reached, step)
-                    return step, values
+                    return step, self._straight(values, tangent, step * c)
             if self.problem.objective.remaining < 2 * len(side):
                 break
             step /= RETREAT
         return step, None
+
+    def _straight(self, values: Values, tangent: Flat, offsets: Values) -> Values:
+        """Values (k, m), taken back onto their line where rounding moved the points off it; those of f are kept.
+
+        Where f did not move at all the claim is no reason to say that it did.
+        """
+        if not self.problem.straightened:
+            return values
+        moved = (values != self.problem.f_x).any(axis=0)
+        straight = np.asarray(values - np.where(moved, self.problem.beside(tangent, offsets), 0.0))
+        self._raw = (straight, values)
+        return straight
 
     def fit(self, values: Values, step: float, side: tuple[float, ...]) -> LineFit:
         """The fit to values (k, m)."""
@@ -340,6 +355,7 @@ class Directions:
         Rows that lie on a grid are noted.
         """
         floor = self.rounding_of_x
+        values = self._raw[1] if values is self._raw[0] else values
         if self.rows > FEW or not all(map(on_no_grid, values[0].tolist())):
             grid, names = granularity(values)
             gridded = names != "float64"

@@ -105,18 +105,18 @@ class Problem:
         return self.eps_of_x > 0 and isinstance(self.matrix, Dense | Sparse)
 
     def along(self, tangent: Flat, offsets: Values) -> Values:
-        """The values (k, m) at x moved by k offsets along a tangent (n,); nan where f is not defined.
-
-        Where x is of a coarser dtype its points lie a little beside the line: by the claim itself f is taken back onto
-        it. A wrong entry of the claim adds less to that than it does to a direction, by the unit roundoff of x.
-        """
+        """The values (k, m) at x moved by k offsets along a tangent (n,); nan where f is not defined."""
         values = self.objective.line(Rays(self.x, [tangent]), np.asarray(offsets))
-        if self.unit != 1.0:
-            values = values / self.unit
-        if self.straightened:
-            for row, offset in zip(values, offsets, strict=True):
-                row -= self.matrix.product(self.parameters.rounding(self.x + offset * tangent))
-        return values
+        return values if self.unit == 1.0 else values / self.unit
+
+    def beside(self, tangent: Flat, offsets: Values) -> Values:
+        """By how much (k, m) f differs, by the claim, at the points of `along` from what it is on the line itself.
+
+        Where x is of a coarser dtype its points lie a little beside the line. A wrong entry of the claim adds less to
+        that than it does to a direction, by the unit roundoff of x.
+        """
+        points = (self.x + offset * tangent for offset in offsets)
+        return np.array([self.matrix.product(self.parameters.rounding(point)) for point in points])
 
     def complex_along(self, tangent: Flat) -> NDArray[np.complexfloating[Any]] | None:
         """f(x + i h v) with its imaginary part over h, (m,), so that it holds the derivative; None where f refuses it.
