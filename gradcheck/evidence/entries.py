@@ -28,7 +28,7 @@ from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import Estimate, unmeasured
 from gradcheck.results.outcome import Limit
 from gradcheck.results.table import concatenate, put, rows
-from gradcheck.results.verdict import Judgement, accepted, gradient_scale, judge
+from gradcheck.results.verdict import LEFT, Judgement, accepted, gradient_scale, judge, steepness_nearby
 
 # Coordinates measured together: enough to keep array arithmetic cheap, few enough that an interruption loses little;
 # and lines of all outputs, so that memory stays bounded.
@@ -152,9 +152,13 @@ def decide(
 
     exact : by the complex step, which hides the rounding of slopes nowhere, as differences do but where x is 0.
     """
-    own = gradient_scale(found, setting.groups(entries))
+    group, at_zero = setting.groups(entries), setting.x[setting.places(entries)[1]] == 0
+    own = gradient_scale(found, group)
     scale = _of_claims(setting, _with_lent(setting, own, entries), own, given, entries)
-    zero: Mask = (setting.x[setting.places(entries)[1]] == 0) | exact
+    if not exact and (scale < LEFT * np.nan_to_num(found.chord)).any():
+        # A coordinate that is 0 has no size: f may be steep at any distance.
+        scale = np.where(at_zero, scale, np.maximum(scale, LEFT * steepness_nearby(found, group)))
+    zero: Mask = at_zero | exact
     return judge(given, found, scale, setting.tolerance, zero=zero, subgradient=setting.subgradient)
 
 
