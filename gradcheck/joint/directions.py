@@ -70,8 +70,6 @@ CONFIRMS, CONFIRMS_ROUNDED, NEARER, NEAREST = 1e-5, 0.1, 32.0, 1024.0
 KEPT = 2**18
 # Independent errors add up to no more than so many times the root of the sum of their squares.
 AT_MOST = 3.0
-# What changes f by so many times what is claimed bends it.
-BENDS = 10.0
 # Two calls at x, one with complex numbers.
 SAME = 1e-12
 # The places of the four outer values among five or nine.
@@ -151,7 +149,7 @@ class Directions:
         By the slope at x, or where f bends from a slope of next to nothing, as beside a minimum, by that on the way.
         """
         bent = fit.even[0] * fit.step
-        if not np.count_nonzero(bent > BENDS * self._weight):
+        if not np.count_nonzero(EPS * bent > self.rounding_of_x):
             return self.rounding_of_x
         moved = self.scaling.lengths > 0
         own = root_mean_square(self.problem.x[moved] / self.scaling.lengths[moved])
@@ -163,9 +161,11 @@ class Directions:
         if fit is None or first.exact:
             return np.zeros(self.rows, bool)
         if self._seen is None or self._seen[0] is not fit or self._seen[1] is not self.gridded:
-            noisy = fit.noise > NOISY * np.maximum(EPS * fit.size, self._rounding_beside(fit))
+            beside = self._rounding_beside(fit)
+            noisy = fit.noise > NOISY * np.maximum(EPS * fit.size, beside)
+            kinked = fit.kinked & (np.abs(fit.kink) * fit.step > beside)
             rests = ~fit.moved & (fit.value == 0) & (first.weight > 0)
-            self._seen = fit, self.gridded, noisy | self.gridded | fit.kinked | rests
+            self._seen = fit, self.gridded, noisy | self.gridded | kinked | rests
         return self._seen[2]
 
     def again(self, first: Direction, tangent: Flat, *, exact: bool, precise: bool = False) -> Direction:
