@@ -173,7 +173,7 @@ class Search:
         if np.count_nonzero(kinked):
             take |= kinked & ~self.kinked[rows] & (step < kept_step)
             sided = self.kept["sided"][rows]
-            better = np.where(self._other_slopes(rows, fit), step < kept_step, fit.sided < sided)
+            better = np.where(self._other_kink(rows, fit), step < kept_step, fit.sided < sided)
             take = np.where(kinked & self.kinked[rows], better, take)
         # On one step of stairs f does not change: that is no slope of 0.
         take &= ~(self.stairs[rows] & (fit.chord == 0))
@@ -193,11 +193,15 @@ class Search:
         self.own[better] = error[take]
         self.kinked[better] = fit.kinked[take]
 
-    def _other_slopes(self, rows: Rows, fit: Fit) -> Mask:
-        """Rows whose slopes on one of both sides differ from the kept ones by more than the bars of both."""
+    def _other_kink(self, rows: Rows, fit: Fit) -> Mask:
+        """Rows that show another kink than the kept one: slopes on one side differ by more than the bars of both.
+
+        What noise makes of a kink grows as the step shrinks.
+        """
         bar = 3.0 * (fit.sided + self.kept["sided"][rows])
         apart = (np.abs(getattr(fit, side) - self.kept[side][rows]) for side in ("left", "right"))
-        return np.asarray(np.fmax(*apart) > bar)
+        growth = np.sqrt(np.maximum(self.kept["step"][rows] / self.step[rows], 1.0))
+        return np.asarray((np.fmax(*apart) > bar) & (fit.kink <= growth * self.kept["kink"][rows]))
 
     def plan(self, rows: Rows, precise: Values, resolved: Values, *, last: bool = False) -> Rows:
         """Choose the next step of each row from its last fit; returns the rows that are worth another stencil.

@@ -660,8 +660,11 @@ def test_of_two_fits_that_see_a_kink_and_contradict_each_other_the_nearer_counts
             other | {side: 5.7},
             other | {"kept_step": 0.4},
             other | {"kept_step": 0.4, "sided": 0.6},
+            # At half the step noise makes twice as much of a kink: 1.41 times as much is the limit.
+            other | {"kink": 1.4},
+            other | {"kink": 1.42},
         )
-        assert taken == [True, False, False, False]
+        assert taken == [True, False, False, False, True, False]
     assert keeping(seen | {"left": np.nan, "right": np.nan})[1] == [False]
 
 
