@@ -651,7 +651,14 @@ def test_the_slopes_of_a_kink_are_those_of_a_fit_that_sees_it():
 
 def test_of_two_fits_that_see_a_kink_and_contradict_each_other_the_nearer_counts():
     """The slopes on one side 5 apart, 3 bars of 0.9 and 0.7 are 4.8: another kink lies between the steps."""
-    seen = {"kinked": True, "was_kinked": True, "own": 0.1, "kept_value": 2.0, "kept_sided": 0.7, "sided": 0.9}
+    seen = {
+        "kinked": True,
+        "was_kinked": True,
+        "own": 0.1,
+        "kept_value": 2.0,
+        "kept_sided": 0.7,
+        "sided": 0.9,
+    }
     for side in ("left", "right"):
         other = seen | {side: 6.0, f"kept_{side}": 1.0}
         other |= {f"kept_{'left' if side == 'right' else 'right'}": 1.0}

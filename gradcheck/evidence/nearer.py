@@ -1,0 +1,162 @@
+"""What steps that noise asked for call wrong is looked at nearer to x: that noise may be how f is made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from gradcheck._typing import Flat, Index, Mask
+from gradcheck.evidence.axes import along_axes, anything, lines_of, smallest_steps
+from gradcheck.evidence.confirm import MARGIN, NEARLY
+from gradcheck.numerics.setting import Setting
+from gradcheck.parameters.leaves import eps_of
+from gradcheck.results.entries import Entries
+from gradcheck.results.estimate import Estimate
+from gradcheck.results.outcome import Limit
+from gradcheck.results.table import put, rows
+from gradcheck.results.verdict import Judgement
+
+# Noise of so many roundings of f(x) may be kinks, which the digits of f resolve; what moves f by so many roundings
+# shows; and nearer is so many times as near, at the least.
+ROUGH, SHOWS, NEARER = 1e3, 16.0, 30.0
+# Kinks that noise did not show change a slope by no more than this part of it.
+SLIGHT = 0.01
+# Where f leaves a line is looked for to this part of the way there, in so many bisections at most. It has left it by
+# this part of what the other slope makes; by half of that, within so short a way, it jumps.
+WITHIN, BISECTIONS, LEFT = 1.0 / 256.0, 24, 0.25
+
+
+def held_nearer(setting: Setting, evidence: Entries, judge: Callable[[Estimate], Judgement]) -> Entries:
+    """The evidence, with what is called wrong measured anew where f has the slope that is claimed nearer to x.
+
+    judge : decides about all estimates.
+    As near as the digits of f(x) alone let a claim be told from what was found: kinks beside x, as those of a table,
+    are noise to points that cross them, and all that f does at a coordinate of 0 may lie within every step. One
+    evaluation a column of the few weakest accusations, and of the others where one of these does not hold; six for each
+    column that is measured anew.
+    """
+    near = _nearest(setting, evidence)
+    at = np.flatnonzero(np.isfinite(near))
+    if at.size == 0 or setting.objective.remaining < min(at.size, NEARLY):
+        return evidence
+    columns = setting.places(evidence.coordinates[at])[1]
+    excess = np.abs(evidence.analytic - evidence.estimate.value)[at] / evidence.judgement.allowed[at]
+    early = np.isin(columns, columns[np.argsort(excess)[:NEARLY]])
+    shown = _shown(setting, evidence, near, at[early])
+    if shown.size == 0 or _made_of_steps(setting, evidence, near, int(shown[0])):
+        return evidence
+    shown = np.concatenate([shown, _shown(setting, evidence, near, at[~early])])
+    return _anew(setting, evidence, near, shown, judge)
+
+
+def _nearest(setting: Setting, evidence: Entries) -> Flat:
+    """How near to x (k,) each entry is looked at, the same for those of a column; nan where it is not."""
+    found, given = evidence.estimate, evidence.analytic
+    output, column = setting.places(evidence.coordinates)
+    x, distance = setting.x[column], np.abs(given - found.value)
+    size = np.maximum(np.abs(given), np.abs(found.value))
+    flat = (x == 0) & (np.abs(found.value) <= MARGIN * found.error)
+    suspect = evidence.judgement.wrong & np.isfinite(distance) & (found.limit != Limit.KINK)
+    suspect &= _rough(setting)[output] | flat | ((x != 0) & (distance <= SLIGHT * size))
+    # x is rounded inside f as well. Beside 0 nothing is, and most of what was measured there is what f bends.
+    digits = eps_of(x.dtype) * np.abs(setting.f_x[output])
+    rounding = np.maximum(_fine_level(setting)[output], eps_of(x.dtype) * np.abs(x) * size)
+    rounding = np.where(x == 0, digits, rounding)
+    near = np.full(setting.x.size, np.inf)
+    np.minimum.at(near, column[suspect], SHOWS * rounding[suspect] / distance[suspect])
+    near = np.maximum(near[column], smallest_steps(setting, column))
+    room = np.inf if setting.room is None else np.minimum(*setting.room)[column]
+    return np.asarray(np.where(suspect & (NEARER * near <= np.minimum(found.step, room)), near, np.nan))
+
+
+def _rough(setting: Setting) -> Mask:
+    """The outputs (m,) whose noise is far above what their digits resolve."""
+    return np.asarray(setting.level > ROUGH * eps_of(setting.x.dtype) * np.abs(setting.f_x))
+
+
+def _fine_level(setting: Setting) -> Flat:
+    """The noise (m,) of one value by its digits alone where more was measured, but where that is hardly more."""
+    digits = eps_of(setting.x.dtype) * np.abs(setting.f_x)
+    return np.asarray(np.where(_rough(setting), digits, setting.level))
+
+
+def _shown(setting: Setting, evidence: Entries, near: Flat, at: Index) -> Index:
+    """Those of some entries of which f shows the claim rather than what was found, as near to x as that is told."""
+    if at.size == 0 or setting.objective.remaining < at.size:
+        return at[:0]
+    entries = evidence.coordinates[at]
+    lines, rows_at = lines_of(setting, *setting.places(entries), None), np.arange(at.size)
+    offsets = lines.reached(rows_at, near[at, None])
+    values = setting.objective.along(lines, rows_at, offsets)
+    slope = (values[:, 0] - setting.f_x[setting.places(entries)[0]]) / offsets[:, 0]
+    off, other = evidence.analytic[at] - slope, evidence.estimate.value[at] - slope
+    shown: Index = at[(slope != 0) & (2.0 * np.abs(off) < np.abs(other))]
+    return shown
+
+
+def _made_of_steps(setting: Setting, evidence: Entries, near: Flat, at: int) -> bool:
+    """Whether f leaves the slope that one entry shows near x by a jump: then that is the slope of a step's surface."""
+    output, _ = setting.places(evidence.coordinates[[at]])
+    if not _rough(setting)[output[0]]:
+        return False
+    step, given = evidence.estimate.step[at], evidence.analytic[at]
+    apart = abs(evidence.estimate.value[at] - given)
+    return leaves_by_a_jump(setting, int(evidence.coordinates[at]), given, (near[at], step), apart)
+
+
+def leaves_by_a_jump(
+    setting: Setting, entry: int, slope: float, between: tuple[float, float], apart: float
+) -> bool:
+    """Whether f jumps where it leaves the line of some slope through x, between two distances along one coordinate.
+
+    apart : by how much the slope from x to the farther distance is another. A kink makes f leave the line little by
+    little; so does all that bends.
+    """
+    entries = np.array([entry])
+    lines, at = lines_of(setting, *setting.places(entries), None), np.zeros(1, np.intp)
+    f_x = setting.f_x[setting.places(entries)[0][0]]
+
+    def departure(distance: float) -> tuple[float, float]:
+        offset = lines.reached(at, np.array([[distance]]))
+        value = float(setting.objective.along(lines, at, offset)[0, 0])
+        return float(offset[0, 0]), value - float(f_x) - slope * float(offset[0, 0])
+
+    near, far = between
+    side = max((-1.0, 1.0), key=lambda side: abs(np.nan_to_num(departure(side * far)[1])))
+    low, high = departure(side * near), departure(side * far)
+    for _ in range(BISECTIONS):
+        here, there = abs(low[0]), abs(high[0])
+        if there - here <= WITHIN * there:
+            break
+        middle = math.sqrt(here * there) if there > 2.0 * here else (here + there) / 2.0
+        found = departure(side * middle)
+        low, high = (low, found) if abs(found[1]) > LEFT * apart * middle else (found, high)
+    return abs(high[1] - low[1]) > LEFT / 2.0 * apart * abs(high[0])
+
+
+def _anew(
+    setting: Setting, evidence: Entries, near: Flat, shown: Index, judge: Callable[[Estimate], Judgement]
+) -> Entries:
+    """The evidence with the looked at entries of those columns measured by stencils near x; their noise is a rounding.
+
+    Those that f shows there and a stencil still accuses have no bar: two steps tell different stories.
+    """
+    columns = setting.places(evidence.coordinates)[1]
+    at = np.flatnonzero(np.isfinite(near) & np.isin(columns, columns[shown]))
+    if setting.objective.remaining < 6 * np.unique(columns[at]).size:
+        found = evidence.estimate.without_bar(shown, Limit.NOISE)
+        return replace(evidence, estimate=found, judgement=judge(found))
+    fine = replace(setting, level=_fine_level(setting))
+    second = along_axes(fine, evidence.coordinates[at], 2.0 * near[at], anything, rounds=1)
+    # The noise there was never measured: what truncation shows may be all noise.
+    second = replace(second, error=second.error + 4.0 * second.truncation)
+    known = np.isfinite(second.error)
+    found = evidence.estimate.without_bar(at[~known], Limit.NOISE)
+    found = put(found, at[known], rows(second, np.flatnonzero(known)))
+    found = replace(found, nfev=found.nfev + second.nfev)
+    open_still = np.intersect1d(shown, np.flatnonzero(judge(found).wrong))
+    found = found.without_bar(open_still, Limit.TRUNCATION)
+    return replace(evidence, estimate=found, judgement=judge(found))
