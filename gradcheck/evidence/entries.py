@@ -18,6 +18,7 @@ from gradcheck.evidence.axes import (
     measure,
 )
 from gradcheck.evidence.confirm import CONFIRMED, confirm
+from gradcheck.evidence.lost import without_lost
 from gradcheck.evidence.nearer import held_nearer
 from gradcheck.evidence.pilots import pilots, steps_like
 from gradcheck.numerics.noise import POSITIONS, scatter
@@ -104,11 +105,15 @@ def judged(
 
 
 def held(setting: Setting, evidence: Entries) -> Entries:
-    """The evidence without accusations that do not hold nearer to x, by the rule of `gradcheck.evidence.nearer`."""
+    """The evidence without accusations that do not hold nearer to x, or that f may lose in its rounding."""
     if not evidence.judgement.wrong.any():
         return evidence
     given, entries = evidence.analytic, evidence.coordinates
-    return held_nearer(setting, evidence, lambda found: decide(setting, found, given, entries))
+
+    def judge(found: Estimate) -> Judgement:
+        return decide(setting, found, given, entries)
+
+    return without_lost(setting, held_nearer(setting, evidence, judge), judge)
 
 
 def verify(

@@ -104,29 +104,35 @@ def _made_of_steps(setting: Setting, evidence: Entries, near: Flat, at: int) -> 
         return False
     step, given = evidence.estimate.step[at], evidence.analytic[at]
     apart = abs(evidence.estimate.value[at] - given)
-    return leaves_by_a_jump(setting, int(evidence.coordinates[at]), given, (near[at], step), apart)
+    return jump_from_line(setting, int(evidence.coordinates[at]), given, (near[at], step), apart) > 0
 
 
-def leaves_by_a_jump(
+def jump_from_line(
     setting: Setting, entry: int, slope: float, between: tuple[float, float], apart: float
-) -> bool:
-    """Whether f jumps where it leaves the line of some slope through x, between two distances along one coordinate.
+) -> float:
+    """The jump by which f leaves the line of some slope through x, between two distances along one coordinate.
 
-    apart : by how much the slope from x to the farther distance is another. A kink makes f leave the line little by
-    little; so does all that bends.
+    apart : by how much the slope from x to the farther distance is another. 0 where f stays with the line; and where it
+    leaves it little by little, as at a kink.
     """
-    entries = np.array([entry])
-    lines, at = lines_of(setting, *setting.places(entries), None), np.zeros(1, np.intp)
-    f_x = setting.f_x[setting.places(entries)[0][0]]
+    output, column = setting.places(np.array([entry]))
+    lines, at = lines_of(setting, output, column, None), np.zeros(1, np.intp)
+    f_x = setting.f_x[output[0]]
+    near, far = between
+    if setting.room is not None:
+        far = min(far, float(np.minimum(*setting.room)[column[0]]))
+    if near >= far or setting.objective.remaining < BISECTIONS + 3:
+        return 0.0
 
     def departure(distance: float) -> tuple[float, float]:
         offset = lines.reached(at, np.array([[distance]]))
         value = float(setting.objective.along(lines, at, offset)[0, 0])
         return float(offset[0, 0]), value - float(f_x) - slope * float(offset[0, 0])
 
-    near, far = between
     side = max((-1.0, 1.0), key=lambda side: abs(np.nan_to_num(departure(side * far)[1])))
     low, high = departure(side * near), departure(side * far)
+    if not abs(high[1]) > LEFT * apart * far:
+        return 0.0
     for _ in range(BISECTIONS):
         here, there = abs(low[0]), abs(high[0])
         if there - here <= WITHIN * there:
@@ -134,7 +140,8 @@ def leaves_by_a_jump(
         middle = math.sqrt(here * there) if there > 2.0 * here else (here + there) / 2.0
         found = departure(side * middle)
         low, high = (low, found) if abs(found[1]) > LEFT * apart * middle else (found, high)
-    return abs(high[1] - low[1]) > LEFT / 2.0 * apart * abs(high[0])
+    jump = abs(high[1] - low[1])
+    return jump if jump > LEFT / 2.0 * apart * abs(high[0]) else 0.0
 
 
 def _anew(

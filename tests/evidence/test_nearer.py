@@ -9,7 +9,7 @@ import pytest
 
 from gradcheck import Outcome, check_gradient, check_jacobian
 from gradcheck.evidence.entries import held
-from gradcheck.evidence.nearer import leaves_by_a_jump
+from gradcheck.evidence.nearer import jump_from_line
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
@@ -165,7 +165,7 @@ def leaves(f: Any, slope: float, apart: float) -> bool:
     parameters, at = Parameters.of(np.ones(1))
     objective = Objective(lambda x: float(f(x[0])), parameters)
     setting = Setting(objective, at, objective.value(at), 1e-9, 1e-2, np.ones(1), Tolerance(1e-6))
-    return leaves_by_a_jump(setting, 0, slope, (1e-9, 1e-2), apart)
+    return jump_from_line(setting, 0, slope, (1e-9, 1e-2), apart) > 0
 
 
 @pytest.mark.parametrize("at", [1e-8, 1e-6, 3e-4, 8e-3])
