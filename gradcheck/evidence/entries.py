@@ -18,8 +18,7 @@ from gradcheck.evidence.axes import (
     measure,
 )
 from gradcheck.evidence.confirm import CONFIRMED, confirm
-from gradcheck.evidence.lost import without_lost
-from gradcheck.evidence.nearer import held_nearer
+from gradcheck.evidence.held import held_nearer, without_lost
 from gradcheck.evidence.pilots import pilots, steps_like
 from gradcheck.numerics.noise import POSITIONS, scatter
 from gradcheck.numerics.problem import NOTHING

@@ -1,4 +1,4 @@
-"""What steps that noise asked for call wrong is looked at nearer to x: that noise may be how f is made."""
+"""Whether accusations hold at other steps: nearer to x, and farther away, where f does not move."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from gradcheck._typing import Flat, Index, Mask
 from gradcheck.evidence.axes import along_axes, anything, lines_of, smallest_steps
 from gradcheck.evidence.confirm import MARGIN, NEARLY
 from gradcheck.numerics.setting import Setting
+from gradcheck.numerics.steps import POINTS
 from gradcheck.parameters.leaves import eps_of
 from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import Estimate
@@ -27,9 +28,16 @@ SLIGHT = 0.01
 # Where f leaves a line is looked for to this part of the way there, in so many bisections at most. It has left it by
 # this part of what the other slope makes; by half of that, within so short a way, it jumps.
 WITHIN, BISECTIONS, LEFT = 1.0 / 256.0, 24, 0.25
+# A slope of this part of its array, or less, may be lost in f: log(1 + 1e-13 x) moves by a rounding of 1 at a time.
+# An f that moves by this part of a claim, or less, does not move.
+HARDLY = 1e-3
+# Where f seems to be flat it is looked for at this part of the size of x; its first jump at so many times that.
+FARTHER, BEYOND = 0.3, (1.0, 4.0, 16.0)
+
+Decide = Callable[[Estimate], Judgement]
 
 
-def held_nearer(setting: Setting, evidence: Entries, judge: Callable[[Estimate], Judgement]) -> Entries:
+def held_nearer(setting: Setting, evidence: Entries, judge: Decide) -> Entries:
     """The evidence, with what is called wrong measured anew where f has the slope that is claimed nearer to x.
 
     judge : decides about all estimates.
@@ -107,6 +115,92 @@ def _made_of_steps(setting: Setting, evidence: Entries, near: Flat, at: int) -> 
     return jump_from_line(setting, int(evidence.coordinates[at]), given, (near[at], step), apart) > 0
 
 
+def _anew(setting: Setting, evidence: Entries, near: Flat, shown: Index, judge: Decide) -> Entries:
+    """The evidence with the looked at entries of those columns measured by stencils near x; their noise is a rounding.
+
+    Those that f shows there and a stencil still accuses have no bar: two steps tell different stories.
+    """
+    columns = setting.places(evidence.coordinates)[1]
+    at = np.flatnonzero(np.isfinite(near) & np.isin(columns, columns[shown]))
+    if setting.objective.remaining < 6 * np.unique(columns[at]).size:
+        found = evidence.estimate.without_bar(shown, Limit.NOISE)
+        return replace(evidence, estimate=found, judgement=judge(found))
+    fine = replace(setting, level=_fine_level(setting))
+    second = along_axes(fine, evidence.coordinates[at], 2.0 * near[at], anything, rounds=1)
+    # The noise there was never measured: what truncation shows may be all noise.
+    second = replace(second, error=second.error + 4.0 * second.truncation)
+    known = np.isfinite(second.error)
+    found = evidence.estimate.without_bar(at[~known], Limit.NOISE)
+    found = put(found, at[known], rows(second, np.flatnonzero(known)))
+    found = replace(found, nfev=found.nfev + second.nfev)
+    open_still = np.intersect1d(shown, np.flatnonzero(judge(found).wrong))
+    found = found.without_bar(open_still, Limit.TRUNCATION)
+    return replace(evidence, estimate=found, judgement=judge(found))
+
+
+def without_lost(setting: Setting, evidence: Entries, judge: Decide) -> Entries:
+    """The evidence without bars where f does not move near x, and farther away moves in jumps.
+
+    judge : decides about all estimates.
+    log(1 + e) moves by a rounding of 1 at a time, however small it is itself. What makes less than two jumps at 0.3 of
+    the size of x, or less than a rounding of f, is lost; and what f shows there about as it is claimed. Where f bends
+    from where it is flat its slope is 0: a unit that is dead has none. Some twenty evaluations for the jump, six a
+    column of the few smallest claims, and of the others where one of these is lost.
+    """
+    given, found = evidence.analytic, evidence.estimate
+    output, column = setting.places(evidence.coordinates)
+    size = np.abs(setting.x[column])
+    steps = FARTHER * np.where(size > 0, size, setting.scales[column])
+    moved = np.abs(given) * steps
+    still = evidence.judgement.wrong & (found.chord <= HARDLY * np.abs(given)) & np.isfinite(moved)
+    if not still.any():
+        return evidence
+    before = setting.objective.nfev
+    values = np.abs(setting.f_x)
+    lost = still & (moved <= setting.tolerance.eps * np.maximum(values, np.median(values))[output])
+    largest = int(np.argmax(np.where(still, moved, -1.0)))
+    jump = 0.0 if lost[largest] else _first_jump(setting, evidence, steps, largest)
+    lost |= still & (output == output[largest]) & (moved <= 2.0 * jump)
+    # Hardly any slope is lost without a jump that is seen as well.
+    open_to = still & ~lost & ((jump > 0) | (np.abs(given) <= HARDLY * evidence.judgement.scale))
+    at = np.flatnonzero(open_to)
+    at = at[np.argsort(moved[at])]
+    early = np.isin(column[at], column[at[:NEARLY]])
+    for these in (at[early], at[~early]):
+        shown = _shown_farther(setting, evidence, these, steps)
+        lost[shown] = True
+        if not shown.size:
+            break
+    found = replace(found, nfev=found.nfev + setting.objective.nfev - before)
+    if not lost.any():
+        return replace(evidence, estimate=found)
+    found = found.without_bar(lost, Limit.NOISE)
+    return replace(evidence, estimate=found, judgement=judge(found))
+
+
+def _first_jump(setting: Setting, evidence: Entries, steps: Flat, at: int) -> float:
+    """The jump by which f begins to move along one entry; 0 where it bends, or does not move."""
+    entry, claimed = int(evidence.coordinates[at]), float(abs(evidence.analytic[at]))
+    for times in BEYOND:
+        between = (float(evidence.estimate.step[at]), times * float(steps[at]))
+        if between[0] >= between[1]:
+            continue
+        if jump := jump_from_line(setting, entry, 0.0, between, claimed):
+            return jump
+    return 0.0
+
+
+def _shown_farther(setting: Setting, evidence: Entries, at: Index, steps: Flat) -> Index:
+    """Those of some entries along which f moves about as claimed over these steps, of all entries."""
+    entries, given = evidence.coordinates[at], evidence.analytic[at]
+    if at.size == 0 or setting.objective.remaining < POINTS * np.unique(setting.places(entries)[1]).size:
+        return at[:0]
+    far = along_axes(setting, entries, steps[at], anything, rounds=1)
+    off = np.abs(given - far.value) <= MARGIN * far.error + np.abs(given) / 2.0
+    shown: Index = at[(far.chord > 0) & off]
+    return shown
+
+
 def jump_from_line(
     setting: Setting, entry: int, slope: float, between: tuple[float, float], apart: float
 ) -> float:
@@ -142,28 +236,3 @@ def jump_from_line(
         low, high = (low, found) if abs(found[1]) > LEFT * apart * middle else (found, high)
     jump = abs(high[1] - low[1])
     return jump if jump > LEFT / 2.0 * apart * abs(high[0]) else 0.0
-
-
-def _anew(
-    setting: Setting, evidence: Entries, near: Flat, shown: Index, judge: Callable[[Estimate], Judgement]
-) -> Entries:
-    """The evidence with the looked at entries of those columns measured by stencils near x; their noise is a rounding.
-
-    Those that f shows there and a stencil still accuses have no bar: two steps tell different stories.
-    """
-    columns = setting.places(evidence.coordinates)[1]
-    at = np.flatnonzero(np.isfinite(near) & np.isin(columns, columns[shown]))
-    if setting.objective.remaining < 6 * np.unique(columns[at]).size:
-        found = evidence.estimate.without_bar(shown, Limit.NOISE)
-        return replace(evidence, estimate=found, judgement=judge(found))
-    fine = replace(setting, level=_fine_level(setting))
-    second = along_axes(fine, evidence.coordinates[at], 2.0 * near[at], anything, rounds=1)
-    # The noise there was never measured: what truncation shows may be all noise.
-    second = replace(second, error=second.error + 4.0 * second.truncation)
-    known = np.isfinite(second.error)
-    found = evidence.estimate.without_bar(at[~known], Limit.NOISE)
-    found = put(found, at[known], rows(second, np.flatnonzero(known)))
-    found = replace(found, nfev=found.nfev + second.nfev)
-    open_still = np.intersect1d(shown, np.flatnonzero(judge(found).wrong))
-    found = found.without_bar(open_still, Limit.TRUNCATION)
-    return replace(evidence, estimate=found, judgement=judge(found))
