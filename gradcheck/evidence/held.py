@@ -28,7 +28,8 @@ SLIGHT = 0.01
 # Where f leaves a line is looked for to this part of the way there, in so many bisections at most. It has left it by
 # this part of what the other slope makes; by half of that, within so short a way, it jumps.
 WITHIN, BISECTIONS, LEFT = 1.0 / 256.0, 24, 0.25
-# A slope of this part of its array, or less, may be lost in f: log(1 + 1e-13 x) moves by a rounding of 1 at a time.
+# No term within f that a slope may be lost in is more than ROUGH times f, or 1; a slope of this part of its array, or
+# less, may be lost in any: log(1 + 1e-13 x) moves by a rounding of 1 at a time.
 # An f that moves by this part of a claim, or less, does not move.
 HARDLY = 1e-3
 # Where f seems to be flat it is looked for at this part of the size of x; its first jump at so many times that.
@@ -157,9 +158,12 @@ def without_lost(setting: Setting, evidence: Entries, judge: Decide) -> Entries:
         return evidence
     before = setting.objective.nfev
     values = np.abs(setting.f_x)
-    lost = still & (moved <= setting.tolerance.eps * np.maximum(values, np.median(values))[output])
-    largest = int(np.argmax(np.where(still, moved, -1.0)))
-    jump = 0.0 if lost[largest] else _first_jump(setting, evidence, steps, largest)
+    rounding = setting.tolerance.eps * np.maximum(values, np.median(values))[output]
+    lost = still & (moved <= rounding)
+    hidden = ROUGH * np.maximum(rounding, setting.tolerance.eps)
+    may = still & ~lost & (np.abs(given) * found.step <= hidden)
+    largest = int(np.argmax(np.where(may, moved, -1.0)))
+    jump = _first_jump(setting, evidence, steps, largest) if may[largest] else 0.0
     lost |= still & (output == output[largest]) & (moved <= 2.0 * jump)
     # Hardly any slope is lost without a jump that is seen as well.
     open_to = still & ~lost & ((jump > 0) | (np.abs(given) <= HARDLY * evidence.judgement.scale))
