@@ -23,7 +23,7 @@ from gradcheck.results.verdict import Judgement
 # Noise of so many roundings of f(x) may be kinks, which the digits of f resolve; what moves f by so many roundings
 # shows; and nearer is so many times as near, at the least.
 ROUGH, SHOWS, NEARER = 1e3, 16.0, 30.0
-# Kinks that noise did not show change a slope by no more than this part of it.
+# Kinks that noise did not show change a slope by no more than this part of what its array is.
 SLIGHT = 0.01
 # Where f leaves a line is looked for to this part of the way there, in so many bisections at most. It has left it by
 # this part of what the other slope makes; by half of that, within so short a way, it jumps.
@@ -55,7 +55,7 @@ def held_nearer(setting: Setting, evidence: Entries, judge: Decide) -> Entries:
     excess = np.abs(evidence.analytic - evidence.estimate.value)[at] / evidence.judgement.allowed[at]
     early = np.isin(columns, columns[np.argsort(excess)[:NEARLY]])
     shown = _shown(setting, evidence, near, at[early])
-    if shown.size == 0 or _made_of_steps(setting, evidence, near, int(shown[0])):
+    if shown.size == 0 or _made_of_steps(setting, evidence, near, shown):
         return evidence
     shown = np.concatenate([shown, _shown(setting, evidence, near, at[~early])])
     return _anew(setting, evidence, near, shown, judge)
@@ -65,20 +65,24 @@ def _nearest(setting: Setting, evidence: Entries) -> Flat:
     """How near to x (k,) each entry is looked at, the same for those of a column; nan where it is not."""
     found, given = evidence.estimate, evidence.analytic
     output, column = setting.places(evidence.coordinates)
-    x, distance = setting.x[column], np.abs(given - found.value)
-    size = np.maximum(np.abs(given), np.abs(found.value))
+    x, distance, scale = setting.x[column], np.abs(given - found.value), evidence.judgement.scale
     flat = (x == 0) & (np.abs(found.value) <= MARGIN * found.error)
     suspect = evidence.judgement.wrong & np.isfinite(distance) & (found.limit != Limit.KINK)
-    suspect &= _rough(setting)[output] | flat | ((x != 0) & (distance <= SLIGHT * size))
-    # x is rounded inside f as well. Beside 0 nothing is, and most of what was measured there is what f bends.
+    suspect &= _rough(setting)[output] | flat | ((x != 0) & (distance <= SLIGHT * scale))
+    # Terms within f are rounded as well, and x; most of what was measured beside 0 is what f bends.
     digits = eps_of(x.dtype) * np.abs(setting.f_x[output])
-    rounding = np.maximum(_fine_level(setting)[output], eps_of(x.dtype) * np.abs(x) * size)
+    rounding = np.maximum(_fine_level(setting)[output], eps_of(x.dtype) * np.abs(x) * scale)
     rounding = np.where(x == 0, digits, rounding)
     near = np.full(setting.x.size, np.inf)
     np.minimum.at(near, column[suspect], SHOWS * rounding[suspect] / distance[suspect])
     near = np.maximum(near[column], smallest_steps(setting, column))
-    room = np.inf if setting.room is None else np.minimum(*setting.room)[column]
+    room = np.max(_room(setting, column), axis=0)
     return np.asarray(np.where(suspect & (NEARER * near <= np.minimum(found.step, room)), near, np.nan))
+
+
+def _room(setting: Setting, column: Index) -> Flat:
+    """How far some coordinates may go to the left and to the right, (2, k)."""
+    return np.full((2, column.size), np.inf) if setting.room is None else np.stack(setting.room)[:, column]
 
 
 def _rough(setting: Setting) -> Mask:
@@ -97,22 +101,28 @@ def _shown(setting: Setting, evidence: Entries, near: Flat, at: Index) -> Index:
     if at.size == 0 or setting.objective.remaining < at.size:
         return at[:0]
     entries = evidence.coordinates[at]
-    lines, rows_at = lines_of(setting, *setting.places(entries), None), np.arange(at.size)
-    offsets = lines.reached(rows_at, near[at, None])
+    output, column = setting.places(entries)
+    lines, rows_at = lines_of(setting, output, column, None), np.arange(at.size)
+    left, right = _room(setting, column)
+    offsets = lines.reached(rows_at, np.where(right >= left, near[at], -near[at])[:, None])
     values = setting.objective.along(lines, rows_at, offsets)
-    slope = (values[:, 0] - setting.f_x[setting.places(entries)[0]]) / offsets[:, 0]
+    slope = (values[:, 0] - setting.f_x[output]) / offsets[:, 0]
     off, other = evidence.analytic[at] - slope, evidence.estimate.value[at] - slope
     shown: Index = at[(slope != 0) & (2.0 * np.abs(off) < np.abs(other))]
     return shown
 
 
-def _made_of_steps(setting: Setting, evidence: Entries, near: Flat, at: int) -> bool:
-    """Whether f leaves the slope that one entry shows near x by a jump: then that is the slope of a step's surface."""
+def _made_of_steps(setting: Setting, evidence: Entries, near: Flat, shown: Index) -> bool:
+    """Whether f leaves a slope that it shows near x by a jump: then that is the slope of a step's surface.
+
+    By the one of some entries whose two slopes are most apart.
+    """
+    distance = np.abs(evidence.estimate.value - evidence.analytic)
+    at = int(shown[np.argmax(distance[shown])])
     output, _ = setting.places(evidence.coordinates[[at]])
     if not _rough(setting)[output[0]]:
         return False
-    step, given = evidence.estimate.step[at], evidence.analytic[at]
-    apart = abs(evidence.estimate.value[at] - given)
+    step, given, apart = evidence.estimate.step[at], evidence.analytic[at], distance[at]
     return jump_from_line(setting, int(evidence.coordinates[at]), given, (near[at], step), apart) > 0
 
 
@@ -217,8 +227,10 @@ def jump_from_line(
     lines, at = lines_of(setting, output, column, None), np.zeros(1, np.intp)
     f_x = setting.f_x[output[0]]
     near, far = between
-    if setting.room is not None:
-        far = min(far, float(np.minimum(*setting.room)[column[0]]))
+    # As far to both sides, or to the one on which there is room.
+    left, right = _room(setting, column)[:, 0]
+    sides = [-1.0, 1.0] if min(left, right) > near else [1.0 if right >= left else -1.0]
+    far = min(far, left if sides[0] < 0 else np.inf, right if sides[-1] > 0 else np.inf)
     if near >= far or setting.objective.remaining < BISECTIONS + 3:
         return 0.0
 
@@ -227,7 +239,8 @@ def jump_from_line(
         value = float(setting.objective.along(lines, at, offset)[0, 0])
         return float(offset[0, 0]), value - float(f_x) - slope * float(offset[0, 0])
 
-    side = max((-1.0, 1.0), key=lambda side: abs(np.nan_to_num(departure(side * far)[1])))
+    blurred = SHOWS * eps_of(setting.x.dtype) * abs(f_x)
+    side = max(sides, key=lambda side: abs(np.nan_to_num(departure(side * far)[1])))
     low, high = departure(side * near), departure(side * far)
     if not abs(high[1]) > LEFT * apart * far:
         return 0.0
@@ -237,6 +250,6 @@ def jump_from_line(
             break
         middle = math.sqrt(here * there) if there > 2.0 * here else (here + there) / 2.0
         found = departure(side * middle)
-        low, high = (low, found) if abs(found[1]) > LEFT * apart * middle else (found, high)
+        low, high = (low, found) if abs(found[1]) > max(LEFT * apart * middle, blurred) else (found, high)
     jump = abs(high[1] - low[1])
     return jump if jump > LEFT / 2.0 * apart * abs(high[0]) else 0.0
