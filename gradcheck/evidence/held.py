@@ -67,7 +67,8 @@ def _nearest(setting: Setting, evidence: Entries) -> Flat:
     output, column = setting.places(evidence.coordinates)
     x, distance, scale = setting.x[column], np.abs(given - found.value), evidence.judgement.scale
     flat = (x == 0) & (np.abs(found.value) <= MARGIN * found.error)
-    suspect = evidence.judgement.wrong & np.isfinite(distance) & (found.limit != Limit.KINK)
+    # Where f does not move it may stand on a step: that shows no slope of 0.
+    suspect = evidence.judgement.wrong & np.isfinite(distance) & (found.limit != Limit.KINK) & (given != 0)
     suspect &= _rough(setting)[output] | flat | ((x != 0) & (distance <= SLIGHT * scale))
     # Terms within f are rounded as well, and x; most of what was measured beside 0 is what f bends.
     digits = eps_of(x.dtype) * np.abs(setting.f_x[output])
