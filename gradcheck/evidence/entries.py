@@ -18,6 +18,7 @@ from gradcheck.evidence.axes import (
     measure,
 )
 from gradcheck.evidence.confirm import CONFIRMED, confirm
+from gradcheck.evidence.held import held_nearer, without_lost
 from gradcheck.evidence.pilots import pilots, steps_like
 from gradcheck.numerics.noise import POSITIONS, scatter
 from gradcheck.numerics.problem import NOTHING
@@ -91,13 +92,27 @@ def judged(
     groups: Groups | None = None,
 ) -> Entries:
     """The decision about measured entries (k,); what seems wrong is measured again."""
-    judgement = decide(setting, found, given, entries)
-    if not interrupted:
-        try:
-            found, judgement = _confirm(setting, found, judgement, given, entries, groups)
-        except KeyboardInterrupt:
-            interrupted = True
-    return Entries(entries, given, found, judgement, interrupted)
+    evidence = Entries(entries, given, found, decide(setting, found, given, entries), interrupted)
+    if interrupted:
+        return evidence
+    try:
+        found, judgement = _confirm(setting, found, evidence.judgement, given, entries, groups)
+        evidence = replace(evidence, estimate=found, judgement=judgement)
+        return held(setting, evidence)
+    except KeyboardInterrupt:
+        return replace(evidence, interrupted=True)
+
+
+def held(setting: Setting, evidence: Entries) -> Entries:
+    """The evidence without accusations that do not hold nearer to x, or that f may lose in its rounding."""
+    if not evidence.judgement.wrong.any():
+        return evidence
+    given, entries = evidence.analytic, evidence.coordinates
+
+    def judge(found: Estimate) -> Judgement:
+        return decide(setting, found, given, entries)
+
+    return without_lost(setting, held_nearer(setting, evidence, judge), judge)
 
 
 def verify(
