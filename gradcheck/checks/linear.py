@@ -32,6 +32,9 @@ EXACT, PART = (2.0, -1.0), 1.0 / 16.0
 # Twice the largest rounding that multiples show: they are few.
 SURE = 2.0
 
+# An argument of a product, its weight in a sum, and the product of it.
+Term = tuple[Any, float, NDArray[Any]]
+
 
 @dataclass(frozen=True)
 class Answers:
@@ -90,7 +93,7 @@ def not_linear(
         off = None  # it differs from call to call, which is said elsewhere
     if off is not None:
         terms = [(one, 2.0, a), (other, 1.0, b), (2.0 * one + other, 1.0, both)]
-        slack = SURE * _rounding(product, terms, np.abs(both - (2.0 * a + b)))
+        slack = rounding_of(product, terms, np.abs(both - (2.0 * a + b)))
         off = first_off(both, 2.0 * a + b, size, rtol, answers, slack)
     if off is not None:
         name, k = off
@@ -113,23 +116,6 @@ def not_linear(
         text = f"{what} of a {argument} of zeros is not zero: entry {off[1]} is {none[off[1]]:.8g}"
         return [Finding(text, Outcome.FAIL)]
     return []
-
-
-def _rounding(product: Callable[[Flat], Flat], terms: Sequence[tuple[Any, float, Flat]], apart: Flat) -> Flat:
-    """What roundings inside a product may leave in a sum of its answers, by what multiples of its arguments show.
-
-    However little of the result they leave: where p is nearly 1, p (u - p u) has few digits of the u that cancels.
-    terms : (argument, weight in the sum, product of it). apart : what the sum is off by; where exact multiples differ
-    as well it is no rounding, and 0 is returned.
-    """
-    rounding, uneven = np.zeros(apart.shape), np.zeros(apart.shape)
-    with np.errstate(all="ignore"):
-        for argument, weight, value in terms:
-            at = {c: weight * np.abs(product(c * argument) / c - value) for c in (1.0, *EXACT, *MULTIPLES)}
-            rounding += np.max([at[c] for c in MULTIPLES], axis=0)
-            # Sums whose order depends on threads round otherwise in a second call as well.
-            uneven = np.maximum(uneven, np.max([at[c] for c in EXACT], axis=0) - SURE * at[1.0])
-        return np.where(uneven <= PART * apart, rounding, 0.0)
 
 
 def not_scaled(one: Flat, scaled: Flat, factor: float, *, rtol: float, answers: Answers) -> list[Finding]:
@@ -176,7 +162,7 @@ def other_layouts(
             # A softmax of equal cotangents is 0 but for rounding: others, no two alike, tell how large the terms are.
             weights = np.random.default_rng(0).uniform(-1.5, 1.5, given.shape)
             size = np.abs(expected) + np.abs(product((weights * given).astype(given.dtype)))
-            slack = SURE * _rounding(product, [(plain, 1.0, expected)], np.abs(result - expected))
+            slack = rounding_of(product, [(plain, 1.0, expected)], np.abs(result - expected))
             off = first_off(result, expected, size, rtol, answers, slack)
         if off is None:
             continue
@@ -197,6 +183,25 @@ def laid_out(values: NDArray[Any], layout: str) -> NDArray[Any]:
         out[...] = values
         return out
     return np.array(values, order="F")
+
+
+def rounding_of(
+    product: Callable[[Any], NDArray[Any]], terms: Sequence[Term], apart: NDArray[Any]
+) -> NDArray[Any]:
+    """What roundings inside a product may leave in a sum of its answers: twice what multiples of its arguments show.
+
+    However little of the result they leave: where p is nearly 1, p (u - p u) has few digits of the u that cancels.
+    terms : (argument, weight in the sum, product of it). apart : what the sum is off by; where exact multiples differ
+    as well it is no rounding, and 0 is returned.
+    """
+    rounding, uneven = np.zeros(apart.shape), np.zeros(apart.shape)
+    with np.errstate(all="ignore"):
+        for argument, weight, value in terms:
+            at = {c: weight * np.abs(product(c * argument) / c - value) for c in (1.0, *EXACT, *MULTIPLES)}
+            rounding += np.max([at[c] for c in MULTIPLES], axis=0)
+            # Sums whose order depends on threads round otherwise in a second call as well.
+            uneven = np.maximum(uneven, np.max([at[c] for c in EXACT], axis=0) - SURE * at[1.0])
+        return np.where(uneven <= PART * apart, SURE * rounding, 0.0)
 
 
 def first_off(

@@ -983,3 +983,19 @@ def test_an_operator_that_returns_no_numbers_is_named():
         check_adjoint(lambda x: None, lambda y: y, X)
     with pytest.raises(TypeError, match="y must hold real or complex numbers"):
         check_adjoint(lambda x: x, lambda y: y, X, y="abc")
+
+
+@pytest.mark.parametrize(("surplus", "outcome"), [(0.0, Outcome.INCONCLUSIVE), (1e-2, Outcome.FAIL)])
+def test_an_operator_of_which_roundings_are_left_is_no_wrong_adjoint(surplus, outcome):
+    """The Jacobian of a softmax that is nearly certain, in doubles: symmetric, and a few roundings of its argument.
+
+    Of these it is said that they hide what there is; an adjoint with a hundredth more of its argument is wrong.
+    """
+    p = softmax(np.array([[0.0, 34.0, 2.0, 1.0]]))
+
+    def product(u):
+        return p * (u - (p * u).sum())
+
+    for seed in range(8):
+        report = check_adjoint(product, lambda u: product(u) + surplus * u, p, rng=seed)
+        assert report.outcome is outcome
