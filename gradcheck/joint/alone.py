@@ -14,6 +14,7 @@ from gradcheck.joint.directions import COMPLEX_ROUNDING, EPS
 from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.stencils import STENCIL, inner_pairs
+from gradcheck.parameters.quantiles import median
 from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import Estimate, as_told
 from gradcheck.results.outcome import Limit
@@ -25,6 +26,11 @@ from gradcheck.results.verdict import Judgement
 CLEARLY = 10.0
 # At a step of so many times the noise over the slope the difference on one side knows it to a thirtieth.
 NEAREST = 60.0
+# The part of what an entry is off by that may lie between slopes which both say so. Claims of one side of a kink are
+# off by half of the jump, which shows as four times this.
+NEARER = 0.25
+# By so many times the noise of a row may be seen too small, in the few points of a direction.
+LUCK = 4.0
 # A kink at x that explains a claim shows in the real points by this part of it, whatever others beside x add to it.
 BENT = 0.03
 # The two inner pairs of a stencil.
@@ -114,6 +120,8 @@ def _steady(setting: Setting, found: Estimate, given: Flat, entries: Index) -> M
     """
     outputs, columns = setting.places(entries)
     level, size = setting.level[outputs], np.maximum(np.abs(found.value), np.abs(given))
+    # Of many rows some seem to be less noisy than most by chance.
+    level = np.maximum(level, np.minimum(median(level), LUCK * level))
     # No farther than the stencil went to both sides.
     room = np.inf if setting.room is None else np.minimum(*setting.room)[columns]
     affordable = setting.objective.remaining >= (4 + len(STENCIL)) * entries.size
@@ -133,6 +141,8 @@ def _steady(setting: Setting, found: Estimate, given: Flat, entries: Index) -> M
     bar = 3.0 * found.error[:, None] + 3.0 * level[:, None] / steps
     off = (high - low) / (2.0 * steps) - found.value[:, None]
     bent = (high - 2.0 * f_x + low) / steps - found.curvature[:, None] * steps
+    # A slope that lies nearer to the one that was found than to the claim by so much accuses as that did.
+    bar = np.maximum(bar, NEARER * np.abs(given - found.value)[:, None])
     with np.errstate(invalid="ignore"):
         return np.asarray(((np.abs(off) <= bar) & (np.abs(bent) <= 2.0 * bar)).all(axis=1))
 
