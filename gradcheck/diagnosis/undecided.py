@@ -117,9 +117,12 @@ def _options(evidence: Entries, rows: Index, tolerance: Tolerance) -> list[Advic
         resolution = ROOM * float(np.max((bar - tolerance.atol) / scale))
     if tolerance.resolution < resolution <= COARSEST:
         return [Advice(Remedy.RESOLUTION, resolution)]
-    # Entries that are lost beside the others may be left so; an atol as large as the gradient would pass anything.
+    # Entries that are lost beside the others may be left so; an atol as large as the gradient would pass anything. What
+    # others move f by, over the size of an entry that is next to nothing, is no gradient.
     least = ROOM * float(np.max(bar - tolerance.resolution * scale))
-    largest = float(np.max(judgement.scale, initial=0.0, where=np.isfinite(judgement.scale)))
+    seen = np.fmax(np.abs(evidence.analytic), np.where(np.isfinite(found.error), np.abs(found.value), 0.0))
+    told = np.isfinite(judgement.scale) & np.isfinite(seen)
+    largest = min(np.max(each, initial=0.0, where=told) for each in (judgement.scale, seen))
     # With it most are settled at the first look, of which the bars are those of the others.
     usual = ROOM * 3.0 * float(np.max(found.error, initial=0.0, where=np.isfinite(found.error)))
     offered = [a for a in (max(usual, least), least) if tolerance.atol < a <= tolerance.resolution * largest]

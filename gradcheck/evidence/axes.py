@@ -125,11 +125,9 @@ def along_axes(
     """
     x = setting.x
     output, column = setting.places(entries)
-    scale, owner = setting.scales[column], setting.owners(column)
-    spacing = np.array([float(np.finfo(b.real_dtype).eps) for b in setting.parameters.blocks])
-    # Below 64 spacings of x the step itself would be rounded by a per cent.
-    smallest = 64.0 * spacing[owner] * np.maximum(np.abs(x[column]), 1e-6 * scale)
-    largest = _largest_steps(setting, owner) if largest is None else largest
+    scale = setting.scales[column]
+    smallest = smallest_steps(setting, column)
+    largest = _largest_steps(setting, setting.owners(column)) if largest is None else largest
     inner = _inner_steps(x[column], smallest)
     room = None if setting.room is None else (setting.room[0][column], setting.room[1][column])
     # The members of a group move each by its own scale: their lines are measured in units of it.
@@ -154,6 +152,13 @@ def along_axes(
         served=served,
     )
     return found if groups is None else _per_unit(found, unit)
+
+
+def smallest_steps(setting: Setting, column: Index) -> Flat:
+    """The least steps (k,) of some coordinates: 64 spacings of x, below which a step is rounded by a per cent."""
+    spacing = np.array([float(np.finfo(b.real_dtype).eps) for b in setting.parameters.blocks])
+    size = np.maximum(np.abs(setting.x[column]), 1e-6 * setting.scales[column])
+    return np.asarray(64.0 * spacing[setting.owners(column)] * size)
 
 
 def along_rays(

@@ -37,9 +37,6 @@ SLIGHT = 1.5
 # In noise one of up to so many times must hold at a step of this part of the first as well, where the noise leaves more
 # to be seen than at the confirming one: where f is differentiable only once the first bar holds too little truncation.
 MODERATE, BETWEEN = 10.0, 0.74
-# A slope of this part of its array, or less, may be lost in f: log(1 + 1e-13 x) moves by a rounding of 1 at a time.
-# Where f seems to be flat it is looked for at this part of the size of x.
-HARDLY, FARTHER = 1e-3, 0.3
 # Nearer steps lie on powers of this, so that there are few of them for lines that share their points, and for one
 # line of which different derivatives are claimed.
 SHARED = 4.0
@@ -95,7 +92,6 @@ def confirm(
     for factor in WEAKLY:
         found, _ = measured(found, rows=weak, factor=factor)
     found = _borne_out_between(given, found, again, first[decide(found).wrong[first]])
-    found = _looked_for_farther(given, found, decide(found), again, own)
     drowned = judgement.wrong & (found.chord == 0) & (found.step < blind)
     if drowned.any():
         found = found.without_bar(drowned, Limit.NOISE)
@@ -116,23 +112,6 @@ def _borne_out_between(given: Flat, found: Estimate, again: Again, rows: Index) 
         return found
     shared = np.abs(given[rows] - second.value) > MARGIN * second.error
     return replace(found.without_bar(rows[~shared]), nfev=found.nfev + second.nfev)
-
-
-def _looked_for_farther(
-    given: Flat, found: Estimate, judgement: Judgement, again: Again, own: Flat
-) -> Estimate:
-    """Without a bar where f does not move near x, hardly anything is claimed, and farther away f moves as claimed."""
-    hardly = np.abs(given) <= HARDLY * judgement.scale
-    rows = np.flatnonzero(judgement.wrong & (found.chord == 0) & hardly & np.isfinite(own))[:CONFIRMED]
-    if rows.size == 0:
-        return found
-    far = again(rows, FARTHER * own[rows], np.zeros(rows.size, np.int8))
-    if far is None:
-        return found
-    lost = (far.chord > 0) & (
-        np.abs(given[rows] - far.value) <= MARGIN * far.error + np.abs(given[rows]) / 2.0
-    )
-    return replace(found.without_bar(rows[lost], Limit.NOISE), nfev=found.nfev + far.nfev)
 
 
 def _early(together: Index) -> NDArray[np.bool_]:

@@ -18,6 +18,7 @@ from gradcheck.evidence.axes import (
     measure,
 )
 from gradcheck.evidence.confirm import CONFIRMED, MARGIN, NEARLY, confirm
+from gradcheck.evidence.held import held_nearer, without_lost
 from gradcheck.evidence.pilots import pilots, steps_like
 from gradcheck.numerics.noise import POSITIONS, scatter
 from gradcheck.numerics.problem import NOTHING
@@ -28,7 +29,7 @@ from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import Estimate, unmeasured
 from gradcheck.results.outcome import Limit
 from gradcheck.results.table import concatenate, put, rows
-from gradcheck.results.verdict import Judgement, accepted, gradient_scale, judge
+from gradcheck.results.verdict import LEFT, Judgement, accepted, gradient_scale, judge, steepness_nearby
 
 # Coordinates measured together: enough to keep array arithmetic cheap, few enough that an interruption loses little;
 # and lines of all outputs, so that memory stays bounded.
@@ -91,13 +92,27 @@ def judged(
     groups: Groups | None = None,
 ) -> Entries:
     """The decision about measured entries (k,); what seems wrong is measured again."""
-    judgement = decide(setting, found, given, entries)
-    if not interrupted:
-        try:
-            found, judgement = _confirm(setting, found, judgement, given, entries, groups)
-        except KeyboardInterrupt:
-            interrupted = True
-    return Entries(entries, given, found, judgement, interrupted)
+    evidence = Entries(entries, given, found, decide(setting, found, given, entries), interrupted)
+    if interrupted:
+        return evidence
+    try:
+        found, judgement = _confirm(setting, found, evidence.judgement, given, entries, groups)
+        evidence = replace(evidence, estimate=found, judgement=judgement)
+        return held(setting, evidence)
+    except KeyboardInterrupt:
+        return replace(evidence, interrupted=True)
+
+
+def held(setting: Setting, evidence: Entries) -> Entries:
+    """The evidence without accusations that do not hold nearer to x, or that f may lose in its rounding."""
+    if not evidence.judgement.wrong.any():
+        return evidence
+    given, entries = evidence.analytic, evidence.coordinates
+
+    def judge(found: Estimate) -> Judgement:
+        return decide(setting, found, given, entries)
+
+    return without_lost(setting, held_nearer(setting, evidence, judge), judge)
 
 
 def verify(
@@ -152,9 +167,13 @@ def decide(
 
     exact : by the complex step, which hides the rounding of slopes nowhere, as differences do but where x is 0.
     """
-    own = gradient_scale(found, setting.groups(entries))
+    group, at_zero = setting.groups(entries), setting.x[setting.places(entries)[1]] == 0
+    own = gradient_scale(found, group)
     scale = _of_claims(setting, _with_lent(setting, own, entries), own, given, entries)
-    zero: Mask = (setting.x[setting.places(entries)[1]] == 0) | exact
+    if not exact and (scale < LEFT * np.nan_to_num(found.chord)).any():
+        # A coordinate that is 0 has no size: f may be steep at any distance.
+        scale = np.where(at_zero, scale, np.maximum(scale, LEFT * steepness_nearby(found, group)))
+    zero: Mask = at_zero | exact
     return judge(given, found, scale, setting.tolerance, zero=zero, subgradient=setting.subgradient)
 
 

@@ -13,6 +13,9 @@ from gradcheck.results.outcome import Limit
 FOLLOWED = 1e-6
 # Kinks of both signs cancel where all are seen at once: so many times the largest jump of an array leaves room for it.
 CANCELLED = 3.0
+# An array of zeros has no size, and its first step is a guess: what only so many times that shows through the noise may
+# be the slope of f beyond all of these kinks, each of which noise hides.
+FAR = 2.0
 
 
 def open_between_kinks(setting: Setting, evidence: Entries) -> Entries:
@@ -22,9 +25,9 @@ def open_between_kinks(setting: Setting, evidence: Entries) -> Entries:
     steps be: from there f has one kink, or none where their jumps cancel, and its slope at x is that of some of them.
     """
     found, wrong, given = evidence.estimate, evidence.judgement.wrong, evidence.analytic
-    seen = np.asarray(found.kink > 0)  # nan where nothing was measured
-    if not (seen.any() and wrong.any()):
+    if not wrong.any():
         return evidence
+    seen = np.asarray(found.kink > 0)  # nan where nothing was measured
     column = setting.places(evidence.coordinates)[1]
     size = np.abs(setting.x[column])
     own = np.where(size > 0, size, setting.scales[column])
@@ -39,6 +42,9 @@ def open_between_kinks(setting: Setting, evidence: Entries) -> Entries:
     kinked = np.asarray(found.limit == Limit.KINK)
     outside = np.where(kinked, np.fmax(low - given, given - high), np.abs(given - found.value))
     hidden = wrong & doubtful & (outside <= CANCELLED * largest[group])
+    empty = np.array([not setting.x[block.slice].any() for block in setting.parameters.blocks])
+    noisy = np.asarray(found.limit == Limit.NOISE)
+    hidden |= wrong & noisy & empty[setting.owners(column)] & (found.step > FAR * setting.first_steps[column])
     if not hidden.any():
         return evidence
     return evidence.left_open(hidden & ~kinked, Limit.BESIDE).left_open(hidden & kinked)

@@ -9,7 +9,7 @@ import numpy as np
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.evidence.axes import BEYOND, first_steps, lines_of, measure
 from gradcheck.evidence.complex_test import at_a_kink
-from gradcheck.evidence.entries import WEIGHTS, claimed_still, decide, judged, sweep
+from gradcheck.evidence.entries import WEIGHTS, claimed_still, decide, held, judged, sweep
 from gradcheck.joint.directions import COMPLEX_ROUNDING, EPS
 from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
@@ -109,7 +109,7 @@ def judge_by_stencils(setting: Setting, given: Flat, entries: Index, off: Flat |
     if at.size:
         clear[at] = _steady(setting, rows(found, at), given[at], entries[at])
     if clear.all():
-        return Entries(entries, given, found, judgement)
+        return held(setting, Entries(entries, given, found, judgement))
     return judged(setting, found, given, entries)
 
 
@@ -177,7 +177,7 @@ def _by_four_points(setting: Setting, given: Flat, entries: Index) -> Entries:
     # to measure clears nobody.
     precise = 3.0 * fit.error <= setting.tolerance.rtol * judgement.scale + setting.tolerance.atol
     clear &= (CLEARLY * fit.error < np.abs(fit.value)) & (judgement.wrong | precise)
-    return rows(Entries(entries, given, found, judgement), np.flatnonzero(clear))
+    return held(setting, rows(Entries(entries, given, found, judgement), np.flatnonzero(clear)))
 
 
 def _by_complex_step(

@@ -70,8 +70,6 @@ CONFIRMS, CONFIRMS_ROUNDED, NEARER, NEAREST = 1e-5, 0.1, 32.0, 1024.0
 KEPT = 2**18
 # Independent errors add up to no more than so many times the root of the sum of their squares.
 AT_MOST = 3.0
-# What changes f by so many times what is claimed bends it.
-BENDS = 10.0
 # Two calls at x, one with complex numbers.
 SAME = 1e-12
 # The places of the four outer values among five or nine.
@@ -120,6 +118,8 @@ class Directions:
         self._chosen: dict[tuple[int, ...], tuple[Short, list[Direction]]] = {}
         # The longest step over which f was defined: points no farther are asked for at once.
         self._reached = 0.0
+        # The values that were taken back onto their line last, and what they were.
+        self._raw: tuple[Values, Values] = (np.empty(0), np.empty(0))
         # The tangent that was asked for last, and what is claimed along it.
         self._last: tuple[Flat, Values, Values] | None = None
         # The generator as it was before it drew that, where it is large.
@@ -149,7 +149,7 @@ class Directions:
         By the slope at x, or where f bends from a slope of next to nothing, as beside a minimum, by that on the way.
         """
         bent = fit.even[0] * fit.step
-        if not np.count_nonzero(bent > BENDS * self._weight):
+        if not np.count_nonzero(EPS * bent > self.rounding_of_x):
             return self.rounding_of_x
         moved = self.scaling.lengths > 0
         own = root_mean_square(self.problem.x[moved] / self.scaling.lengths[moved])
@@ -161,9 +161,11 @@ class Directions:
         if fit is None or first.exact:
             return np.zeros(self.rows, bool)
         if self._seen is None or self._seen[0] is not fit or self._seen[1] is not self.gridded:
-            noisy = fit.noise > NOISY * np.maximum(EPS * fit.size, self._rounding_beside(fit))
+            beside = self._rounding_beside(fit)
+            noisy = fit.noise > NOISY * np.maximum(EPS * fit.size, beside)
+            kinked = fit.kinked & (np.abs(fit.kink) * fit.step > beside)
             rests = ~fit.moved & (fit.value == 0) & (first.weight > 0)
-            self._seen = fit, self.gridded, noisy | self.gridded | fit.kinked | rests
+            self._seen = fit, self.gridded, noisy | self.gridded | kinked | rests
         return self._seen[2]
 
     def again(self, first: Direction, tangent: Flat, *, exact: bool, precise: bool = False) -> Direction:
@@ -189,7 +191,8 @@ class Directions:
         reach = self.problem.reach(tangent)
         if step > reach:  # noise is more of a shorter step
             step, error = reach, error * (step / reach)
-        low, high = self.problem.along(tangent, np.array([-step, step]))
+        ends = np.array([-step, step])
+        low, high = self._straight(self.problem.along(tangent, ends), tangent, ends)
         return self.compared(tangent, step, (high - low) / (2.0 * step), error)
 
     def _tangent(self, again: np.random.Generator | None = None) -> Flat:
@@ -324,11 +327,23 @@ class Directions:
                     values[inner] = between = self.problem.along(tangent, step * c[inner])
                 if not inner.size or all_finite(between):
                     self._reached = max(self._reached, step)
-                    return step, values
+                    return step, self._straight(values, tangent, step * c)
             if self.problem.objective.remaining < 2 * len(side):
                 break
             step /= RETREAT
         return step, None
+
+    def _straight(self, values: Values, tangent: Flat, offsets: Values) -> Values:
+        """Values (k, m), taken back onto their line where rounding moved the points off it; those of f are kept.
+
+        Where f did not move at all the claim is no reason to say that it did.
+        """
+        if not self.problem.straightened:
+            return values
+        moved = (values != self.problem.f_x).any(axis=0)
+        straight = np.asarray(values - np.where(moved, self.problem.beside(tangent, offsets), 0.0))
+        self._raw = (straight, values)
+        return straight
 
     def fit(self, values: Values, step: float, side: tuple[float, ...]) -> LineFit:
         """The fit to values (k, m)."""
@@ -340,6 +355,7 @@ class Directions:
         Rows that lie on a grid are noted.
         """
         floor = self.rounding_of_x
+        values = self._raw[1] if values is self._raw[0] else values
         if self.rows > FEW or not all(map(on_no_grid, values[0].tolist())):
             grid, names = granularity(values)
             gridded = names != "float64"

@@ -16,6 +16,7 @@ from gradcheck.numerics.line_fit import EIGHT
 from gradcheck.numerics.rounding import ROUNDED
 from gradcheck.numerics.steps import SMALLEST_VALUE, TOWERING
 from gradcheck.results.certificate import MOST_WITH_NOISE, bound_of
+from gradcheck.results.verdict import LEFT
 
 # f is smooth nearer to x where the bar falls by so much. Noise is told from kinks and oscillations by its size: it is
 # this part at most of what f changes along the direction. By trial on the corpus; oscillations that are as small were
@@ -23,6 +24,8 @@ from gradcheck.results.certificate import MOST_WITH_NOISE, bound_of
 FALLS, SCATTER = 3.0, 2e-6
 # To A |t| the fit gives b2 = 8.3 A / h, so that a kink is 0.12 of b2 h: what is less than this part of it is none.
 SLIGHT = 1e-3
+# Stencils look a hundredth of a scale away.
+LEFT_OF_SCALE = 0.01 * LEFT
 # Most rows of most maps take up to so many directions.
 USUAL = 3
 # Where noise, a kink or bends are in the way the next step is so much shorter. Kinks lie as near as a ten-thousandth of
@@ -154,21 +157,30 @@ def _noise_alone(along: Directions, first: Direction) -> Mask:
 
 
 def sizes_at_minima(along: Directions, first: Direction, delta: float, most: int) -> Values:
-    """(m,) what mistakes are relative to: where all entries are 0 within their bars, what they become a scale away."""
+    """(m,) what mistakes are relative to: where all entries are 0 within their bars, what they become a scale away.
+
+    And a part of that at the least, which an answer of a solver is beside it.
+    """
     fit = first.fit
-    if fit is None or first.exact or not np.count_nonzero(first.weight <= 3.0 * first.error):
+    if fit is None or first.exact:
         return along.sizes
     there = 2.0 * fit.even[0] / along.moved
+    claimed, least = first.weight / math.sqrt(along.moved), LEFT_OF_SCALE * there
+    nothing = first.weight <= 3.0 * first.error
+    if not np.count_nonzero((claimed < least) | nothing):
+        return along.sizes
     # At a minimum noise that grows with the step looks like a kink of next to nothing.
     # One of the size of what f bends is a kink.
     slight = np.abs(np.nan_to_num(fit.kink)) <= SLIGHT * fit.even[0] * first.step
     needed = along.problem.tolerance.resolution * there
     calm = ~along.unsettled(first) | (harmless(first, needed, delta, most) & slight)
-    stationary = (first.weight <= 3.0 * first.error) & fit.moved & calm
+    calm &= fit.moved
     if ((along.problem.x == 0) & (along.scaling.lengths > 0)).any():
         # An entry that is 0 has no size: what is claimed may show far nearer to x.
-        stationary &= first.weight == 0
-    return np.where(stationary, np.maximum(along.sizes, there), along.sizes)
+        calm &= first.weight == 0
+    times = np.maximum(least / np.where(claimed > 0, claimed, np.inf), 1.0)
+    there = np.where(nothing, there, np.minimum(times * along.sizes, there))
+    return np.where(calm, np.maximum(along.sizes, there), along.sizes)
 
 
 def slope_near_zero(along: Directions, first: Direction) -> bool:

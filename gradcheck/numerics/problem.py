@@ -26,8 +26,11 @@ from gradcheck.results.verdict import Tolerance
 NARROW = 0.1
 # Within an array entries of so many times the median size are moved by the same length, others by their own.
 ALIKE = 1e3
-# An array whose gradient is this part of the others' at most is claimed to be 0: it is rounding.
-NOTHING = 64.0 * float(np.finfo(np.float64).eps)
+# An array whose gradient is so many roundings of the others' at most is claimed to be 0: in the dtype in which it was
+# computed, a bias before a normalisation has 1e-17 or 1e-8 beside 0.1.
+ROUNDINGS = 64.0
+# The same of float64, in which f is computed.
+NOTHING = ROUNDINGS * float(np.finfo(np.float64).eps)
 # Arrays change f by up to so many times what the one does that changes it least.
 LARGEST_SHARE = 10.0
 # Lengths along which f is known are kept where mistakes show by such a part of what they do along others.
@@ -105,18 +108,18 @@ class Problem:
         return self.eps_of_x > 0 and isinstance(self.matrix, Dense | Sparse)
 
     def along(self, tangent: Flat, offsets: Values) -> Values:
-        """The values (k, m) at x moved by k offsets along a tangent (n,); nan where f is not defined.
-
-        Where x is of a coarser dtype its points lie a little beside the line: by the claim itself f is taken back onto
-        it. A wrong entry of the claim adds less to that than it does to a direction, by the unit roundoff of x.
-        """
+        """The values (k, m) at x moved by k offsets along a tangent (n,); nan where f is not defined."""
         values = self.objective.line(Rays(self.x, [tangent]), np.asarray(offsets))
-        if self.unit != 1.0:
-            values = values / self.unit
-        if self.straightened:
-            for row, offset in zip(values, offsets, strict=True):
-                row -= self.matrix.product(self.parameters.rounding(self.x + offset * tangent))
-        return values
+        return values if self.unit == 1.0 else values / self.unit
+
+    def beside(self, tangent: Flat, offsets: Values) -> Values:
+        """By how much (k, m) f differs, by the claim, at the points of `along` from what it is on the line itself.
+
+        Where x is of a coarser dtype its points lie a little beside the line. A wrong entry of the claim adds less to
+        that than it does to a direction, by the unit roundoff of x.
+        """
+        points = (self.x + offset * tangent for offset in offsets)
+        return np.array([self.matrix.product(self.parameters.rounding(point)) for point in points])
 
     def complex_along(self, tangent: Flat) -> NDArray[np.complexfloating[Any]] | None:
         """f(x + i h v) with its imaginary part over h, (m,), so that it holds the derivative; None where f refuses it.
@@ -177,6 +180,11 @@ class Scaling:
     held: float = 1.0
 
 
+def rounding_of(problem: Problem) -> float:
+    """The part of what others do that the claim of an array is taken for 0 at."""
+    return max(NOTHING, ROUNDINGS * problem.eps)
+
+
 def scaling_of(problem: Problem, still: Mask, most: Flat | None = None) -> Scaling:
     """The lengths s with which all arrays have an equal share in a direction, none moved by more than its own size.
 
@@ -198,7 +206,7 @@ def scaling_of(problem: Problem, still: Mask, most: Flat | None = None) -> Scali
     del scales
     largest = max(part.effect for part in parts)
     # By the largest of its scales: what a small entry changes by may be rounding, what it is claimed to be not.
-    nothing = [part.reach <= NOTHING * largest for part in parts]
+    nothing = [part.reach <= rounding_of(problem) * largest for part in parts]
     told = [part.effect for part, none in zip(parts, nothing, strict=True) if not none]
     usual = float(median(np.array(told))) if told else 0.0
     share = min(usual, LARGEST_SHARE * min(told)) if told else 0.0

@@ -167,11 +167,14 @@ class Search:
         error[far] += 4.0 * fit.truncation[far]
         take = np.where(clash, nearer, error < own)
         # The slopes on the two sides of a kink are those of a fit that sees it, not of one whose steps look past it;
-        # of two that see it those with the smaller bars.
+        # of two that see it those with the smaller bars, or the nearer ones where these contradict: another kink lies
+        # between the two steps.
         kinked = fit.kinked & fit.finite
         if np.count_nonzero(kinked):
             take |= kinked & ~self.kinked[rows] & (step < kept_step)
-            take = np.where(kinked & self.kinked[rows], fit.sided < self.kept["sided"][rows], take)
+            sided = self.kept["sided"][rows]
+            better = np.where(self._other_kink(rows, fit), step < kept_step, fit.sided < sided)
+            take = np.where(kinked & self.kinked[rows], better, take)
         # On one step of stairs f does not change: that is no slope of 0.
         take &= ~(self.stairs[rows] & (fit.chord == 0))
         # As near as can be only a slope that is seen counts; a bar there says how small the values are.
@@ -189,6 +192,16 @@ class Search:
             self.kept[name][better] = self.step[better] if name == "step" else getattr(fit, name)[take]
         self.own[better] = error[take]
         self.kinked[better] = fit.kinked[take]
+
+    def _other_kink(self, rows: Rows, fit: Fit) -> Mask:
+        """Rows that show another kink than the kept one: slopes on one side differ by more than the bars of both.
+
+        What noise makes of a kink grows as the step shrinks.
+        """
+        bar = 3.0 * (fit.sided + self.kept["sided"][rows])
+        apart = (np.abs(getattr(fit, side) - self.kept[side][rows]) for side in ("left", "right"))
+        growth = np.sqrt(np.maximum(self.kept["step"][rows] / self.step[rows], 1.0))
+        return np.asarray((np.fmax(*apart) > bar) & (fit.kink <= growth * self.kept["kink"][rows]))
 
     def plan(self, rows: Rows, precise: Values, resolved: Values, *, last: bool = False) -> Rows:
         """Choose the next step of each row from its last fit; returns the rows that are worth another stencil.

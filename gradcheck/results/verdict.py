@@ -29,6 +29,10 @@ TINY = float(np.finfo(np.float64).tiny)
 # 3 x + (0.1 + 0.2) y - 0.3 y is undecided at 0, where the rounding shows as a slope of 6e-17.
 CANCELLING = 4.0
 
+# The part of what derivatives become within reach of the stencils that they are taken for where x is a solver's answer,
+# which leaves next to nothing of them: the noise of float64 leaves about 1e-8 of that to be seen.
+LEFT = 1e-4
+
 
 @dataclass(frozen=True)
 class Tolerance:
@@ -133,17 +137,22 @@ def gradient_scale(estimate: Estimate, group: NDArray[np.intp]) -> Values:
     scale = (largest * np.sqrt(total / np.maximum(number, 1.0)))[which]
     # What the gradient is within reach of the points: a stationary f is still steeper than its bar there.
     flat = (largest == 0) & (number > 0)
-    if not flat.any():
-        return np.asarray(scale)
-    chord = np.asarray(estimate.chord)
-    typical = np.zeros(count, chord.dtype)
+    return (
+        np.where(flat[which], steepness_nearby(estimate, group), scale) if flat.any() else np.asarray(scale)
+    )
+
+
+def steepness_nearby(estimate: Estimate, group: NDArray[np.intp]) -> Values:
+    """How steep f is within reach of the stencils (m,), as of `gradient_scale`."""
+    known, chord = np.isfinite(estimate.error), np.asarray(estimate.chord)
+    _, which = np.unique(group, return_inverse=True)
+    typical = np.zeros(int(which.max()) + 1, chord.dtype)
     order = np.lexsort((chord, which))
     order = order[known[order]]
     starts = np.flatnonzero(np.diff(which[order], prepend=-1))
     members = np.diff(np.append(starts, order.size))
     typical[which[order[starts]]] = chord[order[starts + (members - 1) // 2]]
-    steep = np.where(known, np.fmax(chord, typical[which]), typical[which])
-    return np.asarray(np.where(flat[which], steep, scale))
+    return np.asarray(np.where(known, np.fmax(chord, typical[which]), typical[which]))
 
 
 def accepted(

@@ -169,7 +169,32 @@ def test_what_cancels_in_attention_is_rounding():
             scores = weights * (inner - (weights * inner).sum(axis=-1, keepdims=True))
             return {"q": scores @ p["k"], "k": scores.T @ p["q"], "v": weights.T @ u}
 
-        assert "linear" not in said(check_vjp(f, vjp, x, rng=seed))
+        right = check_vjp(f, vjp, x, rng=seed)
+        assert right.outcome is not Outcome.FAIL
+        assert "linear" not in said(right)
+        wrong = check_vjp(f, lambda p, u: vjp(p, 1.05 * u), x, rng=seed)
+        assert wrong.outcome is Outcome.FAIL
+
+
+def test_a_slope_that_single_precision_would_not_show_is_not_called_wrong():
+    """Weights of attention that are 1 but for 1e-12: f in floats stands still, and the claim of 1e-11 is right.
+
+    One that would move f by more than its rounding is wrong.
+    """
+    rng = np.random.default_rng(4)
+    x = {name: (5.0 * rng.standard_normal((4, 4))).astype(np.float32) for name in "qkv"}
+
+    def f(p):
+        return softmax(p["q"] @ p["k"].T) @ p["v"]
+
+    def vjp(p, u, surplus=0.0):
+        weights = softmax(p["q"] @ p["k"].T)
+        inner = u @ p["v"].T
+        scores = weights * (inner - (weights * inner).sum(axis=1, keepdims=True))
+        return {"q": scores @ p["k"] + np.float32(surplus) * u, "k": scores.T @ p["q"], "v": weights.T @ u}
+
+    assert check_vjp(f, vjp, x, rng=4).outcome is not Outcome.FAIL
+    assert check_vjp(f, lambda p, u: vjp(p, u, 1e-2), x, rng=4).outcome is Outcome.FAIL
 
 
 @pytest.mark.parametrize("forgets", [False, True])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gradcheck import Outcome, check_gradient, check_jacobian
-from gradcheck.evidence.confirm import BETWEEN, MODERATE, _borne_out_between, _looked_for_farther, confirm
+from gradcheck.evidence.confirm import BETWEEN, MODERATE, _borne_out_between, confirm
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.outcome import Limit
 from gradcheck.results.verdict import Judgement
@@ -482,34 +482,6 @@ def test_nothing_of_the_first_estimate_is_changed_in_place():
     assert found.limit.tolist() == before.limit.tolist()
 
 
-@pytest.mark.parametrize(
-    ("given", "far", "chord", "held"),
-    [
-        # A thousandth of what the array is, or less, and f moves as claimed where it moves at all.
-        (1e-3, 1e-3, 1.0, False),
-        (1e-3, 0.6e-3, 1.0, False),
-        (1e-3, 0.4e-3, 1.0, True),
-        (1e-3, -1e-3, 1.0, True),
-        # It stays flat there, or more than that is claimed: a unit that is dead has no slope.
-        (1e-3, 1e-3, 0.0, True),
-        (2e-3, 2e-3, 1.0, True),
-    ],
-)
-def test_a_small_slope_where_f_is_flat_is_looked_for_farther_away(given, far, chord, held):
-    """At 0.3 of the size of x, after the looks from near, which see nothing either."""
-    steps: list[float] = []
-
-    def again(rows: np.ndarray, step: np.ndarray, side: np.ndarray) -> Estimate:
-        steps.append(float(step[0]))
-        near = step[0] < 0.1
-        return estimate([0.0 if near else far], chord=0.0 if near else chord)
-
-    after, _ = ask([given], estimate([0.0], chord=0.0), again, own=1.0, scale=1.0)
-
-    assert np.isfinite(after.error[0]) == held
-    assert (max(steps) == 0.3) is (given <= 1e-3)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 8, 50])
 @pytest.mark.parametrize("method", ["auto", "sweep", "complex"])
@@ -553,30 +525,6 @@ def test_a_shorter_step_must_share_a_moderate_disagreement():
         assert again.sides == [[1, -1]]
         assert after.error.tolist() == bars
         assert after.nfev == found.nfev + 12
-
-
-def test_what_f_hardly_moves_by_is_looked_for_farther():
-    """At 0.3 of the size of x, both sides: where f moves there by about what is claimed, nearer it is lost in noise."""
-    given = np.array([1e-3, 1e-3, 1.1e-3, 1e-3, 1e-3])
-    found = estimate(np.zeros(5), chord=[0, 0, 0, 1, 0])
-    wrong = np.array([True, True, True, True, False])
-    nothing = np.zeros(5, bool)
-    judgement = Judgement(wrong, ~wrong, nothing, nothing, np.zeros(5), np.ones(5))
-    own = np.array([2.0, 4.0, 2.0, 2.0, 2.0])
-    again = Again([1.4e-3, 1.6e-3, 0, 0, 0], error=1e-9)
-
-    after = _looked_for_farther(given, found, judgement, again, own)
-
-    assert again.rows == [[0, 1]]
-    assert again.steps == [pytest.approx([0.6, 1.2], rel=1e-12)]
-    assert again.sides == [[0, 0]]
-    assert after.error.tolist() == [np.inf, 1e-9, 1e-9, 1e-9, 1e-9]
-    assert after.limit.tolist() == [NOISY, PRECISE, PRECISE, PRECISE, PRECISE]
-    assert after.nfev == found.nfev + 12
-    # Where it does not move there either nothing is lost.
-    still = _looked_for_farther(given, found, judgement, Again(1e-3, chord=0.0), own)
-    assert still.error.tolist() == [1e-9] * 5
-    assert _looked_for_farther(given, found, judgement, Again(None), own) is found
 
 
 @pytest.mark.parametrize(

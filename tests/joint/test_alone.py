@@ -94,10 +94,13 @@ def test_an_entry_at_0_takes_a_stencil():
 
 @pytest.mark.parametrize(("off", "nfev"), [(1.6e-5, 4), (1.4e-5, 10)])
 def test_an_entry_that_is_off_by_few_bars_takes_a_stencil(off: float, nfev: int):
-    """The pairs differ by h^2 / 6 of the slope, 1.7e-7 of it: 3 E and 1e-6 are 1.5e-6, and ten times that decides."""
+    """The pairs differ by h^2 / 6 of the slope, 1.7e-7 of it: 3 E and 1e-6 are 1.5e-6, and ten times that decides.
+
+    Each mistake as slight as that has to show far nearer to x, at one point more.
+    """
     evidence, count = judged(smooth, np.exp(X) * (1.0 + off), 0)
     assert evidence.judgement.wrong.tolist() == [True]
-    assert count == nfev
+    assert count == nfev + 1
 
 
 def test_four_points_clear_nobody_whom_a_stencil_would_look_at_more_precisely():
@@ -236,14 +239,17 @@ def test_a_small_mistake_at_0_that_is_what_directions_say_takes_one_stencil():
     ("bars", "apart", "one"), [(31, 0, True), (29, 0, False), (42, 1, True), (38, 1, False)]
 )
 def test_what_directions_say_may_differ_by_a_tenth_with_three_bars(bars: float, apart: float, one: bool):
-    """Of a straight line, off by so many bars, of which directions say one more or less."""
+    """Of a straight line, off by so many bars, of which directions say one more or less.
+
+    The noise is more than its digits show: one point more, nearer to x.
+    """
 
     def line(x: Any) -> float:
         return float(x.sum())
 
     ones = np.ones(4)
     evidence, nfev = judged(line, 2.0 * ones, 1, level=1e-9, off=ones[:1])
-    assert nfev == 10
+    assert nfev == 10 + 1
     bar = evidence.estimate.error[0]
     claimed = ones.copy()
     claimed[1] = evidence.estimate.value[0] + bars * bar
@@ -253,7 +259,7 @@ def test_what_directions_say_may_differ_by_a_tenth_with_three_bars(bars: float, 
             line, claimed, 1, level=1e-9, off=np.array([(bars + side) * bar]), tolerance=Tolerance(2.0 * bar)
         )
         assert evidence.judgement.wrong.tolist() == [True]
-        assert (nfev == 10) is one
+        assert (nfev == 10 + 1) is one
 
 
 def test_of_several_entries_each_has_what_directions_say_of_it():

@@ -310,10 +310,12 @@ def sizes_of(x: Any = None, **parts: Any) -> list[float]:
 def test_at_a_minimum_a_mistake_is_relative_to_what_the_slope_becomes():
     """2 b2 over the four coordinates that move, where that is more than its size; not of what has a slope."""
     assert sizes_of() == [1.5, 1.5]
-    assert sizes_of(weight=[1e-10, 3.1e-9]) == [1.5, 0.25]
+    assert sizes_of(weight=[1e-10, 1e-3]) == [1.5, 0.25]
     assert sizes_of(weight=[3.0e-9, 1e-10]) == [1.5, 1.5]
     assert sizes_of(fit={"moved": [True, False]}) == [1.5, 0.25]
     assert sizes_of(fit={"even": np.full((4, 2), 0.1)}) == [0.25, 0.25]
+    # Beside that next to nothing counts as a millionth of it.
+    assert sizes_of(weight=[1e-6, 2.9e-6]) == pytest.approx([0.25 * 3.0, 0.25 * 3.0 / 2.9])
     # However wide the bars are.
     assert sizes_of(weight=[3.0, 7.0], error=2.0) == [1.5, 0.25]
     assert sizes_of(exact=True) == [0.25, 0.25]

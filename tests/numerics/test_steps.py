@@ -649,6 +649,32 @@ def test_the_slopes_of_a_kink_are_those_of_a_fit_that_sees_it():
     assert search.kinked[1:].tolist() == [True, False, False, False, True, True, True, False, True, False]
 
 
+def test_of_two_fits_that_see_a_kink_and_contradict_each_other_the_nearer_counts():
+    """The slopes on one side 5 apart, 3 bars of 0.9 and 0.7 are 4.8: another kink lies between the steps."""
+    seen = {
+        "kinked": True,
+        "was_kinked": True,
+        "own": 0.1,
+        "kept_value": 2.0,
+        "kept_sided": 0.7,
+        "sided": 0.9,
+    }
+    for side in ("left", "right"):
+        other = seen | {side: 6.0, f"kept_{side}": 1.0}
+        other |= {f"kept_{'left' if side == 'right' else 'right'}": 1.0}
+        _, taken = keeping(
+            other,
+            other | {side: 5.7},
+            other | {"kept_step": 0.4},
+            other | {"kept_step": 0.4, "sided": 0.6},
+            # At half the step noise makes twice as much of a kink: 1.41 times as much is the limit.
+            other | {"kink": 1.4},
+            other | {"kink": 1.42},
+        )
+        assert taken == [True, False, False, False, True, False]
+    assert keeping(seen | {"left": np.nan, "right": np.nan})[1] == [False]
+
+
 def test_on_one_step_of_stairs_there_is_no_slope_of_0():
     """A fit that does not change is not kept once f was seen to stand and to move."""
     better = {"own": 0.9}

@@ -1,0 +1,256 @@
+"""Whether accusations hold at other steps: nearer to x, and farther away, where f does not move."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from gradcheck._typing import Flat, Index, Mask
+from gradcheck.evidence.axes import along_axes, anything, lines_of, smallest_steps
+from gradcheck.evidence.confirm import MARGIN, NEARLY
+from gradcheck.numerics.setting import Setting
+from gradcheck.numerics.steps import POINTS
+from gradcheck.parameters.leaves import eps_of
+from gradcheck.results.entries import Entries
+from gradcheck.results.estimate import Estimate
+from gradcheck.results.outcome import Limit
+from gradcheck.results.table import put, rows
+from gradcheck.results.verdict import Judgement
+
+# Noise of so many roundings of f(x) may be kinks, which the digits of f resolve; what moves f by so many roundings
+# shows; and nearer is so many times as near, at the least.
+ROUGH, SHOWS, NEARER = 1e3, 16.0, 30.0
+# Kinks that noise did not show change a slope by no more than this part of what its array is.
+SLIGHT = 0.01
+# Where f leaves a line is looked for to this part of the way there, in so many bisections at most. It has left it by
+# this part of what the other slope makes; by half of that, within so short a way, it jumps.
+WITHIN, BISECTIONS, LEFT = 1.0 / 256.0, 24, 0.25
+# No term within f that a slope may be lost in is more than ROUGH times f, or 1; a slope of this part of its array, or
+# less, may be lost in any: log(1 + 1e-13 x) moves by a rounding of 1 at a time.
+# An f that moves by this part of a claim, or less, does not move.
+HARDLY = 1e-3
+# Where f seems to be flat it is looked for at this part of the size of x; its first jump at so many times that.
+FARTHER, BEYOND = 0.3, (1.0, 4.0, 16.0)
+
+Decide = Callable[[Estimate], Judgement]
+
+
+def held_nearer(setting: Setting, evidence: Entries, judge: Decide) -> Entries:
+    """The evidence, with what is called wrong measured anew where f has the slope that is claimed nearer to x.
+
+    judge : decides about all estimates.
+    As near as the digits of f(x) alone let a claim be told from what was found: kinks beside x, as those of a table,
+    are noise to points that cross them, and all that f does at a coordinate of 0 may lie within every step. One
+    evaluation a column of the few weakest accusations, and of the others where one of these does not hold; six for each
+    column that is measured anew.
+    """
+    near = _nearest(setting, evidence)
+    at = np.flatnonzero(np.isfinite(near))
+    if at.size == 0 or setting.objective.remaining < min(at.size, NEARLY):
+        return evidence
+    columns = setting.places(evidence.coordinates[at])[1]
+    excess = np.abs(evidence.analytic - evidence.estimate.value)[at] / evidence.judgement.allowed[at]
+    early = np.isin(columns, columns[np.argsort(excess)[:NEARLY]])
+    shown = _shown(setting, evidence, near, at[early])
+    if shown.size == 0 or _made_of_steps(setting, evidence, near, shown):
+        return evidence
+    shown = np.concatenate([shown, _shown(setting, evidence, near, at[~early])])
+    return _anew(setting, evidence, near, shown, judge)
+
+
+def _nearest(setting: Setting, evidence: Entries) -> Flat:
+    """How near to x (k,) each entry is looked at, the same for those of a column; nan where it is not."""
+    found, given = evidence.estimate, evidence.analytic
+    output, column = setting.places(evidence.coordinates)
+    x, distance, scale = setting.x[column], np.abs(given - found.value), evidence.judgement.scale
+    flat = (x == 0) & (np.abs(found.value) <= MARGIN * found.error)
+    # Where f does not move it may stand on a step: that shows no slope of 0.
+    suspect = evidence.judgement.wrong & np.isfinite(distance) & (found.limit != Limit.KINK) & (given != 0)
+    suspect &= _rough(setting)[output] | flat | ((x != 0) & (distance <= SLIGHT * scale))
+    # Terms within f are rounded as well, and x; most of what was measured beside 0 is what f bends.
+    digits = eps_of(x.dtype) * np.abs(setting.f_x[output])
+    rounding = np.maximum(_fine_level(setting)[output], eps_of(x.dtype) * np.abs(x) * scale)
+    rounding = np.where(x == 0, digits, rounding)
+    near = np.full(setting.x.size, np.inf)
+    np.minimum.at(near, column[suspect], SHOWS * rounding[suspect] / distance[suspect])
+    near = np.maximum(near[column], smallest_steps(setting, column))
+    room = np.max(_room(setting, column), axis=0)
+    return np.asarray(np.where(suspect & (NEARER * near <= np.minimum(found.step, room)), near, np.nan))
+
+
+def _room(setting: Setting, column: Index) -> Flat:
+    """How far some coordinates may go to the left and to the right, (2, k)."""
+    return np.full((2, column.size), np.inf) if setting.room is None else np.stack(setting.room)[:, column]
+
+
+def _rough(setting: Setting) -> Mask:
+    """The outputs (m,) whose noise is far above what their digits resolve."""
+    return np.asarray(setting.level > ROUGH * eps_of(setting.x.dtype) * np.abs(setting.f_x))
+
+
+def _fine_level(setting: Setting) -> Flat:
+    """The noise (m,) of one value by its digits alone where more was measured, but where that is hardly more."""
+    digits = eps_of(setting.x.dtype) * np.abs(setting.f_x)
+    return np.asarray(np.where(_rough(setting), digits, setting.level))
+
+
+def _shown(setting: Setting, evidence: Entries, near: Flat, at: Index) -> Index:
+    """Those of some entries of which f shows the claim rather than what was found, as near to x as that is told."""
+    if at.size == 0 or setting.objective.remaining < at.size:
+        return at[:0]
+    entries = evidence.coordinates[at]
+    output, column = setting.places(entries)
+    lines, rows_at = lines_of(setting, output, column, None), np.arange(at.size)
+    left, right = _room(setting, column)
+    offsets = lines.reached(rows_at, np.where(right >= left, near[at], -near[at])[:, None])
+    values = setting.objective.along(lines, rows_at, offsets)
+    slope = (values[:, 0] - setting.f_x[output]) / offsets[:, 0]
+    off, other = evidence.analytic[at] - slope, evidence.estimate.value[at] - slope
+    shown: Index = at[(slope != 0) & (2.0 * np.abs(off) < np.abs(other))]
+    return shown
+
+
+def _made_of_steps(setting: Setting, evidence: Entries, near: Flat, shown: Index) -> bool:
+    """Whether f leaves a slope that it shows near x by a jump: then that is the slope of a step's surface.
+
+    By the one of some entries whose two slopes are most apart.
+    """
+    distance = np.abs(evidence.estimate.value - evidence.analytic)
+    at = int(shown[np.argmax(distance[shown])])
+    output, _ = setting.places(evidence.coordinates[[at]])
+    if not _rough(setting)[output[0]]:
+        return False
+    step, given, apart = evidence.estimate.step[at], evidence.analytic[at], distance[at]
+    return jump_from_line(setting, int(evidence.coordinates[at]), given, (near[at], step), apart) > 0
+
+
+def _anew(setting: Setting, evidence: Entries, near: Flat, shown: Index, judge: Decide) -> Entries:
+    """The evidence with the looked at entries of those columns measured by stencils near x; their noise is a rounding.
+
+    Those that f shows there and a stencil still accuses have no bar: two steps tell different stories.
+    """
+    columns = setting.places(evidence.coordinates)[1]
+    at = np.flatnonzero(np.isfinite(near) & np.isin(columns, columns[shown]))
+    if setting.objective.remaining < 6 * np.unique(columns[at]).size:
+        found = evidence.estimate.without_bar(shown, Limit.NOISE)
+        return replace(evidence, estimate=found, judgement=judge(found))
+    fine = replace(setting, level=_fine_level(setting))
+    second = along_axes(fine, evidence.coordinates[at], 2.0 * near[at], anything, rounds=1)
+    # The noise there was never measured: what truncation shows may be all noise.
+    second = replace(second, error=second.error + 4.0 * second.truncation)
+    known = np.isfinite(second.error)
+    found = evidence.estimate.without_bar(at[~known], Limit.NOISE)
+    found = put(found, at[known], rows(second, np.flatnonzero(known)))
+    found = replace(found, nfev=found.nfev + second.nfev)
+    open_still = np.intersect1d(shown, np.flatnonzero(judge(found).wrong))
+    found = found.without_bar(open_still, Limit.TRUNCATION)
+    return replace(evidence, estimate=found, judgement=judge(found))
+
+
+def without_lost(setting: Setting, evidence: Entries, judge: Decide) -> Entries:
+    """The evidence without bars where f does not move near x, and farther away moves in jumps.
+
+    judge : decides about all estimates.
+    log(1 + e) moves by a rounding of 1 at a time, however small it is itself. What makes less than two jumps at 0.3 of
+    the size of x, or less than a rounding of f, is lost; and what f shows there about as it is claimed. Where f bends
+    from where it is flat its slope is 0: a unit that is dead has none. Some twenty evaluations for the jump, six a
+    column of the few smallest claims, and of the others where one of these is lost.
+    """
+    given, found = evidence.analytic, evidence.estimate
+    output, column = setting.places(evidence.coordinates)
+    size = np.abs(setting.x[column])
+    steps = FARTHER * np.where(size > 0, size, setting.scales[column])
+    moved = np.abs(given) * steps
+    still = evidence.judgement.wrong & (found.chord <= HARDLY * np.abs(given)) & np.isfinite(moved)
+    if not still.any():
+        return evidence
+    before = setting.objective.nfev
+    values = np.abs(setting.f_x)
+    rounding = setting.tolerance.eps * np.maximum(values, np.median(values))[output]
+    lost = still & (moved <= rounding)
+    hidden = ROUGH * np.maximum(rounding, setting.tolerance.eps)
+    may = still & ~lost & (np.abs(given) * found.step <= hidden)
+    largest = int(np.argmax(np.where(may, moved, -1.0)))
+    jump = _first_jump(setting, evidence, steps, largest) if may[largest] else 0.0
+    lost |= still & (output == output[largest]) & (moved <= 2.0 * jump)
+    # Hardly any slope is lost without a jump that is seen as well.
+    open_to = still & ~lost & ((jump > 0) | (np.abs(given) <= HARDLY * evidence.judgement.scale))
+    at = np.flatnonzero(open_to)
+    at = at[np.argsort(moved[at])]
+    early = np.isin(column[at], column[at[:NEARLY]])
+    for these in (at[early], at[~early]):
+        shown = _shown_farther(setting, evidence, these, steps)
+        lost[shown] = True
+        if not shown.size:
+            break
+    found = replace(found, nfev=found.nfev + setting.objective.nfev - before)
+    if not lost.any():
+        return replace(evidence, estimate=found)
+    found = found.without_bar(lost, Limit.NOISE)
+    return replace(evidence, estimate=found, judgement=judge(found))
+
+
+def _first_jump(setting: Setting, evidence: Entries, steps: Flat, at: int) -> float:
+    """The jump by which f begins to move along one entry; 0 where it bends, or does not move."""
+    entry, claimed = int(evidence.coordinates[at]), float(abs(evidence.analytic[at]))
+    for times in BEYOND:
+        between = (float(evidence.estimate.step[at]), times * float(steps[at]))
+        if between[0] >= between[1]:
+            continue
+        if jump := jump_from_line(setting, entry, 0.0, between, claimed):
+            return jump
+    return 0.0
+
+
+def _shown_farther(setting: Setting, evidence: Entries, at: Index, steps: Flat) -> Index:
+    """Those of some entries along which f moves about as claimed over these steps, of all entries."""
+    entries, given = evidence.coordinates[at], evidence.analytic[at]
+    if at.size == 0 or setting.objective.remaining < POINTS * np.unique(setting.places(entries)[1]).size:
+        return at[:0]
+    far = along_axes(setting, entries, steps[at], anything, rounds=1)
+    off = np.abs(given - far.value) <= MARGIN * far.error + np.abs(given) / 2.0
+    shown: Index = at[(far.chord > 0) & off]
+    return shown
+
+
+def jump_from_line(
+    setting: Setting, entry: int, slope: float, between: tuple[float, float], apart: float
+) -> float:
+    """The jump by which f leaves the line of some slope through x, between two distances along one coordinate.
+
+    apart : by how much the slope from x to the farther distance is another. 0 where f stays with the line; and where it
+    leaves it little by little, as at a kink.
+    """
+    output, column = setting.places(np.array([entry]))
+    lines, at = lines_of(setting, output, column, None), np.zeros(1, np.intp)
+    f_x = setting.f_x[output[0]]
+    near, far = between
+    # As far to both sides, or to the one on which there is room.
+    left, right = _room(setting, column)[:, 0]
+    sides = [-1.0, 1.0] if min(left, right) > near else [1.0 if right >= left else -1.0]
+    far = min(far, left if sides[0] < 0 else np.inf, right if sides[-1] > 0 else np.inf)
+    if near >= far or setting.objective.remaining < BISECTIONS + 3:
+        return 0.0
+
+    def departure(distance: float) -> tuple[float, float]:
+        offset = lines.reached(at, np.array([[distance]]))
+        value = float(setting.objective.along(lines, at, offset)[0, 0])
+        return float(offset[0, 0]), value - float(f_x) - slope * float(offset[0, 0])
+
+    blurred = SHOWS * eps_of(setting.x.dtype) * abs(f_x)
+    side = max(sides, key=lambda side: abs(np.nan_to_num(departure(side * far)[1])))
+    low, high = departure(side * near), departure(side * far)
+    if not abs(high[1]) > LEFT * apart * far:
+        return 0.0
+    for _ in range(BISECTIONS):
+        here, there = abs(low[0]), abs(high[0])
+        if there - here <= WITHIN * there:
+            break
+        middle = math.sqrt(here * there) if there > 2.0 * here else (here + there) / 2.0
+        found = departure(side * middle)
+        low, high = (low, found) if abs(found[1]) > max(LEFT * apart * middle, blurred) else (found, high)
+    jump = abs(high[1] - low[1])
+    return jump if jump > LEFT / 2.0 * apart * abs(high[0]) else 0.0

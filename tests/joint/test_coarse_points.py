@@ -1,0 +1,90 @@
+"""Points in float32 lie beside their line: the claim that takes f back onto it is no reason to say that f moved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradcheck import Outcome, check_gradient
+from gradcheck.function.matrix import Dense
+from gradcheck.function.objective import Objective
+from gradcheck.joint.directions import Directions
+from gradcheck.numerics.line_fit import EIGHT, positions
+from gradcheck.numerics.problem import Problem, scaling_of
+from gradcheck.parameters.tree import Parameters
+from gradcheck.results.verdict import Tolerance
+
+
+def sigmoid(z: Any) -> Any:
+    """The logistic function."""
+    return 1 / (1 + np.exp(-z))
+
+
+def trained(seed: int, loss: type) -> tuple[Callable[[Any], Any], Callable[[Any], Any], Any]:
+    """Three layers in float32 after a hundred steps of descent: hardly any entry moves the loss by a rounding of it.
+
+    loss : the dtype in which the mean is taken.
+    """
+    rng = np.random.default_rng(seed)
+    x, y = (rng.standard_normal((8, n)).astype(np.float32) for n in (10, 2))
+    p = {}
+    for k, shape in enumerate([(10, 8), (8, 8), (8, 2)]):
+        p[f"W{k}"] = np.float32(0.01) * rng.standard_normal(shape).astype(np.float32)
+        p[f"b{k}"] = np.zeros(shape[1], np.float32)
+
+    def forward(p: Any) -> tuple[Any, Any, Any]:
+        h = sigmoid(x @ p["W0"] + p["b0"])
+        k = sigmoid(h @ p["W1"] + p["b1"])
+        return h, k, k @ p["W2"] + p["b2"] - y
+
+    def f(p: Any) -> Any:
+        return (forward(p)[2].astype(loss) ** 2).mean()
+
+    def grad(p: Any) -> Any:
+        h, k, r = forward(p)
+        d2 = 2 * r / r.size
+        d1 = d2 @ p["W2"].T * k * (1 - k)
+        d0 = d1 @ p["W1"].T * h * (1 - h)
+        return {
+            "W0": x.T @ d0, "b0": d0.sum(0), "W1": h.T @ d1, "b1": d1.sum(0), "W2": k.T @ d2, "b2": d2.sum(0),
+        }  # fmt: skip
+
+    for _ in range(100):
+        steps = grad(p)
+        p = {k: v - np.float32(0.1) * steps[k] for k, v in p.items()}
+    return f, grad, p
+
+
+@pytest.mark.parametrize("loss", [np.float32, np.float64])
+def test_what_float32_hides_is_no_mistake(loss: type) -> None:
+    """Of 40 right gradients 26 FAILed: f stood still, and was said to move as claimed, without any noise."""
+    for seed in range(5):
+        f, grad, p = trained(seed, loss)
+        assert check_gradient(f, grad, p, rng=seed).outcome is Outcome.INCONCLUSIVE
+        wrong = {**grad(p), "b2": grad(p)["b2"] + 0.01}
+        assert check_gradient(f, wrong, p, rng=seed).outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("moves", [True, False])
+def test_values_of_an_output_that_stands_still_are_left_as_they_are(moves: bool) -> None:
+    """1 + x_0 in float64 at points of float32 is straight to the last bit; 2 does not move, whatever is claimed."""
+    x = np.array([1.0, 3.0], np.float32)
+
+    def f(x: Any) -> float:
+        return 1.0 + float(x[0]) if moves else 2.0
+
+    parameters, flat = Parameters.of(x)
+    objective = Objective(f, parameters)
+    problem = Problem(
+        objective, flat, np.array([2.0]), Dense(np.array([[1.0, 0.0]])), None,
+        Tolerance(1e-3), None, 2.0**-23,
+    )  # fmt: skip
+    scaling = scaling_of(problem, np.zeros(2, bool))
+    along = Directions(problem, scaling, np.random.default_rng(0), exact=False, fixed=np.zeros(1, bool))
+    tangent = np.array([1.0, 0.0])
+    step, values = along.values(tangent, 0.1, EIGHT)
+    assert values is not None
+    assert values[:, 0] - 2.0 == pytest.approx(positions(EIGHT) * step * moves, abs=1e-14)
