@@ -163,6 +163,9 @@ def _examine(
     for k in range(pairs):
         weights = test.weights[k % len(test.weights)]
         known.pairs.append(test.pair(weights, *test.arguments(weights, generator)))
+    for _ in test.weights:
+        if _decide(known, tolerance)[0] is Outcome.FAIL:
+            known.pairs = test.with_noise_of(_worst(known.pairs, tolerance), known.pairs)
     if _decide(known, tolerance)[0] is Outcome.FAIL:
         known.said = _factor(known.pairs)
         worst = _worst(known.pairs, tolerance)

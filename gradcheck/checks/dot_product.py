@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.checks.linear import accepted_of
+from gradcheck.checks.linear import accepted_of, rounding_of
 from gradcheck.function.objective import BudgetSpentError
 from gradcheck.function.progress import Progress
 from gradcheck.function.repeat import REPEATABLE
@@ -200,8 +200,13 @@ class DotProduct:
                 return Finding(f"{name} differs between two calls with the same argument", Outcome.FAIL)
             # The sum of the arguments is itself rounded, which A passes on: no more than its own terms round.
             noise = np.maximum(np.abs(both - (first + second)), differs)
-            if float(noise.max()) > max(operator.accepted, rtol) * size:
-                return _not_linear(name, float(noise.max()) / size)
+            most = max(operator.accepted, rtol) * size
+            if float(noise.max()) > most:
+                terms = [(one, 1.0, first), (other, 1.0, second), (one + other, 1.0, both)]
+                rounding = rounding_of(operator, terms, noise)
+                if (noise > np.maximum(rounding, most)).any():
+                    return _not_linear(name, float(noise.max()) / size)
+                noise = np.maximum(noise, rounding)
             noises.append(noise)
             sizes.append(np.maximum(np.abs(first), np.abs(second)))
             if not self.over_reals:
@@ -253,10 +258,35 @@ class DotProduct:
         if self.over_reals:
             left, right = left.real, right.real
         weight = max(_norm(left), _norm(right))
-        # Arguments of the sizes by which the rounding was measured.
+        error = self._error(weights, x, y, weight)
+        return Pair(complex(left.sum()), complex(right.sum()), error, weight, weights, x, y)
+
+    def _error(self, weights: Weights, x: Array, y: Array, weight: float) -> float:
+        """E of a pair of arguments, which have the sizes by which the rounding was measured."""
         noise = math.hypot(_norm(weights.a_noise * np.abs(y)), _norm(weights.b_noise * np.abs(x)))
-        sums = self.eps * math.log2(2 + left.size + right.size) * weight
-        return Pair(complex(left.sum()), complex(right.sum()), noise + sums, weight, weights, x, y)
+        return noise + self.eps * math.log2(2 + x.size + y.size) * weight
+
+    def with_noise_of(self, pair: Pair, others: list[Pair]) -> list[Pair]:
+        """The others, where they share the weights of a pair, with the rounding that multiples of its arguments show.
+
+        Where terms cancel to a few roundings, what the contract saw of these may be small by chance.
+        """
+        noises, alike = [], np.ndim(pair.weights.x) == np.ndim(pair.weights.y) == 0
+        for operator, argument, known in (
+            (self.a, pair.x, pair.weights.a_noise),
+            (self.b, pair.y, pair.weights.b_noise),
+        ):
+            value = operator(argument)
+            rounding = rounding_of(operator, [(argument, 1.0, value)], np.abs(value))
+            rounding = self._smooth(rounding, np.abs(value)) if alike else rounding
+            noises.append(np.maximum(known, rounding))
+        wider = replace(pair.weights, a_noise=noises[0], b_noise=noises[1])
+        return [
+            replace(p, weights=wider, error=self._error(wider, p.x, p.y, p.weight))
+            if p.weights is pair.weights
+            else p
+            for p in others
+        ]
 
     def entry(self, weights: Weights, x: Array, y: Array, i: int, j: int) -> Mismatch | None:
         """A[i, j] as both operators have it, or None where they agree on it.

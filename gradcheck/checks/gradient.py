@@ -160,8 +160,8 @@ def check_gradient(
         )
         question = Question(
             flat, options.tolerances, method, options.confidence, subgradient, room, rng,
-            inspect=lambda repeat: inspect(objective, recipe.grad, flat, args, repeat=repeat),
-            repeat=lambda inspection: inspect_again(objective, inspection, flat),
+            inspect=lambda repeat: inspect(objective, recipe.grad, flat, args, repeat=repeat, room=room),
+            repeat=lambda inspection: inspect_again(objective, inspection, flat, room),
             explain=lambda setting, matrix, evidence: _explain(setting, matrix, evidence, grad, args),
         )  # fmt: skip
         known = examine(objective, question, bar)

@@ -18,7 +18,7 @@ from gradcheck.driver.known import Question
 from gradcheck.driver.options import Given, Options, check_flag, finished, spelled_out, told
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.coloring import with_pattern
-from gradcheck.function.contract import Inspection
+from gradcheck.function.contract import Inspection, Room
 from gradcheck.function.matrix import Matrix, Product
 from gradcheck.function.progress import Progress
 from gradcheck.function.vector_contract import call_again, inspect_jacobian
@@ -146,11 +146,11 @@ def judge_jacobian(
         def names() -> JacobianNames:
             return jacobian_names(objective.shape or (), parameters, problem.symbol)
 
+        room = room_within(options.bounds, parameters, x)
         question = Question(
-            x, options.tolerances, options.method, options.confidence, options.subgradient,
-            room_within(options.bounds, parameters, x), options.rng,
-            inspect=lambda repeat: _inspected(objective, problem, x, names, extra, repeat=repeat),
-            repeat=lambda contract: call_again(objective, contract, x),
+            x, options.tolerances, options.method, options.confidence, options.subgradient, room, options.rng,
+            inspect=lambda repeat: _inspected(objective, problem, x, names, extra, room, repeat=repeat),
+            repeat=lambda contract: call_again(objective, contract, x, room),
             explain=lambda setting, matrix, evidence: diagnose_matrix(setting, names(), matrix, evidence),
             names=names, rounding=problem.rounding,
         )  # fmt: skip
@@ -179,11 +179,14 @@ def _inspected(
     x: Flat,
     names: Callable[[], JacobianNames],
     extra: Callable[[Matrix, str], list[Finding]] | None,
+    room: Room,
     *,
     repeat: bool,
 ) -> Inspection:
     """The first calls at x; the matrix as sparse where a pattern is declared."""
-    contract = inspect_jacobian(objective, problem.jac, x, problem.args, problem.what, repeat=repeat)
+    contract = inspect_jacobian(
+        objective, problem.jac, x, problem.args, problem.what, repeat=repeat, room=room
+    )
     if contract.matrix is None or any(finding.final for finding in contract.findings):
         return replace(contract, matrix=None)
     matrix, more = with_pattern(contract.matrix, problem.sparsity, names())

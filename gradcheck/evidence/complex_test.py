@@ -31,6 +31,9 @@ COMPARED = 8
 SATURATED = 32.0
 # A real difference that is itself known to a tenth only says little for or against.
 TELLING = 0.1
+# A kink at x that explains what is wrong has at least that much between its slopes; of several no sum comes to nearly 0
+# but for one in a hundred.
+HIDDEN = 0.01
 
 
 def by_complex_step(
@@ -58,7 +61,9 @@ def by_complex_step(
     if trusted:
         # What is off by no more than rounding may take is not wrong, but open.
         off = np.abs(given - found.value)
-        return evidence.left_open(judgement.wrong & (off <= _shown(setting, coordinates)), Limit.NOISE)
+        evidence = evidence.left_open(judgement.wrong & (off <= _shown(setting, coordinates)), Limit.NOISE)
+        accused = rows(evidence, np.flatnonzero(evidence.judgement.wrong))
+        return None if at_a_kink(setting, accused).any() else evidence
     return evidence if interrupted else _borne_out(setting, evidence)
 
 
@@ -80,10 +85,36 @@ def _borne_out(setting: Setting, evidence: Entries) -> Entries | None:
     # Too crude to convict, real differences may leave it to the complex step; contradicted, it is not believed at all.
     said = evidence.estimate.value[doubted]
     refuted = np.abs(said - real.estimate.value) > 3.0 * real.estimate.error
-    if (convicted & ~real.judgement.wrong & refuted).any():
+    alone = convicted & ~real.judgement.wrong
+    if (alone & refuted).any() or at_a_kink(setting, rows(evidence, doubted[alone])).any():
         return None
     measured = ~convicted | real.judgement.wrong
     return put(evidence, doubted[measured], rows(real, np.flatnonzero(measured)))
+
+
+def at_a_kink(setting: Setting, wrong: Entries) -> NDArray[np.bool_]:
+    """Which entries (k,) the complex step knows otherwise from x - ih: max(0 + ih, 0) is the slope on one side alone.
+
+    wrong : what it says of entries that seem wrong. One evaluation for all of them, where f has one output; else one a
+    column. Where it cannot be afforded none is.
+    """
+    output, column = setting.places(wrong.coordinates)
+    kinked = np.zeros(output.size, bool)
+    together = np.zeros(output.size, np.intp) if setting.outputs == 1 else column
+    groups = np.unique(together)
+    if setting.objective.remaining < groups.size:
+        return kinked
+    for group in groups:
+        at = np.flatnonzero(together == group)
+        tangent = np.zeros(setting.x.size)
+        tangent[column[at]] = setting.scales[column[at]] * (1.0 + np.arange(at.size) / at.size)
+        moved = tangent[column[at]]
+        expected = np.bincount(output[at], moved * wrong.estimate.value[at], setting.outputs)
+        rounding = np.bincount(output[at], 3.0 * moved * wrong.estimate.error[at], setting.outputs)
+        apart = np.abs(complex_derivative(setting.objective, setting.x, -tangent) + expected)
+        off = moved * np.abs(wrong.analytic[at] - wrong.estimate.value[at])
+        kinked[at] = ~(apart[output[at]] <= HIDDEN * off.min() + rounding[output[at]])
+    return kinked
 
 
 def _along_all(setting: Setting, entries: Index, rng: Any, *, trusted: bool) -> Flat | None:

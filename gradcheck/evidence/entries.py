@@ -17,7 +17,7 @@ from gradcheck.evidence.axes import (
     lines_of,
     measure,
 )
-from gradcheck.evidence.confirm import CONFIRMED, confirm
+from gradcheck.evidence.confirm import CONFIRMED, MARGIN, NEARLY, confirm
 from gradcheck.evidence.held import held_nearer, without_lost
 from gradcheck.evidence.pilots import pilots, steps_like
 from gradcheck.numerics.noise import POSITIONS, scatter
@@ -257,20 +257,41 @@ def _confirm(
     )
     if groups is not None:
         return found, judgement
-    found = _with_noise_that_grows(setting, found, entries, np.flatnonzero(judgement.wrong & (size == 0)))
+    found = _with_noise_that_grows(
+        setting, found, given, entries, np.flatnonzero(judgement.wrong & (size == 0))
+    )
     return found, decided(found)
 
 
-def _with_noise_that_grows(setting: Setting, found: Estimate, entries: Index, at: Index) -> Estimate:
+def _with_noise_that_grows(
+    setting: Setting, found: Estimate, given: Flat, entries: Index, at: Index
+) -> Estimate:
     """Where x is 0 terms that cancel round as the step does, (0.1 + 0.2) x - 0.3 x, which no noise beside x shows.
 
-    at : those that are called wrong, on a line that has no kink. Equal steps as long as the first tell that noise from
-    what f bends; seven values each, of the first few, and of the others where one of these shows it.
+    at : those that are called wrong. Of the few columns of which the least is off by the fewest bars, and of the next
+    as long as that noise acquits one of these.
     """
     at = at[np.isfinite(found.error[at]) & (found.chord[at] > 0) & (found.limit[at] != Limit.KINK)]
-    at, others = at[:CONFIRMED], at[CONFIRMED:]
-    if at.size == 0 or setting.room is not None or setting.objective.remaining < POSITIONS.size * at.size:
-        return found
+    off = np.abs(given - found.value)
+    with np.errstate(all="ignore"):
+        at = at[np.argsort(off[at] / found.error[at], kind="stable")]
+    columns = setting.places(entries[at])[1]
+    first, which = np.unique(columns, return_index=True, return_inverse=True)[1:]
+    turn = np.argsort(np.argsort(first))[which] // (CONFIRMED if setting.outputs == 1 else NEARLY)
+    for part in (at[turn == k] for k in range(turn.max(initial=-1) + 1)):
+        if setting.room is not None or setting.objective.remaining < POSITIONS.size * part.size:
+            break
+        found, noise = _grown(setting, found, entries, part)
+        if not (off[part] <= MARGIN * noise).any():
+            break
+    return found
+
+
+def _grown(setting: Setting, found: Estimate, entries: Index, at: Index) -> tuple[Estimate, Flat]:
+    """The same with bars that hold the noise of equal steps, and that noise of each row of `at`.
+
+    As long as the first tell it from what f bends; seven values each.
+    """
     lines = lines_of(setting, *setting.places(entries[at]), None)
     offsets = found.step[at][:, None] * POSITIONS / POSITIONS[-1]
     values = setting.objective.along(lines, np.arange(at.size), offsets)
@@ -281,5 +302,4 @@ def _with_noise_that_grows(setting: Setting, found: Estimate, entries: Index, at
     error, limit = found.error.copy(), found.limit.copy()
     error[at[grown]] = np.maximum(error[at], noise)[grown]
     limit[at[grown]] = Limit.NOISE
-    found = replace(found, error=error, limit=limit, nfev=found.nfev + offsets.size)
-    return _with_noise_that_grows(setting, found, entries, others) if grown.any() else found
+    return replace(found, error=error, limit=limit, nfev=found.nfev + offsets.size), noise

@@ -20,6 +20,7 @@ from gradcheck.examination.row_evidence import (
     scaled_rows,
     sizes_of_rows,
     tolerated,
+    unseen_rows,
 )
 from gradcheck.examination.silent import (
     BUDGET,
@@ -284,7 +285,11 @@ class _Search:
         begun : as of `find_places`.
         """
         problem, joint = self.problem, self.joint
-        every = scaled.any() and self.sample(np.flatnonzero(scaled))
+        unseen = scaled & False
+        if scaled[joint.wrong].all():
+            alpha, unseen = unseen_rows(joint.directions[-1], alpha, joint.wrong, problem.matrix)
+        every = scaled.any() and self.sample(np.flatnonzero(scaled | unseen))
+        scaled = scaled | (unseen & self.wrong_rows(scaled.size))
         if (np.abs(alpha[scaled]) > problem.tolerance.rtol).any() and not self.wrong_rows(scaled.size).any():
             scaled = scaled & False  # of a row that is off by a factor the largest entries are wrong
         rows = joint.wrong & ~scaled

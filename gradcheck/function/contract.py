@@ -16,13 +16,16 @@ from gradcheck._typing import Flat
 from gradcheck.function.arithmetic import callers_arithmetic
 from gradcheck.function.matrix import Dense, Matrix
 from gradcheck.function.objective import NotScalarError, Objective
-from gradcheck.function.repeat import REPEATABLE, Repeat, said_of_two_values
+from gradcheck.function.repeat import REPEATABLE, Repeat, said_of_two_values, values_beside
 from gradcheck.parameters.leaves import DOUBLE, all_finite, dropped, eps_of, kind_of
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.verdict import Tolerance
 from gradcheck.results.words import count
+
+# How far f may go from x, left and right (n,); None is anywhere.
+Room = tuple[Flat, Flat] | None
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,13 @@ class Inspection:
 
 
 def inspect(
-    objective: Objective, grad: Any, x: Flat, args: Sequence[Any] = (), *, repeat: bool = True
+    objective: Objective,
+    grad: Any,
+    x: Flat,
+    args: Sequence[Any] = (),
+    *,
+    repeat: bool = True,
+    room: Room = None,
 ) -> Inspection:
     """Call f twice and grad once at x, and look at what they return and at what they did to x.
 
@@ -64,12 +73,12 @@ def inspect(
         second call is left to `again`, after f was called elsewhere: right after the first a cache of f's last call
         would not show.
     repeat : False leaves the second call of f to `inspect_again`, save where f returns its gradient, or where the
-        first calls found something that a random f would explain.
+        first calls found something that a random f would explain. room : as of `Repeat.findings`.
     Exceptions that f or grad raise at x propagate, with a note that says where.
     """
     findings: list[Finding] = []
     repeat = repeat or grad is True
-    f_x, returned = _inspect_f(objective, x, findings, calls=2 if repeat else 1)
+    f_x, returned = _inspect_f(objective, x, findings, room, calls=2 if repeat else 1)
     if any(finding.final for finding in findings):
         return Inspection(f_x, None, tuple(findings), "float64", 0)
     parameters, ngev = objective.parameters, 0
@@ -94,22 +103,32 @@ def inspect(
     found = Inspection(f_x, matrix, tuple(findings), dtype, ngev, repeat, repeated)
     if repeat or not any(finding.outcome for finding in findings):
         return found
-    again = inspect_again(objective, found, x)
+    again = inspect_again(objective, found, x, room)
     if any(finding.final for finding in again):
         return Inspection(f_x, None, again, "float64", ngev)
     return replace(found, findings=(*again, *findings), repeated=True)
 
 
-def inspect_again(objective: Objective, inspection: Inspection, x: Flat) -> tuple[Finding, ...]:
+def inspect_again(
+    objective: Objective, inspection: Inspection, x: Flat, room: Room = None
+) -> tuple[Finding, ...]:
     """What a second call of f at x adds, where `inspect` left it out."""
     findings = list(inspection.findings)
     value = _call_f(objective, x, findings)[0]
     if not any(finding.final for finding in findings):
-        findings += said_of_two_values("", inspection.f_x, value, partial(_value_at, objective, x))
+        findings += _differing(objective, x, inspection.f_x, value, room)
     return tuple(findings[len(inspection.findings) :])
 
 
-def _inspect_f(objective: Objective, x: Flat, findings: list[Finding], calls: int) -> tuple[Any, list[Any]]:
+def _differing(objective: Objective, x: Flat, first: Any, second: Any, room: Room) -> list[Finding]:
+    """What there is to say of the values of two calls at x."""
+    again, beside = partial(_value_at, objective, x), partial(values_beside, objective, x, room)
+    return said_of_two_values("", first, second, again, beside)
+
+
+def _inspect_f(
+    objective: Objective, x: Flat, findings: list[Finding], room: Room, calls: int
+) -> tuple[Any, list[Any]]:
     values, gradients, kept, given = [], [], [], []
     for _ in range(calls):
         value, gradient, tree = _call_f(objective, x, findings)
@@ -128,7 +147,7 @@ def _inspect_f(objective: Objective, x: Flat, findings: list[Finding], calls: in
             )
         )
     else:
-        findings += said_of_two_values("", first, values[-1], partial(_value_at, objective, x))
+        findings += _differing(objective, x, first, values[-1], room)
     if gradients[0] is not None:
         viewed = _is_view(objective.parameters, gradients[0], given[0])
         _note_sharing(objective.parameters, gradients, viewed, "f", findings)

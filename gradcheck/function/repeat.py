@@ -22,38 +22,73 @@ CALLS = 6
 CLEAR = "clear the state that it keeps from call to call"
 # Two calls of f may differ by what a parallel sum reorders; more than this, relative to the larger, is randomness.
 REPEATABLE = 1e-9
-# Randomness of so much is noise like any other, which is measured and decides what it can; more of it wants a seed.
-NOISE = 1e-6
+# Randomness of so much is noise like any other, which is measured and decides what it can; more of it wants a seed,
+# unless it is no more than a part of what f changes by beside x: it hides no slope then, however small f itself is.
+NOISE, HIDES = 1e-6, 0.03
 
 
-def said_of_two_values(name: str, first: float, second: float, again: Callable[[], float]) -> list[Finding]:
-    """What there is to say of two values of f, or of its output `name`, at one x; `again` calls f there once more."""
+def said_of_two_values(
+    name: str, first: float, second: float, again: Callable[[], float], beside: Callable[[], list[float]]
+) -> list[Finding]:
+    """What there is to say of two values of f, or of its output `name`, at one x.
+
+    again : calls f there once more. beside : its values at a few points beside x.
+    """
     if first == second:
         return []
     text = f"f differs between two calls at the same x: {name}{first:.17g} and {second:.17g}"
     size = max(abs(first), abs(second))
     if abs(first - second) <= REPEATABLE * size:
         return [Finding(text)]
-    why, state = _why_it_differs([first, second], again)
-    if not state and abs(first - second) <= NOISE * size:
+    seen = [first, second]
+    why, state = _why_it_differs(seen, again)
+    if not state and (abs(first - second) <= NOISE * size or _hides_little(seen, beside)):
         return [Finding(f"{text}: noise of f, which was measured")]
     return [Finding(f"{text}; {why}", Outcome.INCONCLUSIVE, final=True)]
 
 
-def _why_it_differs(seen: list[float], again: Callable[[], float]) -> tuple[str, bool]:
-    """What to do about an f whose values `seen` at one x differ, and whether it is seen to keep state.
+def _hides_little(seen: list[float], beside: Callable[[], list[float]]) -> bool:
+    """Whether the values at one x differ by a small part of what f changes by beside it."""
+    if not np.isfinite(seen).all():
+        return False
+    try:
+        changes = [abs(value - seen[0]) for value in beside() if np.isfinite(value)]
+    except Exception:  # f is the caller's: it may raise anything
+        return False
+    return bool(np.ptp(seen) <= HIDES * max(changes, default=0.0))
 
-    `again` may raise. State is told from randomness by the order of the values: a counter drifts, a recurrent state
-    settles, a loader of batches comes round. A random f gives the same value when numpy's global generator is put back.
+
+def values_beside(
+    objective: Objective, x: Flat, room: tuple[Flat, Flat] | None, output: int | None = None
+) -> list[float]:
+    """F, or one of its outputs, at two points about a tenth of x's scales away, within the bounds.
+
+    room : as of `Repeat.findings`.
     """
-    values = list(seen)
-    if not np.isfinite(values).all():
+    units = np.random.default_rng(0).uniform(0.5, 1.5, x.size) * np.where(np.arange(x.size) % 2, -1.0, 1.0)
+    step = ELSEWHERE * objective.parameters.scales(x) * units
+    values = []
+    for away in (step, -step):
+        within = away if room is None else np.clip(away, -room[0], room[1])
+        value = objective.probe(x + within)
+        values.append(float(value if output is None else value[output]))
+    return values
+
+
+def _why_it_differs(seen: list[float], again: Callable[[], float]) -> tuple[str, bool]:
+    """What to do about an f whose values at one x differ, and whether it is seen to keep state.
+
+    seen : grows by the values of further calls, `again`, which may raise. State is told from randomness by the order of
+    the values: a counter drifts, a recurrent state settles, a loader of batches comes round. A random f gives the same
+    value when numpy's global generator is put back.
+    """
+    if not np.isfinite(seen).all():
         return f"{CLEAR}, or fix its random seed", False
     try:
-        values += [float(again()) for _ in range(CALLS)]
-        steps = np.diff(values)
+        seen += [float(again()) for _ in range(CALLS)]
+        steps = np.diff(seen)
         for period in (2, 3):
-            if values[period:] == values[:-period]:
+            if seen[period:] == seen[:-period]:
                 return f"it comes round every {period} calls: {CLEAR}", True
         if (steps > 0).all() or (steps < 0).all():
             return f"it drifts: {CLEAR}", True

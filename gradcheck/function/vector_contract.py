@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from gradcheck._typing import Flat
 from gradcheck.function.arithmetic import callers_arithmetic
-from gradcheck.function.contract import Inspection, changed, is_pair, misfit, raised_by
+from gradcheck.function.contract import Inspection, Room, changed, is_pair, misfit, raised_by
 from gradcheck.function.matrix import Dense, Matrix, Sparse, matrix_dtype, read_matrix
 from gradcheck.function.objective import NotScalarError
-from gradcheck.function.repeat import Repeat, said_of_two_values
+from gradcheck.function.repeat import Repeat, said_of_two_values, values_beside
 from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.parameters.matrix_names import output_name
 from gradcheck.parameters.tree import Parameters
@@ -21,7 +22,9 @@ from gradcheck.results.outcome import Outcome
 from gradcheck.results.words import count
 
 
-def call_outputs(objective: VectorObjective, x: Flat, findings: list[Finding], calls: int = 2) -> Flat:
+def call_outputs(
+    objective: VectorObjective, x: Flat, findings: list[Finding], calls: int = 2, room: Room = None
+) -> Flat:
     """f(x), (m,), from two calls, or one; what is wrong with them is appended to `findings`."""
     seen: list[Flat] = []
     for _ in range(calls):
@@ -45,20 +48,22 @@ def call_outputs(objective: VectorObjective, x: Flat, findings: list[Finding], c
         text = f"f(x) is not finite: {name} is {seen[0][bad[0]]}; there is no derivative to compare with"
         findings.append(Finding(text, Outcome.INCONCLUSIVE, final=True))
     elif calls > 1:
-        findings += _differing(objective, x, *seen)
+        findings += _differing(objective, x, seen[0], seen[1], room)
     return seen[0]
 
 
-def call_again(objective: VectorObjective, contract: Inspection, x: Flat) -> tuple[Finding, ...]:
+def call_again(
+    objective: VectorObjective, contract: Inspection, x: Flat, room: Room = None
+) -> tuple[Finding, ...]:
     """What a second call of f at x adds, where `inspect_jacobian` left it out."""
     findings: list[Finding] = []
     values = call_outputs(objective, x, findings, calls=1)
     if not any(finding.final for finding in findings):
-        findings += _differing(objective, x, contract.f_x, values)
+        findings += _differing(objective, x, contract.f_x, values, room)
     return tuple(finding for finding in findings if finding not in contract.findings)
 
 
-def _differing(objective: VectorObjective, x: Flat, first: Flat, second: Flat) -> list[Finding]:
+def _differing(objective: VectorObjective, x: Flat, first: Flat, second: Flat, room: Room) -> list[Finding]:
     """What there is to say of the values (m,) of two calls at x."""
     apart = np.flatnonzero(first != second)
     if apart.size == 0:
@@ -70,7 +75,8 @@ def _differing(objective: VectorObjective, x: Flat, first: Flat, second: Flat) -
         with callers_arithmetic():
             return float(objective.at(objective.parameters.unflatten(x.copy()))[0][k])
 
-    return said_of_two_values(f"{name} is ", float(first[k]), float(second[k]), again)
+    beside = partial(values_beside, objective, x, room, k)
+    return said_of_two_values(f"{name} is ", float(first[k]), float(second[k]), again, beside)
 
 
 def inspect_jacobian(
@@ -81,6 +87,7 @@ def inspect_jacobian(
     what: str = "jac",
     *,
     repeat: bool = True,
+    room: Room = None,
 ) -> Inspection:
     """Call f twice and jac once at x, and look at what they return and at what they did to x.
 
@@ -89,7 +96,7 @@ def inspect_jacobian(
     Exceptions of either at x propagate, with a note.
     """
     findings: list[Finding] = []
-    f_x = call_outputs(objective, x, findings, calls=2 if repeat else 1)
+    f_x = call_outputs(objective, x, findings, calls=2 if repeat else 1, room=room)
     if any(finding.final for finding in findings):
         return Inspection(f_x, None, tuple(findings), "float64", 0, repeat)
     parameters = objective.parameters

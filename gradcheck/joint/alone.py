@@ -8,11 +8,13 @@ import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.evidence.axes import BEYOND, first_steps, lines_of, measure
+from gradcheck.evidence.complex_test import at_a_kink
 from gradcheck.evidence.entries import WEIGHTS, claimed_still, decide, held, judged, sweep
 from gradcheck.joint.directions import COMPLEX_ROUNDING, EPS
 from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.stencils import STENCIL, inner_pairs
+from gradcheck.parameters.quantiles import median
 from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import Estimate, as_told
 from gradcheck.results.outcome import Limit
@@ -24,6 +26,13 @@ from gradcheck.results.verdict import Judgement
 CLEARLY = 10.0
 # At a step of so many times the noise over the slope the difference on one side knows it to a thirtieth.
 NEAREST = 60.0
+# The part of what an entry is off by that may lie between slopes which both say so. Claims of one side of a kink are
+# off by half of the jump, which shows as four times this.
+NEARER = 0.25
+# By so many times the noise of a row may be seen too small, in the few points of a direction.
+LUCK = 4.0
+# A kink at x that explains a claim shows in the real points by this part of it, whatever others beside x add to it.
+BENT = 0.03
 # The two inner pairs of a stencil.
 PAIRS = STENCIL[1:-1]
 
@@ -45,10 +54,13 @@ def judge_alone(
     if entries.size == 0 or setting.objective.remaining < 6 * entries.size:
         return sweep(setting, claimed[entries], entries)
     if exact:
-        found = _by_complex_step(problem, setting, claimed[entries], entries)
+        found, bend = _by_complex_step(problem, setting, claimed[entries], entries)
         judgement, clear = _clear(setting, found, claimed[entries], entries)
-        if clear.all():
-            return Entries(entries, claimed[entries], found, judgement)
+        exactly = Entries(entries, claimed[entries], found, judgement)
+        bent = bend >= BENT * np.abs(claimed[entries] - found.value)
+        doubted = rows(exactly, np.flatnonzero(judgement.wrong & bent))
+        if clear.all() and not at_a_kink(setting, doubted).any():
+            return exactly
         return sweep(setting, claimed[entries], entries)
     at = _within_reach(setting, claimed[entries], entries)
     parts = [_by_four_points(setting, claimed[entries[at]], entries[at])] if at.any() else []
@@ -108,6 +120,8 @@ def _steady(setting: Setting, found: Estimate, given: Flat, entries: Index) -> M
     """
     outputs, columns = setting.places(entries)
     level, size = setting.level[outputs], np.maximum(np.abs(found.value), np.abs(given))
+    # Of many rows some seem to be less noisy than most by chance.
+    level = np.maximum(level, np.minimum(median(level), LUCK * level))
     # No farther than the stencil went to both sides.
     room = np.inf if setting.room is None else np.minimum(*setting.room)[columns]
     affordable = setting.objective.remaining >= (4 + len(STENCIL)) * entries.size
@@ -127,6 +141,8 @@ def _steady(setting: Setting, found: Estimate, given: Flat, entries: Index) -> M
     bar = 3.0 * found.error[:, None] + 3.0 * level[:, None] / steps
     off = (high - low) / (2.0 * steps) - found.value[:, None]
     bent = (high - 2.0 * f_x + low) / steps - found.curvature[:, None] * steps
+    # A slope that lies nearer to the one that was found than to the claim by so much accuses as that did.
+    bar = np.maximum(bar, NEARER * np.abs(given - found.value)[:, None])
     with np.errstate(invalid="ignore"):
         return np.asarray(((np.abs(off) <= bar) & (np.abs(bent) <= 2.0 * bar)).all(axis=1))
 
@@ -164,10 +180,16 @@ def _by_four_points(setting: Setting, given: Flat, entries: Index) -> Entries:
     return held(setting, rows(Entries(entries, given, found, judgement), np.flatnonzero(clear)))
 
 
-def _by_complex_step(problem: Problem, setting: Setting, claimed: Flat, entries: Index) -> Estimate:
-    """The complex step at each entry, and two real points, which tell an f that is not analytic there."""
+def _by_complex_step(
+    problem: Problem, setting: Setting, claimed: Flat, entries: Index
+) -> tuple[Estimate, Flat]:
+    """The complex step at each entry, and two real points, which tell an f that is not analytic there.
+
+    And what the slopes of these (k,) differ by.
+    """
     x, scales = setting.x, setting.scales
-    exact, real, step = np.full(entries.size, np.nan), np.full(entries.size, np.nan), 1e-3
+    exact, real, bend = (np.full(entries.size, np.nan) for _ in range(3))
+    step = 1e-3
     for k, entry in enumerate(entries):
         tangent = np.zeros(x.size)
         tangent[entry] = scales[entry]
@@ -175,6 +197,7 @@ def _by_complex_step(problem: Problem, setting: Setting, claimed: Flat, entries:
         low, high = problem.along(tangent, np.array([-step, step]))[:, 0]
         unit = problem.unit / scales[entry]
         real[k] = (high - low) / (2.0 * step) * unit
+        bend[k] = abs(high - 2.0 * problem.f_x[0] + low) / step * unit
         exact[k] = np.nan if values is None else float(values.imag[0]) * unit
     size, own = np.maximum(np.abs(exact), np.abs(claimed)), scales[entries]
     # It may be what is left of larger terms: none above f, nor above what others change f by; a claim is no evidence.
@@ -185,4 +208,5 @@ def _by_complex_step(problem: Problem, setting: Setting, claimed: Flat, entries:
     agrees = np.abs(real - exact) <= np.maximum(step * size, 0.5 * np.abs(claimed - exact))
     error = np.where(agrees, rounding, np.inf)
     limit = np.array([Limit.DISPUTED, Limit.NONE], object)[agrees.astype(int)]
-    return replace(as_told(exact, error, np.zeros(entries.size)), limit=limit, nfev=3 * entries.size)
+    told = as_told(exact, error, np.zeros(entries.size))
+    return replace(told, limit=limit, nfev=3 * entries.size), bend

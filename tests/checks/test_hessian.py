@@ -211,3 +211,49 @@ def test_symmetry_is_judged_at_any_scale(scale):
     assert check_hvp(lambda x: H @ x, lambda x, v: H @ v, x).outcome is Outcome.PASS
     report = check_hvp(lambda x: H @ x, lambda x, v: wrong @ v, x)
     assert any("not symmetric" in note for note in (report.reason, *report.notes))
+
+
+def logistic(n, ridge=1.0):
+    """The gradient of a logistic regression, and its Hessian with a ridge that may be another."""
+    rng = np.random.default_rng(1)
+    inputs = rng.normal(size=(5 * n, n))
+    targets = rng.random(5 * n) < 0.5
+
+    def probability(b):
+        return 1.0 / (1.0 + np.exp(-inputs @ b))
+
+    def hess(b):
+        p = probability(b)
+        return (inputs.T * (p * (1.0 - p))) @ inputs + ridge * np.eye(n)
+
+    return lambda b: inputs.T @ (probability(b) - targets) + b, hess
+
+
+@pytest.mark.parametrize("n", [20, 40])
+def test_a_mistake_at_0_takes_about_as_many_gradients_as_elsewhere(n):
+    """Where entries of x are 0, of no size: twice the Hessian, or one without its ridge, for 6 n and some."""
+    grad, hess = logistic(n)
+    forgotten = logistic(n, ridge=0.0)[1]
+    x = np.zeros(n)
+
+    assert check_hessian(grad, hess, x).outcome is Outcome.PASS
+    twice, without = check_hessian(grad, lambda b: 2.0 * hess(b), x), check_hessian(grad, forgotten, x)
+    assert twice.outcome is without.outcome is Outcome.FAIL
+    assert "2 x numerical" in twice.diagnosis[0]
+    assert twice.nfev <= (400 if n == 20 else 150)
+    assert "= 1 +-" in without.diagnosis[0]
+    assert "diagonal" in without.diagnosis[0]
+    assert len(without.wrong) == n
+    assert without.nfev <= 25 * n
+
+
+def test_rows_in_which_a_factor_hardly_shows_are_not_said_to_share_it_without_looking():
+    """Twice the Hessian but for some rows, which are right: these are none of the wrong ones."""
+    n = 40
+    grad, hess = logistic(n)
+    factor = np.full(n, 2.0)
+    factor[[3, 11, 29]] = 1.0
+    report = check_hessian(grad, lambda b: factor[:, None] * hess(b), np.zeros(n))
+    assert report.outcome is Outcome.FAIL
+    assert not {m.index[0] for m in report.wrong} & {3, 11, 29}
+    assert report.arrays[0].wrong <= 37 * n

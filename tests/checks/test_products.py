@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 
 import numpy as np
 import pytest
@@ -131,6 +132,69 @@ def test_what_cancels_may_round_otherwise_where_a_cotangent_lies_otherwise(error
 
     x = np.random.default_rng(0).normal(size=(4, 30))
     assert check_vjp(f, vjp, x).outcome is outcome
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("product", [check_vjp, check_jvp])
+def test_where_one_class_is_certain_what_is_left_of_a_cotangent_is_rounding(dtype, product):
+    """Where p is nearly 1 the product p (u - p.u) is a few roundings of u, and those of 2 a + b are others.
+
+    A modulus of a thousandth is larger than these, and is told.
+    """
+    for seed in range(6):
+        x = (30.0 * np.random.default_rng(seed).standard_normal((1, 10))).astype(dtype)
+
+        def along(x, u, bent=0.0):
+            p = softmax(x)
+            return p * (u - (p * u).sum(axis=-1, keepdims=True)) + x.dtype.type(bent) * np.abs(u)
+
+        right = product(softmax, along, x, rng=seed)
+        assert right.outcome is not Outcome.FAIL
+        assert "linear" not in said(right)
+        assert "is not linear" in said(product(softmax, lambda x, u: along(x, u, 1e-3), x, rng=seed))
+
+
+def test_what_cancels_in_attention_is_rounding():
+    """Of scores as large as 50 the weights are nearly 0 or 1, and the gradients of queries and keys cancel."""
+    for seed, dtype in itertools.product(range(5), (np.float32, np.float64)):
+        rng = np.random.default_rng(seed)
+        x = {name: (4.0 * rng.standard_normal((4, 4))).astype(dtype) for name in "qkv"}
+
+        def f(p):
+            return softmax(p["q"] @ p["k"].T) @ p["v"]
+
+        def vjp(p, u):
+            weights = softmax(p["q"] @ p["k"].T)
+            inner = u @ p["v"].T
+            scores = weights * (inner - (weights * inner).sum(axis=-1, keepdims=True))
+            return {"q": scores @ p["k"], "k": scores.T @ p["q"], "v": weights.T @ u}
+
+        right = check_vjp(f, vjp, x, rng=seed)
+        assert right.outcome is not Outcome.FAIL
+        assert "linear" not in said(right)
+        wrong = check_vjp(f, lambda p, u: vjp(p, 1.05 * u), x, rng=seed)
+        assert wrong.outcome is Outcome.FAIL
+
+
+def test_a_slope_that_single_precision_would_not_show_is_not_called_wrong():
+    """Weights of attention that are 1 but for 1e-12: f in floats stands still, and the claim of 1e-11 is right.
+
+    One that would move f by more than its rounding is wrong.
+    """
+    rng = np.random.default_rng(4)
+    x = {name: (5.0 * rng.standard_normal((4, 4))).astype(np.float32) for name in "qkv"}
+
+    def f(p):
+        return softmax(p["q"] @ p["k"].T) @ p["v"]
+
+    def vjp(p, u, surplus=0.0):
+        weights = softmax(p["q"] @ p["k"].T)
+        inner = u @ p["v"].T
+        scores = weights * (inner - (weights * inner).sum(axis=1, keepdims=True))
+        return {"q": scores @ p["k"] + np.float32(surplus) * u, "k": scores.T @ p["q"], "v": weights.T @ u}
+
+    assert check_vjp(f, vjp, x, rng=4).outcome is not Outcome.FAIL
+    assert check_vjp(f, lambda p, u: vjp(p, u, 1e-2), x, rng=4).outcome is Outcome.FAIL
 
 
 @pytest.mark.parametrize("forgets", [False, True])
@@ -944,3 +1008,19 @@ def test_an_operator_that_returns_no_numbers_is_named():
         check_adjoint(lambda x: None, lambda y: y, X)
     with pytest.raises(TypeError, match="y must hold real or complex numbers"):
         check_adjoint(lambda x: x, lambda y: y, X, y="abc")
+
+
+@pytest.mark.parametrize(("surplus", "outcome"), [(0.0, Outcome.INCONCLUSIVE), (1e-2, Outcome.FAIL)])
+def test_an_operator_of_which_roundings_are_left_is_no_wrong_adjoint(surplus, outcome):
+    """The Jacobian of a softmax that is nearly certain, in doubles: symmetric, and a few roundings of its argument.
+
+    Of these it is said that they hide what there is; an adjoint with a hundredth more of its argument is wrong.
+    """
+    p = softmax(np.array([[0.0, 34.0, 2.0, 1.0]]))
+
+    def product(u):
+        return p * (u - (p * u).sum())
+
+    for seed in range(8):
+        report = check_adjoint(product, lambda u: product(u) + surplus * u, p, rng=seed)
+        assert report.outcome is outcome

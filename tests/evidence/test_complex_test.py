@@ -106,6 +106,52 @@ def test_an_f_that_is_not_analytic_is_not_believed():
     assert report.outcome is not Outcome.PASS
 
 
+@pytest.mark.parametrize(
+    ("claim", "outcome"), [(0.0, Outcome.INCONCLUSIVE), (-1.0, Outcome.FAIL), (1.0, Outcome.FAIL)]
+)
+def test_a_slope_on_one_side_of_a_kink_is_not_called_wrong_by_the_complex_step(claim, outcome):
+    """It gives the other one of 1e-3 max(x, 0), which real differences along all entries hardly see."""
+    x = np.array([1.0, 0.0, 2.0])
+
+    def f(x):
+        return 1e11 + np.exp(x[0]) + 1e-3 * np.maximum(x[1], 0.0) + x[2]
+
+    claimed = np.array([np.e, claim, 1.0])
+    assert check_gradient(f, claimed, x, method="complex").outcome is outcome
+
+
+def rectified(p, inputs, targets, back=False):
+    """The loss of a layer of rectifiers, or its gradient with the slope on the left at 0."""
+    before = inputs @ p["W0"] + p["b0"]
+    after = np.maximum(before, 0)
+    residual = after @ p["W1"] + p["b1"] - targets
+    if not back:
+        return np.mean(residual**2)
+    outer = 2.0 * residual / residual.size
+    inner = (outer @ p["W1"].T) * (before > 0)
+    return {"W0": inputs.T @ inner, "b0": inner.sum(0), "W1": after.T @ outer, "b1": outer.sum(0)}
+
+
+@pytest.mark.parametrize("seed", [8, 19])
+@pytest.mark.parametrize("beyond", [0.0, -1e-3])
+def test_biases_of_0_beside_rows_of_zeros_lie_on_a_kink(seed, beyond):
+    """Padded rows switch at b = 0, the others a ten-thousandth beside it; the claim is the slope on the left.
+
+    A claim that is off by more than any slope differs from another is wrong.
+    """
+    rng = np.random.default_rng(seed)
+    inputs, targets = rng.standard_normal((16, 6)), rng.standard_normal((16, 3))
+    inputs[:4] = 0.0
+    p = {
+        "W0": 1e-4 * rng.standard_normal((6, 8)), "b0": np.zeros(8),
+        "W1": 1e-4 * rng.standard_normal((8, 3)), "b1": np.zeros(3),
+    }  # fmt: skip
+    claimed = rectified(p, inputs, targets, back=True)
+    claimed["b0"] = claimed["b0"] + beyond
+    report = check_gradient(lambda q: rectified(q, inputs, targets), claimed, p, rng=seed)
+    assert (report.outcome is Outcome.FAIL) == (beyond != 0)
+
+
 def test_the_complex_method_costs_one_evaluation_a_coordinate():
     """Sixteen for noise, two for f(x), and 6 x 8 real ones for comparison: 40 coordinates need 40 more."""
     x = np.linspace(0.1, 4.0, 40)

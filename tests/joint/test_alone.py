@@ -444,7 +444,16 @@ def test_a_claim_that_is_off_by_few_bars_of_the_complex_step_is_measured_by_real
     for off, exact in ((1.01e-5, True), (0.99e-5, False)):
         evidence, asked = exactly(entire, np.exp(X) * (1.0 + off), 0)
         assert evidence.judgement.wrong.tolist() == [True]
-        assert (len(asked) == 3) is exact
+        # f bends by more than so little, and is asked from the other side of x as well.
+        assert (len(asked) == 4) is exact
+
+
+@pytest.mark.parametrize(("claimed", "wrong"), [([0.0, 1.0], False), ([-1.0, 1.0], True), ([0.0, 1.5], True)])
+def test_at_a_kink_the_complex_step_is_the_slope_on_one_side(claimed: Any, wrong: bool):
+    """Of max(0 + ih, 0) the right one; a claim of the left one is not wrong, and one beyond both is."""
+    x = np.array([0.0, 1.0])
+    evidence, _ = exactly(lambda x: np.maximum(x[0], 0.0) + x[1] ** 2 / 2.0, claimed, 0, 1, x=x)
+    assert evidence.judgement.wrong.any() == wrong
 
 
 def test_the_complex_step_leaves_a_stencil_within_the_budget():
