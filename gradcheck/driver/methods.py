@@ -20,6 +20,7 @@ from gradcheck.function.matrix import Dense, Matrix, Sparse
 from gradcheck.joint.direction import Direction
 from gradcheck.numerics.differences import first_step
 from gradcheck.numerics.line_fit import EIGHT
+from gradcheck.numerics.noise import least_noise
 from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.row_formulas import rows_of
 from gradcheck.numerics.setting import Setting
@@ -111,6 +112,9 @@ def _told(
     """What a first direction tells other ways. level : the noise, where more is known of it; sizes : of the arrays."""
     question, rows = known.question, rows_of(problem.f_x.size)
     noise = 2.0 * (first.noise if problem.f_x.size > 1 else first.noise.max()) if level is None else level
+    if problem.eps_of_x:
+        least = least_noise(known.objective.parameters, problem.f_x)
+        noise = np.maximum(noise, least if problem.f_x.size > 1 else least.max())
     # A power of two, so that similar claims ask for the same values.
     step = 2.0 ** np.round(
         np.log2(first_step(noise, rows.of(first.weight), rows.of(problem.f_x), question.x.size))

@@ -15,7 +15,15 @@ from gradcheck.function.lines import Rays
 from gradcheck.function.matrix import Matrix
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.differences import first_step
-from gradcheck.numerics.noise import FIRST_SPACING, WIDER, WIDEST, Noise, first_spacing, measure_noise
+from gradcheck.numerics.noise import (
+    FIRST_SPACING,
+    WIDER,
+    WIDEST,
+    Noise,
+    first_spacing,
+    least_noise,
+    measure_noise,
+)
 from gradcheck.numerics.rounding import on_no_grid
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import generator_of
@@ -68,7 +76,8 @@ def prepare(
     """
     scales = objective.parameters.scales(x) if scales is None else scales
     noise = probe_noise(objective, x, f_x, rng, room, scales)
-    noise = replace(noise, level=np.maximum(noise.level, rounding))
+    least = np.maximum(rounding, least_noise(objective.parameters, f_x))
+    noise = replace(noise, level=np.maximum(noise.level, least))
     slope = np.nan_to_num(np.asarray(noise.slope), posinf=0.0)
     setting = Setting(
         objective, x, f_x, noise.level, first_step(noise.level, noise.slope, np.asarray(f_x, np.float64), x.size),

@@ -9,8 +9,8 @@ from gradcheck.numerics.setting import Setting
 from gradcheck.results.entries import Entries
 from gradcheck.results.outcome import Limit
 
-# Of a kink that was followed to this part of the size of its coordinate there is one only.
-FOLLOWED = 1e-6
+# Of a kink that was followed to this part of the size of its coordinate, or of 1 where it has none, there is one only.
+FOLLOWED = 1e-9
 # Kinks of both signs cancel where all are seen at once: so many times the largest jump of an array leaves room for it.
 CANCELLED = 3.0
 # An array of zeros has no size, and its first step is a guess: what only so many times that shows through the noise may

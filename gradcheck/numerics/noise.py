@@ -20,6 +20,8 @@ from gradcheck.numerics.rounding import (
     rounded_beyond,
     rounded_part,
 )
+from gradcheck.parameters.leaves import eps_of
+from gradcheck.parameters.tree import Parameters
 
 Probe = Callable[[float], Values]
 Far = Callable[[], Values]
@@ -40,6 +42,8 @@ ELSEWHERE = 0.7
 NEARLY_ALL, MUCH = 0.05, 0.01
 # The unit roundoff of float32.
 HALF_SINGLE = 0.5 * float(np.finfo(np.float32).eps)
+# Terms that round each for itself leave about so much of what one of their size would.
+OF_TERMS = 0.3
 # Half a step of a grid, with a margin.
 HALF_GRID = 0.6
 # What a value of 1 may be off by on the grid of float32.
@@ -365,6 +369,17 @@ def _differences(values: Values) -> _Differences:
 
 def _deviation(mean_squares: Values, factors: Values) -> Values:
     return np.asarray(np.sqrt(factors * mean_squares.astype(np.float64)))
+
+
+def least_noise(parameters: Parameters, f_x: Any) -> Values:
+    """What values of f (m,) are off by at the least where x is held in float32: so are the terms that f adds up.
+
+    Beside a penalty in float64 a network may stand still at all points near x, and its terms round as it moves on.
+    """
+    single = not parameters.plain and any(
+        eps_of(b.real_dtype) > eps_of(np.float64) for b in parameters.blocks
+    )
+    return np.asarray(OF_TERMS * HALF_SINGLE * np.abs(f_x) if single else np.zeros(np.shape(f_x)))
 
 
 def scatter(values: Values) -> Values:

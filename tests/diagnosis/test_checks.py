@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -401,12 +402,12 @@ def test_what_is_asked_for_each_output_counts_in_the_budget():
     def check(max_nfev: int | None) -> Any:
         return check_vjp(f, lambda x, u: -jac(x).T @ u, x, max_nfev=max_nfev)
 
-    whole, short = check(None), check(150)
+    whole, short = check(None), check(100)
 
     assert whole.wrong[0].name.startswith("J[")
     assert short.outcome == "FAIL"
     assert short.wrong[0].name.startswith("UJ[")
-    assert short.nfev <= 150 < whole.nfev
+    assert short.nfev <= 100 < whole.nfev
 
 
 @pytest.mark.slow
@@ -846,8 +847,12 @@ def test_numerical_is_0_by_its_own_bar_and_not_beside_the_claim(unit: float, n: 
 
     assert alone.diagnosis == (f"analytic = {unit:.6g} x numerical in all {n} entries of x",)
     assert not any("numerical is 0" in text for text in beside.diagnosis)
-    assert lacking.diagnosis == (
-        f'numerical is 0 in all {n} wrong entries of params["a"], analytic is not: f does not use them there?',
+    # Of fifty a sample tells.
+    (said,) = lacking.diagnosis
+    assert re.fullmatch(
+        rf'numerical is 0 in all {n if n < 50 else "[0-9]+"} wrong entries of params\["a"\]( that were judged)?, '
+        r"analytic is not: f does not use them there\?",
+        said,
     )
 
 

@@ -88,3 +88,19 @@ def test_values_of_an_output_that_stands_still_are_left_as_they_are(moves: bool)
     step, values = along.values(tangent, 0.1, EIGHT)
     assert values is not None
     assert values[:, 0] - 2.0 == pytest.approx(positions(EIGHT) * step * moves, abs=1e-14)
+
+
+@pytest.mark.parametrize("decay", [1e-4, 1e-2])
+def test_a_penalty_in_float64_does_not_make_a_network_in_float32_precise(decay: float) -> None:
+    """The network stands still at all points near x, the penalty moves: that is not all that f does."""
+    for seed in range(5):
+        f, grad, p = trained(seed, np.float64)
+
+        def penalised(p: Any, f: Any = f) -> float:
+            weights = (p[k].astype(float) for k in ("W0", "W1", "W2"))
+            return float(f(p) + 0.5 * decay * sum(np.sum(w * w) for w in weights))
+
+        claim = {k: v + np.float32(decay if k[0] == "W" else 0) * p[k] for k, v in grad(p).items()}
+        assert check_gradient(penalised, claim, p, rng=seed).outcome is not Outcome.FAIL
+        wrong = {**claim, "b2": claim["b2"] + 0.01}
+        assert check_gradient(penalised, wrong, p, rng=seed).outcome is Outcome.FAIL
