@@ -277,8 +277,14 @@ def _part(own: Flat, strength: Flat, moved: Mask | None) -> _Part:
     if own.min() > middle / ALIKE and own.max() < middle * ALIKE:
         return _Part(middle, rms, rms * middle, rms * middle)
     unit = np.where((own > middle / ALIKE) & (own < middle * ALIKE), middle, own)
+    # The far larger ones do no more than the others, as arrays do: positions along a line are no lengths.
+    large = own >= middle * ALIKE
+    far, near = (root_mean_square(strength[part] * unit[part]) for part in (large, ~large))
+    reach = rms * float(unit.max())
+    if far > near > 0:
+        unit = np.where(large, unit * (near / far), unit)
     effect = root_mean_square(mine * (unit if moved is None else unit[moved]))
-    return _Part(unit, rms, effect, rms * float(unit.max()))
+    return _Part(unit, rms, effect, reach)
 
 
 def _all(length: float, size: int) -> Flat:

@@ -391,19 +391,14 @@ def test_a_solvers_answer_is_decided(gtol: float) -> None:
         assert [m.name for m in wrong.wrong] == ["x[0]"]
 
 
-@pytest.mark.parametrize("n", [300, 1000, 10000])
-def test_rounding_of_x_beside_a_point_at_rest_is_no_kink(n: int) -> None:
-    """A chain of springs at rest on a line, with gravity: f is 0, and moves where x is large by what it bends alone.
-
-    Of 20 right gradients with a thousand masses none passed: a kink at x was the reason.
-    """
-    rng = np.random.default_rng(n)
-    k = np.exp(rng.normal(size=n - 1))
+def chain(n: int, offset: float = 0.0) -> tuple[Any, Any, Any]:
+    """A chain of springs with gravity, its gradient, and where it rests on a line but for gravity."""
+    k = np.exp(np.random.default_rng(n).normal(size=n - 1))
 
     def f(x: Any) -> float:
         p = x.reshape(n, 2)
         stretched = np.sqrt((np.diff(p, axis=0) ** 2).sum(1)) - 1
-        return float(0.5 * np.sum(k * stretched**2) + p[:, 1].sum())
+        return float(0.5 * np.sum(k * stretched**2) + p[:, 1].sum() + offset)
 
     def grad(x: Any) -> Any:
         d = np.diff(x.reshape(n, 2), axis=0)
@@ -413,8 +408,32 @@ def test_rounding_of_x_beside_a_point_at_rest_is_no_kink(n: int) -> None:
         found[:-1] -= force
         return found.ravel()
 
-    x = np.c_[np.arange(n) * 1.0, np.zeros(n)].ravel()
+    return f, grad, np.c_[np.arange(n) * 1.0, np.zeros(n)].ravel()
+
+
+@pytest.mark.parametrize("n", [300, 1000, 10000])
+def test_rounding_of_x_beside_a_point_at_rest_is_no_kink(n: int) -> None:
+    """At rest f is 0, and moves where x is large by what it bends alone.
+
+    Of 20 right gradients with a thousand masses none passed: a kink at x was the reason.
+    """
+    f, grad, x = chain(n)
     report = check_gradient(f, grad, x)
     assert report.outcome is Outcome.PASS
     assert report.nfev <= 40
+    assert check_gradient(f, grad(x) - np.tile([0.0, 1.0], n), x).outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize(("offset", "most"), [(0.0, 60), (1e6, 60), (1e9, 400)])
+def test_positions_along_a_line_are_no_lengths(offset: float, most: int) -> None:
+    """Of 2,000 masses beside an offset none passed, as the last went two thousand times as far as most.
+
+    And without gravity none FAILed.
+    """
+    n = 2000
+    f, grad, x = chain(n, offset)
+    x += 0.3 * np.random.default_rng(0).normal(size=x.size)
+    report = check_gradient(f, grad, x)
+    assert report.outcome is Outcome.PASS
+    assert report.nfev <= most
     assert check_gradient(f, grad(x) - np.tile([0.0, 1.0], n), x).outcome is Outcome.FAIL

@@ -80,13 +80,15 @@ def test_an_array_moves_by_its_median_scale():
     ("times", "own"), [(999.5, False), (1000.5, True), (1 / 999.5, False), (1 / 1000.5, True)]
 )
 def test_entries_of_another_size_move_by_their_own_scale(times: float, own: bool):
-    """A thousand times the median, or less than a thousandth."""
-    found = scaled([2.0, -2.0, 2.0, 2.0], [3.0, 3.0, 3.0, 3.0 * times])
+    """A thousand times the median, or less than a thousandth; where the larger ones do no more than the others."""
+    g = 2.0 / max(times, 1.0)
+    found = scaled([2.0, -2.0, 2.0, g], [3.0, 3.0, 3.0, 3.0 * times])
     last = 3.0 * times if own else 3.0
     assert found.lengths == close([3.0, 3.0, 3.0, last])
-    assert found.sizes == close([2.0 * min(last, 3.0)])
     # Just as much is another size.
-    assert scaled([2.0] * 4, [3.0, 3.0, 3.0, 3000.0]).lengths.tolist() == [3.0, 3.0, 3.0, 3000.0]
+    assert scaled([2.0] * 3 + [2e-3], [3.0, 3.0, 3.0, 3000.0]).lengths.tolist() == [3.0, 3.0, 3.0, 3000.0]
+    # What would do more does as much.
+    assert scaled([2.0] * 3 + [4.0], [3.0, 3.0, 3.0, 6e3]).lengths == close([3.0, 3.0, 3.0, 1.5])
     assert scaled([2.0] * 4, [3.0, 3000.0, 3000.0, 3000.0]).lengths.tolist() == [3.0, 3000.0, 3000.0, 3000.0]
 
 
