@@ -50,7 +50,7 @@ TESTS = {
     "joint/few_points": ("joint/few_points",),
     "joint/alone": ("joint/alone",),
     "joint/second_look": ("joint/joint_decisions",),
-    "joint/first_step": ("joint/directions",),
+    "joint/points": ("joint/directions",),
     "joint/first_direction": ("joint/joint_decisions", "joint/joint_course"),
     "joint/forecast": ("joint/joint_decisions", "joint/joint_course"),
     "joint/joint": ("joint/joint_decisions", "joint/joint_course", "joint/joint"),

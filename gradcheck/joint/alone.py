@@ -10,7 +10,8 @@ from gradcheck._typing import Flat, Index, Mask
 from gradcheck.evidence.axes import BEYOND, first_steps, lines_of, measure
 from gradcheck.evidence.complex_test import at_a_kink
 from gradcheck.evidence.entries import WEIGHTS, claimed_still, decide, held, judged, sweep
-from gradcheck.joint.directions import COMPLEX_ROUNDING, EPS
+from gradcheck.joint.directions import COMPLEX_ROUNDING
+from gradcheck.joint.points import EPS
 from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.stencils import STENCIL, inner_pairs

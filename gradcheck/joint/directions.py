@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,36 +24,25 @@ from gradcheck.joint.few_points import (
     shortest,
     two_points,
 )
-from gradcheck.joint.first_step import ROUNDED, first_step, lengths_of
+from gradcheck.joint.points import EPS, ROUNDED, Points, first_step, lengths_of
 from gradcheck.numerics.line_fit import (
     EIGHT,
     FOUR,
     LineFit,
     by_four,
-    ends_and_inner,
-    fit_line,
-    positions,
 )
-from gradcheck.numerics.noise import HALF_GRID
 from gradcheck.numerics.problem import Problem, Scaling, of_typical_size
-from gradcheck.numerics.rounding import FEW, granularity, on_no_grid
 from gradcheck.numerics.row_formulas import rows_of
 from gradcheck.numerics.tangents import ROUNDING, random_units, root_mean_square, units_in_parts
-from gradcheck.parameters.leaves import all_finite
 from gradcheck.parameters.quantiles import median
 from gradcheck.results.certificate import LEAST
 
-EPS = float(np.finfo(np.float64).eps)
-# Noise beyond so many roundings of a value is not the arithmetic's.
-NOISY = 100.0
 # Noise is as it was probed where it is no more than so many times that.
 AS_PROBED = 3.0
 # From one noisy direction of eight points to the next a step is so many times as long; so many are tried. Where noise
 # is known more are, and steps may be longer than x, by so much, or by a part of the length over which f changes by its
 # own size.
 LONGER, TRIED, TRIED_ALONE, FARTHEST_ALONE = 3.0, 3, 6, 30.0
-# Off the domain come nearer three times.
-RETREAT, RETREATS = 30.0, 3
 # What the imaginary part rounds by, in units of the root of the sum of squares of the terms: 8 leave 4.1 E at the
 # worst, 32 none of 1,610 beyond 3 E; from 1e5 entries on their sum rounds as the root of their number.
 COMPLEX_ROUNDING, MANY = 32.0, 1e5
@@ -76,7 +64,7 @@ SAME = 1e-12
 OUTER = np.array([0, 1, -2, -1])
 
 
-class Directions:
+class Directions(Points):
     """Random directions for one claim, and what f shows along them.
 
     exact : whether f may be asked for complex numbers; False once it refused them or they were not borne out.
@@ -84,7 +72,7 @@ class Directions:
     tolerant : whether errors within the tolerance, independent ones in every entry, are nothing that is wrong.
     enough : what E is over the sizes where a first direction is as precise as is asked for. longest : the longest step.
     probed : (m,) the noise of one value of f, where values near x have told it.
-    gridded : (m,) rows whose values were seen to lie on a grid. pending : (m,) rows that steps in noise are chosen for.
+    pending : (m,) rows that steps in noise are chosen for.
     """
 
     def __init__(
@@ -99,27 +87,18 @@ class Directions:
         tolerant: bool = False,
         probed: Values | None = None,
     ) -> None:
-        self.problem, self.scaling, self.rng = problem, scaling, rng
-        self.rows = problem.f_x.size
+        super().__init__(problem, scaling)
+        self.rng = rng
         self.exact, self.fixed, self.enough, self.tolerant = exact, fixed, enough, tolerant
         self.sizes = scaling.sizes
         self.moved = int(np.count_nonzero(scaling.lengths))
         self.probed, self.longest = probed, LONGEST_STEP
         self.tried = TRIED if probed is None else TRIED_ALONE
-        self.gridded = np.zeros(self.rows, bool)
         self.pending = ~fixed
-        # The root of the sum of squares of the terms of the first J v.
-        self._weight: Values = np.zeros(self.rows)
         # Rows whose real values show a slope, beside the complex step.
         self._shown = np.zeros(self.rows, bool)
-        # The rows that were found unsettled last, for which fit and which grids.
-        self._seen: tuple[LineFit, Mask, Mask] | None = None
         # The few points that were chosen last, and from what.
         self._chosen: dict[tuple[int, ...], tuple[Short, list[Direction]]] = {}
-        # The longest step over which f was defined: points no farther are asked for at once.
-        self._reached = 0.0
-        # The values that were taken back onto their line last, and what they were.
-        self._raw: tuple[Values, Values] = (np.empty(0), np.empty(0))
         # The tangent that was asked for last, and what is claimed along it.
         self._last: tuple[Flat, Values, Values] | None = None
         # The generator as it was before it drew that, where it is large.
@@ -136,37 +115,6 @@ class Directions:
     def needed(self) -> Values:
         """(m,) what the bound of each row has to be."""
         return self.problem.tolerance.resolution * self.sizes
-
-    @cached_property
-    def rounding_of_x(self) -> Values:
-        """(m,) what the rounding of the points may change of f; of products alone, what the first direction tells."""
-        norms = self.problem.matrix.norms(self.problem.x)
-        return np.asarray(0.5 * EPS * (self._weight if norms is None else norms))
-
-    def _rounding_beside(self, fit: LineFit) -> Values:
-        """(m,) what the rounding of the points changes f by, as far from x as those of a fit.
-
-        By the slope at x, or where f bends from a slope of next to nothing, as beside a minimum, by that on the way.
-        """
-        bent = fit.even[0] * fit.step
-        if not np.count_nonzero(EPS * bent > self.rounding_of_x):
-            return self.rounding_of_x
-        moved = self.scaling.lengths > 0
-        own = root_mean_square(self.problem.x[moved] / self.scaling.lengths[moved])
-        return np.asarray(np.maximum(self.rounding_of_x, EPS * own * bent))
-
-    def unsettled(self, first: Direction) -> Mask:
-        """(m,) rows in which noise, a grid or a kink decides, so that further directions gain little."""
-        fit = first.fit
-        if fit is None or first.exact:
-            return np.zeros(self.rows, bool)
-        if self._seen is None or self._seen[0] is not fit or self._seen[1] is not self.gridded:
-            beside = self._rounding_beside(fit)
-            noisy = fit.noise > NOISY * np.maximum(EPS * fit.size, beside)
-            kinked = fit.kinked & (np.abs(fit.kink) * fit.step > beside)
-            rests = ~fit.moved & (fit.value == 0) & (first.weight > 0)
-            self._seen = fit, self.gridded, noisy | self.gridded | kinked | rests
-        return self._seen[2]
 
     def again(self, first: Direction, tangent: Flat, *, exact: bool, precise: bool = False) -> Direction:
         """The same claim along another tangent: two points, or one complex step. For the search for places.
@@ -311,61 +259,6 @@ class Directions:
         # Of many outputs some are what is left of terms as large as the others, which round otherwise.
         size = np.maximum(np.maximum(np.abs(f_x), np.abs(again)), root_mean_square(f_x))
         return bool((np.abs(again - f_x) <= SAME * size).all())
-
-    def values(self, tangent: Flat, step: float, side: tuple[float, ...]) -> tuple[float, Values | None]:
-        """The step and the values (k, m) at the points of `side`; nearer at bounds, and where f is not defined."""
-        c, middle, step = positions(side), len(side), min(step, self.problem.reach(tangent))
-        for _ in range(RETREATS):
-            outer, inner = ends_and_inner(side)
-            values = np.empty((c.size, self.rows))
-            values[middle] = self.problem.f_x
-            if step <= self._reached:
-                outer, inner = np.concatenate([outer, inner]), inner[:0]
-            values[outer] = ends = self.problem.along(tangent, step * c[outer])
-            if all_finite(ends):
-                if inner.size:
-                    values[inner] = between = self.problem.along(tangent, step * c[inner])
-                if not inner.size or all_finite(between):
-                    self._reached = max(self._reached, step)
-                    return step, self._straight(values, tangent, step * c)
-            if self.problem.objective.remaining < 2 * len(side):
-                break
-            step /= RETREAT
-        return step, None
-
-    def _straight(self, values: Values, tangent: Flat, offsets: Values) -> Values:
-        """Values (k, m), taken back onto their line where rounding moved the points off it; those of f are kept.
-
-        Where f did not move at all the claim is no reason to say that it did.
-        """
-        if not self.problem.straightened:
-            return values
-        moved = (values != self.problem.f_x).any(axis=0)
-        straight = np.asarray(values - np.where(moved, self.problem.beside(tangent, offsets), 0.0))
-        self._raw = (straight, values)
-        return straight
-
-    def fit(self, values: Values, step: float, side: tuple[float, ...]) -> LineFit:
-        """The fit to values (k, m)."""
-        return fit_line(values, step, side, self._floor(values, step))
-
-    def _floor(self, values: Values, step: float) -> Values:
-        """(m,) what rounding may change of one of some values (k, m), on top of half a unit in their last place.
-
-        Rows that lie on a grid are noted.
-        """
-        floor = self.rounding_of_x
-        values = self._raw[1] if values is self._raw[0] else values
-        if self.rows > FEW or not all(map(on_no_grid, values[0].tolist())):
-            grid, names = granularity(values)
-            gridded = names != "float64"
-            self.gridded = self.gridded | gridded
-            floor = np.maximum(floor, np.where(gridded, HALF_GRID * grid, 0.0))
-        if self.problem.eps_of_x == 0:
-            return np.asarray(floor)
-        # Points of a coarser dtype lie beside their line; the claim that took them back onto it is that at x.
-        beside = step if self.problem.straightened else 1.0
-        return np.asarray(floor + 0.5 * beside * self.problem.eps_of_x * self._weight)
 
     def _complex_error(self, tangent: Flat) -> Values:
         _, weight = self._claimed(tangent)
