@@ -62,7 +62,7 @@ def by_complex_step(
         # What is off by no more than rounding may take is not wrong, but open.
         off = np.abs(given - found.value)
         evidence = evidence.left_open(judgement.wrong & (off <= _shown(setting, coordinates)), Limit.NOISE)
-        accused = rows(evidence, np.flatnonzero(evidence.judgement.wrong))
+        accused = rows(evidence, np.flatnonzero(evidence.judgement.wrong & (not interrupted)))
         return None if at_a_kink(setting, accused).any() else evidence
     return evidence if interrupted else _borne_out(setting, evidence)
 

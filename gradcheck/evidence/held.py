@@ -13,7 +13,6 @@ from gradcheck.evidence.axes import along_axes, anything, lines_of, smallest_ste
 from gradcheck.evidence.confirm import MARGIN, NEARLY
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
-from gradcheck.parameters.leaves import eps_of
 from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.outcome import Limit
@@ -71,8 +70,8 @@ def _nearest(setting: Setting, evidence: Entries) -> Flat:
     suspect = evidence.judgement.wrong & np.isfinite(distance) & (found.limit != Limit.KINK) & (given != 0)
     suspect &= _rough(setting)[output] | flat | ((x != 0) & (distance <= SLIGHT * scale))
     # Terms within f are rounded as well, and x; most of what was measured beside 0 is what f bends.
-    digits = eps_of(x.dtype) * np.abs(setting.f_x[output])
-    rounding = np.maximum(_fine_level(setting)[output], eps_of(x.dtype) * np.abs(x) * scale)
+    digits = _digits(setting)[output]
+    rounding = np.maximum(_fine_level(setting)[output], setting.tolerance.eps * np.abs(x) * scale)
     rounding = np.where(x == 0, digits, rounding)
     near = np.full(setting.x.size, np.inf)
     np.minimum.at(near, column[suspect], SHOWS * rounding[suspect] / distance[suspect])
@@ -86,15 +85,19 @@ def _room(setting: Setting, column: Index) -> Flat:
     return np.full((2, column.size), np.inf) if setting.room is None else np.stack(setting.room)[:, column]
 
 
+def _digits(setting: Setting) -> Flat:
+    """A rounding of each output (m,), which may be what is left of terms as large as what it changes by."""
+    return np.asarray(setting.tolerance.eps * np.maximum(np.abs(setting.f_x), setting.slope))
+
+
 def _rough(setting: Setting) -> Mask:
     """The outputs (m,) whose noise is far above what their digits resolve."""
-    return np.asarray(setting.level > ROUGH * eps_of(setting.x.dtype) * np.abs(setting.f_x))
+    return np.asarray(setting.level > ROUGH * _digits(setting))
 
 
 def _fine_level(setting: Setting) -> Flat:
     """The noise (m,) of one value by its digits alone where more was measured, but where that is hardly more."""
-    digits = eps_of(setting.x.dtype) * np.abs(setting.f_x)
-    return np.asarray(np.where(_rough(setting), digits, setting.level))
+    return np.asarray(np.where(_rough(setting), _digits(setting), setting.level))
 
 
 def _shown(setting: Setting, evidence: Entries, near: Flat, at: Index) -> Index:
@@ -130,7 +133,8 @@ def _made_of_steps(setting: Setting, evidence: Entries, near: Flat, shown: Index
 def _anew(setting: Setting, evidence: Entries, near: Flat, shown: Index, judge: Decide) -> Entries:
     """The evidence with the looked at entries of those columns measured by stencils near x; their noise is a rounding.
 
-    Those that f shows there and a stencil still accuses have no bar: two steps tell different stories.
+    Those that f shows there and a stencil still accuses have no bar: two steps tell different stories, but where it
+    finds what was found before.
     """
     columns = setting.places(evidence.coordinates)[1]
     at = np.flatnonzero(np.isfinite(near) & np.isin(columns, columns[shown]))
@@ -141,11 +145,16 @@ def _anew(setting: Setting, evidence: Entries, near: Flat, shown: Index, judge: 
     second = along_axes(fine, evidence.coordinates[at], 2.0 * near[at], anything, rounds=1)
     # The noise there was never measured: what truncation shows may be all noise.
     second = replace(second, error=second.error + 4.0 * second.truncation)
-    known = np.isfinite(second.error)
+    known, before = np.isfinite(second.error), rows(evidence.estimate, at)
+    # What one evaluation showed was noise where a stencil finds what was found.
+    apart = np.abs(second.value - before.value)
+    same = known & (apart <= MARGIN * (second.error + before.error))
+    same &= MARGIN * second.error < np.abs(evidence.analytic[at] - second.value)
+    second = put(second, np.flatnonzero(same), rows(before, np.flatnonzero(same)))
     found = evidence.estimate.without_bar(at[~known], Limit.NOISE)
     found = put(found, at[known], rows(second, np.flatnonzero(known)))
     found = replace(found, nfev=found.nfev + second.nfev)
-    open_still = np.intersect1d(shown, np.flatnonzero(judge(found).wrong))
+    open_still = np.intersect1d(np.setdiff1d(shown, at[same]), np.flatnonzero(judge(found).wrong))
     found = found.without_bar(open_still, Limit.TRUNCATION)
     return replace(evidence, estimate=found, judgement=judge(found))
 
@@ -240,7 +249,7 @@ def jump_from_line(
         value = float(setting.objective.along(lines, at, offset)[0, 0])
         return float(offset[0, 0]), value - float(f_x) - slope * float(offset[0, 0])
 
-    blurred = SHOWS * eps_of(setting.x.dtype) * abs(f_x)
+    blurred = SHOWS * setting.tolerance.eps * abs(f_x)
     side = max(sides, key=lambda side: abs(np.nan_to_num(departure(side * far)[1])))
     low, high = departure(side * near), departure(side * far)
     if not abs(high[1]) > LEFT * apart * far:

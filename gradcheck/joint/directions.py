@@ -91,7 +91,6 @@ class Directions(Points):
         self.rng = rng
         self.exact, self.fixed, self.enough, self.tolerant = exact, fixed, enough, tolerant
         self.sizes = scaling.sizes
-        self.moved = int(np.count_nonzero(scaling.lengths))
         self.probed, self.longest = probed, LONGEST_STEP
         self.tried = TRIED if probed is None else TRIED_ALONE
         self.pending = ~fixed

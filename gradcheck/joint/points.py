@@ -20,6 +20,8 @@ from gradcheck.parameters.quantiles import median
 EPS = float(np.finfo(np.float64).eps)
 # Noise beyond so many roundings of a value is not the arithmetic's.
 NOISY = 100.0
+# A kink that changes f by fewer roundings of the points is none.
+SEVERAL = 10.0
 # Off the domain come nearer three times.
 RETREAT, RETREATS = 30.0, 3
 # The first step over the length along which f changes by its own size; that length is a thousandth of x at the least,
@@ -40,7 +42,7 @@ class Points:
 
     def __init__(self, problem: Problem, scaling: Scaling) -> None:
         self.problem, self.scaling = problem, scaling
-        self.rows = problem.f_x.size
+        self.rows, self.moved = problem.f_x.size, int(np.count_nonzero(scaling.lengths))
         self.gridded = np.zeros(self.rows, bool)
         # The root of the sum of squares of the terms of the first J v.
         self._weight: Values = np.zeros(self.rows)
@@ -118,7 +120,8 @@ class Points:
 
         By the slope at x, or where f bends from a slope of next to nothing, as beside a minimum, by that on the way.
         """
-        bent = fit.even[0] * fit.step
+        # The points round each for itself, and what bends adds up.
+        bent = fit.even[0] * fit.step / math.sqrt(self.moved)
         if not np.count_nonzero(EPS * bent > self.rounding_of_x):
             return self.rounding_of_x
         moved = self.scaling.lengths > 0
@@ -133,7 +136,7 @@ class Points:
         if self._seen is None or self._seen[0] is not fit or self._seen[1] is not self.gridded:
             beside = self._rounding_beside(fit)
             noisy = fit.noise > NOISY * np.maximum(EPS * fit.size, beside)
-            kinked = fit.kinked & (np.abs(fit.kink) * fit.step > beside)
+            kinked = fit.kinked & (np.abs(fit.kink) * fit.step > SEVERAL * beside)
             rests = ~fit.moved & (fit.value == 0) & (first.weight > 0)
             self._seen = fit, self.gridded, noisy | self.gridded | kinked | rests
         return self._seen[2]

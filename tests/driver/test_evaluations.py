@@ -150,9 +150,9 @@ LARGE: dict[str, Row] = {
     for name, f, x, bounds in (
         ("40 arrays", lambda: layers, LAYERS, (14, 28)),
         ("40 arrays in float32", lambda: layers, SINGLE, (17, 41)),
-        ("40 arrays, noise 1e-12", lambda: disturbed(1e-12), LAYERS, (18, 38)),
-        ("40 arrays, noise 1e-9", lambda: disturbed(1e-9), LAYERS, (46, 120)),
-        ("40 arrays, eight decimals", lambda: lambda p: round(layers(p), 8), LAYERS, (48, 72)),
+        ("40 arrays, noise 1e-12", lambda: disturbed(1e-12), LAYERS, (18, 39)),
+        ("40 arrays, noise 1e-9", lambda: disturbed(1e-9), LAYERS, (46, 130)),
+        ("40 arrays, eight decimals", lambda: lambda p: round(layers(p), 8), LAYERS, (48, 73)),
     )
     for g, kind, outcome, most in (
         (layers_slope, "right", Outcome.PASS, bounds[0]),
