@@ -71,7 +71,11 @@ def undecided_entries(
         common = Limit.BESIDE if 0.0 < found.step[row] < SHORT * first else common
     ended = ended_by(evidence.interrupted, given.budgeted) if common is Limit.BUDGET else Ended.NOTHING
     kink = (float(found.left[row]), float(found.right[row])) if common is Limit.KINK else None
-    known = bool(np.isfinite(found.error[row]))
+    # What is off by more than is allowed was left open for another reason: it does not agree.
+    apart = abs(evidence.analytic[row] - found.value[row])
+    known = bool(np.isfinite(found.error[row])) and (
+        kink is not None or bool(apart <= judgement.allowed[row])
+    )
     sized = all(limit in SIZED for limit in limits) and bool(np.isfinite(found.error[rows]).all())
     return Undecided(
         parameters.name(int(evidence.coordinates[row])), common, ended, int(rows.size), total,

@@ -27,6 +27,8 @@ BEYOND = 10.0
 OWN_ROUNDS = 4
 # An entry is 0 where it is not seen within this part of what the others of its gradient are.
 NOTHING = 1e-6
+# Terms round to so many roundings of what is left of them at the most.
+ROUNDINGS = 1e3
 
 
 def measure(
@@ -150,8 +152,14 @@ def along_axes(
         unit=None if setting.outputs == 1 else scale / unit,
         at_zero=x[column] == 0,
         served=served,
+        of_terms=of_terms(setting)[output],
     )
     return found if groups is None else _per_unit(found, unit)
+
+
+def of_terms(setting: Setting) -> Flat:
+    """The noise (m,) that terms round to which leave an output, or what it changes by, where they cancel."""
+    return np.asarray(ROUNDINGS * setting.tolerance.eps * np.maximum(np.abs(setting.f_x), setting.slope))
 
 
 def smallest_steps(setting: Setting, column: Index) -> Flat:
@@ -181,7 +189,7 @@ def along_rays(
         room = (reach, reach)
     return estimate(
         setting.objective, lines, setting.f_x[output], level=setting.level[output], step=step,
-        smallest=1e-9 * step, wanted=wanted, room=room, **more,
+        smallest=1e-9 * step, wanted=wanted, room=room, of_terms=of_terms(setting)[output], **more,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
-from gradcheck.evidence.axes import along_axes, anything, lines_of, smallest_steps
+from gradcheck.evidence.axes import along_axes, anything, lines_of, of_terms, smallest_steps
 from gradcheck.evidence.confirm import MARGIN, NEARLY
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
@@ -92,7 +92,7 @@ def _digits(setting: Setting) -> Flat:
 
 def _rough(setting: Setting) -> Mask:
     """The outputs (m,) whose noise is far above what their digits resolve."""
-    return np.asarray(setting.level > ROUGH * _digits(setting))
+    return np.asarray(setting.level > of_terms(setting))
 
 
 def _fine_level(setting: Setting) -> Flat:

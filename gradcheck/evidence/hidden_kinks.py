@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradcheck.evidence.confirm import CONFIRMING_STEP, VISIBLE
+from gradcheck.evidence.confirm import CONFIRMING_STEP, MARGIN, VISIBLE
 from gradcheck.numerics.setting import Setting
 from gradcheck.results.entries import Entries
 from gradcheck.results.outcome import Limit
@@ -13,8 +13,8 @@ from gradcheck.results.outcome import Limit
 FOLLOWED = 1e-9
 # Kinks of both signs cancel where all are seen at once: so many times the largest jump of an array leaves room for it.
 CANCELLED = 3.0
-# An array of zeros has no size, and its first step is a guess: what only so many times that shows through the noise may
-# be the slope of f beyond all of these kinks, each of which noise hides.
+# An array of zeros has no size, and its first step is a guess: what only so many times that shows through the noise,
+# which over the first step hid it, may be the slope of f beyond kinks that noise hides, too.
 FAR = 2.0
 
 
@@ -43,8 +43,9 @@ def open_between_kinks(setting: Setting, evidence: Entries) -> Entries:
     outside = np.where(kinked, np.fmax(low - given, given - high), np.abs(given - found.value))
     hidden = wrong & doubtful & (outside <= CANCELLED * largest[group])
     empty = np.array([not setting.x[block.slice].any() for block in setting.parameters.blocks])
-    noisy = np.asarray(found.limit == Limit.NOISE)
-    hidden |= wrong & noisy & empty[setting.owners(column)] & (found.step > FAR * setting.first_steps[column])
+    noisy = np.asarray(found.limit == Limit.NOISE) & empty[setting.owners(column)]
+    times = found.step / setting.first_steps[column]
+    hidden |= wrong & noisy & (times > FAR) & (outside <= CANCELLED * MARGIN * times * found.noise)
     if not hidden.any():
         return evidence
     return evidence.left_open(hidden & ~kinked, Limit.BESIDE).left_open(hidden & kinked)

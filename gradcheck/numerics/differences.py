@@ -56,6 +56,7 @@ def estimate(
     unit: Values | None = None,
     at_zero: Mask | None = None,
     served: bool = False,
+    of_terms: Any = 0.0,
 ) -> Estimate:
     """Estimate the derivative along each of m lines at offset 0.
 
@@ -68,6 +69,7 @@ def estimate(
     inner : (m,) a step below all others to try where f bends within each of them; nan is none.
     at_zero : (m,) lines along which x is 0 and may take any step; default none.
     served : whether these first steps are those that served other lines like these best.
+    of_terms : noise, of each line (m,) or of all, that is rounding of terms: it hides no oscillation.
     unit : (m,) where lines share their points: steps lie on powers of 4 of it, so that there are few different ones;
         with one round on powers of the root of 2. None where each line has points of its own.
     Six evaluations a line (or for all that share them), six more for each further step that is worth trying. Lines for
@@ -77,7 +79,9 @@ def estimate(
         step = (
             np.maximum(_alike(step / unit) if rounds == 1 else _shared(step / unit), smallest / unit) * unit
         )
-    search = Search(objective, lines, f_x, level, step, smallest, largest, room, inner, at_zero, served)
+    search = Search(
+        objective, lines, f_x, level, step, smallest, largest, room, inner, at_zero, served, of_terms
+    )
     rows = search.open_rows(side)
     for nth in range(1, rounds + 1):
         rows = search.measure(rows)

@@ -55,6 +55,7 @@ class Search:
         inner: Values | None = None,
         at_zero: Mask | None = None,
         served: bool = False,
+        of_terms: Any = 0.0,
     ) -> None:
         m = len(lines)
         # Whether the first steps served lines like these: then longer ones did not.
@@ -64,6 +65,8 @@ class Search:
         dtype = objective.parameters.dtype
         self.objective, self.lines = objective, lines
         self.f_x, self.level = np.full(m, f_x, dtype), np.full(m, level, dtype)
+        # Noise of no more than that is rounding of terms that may cancel.
+        self.of_terms = np.full(m, of_terms)
         self.step = np.array(step, dtype)
         self.smallest = np.array(smallest, dtype)
         # Where every larger step has failed: one that leaves the coordinate its sign. Taken once, then nan.
@@ -139,7 +142,7 @@ class Search:
             fit = choose(side != 0, one_sided(f_x, offsets, values, level), fit)
         # Noise as large as f: whatever fits it is a fit of noise, or of an oscillation faster than x can resolve.
         size = np.abs(values).max(axis=1)
-        drowned = (level > DROWNED * size) & (size > 0)
+        drowned = (level > DROWNED * size) & (size > 0) & (level > self.of_terms[rows])
         if np.count_nonzero(drowned):
             fit = replace(fit, noise=np.where(drowned, np.inf, fit.noise))
         self.fit = fit

@@ -87,7 +87,7 @@ def test_float64_is_not_advised_where_f_computes_in_it():
     """Few digits of f(x) do not make it single precision; a gradient in single precision does."""
     double = check_gradient(cancels, lambda x: np.full(x.shape, (0.1 + 0.2) - 0.3), np.zeros(1))
     assert double.undecided is not None
-    assert [a.remedy for a in double.undecided.advice] == [Remedy.DIGITS]
+    assert [a.remedy for a in double.undecided.advice] == [Remedy.DIGITS, Remedy.RESOLUTION]
     assert "compute f in float64" not in str(double)
     assert "large terms that cancel" in double.advice
 

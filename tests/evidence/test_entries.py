@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from test_axes import FLAT, SCALES, X, estimate_of, setting
 
+from gradcheck import Outcome, check_gradient, check_hessian, check_jacobian
 from gradcheck.evidence import entries as module
 from gradcheck.evidence.axes import anything
 from gradcheck.evidence.entries import (
@@ -523,3 +524,45 @@ def test_lines_without_a_bar_a_change_or_room_are_left_alone(parts: dict[str, An
 def test_the_structure_of_these_tests():
     """X as they have it."""
     assert np.concatenate([X["a"], X["b"]]).tolist() == FLAT.tolist()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_an_output_that_is_rounding_along_an_entry_is_0_there(seed):
+    """a x - b x y and d x y - c y at their equilibrium: along x the first is 0 or 4e-16."""
+    a, b, c, d = np.random.default_rng(seed).uniform(0.3, 3, 4)
+    x = np.array([c / d, a / b])
+
+    def f(x):
+        return np.array([a * x[0] - b * x[0] * x[1], d * x[0] * x[1] - c * x[1]])
+
+    def jac(x):
+        return np.array([[a - b * x[1], -b * x[0]], [d * x[1], d * x[0] - c]])
+
+    outcomes = {check_jacobian(f, jac, x).outcome, check_gradient(lambda x: f(x)[0], jac(x)[0], x).outcome}
+    assert Outcome.FAIL not in outcomes
+    assert Outcome.PASS in outcomes
+    wrong = check_jacobian(f, jac(x) + np.array([[0.5, 0.0], [0.0, 0.0]]), x)
+    assert wrong.outcome is not Outcome.PASS
+    assert "J[1, 0]" not in [m.name for m in wrong.wrong]
+
+
+def test_the_hessian_at_an_estimate_is_decided():
+    """Of a mean and log variance at their maximum likelihood: the residuals add up to 0, and move by rounding.
+
+    Of 100 right ones none was.
+    """
+    for seed in range(10):
+        y = np.random.default_rng(seed).normal(size=30)
+
+        def grad(p, y=y):
+            r = y - p[0]
+            return np.array([-np.exp(-p[1]) * r.sum(), 0.5 * y.size - 0.5 * np.exp(-p[1]) * (r**2).sum()])
+
+        def hess(p, y=y):
+            r, e = y - p[0], np.exp(-p[1])
+            return np.array([[y.size * e, e * r.sum()], [e * r.sum(), 0.5 * e * (r**2).sum()]])
+
+        p = np.array([y.mean(), np.log(y.var())])
+        assert check_hessian(grad, hess, p).outcome is Outcome.PASS
+        wrong = check_hessian(grad, lambda p: hess(p) + np.array([[0.0, 0.3], [0.3, 0.0]]), p)
+        assert wrong.outcome is Outcome.FAIL

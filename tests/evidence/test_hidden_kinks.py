@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcheck import Outcome, check_gradient
+from gradcheck import Outcome, check_gradient, check_jacobian
 from gradcheck.results.outcome import Limit
 
 
@@ -119,3 +119,19 @@ def test_fresh_networks_in_float32_are_not_called_wrong(weights: float) -> None:
     f, grad, p = network(0, weights)
     wrong = check_gradient(f, lambda p: {k: v * (20 if k == "b2" else 1) for k, v in grad(p).items()}, p)
     assert wrong.outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_noise_over_the_first_step_does_not_hide_is_no_kink(seed: int) -> None:
+    """Residuals that are 0 at x = 0, as those of a camera in its first pose, with an entry that is 10 % off."""
+    rng = np.random.default_rng(seed)
+    a, b = 300.0 * rng.standard_normal((9, 3)), rng.standard_normal(9)
+
+    def f(x: Any) -> Any:
+        return np.sin(a @ x) / (1.0 + 0.1 * b * (a @ x)) + (np.cos(x[0]) - 1.0) * b
+
+    claim = a.copy()
+    assert check_jacobian(f, claim, np.zeros(3)).outcome is Outcome.PASS
+    claim[4, 1] *= 1.1
+    report = check_jacobian(f, claim, np.zeros(3))
+    assert [m.name for m in report.wrong] == ["J[4, 1]"], report
