@@ -56,7 +56,7 @@ def judge_alone(
         return sweep(setting, claimed[entries], entries)
     if exact:
         found, bend = _by_complex_step(problem, setting, claimed[entries], entries)
-        judgement, clear = _clear(setting, found, claimed[entries], entries)
+        judgement, clear = _clear(setting, found, claimed[entries], entries, exact=True)
         exactly = Entries(entries, claimed[entries], found, judgement)
         bent = bend >= BENT * np.abs(claimed[entries] - found.value)
         doubted = rows(exactly, np.flatnonzero(judgement.wrong & bent))
@@ -84,9 +84,14 @@ def judge_in_rows(setting: Setting, given: Flat, entries: Index, off: Flat | Non
     return judge_by_stencils(setting, given, entries, off)
 
 
-def _clear(setting: Setting, found: Estimate, given: Flat, entries: Index) -> tuple[Judgement, Mask]:
-    """The decision about measured entries (k,), and those for which it needs no second look."""
-    judgement = decide(setting, found, given, entries)
+def _clear(
+    setting: Setting, found: Estimate, given: Flat, entries: Index, *, exact: bool = False
+) -> tuple[Judgement, Mask]:
+    """The decision about measured entries (k,), and those for which it needs no second look.
+
+    exact : as of `decide`.
+    """
+    judgement = decide(setting, found, given, entries, exact=exact)
     off = np.abs(given - found.value)
     clear = judgement.verified | (judgement.wrong & (off > CLEARLY * judgement.allowed))
     # Limits such as a kink or an edge want a second look.

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from by_hand import EPS, close
 
+from gradcheck import check_gradient
 from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
 from gradcheck.function.vector_objective import VectorObjective
@@ -519,3 +520,22 @@ def test_four_points_and_a_stencil_have_to_be_afforded(
     monkeypatch.setattr(VectorObjective, "remaining", left)
     found, nfev = in_rows(rows_of_sines, [np.cos(1.0)], [0])
     assert (nfev, found.judgement.verified.tolist()) == (taken, [True])
+
+
+@pytest.mark.parametrize("n", [5, 7, 9])
+def test_what_is_left_of_forces_that_cancel_is_not_wrong(n):
+    """Atoms on a line: the force on the middle one is 0, in code 1e-14 beside 60, and 0 by the complex step."""
+    first, second = np.triu_indices(n, 1)
+    x = np.arange(1, 3 * n + 1.0).reshape(n, 3)
+
+    def f(x):
+        r = np.sqrt(((x[first] - x[second]) ** 2).sum(1))
+        return np.sum(np.exp(-r) + 0.5 * (r - 1) ** 2)
+
+    d = x[first] - x[second]
+    r = np.sqrt((d**2).sum(1))
+    forgotten = np.zeros_like(x)
+    for sign, at in ((1, first), (-1, second)):
+        np.add.at(forgotten, at, sign * (r - 1 - np.exp(-r))[:, None] * d)
+    report = check_gradient(f, forgotten, x)
+    assert {m.index[0] for m in report.wrong} == set(range(n)) - {n // 2}
