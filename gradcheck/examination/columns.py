@@ -198,6 +198,15 @@ class _Columns:
             if seems.any():
                 self._follow(seems)
                 array, joint, _ = self.rest(throughout, entries, *self.alone)
+            if together and joint.wrong.any() and self.n <= GROUPS_UP_TO:
+                # A search may lose what rows hold in noise, and kinks: of few columns each tells.
+                for j in rng.permutation(self.n).tolist():
+                    judged = self.judge(j, np.flatnonzero(joint.wrong))
+                    self.alone[-1] = some_rows(judged, np.flatnonzero(judged.judgement.wrong))
+                    if judged.wrong.size:
+                        array, joint, _ = self.rest(throughout, entries, *self.alone)
+                    if not joint.wrong.any():
+                        break
             wrong = joint.wrong
         regions, stayed = (
             list[Region](),
