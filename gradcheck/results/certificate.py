@@ -52,7 +52,8 @@ class Certificate:
     @property
     def left(self) -> float:
         """`relative_to_rms` without what is accepted."""
-        return math.sqrt(max(self.relative_to_rms**2 - self.accepted**2, 0.0))
+        most, accepted = self.relative_to_rms, self.accepted  # no squares, which may be larger than any float
+        return math.sqrt(max(most - accepted, 0.0)) * math.sqrt(most + accepted)
 
     def __str__(self) -> str:
         directions = f"{self.directions} direction{'s' if self.directions > 1 else ''}"
