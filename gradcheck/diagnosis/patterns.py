@@ -1,4 +1,4 @@
-"""Mistakes that show in the values themselves: zeros, factors, conjugates, sums over too much, lost digits."""
+"""Mistakes that show in the values themselves: zeros, factors, conjugates, lost digits."""
 
 from __future__ import annotations
 
@@ -259,56 +259,6 @@ def float32(s: Scope) -> Cause | None:
     return Cause(Kind.FLOAT32, s.everywhere(), vague=True, value=off / scale)
 
 
-def reduced(s: Scope) -> Cause | None:
-    """One number for all entries along an axis, where each should have its own: a sum over too much."""
-    b = s.blocks[0]
-    # If all but one entry are right, all are one number, and the last is that too.
-    if len(s.blocks) > 1 or b.is_complex or not (s.whole and s.complete) or s.wrong.sum() < 2:
-        return None
-    axes = [tuple(range(len(b.shape))), *((k,) for k in range(len(b.shape)) if len(b.shape) > 1)]
-    analytic, numerical, bar, slack = (
-        part.reshape(b.shape) for part in (s.analytic, s.numerical, s.bar, s.slack(s.analytic))
-    )
-    for axis in axes:
-        over = "all entries" if len(axis) == len(b.shape) else f"axis {axis[0]}"
-        for name, reduce in (("sum", np.sum), ("mean", np.mean)):
-            total, noise, allowed = (reduce(a, axis, keepdims=True) for a in (numerical, bar, slack))
-            off = np.maximum(np.abs(analytic - total), noise)
-            clear = np.abs(total) > allowed
-            if clear.all() and (off <= allowed).all() and s.convinces(s.numerical + off.ravel(), choices=1.0):
-                return Cause(Kind.REDUCED, s.everywhere(), origin=over, order=name)
-    return None
-
-
-def repeated(s: Scope) -> Cause | None:
-    """One number in all entries of an array, tested or not, where the numerical ones differ."""
-    b, values = s.blocks[0], s.subject.analytic[s.blocks[0].slice]
-    if len(s.blocks) > 1 or b.is_complex or b.size < 3 or not values[0]:
-        return None
-    if np.ptp(s.numerical[s.known]) <= 2.0 * s.allowed[s.known].max():
-        return None
-    if not _alike(values, values[:1]):
-        return _along_an_axis(s) if len(b.shape) > 1 else None
-    return Cause(Kind.REPEATED, Place(s.names, b.size, Extent.ALL), vague=True, value=float(values[0]))
-
-
-def _alike(values: Array, one: Array) -> bool:
-    """Whether they are one number but for the rounding of what summed them up."""
-    return bool((np.abs(values - one) <= SAME * np.abs(one)).all())
-
-
-def _along_an_axis(s: Scope) -> Cause | None:
-    """One number for all entries along an axis, whatever it should be."""
-    b = s.blocks[0]
-    values = s.subject.analytic[b.slice].reshape(b.shape)
-    for axis, n in enumerate(b.shape):
-        line = values.take([0], axis)
-        if n > MARGIN and line.all() and _alike(values, line):
-            place = Place(s.names, b.size, Extent.ALL)
-            return Cause(Kind.REPEATED, place, vague=True, origin=f"axis {axis}")
-    return None
-
-
 def unused(s: Scope) -> Cause | None:
     """Numerical zeros where analytic is not zero: f does not depend on these entries."""
     if s.wrong.sum() < 1 + MARGIN or s.telling.any():
@@ -341,6 +291,30 @@ def _beyond(s: Scope) -> str:
     return ""
 
 
+def assigned(s: Scope) -> Cause | None:
+    """Of the entries of each column of a matrix the last alone, or the first, where several are not zero.
+
+    A product that assigns what each output adds to an entry of x keeps that of the last one. A diagonal alone is none:
+    that the others are left out says all.
+    """
+    if not s.subject.matrix or not (s.whole and s.complete) or s.analytic[s.wrong].any():
+        return None
+    shape = s.blocks[0].shape
+    kept = (s.analytic != 0.0).reshape(shape)
+    if shape[0] == shape[1] and not kept[~np.eye(shape[0], dtype=bool)].any():
+        return None
+    several = ((np.abs(s.numerical) > s.bar) | (s.analytic != 0.0)).reshape(shape)
+    count = several.sum(axis=0)
+    for order, rows in (("last", several[::-1]), ("first", several)):
+        # (m, n) where the first of several in this order lies
+        one = rows & (np.cumsum(rows, axis=0) == 1)
+        one = one[::-1] if order == "last" else one
+        # By accident it is as likely as any other entry of its column.
+        if np.array_equal(kept, one) and np.prod(1.0 / count[count > 1]) <= ACCIDENT:
+            return Cause(Kind.MULTIPLE, s.wrong_place(), order=order)
+    return None
+
+
 def multiple(s: Scope) -> Cause | None:
     """numerical = k analytic with whole k of several sizes, or the other way round: counted another number of times."""
     found = _multiple(s)
@@ -365,30 +339,6 @@ def _multiple(s: Scope) -> Cause | None:
         if s.fits(explained)[s.wrong].all() and s.convinces(explained, choices=choices):
             span = (float(times.min()), float(times.max()))
             return Cause(Kind.MULTIPLE, s.wrong_place(), times.size, span=span, lacking=lacking)
-    return None
-
-
-def assigned(s: Scope) -> Cause | None:
-    """Of the entries of each column of a matrix the last alone, or the first, where several are not zero.
-
-    A product that assigns what each output adds to an entry of x keeps that of the last one. A diagonal alone is none:
-    that the others are left out says all.
-    """
-    if not s.subject.matrix or not (s.whole and s.complete) or s.analytic[s.wrong].any():
-        return None
-    shape = s.blocks[0].shape
-    kept = (s.analytic != 0.0).reshape(shape)
-    if shape[0] == shape[1] and not kept[~np.eye(shape[0], dtype=bool)].any():
-        return None
-    several = ((np.abs(s.numerical) > s.bar) | (s.analytic != 0.0)).reshape(shape)
-    count = several.sum(axis=0)
-    for order, rows in (("last", several[::-1]), ("first", several)):
-        # (m, n) where the first of several in this order lies
-        one = rows & (np.cumsum(rows, axis=0) == 1)
-        one = one[::-1] if order == "last" else one
-        # By accident it is as likely as any other entry of its column.
-        if np.array_equal(kept, one) and np.prod(1.0 / count[count > 1]) <= ACCIDENT:
-            return Cause(Kind.MULTIPLE, s.wrong_place(), order=order)
     return None
 
 

@@ -873,6 +873,29 @@ def test_one_number_in_all_entries_where_the_numerical_ones_agree_is_a_factor():
     assert explain(np.ones(6), np.full(6, 1.5), AT)[0] == "analytic = 1.5 x numerical in all 6 entries of x"
 
 
+def test_a_number_that_repeats_where_the_right_one_does_is_not_said_to_be_broadcast():
+    """Units whose weights are alike have one gradient: right ones are constant along that axis as well."""
+    right = np.broadcast_to(normal(5, 1), (5, 6))
+    wrong = np.broadcast_to(normal(5, 1, seed=4), (5, 6))
+    over = "analytic is one number along axis {} in all 30 entries of x, numerical differs: "
+
+    assert not any("one number" in s or "is the" in s for s in explain(right, wrong, normal(5, 6)))
+    assert not any("is the sum" in s for s in explain(right, 6.0 * right, normal(5, 6)))
+    assert explain(normal(5, 6), wrong)[0].startswith(over.format(1))
+    assert explain(right, np.broadcast_to(normal(6), (5, 6)), normal(5, 6))[0].startswith(over.format(0))
+
+
+@pytest.mark.parametrize(("n", "change"), [(6, 0.02), (19, 0.02), (4, 0.5)])
+def test_a_mean_that_most_entries_are_is_none(n: int, change: float):
+    """Two ends are off by equal and opposite amounts, on the way along which the others are alike."""
+    right = changed(changed(np.ones(n), 0, 1.0 - change), n - 1, 1.0 + change)
+    (seen,) = explain(right, np.ones(n), np.arange(n) + 6.0)
+    (mean,) = explain(V, np.full(6, V.mean()))
+
+    assert seen.startswith(f"x[0] and x[{n - 1}] are off by equal and opposite amounts: ")
+    assert mean.startswith("each entry of x is the mean of the numerical ones over all entries: ")
+
+
 def test_several_arrays_with_mistakes_of_their_own_get_a_sentence_each():
     """No explanation fits both; each array has one."""
     first, second = explain(TREE, {"W": 2 * M, "b": -TREE["b"]})
