@@ -30,6 +30,8 @@ KINDS = {
 }
 # What people add to a mean of squares, so that nothing is divided by 0; the first is none.
 ADDED = (0.0, 1e-3, 1e-5, 1e-6, 1e-8, 1e-12)
+# Entries that are judged to see whether numerical repeats along an axis, where no two that share a line were.
+BESIDE = 4
 
 
 def reduced(s: Scope) -> Cause | None:
@@ -90,14 +92,29 @@ def _differs(s: Scope, axis: Axes) -> bool:
 
     One number that most entries are is no sum: what two are off by, equal and opposite, leaves its mean.
     """
-    b = s.blocks[0]
     if 2 * s.wrong.sum() <= s.known.sum():
         return False
-    values = np.full(b.size, np.nan)
-    values[s.at[s.known] - b.start] = s.numerical[s.known]
-    lines = values.reshape(b.shape)
-    apart = np.fmax.reduce(lines, axis) - np.fmin.reduce(lines, axis)
-    return bool((apart > 2.0 * s.allowed[s.known].max()).any())
+    line = _line_of(s, axis)
+    if np.unique(line[s.known], return_counts=True)[1].max() < 2:
+        # One beside each of some that are wrong: which numbers repeat is known without a look at f.
+        beside = [np.flatnonzero((line == line[k]) & ~s.known)[:1] for k in np.flatnonzero(s.wrong)[:BESIDE]]
+        more = s.measured(s.at[np.unique(np.concatenate(beside))])
+        if more is None:
+            return False
+        s = more
+    lines, which = np.unique(line[s.known], return_inverse=True)
+    high, low = np.full(lines.size, -np.inf), np.full(lines.size, np.inf)
+    np.maximum.at(high, which, s.numerical[s.known])
+    np.minimum.at(low, which, s.numerical[s.known])
+    return bool((high - low > 2.0 * s.allowed[s.known].max()).any())
+
+
+def _line_of(s: Scope, axis: Axes) -> Index:
+    """(m,) which of the lines along some axes of its array each entry lies on."""
+    b, line = s.blocks[0], np.zeros_like(s.at)
+    for k, along in enumerate(np.unravel_index(s.at - b.start, b.shape)):
+        line = line if k in axis else line * b.shape[k] + along
+    return line
 
 
 def projected(s: Scope) -> Cause | None:

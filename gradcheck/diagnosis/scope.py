@@ -291,12 +291,7 @@ class Scope:
         """The same with some more of its entries judged; None where f cannot be asked for them."""
         along, n = self.subject.along, self.subject.x.size
         columns, which = np.unique(at % n if self.subject.matrix else at, return_inverse=True)
-        if (
-            along is None
-            or not self.whole
-            or not 0 < columns.size <= LOOKS
-            or not along.affords(columns.size)
-        ):
+        if along is None or not 0 < columns.size <= LOOKS or not along.affords(columns.size):
             return None
         seen = along.entries(columns)
         numerical, bar, curvature = (part[at // n if self.subject.matrix else 0, which] for part in seen)
@@ -318,6 +313,8 @@ class Scope:
         """The same with entries judged, drawn at random, so many that hardly a tenth of all can be of another kind."""
         if self.complete:
             return self
+        if not self.whole:
+            return None
         left = self.at[~self.tested]
         chosen = generator_of(0).permutation(left)[:SAMPLE]
         return self.measured(np.sort(chosen))

@@ -10,6 +10,7 @@ import pytest
 from benchmarks import words
 from gradcheck import check_gradient, check_hessian, check_jacobian
 from gradcheck.results.cause import Extent
+from gradcheck.results.outcome import Outcome
 
 
 @pytest.mark.slow
@@ -334,3 +335,25 @@ def test_the_box_of_what_a_search_found_is_no_place_of_all(seed: int):
     report = check_jacobian(f, wrong, x, rng=seed)
     assert report.outcome == "FAIL"
     assert not any("lie in" in said for said in report.diagnosis)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_one_number_along_an_axis_of_a_large_array_is_named(seed: int):
+    """No two of those that were judged share a line: one beside some of them tells whether f's slopes differ there."""
+    rng = np.random.default_rng(seed)
+    a, x = rng.normal(size=(20, 30, 40)), rng.normal(size=(20, 30, 40))
+    alike = np.broadcast_to(a[..., :1], a.shape)
+
+    def said(target: np.ndarray, at: np.ndarray) -> bool:
+        def f(x: np.ndarray) -> float:
+            return float(np.sum(np.log(np.cosh(x - target))))
+
+        def largest(x: np.ndarray) -> np.ndarray:
+            return np.broadcast_to(np.tanh(x - target).max(2, keepdims=True) - 0.5, x.shape).copy()
+
+        report = check_gradient(f, largest, at, rng=seed)
+        assert report.outcome is Outcome.FAIL
+        return any("analytic is one number along axis 2" in sentence for sentence in report.diagnosis)
+
+    assert said(a, x)
+    assert not said(alike, np.broadcast_to(x[..., :1], x.shape).copy())
