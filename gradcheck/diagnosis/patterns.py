@@ -74,7 +74,7 @@ def factor(s: Scope) -> Cause | None:
     if not (1e-300 < abs(c) < 1e300 and spread < 0.1):
         return None
     # Among other factors than a sign and a 2, one of many entries would find one that fits.
-    any_of_them = s.wrong.sum() > 1 or s.at.size == 1
+    any_of_them = s.witnesses.size > 1 or s.at.size == 1
     for known in (_length(s, c, spread), _constant(s, c, spread) if any_of_them else None):
         if known is not None and (any_of_them or known.length in (-1, 2)):
             value = known.value or c
@@ -87,7 +87,7 @@ def factor(s: Scope) -> Cause | None:
     if place := s.holds(s.analytic / c, free=1, anywhere=s.wrong.sum() > 1 + MARGIN):
         return Cause(Kind.FACTOR, place, 1, value=c, bar=spread, origin=_over_norm(s, c))
     # No accident gives two entries one ratio, as it gives them one difference: but it has to be that of all.
-    both = s.wrong.sum() == 2 and s.fits(s.analytic / c).all()
+    both = s.witnesses.size == 2 and s.fits(s.analytic / c).all()
     if both and (place := s.holds(s.analytic / c, free=1, margin=1)):
         return Cause(Kind.FACTOR, place, 1, value=c, bar=spread)
     return None
@@ -119,7 +119,7 @@ def _length(s: Scope, c: float, spread: float) -> Cause | None:
         return Cause(Kind.SIGN if n == -1 else Kind.FACTOR, ANYWHERE, value=value, length=n)
     rounding = ROUNDING * s.subject.tolerance.eps
     fits = np.abs(s.analytic / value - s.numerical) <= s.bar + rounding * np.abs(s.numerical)
-    if n < 2 or s.wrong.sum() < 2 or not fits[s.wrong].all():
+    if n < 2 or s.witnesses.size < 2 or not fits[s.wrong].all():
         return None
     origin = next((name for name, length in _lengths(s) if length == n), "")
     # Of no known length: numbers that are not whole must hardly ever come so near to one.
@@ -254,7 +254,7 @@ def float32(s: Scope) -> Cause | None:
         return None
     # Short binary fractions (0.5, 3) are held by any format, and tell nothing.
     mantissa = np.frexp(g[s.wrong])[0] * 2.0**12
-    if np.count_nonzero(mantissa != np.rint(mantissa)) < 2:
+    if np.unique(mantissa[mantissa != np.rint(mantissa)]).size < 2:
         return None
     return Cause(Kind.FLOAT32, s.everywhere(), vague=True, value=off / scale)
 
@@ -335,7 +335,7 @@ def _multiple(s: Scope) -> Cause | None:
         whole = np.ones_like(s.analytic)
         whole[s.wrong] = times if lacking else 1.0 / times
         # Any ratio is within a half of a whole number.
-        explained, choices = s.analytic * whole, float(np.sum(np.log10(4.0 * times)))
+        explained, choices = s.analytic * whole, float(np.sum(np.log10(4.0 * times[s.witnesses])))
         if s.fits(explained)[s.wrong].all() and s.convinces(explained, choices=choices):
             span = (float(times.min()), float(times.max()))
             return Cause(Kind.MULTIPLE, s.wrong_place(), times.size, span=span, lacking=lacking)

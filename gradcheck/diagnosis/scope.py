@@ -158,6 +158,24 @@ class Scope:
         """Which wrong entries have a numerical value beyond its bar: of no other a ratio tells anything."""
         return self.wrong & (np.abs(self.numerical) > self.bar)
 
+    @cached_property
+    def witnesses(self) -> Index:
+        """Which of the wrong entries are evidence: of those with one x, analytic and numerical value the first.
+
+        Units whose weights are alike have one gradient, and what goes wrong in one of them does so in all.
+        """
+        at, r, bar = self.at[self.wrong], self.numerical[self.wrong], self.bar[self.wrong]
+        keys = [_groups(self.analytic[self.wrong])]
+        if not np.bincount(keys[0]).max(initial=0) > 1:
+            return np.arange(at.size)
+        keys += [_groups(np.asarray(base, float)) for _, base in self.subject.bases(at)]
+        order = np.lexsort((r, *keys))
+        first = np.ones(at.size, bool)
+        first[1:] = np.diff(r[order]) > bar[order][1:] + bar[order][:-1]
+        for key in keys:
+            first[1:] |= np.diff(key[order]) != 0
+        return np.asarray(np.sort(order[first]))
+
     def within(self, block: Block) -> Index:
         """Flat indices of the entries of one array."""
         return self.at[block.holds(self.at)]
@@ -177,12 +195,12 @@ class Scope:
         """Whether so good a fit of the wrong entries can hardly be an accident.
 
         An unrelated value comes as close as `explained` with a chance of about its distance over the mismatch,
-        entry by entry. Each of the `free` fitted constants costs the entry that fits best; picking among
-        10^choices explanations costs that many decades. Fitted constants need at least `margin`
+        entry by entry, of which equal ones count once. Each of the `free` fitted constants costs the entry that fits
+        best; picking among 10^choices explanations costs that many decades. Fitted constants need at least `margin`
         further entries.
         """
-        left = np.maximum(np.abs(explained - self.numerical), self.bar)[self.wrong]
-        mismatch = np.abs(self.analytic - self.numerical)[self.wrong]
+        left = np.maximum(np.abs(explained - self.numerical), self.bar)[self.wrong][self.witnesses]
+        mismatch = np.abs(self.analytic - self.numerical)[self.wrong][self.witnesses]
         if free and left.size < free + margin:
             return False
         with np.errstate(divide="ignore"):
@@ -391,6 +409,16 @@ class Scope:
 _PER_ENTRY = (
     "at", "analytic", "numerical", "bar", "allowed", "wrong", "tested", "known", "curvature", "ratio_bar",
 )  # fmt: skip
+
+
+def _groups(values: Flat) -> Index:
+    """(k,) numbers, the same for values that are equal but for rounding; unknown ones are alike."""
+    values = np.nan_to_num(values)
+    order = np.argsort(values)
+    apart = np.diff(values[order]) > SAME * np.abs(values[order][1:])
+    found = np.empty(values.size, np.intp)
+    found[order] = np.concatenate([[0], np.cumsum(apart)])[: values.size]
+    return found
 
 
 def _inside(at: Index, blocks: tuple[Block, ...]) -> Mask:

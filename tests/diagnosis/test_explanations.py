@@ -885,6 +885,29 @@ def test_a_number_that_repeats_where_the_right_one_does_is_not_said_to_be_broadc
     assert explain(right, np.broadcast_to(normal(6), (5, 6)), normal(5, 6))[0].startswith(over.format(0))
 
 
+@pytest.mark.parametrize("n", [3, 6, 40])
+@pytest.mark.parametrize("c", [-1.23, 0.5 + 1 / 3, 1 / 6, 10.0])
+def test_alike_entries_are_evidence_for_one(n: int, c: float):
+    """Units whose weights are alike have one gradient: whatever is wrong is a factor, a decay and a constant."""
+    x, right = np.full((n, 3), 0.1), np.broadcast_to(normal(3), (n, 3)).copy()
+    others = normal(n, 3, seed=5)
+
+    assert explain(np.full(n, 0.7), np.full(n, 0.7 * c), x[:, 0]) == ()
+    assert explain(right, right * normal(3, seed=9), x) == ()
+    assert "analytic = " in explain(right, right * c, x)[0]
+    assert "analytic = " in explain(others, others * c, x)[0]
+    assert explain(np.full(n, 0.7), np.full(n, -0.7), x[:, 0])[0].startswith("analytic = -numerical in all ")
+
+
+def test_alike_entries_of_a_row_are_evidence_for_one():
+    """Each row of them has its factor; where they differ that is a factor of each row."""
+    c = np.array([[2.1], [1.9], [1.8], [2.3], [2.2], [1.7]])
+    right = np.broadcast_to(normal(6, 1), (6, 3)).copy()
+
+    assert not any("a factor of each row" in s for s in explain(right, c * right, np.ones((6, 3))))
+    assert "a factor of each row" in explain(normal(6, 3), c * normal(6, 3), np.ones((6, 3)))[0]
+
+
 @pytest.mark.parametrize(("n", "change"), [(6, 0.02), (19, 0.02), (4, 0.5)])
 def test_a_mean_that_most_entries_are_is_none(n: int, change: float):
     """Two ends are off by equal and opposite amounts, on the way along which the others are alike."""
