@@ -45,11 +45,11 @@ def reduced(s: Scope) -> Cause | None:
     for axis in _axes(b):
         for name, reduce in (("sum", np.sum), ("mean", np.mean)):
             total, noise, allowed = (reduce(a, axis, keepdims=True) for a in (numerical, bar, slack))
-            if wrong < total.size + MARGIN or not _differs(s, axis):
+            if wrong < total.size + MARGIN:
                 continue
             off = np.maximum(np.abs(analytic - total), noise)
-            clear = np.abs(total) > allowed
-            if clear.all() and (off <= allowed).all() and s.convinces(s.numerical + off.ravel(), choices=1.0):
+            fits = (np.abs(total) > allowed).all() and (off <= allowed).all() and _differs(s, axis)
+            if fits and s.convinces(s.numerical + off.ravel(), choices=1.0):
                 return Cause(Kind.REDUCED, s.everywhere(), origin=_over(b, axis) or "all entries", order=name)
     return None
 
