@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck._typing import Mask
+from gradcheck._typing import Index, Mask
 from gradcheck.diagnosis.regions import ACCIDENT, place_of_zeros
 from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, Scope
 from gradcheck.numerics.tangents import ROUNDING
@@ -291,6 +291,12 @@ def _beyond(s: Scope) -> str:
     return ""
 
 
+def _one_each(line: Index, times: Array) -> bool:
+    """Whether all entries of each line have one number, and several lines more than one entry."""
+    lines, (_, which) = np.unique(line).size, np.unique(times, return_inverse=True)
+    return line.size >= lines + MARGIN and np.unique(line * (which.max() + 1) + which).size == lines
+
+
 def assigned(s: Scope) -> Cause | None:
     """Of the entries of each column of a matrix the last alone, or the first, where several are not zero.
 
@@ -332,6 +338,9 @@ def _multiple(s: Scope) -> Cause | None:
         # Of indices that repeat some repeat two or three times; all many times is a factor, 1/N and 2/N of a transform.
         if not 2 <= times.min() <= 3 or times.max() > MOST_TIMES or np.ptp(times) == 0:
             continue
+        # One number for each index is a factor of that.
+        if any(_one_each(line[s.wrong], times) for _, line in _indices(s)):
+            return None
         whole = np.ones_like(s.analytic)
         whole[s.wrong] = times if lacking else 1.0 / times
         # Any ratio is within a half of a whole number.
@@ -343,28 +352,34 @@ def _multiple(s: Scope) -> Cause | None:
 
 
 def scaled(s: Scope) -> Cause | None:
-    """analytic = c numerical with a constant c for each row, or for each column."""
-    b = s.blocks[0]
-    if len(s.blocks) > 1 or len(b.shape) != 2 or b.is_complex or not (s.whole and s.complete):
-        return None
-    g, r, wrong, telling, slack = (
-        part.reshape(b.shape) for part in (s.analytic, s.numerical, s.wrong, s.telling, s.slack(s.numerical))
-    )
-    for axis, noun in ((1, "row"), (0, "column")):
-        bad = wrong.any(axis)
+    """analytic = c numerical with a constant c for each row, each column, or each index of an axis."""
+    weight = np.where(s.known, 1.0 / s.slack(s.numerical) ** 2, 0.0)
+    above, below = (weight * np.where(s.known, part * s.numerical, 0.0) for part in (s.analytic, s.numerical))
+    for noun, line in _indices(s):
+        bad, telling, seen = (
+            np.bincount(line[those], minlength=line.max() + 1) > 0 for those in (s.wrong, s.telling, s.known)
+        )
         lines = int(bad.sum())
-        if lines < 2 or b.shape[axis] < 1 + MARGIN or (bad & ~telling.any(axis)).any():
+        if lines < 2 or (bad & ~telling).any():
             continue
-        weight = 1.0 / slack**2
-        c = np.sum(weight * g * r, axis, keepdims=True) / np.sum(weight * r * r, axis, keepdims=True)
-        c = np.where(np.expand_dims(bad, axis), c, 1.0)
+        c = np.where(bad, np.bincount(line, above) / np.bincount(line, below), 1.0)
         if not (np.isfinite(c) & (c != 0)).all():
             continue
-        if place := s.holds((g / c).ravel(), free=lines):
+        if place := s.holds(s.analytic / c[line], free=lines):
             # A 1 is one of most lines; where few are wrong the others have no factor.
             few = 2 * lines <= bad.size
-            factors = c[np.expand_dims(bad, axis)] if few else c
+            factors = c[bad if few else seen]
             span = (float(factors.min()), float(factors.max()))
             place = s.wrong_place() if few else place
             return Cause(Kind.SCALED, place, lines, origin=noun, span=span)
     return None
+
+
+def _indices(s: Scope) -> Iterator[tuple[str, Index]]:
+    """What an index along each axis of one real array is called, and (m,) which the entries have."""
+    b = s.blocks[0]
+    if len(s.blocks) > 1 or b.is_complex or not b.shape:
+        return
+    for axis, line in enumerate(np.unravel_index(s.at - b.start, b.shape)):
+        if b.size > MARGIN * b.shape[axis]:
+            yield (("row", "column")[axis] if len(b.shape) == 2 else f"index of axis {axis}"), line

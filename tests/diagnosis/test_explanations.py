@@ -1103,6 +1103,29 @@ def test_factors_of_some_rows_are_said_of_these():
     assert "times a factor of each row (1 to 5) in all 24 entries of x: " in most[0]
 
 
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize(
+    ("shape", "axis"), [((4, 6, 6), 0), ((3, 4, 5), 2), ((2, 3, 4, 4), 1), ((12, 12), 1)]
+)
+def test_a_factor_of_each_index_of_an_axis_is_told_from_counts(
+    shape: tuple[int, ...], axis: int, whole: bool
+):
+    """Whole ones, too, which are no indices that repeat: those have counts of their own."""
+    right, x = normal(*shape), normal(*shape, seed=11)
+    c = np.arange(1.0, shape[axis] + 1.0)
+    c = c.reshape([-1 if k == axis else 1 for k in range(len(shape))])
+    noun = ("row", "column")[axis] if len(shape) == 2 else f"index of axis {axis}"
+    some = np.flatnonzero(np.random.default_rng(2).random(right.size) < 0.7)
+    only = None if whole else some
+    factor = f"analytic = numerical times a factor of each {noun} (1 to {shape[axis]}) in all "
+
+    assert explain(right, c * right, x, only=only)[0].startswith(factor)
+    fractions = explain(right, np.sqrt(c + 0.1) * right, x, only=only)
+    assert f"a factor of each {noun} (1.04881 to " in fractions[0]
+    counts = np.random.default_rng(4).integers(1, 4, shape)
+    assert "analytic is 2 or 3 times numerical in all " in explain(right, counts * right, x)[0]
+
+
 def test_a_constant_on_the_diagonal_is_not_said_of_its_rows():
     """The identity for diag(mask): the zeros beside it are right, and would not be; of a factor they are."""
     mask = np.diag([1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 1.0, 0.0, 1.0])
