@@ -79,7 +79,10 @@ def factor(s: Scope) -> Cause | None:
         if known is not None and (any_of_them or known.length in (-1, 2)):
             value = known.value or c
             choices = math.log10(4.0 * abs(known.length or 10 * len(CONSTANTS)))
-            if place := s.holds(s.analytic / value, choices=choices):
+            place = s.holds(s.analytic / value, choices=choices)
+            if place is None and known.kind is Kind.SIGN:
+                place = _of_judged(s, s.analytic / value)
+            if place is not None:
                 return replace(known, place=place, value=value, bar=spread)
     if s.wrong.sum() == 1:
         # No evidence for a factor; a description, for people to recognise. Beside undecided entries it would mislead.
@@ -91,6 +94,18 @@ def factor(s: Scope) -> Cause | None:
     if both and (place := s.holds(s.analytic / c, free=1, margin=1)):
         return Cause(Kind.FACTOR, place, 1, value=c, bar=spread)
     return None
+
+
+def _of_judged(s: Scope, explained: Array) -> Place | None:
+    """The wrong entries that were judged, of an array in which some are wrong and others right, here and there.
+
+    A sign alone, which fits one entry by no accident: of others nobody knows which of both they are, as of |g| for g.
+    """
+    fits, right = s.fits(explained), s.tested & ~s.wrong
+    mixed = right.any() and not fits[right].all() and not s.complete and s.witnesses.size > MARGIN
+    if not (mixed and fits[s.wrong].all() and s.convinces(explained)):
+        return None
+    return Place(s.names, int(s.wrong.sum()), Extent.JUDGED)
 
 
 def _over_norm(s: Scope, c: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -357,3 +358,26 @@ def test_one_number_along_an_axis_of_a_large_array_is_named(seed: int):
 
     assert said(a, x)
     assert not said(alike, np.broadcast_to(x[..., :1], x.shape).copy())
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_signs_lost_here_and_there_are_said_of_the_entries_that_were_judged(seed: int):
+    """|g| for g, of which a sample tells in two digits how many; where they have factors of their own no sign is."""
+    rng = np.random.default_rng(seed)
+    n = (600, 2000)[seed % 2]
+    a, x, own = rng.normal(size=n), rng.normal(size=n), rng.uniform(0.5, 2.0, n)
+
+    def f(x: np.ndarray) -> float:
+        return float(np.sum(np.log(np.cosh(x - a))))
+
+    def said(claim: np.ndarray) -> tuple[str, str]:
+        report = check_gradient(f, claim, x, rng=seed)
+        return report.reason, " ".join(report.diagnosis)
+
+    right = np.tanh(x - a)
+    count, sentence = said(np.abs(right))
+    assert re.match(
+        r"analytic = -numerical in all \d+ wrong entries of x that were judged: the sign$", sentence
+    )
+    assert re.match(r"(about [1-9],?[0-9]0+|at least \d+) of ", count)
+    assert "the sign" not in said(np.where(right < 0, -own * right, right))[1]
