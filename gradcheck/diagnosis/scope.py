@@ -13,6 +13,7 @@ from gradcheck._typing import Flat, Index, Mask
 from gradcheck.diagnosis.along import Along, Slope
 from gradcheck.diagnosis.regions import Marked, one_line
 from gradcheck.numerics.tangents import ROUNDING, generator_of, random_units
+from gradcheck.parameters.alike import first_of_alike
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, in_box
 from gradcheck.parameters.matrix_names import JacobianNames
@@ -164,17 +165,9 @@ class Scope:
 
         Units whose weights are alike have one gradient, and what goes wrong in one of them does so in all.
         """
-        at, r, bar = self.at[self.wrong], self.numerical[self.wrong], self.bar[self.wrong]
-        keys = [_groups(self.analytic[self.wrong])]
-        if not np.bincount(keys[0]).max(initial=0) > 1:
-            return np.arange(at.size)
-        keys += [_groups(np.asarray(base, float)) for _, base in self.subject.bases(at)]
-        order = np.lexsort((r, *keys))
-        first = np.ones(at.size, bool)
-        first[1:] = np.diff(r[order]) > bar[order][1:] + bar[order][:-1]
-        for key in keys:
-            first[1:] |= np.diff(key[order]) != 0
-        return np.asarray(np.sort(order[first]))
+        bad = self.wrong
+        bases = (np.asarray(base, float) for _, base in self.subject.bases(self.at[bad]))
+        return first_of_alike((self.analytic[bad], *bases), self.numerical[bad], self.bar[bad], SAME)
 
     def within(self, block: Block) -> Index:
         """Flat indices of the entries of one array."""
@@ -409,16 +402,6 @@ class Scope:
 _PER_ENTRY = (
     "at", "analytic", "numerical", "bar", "allowed", "wrong", "tested", "known", "curvature", "ratio_bar",
 )  # fmt: skip
-
-
-def _groups(values: Flat) -> Index:
-    """(k,) numbers, the same for values that are equal but for rounding; unknown ones are alike."""
-    values = np.nan_to_num(values)
-    order = np.argsort(values)
-    apart = np.diff(values[order]) > SAME * np.abs(values[order][1:])
-    found = np.empty(values.size, np.intp)
-    found[order] = np.concatenate([[0], np.cumsum(apart)])[: values.size]
-    return found
 
 
 def _inside(at: Index, blocks: tuple[Block, ...]) -> Mask:
