@@ -380,7 +380,15 @@ def scaled(s: Scope) -> Cause | None:
         c = np.where(bad, np.bincount(line, above) / np.bincount(line, below), 1.0)
         if not (np.isfinite(c) & (c != 0)).all():
             continue
-        if place := s.holds(s.analytic / c[line], free=lines):
+        explained = s.analytic / c[line]
+        place = s.holds(explained, free=lines)
+        if place is None and not seen.all() and s.fits(explained).all() and s.convinces(explained, lines):
+            # The factor of a line of which nothing was judged is that of one entry.
+            rest = np.flatnonzero(~s.known)
+            which, first = np.unique(line[rest], return_index=True)
+            more = s.measured(s.at[rest[first[~seen[which]]]])
+            return scaled(more) if more is not None and more.known.sum() > s.known.sum() else None
+        if place is not None:
             # A 1 is one of most lines; where few are wrong the others have no factor.
             few = 2 * lines <= bad.size
             factors = c[bad if few else seen]

@@ -381,3 +381,19 @@ def test_signs_lost_here_and_there_are_said_of_the_entries_that_were_judged(seed
     )
     assert re.match(r"(about [1-9],?[0-9]0+|at least \d+) of ", count)
     assert "the sign" not in said(np.where(right < 0, -own * right, right))[1]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_factor_of_each_column_is_told_where_a_column_was_not_looked_at(seed: int):
+    """One entry of it is judged then; factors of each entry are none."""
+    rng = np.random.default_rng(seed)
+    a, x = rng.normal(size=(12, 12)), rng.normal(size=(12, 12))
+
+    def f(x: np.ndarray) -> float:
+        return float(np.sum(np.log(np.cosh(x - a))) + 0.1 * np.sum(x.sum(0) ** 2))
+
+    def said(c: np.ndarray) -> str:
+        return " ".join(check_gradient(f, (np.tanh(x - a) + 0.2 * x.sum(0)) * c, x, rng=seed).diagnosis)
+
+    assert "a factor of each column (1 to 12) in all 144 entries of x" in said(np.arange(1.0, 13.0))
+    assert "a factor of each" not in said(rng.permuted(np.tile(np.arange(1.0, 13.0), (12, 1)), axis=1))
