@@ -269,11 +269,11 @@ def _cache(subject: Subject, evidence: Entries, grad: Gradient) -> tuple[Cause |
 # Simple and specific first; each looks at one array, or at all that have a wrong entry. Those that fit a constant, or
 # tell a range alone, are asked where no other explains.
 EXACT: tuple[Callable[[Scope], Cause | None], ...] = (
-    patterns.missing, patterns.assigned, patterns.conjugate, patterns.factor, _moved, patterns.reduced,
+    patterns.missing, patterns.assigned, patterns.conjugate, patterns.factor, _moved, projections.reduced,
     projections.projected, projections.other_axis, projections.divided, projections.softmax, terms.parametrisation,
 )  # fmt: skip
 FITTED: tuple[Callable[[Scope], Cause | None], ...] = (
-    patterns.repeated, patterns.cut, patterns.clipped, patterns.signs, patterns.float32, patterns.unused,
+    projections.repeated, patterns.cut, patterns.clipped, patterns.signs, patterns.float32, patterns.unused,
     patterns.multiple, patterns.scaled, terms.scaled_parametrisation, terms.delta, terms.weight_decay, terms.lasso,
     terms.offset, terms.difference, terms.gauss_newton,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Mistakes that show in the values themselves: zeros, factors, conjugates, sums over too much, lost digits."""
+"""Mistakes that show in the values themselves: zeros, factors, conjugates, lost digits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck._typing import Mask
+from gradcheck._typing import Index, Mask
 from gradcheck.diagnosis.regions import ACCIDENT, place_of_zeros
 from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, Scope
 from gradcheck.numerics.tangents import ROUNDING
@@ -74,12 +74,15 @@ def factor(s: Scope) -> Cause | None:
     if not (1e-300 < abs(c) < 1e300 and spread < 0.1):
         return None
     # Among other factors than a sign and a 2, one of many entries would find one that fits.
-    any_of_them = s.wrong.sum() > 1 or s.at.size == 1
+    any_of_them = s.witnesses.size > 1 or s.at.size == 1
     for known in (_length(s, c, spread), _constant(s, c, spread) if any_of_them else None):
         if known is not None and (any_of_them or known.length in (-1, 2)):
             value = known.value or c
             choices = math.log10(4.0 * abs(known.length or 10 * len(CONSTANTS)))
-            if place := s.holds(s.analytic / value, choices=choices):
+            place = s.holds(s.analytic / value, choices=choices)
+            if place is None and known.kind is Kind.SIGN:
+                place = _of_judged(s, s.analytic / value)
+            if place is not None:
                 return replace(known, place=place, value=value, bar=spread)
     if s.wrong.sum() == 1:
         # No evidence for a factor; a description, for people to recognise. Beside undecided entries it would mislead.
@@ -87,10 +90,22 @@ def factor(s: Scope) -> Cause | None:
     if place := s.holds(s.analytic / c, free=1, anywhere=s.wrong.sum() > 1 + MARGIN):
         return Cause(Kind.FACTOR, place, 1, value=c, bar=spread, origin=_over_norm(s, c))
     # No accident gives two entries one ratio, as it gives them one difference: but it has to be that of all.
-    both = s.wrong.sum() == 2 and s.fits(s.analytic / c).all()
+    both = s.witnesses.size == 2 and s.fits(s.analytic / c).all()
     if both and (place := s.holds(s.analytic / c, free=1, margin=1)):
         return Cause(Kind.FACTOR, place, 1, value=c, bar=spread)
     return None
+
+
+def _of_judged(s: Scope, explained: Array) -> Place | None:
+    """The wrong entries that were judged, of an array in which some are wrong and others right, here and there.
+
+    A sign alone, which fits one entry by no accident: of others nobody knows which of both they are, as of |g| for g.
+    """
+    fits, right = s.fits(explained), s.tested & ~s.wrong
+    mixed = right.any() and not fits[right].all() and not s.complete and s.witnesses.size > MARGIN
+    if not (mixed and fits[s.wrong].all() and s.convinces(explained)):
+        return None
+    return Place(s.names, int(s.wrong.sum()), Extent.JUDGED)
 
 
 def _over_norm(s: Scope, c: float) -> str:
@@ -119,7 +134,7 @@ def _length(s: Scope, c: float, spread: float) -> Cause | None:
         return Cause(Kind.SIGN if n == -1 else Kind.FACTOR, ANYWHERE, value=value, length=n)
     rounding = ROUNDING * s.subject.tolerance.eps
     fits = np.abs(s.analytic / value - s.numerical) <= s.bar + rounding * np.abs(s.numerical)
-    if n < 2 or s.wrong.sum() < 2 or not fits[s.wrong].all():
+    if n < 2 or s.witnesses.size < 2 or not fits[s.wrong].all():
         return None
     origin = next((name for name, length in _lengths(s) if length == n), "")
     # Of no known length: numbers that are not whole must hardly ever come so near to one.
@@ -254,59 +269,9 @@ def float32(s: Scope) -> Cause | None:
         return None
     # Short binary fractions (0.5, 3) are held by any format, and tell nothing.
     mantissa = np.frexp(g[s.wrong])[0] * 2.0**12
-    if np.count_nonzero(mantissa != np.rint(mantissa)) < 2:
+    if np.unique(mantissa[mantissa != np.rint(mantissa)]).size < 2:
         return None
     return Cause(Kind.FLOAT32, s.everywhere(), vague=True, value=off / scale)
-
-
-def reduced(s: Scope) -> Cause | None:
-    """One number for all entries along an axis, where each should have its own: a sum over too much."""
-    b = s.blocks[0]
-    # If all but one entry are right, all are one number, and the last is that too.
-    if len(s.blocks) > 1 or b.is_complex or not (s.whole and s.complete) or s.wrong.sum() < 2:
-        return None
-    axes = [tuple(range(len(b.shape))), *((k,) for k in range(len(b.shape)) if len(b.shape) > 1)]
-    analytic, numerical, bar, slack = (
-        part.reshape(b.shape) for part in (s.analytic, s.numerical, s.bar, s.slack(s.analytic))
-    )
-    for axis in axes:
-        over = "all entries" if len(axis) == len(b.shape) else f"axis {axis[0]}"
-        for name, reduce in (("sum", np.sum), ("mean", np.mean)):
-            total, noise, allowed = (reduce(a, axis, keepdims=True) for a in (numerical, bar, slack))
-            off = np.maximum(np.abs(analytic - total), noise)
-            clear = np.abs(total) > allowed
-            if clear.all() and (off <= allowed).all() and s.convinces(s.numerical + off.ravel(), choices=1.0):
-                return Cause(Kind.REDUCED, s.everywhere(), origin=over, order=name)
-    return None
-
-
-def repeated(s: Scope) -> Cause | None:
-    """One number in all entries of an array, tested or not, where the numerical ones differ."""
-    b, values = s.blocks[0], s.subject.analytic[s.blocks[0].slice]
-    if len(s.blocks) > 1 or b.is_complex or b.size < 3 or not values[0]:
-        return None
-    if np.ptp(s.numerical[s.known]) <= 2.0 * s.allowed[s.known].max():
-        return None
-    if not _alike(values, values[:1]):
-        return _along_an_axis(s) if len(b.shape) > 1 else None
-    return Cause(Kind.REPEATED, Place(s.names, b.size, Extent.ALL), vague=True, value=float(values[0]))
-
-
-def _alike(values: Array, one: Array) -> bool:
-    """Whether they are one number but for the rounding of what summed them up."""
-    return bool((np.abs(values - one) <= SAME * np.abs(one)).all())
-
-
-def _along_an_axis(s: Scope) -> Cause | None:
-    """One number for all entries along an axis, whatever it should be."""
-    b = s.blocks[0]
-    values = s.subject.analytic[b.slice].reshape(b.shape)
-    for axis, n in enumerate(b.shape):
-        line = values.take([0], axis)
-        if n > MARGIN and line.all() and _alike(values, line):
-            place = Place(s.names, b.size, Extent.ALL)
-            return Cause(Kind.REPEATED, place, vague=True, origin=f"axis {axis}")
-    return None
 
 
 def unused(s: Scope) -> Cause | None:
@@ -341,31 +306,10 @@ def _beyond(s: Scope) -> str:
     return ""
 
 
-def multiple(s: Scope) -> Cause | None:
-    """numerical = k analytic with whole k of several sizes, or the other way round: counted another number of times."""
-    found = _multiple(s)
-    # Of entries that nobody judged k is not known, and no direction tells.
-    more = s.some_more() if found is not None else None
-    return None if more is None else _multiple(more)
-
-
-def _multiple(s: Scope) -> Cause | None:
-    g, r = s.analytic[s.wrong], s.numerical[s.wrong]
-    for lacking, ratio in ((True, r / g), (False, g / r)):
-        if not np.isfinite(ratio).all():
-            continue
-        times = np.rint(ratio)
-        # Of indices that repeat some repeat two or three times; all many times is a factor, 1/N and 2/N of a transform.
-        if not 2 <= times.min() <= 3 or times.max() > MOST_TIMES or np.ptp(times) == 0:
-            continue
-        whole = np.ones_like(s.analytic)
-        whole[s.wrong] = times if lacking else 1.0 / times
-        # Any ratio is within a half of a whole number.
-        explained, choices = s.analytic * whole, float(np.sum(np.log10(4.0 * times)))
-        if s.fits(explained)[s.wrong].all() and s.convinces(explained, choices=choices):
-            span = (float(times.min()), float(times.max()))
-            return Cause(Kind.MULTIPLE, s.wrong_place(), times.size, span=span, lacking=lacking)
-    return None
+def _one_each(line: Index, times: Array) -> bool:
+    """Whether all entries of each line have one number, and several lines more than one entry."""
+    lines, (_, which) = np.unique(line).size, np.unique(times, return_inverse=True)
+    return line.size >= lines + MARGIN and np.unique(line * (which.max() + 1) + which).size == lines
 
 
 def assigned(s: Scope) -> Cause | None:
@@ -392,29 +336,73 @@ def assigned(s: Scope) -> Cause | None:
     return None
 
 
-def scaled(s: Scope) -> Cause | None:
-    """analytic = c numerical with a constant c for each row, or for each column."""
-    b = s.blocks[0]
-    if len(s.blocks) > 1 or len(b.shape) != 2 or b.is_complex or not (s.whole and s.complete):
-        return None
-    g, r, wrong, telling, slack = (
-        part.reshape(b.shape) for part in (s.analytic, s.numerical, s.wrong, s.telling, s.slack(s.numerical))
-    )
-    for axis, noun in ((1, "row"), (0, "column")):
-        bad = wrong.any(axis)
-        lines = int(bad.sum())
-        if lines < 2 or b.shape[axis] < 1 + MARGIN or (bad & ~telling.any(axis)).any():
+def multiple(s: Scope) -> Cause | None:
+    """numerical = k analytic with whole k of several sizes, or the other way round: counted another number of times."""
+    found = _multiple(s)
+    # Of entries that nobody judged k is not known, and no direction tells.
+    more = s.some_more() if found is not None else None
+    return None if more is None else _multiple(more)
+
+
+def _multiple(s: Scope) -> Cause | None:
+    g, r = s.analytic[s.wrong], s.numerical[s.wrong]
+    for lacking, ratio in ((True, r / g), (False, g / r)):
+        if not np.isfinite(ratio).all():
             continue
-        weight = 1.0 / slack**2
-        c = np.sum(weight * g * r, axis, keepdims=True) / np.sum(weight * r * r, axis, keepdims=True)
-        c = np.where(np.expand_dims(bad, axis), c, 1.0)
+        times = np.rint(ratio)
+        # Of indices that repeat some repeat two or three times; all many times is a factor, 1/N and 2/N of a transform.
+        if not 2 <= times.min() <= 3 or times.max() > MOST_TIMES or np.ptp(times) == 0:
+            continue
+        # One number for each index is a factor of that.
+        if any(_one_each(line[s.wrong], times) for _, line in _indices(s)):
+            return None
+        whole = np.ones_like(s.analytic)
+        whole[s.wrong] = times if lacking else 1.0 / times
+        # Any ratio is within a half of a whole number.
+        explained, choices = s.analytic * whole, float(np.sum(np.log10(4.0 * times[s.witnesses])))
+        if s.fits(explained)[s.wrong].all() and s.convinces(explained, choices=choices):
+            span = (float(times.min()), float(times.max()))
+            return Cause(Kind.MULTIPLE, s.wrong_place(), times.size, span=span, lacking=lacking)
+    return None
+
+
+def scaled(s: Scope) -> Cause | None:
+    """analytic = c numerical with a constant c for each row, each column, or each index of an axis."""
+    weight = np.where(s.known, 1.0 / s.slack(s.numerical) ** 2, 0.0)
+    above, below = (weight * np.where(s.known, part * s.numerical, 0.0) for part in (s.analytic, s.numerical))
+    for noun, line in _indices(s):
+        bad, telling, seen = (
+            np.bincount(line[those], minlength=line.max() + 1) > 0 for those in (s.wrong, s.telling, s.known)
+        )
+        lines = int(bad.sum())
+        if lines < 2 or (bad & ~telling).any():
+            continue
+        c = np.where(bad, np.bincount(line, above) / np.bincount(line, below), 1.0)
         if not (np.isfinite(c) & (c != 0)).all():
             continue
-        if place := s.holds((g / c).ravel(), free=lines):
+        explained = s.analytic / c[line]
+        place = s.holds(explained, free=lines)
+        if place is None and not seen.all() and s.fits(explained).all() and s.convinces(explained, lines):
+            # The factor of a line of which nothing was judged is that of one entry.
+            rest = np.flatnonzero(~s.known)
+            which, first = np.unique(line[rest], return_index=True)
+            more = s.measured(s.at[rest[first[~seen[which]]]])
+            return scaled(more) if more is not None and more.known.sum() > s.known.sum() else None
+        if place is not None:
             # A 1 is one of most lines; where few are wrong the others have no factor.
             few = 2 * lines <= bad.size
-            factors = c[np.expand_dims(bad, axis)] if few else c
+            factors = c[bad if few else seen]
             span = (float(factors.min()), float(factors.max()))
             place = s.wrong_place() if few else place
             return Cause(Kind.SCALED, place, lines, origin=noun, span=span)
     return None
+
+
+def _indices(s: Scope) -> Iterator[tuple[str, Index]]:
+    """What an index along each axis of one real array is called, and (m,) which the entries have."""
+    b = s.blocks[0]
+    if len(s.blocks) > 1 or b.is_complex or not b.shape:
+        return
+    for axis, line in enumerate(np.unravel_index(s.at - b.start, b.shape)):
+        if b.size > MARGIN * b.shape[axis]:
+            yield (("row", "column")[axis] if len(b.shape) == 2 else f"index of axis {axis}"), line

@@ -1,18 +1,23 @@
-"""What is taken off a derivative by a norm, a mean or a softmax of x, and was left out or done without need."""
+"""Sums and means along axes: one too many, or what a norm, a mean or a softmax of x takes off a derivative."""
 
 from __future__ import annotations
 
 import itertools
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
 from gradcheck.diagnosis.patterns import factor
-from gradcheck.diagnosis.scope import LOOKS, MARGIN, Scope
-from gradcheck.results.cause import Cause, Kind
+from gradcheck.diagnosis.scope import LOOKS, MARGIN, SAME, Scope
+from gradcheck.parameters.block import Block
+from gradcheck.results.cause import Cause, Extent, Kind, Place
+
+Array = NDArray[np.floating[Any]]
+Axes = tuple[int, ...]
 
 # A line is called orthogonal to a direction where rounding explains what is left, or the bars do.
 ORTHOGONAL = 1e-9
@@ -25,6 +30,91 @@ KINDS = {
 }
 # What people add to a mean of squares, so that nothing is divided by 0; the first is none.
 ADDED = (0.0, 1e-3, 1e-5, 1e-6, 1e-8, 1e-12)
+# Entries that are judged to see whether numerical repeats along an axis, where no two that share a line were.
+BESIDE = 4
+
+
+def reduced(s: Scope) -> Cause | None:
+    """One number for all entries along an axis, where each should have its own: a sum over too much."""
+    b, wrong = s.blocks[0], int(s.wrong.sum())
+    if len(s.blocks) > 1 or b.is_complex or not (s.whole and s.complete):
+        return None
+    analytic, numerical, bar, slack = (
+        part.reshape(b.shape) for part in (s.analytic, s.numerical, s.bar, s.slack(s.analytic))
+    )
+    for axis in _axes(b):
+        for name, reduce in (("sum", np.sum), ("mean", np.mean)):
+            total, noise, allowed = (reduce(a, axis, keepdims=True) for a in (numerical, bar, slack))
+            if wrong < total.size + MARGIN:
+                continue
+            off = np.maximum(np.abs(analytic - total), noise)
+            fits = (np.abs(total) > allowed).all() and (off <= allowed).all() and _differs(s, axis)
+            if fits and s.convinces(s.numerical + off.ravel(), choices=1.0):
+                return Cause(Kind.REDUCED, s.everywhere(), origin=_over(b, axis) or "all entries", order=name)
+    return None
+
+
+def repeated(s: Scope) -> Cause | None:
+    """One number for all entries of an array, or along an axis, tested or not, where the numerical ones differ."""
+    b = s.blocks[0]
+    if len(s.blocks) > 1 or b.is_complex:
+        return None
+    values = s.subject.analytic[b.slice].reshape(b.shape)
+    for axis in _axes(b):
+        line = values[tuple(slice(0, 1) if k in axis else slice(None) for k in range(values.ndim))]
+        several = values.size // line.size > MARGIN and bool(line.all())
+        if several and _alike(values, line) and _differs(s, axis):
+            over = _over(b, axis)
+            value = None if over else float(line.flat[0])
+            place = Place(s.names, b.size, Extent.ALL)
+            return Cause(Kind.REPEATED, place, vague=True, value=value, origin=over)
+    return None
+
+
+def _axes(b: Block) -> list[Axes]:
+    """All axes at once, and each by itself."""
+    every = tuple(range(len(b.shape)))
+    return [every, *((k,) for k in every if len(every) > 1)]
+
+
+def _over(b: Block, axis: Axes) -> str:
+    """`axis 0`; nothing for all axes at once."""
+    return "" if len(axis) == len(b.shape) else f"axis {axis[0]}"
+
+
+def _alike(values: Array, one: Array) -> bool:
+    """Whether they are one number but for the rounding of what summed them up."""
+    return bool((np.abs(values - one) <= SAME * np.abs(one)).all())
+
+
+def _differs(s: Scope, axis: Axes) -> bool:
+    """Whether numerical values of the array that are known differ along an axis, and most of them from the analytic.
+
+    One number that most entries are is no sum: what two are off by, equal and opposite, leaves its mean.
+    """
+    if 2 * s.wrong.sum() <= s.known.sum():
+        return False
+    line = _line_of(s, axis)
+    if np.unique(line[s.known], return_counts=True)[1].max() < 2:
+        # One beside each of some that are wrong: which numbers repeat is known without a look at f.
+        beside = [np.flatnonzero((line == line[k]) & ~s.known)[:1] for k in np.flatnonzero(s.wrong)[:BESIDE]]
+        more = s.measured(s.at[np.unique(np.concatenate(beside))])
+        if more is None:
+            return False
+        s = more
+    lines, which = np.unique(line[s.known], return_inverse=True)
+    high, low = np.full(lines.size, -np.inf), np.full(lines.size, np.inf)
+    np.maximum.at(high, which, s.numerical[s.known])
+    np.minimum.at(low, which, s.numerical[s.known])
+    return bool((high - low > 2.0 * s.allowed[s.known].max()).any())
+
+
+def _line_of(s: Scope, axis: Axes) -> Index:
+    """(m,) which of the lines along some axes of its array each entry lies on."""
+    b, line = s.blocks[0], np.zeros_like(s.at)
+    for k, along in enumerate(np.unravel_index(s.at - b.start, b.shape)):
+        line = line if k in axis else line * b.shape[k] + along
+    return line
 
 
 def projected(s: Scope) -> Cause | None:

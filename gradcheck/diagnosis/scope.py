@@ -13,6 +13,7 @@ from gradcheck._typing import Flat, Index, Mask
 from gradcheck.diagnosis.along import Along, Slope
 from gradcheck.diagnosis.regions import Marked, one_line
 from gradcheck.numerics.tangents import ROUNDING, generator_of, random_units
+from gradcheck.parameters.alike import first_of_alike
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, in_box
 from gradcheck.parameters.matrix_names import JacobianNames
@@ -158,6 +159,16 @@ class Scope:
         """Which wrong entries have a numerical value beyond its bar: of no other a ratio tells anything."""
         return self.wrong & (np.abs(self.numerical) > self.bar)
 
+    @cached_property
+    def witnesses(self) -> Index:
+        """Which of the wrong entries are evidence: of those with one x, analytic and numerical value the first.
+
+        Units whose weights are alike have one gradient, and what goes wrong in one of them does so in all.
+        """
+        bad = self.wrong
+        bases = (np.asarray(base, float) for _, base in self.subject.bases(self.at[bad]))
+        return first_of_alike((self.analytic[bad], *bases), self.numerical[bad], self.bar[bad], SAME)
+
     def within(self, block: Block) -> Index:
         """Flat indices of the entries of one array."""
         return self.at[block.holds(self.at)]
@@ -177,12 +188,12 @@ class Scope:
         """Whether so good a fit of the wrong entries can hardly be an accident.
 
         An unrelated value comes as close as `explained` with a chance of about its distance over the mismatch,
-        entry by entry. Each of the `free` fitted constants costs the entry that fits best; picking among
-        10^choices explanations costs that many decades. Fitted constants need at least `margin`
+        entry by entry, of which equal ones count once. Each of the `free` fitted constants costs the entry that fits
+        best; picking among 10^choices explanations costs that many decades. Fitted constants need at least `margin`
         further entries.
         """
-        left = np.maximum(np.abs(explained - self.numerical), self.bar)[self.wrong]
-        mismatch = np.abs(self.analytic - self.numerical)[self.wrong]
+        left = np.maximum(np.abs(explained - self.numerical), self.bar)[self.wrong][self.witnesses]
+        mismatch = np.abs(self.analytic - self.numerical)[self.wrong][self.witnesses]
         if free and left.size < free + margin:
             return False
         with np.errstate(divide="ignore"):
@@ -291,12 +302,7 @@ class Scope:
         """The same with some more of its entries judged; None where f cannot be asked for them."""
         along, n = self.subject.along, self.subject.x.size
         columns, which = np.unique(at % n if self.subject.matrix else at, return_inverse=True)
-        if (
-            along is None
-            or not self.whole
-            or not 0 < columns.size <= LOOKS
-            or not along.affords(columns.size)
-        ):
+        if along is None or not 0 < columns.size <= LOOKS or not along.affords(columns.size):
             return None
         seen = along.entries(columns)
         numerical, bar, curvature = (part[at // n if self.subject.matrix else 0, which] for part in seen)
@@ -318,6 +324,8 @@ class Scope:
         """The same with entries judged, drawn at random, so many that hardly a tenth of all can be of another kind."""
         if self.complete:
             return self
+        if not self.whole:
+            return None
         left = self.at[~self.tested]
         chosen = generator_of(0).permutation(left)[:SAMPLE]
         return self.measured(np.sort(chosen))

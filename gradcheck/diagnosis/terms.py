@@ -224,8 +224,8 @@ def _half_step(s: Scope, b: Flat) -> float | None:
     crude = CURVATURE * np.abs(term) + 2.0 * abs(half) * np.max(np.abs(term[s.wrong]))
     if not (left <= s.slack(s.numerical) + crude)[s.wrong | s.tested].all():
         return None
-    rest = np.maximum(left, np.maximum(s.bar, crude))[s.wrong]
-    decades = np.sort(np.log10(np.abs(off[s.wrong]) / rest).clip(0.0, 16.0))[:-1]
+    rest = np.maximum(left, np.maximum(s.bar, crude))
+    decades = np.sort(np.log10(np.abs(off) / rest)[s.wrong][s.witnesses].clip(0.0, 16.0))[:-1]
     return half if decades.sum() >= DECADES else None
 
 

@@ -17,6 +17,7 @@ from gradcheck.joint.places import Places, find_places
 from gradcheck.parameters.boxes import whole_box
 from gradcheck.results.certificate import Region
 from gradcheck.results.entries import Entries
+from gradcheck.results.words import number
 
 # A search ends that takes more than this part of what judging every entry does, or so many evaluations.
 WORTHWHILE, MOST_SEARCHED = 3, 10_000
@@ -107,7 +108,9 @@ def _told_by_a_sample(claim: Claim, test: JointTest, direction: Direction, place
         elif not (in_lines(block, looked[bad], looked[~bad]) and lines_named(claim, test, direction, block)):
             more = claim.rng.choice(np.setdiff1d(left, looked), max(COUNTED - looked.size, 0), replace=False)
             share = (np.count_nonzero(bad) + claim.judge(more).wrong.size) / (looked.size + more.size)
-            claim.regions.append(Region(block, whole_box(block), True, round(share * block.size)))
+            # So many tell two digits.
+            about = round(float(number(share * block.size, 2)))
+            claim.regions.append(Region(block, whole_box(block), True, about))
         else:
             continue
         claim.still[block.slice] = True

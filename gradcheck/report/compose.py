@@ -220,10 +220,11 @@ def _settled(causes: tuple[Cause, ...]) -> set[str]:
 def _how_many(evidence: Evidence, arrays: tuple[ArraySummary, ...], causes: tuple[Cause, ...]) -> str:
     """How many are wrong: `7`; `about 300` by a sample; `at least 7` where nothing is known of other entries."""
     wrong = sum(max(a.wrong, a.about) for a in arrays)
-    if any(a.about for a in arrays):
-        return f"about {wrong:,}"
-    open_ = {r.block.name for r in evidence.regions if not r.throughout} | _unknown(evidence)
-    return f"{wrong:,}" if open_ <= _settled(causes) else f"at least {wrong:,}"
+    told = {a.name for a in arrays if a.about}
+    open_ = {r.block.name for r in evidence.regions if not r.throughout} | (_unknown(evidence) - told)
+    if not open_ <= _settled(causes):
+        return f"at least {wrong:,}"
+    return f"about {wrong:,}" if told else f"{wrong:,}"
 
 
 def _unknown(evidence: Evidence) -> set[str]:

@@ -873,6 +873,52 @@ def test_one_number_in_all_entries_where_the_numerical_ones_agree_is_a_factor():
     assert explain(np.ones(6), np.full(6, 1.5), AT)[0] == "analytic = 1.5 x numerical in all 6 entries of x"
 
 
+def test_a_number_that_repeats_where_the_right_one_does_is_not_said_to_be_broadcast():
+    """Units whose weights are alike have one gradient: right ones are constant along that axis as well."""
+    right = np.broadcast_to(normal(5, 1), (5, 6))
+    wrong = np.broadcast_to(normal(5, 1, seed=4), (5, 6))
+    over = "analytic is one number along axis {} in all 30 entries of x, numerical differs: "
+
+    assert not any("one number" in s or "is the" in s for s in explain(right, wrong, normal(5, 6)))
+    assert not any("is the sum" in s for s in explain(right, 6.0 * right, normal(5, 6)))
+    assert explain(normal(5, 6), wrong)[0].startswith(over.format(1))
+    assert explain(right, np.broadcast_to(normal(6), (5, 6)), normal(5, 6))[0].startswith(over.format(0))
+
+
+@pytest.mark.parametrize("n", [3, 6, 40])
+@pytest.mark.parametrize("c", [-1.23, 0.5 + 1 / 3, 1 / 6, 10.0])
+def test_alike_entries_are_evidence_for_one(n: int, c: float):
+    """Units whose weights are alike have one gradient: whatever is wrong is a factor, a decay and a constant."""
+    x, right = np.full((n, 3), 0.1), np.broadcast_to(normal(3), (n, 3)).copy()
+    others = normal(n, 3, seed=5)
+
+    assert explain(np.full(n, 0.7), np.full(n, 0.7 * c), x[:, 0]) == ()
+    assert explain(right, right * normal(3, seed=9), x) == ()
+    assert "analytic = " in explain(right, right * c, x)[0]
+    assert "analytic = " in explain(others, others * c, x)[0]
+    assert explain(np.full(n, 0.7), np.full(n, -0.7), x[:, 0])[0].startswith("analytic = -numerical in all ")
+
+
+def test_alike_entries_of_a_row_are_evidence_for_one():
+    """Each row of them has its factor; where they differ that is a factor of each row."""
+    c = np.array([[2.1], [1.9], [1.8], [2.3], [2.2], [1.7]])
+    right = np.broadcast_to(normal(6, 1), (6, 3)).copy()
+
+    assert not any("a factor of each row" in s for s in explain(right, c * right, np.ones((6, 3))))
+    assert "a factor of each row" in explain(normal(6, 3), c * normal(6, 3), np.ones((6, 3)))[0]
+
+
+@pytest.mark.parametrize(("n", "change"), [(6, 0.02), (19, 0.02), (4, 0.5)])
+def test_a_mean_that_most_entries_are_is_none(n: int, change: float):
+    """Two ends are off by equal and opposite amounts, on the way along which the others are alike."""
+    right = changed(changed(np.ones(n), 0, 1.0 - change), n - 1, 1.0 + change)
+    (seen,) = explain(right, np.ones(n), np.arange(n) + 6.0)
+    (mean,) = explain(V, np.full(6, V.mean()))
+
+    assert seen.startswith(f"x[0] and x[{n - 1}] are off by equal and opposite amounts: ")
+    assert mean.startswith("each entry of x is the mean of the numerical ones over all entries: ")
+
+
 def test_several_arrays_with_mistakes_of_their_own_get_a_sentence_each():
     """No explanation fits both; each array has one."""
     first, second = explain(TREE, {"W": 2 * M, "b": -TREE["b"]})
@@ -1055,6 +1101,29 @@ def test_factors_of_some_rows_are_said_of_these():
 
     assert "times a factor of each row (2 to 5) in rows 2 and 4 of x: " in some[0]
     assert "times a factor of each row (1 to 5) in all 24 entries of x: " in most[0]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize(
+    ("shape", "axis"), [((4, 6, 6), 0), ((3, 4, 5), 2), ((2, 3, 4, 4), 1), ((12, 12), 1)]
+)
+def test_a_factor_of_each_index_of_an_axis_is_told_from_counts(
+    shape: tuple[int, ...], axis: int, whole: bool
+):
+    """Whole ones, too, which are no indices that repeat: those have counts of their own."""
+    right, x = normal(*shape), normal(*shape, seed=11)
+    c = np.arange(1.0, shape[axis] + 1.0)
+    c = c.reshape([-1 if k == axis else 1 for k in range(len(shape))])
+    noun = ("row", "column")[axis] if len(shape) == 2 else f"index of axis {axis}"
+    some = np.flatnonzero(np.random.default_rng(2).random(right.size) < 0.7)
+    only = None if whole else some
+    factor = f"analytic = numerical times a factor of each {noun} (1 to {shape[axis]}) in all "
+
+    assert explain(right, c * right, x, only=only)[0].startswith(factor)
+    fractions = explain(right, np.sqrt(c + 0.1) * right, x, only=only)
+    assert f"a factor of each {noun} (1.04881 to " in fractions[0]
+    counts = np.random.default_rng(4).integers(1, 4, shape)
+    assert "analytic is 2 or 3 times numerical in all " in explain(right, counts * right, x)[0]
 
 
 def test_a_constant_on_the_diagonal_is_not_said_of_its_rows():

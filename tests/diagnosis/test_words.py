@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from benchmarks import words
 from gradcheck import check_gradient, check_hessian, check_jacobian
 from gradcheck.results.cause import Extent
+from gradcheck.results.outcome import Outcome
 
 
 @pytest.mark.slow
@@ -334,3 +336,64 @@ def test_the_box_of_what_a_search_found_is_no_place_of_all(seed: int):
     report = check_jacobian(f, wrong, x, rng=seed)
     assert report.outcome == "FAIL"
     assert not any("lie in" in said for said in report.diagnosis)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_one_number_along_an_axis_of_a_large_array_is_named(seed: int):
+    """No two of those that were judged share a line: one beside some of them tells whether f's slopes differ there."""
+    rng = np.random.default_rng(seed)
+    a, x = rng.normal(size=(20, 30, 40)), rng.normal(size=(20, 30, 40))
+    alike = np.broadcast_to(a[..., :1], a.shape)
+
+    def said(target: np.ndarray, at: np.ndarray) -> bool:
+        def f(x: np.ndarray) -> float:
+            return float(np.sum(np.log(np.cosh(x - target))))
+
+        def largest(x: np.ndarray) -> np.ndarray:
+            return np.broadcast_to(np.tanh(x - target).max(2, keepdims=True) - 0.5, x.shape).copy()
+
+        report = check_gradient(f, largest, at, rng=seed)
+        assert report.outcome is Outcome.FAIL
+        return any("analytic is one number along axis 2" in sentence for sentence in report.diagnosis)
+
+    assert said(a, x)
+    assert not said(alike, np.broadcast_to(x[..., :1], x.shape).copy())
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_signs_lost_here_and_there_are_said_of_the_entries_that_were_judged(seed: int):
+    """|g| for g, of which a sample tells in two digits how many; where they have factors of their own no sign is."""
+    rng = np.random.default_rng(seed)
+    n = (600, 2000)[seed % 2]
+    a, x, own = rng.normal(size=n), rng.normal(size=n), rng.uniform(0.5, 2.0, n)
+
+    def f(x: np.ndarray) -> float:
+        return float(np.sum(np.log(np.cosh(x - a))))
+
+    def said(claim: np.ndarray) -> tuple[str, str]:
+        report = check_gradient(f, claim, x, rng=seed)
+        return report.reason, " ".join(report.diagnosis)
+
+    right = np.tanh(x - a)
+    count, sentence = said(np.abs(right))
+    assert re.match(
+        r"analytic = -numerical in all \d+ wrong entries of x that were judged: the sign$", sentence
+    )
+    assert re.match(r"(about [1-9],?[0-9]0+|at least \d+) of ", count)
+    assert "the sign" not in said(np.where(right < 0, -own * right, right))[1]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_factor_of_each_column_is_told_where_a_column_was_not_looked_at(seed: int):
+    """One entry of it is judged then; factors of each entry are none."""
+    rng = np.random.default_rng(seed)
+    a, x = rng.normal(size=(12, 12)), rng.normal(size=(12, 12))
+
+    def f(x: np.ndarray) -> float:
+        return float(np.sum(np.log(np.cosh(x - a))) + 0.1 * np.sum(x.sum(0) ** 2))
+
+    def said(c: np.ndarray) -> str:
+        return " ".join(check_gradient(f, (np.tanh(x - a) + 0.2 * x.sum(0)) * c, x, rng=seed).diagnosis)
+
+    assert "a factor of each column (1 to 12) in all 144 entries of x" in said(np.arange(1.0, 13.0))
+    assert "a factor of each" not in said(rng.permuted(np.tile(np.arange(1.0, 13.0), (12, 1)), axis=1))

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from gradcheck import check_gradient, check_hvp, check_jacobian, check_jvp, check_vjp
+from gradcheck.parameters.boxes import whole_box
+from gradcheck.parameters.tree import Parameters
+from gradcheck.report.compose import compose
+from gradcheck.results.certificate import Region
+from gradcheck.results.entries import none_judged
+from gradcheck.results.evidence import Evidence
+from gradcheck.results.verdict import Judgement, Tolerance
 
 SIZES = {60, 150, 600}
 POINTS = {n: np.random.default_rng(1).normal(size=n) + 2.0 for n in SIZES}
@@ -108,3 +116,26 @@ def test_how_many_are_wrong_of_a_sample_is_said_with_it():
     (note,) = report.notes
     assert note == f"a sample tells how many are wrong: about {array.about:,} in x"
     assert report.reason.startswith(f"about {array.about:,} of 2,000 entries wrong")
+
+
+@pytest.mark.parametrize(
+    ("searched", "said"), [(True, "about 14 of 1 entry"), (False, "at least 12 of 1 entry")]
+)
+def test_a_sample_of_one_array_is_no_count_of_another_that_was_not_searched(searched: bool, said: str):
+    """Of an array in which the search ended a bound is known, whatever a sample tells of the other one."""
+    parameters, _ = Parameters.of({"W": np.zeros((3, 4)), "b": np.zeros(2)})
+    W, b = parameters.blocks
+    yes, nothing = np.ones(1, bool), none_judged(np.dtype(float))
+    entries = replace(
+        nothing,
+        coordinates=np.array([0]),
+        analytic=np.ones(1),
+        judgement=Judgement(yes, ~yes, ~yes, ~yes, np.ones(1), np.ones(1)),
+        estimate=replace(nothing.estimate, value=np.zeros(1), error=np.full(1, 0.1)),
+    )
+    regions = (Region(W, whole_box(W), True), Region(b, whole_box(b), searched))
+    report = compose(
+        parameters, Evidence(entries, (), regions), (), tolerance=Tolerance(1e-6), nfev=0, ngev=0, seconds=0.0,
+        seed=0, call="",
+    )  # fmt: skip
+    assert report.reason.startswith(said)
