@@ -9,8 +9,9 @@ from gradcheck.numerics.setting import Setting
 from gradcheck.results.entries import Entries
 from gradcheck.results.outcome import Limit
 
-# Of a kink that was followed to this part of the size of its coordinate, or of 1 where it has none, there is one only.
-FOLLOWED = 1e-9
+# Of a kink that was followed to this part of the size of its coordinate there is one only; where an array of zeros has
+# none it takes the second of what is taken for it.
+FOLLOWED, FOLLOWED_AT_0 = 1e-6, 1e-9
 # Kinks of both signs cancel where all are seen at once: so many times the largest jump of an array leaves room for it.
 CANCELLED = 3.0
 # An array of zeros has no size, and its first step is a guess: what only so many times that shows through the noise,
@@ -32,7 +33,10 @@ def open_between_kinks(setting: Setting, evidence: Entries) -> Entries:
     size = np.abs(setting.x[column])
     own = np.where(size > 0, size, setting.scales[column])
     nearest = np.minimum(CONFIRMING_STEP, found.noise / (VISIBLE * np.where(seen, found.kink, np.inf)))
-    jump = np.where(seen & (nearest * found.step > FOLLOWED * own), 2.0 * found.kink, 0.0)
+    empty = np.array([not setting.x[block.slice].any() for block in setting.parameters.blocks])
+    sizeless = empty[setting.owners(column)]
+    followed = nearest * found.step <= np.where(sizeless, FOLLOWED_AT_0, FOLLOWED) * own
+    jump = np.where(seen & ~followed, 2.0 * found.kink, 0.0)
     # Where a coordinate is not 0, kinks of others lie as near to x as its own value is large, and show.
     doubtful = (jump > 0) | (size == 0)
     _, group = np.unique(2 * setting.groups(evidence.coordinates) + (size == 0), return_inverse=True)
@@ -42,8 +46,7 @@ def open_between_kinks(setting: Setting, evidence: Entries) -> Entries:
     kinked = np.asarray(found.limit == Limit.KINK)
     outside = np.where(kinked, np.fmax(low - given, given - high), np.abs(given - found.value))
     hidden = wrong & doubtful & (outside <= CANCELLED * largest[group])
-    empty = np.array([not setting.x[block.slice].any() for block in setting.parameters.blocks])
-    noisy = np.asarray(found.limit == Limit.NOISE) & empty[setting.owners(column)]
+    noisy = np.asarray(found.limit == Limit.NOISE) & sizeless
     times = found.step / setting.first_steps[column]
     hidden |= wrong & noisy & (times > FAR) & (outside <= CANCELLED * MARGIN * times * found.noise)
     if not hidden.any():
