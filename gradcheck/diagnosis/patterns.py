@@ -35,6 +35,8 @@ PLAIN = (1.5, 2.0, 3.0, 4.0)
 WHOLE = 0.01
 # A bar by which f may change by more than this of itself, while x does by its own size, is wide.
 WIDE = 0.1
+# Factors that differ by less are one.
+ONE_FACTOR = 1e-4
 # What is counted more often than this is no slip.
 MOST_TIMES = 100
 # As near as people type a number, whatever is accepted of a derivative: 1.02 is not 50/49.
@@ -369,7 +371,10 @@ def _multiple(s: Scope) -> Cause | None:
 def scaled(s: Scope) -> Cause | None:
     """analytic = c numerical with a constant c for each row, each column, or each index of an axis."""
     weight = np.where(s.known, 1.0 / s.slack(s.numerical) ** 2, 0.0)
-    above, below = (weight * np.where(s.known, part * s.numerical, 0.0) for part in (s.analytic, s.numerical))
+    above, below = (
+        np.where(s.known, weight * part * s.numerical, 0.0).astype(np.float64)
+        for part in (s.analytic, s.numerical)
+    )
     for noun, line in _indices(s):
         bad, telling, seen = (
             np.bincount(line[those], minlength=line.max() + 1) > 0 for those in (s.wrong, s.telling, s.known)
@@ -378,7 +383,8 @@ def scaled(s: Scope) -> Cause | None:
         if lines < 2 or (bad & ~telling).any():
             continue
         c = np.where(bad, np.bincount(line, above) / np.bincount(line, below), 1.0)
-        if not (np.isfinite(c) & (c != 0)).all():
+        # One number in several lines is a factor of these.
+        if not (np.isfinite(c) & (c != 0)).all() or np.ptp(c[bad]) <= ONE_FACTOR * np.abs(c[bad]).max():
             continue
         explained = s.analytic / c[line]
         place = s.holds(explained, free=lines)

@@ -52,7 +52,10 @@ class Certificate:
     @property
     def left(self) -> float:
         """`relative_to_rms` without what is accepted."""
-        most, accepted = self.relative_to_rms, self.accepted  # no squares, which may be larger than any float
+        most, accepted = self.relative_to_rms, self.accepted
+        if accepted == 0:
+            return most  # to the last bit
+        # No squares, which may be larger than any float.
         return math.sqrt(max(most - accepted, 0.0)) * math.sqrt(most + accepted)
 
     def __str__(self) -> str:
