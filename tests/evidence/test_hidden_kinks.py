@@ -28,7 +28,7 @@ def rectifiers(
 
 
 @pytest.mark.parametrize("seed", range(8))
-@pytest.mark.parametrize("width", [1e-3, 1e-4, 1e-5])
+@pytest.mark.parametrize("width", [1e-4, *(pytest.param(w, marks=pytest.mark.slow) for w in (1e-3, 1e-5))])
 def test_kinks_that_noise_hides_from_each_other_are_no_mistake(seed: int, width: float) -> None:
     """From the shortest visible step f has one kink at x, or none, and another slope than at x."""
     f, grad, x = rectifiers(seed, width, np.float32)
@@ -110,7 +110,9 @@ def network(seed: int, weights: float) -> tuple[Callable[[Any], float], Callable
     return f, grad, p
 
 
-@pytest.mark.parametrize("weights", [1e-1, 1e-2, 1e-3, 1e-4])
+@pytest.mark.parametrize(
+    "weights", [1e-2, *(pytest.param(w, marks=pytest.mark.slow) for w in (1e-1, 1e-3, 1e-4))]
+)
 def test_fresh_networks_in_float32_are_not_called_wrong(weights: float) -> None:
     """Of 40 with weights of 0.01 and 0.001 34 FAILed; in float64 all that kinks leave to be seen passes."""
     for seed in range(8):

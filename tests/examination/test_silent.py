@@ -221,7 +221,7 @@ def normalised(seed: int, dtype: type, steps: int) -> tuple[Any, Any, Any]:
     return lambda p: run(p, False), lambda p: run(p, True), p
 
 
-@pytest.mark.parametrize("steps", [0, 5, 50])
+@pytest.mark.parametrize("steps", [5, *(pytest.param(n, marks=pytest.mark.slow) for n in (0, 50))])
 def test_a_bias_before_a_normalisation_does_nothing_whatever_its_size(steps: int) -> None:
     """Of 1e-18 after some descent: 450 evaluations before, and of 40 in float32 none passed."""
     for seed in range(4):

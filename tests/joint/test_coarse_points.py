@@ -58,7 +58,7 @@ def trained(seed: int, loss: type) -> tuple[Callable[[Any], Any], Callable[[Any]
     return f, grad, p
 
 
-@pytest.mark.parametrize("loss", [np.float32, np.float64])
+@pytest.mark.parametrize("loss", [np.float32, pytest.param(np.float64, marks=pytest.mark.slow)])
 def test_what_float32_hides_is_no_mistake(loss: type) -> None:
     """Of 40 right gradients 26 FAILed: f stood still, and was said to move as claimed, without any noise."""
     for seed in range(5):
@@ -90,7 +90,7 @@ def test_values_of_an_output_that_stands_still_are_left_as_they_are(moves: bool)
     assert values[:, 0] - 2.0 == pytest.approx(positions(EIGHT) * step * moves, abs=1e-14)
 
 
-@pytest.mark.parametrize("decay", [1e-4, 1e-2])
+@pytest.mark.parametrize("decay", [1e-2, pytest.param(1e-4, marks=pytest.mark.slow)])
 def test_a_penalty_in_float64_does_not_make_a_network_in_float32_precise(decay: float) -> None:
     """The network stands still at all points near x, the penalty moves: that is not all that f does."""
     for seed in range(5):

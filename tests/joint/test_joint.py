@@ -366,7 +366,9 @@ def test_a_slope_that_bends_hide_beside_zeros_is_no_zero(s: float) -> None:
     assert right.nfev <= 33
 
 
-@pytest.mark.parametrize("gtol", [1e-5, 1e-7, 1e-8, 1e-9, 1e-10])
+@pytest.mark.parametrize(
+    "gtol", [1e-7, 1e-9, *(pytest.param(gtol, marks=pytest.mark.slow) for gtol in (1e-5, 1e-8, 1e-10))]
+)
 def test_a_solvers_answer_is_decided(gtol: float) -> None:
     """What is left of a gradient there is known to 1e-13, which may be a hundredth of it, and 1e-12 of what it was.
 
