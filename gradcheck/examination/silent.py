@@ -73,7 +73,8 @@ def moved_alone(
     """
     if not silent.any():
         return Alone(True)
-    own, others = problem.scales, problem.scales[scaling.lengths > 0]
+    own = problem.scales
+    others = own[scaling.lengths > 0]
     usual = median(others) if others.size else 0.0
     lengths = [own] if own[silent].min() >= SMALL * usual else [own, np.maximum(own, usual)]
     alone = Alone(False)

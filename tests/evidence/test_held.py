@@ -325,7 +325,11 @@ def test_a_unit_that_is_dead_has_no_slope_though_it_has_one_farther_away():
 def test_hardly_any_slope_is_looked_for_without_a_jump(scale: float, wrong: bool):
     """A thousandth of what the array is, or less, where f moves about as claimed at 0.3 of the size of x."""
     dead = np.vectorize(lambda t: max(t - 1.05, 0.0))
-    f = lambda x: 1.0 + 10.0 * float(dead(x[0]) - dead(2.0 - x[0]))  # noqa: E731 - flat on both sides of x
+
+    def f(x: Any) -> float:
+        """Flat on both sides of x."""
+        return 1.0 + 10.0 * float(dead(x[0]) - dead(2.0 - x[0]))
+
     assert accused_of_no_slope(f, [8.0], [1.0], scale=scale)[0].judgement.wrong.tolist() == [wrong]
     assert accused_of_no_slope(f, [-8.0], [1.0], scale=scale)[0].judgement.wrong.tolist() == [True]
 

@@ -420,9 +420,10 @@ def test_rounding_of_x_beside_a_point_at_rest_is_no_kink(n: int) -> None:
     Of 20 right gradients with a thousand masses none passed: a kink at x was the reason.
     """
     f, grad, x = chain(n)
-    report = check_gradient(f, grad, x)
-    assert report.outcome is Outcome.PASS
-    assert report.nfev <= 40
+    for seed in (0, 2, 3):
+        report = check_gradient(f, grad, x, rng=seed)
+        assert report.outcome is Outcome.PASS
+        assert report.nfev <= 40
     assert check_gradient(f, grad(x) - np.tile([0.0, 1.0], n), x).outcome is Outcome.FAIL
 
 
