@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import scipy.sparse
@@ -24,6 +24,31 @@ from gradcheck.results.entries import Entries
 MADE_UP = 0.9
 # So many rows are not off by the same part by chance.
 SHARING = 3
+
+
+def run_for_rows(
+    test_of: Callable[[Mask, float, bool], JointTest],
+    count: int,
+    shares: Iterator[float],
+    *,
+    exact: bool = True,
+) -> tuple[JointTest, Joint]:
+    """A joint test of `count` rows, and one more of those that it leaves open, where these are fewer than the others.
+
+    A kink within the step of a few rows is in the way of none that is nearer, or along another direction. The one that
+    tells what is wrong is returned, and what they show together.
+
+    test_of(fixed, share, exact) : the test of all but some rows (m,), with its share of the chance to be wrong; exact :
+    whether f may be asked for complex numbers.
+    """
+    test = test_of(np.zeros(count, bool), next(shares), exact)
+    joint = test.run()
+    certified = np.count_nonzero(joint.certified)
+    if joint.wrong.any() or joint.spent or not count / 2 < certified < count:
+        return test, joint
+    again = test_of(joint.certified, next(shares), test.exact)
+    later = again.run()
+    return (again, later) if later.wrong.any() else (test, joint.beside(later))
 
 
 def sizes_of_rows(problem: Problem, slope: Flat) -> Flat | None:
@@ -78,11 +103,8 @@ def _residuals(problem: Problem, joint: Joint) -> list[Residual]:
     """Of each direction the row that says least, in units of its own size."""
     told = []
     for direction in joint.directions:
-        relative = np.where(
-            joint.certified & (joint.sizes > 0),
-            (direction.allowed + 3.0 * direction.error) / joint.sizes,
-            -1.0,
-        )
+        told_of = joint.certified & (joint.sizes > 0) & np.isfinite(direction.error)
+        relative = np.where(told_of, (direction.allowed + 3.0 * direction.error) / joint.sizes, -1.0)
         k = int(np.argmax(relative))
         size = float(joint.sizes[k]) or 1.0
         told.append(residual_of(problem, direction, k, size, unit=size))

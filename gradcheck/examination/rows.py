@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from gradcheck.examination.row_evidence import (
     between,
     mended,
     rows_evidence,
+    run_for_rows,
     scaled_rows,
     sizes_of_rows,
     tolerated,
@@ -90,8 +92,11 @@ def examine_rows(
     if ((scaling.lengths == 0) & ~silent & (inwards == 0) & problem.free).any():
         return None, None  # a column that has no room
     shares = shares_of(1.0 - confidence)
-    test = JointTest(problem, scaling, rng, next(shares))
-    joint = test.run()
+    test, joint = run_for_rows(
+        lambda fixed, share, exact: JointTest(problem, scaling, rng, share, fixed=fixed, exact=exact),
+        problem.f_x.size,
+        shares,
+    )
     wrong, few = bool(joint.wrong.any()), problem.x.size <= JUDGED_UP_TO
     several = np.count_nonzero(joint.wrong) > LONE
     if not (wrong or joint.certified.all()) or (several and few):
@@ -246,23 +251,36 @@ class _Search:
         What the first direction told of f serves them; where that is too little for some row it is seen anew. Where
         errors within the tolerance explain what they find it is nothing.
         """
-        scaling, rng, exact = self.test.along.scaling, self.rng, self.test.exact
-        seen = self.seen_of_the_rest()
-        for before in (self.test, None) if self.test.tells(scaling) else (None,):
-            test = JointTest(claim, scaling, rng, next(self.shares), exact=exact, before=before)
-            if seen is not None and before is not None:
-                test.count(self.joint.directions[-1], *seen)
-            rest = test.run()
+        for before in (self.test, None) if self.test.tells(self.test.along.scaling) else (None,):
+            ask = partial(
+                run_for_rows, count=self.joint.wrong.size, shares=self.shares, exact=self.test.exact
+            )
+            test, rest = ask(partial(self._fresh, claim, before))
             if rest.wrong.any() and tolerated(test, rest.directions[-1])[rest.wrong].all():
-                test = JointTest(
-                    claim, scaling, rng, next(self.shares), exact=exact, before=before, tolerant=True
-                )
-                rest = test.run()
+                _, rest = ask(partial(self._fresh, claim, before, tolerant=True))
             if rest.certified.all():
                 return rest
             if rest.wrong.any():
                 break
         return None
+
+    def _fresh(
+        self,
+        claim: Problem,
+        before: JointTest | None,
+        fixed: Mask,
+        share: float,
+        exact: bool,
+        tolerant: bool = False,
+    ) -> JointTest:
+        """A test of another claim, for all but some rows (m,); before : what told of f, where it serves."""
+        test = JointTest(
+            claim, self.test.along.scaling, self.rng, share, exact=exact, fixed=fixed, tolerant=tolerant, before=before
+        )  # fmt: skip
+        seen = None if before is None or tolerant or fixed.any() else self.seen_of_the_rest()
+        if seen is not None:
+            test.count(self.joint.directions[-1], *seen)
+        return test
 
     def seen_of_the_rest(self) -> tuple[Values, Values] | None:
         """f's slope (m,) along the first direction, and its error as of `JointTest.count`; None where it cannot serve.

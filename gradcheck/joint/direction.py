@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -48,6 +48,10 @@ class Direction:
         other = object.__new__(Direction)
         vars(other).update(vars(self), tangent=UNKEPT)  # with what was made of it
         return other
+
+    def about(self, rows: Mask) -> Direction:
+        """The same, of some rows (m,) alone."""
+        return replace(self.without_tangent(), error=np.where(rows, self.error, np.inf))
 
     @property
     def in_noise(self) -> bool:
@@ -100,3 +104,12 @@ class Joint:
     wrong: Mask
     sizes: Values
     spent: bool = False
+
+    def beside(self, later: Joint) -> Joint:
+        """The same, and what later directions certify of the rows that these left open."""
+        new = later.certified & ~self.certified
+        told = [d.about(self.certified) for d in self.directions] + [d.about(new) for d in later.directions]
+        return Joint(
+            tuple(told), np.where(new, later.bound, self.bound), self.certified | new, self.wrong,
+            np.where(new, later.sizes, self.sizes), self.spent or later.spent,
+        )  # fmt: skip

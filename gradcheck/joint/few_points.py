@@ -38,7 +38,8 @@ def two_points(fit: LineFit, share: Values, noise: Values, longest: float) -> tu
     share = np.where(fit.bends[0] > 3.0 * fit.scatter, share, 1.0)
     # Noise makes 0.71 / h times that of one value; both are about equal at h. One b3 may be small by accident.
     bend = np.maximum(fit.odd[1], np.sqrt(fit.even[0] * fit.even[1])) * share
-    step = float(median(np.where(bend > 0, np.cbrt(noise / (2.0 * bend)), longest)))
+    bent = bend > 0
+    step = float(median(np.cbrt(noise[bent] / (2.0 * bend[bent])))) if bent.any() else fit.step
     step = min(step, longest)
     return step, 1.5 * 0.71 * noise / step + bend * step**2
 
@@ -57,8 +58,11 @@ def four_points(fit: LineFit, begin: float) -> tuple[float, Any]:
     # What nothing shows but noise of is no larger than that at the first step: b5 itself would drown there.
     hidden = rows.maximum(abs(of(fit.outer) - of(fit.value)), noise * (AMPLIFIED / begin))
     truncation = 10.0 * rows.where(of(fit.flat), rows.minimum(fifth, hidden / begin**4), fifth)
-    steps = rows.where(truncation > 0, (noise * AMPLIFIED / (4.0 * truncation)) ** 0.2, LONGEST_STEP)
-    return min(float(median(rows.array(steps))), LONGEST_STEP), truncation
+    bent = rows.array(truncation) > 0
+    if not bent.any():
+        return begin, truncation
+    steps = (rows.array(noise)[bent] * AMPLIFIED / (4.0 * rows.array(truncation)[bent])) ** 0.2
+    return min(float(median(steps)), LONGEST_STEP), truncation
 
 
 @dataclass(frozen=True)

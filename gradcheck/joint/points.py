@@ -100,7 +100,9 @@ class Points:
         values = self._raw[1] if values is self._raw[0] else values
         if self.rows > FEW or not all(map(on_no_grid, values[0].tolist())):
             grid, names = granularity(values)
-            gridded = names != "float64"
+            # Of many rows one that is claimed to stand still, and does, lies on no grid.
+            still = (self._weight == 0) & (values == self.problem.f_x).all(axis=0)
+            gridded = (names != "float64") & ~(still & (self.rows > 1))
             self.gridded = self.gridded | gridded
             floor = np.maximum(floor, np.where(gridded, HALF_GRID * grid, 0.0))
         if self.problem.eps_of_x == 0:

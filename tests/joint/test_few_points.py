@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from by_hand import close, fitted, row
+from by_hand import STEP, close, fitted, row
 
 from gradcheck.joint.few_points import four_points, hidden_of, left_of, shortest, two_points
 from gradcheck.numerics.line_fit import FOUR, LineFit, fifth_over_third, hidden_bends, third_order
@@ -43,13 +43,23 @@ def test_bends_of_second_and_fourth_order_tell_of_the_third():
     assert step == close(np.cbrt(8e-9 / 40.0))
 
 
-def test_two_points_of_most_rows_that_do_not_bend_are_as_far_as_may_be():
-    """A row that bends has its own bar there."""
-    step, bar = two_points(bent([0.0, 4.0, 0.0], bends=1.0), np.ones(3), np.full(3, 8e-9), 0.2)
-    assert step == 0.2
-    assert bar == close(1.5 * 0.71 * 8e-9 / 0.2 + np.array([0.0, 4.0, 0.0]) * 0.04)
-    step, _ = two_points(bent(4.0, bends=1.0), np.ones(3), np.full(3, 8e-9), 1e-4)
-    assert step == 1e-4
+def test_rows_that_do_not_bend_have_no_say_in_the_step_of_two_points():
+    """They are straight as far as was seen, at the step of the fit, 0.01, and no farther: a kink may lie beyond."""
+    noise = np.full(3, 8e-9)
+    step, bar = two_points(bent([0.0, 4.0, 0.0], bends=1.0), np.ones(3), noise, 0.2)
+    assert step == close(1e-3)
+    assert bar == close(1.5 * 0.71 * 8e-9 / step + np.array([0.0, 4.0, 0.0]) * step**2)
+    assert two_points(bent(0.0), np.ones(3), noise, 0.2)[0] == STEP
+    assert two_points(bent(4.0, bends=1.0), np.ones(3), noise, 1e-4)[0] == 1e-4
+
+
+def test_rows_that_do_not_bend_have_no_say_in_the_step_of_four_points():
+    """At (A n / 4 t)^(1/5), t = 10 times b5 NEAR^2 FAR^2."""
+    told = 10.0 * 4.0 * NEAR**2 * FAR**2
+    step, truncation = four_points(bent(0.0, [0.0, 4.0, 0.0], noise=8e-9), STEP)
+    assert truncation == close([0.0, told, 0.0])
+    assert step == close((8e-9 * AMPLIFIED / (4.0 * told)) ** 0.2)
+    assert four_points(bent(0.0, noise=8e-9), STEP)[0] == STEP
 
 
 @pytest.mark.parametrize(("bend", "share"), [(1.5, 1.0), (1.6, 0.25)])
@@ -95,13 +105,8 @@ def test_what_noise_shows_of_bends_is_no_larger_than_that(outer: float, noise: f
 
 
 def test_four_points_are_no_farther_than_three_tenths():
-    """Of rows that do not bend, or hardly."""
-    for fifth in (0.0, 1e-14):
-        assert four_points(bent(0.5, fifth, noise=1e-9), 0.01)[0] == 0.3
-    # One of two that does not bend counts as that far.
-    half = (1e-12 * AMPLIFIED / (4.0 * 10.0 * 2.0 * NEAR**2)) ** 0.2
-    step, _ = four_points(bent(0.5, [2.0, 0.0], noise=1e-12, rows=2), 0.01)
-    assert step == close((half + 0.3) / 2.0)
+    """Of rows that hardly bend."""
+    assert four_points(bent(0.5, 1e-14, noise=1e-9), 0.01)[0] == 0.3
 
 
 # Those at a shorter step than eight
@@ -163,7 +168,6 @@ def test_of_several_directions_of_eight_the_one_that_leaves_most_tells():
 
 # What bends may hide
 
-STEP = 0.01
 NOISE = 1e-12
 # What noise makes of the difference of the chords: each is (f(h) - f(-h)) / 2 h.
 CHORDS = NOISE * np.sqrt(2.0) / (2.0 * STEP) * np.hypot(1.0 / NEAR, 1.0 / FAR)
