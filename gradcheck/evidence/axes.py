@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,7 @@ from gradcheck.function.lines import Axes, Columns, Family, Lines
 from gradcheck.numerics.differences import ROUNDS, Wanted, estimate
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS, SPARE
+from gradcheck.numerics.tangents import root_mean_square
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.outcome import Limit
 from gradcheck.results.table import put, rows
@@ -62,10 +64,12 @@ def first_steps(setting: Setting, entries: Index, groups: Groups | None) -> Flat
 def _as_needed(setting: Setting, entries: Index) -> Wanted:
     """The errors that are wanted of these entries, precise and resolved."""
     group = setting.groups(entries)
+    lent = _lent_to_still(setting, entries)
 
     def wanted(at: Index, so_far: Estimate) -> tuple[Flat, Flat]:
         # By the numerical side alone: a wrong analytic entry must not make a crude estimate seem good enough.
         size = np.fmax(np.abs(so_far.value), gradient_scale(so_far, group[at]))
+        size = np.where(so_far.chord == 0, np.fmax(size, lent[at]), size)
         tolerance = setting.tolerance
         precise = tolerance.rtol * size + tolerance.atol
         if setting.gradient_scale is not None:
@@ -75,6 +79,18 @@ def _as_needed(setting: Setting, entries: Index) -> Wanted:
         return precise, SPARE * tolerance.resolution * size + tolerance.atol
 
     return wanted
+
+
+def _lent_to_still(setting: Setting, entries: Index) -> Flat:
+    """What others change by along each entry (k,) of an output that stands still; 0 of other outputs.
+
+    Of a 0 no bar is small enough, and such an output has no size of its own.
+    """
+    output, column = setting.places(entries)
+    if setting.still is None or setting.still.all():
+        return np.zeros(entries.size)
+    others = root_mean_square(setting.slope[~setting.still]) / math.sqrt(setting.x.size)
+    return np.where(setting.still[output], others / setting.scales[column], 0.0)
 
 
 def _within_own_size(setting: Setting, entries: Index, found: Estimate, groups: Groups | None) -> Estimate:

@@ -39,7 +39,7 @@ def two_points(fit: LineFit, share: Values, noise: Values, longest: float) -> tu
     # Noise makes 0.71 / h times that of one value; both are about equal at h. One b3 may be small by accident.
     bend = np.maximum(fit.odd[1], np.sqrt(fit.even[0] * fit.even[1])) * share
     bent = bend > 0
-    step = float(median(np.cbrt(noise[bent] / (2.0 * bend[bent])))) if bent.any() else fit.step
+    step = float(median(np.cbrt(noise[bent] / (2.0 * bend[bent])))) if bent.any() else longest
     step = min(step, longest)
     return step, 1.5 * 0.71 * noise / step + bend * step**2
 
@@ -60,7 +60,7 @@ def four_points(fit: LineFit, begin: float) -> tuple[float, Any]:
     truncation = 10.0 * rows.where(of(fit.flat), rows.minimum(fifth, hidden / begin**4), fifth)
     bent = rows.array(truncation) > 0
     if not bent.any():
-        return begin, truncation
+        return LONGEST_STEP, truncation
     steps = (rows.array(noise)[bent] * AMPLIFIED / (4.0 * rows.array(truncation)[bent])) ** 0.2
     return min(float(median(steps)), LONGEST_STEP), truncation
 

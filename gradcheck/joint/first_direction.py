@@ -12,6 +12,7 @@ from gradcheck.joint.direction import Direction
 from gradcheck.joint.directions import AS_PROBED, Directions
 from gradcheck.joint.few_points import LONGEST_STEP
 from gradcheck.joint.forecast import CAUTIOUS, MOST, enough, harmless, most_of
+from gradcheck.joint.points import EPS
 from gradcheck.numerics.line_fit import EIGHT
 from gradcheck.numerics.rounding import ROUNDED
 from gradcheck.numerics.steps import SMALLEST_VALUE, TOWERING
@@ -201,10 +202,15 @@ def slope_near_zero(along: Directions, first: Direction) -> bool:
 
 
 def at_rest(first: Direction) -> Mask:
-    """(m,) rows of zeros whose output does not move at any point; of one row alone that says nothing."""
-    if first.off.size == 1 or first.fit is None:
+    """(m,) rows whose output moves at no point, and is claimed to move by less than its rounding, if at all.
+
+    Of one row alone that says nothing.
+    """
+    fit = first.fit
+    if first.off.size == 1 or fit is None:
         return np.zeros(first.off.size, bool)
-    return np.asarray(~first.fit.moved & (first.weight == 0) & (first.residual == 0))
+    hidden = 0.0 if first.exact else EPS * fit.size
+    return np.asarray(~fit.moved & (first.weight <= hidden) & (first.off <= hidden))
 
 
 def moves(first: Direction) -> bool:

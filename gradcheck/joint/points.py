@@ -22,6 +22,9 @@ EPS = float(np.finfo(np.float64).eps)
 NOISY = 100.0
 # A kink that changes f by fewer roundings of the points is none.
 SEVERAL = 10.0
+# The part of itself that a row has to be claimed to move by, where it stays and others move, to be flat rather than
+# rounded.
+PLAIN = 1e-4
 # Off the domain come nearer three times.
 RETREAT, RETREATS = 30.0, 3
 # The first step over the length along which f changes by its own size; that length is a thousandth of x at the least,
@@ -100,9 +103,13 @@ class Points:
         values = self._raw[1] if values is self._raw[0] else values
         if self.rows > FEW or not all(map(on_no_grid, values[0].tolist())):
             grid, names = granularity(values)
-            # Of many rows one that is claimed to stand still, and does, lies on no grid.
-            still = (self._weight == 0) & (values == self.problem.f_x).all(axis=0)
-            gridded = (names != "float64") & ~(still & (self.rows > 1))
+            gridded = names != "float64"
+            still = (values == self.problem.f_x).all(axis=0)
+            if np.count_nonzero(still) and not still.all():
+                # One value lies on any grid. Of rows that come of one f it is that of those that move.
+                alike = still & ((self._weight == 0) | self._plain(step))
+                grid = np.where(alike, np.max(np.where(gridded & ~still, grid, 0.0)), grid)
+                gridded = np.where(alike, grid > 0, gridded)
             self.gridded = self.gridded | gridded
             floor = np.maximum(floor, np.where(gridded, HALF_GRID * grid, 0.0))
         if self.problem.eps_of_x == 0:
@@ -110,6 +117,11 @@ class Points:
         # Points of a coarser dtype lie beside their line; the claim that took them back onto it is that at x.
         beside = step if self.problem.straightened else 1.0
         return np.asarray(floor + 0.5 * beside * self.problem.eps_of_x * self._weight)
+
+    def _plain(self, step: float) -> Mask:
+        """(m,) rows that a step is claimed to move by more of them, and of the others, than anyone rounds off."""
+        size = np.maximum(np.abs(self.problem.f_x), root_mean_square(self.problem.f_x))
+        return np.asarray(self._weight * step > PLAIN * size)
 
     @cached_property
     def rounding_of_x(self) -> Values:
@@ -140,6 +152,8 @@ class Points:
             noisy = fit.noise > NOISY * np.maximum(EPS * fit.size, beside)
             kinked = fit.kinked & (np.abs(fit.kink) * fit.step > SEVERAL * beside)
             rests = ~fit.moved & (fit.value == 0) & (first.weight > 0)
+            if np.count_nonzero(rests) and np.count_nonzero(fit.moved):
+                rests &= ~self._plain(fit.step)
             self._seen = fit, self.gridded, noisy | self.gridded | kinked | rests
         return self._seen[2]
 

@@ -52,6 +52,30 @@ def test_an_output_that_stands_still_and_is_claimed_to_move_is_wrong(seed):
         assert {m.index[0] for m in report.wrong} <= {row}
 
 
+@pytest.mark.parametrize("n", [12, 40, 150])
+def test_saturated_outputs_leave_the_others_to_be_judged(n):
+    """Slopes of 1e-50 beside values of 1: f shows nothing of them, nor of what they would be by another factor."""
+    rng = np.random.default_rng(n)
+    a, x = rng.normal(size=(n, n)) / np.sqrt(n), rng.normal(size=n)
+    saturated = np.arange(n) % 3 == 0
+    b = np.where(saturated, 60.0 * np.sign(a @ x), 0.0)
+
+    def f(x):
+        if np.iscomplexobj(x):
+            raise TypeError("real numbers only")
+        return np.tanh(a @ x + b)
+
+    jacobian = a / np.cosh(a @ x + b)[:, None] ** 2
+    report = check_jacobian(f, jacobian, x, rng=0)
+    assert report.outcome is Outcome.PASS
+    assert report.nfev <= 18
+    for row, off in ((1, 0.5 * jacobian[1, 3]), (1, -jacobian[1, 3]), (3, 1.0)):
+        claim = jacobian.copy()
+        claim[row, 3] += off
+        report = check_jacobian(f, claim, x, rng=0)
+        assert [m.index for m in report.wrong] == [(row, 3)]
+
+
 def beside_a_kink(apart, slope):
     """sin of 40 sums, and past `apart` of x the tenth turns by `slope`: (f, its Jacobian, x)."""
     rng = np.random.default_rng(5)
@@ -162,3 +186,60 @@ def test_no_second_test_where_nothing_is_open_or_much_or_something_wrong_or_the_
     """What keeps half of the rows from being certified is in the way of the others, too."""
     test, joint, asked = run(first)
     assert (test.nth, joint is first, len(asked)) == (1, True, 1)
+
+
+def without_mask(n, seed, kind):
+    """relu(A x) or clip(A x, -1, 1), the Jacobian where nothing is masked, and the rows that stand still."""
+    rng = np.random.default_rng(seed)
+    a, x = rng.normal(size=(n, n)), rng.normal(size=n)
+
+    def f(x):
+        if np.iscomplexobj(x):
+            raise TypeError("real numbers only")
+        return np.maximum(a @ x, 0.0) if kind == "relu" else np.clip(a @ x, -1.0, 1.0)
+
+    z = a @ x
+    return f, a, x, z < 0 if kind == "relu" else np.abs(z) > 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("n", [40, 90, 150])
+@pytest.mark.parametrize("kind", ["relu", "clip"])
+def test_a_forgotten_mask_is_told_by_directions(kind, n, seed):
+    """Others move on no grid, and these were claimed to move by far more than any of theirs: they are flat.
+
+    In all rows, in one, and in one entry; each took up to 8,700 evaluations, or was INCONCLUSIVE.
+    """
+    f, claim, x, still = without_mask(n, seed, kind)
+    masked, row = np.where(still[:, None], 0.0, claim), int(np.flatnonzero(still)[0])
+    in_one_row, in_one_entry = masked.copy(), masked.copy()
+    in_one_row[row] = claim[row]
+    in_one_entry[row, 3] = 2.0
+    for jacobian, rows, most in ((claim, still, 210), (in_one_row, [row], 130), (in_one_entry, [row], 80)):
+        report = check_jacobian(f, jacobian, x, rng=seed)
+        assert {m.index[0] for m in report.wrong} <= set(np.arange(n)[rows])
+        assert report.wrong
+        assert report.nfev <= most
+
+
+@pytest.mark.parametrize("digits", [1, 2, 3])
+def test_rows_of_one_rounded_f_that_stand_still_are_not_called_flat(digits):
+    """What moves jumps by 0.1 to 0.001: the grid of those that do not is theirs."""
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        a, x = rng.normal(size=(30, 30)) / 6.0, rng.normal(size=30)
+        report = check_jacobian(
+            lambda x, a=a: np.round(np.sin(a @ x), digits), np.cos(a @ x)[:, None] * a, x, rng=0
+        )
+        assert report.outcome is not Outcome.FAIL
+
+
+@pytest.mark.parametrize(("wrong", "most"), [(False, 150), (True, 320)])
+def test_stencils_of_outputs_that_stand_still_are_no_more_than_those_of_others(wrong, most):
+    """Of 0 no bar is small enough; what others move by is their size. 20 columns took 701 and 1,317 evaluations."""
+    f, claim, x, still = without_mask(20, 0, "relu")
+    jacobian = claim if wrong else np.where(still[:, None], 0.0, claim)
+    report = check_jacobian(f, jacobian, x, rng=0, method="sweep")
+    assert report.outcome is (Outcome.FAIL if wrong else Outcome.PASS)
+    assert len(report.wrong) == (20 * still.sum() if wrong else 0)
+    assert report.nfev <= most

@@ -552,7 +552,7 @@ def test_the_bar_of_four_points_holds_the_rounding_of_their_values_and_of_the_sl
     slopes = 1e6 * np.array([np.pi, np.e])
     straight = (lambda t: slopes[0] * t, lambda t: -slopes[1] * t)
     found, _ = further(along, *straight, odd=coefficients(0.5, 0.0))
-    assert found.step == STEP
+    assert found.step == 0.3
     assert found.error == close(EPS * (amplified + 1.0) * slopes, rel=1e-9)
     # Points of a coarser dtype lie beside their line by so much of their step.
     along._weight = np.array([2.0, 3.0])

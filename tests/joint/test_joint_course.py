@@ -438,7 +438,9 @@ def test_a_first_direction_of_many_rows_says_what_four_points_will_leave():
     fit = fitted(2)
     calm = replace(fit, odd=tuple(np.zeros(2) for _ in fit.odd), noise=np.zeros(2), flat=np.zeros(2, bool))
     bent = replace(
-        calm, odd=(calm.odd[0], calm.odd[1], np.array([0.0, 1e9]), *calm.odd[3:]), noise=np.full(2, 1e-12)
+        calm,
+        odd=(calm.odd[0], calm.odd[1], np.array([0.0, 1e9]), *calm.odd[3:]),
+        noise=np.array([1e-14, 1e-9]),
     )
     rough = replace(calm, noise=np.array([0.0, 1.0]))
     for rows in (1, 2):

@@ -288,6 +288,15 @@ def test_a_row_of_zeros_that_never_moves_is_at_rest():
     assert not at_rest(direction(4, None, weight=0.0)).any()
 
 
+def test_a_row_that_is_claimed_to_move_by_less_than_its_rounding_is_at_rest_where_it_never_moves():
+    """Saturated units: half a unit in the last place of values of 2 and less; complex numbers would show what moves."""
+    claimed = np.array([0.9, 1.1, 0.9, 0.9]) * 2.0 * EPS
+    parts = {"weight": claimed, "residual": [0.0, 0.0, 0.0, 2.2 * EPS]}
+    first = direction(4, fitted(4, moved=[False, False, True, False], size=2.0), **parts)
+    assert at_rest(first).tolist() == [True, False, False, False]
+    assert not at_rest(replace(first, exact=True)).any()
+
+
 def stationary(**parts: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """A fit and a direction at a minimum: slopes below their bars, b2 of 3."""
     even = np.zeros((4, 2))
