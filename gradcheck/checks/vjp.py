@@ -24,7 +24,7 @@ from gradcheck.function.matrix import ASKED, MOST_ENTRIES
 from gradcheck.function.objective import NotScalarError
 from gradcheck.function.vector_contract import call_outputs
 from gradcheck.function.vector_objective import VectorObjective
-from gradcheck.numerics.noise import HALF_GRID
+from gradcheck.numerics.outputs import HALF_GRID
 from gradcheck.numerics.rounding import granularity
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import ROUNDING, opposed, random_units, root_mean_square

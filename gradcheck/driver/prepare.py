@@ -19,11 +19,11 @@ from gradcheck.numerics.noise import (
     FIRST_SPACING,
     WIDER,
     WIDEST,
-    Noise,
     first_spacing,
     least_noise,
     measure_noise,
 )
+from gradcheck.numerics.outputs import Noise
 from gradcheck.numerics.rounding import on_no_grid
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import generator_of
@@ -222,7 +222,9 @@ def contradicted(setting: Setting, matrix: Matrix, rng: Any) -> tuple[Finding, .
     offsets = np.array([sign * step for step in FAR_AWAY for sign in (-1.0, 1.0)])
     values = objective.line(Rays(x, [tangent]), offsets).reshape(offsets.size, -1)
     known = np.vstack([f_x, np.where(np.isfinite(values), values, f_x)])
-    rounding = SEEN * eps_of(np.float64) * np.abs(known).max(axis=0)
+    # Where x is held in a coarser type so are the terms of f, whatever its sum is divided by.
+    coarse = max(eps_of(block.real_dtype) for block in objective.parameters.blocks)
+    rounding = SEEN * coarse * np.abs(known).max(axis=0)
     constant = (values == f_x).all(axis=0) & (f_x != 0) & (change >= PLAIN * np.abs(f_x))
     no_grid = np.array([any(map(on_no_grid, column)) for column in known.T.tolist()])
     flat = no_grid & (AROUND * near >= rounding)

@@ -31,8 +31,9 @@ WITHIN, BISECTIONS, LEFT = 1.0 / 256.0, 24, 0.25
 # less, may be lost in any: log(1 + 1e-13 x) moves by a rounding of 1 at a time.
 # An f that moves by this part of a claim, or less, does not move.
 HARDLY = 1e-3
-# Where f seems to be flat it is looked for at this part of the size of x; its first jump at so many times that.
-FARTHER, BEYOND = 0.3, (1.0, 4.0, 16.0)
+# Where f seems to be flat it is looked for at this part of the size of x; its first jump at so many times that, and one
+# that its digits do not explain nearer, where f bends less.
+FARTHER, BEYOND, PLAIN = 0.3, (1.0, 4.0, 16.0), (0.1,)
 
 Decide = Callable[[Estimate], Judgement]
 
@@ -181,9 +182,13 @@ def without_lost(setting: Setting, evidence: Entries, judge: Decide) -> Entries:
     rounding = setting.tolerance.eps * np.maximum(values, np.median(values))[output]
     lost = still & (moved <= rounding)
     hidden = ROUGH * np.maximum(rounding, setting.tolerance.eps)
-    may = still & ~lost & (np.abs(given) * found.step <= hidden)
+    may, slight = still & ~lost, np.abs(given) * found.step <= hidden
+    # Where other outputs move, and none of them is rough, none is rounded but by its digits.
+    digits = setting.outputs > 1 and not _rough(setting)[np.setdiff1d(output, output[still])].any()
+    may = may & slight if digits or (may & slight).any() else may
     largest = int(np.argmax(np.where(may, moved, -1.0)))
-    jump = _first_jump(setting, evidence, steps, largest) if may[largest] else 0.0
+    # What is claimed to move f by far more than its digits has to be what it does farther away, too.
+    jump = _first_jump(setting, evidence, steps, largest, plain=not slight[largest]) if may[largest] else 0.0
     lost |= still & (output == output[largest]) & (moved <= 2.0 * jump)
     # Hardly any slope is lost without a jump that is seen as well.
     open_to = still & ~lost & ((jump > 0) | (np.abs(given) <= HARDLY * evidence.judgement.scale))
@@ -202,14 +207,17 @@ def without_lost(setting: Setting, evidence: Entries, judge: Decide) -> Entries:
     return replace(evidence, estimate=found, judgement=judge(found))
 
 
-def _first_jump(setting: Setting, evidence: Entries, steps: Flat, at: int) -> float:
-    """The jump by which f begins to move along one entry; 0 where it bends, or does not move."""
+def _first_jump(setting: Setting, evidence: Entries, steps: Flat, at: int, *, plain: bool) -> float:
+    """The jump by which f begins to move along one entry; 0 where it bends, or does not move.
+
+    plain : whether it has to move about as claimed, and no farther away.
+    """
     entry, claimed = int(evidence.coordinates[at]), float(abs(evidence.analytic[at]))
-    for times in BEYOND:
+    for times in PLAIN if plain else BEYOND:
         between = (float(evidence.estimate.step[at]), times * float(steps[at]))
         if between[0] >= between[1]:
             continue
-        if jump := jump_from_line(setting, entry, 0.0, between, claimed):
+        if jump := jump_from_line(setting, entry, 0.0, between, claimed, like=claimed if plain else None):
             return jump
     return 0.0
 
@@ -226,12 +234,18 @@ def _shown_farther(setting: Setting, evidence: Entries, at: Index, steps: Flat) 
 
 
 def jump_from_line(
-    setting: Setting, entry: int, slope: float, between: tuple[float, float], apart: float
+    setting: Setting,
+    entry: int,
+    slope: float,
+    between: tuple[float, float],
+    apart: float,
+    *,
+    like: float | None = None,
 ) -> float:
     """The jump by which f leaves the line of some slope through x, between two distances along one coordinate.
 
     apart : by how much the slope from x to the farther distance is another. 0 where f stays with the line; and where it
-    leaves it little by little, as at a kink.
+    leaves it little by little, as at a kink; or where it has not left it about as a slope `like` does.
     """
     output, column = setting.places(np.array([entry]))
     lines, at = lines_of(setting, output, column, None), np.zeros(1, np.intp)
@@ -253,6 +267,8 @@ def jump_from_line(
     side = max(sides, key=lambda side: abs(np.nan_to_num(departure(side * far)[1])))
     low, high = departure(side * near), departure(side * far)
     if not abs(high[1]) > LEFT * apart * far:
+        return 0.0
+    if like is not None and abs(abs(high[1]) - like * far) > 0.5 * like * far:
         return 0.0
     for _ in range(BISECTIONS):
         here, there = abs(low[0]), abs(high[0])

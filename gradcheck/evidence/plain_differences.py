@@ -20,7 +20,7 @@ from gradcheck.function.contract import Inspection
 from gradcheck.function.lines import Axes
 from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
-from gradcheck.numerics.noise import HALF_GRID
+from gradcheck.numerics.outputs import HALF_GRID
 from gradcheck.numerics.rounding import (
     FEW,
     SINGLE,

@@ -25,13 +25,9 @@ from gradcheck.joint.few_points import (
     two_points,
 )
 from gradcheck.joint.points import EPS, ROUNDED, Points, first_step, lengths_of
-from gradcheck.numerics.line_fit import (
-    EIGHT,
-    FOUR,
-    LineFit,
-    by_four,
-)
+from gradcheck.numerics.line_fit import EIGHT, FOUR, LineFit, by_four, positions
 from gradcheck.numerics.problem import Problem, Scaling, of_typical_size
+from gradcheck.numerics.rounding import jump_of
 from gradcheck.numerics.row_formulas import rows_of
 from gradcheck.numerics.tangents import ROUNDING, random_units, root_mean_square, units_in_parts
 from gradcheck.parameters.quantiles import median
@@ -216,6 +212,7 @@ class Directions(Points):
         # Rows come of one f: a steep one bears the complex step out for one that is nearly flat at x.
         steep = np.maximum(np.maximum(weight, np.abs(slope)), root_mean_square(weight))
         step, enough = begin / NEARER, CONFIRMS
+        farther: tuple[float, Values] | None = None
         for _ in range(2):
             reached, known = self.values(tangent, step, FOUR)
             if known is None:
@@ -227,6 +224,8 @@ class Directions(Points):
             self._shown = np.abs(fit.value) > 3.0 * fit.error
             unsure = ~(agrees & told & ~fit.kinked & ((slope != 0) | (weight == 0))) & ~self.fixed
             if not np.count_nonzero(unsure):
+                if farther is not None and self._jumps(tangent, *farther, slope):
+                    return None
                 return self.compared(
                     tangent, reached, slope, self._complex_error(tangent), exact=True, fit=fit
                 )
@@ -236,8 +235,20 @@ class Directions(Points):
             # Nearer yet rounding would leave fewer.
             drowned = 3.0 * AMPLIFIED * fit.floor * NEAREST / begin > CONFIRMS * steep
             rounded = np.count_nonzero(drowned & unsure) > 0
+            farther = None if rounded else (reached, known)
             step, enough = (begin, CONFIRMS_ROUNDED) if rounded else (begin / NEAREST, CONFIRMS)
         return None
+
+    def _jumps(self, tangent: Flat, step: float, values: Values, slope: Values) -> bool:
+        """Whether f jumps between four points, of which nearer ones show the slope (m,) between two steps alone."""
+        points = step * positions(FOUR)
+        off = np.abs(np.diff(values - points[:, None] * slope, axis=0)).max(axis=0)
+        row = int(np.argmax(off / np.maximum(np.abs(values).max(axis=0), np.finfo(float).tiny)))
+
+        def ahead(at: float) -> Values:
+            return np.asarray(self.problem.along(tangent, np.array([at]))[0])
+
+        return jump_of(ahead, points, values, slope, row) > 0
 
     def go_farther(self) -> float:
         """Allow steps that are longer than x; returns the part of the length over which f changes by its own size."""

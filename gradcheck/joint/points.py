@@ -10,9 +10,9 @@ import numpy as np
 from gradcheck._typing import Flat, Mask, Values
 from gradcheck.joint.direction import Direction
 from gradcheck.numerics.line_fit import LineFit, ends_and_inner, fit_line, positions
-from gradcheck.numerics.noise import HALF_GRID
+from gradcheck.numerics.outputs import HALF_GRID
 from gradcheck.numerics.problem import Problem, Scaling
-from gradcheck.numerics.rounding import FEW, granularity, on_no_grid
+from gradcheck.numerics.rounding import FEW, granularity, seem_free
 from gradcheck.numerics.tangents import root_mean_square
 from gradcheck.parameters.leaves import all_finite
 from gradcheck.parameters.quantiles import median
@@ -101,7 +101,7 @@ class Points:
         """
         floor = self.rounding_of_x
         values = self._raw[1] if values is self._raw[0] else values
-        if self.rows > FEW or not all(map(on_no_grid, values[0].tolist())):
+        if self.rows > FEW or not seem_free(values):
             grid, names = granularity(values)
             gridded = names != "float64"
             still = (values == self.problem.f_x).all(axis=0)

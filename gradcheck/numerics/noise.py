@@ -12,11 +12,12 @@ import numpy as np
 from gradcheck._typing import Mask, Values
 from gradcheck.function.lines import Lines
 from gradcheck.function.objective import Objective
+from gradcheck.numerics.outputs import HALF_GRID, HALF_SINGLE, Noise, with_lucky_outputs, with_still_outputs
 from gradcheck.numerics.rounding import (
-    decimal_steps,
     distinct,
     granularity,
-    lowest_bits,
+    jumps,
+    on_stairs,
     rounded_beyond,
     rounded_part,
 )
@@ -35,19 +36,15 @@ POINTS = np.arange(8.0)
 # x to float32, narrow enough that the fourth differences of a smooth f lie far below its rounding.
 FIRST_SPACING = 1e-6
 WIDER, NARROWER = 300.0, 1e-3
+# What is left of the noise without the first points, where a kink lies between these.
+SLIGHT = 0.01
 # Another spacing as narrow.
 ELSEWHERE = 0.7
 # Noise that is this part of f itself may be an oscillation faster than both spacings; what changes f by so much of it
 # between the nearer ones, and does not look like noise, bends it.
 NEARLY_ALL, MUCH = 0.05, 0.01
-# The unit roundoff of float32.
-HALF_SINGLE = 0.5 * float(np.finfo(np.float32).eps)
 # Terms that round each for itself leave about so much of what one of their size would.
 OF_TERMS = 0.3
-# Half a step of a grid, with a margin.
-HALF_GRID = 0.6
-# What a value of 1 may be off by on the grid of float32.
-SINGLE = 1.2 * HALF_SINGLE
 # How far the widest probe goes, in first spacings.
 WIDEST = WIDER * POSITIONS[-1]
 # Values so many times f(x) say nothing of its rounding, where they are off by no more than so many roundings of theirs.
@@ -56,25 +53,6 @@ TOWERING, ROUNDINGS = 1e3, 16.0
 ELSEWHERE_BITS = 0.1
 # Outputs whose differences are taken together: few enough to stay in the cache.
 TOGETHER = 1024
-
-
-@dataclass(frozen=True)
-class Noise:
-    """The noise of f near x; of m outputs at once the fields are (m,) arrays.
-
-    level : what one value of f may be off by, in units of f; twice the standard deviation that was measured,
-        and never below half a unit in the last place.
-    slope : |df/dt| along the probed direction, in units of f per scaled unit of x; nan where unknown.
-    digits : "float64", "float32", "decimal", ...: the grid on which the values of f lie.
-    constant : f had the same value at every probed point.
-    values : the values that were probed; of m outputs (k, m), nan where an output is not finite or was not looked at.
-    """
-
-    level: Any
-    slope: Any
-    digits: Any
-    constant: Any
-    values: Any
 
 
 def measure_noise(
@@ -103,9 +81,11 @@ def measure_noise(
     def ahead(at: float) -> Values:
         return np.atleast_1d(objective.line(line, np.array([at]).astype(dtype))[0])
 
-    found = estimate_noise(probe, spacing, back=back, far=far, ahead=ahead)
+    held = max(eps_of(block.real_dtype) for block in objective.parameters.blocks)
+    plain = held <= eps_of(np.float64)
+    found = estimate_noise(probe, spacing, back=back, far=far, ahead=ahead, plain=plain)
     if np.ndim(f_x):
-        return _with_still_outputs(found, f_x)
+        return with_lucky_outputs(with_still_outputs(found, f_x), f_x)
     seen = found.values[~np.isnan(found.values)]
     return Noise(
         float(found.level[0]), float(found.slope[0]), found.digits[0], bool(found.constant[0]),
@@ -113,44 +93,21 @@ def measure_noise(
     )  # fmt: skip
 
 
-def _with_still_outputs(noise: Noise, f_x: Values) -> Noise:
-    """Outputs that never moved: one value alone does not show on which grid it lies, if on any.
-
-    A number with few bits may be one of float32 (not of a coarser dtype: 1.0 is a constant that people write); with
-    fewer digits than a double, but more than people write, it is rounded to them; and where others are decimals it may
-    be one of theirs. 0 has no digits: it may be what is left of terms as large as
-    those of the other outputs, as 1 - tanh(20) is in single precision, and is rounded as they are.
-    """
-    # Seen at x alone, an output was not seen to stay.
-    still = noise.constant & (np.isfinite(noise.values).sum(axis=0) > 1)
-    if not still.any():
-        return replace(noise, constant=still)
-    decimal = noise.digits == "decimal"
-    single = SINGLE * np.abs(f_x.astype(np.float64))
-    level = np.where(still & ~decimal, np.minimum(noise.level, single), noise.level)
-    level = np.where(still, np.maximum(level, HALF_GRID * decimal_steps(f_x.astype(np.float64))), level)
-    theirs = np.min(noise.level[decimal & ~still], initial=np.inf)
-    if np.isfinite(theirs):
-        level[still] = np.maximum(level[still], theirs)
-    if not still.all():
-        theirs = np.median(noise.level[~still])
-        # Beside outputs in single precision a small number of few bits may be such a rest as well, on its lowest bit.
-        coarse = bool(np.isin(noise.digits[~still], ("float32", "float16")).any())
-        lowest = HALF_GRID * lowest_bits(f_x.astype(np.float64))
-        rest = still & ((f_x == 0) | (coarse & (lowest <= theirs)))
-        level[rest] = np.maximum(level[rest], np.minimum(theirs, lowest[rest]))
-    return replace(noise, level=level, constant=still)
-
-
 def estimate_noise(
-    probe: Probe, spacing: float, *, back: bool, far: Far | None = None, ahead: Ahead | None = None
+    probe: Probe,
+    spacing: float,
+    *,
+    back: bool,
+    far: Far | None = None,
+    ahead: Ahead | None = None,
+    plain: bool = True,
 ) -> Noise:
     """Estimate the noise of m outputs from the differences of equally spaced values.
 
     probe(s) : (8, m) values at 0, s, 2 s, ... 7 s; asked for again, at another spacing, where some output needs it.
     back : as in `measure_noise`. far() : (l, m) values much farther away; asked for where some values have few bits.
     ahead(t) : (m,) values at t, for an f that is smooth at the first points. What it shows there and not at them is
-        a part that is rounded.
+        a part that is rounded. plain : whether x is held in float64; where it is not all of f jumps as x does.
     Source: Moré & Wild, Estimating computational noise, SIAM J. Sci. Comput. 33 (2011).
     """
     first = _differences(probe(spacing))
@@ -177,13 +134,26 @@ def estimate_noise(
         seen.append(narrower)
         slope = np.median(np.diff(narrower.values, axis=0), axis=0) / NARROWER
         step = np.where(narrower.looked | still, rounded_part(first.values, POINTS[:, None] * slope), 0.0)
+        # Where all but the first points lie beyond a kink these show none.
+        doubted = (
+            coarse & (near < first.known() / 10.0) & (step == 0) & ~(first.rest < SLIGHT * first.known())
+        )
+        if plain and doubted.any():
+            doubted &= granularity(first.values)[0] == 0  # of a grid the steps are known
+        if ahead is not None and plain and doubted.any():
+            jump = jumps(ahead, POINTS * spacing, first.values, slope / spacing, doubted, first.known())
+            # Noise of another kind: nearer to x it is gone between two steps, and for longer ones it is there.
+            sigma = np.where(jump > 0, np.fmax(sigma, first.known()), sigma)
+            step = np.maximum(step, jump)
     sigma = _at_a_kink(np.where(np.isnan(sigma), 0.0, sigma), seen)
     noise = _noise(sigma, seen, still, spacing, eps, far)
     # Where all of f lies on a grid its steps are known.
     on_none = first.finite & ~first.alike & (noise.digits == str(first.values.dtype))
     smooth = on_none & (sigma <= ROUNDINGS * eps * first.size) & (step == 0)
     if ahead is not None and smooth.any():
-        step = np.maximum(step, rounded_beyond(probe, ahead, spacing, WIDEST, first.values, smooth))
+        step = np.maximum(
+            step, rounded_beyond(probe, ahead, spacing, WIDEST, first.values, smooth, plain=plain)
+        )
     return replace(noise, level=np.where(on_none, np.maximum(noise.level, HALF_GRID * step), noise.level))
 
 
@@ -277,11 +247,13 @@ def _nearer(
 def _at_a_kink(sigma: Values, seen: list[_Differences]) -> Values:
     """Without the first points: a kink or a jump between them, or at x itself, is not noise at any spacing."""
     rest = np.fmin.reduce([part.rest for part in seen], axis=0)
-    lower = rest < 0.01 * sigma
+    lower = rest < SLIGHT * sigma
     if not lower.any():
         return sigma
     for part in seen:
         lower &= ~(part.looked & _alike(part.values[TAILS:]))
+        for i in np.flatnonzero(lower & part.looked).tolist():
+            lower[i] = not on_stairs(part.values[:, i])
     return np.where(lower, rest, sigma)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,14 +15,15 @@ from numpy.typing import NDArray
 from gradcheck._typing import Flat, Mask, Values
 from gradcheck.function.lines import Rays
 from gradcheck.function.matrix import Dense, Matrix, Sparse, one_row
-from gradcheck.function.objective import Objective
-from gradcheck.numerics.complex_step import STEP, accepts_complex, complex_values
+from gradcheck.function.objective import BudgetSpentError, NotScalarError, Objective
 from gradcheck.numerics.tangents import TOGETHER, mean_root, root_mean_square, scaled_rms
 from gradcheck.parameters.leaves import eps_of
 from gradcheck.parameters.quantiles import median
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.verdict import Tolerance
 
+# So small that truncation (h^2) vanishes below rounding; there is no difference in which to lose digits.
+STEP = 1e-20
 # With less room between its bounds than this part of its scale, an entry would hold the whole direction back.
 NARROW = 0.1
 # Within an array entries of so many times the median size are moved by the same length, others by their own.
@@ -339,3 +341,37 @@ def _least(lengths: Any, strength: Flat, rms: float) -> float:
         elif lengths > 0:
             least = min(least, lengths * float(sizes.min()))
     return least
+
+
+def accepts_complex(objective: Objective) -> bool:
+    """Whether x can be given as complex numbers at all: real float64 parameters only."""
+    return all(b.dtype == np.float64 for b in objective.parameters.blocks)
+
+
+def complex_derivative(objective: Objective, x: Flat, tangent: Flat) -> Flat:
+    """Im f(x + i h v) / h (m,), exact to rounding for an analytic f; nan where f does not take complex numbers.
+
+    tangent : (size,) direction v. Costs one evaluation. Nothing here can tell whether f is analytic (abs, max and
+    conj are not): compare. Source: Squire & Trapp, SIAM Review 40 (1998).
+    """
+    return np.asarray(complex_values(objective, (x + 1j * STEP * tangent)[:, None])[0].imag / STEP)
+
+
+def complex_values(
+    objective: Objective, points: NDArray[np.complexfloating[Any]]
+) -> NDArray[np.complexfloating[Any]]:
+    """The values (k, m) of f at the columns of `points` (size, k), nan where they are no complex numbers."""
+    shape = (points.shape[1], objective.outputs)
+    refused = np.full(shape, np.nan * 1j)
+    try:
+        with warnings.catch_warnings():
+            # float(z) of a complex z warns; so f does not take complex numbers, and that is all there is to say.
+            warnings.simplefilter("ignore")
+            values = objective.complex_values(points)
+    except (BudgetSpentError, NotScalarError):
+        raise
+    except Exception:  # whatever f raises for complex numbers: its user never asked it to take them
+        return refused
+    if not np.iscomplexobj(values) or values.size != refused.size or not np.isfinite(values).all():
+        return refused
+    return values.reshape(shape)

@@ -1,4 +1,4 @@
-"""The grid on which the values of f lie, where it is coarser than that of their dtype."""
+"""The grid on which the values of f lie, or those of a part of f, where it is coarser than that of their dtype."""
 
 from __future__ import annotations
 
@@ -26,12 +26,28 @@ HALF, BRAIN, LEAST_HALF, SHORT = 11, 8, 2.0**-24, 32
 # one where that is all that is seen.
 STEPS = -np.sort([-(2.0**-k) for k in range(1, 61)] + [-float(f"1e-{k}") for k in range(1, 16)])
 WHOLE, ROUNDED, AT_ONCE, NO_CHANCE = 1e-3, 1e-5, 100.0, 4
+# The least jump between two stairs is so many steps, or fewer.
+PARTS = np.array([1.0, 2.0, 3.0])
+# What rises by the same does so but for so many roundings; and eight values by no more than so many numbers of steps.
+RISES, FEW_KINDS, TURNS = 8.0, 4, 3
 # What smooth values do not tell of f's change farther out is another part of f, from this part of it on; it is looked
 # for at points that lie so many times as far apart.
 BEYOND_TOLD, FARTHER = 0.01, (10.0, 100.0)
+# An interval is halved so often, to a thirty-thousandth, or until no more than such a part is left of what f does in
+# it beside its slope: what is continuous falls with it, unless it oscillates within that.
+HALVINGS, LEFT = 15, 1.0 / 16.0
+# So many intervals of those between the points have to hold a jump, of this part of the largest at the least: one may
+# be a single jump beside x. Rows that are looked at.
+SEVERAL, NO_SMALLER, ROWS = 3, 1.0 / 8.0, 3
+# What is no more than so many roundings of f is none.
+BLURRED = 64.0 * float(np.finfo(np.float64).eps)
+
 # Numbers that are written without an exponent, and whose decimals are exact quotients. Of so many outputs one value of
 # each tells most often that there is no grid.
 LEAST_USUAL, MOST_USUAL, FEW = 1e-4, 1e9, 8
+
+# ahead(t) -> the values (m,) at an offset t.
+Ahead = Callable[[float], Values]
 
 
 def on_no_grid(value: float) -> bool:
@@ -53,10 +69,10 @@ def granularity(values: Values, far: Values | None = None) -> tuple[Values, NDAr
     far : (l, m) more of them, farther from x, which count for the name alone: beside x a difference of nearly equal
         terms has few bits, whatever it computes in.
     Returns (m,) steps, 0 where the grid is only the dtype's, and (m,) names: "float32" or "float16" where the values
-    have as few significant bits, "decimal", or that of the dtype.
+    have as few significant bits, "decimal", "stairs" for steps of another size, or that of the dtype.
     """
     m = values.shape[1]
-    if m <= FEW and values.dtype == np.float64 and all(map(on_no_grid, values[0].tolist())):
+    if m <= FEW and values.dtype == np.float64 and seem_free(values):
         return np.zeros(m), np.array(["float64"] * m, object)
     quantum, names = np.zeros(m), np.full(m, str(values.dtype), object)
     count = distinct(np.where(values == 0, np.nan, values))
@@ -76,7 +92,52 @@ def granularity(values: Values, far: Values | None = None) -> tuple[Values, NDAr
     step = _decimal_step(values, largest)
     decimal = enough & np.where(short, (step > quantum) & (largest >= 10.0 ** (CHANCE - 1) * step), step > 0)
     quantum[decimal], names[decimal] = step[decimal], "decimal"
+    if values.shape[0] > 1:
+        step = _stairs(values, np.flatnonzero(enough & (quantum == 0)), largest)
+        quantum[step > 0], names[step > 0] = step[step > 0], "stairs"
     return quantum, names
+
+
+def seem_free(values: Values) -> bool:
+    """Whether (k, m) numbers, few of them, plainly lie on no grid: the first of each output does not, none repeats."""
+    if not all(map(on_no_grid, values[0].tolist())):
+        return False
+    return sum(map(len, map(set, values.T.tolist()))) == values.size
+
+
+def on_stairs(values: Values) -> bool:
+    """Whether equally spaced values (k,) rise by a few numbers of steps, now by one and now by another.
+
+    What a smooth f rises by changes slowly, and at a kink once.
+    """
+    rise = np.diff(values.astype(np.float64))
+    # x rounds as well.
+    same = max(
+        RISES * float(np.finfo(np.float64).eps * np.abs(values).max()), WHOLE * float(np.abs(rise).max())
+    )
+    kinds = np.split(np.sort(rise), np.flatnonzero(np.diff(np.sort(rise)) > same) + 1)
+    turns = np.count_nonzero(np.abs(np.diff(rise)) > same)
+    return bool(len(kinds) <= FEW_KINDS and sum(kind.size > 1 for kind in kinds) > 1 and turns >= TURNS)
+
+
+def _stairs(values: Values, outputs: NDArray[np.intp], largest: Values) -> Values:
+    """The step (m,) of some outputs whose values lie on stairs; 0 of the others.
+
+    At least two treads hold more than one value, of which no smooth f repeats one, nor one that is flat on a side of a
+    kink two; and all differ by whole steps.
+    """
+    found = np.zeros(values.shape[1])
+    for i in outputs.tolist():
+        levels, often = np.unique(values[np.isfinite(values[:, i]), i], return_counts=True)
+        if np.count_nonzero(often > 1) < 2:
+            continue
+        apart = np.diff(levels)
+        units = apart.min() / PARTS
+        units = units[units * WHOLE > np.finfo(np.float64).eps * largest[i]]
+        off = np.abs(apart - units[:, None] * np.rint(apart / units[:, None]))
+        fits = (off <= WHOLE * units[:, None]).all(axis=1)
+        found[i] = units[fits.argmax()] if fits.any() else 0.0
+    return found
 
 
 def _binary(values: Values, wider: str) -> NDArray[np.object_]:
@@ -174,16 +235,18 @@ def rounded_part(values: Values, smooth: Values) -> Values:
 
 def rounded_beyond(
     probe: Callable[[float], Values],
-    ahead: Callable[[float], Values],
+    ahead: Ahead,
     spacing: float,
     far: float,
     values: Values,
     smooth: Mask,
+    *,
+    plain: bool = True,
 ) -> Values:
     """The step (m,) of a part that is rounded, where smooth values (8, m) all lie between two steps of it; or 0.
 
     A parabola through these does not tell then what f changes by over `far` of their spacings. probe(s) : (8, m) values
-    at equal distances s; ahead(t) : (m,) those at t.
+    at equal distances s; ahead(t) : (m,) those at t. plain : whether x does not round as well.
     """
     values = values.astype(np.float64)
     bend = (values[6] - 2.0 * values[3] + values[0]) / 9.0
@@ -203,9 +266,69 @@ def rounded_beyond(
             break
         seen, by_these = probe(times * spacing), told(times * at)
         step = np.where(odd, rounded_part(seen, by_these), step)
+        of_any_size = odd & (step == 0)
+        if plain and of_any_size.any():
+            step = np.maximum(step, jumps(ahead, times * spacing * at, seen, slope / spacing, of_any_size))
         # What bends shows at all points; a longer step has to be crossed yet.
         odd &= np.abs(seen - by_these).max(axis=0) <= (times * at[-1] / far) ** 2 * rounding
     return step
+
+
+def jumps(
+    ahead: Ahead,
+    points: Values,
+    values: Values,
+    slope: Values,
+    rows: Mask,
+    noise: Values | None = None,
+) -> Values:
+    """The largest jump (m,) that was found in some rows (m,), of a part that is rounded; 0 where none was.
+
+    points : (k,) those at which f has the values (k, m), near to each other. slope : (m,) that which f has far nearer
+    to x, between two steps. noise : (m,) the standard deviation of these values, which jumps are no less than, where it
+    is known. Fifteen evaluations at the most for each row that is looked at; of many rows of one f the first few tell.
+    """
+    found = np.zeros(rows.size)
+    change = _changes(points, values, slope)
+    with np.errstate(invalid="ignore"):
+        several = np.count_nonzero(change > NO_SMALLER * change.max(axis=0), axis=0) >= SEVERAL
+    looked = np.flatnonzero(rows & several)
+    for i in looked[:ROWS].tolist():
+        found[i] = jump_of(ahead, points, values, slope, i, None if noise is None else float(noise[i]))
+        if found[i] == 0:
+            return found
+    # As those that were looked at, so the others.
+    found[looked[ROWS:]] = change.max(axis=0)[looked[ROWS:]]
+    return found
+
+
+def jump_of(
+    ahead: Ahead, points: Values, values: Values, slope: Values, row: int, noise: float | None = None
+) -> float:
+    """The jump of one output in the interval in which it changes most, beside its slope; 0 where it is continuous."""
+    change = _changes(points, values, slope)[:, row]
+    k, first = int(np.argmax(change)), float(change.max())
+    least = max(LEFT * first if noise is None else noise, BLURRED * float(np.abs(values[:, row]).max()))
+    (low, high), (at_low, at_high) = points[k : k + 2].tolist(), values[k : k + 2, row].tolist()
+    left = first
+    for _ in range(HALVINGS):
+        middle = 0.5 * (low + high)
+        value = float(ahead(middle)[row])
+        below = abs(value - at_low - (middle - low) * slope[row])
+        above = abs(at_high - value - (high - middle) * slope[row])
+        if below >= above:
+            high, at_high, left = middle, value, below
+        else:
+            low, at_low, left = middle, value, above
+        if not left > least:
+            return 0.0
+    return float(left)
+
+
+def _changes(points: Values, values: Values, slope: Values) -> Values:
+    """What outputs do in each interval beside their slopes, (k - 1, m)."""
+    beside = values.astype(np.float64) - points[:, None] * slope
+    return np.asarray(np.abs(np.diff(beside, axis=0)))
 
 
 def _decimal_step(values: Values, largest: Values) -> Values:

@@ -11,7 +11,7 @@ from gradcheck import Outcome, check_gradient, check_jacobian
 from gradcheck.evidence import complex_test
 from gradcheck.evidence.complex_test import by_complex_step, mark_disputed, verify_by_complex_step
 from gradcheck.function.objective import Objective
-from gradcheck.numerics.complex_step import complex_derivative
+from gradcheck.numerics.problem import complex_derivative
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.entries import Entries

@@ -15,7 +15,7 @@ from gradcheck import Outcome, Report, check_gradient, check_jacobian, check_jvp
 from gradcheck.driver.prepare import inspect_noise
 from gradcheck.function.contract import Inspection, gradient_at, inspect, inspect_again, is_pair
 from gradcheck.function.objective import Objective
-from gradcheck.numerics.noise import Noise
+from gradcheck.numerics.outputs import Noise
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.finding import Finding
 from gradcheck.results.verdict import Tolerance

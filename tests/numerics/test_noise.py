@@ -10,7 +10,8 @@ import pytest
 
 from gradcheck.function.lines import Rays
 from gradcheck.function.objective import Objective
-from gradcheck.numerics.noise import Noise, measure_noise
+from gradcheck.numerics.noise import measure_noise
+from gradcheck.numerics.outputs import Noise
 from gradcheck.numerics.rounding import granularity
 from gradcheck.parameters.tree import Parameters
 

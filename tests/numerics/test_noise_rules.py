@@ -15,12 +15,11 @@ from gradcheck.numerics import noise as module
 from gradcheck.numerics.noise import (
     FIRST_SPACING,
     WIDEST,
-    Noise,
-    _with_still_outputs,
     estimate_noise,
     first_spacing,
     measure_noise,
 )
+from gradcheck.numerics.outputs import Noise, with_still_outputs
 from gradcheck.parameters.tree import Parameters
 
 EPS = float(np.finfo(float).eps)
@@ -607,7 +606,7 @@ def still_beside(
     values[:seen] = f_x
     names = np.array(digits or ["float64"] * len(f_x), object)
     noise = Noise(np.array(level), np.zeros(len(f_x)), names, np.array(still), values)
-    told = _with_still_outputs(noise, np.array(f_x))
+    told = with_still_outputs(noise, np.array(f_x))
     assert told.constant.tolist() == [each and seen > 1 for each in still]
     return told.level.tolist()
 
@@ -629,7 +628,7 @@ def test_a_value_that_never_moved_is_rounded_as_a_float32_at_most():
     assert still_beside([0.12345678], [1e-12], [True], seen=2) == pytest.approx([6e-9], abs=0)
     once = np.where(np.arange(8)[:, None] > [7, 0], np.nan, 1.0)
     noise = Noise(np.zeros(2), np.zeros(2), np.array(["float64"] * 2, object), np.ones(2, bool), once)
-    assert _with_still_outputs(noise, np.ones(2)).constant.tolist() == [True, False]
+    assert with_still_outputs(noise, np.ones(2)).constant.tolist() == [True, False]
 
 
 def test_where_others_are_decimals_a_value_that_never_moved_may_be_one_of_theirs():

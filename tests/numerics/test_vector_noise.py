@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from gradcheck import Outcome, check_jacobian
 from gradcheck.function.lines import Rays
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.noise import estimate_noise, measure_noise
+from gradcheck.numerics.outputs import Noise, with_lucky_outputs
 from gradcheck.parameters.tree import Parameters
 
 X = np.array([0.3, -1.2, 2.0])
@@ -220,3 +222,18 @@ def test_an_output_of_eight_digits_that_never_moves_does_not_accuse(claimed):
     assert check_jacobian(f, jacobian, x).outcome is not Outcome.FAIL
     wrong = jacobian * np.array([1.0, 1.0, 1.1])[:, None]
     assert check_jacobian(f, wrong, x).outcome is Outcome.FAIL
+
+
+def test_outputs_that_lie_in_a_line_by_luck_have_the_noise_of_the_others():
+    """Of ten with noise of 1e-8 of themselves two show none; that of the least noisy tenth is theirs."""
+    level = np.array([1e-16, 1e-16, *np.full(8, 2e-8)])
+    noise = Noise(level, np.ones(10), np.full(10, "float64", object), np.zeros(10, bool), np.ones((8, 10)))
+    assert with_lucky_outputs(noise, np.full(10, 2.0)).level == pytest.approx(np.full(10, 2e-8))
+    # By what part they are of themselves.
+    sizes = np.array([1e-3, 0.0, *np.full(8, 2.0)])
+    assert with_lucky_outputs(noise, sizes).level[:2] == pytest.approx([1e-11, 1e-16])
+    # Not where a third shows none, nor of a few.
+    third = replace(noise, level=np.where(np.arange(10) < 4, 1e-16, 2e-8))
+    assert with_lucky_outputs(third, np.full(10, 2.0)) is third
+    few = replace(noise, level=level[1:5], constant=np.zeros(4, bool))
+    assert with_lucky_outputs(few, np.full(4, 2.0)) is few

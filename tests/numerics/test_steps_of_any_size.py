@@ -1,0 +1,97 @@
+"""Jumps of a part of f that is rounded, to steps of any size: they stay however near two points come."""
+
+import numpy as np
+import pytest
+
+from gradcheck.numerics.rounding import HALVINGS, granularity, jump_of, jumps, on_stairs, seem_free
+
+POINTS = np.arange(8.0) * 1e-6
+
+
+def asked(f):
+    """Values (k, m) at the points, and how often f is asked between them."""
+    calls = []
+
+    def ahead(at):
+        calls.append(at)
+        return np.array([f(at)])
+
+    return ahead, np.array([[f(t)] for t in POINTS.tolist()]), calls
+
+
+@pytest.mark.parametrize("step", [2.0**-20 / 80.0, 0.7e-7, 3e-7 / 7.0])
+def test_a_rounded_part_beside_a_smooth_one_jumps_by_its_step(step):
+    """0.1 t rounded to it, and 0.02 t beside that."""
+    ahead, values, calls = asked(lambda t: step * np.floor(0.1 * t / step + 0.3) + 0.02 * t)
+    rows, slope = np.ones(1, bool), np.array([0.02])
+    for noise in (None, np.array([0.3 * step])):
+        calls.clear()
+        assert jumps(ahead, POINTS, values, slope, rows, noise) == pytest.approx([step], rel=1e-2)
+        assert len(calls) == HALVINGS
+
+
+def test_jumps_far_smaller_than_what_f_changes_by_are_found_where_their_noise_is_known():
+    """A hundred of them in an interval: their standard deviation is 0.29 steps."""
+    step = 1e-9
+    ahead, values, _ = asked(lambda t: step * np.floor(0.1 * t / step + 0.3) + 0.02 * t)
+    rows, slope = np.ones(1, bool), np.array([0.02])
+    assert jumps(ahead, POINTS, values, slope, rows).tolist() == [0.0]
+    assert jumps(ahead, POINTS, values, slope, rows, np.array([0.3 * step])) == pytest.approx(
+        [step], rel=1e-2
+    )
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda t: 0.02 * t + np.maximum(0.0, t - 2.3e-6),
+        lambda t: 0.02 * t + 1e-7 * np.sin(3e6 * t),
+        lambda t: 0.02 * t + np.sqrt(np.abs(t - 3.1e-6)),
+    ],
+    ids=["a kink", "an oscillation", "a root"],
+)
+def test_what_is_continuous_has_no_jump(f):
+    """What is left of its change falls with the interval; it is given up then."""
+    ahead, values, calls = asked(f)
+    assert jump_of(ahead, POINTS, values, np.array([0.02]), 0) == 0.0
+    assert len(calls) <= HALVINGS
+    assert jumps(ahead, POINTS, values, np.array([0.02]), np.ones(1, bool)).tolist() == [0.0]
+
+
+def test_one_jump_beside_x_is_no_rounding():
+    """Three intervals have to hold one."""
+    ahead, values, calls = asked(lambda t: 0.02 * t + (1e-7 if t > 2.5e-6 else 0.0))
+    assert jumps(ahead, POINTS, values, np.array([0.02]), np.ones(1, bool)).tolist() == [0.0]
+    assert calls == []
+
+
+@pytest.mark.parametrize(
+    ("rises", "expected"),
+    [
+        ([3, 2, 2, 3, 2, 3, 2], True),
+        ([0, 1, 0, 1, 0, 1, 0], True),
+        ([2, 2, 2, 2, 2, 2, 2], False),
+        ([2, 2, 2.4, 3, 3, 3, 3], False),
+        ([2, 2, 3, 2, 2, 2, 2], False),
+        ([2.0, 2.1, 2.2, 2.3, 2.4, 2.5, 2.6], False),
+    ],
+    ids=["two and three", "none and one", "a line", "a kink", "one jump", "a parabola"],
+)
+def test_values_on_stairs_rise_by_a_few_numbers_of_steps(rises, expected):
+    """Now by one and now by another, of a step that is a power of nothing."""
+    values = 0.3 + 1e-10 / 7.0 * np.concatenate([[0.0], np.cumsum(rises)])
+    assert on_stairs(values) is expected
+
+
+@pytest.mark.parametrize("step", [1e-6 / 7.0, 0.7e-10, 3.3e-9])
+def test_two_treads_show_a_grid_of_any_step(step):
+    """Values repeat, and differ by whole steps; of one side of a kink alone they repeat as well."""
+    stairs = step * np.array([[7.0, 7.0, 8.0, 8.0, 9.0, 10.0]]).T + 0.1
+    assert granularity(stairs)[0] == pytest.approx([step], rel=1e-6)
+    assert granularity(stairs)[1].tolist() == ["stairs"]
+    rectified = np.maximum(0.0, step * np.array([[-3.0, -2.0, -1.0, 0.31, 1.31, 2.31]]).T) + 0.1 / 7.0
+    odd = stairs + np.array([[0.0, 0.0, 0.0, 0.0, 0.37, 0.71]]).T * step
+    for values in (rectified, odd):
+        assert granularity(values)[0].tolist() == [0.0]
+    assert not seem_free(stairs / 7.0)
+    assert seem_free(np.array([[0.1, 0.2], [0.15, 0.3]]) / 7.0)
