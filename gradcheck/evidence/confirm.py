@@ -21,10 +21,9 @@ CONFIRMED = 32
 CONFIRMING_STEP = 0.37
 # How many error bars decide.
 MARGIN = 3.0
-# Further steps for a weak accusation, in units of the confirming one.
+# Further steps for a weak accusation, in units of the confirming one: an oscillation that is faster than they are is a
+# slope of 0 to most of them.
 WEAKLY = (1.4, 2.0)
-# So many precise accusations, the weakest, are looked at from near as well; all where one of these does not hold.
-NEARLY = 4
 # The part of the distance to what was given that the noise of a second estimate may fill.
 TELLING = 0.4
 # A second bar of so many times that distance says nothing of where the second value lies.
@@ -40,9 +39,8 @@ MODERATE, BETWEEN = 10.0, 0.74
 # Nearer steps lie on powers of this, so that there are few of them for lines that share their points, and for one
 # line of which different derivatives are claimed.
 SHARED = 4.0
-# No nearer than this part of the first step; at a coordinate that is 0, which has no size, f may change over any: with
-# 1e-9 there a right row of a Jacobian, that of 1 / (1 + (s x)^2) + s x / (1 + (s x)^4), is called wrong for s of 1e16.
-NEAREST, NEAREST_TO_0 = 1e-9, 1e-18
+# No nearer than this part of the first step.
+NEAREST = 1e-9
 
 
 # Measures lines a second time: one stencil for each of these rows, (k,) steps and sides (0 is both); None where it
@@ -59,14 +57,13 @@ def confirm(
     own: Flat,
     together: Index | None = None,
     blind: float = 0.0,
-    zero: NDArray[np.bool_] | None = None,
 ) -> tuple[Estimate, Judgement]:
     """Measure what seems wrong again with another step; bars that do not hold are widened, and judged anew.
 
     given, found, judgement : m analytic derivatives, their estimates, and what these say.
     decide : judges all m estimates. own : (m,) the size of each coordinate, |x| where that is not 0.
     together : (m,) lines with one number share their points; default none do. blind : steps below it may drown in a sum
-    inside f, which then does not change at all: that is no accusation. zero : (m,) whether coordinates are 0.
+    inside f, which then does not change at all: that is no accusation.
     The 32 least wrong are measured, and the others where one of these turns out not to hold.
     """
     suspects = np.flatnonzero(judgement.wrong & np.isfinite(given))
@@ -77,15 +74,10 @@ def confirm(
     suspects = suspects[np.argsort(excess)]
     early = _early(suspects if together is None else together[suspects])
     first, rest = suspects[early], suspects[~early]
-    nearest = np.full(given.shape, NEAREST) if zero is None else np.where(zero, NEAREST_TO_0, NEAREST)
-    measured = partial(_remeasure, given, again=again, own=own, nearest=nearest, shared=together is not None)
+    measured = partial(_remeasure, given, again=again, own=own, shared=together is not None)
     found, held = measured(found, rows=first)
     if not held and rest.size:
         found, _ = measured(found, rows=rest)
-    precise = first[decide(found).wrong[first] & (found.limit[first] == Limit.NONE)]
-    found, held = measured(found, rows=precise[:NEARLY], from_near=True)
-    if not held:
-        found, _ = measured(found, rows=precise[NEARLY:], from_near=True)
     # A derivative that is 0 within its bar accuses weakly: two more steps must agree.
     bar = MARGIN * found.error[first]
     weak = first[np.isfinite(bar) & (bar > np.abs(found.value[first])) & (found.limit[first] != Limit.NONE)]
@@ -129,32 +121,29 @@ def _remeasure(
     again: Again,
     rows: Index,
     own: Flat,
-    nearest: Flat,
     shared: bool,
     factor: float = 1.0,
-    from_near: bool = False,
 ) -> tuple[Estimate, bool]:
     """Measure rows anew; where the second estimate contradicts the first its bar covers both.
 
     Where the second acquits what the first accused there is no bar left.
 
     As near to x as the noise lets the difference be seen, unless the first was precise: an oscillation that is faster
-    than the first step looks like a slope of 0 there, and like what it is nearby. `from_near` for precise ones too:
-    such an oscillation may ride on a trend. And within the coordinate's own size: a step beyond it may be precise about
-    the slope of another part of f. nearest : (m,) the least part of its first step for each line.
+    than the first step looks like a slope of 0 there, and like what it is nearby. And within the coordinate's own
+    size: a step beyond it may be precise about the slope of another part of f.
     """
     if rows.size == 0:
         return found, True
     distance = np.abs(given[rows] - found.value[rows])
     precise = np.asarray(found.limit[rows] == Limit.NONE)
     kinked = np.asarray(found.limit[rows] == Limit.KINK)
-    near = np.where(precise & (not from_near), 1.0, MARGIN / TELLING * found.noise[rows] / distance)
+    near = np.where(precise, 1.0, MARGIN / TELLING * found.noise[rows] / distance)
     # However far off the claim is, a kink must be seen to be one.
     near = np.where(kinked, found.noise[rows] / (VISIBLE * found.kink[rows]), near)
     within = own[rows] / found.step[rows]
     near = np.where(within < 1.0, np.minimum(near, within), near)
-    if shared or from_near:
-        near = SHARED ** np.ceil(np.log(np.maximum(near, nearest[rows])) / np.log(SHARED))
+    if shared:
+        near = SHARED ** np.ceil(np.log(np.maximum(near, NEAREST)) / np.log(SHARED))
     step = np.minimum(CONFIRMING_STEP, near) * factor * found.step[rows]
     # On the side on which it was measured.
     side = np.isnan(found.left[rows]).astype(np.int8) - np.isnan(found.right[rows]).astype(np.int8)
@@ -170,10 +159,6 @@ def _remeasure(
     sides = (away > apart) & (MARGIN * second.error <= OUTWEIGHS * distance)
     acquitted = telling & ~kinked & ~(away > MARGIN * second.error) & ~sides
     clash = known & (apart > found.error[rows] + second.error)
-    if from_near:
-        # There is more noise than was measured: a precise estimate gives way only where the other side is confirmed.
-        acquitted &= 2.0 * away < apart
-        clash &= acquitted
     # What is seen from beyond only, where f may be another function, is no accusation; nor is what hardly leaves a bar
     # that may hold too little truncation, where the second value says nothing against what was given.
     bar = MARGIN * found.error[rows]

@@ -17,8 +17,8 @@ from gradcheck.evidence.axes import (
     lines_of,
     measure,
 )
-from gradcheck.evidence.confirm import CONFIRMED, MARGIN, NEARLY, confirm
-from gradcheck.evidence.held import held_nearer, without_lost
+from gradcheck.evidence.confirm import CONFIRMED, MARGIN, confirm
+from gradcheck.evidence.held import NEARLY, held_nearer, without_lost
 from gradcheck.evidence.pilots import pilots, steps_like
 from gradcheck.numerics.noise import POSITIONS, scatter
 from gradcheck.numerics.problem import NOTHING
@@ -252,9 +252,7 @@ def _confirm(
     own = np.where(size > 0, size, setting.scales[column])
     # What the sum of all entries hardly notices: sixteen roundings of the largest.
     blind = float(16.0 * np.finfo(setting.x.dtype).eps * np.max(np.abs(setting.x)))
-    found, judgement = confirm(
-        given, found, judgement, again, decided, own, together, blind=blind, zero=size == 0
-    )
+    found, judgement = confirm(given, found, judgement, again, decided, own, together, blind=blind)
     if groups is not None:
         return found, judgement
     found = _with_noise_that_grows(

@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.evidence.axes import along_axes, anything, lines_of, of_terms, smallest_steps
-from gradcheck.evidence.confirm import MARGIN, NEARLY
+from gradcheck.evidence.confirm import MARGIN
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
 from gradcheck.results.entries import Entries
@@ -24,6 +24,8 @@ from gradcheck.results.verdict import Judgement
 ROUGH, SHOWS, NEARER = 1e3, 16.0, 30.0
 # Kinks that noise did not show change a slope by no more than this part of what its array is.
 SLIGHT = 0.01
+# So many columns, those of the weakest accusations, are looked at first; all where one of these does not hold.
+NEARLY = 4
 # Where f leaves a line is looked for to this part of the way there, in so many bisections at most. It has left it by
 # this part of what the other slope makes; by half of that, within so short a way, it jumps.
 WITHIN, BISECTIONS, LEFT = 1.0 / 256.0, 24, 0.25
@@ -66,14 +68,16 @@ def _nearest(setting: Setting, evidence: Entries) -> Flat:
     found, given = evidence.estimate, evidence.analytic
     output, column = setting.places(evidence.coordinates)
     x, distance, scale = setting.x[column], np.abs(given - found.value), evidence.judgement.scale
+    # Where f does not move it may stand on a step: that shows no slope of 0, but beside 0 that there is none as found.
+    suspect = evidence.judgement.wrong & np.isfinite(distance) & (found.limit != Limit.KINK)
+    suspect &= (given != 0) | (x == 0)
+    # At a coordinate of 0, which has no size, f may change over any length.
+    suspect &= _rough(setting)[output] | (x == 0) | (distance <= SLIGHT * scale)
+    # Terms within f are rounded as well, and x; what was measured where f seems to be flat beside 0 is what it bends.
     flat = (x == 0) & (np.abs(found.value) <= MARGIN * found.error)
-    # Where f does not move it may stand on a step: that shows no slope of 0.
-    suspect = evidence.judgement.wrong & np.isfinite(distance) & (found.limit != Limit.KINK) & (given != 0)
-    suspect &= _rough(setting)[output] | flat | ((x != 0) & (distance <= SLIGHT * scale))
-    # Terms within f are rounded as well, and x; most of what was measured beside 0 is what f bends.
     digits = _digits(setting)[output]
     rounding = np.maximum(_fine_level(setting)[output], setting.tolerance.eps * np.abs(x) * scale)
-    rounding = np.where(x == 0, digits, rounding)
+    rounding = np.where(flat, digits, rounding)
     near = np.full(setting.x.size, np.inf)
     np.minimum.at(near, column[suspect], SHOWS * rounding[suspect] / distance[suspect])
     near = np.maximum(near[column], smallest_steps(setting, column))
@@ -113,7 +117,7 @@ def _shown(setting: Setting, evidence: Entries, near: Flat, at: Index) -> Index:
     values = setting.objective.along(lines, rows_at, offsets)
     slope = (values[:, 0] - setting.f_x[output]) / offsets[:, 0]
     off, other = evidence.analytic[at] - slope, evidence.estimate.value[at] - slope
-    shown: Index = at[(slope != 0) & (2.0 * np.abs(off) < np.abs(other))]
+    shown: Index = at[((slope != 0) | (setting.x[column] == 0)) & (2.0 * np.abs(off) < np.abs(other))]
     return shown
 
 
@@ -146,7 +150,7 @@ def _anew(setting: Setting, evidence: Entries, near: Flat, shown: Index, judge: 
     second = along_axes(fine, evidence.coordinates[at], 2.0 * near[at], anything, rounds=1)
     # The noise there was never measured: what truncation shows may be all noise.
     second = replace(second, error=second.error + 4.0 * second.truncation)
-    known, before = np.isfinite(second.error), rows(evidence.estimate, at)
+    known, before = np.isfinite(second.error) & (second.chord > 0), rows(evidence.estimate, at)
     # What one evaluation showed was noise where a stencil finds what was found.
     apart = np.abs(second.value - before.value)
     same = known & (apart <= MARGIN * (second.error + before.error))

@@ -15,7 +15,6 @@ from gradcheck.joint.points import EPS
 from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.stencils import STENCIL, inner_pairs
-from gradcheck.parameters.quantiles import median
 from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import Estimate, as_told
 from gradcheck.results.outcome import Limit
@@ -25,13 +24,6 @@ from gradcheck.results.verdict import Judgement
 # An entry that is off by so many bars needs no second stencil; four points say so where what they see is itself that
 # much larger than its bar.
 CLEARLY = 10.0
-# At a step of so many times the noise over the slope the difference on one side knows it to a thirtieth.
-NEAREST = 60.0
-# The part of what an entry is off by that may lie between slopes which both say so. Claims of one side of a kink are
-# off by half of the jump, which shows as four times this.
-NEARER = 0.25
-# By so many times the noise of a row may be seen too small, in the few points of a direction.
-LUCK = 4.0
 # A kink at x that explains a claim shows in the real points by this part of it, whatever others beside x add to it.
 BENT = 0.03
 # The two inner pairs of a stencil.
@@ -104,53 +96,15 @@ def judge_by_stencils(setting: Setting, given: Flat, entries: Index, off: Flat |
 
     given, off : (k,) what is claimed of them, and what directions say that they are off by.
     """
-    outputs, columns = setting.places(entries)
+    outputs = setting.places(entries)[0]
     found = claimed_still(setting, measure(setting, entries), given, outputs)
     judgement, clear = _clear(setting, found, given, entries)
     if off is not None:
         apart = np.abs(given - found.value - off) + 3.0 * found.error
         clear |= judgement.wrong & (CLEARLY * apart <= np.abs(off))
-    # At 0 f may change only far nearer to x.
-    at = np.flatnonzero(clear & (setting.x[columns] == 0))
-    if at.size:
-        clear[at] = _steady(setting, rows(found, at), given[at], entries[at])
     if clear.all():
         return held(setting, Entries(entries, given, found, judgement))
     return judged(setting, found, given, entries)
-
-
-def _steady(setting: Setting, found: Estimate, given: Flat, entries: Index) -> Mask:
-    """Entries (k,) along which f has the slope that was found far nearer to x, too, as near as its noise lets tell.
-
-    Four evaluations each: at the nearest step and at the one between, on both sides.
-    """
-    outputs, columns = setting.places(entries)
-    level, size = setting.level[outputs], np.maximum(np.abs(found.value), np.abs(given))
-    # Of many rows some seem to be less noisy than most by chance.
-    level = np.maximum(level, np.minimum(median(level), LUCK * level))
-    # No farther than the stencil went to both sides.
-    room = np.inf if setting.room is None else np.minimum(*setting.room)[columns]
-    affordable = setting.objective.remaining >= (4 + len(STENCIL)) * entries.size
-    if not (affordable and (found.step <= room).all()):
-        return np.zeros(entries.size, bool)
-    with np.errstate(all="ignore"):
-        nearest = np.fmax(NEAREST * level / size, np.finfo(float).eps * setting.scales[columns])
-        nearest = np.fmin(nearest, found.step)
-    between = np.sqrt(nearest * found.step)
-    if setting.outputs > 1:
-        # Of one column: all rows from the same points.
-        nearest, between = (np.full(entries.size, each.max()) for each in (nearest, between))
-    steps = np.stack([nearest, between], axis=1)
-    lines, at = lines_of(setting, outputs, columns, None), np.arange(entries.size)
-    values = setting.objective.along(lines, at, np.concatenate([-steps, steps], axis=1))
-    low, high, f_x = values[:, :2], values[:, 2:], setting.f_x[outputs][:, None]
-    bar = 3.0 * found.error[:, None] + 3.0 * level[:, None] / steps
-    off = (high - low) / (2.0 * steps) - found.value[:, None]
-    bent = (high - 2.0 * f_x + low) / steps - found.curvature[:, None] * steps
-    # A slope that lies nearer to the one that was found than to the claim by so much accuses as that did.
-    bar = np.maximum(bar, NEARER * np.abs(given - found.value)[:, None])
-    with np.errstate(invalid="ignore"):
-        return np.asarray(((np.abs(off) <= bar) & (np.abs(bent) <= 2.0 * bar)).all(axis=1))
 
 
 def _within_reach(setting: Setting, given: Flat, entries: Index) -> Mask:

@@ -252,13 +252,6 @@ def _slope_weights(nodes: Values) -> Values:
     return np.asarray(np.linalg.solve(powers, wanted)[:, :, 0])
 
 
-def stairs(values: Values, f_x: Values) -> Mask:
-    """Whether two neighbours (of the six, on one side of x) have the same value, and not that of x."""
-    same = (values[:, 1:] == values[:, :-1]) & (values[:, 1:] != f_x[:, None])
-    # Of a central stencil the third and the fourth lie on either side of x.
-    return np.asarray(same[:, [0, 1, 3, 4]].any(axis=1))
-
-
 def choose(mask: Mask, yes: Fit, no: Fit) -> Fit:
     """The fits of some lines from one set, and of the others from another."""
     pairs = {f.name: (getattr(yes, f.name), getattr(no, f.name)) for f in fields(Fit)}

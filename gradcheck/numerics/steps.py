@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gradcheck._typing import Mask, Values
 from gradcheck.function.lines import Lines
 from gradcheck.function.objective import Objective
-from gradcheck.numerics.stencils import SIDED_NODES, STENCIL, Fit, central, choose, one_sided, stairs
+from gradcheck.numerics.stencils import SIDED_NODES, STENCIL, Fit, central, choose, one_sided
 from gradcheck.results.outcome import Limit
 
 Rows = NDArray[np.intp]
@@ -86,8 +86,6 @@ class Search:
         self.kinked: Mask = np.zeros(m, bool)
         # Lines that take one stencil as near to x as numbers allow, 1, and those that have taken it, 2.
         self.nearest: NDArray[np.int8] = np.zeros(m, np.int8)
-        # Lines along which f has stood still between points beyond which it had moved: stairs.
-        self.stairs: Mask = np.zeros(m, bool)
         # The shortest step at which f was seen to bend beyond the noise.
         self.bent_at = np.full(m, np.inf)
         self.last_step, self.last_bends = np.full(m, np.nan), np.full(m, np.nan)
@@ -146,7 +144,6 @@ class Search:
         if np.count_nonzero(drowned):
             fit = replace(fit, noise=np.where(drowned, np.inf, fit.noise))
         self.fit = fit
-        self.stairs[rows] |= stairs(values, f_x)
         # In a central stencil the first three points lie to the left.
         self.finite_side = np.where(np.isfinite(values)[:, 3:].all(axis=1), 1, -1).astype(np.int8)
         self._keep(rows, fit)
@@ -178,8 +175,6 @@ class Search:
             sided = self.kept["sided"][rows]
             better = np.where(self._other_kink(rows, fit), step < kept_step, fit.sided < sided)
             take = np.where(kinked & self.kinked[rows], better, take)
-        # On one step of stairs f does not change: that is no slope of 0.
-        take &= ~(self.stairs[rows] & (fit.chord == 0))
         # As near as can be only a slope that is seen counts; a bar there says how small the values are.
         nearest = self.nearest[rows] == 1
         if np.count_nonzero(nearest):

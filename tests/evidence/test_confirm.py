@@ -92,39 +92,17 @@ def test_where_nothing_is_wrong_nothing_is_asked():
         assert judgement.wrong.tolist() == [not np.isfinite(given[0]), False]
 
 
-def test_a_precise_accusation_is_measured_at_another_step_and_from_near():
-    """0.37 of the first; then 7.5 noise over distance, 7.5e-9 here, on the power of four above: 4^-13."""
+def test_a_precise_accusation_is_measured_at_another_step():
+    """0.37 of the first."""
     again = Again(1.0)
     after, judgement = ask([2.0, 1.0], estimate([1.0, 1.0]), again)
 
-    assert again.rows == [[0], [0]]
-    assert again.steps == [pytest.approx([0.37e-3]), pytest.approx([1e-3 * 4.0**-13])]
-    assert again.sides == [[0], [0]]
+    assert again.rows == [[0]]
+    assert again.steps == [pytest.approx([0.37e-3])]
+    assert again.sides == [[0]]
     assert judgement.wrong.tolist() == [True, False]
     assert after.error.tolist() == [1e-9, 1e-9]
-    assert after.nfev == 12 + 2 * 6
-
-
-@pytest.mark.parametrize(
-    ("noise", "near", "near_0"),
-    [(0.0, 4.0**-14, 4.0**-29), (1e-30, 4.0**-14, 4.0**-29), (4.0**-12 / 7.6, 4.0**-12, 4.0**-12)],
-)
-def test_as_near_as_the_noise_allows_and_not_much_nearer_than_numbers(
-    noise: float, near: float, near_0: float
-):
-    """No noise is no length: a part of 1e-9 of the step, or of 1e-18 where the coordinate is 0, on a power of four."""
-    again = Again(1.0)
-    ask([2.0, 2.0], estimate([1.0, 1.0], noise=noise), again, zero=np.array([False, True]))
-
-    assert again.steps[1] == pytest.approx([1e-3 * near, 1e-3 * near_0])
-
-
-def test_a_noisy_accusation_comes_as_near_to_0_as_it_needs_to():
-    """7.5 noise over distance is 7.5e-15 of the step; elsewhere a part of 1e-9 is the least."""
-    again = Again(1e6, error=1e-9)
-    ask([1e6, 1e6], estimate([0.0, 0.0], limit=NOISY), again, zero=np.array([False, True]))
-
-    assert again.steps[0] == pytest.approx([1e-3 * 7.5e-15, 1e-3 * 7.5e-15])
+    assert after.nfev == 12 + 6
 
 
 @pytest.mark.parametrize(("given", "step"), [(2.0, 7.5e-6), (3.0, 3.75e-6), (-1.0, 3.75e-6)])
@@ -148,7 +126,8 @@ def test_where_noise_is_large_the_other_step_is_the_same_part_of_the_first():
 
 
 def test_lines_that_share_their_points_lie_on_powers_of_four():
-    """Precise ones at the same step as before, the noisy at 4^-3 where 7.5e-3 is asked; so do the weak ones."""
+    """Precise ones at the same step as before, the noisy at 4^-3 where 7.5e-3 is asked; so do the weak ones. 4^-14 is
+    the nearest."""
     again = Again([1.0, 0.0])
     found = estimate([1.0, 0.0], [1e-9, 1e-3], limit=[PRECISE, NOISY])
     ask([2.0, 1.0], found, again, together=np.array([0, 1]))
@@ -156,8 +135,11 @@ def test_lines_that_share_their_points_lie_on_powers_of_four():
     assert dict(zip(again.rows[0], again.steps[0], strict=True)) == pytest.approx(
         {0: 0.37e-3, 1: 1e-3 * 4.0**-3}
     )
-    assert again.rows[2:] == [[1], [1]]
-    assert [s[0] for s in again.steps[2:]] == pytest.approx([1.4e-3 * 4.0**-3, 2e-3 * 4.0**-3])
+    assert again.rows[1:] == [[1], [1]]
+    assert [s[0] for s in again.steps[1:]] == pytest.approx([1.4e-3 * 4.0**-3, 2e-3 * 4.0**-3])
+    again = Again(1.0)
+    ask([2.0], estimate([1.0], 1e-3, noise=0.0, limit=NOISY), again, together=np.array([0]))
+    assert again.steps == [pytest.approx([1e-3 * 4.0**-14])]
 
 
 def test_so_do_those_that_come_later():
@@ -192,14 +174,6 @@ def test_a_derivative_that_may_be_0_accuses_weakly_and_two_more_steps_must_agree
 
     assert [s[0] for s in again.steps] == pytest.approx([7.5e-6 * k for k in (1.0, 1.4, 2.0)[:asked]])
     assert judgement.wrong.all()
-
-
-def test_a_precise_0_accuses_as_any_other_value():
-    """Twice: it is looked at from near instead."""
-    again = Again(0.0)
-    ask([1.0], estimate([0.0]), again)
-
-    assert len(again.rows) == 2
 
 
 @pytest.mark.parametrize(
@@ -299,37 +273,6 @@ def test_a_second_value_that_is_not_known_says_nothing_either():
     assert judgement.wrong.all()
 
 
-@pytest.mark.parametrize(("second", "acquitted"), [(1.7, True), (1.3, True), (1.51, True), (1.49, False)])
-def test_from_near_a_precise_value_gives_way_only_to_one_that_is_nearer_to_the_claim(
-    second: float, acquitted: bool
-):
-    """1 here, 2 claimed: within a third of the way, where its own bar allows that; else there is only more noise."""
-    again = Again(1.0, second)
-    again.parts["error"] = 0.13
-    found = estimate([1.0], 1e-2)
-    near = estimate([second], 0.25, noise=0.01)
-
-    def measured(rows: np.ndarray, step: np.ndarray, side: np.ndarray) -> Estimate:
-        again(rows, step, side)
-        return estimate([1.0]) if len(again.rows) == 1 else near
-
-    after, _ = ask([2.0], found, measured)
-    held = 2.0 * abs(2.0 - second) < abs(second - 1.0) and abs(2.0 - second) <= 0.75
-    assert bool(np.isinf(after.error[0])) is held
-    assert held is (acquitted and second > 5 / 3)
-    if not held:
-        assert after.error.tolist() == [1e-2]
-
-
-@pytest.mark.parametrize(("noise", "acquitted"), [(0.13, True), (0.14, False)])
-def test_from_near_too_a_value_whose_noise_explains_the_distance_says_nothing(noise: float, acquitted: bool):
-    """Not even that the bar is too small."""
-    answers = iter([estimate([1.0]), estimate([2.0], 0.2, noise=noise)])
-    after, _ = ask([2.0], estimate([1.0], 1e-2), lambda rows, step, side: next(answers))
-
-    assert after.error[0] == (np.inf if acquitted else 1e-2)
-
-
 @pytest.mark.parametrize("error", [0.05, 0.2])
 def test_a_kink_is_one_at_every_step(error: float):
     """With nearly the same slopes: a value that is apart, or a jump of less than half, is something else."""
@@ -381,7 +324,7 @@ def test_what_cannot_be_afforded_leaves_all_as_it_was():
 
     many = Again(None)
     ask(np.full(40, 2.0), estimate(np.ones(40)), many)
-    assert [len(rows) for rows in many.rows] == [32, 4]
+    assert [len(rows) for rows in many.rows] == [32]
 
 
 @pytest.mark.parametrize(("left", "right", "side"), [(1.0, 1.0, 0), (np.nan, 1.0, 1), (1.0, np.nan, -1)])
@@ -390,33 +333,24 @@ def test_one_sided_values_are_measured_on_their_side_again(left: float, right: f
     again = Again(1.0)
     ask([2.0], estimate([1.0], left=left, right=right), again)
 
-    assert again.sides == [[side], [side]]
+    assert again.sides == [[side]]
 
 
 def test_the_least_wrong_come_first_and_the_others_only_where_one_of_these_does_not_hold():
-    """32 of 40; from near the four weakest, and all 32 where one of the four does not hold."""
+    """32 of 40."""
     m = 40
     given = 1.0 + np.linspace(1.0, 2.0, m)[::-1]
     again = Again(1.0)
     ask(given, estimate(np.ones(m)), again)
-    assert again.rows == [list(range(39, 7, -1)), [39, 38, 37, 36]]
+    assert again.rows == [list(range(39, 7, -1))]
 
     # A first one that does not hold: the other eight are measured too.
     second = np.ones(m)
     second[20] = given[20]
     again = Again(second)
     after, _ = ask(given, estimate(np.ones(m)), again)
-    assert again.rows[:2] == [list(range(39, 7, -1)), list(range(7, -1, -1))]
+    assert again.rows == [list(range(39, 7, -1)), list(range(7, -1, -1))]
     assert np.flatnonzero(np.isinf(after.error)).tolist() == [20]
-    assert again.rows[2] == [39, 38, 37, 36]
-
-    # One of the four from near: the other 28.
-    near = np.ones(m)
-    near[37] = given[37]
-    again = Again(1.0, near)
-    ask(given, estimate(np.ones(m)), again)
-    assert again.rows[1:] == [[39, 38, 37, 36], list(range(35, 7, -1))]
-    assert max(again.steps[2]) == pytest.approx(1e-3 * 4.0**-13)
 
     # A bar that is too small is reason enough.
     second = np.ones(m)
@@ -529,10 +463,10 @@ def test_a_shorter_step_must_share_a_moderate_disagreement():
 
 @pytest.mark.parametrize(
     ("scale", "factor", "outcome"),
-    [(1e12, 1.0, Outcome.PASS), (1e12, 1.1, Outcome.FAIL), (1e16, 1.0, Outcome.INCONCLUSIVE)],
+    [(1e12, 1.0, Outcome.PASS), (1e12, 1.1, Outcome.FAIL), (1e16, 1.0, Outcome.PASS)],
 )
 def test_a_slope_that_shows_far_nearer_to_0_than_the_first_step_is_not_called_wrong(scale, factor, outcome):
-    """1 / (1 + t^2) - 1 + t / (1 + t^4) with t = s x bends over 1 / s: its slope s shows nearer still, or nowhere."""
+    """1 / (1 + t^2) - 1 + t / (1 + t^4) with t = s x bends over 1 / s: its slope s shows nearer still."""
 
     def f(x: Any) -> Any:
         t = scale * x[0]

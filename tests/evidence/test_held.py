@@ -68,6 +68,21 @@ def test_a_peak_within_every_step_around_0_is_not_wrong(scale: float):
         assert check_jacobian(f, larger, x, rng=seed).outcome is not Outcome.PASS
 
 
+@pytest.mark.parametrize("width", [1e-5, 1e-8, 1e-11])
+def test_where_f_stands_still_around_0_a_claim_of_0_is_not_wrong(width: float):
+    """A soft threshold beside other terms, where half of x is 0; of one that is none a claim of 0 is wrong."""
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        w, x = rng.normal(size=12), np.where(np.arange(12) % 2, rng.normal(size=12), 0.0)
+
+        def f(x: Any, w: Any = w, width: float = width) -> float:
+            return float(w @ (np.sign(x) * np.maximum(np.abs(x) - width, 0.0)))
+
+        claim = w * (x != 0)
+        assert check_gradient(f, claim, x, rng=seed).outcome is not Outcome.FAIL
+        assert check_gradient(lambda x, w=w: float(w @ x), claim, x, rng=seed).outcome is Outcome.FAIL
+
+
 def accused(
     f: Any, given: float, value: float, *, level: float, x: float = 1.0, step: float = 1e-2, **parts: Any
 ) -> tuple[Entries, Entries, list[float]]:

@@ -84,10 +84,10 @@ def test_what_four_points_tell_of_a_parabola():
 
 
 def test_an_entry_at_0_takes_a_stencil():
-    """And four points far nearer to it. It has no size; beside others these take four points."""
+    """It has no size; beside others these take four points."""
     claimed = np.exp(X) * [1.05, 1.0, 1.0, 1.0]
     evidence, nfev = judged(smooth, claimed, 0, 1, 2, step=5e-4)
-    assert nfev == 4 + (6 + 4) + 4
+    assert nfev == 4 + 6 + 4
     assert dict(zip(evidence.coordinates.tolist(), evidence.judgement.wrong.tolist(), strict=True)) == {
         0: True, 1: False, 2: False,
     }  # fmt: skip
@@ -172,7 +172,8 @@ def test_four_points_off_the_domain_are_followed_by_a_stencil():
 @pytest.mark.parametrize("right", [True, False])
 @pytest.mark.parametrize("width", [np.inf, 1e-6, 1e-9, 1e-12])
 def test_at_0_f_has_to_have_the_same_slope_far_nearer(width: float, right: bool):
-    """Ten evaluations; where it turns steep, or its slope jumps, more, and nobody is accused of the slope from far."""
+    """One point more where something is wrong; where f turns steep, or its slope jumps, nobody is accused of the slope
+    from far."""
 
     def steep(x: Any) -> float:
         return float(np.sum(np.sin(x)) + x[1] / (1.0 + (x[1] / width) ** 2))
@@ -183,40 +184,9 @@ def test_at_0_f_has_to_have_the_same_slope_far_nearer(width: float, right: bool)
     for f in (steep, bent):
         slope = 1.0 + (f is steep)
         evidence, nfev = judged(f, [1.0, slope if right else 1.5 * slope, 1.0, 1.0], 1, step=1e-2)
-        assert (nfev == 10) is (width == np.inf)
+        if width == np.inf:
+            assert nfev == 6 + (not right)
         assert evidence.judgement.wrong[0] <= (not right)
-
-
-def test_points_far_nearer_to_0_stay_within_the_bounds_and_are_of_entries_at_0_alone():
-    """With room to both sides for the step they are taken; on a bound f is not asked for what lies beyond it."""
-    seen: list[Any] = []
-
-    def watched(x: Any) -> float:
-        seen.append(x.copy())
-        return smooth(x)
-
-    wide = np.full(4, 1.0)
-    for room, nearer in (((wide, wide), True), ((np.where(X == 0, 0.0, wide), wide), False)):
-        seen.clear()
-        evidence, nfev = judged(watched, 1.5 * np.exp(X), 1, step=5e-4, room=room)
-        assert evidence.judgement.wrong.tolist() == [True]
-        assert (nfev == 10) is nearer
-        assert min(x[1] for x in seen) >= -room[0][1]
-    parameters, x = Parameters.of(X)
-    objective = Objective(smooth, parameters)
-    setting = Setting(objective, x, objective.value(x), 1e-15, 5e-4, np.ones(4), Tolerance(1e-6))
-    before = objective.nfev
-    judge_by_stencils(setting, 1.5 * np.exp(X[:3]), np.arange(3))
-    assert objective.nfev - before == 3 * 6 + 4
-
-
-@pytest.mark.parametrize(("left", "nearer"), [(10, True), (9, False)])
-def test_far_nearer_points_leave_a_budget_for_another_stencil(left: int, nearer: bool):
-    """Four of them and six; with less the second look is that of any entry."""
-    evidence, nfev = judged(smooth, 1.5 * np.exp(X), 1, step=5e-4, max_nfev=1 + 6 + left)
-    assert evidence.judgement.wrong.tolist() == [True]
-    assert (nfev == 10) is nearer
-    assert nfev <= 6 + left
 
 
 def test_a_small_mistake_at_0_that_is_what_directions_say_takes_one_stencil():
@@ -225,7 +195,7 @@ def test_a_small_mistake_at_0_that_is_what_directions_say_takes_one_stencil():
     claimed = right * (1.0 + 5e-6)
     off = claimed - right
     evidence, nfev = judged(smooth, claimed, 1, step=5e-4, off=off[[1]])
-    assert (nfev, evidence.judgement.wrong.tolist()) == (10, [True])
+    assert (nfev, evidence.judgement.wrong.tolist()) == (6 + 1, [True])
     assert (evidence.coordinates.tolist(), evidence.analytic.tolist()) == ([1], [claimed[1]])
     for other in (None, off[[1]] - 1e-6, np.zeros(1)):
         evidence, more = judged(smooth, claimed, 1, step=5e-4, off=other)
@@ -242,7 +212,7 @@ def test_a_small_mistake_at_0_that_is_what_directions_say_takes_one_stencil():
 def test_what_directions_say_may_differ_by_a_tenth_with_three_bars(bars: float, apart: float, one: bool):
     """Of a straight line, off by so many bars, of which directions say one more or less.
 
-    The noise is more than its digits show: one point more, nearer to x.
+    What is wrong at 0 has to be so nearer to it: one point more.
     """
 
     def line(x: Any) -> float:
@@ -250,7 +220,7 @@ def test_what_directions_say_may_differ_by_a_tenth_with_three_bars(bars: float, 
 
     ones = np.ones(4)
     evidence, nfev = judged(line, 2.0 * ones, 1, level=1e-9, off=ones[:1])
-    assert nfev == 10 + 1
+    assert nfev == 6 + 1
     bar = evidence.estimate.error[0]
     claimed = ones.copy()
     claimed[1] = evidence.estimate.value[0] + bars * bar
@@ -260,7 +230,7 @@ def test_what_directions_say_may_differ_by_a_tenth_with_three_bars(bars: float, 
             line, claimed, 1, level=1e-9, off=np.array([(bars + side) * bar]), tolerance=Tolerance(2.0 * bar)
         )
         assert evidence.judgement.wrong.tolist() == [True]
-        assert (nfev == 10 + 1) is one
+        assert (nfev == 6 + 1) is one
 
 
 def test_of_several_entries_each_has_what_directions_say_of_it():
@@ -269,7 +239,7 @@ def test_of_several_entries_each_has_what_directions_say_of_it():
     claimed = right * [1.0 + 5e-6, 1.0, 1.0 + 8e-6]
     off = claimed - right
     evidence, nfev = judged(smooth, claimed, 0, 1, 2, x=x, step=5e-4, off=off)
-    assert nfev == 10 + 4 + 10
+    assert nfev == (6 + 1) + 4 + (6 + 1)
     assert sorted(evidence.coordinates[evidence.judgement.wrong].tolist()) == [0, 2]
     _, more = judged(smooth, claimed, 0, 1, 2, x=x, step=5e-4, off=off[::-1])
     assert more > nfev

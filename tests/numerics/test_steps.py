@@ -14,7 +14,7 @@ import pytest
 
 from gradcheck.function.lines import Axes
 from gradcheck.function.objective import Objective
-from gradcheck.numerics.stencils import SIDED_NODES, STENCIL, Fit, choose, stairs
+from gradcheck.numerics.stencils import SIDED_NODES, STENCIL, Fit, choose
 from gradcheck.numerics.steps import KEPT, Search
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.outcome import Limit
@@ -675,16 +675,6 @@ def test_of_two_fits_that_see_a_kink_and_contradict_each_other_the_nearer_counts
     assert keeping(seen | {"left": np.nan, "right": np.nan})[1] == [False]
 
 
-def test_on_one_step_of_stairs_there_is_no_slope_of_0():
-    """A fit that does not change is not kept once f was seen to stand and to move."""
-    better = {"own": 0.9}
-    assert keeping(
-        better | {"stairs": True, "chord": 0.0},
-        better | {"stairs": True},
-        better | {"chord": 0.0},
-    )[1] == [False, True, True]  # fmt: skip
-
-
 def test_as_near_as_can_be_only_a_slope_that_is_seen_counts():
     """More than three bars from 0, whatever was kept; there is no contradiction, and no second look."""
     near = {"nearest": 1, "own": 0.1, "value": 1.0, "kept_value": 9.0, "contested": 0.5, "clashes": 2}
@@ -835,22 +825,6 @@ def test_where_f_is_finite_is_noted():
     assert np.isinf(search.own).all()
 
 
-def test_stairs_are_remembered():
-    """Two neighbours on one side with the same value, which is not that of x."""
-    values = np.array(
-        [[3, 2, 1, 4, 5, 6], [3, 3, 1, 4, 5, 6], [3, 2, 7, 7, 5, 6], [3, 2, 0, 0, 0, 6], [3, 2, 1, 4, 6, 6]]
-    )
-    f_x = np.zeros(5)
-    assert stairs(values.astype(float), f_x).tolist() == [False, True, False, False, True]
-    assert stairs(np.array([[2.0, 2.0, 1.0, 4.0, 5.0, 6.0]]), np.array([2.0])).tolist() == [False]
-    search = measuring(2, lambda row, t: np.floor(4.0 * t) if row else t, 0.1)
-    search.measure(np.arange(2))
-    assert search.stairs.tolist() == [False, True]
-    search.step = np.array([1.0, 1.0])
-    search.measure(np.arange(2))
-    assert search.stairs.tolist() == [False, True]
-
-
 def test_of_two_fits_each_line_has_its_own():
     """All fields."""
     found = choose(np.array([True, False]), fit_of([{"value": 2.0}] * 2), fit_of([{"noise": 3.0}] * 2))
@@ -873,7 +847,7 @@ def test_a_search_begins_with_nothing_known():
     for name in ("side", "clashes", "nearest", "shrunk", "widened", "off_domain"):
         assert getattr(search, name).dtype == np.int8, name
         assert getattr(search, name).tolist() == [0, 0], name
-    for name in ("at_zero", "kinked", "stairs"):
+    for name in ("at_zero", "kinked"):
         assert getattr(search, name).dtype == bool, name
         assert getattr(search, name).tolist() == [False, False], name
     for name in ("own", "left_room", "right_room", "largest", "bent_at"):
