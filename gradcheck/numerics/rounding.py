@@ -308,7 +308,7 @@ def jump_of(
     """The jump of one output in the interval in which it changes most, beside its slope; 0 where it is continuous."""
     change = _changes(points, values, slope)[:, row]
     k, first = int(np.argmax(change)), float(change.max())
-    least = max(LEFT * first if noise is None else noise, BLURRED * float(np.abs(values[:, row]).max()))
+    least = max(LEFT * first if noise is None else noise / 2.0, BLURRED * float(np.abs(values[:, row]).max()))
     (low, high), (at_low, at_high) = points[k : k + 2].tolist(), values[k : k + 2, row].tolist()
     left = first
     for _ in range(HALVINGS):
