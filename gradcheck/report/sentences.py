@@ -24,6 +24,7 @@ CHAIN = "the derivative by another parameter than x, or of another function of f
 SPHERE = "a gradient projected off x, as on a sphere?"
 NORM = "a norm of x that is not differentiated?"
 MEAN = "a mean of x that is not differentiated?"
+MEAN_OR_MORE = "a mean, a norm or a softmax of x (the same where x is one number) that is not differentiated?"
 CENTRE = "a gradient of which the mean was taken off?"
 OTHER_AXIS = "the mean taken off along another axis?"
 NORMALISED = "a normalisation of x that is not differentiated?"
@@ -289,6 +290,7 @@ def _chain(c: Cause) -> str:
 def _projection(c: Cause, where: str) -> str:
     of = "" if c.origin == "x" else f" in {c.origin}"
     one, other, what, meaning = TAKEN_OFF[c.kind]
+    meaning = MEAN_OR_MORE if c.order and c.kind is Kind.NOT_CENTRED else meaning
     return f"{one} is {other} without its {what}{of} in {where}: {meaning}"
 
 
