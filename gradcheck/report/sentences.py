@@ -32,6 +32,8 @@ DEVIATION = "a standard deviation of x that is not differentiated?"
 DIVIDED = "a sum by which x is divided is not differentiated?"
 SOFTMAX = "the sum under a softmax is not differentiated?"
 BY_P = "the derivative by p, a softmax that is not differentiated?"
+PAIRED = "a symmetric matrix taken for its one triangle?"
+READ = "f reads one triangle alone, as cholesky and eigvalsh do?"
 CROSSED = "what acts between the entries is left out?"
 LOGARITHM = "a small constant inside a logarithm, as in log(x + d)"
 ASSIGNED = "assigned where it should be added up (indices that repeat, windows that overlap)?"
@@ -82,6 +84,8 @@ def cause_sentence(c: Cause) -> str:
             return f"analytic is {half}the conjugate of numerical in {where}: {whose}"
         case Kind.TRANSPOSED:
             return f"{where if c.place.extent is Extent.BOX else name} is transposed"
+        case Kind.FOLDED:
+            return _folded(c, where)
         case Kind.PERMUTED:
             return f"{name} is permuted: {c.order} fits"
         case Kind.BY_COLUMNS | Kind.BY_ROWS | Kind.REVERSED | Kind.SHIFTED:
@@ -285,6 +289,14 @@ def _chain(c: Cause) -> str:
     if c.order in ("-1", "2", "-2"):
         return c.order.removesuffix("1") + ("" if c.order == "-1" else " ") + c.origin
     return f"{c.order or number(c.value or 0.0, 6)} {c.origin}"
+
+
+def _folded(c: Cause, where: str) -> str:
+    other, meaning = ("numerical", PAIRED) if c.origin == "analytic" else ("analytic", READ)
+    onto = "upper" if c.order == "lower" else "lower"
+    doubled = ", its diagonal doubled," if c.length else ""
+    how = f"with its {c.order} triangle folded onto the {onto} one{doubled}"
+    return f"{c.origin} is {other} {how} in {where}: {meaning}"
 
 
 def _projection(c: Cause, where: str) -> str:

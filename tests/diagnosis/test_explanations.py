@@ -335,6 +335,18 @@ EXAMPLES = {
         "numerical is 0 in x[9:12], analytic is not: those with x >= 2.19; a clamp that is not differentiated?",
         x=LINE,
     ),
+    "a triangle folded": Example(
+        SQUARE + SQUARE.T,
+        np.triu(SQUARE + SQUARE.T) + np.triu(SQUARE + SQUARE.T, 1),
+        "analytic is numerical with its lower triangle folded onto the upper one in all 9 entries of x: "
+        "a symmetric matrix taken for its one triangle?",
+    ),
+    "one triangle read": Example(
+        np.tril(SQUARE + SQUARE.T) + np.tril(SQUARE + SQUARE.T, -1),
+        SQUARE + SQUARE.T,
+        "numerical is analytic with its upper triangle folded onto the lower one in all 9 entries of x: "
+        "f reads one triangle alone, as cholesky and eigvalsh do?",
+    ),
     "not used": Example(
         changed(M, (2, slice(None)), 0.0),
         M,
