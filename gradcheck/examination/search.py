@@ -79,7 +79,8 @@ def search(claim: Claim, test: JointTest, direction: Direction) -> Found:
         )  # fmt: skip
         if places.wrong or places.right or places.spent or direction.exact:
             break
-    left = np.flatnonzero(~claim.still)
+    # What does not move, as it is claimed to do nothing, is looked at by itself.
+    left = np.flatnonzero(~claim.still & (direction.tangent != 0))
     clear = not test.unsettled.any()
     vain = accepted and not places.wrong and bool(places.unexplained.any())
     if (places.dense or places.spent or vain) and left.size <= (

@@ -268,6 +268,41 @@ def test_a_symmetric_array_taken_for_its_triangle_is_told_by_one_direction(mista
         assert report.nfev <= 70
 
 
+def log_sum(values: Any, axis: int) -> Any:
+    """log of the sum of exp along an axis."""
+    return np.log(np.exp(values).sum(axis=axis))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 11, 12, 18, 19])
+def test_arrays_along_which_f_is_flat_are_not_searched_for_what_is_wrong_in_another(seed):
+    """A hidden Markov model at zeros, without the emission at the first time; one that forgets an array is told so."""
+    rng = np.random.default_rng(seed)
+    times, k, v = rng.integers(5, 40), rng.integers(2, 6), rng.integers(2, 7)
+    seen = rng.integers(0, v, times)
+
+    def f(p: Any) -> float:
+        a, b = p["A"] - log_sum(p["A"], 1)[:, None], p["B"] - log_sum(p["B"], 1)[:, None]
+        alpha = p["pi"] - log_sum(p["pi"], 0) + b[:, seen[0]]
+        for t in seen[1:]:
+            alpha = log_sum(alpha[:, None] + a, 0) + b[:, t]
+        return float(-log_sum(alpha, 0) + np.sum(np.sin(p["c"])) / 3.0)
+
+    def gradient(first: int, c: float) -> Any:
+        found = {name: np.zeros_like(part) for name, part in x.items()}
+        for t in seen[first:]:
+            found["B"] += (1.0 / v - np.eye(v)[t]) / k
+        return found | {"c": np.full(3, c)}
+
+    x = {"pi": np.zeros(k), "A": np.zeros((k, k)), "B": np.zeros((k, v)), "c": np.zeros(3)}
+    size = sum(part.size for part in x.values())
+    assert check_gradient(f, gradient(0, 1 / 3), x, rng=seed).outcome is Outcome.PASS
+    report = check_gradient(f, gradient(1, 1 / 3), x, rng=seed)
+    assert [a.name for a in report.arrays if a.wrong or a.about] == ['params["B"]']
+    assert report.nfev <= 10 * size + 20
+    both = check_gradient(f, gradient(1, 0.0), x, rng=seed)
+    assert [a.name for a in both.arrays if a.wrong or a.about] == ['params["B"]', 'params["c"]']
+
+
 def test_one_entry_beside_a_folded_triangle_is_no_part_of_it():
     """What else is wrong is told by itself, and the triangle not as the one explanation of all."""
     rng = np.random.default_rng(0)
