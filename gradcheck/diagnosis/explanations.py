@@ -14,7 +14,7 @@ import numpy as np
 from gradcheck._typing import Flat
 from gradcheck.diagnosis import patterns, projections, terms
 from gradcheck.diagnosis.gather import scope_of
-from gradcheck.diagnosis.orders import arrays_moved, rearranged
+from gradcheck.diagnosis.orders import arrays_moved, folded, rearranged
 from gradcheck.diagnosis.regions import together, two_lines
 from gradcheck.diagnosis.scope import DECADES, Scope, Subject, strictly
 from gradcheck.parameters.block import Block
@@ -269,7 +269,7 @@ def _cache(subject: Subject, evidence: Entries, grad: Gradient) -> tuple[Cause |
 # Simple and specific first; each looks at one array, or at all that have a wrong entry. Those that fit a constant, or
 # tell a range alone, are asked where no other explains.
 EXACT: tuple[Callable[[Scope], Cause | None], ...] = (
-    patterns.missing, patterns.assigned, patterns.conjugate, patterns.factor, _moved, projections.reduced,
+    patterns.missing, patterns.assigned, patterns.conjugate, patterns.factor, _moved, folded, projections.reduced,
     projections.projected, projections.other_axis, projections.divided, projections.softmax, terms.parametrisation,
 )  # fmt: skip
 FITTED: tuple[Callable[[Scope], Cause | None], ...] = (

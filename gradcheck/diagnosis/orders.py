@@ -15,6 +15,7 @@ from gradcheck._typing import Flat, Index
 from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, Scope
 from gradcheck.numerics.tangents import generator_of
 from gradcheck.parameters.block import Block
+from gradcheck.parameters.triangles import other_claims
 from gradcheck.results.cause import Cause, Extent, Kind, Place
 
 Array = NDArray[np.floating[Any]]
@@ -58,6 +59,18 @@ def rearranged(s: Scope) -> Cause | None:
     if s.complete:
         return Cause(Kind.REORDERED, s.wrong_place()) if _same_values(s) else None
     return _values_elsewhere(s)
+
+
+def folded(s: Scope) -> Cause | None:
+    """A square array of which one side is the other with one triangle folded onto the other."""
+    shape = s.blocks[0].shape
+    if len(s.blocks) > 1 or s.blocks[0].is_complex or not (s.whole and s.complete) or len(shape) != 2:
+        return None
+    for how, other in other_claims(s.analytic.reshape(shape)) if shape[0] == shape[1] else ():
+        if how is not None and s.mends(other.ravel(), choices=1.0):
+            length = 2 if how.doubled else None
+            return Cause(Kind.FOLDED, s.everywhere(), length=length, origin=how.side, order=how.triangle)
+    return None
 
 
 def _tells(s: Scope, cause: Cause, array: Array, moved: Array, explained: Flat) -> bool:

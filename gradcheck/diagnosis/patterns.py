@@ -278,12 +278,17 @@ def float32(s: Scope) -> Cause | None:
 
 def unused(s: Scope) -> Cause | None:
     """Numerical zeros where analytic is not zero: f does not depend on these entries."""
-    if s.wrong.sum() < 1 + MARGIN or s.telling.any():
+    zero = np.zeros_like(s.analytic)
+    if s.telling.any() or not (s.convinces(zero) and _is_zero(s).all()):
         return None
-    if not (s.convinces(np.zeros_like(s.analytic)) and _is_zero(s).all()):
-        return None
+    place = s.wrong_place()
+    if s.wrong.sum() < 1 + MARGIN:
+        # Where few were judged a direction through all of them tells.
+        if not (s.analytic.all() and s.fits(zero).all() and s.confirmed(zero)):
+            return None
+        place = s.everywhere(True)
     # What analytic is there may be told as well: a weight decay alone.
-    return Cause(Kind.UNUSED, s.wrong_place(), 1, origin=_beyond(s))
+    return Cause(Kind.UNUSED, place, 1, origin=_beyond(s))
 
 
 def _is_zero(s: Scope) -> Mask:

@@ -28,6 +28,8 @@ KINDS = {
     "x - 1": (Kind.NOT_SCALED, None),
     "1, x": (Kind.NOT_NORMALISED, None),
 }
+# The order of a mean where x is one number along each line: a norm or a softmax of that takes off the same.
+ALIKE = "alike"
 # What people add to a mean of squares, so that nothing is divided by 0; the first is none.
 ADDED = (0.0, 1e-3, 1e-5, 1e-6, 1e-8, 1e-12)
 # Entries that are judged to see whether numerical repeats along an axis, where no two that share a line were.
@@ -123,7 +125,8 @@ def projected(s: Scope) -> Cause | None:
         return None
     for basis, kinds in KINDS.items():
         for words, lines in _lines(s):
-            if lines.shape[1] < 1 + MARGIN:
+            alike = _alike_along(s, lines)
+            if lines.shape[1] < 1 + MARGIN or (alike and "x" in basis):
                 continue
             for kind, added in itertools.product(kinds, ADDED):
                 given_back = kind is not kinds[0]
@@ -134,7 +137,8 @@ def projected(s: Scope) -> Cause | None:
                     continue
                 explained = _explained(s, lines, *_directions(s, lines, basis, added), given_back)
                 if explained is not None and s.mends(explained, choices=2.0):
-                    return Cause(kind, s.everywhere(s.confirmed(explained)), origin=words)
+                    place = s.everywhere(s.confirmed(explained))
+                    return Cause(kind, place, origin=words, order=ALIKE if alike else "")
     return None
 
 
@@ -165,14 +169,12 @@ def divided(s: Scope) -> Cause | None:
     if not _whole(s):
         return None
     for words, lines in _lines(s):
-        if lines.shape[1] < 1 + MARGIN:
+        if lines.shape[1] < 1 + MARGIN or _alike_along(s, lines):
             continue
         x, g = _x(s)[lines], s.analytic[lines]
         explained = np.empty_like(s.analytic)
         explained[lines] = g - np.sum(g * x, axis=1, keepdims=True) / np.sum(x, axis=1, keepdims=True)
-        # Where f does not depend on x at all, a constant too many says it better.
-        still = s.complete and not (np.abs(s.numerical) > s.bar).any()
-        if not still and s.mends(explained, choices=1.0):
+        if s.mends(explained, choices=1.0):
             return Cause(Kind.NOT_DIVIDED, s.everywhere(s.confirmed(explained)), origin=words)
     return None
 
@@ -192,6 +194,8 @@ def softmax(s: Scope) -> Cause | None:
         e = np.exp(x - x.max(axis=1, keepdims=True))
         p = e / e.sum(axis=1, keepdims=True)
         for part, h in (("", g), ("diagonal", g / (1.0 - p)), ("by p", p * g)):
+            if not part and _alike_along(s, lines):
+                continue
             explained = np.empty_like(s.analytic)
             explained[lines] = h - p * h.sum(axis=1, keepdims=True)
             if s.mends(explained, choices=1.0):
@@ -201,8 +205,17 @@ def softmax(s: Scope) -> Cause | None:
 
 
 def _whole(s: Scope) -> bool:
-    """Whether it is one real array of which every analytic value is at hand; a sum is wrong in more than one entry."""
-    return len(s.blocks) == 1 and not s.blocks[0].is_complex and s.whole and bool(s.wrong.sum() > 1)
+    """Whether it is one real array of which every analytic value is at hand, and f shows more than one wrong slope.
+
+    Where numerical is 0 too much fits: all rows of one number are 0 without their means.
+    """
+    return len(s.blocks) == 1 and not s.blocks[0].is_complex and s.whole and bool(s.telling.sum() > 1)
+
+
+def _alike_along(s: Scope, lines: Index) -> bool:
+    """Whether x is one number along each of some lines: then all that is taken off there is a mean."""
+    x = _x(s)[lines]
+    return bool((np.ptp(x, axis=1) <= SAME * np.abs(x).max(axis=1)).all())
 
 
 def _x(s: Scope) -> Flat:

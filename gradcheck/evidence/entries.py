@@ -29,7 +29,15 @@ from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import Estimate, unmeasured
 from gradcheck.results.outcome import Limit
 from gradcheck.results.table import concatenate, put, rows
-from gradcheck.results.verdict import LEFT, Judgement, accepted, gradient_scale, judge, steepness_nearby
+from gradcheck.results.verdict import (
+    LEFT,
+    Judgement,
+    accepted,
+    blur_of,
+    gradient_scale,
+    judge,
+    steepness_nearby,
+)
 
 # Coordinates measured together: enough to keep array arithmetic cheap, few enough that an interruption loses little;
 # and lines of all outputs, so that memory stays bounded.
@@ -92,6 +100,7 @@ def judged(
     groups: Groups | None = None,
 ) -> Entries:
     """The decision about measured entries (k,); what seems wrong is measured again."""
+    found = _without_rounded_kinks(setting, found, entries)
     evidence = Entries(entries, given, found, decide(setting, found, given, entries), interrupted)
     if interrupted:
         return evidence
@@ -160,6 +169,23 @@ def claimed_still(setting: Setting, found: Estimate, analytic: Flat, output: Ind
     return replace(found, error=error, noise=noise, limit=limit)
 
 
+def _blur(setting: Setting, found: Estimate, entries: Index) -> Flat:
+    """What the slopes (k,) of entries are off by as f rounds coordinates, see `blur_of`."""
+    output, column = setting.places(entries)
+    return blur_of(found.curvature, setting.x[column], output, setting.tolerance.eps)
+
+
+def _without_rounded_kinks(setting: Setting, found: Estimate, entries: Index) -> Estimate:
+    """Jumps of the slope by no more than what f makes of it by rounding x are noise, which grows with steps."""
+    kinked = np.asarray(found.limit == Limit.KINK)
+    if not kinked.any():
+        return found
+    kinked &= 2.0 * found.kink <= _blur(setting, found, entries)
+    limit = found.limit.copy()
+    limit[kinked] = Limit.NOISE
+    return replace(found, limit=limit)
+
+
 def decide(
     setting: Setting, found: Estimate, given: Flat, entries: Index, *, exact: bool = False
 ) -> Judgement:
@@ -174,7 +200,10 @@ def decide(
         # A coordinate that is 0 has no size: f may be steep at any distance.
         scale = np.where(at_zero, scale, np.maximum(scale, LEFT * steepness_nearby(found, group)))
     zero: Mask = at_zero | exact
-    return judge(given, found, scale, setting.tolerance, zero=zero, subgradient=setting.subgradient)
+    blur = _blur(setting, found, entries)
+    return judge(
+        given, found, scale, setting.tolerance, zero=zero, blur=blur, subgradient=setting.subgradient
+    )
 
 
 def _noise_decides(setting: Setting, given: Flat, entries: Index) -> bool:

@@ -22,6 +22,10 @@ from gradcheck.results.verdict import Judgement
 # Noise of so many roundings of f(x) may be kinks, which the digits of f resolve; what moves f by so many roundings
 # shows; and nearer is so many times as near, at the least.
 ROUGH, SHOWS, NEARER = 1e3, 16.0, 30.0
+# Where noise is above that: so many times as far as where one value shows, f shows it as well.
+FARTHER_ON = (2.0, 4.0, 8.0)
+# Where f is looked at on the way from there to where noise is as large, as powers.
+ON_THE_WAY = (1.0 / 3.0, 2.0 / 3.0, 1.0)
 # Kinks that noise did not show change a slope by no more than this part of what its array is.
 SLIGHT = 0.01
 # So many columns, those of the weakest accusations, are looked at first; all where one of these does not hold.
@@ -72,7 +76,7 @@ def _nearest(setting: Setting, evidence: Entries) -> Flat:
     suspect = evidence.judgement.wrong & np.isfinite(distance) & (found.limit != Limit.KINK)
     suspect &= (given != 0) | (x == 0)
     # At a coordinate of 0, which has no size, f may change over any length.
-    suspect &= _rough(setting)[output] | (x == 0) | (distance <= SLIGHT * scale)
+    suspect &= _rough(setting)[output] | (x == 0) | _slight(evidence)
     # Terms within f are rounded as well, and x; what was measured where f seems to be flat beside 0 is what it bends.
     flat = (x == 0) & (np.abs(found.value) <= MARGIN * found.error)
     digits = _digits(setting)[output]
@@ -83,6 +87,12 @@ def _nearest(setting: Setting, evidence: Entries) -> Flat:
     near = np.maximum(near[column], smallest_steps(setting, column))
     room = np.max(_room(setting, column), axis=0)
     return np.asarray(np.where(suspect & (NEARER * near <= np.minimum(found.step, room)), near, np.nan))
+
+
+def _slight(evidence: Entries) -> Mask:
+    """Accusations (k,) by so little that kinks may make it of which noise shows nothing."""
+    distance = np.abs(evidence.analytic - evidence.estimate.value)
+    return np.asarray(distance <= SLIGHT * evidence.judgement.scale)
 
 
 def _room(setting: Setting, column: Index) -> Flat:
@@ -106,19 +116,47 @@ def _fine_level(setting: Setting) -> Flat:
 
 
 def _shown(setting: Setting, evidence: Entries, near: Flat, at: Index) -> Index:
-    """Those of some entries of which f shows the claim rather than what was found, as near to x as that is told."""
+    """Those of some entries of which f shows the claim rather than what was found, as near to x as that is told.
+
+    Where noise is far above a rounding it may be that of a solver, which shows any slope somewhere near x; kinks that
+    make so much of it let f follow the claim from x on, by its digits: to one side at least it has to.
+    Slight ones may make less.
+    """
     if at.size == 0 or setting.objective.remaining < at.size:
         return at[:0]
-    entries = evidence.coordinates[at]
-    output, column = setting.places(entries)
-    lines, rows_at = lines_of(setting, output, column, None), np.arange(at.size)
+    output, column = setting.places(evidence.coordinates)
     left, right = _room(setting, column)
-    offsets = lines.reached(rows_at, np.where(right >= left, near[at], -near[at])[:, None])
+    offset = np.where(right >= left, near, -near)
+    at = at[_shows(setting, evidence, offset, at)]
+    gross = _rough(setting)[output[at]] & ~_slight(evidence)[at]
+    shown, left_open = at[~gross], at[gross]
+    for side in (1.0, -1.0):
+        follows = left_open
+        for times in FARTHER_ON:
+            on = side * times * offset
+            follows = follows[((-left < on) & (on < right))[follows]]
+            if setting.objective.remaining < follows.size:
+                return shown
+            follows = follows[_shows(setting, evidence, on, follows, times)]
+        shown, left_open = np.concatenate([shown, follows]), np.setdiff1d(left_open, follows)
+    return shown
+
+
+def _shows(setting: Setting, evidence: Entries, offset: Flat, at: Index, times: float = 1.0) -> Mask:
+    """Of which of some entries (k,) f shows the claim rather than what was found, at an offset of each of all.
+
+    times : how many times as far as that is told, so that it shows by so much better.
+    """
+    if at.size == 0:
+        return np.zeros(0, bool)
+    output, column = setting.places(evidence.coordinates[at])
+    lines, rows_at = lines_of(setting, output, column, None), np.arange(at.size)
+    offsets = lines.reached(rows_at, offset[at, None])
     values = setting.objective.along(lines, rows_at, offsets)
     slope = (values[:, 0] - setting.f_x[output]) / offsets[:, 0]
     off, other = evidence.analytic[at] - slope, evidence.estimate.value[at] - slope
-    shown: Index = at[((slope != 0) | (setting.x[column] == 0)) & (2.0 * np.abs(off) < np.abs(other))]
-    return shown
+    still = (slope == 0) & (setting.x[column] != 0)
+    return np.asarray(~still & (2.0 * times * np.abs(off) < np.abs(other)))
 
 
 def _made_of_steps(setting: Setting, evidence: Entries, near: Flat, shown: Index) -> bool:

@@ -46,6 +46,7 @@ class Claim:
     judged: list[Entries] = field(default_factory=list)
     regions: list[Region] = field(default_factory=list)
     factors: dict[str, float] = field(default_factory=dict)
+    replaced: Index = field(default_factory=lambda: np.empty(0, np.intp))
     exact: bool = True
     begun: JointTest | None = None
     tolerant: bool = False
@@ -85,12 +86,16 @@ class Claim:
 
         lengths : (n,) how far the directions of `joint` move each entry.
         """
+        return self.told(entries, self.analytic[entries] / factor, joint, lengths)
+
+    def told(self, entries: Index, right: Flat, joint: Joint, lengths: Flat) -> Entries | None:
+        """The same of entries that are to be others, `right` (k,)."""
         if not (joint.certified[0] and (lengths[entries] > 0).all()):
             return None
         assert self.setting is not None
         unit = self.problem.unit
         given = self.analytic[entries] * unit
-        value, error = given / factor, float(joint.bound[0]) / lengths[entries] * unit / 3.0
+        value, error = right * unit, float(joint.bound[0]) / lengths[entries] * unit / 3.0
         found = as_told(value, error, joint.directions[0].step * lengths[entries])
         return Entries(entries, given, found, decide(self.setting, found, given, entries))
 

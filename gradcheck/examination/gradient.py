@@ -67,6 +67,7 @@ class _Examination:
         claim = self.claim
         joint: Joint | None = None
         test: JointTest | None = None
+        whole: Scaling | None = None
         unnamed = disputed = False
         for attempt in range(1, SEARCHES + 1):
             # Where nothing was found wrong something else about f was: it is looked at anew.
@@ -75,6 +76,7 @@ class _Examination:
             del before
             claim.begun = joint = None  # with their tangents
             scaling, joint = test.along.scaling, test.run()
+            whole = whole or scaling
             claim.exact = test.exact and test.first is not None
             if attempt <= FRESH and not (joint.wrong | joint.certified)[0] and test.exceeded:
                 # Something stood out and did not hold at another step: another direction may tell.
@@ -95,6 +97,9 @@ class _Examination:
                 break
         assert joint is not None
         assert test is not None
+        if test.along.moved == 0 and whole is not None and whole is not scaling and self._all_judged(whole):
+            # Once all that moves f was judged, a mistake is still measured by what that does.
+            scaling = replace(scaling, sizes=whole.sizes)
         settled = bool(joint.certified[0])
         if settled or test.along.moved == 0:
             alone = self._alone(scaling)
@@ -119,6 +124,11 @@ class _Examination:
         if settled and not (decided or claim.regions or np.count_nonzero(test.unsettled)):
             claim.judge_the_small(joint, scaling)
         return evidence_of(claim, joint, scaling if settled else None, self.confidence)
+
+    def _all_judged(self, whole: Scaling) -> bool:
+        """Whether nothing is left of any array that was claimed to do something. whole : where everything moves."""
+        parts = zip(self.claim.problem.parameters.blocks, whole.nothing, strict=True)
+        return all(none or self.claim.still[block.slice].all() for block, none in parts)
 
     def _setting(self, scaling: Scaling) -> Setting | None:
         """What measuring entries takes: what the first direction told, or a probe of the noise near x."""

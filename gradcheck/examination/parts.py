@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck._typing import Index, Mask
+from gradcheck._typing import Flat, Index, Mask
 from gradcheck.examination.claim import Claim
 from gradcheck.function.matrix import Dense, one_row
 from gradcheck.joint.direction import Direction, Joint
@@ -22,6 +22,7 @@ from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, few_lines, flat_indices, hull, whole_box, working_shape
 from gradcheck.results.certificate import Region
 from gradcheck.results.entries import Entries
+from gradcheck.results.table import rows
 
 # Entries of a part with a common factor that the report has numbers of. A part of few is judged entry by entry, which
 # directions know less of.
@@ -265,21 +266,26 @@ def _divided(
     # Of the claim as it holds now: another part may have been divided before.
     claimed = one_row(claim.problem.matrix)
     corrected = np.where(part.inside, claimed * (1.0 - alpha), claimed)
-    problem = replace(claim.problem, matrix=Dense(corrected[None, :]))
-    if problem.objective.remaining < 2 * len(EIGHT):
-        return None, math.inf
-    still = claim.still.copy()
-    still[samples] = True
-    for block, box in part.others:
-        still[flat_indices(block, box)] = True
-    fresh = claim.test_of(problem, still, test)
-    direction = fresh.begin()
-    if direction is None:
-        return None, math.inf
-    if not direction.exceeds.any():
-        return fresh, 0.0
-    along = _along(problem, part, direction)
+    others = [flat_indices(block, box) for block, box in part.others]
+    fresh, direction = passes(claim, test, corrected, np.concatenate([samples, *others]))
+    if fresh is not None or direction is None:
+        return fresh, math.inf if fresh is None else 0.0
+    along = _along(replace(claim.problem, matrix=Dense(corrected[None, :])), part, direction)
     return None, float(direction.residual[0]) / along if along else math.inf
+
+
+def passes(
+    claim: Claim, test: JointTest, right: Flat, still: Index
+) -> tuple[JointTest | None, Direction | None]:
+    """A test of another claim, if its first direction passes, and that direction; still : entries that it leaves."""
+    problem = replace(claim.problem, matrix=Dense(right[None, :]))
+    if problem.objective.remaining < 2 * len(EIGHT):
+        return None, None
+    held = claim.still.copy()
+    held[still] = True
+    fresh = claim.test_of(problem, held, test)
+    direction = fresh.begin()
+    return (None if direction is None or direction.exceeds.any() else fresh), direction
 
 
 def _filled(claim: Claim, block: Block, box: Box, alpha: float, bar: float) -> Region:
@@ -308,6 +314,8 @@ def give_numbers(claim: Claim, joint: Joint, scaling: Scaling) -> None:
     joint, scaling : the last directions, and how far they move each entry. Where they bound nothing, or hardly less
     than what the factor takes, entries of each part are judged by themselves; where none is wrong, it is no part.
     """
+    if claim.replaced.size:
+        _replaced(claim, joint, scaling.lengths)
     parts: dict[float, list[Region]] = {}
     for region in claim.regions:
         if region.factor is not None:
@@ -324,6 +332,22 @@ def give_numbers(claim: Claim, joint: Joint, scaling: Scaling) -> None:
                 claim.judged.append(told)
             else:
                 _sampled(claim, regions, factor)
+
+
+def _replaced(claim: Claim, joint: Joint, lengths: Flat) -> None:
+    """Each entry that is to be another one, where directions prove that but for a few, or a part that holds them."""
+    at = np.setdiff1d(claim.replaced, np.flatnonzero(claim.still))
+    at = at[_beyond(claim, at)]
+    told = claim.told(at, one_row(claim.problem.matrix)[at], joint, lengths)
+    left = at if told is None else at[~told.judgement.wrong]
+    if told is not None and left.size <= FEW:
+        claim.judged.append(rows(told, np.flatnonzero(told.judgement.wrong)))
+        claim.judge(left)
+        return
+    for block in claim.problem.parameters.blocks:
+        count = int(block.holds(claim.replaced).sum())
+        if count:
+            claim.regions.append(Region(block, whole_box(block), True, count))
 
 
 def _sampled(claim: Claim, regions: list[Region], factor: float) -> None:

@@ -7,14 +7,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradcheck._typing import Index, Values
+from gradcheck._typing import Flat, Index, Values
 from gradcheck.examination.claim import Claim
-from gradcheck.examination.parts import explained_by_a_factor, fill_arrays, in_lines, lines_named
+from gradcheck.examination.parts import (
+    explained_by_a_factor,
+    fill_arrays,
+    in_lines,
+    lines_named,
+    passes,
+)
 from gradcheck.examination.row_evidence import tolerated
+from gradcheck.function.matrix import one_row
 from gradcheck.joint.direction import Direction
 from gradcheck.joint.joint import JointTest
 from gradcheck.joint.places import Places, find_places
+from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import whole_box
+from gradcheck.parameters.triangles import other_claims
 from gradcheck.results.certificate import Region
 from gradcheck.results.entries import Entries
 from gradcheck.results.words import number
@@ -28,6 +37,10 @@ SLIGHT = 60
 LEFT, LEFT_IN_NOISE = 250, 20
 # Of an array of which so many are wrong, of those that were looked through, so many in all tell how many are.
 FEWEST, COUNTED = 4, 60
+# Entries that are judged to see whether another claim of many is the right one.
+TOLD = 2
+# Entries of an array that another claim of all of it may take.
+MOST_REPLACED = 2**20
 
 
 @dataclass(frozen=True)
@@ -48,7 +61,7 @@ class Found:
 
 def search(claim: Claim, test: JointTest, direction: Direction) -> Found:
     """Find what is wrong along a direction; it stays still from then on."""
-    if explained_by_a_factor(claim, test, direction):
+    if _explained_by_a_triangle(claim, test, direction) or explained_by_a_factor(claim, test, direction):
         return Found(explains=True)
 
     def judge(column: int, _: Index, off: Values | None) -> Entries:
@@ -66,7 +79,8 @@ def search(claim: Claim, test: JointTest, direction: Direction) -> Found:
         )  # fmt: skip
         if places.wrong or places.right or places.spent or direction.exact:
             break
-    left = np.flatnonzero(~claim.still)
+    # What does not move, as it is claimed to do nothing, is looked at by itself.
+    left = np.flatnonzero(~claim.still & (direction.tangent != 0))
     clear = not test.unsettled.any()
     vain = accepted and not places.wrong and bool(places.unexplained.any())
     if (places.dense or places.spent or vain) and left.size <= (
@@ -86,6 +100,45 @@ def search(claim: Claim, test: JointTest, direction: Direction) -> Found:
     # Right entries explain it where nothing is left that they do not.
     by_right = places.right and not (explained and (places.spent or places.unexplained.any()))
     return Found(bool(places.wrong or by_right), False, places.spent, explained, disputed)
+
+
+def _explained_by_a_triangle(claim: Claim, test: JointTest, direction: Direction) -> bool:
+    """A square array that is claimed by one triangle of what is symmetric: mended in the claim, if the rest is right.
+
+    What it may have to be is tried along the direction at no evaluation, and then along a fresh one.
+    """
+    squares = [b for b in claim.problem.parameters.blocks if _square(b)]
+    if not squares:
+        return False
+    claimed = one_row(claim.problem.matrix)
+    shown, allowed = claimed @ direction.tangent - direction.residual[0], direction.allowed[0]
+    # One of them, or all by the same mistake.
+    for some in [[b] for b in squares] + ([squares] if len(squares) > 1 else []):
+        for others in zip(*(other_claims(claimed[b.slice].reshape(b.shape)) for b in some), strict=False):
+            right = claimed.copy()
+            for block, (_, other) in zip(some, others, strict=True):
+                right[block.slice] = other.ravel()
+            if abs(right @ direction.tangent - shown) <= allowed and _taken_for(claim, test, right):
+                return True
+    return False
+
+
+def _square(block: Block) -> bool:
+    shape = block.shape
+    return len(shape) == 2 and shape[0] == shape[1] and not block.is_complex and block.size <= MOST_REPLACED
+
+
+def _taken_for(claim: Claim, test: JointTest, right: Flat) -> bool:
+    """Whether another claim passes along a fresh direction, and the two entries that it changes most are wrong."""
+    off = one_row(claim.problem.matrix) - right
+    changed = np.flatnonzero((off != 0) & ~claim.still)
+    few = changed[np.argsort(-np.abs(off[changed]), kind="stable")[:TOLD]]
+    fresh, _ = passes(claim, test, right, few)
+    if fresh is None or not claim.judge(few, off[np.sort(few)]).judgement.wrong.all():
+        return False
+    claim.problem, claim.begun = fresh.problem, fresh
+    claim.replaced = np.union1d(claim.replaced, changed)
+    return True
 
 
 def _told_by_a_sample(claim: Claim, test: JointTest, direction: Direction, places: Places) -> bool:

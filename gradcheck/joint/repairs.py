@@ -12,6 +12,7 @@ from gradcheck._typing import Index, Mask
 from gradcheck.function.matrix import Dense, Matrix, Product, Sparse
 from gradcheck.joint.direction import Direction
 from gradcheck.numerics.tangents import within
+from gradcheck.parameters.triangles import changes
 
 # So many rows are hardly wrong on the diagonal alone by chance; entries of fewer are named one by one.
 MANY = 8
@@ -83,8 +84,12 @@ def _scaled_array(matrix: Matrix, direction: Direction, columns: slice) -> Itera
 
 
 def _symmetric(matrix: Matrix) -> Iterator[Matrix]:
-    """Of a matrix of which one triangle is empty the symmetric one."""
+    """What a matrix may have to be of which one triangle is empty: symmetric, the other being half of it or the sum."""
     array = scipy.sparse.csc_array(entries(matrix))
-    lower, upper = scipy.sparse.tril(array, -1), scipy.sparse.triu(array, 1)
+    lower, upper = (
+        scipy.sparse.csc_array(part) for part in (scipy.sparse.tril(array, -1), scipy.sparse.triu(array, 1))
+    )
     if (lower.count_nonzero() == 0) != (upper.count_nonzero() == 0):
-        yield matrix.mended(np.ones(array.shape[0]), scipy.sparse.csc_array((lower + upper).T))
+        diagonal = scipy.sparse.csc_array(scipy.sparse.diags_array(array.diagonal()))
+        for _, change in changes(lower, upper, diagonal):
+            yield matrix.mended(np.ones(array.shape[0]), scipy.sparse.csc_array(change))

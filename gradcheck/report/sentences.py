@@ -24,6 +24,7 @@ CHAIN = "the derivative by another parameter than x, or of another function of f
 SPHERE = "a gradient projected off x, as on a sphere?"
 NORM = "a norm of x that is not differentiated?"
 MEAN = "a mean of x that is not differentiated?"
+MEAN_OR_MORE = "a mean, a norm or a softmax of x (the same where x is one number) that is not differentiated?"
 CENTRE = "a gradient of which the mean was taken off?"
 OTHER_AXIS = "the mean taken off along another axis?"
 NORMALISED = "a normalisation of x that is not differentiated?"
@@ -31,6 +32,8 @@ DEVIATION = "a standard deviation of x that is not differentiated?"
 DIVIDED = "a sum by which x is divided is not differentiated?"
 SOFTMAX = "the sum under a softmax is not differentiated?"
 BY_P = "the derivative by p, a softmax that is not differentiated?"
+PAIRED = "a symmetric matrix taken for its one triangle?"
+READ = "f reads one triangle alone, as cholesky and eigvalsh do?"
 CROSSED = "what acts between the entries is left out?"
 LOGARITHM = "a small constant inside a logarithm, as in log(x + d)"
 ASSIGNED = "assigned where it should be added up (indices that repeat, windows that overlap)?"
@@ -81,6 +84,8 @@ def cause_sentence(c: Cause) -> str:
             return f"analytic is {half}the conjugate of numerical in {where}: {whose}"
         case Kind.TRANSPOSED:
             return f"{where if c.place.extent is Extent.BOX else name} is transposed"
+        case Kind.FOLDED:
+            return _folded(c, where)
         case Kind.PERMUTED:
             return f"{name} is permuted: {c.order} fits"
         case Kind.BY_COLUMNS | Kind.BY_ROWS | Kind.REVERSED | Kind.SHIFTED:
@@ -286,9 +291,18 @@ def _chain(c: Cause) -> str:
     return f"{c.order or number(c.value or 0.0, 6)} {c.origin}"
 
 
+def _folded(c: Cause, where: str) -> str:
+    other, meaning = ("numerical", PAIRED) if c.origin == "analytic" else ("analytic", READ)
+    onto = "upper" if c.order == "lower" else "lower"
+    doubled = ", its diagonal doubled," if c.length else ""
+    how = f"with its {c.order} triangle folded onto the {onto} one{doubled}"
+    return f"{c.origin} is {other} {how} in {where}: {meaning}"
+
+
 def _projection(c: Cause, where: str) -> str:
     of = "" if c.origin == "x" else f" in {c.origin}"
     one, other, what, meaning = TAKEN_OFF[c.kind]
+    meaning = MEAN_OR_MORE if c.order and c.kind is Kind.NOT_CENTRED else meaning
     return f"{one} is {other} without its {what}{of} in {where}: {meaning}"
 
 

@@ -15,6 +15,7 @@ class Kind(Enum):
     FACTOR = "factor"
     CONJUGATE = "conjugate"
     TRANSPOSED = "transposed"
+    FOLDED = "a triangle folded"
     PERMUTED = "axes permuted"
     BY_COLUMNS = "read by columns for rows"
     BY_ROWS = "read by rows for columns"
@@ -119,7 +120,8 @@ class Cause:
     value, bar : the constant, and its uncertainty (3 E); of a factor, analytic = value x numerical.
     length : N, where the factor is N or 1/N. origin : what the constant is known as, or what takes its place:
     `the length of axis 0 of x`, `ln 10`, `exp(x)`. span : the least and the largest of several constants. order : how
-    to move the entries, `numpy.flip(analytic, 0)`. moves : pairs of names, (what is wrong, whose gradient it has).
+    to move the entries, `numpy.flip(analytic, 0)`; of a folded triangle which, `lower`, origin the side that it is of,
+    and length 2 where the diagonal is doubled. moves : pairs of names, (what is wrong, whose gradient it has).
     lacking : whether a term is missing, not surplus.
     """
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck._typing import Mask, Values
+from gradcheck._typing import Index, Mask, Values
 from gradcheck.parameters.leaves import eps_of
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.outcome import Limit
@@ -178,6 +178,19 @@ def _accepted(size: Values, block_scale: Values, tolerance: Tolerance, zero: Mas
     return np.asarray(tau)
 
 
+def blur_of(curvature: Values, x: Values, output: Index, eps: float) -> Values:
+    """How far (m,) derivatives move where a coordinate is rounded: eps |x_j f''_ij|, the most of any j of an output.
+
+    curvature : (m,) f''_ii, nan where it is not known. x : (m,) coordinates. output : (m,) of which output each is.
+    f''_ij is no more than the root of f''_ii f''_jj where f is convex. Beside an offset of 1e6, which f adds to, its
+    slopes are those a rounding away, and where they cancel (at a minimum) a precise stencil shows that.
+    """
+    root = np.sqrt(np.abs(np.where(np.isfinite(curvature), curvature, 0.0)))
+    most = np.zeros(int(output.max(initial=-1)) + 1, root.dtype)
+    np.maximum.at(most, output, np.abs(x) * root)
+    return np.asarray(eps * root * most[output])
+
+
 def judge(
     analytic: Values,
     estimate: Estimate,
@@ -185,6 +198,7 @@ def judge(
     tolerance: Tolerance,
     *,
     zero: Mask | None = None,
+    blur: Values | None = None,
     subgradient: bool = False,
 ) -> Judgement:
     """Compare m analytic derivatives with their numerical estimates.
@@ -195,12 +209,15 @@ def judge(
     of it.
     A decision needs positive evidence: nan is neither wrong nor verified, save for an analytic nan, which is wrong.
     Nor is what moves f by less than the smallest normal number at the step that was taken: below it values lose digits.
-    zero : (m,) where a coordinate is 0, see `accepted`; default nowhere.
+    zero : (m,) where a coordinate is 0, see `accepted`; default nowhere. blur : (m,) what f's slopes are off by as it
+    rounds coordinates, see `blur_of`: no mistake, whatever f shows, and no more than `resolution` leaves. Default 0.
     """
     r, error = estimate.value, estimate.error
     size = _finite_size(analytic, r)
     tau = _accepted(size, block_scale, tolerance, zero)
     bar = 3.0 * error
+    hides = bar if blur is None else bar + blur
+    tau = tau if blur is None else tau + blur
     allowed, scale = bar + tau, np.maximum(size, block_scale)
     known = np.isfinite(error) & np.isfinite(r)
     apart = np.abs(analytic - r)
@@ -216,7 +233,7 @@ def judge(
     # The complex step has no length.
     lost = off & (estimate.step > 0) & (apart * estimate.step < TINY)
     wrong = off & ~lost
-    verified = known & ~lost & (bar <= tolerance.resolution * scale + tolerance.atol) & ~kink & ~wrong
+    verified = known & ~lost & (hides <= tolerance.resolution * scale + tolerance.atol) & ~kink & ~wrong
     finite = np.isfinite(analytic)
     if np.count_nonzero(finite) < finite.size:
         wrong, verified = wrong | ~finite, verified & finite

@@ -789,6 +789,30 @@ def test_a_gradient_that_moves_where_f_does_not_change_is_no_stale_cache(seed):
     assert not any(c.kind in (Kind.STALE, Kind.REMEMBERS) for c in report.causes)
 
 
+@pytest.mark.parametrize("columns", [2, 3])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_term_forgotten_where_all_cancels_is_told_by_the_zeros_that_f_shows(columns, seed):
+    """exp(X V) - X V at zeros, of which the second is forgotten: rows of one number, as a softmax would make 0 of."""
+    rng = np.random.default_rng(1)
+    data = rng.normal(size=(20, 5))
+
+    def f(x):
+        return float((np.exp(data @ x["V"]) - data @ x["V"]).sum() / 20 + np.sum(np.sin(data @ x["M"])))
+
+    def grad(x, forgets=1.0):
+        return {
+            "M": data.T @ np.cos(data @ x["M"]),
+            "V": data.T @ (np.exp(data @ x["V"]) - 1.0 + forgets) / 20,
+        }
+
+    x = {"M": np.zeros((5, 3)), "V": np.zeros((5, columns))}
+    assert check_gradient(f, lambda x: grad(x, 0.0), x, rng=seed).outcome.value == "PASS"
+    report = check_gradient(f, grad, x, rng=seed)
+    assert report.outcome.value == "FAIL"
+    assert [cause.kind for cause in report.causes] == [Kind.UNUSED]
+    assert {w.name.split("[")[1] for w in report.wrong} == {'"V"]'}
+
+
 def padded(seed: int, shape: tuple[int, int], change: Callable[[Any, Any], Any]) -> Report:
     """check_gradient of an f that does not use the last two rows of x; `change` puts the mistake in its gradient."""
     rng = np.random.default_rng(seed)

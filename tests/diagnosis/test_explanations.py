@@ -335,6 +335,18 @@ EXAMPLES = {
         "numerical is 0 in x[9:12], analytic is not: those with x >= 2.19; a clamp that is not differentiated?",
         x=LINE,
     ),
+    "a triangle folded": Example(
+        SQUARE + SQUARE.T,
+        np.triu(SQUARE + SQUARE.T) + np.triu(SQUARE + SQUARE.T, 1),
+        "analytic is numerical with its lower triangle folded onto the upper one in all 9 entries of x: "
+        "a symmetric matrix taken for its one triangle?",
+    ),
+    "one triangle read": Example(
+        np.tril(SQUARE + SQUARE.T) + np.tril(SQUARE + SQUARE.T, -1),
+        SQUARE + SQUARE.T,
+        "numerical is analytic with its upper triangle folded onto the lower one in all 9 entries of x: "
+        "f reads one triangle alone, as cholesky and eigvalsh do?",
+    ),
     "not used": Example(
         changed(M, (2, slice(None)), 0.0),
         M,
@@ -761,6 +773,32 @@ def test_what_fits_equally_well_is_all_said():
 
     assert "lambda x" in first
     assert "a constant that f does not have" in second
+
+
+@pytest.mark.parametrize("columns", [2, 3])
+@pytest.mark.parametrize("x", [0.0, 1.0, None])
+def test_where_f_shows_no_slope_no_projection_is_said(columns: int, x: float | None):
+    """Rows of one number are 0 without their means, as they are less p times their sums where all x are 0."""
+    claim = np.repeat(normal(5, 1), columns, axis=1)
+    at = normal(5, columns, seed=9) if x is None else np.full((5, columns), x)
+
+    (sentence,) = explain(np.zeros((5, columns)), claim, at)
+    assert sentence == (
+        f"numerical is 0 in all {5 * columns} wrong entries of x, analytic is not: f does not use them there?"
+    )
+
+
+@pytest.mark.parametrize("x", [0.0, 1.0])
+def test_where_x_is_one_number_a_norm_or_a_softmax_is_a_mean(x: float):
+    """p is 1/k there, and x / |x| the direction of the mean: one sentence. Where x varies it is a softmax."""
+    (sentence,) = explain(M - M.mean(axis=1, keepdims=True), M, np.full((4, 3), x))
+    assert sentence == (
+        "numerical is analytic without its mean in each row in all 12 entries of x: "
+        "a mean, a norm or a softmax of x (the same where x is one number) that is not differentiated?"
+    )
+    assert "p = softmax of each row" in explain(M - Q * M.sum(axis=1, keepdims=True), M, np.log(Q))[0]
+    # Neither fits a term that is left out.
+    assert not any("without its" in said for said in explain(M, M + M**2, np.full((4, 3), x)))
 
 
 def test_a_constant_without_freedom_beats_a_fitted_one():

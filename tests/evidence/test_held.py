@@ -150,6 +150,34 @@ def test_a_claim_that_holds_on_the_surface_of_a_step_stays_wrong():
     assert len(asked) <= 28
 
 
+@pytest.mark.parametrize("seed", [0, 5, 8])
+def test_the_noise_of_a_solver_bears_out_no_claim(seed: int):
+    """The compliance of springs in a row, beside a term for their mass: one entry without its large part is told."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(5, 120))
+    x, load, d = 0.3 + 0.6 * rng.random(n), np.full(n, 0.1), np.eye(n) - np.eye(n, k=-1)
+    load[-1] += 1.0
+
+    def solved(x: Any) -> Any:
+        return np.linalg.solve(np.dot(d.T * (1e-3 + x**3), d), load)
+
+    def f(x: Any) -> float:
+        return float(load @ solved(x) + 10.0 * (np.mean(x) - 0.4) ** 2)
+
+    def gradient(x: Any) -> Any:
+        return -((d @ solved(x)) ** 2) * 3.0 * x**2 + 20.0 * (np.mean(x) - 0.4) / n
+
+    def forgets(x: Any) -> Any:
+        g = gradient(x)
+        g[0] = 20.0 * (np.mean(x) - 0.4) / n
+        return g
+
+    for rng_seed in range(3):
+        assert check_gradient(f, gradient, x, rng=rng_seed).outcome is Outcome.PASS
+        report = check_gradient(f, forgets, x, rng=rng_seed)
+        assert [m.flat_index for m in report.wrong] == [0]
+
+
 def test_what_is_not_looked_at_nearer():
     """No more noise than digits and a gross mistake; a kink; no room; no budget; a step that is as near as can be."""
     f = bent(2.0, 3.0, 1e-5)

@@ -1,5 +1,7 @@
 """Places and patterns: each wrong entry is named, nothing else is, and it costs what is said."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -225,6 +227,96 @@ def test_a_part_that_is_off_by_a_factor_is_borne_out_by_directions_without_it(li
         judged = report.evidence.entries
         assert judged.coordinates.size == 2
         assert judged.judgement.wrong.all()
+
+
+SYMMETRIC: dict[str, tuple[Any, int]] = {
+    "folded": (lambda g: np.triu(g) + np.triu(g, 1), 90),
+    "folded downwards": (lambda g: np.tril(g) + np.tril(g, -1), 90),
+    "its diagonal too": (lambda g: 2.0 * np.triu(g), 100),
+    "one triangle": (np.triu, 45),
+    "each pair as one": (lambda g: 2.0 * g - np.diag(np.diag(g)), 90),
+}
+
+
+@pytest.mark.parametrize(("mistake", "count"), SYMMETRIC.values(), ids=SYMMETRIC)
+@pytest.mark.parametrize("arrays", [1, 2])
+def test_a_symmetric_array_taken_for_its_triangle_is_told_by_one_direction(mistake, count, arrays):
+    """tr(a S)^3 + sum of sin S with S = (X + X') / 2, and another array; each entry is counted, and the rest right."""
+    names = ("A", "B")[:arrays]
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        x = {name: rng.normal(size=(10, 10)) for name in names} | {"c": rng.normal(size=7)}
+        weights = rng.normal(size=(10, 10))
+
+        def f(p: Any, a: Any = weights) -> float:
+            sums = [(p[name] + p[name].T) / 2.0 for name in names]
+            return float(sum(np.sum(a * s) ** 3 + np.sum(np.sin(s)) for s in sums) + np.sum(np.cos(p["c"])))
+
+        def right(p: Any, a: Any = weights) -> Any:
+            found = {"c": -np.sin(p["c"])}
+            for name in names:
+                s = (p[name] + p[name].T) / 2.0
+                found[name] = 3.0 * np.sum(a * s) ** 2 * (a + a.T) / 2.0 + np.cos(s)
+            return found
+
+        def wrong(p: Any, right: Any = right) -> Any:
+            return right(p) | {name: mistake(right(p)[name]) for name in names}
+
+        assert check_gradient(f, right, x, rng=seed).outcome is Outcome.PASS
+        report = check_gradient(f, wrong, x, rng=seed)
+        assert [(a.wrong or a.about) for a in report.arrays] == [count] * arrays + [0]
+        assert report.nfev <= 70
+
+
+def log_sum(values: Any, axis: int) -> Any:
+    """log of the sum of exp along an axis."""
+    return np.log(np.exp(values).sum(axis=axis))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 11, 12, 18, 19])
+def test_arrays_along_which_f_is_flat_are_not_searched_for_what_is_wrong_in_another(seed):
+    """A hidden Markov model at zeros, without the emission at the first time; one that forgets an array is told so."""
+    rng = np.random.default_rng(seed)
+    times, k, v = rng.integers(5, 40), rng.integers(2, 6), rng.integers(2, 7)
+    seen = rng.integers(0, v, times)
+
+    def f(p: Any) -> float:
+        a, b = p["A"] - log_sum(p["A"], 1)[:, None], p["B"] - log_sum(p["B"], 1)[:, None]
+        alpha = p["pi"] - log_sum(p["pi"], 0) + b[:, seen[0]]
+        for t in seen[1:]:
+            alpha = log_sum(alpha[:, None] + a, 0) + b[:, t]
+        return float(-log_sum(alpha, 0) + np.sum(np.sin(p["c"])) / 3.0)
+
+    def gradient(first: int, c: float) -> Any:
+        found = {name: np.zeros_like(part) for name, part in x.items()}
+        for t in seen[first:]:
+            found["B"] += (1.0 / v - np.eye(v)[t]) / k
+        return found | {"c": np.full(3, c)}
+
+    x = {"pi": np.zeros(k), "A": np.zeros((k, k)), "B": np.zeros((k, v)), "c": np.zeros(3)}
+    size = sum(part.size for part in x.values())
+    assert check_gradient(f, gradient(0, 1 / 3), x, rng=seed).outcome is Outcome.PASS
+    report = check_gradient(f, gradient(1, 1 / 3), x, rng=seed)
+    assert [a.name for a in report.arrays if a.wrong or a.about] == ['params["B"]']
+    assert report.nfev <= 10 * size + 20
+    both = check_gradient(f, gradient(1, 0.0), x, rng=seed)
+    assert [a.name for a in both.arrays if a.wrong or a.about] == ['params["B"]', 'params["c"]']
+
+
+def test_one_entry_beside_a_folded_triangle_is_no_part_of_it():
+    """What else is wrong is told by itself, and the triangle not as the one explanation of all."""
+    rng = np.random.default_rng(0)
+    x, a = rng.normal(size=(9, 9)), rng.normal(size=(9, 9))
+
+    def gradient(x: Any) -> Any:
+        g = 3.0 * np.sum(a * (x + x.T) / 2.0) ** 2 * (a + a.T) / 2.0
+        g = np.triu(g) + np.triu(g, 1)
+        g[4, 4] *= 1.5
+        return g
+
+    report = check_gradient(lambda x: float(np.sum(a * (x + x.T) / 2.0) ** 3), gradient, x, rng=0)
+    assert report.outcome is Outcome.FAIL
+    assert not any("in all 81" in said for said in report.diagnosis)
 
 
 def test_a_triangle_that_was_left_out_is_told_by_its_zeros():

@@ -47,13 +47,18 @@ MISTAKES = {
     "transposed": (SQUARE.T, SQUARE),
     "one triangle of a symmetric one": (np.tril(SYMMETRIC), SYMMETRIC),
     "the other triangle": (np.triu(SYMMETRIC), SYMMETRIC),
+    "one triangle folded onto the other": (np.tril(SYMMETRIC) + np.tril(SYMMETRIC, -1), SYMMETRIC),
+    "and its diagonal doubled": (2.0 * np.triu(SYMMETRIC), SYMMETRIC),
     "without its diagonal": (SQUARE - np.diag(np.diag(SQUARE)), SQUARE),
     "its rows reversed": (WIDE[::-1], WIDE),
     "its columns reversed": (WIDE[:, ::-1], WIDE),
     "shifted along the rows": (np.roll(WIDE, 1, 1), WIDE),
     "shifted along the columns": (np.roll(WIDE, -1, 0), WIDE),
 }
-REPLACED = ("one triangle of a symmetric one", "the other triangle", "without its diagonal")
+REPLACED = (
+    "one triangle of a symmetric one", "the other triangle", "one triangle folded onto the other",
+    "and its diagonal doubled", "without its diagonal",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", MISTAKES)

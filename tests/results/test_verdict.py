@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gradcheck import Outcome, check_gradient, check_jacobian
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.outcome import Limit
-from gradcheck.results.verdict import Judgement, Tolerance, gradient_scale, judge
+from gradcheck.results.verdict import Judgement, Tolerance, blur_of, gradient_scale, judge
 
 STRICT = Tolerance(rtol=1e-6, atol=0.0, resolution=1e-3)
 
@@ -48,6 +48,26 @@ def verdicts(judgement: Judgement) -> list[str]:
 def test_three_errors_and_rtol_are_allowed_and_no_more(distance, verdict):
     """With E = 1e-5 and rtol 1e-6 of 1, a discrepancy up to 3.1e-5 is allowed."""
     assert verdicts(decide(1.0 + distance, measured(1.0, 1e-5))) == [verdict]
+
+
+@pytest.mark.parametrize(
+    ("distance", "blur", "verdict"),
+    [(4e-5, 0.0, "wrong"), (4e-5, 2e-5, "verified"), (6e-5, 2e-5, "wrong"), (4e-5, 1e-3, "open")],
+)
+def test_what_rounding_a_coordinate_makes_is_no_mistake_and_no_pass_where_it_hides_one(
+    distance, blur, verdict
+):
+    """3.1e-5 is allowed of 1, and the blur beside it; one of the resolution of 1e-3 verifies nothing."""
+    judgement = decide(1.0 + distance, measured(1.0, 1e-5), blur=np.array([blur]))
+    assert verdicts(judgement) == [verdict]
+
+
+def test_slopes_move_by_a_rounding_of_a_coordinate_times_second_derivatives():
+    """sum of (a + b t - y)^2 for t = 0, 1, 2: f''_aa = 6, f''_bb = 10, f''_ab = 6 <= sqrt(60), a = 1e6, b = 2."""
+    curvature, x, eps = np.array([6.0, 10.0, np.nan, 10.0]), np.array([1e6, 2.0, 1e9, 2.0]), 2.0**-52
+    blur = blur_of(curvature, x, np.array([0, 0, 0, 1]), eps)
+    assert blur == pytest.approx([6e6 * eps, math.sqrt(60.0) * 1e6 * eps, 0.0, 20.0 * eps])
+    assert blur_of(np.zeros(0), np.zeros(0), np.zeros(0, int), eps).size == 0
 
 
 def test_rtol_is_relative_to_the_larger_of_both():
@@ -477,3 +497,36 @@ def test_a_strict_tolerance_is_that_of_the_arithmetic():
     single = float(np.finfo(np.float32).eps)
     assert Tolerance(0.1, 0.0, 0.1, single).strict() == Tolerance(1e-3, 0.0, 0.1, single)
     assert Tolerance(1e-6).strict() == Tolerance(1e-6)
+
+
+@pytest.mark.parametrize("offset", [1e6, 1e7])
+def test_a_fit_beside_a_large_offset_is_neither_wrong_nor_kinked_at_its_minimum(offset):
+    """Residuals are rounded to 1e-10 or 1e-9, and a gradient of 1e-6 that is left moves by more; 1 % of it is told."""
+    for seed in (*range(8), 22, 26, 37, 70, 88, 106, 145):
+        rng = np.random.default_rng(seed)
+        n = int(rng.integers(50, 400))
+        y, t = offset + rng.normal(size=n), np.linspace(0.0, 1.0, n)
+        powers = np.stack([np.ones(n), t, t**2])
+
+        def left(p: Any, y: Any = y, t: Any = t) -> Any:
+            return (y - (p["a"][0] + p["a"][1] * t + p["a"][2] * t**2)) / np.exp(p["logs"][0])
+
+        def f(p: Any, left: Any = left, n: int = n) -> float:
+            return float(0.5 * np.sum(left(p) ** 2) + n * p["logs"][0])
+
+        def gradient(p: Any, left: Any = left, powers: Any = powers, n: int = n) -> Any:
+            e = left(p)
+            return {"a": -(powers @ e) / np.exp(p["logs"][0]), "logs": np.array([n - e @ e])}
+
+        def larger(p: Any, gradient: Any = gradient) -> Any:
+            return {name: 1.01 * part for name, part in gradient(p).items()}
+
+        c = np.linalg.lstsq(powers.T, y - offset, rcond=None)[0]
+        spread = np.log(np.std(y - offset - c @ powers))
+        p = {"a": np.array([offset, 0.0, 0.0]) + c, "logs": np.array([spread])}
+        p["a"][:2] += 1e-8 * np.random.default_rng(seed + 999).normal(size=2)
+        report = check_gradient(f, gradient, p, rng=seed)
+        assert report.outcome is not Outcome.FAIL
+        assert "a kink at x" not in report.reason
+        p["a"][0] += 0.1
+        assert check_gradient(f, larger, p, rng=seed).outcome is Outcome.FAIL
