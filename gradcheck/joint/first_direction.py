@@ -14,7 +14,7 @@ from gradcheck.joint.few_points import LONGEST_STEP
 from gradcheck.joint.forecast import CAUTIOUS, MOST, enough, harmless, most_of
 from gradcheck.joint.points import EPS
 from gradcheck.numerics.line_fit import EIGHT
-from gradcheck.numerics.rounding import ROUNDED
+from gradcheck.numerics.rounding import jump_of
 from gradcheck.numerics.steps import SMALLEST_VALUE, TOWERING
 from gradcheck.results.certificate import MOST_WITH_NOISE, bound_of
 from gradcheck.results.verdict import LEFT
@@ -32,12 +32,6 @@ USUAL = 3
 # Where noise, a kink or bends are in the way the next step is so much shorter. Kinks lie as near as a ten-thousandth of
 # a step in deep networks: so often a step comes nearer.
 MUCH_NEARER, COMES_NEARER = 100.0, 2
-# A kink, or what bends, turns the slope between two directions by no more than so many times what the farther one shows
-# of it; and of what bends on the way the nearer one shows so much of the square of that turn, over what the values are
-# off by.
-STRAIGHT, TURNS = 8.0, 10.0
-# Up to so many entries are judged one by one where a part of f seems rounded, be it kinks.
-FEW_ENTRIES = 100
 # Where noise is what limits, the next step is so many times as long.
 FARTHER = 8.0
 
@@ -89,10 +83,10 @@ def _nearer(along: Directions, first: Direction, doubtful: Mask, noise: Mask) ->
         nearer = along.first(first.step / MUCH_NEARER**nth) if affords(along, 2) else None
         if nearer is None or nearer.fit is None or last is None:
             return first
-        if along.moved <= FEW_ENTRIES and np.count_nonzero(_rounded(first, nearer) & doubtful):
-            noise |= doubtful
-            break
         if most_of((nearer.error < first.error / FALLS) & ~along.unsettled(nearer), doubtful):
+            if _jumps(along, first, nearer, doubtful):
+                noise |= doubtful
+                break
             return replace(nearer, noisy=nearer.fit.flat if most_of(nearer.fit.flat, doubtful) else False)
         noise |= last.noise <= FALLS * nearer.fit.noise
         last = nearer.fit
@@ -101,21 +95,26 @@ def _nearer(along: Directions, first: Direction, doubtful: Mask, noise: Mask) ->
     return None
 
 
-def _rounded(first: Direction, nearer: Direction) -> Mask:
-    """(m,) rows of which a part is rounded, and the nearer points lie between two steps of it.
+def _jumps(along: Directions, first: Direction, nearer: Direction, doubtful: Mask) -> bool:
+    """Whether f jumps between the nearer points and the farther ones, which scatter: a part of it is rounded.
 
-    The farther points are straight but for the rounding, and have another slope: what turns nearer to x, and does not
-    show in their values, is no larger than that. A slope that turns by d with a curvature c moves f by d^2 / c on the
-    way: by as much as the values are off where f oscillates.
+    Then what is smooth nearer to x is the surface of a step. Looked at along the nearer direction, by the one of some
+    rows (m,) that scatters most; kinks between these points turn f and leave no jump.
     """
     far, near = first.fit, nearer.fit
     assert far is not None
     assert near is not None
-    apart, left = np.abs(far.value - near.value), far.spread
-    clash = apart > 3.0 * (first.error + nearer.error)
-    straight = far.flat & ~far.kinked & (left <= ROUNDED * far.size)
-    turned = apart**2 <= 2.0 * TURNS * near.even[0] * left
-    return np.asarray(clash & straight & ~turned & (apart * first.step > STRAIGHT * left))
+    rows = doubtful & far.flat & ~far.kinked & (far.spread > 0)
+    if not np.count_nonzero(rows) or along.problem.eps_of_x or not affords(along, 3):
+        return False
+    row = int(np.argmax(np.where(rows, far.spread / first.weight, -1.0)))
+    ends = np.array([nearer.step, first.step])
+    values = along.problem.along(nearer.tangent, ends)
+
+    def ahead(at: float) -> Values:
+        return np.asarray(along.problem.along(nearer.tangent, np.array([at]))[0])
+
+    return jump_of(ahead, ends, values, near.value, row, float(far.spread[row])) > 0
 
 
 def _in_noise(along: Directions, first: Direction, noise: Mask, doubtful: Mask, delta: float) -> Direction:

@@ -38,7 +38,7 @@ BEYOND_TOLD, FARTHER = 0.01, (10.0, 100.0)
 HALVINGS, LEFT = 15, 1.0 / 16.0
 # So many intervals of those between the points have to hold a jump, of this part of the largest at the least: one may
 # be a single jump beside x. Rows that are looked at.
-SEVERAL, NO_SMALLER, ROWS = 3, 1.0 / 8.0, 3
+SEVERAL, NO_SMALLER, ROWS = 2, 1.0 / 8.0, 3
 # What is no more than so many roundings of f is none.
 BLURRED = 64.0 * float(np.finfo(np.float64).eps)
 

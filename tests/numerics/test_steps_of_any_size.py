@@ -59,7 +59,7 @@ def test_what_is_continuous_has_no_jump(f):
 
 
 def test_one_jump_beside_x_is_no_rounding():
-    """Three intervals have to hold one."""
+    """Two intervals have to hold one."""
     ahead, values, calls = asked(lambda t: 0.02 * t + (1e-7 if t > 2.5e-6 else 0.0))
     assert jumps(ahead, POINTS, values, np.array([0.02]), np.ones(1, bool)).tolist() == [0.0]
     assert calls == []
