@@ -127,7 +127,7 @@ def verify(
     g, bar = evidence.analytic[at], 3.0 * error
     scale, zero = judgement.scale[at], setting.x[setting.places(evidence.coordinates[at])[1]] == 0
     allowed = bar + accepted(g, value, scale, tolerance, zero)
-    fine = bar <= tolerance.resolution * scale + tolerance.atol
+    fine = bar <= tolerance.resolution * scale + tolerance.hidden
     right = fine & (np.abs(g - value) <= allowed)
     found, decided = rows(evidence.estimate, at[right]), rows(judgement, at[right])
     found = replace(found, value=value[right], error=error[right], nfev=0)
