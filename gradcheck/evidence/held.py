@@ -64,14 +64,14 @@ def _nearest(setting: Setting, evidence: Entries) -> Flat:
     """How near to x (k,) each entry is looked at, the same for those of a column; nan where it is not."""
     found, given = evidence.estimate, evidence.analytic
     output, column = setting.places(evidence.coordinates)
-    x, distance, scale = setting.x[column], np.abs(given - found.value), evidence.judgement.scale
+    x, distance, scale = setting.sizes[column], np.abs(given - found.value), evidence.judgement.scale
     flat = (x == 0) & (np.abs(found.value) <= MARGIN * found.error)
     # Where f does not move it may stand on a step: that shows no slope of 0.
     suspect = evidence.judgement.wrong & np.isfinite(distance) & (found.limit != Limit.KINK) & (given != 0)
     suspect &= _rough(setting)[output] | flat | ((x != 0) & (distance <= SLIGHT * scale))
     # Terms within f are rounded as well, and x; most of what was measured beside 0 is what f bends.
     digits = _digits(setting)[output]
-    rounding = np.maximum(_fine_level(setting)[output], setting.tolerance.eps * np.abs(x) * scale)
+    rounding = np.maximum(_fine_level(setting)[output], setting.tolerance.eps * x * scale)
     rounding = np.where(x == 0, digits, rounding)
     near = np.full(setting.x.size, np.inf)
     np.minimum.at(near, column[suspect], SHOWS * rounding[suspect] / distance[suspect])
@@ -170,7 +170,7 @@ def without_lost(setting: Setting, evidence: Entries, judge: Decide) -> Entries:
     """
     given, found = evidence.analytic, evidence.estimate
     output, column = setting.places(evidence.coordinates)
-    size = np.abs(setting.x[column])
+    size = setting.sizes[column]
     steps = FARTHER * np.where(size > 0, size, setting.scales[column])
     moved = np.abs(given) * steps
     still = evidence.judgement.wrong & (found.chord <= HARDLY * np.abs(given)) & np.isfinite(moved)
