@@ -20,6 +20,8 @@ SMALL, MOVES = 1e3, 1e3
 # What is claimed has to be no more than so many times what f shows for an accusation: steeper, and f may have that
 # slope at x, and level off before it shows.
 STEEPER = 2.0
+# A step over which f has to be about as straight as is claimed.
+STRAIGHT = 0.03
 NOTE = Finding(
     "f does not move by more than a few of its roundings within the size of x: this check sees its slope over "
     "steps as at x = 0"
@@ -67,4 +69,15 @@ def tells(known: Known) -> bool:
     size = root_mean_square(norms) / math.sqrt(known.question.x.size)
     if not (size > 0 and (3.0 * entries.estimate.error <= resolution * size).all()):
         return False
+    if not _nearly_straight(known, norms):
+        return False
     return all(evidence.certified(array, resolution) for array in evidence.arrays)
+
+
+def _nearly_straight(known: Known, norms: Flat) -> bool:
+    """Whether f moves over a longer step by no more than ten times what is claimed (m,): else it hides what is at x."""
+    objective, x = known.objective, known.question.x
+    tangent = STRAIGHT * random_units(generator_of(known.question.rng), x.size)
+    values = objective.line(Rays(x, [tangent]), np.array([-1.0, 1.0])).reshape(2, -1)
+    moved = np.abs(values - np.atleast_1d(known.inspected.f_x)).max(axis=0)
+    return bool(np.median(moved - 10.0 * STRAIGHT * norms) <= 0)

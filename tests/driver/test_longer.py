@@ -57,3 +57,16 @@ def test_where_f_levels_off_beyond_x_longer_steps_decide_nothing(size, factor):
         assert check_gradient(level, grad, x).outcome is Outcome.INCONCLUSIVE
         square = check_gradient(lambda x: constant + np.sum(x * x), lambda x: np.float32(2 * factor) * x, x)
         assert square.outcome is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("n", [2, 8])
+@pytest.mark.parametrize("factor", [-1.0, 2.0, 1.1])
+def test_what_f_does_farther_away_bears_out_no_claim_of_next_to_nothing(n, factor):
+    """sqrt(x^2 + 1e-10) at 1e-14 has slopes of 1e-9 beside those of 1 at 1e-4: a wrong claim does not pass."""
+    x = np.random.default_rng(0).normal(size=n) * 1e-14
+
+    report = check_gradient(
+        lambda x: 41.5888 + np.sum(np.sqrt(x * x + 1e-10)), lambda x: factor * x / np.sqrt(x * x + 1e-10), x
+    )
+
+    assert report.outcome is not Outcome.PASS
