@@ -17,6 +17,7 @@ from gradcheck.results.finding import Finding
 # An x of so many roundings of 1 at most is asked whether f moves by so many of its own within the size of x: by fewer,
 # and no step of the usual ones, a tenth of that size, shows a slope to a few per cent.
 SMALL, MOVES = 1e3, 1e3
+LARGEST = SMALL * eps_of(np.float32)
 # What is claimed has to be no more than so many times what f shows for an accusation: steeper, and f may have that
 # slope at x, and level off before it shows.
 STEEPER = 2.0
@@ -34,12 +35,15 @@ def scales_as_at_zero(known: Known) -> Flat | None:
     Two evaluations, where x is small enough for that.
     """
     scales, objective, x = known.few_scales, known.objective, known.question.x
-    if scales is None or known.question.room is not None:
+    # The first coordinate tells most often.
+    if scales is None or known.question.room is not None or not -LARGEST <= x[0] <= LARGEST:
+        return None
+    if scales.max() > LARGEST:
         return None
     f_x = np.atleast_1d(np.asarray(known.inspected.f_x, np.float64))
     single = bool((significant_bits(f_x[None, :]) <= SINGLE).all())
     eps = max(eps_of(b.real_dtype) for b in objective.parameters.blocks)
-    eps = max(eps, eps_of(np.float32)) if single else eps
+    eps = min(max(eps, eps_of(np.float32)) if single else eps, eps_of(np.float32))
     if not scales.max() <= SMALL * eps or not objective.affords(2):
         return None
     tangent = scales * random_units(generator_of(known.question.rng), x.size)

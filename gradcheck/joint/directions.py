@@ -287,7 +287,7 @@ class Directions(Points):
         if exact:
             rounding = rows.maximum(rounding, ROUNDING * EPS * abs(rows.of(problem.f_x)))
         # And in every entry what is 0 to its dtype.
-        nothing = tolerance.floor * root_mean_square(tangent) * tangent.size
+        nothing = tolerance.floor * (tangent @ tangent * tangent.size) ** 0.5
         allowed = 3.0 * error + rows.maximum(least, rounding) + nothing
         self._last = None
         return Direction(tangent, step, weight, product - slope, error, allowed, exact, **known)
