@@ -14,23 +14,26 @@ import numpy as np
 
 from gradcheck._typing import Flat, Values
 from gradcheck.driver.options import Options, check_flag, told
-from gradcheck.driver.prepare import nowhere
+from gradcheck.driver.prepare import coarsest, nowhere
+from gradcheck.driver.taylor_verdict import hides, verdict
 from gradcheck.errors import GradientCheckInterrupted
 from gradcheck.function.arithmetic import own_arithmetic
+from gradcheck.function.contract import is_pair
 from gradcheck.function.lines import Rays
+from gradcheck.function.matrix import matrix_dtype
 from gradcheck.function.progress import Progress
 from gradcheck.function.vector_contract import call_outputs, called_at, curvature_along, slope_along
 from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.numerics.noise import first_spacing, measure_noise
-from gradcheck.numerics.remainders import LEAST, Remainders, norm
-from gradcheck.numerics.steps import DROWNED
-from gradcheck.numerics.tangents import ROUNDING, random_units
+from gradcheck.numerics.outputs import Noise
+from gradcheck.numerics.remainders import Model, norm
+from gradcheck.numerics.tangents import random_units
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
-from gradcheck.results.verdict import DEFAULT_RTOL
+from gradcheck.results.verdict import Tolerance
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
 
 # Steps between the largest, an eighth of x's own scale, and the noise floor; a factor two apart.
 LARGEST, STEPS = 0.125, 24
+# Where noise hides what these are to show, so many longer ones are taken together, so many times.
+TOGETHER, LONGER = 3, 3
 # Evaluations of f: two at x, eight for its noise, two at each step.
 USUAL = 2 + 8 + 2 * STEPS
 
@@ -62,6 +67,8 @@ class TaylorResult:
         f is linear along v (quadratic, with a Hessian), as far as noise shows.
     tangent
         v, flat.
+    resolution, rtol
+        those that were used.
     seconds
         wall time.
     """
@@ -78,6 +85,7 @@ class TaylorResult:
     nfev: int
     seed: Any
     resolution: float = 1e-3
+    rtol: float = 1e-6
     seconds: float = field(default=0.0, compare=False)
     recipe: Recipe | None = field(default=None, compare=False, repr=False)
 
@@ -94,9 +102,9 @@ class TaylorResult:
         unknown = math.nan
         return Report(
             outcome=self.outcome, reason=self.reason, arrays=(), wrong=(), diagnosis=(), notes=(), method="taylor",
-            nfev=self.nfev, ngev=1, seconds=self.seconds, max_error=unknown, detectable=unknown, rtol=0.0, atol=0.0,
-            resolution=self.resolution, seed=self.seed, call=f"gradcheck.taylor_test(f, derivative, x, {seed})",
-            recipe=self.recipe,
+            nfev=self.nfev, ngev=1, seconds=self.seconds, max_error=unknown, detectable=unknown, rtol=self.rtol,
+            atol=0.0, resolution=self.resolution, seed=self.seed, recipe=self.recipe,
+            call=f"gradcheck.taylor_test(f, derivative, x, {seed})",
         )  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
@@ -150,7 +158,7 @@ def taylor_test(
     *,
     args: Sequence[Any] = (),
     hessian: Any = None,
-    resolution: float = 1e-3,
+    resolution: float | None = None,
     vectorized: bool = False,
     max_nfev: int | None = None,
     max_seconds: float | None = None,
@@ -161,8 +169,9 @@ def taylor_test(
     """Judge a derivative by the order in which f(x + h v) - f(x) - h J v falls with h.
 
     PASS where the remainder falls with at least the expected order less a tenth; or where f is linear along v as far
-    as its noise shows, and a mistake of `resolution` would have stood out. FAIL where it falls as h, with J v
-    off by more than curvature and noise explain. INCONCLUSIVE where noise hides it, at a kink, and for nan. Only
+    as its noise shows; and a mistake of `resolution` would have stood out, with a Hessian in v.Hv, too. FAIL where it
+    falls as h, with J v off by more than curvature and noise explain, and by more than is accepted: 1e-6 in float64,
+    1e-3 in float32, or `resolution` where that is less. INCONCLUSIVE where noise hides it, at a kink, and for nan. Only
     steps at which the remainder is clear of the measured noise are used.
     One direction, so one number: `check_gradient` and `check_jacobian` find more, and where.
     A derivative that does not fit x is FAIL. Raises GradientCheckInterrupted, whose `report` is the result as far as it
@@ -183,7 +192,8 @@ def taylor_test(
     hessian
         hessian(x, *args) -> H (n, n) of a scalar f, or H itself: then order 3 is expected.
     resolution
-        the relative mistake along v that must have been visible for a PASS.
+        the relative mistake along v that must have been visible for a PASS; default by the digits of f, as in
+        `check_gradient`.
     max_nfev
         budget of evaluations of f, at least 24; all of it takes about 60.
     vectorized, max_seconds, n_jobs, progress, rng
@@ -194,8 +204,6 @@ def taylor_test(
         raise TypeError(f"f must be callable, not {type(f).__name__}: the order is f, its derivative, x")
     if derivative is None:
         raise TypeError("derivative must be a callable or a derivative, not None")
-    if resolution is None:
-        raise TypeError("resolution must be a number, not None")
     check_flag("vectorized", vectorized)
     chosen = Options(
         resolution=resolution,
@@ -227,7 +235,9 @@ def taylor_test(
         except KeyboardInterrupt:
             objective.interrupted = True
             result = line.unmeasured(_cause(objective))
-    result = replace(result, resolution=resolution, seconds=time.perf_counter() - started, recipe=recipe)
+    if resolution is not None:
+        result = replace(result, resolution=resolution)
+    result = replace(result, seconds=time.perf_counter() - started, recipe=recipe)
     if objective.interrupted:
         raise GradientCheckInterrupted(result)
     return result
@@ -277,7 +287,7 @@ def _cause(objective: VectorObjective) -> str:
 
 
 def _tested(
-    line: _Line, derivative: Any, hessian: Any, args: Sequence[Any], resolution: float
+    line: _Line, derivative: Any, hessian: Any, args: Sequence[Any], resolution: float | None
 ) -> TaylorResult:
     objective, flat, v = line.objective, line.x, line.v
     parameters = objective.parameters
@@ -295,12 +305,11 @@ def _tested(
         return line.unmeasured(str(error), Outcome.FAIL)
     if not (np.isfinite(slope).all() and np.isfinite(bend)):
         return line.unmeasured("the derivative along v is not finite", Outcome.FAIL)
-    eps = max(float(np.finfo(b.real_dtype).eps) for b in parameters.blocks)
     # A power of two, so that the steps land where `_landing` has it.
     largest = 2.0 ** math.floor(math.log2(LARGEST / float(np.max(np.abs(v) / parameters.scales(flat)))))
     steps = largest * 2.0 ** -np.arange(STEPS)
+    eps = max(float(np.finfo(b.real_dtype).eps) for b in parameters.blocks)
     noises = measure_noise(objective, Rays(flat, [v * steps[0] / LARGEST]), f_x, first_spacing(eps))
-    level = noises.level
     change = line.changes(steps, f_x)
     cut = objective.ended and bool(np.isnan(change).any())
     if not cut and not np.isfinite(change).any():
@@ -309,87 +318,54 @@ def _tested(
         )
     if not cut and not np.nan_to_num(change).any():
         return line.unmeasured("f has the same value at all steps along v")
-    # Where f does not move at all at some step, its least change is a step of the grid on which it lies.
-    least = np.min(np.where(np.nan_to_num(change) != 0, np.abs(change), np.inf), axis=(0, 1))
-    level = np.where((change == 0).any(axis=(0, 1)) & np.isfinite(least), np.maximum(level, least), level)
-    # Outputs in their own units: each relative to its slope, so that none is drowned.
-    unit = np.ones(1)
-    if f_x.size > 1:
-        slopes = np.abs(slope)
-        unit = np.where(slopes > 0, slopes, np.median(slopes[slopes > 0]) if (slopes > 0).any() else 1.0)
-    h = steps[:, None]
-    with np.errstate(invalid="ignore", over="ignore"):
-        right = np.asarray((change[0] - h * slope - h * h / 2.0 * bend) / unit, np.float64)
-        left = np.asarray((change[1] + h * slope - h * h / 2.0 * bend) / unit, np.float64)
-    # Far from x a value rounds by its own size, which may be many times that of f(x).
-    kinds = [name if name in DEFAULT_RTOL else "float64" for name in noises.digits]
-    rounding = np.array([float(np.finfo(name).eps) for name in kinds])
-    moves = np.array([norm(part) for part in (change[0] - change[1]) / 2.0 / unit])
-    far = np.nan_to_num(np.max(np.abs(change), axis=0), nan=0.0, posinf=0.0)
-    # Noise as large as f is an oscillation faster than every step, or nothing is known of f.
-    drowned = norm(level / unit) > DROWNED * norm(np.maximum(np.abs(f_x), far.max(axis=0)) / unit)
-    of_f = level + rounding * far
-    noise = [
-        norm((mine + ROUNDING * np.finfo(np.float64).eps * h * np.abs(slope)) / unit)
-        for h, mine in zip(steps, of_f, strict=True)
-    ]
-    # At x = 0 nothing says how long a step is, nor that what f changes by along it is its size there.
-    scaled = bool((flat[v != 0] != 0).any())
-    seen = Remainders(steps, right, left, np.array(noise), norm(slope / unit), line.expected, scaled,
-                 None if drowned else moves, np.array([norm(mine / unit) for mine in of_f]))  # fmt: skip
-    outcome, reason = (Outcome.INCONCLUSIVE, _cause(objective)) if cut else _verdict(seen, resolution)
+    own = STEPS if (flat[v != 0] != 0).any() else None
+    model = Model(f_x, slope, bend, line.expected, norm(v), own, noises)
+    tolerance = _tolerance(claim, noises, parameters, resolution)
+    told = _told(line, model, steps, change, tolerance)
+    if cut:
+        return replace(told, outcome=Outcome.INCONCLUSIVE, reason=_cause(objective), linear=False)
+    if told.outcome is Outcome.INCONCLUSIVE:
+        return _farther(line, model, told, change, tolerance)
+    return told
+
+
+def _farther(
+    line: _Line, model: Model, told: TaylorResult, change: Values, tolerance: Tolerance
+) -> TaylorResult:
+    """A PASS that longer steps than x is large show, where noise hides what the first ones are to show; else `told`.
+
+    They go as far as at 0, of which x that small tells as little. They never convict: f may be another so far away.
+    """
+    steps = np.array(told.steps)
+    longest = LARGEST / float(np.max(np.abs(line.v)))
+    for _ in range(LONGER):
+        seen = model.remainders(steps, change).but_for(tolerance.rtol)
+        more = steps[0] * 2.0 ** np.arange(TOGETHER, 0, -1)
+        if not hides(seen, tolerance) or more[0] > longest or not line.objective.affords(2 * TOGETHER):
+            break
+        steps = np.concatenate([more, steps])
+        change = np.concatenate([line.changes(more, model.f_x), change], axis=1)
+        beyond = _told(line, model, steps, change, tolerance)
+        if beyond.outcome is Outcome.PASS:
+            return beyond
+    return replace(told, nfev=line.objective.nfev)
+
+
+def _told(line: _Line, model: Model, steps: Values, change: Values, tolerance: Tolerance) -> TaylorResult:
+    """The result for f's changes (2, k, m) at some steps."""
+    found = model.remainders(steps, change)
+    seen = found.but_for(tolerance.rtol)
+    outcome, reason = verdict(seen, tolerance)
     return TaylorResult(
-        outcome, reason, seen.order, line.expected, tuple(steps.tolist()), tuple(seen.sizes.tolist()), tuple(noise),
-        seen.linear and outcome is Outcome.PASS, tuple(v.tolist()), objective.nfev, line.seed,
+        outcome, reason, seen.order, line.expected, tuple(steps.tolist()), tuple(found.sizes.tolist()),
+        tuple(found.noise.tolist()), seen.linear and outcome is Outcome.PASS, tuple(line.v.tolist()),
+        line.objective.nfev, line.seed, tolerance.resolution, tolerance.rtol,
     )  # fmt: skip
 
 
-def _verdict(seen: Remainders, resolution: float) -> tuple[Outcome, str]:
-    """The outcome, and why."""
-    if int(seen.known.sum()) < LEAST:
-        return (
-            Outcome.INCONCLUSIVE,
-            "f is not finite along v: choose another tangent, or move x into its domain",
-        )
-    visible = seen.seen_along()
-    name = "linear" if seen.expected == 2 else "quadratic"
-    if seen.linear:
-        if not visible <= resolution:
-            return Outcome.INCONCLUSIVE, (
-                f"the remainder is at the noise floor at every step: mistakes below {visible:.2g} would be hidden; "
-                "compute f more precisely"
-            )
-        return Outcome.PASS, (
-            f"f is {name} along v as far as its noise shows: the remainder is at the noise floor at every step; "
-            f"a relative mistake of {visible:.2g} would have been seen"
-        )
-    odd, even = seen.order_of(seen.odd), seen.order_of(seen.even)
-    falls = f"the remainder falls as h^{seen.order:.2f}"
-    if seen.order < 0.5:
-        return Outcome.INCONCLUSIVE, f"{falls}: f jumps at x, or varies faster than the steps"
-    if even < 1.5:
-        return Outcome.INCONCLUSIVE, f"{falls}, the same on both sides: a kink at x; move x off it"
-    if seen.order >= seen.expected - 0.1 and not odd < 1.5:
-        if not visible <= resolution:
-            text = f"{falls}, but mistakes below {visible:.2g} would be hidden"
-            return Outcome.INCONCLUSIVE, f"{text}; compute f more precisely"
-        return (
-            Outcome.PASS,
-            f"{falls}, as it should; a relative mistake of {visible:.2g} would have been seen",
-        )
-    if odd < 1.5:
-        falls = falls if seen.order < 1.5 else f"the odd part of the remainder falls as h^{odd:.2f}"
-        if seen.moves is None or seen.order_of(seen.moves, seen.of_f) < 0.5:
-            return (
-                Outcome.INCONCLUSIVE,
-                f"{falls}, but f does not move as h: it varies faster than the steps",
-            )
-        off = float(seen.odd[seen.clear(seen.odd)][-1] / seen.steps[seen.clear(seen.odd)][-1])
-        part = f", {off / seen.slope:.2g} of it" if seen.slope > 0 else ""
-        return (
-            Outcome.FAIL,
-            f"{falls}, not as h^{seen.expected}: the derivative along v is off by {off:.3g}{part}",
-        )
-    if seen.expected == 3 and even < 2.5 and seen.order < 2.5:
-        return Outcome.FAIL, f"{falls}, not as h^3: the gradient fits, the curvature v.Hv does not"
-    return Outcome.INCONCLUSIVE, f"{falls}, neither as h^{seen.expected} nor as a mistake would"
+def _tolerance(claim: Any, noises: Noise, parameters: Parameters, resolution: float | None) -> Tolerance:
+    """What the dtype of f and of its derivative can hold; no more is accepted than what has to be seen."""
+    given = claim[1] if is_pair(claim, parameters) else claim
+    name = coarsest(str(matrix_dtype(given, parameters)), noises)
+    tolerance = Tolerance.for_dtypes([name], None, 0.0, resolution)
+    return replace(tolerance, rtol=min(tolerance.rtol, tolerance.resolution))

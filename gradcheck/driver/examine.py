@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gradcheck.driver.known import Known, Question
+from gradcheck.driver.longer import NOTE, scales_as_at_zero, tells
 from gradcheck.driver.methods import METHODS
 from gradcheck.driver.prepare import inspect_roughness
 from gradcheck.evidence.hidden_kinks import open_between_kinks
@@ -54,8 +55,8 @@ def examine(objective: Objective, question: Question, bar: Progress) -> Known:
 
 
 def _examine(known: Known, bar: Progress) -> None:
-    """The first calls, then one method after another until the check is settled; and what explains its evidence."""
-    question, objective = known.question, known.objective
+    """The first calls, then what is gathered; by longer steps than x is large, where nothing shows within that."""
+    question = known.question
     known.inspection = inspection = question.inspect(question.method in ("sweep", "complex"))
     known.findings += inspection.findings
     room = question.room
@@ -64,6 +65,20 @@ def _examine(known: Known, bar: Progress) -> None:
         known.findings.append(Finding(text, Outcome.INCONCLUSIVE, final=True))
     if known.final or inspection.matrix is None:
         return
+    far = scales_as_at_zero(known)
+    if far is not None:
+        beyond = known.with_scales(far)
+        _gather(beyond, bar)
+        if tells(beyond):
+            known.take(beyond)
+            known.findings.append(NOTE)
+            return
+    _gather(known, bar)
+
+
+def _gather(known: Known, bar: Progress) -> None:
+    """One method after another until the check is settled; and what explains its evidence."""
+    question, objective = known.question, known.objective
     for method in METHODS:
         cost = method.cost(known)
         if cost is not None:

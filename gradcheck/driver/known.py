@@ -151,6 +151,16 @@ class Known:
             return Tolerance(rtol or DEFAULT_RTOL["float64"], atol)
         return Tolerance.for_dtypes((self.inspection.computes_in,), *self.question.tolerances)
 
+    def with_scales(self, scales: Flat) -> Known:
+        """What is known after the first calls, for steps in other units (n,)."""
+        other = Known(self.objective, self.question, list(self.findings), self.inspection)
+        other.few_scales = scales
+        return other
+
+    def take(self, other: Known) -> None:
+        """Know what another knows instead."""
+        vars(self).update(vars(other))
+
     def probe(self) -> Setting | None:
         """Measure the noise of f near x; None where nothing can be measured."""
         question = self.question

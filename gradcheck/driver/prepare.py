@@ -81,7 +81,7 @@ def prepare(
     slope = np.nan_to_num(np.asarray(noise.slope), posinf=0.0)
     setting = Setting(
         objective, x, f_x, noise.level, first_step(noise.level, noise.slope, np.asarray(f_x, np.float64), x.size),
-        scales, Tolerance.for_dtypes([_computes_in(computes_in, noise)], *tolerances),
+        scales, Tolerance.for_dtypes([coarsest(computes_in, noise)], *tolerances),
         room, subgradient, eps_of(computes_in), slope=slope,
         still=np.atleast_1d(noise.constant), names=names,
     )  # fmt: skip
@@ -126,7 +126,7 @@ def _own_scales(x: Flat, scales: Flat, spacing: float) -> Flat:
     return own
 
 
-def _computes_in(analytic: str, noise: Noise) -> str:
+def coarsest(analytic: str, noise: Noise) -> str:
     """The dtype whose tolerances hold: the coarsest of the derivative's and of the grids on which f's values lie."""
     digits, constant = np.atleast_1d(noise.digits), np.atleast_1d(noise.constant)
     moving = set(digits[~constant].tolist())

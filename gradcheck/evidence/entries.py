@@ -136,7 +136,7 @@ def verify(
     g, bar = evidence.analytic[at], 3.0 * error
     scale, zero = judgement.scale[at], setting.x[setting.places(evidence.coordinates[at])[1]] == 0
     allowed = bar + accepted(g, value, scale, tolerance, zero)
-    fine = bar <= tolerance.resolution * scale + tolerance.atol
+    fine = bar <= tolerance.resolution * scale + tolerance.hidden
     right = fine & (np.abs(g - value) <= allowed)
     found, decided = rows(evidence.estimate, at[right]), rows(judgement, at[right])
     found = replace(found, value=value[right], error=error[right], nfev=0)
@@ -277,7 +277,7 @@ def _confirm(
     def decided(estimate: Estimate) -> Judgement:
         return decide(setting, estimate, given, entries)
 
-    size = np.abs(setting.x[column])
+    size = setting.sizes[column]
     own = np.where(size > 0, size, setting.scales[column])
     # What the sum of all entries hardly notices: sixteen roundings of the largest.
     blind = float(16.0 * np.finfo(setting.x.dtype).eps * np.max(np.abs(setting.x)))

@@ -297,7 +297,9 @@ class Directions(Points):
         rounding = ROUNDING * problem.eps * rows.of(weight)
         if exact:
             rounding = rows.maximum(rounding, ROUNDING * EPS * abs(rows.of(problem.f_x)))
-        allowed = 3.0 * error + rows.maximum(least, rounding)
+        # And in every entry what is 0 to its dtype.
+        nothing = tolerance.floor * (tangent @ tangent * tangent.size) ** 0.5
+        allowed = 3.0 * error + rows.maximum(least, rounding) + nothing
         self._last = None
         return Direction(tangent, step, weight, product - slope, error, allowed, exact, **known)
 

@@ -12,7 +12,7 @@ from gradcheck.joint.direction import Direction
 from gradcheck.joint.directions import AS_PROBED, Directions
 from gradcheck.joint.few_points import LONGEST_STEP
 from gradcheck.joint.forecast import CAUTIOUS, MOST, enough, harmless, most_of
-from gradcheck.joint.points import EPS
+from gradcheck.joint.points import EPS, NOISY
 from gradcheck.numerics.line_fit import EIGHT
 from gradcheck.numerics.rounding import jump_of
 from gradcheck.numerics.steps import SMALLEST_VALUE, TOWERING
@@ -104,7 +104,7 @@ def _jumps(along: Directions, first: Direction, nearer: Direction, doubtful: Mas
     far, near = first.fit, nearer.fit
     assert far is not None
     assert near is not None
-    rows = doubtful & far.flat & ~far.kinked & (far.spread > 0)
+    rows = doubtful & far.flat & ~far.kinked & (far.spread > NOISY * EPS * far.size)
     if not np.count_nonzero(rows) or along.problem.eps_of_x or not affords(along, 3):
         return False
     row = int(np.argmax(np.where(rows, far.spread / first.weight, -1.0)))

@@ -150,7 +150,7 @@ class Problem:
         assert isinstance(self.matrix, Dense)
         return replace(
             self, f_x=self.f_x / unit, matrix=Dense(self.matrix.array / unit), unit=self.unit * unit,
-            tolerance=replace(self.tolerance, atol=self.tolerance.atol / unit),
+            tolerance=self.tolerance.in_units(unit),
         )  # fmt: skip
 
     def weight(self, tangent: Flat, product: Values, rng: np.random.Generator) -> Values:

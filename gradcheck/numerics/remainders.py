@@ -1,27 +1,95 @@
-"""Taylor remainders: how they fall with the step, and what mistake in the slope would have shown in them."""
+"""Taylor remainders: how they fall with the step, and which mistakes would have shown in them."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck._typing import Values
-from gradcheck.numerics.tangents import root_mean_square
+from gradcheck._typing import Flat, Values
+from gradcheck.numerics.outputs import Noise
+from gradcheck.numerics.steps import DROWNED
+from gradcheck.numerics.tangents import ROUNDING, root_mean_square
+from gradcheck.results.verdict import DEFAULT_RTOL
 
 # A remainder counts where it is this many times what noise explains; three of them make an order.
 CLEAR, LEAST = 10.0, 3
+# What is expected within so many times what noise explains.
+BAR = 3.0
 # Steps from which the order is taken: the smallest that are clear.
 FITTED = 4
+# Weights of five changes of f, at h, h/2, h/4, h/8 and h/16, that leave nothing of a jump and of the first three powers
+# of h: the coefficients of (1 - z) (1 - 2 z) (1 - 4 z) (1 - 8 z). Of so many of the smallest steps they leave noise.
+WEIGHTS, SMALLEST = (1.0, -15.0, 70.0, -120.0, 64.0), 14
+# What they leave is more than what values round, which is by their own size.
+ROUNDINGS = 16.0
+
+
+@dataclass(frozen=True)
+class Model:
+    """What f is compared with along v: slope (m,) and curvature v.Hv of the claim; and what is known of f's noise.
+
+    expected : the order of a right derivative. length : of v. own : how many steps, of the smallest, are no longer than
+    x is large; None where x does not say how long a step is.
+    """
+
+    f_x: Flat
+    slope: Flat
+    bend: float
+    expected: int
+    length: float
+    own: int | None
+    noises: Noise
+
+    def remainders(self, steps: Values, change: Values) -> Remainders:
+        """What the model leaves of f's changes, outputs in their own units."""
+        slope, size, h = self.slope, np.abs(self.slope), steps[:, None]
+        # Each relative to its slope, so that none is drowned.
+        unit = np.ones(1)
+        if size.size > 1:
+            unit = np.where(size > 0, size, np.median(size[size > 0]) if (size > 0).any() else 1.0)
+        with np.errstate(invalid="ignore", over="ignore"):
+            right = np.asarray((change[0] - h * slope - h * h / 2.0 * self.bend) / unit, np.float64)
+            left = np.asarray((change[1] + h * slope - h * h / 2.0 * self.bend) / unit, np.float64)
+            # A curvature of 0 is held to what would change the slope by itself over 1, or over the length of x.
+            bend = np.full(size.size, abs(self.bend)) if self.bend else size * min(self.length, 1.0)
+        level, of_f, far = self._noise(change)
+        # Noise as large as f is an oscillation faster than every step, or nothing is known of f.
+        drowned = norm(level / unit) > DROWNED * norm(np.maximum(np.abs(self.f_x), far) / unit)
+        moves = np.array([norm(part) for part in (change[0] - change[1]) / 2.0 / unit])
+        claimed = ROUNDING * np.finfo(np.float64).eps * h * size
+        noise = np.array([norm(part) for part in (of_f + claimed) / unit])
+        # At x = 0 what f changes by along a step is not its size there.
+        own = None if self.own is None else steps.size - self.own
+        return Remainders(
+            steps, right, left, noise, size / unit, self.expected, own, None if drowned else moves,
+            np.array([norm(part) for part in of_f / unit]), bend / unit,
+        )  # fmt: skip
+
+    def _noise(self, change: Values) -> tuple[Values, Values, Values]:
+        """The noise of f near x (m,), at each step (k, m), and the largest change (m,)."""
+        kinds = [name if name in DEFAULT_RTOL else "float64" for name in self.noises.digits]
+        rounding = np.array([float(np.finfo(name).eps) for name in kinds])
+        level = np.maximum(self.noises.level, unexplained(change, rounding))
+        # Where f does not move at all at some step, its least change is a step of the grid on which it lies.
+        least = np.min(np.where(np.nan_to_num(change) != 0, np.abs(change), np.inf), axis=(0, 1))
+        stays = (change == 0).any(axis=(0, 1)) & np.isfinite(least)
+        level = np.where(stays, np.maximum(level, least), level)
+        # Far from x a value rounds by its own size, which may be many times that of f(x).
+        far = np.nan_to_num(np.max(np.abs(change), axis=0), nan=0.0, posinf=0.0)
+        return level, level + rounding * far, far.max(axis=0)
 
 
 class Remainders:
     """The remainders on both sides of x, as norms over the outputs, and the order with which they fall.
 
-    steps : (k,). right, left : (k, m) remainders. noise : (k,) what noise explains of them. slope : |J v|. expected :
-    the order of a right derivative. scaled : whether x says how long a step is. moves : (k,) what f moves by between
-    both sides, halved, or None where noise is as large as f; of_f : (k,) its noise.
+    steps : (k,). right, left : (k, m) remainders. noise : (k,) what noise explains of them. slope : (m,) |J v|.
+    expected : the order of a right derivative. own : the number of the first step
+    that is no longer than x is large, None where x does not say how long a step is. moves : (k,) what f moves by
+    between both sides, halved, or None where noise is as large as f; of_f : (k,) its noise. bend : (m,) the size that a
+    mistake of v.Hv is relative to.
     """
 
     def __init__(
@@ -30,14 +98,17 @@ class Remainders:
         right: Values,
         left: Values,
         noise: Values,
-        slope: float,
+        slope: Values,
         expected: int,
-        scaled: bool,
+        own: int | None,
         moves: Values | None,
         of_f: Values,
+        bend: Values,
     ) -> None:
-        self.scaled, self.moves, self.of_f = scaled, moves, of_f
-        self.steps, self.noise, self.slope, self.expected = steps, noise, slope, expected
+        self.own, self.moves, self.of_f, self.bend = own, moves, of_f, bend
+        self.steps, self.noise, self.slopes, self.expected = steps, noise, slope, expected
+        self.slope = norm(slope)
+        self.right, self.left = right, left
         self.sizes = np.array([np.maximum(norm(a), norm(b)) for a, b in zip(right, left, strict=True)])
         self.odd = np.array([norm((a - b) / 2.0) for a, b in zip(right, left, strict=True)])
         self.even = np.array([norm((a + b) / 2.0) for a, b in zip(right, left, strict=True)])
@@ -64,6 +135,28 @@ class Remainders:
         """Whether the remainder never stands out of the noise."""
         return self.clear(self.sizes).size < LEAST
 
+    def but_for(self, rtol: float) -> Remainders:
+        """The same without what slope and curvature are off by, where that is no more than `rtol` of each output's."""
+        less = self._without(self.odd, -1.0, 1, self.slopes, rtol)
+        return less if self.expected == 2 else less._without(less.even, 1.0, 2, less.bend, rtol)
+
+    def _without(self, sizes: Values, parity: float, power: int, claimed: Values, rtol: float) -> Remainders:
+        """Without the part of one parity that falls as a power of the step, as the smallest clear step shows it."""
+        rows = self.clear(sizes)
+        if not self.order_of(sizes) < power + 0.5:
+            return self
+        units = self.steps**power
+        off = (self.right[rows[-1]] + parity * self.left[rows[-1]]) / 2.0 / units[rows[-1]]
+        # The curvature counts by half: h^2 / 2.
+        if not (power * np.abs(off) <= rtol * claimed).all():
+            return self
+        part = units[:, None] * off
+        unsure = self.noise + self.noise[rows[-1]] * units / units[rows[-1]]
+        return Remainders(
+            self.steps, self.right - part, self.left - parity * part, unsure, self.slopes, self.expected,
+            self.own, self.moves, self.of_f, self.bend,
+        )  # fmt: skip
+
     def seen_along(self) -> float:
         """The smallest mistake, relative to the slope, that would have shown: what a remainder ~ h would exceed.
 
@@ -71,10 +164,46 @@ class Remainders:
         make an order, and by twice as much, so that what is of a higher order there does not hide it.
         """
         size = self.slope
-        if self.scaled or size == 0:
-            size = max(size, float(self.sizes[self.known][0]) / float(self.steps[self.known][0]))
+        if self.own is not None or size == 0:
+            first = np.flatnonzero(self.known[self.own or 0 :])
+            # What f moves by within the size of x, along with the slope.
+            size = max(size, *(self.sizes / self.steps)[self.own or 0 :][first[:1]].tolist())
+        if size == 0:
+            return math.inf
         each = np.maximum(self.odd, CLEAR * self.noise) / self.steps / size
-        return 2.0 * float(np.sort(each[self.known])[LEAST - 1]) if size > 0 else math.inf
+        return 2.0 * float(np.sort(each[self.known])[LEAST - 1])
+
+    def seen_across(self) -> float:
+        """The most, relative to itself, that the curvature v.Hv may be off by: what noise leaves of the even remainder.
+
+        At two steps, as at one the next even power may cancel the mistake.
+        """
+        size = norm(self.bend)
+        if size == 0:
+            return math.inf
+        each = 2.0 * (self.even + BAR * self.noise) / self.steps**2 / size
+        return float(np.sort(each[self.known])[1])
+
+
+def unexplained(change: Values, rounding: Values) -> Values:
+    """The noise (m,) of f that its changes (2, k, m) show at the smallest of steps a factor two apart: twice its sigma.
+
+    Where eight points lie on one step of a grid, or a whole number of steps apart, noise shows there alone.
+    rounding : (m,) what values round by, relative to their size.
+    """
+    rows = change[:, -SMALLEST:]
+    count = rows.shape[1] - len(WEIGHTS) + 1
+    if count < 1:
+        return np.zeros(change.shape[2])
+    with np.errstate(invalid="ignore", over="ignore"):
+        left = sum(w * rows[:, i : i + count] for i, w in enumerate(WEIGHTS)) / norm(np.array(WEIGHTS))
+        # Of these values the first is the largest, or rounds no less.
+        told = np.isfinite(left) & (np.abs(left) > ROUNDINGS * rounding * np.abs(rows[:, :count]))
+    left = np.where(told, left, 0.0)
+    # The largest is taken out first, so that no square overflows or vanishes.
+    most = np.abs(left).max(axis=(0, 1))
+    left /= np.where(most > 0, most, 1.0)
+    return np.asarray(2.0 * most * np.sqrt(np.square(left).mean(axis=(0, 1))))
 
 
 def norm(values: Values) -> float:

@@ -33,9 +33,9 @@ RISES, FEW_KINDS, TURNS = 8.0, 4, 3
 # What smooth values do not tell of f's change farther out is another part of f, from this part of it on; it is looked
 # for at points that lie so many times as far apart.
 BEYOND_TOLD, FARTHER = 0.01, (10.0, 100.0)
-# An interval is halved so often, to a thirty-thousandth, or until no more than such a part is left of what f does in
-# it beside its slope: what is continuous falls with it, unless it oscillates within that.
-HALVINGS, LEFT = 15, 1.0 / 16.0
+# An interval is halved so often at the most, or until no more than such a part is left of what f does in it beside its
+# slope. A jump stays: of what is continuous no more than the root of a half does, each time.
+HALVINGS, LEFT, STAYS, TIMES = 20, 1.0 / 16.0, 0.9, 3
 # So many intervals of those between the points have to hold a jump, of this part of the largest at the least: one may
 # be a single jump beside x. Rows that are looked at.
 SEVERAL, NO_SMALLER, ROWS = 2, 1.0 / 8.0, 3
@@ -286,7 +286,7 @@ def jumps(
 
     points : (k,) those at which f has the values (k, m), near to each other. slope : (m,) that which f has far nearer
     to x, between two steps. noise : (m,) the standard deviation of these values, which jumps are no less than, where it
-    is known. Fifteen evaluations at the most for each row that is looked at; of many rows of one f the first few tell.
+    is known. Twenty evaluations at the most for each row that is looked at; of many rows of one f the first few tell.
     """
     found = np.zeros(rows.size)
     change = _changes(points, values, slope)
@@ -310,9 +310,9 @@ def jump_of(
     k, first = int(np.argmax(change)), float(change.max())
     least = max(LEFT * first if noise is None else noise / 2.0, BLURRED * float(np.abs(values[:, row]).max()))
     (low, high), (at_low, at_high) = points[k : k + 2].tolist(), values[k : k + 2, row].tolist()
-    left = first
+    left, stayed = first, 0
     for _ in range(HALVINGS):
-        middle = 0.5 * (low + high)
+        middle, before = 0.5 * (low + high), left
         value = float(ahead(middle)[row])
         below = abs(value - at_low - (middle - low) * slope[row])
         above = abs(at_high - value - (high - middle) * slope[row])
@@ -321,8 +321,11 @@ def jump_of(
         else:
             low, at_low, left = middle, value, above
         if not left > least:
-            return 0.0
-    return float(left)
+            break
+        stayed = stayed + 1 if left >= STAYS * before else 0
+        if stayed == TIMES:
+            return float(left)
+    return 0.0
 
 
 def _changes(points: Values, values: Values, slope: Values) -> Values:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,9 @@ from gradcheck._typing import Flat, Index, Mask
 from gradcheck.function.objective import Objective
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.verdict import Tolerance
+
+# Scales are those of x, but for zeros; so many times as long they have nothing to do with x.
+NOTHING = 1e3
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,12 @@ class Setting:
     def parameters(self) -> Parameters:
         """The structure of x."""
         return self.objective.parameters
+
+    @cached_property
+    def sizes(self) -> Flat:
+        """(n,) the size of each coordinate; 0 throughout where x is nothing beside all of its steps."""
+        size = np.abs(self.x)
+        return np.zeros_like(size) if NOTHING * size.max() < self.scales.min() else size
 
     @property
     def first_steps(self) -> Flat:

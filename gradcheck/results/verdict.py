@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -24,6 +24,12 @@ DEFAULT_RESOLUTION = {"float64": 1e-3, "float32": 3e-2, "float16": 0.5}
 
 # Below this a double loses digits.
 TINY = float(np.finfo(np.float64).tiny)
+# The unit roundoff of bfloat16 and of float16 is this or more.
+HALF = float(np.finfo(np.float16).eps)
+
+# Slopes that a dtype takes for 0: below its smallest normal number one loses digits, and where e^-x is so small e^x is
+# infinite, and 1 / (1 + e^x) is 0.
+FLOOR = {name: float(np.finfo(name).tiny) for name in DEFAULT_RTOL}
 
 # Slopes that cancel in f leave so many roundings of the array's gradient. Without them a Jacobian with the row of
 # 3 x + (0.1 + 0.2) y - 0.3 y is undecided at 0, where the rounding shows as a slope of 6e-17.
@@ -40,13 +46,15 @@ class Tolerance:
 
     rtol, atol : which discrepancy the user accepts, |g - r| <= rtol max(|g|, |r|) + atol beyond the error bar.
     resolution : which relative mistake must have been visible for a PASS.
-    eps : the relative rounding of the arithmetic of f.
+    eps : the relative rounding of the arithmetic of f. floor : slopes that it takes for 0, accepted beside the atol.
     """
 
     rtol: float
     atol: float = 0.0
     resolution: float = 1e-3
     eps: float = float(np.finfo(float).eps)
+    # Of the dtype, as eps: it tells no two tolerances apart.
+    floor: float = field(default=0.0, compare=False)
 
     @classmethod
     def for_dtypes(
@@ -60,6 +68,15 @@ class Tolerance:
         """With no more than what the arithmetic is accepted by default: for a fit that has to be better than that."""
         usual = min(rtol for name, rtol in DEFAULT_RTOL.items() if eps_of(name) >= self.eps)
         return replace(self, rtol=min(self.rtol, usual), atol=0.0)
+
+    @property
+    def hidden(self) -> float:
+        """What need not be seen of a slope of any size. In float16 whole gradients are as small as its floor."""
+        return self.atol + (self.floor if self.eps < HALF else 0.0)
+
+    def in_units(self, unit: float) -> Tolerance:
+        """The same for slopes that are divided by this number."""
+        return replace(self, atol=self.atol / unit, floor=self.floor / unit)
 
     def __post_init__(self) -> None:
         for name in ("rtol", "atol", "resolution"):
@@ -77,6 +94,7 @@ def _for_dtype(dtype: str, rtol: float | None, atol: float, resolution: float | 
         atol,
         DEFAULT_RESOLUTION[dtype] if resolution is None else resolution,
         eps_of(dtype),
+        FLOOR[dtype],
     )
 
 
@@ -158,12 +176,12 @@ def steepness_nearby(estimate: Estimate, group: NDArray[np.intp]) -> Values:
 def accepted(
     analytic: Values, value: Values, block_scale: Values, tolerance: Tolerance, zero: Mask | None = None
 ) -> Values:
-    """What m derivatives may be off by beyond their bars: tau = rtol max(|g|, |r|) + atol.
+    """What m derivatives may be off by beyond their bars: tau = rtol max(|g|, |r|) + atol, and what is 0 to the dtype.
 
     zero : (m,) where a coordinate is 0; default nowhere. f rounds next to nothing there, and shows what is left of
     slopes that cancel but for the rounding of their coefficients: four roundings of the array are added.
     """
-    return _accepted(_finite_size(analytic, value), block_scale, tolerance, zero)
+    return _accepted(_finite_size(analytic, value), block_scale, tolerance, zero) + tolerance.floor
 
 
 def _finite_size(analytic: Values, value: Values) -> Values:
@@ -203,10 +221,10 @@ def judge(
 ) -> Judgement:
     """Compare m analytic derivatives with their numerical estimates.
 
-    wrong where |g - r| > 3 E + tau, tau = rtol max(|g|, |r|) + atol; verified where not wrong and 3 E is within
-    the resolution; else inconclusive. At a kink the interval of one-sided slopes takes the place of r, and their bars
-    that of E: outside it every convention is wrong, inside it nothing can be verified unless `subgradient` accepts any
-    of it.
+    wrong where |g - r| > 3 E + tau, tau = rtol max(|g|, |r|) + atol, by more than the floor of the dtype; verified
+    where not wrong and 3 E is within the resolution; else inconclusive. At a kink the interval of one-sided slopes
+    takes the place of r, and their bars that of E: outside it every convention is wrong, inside it nothing can be
+    verified unless `subgradient` accepts any of it.
     A decision needs positive evidence: nan is neither wrong nor verified, save for an analytic nan, which is wrong.
     Nor is what moves f by less than the smallest normal number at the step that was taken: below it values lose digits.
     zero : (m,) where a coordinate is 0, see `accepted`; default nowhere. blur : (m,) what f's slopes are off by as it
@@ -221,11 +239,12 @@ def judge(
     allowed, scale = bar + tau, np.maximum(size, block_scale)
     known = np.isfinite(error) & np.isfinite(r)
     apart = np.abs(analytic - r)
-    off = apart > allowed
+    off = apart > allowed + tolerance.floor
     kink = as_subgradient = np.zeros(off.shape, bool)
     limits = np.ravel(estimate.limit).tolist()
     if Limit.KINK in limits:
         kink = np.asarray(estimate.limit == Limit.KINK) & known
+        kink &= ~(np.abs(estimate.right - estimate.left) <= tolerance.floor)
         inside, told = _between_slopes(analytic, estimate, tau, scale, tolerance)
         off = np.where(kink, ~inside, off)
         as_subgradient = kink & inside & told & subgradient & np.isfinite(analytic)
@@ -233,7 +252,7 @@ def judge(
     # The complex step has no length.
     lost = off & (estimate.step > 0) & (apart * estimate.step < TINY)
     wrong = off & ~lost
-    verified = known & ~lost & (hides <= tolerance.resolution * scale + tolerance.atol) & ~kink & ~wrong
+    verified = known & ~lost & (hides <= tolerance.resolution * scale + tolerance.hidden) & ~kink & ~wrong
     finite = np.isfinite(analytic)
     if np.count_nonzero(finite) < finite.size:
         wrong, verified = wrong | ~finite, verified & finite
@@ -249,8 +268,8 @@ def _between_slopes(
 ) -> tuple[Mask, Mask]:
     """Whether m derivatives lie between the slopes on both sides, and whether these are known well enough."""
     low, high = np.minimum(estimate.left, estimate.right), np.maximum(estimate.left, estimate.right)
-    slack = 3.0 * estimate.sided + tau
+    slack = 3.0 * estimate.sided + tau + tolerance.floor
     inside = (analytic >= low - slack) & (analytic <= high + slack)
     steepest = np.maximum(scale, np.fmax(np.abs(low), np.abs(high)))
-    told = 3.0 * estimate.sided <= tolerance.resolution * steepest + tolerance.atol
+    told = 3.0 * estimate.sided <= tolerance.resolution * steepest + tolerance.hidden
     return inside, told

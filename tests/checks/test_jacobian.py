@@ -656,3 +656,26 @@ def test_an_f_that_returns_no_array_is_told_what_it_returned(result, said):
     report = check_jacobian(lambda x: result, np.eye(2), np.zeros(2))
     assert report.outcome is not Outcome.PASS
     assert said in report.reason
+
+
+@pytest.mark.parametrize("n", [3, 12, 150])
+@pytest.mark.parametrize(("dtype", "low", "high"), [("f4", -103.0, -88.8), ("f8", -744.0, -709.8)])
+def test_a_unit_whose_slope_is_no_normal_number_passes_as_0(n, dtype, low, high):
+    """Softplus far out: 1 / (1 + e^-x) is 0 where e^-x is infinite, f shows 4e-42; a wrong entry elsewhere FAILs."""
+
+    def slopes(x):
+        with np.errstate(over="ignore"):
+            return 1.0 / (1.0 + np.exp(-x))
+
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        x = rng.normal(size=n)
+        x[1] = rng.uniform(low, high)
+        x = x.astype(dtype)
+        assert slopes(x)[1] == 0
+        for factor, outcome in ((1.0, Outcome.PASS), (1.1, Outcome.FAIL)):
+            off = np.where(np.arange(n) == 0, factor, 1.0)
+            report = check_jacobian(lambda x: np.log1p(np.exp(x)), lambda x, k=off: np.diag(k * slopes(x)), x)
+            # Values of f below the smallest normal number of float64 are noise where it is f that computes in it.
+            assert report.outcome is outcome or (n == 3 and dtype == "f8" and not report.wrong)
+            assert all(wrong.flat_index == 0 for wrong in report.wrong)

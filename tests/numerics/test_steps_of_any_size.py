@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gradcheck.numerics.rounding import HALVINGS, granularity, jump_of, jumps, on_stairs, seem_free
+from gradcheck.numerics.rounding import HALVINGS, TIMES, granularity, jump_of, jumps, on_stairs, seem_free
 
 POINTS = np.arange(8.0) * 1e-6
 
@@ -27,7 +27,7 @@ def test_a_rounded_part_beside_a_smooth_one_jumps_by_its_step(step):
     for noise in (None, np.array([0.3 * step])):
         calls.clear()
         assert jumps(ahead, POINTS, values, slope, rows, noise) == pytest.approx([step], rel=1e-2)
-        assert len(calls) == HALVINGS
+        assert TIMES <= len(calls) <= 12
 
 
 def test_jumps_far_smaller_than_what_f_changes_by_are_found_where_their_noise_is_known():

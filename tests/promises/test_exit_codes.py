@@ -527,6 +527,8 @@ def test_ctrl_c_is_130(project, command):
             time.sleep(moments.uniform(0.0, 0.6))
             process.send_signal(signal.SIGINT)
             _, said = process.communicate(timeout=60)
+        if "Exception ignored in: <function _get_module_lock" in said:
+            continue  # the interpreter itself loses an interruption that comes while it drops the lock of an import
         assert process.returncode == 130, said
         assert "Traceback" not in said
 

@@ -530,3 +530,20 @@ def test_a_fit_beside_a_large_offset_is_neither_wrong_nor_kinked_at_its_minimum(
         assert "a kink at x" not in report.reason
         p["a"][0] += 0.1
         assert check_gradient(f, larger, p, rng=seed).outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("name", ["float64", "float32", "float16"])
+def test_slopes_below_the_smallest_normal_number_are_0_to_their_dtype(name):
+    """Of a claim of 0 half of it is no mistake, twice it is; in float16 so small a slope has to be seen for a PASS."""
+    least = float(np.finfo(name).tiny)
+    tolerance = Tolerance.for_dtypes([name], None, 0.0, None)
+
+    def judged(slope, error):
+        return decide([0.0], measured([slope], error, step=1.0), tolerance)
+
+    assert judged(0.5 * least, 1e-3 * least).verified.all()
+    assert not judged(2.0 * least, 1e-3 * least).verified.any()
+    if name != "float64":  # there values of f lose their digits as well
+        assert judged(2.0 * least, 1e-3 * least).wrong.all()
+    assert judged(0.5 * least, 0.3 * least).verified.all() == (name != "float16")
+    assert not judged(0.5 * least, 0.3 * least).wrong.any()

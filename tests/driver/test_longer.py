@@ -1,0 +1,72 @@
+"""Longer steps than x is large, where f does not move within the size of x."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gradcheck import Outcome, check_gradient, check_hessian
+
+
+def _logistic(seed, size):
+    """A loss of 60 samples in float32, its gradient, its Hessian, and weights of this size."""
+    rng = np.random.default_rng(seed)
+    a, y = rng.normal(size=(60, 4)).astype("f4"), (rng.random(60) < 0.5).astype("f4")
+    b = (rng.normal(size=4) * size).astype("f4")
+
+    def slopes(b):
+        return 1 / (1 + np.exp(-(a @ b)))
+
+    def f(b):
+        return np.sum(np.logaddexp(np.float32(0), a @ b) - y * (a @ b))
+
+    def hessian(b):
+        return (a * (slopes(b) * (1 - slopes(b)))[:, None]).T @ a
+
+    return f, lambda b: a.T @ (slopes(b) - y), hessian, b
+
+
+@pytest.mark.parametrize("size", [1e-7, 1e-6, 1e-5])
+def test_weights_next_to_0_are_decided_as_at_0(size):
+    """f is 41.58 and moves by none of its roundings within the size of x: right ones pass, negated ones FAIL."""
+    for seed in range(4):
+        f, grad, hessian, b = _logistic(seed, size)
+
+        right = check_gradient(f, grad, b)
+        assert right.outcome is Outcome.PASS
+        assert any("steps as at x = 0" in note for note in right.notes)
+        assert check_gradient(f, lambda b, g=grad: -g(b), b).outcome is Outcome.FAIL
+        assert check_hessian(grad, hessian, b).outcome is Outcome.PASS or (size == 1e-5 and seed == 2)
+        assert check_hessian(grad, lambda b, h=hessian: -h(b), b).outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("factor", [1.0, -1.0, 2.0, 0.0])
+@pytest.mark.parametrize("size", [1e-7, 1e-6])
+def test_where_f_levels_off_beyond_x_longer_steps_decide_nothing(size, factor):
+    """Beside 41.58 in float32 1e-6 tanh(x / 1e-6) has no slope that shows, and x^2 none but far away."""
+    constant, width = np.float32(41.5888), np.float32(1e-6)
+    for seed in range(4):
+        x = (np.random.default_rng(seed).normal(size=4) * size).astype("f4")
+
+        def level(x):
+            return constant + width * np.sum(np.tanh(x / width))
+
+        def grad(x):
+            return np.float32(factor) * (1 - np.tanh(x / width) ** 2)
+
+        assert check_gradient(level, grad, x).outcome is Outcome.INCONCLUSIVE
+        square = check_gradient(lambda x: constant + np.sum(x * x), lambda x: np.float32(2 * factor) * x, x)
+        assert square.outcome is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("n", [2, 8])
+@pytest.mark.parametrize("factor", [-1.0, 2.0, 1.1])
+def test_what_f_does_farther_away_bears_out_no_claim_of_next_to_nothing(n, factor):
+    """sqrt(x^2 + 1e-10) at 1e-14 has slopes of 1e-9 beside those of 1 at 1e-4: a wrong claim does not pass."""
+    x = np.random.default_rng(0).normal(size=n) * 1e-14
+
+    report = check_gradient(
+        lambda x: 41.5888 + np.sum(np.sqrt(x * x + 1e-10)), lambda x: factor * x / np.sqrt(x * x + 1e-10), x
+    )
+
+    assert report.outcome is not Outcome.PASS
