@@ -81,4 +81,4 @@ def with_lucky_outputs(noise: Noise, f_x: Values) -> Noise:
     if np.count_nonzero(noisy) < max(FEW_OUTPUTS, MOST_OUTPUTS * np.count_nonzero(moving)):
         return noise
     least = float(np.quantile(part[noisy], 0.1)) * np.abs(f_x.astype(np.float64))
-    return replace(noise, level=np.where(moving, np.maximum(noise.level, least), noise.level))
+    return replace(noise, level=np.where(moving & ~noisy, np.maximum(noise.level, least), noise.level))

@@ -232,6 +232,9 @@ def test_outputs_that_lie_in_a_line_by_luck_have_the_noise_of_the_others():
     # By what part they are of themselves.
     sizes = np.array([1e-3, 0.0, *np.full(8, 2.0)])
     assert with_lucky_outputs(noise, sizes).level[:2] == pytest.approx([1e-11, 1e-16])
+    # Those that show some have their own, as where all are rounded to the same decimals.
+    sizes = np.array([2.0, 2.0, 2000.0, *np.full(7, 2.0)])
+    assert with_lucky_outputs(noise, sizes).level[2:] == pytest.approx(np.full(8, 2e-8))
     # Not where a third shows none, nor of a few.
     third = replace(noise, level=np.where(np.arange(10) < 4, 1e-16, 2e-8))
     assert with_lucky_outputs(third, np.full(10, 2.0)) is third
