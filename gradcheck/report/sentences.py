@@ -146,7 +146,7 @@ def cause_sentence(c: Cause) -> str:
             return f"{sides} times 1 + d/x with d = {value} +- {bar} in {where}: {LOGARITHM}, {whose}"
         case Kind.UNUSED:
             those = f": those with {c.origin}; a clamp that is not differentiated?" if c.origin else ""
-            return f"numerical is 0 in {where}, analytic is not{those or ': f does not use them there?'}"
+            return f"numerical is 0 in {where}, analytic is not{those or ': f does not use them there (a mask, a clip)?'}"
         case Kind.MULTIPLE if c.order:
             return f"of the entries of each column of {name} analytic has the {c.order} alone: {ASSIGNED}"
         case Kind.MULTIPLE:

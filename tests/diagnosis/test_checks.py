@@ -829,7 +829,7 @@ def padded(seed: int, shape: tuple[int, int], change: Callable[[Any, Any], Any])
 def test_what_is_off_from_0_is_off_by_no_factor(shape, seed):
     """Rows of padding by directions, which know their numerical value to be below a bar; a decay is told beside."""
     place = f"x[{shape[0] - 2}:{shape[0]}, :]"
-    nothing = f"numerical is 0 in {place}, analytic is not: f does not use them there?"
+    nothing = f"numerical is 0 in {place}, analytic is not: f does not use them there (a mask, a clip)?"
 
     assert padded(seed, shape, lambda g, x: g).diagnosis == (nothing,)
     by_nothing, decay = padded(seed, shape, lambda g, x: 0.01 * x).diagnosis
@@ -875,7 +875,7 @@ def test_numerical_is_0_by_its_own_bar_and_not_beside_the_claim(unit: float, n: 
     (said,) = lacking.diagnosis
     assert re.fullmatch(
         rf'numerical is 0 in all {n if n < 50 else "[0-9]+"} wrong entries of params\["a"\]( that were judged)?, '
-        r"analytic is not: f does not use them there\?",
+        r"analytic is not: f does not use them there \(a mask, a clip\)\?",
         said,
     )
 

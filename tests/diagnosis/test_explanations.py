@@ -350,7 +350,7 @@ EXAMPLES = {
     "not used": Example(
         changed(M, (2, slice(None)), 0.0),
         M,
-        "numerical is 0 in row 2 of x, analytic is not: f does not use them there?",
+        "numerical is 0 in row 2 of x, analytic is not: f does not use them there (a mask, a clip)?",
     ),
     "assigned": Example(
         V * np.array([1.0, 2.0, 3.0, 3.0, 2.0, 1.0]),
@@ -784,7 +784,7 @@ def test_where_f_shows_no_slope_no_projection_is_said(columns: int, x: float | N
 
     (sentence,) = explain(np.zeros((5, columns)), claim, at)
     assert sentence == (
-        f"numerical is 0 in all {5 * columns} wrong entries of x, analytic is not: f does not use them there?"
+        f"numerical is 0 in all {5 * columns} wrong entries of x, analytic is not: f does not use them there (a mask, a clip)?"
     )
 
 
