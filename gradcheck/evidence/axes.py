@@ -98,7 +98,7 @@ def _within_own_size(setting: Setting, entries: Index, found: Estimate, groups: 
 
     Where both agree the smaller bar stays, and where they do not the nearer one; nothing, if f does not change there.
     """
-    size = setting.sizes[setting.places(entries)[1]]
+    size = setting.size_of(setting.places(entries)[1])
     at = np.flatnonzero((size > 0) & (found.step > BEYOND * size))
     if at.size == 0 or setting.objective.remaining < POINTS * at.size:
         return found

@@ -277,7 +277,7 @@ def _confirm(
     def decided(estimate: Estimate) -> Judgement:
         return decide(setting, estimate, given, entries)
 
-    size = setting.sizes[column]
+    size = setting.size_of(column)
     own = np.where(size > 0, size, setting.scales[column])
     # What the sum of all entries hardly notices: sixteen roundings of the largest.
     blind = float(16.0 * np.finfo(setting.x.dtype).eps * np.max(np.abs(setting.x)))

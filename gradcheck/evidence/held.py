@@ -71,7 +71,7 @@ def _nearest(setting: Setting, evidence: Entries) -> Flat:
     """How near to x (k,) each entry is looked at, the same for those of a column; nan where it is not."""
     found, given = evidence.estimate, evidence.analytic
     output, column = setting.places(evidence.coordinates)
-    x, distance, scale = setting.sizes[column], np.abs(given - found.value), evidence.judgement.scale
+    x, distance, scale = setting.size_of(column), np.abs(given - found.value), evidence.judgement.scale
     # Where f does not move it may stand on a step: that shows no slope of 0, but beside 0 that there is none as found.
     suspect = evidence.judgement.wrong & np.isfinite(distance) & (found.limit != Limit.KINK)
     suspect &= (given != 0) | (x == 0)
@@ -213,7 +213,7 @@ def without_lost(setting: Setting, evidence: Entries, judge: Decide) -> Entries:
     """
     given, found = evidence.analytic, evidence.estimate
     output, column = setting.places(evidence.coordinates)
-    size = setting.sizes[column]
+    size = setting.size_of(column)
     steps = FARTHER * np.where(size > 0, size, setting.scales[column])
     moved = np.abs(given) * steps
     still = evidence.judgement.wrong & (found.chord <= HARDLY * np.abs(given)) & np.isfinite(moved)

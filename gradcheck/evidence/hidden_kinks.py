@@ -30,10 +30,10 @@ def open_between_kinks(setting: Setting, evidence: Entries) -> Entries:
         return evidence
     seen = np.asarray(found.kink > 0)  # nan where nothing was measured
     column = setting.places(evidence.coordinates)[1]
-    size = setting.sizes[column]
+    size = setting.size_of(column)
     own = np.where(size > 0, size, setting.scales[column])
     nearest = np.minimum(CONFIRMING_STEP, found.noise / (VISIBLE * np.where(seen, found.kink, np.inf)))
-    empty = np.array([not setting.sizes[block.slice].any() for block in setting.parameters.blocks])
+    empty = np.array([not setting.size_of(block.slice).any() for block in setting.parameters.blocks])
     sizeless = empty[setting.owners(column)]
     followed = nearest * found.step <= np.where(sizeless, FOLLOWED_AT_0, FOLLOWED) * own
     jump = np.where(seen & ~followed, 2.0 * found.kink, 0.0)

@@ -65,10 +65,14 @@ class Setting:
         return self.objective.parameters
 
     @cached_property
-    def sizes(self) -> Flat:
-        """(n,) the size of each coordinate; 0 throughout where x is nothing beside all of its steps."""
-        size = np.abs(self.x)
-        return np.zeros_like(size) if NOTHING * size.max() < self.scales.min() else size
+    def _small(self) -> bool:
+        """Whether x is nothing beside all of its steps."""
+        return bool(NOTHING * np.max(np.abs(self.x)) < np.min(self.scales))
+
+    def size_of(self, columns: Index | slice) -> Flat:
+        """The sizes (k,) of some coordinates; 0 throughout where x is nothing beside all of its steps."""
+        size = np.abs(self.x[columns])
+        return np.zeros_like(size) if self._small else size
 
     @property
     def first_steps(self) -> Flat:
