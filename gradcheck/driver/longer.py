@@ -20,7 +20,7 @@ SMALL, MOVES = 1e3, 1e3
 LARGEST = SMALL * eps_of(np.float32)
 # What is claimed has to be no more than so many times what f shows for an accusation: steeper, and f may have that
 # slope at x, and level off before it shows.
-STEEPER = 2.0
+STEEPER = 4.5
 # A step over which f has to be about as straight as is claimed.
 STRAIGHT = 0.03
 NOTE = Finding(

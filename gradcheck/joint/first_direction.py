@@ -29,6 +29,8 @@ SLIGHT = 1e-3
 LEFT_OF_SCALE = 0.01 * LEFT
 # Most rows of most maps take up to so many directions.
 USUAL = 3
+# What f does beside the nearer slope by the farthest point, in what it scatters by, where it is no scatter.
+WAY = 3.0
 # Where noise, a kink or bends are in the way the next step is so much shorter. Kinks lie as near as a ten-thousandth of
 # a step in deep networks: so often a step comes nearer.
 MUCH_NEARER, COMES_NEARER = 100.0, 2
@@ -110,6 +112,10 @@ def _jumps(along: Directions, first: Direction, nearer: Direction, doubtful: Mas
     row = int(np.argmax(np.where(rows, far.spread / first.weight, -1.0)))
     ends = np.array([nearer.step, first.step])
     values = along.problem.along(nearer.tangent, ends)
+    # Where what jumps adds up to nothing the nearer slope is that of the farther points as well.
+    beside = values[1, row] - values[0, row] - (first.step - nearer.step) * near.value[row]
+    if not abs(beside) > WAY * far.spread[row]:
+        return False
 
     def ahead(at: float) -> Values:
         return np.asarray(along.problem.along(nearer.tangent, np.array([at]))[0])

@@ -34,8 +34,11 @@ RISES, FEW_KINDS, TURNS = 8.0, 4, 3
 # for at points that lie so many times as far apart.
 BEYOND_TOLD, FARTHER = 0.01, (10.0, 100.0)
 # An interval is halved so often at the most, or until no more than such a part is left of what f does in it beside its
-# slope. A jump stays: of what is continuous no more than the root of a half does, each time.
-HALVINGS, LEFT, STAYS, TIMES = 20, 1.0 / 16.0, 0.9, 3
+# slope. A jump stays: of what is continuous no more than the root of a half does, each time; of an oscillation some may a
+# few times by chance.
+HALVINGS, LEFT, STAYS, TIMES = 30, 1.0 / 16.0, 0.9, 10
+# Steps go one way: most of what f does beside its slope between the points it does from the first to the last.
+ONE_WAY = 0.5
 # So many intervals of those between the points have to hold a jump, of this part of the largest at the least: one may
 # be a single jump beside x. Rows that are looked at.
 SEVERAL, NO_SMALLER, ROWS = 2, 1.0 / 8.0, 3
@@ -286,12 +289,14 @@ def jumps(
 
     points : (k,) those at which f has the values (k, m), near to each other. slope : (m,) that which f has far nearer
     to x, between two steps. noise : (m,) the standard deviation of these values, which jumps are no less than, where it
-    is known. Twenty evaluations at the most for each row that is looked at; of many rows of one f the first few tell.
+    is known. Thirty evaluations at the most for each row that is looked at; of many rows of one f the first few tell.
     """
     found = np.zeros(rows.size)
     change = _changes(points, values, slope)
+    beside = values[-1] - values[0] - (points[-1] - points[0]) * slope
     with np.errstate(invalid="ignore"):
         several = np.count_nonzero(change > NO_SMALLER * change.max(axis=0), axis=0) >= SEVERAL
+        several &= np.abs(beside) >= ONE_WAY * change.sum(axis=0)
     looked = np.flatnonzero(rows & several)
     for i in looked[:ROWS].tolist():
         found[i] = jump_of(ahead, points, values, slope, i, None if noise is None else float(noise[i]))
