@@ -14,7 +14,6 @@ from gradcheck.joint.few_points import LONGEST_STEP
 from gradcheck.joint.forecast import CAUTIOUS, MOST, enough, harmless, most_of
 from gradcheck.joint.points import EPS, NOISY
 from gradcheck.numerics.line_fit import EIGHT
-from gradcheck.numerics.rounding import jump_of
 from gradcheck.numerics.steps import SMALLEST_VALUE, TOWERING
 from gradcheck.results.certificate import MOST_WITH_NOISE, bound_of
 from gradcheck.results.verdict import LEFT
@@ -110,11 +109,7 @@ def _jumps(along: Directions, first: Direction, nearer: Direction, doubtful: Mas
     row = int(np.argmax(np.where(rows, far.spread / first.weight, -1.0)))
     ends = np.array([nearer.step, first.step])
     values = along.problem.along(nearer.tangent, ends)
-
-    def ahead(at: float) -> Values:
-        return np.asarray(along.problem.along(nearer.tangent, np.array([at]))[0])
-
-    return jump_of(ahead, ends, values, near.value, row, float(far.spread[row])) > 0
+    return along.jumps(nearer.tangent, ends, values, near.value, row, float(far.spread[row]))
 
 
 def _in_noise(along: Directions, first: Direction, noise: Mask, doubtful: Mask, delta: float) -> Direction:
