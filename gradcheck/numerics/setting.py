@@ -14,7 +14,7 @@ from gradcheck.parameters.tree import Parameters
 from gradcheck.results.verdict import Tolerance
 
 # Scales are those of x, but for zeros; so many times as long they have nothing to do with x.
-NOTHING = 1e3
+BEYOND_X = 1e3
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Setting:
     def sizes(self) -> Flat:
         """(n,) the size of each coordinate; 0 throughout where x is nothing beside all of its steps."""
         size = np.abs(self.x)
-        return np.zeros_like(size) if NOTHING * size.max() < self.scales.min() else size
+        return np.zeros_like(size) if BEYOND_X * size.max() < self.scales.min() else size
 
     @property
     def first_steps(self) -> Flat:
