@@ -241,12 +241,12 @@ def rounded_beyond(
     values: Values,
     smooth: Mask,
     *,
-    plain: bool = True,
+    x_rounds: bool = False,
 ) -> Values:
     """The step (m,) of a part that is rounded, where smooth values (8, m) all lie between two steps of it; or 0.
 
     A parabola through these does not tell then what f changes by over `far` of their spacings. probe(s) : (8, m) values
-    at equal distances s; ahead(t) : (m,) those at t. plain : whether x does not round as well.
+    at equal distances s; ahead(t) : (m,) those at t. x_rounds : whether x does so as well.
     """
     values = values.astype(np.float64)
     bend = (values[6] - 2.0 * values[3] + values[0]) / 9.0
@@ -267,7 +267,7 @@ def rounded_beyond(
         seen, by_these = probe(times * spacing), told(times * at)
         step = np.where(odd, rounded_part(seen, by_these), step)
         of_any_size = odd & (step == 0)
-        if plain and of_any_size.any():
+        if of_any_size.any() and not x_rounds:
             step = np.maximum(step, jumps(ahead, times * spacing * at, seen, slope / spacing, of_any_size))
         # What bends shows at all points; a longer step has to be crossed yet.
         odd &= np.abs(seen - by_these).max(axis=0) <= (times * at[-1] / far) ** 2 * rounding
