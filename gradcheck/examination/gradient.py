@@ -97,8 +97,9 @@ class _Examination:
                 break
         assert joint is not None
         assert test is not None
-        if test.along.moved == 0 and whole is not None and whole is not scaling and self._all_judged(whole):
-            # Once all that moves f was judged, a mistake is still measured by what that does.
+        assert whole is not None
+        if test.along.moved == 0 and self._all_judged(whole):
+            # A mistake is still measured by what that does.
             scaling = replace(scaling, sizes=whole.sizes)
         settled = bool(joint.certified[0])
         if settled or test.along.moved == 0:
