@@ -155,7 +155,7 @@ def _shows(setting: Setting, evidence: Entries, offset: Flat, at: Index, times: 
     values = setting.objective.along(lines, rows_at, offsets)
     slope = (values[:, 0] - setting.f_x[output]) / offsets[:, 0]
     off, other = evidence.analytic[at] - slope, evidence.estimate.value[at] - slope
-    still = (slope == 0) & (setting.x[column] != 0)
+    still = (slope == 0) & (setting.sizes[column] != 0)
     return np.asarray(~still & (2.0 * times * np.abs(off) < np.abs(other)))
 
 
