@@ -40,7 +40,7 @@ def scales_as_at_zero(known: Known) -> Flat | None:
         return None
     if scales.max() > LARGEST:
         return None
-    f_x = np.atleast_1d(known.inspected.f_x)
+    f_x = np.atleast_1d(np.asarray(known.inspected.f_x, np.float64))
     single = bool((significant_bits(f_x[None, :]) <= SINGLE).all())
     eps = max(eps_of(b.real_dtype) for b in objective.parameters.blocks)
     eps = min(max(eps, eps_of(np.float32)) if single else eps, eps_of(np.float32))
