@@ -46,9 +46,7 @@ def scales_as_at_zero(known: Known) -> Flat | None:
     eps = min(max(eps, eps_of(np.float32)) if single else eps, eps_of(np.float32))
     if not scales.max() <= SMALL * eps or not objective.affords(2):
         return None
-    tangent = scales * random_units(generator_of(known.question.rng), x.size)
-    values = objective.line(Rays(x, [tangent]), np.array([-1.0, 1.0])).reshape(2, -1)
-    moved = np.abs(values - f_x).max(axis=0)
+    moved = _moved(known, scales)
     if not (np.isfinite(moved).all() and np.median(moved - MOVES * eps * np.abs(f_x)) <= 0):
         return None
     return np.ones(x.size, scales.dtype)
@@ -80,8 +78,12 @@ def tells(known: Known) -> bool:
 
 def _nearly_straight(known: Known, norms: Flat) -> bool:
     """Whether f moves over a longer step by no more than ten times what is claimed (m,): else it hides what is at x."""
-    objective, x = known.objective, known.question.x
-    tangent = STRAIGHT * random_units(generator_of(known.question.rng), x.size)
-    values = objective.line(Rays(x, [tangent]), np.array([-1.0, 1.0])).reshape(2, -1)
-    moved = np.abs(values - np.atleast_1d(known.inspected.f_x)).max(axis=0)
-    return bool(np.median(moved - 10.0 * STRAIGHT * norms) <= 0)
+    return bool(np.median(_moved(known, STRAIGHT) - 10.0 * STRAIGHT * norms) <= 0)
+
+
+def _moved(known: Known, lengths: Flat | float) -> Flat:
+    """What outputs (m,) move by along a random direction of these lengths, the larger of both sides."""
+    x = known.question.x
+    tangent = lengths * random_units(generator_of(known.question.rng), x.size)
+    values = known.objective.line(Rays(x, [tangent]), np.array([-1.0, 1.0])).reshape(2, -1)
+    return np.asarray(np.abs(values - np.atleast_1d(known.inspected.f_x)).max(axis=0))

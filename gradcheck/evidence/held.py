@@ -39,7 +39,7 @@ WITHIN, BISECTIONS, LEFT = 1.0 / 256.0, 24, 0.25
 HARDLY = 1e-3
 # Where f seems to be flat it is looked for at this part of the size of x; its first jump at so many times that, and one
 # that its digits do not explain nearer, where f bends less.
-FARTHER, BEYOND, PLAIN = 0.3, (1.0, 4.0, 16.0), (0.1,)
+FARTHER, BEYOND, NEARBY = 0.3, (1.0, 4.0, 16.0), (0.1,)
 
 Decide = Callable[[Estimate], Judgement]
 
@@ -155,7 +155,7 @@ def _shows(setting: Setting, evidence: Entries, offset: Flat, at: Index, times: 
     values = setting.objective.along(lines, rows_at, offsets)
     slope = (values[:, 0] - setting.f_x[output]) / offsets[:, 0]
     off, other = evidence.analytic[at] - slope, evidence.estimate.value[at] - slope
-    still = (slope == 0) & (setting.x[column] != 0)
+    still = (slope == 0) & (setting.size_of(column) != 0)
     return np.asarray(~still & (2.0 * times * np.abs(off) < np.abs(other)))
 
 
@@ -230,7 +230,11 @@ def without_lost(setting: Setting, evidence: Entries, judge: Decide) -> Entries:
     may = may & slight if digits or (may & slight).any() else may
     largest = int(np.argmax(np.where(may, moved, -1.0)))
     # What is claimed to move f by far more than its digits has to be what it does farther away, too.
-    jump = _first_jump(setting, evidence, steps, largest, plain=not slight[largest]) if may[largest] else 0.0
+    jump = (
+        _first_jump(setting, evidence, steps, largest, as_claimed=not slight[largest])
+        if may[largest]
+        else 0.0
+    )
     lost |= still & (output == output[largest]) & (moved <= 2.0 * jump)
     # Hardly any slope is lost without a jump that is seen as well.
     open_to = still & ~lost & ((jump > 0) | (np.abs(given) <= HARDLY * evidence.judgement.scale))
@@ -249,17 +253,17 @@ def without_lost(setting: Setting, evidence: Entries, judge: Decide) -> Entries:
     return replace(evidence, estimate=found, judgement=judge(found))
 
 
-def _first_jump(setting: Setting, evidence: Entries, steps: Flat, at: int, *, plain: bool) -> float:
+def _first_jump(setting: Setting, evidence: Entries, steps: Flat, at: int, *, as_claimed: bool) -> float:
     """The jump by which f begins to move along one entry; 0 where it bends, or does not move.
 
-    plain : whether it has to move about as claimed, and no farther away.
+    as_claimed : whether it has to move about as claimed, and no farther away.
     """
     entry, claimed = int(evidence.coordinates[at]), float(abs(evidence.analytic[at]))
-    for times in PLAIN if plain else BEYOND:
+    for times in NEARBY if as_claimed else BEYOND:
         between = (float(evidence.estimate.step[at]), times * float(steps[at]))
         if between[0] >= between[1]:
             continue
-        if jump := jump_from_line(setting, entry, 0.0, between, claimed, like=claimed if plain else None):
+        if jump := jump_from_line(setting, entry, 0.0, between, claimed, as_claimed=as_claimed):
             return jump
     return 0.0
 
@@ -282,12 +286,13 @@ def jump_from_line(
     between: tuple[float, float],
     apart: float,
     *,
-    like: float | None = None,
+    as_claimed: bool = False,
 ) -> float:
     """The jump by which f leaves the line of some slope through x, between two distances along one coordinate.
 
     apart : by how much the slope from x to the farther distance is another. 0 where f stays with the line; and where it
-    leaves it little by little, as at a kink; or where it has not left it about as a slope `like` does.
+    leaves it little by little, as at a kink. as_claimed : nor where it has not left it by about `apart` times the way.
+    It is the first jump on the way, be there larger ones, which `rounding.jump_of` would find.
     """
     output, column = setting.places(np.array([entry]))
     lines, at = lines_of(setting, output, column, None), np.zeros(1, np.intp)
@@ -308,9 +313,8 @@ def jump_from_line(
     blurred = SHOWS * setting.tolerance.eps * abs(f_x)
     side = max(sides, key=lambda side: abs(np.nan_to_num(departure(side * far)[1])))
     low, high = departure(side * near), departure(side * far)
-    if not abs(high[1]) > LEFT * apart * far:
-        return 0.0
-    if like is not None and abs(abs(high[1]) - like * far) > 0.5 * like * far:
+    off = abs(high[1])
+    if not off > LEFT * apart * far or (as_claimed and abs(off - apart * far) > 0.5 * apart * far):
         return 0.0
     for _ in range(BISECTIONS):
         here, there = abs(low[0]), abs(high[0])

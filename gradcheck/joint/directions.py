@@ -27,7 +27,6 @@ from gradcheck.joint.few_points import (
 from gradcheck.joint.points import EPS, ROUNDED, Points, first_step, lengths_of
 from gradcheck.numerics.line_fit import EIGHT, FOUR, LineFit, by_four, positions
 from gradcheck.numerics.problem import Problem, Scaling, of_typical_size
-from gradcheck.numerics.rounding import jump_of
 from gradcheck.numerics.row_formulas import rows_of
 from gradcheck.numerics.tangents import ROUNDING, random_units, root_mean_square, units_in_parts
 from gradcheck.parameters.quantiles import median
@@ -224,7 +223,7 @@ class Directions(Points):
             self._shown = np.abs(fit.value) > 3.0 * fit.error
             unsure = ~(agrees & told & ~fit.kinked & ((slope != 0) | (weight == 0))) & ~self.fixed
             if not np.count_nonzero(unsure):
-                if farther is not None and self._jumps(tangent, *farther, slope):
+                if farther is not None and self._jumps_between(tangent, *farther, slope):
                     return None
                 return self.compared(
                     tangent, reached, slope, self._complex_error(tangent), exact=True, fit=fit
@@ -239,16 +238,12 @@ class Directions(Points):
             step, enough = (begin, CONFIRMS_ROUNDED) if rounded else (begin / NEAREST, CONFIRMS)
         return None
 
-    def _jumps(self, tangent: Flat, step: float, values: Values, slope: Values) -> bool:
+    def _jumps_between(self, tangent: Flat, step: float, values: Values, slope: Values) -> bool:
         """Whether f jumps between four points, of which nearer ones show the slope (m,) between two steps alone."""
         points = step * positions(FOUR)
         off = np.abs(np.diff(values - points[:, None] * slope, axis=0)).max(axis=0)
         row = int(np.argmax(off / np.maximum(np.abs(values).max(axis=0), np.finfo(float).tiny)))
-
-        def ahead(at: float) -> Values:
-            return np.asarray(self.problem.along(tangent, np.array([at]))[0])
-
-        return jump_of(ahead, points, values, slope, row) > 0
+        return self.jumps(tangent, points, values, slope, row)
 
     def go_farther(self) -> float:
         """Allow steps that are longer than x; returns the part of the length over which f changes by its own size."""

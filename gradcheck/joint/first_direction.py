@@ -14,7 +14,6 @@ from gradcheck.joint.few_points import LONGEST_STEP
 from gradcheck.joint.forecast import CAUTIOUS, MOST, enough, harmless, most_of
 from gradcheck.joint.points import EPS, NOISY
 from gradcheck.numerics.line_fit import EIGHT
-from gradcheck.numerics.rounding import jump_of
 from gradcheck.numerics.steps import SMALLEST_VALUE, TOWERING
 from gradcheck.results.certificate import MOST_WITH_NOISE, bound_of
 from gradcheck.results.verdict import LEFT
@@ -116,11 +115,7 @@ def _jumps(along: Directions, first: Direction, nearer: Direction, doubtful: Mas
     beside = values[1, row] - values[0, row] - (first.step - nearer.step) * near.value[row]
     if not abs(beside) > WAY * far.spread[row]:
         return False
-
-    def ahead(at: float) -> Values:
-        return np.asarray(along.problem.along(nearer.tangent, np.array([at]))[0])
-
-    return jump_of(ahead, ends, values, near.value, row, float(far.spread[row])) > 0
+    return along.jumps(nearer.tangent, ends, values, near.value, row, float(far.spread[row]))
 
 
 def _in_noise(along: Directions, first: Direction, noise: Mask, doubtful: Mask, delta: float) -> Direction:

@@ -12,7 +12,7 @@ from gradcheck.joint.direction import Direction
 from gradcheck.numerics.line_fit import LineFit, ends_and_inner, fit_line, positions
 from gradcheck.numerics.outputs import HALF_GRID
 from gradcheck.numerics.problem import Problem, Scaling
-from gradcheck.numerics.rounding import FEW, granularity, seem_free
+from gradcheck.numerics.rounding import FEW, granularity, jump_of, seem_free
 from gradcheck.numerics.tangents import root_mean_square
 from gradcheck.parameters.leaves import all_finite
 from gradcheck.parameters.quantiles import median
@@ -89,6 +89,22 @@ class Points:
         straight = np.asarray(values - np.where(moved, self.problem.beside(tangent, offsets), 0.0))
         self._raw = (straight, values)
         return straight
+
+    def jumps(
+        self,
+        tangent: Flat,
+        points: Values,
+        values: Values,
+        slope: Values,
+        row: int,
+        noise: float | None = None,
+    ) -> bool:
+        """Whether one row jumps between two points (k,) at which f is `values` (k, m), see `jump_of`."""
+
+        def ahead(at: float) -> Values:
+            return np.asarray(self.problem.along(tangent, np.array([at]))[0])
+
+        return jump_of(ahead, points, values, slope, row, noise) > 0
 
     def fit(self, values: Values, step: float, side: tuple[float, ...]) -> LineFit:
         """The fit to values (k, m)."""

@@ -82,8 +82,8 @@ def measure_noise(
         return np.atleast_1d(objective.line(line, np.array([at]).astype(dtype))[0])
 
     held = max(eps_of(block.real_dtype) for block in objective.parameters.blocks)
-    plain = held <= eps_of(np.float64)
-    found = estimate_noise(probe, spacing, back=back, far=far, ahead=ahead, plain=plain)
+    x_rounds = held > eps_of(np.float64)
+    found = estimate_noise(probe, spacing, back=back, far=far, ahead=ahead, x_rounds=x_rounds)
     if np.ndim(f_x):
         return with_lucky_outputs(with_still_outputs(found, f_x), f_x)
     seen = found.values[~np.isnan(found.values)]
@@ -100,14 +100,14 @@ def estimate_noise(
     back: bool,
     far: Far | None = None,
     ahead: Ahead | None = None,
-    plain: bool = True,
+    x_rounds: bool = False,
 ) -> Noise:
     """Estimate the noise of m outputs from the differences of equally spaced values.
 
     probe(s) : (8, m) values at 0, s, 2 s, ... 7 s; asked for again, at another spacing, where some output needs it.
     back : as in `measure_noise`. far() : (l, m) values much farther away; asked for where some values have few bits.
     ahead(t) : (m,) values at t, for an f that is smooth at the first points. What it shows there and not at them is
-        a part that is rounded. plain : whether x is held in float64; where it is not all of f jumps as x does.
+        a part that is rounded. x_rounds : whether x is held in less than float64; then all of f jumps as x does.
     Source: Moré & Wild, Estimating computational noise, SIAM J. Sci. Comput. 33 (2011).
     """
     first = _differences(probe(spacing))
@@ -134,14 +134,9 @@ def estimate_noise(
         seen.append(narrower)
         slope = np.median(np.diff(narrower.values, axis=0), axis=0) / NARROWER
         step = np.where(narrower.looked | still, rounded_part(first.values, POINTS[:, None] * slope), 0.0)
-        # Where all but the first points lie beyond a kink these show none.
-        doubted = (
-            coarse & (near < first.known() / 10.0) & (step == 0) & ~(first.rest < SLIGHT * first.known())
-        )
-        if plain and doubted.any():
-            doubted &= granularity(first.values)[0] == 0  # of a grid the steps are known
-        if ahead is not None and plain and doubted.any():
-            jump = jumps(ahead, POINTS * spacing, first.values, slope / spacing, doubted, first.known())
+        gone = coarse & (near < first.known() / 10.0) & (step == 0)
+        if ahead is not None and gone.any() and not x_rounds:
+            jump = _jumps(ahead, spacing, first, slope, gone)
             # Noise of another kind: nearer to x it is gone between two steps, and for longer ones it is there.
             sigma = np.where(jump > 0, np.fmax(sigma, first.known()), sigma)
             step = np.maximum(step, jump)
@@ -151,10 +146,19 @@ def estimate_noise(
     on_none = first.finite & ~first.alike & (noise.digits == str(first.values.dtype))
     smooth = on_none & (sigma <= ROUNDINGS * eps * first.size) & (step == 0)
     if ahead is not None and smooth.any():
-        step = np.maximum(
-            step, rounded_beyond(probe, ahead, spacing, WIDEST, first.values, smooth, plain=plain)
-        )
+        beyond = rounded_beyond(probe, ahead, spacing, WIDEST, first.values, smooth, x_rounds=x_rounds)
+        step = np.maximum(step, beyond)
     return replace(noise, level=np.where(on_none, np.maximum(noise.level, HALF_GRID * step), noise.level))
+
+
+def _jumps(ahead: Ahead, spacing: float, first: _Differences, slope: Values, gone: Mask) -> Values:
+    """The jumps (m,) of outputs whose noise is gone nearer to x, where each has the slope (m,) of one spacing."""
+    # Where all but the first points lie beyond a kink these show none.
+    gone = gone & ~(first.rest < SLIGHT * first.known())
+    if not gone.any():
+        return np.zeros(gone.size)
+    gone &= granularity(first.values)[0] == 0  # of a grid the steps are known
+    return jumps(ahead, POINTS * spacing, first.values, slope / spacing, gone, first.known())
 
 
 def _wider(probe: Probe, spacing: float, first: _Differences, alike: Mask, *, back: bool) -> _Differences:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck._typing import Flat, Values
+from gradcheck._typing import Flat, Mask, Values
 from gradcheck.numerics.outputs import Noise
 from gradcheck.numerics.steps import DROWNED
 from gradcheck.numerics.tangents import ROUNDING, root_mean_square
@@ -58,14 +59,14 @@ class Model:
         level, of_f, far = self._noise(change)
         # Noise as large as f is an oscillation faster than every step, or nothing is known of f.
         drowned = norm(level / unit) > DROWNED * norm(np.maximum(np.abs(self.f_x), far) / unit)
-        moves = np.array([norm(part) for part in (change[0] - change[1]) / 2.0 / unit])
+        moves = norms((change[0] - change[1]) / 2.0 / unit)
         claimed = ROUNDING * np.finfo(np.float64).eps * h * size
-        noise = np.array([norm(part) for part in (of_f + claimed) / unit])
+        noise = norms((of_f + claimed) / unit)
         # At x = 0 what f changes by along a step is not its size there.
         own = None if self.own is None else steps.size - self.own
         return Remainders(
             steps, right, left, noise, size / unit, self.expected, own, None if drowned else moves,
-            np.array([norm(part) for part in of_f / unit]), bend / unit,
+            norms(of_f / unit), bend / unit,
         )  # fmt: skip
 
     def _noise(self, change: Values) -> tuple[Values, Values, Values]:
@@ -82,38 +83,56 @@ class Model:
         return level, level + rounding * far, far.max(axis=0)
 
 
+@dataclass(frozen=True)
 class Remainders:
     """The remainders on both sides of x, as norms over the outputs, and the order with which they fall.
 
-    steps : (k,). right, left : (k, m) remainders. noise : (k,) what noise explains of them. slope : (m,) |J v|.
-    expected : the order of a right derivative. own : the number of the first step
-    that is no longer than x is large, None where x does not say how long a step is. moves : (k,) what f moves by
-    between both sides, halved, or None where noise is as large as f; of_f : (k,) its noise. bend : (m,) the size that a
-    mistake of v.Hv is relative to.
+    steps : (k,). right, left : (k, m) remainders. noise : (k,) what noise explains of them. slopes : (m,) |J v|.
+    expected : the order of a right derivative. own : the number of the first step that is no longer than x is large,
+    None where x does not say how long a step is. moves : (k,) what f moves by between both sides, halved, or None where
+    noise is as large as f; of_f : (k,) its noise. bends : (m,) the size that a mistake of v.Hv is relative to.
     """
 
-    def __init__(
-        self,
-        steps: Values,
-        right: Values,
-        left: Values,
-        noise: Values,
-        slope: Values,
-        expected: int,
-        own: int | None,
-        moves: Values | None,
-        of_f: Values,
-        bend: Values,
-    ) -> None:
-        self.own, self.moves, self.of_f, self.bend = own, moves, of_f, bend
-        self.steps, self.noise, self.slopes, self.expected = steps, noise, slope, expected
-        self.slope = norm(slope)
-        self.right, self.left = right, left
-        self.sizes = np.array([np.maximum(norm(a), norm(b)) for a, b in zip(right, left, strict=True)])
-        self.odd = np.array([norm((a - b) / 2.0) for a, b in zip(right, left, strict=True)])
-        self.even = np.array([norm((a + b) / 2.0) for a, b in zip(right, left, strict=True)])
-        self.known = np.isfinite(self.sizes)
-        self.order = self.order_of(self.sizes)
+    steps: Values
+    right: Values
+    left: Values
+    noise: Values
+    slopes: Values
+    expected: int
+    own: int | None
+    moves: Values | None
+    of_f: Values
+    bends: Values
+
+    @cached_property
+    def slope(self) -> float:
+        """That of all outputs together."""
+        return norm(self.slopes)
+
+    @cached_property
+    def sizes(self) -> Values:
+        """(k,) the larger remainder of both sides."""
+        return np.maximum(norms(self.right), norms(self.left))
+
+    @cached_property
+    def odd(self) -> Values:
+        """(k,) the part that changes its sign with the side."""
+        return norms((self.right - self.left) / 2.0)
+
+    @cached_property
+    def even(self) -> Values:
+        """(k,) the part that is the same on both sides."""
+        return norms((self.right + self.left) / 2.0)
+
+    @cached_property
+    def known(self) -> Mask:
+        """(k,) where f is finite."""
+        return np.isfinite(self.sizes)
+
+    @property
+    def order(self) -> float:
+        """The order with which the remainder falls."""
+        return self.order_of(self.sizes)
 
     def clear(self, sizes: Values, noise: Values | None = None) -> NDArray[np.intp]:
         """The smallest steps at which something stands out of the noise, without a gap above them."""
@@ -138,7 +157,7 @@ class Remainders:
     def but_for(self, rtol: float) -> Remainders:
         """The same without what slope and curvature are off by, where that is no more than `rtol` of each output's."""
         less = self._without(self.odd, -1.0, 1, self.slopes, rtol)
-        return less if self.expected == 2 else less._without(less.even, 1.0, 2, less.bend, rtol)
+        return less if self.expected == 2 else less._without(less.even, 1.0, 2, less.bends, rtol)
 
     def _without(self, sizes: Values, parity: float, power: int, claimed: Values, rtol: float) -> Remainders:
         """Without the part of one parity that falls as a power of the step, as the smallest clear step shows it."""
@@ -152,10 +171,7 @@ class Remainders:
             return self
         part = units[:, None] * off
         unsure = self.noise + self.noise[rows[-1]] * units / units[rows[-1]]
-        return Remainders(
-            self.steps, self.right - part, self.left - parity * part, unsure, self.slopes, self.expected,
-            self.own, self.moves, self.of_f, self.bend,
-        )  # fmt: skip
+        return replace(self, right=self.right - part, left=self.left - parity * part, noise=unsure)
 
     def seen_along(self) -> float:
         """The smallest mistake, relative to the slope, that would have shown: what a remainder ~ h would exceed.
@@ -178,7 +194,7 @@ class Remainders:
 
         At two steps, as at one the next even power may cancel the mistake.
         """
-        size = norm(self.bend)
+        size = norm(self.bends)
         if size == 0:
             return math.inf
         each = 2.0 * (self.even + BAR * self.noise) / self.steps**2 / size
@@ -210,3 +226,8 @@ def norm(values: Values) -> float:
     """The root of the sum of squares; inf where a value is not finite."""
     # The largest is taken out first, so that no square overflows or vanishes.
     return root_mean_square(values) * math.sqrt(np.size(values)) if np.isfinite(values).all() else math.inf
+
+
+def norms(rows: Values) -> Values:
+    """The norm (k,) of each row."""
+    return np.array([norm(row) for row in rows])

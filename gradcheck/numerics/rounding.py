@@ -34,8 +34,8 @@ RISES, FEW_KINDS, TURNS = 8.0, 4, 3
 # for at points that lie so many times as far apart.
 BEYOND_TOLD, FARTHER = 0.01, (10.0, 100.0)
 # An interval is halved so often at the most, or until no more than such a part is left of what f does in it beside its
-# slope. A jump stays: of what is continuous no more than the root of a half does, each time; of an oscillation some may a
-# few times by chance.
+# slope. A jump stays: of what is continuous no more than the root of a half does, each time, and of an oscillation a few
+# times by chance.
 HALVINGS, LEFT, STAYS, TIMES = 30, 1.0 / 16.0, 0.9, 10
 # Steps go one way: most of what f does beside its slope between the points it does from the first to the last.
 ONE_WAY = 0.5
@@ -244,12 +244,12 @@ def rounded_beyond(
     values: Values,
     smooth: Mask,
     *,
-    plain: bool = True,
+    x_rounds: bool = False,
 ) -> Values:
     """The step (m,) of a part that is rounded, where smooth values (8, m) all lie between two steps of it; or 0.
 
     A parabola through these does not tell then what f changes by over `far` of their spacings. probe(s) : (8, m) values
-    at equal distances s; ahead(t) : (m,) those at t. plain : whether x does not round as well.
+    at equal distances s; ahead(t) : (m,) those at t. x_rounds : whether x does so as well.
     """
     values = values.astype(np.float64)
     bend = (values[6] - 2.0 * values[3] + values[0]) / 9.0
@@ -270,7 +270,7 @@ def rounded_beyond(
         seen, by_these = probe(times * spacing), told(times * at)
         step = np.where(odd, rounded_part(seen, by_these), step)
         of_any_size = odd & (step == 0)
-        if plain and of_any_size.any():
+        if of_any_size.any() and not x_rounds:
             step = np.maximum(step, jumps(ahead, times * spacing * at, seen, slope / spacing, of_any_size))
         # What bends shows at all points; a longer step has to be crossed yet.
         odd &= np.abs(seen - by_these).max(axis=0) <= (times * at[-1] / far) ** 2 * rounding

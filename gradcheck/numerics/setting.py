@@ -14,7 +14,7 @@ from gradcheck.parameters.tree import Parameters
 from gradcheck.results.verdict import Tolerance
 
 # Scales are those of x, but for zeros; so many times as long they have nothing to do with x.
-NOTHING = 1e3
+BEYOND_X = 1e3
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Setting:
     @cached_property
     def _small(self) -> bool:
         """Whether x is nothing beside all of its steps."""
-        return bool(NOTHING * np.max(np.abs(self.x)) < np.min(self.scales))
+        return bool(BEYOND_X * np.max(np.abs(self.x)) < np.min(self.scales))
 
     def size_of(self, columns: Index | slice) -> Flat:
         """The sizes (k,) of some coordinates; 0 throughout where x is nothing beside all of its steps."""

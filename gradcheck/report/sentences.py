@@ -36,6 +36,7 @@ PAIRED = "a symmetric matrix taken for its one triangle?"
 READ = "f reads one triangle alone, as cholesky and eigvalsh do?"
 CROSSED = "what acts between the entries is left out?"
 LOGARITHM = "a small constant inside a logarithm, as in log(x + d)"
+UNUSED = ": f does not use them there (a mask, a clip)?"
 ASSIGNED = "assigned where it should be added up (indices that repeat, windows that overlap)?"
 ADDED = "added up more often than f uses it?"
 WEIGHT = "a weight of each {} left out, or a small constant inside its logarithm?"
@@ -146,7 +147,7 @@ def cause_sentence(c: Cause) -> str:
             return f"{sides} times 1 + d/x with d = {value} +- {bar} in {where}: {LOGARITHM}, {whose}"
         case Kind.UNUSED:
             those = f": those with {c.origin}; a clamp that is not differentiated?" if c.origin else ""
-            return f"numerical is 0 in {where}, analytic is not{those or ': f does not use them there (a mask, a clip)?'}"
+            return f"numerical is 0 in {where}, analytic is not{those or UNUSED}"
         case Kind.MULTIPLE if c.order:
             return f"of the entries of each column of {name} analytic has the {c.order} alone: {ASSIGNED}"
         case Kind.MULTIPLE:

@@ -176,12 +176,12 @@ def steepness_nearby(estimate: Estimate, group: NDArray[np.intp]) -> Values:
 def accepted(
     analytic: Values, value: Values, block_scale: Values, tolerance: Tolerance, zero: Mask | None = None
 ) -> Values:
-    """What m derivatives may be off by beyond their bars: tau = rtol max(|g|, |r|) + atol, and what is 0 to the dtype.
+    """What m derivatives may be off by beyond their bars: tau = rtol max(|g|, |r|) + atol + the floor of the dtype.
 
     zero : (m,) where a coordinate is 0; default nowhere. f rounds next to nothing there, and shows what is left of
     slopes that cancel but for the rounding of their coefficients: four roundings of the array are added.
     """
-    return _accepted(_finite_size(analytic, value), block_scale, tolerance, zero) + tolerance.floor
+    return _accepted(_finite_size(analytic, value), block_scale, tolerance, zero)
 
 
 def _finite_size(analytic: Values, value: Values) -> Values:
@@ -190,7 +190,7 @@ def _finite_size(analytic: Values, value: Values) -> Values:
 
 
 def _accepted(size: Values, block_scale: Values, tolerance: Tolerance, zero: Mask | None) -> Values:
-    tau = tolerance.rtol * size + tolerance.atol
+    tau = tolerance.rtol * size + (tolerance.atol + tolerance.floor)
     if zero is not None and zero.any():
         tau = tau + np.where(zero & np.isfinite(block_scale), CANCELLING * tolerance.eps * block_scale, 0.0)
     return np.asarray(tau)
@@ -216,30 +216,27 @@ def judge(
     tolerance: Tolerance,
     *,
     zero: Mask | None = None,
-    blur: Values | None = None,
+    blur: Values | float = 0.0,
     subgradient: bool = False,
 ) -> Judgement:
     """Compare m analytic derivatives with their numerical estimates.
 
-    wrong where |g - r| > 3 E + tau, tau = rtol max(|g|, |r|) + atol, by more than the floor of the dtype; verified
-    where not wrong and 3 E is within the resolution; else inconclusive. At a kink the interval of one-sided slopes
-    takes the place of r, and their bars that of E: outside it every convention is wrong, inside it nothing can be
-    verified unless `subgradient` accepts any of it.
+    wrong where |g - r| > 3 E + tau, see `accepted`; verified where not wrong and 3 E is within the resolution; else
+    inconclusive. At a kink the interval of one-sided slopes takes the place of r, and their bars that of E: outside it
+    every convention is wrong, inside it nothing can be verified unless `subgradient` accepts any of it.
     A decision needs positive evidence: nan is neither wrong nor verified, save for an analytic nan, which is wrong.
     Nor is what moves f by less than the smallest normal number at the step that was taken: below it values lose digits.
     zero : (m,) where a coordinate is 0, see `accepted`; default nowhere. blur : (m,) what f's slopes are off by as it
-    rounds coordinates, see `blur_of`: no mistake, whatever f shows, and no more than `resolution` leaves. Default 0.
+    rounds coordinates, see `blur_of`: no mistake, whatever f shows, and no more than `resolution` leaves.
     """
     r, error = estimate.value, estimate.error
     size = _finite_size(analytic, r)
-    tau = _accepted(size, block_scale, tolerance, zero)
+    tau = _accepted(size, block_scale, tolerance, zero) + blur
     bar = 3.0 * error
-    hides = bar if blur is None else bar + blur
-    tau = tau if blur is None else tau + blur
     allowed, scale = bar + tau, np.maximum(size, block_scale)
     known = np.isfinite(error) & np.isfinite(r)
     apart = np.abs(analytic - r)
-    off = apart > allowed + tolerance.floor
+    off = apart > allowed
     kink = as_subgradient = np.zeros(off.shape, bool)
     limits = np.ravel(estimate.limit).tolist()
     if Limit.KINK in limits:
@@ -252,7 +249,8 @@ def judge(
     # The complex step has no length.
     lost = off & (estimate.step > 0) & (apart * estimate.step < TINY)
     wrong = off & ~lost
-    verified = known & ~lost & (hides <= tolerance.resolution * scale + tolerance.hidden) & ~kink & ~wrong
+    seen = bar + blur <= tolerance.resolution * scale + tolerance.hidden
+    verified = known & ~lost & seen & ~kink & ~wrong
     finite = np.isfinite(analytic)
     if np.count_nonzero(finite) < finite.size:
         wrong, verified = wrong | ~finite, verified & finite
@@ -268,7 +266,7 @@ def _between_slopes(
 ) -> tuple[Mask, Mask]:
     """Whether m derivatives lie between the slopes on both sides, and whether these are known well enough."""
     low, high = np.minimum(estimate.left, estimate.right), np.maximum(estimate.left, estimate.right)
-    slack = 3.0 * estimate.sided + tau + tolerance.floor
+    slack = 3.0 * estimate.sided + tau
     inside = (analytic >= low - slack) & (analytic <= high + slack)
     steepest = np.maximum(scale, np.fmax(np.abs(low), np.abs(high)))
     told = 3.0 * estimate.sided <= tolerance.resolution * steepest + tolerance.hidden

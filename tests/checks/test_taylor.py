@@ -332,18 +332,67 @@ def test_a_hessian_at_a_small_x_is_told_in_float64(factor):
     assert ("in the curvature v.Hv" in result.reason) is (factor == 1.0)
 
 
-def test_longer_steps_than_x_is_large_do_not_convict():
-    """In float32 x^2 bends at 0.01 and is straight from 0.02 on; beside a sum of 1 only the straight part shows."""
+@pytest.mark.parametrize("seed", range(3))
+def test_longer_steps_than_x_is_large_do_not_convict(seed):
+    """In float32 beside 1 curvatures of 1 hide at 2e-4, and from 3e-4 on it is 4: longer steps see no other."""
+    bend = np.float32(3e-4)
 
     def f(x):
         size = np.abs(x)
-        value = np.where(size < 0.02, x * x, 0.04 * size - 0.0004)
-        return np.float32(1.0) + np.sum(value, dtype=np.float32)
+        beyond = 2.0 * x * x - 3.0 * bend * size + 1.5 * bend * bend
+        return np.float32(1.0) + np.sum(np.where(size < bend, x * x / 2, beyond), dtype=np.float32)
 
-    x = np.full(3, 1e-5, np.float32)
-    result = taylor_test(f, 2 * x, x, hessian=lambda x: 2.0 * np.eye(3))
+    x = np.full(3, 2e-4, np.float32)
+    result = taylor_test(f, x, x, hessian=np.eye(3), rng=seed)
+    assert result.outcome is Outcome.INCONCLUSIVE
+    # Those that are tried are no part of it.
+    assert len(result.steps) == 24
+    assert result.nfev >= 2 * 33
 
-    assert result.outcome is not Outcome.FAIL
+
+@pytest.mark.parametrize(("size", "farthest"), [(0.5, 0.0626), (1e-3, 0.125)])
+def test_longer_steps_go_as_far_as_at_0_and_no_farther(size, farthest):
+    """An eighth of 1, whatever noise hides; of an x that is as large already none is longer."""
+    asked = []
+
+    def f(x):
+        asked.append(float(np.abs(x - size).max()))
+        return float(np.round(1e3 * np.sum(np.sin(x))) / 1e3)
+
+    assert taylor_test(f, np.cos, np.full(3, size)).outcome is Outcome.INCONCLUSIVE
+    assert max(asked) <= farthest
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.0 + 5e-7, 1.0 - 5e-7, 1.0 + 2e-6, 1.0 - 2e-6])
+def test_a_curvature_is_accepted_that_is_off_by_half_of_rtol(factor):
+    """Of a square nothing of third order hides what v.Hv is off by."""
+    matrix, x = np.array([[2.0, 1.0], [1.0, 3.0]]), np.array([0.3, -0.7])
+
+    result = taylor_test(lambda x: x @ matrix @ x / 2, lambda x: matrix @ x, x, hessian=factor * matrix)
+
+    assert result.outcome is (Outcome.PASS if abs(factor - 1.0) < 1e-6 else Outcome.FAIL)
+
+
+@pytest.mark.parametrize(("square", "outcome"), [(0.0, Outcome.PASS), (1e-3, Outcome.FAIL)])
+def test_a_curvature_of_0_has_to_be_none_beside_the_slope(square, outcome):
+    """A line has no curvature that a mistake could be relative to."""
+    slopes, x = np.array([2.0, -1.0, 0.5]), np.array([0.3, -0.7, 1.1])
+
+    result = taylor_test(
+        lambda x: slopes @ x + square * x @ x, lambda x: slopes + 2 * square * x, x, hessian=np.zeros((3, 3))
+    )
+
+    assert result.outcome is outcome
+
+
+@pytest.mark.parametrize(("dtype", "outcome"), [(np.float32, Outcome.PASS), (np.float64, Outcome.FAIL)])
+def test_a_gradient_in_float32_is_held_to_what_that_can_hold(dtype, outcome):
+    """Off by half a thousandth, of an f in float64."""
+    x = np.linspace(0.5, 1.5, 4)
+
+    result = taylor_test(lambda x: np.sum(np.sin(x)), lambda x: (1.0005 * np.cos(x)).astype(dtype), x)
+
+    assert result.outcome is outcome
 
 
 @pytest.mark.parametrize("step", [1e-12, 1e-10, 2.0**-36])

@@ -784,7 +784,8 @@ def test_where_f_shows_no_slope_no_projection_is_said(columns: int, x: float | N
 
     (sentence,) = explain(np.zeros((5, columns)), claim, at)
     assert sentence == (
-        f"numerical is 0 in all {5 * columns} wrong entries of x, analytic is not: f does not use them there (a mask, a clip)?"
+        f"numerical is 0 in all {5 * columns} wrong entries of x, analytic is not: f does not use them there "
+        "(a mask, a clip)?"
     )
 
 

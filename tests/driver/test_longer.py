@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 
 from gradcheck import Outcome, check_gradient, check_hessian
+from gradcheck.driver.longer import tells
+from gradcheck.results.verdict import Tolerance
 
 
 def _logistic(seed, size):
@@ -70,3 +75,70 @@ def test_what_f_does_farther_away_bears_out_no_claim_of_next_to_nothing(n, facto
     )
 
     assert report.outcome is not Outcome.PASS
+
+
+@pytest.mark.parametrize(("dtype", "size", "steep"), [("f4", 1e-6, 1e6), ("f8", 1e-5, 1.0)])
+def test_where_f_moves_within_the_size_of_x_or_x_is_not_as_small_steps_are_its_own(dtype, size, steep):
+    """Sines of 1e6 x; and an x in float64 that is far more than its roundings, beside a constant that hides f."""
+    x = (np.random.default_rng(0).normal(size=4) * size).astype(dtype)
+    constant = x.dtype.type(0.0 if steep > 1.0 else 1e12)
+
+    report = check_gradient(
+        lambda x: constant + np.sum(np.sin(steep * x)), lambda x: steep * np.cos(steep * x), x
+    )
+
+    assert report.outcome is (Outcome.PASS if steep > 1.0 else Outcome.INCONCLUSIVE)
+    assert report.nfev <= (20 if steep > 1.0 else 150)
+    assert not any("steps as at x = 0" in note for note in report.notes)
+
+
+def known(**parts: Any) -> Any:
+    """Four entries of 1 that longer steps bear out, and an f that is straight."""
+    moves = parts.pop("moves", 0.06)
+    judged = {"wrong": np.zeros(4, bool), "verified": np.ones(4, bool)}
+    judged |= {name: parts.pop(name) for name in judged if name in parts}
+    entries = SimpleNamespace(
+        judgement=SimpleNamespace(**judged),
+        estimate=SimpleNamespace(value=np.ones(4), error=np.full(4, parts.pop("error", 1e-4))),
+        analytic=np.full(4, parts.pop("claim", 1.0)),
+    )
+    evidence = SimpleNamespace(
+        entries=entries, regions=parts.pop("regions", ()), arrays=parts.pop("arrays", (True,)),
+        certified=lambda array, resolution: array,
+    )  # fmt: skip
+    norms = parts.pop("norms", np.array([2.0]))
+    return SimpleNamespace(**{
+        "evidence": evidence, "setting": evidence, "final": False, "tolerance": Tolerance(1e-6, resolution=1e-3),
+        "matrix": SimpleNamespace(norms=lambda ones: norms), "question": SimpleNamespace(x=np.zeros(4), rng=0),
+        "inspected": SimpleNamespace(f_x=1.0),
+        "objective": SimpleNamespace(line=lambda rays, t: 1.0 + moves * t),
+    } | parts)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"evidence": None},
+        {"setting": None},
+        {"final": True},
+        {"regions": ("a part",)},
+        {"verified": np.arange(4) > 0},
+        {"norms": None},
+        {"norms": np.zeros(1)},
+        {"error": 4e-4},
+        {"moves": 0.61},
+        {"arrays": (True, False)},
+        {"wrong": np.arange(4) > 2, "claim": 4.6},
+    ],
+    ids=lambda parts: next(iter(parts)),
+)
+def test_longer_steps_decide_nothing_unless_they_bear_out_all(parts):
+    """Each alone: three bars are above a thousandth of what is claimed, f moves by more than ten times 0.03 times 2."""
+    assert tells(known())
+    assert not tells(known(**parts))
+
+
+@pytest.mark.parametrize("wrong", [1, 4])
+def test_longer_steps_convict_where_f_is_half_as_steep_as_is_claimed(wrong):
+    """Whatever else is open."""
+    assert tells(known(wrong=np.arange(4) < wrong, claim=2.0, verified=np.zeros(4, bool), moves=9.0))

@@ -178,6 +178,89 @@ def test_the_noise_of_a_solver_bears_out_no_claim(seed: int):
         assert [m.flat_index for m in report.wrong] == [0]
 
 
+# How near to x of 1 a claim of 2 is told from 2.1: sixteen roundings of x apart, which move f by 2.1 each.
+NEAR = 16.0 * 2.1 * 2.0**-52 / 0.1
+
+
+@pytest.mark.parametrize("side", [-1.0, 1.0])
+@pytest.mark.parametrize(("times", "wrong"), [(16.0, False), (3.0, True)])
+def test_beside_large_noise_f_has_to_follow_a_claim_to_one_side(side: float, times: float, wrong: bool):
+    """Eight times as far as where it shows first; a solver shows any slope there."""
+
+    def f(x: float) -> float:
+        t = side * (x - 1.0)
+        # To the other side it has the other slope from two such distances on.
+        return 1.0 + side * (2.0 * t + 0.1 * (max(t - times * NEAR, 0.0) + min(t + 1.5 * NEAR, 0.0)))
+
+    _, after, asked = accused(f, 2.0, 2.1, level=1e-9)
+    assert after.judgement.wrong.tolist() == [wrong]
+    assert asked[:2] == pytest.approx([NEAR, 2.0 * NEAR], rel=0.02, abs=0)
+    # A slight one may be of kinks that make less noise: it follows as far as it is seen.
+    near = NEAR * 0.1 / 0.01
+    _, after, _ = accused(bent(2.0, 2.01, 3.0 * near), 2.0, 2.01, level=1e-9)
+    assert after.judgement.wrong.tolist() == [False]
+
+
+@pytest.mark.parametrize(("slope", "wrong"), [(2.0, False), (2.03, True)])
+def test_farther_on_a_claim_is_told_by_so_much_better(slope: float, wrong: bool):
+    """2.03 is nearer to a claim of 2 than to 2.1, but is no 2."""
+    _, after, _ = accused(lambda x: 1.0 + slope * (x - 1.0), 2.0, 2.1, level=1e-9)
+    assert after.judgement.wrong.tolist() == [wrong]
+
+
+def test_f_is_followed_within_its_bounds_and_its_budget():
+    """There is room for twice the distance to the left, and to the right f leaves the claim; one call is left."""
+
+    def f(x: float) -> float:
+        return 1.0 + 2.0 * (x - 1.0) + 0.1 * max(x - 1.0 - 1.5 * NEAR, 0.0)
+
+    room = (np.full(1, 3.0 * NEAR), np.full(1, 1.0))
+    _, after, asked = accused(f, 2.0, 2.1, level=1e-9, room=room)
+    assert after.judgement.wrong.tolist() == [True]
+    assert min(asked) >= -3.0 * NEAR
+    for calls in (1, 2):
+        _, after, asked = accused(f, 2.0, 2.1, level=1e-9, max_nfev=1 + calls)
+        assert (after.judgement.wrong.tolist(), len(asked)) == ([True], calls)
+
+
+@pytest.mark.parametrize("still", [True, False])
+def test_beside_0_f_that_stands_still_bears_out_no_claim_of_0(still: bool):
+    """It may stand on a step: so nothing is known. A slope that it has is what was found."""
+    width = 1e-5 if still else 0.0
+
+    def f(x: float) -> float:
+        return 1.0 + 1e-4 * np.sign(x) * max(abs(x) - width, 0.0)
+
+    _, after, _ = accused(f, 0.0, 1e-4, level=1e-15, x=0.0, limit=Limit.NONE)
+    assert after.judgement.wrong.tolist() == [not still]
+    assert np.isinf(after.estimate.error).tolist() == [still]
+
+
+@pytest.mark.parametrize(("value", "rounding"), [(0.0, 1.0), (1e-2, 9.0)])
+def test_how_near_to_0_f_is_looked_at(value: float, rounding: float):
+    """Where a slope of 0 was found by the digits of f, what was measured being what it bends; else by its noise."""
+    _, _, asked = accused(
+        lambda x: 1.0 + value * x, 1.0, value, level=9.0 * 2.0**-52, x=0.0, limit=Limit.NONE
+    )
+    assert asked[0] == pytest.approx(16.0 * rounding * 2.0**-52 / (1.0 - value), abs=0)
+
+
+@pytest.mark.parametrize(("x", "sizeless"), [(1e-12, True), (1e-2, False)])
+def test_an_x_that_is_nothing_beside_its_steps_has_no_size(x: float, sizeless: bool):
+    """Beside steps of 1 an x of 1e-12 is 0: a claim of 0 is looked at, as f may stand still there.
+
+    And 1e-8 makes 3e-9 over 0.3, more than a rounding of 1e-9, which 0.3 of 1e-2 is not.
+    """
+
+    def still(t: float) -> float:
+        return 1.0 + np.sign(t - x) * max(abs(t - x) - 1e-5, 0.0)
+
+    _, after, asked = accused(still, 0.0, 1.0, level=1e-15, x=x, limit=Limit.NONE)
+    assert (after.judgement.wrong.tolist(), bool(asked)) == ([not sizeless], sizeless)
+    evidence, _ = accused_of_no_slope(lambda x: 1.0, [1e-8], [x], eps=1e-9)
+    assert evidence.judgement.wrong.tolist() == [sizeless]
+
+
 def test_what_is_not_looked_at_nearer():
     """No more noise than digits and a gross mistake; a kink; no room; no budget; a step that is as near as can be."""
     f = bent(2.0, 3.0, 1e-5)
