@@ -34,8 +34,8 @@ RISES, FEW_KINDS, TURNS = 8.0, 4, 3
 # for at points that lie so many times as far apart.
 BEYOND_TOLD, FARTHER = 0.01, (10.0, 100.0)
 # An interval is halved so often at the most, or until no more than such a part is left of what f does in it beside its
-# slope. A jump stays: of what is continuous no more than the root of a half does, each time, and of an oscillation a few
-# times by chance.
+# slope. A jump stays: of what is continuous no more than the root of a half does, each time, and of an oscillation some
+# a few times by chance.
 HALVINGS, LEFT, STAYS, TIMES = 30, 1.0 / 16.0, 0.9, 10
 # Steps go one way: most of what f does beside its slope between the points it does from the first to the last.
 ONE_WAY = 0.5
