@@ -246,6 +246,13 @@ def without_lost(setting: Setting, evidence: Entries, judge: Decide) -> Entries:
         lost[shown] = True
         if not shown.size:
             break
+    at = np.flatnonzero(still & ~lost & (size > 0))
+    first = np.isin(column[at], column[at[np.argmin(moved[at])]]) if at.size else np.zeros(0, bool)
+    for these in (at[first], at[~first]):
+        followed = _followed(setting, evidence, these, NEARBY[0] * steps)
+        lost[followed] = True
+        if not followed.size:
+            break
     found = replace(found, nfev=found.nfev + setting.objective.nfev - before)
     if not lost.any():
         return replace(evidence, estimate=found)
@@ -266,6 +273,33 @@ def _first_jump(setting: Setting, evidence: Entries, steps: Flat, at: int, *, as
         if jump := jump_from_line(setting, entry, 0.0, between, claimed, as_claimed=as_claimed):
             return jump
     return 0.0
+
+
+def _followed(setting: Setting, evidence: Entries, at: Index, farthest: Flat) -> Index:
+    """Those of some entries along which f, which stands still within their steps, moves about as claimed farther on.
+
+    At two distances, ten times apart, to both sides, and no farther than so (k,), of all entries: so near to x a
+    rounding may hide it, as of a distance of 2e7 that f takes the sine of. A unit that is dead moves to one side alone.
+    """
+    entries, given = evidence.coordinates[at], evidence.analytic[at]
+    output, column = setting.places(entries)
+    step = np.zeros(setting.x.size)
+    np.maximum.at(step, column, evidence.estimate.step[at])
+    step, room = step[column], np.min(_room(setting, column), axis=0)
+    lines, rows_at = lines_of(setting, output, column, None), np.arange(at.size)
+    shown = before = np.zeros(at.size, bool)
+    while at.size:
+        step = 10.0 * step
+        within = step <= np.minimum(farthest[at], room)
+        if not within.any() or setting.objective.remaining < 2 * np.unique(column).size:
+            break
+        offsets = lines.reached(rows_at, np.stack([-step, step], axis=1))
+        values = setting.objective.along(lines, rows_at, offsets)
+        sides = (values - setting.f_x[output][:, None]) / offsets
+        agrees = within & (np.abs(sides - given[:, None]) <= 0.5 * np.abs(given)[:, None]).all(axis=1)
+        shown, before = shown | (agrees & before), agrees
+    followed: Index = at[shown]
+    return followed
 
 
 def _shown_farther(setting: Setting, evidence: Entries, at: Index, steps: Flat) -> Index:

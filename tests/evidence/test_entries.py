@@ -565,3 +565,31 @@ def test_the_hessian_at_an_estimate_is_decided():
         assert check_hessian(grad, hess, p).outcome is Outcome.PASS
         wrong = check_hessian(grad, lambda p: hess(p) + np.array([[0.0, 0.3], [0.3, 0.0]]), p)
         assert wrong.outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("claimed", [0.0, -1.0, 2.0])
+def test_an_array_next_to_0_has_no_size_of_others_that_hides_what_it_does(claimed):
+    """A net in float32 at weights of 1e-4: a step of 1 in v moves f by a thousand roundings, its own size by none.
+
+    By v 0, -1 and 2 times the gradient PASSed in 5 of 20, as "0.05 would have been seen".
+    """
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        z = rng.normal(size=3)
+        x = {
+            "W": (1e-4 * rng.normal(size=(4, 3))).astype(np.float32),
+            "v": (1e-4 * rng.normal(size=4)).astype(np.float32),
+            "c": np.zeros(1, np.float32),
+        }
+
+        def f(x, z=z):
+            hidden = np.tanh(x["W"] @ z.astype(np.float32))
+            return np.float32(1.0) + x["v"] @ hidden + x["c"][0]
+
+        hidden = np.tanh(x["W"].astype(float) @ z)
+        grad = {
+            "W": ((x["v"] * (1.0 - hidden**2))[:, None] * z).astype(np.float32),
+            "v": (claimed * hidden).astype(np.float32),
+            "c": np.ones(1, np.float32),
+        }
+        assert check_gradient(f, grad, x, rng=seed).outcome is not Outcome.PASS

@@ -486,3 +486,35 @@ def test_in_float32_no_step_nearer_than_its_roundings_acquits(seed):
         claim[j] *= factor
         report = check_gradient(f, claim.astype(np.float32), x, rng=seed)
         assert [m.flat_index for m in report.wrong] == ([] if factor == 1.0 else [j])
+
+
+def test_what_stands_still_where_f_rounds_within_itself_is_followed_outward():
+    """A sine of distances of 2e7: these round to 4e-9, and f stands still nearer, though its digits are all there.
+
+    Right Jacobians FAILed in 11 of 20, "numerical is 0".
+    """
+    outcomes = []
+    for seed in range(8):
+        rng = np.random.default_rng(1000 + seed)
+        stations, x = 2e7 * rng.normal(size=(8, 3)), 1e4 * rng.normal(size=3)
+
+        def phase(x, stations=stations):
+            return np.sin(2.0 * np.pi * np.linalg.norm(x - stations, axis=1) / 0.19)
+
+        far = np.linalg.norm(x - stations, axis=1)
+        jacobian = (np.cos(2.0 * np.pi * far / 0.19) * 2.0 * np.pi / 0.19 / far)[:, None] * (x - stations)
+        outcomes.append(check_jacobian(phase, jacobian, x, rng=seed).outcome)
+        assert check_jacobian(phase, -jacobian, x, rng=seed).outcome is not Outcome.PASS
+    assert Outcome.FAIL not in outcomes
+
+
+def test_a_dead_unit_that_is_claimed_to_move_is_wrong_however_near_its_edge_is():
+    """It moves to one side alone, farther out."""
+    for edge in (1e-3, 1e-2, 1e-1):
+        x = np.array([1.0, 2.0])
+
+        def f(x, edge=edge):
+            return float(np.maximum(x[0] - 1.0 - edge, 0.0) + np.sin(x[1]))
+
+        claim = np.array([1.0, np.cos(2.0)])
+        assert [m.name for m in check_gradient(f, claim, x).wrong] == ["x[0]"]
