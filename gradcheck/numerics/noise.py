@@ -153,8 +153,11 @@ def estimate_noise(
 
 def _jumps(ahead: Ahead, spacing: float, first: _Differences, slope: Values, gone: Mask) -> Values:
     """The jumps (m,) of outputs whose noise is gone nearer to x, where each has the slope (m,) of one spacing."""
-    # Where all but the first points lie beyond a kink these show none.
-    gone = gone & ~(first.rest < SLIGHT * first.known())
+    # Where all but the first points lie beyond a kink these show none, and none rises by less than the one before.
+    beside = np.abs(np.diff(first.values, axis=0) - slope)
+    falls = (np.diff(beside, axis=0) < -SLIGHT * beside.max(axis=0)).any(axis=0)
+    kinked = (first.rest < SLIGHT * first.known()) & ~falls
+    gone = gone & ~kinked
     if not gone.any():
         return np.zeros(gone.size)
     gone &= granularity(first.values)[0] == 0  # of a grid the steps are known

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gradcheck.numerics.noise import estimate_noise
 from gradcheck.numerics.rounding import HALVINGS, TIMES, granularity, jump_of, jumps, on_stairs, seem_free
 
 POINTS = np.arange(8.0) * 1e-6
@@ -95,3 +96,30 @@ def test_two_treads_show_a_grid_of_any_step(step):
         assert granularity(values)[0].tolist() == [0.0]
     assert not seem_free(stairs / 7.0)
     assert seem_free(np.array([[0.1, 0.2], [0.15, 0.3]]) / 7.0)
+
+
+def kink(at):
+    """From a slope of 0.01 / 7 to one that is larger by 1 / 3."""
+    return lambda t: np.pi + 0.01 * t / 7.0 + max(t - at, 0.0) / 3.0
+
+
+def two_steps_and_then_one_each(t):
+    """Steps of 1e-6 / 7 beside a slope of 0.01 / 7."""
+    edges = [1e-8, 4e-7, *(1e-6 * k + 1e-8 for k in range(1, 8))]
+    return np.pi + 0.01 * t / 7.0 + 1e-6 / 7.0 * sum(t > edge for edge in edges)
+
+
+@pytest.mark.parametrize(
+    ("f", "looked"), [(kink(1e-8), False), (kink(2.3e-6), False), (two_steps_and_then_one_each, True)]
+)
+def test_jumps_are_looked_for_where_what_f_rises_by_falls(f, looked):
+    """All but the first points show no noise: beyond a kink f rises by as much each time, and never by less again."""
+    asked = []
+
+    def ahead(at):
+        asked.append(at)
+        return np.array([f(at)])
+
+    found = estimate_noise(lambda s: np.array([[f(s * k)] for k in range(8)]), 1e-6, back=True, ahead=ahead)
+    assert found.level[0] == pytest.approx(0.6e-6 / 7.0 if looked else 0.0, rel=0.01, abs=1e-15)
+    assert any(at < 7e-6 for at in asked) is looked
