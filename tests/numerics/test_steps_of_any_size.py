@@ -59,6 +59,21 @@ def test_what_is_continuous_has_no_jump(f):
     assert jumps(ahead, POINTS, values, np.array([0.02]), np.ones(1, bool)).tolist() == [0.0]
 
 
+@pytest.mark.parametrize(("offset", "step"), [(1.0, 1e-6 / 7.0), (1e8, 0.0)])
+def test_what_is_a_rounding_of_f_is_no_jump(offset, step):
+    """1e8 is off by 64 times 2e-8 at the most; of rows of one f three tell, and others jump as they change."""
+    ahead, values, calls = asked(lambda t: offset + np.floor(0.3 * t / 1e-6 * 7.0 + 0.3) * 1e-6 / 7.0)
+    rows = np.ones(5, bool)
+
+    def together(at):
+        return np.repeat(ahead(at), 5)
+
+    found = jumps(together, POINTS, np.repeat(values, 5, axis=1), np.zeros(5), rows)
+    assert found[:3] == pytest.approx(np.full(3, step), rel=1e-2, abs=1e-12)
+    assert (found[3:] > 0).tolist() == [step > 0] * 2
+    assert len(calls) <= 3 * HALVINGS
+
+
 def test_one_jump_beside_x_is_no_rounding():
     """Two intervals have to hold one."""
     ahead, values, calls = asked(lambda t: 0.02 * t + (1e-7 if t > 2.5e-6 else 0.0))
