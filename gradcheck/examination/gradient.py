@@ -98,7 +98,7 @@ class _Examination:
         assert joint is not None
         assert test is not None
         assert whole is not None
-        if test.along.moved == 0 and self._all_judged(whole):
+        if test.along.moved == 0 and whole is not scaling and self._all_judged(whole):
             # A mistake is still measured by what that does.
             scaling = replace(scaling, sizes=whole.sizes)
         settled = bool(joint.certified[0])
