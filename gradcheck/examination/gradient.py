@@ -99,7 +99,7 @@ class _Examination:
         assert test is not None
         assert whole is not None
         if test.along.moved == 0 and whole is not scaling and self._all_judged(whole):
-            # A mistake is still measured by what that does.
+            # Once all that moves f was judged, a mistake is still measured by what that does.
             scaling = replace(scaling, sizes=whole.sizes)
         settled = bool(joint.certified[0])
         if settled or test.along.moved == 0:
