@@ -37,6 +37,8 @@ WITHIN, BISECTIONS, LEFT = 1.0 / 256.0, 24, 0.25
 # less, may be lost in any: log(1 + 1e-13 x) moves by a rounding of 1 at a time.
 # An f that moves by this part of a claim, or less, does not move.
 HARDLY = 1e-3
+# So near to x f may round within itself: what it makes of x is a million times as large.
+WITHIN_ITSELF = 1e-6
 # Where f seems to be flat it is looked for at this part of the size of x; its first jump at so many times that, and one
 # that its digits do not explain nearer, where f bends less.
 FARTHER, BEYOND, NEARBY = 0.3, (1.0, 4.0, 16.0), (0.1,)
@@ -246,7 +248,7 @@ def without_lost(setting: Setting, evidence: Entries, judge: Decide) -> Entries:
         lost[shown] = True
         if not shown.size:
             break
-    at = np.flatnonzero(still & ~lost & (size > 0))
+    at = np.flatnonzero(still & ~lost & (found.step < WITHIN_ITSELF * size))
     first = np.isin(column[at], column[at[np.argmin(moved[at])]]) if at.size else np.zeros(0, bool)
     for these in (at[first], at[~first]):
         followed = _followed(setting, evidence, these, NEARBY[0] * steps)

@@ -97,7 +97,8 @@ class _Examination:
                 break
         assert joint is not None
         assert test is not None
-        if test.along.moved == 0 and whole is not None and whole is not scaling and self._all_judged(whole):
+        assert whole is not None
+        if test.along.moved == 0 and whole is not scaling and self._all_judged(whole):
             # Once all that moves f was judged, a mistake is still measured by what that does.
             scaling = replace(scaling, sizes=whole.sizes)
         settled = bool(joint.certified[0])

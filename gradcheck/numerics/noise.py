@@ -136,10 +136,7 @@ def estimate_noise(
         step = np.where(narrower.looked | still, rounded_part(first.values, POINTS[:, None] * slope), 0.0)
         gone = coarse & (near < first.known() / 10.0) & (step == 0)
         if ahead is not None and gone.any() and not x_rounds:
-            jump = _jumps(ahead, spacing, first, slope, gone)
-            # Noise of another kind: nearer to x it is gone between two steps, and for longer ones it is there.
-            sigma = np.where(jump > 0, np.fmax(sigma, first.known()), sigma)
-            step = np.maximum(step, jump)
+            step = np.maximum(step, _jumps(ahead, spacing, first, slope, gone))
     sigma = _at_a_kink(np.where(np.isnan(sigma), 0.0, sigma), seen)
     noise = _noise(sigma, seen, still, spacing, eps, far)
     # Where all of f lies on a grid its steps are known.
@@ -153,8 +150,11 @@ def estimate_noise(
 
 def _jumps(ahead: Ahead, spacing: float, first: _Differences, slope: Values, gone: Mask) -> Values:
     """The jumps (m,) of outputs whose noise is gone nearer to x, where each has the slope (m,) of one spacing."""
-    # Where all but the first points lie beyond a kink these show none.
-    gone = gone & ~(first.rest < SLIGHT * first.known())
+    # Where all but the first points lie beyond a kink these show none, and none rises by less than the one before.
+    beside = np.abs(np.diff(first.values, axis=0) - slope)
+    falls = (np.diff(beside, axis=0) < -SLIGHT * beside.max(axis=0)).any(axis=0)
+    kinked = (first.rest < SLIGHT * first.known()) & ~falls
+    gone = gone & ~kinked
     if not gone.any():
         return np.zeros(gone.size)
     gone &= granularity(first.values)[0] == 0  # of a grid the steps are known

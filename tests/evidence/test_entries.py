@@ -43,6 +43,18 @@ def evidence_of(analytic: Any, *, scale: float = 1.0, **parts: Any) -> Entries:
     return Entries(np.arange(m), np.asarray(analytic, float), estimate_of(m, **parts), judgement)
 
 
+@pytest.mark.parametrize(
+    ("curvature", "wrong"), [(4.0, [False, True]), (0.0, [True, True]), (np.nan, [True, True])]
+)
+def test_what_slopes_move_by_where_a_coordinate_is_rounded_is_no_mistake(curvature, wrong):
+    """1e-6 of 8 times the root of 4 * 4, of its own slope and of another: 3.2e-5; what is more is wrong."""
+    known = setting(tolerance=Tolerance(1e-9, eps=1e-6))
+    found = estimate_of(2, curvature=curvature)
+    for entries in (np.array([3, 3]), np.array([4, 3]), np.array([3, 4])):
+        judgement = decide(known, found, np.array([1.0 + 3.1e-5, 1.0 - 3.3e-5]), entries)
+        assert judgement.wrong.tolist() == wrong
+
+
 # Verified by other estimates
 
 
@@ -67,11 +79,13 @@ def test_an_estimate_that_agrees_within_its_bar_verifies():
 
 
 def test_a_bar_within_the_resolution_is_needed():
-    """1e-3 of the size, and atol."""
+    """1e-3 of the size, and atol, and the floor of a dtype finer than float16."""
     for error, tolerance, expected in (
         (0.9e-3 / 3, Tolerance(1e-6, 0.0, 1e-3), 1),
         (1.1e-3 / 3, Tolerance(1e-6, 0.0, 1e-3), 0),
         (1.1e-3 / 3, Tolerance(1e-6, 2e-4, 1e-3), 1),
+        (1.1e-3 / 3, Tolerance(1e-6, 0.0, 1e-3, floor=2e-4), 1),
+        (1.1e-3 / 3, Tolerance(1e-6, 0.0, 1e-3, eps=1e-3, floor=2e-4), 0),
         (np.inf, Tolerance(1e-6, 0.0, 1e-3), 0),
         (0.25, Tolerance(0.0, 0.0, 0.75), 1),
     ):

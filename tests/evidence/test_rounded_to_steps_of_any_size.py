@@ -130,3 +130,19 @@ def test_a_sum_in_float32_is_not_flat_whatever_it_is_divided_by(size, divide):
         np.add.at(grad, i, off[:, None] * e[j])
         np.add.at(grad, j, off[:, None] * e[i])
         assert check_gradient(f, single(grad), e, rng=seed).outcome is not Outcome.FAIL
+
+
+@pytest.mark.parametrize(
+    ("samples", "unit", "n", "seed"), [(64, 0.7, 6, 3), (10, 1.0, 4, 19), (64, 0.7, 2, 24)]
+)
+def test_values_that_rise_as_beside_a_kink_by_luck_are_rounded_all_the_same(samples, unit, n, seed):
+    """All but the first few rise by as many steps each; beyond a kink f never rises by less again."""
+    f, grad, penalty, x = losses(samples, unit, n, seed)
+
+    def real(x):
+        if np.iscomplexobj(x):
+            raise TypeError("real numbers only")
+        return f(x)
+
+    assert check_gradient(real, grad, x, rng=seed).outcome is Outcome.PASS
+    assert check_gradient(real, penalty, x, rng=seed).outcome is not Outcome.PASS

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gradcheck import Outcome, check_gradient
+from gradcheck.examination import search
 
 
 def network(real):
@@ -317,6 +318,23 @@ def test_one_entry_beside_a_folded_triangle_is_no_part_of_it():
     report = check_gradient(lambda x: float(np.sum(a * (x + x.T) / 2.0) ** 3), gradient, x, rng=0)
     assert report.outcome is Outcome.FAIL
     assert not any("in all 81" in said for said in report.diagnosis)
+
+
+@pytest.mark.parametrize("shape", [(9, 9), (9, 8)])
+@pytest.mark.parametrize("dtype", [float, complex])
+def test_one_wrong_entry_of_a_square_array_is_no_triangle(shape, dtype, monkeypatch):
+    """What the direction shows is not what a folded triangle would; of complex numbers none is looked for."""
+    monkeypatch.setattr(search, "_taken_for", lambda *args: pytest.fail("a triangle was looked for"))
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=shape).astype(dtype)
+
+    def gradient(x: Any) -> Any:
+        g = 2.0 * x
+        g[2, 3] *= 1.5
+        return g
+
+    report = check_gradient(lambda x: float(np.sum(np.abs(x) ** 2)), gradient, x, rng=0)
+    assert [w.index for w in report.wrong] == [(2, 3)]
 
 
 def test_a_triangle_that_was_left_out_is_told_by_its_zeros():

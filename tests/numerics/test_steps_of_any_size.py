@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gradcheck.numerics.noise import estimate_noise
 from gradcheck.numerics.rounding import HALVINGS, TIMES, granularity, jump_of, jumps, on_stairs, seem_free
 
 POINTS = np.arange(8.0) * 1e-6
@@ -58,6 +59,21 @@ def test_what_is_continuous_has_no_jump(f):
     assert jumps(ahead, POINTS, values, np.array([0.02]), np.ones(1, bool)).tolist() == [0.0]
 
 
+@pytest.mark.parametrize(("offset", "step"), [(1.0, 1e-6 / 7.0), (1e8, 0.0)])
+def test_what_is_a_rounding_of_f_is_no_jump(offset, step):
+    """1e8 is off by 64 times 2e-8 at the most; of rows of one f three tell, and others jump as they change."""
+    ahead, values, calls = asked(lambda t: offset + np.floor(0.3 * t / 1e-6 * 7.0 + 0.3) * 1e-6 / 7.0)
+    rows = np.ones(5, bool)
+
+    def together(at):
+        return np.repeat(ahead(at), 5)
+
+    found = jumps(together, POINTS, np.repeat(values, 5, axis=1), np.zeros(5), rows)
+    assert found[:3] == pytest.approx(np.full(3, step), rel=1e-2, abs=1e-12)
+    assert (found[3:] > 0).tolist() == [step > 0] * 2
+    assert len(calls) <= 3 * HALVINGS
+
+
 def test_one_jump_beside_x_is_no_rounding():
     """Two intervals have to hold one."""
     ahead, values, calls = asked(lambda t: 0.02 * t + (1e-7 if t > 2.5e-6 else 0.0))
@@ -95,3 +111,30 @@ def test_two_treads_show_a_grid_of_any_step(step):
         assert granularity(values)[0].tolist() == [0.0]
     assert not seem_free(stairs / 7.0)
     assert seem_free(np.array([[0.1, 0.2], [0.15, 0.3]]) / 7.0)
+
+
+def kink(at):
+    """From a slope of 0.01 / 7 to one that is larger by 1 / 3."""
+    return lambda t: np.pi + 0.01 * t / 7.0 + max(t - at, 0.0) / 3.0
+
+
+def two_steps_and_then_one_each(t):
+    """Steps of 1e-6 / 7 beside a slope of 0.01 / 7."""
+    edges = [1e-8, 4e-7, *(1e-6 * k + 1e-8 for k in range(1, 8))]
+    return np.pi + 0.01 * t / 7.0 + 1e-6 / 7.0 * sum(t > edge for edge in edges)
+
+
+@pytest.mark.parametrize(
+    ("f", "looked"), [(kink(1e-8), False), (kink(2.3e-6), False), (two_steps_and_then_one_each, True)]
+)
+def test_jumps_are_looked_for_where_what_f_rises_by_falls(f, looked):
+    """All but the first points show no noise: beyond a kink f rises by as much each time, and never by less again."""
+    asked = []
+
+    def ahead(at):
+        asked.append(at)
+        return np.array([f(at)])
+
+    found = estimate_noise(lambda s: np.array([[f(s * k)] for k in range(8)]), 1e-6, back=True, ahead=ahead)
+    assert found.level[0] == pytest.approx(0.6e-6 / 7.0 if looked else 0.0, rel=0.01, abs=1e-15)
+    assert any(at < 7e-6 for at in asked) is looked
