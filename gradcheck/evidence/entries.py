@@ -231,12 +231,7 @@ def _with_lent(setting: Setting, own: Flat, entries: Index) -> Flat:
     """The sizes (k,), with what directions and other outputs tell of those that are 0 by their entries alone."""
     output, column = setting.places(entries)
     # Where f is flat along every axis (x y at 0), what it changes along the probed direction still gives a size.
-    lent = setting.slope[output] / setting.scales[column]
-    # Of a coordinate next to 0 that is more than any slope: no more than others of that output show.
-    most = np.zeros(setting.outputs)
-    np.maximum.at(most, output, own)
-    lent = np.where(most[output] > 0, np.minimum(lent, most[output]), lent)
-    scale = np.where(own > 0, own, lent)
+    scale = np.where(own > 0, own, setting.slope[output] / setting.scales[column])
     if setting.gradient_scale is not None:
         scale = np.maximum(scale, setting.gradient_scale[setting.groups(entries)])
     known = scale[scale > 0]

@@ -387,7 +387,7 @@ def test_what_attention_loses_beside_entries_of_1_is_not_wrong():
 
 
 def accused_of_no_slope(
-    f: Any, given: Any, x: Any, *, scale: float = 1.0, **parts: Any
+    f: Any, given: Any, x: Any, *, scale: float = 1.0, step: float = 1e-3, **parts: Any
 ) -> tuple[Entries, list[float]]:
     """What is left of the accusation of some claims where f seemed to be flat, and where f was asked for that."""
     asked: list[float] = []
@@ -406,7 +406,7 @@ def accused_of_no_slope(
     setting = Setting(
         objective, flat, objective.value(flat), 1e-18, 1e-3, np.ones(x.size), tolerance, **parts
     )
-    flat_there = as_told(np.zeros(x.size), np.full(x.size, 1e-15), np.full(x.size, 1e-3))
+    flat_there = as_told(np.zeros(x.size), np.full(x.size, 1e-15), np.full(x.size, step))
     judgement = judge(given, flat_there, np.full(x.size, scale), tolerance)
     assert judgement.wrong.all()
     del asked[:]
@@ -518,3 +518,20 @@ def test_a_dead_unit_that_is_claimed_to_move_is_wrong_however_near_its_edge_is()
 
         claim = np.array([1.0, np.cos(2.0)])
         assert [m.name for m in check_gradient(f, claim, x).wrong] == ["x[0]"]
+
+
+@pytest.mark.parametrize(
+    ("f", "step", "wrong"),
+    [
+        (lambda u: np.round(u / 3e-9) * 3e-9, 1e-10, False),
+        (lambda u: np.sign(u) * 1e-8 * (abs(u) > 5e-9), 1e-9, True),
+        (lambda u: np.maximum(u - 3e-9, 0.0), 1e-10, True),
+        (lambda u: np.round(u / 3e-6) * 3e-6, 1e-5, True),
+    ],
+    ids=["rounded within itself", "one jump to either side", "dead", "farther than a millionth"],
+)
+def test_f_is_followed_from_near_x_to_two_distances_on_both_sides(f: Any, step: float, wrong: bool):
+    """It is 2 + f(x - 1), of which a slope of 1 is claimed; three more looks at the most for each power of ten."""
+    evidence, asked = accused_of_no_slope(lambda x: 2.0 + f(x[0] - 1.0), [1.0], [1.0], step=step)
+    assert evidence.judgement.wrong.tolist() == [wrong]
+    assert len(asked) < 60

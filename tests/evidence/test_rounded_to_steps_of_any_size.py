@@ -146,3 +146,53 @@ def test_values_that_rise_as_beside_a_kink_by_luck_are_rounded_all_the_same(samp
 
     assert check_gradient(real, grad, x, rng=seed).outcome is Outcome.PASS
     assert check_gradient(real, penalty, x, rng=seed).outcome is not Outcome.PASS
+
+
+@pytest.mark.parametrize(("cells", "size"), [(1e3, 1e-3), (1e4, 1e-4)])
+def test_jumps_that_add_up_to_nothing_leave_the_slope_beside_x(cells, size):
+    """A table of random numbers, read at the cell that x lies in: its mean slope is 0, and so is that between jumps.
+
+    Called rounded, f was INCONCLUSIVE in up to half, at three times the evaluations.
+    """
+    outcomes, spent = [], []
+    for seed in range(20):
+        rng = np.random.default_rng(1000 + seed)
+        x = (np.floor(rng.normal(size=8) * cells) + rng.uniform(0.15, 0.85, 8)) / cells
+        a, table = rng.normal(size=(8, 8)), size * rng.normal(size=(8, 100_003))
+
+        def f(x, a=a, table=table):
+            read = table[np.arange(8), np.floor(x * cells).astype(int) % 100_003]
+            return np.sum(np.sin(a @ x)) + np.sum(read)
+
+        right = a.T @ np.cos(a @ x)
+        report = check_gradient(f, right, x, rng=seed)
+        outcomes.append(report.outcome)
+        spent.append(report.nfev)
+        assert check_gradient(f, right + 0.5 * (np.arange(8) == 3), x, rng=seed).outcome is not Outcome.PASS
+    assert Outcome.FAIL not in outcomes
+    assert outcomes.count(Outcome.PASS) >= 18
+    assert np.median(spent) <= 40
+
+
+def test_what_oscillates_on_the_way_is_not_rounded():
+    """A cosine of a time stamp of 1.6e9: a change that stays three times by chance is no jump."""
+    for seed in range(20):
+        rng = np.random.default_rng(1000 + seed)
+        begin, period = 1.6e9 + rng.uniform(0, 100), rng.uniform(50, 90)
+        height, level = rng.uniform(1, 2), rng.normal()
+        t = 1.6e9 + np.sort(rng.uniform(0, 300, 40))
+        y = height * np.cos(2 * np.pi * (t - begin) / period) + level + 0.1 * rng.normal(size=40)
+
+        def f(x, t=t, y=y):
+            return np.sum((x[0] * np.cos(2 * np.pi * (t - x[2]) / x[1]) + x[3] - y) ** 2)
+
+        def grad(x, t=t, y=y):
+            u = 2 * np.pi * (t - x[2]) / x[1]
+            left = 2 * (x[0] * np.cos(u) + x[3] - y)
+            by_u = -x[0] * np.sin(u)
+            parts = np.cos(u), by_u * -u / x[1], by_u * -2 * np.pi / x[1], np.ones(t.size)
+            return np.array([left @ part for part in parts])
+
+        x = np.array([1.1 * height, period, begin + 1, level])
+        assert check_gradient(f, grad, x, rng=seed).outcome is Outcome.PASS
+        assert check_gradient(f, -grad(x), x, rng=seed).outcome is Outcome.FAIL

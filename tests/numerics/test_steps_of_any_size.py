@@ -138,3 +138,10 @@ def test_jumps_are_looked_for_where_what_f_rises_by_falls(f, looked):
     found = estimate_noise(lambda s: np.array([[f(s * k)] for k in range(8)]), 1e-6, back=True, ahead=ahead)
     assert found.level[0] == pytest.approx(0.6e-6 / 7.0 if looked else 0.0, rel=0.01, abs=1e-15)
     assert any(at < 7e-6 for at in asked) is looked
+
+
+def test_jumps_to_and_fro_are_no_steps():
+    """Their sum is next to nothing: between them f has the slope that it has over all of them."""
+    ahead, values, calls = asked(lambda t: 0.02 * t + 1e-8 * (int(t / 1e-6 + 0.5) % 2))
+    assert jumps(ahead, POINTS, values, np.array([0.02]), np.ones(1, bool)).tolist() == [0.0]
+    assert calls == []
