@@ -194,7 +194,7 @@ def decide(
     exact : by the complex step, which hides the rounding of slopes nowhere, as differences do but where x is 0.
     """
     group, at_zero = setting.groups(entries), setting.x[setting.places(entries)[1]] == 0
-    own = gradient_scale(found, group)
+    own = _without_noise(setting, found, gradient_scale(found, group), given, entries)
     scale = _of_claims(setting, _with_lent(setting, own, entries), own, given, entries)
     if not exact and (scale < LEFT * np.nan_to_num(found.chord)).any():
         # A coordinate that is 0 has no size: f may be steep at any distance.
@@ -239,6 +239,20 @@ def _with_lent(setting: Setting, own: Flat, entries: Index) -> Flat:
         # An output that depends on nothing counts as large as the others.
         scale = np.where(scale == 0, root_mean_square(known), scale)
     return np.asarray(scale)
+
+
+def _without_noise(setting: Setting, found: Estimate, own: Flat, given: Flat, entries: Index) -> Flat:
+    """The sizes (k,) of gradients, 0 where all of one is claimed to be 0 and f moves by nothing but its noise.
+
+    Which of its lines round to the same value is luck then. What their bars hide is within rtol of what others do.
+    """
+    still = (given == 0) & (found.chord <= found.error)
+    if not still.any():
+        return own
+    lent = _with_lent(setting, np.zeros_like(own), entries)
+    still &= 3.0 * found.error <= setting.tolerance.rtol * lent
+    group = setting.groups(entries)
+    return np.where(still & ~np.isin(group, group[~still]), 0.0, own)
 
 
 def _of_claims(setting: Setting, scale: Flat, own: Flat, given: Flat, entries: Index) -> Flat:

@@ -49,6 +49,7 @@ def directions_of_zeros(
         target = np.where(size > 0, np.minimum(fine[at], TOLD * size), fine[at])
         return target, target
 
+    array = ArrayEvidence(block, (), None)
     for _ in range(DIRECTIONS if lengths.any() else 0):
         tangent = lengths * random_units(rng, lengths.size)
         moved = np.flatnonzero(tangent)
@@ -72,9 +73,12 @@ def directions_of_zeros(
         size = float(np.max(found.error / slope))
         told.append(Residual(0.0, size, 0.0, 3.0 * size, float(np.median(found.step))))
         bound = bound_of(most, delta / every.size)
-        worst = float(np.max(bound / slope))
-        if worst <= setting.tolerance.resolution:
-            name = f"each row of {block.name}" if every.size > 1 else block.name
-            certificate = Certificate(name, float(bound.max()), worst, confidence, len(told))
-            return ArrayEvidence(block, tuple(told), certificate), every[:0]
-    return ArrayEvidence(block, (), None), every[:0]
+        worst = int(np.argmax(bound / slope))
+        certificate = Certificate(
+            f"each row of {block.name}" if every.size > 1 else block.name,
+            float(bound.max()), float((bound / slope)[worst]), confidence, len(told),
+        )  # fmt: skip
+        array = ArrayEvidence(block, tuple(told), certificate, limit=found.limit[worst])
+        if certificate.relative_to_rms <= setting.tolerance.resolution:
+            break
+    return array, every[:0]

@@ -607,3 +607,30 @@ def test_an_array_next_to_0_has_no_size_of_others_that_hides_what_it_does(claime
             "c": np.ones(1, np.float32),
         }
         assert check_gradient(f, grad, x, rng=seed).outcome is not Outcome.PASS
+
+
+@pytest.mark.parametrize("forgotten", [0.0, 0.01])
+def test_an_array_along_which_f_only_rounds_has_no_size_of_its_own(forgotten):
+    """The sum of a softmax beside a loss, in float32: one rounding of 47 over a step of 0.3 is no slope.
+
+    Lines that round to the same value had the size of the others, and PASSed, and those off by a rounding their own.
+    """
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        c, w = rng.normal(size=(2, 6)).astype(np.float32)
+        x = {"a": np.zeros(6, np.float32), "b": np.zeros(6, np.float32)}
+
+        def f(x, c=c, w=w):
+            e, z = np.exp(x["a"]), np.tanh(x["b"] + c)
+            parts = (
+                47 * (e / e.sum()).sum(),
+                forgotten * (w * np.tanh(x["a"])).sum(),
+                (z * z).sum(),
+                z.sum(),
+            )
+            return np.float32(sum(parts))
+
+        z = np.tanh(c)
+        grad = {"a": np.zeros(6, np.float32), "b": (2 * z + 1) * (1 - z * z)}
+        report = check_gradient(f, grad, x, rng=seed)
+        assert (report.outcome is Outcome.PASS) == (forgotten == 0), report

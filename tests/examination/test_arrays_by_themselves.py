@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gradcheck import Outcome, check_gradient
 from gradcheck.examination import each_array
 from gradcheck.examination.each_array import HUGE, examine_each_array
 from gradcheck.examination.search import Found
@@ -468,3 +469,26 @@ def test_zeros_that_do_something_are_sampled_where_directions_leave_some(examine
     assert found.sampled == [[False] * 4 + [True] * 3]
     region = Region(found.blocks[1], whole_box(found.blocks[1]), False)
     assert found.evidence.regions == (() if missing else (region,))
+
+
+def test_zeros_that_noise_hides_are_bound_by_their_directions():
+    """A spectrum in float32 at a signal of zeros: it said that a search had taken as many evaluations as it may."""
+    rng = np.random.default_rng(0)
+    turns = np.exp(-2j * np.pi * np.outer(np.arange(101), np.arange(200)) / 200)
+    real, imaginary = turns.real.astype(np.float32), turns.imag.astype(np.float32)
+    wanted = (4 * rng.random(101)).astype(np.float32)
+
+    def f(x):
+        power = (real @ x) ** 2 + (imaginary @ x) ** 2 + np.float32(0.01)
+        return np.mean((np.log(power) - wanted) ** 2)
+
+    report = check_gradient(f, np.zeros_like, np.zeros(200, np.float32), rng=0)
+    assert report.undecided is not None
+    assert report.undecided.limit is Limit.NOISE
+    assert 0.03 < report.undecided.reached < 1.0
+    assert report.undecided.known
+
+    def tilted(x):
+        return f(x) + np.float32(1e-2) * x.sum()
+
+    assert check_gradient(tilted, np.zeros_like, np.zeros(200, np.float32), rng=0).outcome is not Outcome.PASS
