@@ -61,42 +61,18 @@ class _Examination:
     ) -> None:
         self.claim, self.setting_of, self.probed, self.confidence = claim, setting_of, probed, confidence
         self.accused = False
+        # Whether what is wrong was located but not named, and whether an accusation did not hold nearer to x.
+        self.unnamed = self.disputed = False
+        # That of the first test, when all was moved.
+        self.whole: Scaling | None = None
 
     def run(self) -> Evidence | None:
-        """Directions; where something exceeds the bars the search, and other directions for what is left."""
-        claim = self.claim
-        joint: Joint | None = None
-        test: JointTest | None = None
-        whole: Scaling | None = None
-        unnamed = disputed = False
-        for attempt in range(1, SEARCHES + 1):
-            # Where nothing was found wrong something else about f was: it is looked at anew.
-            before = test if joint is not None and joint.wrong[0] else None
-            test = claim.begun or claim.test_of(claim.problem, claim.still, before)
-            del before
-            claim.begun = joint = None  # with their tangents
-            scaling, joint = test.along.scaling, test.run()
-            whole = whole or scaling
-            claim.exact = test.exact and test.first is not None
-            if attempt <= FRESH and not (joint.wrong | joint.certified)[0] and test.exceeded:
-                # Something stood out and did not hold at another step: another direction may tell.
-                continue
-            if claim.setting is None and self._tells(test, bool(joint.wrong[0])):
-                assert test.first is not None
-                claim.setting = self.setting_of(test.first, test.level, scaling.rms)
-            if not joint.wrong[0]:
-                break
-            self.accused = joint.directions[-1].exact
-            if self._setting(scaling) is None:
-                return None
-            found = search_for(claim, test, joint.directions[-1])
-            unnamed, disputed = found.dense, disputed | found.disputed
-            if found.tolerated and not (found.explains or claim.tolerant):
-                claim.tolerant = True
-            elif not found.explains or found.spent:
-                break
-        assert joint is not None
-        assert test is not None
+        """Directions, what they leave of arrays that are claimed to do nothing, and the evidence of both."""
+        claim, tested = self.claim, self._tested()
+        if tested is None:
+            return None
+        test, joint = tested
+        scaling, whole = test.along.scaling, self.whole
         assert whole is not None
         if test.along.moved == 0 and whole is not scaling and self._all_judged(whole):
             # Once all that moves f was judged, a mistake is still measured by what that does.
@@ -111,10 +87,10 @@ class _Examination:
                 settled, test, joint, scaling = True, alone.test, alone.joint, alone.test.along.scaling
                 if claim.setting is None and test.first is not None and test.first.fit is not None:
                     claim.setting = self.setting_of(test.first, test.level, scaling.rms)
-        if not unnamed:
+        if not self.unnamed:
             give_numbers(claim, joint, scaling)
-        decided = disputed or any(part.judgement.wrong.any() for part in claim.judged)
-        if unnamed or (not settled and not decided):
+        decided = self.disputed or any(part.judgement.wrong.any() for part in claim.judged)
+        if self.unnamed or not (settled or decided):
             if test.first is not None and self._at_zero(scaling) and self._towers(test.first):
                 claim.setting = None
             return None
@@ -125,6 +101,41 @@ class _Examination:
         if settled and not (decided or claim.regions or np.count_nonzero(test.unsettled)):
             claim.judge_the_small(joint, scaling)
         return evidence_of(claim, joint, scaling if settled else None, self.confidence)
+
+    def _tested(self) -> tuple[JointTest, Joint] | None:
+        """The last test and its directions, after a search for what each one before found wrong; None: no way on."""
+        claim = self.claim
+        joint: Joint | None = None
+        test: JointTest | None = None
+        for attempt in range(1, SEARCHES + 1):
+            # Where nothing was found wrong something else about f was: it is looked at anew.
+            before = test if joint is not None and joint.wrong[0] else None
+            test = claim.begun or claim.test_of(claim.problem, claim.still, before)
+            del before
+            claim.begun = joint = None  # with their tangents
+            scaling, joint = test.along.scaling, test.run()
+            self.whole = self.whole or scaling
+            claim.exact = test.exact and test.first is not None
+            if attempt <= FRESH and not (joint.wrong | joint.certified)[0] and test.exceeded:
+                # Something stood out and did not hold at another step: another direction may tell.
+                continue
+            if claim.setting is None and self._tells(test, bool(joint.wrong[0])):
+                assert test.first is not None
+                claim.setting = self.setting_of(test.first, test.level, scaling.rms)
+            if not joint.wrong[0]:
+                break
+            self.accused = joint.directions[-1].exact
+            if self._setting(scaling) is None:
+                return None
+            found = search_for(claim, test, joint.directions[-1])
+            self.unnamed, self.disputed = found.dense, self.disputed | found.disputed
+            if found.tolerated and not (found.explains or claim.tolerant):
+                claim.tolerant = True
+            elif not found.explains or found.spent:
+                break
+        assert joint is not None
+        assert test is not None
+        return test, joint
 
     def _all_judged(self, whole: Scaling) -> bool:
         """Whether nothing is left of any array that was claimed to do something. whole : where everything moves."""

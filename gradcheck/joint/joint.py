@@ -185,34 +185,22 @@ class JointTest:
         wrong = first.exceeds & watched
         if np.count_nonzero(wrong):
             self.exceeded = True
-            return Joint(
-                (first,),
-                nothing,
-                nobody,
-                confirmed(self.along, first, wrong, self.along.unsettled(first)),
-                self.sizes,
-            )
-        directions, open_ = [first], ~watched
-        needed = self.along.needed
+            wrong = confirmed(self.along, first, wrong, self.along.unsettled(first))
+            return Joint((first,), nothing, nobody, wrong, self.sizes)
+        return self._further([first], ~watched)
+
+    def _further(self, directions: list[Direction], open_: Mask) -> Joint:
+        """Directions after the first, until each row is certified or left open, or one is wrong."""
+        watched, needed, nobody = ~open_, self.along.needed, np.zeros(self.rows, bool)
         while True:
             bound = bound_of([d.most for d in directions], self.delta)
             # An output that is claimed not to move, and does not, agrees whatever it is off by.
-            bound = np.where(at_rest(first), 0.0, bound)
+            bound = np.where(at_rest(directions[0]), 0.0, bound)
             certified = (bound <= needed) & (needed > 0) & ~open_
             pending = ~(certified | open_)
             if np.count_nonzero(pending):
-                self.along.pending = pending
-                disturbed = self.along.unsettled(first)
-                if np.count_nonzero(disturbed):
-                    calm = harmless(first, needed, self.delta, self.most) | first.noisy
-                    disturbed = disturbed & ~calm
-                vain = hopeless(self.along, self.first, directions, needed, self.delta, self.most)
-                gone = pending & (vain | disturbed)
-                if self.probed is not None and len(directions) < MOST:
-                    self._by_eight |= bool(disturbed.any())
-                    gone[:] = False
-                open_ |= gone
-                pending &= ~gone
+                gone = self._given_up(directions, pending)
+                open_, pending = open_ | gone, pending & ~gone
                 self._by_eight = self._by_eight or eight_cost_less(
                     self.first, directions, needed, pending, self.delta, self.most
                 )
@@ -224,18 +212,34 @@ class JointTest:
                 return Joint(tuple(directions), bound, certified, nobody, self.sizes)
             if self.problem.objective.remaining < 2 * len(FOUR):
                 return Joint(tuple(directions), bound, certified, nobody, self.sizes, spent=True)
-            directions[-1] = directions[-1].without_tangent()
-            first = directions[0]
-            if not self._told:
-                self.first = first
-            assert self.first is not None
-            told = [self.first] if self._told else directions
-            longer = asks_more(self.along, self.first, directions, needed, pending, self.delta)
-            directions.append(self.along.next(told, longer=longer, eight=self._by_eight))
+            directions.append(self._next(directions, pending))
             wrong = directions[-1].exceeds & watched & ~open_
             if np.count_nonzero(wrong):
                 self.exceeded = True
-                return Joint(tuple(directions), nothing, nobody, wrong, self.sizes)
+                return Joint(tuple(directions), np.full(self.rows, np.inf), nobody, wrong, self.sizes)
+
+    def _given_up(self, directions: list[Direction], pending: Mask) -> Mask:
+        """(m,) which of the pending rows further directions would not certify, or the first does not tell enough of."""
+        self.along.pending = pending
+        first, needed = directions[0], self.along.needed
+        disturbed = self.along.unsettled(first)
+        if np.count_nonzero(disturbed):
+            disturbed = disturbed & ~(harmless(first, needed, self.delta, self.most) | first.noisy)
+        vain = hopeless(self.along, self.first, directions, needed, self.delta, self.most)
+        if self.probed is not None and len(directions) < MOST:
+            self._by_eight |= bool(disturbed.any())
+            return np.zeros(self.rows, bool)
+        return pending & (vain | disturbed)
+
+    def _next(self, directions: list[Direction], pending: Mask) -> Direction:
+        """One more, whose points are as far apart, and as many, as the pending rows ask for."""
+        directions[-1] = directions[-1].without_tangent()
+        if not self._told:
+            self.first = directions[0]
+        assert self.first is not None
+        told = [self.first] if self._told else directions
+        longer = asks_more(self.along, self.first, directions, self.along.needed, pending, self.delta)
+        return self.along.next(told, longer=longer, eight=self._by_eight)
 
     def standing_out(self, joint: Joint) -> Mask:
         """(m,) rows that exceed their bars along a direction, in noise one of a longer step: it becomes the first.
