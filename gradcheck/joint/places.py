@@ -103,6 +103,9 @@ class _Search:
         self.known: dict[int, tuple[Values, Values]] = {}  # by place
         self.found = Places()
         self.precise = precise
+        # Evaluations of f when it began, at the last wrong entry, and of the last one; and how many may go without one.
+        self.begin = self.since = test.problem.objective.nfev
+        self.last = self.patience = math.inf
 
     def measure(self, start: int, stop: int, *, weighted: bool) -> tuple[Values, Values]:
         """The residual (m,) along some places, and its bar; weights grow along these."""
@@ -174,12 +177,36 @@ class _Search:
                 return False
         return True
 
-    def looked_through(self, parts: list[_Part]) -> Index:
-        """The columns that are in none of the parts that are left."""
-        looked = np.ones(self.order.size, bool)
+    def crowded(self, parts: list[_Part]) -> Index | None:
+        """The columns in none of the parts that are left, where looking at each had cost less; else None."""
+        if self.rows.size > 1:
+            return None  # of a matrix others are told by the same points
+        inside = np.ones(self.order.size, bool)
         for part in parts:
-            looked[part.start : part.stop] = False
-        return self.order[looked]
+            inside[part.start : part.stop] = False
+        looked, each = self.order[inside], ONE_EXACT if self.exact else ONE
+        few = np.count_nonzero(np.isin(looked, self.found.wrong)) < MANY / 2
+        return None if few or self.test.problem.objective.nfev - self.begin <= each * looked.size else looked
+
+    def explained_by_entries(self, part: _Part) -> Mask:
+        """Judge the entries that a part names, one after another; (m,) the rows in which something is left then."""
+        objective = self.test.problem.objective
+        for _ in range(TRIES):
+            now = self.corrected(part)
+            left = self.exceeds(now.plain, now.plain_error)
+            left |= self.exceeds(now.weighted, 1.5 * now.weighted_error)
+            if not left.any():
+                break
+            if objective.nfev > min(self.last, self.since + self.patience) or objective.remaining < 40:
+                self.found.spent = True
+                self.found.unexplained |= left
+                return left & False
+            places = [part.start] if part.size == 1 else self.suspects(now, left)
+            wrong = [self.look_at(place, now.plain) for place in places if place not in self.known]
+            if not any(wrong):
+                break
+            self.since = objective.nfev
+        return left
 
     def hold_nothing(self, places: Index) -> bool:
         """Whether some places together leave nothing, where any that is as wrong as the least so far would show."""
@@ -333,51 +360,25 @@ def find_places(
     """
     order, seen = (_ordered(direction, rng), None) if begun is None else begun
     search = _Search(test, direction, rows, judge, order, precise)
-    objective = test.problem.objective
-    begin, each = objective.nfev, ONE_EXACT if search.exact else ONE
-    last, since = begin + budget, begin
-    count = search.order.size
+    search.since, search.last, search.patience = search.begin, search.begin + budget, patience
+    count, found = search.order.size, search.found
     measured = search.measure(0, count, weighted=True) if seen is None else (seen.residual, seen.error)
     weighted, weighted_error = measured
     parts = [_Part(0, count, (0, count), direction.residual, direction.error, weighted, weighted_error)]
-    unexplained = np.zeros(rows.size, bool)
+    found.unexplained = np.zeros(rows.size, bool)
     sample_at = MANY
     while parts:
-        if len(search.found.wrong) >= sample_at:
+        if len(found.wrong) >= sample_at:
             sample_at *= 2
-            if search.samples_are_wrong(around, rng):
-                search.found.dense = search.found.spent = True
-                break
-            looked = search.looked_through(parts)
-            # Of a matrix others are told by the same points.
-            crowded = rows.size == 1 and np.count_nonzero(np.isin(looked, search.found.wrong)) >= MANY / 2
-            if crowded and objective.nfev - begin > each * looked.size:
-                search.found.spent, search.found.looked = True, looked
+            found.dense = search.samples_are_wrong(around, rng)
+            looked = None if found.dense else search.crowded(parts)
+            if found.dense or looked is not None:
+                found.spent, found.looked = True, found.looked if looked is None else looked
                 break
         part = parts.pop()
-        for _ in range(TRIES):
-            now = search.corrected(part)
-            exceeding = search.exceeds(now.plain, now.plain_error) | search.exceeds(
-                now.weighted, 1.5 * now.weighted_error
-            )
-            if not exceeding.any():
-                break
-            if objective.nfev > min(last, since + patience) or objective.remaining < 40:
-                search.found.spent = True
-                unexplained |= exceeding
-                exceeding[:] = False
-                break
-            places = [part.start] if part.size == 1 else search.suspects(now, exceeding)
-            fresh = [place for place in places if place not in search.known]
-            wrong = [search.look_at(place, now.plain) for place in fresh]
-            if not any(wrong):
-                break
-            since = objective.nfev
-        if not exceeding.any():
-            continue
+        left = search.explained_by_entries(part)
         if part.size == 1:
-            unexplained |= exceeding
-            continue
-        parts += search.halves(part)
-    search.found.unexplained = unexplained
-    return search.found
+            found.unexplained |= left
+        elif left.any():
+            parts += search.halves(part)
+    return found
