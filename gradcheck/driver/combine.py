@@ -83,23 +83,12 @@ def combine(
     calls = added(report.calls for report in reports.values())
     nfev, ngev, *_ = calls.values()
     order = sorted(reports, key=lambda key: SEVERITY[reports[key].outcome])
-    worst = reports[order[0]]
-    failed = sum(report.outcome is Outcome.FAIL for report in reports.values())
-    undecided = sum(report.outcome is Outcome.INCONCLUSIVE for report in reports.values())
-    outcome, interrupted = worst.outcome, any(report.interrupted for report in reports.values())
+    worst, interrupted = reports[order[0]], any(report.interrupted for report in reports.values())
     left = None if max_nfev is None else max_nfev - sum(map(_spent, reports.values()))
     missing = _missing(left_out, interrupted, max_nfev, left)
-    if worst.outcome is Outcome.PASS and left_out:
+    outcome, reason = worst.outcome, _reason(reports, order)
+    if outcome is Outcome.PASS and left_out:
         outcome, reason, missing = Outcome.INCONCLUSIVE, missing[0], []
-    elif worst.outcome is Outcome.PASS:
-        seen = max(report.detectable for report in reports.values())
-        named = f"{', '.join(order[:6])}{', ...' if len(order) > 6 else ''}"
-        reason = f"all {len(order)} pass ({named}); " if len(order) > 1 else f"{named} passes; "
-        reason += f"a relative mistake of {seen:.2g} would have been seen"
-    else:
-        parts = [f"{failed} wrong"] * (failed > 0) + [f"{undecided} undecided"] * (undecided > 0)
-        count = f" ({', '.join(parts)} of {len(reports)})" if len(reports) > 1 else ""
-        reason = f"{order[0]}: {worst.reason}{count}"
     every = [(key, reports[key]) for key in order]
     said = [f"{key}: {note}" for key, report in every for note in report.notes]
     others = [f"{key}: {report.reason}" for key, report in every[1:] if report.outcome is not Outcome.PASS]
@@ -130,6 +119,21 @@ def combine(
         parts=tuple(every),
         undecided=None,
     )
+
+
+def _reason(reports: Mapping[str, Report], order: Sequence[str]) -> str:
+    """Why they pass together, or what the worst of them says and how many do not pass. order : keys, worst first."""
+    worst = reports[order[0]]
+    if worst.outcome is Outcome.PASS:
+        seen = max(report.detectable for report in reports.values())
+        named = f"{', '.join(order[:6])}{', ...' if len(order) > 6 else ''}"
+        first = f"all {len(order)} pass ({named})" if len(order) > 1 else f"{named} passes"
+        return f"{first}; a relative mistake of {seen:.2g} would have been seen"
+    outcomes = [report.outcome for report in reports.values()]
+    failed, undecided = (outcomes.count(outcome) for outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE))
+    parts = [f"{failed} wrong"] * (failed > 0) + [f"{undecided} undecided"] * (undecided > 0)
+    count = f" ({', '.join(parts)} of {len(reports)})" if len(reports) > 1 else ""
+    return f"{order[0]}: {worst.reason}{count}"
 
 
 def _judged_by(report: Report, reference: Report | None, name: str) -> Report:

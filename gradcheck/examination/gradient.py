@@ -119,7 +119,7 @@ class _Examination:
             if attempt <= FRESH and not (joint.wrong | joint.certified)[0] and test.exceeded:
                 # Something stood out and did not hold at another step: another direction may tell.
                 continue
-            if claim.setting is None and self._tells(test, bool(joint.wrong[0])):
+            if claim.setting is None and self._tells(test, joint.wrong[0]):
                 assert test.first is not None
                 claim.setting = self.setting_of(test.first, test.level, scaling.rms)
             if not joint.wrong[0]:
@@ -170,7 +170,7 @@ class _Examination:
         size = 0.0 if first.fit is None else float(first.fit.size[0])
         return size > TOWERING * abs(float(self.claim.problem.f_x[0]))
 
-    def _tells(self, test: JointTest, wrong: bool) -> bool:
+    def _tells(self, test: JointTest, wrong: np.bool_) -> bool:
         """Whether the first direction shows f's noise, and the claim its slope.
 
         Where something stood out and did not hold at another step, f may only ripple far away. And nearer to x than

@@ -31,6 +31,8 @@ from gradcheck.results.outcome import Limit
 
 # The longest step that is taken in noise, in units of the scales.
 FARTHEST = 0.25
+# Evaluations of one more direction.
+A_DIRECTION = 2 * len(FOUR)
 # What f was seen to do along lengths serves for such that are at most so many times as long.
 ALIKE = 1.1
 
@@ -191,7 +193,7 @@ class JointTest:
 
     def _further(self, directions: list[Direction], open_: Mask) -> Joint:
         """Directions after the first, until each row is certified or left open, or one is wrong."""
-        watched, needed, nobody = ~open_, self.along.needed, np.zeros(self.rows, bool)
+        watched, needed, nobody = ~open_, self.along.needed, open_ & False
         while True:
             bound = bound_of([d.most for d in directions], self.delta)
             # An output that is claimed not to move, and does not, agrees whatever it is off by.
@@ -199,46 +201,47 @@ class JointTest:
             certified = (bound <= needed) & (needed > 0) & ~open_
             pending = ~(certified | open_)
             if np.count_nonzero(pending):
-                gone = self._given_up(directions, pending)
+                most = self.most
+                gone = self._given_up(directions, pending, needed, most)
                 open_, pending = open_ | gone, pending & ~gone
                 self._by_eight = self._by_eight or eight_cost_less(
-                    self.first, directions, needed, pending, self.delta, self.most
+                    self.first, directions, needed, pending, self.delta, most
                 )
             if not np.count_nonzero(pending) or len(directions) >= self.most:
                 if self.noisy and certified.any():
-                    most = np.array([d.most[certified] for d in directions])
-                    kept = precise(most, self.sizes[certified], self.delta)
+                    residuals = np.array([d.most[certified] for d in directions])
+                    kept = precise(residuals, self.sizes[certified], self.delta)
                     directions = [d for d, keep in zip(directions, kept, strict=True) if keep]
                 return Joint(tuple(directions), bound, certified, nobody, self.sizes)
-            if self.problem.objective.remaining < 2 * len(FOUR):
+            if self.problem.objective.remaining < A_DIRECTION:
                 return Joint(tuple(directions), bound, certified, nobody, self.sizes, spent=True)
-            directions.append(self._next(directions, pending))
+            directions.append(self._next(directions, pending, needed))
             wrong = directions[-1].exceeds & watched & ~open_
             if np.count_nonzero(wrong):
                 self.exceeded = True
                 return Joint(tuple(directions), np.full(self.rows, np.inf), nobody, wrong, self.sizes)
 
-    def _given_up(self, directions: list[Direction], pending: Mask) -> Mask:
+    def _given_up(self, directions: list[Direction], pending: Mask, needed: Values, most: int) -> Mask:
         """(m,) which of the pending rows further directions would not certify, or the first does not tell enough of."""
         self.along.pending = pending
-        first, needed = directions[0], self.along.needed
+        first = directions[0]
         disturbed = self.along.unsettled(first)
         if np.count_nonzero(disturbed):
-            disturbed = disturbed & ~(harmless(first, needed, self.delta, self.most) | first.noisy)
-        vain = hopeless(self.along, self.first, directions, needed, self.delta, self.most)
+            disturbed = disturbed & ~(harmless(first, needed, self.delta, most) | first.noisy)
+        vain = hopeless(self.along, self.first, directions, needed, self.delta, most)
         if self.probed is not None and len(directions) < MOST:
             self._by_eight |= bool(disturbed.any())
-            return np.zeros(self.rows, bool)
+            return pending & False
         return pending & (vain | disturbed)
 
-    def _next(self, directions: list[Direction], pending: Mask) -> Direction:
+    def _next(self, directions: list[Direction], pending: Mask, needed: Values) -> Direction:
         """One more, whose points are as far apart, and as many, as the pending rows ask for."""
         directions[-1] = directions[-1].without_tangent()
         if not self._told:
             self.first = directions[0]
         assert self.first is not None
         told = [self.first] if self._told else directions
-        longer = asks_more(self.along, self.first, directions, self.along.needed, pending, self.delta)
+        longer = asks_more(self.along, self.first, directions, needed, pending, self.delta)
         return self.along.next(told, longer=longer, eight=self._by_eight)
 
     def standing_out(self, joint: Joint) -> Mask:
