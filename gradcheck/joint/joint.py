@@ -6,6 +6,8 @@ from it, the first direction tells so and nothing more is measured this way.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from gradcheck._typing import Flat, Mask, Values
@@ -172,24 +174,28 @@ class JointTest:
 
     def run(self) -> Joint:
         """Take directions."""
-        nobody, nothing = np.zeros(self.rows, bool), np.full(self.rows, np.inf)
         if self.along.moved == 0 or self.problem.objective.remaining < 2 * len(EIGHT):
-            return Joint((), nothing, nobody, nobody, self.sizes, spent=self.along.moved > 0)
+            return self._nothing(spent=self.along.moved > 0)
         first = self.begin()
         self._begun = None  # with its tangent
         if first is None:
-            return Joint((), nothing, nobody, nobody, self.sizes)
+            return self._nothing()
         if not self._told:
             self.along.sizes = sizes_at_minima(self.along, first, self.delta, self.most)
             if slope_near_zero(self.along, first):
-                return Joint((first,), nothing, nobody, nobody, self.sizes)
+                return self._nothing(first)
         watched = ~self.fixed & np.isfinite(first.error)
         wrong = first.exceeds & watched
         if np.count_nonzero(wrong):
             self.exceeded = True
             wrong = confirmed(self.along, first, wrong, self.along.unsettled(first))
-            return Joint((first,), nothing, nobody, wrong, self.sizes)
+            return replace(self._nothing(first), wrong=wrong)
         return self._further([first], ~watched)
+
+    def _nothing(self, *directions: Direction, spent: bool = False) -> Joint:
+        """That nothing is certified, and nothing wrong."""
+        nobody = np.zeros(self.rows, bool)
+        return Joint(directions, np.full(self.rows, np.inf), nobody, nobody, self.sizes, spent)
 
     def _further(self, directions: list[Direction], open_: Mask) -> Joint:
         """Directions after the first, until each row is certified or left open, or one is wrong."""
@@ -219,7 +225,7 @@ class JointTest:
             wrong = directions[-1].exceeds & watched & ~open_
             if np.count_nonzero(wrong):
                 self.exceeded = True
-                return Joint(tuple(directions), np.full(self.rows, np.inf), nobody, wrong, self.sizes)
+                return replace(self._nothing(*directions), wrong=wrong)
 
     def _given_up(self, directions: list[Direction], pending: Mask, needed: Values, most: int) -> Mask:
         """(m,) which of the pending rows further directions would not certify, or the first does not tell enough of."""
