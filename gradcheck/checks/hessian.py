@@ -141,7 +141,10 @@ def symmetry_of(options: Options) -> Callable[[Matrix, str, Entries | None], lis
 def asymmetry(
     matrix: Matrix, rtol: float | None, atol: float, dtype: str, judged: Entries | None = None
 ) -> list[Finding]:
-    """A finding where H[i, j] and H[j, i] differ by more than rtol of the larger and rounding in the row explain.
+    """A finding where H[i, j] and H[j, i] differ by more than rtol of the larger and rounding explain.
+
+    An entry may be what is left of terms that cancel: added in two orders it differs by what a third of the digits of
+    others in its rows hold, and a row of which nothing is left by some roundings of the other.
 
     judged : entries that were measured; of a grad that is noise below their bars H may be as well.
     """
@@ -155,9 +158,8 @@ def asymmetry(
         i, j = apart.coords
         one, other = matrix.entries(i, j), matrix.entries(j, i)
         rms = matrix.norms(np.ones(matrix.shape[1])) / math.sqrt(matrix.shape[1])
-        allowed = (
-            rtol * np.maximum(np.abs(one), np.abs(other)) + ROUNDING * eps * np.minimum(rms[i], rms[j]) + atol
-        )
+        rounding = eps ** (2 / 3) * np.minimum(rms[i], rms[j]) + ROUNDING * eps * np.maximum(rms[i], rms[j])
+        allowed = rtol * np.maximum(np.abs(one), np.abs(other)) + rounding + atol
         if judged is not None:
             for entries in (i, j), (j, i):
                 allowed = allowed + _bars(judged, np.ravel_multi_index(entries, matrix.shape))
