@@ -22,6 +22,8 @@ from gradcheck.results.verdict import Judgement
 # Noise of so many roundings of f(x) may be kinks, which the digits of f resolve; what moves f by so many roundings
 # shows; and nearer is so many times as near, at the least.
 ROUGH, SHOWS, NEARER = 1e3, 16.0, 30.0
+# Entries of a column that are looked at so many times as far as others share their points.
+ALIKE = 8.0
 # Where noise is above that: so many times as far as where one value shows, f shows it as well.
 FARTHER_ON = (2.0, 4.0, 8.0)
 # Where f is looked at on the way from there to where noise is as large, as powers.
@@ -70,7 +72,10 @@ def held_nearer(setting: Setting, evidence: Entries, judge: Decide) -> Entries:
 
 
 def _nearest(setting: Setting, evidence: Entries) -> Flat:
-    """How near to x (k,) each entry is looked at, the same for those of a column; nan where it is not."""
+    """How near to x (k,) each entry is looked at, by the digits of its output; nan where it is not.
+
+    Infinite where these tell no nearer than it was measured.
+    """
     found, given = evidence.estimate, evidence.analytic
     output, column = setting.places(evidence.coordinates)
     x, distance, scale = setting.size_of(column), np.abs(given - found.value), evidence.judgement.scale
@@ -84,11 +89,29 @@ def _nearest(setting: Setting, evidence: Entries) -> Flat:
     digits = _digits(setting)[output]
     rounding = np.maximum(_fine_level(setting)[output], setting.tolerance.eps * x * scale)
     rounding = np.where(flat, digits, rounding)
-    near = np.full(setting.x.size, np.inf)
-    np.minimum.at(near, column[suspect], SHOWS * rounding[suspect] / distance[suspect])
-    near = np.maximum(near[column], smallest_steps(setting, column))
+    near = np.full(distance.size, np.nan)
+    near[suspect] = SHOWS * rounding[suspect] / distance[suspect]
+    near = _of_columns(np.maximum(near, smallest_steps(setting, column)), column)
     room = np.max(_room(setting, column), axis=0)
-    return np.asarray(np.where(suspect & (NEARER * near <= np.minimum(found.step, room)), near, np.nan))
+    return np.asarray(np.where(NEARER * near > np.minimum(found.step, room), np.inf, near))
+
+
+def _of_columns(near: Flat, column: Index) -> Flat:
+    """Distances (k,), each that of the nearest of its column within a factor of ALIKE, so that these share points.
+
+    Not the nearest of all: an output that is 0 has all digits there, beside which others do not move.
+    """
+    known = np.flatnonzero(np.isfinite(near))
+    columns, which = np.unique(column[known], return_inverse=True)
+    nearest = np.full(columns.size, np.inf)
+    np.minimum.at(nearest, which, near[known])
+    times = np.floor(np.log(near[known] / nearest[which]) / math.log(ALIKE))
+    _, which = np.unique(np.stack([which, times]), axis=1, return_inverse=True)
+    shared = np.full(known.size, np.inf)
+    np.minimum.at(shared, which, near[known])
+    together = near.copy()
+    together[known] = shared[which]
+    return together
 
 
 def _slight(evidence: Entries) -> Mask:
@@ -179,12 +202,13 @@ def _anew(setting: Setting, evidence: Entries, near: Flat, shown: Index, judge: 
     """The evidence with the looked at entries of those columns measured by stencils near x; their noise is a rounding.
 
     Those that f shows there and a stencil still accuses have no bar: two steps tell different stories, but where it
-    finds what was found before.
+    finds what was found before. Nor have others of these columns whose digits do not tell what f does so near.
     """
     columns = setting.places(evidence.coordinates)[1]
-    at = np.flatnonzero(np.isfinite(near) & np.isin(columns, columns[shown]))
+    beside = np.isin(columns, columns[shown])
+    at, unseen = np.flatnonzero(np.isfinite(near) & beside), np.flatnonzero(np.isinf(near) & beside)
     if setting.objective.remaining < 6 * np.unique(columns[at]).size:
-        found = evidence.estimate.without_bar(shown, Limit.NOISE)
+        found = evidence.estimate.without_bar(np.concatenate([shown, unseen]), Limit.NOISE)
         return replace(evidence, estimate=found, judgement=judge(found))
     fine = replace(setting, level=_fine_level(setting))
     second = along_axes(fine, evidence.coordinates[at], 2.0 * near[at], anything, rounds=1)
@@ -196,7 +220,7 @@ def _anew(setting: Setting, evidence: Entries, near: Flat, shown: Index, judge: 
     same = known & (apart <= MARGIN * (second.error + before.error))
     same &= MARGIN * second.error < np.abs(evidence.analytic[at] - second.value)
     second = put(second, np.flatnonzero(same), rows(before, np.flatnonzero(same)))
-    found = evidence.estimate.without_bar(at[~known], Limit.NOISE)
+    found = evidence.estimate.without_bar(np.concatenate([at[~known], unseen]), Limit.NOISE)
     found = put(found, at[known], rows(second, np.flatnonzero(known)))
     found = replace(found, nfev=found.nfev + second.nfev)
     open_still = np.intersect1d(np.setdiff1d(shown, at[same]), np.flatnonzero(judge(found).wrong))

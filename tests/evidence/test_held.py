@@ -9,7 +9,7 @@ import pytest
 
 from gradcheck import Outcome, check_gradient, check_jacobian, check_vjp
 from gradcheck.evidence.entries import held
-from gradcheck.evidence.held import jump_from_line
+from gradcheck.evidence.held import _of_columns, jump_from_line
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
@@ -535,3 +535,25 @@ def test_f_is_followed_from_near_x_to_two_distances_on_both_sides(f: Any, step: 
     evidence, asked = accused_of_no_slope(lambda x: 2.0 + f(x[0] - 1.0), [1.0], [1.0], step=step)
     assert evidence.judgement.wrong.tolist() == [wrong]
     assert len(asked) < 60
+
+
+@pytest.mark.parametrize("n", [2, 4, 30])
+def test_an_output_that_is_0_does_not_take_the_others_where_they_stand_still(n):
+    """Rows exchanged at x = 0: that of 1 + a.sin(x) was looked at as near as that of 0 rounds, and seemed to stay."""
+    a, x = np.linspace(-0.3, 0.4, n), np.zeros(n)
+
+    def f(x):
+        return np.array([1.0 + (a * np.sin(x)).sum(), np.sin(x[0]) * np.sin(x[-1])])
+
+    right = np.array([a, 0.0 * a])
+    for seed in range(4):
+        assert check_jacobian(f, right, x, rng=seed).outcome is Outcome.PASS
+        assert check_jacobian(f, right[::-1], x, rng=seed).outcome is Outcome.FAIL
+
+
+def test_entries_of_a_column_share_points_where_their_digits_are_alike():
+    """Within a factor of eight of the nearest, or of the next that is farther."""
+    near = np.array([1.0, 7.0, 9.0, 1e-20, 5e-20, np.nan, 2.0])
+    column = np.array([0, 0, 0, 1, 1, 1, 1])
+    shared = _of_columns(near, column)
+    np.testing.assert_array_equal(shared, [1.0, 1.0, 9.0, 1e-20, 1e-20, np.nan, 2.0])
