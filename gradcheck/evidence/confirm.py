@@ -28,6 +28,8 @@ WEAKLY = (1.4, 2.0)
 TELLING = 0.4
 # A second bar of so many times that distance says nothing of where the second value lies.
 OUTWEIGHS = 2.0
+# Truncation of so many times the noise, or less, is what that makes of it.
+MADE_OF_NOISE = 10.0
 # The part of half its jump that noise may be where a kink is looked at again: one that lies beside x by a part of
 # such a step is still seen to be one.
 VISIBLE = 0.02
@@ -137,17 +139,10 @@ def _remeasure(
     distance = np.abs(given[rows] - found.value[rows])
     precise = np.asarray(found.limit[rows] == Limit.NONE)
     kinked = np.asarray(found.limit[rows] == Limit.KINK)
-    near = np.where(precise, 1.0, MARGIN / TELLING * found.noise[rows] / distance)
-    # However far off the claim is, a kink must be seen to be one.
-    near = np.where(kinked, found.noise[rows] / (VISIBLE * found.kink[rows]), near)
     within = own[rows] / found.step[rows]
-    near = np.where(within < 1.0, np.minimum(near, within), near)
-    if shared:
-        near = SHARED ** np.ceil(np.log(np.maximum(near, NEAREST)) / np.log(SHARED))
+    near = _near(found, rows, distance, within, shared=shared)
     step = np.minimum(CONFIRMING_STEP, near) * factor * found.step[rows]
-    # On the side on which it was measured.
-    side = np.isnan(found.left[rows]).astype(np.int8) - np.isnan(found.right[rows]).astype(np.int8)
-    second = again(rows, step, side)
+    second = _second(given, found, again, rows, step)
     if second is None:
         return found, True
     known = np.isfinite(second.error)
@@ -184,6 +179,35 @@ def _remeasure(
     # As they were measured a second time; what limits them is kept.
     mended = put(replace(found, error=error), rows[beside], table_rows(second, np.flatnonzero(beside)))
     return replace(mended, limit=limit, nfev=found.nfev), not (clash | acquitted | beside).any()
+
+
+def _near(found: Estimate, rows: Index, distance: Flat, within: Flat, *, shared: bool) -> Flat:
+    """How near to x (k,) rows are measured anew at the most, as a part of their steps; within : of their own size."""
+    precise = np.asarray(found.limit[rows] == Limit.NONE)
+    kinked = np.asarray(found.limit[rows] == Limit.KINK)
+    near = np.where(precise, 1.0, MARGIN / TELLING * found.noise[rows] / distance)
+    # However far off the claim is, a kink must be seen to be one.
+    near = np.where(kinked, found.noise[rows] / (VISIBLE * found.kink[rows]), near)
+    near = np.where(within < 1.0, np.minimum(near, within), near)
+    return SHARED ** np.ceil(np.log(np.maximum(near, NEAREST)) / np.log(SHARED)) if shared else near
+
+
+def _second(given: Flat, found: Estimate, again: Again, rows: Index, step: Flat) -> Estimate | None:
+    """Rows measured at these steps (k,), on the side on which they were before; half as near, where that says nothing.
+
+    Noise that fills a part of the distance to what was given may make several times that of the truncation.
+    """
+    side = np.isnan(found.left[rows]).astype(np.int8) - np.isnan(found.right[rows]).astype(np.int8)
+    second = again(rows, step, side)
+    if second is None:
+        return None
+    distance = np.abs(given[rows] - found.value[rows])
+    longer = np.sqrt(step * CONFIRMING_STEP * found.step[rows])
+    vague = (MARGIN * second.error > OUTWEIGHS * distance) & (found.limit[rows] != Limit.KINK)
+    vague &= (second.truncation <= MADE_OF_NOISE * second.noise) & (longer > MARGIN * step)
+    at = np.flatnonzero(vague)
+    between = again(rows[at], longer[at], side[at]) if at.size else None
+    return second if between is None else put(second, at, between)
 
 
 def _between(second: Estimate, found: Estimate, rows: Index) -> NDArray[np.bool_]:
