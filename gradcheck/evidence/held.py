@@ -97,9 +97,9 @@ def _nearest(setting: Setting, evidence: Entries) -> Flat:
 
 
 def _of_columns(near: Flat, column: Index) -> Flat:
-    """Distances (k,), each that of the nearest of its column within a factor of ALIKE, so that these share points.
+    """Distances (k,), each that of the farthest of its column within a factor of ALIKE, so that these share points.
 
-    Not the nearest of all: an output that is 0 has all digits there, beside which others do not move.
+    Not one for all: an output that is 0 has all digits where others do not move, or by no more than they round.
     """
     known = np.flatnonzero(np.isfinite(near))
     columns, which = np.unique(column[known], return_inverse=True)
@@ -107,8 +107,8 @@ def _of_columns(near: Flat, column: Index) -> Flat:
     np.minimum.at(nearest, which, near[known])
     times = np.floor(np.log(near[known] / nearest[which]) / math.log(ALIKE))
     _, which = np.unique(np.stack([which, times]), axis=1, return_inverse=True)
-    shared = np.full(known.size, np.inf)
-    np.minimum.at(shared, which, near[known])
+    shared = np.zeros(known.size)
+    np.maximum.at(shared, which, near[known])
     together = near.copy()
     together[known] = shared[which]
     return together
@@ -143,6 +143,7 @@ def _fine_level(setting: Setting) -> Flat:
 def _shown(setting: Setting, evidence: Entries, near: Flat, at: Index) -> Index:
     """Those of some entries of which f shows the claim rather than what was found, as near to x as that is told.
 
+    To both sides: noise that was taken for less, as it is by luck of one of many outputs, shows anything once.
     Where noise is far above a rounding it may be that of a solver, which shows any slope somewhere near x; kinks that
     make so much of it let f follow the claim from x on, by its digits: to one side at least it has to.
     Slight ones may make less.
@@ -153,8 +154,13 @@ def _shown(setting: Setting, evidence: Entries, near: Flat, at: Index) -> Index:
     left, right = _room(setting, column)
     offset = np.where(right >= left, near, -near)
     at = at[_shows(setting, evidence, offset, at)]
+    if at.size == 0 or setting.objective.remaining < at.size:
+        return at[:0]
     gross = _rough(setting)[output[at]] & ~_slight(evidence)[at]
     shown, left_open = at[~gross], at[gross]
+    both = (np.minimum(left, right) > near)[shown]
+    again = _shows(setting, evidence, -offset, shown[both])
+    shown = np.concatenate([shown[~both], shown[both][again]])
     for side in (1.0, -1.0):
         follows = left_open
         for times in FARTHER_ON:

@@ -556,4 +556,4 @@ def test_entries_of_a_column_share_points_where_their_digits_are_alike():
     near = np.array([1.0, 7.0, 9.0, 1e-20, 5e-20, np.nan, 2.0])
     column = np.array([0, 0, 0, 1, 1, 1, 1])
     shared = _of_columns(near, column)
-    np.testing.assert_array_equal(shared, [1.0, 1.0, 9.0, 1e-20, 1e-20, np.nan, 2.0])
+    np.testing.assert_array_equal(shared, [7.0, 7.0, 9.0, 5e-20, 5e-20, np.nan, 2.0])
