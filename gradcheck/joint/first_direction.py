@@ -66,12 +66,20 @@ def settled(along: Directions, first: Direction, delta: float, most: int) -> tup
     level, noise = None, _noise_alone(along, first)
     if noise.all():
         level = float(np.max(2.0 * first.fit.spread))
-    elif not along.gridded.any():
+    elif not (along.gridded & ~_beyond_grid(first)).any():
+        gridded = along.gridded
         nearer = _nearer(along, first, doubtful, noise)
-        if nearer is not None:
+        if nearer is not None and not gridded.any():
             return nearer, None
+        first = nearer or first
     noise = (noise | along.gridded) & doubtful
     return (_in_noise(along, first, noise, doubtful, delta) if most_of(noise, doubtful) else first), level
+
+
+def _beyond_grid(first: Direction) -> Mask:
+    """(m,) rows that scatter by far more than the grid of their values explains: that is what f does on the way."""
+    assert first.fit is not None
+    return np.asarray(first.fit.spread > NOISY * first.fit.floor)
 
 
 def _nearer(along: Directions, first: Direction, doubtful: Mask, noise: Mask) -> Direction | None:
@@ -84,7 +92,8 @@ def _nearer(along: Directions, first: Direction, doubtful: Mask, noise: Mask) ->
         nearer = along.first(first.step / MUCH_NEARER**nth) if affords(along, 2) else None
         if nearer is None or nearer.fit is None or last is None:
             return first
-        if most_of((nearer.error < first.error / FALLS) & ~along.unsettled(nearer), doubtful):
+        smooth = along.gridded | ~along.unsettled(nearer)
+        if most_of((nearer.error < first.error / FALLS) & smooth, doubtful):
             if _jumps(along, first, nearer, doubtful):
                 noise |= doubtful
                 break

@@ -33,6 +33,9 @@ from gradcheck.results.outcome import Limit
 
 # The longest step that is taken in noise, in units of the scales.
 FARTHEST = 0.25
+# Of an array by itself so many directions are taken where they bound its error by such a part of its size: more add
+# little, and others do not tell half of an entry from all of it.
+TELLING, COARSE = 24, 0.5
 # Evaluations of one more direction.
 A_DIRECTION = 2 * len(FOUR)
 # What f was seen to do along lengths serves for such that are at most so many times as long.
@@ -234,11 +237,15 @@ class JointTest:
         disturbed = self.along.unsettled(first)
         if np.count_nonzero(disturbed):
             disturbed = disturbed & ~(harmless(first, needed, self.delta, most) | first.noisy)
-        vain = hopeless(self.along, self.first, directions, needed, self.delta, most)
-        if self.probed is not None and len(directions) < MOST:
+        if self.probed is None or len(directions) >= TELLING:
+            vain = hopeless(self.along, self.first, directions, needed, self.delta, most)
+            return pending & (vain | disturbed)
+        if len(directions) < MOST:
             self._by_eight |= bool(disturbed.any())
             return pending & False
-        return pending & (vain | disturbed)
+        # A bound is worth some more directions even where it does not certify.
+        coarse = np.maximum(needed, COARSE * self.sizes)
+        return pending & hopeless(self.along, self.first, directions, coarse, self.delta, TELLING)
 
     def _next(self, directions: list[Direction], pending: Mask, needed: Values) -> Direction:
         """One more, whose points are as far apart, and as many, as the pending rows ask for."""

@@ -558,7 +558,8 @@ def test_noise_that_is_told_at_once_needs_no_step_nearer(gridded: bool):
     test.along.gridded = BOTH & gridded
     steps = Steps(test)
     spread = np.array([1e-9, 1.5e-9])
-    first = direction(2, fitted(2, noise=1e-9, flat=True, spread=spread, bends=1e-9), error=1e-3)
+    fit = fitted(2, noise=1e-9, flat=True, spread=spread, bends=1e-9, floor=1e-9)
+    first = direction(2, fit, error=1e-3)
     found, level = settled(test.along, first, test.delta, test.most)
     assert steps.asked == []
     assert np.asarray(found.noisy).tolist() == [True, True]
@@ -569,7 +570,7 @@ def test_a_kinked_row_beside_values_on_a_grid_is_not_noisy():
     """Though a kink is unsettled as well."""
     test = joint_test(3)
     test.along.gridded = np.array([True, True, False])
-    fit = fitted(3, spread=1e-9, bends=1e-9, kink=[0.0, 0.0, 1.0], kink_error=1e-9)
+    fit = fitted(3, spread=1e-9, bends=1e-9, kink=[0.0, 0.0, 1.0], kink_error=1e-9, floor=1e-9)
     Steps(test, None)
     found, _ = settled(test.along, direction(3, fit, error=1e-3), test.delta, test.most)
     assert np.asarray(found.noisy).tolist() == [True, True, False]
