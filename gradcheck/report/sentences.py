@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from gradcheck.results.cause import Cause, Extent, Kind, Place
 from gradcheck.results.outcome import Limit
@@ -17,45 +18,14 @@ TELLING = 10
 LINES = 4
 TRIANGLES = (Extent.ABOVE, Extent.BELOW, Extent.OFF, Extent.ON)
 # What the mistake usually is.
-BROADCAST = "reduced over too much, and broadcast?"
-CLIPPING = "a clipped gradient?"
-SINGLE = "computed in float32?"
-CHAIN = "the derivative by another parameter than x, or of another function of f?"
-SPHERE = "a gradient projected off x, as on a sphere?"
-NORM = "a norm of x that is not differentiated?"
-MEAN = "a mean of x that is not differentiated?"
-MEAN_OR_MORE = "a mean, a norm or a softmax of x (the same where x is one number) that is not differentiated?"
-CENTRE = "a gradient of which the mean was taken off?"
-OTHER_AXIS = "the mean taken off along another axis?"
-NORMALISED = "a normalisation of x that is not differentiated?"
-DEVIATION = "a standard deviation of x that is not differentiated?"
-DIVIDED = "a sum by which x is divided is not differentiated?"
-SOFTMAX = "the sum under a softmax is not differentiated?"
-BY_P = "the derivative by p, a softmax that is not differentiated?"
-PAIRED = "a symmetric matrix taken for its one triangle?"
-READ = "f reads one triangle alone, as cholesky and eigvalsh do?"
-CROSSED = "what acts between the entries is left out?"
 LOGARITHM = "a small constant inside a logarithm, as in log(x + d)"
-UNUSED = ": f does not use them there (a mask, a clip)?"
 ASSIGNED = "assigned where it should be added up (indices that repeat, windows that overlap)?"
-ADDED = "added up more often than f uses it?"
-WEIGHT = "a weight of each {} left out, or a small constant inside its logarithm?"
 STOPS = "as where an iteration in it ends one step sooner: go on to a smaller tolerance, and check again"
 SECOND = "J^T J (Gauss-Newton) for the Hessian, the second derivatives of the residuals left out?"
 QUOTIENT = "a difference quotient in the place of the derivative, or the derivative at a point beside x?"
-FLUX = "what acts between the two is left out, or counted twice?"
 STALE = "a stale cache, x is not used, or used in steps alone (a sign, an argmax)?"
 LONG_KINK = "what looks like a kink at x over the long steps that single precision asks for"
 PRECISE = "tighter solver tolerances, nothing rounded, no large terms that cancel"
-# What one side lacks that the other has.
-TAKEN_OFF = {
-    Kind.PROJECTED: ("analytic", "numerical", "part along x", SPHERE),
-    Kind.NOT_PROJECTED: ("numerical", "analytic", "part along x", NORM),
-    Kind.CENTRED: ("analytic", "numerical", "mean", CENTRE),
-    Kind.NOT_CENTRED: ("numerical", "analytic", "mean", MEAN),
-    Kind.NOT_NORMALISED: ("numerical", "analytic", "mean and its part along x", NORMALISED),
-    Kind.NOT_SCALED: ("numerical", "analytic", "part along x less its mean", DEVIATION),
-}
 UNITS = {
     "1/|numerical|": "a gradient divided by its norm?",
     "-1/|numerical|": "a direction of descent, of length 1?",
@@ -64,136 +34,73 @@ UNITS = {
 }
 BASES = ("ln 10", "1/ln 10", "ln 2", "1/ln 2")
 
+# What is said of a remedy whose value is no sentence; {} : the value of the option.
+REMEDIES = {
+    Remedy.RESOLUTION: "pass resolution={}",
+    Remedy.ATOL: "pass atol={}, below which this f shows nothing",
+    Remedy.SUBGRADIENT: "pass subgradient=True to accept any slope between",
+    Remedy.SWEEP: "pass method='sweep'",
+    Remedy.COMPLEX: "pass method='complex' to believe the complex step",
+    Remedy.PRECISE: f"compute f more precisely ({PRECISE})",
+    Remedy.DIGITS: f"compute f with all digits of float64 ({PRECISE})",
+    Remedy.RESCALE: "rescale x, so that f changes less within a step",
+}
+MOVED = "{name} is {c.kind.value}: {c.order} fits"
+# What is said of a cause c, by its kind, or its kind and `order`; TOLD makes the other sentences. where : its place.
+# name : of its arrays. each : " in each row", or nothing for all of x. of : "each row of x", or "x".
+SENTENCES: dict[Kind | tuple[Kind, str], str] = {
+    Kind.ZERO: "analytic is 0 in {where}, numerical is not: a term is missing",
+    Kind.REAL: "analytic is real in {where}, numerical is not: the imaginary part is lost",
+    Kind.SIGN: "analytic = -numerical in {where}: the sign",
+    Kind.PERMUTED: "{name} is permuted: {c.order} fits",
+    Kind.BY_COLUMNS: MOVED,
+    Kind.BY_ROWS: MOVED,
+    Kind.REVERSED: MOVED,
+    Kind.SHIFTED: MOVED,
+    Kind.EXCHANGED: "{c.moves[0][0]} and {c.moves[0][1]} are exchanged",
+    Kind.REDUCED: "each entry of {name} is the {c.order} of the numerical ones over {c.origin}: "
+        "reduced over too much, and broadcast?",
+    Kind.CUT: "analytic is numerical cut to integers in {where}: an integer array?",
+    Kind.CLIPPED: "analytic is numerical cut off at {c.value:.4g} in {where}: a clipped gradient?",
+    Kind.FLOAT32: "analytic has only the digits of float32 in {where}, off by up to {c.value:.1g} of the largest: "
+        "computed in float32?",
+    Kind.PROJECTED: "analytic is numerical without its part along x{each} in {where}: "
+        "a gradient projected off x, as on a sphere?",
+    Kind.NOT_PROJECTED: "numerical is analytic without its part along x{each} in {where}: "
+        "a norm of x that is not differentiated?",
+    Kind.CENTRED: "analytic is numerical without its mean{each} in {where}: "
+        "a gradient of which the mean was taken off?",
+    Kind.NOT_CENTRED: "numerical is analytic without its mean{each} in {where}: "
+        "a mean of x that is not differentiated?",
+    (Kind.NOT_CENTRED, "alike"): "numerical is analytic without its mean{each} in {where}: "
+        "a mean, a norm or a softmax of x (the same where x is one number) that is not differentiated?",
+    Kind.NOT_NORMALISED: "numerical is analytic without its mean and its part along x{each} in {where}: "
+        "a normalisation of x that is not differentiated?",
+    Kind.NOT_SCALED: "numerical is analytic without its part along x less its mean{each} in {where}: "
+        "a standard deviation of x that is not differentiated?",
+    Kind.NOT_DIVIDED: "numerical is analytic less one number{each}, so that it has no part along x, in {where}: "
+        "a sum by which x is divided is not differentiated?",
+    Kind.SOFTMAX: "numerical is analytic less p times the sum of analytic, p = softmax of {of}, in {where}: "
+        "the sum under a softmax is not differentiated?",
+    (Kind.SOFTMAX, "diagonal"): "analytic is the diagonal p (1 - p) alone of p = softmax of {of} in {where}: "
+        "what acts between the entries is left out?",
+    (Kind.SOFTMAX, "by p"): "numerical is p times (analytic less its mean over p), p = softmax of {of}, in {where}: "
+        "the derivative by p, a softmax that is not differentiated?",
+    Kind.STOPS: f"f jumps by {{c.value:.1g}} beside x, {STOPS}",
+    Kind.DIFFERENCE: f"analytic - numerical = h/2 f'' with h = {{c.value:.2g}}{{c.origin}} in {{where}}: {QUOTIENT}",
+    Kind.REMEMBERS: "grad(x) is another one after a call at another point: it remembers earlier calls (a stale cache?)",
+    Kind.OPPOSITE: "{c.moves[0][0]} and {c.moves[0][1]} are off by equal and opposite amounts: "
+        "what acts between the two is left out, or counted twice?",
+}  # fmt: skip
+
 
 def cause_sentence(c: Cause) -> str:
     """One explanation in words, as a report gives it."""
-    where = place_words(c.place)
-    name = _names(c.place.arrays)
-    match c.kind:
-        case Kind.ZERO:
-            return f"analytic is 0 in {where}, numerical is not: a term is missing"
-        case Kind.REAL:
-            return f"analytic is real in {where}, numerical is not: the imaginary part is lost"
-        case Kind.SIGN:
-            return f"analytic = -numerical in {where}: the sign"
-        case Kind.FACTOR:
-            return _factor(c, where)
-        case Kind.CONJUGATE:
-            half, whose = (
-                ("", "df/dRe - i df/dIm, as JAX has it") if c.value == 1.0 else ("half ", "Wirtinger's df/dz")
-            )
-            return f"analytic is {half}the conjugate of numerical in {where}: {whose}"
-        case Kind.TRANSPOSED:
-            return f"{where if c.place.extent is Extent.BOX else name} is transposed"
-        case Kind.FOLDED:
-            return _folded(c, where)
-        case Kind.PERMUTED:
-            return f"{name} is permuted: {c.order} fits"
-        case Kind.BY_COLUMNS | Kind.BY_ROWS | Kind.REVERSED | Kind.SHIFTED:
-            return f"{name} is {c.kind.value}: {c.order} fits"
-        case Kind.EXCHANGED:
-            return f"{c.moves[0][0]} and {c.moves[0][1]} are exchanged"
-        case Kind.LINES:
-            return _lines(c, name)
-        case Kind.REORDERED:
-            if c.place.extent is Extent.TESTED:
-                return f"the right values of {where} stand in others: in another order?"
-            return f"the values in {where} are right, but in another order"
-        case Kind.ARRAYS | Kind.COPIED:
-            return _arrays(c)
-        case Kind.REDUCED:
-            return f"each entry of {name} is the {c.order} of the numerical ones over {c.origin}: {BROADCAST}"
-        case Kind.REPEATED:
-            what = f"one number along {c.origin}" if c.origin else number(c.value or 0.0, 6)
-            return f"analytic is {what} in {where}, numerical differs: {BROADCAST}"
-        case Kind.CUT:
-            return f"analytic is numerical cut to integers in {where}: an integer array?"
-        case Kind.CLIPPED:
-            return f"analytic is numerical cut off at {number(c.value or 0.0, 4)} in {where}: {CLIPPING}"
-        case Kind.SIGNS:
-            times = "" if c.value == 1.0 else f"{number(c.value or 0.0, 4)} times "
-            return f"analytic is {times}the sign of numerical in {where}: its size is lost"
-        case Kind.FLOAT32:
-            off = number(c.value or 0.0, 1)
-            return f"analytic has only the digits of float32 in {where}, off by up to {off} of the largest: {SINGLE}"
-        case Kind.DECAY | Kind.L1 | Kind.OFFSET:
-            return _term(c, where)
-        case Kind.PARAMETRISATION:
-            return f"analytic = numerical times {_chain(c)} in {where}: {CHAIN}"
-        case (
-            Kind.PROJECTED | Kind.NOT_PROJECTED | Kind.CENTRED | Kind.NOT_CENTRED | Kind.NOT_NORMALISED
-            | Kind.NOT_SCALED
-        ):  # fmt: skip
-            return _projection(c, where)
-        case Kind.OTHER_AXIS:
-            wrong = "each row" if c.origin == "each column" else "each column"
-            return f"numerical has no mean in {c.origin}, analytic none in {wrong}, in {where}: {OTHER_AXIS}"
-        case Kind.NOT_DIVIDED:
-            of = "" if c.origin == "x" else f" in {c.origin}"
-            return f"numerical is analytic less one number{of}, so that it has no part along x, in {where}: {DIVIDED}"
-        case Kind.SOFTMAX:
-            of = "x" if c.origin == "x" else f"{c.origin} of x"
-            if c.order == "by p":
-                return f"numerical is p times (analytic less its mean over p), p = softmax of {of}, in {where}: {BY_P}"
-            if c.order:
-                return (
-                    f"analytic is the diagonal p (1 - p) alone of p = softmax of {of} in {where}: {CROSSED}"
-                )
-            return f"numerical is analytic less p times the sum of analytic, p = softmax of {of}, in {where}: {SOFTMAX}"
-        case Kind.DELTA:
-            sides = "analytic = numerical" if c.lacking else "numerical = analytic"
-            value, bar = number(c.value or 0.0, 4), number((c.bar or 0.0) / 3.0, 1)
-            whose = "left out?" if c.lacking else "that f does not have?"
-            return f"{sides} times 1 + d/x with d = {value} +- {bar} in {where}: {LOGARITHM}, {whose}"
-        case Kind.UNUSED:
-            those = f": those with {c.origin}; a clamp that is not differentiated?" if c.origin else ""
-            return f"numerical is 0 in {where}, analytic is not{those or UNUSED}"
-        case Kind.MULTIPLE if c.order:
-            return f"of the entries of each column of {name} analytic has the {c.order} alone: {ASSIGNED}"
-        case Kind.MULTIPLE:
-            times = " or ".join(number(value) for value in c.span or ())
-            times = (
-                times if (c.span or (0, 0))[1] - (c.span or (0, 0))[0] == 1 else times.replace(" or ", " to ")
-            )
-            if c.lacking:
-                return f"numerical is {times} times analytic in {where}: {ASSIGNED}"
-            return f"analytic is {times} times numerical in {where}: {ADDED}"
-        case Kind.SCALED:
-            low, high = (_constant(value, 0.0) for value in c.span or (0.0, 0.0))
-            meaning = WEIGHT.format(c.origin)
-            return f"analytic = numerical times a factor of each {c.origin} ({low} to {high}) in {where}: {meaning}"
-        case Kind.STOPS:
-            return f"f jumps by {number(c.value or 0.0, 1)} beside x, {STOPS}"
-        case Kind.GAUSS_NEWTON:
-            rank, n = c.span or (0.0, 0.0)
-            ours = "no negative eigenvalue" if c.lacking else f"rank {rank:.0f} of {n:.0f}"
-            its = "numerical has" if c.lacking else "numerical a higher one"
-            return f"analytic is symmetric and has {ours}, {its}: {SECOND}"
-        case Kind.DIFFERENCE:
-            step = number(c.value or 0.0, 2) + c.origin
-            return f"analytic - numerical = h/2 f'' with h = {step} in {where}: {QUOTIENT}"
-        case Kind.STALE:
-            move = "moves" if len(c.place.arrays) == 1 else "move"
-            return f"grad stays the same when {name} {move}, f's slope does not: {STALE}"
-        case Kind.REMEMBERS:
-            return "grad(x) is another one after a call at another point: it remembers earlier calls (a stale cache?)"
-        case Kind.ONE_ENTRY:
-            return f"one entry, {c.place.entry}, scaled by {_constant(c.value or 0.0, c.bar or 0.0)}"
-        case Kind.REGION:
-            if c.place.extent in TRIANGLES:
-                return f"the wrong entries lie {c.place.extent.value} of {name}"
-            verb = "are" if c.place.extent is Extent.LINES else "lie in"
-            judged = " that were judged" if c.place.judged else ""
-            return f"the wrong entries{judged} {verb} {where}"
-        case Kind.OPPOSITE:
-            one, other = c.moves[0]
-            return f"{one} and {other} are off by equal and opposite amounts: {FLUX}"
-        case Kind.BETWEEN:
-            last, first = c.moves[0]
-            what = "all" if c.place.extent is Extent.ALL else "entries"
-            return (
-                f"{what} of {name} are wrong, and every other array is right: look between {last} and {first}"
-            )
+    if c.kind in TOLD:
+        return TOLD[c.kind](c)
+    each, of = ("", "x") if c.origin == "x" else (f" in {c.origin}", f"{c.origin} of x")
+    said = SENTENCES.get((c.kind, c.order)) or SENTENCES[c.kind]
+    return said.format(c=c, where=place_words(c.place), name=_names(c.place.arrays), each=each, of=of)
 
 
 def place_words(place: Place) -> str:
@@ -252,7 +159,8 @@ def _some_lines(place: Place) -> str:
     return f"{noun} {said} of {place.arrays[0]}"
 
 
-def _factor(c: Cause, where: str) -> str:
+def _factor(c: Cause) -> str:
+    where = place_words(c.place)
     value, bar = c.value or 0.0, c.bar or 0.0
     larger = abs(value) > 1.0
     if c.length is None:
@@ -283,28 +191,22 @@ def _lengths(above: float, below: float) -> str:
     return f"a mean over {below:.0f} where f takes it over {above:.0f}: over another axis?"
 
 
-def _chain(c: Cause) -> str:
-    """`x`, `-x^2`, `ln 10 x`, `0.31 sqrt(x)`."""
-    if not c.constants:
-        return c.origin
-    if c.order in ("-1", "2", "-2"):
-        return c.order.removesuffix("1") + ("" if c.order == "-1" else " ") + c.origin
-    return f"{c.order or number(c.value or 0.0, 6)} {c.origin}"
+def _parametrisation(c: Cause) -> str:
+    chain = c.origin  # `x`, `-x^2`, `ln 10 x`, `0.31 sqrt(x)`
+    if c.constants:
+        chain = f"-{chain}" if c.order == "-1" else f"{c.order or number(c.value or 0.0, 6)} {chain}"
+    meaning = "the derivative by another parameter than x, or of another function of f?"
+    return f"analytic = numerical times {chain} in {place_words(c.place)}: {meaning}"
 
 
-def _folded(c: Cause, where: str) -> str:
-    other, meaning = ("numerical", PAIRED) if c.origin == "analytic" else ("analytic", READ)
+def _folded(c: Cause) -> str:
+    other, meaning = ("analytic", "f reads one triangle alone, as cholesky and eigvalsh do?")
+    if c.origin == "analytic":
+        other, meaning = ("numerical", "a symmetric matrix taken for its one triangle?")
     onto = "upper" if c.order == "lower" else "lower"
     doubled = ", its diagonal doubled," if c.length else ""
     how = f"with its {c.order} triangle folded onto the {onto} one{doubled}"
-    return f"{c.origin} is {other} {how} in {where}: {meaning}"
-
-
-def _projection(c: Cause, where: str) -> str:
-    of = "" if c.origin == "x" else f" in {c.origin}"
-    one, other, what, meaning = TAKEN_OFF[c.kind]
-    meaning = MEAN_OR_MORE if c.order and c.kind is Kind.NOT_CENTRED else meaning
-    return f"{one} is {other} without its {what}{of} in {where}: {meaning}"
+    return f"{c.origin} is {other} {how} in {place_words(c.place)}: {meaning}"
 
 
 def _constant(c: float, spread: float) -> str:
@@ -314,7 +216,7 @@ def _constant(c: float, spread: float) -> str:
     return number(c, max(2, telling, min(max(6, telling + 2), known)))
 
 
-def _term(c: Cause, where: str) -> str:
+def _term(c: Cause) -> str:
     what, name = {
         Kind.DECAY: ("lambda x with lambda = {}", "weight decay"),
         Kind.L1: ("lambda sign(x) with lambda = {}", "an L1 penalty"),
@@ -325,10 +227,11 @@ def _term(c: Cause, where: str) -> str:
     # Left out with a minus a term looks like one too many.
     one, other = ("left out", "that f does not have")[:: 1 if c.lacking else -1]
     meaning = f"{name} {one}, or a negative one {other}?"
-    return f"{sides} = {what.format(value)} +- {bar} in {where}: {meaning}"
+    return f"{sides} = {what.format(value)} +- {bar} in {place_words(c.place)}: {meaning}"
 
 
-def _lines(c: Cause, name: str) -> str:
+def _lines(c: Cause) -> str:
+    name = _names(c.place.arrays)
     noun = f"{c.origin}s" if " " not in c.origin else c.origin.replace("index", "indices")
     if len(c.moves) == 2:
         one, other = c.moves[0]
@@ -347,6 +250,114 @@ def _arrays(c: Cause) -> str:
     said += [f"{a} has the gradient of {b}" for a, b in others[: NAMED + 1]]
     left = len(pairs) + len(others) - len(said)
     return ", ".join(said) + (f", and {left} more" if left > 0 else "")
+
+
+def _conjugate(c: Cause) -> str:
+    half, whose = "half ", "Wirtinger's df/dz"
+    if c.value == 1.0:
+        half, whose = "", "df/dRe - i df/dIm, as JAX has it"
+    return f"analytic is {half}the conjugate of numerical in {place_words(c.place)}: {whose}"
+
+
+def _transposed(c: Cause) -> str:
+    return f"{place_words(c.place) if c.place.extent is Extent.BOX else _names(c.place.arrays)} is transposed"
+
+
+def _reordered(c: Cause) -> str:
+    where = place_words(c.place)
+    if c.place.extent is Extent.TESTED:
+        return f"the right values of {where} stand in others: in another order?"
+    return f"the values in {where} are right, but in another order"
+
+
+def _repeated(c: Cause) -> str:
+    what = f"one number along {c.origin}" if c.origin else number(c.value or 0.0, 6)
+    differs = "numerical differs: reduced over too much, and broadcast?"
+    return f"analytic is {what} in {place_words(c.place)}, {differs}"
+
+
+def _signs(c: Cause) -> str:
+    times = "" if c.value == 1.0 else f"{number(c.value or 0.0, 4)} times "
+    return f"analytic is {times}the sign of numerical in {place_words(c.place)}: its size is lost"
+
+
+def _other_axis(c: Cause) -> str:
+    other = "each row" if c.origin == "each column" else "each column"
+    sides = f"numerical has no mean in {c.origin}, analytic none in {other}"
+    return f"{sides}, in {place_words(c.place)}: the mean taken off along another axis?"
+
+
+def _delta(c: Cause) -> str:
+    sides = "analytic = numerical" if c.lacking else "numerical = analytic"
+    value, bar = number(c.value or 0.0, 4), number((c.bar or 0.0) / 3.0, 1)
+    whose = "left out?" if c.lacking else "that f does not have?"
+    where = place_words(c.place)
+    return f"{sides} times 1 + d/x with d = {value} +- {bar} in {where}: {LOGARITHM}, {whose}"
+
+
+def _unused(c: Cause) -> str:
+    why = "f does not use them there (a mask, a clip)?"
+    if c.origin:
+        why = f"those with {c.origin}; a clamp that is not differentiated?"
+    return f"numerical is 0 in {place_words(c.place)}, analytic is not: {why}"
+
+
+def _multiple(c: Cause) -> str:
+    if c.order:
+        return f"of the entries of each column of {_names(c.place.arrays)} analytic has the {c.order} alone: {ASSIGNED}"
+    low, high = c.span or (0.0, 0.0)
+    times = f"{number(low)} {'or' if high - low == 1 else 'to'} {number(high)} times"
+    where = place_words(c.place)
+    if c.lacking:
+        return f"numerical is {times} analytic in {where}: {ASSIGNED}"
+    return f"analytic is {times} numerical in {where}: added up more often than f uses it?"
+
+
+def _scaled(c: Cause) -> str:
+    low, high = (_constant(value, 0.0) for value in c.span or (0.0, 0.0))
+    sides = f"analytic = numerical times a factor of each {c.origin} ({low} to {high})"
+    meaning = f"a weight of each {c.origin} left out, or a small constant inside its logarithm?"
+    return f"{sides} in {place_words(c.place)}: {meaning}"
+
+
+def _gauss_newton(c: Cause) -> str:
+    rank, n = c.span or (0.0, 0.0)
+    ours = "no negative eigenvalue" if c.lacking else f"rank {rank:.0f} of {n:.0f}"
+    its = "numerical has" if c.lacking else "numerical a higher one"
+    return f"analytic is symmetric and has {ours}, {its}: {SECOND}"
+
+
+def _stale(c: Cause) -> str:
+    move = "moves" if len(c.place.arrays) == 1 else "move"
+    return f"grad stays the same when {_names(c.place.arrays)} {move}, f's slope does not: {STALE}"
+
+
+def _one_entry(c: Cause) -> str:
+    return f"one entry, {c.place.entry}, scaled by {_constant(c.value or 0.0, c.bar or 0.0)}"
+
+
+def _region(c: Cause) -> str:
+    if c.place.extent in TRIANGLES:
+        return f"the wrong entries lie {c.place.extent.value} of {_names(c.place.arrays)}"
+    verb = "are" if c.place.extent is Extent.LINES else "lie in"
+    judged = " that were judged" if c.place.judged else ""
+    return f"the wrong entries{judged} {verb} {place_words(c.place)}"
+
+
+def _between(c: Cause) -> str:
+    last, first = c.moves[0]
+    those = f"{'all' if c.place.extent is Extent.ALL else 'entries'} of {_names(c.place.arrays)}"
+    return f"{those} are wrong, and every other array is right: look between {last} and {first}"
+
+
+TOLD: dict[Kind, Callable[[Cause], str]] = {
+    Kind.FACTOR: _factor, Kind.CONJUGATE: _conjugate, Kind.TRANSPOSED: _transposed, Kind.FOLDED: _folded,
+    Kind.LINES: _lines, Kind.REORDERED: _reordered, Kind.ARRAYS: _arrays, Kind.COPIED: _arrays,
+    Kind.REPEATED: _repeated, Kind.SIGNS: _signs, Kind.DECAY: _term, Kind.L1: _term, Kind.OFFSET: _term,
+    Kind.PARAMETRISATION: _parametrisation, Kind.OTHER_AXIS: _other_axis, Kind.DELTA: _delta, Kind.UNUSED: _unused,
+    Kind.MULTIPLE: _multiple, Kind.SCALED: _scaled, Kind.GAUSS_NEWTON: _gauss_newton, Kind.STALE: _stale,
+    Kind.ONE_ENTRY: _one_entry, Kind.REGION: _region, Kind.BETWEEN: _between,
+}  # fmt: skip
 
 
 def undecided_sentence(u: Undecided) -> str:
@@ -404,29 +415,10 @@ def _limit(u: Undecided) -> str:
 
 
 def _remedy(advice: Advice) -> str:
-    match advice.remedy:
-        case Remedy.RESOLUTION:
-            return f"pass resolution={_option(advice)}"
-        case Remedy.ATOL:
-            return f"pass atol={_option(advice)}, below which this f shows nothing"
-        case Remedy.SUBGRADIENT:
-            return "pass subgradient=True to accept any slope between"
-        case Remedy.SWEEP:
-            return "pass method='sweep'"
-        case Remedy.COMPLEX:
-            return "pass method='complex' to believe the complex step"
-        case Remedy.PRECISE:
-            return f"compute f more precisely ({PRECISE})"
-        case Remedy.DIGITS:
-            return f"compute f with all digits of float64 ({PRECISE})"
-        case Remedy.RESCALE:
-            return "rescale x, so that f changes less within a step"
-        case _:
-            return str(advice.remedy.value)
+    return REMEDIES.get(advice.remedy, advice.remedy.value).format(_option(advice.value or 0.0))
 
 
-def _option(advice: Advice) -> str:
+def _option(value: float) -> str:
     """Two digits, rounded up: what is printed has to be enough."""
-    value = advice.value or 0.0
     unit = 10.0 ** (math.floor(math.log10(value)) - 1) if value > 0 else 1.0
     return f"{math.ceil(value / unit) * unit:.2g}"
