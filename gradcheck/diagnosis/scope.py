@@ -54,7 +54,7 @@ class Subject:
     def behind(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
         """The names and shapes of what a matrix is the derivative of, and by which."""
         names = self.parameters
-        if not isinstance(names, JacobianNames) or names.columns is None:
+        if not isinstance(names, JacobianNames):
             return ()
         by = tuple((b.name, b.shape) for b in names.columns.blocks)
         return by if names.blocks[0].name == "H" else (("f(x)", names.outputs), *by)

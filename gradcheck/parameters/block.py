@@ -18,7 +18,6 @@ class Block:
     name : as a person would write it, `x`, `params["W1"]`, `params[0].bias`.
     shape, dtype : of the array as `f` gets it; a complex array takes two reals an entry, (real, imaginary).
     start, stop : its slice of the flat vector.
-    given : the dtype that the caller passed; integers differ from `dtype`, which is then float64.
     """
 
     name: str
@@ -26,7 +25,6 @@ class Block:
     dtype: np.dtype[Any]
     start: int
     stop: int
-    given: np.dtype[Any]
 
     @property
     def is_complex(self) -> bool:
@@ -36,7 +34,7 @@ class Block:
     @cached_property
     def real_dtype(self) -> np.dtype[Any]:
         """The dtype of one real of this array: the grid on which a step can land."""
-        return np.empty(0, self.dtype).real.dtype if self.is_complex else self.dtype
+        return np.empty(0, self.dtype).real.dtype
 
     @cached_property
     def slice(self) -> slice:

@@ -100,10 +100,8 @@ def flat_indices(block: Block, box: Box) -> Index:
 def in_box(block: Block, box: Box, at: Index) -> Mask:
     """Which of some places of an array in the flat vector lie in a box."""
     index = np.unravel_index(at - block.start, working_shape(block))
-    inside = np.ones(at.size, bool)
-    for i, (start, stop) in zip(index, box.ranges, strict=True):
-        inside &= (i >= start) & (i < stop)
-    return inside
+    inside = [(i >= start) & (i < stop) for i, (start, stop) in zip(index, box.ranges, strict=True)]
+    return np.asarray(np.all(inside, axis=0))
 
 
 def runs(numbers: set[int]) -> list[tuple[int, int]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradcheck.parameters.block import Block
+from gradcheck.parameters.leaves import DOUBLE
 from gradcheck.parameters.tree import Parameters
 
 
@@ -14,14 +15,13 @@ from gradcheck.parameters.tree import Parameters
 class JacobianNames(Parameters):
     """The entries of J (m, n) as one flat vector, with their names."""
 
-    outputs: tuple[int, ...] = ()
-    columns: Parameters | None = None
+    outputs: tuple[int, ...]
+    columns: Parameters
 
     def name(self, flat_index: int) -> str:
         """`J[3, 7]`, with the names of row and column where they are not `f[3]` and `x[7]`."""
         n = self.blocks[0].shape[1]
         i, j = divmod(flat_index, n)
-        assert self.columns is not None
         symmetric = self.blocks[0].name == "H"
         row = self.columns.name(i) if symmetric else output_name(self.outputs, i)
         column = self.columns.name(j)
@@ -33,10 +33,7 @@ class JacobianNames(Parameters):
 def jacobian_names(outputs: tuple[int, ...], parameters: Parameters, symbol: str = "J") -> JacobianNames:
     """Names for the Jacobian of a function with outputs of this shape."""
     m, n = int(np.prod(outputs, dtype=np.int64)), parameters.size
-    double = np.dtype(np.float64)
-    return JacobianNames(
-        (Block(symbol, (m, n), double, 0, m * n, double),), (), lambda v: v[0], outputs, parameters
-    )
+    return JacobianNames((Block(symbol, (m, n), DOUBLE, 0, m * n),), (), lambda v: v[0], outputs, parameters)
 
 
 def output_name(shape: tuple[int, ...], k: int) -> str:

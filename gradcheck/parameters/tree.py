@@ -68,7 +68,7 @@ class Parameters:
         for name, array in leaves:
             dtype = computing_dtype(name, array)
             stop = start + array.size * (2 if dtype.kind == "c" else 1)
-            blocks.append(Block(name, array.shape, dtype, start, stop, array.dtype))
+            blocks.append(Block(name, array.shape, dtype, start, stop))
             start = stop
             if array.dtype.kind in "iub":
                 notes.append(f"{name} was given as {array.dtype} and converted to float64")
@@ -89,11 +89,7 @@ class Parameters:
     @cached_property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of the flat vector: float64, or longdouble where one of the arrays is."""
-        return (
-            np.dtype(np.float64)
-            if self.plain
-            else np.result_type(np.float64, *(b.real_dtype for b in self.blocks))
-        )
+        return np.result_type(DOUBLE, *(b.real_dtype for b in self.blocks))
 
     @cached_property
     def plain(self) -> bool:
@@ -156,7 +152,7 @@ class Parameters:
 
     def stacked_leaves(self, stack: Flat) -> list[NDArray[Any]]:
         """The arrays of k points, one a column of `stack` (size, k): each has a last axis of length k more."""
-        return [_stacked_leaf(stack[b.slice], b) for b in self.blocks]
+        return [_leaf(stack[b.slice], b) for b in self.blocks]
 
     def tree_of(self, leaves: list[NDArray[Any]]) -> Any:
         """The tree that holds these arrays, whatever their shapes."""
@@ -248,7 +244,7 @@ def _doubles(x: Any) -> bool:
 @lru_cache(maxsize=64)
 def _one_array(shape: tuple[int, ...]) -> Parameters:
     """The structure of one array of doubles: the same for all of a shape, with what was made of it."""
-    block = Block("x", shape, DOUBLE, 0, math.prod(shape), DOUBLE)
+    block = Block("x", shape, DOUBLE, 0, math.prod(shape))
     return Parameters((block,), (), _first if shape else _first_without_axes)
 
 
@@ -269,21 +265,14 @@ def _finite(parameters: Parameters, flat: Flat) -> Flat:
 
 
 def _leaf(part: Flat, b: Block) -> Any:
-    if b.is_complex:
-        values = np.empty(b.size // 2, b.dtype)
-        values.real, values.imag = part[0::2], part[1::2]
-    else:
-        values = part.astype(b.dtype, copy=False)
-    return values.reshape(b.shape) if b.shape else values[0]
-
-
-def _stacked_leaf(part: Flat, b: Block) -> NDArray[Any]:
-    shape = (*b.shape, part.shape[1])
+    """An array of its reals, or of those of k points (size, k); a number where it has no axes."""
+    shape = (*b.shape, *part.shape[1:])
     if b.is_complex:
         values = np.empty(shape, b.dtype)
         values.real, values.imag = part[0::2].reshape(shape), part[1::2].reshape(shape)
-        return values
-    return np.asarray(part.astype(b.dtype, copy=False).reshape(shape))
+    else:
+        values = part.astype(b.dtype, copy=False).reshape(shape)
+    return values if shape else values[()]
 
 
 def _is_number(x: Any) -> bool:
