@@ -121,7 +121,6 @@ def _told(outcome: Outcome, found: _Found, given: Circumstances) -> dict[str, An
         reason = f"{undecided_sentence(undecided)}; {advice_sentence(undecided)}"
     else:
         reason = decisive or _reason(parameters, outcome, evidence, wrong, arrays, causes)
-    relative = relative_errors(evidence.entries if evidence is not None else None)
     return {
         "reason": reason,
         "arrays": arrays,
@@ -131,7 +130,7 @@ def _told(outcome: Outcome, found: _Found, given: Circumstances) -> dict[str, An
             *(f.text for f in found.findings if f.text != decisive),
             *_notes(outcome, found, arrays, given),
         ),
-        "max_error": float(np.max(relative)) if relative.size else float("nan"),
+        "max_error": largest(relative_errors(evidence.entries)) if evidence is not None else float("nan"),
         "detectable": largest([a.detectable for a in arrays]),
         "certificates": ()
         if evidence is None

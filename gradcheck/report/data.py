@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
@@ -52,10 +53,6 @@ class Measurements:
         return cls(tuple(parameters.blocks), evidence.entries, residuals, evidence.regions)
 
 
-def _nothing() -> None:
-    return None
-
-
 @dataclass(frozen=True)
 class ReportData:
     """What a Report holds; `Report` adds the forms that it takes.
@@ -93,11 +90,11 @@ class ReportData:
     call: str
     certificates: tuple[Certificate, ...] = field(default_factory=tuple)
     interrupted: bool = field(default_factory=bool)
-    evidence: Measurements | None = field(default_factory=_nothing, repr=False, compare=False)
-    recipe: Recipe | None = field(default_factory=_nothing, repr=False, compare=False)
+    evidence: Measurements | None = field(default_factory=type(None), repr=False, compare=False)
+    recipe: Recipe | None = field(default_factory=type(None), repr=False, compare=False)
     parts: tuple[tuple[str, ReportData], ...] = field(default_factory=tuple, repr=False, compare=False)
     causes: tuple[Cause, ...] = field(default_factory=tuple)
-    undecided: Undecided | None = field(default_factory=_nothing)
+    undecided: Undecided | None = field(default_factory=type(None))
     advice: str = field(default_factory=str)
     functions: tuple[str, ...] = field(default_factory=lambda: ("f", "grad"))
 
@@ -173,11 +170,10 @@ class ReportData:
 
 def added(calls: Iterable[Mapping[str, int]]) -> dict[str, int]:
     """The calls of several checks, by the names of the functions in the order in which they come."""
-    total: dict[str, int] = {}
+    total: Counter[str] = Counter()
     for each in calls:
-        for name, made in each.items():
-            total[name] = total.get(name, 0) + made
-    return total
+        total.update(each)
+    return dict(total)
 
 
 def plain(value: Any) -> Any:
@@ -188,11 +184,9 @@ def plain(value: Any) -> Any:
         return {str(key): plain(v) for key, v in value.items()}
     if isinstance(value, list | tuple):
         return [plain(v) for v in value]
-    if isinstance(value, bool | str) or value is None:
-        return value
     if hasattr(value, "item"):
         value = value.item()
-    if isinstance(value, int):
+    if isinstance(value, int | str) or value is None:
         return value
     number = float(value)
     return number if abs(number) < float("inf") else None

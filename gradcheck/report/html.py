@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -16,11 +16,6 @@ from gradcheck.results.certificate import Certificate
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.summaries import Mismatch
 from gradcheck.results.words import count, number, visible
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as MatplotlibFigure
-
-    from gradcheck.report.plots import Panel
 
 # Figures of one check: of many arrays, maps of those with something wrong come first.
 PANELS = 6
@@ -95,11 +90,7 @@ def figures(report: ReportData, key: str) -> Iterator[Drawing]:
     from gradcheck.report.plots import panels
 
     for k, panel in enumerate(panels(report)[:PANELS]):
-        yield drawing(_filled(panel), title=panel.title, alt=panel.alt, key=f"{key}-{k}", size=(4.8, 3.9))
-
-
-def _filled(panel: Panel) -> Callable[[MatplotlibFigure], None]:
-    return lambda figure: panel.draw(figure.subplots())
+        yield drawing(panel.fill, title=panel.title, alt=panel.alt, key=f"{key}-{k}", size=(4.8, 3.9))
 
 
 def environment() -> Environment:

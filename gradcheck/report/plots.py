@@ -37,6 +37,10 @@ class Panel:
     alt: str
     draw: Callable[[Axes], None]
 
+    def fill(self, figure: Figure) -> None:
+        """Draw it as all of a figure."""
+        self.draw(figure.subplots())
+
 
 @own_arithmetic
 def plot(report: ReportData, ax: Axes | None = None) -> Figure:
@@ -66,16 +70,18 @@ def panels(report: ReportData) -> list[Panel]:
     evidence = report.evidence
     if evidence is None:
         return []
-    known = _known(evidence)
+    entries = evidence.entries
+    # Those with a numerical value; an analytic nan or inf cannot be drawn.
+    known = np.asarray(np.isfinite(entries.estimate.error) & np.isfinite(entries.analytic))
     parts = []
     if known.any():
-        parts.append(_agreement(report, evidence))
+        parts.append(_agreement(report, evidence, known))
     if evidence.residuals:
         parts.append(_directions(evidence))
     if known.any():
         parts += _error_maps(evidence)
     # A complex step has no error that depends on it: its step is 0.
-    stepped = known & (evidence.entries.estimate.step > 0)
+    stepped = known & (entries.estimate.step > 0)
     if stepped.any():
         parts.insert(1, _steps(report, evidence, stepped))
     return parts
@@ -142,14 +148,8 @@ def drawn_into(ax: Axes, panel: Panel) -> Figure:
     return root
 
 
-def _known(evidence: Measurements) -> NDArray[np.bool_]:
-    """Entries with a numerical value; an analytic nan or inf cannot be drawn."""
+def _agreement(report: ReportData, evidence: Measurements, known: NDArray[np.bool_]) -> Panel:
     entries = evidence.entries
-    return np.asarray(np.isfinite(entries.estimate.error) & np.isfinite(entries.analytic))
-
-
-def _agreement(report: ReportData, evidence: Measurements) -> Panel:
-    entries, known = evidence.entries, _known(evidence)
     wrong, undecided = entries.judgement.wrong & known, entries.judgement.inconclusive & known
     right = known & ~wrong & ~undecided
 
@@ -320,15 +320,15 @@ def _directions(evidence: Measurements) -> Panel:
 
 def _error_maps(evidence: Measurements) -> list[Panel]:
     """One map for each array of two axes of which at least two entries were judged by themselves."""
-    maps = []
-    for block in evidence.blocks:
+    maps, wrong = [], evidence.entries.wrong
+    for block in sorted(evidence.blocks, key=lambda block: not block.holds(wrong).any()):
         size = int(np.prod(block.shape))
         if len(block.shape) != 2 or block.is_complex or min(block.shape) < 2 or size > LARGEST_MAP:
             continue
         rows = np.flatnonzero(block.holds(evidence.entries.coordinates))
         if rows.size > 1:
             maps.append(_error_map(evidence, block, rows))
-    return sorted(maps, key=lambda panel: " 0 wrong" in panel.alt)
+    return maps
 
 
 def _error_map(evidence: Measurements, block: Block, rows: NDArray[np.intp]) -> Panel:

@@ -67,8 +67,6 @@ def save(
     path.parent.mkdir(parents=True, exist_ok=True)
     folder = path.parent.resolve()
     arrays: Arrays = {}
-    values = {"f": recipe.f, "grad": recipe.grad, "x": recipe.x, "args": recipe.args,
-              "options": dict(recipe.options), "seed": recipe.seed}  # fmt: skip
     document = {
         "schema": SCHEMA,
         "versions": {
@@ -79,7 +77,7 @@ def save(
         "test": test,
         "check": recipe.check,
         "rootdir": None if rootdir is None else Path(os.path.relpath(rootdir, folder)).as_posix(),
-        **{name: _described(value, arrays, folder) for name, value in values.items()},
+        **{name: _described(getattr(recipe, name), arrays, folder) for name in ARGUMENTS},
         "report": report.to_dict(),
     }
     document["arrays"] = as_text(arrays | _evidence(report))

@@ -102,7 +102,7 @@ def _as_far_as_different(a: float, b: float) -> tuple[str, str]:
         return f"{a:.4g}", f"{b:.4g}"
     for digits in range(4, 17):
         pair = f"{a:.{digits}g}", f"{b:.{digits}g}"
-        if pair[0] != pair[1] and abs(float(pair[0]) - float(pair[1])) > 0.5 * abs(a - b):
+        if abs(float(pair[0]) - float(pair[1])) > 0.5 * abs(a - b):
             return pair
     return repr(a), repr(b)
 

@@ -84,29 +84,29 @@ def mismatches(parameters: Parameters, entries: Entries) -> tuple[Mismatch, ...]
 def summaries(parameters: Parameters, evidence: Evidence, tolerance: Tolerance) -> tuple[ArraySummary, ...]:
     """One row a parameter array."""
     rows, entries = [], evidence.entries
+    seen, samples = _certainly_seen(entries), sampled(evidence)
     for k, b in enumerate(parameters.blocks):
         mine = b.holds(entries.coordinates)
         known = mine & np.isfinite(entries.estimate.error)
         distance = np.abs(entries.analytic[known] - entries.estimate.value[known])
-        together = evidence.arrays[k] if evidence.arrays else None
-        looked_at = together is not None and together.tested
+        together = evidence.arrays[k] if evidence.arrays and evidence.arrays[k].tested else None
         # What passes as a subgradient has no derivative: its slopes say nothing of what would have been seen.
-        smooth = known & ~entries.judgement.subgradient
+        detectable = seen[known & ~entries.judgement.subgradient].tolist()
+        if together is not None:
+            # Entries that were found to be within the tolerance are left out of the directions after that.
+            detectable += [together.detectable, tolerance.rtol]
         borne_out = [r for r in evidence.regions if r.block == b and r.borne_out is not None]
-        told = [r for r in sampled(evidence) if r.block == b]
+        told = [r for r in samples if r.block == b]
         rows.append(
             ArraySummary(
                 b.name,
                 b.shape,
-                b.size - together.fixed if together is not None and looked_at else int(known.sum()),
+                int(known.sum()) if together is None else b.size - together.fixed,
                 _wrong(evidence, b, borne_out),
                 int((mine & entries.judgement.inconclusive).sum()),
-                float(distance.max(initial=0.0)) if known.any() else float("nan"),
-                float(entries.estimate.error[known].max(initial=0.0)) if known.any() else float("nan"),
-                # Entries that were found to be within the tolerance are left out of the directions after that.
-                largest([together.detectable, tolerance.rtol, *_certainly_seen(entries)[smooth]])
-                if together is not None and looked_at
-                else largest(_certainly_seen(entries)[smooth]),
+                largest(distance),
+                largest(entries.estimate.error[known]),
+                largest(detectable),
                 _wrong(evidence, b, borne_out + told) if told else 0,
             )
         )
@@ -151,10 +151,8 @@ def inside(judged: Entries, region: Region) -> Mask:
     return inside
 
 
-def relative_errors(evidence: Entries | None) -> Flat:
+def relative_errors(evidence: Entries) -> Flat:
     """How far each judged entry of a known size is off, in units of it."""
-    if evidence is None:
-        return np.empty(0)
     known = np.isfinite(evidence.estimate.error) & (evidence.judgement.scale > 0)
     distance = np.abs(evidence.analytic[known] - evidence.estimate.value[known])
     return np.asarray(distance / evidence.judgement.scale[known])
