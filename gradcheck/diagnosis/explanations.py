@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -140,11 +141,6 @@ def _best(found: list[Cause | None]) -> tuple[Cause, ...]:
     return tuple(c for c in causes if (c.vague, c.constants) == least)
 
 
-def _moved(s: Scope) -> Cause | None:
-    """The right values in wrong places of an array."""
-    return rearranged(s) if len(s.blocks) == 1 else None
-
-
 def _described(s: Scope, regions: tuple[Region, ...]) -> Cause | None:
     """What is seen of an array that nothing explains."""
     return _opposite(s) or _common_place(s, regions)
@@ -269,11 +265,12 @@ def _cache(subject: Subject, evidence: Entries, grad: Gradient) -> tuple[Cause |
 # Simple and specific first; each looks at one array, or at all that have a wrong entry. Those that fit a constant, or
 # tell a range alone, are asked where no other explains.
 EXACT: tuple[Callable[[Scope], Cause | None], ...] = (
-    patterns.missing, patterns.assigned, patterns.conjugate, patterns.factor, _moved, folded, projections.reduced,
-    projections.projected, projections.other_axis, projections.divided, projections.softmax, terms.parametrisation,
+    patterns.missing, patterns.assigned, patterns.conjugate, patterns.factor, rearranged, folded, projections.reduced,
+    projections.projected, projections.other_axis, projections.divided, projections.softmax,
+    partial(terms.parametrisation, fitted=False),
 )  # fmt: skip
 FITTED: tuple[Callable[[Scope], Cause | None], ...] = (
     projections.repeated, patterns.cut, patterns.clipped, patterns.signs, patterns.float32, patterns.unused,
-    patterns.multiple, patterns.scaled, terms.scaled_parametrisation, terms.delta, terms.weight_decay, terms.lasso,
-    terms.offset, terms.difference, terms.gauss_newton,
+    patterns.multiple, patterns.scaled, partial(terms.parametrisation, fitted=True), terms.delta, terms.weight_decay,
+    terms.lasso, terms.offset, terms.difference, terms.gauss_newton,
 )  # fmt: skip

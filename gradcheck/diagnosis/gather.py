@@ -11,7 +11,7 @@ from gradcheck._typing import Flat, Index
 from gradcheck.diagnosis.scope import Scope, Subject
 from gradcheck.numerics.tangents import root_mean_square
 from gradcheck.parameters.block import Block
-from gradcheck.parameters.boxes import Box, flat_indices, in_box, working_shape
+from gradcheck.parameters.boxes import Box, flat_indices, hull, in_box, whole_box, working_shape
 from gradcheck.results.certificate import ArrayEvidence, Region
 from gradcheck.results.entries import Entries
 from gradcheck.results.evidence import Evidence
@@ -30,7 +30,7 @@ def scope_of(subject: Subject, evidence: Evidence) -> Scope:
     """
     judged = evidence.entries
     blocks, wrong = subject.parameters.blocks, judged.wrong
-    parts, absent = [_judged(judged, evidence)], {}
+    parts, absent = [_judged(judged)], {}
     usable = parts[0]["at"]
     throughout = {r.block for r in evidence.regions if r.throughout}
     mistaken = [b.name for b in blocks if b.holds(wrong).any() or b in throughout]
@@ -42,16 +42,15 @@ def scope_of(subject: Subject, evidence: Evidence) -> Scope:
         regions = [r for r in evidence.regions if r.block == b]
         told = array is not None or any(r.borne_out is not None and r.box.size == b.size for r in regions)
         most = AT_HAND // len(mistaken) if b.name in mistaken else 0
+        finite = np.isfinite(subject.analytic[b.slice])
+        rest = b.start + np.flatnonzero(finite)
         if b.size - mine.size > most:
-            absent[b.name] = told and bool(np.isfinite(subject.analytic[b.slice]).all())
-        if b.size - mine.size <= most:
-            rest = b.start + np.flatnonzero(np.isfinite(subject.analytic[b.slice]))
-        else:
+            absent[b.name] = told and bool(finite.all())
             rest = _sample(b, wrong[b.holds(wrong)], [r.box for r in regions], most, subject)
         rest = np.setdiff1d(rest, mine, assume_unique=True)
-        unjudged = _unjudged(subject, b, rest, array, regions, judged.coordinates)
-        parts.append(unjudged | {"ratio_bar": _ratio_bar(evidence, rest)})
+        parts.append(_unjudged(subject, b, rest, array, regions, judged.coordinates))
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    columns["ratio_bar"] = _ratio_bar(evidence, columns["at"])
     order = np.argsort(columns["at"], kind="stable")
     undecided = judged.coordinates[judged.judgement.inconclusive]
     return Scope(
@@ -75,7 +74,7 @@ def _ratio_bar(evidence: Evidence, at: Index) -> Flat:
     return found
 
 
-def _judged(judged: Entries, evidence: Evidence) -> Columns:
+def _judged(judged: Entries) -> Columns:
     """What was measured."""
     found = judged.estimate
     rows = np.flatnonzero(np.isfinite(judged.analytic) & np.isfinite(found.error) & np.isfinite(found.value))
@@ -84,7 +83,6 @@ def _judged(judged: Entries, evidence: Evidence) -> Columns:
         "at": judged.coordinates[rows], "analytic": judged.analytic[rows], "numerical": found.value[rows],
         "bar": 3.0 * found.error[rows], "allowed": judged.judgement.allowed[rows],
         "wrong": judged.judgement.wrong[rows], "tested": yes, "known": yes, "curvature": found.curvature[rows],
-        "ratio_bar": _ratio_bar(evidence, judged.coordinates[rows]),
     }  # fmt: skip
 
 
@@ -136,27 +134,24 @@ def _sample(b: Block, wrong: Index, regions: list[Box], most: int, subject: Subj
     """
     if most == 0:
         return np.empty(0, np.intp)
-    shape = working_shape(b)
-    index = np.unravel_index(wrong - b.start, shape)
     # Of a factor that several arrays share the entries of one may have been judged.
-    box = tuple((int(i.min()), int(i.max()) + 1) for i in index) if wrong.size else ()
-    boxes = [box] if wrong.size else []
-    for axis, (start, stop) in enumerate(box):
-        if stop - start == 1:
-            boxes.append(tuple((start, stop) if k == axis else (0, n) for k, n in enumerate(shape)))
+    boxes = [hull(b, wrong)] if wrong.size else []
+    for axis, span in enumerate(boxes[0].ranges if boxes else ()):
+        if span[1] - span[0] == 1:
+            boxes.append(whole_box(b).along(axis, span))
     parts, left = [], most // 2
-    for each in map(Box, boxes):
+    for each in boxes:
         if each.size <= left:
             parts.append(flat_indices(b, each))
             left -= each.size
     for region in regions:
         ends = np.array([[start for start, _ in region.ranges], [stop - 1 for _, stop in region.ranges]])
-        parts.append(b.start + np.ravel_multi_index(tuple(ends.T), shape))
+        parts.append(b.start + np.ravel_multi_index(tuple(ends.T), working_shape(b)))
     rng, some = np.random.default_rng(0), most // 2
     if subject.matrix and b.shape[1] <= some:
         m, n = b.shape
         chosen = rng.choice(m, some // n, replace=False)
-        rows = np.unique(np.concatenate([index[0][: some // n], chosen]))
+        rows = np.unique(np.concatenate([(wrong - b.start)[: some // n] // n, chosen]))
         parts.append((b.start + rows[:, None] * n + np.arange(n)).ravel())
     else:
         parts.append(b.start + rng.integers(b.size, size=some))

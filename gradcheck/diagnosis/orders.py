@@ -39,7 +39,7 @@ def rearranged(s: Scope) -> Cause | None:
     make an entry wrong that is right. O(n log n), and n for each row in another place.
     """
     b = s.blocks[0]
-    if s.wrong.sum() < 2:
+    if len(s.blocks) > 1 or s.wrong.sum() < 2:
         return None  # whatever moves one value moves another
     # The two parts of a complex entry are moved together.
     array = s.subject.analytic[b.slice].reshape(*b.shape, 2 if b.is_complex else 1)

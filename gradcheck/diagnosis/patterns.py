@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -168,7 +169,7 @@ def _constant(s: Scope, c: float, spread: float) -> Cause | None:
 
 def constant(s: Scope, c: float, spread: float, more: tuple[str, ...] = ()) -> tuple[str, float] | None:
     """The name and the value of a known number that c is, within its spread. more : others, `-1/2`."""
-    known = {name: _value(name) for name in more} | CONSTANTS
+    known = {name: float(Fraction(name)) for name in more} | CONSTANTS
     if not s.subject.matrix and np.ndim(s.subject.f_x) == 0:
         f_x = float(s.subject.f_x)
         if math.isfinite(f_x) and f_x and min(abs(f_x - n) for n in (-1.0, 0.5, 1.0, 2.0)) > DIGITS:
@@ -190,12 +191,6 @@ def _of_lengths(lengths: list[int]) -> dict[str, float]:
             known |= {f"{n}/{n - 1}": n / (n - 1), f"{n - 1}/{n}": (n - 1) / n}
         known |= {f"sqrt({n})": math.sqrt(n), f"1/sqrt({n})": 1.0 / math.sqrt(n)}
     return known
-
-
-def _value(name: str) -> float:
-    """The number that `-1/2` is."""
-    above, _, below = name.partition("/")
-    return float(above) / float(below or 1.0)
 
 
 def conjugate(s: Scope) -> Cause | None:
@@ -293,9 +288,8 @@ def unused(s: Scope) -> Cause | None:
 
 def _is_zero(s: Scope) -> Mask:
     """Which wrong entries are 0 as far as f shows, not beside the claim alone: a bar as wide as f hides anything."""
-    values = dict(s.subject.bases(s.at))
-    f_x = np.abs(values.get("f(x)", s.subject.f_x))  # where it is 0 it has no size
-    wide = (s.bar * np.abs(values["x"]) > WIDE * f_x) & (f_x > 0)
+    f_x = np.abs(dict(s.subject.bases(s.at)).get("f(x)", s.subject.f_x))  # where it is 0 it has no size
+    wide = (s.bar * np.abs(s.x) > WIDE * f_x) & (f_x > 0)
     return np.asarray(((s.numerical == 0.0) | ~wide)[s.wrong])
 
 

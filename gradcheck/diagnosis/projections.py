@@ -171,7 +171,7 @@ def divided(s: Scope) -> Cause | None:
     for words, lines in _lines(s):
         if lines.shape[1] < 1 + MARGIN or _alike_along(s, lines):
             continue
-        x, g = _x(s)[lines], s.analytic[lines]
+        x, g = s.x[lines], s.analytic[lines]
         explained = np.empty_like(s.analytic)
         explained[lines] = g - np.sum(g * x, axis=1, keepdims=True) / np.sum(x, axis=1, keepdims=True)
         if s.mends(explained, choices=1.0):
@@ -190,7 +190,7 @@ def softmax(s: Scope) -> Cause | None:
     for words, lines in _lines(s):
         if lines.shape[1] < 2:
             continue
-        x, g = _x(s)[lines], s.analytic[lines]
+        x, g = s.x[lines], s.analytic[lines]
         e = np.exp(x - x.max(axis=1, keepdims=True))
         p = e / e.sum(axis=1, keepdims=True)
         for part, h in (("", g), ("diagonal", g / (1.0 - p)), ("by p", p * g)):
@@ -214,13 +214,8 @@ def _whole(s: Scope) -> bool:
 
 def _alike_along(s: Scope, lines: Index) -> bool:
     """Whether x is one number along each of some lines: then all that is taken off there is a mean."""
-    x = _x(s)[lines]
+    x = s.x[lines]
     return bool((np.ptp(x, axis=1) <= SAME * np.abs(x).max(axis=1)).all())
-
-
-def _x(s: Scope) -> Flat:
-    """The coordinates by which the entries are derivatives."""
-    return s.subject.x[s.at % s.subject.x.size] if s.subject.matrix else s.x
 
 
 def _lines(s: Scope) -> Iterator[tuple[str, Index]]:
@@ -243,7 +238,7 @@ def _directions(s: Scope, lines: Index, basis: str, added: float) -> tuple[NDArr
 
     A share is what is taken off: 1, or a little less where some e is added to the mean of squares, var / (var + e).
     """
-    x, ones = _x(s)[lines], np.ones(lines.shape)
+    x, ones = s.x[lines], np.ones(lines.shape)
     one = ones / math.sqrt(lines.shape[1])
     if basis == "1":
         return one[:, None], np.ones((len(lines), 1))

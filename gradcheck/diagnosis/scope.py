@@ -61,12 +61,10 @@ class Subject:
 
     def bases(self, at: Index) -> Iterator[tuple[str, Flat]]:
         """What a derivative may be multiplied with by mistake, at some entries: x, and of a matrix f(x) too."""
-        if not self.matrix:
-            yield "x", self.x[at]
-            return
         n = self.x.size
         yield "x", self.x[at % n]
-        yield "f(x)", np.asarray(self.f_x, float).ravel()[at // n]
+        if self.matrix:
+            yield "f(x)", np.asarray(self.f_x, float).ravel()[at // n]
 
     @cached_property
     def _directions(self) -> dict[tuple[tuple[Block, ...], int], Slope | None]:
@@ -127,8 +125,8 @@ class Scope:
 
     @property
     def x(self) -> Flat:
-        """(m,) the coordinates of the entries of a gradient."""
-        return self.subject.x[self.at]
+        """(m,) the coordinates by which the entries are derivatives."""
+        return self.subject.x[self.at % self.subject.x.size]
 
     @property
     def size(self) -> int:
@@ -301,11 +299,11 @@ class Scope:
     def measured(self, at: Index) -> Scope | None:
         """The same with some more of its entries judged; None where f cannot be asked for them."""
         along, n = self.subject.along, self.subject.x.size
-        columns, which = np.unique(at % n if self.subject.matrix else at, return_inverse=True)
+        columns, which = np.unique(at % n, return_inverse=True)
         if along is None or not 0 < columns.size <= LOOKS or not along.affords(columns.size):
             return None
         seen = along.entries(columns)
-        numerical, bar, curvature = (part[at // n if self.subject.matrix else 0, which] for part in seen)
+        numerical, bar, curvature = (part[at // n, which] for part in seen)
         rows = np.searchsorted(self.at, at)
         analytic, tolerance = self.analytic[rows], self.subject.tolerance
         size = np.maximum(np.abs(analytic), np.abs(numerical))

@@ -101,17 +101,11 @@ def offset(s: Scope) -> Cause | None:
     return _left_out(s, np.ones_like(s.analytic), Kind.OFFSET)
 
 
-def parametrisation(s: Scope) -> Cause | None:
-    """analytic = t(x) numerical: the derivative by log x, by a logit, of log f, with the chain rule left out."""
-    return _by_another(s, fitted=False)
+def parametrisation(s: Scope, fitted: bool) -> Cause | None:
+    """analytic = t(x) numerical: the derivative by log x, by a logit, of log f, with the chain rule left out.
 
-
-def scaled_parametrisation(s: Scope) -> Cause | None:
-    """The same up to a constant factor."""
-    return _by_another(s, fitted=True)
-
-
-def _by_another(s: Scope, fitted: bool) -> Cause | None:
+    fitted : up to a constant factor.
+    """
     if s.telling.sum() < 1 + MARGIN + fitted:
         return None
     wrong = np.flatnonzero(s.wrong)
@@ -195,15 +189,10 @@ def difference(s: Scope) -> Cause | None:
     known = s.wrong & np.isfinite(s.curvature)
     if known.sum() < 1 + MARGIN or not s.curvature[known].any():
         return None
-    _, x = next(iter(s.subject.bases(s.at)))
+    bent = replace(s, wrong=known, tested=s.tested & np.isfinite(s.curvature))
     for words, step in STEPS.items():
-        basis = step(np.asarray(x, float))
-        if (
-            _half_step(
-                replace(s, wrong=known, tested=s.tested & np.isfinite(s.curvature)), s.curvature * basis
-            )
-            is None
-        ):
+        basis = step(np.asarray(s.x, float))
+        if _half_step(bent, s.curvature * basis) is None:
             continue
         # Of entries that nobody judged f'' is not known, nor of some that were, and no direction tells.
         whole = s if known.sum() == s.wrong.sum() else s.measured(s.at[s.wrong & ~known])

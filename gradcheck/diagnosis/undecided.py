@@ -37,7 +37,7 @@ class Circumstances:
     tolerance : what is accepted. budgeted : whether the caller set a budget. noun : what the derivative is called.
     coarse : what is of a coarser type than float64, `f` or the `derivative` alone; "" where f's digits alone are few.
     steps : (n,) the first steps from x, None where no entry was measured from near. some : whether entries were left
-    out on purpose, and not for want of room.
+    out on purpose, and not for want of room. analytic : the whole derivative under test, where it is one vector.
     """
 
     tolerance: Tolerance
@@ -46,6 +46,7 @@ class Circumstances:
     coarse: str = ""
     steps: Flat | None = None
     some: bool = False
+    analytic: Flat | None = None
 
 
 def ended_by(interrupted: bool, budgeted: bool) -> Ended:
@@ -90,22 +91,15 @@ def undecided_array(
     """Which array is not certified, and why; those come first of which nothing is known."""
     open_ = [array for array in evidence.arrays if not certified(array)]
     array = next((a for a in open_ if not a.tested), open_[0])
-    name = array.block.name
-    if not array.tested:
-        ended = ended_by(evidence.interrupted, given.budgeted)
-        advice = _advice(Limit.BUDGET, ended, given, [])
-        return Undecided(name, Limit.BUDGET, ended, known=False, tested=False, noun=given.noun, advice=advice)
-    limit = array.limit
+    limit = array.limit if array.tested else Limit.BUDGET
     ended = ended_by(evidence.interrupted, given.budgeted) if limit is Limit.BUDGET else Ended.NOTHING
-    one_by_one = [Advice(Remedy.SWEEP)] if ended is not Ended.INTERRUPTED else []
-    if array.certificate is None:
-        advice = _advice(limit, ended, given, one_by_one)
-        return Undecided(name, limit, ended, known=False, noun=given.noun, advice=advice)
-    bound = ROOM * array.certificate.left
-    options = [Advice(Remedy.RESOLUTION, bound)] if given.tolerance.resolution < bound <= COARSEST else []
+    reached = array.certificate.left if array.certificate is not None else float("nan")
+    options = [Advice(Remedy.SWEEP)]
+    if given.tolerance.resolution < ROOM * reached <= COARSEST:
+        options.insert(0, Advice(Remedy.RESOLUTION, ROOM * reached))
     return Undecided(
-        name, limit, ended, reached=array.certificate.left, noun=given.noun,
-        advice=_advice(limit, ended, given, [*options, *one_by_one]),
+        array.block.name, limit, ended, reached=reached, known=array.certificate is not None, tested=array.tested,
+        noun=given.noun, advice=_advice(limit, ended, given, options),
     )  # fmt: skip
 
 

@@ -23,10 +23,9 @@ def untold(
     evidence: Evidence,
     arrays: tuple[ArraySummary, ...],
     given: Circumstances,
-    analytic: Flat | None,
 ) -> list[str]:
-    """Notes on a PASS; analytic : the whole derivative under test, where it is one vector."""
-    notes, entries = [], evidence.entries
+    """Notes on a PASS."""
+    notes, entries, analytic = [], evidence.entries, given.analytic
     size = np.maximum(np.abs(entries.analytic), np.abs(entries.estimate.value))
     nothing = bool((size <= 3.0 * entries.estimate.error).all())
     if evidence.arrays and entries.coordinates.size < parameters.size:

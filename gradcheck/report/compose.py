@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -71,8 +71,7 @@ def compose(
     vector. coarse : what is of a coarser type than float64, as of `Circumstances`. some : whether entries were left
     out on purpose, and not for want of room. steps : (n,) the first steps from x.
     """
-    found = _Found(parameters, evidence, tuple(findings), causes, analytic)
-    given = Circumstances(tolerance, budgeted, noun, coarse, steps, some)
+    given = Circumstances(tolerance, budgeted, noun, coarse, steps, some, analytic)
     outcome = _outcome(evidence, findings, tolerance)
     known = {
         "outcome": outcome,
@@ -91,31 +90,27 @@ def compose(
         "causes": causes,
         "functions": functions,
     }
-    return Report.when_read(known, partial(_told, outcome, found, given))
-
-
-@dataclass(frozen=True)
-class _Found:
-    """What a report is made of; see `compose`."""
-
-    parameters: Parameters
-    evidence: Evidence | None
-    findings: tuple[Finding, ...]
-    causes: tuple[Cause, ...]
-    analytic: Flat | None
+    rest = partial(_told, outcome, parameters, evidence, tuple(findings), causes, given)
+    return Report.when_read(known, rest)
 
 
 @own_arithmetic
-def _told(outcome: Outcome, found: _Found, given: Circumstances) -> dict[str, Any]:
+def _told(
+    outcome: Outcome,
+    parameters: Parameters,
+    evidence: Evidence | None,
+    findings: tuple[Finding, ...],
+    causes: tuple[Cause, ...],
+    given: Circumstances,
+) -> dict[str, Any]:
     """The rest of a report: the rows, the reason in words, and what else there is to say."""
-    parameters, evidence, causes = found.parameters, found.evidence, found.causes
     wrong = mismatches(parameters, evidence.entries) if evidence is not None else ()
     arrays = summaries(parameters, evidence, given.tolerance) if evidence is not None else ()
     arrays = tuple(_counted(array, causes) for array in arrays)
     # A finding that decides is the reason, unless wrong entries say more.
-    decisive = next((f.text for f in found.findings if f.outcome is outcome), "") if not wrong else ""
-    undecided = next((replace(f.undecided, noun=given.noun) for f in found.findings if f.undecided), None)
-    if outcome is Outcome.INCONCLUSIVE and not any(f.outcome is outcome for f in found.findings):
+    decisive = next((f.text for f in findings if f.outcome is outcome), "") if not wrong else ""
+    undecided = next((replace(f.undecided, noun=given.noun) for f in findings if f.undecided), None)
+    if outcome is Outcome.INCONCLUSIVE and not any(f.outcome is outcome for f in findings):
         undecided = _undecided(parameters, evidence, given)
     if undecided is not None:
         reason = f"{undecided_sentence(undecided)}; {advice_sentence(undecided)}"
@@ -127,8 +122,8 @@ def _told(outcome: Outcome, found: _Found, given: Circumstances) -> dict[str, An
         "wrong": wrong,
         "diagnosis": tuple(cause_sentence(cause) for cause in causes),
         "notes": (
-            *(f.text for f in found.findings if f.text != decisive),
-            *_notes(outcome, found, arrays, given),
+            *(f.text for f in findings if f.text != decisive),
+            *(_notes(outcome, parameters, evidence, causes, arrays, given) if evidence is not None else ()),
         ),
         "max_error": largest(relative_errors(evidence.entries)) if evidence is not None else float("nan"),
         "detectable": largest([a.detectable for a in arrays]),
@@ -142,21 +137,26 @@ def _told(outcome: Outcome, found: _Found, given: Circumstances) -> dict[str, An
 
 
 def _notes(
-    outcome: Outcome, found: _Found, arrays: tuple[ArraySummary, ...], given: Circumstances
+    outcome: Outcome,
+    parameters: Parameters,
+    evidence: Evidence,
+    causes: tuple[Cause, ...],
+    arrays: tuple[ArraySummary, ...],
+    given: Circumstances,
 ) -> list[str]:
     """What there is to say of the evidence, beside the findings."""
-    parameters, evidence = found.parameters, found.evidence
-    if evidence is None:
-        return []
+    notes, skipped = [], parameters.size - _size(parameters, evidence)
+    if skipped and not given.some:
+        were = "was" if skipped == 1 else "were"
+        notes.append(f"{count(skipped, 'coordinate')} {were} not checked: equal bounds leave no room")
     if evidence.arrays:
-        notes = _not_taken_apart(evidence, given.budgeted, found.causes)
+        notes += _not_taken_apart(evidence, given.budgeted, causes)
     else:
-        notes = _kinks(parameters, evidence.entries, given)
-    if not given.some:
-        notes = _left_out(parameters.size - _size(parameters, evidence)) + notes
-    notes += _listed(evidence.entries)
+        notes += _kinks(parameters, evidence.entries, given)
+    if evidence.entries.wrong.size > LISTED:
+        notes.append(f"the worst {LISTED:,} wrong entries are listed")
     if outcome is Outcome.PASS:
-        notes += untold(parameters, evidence, arrays, given, found.analytic)
+        notes += untold(parameters, evidence, arrays, given)
     return notes
 
 
@@ -196,8 +196,8 @@ def _reason(
     who = f"all {size:,} {free}entries agree"
     if size == 1:
         # Directions that move one of several do not name it.
-        named = evidence.entries.coordinates.size or not free
-        who = f"{_only_name(parameters, evidence.entries) if named else 'the one free entry'} agrees"
+        only = evidence.entries.coordinates.tolist() or ([] if free else [0])
+        who = f"{parameters.name(only[0]) if only else 'the one free entry'} agrees"
     seen = largest([a.detectable for a in arrays])
     told = f"; a relative mistake of {number(seen, 2)} would have been seen" if np.isfinite(seen) else ""
     return f"{who} with the numerical derivative{told}"
@@ -277,18 +277,6 @@ def _loud(evidence: Evidence) -> str:
     return f"{name} disagrees along a random direction, but no entry could be singled out"
 
 
-def _only_name(parameters: Parameters, evidence: Entries) -> str:
-    return parameters.name(int(evidence.coordinates[0]) if evidence.coordinates.size else 0)
-
-
-def _left_out(skipped: int) -> list[str]:
-    """That so many entries have no room."""
-    if not skipped:
-        return []
-    were = "was" if skipped == 1 else "were"
-    return [f"{count(skipped, 'coordinate')} {were} not checked: equal bounds leave no room"]
-
-
 def _kinks(parameters: Parameters, evidence: Entries, given: Circumstances) -> list[str]:
     """Kinks, where entries were judged by themselves."""
     notes = []
@@ -340,9 +328,3 @@ def _ended(evidence: Evidence, budgeted: bool) -> str:
     ended = ended_by(evidence.interrupted, budgeted)
     after = {Ended.SEARCH: "mend what is named and check again", Ended.BUDGET: Remedy.RAISE.value}
     return f"the search ended there: {after.get(ended, Remedy.AGAIN.value)}"
-
-
-def _listed(evidence: Entries) -> list[str]:
-    """That not all wrong entries are listed."""
-    wrong = int(evidence.judgement.wrong.sum())
-    return [f"the worst {LISTED:,} wrong entries are listed"] if wrong > LISTED else []
