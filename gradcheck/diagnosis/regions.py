@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.parameters.block import Block
-from gradcheck.parameters.boxes import Box, in_box, working_shape
+from gradcheck.parameters.boxes import Box, in_box, whole_box
 from gradcheck.results.cause import Extent, Place
 
 # Wrong entries that share a row by accident with a chance above this share nothing worth saying.
@@ -206,30 +206,19 @@ def together(block: Block, boxes: Sequence[Box], at: Index) -> Place | None:
     at : flat indices of entries that are wrong. None for all of the array, for several blocks, and where one of these
     lies elsewhere.
     """
-    shape = working_shape(block)
-    inside = np.zeros(at.size, bool)
-    for box in boxes:
-        inside |= in_box(block, box, at)
-    if block.is_complex or not block.shape or not inside.all():
+    shape, whole = block.shape, whole_box(block)
+    inside = np.any([in_box(block, box, at) for box in boxes], axis=0)
+    if block.is_complex or not shape or not inside.all():
         return None
-    if len(boxes) == 1:
-        whole = boxes[0].size == block.size
-        return None if whole else Place((block.name,), at.size, Extent.BOX, box=boxes[0].ranges, shape=shape)
-    for axis, n in enumerate(shape):
-        thin = [box.ranges[axis] for box in boxes if _across(box, shape, axis)]
-        lines = np.unique([k for start, stop in thin for k in range(start, stop)]).astype(np.intp)
-        if len(thin) == len(boxes) and len(shape) > 1 and lines.size <= n // 2:
+    if len(boxes) == 1 and boxes[0] != whole:
+        return Place((block.name,), at.size, Extent.BOX, box=boxes[0].ranges, shape=shape)
+    for axis, n in enumerate(shape if len(shape) > 1 else ()):
+        spans = [box.ranges[axis] for box in boxes]
+        lines = np.unique([k for start, stop in spans for k in range(start, stop)]).astype(np.intp)
+        across = all(box == whole.along(axis, box.ranges[axis]) for box in boxes)
+        if across and lines.size <= n // 2:
             return _lines(block, at.size, axis, lines)
     return None
-
-
-def _across(box: Box, shape: tuple[int, ...], axis: int) -> bool:
-    """Whether a box holds whole lines: all of every other axis."""
-    return all(
-        (start, stop) == (0, n)
-        for k, ((start, stop), n) in enumerate(zip(box.ranges, shape, strict=True))
-        if k != axis
-    )
 
 
 def one_line(block: Block, at: Index) -> Place | None:

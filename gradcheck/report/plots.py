@@ -260,52 +260,31 @@ def _telling_row(report: ReportData, evidence: Measurements, known: NDArray[np.b
 
 
 def _directions(evidence: Measurements) -> Panel:
-    residuals = [residual for _, residual in evidence.residuals if residual.weight > 0]
     names = list(dict.fromkeys(name for name, _ in evidence.residuals))
-    exceeding = sum(residual.exceeds for residual in residuals)
+    mine = [[r for n, r in evidence.residuals if n == name and r.weight > 0] for name in names]
+    residuals = [residual for some in mine for residual in some]
+    off = np.array([r.exceeds for r in residuals], bool)
+    exceeding = int(off.sum())
 
     def draw(axes: Axes) -> None:
-        place = 0
-        labels: list[tuple[float, str]] = []
-        for name in names:
-            mine = [r for n, r in evidence.residuals if n == name and r.weight > 0]
-            at = np.arange(place, place + len(mine))
-            labels.append((float(np.mean(at)) if mine else place, name))
-            sizes = np.array([abs(r.value) / r.weight for r in mine])
-            allowed = np.array([r.allowed / r.weight for r in mine])
-            off = np.array([r.exceeds for r in mine], bool)
-            # A residual of zero has no place on a logarithmic scale.
-            sizes = np.maximum(sizes, 1e-3 * allowed)
-            axes.semilogy(at, allowed, "_", color=BAR, markersize=12)
-            axes.semilogy(at[~off], sizes[~off], "o", color=RIGHT, mfc="none", markersize=4)
-            axes.semilogy(at[off], sizes[off], "x", color=WRONG)
-            place += len(mine) + 1
-        axes.set_xticks(
-            [at for at, _ in labels],
-            [visible(name) for _, name in labels],
-            fontsize="small",
-            parse_math=False,
-        )
-        _plain_decades(axes.yaxis)
-        # What one series says stands once, whatever number of arrays there is.
-        axes.plot([], [], "_", color=BAR, markersize=12, label="allowed")
-        axes.plot(
-            [],
-            [],
-            "o",
-            color=RIGHT,
-            mfc="none",
-            markersize=4,
-            label=f"within it: {len(residuals) - exceeding:,}",
-        )
+        # A place is left between two arrays.
+        starts = np.cumsum([0, *(len(some) + 1 for some in mine)])
+        at = np.concatenate([start + np.arange(len(some)) for start, some in zip(starts, mine, strict=False)])
+        allowed = np.array([r.allowed / r.weight for r in residuals])
+        # A residual of zero has no place on a logarithmic scale.
+        sizes = np.maximum([abs(r.value) / r.weight for r in residuals], 1e-3 * allowed)
+        axes.semilogy(at, allowed, "_", color=BAR, markersize=12, label="allowed")
+        label = f"within it: {len(residuals) - exceeding:,}"
+        axes.semilogy(at[~off], sizes[~off], "o", color=RIGHT, mfc="none", markersize=4, label=label)
         if exceeding:
-            axes.plot([], [], "x", color=WRONG, label=f"beyond it: {exceeding:,}")
+            axes.semilogy(at[off], sizes[off], "x", color=WRONG, label=f"beyond it: {exceeding:,}")
+        middles = [start + max(len(some) - 1, 0) / 2 for start, some in zip(starts, mine, strict=False)]
+        axes.set_xticks(middles, list(map(visible, names)), fontsize="small", parse_math=False)
+        _plain_decades(axes.yaxis)
         axes.margins(x=0.3, y=0.15)
         axes.legend(fontsize="small", loc="best")
         axes.set(
-            ylabel="|g.v - D| / ||g v||",
-            title="Random directions",
-            xlabel="random directions, by array",
+            ylabel="|g.v - D| / ||g v||", title="Random directions", xlabel="random directions, by array"
         )
 
     arrays = {block.name for block in evidence.blocks}
@@ -322,8 +301,7 @@ def _error_maps(evidence: Measurements) -> list[Panel]:
     """One map for each array of two axes of which at least two entries were judged by themselves."""
     maps, wrong = [], evidence.entries.wrong
     for block in sorted(evidence.blocks, key=lambda block: not block.holds(wrong).any()):
-        size = int(np.prod(block.shape))
-        if len(block.shape) != 2 or block.is_complex or min(block.shape) < 2 or size > LARGEST_MAP:
+        if len(block.shape) != 2 or block.is_complex or min(block.shape) < 2 or block.size > LARGEST_MAP:
             continue
         rows = np.flatnonzero(block.holds(evidence.entries.coordinates))
         if rows.size > 1:
