@@ -18,8 +18,8 @@ from gradcheck.parameters.tree import Parameters
 from gradcheck.report.data import Measurements
 from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
-from gradcheck.report.sentences import advice_sentence, cause_sentence, undecided_sentence
-from gradcheck.report.text import discrepancy
+from gradcheck.report.sentences import cause_sentence
+from gradcheck.report.text import advice_sentence, discrepancy, undecided_sentence
 from gradcheck.results.cause import Cause
 from gradcheck.results.certificate import ArrayEvidence, Region
 from gradcheck.results.entries import Entries

@@ -1,4 +1,4 @@
-"""What a cause and an undecided check are called: the last step, from data to sentences."""
+"""What a cause is called: the last step, from data to sentences."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import math
 from collections.abc import Callable
 
 from gradcheck.results.cause import Cause, Extent, Kind, Place
-from gradcheck.results.outcome import Limit
-from gradcheck.results.undecided import Advice, Ended, Remedy, Undecided
-from gradcheck.results.words import count, number, short
+from gradcheck.results.words import number
 
 # Names of arrays in one sentence; more are counted.
 NAMED = 3
@@ -24,8 +22,6 @@ STOPS = "as where an iteration in it ends one step sooner: go on to a smaller to
 SECOND = "J^T J (Gauss-Newton) for the Hessian, the second derivatives of the residuals left out?"
 QUOTIENT = "a difference quotient in the place of the derivative, or the derivative at a point beside x?"
 STALE = "a stale cache, x is not used, or used in steps alone (a sign, an argmax)?"
-LONG_KINK = "what looks like a kink at x over the long steps that single precision asks for"
-PRECISE = "tighter solver tolerances, nothing rounded, no large terms that cancel"
 UNITS = {
     "1/|numerical|": "a gradient divided by its norm?",
     "-1/|numerical|": "a direction of descent, of length 1?",
@@ -34,17 +30,6 @@ UNITS = {
 }
 BASES = ("ln 10", "1/ln 10", "ln 2", "1/ln 2")
 
-# What is said of a remedy whose value is no sentence; {} : the value of the option.
-REMEDIES = {
-    Remedy.RESOLUTION: "pass resolution={}",
-    Remedy.ATOL: "pass atol={}, below which this f shows nothing",
-    Remedy.SUBGRADIENT: "pass subgradient=True to accept any slope between",
-    Remedy.SWEEP: "pass method='sweep'",
-    Remedy.COMPLEX: "pass method='complex' to believe the complex step",
-    Remedy.PRECISE: f"compute f more precisely ({PRECISE})",
-    Remedy.DIGITS: f"compute f with all digits of float64 ({PRECISE})",
-    Remedy.RESCALE: "rescale x, so that f changes less within a step",
-}
 MOVED = "{name} is {c.kind.value}: {c.order} fits"
 # What is said of a cause c, by its kind, or its kind and `order`; TOLD makes the other sentences. where : its place.
 # name : of its arrays. each : " in each row", or nothing for all of x. of : "each row of x", or "x".
@@ -358,67 +343,3 @@ TOLD: dict[Kind, Callable[[Cause], str]] = {
     Kind.MULTIPLE: _multiple, Kind.SCALED: _scaled, Kind.GAUSS_NEWTON: _gauss_newton, Kind.STALE: _stale,
     Kind.ONE_ENTRY: _one_entry, Kind.REGION: _region, Kind.BETWEEN: _between,
 }  # fmt: skip
-
-
-def undecided_sentence(u: Undecided) -> str:
-    """Why a check is undecided, as a report gives it."""
-    name, cause = short(u.name), _limit(u)
-    if u.limit is Limit.CONSTANT:
-        told = (
-            f"it is {u.value:.17g} at all"
-            if u.value is not None
-            else "none of its outputs changed at any of the"
-        )
-        return f"{name} does not depend on x at all: {told} points around x"
-    if u.count:
-        text = f"{u.count:,} of {count(u.total, 'entry')} cannot be decided, {name} for one: {cause}"
-        if u.slopes is not None:
-            left, right = (number(slope, 4) for slope in u.slopes)
-            return f"{text} (slope {left} on the left, {right} on the right)"
-        hides = u.limit in (Limit.NOISE, Limit.BESIDE, Limit.TRUNCATION) and math.isfinite(u.reached)
-        return f"{text} hides relative mistakes below {number(u.reached, 2)}" if hides else text
-    if not u.tested:
-        return f"{name} was not checked: {cause}"
-    if not u.known:
-        return f"random directions say nothing about {name}: {cause}"
-    reached = number(u.reached, 2)
-    return f"random directions bound the error of {name} by {reached} of its root mean square only: {cause}"
-
-
-def advice_sentence(u: Undecided) -> str:
-    """What decides it; before it, whether anything is known of the derivative under test."""
-    remedies = ", or ".join(_remedy(advice) for advice in u.advice)
-    if u.limit is Limit.DISPUTED:
-        return remedies
-    return f"{_known(u)}: {remedies}"
-
-
-def _known(u: Undecided) -> str:
-    """What the measurements say of the derivative under test, though they do not decide it."""
-    if u.slopes is not None:
-        return f"the {u.noun} lies between these slopes"
-    if u.known and u.limit is not Limit.BUDGET and u.reached < 1.0:
-        return f"what f shows agrees with the {u.noun}"
-    return f"nothing is known of the {u.noun} there yet"
-
-
-def _limit(u: Undecided) -> str:
-    if u.ended is not Ended.NOTHING:
-        return str(u.ended.value)
-    if u.limit is Limit.NONE:
-        what = "its derivative" if u.count else f"its {u.noun}"
-        return f"{what} is 0 within {'its error bar' if u.count else 'the error bars'}"
-    coarse = bool(u.advice) and u.advice[0].remedy in (Remedy.FLOAT64, Remedy.DIGITS)
-    if u.limit is Limit.KINK and coarse:
-        return LONG_KINK
-    return str(u.limit.value)
-
-
-def _remedy(advice: Advice) -> str:
-    return REMEDIES.get(advice.remedy, advice.remedy.value).format(_option(advice.value or 0.0))
-
-
-def _option(value: float) -> str:
-    """Two digits, rounded up: what is printed has to be enough."""
-    unit = 10.0 ** (math.floor(math.log10(value)) - 1) if value > 0 else 1.0
-    return f"{math.ceil(value / unit) * unit:.2g}"

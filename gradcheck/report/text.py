@@ -1,4 +1,4 @@
-"""A report as text: the outcome and why in the first line, never more than 25 lines."""
+"""A report as text: the outcome and why in the first line, never more than 25 lines; and why one is undecided."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gradcheck.report.sentences import advice_sentence, undecided_sentence
+from gradcheck.results.outcome import Limit
+from gradcheck.results.undecided import Advice, Ended, Remedy, Undecided
 from gradcheck.results.words import columns, count, number, short, visible
 
 if TYPE_CHECKING:
@@ -17,6 +18,19 @@ if TYPE_CHECKING:
 # 1 outcome + 1 header + 7 arrays + 1 heading + 5 mismatches + 1 rest + 1 certificate + 2 diagnosis + 3 notes
 # + 1 cost = 23; one more for the advice of an undecided report.
 ARRAYS, MISMATCHES, DIAGNOSES, NOTES = 6, 5, 2, 3
+LONG_KINK = "what looks like a kink at x over the long steps that single precision asks for"
+PRECISE = "tighter solver tolerances, nothing rounded, no large terms that cancel"
+# What is said of a remedy whose value is no sentence; {} : the value of the option.
+REMEDIES = {
+    Remedy.RESOLUTION: "pass resolution={}",
+    Remedy.ATOL: "pass atol={}, below which this f shows nothing",
+    Remedy.SUBGRADIENT: "pass subgradient=True to accept any slope between",
+    Remedy.SWEEP: "pass method='sweep'",
+    Remedy.COMPLEX: "pass method='complex' to believe the complex step",
+    Remedy.PRECISE: f"compute f more precisely ({PRECISE})",
+    Remedy.DIGITS: f"compute f with all digits of float64 ({PRECISE})",
+    Remedy.RESCALE: "rescale x, so that f changes less within a step",
+}
 
 
 def report_text(report: ReportData) -> str:
@@ -152,3 +166,67 @@ def calls_text(calls: Mapping[str, int]) -> str:
     return ", ".join(
         [f"{count(most, 'evaluation')} of {first}", *(f"{made:,} of {name}" for name, made in others)]
     )
+
+
+def undecided_sentence(u: Undecided) -> str:
+    """Why a check is undecided, as a report gives it."""
+    name, cause = short(u.name), _limit(u)
+    if u.limit is Limit.CONSTANT:
+        told = (
+            f"it is {u.value:.17g} at all"
+            if u.value is not None
+            else "none of its outputs changed at any of the"
+        )
+        return f"{name} does not depend on x at all: {told} points around x"
+    if u.count:
+        text = f"{u.count:,} of {count(u.total, 'entry')} cannot be decided, {name} for one: {cause}"
+        if u.slopes is not None:
+            left, right = (number(slope, 4) for slope in u.slopes)
+            return f"{text} (slope {left} on the left, {right} on the right)"
+        hides = u.limit in (Limit.NOISE, Limit.BESIDE, Limit.TRUNCATION) and math.isfinite(u.reached)
+        return f"{text} hides relative mistakes below {number(u.reached, 2)}" if hides else text
+    if not u.tested:
+        return f"{name} was not checked: {cause}"
+    if not u.known:
+        return f"random directions say nothing about {name}: {cause}"
+    reached = number(u.reached, 2)
+    return f"random directions bound the error of {name} by {reached} of its root mean square only: {cause}"
+
+
+def advice_sentence(u: Undecided) -> str:
+    """What decides it; before it, whether anything is known of the derivative under test."""
+    remedies = ", or ".join(_remedy(advice) for advice in u.advice)
+    if u.limit is Limit.DISPUTED:
+        return remedies
+    return f"{_known(u)}: {remedies}"
+
+
+def _known(u: Undecided) -> str:
+    """What the measurements say of the derivative under test, though they do not decide it."""
+    if u.slopes is not None:
+        return f"the {u.noun} lies between these slopes"
+    if u.known and u.limit is not Limit.BUDGET and u.reached < 1.0:
+        return f"what f shows agrees with the {u.noun}"
+    return f"nothing is known of the {u.noun} there yet"
+
+
+def _limit(u: Undecided) -> str:
+    if u.ended is not Ended.NOTHING:
+        return str(u.ended.value)
+    if u.limit is Limit.NONE:
+        what = "its derivative" if u.count else f"its {u.noun}"
+        return f"{what} is 0 within {'its error bar' if u.count else 'the error bars'}"
+    coarse = bool(u.advice) and u.advice[0].remedy in (Remedy.FLOAT64, Remedy.DIGITS)
+    if u.limit is Limit.KINK and coarse:
+        return LONG_KINK
+    return str(u.limit.value)
+
+
+def _remedy(advice: Advice) -> str:
+    return REMEDIES.get(advice.remedy, advice.remedy.value).format(_option(advice.value or 0.0))
+
+
+def _option(value: float) -> str:
+    """Two digits, rounded up: what is printed has to be enough."""
+    unit = 10.0 ** (math.floor(math.log10(value)) - 1) if value > 0 else 1.0
+    return f"{math.ceil(value / unit) * unit:.2g}"

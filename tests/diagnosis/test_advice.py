@@ -12,7 +12,7 @@ from benchmarks import advice
 from gradcheck import Outcome, check_gradient, check_jacobian
 from gradcheck.diagnosis.undecided import Circumstances, undecided_entries
 from gradcheck.parameters.tree import Parameters
-from gradcheck.report.sentences import undecided_sentence
+from gradcheck.report.text import undecided_sentence
 from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.outcome import Limit
