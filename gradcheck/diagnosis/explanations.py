@@ -17,7 +17,7 @@ from gradcheck.diagnosis import patterns, projections, terms
 from gradcheck.diagnosis.gather import scope_of
 from gradcheck.diagnosis.orders import arrays_moved, folded, rearranged
 from gradcheck.diagnosis.regions import together, two_lines
-from gradcheck.diagnosis.scope import DECADES, Scope, Subject, strictly
+from gradcheck.diagnosis.scope import DECADES, Scope, Subject
 from gradcheck.parameters.block import Block
 from gradcheck.results.cause import Cause, Extent, Kind, Place
 from gradcheck.results.certificate import Region
@@ -51,9 +51,6 @@ def diagnose(subject: Subject, evidence: Evidence, grad: Gradient | None = None)
     One explanation for all arrays with a wrong entry comes before one for each of them. Of several that fit the
     same entries, those are kept that leave least open.
     """
-    judged = evidence.entries
-    if not judged.judgement.wrong.any():
-        return Diagnosis()
     everything = scope_of(subject, evidence)
     wrong = everything.with_mistake()
     if not wrong:
@@ -83,7 +80,7 @@ def diagnose(subject: Subject, evidence: Evidence, grad: Gradient | None = None)
         return Diagnosis((stops[0], *_beyond(stops[1])))
     cached, ngev = None, 0
     if grad is not None and open_:
-        cached, ngev = _cache(subject, judged, grad)
+        cached, ngev = _cache(subject, evidence.entries, grad)
     between = [_between(everything)] if open_ and not cached else []
     seen = [_described(part, evidence.regions) for part in open_]
     ordered = (cached, *(cause for causes in found for cause in causes), *between, *seen)
@@ -120,7 +117,7 @@ def _explanations(s: Scope, *more: Cause | None) -> tuple[Cause, ...]:
 
     A wide tolerance lets much pass: what fits without it comes first.
     """
-    exact = strictly(s.subject)
+    exact = replace(s.subject, tolerance=s.subject.tolerance.strict())
     found = _fitting(replace(s, subject=exact)) if exact.tolerance != s.subject.tolerance else ()
     return found if any(cause.explains for cause in found) else _fitting(s, *more)
 
@@ -270,7 +267,7 @@ EXACT: tuple[Callable[[Scope], Cause | None], ...] = (
     partial(terms.parametrisation, fitted=False),
 )  # fmt: skip
 FITTED: tuple[Callable[[Scope], Cause | None], ...] = (
-    projections.repeated, patterns.cut, patterns.clipped, patterns.signs, patterns.float32, patterns.unused,
+    projections.repeated, patterns.cut, patterns.clipped, patterns.signs, patterns.float32, terms.unused,
     patterns.multiple, patterns.scaled, partial(terms.parametrisation, fitted=True), terms.delta, terms.weight_decay,
     terms.lasso, terms.offset, terms.difference, terms.gauss_newton,
 )  # fmt: skip

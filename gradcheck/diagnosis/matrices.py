@@ -147,7 +147,7 @@ def diagnose_rows(
     names: Parameters, rows: Index, values: Flat, setting: Setting, judged: Entries
 ) -> Diagnosis:
     """What fits the judged entries of some rows (k,) of J, of which `values` (k, n) is what is claimed."""
-    if not judged.judgement.wrong.any() or names.size > MOST_ENTRIES:
+    if names.size > MOST_ENTRIES:
         return Diagnosis()
     analytic = np.full((names.size // setting.x.size, setting.x.size), np.nan)
     analytic[rows] = values

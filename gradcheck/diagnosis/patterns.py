@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck._typing import Index, Mask
+from gradcheck._typing import Index
 from gradcheck.diagnosis.regions import ACCIDENT, place_of_zeros
 from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, Scope
 from gradcheck.numerics.tangents import ROUNDING
@@ -34,8 +34,6 @@ DIGITS = 1e-4
 PLAIN = (1.5, 2.0, 3.0, 4.0)
 # So near lies one number in fifty to a whole one by accident.
 WHOLE = 0.01
-# A bar by which f may change by more than this of itself, while x does by its own size, is wide.
-WIDE = 0.1
 # Factors that differ by less are one.
 ONE_FACTOR = 1e-4
 # What is counted more often than this is no slip.
@@ -269,42 +267,6 @@ def float32(s: Scope) -> Cause | None:
     if np.unique(mantissa[mantissa != np.rint(mantissa)]).size < 2:
         return None
     return Cause(Kind.FLOAT32, s.everywhere(), vague=True, value=off / scale)
-
-
-def unused(s: Scope) -> Cause | None:
-    """Numerical zeros where analytic is not zero: f does not depend on these entries."""
-    zero = np.zeros_like(s.analytic)
-    if s.telling.any() or not (s.convinces(zero) and _is_zero(s).all()):
-        return None
-    place = s.wrong_place()
-    if s.wrong.sum() < 1 + MARGIN:
-        # Where few were judged a direction through all of them tells.
-        if not (s.analytic.all() and s.fits(zero).all() and s.confirmed(zero)):
-            return None
-        place = s.everywhere(True)
-    # What analytic is there may be told as well: a weight decay alone.
-    return Cause(Kind.UNUSED, place, 1, origin=_beyond(s))
-
-
-def _is_zero(s: Scope) -> Mask:
-    """Which wrong entries are 0 as far as f shows, not beside the claim alone: a bar as wide as f hides anything."""
-    f_x = np.abs(dict(s.subject.bases(s.at)).get("f(x)", s.subject.f_x))  # where it is 0 it has no size
-    wide = (s.bar * np.abs(s.x) > WIDE * f_x) & (f_x > 0)
-    return np.asarray(((s.numerical == 0.0) | ~wide)[s.wrong])
-
-
-def _beyond(s: Scope) -> str:
-    """`x >= 2`, where the wrong entries are those of the largest or smallest x or |x|, and hardly by accident."""
-    bad, n = s.wrong, int(s.wrong.sum())
-    accident = math.lgamma(s.at.size + 1) - math.lgamma(n + 1) - math.lgamma(s.at.size - n + 1)
-    if s.subject.matrix or not (s.whole and s.complete) or math.exp(-accident) > ACCIDENT:
-        return ""
-    for name, size in (("x", s.x), ("|x|", np.abs(s.x))):
-        if size[bad].min() > size[~bad].max():
-            return f"{name} >= {size[bad].min():.3g}"
-        if size[bad].max() < size[~bad].min():
-            return f"{name} <= {size[bad].max():.3g}"
-    return ""
 
 
 def _one_each(line: Index, times: Array) -> bool:

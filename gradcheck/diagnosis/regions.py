@@ -38,14 +38,6 @@ class Marked:
     sampled: bool
     complete: bool
 
-    def filled(self) -> Place | None:
-        """The row, column, block or triangle that the bad entries fill."""
-        return self._region(filled=True)
-
-    def common(self) -> Place | None:
-        """The row, column, block or triangle in which they lie, be others there right."""
-        return self._region(filled=False)
-
     def block_with(self, terms: Flat, sums: Flat, off: Flat) -> tuple[tuple[int, int], ...] | None:
         """The one block whose entries have these sums, of all that hold what is bad and else what nobody judged.
 
@@ -82,7 +74,8 @@ class Marked:
         box = tuple((int(a[i]), int(b[k])) for (a, b), (i, k) in zip(ranges, place, strict=True))
         return None if (in_box(block, Box(box), self.at) & self.right & ~self.bad).any() else box
 
-    def _region(self, filled: bool) -> Place | None:
+    def region(self, filled: bool) -> Place | None:
+        """The row, column, block or triangle that the bad entries fill; or where they lie, be others there right."""
         block, bad, wrong = self.block, self.bad, int(self.bad.sum())
         parts = 2 if block.is_complex else 1
         index = np.unravel_index((self.at - block.start) // parts, block.shape)

@@ -49,6 +49,10 @@ class Subject:
     tolerance: Tolerance
     matrix: bool = False
     along: Along | None = None
+    # What was measured along directions, shared by all that `replace` makes of it.
+    _directions: dict[tuple[tuple[Block, ...], int], Slope | None] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     @property
     def behind(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
@@ -66,10 +70,6 @@ class Subject:
         if self.matrix:
             yield "f(x)", np.asarray(self.f_x, float).ravel()[at // n]
 
-    @cached_property
-    def _directions(self) -> dict[tuple[tuple[Block, ...], int], Slope | None]:
-        return {}
-
     def direction(self, blocks: tuple[Block, ...], at: Index, which: int = 0) -> Slope | None:
         """The derivative of f along a random direction of those entries of some arrays that are at hand, measured once.
 
@@ -79,17 +79,9 @@ class Subject:
             return None
         if (blocks, which) not in self._directions:
             moved = np.full(self.x.size, self.matrix)
-            if not self.matrix:
-                moved[at] = True
+            moved[at % self.x.size] = True
             self._directions[blocks, which] = self.along.direction(moved, which)
         return self._directions[blocks, which]
-
-
-def strictly(subject: Subject) -> Subject:
-    """The same by the tolerance of its arithmetic alone; what was measured along directions is shared."""
-    other = replace(subject, tolerance=subject.tolerance.strict())
-    vars(other)["_directions"] = subject._directions
-    return other
 
 
 @dataclass(frozen=True)
@@ -356,14 +348,10 @@ class Scope:
             return self._entry(int(self.at[0]), alone=False)
         if self.complete or confirmed:
             return Place(self.names, self.size, Extent.ALL)
-        return self._tested()
-
-    def _tested(self) -> Place:
-        """All tested entries; named with their row or column, where they share one."""
         tested = self.at[self.tested]
-        place = Place(self.names, tested.size, Extent.TESTED)
+        # Those that share a row or column are named with it.
         line = one_line(self.blocks[0], tested) if len(self.blocks) == 1 else None
-        return place if line is None else replace(line, extent=Extent.TESTED)
+        return replace(line or Place(self.names, tested.size, Extent.TESTED), extent=Extent.TESTED)
 
     def wrong_place(self, confirmed: bool | None = False, fits: Mask | None = None) -> Place:
         """The wrong entries: the only one by name, the block that they fill, or how many.
@@ -375,13 +363,13 @@ class Scope:
         if wrong.size == 1:
             return self._entry(int(wrong[0]), alone=self.size > 1 and self.complete)
         entries = self._entries(self.wrong | (bool(confirmed) & ~self.known), fits)
-        place = entries.filled() if entries is not None else None
+        place = entries.region(filled=True) if entries is not None else None
         return place or Place(self.names, wrong.size, Extent.WRONG if self.complete else Extent.JUDGED)
 
     def common_place(self) -> Place | None:
         """The row, column or block where all wrong entries lie, be others there right; None without one."""
         entries = self._entries(self.wrong) if self.wrong.sum() > 1 else None
-        place = entries.common() if entries is not None else None
+        place = entries.region(filled=False) if entries is not None else None
         return None if place is None else replace(place, judged=not self.complete)
 
     def _entries(self, bad: Mask, fits: Mask | None = None) -> Marked | None:

@@ -1,4 +1,4 @@
-"""Mistakes that x or f explains: a term left out, another parameter, a difference quotient."""
+"""Mistakes that x or f explains: a term left out, entries without use, another parameter, a difference quotient."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck._typing import Flat, Index
+from gradcheck._typing import Flat, Index, Mask
 from gradcheck.diagnosis.patterns import constant, slope
 from gradcheck.diagnosis.projections import ORTHOGONAL
+from gradcheck.diagnosis.regions import ACCIDENT
 from gradcheck.diagnosis.scope import DECADES, MARGIN, Scope
 from gradcheck.results.cause import Cause, Kind
 
@@ -51,6 +52,8 @@ STEPS: dict[str, Callable[[Flat], Flat]] = {
 }
 # An eigenvalue is 0 below the first of these shares of the largest one, and is not above the second.
 NO_EIGENVALUE, EIGENVALUE = 1e-10, 1e-3
+# A bar by which f may change by more than this of itself, while x does by its own size, is wide.
+WIDE = 0.1
 # Second derivatives are by-products of the first, and known to about so much.
 CURVATURE = 0.05
 
@@ -99,6 +102,42 @@ def lasso(s: Scope) -> Cause | None:
 def offset(s: Scope) -> Cause | None:
     """A constant; of a Hessian on the diagonal, too."""
     return _left_out(s, np.ones_like(s.analytic), Kind.OFFSET)
+
+
+def unused(s: Scope) -> Cause | None:
+    """Numerical zeros where analytic is not zero: f does not depend on these entries."""
+    zero = np.zeros_like(s.analytic)
+    if s.telling.any() or not (s.convinces(zero) and _is_zero(s).all()):
+        return None
+    place = s.wrong_place()
+    if s.wrong.sum() < 1 + MARGIN:
+        # Where few were judged a direction through all of them tells.
+        if not (s.analytic.all() and s.fits(zero).all() and s.confirmed(zero)):
+            return None
+        place = s.everywhere(True)
+    # What analytic is there may be told as well: a weight decay alone.
+    return Cause(Kind.UNUSED, place, 1, origin=_beyond(s))
+
+
+def _is_zero(s: Scope) -> Mask:
+    """Which wrong entries are 0 as far as f shows, not beside the claim alone: a bar as wide as f hides anything."""
+    f_x = np.abs(dict(s.subject.bases(s.at)).get("f(x)", s.subject.f_x))  # where it is 0 it has no size
+    wide = (s.bar * np.abs(s.x) > WIDE * f_x) & (f_x > 0)
+    return np.asarray(((s.numerical == 0.0) | ~wide)[s.wrong])
+
+
+def _beyond(s: Scope) -> str:
+    """`x >= 2`, where the wrong entries are those of the largest or smallest x or |x|, and hardly by accident."""
+    bad, n = s.wrong, int(s.wrong.sum())
+    accident = math.lgamma(s.at.size + 1) - math.lgamma(n + 1) - math.lgamma(s.at.size - n + 1)
+    if s.subject.matrix or not (s.whole and s.complete) or math.exp(-accident) > ACCIDENT:
+        return ""
+    for name, size in (("x", s.x), ("|x|", np.abs(s.x))):
+        if size[bad].min() > size[~bad].max():
+            return f"{name} >= {size[bad].min():.3g}"
+        if size[bad].max() < size[~bad].min():
+            return f"{name} <= {size[bad].max():.3g}"
+    return ""
 
 
 def parametrisation(s: Scope, fitted: bool) -> Cause | None:
