@@ -24,13 +24,12 @@ from gradcheck.results.verdict import Tolerance, judge
 
 def diagnose_matrix(setting: Setting, names: Parameters, matrix: Matrix, evidence: Evidence) -> Diagnosis:
     """What kind of mistake fits; names : those of the entries of J, as one array (m, n)."""
-    judged = evidence.entries
-    if not judged.judgement.wrong.any() or names.size > MOST_ENTRIES:
+    if not evidence.entries.judgement.wrong.any() or names.size > MOST_ENTRIES:
         return Diagnosis()
-    along = Along.of(setting)
     subject = Subject(
-        names, _known(matrix, judged), setting.x, setting.f_x, setting.tolerance, matrix=True, along=along
-    )
+        names, _known(matrix, evidence.entries), setting.x, setting.f_x, setting.tolerance, matrix=True,
+        along=Along.of(setting),
+    )  # fmt: skip
     return diagnose(subject, evidence)
 
 

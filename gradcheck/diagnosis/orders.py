@@ -278,13 +278,11 @@ def arrays_moved(s: Scope) -> Cause | None:
     origins = {b.name: _origin(s, b) for b in wrong}
     if not wrong or not all(origins.values()):
         return None
-    mine = s.part(wrong)
-    moves = tuple((name, origin or "") for name, origin in origins.items())
-    explained = [_repair(s, b) for b in wrong]
-    if sorted(origins) != sorted(map(str, origins.values())) or any(part is None for part in explained):
+    mine, moves = s.part(wrong), tuple(origins.items())
+    explained = [part for b in wrong if (part := _repair(s, b)) is not None]
+    if sorted(origins) != sorted(origins.values()) or len(explained) < len(wrong):
         return Cause(Kind.COPIED, mine.everywhere(), moves=moves)
-    whole = np.concatenate([part for part in explained if part is not None])
-    confirmed = mine.confirmed(whole)
+    confirmed = mine.confirmed(np.concatenate(explained))
     return None if confirmed is False else Cause(Kind.ARRAYS, mine.everywhere(confirmed), moves=moves)
 
 
@@ -292,11 +290,11 @@ def _alike(s: Scope, b: Block) -> list[Block]:
     return [o for o in s.blocks if o.name != b.name and o.shape == b.shape and o.size == b.size > 1]
 
 
-def _origin(s: Scope, b: Block) -> str | None:
-    """The array whose right gradient is given for this one."""
+def _origin(s: Scope, b: Block) -> str:
+    """The array whose right gradient is given for this one; "" without one."""
     given = s.subject.analytic[b.slice]
     if not np.ptp(given) > 0:
-        return None
+        return ""
     for other in _alike(s, b):
         its = s.one(other)
         if not its.wrong.any() and its.complete:
@@ -310,7 +308,7 @@ def _origin(s: Scope, b: Block) -> str | None:
                 decades = np.log10(np.abs(its.numerical[its.tested]) / left).clip(0.0, 16.0)
             if its.fits(there).all() and np.nansum(decades) >= DECADES:
                 return other.name
-    return None
+    return ""
 
 
 def _repair(s: Scope, b: Block) -> Flat | None:

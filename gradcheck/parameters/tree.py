@@ -220,8 +220,20 @@ class Parameters:
         return [leaf_array(leaf, what) for leaf in self.leaves(tree, what)]
 
     def leaves(self, tree: Any, what: str = "grad") -> list[Any]:
-        """The leaves of a tree of this structure as they are, one a block. Raises as `arrays` does."""
-        return _matching_leaves(self, tree, what)
+        """The leaves of a tree of this structure as they are, in the order of the blocks. Raises as `arrays` does."""
+        if len(self.blocks) == 1 and self.blocks[0].name == "x":
+            if isinstance(tree, Mapping):
+                raise ValueError(f"{what} is a dict with keys {list(tree)} where x is one array")
+            return [tree]
+        expected = [b.name for b in self.blocks]
+        found = _collected(tree, "params", set(expected))
+        missing = [name for name in expected if name not in found]
+        surplus = [name for name in found if name not in expected]
+        if missing or surplus:
+            parts = [f"lacks {', '.join(missing[:3])}"] if missing else []
+            parts += [f"has {', '.join(surplus[:3])} which x has not"] if surplus else []
+            raise ValueError(f"{what} has another structure than x: it {' and '.join(parts)}")
+        return [found[name] for name in expected]
 
     def _gather(self, arrays: list[NDArray[Any]]) -> Flat:
         if self.plain and arrays[0].dtype == DOUBLE:
@@ -366,28 +378,12 @@ def _foreign(x: Any, name: str) -> list[tuple[str, str, str]]:
     return [(name, kind_of(x), f"; {what} not passed on: f and grad may build it again" if what else "")]
 
 
-def _matching_leaves(parameters: Parameters, tree: Any, what: str) -> list[Any]:
-    """The leaves of `tree` in the order of the blocks; every block name must be there, and no other."""
-    if len(parameters.blocks) == 1 and parameters.blocks[0].name == "x":
-        if isinstance(tree, Mapping):
-            raise ValueError(f"{what} is a dict with keys {list(tree)} where x is one array")
-        return [tree]
-    found: dict[str, Any] = {}
-    _collect(tree, "params", {b.name for b in parameters.blocks}, found)
-    expected = [b.name for b in parameters.blocks]
-    missing = [name for name in expected if name not in found]
-    surplus = [name for name in found if name not in expected]
-    if missing or surplus:
-        parts = [f"lacks {', '.join(missing[:3])}"] if missing else []
-        parts += [f"has {', '.join(surplus[:3])} which x has not"] if surplus else []
-        raise ValueError(f"{what} has another structure than x: it {' and '.join(parts)}")
-    return [found[name] for name in expected]
-
-
-def _collect(tree: Any, name: str, expected: set[str], found: dict[str, Any]) -> None:
+def _collected(tree: Any, name: str, expected: set[str]) -> dict[str, Any]:
+    """The leaves of a tree, by their names."""
     # A list of numbers inside a tree is a leaf where x has an array there, and a container where x has one.
     if name in expected or not _is_container(tree):
-        found[name] = tree
-        return
+        return {name: tree}
+    found: dict[str, Any] = {}
     for suffix, child in _children(tree)[0]:
-        _collect(child, name + suffix, expected, found)
+        found |= _collected(child, name + suffix, expected)
+    return found
