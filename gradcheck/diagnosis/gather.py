@@ -12,7 +12,7 @@ from gradcheck.diagnosis.scope import Scope, Subject
 from gradcheck.numerics.tangents import root_mean_square
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, flat_indices, hull, in_box, whole_box, working_shape
-from gradcheck.results.certificate import ArrayEvidence, Region
+from gradcheck.results.certificate import Region
 from gradcheck.results.entries import Entries
 from gradcheck.results.evidence import Evidence
 
@@ -38,9 +38,10 @@ def scope_of(subject: Subject, evidence: Evidence) -> Scope:
         mine = usable[b.holds(usable)]
         if mine.size == b.size:
             continue
-        array = _certified(evidence, b)
+        certificates = [a.certificate for a in evidence.arrays if a.block == b and a.certificate is not None]
+        bound = certificates[0].relative_to_rms if certificates else None
         regions = [r for r in evidence.regions if r.block == b]
-        told = array is not None or any(r.borne_out is not None and r.box.size == b.size for r in regions)
+        told = bound is not None or any(r.borne_out is not None and r.box.size == b.size for r in regions)
         most = AT_HAND // len(mistaken) if b.name in mistaken else 0
         finite = np.isfinite(subject.analytic[b.slice])
         rest = b.start + np.flatnonzero(finite)
@@ -48,7 +49,7 @@ def scope_of(subject: Subject, evidence: Evidence) -> Scope:
             absent[b.name] = told and bool(finite.all())
             rest = _sample(b, wrong[b.holds(wrong)], [r.box for r in regions], most, subject)
         rest = np.setdiff1d(rest, mine, assume_unique=True)
-        parts.append(_unjudged(subject, b, rest, array, regions, judged.coordinates))
+        parts.append(_unjudged(subject, b, rest, bound, regions, judged.coordinates))
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     columns["ratio_bar"] = _ratio_bar(evidence, columns["at"])
     order = np.argsort(columns["at"], kind="stable")
@@ -56,11 +57,6 @@ def scope_of(subject: Subject, evidence: Evidence) -> Scope:
     return Scope(
         subject, blocks, undecided=undecided, absent=absent, **{k: v[order] for k, v in columns.items()}
     )
-
-
-def _certified(evidence: Evidence, b: Block) -> ArrayEvidence | None:
-    """What the directions say of an array that they certify; None where they do not."""
-    return next((a for a in evidence.arrays if a.block == b and a.certificate is not None), None)
 
 
 def _ratio_bar(evidence: Evidence, at: Index) -> Flat:
@@ -87,18 +83,19 @@ def _judged(judged: Entries) -> Columns:
 
 
 def _unjudged(
-    subject: Subject, b: Block, at: Index, array: ArrayEvidence | None, regions: list[Region], judged: Index
+    subject: Subject, b: Block, at: Index, bound: float | None, regions: list[Region], judged: Index
 ) -> Columns:
     """Entries that nobody judged: right within what a certificate bounds their error by, outside of open regions.
 
-    And those that are off by a factor, which directions bear out.
+    And those that are off by a factor, which directions bear out. bound : of the certificate, relative to the root mean
+    square; None without one.
     """
     analytic, no = subject.analytic[at], np.zeros(at.size, bool)
     nothing = np.full(at.size, np.nan)
     known, numerical, bar, wrong = no, nothing, nothing, no
-    if array is not None and array.certificate is not None:
+    if bound is not None:
         known, numerical = ~np.isin(at, judged), analytic
-        bar = array.certificate.relative_to_rms * _rms(subject, b, at)
+        bar = bound * _rms(subject, b, at)
     # What is borne out of a part says nothing where another is open.
     for region in sorted(regions, key=lambda r: r.borne_out is None):
         off, factor = in_box(b, region.box, at), region.borne_out

@@ -136,8 +136,7 @@ def _box(place: Place) -> str:
 
 def _some_lines(place: Place) -> str:
     """`rows 1, 3 and 7 of x`."""
-    axes = ("rows", "columns") if len(place.shape) == 2 else None
-    noun = axes[place.axis] if axes else f"indices of axis {place.axis}"
+    noun = ("rows", "columns")[place.axis] if len(place.shape) == 2 else f"indices of axis {place.axis}"
     named = [str(k) for k in place.lines[:LINES]]
     left = len(place.lines) - len(named)
     said = f"{', '.join(named)} and {left:,} more" if left else f"{', '.join(named[:-1])} and {named[-1]}"
