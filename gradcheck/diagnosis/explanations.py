@@ -65,7 +65,7 @@ def diagnose(subject: Subject, evidence: Evidence, grad: Gradient | None = None)
     counted = bool(of_all) and len(wrong) > 1 and all(cause.kind is Kind.MULTIPLE for cause in of_all)
     if of_all and not counted:
         return Diagnosis(of_all)
-    parts = [scope.one(b) for b in wrong] if len(wrong) > 1 else [scope]
+    parts = [scope.one(b) for b in wrong]
     found = [_explanations(part) for part in parts] if len(wrong) > 1 else [of_all]
     if counted and not all(_factor_of(causes) for causes in found):
         return Diagnosis(of_all)

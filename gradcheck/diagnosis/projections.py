@@ -22,11 +22,11 @@ Axes = tuple[int, ...]
 # A line is called orthogonal to a direction where rounding explains what is left, or the bars do.
 ORTHOGONAL = 1e-9
 # What is taken off each line, the simplest first, and what it is called on either side.
-KINDS = {
+KINDS: dict[str, tuple[Kind, ...]] = {
     "x": (Kind.NOT_PROJECTED, Kind.PROJECTED),
     "1": (Kind.NOT_CENTRED, Kind.CENTRED),
-    "x - 1": (Kind.NOT_SCALED, None),
-    "1, x": (Kind.NOT_NORMALISED, None),
+    "x - 1": (Kind.NOT_SCALED,),
+    "1, x": (Kind.NOT_NORMALISED,),
 }
 # The order of a mean where x is one number along each line: a norm or a softmax of that takes off the same.
 ALIKE = "alike"
@@ -130,7 +130,7 @@ def projected(s: Scope) -> Cause | None:
                 continue
             for kind, added in itertools.product(kinds, ADDED):
                 given_back = kind is not kinds[0]
-                if kind is None or (added and (given_back or "x" not in basis)):
+                if added and (given_back or "x" not in basis):
                     continue
                 # What a few entries show to be one factor needs no look at f.
                 if given_back and not s.complete and factor(s) is not None:
