@@ -18,7 +18,6 @@ from gradcheck.diagnosis.gather import scope_of
 from gradcheck.diagnosis.orders import arrays_moved, folded, rearranged
 from gradcheck.diagnosis.regions import together, two_lines
 from gradcheck.diagnosis.scope import DECADES, Scope, Subject
-from gradcheck.parameters.block import Block
 from gradcheck.results.cause import Cause, Extent, Kind, Place
 from gradcheck.results.certificate import Region
 from gradcheck.results.entries import Entries
@@ -70,7 +69,7 @@ def diagnose(subject: Subject, evidence: Evidence, grad: Gradient | None = None)
     if counted and not all(_factor_of(causes) for causes in found):
         return Diagnosis(of_all)
     open_ = [part for part, causes in zip(parts, found, strict=True) if not causes]
-    found = _shared(scope, wrong, found)
+    found = _shared(scope, found)
     # Before grad is asked elsewhere: one that was computed beforehand stays the same, and may be right.
     # A solver's stop shows in every entry: where directions certify that others are right it is not asked for.
     certified = any(array.certificate is not None for array in evidence.arrays)
@@ -94,10 +93,8 @@ def _factor_of(causes: tuple[Cause, ...]) -> tuple[Kind, float] | None:
     return causes[0].kind, float(f"{causes[0].value:.6g}")
 
 
-def _shared(
-    scope: Scope, blocks: tuple[Block, ...], found: list[tuple[Cause, ...]]
-) -> list[tuple[Cause, ...]]:
-    """What explains each of some arrays, those of one factor together in the place of the first of them."""
+def _shared(scope: Scope, found: list[tuple[Cause, ...]]) -> list[tuple[Cause, ...]]:
+    """What explains each of the arrays, those of one factor together in the place of the first of them."""
     sharing: dict[tuple[Kind, float], list[int]] = {}
     for k, causes in enumerate(found):
         if (factor := _factor_of(causes)) is not None:
@@ -105,7 +102,7 @@ def _shared(
     found = list(found)
     for factor, places in sharing.items():
         if len(places) > 1:
-            whole = _explanations(scope.part(tuple(blocks[k] for k in places)))
+            whole = _explanations(scope.part(tuple(scope.blocks[k] for k in places)))
             if _factor_of(whole) == factor:
                 for k in places:
                     found[k] = whole if k == places[0] else ()

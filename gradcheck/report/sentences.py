@@ -23,13 +23,12 @@ SECOND = "J^T J (Gauss-Newton) for the Hessian, the second derivatives of the re
 QUOTIENT = "a difference quotient in the place of the derivative, or the derivative at a point beside x?"
 STALE = "a stale cache, x is not used, or used in steps alone (a sign, an argmax)?"
 UNITS = {
+    **dict.fromkeys(("ln 10", "1/ln 10", "ln 2", "1/ln 2"), "a logarithm to another base?"),
     "1/|numerical|": "a gradient divided by its norm?",
     "-1/|numerical|": "a direction of descent, of length 1?",
     "180/pi": "degrees for radians?",
     "pi/180": "radians for degrees?",
 }
-BASES = ("ln 10", "1/ln 10", "ln 2", "1/ln 2")
-
 MOVED = "{name} is {c.kind.value}: {c.order} fits"
 # What is said of a cause c, by its kind, or its kind and `order`; TOLD makes the other sentences. where : its place.
 # name : of its arrays. each : " in each row", or nothing for all of x. of : "each row of x", or "x".
@@ -149,8 +148,8 @@ def _factor(c: Cause) -> str:
     larger = abs(value) > 1.0
     if c.length is None:
         known = c.origin or _constant(value, bar)
-        meaning = UNITS.get(c.origin) or ("a logarithm to another base?" if c.origin in BASES else "")
-        if c.origin.endswith("f(x)") or c.origin.endswith("f(x))"):
+        meaning = UNITS.get(c.origin, "")
+        if "f(x)" in c.origin:
             meaning = "the derivative of another function of f?"
         if c.span is not None:
             meaning = _lengths(*c.span)
