@@ -181,24 +181,20 @@ def _opposite(s: Scope) -> Cause | None:
     """Two entries, or lines, off by equal and opposite amounts: what flows from one to the other is left out."""
     off, slack = s.analytic - s.numerical, s.slack(s.numerical)
     if s.wrong.sum() == 2:
-        pair = [np.flatnonzero(s.wrong)[k : k + 1] for k in range(2)]
-        names = [s.parameters.name(int(s.at[at[0]])) for at in pair]
+        pair = {s.parameters.name(int(s.at[k])): np.array([k]) for k in np.flatnonzero(s.wrong)}
+    elif len(s.blocks) == 1 and s.whole and s.complete:
+        pair = two_lines(s.blocks[0], s.at, s.wrong)
     else:
-        found = (
-            two_lines(s.blocks[0], s.at, s.wrong) if len(s.blocks) == 1 and s.whole and s.complete else None
-        )
-        if found is None:
-            return None
-        names, pair = found
-    one, other = pair
-    large = np.minimum(np.abs(off[one]), np.abs(off[other])) > 10.0**DECADES * np.maximum(
-        slack[one], slack[other]
-    )
+        return None
+    if not pair:
+        return None
+    (first, one), (second, other) = pair.items()
+    size = np.minimum(np.abs(off[one]), np.abs(off[other]))
+    large = size > 10.0**DECADES * np.maximum(slack[one], slack[other])
     if not large.any() or not (np.abs(off[one] + off[other]) <= slack[one] + slack[other]).all():
         return None
-    return Cause(
-        Kind.OPPOSITE, s.wrong_place(), value=float(np.max(np.abs(off[one]))), moves=((names[0], names[1]),)
-    )
+    most = float(np.max(np.abs(off[one])))
+    return Cause(Kind.OPPOSITE, s.wrong_place(), value=most, moves=((first, second),))
 
 
 def _between(everything: Scope) -> Cause | None:

@@ -54,9 +54,8 @@ def scope_of(subject: Subject, evidence: Evidence) -> Scope:
     columns["ratio_bar"] = _ratio_bar(evidence, columns["at"])
     order = np.argsort(columns["at"], kind="stable")
     undecided = judged.coordinates[judged.judgement.inconclusive]
-    return Scope(
-        subject, blocks, undecided=undecided, absent=absent, **{k: v[order] for k, v in columns.items()}
-    )
+    ordered = {name: column[order] for name, column in columns.items()}
+    return Scope(subject, blocks, undecided=undecided, absent=absent, **ordered)
 
 
 def _ratio_bar(evidence: Evidence, at: Index) -> Flat:

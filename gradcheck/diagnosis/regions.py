@@ -50,23 +50,17 @@ class Marked:
         ranges = []
         for along in np.unravel_index(self.at - block.start, block.shape):
             inner, outer = along[self.bad], along[self.bad | ~self.known]
-            starts, stops = (
-                np.arange(outer.min(), inner.min() + 1),
-                np.arange(inner.max(), outer.max() + 1) + 1,
-            )
+            starts = np.arange(outer.min(), inner.min() + 1)
+            stops = np.arange(inner.max(), outer.max() + 1) + 1
             ranges.append((starts, stops))
         tried = math.prod(starts.size * stops.size for starts, stops in ranges)
         # One entry more changes a sum by about the spread of the terms: so near do accidents come to it.
         accidents = 2.0 * off / np.maximum(np.sqrt(np.mean(terms**2, axis=1)), 1e-300)
         if tried > BLOCKS or tried * float(np.prod(accidents)) > ACCIDENT:
             return None
-        agree = np.all(
-            [
-                np.abs(_of_blocks(these.reshape(block.shape), ranges) - value) <= bar
-                for these, value, bar in zip(terms, sums, off, strict=True)
-            ],
-            0,
-        )
+        agree: Mask | bool = True
+        for these, value, bar in zip(terms, sums, off, strict=True):
+            agree &= np.abs(_of_blocks(these.reshape(block.shape), ranges) - value) <= bar
         found = np.argwhere(agree)
         if len(found) != 1:
             return None
@@ -145,9 +139,8 @@ def _of_blocks(terms: Flat, ranges: Sequence[tuple[Index, Index]]) -> Flat:
     for k, (starts, stops) in enumerate(ranges):
         axis = 2 * k
         sums = np.insert(terms.cumsum(axis), 0, 0.0, axis)
-        terms = np.expand_dims(sums.take(stops, axis), axis) - np.expand_dims(
-            sums.take(starts, axis), axis + 1
-        )
+        above, below = sums.take(stops, axis), sums.take(starts, axis)
+        terms = np.expand_dims(above, axis) - np.expand_dims(below, axis + 1)
     return terms
 
 
@@ -224,18 +217,16 @@ def one_line(block: Block, at: Index) -> Place | None:
     return None
 
 
-def two_lines(block: Block, at: Index, wrong: Mask) -> tuple[list[str], list[Index]] | None:
+def two_lines(block: Block, at: Index, wrong: Mask) -> dict[str, Index]:
     """The names of the two rows, or columns, that hold all wrong entries of a matrix, and where their entries are."""
     if len(block.shape) != 2 or block.is_complex:
-        return None
+        return {}
     for axis, along in enumerate(np.unravel_index(at - block.start, block.shape)):
         lines = np.unique(along[wrong])
         if lines.size == 2 and block.shape[1 - axis] > 1:
             noun = ("row", "column")[axis]
-            return [f"{noun} {k} of {block.name}" for k in lines.tolist()], [
-                np.flatnonzero(along == k) for k in lines
-            ]
-    return None
+            return {f"{noun} {k} of {block.name}": np.flatnonzero(along == k) for k in lines.tolist()}
+    return {}
 
 
 def _lines(block: Block, count: int, axis: int, lines: Index) -> Place:

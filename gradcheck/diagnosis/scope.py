@@ -256,11 +256,8 @@ class Scope:
 
     def mends(self, explained: Flat, choices: float = 0.0) -> bool:
         """Whether an explanation without fitted constants holds for every entry of its arrays."""
-        return (
-            bool(self.fits(explained).all())
-            and self.convinces(explained, choices=choices)
-            and self.confirmed(explained) is not False
-        )
+        fits = bool(self.fits(explained).all()) and self.convinces(explained, choices=choices)
+        return fits and self.confirmed(explained) is not False
 
     def confirmed(self, explained: Flat) -> bool | None:
         """Whether f bears an explanation out along a random direction; None where every entry is known, or f is not."""

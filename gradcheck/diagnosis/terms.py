@@ -180,26 +180,23 @@ def _chain(s: Scope, t: Flat, fitted: bool) -> Cause | None:
     varied = np.ptp(np.abs(t[wrong])) > 1e-3 * np.max(np.abs(t[wrong]))
     if not varied or not np.isfinite(t[wrong]).all():
         return None
-    c, known = 1.0, None
+    c, name = 1.0, ""
     if fitted:
         slack = s.slack(s.numerical)[wrong]
         c = float(slope((t * s.numerical)[wrong] / slack, s.analytic[wrong] / slack))
         spread = float(np.min((s.bar / np.abs(s.numerical))[wrong]))
         known = constant(s, c, spread, ("-1", "2", "1/2", "-2", "-1/2"))
-        c = known[1] if known is not None else c
+        name, c = ("", c) if known is None else known
         if not 1e-300 < abs(c) < 1e300:
             return None
     lost = np.where(s.analytic == 0.0, np.nan_to_num(s.numerical), np.nan)
     explained = np.where(t == 0.0, lost, s.analytic / (c * t))
-    place = s.holds(
-        explained, free=int(fitted and known is None), choices=math.log10(4 * len(CHAIN)), anywhere=False
-    )
+    free, choices = int(fitted and not name), math.log10(4 * len(CHAIN))
+    place = s.holds(explained, free=free, choices=choices, anywhere=False)
     if place is None:
         return None
     # The function was chosen, too: where a constant alone fits as well, as where t hardly varies, that is what is said.
-    return Cause(
-        Kind.PARAMETRISATION, place, 2 * int(fitted), value=c, order=known[0] if known is not None else ""
-    )
+    return Cause(Kind.PARAMETRISATION, place, 2 * int(fitted), value=c, order=name)
 
 
 def delta(s: Scope) -> Cause | None:

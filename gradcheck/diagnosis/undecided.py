@@ -73,10 +73,8 @@ def undecided_entries(
     ended = ended_by(evidence.interrupted, given.budgeted) if common is Limit.BUDGET else Ended.NOTHING
     kink = (float(found.left[row]), float(found.right[row])) if common is Limit.KINK else None
     # What is off by more than is allowed was left open for another reason: it does not agree.
-    apart = abs(evidence.analytic[row] - found.value[row])
-    known = bool(np.isfinite(found.error[row])) and (
-        kink is not None or bool(apart <= judgement.allowed[row])
-    )
+    agrees = kink is not None or abs(evidence.analytic[row] - found.value[row]) <= judgement.allowed[row]
+    known = bool(np.isfinite(found.error[row]) and agrees)
     sized = all(limit in SIZED for limit in limits) and bool(np.isfinite(found.error[rows]).all())
     return Undecided(
         parameters.name(int(evidence.coordinates[row])), common, ended, int(rows.size), total,

@@ -32,20 +32,17 @@ def untold(
         nothing &= analytic is not None and not analytic.any()
     # Rounding leaves 1e-17 where 0 is meant: what is within its bars is 0 as far as f shows.
     within = " within its error bars" if nothing and entries.analytic.any() else ""
+    still = [] if analytic is None else [b.name for b in parameters.blocks if not analytic[b.slice].any()]
     if entries.judgement.subgradient.any():
         notes.append(f"what f is on either side of a kink does not show at it; {ELSEWHERE}")
     elif nothing:
         notes.append(
             f"the {given.noun} is 0 here{within}: a mistake that vanishes with it does not show; {ELSEWHERE}"
         )
-    else:
-        still = [] if analytic is None else [b.name for b in parameters.blocks if not analytic[b.slice].any()]
-        if still:
-            named = ", ".join(map(short, still[:3])) + (
-                f" and {len(still) - 3:,} more" if len(still) > 3 else ""
-            )
-            text = f"the {given.noun} of {named} is 0 here: a mistake that vanishes with it does not show"
-            notes.append(f"{text}; {ELSEWHERE}")
+    elif still:
+        more = f" and {len(still) - 3:,} more" if len(still) > 3 else ""
+        text = f"the {given.noun} of {', '.join(map(short, still[:3]))}{more} is 0 here"
+        notes.append(f"{text}: a mistake that vanishes with it does not show; {ELSEWHERE}")
     lost = [] if nothing else _lost(parameters, entries, size)
     hidden = lost + [a.name for a in arrays if a.detectable >= 1.0 and a.name not in lost]
     if hidden and not nothing:
