@@ -136,9 +136,7 @@ def _name_of(value: Any, module: ModuleType | None, own: Any) -> str | None:
 
 def _same(found: Any, value: Any) -> bool:
     # A bound method is made anew whenever it is asked for.
-    return found is value or (
-        isinstance(found, MethodType) and isinstance(value, MethodType) and found == value
-    )
+    return found is value or (type(found) is type(value) is MethodType and found == value)
 
 
 def _resolve(module: ModuleType | None, name: str) -> Any:
@@ -286,6 +284,6 @@ def _nodes(value: Any) -> Iterator[dict[str, Any]]:
         part = left.pop()
         if isinstance(part, dict):
             yield part
-        left.extend(
-            reversed(part.values() if isinstance(part, dict) else part if isinstance(part, list) else ())
-        )
+            left.extend(reversed(part.values()))
+        elif isinstance(part, list):
+            left.extend(reversed(part))

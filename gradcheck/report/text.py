@@ -162,21 +162,18 @@ def _capped(title: str, sentences: tuple[str, ...], limit: int) -> list[str]:
 
 def calls_text(calls: Mapping[str, int]) -> str:
     """`18 evaluations of f, 2 of grad`."""
-    (first, most), *others = calls.items()
-    return ", ".join(
-        [f"{count(most, 'evaluation')} of {first}", *(f"{made:,} of {name}" for name, made in others)]
-    )
+    (first, most), *rest = calls.items()
+    others = [f"{made:,} of {name}" for name, made in rest]
+    return ", ".join([f"{count(most, 'evaluation')} of {first}", *others])
 
 
 def undecided_sentence(u: Undecided) -> str:
     """Why a check is undecided, as a report gives it."""
     name, cause = short(u.name), _limit(u)
     if u.limit is Limit.CONSTANT:
-        told = (
-            f"it is {u.value:.17g} at all"
-            if u.value is not None
-            else "none of its outputs changed at any of the"
-        )
+        told = "none of its outputs changed at any of the"
+        if u.value is not None:
+            told = f"it is {u.value:.17g} at all"
         return f"{name} does not depend on x at all: {told} points around x"
     if u.count:
         text = f"{u.count:,} of {count(u.total, 'entry')} cannot be decided, {name} for one: {cause}"
