@@ -67,11 +67,10 @@ def _place_of_zeros(s: Scope) -> Place | None:
 
 def factor(s: Scope) -> Cause | None:
     """analytic = c x numerical; a c without a meaning is one fitted constant."""
-    g, r, slack = (part[s.wrong] for part in (s.analytic, s.numerical, s.slack(s.numerical)))
     if conjugate(s) is not None:
         return None  # a sign of all imaginary parts is that
-    c = float(1.0 / slope(g / slack, r / slack))
-    spread = float(np.min(np.minimum(s.bar[s.wrong] / np.abs(r), s.ratio_bar[s.wrong])))
+    c = float(1.0 / slope(s, s.analytic, s.numerical))
+    spread = float(np.min(np.minimum(s.bar / np.abs(s.numerical), s.ratio_bar)[s.wrong]))
     if not (1e-300 < abs(c) < 1e300 and spread < 0.1):
         return None
     # Among other factors than a sign and a 2, one of many entries would find one that fits.
@@ -117,8 +116,13 @@ def _over_norm(s: Scope, c: float) -> str:
     return "1/|numerical|" if c > 0 else "-1/|numerical|"
 
 
-def slope(b: Array, d: Array) -> Any:
-    """The least-squares slope of d over b through the origin, by way of numbers that do not overflow."""
+def slope(s: Scope, basis: Array, values: Array) -> Any:
+    """The least-squares slope of the values of the wrong entries over a basis, through the origin.
+
+    In units of the slack, and by way of numbers that do not overflow.
+    """
+    slack = s.slack(s.numerical)[s.wrong]
+    b, d = basis[s.wrong] / slack, values[s.wrong] / slack
     size = np.max(np.abs(b))
     return (b / size) @ d / ((b / size) @ (b / size)) / size
 

@@ -66,8 +66,8 @@ def _left_out(s: Scope, basis: Flat, kind: Kind) -> Cause | None:
     """
     if s.wrong.sum() < 1 + MARGIN:
         return None
-    wrong, slack = s.wrong, s.slack(s.numerical)[s.wrong]
-    strength = float(slope(basis[wrong] / slack, (s.numerical - s.analytic)[wrong] / slack))
+    wrong = s.wrong
+    strength = float(slope(s, basis, s.numerical - s.analytic))
     bar = float(np.min(s.bar[wrong] / np.abs(basis[wrong])))
     added = strength * basis
     # Where the numerical gradient is the term itself, all that is known of analytic is that it is too small.
@@ -182,8 +182,7 @@ def _chain(s: Scope, t: Flat, fitted: bool) -> Cause | None:
         return None
     c, name = 1.0, ""
     if fitted:
-        slack = s.slack(s.numerical)[wrong]
-        c = float(slope((t * s.numerical)[wrong] / slack, s.analytic[wrong] / slack))
+        c = float(slope(s, t * s.numerical, s.analytic))
         spread = float(np.min((s.bar / np.abs(s.numerical))[wrong]))
         known = constant(s, c, spread, ("-1", "2", "1/2", "-2", "-1/2"))
         name, c = ("", c) if known is None else known
@@ -206,16 +205,15 @@ def delta(s: Scope) -> Cause | None:
     x, off = s.x, s.analytic - s.numerical
     if not (x[s.wrong] != 0).all() or np.ptp(np.abs(x[s.wrong])) <= 1e-3 * np.max(np.abs(x[s.wrong])):
         return None
-    slack = s.slack(s.numerical)[s.wrong]
     for lacking in (True, False):
-        basis = (s.numerical if lacking else -s.analytic)[s.wrong] / x[s.wrong]
-        d = float(slope(basis / slack, off[s.wrong] / slack))
+        basis = (s.numerical if lacking else -s.analytic) / x
+        d = float(slope(s, basis, off))
         if not (math.isfinite(d) and d > 0):
             continue
         share = x / (x + d)
         place = s.holds(s.analytic * share if lacking else s.analytic / share, free=1, choices=1.0)
         if place is not None:
-            bar = float(np.min(s.bar[s.wrong] / np.abs(basis)))
+            bar = float(np.min((s.bar / np.abs(basis))[s.wrong]))
             return Cause(Kind.DELTA, place, 1, value=d, bar=bar, lacking=lacking)
     return None
 
@@ -241,9 +239,9 @@ def difference(s: Scope) -> Cause | None:
 
 def _half_step(s: Scope, b: Flat) -> float | None:
     """The factor h/2 with which h/2 b is what every entry is off by; None where no factor fits."""
-    slack = s.slack(s.numerical)[s.wrong]
-    half = float(slope(b[s.wrong] / slack, (s.analytic - s.numerical)[s.wrong] / slack))
-    off, term = s.analytic - s.numerical, half * np.nan_to_num(b)
+    off = s.analytic - s.numerical
+    half = float(slope(s, b, off))
+    term = half * np.nan_to_num(b)
     left = np.abs(off - term)
     # And the term with h^2 besides, whose derivative is taken to be as large as the second one is anywhere.
     crude = CURVATURE * np.abs(term) + 2.0 * abs(half) * np.max(np.abs(term[s.wrong]))
