@@ -56,30 +56,26 @@ class Parameters:
             called = getattr(x, "__name__", type(x).__name__)
             text = f"x must be numbers, not the function {called}: the order is f, its derivative, x"
             raise TypeError(text)
-        leaves: list[tuple[str, NDArray[Any]]] = []
+        leaves: list[tuple[str, NDArray[Any], Any]] = []
         try:
-            root = "x" if _is_leaf(x) else "params"
-            rebuild = _walk(x, root, leaves)
+            rebuild = _walk(x, "x" if _is_leaf(x) else "params", leaves)
         except RecursionError:
             raise ValueError("x is nested too deeply, or is a part of itself") from None
         blocks: list[Block] = []
         notes: list[str] = []
         start = 0
-        for name, array in leaves:
+        for name, array, _ in leaves:
             dtype = computing_dtype(name, array)
             stop = start + array.size * (2 if dtype.kind == "c" else 1)
             blocks.append(Block(name, array.shape, dtype, start, stop))
             start = stop
             if array.dtype.kind in "iub":
                 notes.append(f"{name} was given as {array.dtype} and converted to float64")
-        notes += [
-            f"{name} was given as {kind} and converted to an array of NumPy{dropped}"
-            for name, kind, dropped in _foreign(x, root)
-        ]
+        notes += [f"{name} was given as {said}" for name, _, leaf in leaves if (said := _foreign(leaf))]
         parameters = cls(tuple(blocks), tuple(notes), rebuild)
         if parameters.size == 0:
             raise ValueError(f"x holds no numbers: {x!r}; a gradient needs at least one parameter")
-        return parameters, _finite(parameters, parameters._gather([array for _, array in leaves]))
+        return parameters, _finite(parameters, parameters._gather([array for _, array, _ in leaves]))
 
     @cached_property
     def size(self) -> int:
@@ -333,10 +329,13 @@ def _children(x: Any) -> tuple[list[tuple[str, Any]], Callable[[list[Any]], Any]
     )
 
 
-def _walk(x: Any, name: str, leaves: list[tuple[str, NDArray[Any]]]) -> Callable[[list[Any]], Any]:
-    """Append the leaves of `x` in order; return the function that builds a tree from as many new leaves."""
+def _walk(x: Any, name: str, leaves: list[tuple[str, NDArray[Any], Any]]) -> Callable[[list[Any]], Any]:
+    """Append the leaves of `x` in order; return the function that builds a tree from as many new leaves.
+
+    leaves : the name of each, the array that it is, and what was given.
+    """
     if _is_leaf(x):
-        leaves.append((name, leaf_array(x, name)))
+        leaves.append((name, leaf_array(x, name), x))
         position = len(leaves) - 1
         if isinstance(x, np.ndarray) and x.ndim == 0:
             return lambda values: np.asarray(values[position])
@@ -368,14 +367,13 @@ def _alike(one: Any, other: Any) -> bool:
         return False
 
 
-def _foreign(x: Any, name: str) -> list[tuple[str, str, str]]:
-    """The leaves that are more than plain arrays: their names, their kinds, and what f and grad do not get of them."""
-    if not _is_leaf(x):
-        return [found for suffix, child in _children(x)[0] for found in _foreign(child, name + suffix)]
+def _foreign(x: Any) -> str:
+    """What a leaf is that is more than a plain array, and what f and grad do not get of it; empty for others."""
     if type(x) in (np.ndarray, np.memmap) or isinstance(x, list | tuple) or _is_number(x):
-        return []
+        return ""
     what = dropped(x)
-    return [(name, kind_of(x), f"; {what} not passed on: f and grad may build it again" if what else "")]
+    rest = f"; {what} not passed on: f and grad may build it again" if what else ""
+    return f"{kind_of(x)} and converted to an array of NumPy{rest}"
 
 
 def _collected(tree: Any, name: str, expected: set[str]) -> dict[str, Any]:
