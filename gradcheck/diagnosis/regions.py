@@ -45,7 +45,7 @@ class Marked:
         None where several have them, or so many could that one may by accident.
         """
         block = self.block
-        if block.is_complex or self.at.size < block.size:
+        if block.is_complex:
             return None
         ranges = []
         for along in np.unravel_index(self.at - block.start, block.shape):

@@ -159,7 +159,7 @@ def _arrays(path: Path, document: dict[str, Any]) -> Arrays:
             raise DataError(
                 f"{path}: altered: its arrays are not the name of a file, as {OLD_SCHEMAS[0]} has it"
             )
-        return read_arrays(path.parent / Path(str(told)).name)
+        return read_arrays(path.parent / Path(told).name)
     try:
         return as_arrays(told)
     except (*DAMAGED, KeyError) as error:
