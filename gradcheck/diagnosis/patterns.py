@@ -23,11 +23,11 @@ Array = NDArray[np.floating[Any]]
 FLOAT32_OFF = 64 * float(np.finfo(np.float32).eps)
 # A factor of 10 or more is an N for a person to recognise (a batch size); a 3 may come from anything.
 LEAST_N = 10
-# Factors that mistakes of units and bases make. They are told from other numbers by so many digits, at the least.
+# Factors that mistakes of units, bases and powers make. They are told from other numbers by so many digits, at the least.
 CONSTANTS = {
     "ln 10": math.log(10.0), "1/ln 10": 1.0 / math.log(10.0), "ln 2": math.log(2.0), "1/ln 2": 1.0 / math.log(2.0),
     "180/pi": 180.0 / math.pi, "pi/180": math.pi / 180.0, "2 pi": 2.0 * math.pi, "1/(2 pi)": 0.5 / math.pi,
-    "pi": math.pi, "1/pi": 1.0 / math.pi,
+    "pi": math.pi, "1/pi": 1.0 / math.pi, "3": 3.0, "1/3": 1.0 / 3.0,
 }  # fmt: skip
 DIGITS = 1e-4
 # Factors that powers and squares make as well: no ratio of lengths is read into them.
@@ -165,7 +165,8 @@ def _constant(s: Scope, c: float, spread: float) -> Cause | None:
         return None
     name, value = found
     parts = name.split("/")
-    lengths = (float(parts[0]), float(parts[1])) if len(parts) == 2 and all(map(str.isdigit, parts)) else None
+    of_axes = name not in CONSTANTS and len(parts) == 2 and all(map(str.isdigit, parts))
+    lengths = (float(parts[0]), float(parts[1])) if of_axes else None
     return Cause(Kind.FACTOR, ANYWHERE, value=value, origin=name, span=lengths)
 
 

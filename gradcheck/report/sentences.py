@@ -28,6 +28,7 @@ UNITS = {
     "-1/|numerical|": "a direction of descent, of length 1?",
     "180/pi": "degrees for radians?",
     "pi/180": "radians for degrees?",
+    **dict.fromkeys(("3", "1/3"), "a power, as d(x^3) = 3 x^2 dx, or what is there three times?"),
 }
 MOVED = "{name} is {c.kind.value}: {c.order} fits"
 # What is said of a cause c, by its kind, or its kind and `order`; TOLD makes the other sentences. where : its place.

@@ -754,12 +754,22 @@ def test_an_entry_that_should_be_zero_is_no_multiple():
     assert explain(changed(V, 2, 0.0), changed(V, 2, 0.5)) == ()
 
 
-@pytest.mark.parametrize("c", [3.0, 1 / 3, -7.0, 1.5])
+@pytest.mark.parametrize("c", [5.0, 1 / 7, -7.0, 1.5])
 def test_a_factor_that_is_no_length_gets_no_meaning(c):
-    """3 may come from anything where no axis has three entries."""
+    """5 may come from anything where no axis has five entries."""
     (sentence,) = explain(V, c * V)
 
     assert sentence == f"analytic = {c:.6g} x numerical in all 6 entries of x"
+
+
+@pytest.mark.parametrize(("c", "known"), [(3.0, "3"), (1 / 3, "1/3")])
+def test_a_third_may_be_that_of_a_power(c, known):
+    """Where no axis has three entries: of these a mean is said."""
+    (sentence,) = explain(V, c * V)
+
+    meaning = "a power, as d(x^3) = 3 x^2 dx, or what is there three times?"
+    assert sentence == f"analytic = {known} x numerical in all 6 entries of x: {meaning}"
+    assert "3.001" in explain(V, 3.001 * V)[0]
 
 
 def test_a_factor_near_one_is_given_with_the_digits_that_tell_it_from_one():
