@@ -114,7 +114,7 @@ def inspect_again(
 ) -> tuple[Finding, ...]:
     """What a second call of f at x adds, where `inspect` left it out."""
     findings = list(inspection.findings)
-    value = _call_f(objective, x, findings)[0]
+    value = call_f(objective, x, findings)[0]
     if not any(finding.final for finding in findings):
         findings += _differing(objective, x, inspection.f_x, value, room)
     return tuple(findings[len(inspection.findings) :])
@@ -122,8 +122,8 @@ def inspect_again(
 
 def _differing(objective: Objective, x: Flat, first: Any, second: Any, room: Room) -> list[Finding]:
     """What there is to say of the values of two calls at x."""
-    again, beside = partial(_value_at, objective, x), partial(values_beside, objective, x, room)
-    return said_of_two_values("", first, second, again, beside)
+    beside = partial(values_beside, objective, x, room)
+    return said_of_two_values("", first, second, partial(objective.value, x), beside)
 
 
 def _inspect_f(
@@ -131,7 +131,7 @@ def _inspect_f(
 ) -> tuple[Any, list[Any]]:
     values, gradients, kept, given = [], [], [], []
     for _ in range(calls):
-        value, gradient, tree = _call_f(objective, x, findings)
+        value, gradient, tree = call_f(objective, x, findings)
         if any(finding.final for finding in findings):
             return np.nan, []
         values.append(value)
@@ -154,8 +154,8 @@ def _inspect_f(
     return first, kept
 
 
-def _call_f(objective: Objective, x: Flat, findings: list[Finding]) -> tuple[Any, Any, Any]:
-    """One call of f at x: value, gradient or None, and the tree that f was given."""
+def call_f(objective: Objective, x: Flat, findings: list[Finding]) -> tuple[Any, Any, Any]:
+    """One call of f at x: value, gradient or None, and the tree that f was given; what is wrong is appended."""
     tree = objective.parameters.unflatten(x.copy())
     try:
         with callers_arithmetic():
@@ -175,12 +175,6 @@ def _call_f(objective: Objective, x: Flat, findings: list[Finding]) -> tuple[Any
 def raised_by(who: str, error: Exception, parameters: Parameters) -> None:
     """Note who raised it, and what of x is not what the caller passed."""
     error.add_note("; ".join([f"gradcheck: raised by {who} at x", *parameters.notes]))
-
-
-def _value_at(objective: Objective, x: Flat) -> Any:
-    """F at x once more, whatever it raises."""
-    with callers_arithmetic():
-        return objective.at(objective.parameters.unflatten(x.copy()))[0]
 
 
 def _call_grad(

@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck._typing import Flat
 from gradcheck.function.arithmetic import callers_arithmetic
-from gradcheck.function.contract import Inspection, Room, changed, is_pair, misfit, raised_by
+from gradcheck.function.contract import Inspection, Room, call_f, changed, is_pair, misfit
 from gradcheck.function.matrix import Dense, Matrix, Sparse, matrix_dtype, read_matrix
 from gradcheck.function.objective import NotScalarError
 from gradcheck.function.repeat import Repeat, said_of_two_values, values_beside
@@ -28,20 +28,9 @@ def call_outputs(
     """f(x), (m,), from two calls, or one; what is wrong with them is appended to `findings`."""
     seen: list[Flat] = []
     for _ in range(calls):
-        tree = objective.parameters.unflatten(x.copy())
-        try:
-            with callers_arithmetic():
-                values = objective.at(tree)[0]
-        except NotScalarError as error:
-            findings.append(Finding(str(error), Outcome.INCONCLUSIVE, final=True))
+        seen.append(call_f(objective, x, findings)[0])
+        if any(finding.final for finding in findings):
             return np.full(1, np.nan)
-        except Exception as error:
-            raised_by("f", error, objective.parameters)
-            raise
-        seen.append(values)
-        moved = changed(objective.parameters, tree, x)
-        if moved and not findings:
-            findings.append(Finding(f"f changes x: {moved}", Outcome.INCONCLUSIVE))
     bad = np.flatnonzero(~np.isfinite(seen[0]))
     if bad.size:
         name = output_name(objective.shape or (), int(bad[0]))
@@ -70,13 +59,10 @@ def _differing(objective: VectorObjective, x: Flat, first: Flat, second: Flat, r
         return []
     k = int(apart[np.argmax(np.abs(first - second)[apart])])
     name = output_name(objective.shape or (), k)
-
-    def again() -> float:
-        with callers_arithmetic():
-            return float(objective.at(objective.parameters.unflatten(x.copy()))[0][k])
-
     beside = partial(values_beside, objective, x, room, k)
-    return said_of_two_values(f"{name} is ", float(first[k]), float(second[k]), again, beside)
+    return said_of_two_values(
+        f"{name} is ", float(first[k]), float(second[k]), lambda: float(objective.value(x)[k]), beside
+    )
 
 
 def inspect_jacobian(
