@@ -10,13 +10,12 @@ from typing import Any, Unpack
 import numpy as np
 import scipy.sparse
 
-from gradcheck._typing import Flat, Index
 from gradcheck.checks.jacobian import Problem, judge_jacobian
 from gradcheck.driver.combine import combine, in_turn
 from gradcheck.driver.options import Given, Options, check_flag, finished, spelled_out, told
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.contract import is_pair
-from gradcheck.function.matrix import Dense, Matrix, Sparse
+from gradcheck.function.matrix import Dense, Matrix, Sparse, values_at
 from gradcheck.function.objective import NotScalarError
 from gradcheck.numerics.tangents import ROUNDING, root_mean_square
 from gradcheck.parameters.leaves import as_array
@@ -161,8 +160,10 @@ def asymmetry(
         rounding = eps ** (2 / 3) * np.minimum(rms[i], rms[j]) + ROUNDING * eps * np.maximum(rms[i], rms[j])
         allowed = rtol * np.maximum(np.abs(one), np.abs(other)) + rounding + atol
         if judged is not None:
+            found = latest(judged)
             for entries in (i, j), (j, i):
-                allowed = allowed + _bars(judged, np.ravel_multi_index(entries, matrix.shape))
+                wanted = np.ravel_multi_index(entries, matrix.shape)
+                allowed = allowed + values_at(found.coordinates, 3.0 * found.estimate.error, wanted)
         excess = apart.data / np.maximum(allowed, np.finfo(float).tiny)
         k = int(np.argmax(excess))
         if excess[k] <= 1.0:
@@ -181,17 +182,6 @@ def asymmetry(
     if apart_by <= max(rtol, ROUNDING * eps) * weight + atol:
         return []
     return [Finding(f"hess is not symmetric: u.Hv is {u @ hv:.8g}, v.Hu is {v @ hu:.8g}", Outcome.FAIL)]
-
-
-def _bars(judged: Entries, entries: Index) -> Flat:
-    """3 E of some entries of H (k,), 0 for those that were not measured."""
-    found = latest(judged)
-    if found.coordinates.size == 0:
-        return np.zeros(entries.size)
-    order = np.argsort(found.coordinates)
-    known = found.coordinates[order]
-    at = np.minimum(np.searchsorted(known, entries), known.size - 1)
-    return np.asarray(np.where(known[at] == entries, 3.0 * found.estimate.error[order][at], 0.0))
 
 
 def and_hessian(

@@ -148,15 +148,9 @@ class Sparse:
 
     def entries(self, rows: Index, columns: Index) -> Flat:
         """J[rows, columns], (L,)."""
-        # A search in the sorted places of what is stored: the library's own indexing takes seconds for 1e5.
         coo, n = self.array.tocoo(), self.shape[1]
         places = coo.row.astype(np.int64) * n + coo.col
-        if places.size == 0:
-            return np.zeros(rows.size)
-        order = np.argsort(places)
-        wanted = rows.astype(np.int64) * n + columns
-        at = np.minimum(np.searchsorted(places[order], wanted), places.size - 1)
-        return np.where(places[order][at] == wanted, coo.data[order][at], 0.0)
+        return values_at(places, coo.data, rows.astype(np.int64) * n + columns)
 
     def largest(self, tangent: Flat) -> Flat:
         """(m,) the largest term of each row of J v."""
@@ -172,6 +166,16 @@ class Sparse:
         """J' of a square J."""
         array = scipy.sparse.csc_array(self.array.T)
         return Sparse(array, array)
+
+
+def values_at(places: Index, values: Flat, wanted: Index) -> Flat:
+    """The values at the places wanted, (k,); 0 where there is none."""
+    # A search in the sorted places: indexing of sparse matrices takes seconds for 1e5.
+    if places.size == 0:
+        return np.zeros(wanted.size)
+    order = np.argsort(places)
+    at = np.minimum(np.searchsorted(places[order], wanted), places.size - 1)
+    return np.where(places[order][at] == wanted, values[order][at], 0.0)
 
 
 @dataclass(frozen=True)
