@@ -309,14 +309,19 @@ def _evaluate(sent: Objective, x: Flat, lines: Lines, rows: Index, offsets: Flat
         return objective.along(lines.through(x), rows, offsets), objective.left_domain
 
 
+def array_from(result: Any, wanted: str) -> NDArray[Any]:
+    """What f returned as an array, an empty one of objects where it is none; wanted : what f must return."""
+    try:
+        return as_array(result)
+    except ForeignArrayError as error:
+        raise NotScalarError(f"f must return {wanted}; {error}") from None
+    except (ValueError, TypeError):
+        return np.empty(0, object)
+
+
 def as_real(result: Any, dtype: np.dtype[Any]) -> Any:
     """One real number from what f returned; NotScalarError says what it was."""
-    try:
-        array = as_array(result)
-    except ForeignArrayError as error:
-        raise NotScalarError(f"f must return one real number; {error}") from None
-    except (ValueError, TypeError):
-        array = np.empty(0, object)
+    array = array_from(result, "one real number")
     if array.size != 1 or array.dtype.kind not in "fiub":
         several = ELSEWHERE if array.size > 1 else ""
         raise NotScalarError(f"f must return one real number; it returned {_described(result)}{several}")

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
 from gradcheck.function.lines import Family, Lines
-from gradcheck.function.objective import NOWHERE, STACKED, NotScalarError, Objective
+from gradcheck.function.objective import NOWHERE, STACKED, NotScalarError, Objective, array_from
 from gradcheck.function.workers import dealt, workers
-from gradcheck.parameters.leaves import ForeignArrayError, as_array
 
 
 class VectorObjective(Objective):
@@ -76,12 +75,7 @@ class VectorObjective(Objective):
         return np.array(array.ravel(), self.parameters.dtype)
 
     def _as_array(self, result: Any) -> NDArray[Any]:
-        try:
-            array = as_array(result)
-        except ForeignArrayError as error:
-            raise NotScalarError(f"f must return an array of real numbers; {error}") from None
-        except (ValueError, TypeError):
-            array = np.empty(0, object)
+        array = array_from(result, "an array of real numbers")
         if array.dtype.kind not in "fiub" or array.size == 0:
             plain = isinstance(result, np.ndarray | np.generic)
             what = f"{array.dtype} of shape {array.shape}" if plain else f"{result!r:.60}"
