@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradcheck._version import __version__
-from gradcheck.cli.check import check
+from gradcheck.cli.check import check, output_file
 from gradcheck.cli.commands import diff, new, replay
 from gradcheck.cli.outputs import (
     FAILED,
@@ -74,19 +74,18 @@ for command in (check, new, replay, diff):
     main.add_command(command)
 
 
+_cases = click.argument("cases", nargs=-1, metavar="[PATH|NAME]...")
+_words = click.option(
+    "-k", "words", metavar="WORD", multiple=True,
+    help="Only cases with this in their name; * and ? stand for anything. Several: those that fit any.",
+)  # fmt: skip
+
+
 @main.command()
-@click.argument("cases", nargs=-1, metavar="[PATH|NAME]...")
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(path_type=Path),
-    help="Write every row to this file; - is the standard output.",
-)
-@click.option(
-    "--html",
-    "html_file",
-    type=click.Path(path_type=Path),
-    help="Write a page with every comparison and figure to this file; - is the standard output.",
+@_cases
+@output_file("--json", "PATH", "Write every row to this file; - is the standard output.")
+@output_file(
+    "--html", "PATH", "Write a page with every comparison and figure to this file; - is the standard output."
 )
 @click.option("--figures", type=click.Path(path_type=Path), metavar="DIR", help="Write the figures here.")
 @click.option("--figure-format", type=click.Choice(["png", "svg"]), default="png", show_default=True)
@@ -96,10 +95,7 @@ for command in (check, new, replay, diff):
     metavar="DIR",
     help="Folder with the four MNIST files, gzipped or not.",
 )
-@click.option(
-    "-k", "words", metavar="WORD", multiple=True,
-    help="Only cases with this in their name; * and ? stand for anything. Several: those that fit any.",
-)  # fmt: skip
+@_words
 @click.option("--fast", is_flag=True, help="Cut training to what shows the trend.")
 @click.option("--numerical", is_flag=True, help="Train by numerical differentiation in full.")
 @click.option("--fresh", is_flag=True, help="Begin trainings afresh that an earlier run left unfinished.")
@@ -168,11 +164,8 @@ def run(
 
 
 @main.command("list")
-@click.argument("cases", nargs=-1, metavar="[PATH|NAME]...")
-@click.option(
-    "-k", "words", metavar="WORD", multiple=True,
-    help="Only cases with this in their name; * and ? stand for anything. Several: those that fit any.",
-)  # fmt: skip
+@_cases
+@_words
 def list_cases(cases: tuple[str, ...], words: tuple[str, ...]) -> int:
     """List the cases (default: those in cases/) with section and title."""
     from gradcheck.cli.tables import new_console, show_cases
@@ -188,31 +181,22 @@ def list_cases(cases: tuple[str, ...], words: tuple[str, ...]) -> int:
 @click.argument("dataset", type=click.Choice(["mnist"]))
 def fetch(dataset: str) -> None:
     """Download a data set into the user cache, with checksums; `run` then uses it."""
-    from gradcheck.errors import DataError
     from gradcheck.textbook.mnist import fetch_mnist
 
-    try:
-        folder = fetch_mnist(progress=sys.stderr.isatty())
-    except DataError as error:
-        raise BadInput(one_line(error)) from error
-    click.echo(f"{dataset}: in {folder}")
+    click.echo(f"{dataset}: in {fetch_mnist(progress=sys.stderr.isatty())}")
 
 
 def _select(paths: Sequence[str], words: Sequence[str]) -> tuple[list[LoadedCase], bool]:
     """The cases that fit, and whether a file among all of them is broken, which is said; the others are run."""
     from gradcheck.cases.discovery import discover_what_loads
-    from gradcheck.errors import CaseError
 
     if not paths and not any(Path("cases").glob("*.py")):
         raise BadInput(NOTHING_HERE)
-    try:
-        found, broken = discover_what_loads(paths or ("cases",))
-    except CaseError as error:
-        raise BadInput(one_line(error)) from error
+    found, broken = discover_what_loads(paths or ("cases",))
     for each in broken[: None if found else -1]:
         BadInput(one_line(each)).show()
     if not found:
-        raise BadInput(one_line(broken[-1])) from broken[-1]
+        raise broken[-1]
     fits = [f"*{word.lower()}*" for word in words] or ["*"]
     selected = [one for one in found if any(fnmatchcase(one.name.lower(), each) for each in fits)]
     if not selected:
@@ -226,13 +210,9 @@ def _checked_data(data: Path | None, loaded: Sequence[LoadedCase]) -> list[Path]
     asked = os.environ.get("GRADCHECK_MNIST") and any("mnist" in one.case.needs for one in loaded)
     if data is None and not asked:
         return []
-    from gradcheck.errors import DataError
     from gradcheck.textbook.mnist import load_mnist
 
-    try:
-        load_mnist(normalize=False, data=data)
-    except DataError as error:
-        raise BadInput(one_line(error)) from error
+    load_mnist(normalize=False, data=data)
     return [*Path(data or os.environ["GRADCHECK_MNIST"]).glob("*-ubyte*")]
 
 

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 METHODS = ("auto", "sweep", "directions", "complex")
 FIGURES = (".png", ".svg", ".pdf")
-# What the check of a Jacobian has no use for.
-OF_GRADIENTS = ("hessian",)
 # What messages of the functions say, and what it is on the command line.
 SAID = {
     "with grad=True f must return": "without MODULE:GRAD, F must return",
@@ -53,7 +51,8 @@ class _AsTyped(Command):
         return super().parse_args(ctx, args)
 
 
-def _file(option: str, metavar: str, text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def output_file(option: str, metavar: str, text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """An option that names a file to write; `--json` gives the argument `json_file`."""
     return click.option(
         option, f"{option[2:]}_file", type=click.Path(path_type=Path), metavar=metavar, help=text
     )
@@ -88,10 +87,10 @@ def _file(option: str, metavar: str, text: str) -> Callable[[Callable[..., Any]]
 @click.option("--n-jobs", type=int, metavar="N", help="Workers; -1 is every processor.")
 @click.option("--progress", is_flag=True, help="Show a bar of the evaluations, on the standard error.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the random directions.")
-@_file("--json", "FILE", "Write the report to this file; - is the standard output.")
-@_file("--html", "FILE", "Write the report and its figures as a page; - is the standard output.")
-@_file("--plot", "FILE.png", "Write the figure of the report: .png, .svg or .pdf.")
-@_file("--save", "FILE.json", "Write a file for `replay` and `diff`.")
+@output_file("--json", "FILE", "Write the report to this file; - is the standard output.")
+@output_file("--html", "FILE", "Write the report and its figures as a page; - is the standard output.")
+@output_file("--plot", "FILE.png", "Write the figure of the report: .png, .svg or .pdf.")
+@output_file("--save", "FILE.json", "Write a file for `replay` and `diff`.")
 def check(
     f: str, grad: str | None, at: str, args: str | None, jacobian: bool,
     hessian: str | None, bounds: str | None, seed: int,
@@ -209,22 +208,16 @@ def _judged(
     from gradcheck.checks.jacobian import check_jacobian
     from gradcheck.errors import GradientCheckInterrupted
 
-    needed = {"--jacobian": jacobian, "--vectorized": options["vectorized"], "--hessian": options["hessian"]}
-    first = next((option for option, asked in needed.items() if asked), "")
-    if derivative is True and first and first != "--hessian":
-        raise BadInput(f"{first}: MODULE:GRAD is needed")
-    if first == "--hessian" and not (derivative is True or callable(derivative)):
+    needs_grad = "--jacobian" if jacobian else "--vectorized" if options["vectorized"] else ""
+    if needs_grad and derivative is True:
+        raise BadInput(f"{needs_grad}: MODULE:GRAD is needed")
+    if not needs_grad and options["hessian"] and not (derivative is True or callable(derivative)):
         raise BadInput(f"--hessian: MODULE:GRAD must be a function, not {type(derivative).__name__}")
-    if jacobian:
-        given = [f"--{name.replace('_', '-')}" for name in OF_GRADIENTS if options[name]]
-        if given:
-            raise BadInput(f"--jacobian: {given[0]} is not for it")
-        options = {name: value for name, value in options.items() if name not in OF_GRADIENTS}
+    if jacobian and options.pop("hessian"):
+        raise BadInput("--jacobian: --hessian is not for it")
+    judge: Callable[..., Report] = check_jacobian if jacobian else check_gradient
     try:
-        if jacobian:
-            report = check_jacobian(function, derivative, x, **options)
-        else:
-            report = check_gradient(function, derivative, x, **options)
+        report = judge(function, derivative, x, **options)
     except GradientCheckInterrupted as stop:
         return stop.report, INTERRUPTED
     except KeyboardInterrupt:

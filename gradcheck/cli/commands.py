@@ -69,17 +69,13 @@ def replay(file: Path, trust: bool) -> int:
     Exit status: 0 it passes now; 1 it does not; 2 the file cannot be used.
     """
     from gradcheck.cli.tables import new_console, show_text
-    from gradcheck.errors import DataError, ReplayError
     from gradcheck.replay.changes import compare_reports
     from gradcheck.report.saved import load
 
     console = new_console()
-    try:
-        saved = load(file)
-        with users_code():
-            report, text = _again(saved, console, trust)
-    except (DataError, ReplayError) as error:
-        raise BadInput(one_line(error)) from error
+    saved = load(file)
+    with users_code():
+        report, text = _again(saved, console, trust)
     show_text(console, text)
     was, now = saved.report["outcome"], report["outcome"]
     says = "passes now" if now == "PASS" else f"still {now}" if now == was else f"{now} now"
@@ -104,14 +100,10 @@ def diff(before: Path, after: Path) -> int:
     Exit status: 0 nothing got worse; 1 something did (slower is not worse); 2 a file cannot be used.
     """
     from gradcheck.cli.tables import new_console, show_text
-    from gradcheck.errors import DataError
     from gradcheck.replay.changes import compare_reports
     from gradcheck.report.reading import read_report
 
-    try:
-        changes = compare_reports(read_report(before), read_report(after))
-    except DataError as error:
-        raise BadInput(one_line(error)) from error
+    changes = compare_reports(read_report(before), read_report(after))
     console = new_console()
     if not changes:
         show_text(console, "no difference")

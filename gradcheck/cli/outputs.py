@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from gradcheck.errors import CaseError, DataError, ReplayError
 from gradcheck.files import check_writable, replacing
 from gradcheck.results.words import error_text, short, visible
 
@@ -50,6 +51,8 @@ class Command(click.Command):
                 return super().invoke(ctx)
         except (click.ClickException, click.Abort, KeyboardInterrupt):
             raise
+        except (CaseError, DataError, ReplayError) as error:  # what was given; the message names the file
+            raise BadInput(one_line(error)) from error
         except BaseException as error:  # a module that calls sys.exit(0) would else be a check that passed
             place = traceback.extract_tb(error.__traceback__)[-1]
             said = one_line(error_text(error))
@@ -220,11 +223,10 @@ def figure_folder(folder: Path | None) -> Path | None:
 
 def raised_at(error: BaseException) -> list[str]:
     """Where in the caller's own code it was raised; none where this package refused the arguments."""
-    here = str(Path(__file__).parents[1])
+    others = (str(Path(__file__).parents[1]), "<")
     own = [
-        frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(here)
+        frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(others)
     ]
-    own = [frame for frame in own if not frame.filename.startswith("<")]
     return [f"(at {one_line(own[0].filename)}:{own[0].lineno})"] if own else []
 
 

@@ -133,10 +133,7 @@ def _folded(rows: Iterable[Row]) -> list[Row]:
 def _table(rows: Iterable[Row], width: int) -> Table:
     wide = width >= WIDE
     # The same widths for every case, so that the tables line up below each other.
-    numbers = 10 if wide else 7
-    verdict = 12 if wide else 7
-    name = 20 if wide else 0
-    gaps = 6 if wide else 5
+    name, numbers, verdict, gaps = (20, 10, 12, 6) if wide else (0, 7, 7, 5)
     rest = min(width, PIPE_WIDTH) - name - 2 * numbers - verdict - gaps
     value = max(19, min(36, rest // 3))  # 19: a float64 with all its digits
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim", show_edge=False)
