@@ -25,7 +25,6 @@ MARKER = (
     "the checks of this test, and what INCONCLUSIVE means there; every test with the fixture `gradcheck` has this "
     "marker, and so has every row of a case file"
 )
-POLICIES = ("fail", "skip", "pass")
 
 
 if not TYPE_CHECKING:  # to a type checker a name that is not here is an error
@@ -55,7 +54,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--gradcheck-inconclusive",
-        choices=POLICIES,
+        choices=("fail", "skip", "pass"),
         default="fail",
         help="What a check without a verdict does to its test (default: %(default)s).",
     )

@@ -62,16 +62,6 @@ class Checker:
         check_problem = staticmethod(gradcheck.check_problem)
         check_vjp = staticmethod(gradcheck.check_vjp)
         taylor_test = staticmethod(gradcheck.taylor_test)
-    else:
-        check_adjoint = _as_method("check_adjoint")
-        check_hessian = _as_method("check_hessian")
-        check_hvp = _as_method("check_hvp")
-        check_jacobian = _as_method("check_jacobian")
-        check_jvp = _as_method("check_jvp")
-        check_points = _as_method("check_points")
-        check_problem = _as_method("check_problem")
-        check_vjp = _as_method("check_vjp")
-        taylor_test = _as_method("taylor_test")
 
     def __init__(self, run: Run) -> None:
         """Serve the tests of this run."""
@@ -140,6 +130,13 @@ class Checker:
             return None, f"  no replay file: {error}"
         shown = os.path.relpath(path, config.invocation_params.dir)
         return shown, f"  replay: gradcheck replay {shlex.quote(shown)}"
+
+
+for _name in (
+    "check_adjoint", "check_hessian", "check_hvp", "check_jacobian", "check_jvp", "check_points", "check_problem",
+    "check_vjp", "taylor_test",
+):  # fmt: skip
+    setattr(Checker, _name, _as_method(_name))
 
 
 def _file_name(nodeid: str) -> str:

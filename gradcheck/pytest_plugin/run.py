@@ -16,13 +16,13 @@ from gradcheck._version import __version__
 from gradcheck.driver.listening import listener
 from gradcheck.files import check_writable, write_text
 from gradcheck.pytest_plugin.failures import asserted_reports, begin_with_the_reason, hide_own_frames
-from gradcheck.results.words import visible
+from gradcheck.results.words import count, visible
 
 # Under which pytest knows the Run.
 NAME = "gradcheck-run"
 
 FORMATS = (".html", ".json")
-OUTCOMES = ("PASS", "FAIL", "INCONCLUSIVE")
+WORDS = {"PASS": "passed", "FAIL": "failed", "INCONCLUSIVE": "inconclusive"}
 
 
 class Run:
@@ -55,17 +55,28 @@ class Run:
         self._told.append(event)
 
     def tell_of(self, report: Any, replay: str | None = None) -> None:
-        """Add a check of the current test, with its figures where a page will show them."""
-        from gradcheck.pytest_plugin.telling import event, figures
+        """Add a check of the current test, with its report where there is a file for it, and figures for a page.
 
+        replay : the file that repeats it.
+        """
         test = self.item.nodeid if self.item is not None else None
-        told = event(report, test, replay, in_full=self.report_file is not None)
-        if self.report_file is not None and self.report_file.suffix == ".html":
-            drawn = figures(report, test, self._drawn)
-            self._drawn += bool(drawn)
-            if drawn:
-                told["report"]["drawings"] = drawn
+        told = {"test": test, "outcome": report.outcome.value, "replay": replay}
+        if self.report_file is not None:
+            told |= {"report": report.to_dict(), "text": None if report else str(report)}
+            if self.report_file.suffix == ".html":
+                told["report"] |= self._drawings(report, test or "")
         self.tell(told)
+
+    def _drawings(self, report: Any, test: str) -> dict[str, Any]:
+        """What a page shows of a check that did not pass: drawn in its test, for only there is what was measured."""
+        from gradcheck.html import DRAWN, figures_of
+        from gradcheck.report.report import Report
+
+        if report or not isinstance(report, Report) or self._drawn >= DRAWN:
+            return {}
+        drawn = figures_of(report, hashlib.sha256(f"{test} {self._drawn + 1}".encode()).hexdigest()[:12])
+        self._drawn += bool(drawn)
+        return {"drawings": drawn} if drawn else {}
 
     def seed(self) -> tuple[int, str]:
         """The seed for the current test, and where it comes from."""
@@ -159,10 +170,10 @@ class Run:
         """Close with one line: how many checks and rows there were, and how they came out."""
         parts = []
         if self._checks:
-            parts.append(f"{_count(len(self._checks), 'check')}: {_outcomes(self._checks)}")
+            parts.append(f"{count(len(self._checks), 'check')}: {_outcomes(self._checks)}")
         if self._rows:
             files = len({event["case"]["path"] for event in self._rows})
-            rows = f"{_count(len(self._rows), 'row')} of {_count(files, 'case')}"
+            rows = f"{count(len(self._rows), 'row')} of {count(files, 'case')}"
             parts.append(f"{rows}: {_outcomes(self._rows)}")
         if self.report_file is not None:
             path = os.path.relpath(self.report_file, self.config.invocation_params.dir)
@@ -178,7 +189,7 @@ class Run:
         document = {
             "gradcheck": __version__,
             "interrupted": interrupted,
-            "counts": {outcome: counts[outcome] for outcome in OUTCOMES},
+            "counts": {outcome: counts[outcome] for outcome in WORDS},
             "checks": self._checks,
             "cases": list(cases.values()),
             "rows": [event["row"] for event in self._rows],
@@ -253,11 +264,6 @@ def _check_writable(path: Path) -> None:
         raise pytest.UsageError(f"--gradcheck-report: cannot write {path}: {error.strerror}") from error
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def _outcomes(events: list[dict[str, Any]]) -> str:
     counts = Counter(event["outcome"] for event in events)
-    words = {"PASS": "passed", "FAIL": "failed", "INCONCLUSIVE": "inconclusive"}
-    return ", ".join(f"{counts[outcome]:,} {words[outcome]}" for outcome in OUTCOMES if counts[outcome])
+    return ", ".join(f"{counts[outcome]:,} {word}" for outcome, word in WORDS.items() if counts[outcome])
