@@ -50,22 +50,15 @@ def compare(
     """
     if isinstance(expected, Estimate):
         return _compare_with_derivative(measured, expected, Tolerance(rtol, atol), kind)
-    if hasattr(expected, "value") and hasattr(expected, "error"):
-        return _compare_with_stated_error(measured, expected, rtol=rtol, atol=atol, kind=kind)
-    m, e = as_numbers(measured), as_numbers(expected)
-    problem = _unfit(m, e, measured, expected)
+    has_error = hasattr(expected, "value") and hasattr(expected, "error")
+    value = expected.value if has_error else expected
+    m, e = as_numbers(measured), as_numbers(value)
+    problem = _unfit(m, e, measured, value)
     if m is None or e is None or problem:
         return Comparison(Outcome.FAIL, problem=problem)
-    return _compare_numbers(m, e, atol + rtol * np.abs(e), kind)
-
-
-def _compare_with_stated_error(
-    measured: Any, expected: Any, *, rtol: float, atol: float, kind: str
-) -> Comparison:
-    m, e, bar = as_numbers(measured), as_numbers(expected.value), as_numbers(expected.error)
-    problem = _unfit(m, e, measured, expected.value)
-    if m is None or e is None or problem:
-        return Comparison(Outcome.FAIL, problem=problem)
+    if not has_error:
+        return _compare_numbers(m, e, atol + rtol * np.abs(e), kind)
+    bar = as_numbers(expected.error)
     if bar is None or not np.isfinite(bar).all():
         return Comparison(Outcome.INCONCLUSIVE, problem="the expected value has no finite error bar")
     return _compare_numbers(m, e, 3 * bar + atol + rtol * np.maximum(np.abs(e), np.abs(m)), kind)
@@ -151,12 +144,10 @@ def _compare_numbers(m: np.ndarray, e: np.ndarray, allowed: np.ndarray, kind: st
     within = difference <= allowed
     # Of several beyond all measure (no tolerance at all), the one that differs most.
     worst = np.where(share == share.max(), difference, -1)
-    index = np.unravel_index(int(np.argmax(worst)), share.shape)
-    at = tuple(int(i) for i in index)
+    at, place = _place(share.shape, int(np.argmax(worst)))
     off, limit = float(difference[at]), float(np.broadcast_to(allowed, share.shape)[at])
     if within.all():
         return Comparison(Outcome.PASS, off, limit, at)
-    place = f"entry {list(at)}: " if at else ""
     out = int((~within).sum())
     others = f"; {out} of {within.size} entries {'is' if out == 1 else 'are'} out" if within.size > 1 else ""
     relation = {"close": "not", "at_least": "not at least", "at_most": "not at most"}[kind]

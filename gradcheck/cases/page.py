@@ -13,7 +13,7 @@ from typing import Any
 from gradcheck._version import __version__
 from gradcheck.cases.case import REFUSES, Figure
 from gradcheck.cases.rowtext import expected, shown, size
-from gradcheck.cases.run import CaseResult, Row, SaveFigure
+from gradcheck.cases.run import CaseResult, SaveFigure
 from gradcheck.report.data import ReportData
 from gradcheck.report.drawings import Drawing, drawing, drawing_of
 from gradcheck.report.html import environment, figures, told_of
@@ -144,13 +144,7 @@ def render(
     ]
     rows = [row for result in case_results for row in result.rows]
     page = environment()
-    page.filters |= {
-        "expected": expected,
-        "shown": shown,
-        "size": size,
-        "tests": _tests,
-        "mistakes": _mistakes,
-    }
+    page.filters |= {"expected": expected, "shown": shown, "size": size}
     page.globals["refuses"] = REFUSES
     return page.get_template("report.html").render(
         title=title,
@@ -203,11 +197,3 @@ def _counts(outcomes: Iterator[str]) -> dict[str, int]:
 def _versions() -> str:
     libraries = ", ".join(f"{name} {metadata.version(name)}" for name in ("numpy", "scipy"))
     return f"gradcheck {__version__}, Python {platform.python_version()}, {libraries}"
-
-
-def _tests(rows: Sequence[Row]) -> list[Row]:
-    return [row for row in rows if not row.is_mistake]
-
-
-def _mistakes(rows: Sequence[Row]) -> list[tuple[str, Row]]:
-    return [(row.reference.removeprefix(REFUSES), row) for row in rows if row.is_mistake]

@@ -235,7 +235,8 @@ def run_case(
     def result() -> CaseResult:
         case = loaded.case
         seconds = time.perf_counter() - started
-        sources, notes = tuple(context.sources), _notes(case)
+        planted = any(quantity.mistakes for quantity in case.quantities)
+        notes = () if planted else ("no planted mistake: nothing shows that this case can fail",)
         return CaseResult(
             loaded.name,
             loaded.path,
@@ -243,7 +244,7 @@ def run_case(
             case.title,
             tuple(rows),
             seconds,
-            sources,
+            tuple(context.sources),
             notes,
             tuple(figures),
             tuple(reports),
@@ -269,12 +270,6 @@ def run_case(
     except KeyboardInterrupt:
         raise CaseInterrupted(replace(result(), complete=False)) from None
     return result()
-
-
-def _notes(case: Case) -> tuple[str, ...]:
-    if any(quantity.mistakes for quantity in case.quantities):
-        return ()
-    return ("no planted mistake: nothing shows that this case can fail",)
 
 
 @dataclass(frozen=True)
