@@ -6,7 +6,6 @@ Not called `power`: importing it would put the module where the package has the 
 from __future__ import annotations
 
 import copy
-import functools
 import hashlib
 import math
 from collections import Counter
@@ -141,9 +140,13 @@ def power(
     parameters, flat = Parameters.of(x)
     memory = _Memory(f, parameters, has_gradient=grad is True)
     seed = int(np.random.default_rng().integers(2**62)) if rng is None else rng
-    check = functools.partial(_check, rng=seed, options=asked)
+
+    def check(f: Callable[..., Any], grad: Any) -> Report:
+        # A Generator would give each check other directions: a copy starts each where the first one did.
+        return check_gradient(f, grad, x, rng=copy.deepcopy(seed), **asked)
+
     try:
-        report = check(memory.first if grad is not True else memory.first_pair, grad, x)
+        report = check(memory.first, grad)
     except GradientCheckInterrupted as stop:
         raise GradientCheckInterrupted(Power(stop.report, (), memory.nfev, interrupted=True)) from None
     if report.outcome is Outcome.FAIL:
@@ -162,7 +165,7 @@ def power(
     given = gradient_of(parameters.unflatten(flat.copy())) if is_callable else grad
     if mutations is None:
         mutations = standard_mutations(gradient_of if is_callable else None)
-    scene = _Scene(report, parameters, flat, copy.deepcopy(given), lambda wrong: check(again, wrong, x))
+    scene = _Scene(report, parameters, flat, copy.deepcopy(given), lambda wrong: check(again, wrong))
     seeds = np.random.default_rng(copy.deepcopy(seed)).integers(2**62, size=len(mutations))
     planted: list[Planted] = []
     try:
@@ -185,11 +188,6 @@ def _validate(f: Any, mutations: Any) -> None:
         raise ValueError("mutations is empty: nothing would be planted")
 
 
-def _check(f: Callable[..., Any], grad: Any, x: Any, *, rng: Any, options: dict[str, Any]) -> Report:
-    # A Generator would give each check other directions: a copy starts each where the first one did.
-    return check_gradient(f, grad, x, rng=copy.deepcopy(rng), **options)
-
-
 class _Memory:
     """f, whose values at the points of the first check are remembered by a digest of the point."""
 
@@ -198,19 +196,15 @@ class _Memory:
         self._values: dict[bytes, Any] = {}
         self.nfev = 0
 
-    def first_pair(self, x: Any, *args: Any) -> Any:
-        """(value, gradient) of f, which is called in any case: the check looks whether it repeats itself."""
+    def first(self, x: Any, *args: Any) -> Any:
+        """What f returns; it is called in any case, for the check looks whether it repeats itself."""
         key = self._digest(x)
         result = self._call(x, *args)
-        if isinstance(result, tuple | list):  # what is no pair the check tells
+        if not self._has_gradient:
+            self._values[key] = result
+        elif isinstance(result, tuple | list):  # what is no pair the check tells
             self._values[key] = result[0]
         return result
-
-    def first(self, x: Any, *args: Any) -> Any:
-        """The value of f, which is called in any case."""
-        key = self._digest(x)
-        value = self._values[key] = self.value(x, *args)
-        return value
 
     def recall(self, x: Any, *args: Any) -> Any:
         """The value of f, from memory where it is known."""
