@@ -11,7 +11,7 @@ import operator
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from gradcheck.errors import DataError
 from gradcheck.textbook.checkpoint import (
+    RECORDS,
     Checkpoint,
     begin_afresh,
     fingerprint,
@@ -171,7 +172,7 @@ def train(
         raise ValueError("rng is None; with a checkpoint a seed or a Generator is allowed")
     generator = np.random.default_rng(rng)
     per_epoch = max(len(x_train) // batch_size, 1)
-    log = _Log()
+    log: dict[str, list[Any]] = {name: [] for name in RECORDS}
     path: Path | None = None
     settings = {"iterations": iterations, "batch_size": batch_size, "learning_rate": learning_rate}
     if checkpoint is not None:
@@ -179,8 +180,10 @@ def train(
         settings |= _identity(network, gradient, generator, (x_train, t_train, x_test, t_test))
         if fresh:
             begin_afresh(path)
-        log = _resumed(path, load_checkpoint(path, settings), network, generator)
-    resumed_from = len(log.losses)
+        found = load_checkpoint(path, settings)
+        if found is not None:
+            log = _resumed(path, found, network, generator)
+    resumed_from = len(log["losses"])
 
     for i in _counted(resumed_from, iterations, progress):
         batch = generator.choice(len(x_train), batch_size)
@@ -188,40 +191,26 @@ def train(
         if on_iteration is not None:
             on_iteration(i, network, x_batch, t_batch)
         network.params = _stepped(network.params, gradient(network, x_batch, t_batch), learning_rate)
-        log.losses.append(float(network.loss(x_batch, t_batch)))
+        log["losses"].append(float(network.loss(x_batch, t_batch)))
         if i % per_epoch == 0:
-            log.train_accuracy.append(network.accuracy(x_train, t_train))
-            log.test_accuracy.append(network.accuracy(x_test, t_test))
-            log.evaluated_at.append(i)
+            log["train_accuracy"].append(network.accuracy(x_train, t_train))
+            log["test_accuracy"].append(network.accuracy(x_test, t_test))
+            log["evaluated_at"].append(i)
         if path is not None and (i + 1) % checkpoint_every == 0:
             state = generator.bit_generator.state
-            save_checkpoint(path, Checkpoint(settings, network.params, state, **log.arrays()))
+            save_checkpoint(path, Checkpoint(settings, network.params, state, **_arrays(log)))
     if path is not None:
         remove_checkpoint(path, settings)
     return TrainingResult(
-        **log.arrays(),
+        **_arrays(log),
         params={name: value.copy() for name, value in network.params.items()},
         seconds=time.perf_counter() - started,
         resumed_from=resumed_from,
     )
 
 
-@dataclass
-class _Log:
-    """What is recorded on the way."""
-
-    losses: list[float] = field(default_factory=list)
-    train_accuracy: list[float] = field(default_factory=list)
-    test_accuracy: list[float] = field(default_factory=list)
-    evaluated_at: list[int] = field(default_factory=list)
-
-    def arrays(self) -> dict[str, Array]:
-        return {
-            "losses": np.array(self.losses, dtype=float),
-            "train_accuracy": np.array(self.train_accuracy, dtype=float),
-            "test_accuracy": np.array(self.test_accuracy, dtype=float),
-            "evaluated_at": np.array(self.evaluated_at, dtype=int),
-        }
+def _arrays(log: Mapping[str, list[Any]]) -> dict[str, Array]:
+    return {name: np.array(log[name], int if name == "evaluated_at" else float) for name in log}
 
 
 def _stepped(params: Gradients, grads: Gradients, learning_rate: float) -> dict[str, Array]:
@@ -235,23 +224,16 @@ def _stepped(params: Gradients, grads: Gradients, learning_rate: float) -> dict[
 
 
 def _resumed(
-    path: Path, found: Checkpoint | None, network: Trainable, generator: np.random.Generator
-) -> _Log:
-    """Set network and generator to a checkpoint and return its log; without one, an empty log."""
-    if found is None:
-        return _Log()
-    log = _Log(
-        found.losses.tolist(),
-        found.train_accuracy.tolist(),
-        found.test_accuracy.tolist(),
-        found.evaluated_at.tolist(),
-    )
+    path: Path, found: Checkpoint, network: Trainable, generator: np.random.Generator
+) -> dict[str, list[Any]]:
+    """Set network and generator to a checkpoint and return its records."""
+    log = {name: getattr(found, name).tolist() for name in RECORDS}
     shapes, wanted = (
         {name: np.shape(a) for name, a in params.items()} for params in (found.params, network.params)
     )
-    epochs = {len(log.train_accuracy), len(log.test_accuracy), len(log.evaluated_at)}
+    epochs = {len(log[name]) for name in RECORDS if name != "losses"}
     try:
-        if shapes != wanted or len(epochs) > 1 or len(log.losses) > found.settings["iterations"]:
+        if shapes != wanted or len(epochs) > 1 or len(log["losses"]) > found.settings["iterations"]:
             raise ValueError("its parts do not fit each other")
         generator.bit_generator.state = found.rng_state
     except (ValueError, TypeError, KeyError, OverflowError) as error:
