@@ -42,15 +42,9 @@ class VectorObjective(Objective):
         """Whether f is not called any more: its budget is spent, or the user has interrupted the check."""
         return self.interrupted or super().remaining < 1
 
-    def probe(self, fresh: Flat) -> Any:
-        """As that of `Objective`; at the end nan, without a call."""
-        if self.ended:
-            return np.nan
-        try:
-            return super().probe(fresh)
-        except KeyboardInterrupt:
-            self.interrupted = True
-            return np.nan
+    def _end(self) -> bool:
+        self.interrupted = True
+        return True
 
     def at(self, tree: Any) -> tuple[Any, Any]:
         """The (m,) values of f for a tree that the caller keeps, and None."""
