@@ -10,6 +10,8 @@ from typing import Any, Unpack
 import numpy as np
 
 from gradcheck._typing import Flat
+from gradcheck.checks.hessian import and_hessian
+from gradcheck.checks.jacobian import composed
 from gradcheck.diagnosis.along import Along
 from gradcheck.diagnosis.explanations import Diagnosis, diagnose
 from gradcheck.diagnosis.scope import Subject
@@ -38,7 +40,6 @@ from gradcheck.numerics.differences import first_step
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.bounds import room_within
 from gradcheck.parameters.tree import Parameters
-from gradcheck.report.compose import compose
 from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
 from gradcheck.results.estimate import Estimate, shaped
@@ -165,33 +166,12 @@ def check_gradient(
             explain=lambda setting, matrix, evidence: _explain(setting, matrix, evidence, grad, args),
         )  # fmt: skip
         known = examine(objective, question, bar)
-    report = compose(
-        parameters,
-        known.evidence,
-        known.findings,
-        tolerance=known.tolerance,
-        nfev=objective.nfev,
-        ngev=known.ngev,
-        seconds=time.perf_counter() - started,
-        seed=rng,
-        call=options.call(
-            "check_gradient(f, grad, x", args=tuple(args) or None, vectorized=bool(vectorized) or None
-        ),
-        causes=known.diagnosis.causes,
-        recipe=recipe,
-        budgeted=max_nfev is not None or max_seconds is not None,
-        interrupted=known.interrupted,
-        analytic=known.inspection.analytic if known.inspection is not None else None,
-        coarse=known.coarse,
-        steps=known.first_steps,
-    )
+    call = options.call("check_gradient(f, grad, x", args=tuple(args) or None, vectorized=vectorized or None)
+    report = composed(known, parameters, options, started, call=call, recipe=recipe)
     pair_missing = grad is True and not report.arrays
     if hessian is not None and not (
         report.interrupted or pair_missing
     ):  # else there is no grad to compare it with
-        # SciPy's sparse matrices come with it: not for those who check a gradient alone.
-        from gradcheck.checks.hessian import and_hessian
-
         return finished(and_hessian(report, f, grad, hessian, x, args, options), recipe)
     return finished(report)
 

@@ -10,9 +10,9 @@ from typing import Any, Unpack
 import numpy as np
 import scipy.sparse
 
-from gradcheck.checks.jacobian import Problem, judge_jacobian
+from gradcheck.checks.jacobian import Problem, judge_jacobian, repeated
 from gradcheck.driver.combine import combine, in_turn
-from gradcheck.driver.options import Given, Options, check_flag, finished, spelled_out, told
+from gradcheck.driver.options import Given, Options, finished, spelled_out, told
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.contract import is_pair
 from gradcheck.function.matrix import Dense, Matrix, Sparse, values_at
@@ -69,23 +69,14 @@ def check_hessian(
         )
     if hess is None:
         raise TypeError("hess must be a callable or a Hessian, not None")
-    check_flag("vectorized", vectorized)
+    call, recipe = repeated(
+        chosen, "check_hessian(grad, hess, x", grad, hess, x, args, sparsity=sparsity, vectorized=vectorized
+    )
     parameters, _ = Parameters.of(x)
 
     gradient = whole_gradient(grad, parameters, vectorized=bool(vectorized))
     problem = Problem(gradient, hess, x, tuple(args), sparsity, "hess", "H", vectorized=bool(vectorized))
-    call = chosen.call(
-        "check_hessian(grad, hess, x",
-        args=tuple(args) or None,
-        sparsity=sparsity,
-        vectorized=vectorized or None,
-    )
-    recipe = chosen.recipe(
-        "check_hessian", grad, hess, x, args, sparsity=sparsity, vectorized=bool(vectorized)
-    )
-    return finished(
-        judge_jacobian(problem, chosen, noun="Hessian", after=symmetry_of(chosen), call=call), recipe
-    )
+    return finished(judge_jacobian(problem, chosen, after=partial(asymmetry, chosen), call=call), recipe)
 
 
 def flat_gradient(
@@ -132,23 +123,17 @@ def whole_gradient(
     return gradient
 
 
-def symmetry_of(options: Options) -> Callable[[Matrix, str, Entries | None], list[Finding]]:
-    """What there is to say of the symmetry of a matrix that was computed in some dtype, once entries were judged."""
-    return lambda matrix, dtype, judged: asymmetry(matrix, options.rtol, options.atol, dtype, judged)
-
-
-def asymmetry(
-    matrix: Matrix, rtol: float | None, atol: float, dtype: str, judged: Entries | None = None
-) -> list[Finding]:
+def asymmetry(options: Options, matrix: Matrix, dtype: str, judged: Entries | None) -> list[Finding]:
     """A finding where H[i, j] and H[j, i] differ by more than rtol of the larger and rounding explain.
 
     An entry may be what is left of terms that cancel: added in two orders it differs by what a third of the digits of
     others in its rows hold, and a row of which nothing is left by some roundings of the other.
 
-    judged : entries that were measured; of a grad that is noise below their bars H may be as well.
+    dtype : in which the matrix was computed. judged : entries that were measured; of a grad that is noise below their
+    bars H may be as well.
     """
-    eps = float(np.finfo(dtype).eps)
-    rtol = DEFAULT_RTOL[dtype if dtype in DEFAULT_RTOL else "float64"] if rtol is None else rtol
+    eps, atol = float(np.finfo(dtype).eps), options.atol
+    rtol = DEFAULT_RTOL.get(dtype, DEFAULT_RTOL["float64"]) if options.rtol is None else options.rtol
     if isinstance(matrix, Dense | Sparse):
         array: Any = scipy.sparse.csc_array(matrix.array)
         apart = abs(array - array.T).tocoo()

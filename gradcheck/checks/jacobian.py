@@ -14,7 +14,7 @@ import numpy as np
 from gradcheck._typing import Flat
 from gradcheck.diagnosis.matrices import diagnose_matrix
 from gradcheck.driver.examine import examine
-from gradcheck.driver.known import Question
+from gradcheck.driver.known import Known, Question
 from gradcheck.driver.options import Given, Options, check_flag, finished, spelled_out, told
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.coloring import with_pattern
@@ -27,6 +27,7 @@ from gradcheck.parameters.bounds import room_within
 from gradcheck.parameters.matrix_names import JacobianNames, jacobian_names
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.compose import compose
+from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
 from gradcheck.results.entries import Entries
 from gradcheck.results.finding import Finding
@@ -84,13 +85,32 @@ def check_jacobian(
         raise TypeError(f"f must be callable, not {type(f).__name__}: the order is f, its derivative, x")
     if jac is None:
         raise TypeError("jac must be a callable or a Jacobian, not None")
-    check_flag("vectorized", vectorized)
-    call = chosen.call(
-        "check_jacobian(f, jac, x", args=tuple(args) or None, sparsity=sparsity, vectorized=vectorized or None
+    call, recipe = repeated(
+        chosen, "check_jacobian(f, jac, x", f, jac, x, args, sparsity=sparsity, vectorized=vectorized
     )
-    recipe = chosen.recipe("check_jacobian", f, jac, x, args, sparsity=sparsity, vectorized=bool(vectorized))
     problem = Problem(f, jac, x, tuple(args), sparsity, vectorized=bool(vectorized))
     return finished(judge_jacobian(problem, chosen, call=call), recipe)
+
+
+def repeated(
+    options: Options,
+    start: str,
+    f: Any,
+    derivative: Any,
+    x: Any,
+    args: Sequence[Any],
+    *,
+    vectorized: bool,
+    **own: Any,
+) -> tuple[str, Recipe]:
+    """What repeats a check of many outputs: the call, which begins so, and the data of it.
+
+    own : what this check alone takes. Raises TypeError where vectorized is no flag.
+    """
+    check_flag("vectorized", vectorized)
+    call = options.call(start, args=tuple(args) or None, **own, vectorized=vectorized or None)
+    name = start.partition("(")[0]
+    return call, options.recipe(name, f, derivative, x, args, **own, vectorized=bool(vectorized))
 
 
 @dataclass(frozen=True)
@@ -121,7 +141,6 @@ def judge_jacobian(
     options: Options,
     *,
     call: str,
-    noun: str = "Jacobian",
     extra: Callable[[Matrix, str], list[Finding]] | None = None,
     after: Callable[[Matrix, str, Entries | None], list[Finding]] | None = None,
 ) -> Report:
@@ -158,19 +177,26 @@ def judge_jacobian(
     if after is not None and known.inspection is not None and known.inspection.matrix is not None:
         evidence = known.evidence.entries if known.evidence is not None else None
         known.findings += after(known.matrix, known.inspection.computes_in, evidence)
-    analytic = known.inspection.analytic if known.inspection is not None else None
-    report = compose(
-        names(), known.evidence, known.findings, tolerance=known.tolerance, nfev=objective.nfev,
-        ngev=known.ngev, seconds=time.perf_counter() - started, seed=options.rng, call=call,
-        causes=known.diagnosis.causes,
-        budgeted=options.max_nfev is not None or options.max_seconds is not None, noun=noun,
-        functions=("grad" if problem.symbol == "H" else "f", problem.what), interrupted=known.interrupted,
-        coarse=known.coarse, analytic=analytic, steps=known.first_steps,
+    of_gradient = problem.symbol == "H"
+    report = composed(
+        known, names(), options, started, call=call, noun="Hessian" if of_gradient else "Jacobian",
+        functions=("grad" if of_gradient else "f", problem.what),
     )  # fmt: skip
     if report.interrupted and report.outcome is Outcome.PASS:
         text = "interrupted before it was done: start it again"
         report = replace(report, outcome=Outcome.INCONCLUSIVE, reason=text)
     return report
+
+
+def composed(known: Known, names: Parameters, options: Options, started: float, **more: Any) -> Report:
+    """The report of what is known; started : when the check began. more : as of `compose`."""
+    return compose(
+        names, known.evidence, known.findings, tolerance=known.tolerance, nfev=known.objective.nfev, ngev=known.ngev,
+        seconds=time.perf_counter() - started, seed=options.rng, causes=known.diagnosis.causes,
+        budgeted=options.max_nfev is not None or options.max_seconds is not None, interrupted=known.interrupted,
+        analytic=known.inspection.analytic if known.inspection is not None else None, coarse=known.coarse,
+        steps=known.first_steps, **more,
+    )  # fmt: skip
 
 
 def _inspected(

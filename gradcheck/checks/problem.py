@@ -82,8 +82,7 @@ def check_problem(
         "check_problem", fun, jac, x0, args, hess=hess, hessp=hessp, constraints=constraints
     )
     budget = {name: getattr(chosen, name) for name in ("max_nfev", "max_seconds")}
-    given: dict[str, Any] = {**options, "bounds": bounds}
-    each = {name: value for name, value in given.items() if name not in budget}
+    each: dict[str, Any] = {name: value for name, value in options.items() if name not in budget}
     checks: Checks = {}
     functions: dict[str, tuple[str, ...]] = {}
     references = {"hess": "jac", "hessp": "jac"}

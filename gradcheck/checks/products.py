@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Unpack
 
 import numpy as np
@@ -11,11 +13,11 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator
 
 from gradcheck._typing import Flat
-from gradcheck.checks.hessian import flat_gradient, symmetry_of, whole_gradient
-from gradcheck.checks.jacobian import Problem, judge_jacobian
+from gradcheck.checks.hessian import asymmetry, flat_gradient, whole_gradient
+from gradcheck.checks.jacobian import Problem, judge_jacobian, repeated
 from gradcheck.checks.linear import Answers, accepted_of, not_linear
 from gradcheck.checks.vjp import Pullback, at_one_point, judge_vjp, parts_of
-from gradcheck.driver.options import Given, Options, check_flag, finished, spelled_out, told
+from gradcheck.driver.options import Given, Options, finished, spelled_out, told
 from gradcheck.function.arithmetic import callers_arithmetic, own_arithmetic
 from gradcheck.function.contract import changed
 from gradcheck.function.matrix import Matrix
@@ -63,16 +65,12 @@ def check_jvp(
     """
     chosen = Options.of(options)
     _callables(f=f, jvp=jvp)
-    check_flag("vectorized", vectorized)
-    recipe = chosen.recipe("check_jvp", f, jvp, x, args, vectorized=bool(vectorized))
+    call, recipe = repeated(chosen, "check_jvp(f, jvp, x", f, jvp, x, args, vectorized=vectorized)
     parameters, flat = Parameters.of(x)
     f_x = _value(at_one_point(f, parameters) if vectorized else f, parameters, flat, args)
-    push = Pushforward(jvp, parameters, flat, tuple(args), f_x.shape, "jvp")
+    push = Pushforward(jvp, parameters, flat, tuple(args), f_x.shape, "jvp", chosen.rtol)
     problem = Problem(f, push.claim(), x, tuple(args), what="jvp", spent=1, vectorized=bool(vectorized))
-    call = chosen.call("check_jvp(f, jvp, x", args=tuple(args) or None, vectorized=vectorized or None)
-    report = judge_jacobian(
-        problem, chosen, extra=lambda matrix, dtype: push.findings(matrix, dtype, chosen.rtol), call=call
-    )
+    report = judge_jacobian(problem, chosen, extra=push.findings, call=call)
     return finished(replace(report, ngev=push.calls), recipe)
 
 
@@ -107,21 +105,17 @@ def check_hvp(
     """
     chosen = Options.of(options)
     _callables(grad=grad, hvp=hvp)
-    check_flag("vectorized", vectorized)
-    recipe = chosen.recipe("check_hvp", grad, hvp, x, args, vectorized=bool(vectorized))
+    call, recipe = repeated(chosen, "check_hvp(grad, hvp, x", grad, hvp, x, args, vectorized=vectorized)
     parameters, flat = Parameters.of(x)
     f = whole_gradient(grad, parameters, vectorized=bool(vectorized))
     # As the gradient is: of x's shape where x is one array, flat where it is a tree.
     single = len(parameters.blocks) == 1 and parameters.blocks[0].name == "x"
     shape = parameters.blocks[0].shape if single else (parameters.size,)
-    push = Pushforward(flat_gradient(hvp, parameters), parameters, flat, tuple(args), shape, "hvp")
+    product = flat_gradient(hvp, parameters)
+    push = Pushforward(product, parameters, flat, tuple(args), shape, "hvp", chosen.rtol)
 
     problem = Problem(f, push.claim(), x, tuple(args), what="hvp", symbol="H", vectorized=bool(vectorized))
-    call = chosen.call("check_hvp(grad, hvp, x", args=tuple(args) or None, vectorized=vectorized or None)
-    report = judge_jacobian(
-        problem, chosen, noun="Hessian", call=call, after=symmetry_of(chosen),
-        extra=lambda matrix, dtype: push.findings(matrix, dtype, chosen.rtol),
-    )  # fmt: skip
+    report = judge_jacobian(problem, chosen, call=call, after=partial(asymmetry, chosen), extra=push.findings)
     return finished(replace(report, ngev=push.calls), recipe)
 
 
@@ -157,13 +151,11 @@ def check_vjp(
     """
     chosen = Options.of(options)
     _callables(f=f, vjp=vjp)
-    check_flag("vectorized", vectorized)
-    recipe = chosen.recipe("check_vjp", f, vjp, x, args, vectorized=bool(vectorized))
+    call, recipe = repeated(chosen, "check_vjp(f, vjp, x", f, vjp, x, args, vectorized=vectorized)
     parameters, flat = Parameters.of(x)
     f_x = _value(at_one_point(f, parameters) if vectorized else f, parameters, flat, args)
     dtype = f_x.dtype if f_x.dtype.kind == "f" else flat.dtype
-    pull = Pullback(vjp, parameters, flat, tuple(args), f_x.shape, dtype)
-    call = chosen.call("check_vjp(f, vjp, x", args=tuple(args) or None, vectorized=vectorized or None)
+    pull = Pullback(vjp, parameters, flat, tuple(args), f_x.shape, dtype, chosen.rtol)
     return finished(judge_vjp(f, pull, x, f_x, chosen, call, vectorized=bool(vectorized)), recipe)
 
 
@@ -180,6 +172,7 @@ class Pushforward:
     args: tuple[Any, ...]
     shape: tuple[int, ...]
     what: str
+    rtol: float | None
     changes: str = ""
     overwrites: bool = False
     calls: int = 0
@@ -193,8 +186,7 @@ class Pushforward:
         n = self.x.size
         if 0 < n <= COLUMNS:
             return lambda *_: np.stack([self.product(unit) for unit in np.eye(n)], axis=1)
-        m = int(np.prod(self.shape, dtype=np.int64))
-        return LinearOperator((m, n), matvec=self.product, dtype=np.float64)
+        return LinearOperator((math.prod(self.shape), n), matvec=self.product, dtype=np.float64)
 
     def product(self, tangent: Flat) -> Flat:
         """J v (m,). Raises NotScalarError where the answer has not f's shape."""
@@ -204,12 +196,11 @@ class Pushforward:
         result = self.jvp(given, along, *self.args)
         self.changes = self.changes or changed(self.parameters, given, self.x)
         self.overwrites |= bool(changed(self.parameters, along, self.parameters.on_grid(v)))
-        m = int(np.prod(self.shape, dtype=np.int64))
         try:
             array = as_array(result)
         except (ValueError, TypeError) as error:
             raise NotScalarError(f"{self.what} cannot be read as an array: {error}") from None
-        if array.dtype.kind not in "fiub" or array.shape not in (self.shape, (m,)):
+        if array.dtype.kind not in "fiub" or array.shape not in (self.shape, (math.prod(self.shape),)):
             wanted = f"real numbers of shape {self.shape} are needed"
             raise NotScalarError(f"{self.what} returns {array.dtype} of shape {array.shape}; {wanted}")
         if array.dtype.kind == "f":
@@ -219,7 +210,7 @@ class Pushforward:
         ):  # of a longdouble beyond float64; what becomes infinite is seen to be so
             return np.array(array, np.float64).ravel()
 
-    def findings(self, matrix: Matrix, dtype: str, rtol: float | None) -> list[Finding]:
+    def findings(self, matrix: Matrix, dtype: str) -> list[Finding]:
         """Mutation, and whether the product is linear in its tangent."""
         found = [Finding(f"{self.what} changes x: {self.changes}", Outcome.FAIL)] if self.changes else []
         if self.overwrites:
@@ -228,15 +219,13 @@ class Pushforward:
             )
         scales = self.parameters.scales(self.x)
         one, other = (scales * part for part in opposed(np.random.default_rng(1), self.x.size))
-        if not self.calls:
-            self.product(one)
         dtype = max((dtype, str(self.dtype)), key=lambda name: float(np.finfo(name).eps))
         # A product with a Hessian answers in the space of x, array by array.
         answers = Answers({"": slice(0, matrix.shape[0])}, dtype=dtype)
         if self.what == "hvp":
             answers = Answers(parts_of(self.parameters), scales, dtype)
         return found + not_linear(
-            self.product, one, other, rtol=accepted_of(dtype, rtol), what=self.what, argument="tangent",
+            self.product, one, other, rtol=accepted_of(dtype, self.rtol), what=self.what, argument="tangent",
             answers=answers,
         )  # fmt: skip
 

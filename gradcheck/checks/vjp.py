@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from gradcheck.evidence.axes import measure
 from gradcheck.evidence.entries import sweep
 from gradcheck.examination.columns import GROUPS_UP_TO
 from gradcheck.function.contract import changed
-from gradcheck.function.matrix import ASKED, MOST_ENTRIES
+from gradcheck.function.matrix import ASKED, MOST_ENTRIES, Matrix
 from gradcheck.function.objective import NotScalarError
 from gradcheck.function.vector_contract import call_outputs
 from gradcheck.function.vector_objective import VectorObjective
@@ -64,6 +65,7 @@ class Pullback:
     args: tuple[Any, ...]
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    rtol: float | None
     changes: str = ""
     overwrites: bool = False
     calls: int = 0
@@ -71,7 +73,7 @@ class Pullback:
     @property
     def outputs(self) -> int:
         """The number m of values that f returns."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
     def product(self, cotangent: Flat) -> Flat:
         """J^T u (n,). Raises NotScalarError where the answer has not the structure of x."""
@@ -93,7 +95,7 @@ class Pullback:
         """The products (k, n) of k cotangents (k, m)."""
         return np.stack([self.product(u) for u in cotangents])
 
-    def findings(self, dtype: str, rtol: float | None) -> list[Finding]:
+    def findings(self, _: Matrix, dtype: str) -> list[Finding]:
         """Mutation, and whether the product is linear in its cotangent, wherever that lies in memory."""
         found = [Finding(f"vjp changes x: {self.changes}", Outcome.FAIL)] if self.changes else []
         # In sixty-fourths, so that 2 a + b is exact in any dtype.
@@ -101,7 +103,7 @@ class Pullback:
             np.round(64.0 * part) / 64.0 for part in opposed(np.random.default_rng(1), self.outputs)
         )
         coarser = max((dtype, str(self.dtype)), key=lambda name: float(np.finfo(name).eps))
-        accepted = accepted_of(coarser, rtol)
+        accepted = accepted_of(coarser, self.rtol)
         answers = Answers(parts_of(self.parameters), self.parameters.scales(self.x), coarser)
         found += not_linear(
             self.product, one, other, rtol=accepted, what="vjp", argument="cotangent", answers=answers
@@ -170,9 +172,7 @@ def judge_vjp(
         mixed, jac, x, pull.args, what="vjp", symbol="J" if mix is None else "UJ", spent=1 + looks,
         rounding=rounding, vectorized=vectorized,
     )  # fmt: skip
-    report = judge_jacobian(
-        problem, options, call=call, extra=lambda _, dtype: pull.findings(dtype, options.rtol)
-    )
+    report = judge_jacobian(problem, options, call=call, extra=pull.findings)
     if mix is not None and report.outcome is Outcome.FAIL and report.wrong and _asked(pull):
         report, whole = _every_row(report, f, pull, x, options, call)
         if whole:
@@ -210,10 +210,8 @@ def _every_row(
     if report.interrupted or spent:
         return report, False
     problem = Problem(f, lambda *_: pull.rows(np.eye(pull.outputs)), x, pull.args, what="vjp")
-    whole = judge_jacobian(
-        problem, replace(options, max_nfev=nfev, max_seconds=seconds), call=call,
-        extra=lambda _, dtype: pull.findings(dtype, options.rtol),
-    )  # fmt: skip
+    left = replace(options, max_nfev=nfev, max_seconds=seconds)
+    whole = judge_jacobian(problem, left, call=call, extra=pull.findings)
     told = whole.outcome is Outcome.FAIL and bool(whole.wrong)
     best = whole if told else replace(report, interrupted=whole.interrupted)
     return replace(best, nfev=report.nfev + whole.nfev, seconds=report.seconds + whole.seconds), told
