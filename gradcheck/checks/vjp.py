@@ -173,7 +173,7 @@ def judge_vjp(
         rounding=rounding, vectorized=vectorized,
     )  # fmt: skip
     report = judge_jacobian(problem, options, call=call, extra=pull.findings)
-    if mix is not None and report.outcome is Outcome.FAIL and report.wrong and _asked(pull):
+    if mix is not None and report.outcome is Outcome.FAIL and report.wrong:
         report, whole = _every_row(report, f, pull, x, options, call)
         if whole:
             return replace(report, ngev=pull.calls)
@@ -195,11 +195,6 @@ def judge_vjp(
     return replace(report, ngev=pull.calls)
 
 
-def _asked(pull: Pullback) -> bool:
-    """Whether J may be asked for row by row, and be held."""
-    return pull.outputs <= ASKED and pull.outputs * pull.x.size <= MOST_ENTRIES
-
-
 def _every_row(
     report: Report, f: Callable[..., Any], pull: Pullback, x: Any, options: Options, call: str
 ) -> tuple[Report, bool]:
@@ -207,7 +202,8 @@ def _every_row(
     nfev = None if options.max_nfev is None else options.max_nfev - report.nfev
     seconds = None if options.max_seconds is None else options.max_seconds - report.seconds
     spent = (nfev is not None and nfev < LEAST_BUDGET) or (seconds is not None and seconds <= 0)
-    if report.interrupted or spent:
+    held = pull.outputs <= ASKED and pull.outputs * pull.x.size <= MOST_ENTRIES
+    if report.interrupted or spent or not held:
         return report, False
     problem = Problem(f, lambda *_: pull.rows(np.eye(pull.outputs)), x, pull.args, what="vjp")
     left = replace(options, max_nfev=nfev, max_seconds=seconds)
