@@ -84,15 +84,6 @@ class _Check:
     drawings: tuple[Drawing, ...]
 
 
-@dataclass(frozen=True)
-class _CasePart:
-    """A case as the page shows it, with the checks that it made."""
-
-    anchor: str
-    result: CaseResult
-    checks: list[_Check]
-
-
 def render(
     case_results: Sequence[CaseResult],
     reports: Sequence[Mapping[str, Any] | Report] = (),
@@ -139,7 +130,7 @@ def render(
     every = _checks([*told, *inner])
     checks, rest = every[: len(told)], iter(every[len(told) :])
     cases = [
-        _CasePart(f"case-{k}", result, [next(rest) for _ in result.reports])
+        (f"case-{k}", result, [next(rest) for _ in result.reports])
         for k, result in enumerate(case_results, start=1)
     ]
     rows = [row for result in case_results for row in result.rows]
@@ -154,7 +145,7 @@ def render(
         row_counts=_counts(row.outcome.value for row in rows),
         check_counts=_counts(check.told["outcome"] for check in checks),
         outcome=overall([*(row.outcome for row in rows), *(check.told["outcome"] for check in checks)]).value,
-        unsettled=[(c.anchor, r) for c in cases for r in c.result.rows if r.outcome is not Outcome.PASS],
+        unsettled=[(at, r) for at, case, _ in cases for r in case.rows if r.outcome is not Outcome.PASS],
         seconds=sum(result.seconds for result in case_results),
         versions=_versions(),
         drawn=DRAWN,

@@ -256,7 +256,7 @@ def run_case(
         with on_import_path(loaded.root):
             state = _attempt(loaded, loaded.case.prepare, context) if loaded.case.prepare else None
             if isinstance(state, _Raised):
-                rows += [_row(loaded, *names, problem=state) for names in loaded.case.row_names()]
+                rows += [_row(loaded, *names, state) for names in loaded.case.row_names()]
                 return result()
             arguments = () if loaded.case.prepare is None else (state,)
             for quantity in loaded.case.quantities:
@@ -264,7 +264,7 @@ def run_case(
             for figure in loaded.case.figures if save_figure is not None else ():
                 drawn = _attempt(loaded, _draw, save_figure, loaded.name, figure, arguments)
                 if isinstance(drawn, _Raised):
-                    rows.append(_row(loaded, f"figure {figure.name}", "drawn", problem=drawn))
+                    rows.append(_row(loaded, f"figure {figure.name}", "drawn", drawn))
                 elif drawn is not None:
                     figures.append(drawn)
     except KeyboardInterrupt:
@@ -272,23 +272,19 @@ def run_case(
     return result()
 
 
-@dataclass(frozen=True)
-class _Raised:
-    """An exception of the case's own code, as a value."""
-
-    outcome: Outcome
-    text: str
+class _Raised(Comparison):
+    """An exception of the case's own code, in the place of a value or of a comparison with it."""
 
 
 def _attempt(loaded: LoadedCase, function: Callable[..., Any], *arguments: Any) -> Any:
     try:
         return function(*arguments)
     except DataError as error:  # the data are at fault, not the code under test
-        return _Raised(Outcome.INCONCLUSIVE, str(error))
+        return _Raised(Outcome.INCONCLUSIVE, problem=str(error))
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit, too: nothing that a case does ends the run
-        return _Raised(Outcome.FAIL, "raised " + what_and_where(error, loaded.path))
+        return _Raised(Outcome.FAIL, problem="raised " + what_and_where(error, loaded.path))
 
 
 def _rows(
@@ -302,8 +298,9 @@ def _rows(
             return value
         reports.append((name, value))
         # A comparison is between numbers: whether the check passed. Undecided is neither.
-        undecided = value.outcome is Outcome.INCONCLUSIVE
-        return _Raised(value.outcome, value.reason) if undecided else value.outcome is Outcome.PASS
+        if value.outcome is Outcome.INCONCLUSIVE:
+            return _Raised(value.outcome, problem=value.reason)
+        return value.outcome is Outcome.PASS
 
     measured = attempt(quantity.name, quantity.measure)
     if isinstance(measured, np.ndarray):
@@ -324,7 +321,7 @@ def _rows(
 
 def _made(loaded: LoadedCase, row: Row | _Raised, quantity: str, reference: str) -> Row:
     """A row; a FAIL where an object of the case's own raised when it was read or shown."""
-    return row if isinstance(row, Row) else _row(loaded, quantity, reference, problem=row)
+    return row if isinstance(row, Row) else _row(loaded, quantity, reference, row)
 
 
 def _compare(measured: Any, expected: Any, reference: Reference) -> Comparison:
@@ -334,15 +331,13 @@ def _compare(measured: Any, expected: Any, reference: Reference) -> Comparison:
 def _reference_row(
     loaded: LoadedCase, quantity: Quantity, reference: Reference, measured: Any, expected: Any
 ) -> Row:
+    names, reason = (quantity.name, reference.name), reference.reason
     for what, value in (("the measurement", measured), ("the reference", expected)):
         if isinstance(value, _Raised):
-            problem = replace(value, text=f"{what}: {value.text}")
-            return _row(
-                loaded, quantity.name, reference.name, measured, reason=reference.reason, problem=problem
-            )
+            raised = replace(value, problem=f"{what}: {value.problem}")
+            return _row(loaded, *names, raised, measured, reason=reason)
     comparison = _compare(measured, expected, reference)
-    row = _row(loaded, quantity.name, reference.name, measured, expected, comparison, reason=reference.reason)
-    return replace(row, kind=reference.kind)
+    return _row(loaded, *names, comparison, measured, expected, reason=reason, kind=reference.kind)
 
 
 def _mistake_row(
@@ -358,8 +353,8 @@ def _mistake_row(
     """
     name = f"{REFUSES}{mistake.name}"
     if isinstance(measured, _Raised):
-        problem = replace(measured, text=f"the planted mistake: {measured.text}")
-        return _row(loaded, quantity.name, name, problem=problem)
+        raised = replace(measured, problem=f"the planted mistake: {measured.problem}")
+        return _row(loaded, quantity.name, name, raised)
     fit = [
         (ref, exp) for ref, exp in judges if _compare(_expected_value(exp), exp, ref).outcome is Outcome.PASS
     ]
@@ -369,13 +364,13 @@ def _mistake_row(
         (_, expected, comparison), names = refusals[0], [reference.name for reference, _, _ in refusals]
         refused = replace(comparison, outcome=Outcome.PASS, problem="")
         reason = f"refused by {', '.join(map(repr, names))}: {comparison.problem}"
-        return _row(loaded, quantity.name, name, measured, expected, refused, reason=reason)
+        return _row(loaded, quantity.name, name, refused, measured, expected, reason=reason)
     text = (
         "no reference refuses this planted mistake"
         if fit
         else "no reference to judge the planted mistake with"
     )
-    return _row(loaded, quantity.name, name, measured, problem=_Raised(Outcome.FAIL, text))
+    return _row(loaded, quantity.name, name, Comparison(Outcome.FAIL, problem=text), measured)
 
 
 def _expected_value(expected: Any) -> Any:
@@ -391,16 +386,13 @@ def _row(
     loaded: LoadedCase,
     quantity: str,
     reference: str,
+    comparison: Comparison,
     measured: Any = None,
     expected: Any = None,
-    comparison: Comparison | None = None,
     *,
     reason: str = "",
-    problem: _Raised | None = None,
+    kind: str = "close",
 ) -> Row:
-    if problem is not None:
-        comparison = Comparison(problem.outcome, problem=problem.text)
-    assert comparison is not None
     array = as_numbers(measured)
     return Row(
         loaded.name,
@@ -416,6 +408,7 @@ def _row(
         comparison.problem,
         () if array is None else array.shape,
         comparison.index,
+        kind,
     )
 
 
