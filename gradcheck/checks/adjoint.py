@@ -17,6 +17,7 @@ from gradcheck.checks.dot_product import LEAST_BUDGET, Array, Calls, DotProduct,
 from gradcheck.diagnosis.matrices import diagnose_operator
 from gradcheck.driver.options import Options, call_text, finished, told
 from gradcheck.function.arithmetic import own_arithmetic
+from gradcheck.function.contract import check_callables
 from gradcheck.function.objective import BudgetSpentError
 from gradcheck.function.progress import Progress
 from gradcheck.parameters.matrix_names import jacobian_names
@@ -96,12 +97,8 @@ def check_adjoint(
     rng
         seed or Generator for the pairs.
     """
-    for name, function, of in (("forward", forward, "x"), ("adjoint", adjoint, "y")):
-        if not callable(function):
-            kind = type(function).__name__
-            raise TypeError(
-                f"{name} must be callable, not {kind}; of a matrix it is lambda {of}: matrix @ {of}"
-            )
+    check_callables("; of a matrix it is lambda x: matrix @ x", forward=forward)
+    check_callables("; of a matrix it is lambda y: matrix @ y", adjoint=adjoint)
     if not isinstance(pairs, Integral) or pairs < 1:
         raise ValueError(f"pairs must be a whole number of at least 1, not {pairs!r}")
     chosen = Options(rtol=rtol, resolution=resolution, max_seconds=max_seconds, progress=progress)

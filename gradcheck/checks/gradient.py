@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Unpack
 
 import numpy as np
@@ -32,7 +33,7 @@ from gradcheck.driver.prepare import probe_noise
 from gradcheck.errors import GradientError
 from gradcheck.evidence.axes import measure
 from gradcheck.function.arithmetic import own_arithmetic
-from gradcheck.function.contract import gradient_at, inspect, inspect_again
+from gradcheck.function.contract import ORDER, check_callables, gradient_at, inspect, inspect_again
 from gradcheck.function.matrix import Matrix, one_row
 from gradcheck.function.objective import NotScalarError, Objective
 from gradcheck.function.progress import Progress
@@ -163,7 +164,7 @@ def check_gradient(
             flat, options.tolerances, method, options.confidence, subgradient, room, rng,
             inspect=lambda repeat: inspect(objective, recipe.grad, flat, args, repeat=repeat, room=room),
             repeat=lambda inspection: inspect_again(objective, inspection, flat, room),
-            explain=lambda setting, matrix, evidence: _explain(setting, matrix, evidence, grad, args),
+            explain=partial(_explain, grad, args),
         )  # fmt: skip
         known = examine(objective, question, bar)
     call = options.call("check_gradient(f, grad, x", args=tuple(args) or None, vectorized=vectorized or None)
@@ -177,7 +178,7 @@ def check_gradient(
 
 
 def _explain(
-    setting: Setting, matrix: Matrix, evidence: Evidence, grad: Any, args: Sequence[Any]
+    grad: Any, args: Sequence[Any], setting: Setting, matrix: Matrix, evidence: Evidence
 ) -> Diagnosis:
     """What kind of mistake fits; calls grad again, at most twice, only where nothing else explains it."""
     if not np.count_nonzero(evidence.entries.judgement.wrong):
@@ -245,8 +246,7 @@ def _estimated(
     f: Callable[..., Any], x: Any, args: Sequence[Any], bounds: Any, rng: Any, *, called: str, at: str
 ) -> Estimate:
     """The same; called, at : how the caller has f and x."""
-    if not callable(f):
-        raise TypeError(f"{called} must be callable, not {type(f).__name__}")
+    check_callables(**{called: f})
     with naming(x=at):
         parameters, flat = Parameters.of(x)
         room = room_within(bounds, parameters, flat)
@@ -326,7 +326,7 @@ def derivative(
 
 def _validate(f: Any, grad: Any) -> None:
     if not callable(f):
-        raise TypeError(f"f must be callable, not {type(f).__name__}: the order is f, its derivative, x")
+        raise TypeError(f"f must be callable, not {type(f).__name__}{ORDER}")
     if grad is None or grad is False:
         raise TypeError(
             f"grad must be a callable, a gradient, or True where f returns (value, gradient); not {grad!r}"

@@ -18,7 +18,7 @@ from gradcheck.driver.known import Known, Question
 from gradcheck.driver.options import Given, Options, check_flag, finished, spelled_out, told
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.coloring import with_pattern
-from gradcheck.function.contract import Inspection, Room
+from gradcheck.function.contract import ORDER, Inspection, Room, check_callables
 from gradcheck.function.matrix import Matrix, Product
 from gradcheck.function.progress import Progress
 from gradcheck.function.vector_contract import call_again, inspect_jacobian
@@ -81,8 +81,7 @@ def check_jacobian(
         gradient of one output, if that is larger.
     """
     chosen = Options.of(options)
-    if not callable(f):
-        raise TypeError(f"f must be callable, not {type(f).__name__}: the order is f, its derivative, x")
+    check_callables(ORDER, f=f)
     if jac is None:
         raise TypeError("jac must be a callable or a Jacobian, not None")
     call, recipe = repeated(

@@ -17,10 +17,10 @@ import numpy as np
 
 from gradcheck._typing import Flat
 from gradcheck.checks.gradient import check_gradient
-from gradcheck.driver.options import GivenToGradients, check_rng, told, with_options_of
+from gradcheck.driver.options import GivenToGradients, told, with_options_of
 from gradcheck.errors import GradientCheckInterrupted, GradientError
 from gradcheck.function.arithmetic import own_arithmetic
-from gradcheck.function.contract import is_pair
+from gradcheck.function.contract import check_callables, is_pair
 from gradcheck.mutations import Mutation, standard_mutations
 from gradcheck.numerics.tangents import root_mean_square
 from gradcheck.parameters.tree import Parameters
@@ -136,7 +136,6 @@ def power(
     _validate(f, mutations)
     asked: dict[str, Any] = {**options}
     rng = asked.pop("rng", 0)
-    check_rng(rng)
     parameters, flat = Parameters.of(x)
     memory = _Memory(f, parameters, has_gradient=grad is True)
     seed = int(np.random.default_rng().integers(2**62)) if rng is None else rng
@@ -178,8 +177,7 @@ def power(
 
 
 def _validate(f: Any, mutations: Any) -> None:
-    if not callable(f):
-        raise TypeError(f"f must be callable, not {type(f).__name__}")
+    check_callables(f=f)
     if mutations is None:
         return
     if not isinstance(mutations, Sequence) or not all(isinstance(m, Mutation) for m in mutations):

@@ -17,7 +17,6 @@ from gradcheck.driver.options import (
     GivenToGradients,
     Options,
     call_text,
-    check_rng,
     finished,
     told,
     with_options_of,
@@ -64,7 +63,6 @@ def check_points(
         raise TypeError("grad must be a callable or True: one gradient is not that of several points")
     given: dict[str, Any] = {**options}
     rng = given.pop("rng", 0)
-    check_rng(rng)
     budget: dict[str, Any] = {name: given.get(name) for name in ("max_nfev", "max_seconds")}
     Options.of(budget)  # refuses what is none
     generator = generator_of(rng)

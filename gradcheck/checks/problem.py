@@ -17,6 +17,7 @@ from gradcheck.checks.products import check_hvp
 from gradcheck.driver.combine import combine, in_turn
 from gradcheck.driver.options import Given, Options, finished, naming, renamed, spelled_out, told
 from gradcheck.function.arithmetic import own_arithmetic
+from gradcheck.function.contract import check_callables
 from gradcheck.parameters.bounds import check_ends
 from gradcheck.parameters.leaves import as_array
 from gradcheck.parameters.tree import Parameters
@@ -60,8 +61,7 @@ def check_problem(
         as in `check_jacobian`, for every check; max_nfev and max_seconds are for all of them together: one is begun
         with 24 evaluations left, or more.
     """
-    if not callable(fun):
-        raise TypeError(f"fun must be callable, not {type(fun).__name__}")
+    check_callables(fun=fun)
     for name, value in (("x0", x0), ("args", args)):
         if callable(value):
             called = getattr(value, "__name__", type(value).__name__)

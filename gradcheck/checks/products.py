@@ -18,10 +18,11 @@ from gradcheck.checks.jacobian import Problem, judge_jacobian, repeated
 from gradcheck.checks.linear import Answers, accepted_of, not_linear
 from gradcheck.checks.vjp import Pullback, at_one_point, judge_vjp, parts_of
 from gradcheck.driver.options import Given, Options, finished, spelled_out, told
-from gradcheck.function.arithmetic import callers_arithmetic, own_arithmetic
-from gradcheck.function.contract import changed
+from gradcheck.function.arithmetic import own_arithmetic
+from gradcheck.function.contract import changed, check_callables
 from gradcheck.function.matrix import Matrix
 from gradcheck.function.objective import NotScalarError
+from gradcheck.function.vector_contract import called
 from gradcheck.numerics.tangents import opposed
 from gradcheck.parameters.leaves import as_array
 from gradcheck.parameters.tree import Parameters
@@ -64,7 +65,7 @@ def check_jvp(
         random tangents test all rows, and halving a tangent finds the columns.
     """
     chosen = Options.of(options)
-    _callables(f=f, jvp=jvp)
+    check_callables(f=f, jvp=jvp)
     call, recipe = repeated(chosen, "check_jvp(f, jvp, x", f, jvp, x, args, vectorized=vectorized)
     parameters, flat = Parameters.of(x)
     f_x = _value(at_one_point(f, parameters) if vectorized else f, parameters, flat, args)
@@ -104,7 +105,7 @@ def check_hvp(
         as in `check_jacobian`. Returns a Report with one array, H.
     """
     chosen = Options.of(options)
-    _callables(grad=grad, hvp=hvp)
+    check_callables(grad=grad, hvp=hvp)
     call, recipe = repeated(chosen, "check_hvp(grad, hvp, x", grad, hvp, x, args, vectorized=vectorized)
     parameters, flat = Parameters.of(x)
     f = whole_gradient(grad, parameters, vectorized=bool(vectorized))
@@ -150,7 +151,7 @@ def check_vjp(
         beyond, random cotangents stand for all rows, and halving a cotangent finds the rows.
     """
     chosen = Options.of(options)
-    _callables(f=f, vjp=vjp)
+    check_callables(f=f, vjp=vjp)
     call, recipe = repeated(chosen, "check_vjp(f, vjp, x", f, vjp, x, args, vectorized=vectorized)
     parameters, flat = Parameters.of(x)
     f_x = _value(at_one_point(f, parameters) if vectorized else f, parameters, flat, args)
@@ -232,21 +233,8 @@ class Pushforward:
 
 def _value(f: Callable[..., Any], parameters: Parameters, x: Flat, args: Sequence[Any]) -> NDArray[Any]:
     """What f returns at x: the space of the products; empty where it is no array, which the contract says."""
-    try:
-        with callers_arithmetic():
-            result = f(parameters.unflatten(x.copy()), *args)
-    except NotScalarError:
-        raise  # a gradient of another structure than x, which nobody raised but this package
-    except Exception as error:
-        error.add_note("gradcheck: raised by f at x")
-        raise
+    result = called(f, parameters.unflatten(x.copy()), args, "f")
     try:
         return as_array(result)
     except (ValueError, TypeError):
         return np.empty(0)
-
-
-def _callables(**functions: Any) -> None:
-    for name, function in functions.items():
-        if not callable(function):
-            raise TypeError(f"{name} must be callable, not {type(function).__name__}")

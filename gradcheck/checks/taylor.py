@@ -18,7 +18,7 @@ from gradcheck.driver.prepare import coarsest, nowhere
 from gradcheck.driver.taylor_verdict import hides, verdict
 from gradcheck.errors import GradientCheckInterrupted
 from gradcheck.function.arithmetic import own_arithmetic
-from gradcheck.function.contract import is_pair
+from gradcheck.function.contract import ORDER, check_callables, is_pair
 from gradcheck.function.lines import Rays
 from gradcheck.function.matrix import matrix_dtype
 from gradcheck.function.progress import Progress
@@ -200,8 +200,7 @@ def taylor_test(
         as in `check_jacobian`.
     """
     started = time.perf_counter()
-    if not callable(f):
-        raise TypeError(f"f must be callable, not {type(f).__name__}: the order is f, its derivative, x")
+    check_callables(ORDER, f=f)
     if derivative is None:
         raise TypeError("derivative must be a callable or a derivative, not None")
     check_flag("vectorized", vectorized)

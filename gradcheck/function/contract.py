@@ -28,6 +28,17 @@ from gradcheck.results.words import count
 Room = tuple[Flat, Flat] | None
 
 
+# To someone who gave another function in the place of f.
+ORDER = ": the order is f, its derivative, x"
+
+
+def check_callables(more: str = "", /, **functions: Any) -> None:
+    """Raise TypeError, which ends with `more`, where one of the functions of these names is none."""
+    for name, function in functions.items():
+        if not callable(function):
+            raise TypeError(f"{name} must be callable, not {type(function).__name__}{more}")
+
+
 @dataclass(frozen=True)
 class Inspection:
     """What the first calls at x gave.

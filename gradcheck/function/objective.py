@@ -173,7 +173,7 @@ class Objective:
 
     def probe(self, fresh: Flat) -> Any:
         """The value of f at a vector that the check made; nan where f raises: the point is off its domain."""
-        if self.ended:
+        if self.interrupted:
             return np.nan
         try:
             return self.at(self.parameters.unflatten(fresh))[0]

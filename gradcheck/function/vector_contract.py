@@ -87,7 +87,7 @@ def inspect_jacobian(
         return Inspection(f_x, None, tuple(findings), "float64", 0, repeat)
     parameters = objective.parameters
 
-    def called(given: Any) -> tuple[Any, Matrix]:
+    def read(given: Any) -> tuple[Any, Matrix]:
         result = called_at(jac, given, args, what)
         try:
             # Copied at once: the second call may write into the same buffer.
@@ -98,7 +98,7 @@ def inspect_jacobian(
     given = parameters.unflatten(x.copy())
     calls = int(callable(jac))
     try:
-        result, matrix = called(given)
+        result, matrix = read(given)
     except NotScalarError as error:  # no Jacobian of f, or a product of the wrong shape
         findings.append(Finding(str(error), Outcome.FAIL, final=True))
         return Inspection(f_x, None, tuple(findings), "float64", calls, repeat)
@@ -113,7 +113,7 @@ def inspect_jacobian(
 
     def ask(_: list[Finding]) -> Flat:
         try:
-            return _probed(called(parameters.unflatten(x.copy()))[1])
+            return _probed(read(parameters.unflatten(x.copy()))[1])
         except NotScalarError:
             return np.full(first.shape, np.nan)
 
@@ -122,15 +122,18 @@ def inspect_jacobian(
 
 
 def called_at(jac: Callable[..., Any] | Any, given: Any, args: Sequence[Any], what: str) -> Any:
-    """What a derivative, or a function that returns one, claims; an exception gets a note that says who raised it."""
+    """What a derivative, or a function that returns one, claims."""
     # A LinearOperator is callable, but as its own product.
-    if not callable(jac) or hasattr(jac, "matvec"):
-        return jac
+    return called(jac, given, args, what) if callable(jac) and not hasattr(jac, "matvec") else jac
+
+
+def called(function: Callable[..., Any], given: Any, args: Sequence[Any], what: str) -> Any:
+    """What a function returns at x; an exception gets a note that says who raised it."""
     try:
         with callers_arithmetic():
-            return jac(given, *args)
+            return function(given, *args)
     except NotScalarError:
-        raise  # a product of the wrong shape
+        raise  # an answer of another shape than x or f has, which nobody raised but this package
     except Exception as error:
         error.add_note(f"gradcheck: raised by {what} at x")
         raise

@@ -42,6 +42,10 @@ class VectorObjective(Objective):
         """Whether f is not called any more: its budget is spent, or the user has interrupted the check."""
         return self.interrupted or super().remaining < 1
 
+    def probe(self, fresh: Flat) -> Any:
+        """As that of `Objective`; at the end nan, without a call."""
+        return np.nan if self.ended else super().probe(fresh)
+
     def _end(self) -> bool:
         self.interrupted = True
         return True
