@@ -219,17 +219,24 @@ class Objective:
         m, k = offsets.shape
         each, flat = np.repeat(rows, k), offsets.reshape(-1, 1)
         parts = dealt(flat.size, max(m, k // self.points_each), self._n_jobs)
+        values = self._through_workers(lines, [(each[part], flat[part]) for part in parts])
+        return np.concatenate(values).reshape(m, k) if values else np.full((m, k), np.nan, offsets.dtype)
+
+    def _through_workers(self, lines: Lines, parts: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """What `_part` makes of each part, a worker each; nothing where an interruption ends f."""
         shared = (self._sent, lines.x, lines.through(NOWHERE))
         try:
-            values, complaint = self._workers.run(
-                _evaluate, shared, [(each[part], flat[part]) for part in parts]
-            )
+            values, complaint = self._workers.run(_evaluate, shared, parts)
         except KeyboardInterrupt:
             if self._end():
-                return np.full((m, k), np.nan, offsets.dtype)
+                return []
             raise
         self.left_domain = self.left_domain or complaint
-        return np.concatenate(values).reshape(m, k)
+        return values
+
+    def _part(self, lines: Lines, *part: Any) -> Any:
+        """The values of one part, in its worker."""
+        return self.along(lines, *part)
 
     def every(self, directions: Lines) -> Lines:
         """A line for each output along each of some directions, those of a direction one after another."""
@@ -303,10 +310,10 @@ class Objective:
         return values.astype(self.parameters.dtype)
 
 
-def _evaluate(sent: Objective, x: Flat, lines: Lines, rows: Index, offsets: Flat) -> tuple[Flat, str]:
+def _evaluate(sent: Objective, x: Flat, lines: Lines, *part: Any) -> tuple[Any, str]:
     objective = copy.copy(sent)  # others, in other threads, get the same
     with np.errstate(all="ignore"):  # settings do not travel to other threads and processes
-        return objective.along(lines.through(x), rows, offsets), objective.left_domain
+        return objective._part(lines.through(x), *part), objective.left_domain
 
 
 def array_from(result: Any, wanted: str) -> NDArray[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import repeat
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
 from gradcheck.function.lines import Family, Lines
-from gradcheck.function.objective import NOWHERE, STACKED, NotScalarError, Objective, array_from
+from gradcheck.function.objective import STACKED, NotScalarError, Objective, array_from
 from gradcheck.function.workers import dealt, workers
 
 
@@ -145,16 +144,12 @@ class VectorObjective(Objective):
             self._count(len(made))
             lines = len({call.direction for call in made})
             parts = dealt(len(made), max(lines, len(made) // lines // self.points_each), self._n_jobs)
-            shared = (self._sent, directions.x, directions.through(NOWHERE))
-            try:
-                results, complaint = self._workers.run(
-                    _evaluate, shared, [([made[k] for k in part],) for part in parts]
-                )
-                self.left_domain = self.left_domain or complaint
-            except KeyboardInterrupt:
-                self.interrupted = True
+            results = self._through_workers(directions, [([made[k] for k in part],) for part in parts])
         yield from (values for result in results for values in result)
         yield from repeat(np.array(np.nan), len(calls) - sum(map(len, results)))
+
+    def _part(self, lines: Lines, *part: Any) -> list[Flat]:
+        return list(self._in_turn(lines, *part))
 
     def _stacked(self, directions: Lines, calls: list[_Call]) -> Iterator[Flat]:
         size = max(1, STACKED // max(self.parameters.size, self.outputs))
@@ -203,11 +198,3 @@ def _calls(direction: Index, output: Index, offsets: Flat) -> list[_Call]:
             row, column = np.nonzero(which == place)
             calls.append(_Call(k, offset, outputs[row], (mine[row], column)))
     return calls
-
-
-def _evaluate(
-    sent: VectorObjective, x: Flat, directions: Lines, calls: list[_Call]
-) -> tuple[list[Flat], str]:
-    objective = copy.copy(sent)  # others, in other threads, get the same
-    with np.errstate(all="ignore"):  # settings do not travel to other threads and processes
-        return list(objective._in_turn(directions.through(x), calls)), objective.left_domain
