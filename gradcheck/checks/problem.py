@@ -83,35 +83,9 @@ def check_problem(
     )
     budget = {name: getattr(chosen, name) for name in ("max_nfev", "max_seconds")}
     each: dict[str, Any] = {name: value for name, value in options.items() if name not in budget}
-    checks: Checks = {}
-    functions: dict[str, tuple[str, ...]] = {}
-    references = {"hess": "jac", "hessp": "jac"}
-    grad, called = None, "fun" if jac is True else "jac"
-    if callable(jac) or jac is True:
-        checks["jac"] = partial(check_gradient, fun, jac, x0, args=args, **each)
-        functions["jac"] = ("fun", "jac")
-        grad = (lambda x, *more: fun(x, *more)[1]) if jac is True else jac
-    elif jac is not None and jac is not False:
-        notes.append(_by_scipy("jac", jac))
-    for name, function, check in (("hess", hess, check_hessian), ("hessp", hessp, check_hvp)):
-        if function is None:
-            continue
-        if not callable(function):
-            notes.append(_by_scipy(name, function))
-        elif grad is None:
-            notes.append(
-                f"{name} was not checked: it is compared with differences of jac, which is not given"
-            )
-        else:
-            checks[name] = partial(check, grad, function, x0, args=args, **each)
-            functions[name] = (called, name)
+    checks = _objective(fun, x0, args, (jac, hess, hessp), each, notes)
     for k, constraint in enumerate(_as_list(constraints)):
-        name = f"constraints[{k}]"
-        references[f"{name}.hess"] = f"{name}.jac"
-        checks |= _constraint(name, constraint, x0, chosen.rng, each, notes)
-        functions |= {
-            f"{name}.jac": (f"{name}.fun", f"{name}.jac"), f"{name}.hess": (f"{name}.jac", f"{name}.hess")
-        }  # fmt: skip
+        checks |= _constraint(f"constraints[{k}]", constraint, x0, chosen.rng, each, notes)
     if not checks:
         more = f" ({'; '.join(notes)})" if notes else ""
         raise ValueError(f"there is nothing to check: give jac, hess, hessp, or constraints with jac{more}")
@@ -122,6 +96,14 @@ def check_problem(
         "bounds": bounds,
         "constraints": _as_list(constraints),
     }
+    functions: dict[str, tuple[str, ...]] = {}
+    references: dict[str, str] = {}
+    for key in checks:
+        of, dot, what = key.rpartition(".")
+        function = "fun" if what == "jac" or (jac is True and not of) else "jac"
+        functions[key] = (f"{of}{dot}{function}", key)
+        if what != "jac":
+            references[key] = f"{of}{dot}jac"
     shown = [f"{name}={name}" for name, value in told_of.items() if value is not None and value != []]
     reports = {
         key: replace(report, reason=_as_given(report, functions[key]))
@@ -171,6 +153,32 @@ def _as_list(constraints: Any) -> Sequence[Any]:
     if not single and not isinstance(constraints, Iterable):
         raise TypeError(f"constraints must be a constraint or a sequence of them, not {constraints!r:.60}")
     return [constraints] if single else list(constraints)
+
+
+def _objective(
+    fun: Any, x0: Any, args: Any, derivatives: tuple[Any, Any, Any], options: dict[str, Any], notes: list[str]
+) -> Checks:
+    """The checks of the derivatives of fun, by name; derivatives : jac, hess and hessp."""
+    jac, hess, hessp = derivatives
+    checks: Checks = {}
+    grad = None
+    if callable(jac) or jac is True:
+        checks["jac"] = partial(check_gradient, fun, jac, x0, args=args, **options)
+        grad = (lambda x, *more: fun(x, *more)[1]) if jac is True else jac
+    elif jac is not None and jac is not False:
+        notes.append(_by_scipy("jac", jac))
+    for name, function, check in (("hess", hess, check_hessian), ("hessp", hessp, check_hvp)):
+        if function is None:
+            continue
+        if not callable(function):
+            notes.append(_by_scipy(name, function))
+        elif grad is None:
+            notes.append(
+                f"{name} was not checked: it is compared with differences of jac, which is not given"
+            )
+        else:
+            checks[name] = partial(check, grad, function, x0, args=args, **options)
+    return checks
 
 
 def _constraint(
