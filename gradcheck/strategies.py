@@ -96,7 +96,7 @@ def points(
     if not (math.isfinite(margin) and margin >= 0):
         raise ValueError(f"margin must be a finite number >= 0, not {margin!r}")
     entries = _Entries(kind, low, high, tuple(float(kink) for kink in kinks), margin)
-    if not entries.decades:
+    if not entries.numbers:
         raise ValueError(
             f"no short decimal between {low} and {high} is more than {margin} away from the kinks {list(kinks)}"
         )
@@ -171,7 +171,6 @@ class _Entries:
                 good &= np.abs(stored - kink) > margin
             if good.any():
                 self.numbers[decade] = values[good]
-        self.decades = list(self.numbers)
         # By sign, then by digits: each shrinks by itself.
         signed = {d: [values[values > 0], values[values < 0]] for d, values in self.numbers.items()}
         self._signed = {d: [v.tolist() for v in parts if v.size] for d, parts in signed.items()}
@@ -179,7 +178,7 @@ class _Entries:
     @property
     def any_decade(self) -> st.SearchStrategy[int]:
         """One of the decades, which shrinks to that of 1."""
-        return st.sampled_from(self.decades)
+        return st.sampled_from(list(self.numbers))
 
     def number(self, decade: int, negative: bool, place: int) -> float:
         """The number at `place` of a decade, of the sign asked for where there is one."""

@@ -157,11 +157,9 @@ class CaseResult:
         dict
             name, path, section, title, seconds, sources, notes, figures, outcome and complete.
         """
-        plain = {
-            name: _plain(getattr(self, name)) for name in ("name", "path", "section", "title", "seconds")
-        }
-        lists = {name: [str(v) for v in getattr(self, name)] for name in ("sources", "notes", "figures")}
-        return plain | lists | {"outcome": self.outcome.value, "complete": self.complete}
+        names = ("name", "path", "section", "title", "seconds", "sources", "notes", "figures")
+        plain = {name: _plain(getattr(self, name)) for name in names}
+        return plain | {"outcome": self.outcome.value, "complete": self.complete}
 
 
 class CaseInterrupted(KeyboardInterrupt):
