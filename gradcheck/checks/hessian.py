@@ -69,13 +69,11 @@ def check_hessian(
         )
     if hess is None:
         raise TypeError("hess must be a callable or a Hessian, not None")
-    call, recipe = repeated(
+    call, recipe, at = repeated(
         chosen, "check_hessian(grad, hess, x", grad, hess, x, args, sparsity=sparsity, vectorized=vectorized
     )
-    parameters, _ = Parameters.of(x)
-
-    gradient = whole_gradient(grad, parameters, vectorized=bool(vectorized))
-    problem = Problem(gradient, hess, x, tuple(args), sparsity, "hess", "H", vectorized=bool(vectorized))
+    gradient = whole_gradient(grad, recipe.parameters, vectorized=bool(vectorized))
+    problem = Problem(gradient, hess, *at, sparsity, "hess", "H", vectorized=bool(vectorized))
     return finished(judge_jacobian(problem, chosen, after=partial(asymmetry, chosen), call=call), recipe)
 
 

@@ -84,10 +84,10 @@ def check_jacobian(
     check_callables(ORDER, f=f)
     if jac is None:
         raise TypeError("jac must be a callable or a Jacobian, not None")
-    call, recipe = repeated(
+    call, recipe, at = repeated(
         chosen, "check_jacobian(f, jac, x", f, jac, x, args, sparsity=sparsity, vectorized=vectorized
     )
-    problem = Problem(f, jac, x, tuple(args), sparsity, vectorized=bool(vectorized))
+    problem = Problem(f, jac, *at, sparsity, vectorized=bool(vectorized))
     return finished(judge_jacobian(problem, chosen, call=call), recipe)
 
 
@@ -101,15 +101,16 @@ def repeated(
     *,
     vectorized: bool,
     **own: Any,
-) -> tuple[str, Recipe]:
-    """What repeats a check of many outputs: the call, which begins so, and the data of it.
+) -> tuple[str, Recipe, tuple[Parameters, Flat, tuple[Any, ...]]]:
+    """What repeats a check of many outputs: the call, which begins so, and the data of it; and the x, args of these.
 
     own : what this check alone takes. Raises TypeError where vectorized is no flag.
     """
     check_flag("vectorized", vectorized)
     call = options.call(start, args=tuple(args) or None, **own, vectorized=vectorized or None)
     name = start.partition("(")[0]
-    return call, options.recipe(name, f, derivative, x, args, **own, vectorized=bool(vectorized))
+    recipe = options.recipe(name, f, derivative, x, args, **own, vectorized=bool(vectorized))
+    return call, recipe, (recipe.parameters, recipe.flat, recipe.args)
 
 
 @dataclass(frozen=True)
@@ -121,8 +122,9 @@ class Problem:
 
     f: Callable[..., Any]
     jac: Any
-    x: Any
-    args: tuple[Any, ...] = ()
+    parameters: Parameters
+    x: Flat
+    args: tuple[Any, ...]
     sparsity: Any = None
     what: str = "jac"
     symbol: str = "J"
@@ -148,7 +150,7 @@ def judge_jacobian(
     after : the same once entries were judged, and given these. An interrupted check holds what was known.
     """
     started = time.perf_counter()
-    parameters, x = Parameters.of(problem.x)
+    parameters, x = problem.parameters, problem.x
     if any(b.is_complex for b in parameters.blocks):
         raise TypeError(
             "x is complex; the Jacobian of real parameters alone is checked: pass real and imaginary parts"

@@ -66,11 +66,10 @@ def check_jvp(
     """
     chosen = Options.of(options)
     check_callables(f=f, jvp=jvp)
-    call, recipe = repeated(chosen, "check_jvp(f, jvp, x", f, jvp, x, args, vectorized=vectorized)
-    parameters, flat = Parameters.of(x)
-    f_x = _value(at_one_point(f, parameters) if vectorized else f, parameters, flat, args)
-    push = Pushforward(jvp, parameters, flat, tuple(args), f_x.shape, "jvp", chosen.rtol)
-    problem = Problem(f, push.claim(), x, tuple(args), what="jvp", spent=1, vectorized=bool(vectorized))
+    call, recipe, at = repeated(chosen, "check_jvp(f, jvp, x", f, jvp, x, args, vectorized=vectorized)
+    f_x = _value(f, *at, vectorized=bool(vectorized))
+    push = Pushforward(jvp, *at, f_x.shape, "jvp", chosen.rtol)
+    problem = Problem(f, push.claim(), *at, what="jvp", spent=1, vectorized=bool(vectorized))
     report = judge_jacobian(problem, chosen, extra=push.findings, call=call)
     return finished(replace(report, ngev=push.calls), recipe)
 
@@ -106,16 +105,16 @@ def check_hvp(
     """
     chosen = Options.of(options)
     check_callables(grad=grad, hvp=hvp)
-    call, recipe = repeated(chosen, "check_hvp(grad, hvp, x", grad, hvp, x, args, vectorized=vectorized)
-    parameters, flat = Parameters.of(x)
+    call, recipe, at = repeated(chosen, "check_hvp(grad, hvp, x", grad, hvp, x, args, vectorized=vectorized)
+    parameters = recipe.parameters
     f = whole_gradient(grad, parameters, vectorized=bool(vectorized))
     # As the gradient is: of x's shape where x is one array, flat where it is a tree.
     single = len(parameters.blocks) == 1 and parameters.blocks[0].name == "x"
     shape = parameters.blocks[0].shape if single else (parameters.size,)
     product = flat_gradient(hvp, parameters)
-    push = Pushforward(product, parameters, flat, tuple(args), shape, "hvp", chosen.rtol)
+    push = Pushforward(product, *at, shape, "hvp", chosen.rtol)
 
-    problem = Problem(f, push.claim(), x, tuple(args), what="hvp", symbol="H", vectorized=bool(vectorized))
+    problem = Problem(f, push.claim(), *at, what="hvp", symbol="H", vectorized=bool(vectorized))
     report = judge_jacobian(problem, chosen, call=call, after=partial(asymmetry, chosen), extra=push.findings)
     return finished(replace(report, ngev=push.calls), recipe)
 
@@ -152,12 +151,11 @@ def check_vjp(
     """
     chosen = Options.of(options)
     check_callables(f=f, vjp=vjp)
-    call, recipe = repeated(chosen, "check_vjp(f, vjp, x", f, vjp, x, args, vectorized=vectorized)
-    parameters, flat = Parameters.of(x)
-    f_x = _value(at_one_point(f, parameters) if vectorized else f, parameters, flat, args)
-    dtype = f_x.dtype if f_x.dtype.kind == "f" else flat.dtype
-    pull = Pullback(vjp, parameters, flat, tuple(args), f_x.shape, dtype, chosen.rtol)
-    return finished(judge_vjp(f, pull, x, f_x, chosen, call, vectorized=bool(vectorized)), recipe)
+    call, recipe, at = repeated(chosen, "check_vjp(f, vjp, x", f, vjp, x, args, vectorized=vectorized)
+    f_x = _value(f, *at, vectorized=bool(vectorized))
+    dtype = f_x.dtype if f_x.dtype.kind == "f" else recipe.flat.dtype
+    pull = Pullback(vjp, *at, f_x.shape, dtype, chosen.rtol)
+    return finished(judge_vjp(f, pull, f_x, chosen, call, vectorized=bool(vectorized)), recipe)
 
 
 @dataclass
@@ -231,9 +229,12 @@ class Pushforward:
         )  # fmt: skip
 
 
-def _value(f: Callable[..., Any], parameters: Parameters, x: Flat, args: Sequence[Any]) -> NDArray[Any]:
+def _value(
+    f: Callable[..., Any], parameters: Parameters, x: Flat, args: Sequence[Any], *, vectorized: bool
+) -> NDArray[Any]:
     """What f returns at x: the space of the products; empty where it is no array, which the contract says."""
-    result = called(f, parameters.unflatten(x.copy()), args, "f")
+    single = at_one_point(f, parameters) if vectorized else f
+    result = called(single, parameters.unflatten(x.copy()), args, "f")
     try:
         return as_array(result)
     except (ValueError, TypeError):

@@ -95,6 +95,10 @@ class Pullback:
         """The products (k, n) of k cotangents (k, m)."""
         return np.stack([self.product(u) for u in cotangents])
 
+    def jacobian(self, *_: Any) -> Flat:
+        """J (m, n), every row asked for."""
+        return self.rows(np.eye(self.outputs))
+
     def findings(self, _: Matrix, dtype: str) -> list[Finding]:
         """Mutation, and whether the product is linear in its cotangent, wherever that lies in memory."""
         found = [Finding(f"vjp changes x: {self.changes}", Outcome.FAIL)] if self.changes else []
@@ -139,7 +143,6 @@ def at_one_point(f: Callable[..., Any], parameters: Parameters) -> Callable[...,
 def judge_vjp(
     f: Callable[..., Any],
     pull: Pullback,
-    x: Any,
     f_x: Any,
     options: Options,
     call: str,
@@ -165,16 +168,14 @@ def judge_vjp(
             rows = np.asarray(values, np.float64)
             return mix @ (rows.reshape(pull.outputs, -1) if vectorized else rows.ravel())
 
-    def jac(*_: Any) -> Flat:
-        return pull.rows(np.eye(pull.outputs) if mix is None else mix)
-
+    jac = pull.jacobian if mix is None else lambda *_: pull.rows(mix)
     problem = Problem(
-        mixed, jac, x, pull.args, what="vjp", symbol="J" if mix is None else "UJ", spent=1 + looks,
-        rounding=rounding, vectorized=vectorized,
+        mixed, jac, pull.parameters, pull.x, pull.args, what="vjp", symbol="J" if mix is None else "UJ",
+        spent=1 + looks, rounding=rounding, vectorized=vectorized,
     )  # fmt: skip
     report = judge_jacobian(problem, options, call=call, extra=pull.findings)
     if mix is not None and report.outcome is Outcome.FAIL and report.wrong:
-        report, whole = _every_row(report, f, pull, x, options, call)
+        report, whole = _every_row(report, f, pull, options, call)
         if whole:
             return replace(report, ngev=pull.calls)
     if mix is not None:
@@ -196,7 +197,7 @@ def judge_vjp(
 
 
 def _every_row(
-    report: Report, f: Callable[..., Any], pull: Pullback, x: Any, options: Options, call: str
+    report: Report, f: Callable[..., Any], pull: Pullback, options: Options, call: str
 ) -> tuple[Report, bool]:
     """The same failure of J itself, every row of it asked for; and whether that could be done."""
     nfev = None if options.max_nfev is None else options.max_nfev - report.nfev
@@ -205,7 +206,7 @@ def _every_row(
     held = pull.outputs <= ASKED and pull.outputs * pull.x.size <= MOST_ENTRIES
     if report.interrupted or spent or not held:
         return report, False
-    problem = Problem(f, lambda *_: pull.rows(np.eye(pull.outputs)), x, pull.args, what="vjp")
+    problem = Problem(f, pull.jacobian, pull.parameters, pull.x, pull.args, what="vjp")
     left = replace(options, max_nfev=nfev, max_seconds=seconds)
     whole = judge_jacobian(problem, left, call=call, extra=pull.findings)
     told = whole.outcome is Outcome.FAIL and bool(whole.wrong)
