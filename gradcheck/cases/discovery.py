@@ -80,9 +80,7 @@ def discover(paths: str | Path | Iterable[str | Path] = ("cases",)) -> list[Load
     return [_load(file) for file in _files(paths)]
 
 
-def discover_what_loads(
-    paths: Iterable[str | Path] = ("cases",),
-) -> tuple[list[LoadedCase], list[CaseError]]:
+def discover_what_loads(paths: Iterable[str | Path]) -> tuple[list[LoadedCase], list[CaseError]]:
     """The cases of `discover`, and what is wrong with the files that do not load or hold no case."""
     loaded, broken = [], []
     for file in _files(paths):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -300,6 +301,12 @@ def _rows(
             return _Raised(value.outcome, problem=value.reason)
         return value.outcome is Outcome.PASS
 
+    def made(name: str, judged: Callable[..., Row], *given: Any) -> Row:
+        """A row; a FAIL where an object of the case's own raised when it was read or shown."""
+        row = partial(_row, loaded, quantity.name, name)
+        found = _attempt(loaded, judged, row, *given)
+        return found if isinstance(found, Row) else row(found)
+
     measured = attempt(quantity.name, quantity.measure)
     if isinstance(measured, np.ndarray):
         measured = measured.copy()  # a reference may go on working in the array that was measured
@@ -309,50 +316,32 @@ def _rows(
         if callable(expected):
             expected = _attempt(loaded, expected, *arguments)
         judges.append((reference, expected))
-        row = _attempt(loaded, _reference_row, loaded, quantity, reference, measured, expected)
-        yield _made(loaded, row, quantity.name, reference.name)
+        yield made(reference.name, _reference_row, reference, measured, expected)
     for mistake in quantity.mistakes:
         wrong = attempt(f"{quantity.name}, refuses: {mistake.name}", mistake.measure)
-        row = _attempt(loaded, _mistake_row, loaded, quantity, mistake, wrong, judges)
-        yield _made(loaded, row, quantity.name, f"{REFUSES}{mistake.name}")
-
-
-def _made(loaded: LoadedCase, row: Row | _Raised, quantity: str, reference: str) -> Row:
-    """A row; a FAIL where an object of the case's own raised when it was read or shown."""
-    return row if isinstance(row, Row) else _row(loaded, quantity, reference, row)
+        yield made(f"{REFUSES}{mistake.name}", _mistake_row, wrong, judges)
 
 
 def _compare(measured: Any, expected: Any, reference: Reference) -> Comparison:
     return compare(measured, expected, rtol=reference.rtol, atol=reference.atol, kind=reference.kind)
 
 
-def _reference_row(
-    loaded: LoadedCase, quantity: Quantity, reference: Reference, measured: Any, expected: Any
-) -> Row:
-    names, reason = (quantity.name, reference.name), reference.reason
+def _reference_row(row: Callable[..., Row], reference: Reference, measured: Any, expected: Any) -> Row:
     for what, value in (("the measurement", measured), ("the reference", expected)):
         if isinstance(value, _Raised):
             raised = replace(value, problem=f"{what}: {value.problem}")
-            return _row(loaded, *names, raised, measured, reason=reason)
+            return row(raised, measured, reason=reference.reason)
     comparison = _compare(measured, expected, reference)
-    return _row(loaded, *names, comparison, measured, expected, reason=reason, kind=reference.kind)
+    return row(comparison, measured, expected, reason=reference.reason, kind=reference.kind)
 
 
-def _mistake_row(
-    loaded: LoadedCase,
-    quantity: Quantity,
-    mistake: Mistake,
-    measured: Any,
-    judges: list[tuple[Reference, Any]],
-) -> Row:
+def _mistake_row(row: Callable[..., Row], measured: Any, judges: list[tuple[Reference, Any]]) -> Row:
     """A planted mistake passes when a reference refuses it.
 
     An exception is no refusal: the mistake was then not measured, perhaps for a typing error.
     """
-    name = f"{REFUSES}{mistake.name}"
     if isinstance(measured, _Raised):
-        raised = replace(measured, problem=f"the planted mistake: {measured.problem}")
-        return _row(loaded, quantity.name, name, raised)
+        return row(replace(measured, problem=f"the planted mistake: {measured.problem}"))
     fit = [
         (ref, exp) for ref, exp in judges if _compare(_expected_value(exp), exp, ref).outcome is Outcome.PASS
     ]
@@ -362,13 +351,13 @@ def _mistake_row(
         (_, expected, comparison), names = refusals[0], [reference.name for reference, _, _ in refusals]
         refused = replace(comparison, outcome=Outcome.PASS, problem="")
         reason = f"refused by {', '.join(map(repr, names))}: {comparison.problem}"
-        return _row(loaded, quantity.name, name, refused, measured, expected, reason=reason)
+        return row(refused, measured, expected, reason=reason)
     text = (
         "no reference refuses this planted mistake"
         if fit
         else "no reference to judge the planted mistake with"
     )
-    return _row(loaded, quantity.name, name, Comparison(Outcome.FAIL, problem=text), measured)
+    return row(Comparison(Outcome.FAIL, problem=text), measured)
 
 
 def _expected_value(expected: Any) -> Any:
