@@ -13,9 +13,7 @@ from gradcheck.files import replacing
 FORMATS = ("png", "svg")
 
 
-def figure_writer(
-    folder: Path, file_format: str = "png"
-) -> Callable[[str, Figure, Callable[[Any], None]], Path]:
+def figure_writer(folder: Path, file_format: str) -> Callable[[str, Figure, Callable[[Any], None]], Path]:
     """Return what `run_case` takes as `save_figure`: it writes FOLDER/CASE-FIGURE.png or .svg.
 
     The alternative text goes into the file as its description.

@@ -276,11 +276,9 @@ def _estimated(
 
 def _in_structure(found: Estimate, parameters: Parameters, nfev: int) -> Estimate:
     """The estimate in the structure of x; a complex entry has the error of both its parts, and one limit."""
-
-    def complex_number(re: Any, im: Any) -> Any:
-        return re + 1j * im
-
-    pairs: dict[str, Any] = dict.fromkeys(("value", "left", "right", "curvature"), complex_number)
+    pairs: dict[str, Any] = dict.fromkeys(
+        ("value", "left", "right", "curvature"), lambda re, im: re + 1j * im
+    )
     pairs |= dict.fromkeys(("error", "noise", "truncation", "kink", "sided"), np.hypot)
     pairs |= dict.fromkeys(("step", "chord"), np.maximum)
     # What limits an entry is what limits the wider of its parts.

@@ -147,7 +147,7 @@ def judge_vjp(
     options: Options,
     call: str,
     *,
-    vectorized: bool = False,
+    vectorized: bool,
 ) -> Report:
     """The check behind `check_vjp`; f_x : what f returned at x, in a call that counts."""
     single = at_one_point(f, pull.parameters) if vectorized else f

@@ -229,7 +229,7 @@ def by_entries(matrix: Matrix) -> Matrix:
     return matrix.asked
 
 
-def read_matrix(result: Any, outputs: tuple[int, ...], parameters: Parameters, what: str = "jac") -> Matrix:
+def read_matrix(result: Any, outputs: tuple[int, ...], parameters: Parameters, what: str) -> Matrix:
     """The Jacobian that a user's function returned.
 
     result : (m, n), also where x is a tree; or of f's shape followed by x's, or a tree of such arrays with the

@@ -152,7 +152,7 @@ class Repeat:
                 if back
                 else ": it keeps state from call to call"
             )
-        elif self._adds_up(second, third, tolerance):
+        elif max(self._excess(second / 2.0, tolerance), self._excess(third / 3.0, tolerance)) <= 1.0:
             why = ": it adds up from call to call, where it should begin at 0"
         if max(self._excess(other, tolerance) for other in others) > 1.0:
             return [*found, Finding(text + why, Outcome.FAIL)]
@@ -182,9 +182,6 @@ class Repeat:
             apart = np.abs(other - self.first)
             excess = np.where(apart == 0, 0.0, apart / allowed)
         return float(np.max(np.nan_to_num(excess, nan=np.inf, posinf=np.inf)))
-
-    def _adds_up(self, second: Flat, third: Flat, tolerance: Tolerance) -> bool:
-        return max(self._excess(second / 2.0, tolerance), self._excess(third / 3.0, tolerance)) <= 1.0
 
     def _away(self, room: tuple[Flat, Flat] | None) -> Flat:
         """A step away from x, within the bounds."""

@@ -41,9 +41,7 @@ def call_outputs(
     return seen[0]
 
 
-def call_again(
-    objective: VectorObjective, contract: Inspection, x: Flat, room: Room = None
-) -> tuple[Finding, ...]:
+def call_again(objective: VectorObjective, contract: Inspection, x: Flat, room: Room) -> tuple[Finding, ...]:
     """What a second call of f at x adds, where `inspect_jacobian` left it out."""
     findings: list[Finding] = []
     values = call_outputs(objective, x, findings, calls=1)
@@ -70,10 +68,10 @@ def inspect_jacobian(
     jac: Any,
     x: Flat,
     args: Sequence[Any],
-    what: str = "jac",
+    what: str,
     *,
-    repeat: bool = True,
-    room: Room = None,
+    repeat: bool,
+    room: Room,
 ) -> Inspection:
     """Call f twice and jac once at x, and look at what they return and at what they did to x.
 

@@ -43,7 +43,7 @@ def structured_differences(
     *,
     softmax: Callable[[Array], Array],
     loss: Callable[[Array, Array], float],
-    n_threads: int | None = None,
+    n_threads: int | None,
 ) -> dict[str, Array]:
     """Return (L(w + h) - L(w - h)) / 2h for every parameter w of L = loss(softmax(sigmoid(x W1 + b1) W2 + b2), t).
 
