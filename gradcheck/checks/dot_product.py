@@ -304,10 +304,10 @@ class DotProduct:
         if pair.distance <= 3.0 * pair.error:
             return None
         size = float(of_x.ravel()[j]) * float(of_y.ravel()[i])
-        row, column = (np.unravel_index(k, v.shape) for k, v in ((i, y), (j, x)))
-        of_parts = (".imag" if part == 1j else "" for part in (q, p))
-        name = "A[{}{}, {}{}]".format(*(v for at in zip((i, j), of_parts, strict=True) for v in at))
-        name += "" if x.ndim == y.ndim == 1 else f" (y{_index(row)}, x{_index(column)})"
+        row, column = ([int(k) for k in np.unravel_index(at, v.shape)] for at, v in ((i, y), (j, x)))
+        y_part, x_part = (".imag" if part == 1j else "" for part in (q, p))
+        name = f"A[{i}{y_part}, {j}{x_part}]"
+        name += "" if x.ndim == y.ndim == 1 else f" (y{row}, x{column})"
         # Of a complex entry the part that differs more.
         apart = pair.right - pair.left
         imaginary = abs(apart.imag) > abs(apart.real)
@@ -332,10 +332,6 @@ def _rms(values: Array) -> float:
 def _norm(values: Array) -> float:
     """The root of the sum of squares; the largest is taken out first, so that none overflows or vanishes."""
     return _rms(values) * math.sqrt(values.size)
-
-
-def _index(at: tuple[Any, ...]) -> str:
-    return f"[{', '.join(str(int(k)) for k in at)}]"
 
 
 def only(values: Array, k: int, dtype: Any = None) -> Array:

@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradcheck._typing import Flat
 from gradcheck.function.arithmetic import callers_arithmetic
@@ -160,7 +159,7 @@ def _inspect_f(
     else:
         findings += _differing(objective, x, first, values[-1], room)
     if gradients[0] is not None:
-        viewed = _is_view(objective.parameters, gradients[0], given[0])
+        viewed = _share(objective.parameters, gradients[0], given[0])
         _note_sharing(objective.parameters, gradients, viewed, "f", findings)
     return first, kept
 
@@ -214,7 +213,7 @@ def _call_grad(
         findings.append(Finding(f"grad changes x: {moved}", Outcome.FAIL))
     # What has not the structure of x, a generator for one, is refused as it is.
     kept = _as_it_is(parameters, first)
-    viewed = not moved and _is_view(parameters, first, given)
+    viewed = not moved and _share(parameters, first, given)
     before = _kept_by_others(first)
     del given, first
 
@@ -263,18 +262,13 @@ def _repeat(
     return Repeat("grad", analytic, True, ask, eps, objective, x)
 
 
-def _is_view(parameters: Parameters, gradient: Any, given: Any) -> bool:
-    """Whether a gradient is the x that its function was given, or a part of it."""
-    return _share(parameters.fitting(gradient), parameters.fitting(given))
-
-
 def _note_sharing(
     parameters: Parameters, gradients: list[Any], viewed: bool, who: str, findings: list[Finding]
 ) -> None:
     """What two calls at x returned may be one array; viewed : the first is the x that it was given."""
     what = "" if who == "grad" else " as its gradient"
     # None is an array that nobody kept.
-    if gradients[0] is not None and _share(*map(parameters.fitting, gradients)):
+    if gradients[0] is not None and _share(parameters, *gradients):
         text = f"{who} returns the same buffer{what} at every call: a caller that keeps it sees it change"
         findings.append(Finding(text))
     if viewed:
@@ -370,5 +364,7 @@ def changed(parameters: Parameters, tree: Any, x: Flat) -> str:
     return f"{parameters.name(at)} was {x[at]:.17g} before the call and is {now[at]:.17g} after it"
 
 
-def _share(one: list[NDArray[Any]] | None, other: list[NDArray[Any]] | None) -> bool:
-    return any(np.shares_memory(a, b) for a in one or [] for b in other or [])
+def _share(parameters: Parameters, one: Any, other: Any) -> bool:
+    """Whether two trees have memory in common; what has not the structure of x has none."""
+    mine, theirs = parameters.fitting(one), parameters.fitting(other)
+    return any(np.shares_memory(a, b) for a in mine or [] for b in theirs or [])
