@@ -92,17 +92,9 @@ def check_jacobian(
 
 
 def repeated(
-    options: Options,
-    start: str,
-    f: Any,
-    derivative: Any,
-    x: Any,
-    args: Sequence[Any],
-    *,
-    vectorized: bool,
-    **own: Any,
-) -> tuple[str, Recipe, tuple[Parameters, Flat, tuple[Any, ...]]]:
-    """What repeats a check of many outputs: the call, which begins so, and the data of it; and the x, args of these.
+    options: Options, start: str, f: Any, derivative: Any, x: Any, args: Sequence[Any], *, vectorized: bool, **own: Any
+) -> tuple[str, Recipe, tuple[Parameters, Flat, tuple[Any, ...]]]:  # fmt: skip
+    """What repeats a check of many outputs: the call, which begins so, and its data; and the x and args among these.
 
     own : what this check alone takes. Raises TypeError where vectorized is no flag.
     """
