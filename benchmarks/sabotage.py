@@ -270,7 +270,7 @@ BY_HAND: tuple[tuple[str, str, str], ...] = (
     ("training", "network.accuracy(x_train, t_train)", "network.accuracy(x_test, t_test)"),
     ("training", "network.accuracy(x_test, t_test)", "network.accuracy(x_train, t_train)"),
     ("training", "network.accuracy(x_test, t_test)", "network.accuracy(x_test[::2], t_test[::2])"),
-    ("training", "log.evaluated_at.append(i)", "log.evaluated_at.append(i + 1)"),
+    ("training", 'log["evaluated_at"].append(i)', 'log["evaluated_at"].append(i + 1)'),
     ("training", "batch_size: int = 100", "batch_size: int = 10"),
     ("training", "learning_rate: float = 0.1", "learning_rate: float = 0.01"),
     ("training", "rng: int | np.random.Generator | None = 0", "rng: int | np.random.Generator | None = None"),
