@@ -135,12 +135,10 @@ def read_array(file: IO[bytes], length: int) -> NDArray[Any]:
     import numpy as np
 
     version = np.lib.format.read_magic(file)
-    if version not in ((1, 0), (2, 0)):
+    headers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    if version not in headers:
         raise ValueError(f"an array file of version {version}")
-    read_header = (
-        np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    )
-    shape, by_columns, dtype = read_header(file)
+    shape, by_columns, dtype = headers[version](file)
     if dtype.hasobject:
         raise ValueError("it holds Python objects, which only pickle could read")
     told, there = math.prod(shape) * dtype.itemsize, length - file.tell()

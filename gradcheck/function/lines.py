@@ -136,7 +136,7 @@ class Columns(_Through):
 
 
 @dataclass(frozen=True)
-class Family:
+class Family(_Through):
     """Lines of which some share their points: line l is output `output[l]` of f along `directions[direction[l]]`."""
 
     directions: Lines
@@ -162,7 +162,3 @@ class Family:
     def point(self, row: int, offset: Any) -> Flat:
         """The point of one line."""
         return self.directions.point(int(self.direction[row]), offset)
-
-    def points(self, rows: Index, offsets: Flat) -> Flat:
-        """The points of k lines, one a column."""
-        return self.directions.points(self.direction[rows], offsets)
