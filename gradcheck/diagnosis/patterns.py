@@ -23,7 +23,7 @@ Array = NDArray[np.floating[Any]]
 FLOAT32_OFF = 64 * float(np.finfo(np.float32).eps)
 # A factor of 10 or more is an N for a person to recognise (a batch size); a 3 may come from anything.
 LEAST_N = 10
-# Factors that mistakes of units, bases and powers make. They are told from other numbers by so many digits, at the least.
+# Factors that mistakes of units, bases and powers make. They are told from others by so many digits, at the least.
 CONSTANTS = {
     "ln 10": math.log(10.0), "1/ln 10": 1.0 / math.log(10.0), "ln 2": math.log(2.0), "1/ln 2": 1.0 / math.log(2.0),
     "180/pi": 180.0 / math.pi, "pi/180": math.pi / 180.0, "2 pi": 2.0 * math.pi, "1/(2 pi)": 0.5 / math.pi,
