@@ -211,9 +211,9 @@ def _judged(
     needs_grad = "--jacobian" if jacobian else "--vectorized" if options["vectorized"] else ""
     if needs_grad and derivative is True:
         raise BadInput(f"{needs_grad}: MODULE:GRAD is needed")
-    if not needs_grad and options["hessian"] and not (derivative is True or callable(derivative)):
+    if not needs_grad and options["hessian"] is not None and not (derivative is True or callable(derivative)):
         raise BadInput(f"--hessian: MODULE:GRAD must be a function, not {type(derivative).__name__}")
-    if jacobian and options.pop("hessian"):
+    if jacobian and options.pop("hessian") is not None:
         raise BadInput("--jacobian: --hessian is not for it")
     judge: Callable[..., Report] = check_jacobian if jacobian else check_gradient
     try:

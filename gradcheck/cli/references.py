@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
 import sys
+from contextlib import suppress
 from difflib import get_close_matches
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -92,12 +94,17 @@ def point(text: str) -> Any:
 
 
 def json_or_named(option: str, text: str, example: str, others: str = "") -> Any:
-    """What an option says as JSON or as MODULE:NAME; `others` names what else it might have been."""
+    """What an option says as JSON, as Python writes it ([1., 2.], None) or as MODULE:NAME.
+
+    others : what else it might have been, for the error.
+    """
     if REFERENCE.match(text):
         return named(text)
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
+        with suppress(ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+            return ast.literal_eval(text)
         raise BadInput(
             f"{option}: {one_line(repr(text[:80]))} is neither {others}JSON such as '{example}', "
             f"nor MODULE:NAME ({one_line(error)})"

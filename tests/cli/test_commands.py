@@ -86,6 +86,8 @@ def its_jacobian(x):
 def hessian(x):
     return np.diag(6 * x)
 
+HESSIAN = hessian(np.array([1.0, 2.0]))
+
 def stacked(x):
     return np.sum(x**3, axis=0)
 """
@@ -151,9 +153,11 @@ def test_the_point_is_json_a_file_or_a_name(project, x):
     assert call("check", "model:Namespace.loss", "model:wrong", "--x", x).exit_code == 1
 
 
-@pytest.mark.parametrize("x", ['{"W": [[1.0, 2.0]], "b": [0.5]}', "point.npz"])
+@pytest.mark.parametrize(
+    "x", ['{"W": [[1.0, 2.0]], "b": [0.5]}', "{'W': [(1., 2.)], 'b': [.5]}", "point.npz"]
+)
 def test_a_point_of_several_arrays_is_a_dict(project, x):
-    """A JSON object or an .npz gives a dict of arrays."""
+    """A JSON object, one as Python writes it, or an .npz gives a dict of arrays."""
     np.savez("point.npz", W=[[1.0, 2.0]], b=[0.5])
 
     result = call("check", "model:tree", "model:tree_gradient", "--x", x)
@@ -187,6 +191,7 @@ def test_options_reach_the_check(project):
         (["--bounds", "[[null, 1.0], [-1, null]]"], "outside model:right", "outside model:wrong"),
         (["--jacobian"], "pair model:its_jacobian", "pair model:hessian"),
         (["--hessian", "model:hessian"], "loss model:right", "loss model:wrong"),
+        (["--hessian", "model:HESSIAN"], "loss model:right", "loss model:wrong"),
         (["--vectorized"], "stacked model:right", "stacked model:wrong"),
         (
             ["--n-jobs", "1", "--max-seconds", "9", "--confidence", "0.99"],
