@@ -126,10 +126,13 @@ class ReportData:
     if not TYPE_CHECKING:  # it would let a reader ask for any name
 
         def __getattr__(self, name: str) -> Any:
-            if "_rest" not in vars(self) and name not in vars(self):
-                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
             self._read()
-            return object.__getattribute__(self, name)
+            if name in vars(self):
+                return vars(self)[name]
+            hint = (
+                "" if name.startswith("_") else "; bool(report) is whether it passed, or see report.outcome"
+            )
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}")
 
     @property
     def certificate(self) -> Certificate | None:

@@ -726,3 +726,16 @@ def test_a_certificate_leaves_out_what_was_judged_by_itself():
     wrong = right * np.where(np.arange(6) == 3, 1.1, 1.0)
     assert told(wrong, bounds=bounds) == (1, "certificate, save what is named above and what is undecided")
     assert "certificate: the error of x" in str(check_gradient(lambda x: np.sum(np.sin(x)), np.cos(x), x))
+
+
+def test_a_name_that_a_report_does_not_have_is_answered_with_those_that_it_has():
+    """`.ok`, `.passed` and `.success` are guessed; protocols, which ask for names with underscores, get no advice."""
+    report = check_gradient(lambda x: float(x @ x), lambda x: 2 * x, np.ones(2))
+    for name in ("ok", "passed", "success"):
+        with pytest.raises(
+            AttributeError, match=rf"no attribute '{name}'; bool\(report\) is whether it passed"
+        ):
+            getattr(report, name)
+    with pytest.raises(AttributeError, match=r"no attribute '_repr_png_'$"):
+        _ = report._repr_png_
+    assert not hasattr(report, "ok")
