@@ -11,6 +11,7 @@ import numpy as np
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.evidence.axes import along_axes, anything, lines_of, of_terms, smallest_steps
 from gradcheck.evidence.confirm import MARGIN
+from gradcheck.numerics.rounding import SINGLE, significant_bits
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
 from gradcheck.results.entries import Entries
@@ -44,6 +45,10 @@ WITHIN_ITSELF = 1e-6
 # Where f seems to be flat it is looked for at this part of the size of x; its first jump at so many times that, and one
 # that its digits do not explain nearer, where f bends less.
 FARTHER, BEYOND, NEARBY = 0.3, (1.0, 4.0, 16.0), (0.1,)
+# Numbers of no more bits are round.
+ROUND = 5
+# So many jumps, of which the last may be missing or the next one there, tell a slope to some per cent.
+JUMPS = 16.0
 
 Decide = Callable[[Estimate], Judgement]
 
@@ -257,9 +262,10 @@ def without_lost(setting: Setting, evidence: Entries, judge: Decide) -> Entries:
     lost = still & (moved <= rounding)
     hidden = ROUGH * np.maximum(rounding, setting.tolerance.eps)
     may, slight = still & ~lost, np.abs(given) * found.step <= hidden
-    # Where other outputs move, and none of them is rough, none is rounded but by its digits.
+    # Where other outputs move, and none of them is rough, none is rounded but by its digits, be they few.
     digits = setting.outputs > 1 and not _rough(setting)[np.setdiff1d(output, output[still])].any()
-    may = may & slight if digits or (may & slight).any() else may
+    likely = slight | (digits & _of_few_bits(setting.f_x)[output])
+    may = may & likely if digits or (may & likely).any() else may
     largest = int(np.argmax(np.where(may, moved, -1.0)))
     # What is claimed to move f by far more than its digits has to be what it does farther away, too.
     jump = (
@@ -272,6 +278,8 @@ def without_lost(setting: Setting, evidence: Entries, judge: Decide) -> Entries:
     open_to = still & ~lost & ((jump > 0) | (np.abs(given) <= HARDLY * evidence.judgement.scale))
     at = np.flatnonzero(open_to)
     at = at[np.argsort(moved[at])]
+    # Over as many jumps as tell a slope f bends less than over all of that way.
+    steps = np.minimum(steps, JUMPS * jump / np.abs(given)) if jump > 0 else steps
     early = np.isin(column[at], column[at[:NEARLY]])
     for these in (at[early], at[~early]):
         shown = _shown_farther(setting, evidence, these, steps)
@@ -290,6 +298,12 @@ def without_lost(setting: Setting, evidence: Entries, judge: Decide) -> Entries:
         return replace(evidence, estimate=found)
     found = found.without_bar(lost, Limit.NOISE)
     return replace(evidence, estimate=found, judgement=judge(found))
+
+
+def _of_few_bits(f_x: Flat) -> Mask:
+    """Values (m,) that float16, bfloat16 or float32 hold, and that are not round, as what is cut off at 1 or 100 is."""
+    bits = significant_bits(np.nan_to_num(f_x)[None, :])
+    return np.asarray((bits > ROUND) & (bits <= SINGLE))
 
 
 def _first_jump(setting: Setting, evidence: Entries, steps: Flat, at: int, *, as_claimed: bool) -> float:
