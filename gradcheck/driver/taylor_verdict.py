@@ -5,6 +5,7 @@ from __future__ import annotations
 from gradcheck.numerics.remainders import LEAST, Remainders
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.verdict import Tolerance
+from gradcheck.results.words import count
 
 
 def verdict(seen: Remainders, tolerance: Tolerance) -> tuple[Outcome, str]:
@@ -18,12 +19,14 @@ def verdict(seen: Remainders, tolerance: Tolerance) -> tuple[Outcome, str]:
             "f is not finite along v: choose another tangent, or move x into its domain",
         )
     if seen.linear:
-        name = "linear" if seen.expected == 2 else "quadratic"
+        name, clear = "linear" if seen.expected == 2 else "quadratic", seen.clear(seen.sizes).size
+        floor = "the remainder is at the noise floor at every step"
+        if clear:
+            floor = (
+                f"the remainder stands out of the noise at {count(clear, 'step')}, too few to tell its order"
+            )
         return _resolved(
-            seen,
-            tolerance,
-            "the remainder is at the noise floor at every step:",
-            f"f is {name} along v as far as its noise shows: the remainder is at the noise floor at every step",
+            seen, tolerance, f"{floor}:", f"f is {name} along v as far as its noise shows: {floor}"
         )
     odd, even = seen.order_of(seen.odd), seen.order_of(seen.even)
     falls = f"the remainder falls as h^{seen.order:.2f}"

@@ -193,7 +193,9 @@ class JointTest:
             self.exceeded = True
             wrong = confirmed(self.along, first, wrong, self.along.unsettled(first))
             return replace(self._nothing(first), wrong=wrong)
-        return self._further([first], ~watched)
+        directions = [first]
+        del first  # its tangent goes with the next one
+        return self._further(directions, ~watched)
 
     def _nothing(self, *directions: Direction, spent: bool = False) -> Joint:
         """That nothing is certified, and nothing wrong."""

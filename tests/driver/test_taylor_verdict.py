@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.optimize import rosen, rosen_der, rosen_hess
 
-from gradcheck import Outcome
+from gradcheck import Outcome, taylor_test
 from gradcheck.driver.taylor_verdict import hides, verdict
 from gradcheck.numerics.remainders import Remainders
 from gradcheck.results.verdict import Tolerance
@@ -52,3 +53,13 @@ def test_where_a_curvature_is_claimed_it_has_to_show_as_well(noise, hidden):
     # What is left of the even part is no curvature of 1 that would have shown.
     assert hides(seen(0.0 * STEPS, 1e-3 * STEPS**2, noise=1e-6, expected=3), TOLERANCE)
     assert not hides(seen(0.0 * STEPS, 1e-3 * STEPS**2, noise=1e-6), TOLERANCE)
+
+
+def test_what_stands_out_at_a_step_or_two_is_not_called_noise():
+    """In float32 at x of 1e-3 the remainder shows over steps that are longer than x alone, as the table says."""
+    x = (1e-3 * np.random.default_rng(1000).normal(size=4)).astype(np.float32)
+    report = taylor_test(rosen, rosen_der, x, hessian=lambda x: -rosen_hess(x), rng=0)
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert report.reason.startswith(
+        "the remainder stands out of the noise at 1 step, too few to tell its order"
+    )
