@@ -193,7 +193,7 @@ def _near(found: Estimate, rows: Index, distance: Flat, within: Flat, *, shared:
 
 
 def _second(given: Flat, found: Estimate, again: Again, rows: Index, step: Flat) -> Estimate | None:
-    """Rows measured at these steps (k,), on the side on which they were before; half as near, where that says nothing.
+    """Rows measured at these steps (k,), on the side on which they were before; and between, where that says nothing.
 
     Noise that fills a part of the distance to what was given may make several times that of the truncation.
     """
