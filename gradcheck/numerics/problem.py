@@ -318,10 +318,18 @@ def _sizes(problem: Problem, lengths: Flat, least: float) -> Values:
     moved = lengths > 0
     if rows is None or not moved.any():
         return np.zeros(m)  # to be filled by the first product
+    rows = np.where(_lost(problem), 0.0, rows)
     if isinstance(problem.matrix, Dense):
         entries = np.maximum(np.abs(problem.matrix.array), rows[:, None])
-        return of_typical_size(np.min(entries[:, moved] * lengths[moved], axis=1))
+        least = np.min(entries[:, moved] * lengths[moved], axis=1)
+        return of_typical_size(np.where(rows > 0, least, 0.0))
     return of_typical_size(rows * lengths[moved].min())
+
+
+def _lost(problem: Problem) -> Mask:
+    """(m,) rows that are claimed to move f by some roundings over all of x, cos(pi/2) for 0: they have no own size."""
+    moved = problem.matrix.norms(problem.scales)
+    return np.asarray(False if moved is None else moved <= ROUNDINGS * problem.eps * np.abs(problem.f_x))
 
 
 def of_typical_size(rows: Values) -> Values:

@@ -555,3 +555,29 @@ def test_many_wrong_rows_of_a_pattern_are_told_by_its_groups_and_counted(mistake
     assert said in report.diagnosis[0]
     assert report.nfev < 200
     assert check_jacobian(burgers, scipy.sparse.csr_array(of_burgers(U)), U).outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize("n", [12, 101, 400])
+def test_a_row_of_roundings_has_the_size_of_the_others(n):
+    """An arm that stands upright: the row of its height is cos(pi/2), 6e-17, for 0. It was INCONCLUSIVE from n = 101 on.
+
+    Where it is the claim that is next to nothing, and not the row, that is a mistake.
+    """
+    for seed in range(3):
+        lengths = np.random.default_rng(seed).uniform(0.2, 1.0, n)
+
+        def f(x, lengths=lengths):
+            angles = np.cumsum(x)
+            return np.array([float(lengths @ np.cos(angles)), float(lengths @ np.sin(angles))])
+
+        def jacobian(x, lengths=lengths):
+            angles = np.cumsum(x)
+            parts = np.array([-lengths * np.sin(angles), lengths * np.cos(angles)])
+            return np.cumsum(parts[:, ::-1], axis=1)[:, ::-1]
+
+        upright = np.r_[np.pi / 2, np.zeros(n - 1)]
+        report = check_jacobian(f, jacobian, upright, rng=seed)
+        assert report.outcome is Outcome.PASS
+        assert report.nfev <= 22
+        tilted = np.r_[1.0, np.zeros(n - 1)]
+        assert check_jacobian(f, jacobian(upright), tilted, rng=seed).outcome is Outcome.FAIL
