@@ -580,8 +580,10 @@ def test_a_kink_beside_x_explains_what_it_may():
 
 
 def test_an_unsettled_row_is_wrong_only_where_its_noise_is_known():
-    """By the bars, which then are noise."""
+    """By the bars, which then are noise; or off by ten thousand of them, which nothing that scatters makes."""
     assert confirmed(straight, noise=1e-9)[0] == [False]
+    assert confirmed(straight, noise=1e-9, residual=0.99e-5)[0] == [False]
+    assert confirmed(straight, noise=1e-9, residual=1.01e-5)[0] == [True]
     assert confirmed(straight, noise=1e-9, noisy=np.array([True]))[0] == [True]
 
 
