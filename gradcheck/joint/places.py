@@ -18,6 +18,7 @@ from gradcheck._typing import Flat, Index, Mask, Values
 from gradcheck.joint.direction import Direction
 from gradcheck.joint.joint import JointTest
 from gradcheck.numerics.tangents import TOGETHER, within
+from gradcheck.results.certificate import LEAST
 from gradcheck.results.entries import Entries
 
 # Weights lie between 0.5 and 1.5, in equal steps.
@@ -100,6 +101,7 @@ class _Search:
         self.tangent = direction.tangent
         # What is said to exceed leaves more than the bars and the smallest mistake that counts.
         self.least = np.maximum(direction.allowed - 3.0 * direction.error, 0.0)
+        self.nothing = direction.weight == 0
         self.known: dict[int, tuple[Values, Values]] = {}  # by place
         self.found = Places()
         self.precise = precise
@@ -156,7 +158,11 @@ class _Search:
         off, error = np.zeros(self.rows.size), np.zeros(self.rows.size)
         off[rows], error[rows] = judged.analytic - judged.estimate.value, judged.estimate.error
         usable = np.isfinite(off) & np.isfinite(error)
-        self.known[place] = (np.where(usable, off, 0.0), np.where(usable, error, 0.0))
+        off, error = np.where(usable, off, 0.0), np.where(usable, error, 0.0)
+        self.known[place] = (off, error)
+        # A row that is claimed to be 0 has the size of what is found in it.
+        told = LEAST * self.test.problem.tolerance.rtol * np.abs(off * self.tangent[column])
+        self.least = np.where(self.nothing, np.maximum(self.least, told), self.least)
         is_wrong = bool(judged.judgement.wrong.any())
         (self.found.wrong if is_wrong else self.found.right).append(column)
         return is_wrong

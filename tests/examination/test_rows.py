@@ -599,3 +599,33 @@ def test_a_row_that_scatters_does_not_take_the_words_from_all(n):
         assert "analytic is 0 in the entries on the diagonal of J" in report.diagnosis[0]
         assert report.nfev <= 150
         assert check_jacobian(f, below + np.diag(a * np.cos(a * x)), x, rng=seed).outcome is Outcome.PASS
+
+
+def test_a_row_of_zeros_is_searched_by_the_size_of_what_is_found_in_it():
+    """Trapezoid defects of a pendulum at 0, one of them claimed 0: it took 700 evaluations in a third, not 100.
+
+    Where sines cancel along the whole direction a part leaves a 1e-9th of them, which seemed to be another mistake.
+    """
+    count, step = 30, 0.1
+
+    def f(x):
+        angle, speed, push = x.reshape(count, 3).real.T
+        force = -9.81 * np.sin(angle) - 0.1 * speed + push
+        one = np.diff(angle) - step / 2 * (speed[1:] + speed[:-1])
+        return np.r_[one, np.diff(speed) - step / 2 * (force[1:] + force[:-1])]
+
+    right = np.zeros((2 * count - 2, 3 * count))
+    for k in range(count - 1):
+        right[k, 3 * k : 3 * k + 6 : 3], right[k, 3 * k + 1 : 3 * k + 6 : 3] = (-1.0, 1.0), -step / 2
+        for at, sign in ((3 * k, -1.0), (3 * k + 3, 1.0)):
+            right[count - 1 + k, at : at + 3] = step / 2 * 9.81, sign + step / 2 * 0.1, -step / 2
+    x = np.zeros(3 * count)
+    assert check_jacobian(f, right, x).outcome is Outcome.PASS
+    for row in range(count, count + 8):
+        wrong = right.copy()
+        wrong[row] = 0.0
+        for seed in range(3):
+            report = check_jacobian(f, wrong, x, rng=seed)
+            assert {m.index[0] for m in report.wrong} == {row}
+            assert len(report.wrong) == 6
+            assert report.nfev <= 150
