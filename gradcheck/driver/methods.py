@@ -29,7 +29,6 @@ from gradcheck.numerics.tangents import generator_of
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, flat_indices, runs
 from gradcheck.parameters.leaves import eps_of
-from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.certificate import ArrayEvidence, Region
 from gradcheck.results.evidence import Evidence
@@ -91,9 +90,10 @@ def _joint_directions(known: Known) -> bool:
     problem, question, names = _problem(known), known.question, known.question.names()
     rng, told = generator_of(question.rng), partial(_told, known, problem)
     if not known.one_row:
-        assert isinstance(names, JacobianNames)
+        assert names is not None
+        (block,) = names.blocks
         setting, known.evidence = examine_rows(
-            problem, names, told, known.probe, confidence=question.confidence, rng=rng
+            problem, block, told, known.probe, confidence=question.confidence, rng=rng
         )
         known.evidence = _free_alone(known, known.evidence)
         if known.evidence is not None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,14 @@ from gradcheck.evidence.complex_test import mark_disputed
 from gradcheck.evidence.entries import sweep
 from gradcheck.evidence.one_by_one import one_by_one
 from gradcheck.examination.inwards import Inwards, InwardTest, one_sided, shared_with
-from gradcheck.examination.row_evidence import between, mended, rows_evidence, sizes_of_rows
+from gradcheck.examination.row_evidence import (
+    between,
+    mended,
+    of_column,
+    rows_evidence,
+    sizes_of_rows,
+    spans,
+)
 from gradcheck.examination.silent import BUDGET, missing_columns, moved_alone, silent_entries
 from gradcheck.examination.zeros import directions_of_zeros
 from gradcheck.function.coloring import group_columns
@@ -26,7 +33,6 @@ from gradcheck.numerics.problem import NARROW, Problem, Scaling, scaling_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, runs
-from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.results.certificate import ArrayEvidence, Region
 from gradcheck.results.entries import Entries, latest, none_judged
 from gradcheck.results.evidence import Evidence
@@ -102,10 +108,10 @@ class _Columns:
         confidence: float,
         rng: np.random.Generator,
     ) -> None:
-        assert isinstance(setting.names, JacobianNames)
-        self.setting, self.problem, self.names = setting, problem, setting.names
-        self.scaling, self.confidence, self.rng = scaling, confidence, rng
-        self.block, self.alone = self.names.blocks[0], list[Entries]()
+        assert setting.names is not None
+        (self.block,), self.alone = setting.names.blocks, list[Entries]()
+        self.setting, self.problem, self.scaling = setting, problem, scaling
+        self.confidence, self.rng = confidence, rng
         (self.m, self.n), self.delta = problem.matrix.shape, (1.0 - confidence) / 4.0
         self.nobody = np.zeros(self.m, bool)
         self.silent = silent_entries(problem, scaling, np.zeros(self.n, bool))
@@ -114,28 +120,22 @@ class _Columns:
 
     def judge(self, column: int, rows: Index, _: Values | None = None) -> Entries:
         """The entries of a column in some rows, kept."""
-        self.alone.append(self._moved(judge_in_rows, column, rows))
+        self.alone.append(of_column(self._judging, self.problem, judge_in_rows, column, rows))
         return self.alone[-1]
 
-    def swept(self, column: int, rows: Index) -> Entries:
-        """The same, by stencils, for others to keep."""
-        return self._moved(sweep, column, rows)
-
-    def _moved(self, way: Callable[..., Entries], column: int, rows: Index) -> Entries:
-        rows = rows.astype(np.intp)  # those of a sparse matrix are short
-        given = self.problem.matrix.entries(rows, np.full(rows.size, column))
-        return way(self._judging, given, rows * self.n + column)
+    def right(self, judged: Entries) -> Problem:
+        """The claim as it would be right in some entries."""
+        return replace(self.problem, matrix=mended(self.setting, self.problem.matrix, [judged]))
 
     def rest(self, fixed: Mask, *judged: Entries) -> tuple[ArrayEvidence, Joint, Mask]:
         """What directions say of the claim that is right in these entries; rows that seem wrong, fixed ones apart."""
         known = latest(concatenate(judged)) if judged else none_judged(self.problem.x.dtype)
-        right = mended(self.setting, self.problem.matrix, [known], np.zeros(self.m), self.nobody)
-        claim = replace(self.problem, matrix=right)
+        claim = self.right(known)
         test = JointTest(claim, self.scaling, self.rng, self.delta, fixed=fixed)
         joint = test.run()
-        array = rows_evidence(claim, self.names, joint, self.confidence)
+        array = rows_evidence(claim, self.block, joint, self.confidence)
         if not (joint.certified | fixed).all():
-            bound = _bound_in_noise(claim, self.names, test, joint, ~fixed, self.confidence)
+            bound = _bound_in_noise(claim, self.block, test, joint, ~fixed, self.confidence)
             array = replace(bound or replace(array, certificate=None), limit=test.limit)
         return array, joint, joint.wrong | (~joint.certified & test.standing_out(joint))
 
@@ -164,14 +164,8 @@ class _Columns:
         left = list[int]()
         if array.certificate is None and not joint.wrong.any():
             array, at = directions_of_zeros(
-                self.setting,
-                self.block,
-                self.scaling.lengths,
-                self.judge,
-                self.delta,
-                self.confidence,
-                self.rng,
-            )
+                self.setting, self.block, self.scaling.lengths, self.judge, self.delta, self.confidence, self.rng
+            )  # fmt: skip
             left = at.tolist()
         settled = array.certificate is not None and not (narrow & _free(self.setting)).any()
         if not (settled or any(part.judgement.wrong.any() for part in self.alone)):
@@ -192,30 +186,14 @@ class _Columns:
             throughout = _mostly_wrong(setting, seen, self.alone, sampled=groups == 0)
         array, wrong = ArrayEvidence(self.block, (), None), self.nobody
         if not throughout.all():
-            if looked is None or self.alone or throughout.any():
-                looked = self.rest(throughout, entries, *self.alone)
-            array, joint, seems = looked
-            if seems.any():
-                self._follow(seems)
-                array, joint, _ = self.rest(throughout, entries, *self.alone)
-            if together and joint.wrong.any() and self.n <= GROUPS_UP_TO:
-                # A search may lose what rows hold in noise, and kinks: of few columns each tells.
-                for j in rng.permutation(self.n).tolist():
-                    judged = self.judge(j, np.flatnonzero(joint.wrong))
-                    self.alone[-1] = some_rows(judged, np.flatnonzero(judged.judgement.wrong))
-                    if judged.wrong.size:
-                        array, joint, _ = self.rest(throughout, entries, *self.alone)
-                    if not joint.wrong.any():
-                        break
-            wrong = joint.wrong
-        regions, stayed = (
-            list[Region](),
-            moved_alone(problem, self.scaling, self.silent, rng, self.delta).stays,
-        )
+            array, wrong = self._of_directions(throughout, entries, looked)
+        regions = list[Region]()
+        stayed = moved_alone(problem, self.scaling, self.silent, rng, self.delta).stays
         if not stayed and groups == 0:
             missing = missing_columns(
-                problem, self.scaling, self.silent, self.swept, self.block, rng, self.delta / 2.0
-            )
+                problem, self.scaling, self.silent, partial(of_column, self._judging, problem, sweep), self.block,
+                rng, self.delta / 2.0,
+            )  # fmt: skip
             self.alone += missing.judged
             regions, stayed = missing.regions, missing.every
         array = array if inwards is None else inwards.beside(array)
@@ -226,11 +204,35 @@ class _Columns:
             entries = some_rows(entries, np.flatnonzero(~entries.judgement.inconclusive))
         regions += [
             _of_rows(setting, problem.matrix, seen, self.alone, self.block, span)
-            for span in _spans(throughout)
+            for span in spans(throughout)
         ]
-        regions += [Region(self.block, Box((span, (0, self.n))), False) for span in _spans(wrong)[:NAMED]]
+        regions += [Region(self.block, Box((span, (0, self.n))), False) for span in spans(wrong)[:NAMED]]
         said = [Finding(_of_pattern(seen, groups))] if groups and together else []
         return Evidence(latest(concatenate([entries, *self.alone])), (array,), tuple(regions)), said
+
+    def _of_directions(
+        self, throughout: Mask, entries: Entries, looked: tuple[ArrayEvidence, Joint, Mask] | None
+    ) -> tuple[ArrayEvidence, Mask]:
+        """What directions say of rows that are not wrong throughout, and in which of them something else still is.
+
+        entries : that are believed. looked : the first look, where these are all that is known.
+        """
+        if looked is None or self.alone or throughout.any():
+            looked = self.rest(throughout, entries, *self.alone)
+        array, joint, seems = looked
+        if seems.any():
+            self._follow(seems)
+            array, joint, _ = self.rest(throughout, entries, *self.alone)
+        if isinstance(self.problem.matrix, Sparse) and joint.wrong.any() and self.n <= GROUPS_UP_TO:
+            # A search may lose what rows hold in noise, and kinks: of few columns each tells.
+            for j in self.rng.permutation(self.n).tolist():
+                judged = self.judge(j, np.flatnonzero(joint.wrong))
+                self.alone[-1] = some_rows(judged, np.flatnonzero(judged.judgement.wrong))
+                if judged.wrong.size:
+                    array, joint, _ = self.rest(throughout, entries, *self.alone)
+                if not joint.wrong.any():
+                    break
+        return array, joint.wrong
 
     def _without_blame(self, seen: Entries) -> tuple[Entries, tuple[ArrayEvidence, Joint, Mask]]:
         """The entries of groups that are believed, and the first look at the claim that is right in all of them.
@@ -260,10 +262,9 @@ class _Columns:
         lengths[~held] = 0.0
         for share in SHARES if lengths.any() else ():
             known = latest(concatenate([entries, *self.alone]))
-            right = mended(self.setting, problem.matrix, [known], np.zeros(self.m), self.nobody)
             # What was looked for and not found is within the tolerance.
             test = InwardTest(
-                self.setting, replace(problem, matrix=right), lengths, self.rng, share * self.delta,
+                self.setting, self.right(known), lengths, self.rng, share * self.delta,
                 tolerant=inwards is not None and not known.wrong.size,
             )  # fmt: skip
             inwards = test.run()
@@ -296,7 +297,7 @@ def _of_pattern(seen: Entries, groups: int) -> str:
 
 
 def _bound_in_noise(
-    problem: Problem, names: JacobianNames, test: JointTest, joint: Joint, looked_at: Mask, confidence: float
+    problem: Problem, block: Block, test: JointTest, joint: Joint, looked_at: Mask, confidence: float
 ) -> ArrayEvidence | None:
     """What directions bound of the rows that they left open for noise alone, whose size they know; None of others."""
     left = ~joint.certified & looked_at
@@ -304,7 +305,7 @@ def _bound_in_noise(
         return None
     if not (np.isfinite(joint.bound).all() and (joint.sizes > 0).all()):
         return None
-    array = rows_evidence(problem, names, replace(joint, certified=looked_at), confidence)
+    array = rows_evidence(problem, block, replace(joint, certified=looked_at), confidence)
     # Rows that were given up are certified by no later direction.
     known = array.certificate
     return array if known is not None and known.relative_to_rms > problem.tolerance.resolution else None
@@ -334,11 +335,6 @@ def _of_rows(
     box = Box((span, (0, block.shape[1])))
     held = int(matrix.pattern.tocsr()[slice(*span)].nnz) if isinstance(matrix, Sparse) else box.size
     return Region(block, box, True, None if wrong == looked else wrong + round(share * (held - looked)))
-
-
-def _spans(rows: Mask) -> list[tuple[int, int]]:
-    """The ranges that some rows (m,) fill."""
-    return runs(set(np.flatnonzero(rows).tolist()))
 
 
 def _in_groups(

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import scipy.sparse
 
 from gradcheck._typing import Flat, Index, Mask
-from gradcheck.function.matrix import Matrix
+from gradcheck.function.matrix import Matrix, Product
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.joint import JointTest
+from gradcheck.joint.repairs import entries
 from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import ROUNDING, root_mean_square
-from gradcheck.parameters.matrix_names import JacobianNames
+from gradcheck.parameters.block import Block
+from gradcheck.parameters.boxes import runs
 from gradcheck.parameters.quantiles import median
 from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Residual
 from gradcheck.results.entries import Entries
@@ -72,15 +75,40 @@ def sizes_of_rows(problem: Problem, slope: Flat) -> Flat | None:
     return np.ravel(sizes, order="F")
 
 
-def mended(setting: Setting, matrix: Matrix, judged: Sequence[Entries], alpha: Flat, scaled: Mask) -> Matrix:
-    """The matrix with what was measured in the place of what is wrong, and some rows (m,) without a part alpha."""
+def of_column(
+    setting: Setting, problem: Problem, way: Callable[..., Entries], column: int, rows: Index
+) -> Entries:
+    """The entries of a column in some rows, as one way to judge them tells."""
+    rows = rows.astype(np.intp)  # those of a sparse matrix are short
+    given = problem.matrix.entries(rows, np.full(rows.size, column))
+    return way(setting, given, rows * problem.x.size + column)
+
+
+def changes(problem: Problem, rows: Index, columns: Index) -> Any:
+    """How far the entries in some rows (k,) and columns (l,) move f over one scale, CSC (k, l) without zeros."""
+    matrix = problem.matrix
+    if isinstance(matrix, Product):
+        units = np.zeros((columns.size, matrix.shape[1]))
+        units[np.arange(columns.size), columns] = 1.0
+        array = np.stack([matrix.product(unit)[rows] for unit in units], axis=1)
+    else:
+        array = entries(matrix)[rows]
+    scales = scipy.sparse.diags_array(problem.scales[columns])
+    claimed = scipy.sparse.csc_array(abs(scipy.sparse.csc_array(array)) @ scales)
+    claimed.eliminate_zeros()
+    return claimed
+
+
+def mended(setting: Setting, matrix: Matrix, judged: Sequence[Entries], alpha: Flat | None = None) -> Matrix:
+    """The matrix with what was measured in the place of what is wrong, and rows (m,) without a part alpha, if not 0."""
+    alpha = np.zeros(matrix.shape[0]) if alpha is None else alpha
     change = scipy.sparse.csr_array(matrix.shape)
     for part in judged:
         rows, columns = setting.places(part.coordinates)
-        wrong = part.judgement.wrong & ~scaled[rows]
+        wrong = part.judgement.wrong & (alpha[rows] == 0)
         off = (part.estimate.value - part.analytic)[wrong]
         change = change + scipy.sparse.csr_array((off, (rows[wrong], columns[wrong])), matrix.shape)
-    return matrix.mended(np.where(scaled, 1.0 - alpha, 1.0), change)
+    return matrix.mended(1.0 - alpha, change)
 
 
 def between(columns: list[int]) -> Index:
@@ -88,15 +116,18 @@ def between(columns: list[int]) -> Index:
     return np.arange(min(columns), max(columns) + 1)
 
 
-def rows_evidence(problem: Problem, names: JacobianNames, joint: Joint, confidence: float) -> ArrayEvidence:
-    """What directions certify of the rows of a matrix."""
+def spans(rows: Mask) -> list[tuple[int, int]]:
+    """The ranges that some rows (m,) fill."""
+    return runs(set(np.flatnonzero(rows).tolist()))
+
+
+def rows_evidence(problem: Problem, block: Block, joint: Joint, confidence: float) -> ArrayEvidence:
+    """What directions certify of the rows of a matrix; block : all of it."""
     # Rows that are not looked at have no bound.
     known = joint.certified & (joint.sizes > 0)
     worst = float(np.max(joint.bound[known] / joint.sizes[known], initial=0.0))
-    certificate = Certificate(
-        f"each row of {names.blocks[0].name}", worst, worst, confidence, len(joint.directions)
-    )
-    return ArrayEvidence(names.blocks[0], tuple(_residuals(problem, joint)), certificate, LEAST)
+    certificate = Certificate(f"each row of {block.name}", worst, worst, confidence, len(joint.directions))
+    return ArrayEvidence(block, tuple(_residuals(problem, joint)), certificate, LEAST)
 
 
 def _residuals(problem: Problem, joint: Joint) -> list[Residual]:

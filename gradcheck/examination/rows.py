@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -16,22 +15,18 @@ from gradcheck.examination.inwards import InwardTest, one_sided, shared_with
 from gradcheck.examination.row_evidence import (
     SHARING,
     between,
+    changes,
     mended,
+    of_column,
     rows_evidence,
     run_for_rows,
     scaled_rows,
     sizes_of_rows,
+    spans,
     tolerated,
     unseen_rows,
 )
-from gradcheck.examination.silent import (
-    BUDGET,
-    FILLED,
-    Alone,
-    missing_columns,
-    moved_alone,
-    silent_entries,
-)
+from gradcheck.examination.silent import BUDGET, FILLED, Alone, missing_columns, moved_alone, silent_entries
 from gradcheck.function.coloring import group_columns
 from gradcheck.function.matrix import Matrix, Product, Sparse, by_entries
 from gradcheck.joint.alone import judge_in_rows
@@ -39,12 +34,11 @@ from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.joint import JointTest
 from gradcheck.joint.places import find_places, in_random_order
 from gradcheck.joint.repairs import entries, repaired
-from gradcheck.numerics.problem import Problem, Scaling, scaling_of
+from gradcheck.numerics.problem import Problem, scaling_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
 from gradcheck.parameters.block import Block
-from gradcheck.parameters.boxes import Box, runs
-from gradcheck.parameters.matrix_names import JacobianNames
+from gradcheck.parameters.boxes import Box
 from gradcheck.results.certificate import ArrayEvidence, Region, shares_of
 from gradcheck.results.entries import Entries, latest, none_judged
 from gradcheck.results.estimate import as_told
@@ -69,7 +63,7 @@ ASKED = 64
 
 def examine_rows(
     problem: Problem,
-    names: JacobianNames,
+    block: Block,
     setting_of: Callable[[Direction], Setting],
     probed: Callable[[], Setting | None],
     *,
@@ -78,62 +72,43 @@ def examine_rows(
 ) -> tuple[Setting | None, Evidence | None]:
     """Certify all rows of a Jacobian by joint directions, or name the entries that are wrong in a few of them.
 
-    setting_of : what is known for other ways from what the first direction shows of f's noise. probed : the same from
-    a probe of the noise near x. Returns the one that was asked for before entries were accused, and the evidence; None
-    where joint directions do not settle it.
+    block : all of it. setting_of : what is known for other ways from what the first direction shows of f's noise.
+    probed : the same from a probe of the noise near x. Returns the one that was asked for before entries were accused,
+    and the evidence; None where joint directions do not settle it.
     """
     if problem.f_x.size == 0:
         return None, None
-    still = np.zeros(problem.x.size, bool)
+    still, shares = np.zeros(problem.x.size, bool), shares_of(1.0 - confidence)
     scaling = scaling_of(problem, still)
     silent = silent_entries(problem, scaling, still)
     inwards = one_sided(problem)
     problem = shared_with(inwards, problem)
     if ((scaling.lengths == 0) & ~silent & (inwards == 0) & problem.free).any():
         return None, None  # a column that has no room
-    shares = shares_of(1.0 - confidence)
     test, joint = run_for_rows(
         lambda fixed, share, exact: JointTest(problem, scaling, rng, share, fixed=fixed, exact=exact),
-        problem.f_x.size,
-        shares,
-    )
-    wrong, few = bool(joint.wrong.any()), problem.x.size <= JUDGED_UP_TO
-    several = np.count_nonzero(joint.wrong) > LONE
-    if not (wrong or joint.certified.all()) or (several and few):
+        problem.f_x.size, shares,
+    )  # fmt: skip
+    count, few = np.count_nonzero(joint.wrong), problem.x.size <= JUDGED_UP_TO
+    held = bool((problem.narrow & ~silent).any())  # columns that directions leave where they are
+    if not (count or joint.certified.all()) or (count and held) or (count > LONE and few):
         return None, None
-    held = bool((problem.narrow & ~silent).any())
-    if wrong and held:
-        return None, None  # columns that directions leave where they are
-    nothing = wrong and bool(scaling.nothing.all())  # is claimed to move f, and something does
+    nothing = bool(count and scaling.nothing.all())  # is claimed to move f, and something does
     share = next(shares) if silent.any() else 0.0
     alone = Alone(False) if nothing else moved_alone(problem, scaling, silent, rng, share)
-    if alone.stays and not wrong:
-        array = rows_evidence(problem, names, joint, confidence)
-        if inwards.any():
-            known = setting_of(test.first) if test.first and test.tells_noise(~joint.wrong) else probed()
-            if known is None:
-                return None, None
-            found = InwardTest(known, problem, inwards, rng, next(shares)).run()
-            if not found.certified:
-                return None, None
-            array = found.beside(array)
-        return None, Evidence(none_judged(problem.x.dtype), (array,))
-    if held:
-        return None, None
+    search = _Search(problem, block, setting_of, probed, test, joint, confidence, shares, rng)
+    if alone.stays and not count:
+        return None, search.certificate(inwards)
     forgotten = nothing or alone.moves
-    if not (forgotten or alone.stays) or (forgotten and few):
-        return None, None
-    setting = setting_of(test.first) if test.first and test.tells_noise(joint.wrong) else probed()
+    setting = None if held or (few if forgotten else not alone.stays) else search.known(joint.wrong)
     if setting is None:
         return None, None
     # Rows and what is left of them are told by their entries.
-    problem = replace(problem, matrix=by_entries(problem.matrix))
-    judging = replace(setting, gradient_scale=sizes_of_rows(problem, setting.slope))
-    search = _Search(judging, problem, names, test, joint, confidence, shares, rng)
+    search.problem = replace(problem, matrix=by_entries(problem.matrix))
+    search.setting = replace(setting, gradient_scale=sizes_of_rows(search.problem, setting.slope))
     if not forgotten:
         return setting, search.run()
-    silent = scaling.lengths > 0 if nothing else silent
-    return setting, search.beside(scaling, silent, nothing)
+    return setting, search.beside(scaling.lengths > 0 if nothing else silent, nothing)
 
 
 @dataclass
@@ -144,16 +119,36 @@ class _Search:
     filled : the part of scaled rows that is not claimed to be 0, as far as a product tells.
     """
 
-    setting: Setting
     problem: Problem
-    names: JacobianNames
+    block: Block
+    setting_of: Callable[[Direction], Setting]
+    probed: Callable[[], Setting | None]
     test: JointTest
     joint: Joint
     confidence: float
     shares: Iterator[float]
     rng: np.random.Generator
+    setting: Setting = field(init=False)
     judged: list[Entries] = field(default_factory=list)
     filled: float = 1.0
+
+    def known(self, rows: Mask) -> Setting | None:
+        """What measuring entries takes, by the first direction, where that tells the noise of some rows, or a probe."""
+        first = self.test.first
+        return self.setting_of(first) if first and self.test.tells_noise(rows) else self.probed()
+
+    def certificate(self, inwards: Flat) -> Evidence | None:
+        """That of all rows, and of columns (n,) that may move to one side alone; None where these have none."""
+        array = self.evidence(self.joint)
+        if inwards.any():
+            setting = self.known(~self.joint.wrong)
+            if setting is None:
+                return None
+            found = InwardTest(setting, self.problem, inwards, self.rng, next(self.shares)).run()
+            if not found.certified:
+                return None
+            array = found.beside(array)
+        return Evidence(none_judged(self.problem.x.dtype), (array,))
 
     def run(self) -> Evidence | None:
         """What is wrong, and a certificate of the rest; None where it is not found."""
@@ -179,23 +174,18 @@ class _Search:
         few = groups < count and groups <= JUDGED_UP_TO and count > LONE
         return few and self.setting.objective.affords(2 * POINTS * (groups + AROUND))
 
-    def beside(self, scaling: Scaling, silent: Mask, nothing: bool) -> Evidence | None:
+    def beside(self, silent: Mask, nothing: bool) -> Evidence | None:
         """The same, and what is wrong in columns (n,) that are claimed to do nothing; nothing : as all of them are."""
-        block = self.names.blocks[0]
         missing = missing_columns(
-            self.problem, scaling, silent, self._judged, block, self.rng, next(self.shares)
-        )
+            self.problem, self.test.along.scaling, silent, self._judged, self.block, self.rng, next(self.shares)
+        )  # fmt: skip
         if not missing.found:
             return None
-        found: Evidence | None
-        if nothing:
-            found = Evidence(none_judged(self.problem.x.dtype), (ArrayEvidence(block, (), None),))
-        elif self.joint.wrong.any():
+        if self.joint.wrong.any() and not nothing:
             found = self.run()
-        else:
-            array = rows_evidence(self.problem, self.names, self.joint, self.confidence)
-            found = Evidence(none_judged(self.problem.x.dtype), (array,))
-        return None if found is None else missing.beside(found)
+            return None if found is None else missing.beside(found)
+        array = ArrayEvidence(self.block, (), None) if nothing else self.evidence(self.joint)
+        return missing.beside(Evidence(none_judged(self.problem.x.dtype), (array,)))
 
     def repaired(self, other: Direction) -> Evidence | None:
         """Where every row is right once the entries stand elsewhere, or on the diagonal are others."""
@@ -205,8 +195,7 @@ class _Search:
         if found is None:
             return None
         right, moved = found
-        claim = replace(self.problem, matrix=right)
-        rest = self.certified(claim)
+        rest = self.certified(right)
         if rest is None:
             return None
         apart = abs(scipy.sparse.csc_array(entries(matrix) - entries(right)))
@@ -215,18 +204,17 @@ class _Search:
         others = np.flatnonzero(most)
         for column in np.sort(others[np.argsort(-most[others], kind="stable")[:SAMPLES]]):
             self.judge(int(column), apart[:, [column]].nonzero()[0])
-        if not self.wrong_rows(matrix.shape[0]).any():
+        if not self.wrong_rows.any():
             return None
-        block = self.names.blocks[0]
         if count <= (MOVED if moved else REPLACED):
             proved, rest = self._proved(right, rest, *(at.astype(np.intp) for at in apart.nonzero()))
             judged = latest(concatenate([proved, *self.judged]))
             if judged.coordinates.size >= count:
-                return Evidence(judged, (rows_evidence(claim, self.names, rest, self.confidence),))
+                return Evidence(judged, (self.evidence(rest),))
         # What is not proved of each is told by those that were judged.
         box = Box(tuple((int(at.min()), int(at.max()) + 1) for at in apart.nonzero()))
-        regions = (Region(block, box, True, None if count == box.size else int(count)),)
-        return Evidence(latest(concatenate(self.judged)), (ArrayEvidence(block, (), None),), regions)
+        region = Region(self.block, box, True, None if count == box.size else int(count))
+        return Evidence(latest(concatenate(self.judged)), (ArrayEvidence(self.block, (), None),), (region,))
 
     def _proved(self, right: Matrix, rest: Joint, rows: Index, columns: Index) -> tuple[Entries, Joint]:
         """Entries that a certificate of the right matrix proves wrong: their bars are what it bounds their error by.
@@ -235,8 +223,7 @@ class _Search:
         """
         lengths = self.test.along.scaling.lengths[columns]
         at, given = rows * right.shape[1] + columns, self.problem.matrix.entries(rows, columns)
-        value = right.entries(rows, columns)
-        error = rest.bound[rows] / (3.0 * lengths)
+        value, error = right.entries(rows, columns), rest.bound[rows] / (3.0 * lengths)
         found = as_told(value, error, np.full(rows.size, np.nan))
         judgement = decide(self.setting, found, given, at)
         clear = judgement.wrong & (np.abs(given - value) > 6.0 * error)
@@ -245,19 +232,16 @@ class _Search:
         proved = table_rows(Entries(at, given, found, judgement), np.flatnonzero(clear))
         return proved, replace(rest, bound=bound)
 
-    def certified(self, claim: Problem) -> Joint | None:
-        """Fresh directions for another claim; None where they do not certify all rows of it.
+    def certified(self, claim: Matrix) -> Joint | None:
+        """Fresh directions for another matrix; None where they do not certify all rows of it.
 
         What the first direction told of f serves them; where that is too little for some row it is seen anew. Where
         errors within the tolerance explain what they find it is nothing.
         """
         for before in (self.test, None) if self.test.tells(self.test.along.scaling) else (None,):
-            ask = partial(
-                run_for_rows, count=self.joint.wrong.size, shares=self.shares, exact=self.test.exact
-            )
-            test, rest = ask(partial(self._fresh, claim, before))
+            test, rest = self._fresh(claim, before)
             if rest.wrong.any() and tolerated(test, rest.directions[-1])[rest.wrong].all():
-                _, rest = ask(partial(self._fresh, claim, before, tolerant=True))
+                _, rest = self._fresh(claim, before, tolerant=True)
             if rest.certified.all():
                 return rest
             if rest.wrong.any():
@@ -265,22 +249,22 @@ class _Search:
         return None
 
     def _fresh(
-        self,
-        claim: Problem,
-        before: JointTest | None,
-        fixed: Mask,
-        share: float,
-        exact: bool,
-        tolerant: bool = False,
-    ) -> JointTest:
-        """A test of another claim, for all but some rows (m,); before : what told of f, where it serves."""
-        test = JointTest(
-            claim, self.test.along.scaling, self.rng, share, exact=exact, fixed=fixed, tolerant=tolerant, before=before
-        )  # fmt: skip
-        seen = None if before is None or tolerant or fixed.any() else self.seen_of_the_rest()
-        if seen is not None:
-            test.count(self.joint.directions[-1], *seen)
-        return test
+        self, claim: Matrix, before: JointTest | None, *, tolerant: bool = False
+    ) -> tuple[JointTest, Joint]:
+        """Directions for another matrix, and their test; before : what told of f, where it serves."""
+        problem = replace(self.problem, matrix=claim)
+
+        def test_of(fixed: Mask, share: float, exact: bool) -> JointTest:
+            test = JointTest(
+                problem, self.test.along.scaling, self.rng, share,
+                exact=exact, fixed=fixed, tolerant=tolerant, before=before,
+            )  # fmt: skip
+            seen = None if before is None or tolerant or fixed.any() else self.seen_of_the_rest()
+            if seen is not None:
+                test.count(self.joint.directions[-1], *seen)
+            return test
+
+        return run_for_rows(test_of, self.joint.wrong.size, self.shares, exact=self.test.exact)
 
     def seen_of_the_rest(self) -> tuple[Values, Values] | None:
         """f's slope (m,) along the first direction, and its error as of `JointTest.count`; None where it cannot serve.
@@ -307,8 +291,8 @@ class _Search:
         if scaled[joint.wrong].all():
             alpha, unseen = unseen_rows(joint.directions[-1], alpha, joint.wrong, problem.matrix)
         every = scaled.any() and self.sample(np.flatnonzero(scaled | unseen))
-        scaled = scaled | (unseen & self.wrong_rows(scaled.size))
-        if (np.abs(alpha[scaled]) > problem.tolerance.rtol).any() and not self.wrong_rows(scaled.size).any():
+        scaled = scaled | (unseen & self.wrong_rows)
+        if (np.abs(alpha[scaled]) > problem.tolerance.rtol).any() and not self.wrong_rows.any():
             scaled = scaled & False  # of a row that is off by a factor the largest entries are wrong
         rows = joint.wrong & ~scaled
         if rows.any():
@@ -321,21 +305,16 @@ class _Search:
             if (found.dense or found.spent or left.any()) and not filled:
                 return None
         # Off by less than is accepted throughout: no row of these is wrong, and their certificates are of the rest.
-        accepted = scaled & (np.abs(alpha) <= problem.tolerance.rtol) & ~self.wrong_rows(scaled.size)
-        claim = replace(problem, matrix=mended(self.setting, problem.matrix, self.judged, alpha, scaled))
-        rest = self.certified(claim)
+        accepted = scaled & (np.abs(alpha) <= problem.tolerance.rtol) & ~self.wrong_rows
+        less = np.where(scaled, alpha, 0.0)
+        rest = self.certified(mended(self.setting, problem.matrix, self.judged, less))
         if rest is None:
             return None
-        block, wrong = self.names.blocks[0], scaled & ~accepted
+        wrong = scaled & ~accepted
         # Rows of which all entries were judged are told entry by entry.
-        told = self.wrong_rows(scaled.size) if every else np.zeros(scaled.size, bool)
-        spans = runs(set(np.flatnonzero(wrong & ~told).tolist()))
-        regions = [self._of_rows(block, span) for span in spans]
-        regions += [
-            Region(block, Box(((0, rows.size), (j, j + 1))), True, None if found == rows.size else found)
-            for j, found in self.columns(rows.size)
-        ]
-        array = rows_evidence(claim, self.names, rest, self.confidence)
+        regions = [self._of_rows(span) for span in spans(wrong & ~self.wrong_rows if every else wrong)]
+        regions += self.columns()
+        array = self.evidence(rest)
         if wrong.all():
             array = replace(array, certificate=None)
         elif accepted.any() and array.certificate is not None:
@@ -369,7 +348,8 @@ class _Search:
         among = np.arange(n)
         if isinstance(self.problem.matrix, Product):  # a product for each column
             among = np.sort(self.rng.choice(n, min(ASKED, n), replace=False))
-        claimed = self._claimed(rows, among)
+        claimed = changes(self.problem, rows, among)
+        self.filled = claimed.nnz / (rows.size * among.size)
         columns = self.rng.permutation(np.flatnonzero(np.diff(claimed.indptr)))
         often = np.bincount(np.ravel(claimed.argmax(axis=1)), minlength=among.size)
         columns = columns[np.argsort(-often[columns], kind="stable")]
@@ -379,44 +359,34 @@ class _Search:
             self.judge(int(among[column]), rows[np.sort(claimed.indices[mine])])
         return every
 
-    def _claimed(self, rows: Index, columns: Index) -> Any:
-        """How far the entries in some rows (k,) and columns (l,) move f over one scale, CSC (k, l) without zeros."""
-        matrix = self.problem.matrix
-        if isinstance(matrix, Product):
-            units = np.zeros((columns.size, matrix.shape[1]))
-            units[np.arange(columns.size), columns] = 1.0
-            array = np.stack([matrix.product(unit)[rows] for unit in units], axis=1)
-            self.filled = float(np.mean(array != 0))
-        else:
-            array = entries(matrix)[rows]
-        claimed = scipy.sparse.csc_array(abs(scipy.sparse.csc_array(array)) @ self._scaled(columns))
-        claimed.eliminate_zeros()
-        return claimed
-
-    def _scaled(self, columns: Index) -> Any:
-        return scipy.sparse.diags_array(self.problem.scales[columns])
-
-    def _of_rows(self, block: Block, span: tuple[int, int]) -> Region:
+    def _of_rows(self, span: tuple[int, int]) -> Region:
         """Rows that are off by a factor, which 0 is not."""
         matrix, box = self.problem.matrix, Box((span, (0, self.problem.x.size)))
         if isinstance(matrix, Product):
             claimed = max(1, round(self.filled * box.size))
         else:
             claimed = int(entries(matrix)[slice(*span)].nonzero()[0].size)
-        return Region(block, box, True, None if claimed == box.size else claimed)
+        return Region(self.block, box, True, None if claimed == box.size else claimed)
 
-    def wrong_rows(self, count: int) -> Mask:
-        """(count,) the rows in which an entry that was judged is wrong."""
-        found = np.zeros(count, bool)
+    def evidence(self, joint: Joint) -> ArrayEvidence:
+        """What directions certify of a claim."""
+        return rows_evidence(self.problem, self.block, joint, self.confidence)
+
+    @property
+    def wrong_rows(self) -> Mask:
+        """(m,) the rows in which an entry that was judged is wrong."""
+        found = np.zeros(self.joint.wrong.size, bool)
         for evidence in self.judged:
             found[self.setting.places(evidence.wrong)[0]] = True
         return found
 
-    def columns(self, count: int) -> list[tuple[int, int]]:
-        """The columns that are wrong in most of `count` rows, where there are more than a few, and in how many."""
-        most = max(SAMPLES, count // 2)
-        many = [(e, int(e.judgement.wrong.sum())) for e in self.judged]
-        return [(int(self.setting.places(e.coordinates)[1][0]), found) for e, found in many if found > most]
+    def columns(self) -> Iterator[Region]:
+        """The columns that are wrong in most rows, where these are more than a few."""
+        m = self.joint.wrong.size
+        for judged in self.judged:
+            wrong, j = judged.wrong.size, int(self.setting.places(judged.coordinates)[1][0])
+            if wrong > max(SAMPLES, m // 2):
+                yield Region(self.block, Box(((0, m), (j, j + 1))), True, None if wrong == m else wrong)
 
     def judge(self, column: int, rows: Index, off: Values | None = None) -> Entries:
         """The entries of a column in some rows; off : as of `judge_in_rows`. They are kept."""
@@ -424,9 +394,6 @@ class _Search:
         return self.judged[-1]
 
     def _judged(self, column: int, rows: Index, off: Values | None = None) -> Entries:
-        rows = rows.astype(np.intp)  # those of a sparse matrix are short
-        given = self.problem.matrix.entries(rows, np.full(rows.size, column))
-        at = rows * self.problem.x.size + column
-        if self.setting.objective.remaining < DOUBTS * POINTS:
-            return sweep(self.setting, given, at)
-        return judge_in_rows(self.setting, given, at, off)
+        scarce = self.setting.objective.remaining < DOUBTS * POINTS
+        way = sweep if scarce else partial(judge_in_rows, off=off)
+        return of_column(self.setting, self.problem, way, column, rows)

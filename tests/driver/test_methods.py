@@ -235,7 +235,7 @@ def test_joint_directions_look_at_all_rows_together(
     assert (known.setting, known.evidence) == (None, None)
     problem, given, _, probe = examine_rows.given
     told_of(problem, known, SINGLE)
-    assert given is names
+    assert given is names.blocks[0]
     assert probe == known.probe
     generator = examine_rows.named.pop("rng")
     assert examine_rows.named == {"confidence": 0.99}

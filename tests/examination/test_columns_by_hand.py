@@ -180,9 +180,9 @@ class Examination:
         self.shown = joint, test
         return test
 
-    def rows_evidence(self, claim: Any, names: Any, joint: Any, confidence: float) -> Any:
+    def rows_evidence(self, claim: Any, block: Any, joint: Any, confidence: float) -> Any:
         """A certificate that counts the looks."""
-        assert (names, claim.objective) == (self.setting.names, self.objective)
+        assert (block, claim.objective) == (self.block, self.objective)
         assert joint is self.shown[0]
         return ArrayEvidence(self.block, (), Certificate("each row", 0.0, 0.0, confidence, len(self.made)))
 

@@ -144,7 +144,7 @@ class Examination:
         self.told: list[Any] = []
         self.known, self.found_rows = examine_rows(
             self.problem,
-            self.names,
+            self.block,
             self.setting_of,
             lambda: self.asked.append("a probe") or (self.setting if setting else None),
             confidence=CONFIDENCE,
@@ -887,15 +887,13 @@ def test_a_matrix_is_mended_where_entries_are_wrong_and_rows_have_a_factor(form:
 
     looks = [judged(0, 4, wrong=[True, False]), judged(5, 6, wrong=[True, True])]
     matrix: Any = Dense(array) if form == "dense" else Sparse(stored, stored)
-    found = array_of(
-        mended(setting, matrix, looks, np.array([0.25, 0.25, 0.5]), np.array([False, False, True]))
-    )
+    found = array_of(mended(setting, matrix, looks, np.array([0.0, 0.0, 0.5])))
     assert found.tolist() == [[1.5, 2.0, 3.0], [4.0, 5.0, 6.5], [3.5, 4.0, 4.5]]
 
 
 def test_the_worst_row_that_is_certified_speaks_for_all():
     """In units of its size; of rows that are not looked at, or have none, nothing is said."""
-    names = jacobian_names((4,), Parameters.of(np.ones(2))[0])
+    (block,) = jacobian_names((4,), Parameters.of(np.ones(2))[0]).blocks
     problem: Any = SimpleNamespace(eps=2.0**-10, tolerance=Tolerance(0.25))
     one = np.ones(4)
     first = Direction(
@@ -907,9 +905,9 @@ def test_the_worst_row_that_is_certified_speaks_for_all():
     joint = Joint(
         (first, second), np.array([1.0, 3.0, 9.0, 9.0]), certified, ~certified, np.array([4.0, 0.5, 0.0, 1.0])
     )
-    array = rows_evidence(problem, names, joint, CONFIDENCE)
+    array = rows_evidence(problem, block, joint, CONFIDENCE)
     assert array.certificate == Certificate("each row of J", 6.0, 6.0, CONFIDENCE, 2)
-    assert array.block is names.blocks[0]
+    assert array.block is block
     assert array.smallest_visible == 0.5
     # (allowed + 3 E) / size: 0.875 and 5 along the first, 3.5 and 2.06 along the second.
     assert array.residuals == (
@@ -917,14 +915,14 @@ def test_the_worst_row_that_is_certified_speaks_for_all():
         Residual(1.75, 1.0, 100.0, 3.0 + 6.25, 0.25),
     )
     fine = replace(problem_of(), tolerance=Tolerance(0.9), eps=1e-9)
-    assert rows_evidence(fine, names, joint, CONFIDENCE).residuals[0].allowed == 3.0 + 0.45
+    assert rows_evidence(fine, block, joint, CONFIDENCE).residuals[0].allowed == 3.0 + 0.45
     nothing = replace(joint, certified=~one.astype(bool))
-    array = rows_evidence(problem, names, nothing, CONFIDENCE)
+    array = rows_evidence(problem, block, nothing, CONFIDENCE)
     assert array.certificate == Certificate("each row of J", 0.0, 0.0, CONFIDENCE, 2)
     # Of none that is known the first is told, in its own units, or those of f where it has no size.
     assert array.residuals[0].value == 1.75
     nothing = replace(nothing, sizes=np.array([0.0, 0.5, 0.0, 1.0]))
-    assert rows_evidence(problem, names, nothing, CONFIDENCE).residuals[0].value == 7.0
+    assert rows_evidence(problem, block, nothing, CONFIDENCE).residuals[0].value == 7.0
 
 
 def problem_of() -> Any:
