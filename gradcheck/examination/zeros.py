@@ -37,11 +37,36 @@ def directions_of_zeros(
     is what f changes by along the probed direction. judge : looks at the entries of a column in some rows, until they
     explain what was seen, or enough of them are wrong. Returns the rows that they do not explain, too.
     """
-    every, told = np.arange(setting.outputs), list[Residual]()
+    most, told = list[Flat](), list[Residual]()
     # An output that never moved agrees with zeros: of its size nothing is known but its unit.
     slope = np.where(setting.slope > 0, setting.slope, 1.0)
+    array = ArrayEvidence(block, (), None)
+    for _ in range(DIRECTIONS if lengths.any() else 0):
+        tangent = lengths * random_units(rng, lengths.size)
+        found = _along(setting, tangent, slope)
+        with np.errstate(invalid="ignore"):
+            off = np.flatnonzero(np.abs(found.value) > 3.0 * found.error)
+        if off.size:
+            return ArrayEvidence(block, (), None), _unexplained(found, off, tangent, judge)
+        most.append(np.abs(found.value) + 3.0 * found.error)
+        size = float(np.max(found.error / slope))
+        told.append(Residual(0.0, size, 0.0, 3.0 * size, float(np.median(found.step))))
+        bound = bound_of(most, delta / slope.size)
+        worst = int(np.argmax(bound / slope))
+        certificate = Certificate(
+            f"each row of {block.name}" if slope.size > 1 else block.name,
+            float(bound.max()), float((bound / slope)[worst]), confidence, len(told),
+        )  # fmt: skip
+        array = ArrayEvidence(block, tuple(told), certificate, limit=found.limit[worst])
+        if certificate.relative_to_rms <= setting.tolerance.resolution:
+            break
+    return array, np.empty(0, np.intp)
+
+
+def _along(setting: Setting, tangent: Flat, slope: Flat) -> Estimate:
+    """The derivative of each output along a tangent, by steps of its own; slope : (m,) what it is relative to."""
+    every = np.arange(setting.outputs)
     fine = 0.05 * setting.tolerance.resolution * slope
-    most: list[Flat] = []
 
     def wanted(at: Index, so_far: Estimate) -> tuple[Flat, Flat]:
         # What is not 0 is told from 0, however small it is beside what others do.
@@ -49,36 +74,20 @@ def directions_of_zeros(
         target = np.where(size > 0, np.minimum(fine[at], TOLD * size), fine[at])
         return target, target
 
-    array = ArrayEvidence(block, (), None)
-    for _ in range(DIRECTIONS if lengths.any() else 0):
-        tangent = lengths * random_units(rng, lengths.size)
-        moved = np.flatnonzero(tangent)
-        lines = Family(Rays(setting.x, [tangent]), np.zeros(every.size, np.intp), every)
-        step = setting.relative_step.copy()
-        found = along_rays(setting, [tangent], lines, every, step, wanted, unit=np.ones(every.size))
-        found = claimed_still(setting, found, np.zeros(every.size), every)
-        with np.errstate(invalid="ignore"):
-            off = np.flatnonzero(np.abs(found.value) > 3.0 * found.error)
-        if off.size:
-            left, error, wrong = found.value[off], found.error[off], 0
-            for j in moved[:SEARCHED].tolist():
-                judged = judge(j, off, None)
-                left = left - judged.estimate.value * tangent[j]
-                error = error + judged.estimate.error * abs(tangent[j])
-                wrong += judged.wrong.size
-                if wrong >= ENOUGH or (np.abs(left) <= 3.0 * error).all():
-                    break
-            return ArrayEvidence(block, (), None), off[np.abs(left) > 3.0 * error]
-        most.append(np.abs(found.value) + 3.0 * found.error)
-        size = float(np.max(found.error / slope))
-        told.append(Residual(0.0, size, 0.0, 3.0 * size, float(np.median(found.step))))
-        bound = bound_of(most, delta / every.size)
-        worst = int(np.argmax(bound / slope))
-        certificate = Certificate(
-            f"each row of {block.name}" if every.size > 1 else block.name,
-            float(bound.max()), float((bound / slope)[worst]), confidence, len(told),
-        )  # fmt: skip
-        array = ArrayEvidence(block, tuple(told), certificate, limit=found.limit[worst])
-        if certificate.relative_to_rms <= setting.tolerance.resolution:
+    lines = Family(Rays(setting.x, [tangent]), np.zeros(every.size, np.intp), every)
+    step = setting.relative_step.copy()
+    found = along_rays(setting, [tangent], lines, every, step, wanted, unit=np.ones(every.size))
+    return claimed_still(setting, found, np.zeros(every.size), every)
+
+
+def _unexplained(found: Estimate, off: Index, tangent: Flat, judge: Judge) -> Index:
+    """Those of some rows whose slope along a tangent is more than what columns that are judged explain of it."""
+    left, error, wrong = found.value[off], found.error[off], 0
+    for j in np.flatnonzero(tangent)[:SEARCHED].tolist():
+        judged = judge(j, off, None)
+        left = left - judged.estimate.value * tangent[j]
+        error = error + judged.estimate.error * abs(tangent[j])
+        wrong += judged.wrong.size
+        if wrong >= ENOUGH or (np.abs(left) <= 3.0 * error).all():
             break
-    return array, every[:0]
+    return np.asarray(off[np.abs(left) > 3.0 * error])
