@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from gradcheck.function.lines import Lines
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.stencils import SIDED_NODES, STENCIL, Fit, central, choose, one_sided
 from gradcheck.results.outcome import Limit
+from gradcheck.results.table import rows as some_rows
 
 Rows = NDArray[np.intp]
 
@@ -39,61 +40,77 @@ DROWNED = 0.03
 TOWERING, SMALLEST_VALUE = 1e3, 1e-290
 
 
-class Search:
-    """The state of m lines between rounds; every attribute is an array over lines."""
+@dataclass(frozen=True)
+class _Seen:
+    """What the last stencils show of some rows (k,), and what is wanted of them.
 
-    def __init__(
-        self,
-        objective: Objective,
-        lines: Lines,
-        f_x: Any,
-        level: Any,
-        step: Values,
-        smallest: Values,
-        largest: Values | None,
-        room: tuple[Values, Values] | None,
-        inner: Values | None = None,
-        at_zero: Mask | None = None,
-        served: bool = False,
-        of_terms: Any = 0.0,
-    ) -> None:
-        m = len(lines)
-        # Whether the first steps served lines like these: then longer ones did not.
-        self.served = served
-        # Lines along which x is 0, so that any step is one that x can take.
-        self.at_zero: Mask = np.zeros(m, bool) if at_zero is None else at_zero
-        dtype = objective.parameters.dtype
-        self.objective, self.lines = objective, lines
-        self.f_x, self.level = np.full(m, f_x, dtype), np.full(m, level, dtype)
-        # Noise of no more than that is rounding of terms that may cancel.
-        self.of_terms = np.full(m, of_terms)
-        self.step = np.array(step, dtype)
-        self.smallest = np.array(smallest, dtype)
-        # Where every larger step has failed: one that leaves the coordinate its sign. Taken once, then nan.
-        self.inner: Values = np.full(m, np.nan, dtype) if inner is None else np.array(inner, dtype)
-        self.largest: Values = np.full(m, np.inf) if largest is None else largest
-        anywhere = np.full(m, np.inf, dtype)
-        self.left_room: Values = anywhere if room is None else room[0]
-        self.right_room: Values = anywhere if room is None else room[1]
+    bar : of the kept fit. off : outside the domain; beyond : where a shorter step has served. kinked : a jump of the
+    slope that matters. bends : truncation and kink. noisier, wild, lost : as of `_more_noise`. bent : the bends stand
+    out of the noise. contested : two fits contradict each other.
+    """
+
+    bar: Values
+    precise: Values
+    resolved: Values
+    off: Mask
+    beyond: Mask
+    kinked: Mask
+    bends: Values
+    noisier: Mask
+    wild: Mask
+    lost: Mask
+    bent: Mask
+    contested: Mask
+
+    @property
+    def unsettled(self) -> Mask:
+        """Where another step may be better, whatever noise says."""
+        return self.off | self.bent | self.kinked | self.contested
+
+
+@dataclass
+class Search:
+    """The state of m lines between rounds; every array is over lines.
+
+    f_x to of_terms : as `estimate` takes them; those of all lines are made those of each.
+    """
+
+    objective: Objective
+    lines: Lines
+    f_x: Any
+    level: Any
+    step: Values
+    smallest: Values
+    largest: Any = np.inf
+    room: tuple[Any, Any] | None = None
+    # Where every larger step has failed: one that leaves the coordinate its sign. Taken once, then nan.
+    inner: Any = np.nan
+    at_zero: Any = False
+    served: bool = False
+    of_terms: Any = 0.0
+
+    def __post_init__(self) -> None:
+        m, dtype = len(self.lines), self.objective.parameters.dtype
+        self.f_x, self.level, self.inner = (np.full(m, v, dtype) for v in (self.f_x, self.level, self.inner))
+        self.step, self.smallest = np.array(self.step, dtype), np.array(self.smallest, dtype)
+        self.largest, self.of_terms = np.full(m, self.largest), np.full(m, self.of_terms)
+        self.at_zero = np.full(m, self.at_zero)
+        self.left_room, self.right_room = (np.full(m, each, dtype) for each in self.room or (np.inf, np.inf))
         self.side = np.zeros(m, np.int8)
         self.limit = np.full(m, Limit.BUDGET, object)
         self.kept = dict(zip(KEPT, np.full((len(KEPT), m), np.nan, dtype), strict=True))
-        # The bar of the kept fit alone, and how far a fit that contradicts it lies away.
-        self.own = np.full(m, np.inf, dtype)
-        self.contested = np.zeros(m, dtype)
-        self.clashes = np.zeros(m, np.int8)
-        # Lines whose kept fit sees a kink.
-        self.kinked: Mask = np.zeros(m, bool)
+        # The bar of the kept fit alone, how far a fit that contradicts it lies away, and whether it sees a kink.
+        self.own, self.contested = np.full(m, np.inf, dtype), np.zeros(m, dtype)
+        self.kinked = np.zeros(m, bool)
+        # The shortest step at which f was seen to bend beyond the noise.
+        self.bent_at, self.last_step, self.last_bends = (np.full(m, v) for v in (np.inf, np.nan, np.nan))
         # Lines that take one stencil as near to x as numbers allow, 1, and those that have taken it, 2.
         self.nearest: NDArray[np.int8] = np.zeros(m, np.int8)
-        # The shortest step at which f was seen to bend beyond the noise.
-        self.bent_at = np.full(m, np.inf)
-        self.last_step, self.last_bends = np.full(m, np.nan), np.full(m, np.nan)
-        self.shrunk, self.widened, self.off_domain = (np.zeros(m, np.int8) for _ in range(3))
+        self.clashes, self.shrunk, self.widened, self.off_domain = (np.zeros(m, np.int8) for _ in range(4))
         # Of the last stencils: what they say, and the side on which f was finite.
         self.fit: Fit
         self.finite_side: NDArray[np.int8]
-        self._nfev_before = objective.nfev
+        self._nfev_before = self.objective.nfev
 
     @property
     def nfev(self) -> int:
@@ -207,77 +224,84 @@ class Search:
         last : whether none will be taken: then what limits the rows is all that there is to say.
         """
         rows, precise, resolved = self._without_the_nearest(rows, precise, resolved)
-        fit = self.fit
+        seen = self._seen(rows, precise, resolved)
+        self._name_limits(rows, seen)
+        if last and not np.isfinite(self.inner[rows]).any():
+            return rows[:0]
+        self.bent_at[rows[seen.bent]] = np.minimum(self.bent_at, self.step)[rows[seen.bent]]
+        factor, widen = self._factors(rows, seen)
+        # A kink that the noise would hide at the next step has been followed as far as it can be.
+        hidden = seen.kinked & (6.0 * self.fit.noise / factor > self.fit.kink)
+        resolves = seen.bar <= seen.resolved
+        balanced = seen.bent & resolves & (factor > 0.3)
+        go = ~(seen.bar <= seen.precise) & (seen.unsettled | widen) & ~hidden & ~balanced
+        # Between a step that serves and one that leaves the domain little is to be had.
+        go &= ~(seen.beyond & (factor > NOT_FAR))
+        new_step = self.step[rows] * factor
+        new_step[widen] = np.minimum(new_step, self.largest[rows])[widen]
+        go &= (new_step >= self.smallest[rows]) & ~(widen & (self.step[rows] >= self.largest[rows]))
+        clashing = seen.bent & (~go | (self.clashes[rows] >= CLASHES)) & ~balanced & ~resolves
+        inwards = (clashing | seen.lost) & np.isfinite(self.inner[rows])
+        if np.count_nonzero(inwards):
+            new_step[inwards] = self._start_afresh(rows[inwards])
+        go |= inwards
+        self.last_step[rows], self.last_bends[rows] = self.step[rows], seen.bends
+        towering = self._towering(rows, ~resolves) & ~seen.unsettled
+        if np.count_nonzero(towering):
+            new_step[towering] = self._beneath(rows)[towering]
+            self.nearest[rows[towering]] = 1
+        go |= towering
+        self.shrunk[rows[go & (factor < 1) & ~seen.off]] += 1
+        self.widened[rows[go & widen]] += 1
+        room = np.minimum(self.left_room[rows], self.right_room[rows]) / 2.0
+        self.step[rows] = np.where(self.side[rows] != 0, new_step, np.minimum(new_step, 0.99 * room))
+        return np.asarray(rows[go])
+
+    def _seen(self, rows: Rows, precise: Values, resolved: Values) -> _Seen:
+        fit, step = self.fit, self.step[rows]
         bar = 3.0 * (self.own[rows] + self.contested[rows])
         off = ~fit.finite
         # Off the domain where a shorter step has served.
-        beyond = off & np.isfinite(self.own[rows]) & (self.kept["step"][rows] < self.step[rows])
+        beyond = off & np.isfinite(self.own[rows]) & (self.kept["step"][rows] < step)
         # What bends as far as f is large is no slope yet, however small it is beside those of other lines.
         # f(x) may cancel to next to nothing: then f is as large as what it moves by.
-        size = np.maximum(np.abs(self.f_x[rows]), fit.chord * self.step[rows])
-        whole = fit.truncation * self.step[rows] > DROWNED * size
+        size = np.maximum(np.abs(self.f_x[rows]), fit.chord * step)
+        whole = fit.truncation * step > DROWNED * size
         precise = np.where(whole & (self.f_x[rows] != 0), 0.0, precise)
         # A jump of the slope that does not matter at this resolution is truncation like any other.
         kinked = fit.kinked & fit.finite & ~(3.0 * self.kept["kink"][rows] <= resolved)
         bends = fit.truncation + fit.kink
-        noisier, wild, lost = self._more_noise(rows, fit, bends, off | kinked)
+        noisier, wild, lost = self._more_noise(rows, bends, off | kinked)
         bent = (bends > 3.0 * fit.noise) & ~noisier & ~off & ~kinked
         contested = (self.contested[rows] > 0) & ~off & ~kinked & ~noisier
-        done = bar <= precise
-        self._name_limits(rows, fit, off & ~beyond, kinked, bent, done)
-        if last and not np.isfinite(self.inner[rows]).any():
-            return rows[:0]
-        self.bent_at[rows[bent]] = np.minimum(self.bent_at, self.step)[rows[bent]]
+        return _Seen(bar, precise, resolved, off, beyond, kinked, bends, noisier, wild, lost, bent, contested)
 
+    def _factors(self, rows: Rows, seen: _Seen) -> tuple[Values, Mask]:
+        """By what steps change, were they taken, and which of them grow."""
+        fit, bends, bent = self.fit, seen.bends, seen.bent
         balance = (fit.noise / (4.0 * bends)) ** 0.2
-        need = bar / resolved
+        need = seen.bar / seen.resolved
         factor = np.ones(rows.size)
         factor[bent] = np.clip(balance[bent], LEAP, 0.5)
-        factor[contested & ~bent] = 0.25
-        factor[wild] = LEAP
-        factor[kinked] = 1.0 / 32.0
-        factor[beyond] = np.sqrt(self.kept["step"][rows] / self.step[rows])[beyond]
-        if np.count_nonzero(off & ~beyond):
-            factor[off & ~beyond] = self._retreat(rows, off & ~beyond)
-        quiet = ~(bent | noisier | off | kinked | contested)
-        worthwhile = (fit.noise > 10.0 * bends) & (bar > WORTHWHILE * precise) & (self.shrunk[rows] == 0)
+        factor[seen.contested & ~bent] = 0.25
+        factor[seen.wild] = LEAP
+        factor[seen.kinked] = 1.0 / 32.0
+        factor[seen.beyond] = np.sqrt(self.kept["step"][rows] / self.step[rows])[seen.beyond]
+        outside = seen.off & ~seen.beyond
+        if np.count_nonzero(outside):
+            factor[outside] = self._retreat(rows, outside)
+        quiet = ~(seen.unsettled | seen.noisier)
+        worthwhile = (fit.noise > 10.0 * bends) & (seen.bar > WORTHWHILE * seen.precise)
         crude = need > (1.0 / SPARE if self.served else 1.0)
-        widen = quiet & self._may_widen(rows, fit) & (worthwhile | crude)
+        widen = quiet & self._may_widen(rows) & (worthwhile & (self.shrunk[rows] == 0) | crude)
         factor[widen] = np.clip(np.fmax(balance, need / 10.0)[widen], 8.0, 300.0)
         # The last leap may have gone too far: a little back, where little is missing.
         back = quiet & (self.shrunk[rows] > 0) & (need > 1.0) & (need < 16.0) & (self.widened[rows] < 2)
         if self.served:
             # A first bend may have been noise's; where such steps have served, it is f's.
             back &= 2.0 * self.step[rows] < 0.9 * self.bent_at[rows]
-        widen |= back
         factor[back] = 2.0
-
-        # A kink that the noise would hide at the next step has been followed as far as it can be.
-        hidden = kinked & (6.0 * fit.noise / factor > fit.kink)
-        balanced = bent & (bar <= resolved) & (factor > 0.3)
-        go = ~done & (off | bent | kinked | contested | widen) & ~hidden & ~balanced
-        # Between a step that serves and one that leaves the domain little is to be had.
-        go &= ~(beyond & (factor > NOT_FAR))
-        new_step = self.step[rows] * factor
-        new_step[widen] = np.minimum(new_step, self.largest[rows])[widen]
-        go &= (new_step >= self.smallest[rows]) & ~(widen & (self.step[rows] >= self.largest[rows]))
-        stuck = (bent & (~go | (self.clashes[rows] >= CLASHES)) & ~balanced & ~(bar <= resolved)) | lost
-        inwards = stuck & np.isfinite(self.inner[rows])
-        if np.count_nonzero(inwards):
-            new_step[inwards] = self._start_afresh(rows[inwards])
-        go |= inwards
-        self.last_step[rows], self.last_bends[rows] = self.step[rows], bends
-        towering = self._towering(rows, fit, ~(bar <= resolved)) & ~(bent | off | kinked | contested)
-        if np.count_nonzero(towering):
-            new_step[towering] = self._beneath(rows, fit)[towering]
-            self.nearest[rows[towering]] = 1
-        go |= towering
-        self.shrunk[rows[go & (factor < 1) & ~off]] += 1
-        self.widened[rows[go & widen]] += 1
-        room = np.minimum(self.left_room[rows], self.right_room[rows]) / 2.0
-        self.step[rows] = np.where(self.side[rows] != 0, new_step, np.minimum(new_step, 0.99 * room))
-        again: Rows = rows[go]
-        return again
+        return factor, widen | back
 
     def _without_the_nearest(
         self, rows: Rows, precise: Values, resolved: Values
@@ -289,27 +313,28 @@ class Search:
         ended = rows[~go]
         fine = 3.0 * self.own[ended] <= precise[~go]
         self.limit[ended[fine]] = Limit.NONE
-        self.fit = Fit(**{f.name: getattr(self.fit, f.name)[go] for f in fields(Fit)})
-        self.finite_side = self.finite_side[go]
+        self.fit, self.finite_side = some_rows(self.fit, np.flatnonzero(go)), self.finite_side[go]
         return rows[go], precise[go], resolved[go]
 
-    def _towering(self, rows: Rows, fit: Fit, crude: Mask) -> Mask:
+    def _towering(self, rows: Rows, crude: Mask) -> Mask:
         """Rows whose values tower above f(x) and its noise, and hide the slope: (s x)^2 + s x at 0, for a large s."""
         beside = np.maximum(np.abs(self.f_x[rows]), self.level[rows])
-        moved = fit.chord * self.step[rows] / TOWERING > beside
+        moved = self.fit.chord * self.step[rows] / TOWERING > beside
         crude = crude | (np.abs(self.kept["value"][rows]) <= 3.0 * self.own[rows])
-        return np.asarray(moved & crude & fit.finite & (self.nearest[rows] == 0) & (self.side[rows] == 0))
+        return np.asarray(
+            moved & crude & self.fit.finite & (self.nearest[rows] == 0) & (self.side[rows] == 0)
+        )
 
-    def _beneath(self, rows: Rows, fit: Fit) -> Values:
+    def _beneath(self, rows: Rows) -> Values:
         """The steps at which a slope shows beside values that tower: four of the smallest; or where x is 0 the least at
         which what bends, b h^2, still stands a thousandfold above f(x), its noise and the smallest number."""
-        bend = fit.chord / self.step[rows]
+        bend = self.fit.chord / self.step[rows]
         least = np.maximum(np.maximum(np.abs(self.f_x[rows]), self.level[rows]), SMALLEST_VALUE)
         near = np.sqrt(TOWERING * least) / np.sqrt(bend)
         smallest = 4.0 * self.smallest[rows]
         return np.where(self.at_zero[rows] & (near > 0), np.minimum(near, smallest), smallest)
 
-    def _more_noise(self, rows: Rows, fit: Fit, bends: Values, exempt: Mask) -> tuple[Mask, Mask, Mask]:
+    def _more_noise(self, rows: Rows, bends: Values, exempt: Mask) -> tuple[Mask, Mask, Mask]:
         """Rows that show more noise than was measured, those for which that is not yet believed, and those lost.
 
         A shorter step that bends more, in proportion, shows noise, not truncation (near a singularity bends grow
@@ -333,9 +358,9 @@ class Search:
         # was measured is a singularity nearer than every step. No bar is wide enough for either. Eight values know
         # noise to a factor of ten, and bends are up to three times what it is; where f(x) cancels anything is all of f.
         all_of_f = bends * self.step[rows] > DROWNED * np.abs(self.f_x[rows])
-        cancelled = np.abs(self.f_x[rows]) <= DROWNED * fit.chord * self.step[rows]
-        fast = all_of_f & (bends > np.where(cancelled, 1e3, 30.0) * fit.noise)
-        singular = (self.side[rows] != 0) & (bends > 1e3 * fit.noise)
+        cancelled = np.abs(self.f_x[rows]) <= DROWNED * self.fit.chord * self.step[rows]
+        fast = all_of_f & (bends > np.where(cancelled, 1e3, 30.0) * self.fit.noise)
+        singular = (self.side[rows] != 0) & (bends > 1e3 * self.fit.noise)
         self.own[rows[noisier & (fast | singular)]] = np.inf
         return noisier, wild, lost
 
@@ -344,21 +369,23 @@ class Search:
         self.own[rows], self.contested[rows], self.clashes[rows], self.side[rows] = np.inf, 0.0, 0, 0
         inner = self.inner[rows]
         self.inner[rows], self.smallest[rows] = np.nan, inner / 1e3
-        return inner
+        return np.asarray(inner)
 
-    def _name_limits(self, rows: Rows, fit: Fit, off: Mask, kinked: Mask, bent: Mask, done: Mask) -> None:
+    def _name_limits(self, rows: Rows, seen: _Seen) -> None:
+        jumping = self.fit.jumping & (self.shrunk[rows] > 0) & (seen.bends > 3.0 * self.fit.noise)
         self.limit[rows] = Limit.NOISE
-        self.limit[rows[bent]] = Limit.TRUNCATION
-        beyond_noise = fit.truncation + fit.kink > 3.0 * fit.noise
-        self.limit[rows[fit.jumping & (self.shrunk[rows] > 0) & beyond_noise]] = Limit.JUMP
-        self.limit[rows[kinked]] = Limit.KINK
-        self.limit[rows[off]] = Limit.DOMAIN
-        self.limit[rows[done]] = Limit.NONE
+        self.limit[rows[seen.bent]] = Limit.TRUNCATION
+        self.limit[rows[jumping]] = Limit.JUMP
+        self.limit[rows[seen.kinked]] = Limit.KINK
+        self.limit[rows[seen.off & ~seen.beyond]] = Limit.DOMAIN
+        self.limit[rows[seen.bar <= seen.precise]] = Limit.NONE
 
-    def _may_widen(self, rows: Rows, fit: Fit) -> Mask:
+    def _may_widen(self, rows: Rows) -> Mask:
         """Never after a step was shrunk, but for the first of all, whose bends may be noise's; and not when the last
         widening brought nothing."""
-        worse = (self.widened[rows] > 0) & (np.where(fit.finite, fit.error, np.inf) > self.own[rows])
+        worse = (self.widened[rows] > 0) & (
+            np.where(self.fit.finite, self.fit.error, np.inf) > self.own[rows]
+        )
         first = (self.shrunk[rows] == 1) & (self.widened[rows] == 0)
         return np.asarray(((self.shrunk[rows] == 0) | first) & (self.widened[rows] < WIDENINGS) & ~worse)
 
@@ -369,6 +396,4 @@ class Search:
         turn = self.off_domain[rows] % (RETREATS + 1) == 0
         other = np.where(self.side[rows] == 0, finite_side, -self.side[rows])
         self.side[rows] = np.where(turn, other, self.side[rows])
-        factor: Values = np.full(rows.size, 1.0 / RETREAT)
-        factor[turn] = RETREAT**RETREATS
-        return factor
+        return np.where(turn, RETREAT**RETREATS, 1.0 / RETREAT)

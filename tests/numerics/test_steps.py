@@ -7,6 +7,7 @@ nor bends, no bounds, smallest step 1e-6. Wanted are 3 E = 0.1 (precise) and 0.2
 from __future__ import annotations
 
 from dataclasses import fields
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -39,11 +40,8 @@ def searching(*cases: dict[str, Any], served: bool = False) -> tuple[Search, Any
     parameters, flat = Parameters.of(np.zeros(m))
     objective = Objective(lambda x: 0.0, parameters)
     search = Search(
-        objective, Axes(parameters, flat, np.arange(m)), 0.0, 0.0, np.ones(m), np.full(m, 1e-6), None, None,
-        served=served,
+        objective, Axes(parameters, flat, np.arange(m)), 0.0, 0.0, np.ones(m), np.full(m, 1e-6), served=served,
     )  # fmt: skip
-    # Bounds stand for two arrays that are one where there are none.
-    search.left_room, search.right_room = search.left_room.copy(), search.right_room.copy()
     known = {field.name for field in fields(Fit)} | {"precise", "resolved"}
     for row, case in enumerate(cases, start=1):
         for name, value in (STATE | case).items():
@@ -226,7 +224,7 @@ def test_a_step_may_grow_four_times_and_as_long_as_that_helps():
         {"widened": 1, "noise": 1.0, "value": 0.0},
     )
     may = [True, True, False, True, False, False, True, False, True, False, False, True]
-    assert search._may_widen(rows, search.fit).tolist() == may
+    assert search._may_widen(rows).tolist() == may
 
 
 def test_a_leap_that_went_too_far_is_taken_back_a_little():
@@ -380,7 +378,7 @@ def test_shorter_steps_that_bend_more_show_noise():
     ]
     search, rows = searching(*cases)
     fit = search.fit
-    noisier, wild, lost = search._more_noise(rows, fit, fit.truncation + fit.kink, np.zeros(rows.size, bool))
+    noisier, wild, lost = search._more_noise(rows, fit.truncation + fit.kink, np.zeros(rows.size, bool))
     assert np.flatnonzero(wild).tolist() == [0, 1, 10]
     assert np.flatnonzero(lost).tolist() == [9]
     assert np.flatnonzero(noisier).tolist() == [2, 3, 5, 8, 11, 12, 14, 17]
@@ -391,7 +389,7 @@ def test_shorter_steps_that_bend_more_show_noise():
     assert search.own[1:] == pytest.approx(own, rel=1e-12)
     search, rows = searching(more | {"shrunk": 3}, more)
     exempt = np.ones(2, bool)
-    found = search._more_noise(rows, fit_of([more, more]), np.full(2, 2.0), exempt)
+    found = search._more_noise(rows, np.full(2, 2.0), exempt)
     assert [mask.any() for mask in found] == [False] * 3
     # What is off the domain, or has a kink, shows none.
     search, _ = planned(more | {"shrunk": 3, "finite": False}, more | {"shrunk": 3, "kinked": True})
@@ -430,7 +428,7 @@ def test_noise_as_large_as_f_has_no_bar():
         noise | {"truncation": 1e3, "f_x": 1e9, "side": 1},
         cancels | {"chord": 100.0},
     )
-    search._more_noise(rows, search.fit, search.fit.truncation, np.zeros(rows.size, bool))
+    search._more_noise(rows, search.fit.truncation, np.zeros(rows.size, bool))
     lost = [True, False, False, True, False, True, False, False, True, True, False, True, False]
     assert np.isinf(search.own[1:]).tolist() == [*lost, False, True, *[False] * 6]
 
@@ -455,7 +453,7 @@ def test_values_that_tower_above_f_of_x_are_looked_at_from_as_near_as_can_be():
         towering | {"chord": 1.0},
     ]
     search, rows = searching(*cases)
-    found = search._towering(rows, search.fit, np.ones(rows.size, bool))
+    found = search._towering(rows, np.ones(rows.size, bool))
     assert found.tolist() == [True, False, True, True, False, True, False, False, False, False, False]
     values = (2.9, 3.1, -2.9, -3.1, 3.0)
     seen = [
@@ -463,7 +461,7 @@ def test_values_that_tower_above_f_of_x_are_looked_at_from_as_near_as_can_be():
         towering | {"kept_value": 5.9, "own": 2.0},
     ]
     search, rows = searching(*seen)
-    found = search._towering(rows, fit_of(seen), np.zeros(rows.size, bool))
+    found = search._towering(rows, np.zeros(rows.size, bool))
     assert found.tolist() == [True, False, True, False, True, True]
 
 
@@ -483,7 +481,7 @@ def test_the_nearest_step_is_four_of_the_smallest_or_what_x_at_0_allows():
     ]
     search, rows = searching(*cases)
     near = [1e-10, 1e-10, 4e-6, 1e-9, 1e-150, 2e-10, 4e-6, 4e-6, 4e-6]
-    assert search._beneath(rows, search.fit) == pytest.approx(near, rel=1e-9, abs=0)
+    assert search._beneath(rows) == pytest.approx(near, rel=1e-9, abs=0)
 
 
 def test_the_nearest_look_is_taken_once_and_ends_the_search():
@@ -536,8 +534,11 @@ def test_what_limits_a_bar_is_named():
     ]
     search, rows = searching(*cases)
     off, kinked, done = (np.arange(9) == k for k in (5, 6, 7))
-    bent = np.arange(9) > 0
-    search._name_limits(rows, search.fit, off, kinked, bent, done)
+    seen: Any = SimpleNamespace(
+        off=off, beyond=np.zeros(9, bool), kinked=kinked, bent=np.arange(9) > 0, precise=0.5,
+        bar=np.where(done, 0.5, 1.0), bends=search.fit.truncation + search.fit.kink,
+    )  # fmt: skip
+    search._name_limits(rows, seen)
     assert search.limit.tolist() == [
         Limit.BUDGET, Limit.NOISE, Limit.JUMP, Limit.TRUNCATION, Limit.TRUNCATION, Limit.TRUNCATION, Limit.DOMAIN,
         Limit.KINK, Limit.NONE, Limit.TRUNCATION,
@@ -733,7 +734,7 @@ def measuring(m: int, f: Any, step: Any, *, level: Any = 1e-12, x: float = 0.0, 
     room = options.pop("room", None)
     values = np.array([float(f(row, 0.0)) for row in range(m)])
     return Search(
-        told, lines, values, level, np.broadcast_to(step, m), np.full(m, 1e-9), None, room, **options
+        told, lines, values, level, np.broadcast_to(step, m), np.full(m, 1e-9), room=room, **options
     )
 
 
@@ -839,8 +840,7 @@ def test_a_search_begins_with_nothing_known():
     objective = Objective(lambda x: 1.0, parameters)
     objective.nfev = 7
     search = Search(
-        objective, Axes(parameters, flat, np.arange(m)), 1.0, 1e-9, np.ones(m), np.full(m, 1e-6), None, None,
-        inner=np.full(m, 0.5),
+        objective, Axes(parameters, flat, np.arange(m)), 1.0, 1e-9, np.ones(m), np.full(m, 1e-6), inner=np.full(m, 0.5),
     )  # fmt: skip
     for name in ("f_x", "level", "step", "smallest", "inner", "own", "contested", "left_room", "right_room"):
         assert getattr(search, name).dtype == np.longdouble, name
@@ -861,7 +861,7 @@ def test_a_search_begins_with_nothing_known():
     assert (search.f_x.tolist(), search.level.tolist()) == ([1.0, 1.0], [pytest.approx(1e-9)] * 2)
     assert search.inner.tolist() == [0.5, 0.5]
     known = Search(
-        objective, search.lines, 1.0, 1e-9, np.ones(m), np.ones(m), np.array([2.0, 3.0]), None,
+        objective, search.lines, 1.0, 1e-9, np.ones(m), np.ones(m), np.array([2.0, 3.0]),
         at_zero=np.array([True, False]),
     )  # fmt: skip
     assert (known.at_zero.tolist(), known.largest.tolist()) == ([True, False], [2.0, 3.0])
