@@ -92,11 +92,6 @@ class Problem:
         return 0.99 * float(np.min(np.minimum(*self.room)[moved] / np.abs(tangent[moved]), initial=np.inf))
 
     @cached_property
-    def in_doubles(self) -> bool:
-        """Whether x is real and float64 throughout: so it can be given as complex numbers."""
-        return accepts_complex(self.objective)
-
-    @cached_property
     def eps_of_x(self) -> float:
         """The unit roundoff of the coarsest array of x; 0 where all are as fine as float64."""
         if self.parameters.plain:
@@ -134,7 +129,7 @@ class Problem:
         self, tangent: Iterable[tuple[slice, Flat]]
     ) -> NDArray[np.complexfloating[Any]] | None:
         """The same along a tangent that is made a part after another."""
-        if not self.in_doubles:
+        if not accepts_complex(self.objective):
             return None
         point = np.empty((self.x.size, 1), np.complex128)
         point.real[:, 0] = self.x
@@ -219,13 +214,7 @@ def scaling_of(problem: Problem, still: Mask, most: Flat | None = None) -> Scali
         part.unit * (float(at_rest) if none else _part_of_one(share, part.effect))
         for part, none in zip(parts, nothing, strict=True)
     ]
-    if len(each) == 1 and moved is None:
-        lengths = each[0] if isinstance(each[0], np.ndarray) else _all(each[0], problem.x.size)
-    else:
-        lengths = np.empty(problem.x.size, problem.x.dtype)
-        for b, length in zip(blocks, each, strict=True):
-            lengths[b.slice] = length
-        lengths[held] = 0.0
+    lengths = _joined(problem, each, None if moved is None else held)
     rms = np.array([part.rms for part in parts])
     back = usual / share if share > 0 else 1.0
 
@@ -289,11 +278,23 @@ def _part(own: Flat, strength: Flat, moved: Mask | None) -> _Part:
     return _Part(unit, rms, effect, reach)
 
 
-def _all(length: float, size: int) -> Flat:
-    """One length (size,), in the memory of one number where they are many."""
-    if size < MANY:
-        return np.full(size, length)
-    return np.broadcast_to(np.array([length]), (size,))
+def _joined(problem: Problem, each: Sequence[Any], held: Mask | None) -> Flat:
+    """(n,) the lengths of all arrays, one for all of an array or (k,); 0 of those that are held.
+
+    Many of one length take the memory of one number.
+    """
+    size = problem.x.size
+    if len(each) == 1 and held is None:
+        (length,) = each
+        if isinstance(length, np.ndarray):
+            return length
+        return np.full(size, length) if size < MANY else np.broadcast_to(np.array([length]), (size,))
+    lengths = np.empty(size, problem.x.dtype)
+    for block, length in zip(problem.parameters.blocks, each, strict=True):
+        lengths[block.slice] = length
+    if held is not None:
+        lengths[held] = 0.0
+    return lengths
 
 
 def _strength(problem: Problem) -> Flat:

@@ -95,9 +95,8 @@ def granularity(values: Values, far: Values | None = None) -> tuple[Values, NDAr
     step = _decimal_step(values, largest)
     decimal = enough & np.where(short, (step > quantum) & (largest >= 10.0 ** (CHANCE - 1) * step), step > 0)
     quantum[decimal], names[decimal] = step[decimal], "decimal"
-    if values.shape[0] > 1:
-        step = _stairs(values, np.flatnonzero(enough & (quantum == 0)), largest)
-        quantum[step > 0], names[step > 0] = step[step > 0], "stairs"
+    step = _stairs(values, np.flatnonzero(enough & (quantum == 0)), largest)
+    quantum[step > 0], names[step > 0] = step[step > 0], "stairs"
     return quantum, names
 
 

@@ -71,20 +71,8 @@ def central(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
     S(t) = f(x+t) - 2 f(x) + f(x-t) are looked at as well: S(t)/t extrapolated to t = 0 is J, and 0 for a smooth f.
     Sources: Richardson 1911; Ridders, Adv. Eng. Softw. 4 (1982); Gill, Murray, Saunders & Wright 1983.
     """
-    f_x = np.asarray(f_x)[..., None]
-    # Not 2 h: the step that is really taken differs from h after rounding.
-    changes, spans = values[:, 3:] - values[:, 2::-1], offsets[:, 3:] - offsets[:, 2::-1]
-    t = spans / 2.0
-    h, ratio = t[:, 1], (t[:, :2] / t[:, 1:]) ** 2
-    r, wide = _extrapolated(changes / spans, ratio).T
-    eps = np.maximum(level, eps_of(values.dtype) * np.abs(values).max(axis=1))
-    # Uneven offsets (x on a coarse grid) would put a slope into the second differences.
-    uneven = offsets[:, 3:] + offsets[:, 2::-1]
-    second = values[:, 3:] + values[:, 2::-1] - 2.0 * f_x - r[:, None] * uneven
-    by_t = second / t
-    # The weights of the four values in r add up to three, over h. Uneven points let the bend of f into it. No h^2:
-    # along tangents of 1e200, which a gradient of 1e-200 asks for, it is 0.
-    noise = 3.02 * eps / h + np.abs(by_t[:, 1]) * (np.abs(uneven).max(axis=1) / h)
+    changes, t, slopes, second, eps, noise = _pairs(f_x, offsets, values, level)
+    h, ratio, (r, wide), by_t = t[:, 1], (t[:, :2] / t[:, 1:]) ** 2, slopes.T, second / t
     jump, jump_wide = _at_zero(t[:, :2], by_t[:, :2], t[:, 1:], by_t[:, 1:]).T
     kink = np.abs(jump)
     # Of a smooth f it falls eightfold with h, of a kink it stays; 15 eps / h are three deviations of noise.
@@ -97,7 +85,7 @@ def central(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
     apart = np.abs(np.subtract(*_extrapolated(bend, ratio).T))
     rough = np.where(apart * h / 4.0 > 3.0 * eps / h, apart * h / 2.0, 0.0)
     stepped = _level_off(changes, eps)
-    chords = (values - f_x) / offsets
+    chords = (values - np.asarray(f_x)[..., None]) / offsets
     # Both sides at once.
     outwards, slopes = (np.concatenate([part[:, 3:], part[:, 2::-1]]) for part in (offsets, chords))
     each, bars = _side(outwards, slopes, np.concatenate([eps, eps]))
@@ -126,15 +114,8 @@ def inner_pairs(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit
     What the value still lacks is less than what the farther pair alone does, wherever f has a slope at all; half of the
     jump that the second differences leave at x is added, for two pairs do not tell a kink from bends.
     """
-    f_x = np.asarray(f_x)[..., None]
-    spans = offsets[:, 2:] - offsets[:, 1::-1]
-    slopes, t = (values[:, 2:] - values[:, 1::-1]) / spans, spans / 2.0
-    h, outer = t[:, 1], slopes[:, 1]
-    r = _extrapolated(slopes, (t[:, :1] / t[:, 1:]) ** 2)[:, 0]
-    eps = np.maximum(level, eps_of(values.dtype) * np.abs(values).max(axis=1))
-    uneven = offsets[:, 2:] + offsets[:, 1::-1]
-    second = values[:, 2:] + values[:, 1::-1] - 2.0 * f_x - r[:, None] * uneven
-    noise = 3.02 * eps / h + np.abs(second[:, 1] / h) * (np.abs(uneven).max(axis=1) / h)
+    changes, t, slopes, second, eps, noise = _pairs(f_x, offsets, values, level)
+    h, r, outer = t[:, 1], slopes[:, 0], changes[:, 1] / (offsets[:, 3] - offsets[:, 0])
     jump = np.abs(_at_zero(t[:, 0], second[:, 0] / t[:, 0], h, second[:, 1] / h))
     kink = np.where(jump > 15.0 * eps / h, jump / 2.0, 0.0)
     truncation, nothing = np.abs(r - outer), np.zeros(r.shape, bool)
@@ -151,9 +132,32 @@ def inner_pairs(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit
         right=r,
         sided=truncation + noise + kink,
         curvature=second[:, 1] / h / h,
-        chord=np.abs((values - f_x) / offsets).max(axis=1),
+        chord=np.abs((values - np.asarray(f_x)[..., None]) / offsets).max(axis=1),
         finite=finite,
     )
+
+
+def _pairs(f_x: Any, offsets: Values, values: Values, level: Values) -> tuple[Values, ...]:
+    """What pairs of points on both sides of x tell, (m, k) each, the nearest first; f_x to level : as in `central`.
+
+    What f changes by over them, half of what lies between them, their slopes extrapolated by neighbours (m, k - 1), and
+    the second differences; the noise (m,) of one value, and of the first slope.
+    """
+    k = values.shape[1] // 2
+    # Not 2 h: the step that is really taken differs from h after rounding.
+    changes, spans = values[:, k:] - values[:, k - 1 :: -1], offsets[:, k:] - offsets[:, k - 1 :: -1]
+    t = spans / 2.0
+    h, slopes = t[:, 1], _extrapolated(changes / spans, (t[:, :-1] / t[:, 1:]) ** 2)
+    eps = np.maximum(level, eps_of(values.dtype) * np.abs(values).max(axis=1))
+    # Uneven offsets (x on a coarse grid) would put a slope into the second differences.
+    uneven = offsets[:, k:] + offsets[:, k - 1 :: -1]
+    second = (
+        values[:, k:] + values[:, k - 1 :: -1] - 2.0 * np.asarray(f_x)[..., None] - slopes[:, :1] * uneven
+    )
+    # The weights of the four values in r add up to three, over h. Uneven points let the bend of f into it. No h^2:
+    # along tangents of 1e200, which a gradient of 1e-200 asks for, it is 0.
+    noise = 3.02 * eps / h + np.abs(second[:, 1] / h) * (np.abs(uneven).max(axis=1) / h)
+    return changes, t, slopes, second, eps, noise
 
 
 def _level_off(changes: Values, eps: Values) -> NDArray[np.bool_]:

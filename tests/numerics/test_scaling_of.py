@@ -12,7 +12,7 @@ from scipy import sparse
 from gradcheck.function.matrix import Dense, Product, Sparse
 from gradcheck.function.objective import BudgetSpentError, NotScalarError, Objective
 from gradcheck.function.vector_objective import VectorObjective
-from gradcheck.numerics.problem import Problem, Scaling, of_typical_size, scaling_of
+from gradcheck.numerics.problem import Problem, Scaling, accepts_complex, of_typical_size, scaling_of
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.verdict import Tolerance
 
@@ -366,7 +366,7 @@ def test_points_of_a_coarser_dtype_are_taken_back_onto_their_line():
         problem = claim(matrix, x, lambda x: float(2.0 * float(x[0]) + float(x[1])))
         assert problem.straightened is straight
         assert problem.eps_of_x == 2.0**-23
-        assert problem.in_doubles is False
+        assert accepts_complex(problem.objective) is False
         tangent, offset = np.array([1.0, -1.0]), 1e-3 / 3.0
         (value,) = problem.along(tangent, np.array([offset]))
         assert 1e-9 < abs(value[0] - (5.0 + offset)) < 1e-6
@@ -385,7 +385,11 @@ def test_x_in_doubles_is_where_it_is_said_to_be():
         ({"a": np.ones(1, np.complex64)}, 2.0**-23, False),
     ):
         problem = claim(np.ones((1, 2)), x)
-        assert (problem.eps_of_x, problem.in_doubles, problem.straightened) == (eps, doubles, eps > 0)
+        assert (problem.eps_of_x, accepts_complex(problem.objective), problem.straightened) == (
+            eps,
+            doubles,
+            eps > 0,
+        )
 
 
 def test_scales_are_those_of_x_where_none_are_given():
