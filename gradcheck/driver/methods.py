@@ -32,7 +32,6 @@ from gradcheck.parameters.leaves import eps_of
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.certificate import ArrayEvidence, Region
 from gradcheck.results.evidence import Evidence
-from gradcheck.results.finding import Finding
 
 # From here on one joint direction, of eight points and f(x), and perhaps one call with complex numbers, costs no more
 # than two differences for each entry and f(x).
@@ -55,9 +54,7 @@ class Method:
 
 def _cost_of_plain_differences(known: Known) -> int | None:
     """For up to 100 entries; from 5 on they are tried where f is rounded alone."""
-    n = known.question.x.size
-    asked = known.question.method == "auto" and n <= GROUPS_UP_TO and isinstance(known.matrix, Dense)
-    return 2 * n if asked else None
+    return 2 * known.question.x.size if _few(known) and isinstance(known.matrix, Dense) else None
 
 
 def _plain_differences(known: Known) -> bool:
@@ -136,12 +133,13 @@ def _cost_of_each_array(known: Known) -> int | None:
 
 def _each_array(known: Known) -> bool:
     """Random directions that move one array each, and their searches."""
-
-    def found(setting: Setting, problem: Problem) -> tuple[Evidence, list[Finding]]:
-        confidence, rng = known.question.confidence, generator_of(known.question.rng)
-        return examine_each_array(setting, problem, confidence=confidence, rng=rng), []
-
-    return _settled_by(known, found)
+    setting, question = known.prepared(), known.question
+    if setting is None:
+        return True
+    evidence = examine_each_array(
+        setting, _problem(known), confidence=question.confidence, rng=generator_of(question.rng)
+    )
+    return _settled_by(known, evidence)
 
 
 def _cost_of_columns(known: Known) -> int | None:
@@ -155,26 +153,23 @@ def _cost_of_columns(known: Known) -> int | None:
 
 def _columns(known: Known) -> bool:
     """Columns, in groups where the pattern is declared, and what directions show of the rest of each row."""
-
-    def found(setting: Setting, problem: Problem) -> tuple[Evidence, list[Finding]]:
-        question = known.question
-        return examine_columns(
-            setting, problem, method=question.method, confidence=question.confidence,
-            rng=generator_of(question.rng),
-        )  # fmt: skip
-
-    return _settled_by(known, found)
-
-
-def _settled_by(known: Known, found: Callable[[Setting, Problem], tuple[Evidence, list[Finding]]]) -> bool:
-    """Whether this settles it: where something is wrong, or everything certified or judged."""
-    setting = known.prepared()
+    setting, question = known.prepared(), known.question
     if setting is None:
         return True
-    evidence, known.about = found(setting, _problem(known))
+    evidence, known.about = examine_columns(
+        setting, _problem(known), method=question.method, confidence=question.confidence,
+        rng=generator_of(question.rng),
+    )  # fmt: skip
+    return _settled_by(known, evidence)
+
+
+def _settled_by(known: Known, evidence: Evidence) -> bool:
+    """Whether this settles it: where something is wrong, or everything certified or judged."""
     evidence = _free_alone(known, evidence) or evidence
     known.evidence = _named(evidence, known.question.names())
-    return evidence.interrupted or _decided(evidence, setting.tolerance.resolution)
+    if evidence.interrupted or evidence.entries.judgement.wrong.any() or evidence.regions:
+        return True
+    return all(evidence.certified(array, known.tolerance.resolution) for array in evidence.arrays)
 
 
 def _cost_of_every_entry(known: Known) -> int | None:
@@ -204,24 +199,16 @@ METHODS = (
 )
 
 
-def _decided(found: Evidence, resolution: float) -> bool:
-    """Whether something is wrong, or everything certified or judged."""
-    if found.entries.judgement.wrong.any() or found.regions:
-        return True
-    return all(found.certified(array, resolution) for array in found.arrays)
-
-
 def _few(known: Known) -> bool:
     return known.question.method == "auto" and known.question.x.size <= GROUPS_UP_TO
 
 
 def _problem(known: Known) -> Problem:
-    f_x = np.atleast_1d(known.inspected.f_x)
-    eps = eps_of(known.inspected.computes_in)
-    question = known.question
+    question, inspected = known.question, known.inspected
     return Problem(
-        known.objective, question.x, f_x, known.matrix, known.few_scales, known.tolerance, question.room, eps
-    )
+        known.objective, question.x, np.atleast_1d(inspected.f_x), known.matrix, known.few_scales, known.tolerance,
+        question.room, eps_of(inspected.computes_in),
+    )  # fmt: skip
 
 
 def _finite(matrix: Matrix, scales: Flat) -> bool:

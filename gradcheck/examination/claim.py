@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gradcheck._typing import Flat, Index, Mask
+from gradcheck._typing import Flat, Index, Mask, Values
 from gradcheck.evidence.entries import decide
 from gradcheck.function.matrix import one_row
 from gradcheck.joint.alone import judge_alone
@@ -80,6 +80,10 @@ class Claim:
         if evidence.interrupted:
             raise KeyboardInterrupt
         return evidence
+
+    def judge_column(self, column: int, _: Index, off: Values | None) -> Entries:
+        """One of them, as searches for places ask for it."""
+        return self.judge(np.array([column]), off)
 
     def without_factor(self, entries: Index, factor: float, joint: Joint, lengths: Flat) -> Entries | None:
         """Entries (k,) that are off by a factor, as directions tell them that bear out the rest; None where none does.

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck._typing import Flat, Index, Values
+from gradcheck._typing import Flat, Index
 from gradcheck.evidence.averages import averaged
 from gradcheck.evidence.entries import decide, sweep
 from gradcheck.examination.array_evidence import array_evidence, evidence_of
@@ -167,12 +167,9 @@ def _of_zeros(claim: Claim, block: Block, confidence: float) -> ArrayEvidence:
     lengths[block.slice] = np.where(claim.still, 0.0, problem.scales)[block.slice]
     if problem.room is not None:
         lengths[problem.narrow] = 0.0
-
-    def judge(column: int, _: Index, off: Values | None) -> Entries:
-        return claim.judge(np.array([column]), off)
-
-    delta = 1.0 - confidence
-    array, left = directions_of_zeros(setting, block, lengths, judge, delta, confidence, claim.rng)
+    array, left = directions_of_zeros(
+        setting, block, lengths, claim.judge_column, 1.0 - confidence, confidence, claim.rng
+    )
     if left.size and not missing(claim, lengths > 0):
         claim.regions.append(Region(block, whole_box(block), False))
     return array

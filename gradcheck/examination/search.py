@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradcheck._typing import Flat, Index, Values
+from gradcheck._typing import Flat
 from gradcheck.examination.claim import Claim
 from gradcheck.examination.parts import (
     explained_by_a_factor,
@@ -25,7 +25,6 @@ from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import whole_box
 from gradcheck.parameters.triangles import other_claims
 from gradcheck.results.certificate import Region
-from gradcheck.results.entries import Entries
 from gradcheck.results.words import number
 
 # A search ends that takes more than this part of what judging every entry does, or so many evaluations.
@@ -63,10 +62,6 @@ def search(claim: Claim, test: JointTest, direction: Direction) -> Found:
     """Find what is wrong along a direction; it stays still from then on."""
     if _explained_by_a_triangle(claim, test, direction) or explained_by_a_factor(claim, test, direction):
         return Found(explains=True)
-
-    def judge(column: int, _: Index, off: Values | None) -> Entries:
-        return claim.judge(np.array([column]), off)
-
     budget = min(WORTHWHILE * claim.still.size, MOST_SEARCHED)
     # What independent errors within the tolerance explain accuses none of the entries, unless a few are found at once.
     accepted = bool(tolerated(test, direction).all())
@@ -74,7 +69,7 @@ def search(claim: Claim, test: JointTest, direction: Direction) -> Found:
     # Two points a measurement; where they find nothing, four.
     for precise in (False, True):
         places = find_places(
-            test, direction, np.ones(1, bool), judge, claim.around, claim.rng, budget,
+            test, direction, np.ones(1, bool), claim.judge_column, claim.around, claim.rng, budget,
             precise=precise, patience=patience,
         )  # fmt: skip
         if places.wrong or places.right or places.spent or direction.exact:

@@ -76,6 +76,10 @@ class Claim:
         self.exact = True
         of.claim, of.began = self, still.copy()
 
+    def judge_column(self, column: int, _: Any, off: Any) -> Any:
+        """One of them."""
+        return self.judge(np.array([column]), off)
+
     def judge(self, entries: Any, off: Any = None) -> Any:
         """Some entries by themselves, of which no direction tells what they are off by."""
         assert off is None

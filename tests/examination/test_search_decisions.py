@@ -42,6 +42,10 @@ class Claim:
         self.left_open.append(entries)
         return self.disputes
 
+    def judge_column(self, column: int, _: Any, off: Any) -> Any:
+        """One of them."""
+        return self.judge(np.array([column]), off)
+
     def judge(self, entries: Any, off: Any = None) -> Any:
         """Which of some entries are wrong; what they are said to be off by is noted."""
         self.judged.append((entries.tolist(), off))
