@@ -71,14 +71,10 @@ def tells(known: Known) -> bool:
     size = root_mean_square(norms) / math.sqrt(known.question.x.size)
     if not (size > 0 and (3.0 * entries.estimate.error <= resolution * size).all()):
         return False
-    if not _nearly_straight(known, norms):
+    # f that moves by more than ten times what is claimed (m,) over a longer step hides what is at x.
+    if not np.median(_moved(known, STRAIGHT) - 10.0 * STRAIGHT * norms) <= 0:
         return False
     return all(evidence.certified(array, resolution) for array in evidence.arrays)
-
-
-def _nearly_straight(known: Known, norms: Flat) -> bool:
-    """Whether f moves over a longer step by no more than ten times what is claimed (m,): else it hides what is at x."""
-    return bool(np.median(_moved(known, STRAIGHT) - 10.0 * STRAIGHT * norms) <= 0)
 
 
 def _moved(known: Known, lengths: Flat | float) -> Flat:

@@ -89,17 +89,17 @@ def _joint_directions(known: Known) -> bool:
     if not known.one_row:
         assert names is not None
         (block,) = names.blocks
-        setting, known.evidence = examine_rows(
+        setting, evidence = examine_rows(
             problem, block, told, known.probe, confidence=question.confidence, rng=rng
         )
-        known.evidence = _free_alone(known, known.evidence)
-        if known.evidence is not None:
-            known.setting = setting
-        return known.evidence is not None
+        if evidence is not None:
+            known.setting, known.evidence = setting, _free_alone(known, evidence)
+        return evidence is not None
     known.setting, evidence, known.accused = examine_jointly(
         problem, told, known.probe, confidence=question.confidence, rng=rng
     )
-    known.evidence = _named(_free_alone(known, evidence), names)
+    if evidence is not None:
+        known.evidence = _named(_free_alone(known, evidence), names)
     return evidence is not None
 
 
@@ -165,7 +165,7 @@ def _columns(known: Known) -> bool:
 
 def _settled_by(known: Known, evidence: Evidence) -> bool:
     """Whether this settles it: where something is wrong, or everything certified or judged."""
-    evidence = _free_alone(known, evidence) or evidence
+    evidence = _free_alone(known, evidence)
     known.evidence = _named(evidence, known.question.names())
     if evidence.interrupted or evidence.entries.judgement.wrong.any() or evidence.regions:
         return True
@@ -220,10 +220,10 @@ def _finite(matrix: Matrix, scales: Flat) -> bool:
     return bool(np.isfinite(np.vdot(values, values) * np.vdot(scales, scales)))
 
 
-def _free_alone(known: Known, evidence: Evidence | None) -> Evidence | None:
+def _free_alone(known: Known, evidence: Evidence) -> Evidence:
     """Evidence that says of how many entries of each array it is not, as equal bounds fix them."""
     room = known.question.room
-    if evidence is None or room is None or (room[0] + room[1] > 0).all():
+    if room is None or (room[0] + room[1] > 0).all():
         return evidence
     fixed = room[0] + room[1] <= 0
 
@@ -240,9 +240,9 @@ def _free_alone(known: Known, evidence: Evidence | None) -> Evidence | None:
     return replace(evidence, arrays=tuple(alone(array) for array in evidence.arrays))
 
 
-def _named(evidence: Evidence | None, names: Parameters | None) -> Evidence | None:
+def _named(evidence: Evidence, names: Parameters | None) -> Evidence:
     """Evidence of the arrays of x as that of the matrix that has these names."""
-    if names is None or evidence is None or evidence.arrays[0].block is names.blocks[0]:
+    if names is None or evidence.arrays[0].block is names.blocks[0]:
         return evidence
     (block,) = names.blocks
 

@@ -87,7 +87,7 @@ def estimate(
         rows = search.measure(rows)
         if rows.size == 0:
             break
-        precise, resolved = wanted(rows, _frozen(search, rows))
+        precise, resolved = wanted(rows, search.found(rows))
         before = search.step.copy()
         rows = search.plan(rows, precise, resolved, last=nth == rounds)
         if unit is not None:
@@ -95,7 +95,7 @@ def estimate(
                 _shared(search.step[rows] / unit[rows], before[rows] / unit[rows]) * unit[rows]
             )
             rows = rows[(search.step[rows] >= smallest[rows]) | (search.nearest[rows] == 1)]
-    return _frozen(search)
+    return search.found()
 
 
 def _alike(step: Values) -> Values:
@@ -112,7 +112,3 @@ def _shared(step: Values, before: Values | None = None) -> Values:
         held = np.floor(np.log2(before) / np.log2(STEPS) + 1e-9)
         rounded = np.where(step > before, np.maximum(rounded, held), rounded)
     return np.asarray(STEPS**rounded)
-
-
-def _frozen(search: Search, rows: NDArray[np.intp] | slice = slice(None)) -> Estimate:
-    return Estimate(**search.kept_at(rows), limit=search.limit[rows], nfev=search.nfev)

@@ -12,6 +12,7 @@ from gradcheck._typing import Mask, Values
 from gradcheck.function.lines import Lines
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.stencils import SIDED_NODES, STENCIL, Fit, central, choose, one_sided
+from gradcheck.results.estimate import Estimate
 from gradcheck.results.outcome import Limit
 from gradcheck.results.table import rows as some_rows
 
@@ -117,10 +118,11 @@ class Search:
         """Evaluations of f so far."""
         return self.objective.nfev - self._nfev_before
 
-    def kept_at(self, rows: Rows | slice) -> dict[str, Values]:
+    def found(self, rows: Rows | slice = slice(None)) -> Estimate:
         """The best estimates of these rows so far."""
         error = np.where(self.clashes[rows] < CLASHES, self.own[rows] + self.contested[rows], np.inf)
-        return {name: kept[rows] for name, kept in self.kept.items()} | {"error": error}
+        kept = {name: kept[rows] for name, kept in self.kept.items()}
+        return Estimate(**kept, error=error, limit=self.limit[rows], nfev=self.nfev)
 
     def open_rows(self, side: NDArray[np.int8] | None) -> Rows:
         """Fit the first steps into the room that bounds leave; a line without room is fixed."""
@@ -321,9 +323,8 @@ class Search:
         beside = np.maximum(np.abs(self.f_x[rows]), self.level[rows])
         moved = self.fit.chord * self.step[rows] / TOWERING > beside
         crude = crude | (np.abs(self.kept["value"][rows]) <= 3.0 * self.own[rows])
-        return np.asarray(
-            moved & crude & self.fit.finite & (self.nearest[rows] == 0) & (self.side[rows] == 0)
-        )
+        central = self.fit.finite & (self.nearest[rows] == 0) & (self.side[rows] == 0)
+        return np.asarray(moved & crude & central)
 
     def _beneath(self, rows: Rows) -> Values:
         """The steps at which a slope shows beside values that tower: four of the smallest; or where x is 0 the least at

@@ -702,10 +702,10 @@ def test_what_was_kept_is_told_with_its_bar():
         {"own": 0.5, "clashes": 2},
         {"own": 0.5, "clashes": 3, "contested": 1.0},
     )
-    told = search.kept_at(rows)
-    assert told["error"].tolist() == [0.75, 0.5, np.inf]
-    assert told["value"].tolist() == [1.0] * 3
-    assert sorted(told) == sorted([*KEPT, "error"])
+    told = search.found(rows)
+    assert told.error.tolist() == [0.75, 0.5, np.inf]
+    assert told.value.tolist() == [1.0] * 3
+    assert all(np.array_equal(getattr(told, k), search.kept[k][rows], equal_nan=True) for k in KEPT)
 
 
 # Where f is evaluated
@@ -867,4 +867,4 @@ def test_a_search_begins_with_nothing_known():
     assert (known.at_zero.tolist(), known.largest.tolist()) == ([True, False], [2.0, 3.0])
     assert np.isnan(known.inner).all()
     assert known.inner.dtype == np.longdouble
-    assert search.kept_at(slice(None))["error"].tolist() == [np.inf, np.inf]
+    assert search.found().error.tolist() == [np.inf, np.inf]
