@@ -85,15 +85,11 @@ class Claim:
         """One of them, as searches for places ask for it."""
         return self.judge(np.array([column]), off)
 
-    def without_factor(self, entries: Index, factor: float, joint: Joint, lengths: Flat) -> Entries | None:
-        """Entries (k,) that are off by a factor, as directions tell them that bear out the rest; None where none does.
+    def told(self, entries: Index, right: Flat, joint: Joint, lengths: Flat) -> Entries | None:
+        """Entries (k,) that are to be others, `right` (k,), as directions tell them that bear out the rest, or None.
 
         lengths : (n,) how far the directions of `joint` move each entry.
         """
-        return self.told(entries, self.analytic[entries] / factor, joint, lengths)
-
-    def told(self, entries: Index, right: Flat, joint: Joint, lengths: Flat) -> Entries | None:
-        """The same of entries that are to be others, `right` (k,)."""
         if not (joint.certified[0] and (lengths[entries] > 0).all()):
             return None
         assert self.setting is not None

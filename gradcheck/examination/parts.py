@@ -49,7 +49,7 @@ def explained_by_a_factor(claim: Claim, test: JointTest, direction: Direction) -
     for part, alpha in suspected_parts(test, direction, claim.rng):
         if part.single:
             return _wrong_of(claim, np.flatnonzero(part.inside)) > 0
-        if alpha is not None and _taken_out(claim, test, direction, part, alpha):
+        if _taken_out(claim, test, direction, part, alpha):
             named = True
         elif part.others:
             break  # what looks like a factor there may look so elsewhere
@@ -75,26 +75,24 @@ def fill_arrays(claim: Claim, test: JointTest, direction: Direction, wrong: list
         box, lines = hull(block, mine), few_lines(block, mine)
         # Lines side by side are one part.
         apart = box.size > sum(line.size for line in lines)
+        several = len(mine) >= SEVERAL
         if apart and _each_named(claim, test, direction, [(block, line) for line in lines]):
             named = True
-            continue
-        if len(mine) >= SEVERAL and box.size < SPREAD * block.size:
+        elif several and box.size < SPREAD * block.size:
             named |= _named(claim, test, direction, grown(test, direction, block, box))
-            continue
-        if _set_aside(claim, Part.of(claim.still.size, [(block, whole_box(block))]), dense=True):
+        elif _set_aside(claim, Part.of(claim.still.size, [(block, whole_box(block))]), dense=True):
             named = True
-            continue
-        if len(mine) >= SEVERAL:
+        elif several:
             named |= lines_named(claim, test, direction, block)
     return named
 
 
 def lines_named(claim: Claim, test: JointTest, direction: Direction, block: Block) -> bool:
     """Whether rows, or columns, of an array are named as wrong where others hold nothing. Costs a residual a line."""
-    part, alpha = striped(test, direction, block) or (None, None)
-    if part is None:
+    found = striped(test, direction, block)
+    if found is None:
         return False
-    return (alpha is not None and _taken_out(claim, test, direction, part, alpha)) or _set_aside(claim, part)
+    return _taken_out(claim, test, direction, *found) or _set_aside(claim, found[0])
 
 
 def in_lines(block: Block, wrong: Index, right: Index) -> bool:
@@ -110,7 +108,7 @@ def in_lines(block: Block, wrong: Index, right: Index) -> bool:
 def _named(claim: Claim, test: JointTest, direction: Direction, part: Part) -> bool:
     """Whether a part is off by one factor, or wrong throughout as far as a sample tells."""
     alpha = common_factor(test, direction, part.inside & (direction.tangent != 0), claim.rng)
-    return (alpha is not None and _taken_out(claim, test, direction, part, alpha)) or _set_aside(claim, part)
+    return _taken_out(claim, test, direction, part, alpha) or _set_aside(claim, part)
 
 
 def _each_named(
@@ -177,14 +175,14 @@ def missing(claim: Claim, silent: Mask) -> bool:
     return named
 
 
-def _taken_out(claim: Claim, test: JointTest, direction: Direction, part: Part, alpha: float) -> bool:
+def _taken_out(claim: Claim, test: JointTest, direction: Direction, part: Part, alpha: float | None) -> bool:
     """Whether the claim with this part divided by its factor passes along a fresh direction; then it is the claim.
 
-    direction : the one that tells alpha. The entries of a part of few are judged by themselves; so are some of a larger
-    one where the budget may end before directions bear the factor out. Where they are right after all the factor is
-    within the tolerance, and nothing is wrong there.
+    direction : the one that tells alpha, or that there is none. The entries of a part of few are judged by themselves;
+    so are some of a larger one where the budget may end before directions bear the factor out. Where they are right
+    after all the factor is within the tolerance, and nothing is wrong there.
     """
-    if alpha == 1.0:
+    if alpha is None or alpha == 1.0:
         return False  # f does not move at all: that is no factor of a claim
     inside = np.flatnonzero(part.inside & ~claim.still)
     if inside.size < sum(box.size for _, box in part.boxes):
@@ -323,7 +321,8 @@ def give_numbers(claim: Claim, joint: Joint, scaling: Scaling) -> None:
     for factor, regions in parts.items():
         wrong = np.concatenate([np.empty(0, np.intp), *(part.wrong for part in claim.judged)])
         inside = np.concatenate([flat_indices(region.block, region.box) for region in regions])
-        told = claim.without_factor(_largest(claim, inside), factor, joint, scaling.lengths)
+        largest = _largest(claim, inside)
+        told = claim.told(largest, claim.analytic[largest] / factor, joint, scaling.lengths)
         if told is None:
             without = [r for r in regions if not np.isin(flat_indices(r.block, r.box), wrong).any()]
             _sampled(claim, without, factor)

@@ -111,8 +111,7 @@ def estimate_noise(
     Source: Moré & Wild, Estimating computational noise, SIAM J. Sci. Comput. 33 (2011).
     """
     first = _differences(probe(spacing))
-    eps = float(np.finfo(first.values.dtype).eps)
-    sigma = first.sigma
+    eps, sigma = eps_of(first.values.dtype), first.sigma
     alike = first.alike & first.finite
     # Too much for rounding: noise stays when the points move together, a kink or an oscillation goes.
     coarse = ~first.alike & first.finite & ~(sigma <= 100.0 * eps * first.size)
@@ -138,7 +137,7 @@ def estimate_noise(
         if ahead is not None and gone.any() and not x_rounds:
             step = np.maximum(step, _jumps(ahead, spacing, first, slope, gone))
     sigma = _at_a_kink(np.where(np.isnan(sigma), 0.0, sigma), seen)
-    noise = _noise(sigma, seen, still, spacing, eps, far)
+    noise = _noise(sigma, seen, still, spacing, far)
     # Where all of f lies on a grid its steps are known.
     on_none = first.finite & ~first.alike & (noise.digits == str(first.values.dtype))
     smooth = on_none & (sigma <= ROUNDINGS * eps * first.size) & (step == 0)
@@ -174,9 +173,7 @@ def _wider(probe: Probe, spacing: float, first: _Differences, alike: Mask, *, ba
     return _differences(probe(spacing * WIDER)).where(alike)
 
 
-def _noise(
-    sigma: Values, seen: list[_Differences], still: Mask, spacing: float, eps: float, far: Far | None
-) -> Noise:
+def _noise(sigma: Values, seen: list[_Differences], still: Mask, spacing: float, far: Far | None) -> Noise:
     """The noise from its standard deviation, the grid of f, and the rounding of f itself.
 
     still : where values that lie near to each other do not show the noise of those that lie apart.
@@ -191,7 +188,7 @@ def _noise(
     if far is not None and {"float16", "float32"} & set(digits.tolist()):
         away = far()
         quantum, digits = granularity(every, np.where(np.isfinite(away), away, np.nan))
-    first = seen[0].values
+    first, eps = seen[0].values, eps_of(seen[0].values.dtype)
     if quantum.any():
         # So near to x only the grid shows; what the wider spacing saw beyond it may be an oscillation.
         still = (quantum > 0) & (still | (np.ptp(first, axis=0) <= 2.0 * quantum))
@@ -220,7 +217,6 @@ def _nearer(
     probe: Probe, spacing: float, first: _Differences, coarse: Mask
 ) -> tuple[Values, _Differences, Mask]:
     """Look nearer to x where there was too much noise: the standard deviation now, what was seen, and where it went."""
-    eps = float(np.finfo(first.values.dtype).eps)
     narrower = _differences(probe(spacing * NARROWER))
     wide, near = first.known(), narrower.known()
     # Noise would show here too, on whatever grid: these are steps of the grid, and those an oscillation.
@@ -242,7 +238,7 @@ def _nearer(
     if all_noise.any():
         # As near to x as points can be told apart: there a fast oscillation is smooth, noise is not. So is an f that
         # bends within a billionth of x, as of a time in seconds.
-        last = _differences(probe(64.0 * eps))
+        last = _differences(probe(64.0 * eps_of(first.values.dtype)))
         smooth = all_noise & ~last.alike & last.finite & (last.known() < sigma / 10.0)
         sigma = np.where(smooth, last.known(), sigma)
     return sigma, narrower, still

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Mask, Values
 
+EPS = float(np.finfo(np.float64).eps)
 # The powers of ten that are doubles: a product or quotient with one is rounded once.
 TENS = np.array([float(10**k) for k in range(23)])
 # Digits of a decimal: fifteen fit any double. A quotient may be off by a few roundings, the second: so many digits are
 # then still no chance, once in 10^9 for four random doubles.
-DIGITS, QUOTIENT = 13, 4.0 * float(np.finfo(np.float64).eps)
+DIGITS, QUOTIENT = 13, 4.0 * EPS
 # The bits of a float32. A number of no more bits, or of fewer digits than the next, is round by chance (127.125, 0.3).
 SINGLE, CHANCE = 24, 5
 # The bits of a float16 and of a bfloat16; the least float16; and the most bits of what is still taken for a float32, or
@@ -43,7 +44,7 @@ ONE_WAY = 0.5
 # be a single jump beside x. Rows that are looked at.
 SEVERAL, NO_SMALLER, ROWS = 2, 1.0 / 8.0, 3
 # What is no more than so many roundings of f is none.
-BLURRED = 64.0 * float(np.finfo(np.float64).eps)
+BLURRED = 64.0 * EPS
 
 # Numbers that are written without an exponent, and whose decimals are exact quotients. Of so many outputs one value of
 # each tells most often that there is no grid.
@@ -114,9 +115,7 @@ def on_stairs(values: Values) -> bool:
     """
     rise = np.diff(values.astype(np.float64))
     # x rounds as well.
-    same = max(
-        RISES * float(np.finfo(np.float64).eps * np.abs(values).max()), WHOLE * float(np.abs(rise).max())
-    )
+    same = max(RISES * EPS * float(np.abs(values).max()), WHOLE * float(np.abs(rise).max()))
     kinds = np.split(np.sort(rise), np.flatnonzero(np.diff(np.sort(rise)) > same) + 1)
     turns = np.count_nonzero(np.abs(np.diff(rise)) > same)
     return bool(len(kinds) <= FEW_KINDS and sum(kind.size > 1 for kind in kinds) > 1 and turns >= TURNS)
@@ -135,7 +134,7 @@ def _stairs(values: Values, outputs: NDArray[np.intp], largest: Values) -> Value
             continue
         apart = np.diff(levels)
         units = apart.min() / PARTS
-        units = units[units * WHOLE > np.finfo(np.float64).eps * largest[i]]
+        units = units[units * WHOLE > EPS * largest[i]]
         off = np.abs(apart - units[:, None] * np.rint(apart / units[:, None]))
         fits = (off <= WHOLE * units[:, None]).all(axis=1)
         found[i] = units[fits.argmax()] if fits.any() else 0.0
@@ -222,7 +221,7 @@ def rounded_part(values: Values, smooth: Values) -> Values:
     with np.errstate(invalid="ignore"):
         steps = np.abs(np.diff(values - smooth, axis=0)).astype(np.float64)
     size, largest = np.abs(values).max(axis=0), steps.max(axis=0)
-    least = np.maximum(np.finfo(np.float64).eps * size / WHOLE, largest / AT_ONCE)
+    least = np.maximum(EPS * size / WHOLE, largest / AT_ONCE)
     for i in np.flatnonzero(np.isfinite(steps).all(axis=0)):
         units = STEPS[(least[i] <= STEPS) & (2.0 * largest[i] >= STEPS)]
         whole = np.abs(steps[:, i] - units[:, None] * np.rint(steps[:, i] / units[:, None]))
@@ -260,7 +259,7 @@ def rounded_beyond(
     with np.errstate(invalid="ignore"):
         there, by_these = ahead(far * spacing), told(np.array([far]))[0]
         change = np.maximum(np.abs(there - values[0]), np.abs(by_these - values[0]))
-        rounding = far**2 * np.finfo(np.float64).eps * np.abs(values).max(axis=0)
+        rounding = far**2 * EPS * np.abs(values).max(axis=0)
         odd = smooth & (np.abs(there - by_these) > np.maximum(BEYOND_TOLD * change, rounding))
     step, at = np.zeros(odd.size), np.arange(float(len(values)))
     for times in FARTHER:
