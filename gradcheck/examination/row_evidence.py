@@ -25,6 +25,8 @@ from gradcheck.results.entries import Entries
 
 # One entry makes up its row of J v where it is such a part of it.
 MADE_UP = 0.9
+# So often rows are asked again that a test leaves open.
+AGAIN = 6
 # So many rows are not off by the same part by chance.
 SHARING = 3
 
@@ -36,7 +38,7 @@ def run_for_rows(
     *,
     exact: bool = True,
 ) -> tuple[JointTest, Joint]:
-    """A joint test of `count` rows, and one more of those that it leaves open, where these are fewer than the others.
+    """A joint test of `count` rows, and others of those that it leaves open, as long as each leaves less than half.
 
     A kink within the step of a few rows is in the way of none that is nearer, or along another direction. The one that
     tells what is wrong is returned, and what they show together.
@@ -46,12 +48,17 @@ def run_for_rows(
     """
     test = test_of(np.zeros(count, bool), next(shares), exact)
     joint = test.run()
-    certified = np.count_nonzero(joint.certified)
-    if joint.wrong.any() or joint.spent or not count / 2 < certified < count:
-        return test, joint
-    again = test_of(joint.certified, next(shares), test.exact)
-    later = again.run()
-    return (again, later) if later.wrong.any() else (test, joint.beside(later))
+    left = count
+    for _ in range(AGAIN):
+        still = count - int(np.count_nonzero(joint.certified))
+        if joint.wrong.any() or joint.spent or still == 0 or 2 * still >= left:
+            break
+        again = test_of(joint.certified, next(shares), test.exact)
+        later, left = again.run(), still
+        if later.wrong.any():
+            return again, later
+        joint = joint.beside(later)
+    return test, joint
 
 
 def sizes_of_rows(problem: Problem, slope: Flat) -> Flat | None:

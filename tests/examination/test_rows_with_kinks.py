@@ -134,11 +134,13 @@ def test_rows_that_noise_and_a_kink_leave_open_are_looked_at_by_themselves(seed)
     assert [m.index for m in check_jacobian(f, jacobian, x, rng=seed).wrong] == [(row, 3)]
 
 
-def shown(certified: Any, *, wrong: Any = (), spent: bool = False, bound: float = 1.0) -> Joint:
-    """What one direction shows of four rows."""
-    one, rows = np.ones(4), np.arange(4)
+def shown(
+    certified: Any, *, wrong: Any = (), spent: bool = False, bound: float = 1.0, rows: int = 4
+) -> Joint:
+    """What one direction shows of some rows."""
+    one, every = np.ones(rows), np.arange(rows)
     seen = Direction(one, 0.1, one, 0.0 * one, 1e-3 * one, one)
-    return Joint((seen,), bound * one, np.isin(rows, certified), np.isin(rows, wrong), one, spent)
+    return Joint((seen,), bound * one, np.isin(every, certified), np.isin(every, wrong), one, spent)
 
 
 def run(*joints: Joint) -> tuple[Any, Joint, list[Any]]:
@@ -149,7 +151,8 @@ def run(*joints: Joint) -> tuple[Any, Joint, list[Any]]:
         asked.append((np.flatnonzero(fixed).tolist(), share, exact))
         return SimpleNamespace(run=lambda: joints[len(asked) - 1], exact=False, nth=len(asked))
 
-    test, joint = run_for_rows(test_of, 4, iter([0.5, 0.25]))
+    shares = (0.5**k for k in range(1, 1 + len(joints)))
+    test, joint = run_for_rows(test_of, joints[0].wrong.size, shares)
     return test, joint, asked
 
 
@@ -166,6 +169,19 @@ def test_rows_that_are_left_open_get_a_test_of_their_own_and_its_share_of_the_ch
     assert [np.isfinite(d.error).tolist() for d in joint.directions] == [[1, 1, 0, 1], [0, 0, 1, 0]]
     # What it does not certify stays open.
     assert run(shown([0, 1, 3]), shown([]))[1].certified.tolist() == [True, True, False, True]
+
+
+def test_tests_go_on_as_long_as_each_leaves_less_than_half():
+    """Of eight rows three, one, none: of as many as before no other direction will tell more."""
+    first, second, third = (shown(rows, rows=8) for rows in (range(5), (5, 6), (7,)))
+    test, joint, asked = run(first, second, third)
+    assert (test.nth, joint.certified.all(), [share for _, share, _ in asked]) == (
+        1,
+        True,
+        [0.5, 0.25, 0.125],
+    )
+    assert asked[2][0] == [0, 1, 2, 3, 4, 5, 6]
+    assert len(run(first, shown((5,), rows=8), third)[2]) == 2
 
 
 def test_what_the_second_test_finds_wrong_is_searched_along_its_direction():
