@@ -27,6 +27,7 @@ from gradcheck.examination.row_evidence import (
     unseen_rows,
 )
 from gradcheck.examination.silent import BUDGET, FILLED, Alone, missing_columns, moved_alone, silent_entries
+from gradcheck.examination.zeros import zeros_along_directions
 from gradcheck.function.coloring import group_columns
 from gradcheck.function.matrix import Matrix, Product, Sparse, by_entries
 from gradcheck.joint.alone import judge_in_rows
@@ -85,6 +86,8 @@ def examine_rows(
     problem = shared_with(inwards, problem)
     if ((scaling.lengths == 0) & ~silent & (inwards == 0) & problem.free).any():
         return None, None  # a column that has no room
+    if scaling.nothing.all() and not (scaling.lengths.any() or inwards.any()):
+        return None, zeros_along_directions(problem, block, scaling, silent, next(shares), confidence, rng)
     test, joint = run_for_rows(
         lambda fixed, share, exact: JointTest(problem, scaling, rng, share, fixed=fixed, exact=exact),
         problem.f_x.size, shares,

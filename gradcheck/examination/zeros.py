@@ -1,25 +1,53 @@
-"""A Jacobian that is claimed to be 0 where noise keeps joint directions from telling, as at minima of each output."""
+"""A Jacobian that is claimed to be 0: by joint directions; and where noise keeps these from telling, row by row."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from gradcheck._typing import Flat, Index
+from gradcheck._typing import Flat, Index, Mask
 from gradcheck.evidence.axes import along_rays
 from gradcheck.evidence.entries import claimed_still
+from gradcheck.examination.row_evidence import rows_evidence
+from gradcheck.examination.silent import moved_alone
 from gradcheck.function.lines import Family, Rays
 from gradcheck.joint.places import Judge
+from gradcheck.numerics.problem import Problem, Scaling
 from gradcheck.numerics.setting import Setting
+from gradcheck.numerics.steps import TOWERING
 from gradcheck.numerics.tangents import random_units
 from gradcheck.parameters.block import Block
 from gradcheck.results.certificate import ArrayEvidence, Certificate, Residual, bound_of
+from gradcheck.results.entries import none_judged
 from gradcheck.results.estimate import Estimate
+from gradcheck.results.evidence import Evidence
 
 # Directions; columns that are moved where one tells of a slope, which costs as much as a search for other mistakes; and
 # wrong entries after which no more are.
 DIRECTIONS, SEARCHED, ENOUGH = 12, 250, 10
 # The bar that tells a slope from 0, relative to it.
 TOLD = 0.1
+
+
+def zeros_along_directions(
+    problem: Problem,
+    block: Block,
+    scaling: Scaling,
+    silent: Mask,
+    share: float,
+    confidence: float,
+    rng: np.random.Generator,
+) -> Evidence | None:
+    """That f stays where nothing is claimed to move it; None where it does not, or its values tower above those at x.
+
+    Beside these a slope may show far nearer to coordinates that are 0, which have no size.
+    """
+    alone = moved_alone(problem, scaling, silent, rng, share)
+    first = alone.test.first if alone.test else None
+    if not alone.stays or alone.joint is None or first is None or first.fit is None:
+        return None
+    if (problem.narrow & ~silent).any() or (first.fit.size > TOWERING * np.abs(problem.f_x)).any():
+        return None
+    return Evidence(none_judged(problem.x.dtype), (rows_evidence(problem, block, alone.joint, confidence),))
 
 
 def directions_of_zeros(

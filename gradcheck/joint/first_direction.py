@@ -14,6 +14,7 @@ from gradcheck.joint.few_points import LONGEST_STEP
 from gradcheck.joint.forecast import CAUTIOUS, MOST, enough, harmless, most_of
 from gradcheck.joint.points import EPS, NOISY
 from gradcheck.numerics.line_fit import EIGHT
+from gradcheck.numerics.problem import of_typical_size
 from gradcheck.numerics.steps import SMALLEST_VALUE, TOWERING
 from gradcheck.results.certificate import MOST_WITH_NOISE, bound_of
 from gradcheck.results.verdict import LEFT
@@ -190,7 +191,9 @@ def sizes_at_minima(along: Directions, first: Direction, delta: float, most: int
         calm &= first.weight == 0
     times = np.maximum(least / np.where(claimed > 0, claimed, np.inf), 1.0)
     there = np.where(nothing, there, np.minimum(times * along.sizes, there))
-    return np.where(calm, np.maximum(along.sizes, there), along.sizes)
+    sizes = np.where(calm, np.maximum(along.sizes, there), along.sizes)
+    # One that stays is as large as the others.
+    return np.where(at_rest(first), of_typical_size(sizes), sizes) if sizes.any() else sizes
 
 
 def slope_near_zero(along: Directions, first: Direction) -> bool:

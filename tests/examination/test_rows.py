@@ -629,3 +629,39 @@ def test_a_row_of_zeros_is_searched_by_the_size_of_what_is_found_in_it():
             assert {m.index[0] for m in report.wrong} == {row}
             assert len(report.wrong) == 6
             assert report.nfev <= 150
+
+
+@pytest.mark.parametrize("n", [6, 45])
+def test_zeros_at_0_are_told_by_directions(n):
+    """The Hessian of sums of sines and of linear terms at 0: 30 evaluations a column it took, as no direction moved."""
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        a, c = rng.normal(size=(2, n))
+        a[n // 3 :] = 0.0
+
+        def gradient(x, a=a, c=c):
+            return c + a * np.cos(x.real)
+
+        def hessian(x, a=a):
+            return np.diag(-a * np.sin(x))
+
+        x = np.zeros(n)
+        report = check_hessian(gradient, hessian, x, rng=seed)
+        assert report.outcome is Outcome.PASS
+        assert report.nfev <= 40
+
+        def tilted(x, a=a, gradient=gradient):
+            return gradient(x) + 1e-2 * a * x.real
+
+        assert check_hessian(tilted, hessian, x, rng=seed).outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("steep", [1e3, 1e12])
+def test_zeros_beside_which_values_tower_are_looked_at_nearer(steep):
+    """(s x)^2 + s x at 0: over usual steps the slope s is a rounding of what it bends."""
+    x = np.zeros(3)
+
+    def f(x):
+        return (steep * x) ** 2 + steep * x
+
+    assert check_jacobian(f, np.zeros((3, 3)), x).outcome is Outcome.FAIL

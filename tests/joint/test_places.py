@@ -52,7 +52,9 @@ class Claim:
         self.judged: list[tuple[int, list[int]]] = []
         self.told: list[Any] = []  # what each entry that is judged is said to be off by
         self.nfev, self.remaining = 100, 40
-        self.problem = SimpleNamespace(x=np.zeros(n), objective=self)
+        tolerance = SimpleNamespace(rtol=1e-6)
+        self.problem = SimpleNamespace(x=np.zeros(n), objective=self, tolerance=tolerance)
+        self.weight = np.ones(m)
 
     def again(self, tangent: Any, *, exact: bool, precise: bool) -> Any:
         assert (exact, precise) == (self.exact, False)
@@ -74,7 +76,7 @@ class Claim:
         tangent = np.asarray(tangent, float)
         return SimpleNamespace(
             tangent=tangent, exact=self.exact, residual=self.off @ tangent, error=self.bar,
-            allowed=3.0 * self.bar + least,
+            allowed=3.0 * self.bar + least, weight=self.weight,
         )  # fmt: skip
 
     def search(
@@ -813,3 +815,14 @@ def test_a_search_may_begin_with_what_was_asked_already():
     assert (found.wrong, [column for column, _ in claim.judged]) == ([4], [4])
     # Nothing was asked twice.
     assert len(claim.asked) == 1
+
+
+def test_a_row_that_is_claimed_0_has_the_size_of_what_is_found_in_it():
+    """Half of rtol of the largest so far is nothing; of a row that has a size it is what that says."""
+    for weight, least in ((0.0, 2e-6), (1.0, 0.0)):
+        f = Claim(one_row(4, at_1=4.0, at_2=-1.0))
+        f.weight[:] = weight
+        search = f.search()
+        for place in range(4):
+            search.look_at(place)
+        np.testing.assert_allclose(search.least, least, rtol=1e-12)
