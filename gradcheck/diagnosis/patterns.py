@@ -283,23 +283,27 @@ def _one_each(line: Index, times: Array) -> bool:
 def assigned(s: Scope) -> Cause | None:
     """Of the entries of each column of a matrix the last alone, or the first, where several are not zero.
 
-    A product that assigns what each output adds to an entry of x keeps that of the last one. A diagonal alone is none:
-    that the others are left out says all.
+    A product that assigns what each output adds to an entry of x keeps that of the last one. A diagonal alone is none,
+    nor is a row or a block that is 0: that the others are left out says all.
     """
     if not s.subject.matrix or not (s.whole and s.complete) or s.analytic[s.wrong].any():
         return None
     shape = s.blocks[0].shape
     kept = (s.analytic != 0.0).reshape(shape)
-    if shape[0] == shape[1] and not kept[~np.eye(shape[0], dtype=bool)].any():
+    rows, columns = np.nonzero(s.wrong.reshape(shape))
+    block = kept[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    if not kept[~np.eye(*shape, dtype=bool)].any() or not block.any():
         return None
     several = ((np.abs(s.numerical) > s.bar) | (s.analytic != 0.0)).reshape(shape)
     count = several.sum(axis=0)
-    for order, rows in (("last", several[::-1]), ("first", several)):
+    # By accident it is as likely as any other entry of its column; columns that lack the same row share the accident.
+    if np.prod(1.0 / np.sort(count[count > 1])[: np.unique(rows).size]) > ACCIDENT:
+        return None
+    for order, those in (("last", several[::-1]), ("first", several)):
         # (m, n) where the first of several in this order lies
-        one = rows & (np.cumsum(rows, axis=0) == 1)
+        one = those & (np.cumsum(those, axis=0) == 1)
         one = one[::-1] if order == "last" else one
-        # By accident it is as likely as any other entry of its column.
-        if np.array_equal(kept, one) and np.prod(1.0 / count[count > 1]) <= ACCIDENT:
+        if np.array_equal(kept, one):
             return Cause(Kind.MULTIPLE, s.wrong_place(), order=order)
     return None
 

@@ -705,6 +705,44 @@ def test_a_diagonal_alone_is_not_called_assigned():
     )
 
 
+ROWS = np.arange(1.0, 81.0).reshape(8, 10) ** 2 % 13 + 1.0
+APART = changed(ROWS, np.s_[:7], lambda m: np.eye(7, 10) * m)
+PART = changed(changed(ROWS[:3], np.s_[0, 9], np.zeros_like), np.s_[2, 9], np.zeros_like)
+LEFT_OUT = {
+    "a row": (ROWS[:2], np.s_[1], "row 1 of J"),
+    "the last of rows that share no column": (APART[:, :7], np.s_[7], "row 7 of J"),
+    "two of these": (
+        changed(np.insert(APART, 6, 1.0, 0)[:, :7], np.s_[6, 6], np.zeros_like),
+        np.s_[[6, 8]],
+        "rows 6 and 8 of J",
+    ),
+    "the rows below a diagonal": (np.vstack([np.diag(ROWS[0]), ROWS]), np.s_[10:], "J[10:18, :]"),
+    "all rows but the last": (ROWS, np.s_[:7], "J[0:7, :]"),
+    "a part of a row": (PART[:2], np.s_[1, :9], "J[1, 0:9]"),
+    "a part of two rows": (PART, np.s_[1:, :9], "J[1:3, 0:9]"),
+}
+
+
+@pytest.mark.parametrize("name", LEFT_OUT)
+@pytest.mark.parametrize("check", ["jacobian", "vjp", "jvp"])
+def test_rows_and_blocks_left_out_are_not_called_assigned(check, name):
+    """One piece of zeros: that it leaves every column its first entry, or its last, is one accident for all columns."""
+    a, left_out, where = LEFT_OUT[name]
+    x = np.random.default_rng(5).normal(size=a.shape[1])
+    wrong = changed(a, left_out, np.zeros_like)
+
+    def derivative(x: Any) -> Any:
+        return wrong * np.cos(x)
+
+    report = {
+        "jacobian": lambda: check_jacobian(lambda x: a @ np.sin(x), derivative, x),
+        "vjp": lambda: check_vjp(lambda x: a @ np.sin(x), lambda x, u: derivative(x).T @ u, x),
+        "jvp": lambda: check_jvp(lambda x: a @ np.sin(x), lambda x, v: derivative(x) @ v, x),
+    }[check]()
+
+    assert report.diagnosis == (f"analytic is 0 in {where}, numerical is not: a term is missing",)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("check", [check_jacobian, check_hessian])
 @pytest.mark.parametrize("step", [1e-3, 1e-4])
