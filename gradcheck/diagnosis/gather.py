@@ -30,7 +30,7 @@ def scope_of(subject: Subject, evidence: Evidence) -> Scope:
     """
     judged = evidence.entries
     blocks, wrong = subject.parameters.blocks, judged.wrong
-    parts, absent = [_judged(judged)], {}
+    parts, absent, unclaimed = [_judged(judged)], {}, set[str]()
     usable = parts[0]["at"]
     throughout = {r.block for r in evidence.regions if r.throughout}
     mistaken = [b.name for b in blocks if b.holds(wrong).any() or b in throughout]
@@ -48,6 +48,8 @@ def scope_of(subject: Subject, evidence: Evidence) -> Scope:
         if b.size - mine.size > most:
             absent[b.name] = told and bool(finite.all())
             rest = _sample(b, wrong[b.holds(wrong)], [r.box for r in regions], most, subject)
+        if bound is not None and not finite.all() and all(r.box.size < b.size for r in regions):
+            unclaimed.add(b.name)
         rest = np.setdiff1d(rest, mine, assume_unique=True)
         parts.append(_unjudged(subject, b, rest, bound, regions, judged.coordinates))
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -55,7 +57,9 @@ def scope_of(subject: Subject, evidence: Evidence) -> Scope:
     order = np.argsort(columns["at"], kind="stable")
     undecided = judged.coordinates[judged.judgement.inconclusive]
     ordered = {name: column[order] for name, column in columns.items()}
-    return Scope(subject, blocks, undecided=undecided, absent=absent, **ordered)
+    return Scope(
+        subject, blocks, undecided=undecided, absent=absent, unclaimed=frozenset(unclaimed), **ordered
+    )
 
 
 def _ratio_bar(evidence: Evidence, at: Index) -> Flat:

@@ -292,7 +292,7 @@ def assigned(s: Scope) -> Cause | None:
     kept = (s.analytic != 0.0).reshape(shape)
     rows, columns = np.nonzero(s.wrong.reshape(shape))
     block = kept[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-    if not kept[~np.eye(*shape, dtype=bool)].any() or not block.any():
+    if not kept[~np.eye(shape[0], shape[1], dtype=bool)].any() or not block.any():
         return None
     several = ((np.abs(s.numerical) > s.bar) | (s.analytic != 0.0)).reshape(shape)
     count = several.sum(axis=0)

@@ -92,7 +92,8 @@ class Scope:
     of their array; of the others `numerical`, `bar` and `allowed` are nan, and they fit anything. bar : 3 E, for
     certified ones what the certificate bounds their error by. allowed : 3 E + tau, up to which an entry is not called
     wrong. undecided : (k,) flat indices of the entries that are neither wrong nor verified. curvature : the second
-    derivative, nan where it is not known.
+    derivative, nan where it is not known. unclaimed : arrays that hold others, of which not even the claim is
+    known, and that are right by a certificate.
     """
 
     subject: Subject
@@ -109,6 +110,7 @@ class Scope:
     ratio_bar: Flat
     undecided: Index
     absent: Mapping[str, bool] = field(default_factory=dict)
+    unclaimed: frozenset[str] = frozenset()
 
     @property
     def parameters(self) -> Parameters:
@@ -340,15 +342,20 @@ class Scope:
         return tuple(b.name for b in self.blocks)
 
     def everywhere(self, confirmed: bool | None = False) -> Place:
-        """All entries, or all that were tested where not all were, and no direction confirmed the rest."""
+        """All entries, or all that were tested where not all were, and no direction confirmed the rest.
+
+        Where others are known to be right, the wrong ones: what is 0 among the tested ones fits any factor.
+        """
         if self.size == 1:
             return self._entry(int(self.at[0]), alone=False)
         if self.complete or confirmed:
             return Place(self.names, self.size, Extent.ALL)
-        tested = self.at[self.tested]
+        extent, those = Extent.TESTED, self.tested
+        if self.unclaimed.intersection(self.names):
+            extent, those = Extent.JUDGED, self.wrong
         # Those that share a row or column are named with it.
-        line = one_line(self.blocks[0], tested) if len(self.blocks) == 1 else None
-        return replace(line or Place(self.names, tested.size, Extent.TESTED), extent=Extent.TESTED)
+        line = one_line(self.blocks[0], self.at[those]) if len(self.blocks) == 1 else None
+        return replace(line or Place(self.names, int(those.sum()), extent), extent=extent)
 
     def wrong_place(self, confirmed: bool | None = False, fits: Mask | None = None) -> Place:
         """The wrong entries: the only one by name, the block that they fill, or how many.
@@ -374,7 +381,8 @@ class Scope:
         if len(self.blocks) > 1 or not self.blocks[0].shape:
             return None
         right = self.known & ~self.wrong & ((np.abs(self.numerical) > self.bar) if fits is None else ~fits)
-        sampled = self.blocks[0].name in self.absent
+        # What was judged alone was chosen for what it may show, and is no sample.
+        sampled = self.blocks[0].name in self.absent and not self.tested.all()
         return Marked(self.blocks[0], self.at, bad, self.known, right, sampled, self.complete)
 
     def _entry(self, at: int, alone: bool) -> Place:

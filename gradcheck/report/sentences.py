@@ -91,15 +91,16 @@ def cause_sentence(c: Cause) -> str:
 def place_words(place: Place) -> str:
     """`all 500 entries of params["W2"]`, `row 3 of x`, `x[2] alone`."""
     names = _names(place.arrays)
+    within = _box(place) if place.box else names
     match place.extent:
         case Extent.ALL:
             return f"{_all(place.count)} of {names}"
         case Extent.TESTED:
-            return f"{_all(place.count, 'tested ')} of {_box(place) if place.box else names}"
+            return f"{_all(place.count, 'tested ')} of {within}"
         case Extent.WRONG:
             return f"{_all(place.count, 'wrong ')} of {names}"
         case Extent.JUDGED:
-            return f"{_all(place.count, 'wrong ')} of {names} that {'was' if place.count == 1 else 'were'} judged"
+            return f"{_all(place.count, 'wrong ')} of {within} that {'was' if place.count == 1 else 'were'} judged"
         case Extent.ENTRY:
             return place.entry + (" alone" if place.alone else "")
         case Extent.BOX:
@@ -249,7 +250,7 @@ def _transposed(c: Cause) -> str:
 
 def _reordered(c: Cause) -> str:
     where = place_words(c.place)
-    if c.place.extent is Extent.TESTED:
+    if c.place.extent in (Extent.TESTED, Extent.JUDGED):
         return f"the right values of {where} stand in others: in another order?"
     return f"the values in {where} are right, but in another order"
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.sparse.linalg import LinearOperator
 
 from gradcheck import check_gradient, check_hessian, check_jacobian, check_jvp, check_vjp
 from gradcheck.report.report import Report
@@ -965,3 +966,62 @@ def test_a_gradient_that_moves_in_steps_is_not_called_a_stale_cache_alone(seed: 
         assert report.diagnosis[0].endswith(
             ": a stale cache, x is not used, or used in steps alone (a sign, an argmax)?"
         )
+
+
+def of_an_operator(factors: Any, n: int = 520) -> Report:
+    """check_jacobian of a map of real numbers, by products alone: factors (n,) of the three entries of each column."""
+    x = np.random.default_rng(5).normal(size=n)
+
+    def f(x: Any) -> Any:
+        if np.iscomplexobj(x):
+            raise TypeError
+        return np.exp(0.3 * x) + np.roll(x, 1) - 2.0 * np.roll(x, 2)
+
+    def forward(v: Any) -> Any:
+        v = factors * np.ravel(v)
+        return 0.3 * np.exp(0.3 * x) * v + np.roll(v, 1) - 2.0 * np.roll(v, 2)
+
+    def back(u: Any) -> Any:
+        u = np.ravel(u)
+        return factors * (0.3 * np.exp(0.3 * x) * u + np.roll(u, -1) - 2.0 * np.roll(u, -2))
+
+    return check_jacobian(f, LinearOperator((n, n), matvec=forward, rmatvec=back, dtype=float), x)
+
+
+def test_where_directions_certify_other_rows_a_factor_is_said_of_what_is_wrong():
+    """Not of all that was tested: that is 0 but for the wrong entries, and half of J is right."""
+    half = np.where(np.arange(520) < 260, 1.0, 2.0)
+
+    (of_half,), (of_a_row,), (of_all,) = (
+        of_an_operator(factors).diagnosis
+        for factors in (half, changed(np.ones(520), 3, lambda v: 2.0 * v), 2.0)
+    )
+
+    assert re.fullmatch(
+        r"analytic = 2 x numerical in all \d+ wrong entries of J that were judged: a factor 2 too many",
+        of_half,
+    )
+    assert of_a_row == (
+        "analytic = 2 x numerical in all 3 wrong entries of column 3 of J that were judged: a factor 2 too many"
+    )
+    assert re.fullmatch(
+        r"analytic = 2 x numerical in all \d+ tested entries of J: a factor 2 too many", of_all
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("factors", "said"),
+    [
+        (np.where(np.arange(600) % 3 == 0, -1.0, 1.0), r"analytic = -numerical in {}: the sign"),
+        (
+            np.where(np.arange(600) < 300, 0.0, 1.0),
+            r"analytic is 0 in {}, numerical is not: a term is missing",
+        ),
+    ],
+)
+def test_columns_that_were_judged_fill_no_block(factors, said):
+    """The search looked for wrong entries: others in the box around them may be right."""
+    (sentence,) = of_an_operator(factors, 600).diagnosis
+
+    assert re.fullmatch(said.format(r"all \d+ wrong entries of J that were judged"), sentence)
