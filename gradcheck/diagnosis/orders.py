@@ -161,13 +161,16 @@ def _block_transposed(s: Scope, array: Array) -> Orders:
 
 
 def _shifted(s: Scope, array: Array) -> Orders:
-    """numpy.roll by each k that brings a fitting value to the worst entry: along an axis, or in memory order."""
+    """numpy.roll by each k that brings a fitting value to a wrong entry: along an axis, or in memory order.
+
+    The one that is known best in units of its slack, for a 0 may have come from many places.
+    """
     b, everywhere = s.blocks[0], s.everywhere()
-    worst = int(np.argmax(np.where(s.wrong, np.abs(s.analytic - s.numerical) / s.allowed, 0.0)))
-    entry, part = divmod(int(s.at[worst]) - b.start, array.shape[-1])
-    r, slack = s.numerical[worst], s.slack(s.numerical)[worst]
+    telling = int(np.argmax(np.where(s.wrong, np.abs(s.numerical) / s.slack(s.numerical), 0.0)))
+    entry, part = divmod(int(s.at[telling]) - b.start, array.shape[-1])
+    r, slack = s.numerical[telling], s.slack(s.numerical)[telling]
     if len(b.shape) > 1:
-        index = b.index(int(s.at[worst]))
+        index = b.index(int(s.at[telling]))
         for axis in range(len(b.shape)):
             line = array[(*index[:axis], slice(None), *index[axis + 1 :], part)]
             for k in _shifts(np.abs(line - r) <= slack, index[axis]):

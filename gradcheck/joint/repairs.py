@@ -16,6 +16,8 @@ from gradcheck.parameters.triangles import changes
 
 # So many rows are hardly wrong on the diagonal alone by chance; entries of fewer are named one by one.
 MANY = 8
+# So many shifts are tried of those that fit one row best.
+SHIFTS = 3
 
 
 def repaired(
@@ -29,7 +31,7 @@ def repaired(
     if isinstance(matrix, Product):
         return None
     shown = [(d.tangent, matrix.product(d.tangent) - d.residual, d.allowed) for d in told]
-    for candidate, moved in _candidates(matrix, told[0], wrong, arrays):
+    for candidate, moved in _candidates(matrix, told, wrong, arrays):
         # What is nan fits nothing.
         if all((np.abs(candidate.product(v) - value) <= allowed).all() for v, value, allowed in shown):
             return candidate, moved
@@ -43,11 +45,12 @@ def entries(matrix: Matrix) -> Any:
 
 
 def _candidates(
-    matrix: Matrix, direction: Direction, wrong: Mask, arrays: Sequence[slice]
+    matrix: Matrix, told: tuple[Direction, Direction], wrong: Mask, arrays: Sequence[slice]
 ) -> Iterator[tuple[Matrix, bool]]:
-    m, n = matrix.shape
+    (m, n), direction = matrix.shape, told[0]
     for columns in arrays if len(arrays) > 1 else ():
-        yield from ((scaled, False) for scaled in _scaled_array(matrix, direction, columns))
+        inside = scipy.sparse.diags_array(within(np.ones(n), columns))
+        yield from _scaled(matrix, direction, scipy.sparse.csc_array(entries(matrix)) @ inside)
     if m == n:
         turned = matrix.transposed()
         assert turned is not None
@@ -58,9 +61,11 @@ def _candidates(
             off = np.where(wrong, direction.residual / direction.tangent, 0.0)
             if np.isfinite(off).all():
                 yield matrix.mended(np.ones(m), -scipy.sparse.diags_array(off)), False
+        array = scipy.sparse.csc_array(entries(matrix))
+        yield from _scaled(matrix, direction, array - scipy.sparse.diags_array(array.diagonal()))
     for axis, size in enumerate(matrix.shape):
         lines = np.arange(size)
-        for order in (lines[::-1], np.roll(lines, -1), np.roll(lines, 1)):
+        for order in (lines[::-1], *(np.roll(lines, k) for k in _shifts(matrix, told[1], wrong, axis))):
             yield _reordered(matrix, order, axis), True
 
 
@@ -72,15 +77,27 @@ def _reordered(matrix: Matrix, order: Index, axis: int) -> Matrix:
     return Sparse(array, array)
 
 
-def _scaled_array(matrix: Matrix, direction: Direction, columns: slice) -> Iterator[Matrix]:
-    """The columns of one array of x by one factor, which the rows tell together."""
-    claimed = matrix.product(within(direction.tangent, columns))
+def _shifts(matrix: Matrix, direction: Direction, wrong: Mask, axis: int) -> list[int]:
+    """By how much to shift the rows, or the columns: by one, or as one wrong row fits best what it does along v."""
+    claimed = matrix.product(direction.tangent)
+    seen = claimed - direction.residual
+    k = int(np.argmax(np.where(wrong, np.abs(seen), 0.0)))
+    if axis == 0:
+        shifted = np.roll(claimed[::-1], k + 1)  # by 0, 1, ..
+    else:
+        row = scipy.sparse.csr_array(entries(matrix)[[k]]).toarray()[0].astype(np.float64)
+        shifted = np.fft.irfft(np.conj(np.fft.rfft(row)) * np.fft.rfft(direction.tangent), row.size)
+    return [-1, 1, *np.argsort(np.abs(shifted - seen[k]))[:SHIFTS].tolist()]
+
+
+def _scaled(matrix: Matrix, direction: Direction, part: Any) -> Iterator[tuple[Matrix, bool]]:
+    """Some of the entries, a sparse matrix, by one factor, which the rows tell together."""
+    claimed = part @ direction.tangent
     weight = np.where(direction.error > 0, claimed / direction.error**2, 0.0)
     size = float(weight @ claimed)
     if size > 0 and np.isfinite(size):
-        part = float(weight @ direction.residual) / size
-        inside = scipy.sparse.diags_array(within(np.ones(direction.tangent.size), columns))
-        yield matrix.mended(np.ones(claimed.size), scipy.sparse.csc_array(entries(matrix)) @ inside * -part)
+        surplus = float(weight @ direction.residual) / size
+        yield matrix.mended(np.ones(claimed.size), part * -surplus), False
 
 
 def _symmetric(matrix: Matrix) -> Iterator[Matrix]:
