@@ -25,8 +25,12 @@ Array = NDArray[Any]
 
 # Rows whose sizes differ by more are weighed alike in some of the pairs: of a small one the sum over all shows little.
 SPREAD = 1e3
+# Of what is weighed rounding is no more than this part of what is accepted.
+HIDDEN = 1e-2
 # Each operator is applied four times before the first pair, and once more where both spaces are complex.
 LEAST_BUDGET = 10
+# Roundings that the order of a sum may make: in single precision more than two calls may differ by elsewhere.
+ORDER = 1e3
 # By how much of its size a solver that stops early may be off.
 EARLY = 1e-3
 
@@ -121,16 +125,12 @@ class Operator:
 
 @dataclass(frozen=True)
 class Weights:
-    """How the entries of x and y are weighed, and what rounding leaves in A x and A^H y then.
-
-    slack : what is accepted besides, relative to the terms.
-    """
+    """How the entries of x and y are weighed, and what rounding leaves in A x and A^H y then."""
 
     x: Any
     y: Any
     a_noise: Array
     b_noise: Array
-    slack: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -157,8 +157,8 @@ class Pair:
 
     @property
     def bar(self) -> float:
-        """What is no mistake, relative to the terms: 3 E, and what weights make of it."""
-        return 3.0 * self.error / self.weight + self.weights.slack
+        """What is no mistake, relative to the terms: 3 E."""
+        return 3.0 * self.error / self.weight
 
 
 class DotProduct:
@@ -196,7 +196,7 @@ class DotProduct:
             size = _rms(np.maximum(np.abs(first), np.abs(second)))
             # What two calls differ by, sums in another order, is rounding too.
             differs = np.abs(first - again)
-            if float(differs.max()) > max(REPEATABLE, rtol) * size:
+            if float(differs.max()) > max(REPEATABLE, ORDER * self.eps, rtol) * size:
                 return Finding(f"{name} differs between two calls with the same argument", Outcome.FAIL)
             # The sum of the arguments is itself rounded, which A passes on: no more than its own terms round.
             noise = np.maximum(np.abs(both - (first + second)), differs)
@@ -226,17 +226,17 @@ class DotProduct:
         """Other weights for y where rows differ much in size, and for x where columns do."""
         (a_noise, b_noise), (rows, columns) = noises, sizes
         for size, noise, operator in ((rows, a_noise, self.b), (columns, b_noise, self.a)):
-            # Of what rounding hides, or is nothing, the size is not known: it is weighed as the others are. A noise may
-            # be small by chance: what such a pair accepts is a hundred times as much.
-            slack = operator.accepted
-            known = (size > 0) & (noise <= 1e-2 * slack * size)
+            # Of what rounding hides, or is nothing, the size is not known: it is weighed as the others are.
+            known = (size > 0) & (noise <= HIDDEN * operator.accepted * size)
             if not known.any() or size[known].max() <= SPREAD * size[known].min():
                 continue
-            own = np.maximum(noise, self.eps * size)
             # Around 1, and within half of the exponents of the operator's dtype.
             most = math.sqrt(float(np.finfo(operator.given.dtype).max))
             usual = float(np.median(size[known]))
             weight = np.where(known, np.clip(usual / np.where(known, size, usual), 1.0 / most, most), 1.0)
+            # What is typical of the known is so of their parts, as they are weighed.
+            own = np.maximum(noise, self.eps * size)
+            own[known] = self._smooth((noise * weight)[known], (size * weight)[known]) / weight[known]
             one, other = (operator.random(generator, weight) for _ in range(2))
             first, second = operator(one), operator(other)
             rounding = np.abs(operator(one + other) - (first + second))
@@ -244,9 +244,9 @@ class DotProduct:
                 continue
             mine = self._smooth(rounding, np.maximum(np.abs(first), np.abs(second)))
             if operator is self.b:
-                self.weights.append(Weights(1.0, weight, own, mine, slack))
+                self.weights.append(Weights(1.0, weight, own, mine))
             else:
-                self.weights.append(Weights(weight, 1.0, mine, own, slack))
+                self.weights.append(Weights(weight, 1.0, mine, own))
 
     def arguments(self, weights: Weights, generator: np.random.Generator) -> tuple[Array, Array]:
         """Random x and y, weighed."""

@@ -740,6 +740,48 @@ def test_small_rows_and_columns_of_an_operator_are_seen(axis):
     assert names(report) == {f"A[{i}, {j}]"}
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("spread", [2, 4, 8])
+@pytest.mark.parametrize("axis", ["rows", "columns"])
+def test_rows_and_columns_of_any_size_are_held_to_their_rounding(dtype, spread, axis):
+    """One of 60 off by 1 % is 1e-3 of the terms that weigh all alike; rounding is no more than a hundred eps."""
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        matrix = rng.normal(size=(60, 60)) * 10.0 ** rng.uniform(-spread, spread, 60)[:, None]
+        other = matrix.copy()
+        other[0] *= 1.01
+        if axis == "columns":
+            matrix, other = matrix.T, other.T
+        right, wrong = (
+            check_adjoint(
+                matrix.astype(dtype).__matmul__, a.astype(dtype).T.__matmul__, np.zeros(60, dtype), rng=seed
+            )
+            for a in (matrix, other)
+        )
+
+        assert right.outcome is Outcome.PASS
+        assert right.detectable < 100.0 * np.finfo(dtype).eps
+        assert wrong.outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("many", [1, 8])
+def test_rows_that_lose_digits_beside_others_are_no_mistake(dtype, many):
+    """(M + c) x - c x loses the digits of c in some rows, M of sizes from 1e-4 to 1e4; A doubled is still FAIL."""
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        matrix = rng.normal(size=(30, 20)) * 10.0 ** rng.uniform(-4, 4, 30)[:, None]
+        offset = 1e3 * np.abs(matrix).max(axis=1) * (np.arange(30) < many)
+        matrix, offset = matrix.astype(dtype), offset.astype(dtype)
+
+        def forward(x, matrix=matrix, offset=offset):
+            return (matrix @ x + offset * x[0]) - offset * x[0]
+
+        x = np.zeros(20, dtype)
+        assert check_adjoint(forward, matrix.T.__matmul__, x, rng=seed).outcome is Outcome.PASS
+        assert check_adjoint(forward, (2 * matrix).T.__matmul__, x, rng=seed).outcome is Outcome.FAIL
+
+
 def test_an_ill_conditioned_solve_is_not_accused():
     """Both solves of a Hilbert matrix are stable, and 1e-10 apart by its condition of 1e10: no code is wrong."""
     hilbert = 1.0 / (np.arange(8)[:, None] + np.arange(8) + 1.0)
@@ -870,18 +912,21 @@ def test_a_factor_explains_all_pairs_to_rounding_or_is_none():
     assert names(lost) == {f"A[{least}, {k}]" for k in edges[least]}
 
 
-def test_operators_whose_sums_come_in_another_order_are_no_random_ones():
-    """Two calls of a scatter differ by rounding; by 1e-3 they are random."""
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_operators_whose_sums_come_in_another_order_are_no_random_ones(dtype):
+    """Two calls of a scatter differ by rounding, of single precision, too; by 1e-3 they are random."""
     rng, index = np.random.default_rng(0), np.random.default_rng(1).integers(0, 5, 200)
 
     def scatter(y, chance=0.0):
-        out = np.zeros(5)
+        out = np.zeros(5, dtype)
         for k in rng.permutation(200):
             out[index[k]] += y[k]
-        return out * (1.0 + chance * rng.random())
+        return out * dtype(1.0 + chance * rng.random())
 
-    assert check_adjoint(lambda x: x[index], scatter, np.zeros(5)).outcome is Outcome.PASS
-    report = check_adjoint(lambda x: x[index], lambda y: scatter(y, 1e-3), np.zeros(5))
+    x = np.zeros(5, dtype)
+    assert check_adjoint(lambda x: x[index], scatter, x).outcome is Outcome.PASS
+    assert check_adjoint(lambda x: x[index], lambda y: dtype(1.05) * scatter(y), x).outcome is Outcome.FAIL
+    report = check_adjoint(lambda x: x[index], lambda y: scatter(y, 1e-3), x)
     assert "adjoint differs between two calls with the same argument" in report.reason
 
 
