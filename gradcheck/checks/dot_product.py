@@ -217,10 +217,11 @@ class DotProduct:
         self._weigh(noises, sizes, generator)
         return None
 
-    def _smooth(self, noise: Array, size: Array) -> Array:
-        """The noise of each entry: no less than is typical, nor than rounding of the typical entry."""
+    def _smooth(self, noise: Array, size: Array, weight: Any = 1.0) -> Array:
+        """The noise of each entry: no less than is typical, nor than rounding of the typical entry, as they weigh."""
+        noise, size = noise * weight, size * weight
         least = max(_rms(noise), self.eps * _rms(size), float(np.finfo(size.dtype).smallest_subnormal))
-        return np.maximum(np.maximum(noise, least), self.eps * size)
+        return np.asarray(np.maximum(np.maximum(noise, least), self.eps * size) / weight)
 
     def _weigh(self, noises: list[Array], sizes: list[Array], generator: np.random.Generator) -> None:
         """Other weights for y where rows differ much in size, and for x where columns do."""
@@ -234,9 +235,7 @@ class DotProduct:
             most = math.sqrt(float(np.finfo(operator.given.dtype).max))
             usual = float(np.median(size[known]))
             weight = np.where(known, np.clip(usual / np.where(known, size, usual), 1.0 / most, most), 1.0)
-            # What is typical of the known is so of their parts, as they are weighed.
-            own = np.maximum(noise, self.eps * size)
-            own[known] = self._smooth((noise * weight)[known], (size * weight)[known]) / weight[known]
+            own = self._smooth(noise, size, weight)
             one, other = (operator.random(generator, weight) for _ in range(2))
             first, second = operator(one), operator(other)
             rounding = np.abs(operator(one + other) - (first + second))
@@ -271,19 +270,18 @@ class DotProduct:
 
         Where terms cancel to a few roundings, what the contract saw of these may be small by chance.
         """
-        noises, alike = [], np.ndim(pair.weights.x) == np.ndim(pair.weights.y) == 0
-        for operator, argument, known in (
-            (self.a, pair.x, pair.weights.a_noise),
-            (self.b, pair.y, pair.weights.b_noise),
+        noises, weights = [], pair.weights
+        for operator, argument, known, weight in (
+            (self.a, pair.x, weights.a_noise, weights.y),
+            (self.b, pair.y, weights.b_noise, weights.x),
         ):
             value = operator(argument)
             rounding = rounding_of(operator, [(argument, 1.0, value)], np.abs(value))
-            rounding = self._smooth(rounding, np.abs(value)) if alike else rounding
-            noises.append(np.maximum(known, rounding))
-        wider = replace(pair.weights, a_noise=noises[0], b_noise=noises[1])
+            noises.append(np.maximum(known, self._smooth(rounding, np.abs(value), weight)))
+        wider = replace(weights, a_noise=noises[0], b_noise=noises[1])
         return [
             replace(p, weights=wider, error=self._error(wider, p.x, p.y, p.weight))
-            if p.weights is pair.weights
+            if p.weights is weights
             else p
             for p in others
         ]
