@@ -1,20 +1,30 @@
-"""Noise that hides a slope over short steps: longer ones verify it, where f is straight enough over them."""
+"""What short steps do not tell: slopes that noise hides, and outputs of few digits that stay as they are."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from gradcheck._typing import Flat, Mask
 from gradcheck.evidence.axes import measure_once
 from gradcheck.evidence.entries import verify
+from gradcheck.function.lines import Rays
+from gradcheck.numerics.rounding import SINGLE, decimal_steps, significant_bits
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
+from gradcheck.numerics.tangents import generator_of, random_units
 from gradcheck.results.entries import Entries
 from gradcheck.results.outcome import Limit
 
 # So many times as long as the kept step at the least and at the most; between them twice what noise asks for.
 SHORTEST, LONGEST, SPARE = 4.0, 300.0, 2.0
+# f(x) with more bits than a number that is round by chance (25, 0.375), and no more than float32 has: computed in it.
+CHANCE = 12
+# How far, in the scale of x, an output is to stay the same: any slope that counts leaves the grid of float32 on the
+# way, and what counts or finds an index seldom moves so near.
+FARTHER = 0.1
 
 
 def verify_farther(setting: Setting, evidence: Entries) -> tuple[Entries, int]:
@@ -47,3 +57,22 @@ def verify_farther(setting: Setting, evidence: Entries) -> tuple[Entries, int]:
     error = np.where(apart | unmoved, np.inf, longer.error)
     evidence = replace(evidence, estimate=replace(found, nfev=found.nfev + cost))
     return verify(setting, evidence, rows, longer.value, error, longer.step)
+
+
+def few_digits(values: Flat) -> Mask:
+    """Which numbers (m,) have fewer bits, or decimals, than those that are computed in single precision or rounded."""
+    values = values.astype(np.float64)
+    bits = significant_bits(values[None, :])
+    return np.asarray((bits <= CHANCE) | ((bits > SINGLE) & (decimal_steps(values) == 0)))
+
+
+def stay(setting: Setting, outputs: Mask, rng: Any) -> bool:
+    """Whether some outputs (m,) are the same farther away, to both sides along a random direction; two evaluations."""
+    tangent = FARTHER * setting.scales * random_units(generator_of(rng), setting.x.size)
+    tangents = [tangent, -tangent]
+    if setting.room is not None:
+        left, right = setting.room
+        tangents = [np.clip(each, -left, right) for each in tangents]
+    lines = setting.objective.every(Rays(setting.x, tangents))
+    seen = setting.objective.along(lines, np.arange(len(lines)), np.ones((len(lines), 1)))
+    return bool((seen.reshape(2, -1)[:, outputs] == setting.f_x[outputs]).all())

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck._typing import Flat, Index, Mask
+from gradcheck._typing import Flat, Index
 from gradcheck.evidence.entries import decide
+from gradcheck.evidence.farther import CHANCE, few_digits, stay
 from gradcheck.function.contract import Inspection
-from gradcheck.function.lines import Axes, Rays
+from gradcheck.function.lines import Axes
 from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.outputs import HALF_GRID
@@ -31,7 +32,7 @@ from gradcheck.numerics.rounding import (
     significant_bits,
 )
 from gradcheck.numerics.setting import Setting
-from gradcheck.numerics.tangents import generator_of, random_units, root_mean_square
+from gradcheck.numerics.tangents import generator_of, root_mean_square
 from gradcheck.parameters.leaves import all_finite, eps_of
 from gradcheck.parameters.quantiles import median
 from gradcheck.results.entries import Entries
@@ -68,11 +69,6 @@ SEVERAL, TOLERATED = 6, 1.5
 # Where the noise is a larger part than this of what f changes over the scale of x, f has not the digits of float64:
 # directions then need more evaluations, and are cheaper from so many times as many entries on.
 CLEAN, DEARER = 1e-12, 2.0
-# f(x) with more bits than a number that is round by chance (25, 0.375), and no more than float32 has: computed in it.
-CHANCE = 12
-# How far, in the scale of x, an output is to stay the same that shows one value of few digits: by a slope that counts
-# the grid of float32 is left on the way.
-FARTHER = 0.1
 
 
 # Whether values of f (m,) are of the numbers to which f was assumed to be rounded.
@@ -124,10 +120,10 @@ def _agreed(claim: _Claim, measured: _Measured, rng: Any) -> tuple[Setting, Entr
     """The entries with the bars that their differences show; None where some are too wide."""
     analytic, every = claim.analytic.ravel(), np.arange(claim.analytic.size)
     level, names = _level(claim.setting, measured.values)
-    # A value of few digits (a count, 0.1) is rounded by chance alone: what is claimed to be 0, and stays as it is, has
-    # the rounding of any double, if it stays so farther away.
+    # A value of few digits (a count, 0.1) does not tell whether it is rounded: what is claimed to be 0, and stays as it
+    # is, has the rounding of any double, if it stays so farther away.
     still = ~claim.analytic.any(axis=1) & (measured.values == claim.setting.f_x[:, None]).all(axis=(0, 2))
-    still &= (level > claim.setting.level) & _round_by_chance(claim.setting.f_x)
+    still &= (level > claim.setting.level) & few_digits(claim.setting.f_x)
     level = np.where(still, claim.setting.level, level)
     coarse = {"float16", "float32"} & set(names[~still].tolist())
     if coarse and claim.setting.tolerance.eps < eps_of(np.float32):
@@ -139,21 +135,9 @@ def _agreed(claim: _Claim, measured: _Measured, rng: Any) -> tuple[Setting, Entr
     if not (found.error <= claim.largest.ravel()).all():
         return None
     judgement = decide(setting, found, analytic, every)
-    if not judgement.verified.all() or (still.any() and not _stay(setting, still, rng)):
+    if not judgement.verified.all() or (still.any() and not stay(setting, still, rng)):
         return None
     return setting, Entries(every, analytic, found, judgement, order=2)
-
-
-def _stay(setting: Setting, outputs: Mask, rng: Any) -> bool:
-    """Whether some outputs (m,) are the same along a random direction, to both sides as far as steps may be long."""
-    tangent = FARTHER * setting.scales * random_units(generator_of(rng), setting.x.size)
-    tangents = [tangent, -tangent]
-    if setting.room is not None:
-        left, right = setting.room
-        tangents = [np.clip(each, -left, right) for each in tangents]
-    lines = setting.objective.every(Rays(setting.x, tangents))
-    seen = setting.objective.along(lines, np.arange(len(lines)), np.ones((len(lines), 1)))
-    return bool((seen.reshape(2, -1)[:, outputs] == setting.f_x[outputs]).all())
 
 
 def _interrupted(claim: _Claim) -> tuple[Setting, Entries]:
@@ -223,13 +207,6 @@ def _assumed(
 def _bits(values: Flat) -> NDArray[np.intp]:
     """The significant bits of each number (k,); what is not finite has none."""
     return np.where(np.isfinite(values), significant_bits(np.nan_to_num(values)[None, :]), 0)
-
-
-def _round_by_chance(values: Flat) -> Mask:
-    """Which numbers (m,) have fewer bits, or decimals, than those that are computed in single precision or rounded."""
-    values = values.astype(np.float64)
-    bits = _bits(values)
-    return np.asarray((bits <= CHANCE) | ((bits > SINGLE) & (decimal_steps(values) == 0)))
 
 
 def _claim(setting: Setting, analytic: Flat, few: int, rng: Any, decimals: float = 0.0) -> _Claim | None:
