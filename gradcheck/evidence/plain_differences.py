@@ -120,12 +120,14 @@ def _agreed(claim: _Claim, measured: _Measured, rng: Any) -> tuple[Setting, Entr
     """The entries with the bars that their differences show; None where some are too wide."""
     analytic, every = claim.analytic.ravel(), np.arange(claim.analytic.size)
     level, names = _level(claim.setting, measured.values)
-    # A value of few digits (a count, 0.1) does not tell whether it is rounded: what is claimed to be 0, and stays as it
-    # is, has the rounding of any double, if it stays so farther away.
-    still = ~claim.analytic.any(axis=1) & (measured.values == claim.setting.f_x[:, None]).all(axis=(0, 2))
-    still &= (level > claim.setting.level) & few_digits(claim.setting.f_x)
-    level = np.where(still, claim.setting.level, level)
-    coarse = {"float16", "float32"} & set(names[~still].tolist())
+    still = np.asarray(~claim.analytic.any(axis=1))
+    if still.any():
+        # A value of few digits (a count, 0.1) does not tell whether it is rounded: what is claimed to be 0, and stays
+        # as it is, has the rounding of any double, if it stays so farther away.
+        still &= few_digits(claim.setting.f_x) & (level > claim.setting.level)
+        still &= (measured.values == claim.setting.f_x[:, None]).all(axis=(0, 2))
+        level, names = np.where(still, claim.setting.level, level), names[~still]
+    coarse = {"float16", "float32"} & set(names.tolist())
     if coarse and claim.setting.tolerance.eps < eps_of(np.float32):
         return None  # the tolerances of its arithmetic are others than were assumed
     setting = claim.setting
