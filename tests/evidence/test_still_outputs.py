@@ -48,7 +48,7 @@ def test_an_output_of_few_digits_that_stays_as_it_is_claimed_takes_two_evaluatio
 
 @pytest.mark.parametrize("n", range(1, 5))
 def test_an_output_that_moves_farther_away_is_not_taken_to_be_still(n: int):
-    """In float32 0.002 of a step leaves 96 as it is: 0 is wrong, and what it moves by is right."""
+    """Over short steps 96 stays 96 in float32: 0 is wrong, and what it moves by farther away is right."""
     start = beside(lambda x: 0.0, n)[2]
     function, zero, x = beside(lambda x: np.float32(96.0 + 0.03 * (x[0] - start[0])), n)
     right = zero.copy()
