@@ -656,12 +656,12 @@ def test_zeros_at_0_are_told_by_directions(n):
         assert check_hessian(tilted, hessian, x, rng=seed).outcome is Outcome.FAIL
 
 
-@pytest.mark.parametrize("steep", [1e3, 1e12])
+@pytest.mark.parametrize("steep", [1e3, 1e20])
 def test_zeros_beside_which_values_tower_are_looked_at_nearer(steep):
     """(s x)^2 + s x at 0: over usual steps the slope s is a rounding of what it bends."""
-    x = np.zeros(3)
+    x = np.zeros(8)
 
     def f(x):
         return (steep * x) ** 2 + steep * x
 
-    assert check_jacobian(f, np.zeros((3, 3)), x).outcome is Outcome.FAIL
+    assert check_jacobian(f, np.zeros((8, 8)), x).outcome is Outcome.FAIL
