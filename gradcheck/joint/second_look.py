@@ -11,7 +11,7 @@ from gradcheck.numerics.line_fit import EIGHT
 
 # A disagreement of fewer bars than this is looked at again along the same direction with another step.
 SECOND_LOOK, NEARER, BESIDES = 30.0, 10.0, 1.4
-# Scatter of which the size is not known, be it noise or a grid, does not make a disagreement of so many bars.
+# Scatter of a few rows of which the size is not known does not make a disagreement of so many bars.
 CERTAIN = 1e4
 # A kink that could explain less than this part of a disagreement is none of its causes.
 BESIDE = 0.02
@@ -26,7 +26,9 @@ def confirmed(along: Directions, first: Direction, wrong: Mask, unsettled: Mask)
     kink = (
         fit.kinked & (np.abs(fit.kink) > BESIDE * off) & (off <= 3.0 * first.error + 2.0 * np.abs(fit.kink))
     )
-    wrong = wrong & ~kink & (first.noisy | ~unsettled | (off > CERTAIN * first.error))
+    # Of many rows some seem to scatter by accident.
+    some = 2 * np.count_nonzero(unsettled) < unsettled.size
+    wrong = wrong & ~kink & (first.noisy | ~unsettled | (some & (off > CERTAIN * first.error)))
     doubtful = wrong & (off <= SECOND_LOOK * first.error)
     if not doubtful.any() or along.problem.objective.remaining < 2 * len(EIGHT):
         return wrong & ~doubtful
