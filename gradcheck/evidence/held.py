@@ -27,8 +27,6 @@ ROUGH, SHOWS, NEARER = 1e3, 16.0, 30.0
 ALIKE = 8.0
 # Where noise is above that: so many times as far as where one value shows, f shows it as well.
 FARTHER_ON = (2.0, 4.0, 8.0)
-# Where f is looked at on the way from there to where noise is as large, as powers.
-ON_THE_WAY = (1.0 / 3.0, 2.0 / 3.0, 1.0)
 # Kinks that noise did not show change a slope by no more than this part of what its array is.
 SLIGHT = 0.01
 # So many columns, those of the weakest accusations, are looked at first; all where one of these does not hold.
@@ -36,8 +34,6 @@ NEARLY = 4
 # Where f leaves a line is looked for to this part of the way there, in so many bisections at most. It has left it by
 # this part of what the other slope makes; by half of that, within so short a way, it jumps.
 WITHIN, BISECTIONS, LEFT = 1.0 / 256.0, 24, 0.25
-# No term within f that a slope may be lost in is more than ROUGH times f, or 1; a slope of this part of its array, or
-# less, may be lost in any: log(1 + 1e-13 x) moves by a rounding of 1 at a time.
 # An f that moves by this part of a claim, or less, does not move.
 HARDLY = 1e-3
 # So near to x f may round within itself: what it makes of x is a million times as large.
@@ -268,11 +264,8 @@ def without_lost(setting: Setting, evidence: Entries, judge: Decide) -> Entries:
     may = may & likely if digits or (may & likely).any() else may
     largest = int(np.argmax(np.where(may, moved, -1.0)))
     # What is claimed to move f by far more than its digits has to be what it does farther away, too.
-    jump = (
-        _first_jump(setting, evidence, steps, largest, as_claimed=not slight[largest])
-        if may[largest]
-        else 0.0
-    )
+    as_claimed = not slight[largest]
+    jump = _first_jump(setting, evidence, steps, largest, as_claimed=as_claimed) if may[largest] else 0.0
     lost |= still & (output == output[largest]) & (moved <= 2.0 * jump)
     # Hardly any slope is lost without a jump that is seen as well.
     open_to = still & ~lost & ((jump > 0) | (np.abs(given) <= HARDLY * evidence.judgement.scale))

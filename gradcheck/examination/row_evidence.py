@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import scipy.sparse
 
 from gradcheck._typing import Flat, Index, Mask
+from gradcheck.evidence.entries import decide
 from gradcheck.function.matrix import Matrix, Product
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.joint import JointTest
@@ -22,6 +24,8 @@ from gradcheck.parameters.boxes import runs
 from gradcheck.parameters.quantiles import median
 from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Residual
 from gradcheck.results.entries import Entries
+from gradcheck.results.estimate import as_told
+from gradcheck.results.table import rows as table_rows
 
 # One entry makes up its row of J v where it is such a part of it.
 MADE_UP = 0.9
@@ -116,6 +120,25 @@ def mended(setting: Setting, matrix: Matrix, judged: Sequence[Entries], alpha: F
         off = (part.estimate.value - part.analytic)[wrong]
         change = change + scipy.sparse.csr_array((off, (rows[wrong], columns[wrong])), matrix.shape)
     return matrix.mended(1.0 - alpha, change)
+
+
+def proved_wrong(
+    setting: Setting, claimed: Matrix, right: Matrix, rest: Joint, lengths: Flat, rows: Index, columns: Index
+) -> tuple[Entries, Joint]:
+    """Entries that a certificate of the right matrix proves wrong: their bars are what it bounds their error by.
+
+    lengths : (n,) how far each coordinate moved. What the others are off by is added to the bounds of their rows.
+    """
+    moved = lengths[columns]
+    at, given = rows * right.shape[1] + columns, claimed.entries(rows, columns)
+    value, error = right.entries(rows, columns), rest.bound[rows] / (3.0 * moved)
+    found = as_told(value, error, np.full(rows.size, np.nan))
+    judgement = decide(setting, found, given, at)
+    clear = judgement.wrong & (np.abs(given - value) > 6.0 * error)
+    left = np.where(clear, 0.0, (given - value) * moved) ** 2
+    bound = rest.bound + np.sqrt(np.bincount(rows, left, rest.bound.size))
+    proved = table_rows(Entries(at, given, found, judgement), np.flatnonzero(clear))
+    return proved, replace(rest, bound=bound)
 
 
 def between(columns: list[int]) -> Index:

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse
 
 from gradcheck._typing import Flat, Index, Mask, Values
-from gradcheck.evidence.entries import decide, sweep
+from gradcheck.evidence.entries import sweep
 from gradcheck.examination.inwards import InwardTest, one_sided, shared_with
 from gradcheck.examination.row_evidence import (
     SHARING,
@@ -18,6 +18,7 @@ from gradcheck.examination.row_evidence import (
     changes,
     mended,
     of_column,
+    proved_wrong,
     rows_evidence,
     run_for_rows,
     scaled_rows,
@@ -42,10 +43,8 @@ from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box
 from gradcheck.results.certificate import ArrayEvidence, Region, shares_of
 from gradcheck.results.entries import Entries, latest, none_judged
-from gradcheck.results.estimate import as_told
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.table import concatenate
-from gradcheck.results.table import rows as table_rows
 
 # Up to so many columns, or groups of a pattern, each is moved where more than so many rows are wrong: that costs about
 # as much as the search, and tells what all of them have in common.
@@ -211,7 +210,8 @@ class _Search:
             return None
         if count <= (MOVED if moved else REPLACED):
             rows, columns = (at.astype(np.intp) for at in apart.nonzero())
-            proved, rest = self._proved(right, rest, rows, columns)
+            lengths = self.test.along.scaling.lengths
+            proved, rest = proved_wrong(self.setting, matrix, right, rest, lengths, rows, columns)
             # A few may be off by less than the certificate tells. Of moved ones the others tell the order.
             left = ~np.isin(rows * matrix.shape[1] + columns, proved.coordinates)
             few = np.unique(columns[left])
@@ -224,22 +224,6 @@ class _Search:
         box = Box(tuple((int(at.min()), int(at.max()) + 1) for at in apart.nonzero()))
         region = Region(self.block, box, True, None if count == box.size else int(count))
         return Evidence(latest(concatenate(self.judged)), (ArrayEvidence(self.block, (), None),), (region,))
-
-    def _proved(self, right: Matrix, rest: Joint, rows: Index, columns: Index) -> tuple[Entries, Joint]:
-        """Entries that a certificate of the right matrix proves wrong: their bars are what it bounds their error by.
-
-        What the others are off by is added to the bounds of their rows.
-        """
-        lengths = self.test.along.scaling.lengths[columns]
-        at, given = rows * right.shape[1] + columns, self.problem.matrix.entries(rows, columns)
-        value, error = right.entries(rows, columns), rest.bound[rows] / (3.0 * lengths)
-        found = as_told(value, error, np.full(rows.size, np.nan))
-        judgement = decide(self.setting, found, given, at)
-        clear = judgement.wrong & (np.abs(given - value) > 6.0 * error)
-        left = np.where(clear, 0.0, (given - value) * lengths) ** 2
-        bound = rest.bound + np.sqrt(np.bincount(rows, left, rest.bound.size))
-        proved = table_rows(Entries(at, given, found, judgement), np.flatnonzero(clear))
-        return proved, replace(rest, bound=bound)
 
     def certified(self, claim: Matrix) -> Joint | None:
         """Fresh directions for another matrix; None where they do not certify all rows of it.
