@@ -33,6 +33,9 @@ ALIKE = 1e3
 ROUNDINGS = 64.0
 # The same of float64, in which f is computed.
 NOTHING = ROUNDINGS * float(np.finfo(np.float64).eps)
+# Of several rows one is claimed to be 0, each entry of which moves f by so many of its own roundings at most while its
+# coordinate changes by its scale.
+LOST = 8.0
 # Arrays change f by up to so many times what the one does that changes it least.
 LARGEST_SHARE = 10.0
 # Lengths along which f is known are kept where mistakes show by such a part of what they do along others.
@@ -329,8 +332,8 @@ def _sizes(problem: Problem, lengths: Flat, least: float) -> Values:
 
 def _lost(problem: Problem) -> Mask:
     """(m,) rows that are claimed to move f by some roundings over all of x, cos(pi/2) for 0: they have no own size."""
-    moved = problem.matrix.norms(problem.scales)
-    return np.asarray(False if moved is None else moved <= ROUNDINGS * problem.eps * np.abs(problem.f_x))
+    moved = problem.matrix.largest(problem.scales)
+    return np.asarray(False if moved is None else moved <= LOST * problem.eps * np.abs(problem.f_x))
 
 
 def of_typical_size(rows: Values) -> Values:

@@ -665,3 +665,19 @@ def test_zeros_beside_which_values_tower_are_looked_at_nearer(steep):
         return (steep * x) ** 2 + steep * x
 
     assert check_jacobian(f, np.zeros((8, 8)), x).outcome is Outcome.FAIL
+
+
+def test_a_row_that_moves_more_than_it_rounds_keeps_its_size():
+    """1e6 + 1e-7 sin(x): of it f shows a few digits, and twice the slope is wrong or undecided, whatever others do."""
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        a, x = rng.normal(size=(2, 8))
+
+        def f(x, a=a):
+            return np.array([1e6 + 1e-7 * np.sin(x[0]), float(a @ np.sin(x)), np.cos(x[1])])
+
+        jacobian = np.zeros((3, 8))
+        jacobian[0, 0], jacobian[1], jacobian[2, 1] = 1e-7 * np.cos(x[0]), a * np.cos(x), -np.sin(x[1])
+        assert check_jacobian(f, jacobian, x, rng=seed).outcome is not Outcome.FAIL
+        jacobian[0] *= 2.0
+        assert check_jacobian(f, jacobian, x, rng=seed).outcome is not Outcome.PASS
