@@ -152,6 +152,7 @@ class _Columns:
             doubted = doubted | joint.wrong
         rows, columns = self.setting.places(judged.coordinates)
         off = np.abs(judged.analytic - judged.estimate.value) * self.scaling.lengths[columns]
+        # One row at a time: that a wrong one is certified is as unlikely for each.
         return np.asarray(off > np.where(joint.certified, joint.bound, np.inf)[rows])
 
     def of_zeros(self) -> Evidence | None:

@@ -121,7 +121,7 @@ class InwardTest:
         tolerant: bool = False,
     ) -> None:
         self.setting, self.problem, self.lengths, self.rng = setting, problem, lengths, rng
-        self.delta, self.tolerant = delta / setting.outputs, tolerant
+        self.delta, self.tolerant = delta, tolerant
         # The direction along which something exceeded its bars.
         self.accused: _Look | None = None
         self.sizes = self._sizes() * float(np.min(np.abs(lengths), where=lengths != 0, initial=np.inf))

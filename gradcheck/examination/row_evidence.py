@@ -131,12 +131,12 @@ def proved_wrong(
     """
     moved = lengths[columns]
     at, given = rows * right.shape[1] + columns, claimed.entries(rows, columns)
-    value, error = right.entries(rows, columns), rest.bound[rows] / (3.0 * moved)
+    value, error = right.entries(rows, columns), rest.bounds[rows] / (3.0 * moved)
     found = as_told(value, error, np.full(rows.size, np.nan))
     judgement = decide(setting, found, given, at)
     clear = judgement.wrong & (np.abs(given - value) > 6.0 * error)
     left = np.where(clear, 0.0, (given - value) * moved) ** 2
-    bound = rest.bound + np.sqrt(np.bincount(rows, left, rest.bound.size))
+    bound = rest.bounds + np.sqrt(np.bincount(rows, left, rest.bound.size))
     proved = table_rows(Entries(at, given, found, judgement), np.flatnonzero(clear))
     return proved, replace(rest, bound=bound)
 
@@ -153,10 +153,9 @@ def spans(rows: Mask) -> list[tuple[int, int]]:
 
 def rows_evidence(problem: Problem, block: Block, joint: Joint, confidence: float) -> ArrayEvidence:
     """What directions certify of the rows of a matrix; block : all of it."""
-    # Rows that are not looked at have no bound.
-    known = joint.certified & (joint.sizes > 0)
-    worst = float(np.max(joint.bound[known] / joint.sizes[known], initial=0.0))
-    certificate = Certificate(f"each row of {block.name}", worst, worst, confidence, len(joint.directions))
+    certificate = Certificate(
+        f"each row of {block.name}", joint.worst, joint.worst, confidence, len(joint.directions)
+    )
     return ArrayEvidence(block, tuple(_residuals(problem, joint)), certificate, LEAST)
 
 

@@ -259,20 +259,19 @@ class _Search:
 
         return run_for_rows(test_of, self.joint.wrong.size, self.shares, exact=self.test.exact)
 
-    def seen_of_the_rest(self) -> tuple[Values, Values] | None:
-        """f's slope (m,) along the first direction, and its error as of `JointTest.count`; None where it cannot serve.
+    def seen_of_the_rest(self) -> tuple[Values, Values, Index, int] | None:
+        """f's slope (m,) along the first direction, and the rest as of `JointTest.count`; None where it cannot serve.
 
-        It told which one of n columns to mend in some rows, whose entries there are known by themselves. Half of the
-        chance is for the rows that were left as they are, half for n others.
+        It told which one of n columns to mend in some rows, whose entries there are known by themselves.
         """
         if len(self.joint.directions) > 1 or len(self.judged) != 1:
             return None
         (seen,), (judged,) = self.joint.directions, self.judged
         rows, columns = self.setting.places(judged.coordinates)
-        error, lengths = 2.0 * seen.error, np.abs(seen.tangent[columns])
-        left = self.problem.matrix.product(seen.tangent)
-        error[rows] = 2.0 * seen.tangent.size * (seen.error[rows] + judged.estimate.error * lengths)
-        return left - seen.residual, error
+        error = seen.error.copy()
+        error[rows] += judged.estimate.error * np.abs(seen.tangent[columns])
+        slope = self.problem.matrix.product(seen.tangent) - seen.residual
+        return slope, error, rows, seen.tangent.size
 
     def located(self, alpha: Flat, scaled: Mask, begun: tuple[Index, Direction] | None) -> Evidence | None:
         """The rows that are off by a factor, and entries of others; None where that does not explain all.

@@ -79,7 +79,7 @@ def directions_of_zeros(
         most.append(np.abs(found.value) + 3.0 * found.error)
         size = float(np.max(found.error / slope))
         told.append(Residual(0.0, size, 0.0, 3.0 * size, float(np.median(found.step))))
-        bound = bound_of(most, delta / slope.size)
+        bound = bound_of(most, delta)
         worst = int(np.argmax(bound / slope))
         certificate = Certificate(
             f"each row of {block.name}" if slope.size > 1 else block.name,

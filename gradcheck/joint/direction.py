@@ -93,8 +93,9 @@ class Direction:
 class Joint:
     """What the directions show together; masks and arrays are (m,).
 
-    bound : of the scaled error norm ||e s|| of each row, infinite where there is none. certified : the bound is within
-    the resolution. wrong : rows in which something exceeds the bars. The others are open.
+    bound : of the scaled error norm ||e s|| of each row, infinite where there is none: each may be missed with the
+    whole chance, so that of several rows only `worst` and `bounds` are told. certified : the bound is within the
+    resolution. wrong : rows in which something exceeds the bars. The others are open.
     sizes : what a mistake is relative to, in the units of `bound`. spent : whether the budget ended it.
     """
 
@@ -104,6 +105,20 @@ class Joint:
     wrong: Mask
     sizes: Values
     spent: bool = False
+
+    @property
+    def worst(self) -> float:
+        """What the error of every certified row is below, in units of its size.
+
+        The row that is off by most is one row: that its bound is missed is as unlikely as of one alone.
+        """
+        known = self.certified & (self.sizes > 0)
+        return float(np.max(self.bound[known] / self.sizes[known], initial=0.0))
+
+    @property
+    def bounds(self) -> Values:
+        """(m,) what the error norms of all certified rows are below at once."""
+        return np.where(self.certified, self.worst * self.sizes, np.inf)
 
     def beside(self, later: Joint) -> Joint:
         """The same, and what later directions certify of the rows that these left open."""

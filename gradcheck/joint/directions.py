@@ -378,7 +378,9 @@ class Directions(Points):
         rows = rows_of(self.rows)
         of = rows.of
         third, noise = of(fit.odd[1]), of(fit.noise)
-        step, truncation = four_points(fit, first.step)
+        told = self.pending & (self.sizes > 0)
+        units = np.where(told, self.sizes, np.inf) if told.any() else np.ones(self.rows)
+        step, truncation = four_points(fit, first.step, units)
         step, four = self.values(tangent, step, FOUR)
         if four is None:
             return self._nothing(tangent, step)

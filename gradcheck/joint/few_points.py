@@ -23,6 +23,8 @@ PARTS = tuple(2.0 ** (k / 2.0) for k in range(4, 9))
 # What four points leave of the bends, over what they take out of the chord of the outer two: h^2 NEAR^2 b5 / b3, less
 # than this where bends fall; or so many times what directions of eight points show of it.
 LEFT, SPARE = 0.3, 10.0
+# Steps that differ by less are alike.
+ALIKE = 1.05
 # No step of few points is longer.
 LONGEST_STEP = 0.3
 
@@ -44,11 +46,11 @@ def two_points(fit: LineFit, share: Values, noise: Values, longest: float) -> tu
     return step, 1.5 * 0.71 * noise / step + bend * step**2
 
 
-def four_points(fit: LineFit, begin: float) -> tuple[float, Any]:
-    """The step of four points at which noise and bends take alike, in the median of the rows, and what bends take.
+def four_points(fit: LineFit, begin: float, units: Values) -> tuple[float, Any]:
+    """The step of four points that leaves least of the row of which they tell least, and what bends take of each.
 
-    fit : to eight points. begin : its step. The second, over the fourth power of the step, is (m,), or one number of
-    one row.
+    fit : to eight points. begin : its step. units : (m,) what bars are relative to; rows of inf have no say. The
+    second, over the fourth power of the step, is (m,), or one number of one row.
     """
     rows = rows_of(fit.noise.size)
     of = rows.of
@@ -58,11 +60,31 @@ def four_points(fit: LineFit, begin: float) -> tuple[float, Any]:
     # What nothing shows but noise of is no larger than that at the first step: b5 itself would drown there.
     hidden = rows.maximum(abs(of(fit.outer) - of(fit.value)), noise * (AMPLIFIED / begin))
     truncation = 10.0 * rows.where(of(fit.flat), rows.minimum(fifth, hidden / begin**4), fifth)
-    bent = rows.array(truncation) > 0
+    if units.size == 1:
+        step = (noise * AMPLIFIED / (4.0 * truncation)) ** 0.2 if truncation > 0 else LONGEST_STEP
+        return min(float(step), LONGEST_STEP), truncation
+    return _least_bar(truncation, noise * AMPLIFIED, units), truncation
+
+
+def _least_bar(bends: Values, noise: Values, units: Values) -> float:
+    """The step h at which the largest (bends h^4 + noise / h) / units (m,) of some rows is least.
+
+    Each term falls or grows with log h throughout, so that the worst row tells to which side the least one lies.
+    """
+    bends, noise = bends / units, noise / units
+    bent = bends > 0
     if not bent.any():
-        return LONGEST_STEP, truncation
-    steps = (rows.array(noise)[bent] * AMPLIFIED / (4.0 * rows.array(truncation)[bent])) ** 0.2
-    return min(float(median(steps)), LONGEST_STEP), truncation
+        return LONGEST_STEP
+    own = np.minimum((noise[bent] / (4.0 * bends[bent])) ** 0.2, LONGEST_STEP)
+    low, high = float(own.min()), float(own.max())
+    while high > ALIKE * low > 0:
+        step = math.sqrt(low * high)
+        worst = int(np.argmax(bends * step**4 + noise / step))
+        if 4.0 * bends[worst] * step**5 > noise[worst]:
+            high = step
+        else:
+            low = step
+    return math.sqrt(low * high)
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from gradcheck._typing import Mask, Values
 from gradcheck.joint.direction import Direction
 from gradcheck.joint.directions import LONGER, Directions
-from gradcheck.joint.few_points import AMPLIFIED, four_points
 from gradcheck.numerics.line_fit import EIGHT, FOUR
-from gradcheck.results.certificate import bound_of, least_bounds
+from gradcheck.results.certificate import least_bounds
 
 # Directions after which it is given up; and of many rows, each of which costs nothing more.
 MOST, MOST_OF_ROWS = 8, 12
@@ -84,35 +83,28 @@ def _expected(along: Directions, told: Direction | None, taken: Sequence[Directi
 
 
 def eight_cost_less(
-    told: Direction | None, taken: Sequence[Direction], needed: Values, pending: Mask, delta: float, most: int
+    told: Direction | None,
+    taken: Sequence[Direction],
+    needed: Values,
+    pending: Mask,
+    bound: Callable[[Sequence[Values]], Values],
+    most: int,
 ) -> bool:
     """Whether eight points a direction, as precise as the first, certify the open rows for less than four do.
 
-    Of many rows some hardly bend along the first by accident, and four points tell little of these. pending : (m,) the
-    open rows; the other parameters as of `hopeless`. Twice as many directions of eight points may be taken.
+    As far as one of four tells. pending : (m,) the open rows. bound : what residuals (K, m) prove of each row; the
+    other parameters as of `hopeless`. Twice as many directions of eight points may be taken.
     """
-    if told is None or told.in_noise or not _tells_by_eight(told):
+    if told is None or told.in_noise or not _tells_by_eight(told) or taken[-1].fit is told.fit:
         return False
-    as_first = taken[-1].fit is told.fit
-    if as_first and told.off.size == 1:
-        return False  # a row by itself takes four points first, and most often no more
-    sizes, needed = [d.most[pending] for d in taken], needed[pending]
-    by_four = _by_four(told)[pending] if as_first else sizes[-1]
+    sizes = [d.most for d in taken]
 
     def cost(points: int, more: Values, left: int) -> float:
         counts = range(1, left - len(sizes) + 1)
-        certify = (k for k in counts if (bound_of([*sizes, *[more] * k], delta) <= needed).all())
+        certify = (k for k in counts if (bound([*sizes, *[more] * k]) <= needed)[pending].all())
         return points * next(certify, math.inf)
 
-    eight = cost(len(EIGHT), told.bar[pending], 2 * most)
-    return eight < cost(len(FOUR), by_four, most)
-
-
-def _by_four(told: Direction) -> Values:
-    """(m,) what residuals of four points are at the most along a direction that bends as the first one does."""
-    assert told.fit is not None
-    step, truncation = four_points(told.fit, told.step)
-    return np.asarray(3.0 * (truncation * step**4 + told.fit.noise * AMPLIFIED / step))
+    return cost(len(EIGHT), told.bar, 2 * most) < cost(len(FOUR), sizes[-1], most)
 
 
 def asks_more(

@@ -6,11 +6,12 @@ from it, the first direction tells so and nothing more is measured this way.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from gradcheck._typing import Flat, Mask, Values
+from gradcheck._typing import Flat, Index, Mask, Values
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.directions import Directions
 from gradcheck.joint.first_direction import affords, at_rest, settled, sizes_at_minima, slope_near_zero
@@ -67,7 +68,7 @@ class JointTest:
         before: JointTest | None = None,
     ) -> None:
         self.problem, self.rows, self.probed = problem, problem.f_x.size, probed
-        self.delta = delta / self.rows
+        self.delta = delta
         self.fixed = np.zeros(self.rows, bool) if fixed is None else fixed
         # Three directions certify what they show within so much.
         enough = problem.tolerance.resolution / (3.0 * MARGIN * float(least_bounds(self.delta)[2]))
@@ -96,6 +97,8 @@ class JointTest:
         self.past_rounding = False
         # What one value of f may be off by, where the first direction shows noise and nothing else.
         self.level: float | None = None
+        # (m,) among so many rows, or ways to mend one, a direction that counts has chosen.
+        self._choices: Index | None = None
 
     @property
     def exact(self) -> bool:
@@ -164,16 +167,18 @@ class JointTest:
                 self._begun = self.first
         return self._begun
 
-    def count(self, seen: Direction, slope: Values, error: Values) -> None:
+    def count(self, seen: Direction, slope: Values, error: Values, chosen: Index, choices: int) -> None:
         """Begin with a direction that another claim was examined along: f's slope (m,) there, known within `error`.
 
-        Where `before` tells of f. What of this claim was chosen after that direction makes it less unlikely that it
-        leaves little: by as many choices as there were `error` is to be larger.
+        Where `before` tells of f. chosen : rows of this claim that were chosen after that direction, among so many
+        choices: each of these makes it less unlikely that the direction leaves little of a mistake.
         """
         if self._told:
             self._begun = self.along.compared(
                 seen.tangent, seen.step, slope, error, exact=seen.exact, fit=seen.fit
             )
+            self._choices = np.full(self.rows, self.rows)
+            self._choices[chosen] = chosen.size * choices
 
     def run(self) -> Joint:
         """Take directions."""
@@ -206,7 +211,7 @@ class JointTest:
         """Directions after the first, until each row is certified or left open, or one is wrong."""
         watched, needed, nobody = ~open_, self.along.needed, open_ & False
         while True:
-            bound = bound_of([d.most for d in directions], self.delta)
+            bound = self._bound([d.most for d in directions])
             # An output that is claimed not to move, and does not, agrees whatever it is off by.
             bound = np.where(at_rest(directions[0]), 0.0, bound)
             certified = (bound <= needed) & (needed > 0) & ~open_
@@ -216,7 +221,7 @@ class JointTest:
                 gone = self._given_up(directions, pending, needed, most)
                 open_, pending = open_ | gone, pending & ~gone
                 self._by_eight = self._by_eight or eight_cost_less(
-                    self.first, directions, needed, pending, self.delta, most
+                    self.first, directions, needed, pending, self._bound, most
                 )
             if not np.count_nonzero(pending) or len(directions) >= self.most:
                 if self.noisy and certified.any():
@@ -231,6 +236,24 @@ class JointTest:
             if np.count_nonzero(wrong):
                 self.exceeded = True
                 return replace(self._nothing(*directions), wrong=wrong)
+
+    def _bound(self, most: Sequence[Values]) -> Values:
+        """(m,) the scaled error norm of each row that directions prove, with residuals of `most` (K, m).
+
+        Where the claim was chosen after the first one either that counts, for as many as it might have chosen, or the
+        fresh ones do for this claim alone: half of the chance is for each.
+        """
+        choices = self._choices
+        if choices is None:
+            return bound_of(most, self.delta)
+        if len(most) == 1:
+            return np.full(self.rows, np.inf)
+        bound = bound_of(most[1:], self.delta / 2.0)
+        for count in np.unique(choices).tolist():
+            rows = np.flatnonzero(choices == count)
+            every = bound_of([each[rows] for each in most], self.delta / (4.0 * count), unseen=1)
+            bound[rows] = np.minimum(bound[rows], every)
+        return bound
 
     def _given_up(self, directions: list[Direction], pending: Mask, needed: Values, most: int) -> Mask:
         """(m,) which of the pending rows further directions would not certify, or the first does not tell enough of."""

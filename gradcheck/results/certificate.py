@@ -113,23 +113,25 @@ class ArrayEvidence:
         return each if self.certificate is None else min(each, self.certificate.relative_to_rms)
 
 
-def bound_of(most: Sequence[Values], delta: float) -> Values:
+def bound_of(most: Sequence[Values], delta: float, *, unseen: int = 0) -> Values:
     """The scaled error norm (m,) of each row that residuals of at most `most` (K, m) prove, missed with a chance delta.
+
+    unseen : directions after which no look was taken.
 
     The chance that all but k of K directions stay within tau is at most C(K, k) (sqrt(2) tau / B)^(K - k). The k
     least precise may be left out: the shares of k = 0, 1, .., K - 1 go with 2^-k, and that of a look after K directions
     is `share_of(K, 3/4)`. docs/certificate.md derives it.
     """
-    bounds = bounds_of_one(len(most), delta)
+    bounds = bounds_of_one(len(most), delta, unseen)
     if len(most) == 1:
         return np.asarray(bounds[0] * most[0])
     return np.asarray(np.minimum.reduce(bounds[:, None] * np.sort(most, axis=0)[::-1]))
 
 
 @lru_cache(maxsize=256)
-def bounds_of_one(count: int, delta: float) -> Values:
-    """(K,) the norm that K residuals of 1 prove, where the k least precise are left out."""
-    share = delta * share_of(count, FIRST_LOOK) / (2.0 - 2.0 ** (1 - count))
+def bounds_of_one(count: int, delta: float, unseen: int = 0) -> Values:
+    """(K,) the norm that K residuals of 1 prove, where the k least precise are left out; unseen : as of `bound_of`."""
+    share = delta * share_of(count - unseen, FIRST_LOOK) / (2.0 - 2.0 ** (1 - count))
     return np.array(
         [math.sqrt(2.0) * (math.comb(count, k) * 2.0**k / share) ** (1.0 / (count - k)) for k in range(count)]
     )

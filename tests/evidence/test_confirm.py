@@ -480,7 +480,7 @@ def test_a_slope_that_shows_far_nearer_to_0_than_the_first_step_is_not_called_wr
 
 @pytest.mark.parametrize("factor", [1.5, 0.0, -1.0])
 def test_a_second_look_that_noise_fills_acquits_nobody(factor):
-    """One of three entries in float32, hundreds of bars off: 8 of 600 were INCONCLUSIVE, at half of their seeds.
+    """One of three entries in float32, hundreds of bars off: 8 of 600 were INCONCLUSIVE, at these seeds or others.
 
     So near to x that noise is a part of the distance to the claim it may seem to be truncation of more than that.
     """
@@ -493,7 +493,7 @@ def test_a_second_look_that_noise_fills_acquits_nobody(factor):
     def grad(w):
         return X.T @ (1 / (1 + np.exp(-(X @ w))) - y) / np.float32(30)
 
-    for seed in (39, 52, 75, 171):
+    for seed in (29, 39, 52, 75, 122, 171, 215):
         w = np.random.default_rng(seed).normal(size=3).astype("f")
         off = np.ones(3, np.float32)
         off[np.argmax(np.abs(grad(w)))] = factor

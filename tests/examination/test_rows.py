@@ -48,22 +48,29 @@ def test_no_row_of_many_denies_the_complex_step_by_its_rounding(seed):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", [(50, 10_000), (1000, 1000), (10_000, 50)])
-def test_eight_points_follow_at_once_where_four_would_tell_too_little(shape):
-    """Twice f(x), and two directions of eight: 18, where three and more of four took 22 to 26 of the wide ones."""
+def test_four_points_tell_of_a_thousand_rows_what_eight_left(shape):
+    """Twice f(x), a direction of eight and one of four: 14, where rows that bent most took 18 to 26."""
     f, jacobian, x = layer(*shape, real=True)
     counts = []
     for seed in range(3):
         report = check_jacobian(f, jacobian, x, rng=seed)
         assert report.outcome is Outcome.PASS
         counts.append(report.nfev)
-    assert np.median(counts) == 18
+    assert np.median(counts) == 14
 
 
-@pytest.mark.parametrize("shape", [(60, 60), (100, 100), (300, 25)])
-def test_one_wrong_entry_costs_eight_evaluations_more_than_none(shape):
-    """At most 26 where a right Jacobian takes 18: what the first direction tells of the others counts.
+WIDE = [
+    pytest.param((50, 10_000), marks=pytest.mark.slow),
+    pytest.param((1000, 1000), marks=pytest.mark.slow),
+]
 
-    Two more are for the weights of its columns, four for the entry; of two wrong ones the second shows at once.
+
+@pytest.mark.parametrize("shape", [(60, 60), (100, 100), (300, 25), *WIDE])
+def test_one_wrong_entry_costs_ten_evaluations_more_than_none(shape):
+    """24 where a right Jacobian takes 14, whatever its size: what the first direction tells of the others counts.
+
+    Two more are for the weights of its columns, four for the entry, four for what chose it; of two wrong ones the
+    second shows at once.
     """
     f, jacobian, x = layer(*shape, real=True)
     jacobian[7, 11] *= 1.5
@@ -73,8 +80,10 @@ def test_one_wrong_entry_costs_eight_evaluations_more_than_none(shape):
         assert [m.name for m in report.wrong] == ["J[7, 11]"]
         assert report.certificate.relative_to_rms <= report.resolution
         counts.append(report.nfev)
-    assert np.median(counts) <= 26
-    assert max(counts) <= 28  # eight points where four would tell too little
+    assert np.median(counts) <= 24
+    assert (
+        max(counts) <= 39
+    )  # the noise of a row that hardly moves along a direction, by accident, is probed: 15
     jacobian[5, 13] *= 1.01
     assert {m.name for m in check_jacobian(f, jacobian, x).wrong} == {"J[7, 11]", "J[5, 13]"}
 

@@ -463,16 +463,14 @@ def test_entries_that_are_found_are_named_and_the_rest_is_certified(examined: An
 
 
 def test_the_first_direction_counts_for_the_claim_that_is_right_in_one_column(examined: Any):
-    """Half of the chance is for rows that are as they were, half for 30 columns in which one could have been mended.
-
-    What f does along it is known as well there as the entry is.
-    """
+    """Two rows are known in column 3 as well as their entries are; each could have been mended in any of 30."""
     given: Any = {**found_at_3(2, 30), "tells": True, "looks": 1, "bar": 2.0**-12, "own": 0.125}
     found = examined(Dense(claim_of(2, 30)), **given)
-    ((seen, slope, error),) = found.counted
+    ((seen, slope, error, chosen, choices),) = found.counted
     assert seen is found.first[1].directions[0]
     assert slope == close(found.right @ seen.tangent)
-    assert error.tolist() == [2.0**-11, 60.0 * (2.0**-12 + 0.75 * 0.125)]
+    assert error.tolist() == [2.0**-12, 2.0**-12 + 0.75 * 0.125]
+    assert (chosen.tolist(), choices) == ([1], 30)
     assert found.befores == [found.first[0]]
     # It does not where it told more than that, or others were before it; nor without what the first one tells of f.
     for other in ({"looks": 2}, {"tells": False}):

@@ -288,9 +288,9 @@ def bent(rates, seed):
 @pytest.mark.parametrize(
     ("rates", "grown", "beyond", "bar"),
     [
-        # By what a row shows alone the bars of some are 7e-6.
-        (None, 150, 6, 6e-8),
-        (np.where(np.arange(1000) % 20 == 0, 5.0, 0.5), 120, 15, 2e-7),
+        # At the step that most rows would take the bars of some are 6e-8 and 2e-7.
+        (None, 40, 2, 1e-8),
+        (np.where(np.arange(1000) % 20 == 0, 5.0, 0.5), 1, 4, 1e-9),
     ],
 )
 def test_bars_of_four_points_hold_where_rows_hardly_bent_along_the_first_direction(rates, grown, beyond, bar):
@@ -303,7 +303,7 @@ def test_bars_of_four_points_hold_where_rows_hardly_bent_along_the_first_directi
     for seed in range(4):
         test = bent(rates, seed)
         first = test.begin()
-        _, truncation = four_points(first.fit, first.step)
+        _, truncation = four_points(first.fit, first.step, test.along.sizes)
         for _ in range(4):
             found = test.along.next([first])
             told = truncation * found.step**4 + AMPLIFIED * first.fit.noise / found.step

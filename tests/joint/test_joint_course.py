@@ -193,13 +193,44 @@ def test_a_direction_of_another_claim_counts_where_that_tells_of_f(told: bool):
     vars(test.along)["next"] = vars(test.along)["first"] = one_more
     seen = of_size(test, 3)
     slope = before.problem.matrix.product(seen.tangent) + 0.25
-    test.count(seen, slope, np.full(2, 0.125))
+    test.count(seen, slope, np.full(2, 0.125), np.array([1]), 30)
     begun = test.begin()
     assert begun is not None
     assert taken == ([] if told else [begun])
     if told:
         assert (begun.fit, begun.tangent.tolist()) == (seen.fit, seen.tangent.tolist())
         assert (begun.residual.tolist(), begun.error.tolist()) == ([-0.25] * 2, [0.125] * 2)
+
+
+def test_what_a_direction_chose_is_among_as_many_as_it_might_have_chosen():
+    """Of three rows one was mended in one of 30 columns: a quarter of the chance for each, half for the fresh ones.
+
+    No look was taken after the first; each row has the smaller bound of the two.
+    """
+    test = joint_test(3)
+    test.first = of_size(test, 3)
+    counting = JointTest(
+        test.problem, test.along.scaling, np.random.default_rng(0), 1e-6, exact=False, before=test
+    )
+    seen = of_size(test, 3)
+    counting.count(seen, test.problem.matrix.product(seen.tangent), np.full(3, 1e-9), np.array([1]), 30)
+
+    def each(size: float) -> Any:
+        return np.full(3, size)
+
+    assert np.isinf(counting._bound([each(1.0)])).all()
+
+    def proved(first: float, second: float, choices: int) -> float:
+        """By both, at the share of a first look; one of them left out; or by the fresh one alone."""
+        share = 0.75 * 1e-6 / 4.0 / choices
+        both = math.sqrt(2.0) * max(first, second) * (1.5 / share) ** 0.5
+        better = math.sqrt(2.0) * min(first, second) * 6.0 / share
+        fresh = math.sqrt(2.0) * second / (0.75 * 1e-6 / 2.0)
+        return min(both, better, fresh)
+
+    for first, second in ((1.0, 1.0), (1.0, 2.0), (1e9, 1.0), (1.0, 1e9)):
+        found = counting._bound([each(first), each(second)])
+        assert found == close([proved(first, second, choices) for choices in (3, 30, 3)], rel=1e-9)
 
 
 @pytest.mark.parametrize(("left", "spent"), [(4, False), (3, True)])
@@ -275,7 +306,7 @@ def test_how_many_directions_are_taken_at_themost_of(rows: int, probed: bool, ei
 def test_directions_are_as_precise_as_three_of_them_have_to_be():
     """E over the sizes: a third of what a residual may be, with a margin of 1.3. Claims may be tolerant."""
     test = joint_test(2)
-    assert test.along.enough == close(1e-3 / (3.0 * 1.3 * bound(3, 1e-6 / 2)))
+    assert test.along.enough == close(1e-3 / (3.0 * 1.3 * bound(3, 1e-6)))
     problem, scaling, rng = test.problem, test.along.scaling, np.random.default_rng(0)
     assert test.along.tolerant is False
     probed = np.array([1e-9, 1e-8])
@@ -342,7 +373,7 @@ def asks(
         directions,
         row(needed, rows),
         row(True if pending is None else pending, rows, bool),
-        test.delta,
+        test._bound,
         test.most,
     )
 
@@ -432,24 +463,11 @@ def test_eight_points_are_asked_for_where_a_first_direction_of_eight_tells():
     assert asks(replace(first, fit=replace(fit, odd=fit.odd[:3])), bad)
 
 
-def test_a_first_direction_of_many_rows_says_what_four_points_will_leave():
-    """By what the fit bends in fifth order, or scatters; of one row, or where that is little, four are tried first."""
+def test_four_points_are_tried_first():
+    """What they leave they tell themselves, however the first one bends, or scatters."""
     few = needs(joint_test(2, columns=100), 2)
-    fit = fitted(2)
-    calm = replace(fit, odd=tuple(np.zeros(2) for _ in fit.odd), noise=np.zeros(2), flat=np.zeros(2, bool))
-    bent = replace(
-        calm,
-        odd=(calm.odd[0], calm.odd[1], np.array([0.0, 1e9]), *calm.odd[3:]),
-        noise=np.array([1e-14, 1e-9]),
-    )
-    rough = replace(calm, noise=np.array([0.0, 1.0]))
-    for rows in (1, 2):
-        assert not asks(direction(rows, calm, error=few / 3.0), rows=rows)
-    for known in (bent, rough):
-        first = direction(2, known, error=few / 3.0)
-        assert asks(first, rows=2)
-        assert not asks(first, rows=2, pending=[True, False])
-    assert not asks(direction(1, replace(fitted(1), noise=np.ones(1)), error=few / 3.0))
+    rough = replace(fitted(2), noise=np.array([0.0, 1.0]))
+    assert not asks(direction(2, rough, error=few / 3.0), rows=2)
 
 
 def test_what_another_test_told_says_how_many_points_follow_the_first():
