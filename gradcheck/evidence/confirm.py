@@ -29,7 +29,7 @@ TELLING = 0.4
 # A second bar of so many times that distance says nothing of where the second value lies.
 OUTWEIGHS = 2.0
 # Truncation of so many times the noise, or less, is what that makes of it.
-MADE_OF_NOISE = 8.0
+MADE_OF_NOISE = 5.0
 # The part of half its jump that noise may be where a kink is looked at again: one that lies beside x by a part of
 # such a step is still seen to be one.
 VISIBLE = 0.02

@@ -16,6 +16,7 @@ from gradcheck.joint.points import EPS, NOISY
 from gradcheck.numerics.line_fit import EIGHT
 from gradcheck.numerics.problem import of_typical_size
 from gradcheck.numerics.steps import SMALLEST_VALUE, TOWERING
+from gradcheck.parameters.quantiles import median
 from gradcheck.results.certificate import MOST_WITH_NOISE, bound_of
 from gradcheck.results.verdict import LEFT
 
@@ -36,6 +37,8 @@ WAY = 3.0
 MUCH_NEARER, COMES_NEARER = 100.0, 2
 # Where noise is what limits, the next step is so many times as long.
 FARTHER = 8.0
+# An output stays where it shows such a part of what others move by.
+HIDES = 1e-3
 
 
 def settled(along: Directions, first: Direction, delta: float, most: int) -> tuple[Direction, float | None]:
@@ -216,13 +219,16 @@ def slope_near_zero(along: Directions, first: Direction) -> bool:
 def at_rest(first: Direction) -> Mask:
     """(m,) rows whose output moves at no point, and is claimed to move by less than its rounding, if at all.
 
-    Of one row alone that says nothing.
+    Of one row alone that says nothing, nor of one whose rounding hides what others move by.
     """
     fit = first.fit
-    if first.off.size == 1 or fit is None:
+    if fit is None or not np.count_nonzero(fit.moved):
         return np.zeros(first.off.size, bool)
-    hidden = 0.0 if first.exact else EPS * fit.size
-    return np.asarray(~fit.moved & (first.weight <= hidden) & (first.off <= hidden))
+    rounding = EPS * fit.size
+    hidden = 0.0 if first.exact else rounding
+    by = fit.step * (first.weight + fit.step * fit.even[0])
+    shows = rounding <= HIDES * median(by[fit.moved])
+    return np.asarray(~fit.moved & shows & (first.weight <= hidden) & (first.off <= hidden))
 
 
 def moves(first: Direction) -> bool:

@@ -87,6 +87,20 @@ def test_what_is_left_of_terms_that_cancel_is_symmetric_to_their_digits(relative
         assert check_hessian(grad, hess, x, rng=seed).outcome is outcome
 
 
+@pytest.mark.parametrize("size", [1e-322, 1e-300])
+def test_numbers_that_have_lost_their_digits_are_symmetric_as_they_are(size):
+    """u.Hv was 1.98e-322 and v.Hu 1.88e-322 of a right H: below 2.2e-308 a product keeps a digit or two."""
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        row = rng.uniform(1.0, 5.0, 20) * rng.choice([-1.0, 1.0], 20)
+        hessian, x = size * np.outer(row, row), 1e9 * rng.normal(size=20)
+        report = check_hvp(lambda x, H=hessian: H @ x, lambda x, v, H=hessian: H @ v, x)
+        assert report.outcome is Outcome.PASS, report
+        tilted = hessian + size * np.triu(np.ones((20, 20)))
+        said = str(check_hvp(lambda x, H=hessian: H @ x, lambda x, v, H=tilted: H @ v, x))
+        assert ("not symmetric" in said) is (size == 1e-300)
+
+
 def test_first_and_second_order_in_one_call():
     """check_gradient(..., hessian=): both pass; a wrong Hessian, or a wrong gradient, is said to be that."""
     assert check_gradient(rosen, rosen_der, X, hessian=rosen_hess)

@@ -665,6 +665,19 @@ def test_zeros_at_0_are_told_by_directions(n):
         assert check_hessian(tilted, hessian, x, rng=seed).outcome is Outcome.FAIL
 
 
+@pytest.mark.parametrize("factor", [1.0, 1e-6, 0.0])
+@pytest.mark.parametrize("offsets", [[1e15, 0.0, 0.0, 0.0], [1e18, 0.0, 0.0, 0.0], [1e18] * 4])
+def test_an_output_that_shows_nothing_is_not_certified(offsets, factor):
+    """It never moves beside so large a constant, and every claim for it passed."""
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        a, x = rng.normal(size=(4, 5)), rng.normal(size=5)
+        report = check_jacobian(
+            lambda x, a=a: a @ x.real + offsets, np.array([factor, 1, 1, 1])[:, None] * a, x, rng=seed
+        )
+        assert report.outcome is Outcome.INCONCLUSIVE
+
+
 @pytest.mark.parametrize("steep", [1e3, 1e20])
 def test_zeros_beside_which_values_tower_are_looked_at_nearer(steep):
     """(s x)^2 + s x at 0: over usual steps the slope s is a rounding of what it bends."""
