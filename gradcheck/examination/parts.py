@@ -13,7 +13,7 @@ from gradcheck.examination.claim import Claim
 from gradcheck.function.matrix import Dense, one_row
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.joint import JointTest
-from gradcheck.joint.structured import Part, common_factor, grown, striped, suspected_parts, zeros
+from gradcheck.joint.structured import Part, common_factor, grown, holds_all, striped, suspected_parts, zeros
 from gradcheck.numerics.line_fit import EIGHT
 from gradcheck.numerics.problem import Problem, Scaling
 from gradcheck.numerics.steps import POINTS
@@ -62,7 +62,11 @@ def explained_by_a_factor(claim: Claim, test: JointTest, direction: Direction) -
     if empty is not None:
         return _set_aside(claim, empty)
     # Of several arrays each has mistakes of its own.
-    return part is not None and len(part.boxes) == 1 and _set_aside(claim, part)
+    if part is None or len(part.boxes) > 1:
+        return False
+    # The ratio of a few entries names a line by chance; of one that is claimed to be 0 hardly.
+    doubted = not part.whole and claim.analytic[part.inside].any()
+    return not (doubted and not holds_all(test, direction, part.inside)) and _set_aside(claim, part)
 
 
 def fill_arrays(claim: Claim, test: JointTest, direction: Direction, wrong: list[int]) -> bool:

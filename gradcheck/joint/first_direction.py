@@ -222,7 +222,7 @@ def at_rest(first: Direction) -> Mask:
     Of one row alone that says nothing, nor of one whose rounding hides what others move by.
     """
     fit = first.fit
-    if fit is None or not np.count_nonzero(fit.moved):
+    if first.off.size == 1 or fit is None or not np.count_nonzero(fit.moved):
         return np.zeros(first.off.size, bool)
     rounding = EPS * fit.size
     hidden = 0.0 if first.exact else rounding

@@ -324,12 +324,17 @@ def zeros(test: JointTest, direction: Direction, inside: Mask) -> Part | None:
     empty = inside & ~claimed & (direction.tangent != 0)
     if not empty.any() or not (inside & claimed).any():
         return None
-    seen = test.again(np.where(empty, direction.tangent, 0.0), exact=direction.exact)
-    bar = 3.0 * float(seen.error[0] + direction.error[0])
-    if not abs(float(seen.residual[0] - direction.residual[0])) <= bar:
+    if not holds_all(test, direction, empty):
         return None
     blocks = [b for b in test.problem.parameters.blocks if empty[b.slice].any()]
     return Part(empty, tuple((b, hull(b, b.start + np.flatnonzero(empty[b.slice]))) for b in blocks))
+
+
+def holds_all(test: JointTest, direction: Direction, inside: Mask) -> bool:
+    """Whether what is wrong along a direction lies among some entries (n,), as far as is known. Costs one residual."""
+    seen = test.again(np.where(inside, direction.tangent, 0.0), exact=direction.exact)
+    bar = 3.0 * float(seen.error[0] + direction.error[0])
+    return abs(float(seen.residual[0] - direction.residual[0])) <= bar
 
 
 def grown(test: JointTest, direction: Direction, block: Block, box: Box) -> Part:

@@ -156,9 +156,10 @@ def throughout(
 def explained(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Whether a claim is explained by some suspected parts, or by zeros."""
 
-    def explain(claim: Any, *suspects: Any, empty: Part | None = None) -> bool:
+    def explain(claim: Any, *suspects: Any, empty: Part | None = None, all_of_it: bool = True) -> bool:
         monkeypatch.setattr(parts, "suspected_parts", lambda *_: iter(suspects))
         answering(monkeypatch, "zeros", empty)
+        answering(monkeypatch, "holds_all", all_of_it)
         return explained_by_a_factor(claim, TEST, ALONG)
 
     return explain
@@ -548,6 +549,16 @@ def test_a_row_is_wrong_throughout_where_six_of_it_are(explained: Any):
     assert claim.judged == [flat(W, 2, k) for k in range(1, 7)]
     assert claim.regions == [throughout(W, ROW)]
     assert np.flatnonzero(claim.still).tolist() == [flat(W, 2, k) for k in range(8)]
+
+
+@pytest.mark.parametrize(("claimed", "judged"), [(1.0, 0), (0.0, 6)])
+def test_a_row_that_does_not_hold_all_that_is_wrong_is_not_sampled(
+    explained: Any, claimed: float, judged: int
+):
+    """A ratio named it by chance; where it is claimed to be 0 that is not asked."""
+    claim = claim_of(np.where(part_of((W, ROW)).inside, claimed, 1.0), wrong=range(N))
+    explained(claim, (part_of((W, ROW)), None), all_of_it=False)
+    assert len(claim.judged) == judged
 
 
 @pytest.mark.parametrize(
