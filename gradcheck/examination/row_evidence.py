@@ -23,8 +23,9 @@ from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import runs
 from gradcheck.parameters.quantiles import median
 from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Residual
-from gradcheck.results.entries import Entries
+from gradcheck.results.entries import Entries, latest
 from gradcheck.results.estimate import as_told
+from gradcheck.results.table import concatenate
 from gradcheck.results.table import rows as table_rows
 
 # One entry makes up its row of J v where it is such a part of it.
@@ -33,6 +34,8 @@ MADE_UP = 0.9
 AGAIN = 6
 # So many rows are not off by the same part by chance.
 SHARING = 3
+# Columns of a row that is wrong throughout that are judged; so many of them tell whether it seems to be.
+SAMPLES, TELLING = 6, 2
 
 
 def run_for_rows(
@@ -41,6 +44,7 @@ def run_for_rows(
     shares: Iterator[float],
     *,
     exact: bool = True,
+    fixed: Mask | None = None,
 ) -> tuple[JointTest, Joint]:
     """A joint test of `count` rows, and others of those that it leaves open, as long as each leaves less than half.
 
@@ -48,16 +52,17 @@ def run_for_rows(
     tells what is wrong is returned, and what they show together.
 
     test_of(fixed, share, exact) : the test of all but some rows (m,), with its share of the chance to be wrong; exact :
-    whether f may be asked for complex numbers.
+    whether f may be asked for complex numbers. fixed : rows (m,) that are not looked at.
     """
-    test = test_of(np.zeros(count, bool), next(shares), exact)
+    fixed = np.zeros(count, bool) if fixed is None else fixed
+    test = test_of(fixed, next(shares), exact)
     joint = test.run()
     left = count
     for _ in range(AGAIN):
-        still = count - int(np.count_nonzero(joint.certified))
+        still = count - int(np.count_nonzero(joint.certified | fixed))
         if joint.wrong.any() or joint.spent or still == 0 or 2 * still >= left:
             break
-        again = test_of(joint.certified, next(shares), test.exact)
+        again = test_of(joint.certified | fixed, next(shares), test.exact)
         later, left = again.run(), still
         if later.wrong.any():
             return again, later
@@ -114,11 +119,12 @@ def mended(setting: Setting, matrix: Matrix, judged: Sequence[Entries], alpha: F
     """The matrix with what was measured in the place of what is wrong, and rows (m,) without a part alpha, if not 0."""
     alpha = np.zeros(matrix.shape[0]) if alpha is None else alpha
     change = scipy.sparse.csr_array(matrix.shape)
-    for part in judged:
-        rows, columns = setting.places(part.coordinates)
-        wrong = part.judgement.wrong & (alpha[rows] == 0)
-        off = (part.estimate.value - part.analytic)[wrong]
-        change = change + scipy.sparse.csr_array((off, (rows[wrong], columns[wrong])), matrix.shape)
+    if judged:
+        known = latest(concatenate(judged))  # one that was judged twice is mended once
+        rows, columns = setting.places(known.coordinates)
+        wrong = known.judgement.wrong & (alpha[rows] == 0)
+        off = (known.estimate.value - known.analytic)[wrong]
+        change = scipy.sparse.csr_array((off, (rows[wrong], columns[wrong])), matrix.shape)
     return matrix.mended(1.0 - alpha, change)
 
 
@@ -216,6 +222,29 @@ def unseen_rows(direction: Direction, alpha: Flat, wrong: Mask, matrix: Matrix) 
     fits = off <= 3.0 * direction.error + 1e-9 * np.abs(direction.residual)
     unseen = ~wrong & fits & (product != 0) & bool(fits[wrong].all())
     return np.where(unseen, shared, alpha), np.asarray(unseen)
+
+
+def absent_rows(
+    setting: Setting,
+    judge: Callable[[int, Index], Entries],
+    empty: Mask,
+    lengths: Flat,
+    rng: np.random.Generator,
+) -> Mask:
+    """Those of some rows (m,), claimed to be 0, of which most entries of a sample are wrong: all of it is missing.
+
+    Not of so few columns that each of them can be told; a sample that shows nothing at first ends there. judge : the
+    entries of a column in some rows. lengths : (n,) how far each column moves.
+    """
+    moved = np.flatnonzero(lengths)
+    if not empty.any() or moved.size <= 2 * SAMPLES:
+        return empty & False
+    wrong = np.zeros(empty.size, int)
+    for count, column in enumerate(rng.choice(moved, SAMPLES, replace=False).tolist()):
+        if count == TELLING and not wrong.any():
+            break
+        wrong[setting.places(judge(column, np.flatnonzero(empty)).wrong)[0]] += 1
+    return np.asarray(empty & (2 * wrong > SAMPLES))
 
 
 def tolerated(test: JointTest, direction: Direction) -> Mask:

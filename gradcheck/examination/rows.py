@@ -13,7 +13,9 @@ from gradcheck._typing import Flat, Index, Mask, Values
 from gradcheck.evidence.entries import sweep
 from gradcheck.examination.inwards import InwardTest, one_sided, shared_with
 from gradcheck.examination.row_evidence import (
+    SAMPLES,
     SHARING,
+    absent_rows,
     between,
     changes,
     mended,
@@ -46,13 +48,11 @@ from gradcheck.results.entries import Entries, latest, none_judged
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.table import concatenate
 
-# Up to so many columns, or groups of a pattern, each is moved where more than so many rows are wrong: that costs about
-# as much as the search, and tells what all of them have in common.
-JUDGED_UP_TO, LONE = 20, 2
+# Where more than so many rows are wrong they may have something in common; then up to so many groups of a pattern are
+# moved each by itself, which tells and counts all that it stores.
+LONE, GROUPS = 2, 20
 # A group takes two stencils where it is wrong; what groups need beside them, in such pairs: the noise, and directions.
 AROUND = 4
-# Columns of a row that is wrong throughout that are judged.
-SAMPLES = 6
 # Stencils that one column may take, where the first leaves doubts.
 DOUBTS = 3
 # Entries that stand elsewhere, or are to be replaced, are told one by one up to so many.
@@ -91,9 +91,9 @@ def examine_rows(
         lambda fixed, share, exact: JointTest(problem, scaling, rng, share, fixed=fixed, exact=exact),
         problem.f_x.size, shares,
     )  # fmt: skip
-    count, few = np.count_nonzero(joint.wrong), problem.x.size <= JUDGED_UP_TO
+    count = np.count_nonzero(joint.wrong)
     held = bool((problem.narrow & ~silent).any())  # columns that directions leave where they are
-    if not (count or joint.certified.all()) or (count and held) or (count > LONE and few):
+    if not (count or joint.certified.all()) or (count and held):
         return None, None
     nothing = bool(count and scaling.nothing.all())  # is claimed to move f, and something does
     share = next(shares) if silent.any() else 0.0
@@ -102,7 +102,7 @@ def examine_rows(
     if alone.stays and not count:
         return None, search.certificate(inwards)
     forgotten = nothing or alone.moves
-    setting = None if held or (few if forgotten else not alone.stays) else search.known(joint.wrong)
+    setting = None if held or not (forgotten or alone.stays) else search.known(joint.wrong)
     if setting is None:
         return None, None
     # Rows and what is left of them are told by their entries.
@@ -173,7 +173,7 @@ class _Search:
     def told_by_groups(self, count: int, matrix: Sparse) -> bool:
         """Whether a pattern has fewer groups of columns than so many wrong rows: these are left to another way."""
         groups = len(group_columns(matrix.pattern))
-        few = groups < count and groups <= JUDGED_UP_TO and count > LONE
+        few = groups < count and groups <= GROUPS and count > LONE
         return few and self.setting.objective.affords(2 * POINTS * (groups + AROUND))
 
     def beside(self, silent: Mask, nothing: bool) -> Evidence | None:
@@ -225,24 +225,25 @@ class _Search:
         region = Region(self.block, box, True, None if count == box.size else int(count))
         return Evidence(latest(concatenate(self.judged)), (ArrayEvidence(self.block, (), None),), (region,))
 
-    def certified(self, claim: Matrix) -> Joint | None:
-        """Fresh directions for another matrix; None where they do not certify all rows of it.
+    def certified(self, claim: Matrix, beside: Mask | None = None) -> Joint | None:
+        """Fresh directions for another matrix; None where they do not certify all rows of it, but for some (m,).
 
         What the first direction told of f serves them; where that is too little for some row it is seen anew. Where
         errors within the tolerance explain what they find it is nothing.
         """
+        beside = np.zeros(self.joint.wrong.size, bool) if beside is None else beside
         for before in (self.test, None) if self.test.tells(self.test.along.scaling) else (None,):
-            test, rest = self._fresh(claim, before)
+            test, rest = self._fresh(claim, before, beside)
             if rest.wrong.any() and tolerated(test, rest.directions[-1])[rest.wrong].all():
-                _, rest = self._fresh(claim, before, tolerant=True)
-            if rest.certified.all():
+                _, rest = self._fresh(claim, before, beside, tolerant=True)
+            if (rest.certified | beside).all():
                 return rest
             if rest.wrong.any():
                 break
         return None
 
     def _fresh(
-        self, claim: Matrix, before: JointTest | None, *, tolerant: bool = False
+        self, claim: Matrix, before: JointTest | None, beside: Mask, *, tolerant: bool = False
     ) -> tuple[JointTest, Joint]:
         """Directions for another matrix, and their test; before : what told of f, where it serves."""
         problem = replace(self.problem, matrix=claim)
@@ -257,7 +258,7 @@ class _Search:
                 test.count(self.joint.directions[-1], *seen)
             return test
 
-        return run_for_rows(test_of, self.joint.wrong.size, self.shares, exact=self.test.exact)
+        return run_for_rows(test_of, self.joint.wrong.size, self.shares, exact=self.test.exact, fixed=beside)
 
     def seen_of_the_rest(self) -> tuple[Values, Values, Index, int] | None:
         """f's slope (m,) along the first direction, and the rest as of `JointTest.count`; None where it cannot serve.
@@ -287,6 +288,9 @@ class _Search:
         if (np.abs(alpha[scaled]) > problem.tolerance.rtol).any() and not self.wrong_rows.any():
             scaled = scaled & False  # of a row that is off by a factor the largest entries are wrong
         rows = joint.wrong & ~scaled
+        empty = rows & (joint.directions[-1].weight == 0)
+        absent = absent_rows(self.setting, self.judge, empty, self.test.along.scaling.lengths, self.rng)
+        rows = rows & ~absent
         if rows.any():
             found = find_places(
                 self.test, joint.directions[-1], rows, self.judge, between, self.rng, BUDGET, begun=begun
@@ -299,15 +303,16 @@ class _Search:
         # Off by less than is accepted throughout: no row of these is wrong, and their certificates are of the rest.
         accepted = scaled & (np.abs(alpha) <= problem.tolerance.rtol) & ~self.wrong_rows
         less = np.where(scaled, alpha, 0.0)
-        rest = self.certified(mended(self.setting, problem.matrix, self.judged, less))
+        rest = self.certified(mended(self.setting, problem.matrix, self.judged, less), absent)
         if rest is None:
             return None
         wrong = scaled & ~accepted
         # Rows of which all entries were judged are told entry by entry.
         regions = [self._of_rows(span) for span in spans(wrong & ~self.wrong_rows if every else wrong)]
+        regions += [Region(self.block, Box((span, (0, problem.x.size))), True) for span in spans(absent)]
         regions += self.columns()
         array = self.evidence(rest)
-        if wrong.all():
+        if (wrong | absent).all():
             array = replace(array, certificate=None)
         elif accepted.any() and array.certificate is not None:
             name = f"{array.certificate.name} / its factor"
@@ -373,12 +378,12 @@ class _Search:
         return found
 
     def columns(self) -> Iterator[Region]:
-        """The columns that are wrong in most rows, where these are more than a few."""
+        """The columns that are wrong in every row, where these are more than a few."""
         m = self.joint.wrong.size
         for judged in self.judged:
-            wrong, j = judged.wrong.size, int(self.setting.places(judged.coordinates)[1][0])
-            if wrong > max(SAMPLES, m // 2):
-                yield Region(self.block, Box(((0, m), (j, j + 1))), True, None if wrong == m else wrong)
+            if judged.wrong.size == m > SAMPLES:
+                j = int(self.setting.places(judged.coordinates)[1][0])
+                yield Region(self.block, Box(((0, m), (j, j + 1))), True)
 
     def judge(self, column: int, rows: Index, off: Values | None = None) -> Entries:
         """The entries of a column in some rows; off : as of `judge_in_rows`. They are kept."""

@@ -24,6 +24,8 @@ from gradcheck.results.verdict import Judgement
 # An entry that is off by so many bars needs no second stencil; four points say so where what they see is itself that
 # much larger than its bar.
 CLEARLY = 10.0
+# So many entries of a column that are claimed to be 0 are taken for missing, and as many as the others.
+FEW = 2
 # A kink at x that explains a claim shows in the real points by this part of it, whatever others beside x add to it.
 BENT = 0.03
 # The two inner pairs of a stencil.
@@ -69,7 +71,11 @@ def judge_in_rows(setting: Setting, given: Flat, entries: Index, off: Flat | Non
 
     given, off : as of `judge_by_stencils`.
     """
-    if _within_reach(setting, given, entries).all():
+    claimed, nothing = np.abs(given), given == 0
+    if setting.gradient_scale is not None and np.count_nonzero(nothing) <= max(FEW, given.size // 2):
+        # Where few are claimed to be 0 they may be as large as the others of their rows.
+        claimed = np.where(nothing, setting.gradient_scale[setting.groups(entries)], claimed)
+    if _within_reach(setting, claimed, entries).all():
         found = _by_four_points(setting, given, entries)
         if found.coordinates.size == entries.size:
             return found

@@ -148,10 +148,12 @@ class Points:
     def _rounding_beside(self, fit: LineFit) -> Values:
         """(m,) what the rounding of the points changes f by, as far from x as those of a fit.
 
-        By the slope at x, or where f bends from a slope of next to nothing, as beside a minimum, by that on the way.
+        By the slope at x, or where f bends from a slope of next to nothing, as beside a minimum, by that on the way. Of
+        a row that is claimed to be 0 by the slope that it shows.
         """
         # The points round each for itself, and what bends adds up.
         bent = fit.even[0] * fit.step / math.sqrt(self.moved)
+        bent = np.where(self.rounding_of_x == 0, np.maximum(bent, 0.5 * np.abs(fit.value)), bent)
         if not np.count_nonzero(EPS * bent > self.rounding_of_x):
             return self.rounding_of_x
         moved = self.scaling.lengths > 0

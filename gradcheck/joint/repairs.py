@@ -63,10 +63,10 @@ def _candidates(
                 yield matrix.mended(np.ones(m), -scipy.sparse.diags_array(off)), False
         array = scipy.sparse.csc_array(entries(matrix))
         yield from _scaled(matrix, direction, array - scipy.sparse.diags_array(array.diagonal()))
-    for axis, size in enumerate(matrix.shape):
-        lines = np.arange(size)
-        for order in (lines[::-1], *(np.roll(lines, k) for k in _shifts(matrix, told[1], wrong, axis))):
-            yield _reordered(matrix, order, axis), True
+    yield _reordered(matrix, _matched(matrix, told[1], wrong), 0), True
+    lines = np.arange(n)
+    for order in (lines[::-1], *(np.roll(lines, k) for k in _shifts(matrix, told[1], wrong))):
+        yield _reordered(matrix, order, 1), True
 
 
 def _reordered(matrix: Matrix, order: Index, axis: int) -> Matrix:
@@ -77,16 +77,20 @@ def _reordered(matrix: Matrix, order: Index, axis: int) -> Matrix:
     return Sparse(array, array)
 
 
-def _shifts(matrix: Matrix, direction: Direction, wrong: Mask, axis: int) -> list[int]:
-    """By how much to shift the rows, or the columns: by one, or as one wrong row fits best what it does along v."""
-    claimed = matrix.product(direction.tangent)
+def _matched(matrix: Matrix, direction: Direction, wrong: Mask) -> Index:
+    """The order of the rows in which wrong ones are claimed to do what others of them do along v, by their sizes."""
+    claimed, rows, order = matrix.product(direction.tangent), np.flatnonzero(wrong), np.arange(wrong.size)
     seen = claimed - direction.residual
+    order[rows[np.argsort(seen[rows])]] = rows[np.argsort(claimed[rows])]
+    return order
+
+
+def _shifts(matrix: Matrix, direction: Direction, wrong: Mask) -> list[int]:
+    """By how much to shift the columns: by one, or as one wrong row fits best what it does along v."""
+    seen = matrix.product(direction.tangent) - direction.residual
     k = int(np.argmax(np.where(wrong, np.abs(seen), 0.0)))
-    if axis == 0:
-        shifted = np.roll(claimed[::-1], k + 1)  # by 0, 1, ..
-    else:
-        row = scipy.sparse.csr_array(entries(matrix)[[k]]).toarray()[0].astype(np.float64)
-        shifted = np.fft.irfft(np.conj(np.fft.rfft(row)) * np.fft.rfft(direction.tangent), row.size)
+    row = scipy.sparse.csr_array(entries(matrix)[[k]]).toarray()[0].astype(np.float64)
+    shifted = np.fft.irfft(np.conj(np.fft.rfft(row)) * np.fft.rfft(direction.tangent), row.size)
     return [-1, 1, *np.argsort(np.abs(shifted - seen[k]))[:SHIFTS].tolist()]
 
 

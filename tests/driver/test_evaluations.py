@@ -359,7 +359,7 @@ OTHERS: dict[str, Row] = {
             chain, lambda x: chain_jacobian(x) * (1 + 0.1 * np.eye(10)), point(10)
         ),
         Outcome.FAIL,
-        176,
+        36,
     ),
     "a sparse Jacobian, 1000 x 1000": (
         lambda: gradcheck.check_jacobian(chain, sparse_jacobian, point(1000)),

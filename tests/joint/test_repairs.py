@@ -57,6 +57,8 @@ MISTAKES = {
     "shifted along the columns": (np.roll(WIDE, -1, 0), WIDE),
     "halves of the rows exchanged": (np.roll(SQUARE, 6, 0), SQUARE),
     "two arrays of x exchanged": (np.roll(SQUARE, 5, 1), SQUARE),
+    "two rows exchanged": (WIDE[[0, 3, 2, 1, 4]], WIDE),
+    "its rows in any order": (SQUARE[[5, 1, 0, 3, 9, 2, 7, 6, 8, 4, 11, 10]], SQUARE),
 }
 REPLACED = (
     "one triangle of a symmetric one", "the other triangle", "one triangle folded onto the other",
@@ -89,6 +91,39 @@ def test_one_more_wrong_entry_fits_none(name):
     wrong[2, 3] += 1.0
     everywhere = np.ones(right.shape[0], bool)
     assert repaired(Dense(wrong), directions(wrong, right), everywhere) is None
+
+
+def test_rows_that_are_right_stay_where_they_are():
+    """Two that do the same along a direction have no order of their own: only the wrong ones are exchanged."""
+    wrong, right = WIDE[[0, 3, 2, 1, 4]].copy(), WIDE.copy()
+    wrong[4], right[4] = wrong[0], right[0]
+    found = repaired(Dense(wrong), directions(wrong, right), np.array([False, True, False, True, False]))
+    assert found is not None
+    assert found[0].array.tolist() == right.tolist()
+
+
+@pytest.mark.parametrize("shape", [(6, 6), (100, 100), (300, 25), (25, 300)])
+def test_rows_in_another_order_take_some_fifty_evaluations(shape):
+    """Two of 100 exchanged took 472, and shuffled ones a search of all their entries."""
+    rng = np.random.default_rng(2)
+    a, x = rng.normal(size=shape) / np.sqrt(shape[1]), rng.normal(size=shape[1])
+
+    def f(x):
+        if np.iscomplexobj(x):
+            raise TypeError("real numbers only")
+        return np.tanh(a @ x)
+
+    right = (1.0 - np.tanh(a @ x) ** 2)[:, None] * a
+    pair = np.arange(shape[0])
+    pair[[1, 4]] = 4, 1
+    for order, said in (
+        (pair, "rows 1 and 4 of J are exchanged"),
+        (rng.permutation(shape[0]), "the rows of J are in another order"),
+    ):
+        report = check_jacobian(f, right[order], x)
+        assert report.outcome is Outcome.FAIL
+        assert report.diagnosis[0].startswith(said)
+        assert report.nfev <= 80
 
 
 def test_a_few_wrong_entries_of_the_diagonal_are_looked_for_one_by_one():
