@@ -36,9 +36,10 @@ from gradcheck.results.words import short
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gradcheck.cases.case import Context
+    from gradcheck.cases.context import Context
     from gradcheck.cases.discovery import LoadedCase
-    from gradcheck.cases.run import CaseResult, SaveFigure
+    from gradcheck.cases.figures import SaveFigure
+    from gradcheck.cases.results import CaseResult
 
 # To someone who has a gradient and came to try the command.
 NOTHING_HERE = (
@@ -123,7 +124,7 @@ def run(
     Exit status: 0 every row passed; 1 not every row passed; 2 usage, or nothing found to run;
     130 interrupted (Ctrl-C), after printing what was done so far.
     """
-    from gradcheck.cases.case import Context
+    from gradcheck.cases.context import Context
     from gradcheck.cases.figures import figure_writer
     from gradcheck.cli.tables import new_console
 
@@ -281,7 +282,8 @@ def _run_all(
     """Run the cases, showing each when it is done; the results, and whether the run was interrupted."""
     from tqdm import tqdm
 
-    from gradcheck.cases.run import CaseInterrupted, run_case
+    from gradcheck.cases.results import CaseInterrupted
+    from gradcheck.cases.run import run_case
 
     results: list[CaseResult] = []
     interrupted = False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradcheck.cli.outputs import (
+    AS_TYPED,
     FAILED,
     INTERRUPTED,
     STDOUT,
@@ -43,14 +43,6 @@ SAID = {
 }
 
 
-class _AsTyped(Command):
-    """A command that knows how it was called: what repeats the check is what was typed."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        ctx.meta["gradcheck.again"] = shlex.join(["gradcheck", "check", *args])
-        return super().parse_args(ctx, args)
-
-
 def output_file(option: str, metavar: str, text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """An option that names a file to write; `--json` gives the argument `json_file`."""
     return click.option(
@@ -58,7 +50,7 @@ def output_file(option: str, metavar: str, text: str) -> Callable[[Callable[...,
     )
 
 
-@click.command(cls=_AsTyped)
+@click.command(cls=Command)
 @click.argument("f", metavar="MODULE:F")
 @click.argument("grad", metavar="[MODULE:GRAD]", required=False)
 @click.option(
@@ -137,7 +129,7 @@ def check(
         if options["confidence"] is None:
             del options["confidence"]
         report, status = _judged(function, derivative, x, options, jacobian)
-    report = replace(report, call=click.get_current_context().meta["gradcheck.again"])
+    report = replace(report, call=click.get_current_context().meta[AS_TYPED])
     outputs = Outputs()  # files first: a pipe that nobody reads any more takes none of them away
     if plot_file is not None:
         outputs.make(_draw, report, plot_file)
