@@ -17,7 +17,7 @@ from gradcheck.diagnosis.along import Along
 from gradcheck.diagnosis.explanations import Diagnosis, diagnose
 from gradcheck.diagnosis.scope import Subject
 from gradcheck.driver.examine import examine
-from gradcheck.driver.known import Question
+from gradcheck.driver.known import Known, Question
 from gradcheck.driver.listening import listener
 from gradcheck.driver.options import (
     GivenToGradients,
@@ -147,34 +147,33 @@ def check_gradient(
         raise ValueError(
             "vectorized=True takes the values of f alone: pass grad as a callable or an array, not True"
         )
-    room = room_within(bounds, parameters, flat)
-    with Progress(progress) as bar:
-        objective = Objective(
-            f,
-            parameters,
-            args=args,
-            has_gradient=grad is True,
-            max_nfev=max_nfev,
-            on_evaluation=bar.evaluated if progress else None,
-            vectorized=bool(vectorized),
-            max_seconds=options.max_seconds,
-            n_jobs=n_jobs,
-        )
-        question = Question(
-            flat, options.tolerances, method, options.confidence, subgradient, room, rng,
-            inspect=lambda repeat: inspect(objective, recipe.grad, flat, args, repeat=repeat, room=room),
-            repeat=lambda inspection: inspect_again(objective, inspection, flat, room),
-            explain=partial(_explain, grad, args),
-        )  # fmt: skip
-        known = examine(objective, question, bar)
+    known = _examined(recipe, options, vectorized=bool(vectorized))
     call = options.call("check_gradient(f, grad, x", args=tuple(args) or None, vectorized=vectorized or None)
     report = composed(known, parameters, options, started, call=call, recipe=recipe)
     pair_missing = grad is True and not report.arrays
-    if hessian is not None and not (
-        report.interrupted or pair_missing
-    ):  # else there is no grad to compare it with
+    # Without the pair there is no grad to compare it with.
+    if hessian is not None and not (report.interrupted or pair_missing):
         return finished(and_hessian(report, f, grad, hessian, x, args, options), recipe)
     return finished(report)
+
+
+def _examined(recipe: Recipe, options: Options, *, vectorized: bool) -> Known:
+    """What is known of the gradient at the end of the check; an interruption leaves what was known by then."""
+    grad, parameters, flat, args = recipe.grad, recipe.parameters, recipe.flat, recipe.args
+    room = room_within(options.bounds, parameters, flat)
+    with Progress(options.progress) as bar:
+        objective = Objective(
+            recipe.f, parameters, args=args, has_gradient=grad is True, max_nfev=options.max_nfev,
+            on_evaluation=bar.evaluated if options.progress else None, vectorized=vectorized,
+            max_seconds=options.max_seconds, n_jobs=options.n_jobs,
+        )  # fmt: skip
+        question = Question(
+            flat, options.tolerances, options.method, options.confidence, options.subgradient, room, options.rng,
+            inspect=lambda repeat: inspect(objective, grad, flat, args, repeat=repeat, room=room),
+            repeat=lambda inspection: inspect_again(objective, inspection, flat, room),
+            explain=partial(_explain, grad, args),
+        )  # fmt: skip
+        return examine(objective, question, bar)
 
 
 def _explain(

@@ -205,23 +205,13 @@ def taylor_test(
         raise TypeError("derivative must be a callable or a derivative, not None")
     check_flag("vectorized", vectorized)
     chosen = Options(
-        resolution=resolution,
-        max_nfev=max_nfev,
-        max_seconds=max_seconds,
-        n_jobs=n_jobs,
-        progress=progress,
-        rng=rng,
-    )
+        resolution=resolution, max_nfev=max_nfev, max_seconds=max_seconds, n_jobs=n_jobs, progress=progress, rng=rng
+    )  # fmt: skip
     parameters, flat = Parameters.of(x)
     own = {"tangent": tangent, "hessian": hessian, "resolution": resolution, "vectorized": bool(vectorized),
            "max_nfev": max_nfev}  # fmt: skip
     recipe = Recipe.of("taylor_test", f, derivative, parameters, flat, args, own, rng)
-    v: Flat = parameters.scales(flat) * random_units(np.random.default_rng(rng), flat.size)
-    if tangent is not None:
-        v = parameters.flatten(tangent, "tangent")
-    v = _landing(flat, v)
-    if not (np.isfinite(v).all() and v.any()):
-        raise ValueError(f"tangent must be finite and not zero, not {tangent!r:.60}")
+    v = _direction(parameters, flat, tangent, rng)
     with Progress(progress) as bar:
         objective = VectorObjective(
             f, parameters, args=args, max_nfev=max_nfev, on_evaluation=bar.evaluated, vectorized=bool(vectorized),
@@ -234,9 +224,9 @@ def taylor_test(
         except KeyboardInterrupt:
             objective.interrupted = True
             result = line.unmeasured(_cause(objective))
-    if resolution is not None:
-        result = replace(result, resolution=resolution)
-    result = replace(result, seconds=time.perf_counter() - started, recipe=recipe)
+    result = replace(
+        result, resolution=resolution or result.resolution, seconds=time.perf_counter() - started, recipe=recipe
+    )  # fmt: skip
     if objective.interrupted:
         raise GradientCheckInterrupted(result)
     return result
@@ -264,6 +254,18 @@ class _Line:
         offsets = np.stack([steps, -steps], axis=1).ravel()
         moved = self.objective.line(Rays(self.x, [self.v]), offsets) - f_x
         return moved.reshape(len(steps), 2, -1).swapaxes(0, 1)
+
+
+def _direction(parameters: Parameters, x: Flat, tangent: Any, rng: Any) -> Flat:
+    """The tangent, flat: as given, or random, each entry in its own scale. Raises ValueError for one of no use."""
+    if tangent is not None:
+        v = parameters.flatten(tangent, "tangent")
+    else:
+        v = parameters.scales(x) * random_units(np.random.default_rng(rng), x.size)
+    v = _landing(x, v)
+    if not (np.isfinite(v).all() and v.any()):
+        raise ValueError(f"tangent must be finite and not zero, not {tangent!r:.60}")
+    return v
 
 
 def _landing(x: Flat, v: Flat) -> Flat:

@@ -75,29 +75,24 @@ def combine(
     """
     if not reports:
         raise ValueError("reports must hold at least one report")
-    if functions is not None:
-        reports = {key: replace(report, functions=functions[key]) for key, report in reports.items()}
-    for key, name in (references or {}).items():
-        if key in reports:
-            reports = {**reports, key: _judged_by(reports[key], reports.get(name), name)}
-    calls = added(report.calls for report in reports.values())
+    reports = _prepared(reports, functions, references or {})
+    every = sorted(reports.items(), key=lambda keyed: SEVERITY[keyed[1].outcome])
+    worst, calls = every[0][1], added(report.calls for report in reports.values())
     nfev, ngev, *_ = calls.values()
-    order = sorted(reports, key=lambda key: SEVERITY[reports[key].outcome])
-    worst, interrupted = reports[order[0]], any(report.interrupted for report in reports.values())
+    interrupted = any(report.interrupted for report in reports.values())
     left = None if max_nfev is None else max_nfev - sum(map(_spent, reports.values()))
     missing = _missing(left_out, interrupted, max_nfev, left)
-    outcome, reason = worst.outcome, _reason(reports, order)
+    outcome, reason = worst.outcome, _reason(every)
     if outcome is Outcome.PASS and left_out:
         outcome, reason, missing = Outcome.INCONCLUSIVE, missing[0], []
-    every = [(key, reports[key]) for key in order]
     said = [f"{key}: {note}" for key, report in every for note in report.notes]
     others = [f"{key}: {report.reason}" for key, report in every[1:] if report.outcome is not Outcome.PASS]
     return replace(
         worst,
         outcome=outcome,
         reason=reason,
-        arrays=tuple(replace(a, name=f"{key}: {a.name}") for key, report in every for a in report.arrays),
-        wrong=tuple(replace(m, name=f"{key}: {m.name}") for key, report in every for m in report.wrong),
+        arrays=_named(every, "arrays"),
+        wrong=_named(every, "wrong"),
         diagnosis=tuple(f"{key}: {text}" for key, report in every for text in report.diagnosis),
         causes=tuple(cause for _, report in every for cause in report.causes),
         notes=(*others, *missing, *notes, *said),
@@ -110,9 +105,7 @@ def combine(
         detectable=max(report.detectable for report in reports.values()),
         seed=seed,
         call=call,
-        certificates=tuple(
-            replace(c, name=f"{key}: {c.name}") for key, report in every for c in report.certificates
-        ),
+        certificates=_named(every, "certificates"),
         interrupted=interrupted,
         evidence=None,
         recipe=None,
@@ -121,19 +114,40 @@ def combine(
     )
 
 
-def _reason(reports: Mapping[str, Report], order: Sequence[str]) -> str:
-    """Why they pass together, or what the worst of them says and how many do not pass. order : keys, worst first."""
-    worst = reports[order[0]]
+def _prepared(
+    reports: Mapping[str, Report],
+    functions: Mapping[str, tuple[str, ...]] | None,
+    references: Mapping[str, str],
+) -> Mapping[str, Report]:
+    """The reports, with the names that functions have here; by a derivative that is wrong nothing is judged."""
+    if functions is not None:
+        reports = {key: replace(report, functions=functions[key]) for key, report in reports.items()}
+    for key, name in references.items():
+        if key in reports:
+            reports = {**reports, key: _judged_by(reports[key], reports.get(name), name)}
+    return reports
+
+
+def _named(every: Sequence[tuple[str, Report]], part: str) -> tuple[Any, ...]:
+    """What is named in a part of the reports, with the key of its check in front."""
+    return tuple(
+        replace(one, name=f"{key}: {one.name}") for key, report in every for one in getattr(report, part)
+    )
+
+
+def _reason(every: Sequence[tuple[str, Report]]) -> str:
+    """Why they pass together, or what the worst of them, the first, says and how many do not pass."""
+    key, worst = every[0]
+    outcomes = [report.outcome for _, report in every]
     if worst.outcome is Outcome.PASS:
-        seen = max(report.detectable for report in reports.values())
-        named = f"{', '.join(order[:6])}{', ...' if len(order) > 6 else ''}"
-        first = f"all {len(order)} pass ({named})" if len(order) > 1 else f"{named} passes"
+        seen = max(report.detectable for _, report in every)
+        named = ", ".join([*(key for key, _ in every[:6]), *["..."] * (len(every) > 6)])
+        first = f"all {len(every)} pass ({named})" if len(every) > 1 else f"{named} passes"
         return f"{first}; a relative mistake of {seen:.2g} would have been seen"
-    outcomes = [report.outcome for report in reports.values()]
     failed, undecided = (outcomes.count(outcome) for outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE))
     parts = [f"{failed} wrong"] * (failed > 0) + [f"{undecided} undecided"] * (undecided > 0)
-    count = f" ({', '.join(parts)} of {len(reports)})" if len(reports) > 1 else ""
-    return f"{order[0]}: {worst.reason}{count}"
+    count = f" ({', '.join(parts)} of {len(every)})" if len(every) > 1 else ""
+    return f"{key}: {worst.reason}{count}"
 
 
 def _judged_by(report: Report, reference: Report | None, name: str) -> Report:
