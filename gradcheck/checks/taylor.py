@@ -217,16 +217,13 @@ def taylor_test(
             f, parameters, args=args, max_nfev=max_nfev, on_evaluation=bar.evaluated, vectorized=bool(vectorized),
             max_seconds=chosen.max_seconds, n_jobs=n_jobs,
         )  # fmt: skip
-        line = _Line(objective, flat, v, 2 if hessian is None else 3, rng)
+        line = _Line(objective, flat, v, 2 if hessian is None else 3, rng, resolution)
         try:
             bar.plan(USUAL)
-            result = _tested(line, derivative, hessian, args, resolution)
+            result = _tested(line, derivative, hessian, args)
         except KeyboardInterrupt:
-            objective.interrupted = True
-            result = line.unmeasured(_cause(objective))
-    result = replace(
-        result, resolution=resolution or result.resolution, seconds=time.perf_counter() - started, recipe=recipe
-    )  # fmt: skip
+            result = line.interrupted()
+    result = replace(result, seconds=time.perf_counter() - started, recipe=recipe)
     if objective.interrupted:
         raise GradientCheckInterrupted(result)
     return result
@@ -234,20 +231,26 @@ def taylor_test(
 
 @dataclass(frozen=True)
 class _Line:
-    """What is tested: f along v from x."""
+    """What is tested: f along v from x. resolution : as it was given."""
 
     objective: VectorObjective
     x: Flat
     v: Flat
     expected: int
     seed: Any
+    resolution: float | None
 
     def unmeasured(self, reason: str, outcome: Outcome = Outcome.INCONCLUSIVE) -> TaylorResult:
         """A result without remainders."""
         return TaylorResult(
             outcome, reason, math.nan, self.expected, (), (), (), False, tuple(self.v.tolist()),
-            self.objective.nfev, self.seed,
+            self.objective.nfev, self.seed, self.resolution or TaylorResult.resolution,
         )  # fmt: skip
+
+    def interrupted(self) -> TaylorResult:
+        """The result of a test that the user ended."""
+        self.objective.interrupted = True
+        return self.unmeasured(_cause(self.objective))
 
     def changes(self, steps: Values, f_x: Values) -> Values:
         """F(x + h v) - f(x) and f(x - h v) - f(x), (2, steps, m)."""
@@ -287,9 +290,7 @@ def _cause(objective: VectorObjective) -> str:
     return "the budget was used up: raise max_nfev (or max_seconds)"
 
 
-def _tested(
-    line: _Line, derivative: Any, hessian: Any, args: Sequence[Any], resolution: float | None
-) -> TaylorResult:
+def _tested(line: _Line, derivative: Any, hessian: Any, args: Sequence[Any]) -> TaylorResult:
     objective, flat, v = line.objective, line.x, line.v
     parameters = objective.parameters
     findings: list[Finding] = []
@@ -321,7 +322,7 @@ def _tested(
         return line.unmeasured("f has the same value at all steps along v")
     own = STEPS if (flat[v != 0] != 0).any() else None
     model = Model(f_x, slope, bend, line.expected, norm(v), own, noises)
-    tolerance = _tolerance(claim, noises, parameters, resolution)
+    tolerance = _tolerance(claim, noises, parameters, line.resolution)
     told = _told(line, model, steps, change, tolerance)
     if cut:
         return replace(told, outcome=Outcome.INCONCLUSIVE, reason=_cause(objective), linear=False)

@@ -106,10 +106,8 @@ def check(
     """
     from gradcheck.cli.tables import new_console, show_text
 
-    if save_file is not None and save_file.suffix != ".json":
-        raise BadInput(f"--save: FILE must end in .json, not {save_file.name!r}")
-    if plot_file is not None and plot_file.suffix not in FIGURES:
-        raise BadInput(f"--plot: FILE must end in {', '.join(FIGURES)}, not {plot_file.name!r}")
+    _check_suffix("--save", save_file, ".json")
+    _check_suffix("--plot", plot_file, *FIGURES)
     if seed < 0:
         raise BadInput(f"--seed must be 0 or more, not {seed}")
     json_file, html_file, plot_file, save_file = targets(
@@ -144,6 +142,11 @@ def check(
     outputs.make(show_text, new_console(stderr=STDOUT in (json_file, html_file)), _as_typed(str(report)))
     outputs.tell()
     return status
+
+
+def _check_suffix(option: str, file: Path | None, *allowed: str) -> None:
+    if file is not None and file.suffix not in allowed:
+        raise BadInput(f"{option}: FILE must end in {', '.join(allowed)}, not {file.name!r}")
 
 
 def _save(report: Report, path: Path) -> None:

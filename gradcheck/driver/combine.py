@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -73,18 +73,11 @@ def combine(
     left_out : the keys of checks that were not made, as too little of the budget was left or the user interrupted them.
     max_nfev : the budget of all of them. references : the check by whose derivative another one is judged, by the keys.
     """
-    if not reports:
-        raise ValueError("reports must hold at least one report")
     reports = _prepared(reports, functions, references or {})
     every = sorted(reports.items(), key=lambda keyed: SEVERITY[keyed[1].outcome])
     worst, calls = every[0][1], added(report.calls for report in reports.values())
     nfev, ngev, *_ = calls.values()
-    interrupted = any(report.interrupted for report in reports.values())
-    left = None if max_nfev is None else max_nfev - sum(map(_spent, reports.values()))
-    missing = _missing(left_out, interrupted, max_nfev, left)
-    outcome, reason = worst.outcome, _reason(every)
-    if outcome is Outcome.PASS and left_out:
-        outcome, reason, missing = Outcome.INCONCLUSIVE, missing[0], []
+    outcome, reason, missing = _decided(every, _missing(left_out, reports.values(), max_nfev))
     said = [f"{key}: {note}" for key, report in every for note in report.notes]
     others = [f"{key}: {report.reason}" for key, report in every[1:] if report.outcome is not Outcome.PASS]
     return replace(
@@ -106,7 +99,7 @@ def combine(
         seed=seed,
         call=call,
         certificates=_named(every, "certificates"),
-        interrupted=interrupted,
+        interrupted=any(report.interrupted for report in reports.values()),
         evidence=None,
         recipe=None,
         parts=tuple(every),
@@ -119,7 +112,12 @@ def _prepared(
     functions: Mapping[str, tuple[str, ...]] | None,
     references: Mapping[str, str],
 ) -> Mapping[str, Report]:
-    """The reports, with the names that functions have here; by a derivative that is wrong nothing is judged."""
+    """The reports, with the names that functions have here; by a derivative that is wrong nothing is judged.
+
+    Raises ValueError where there is none.
+    """
+    if not reports:
+        raise ValueError("reports must hold at least one report")
     if functions is not None:
         reports = {key: replace(report, functions=functions[key]) for key, report in reports.items()}
     for key, name in references.items():
@@ -133,6 +131,14 @@ def _named(every: Sequence[tuple[str, Report]], part: str) -> tuple[Any, ...]:
     return tuple(
         replace(one, name=f"{key}: {one.name}") for key, report in every for one in getattr(report, part)
     )
+
+
+def _decided(every: Sequence[tuple[str, Report]], missing: list[str]) -> tuple[Outcome, str, list[str]]:
+    """The outcome and why, and what is left to say of checks that were not made: without these none is a PASS."""
+    outcome = every[0][1].outcome
+    if outcome is Outcome.PASS and missing:
+        return Outcome.INCONCLUSIVE, missing[0], []
+    return outcome, _reason(every), missing
 
 
 def _reason(every: Sequence[tuple[str, Report]]) -> str:
@@ -172,14 +178,15 @@ def _spent(report: ReportData) -> int:
     return sum(_spent(part) for _, part in report.parts) if report.parts else report.nfev
 
 
-def _missing(left_out: Sequence[str], interrupted: bool, max_nfev: int | None, left: int | None) -> list[str]:
+def _missing(left_out: Sequence[str], made: Collection[Report], max_nfev: int | None) -> list[str]:
     """What to say about checks that were not made."""
     if not left_out:
         return []
     who = f"{left_out[0]} was" if len(left_out) == 1 else f"{left_out[0]} to {left_out[-1]} were"
-    if interrupted:
+    if any(report.interrupted for report in made):
         return [f"{who} not checked: the check was interrupted; start it again"]
-    if left is None or left >= LEAST_BUDGET:
+    left = math.inf if max_nfev is None else max_nfev - sum(map(_spent, made))
+    if left >= LEAST_BUDGET:
         return [f"{who} not checked: the time was used up; raise max_seconds"]
     text = f"of {max_nfev:,} evaluations {left:,} were left, and a check takes at least {LEAST_BUDGET}"
     return [f"{who} not checked: {text}; raise max_nfev"]
