@@ -142,13 +142,10 @@ def check_gradient(
     parameters, flat = Parameters.of(x)
     own = {"vectorized": vectorized, "hessian": hessian}
     recipe = Recipe.of("check_gradient", f, grad, parameters, flat, args, options.repeated | own, rng)
-    check_flag("vectorized", vectorized)
-    if vectorized and grad is True:
-        raise ValueError(
-            "vectorized=True takes the values of f alone: pass grad as a callable or an array, not True"
-        )
+    if vectorized is not False:
+        _check_vectorized(vectorized, grad)
     known = _examined(recipe, options, vectorized=bool(vectorized))
-    call = options.call("check_gradient(f, grad, x", args=tuple(args) or None, vectorized=vectorized or None)
+    call = options.call("check_gradient(f, grad, x", args=recipe.args or None, vectorized=vectorized or None)
     report = composed(known, parameters, options, started, call=call, recipe=recipe)
     pair_missing = grad is True and not report.arrays
     # Without the pair there is no grad to compare it with.
@@ -331,3 +328,11 @@ def _validate(f: Any, grad: Any) -> None:
     if isinstance(grad, Iterator):
         kind = type(grad).__name__
         raise TypeError(f"grad must be a callable, a gradient, or True; a {kind} is used up by reading it")
+
+
+def _check_vectorized(vectorized: Any, grad: Any) -> None:
+    check_flag("vectorized", vectorized)
+    if vectorized and grad is True:
+        raise ValueError(
+            "vectorized=True takes the values of f alone: pass grad as a callable or an array, not True"
+        )
