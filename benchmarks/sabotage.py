@@ -52,7 +52,7 @@ from reference import analytic, backprop, printed_code, published, scipy_oracle 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "gradcheck" / "textbook"
 MODULES = (
-    "numerical", "losses", "networks", "descent", "training", "structured", "mnist", "checkpoint",
+    "numerical", "losses", "activations", "networks", "descent", "training", "structured", "mnist", "checkpoint",
 )  # fmt: skip
 REASONS = Path(__file__).with_name("sabotage_reasons.toml")
 # The unit tests of each module.
@@ -148,14 +148,14 @@ BY_HAND: tuple[tuple[str, str, str], ...] = (
         "return cross_entropy_label(y, np.argmax(t, axis=-1))\n",
     ),
     ("losses", "DELTA = 1e-7", "DELTA = 1e-8"),
-    ("losses", "np.exp(a - np.max(a, axis=-1, keepdims=True))", "np.exp(a)"),
-    ("losses", "np.exp(a - np.max(a))", "np.exp(a)"),
+    ("activations", "np.exp(a - np.max(a, axis=-1, keepdims=True))", "np.exp(a)"),
+    ("activations", "np.exp(a - np.max(a))", "np.exp(a)"),
     (
-        "losses",
+        "activations",
         "exponentials / np.sum(exponentials, axis=-1, keepdims=True)",
         "exponentials / np.sum(exponentials)",
     ),
-    ("losses", "np.exp(np.where(a.real >= 0, -a, a))", "np.exp(-a)"),
+    ("activations", "np.exp(np.where(a.real >= 0, -a, a))", "np.exp(-a)"),
     (
         "networks",
         "np.random.default_rng(rng).standard_normal((2, 3))",
@@ -173,7 +173,7 @@ BY_HAND: tuple[tuple[str, str, str], ...] = (
     ("networks", '"W2": weight_init_std * generator.standard_normal', '"W2": generator.standard_normal'),
     ("networks", '+ self.params["b1"])', ")"),
     ("networks", ' + self.params["b2"])', ")"),
-    ("networks", "losses.sigmoid(np.dot", "np.tanh(np.dot"),
+    ("networks", "activations.sigmoid(np.dot", "np.tanh(np.dot"),
     (
         "networks",
         "return float(np.mean(y.argmax(axis=1) == labels))",

@@ -3,9 +3,12 @@
 What a case is made of stands in `gradcheck.cases.case`; `run_case` runs one, `discover` finds them.
 """
 
-from gradcheck.cases.case import Case, Context, Figure, Mistake, Quantity, Reference
+from gradcheck.cases.case import Case, Figure, Mistake, Quantity, Reference
+from gradcheck.cases.context import Context
 from gradcheck.cases.discovery import LoadedCase, discover
-from gradcheck.cases.run import CaseInterrupted, CaseResult, Row, SaveFigure, run_case
+from gradcheck.cases.figures import SaveFigure
+from gradcheck.cases.results import CaseInterrupted, CaseResult, Row
+from gradcheck.cases.run import run_case
 
 __all__ = [
     "Case",

@@ -13,7 +13,11 @@ from gradcheck.files import replacing
 FORMATS = ("png", "svg")
 
 
-def figure_writer(folder: Path, file_format: str) -> Callable[[str, Figure, Callable[[Any], None]], Path]:
+# save_figure(case name, figure, draw) -> the file written, or None where there is none
+SaveFigure = Callable[[str, Figure, Callable[[Any], None]], Path | None]
+
+
+def figure_writer(folder: Path, file_format: str) -> SaveFigure:
     """Return what `run_case` takes as `save_figure`: it writes FOLDER/CASE-FIGURE.png or .svg.
 
     The alternative text goes into the file as its description.

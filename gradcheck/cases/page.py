@@ -12,8 +12,9 @@ from typing import Any
 
 from gradcheck._version import __version__
 from gradcheck.cases.case import REFUSES, Figure
+from gradcheck.cases.figures import SaveFigure
+from gradcheck.cases.results import CaseResult
 from gradcheck.cases.rowtext import expected, shown, size
-from gradcheck.cases.run import CaseResult, SaveFigure
 from gradcheck.report.data import ReportData
 from gradcheck.report.drawings import Drawing, drawing, drawing_of
 from gradcheck.report.html import environment, figures, told_of
@@ -72,16 +73,6 @@ class Gallery:
         drawn = drawing(draw, title=figure.name, alt=words, key=f"{case}-{figure.name}")
         self.drawings.setdefault(case, []).append(drawn)
         return self.also(case, figure, draw) if self.also is not None else None
-
-
-@dataclass(frozen=True)
-class _Check:
-    """A check as the page shows it: what its dictionary says, and its figures."""
-
-    name: str
-    anchor: str
-    told: Mapping[str, Any]
-    drawings: tuple[Drawing, ...]
 
 
 def render(
@@ -143,8 +134,8 @@ def render(
         checks=checks,
         drawings=drawings or {},
         row_counts=_counts(row.outcome.value for row in rows),
-        check_counts=_counts(check.told["outcome"] for check in checks),
-        outcome=overall([*(row.outcome for row in rows), *(check.told["outcome"] for check in checks)]).value,
+        check_counts=_counts(check["told"]["outcome"] for check in checks),
+        outcome=overall([*(row.outcome for row in rows), *(check["told"]["outcome"] for check in checks)]).value,
         unsettled=[(at, r) for at, case, _ in cases for r in case.rows if r.outcome is not Outcome.PASS],
         seconds=sum(result.seconds for result in case_results),
         versions=_versions(),
@@ -164,7 +155,8 @@ def _name(report: Mapping[str, Any] | Report, k: int) -> str:
     return str(name or f"check {k}")
 
 
-def _checks(named: Sequence[tuple[str, dict[str, Any], ReportData | None]]) -> list[_Check]:
+def _checks(named: Sequence[tuple[str, dict[str, Any], ReportData | None]]) -> list[dict[str, Any]]:
+    """Each check as the page shows it: its name, its anchor, what its dictionary says, and its figures."""
     drawable = [k for k, (_, told, report) in enumerate(named) if report is not None or "drawings" in told]
     drawable.sort(key=lambda k: named[k][1]["outcome"] == Outcome.PASS.value)
     chosen = set(drawable[:DRAWN])
@@ -176,7 +168,7 @@ def _checks(named: Sequence[tuple[str, dict[str, Any], ReportData | None]]) -> l
             # What this process draws goes in as it is; what comes in a dictionary may be anybody's.
             given = filter(None, map(drawing_of, told.get("drawings", ())))
             drawn = figures(report, anchor) if report is not None else given
-        checks.append(_Check(name, anchor, told, tuple(drawn)))
+        checks.append({"name": name, "anchor": anchor, "told": told, "drawings": tuple(drawn)})
     return checks
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gradcheck.cases.comparison import show_number
-from gradcheck.cases.run import Row
+from gradcheck.cases.results import Row
 
 # More entries than this are told by the worst one.
 LISTED = 4

@@ -109,13 +109,7 @@ def check_adjoint(
     # A Generator as it is now: what repeats the check draws the same pairs.
     drawn_with = copy.deepcopy(rng)
     with Progress(progress) as bar:
-        calls = Calls(max_nfev, chosen.max_seconds, bar)
-        a = Operator(forward, numbers(x, "x"), "forward", "y", calls)
-        answer = y if y is not None else a(a.random(generator)).astype(a.returns)
-        b = Operator(
-            adjoint, numbers(answer, "y" if y is not None else "what forward returns"), "adjoint", "x", calls
-        )
-        a.answer, b.answer = b.given.shape, a.given.shape
+        a, b = _operators(forward, adjoint, x, y, generator, Calls(max_nfev, chosen.max_seconds, bar))
         eps = max(float(np.finfo(v.dtype).eps) for v in (a.given, b.given))
         usual = DEFAULT_RESOLUTION["float32" if eps > 1e-10 else "float64"]
         tolerance = Tolerance(chosen.rtol or 0.0, 0.0, chosen.resolution or usual)
@@ -134,6 +128,19 @@ def check_adjoint(
     options = {"y": y, "pairs": pairs, "rtol": rtol, "resolution": resolution, "max_nfev": max_nfev}
     recipe = Recipe.of("check_adjoint", forward, adjoint, *Parameters.of(a.given), (), options, drawn_with)
     return finished(report, recipe)
+
+
+def _operators(
+    forward: Any, adjoint: Any, x: Any, y: Any, generator: np.random.Generator, calls: Calls
+) -> tuple[Operator, Operator]:
+    """The two, each with what the other one takes as the shape of its answers."""
+    a = Operator(forward, numbers(x, "x"), "forward", "y", calls)
+    answer = y if y is not None else a(a.random(generator)).astype(a.returns)
+    b = Operator(
+        adjoint, numbers(answer, "y" if y is not None else "what forward returns"), "adjoint", "x", calls
+    )
+    a.answer, b.answer = b.given.shape, a.given.shape
+    return a, b
 
 
 @dataclass

@@ -178,14 +178,9 @@ class DotProduct:
             # Of opposite signs in each entry, so that a modulus, too, is seen not to be linear.
             other = np.where(one.real * other.real > 0, -other, other)
             first, again, second = operator(one), operator(one), operator(other)
-            if first.shape != operator.answer or first.dtype.kind not in "fciub":
-                text = f"{name} returns shape {first.shape} where {operator.answers} has {operator.answer}"
-                return Finding(text, Outcome.FAIL)
-            if first.dtype.kind == "c" and not partner.is_complex:
-                text = f"{name} returns complex numbers where {operator.answers} is real"
-                return Finding(
-                    f"{text}: return the real part, or pass a complex {operator.answers}", Outcome.FAIL
-                )
+            misfit = _misfit(operator, partner, first)
+            if misfit is not None:
+                return misfit
             both = operator(one + other)
             if not all(np.isfinite(v).all() for v in (first, second, both)):
                 return Finding(f"{name} returns nan or inf", Outcome.FAIL)
@@ -312,6 +307,18 @@ class DotProduct:
         analytic, numerical = ((v.imag if imaginary else v.real) / size for v in (pair.right, pair.left))
         name += ".imag" if imaginary else ""
         return Mismatch(name, (i, j), i * x.size + j, analytic, numerical, pair.error / size)
+
+
+def _misfit(operator: Operator, partner: Operator, answer: Array) -> Finding | None:
+    """Why an answer is no argument of the other operator; None for one that is."""
+    name = operator.name
+    if answer.shape != operator.answer or answer.dtype.kind not in "fciub":
+        text = f"{name} returns shape {answer.shape} where {operator.answers} has {operator.answer}"
+        return Finding(text, Outcome.FAIL)
+    if answer.dtype.kind == "c" and not partner.is_complex:
+        text = f"{name} returns complex numbers where {operator.answers} is real"
+        return Finding(f"{text}: return the real part, or pass a complex {operator.answers}", Outcome.FAIL)
+    return None
 
 
 def _not_linear(name: str, off: float) -> Finding:

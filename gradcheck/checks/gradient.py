@@ -17,7 +17,7 @@ from gradcheck.diagnosis.along import Along
 from gradcheck.diagnosis.explanations import Diagnosis, diagnose
 from gradcheck.diagnosis.scope import Subject
 from gradcheck.driver.examine import examine
-from gradcheck.driver.known import Question
+from gradcheck.driver.known import Known, Question
 from gradcheck.driver.listening import listener
 from gradcheck.driver.options import (
     GivenToGradients,
@@ -142,39 +142,35 @@ def check_gradient(
     parameters, flat = Parameters.of(x)
     own = {"vectorized": vectorized, "hessian": hessian}
     recipe = Recipe.of("check_gradient", f, grad, parameters, flat, args, options.repeated | own, rng)
-    check_flag("vectorized", vectorized)
-    if vectorized and grad is True:
-        raise ValueError(
-            "vectorized=True takes the values of f alone: pass grad as a callable or an array, not True"
-        )
-    room = room_within(bounds, parameters, flat)
-    with Progress(progress) as bar:
+    if vectorized is not False:
+        _check_vectorized(vectorized, grad)
+    known = _examined(recipe, options, vectorized=bool(vectorized))
+    call = options.call("check_gradient(f, grad, x", args=recipe.args or None, vectorized=vectorized or None)
+    report = composed(known, parameters, options, started, call=call, recipe=recipe)
+    pair_missing = grad is True and not report.arrays
+    # Without the pair there is no grad to compare it with.
+    if hessian is not None and not (report.interrupted or pair_missing):
+        return finished(and_hessian(report, f, grad, hessian, x, args, options), recipe)
+    return finished(report)
+
+
+def _examined(recipe: Recipe, options: Options, *, vectorized: bool) -> Known:
+    """What is known of the gradient at the end of the check; an interruption leaves what was known by then."""
+    grad, parameters, flat, args = recipe.grad, recipe.parameters, recipe.flat, recipe.args
+    room = room_within(options.bounds, parameters, flat)
+    with Progress(options.progress) as bar:
         objective = Objective(
-            f,
-            parameters,
-            args=args,
-            has_gradient=grad is True,
-            max_nfev=max_nfev,
-            on_evaluation=bar.evaluated if progress else None,
-            vectorized=bool(vectorized),
-            max_seconds=options.max_seconds,
-            n_jobs=n_jobs,
-        )
+            recipe.f, parameters, args=args, has_gradient=grad is True, max_nfev=options.max_nfev,
+            on_evaluation=bar.evaluated if options.progress else None, vectorized=vectorized,
+            max_seconds=options.max_seconds, n_jobs=options.n_jobs,
+        )  # fmt: skip
         question = Question(
-            flat, options.tolerances, method, options.confidence, subgradient, room, rng,
-            inspect=lambda repeat: inspect(objective, recipe.grad, flat, args, repeat=repeat, room=room),
+            flat, options.tolerances, options.method, options.confidence, options.subgradient, room, options.rng,
+            inspect=lambda repeat: inspect(objective, grad, flat, args, repeat=repeat, room=room),
             repeat=lambda inspection: inspect_again(objective, inspection, flat, room),
             explain=partial(_explain, grad, args),
         )  # fmt: skip
-        known = examine(objective, question, bar)
-    call = options.call("check_gradient(f, grad, x", args=tuple(args) or None, vectorized=vectorized or None)
-    report = composed(known, parameters, options, started, call=call, recipe=recipe)
-    pair_missing = grad is True and not report.arrays
-    if hessian is not None and not (
-        report.interrupted or pair_missing
-    ):  # else there is no grad to compare it with
-        return finished(and_hessian(report, f, grad, hessian, x, args, options), recipe)
-    return finished(report)
+        return examine(objective, question, bar)
 
 
 def _explain(
@@ -332,3 +328,11 @@ def _validate(f: Any, grad: Any) -> None:
     if isinstance(grad, Iterator):
         kind = type(grad).__name__
         raise TypeError(f"grad must be a callable, a gradient, or True; a {kind} is used up by reading it")
+
+
+def _check_vectorized(vectorized: Any, grad: Any) -> None:
+    check_flag("vectorized", vectorized)
+    if vectorized and grad is True:
+        raise ValueError(
+            "vectorized=True takes the values of f alone: pass grad as a callable or an array, not True"
+        )

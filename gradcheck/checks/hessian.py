@@ -80,6 +80,18 @@ def check_hessian(
     return finished(judge_jacobian(problem, chosen, after=partial(asymmetry, chosen), call=call), recipe)
 
 
+def gradient_alone(f: Any, grad: Any, parameters: Parameters) -> Callable[..., Any]:
+    """The gradient as a function that returns nothing else, of f and grad as `check_gradient` takes them."""
+
+    def gradient(x: Any, *args: Any) -> Any:
+        result = f(x, *args) if grad is True else grad(x, *args)
+        if grad is True and not isinstance(result, tuple | list):
+            raise TypeError(f"with grad=True f must return (value, gradient); it returned {result!r:.60}")
+        return result[1] if grad is True or is_pair(result, parameters) else result
+
+    return gradient
+
+
 def flat_gradient(
     grad: Callable[..., Any], parameters: Parameters, *, vectorized: bool = False
 ) -> Callable[..., Any]:
@@ -180,12 +192,7 @@ def and_hessian(
     f, grad
         as `check_gradient` takes them.
     """
-    parameters, _ = Parameters.of(x)
-
-    def gradient(at: Any, *more: Any) -> Any:
-        result = f(at, *more) if grad is True else grad(at, *more)
-        return result[1] if grad is True or is_pair(result, parameters) else result
-
+    gradient = gradient_alone(f, grad, Parameters.of(x)[0])
     same = {
         name: getattr(options, name)
         for name in ("rtol", "atol", "resolution", "bounds", "rng", "n_jobs", "progress")

@@ -143,10 +143,7 @@ def judge_jacobian(
     """
     started = time.perf_counter()
     parameters, x = problem.parameters, problem.x
-    if any(b.is_complex for b in parameters.blocks):
-        raise TypeError(
-            "x is complex; the Jacobian of real parameters alone is checked: pass real and imaginary parts"
-        )
+    _refuse_complex(parameters)
     with Progress(options.progress) as bar:
         objective = VectorObjective(
             problem.f, parameters, args=problem.args, on_evaluation=bar.evaluated, max_nfev=options.max_nfev,
@@ -179,6 +176,13 @@ def judge_jacobian(
         text = "interrupted before it was done: start it again"
         report = replace(report, outcome=Outcome.INCONCLUSIVE, reason=text)
     return report
+
+
+def _refuse_complex(parameters: Parameters) -> None:
+    if any(b.is_complex for b in parameters.blocks):
+        raise TypeError(
+            "x is complex; the Jacobian of real parameters alone is checked: pass real and imaginary parts"
+        )
 
 
 def composed(known: Known, names: Parameters, options: Options, started: float, **more: Any) -> Report:

@@ -17,10 +17,11 @@ import numpy as np
 
 from gradcheck._typing import Flat
 from gradcheck.checks.gradient import check_gradient
+from gradcheck.checks.hessian import gradient_alone
 from gradcheck.driver.options import GivenToGradients, told, with_options_of
 from gradcheck.errors import GradientCheckInterrupted, GradientError
 from gradcheck.function.arithmetic import own_arithmetic
-from gradcheck.function.contract import check_callables, is_pair
+from gradcheck.function.contract import check_callables
 from gradcheck.mutations import Mutation, standard_mutations
 from gradcheck.numerics.tangents import root_mean_square
 from gradcheck.parameters.tree import Parameters
@@ -153,12 +154,10 @@ def power(
     # Of many entries few points are asked for twice, and their digests take as long as many an f.
     again = memory.recall if flat.size <= REMEMBERED else memory.value
 
+    alone = gradient_alone(f, grad, parameters)
+
     def gradient_of(point: Any) -> Any:
-        function = f if grad is True else grad
-        result = function(point, *asked.get("args", ()))
-        if grad is True and not isinstance(result, tuple | list):
-            raise TypeError(f"with grad=True f must return (value, gradient); it returned {result!r:.60}")
-        return result[1] if grad is True or is_pair(result, parameters) else result
+        return alone(point, *asked.get("args", ()))
 
     is_callable = grad is True or callable(grad)
     given = gradient_of(parameters.unflatten(flat.copy())) if is_callable else grad
@@ -171,8 +170,7 @@ def power(
         for mutation, s in zip(mutations, seeds, strict=True):
             planted.append(scene.plant(mutation, np.random.default_rng(s)))
     except KeyboardInterrupt:
-        known = Power(report, tuple(planted), memory.nfev, interrupted=True)
-        raise GradientCheckInterrupted(known) from None
+        raise GradientCheckInterrupted(Power(report, tuple(planted), memory.nfev, interrupted=True)) from None
     return Power(report, tuple(planted), memory.nfev)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from numbers import Integral
@@ -12,15 +13,8 @@ from typing import Any, Unpack
 import numpy as np
 
 from gradcheck.checks.gradient import check_gradient
-from gradcheck.driver.combine import combine, in_turn
-from gradcheck.driver.options import (
-    GivenToGradients,
-    Options,
-    call_text,
-    finished,
-    told,
-    with_options_of,
-)
+from gradcheck.driver.combine import SEVERITY, combine, in_turn
+from gradcheck.driver.options import GivenToGradients, Options, call_text, finished, told, with_options_of
 from gradcheck.function.arithmetic import callers_arithmetic, own_arithmetic
 from gradcheck.numerics.tangents import generator_of
 from gradcheck.parameters.tree import Parameters
@@ -67,13 +61,9 @@ def check_points(
     Options.of(budget)  # refuses what is none
     generator = generator_of(rng)
     number = _number_of(points, count)
-    chosen: list[Any] = []
-    seeds = generator
-    if callable(points):
-        # Of their own, so that the points are the same whatever is asked of them.
-        seeds = np.random.default_rng(copy.deepcopy(generator).integers(2**62))
-    else:
-        chosen = [_read(x, f"points[{k}]") for k, x in enumerate(points)]
+    # A sampler's seeds are drawn apart, so that the points are the same whatever is asked of them.
+    seeds = np.random.default_rng(copy.deepcopy(generator).integers(2**62)) if callable(points) else generator
+    chosen = [] if callable(points) else [_read(x, f"points[{k}]") for k, x in enumerate(points)]
     # What repeats it has these points, and seeds drawn as they are drawn now.
     again = copy.deepcopy(seeds)
     each = {name: value for name, value in given.items() if name not in budget}
@@ -89,8 +79,23 @@ def check_points(
             error.add_note(f"gradcheck: at point {k}")
             raise
 
-    try:
+    with _one_array_told(points):
         made = in_turn(((f"point {k}", partial(check, k)) for k in range(number)), **budget)
+    drawn = {"count": number if callable(points) else None}
+    report = _as_one(
+        list(made.values()), number, seed=rng, call=call_text("check_points(f, grad, points", drawn | given, rng),
+        max_nfev=budget["max_nfev"],
+    )  # fmt: skip
+    args = given.pop("args", ())
+    recipe = Recipe.of("check_points", f, grad, *Parameters.of(chosen), args, given, again)
+    return finished(report, recipe)
+
+
+@contextmanager
+def _one_array_told(points: Any) -> Iterator[None]:
+    """What is raised where one point is given in the place of several says so."""
+    try:
+        yield
     except TypeError as error:
         if isinstance(points, np.ndarray) and points.ndim == 1:
             raise TypeError(
@@ -98,7 +103,10 @@ def check_points(
                 "for that one point pass points=[x]"
             ) from error
         raise
-    reports = list(made.values())
+
+
+def _as_one(reports: Sequence[Report], number: int, *, seed: Any, call: str, max_nfev: int | None) -> Report:
+    """The report of all points from those of each; number : how many there were to be."""
     by_severity = sorted(range(len(reports)), key=lambda k: -_badness(reports[k]))
     kinks = sum(_on_kink(report) for report in reports)
     passed = sum(report.outcome is Outcome.PASS for report in reports)
@@ -106,12 +114,10 @@ def check_points(
     notes = [f"{passed} of {of_all} {'passes' if passed == 1 else 'pass'}"]
     if kinks:
         notes.append(f"{kinks} of {of_all} {'lies on a kink' if kinks == 1 else 'lie on kinks'} of f")
-    drawn = {"count": number if callable(points) else None}
     not_made = dict.fromkeys(f"point {k}" for k in (len(reports), number - 1) if len(reports) <= k < number)
     report = combine(
-        {f"point {k}": reports[k] for k in by_severity}, method=reports[0].method, seed=rng,
-        call=call_text("check_points(f, grad, points", drawn | given, rng), notes=tuple(notes),
-        left_out=list(not_made), max_nfev=budget["max_nfev"],
+        {f"point {k}": reports[k] for k in by_severity}, method=reports[0].method, seed=seed, call=call,
+        notes=tuple(notes), left_out=list(not_made), max_nfev=max_nfev,
     )  # fmt: skip
     reason = report.reason
     if report.outcome is Outcome.PASS:
@@ -119,9 +125,7 @@ def check_points(
         where = f"all {len(reports)} points" if len(reports) > 1 else "the one point"
         reason = f"the gradient passes at {where}; {seen}"
     wrong = tuple(replace(m, name=f"{m.name} at point {k}") for k in by_severity for m in reports[k].wrong)
-    args = given.pop("args", ())
-    recipe = Recipe.of("check_points", f, grad, *Parameters.of(chosen), args, given, again)
-    return finished(replace(report, reason=reason, arrays=_together(reports), wrong=wrong), recipe)
+    return replace(report, reason=reason, arrays=_together(reports), wrong=wrong)
 
 
 def _number_of(points: Any, count: Any) -> int:
@@ -162,8 +166,7 @@ def _read(x: Any, name: str) -> Any:
 def _badness(report: Report) -> float:
     """Failures by their relative error, then what is undecided, then what passes."""
     error = report.max_error if np.isfinite(report.max_error) else 0.0
-    rank = {Outcome.FAIL: 2.0, Outcome.INCONCLUSIVE: 1.0, Outcome.PASS: 0.0}[report.outcome]
-    return rank + error / (1.0 + error) * 0.5
+    return 2.0 - SEVERITY[report.outcome] + error / (1.0 + error) * 0.5
 
 
 def _on_kink(report: Report) -> bool:

@@ -62,21 +62,10 @@ def check_problem(
         with 24 evaluations left, or more.
     """
     check_callables(fun=fun)
-    for name, value in (("x0", x0), ("args", args)):
-        if callable(value):
-            called = getattr(value, "__name__", type(value).__name__)
-            raise TypeError(
-                f"{name} is the function {called}; derivatives are given by name, as jac={called}"
-            )
+    _no_function(x0=x0, args=args)
     args = args if isinstance(args, tuple) else (args,)
     bounds = options.get("bounds")
-    try:
-        start = np.atleast_1d(as_array(x0))
-    except (ValueError, TypeError) as error:
-        raise TypeError(f"x0 cannot be read as an array: {error}") from None
-    with naming(x="x0"):
-        Parameters.of(start)
-    x0, notes = _inside(start, bounds)
+    x0, notes = _start(x0, bounds)
     chosen = Options.of(options)
     recipe = chosen.recipe(
         "check_problem", fun, jac, x0, args, hess=hess, hessp=hessp, constraints=constraints
@@ -89,22 +78,9 @@ def check_problem(
     if not checks:
         more = f" ({'; '.join(notes)})" if notes else ""
         raise ValueError(f"there is nothing to check: give jac, hess, hessp, or constraints with jac{more}")
-    told_of = {
-        "jac": jac,
-        "hess": hess,
-        "hessp": hessp,
-        "bounds": bounds,
-        "constraints": _as_list(constraints),
-    }
-    functions: dict[str, tuple[str, ...]] = {}
-    references: dict[str, str] = {}
-    for key in checks:
-        of, dot, what = key.rpartition(".")
-        function = "fun" if what == "jac" or (jac is True and not of) else "jac"
-        functions[key] = (f"{of}{dot}{function}", key)
-        if what != "jac":
-            references[key] = f"{of}{dot}jac"
-    shown = [f"{name}={name}" for name, value in told_of.items() if value is not None and value != []]
+    functions, references = _named(checks, jac)
+    given = {"jac": jac, "hess": hess, "hessp": hessp, "bounds": bounds, "constraints": _as_list(constraints)}
+    shown = [f"{name}={name}" for name, value in given.items() if value is not None and value != []]
     reports = {
         key: replace(report, reason=_as_given(report, functions[key]))
         for key, report in in_turn(checks.items(), **budget).items()
@@ -117,6 +93,29 @@ def check_problem(
     return finished(report, recipe)
 
 
+def _no_function(**arguments: Any) -> None:
+    """Raise TypeError where one of them is a function: a derivative in the place that other checks have for it."""
+    for name, value in arguments.items():
+        if callable(value):
+            called = getattr(value, "__name__", type(value).__name__)
+            raise TypeError(
+                f"{name} is the function {called}; derivatives are given by name, as jac={called}"
+            )
+
+
+def _named(checks: Checks, jac: Any) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    """What the functions of each check are called, and which check judges what another one takes to be right."""
+    functions: dict[str, tuple[str, ...]] = {}
+    references: dict[str, str] = {}
+    for key in checks:
+        of, dot, what = key.rpartition(".")
+        function = "fun" if what == "jac" or (jac is True and not of) else "jac"
+        functions[key] = (f"{of}{dot}{function}", key)
+        if what != "jac":
+            references[key] = f"{of}{dot}jac"
+    return functions, references
+
+
 def _as_given(report: Report, functions: tuple[str, ...]) -> str:
     """The reason, in which functions that nothing could be measured of have the names that SciPy has for them."""
     if report.arrays:
@@ -125,8 +124,14 @@ def _as_given(report: Report, functions: tuple[str, ...]) -> str:
     return renamed(report.reason, {"f": fun, "grad": derivative})
 
 
-def _inside(x0: Any, bounds: Any) -> tuple[Any, list[str]]:
-    """x0 within its bounds, and a note where it was moved."""
+def _start(x0: Any, bounds: Any) -> tuple[Any, list[str]]:
+    """x0 as an array within its bounds, and a note where it was moved."""
+    try:
+        x0 = np.atleast_1d(as_array(x0))
+    except (ValueError, TypeError) as error:
+        raise TypeError(f"x0 cannot be read as an array: {error}") from None
+    with naming(x="x0"):
+        Parameters.of(x0)
     if bounds is None:
         return x0, []
     if isinstance(bounds, Bounds):

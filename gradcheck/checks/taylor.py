@@ -205,37 +205,24 @@ def taylor_test(
         raise TypeError("derivative must be a callable or a derivative, not None")
     check_flag("vectorized", vectorized)
     chosen = Options(
-        resolution=resolution,
-        max_nfev=max_nfev,
-        max_seconds=max_seconds,
-        n_jobs=n_jobs,
-        progress=progress,
-        rng=rng,
-    )
+        resolution=resolution, max_nfev=max_nfev, max_seconds=max_seconds, n_jobs=n_jobs, progress=progress, rng=rng
+    )  # fmt: skip
     parameters, flat = Parameters.of(x)
     own = {"tangent": tangent, "hessian": hessian, "resolution": resolution, "vectorized": bool(vectorized),
            "max_nfev": max_nfev}  # fmt: skip
     recipe = Recipe.of("taylor_test", f, derivative, parameters, flat, args, own, rng)
-    v: Flat = parameters.scales(flat) * random_units(np.random.default_rng(rng), flat.size)
-    if tangent is not None:
-        v = parameters.flatten(tangent, "tangent")
-    v = _landing(flat, v)
-    if not (np.isfinite(v).all() and v.any()):
-        raise ValueError(f"tangent must be finite and not zero, not {tangent!r:.60}")
+    v = _direction(parameters, flat, tangent, rng)
     with Progress(progress) as bar:
         objective = VectorObjective(
             f, parameters, args=args, max_nfev=max_nfev, on_evaluation=bar.evaluated, vectorized=bool(vectorized),
             max_seconds=chosen.max_seconds, n_jobs=n_jobs,
         )  # fmt: skip
-        line = _Line(objective, flat, v, 2 if hessian is None else 3, rng)
+        line = _Line(objective, flat, v, 2 if hessian is None else 3, rng, resolution)
         try:
             bar.plan(USUAL)
-            result = _tested(line, derivative, hessian, args, resolution)
+            result = _tested(line, derivative, hessian, args)
         except KeyboardInterrupt:
-            objective.interrupted = True
-            result = line.unmeasured(_cause(objective))
-    if resolution is not None:
-        result = replace(result, resolution=resolution)
+            result = line.interrupted()
     result = replace(result, seconds=time.perf_counter() - started, recipe=recipe)
     if objective.interrupted:
         raise GradientCheckInterrupted(result)
@@ -244,26 +231,44 @@ def taylor_test(
 
 @dataclass(frozen=True)
 class _Line:
-    """What is tested: f along v from x."""
+    """What is tested: f along v from x. resolution : as it was given."""
 
     objective: VectorObjective
     x: Flat
     v: Flat
     expected: int
     seed: Any
+    resolution: float | None
 
     def unmeasured(self, reason: str, outcome: Outcome = Outcome.INCONCLUSIVE) -> TaylorResult:
         """A result without remainders."""
         return TaylorResult(
             outcome, reason, math.nan, self.expected, (), (), (), False, tuple(self.v.tolist()),
-            self.objective.nfev, self.seed,
+            self.objective.nfev, self.seed, self.resolution or TaylorResult.resolution,
         )  # fmt: skip
+
+    def interrupted(self) -> TaylorResult:
+        """The result of a test that the user ended."""
+        self.objective.interrupted = True
+        return self.unmeasured(_cause(self.objective))
 
     def changes(self, steps: Values, f_x: Values) -> Values:
         """F(x + h v) - f(x) and f(x - h v) - f(x), (2, steps, m)."""
         offsets = np.stack([steps, -steps], axis=1).ravel()
         moved = self.objective.line(Rays(self.x, [self.v]), offsets) - f_x
         return moved.reshape(len(steps), 2, -1).swapaxes(0, 1)
+
+
+def _direction(parameters: Parameters, x: Flat, tangent: Any, rng: Any) -> Flat:
+    """The tangent, flat: as given, or random, each entry in its own scale. Raises ValueError for one of no use."""
+    if tangent is not None:
+        v = parameters.flatten(tangent, "tangent")
+    else:
+        v = parameters.scales(x) * random_units(np.random.default_rng(rng), x.size)
+    v = _landing(x, v)
+    if not (np.isfinite(v).all() and v.any()):
+        raise ValueError(f"tangent must be finite and not zero, not {tangent!r:.60}")
+    return v
 
 
 def _landing(x: Flat, v: Flat) -> Flat:
@@ -285,9 +290,7 @@ def _cause(objective: VectorObjective) -> str:
     return "the budget was used up: raise max_nfev (or max_seconds)"
 
 
-def _tested(
-    line: _Line, derivative: Any, hessian: Any, args: Sequence[Any], resolution: float | None
-) -> TaylorResult:
+def _tested(line: _Line, derivative: Any, hessian: Any, args: Sequence[Any]) -> TaylorResult:
     objective, flat, v = line.objective, line.x, line.v
     parameters = objective.parameters
     findings: list[Finding] = []
@@ -319,7 +322,7 @@ def _tested(
         return line.unmeasured("f has the same value at all steps along v")
     own = STEPS if (flat[v != 0] != 0).any() else None
     model = Model(f_x, slope, bend, line.expected, norm(v), own, noises)
-    tolerance = _tolerance(claim, noises, parameters, resolution)
+    tolerance = _tolerance(claim, noises, parameters, line.resolution)
     told = _told(line, model, steps, change, tolerance)
     if cut:
         return replace(told, outcome=Outcome.INCONCLUSIVE, reason=_cause(objective), linear=False)

@@ -150,50 +150,61 @@ def judge_vjp(
     vectorized: bool,
 ) -> Report:
     """The check behind `check_vjp`; f_x : what f returned at x, in a call that counts."""
-    single = at_one_point(f, pull.parameters) if vectorized else f
-    mix, looks = None, 0
-    rounding: Flat = np.zeros(1)
     if pull.outputs > GROUPS_UP_TO and f_x.dtype.kind in "fiub":
-        looks = LOOKS
-        try:
-            mix, rounding = _random_cotangents(single, pull, f_x, options)
-        except KeyboardInterrupt:
-            mix, f = np.ones((MIXED, pull.outputs)), _interrupting  # the check itself makes the report of it
+        report = _mixed(f, pull, f_x, options, call, vectorized=vectorized)
+    else:
+        problem = Problem(
+            f, pull.jacobian, pull.parameters, pull.x, pull.args, what="vjp", spent=1, vectorized=vectorized
+        )
+        report = judge_jacobian(problem, options, call=call, extra=pull.findings)
+    return replace(report, ngev=pull.calls)
+
+
+def _mixed(
+    f: Callable[..., Any],
+    pull: Pullback,
+    f_x: Any,
+    options: Options,
+    call: str,
+    *,
+    vectorized: bool,
+) -> Report:
+    """The check of many rows: random cotangents stand for them, until these say that something is wrong."""
+    single = at_one_point(f, pull.parameters) if vectorized else f
+    try:
+        mix, rounding = _random_cotangents(single, pull, f_x, options)
+    except KeyboardInterrupt:
+        # The check itself makes the report of it.
+        mix, rounding, f = np.ones((MIXED, pull.outputs)), np.zeros(1), _interrupting
 
     def mixed(tree: Any, *args: Any) -> Any:
         values = f(tree, *args)
-        if mix is None:
-            return values
         with np.errstate(all="ignore"):  # the sum is ours, not f's
             rows = np.asarray(values, np.float64)
             return mix @ (rows.reshape(pull.outputs, -1) if vectorized else rows.ravel())
 
-    jac = pull.jacobian if mix is None else lambda *_: pull.rows(mix)
     problem = Problem(
-        mixed, jac, pull.parameters, pull.x, pull.args, what="vjp", symbol="J" if mix is None else "UJ",
-        spent=1 + looks, rounding=rounding, vectorized=vectorized,
+        mixed, lambda *_: pull.rows(mix), pull.parameters, pull.x, pull.args, what="vjp", symbol="UJ",
+        spent=1 + LOOKS, rounding=rounding, vectorized=vectorized,
     )  # fmt: skip
     report = judge_jacobian(problem, options, call=call, extra=pull.findings)
-    if mix is not None and report.outcome is Outcome.FAIL and report.wrong:
+    if report.outcome is Outcome.FAIL and report.wrong:
         report, whole = _every_row(report, f, pull, options, call)
         if whole:
-            return replace(report, ngev=pull.calls)
-    if mix is not None:
-        # What is said of the mixed rows is kept where it holds for those of J.
-        report = replace(report, causes=unmixed(report.causes, MIXED, pull.outputs))
-        if report.outcome is Outcome.FAIL and report.wrong and not report.interrupted:
-            try:
-                report = _rows_named(report, single, pull, options, mix[0])
-            except KeyboardInterrupt:
-                report = replace(report, interrupted=True)
-        shape = (pull.outputs, pull.x.size)
-        stand = f"{MIXED} random cotangents, the rows of U, stand for all {pull.outputs:,} outputs of f"
-        arrays = tuple(replace(a, shape=shape, name="J") for a in report.arrays)
-        report = replace(
-            report, arrays=arrays, notes=(stand, *report.notes),
-            diagnosis=tuple(cause_sentence(cause) for cause in report.causes),
-        )  # fmt: skip
-    return replace(report, ngev=pull.calls)
+            return report
+    # What is said of the mixed rows is kept where it holds for those of J.
+    report = replace(report, causes=unmixed(report.causes, MIXED, pull.outputs))
+    if report.outcome is Outcome.FAIL and report.wrong and not report.interrupted:
+        try:
+            report = _rows_named(report, single, pull, options, mix[0])
+        except KeyboardInterrupt:
+            report = replace(report, interrupted=True)
+    stand = f"{MIXED} random cotangents, the rows of U, stand for all {pull.outputs:,} outputs of f"
+    arrays = tuple(replace(a, shape=(pull.outputs, pull.x.size), name="J") for a in report.arrays)
+    return replace(
+        report, arrays=arrays, notes=(stand, *report.notes),
+        diagnosis=tuple(cause_sentence(cause) for cause in report.causes),
+    )  # fmt: skip
 
 
 def _every_row(

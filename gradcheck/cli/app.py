@@ -36,9 +36,11 @@ from gradcheck.results.words import short
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gradcheck.cases.case import Context
+    from gradcheck.cases.context import Context
     from gradcheck.cases.discovery import LoadedCase
-    from gradcheck.cases.run import CaseResult, SaveFigure
+    from gradcheck.cases.figures import SaveFigure
+    from gradcheck.cases.results import CaseResult
+    from gradcheck.html import Gallery
 
 # To someone who has a gradient and came to try the command.
 NOTHING_HERE = (
@@ -123,7 +125,7 @@ def run(
     Exit status: 0 every row passed; 1 not every row passed; 2 usage, or nothing found to run;
     130 interrupted (Ctrl-C), after printing what was done so far.
     """
-    from gradcheck.cases.case import Context
+    from gradcheck.cases.context import Context
     from gradcheck.cases.figures import figure_writer
     from gradcheck.cli.tables import new_console
 
@@ -136,31 +138,22 @@ def run(
     figures = figure_folder(figures)
     context = Context(data, fast, numerical, progress=sys.stderr.isatty(), fresh=fresh)
     save = None if figures is None else figure_writer(figures, figure_format)
-    gallery = None
-    if html_file is not None:
-        from gradcheck.html import Gallery, render
-
-        gallery = Gallery(save)
+    gallery = None if html_file is None else _gallery(save)
     console = new_console(stderr=STDOUT in (json_file, html_file))
     outputs = Outputs()
     show = _printer(console, loaded, verbose, quiet)
+    if gallery or save or json_file:
+        show = _while_read(show, outputs)
     with _one_blas_thread(), users_code(json_file, html_file):
-        results, interrupted = _run_all(
-            loaded,
-            context,
-            gallery or save,
-            _while_read(show, outputs) if gallery or save or json_file else show,
-        )
+        results, interrupted = _run_all(loaded, context, gallery or save, show)
     # Files first: a pipe that nobody reads any more takes none of them away.
     if json_file is not None:
         outputs.make(_write_json, json_file, results, interrupted)
     if html_file is not None and gallery is not None:
-        outputs.make(put, "--html", html_file, render(results, drawings=gallery.drawings))
+        outputs.make(_write_html, html_file, results, gallery)
     outputs.make(_close, console, results, len(loaded), interrupted, verbose, quiet)
     outputs.tell()
-    if interrupted or broken:
-        return INTERRUPTED if interrupted else UNUSABLE
-    return 0 if overall(result.outcome for result in results) == "PASS" else FAILED
+    return INTERRUPTED if interrupted else UNUSABLE if broken else _status(results)
 
 
 @main.command("list")
@@ -281,7 +274,8 @@ def _run_all(
     """Run the cases, showing each when it is done; the results, and whether the run was interrupted."""
     from tqdm import tqdm
 
-    from gradcheck.cases.run import CaseInterrupted, run_case
+    from gradcheck.cases.results import CaseInterrupted
+    from gradcheck.cases.run import run_case
 
     results: list[CaseResult] = []
     interrupted = False
@@ -302,6 +296,22 @@ def _run_all(
         interrupted = True
     bar.close()
     return results, interrupted
+
+
+def _gallery(save: SaveFigure | None) -> Gallery:
+    from gradcheck.html import Gallery
+
+    return Gallery(save)
+
+
+def _status(results: Sequence[CaseResult]) -> int:
+    return 0 if overall(result.outcome for result in results) == "PASS" else FAILED
+
+
+def _write_html(path: Path, results: Sequence[CaseResult], gallery: Gallery) -> None:
+    from gradcheck.html import render
+
+    put("--html", path, render(results, drawings=gallery.drawings))
 
 
 def _write_json(path: Path, results: Sequence[CaseResult], interrupted: bool) -> None:

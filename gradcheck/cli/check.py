@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradcheck.cli.outputs import (
+    AS_TYPED,
     FAILED,
     INTERRUPTED,
     STDOUT,
@@ -43,14 +43,6 @@ SAID = {
 }
 
 
-class _AsTyped(Command):
-    """A command that knows how it was called: what repeats the check is what was typed."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        ctx.meta["gradcheck.again"] = shlex.join(["gradcheck", "check", *args])
-        return super().parse_args(ctx, args)
-
-
 def output_file(option: str, metavar: str, text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """An option that names a file to write; `--json` gives the argument `json_file`."""
     return click.option(
@@ -58,7 +50,7 @@ def output_file(option: str, metavar: str, text: str) -> Callable[[Callable[...,
     )
 
 
-@click.command(cls=_AsTyped)
+@click.command(cls=Command)
 @click.argument("f", metavar="MODULE:F")
 @click.argument("grad", metavar="[MODULE:GRAD]", required=False)
 @click.option(
@@ -114,10 +106,8 @@ def check(
     """
     from gradcheck.cli.tables import new_console, show_text
 
-    if save_file is not None and save_file.suffix != ".json":
-        raise BadInput(f"--save: FILE must end in .json, not {save_file.name!r}")
-    if plot_file is not None and plot_file.suffix not in FIGURES:
-        raise BadInput(f"--plot: FILE must end in {', '.join(FIGURES)}, not {plot_file.name!r}")
+    _check_suffix("--save", save_file, ".json")
+    _check_suffix("--plot", plot_file, *FIGURES)
     if seed < 0:
         raise BadInput(f"--seed must be 0 or more, not {seed}")
     json_file, html_file, plot_file, save_file = targets(
@@ -137,7 +127,7 @@ def check(
         if options["confidence"] is None:
             del options["confidence"]
         report, status = _judged(function, derivative, x, options, jacobian)
-    report = replace(report, call=click.get_current_context().meta["gradcheck.again"])
+    report = replace(report, call=click.get_current_context().meta[AS_TYPED])
     outputs = Outputs()  # files first: a pipe that nobody reads any more takes none of them away
     if plot_file is not None:
         outputs.make(_draw, report, plot_file)
@@ -152,6 +142,11 @@ def check(
     outputs.make(show_text, new_console(stderr=STDOUT in (json_file, html_file)), _as_typed(str(report)))
     outputs.tell()
     return status
+
+
+def _check_suffix(option: str, file: Path | None, *allowed: str) -> None:
+    if file is not None and file.suffix not in allowed:
+        raise BadInput(f"{option}: FILE must end in {', '.join(allowed)}, not {file.name!r}")
 
 
 def _save(report: Report, path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 import sys
 import tempfile
 import traceback
@@ -19,6 +20,8 @@ from gradcheck.files import check_writable, replacing
 from gradcheck.results.words import error_text, short, visible
 
 FAILED, UNUSABLE, INTERRUPTED = 1, 2, 130
+# Where a command finds how it was called.
+AS_TYPED = "gradcheck.as_typed"
 STDOUT = Path("-")
 # Letters of a message: a crafted file may have names of a million.
 LONGEST = 2000
@@ -38,7 +41,12 @@ def one_line(error: BaseException | str) -> str:
 
 
 class Command(click.Command):
-    """A command. Its exit status is what it returns: whatever else ends it is bad input."""
+    """A command. Its exit status is what it returns: whatever else ends it is bad input. It knows how it was called."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; keep them as they were typed."""
+        ctx.meta[AS_TYPED] = shlex.join(["gradcheck", str(self.name), *args])
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run it."""

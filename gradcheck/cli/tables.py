@@ -16,8 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from gradcheck.cases.discovery import LoadedCase
+from gradcheck.cases.results import CaseResult, Row
 from gradcheck.cases.rowtext import expected, shown, size
-from gradcheck.cases.run import CaseResult, Row
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.words import count, visible
 

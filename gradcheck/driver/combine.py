@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -73,31 +73,19 @@ def combine(
     left_out : the keys of checks that were not made, as too little of the budget was left or the user interrupted them.
     max_nfev : the budget of all of them. references : the check by whose derivative another one is judged, by the keys.
     """
-    if not reports:
-        raise ValueError("reports must hold at least one report")
-    if functions is not None:
-        reports = {key: replace(report, functions=functions[key]) for key, report in reports.items()}
-    for key, name in (references or {}).items():
-        if key in reports:
-            reports = {**reports, key: _judged_by(reports[key], reports.get(name), name)}
-    calls = added(report.calls for report in reports.values())
+    reports = _prepared(reports, functions, references or {})
+    every = sorted(reports.items(), key=lambda keyed: SEVERITY[keyed[1].outcome])
+    worst, calls = every[0][1], added(report.calls for report in reports.values())
     nfev, ngev, *_ = calls.values()
-    order = sorted(reports, key=lambda key: SEVERITY[reports[key].outcome])
-    worst, interrupted = reports[order[0]], any(report.interrupted for report in reports.values())
-    left = None if max_nfev is None else max_nfev - sum(map(_spent, reports.values()))
-    missing = _missing(left_out, interrupted, max_nfev, left)
-    outcome, reason = worst.outcome, _reason(reports, order)
-    if outcome is Outcome.PASS and left_out:
-        outcome, reason, missing = Outcome.INCONCLUSIVE, missing[0], []
-    every = [(key, reports[key]) for key in order]
+    outcome, reason, missing = _decided(every, _missing(left_out, reports.values(), max_nfev))
     said = [f"{key}: {note}" for key, report in every for note in report.notes]
     others = [f"{key}: {report.reason}" for key, report in every[1:] if report.outcome is not Outcome.PASS]
     return replace(
         worst,
         outcome=outcome,
         reason=reason,
-        arrays=tuple(replace(a, name=f"{key}: {a.name}") for key, report in every for a in report.arrays),
-        wrong=tuple(replace(m, name=f"{key}: {m.name}") for key, report in every for m in report.wrong),
+        arrays=_named(every, "arrays"),
+        wrong=_named(every, "wrong"),
         diagnosis=tuple(f"{key}: {text}" for key, report in every for text in report.diagnosis),
         causes=tuple(cause for _, report in every for cause in report.causes),
         notes=(*others, *missing, *notes, *said),
@@ -110,10 +98,8 @@ def combine(
         detectable=max(report.detectable for report in reports.values()),
         seed=seed,
         call=call,
-        certificates=tuple(
-            replace(c, name=f"{key}: {c.name}") for key, report in every for c in report.certificates
-        ),
-        interrupted=interrupted,
+        certificates=_named(every, "certificates"),
+        interrupted=any(report.interrupted for report in reports.values()),
         evidence=None,
         recipe=None,
         parts=tuple(every),
@@ -121,19 +107,53 @@ def combine(
     )
 
 
-def _reason(reports: Mapping[str, Report], order: Sequence[str]) -> str:
-    """Why they pass together, or what the worst of them says and how many do not pass. order : keys, worst first."""
-    worst = reports[order[0]]
+def _prepared(
+    reports: Mapping[str, Report],
+    functions: Mapping[str, tuple[str, ...]] | None,
+    references: Mapping[str, str],
+) -> Mapping[str, Report]:
+    """The reports, with the names that functions have here; by a derivative that is wrong nothing is judged.
+
+    Raises ValueError where there is none.
+    """
+    if not reports:
+        raise ValueError("reports must hold at least one report")
+    if functions is not None:
+        reports = {key: replace(report, functions=functions[key]) for key, report in reports.items()}
+    for key, name in references.items():
+        if key in reports:
+            reports = {**reports, key: _judged_by(reports[key], reports.get(name), name)}
+    return reports
+
+
+def _named(every: Sequence[tuple[str, Report]], part: str) -> tuple[Any, ...]:
+    """What is named in a part of the reports, with the key of its check in front."""
+    return tuple(
+        replace(one, name=f"{key}: {one.name}") for key, report in every for one in getattr(report, part)
+    )
+
+
+def _decided(every: Sequence[tuple[str, Report]], missing: list[str]) -> tuple[Outcome, str, list[str]]:
+    """The outcome and why, and what is left to say of checks that were not made: without these none is a PASS."""
+    outcome = every[0][1].outcome
+    if outcome is Outcome.PASS and missing:
+        return Outcome.INCONCLUSIVE, missing[0], []
+    return outcome, _reason(every), missing
+
+
+def _reason(every: Sequence[tuple[str, Report]]) -> str:
+    """Why they pass together, or what the worst of them, the first, says and how many do not pass."""
+    key, worst = every[0]
+    outcomes = [report.outcome for _, report in every]
     if worst.outcome is Outcome.PASS:
-        seen = max(report.detectable for report in reports.values())
-        named = f"{', '.join(order[:6])}{', ...' if len(order) > 6 else ''}"
-        first = f"all {len(order)} pass ({named})" if len(order) > 1 else f"{named} passes"
+        seen = max(report.detectable for _, report in every)
+        named = ", ".join([*(key for key, _ in every[:6]), *["..."] * (len(every) > 6)])
+        first = f"all {len(every)} pass ({named})" if len(every) > 1 else f"{named} passes"
         return f"{first}; a relative mistake of {seen:.2g} would have been seen"
-    outcomes = [report.outcome for report in reports.values()]
     failed, undecided = (outcomes.count(outcome) for outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE))
     parts = [f"{failed} wrong"] * (failed > 0) + [f"{undecided} undecided"] * (undecided > 0)
-    count = f" ({', '.join(parts)} of {len(reports)})" if len(reports) > 1 else ""
-    return f"{order[0]}: {worst.reason}{count}"
+    count = f" ({', '.join(parts)} of {len(every)})" if len(every) > 1 else ""
+    return f"{key}: {worst.reason}{count}"
 
 
 def _judged_by(report: Report, reference: Report | None, name: str) -> Report:
@@ -158,14 +178,15 @@ def _spent(report: ReportData) -> int:
     return sum(_spent(part) for _, part in report.parts) if report.parts else report.nfev
 
 
-def _missing(left_out: Sequence[str], interrupted: bool, max_nfev: int | None, left: int | None) -> list[str]:
+def _missing(left_out: Sequence[str], made: Collection[Report], max_nfev: int | None) -> list[str]:
     """What to say about checks that were not made."""
     if not left_out:
         return []
     who = f"{left_out[0]} was" if len(left_out) == 1 else f"{left_out[0]} to {left_out[-1]} were"
-    if interrupted:
+    if any(report.interrupted for report in made):
         return [f"{who} not checked: the check was interrupted; start it again"]
-    if left is None or left >= LEAST_BUDGET:
+    left = math.inf if max_nfev is None else max_nfev - sum(map(_spent, made))
+    if left >= LEAST_BUDGET:
         return [f"{who} not checked: the time was used up; raise max_seconds"]
     text = f"of {max_nfev:,} evaluations {left:,} were left, and a check takes at least {LEAST_BUDGET}"
     return [f"{who} not checked: {text}; raise max_nfev"]

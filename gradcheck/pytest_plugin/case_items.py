@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from gradcheck.cases.case import Context
+from gradcheck.cases.context import Context
 from gradcheck.cases.discovery import discover
-from gradcheck.cases.run import CaseResult, Row, run_case
+from gradcheck.cases.results import CaseResult, Row
+from gradcheck.cases.run import run_case
 from gradcheck.errors import CaseError
 from gradcheck.pytest_plugin.run import NAME, Run
 from gradcheck.results.outcome import Outcome

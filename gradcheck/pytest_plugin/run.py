@@ -198,7 +198,7 @@ class Run:
         return json.dumps(document, allow_nan=False) + "\n"
 
     def _html(self) -> str:
-        from gradcheck.cases.run import case_results
+        from gradcheck.cases.results import case_results
         from gradcheck.html import render
 
         return render(case_results(self._rows), [e["report"] | {"name": e["test"]} for e in self._checks])

@@ -4,6 +4,7 @@ The corrected forms are the default; what the chapter prints comes from the form
 (`softmax_whole_array`, `cross_entropy_published`, ...).
 """
 
+from gradcheck.textbook.activations import sigmoid, softmax, softmax_whole_array
 from gradcheck.textbook.descent import gradient_descent
 from gradcheck.textbook.losses import (
     cross_entropy,
@@ -12,9 +13,6 @@ from gradcheck.textbook.losses import (
     cross_entropy_label_published,
     cross_entropy_onehot,
     cross_entropy_published,
-    sigmoid,
-    softmax,
-    softmax_whole_array,
     sum_squares_error,
 )
 from gradcheck.textbook.mnist import Dataset, fetch_mnist, load_mnist

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gradcheck.textbook import losses
+from gradcheck.textbook import activations, losses
 from gradcheck.textbook.numerical import numerical_gradient
 from gradcheck.textbook.structured import structured_differences
 
@@ -73,7 +73,7 @@ class SimpleNet:
         W: npt.ArrayLike | None = None,
         *,
         rng: Seed = None,
-        softmax: Callable[[Array], Array] = losses.softmax,
+        softmax: Callable[[Array], Array] = activations.softmax,
         loss: Callable[[Array, Array], float] = losses.cross_entropy,
     ) -> None:
         """Keep a copy of W, or draw one."""
@@ -209,7 +209,7 @@ class TwoLayerNet:
         weight_init_std: float = 0.01,
         *,
         rng: Seed = None,
-        softmax: Callable[[Array], Array] = losses.softmax,
+        softmax: Callable[[Array], Array] = activations.softmax,
         loss: Callable[[Array, Array], float] = losses.cross_entropy,
     ) -> None:
         """Draw W1, then W2, so that one seed always gives one network."""
@@ -247,7 +247,7 @@ class TwoLayerNet:
         ValueError
             Where x does not fit the parameters.
         """
-        hidden = losses.sigmoid(np.dot(x, self.params["W1"]) + self.params["b1"])
+        hidden = activations.sigmoid(np.dot(x, self.params["W1"]) + self.params["b1"])
         return self.softmax(np.dot(hidden, self.params["W2"]) + self.params["b2"])
 
     def loss(self, x: Array, t: Array) -> float:

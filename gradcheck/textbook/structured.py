@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gradcheck.textbook import losses
+from gradcheck.textbook import activations, losses
 
 Array = npt.NDArray[Any]
 Shift = Callable[[Array, slice], Array]
@@ -286,7 +286,7 @@ def _forward(
     touched: Array = np.any(inputs, axis=0)
     inputs = inputs[:, touched].astype(np.float64, copy=False)
     with np.errstate(divide="ignore", invalid="ignore"):  # what is not finite raises below
-        hidden = losses.sigmoid(inputs @ W1[touched] + b1)
+        hidden = activations.sigmoid(inputs @ W1[touched] + b1)
         y = softmax(hidden @ W2 + b2)
         value = loss(y, targets)  # checks t
     if not np.isfinite(value):
@@ -306,12 +306,17 @@ def _forward(
         weights = targets.T.astype(np.float64)
     seen = y[samples, classes]
     kept = np.ones_like(seen) if published else seen / (seen + losses.DELTA)
-    return _Forward(y, softmax is losses.softmax_whole_array, classes, weights, kept), inputs, touched, hidden
+    return (
+        _Forward(y, softmax is activations.softmax_whole_array, classes, weights, kept),
+        inputs,
+        touched,
+        hidden,
+    )
 
 
 def _check_parts(params: Mapping[str, Array], softmax: object, loss: object) -> None:
     """Refuse what the formulas do not describe: two layers and the chapter's cross entropies are all they know."""
-    if softmax not in (losses.softmax, losses.softmax_whole_array):
+    if softmax not in (activations.softmax, activations.softmax_whole_array):
         raise ValueError(f"softmax is {softmax!r}; softmax or softmax_whole_array is allowed")
     if loss not in _CORRECTED + _PUBLISHED:
         raise ValueError(f"the loss is {loss!r}; a batch's cross entropy is allowed")

@@ -166,25 +166,17 @@ def train(
     started = time.perf_counter()
     (x_train, t_train), (x_test, t_test) = data
     _check_settings(iterations, batch_size, learning_rate, checkpoint_every)
-    if len(x_train) == 0 or len(x_train) != len(t_train):
-        raise ValueError(f"data has {len(x_train)} inputs and {len(t_train)} targets to train with")
-    if checkpoint is not None and rng is None:
-        raise ValueError("rng is None; with a checkpoint a seed or a Generator is allowed")
+    _check_data(x_train, t_train)
+    path = None if checkpoint is None else Path(checkpoint)
+    _check_repeatable(path, rng)
     generator = np.random.default_rng(rng)
     per_epoch = max(len(x_train) // batch_size, 1)
     log: dict[str, list[Any]] = {name: [] for name in RECORDS}
-    path: Path | None = None
     settings = {"iterations": iterations, "batch_size": batch_size, "learning_rate": learning_rate}
-    if checkpoint is not None:
-        path = Path(checkpoint)
+    if path is not None:
         settings |= _identity(network, gradient, generator, (x_train, t_train, x_test, t_test))
-        if fresh:
-            begin_afresh(path)
-        found = load_checkpoint(path, settings)
-        if found is not None:
-            log = _resumed(path, found, network, generator)
+        log |= _taken_up(path, settings, network, generator, fresh=fresh)
     resumed_from = len(log["losses"])
-
     for i in _counted(resumed_from, iterations, progress):
         batch = generator.choice(len(x_train), batch_size)
         x_batch, t_batch = x_train[batch], t_train[batch]
@@ -197,10 +189,15 @@ def train(
             log["test_accuracy"].append(network.accuracy(x_test, t_test))
             log["evaluated_at"].append(i)
         if path is not None and (i + 1) % checkpoint_every == 0:
-            state = generator.bit_generator.state
-            save_checkpoint(path, Checkpoint(settings, network.params, state, **_arrays(log)))
+            _save(path, settings, network, generator, log)
     if path is not None:
         remove_checkpoint(path, settings)
+    return _result(network, log, started, resumed_from)
+
+
+def _result(
+    network: Trainable, log: Mapping[str, list[Any]], started: float, resumed_from: int
+) -> TrainingResult:
     return TrainingResult(
         **_arrays(log),
         params={name: value.copy() for name, value in network.params.items()},
@@ -223,10 +220,32 @@ def _stepped(params: Gradients, grads: Gradients, learning_rate: float) -> dict[
     return {name: value - learning_rate * grads[name] for name, value in params.items()}
 
 
-def _resumed(
-    path: Path, found: Checkpoint, network: Trainable, generator: np.random.Generator
+def _save(
+    path: Path,
+    settings: Mapping[str, Any],
+    network: Trainable,
+    generator: np.random.Generator,
+    log: Mapping[str, list[Any]],
+) -> None:
+    """Write what `_taken_up` goes on from."""
+    state = generator.bit_generator.state
+    save_checkpoint(path, Checkpoint(settings, network.params, state, **_arrays(log)))
+
+
+def _taken_up(
+    path: Path,
+    settings: Mapping[str, Any],
+    network: Trainable,
+    generator: np.random.Generator,
+    *,
+    fresh: bool,
 ) -> dict[str, list[Any]]:
-    """Set network and generator to a checkpoint and return its records."""
+    """Set network and generator to the checkpoint at `path` and return its records; nothing where there is none."""
+    if fresh:
+        begin_afresh(path)
+    found = load_checkpoint(path, settings)
+    if found is None:
+        return {}
     log = {name: getattr(found, name).tolist() for name in RECORDS}
     shapes, wanted = (
         {name: np.shape(a) for name, a in params.items()} for params in (found.params, network.params)
@@ -293,3 +312,13 @@ def _check_settings(iterations: int, batch_size: int, learning_rate: float, chec
             raise ValueError(f"{name} is {value}; 1 or more is allowed")
     if not (math.isfinite(learning_rate) and learning_rate > 0):
         raise ValueError(f"learning_rate is {learning_rate}; a finite positive number is allowed")
+
+
+def _check_data(x_train: Array, t_train: Array) -> None:
+    if len(x_train) == 0 or len(x_train) != len(t_train):
+        raise ValueError(f"data has {len(x_train)} inputs and {len(t_train)} targets to train with")
+
+
+def _check_repeatable(path: Path | None, rng: object) -> None:
+    if path is not None and rng is None:
+        raise ValueError("rng is None; with a checkpoint a seed or a Generator is allowed")

@@ -16,7 +16,7 @@ from rich.console import Console
 
 import gradcheck
 from gradcheck.cases.discovery import discover
-from gradcheck.cases.run import CaseResult, Row
+from gradcheck.cases.results import CaseResult, Row
 from gradcheck.cli import main
 from gradcheck.cli.tables import show_case_line, show_counts, show_sources, show_summary
 from gradcheck.results.outcome import Outcome

@@ -80,7 +80,7 @@ def __getattr__(name):
 
 CASE = """
 import sys, time
-from gradcheck.cases.run import Case, Quantity, Reference
+from gradcheck.cases import Case, Quantity, Reference
 
 def measure():
     {body}

@@ -434,7 +434,7 @@ ESCAPE = "\x1b]0;title\x07\x1b[2J"
 def test_no_command_passes_an_escape_sequence_on(project, command):
     """From names and outcomes of reports, titles, keys of a tree, texts of exceptions, and names of files."""
     case = (
-        "from gradcheck.cases.run import Case, Quantity, Reference\n"
+        "from gradcheck.cases import Case, Quantity, Reference\n"
         f"E = {ESCAPE!r}\n"
         "def bad():\n    raise ValueError(E + '\\ud800')\n"
         "case = Case(section=E, title='t' + E, quantities=[Quantity('q' + E, bad, "
@@ -476,7 +476,7 @@ def test_the_plugin_passes_no_escape_sequence_on(project):
     )
     (project / "cases").mkdir()
     (project / "cases" / "one.py").write_text(
-        "from gradcheck.cases.run import Case, Quantity, Reference\n"
+        "from gradcheck.cases import Case, Quantity, Reference\n"
         f"E = {ESCAPE!r}\n"
         "def bad():\n    raise ValueError(E)\n"
         "case = Case(section='1', title=E, quantities=[Quantity('q' + E, bad, "

@@ -217,7 +217,7 @@ def df(x):
     return 3.3 * x**2
 """
 CASE = """
-from gradcheck.cases.run import Case, Quantity, Reference
+from gradcheck.cases import Case, Quantity, Reference
 reference = Reference("r", 1.0, rtol=1e-9, reason="exact")
 case = Case(section="1", title="one", quantities=[Quantity("q", lambda: 1.0, references=[reference])])
 """

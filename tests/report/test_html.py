@@ -11,9 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 import gradcheck
+from gradcheck.cases import Case, Context, Figure, Mistake, Quantity, Reference, run_case
 from gradcheck.cases import page as pages
-from gradcheck.cases import run_case
-from gradcheck.cases.case import Case, Context, Figure, Mistake, Quantity, Reference
 from gradcheck.cases.discovery import LoadedCase
 from gradcheck.cli import main
 from gradcheck.html import Gallery, figures_of, render, snippet

@@ -82,7 +82,7 @@ def test_the_table_counts_each_change_once(changes):
         replace(one, case="seen"), replace(one, test="seen"), one, replace(one, reason="the same numbers"),
     ]  # fmt: skip
 
-    assert "| losses: sigmoid | 4 | 1 | 1 | 1 | 1 |" in sabotage.report(judged)
+    assert "| activations: sigmoid | 4 | 1 | 1 | 1 | 1 |" in sabotage.report(judged)
 
 
 def test_a_run_goes_on_by_functions(changes, tmp_path):
