@@ -30,8 +30,9 @@ ROOT = Path(__file__).parent.parent
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 SAVED = re.compile(r"# ([\w/]+\.py)\n")
 TIME = re.compile(r"[\d.]+(e[-+]\d+)? s\b")
-# Below 1e-9 a number is made of roundings, which other processors do in another order: compared to a decade.
-ROUNDING = re.compile(r"\d(?:\.\d+)?e-(?:09|[1-9]\d+)\b")
+# Below 1e-9 a number is made of roundings, which other processors do in another order, as is what a certificate bounds:
+# compared to a decade.
+ROUNDING = re.compile(r"\d(?:\.\d+)?e-(?:09|[1-9]\d+)\b|(?<=is below )\d\.\de-\d\d\b")
 DECADE = 10.0
 
 

@@ -60,6 +60,10 @@ def test_an_output_that_is_not_printed_is_seen():
         "",
     ):
         assert not as_shown(other)
+    certified = "print('the error of W is below 5.3e-05 of it, 2.1e-05 seen')"
+    assert as_shown("the error of W is below 5.5e-05 of it, 2.1e-05 seen", certified)
+    assert not as_shown("the error of W is below 5.3e-05 of it, 2.2e-05 seen", certified)
+    assert not as_shown("the error of W is below 5.4e-04 of it, 2.1e-05 seen", certified)
     with pytest.raises(ZeroDivisionError):
         as_shown("", "1 / 0")
 

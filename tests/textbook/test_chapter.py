@@ -13,7 +13,7 @@ from gradcheck.cases import Context, discover, run_case
 from gradcheck.cases.comparison import compare
 from gradcheck.report.report import Report
 from gradcheck.results.outcome import Outcome
-from gradcheck.textbook import losses, networks, numerical
+from gradcheck.textbook import activations, losses, networks, numerical
 
 CASES = Path(__file__).parents[2] / "cases"
 LOADED = {loaded.name: loaded for loaded in discover([CASES])}
@@ -250,12 +250,12 @@ def delta_inside(right):
 
 def whole_array(right):
     """Normalise all rows together."""
-    return losses.softmax_whole_array
+    return activations.softmax_whole_array
 
 
 def by_row(right):
     """Correct a form that has to stay as printed."""
-    return losses.softmax
+    return activations.softmax
 
 
 def point_by_point(right):

@@ -7,7 +7,7 @@ import pytest
 
 from gradcheck.cases import CaseInterrupted, Context, discover, run_case
 from gradcheck.results.outcome import Outcome
-from gradcheck.textbook import losses, mnist, networks, numerical, training
+from gradcheck.textbook import activations, losses, mnist, networks, numerical, training
 from reference import backprop
 
 CASES = Path(__file__).parents[2] / "cases"
@@ -227,8 +227,8 @@ def changed(**change):
 PARTS = ("x_train", "t_train", "x_test", "t_test")
 
 WRONG = [
-    ("two_layer_net", losses, "sigmoid", mirrored),
-    ("two_layer_net", losses, "sigmoid", negated),
+    ("two_layer_net", activations, "sigmoid", mirrored),
+    ("two_layer_net", activations, "sigmoid", negated),
     ("two_layer_net", networks.TwoLayerNet, "loss", summed),
     ("two_layer_net", networks.TwoLayerNet, "loss", negated),
     ("two_layer_net", networks.TwoLayerNet, "accuracy", least_probable),
