@@ -91,6 +91,9 @@ def examine_rows(
         lambda fixed, share, exact: JointTest(problem, scaling, rng, share, fixed=fixed, exact=exact),
         problem.f_x.size, shares,
     )  # fmt: skip
+    if inwards.any() and not scaling.lengths.any():  # what moves to both sides is nothing, and right
+        every = np.ones(problem.f_x.size, bool)
+        joint = replace(joint, certified=every, bound=np.zeros(every.size))
     count = np.count_nonzero(joint.wrong)
     held = bool((problem.narrow & ~silent).any())  # columns that directions leave where they are
     if not (count or joint.certified.all()) or (count and held):
