@@ -211,6 +211,8 @@ def _lines(s: Scope, array: Array, axis: int, further: bool = True) -> Cause | N
     sources = np.arange(n)
     sources[list(moves)] = list(moves.values())
     explained = lines[sources[line], rest]
+    if not explained[s.wrong].any():
+        return None  # what is 0 stands on any line of zeros
     if sorted(moves) != sorted(moves.values()):
         more = None
         if further and len(moves) > 1 and s.convinces(explained, choices=len(moves) * math.log10(n)):

@@ -735,3 +735,24 @@ def test_few_columns_are_searched_as_many_are(n):
         assert report.outcome is Outcome.FAIL
         assert names is None or {m.name for m in report.wrong} == names
         assert report.nfev <= most
+
+
+@pytest.mark.parametrize("n", [60, 101, 300])
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_a_jacobian_whose_columns_all_lie_on_bounds_is_certified_inwards(n, side):
+    """A start of non-negative least squares: INCONCLUSIVE from 101 columns on, and six evaluations a column below."""
+    f, right, x = layer(8, n)
+    bounds = (x, x + 3.0) if side > 0 else (x - 3.0, x)
+
+    def inside(at):
+        assert ((bounds[0] <= at.real) & (at.real <= bounds[1])).all()
+        return f(at)
+
+    wrong = right.copy()
+    wrong[3, 7] *= 1.1
+    for seed in range(3):
+        report = check_jacobian(inside, right, x, bounds=bounds, rng=seed)
+        assert report.outcome is Outcome.PASS
+        assert report.nfev <= 120
+        report = check_jacobian(inside, wrong, x, bounds=bounds, rng=seed)
+        assert [m.name for m in report.wrong] == ["J[3, 7]"]
