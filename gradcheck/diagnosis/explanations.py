@@ -72,7 +72,7 @@ def diagnose(subject: Subject, evidence: Evidence, grad: Gradient | None = None)
     found = _shared(scope, found)
     # Before grad is asked elsewhere: one that was computed beforehand stays the same, and may be right.
     # A solver's stop shows in every entry: where directions certify that others are right it is not asked for.
-    certified = any(array.certificate is not None for array in evidence.arrays)
+    certified = any(array.certificate is not None for array in evidence.arrays) and not scope.wrong.all()
     unexplained = not any(cause.explains for causes in found for cause in causes)
     stops = _stops(scope) if unexplained and not certified else None
     if stops is not None:

@@ -71,8 +71,8 @@ class Known:
     """What has been found so far; it grows in this order, and an interruption leaves the rest as it is here.
 
     accused : whether the complex step along a joint direction says that something is wrong.
-    ready : whether what measuring from near takes was asked for. about : what there is to say of how the evidence
-    was gathered.
+    ready : whether what measuring from near takes was asked for; asked_again : whether f was called at x once more.
+    about : what there is to say of how the evidence was gathered.
     """
 
     objective: Objective
@@ -82,6 +82,7 @@ class Known:
     setting: Setting | None = None
     accused: bool = False
     ready: bool = False
+    asked_again: bool = False
     evidence: Evidence | None = None
     about: list[Finding] = field(default_factory=list)
     diagnosis: Diagnosis = field(default_factory=Diagnosis)
@@ -189,13 +190,18 @@ class Known:
         if self.ready:
             return self.setting
         self.ready = True
-        if not (self.inspected.repeated or self.objective.ended):
-            self.findings += self.question.repeat(self.inspected)
-        if not self.final and self.setting is None:
+        if self.repeats() and self.setting is None:
             self.probe()
         if not self.final:
             self.findings += self._erratic()
         return None if self.final else self.setting
+
+    def repeats(self) -> bool:
+        """Whether f goes on to be judged once it was called at x again, if nobody has."""
+        if not (self.asked_again or self.inspected.repeated or self.objective.ended):
+            self.asked_again = True
+            self.findings += self.question.repeat(self.inspected)
+        return not self.final
 
     def _erratic(self) -> list[Finding]:
         """What two more calls at x show of an f so noisy that it may be no function of x, but take turns, for one."""

@@ -22,6 +22,7 @@ from gradcheck.numerics.differences import first_step
 from gradcheck.numerics.line_fit import EIGHT
 from gradcheck.numerics.noise import least_noise
 from gradcheck.numerics.problem import Problem
+from gradcheck.numerics.rounding import on_no_grid
 from gradcheck.numerics.row_formulas import rows_of
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
@@ -74,6 +75,9 @@ def _cost_of_joint_directions(known: Known) -> int | None:
     """Where every claim is finite: one direction, of eight points."""
     question = known.question
     asked = question.method in ("auto", "directions") and question.x.size >= JOINT_FROM
+    # Of fewer entries, which plain differences left open, they tell what is wrong where f has all digits.
+    if question.method == "auto" and 1 < question.x.size < JOINT_FROM:
+        asked = all(map(on_no_grid, np.ravel(known.inspected.f_x).tolist()))
     if not (asked and _finite(known.matrix, known.scales)):
         return None
     return 2 * len(EIGHT)
@@ -85,6 +89,8 @@ def _joint_directions(known: Known) -> bool:
     Settled where everything is certified, or what is wrong was found; else whether something is accused.
     """
     problem, question, names = _problem(known), known.question, known.question.names()
+    if question.x.size < JOINT_FROM and not known.repeats():
+        return False
     rng, told = generator_of(question.rng), partial(_told, known, problem)
     if not known.one_row:
         assert names is not None

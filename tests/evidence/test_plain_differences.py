@@ -109,7 +109,7 @@ def test_noise_that_its_digits_do_not_show_is_measured_instead(size: float):
     report = gradcheck.check_gradient(noisy(size)(f), df, X)
 
     assert report.outcome is Outcome.PASS
-    assert report.nfev > 24
+    assert report.nfev > 2 * X.size + 1
     assert report.detectable > 1e-6
 
 
