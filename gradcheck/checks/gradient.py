@@ -101,11 +101,10 @@ def check_gradient(
     method
         "sweep" judges every coordinate; "directions" tests whole arrays along random directions, certifies
         what they prove, and locates what is wrong; "complex" judges every coordinate by the complex step, where a
-        real difference along a random direction agrees with it. "auto" takes directions for more than 100
-        parameters. For fewer it takes what is cheapest first and goes on where that does not settle it: two
-        evaluations for each of up to 4, or of up to 100 where the digits of f(x) show that f is rounded; some
-        directions from 5 on; the complex step where f allows it, with real differences for all that it convicts or
-        leaves open; else "sweep".
+        real difference along a random direction agrees with it. "auto" takes what is cheapest first and goes on
+        where that does not settle it: two evaluations for each of up to 4 parameters, or of up to 100 where the
+        digits of f(x) show that f is rounded; random directions through all of them at once; for up to 100 the
+        complex step where f allows it, with real differences for all that it convicts or leaves open; else "sweep".
     max_nfev
         budget of evaluations of f, at least 24; what it does not reach is reported as not checked. With `hessian` it
         is for both: what is left of it are evaluations of grad, and the second check takes at least 24.

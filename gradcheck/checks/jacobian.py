@@ -70,7 +70,7 @@ def check_jacobian(
         nothing else is there: a missing entry is found and named.
     method
         "sweep" moves every column (or group of columns); "directions" tests whole rows along random directions
-        and halves the columns where something is wrong; "complex" moves every column by the complex step, where a
+        and finds the columns where something is wrong; "complex" moves every column by the complex step, where a
         real difference along a random direction agrees with it. "auto" takes what is cheapest first: differences where
         f is rounded, joint directions from 5 columns on, and then the first for at most 100 columns.
     vectorized

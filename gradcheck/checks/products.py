@@ -61,8 +61,7 @@ def check_jvp(
     args
         further arguments of f and jvp, a tuple.
     vectorized, options
-        as in `check_jacobian`. For at most 100 entries of x every column of J is judged; beyond,
-        random tangents test all rows, and halving a tangent finds the columns.
+        as in `check_jacobian`: random tangents test all rows at once, and tell which columns are wrong.
     """
     chosen = Options.of(options)
     check_callables(f=f, jvp=jvp)
@@ -146,8 +145,8 @@ def check_vjp(
     args
         further arguments of f and vjp, a tuple.
     vectorized, options
-        as in `check_jacobian`. For at most 100 outputs every row of J is asked for and judged;
-        beyond, random cotangents stand for all rows, and halving a cotangent finds the rows.
+        as in `check_jacobian`. For at most 100 outputs every row of J is asked for; beyond, random cotangents stand
+        for all rows, and tell which of them are wrong.
     """
     chosen = Options.of(options)
     check_callables(f=f, vjp=vjp)
