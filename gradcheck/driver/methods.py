@@ -15,6 +15,7 @@ from gradcheck.evidence.plain_differences import agreement
 from gradcheck.examination.columns import GROUPS_UP_TO, SAMPLE, every_entry, examine_columns
 from gradcheck.examination.each_array import examine_each_array
 from gradcheck.examination.gradient import examine_jointly
+from gradcheck.examination.inwards import one_sided
 from gradcheck.examination.rows import examine_rows
 from gradcheck.function.matrix import Dense, Matrix, Sparse
 from gradcheck.joint.direction import Direction
@@ -37,6 +38,8 @@ from gradcheck.results.evidence import Evidence
 # From here on one joint direction, of eight points and f(x), and perhaps one call with complex numbers, costs no more
 # than two differences for each entry and f(x).
 JOINT_FROM = 5
+# So many entries beside bounds take more by themselves than directions that go inwards.
+INWARDS_FROM = 20
 # Of up to so many entries each takes its own step in noise and beside kinks for what directions take that do not tell.
 ONE_BY_ONE = 40
 
@@ -92,21 +95,32 @@ def _joint_directions(known: Known) -> bool:
     if question.x.size < JOINT_FROM and not known.repeats():
         return False
     rng, told = generator_of(question.rng), partial(_told, known, problem)
-    if not known.one_row:
-        assert names is not None
-        (block,) = names.blocks
+    if not known.one_row or _many_inwards(problem):
+        block = (names or known.objective.parameters).blocks[0]
         setting, evidence = examine_rows(
             problem, block, told, known.probe, confidence=question.confidence, rng=rng
         )
         if evidence is not None:
             known.setting, known.evidence = setting, _free_alone(known, evidence)
-        return evidence is not None
+        if evidence is not None or not known.one_row:
+            return evidence is not None
     known.setting, evidence, known.accused = examine_jointly(
         problem, told, known.probe, confidence=question.confidence, rng=rng
     )
+    if question.x.size < JOINT_FROM and (evidence is None or evidence.entries.judgement.inconclusive.any()):
+        known.setting = evidence = (
+            None  # each entry by itself is asked for more than a direction tells of so few
+        )
     if evidence is not None:
         known.evidence = _named(_free_alone(known, evidence), names)
     return evidence is not None
+
+
+def _many_inwards(problem: Problem) -> bool:
+    """Whether so many entries of one array lie beside bounds that they go inwards before each is judged by itself."""
+    if problem.room is None or len(problem.parameters.blocks) > 1:
+        return False
+    return int(np.count_nonzero(one_sided(problem))) > INWARDS_FROM
 
 
 def _told(

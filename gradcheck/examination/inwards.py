@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,6 +24,9 @@ DIRECTIONS, SUFFICE = 12, 3
 NEXT_TO_NONE = 1e-3
 # So few columns are moved one by one where a direction through them tells of a mistake.
 FEW = 3
+# What they find wrong is searched for in more than so many columns, with a half of what each takes by itself, and no
+# more than so many evaluations.
+SEARCHED, HALF, MOST = 60, 3, 500
 # The bar that tells which half a mistake lies in, as a part of what it leaves.
 CLEARLY = 10.0
 
@@ -211,3 +214,28 @@ class InwardTest:
             weight = self.problem.weight(tangent, matrix.product(tangent), self.rng)
             rows = weight / (math.sqrt(scales.size) * root_mean_square(scales))
         return of_typical_size(rows if rows.any() else self.setting.slope / root_mean_square(scales))
+
+
+def certified_inwards(
+    setting: Setting,
+    lengths: Flat,
+    rng: np.random.Generator,
+    shares: Iterator[float],
+    right: Callable[[], Problem],
+    judge: Callable[[int, Index], object],
+) -> Inwards | None:
+    """Directions inwards, and a search for what they find wrong, until they certify the rest; None where they do not.
+
+    lengths : (n,) as of `InwardTest`. shares : of the chance to be wrong, for each test. right : the claim as it would
+    be right in all that was judged. judge : looks at the entries of a column in some rows.
+    """
+    count = int(np.count_nonzero(lengths))
+    end = setting.objective.nfev + min(HALF * count, MOST)
+    while True:
+        test = InwardTest(setting, right(), lengths, rng, next(shares))
+        found = test.run()
+        left = end - setting.objective.nfev
+        # Of several rows groups of columns tell, and search, at once.
+        if not found.wrong.any() or setting.outputs > 1 or count <= SEARCHED or left <= 0:
+            return found if found.certified else None
+        test.search(judge, left)

@@ -20,9 +20,9 @@ from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import ROUNDING, root_mean_square
 from gradcheck.parameters.block import Block
-from gradcheck.parameters.boxes import runs
+from gradcheck.parameters.boxes import Box, runs
 from gradcheck.parameters.quantiles import median
-from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Residual
+from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Region, Residual
 from gradcheck.results.entries import Entries, latest
 from gradcheck.results.estimate import as_told
 from gradcheck.results.table import concatenate
@@ -157,11 +157,20 @@ def spans(rows: Mask) -> list[tuple[int, int]]:
     return runs(set(np.flatnonzero(rows).tolist()))
 
 
+def claimed_in_rows(block: Block, matrix: Matrix, span: tuple[int, int], filled: float) -> Region:
+    """Rows that are off by a factor, which 0 is not. filled : the part that is not claimed to be 0, of a product."""
+    box = Box((span, (0, matrix.shape[1])))
+    if isinstance(matrix, Product):
+        claimed = max(1, round(filled * box.size))
+    else:
+        claimed = int(entries(matrix)[slice(*span)].nonzero()[0].size)
+    return Region(block, box, True, None if claimed == box.size else claimed)
+
+
 def rows_evidence(problem: Problem, block: Block, joint: Joint, confidence: float) -> ArrayEvidence:
     """What directions certify of the rows of a matrix; block : all of it."""
-    certificate = Certificate(
-        f"each row of {block.name}", joint.worst, joint.worst, confidence, len(joint.directions)
-    )
+    name = f"each row of {block.name}" if problem.f_x.size > 1 else block.name
+    certificate = Certificate(name, joint.worst, joint.worst, confidence, len(joint.directions))
     return ArrayEvidence(block, tuple(_residuals(problem, joint)), certificate, LEAST)
 
 

@@ -11,13 +11,14 @@ import scipy.sparse
 
 from gradcheck._typing import Flat, Index, Mask, Values
 from gradcheck.evidence.entries import sweep
-from gradcheck.examination.inwards import InwardTest, one_sided, shared_with
+from gradcheck.examination.inwards import certified_inwards, one_sided, shared_with
 from gradcheck.examination.row_evidence import (
     SAMPLES,
     SHARING,
     absent_rows,
     between,
     changes,
+    claimed_in_rows,
     mended,
     of_column,
     proved_wrong,
@@ -91,9 +92,8 @@ def examine_rows(
         lambda fixed, share, exact: JointTest(problem, scaling, rng, share, fixed=fixed, exact=exact),
         problem.f_x.size, shares,
     )  # fmt: skip
-    if inwards.any() and not scaling.lengths.any():  # what moves to both sides is nothing, and right
-        every = np.ones(problem.f_x.size, bool)
-        joint = replace(joint, certified=every, bound=np.zeros(every.size))
+    if inwards.any() and not scaling.lengths.any():
+        joint = joint.of_nothing
     count = np.count_nonzero(joint.wrong)
     held = bool((problem.narrow & ~silent).any())  # columns that directions leave where they are
     if not (count or joint.certified.all()) or (count and held):
@@ -144,16 +144,20 @@ class _Search:
 
     def certificate(self, inwards: Flat) -> Evidence | None:
         """That of all rows, and of columns (n,) that may move to one side alone; None where these have none."""
-        array = self.evidence(self.joint)
+        array, matrix = self.evidence(self.joint), self.problem.matrix
         if inwards.any():
             setting = self.known(~self.joint.wrong)
             if setting is None:
                 return None
-            found = InwardTest(setting, self.problem, inwards, self.rng, next(self.shares)).run()
-            if not found.certified:
+            self.setting = replace(setting, gradient_scale=sizes_of_rows(self.problem, setting.slope))
+            found = certified_inwards(
+                self.setting, inwards, self.rng, self.shares,
+                lambda: replace(self.problem, matrix=mended(self.setting, matrix, self.judged)), self.judge,
+            )  # fmt: skip
+            if found is None:
                 return None
             array = found.beside(array)
-        return Evidence(none_judged(self.problem.x.dtype), (array,))
+        return Evidence(latest(concatenate([none_judged(self.problem.x.dtype), *self.judged])), (array,))
 
     def run(self) -> Evidence | None:
         """What is wrong, and a certificate of the rest; None where it is not found."""
@@ -234,7 +238,7 @@ class _Search:
         What the first direction told of f serves them; where that is too little for some row it is seen anew. Where
         errors within the tolerance explain what they find it is nothing.
         """
-        beside = np.zeros(self.joint.wrong.size, bool) if beside is None else beside
+        beside = self.joint.wrong & False if beside is None else beside
         for before in (self.test, None) if self.test.tells(self.test.along.scaling) else (None,):
             test, rest = self._fresh(claim, before, beside)
             if rest.wrong.any() and tolerated(test, rest.directions[-1])[rest.wrong].all():
@@ -311,7 +315,8 @@ class _Search:
             return None
         wrong = scaled & ~accepted
         # Rows of which all entries were judged are told entry by entry.
-        regions = [self._of_rows(span) for span in spans(wrong & ~self.wrong_rows if every else wrong)]
+        told = spans(wrong & ~self.wrong_rows if every else wrong)
+        regions = [claimed_in_rows(self.block, problem.matrix, span, self.filled) for span in told]
         regions += [Region(self.block, Box((span, (0, problem.x.size))), True) for span in spans(absent)]
         regions += self.columns()
         array = self.evidence(rest)
@@ -358,15 +363,6 @@ class _Search:
             mine = slice(claimed.indptr[column], claimed.indptr[column + 1])
             self.judge(int(among[column]), rows[np.sort(claimed.indices[mine])])
         return every
-
-    def _of_rows(self, span: tuple[int, int]) -> Region:
-        """Rows that are off by a factor, which 0 is not."""
-        matrix, box = self.problem.matrix, Box((span, (0, self.problem.x.size)))
-        if isinstance(matrix, Product):
-            claimed = max(1, round(self.filled * box.size))
-        else:
-            claimed = int(entries(matrix)[slice(*span)].nonzero()[0].size)
-        return Region(self.block, box, True, None if claimed == box.size else claimed)
 
     def evidence(self, joint: Joint) -> ArrayEvidence:
         """What directions certify of a claim."""

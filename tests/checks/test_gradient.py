@@ -1148,3 +1148,29 @@ def test_a_slope_claimed_where_f_shows_none_is_not_measured_by_what_others_move(
     # Over the size of b f would move by 9e-4, nine units of its last digit; a step of a tenth of that hides it.
     assert claimed(2.25e-3).outcome is Outcome.INCONCLUSIVE
     assert claimed(1.0).outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("n", [30, 300])
+@pytest.mark.parametrize("at", ["zero", "above zero", "half of them free"])
+def test_entries_beside_bounds_go_inwards_together(n: int, at: str):
+    """A start of non-negative least squares, at 0: six evaluations an entry it took, 1,810 for 300."""
+    rng = np.random.default_rng(n)
+    a, b = rng.normal(size=(n, n)) / np.sqrt(n), rng.normal(size=n)
+    x = np.zeros(n) if at == "zero" else rng.random(n)
+    low = np.where(np.arange(n) % 2 == 0, x - 3.0, x) if at == "half of them free" else x.copy()
+
+    def f(x):
+        assert (x.real >= low).all()
+        return 0.5 * np.sum((a @ x - b) ** 2)
+
+    right = a.T @ (a @ x - b)
+    report = check_gradient(f, right, x, bounds=(low, np.inf), method="auto")
+    assert report.outcome is Outcome.PASS
+    assert report.certificate is not None
+    assert report.certificate.name == "x"
+    assert report.nfev <= (100 if n == 30 else 60)
+    wrong = right.copy()
+    wrong[5] *= 1.5
+    report = check_gradient(f, wrong, x, bounds=(low, np.inf))
+    assert [m.name for m in report.wrong] == ["x[5]"]
+    assert report.nfev <= 250

@@ -251,7 +251,7 @@ def test_joint_directions_look_at_all_of_a_gradient_together(
     monkeypatch: pytest.MonkeyPatch, n: int, method: str
 ):
     """From five entries on, and are told what others know."""
-    room = np.ones(n), np.zeros(n)
+    room = np.ones(n), np.ones(n)
     known = known_of(n, method=method, room=room)
     setting, found = prepared(known_of()), Evidence(judged())
     examine_jointly = Noted(monkeypatch, "examine_jointly", (setting, None, True))

@@ -884,7 +884,7 @@ def test_a_matrix_is_mended_where_entries_are_wrong_and_rows_have_a_factor(form:
 def test_the_worst_row_that_is_certified_speaks_for_all():
     """In units of its size; of rows that are not looked at, or have none, nothing is said."""
     (block,) = jacobian_names((4,), Parameters.of(np.ones(2))[0]).blocks
-    problem: Any = SimpleNamespace(eps=2.0**-10, tolerance=Tolerance(0.25))
+    problem: Any = SimpleNamespace(eps=2.0**-10, tolerance=Tolerance(0.25), f_x=np.ones(4))
     one = np.ones(4)
     first = Direction(
         one, 0.125, weight=np.array([9.0, 8.0, 9.0, 9.0]), residual=np.array([7.0, 0.25, 7.0, 7.0]),
