@@ -64,8 +64,7 @@ def check_problem(
     check_callables(fun=fun)
     _no_function(x0=x0, args=args)
     args = args if isinstance(args, tuple) else (args,)
-    bounds = options.get("bounds")
-    x0, notes = _start(x0, bounds)
+    x0, notes = _start(x0, options.get("bounds"))
     chosen = Options.of(options)
     recipe = chosen.recipe(
         "check_problem", fun, jac, x0, args, hess=hess, hessp=hessp, constraints=constraints
@@ -79,7 +78,7 @@ def check_problem(
         more = f" ({'; '.join(notes)})" if notes else ""
         raise ValueError(f"there is nothing to check: give jac, hess, hessp, or constraints with jac{more}")
     functions, references = _named(checks, jac)
-    given = {"jac": jac, "hess": hess, "hessp": hessp, "bounds": bounds, "constraints": _as_list(constraints)}
+    given = {"jac": jac, "hess": hess, "hessp": hessp, "constraints": _as_list(constraints)}
     shown = [f"{name}={name}" for name, value in given.items() if value is not None and value != []]
     reports = {
         key: replace(report, reason=_as_given(report, functions[key]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -308,3 +309,14 @@ def test_a_right_gradient_judges_the_hessian_and_symmetry_needs_none():
         rosen, X, jac=lambda x: 2 * rosen_der(x), hess=lambda x: rosen_hess(x) + np.eye(3, k=1)
     )
     assert "hess is not symmetric" in str(skew)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"bounds": [(0.0, None)] * 3}, {"bounds": Bounds(0.0, 2.0), "rtol": 1e-5}]
+)
+def test_the_call_that_repeats_a_problem_can_be_read(options: dict[str, Any]):
+    """It said `bounds=bounds, bounds=...`, which no Python takes."""
+    report = check_problem(rosen, np.full(3, 0.5), jac=rosen_der, **options)
+    call = ast.parse(report.call, mode="eval").body
+    assert isinstance(call, ast.Call)
+    assert [keyword.arg for keyword in call.keywords] == ["jac", *sorted(options, reverse=True), "rng"]
