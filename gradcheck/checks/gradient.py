@@ -144,7 +144,8 @@ def check_gradient(
     if vectorized is not False:
         _check_vectorized(vectorized, grad)
     known = _examined(recipe, options, vectorized=bool(vectorized))
-    call = options.call("check_gradient(f, grad, x", args=recipe.args or None, vectorized=vectorized or None)
+    start = "check_gradient(f, True, x" if grad is True else "check_gradient(f, grad, x"
+    call = options.call(start, args=recipe.args or None, vectorized=vectorized or None)
     report = composed(known, parameters, options, started, call=call, recipe=recipe)
     pair_missing = grad is True and not report.arrays
     # Without the pair there is no grad to compare it with.

@@ -545,6 +545,7 @@ def test_an_f_without_its_gradient_is_said_to_be_that_with_a_hessian_too():
     assert report.outcome is Outcome.INCONCLUSIVE
     assert report.reason.startswith("with grad=True f must return (value, gradient); it returned ")
     pair = check_gradient(lambda x: (np.sum(x**2), 2 * x), True, X, hessian=lambda x: 2 * np.eye(5))
+    assert pair.call.startswith("gradcheck.check_gradient(f, True, x, ")
     assert pair.outcome is Outcome.PASS
 
 
