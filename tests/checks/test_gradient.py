@@ -1175,3 +1175,32 @@ def test_entries_beside_bounds_go_inwards_together(n: int, at: str):
     report = check_gradient(f, wrong, x, bounds=(low, np.inf))
     assert [m.name for m in report.wrong] == ["x[5]"]
     assert report.nfev <= 250
+
+
+@pytest.mark.parametrize(
+    "seed", [1939, 2214, 2251, 2389, 3233, 3321, 3443, 3614, 4088, 4503, 4668, 5361, 5914]
+)
+def test_noise_beside_kinks_convicts_no_right_gradient_of_a_few_entries(seed: int):
+    """Of 6,000 sums of functions of a few lines, with noise of 1e-12 or 1e-9, these FAILed by single entries."""
+    rng = np.random.default_rng(seed)
+    n, m = int(rng.integers(2, 5)), int(rng.integers(1, 8))
+    a = rng.normal(size=(m, n)) * 10 ** rng.uniform(-2, 2)
+    x = rng.normal(size=n) * 10 ** rng.uniform(-3, 3, size=(n if rng.random() < 0.3 else 1))
+    w = rng.normal(size=m)
+    of, slope = (
+        (np.sin, np.cos), (np.abs, np.sign), (lambda z: np.maximum(z, 0.0), lambda z: 1.0 * (z > 0.0)),
+        (np.exp, np.exp), (lambda z: z**3, lambda z: 3.0 * z**2),
+        (lambda z: np.tanh(5.0 * z), lambda z: 5.0 * (1.0 - np.tanh(5.0 * z) ** 2)),
+        (lambda z: np.sqrt(np.abs(z) + 1e-3), lambda z: np.sign(z) * 0.5 / np.sqrt(np.abs(z) + 1e-3)),
+    )[rng.integers(7)]  # fmt: skip
+    rng.choice([0, 0, 1e3, 1e6])
+    noise, size = rng.choice([0, 0, 1e-12, 1e-9]), np.abs(a @ x).max()
+
+    def f(x: np.ndarray) -> float:
+        if np.iscomplexobj(x):
+            raise TypeError("real numbers only")
+        value = float(w @ of(a @ x / size))
+        return value * (1.0 + noise * np.sin(1e9 * x.sum() + value * 1e12))
+
+    gradient = a.T @ (w * slope(a @ x / size)) / size
+    assert check_gradient(f, gradient, x, rng=seed).outcome is not Outcome.FAIL
