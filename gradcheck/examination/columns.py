@@ -12,7 +12,7 @@ from gradcheck._typing import Index, Mask, Values
 from gradcheck.evidence.complex_test import mark_disputed
 from gradcheck.evidence.entries import sweep
 from gradcheck.evidence.one_by_one import one_by_one
-from gradcheck.examination.inwards import Inwards, InwardTest, one_sided, shared_with
+from gradcheck.examination.inwards import Inwards, certified_inwards, one_sided, shared_with
 from gradcheck.examination.row_evidence import (
     between,
     mended,
@@ -261,21 +261,16 @@ class _Columns:
         if moved is not None:
             held[moved.coordinates % self.n] = False
         lengths[~held] = 0.0
-        for share in SHARES if lengths.any() else ():
-            known = latest(concatenate([entries, *self.alone]))
-            # What was looked for and not found is within the tolerance.
-            test = InwardTest(
-                self.setting, self.right(known), lengths, self.rng, share * self.delta,
-                tolerant=inwards is not None and not known.wrong.size,
-            )  # fmt: skip
-            inwards = test.run()
-            if not inwards.wrong.any():
-                break
-            test.search(self.judge, BUDGET)
-        if inwards is not None and inwards.certified:
+
+        def known() -> tuple[Problem, bool]:
+            judged = latest(concatenate([entries, *self.alone]))
+            return self.right(judged), bool(judged.wrong.size)
+
+        if lengths.any():
+            shares = (share * self.delta for share in SHARES)
+            inwards = certified_inwards(self.setting, lengths, self.rng, shares, known, self.judge, BUDGET)
+        if inwards is not None:
             held &= lengths == 0
-        else:
-            inwards = None
         columns = np.flatnonzero(held)
         for j in columns[:GROUPS_UP_TO].tolist():
             self.judge(j, np.arange(self.m))

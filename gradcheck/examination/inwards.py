@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 
@@ -24,9 +25,9 @@ DIRECTIONS, SUFFICE = 12, 3
 NEXT_TO_NONE = 1e-3
 # So few columns are moved one by one where a direction through them tells of a mistake.
 FEW = 3
-# What they find wrong is searched for in more than so many columns, with a half of what each takes by itself, and no
-# more than so many evaluations.
-SEARCHED, HALF, MOST = 60, 3, 500
+# Of one row what they find wrong is searched for among more than so many entries, between so many tests, with so many
+# evaluations each time: one of 3,000 takes 150.
+FEW_INWARDS, TESTS, SEARCHED = 60, 3, 250
 # The bar that tells which half a mistake lies in, as a part of what it leaves.
 CLEARLY = 10.0
 
@@ -216,26 +217,32 @@ class InwardTest:
         return of_typical_size(rows if rows.any() else self.setting.slope / root_mean_square(scales))
 
 
+def searched(lengths: Flat, rows: int) -> int:
+    """Evaluations of a search: none in few columns, nor of several rows, of which groups of columns tell at once."""
+    return SEARCHED if rows == 1 and np.count_nonzero(lengths) > FEW_INWARDS else 0
+
+
 def certified_inwards(
     setting: Setting,
     lengths: Flat,
     rng: np.random.Generator,
-    shares: Iterator[float],
-    right: Callable[[], Problem],
+    shares: Iterable[float],
+    known: Callable[[], tuple[Problem, bool]],
     judge: Callable[[int, Index], object],
+    most: int,
 ) -> Inwards | None:
     """Directions inwards, and a search for what they find wrong, until they certify the rest; None where they do not.
 
-    lengths : (n,) as of `InwardTest`. shares : of the chance to be wrong, for each test. right : the claim as it would
-    be right in all that was judged. judge : looks at the entries of a column in some rows.
+    lengths : (n,) as of `InwardTest`. shares : of the chance to be wrong, for each test. known() : the claim as it
+    would be right in all that was judged, and whether any of that is wrong; what was looked for and not found is within
+    the tolerance. judge : looks at the entries of a column in some rows. most : evaluations of a search; 0 is none.
     """
-    count = int(np.count_nonzero(lengths))
-    end = setting.objective.nfev + min(HALF * count, MOST)
-    while True:
-        test = InwardTest(setting, right(), lengths, rng, next(shares))
+    found: Inwards | None = None
+    for share in islice(shares, TESTS):
+        right, wrong = known()
+        test = InwardTest(setting, right, lengths, rng, share, tolerant=found is not None and not wrong)
         found = test.run()
-        left = end - setting.objective.nfev
-        # Of several rows groups of columns tell, and search, at once.
-        if not found.wrong.any() or setting.outputs > 1 or count <= SEARCHED or left <= 0:
-            return found if found.certified else None
-        test.search(judge, left)
+        if not found.wrong.any() or most == 0:
+            break
+        test.search(judge, most)
+    return found if found is not None and found.certified else None

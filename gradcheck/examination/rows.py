@@ -11,7 +11,7 @@ import scipy.sparse
 
 from gradcheck._typing import Flat, Index, Mask, Values
 from gradcheck.evidence.entries import sweep
-from gradcheck.examination.inwards import certified_inwards, one_sided, shared_with
+from gradcheck.examination.inwards import certified_inwards, one_sided, searched, shared_with
 from gradcheck.examination.row_evidence import (
     SAMPLES,
     SHARING,
@@ -144,7 +144,7 @@ class _Search:
 
     def certificate(self, inwards: Flat) -> Evidence | None:
         """That of all rows, and of columns (n,) that may move to one side alone; None where these have none."""
-        array, matrix = self.evidence(self.joint), self.problem.matrix
+        array, problem = self.evidence(self.joint), self.problem
         if inwards.any():
             setting = self.known(~self.joint.wrong)
             if setting is None:
@@ -152,7 +152,11 @@ class _Search:
             self.setting = replace(setting, gradient_scale=sizes_of_rows(self.problem, setting.slope))
             found = certified_inwards(
                 self.setting, inwards, self.rng, self.shares,
-                lambda: replace(self.problem, matrix=mended(self.setting, matrix, self.judged)), self.judge,
+                lambda: (
+                    replace(problem, matrix=mended(self.setting, problem.matrix, self.judged)),
+                    bool(self.wrong_rows.any()),
+                ),
+                self.judge, searched(inwards, self.joint.wrong.size),
             )  # fmt: skip
             if found is None:
                 return None

@@ -117,7 +117,7 @@ class Examination:
         monkeypatch.setattr(columns, "judge_in_rows", self.sweep)
         for name in (
             "sweep", "scaling_of", "silent_entries", "JointTest", "rows_evidence", "find_places", "moved_alone",
-            "directions_of_zeros", "missing_columns", "InwardTest",
+            "directions_of_zeros", "missing_columns", "certified_inwards",
         ):  # fmt: skip
             monkeypatch.setattr(columns, name, getattr(self, name))
         self.survey, findings = examine_columns(
@@ -195,15 +195,15 @@ class Examination:
         for column in self.finds:
             assert judge(column, np.flatnonzero(out).astype(np.int32)).coordinates.dtype == np.intp
 
-    def InwardTest(
-        self, setting: Any, claim: Any, lengths: Any, rng: Any, delta: float, *, tolerant: bool
+    def certified_inwards(
+        self, setting: Any, lengths: Any, rng: Any, shares: Any, known: Any, judge: Any, most: int
     ) -> Any:
         """Directions inwards, which tell nothing unless `inwards` says what."""
-        assert (setting, claim.objective, rng, tolerant) == (self.setting, self.objective, self.rng, False)
-        assert 2.0 * delta == DELTA
+        claim, _ = known()
+        assert (setting, claim.objective, rng, most) == (self.setting, self.objective, self.rng, 1500)
+        assert [k * share for k, share in zip((2.0, 4.0, 8.0), shares, strict=True)] == [DELTA] * 3
         self.inwards_of = np.flatnonzero(lengths).tolist()
-        nothing = Inwards(np.zeros(self.m, bool))
-        return SimpleNamespace(run=lambda: nothing if self.inwards is None else self.inwards)
+        return self.inwards
 
     def moved_alone(self, problem: Any, scaling: Any, silent: Any, rng: Any, delta: float) -> Alone:
         """Whether f does where columns move that are claimed to do nothing."""
