@@ -44,10 +44,15 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import scipy.optimize  # noqa: E402, F401 -- after the threads are set; imported once, before the forks
 
-import gradcheck  # noqa: E402, F401 -- likewise
 from gradcheck.cases import Context, discover, run_case  # noqa: E402 -- after the threads are set
-from gradcheck.results.outcome import Outcome  # noqa: E402 -- likewise
-from reference import analytic, backprop, printed_code, published, scipy_oracle  # noqa: E402, F401 -- as scipy.optimize
+from gradcheck.results.outcome import Outcome  # noqa: E402 -- after the threads are set
+from reference import (  # noqa: E402 -- after the threads are set
+    analytic,  # noqa: F401 -- the cases import it: once, before the forks
+    backprop,  # noqa: F401 -- the cases import it: once, before the forks
+    printed_code,  # noqa: F401 -- the cases import it: once, before the forks
+    published,  # noqa: F401 -- the cases import it: once, before the forks
+    scipy_oracle,  # noqa: F401 -- the cases import it: once, before the forks
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "gradcheck" / "textbook"
