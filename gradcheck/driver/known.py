@@ -168,7 +168,7 @@ class Known:
         setting, findings = prepare(
             self.objective, self.inspected.f_x, self.inspected.computes_in, question.x,
             tolerances=question.tolerances, rng=question.rng, room=question.room, subgradient=question.subgradient,
-            names=question.names(), rounding=question.rounding, scales=self.scales,
+            names=question.names(), rounding=question.rounding, scales=self.scales, matrix=self.matrix,
         )  # fmt: skip
         if np.all(setting.still) and not findings:
             setting, findings = self._unmoved(setting)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck._typing import Flat
+from gradcheck._typing import Flat, Mask
 from gradcheck.diagnosis.undecided import ROOM, SINGLE
 from gradcheck.evidence.entries import WEIGHTS
 from gradcheck.function.lines import Rays
@@ -67,15 +67,16 @@ def prepare(
     names: Parameters | None = None,
     rounding: Any = 0.0,
     scales: Flat | None = None,
+    matrix: Matrix | None = None,
 ) -> tuple[Setting, tuple[Finding, ...]]:
     """Measure the noise of every output of f; choose tolerances and steps by it.
 
     f_x : one number, or (m,). computes_in : the dtype of the derivative under test. names : of its entries. rounding :
     what values of f are known to be rounded to, which points beside x may not show. scales : (n,) those of x, where
-    they are known.
+    they are known. matrix : the derivative under test.
     """
     scales = objective.parameters.scales(x) if scales is None else scales
-    noise = probe_noise(objective, x, f_x, rng, room, scales)
+    noise = probe_noise(objective, x, f_x, rng, room, scales, matrix)
     least = np.maximum(rounding, least_noise(objective.parameters, f_x))
     noise = replace(noise, level=np.maximum(noise.level, least))
     slope = np.nan_to_num(np.asarray(noise.slope), posinf=0.0)
@@ -89,12 +90,31 @@ def prepare(
 
 
 def probe_noise(
-    objective: Objective, x: Flat, f_x: Any, rng: Any, room: tuple[Flat, Flat] | None, scales: Flat
+    objective: Objective,
+    x: Flat,
+    f_x: Any,
+    rng: Any,
+    room: tuple[Flat, Flat] | None,
+    scales: Flat,
+    matrix: Matrix | None = None,
 ) -> Noise:
-    """Measure the noise along one random direction that has each coordinate's own scale, within the bounds."""
+    """Measure the noise along one random direction that has each coordinate's own scale, within the bounds.
+
+    matrix : the derivative under test; where it says that an output moves, one that stays is looked at farther away.
+    """
     spacing = first_spacing(max(eps_of(b.real_dtype) for b in objective.parameters.blocks))
     tangent, back = _tangent(generator_of(rng), _own_scales(x, scales, spacing), spacing, room)
-    return measure_noise(objective, Rays(x, [tangent]), f_x, spacing, back=back)
+
+    def claimed() -> Mask:
+        rounding = np.spacing(np.abs(np.atleast_1d(f_x)))
+        return np.asarray(matrix is not None and AROUND * np.abs(matrix.product(tangent)) > SEEN * rounding)
+
+    most = np.inf
+    if room is not None:
+        moved = tangent != 0
+        side = np.where(tangent > 0, room[1], room[0])
+        most = 0.99 * float(np.min(side[moved] / np.abs(tangent[moved]), initial=np.inf))
+    return measure_noise(objective, Rays(x, [tangent]), f_x, spacing, back=back, claimed=claimed, most=most)
 
 
 def _tangent(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,22 @@ import numpy as np
 from gradcheck._typing import Mask, Values
 from gradcheck.function.lines import Lines
 from gradcheck.function.objective import Objective
-from gradcheck.numerics.outputs import HALF_GRID, HALF_SINGLE, Noise, with_lucky_outputs, with_still_outputs
+from gradcheck.numerics.outputs import (
+    HALF_GRID,
+    HALF_SINGLE,
+    TAILS,
+    Differences,
+    Noise,
+    differences,
+    hardly_differ,
+    with_lucky_outputs,
+    with_still_outputs,
+)
 from gradcheck.numerics.rounding import (
+    ROWS,
     distinct,
     granularity,
+    jump_of,
     jumps,
     on_stairs,
     rounded_beyond,
@@ -27,6 +38,7 @@ from gradcheck.parameters.tree import Parameters
 Probe = Callable[[float], Values]
 Far = Callable[[], Values]
 Ahead = Callable[[float], Values]
+Claimed = Callable[[], Mask]
 
 # Where the points lie, in units of the spacing; f(x) itself, at 0, is known already. All on one side, so that
 # a direction which points inwards serves at bounds and at the edge of f's domain too.
@@ -51,18 +63,29 @@ WIDEST = WIDER * POSITIONS[-1]
 TOWERING, ROUNDINGS = 1e3, 16.0
 # Where f is looked at for the bits of its values alone, in units of the scale of x.
 ELSEWHERE_BITS = 0.1
-# Outputs whose differences are taken together: few enough to stay in the cache.
-TOGETHER = 1024
+# Of values that lie so near to each other that f is the same at two pairs of neighbours it moves by jumps, or not at
+# all. So many times as wide it is looked at then, until twice five pairs in seven differ, where most steps show, or
+# three values lie on a grid: a part with finer steps may show alone at first.
+REPEATS, LONGER, CROSSED, TREADS = 2, (10.0, 30.0, 100.0, 300.0), 5, 3
 
 
 def measure_noise(
-    objective: Objective, line: Lines, f_x: Any, spacing: float = FIRST_SPACING, *, back: bool = True
+    objective: Objective,
+    line: Lines,
+    f_x: Any,
+    spacing: float = FIRST_SPACING,
+    *,
+    back: bool = True,
+    claimed: Claimed | None = None,
+    most: float = np.inf,
 ) -> Noise:
     """Estimate the noise of every output along one line through x, from the differences of equally spaced values.
 
     line : one line; its offsets are in the scaled units in which `spacing` is given.
     f_x : f(x), one number or (m,), of which the fields are. back : whether f may be called on the other side of x,
         where it is not finite on this.
+    claimed() : (m,) outputs that would move between these points, by the derivative under test. most : the offset up to
+        which there is room.
     Costs eight evaluations, fifteen where the first spacing shows no noise or too much, and seven more where f
     seems to be nothing but noise or where the second spacing shows far less than the first; two more where its values
     have so few bits that they may be of a coarser dtype. Of many outputs each may want another spacing: 66 at most.
@@ -83,7 +106,10 @@ def measure_noise(
 
     held = max(eps_of(block.real_dtype) for block in objective.parameters.blocks)
     x_rounds = held > eps_of(np.float64)
-    found = estimate_noise(probe, spacing, back=back, far=far, ahead=ahead, x_rounds=x_rounds)
+    longest = most / (POSITIONS[-1] * WIDER * spacing)
+    found = estimate_noise(
+        probe, spacing, back=back, far=far, ahead=ahead, x_rounds=x_rounds, claimed=claimed, longest=longest
+    )
     if np.ndim(f_x):
         return with_lucky_outputs(with_still_outputs(found, f_x), f_x)
     seen = found.values[~np.isnan(found.values)]
@@ -101,6 +127,8 @@ def estimate_noise(
     far: Far | None = None,
     ahead: Ahead | None = None,
     x_rounds: bool = False,
+    claimed: Claimed | None = None,
+    longest: float = 0.0,
 ) -> Noise:
     """Estimate the noise of m outputs from the differences of equally spaced values.
 
@@ -108,9 +136,10 @@ def estimate_noise(
     back : as in `measure_noise`. far() : (l, m) values much farther away; asked for where some values have few bits.
     ahead(t) : (m,) values at t, for an f that is smooth at the first points. What it shows there and not at them is
         a part that is rounded. x_rounds : whether x is held in less than float64; then all of f jumps as x does.
+    claimed() : as in `measure_noise`. longest : how many times as wide as the widest these spacings may be.
     Source: Moré & Wild, Estimating computational noise, SIAM J. Sci. Comput. 33 (2011).
     """
-    first = _differences(probe(spacing))
+    first = differences(probe(spacing))
     eps, sigma = eps_of(first.values.dtype), first.sigma
     alike = first.alike & first.finite
     # Too much for rounding: noise stays when the points move together, a kink or an oscillation goes.
@@ -118,12 +147,14 @@ def estimate_noise(
     if not first.finite.all():
         # Off the domain: the other way, and not so far.
         inside = probe((-spacing if back else spacing) * NARROWER)
-        first = _differences(np.where(first.finite, first.values, inside))
+        first = differences(np.where(first.finite, first.values, inside))
         sigma = first.sigma
     seen = [first]
     still, step = np.zeros(first.size.shape, bool), np.zeros(first.size.shape)
+    widest = first.values
     if alike.any():
         wider = _wider(probe, spacing, first, alike, back=back)
+        widest = np.where(alike, wider.values, widest)
         wider = replace(wider, bound=np.minimum(first.bound, wider.bound))
         sigma = np.where(alike, wider.known(), sigma)
         seen.append(wider)
@@ -137,7 +168,10 @@ def estimate_noise(
         if ahead is not None and gone.any() and not x_rounds:
             step = np.maximum(step, _jumps(ahead, spacing, first, slope, gone))
     sigma = _at_a_kink(np.where(np.isnan(sigma), 0.0, sigma), seen)
-    noise = _noise(sigma, seen, still, spacing, far)
+    longer = _on_long_stairs(probe, ahead, spacing * WIDER, first, widest, claimed, longest)
+    noise = _noise(sigma, [*seen, *longer], still, spacing, far)
+    for part in longer:
+        noise = replace(noise, level=np.maximum(noise.level, np.where(part.looked, 2.0 * part.known(), 0.0)))
     # Where all of f lies on a grid its steps are known.
     on_none = first.finite & ~first.alike & (noise.digits == str(first.values.dtype))
     smooth = on_none & (sigma <= ROUNDINGS * eps * first.size) & (step == 0)
@@ -147,7 +181,62 @@ def estimate_noise(
     return replace(noise, level=np.where(on_none, np.maximum(noise.level, HALF_GRID * step), noise.level))
 
 
-def _jumps(ahead: Ahead, spacing: float, first: _Differences, slope: Values, gone: Mask) -> Values:
+def _on_long_stairs(
+    probe: Probe,
+    ahead: Ahead | None,
+    spacing: float,
+    first: Differences,
+    widest: Values,
+    claimed: Claimed | None,
+    longest: float,
+) -> list[Differences]:
+    """The differences of outputs that move by jumps, over points that lie so far apart that these show.
+
+    first, widest : values at two spacings, the second of which is given. The other arguments are `estimate_noise`'s.
+    What is flat beside x and goes on at a kink has no jump.
+    """
+    found: list[Differences] = []
+    rows = first.finite & (np.count_nonzero(widest[1:] == widest[:-1], axis=0) >= REPEATS)
+    if ahead is None or longest < LONGER[-1] or not rows.any():
+        return found
+    every = np.concatenate([first.values, widest])
+    moves = np.ptp(every, axis=0) > 0
+    stays = rows & ~moves
+    rows &= moves & ~np.isin(granularity(every)[1], ("float16", "float32", "decimal"))
+    if claimed is not None and stays.any():
+        stays &= claimed()
+        if stays.any():
+            rows |= stays & (ahead(POSITIONS[-1] * LONGER[-1] * spacing) != widest[0])
+    once = np.zeros_like(rows)
+    for at in [spacing * times for times in LONGER]:
+        if not rows.any():
+            break
+        if not (rows & (moves | once)).any() and (ahead(POSITIONS[-1] * at) == widest[0])[rows].all():
+            continue
+        seen = probe(at)
+        wide = differences(np.where(np.isfinite(seen), seen, np.nan))
+        differ = np.diff(wide.values, axis=0) != 0
+        crossed = rows & wide.finite & (np.count_nonzero(differ, axis=0) >= CROSSED)
+        if not _all_jump(ahead, POINTS * at, wide.values, differ, crossed & ~once):
+            rows &= ~crossed | once
+            crossed &= once
+        crossed |= rows & wide.finite & (distinct(wide.values) >= TREADS) & (granularity(wide.values)[0] > 0)
+        found.append(wide.where(crossed))
+        rows &= ~(crossed & once)
+        once |= crossed
+    return found
+
+
+def _all_jump(ahead: Ahead, points: Values, values: Values, differ: Mask, rows: Mask) -> bool:
+    """Whether the first few of some rows (m,) jump where they first differ from their neighbours: (k - 1, m)."""
+    for i in np.flatnonzero(rows)[:ROWS].tolist():
+        pair = slice(int(differ[:, i].argmax()), int(differ[:, i].argmax()) + 2)
+        if jump_of(ahead, points[pair], values[pair], np.zeros(rows.size), i) == 0.0:
+            return False
+    return True
+
+
+def _jumps(ahead: Ahead, spacing: float, first: Differences, slope: Values, gone: Mask) -> Values:
     """The jumps (m,) of outputs whose noise is gone nearer to x, where each has the slope (m,) of one spacing."""
     # Where all but the first points lie beyond a kink these show none, and none rises by less than the one before.
     beside = np.abs(np.diff(first.values, axis=0) - slope)
@@ -160,20 +249,20 @@ def _jumps(ahead: Ahead, spacing: float, first: _Differences, slope: Values, gon
     return jumps(ahead, POINTS * spacing, first.values, slope / spacing, gone, first.known())
 
 
-def _wider(probe: Probe, spacing: float, first: _Differences, alike: Mask, *, back: bool) -> _Differences:
+def _wider(probe: Probe, spacing: float, first: Differences, alike: Mask, *, back: bool) -> Differences:
     """Look farther out where the points lay too close; on the other side of x where f has not changed at all.
 
     On one side f may be constant (a rectifier at 0): that it does not depend on x is not said of one side alone.
     """
     unmoved = alike & (first.values.max(axis=0) == first.values.min(axis=0))
     if back and unmoved.any():
-        other = _differences(probe(-spacing * WIDER)).where(alike)
+        other = differences(probe(-spacing * WIDER)).where(alike)
         if other.finite[alike].all():
             return other
-    return _differences(probe(spacing * WIDER)).where(alike)
+    return differences(probe(spacing * WIDER)).where(alike)
 
 
-def _noise(sigma: Values, seen: list[_Differences], still: Mask, spacing: float, far: Far | None) -> Noise:
+def _noise(sigma: Values, seen: list[Differences], still: Mask, spacing: float, far: Far | None) -> Noise:
     """The noise from its standard deviation, the grid of f, and the rounding of f itself.
 
     still : where values that lie near to each other do not show the noise of those that lie apart.
@@ -214,10 +303,10 @@ def _noise(sigma: Values, seen: list[_Differences], still: Mask, spacing: float,
 
 
 def _nearer(
-    probe: Probe, spacing: float, first: _Differences, coarse: Mask
-) -> tuple[Values, _Differences, Mask]:
+    probe: Probe, spacing: float, first: Differences, coarse: Mask
+) -> tuple[Values, Differences, Mask]:
     """Look nearer to x where there was too much noise: the standard deviation now, what was seen, and where it went."""
-    narrower = _differences(probe(spacing * NARROWER))
+    narrower = differences(probe(spacing * NARROWER))
     wide, near = first.known(), narrower.known()
     # Noise would show here too, on whatever grid: these are steps of the grid, and those an oscillation.
     still = coarse & narrower.alike & narrower.finite & (np.ptp(narrower.values, axis=0) < wide / 10.0)
@@ -227,7 +316,7 @@ def _nearer(
     doubtful = narrower.looked & (near < wide / 10.0) & ~gone
     if doubtful.any():
         # One sequence of noise in ten thousand looks smooth: it is not believed alone.
-        other = _differences(probe(spacing * NARROWER * ELSEWHERE))
+        other = differences(probe(spacing * NARROWER * ELSEWHERE))
         near = np.where(doubtful, np.maximum(near, other.known()), near)
         luck = doubtful & ~(near < wide / 10.0)
         narrower = replace(narrower, rest=np.where(luck, np.nan, narrower.rest))
@@ -238,109 +327,23 @@ def _nearer(
     if all_noise.any():
         # As near to x as points can be told apart: there a fast oscillation is smooth, noise is not. So is an f that
         # bends within a billionth of x, as of a time in seconds.
-        last = _differences(probe(64.0 * eps_of(first.values.dtype)))
+        last = differences(probe(64.0 * eps_of(first.values.dtype)))
         smooth = all_noise & ~last.alike & last.finite & (last.known() < sigma / 10.0)
         sigma = np.where(smooth, last.known(), sigma)
     return sigma, narrower, still
 
 
-def _at_a_kink(sigma: Values, seen: list[_Differences]) -> Values:
+def _at_a_kink(sigma: Values, seen: list[Differences]) -> Values:
     """Without the first points: a kink or a jump between them, or at x itself, is not noise at any spacing."""
     rest = np.fmin.reduce([part.rest for part in seen], axis=0)
     lower = rest < SLIGHT * sigma
     if not lower.any():
         return sigma
     for part in seen:
-        lower &= ~(part.looked & _alike(part.values[TAILS:]))
+        lower &= ~(part.looked & hardly_differ(part.values[TAILS:]))
         for i in np.flatnonzero(lower & part.looked).tolist():
             lower[i] = not on_stairs(part.values[:, i])
     return np.where(lower, rest, sigma)
-
-
-@dataclass(frozen=True)
-class _Differences:
-    """What the differences of equally spaced values say, (m,) each.
-
-    values : (8, m). looked : outputs for which they count. finite : all values are.
-    alike : the points lie too close to tell the roundings of f apart. size : the largest value.
-    sigma : the standard deviation of the noise, nan where it is not shown. It is shown where three orders of
-        differences in a row agree within a factor 4 and have both signs.
-    bound : the smallest order's, inf where there is none. Differences of one sign throughout are bends, not noise:
-        such orders say nothing.
-    rest : the same of the values without the first one, two or three; the smallest of their largest orders.
-    """
-
-    values: Values
-    looked: Mask
-    finite: Mask
-    alike: Mask
-    size: Values
-    sigma: Values
-    bound: Values
-    rest: Values
-
-    def known(self) -> Values:
-        """Where no order shows the noise: the smallest bound, for the bends of f only add to it."""
-        bound = np.where(np.isfinite(self.bound), self.bound, 0.0)
-        return np.where(np.isnan(self.sigma), bound, self.sigma)
-
-    def where(self, these: Mask) -> _Differences:
-        """The same, counting for these outputs alone."""
-        return replace(self, looked=these, rest=np.where(these, self.rest, np.nan))
-
-
-# What is said without the first one, two or three values.
-TAILS = 3
-ORDERS = len(POSITIONS) - 1
-# Of order k there are 8 - k differences; a tail has as many fewer, and of the first order nothing is asked.
-_order = np.arange(1, ORDERS + 1)
-_tail = np.arange(1, TAILS + 1)[:, None]
-COUNTS = (len(POSITIONS) + 1 - _order)[:, None].astype(np.float64)
-TAIL_COUNTS = np.maximum(COUNTS[1:, 0] - _tail, 1.0)[:, :, None]
-IN_TAIL = (np.arange(len(POSITIONS) - 1) >= _tail)[:, None, :, None]
-IN_TAIL = IN_TAIL & (_order[1:] <= ORDERS - _tail)[:, :, None, None]
-# The variance of a difference of order k, over that of one value.
-FACTORS = np.array([math.factorial(k) ** 2 / math.factorial(2 * k) for k in _order.tolist()])[:, None]
-
-
-def _alike(values: Values) -> Mask:
-    return np.asarray(distinct(np.where(np.isfinite(values), values, np.nan)) <= 3)
-
-
-def _differences(values: Values) -> _Differences:
-    """Take the differences of (8, m) values."""
-    m = values.shape[1]
-    if m > TOGETHER:
-        parts = [_differences(values[:, k : k + TOGETHER]) for k in range(0, m, TOGETHER)]
-        names = [f.name for f in fields(_Differences)]
-        return _Differences(
-            **{name: np.concatenate([getattr(p, name) for p in parts], axis=-1) for name in names}
-        )
-    finite = np.asarray(np.isfinite(values).all(axis=0))
-    table = np.zeros((ORDERS, *values[1:].shape), values.dtype)
-    row = values
-    for k in range(ORDERS):
-        row = np.subtract(row[1:], row[:-1], out=table[k, : len(row) - 1])
-    # Relative to the largest value, so that no square overflows or vanishes.
-    sizes = np.maximum.accumulate(np.abs(values[::-1]))[: -TAILS - 2 : -1].astype(np.float64)
-    unit = np.where(sizes == 0, 1.0, sizes)
-    # The standard deviation of the noise as each order shows it; too large where f bends.
-    sigmas = unit[0] * _deviation(np.square(table / unit[0]).sum(axis=1) / COUNTS, FACTORS)
-    squares = np.square(table[1:, :-1] / unit[1:, None, None])
-    means = np.where(IN_TAIL, squares, 0.0).sum(axis=2) / TAIL_COUNTS
-    rest = np.fmin.reduce((unit[1:, None] * _deviation(means, FACTORS[1:])).max(axis=1), axis=0)
-    mixed = (table.min(axis=1) < 0) & (table.max(axis=1) > 0)
-    low = np.minimum(np.minimum(sigmas[:-2], sigmas[1:-1]), sigmas[2:])
-    high = np.maximum(np.maximum(sigmas[:-2], sigmas[1:-1]), sigmas[2:])
-    shown = (low > 0) & (high <= 4.0 * low) & mixed[:-2] & finite
-    # The largest of the three: eight values know a standard deviation to a factor of two only.
-    sigma = np.where(shown.any(axis=0), high[shown.argmax(axis=0), np.arange(m)], np.nan)
-    bound = np.where(mixed & finite, sigmas, np.inf).min(axis=0)
-    return _Differences(values, np.ones(m, bool), finite, _alike(values), sizes[0], sigma, bound, rest)
-
-
-def _deviation(mean_squares: Values, factors: Values) -> Values:
-    return np.asarray(np.sqrt(factors * mean_squares.astype(np.float64)))
 
 
 def least_noise(parameters: Parameters, f_x: Any) -> Values:
@@ -356,7 +359,7 @@ def least_noise(parameters: Parameters, f_x: Any) -> Values:
 
 def scatter(values: Values) -> Values:
     """The standard deviation (m,) of the noise of eight equally spaced values (8, m); 0 where they show none."""
-    return np.asarray(np.nan_to_num(_differences(values).sigma))
+    return np.asarray(np.nan_to_num(differences(values).sigma))
 
 
 def first_spacing(coarse: float) -> float:

@@ -146,8 +146,11 @@ def _binary(values: Values, wider: str) -> NDArray[np.object_]:
 
     A few bits alone make no float16: an integer has few, and so has what cancels. Of numbers of a format three in four
     have all of its bits or all but one: half of the values do, small ones among them, and none lies on a finer grid.
+    One that is repeated counts once.
     """
     bits = significant_bits(values)
+    values = np.sort(values, axis=0)
+    values = np.concatenate([values[:1], np.where(values[1:] > values[:-1], values[1:], np.nan)])
     each = significant_bits(values.reshape(1, -1)).reshape(values.shape)
     lowest = np.frexp(np.nan_to_num(values))[1] - each
     finest = np.ldexp(1.0, np.where(np.nan_to_num(values) != 0, lowest, 1000).min(axis=0))

@@ -11,7 +11,7 @@ import pytest
 
 from gradcheck.function.lines import Rays
 from gradcheck.function.objective import Objective
-from gradcheck.numerics import noise as module
+from gradcheck.numerics import outputs
 from gradcheck.numerics.noise import (
     FIRST_SPACING,
     WIDEST,
@@ -579,7 +579,7 @@ def test_outputs_side_by_side_have_the_noise_that_each_has_alone():
 
 def test_outputs_are_looked_at_a_few_at_a_time(monkeypatch):
     """So that their differences stay in the cache: five at once, and the last two, are told as each alone."""
-    monkeypatch.setattr(module, "TOGETHER", 5)
+    monkeypatch.setattr(outputs, "TOGETHER", 5)
     parts, _ = estimated(*KINDS)
     for k, kind in enumerate(KINDS):
         alone, _ = estimated(kind)
