@@ -13,7 +13,6 @@ import numpy as np
 from gradcheck._typing import Flat
 from gradcheck.checks.hessian import and_hessian
 from gradcheck.checks.jacobian import composed
-from gradcheck.diagnosis.along import Along
 from gradcheck.diagnosis.explanations import Diagnosis, diagnose
 from gradcheck.diagnosis.scope import Subject
 from gradcheck.driver.examine import examine
@@ -183,9 +182,10 @@ def _explain(
     def again(x: Flat) -> Flat:
         return gradient_at(grad, setting.parameters, x, args)
 
-    analytic = one_row(matrix)
-    along = None if evidence.interrupted else Along.of(setting)
-    subject = Subject(setting.parameters, analytic, setting.x, setting.f_x[0], setting.tolerance, along=along)
+    subject = Subject(
+        setting.parameters, one_row(matrix), setting.x, setting.f_x[0], setting.tolerance,
+        setting=None if evidence.interrupted else setting,
+    )  # fmt: skip
     return diagnose(subject, evidence, again if callable(grad) and not evidence.interrupted else None)
 
 

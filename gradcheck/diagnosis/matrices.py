@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
-from gradcheck.diagnosis.along import Along
 from gradcheck.diagnosis.explanations import Diagnosis, diagnose
 from gradcheck.diagnosis.scope import Subject
 from gradcheck.function.matrix import MOST_ENTRIES, Dense, Matrix, Sparse, by_entries
@@ -28,7 +27,7 @@ def diagnose_matrix(setting: Setting, names: Parameters, matrix: Matrix, evidenc
         return Diagnosis()
     subject = Subject(
         names, _known(matrix, evidence.entries), setting.x, setting.f_x, setting.tolerance, matrix=True,
-        along=Along.of(setting),
+        setting=setting,
     )  # fmt: skip
     return diagnose(subject, evidence)
 

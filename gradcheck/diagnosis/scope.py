@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
-from gradcheck.diagnosis.along import Along, Slope
+from gradcheck.diagnosis.along import COST, Slope, derivatives_by, slope_along
 from gradcheck.diagnosis.regions import Marked, one_line
+from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import ROUNDING, generator_of, random_units
 from gradcheck.parameters.alike import first_of_alike
 from gradcheck.parameters.block import Block
@@ -39,7 +40,7 @@ class Subject:
 
     parameters : its arrays, and the names of their entries; of a Jacobian or a product the one array J (m, n).
     analytic : (size,), nan where it is not known. x : the point, (size,) for a gradient and (n,) for a matrix.
-    f_x : f there, (m,) for a matrix. along : measures f along a direction, where not every entry was judged.
+    f_x : f there, (m,) for a matrix. setting : how f is measured, where not every entry was judged.
     """
 
     parameters: Parameters
@@ -48,7 +49,7 @@ class Subject:
     f_x: Any
     tolerance: Tolerance
     matrix: bool = False
-    along: Along | None = None
+    setting: Setting | None = None
     # What was measured along directions, shared by all that `replace` makes of it.
     _directions: dict[tuple[tuple[Block, ...], int], Slope | None] = field(
         default_factory=dict, compare=False, repr=False
@@ -70,18 +71,30 @@ class Subject:
         if self.matrix:
             yield "f(x)", np.asarray(self.f_x, float).ravel()[at // n]
 
+    def measurable(self, directions: int = 1) -> Setting | None:
+        """How f is measured, if it may be along so many directions.
+
+        Not where x lies on a coarser grid than float64: the points are not where they should be.
+        """
+        setting = self.setting
+        if setting is None or any(b.real_dtype != np.float64 for b in setting.parameters.blocks):
+            return None
+        return setting if setting.objective.remaining >= COST * directions else None
+
     def direction(self, blocks: tuple[Block, ...], at: Index, which: int = 0) -> Slope | None:
         """The derivative of f along a random direction of those entries of some arrays that are at hand, measured once.
 
         Of a matrix along all of x. which : there are several.
         """
-        if self.along is None:
-            return None
-        if (blocks, which) not in self._directions:
+        setting = self.measurable()
+        if (blocks, which) not in self._directions and setting is not None:
             moved = np.full(self.x.size, self.matrix)
             moved[at % self.x.size] = True
-            self._directions[blocks, which] = self.along.direction(moved, which)
-        return self._directions[blocks, which]
+            units = random_units(generator_of(7 + which), self.x.size)
+            self._directions[blocks, which] = slope_along(
+                setting, np.where(moved, units * setting.scales, 0.0)
+            )
+        return self._directions.get((blocks, which))
 
 
 @dataclass(frozen=True)
@@ -289,11 +302,12 @@ class Scope:
 
     def measured(self, at: Index) -> Scope | None:
         """The same with some more of its entries judged; None where f cannot be asked for them."""
-        along, n = self.subject.along, self.subject.x.size
+        n = self.subject.x.size
         columns, which = np.unique(at % n, return_inverse=True)
-        if along is None or not 0 < columns.size <= LOOKS or not along.affords(columns.size):
+        setting = self.subject.measurable(columns.size)
+        if setting is None or not 0 < columns.size <= LOOKS:
             return None
-        seen = along.entries(columns)
+        seen = derivatives_by(setting, columns)
         numerical, bar, curvature = (part[at // n, which] for part in seen)
         rows = np.searchsorted(self.at, at)
         analytic, tolerance = self.analytic[rows], self.subject.tolerance
