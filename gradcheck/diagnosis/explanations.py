@@ -17,7 +17,7 @@ from gradcheck.diagnosis import patterns, projections, terms
 from gradcheck.diagnosis.along import jump
 from gradcheck.diagnosis.gather import scope_of
 from gradcheck.diagnosis.orders import arrays_moved, folded, rearranged
-from gradcheck.diagnosis.regions import together, two_lines
+from gradcheck.diagnosis.regions import common_place, together, two_lines, wrong_place
 from gradcheck.diagnosis.scope import DECADES, Scope, Subject
 from gradcheck.results.cause import Cause, Extent, Kind, Place
 from gradcheck.results.certificate import Region
@@ -143,8 +143,8 @@ def _described(s: Scope, regions: tuple[Region, ...]) -> Cause | None:
 
 def _common_place(s: Scope, regions: tuple[Region, ...]) -> Cause | None:
     boxes = [r.box for r in regions if r.block == s.blocks[0] and r.throughout]
-    parts = together(s.blocks[0], boxes, s.at[s.wrong]) if boxes else None
-    place = parts or s.common_place()
+    parts = together(s, boxes) if boxes else None
+    place = parts or common_place(s)
     return None if place is None else Cause(Kind.REGION, place)
 
 
@@ -184,7 +184,7 @@ def _opposite(s: Scope) -> Cause | None:
     if s.wrong.sum() == 2:
         pair = {s.parameters.name(int(s.at[k])): np.array([k]) for k in np.flatnonzero(s.wrong)}
     elif len(s.blocks) == 1 and s.whole and s.complete:
-        pair = two_lines(s.blocks[0], s.at, s.wrong)
+        pair = two_lines(s)
     else:
         return None
     if not pair:
@@ -195,7 +195,7 @@ def _opposite(s: Scope) -> Cause | None:
     if not large.any() or not (np.abs(off[one] + off[other]) <= slack[one] + slack[other]).all():
         return None
     most = float(np.max(np.abs(off[one])))
-    return Cause(Kind.OPPOSITE, s.wrong_place(), value=most, moves=((first, second),))
+    return Cause(Kind.OPPOSITE, wrong_place(s), value=most, moves=((first, second),))
 
 
 def _between(everything: Scope) -> Cause | None:

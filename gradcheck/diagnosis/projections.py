@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from gradcheck._typing import Flat, Index
 from gradcheck.diagnosis.along import slope_along
 from gradcheck.diagnosis.patterns import factor
+from gradcheck.diagnosis.regions import everywhere
 from gradcheck.diagnosis.scope import LOOKS, MARGIN, SAME, Scope
 from gradcheck.parameters.block import Block
 from gradcheck.results.cause import Cause, Extent, Kind, Place
@@ -53,7 +54,7 @@ def reduced(s: Scope) -> Cause | None:
             off = np.maximum(np.abs(analytic - total), noise)
             fits = (np.abs(total) > allowed).all() and (off <= allowed).all() and _differs(s, axis)
             if fits and s.convinces(s.numerical + off.ravel(), choices=1.0):
-                return Cause(Kind.REDUCED, s.everywhere(), origin=_over(b, axis) or "all entries", order=name)
+                return Cause(Kind.REDUCED, everywhere(s), origin=_over(b, axis) or "all entries", order=name)
     return None
 
 
@@ -138,7 +139,7 @@ def projected(s: Scope) -> Cause | None:
                     continue
                 explained = _explained(s, lines, *_directions(s, lines, basis, added), given_back)
                 if explained is not None and s.mends(explained, choices=2.0):
-                    place = s.everywhere(s.confirmed(explained))
+                    place = everywhere(s, s.confirmed(explained))
                     return Cause(kind, place, origin=words, order=ALIKE if alike else "")
     return None
 
@@ -161,7 +162,7 @@ def other_axis(s: Scope) -> Cause | None:
             continue
         explained = g - g.mean(axis=axis, keepdims=True) + r.mean(axis=1 - axis, keepdims=True)
         if s.mends(explained.ravel(), choices=float(shape[axis])):
-            return Cause(Kind.OTHER_AXIS, s.everywhere(), origin=words)
+            return Cause(Kind.OTHER_AXIS, everywhere(s), origin=words)
     return None
 
 
@@ -176,7 +177,7 @@ def divided(s: Scope) -> Cause | None:
         explained = np.empty_like(s.analytic)
         explained[lines] = g - np.sum(g * x, axis=1, keepdims=True) / np.sum(x, axis=1, keepdims=True)
         if s.mends(explained, choices=1.0):
-            return Cause(Kind.NOT_DIVIDED, s.everywhere(s.confirmed(explained)), origin=words)
+            return Cause(Kind.NOT_DIVIDED, everywhere(s, s.confirmed(explained)), origin=words)
     return None
 
 
@@ -201,7 +202,7 @@ def softmax(s: Scope) -> Cause | None:
             explained[lines] = h - p * h.sum(axis=1, keepdims=True)
             if s.mends(explained, choices=1.0):
                 of = "x" if s.subject.matrix else words
-                return Cause(Kind.SOFTMAX, s.everywhere(s.confirmed(explained)), origin=of, order=part)
+                return Cause(Kind.SOFTMAX, everywhere(s, s.confirmed(explained)), origin=of, order=part)
     return None
 
 

@@ -1,4 +1,4 @@
-"""The part of a derivative in which a mistake is looked for: its evidence, and where in it an explanation holds."""
+"""The part of a derivative in which a mistake is looked for: its evidence, and what fits it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,13 @@ import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.diagnosis.along import COST, Slope, derivatives_by, slope_along
-from gradcheck.diagnosis.regions import Marked, one_line
 from gradcheck.numerics.setting import Setting
-from gradcheck.numerics.tangents import ROUNDING, generator_of, random_units
+from gradcheck.numerics.tangents import generator_of, random_units
 from gradcheck.parameters.alike import first_of_alike
 from gradcheck.parameters.block import Block
-from gradcheck.parameters.boxes import Box, in_box
 from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.parameters.tree import Parameters
-from gradcheck.results.cause import Extent, Place
-from gradcheck.results.verdict import Tolerance, accepted
+from gradcheck.results.verdict import Tolerance
 
 # All entries of a scope.
 ALL = slice(None)
@@ -206,69 +203,6 @@ class Scope:
         kept = decades[: decades.size - free]
         return float(kept.sum()) - choices >= DECADES
 
-    def holds(
-        self,
-        explained: Flat,
-        free: int = 0,
-        choices: float = 0.0,
-        anywhere: bool = True,
-        margin: int = MARGIN,
-    ) -> Place | None:
-        """Where an explanation holds: everywhere, or in the wrong entries; None where in neither.
-
-        anywhere : whether the wrong entries may lie scattered among right ones; else they must fill a block.
-        """
-        fits = self.fits(explained)
-        if not fits[self.wrong].all() or not self.convinces(explained, free, choices, margin):
-            return None
-        everywhere = bool(fits.all())
-        right = self.known & ~self.wrong & (not everywhere)
-        mended = np.where(right, self.analytic, explained)
-        confirmed = self.confirmed(mended)
-        settled, alone = bool(confirmed) and self.whole, None
-        if confirmed is False:
-            # What nobody judged may be right as well, all of it or what lies outside of a block.
-            mended = np.where(self.wrong, explained, self.analytic)
-            alone = None if everywhere else self.confirmed(mended)
-            if not alone:
-                return self._bounded(explained)
-            confirmed, settled = None, self.whole
-        place = self.everywhere(confirmed) if everywhere else self.wrong_place(confirmed, fits)
-        if settled:
-            place = replace(place, settled=True, changed=self._changed(mended))
-        if alone and place.extent is Extent.JUDGED:
-            place = replace(place, extent=Extent.WRONG)  # nothing else is wrong
-        return place if anywhere or place.tells or everywhere else None
-
-    def _bounded(self, explained: Flat) -> Place | None:
-        """The one block, as far as nobody judged its edges, that two directions show to be wrong; None without one."""
-        if len(self.blocks) > 1 or not self.whole or not np.isfinite(explained).all():
-            return None
-        terms, sums, off = np.empty((2, self.at.size)), np.empty(2), np.empty(2)
-        for which in range(2):
-            direction = self.subject.direction(self.blocks, self.at, which)
-            if direction is None:
-                return None
-            # One number of all outputs: each is taken with a weight of its own.
-            units = random_units(generator_of(17 + which), direction.value.size)
-            tangent = direction.along(units)[self.at]
-            rounding = ROUNDING * float(np.finfo(float).eps) * float(np.linalg.norm(explained * tangent))
-            terms[which] = (explained - self.analytic) * tangent
-            sums[which] = float(units @ direction.value) - float(self.analytic @ tangent)
-            off[which] = float(np.abs(units) @ direction.bar) + rounding
-        entries = self._entries(self.wrong, self.fits(explained))
-        box = None if entries is None else entries.block_with(terms, sums, off)
-        if box is None:
-            return None
-        b, count = self.blocks[0], int(self.wrong.sum())
-        changed = self._changed(np.where(in_box(b, Box(box), self.at), explained, self.analytic))
-        return Place(self.names, count, Extent.BOX, box=box, shape=b.shape, settled=True, changed=changed)
-
-    def _changed(self, mended: Flat) -> int:
-        """How many of the analytic values are wrong where others take their place: a factor changes no 0."""
-        allowed = accepted(self.analytic, mended, np.zeros(()), self.subject.tolerance)
-        return int((np.abs(mended - self.analytic) > allowed).sum())
-
     def mends(self, explained: Flat, choices: float = 0.0) -> bool:
         """Whether an explanation without fitted constants holds for every entry of its arrays."""
         fits = bool(self.fits(explained).all()) and self.convinces(explained, choices=choices)
@@ -282,10 +216,10 @@ class Scope:
         if subject.matrix:
             # The rows of which every entry is at hand.
             rows = np.flatnonzero(np.bincount(self.at // n, minlength=self.size // n) == n)
-            if not rows.size or (rows.size * n < self.size and not self._sampled):
+            if not rows.size or (rows.size * n < self.size and not self.sampled):
                 return None
             mended = explained[np.isin(self.at // n, rows)].reshape(-1, n)
-        elif self._sampled or self.whole:
+        elif self.sampled or self.whole:
             rows, mended = np.zeros(1, np.intp), explained[None]
         else:
             return None
@@ -296,7 +230,7 @@ class Scope:
         return of.agrees(mended, rows, subject.tolerance.rtol)
 
     @property
-    def _sampled(self) -> bool:
+    def sampled(self) -> bool:
         """Whether entries are left out because they are many, and not because they are not known."""
         return any(b.name in self.absent for b in self.blocks)
 
@@ -354,54 +288,6 @@ class Scope:
     def names(self) -> tuple[str, ...]:
         """The names of its arrays."""
         return tuple(b.name for b in self.blocks)
-
-    def everywhere(self, confirmed: bool | None = False) -> Place:
-        """All entries, or all that were tested where not all were, and no direction confirmed the rest.
-
-        Where others are known to be right, the wrong ones: what is 0 among the tested ones fits any factor.
-        """
-        if self.size == 1:
-            return self._entry(int(self.at[0]), alone=False)
-        if self.complete or confirmed:
-            return Place(self.names, self.size, Extent.ALL)
-        extent, those = Extent.TESTED, self.tested
-        if self.unclaimed.intersection(self.names):
-            extent, those = Extent.JUDGED, self.wrong
-        # Those that share a row or column are named with it.
-        line = one_line(self.blocks[0], self.at[those]) if len(self.blocks) == 1 else None
-        return replace(line or Place(self.names, int(those.sum()), extent), extent=extent)
-
-    def wrong_place(self, confirmed: bool | None = False, fits: Mask | None = None) -> Place:
-        """The wrong entries: the only one by name, the block that they fill, or how many.
-
-        confirmed : whether those count as wrong that nobody judged. fits : (m,) which entries an explanation leaves
-        right, so that a block may hold them; without one those that are 0, which a factor does.
-        """
-        wrong = self.at[self.wrong]
-        if wrong.size == 1:
-            return self._entry(int(wrong[0]), alone=self.size > 1 and self.complete)
-        entries = self._entries(self.wrong | (bool(confirmed) & ~self.known), fits)
-        place = entries.region(filled=True) if entries is not None else None
-        return place or Place(self.names, wrong.size, Extent.WRONG if self.complete else Extent.JUDGED)
-
-    def common_place(self) -> Place | None:
-        """The row, column or block where all wrong entries lie, be others there right; None without one."""
-        entries = self._entries(self.wrong) if self.wrong.sum() > 1 else None
-        place = entries.region(filled=False) if entries is not None else None
-        return None if place is None else replace(place, judged=not self.complete)
-
-    def _entries(self, bad: Mask, fits: Mask | None = None) -> Marked | None:
-        """Those of the one array that it has, some of them bad."""
-        if len(self.blocks) > 1 or not self.blocks[0].shape:
-            return None
-        right = self.known & ~self.wrong & ((np.abs(self.numerical) > self.bar) if fits is None else ~fits)
-        # What was judged alone was chosen for what it may show, and is no sample.
-        sampled = self.blocks[0].name in self.absent and not self.tested.all()
-        return Marked(self.blocks[0], self.at, bad, self.known, right, sampled, self.complete)
-
-    def _entry(self, at: int, alone: bool) -> Place:
-        block = self.parameters.block_of(at)
-        return Place((block.name,), 1, Extent.ENTRY, self.parameters.name(at), alone)
 
 
 _PER_ENTRY = (

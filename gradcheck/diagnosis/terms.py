@@ -11,7 +11,7 @@ import numpy as np
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.diagnosis.patterns import constant, slope
 from gradcheck.diagnosis.projections import ORTHOGONAL
-from gradcheck.diagnosis.regions import ACCIDENT
+from gradcheck.diagnosis.regions import ACCIDENT, everywhere, holds, wrong_place
 from gradcheck.diagnosis.scope import DECADES, MARGIN, Scope
 from gradcheck.results.cause import Cause, Kind
 
@@ -74,7 +74,7 @@ def _left_out(s: Scope, basis: Flat, kind: Kind) -> Cause | None:
     if s.fits(added)[wrong].all():
         return None
     scattered = kind is not Kind.L1 and wrong.sum() > 1 + MARGIN
-    place = s.holds(s.analytic + added, free=1, anywhere=scattered)
+    place = holds(s, s.analytic + added, free=1, anywhere=scattered)
     if place is None:
         return None
     if kind is Kind.DECAY and len(s.blocks) == 1 and s.at.size == s.blocks[0].size:
@@ -109,12 +109,12 @@ def unused(s: Scope) -> Cause | None:
     zero = np.zeros_like(s.analytic)
     if s.telling.any() or not (s.convinces(zero) and _is_zero(s).all()):
         return None
-    place = s.wrong_place()
+    place = wrong_place(s)
     if s.wrong.sum() < 1 + MARGIN:
         # Where few were judged a direction through all of them tells.
         if not (s.analytic.all() and s.fits(zero).all() and s.confirmed(zero)):
             return None
-        place = s.everywhere(True)
+        place = everywhere(s, True)
     # What analytic is there may be told as well: a weight decay alone.
     return Cause(Kind.UNUSED, place, 1, origin=_beyond(s))
 
@@ -191,7 +191,7 @@ def _chain(s: Scope, t: Flat, fitted: bool) -> Cause | None:
     lost = np.where(s.analytic == 0.0, np.nan_to_num(s.numerical), np.nan)
     explained = np.where(t == 0.0, lost, s.analytic / (c * t))
     free, choices = int(fitted and not name), math.log10(4 * len(CHAIN))
-    place = s.holds(explained, free=free, choices=choices, anywhere=False)
+    place = holds(s, explained, free=free, choices=choices, anywhere=False)
     if place is None:
         return None
     # The function was chosen, too: where a constant alone fits as well, as where t hardly varies, that is what is said.
@@ -211,7 +211,7 @@ def delta(s: Scope) -> Cause | None:
         if not (math.isfinite(d) and d > 0):
             continue
         share = x / (x + d)
-        place = s.holds(s.analytic * share if lacking else s.analytic / share, free=1, choices=1.0)
+        place = holds(s, s.analytic * share if lacking else s.analytic / share, free=1, choices=1.0)
         if place is not None:
             bar = float(np.min((s.bar / np.abs(basis))[s.wrong]))
             return Cause(Kind.DELTA, place, 1, value=d, bar=bar, lacking=lacking)
@@ -233,7 +233,7 @@ def difference(s: Scope) -> Cause | None:
         seen = None if whole is None else whole.some_more()
         half = None if seen is None else _half_step(seen, seen.curvature * basis)
         if seen is not None and half is not None:
-            return Cause(Kind.DIFFERENCE, seen.everywhere(), 1, vague=True, value=2.0 * half, origin=words)
+            return Cause(Kind.DIFFERENCE, everywhere(seen), 1, vague=True, value=2.0 * half, origin=words)
     return None
 
 
@@ -268,5 +268,5 @@ def gauss_newton(s: Scope) -> Cause | None:
     if ours[0] < -nothing or not (lost or its[0] < -something):
         return None
     return Cause(
-        Kind.GAUSS_NEWTON, s.everywhere(), vague=True, span=(float(rank), float(n)), lacking=bool(its[0] < 0)
+        Kind.GAUSS_NEWTON, everywhere(s), vague=True, span=(float(rank), float(n)), lacking=bool(its[0] < 0)
     )
