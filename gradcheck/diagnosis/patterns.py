@@ -203,7 +203,7 @@ def cut(s: Scope) -> Cause | None:
 
     What is between 0 and 1 and left out of whole numbers (a sigmoid beside labels) is so to one side of them alone.
     """
-    g, r, allowed = (part[s.wrong] for part in (s.analytic, s.numerical, s.allowed))
+    g, r, allowed = (part[s.wrong] for part in (s.analytic, s.numerical, s.slack(s.analytic)))
     clear = np.abs(r - np.rint(r)) > allowed
     off = np.abs(g - r)
     # A small term left out of a gradient of integers would look alike: fractions lie anywhere up to 1.

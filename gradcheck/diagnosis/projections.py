@@ -110,7 +110,7 @@ def _differs(s: Scope, axis: Axes) -> bool:
     high, low = np.full(lines.size, -np.inf), np.full(lines.size, np.inf)
     np.maximum.at(high, which, s.numerical[s.known])
     np.minimum.at(low, which, s.numerical[s.known])
-    return bool((high - low > 2.0 * s.allowed[s.known].max()).any())
+    return bool((high - low > 2.0 * s.slack(s.analytic)[s.known].max()).any())
 
 
 def _line_of(s: Scope, axis: Axes) -> Index:

@@ -178,37 +178,36 @@ def _region(s: Scope, filled: bool, fits: Mask | None = None) -> Place | None:
         return None
     against, parts = _against(s, fits), 2 if block.is_complex else 1
     index = np.unravel_index((s.at - block.start) // parts, block.shape)
-    box = tuple((int(i[s.wrong].min()), int(i[s.wrong].max()) + 1) for i in index)
-    whole = tuple((0, n) for n in block.shape)
+    box = Box(tuple((int(i[s.wrong].min()), int(i[s.wrong].max()) + 1) for i in index))
+    whole = Box(tuple((0, n) for n in block.shape))
+    # Of a sample neither tells.
+    told = s.complete and not _sample_alone(s)
+    lines = _some_lines(s, against, index) if told else None
     # A row before the part of it that is wrong: its other entries may be zero, and right with any factor.
-    slabs = [
-        tuple(box[k] if k == axis else whole[k] for k in range(len(box)))
-        for axis in range(len(box))
-        if box[axis][1] - box[axis][0] == 1
-    ]
+    slabs = [whole.along(axis, span) for axis, span in enumerate(box.ranges) if span[1] - span[0] == 1]
     for candidate in [*slabs, box]:
         if candidate == whole:
             continue
-        inside = np.all([(i >= a) & (i < b) for i, (a, b) in zip(index, candidate, strict=True)], axis=0)
-        size = parts * math.prod(b - a for a, b in candidate)
+        inside = np.all(
+            [(i >= a) & (i < b) for i, (a, b) in zip(index, candidate.ranges, strict=True)], axis=0
+        )
+        size = parts * candidate.size
         full = _fills(s, against, inside, size)
         share = (size / block.size if s.complete else inside[s.known].mean()) ** (wrong - 1)
         # Where not all is known the box is that of a sample: most of an array is none.
         narrow = s.complete or 2 * size <= block.size
         if full if filled else (narrow and share < ACCIDENT) or (full and candidate in slabs):
             # Lines that are wrong throughout say more than the box around them, or than one with others between.
-            lines = _some_lines(s, against, index)
             if lines is not None and (not full or _gaps(lines.lines)):
                 return lines
-            return block_place(block, wrong, candidate)
-    return _diagonal(s, against, index, filled) or _some_lines(s, against, index)
+            return block_place(block, wrong, candidate.ranges)
+    return (_diagonal(s, against, index, filled) if told else None) or lines
 
 
 def _diagonal(s: Scope, against: Mask, index: tuple[Index, ...], filled: bool) -> Place | None:
     """On, above, below or off the diagonal of a square matrix."""
     shape, wrong = s.blocks[0].shape, int(s.wrong.sum())
-    square = len(shape) == 2 and shape[0] == shape[1] > 2
-    if not square or _sample_alone(s) or not s.complete or wrong < 3:
+    if len(shape) != 2 or not shape[0] == shape[1] > 2 or wrong < 3:
         return None
     for extent, inside in _triangles(*index):
         telling = not filled and inside.mean() ** (wrong - 1) < ACCIDENT
@@ -220,9 +219,7 @@ def _diagonal(s: Scope, against: Mask, index: tuple[Index, ...], filled: bool) -
 def _some_lines(s: Scope, against: Mask, index: tuple[Index, ...]) -> Place | None:
     """Several rows, or columns, or indices of one axis, each wrong throughout; at most half of them."""
     shape = s.blocks[0].shape
-    if len(shape) < 2 or _sample_alone(s) or not s.complete:
-        return None
-    for axis, along in enumerate(index):
+    for axis, along in enumerate(index if len(shape) > 1 else ()):
         lines = np.unique(along[s.wrong])
         inside = np.isin(along, lines)
         thick = s.at.size // shape[axis]

@@ -99,11 +99,12 @@ class Scope:
     """What is known of the entries of some arrays; arrays are (m,), ordered by their places.
 
     at : flat indices of their entries. known : which were judged one by one (`tested`), or are right by a certificate
-    of their array; of the others `numerical`, `bar` and `allowed` are nan, and they fit anything. bar : 3 E, for
-    certified ones what the certificate bounds their error by. allowed : 3 E + tau, up to which an entry is not called
-    wrong. undecided : (k,) flat indices of the entries that are neither wrong nor verified. curvature : the second
-    derivative, nan where it is not known. unclaimed : arrays that hold others, of which not even the claim is
-    known, and that are right by a certificate.
+    of their array; of the others `numerical` and `bar` are nan, and they fit anything. bar : 3 E, for certified ones
+    what the certificate bounds their error by. ratio_bar : what is known of a ratio, where directions tell one of many.
+    undecided : (k,) flat indices of the entries that are neither wrong nor verified. curvature : the second derivative,
+    nan where it is not known. absent : arrays of which entries are left out because they are many, and whether these
+    are known. unclaimed : arrays that hold others, of which not even the claim is known, and that are right by a
+    certificate.
     """
 
     subject: Subject
@@ -112,7 +113,6 @@ class Scope:
     analytic: Flat
     numerical: Flat
     bar: Flat
-    allowed: Flat
     wrong: Mask
     tested: Mask
     known: Mask
@@ -244,18 +244,14 @@ class Scope:
         seen = derivatives_by(setting, columns)
         numerical, bar, curvature = (part[at // n, which] for part in seen)
         rows = np.searchsorted(self.at, at)
-        analytic, tolerance = self.analytic[rows], self.subject.tolerance
-        size = np.maximum(np.abs(analytic), np.abs(numerical))
-        allowed = bar + tolerance.rtol * size + tolerance.atol
         known = np.isfinite(numerical)
-        new = {
-            "numerical": numerical, "bar": bar, "allowed": allowed, "wrong": np.abs(analytic - numerical) > allowed,
-            "tested": known, "known": known, "curvature": curvature,
-        }  # fmt: skip
-        changed = {name: getattr(self, name).copy() for name in new}
+        new = {"numerical": numerical, "bar": bar, "tested": known, "known": known, "curvature": curvature}
+        changed = {name: getattr(self, name).copy() for name in (*new, "wrong")}
         for name, values in new.items():
             changed[name][rows] = values
-        return replace(self, **changed)
+        more = replace(self, **changed)
+        changed["wrong"][rows] = ~more.fits(self.analytic[rows], rows)
+        return replace(more, wrong=changed["wrong"])
 
     def some_more(self) -> Scope | None:
         """The same with entries judged, drawn at random, so many that hardly a tenth of all can be of another kind."""
@@ -291,7 +287,7 @@ class Scope:
 
 
 _PER_ENTRY = (
-    "at", "analytic", "numerical", "bar", "allowed", "wrong", "tested", "known", "curvature", "ratio_bar",
+    "at", "analytic", "numerical", "bar", "wrong", "tested", "known", "curvature", "ratio_bar",
 )  # fmt: skip
 
 
