@@ -257,11 +257,10 @@ def _cache(subject: Subject, evidence: Entries, grad: Gradient) -> tuple[Cause |
 # tell a range alone, are asked where no other explains.
 EXACT: tuple[Callable[[Scope], Cause | None], ...] = (
     patterns.missing, patterns.assigned, patterns.conjugate, patterns.factor, rearranged, folded, projections.reduced,
-    projections.projected, projections.other_axis, projections.divided, projections.softmax,
-    partial(terms.parametrisation, fitted=False),
+    projections.projected, projections.other_axis, projections.divided, partial(terms.parametrisation, fitted=False),
 )  # fmt: skip
 FITTED: tuple[Callable[[Scope], Cause | None], ...] = (
     projections.repeated, patterns.cut, patterns.clipped, patterns.signs, patterns.float32, terms.unused,
-    patterns.multiple, patterns.scaled, partial(terms.parametrisation, fitted=True), terms.delta, terms.weight_decay,
-    terms.lasso, terms.offset, terms.difference, terms.gauss_newton,
+    patterns.multiple, patterns.scaled, partial(terms.parametrisation, fitted=True), terms.delta,
+    *(partial(terms.left_out, kind=kind) for kind in terms.TERMS), terms.difference, terms.gauss_newton,
 )  # fmt: skip

@@ -167,42 +167,29 @@ def other_axis(s: Scope) -> Cause | None:
 
 
 def divided(s: Scope) -> Cause | None:
-    """x / sum(x) of which the sum was not differentiated: numerical is analytic less its sum with x over that of x."""
-    if not _whole(s):
-        return None
-    for words, lines in _lines(s):
-        if lines.shape[1] < 1 + MARGIN or _alike_along(s, lines):
-            continue
-        x, g = s.x[lines], s.analytic[lines]
-        explained = np.empty_like(s.analytic)
-        explained[lines] = g - np.sum(g * x, axis=1, keepdims=True) / np.sum(x, axis=1, keepdims=True)
-        if s.mends(explained, choices=1.0):
-            return Cause(Kind.NOT_DIVIDED, everywhere(s, s.confirmed(explained)), origin=words)
-    return None
+    """What a sum takes off a derivative along a line, of x or under a softmax p of it: numerical = h - u sum(w h).
 
-
-def softmax(s: Scope) -> Cause | None:
-    """Part of the derivative of a softmax p of x along a line: numerical = h - p sum(h).
-
-    h is analytic where the sum under the softmax is not differentiated, analytic / (1 - p) where analytic is the
-    diagonal p (1 - p) alone, and p analytic where analytic is the derivative by p.
+    Of x / sum(x) of which the sum is not differentiated u is 1 / sum(x) and w is x. Of a softmax they are p and 1, and
+    h is analytic where its sum is not differentiated, analytic / (1 - p) where analytic is the diagonal p (1 - p)
+    alone, and p analytic where analytic is the derivative by p.
     """
-    if not _whole(s):
-        return None
-    for words, lines in _lines(s):
-        if lines.shape[1] < 2:
-            continue
+    for words, lines in _lines(s) if _whole(s) else ():
         x, g = s.x[lines], s.analytic[lines]
         e = np.exp(x - x.max(axis=1, keepdims=True))
-        p = e / e.sum(axis=1, keepdims=True)
-        for part, h in (("", g), ("diagonal", g / (1.0 - p)), ("by p", p * g)):
-            if not part and _alike_along(s, lines):
+        p, ones = e / e.sum(axis=1, keepdims=True), np.ones_like(x)
+        of = "x" if s.subject.matrix else words
+        for kind, origin, part, h, u, w in (
+            (Kind.NOT_DIVIDED, words, "", g, ones / x.sum(axis=1, keepdims=True), x),
+            (Kind.SOFTMAX, of, "", g, p, ones),
+            (Kind.SOFTMAX, of, "diagonal", g / (1.0 - p), p, ones),
+            (Kind.SOFTMAX, of, "by p", p * g, p, ones),
+        ):
+            if lines.shape[1] < 2 or (not part and _alike_along(s, lines)):
                 continue
             explained = np.empty_like(s.analytic)
-            explained[lines] = h - p * h.sum(axis=1, keepdims=True)
+            explained[lines] = h - u * np.sum(w * h, axis=1, keepdims=True)
             if s.mends(explained, choices=1.0):
-                of = "x" if s.subject.matrix else words
-                return Cause(Kind.SOFTMAX, everywhere(s, s.confirmed(explained)), origin=of, order=part)
+                return Cause(kind, everywhere(s, s.confirmed(explained)), origin=origin, order=part)
     return None
 
 

@@ -42,6 +42,12 @@ CHAIN: dict[str, Callable[[Flat], Flat]] = {
     "(1 - tanh({})^2)": lambda t: 1.0 / np.cosh(t) ** 2,
     "1/(s (1 - s)), s the sigmoid of {}": lambda t: 2.0 + 2.0 * np.cosh(t),
 }
+# Terms that are left out, or one too many, as functions of x; a constant is on the diagonal of a Hessian, too.
+TERMS: dict[Kind, Callable[[Flat], Flat]] = {
+    Kind.DECAY: np.asarray,
+    Kind.L1: np.sign,
+    Kind.OFFSET: np.ones_like,
+}
 # So many of the wrong entries are asked first, and with this more than their slack: what they refuse is refused.
 TELLING, ROOM = 4, 1.1
 # Steps of difference quotients as people choose them.
@@ -58,15 +64,19 @@ WIDE = 0.1
 CURVATURE = 0.05
 
 
-def _left_out(s: Scope, basis: Flat, kind: Kind) -> Cause | None:
-    """numerical - analytic = lambda b, with lambda fitted.
+def left_out(s: Scope, kind: Kind) -> Cause | None:
+    """numerical - analytic = lambda b, with lambda fitted; kind : which b.
 
     Signs alone are few bits, and equal and opposite errors are common (a flux, a force between two): an L1 penalty is
-    in whole arrays, or in a block of one.
+    in whole arrays, or in a block of one, where the signs are neither a constant nor x itself up to a factor.
     """
-    if s.wrong.sum() < 1 + MARGIN:
+    wrong, basis = s.wrong, TERMS[kind](s.x)
+    if wrong.sum() < 1 + MARGIN or (s.subject.matrix and kind is not Kind.OFFSET):
         return None
-    wrong = s.wrong
+    # Signs that a sample happens to share differ in the whole array, for which a direction speaks.
+    x = s.x[wrong] if s.complete else s.x
+    if kind is Kind.L1 and not (np.ptp(np.sign(x)) > 0 and np.ptp(np.abs(x)) > 0):
+        return None
     strength = float(slope(s, basis, s.numerical - s.analytic))
     bar = float(np.min(s.bar[wrong] / np.abs(basis[wrong])))
     added = strength * basis
@@ -82,26 +92,6 @@ def _left_out(s: Scope, basis: Flat, kind: Kind) -> Cause | None:
         if along <= ORTHOGONAL * float(np.linalg.norm(s.analytic) * np.linalg.norm(s.x)):
             return Cause(Kind.PROJECTED, place, 1, origin="x")
     return Cause(kind, place, 1, value=abs(strength), bar=bar, lacking=strength > 0)
-
-
-def weight_decay(s: Scope) -> Cause | None:
-    """A term with x."""
-    return None if s.subject.matrix else _left_out(s, s.x, Kind.DECAY)
-
-
-def lasso(s: Scope) -> Cause | None:
-    """A term with sign(x), where that is neither a constant nor x itself up to a factor."""
-    if s.subject.matrix:
-        return None
-    # Signs that a sample happens to share differ in the whole array, for which a direction speaks.
-    x = s.x[s.wrong] if s.complete else s.x
-    distinct = np.ptp(np.sign(x)) > 0 and np.ptp(np.abs(x)) > 0
-    return _left_out(s, np.sign(s.x), Kind.L1) if distinct else None
-
-
-def offset(s: Scope) -> Cause | None:
-    """A constant; of a Hessian on the diagonal, too."""
-    return _left_out(s, np.ones_like(s.analytic), Kind.OFFSET)
 
 
 def unused(s: Scope) -> Cause | None:
