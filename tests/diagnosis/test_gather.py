@@ -183,7 +183,7 @@ def gathered(
     error = np.where(np.isin(at, unknown), np.inf, 0.01)
     found = replace(unmeasured(at.size, np.dtype(float)), value=np.ones(at.size), error=error)
     no = np.zeros(at.size, bool)
-    judgement = Judgement(np.isin(at, wrong), np.isin(at, right), no, no, 0.03 + 0.0 * at, np.ones(at.size))
+    judgement = Judgement(np.isin(at, wrong), np.isin(at, right), no, 0.03 + 0.0 * at, np.ones(at.size))
     arrays = [
         ArrayEvidence(b, (), Certificate(b.name, 0.1, 0.1, 0.99, 4)) for b in of.blocks if b in certified
     ]

@@ -47,7 +47,7 @@ def entries(*limits: Limit, **options: Any) -> Entries:
         step=np.array([0.125, 0.5]),
         limit=np.array(limits or [Limit.NONE] * 2),
     )
-    judgement = Judgement(NOBODY, ~NOBODY, NOBODY, NOBODY, np.zeros(2), np.ones(2))
+    judgement = Judgement(NOBODY, ~NOBODY, NOBODY, np.zeros(2), np.ones(2))
     return Entries(np.arange(2), LINES.array[0], estimate, judgement, **options)
 
 

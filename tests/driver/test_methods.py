@@ -180,9 +180,7 @@ def judged(*entries: int, wrong: Any = ()) -> Entries:
     is_wrong = np.isin(entries, wrong)
     no, ones = np.zeros(len(entries), bool), np.ones(len(entries))
     estimate = unmeasured(len(entries), np.dtype(float))
-    return Entries(
-        np.array(entries, np.intp), ones, estimate, Judgement(is_wrong, ~is_wrong, no, no, ones, ones)
-    )
+    return Entries(np.array(entries, np.intp), ones, estimate, Judgement(is_wrong, ~is_wrong, no, ones, ones))
 
 
 def test_plain_differences_settle_what_they_bear_out(monkeypatch: pytest.MonkeyPatch):
