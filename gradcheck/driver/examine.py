@@ -94,7 +94,7 @@ def _gather(known: Known, bar: Progress) -> None:
         regions = tuple(_counted(region, known.matrix) for region in known.evidence.regions)
         known.evidence = replace(known.evidence, regions=regions)
     if known.evidence is not None and known.setting is not None:
-        known.diagnosis = question.explain(known.setting, known.matrix, known.evidence)
+        known.causes = question.explain(known, known.setting, known.evidence)
 
 
 def _counted(region: Region, matrix: Sparse) -> Region:
