@@ -111,7 +111,7 @@ def diagnose_operator(
     judgement = judge(analytic, estimate, nothing, tolerance)
     subject = _of_operator(names, analytic, double, tolerance)
     entries = Entries(np.arange(analytic.size), analytic, estimate, judgement)
-    causes = diagnose(subject, Evidence.one_by_one(entries))
+    causes = diagnose(subject, Evidence(entries))
     if parts == 1:
         return causes
     # Half of a conjugate is a convention for gradients.
@@ -152,4 +152,4 @@ def diagnose_rows(
     analytic = np.full((names.size // setting.x.size, setting.x.size), np.nan)
     analytic[rows] = values
     subject = Subject(names, analytic.ravel(), setting.x, setting.f_x, setting.tolerance, matrix=True)
-    return diagnose(subject, Evidence.one_by_one(judged))
+    return diagnose(subject, Evidence(judged))

@@ -61,7 +61,7 @@ def survey(*regions: Region, certified: bool = False, **options: Any) -> Evidenc
 
 def evidence(*limits: Limit, **options: Any) -> Evidence:
     """Entries alone."""
-    return Evidence.one_by_one(entries(*limits, **options))
+    return Evidence(entries(*limits, **options))
 
 
 class Course:
