@@ -284,15 +284,12 @@ def arrays_moved(s: Scope) -> Cause | None:
     if not wrong or not all(origins.values()):
         return None
     mine, moves = s.part(wrong), tuple(origins.items())
-    explained = [part for b in wrong if (part := _repair(s, b)) is not None]
-    if sorted(origins) != sorted(origins.values()) or len(explained) < len(wrong):
+    if sorted(origins) != sorted(origins.values()):
         return Cause(Kind.COPIED, everywhere(mine), moves=moves)
-    confirmed = mine.confirmed(np.concatenate(explained))
+    given = {origins[b.name]: b for b in wrong}
+    at = np.concatenate([mine.within(b) - b.start + given[b.name].start for b in wrong])
+    confirmed = mine.confirmed(s.subject.analytic[at])
     return None if confirmed is False else Cause(Kind.ARRAYS, everywhere(mine, confirmed), moves=moves)
-
-
-def _alike(s: Scope, b: Block) -> list[Block]:
-    return [o for o in s.blocks if o.name != b.name and o.shape == b.shape and o.size == b.size > 1]
 
 
 def _origin(s: Scope, b: Block) -> str:
@@ -300,7 +297,7 @@ def _origin(s: Scope, b: Block) -> str:
     given = s.subject.analytic[b.slice]
     if not np.ptp(given) > 0:
         return ""
-    for other in _alike(s, b):
+    for other in [o for o in s.blocks if o.name != b.name and o.shape == b.shape and o.size == b.size > 1]:
         its = s.one(other)
         if not its.wrong.any() and its.complete:
             values = s.subject.analytic[other.slice]
@@ -314,13 +311,3 @@ def _origin(s: Scope, b: Block) -> str:
             if its.fits(there).all() and np.nansum(decades) >= DECADES:
                 return other.name
     return ""
-
-
-def _repair(s: Scope, b: Block) -> Flat | None:
-    """The right gradient of this array, where it is given for another one."""
-    mine = s.one(b)
-    for other in _alike(s, b):
-        explained: Flat = s.subject.analytic[mine.at - b.start + other.start]
-        if mine.fits(explained).all() and mine.convinces(explained):
-            return explained
-    return None
