@@ -16,6 +16,7 @@ from gradcheck.diagnosis.regions import block_place, everywhere, wrong_place
 from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, Scope
 from gradcheck.numerics.tangents import generator_of
 from gradcheck.parameters.block import Block
+from gradcheck.parameters.boxes import Box
 from gradcheck.parameters.triangles import other_claims
 from gradcheck.results.cause import Cause, Extent, Kind
 
@@ -152,8 +153,8 @@ def _block_transposed(s: Scope, array: Array) -> Orders:
     if len(b.shape) != 2:
         return
     index = np.unravel_index((s.at[s.wrong] - b.start) // array.shape[-1], b.shape)
-    box = tuple((int(i.min()), int(i.max()) + 1) for i in index)
-    (top, bottom), (left, right) = box
+    box = Box(tuple((int(i.min()), int(i.max()) + 1) for i in index))
+    (top, bottom), (left, right) = box.ranges
     if bottom - top == right - left > 2:
         moved = array.copy()
         moved[top:bottom, left:right] = array[top:bottom, left:right].transpose(1, 0, 2)

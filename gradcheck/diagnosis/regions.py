@@ -12,7 +12,7 @@ from gradcheck._typing import Flat, Index, Mask
 from gradcheck.diagnosis.scope import MARGIN, Scope
 from gradcheck.numerics.tangents import ROUNDING, generator_of, random_units
 from gradcheck.parameters.block import Block
-from gradcheck.parameters.boxes import Box, in_box, whole_box
+from gradcheck.parameters.boxes import Box, hull, in_box, whole_box
 from gradcheck.results.cause import Extent, Place
 from gradcheck.results.verdict import accepted
 
@@ -22,8 +22,6 @@ ACCIDENT = 0.01
 SOME = 3
 # Blocks that are tried, with the sum of the entries of each.
 BLOCKS = 10**6
-
-Ranges = tuple[tuple[int, int], ...]
 
 
 def holds(
@@ -135,13 +133,16 @@ def _bounded(s: Scope, explained: Flat) -> Place | None:
         sums[which] = float(units @ direction.value) - float(s.analytic @ tangent)
         off[which] = float(np.abs(units) @ direction.bar) + rounding
     box = _block_with(s, terms, sums, off)
-    if box is None or (in_box(b, Box(box), s.at) & _against(s, s.fits(explained))).any():
+    if box is None:
         return None
-    changed = _changed(s, np.where(in_box(b, Box(box), s.at), explained, s.analytic))
+    inside = in_box(b, box, s.at)
+    if (inside & _against(s, s.fits(explained))).any():
+        return None
+    changed = _changed(s, np.where(inside, explained, s.analytic))
     return replace(block_place(b, int(s.wrong.sum()), box), settled=True, changed=changed)
 
 
-def _block_with(s: Scope, terms: Flat, sums: Flat, off: Flat) -> Ranges | None:
+def _block_with(s: Scope, terms: Flat, sums: Flat, off: Flat) -> Box | None:
     """The one block whose entries have these sums, of all that hold what is wrong and else what nobody judged.
 
     terms : (k, size) what is added up over the entries of a block. sums, off : (k,) and how far off they may be.
@@ -168,7 +169,7 @@ def _block_with(s: Scope, terms: Flat, sums: Flat, off: Flat) -> Ranges | None:
     if len(found) != 1:
         return None
     place = found[0].reshape(-1, 2).tolist()
-    return tuple((int(a[i]), int(b[k])) for (a, b), (i, k) in zip(ranges, place, strict=True))
+    return Box(tuple((int(a[i]), int(b[k])) for (a, b), (i, k) in zip(ranges, place, strict=True)))
 
 
 def _region(s: Scope, filled: bool, fits: Mask | None = None) -> Place | None:
@@ -200,7 +201,7 @@ def _region(s: Scope, filled: bool, fits: Mask | None = None) -> Place | None:
             # Lines that are wrong throughout say more than the box around them, or than one with others between.
             if lines is not None and (not full or _gaps(lines.lines)):
                 return lines
-            return block_place(block, wrong, candidate.ranges)
+            return block_place(block, wrong, candidate)
     return (_diagonal(s, against, index, filled) if told else None) or lines
 
 
@@ -278,17 +279,16 @@ def place_of_zeros(s: Scope) -> Place | None:
             lines = np.flatnonzero(zero)
         if lines.size > 1 and _gaps(tuple(lines.tolist())):
             return _lines(block, wrong.size, axis, lines)
-        return _slab(block, wrong.size, axis, int(lines[0]), int(lines[-1]) + 1)
+        slab = whole_box(block).along(axis, (int(lines[0]), int(lines[-1]) + 1))
+        return block_place(block, wrong.size, slab)
     return _block_of_zeros(s, values == 0) if wrong.size > 1 and not right.size else None
 
 
 def _block_of_zeros(s: Scope, zero: np.ndarray) -> Place | None:
     """The block or the triangle that all zeros of an array are."""
     block, wrong = s.blocks[0], s.at[s.wrong]
-    places = np.nonzero(zero)
-    box = tuple((int(i.min()), int(i.max()) + 1) for i in places)
-    filled = places[0].size == math.prod(stop - start for start, stop in box) < block.size
-    if filled and in_box(block, Box(box), wrong).all():
+    box = hull(block, block.start + np.flatnonzero(zero))
+    if np.count_nonzero(zero) == box.size < block.size and in_box(block, box, wrong).all():
         return block_place(block, wrong.size, box)
     if zero.ndim != 2 or min(zero.shape) < 3:
         return None
@@ -314,7 +314,7 @@ def together(s: Scope, boxes: Sequence[Box]) -> Place | None:
     if block.is_complex or not shape or not inside.all():
         return None
     if len(boxes) == 1 and boxes[0] != whole:
-        return block_place(block, at.size, boxes[0].ranges)
+        return block_place(block, at.size, boxes[0])
     for axis, n in enumerate(shape if len(shape) > 1 else ()):
         spans = [box.ranges[axis] for box in boxes]
         lines = np.unique([k for start, stop in spans for k in range(start, stop)]).astype(np.intp)
@@ -341,9 +341,9 @@ def _one_line(block: Block, at: Index) -> Place | None:
     """The row or column of a matrix in which all of some entries lie; None without one."""
     if at.size < 2 or len(block.shape) != 2 or block.is_complex:
         return None
-    for axis, along in enumerate(np.unravel_index(at - block.start, block.shape)):
-        if np.ptp(along) == 0:
-            return _slab(block, at.size, axis, int(along[0]), int(along[0]) + 1)
+    for axis, span in enumerate(hull(block, at).ranges):
+        if span[1] - span[0] == 1:
+            return block_place(block, at.size, whole_box(block).along(axis, span))
     return None
 
 
@@ -353,13 +353,9 @@ def _lines(block: Block, count: int, axis: int, lines: Index) -> Place:
     )
 
 
-def _slab(block: Block, count: int, axis: int, start: int, stop: int) -> Place:
-    return block_place(block, count, whole_box(block).along(axis, (start, stop)).ranges)
-
-
-def block_place(block: Block, count: int, box: Ranges) -> Place:
+def block_place(block: Block, count: int, box: Box) -> Place:
     """A block of an array, of which so many entries are wrong."""
-    return Place((block.name,), count, Extent.BOX, box=box, shape=block.shape)
+    return Place((block.name,), count, Extent.BOX, box=box.ranges, shape=block.shape)
 
 
 def _gaps(lines: tuple[int, ...]) -> bool:
