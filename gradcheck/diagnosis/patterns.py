@@ -78,13 +78,12 @@ def factor(s: Scope) -> Cause | None:
     if s.wrong.sum() == 1:
         # No evidence for a factor; a description, for people to recognise. Beside undecided entries it would mislead.
         return None if s.undecided.size else Cause(Kind.ONE_ENTRY, wrong_place(s), 1, value=c, bar=spread)
-    if place := holds(s, s.analytic / c, free=1, anywhere=s.wrong.sum() > 1 + MARGIN):
-        return Cause(Kind.FACTOR, place, 1, value=c, bar=spread, origin=_over_norm(s, c))
     # No accident gives two entries one ratio, as it gives them one difference: but it has to be that of all.
     both = s.witnesses.size == 2 and s.fits(s.analytic / c).all()
-    if both and (place := holds(s, s.analytic / c, free=1, margin=1)):
-        return Cause(Kind.FACTOR, place, 1, value=c, bar=spread)
-    return None
+    scattered, margin = s.wrong.sum() > 1 + MARGIN, 1 if both else MARGIN
+    place = holds(s, s.analytic / c, free=1, anywhere=scattered, margin=margin)
+    origin = "" if both else _over_norm(s, c)
+    return None if place is None else Cause(Kind.FACTOR, place, 1, value=c, bar=spread, origin=origin)
 
 
 def _of_judged(s: Scope, explained: Array) -> Place | None:
