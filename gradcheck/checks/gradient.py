@@ -181,7 +181,7 @@ def _explain(
         return ()
 
     def again(x: Flat) -> Flat:
-        known.asked += 1
+        known.calls += 1
         return gradient_at(grad, setting.parameters, x, args)
 
     subject = Subject(

@@ -72,8 +72,8 @@ class Known:
 
     accused : whether the complex step along a joint direction says that something is wrong.
     ready : whether what measuring from near takes was asked for; asked_again : whether f was called at x once more.
-    about : what there is to say of how the evidence was gathered. causes : what explains it; asked : how often the
-    derivative was called for that.
+    about : what there is to say of how the evidence was gathered. causes : what explains it; calls : of the derivative,
+    to find that.
     """
 
     objective: Objective
@@ -87,7 +87,7 @@ class Known:
     evidence: Evidence | None = None
     about: list[Finding] = field(default_factory=list)
     causes: tuple[Cause, ...] = ()
-    asked: int = 0
+    calls: int = 0
     interrupted: bool = False
 
     @property
@@ -128,7 +128,7 @@ class Known:
     @property
     def ngev(self) -> int:
         """Calls of the derivative."""
-        return self.asked + (self.inspection.ngev if self.inspection is not None else 0)
+        return self.calls + (self.inspection.ngev if self.inspection is not None else 0)
 
     @property
     def coarse(self) -> str:

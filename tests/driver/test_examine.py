@@ -87,7 +87,7 @@ class Course:
 
     def explain(self, known: Known, setting: Setting, evidence: Evidence) -> tuple[Cause, ...]:
         self.asked.append(("explain", known.matrix, setting, evidence))
-        known.asked += 3
+        known.calls += 3
         return (CAUSE,)
 
     def method(self, cost: int | None, does: Any = None, *, settles: bool = False) -> Method:
