@@ -23,23 +23,20 @@ Array = NDArray[np.floating[Any]]
 FLOAT32_OFF = 64 * float(np.finfo(np.float32).eps)
 # A factor of 10 or more is an N for a person to recognise (a batch size); a 3 may come from anything.
 LEAST_N = 10
-# Factors that mistakes of units, bases and powers make. They are told from others by so many digits, at the least.
+# Factors that mistakes of units, bases and powers make.
 CONSTANTS = {
     "ln 10": math.log(10.0), "1/ln 10": 1.0 / math.log(10.0), "ln 2": math.log(2.0), "1/ln 2": 1.0 / math.log(2.0),
     "180/pi": 180.0 / math.pi, "pi/180": math.pi / 180.0, "2 pi": 2.0 * math.pi, "1/(2 pi)": 0.5 / math.pi,
     "pi": math.pi, "1/pi": 1.0 / math.pi, "3": 3.0, "1/3": 1.0 / 3.0,
 }  # fmt: skip
+# Numbers that differ by less are one: so many digits people type, and 1.02 is not 50/49.
 DIGITS = 1e-4
 # Factors that powers and squares make as well: no ratio of lengths is read into them.
 PLAIN = (1.5, 2.0, 3.0, 4.0)
 # So near lies one number in fifty to a whole one by accident.
 WHOLE = 0.01
-# Factors that differ by less are one.
-ONE_FACTOR = 1e-4
 # What is counted more often than this is no slip.
 MOST_TIMES = 100
-# As near as people type a number, whatever is accepted of a derivative: 1.02 is not 50/49.
-TYPED = 1e-4
 # Of a factor of which it is not known yet where it holds.
 ANYWHERE = Place((), 0, Extent.WRONG)
 
@@ -169,7 +166,7 @@ def constant(s: Scope, c: float, spread: float, more: tuple[str, ...] = ()) -> t
             known |= {"f(x)": f_x, "1/f(x)": 1.0 / f_x, "2 f(x)": 2.0 * f_x, "1/(2 f(x))": 0.5 / f_x}
             known |= {"exp(f(x))": float(np.exp(f_x)), "exp(-f(x))": float(np.exp(-f_x))}
     known |= _of_lengths(sorted({n for b in s.blocks for n in b.shape if n > 1}))
-    near = max(3.0 * spread, min(s.subject.tolerance.rtol, TYPED))
+    near = max(3.0 * spread, min(s.subject.tolerance.rtol, DIGITS))
     for name, value in known.items():
         if spread < DIGITS and abs(c - value) <= near * abs(value):
             return name, value
@@ -344,7 +341,7 @@ def scaled(s: Scope) -> Cause | None:
             continue
         c = np.where(bad, np.bincount(line, above) / np.bincount(line, below), 1.0)
         # One number in several lines is a factor of these.
-        if not (np.isfinite(c) & (c != 0)).all() or np.ptp(c[bad]) <= ONE_FACTOR * np.abs(c[bad]).max():
+        if not (np.isfinite(c) & (c != 0)).all() or np.ptp(c[bad]) <= DIGITS * np.abs(c[bad]).max():
             continue
         explained = s.analytic / c[line]
         place = holds(s, explained, free=lines)
