@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,15 +24,16 @@ LEAST_RTOL = 1e-6
 
 @dataclass(frozen=True)
 class Slope:
-    """A tangent v (n,), and what f's outputs change by along it: value (m,), with an error bar 3 E (m,)."""
+    """A tangent v (n,), and what f's outputs (m,) do along it: derivative, its error bar 3 E, second derivative."""
 
     tangent: Flat
     value: Flat
     bar: Flat
+    bend: Flat
 
     def part(self, at: Index) -> Slope:
         """The same, with the tangent at some coordinates alone; at the others it is 0."""
-        return Slope(self.tangent[at], self.value, self.bar)
+        return replace(self, tangent=self.tangent[at])
 
     def along(self, weights: Flat) -> Flat:
         """(m n,) what each entry of J counts in the sum of the outputs with these weights (m,)."""
@@ -51,30 +52,6 @@ def slope_along(setting: Setting, tangent: Flat) -> Slope | None:
 
     Central differences at two steps, one from the other: the bar is that of the cruder one.
     """
-    seen = _differences(setting, tangent)
-    return None if seen is None else Slope(*seen[:3])
-
-
-def derivatives_by(setting: Setting, columns: Index) -> tuple[Flat, Flat, Flat]:
-    """The derivatives (m, k) by some coordinates, their bars, and the second ones; nan where f shows none."""
-    m, scales = setting.outputs, setting.scales
-    value, bar, bend = (np.full((m, columns.size), np.nan) for _ in range(3))
-    for k, j in enumerate(columns.tolist()):
-        unit = np.zeros(scales.size)
-        unit[j] = scales[j]
-        seen = _differences(setting, unit)
-        if seen is not None:
-            size = seen[0][j]
-            value[:, k], bar[:, k], bend[:, k] = seen[1] / size, seen[2] / size, seen[3] / size**2
-    return value, bar, bend
-
-
-def _values(setting: Setting, x: Flat) -> Flat:
-    return np.atleast_1d(np.asarray(setting.objective.probe(x), float))
-
-
-def _differences(setting: Setting, tangent: Flat) -> tuple[Flat, Flat, Flat, Flat] | None:
-    """The tangent as it was gone along, the first derivative along it, its bar, and the second derivative."""
     x, room = setting.x, setting.room
     h = float(np.median(setting.relative_step))
     if setting.objective.remaining < COST:
@@ -91,7 +68,25 @@ def _differences(setting: Setting, tangent: Flat) -> tuple[Flat, Flat, Flat, Fla
         value = (4.0 * near - wide) / 3.0
         bar = np.abs(near - wide) / 3.0 + 6.0 * setting.level / h
         bend = (right - 2.0 * setting.f_x + left) / h**2
-    return (tangent, value, bar, bend) if np.isfinite(value + bar).all() else None
+    return Slope(tangent, value, bar, bend) if np.isfinite(value + bar).all() else None
+
+
+def derivatives_by(setting: Setting, columns: Index) -> tuple[Flat, Flat, Flat]:
+    """The derivatives (m, k) by some coordinates, their bars, and the second ones; nan where f shows none."""
+    m, scales = setting.outputs, setting.scales
+    value, bar, bend = (np.full((m, columns.size), np.nan) for _ in range(3))
+    for k, j in enumerate(columns.tolist()):
+        unit = np.zeros(scales.size)
+        unit[j] = scales[j]
+        seen = slope_along(setting, unit)
+        if seen is not None:
+            size = seen.tangent[j]
+            value[:, k], bar[:, k], bend[:, k] = seen.value / size, seen.bar / size, seen.bend / size**2
+    return value, bar, bend
+
+
+def _values(setting: Setting, x: Flat) -> Flat:
+    return np.atleast_1d(np.asarray(setting.objective.probe(x), float))
 
 
 def jump(setting: Setting) -> float | None:
