@@ -13,8 +13,7 @@ import numpy as np
 from gradcheck._typing import Flat
 from gradcheck.checks.hessian import and_hessian
 from gradcheck.checks.jacobian import composed
-from gradcheck.diagnosis.along import Along
-from gradcheck.diagnosis.explanations import Diagnosis, diagnose
+from gradcheck.diagnosis.explanations import diagnose
 from gradcheck.diagnosis.scope import Subject
 from gradcheck.driver.examine import examine
 from gradcheck.driver.known import Known, Question
@@ -34,7 +33,7 @@ from gradcheck.errors import GradientError
 from gradcheck.evidence.axes import measure
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.contract import ORDER, check_callables, gradient_at, inspect, inspect_again
-from gradcheck.function.matrix import Matrix, one_row
+from gradcheck.function.matrix import one_row
 from gradcheck.function.objective import NotScalarError, Objective
 from gradcheck.function.progress import Progress
 from gradcheck.numerics.differences import first_step
@@ -43,6 +42,7 @@ from gradcheck.parameters.bounds import room_within
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
+from gradcheck.results.cause import Cause
 from gradcheck.results.estimate import Estimate, shaped
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.verdict import Tolerance
@@ -174,18 +174,20 @@ def _examined(recipe: Recipe, options: Options, *, vectorized: bool) -> Known:
 
 
 def _explain(
-    grad: Any, args: Sequence[Any], setting: Setting, matrix: Matrix, evidence: Evidence
-) -> Diagnosis:
+    grad: Any, args: Sequence[Any], known: Known, setting: Setting, evidence: Evidence
+) -> tuple[Cause, ...]:
     """What kind of mistake fits; calls grad again, at most twice, only where nothing else explains it."""
     if not np.count_nonzero(evidence.entries.judgement.wrong):
-        return Diagnosis()
+        return ()
 
     def again(x: Flat) -> Flat:
+        known.calls += 1
         return gradient_at(grad, setting.parameters, x, args)
 
-    analytic = one_row(matrix)
-    along = None if evidence.interrupted else Along.of(setting)
-    subject = Subject(setting.parameters, analytic, setting.x, setting.f_x[0], setting.tolerance, along=along)
+    subject = Subject(
+        setting.parameters, one_row(known.matrix), setting.x, setting.f_x[0], setting.tolerance,
+        setting=None if evidence.interrupted else setting,
+    )  # fmt: skip
     return diagnose(subject, evidence, again if callable(grad) and not evidence.interrupted else None)
 
 

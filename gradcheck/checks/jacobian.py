@@ -160,7 +160,7 @@ def judge_jacobian(
             x, options.tolerances, options.method, options.confidence, options.subgradient, room, options.rng,
             inspect=lambda repeat: _inspected(objective, problem, x, names, extra, room, repeat=repeat),
             repeat=lambda contract: call_again(objective, contract, x, room),
-            explain=lambda setting, matrix, evidence: diagnose_matrix(setting, names(), matrix, evidence),
+            explain=lambda known, setting, evidence: diagnose_matrix(setting, names(), known.matrix, evidence),
             names=names, rounding=problem.rounding,
         )  # fmt: skip
         known = examine(objective, question, bar)
@@ -189,7 +189,7 @@ def composed(known: Known, names: Parameters, options: Options, started: float, 
     """The report of what is known; started : when the check began. more : as of `compose`."""
     return compose(
         names, known.evidence, known.findings, tolerance=known.tolerance, nfev=known.objective.nfev, ngev=known.ngev,
-        seconds=time.perf_counter() - started, seed=options.rng, causes=known.diagnosis.causes,
+        seconds=time.perf_counter() - started, seed=options.rng, causes=known.causes,
         budgeted=options.max_nfev is not None or options.max_seconds is not None, interrupted=known.interrupted,
         analytic=known.inspection.analytic if known.inspection is not None else None, coarse=known.coarse,
         steps=known.first_steps, **more,

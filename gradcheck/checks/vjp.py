@@ -303,9 +303,9 @@ def _rows_named(
     causes = report.causes
     if not causes:
         at = np.array(list(known), np.intp)
-        causes = diagnose_rows(names, at, np.stack(list(known.values())), setting, entries).causes
+        causes = diagnose_rows(names, at, np.stack(list(known.values())), setting, entries)
     named = compose(
-        names, Evidence.one_by_one(entries), findings, causes=causes,
+        names, Evidence(entries), findings, causes=causes,
         tolerance=setting.tolerance, nfev=nfev, ngev=report.ngev,
         seconds=report.seconds + time.perf_counter() - started, seed=report.seed, call=report.call,
         budgeted=options.max_nfev is not None or options.max_seconds is not None, noun="Jacobian",

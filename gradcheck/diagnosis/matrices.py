@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
-from gradcheck.diagnosis.along import Along
-from gradcheck.diagnosis.explanations import Diagnosis, diagnose
+from gradcheck.diagnosis.explanations import diagnose
 from gradcheck.diagnosis.scope import Subject
 from gradcheck.function.matrix import MOST_ENTRIES, Dense, Matrix, Sparse, by_entries
 from gradcheck.numerics.setting import Setting
@@ -22,13 +21,15 @@ from gradcheck.results.evidence import Evidence
 from gradcheck.results.verdict import Tolerance, judge
 
 
-def diagnose_matrix(setting: Setting, names: Parameters, matrix: Matrix, evidence: Evidence) -> Diagnosis:
+def diagnose_matrix(
+    setting: Setting, names: Parameters, matrix: Matrix, evidence: Evidence
+) -> tuple[Cause, ...]:
     """What kind of mistake fits; names : those of the entries of J, as one array (m, n)."""
     if not evidence.entries.judgement.wrong.any() or names.size > MOST_ENTRIES:
-        return Diagnosis()
+        return ()
     subject = Subject(
         names, _known(matrix, evidence.entries), setting.x, setting.f_x, setting.tolerance, matrix=True,
-        along=Along.of(setting),
+        setting=setting,
     )  # fmt: skip
     return diagnose(subject, evidence)
 
@@ -110,7 +111,7 @@ def diagnose_operator(
     judgement = judge(analytic, estimate, nothing, tolerance)
     subject = _of_operator(names, analytic, double, tolerance)
     entries = Entries(np.arange(analytic.size), analytic, estimate, judgement)
-    causes = diagnose(subject, Evidence.one_by_one(entries)).causes
+    causes = diagnose(subject, Evidence(entries))
     if parts == 1:
         return causes
     # Half of a conjugate is a convention for gradients.
@@ -144,11 +145,11 @@ def _reals(values: NDArray[Any]) -> Flat:
 
 def diagnose_rows(
     names: Parameters, rows: Index, values: Flat, setting: Setting, judged: Entries
-) -> Diagnosis:
+) -> tuple[Cause, ...]:
     """What fits the judged entries of some rows (k,) of J, of which `values` (k, n) is what is claimed."""
     if names.size > MOST_ENTRIES:
-        return Diagnosis()
+        return ()
     analytic = np.full((names.size // setting.x.size, setting.x.size), np.nan)
     analytic[rows] = values
     subject = Subject(names, analytic.ravel(), setting.x, setting.f_x, setting.tolerance, matrix=True)
-    return diagnose(subject, Evidence.one_by_one(judged))
+    return diagnose(subject, Evidence(judged))

@@ -94,7 +94,7 @@ def _gather(known: Known, bar: Progress) -> None:
         regions = tuple(_counted(region, known.matrix) for region in known.evidence.regions)
         known.evidence = replace(known.evidence, regions=regions)
     if known.evidence is not None and known.setting is not None:
-        known.diagnosis = question.explain(known.setting, known.matrix, known.evidence)
+        known.causes = question.explain(known, known.setting, known.evidence)
 
 
 def _counted(region: Region, matrix: Sparse) -> Region:
@@ -115,4 +115,4 @@ def _cut_short(evidence: Evidence, objective: Objective) -> Evidence:
     )
     # Without a certificate its directions prove nothing.
     arrays = tuple(a if a.certificate is not None else replace(a, residuals=()) for a in evidence.arrays)
-    return replace(evidence, entries=entries, arrays=arrays, interrupted=objective.interrupted)
+    return replace(evidence, entries=entries, arrays=arrays)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from gradcheck._typing import Flat
-from gradcheck.diagnosis.explanations import Diagnosis
 from gradcheck.driver.prepare import contradicted, prepare, unmoved
 from gradcheck.function.contract import Inspection
 from gradcheck.function.matrix import Dense, Matrix
@@ -18,6 +17,7 @@ from gradcheck.function.objective import Objective
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.leaves import eps_of
 from gradcheck.parameters.tree import Parameters
+from gradcheck.results.cause import Cause
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.finding import Finding
 from gradcheck.results.verdict import DEFAULT_RTOL, Tolerance
@@ -61,7 +61,7 @@ class Question:
     rng: Any
     inspect: Callable[[bool], Inspection]
     repeat: Callable[[Any], tuple[Finding, ...]]
-    explain: Callable[[Setting, Matrix, Evidence], Diagnosis]
+    explain: Callable[[Known, Setting, Evidence], tuple[Cause, ...]]
     names: Callable[[], Parameters | None] = lambda: None
     rounding: Any = 0.0
 
@@ -72,7 +72,8 @@ class Known:
 
     accused : whether the complex step along a joint direction says that something is wrong.
     ready : whether what measuring from near takes was asked for; asked_again : whether f was called at x once more.
-    about : what there is to say of how the evidence was gathered.
+    about : what there is to say of how the evidence was gathered. causes : what explains it; calls : of the derivative,
+    to find that.
     """
 
     objective: Objective
@@ -85,7 +86,8 @@ class Known:
     asked_again: bool = False
     evidence: Evidence | None = None
     about: list[Finding] = field(default_factory=list)
-    diagnosis: Diagnosis = field(default_factory=Diagnosis)
+    causes: tuple[Cause, ...] = ()
+    calls: int = 0
     interrupted: bool = False
 
     @property
@@ -126,7 +128,7 @@ class Known:
     @property
     def ngev(self) -> int:
         """Calls of the derivative."""
-        return self.diagnosis.ngev + (self.inspection.ngev if self.inspection is not None else 0)
+        return self.calls + (self.inspection.ngev if self.inspection is not None else 0)
 
     @property
     def coarse(self) -> str:

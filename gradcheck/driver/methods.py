@@ -70,7 +70,7 @@ def _plain_differences(known: Known) -> bool:
     )  # fmt: skip
     if agreed is not None:
         known.setting, entries = agreed
-        known.evidence = Evidence.one_by_one(entries)
+        known.evidence = Evidence(entries)
     return agreed is not None
 
 
@@ -206,7 +206,7 @@ def _every_entry(known: Known) -> bool:
         return True
     method = question.method if known.evidence is None else "sweep"
     entries, known.about = every_entry(setting, known.matrix, method, question.rng, accused=known.accused)
-    known.evidence = Evidence.one_by_one(entries)
+    known.evidence = Evidence(entries)
     return True
 
 

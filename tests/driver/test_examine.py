@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from gradcheck.diagnosis.explanations import Diagnosis
 from gradcheck.driver.examine import examine
 from gradcheck.driver.known import Known, Question
 from gradcheck.driver.methods import Method
@@ -23,6 +22,7 @@ from gradcheck.function.objective import BudgetSpentError, NotScalarError
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.boxes import Box
 from gradcheck.parameters.tree import Parameters
+from gradcheck.results.cause import Cause, Extent, Kind, Place
 from gradcheck.results.certificate import ArrayEvidence, Certificate, Region, Residual
 from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import unmeasured
@@ -38,6 +38,7 @@ SEEN, ABOUT = Finding("seen at x"), Finding("how it was gathered")
 FINAL = Finding("that was it", Outcome.FAIL, final=True)
 LINES = Dense(np.array([[1.0, 2.0]]))
 NOBODY = np.zeros(2, bool)
+CAUSE = Cause(Kind.SIGN, Place(("x",), 2, Extent.ALL))
 
 
 def entries(*limits: Limit, **options: Any) -> Entries:
@@ -47,7 +48,7 @@ def entries(*limits: Limit, **options: Any) -> Entries:
         step=np.array([0.125, 0.5]),
         limit=np.array(limits or [Limit.NONE] * 2),
     )
-    judgement = Judgement(NOBODY, ~NOBODY, NOBODY, NOBODY, np.zeros(2), np.ones(2))
+    judgement = Judgement(NOBODY, ~NOBODY, NOBODY, np.zeros(2), np.ones(2))
     return Entries(np.arange(2), LINES.array[0], estimate, judgement, **options)
 
 
@@ -60,7 +61,7 @@ def survey(*regions: Region, certified: bool = False, **options: Any) -> Evidenc
 
 def evidence(*limits: Limit, **options: Any) -> Evidence:
     """Entries alone."""
-    return Evidence.one_by_one(entries(*limits, **options))
+    return Evidence(entries(*limits, **options))
 
 
 class Course:
@@ -84,9 +85,10 @@ class Course:
         self.asked.append(f"repeat: {repeat}")
         return self.inspection
 
-    def explain(self, *given: Any) -> Diagnosis:
-        self.asked.append(("explain", *given))
-        return Diagnosis((), 3)
+    def explain(self, known: Known, setting: Setting, evidence: Evidence) -> tuple[Cause, ...]:
+        self.asked.append(("explain", known.matrix, setting, evidence))
+        known.calls += 3
+        return (CAUSE,)
 
     def method(self, cost: int | None, does: Any = None, *, settles: bool = False) -> Method:
         """A method of some cost that does something."""
@@ -152,11 +154,11 @@ def test_methods_are_run_in_turn_until_one_settles_the_check(course: Callable[..
         run.method(200), run.method(None), run.finds(found, about=[ABOUT], settles=True), run.method(7)
     )
     assert run.asked == [
-        "repeat: False", "150 planned", "run 200", "5 planned", "run 5", ("explain", run.setting, LINES, found),
+        "repeat: False", "150 planned", "run 200", "5 planned", "run 5", ("explain", LINES, run.setting, found),
     ]  # fmt: skip
     assert known.findings == [SEEN, ABOUT]
     assert known.evidence is found
-    assert known.diagnosis == Diagnosis((), 3)
+    assert (known.causes, known.ngev) == ((CAUSE,), 1 + 3)
     assert not known.interrupted
 
 
@@ -215,8 +217,8 @@ def test_where_every_coordinate_is_fixed_nothing_is_checked(
 def test_no_evidence_is_not_explained(course: Callable[..., Course]):
     """Nor what came without a setting."""
     run = course()
-    assert run.examined(run.method(5)).diagnosis == Diagnosis()
-    assert run.examined(run.finds(evidence(), prepared=False)).diagnosis == Diagnosis()
+    assert run.examined(run.method(5)).causes == ()
+    assert run.examined(run.finds(evidence(), prepared=False)).causes == ()
     assert run.asked == ["repeat: False", "5 planned", "run 5"] * 2
 
 
@@ -233,7 +235,7 @@ def test_regions_of_a_sparse_matrix_count_what_it_stores(course: Callable[..., C
     ):
         run, given = course(matrix=matrix), survey(replace(region, stored=known_before))
         known = run.examined(run.finds(given))
-        assert run.asked[-1] == ("explain", run.setting, matrix, known.evidence)
+        assert run.asked[-1] == ("explain", matrix, run.setting, known.evidence)
         assert isinstance(known.evidence, Evidence)
         assert known.evidence.regions == (replace(region, stored=stored),)
         assert known.evidence.arrays is given.arrays
