@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from gradcheck._typing import Mask, Values
 from gradcheck.function.lines import Lines
 from gradcheck.function.objective import Objective
-from gradcheck.numerics.stencils import SIDED_NODES, STENCIL, Fit, central, choose, one_sided
+from gradcheck.numerics.stencils import SIDED_NODES, STENCIL, Fit, central, one_sided
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.outcome import Limit
+from gradcheck.results.table import put
 from gradcheck.results.table import rows as some_rows
 
 Rows = NDArray[np.intp]
@@ -155,8 +156,9 @@ class Search:
         values = self.objective.along(self.lines, rows, offsets)
         f_x, level = self.f_x[rows], self.level[rows]
         fit = central(f_x, offsets, values, level)
-        if np.count_nonzero(side):
-            fit = choose(side != 0, one_sided(f_x, offsets, values, level), fit)
+        at = np.flatnonzero(side)
+        if at.size:
+            fit = put(fit, at, one_sided(f_x[at], offsets[at], values[at], level[at]))
         # Noise as large as f: whatever fits it is a fit of noise, or of an oscillation faster than x can resolve.
         size = np.abs(values).max(axis=1)
         drowned = (level > DROWNED * size) & (size > 0) & (level > self.of_terms[rows])

@@ -15,7 +15,7 @@ import pytest
 
 from gradcheck.function.lines import Axes
 from gradcheck.function.objective import Objective
-from gradcheck.numerics.stencils import SIDED_NODES, STENCIL, Fit, choose
+from gradcheck.numerics.stencils import SIDED_NODES, STENCIL, Fit
 from gradcheck.numerics.steps import KEPT, Search
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.outcome import Limit
@@ -824,13 +824,6 @@ def test_where_f_is_finite_is_noted():
     assert search.finite_side.tolist() == [1, -1, -1, -1, -1, 1]
     assert search.finite_side.dtype == np.int8
     assert np.isinf(search.own).all()
-
-
-def test_of_two_fits_each_line_has_its_own():
-    """All fields."""
-    found = choose(np.array([True, False]), fit_of([{"value": 2.0}] * 2), fit_of([{"noise": 3.0}] * 2))
-    assert (found.value.tolist(), found.noise.tolist()) == ([2.0, 1.0], [0.0, 3.0])
-    assert found.finite.tolist() == [True, True]
 
 
 def test_a_search_begins_with_nothing_known():
