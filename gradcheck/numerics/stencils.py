@@ -57,9 +57,13 @@ class Fit:
     @cached_property
     def error(self) -> Values:
         """The error bar E: the true derivative is expected within 3 E."""
-        eps = eps_of(self.value.dtype)
-        error = self.truncation + self.kink + self.noise + eps * np.abs(self.value)
-        return np.asarray(np.where(self.stepped, np.inf, error))
+        error = self.bends + self.noise + eps_of(self.value.dtype) * np.abs(self.value)
+        return np.asarray(np.where(self.finite & ~self.stepped, error, np.inf))
+
+    @cached_property
+    def bends(self) -> Values:
+        """What is no noise of the bar."""
+        return self.truncation + self.kink
 
 
 def central(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:

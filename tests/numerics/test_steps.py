@@ -377,8 +377,7 @@ def test_shorter_steps_that_bend_more_show_noise():
         more | {"shrunk": 3, "truncation": 3.3, "last_bends": 2.0},
     ]
     search, rows = searching(*cases)
-    fit = search.fit
-    noisier, wild, lost = search._more_noise(rows, fit.truncation + fit.kink, np.zeros(rows.size, bool))
+    noisier, wild, lost = search._more_noise(rows, np.zeros(rows.size, bool))
     assert np.flatnonzero(wild).tolist() == [0, 1, 10]
     assert np.flatnonzero(lost).tolist() == [9]
     assert np.flatnonzero(noisier).tolist() == [2, 3, 5, 8, 11, 12, 14, 17]
@@ -389,7 +388,7 @@ def test_shorter_steps_that_bend_more_show_noise():
     assert search.own[1:] == pytest.approx(own, rel=1e-12)
     search, rows = searching(more | {"shrunk": 3}, more)
     exempt = np.ones(2, bool)
-    found = search._more_noise(rows, np.full(2, 2.0), exempt)
+    found = search._more_noise(rows, exempt)
     assert [mask.any() for mask in found] == [False] * 3
     # What is off the domain, or has a kink, shows none.
     search, _ = planned(more | {"shrunk": 3, "finite": False}, more | {"shrunk": 3, "kinked": True})
@@ -428,7 +427,7 @@ def test_noise_as_large_as_f_has_no_bar():
         noise | {"truncation": 1e3, "f_x": 1e9, "side": 1},
         cancels | {"chord": 100.0},
     )
-    search._more_noise(rows, search.fit.truncation, np.zeros(rows.size, bool))
+    search._more_noise(rows, np.zeros(rows.size, bool))
     lost = [True, False, False, True, False, True, False, False, True, True, False, True, False]
     assert np.isinf(search.own[1:]).tolist() == [*lost, False, True, *[False] * 6]
 
@@ -536,7 +535,7 @@ def test_what_limits_a_bar_is_named():
     off, kinked, done = (np.arange(9) == k for k in (5, 6, 7))
     seen: Any = SimpleNamespace(
         off=off, beyond=np.zeros(9, bool), kinked=kinked, bent=np.arange(9) > 0, precise=0.5,
-        bar=np.where(done, 0.5, 1.0), bends=search.fit.truncation + search.fit.kink,
+        bar=np.where(done, 0.5, 1.0),
     )  # fmt: skip
     search._name_limits(rows, seen)
     assert search.limit.tolist() == [
