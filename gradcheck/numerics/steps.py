@@ -229,7 +229,7 @@ class Search:
         rows, precise, resolved = self._without_the_nearest(rows, precise, resolved)
         seen = self._seen(rows, precise, resolved)
         self._name_limits(rows, seen)
-        if last and not np.isfinite(self.inner[rows]).any():
+        if last:
             return rows[:0]
         self.bent_at[rows[seen.bent]] = np.minimum(self.bent_at, self.step)[rows[seen.bent]]
         factor, widen = self._factors(rows, seen)
@@ -355,14 +355,12 @@ class Search:
         at = rows[noisier]
         self.level[at] = np.maximum(self.level[at], implied)
         self.own[at] += 3.0 * implied / self.kept["step"][at]
-        # Noise as large as f itself is an oscillation faster than every step; seen from one side, much more noise than
-        # was measured is a singularity nearer than every step. No bar is wide enough for either. Eight values know
+        # Noise as large as f itself is an oscillation faster than every step: no bar is wide enough. Eight values know
         # noise to a factor of ten, and bends are up to three times what it is; where f(x) cancels anything is all of f.
         all_of_f = bends * self.step[rows] > DROWNED * np.abs(self.f_x[rows])
         cancelled = np.abs(self.f_x[rows]) <= DROWNED * self.fit.chord * self.step[rows]
         fast = all_of_f & (bends > np.where(cancelled, 1e3, 30.0) * self.fit.noise)
-        singular = (self.side[rows] != 0) & (bends > 1e3 * self.fit.noise)
-        self.own[rows[noisier & (fast | singular)]] = np.inf
+        self.own[rows[noisier & fast]] = np.inf
         return noisier, wild, lost
 
     def _start_afresh(self, rows: Rows) -> Values:
