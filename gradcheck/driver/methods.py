@@ -24,7 +24,7 @@ from gradcheck.numerics.line_fit import EIGHT
 from gradcheck.numerics.noise import least_noise
 from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.rounding import on_no_grid
-from gradcheck.numerics.row_formulas import rows_of
+from gradcheck.numerics.row_formulas import unwrapped
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
 from gradcheck.numerics.tangents import generator_of
@@ -127,14 +127,14 @@ def _told(
     known: Known, problem: Problem, first: Direction, level: float | None = None, sizes: Flat | None = None
 ) -> Setting:
     """What a first direction tells other ways. level : the noise, where more is known of it; sizes : of the arrays."""
-    question, rows = known.question, rows_of(problem.f_x.size)
+    question = known.question
     noise = 2.0 * (first.noise if problem.f_x.size > 1 else first.noise.max()) if level is None else level
     if problem.eps_of_x:
         least = least_noise(known.objective.parameters, problem.f_x)
         noise = np.maximum(noise, least if problem.f_x.size > 1 else least.max())
     # A power of two, so that similar claims ask for the same values.
     step = 2.0 ** np.round(
-        np.log2(first_step(noise, rows.of(first.weight), rows.of(problem.f_x), question.x.size))
+        np.log2(first_step(noise, unwrapped(first.weight), unwrapped(problem.f_x), question.x.size))
     )
     return Setting(
         known.objective, question.x, problem.f_x, noise, step, known.scales, known.tolerance, question.room,

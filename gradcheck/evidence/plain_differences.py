@@ -237,8 +237,7 @@ def _claim(setting: Setting, analytic: Flat, few: int, rng: Any, decimals: float
         return None
     steps, bars = chosen
     # None that others would take.
-    steps = steps * generator_of(rng).uniform(0.7, 1.4, n)
-    steps = _on_grid(setting, steps * setting.scales)
+    steps = steps * generator_of(rng).uniform(0.7, 1.4, n) * setting.scales
     if setting.room is not None and (np.minimum(*setting.room) < SIDES[1] * steps).any():
         return None
     return _Claim(setting, analytic, size, steps, bars * size)
@@ -289,14 +288,6 @@ def _expected(share: Flat, steps: Flat) -> Flat:
     return np.asarray(
         np.maximum(WEIGHT * share / steps, np.minimum(steps / 2.0, lucky)) + np.square(steps) / 6.0
     )
-
-
-def _on_grid(setting: Setting, steps: Flat) -> Flat:
-    """Steps of 64 spacings of x at the least: shorter ones would be rounded by a per cent."""
-    least = 64.0 * np.abs(setting.x)
-    for b in setting.parameters.blocks:
-        least[b.slice] *= eps_of(b.real_dtype)
-    return np.maximum(steps, least)
 
 
 @dataclass(frozen=True)
