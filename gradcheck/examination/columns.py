@@ -12,7 +12,7 @@ from gradcheck._typing import Index, Mask, Values
 from gradcheck.evidence.complex_test import mark_disputed
 from gradcheck.evidence.entries import sweep
 from gradcheck.evidence.one_by_one import one_by_one
-from gradcheck.examination.inwards import Inwards, certified_inwards, one_sided, shared_with
+from gradcheck.examination.inwards import certified_inwards, one_sided, shared_with
 from gradcheck.examination.row_evidence import (
     between,
     mended,
@@ -185,7 +185,7 @@ class _Columns:
         throughout = self.nobody
         if not (together and groups):
             throughout = _mostly_wrong(setting, seen, self.alone, sampled=groups == 0)
-        array, wrong = ArrayEvidence(self.block, (), None), self.nobody
+        array, wrong = ArrayEvidence(self.block), self.nobody
         if not throughout.all():
             array, wrong = self._of_directions(throughout, entries, looked)
         regions = list[Region]()
@@ -197,7 +197,8 @@ class _Columns:
             )  # fmt: skip
             self.alone += missing.judged
             regions, stayed = missing.regions, missing.every
-        array = array if inwards is None else inwards.beside(array)
+        if inwards is not None:
+            array = array.beside(rows_evidence(problem, self.block, inwards, self.confidence))
         if not (every and stayed):
             array = replace(array, certificate=None, limit=array.limit if every else Limit.BUDGET)
         if groups == 0 and array.certificate is not None:
@@ -250,7 +251,7 @@ class _Columns:
             self.alone[-1] = some_rows(judged, np.flatnonzero(accused | judged.judgement.wrong))
         return some_rows(seen, np.flatnonzero(~blamed)), looked
 
-    def _held_judged(self, entries: Entries, moved: Entries | None) -> tuple[Inwards | None, bool]:
+    def _held_judged(self, entries: Entries, moved: Entries | None) -> tuple[Joint | None, bool]:
         """Columns that bounds hold nearly still: those that may move to one side together, and others alone.
 
         entries : that are believed. moved : those of columns that were moved alone. Returns the certificate of the

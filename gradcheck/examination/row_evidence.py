@@ -192,7 +192,7 @@ def residual_of(problem: Problem, direction: Direction, k: int, size: float, uni
     least = max(ROUNDING * problem.eps * weight, LEAST * problem.tolerance.rtol * size / unit)
     # More where errors within the tolerance were accepted.
     allowed = max(3.0 * error + least, float(direction.allowed[k]) / unit)
-    return Residual(float(direction.residual[k]) / unit, error, weight, allowed, direction.step)
+    return Residual(float(direction.residual[k]) / unit, error, weight, allowed)
 
 
 def scaled_rows(direction: Direction, other: Direction, wrong: Mask, matrix: Matrix) -> tuple[Flat, Mask]:

@@ -160,7 +160,7 @@ class _Search:
             )  # fmt: skip
             if found is None:
                 return None
-            array = found.beside(array)
+            array = array.beside(self.evidence(found))
         return Evidence(latest(concatenate([none_judged(self.problem.x.dtype), *self.judged])), (array,))
 
     def run(self) -> Evidence | None:
@@ -197,7 +197,7 @@ class _Search:
         if self.joint.wrong.any() and not nothing:
             found = self.run()
             return None if found is None else missing.beside(found)
-        array = ArrayEvidence(self.block, (), None) if nothing else self.evidence(self.joint)
+        array = ArrayEvidence(self.block) if nothing else self.evidence(self.joint)
         return missing.beside(Evidence(none_judged(self.problem.x.dtype), (array,)))
 
     def repaired(self, other: Direction) -> Evidence | None:
@@ -234,7 +234,7 @@ class _Search:
         # What is not proved of each is told by those that were judged.
         box = Box(tuple((int(at.min()), int(at.max()) + 1) for at in apart.nonzero()))
         region = Region(self.block, box, True, None if count == box.size else int(count))
-        return Evidence(latest(concatenate(self.judged)), (ArrayEvidence(self.block, (), None),), (region,))
+        return Evidence(latest(concatenate(self.judged)), (ArrayEvidence(self.block),), (region,))
 
     def certified(self, claim: Matrix, beside: Mask | None = None) -> Joint | None:
         """Fresh directions for another matrix; None where they do not certify all rows of it, but for some (m,).

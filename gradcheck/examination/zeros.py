@@ -68,17 +68,17 @@ def directions_of_zeros(
     most, told = list[Flat](), list[Residual]()
     # An output that never moved agrees with zeros: of its size nothing is known but its unit.
     slope = np.where(setting.slope > 0, setting.slope, 1.0)
-    array = ArrayEvidence(block, (), None)
+    array = ArrayEvidence(block)
     for _ in range(DIRECTIONS if lengths.any() else 0):
         tangent = lengths * random_units(rng, lengths.size)
         found = _along(setting, tangent, slope)
         with np.errstate(invalid="ignore"):
             off = np.flatnonzero(np.abs(found.value) > 3.0 * found.error)
         if off.size:
-            return ArrayEvidence(block, (), None), _unexplained(found, off, tangent, judge)
+            return ArrayEvidence(block), _unexplained(found, off, tangent, judge)
         most.append(np.abs(found.value) + 3.0 * found.error)
         size = float(np.max(found.error / slope))
-        told.append(Residual(0.0, size, 0.0, 3.0 * size, float(np.median(found.step))))
+        told.append(Residual(0.0, size, 0.0, 3.0 * size))
         bound = bound_of(most, delta)
         worst = int(np.argmax(bound / slope))
         certificate = Certificate(

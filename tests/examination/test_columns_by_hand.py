@@ -13,7 +13,6 @@ from scipy import sparse
 
 from gradcheck.examination import columns
 from gradcheck.examination.columns import every_entry, examine_columns
-from gradcheck.examination.inwards import Inwards
 from gradcheck.examination.silent import Alone, Missing
 from gradcheck.function.matrix import Dense, Product, Sparse
 from gradcheck.numerics.problem import Problem
@@ -21,7 +20,7 @@ from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.boxes import Box
 from gradcheck.parameters.matrix_names import jacobian_names
 from gradcheck.parameters.tree import Parameters
-from gradcheck.results.certificate import ArrayEvidence, Certificate, Region, Residual
+from gradcheck.results.certificate import ArrayEvidence, Certificate, Region
 from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import unmeasured
 from gradcheck.results.outcome import Limit
@@ -183,8 +182,10 @@ class Examination:
     def rows_evidence(self, claim: Any, block: Any, joint: Any, confidence: float) -> Any:
         """A certificate that counts the looks."""
         assert (block, claim.objective) == (self.block, self.objective)
-        assert joint is self.shown[0]
-        return ArrayEvidence(self.block, (), Certificate("each row", 0.0, 0.0, confidence, len(self.made)))
+        inwards = self.inwards is not None and joint is self.inwards
+        assert inwards or joint is self.shown[0]
+        proved, looks = (1e-4, 1) if inwards else (0.0, len(self.made))
+        return ArrayEvidence(self.block, (), Certificate("each row", proved, proved, confidence, looks))
 
     def find_places(
         self, test: Any, first: Any, out: Any, judge: Callable[..., Any], around: Any, rng: Any, budget: int
@@ -413,10 +414,10 @@ def test_columns_that_directions_leave_where_they_are_are_moved_alone(examined: 
     assert found.asked_of == [j == 4 for j in range(n)]
     # Unless directions inwards tell of them, which move what has room on one side alone.
     assert found.inwards_of == [6]
-    told = Inwards(np.zeros(2, bool), (Residual(0.0, 0.0, 1.0, 0.0, 1e-3),), 1e-4)
-    found = examined(off(2, n), room=room, lengths=lengths, silent=[4], inwards=told)
+    found = examined(off(2, n), room=room, lengths=lengths, silent=[4], inwards=Look([True, True]))
     assert found.swept[1:] == [([(0, 3), (1, 3)], None)]
-    assert found.survey.arrays[0].certificate.relative_to_rms == 1e-4
+    certificate = found.survey.arrays[0].certificate
+    assert (certificate.relative_to_rms, certificate.directions) == (1e-4, 2)
 
 
 @pytest.mark.parametrize(("held", "certified"), [(100, 1), (101, 0)])
