@@ -10,15 +10,12 @@ from itertools import islice
 import numpy as np
 
 from gradcheck._typing import Flat, Index, Values
-from gradcheck.evidence.entries import claimed_still
-from gradcheck.function.lines import Family, Rays
+from gradcheck.examination.row_evidence import slopes_along
 from gradcheck.joint.direction import Direction, Joint
-from gradcheck.numerics.differences import estimate
 from gradcheck.numerics.problem import Problem, of_typical_size
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import ROUNDING, root_mean_square, scaled_rms
 from gradcheck.results.certificate import LEAST, bound_of, least_bounds
-from gradcheck.results.estimate import Estimate
 
 # Directions after which it is given up; the errors that are asked for are those with which so many suffice.
 DIRECTIONS, SUFFICE = 12, 3
@@ -99,8 +96,8 @@ class InwardTest:
         """
         setting, problem, tolerance = self.setting, self.problem, self.problem.tolerance
         tangent = lengths * self.rng.uniform(0.0, 2.0, lengths.size)
-        product, every = problem.matrix.product(tangent), np.arange(setting.outputs)
-        found = claimed_still(setting, self._measured(tangent, fine), product, every)
+        product = problem.matrix.product(tangent)
+        found = slopes_along(setting, tangent, product, lambda at, _: (fine[at], fine[at]))
         weight = problem.weight(tangent, product, self.rng)
         least = LEAST * (tolerance.rtol * self.sizes + tolerance.atol * float(np.abs(lengths).max()))
         if self.tolerant:
@@ -132,23 +129,6 @@ class InwardTest:
                 look = self.look(moved, fine)
                 if look.exceeds[rows].any():
                     left.append((half, rows[look.exceeds[rows]], look))
-
-    def _measured(self, tangent: Flat, fine: Values) -> Estimate:
-        """The derivatives (m,) along a tangent, from the side to which it goes, with errors (m,) that are wanted."""
-        setting, m = self.setting, self.setting.outputs
-        assert setting.room is not None
-        room = np.where(tangent > 0, setting.room[1], setting.room[0])
-        reach = float(np.min(room[tangent != 0] / np.abs(tangent[tangent != 0]), initial=np.inf))
-
-        def wanted(at: Index, _: Estimate) -> tuple[Flat, Flat]:
-            return fine[at], fine[at]
-
-        return estimate(
-            setting.objective, Family(Rays(setting.x, [tangent]), np.zeros(m, np.intp), np.arange(m)),
-            setting.f_x, level=setting.level, step=setting.relative_step.copy(),
-            smallest=1e-9 * setting.relative_step, wanted=wanted, room=(np.zeros(m), np.full(m, reach)),
-            unit=np.ones(m),
-        )  # fmt: skip
 
     def _sizes(self) -> Values:
         """(m,) the root mean squares of the rows; of zeros throughout what f changes along a random direction."""

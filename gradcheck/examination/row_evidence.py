@@ -11,11 +11,14 @@ import numpy as np
 import scipy.sparse
 
 from gradcheck._typing import Flat, Index, Mask
-from gradcheck.evidence.entries import decide
+from gradcheck.evidence.axes import along_rays
+from gradcheck.evidence.entries import claimed_still, decide
+from gradcheck.function.lines import Family, Rays
 from gradcheck.function.matrix import Matrix, Product
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.joint import JointTest
 from gradcheck.joint.repairs import entries
+from gradcheck.numerics.differences import Wanted
 from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import ROUNDING, root_mean_square
@@ -24,7 +27,7 @@ from gradcheck.parameters.boxes import Box, runs
 from gradcheck.parameters.quantiles import median
 from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Region, Residual
 from gradcheck.results.entries import Entries, latest
-from gradcheck.results.estimate import as_told
+from gradcheck.results.estimate import Estimate, as_told
 from gradcheck.results.table import concatenate
 from gradcheck.results.table import rows as table_rows
 
@@ -89,6 +92,18 @@ def sizes_of_rows(problem: Problem, slope: Flat) -> Flat | None:
         own = norms.any()
         sizes.append((norms if own else rows) / math.sqrt(max(block.size if own else inside.size, 1)))
     return np.ravel(sizes, order="F")
+
+
+def slopes_along(setting: Setting, tangent: Flat, claimed: Flat, wanted: Wanted) -> Estimate:
+    """The derivative of each output (m,) along a tangent, by steps of its own, from as many sides as bounds allow.
+
+    claimed : (m,) what it is said to be. wanted : the errors that are wanted, as `estimate` takes them.
+    """
+    every = np.arange(setting.outputs)
+    lines = Family(Rays(setting.x, [tangent]), np.zeros_like(every), every)
+    step = setting.relative_step.copy()
+    found = along_rays(setting, [tangent], lines, every, step, wanted, unit=np.ones(every.size))
+    return claimed_still(setting, found, claimed, every)
 
 
 def of_column(

@@ -5,11 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
-from gradcheck.evidence.axes import along_rays
-from gradcheck.evidence.entries import claimed_still
-from gradcheck.examination.row_evidence import rows_evidence
+from gradcheck.examination.row_evidence import rows_evidence, slopes_along
 from gradcheck.examination.silent import moved_alone
-from gradcheck.function.lines import Family, Rays
 from gradcheck.joint.places import Judge
 from gradcheck.numerics.problem import Problem, Scaling
 from gradcheck.numerics.setting import Setting
@@ -92,8 +89,7 @@ def directions_of_zeros(
 
 
 def _along(setting: Setting, tangent: Flat, slope: Flat) -> Estimate:
-    """The derivative of each output along a tangent, by steps of its own; slope : (m,) what it is relative to."""
-    every = np.arange(setting.outputs)
+    """The derivative of each output along a tangent; slope : (m,) what it is relative to."""
     fine = 0.05 * setting.tolerance.resolution * slope
 
     def wanted(at: Index, so_far: Estimate) -> tuple[Flat, Flat]:
@@ -102,10 +98,7 @@ def _along(setting: Setting, tangent: Flat, slope: Flat) -> Estimate:
         target = np.where(size > 0, np.minimum(fine[at], TOLD * size), fine[at])
         return target, target
 
-    lines = Family(Rays(setting.x, [tangent]), np.zeros(every.size, np.intp), every)
-    step = setting.relative_step.copy()
-    found = along_rays(setting, [tangent], lines, every, step, wanted, unit=np.ones(every.size))
-    return claimed_still(setting, found, np.zeros(every.size), every)
+    return slopes_along(setting, tangent, np.zeros(slope.size), wanted)
 
 
 def _unexplained(found: Estimate, off: Index, tangent: Flat, judge: Judge) -> Index:
