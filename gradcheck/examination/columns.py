@@ -191,12 +191,12 @@ class _Columns:
         regions = list[Region]()
         stayed = moved_alone(problem, self.scaling, self.silent, rng, self.delta).stays
         if not stayed and groups == 0:
-            missing = missing_columns(
+            missing, stayed = missing_columns(
                 problem, self.scaling, self.silent, partial(of_column, self._judging, problem, sweep), self.block,
                 rng, self.delta / 2.0,
             )  # fmt: skip
-            self.alone += missing.judged
-            regions, stayed = missing.regions, missing.every
+            self.alone.append(missing.entries)
+            regions += missing.regions
         if inwards is not None:
             array = array.beside(rows_evidence(problem, self.block, inwards, self.confidence))
         if not (every and stayed):

@@ -13,7 +13,7 @@ from scipy import sparse
 
 from gradcheck.examination import columns
 from gradcheck.examination.columns import every_entry, examine_columns
-from gradcheck.examination.silent import Alone, Missing
+from gradcheck.examination.silent import Alone
 from gradcheck.function.matrix import Dense, Product, Sparse
 from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
@@ -21,9 +21,11 @@ from gradcheck.parameters.boxes import Box
 from gradcheck.parameters.matrix_names import jacobian_names
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.certificate import ArrayEvidence, Certificate, Region
-from gradcheck.results.entries import Entries
+from gradcheck.results.entries import Entries, none_judged
 from gradcheck.results.estimate import unmeasured
+from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
+from gradcheck.results.table import concatenate
 from gradcheck.results.verdict import Judgement, Tolerance
 
 CONFIDENCE = 0.9
@@ -215,7 +217,7 @@ class Examination:
 
     def missing_columns(
         self, problem: Any, scaling: Any, silent: Any, judge: Any, block: Any, rng: Any, delta: float
-    ) -> Missing:
+    ) -> tuple[Evidence, bool]:
         """What is wrong in columns that are claimed to do nothing."""
         assert (problem.objective, scaling, block, rng) == (
             self.objective,
@@ -224,7 +226,8 @@ class Examination:
             self.rng,
         )
         assert (silent is self.silent, 2.0 * delta, self.stay) == (True, DELTA, False)
-        return Missing(silent, [judge(j, np.arange(self.m)) for j in self.missing], [], bool(self.missing))
+        judged = [none_judged(silent.dtype), *(judge(j, np.arange(self.m)) for j in self.missing)]
+        return Evidence(concatenate(judged)), bool(self.missing)
 
     def directions_of_zeros(
         self, setting: Any, block: Any, lengths: Any, judge: Any, delta: float, confidence: float, rng: Any
