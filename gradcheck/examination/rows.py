@@ -91,7 +91,8 @@ def examine_rows(
         problem.f_x.size, shares,
     )  # fmt: skip
     if inwards.any() and not scaling.lengths.any():
-        joint = joint.of_nothing
+        # Where no coordinate moves to both sides what does is right in every row.
+        joint = replace(joint, certified=~joint.wrong, bound=np.zeros(joint.wrong.size))
     count = np.count_nonzero(joint.wrong)
     held = bool((problem.narrow & ~silent).any())  # columns that directions leave where they are
     if not (count or joint.certified.all()) or (count and held):
