@@ -254,8 +254,8 @@ class _Columns:
     def _held_judged(self, entries: Entries, moved: Entries | None) -> tuple[Joint | None, bool]:
         """Columns that bounds hold nearly still: those that may move to one side together, and others alone.
 
-        entries : that are believed. moved : those of columns that were moved alone. Returns the certificate of the
-        first, None where there is none, as all of them were judged; and whether that is all of them.
+        entries : that are believed. moved : those of columns that were moved alone. Returns what certifies the first,
+        None where nothing does, as all of them were judged; and whether that is all of them.
         """
         problem, lengths, inwards = self.problem, one_sided(self.problem), None
         held = (self.scaling.lengths == 0) & problem.free & ~self.silent

@@ -90,7 +90,7 @@ class InwardTest:
         return joint
 
     def look(self, lengths: Flat, fine: Values) -> Direction:
-        """One direction, by points on one side; fine : (m,) the errors that are wanted.
+        """One direction, as far as bounds allow to each side; fine : (m,) the errors that are wanted.
 
         Lengths between nothing and twice those given are as likely to hide a mistake as +-(0.5 to 1.5) of them.
         """
