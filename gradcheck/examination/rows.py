@@ -100,24 +100,24 @@ def examine_rows(
     nothing = bool(count and scaling.nothing.all())  # is claimed to move f, and something does
     share = next(shares) if silent.any() else 0.0
     alone = Alone(False) if nothing else moved_alone(problem, scaling, silent, rng, share)
-    search = _Search(problem, block, setting_of, probed, test, joint, confidence, shares, rng)
+    rows = _Rows(problem, block, setting_of, probed, test, joint, confidence, shares, rng)
     if alone.stays and not count:
-        return None, search.certificate(inwards)
+        return None, rows.certificate(inwards)
     forgotten = nothing or alone.moves
-    setting = None if held or not (forgotten or alone.stays) else search.known(joint.wrong)
+    setting = None if held or not (forgotten or alone.stays) else rows.known(joint.wrong)
     if setting is None:
         return None, None
     # Rows and what is left of them are told by their entries.
-    search.problem = replace(problem, matrix=by_entries(problem.matrix))
-    search.setting = replace(setting, gradient_scale=sizes_of_rows(search.problem, setting.slope))
+    rows.problem = replace(problem, matrix=by_entries(problem.matrix))
+    rows.setting = replace(setting, gradient_scale=sizes_of_rows(rows.problem, setting.slope))
     if not forgotten:
-        return setting, search.run()
-    return setting, search.beside(scaling.lengths > 0 if nothing else silent, nothing)
+        return setting, rows.run()
+    return setting, rows.beside(scaling.lengths > 0 if nothing else silent, nothing)
 
 
 @dataclass
-class _Search:
-    """What is wrong in the rows in which a joint test found something.
+class _Rows:
+    """The examination of a matrix by its rows: what is wrong in those in which a joint test found something.
 
     shares : of the chance to be wrong, for each test that comes. judged : entries judged one by one so far.
     """
