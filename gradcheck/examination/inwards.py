@@ -9,9 +9,10 @@ from itertools import islice
 
 import numpy as np
 
-from gradcheck._typing import Flat, Index, Values
+from gradcheck._typing import Flat, Values
 from gradcheck.examination.row_evidence import slopes_along
 from gradcheck.joint.direction import Direction, Joint
+from gradcheck.joint.places import Judge
 from gradcheck.numerics.problem import Problem, of_typical_size
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import ROUNDING, root_mean_square, scaled_rms
@@ -107,7 +108,7 @@ class InwardTest:
         step = float(np.max(found.step))
         return Direction(tangent, step, weight, product - found.value, found.error, allowed)
 
-    def search(self, direction: Direction, judge: Callable[[int, Index], object], most: int) -> None:
+    def search(self, direction: Direction, judge: Judge, most: int) -> None:
         """Judge columns in which rows are wrong: halves of them are moved, and halves of what is wrong.
 
         direction : along which something exceeded its bars. judge : looks at the entries of a column in some rows.
@@ -119,7 +120,7 @@ class InwardTest:
             columns, rows, seen = left.pop()
             if columns.size <= FEW:
                 for j in columns.tolist():
-                    judge(j, rows)
+                    judge(j, rows, None)
                 continue
             fine = np.full(self.sizes.size, np.inf)
             fine[rows] = np.abs(seen.residual[rows]) / CLEARLY
@@ -153,7 +154,7 @@ def certified_inwards(
     rng: np.random.Generator,
     shares: Iterable[float],
     known: Callable[[], tuple[Problem, bool]],
-    judge: Callable[[int, Index], object],
+    judge: Judge,
     most: int,
 ) -> Joint | None:
     """Directions inwards, and a search for what they find wrong, until they certify the rest; None where they do not.
