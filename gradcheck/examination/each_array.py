@@ -73,7 +73,7 @@ def examine_each_array(
             arrays.append(_alone(claim, k, share, tiny))
     except KeyboardInterrupt:
         claim.judged.append(replace(none_judged(problem.x.dtype), interrupted=True))
-    arrays += [ArrayEvidence(block, (), None) for block in blocks[len(arrays) :]]
+    arrays += [ArrayEvidence(block) for block in blocks[len(arrays) :]]
     return Evidence(latest(concatenate(claim.judged)), tuple(arrays), tuple(claim.regions))
 
 

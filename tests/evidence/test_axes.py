@@ -18,6 +18,7 @@ from gradcheck.evidence.axes import (
     _room_of_groups,
     _within_own_size,
     along_axes,
+    along_rays,
     anything,
     directions_of,
     first_steps,
@@ -25,6 +26,7 @@ from gradcheck.evidence.axes import (
     measure_once,
 )
 from gradcheck.evidence.entries import sweep
+from gradcheck.function.lines import Rays
 from gradcheck.function.objective import Objective
 from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.numerics.setting import Setting
@@ -177,6 +179,17 @@ def test_a_group_has_the_room_of_its_narrowest_member(monkeypatch):
     asked = Asked(monkeypatch)
     along_axes(setting(2, room=room), np.array([3, 2]), np.ones(2), anything, groups=groups)
     assert [side.tolist() for side in asked.options["room"]] == [[1.0, 1.0], [2.0, 0.5]]
+
+
+def test_a_tangent_has_the_room_of_what_first_meets_a_bound_on_each_side(monkeypatch):
+    """Left 1, 2 and 4 to go and right 8, 16 and 0.5, along 1, -4 and 0; the third coordinate moves in the other."""
+    asked = Asked(monkeypatch)
+    room = np.array([1.0, 2.0, 4.0, 9.0, 9.0]), np.array([8.0, 16.0, 0.5, 9.0, 9.0])
+    tangents = [np.array([1.0, -4.0, 0.0, 0.0, 0.0]), np.array([0.0, 0.0, -2.0, 0.0, 0.0])]
+    along = setting(room=room)
+    along_rays(along, tangents, Rays(FLAT, tangents), np.zeros(2, int), np.ones(2), anything)
+    # Backwards min(1 / 1, 16 / 4) and 0.5 / 2, ahead min(8 / 1, 2 / 4) and 4 / 2.
+    assert [side.tolist() for side in asked.options["room"]] == [[1.0, 0.25], [0.5, 2.0]]
 
 
 def test_lines_of_a_group_are_measured_in_units_of_their_scales(monkeypatch):
