@@ -21,9 +21,9 @@ from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.contract import ORDER, check_callables, is_pair
 from gradcheck.function.lines import Rays
 from gradcheck.function.matrix import matrix_dtype
+from gradcheck.function.objective import Objective
 from gradcheck.function.progress import Progress
 from gradcheck.function.vector_contract import call_outputs, called_at, curvature_along, slope_along
-from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.numerics.noise import first_spacing, measure_noise
 from gradcheck.numerics.outputs import Noise
 from gradcheck.numerics.remainders import Model, norm
@@ -213,9 +213,9 @@ def taylor_test(
     recipe = Recipe.of("taylor_test", f, derivative, parameters, flat, args, own, rng)
     v = _direction(parameters, flat, tangent, rng)
     with Progress(progress) as bar:
-        objective = VectorObjective(
-            f, parameters, args=args, max_nfev=max_nfev, on_evaluation=bar.evaluated, vectorized=bool(vectorized),
-            max_seconds=chosen.max_seconds, n_jobs=n_jobs,
+        objective = Objective(
+            f, parameters, several=True, args=args, max_nfev=max_nfev, on_evaluation=bar.evaluated,
+            vectorized=bool(vectorized), max_seconds=chosen.max_seconds, n_jobs=n_jobs,
         )  # fmt: skip
         line = _Line(objective, flat, v, 2 if hessian is None else 3, rng, resolution)
         try:
@@ -233,7 +233,7 @@ def taylor_test(
 class _Line:
     """What is tested: f along v from x. resolution : as it was given."""
 
-    objective: VectorObjective
+    objective: Objective
     x: Flat
     v: Flat
     expected: int
@@ -284,7 +284,7 @@ def _landing(x: Flat, v: Flat) -> Flat:
     return np.where((np.abs(v) > 1e3 * grid) & np.isfinite(rounded), rounded, v)
 
 
-def _cause(objective: VectorObjective) -> str:
+def _cause(objective: Objective) -> str:
     if objective.interrupted:
         return "the check was interrupted: start it again"
     return "the budget was used up: raise max_nfev (or max_seconds)"

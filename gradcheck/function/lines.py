@@ -152,3 +152,21 @@ class Family(Lines):
     def point(self, row: int, offset: Any) -> Flat:
         """The point of one line."""
         return self.directions.point(int(self.direction[row]), offset)
+
+    def shared(self, rows: Index, offsets: Flat) -> tuple[list[int], Flat, list[tuple[Any, Any]]]:
+        """The points of lines (r,) at offsets (r, k), each once: direction, offset, and places (row, column)."""
+        at: list[int] = []
+        where: list[Any] = []
+        places: list[tuple[Any, Any]] = []
+        direction = self.direction[rows]
+        order = np.argsort(direction, kind="stable")
+        starts = np.flatnonzero(np.diff(direction[order], prepend=-1))
+        for mine in np.split(order, starts[1:]) if rows.size else ():
+            its = offsets[mine]
+            alike = (its == its[0]).all()
+            for column, offset in enumerate(its[0] if alike else np.unique(its)):
+                row, columns = (slice(None), column) if alike else np.nonzero(its == offset)
+                at.append(int(direction[mine[0]]))
+                where.append(offset)
+                places.append((mine[row], columns))
+        return at, np.array(where, offsets.dtype), places

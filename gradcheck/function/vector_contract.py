@@ -12,9 +12,8 @@ from gradcheck._typing import Flat
 from gradcheck.function.arithmetic import callers_arithmetic
 from gradcheck.function.contract import Inspection, Room, call_f, changed, is_pair, misfit
 from gradcheck.function.matrix import Dense, Matrix, Sparse, matrix_dtype, read_matrix
-from gradcheck.function.objective import NotScalarError
+from gradcheck.function.objective import NotScalarError, Objective
 from gradcheck.function.repeat import Repeat, said_of_two_values, values_beside
-from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.parameters.matrix_names import output_name
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.finding import Finding
@@ -23,7 +22,7 @@ from gradcheck.results.words import count
 
 
 def call_outputs(
-    objective: VectorObjective, x: Flat, findings: list[Finding], calls: int = 2, room: Room = None
+    objective: Objective, x: Flat, findings: list[Finding], calls: int = 2, room: Room = None
 ) -> Flat:
     """f(x), (m,), from two calls, or one; what is wrong with them is appended to `findings`."""
     seen: list[Flat] = []
@@ -41,7 +40,7 @@ def call_outputs(
     return seen[0]
 
 
-def call_again(objective: VectorObjective, contract: Inspection, x: Flat, room: Room) -> tuple[Finding, ...]:
+def call_again(objective: Objective, contract: Inspection, x: Flat, room: Room) -> tuple[Finding, ...]:
     """What a second call of f at x adds, where `inspect_jacobian` left it out."""
     findings: list[Finding] = []
     values = call_outputs(objective, x, findings, calls=1)
@@ -50,7 +49,7 @@ def call_again(objective: VectorObjective, contract: Inspection, x: Flat, room: 
     return tuple(finding for finding in findings if finding not in contract.findings)
 
 
-def _differing(objective: VectorObjective, x: Flat, first: Flat, second: Flat, room: Room) -> list[Finding]:
+def _differing(objective: Objective, x: Flat, first: Flat, second: Flat, room: Room) -> list[Finding]:
     """What there is to say of the values (m,) of two calls at x."""
     apart = np.flatnonzero(first != second)
     if apart.size == 0:
@@ -64,7 +63,7 @@ def _differing(objective: VectorObjective, x: Flat, first: Flat, second: Flat, r
 
 
 def inspect_jacobian(
-    objective: VectorObjective,
+    objective: Objective,
     jac: Any,
     x: Flat,
     args: Sequence[Any],

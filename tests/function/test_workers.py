@@ -15,7 +15,6 @@ from gradcheck.function import pool
 from gradcheck.function.lines import Axes
 from gradcheck.function.objective import Objective
 from gradcheck.function.pool import Pool
-from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.function.workers import Kept, dealt, workers
 from gradcheck.parameters.tree import Parameters
 
@@ -325,7 +324,7 @@ def test_there_are_never_more_workers_than_work(asked, shape, n_jobs, most, outp
     if outputs is None:
         objective = Objective(lambda x: float(np.sum(x)), parameters, n_jobs=n_jobs)
     else:
-        objective = VectorObjective(lambda x: np.full(outputs, np.sum(x)), parameters, n_jobs=n_jobs)
+        objective = Objective(lambda x: np.full(outputs, np.sum(x)), parameters, several=True, n_jobs=n_jobs)
         objective.value(x)
     axes = objective.every(Axes(parameters, x, np.arange(rows)))
     offsets = np.tile(np.arange(1.0, points + 1), (len(axes), 1))
