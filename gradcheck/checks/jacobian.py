@@ -18,11 +18,11 @@ from gradcheck.driver.known import Known, Question
 from gradcheck.driver.options import Given, Options, check_flag, finished, spelled_out, told
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.coloring import with_pattern
-from gradcheck.function.contract import ORDER, Inspection, Room, check_callables
+from gradcheck.function.contract import ORDER, Inspection, Room, check_callables, inspect_again
 from gradcheck.function.matrix import Matrix, Product
 from gradcheck.function.objective import Objective
 from gradcheck.function.progress import Progress
-from gradcheck.function.vector_contract import call_again, inspect_jacobian
+from gradcheck.function.vector_contract import inspect_jacobian
 from gradcheck.parameters.bounds import room_within
 from gradcheck.parameters.matrix_names import JacobianNames, jacobian_names
 from gradcheck.parameters.tree import Parameters
@@ -160,7 +160,7 @@ def judge_jacobian(
         question = Question(
             x, options.tolerances, options.method, options.confidence, options.subgradient, room, options.rng,
             inspect=lambda repeat: _inspected(objective, problem, x, names, extra, room, repeat=repeat),
-            repeat=lambda contract: call_again(objective, contract, x, room),
+            repeat=lambda contract: inspect_again(objective, contract, x, room),
             explain=lambda setting, matrix, evidence: diagnose_matrix(setting, names(), matrix, evidence),
             names=names, rounding=problem.rounding,
         )  # fmt: skip

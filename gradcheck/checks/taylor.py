@@ -18,12 +18,12 @@ from gradcheck.driver.prepare import coarsest, nowhere
 from gradcheck.driver.taylor_verdict import hides, verdict
 from gradcheck.errors import GradientCheckInterrupted
 from gradcheck.function.arithmetic import own_arithmetic
-from gradcheck.function.contract import ORDER, check_callables, is_pair
+from gradcheck.function.contract import ORDER, check_callables, inspect_f, is_pair
 from gradcheck.function.lines import Rays
 from gradcheck.function.matrix import matrix_dtype
 from gradcheck.function.objective import Objective
 from gradcheck.function.progress import Progress
-from gradcheck.function.vector_contract import call_outputs, called_at, curvature_along, slope_along
+from gradcheck.function.vector_contract import called_at, curvature_along, slope_along
 from gradcheck.numerics.noise import first_spacing, measure_noise
 from gradcheck.numerics.outputs import Noise
 from gradcheck.numerics.remainders import Model, norm
@@ -294,7 +294,7 @@ def _tested(line: _Line, derivative: Any, hessian: Any, args: Sequence[Any]) -> 
     objective, flat, v = line.objective, line.x, line.v
     parameters = objective.parameters
     findings: list[Finding] = []
-    f_x = call_outputs(objective, flat, findings)
+    f_x, _ = inspect_f(objective, flat, findings)
     final = next((finding for finding in findings if finding.final), None)
     if final is not None:
         return line.unmeasured(final.text)

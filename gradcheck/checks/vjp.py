@@ -20,10 +20,9 @@ from gradcheck.driver.prepare import prepare
 from gradcheck.evidence.axes import measure
 from gradcheck.evidence.entries import sweep
 from gradcheck.examination.columns import GROUPS_UP_TO
-from gradcheck.function.contract import changed
+from gradcheck.function.contract import changed, inspect_f
 from gradcheck.function.matrix import ASKED, MOST_ENTRIES, Matrix
 from gradcheck.function.objective import NotScalarError, Objective
-from gradcheck.function.vector_contract import call_outputs
 from gradcheck.numerics.outputs import HALF_GRID
 from gradcheck.numerics.rounding import granularity
 from gradcheck.numerics.setting import Setting
@@ -281,7 +280,7 @@ def _rows_named(
     objective = Objective(
         f, pull.parameters, several=True, args=pull.args, max_nfev=left, n_jobs=options.n_jobs
     )
-    f_x = call_outputs(objective, pull.x, [])
+    f_x, _ = inspect_f(objective, pull.x, [])
     names = jacobian_names(pull.shape, pull.parameters)
     room = room_within(options.bounds, pull.parameters, pull.x)
     setting, _ = prepare(
