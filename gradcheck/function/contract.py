@@ -254,12 +254,11 @@ def _repeat(
 
     def ask(said: list[Finding]) -> Flat:
         try:
-            return parameters.flatten(again(said))
+            return parameters.flatten(again(said))[None, :]
         except (ValueError, TypeError):
-            return np.full(analytic.size, np.nan)
+            return np.full((1, analytic.size), np.nan)
 
-    eps = eps_of(dtype)
-    return Repeat("grad", analytic, True, ask, eps, objective, x)
+    return Repeat("grad", analytic[None, :], ask, eps_of(dtype), objective, x)
 
 
 def _note_sharing(

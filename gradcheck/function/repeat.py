@@ -110,14 +110,13 @@ def _why_it_differs(seen: list[float], again: Callable[[], float]) -> tuple[str,
 class Repeat:
     """A derivative at x as it was first returned, and how to ask for it again.
 
-    what : its name. first : (..., k), over the entries of x last, or any k values where it is not `by_entry`.
+    what : its name. first : (m, n), its entries, or (m,), a product of it.
     ask : returns the same once more, nan where it has another structure; appends what there is to say of the call.
     eps : the rounding of its arithmetic. calls : of `ask` so far.
     """
 
     what: str
     first: Flat
-    by_entry: bool
     ask: Callable[[list[Finding]], Flat]
     eps: float
     objective: Objective
@@ -171,7 +170,9 @@ class Repeat:
 
     def _excess(self, other: Flat, tolerance: Tolerance) -> float:
         """How far another value is from the first, relative to what two right ones may be apart; nan is inf."""
-        scales = self.objective.parameters.scales(self.x) if self.by_entry else np.ones(self.first.shape)
+        scales = (
+            self.objective.parameters.scales(self.x) if self.first.ndim == 2 else np.ones(self.first.size)
+        )
         with np.errstate(all="ignore"):
             size = np.maximum(np.abs(self.first), np.abs(other))
             effect = np.max(size * scales, axis=-1, keepdims=True)

@@ -13,6 +13,7 @@ from gradcheck.function.contract import Inspection, Room, changed, inspect_f, is
 from gradcheck.function.matrix import Dense, Matrix, Sparse, matrix_dtype, read_matrix
 from gradcheck.function.objective import NotScalarError, Objective
 from gradcheck.function.repeat import Repeat
+from gradcheck.parameters.leaves import eps_of
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
@@ -71,7 +72,7 @@ def inspect_jacobian(
         except NotScalarError:
             return np.full(first.shape, np.nan)
 
-    again = Repeat(what, first, first.ndim == 2, ask, float(np.finfo(dtype).eps), objective, x)
+    again = Repeat(what, first, ask, eps_of(dtype), objective, x)
     return Inspection(f_x, matrix, tuple(findings), dtype, calls, repeat, again)
 
 
