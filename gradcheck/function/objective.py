@@ -145,7 +145,8 @@ class Objective:
         if self.vectorized:
             self._count()
             # Views, so that an f which writes into its argument is seen to do so.
-            return self._stack([a[..., None] for a in self.parameters.arrays(tree)], 1)[0], None
+            views = [a[..., None] for a in self.parameters.arrays(tree)]
+            return self._stack(self.parameters.tree_of(views), 1)[0], None
         result = self._call(tree)
         if self.several:
             array = as_reals(result)
@@ -173,17 +174,14 @@ class Objective:
         if self.ended:
             return np.empty(0)
         self._count(points.shape[1])
+        tree = self.parameters.unflatten_as(points if self.vectorized else points[:, 0])
         try:
-            if self.vectorized:
-                leaves = [points[b.slice].reshape(*b.shape, -1) for b in self.parameters.blocks]
-                values = np.asarray(self._f(self.parameters.tree_of(leaves), *self._args))
-                return np.moveaxis(values, -1, 0) if values.ndim else values
-            (column,) = points.T
-            result = self._f(self.parameters.unflatten_as(column), *self._args)
-            return np.asarray(result[0] if self._has_gradient else result)
+            result = self._f(tree, *self._args)
         except KeyboardInterrupt as error:
             self._end(error)
             return np.empty(0)
+        values = np.asarray(result[0] if self._has_gradient else result)
+        return np.moveaxis(values, -1, 0) if self.vectorized and values.ndim else values
 
     def probe(self, fresh: Flat) -> Any:
         """The value of f at a vector that the check made; nan where f raises: the point is off its domain."""
@@ -325,7 +323,7 @@ class Objective:
         k = stack.shape[1]
         self._count(k)
         try:
-            return self._stack(self.parameters.stacked_leaves(stack), k)
+            return self._stack(self.parameters.unflatten(stack), k)
         except NotScalarError:
             raise
         except Exception as error:
@@ -335,9 +333,9 @@ class Objective:
             self.nfev -= k
         return np.concatenate([self._probe_stack(stack[:, i : i + 1]) for i in range(k)])
 
-    def _stack(self, leaves: list[NDArray[Any]], k: int) -> Flat:
+    def _stack(self, tree: Any, k: int) -> Flat:
         """The values (k,), or (k, m), of a vectorised f for arrays with a last axis of length k."""
-        result = self._f(self.parameters.tree_of(leaves), *self._args)
+        result = self._f(tree, *self._args)
         values = as_reals(result) if self.several else np.asarray(result)
         told = f"with vectorized=True f must return {{}} for {k} points; it returned {{}}shape {values.shape}"
         if self.several:
