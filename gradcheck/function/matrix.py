@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -50,21 +50,21 @@ TERMS = 2**17
 SMALLEST, LARGEST = 1e-250, 1e250
 
 
-def _roots(squares: Flat, terms: Callable[[Index], Any]) -> Flat:
+def _roots(squares: Flat, terms: Callable[[int], Flat]) -> Flat:
     """The roots of some sums of squares; of those that are out of range from their terms, relative to the largest.
 
-    terms(which) : (k, l), those of some of the sums, one a row.
+    terms(k) : those of one of the sums.
     """
-    found = np.sqrt(squares)
+    found = np.asarray(np.sqrt(squares))
     if squares.size == 1 and SMALLEST <= squares[0] <= LARGEST:
-        return np.asarray(found)
-    far = np.flatnonzero(~((squares >= SMALLEST) & (squares <= LARGEST)))
-    if far.size:
-        sizes = np.abs(np.asarray(terms(far)))
-        unit = sizes.max(axis=1, initial=0.0)
-        relative = sizes / np.where(unit > 0, unit, 1.0)[:, None]
-        found[far] = unit * np.sqrt(np.einsum("ij,ij->i", relative, relative))
-    return np.asarray(found)
+        return found
+    # One by one, as they may be long.
+    for k in np.flatnonzero(~((squares >= SMALLEST) & (squares <= LARGEST))).tolist():
+        sizes = np.abs(terms(k))
+        unit = sizes.max(initial=0.0)
+        relative = sizes / unit if unit > 0 else sizes
+        found[k] = unit * np.sqrt(relative.dot(relative))
+    return found
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Dense:
             terms = self.array[:, start : start + width] * tangent[start : start + width]
             # The shorter way of one row; the same sum.
             total = total + (terms[0].dot(terms[0]) if m == 1 else np.einsum("ij,ij->i", terms, terms))
-        return _roots(total, lambda rows: self.array[rows] * tangent)
+        return _roots(total, lambda k: self.array[k] * tangent)
 
     def entries(self, rows: Index, columns: Index) -> Flat:
         """J[rows, columns], (L,)."""
@@ -133,18 +133,14 @@ class Sparse:
 
     def norms(self, tangent: Flat) -> Flat:
         """(m,) the root of the sum of squares of the terms of J v."""
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            total = np.asarray(self.array.power(2) @ tangent**2)
-            found = np.sqrt(total)
-            far = np.flatnonzero(~((total >= SMALLEST) & (total <= LARGEST)))
-        rows = self.array.tocsr() if far.size else self.array
-        # Those that are out of range one by one, as they may be long.
-        for k in far.tolist():
+        by_rows = cache(self.array.tocsr)
+
+        def terms(k: int) -> Flat:
+            rows = by_rows()
             mine = slice(rows.indptr[k], rows.indptr[k + 1])
-            sizes = np.abs(rows.data[mine] * tangent[rows.indices[mine]])
-            unit = float(sizes.max(initial=0.0))
-            found[k] = unit * np.sqrt(np.sum(np.square(sizes / unit))) if unit > 0 else 0.0
-        return np.asarray(found)
+            return np.asarray(rows.data[mine] * tangent[rows.indices[mine]])
+
+        return _roots(np.asarray(self.array.power(2) @ tangent**2), terms)
 
     def entries(self, rows: Index, columns: Index) -> Flat:
         """J[rows, columns], (L,)."""
