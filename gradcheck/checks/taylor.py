@@ -20,7 +20,7 @@ from gradcheck.errors import GradientCheckInterrupted
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.contract import ORDER, check_callables, inspect_f, is_pair
 from gradcheck.function.lines import Rays
-from gradcheck.function.matrix import matrix_dtype
+from gradcheck.function.matrix import dtype_of
 from gradcheck.function.objective import Objective
 from gradcheck.function.progress import Progress
 from gradcheck.function.vector_contract import called_at, curvature_along, slope_along
@@ -368,6 +368,6 @@ def _told(line: _Line, model: Model, steps: Values, change: Values, tolerance: T
 def _tolerance(claim: Any, noises: Noise, parameters: Parameters, resolution: float | None) -> Tolerance:
     """What the dtype of f and of its derivative can hold; no more is accepted than what has to be seen."""
     given = claim[1] if is_pair(claim, parameters) else claim
-    name = coarsest(str(matrix_dtype(given, parameters)), noises)
+    name = coarsest(dtype_of(given, parameters), noises)
     tolerance = Tolerance.for_dtypes([name], None, 0.0, resolution)
     return replace(tolerance, rtol=min(tolerance.rtol, tolerance.resolution))

@@ -13,7 +13,7 @@ import numpy as np
 
 from gradcheck._typing import Flat
 from gradcheck.function.arithmetic import callers_arithmetic
-from gradcheck.function.matrix import Dense, Matrix
+from gradcheck.function.matrix import Dense, Matrix, dtype_of
 from gradcheck.function.objective import NotScalarError, Objective
 from gradcheck.function.repeat import REPEATABLE, Repeat, said_of_two_values
 from gradcheck.parameters.leaves import DOUBLE, all_finite, dropped, eps_of, kind_of
@@ -313,13 +313,9 @@ def _inspect_gradient(parameters: Parameters, tree: Any, findings: list[Finding]
         return analytic, "float64"
     findings += _said_of_leaves(parameters.leaves(tree))
     dtypes = {leaf.dtype for leaf in parameters.arrays(tree)}
-    if parameters.plain and dtypes == {DOUBLE}:
-        return analytic, "float64"
     for dtype in sorted({str(d) for d in dtypes if d.kind in "iub"}):
         findings.append(Finding(f"grad returns {dtype}: fractions may have been cut off"))
-    reals = {np.empty(0, d).real.dtype for d in dtypes if d.kind in "fc"}
-    reals |= {b.real_dtype for b in parameters.blocks}
-    return analytic, max((eps_of(d), str(d)) for d in reals)[1]
+    return analytic, dtype_of(tree, parameters)
 
 
 def misfit(error: Exception, tree: Any, parameters: Parameters, what: str = "grad") -> str:

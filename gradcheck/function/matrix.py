@@ -12,6 +12,7 @@ import scipy.sparse
 from scipy.sparse.linalg import LinearOperator
 
 from gradcheck._typing import Flat, Index
+from gradcheck.parameters.leaves import eps_of
 from gradcheck.parameters.tree import Parameters
 
 
@@ -258,14 +259,15 @@ def read_matrix(result: Any, outputs: tuple[int, ...], parameters: Parameters, w
     return Dense(np.hstack(parts).astype(np.float64))
 
 
-def matrix_dtype(result: Any, parameters: Parameters) -> np.dtype[Any]:
-    """The coarsest dtype in which a Jacobian was computed."""
+def dtype_of(result: Any, parameters: Parameters) -> str:
+    """The name of the coarsest dtype in which a derivative was computed."""
     if isinstance(result, LinearOperator | np.ndarray) or scipy.sparse.issparse(result):
         dtypes = [np.dtype(result.dtype or np.float64)]
     else:
-        dtypes = [np.asarray(leaf).dtype for leaf in parameters.arrays(result, "jac")]
-    real = [d for d in dtypes if d.kind == "f"] + [np.dtype(b.real_dtype) for b in parameters.blocks]
-    return max(real, key=lambda d: float(np.finfo(d).eps))
+        dtypes = [array.dtype for array in parameters.arrays(result)]
+    reals = {np.empty(0, d).real.dtype for d in dtypes if d.kind in "fc"}
+    reals |= {b.real_dtype for b in parameters.blocks}
+    return max((eps_of(d), str(d)) for d in reals)[1]
 
 
 def _fits(shape: tuple[int, ...], wanted: list[tuple[int, ...]], what: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck._typing import Flat
 from gradcheck.function.arithmetic import callers_arithmetic
 from gradcheck.function.contract import Inspection, Room, changed, inspect_f, is_pair, misfit
-from gradcheck.function.matrix import Dense, Matrix, Sparse, matrix_dtype, read_matrix
+from gradcheck.function.matrix import Dense, Matrix, Sparse, dtype_of, read_matrix
 from gradcheck.function.objective import NotScalarError, Objective
 from gradcheck.function.repeat import Repeat
 from gradcheck.parameters.leaves import eps_of
@@ -60,7 +60,7 @@ def inspect_jacobian(
     moved = changed(parameters, given, x)
     if moved:
         findings.append(Finding(f"{what} changes x: {moved}", Outcome.FAIL))
-    dtype = str(matrix_dtype(result, parameters))
+    dtype = dtype_of(result, parameters)
     findings += _values_in(matrix, what)
     if not callable(jac) or any(finding.final for finding in findings):
         return Inspection(f_x, matrix, tuple(findings), dtype, calls, repeat)
