@@ -149,15 +149,15 @@ def inspect_f(
         gradients.append(gradient)
         given.append(tree)
     first = values[0]
-    if np.isfinite(first).all():
-        findings += said_of_two_values(objective, x, first, values[-1], room)
-    else:
+    if not np.isfinite(first).all():
         text = f"f(x) is {first}:"
         if objective.several:
             bad = int(np.flatnonzero(~np.isfinite(first))[0])
             text = f"f(x) is not finite: {output_name(objective.shape or (), bad)} is {first[bad]};"
         text += " there is no derivative to compare with"
         findings.append(Finding(text, Outcome.INCONCLUSIVE, final=True))
+    elif calls > 1:
+        findings += said_of_two_values(objective, x, first, values[1], room)
     if gradients[0] is not None:
         viewed = _share(objective.parameters, gradients[0], given[0])
         _note_sharing(objective.parameters, gradients, viewed, "f", findings)

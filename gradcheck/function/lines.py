@@ -126,7 +126,7 @@ class Columns(Lines):
 
 
 @dataclass(frozen=True)
-class Family(Lines):
+class Family:
     """Lines of which some share their points: line l is output `output[l]` of f along `directions[direction[l]]`."""
 
     directions: Lines
@@ -136,22 +136,9 @@ class Family(Lines):
     def __len__(self) -> int:
         return self.direction.size
 
-    @property
-    def x(self) -> Flat:  # type: ignore[override]  # nobody moves it
-        """(n,) the point."""
-        return self.directions.x
-
-    def through(self, x: Flat) -> Self:
-        """The same directions through another point."""
-        return replace(self, directions=self.directions.through(x))
-
     def reached(self, rows: Index, offsets: Flat) -> Flat:
         """The offsets after rounding, as those of the direction."""
         return self.directions.reached(self.direction[rows], offsets)
-
-    def point(self, row: int, offset: Any) -> Flat:
-        """The point of one line."""
-        return self.directions.point(int(self.direction[row]), offset)
 
     def shared(self, rows: Index, offsets: Flat) -> tuple[list[int], Flat, list[tuple[Any, Any]]]:
         """The points of lines (r,) at offsets (r, k), each once: direction, offset, and places (row, column)."""

@@ -214,15 +214,15 @@ class Objective:
         if self._on_evaluation is not None:
             self._on_evaluation(points)
 
-    def along(self, lines: Lines, rows: Index, offsets: Flat) -> Flat:
+    def along(self, lines: Lines | Family, rows: Index, offsets: Flat) -> Flat:
         """Values (r, k) of lines[rows] moved by offsets (r, k); what lines share of them is evaluated once."""
-        if not (self.several and isinstance(lines, Family)):  # lines of one output share none
+        if not isinstance(lines, Family):
             at = np.repeat(rows, offsets.shape[1]).tolist()
             return self._values(lines, at, offsets.ravel()).reshape(offsets.shape)
         # Reductions over a short last axis are slow in the other order.
         out = np.empty(offsets.shape, offsets.dtype, order="F")
         at, offset, places = lines.shared(rows, offsets)
-        wanted = [lines.output[rows[row]] for row, _ in places]
+        wanted = [lines.output[rows[row]] for row, _ in places] if self.several else None
         for place, values in zip(places, self._in_turn(lines.directions, at, offset, wanted), strict=True):
             out[place] = values
         return out
@@ -238,7 +238,7 @@ class Objective:
             out[row] = values
         return out
 
-    def every(self, directions: Lines) -> Lines:
+    def every(self, directions: Lines) -> Lines | Family:
         """A line for each output along each of some directions, those of a direction one after another."""
         if not self.several:
             return directions
