@@ -18,11 +18,11 @@ from gradcheck.driver.known import Known, Question
 from gradcheck.driver.options import Given, Options, check_flag, finished, spelled_out, told
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.coloring import with_pattern
-from gradcheck.function.contract import ORDER, Inspection, Room, check_callables
+from gradcheck.function.contract import ORDER, Inspection, Room, check_callables, inspect_again
 from gradcheck.function.matrix import Matrix, Product
+from gradcheck.function.objective import Objective
 from gradcheck.function.progress import Progress
-from gradcheck.function.vector_contract import call_again, inspect_jacobian
-from gradcheck.function.vector_objective import VectorObjective
+from gradcheck.function.vector_contract import inspect_jacobian
 from gradcheck.parameters.bounds import room_within
 from gradcheck.parameters.matrix_names import JacobianNames, jacobian_names
 from gradcheck.parameters.tree import Parameters
@@ -145,9 +145,10 @@ def judge_jacobian(
     parameters, x = problem.parameters, problem.x
     _refuse_complex(parameters)
     with Progress(options.progress) as bar:
-        objective = VectorObjective(
-            problem.f, parameters, args=problem.args, on_evaluation=bar.evaluated, max_nfev=options.max_nfev,
-            vectorized=problem.vectorized, max_seconds=options.max_seconds, n_jobs=options.n_jobs,
+        objective = Objective(
+            problem.f, parameters, several=True, args=problem.args, max_nfev=options.max_nfev,
+            on_evaluation=bar.evaluated, vectorized=problem.vectorized, max_seconds=options.max_seconds,
+            n_jobs=options.n_jobs,
         )  # fmt: skip
         objective.nfev = problem.spent
 
@@ -159,7 +160,7 @@ def judge_jacobian(
         question = Question(
             x, options.tolerances, options.method, options.confidence, options.subgradient, room, options.rng,
             inspect=lambda repeat: _inspected(objective, problem, x, names, extra, room, repeat=repeat),
-            repeat=lambda contract: call_again(objective, contract, x, room),
+            repeat=lambda contract: inspect_again(objective, contract, x, room),
             explain=lambda known, setting, evidence: diagnose_matrix(setting, names(), known.matrix, evidence),
             names=names, rounding=problem.rounding,
         )  # fmt: skip
@@ -197,7 +198,7 @@ def composed(known: Known, names: Parameters, options: Options, started: float, 
 
 
 def _inspected(
-    objective: VectorObjective,
+    objective: Objective,
     problem: Problem,
     x: Flat,
     names: Callable[[], JacobianNames],

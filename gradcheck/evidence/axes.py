@@ -188,7 +188,7 @@ def smallest_steps(setting: Setting, column: Index) -> Flat:
 def along_rays(
     setting: Setting,
     tangents: Any,
-    lines: Lines,
+    lines: Lines | Family,
     output: Index,
     step: Flat,
     wanted: Wanted,
@@ -210,7 +210,7 @@ def along_rays(
     )  # fmt: skip
 
 
-def lines_of(setting: Setting, output: Index, column: Index, groups: Groups | None) -> Lines:
+def lines_of(setting: Setting, output: Index, column: Index, groups: Groups | None) -> Lines | Family:
     """One line an entry; those of a column, or of a group of columns, share their points."""
     if groups is not None:
         moves = Columns(setting.x, groups, setting.scales)

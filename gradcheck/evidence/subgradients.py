@@ -104,7 +104,8 @@ def _slopes(setting: Setting, tangents: Flat, output: int) -> Estimate:
         size = np.abs(so_far.value)
         return setting.tolerance.rtol * size, SPARE * setting.tolerance.resolution * size
 
-    lines: Lines = Rays(setting.x, list(tangents))
+    rays = Rays(setting.x, list(tangents))
+    lines: Lines | Family = rays
     if setting.outputs > 1:
-        lines = Family(lines, np.arange(len(tangents)), np.full(len(tangents), output))
+        lines = Family(rays, np.arange(len(tangents)), np.full(len(tangents), output))
     return along_rays(setting, tangents, lines, np.full(step.size, output), step, wanted, rounds=ROUNDS)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Mask, Values
-from gradcheck.function.lines import Lines
+from gradcheck.function.lines import Family, Lines
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.row_formulas import maximum, minimum, where
 from gradcheck.numerics.steps import Search
@@ -41,7 +41,7 @@ def first_step(level: Any, slope: Any, f_x: Any, size: int) -> Values:
 
 def estimate(
     objective: Objective,
-    lines: Lines,
+    lines: Lines | Family,
     f_x: Any,
     *,
     level: Any,

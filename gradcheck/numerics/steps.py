@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Mask, Values
-from gradcheck.function.lines import Lines
+from gradcheck.function.lines import Family, Lines
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.stencils import SIDED_NODES, STENCIL, Fit, central, one_sided
 from gradcheck.results.estimate import Estimate
@@ -77,7 +77,7 @@ class Search:
     """
 
     objective: Objective
-    lines: Lines
+    lines: Lines | Family
     f_x: Any
     level: Any
     step: Values
