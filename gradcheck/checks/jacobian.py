@@ -13,6 +13,7 @@ import numpy as np
 
 from gradcheck._typing import Flat
 from gradcheck.diagnosis.matrices import diagnose_matrix
+from gradcheck.diagnosis.undecided import Circumstances
 from gradcheck.driver.examine import examine
 from gradcheck.driver.known import Known, Question
 from gradcheck.driver.options import Given, Options, check_flag, finished, spelled_out, told
@@ -185,14 +186,18 @@ def _refuse_complex(parameters: Parameters) -> None:
         )
 
 
-def composed(known: Known, names: Parameters, options: Options, started: float, **more: Any) -> Report:
+def composed(
+    known: Known, names: Parameters, options: Options, started: float, noun: str = "gradient", **more: Any
+) -> Report:
     """The report of what is known; started : when the check began. more : as of `compose`."""
+    analytic = known.inspection.analytic if known.inspection is not None else None
+    given = Circumstances(
+        known.tolerance, options.budgeted, noun, known.coarse, known.first_steps, analytic=analytic
+    )
     return compose(
-        names, known.evidence, known.findings, tolerance=known.tolerance, nfev=known.objective.nfev, ngev=known.ngev,
+        names, known.evidence, known.findings, given, nfev=known.objective.nfev, ngev=known.ngev,
         seconds=time.perf_counter() - started, seed=options.rng, causes=known.diagnosis.causes,
-        budgeted=options.max_nfev is not None or options.max_seconds is not None, interrupted=known.interrupted,
-        analytic=known.inspection.analytic if known.inspection is not None else None, coarse=known.coarse,
-        steps=known.first_steps, **more,
+        interrupted=known.interrupted, **more,
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from gradcheck._typing import Flat
 from gradcheck.checks.jacobian import Problem, judge_jacobian
 from gradcheck.checks.linear import Answers, accepted_of, not_linear, other_layouts
 from gradcheck.diagnosis.matrices import diagnose_rows, unmixed
+from gradcheck.diagnosis.undecided import Circumstances
 from gradcheck.driver.options import LEAST_BUDGET, Options
 from gradcheck.driver.prepare import prepare
 from gradcheck.evidence.axes import measure
@@ -305,11 +306,10 @@ def _rows_named(
         at = np.array(list(known), np.intp)
         causes = diagnose_rows(names, at, np.stack(list(known.values())), setting, entries).causes
     named = compose(
-        names, Evidence.one_by_one(entries), findings, causes=causes,
-        tolerance=setting.tolerance, nfev=nfev, ngev=report.ngev,
-        seconds=report.seconds + time.perf_counter() - started, seed=report.seed, call=report.call,
-        budgeted=options.max_nfev is not None or options.max_seconds is not None, noun="Jacobian",
-        functions=("f", "vjp"), some=True,
+        names, Evidence.one_by_one(entries), findings,
+        Circumstances(setting.tolerance, options.budgeted, "Jacobian", some=True), causes=causes,
+        nfev=nfev, ngev=report.ngev, seconds=report.seconds + time.perf_counter() - started, seed=report.seed,
+        call=report.call, functions=("f", "vjp"),
     )  # fmt: skip
     worst, total = named.wrong[0], pull.outputs * pull.x.size
     searched = f"{count(len(columns), 'column')} of {pull.x.size:,} were searched for wrong entries"
