@@ -17,7 +17,7 @@ from gradcheck.diagnosis.along import Along
 from gradcheck.diagnosis.explanations import Diagnosis, diagnose
 from gradcheck.diagnosis.scope import Subject
 from gradcheck.driver.examine import examine
-from gradcheck.driver.known import Known, Question
+from gradcheck.driver.known import Known
 from gradcheck.driver.listening import listener
 from gradcheck.driver.options import (
     GivenToGradients,
@@ -164,13 +164,14 @@ def _examined(recipe: Recipe, options: Options, *, vectorized: bool) -> Known:
             on_evaluation=bar.evaluated if options.progress else None, vectorized=vectorized,
             max_seconds=options.max_seconds, n_jobs=options.n_jobs,
         )  # fmt: skip
-        question = Question(
-            flat, options.tolerances, options.method, options.confidence, options.subgradient, room, options.rng,
+        known = Known(
+            objective, options, flat, room,
             inspect=lambda repeat: inspect(objective, grad, flat, args, repeat=repeat, room=room),
             repeat=lambda inspection: inspect_again(objective, inspection, flat, room),
             explain=partial(_explain, grad, args),
         )  # fmt: skip
-        return examine(objective, question, bar)
+        examine(known, bar)
+    return known
 
 
 def _explain(

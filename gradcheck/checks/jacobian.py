@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any, Unpack
 
 import numpy as np
@@ -15,7 +14,7 @@ from gradcheck._typing import Flat
 from gradcheck.diagnosis.matrices import diagnose_matrix
 from gradcheck.diagnosis.undecided import Circumstances
 from gradcheck.driver.examine import examine
-from gradcheck.driver.known import Known, Question
+from gradcheck.driver.known import Known
 from gradcheck.driver.options import Given, Options, check_flag, finished, spelled_out, told
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.coloring import with_pattern
@@ -25,7 +24,7 @@ from gradcheck.function.progress import Progress
 from gradcheck.function.vector_contract import call_again, inspect_jacobian
 from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.parameters.bounds import room_within
-from gradcheck.parameters.matrix_names import JacobianNames, jacobian_names
+from gradcheck.parameters.matrix_names import jacobian_names
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.compose import compose
 from gradcheck.report.recipe import Recipe
@@ -151,26 +150,20 @@ def judge_jacobian(
             vectorized=problem.vectorized, max_seconds=options.max_seconds, n_jobs=options.n_jobs,
         )  # fmt: skip
         objective.nfev = problem.spent
-
-        @cache
-        def names() -> JacobianNames:
-            return jacobian_names(objective.shape or (), parameters, problem.symbol)
-
         room = room_within(options.bounds, parameters, x)
-        question = Question(
-            x, options.tolerances, options.method, options.confidence, options.subgradient, room, options.rng,
-            inspect=lambda repeat: _inspected(objective, problem, x, names, extra, room, repeat=repeat),
+        known = Known(
+            objective, options, x, room,
+            inspect=lambda repeat: _inspected(objective, problem, extra, room, repeat=repeat),
             repeat=lambda contract: call_again(objective, contract, x, room),
-            explain=lambda setting, matrix, evidence: diagnose_matrix(setting, names(), matrix, evidence),
-            names=names, rounding=problem.rounding,
+            explain=diagnose_matrix,
         )  # fmt: skip
-        known = examine(objective, question, bar)
+        examine(known, bar)
     if after is not None and known.inspection is not None and known.inspection.matrix is not None:
         evidence = known.evidence.entries if known.evidence is not None else None
         known.findings += after(known.matrix, known.inspection.computes_in, evidence)
     of_gradient = problem.symbol == "H"
     report = composed(
-        known, names(), options, started, call=call, noun="Hessian" if of_gradient else "Jacobian",
+        known, known.names, options, started, call=call, noun="Hessian" if of_gradient else "Jacobian",
         functions=("grad" if of_gradient else "f", problem.what),
     )  # fmt: skip
     if report.interrupted and report.outcome is Outcome.PASS:
@@ -204,8 +197,6 @@ def composed(
 def _inspected(
     objective: VectorObjective,
     problem: Problem,
-    x: Flat,
-    names: Callable[[], JacobianNames],
     extra: Callable[[Matrix, str], list[Finding]] | None,
     room: Room,
     *,
@@ -213,16 +204,18 @@ def _inspected(
 ) -> Inspection:
     """The first calls at x; the matrix as sparse where a pattern is declared."""
     contract = inspect_jacobian(
-        objective, problem.jac, x, problem.args, problem.what, repeat=repeat, room=room
+        objective, problem.jac, problem.x, problem.args, problem.what, repeat=repeat, room=room
     )
     if contract.matrix is None or any(finding.final for finding in contract.findings):
         return replace(contract, matrix=None)
-    matrix, more = with_pattern(contract.matrix, problem.sparsity, names())
+    names = jacobian_names(objective.shape or (), objective.parameters, problem.symbol)
+    matrix, more = with_pattern(contract.matrix, problem.sparsity, names)
     if isinstance(matrix, Product):
         more += _of_transpose(matrix, problem.what)
     more += extra(matrix, contract.computes_in) if extra is not None else []
     more = [finding for finding in more if finding not in contract.findings]
-    return replace(contract, matrix=matrix, findings=(*contract.findings, *more))
+    findings = (*contract.findings, *more)
+    return replace(contract, matrix=matrix, findings=findings, names=names, rounding=problem.rounding)
 
 
 def _of_transpose(matrix: Product, what: str) -> list[Finding]:

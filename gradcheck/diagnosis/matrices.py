@@ -22,9 +22,10 @@ from gradcheck.results.evidence import Evidence
 from gradcheck.results.verdict import Tolerance, judge
 
 
-def diagnose_matrix(setting: Setting, names: Parameters, matrix: Matrix, evidence: Evidence) -> Diagnosis:
-    """What kind of mistake fits; names : those of the entries of J, as one array (m, n)."""
-    if not evidence.entries.judgement.wrong.any() or names.size > MOST_ENTRIES:
+def diagnose_matrix(setting: Setting, matrix: Matrix, evidence: Evidence) -> Diagnosis:
+    """What kind of mistake fits; its entries are called those of one array (m, n)."""
+    names, wrong = setting.names, evidence.entries.judgement.wrong.any()
+    if not wrong or names is None or names.size > MOST_ENTRIES:
         return Diagnosis()
     subject = Subject(
         names, _known(matrix, evidence.entries), setting.x, setting.f_x, setting.tolerance, matrix=True,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from gradcheck._typing import Flat
 from gradcheck.diagnosis.explanations import Diagnosis
+from gradcheck.driver.options import Options
 from gradcheck.driver.prepare import contradicted, prepare, unmoved
 from gradcheck.function.contract import Inspection
 from gradcheck.function.matrix import Dense, Matrix
@@ -42,41 +43,24 @@ def _held_by(dtype: np.dtype[Any], values: Any) -> bool:
     return bool(held.all() and (mantissa != np.rint(mantissa)).any())
 
 
-@dataclass(frozen=True)
-class Question:
-    """What is asked.
-
-    x : (n,). tolerances : rtol, atol and resolution, None for a default. room : (n,), (n,) to the left and the right.
-    inspect(repeat) : the first calls at x. repeat(inspected) : a second call of f there, where it was left out.
-    names() : of the entries, once f was called; None for those of x. rounding : what values of f are rounded to at the
-    least, one number or (m,). explain : what kind of mistake fits the evidence.
-    """
-
-    x: Flat
-    tolerances: tuple[float | None, float, float | None]
-    method: str
-    confidence: float
-    subgradient: bool
-    room: tuple[Flat, Flat] | None
-    rng: Any
-    inspect: Callable[[bool], Inspection]
-    repeat: Callable[[Any], tuple[Finding, ...]]
-    explain: Callable[[Setting, Matrix, Evidence], Diagnosis]
-    names: Callable[[], Parameters | None] = lambda: None
-    rounding: Any = 0.0
-
-
 @dataclass
 class Known:
-    """What has been found so far; it grows in this order, and an interruption leaves the rest as it is here.
+    """What is asked, and what has been found so far; it grows in this order, and an interruption leaves the rest.
 
+    x : (n,). room : (n,), (n,) to the left and the right. inspect(repeat) : the first calls at x. repeat(inspected) : a
+    second call of f there, where it was left out. explain : what kind of mistake fits the evidence.
     accused : whether the complex step along a joint direction says that something is wrong.
     ready : whether what measuring from near takes was asked for; asked_again : whether f was called at x once more.
     about : what there is to say of how the evidence was gathered.
     """
 
     objective: Objective
-    question: Question
+    options: Options
+    x: Flat
+    room: tuple[Flat, Flat] | None
+    inspect: Callable[[bool], Inspection]
+    repeat: Callable[[Inspection], tuple[Finding, ...]]
+    explain: Callable[[Setting, Matrix, Evidence], Diagnosis]
     findings: list[Finding] = field(default_factory=list)
     inspection: Inspection | None = None
     setting: Setting | None = None
@@ -107,6 +91,12 @@ class Known:
         return matrix
 
     @property
+    def names(self) -> Parameters:
+        """What its entries are called: those of a gradient as those of x."""
+        named = None if self.inspection is None else self.inspection.names
+        return named or self.objective.parameters
+
+    @property
     def one_row(self) -> bool:
         """Whether it is a gradient, or a dense matrix of one row, which is the same."""
         return self.matrix.shape[0] == 1 and isinstance(self.matrix, Dense)
@@ -114,14 +104,13 @@ class Known:
     @cached_property
     def few_scales(self) -> Flat | None:
         """(n,) the unit of a step for each coordinate; None of a large x: as many are not kept beside it."""
-        x = self.question.x
-        return self.objective.parameters.scales(x) if x.size <= KEPT else None
+        return self.objective.parameters.scales(self.x) if self.x.size <= KEPT else None
 
     @property
     def scales(self) -> Flat:
         """(n,) the unit of a step for each coordinate."""
         few = self.few_scales
-        return self.objective.parameters.scales(self.question.x) if few is None else few
+        return self.objective.parameters.scales(self.x) if few is None else few
 
     @property
     def ngev(self) -> int:
@@ -147,14 +136,14 @@ class Known:
         """What is accepted, as far as it is known in which arithmetic f computes."""
         if self.setting is not None:
             return self.setting.tolerance
-        rtol, atol, _ = self.question.tolerances
+        rtol, atol, _ = self.options.tolerances
         if self.inspection is None:
             return Tolerance(rtol or DEFAULT_RTOL["float64"], atol)
-        return Tolerance.for_dtypes((self.inspection.computes_in,), *self.question.tolerances)
+        return Tolerance.for_dtypes((self.inspection.computes_in,), *self.options.tolerances)
 
     def with_scales(self, scales: Flat) -> Known:
         """What is known after the first calls, for steps in other units (n,)."""
-        other = Known(self.objective, self.question, list(self.findings), self.inspection)
+        other = replace(self, findings=list(self.findings))
         other.few_scales = scales
         return other
 
@@ -164,11 +153,11 @@ class Known:
 
     def probe(self) -> Setting | None:
         """Measure the noise of f near x; None where nothing can be measured."""
-        question = self.question
+        options, inspected = self.options, self.inspected
         setting, findings = prepare(
-            self.objective, self.inspected.f_x, self.inspected.computes_in, question.x,
-            tolerances=question.tolerances, rng=question.rng, room=question.room, subgradient=question.subgradient,
-            names=question.names(), rounding=question.rounding, scales=self.scales,
+            self.objective, inspected.f_x, inspected.computes_in, self.x, tolerances=options.tolerances,
+            rng=options.rng, room=self.room, subgradient=options.subgradient, names=inspected.names,
+            rounding=inspected.rounding, scales=self.scales,
         )  # fmt: skip
         if np.all(setting.still) and not findings:
             setting, findings = self._unmoved(setting)
@@ -178,8 +167,8 @@ class Known:
 
     def _unmoved(self, setting: Setting) -> tuple[Setting, tuple[Finding, ...]]:
         """What an f that is the same at every point around x leaves to be judged, and what there is to say of it."""
-        if self.question.room is None:
-            told = contradicted(setting, self.matrix, self.question.rng)
+        if self.room is None:
+            told = contradicted(setting, self.matrix, self.options.rng)
             if told:
                 return setting, told
         setting, said = unmoved(setting, self.matrix)
@@ -200,7 +189,7 @@ class Known:
         """Whether f goes on to be judged once it was called at x again, if nobody has."""
         if not (self.asked_again or self.inspected.repeated or self.objective.ended):
             self.asked_again = True
-            self.findings += self.question.repeat(self.inspected)
+            self.findings += self.repeat(self.inspected)
         return not self.final
 
     def _erratic(self) -> list[Finding]:
@@ -210,7 +199,7 @@ class Known:
         size = np.max(np.abs(setting.f_x))
         erratic = bool(np.all(setting.level > np.maximum(ERRATIC * size, SLIGHT * setting.slope)))
         for _ in range(2 if erratic else 0):
-            found = [finding for finding in self.question.repeat(self.inspected) if finding.final]
+            found = [finding for finding in self.repeat(self.inspected) if finding.final]
             if found:
                 return found
         return []

@@ -58,15 +58,14 @@ class Method:
 
 def _cost_of_plain_differences(known: Known) -> int | None:
     """For up to 100 entries; from 5 on they are tried where f is rounded alone."""
-    return 2 * known.question.x.size if _few(known) and isinstance(known.matrix, Dense) else None
+    return 2 * known.x.size if _few(known) and isinstance(known.matrix, Dense) else None
 
 
 def _plain_differences(known: Known) -> bool:
     """Two evaluations an entry; settled where all differences agree with the claim."""
-    question = known.question
     agreed = agreement(
-        known.objective, known.inspected, question.x, known.scales, question.tolerances, few=JOINT_FROM,
-        room=question.room, rng=question.rng,
+        known.objective, known.inspected, known.x, known.scales, known.options.tolerances, few=JOINT_FROM,
+        room=known.room, rng=known.options.rng,
     )  # fmt: skip
     if agreed is not None:
         known.setting, entries = agreed
@@ -76,10 +75,10 @@ def _plain_differences(known: Known) -> bool:
 
 def _cost_of_joint_directions(known: Known) -> int | None:
     """Where every claim is finite: one direction, of eight points."""
-    question = known.question
-    asked = question.method in ("auto", "directions") and question.x.size >= JOINT_FROM
+    method = known.options.method
+    asked = method in ("auto", "directions") and known.x.size >= JOINT_FROM
     # Of fewer entries, which plain differences left open, they tell what is wrong where f has all digits.
-    if question.method == "auto" and 1 < question.x.size < JOINT_FROM:
+    if method == "auto" and 1 < known.x.size < JOINT_FROM:
         asked = all(map(on_no_grid, np.ravel(known.inspected.f_x).tolist()))
     if not (asked and _finite(known.matrix, known.scales)):
         return None
@@ -91,23 +90,22 @@ def _joint_directions(known: Known) -> bool:
 
     Settled where everything is certified, or what is wrong was found; else whether something is accused.
     """
-    problem, question, names = _problem(known), known.question, known.question.names()
-    if question.x.size < JOINT_FROM and not known.repeats():
+    problem, options, names = _problem(known), known.options, known.inspected.names
+    if known.x.size < JOINT_FROM and not known.repeats():
         return False
-    rng, told = generator_of(question.rng), partial(_told, known, problem)
+    rng, told = generator_of(options.rng), partial(_told, known, problem)
     if not known.one_row or _many_inwards(problem):
-        block = (names or known.objective.parameters).blocks[0]
         setting, evidence = examine_rows(
-            problem, block, told, known.probe, confidence=question.confidence, rng=rng
+            problem, known.names.blocks[0], told, known.probe, confidence=options.confidence, rng=rng
         )
         if evidence is not None:
             known.setting, known.evidence = setting, _free_alone(known, evidence)
         if evidence is not None or not known.one_row:
             return evidence is not None
     known.setting, evidence, known.accused = examine_jointly(
-        problem, told, known.probe, confidence=question.confidence, rng=rng
+        problem, told, known.probe, confidence=options.confidence, rng=rng
     )
-    if question.x.size < JOINT_FROM and (evidence is None or evidence.entries.judgement.inconclusive.any()):
+    if known.x.size < JOINT_FROM and (evidence is None or evidence.entries.judgement.inconclusive.any()):
         known.setting = evidence = (
             None  # each entry by itself is asked for more than a direction tells of so few
         )
@@ -127,37 +125,37 @@ def _told(
     known: Known, problem: Problem, first: Direction, level: float | None = None, sizes: Flat | None = None
 ) -> Setting:
     """What a first direction tells other ways. level : the noise, where more is known of it; sizes : of the arrays."""
-    question, rows = known.question, rows_of(problem.f_x.size)
+    rows = rows_of(problem.f_x.size)
     noise = 2.0 * (first.noise if problem.f_x.size > 1 else first.noise.max()) if level is None else level
     if problem.eps_of_x:
         least = least_noise(known.objective.parameters, problem.f_x)
         noise = np.maximum(noise, least if problem.f_x.size > 1 else least.max())
     # A power of two, so that similar claims ask for the same values.
     step = 2.0 ** np.round(
-        np.log2(first_step(noise, rows.of(first.weight), rows.of(problem.f_x), question.x.size))
+        np.log2(first_step(noise, rows.of(first.weight), rows.of(problem.f_x), known.x.size))
     )
     return Setting(
-        known.objective, question.x, problem.f_x, noise, step, known.scales, known.tolerance, question.room,
-        question.subgradient, problem.eps, sizes, first.weight / math.sqrt(question.x.size),
-        still=None if first.fit is None or problem.f_x.size == 1 else ~first.fit.moved, names=question.names(),
+        known.objective, known.x, problem.f_x, noise, step, known.scales, known.tolerance, known.room,
+        known.options.subgradient, problem.eps, sizes, first.weight / math.sqrt(known.x.size),
+        still=None if first.fit is None or problem.f_x.size == 1 else ~first.fit.moved, names=known.inspected.names,
     )  # fmt: skip
 
 
 def _cost_of_each_array(known: Known) -> int | None:
     """For a gradient of more than 40 entries: a direction of eight points for each array."""
-    few = known.question.method == "auto" and known.question.x.size <= ONE_BY_ONE
-    if not known.one_row or known.question.method in ("sweep", "complex") or few:
+    few = known.options.method == "auto" and known.x.size <= ONE_BY_ONE
+    if not known.one_row or known.options.method in ("sweep", "complex") or few:
         return None
     return 2 * len(EIGHT) * len(known.objective.parameters.blocks)
 
 
 def _each_array(known: Known) -> bool:
     """Random directions that move one array each, and their searches."""
-    setting, question = known.prepared(), known.question
+    setting, options = known.prepared(), known.options
     if setting is None:
         return True
     evidence = examine_each_array(
-        setting, _problem(known), confidence=question.confidence, rng=generator_of(question.rng)
+        setting, _problem(known), confidence=options.confidence, rng=generator_of(options.rng)
     )
     return _settled_by(known, evidence)
 
@@ -166,19 +164,19 @@ def _cost_of_columns(known: Known) -> int | None:
     """For a Jacobian of more than 100 columns, a sample of these; for a sparse one in groups, as many as it takes."""
     if isinstance(known.matrix, Sparse):
         return 0
-    if known.one_row or known.question.method in ("sweep", "complex") or _few(known):
+    if known.one_row or known.options.method in ("sweep", "complex") or _few(known):
         return None
     return POINTS * SAMPLE
 
 
 def _columns(known: Known) -> bool:
     """Columns, in groups where the pattern is declared, and what directions show of the rest of each row."""
-    setting, question = known.prepared(), known.question
+    setting, options = known.prepared(), known.options
     if setting is None:
         return True
     evidence, known.about = examine_columns(
-        setting, _problem(known), method=question.method, confidence=question.confidence,
-        rng=generator_of(question.rng),
+        setting, _problem(known), method=options.method, confidence=options.confidence,
+        rng=generator_of(options.rng),
     )  # fmt: skip
     return _settled_by(known, evidence)
 
@@ -186,7 +184,7 @@ def _columns(known: Known) -> bool:
 def _settled_by(known: Known, evidence: Evidence) -> bool:
     """Whether this settles it: where something is wrong, or everything certified or judged."""
     evidence = _free_alone(known, evidence)
-    known.evidence = _named(evidence, known.question.names())
+    known.evidence = _named(evidence, known.inspected.names)
     if evidence.interrupted or evidence.entries.judgement.wrong.any() or evidence.regions:
         return True
     return all(evidence.certified(array, known.tolerance.resolution) for array in evidence.arrays)
@@ -194,18 +192,20 @@ def _settled_by(known: Known, evidence: Evidence) -> bool:
 
 def _cost_of_every_entry(known: Known) -> int | None:
     """For up to 100 columns, where nothing cheaper settled it: noise may leave to be seen of each what it hides."""
-    n = known.question.x.size
+    n = known.x.size
     affordable = n <= GROUPS_UP_TO and known.objective.affords(POINTS * n)
     return POINTS * n if known.evidence is None or affordable else None
 
 
 def _every_entry(known: Known) -> bool:
     """Every column by itself: the complex step, stencils, a second look, averages; settled in any case."""
-    setting, question = known.prepared(), known.question
+    setting = known.prepared()
     if setting is None:
         return True
-    method = question.method if known.evidence is None else "sweep"
-    entries, known.about = every_entry(setting, known.matrix, method, question.rng, accused=known.accused)
+    method = known.options.method if known.evidence is None else "sweep"
+    entries, known.about = every_entry(
+        setting, known.matrix, method, known.options.rng, accused=known.accused
+    )
     known.evidence = Evidence.one_by_one(entries)
     return True
 
@@ -220,14 +220,14 @@ METHODS = (
 
 
 def _few(known: Known) -> bool:
-    return known.question.method == "auto" and known.question.x.size <= GROUPS_UP_TO
+    return known.options.method == "auto" and known.x.size <= GROUPS_UP_TO
 
 
 def _problem(known: Known) -> Problem:
-    question, inspected = known.question, known.inspected
+    inspected = known.inspected
     return Problem(
-        known.objective, question.x, np.atleast_1d(inspected.f_x), known.matrix, known.few_scales, known.tolerance,
-        question.room, eps_of(inspected.computes_in),
+        known.objective, known.x, np.atleast_1d(inspected.f_x), known.matrix, known.few_scales, known.tolerance,
+        known.room, eps_of(inspected.computes_in),
     )  # fmt: skip
 
 
@@ -242,7 +242,7 @@ def _finite(matrix: Matrix, scales: Flat) -> bool:
 
 def _free_alone(known: Known, evidence: Evidence) -> Evidence:
     """Evidence that says of how many entries of each array it is not, as equal bounds fix them."""
-    room = known.question.room
+    room = known.room
     if room is None or (room[0] + room[1] > 0).all():
         return evidence
     fixed = room[0] + room[1] <= 0

@@ -47,6 +47,8 @@ class Inspection:
     computes_in : the name of the dtype of value and derivative, the coarser of the two.
     ncalls : of the derivative. repeated : whether f was called a second time at x. again : asks for the derivative once
         more, after f was elsewhere; None where it is no function, or cannot be judged.
+    names : of the entries of the matrix; None for those of x. rounding : what values of f are rounded to at the least,
+        one number or (m,).
     """
 
     f_x: Any
@@ -56,6 +58,8 @@ class Inspection:
     ncalls: int
     repeated: bool = True
     again: Repeat | None = None
+    names: Parameters | None = None
+    rounding: Any = 0.0
 
     @property
     def analytic(self) -> Flat | None:

@@ -14,8 +14,9 @@ from scipy import sparse
 
 from gradcheck.diagnosis.explanations import Diagnosis
 from gradcheck.driver.examine import examine
-from gradcheck.driver.known import Known, Question
+from gradcheck.driver.known import Known
 from gradcheck.driver.methods import Method
+from gradcheck.driver.options import Options
 from gradcheck.driver.prepare import inspect_roughness
 from gradcheck.function.contract import Inspection
 from gradcheck.function.matrix import Dense, Sparse
@@ -72,12 +73,10 @@ class Course:
             parameters=PARAMETERS, ended=False, interrupted=False, left_domain="", remaining=1000
         )
         self.inspection = Inspection(1.0, LINES, (SEEN,), "float64", 1)
-        self.question: Any = Question(
-            X, (None, 0.0, None), "auto", 0.999, False, None, 0, self.inspect, NotImplemented, self.explain
-        )
+        self.options, self.room = Options(confidence=0.999), parts.pop("room", None)
         self.setting = Setting(self.objective, X, 1.0, 1e-16, 1e-3, np.ones(2), Tolerance(1e-6))
         for name, value in parts.items():
-            holders = (self.objective, self.question, self.inspection, self.setting)
+            holders = (self.objective, self.options, self.inspection, self.setting)
             vars(next(part for part in holders if name in vars(part)))[name] = value
 
     def inspect(self, repeat: bool) -> Inspection:
@@ -131,7 +130,10 @@ class Course:
         """What is known at the end."""
         self.monkeypatch.setattr("gradcheck.driver.examine.METHODS", methods)
         bar: Any = SimpleNamespace(plan=lambda points: self.asked.append(f"{points} planned"))
-        return examine(self.objective, self.question, bar)
+        never: Any = NotImplemented
+        known = Known(self.objective, self.options, X, self.room, self.inspect, never, self.explain)
+        examine(known, bar)
+        return known
 
 
 @pytest.fixture

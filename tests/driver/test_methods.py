@@ -12,8 +12,9 @@ import pytest
 from scipy import sparse
 
 from gradcheck.driver import methods
-from gradcheck.driver.known import Known, Question
+from gradcheck.driver.known import Known
 from gradcheck.driver.methods import METHODS
+from gradcheck.driver.options import Options
 from gradcheck.function.contract import Inspection
 from gradcheck.function.matrix import Dense, Product, Sparse
 from gradcheck.numerics.problem import Problem
@@ -44,19 +45,21 @@ def known_of(n: int = 6, rows: int = 1, *, matrix: Any = None, x: Any = None, **
     matrix = Dense(np.ones((rows, flat.size))) if matrix is None else matrix
     objective: Any = SimpleNamespace(parameters=parameters, affords=lambda points: True)
     inspection = Inspection(4.0, matrix, (), "float64", 1)
-    question: Any = Question(
-        flat, (1e-5, 1e-9, 1e-2), "auto", 0.99, True, None, 7, NotImplemented, NotImplemented, NotImplemented
-    )
+    options = Options(1e-5, 1e-9, 1e-2, confidence=0.99, subgradient=True, rng=7)
+    never: Any = NotImplemented
+    known = Known(objective, options, flat, None, never, never, never, inspection=inspection)
     for name, value in parts.items():
-        vars(next(part for part in (objective, question, inspection) if name in vars(part)))[name] = value
-    return Known(objective, question, inspection=inspection)
+        vars(next(part for part in (objective, options, inspection, known) if name in vars(part)))[name] = (
+            value
+        )
+    return known
 
 
 def prepared(known: Known) -> Setting:
     """Its setting, after f was measured from near."""
     known.ready = True
     known.setting = Setting(
-        known.objective, known.question.x, 4.0, 1e-16, 1e-3, known.scales, Tolerance(1e-6, resolution=0.125)
+        known.objective, known.x, 4.0, 1e-16, 1e-3, known.scales, Tolerance(1e-6, resolution=0.125)
     )
     return known.setting
 
@@ -190,13 +193,12 @@ def test_plain_differences_settle_what_they_bear_out(monkeypatch: pytest.MonkeyP
     agreement = Noted(monkeypatch, "agreement", None)
     room = np.ones(6), np.zeros(6)
     known = known_of(room=room)
-    question = known.question
     assert PLAIN.run(known) is False
     assert (known.setting, known.evidence) == (None, None)
     assert agreement.given == (
         known.objective,
         known.inspection,
-        question.x,
+        known.x,
         known.scales,
         (1e-5, 1e-9, 1e-2),
     )
@@ -210,10 +212,10 @@ def test_plain_differences_settle_what_they_bear_out(monkeypatch: pytest.MonkeyP
 
 def told_of(problem: Problem, known: Known, eps: float) -> None:
     """That it is the claim that is known."""
-    inspection, question = known.inspected, known.question
+    inspection = known.inspected
     assert problem.f_x.tolist() == np.atleast_1d(inspection.f_x).tolist()
-    assert (problem.objective, problem.x, problem.matrix) == (known.objective, question.x, inspection.matrix)
-    assert (problem.scales is known.scales, problem.room, problem.eps) == (True, question.room, eps)
+    assert (problem.objective, problem.x, problem.matrix) == (known.objective, known.x, inspection.matrix)
+    assert (problem.scales is known.scales, problem.room, problem.eps) == (True, known.room, eps)
     assert problem.tolerance == known.tolerance
 
 
@@ -227,7 +229,7 @@ def test_joint_directions_look_at_all_rows_together(
     known = known_of(
         matrix=form(np.ones((rows, 6))),
         f_x=np.arange(1.0, rows + 1.0),
-        names=lambda: names,
+        names=names,
         computes_in="float32",
     )
     examine_rows = Noted(monkeypatch, "examine_rows", (object(), None))
@@ -278,7 +280,7 @@ def test_a_first_direction_tells_what_f_is_measured_with(monkeypatch: pytest.Mon
     """
     room = np.ones(16), np.zeros(16)
     names, sizes, given = object(), object(), np.full(16, 2.0)
-    known = known_of(16, room=room, names=lambda: names, x=given, computes_in="float32")
+    known = known_of(16, room=room, names=names, x=given, computes_in="float32")
     examine_jointly = Noted(monkeypatch, "examine_jointly", (None, None, False))
     JOINT.run(known)
     problem, setting_of, _ = examine_jointly.given
@@ -286,7 +288,7 @@ def test_a_first_direction_tells_what_f_is_measured_with(monkeypatch: pytest.Mon
     first = SimpleNamespace(noise=np.array([2.0**-42]), weight=np.array([4.0]), fit=fit)
     for known_level, level, step in ((None, 2.0**-41, 2.0**-9), (2.0**-31, 2.0**-31, 2.0**-7)):
         made = setting_of(first, known_level, sizes)
-        assert (made.objective, made.x, made.scales) == (known.objective, known.question.x, known.scales)
+        assert (made.objective, made.x, made.scales) == (known.objective, known.x, known.scales)
         assert (made.f_x, made.level, made.relative_step, made.slope) == (4.0, level, step, 1.0)
         assert (made.tolerance, made.room, made.subgradient) == (known.tolerance, room, True)
         assert (made.gradient_eps, made.names, made.gradient_scale) == (problem.eps, names, sizes)
@@ -307,7 +309,7 @@ def test_a_first_direction_tells_of_every_row_what_it_is_measured_with(monkeypat
     moved = np.array([True, False, True])
     for rows in (2, 3):
         names = jacobian_names((rows,), Parameters.of(np.ones(16))[0])
-        known = known_of(16, rows, names=lambda names=names: names, f_x=f_x[:rows], computes_in="float32")
+        known = known_of(16, rows, names=names, f_x=f_x[:rows], computes_in="float32")
         examine_rows = Noted(monkeypatch, "examine_rows", (None, None))
         JOINT.run(known)
         problem, _, setting_of, _ = examine_rows.given
@@ -317,7 +319,7 @@ def test_a_first_direction_tells_of_every_row_what_it_is_measured_with(monkeypat
         assert made.relative_step.tolist() == [2.0**-9, 2.0**-7, 2.0**-9][:rows]
         assert (made.slope.tolist(), made.f_x.tolist()) == ([1.0, 1.0, 2.0][:rows], f_x[:rows].tolist())
         assert made.still.tolist() == [False, True, False][:rows]
-        assert (made.objective, made.x, made.scales) == (known.objective, known.question.x, known.scales)
+        assert (made.objective, made.x, made.scales) == (known.objective, known.x, known.scales)
         assert (made.tolerance, made.subgradient, made.room) == (known.tolerance, True, None)
         assert (made.gradient_eps, made.names, made.gradient_scale) == (problem.eps, names, None)
         assert setting_of(SimpleNamespace(noise=noise[:rows], weight=weight[:rows], fit=None)).still is None
@@ -338,7 +340,7 @@ def test_a_gradient_has_the_survey_of_its_arrays_and_a_row_one_of_its_own(monkey
     def named(found: Evidence, names: Any = ROW) -> Any:
         Noted(monkeypatch, "examine_each_array", found)
         Noted(monkeypatch, "examine_jointly", (None, found, False))
-        known = known_of(x=TREE, names=lambda: names)
+        known = known_of(x=TREE, names=names)
         JOINT.run(known)
         jointly = known.evidence
         prepared(known)
@@ -401,7 +403,7 @@ def test_every_entry_settles_in_any_case(monkeypatch: pytest.MonkeyPatch, before
     """By the method that is asked for, or by differences where another one knows something already."""
     found = judged(0, 1)
     every_entry = Noted(monkeypatch, "every_entry", (found, SAID))
-    known = known_of(method="complex", names=lambda: ROW)
+    known = known_of(method="complex", names=ROW)
     setting = prepared(known)
     known.evidence, known.accused = before, True
     assert EVERY.run(known) is True
