@@ -34,10 +34,11 @@ from gradcheck.errors import GradientError
 from gradcheck.evidence.axes import measure
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.contract import ORDER, check_callables, gradient_at, inspect, inspect_again
-from gradcheck.function.matrix import Matrix, one_row
+from gradcheck.function.matrix import one_row
 from gradcheck.function.objective import NotScalarError, Objective
 from gradcheck.function.progress import Progress
 from gradcheck.numerics.differences import first_step
+from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.bounds import room_within
 from gradcheck.parameters.tree import Parameters
@@ -174,19 +175,17 @@ def _examined(recipe: Recipe, options: Options, *, vectorized: bool) -> Known:
     return known
 
 
-def _explain(
-    grad: Any, args: Sequence[Any], setting: Setting, matrix: Matrix, evidence: Evidence
-) -> Diagnosis:
+def _explain(grad: Any, args: Sequence[Any], problem: Problem, evidence: Evidence) -> Diagnosis:
     """What kind of mistake fits; calls grad again, at most twice, only where nothing else explains it."""
     if not np.count_nonzero(evidence.entries.judgement.wrong):
         return Diagnosis()
 
     def again(x: Flat) -> Flat:
-        return gradient_at(grad, setting.parameters, x, args)
+        return gradient_at(grad, problem.parameters, x, args)
 
-    analytic = one_row(matrix)
-    along = None if evidence.interrupted else Along.of(setting)
-    subject = Subject(setting.parameters, analytic, setting.x, setting.f_x[0], setting.tolerance, along=along)
+    analytic = one_row(problem.matrix)
+    along = None if evidence.interrupted else Along.of(problem)
+    subject = Subject(problem.parameters, analytic, problem.x, problem.f_x[0], problem.tolerance, along=along)
     return diagnose(subject, evidence, again if callable(grad) and not evidence.interrupted else None)
 
 
@@ -258,13 +257,10 @@ def _estimated(
         raise
     if not np.isfinite(f_x):
         raise ValueError(f"{called}({at}) is {f_x}: there is no derivative to estimate")
-    scales = parameters.scales(flat)
-    noise = probe_noise(objective, flat, f_x, rng, room, scales)
-    setting = Setting(
-        objective, flat, f_x, noise.level, first_step(noise.level, noise.slope, f_x, parameters.size), scales,
-        Tolerance(0.0), room,
-    )  # fmt: skip
-    found = measure(setting, np.arange(parameters.size))
+    setting = Setting(objective, flat, f_x, parameters.scales(flat), Tolerance(0.0), room)
+    noise = probe_noise(setting, rng)
+    step = first_step(noise.level, noise.slope, f_x, parameters.size)
+    found = measure(replace(setting, level=noise.level, relative_step=step), np.arange(parameters.size))
     if noise.constant:
         # Not a digit changed: the values may lie on a grid of any width, so there is no bar to state.
         found = replace(found, error=np.full(found.error.shape, np.inf))

@@ -160,7 +160,7 @@ def judge_jacobian(
         examine(known, bar)
     if after is not None and known.inspection is not None and known.inspection.matrix is not None:
         evidence = known.evidence.entries if known.evidence is not None else None
-        known.findings += after(known.matrix, known.inspection.computes_in, evidence)
+        known.findings += after(known.problem.matrix, known.inspection.computes_in, evidence)
     of_gradient = problem.symbol == "H"
     report = composed(
         known, known.names, options, started, call=call, noun="Hessian" if of_gradient else "Jacobian",
@@ -184,9 +184,8 @@ def composed(
 ) -> Report:
     """The report of what is known; started : when the check began. more : as of `compose`."""
     analytic = known.inspection.analytic if known.inspection is not None else None
-    given = Circumstances(
-        known.tolerance, options.budgeted, noun, known.coarse, known.first_steps, analytic=analytic
-    )
+    steps = None if known.setting is None else known.setting.first_steps
+    given = Circumstances(known.tolerance, options.budgeted, noun, known.coarse, steps, analytic=analytic)
     return compose(
         names, known.evidence, known.findings, given, nfev=known.objective.nfev, ngev=known.ngev,
         seconds=time.perf_counter() - started, seed=options.rng, causes=known.diagnosis.causes,

@@ -31,6 +31,7 @@ from gradcheck.numerics.rounding import granularity
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import ROUNDING, opposed, random_units, root_mean_square
 from gradcheck.parameters.bounds import room_within
+from gradcheck.parameters.leaves import eps_of
 from gradcheck.parameters.matrix_names import jacobian_names
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.compose import compose
@@ -42,6 +43,7 @@ from gradcheck.results.evidence import Evidence
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.table import concatenate
+from gradcheck.results.verdict import Tolerance
 from gradcheck.results.words import count
 
 # Random cotangents that stand for all rows where these are many, and columns that are then taken apart.
@@ -284,10 +286,9 @@ def _rows_named(
     f_x = call_outputs(objective, pull.x, [])
     names = jacobian_names(pull.shape, pull.parameters)
     room = room_within(options.bounds, pull.parameters, pull.x)
-    setting, _ = prepare(
-        objective, f_x, str(np.result_type(pull.x.dtype)), pull.x, tolerances=options.tolerances, rng=0, room=room,
-        subgradient=options.subgradient, names=names,
-    )  # fmt: skip
+    nothing, eps = Tolerance(0.0), eps_of(pull.x.dtype)
+    at_x = Setting(objective, pull.x, f_x, None, nothing, room, eps, options.subgradient, names)
+    setting, _ = prepare(at_x, options.tolerances, rng=0)
     parts, known = [], dict[int, Flat]()
     for j in columns:
         rows = _wrong_rows(setting, pull, cotangent, j)
@@ -333,7 +334,7 @@ def _wrong_rows(setting: Setting, pull: Pullback, cotangent: Flat, j: int) -> li
         part = np.zeros(m)
         part[start:stop] = cotangent[start:stop]
         terms = part * column.value
-        rounding = ROUNDING * setting.gradient_eps * float(np.sqrt(np.sum(terms**2)))
+        rounding = ROUNDING * setting.eps * float(np.sqrt(np.sum(terms**2)))
         apart = abs(pull.product(part)[j] - terms.sum())
         return bool(apart > float(np.sqrt(np.sum(bars[start:stop] ** 2))) + rounding)
 

@@ -13,6 +13,7 @@ from gradcheck.diagnosis.along import Along
 from gradcheck.diagnosis.explanations import Diagnosis, diagnose
 from gradcheck.diagnosis.scope import Subject
 from gradcheck.function.matrix import MOST_ENTRIES, Dense, Matrix, Sparse, by_entries
+from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.cause import Cause, Extent, Kind
@@ -22,14 +23,14 @@ from gradcheck.results.evidence import Evidence
 from gradcheck.results.verdict import Tolerance, judge
 
 
-def diagnose_matrix(setting: Setting, matrix: Matrix, evidence: Evidence) -> Diagnosis:
+def diagnose_matrix(problem: Problem, evidence: Evidence) -> Diagnosis:
     """What kind of mistake fits; its entries are called those of one array (m, n)."""
-    names, wrong = setting.names, evidence.entries.judgement.wrong.any()
+    names, wrong = problem.names, evidence.entries.judgement.wrong.any()
     if not wrong or names is None or names.size > MOST_ENTRIES:
         return Diagnosis()
     subject = Subject(
-        names, _known(matrix, evidence.entries), setting.x, setting.f_x, setting.tolerance, matrix=True,
-        along=Along.of(setting),
+        names, _known(problem.matrix, evidence.entries), problem.x, problem.f_x, problem.tolerance, matrix=True,
+        along=Along.of(problem),
     )  # fmt: skip
     return diagnose(subject, evidence)
 

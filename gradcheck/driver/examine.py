@@ -88,11 +88,11 @@ def _gather(known: Known, bar: Progress) -> None:
         if entries is not known.evidence.entries:
             known.evidence = replace(known.evidence, entries=entries)
     known.findings += known.about
-    if known.evidence is not None and isinstance(known.matrix, Sparse):
-        regions = tuple(_counted(region, known.matrix) for region in known.evidence.regions)
+    if known.evidence is not None and isinstance(known.problem.matrix, Sparse):
+        regions = tuple(_counted(region, known.problem.matrix) for region in known.evidence.regions)
         known.evidence = replace(known.evidence, regions=regions)
     if known.evidence is not None and known.setting is not None:
-        known.diagnosis = known.explain(known.setting, known.matrix, known.evidence)
+        known.diagnosis = known.explain(known.setting, known.evidence)
 
 
 def _counted(region: Region, matrix: Sparse) -> Region:

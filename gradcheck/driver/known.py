@@ -14,9 +14,8 @@ from gradcheck.diagnosis.explanations import Diagnosis
 from gradcheck.driver.options import Options
 from gradcheck.driver.prepare import contradicted, prepare, unmoved
 from gradcheck.function.contract import Inspection
-from gradcheck.function.matrix import Dense, Matrix
 from gradcheck.function.objective import Objective
-from gradcheck.numerics.setting import Setting
+from gradcheck.numerics.problem import Problem
 from gradcheck.parameters.leaves import eps_of
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.evidence import Evidence
@@ -60,10 +59,10 @@ class Known:
     room: tuple[Flat, Flat] | None
     inspect: Callable[[bool], Inspection]
     repeat: Callable[[Inspection], tuple[Finding, ...]]
-    explain: Callable[[Setting, Matrix, Evidence], Diagnosis]
+    explain: Callable[[Problem, Evidence], Diagnosis]
     findings: list[Finding] = field(default_factory=list)
     inspection: Inspection | None = None
-    setting: Setting | None = None
+    setting: Problem | None = None
     accused: bool = False
     ready: bool = False
     asked_again: bool = False
@@ -83,34 +82,23 @@ class Known:
         assert self.inspection is not None
         return self.inspection
 
-    @property
-    def matrix(self) -> Matrix:
-        """The derivative under test (m, n)."""
-        matrix = self.inspected.matrix
-        assert matrix is not None
-        return matrix
+    @cached_property
+    def problem(self) -> Problem:
+        """The derivative under test, once the first calls were made; of a large x its scales are not kept beside it."""
+        looked, x = self.inspection, self.x
+        assert looked is not None
+        assert looked.matrix is not None
+        scales = self.objective.parameters.scales(x) if x.size <= KEPT else None
+        return Problem(
+            self.objective, x, looked.f_x, scales, self.tolerance, self.room, eps_of(looked.computes_in),
+            self.options.subgradient, looked.names, matrix=looked.matrix,
+        )  # fmt: skip
 
     @property
     def names(self) -> Parameters:
         """What its entries are called: those of a gradient as those of x."""
         named = None if self.inspection is None else self.inspection.names
         return named or self.objective.parameters
-
-    @property
-    def one_row(self) -> bool:
-        """Whether it is a gradient, or a dense matrix of one row, which is the same."""
-        return self.matrix.shape[0] == 1 and isinstance(self.matrix, Dense)
-
-    @cached_property
-    def few_scales(self) -> Flat | None:
-        """(n,) the unit of a step for each coordinate; None of a large x: as many are not kept beside it."""
-        return self.objective.parameters.scales(self.x) if self.x.size <= KEPT else None
-
-    @property
-    def scales(self) -> Flat:
-        """(n,) the unit of a step for each coordinate."""
-        few = self.few_scales
-        return self.objective.parameters.scales(self.x) if few is None else few
 
     @property
     def ngev(self) -> int:
@@ -127,54 +115,45 @@ class Known:
         return "f" if by_x or _held_by(dtype, self.inspection.f_x) else "derivative"
 
     @property
-    def first_steps(self) -> Flat | None:
-        """(n,) the first steps from x; None where f was not measured from near."""
-        return None if self.setting is None else self.setting.first_steps
-
-    @property
     def tolerance(self) -> Tolerance:
         """What is accepted, as far as it is known in which arithmetic f computes."""
         if self.setting is not None:
             return self.setting.tolerance
-        rtol, atol, _ = self.options.tolerances
+        options = self.options
         if self.inspection is None:
-            return Tolerance(rtol or DEFAULT_RTOL["float64"], atol)
-        return Tolerance.for_dtypes((self.inspection.computes_in,), *self.options.tolerances)
+            return Tolerance(options.rtol or DEFAULT_RTOL["float64"], options.atol)
+        return Tolerance.for_dtypes((self.inspection.computes_in,), *options.tolerances)
 
     def with_scales(self, scales: Flat) -> Known:
         """What is known after the first calls, for steps in other units (n,)."""
         other = replace(self, findings=list(self.findings))
-        other.few_scales = scales
+        other.problem = replace(self.problem, given_scales=scales)
         return other
 
     def take(self, other: Known) -> None:
         """Know what another knows instead."""
         vars(self).update(vars(other))
 
-    def probe(self) -> Setting | None:
+    def probe(self) -> Problem | None:
         """Measure the noise of f near x; None where nothing can be measured."""
-        options, inspected = self.options, self.inspected
-        setting, findings = prepare(
-            self.objective, inspected.f_x, inspected.computes_in, self.x, tolerances=options.tolerances,
-            rng=options.rng, room=self.room, subgradient=options.subgradient, names=inspected.names,
-            rounding=inspected.rounding, scales=self.scales,
-        )  # fmt: skip
+        options = self.options
+        setting, findings = prepare(self.problem, options.tolerances, options.rng, self.inspected.rounding)
         if np.all(setting.still) and not findings:
             setting, findings = self._unmoved(setting)
         self.setting = setting
         self.findings += findings
         return None if self.final else setting
 
-    def _unmoved(self, setting: Setting) -> tuple[Setting, tuple[Finding, ...]]:
+    def _unmoved(self, setting: Problem) -> tuple[Problem, tuple[Finding, ...]]:
         """What an f that is the same at every point around x leaves to be judged, and what there is to say of it."""
         if self.room is None:
-            told = contradicted(setting, self.matrix, self.options.rng)
+            told = contradicted(setting, self.options.rng)
             if told:
                 return setting, told
-        setting, said = unmoved(setting, self.matrix)
+        setting, said = unmoved(setting)
         return setting, (said,)
 
-    def prepared(self) -> Setting | None:
+    def prepared(self) -> Problem | None:
         """What is to be known before f is measured from near: that it repeats itself, and its noise; None at an end."""
         if self.ready:
             return self.setting

@@ -17,7 +17,7 @@ from gradcheck.examination.each_array import examine_each_array
 from gradcheck.examination.gradient import examine_jointly
 from gradcheck.examination.inwards import one_sided
 from gradcheck.examination.rows import examine_rows
-from gradcheck.function.matrix import Dense, Matrix, Sparse
+from gradcheck.function.matrix import Dense, Sparse
 from gradcheck.joint.direction import Direction
 from gradcheck.numerics.differences import first_step
 from gradcheck.numerics.line_fit import EIGHT
@@ -25,12 +25,10 @@ from gradcheck.numerics.noise import least_noise
 from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.rounding import on_no_grid
 from gradcheck.numerics.row_formulas import rows_of
-from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
 from gradcheck.numerics.tangents import generator_of
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, flat_indices, runs
-from gradcheck.parameters.leaves import eps_of
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.certificate import ArrayEvidence, Region
 from gradcheck.results.evidence import Evidence
@@ -58,15 +56,12 @@ class Method:
 
 def _cost_of_plain_differences(known: Known) -> int | None:
     """For up to 100 entries; from 5 on they are tried where f is rounded alone."""
-    return 2 * known.x.size if _few(known) and isinstance(known.matrix, Dense) else None
+    return 2 * known.x.size if _few(known) and isinstance(known.problem.matrix, Dense) else None
 
 
 def _plain_differences(known: Known) -> bool:
     """Two evaluations an entry; settled where all differences agree with the claim."""
-    agreed = agreement(
-        known.objective, known.inspected, known.x, known.scales, known.options.tolerances, few=JOINT_FROM,
-        room=known.room, rng=known.options.rng,
-    )  # fmt: skip
+    agreed = agreement(known.problem, known.options.tolerances, few=JOINT_FROM, rng=known.options.rng)
     if agreed is not None:
         known.setting, entries = agreed
         known.evidence = Evidence.one_by_one(entries)
@@ -79,8 +74,8 @@ def _cost_of_joint_directions(known: Known) -> int | None:
     asked = method in ("auto", "directions") and known.x.size >= JOINT_FROM
     # Of fewer entries, which plain differences left open, they tell what is wrong where f has all digits.
     if method == "auto" and 1 < known.x.size < JOINT_FROM:
-        asked = all(map(on_no_grid, np.ravel(known.inspected.f_x).tolist()))
-    if not (asked and _finite(known.matrix, known.scales)):
+        asked = all(map(on_no_grid, known.problem.f_x.tolist()))
+    if not (asked and _finite(known.problem)):
         return None
     return 2 * len(EIGHT)
 
@@ -90,17 +85,17 @@ def _joint_directions(known: Known) -> bool:
 
     Settled where everything is certified, or what is wrong was found; else whether something is accused.
     """
-    problem, options, names = _problem(known), known.options, known.inspected.names
+    problem, options = known.problem, known.options
     if known.x.size < JOINT_FROM and not known.repeats():
         return False
-    rng, told = generator_of(options.rng), partial(_told, known, problem)
-    if not known.one_row or _many_inwards(problem):
+    rng, told = generator_of(options.rng), partial(_told, problem)
+    if not problem.one_row or _many_inwards(problem):
         setting, evidence = examine_rows(
             problem, known.names.blocks[0], told, known.probe, confidence=options.confidence, rng=rng
         )
         if evidence is not None:
             known.setting, known.evidence = setting, _free_alone(known, evidence)
-        if evidence is not None or not known.one_row:
+        if evidence is not None or not problem.one_row:
             return evidence is not None
     known.setting, evidence, known.accused = examine_jointly(
         problem, told, known.probe, confidence=options.confidence, rng=rng
@@ -110,7 +105,7 @@ def _joint_directions(known: Known) -> bool:
             None  # each entry by itself is asked for more than a direction tells of so few
         )
     if evidence is not None:
-        known.evidence = _named(_free_alone(known, evidence), names)
+        known.evidence = _named(_free_alone(known, evidence), problem.names)
     return evidence is not None
 
 
@@ -122,29 +117,29 @@ def _many_inwards(problem: Problem) -> bool:
 
 
 def _told(
-    known: Known, problem: Problem, first: Direction, level: float | None = None, sizes: Flat | None = None
-) -> Setting:
+    problem: Problem, first: Direction, level: float | None = None, sizes: Flat | None = None
+) -> Problem:
     """What a first direction tells other ways. level : the noise, where more is known of it; sizes : of the arrays."""
     rows = rows_of(problem.f_x.size)
     noise = 2.0 * (first.noise if problem.f_x.size > 1 else first.noise.max()) if level is None else level
     if problem.eps_of_x:
-        least = least_noise(known.objective.parameters, problem.f_x)
+        least = least_noise(problem.parameters, problem.f_x)
         noise = np.maximum(noise, least if problem.f_x.size > 1 else least.max())
     # A power of two, so that similar claims ask for the same values.
     step = 2.0 ** np.round(
-        np.log2(first_step(noise, rows.of(first.weight), rows.of(problem.f_x), known.x.size))
+        np.log2(first_step(noise, rows.of(first.weight), rows.of(problem.f_x), problem.x.size))
     )
-    return Setting(
-        known.objective, known.x, problem.f_x, noise, step, known.scales, known.tolerance, known.room,
-        known.options.subgradient, problem.eps, sizes, first.weight / math.sqrt(known.x.size),
-        still=None if first.fit is None or problem.f_x.size == 1 else ~first.fit.moved, names=known.inspected.names,
+    still = None if first.fit is None or problem.f_x.size == 1 else ~first.fit.moved
+    return replace(
+        problem, given_scales=problem.scales, level=noise, relative_step=step, still=still, gradient_scale=sizes,
+        slope=first.weight / math.sqrt(problem.x.size),
     )  # fmt: skip
 
 
 def _cost_of_each_array(known: Known) -> int | None:
     """For a gradient of more than 40 entries: a direction of eight points for each array."""
     few = known.options.method == "auto" and known.x.size <= ONE_BY_ONE
-    if not known.one_row or known.options.method in ("sweep", "complex") or few:
+    if not known.problem.one_row or known.options.method in ("sweep", "complex") or few:
         return None
     return 2 * len(EIGHT) * len(known.objective.parameters.blocks)
 
@@ -154,17 +149,15 @@ def _each_array(known: Known) -> bool:
     setting, options = known.prepared(), known.options
     if setting is None:
         return True
-    evidence = examine_each_array(
-        setting, _problem(known), confidence=options.confidence, rng=generator_of(options.rng)
-    )
+    evidence = examine_each_array(setting, confidence=options.confidence, rng=generator_of(options.rng))
     return _settled_by(known, evidence)
 
 
 def _cost_of_columns(known: Known) -> int | None:
     """For a Jacobian of more than 100 columns, a sample of these; for a sparse one in groups, as many as it takes."""
-    if isinstance(known.matrix, Sparse):
+    if isinstance(known.problem.matrix, Sparse):
         return 0
-    if known.one_row or known.options.method in ("sweep", "complex") or _few(known):
+    if known.problem.one_row or known.options.method in ("sweep", "complex") or _few(known):
         return None
     return POINTS * SAMPLE
 
@@ -175,8 +168,7 @@ def _columns(known: Known) -> bool:
     if setting is None:
         return True
     evidence, known.about = examine_columns(
-        setting, _problem(known), method=options.method, confidence=options.confidence,
-        rng=generator_of(options.rng),
+        setting, method=options.method, confidence=options.confidence, rng=generator_of(options.rng)
     )  # fmt: skip
     return _settled_by(known, evidence)
 
@@ -184,7 +176,7 @@ def _columns(known: Known) -> bool:
 def _settled_by(known: Known, evidence: Evidence) -> bool:
     """Whether this settles it: where something is wrong, or everything certified or judged."""
     evidence = _free_alone(known, evidence)
-    known.evidence = _named(evidence, known.inspected.names)
+    known.evidence = _named(evidence, known.problem.names)
     if evidence.interrupted or evidence.entries.judgement.wrong.any() or evidence.regions:
         return True
     return all(evidence.certified(array, known.tolerance.resolution) for array in evidence.arrays)
@@ -203,9 +195,7 @@ def _every_entry(known: Known) -> bool:
     if setting is None:
         return True
     method = known.options.method if known.evidence is None else "sweep"
-    entries, known.about = every_entry(
-        setting, known.matrix, method, known.options.rng, accused=known.accused
-    )
+    entries, known.about = every_entry(setting, method, known.options.rng, accused=known.accused)
     known.evidence = Evidence.one_by_one(entries)
     return True
 
@@ -223,16 +213,9 @@ def _few(known: Known) -> bool:
     return known.options.method == "auto" and known.x.size <= GROUPS_UP_TO
 
 
-def _problem(known: Known) -> Problem:
-    inspected = known.inspected
-    return Problem(
-        known.objective, known.x, np.atleast_1d(inspected.f_x), known.matrix, known.few_scales, known.tolerance,
-        known.room, eps_of(inspected.computes_in),
-    )  # fmt: skip
-
-
-def _finite(matrix: Matrix, scales: Flat) -> bool:
+def _finite(problem: Problem) -> bool:
     """Whether every entry is, and squares of its changes; of products alone that is seen when they are taken."""
+    matrix, scales = problem.matrix, problem.scales
     values = getattr(matrix, "array", None)
     if values is None:
         return True

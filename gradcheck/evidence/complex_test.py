@@ -14,8 +14,14 @@ from gradcheck.evidence.confirm import CONFIRMED
 from gradcheck.evidence.entries import CHUNK, block_scales, decide, sweep, verify
 from gradcheck.function.lines import Rays
 from gradcheck.function.objective import BudgetSpentError
-from gradcheck.numerics.problem import NARROW, STEP, accepts_complex, complex_derivative, complex_values
-from gradcheck.numerics.setting import Setting
+from gradcheck.numerics.setting import (
+    NARROW,
+    STEP,
+    Setting,
+    accepts_complex,
+    complex_derivative,
+    complex_values,
+)
 from gradcheck.numerics.steps import POINTS, SPARE
 from gradcheck.numerics.tangents import ROUNDING, generator_of, random_units, sizes_by
 from gradcheck.results.entries import Entries

@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 from gradcheck._typing import Flat, Index
 from gradcheck.evidence.entries import decide
 from gradcheck.evidence.farther import CHANCE, few_digits, stay
-from gradcheck.function.contract import Inspection
 from gradcheck.function.lines import Axes
 from gradcheck.function.matrix import Dense
-from gradcheck.function.objective import Objective
 from gradcheck.numerics.outputs import HALF_GRID
+from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.rounding import (
     FEW,
     SINGLE,
@@ -76,21 +75,12 @@ Fits = Callable[[Flat], bool]
 
 
 def agreement(
-    objective: Objective,
-    inspection: Inspection,
-    x: Flat,
-    scales: Flat,
-    tolerances: tuple[float | None, float, float | None],
-    *,
-    few: int,
-    room: tuple[Flat, Flat] | None,
-    rng: Any,
-) -> tuple[Setting, Entries] | None:
+    problem: Problem, tolerances: tuple[float | None, float, float | None], *, few: int, rng: Any
+) -> tuple[Problem, Entries] | None:
     """All entries borne out by central differences, two evaluations a column; None, early, where they are not.
 
     Returns what is then known of f, and the evidence; or that of an interruption while they were asked.
-    scales : (n,) the unit of a step for each coordinate. tolerances : rtol, atol and resolution, None for a default.
-    rng : seed or Generator of the steps.
+    tolerances : rtol, atol and resolution, None for a default. rng : seed or Generator of the steps.
     few : with so many entries or more it is tried only where the rounding of f hides from random directions what they
         must see; where it does not they are cheaper.
 
@@ -100,12 +90,11 @@ def agreement(
     of the slopes on both sides contains it; and n differences within d of a right claim show that it is below
     d LUCK^(-1/n).
     """
-    if not isinstance(inspection.matrix, Dense):
+    if not isinstance(problem.matrix, Dense):
         return None
-    for setting, fits in _assumed(objective, inspection, x, tolerances, room, scales):
-        analytic = inspection.matrix.array
-        claim = _claim(setting, analytic, few, rng, float(fits is not None))
-        if claim is None or objective.remaining < 2 * x.size:
+    for setting, fits in _assumed(problem, tolerances):
+        claim = _claim(setting, problem.matrix.array, few, rng, float(fits is not None))
+        if claim is None or problem.objective.remaining < 2 * problem.x.size:
             continue
         try:
             measured = _measured(claim, fits)
@@ -116,7 +105,7 @@ def agreement(
     return None
 
 
-def _agreed(claim: _Claim, measured: _Measured, rng: Any) -> tuple[Setting, Entries] | None:
+def _agreed(claim: _Claim, measured: _Measured, rng: Any) -> tuple[Problem, Entries] | None:
     """The entries with the bars that their differences show; None where some are too wide."""
     analytic, every = claim.analytic.ravel(), np.arange(claim.analytic.size)
     level, names = _level(claim.setting, measured.values)
@@ -142,7 +131,7 @@ def _agreed(claim: _Claim, measured: _Measured, rng: Any) -> tuple[Setting, Entr
     return setting, Entries(every, analytic, found, judgement, order=2)
 
 
-def _interrupted(claim: _Claim) -> tuple[Setting, Entries]:
+def _interrupted(claim: _Claim) -> tuple[Problem, Entries]:
     """Nothing was judged."""
     analytic, every = claim.analytic.ravel(), np.arange(claim.analytic.size)
     nothing = unmeasured(every.size, claim.setting.x.dtype)
@@ -158,7 +147,7 @@ class _Claim:
     steps : (n,) for the differences, the mean of both sides.
     """
 
-    setting: Setting
+    setting: Problem
     analytic: Flat
     size: Flat
     steps: Flat
@@ -166,35 +155,25 @@ class _Claim:
 
 
 def _assumed(
-    objective: Objective,
-    inspection: Inspection,
-    x: Flat,
-    tolerances: tuple[float | None, float, float | None],
-    room: tuple[Flat, Flat] | None,
-    scales: Flat,
-) -> list[tuple[Setting, Fits | None]]:
+    problem: Problem, tolerances: tuple[float | None, float, float | None]
+) -> list[tuple[Problem, Fits | None]]:
     """The setting of a check of an f that computes in the dtype of its gradient and x, of which nothing is asked.
 
     Before it that of one that is rounded to float32, or to decimals, where the numbers that it returned have as few
     bits or digits; other values have to bear that out.
     """
-    f_x = np.atleast_1d(inspection.f_x)
-
-    def setting(*names: str) -> Setting:
-        eps = max(map(eps_of, (*names, x.dtype)))
-        return Setting(
-            objective, x, f_x, ROUNDING * eps * np.abs(f_x), eps, scales,
-            Tolerance.for_dtypes(names, *tolerances), room, gradient_eps=eps_of(names[0]),
-        )  # fmt: skip
-
-    plain = setting(inspection.computes_in)
+    f_x, eps = problem.f_x, max(problem.eps, eps_of(problem.x.dtype))
+    plain = replace(problem, level=ROUNDING * eps * np.abs(f_x), relative_step=eps)
     if any(map(on_no_grid, f_x[:FEW].tolist())):
         return [(plain, None)]
-    single = setting(inspection.computes_in, "float32")
     values = f_x.astype(np.float64)
     bits = _bits(values)
     # What is round by chance (25, 0.375) may be of any format, but not all of the values.
-    if CHANCE < bits.max() <= SINGLE and single.relative_step[0] > plain.relative_step[0]:
+    if CHANCE < bits.max() <= SINGLE and eps < eps_of("float32"):
+        single = replace(
+            problem, level=ROUNDING * eps_of("float32") * np.abs(f_x), relative_step=eps_of("float32"),
+            tolerance=Tolerance.for_dtypes(("float32",), *tolerances),
+        )  # fmt: skip
         return [(single, lambda some: bool((_bits(some) <= SINGLE).all())), (plain, None)]
     steps = decimal_steps(values)
     finest = float(steps[steps > 0].min(initial=np.inf))
@@ -211,12 +190,12 @@ def _bits(values: Flat) -> NDArray[np.intp]:
     return np.where(np.isfinite(values), significant_bits(np.nan_to_num(values)[None, :]), 0)
 
 
-def _claim(setting: Setting, analytic: Flat, few: int, rng: Any, decimals: float = 0.0) -> _Claim | None:
+def _claim(setting: Problem, analytic: Flat, few: int, rng: Any, decimals: float = 0.0) -> _Claim | None:
     """The steps that suit a claim; None where it is not finite or 0 throughout, or noise or bounds leave no room."""
-    n = analytic.shape[1]
+    n, scales = analytic.shape[1], setting.scales
     moduli = np.abs(analytic)
     size = _sizes(setting, moduli)
-    moved = size * setting.scales
+    moved = size * scales
     if not (moved.min() > 0 and all_finite(moved)):
         return None
     # The noise relative to what f changes over one scale of x, which it is rounded as well as itself.
@@ -238,7 +217,7 @@ def _claim(setting: Setting, analytic: Flat, few: int, rng: Any, decimals: float
     steps, bars = chosen
     # None that others would take.
     steps = steps * generator_of(rng).uniform(0.7, 1.4, n)
-    steps = _on_grid(setting, steps * setting.scales)
+    steps = _on_grid(setting, steps * scales)
     if setting.room is not None and (np.minimum(*setting.room) < SIDES[1] * steps).any():
         return None
     return _Claim(setting, analytic, size, steps, bars * size)

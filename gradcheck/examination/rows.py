@@ -40,7 +40,6 @@ from gradcheck.joint.joint import JointTest
 from gradcheck.joint.places import find_places, in_random_order
 from gradcheck.joint.repairs import entries, repaired
 from gradcheck.numerics.problem import Problem, scaling_of
-from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box
@@ -65,12 +64,12 @@ ASKED = 64
 def examine_rows(
     problem: Problem,
     block: Block,
-    setting_of: Callable[[Direction], Setting],
-    probed: Callable[[], Setting | None],
+    setting_of: Callable[[Direction], Problem],
+    probed: Callable[[], Problem | None],
     *,
     confidence: float,
     rng: np.random.Generator,
-) -> tuple[Setting | None, Evidence | None]:
+) -> tuple[Problem | None, Evidence | None]:
     """Certify all rows of a Jacobian by joint directions, or name the entries that are wrong in a few of them.
 
     block : all of it. setting_of : what is known for other ways from what the first direction shows of f's noise.
@@ -126,18 +125,18 @@ class _Search:
 
     problem: Problem
     block: Block
-    setting_of: Callable[[Direction], Setting]
-    probed: Callable[[], Setting | None]
+    setting_of: Callable[[Direction], Problem]
+    probed: Callable[[], Problem | None]
     test: JointTest
     joint: Joint
     confidence: float
     shares: Iterator[float]
     rng: np.random.Generator
-    setting: Setting = field(init=False)
+    setting: Problem = field(init=False)
     judged: list[Entries] = field(default_factory=list)
     filled: float = 1.0
 
-    def known(self, rows: Mask) -> Setting | None:
+    def known(self, rows: Mask) -> Problem | None:
         """What measuring entries takes, by the first direction, where that tells the noise of some rows, or a probe."""
         first = self.test.first
         return self.setting_of(first) if first and self.test.tells_noise(rows) else self.probed()

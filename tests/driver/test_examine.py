@@ -74,7 +74,9 @@ class Course:
         )
         self.inspection = Inspection(1.0, LINES, (SEEN,), "float64", 1)
         self.options, self.room = Options(confidence=0.999), parts.pop("room", None)
-        self.setting = Setting(self.objective, X, 1.0, 1e-16, 1e-3, np.ones(2), Tolerance(1e-6))
+        self.setting = Setting(
+            self.objective, X, 1.0, np.ones(2), Tolerance(1e-6), level=1e-16, relative_step=1e-3
+        )
         for name, value in parts.items():
             holders = (self.objective, self.options, self.inspection, self.setting)
             vars(next(part for part in holders if name in vars(part)))[name] = value
@@ -154,7 +156,7 @@ def test_methods_are_run_in_turn_until_one_settles_the_check(course: Callable[..
         run.method(200), run.method(None), run.finds(found, about=[ABOUT], settles=True), run.method(7)
     )
     assert run.asked == [
-        "repeat: False", "150 planned", "run 200", "5 planned", "run 5", ("explain", run.setting, LINES, found),
+        "repeat: False", "150 planned", "run 200", "5 planned", "run 5", ("explain", run.setting, found),
     ]  # fmt: skip
     assert known.findings == [SEEN, ABOUT]
     assert known.evidence is found
@@ -235,7 +237,7 @@ def test_regions_of_a_sparse_matrix_count_what_it_stores(course: Callable[..., C
     ):
         run, given = course(matrix=matrix), survey(replace(region, stored=known_before))
         known = run.examined(run.finds(given))
-        assert run.asked[-1] == ("explain", run.setting, matrix, known.evidence)
+        assert run.asked[-1] == ("explain", run.setting, known.evidence)
         assert isinstance(known.evidence, Evidence)
         assert known.evidence.regions == (replace(region, stored=stored),)
         assert known.evidence.arrays is given.arrays

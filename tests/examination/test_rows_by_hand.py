@@ -105,9 +105,16 @@ class Examination:
         (self.block,) = self.names.blocks
         tolerance = Tolerance(RTOL)
         self.setting = Setting(
-            self.objective, x, np.ones(m), 1e-9, 1e-3, self.scales, tolerance, names=self.names
+            self.objective,
+            x,
+            np.ones(m),
+            self.scales,
+            tolerance,
+            level=1e-9,
+            relative_step=1e-3,
+            names=self.names,
         )
-        self.problem = Problem(self.objective, x, np.ones(m), claim, self.scales, tolerance, None, EPS)
+        self.problem = Problem(self.objective, x, np.ones(m), self.scales, tolerance, None, EPS, matrix=claim)
         self.wrong_rows = (self.off != 0).any(axis=1) if wrong is None else np.asarray(wrong)
         self.certified_rows = ~self.wrong_rows if certified is None else np.asarray(certified)
         self.lengths = np.ones(n) if lengths is None else np.asarray(lengths, float)
@@ -919,5 +926,12 @@ def problem_of() -> Any:
     """One of which only the tolerance and the roundoff matter."""
     objective: Any = SimpleNamespace(parameters=Parameters.of(np.ones(2))[0])
     return Problem(
-        objective, np.ones(2), np.ones(4), Dense(np.ones((4, 2))), np.ones(2), Tolerance(RTOL), None, EPS
+        objective,
+        np.ones(2),
+        np.ones(4),
+        np.ones(2),
+        Tolerance(RTOL),
+        None,
+        EPS,
+        matrix=Dense(np.ones((4, 2))),
     )
