@@ -147,7 +147,7 @@ def check_gradient(
     known = _examined(recipe, options, vectorized=bool(vectorized))
     start = "check_gradient(f, True, x" if grad is True else "check_gradient(f, grad, x"
     call = options.call(start, args=recipe.args or None, vectorized=vectorized or None)
-    report = composed(known, parameters, options, started, call=call, recipe=recipe)
+    report = composed(known, started, call=call, recipe=recipe)
     pair_missing = grad is True and not report.arrays
     # Without the pair there is no grad to compare it with.
     if hessian is not None and not (report.interrupted or pair_missing):

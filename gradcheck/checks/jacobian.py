@@ -163,7 +163,7 @@ def judge_jacobian(
         known.findings += after(known.problem.matrix, known.inspection.computes_in, evidence)
     of_gradient = problem.symbol == "H"
     report = composed(
-        known, known.names, options, started, call=call, noun="Hessian" if of_gradient else "Jacobian",
+        known, started, call=call, noun="Hessian" if of_gradient else "Jacobian",
         functions=("grad" if of_gradient else "f", problem.what),
     )  # fmt: skip
     if report.interrupted and report.outcome is Outcome.PASS:
@@ -179,15 +179,15 @@ def _refuse_complex(parameters: Parameters) -> None:
         )
 
 
-def composed(
-    known: Known, names: Parameters, options: Options, started: float, noun: str = "gradient", **more: Any
-) -> Report:
+def composed(known: Known, started: float, noun: str = "gradient", **more: Any) -> Report:
     """The report of what is known; started : when the check began. more : as of `compose`."""
-    analytic = known.inspection.analytic if known.inspection is not None else None
+    options, looked = known.options, known.inspection
+    analytic = looked.analytic if looked is not None else None
+    named = (looked.names if looked is not None else None) or known.objective.parameters
     steps = None if known.setting is None else known.setting.first_steps
     given = Circumstances(known.tolerance, options.budgeted, noun, known.coarse, steps, analytic=analytic)
     return compose(
-        names, known.evidence, known.findings, given, nfev=known.objective.nfev, ngev=known.ngev,
+        named, known.evidence, known.findings, given, nfev=known.objective.nfev, ngev=known.ngev,
         seconds=time.perf_counter() - started, seed=options.rng, causes=known.diagnosis.causes,
         interrupted=known.interrupted, **more,
     )  # fmt: skip

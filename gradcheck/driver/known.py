@@ -17,7 +17,6 @@ from gradcheck.function.contract import Inspection
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.problem import Problem
 from gradcheck.parameters.leaves import eps_of
-from gradcheck.parameters.tree import Parameters
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.finding import Finding
 from gradcheck.results.verdict import DEFAULT_RTOL, Tolerance
@@ -49,7 +48,7 @@ class Known:
     x : (n,). room : (n,), (n,) to the left and the right. inspect(repeat) : the first calls at x. repeat(inspected) : a
     second call of f there, where it was left out. explain : what kind of mistake fits the evidence.
     accused : whether the complex step along a joint direction says that something is wrong.
-    ready : whether what measuring from near takes was asked for; asked_again : whether f was called at x once more.
+    ready : whether what measuring from near takes was asked for.
     about : what there is to say of how the evidence was gathered.
     """
 
@@ -65,7 +64,6 @@ class Known:
     setting: Problem | None = None
     accused: bool = False
     ready: bool = False
-    asked_again: bool = False
     evidence: Evidence | None = None
     about: list[Finding] = field(default_factory=list)
     diagnosis: Diagnosis = field(default_factory=Diagnosis)
@@ -93,12 +91,6 @@ class Known:
             self.objective, x, looked.f_x, scales, self.tolerance, self.room, eps_of(looked.computes_in),
             self.options.subgradient, looked.names, matrix=looked.matrix,
         )  # fmt: skip
-
-    @property
-    def names(self) -> Parameters:
-        """What its entries are called: those of a gradient as those of x."""
-        named = None if self.inspection is None else self.inspection.names
-        return named or self.objective.parameters
 
     @property
     def ngev(self) -> int:
@@ -166,9 +158,10 @@ class Known:
 
     def repeats(self) -> bool:
         """Whether f goes on to be judged once it was called at x again, if nobody has."""
-        if not (self.asked_again or self.inspected.repeated or self.objective.ended):
-            self.asked_again = True
-            self.findings += self.repeat(self.inspected)
+        looked = self.inspected
+        if not (looked.repeated or self.objective.ended):
+            self.inspection = replace(looked, repeated=True)
+            self.findings += self.repeat(looked)
         return not self.final
 
     def _erratic(self) -> list[Finding]:

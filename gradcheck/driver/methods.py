@@ -91,7 +91,12 @@ def _joint_directions(known: Known) -> bool:
     rng, told = generator_of(options.rng), partial(_told, problem)
     if not problem.one_row or _many_inwards(problem):
         setting, evidence = examine_rows(
-            problem, known.names.blocks[0], told, known.probe, confidence=options.confidence, rng=rng
+            problem,
+            (problem.names or problem.parameters).blocks[0],
+            told,
+            known.probe,
+            confidence=options.confidence,
+            rng=rng,
         )
         if evidence is not None:
             known.setting, known.evidence = setting, _free_alone(known, evidence)

@@ -15,10 +15,10 @@ from gradcheck.evidence.one_by_one import one_by_one
 from gradcheck.examination.inwards import Inwards, certified_inwards, one_sided, shared_with
 from gradcheck.examination.row_evidence import (
     between,
+    measured_by_rows,
     mended,
     of_column,
     rows_evidence,
-    sizes_of_rows,
     spans,
 )
 from gradcheck.examination.silent import BUDGET, missing_columns, moved_alone, silent_entries
@@ -77,8 +77,8 @@ def examine_columns(
     It is believed where directions certify the row with what the group says; elsewhere suspects are moved alone, and
     what groups say of them is dropped.
     """
-    problem = replace(setting, matrix=by_entries(setting.matrix))
-    problem = shared_with(one_sided(problem), problem)
+    setting = replace(setting, matrix=by_entries(setting.matrix))
+    problem = shared_with(one_sided(setting), setting)
     scaling = scaling_of(problem, np.zeros(problem.x.size, bool))
     columns = _Columns(setting, problem, scaling, confidence, rng)
     found = columns.of_zeros() if scaling.nothing.all() else None
@@ -94,7 +94,7 @@ class _Columns:
 
     def __init__(
         self,
-        setting: Setting,
+        setting: Problem,
         problem: Problem,
         scaling: Scaling,
         confidence: float,
@@ -108,16 +108,16 @@ class _Columns:
         self.nobody = np.zeros(self.m, bool)
         self.silent = silent_entries(problem, scaling, np.zeros(self.n, bool))
         # Of one that is moved alone the others of its rows are known by the claim.
-        self._judging = replace(setting, gradient_scale=sizes_of_rows(problem, setting.slope))
+        self._judging = measured_by_rows(setting)
 
     def judge(self, column: int, rows: Index, _: Values | None = None) -> Entries:
         """The entries of a column in some rows, kept."""
-        self.alone.append(of_column(self._judging, self.problem, judge_in_rows, column, rows))
+        self.alone.append(of_column(self._judging, judge_in_rows, column, rows))
         return self.alone[-1]
 
     def right(self, judged: Entries) -> Problem:
         """The claim as it would be right in some entries."""
-        return replace(self.problem, matrix=mended(self.setting, self.problem.matrix, [judged]))
+        return replace(self.problem, matrix=mended(self.problem, [judged]))
 
     def rest(self, fixed: Mask, *judged: Entries) -> tuple[ArrayEvidence, Joint, Mask]:
         """What directions say of the claim that is right in these entries; rows that seem wrong, fixed ones apart."""
@@ -184,7 +184,7 @@ class _Columns:
         stayed = moved_alone(problem, self.scaling, self.silent, rng, self.delta).stays
         if not stayed and groups == 0:
             missing = missing_columns(
-                problem, self.scaling, self.silent, partial(of_column, self._judging, problem, sweep), self.block,
+                problem, self.scaling, self.silent, partial(of_column, self._judging, sweep), self.block,
                 rng, self.delta / 2.0,
             )  # fmt: skip
             self.alone += missing.judged

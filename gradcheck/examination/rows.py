@@ -19,13 +19,13 @@ from gradcheck.examination.row_evidence import (
     between,
     changes,
     claimed_in_rows,
+    measured_by_rows,
     mended,
     of_column,
     proved_wrong,
     rows_evidence,
     run_for_rows,
     scaled_rows,
-    sizes_of_rows,
     spans,
     tolerated,
     unseen_rows,
@@ -109,7 +109,7 @@ def examine_rows(
         return None, None
     # Rows and what is left of them are told by their entries.
     search.problem = replace(problem, matrix=by_entries(problem.matrix))
-    search.setting = replace(setting, gradient_scale=sizes_of_rows(search.problem, setting.slope))
+    search.setting = measured_by_rows(replace(setting, matrix=search.problem.matrix))
     if not forgotten:
         return setting, search.run()
     return setting, search.beside(scaling.lengths > 0 if nothing else silent, nothing)
@@ -148,11 +148,11 @@ class _Search:
             setting = self.known(~self.joint.wrong)
             if setting is None:
                 return None
-            self.setting = replace(setting, gradient_scale=sizes_of_rows(self.problem, setting.slope))
+            self.setting = measured_by_rows(setting)
             found = certified_inwards(
                 self.setting, inwards, self.rng, self.shares,
                 lambda: (
-                    replace(problem, matrix=mended(self.setting, problem.matrix, self.judged)),
+                    replace(problem, matrix=mended(problem, self.judged)),
                     bool(self.wrong_rows.any()),
                 ),
                 self.judge, searched(inwards, self.joint.wrong.size),
@@ -313,7 +313,7 @@ class _Search:
         # Off by less than is accepted throughout: no row of these is wrong, and their certificates are of the rest.
         accepted = scaled & (np.abs(alpha) <= problem.tolerance.rtol) & ~self.wrong_rows
         less = np.where(scaled, alpha, 0.0)
-        rest = self.certified(mended(self.setting, problem.matrix, self.judged, less), absent)
+        rest = self.certified(mended(problem, self.judged, less), absent)
         if rest is None:
             return None
         wrong = scaled & ~accepted
@@ -395,4 +395,4 @@ class _Search:
     def _judged(self, column: int, rows: Index, off: Values | None = None) -> Entries:
         scarce = self.setting.objective.remaining < DOUBTS * POINTS
         way = sweep if scarce else partial(judge_in_rows, off=off)
-        return of_column(self.setting, self.problem, way, column, rows)
+        return of_column(self.setting, way, column, rows)

@@ -166,7 +166,8 @@ class Setting:
     def complex_along(self, tangent: Flat) -> NDArray[np.complexfloating[Any]] | None:
         """f(x + i h v) with its imaginary part over h, (m,), so that it holds the derivative; None where f refuses it.
 
-        Costs one evaluation. Source: Squire & Trapp, SIAM Review 40 (1998).
+        Exact to rounding for an analytic f. Nothing here can tell whether f is one (abs, max and conj are not):
+        compare. Costs one evaluation. Source: Squire & Trapp, SIAM Review 40 (1998).
         """
         return self.complex_along_parts([(slice(None), tangent)])
 
@@ -189,15 +190,6 @@ class Setting:
 def accepts_complex(objective: Objective) -> bool:
     """Whether x can be given as complex numbers at all: real float64 parameters only."""
     return all(b.dtype == np.float64 for b in objective.parameters.blocks)
-
-
-def complex_derivative(objective: Objective, x: Flat, tangent: Flat) -> Flat:
-    """Im f(x + i h v) / h (m,), exact to rounding for an analytic f; nan where f does not take complex numbers.
-
-    tangent : (size,) direction v. Costs one evaluation. Nothing here can tell whether f is analytic (abs, max and
-    conj are not): compare. Source: Squire & Trapp, SIAM Review 40 (1998).
-    """
-    return np.asarray(complex_values(objective, (x + 1j * STEP * tangent)[:, None])[0].imag / STEP)
 
 
 def complex_values(
