@@ -286,9 +286,9 @@ def _rows_named(
     f_x = call_outputs(objective, pull.x, [])
     names = jacobian_names(pull.shape, pull.parameters)
     room = room_within(options.bounds, pull.parameters, pull.x)
-    nothing, eps = Tolerance(0.0), eps_of(pull.x.dtype)
-    at_x = Setting(objective, pull.x, f_x, None, nothing, room, eps, options.subgradient, names)
-    setting, _ = prepare(at_x, options.tolerances, rng=0)
+    tolerance, eps = Tolerance.for_dtypes((), *options.tolerances), eps_of(pull.x.dtype)
+    at_x = Setting(objective, pull.x, f_x, None, tolerance, room, eps, options.subgradient, names)
+    setting, _ = prepare(at_x, rng=0)
     parts, known = [], dict[int, Flat]()
     for j in columns:
         rows = _wrong_rows(setting, pull, cotangent, j)

@@ -128,8 +128,7 @@ class Known:
 
     def probe(self) -> Problem | None:
         """Measure the noise of f near x; None where nothing can be measured."""
-        options = self.options
-        setting, findings = prepare(self.problem, options.tolerances, options.rng, self.inspected.rounding)
+        setting, findings = prepare(self.problem, self.options.rng, self.inspected.rounding)
         if np.all(setting.still) and not findings:
             setting, findings = self._unmoved(setting)
         self.setting = setting

@@ -61,7 +61,7 @@ def _cost_of_plain_differences(known: Known) -> int | None:
 
 def _plain_differences(known: Known) -> bool:
     """Two evaluations an entry; settled where all differences agree with the claim."""
-    agreed = agreement(known.problem, known.options.tolerances, few=JOINT_FROM, rng=known.options.rng)
+    agreed = agreement(known.problem, few=JOINT_FROM, rng=known.options.rng)
     if agreed is not None:
         known.setting, entries = agreed
         known.evidence = Evidence.one_by_one(entries)
@@ -90,14 +90,7 @@ def _joint_directions(known: Known) -> bool:
         return False
     rng, told = generator_of(options.rng), partial(_told, problem)
     if not problem.one_row or _many_inwards(problem):
-        setting, evidence = examine_rows(
-            problem,
-            (problem.names or problem.parameters).blocks[0],
-            told,
-            known.probe,
-            confidence=options.confidence,
-            rng=rng,
-        )
+        setting, evidence = examine_rows(problem, told, known.probe, confidence=options.confidence, rng=rng)
         if evidence is not None:
             known.setting, known.evidence = setting, _free_alone(known, evidence)
         if evidence is not None or not problem.one_row:

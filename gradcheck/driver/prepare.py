@@ -31,7 +31,6 @@ from gradcheck.parameters.leaves import eps_of
 from gradcheck.results.finding import CONSTANT, Finding
 from gradcheck.results.outcome import Limit, Outcome
 from gradcheck.results.undecided import Advice, Remedy, Undecided
-from gradcheck.results.verdict import Tolerance
 from gradcheck.results.words import count, number
 
 # Roundings of float64 by which f's values may be off from a smooth function and still be called smooth: a sum of ten
@@ -55,20 +54,17 @@ NEARLY_0 = 1e-12
 At = TypeVar("At", bound=Setting)
 
 
-def prepare(
-    setting: At, tolerances: tuple[float | None, float, float | None], rng: Any, rounding: Any = 0.0
-) -> tuple[At, tuple[Finding, ...]]:
+def prepare(setting: At, rng: Any, rounding: Any = 0.0) -> tuple[At, tuple[Finding, ...]]:
     """Measure the noise of every output of f; choose tolerances and steps by it.
 
-    tolerances : rtol, atol and resolution, None for a default. rounding : what values of f are known to be rounded to,
-    which points beside x may not show.
+    rounding : what values of f are known to be rounded to, which points beside x may not show.
     """
     noise, f_x = probe_noise(setting, rng), _value(setting)
     level = np.maximum(noise.level, np.maximum(rounding, least_noise(setting.parameters, f_x)))
     step = first_step(level, noise.slope, np.asarray(f_x, np.float64), setting.x.size)
     setting = replace(
         setting, given_scales=setting.scales, level=level, relative_step=step,
-        tolerance=Tolerance.for_dtypes([coarsest(setting.eps, noise)], *tolerances),
+        tolerance=setting.tolerance.of(coarsest(setting.eps, noise)),
         slope=np.nan_to_num(np.asarray(noise.slope), posinf=0.0), still=np.atleast_1d(noise.constant),
     )  # fmt: skip
     return setting, inspect_noise(noise, setting.objective)

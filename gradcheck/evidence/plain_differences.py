@@ -74,13 +74,11 @@ CLEAN, DEARER = 1e-12, 2.0
 Fits = Callable[[Flat], bool]
 
 
-def agreement(
-    problem: Problem, tolerances: tuple[float | None, float, float | None], *, few: int, rng: Any
-) -> tuple[Problem, Entries] | None:
+def agreement(problem: Problem, *, few: int, rng: Any) -> tuple[Problem, Entries] | None:
     """All entries borne out by central differences, two evaluations a column; None, early, where they are not.
 
     Returns what is then known of f, and the evidence; or that of an interruption while they were asked.
-    tolerances : rtol, atol and resolution, None for a default. rng : seed or Generator of the steps.
+    rng : seed or Generator of the steps.
     few : with so many entries or more it is tried only where the rounding of f hides from random directions what they
         must see; where it does not they are cheaper.
 
@@ -92,7 +90,7 @@ def agreement(
     """
     if not isinstance(problem.matrix, Dense):
         return None
-    for setting, fits in _assumed(problem, tolerances):
+    for setting, fits in _assumed(problem):
         claim = _claim(setting, problem.matrix.array, few, rng, float(fits is not None))
         if claim is None or problem.objective.remaining < 2 * problem.x.size:
             continue
@@ -154,9 +152,7 @@ class _Claim:
     largest: Flat
 
 
-def _assumed(
-    problem: Problem, tolerances: tuple[float | None, float, float | None]
-) -> list[tuple[Problem, Fits | None]]:
+def _assumed(problem: Problem) -> list[tuple[Problem, Fits | None]]:
     """The setting of a check of an f that computes in the dtype of its gradient and x, of which nothing is asked.
 
     Before it that of one that is rounded to float32, or to decimals, where the numbers that it returned have as few
@@ -172,7 +168,7 @@ def _assumed(
     if CHANCE < bits.max() <= SINGLE and eps < eps_of("float32"):
         single = replace(
             problem, level=ROUNDING * eps_of("float32") * np.abs(f_x), relative_step=eps_of("float32"),
-            tolerance=Tolerance.for_dtypes(("float32",), *tolerances),
+            tolerance=problem.tolerance.of("float32"),
         )  # fmt: skip
         return [(single, lambda some: bool((_bits(some) <= SINGLE).all())), (plain, None)]
     steps = decimal_steps(values)

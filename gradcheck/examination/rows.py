@@ -63,7 +63,6 @@ ASKED = 64
 
 def examine_rows(
     problem: Problem,
-    block: Block,
     setting_of: Callable[[Direction], Problem],
     probed: Callable[[], Problem | None],
     *,
@@ -72,13 +71,17 @@ def examine_rows(
 ) -> tuple[Problem | None, Evidence | None]:
     """Certify all rows of a Jacobian by joint directions, or name the entries that are wrong in a few of them.
 
-    block : all of it. setting_of : what is known for other ways from what the first direction shows of f's noise.
-    probed : the same from a probe of the noise near x. Returns the one that was asked for before entries were accused,
-    and the evidence; None where joint directions do not settle it.
+    setting_of : what is known for other ways from what the first direction shows of f's noise. probed : the same from a
+    probe of the noise near x. Returns the one that was asked for before entries were accused, and the evidence; None
+    where joint directions do not settle it.
     """
     if problem.f_x.size == 0:
         return None, None
-    still, shares = np.zeros(problem.x.size, bool), shares_of(1.0 - confidence)
+    still, shares, block = (
+        np.zeros(problem.x.size, bool),
+        shares_of(1.0 - confidence),
+        problem.named.blocks[0],
+    )
     scaling = scaling_of(problem, still)
     silent = silent_entries(problem, scaling, still)
     inwards = one_sided(problem)

@@ -125,9 +125,10 @@ class Setting:
         """(n,) the first step of each coordinate, the shortest of all outputs."""
         return np.asarray(self.relative_step.min() * self.scales)
 
-    def name(self, entry: int) -> str:
-        """What an entry is called."""
-        return (self.names or self.parameters).name(entry)
+    @property
+    def named(self) -> Parameters:
+        """What the entries of J are called."""
+        return self.names or self.parameters
 
     @property
     def outputs(self) -> int:

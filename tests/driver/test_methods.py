@@ -193,7 +193,7 @@ def test_plain_differences_settle_what_they_bear_out(monkeypatch: pytest.MonkeyP
     known = known_of(room=room)
     assert PLAIN.run(known) is False
     assert (known.setting, known.evidence) == (None, None)
-    assert agreement.given == (known.problem, (1e-5, 1e-9, 1e-2))
+    assert agreement.given == (known.problem,)
     assert agreement.named == {"few": 5, "rng": 7}
     told_of(known.problem, known, DOUBLE)
     setting, evidence = prepared(known_of()), judged(0)
@@ -211,6 +211,7 @@ def told_of(problem: Problem, known: Known, eps: float) -> None:
     assert problem.scales.tolist() == known.objective.parameters.scales(known.x).tolist()
     assert (problem.room, problem.eps) == (known.room, eps)
     assert problem.tolerance == known.tolerance
+    assert problem.tolerance.given == (1e-5, 1e-9, 1e-2)
 
 
 @pytest.mark.parametrize("form", [Dense, sparse_of])
@@ -229,9 +230,9 @@ def test_joint_directions_look_at_all_rows_together(
     examine_rows = Noted(monkeypatch, "examine_rows", (object(), None))
     assert JOINT.run(known) is False
     assert (known.setting, known.evidence) == (None, None)
-    problem, given, _, probe = examine_rows.given
+    problem, _, probe = examine_rows.given
     told_of(problem, known, SINGLE)
-    assert given is names.blocks[0]
+    assert problem.named is names
     assert probe == known.probe
     generator = examine_rows.named.pop("rng")
     assert examine_rows.named == {"confidence": 0.99}
@@ -306,7 +307,7 @@ def test_a_first_direction_tells_of_every_row_what_it_is_measured_with(monkeypat
         known = known_of(16, rows, names=names, f_x=f_x[:rows], computes_in="float32")
         examine_rows = Noted(monkeypatch, "examine_rows", (None, None))
         JOINT.run(known)
-        problem, _, setting_of, _ = examine_rows.given
+        problem, setting_of, _ = examine_rows.given
         fit = SimpleNamespace(moved=moved[:rows])
         made = setting_of(SimpleNamespace(noise=noise[:rows], weight=weight[:rows], fit=fit))
         assert made.level.tolist() == (2.0 * noise[:rows]).tolist()

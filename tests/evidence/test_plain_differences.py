@@ -265,12 +265,18 @@ def test_what_a_report_says_would_be_seen_is_seen(name: str, times: float):
 
 
 def problem_of(
-    objective: Objective, claim: Any, flat: np.ndarray, tolerance: Tolerance, room: Any = None
+    objective: Objective,
+    claim: Any,
+    flat: np.ndarray,
+    rtol: float | None = None,
+    resolution: float | None = None,
+    room: Any = None,
 ) -> Problem:
     """A gradient, or what returns it, after the first calls."""
     looked, scales = inspect(objective, claim, flat), objective.parameters.scales(flat)
     assert looked.matrix is not None
     eps = float(np.finfo(looked.computes_in).eps)
+    tolerance = Tolerance.for_dtypes((looked.computes_in,), rtol, 0.0, resolution)
     return Problem(objective, flat, looked.f_x, scales, tolerance, room, eps, matrix=looked.matrix)
 
 
@@ -295,9 +301,9 @@ def asked(
         return function(x)
 
     objective = Objective(watched, parameters, max_nfev=max_nfev)
-    problem = problem_of(objective, claim, flat, Tolerance.for_dtypes((), rtol, 0.0, resolution), room)
+    problem = problem_of(objective, claim, flat, rtol, resolution, room)
     seen.clear()
-    found = plain_differences.agreement(problem, (rtol, 0.0, resolution), few=few, rng=rng)
+    found = plain_differences.agreement(problem, few=few, rng=rng)
     return found, seen
 
 
@@ -450,8 +456,8 @@ def test_an_interruption_leaves_nothing_judged():
         return f(x)
 
     objective = Objective(interrupting, parameters)
-    problem = problem_of(objective, df(X), flat, Tolerance(1e-6))
-    found = plain_differences.agreement(problem, (None, 0.0, None), few=8, rng=0)
+    problem = problem_of(objective, df(X), flat)
+    found = plain_differences.agreement(problem, few=8, rng=0)
 
     assert found is not None
     assert found[1].interrupted
@@ -516,8 +522,8 @@ def settled(function: Callable[..., float], x: np.ndarray) -> list[Setting]:
     """What is assumed about f before it is measured."""
     parameters, flat = Parameters.of(x)
     objective = Objective(function, parameters)
-    problem = problem_of(objective, np.ones_like(x), flat, Tolerance(1e-6))
-    return [s for s, _ in plain_differences._assumed(problem, (None, 0.0, None))]
+    problem = problem_of(objective, np.ones_like(x), flat)
+    return [s for s, _ in plain_differences._assumed(problem)]
 
 
 @pytest.mark.parametrize(

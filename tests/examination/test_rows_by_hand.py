@@ -103,8 +103,10 @@ class Examination:
         self.names = jacobian_names((m,), parameters)
         (self.block,) = self.names.blocks
         tolerance = Tolerance(RTOL)
-        self.problem = Problem(self.objective, x, np.ones(m), self.scales, tolerance, matrix=claim)
-        self.setting = replace(self.problem, names=self.names, level=1e-9, relative_step=1e-3)
+        self.problem = Problem(
+            self.objective, x, np.ones(m), self.scales, tolerance, matrix=claim, names=self.names
+        )
+        self.setting = replace(self.problem, level=1e-9, relative_step=1e-3)
         self.wrong_rows = (self.off != 0).any(axis=1) if wrong is None else np.asarray(wrong)
         self.certified_rows = ~self.wrong_rows if certified is None else np.asarray(certified)
         self.lengths = np.ones(n) if lengths is None else np.asarray(lengths, float)
@@ -141,7 +143,6 @@ class Examination:
         self.told: list[Any] = []
         self.known, self.found_rows = examine_rows(
             self.problem,
-            self.block,
             self.setting_of,
             lambda: self.asked.append("a probe") or (self.setting if setting else None),
             confidence=CONFIDENCE,
