@@ -5,17 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, Unpack
 
 import numpy as np
 
-from gradcheck._typing import Flat
 from gradcheck.checks.hessian import and_hessian
 from gradcheck.checks.jacobian import composed
-from gradcheck.diagnosis.along import Along
-from gradcheck.diagnosis.explanations import Diagnosis, diagnose
-from gradcheck.diagnosis.scope import Subject
 from gradcheck.driver.examine import examine
 from gradcheck.driver.known import Known
 from gradcheck.driver.listening import listener
@@ -33,19 +28,16 @@ from gradcheck.driver.prepare import probe_noise
 from gradcheck.errors import GradientError
 from gradcheck.evidence.axes import measure
 from gradcheck.function.arithmetic import own_arithmetic
-from gradcheck.function.contract import ORDER, check_callables, gradient_at, inspect, inspect_again
-from gradcheck.function.matrix import one_row
+from gradcheck.function.contract import ORDER, check_callables, inspect, inspect_again
 from gradcheck.function.objective import NotScalarError, Objective
 from gradcheck.function.progress import Progress
 from gradcheck.numerics.differences import first_step
-from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.bounds import room_within
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
 from gradcheck.results.estimate import Estimate, shaped
-from gradcheck.results.evidence import Evidence
 from gradcheck.results.verdict import Tolerance
 
 
@@ -169,24 +161,9 @@ def _examined(recipe: Recipe, options: Options, *, vectorized: bool) -> Known:
             objective, options, flat, room,
             inspect=lambda repeat: inspect(objective, grad, flat, args, repeat=repeat, room=room),
             repeat=lambda inspection: inspect_again(objective, inspection, flat, room),
-            explain=partial(_explain, grad, args),
         )  # fmt: skip
         examine(known, bar)
     return known
-
-
-def _explain(grad: Any, args: Sequence[Any], problem: Problem, evidence: Evidence) -> Diagnosis:
-    """What kind of mistake fits; calls grad again, at most twice, only where nothing else explains it."""
-    if not np.count_nonzero(evidence.entries.judgement.wrong):
-        return Diagnosis()
-
-    def again(x: Flat) -> Flat:
-        return gradient_at(grad, problem.parameters, x, args)
-
-    analytic = one_row(problem.matrix)
-    along = None if evidence.interrupted else Along.of(problem)
-    subject = Subject(problem.parameters, analytic, problem.x, problem.f_x[0], problem.tolerance, along=along)
-    return diagnose(subject, evidence, again if callable(grad) and not evidence.interrupted else None)
 
 
 @signature_of(check_gradient)

@@ -11,7 +11,6 @@ from typing import Any, Unpack
 import numpy as np
 
 from gradcheck._typing import Flat
-from gradcheck.diagnosis.matrices import diagnose_matrix
 from gradcheck.diagnosis.undecided import Circumstances
 from gradcheck.driver.examine import examine
 from gradcheck.driver.known import Known
@@ -155,7 +154,6 @@ def judge_jacobian(
             objective, options, x, room,
             inspect=lambda repeat: _inspected(objective, problem, extra, room, repeat=repeat),
             repeat=lambda contract: call_again(objective, contract, x, room),
-            explain=diagnose_matrix,
         )  # fmt: skip
         examine(known, bar)
     if after is not None and known.inspection is not None and known.inspection.matrix is not None:
@@ -188,7 +186,7 @@ def composed(known: Known, started: float, noun: str = "gradient", **more: Any) 
     given = Circumstances(known.tolerance, options.budgeted, noun, known.coarse, steps, analytic=analytic)
     return compose(
         named, known.evidence, known.findings, given, nfev=known.objective.nfev, ngev=known.ngev,
-        seconds=time.perf_counter() - started, seed=options.rng, causes=known.diagnosis.causes,
+        seconds=time.perf_counter() - started, seed=options.rng, causes=known.causes,
         interrupted=known.interrupted, **more,
     )  # fmt: skip
 

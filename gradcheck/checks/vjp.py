@@ -305,7 +305,7 @@ def _rows_named(
     causes = report.causes
     if not causes:
         at = np.array(list(known), np.intp)
-        causes = diagnose_rows(names, at, np.stack(list(known.values())), setting, entries).causes
+        causes = diagnose_rows(names, at, np.stack(list(known.values())), setting, entries)
     named = compose(
         names, Evidence.one_by_one(entries), findings,
         Circumstances(setting.tolerance, options.budgeted, "Jacobian", some=True), causes=causes,

@@ -7,7 +7,7 @@ right, and when so good a fit can hardly be an accident (`Scope.convinces`). No 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -33,16 +33,8 @@ APART = 10.0
 STEPS = 100.0
 
 
-@dataclass(frozen=True)
-class Diagnosis:
-    """causes : the explanations, best first. ngev : how often grad was called to find them."""
-
-    causes: tuple[Cause, ...] = ()
-    ngev: int = 0
-
-
-def diagnose(subject: Subject, evidence: Evidence, grad: Gradient | None = None) -> Diagnosis:
-    """Explain a mismatch, from the evidence that showed it: the one entry, for every check.
+def diagnose(subject: Subject, evidence: Evidence, grad: Gradient | None = None) -> tuple[Cause, ...]:
+    """Explain a mismatch, best first, from the evidence that showed it: the one entry, for every check.
 
     subject : the derivative under test. evidence : some or all entries of it, judged, and what certificates hold.
     grad : flat x -> flat gradient, called at most twice, where an array is left unexplained: at another point
@@ -53,7 +45,7 @@ def diagnose(subject: Subject, evidence: Evidence, grad: Gradient | None = None)
     everything = scope_of(subject, evidence)
     wrong = everything.with_mistake()
     if not wrong:
-        return Diagnosis()
+        return ()
     scope = everything.part(wrong)
     # Arrays that are wrong throughout as far as directions tell, though no entry of them was judged: with them first.
     told = {r.block for r in evidence.regions if r.throughout}
@@ -63,11 +55,11 @@ def diagnose(subject: Subject, evidence: Evidence, grad: Gradient | None = None)
     # Factors of arrays may be whole numbers of several sizes, too.
     counted = bool(of_all) and len(wrong) > 1 and all(cause.kind is Kind.MULTIPLE for cause in of_all)
     if of_all and not counted:
-        return Diagnosis(of_all)
+        return of_all
     parts = [scope.one(b) for b in wrong]
     found = [_explanations(part) for part in parts] if len(wrong) > 1 else [of_all]
     if counted and not all(_factor_of(causes) for causes in found):
-        return Diagnosis(of_all)
+        return of_all
     open_ = [part for part, causes in zip(parts, found, strict=True) if not causes]
     found = _shared(scope, found)
     # Before grad is asked elsewhere: one that was computed beforehand stays the same, and may be right.
@@ -76,14 +68,12 @@ def diagnose(subject: Subject, evidence: Evidence, grad: Gradient | None = None)
     unexplained = not any(cause.explains for causes in found for cause in causes)
     stops = _stops(scope) if unexplained and not certified else None
     if stops is not None:
-        return Diagnosis((stops[0], *_beyond(stops[1])))
-    cached, ngev = None, 0
-    if grad is not None and open_:
-        cached, ngev = _cache(subject, evidence.entries, grad)
+        return (stops[0], *_beyond(stops[1]))
+    cached = _cache(subject, evidence.entries, grad) if grad is not None and open_ else None
     between = [_between(everything)] if open_ and not cached else []
     seen = [_described(part, evidence.regions) for part in open_]
     ordered = (cached, *(cause for causes in found for cause in causes), *between, *seen)
-    return Diagnosis(tuple(cause for cause in ordered if cause is not None), ngev)
+    return tuple(cause for cause in ordered if cause is not None)
 
 
 def _factor_of(causes: tuple[Cause, ...]) -> tuple[Kind, float] | None:
@@ -220,14 +210,14 @@ def _between(everything: Scope) -> Cause | None:
     return Cause(Kind.BETWEEN, Place(wrong, int(everything.wrong.sum()), extent), moves=(pair,))
 
 
-def _cache(subject: Subject, evidence: Entries, grad: Gradient) -> tuple[Cause | None, int]:
+def _cache(subject: Subject, evidence: Entries, grad: Gradient) -> Cause | None:
     """Whether grad stays the same where f's derivative changes, or changes after a call elsewhere."""
     found, analytic = evidence.estimate, subject.analytic
     with np.errstate(invalid="ignore"):
         bend = np.abs(found.curvature) * found.step
         bent = np.where(np.isfinite(found.error) & (bend > 3.0 * found.noise), bend, 0.0)
     if not bent.any():
-        return None, 0
+        return None
     # All at once, no two alike: one that the gradient does not depend on would be no sign, and f may not change where
     # all move by the same. Bends are known only where f was evaluated on both sides: the point is within the bounds,
     # and hardly off f's domain.
@@ -235,21 +225,18 @@ def _cache(subject: Subject, evidence: Entries, grad: Gradient) -> tuple[Cause |
     parts = np.random.default_rng(0).uniform(0.25, 1.0, rows.size) * np.resize([1.0, -1.0], rows.size)
     elsewhere = subject.x.copy()
     elsewhere[evidence.coordinates[rows]] += parts * found.step[rows]
-    seen: list[Flat] = []
     try:
-        for point in (elsewhere, subject.x):
-            seen.append(grad(point))
+        there, again = grad(elsewhere), grad(subject.x)
     except Exception:  # grad is the caller's: it may raise anything
-        return None, len(seen) + 1  # a grad that cannot be called elsewhere tells nothing
-    there, again = seen
+        return None  # one that cannot be called elsewhere tells nothing
     moved = [subject.parameters.block_of(int(at)).name for at in evidence.coordinates[rows]]
     place = Place(tuple(dict.fromkeys(moved)), rows.size, Extent.ALL)
     size = float(np.max(np.abs(analytic), initial=0.0, where=np.isfinite(analytic)))
     if not np.allclose(again, analytic, rtol=1e-9, atol=1e-9 * size, equal_nan=True):
-        return Cause(Kind.REMEMBERS, place), 2
+        return Cause(Kind.REMEMBERS, place)
     if np.array_equal(there, analytic, equal_nan=True):
-        return Cause(Kind.STALE, place), 2
-    return None, 2
+        return Cause(Kind.STALE, place)
+    return None
 
 
 # Simple and specific first; each looks at one array, or at all that have a wrong entry. Those that fit a constant, or

@@ -1,4 +1,4 @@
-"""A Jacobian, a Hessian or a product as the subject of a diagnosis: one array J (m, n)."""
+"""A claim as the subject of a diagnosis: a gradient; a Jacobian, a Hessian or a product as one array J (m, n)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
 from gradcheck.diagnosis.along import Along
-from gradcheck.diagnosis.explanations import Diagnosis, diagnose
+from gradcheck.diagnosis.explanations import diagnose
 from gradcheck.diagnosis.scope import Subject
-from gradcheck.function.matrix import MOST_ENTRIES, Dense, Matrix, Sparse, by_entries
+from gradcheck.function.matrix import MOST_ENTRIES, Dense, Matrix, Sparse, by_entries, one_row
+from gradcheck.function.repeat import Repeat
 from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
@@ -23,16 +24,26 @@ from gradcheck.results.evidence import Evidence
 from gradcheck.results.verdict import Tolerance, judge
 
 
-def diagnose_matrix(problem: Problem, evidence: Evidence) -> Diagnosis:
-    """What kind of mistake fits; its entries are called those of one array (m, n)."""
-    names, wrong = problem.names, evidence.entries.judgement.wrong.any()
-    if not wrong or names is None or names.size > MOST_ENTRIES:
-        return Diagnosis()
+def explained(problem: Problem, evidence: Evidence, again: Repeat | None) -> tuple[Cause, ...]:
+    """What kind of mistake fits what is claimed: a gradient, named as x is, or a matrix.
+
+    again : asks for the derivative elsewhere, at most twice, only where nothing else explains it.
+    """
+    names, wrong = problem.names, np.count_nonzero(evidence.entries.judgement.wrong)
+    if not wrong or (names is not None and names.size > MOST_ENTRIES):
+        return ()
+    along = None if evidence.interrupted else Along.of(problem)
+    analytic, f_x = (
+        (one_row(problem.matrix), problem.f_x[0])
+        if names is None
+        else (_known(problem.matrix, evidence.entries), problem.f_x)
+    )
     subject = Subject(
-        names, _known(problem.matrix, evidence.entries), problem.x, problem.f_x, problem.tolerance, matrix=True,
-        along=Along.of(problem),
-    )  # fmt: skip
-    return diagnose(subject, evidence)
+        problem.named, analytic, problem.x, f_x, problem.tolerance, matrix=names is not None, along=along
+    )
+    if again is None or again.at is None or evidence.interrupted:
+        return diagnose(subject, evidence)
+    return diagnose(subject, evidence, again.elsewhere)
 
 
 # What holds of U J for random U holds of J, if it is about whole rows or about columns.
@@ -112,7 +123,7 @@ def diagnose_operator(
     judgement = judge(analytic, estimate, nothing, tolerance)
     subject = _of_operator(names, analytic, double, tolerance)
     entries = Entries(np.arange(analytic.size), analytic, estimate, judgement)
-    causes = diagnose(subject, Evidence.one_by_one(entries)).causes
+    causes = diagnose(subject, Evidence.one_by_one(entries))
     if parts == 1:
         return causes
     # Half of a conjugate is a convention for gradients.
@@ -146,10 +157,10 @@ def _reals(values: NDArray[Any]) -> Flat:
 
 def diagnose_rows(
     names: Parameters, rows: Index, values: Flat, setting: Setting, judged: Entries
-) -> Diagnosis:
+) -> tuple[Cause, ...]:
     """What fits the judged entries of some rows (k,) of J, of which `values` (k, n) is what is claimed."""
     if names.size > MOST_ENTRIES:
-        return Diagnosis()
+        return ()
     analytic = np.full((names.size // setting.x.size, setting.x.size), np.nan)
     analytic[rows] = values
     subject = Subject(names, analytic.ravel(), setting.x, setting.f_x, setting.tolerance, matrix=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gradcheck.diagnosis.matrices import explained
 from gradcheck.driver.known import Known
 from gradcheck.driver.longer import NOTE, scales_as_at_zero, tells
 from gradcheck.driver.methods import METHODS
@@ -92,7 +93,8 @@ def _gather(known: Known, bar: Progress) -> None:
         regions = tuple(_counted(region, known.problem.matrix) for region in known.evidence.regions)
         known.evidence = replace(known.evidence, regions=regions)
     if known.evidence is not None and known.setting is not None:
-        known.diagnosis = known.explain(known.setting, known.evidence)
+        assert known.inspection is not None
+        known.causes = explained(known.setting, known.evidence, known.inspection.again)
 
 
 def _counted(region: Region, matrix: Sparse) -> Region:

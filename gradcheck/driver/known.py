@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from gradcheck._typing import Flat
-from gradcheck.diagnosis.explanations import Diagnosis
 from gradcheck.driver.options import Options
 from gradcheck.driver.prepare import contradicted, prepare, unmoved
 from gradcheck.function.contract import Inspection
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.problem import Problem
 from gradcheck.parameters.leaves import eps_of
+from gradcheck.results.cause import Cause
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.finding import Finding
 from gradcheck.results.verdict import DEFAULT_RTOL, Tolerance
@@ -46,7 +46,7 @@ class Known:
     """What is asked, and what has been found so far; it grows in this order, and an interruption leaves the rest.
 
     x : (n,). room : (n,), (n,) to the left and the right. inspect(repeat) : the first calls at x. repeat(inspected) : a
-    second call of f there, where it was left out. explain : what kind of mistake fits the evidence.
+    second call of f there, where it was left out.
     accused : whether the complex step along a joint direction says that something is wrong.
     ready : whether what measuring from near takes was asked for.
     about : what there is to say of how the evidence was gathered.
@@ -58,7 +58,6 @@ class Known:
     room: tuple[Flat, Flat] | None
     inspect: Callable[[bool], Inspection]
     repeat: Callable[[Inspection], tuple[Finding, ...]]
-    explain: Callable[[Problem, Evidence], Diagnosis]
     findings: list[Finding] = field(default_factory=list)
     inspection: Inspection | None = None
     setting: Problem | None = None
@@ -66,7 +65,7 @@ class Known:
     ready: bool = False
     evidence: Evidence | None = None
     about: list[Finding] = field(default_factory=list)
-    diagnosis: Diagnosis = field(default_factory=Diagnosis)
+    causes: tuple[Cause, ...] = ()
     interrupted: bool = False
 
     @property
@@ -95,7 +94,7 @@ class Known:
     @property
     def ngev(self) -> int:
         """Calls of the derivative."""
-        return self.diagnosis.ngev + (self.inspection.ngev if self.inspection is not None else 0)
+        return self.inspection.ngev if self.inspection is not None else 0
 
     @property
     def coarse(self) -> str:

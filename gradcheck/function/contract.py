@@ -108,7 +108,8 @@ def inspect(
     analytic, dtype = _inspect_gradient(parameters, tree, findings)
     repeated = None
     if more is not None and analytic is not None:
-        repeated = _repeat(objective, x, more, analytic, dtype)
+        at = partial(gradient_at, grad, parameters, args=args) if callable(grad) else None
+        repeated = _repeat(objective, x, more, analytic, dtype, at)
         if grad is True:
             # f was called twice already: nothing is gained by waiting.
             findings += repeated.findings(Tolerance.for_dtypes([dtype], None, 0.0, None))
@@ -252,7 +253,12 @@ def _gradient_of_f(objective: Objective, x: Flat, before: list[Any], _: list[Fin
 
 
 def _repeat(
-    objective: Objective, x: Flat, again: Callable[[list[Finding]], Any], analytic: Flat, dtype: str
+    objective: Objective,
+    x: Flat,
+    again: Callable[[list[Finding]], Any],
+    analytic: Flat,
+    dtype: str,
+    at: Callable[[Flat], Flat] | None,
 ) -> Repeat:
     parameters = objective.parameters
 
@@ -262,8 +268,7 @@ def _repeat(
         except (ValueError, TypeError):
             return np.full(analytic.size, np.nan)
 
-    eps = eps_of(dtype)
-    return Repeat("grad", analytic, True, ask, eps, objective, x)
+    return Repeat("grad", analytic, True, ask, eps_of(dtype), objective, x, at)
 
 
 def _note_sharing(

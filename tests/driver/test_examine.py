@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from gradcheck.diagnosis.explanations import Diagnosis
 from gradcheck.driver.examine import examine
 from gradcheck.driver.known import Known
 from gradcheck.driver.methods import Method
@@ -85,9 +84,10 @@ class Course:
         self.asked.append(f"repeat: {repeat}")
         return self.inspection
 
-    def explain(self, *given: Any) -> Diagnosis:
-        self.asked.append(("explain", *given))
-        return Diagnosis((), 3)
+    def explained(self, problem: Any, evidence: Any, again: Any) -> Any:
+        self.asked.append(("explain", problem, evidence))
+        assert again is self.inspection.again
+        return ("a cause",)
 
     def method(self, cost: int | None, does: Any = None, *, settles: bool = False) -> Method:
         """A method of some cost that does something."""
@@ -131,9 +131,10 @@ class Course:
     def examined(self, *methods: Method) -> Known:
         """What is known at the end."""
         self.monkeypatch.setattr("gradcheck.driver.examine.METHODS", methods)
+        self.monkeypatch.setattr("gradcheck.driver.examine.explained", self.explained)
         bar: Any = SimpleNamespace(plan=lambda points: self.asked.append(f"{points} planned"))
         never: Any = NotImplemented
-        known = Known(self.objective, self.options, X, self.room, self.inspect, never, self.explain)
+        known = Known(self.objective, self.options, X, self.room, self.inspect, never)
         examine(known, bar)
         return known
 
@@ -160,7 +161,7 @@ def test_methods_are_run_in_turn_until_one_settles_the_check(course: Callable[..
     ]  # fmt: skip
     assert known.findings == [SEEN, ABOUT]
     assert known.evidence is found
-    assert known.diagnosis == Diagnosis((), 3)
+    assert known.causes == ("a cause",)
     assert not known.interrupted
 
 
@@ -219,8 +220,8 @@ def test_where_every_coordinate_is_fixed_nothing_is_checked(
 def test_no_evidence_is_not_explained(course: Callable[..., Course]):
     """Nor what came without a setting."""
     run = course()
-    assert run.examined(run.method(5)).diagnosis == Diagnosis()
-    assert run.examined(run.finds(evidence(), prepared=False)).diagnosis == Diagnosis()
+    assert run.examined(run.method(5)).causes == ()
+    assert run.examined(run.finds(evidence(), prepared=False)).causes == ()
     assert run.asked == ["repeat: False", "5 planned", "run 5"] * 2
 
 
