@@ -28,7 +28,7 @@ from gradcheck.driver.prepare import probe_noise
 from gradcheck.errors import GradientError
 from gradcheck.evidence.axes import measure
 from gradcheck.function.arithmetic import own_arithmetic
-from gradcheck.function.contract import ORDER, check_callables, inspect, inspect_again
+from gradcheck.function.contract import ORDER, check_callables, inspect
 from gradcheck.function.objective import NotScalarError, Objective
 from gradcheck.function.progress import Progress
 from gradcheck.numerics.differences import first_step
@@ -160,7 +160,6 @@ def _examined(recipe: Recipe, options: Options, *, vectorized: bool) -> Known:
         known = Known(
             objective, options, flat, room,
             inspect=lambda repeat: inspect(objective, grad, flat, args, repeat=repeat, room=room),
-            repeat=lambda inspection: inspect_again(objective, inspection, flat, room),
         )  # fmt: skip
         examine(known, bar)
     return known

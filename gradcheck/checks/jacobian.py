@@ -20,7 +20,7 @@ from gradcheck.function.coloring import with_pattern
 from gradcheck.function.contract import ORDER, Inspection, Room, check_callables
 from gradcheck.function.matrix import Matrix, Product
 from gradcheck.function.progress import Progress
-from gradcheck.function.vector_contract import call_again, inspect_jacobian
+from gradcheck.function.vector_contract import inspect_jacobian
 from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.parameters.bounds import room_within
 from gradcheck.parameters.matrix_names import jacobian_names
@@ -153,7 +153,6 @@ def judge_jacobian(
         known = Known(
             objective, options, x, room,
             inspect=lambda repeat: _inspected(objective, problem, extra, room, repeat=repeat),
-            repeat=lambda contract: call_again(objective, contract, x, room),
         )  # fmt: skip
         examine(known, bar)
     if after is not None and known.inspection is not None and known.inspection.matrix is not None:

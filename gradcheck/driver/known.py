@@ -12,7 +12,7 @@ import numpy as np
 from gradcheck._typing import Flat
 from gradcheck.driver.options import Options
 from gradcheck.driver.prepare import contradicted, prepare, unmoved
-from gradcheck.function.contract import Inspection
+from gradcheck.function.contract import Inspection, inspect_again
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.problem import Problem
 from gradcheck.parameters.leaves import eps_of
@@ -45,8 +45,8 @@ def _held_by(dtype: np.dtype[Any], values: Any) -> bool:
 class Known:
     """What is asked, and what has been found so far; it grows in this order, and an interruption leaves the rest.
 
-    x : (n,). room : (n,), (n,) to the left and the right. inspect(repeat) : the first calls at x. repeat(inspected) : a
-    second call of f there, where it was left out.
+    x : (n,). room : (n,), (n,) to the left and the right. inspect(repeat) : the first calls at x; a second one of f is
+    left out where nobody asks for it.
     accused : whether the complex step along a joint direction says that something is wrong.
     ready : whether what measuring from near takes was asked for.
     about : what there is to say of how the evidence was gathered.
@@ -57,7 +57,6 @@ class Known:
     x: Flat
     room: tuple[Flat, Flat] | None
     inspect: Callable[[bool], Inspection]
-    repeat: Callable[[Inspection], tuple[Finding, ...]]
     findings: list[Finding] = field(default_factory=list)
     inspection: Inspection | None = None
     setting: Problem | None = None
@@ -159,8 +158,12 @@ class Known:
         looked = self.inspected
         if not (looked.repeated or self.objective.ended):
             self.inspection = replace(looked, repeated=True)
-            self.findings += self.repeat(looked)
+            self.findings += self._again()
         return not self.final
+
+    def _again(self) -> tuple[Finding, ...]:
+        """What one more call of f at x adds."""
+        return inspect_again(self.objective, self.inspected, self.x, self.room)
 
     def _erratic(self) -> list[Finding]:
         """What two more calls at x show of an f so noisy that it may be no function of x, but take turns, for one."""
@@ -169,7 +172,7 @@ class Known:
         size = np.max(np.abs(setting.f_x))
         erratic = bool(np.all(setting.level > np.maximum(ERRATIC * size, SLIGHT * setting.slope)))
         for _ in range(2 if erratic else 0):
-            found = [finding for finding in self.repeat(self.inspected) if finding.final]
+            found = [finding for finding in self._again() if finding.final]
             if found:
                 return found
         return []
