@@ -150,18 +150,18 @@ def check_gradient(
 def _examined(recipe: Recipe, options: Options, *, vectorized: bool) -> Known:
     """What is known of the gradient at the end of the check; an interruption leaves what was known by then."""
     grad, parameters, flat, args = recipe.grad, recipe.parameters, recipe.flat, recipe.args
-    room = room_within(options.bounds, parameters, flat)
     with Progress(options.progress) as bar:
         objective = Objective(
             recipe.f, parameters, args=args, has_gradient=grad is True, max_nfev=options.max_nfev,
             on_evaluation=bar.evaluated if options.progress else None, vectorized=vectorized,
             max_seconds=options.max_seconds, n_jobs=options.n_jobs,
         )  # fmt: skip
-        known = Known(
-            objective, options, flat, room,
-            inspect=lambda repeat: inspect(objective, grad, flat, args, repeat=repeat, room=room),
-        )  # fmt: skip
-        examine(known, bar)
+        known = Known(objective, options, flat)
+        examine(
+            known,
+            lambda repeat: inspect(objective, grad, flat, args, repeat=repeat, room=known.room),
+            bar,
+        )
     return known
 
 

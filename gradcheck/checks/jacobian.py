@@ -22,7 +22,6 @@ from gradcheck.function.matrix import Matrix, Product
 from gradcheck.function.progress import Progress
 from gradcheck.function.vector_contract import inspect_jacobian
 from gradcheck.function.vector_objective import VectorObjective
-from gradcheck.parameters.bounds import room_within
 from gradcheck.parameters.matrix_names import jacobian_names
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.compose import compose
@@ -86,8 +85,8 @@ def check_jacobian(
     call, recipe, at = repeated(
         chosen, "check_jacobian(f, jac, x", f, jac, x, args, sparsity=sparsity, vectorized=vectorized
     )
-    problem = Problem(f, jac, *at, sparsity, vectorized=bool(vectorized))
-    return finished(judge_jacobian(problem, chosen, call=call), recipe)
+    asked = Asked(f, jac, *at, sparsity, vectorized=bool(vectorized))
+    return finished(judge_jacobian(asked, chosen, call), recipe)
 
 
 def repeated(
@@ -105,10 +104,11 @@ def repeated(
 
 
 @dataclass(frozen=True)
-class Problem:
+class Asked:
     """What is checked: a function, its Jacobian, and where.
 
-    spent : evaluations of f made before. rounding : (m,) what its values are rounded to at the least.
+    spent : evaluations of f made before. rounding : (m,) what its values are rounded to at the least. extra : looks at
+    the matrix alone, given the dtype in which it was computed. after : the same once entries were judged, given these.
     """
 
     f: Callable[..., Any]
@@ -122,46 +122,33 @@ class Problem:
     spent: int = 0
     vectorized: bool = False
     rounding: Any = 0.0
+    extra: Callable[[Matrix, str], list[Finding]] | None = None
+    after: Callable[[Matrix, str, Entries | None], list[Finding]] | None = None
 
 
 # Pairs of vectors that a transpose is asked for, and what the two sides may be apart by, relative to their terms.
 PAIRS, TRANSPOSE = 2, 1e-5
 
 
-def judge_jacobian(
-    problem: Problem,
-    options: Options,
-    *,
-    call: str,
-    extra: Callable[[Matrix, str], list[Finding]] | None = None,
-    after: Callable[[Matrix, str, Entries | None], list[Finding]] | None = None,
-) -> Report:
-    """The check itself; `extra` looks at the matrix alone, given the dtype in which it was computed.
-
-    after : the same once entries were judged, and given these. An interrupted check holds what was known.
-    """
+def judge_jacobian(asked: Asked, options: Options, call: str) -> Report:
+    """The check itself. An interrupted one holds what was known."""
     started = time.perf_counter()
-    parameters, x = problem.parameters, problem.x
-    _refuse_complex(parameters)
+    _refuse_complex(asked.parameters)
     with Progress(options.progress) as bar:
         objective = VectorObjective(
-            problem.f, parameters, args=problem.args, on_evaluation=bar.evaluated, max_nfev=options.max_nfev,
-            vectorized=problem.vectorized, max_seconds=options.max_seconds, n_jobs=options.n_jobs,
+            asked.f, asked.parameters, args=asked.args, on_evaluation=bar.evaluated, max_nfev=options.max_nfev,
+            vectorized=asked.vectorized, max_seconds=options.max_seconds, n_jobs=options.n_jobs,
         )  # fmt: skip
-        objective.nfev = problem.spent
-        room = room_within(options.bounds, parameters, x)
-        known = Known(
-            objective, options, x, room,
-            inspect=lambda repeat: _inspected(objective, problem, extra, room, repeat=repeat),
-        )  # fmt: skip
-        examine(known, bar)
-    if after is not None and known.inspection is not None and known.inspection.matrix is not None:
+        objective.nfev = asked.spent
+        known = Known(objective, options, asked.x)
+        examine(known, lambda repeat: _inspected(objective, asked, known.room, repeat=repeat), bar)
+    if asked.after is not None and known.inspection is not None and known.inspection.matrix is not None:
         evidence = known.evidence.entries if known.evidence is not None else None
-        known.findings += after(known.problem.matrix, known.inspection.computes_in, evidence)
-    of_gradient = problem.symbol == "H"
+        known.findings += asked.after(known.problem.matrix, known.inspection.computes_in, evidence)
+    of_gradient = asked.symbol == "H"
     report = composed(
         known, started, call=call, noun="Hessian" if of_gradient else "Jacobian",
-        functions=("grad" if of_gradient else "f", problem.what),
+        functions=("grad" if of_gradient else "f", asked.what),
     )  # fmt: skip
     if report.interrupted and report.outcome is Outcome.PASS:
         text = "interrupted before it was done: start it again"
@@ -190,28 +177,21 @@ def composed(known: Known, started: float, noun: str = "gradient", **more: Any) 
     )  # fmt: skip
 
 
-def _inspected(
-    objective: VectorObjective,
-    problem: Problem,
-    extra: Callable[[Matrix, str], list[Finding]] | None,
-    room: Room,
-    *,
-    repeat: bool,
-) -> Inspection:
+def _inspected(objective: VectorObjective, asked: Asked, room: Room, *, repeat: bool) -> Inspection:
     """The first calls at x; the matrix as sparse where a pattern is declared."""
     contract = inspect_jacobian(
-        objective, problem.jac, problem.x, problem.args, problem.what, repeat=repeat, room=room
+        objective, asked.jac, asked.x, asked.args, asked.what, repeat=repeat, room=room
     )
     if contract.matrix is None or any(finding.final for finding in contract.findings):
         return replace(contract, matrix=None)
-    names = jacobian_names(objective.shape or (), objective.parameters, problem.symbol)
-    matrix, more = with_pattern(contract.matrix, problem.sparsity, names)
+    names = jacobian_names(objective.shape or (), objective.parameters, asked.symbol)
+    matrix, more = with_pattern(contract.matrix, asked.sparsity, names)
     if isinstance(matrix, Product):
-        more += _of_transpose(matrix, problem.what)
-    more += extra(matrix, contract.computes_in) if extra is not None else []
+        more += _of_transpose(matrix, asked.what)
+    more += asked.extra(matrix, contract.computes_in) if asked.extra is not None else []
     more = [finding for finding in more if finding not in contract.findings]
     findings = (*contract.findings, *more)
-    return replace(contract, matrix=matrix, findings=findings, names=names, rounding=problem.rounding)
+    return replace(contract, matrix=matrix, findings=findings, names=names, rounding=asked.rounding)
 
 
 def _of_transpose(matrix: Product, what: str) -> list[Finding]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat
-from gradcheck.checks.jacobian import Problem, judge_jacobian
+from gradcheck.checks.jacobian import Asked, judge_jacobian
 from gradcheck.checks.linear import Answers, accepted_of, not_linear, other_layouts
 from gradcheck.diagnosis.matrices import diagnose_rows, unmixed
 from gradcheck.diagnosis.undecided import Circumstances
@@ -102,6 +102,10 @@ class Pullback:
         """J (m, n), every row asked for."""
         return self.rows(np.eye(self.outputs))
 
+    def asked(self, f: Callable[..., Any], jac: Callable[..., Any], **more: Any) -> Asked:
+        """What is checked of f by it; more : as of `Asked`."""
+        return Asked(f, jac, self.parameters, self.x, self.args, what="vjp", extra=self.findings, **more)
+
     def findings(self, _: Matrix, dtype: str) -> list[Finding]:
         """Mutation, and whether the product is linear in its cotangent, wherever that lies in memory."""
         found = [Finding(f"vjp changes x: {self.changes}", Outcome.FAIL)] if self.changes else []
@@ -156,10 +160,8 @@ def judge_vjp(
     if pull.outputs > GROUPS_UP_TO and f_x.dtype.kind in "fiub":
         report = _mixed(f, pull, f_x, options, call, vectorized=vectorized)
     else:
-        problem = Problem(
-            f, pull.jacobian, pull.parameters, pull.x, pull.args, what="vjp", spent=1, vectorized=vectorized
-        )
-        report = judge_jacobian(problem, options, call=call, extra=pull.findings)
+        asked = pull.asked(f, pull.jacobian, spent=1, vectorized=vectorized)
+        report = judge_jacobian(asked, options, call)
     return replace(report, ngev=pull.calls)
 
 
@@ -186,11 +188,15 @@ def _mixed(
             rows = np.asarray(values, np.float64)
             return mix @ (rows.reshape(pull.outputs, -1) if vectorized else rows.ravel())
 
-    problem = Problem(
-        mixed, lambda *_: pull.rows(mix), pull.parameters, pull.x, pull.args, what="vjp", symbol="UJ",
-        spent=1 + LOOKS, rounding=rounding, vectorized=vectorized,
-    )  # fmt: skip
-    report = judge_jacobian(problem, options, call=call, extra=pull.findings)
+    asked = pull.asked(
+        mixed,
+        lambda *_: pull.rows(mix),
+        symbol="UJ",
+        spent=1 + LOOKS,
+        rounding=rounding,
+        vectorized=vectorized,
+    )
+    report = judge_jacobian(asked, options, call)
     if report.outcome is Outcome.FAIL and report.wrong:
         report, whole = _every_row(report, f, pull, options, call)
         if whole:
@@ -220,9 +226,8 @@ def _every_row(
     held = pull.outputs <= ASKED and pull.outputs * pull.x.size <= MOST_ENTRIES
     if report.interrupted or spent or not held:
         return report, False
-    problem = Problem(f, pull.jacobian, pull.parameters, pull.x, pull.args, what="vjp")
     left = replace(options, max_nfev=nfev, max_seconds=seconds)
-    whole = judge_jacobian(problem, left, call=call, extra=pull.findings)
+    whole = judge_jacobian(pull.asked(f, pull.jacobian), left, call)
     told = whole.outcome is Outcome.FAIL and bool(whole.wrong)
     best = whole if told else replace(report, interrupted=whole.interrupted)
     return replace(best, nfev=report.nfev + whole.nfev, seconds=report.seconds + whole.seconds), told

@@ -5,6 +5,7 @@ A gradient is the Jacobian of one output: whatever m is, the same lines are gone
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from gradcheck.diagnosis.matrices import explained
@@ -13,6 +14,7 @@ from gradcheck.driver.longer import NOTE, scales_as_at_zero, tells
 from gradcheck.driver.methods import METHODS
 from gradcheck.driver.prepare import inspect_roughness
 from gradcheck.evidence.hidden_kinks import open_between_kinks
+from gradcheck.function.contract import Inspection
 from gradcheck.function.matrix import Sparse
 from gradcheck.function.objective import BudgetSpentError, NotScalarError, Objective
 from gradcheck.function.progress import Progress
@@ -22,12 +24,15 @@ from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Limit, Outcome
 
 
-def examine(known: Known, bar: Progress) -> None:
-    """Gather all that a report is made of; a KeyboardInterrupt ends it with what is known."""
+def examine(known: Known, inspect: Callable[[bool], Inspection], bar: Progress) -> None:
+    """Gather all that a report is made of; a KeyboardInterrupt ends it with what is known.
+
+    inspect(repeat) : the first calls at x, of f twice where every entry is asked for.
+    """
     objective = known.objective
     known.findings = [Finding(note) for note in objective.parameters.notes]
     try:
-        _examine(known, bar)
+        _examine(known, inspect, bar)
         if known.evidence is not None and objective.ended:
             known.evidence = _cut_short(known.evidence, objective)
         if not known.final and known.inspection is not None and known.inspection.again is not None:
@@ -55,9 +60,9 @@ def examine(known: Known, bar: Progress) -> None:
         known.findings.append(Finding(text, Outcome.INCONCLUSIVE, final=True))
 
 
-def _examine(known: Known, bar: Progress) -> None:
+def _examine(known: Known, inspect: Callable[[bool], Inspection], bar: Progress) -> None:
     """The first calls, then what is gathered; by longer steps than x is large, where nothing shows within that."""
-    known.inspection = inspection = known.inspect(known.options.method in ("sweep", "complex"))
+    known.inspection = inspection = inspect(known.options.method in ("sweep", "complex"))
     known.findings += inspection.findings
     room = known.room
     if room is not None and not (room[0] + room[1] > 0).any():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -15,11 +14,12 @@ from gradcheck.driver.prepare import contradicted, prepare, unmoved
 from gradcheck.function.contract import Inspection, inspect_again
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.problem import Problem
+from gradcheck.parameters.bounds import room_within
 from gradcheck.parameters.leaves import eps_of
 from gradcheck.results.cause import Cause
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.finding import Finding
-from gradcheck.results.verdict import DEFAULT_RTOL, Tolerance
+from gradcheck.results.verdict import Tolerance
 
 # Noise of one value, in units of f(x), at which f is asked again whether it is a function of x; and in units of what x
 # moves f by, so that this is not asked where f(x) is nearly 0.
@@ -45,8 +45,7 @@ def _held_by(dtype: np.dtype[Any], values: Any) -> bool:
 class Known:
     """What is asked, and what has been found so far; it grows in this order, and an interruption leaves the rest.
 
-    x : (n,). room : (n,), (n,) to the left and the right. inspect(repeat) : the first calls at x; a second one of f is
-    left out where nobody asks for it.
+    x : (n,). room : (n,), (n,) to the left and the right.
     accused : whether the complex step along a joint direction says that something is wrong.
     ready : whether what measuring from near takes was asked for.
     about : what there is to say of how the evidence was gathered.
@@ -55,8 +54,6 @@ class Known:
     objective: Objective
     options: Options
     x: Flat
-    room: tuple[Flat, Flat] | None
-    inspect: Callable[[bool], Inspection]
     findings: list[Finding] = field(default_factory=list)
     inspection: Inspection | None = None
     setting: Problem | None = None
@@ -66,6 +63,9 @@ class Known:
     about: list[Finding] = field(default_factory=list)
     causes: tuple[Cause, ...] = ()
     interrupted: bool = False
+
+    def __post_init__(self) -> None:
+        self.room = room_within(self.options.bounds, self.objective.parameters, self.x)
 
     @property
     def final(self) -> bool:
@@ -109,10 +109,8 @@ class Known:
         """What is accepted, as far as it is known in which arithmetic f computes."""
         if self.setting is not None:
             return self.setting.tolerance
-        options = self.options
-        if self.inspection is None:
-            return Tolerance(options.rtol or DEFAULT_RTOL["float64"], options.atol)
-        return Tolerance.for_dtypes((self.inspection.computes_in,), *options.tolerances)
+        dtypes = () if self.inspection is None else (self.inspection.computes_in,)
+        return Tolerance.for_dtypes(dtypes, *self.options.tolerances)
 
     def with_scales(self, scales: Flat) -> Known:
         """What is known after the first calls, for steps in other units (n,)."""

@@ -133,8 +133,9 @@ class Course:
         self.monkeypatch.setattr("gradcheck.driver.examine.METHODS", methods)
         self.monkeypatch.setattr("gradcheck.driver.examine.explained", self.explained)
         bar: Any = SimpleNamespace(plan=lambda points: self.asked.append(f"{points} planned"))
-        known = Known(self.objective, self.options, X, self.room, self.inspect)
-        examine(known, bar)
+        known = Known(self.objective, self.options, X)
+        known.room = self.room
+        examine(known, self.inspect, bar)
         return known
 
 
@@ -348,3 +349,9 @@ def test_an_exception_near_x_is_a_note(course: Callable[..., Course]):
     assert run.examined(run.method(5)).findings == [SEEN]
     run = course()
     assert run.examined(run.finds(evidence())).findings == [SEEN]
+
+
+def test_what_is_accepted_is_known_before_f_was_called(course: Callable[..., Course]):
+    """As it was given, 0 as well: a check that ends there reports it."""
+    options = Options(rtol=0.0, atol=1.0, resolution=0.25)
+    assert Known(course().objective, options, X).tolerance == Tolerance(0.0, 1.0, 0.25)

@@ -45,8 +45,7 @@ def known_of(n: int = 6, rows: int = 1, *, matrix: Any = None, x: Any = None, **
     objective: Any = SimpleNamespace(parameters=parameters, affords=lambda points: True)
     inspection = Inspection(4.0, matrix, (), "float64", 1)
     options = Options(1e-5, 1e-9, 1e-2, confidence=0.99, subgradient=True, rng=7)
-    never: Any = NotImplemented
-    known = Known(objective, options, flat, None, never, inspection=inspection)
+    known = Known(objective, options, flat, inspection=inspection)
     for name, value in parts.items():
         vars(next(part for part in (objective, options, inspection, known) if name in vars(part)))[name] = (
             value
