@@ -94,25 +94,30 @@ def agreement(problem: Problem, *, few: int, rng: Any) -> tuple[Problem, Entries
         claim = _claim(setting, problem.matrix.array, few, rng, float(fits is not None))
         if claim is None or problem.objective.remaining < 2 * problem.x.size:
             continue
+        # The column that moves f most comes first: where noise or a mistake shows there, two evaluations are lost.
+        order = np.zeros(1, np.intp)
+        if problem.x.size > 1:
+            order = np.argsort(-np.abs(claim.analytic).max(axis=0) * setting.scales, kind="stable")
         try:
-            measured = _measured(claim, fits)
-            if measured.fits:
-                return _agreed(claim, measured, rng) if measured.near else None
+            near = _near(claim, order[:1])
+            if fits is None or all(fits(side.astype(np.float64)) for side in claim.values[:, :, order[0]]):
+                near = near and (order.size == 1 or _near(claim, order[1:]))
+                return _agreed(claim, rng) if near else None
         except KeyboardInterrupt:
             return _interrupted(claim)
     return None
 
 
-def _agreed(claim: _Claim, measured: _Measured, rng: Any) -> tuple[Problem, Entries] | None:
+def _agreed(claim: _Differences, rng: Any) -> tuple[Problem, Entries] | None:
     """The entries with the bars that their differences show; None where some are too wide."""
     analytic, every = claim.analytic.ravel(), np.arange(claim.analytic.size)
-    level, names = _level(claim.setting, measured.values)
+    level, names = _level(claim.setting, claim.values)
     still = np.asarray(~claim.analytic.any(axis=1))
     if still.any():
         # A value of few digits (a count, 0.1) does not tell whether it is rounded: what is claimed to be 0, and stays
         # as it is, has the rounding of any double, if it stays so farther away.
         still &= few_digits(claim.setting.f_x) & (level > claim.setting.level)
-        still &= (measured.values == claim.setting.f_x[:, None]).all(axis=(0, 2))
+        still &= (claim.values == claim.setting.f_x[:, None]).all(axis=(0, 2))
         level, names = np.where(still, claim.setting.level, level), names[~still]
     coarse = {"float16", "float32"} & set(names.tolist())
     if coarse and claim.setting.tolerance.eps < eps_of(np.float32):
@@ -120,7 +125,7 @@ def _agreed(claim: _Claim, measured: _Measured, rng: Any) -> tuple[Problem, Entr
     setting = claim.setting
     if (level != setting.level).any():
         setting = replace(setting, level=level)
-    found = _estimate(claim, measured.slopes, setting.level)
+    found = _estimate(claim, claim.slopes, setting.level)
     if not (found.error <= claim.largest.ravel()).all():
         return None
     judgement = decide(setting, found, analytic, every)
@@ -129,7 +134,7 @@ def _agreed(claim: _Claim, measured: _Measured, rng: Any) -> tuple[Problem, Entr
     return setting, Entries(every, analytic, found, judgement, order=2)
 
 
-def _interrupted(claim: _Claim) -> tuple[Problem, Entries]:
+def _interrupted(claim: _Differences) -> tuple[Problem, Entries]:
     """Nothing was judged."""
     analytic, every = claim.analytic.ravel(), np.arange(claim.analytic.size)
     nothing = unmeasured(every.size, claim.setting.x.dtype)
@@ -138,11 +143,12 @@ def _interrupted(claim: _Claim) -> tuple[Problem, Entries]:
 
 
 @dataclass(frozen=True)
-class _Claim:
-    """A derivative and what it says about f, (m, n) each.
+class _Differences:
+    """A derivative and what it says about f, (m, n) each, and what differences show as far as they were measured.
 
     size : of each entry, or of its gradient where that is larger. largest : bar that will do.
-    steps : (n,) for the differences, the mean of both sides.
+    steps : (n,) for the differences, the mean of both sides. values : (2, m, n) of f left and right of x.
+    slopes : (3, m, n) there and at x.
     """
 
     setting: Problem
@@ -150,6 +156,8 @@ class _Claim:
     size: Flat
     steps: Flat
     largest: Flat
+    values: Flat
+    slopes: Flat
 
 
 def _assumed(problem: Problem) -> list[tuple[Problem, Fits | None]]:
@@ -186,7 +194,9 @@ def _bits(values: Flat) -> NDArray[np.intp]:
     return np.where(np.isfinite(values), significant_bits(np.nan_to_num(values)[None, :]), 0)
 
 
-def _claim(setting: Problem, analytic: Flat, few: int, rng: Any, decimals: float = 0.0) -> _Claim | None:
+def _claim(
+    setting: Problem, analytic: Flat, few: int, rng: Any, decimals: float = 0.0
+) -> _Differences | None:
     """The steps that suit a claim; None where it is not finite or 0 throughout, or noise or bounds leave no room."""
     n, scales = analytic.shape[1], setting.scales
     moduli = np.abs(analytic)
@@ -216,7 +226,8 @@ def _claim(setting: Problem, analytic: Flat, few: int, rng: Any, decimals: float
     steps = _on_grid(setting, steps * scales)
     if setting.room is not None and (np.minimum(*setting.room) < SIDES[1] * steps).any():
         return None
-    return _Claim(setting, analytic, size, steps, bars * size)
+    seen = np.empty((5, *analytic.shape), setting.x.dtype)
+    return _Differences(setting, analytic, size, steps, bars * size, seen[:2], seen[2:])
 
 
 def _sizes(setting: Setting, analytic: Flat) -> Flat:
@@ -274,48 +285,22 @@ def _on_grid(setting: Setting, steps: Flat) -> Flat:
     return np.maximum(steps, least)
 
 
-@dataclass(frozen=True)
-class _Measured:
-    """Values of f left and right of x (2, m, n), and the slopes there and at x (3, m, n).
-
-    fits : whether the first values are what was assumed of f. near : whether every slope bears the claim out. Where one
-    of them is not so the rest was not measured.
-    """
-
-    values: Flat
-    slopes: Flat
-    fits: bool
-    near: bool
-
-
-def _measured(claim: _Claim, fits: Fits | None) -> _Measured:
-    setting, shape = claim.setting, claim.analytic.shape
-    values, slopes = np.empty((2, *shape), setting.x.dtype), np.empty((3, *shape), setting.x.dtype)
-    f_x = setting.f_x[:, None]
-    # The column that moves f most comes first: where noise or a mistake shows there, two evaluations are lost.
-    order = np.zeros(1, np.intp)
-    if shape[1] > 1:
-        order = np.argsort(-np.abs(claim.analytic).max(axis=0) * setting.scales, kind="stable")
-    as_assumed = near = True
-    for columns in (order[:1], order[1:]) if order.size > 1 else (order,):
-        axes = Axes(setting.parameters, setting.x, columns)
-        reached = axes.reached(np.arange(columns.size), claim.steps[columns][:, None] * SIDES)
-        lines = setting.objective.every(axes)
-        seen = setting.objective.along(lines, np.arange(len(lines)), reached.repeat(setting.outputs, axis=0))
-        values[:, :, columns] = seen.reshape(columns.size, setting.outputs, 2).T
-        low, high = reached.T
-        left, right = (values[:, :, columns] - f_x) / reached.T[:, None, :]
-        slopes[:, :, columns] = left, right, (high * left - low * right) / (high - low)
-        near = _near(claim, columns, slopes[:, :, columns])
-        first = values[:, :, order[0]]
-        as_assumed = fits is None or all(fits(side.astype(np.float64)) for side in first)
-        if not (near and as_assumed):
-            break
-    return _Measured(values, slopes, as_assumed, near)
+def _near(claim: _Differences, columns: Index) -> bool:
+    """Measure the differences of some columns; whether they bear out all of their entries."""
+    setting, values = claim.setting, claim.values
+    axes = Axes(setting.parameters, setting.x, columns)
+    reached = axes.reached(np.arange(columns.size), claim.steps[columns][:, None] * SIDES)
+    lines = setting.objective.every(axes)
+    seen = setting.objective.along(lines, np.arange(len(lines)), reached.repeat(setting.outputs, axis=0))
+    values[:, :, columns] = seen.reshape(columns.size, setting.outputs, 2).T
+    low, high = reached.T
+    left, right = (values[:, :, columns] - setting.f_x[:, None]) / reached.T[:, None, :]
+    claim.slopes[:, :, columns] = left, right, (high * left - low * right) / (high - low)
+    return _borne_out(claim, columns, claim.slopes[:, :, columns])
 
 
-def _near(claim: _Claim, columns: Index, slopes: Flat) -> bool:
-    """Whether the differences of some columns bear out all of their entries."""
+def _borne_out(claim: _Differences, columns: Index, slopes: Flat) -> bool:
+    """Whether the slopes of some columns on both sides and at x bear out all of their entries."""
     left, right, central = slopes
     setting, steps = claim.setting, claim.steps[columns]
     analytic = np.abs(claim.analytic[:, columns])
@@ -337,7 +322,7 @@ def _level(setting: Setting, values: Flat) -> tuple[Flat, NDArray[np.object_]]:
     return np.asarray(np.maximum(np.maximum(setting.level, rounding), HALF_GRID * quantum)), names
 
 
-def _truncation(claim: _Claim, bend: Flat) -> Flat:
+def _truncation(claim: _Differences, bend: Flat) -> Flat:
     """What f bends beyond a parabola, for slopes that differ by `bend` (m, n) on the two sides.
 
     Over the length on which its slope doubles f's third derivative is taken to be as large as its slope; and over the
@@ -347,7 +332,7 @@ def _truncation(claim: _Claim, bend: Flat) -> Flat:
     return np.asarray(np.maximum(bend * (bend / size), np.square(steps) * size) / 6.0)
 
 
-def _estimate(claim: _Claim, slopes: Flat, level: Flat) -> Estimate:
+def _estimate(claim: _Differences, slopes: Flat, level: Flat) -> Estimate:
     """The differences with their bars: noise, and what f bends as far as its slopes show; flat, row by row."""
     left, right, central = slopes
     steps, bend, apart = claim.steps, np.abs(right - left), np.abs(claim.analytic - central)

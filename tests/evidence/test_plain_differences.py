@@ -641,7 +641,7 @@ def near(apart: float, bend: float = 0.0, level: float = 0.0, largest: float = 1
         setting=SimpleNamespace(level=np.array([level]), outputs=1, tolerance=SimpleNamespace(rtol=1e-2)),
         steps=np.array([0.1]), analytic=np.array([[g]]), size=np.array([[2.0]]), largest=np.array([[largest]]),
     )  # fmt: skip
-    return plain_differences._near(claim, np.array([0]), np.array([[[g]], [[g + bend]], [[g - apart]]]))
+    return plain_differences._borne_out(claim, np.array([0]), np.array([[[g]], [[g + bend]], [[g - apart]]]))
 
 
 def test_an_entry_is_near_within_a_tenth_of_rtol_and_twice_what_is_explained():
@@ -846,6 +846,6 @@ def test_values_of_a_coarser_arithmetic_than_was_assumed_are_not_agreed_upon(mon
     )
     claim = plain_differences._claim(setting, np.ones((1, 1)), 5, 0)
     assert claim is not None
-    measured = plain_differences._measured(claim, None)
+    assert plain_differences._near(claim, np.arange(1))
     monkeypatch.setattr(plain_differences, "_level", lambda s, _: (s.level, np.array([name], object)))
-    assert (plain_differences._agreed(claim, measured, 0) is not None) is agreed
+    assert (plain_differences._agreed(claim, 0) is not None) is agreed
