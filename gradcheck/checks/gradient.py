@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Unpack
 
 import numpy as np
@@ -157,11 +158,8 @@ def _examined(recipe: Recipe, options: Options, *, vectorized: bool) -> Known:
             max_seconds=options.max_seconds, n_jobs=options.n_jobs,
         )  # fmt: skip
         known = Known(objective, options, flat)
-        examine(
-            known,
-            lambda repeat: inspect(objective, grad, flat, args, repeat=repeat, room=known.room),
-            bar,
-        )
+        look = partial(inspect, objective, grad, flat, args, room=known.room)
+        examine(known, look, bar)
     return known
 
 

@@ -77,15 +77,8 @@ def check_hessian(
     )
     gradient = whole_gradient(grad, recipe.parameters, vectorized=bool(vectorized))
     asked = Asked(
-        gradient,
-        hess,
-        *at,
-        sparsity,
-        "hess",
-        "H",
-        vectorized=bool(vectorized),
-        after=partial(asymmetry, chosen),
-    )
+        gradient, hess, *at, sparsity, "hess", "H", vectorized=bool(vectorized), after=partial(asymmetry, chosen)
+    )  # fmt: skip
     return finished(judge_jacobian(asked, chosen, call), recipe)
 
 

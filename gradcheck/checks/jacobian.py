@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Unpack
 
 import numpy as np
@@ -141,7 +142,7 @@ def judge_jacobian(asked: Asked, options: Options, call: str) -> Report:
         )  # fmt: skip
         objective.nfev = asked.spent
         known = Known(objective, options, asked.x)
-        examine(known, lambda repeat: _inspected(objective, asked, known.room, repeat=repeat), bar)
+        examine(known, partial(_inspected, objective, asked, known.room), bar)
     if asked.after is not None and known.inspection is not None and known.inspection.matrix is not None:
         evidence = known.evidence.entries if known.evidence is not None else None
         known.findings += asked.after(known.problem.matrix, known.inspection.computes_in, evidence)

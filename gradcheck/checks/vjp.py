@@ -189,13 +189,8 @@ def _mixed(
             return mix @ (rows.reshape(pull.outputs, -1) if vectorized else rows.ravel())
 
     asked = pull.asked(
-        mixed,
-        lambda *_: pull.rows(mix),
-        symbol="UJ",
-        spent=1 + LOOKS,
-        rounding=rounding,
-        vectorized=vectorized,
-    )
+        mixed, lambda *_: pull.rows(mix), symbol="UJ", spent=1 + LOOKS, rounding=rounding, vectorized=vectorized
+    )  # fmt: skip
     report = judge_jacobian(asked, options, call)
     if report.outcome is Outcome.FAIL and report.wrong:
         report, whole = _every_row(report, f, pull, options, call)

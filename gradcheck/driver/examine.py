@@ -24,10 +24,10 @@ from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Limit, Outcome
 
 
-def examine(known: Known, inspect: Callable[[bool], Inspection], bar: Progress) -> None:
+def examine(known: Known, inspect: Callable[..., Inspection], bar: Progress) -> None:
     """Gather all that a report is made of; a KeyboardInterrupt ends it with what is known.
 
-    inspect(repeat) : the first calls at x, of f twice where every entry is asked for.
+    inspect(repeat=) : the first calls at x, of f twice where every entry is asked for.
     """
     objective = known.objective
     known.findings = [Finding(note) for note in objective.parameters.notes]
@@ -60,9 +60,9 @@ def examine(known: Known, inspect: Callable[[bool], Inspection], bar: Progress) 
         known.findings.append(Finding(text, Outcome.INCONCLUSIVE, final=True))
 
 
-def _examine(known: Known, inspect: Callable[[bool], Inspection], bar: Progress) -> None:
+def _examine(known: Known, inspect: Callable[..., Inspection], bar: Progress) -> None:
     """The first calls, then what is gathered; by longer steps than x is large, where nothing shows within that."""
-    known.inspection = inspection = inspect(known.options.method in ("sweep", "complex"))
+    known.inspection = inspection = inspect(repeat=known.options.method in ("sweep", "complex"))
     known.findings += inspection.findings
     room = known.room
     if room is not None and not (room[0] + room[1] > 0).any():

@@ -43,8 +43,9 @@ def _held_by(dtype: np.dtype[Any], values: Any) -> bool:
 
 @dataclass
 class Known:
-    """What is asked, and what has been found so far; it grows in this order, and an interruption leaves the rest.
+    """What is asked, and what has been found so far.
 
+    It grows in this order, and an interruption leaves the rest as it is here.
     x : (n,). room : (n,), (n,) to the left and the right.
     accused : whether the complex step along a joint direction says that something is wrong.
     ready : whether what measuring from near takes was asked for.

@@ -223,10 +223,10 @@ def _finite(problem: Problem) -> bool:
 
 def _free_alone(known: Known, evidence: Evidence) -> Evidence:
     """Evidence that says of how many entries of each array it is not, as equal bounds fix them."""
-    room = known.room
-    if room is None or (room[0] + room[1] > 0).all():
+    problem = known.problem
+    if problem.room is None or problem.free.all():
         return evidence
-    fixed = room[0] + room[1] <= 0
+    fixed = ~problem.free
 
     def alone(array: ArrayEvidence) -> ArrayEvidence:
         block, certificate = array.block, array.certificate

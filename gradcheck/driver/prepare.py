@@ -79,7 +79,7 @@ def probe_noise(setting: Setting, rng: Any) -> Noise:
 
 
 def _value(setting: Setting) -> Any:
-    """F(x) as one number where it has no outputs, which tell of each other: in a gradient, named as x is."""
+    """The value at x: (m,), or one number for a gradient, named as x is, with no outputs that tell of each other."""
     return setting.f_x[0] if setting.names is None else setting.f_x
 
 

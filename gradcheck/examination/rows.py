@@ -77,11 +77,8 @@ def examine_rows(
     """
     if problem.f_x.size == 0:
         return None, None
-    still, shares, block = (
-        np.zeros(problem.x.size, bool),
-        shares_of(1.0 - confidence),
-        problem.named.blocks[0],
-    )
+    still, shares = np.zeros(problem.x.size, bool), shares_of(1.0 - confidence)
+    block = problem.named.blocks[0]
     scaling = scaling_of(problem, still)
     silent = silent_entries(problem, scaling, still)
     inwards = one_sided(problem)
