@@ -14,7 +14,6 @@ import numpy as np
 
 from gradcheck._typing import Flat
 from gradcheck.diagnosis import patterns, projections, terms
-from gradcheck.diagnosis.along import jump
 from gradcheck.diagnosis.gather import scope_of
 from gradcheck.diagnosis.orders import arrays_moved, folded, rearranged
 from gradcheck.diagnosis.regions import together, two_lines
@@ -144,16 +143,16 @@ def _stops(s: Scope) -> tuple[Cause, Scope] | None:
     What an iteration leaves changes with x as fast as f does, or some ten times as fast: it adds up over its steps.
     All wrong entries but one have to be off by little; and the same with that one alone.
     """
-    off, setting = np.abs(s.analytic - s.numerical), s.subject.setting
+    off, along = np.abs(s.analytic - s.numerical), s.subject.along
     little = s.wrong & (off <= SLIGHT * float(np.max(np.abs(s.numerical[s.known]))))
     more = int(s.wrong.sum() - little.sum())
-    if setting is None or more > 1 or little.sum() <= more:
+    if along is None or more > 1 or little.sum() <= more:
         return None
     # A mistake of its own stands out of what a solver leaves.
     if more and float(np.max(off[s.wrong])) < APART * float(np.max(off[little])):
         return None
-    size = jump(setting)
-    scale, most = np.max(np.abs(setting.scales)), float(np.max(off[little]))
+    size = along.jump()
+    scale, most = np.max(np.abs(along.setting.scales)), float(np.max(off[little]))
     if size is None or most * scale > STEPS * size:
         return None
     cause = Cause(Kind.STOPS, Place(s.names, int(little.sum()), Extent.WRONG), value=size)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
+from gradcheck.diagnosis.along import Along
 from gradcheck.diagnosis.explanations import diagnose
 from gradcheck.diagnosis.scope import Subject
 from gradcheck.function.matrix import MOST_ENTRIES, Dense, Matrix, Sparse, by_entries, one_row
@@ -31,16 +32,14 @@ def explained(problem: Problem, evidence: Evidence, again: Repeat | None) -> tup
     names, wrong = problem.names, np.count_nonzero(evidence.entries.judgement.wrong)
     if not wrong or (names is not None and names.size > MOST_ENTRIES):
         return ()
-    # Where x lies on a coarser grid than float64 the points are not where they should be.
-    fine = all(b.real_dtype == np.float64 for b in problem.parameters.blocks)
-    setting = problem if fine and not evidence.interrupted else None
+    along = None if evidence.interrupted else Along.of(problem)
     analytic, f_x = (
         (one_row(problem.matrix), problem.f_x[0])
         if names is None
         else (_known(problem.matrix, evidence.entries), problem.f_x)
     )
     subject = Subject(
-        problem.named, analytic, problem.x, f_x, problem.tolerance, matrix=names is not None, setting=setting
+        problem.named, analytic, problem.x, f_x, problem.tolerance, matrix=names is not None, along=along
     )
     if again is None or again.at is None or evidence.interrupted:
         return diagnose(subject, evidence)

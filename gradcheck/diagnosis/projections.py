@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
-from gradcheck.diagnosis.along import affords, slope
 from gradcheck.diagnosis.patterns import factor
 from gradcheck.diagnosis.scope import LOOKS, MARGIN, SAME, Scope
 from gradcheck.parameters.block import Block
@@ -285,16 +284,16 @@ def _parts_of_numerical(s: Scope, lines: Index, directions: NDArray[np.floating]
     """(k, q) derivatives of f along the directions of each line, measured where not all entries are known."""
     if s.complete:
         return np.asarray(np.sum(directions * s.numerical[lines][:, None], axis=2))
-    setting, count = s.subject.setting, len(lines) * directions.shape[1]
-    if s.subject.matrix or setting is None or count > LOOKS or not affords(setting, count):
+    along, count = s.subject.along, len(lines) * directions.shape[1]
+    if s.subject.matrix or along is None or count > LOOKS or not along.affords(count):
         return None
     parts = np.empty(directions.shape[:2])
     for k, q in np.ndindex(*parts.shape):
         at, v = s.at[lines[k]], directions[k, q]
-        size = 1.0 / np.max(np.abs(v) / setting.scales[at])
+        size = 1.0 / np.max(np.abs(v) / along.setting.scales[at])
         tangent = np.zeros(s.subject.x.size)
         tangent[at] = size * v
-        seen = slope(setting, tangent)
+        seen = along.slope(tangent)
         if seen is None:
             return None
         parts[k, q] = seen.value[0] / size

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
-from gradcheck.diagnosis.along import Slope, affords, entries_alone, random_slope
+from gradcheck.diagnosis.along import Along, Slope
 from gradcheck.diagnosis.regions import Marked, one_line
-from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import ROUNDING, generator_of, random_units
 from gradcheck.parameters.alike import first_of_alike
 from gradcheck.parameters.block import Block
@@ -40,7 +39,7 @@ class Subject:
 
     parameters : its arrays, and the names of their entries; of a Jacobian or a product the one array J (m, n).
     analytic : (size,), nan where it is not known. x : the point, (size,) for a gradient and (n,) for a matrix.
-    f_x : f there, (m,) for a matrix. setting : f, to be measured along a direction, where not every entry was judged.
+    f_x : f there, (m,) for a matrix. along : measures f along a direction, where not every entry was judged.
     """
 
     parameters: Parameters
@@ -49,7 +48,7 @@ class Subject:
     f_x: Any
     tolerance: Tolerance
     matrix: bool = False
-    setting: Setting | None = None
+    along: Along | None = None
     # What was measured along directions, shared by all that `replace` makes of it.
     _directions: dict[tuple[tuple[Block, ...], int], Slope | None] = field(
         default_factory=dict, compare=False, repr=False
@@ -76,12 +75,12 @@ class Subject:
 
         Of a matrix along all of x. which : there are several.
         """
-        if self.setting is None:
+        if self.along is None:
             return None
         if (blocks, which) not in self._directions:
             moved = np.full(self.x.size, self.matrix)
             moved[at % self.x.size] = True
-            self._directions[blocks, which] = random_slope(self.setting, moved, which)
+            self._directions[blocks, which] = self.along.direction(moved, which)
         return self._directions[blocks, which]
 
 
@@ -290,11 +289,11 @@ class Scope:
 
     def measured(self, at: Index) -> Scope | None:
         """The same with some more of its entries judged; None where f cannot be asked for them."""
-        setting, n = self.subject.setting, self.subject.x.size
+        along, n = self.subject.along, self.subject.x.size
         columns, which = np.unique(at % n, return_inverse=True)
-        if setting is None or not 0 < columns.size <= LOOKS or not affords(setting, columns.size):
+        if along is None or not 0 < columns.size <= LOOKS or not along.affords(columns.size):
             return None
-        seen = entries_alone(setting, columns)
+        seen = along.entries(columns)
         numerical, bar, curvature = (part[at // n, which] for part in seen)
         rows = np.searchsorted(self.at, at)
         analytic, tolerance = self.analytic[rows], self.subject.tolerance
