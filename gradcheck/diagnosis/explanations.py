@@ -34,7 +34,7 @@ STEPS = 100.0
 
 
 def diagnose(subject: Subject, evidence: Evidence, grad: Gradient | None = None) -> tuple[Cause, ...]:
-    """Explain a mismatch, best first, from the evidence that showed it: the one entry, for every check.
+    """Explain a mismatch, from the evidence that showed it, best first: the one entry, for every check.
 
     subject : the derivative under test. evidence : some or all entries of it, judged, and what certificates hold.
     grad : flat x -> flat gradient, called at most twice, where an array is left unexplained: at another point
@@ -228,15 +228,13 @@ def _cache(subject: Subject, evidence: Entries, grad: Gradient) -> Cause | None:
     try:
         there, again = grad(elsewhere), grad(subject.x)
     except Exception:  # grad is the caller's: it may raise anything
-        return None  # one that cannot be called elsewhere tells nothing
+        return None  # a grad that cannot be called elsewhere tells nothing
     moved = [subject.parameters.block_of(int(at)).name for at in evidence.coordinates[rows]]
     place = Place(tuple(dict.fromkeys(moved)), rows.size, Extent.ALL)
     size = float(np.max(np.abs(analytic), initial=0.0, where=np.isfinite(analytic)))
     if not np.allclose(again, analytic, rtol=1e-9, atol=1e-9 * size, equal_nan=True):
         return Cause(Kind.REMEMBERS, place)
-    if np.array_equal(there, analytic, equal_nan=True):
-        return Cause(Kind.STALE, place)
-    return None
+    return Cause(Kind.STALE, place) if np.array_equal(there, analytic, equal_nan=True) else None
 
 
 # Simple and specific first; each looks at one array, or at all that have a wrong entry. Those that fit a constant, or

@@ -16,9 +16,7 @@ from gradcheck.function.arithmetic import callers_arithmetic
 from gradcheck.function.matrix import Dense, Matrix
 from gradcheck.function.objective import NotScalarError, Objective
 from gradcheck.function.repeat import REPEATABLE, Repeat, said_of_two_values, values_beside
-from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.parameters.leaves import DOUBLE, all_finite, dropped, eps_of, kind_of
-from gradcheck.parameters.matrix_names import output_name
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
@@ -129,27 +127,18 @@ def inspect(
 def inspect_again(
     objective: Objective, inspection: Inspection, x: Flat, room: Room = None
 ) -> tuple[Finding, ...]:
-    """What a second call of f at x adds, where the first look left it out."""
+    """What a second call of f at x adds, where `inspect` left it out."""
     findings = list(inspection.findings)
     value = call_f(objective, x, findings)[0]
     if not any(finding.final for finding in findings):
-        findings += differing(objective, x, inspection.f_x, value, room)
+        findings += _differing(objective, x, inspection.f_x, value, room)
     return tuple(findings[len(inspection.findings) :])
 
 
-def differing(objective: Objective, x: Flat, first: Any, second: Any, room: Room) -> list[Finding]:
-    """What there is to say of the values of two calls at x, one number or (m,): by the output that differs most."""
-    one, other = np.atleast_1d(first, second)
-    apart = np.flatnonzero(one != other)
-    if apart.size == 0:
-        return []
-    k, name = int(apart[np.argmax(np.abs(one - other)[apart])]), ""
-    if isinstance(objective, VectorObjective):
-        name = f"{output_name(objective.shape or (), k)} is "
-    return said_of_two_values(
-        name, one[k], other[k], lambda: float(np.atleast_1d(objective.value(x))[k]),
-        partial(values_beside, objective, x, room, k),
-    )  # fmt: skip
+def _differing(objective: Objective, x: Flat, first: Any, second: Any, room: Room) -> list[Finding]:
+    """What there is to say of the values of two calls at x."""
+    beside = partial(values_beside, objective, x, room)
+    return said_of_two_values("", first, second, partial(objective.value, x), beside)
 
 
 def _inspect_f(
@@ -173,7 +162,7 @@ def _inspect_f(
             )
         )
     else:
-        findings += differing(objective, x, first, values[-1], room) if calls > 1 else []
+        findings += _differing(objective, x, first, values[-1], room)
     if gradients[0] is not None:
         viewed = _share(objective.parameters, gradients[0], given[0])
         _note_sharing(objective.parameters, gradients, viewed, "f", findings)

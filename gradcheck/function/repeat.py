@@ -58,8 +58,10 @@ def _hides_little(seen: list[float], beside: Callable[[], list[float]]) -> bool:
     return bool(np.ptp(seen) <= HIDES * max(changes, default=0.0))
 
 
-def values_beside(objective: Objective, x: Flat, room: tuple[Flat, Flat] | None, output: int) -> list[float]:
-    """One output of f at two points about a tenth of x's scales away, within the bounds.
+def values_beside(
+    objective: Objective, x: Flat, room: tuple[Flat, Flat] | None, output: int | None = None
+) -> list[float]:
+    """F, or one of its outputs, at two points about a tenth of x's scales away, within the bounds.
 
     room : as of `Repeat.findings`.
     """
@@ -68,7 +70,8 @@ def values_beside(objective: Objective, x: Flat, room: tuple[Flat, Flat] | None,
     values = []
     for away in (step, -step):
         within = away if room is None else np.clip(away, -room[0], room[1])
-        values.append(float(np.atleast_1d(objective.probe(x + within))[output]))
+        value = objective.probe(x + within)
+        values.append(float(value if output is None else value[output]))
     return values
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from gradcheck._typing import Flat
 from gradcheck.function.arithmetic import callers_arithmetic
-from gradcheck.function.contract import Inspection, Room, call_f, changed, differing, is_pair, misfit
+from gradcheck.function.contract import Inspection, Room, call_f, changed, is_pair, misfit
 from gradcheck.function.matrix import Dense, Matrix, Sparse, matrix_dtype, read_matrix
 from gradcheck.function.objective import NotScalarError
-from gradcheck.function.repeat import Repeat
+from gradcheck.function.repeat import Repeat, said_of_two_values, values_beside
 from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.parameters.matrix_names import output_name
 from gradcheck.parameters.tree import Parameters
@@ -36,8 +37,30 @@ def call_outputs(
         text = f"f(x) is not finite: {name} is {seen[0][bad[0]]}; there is no derivative to compare with"
         findings.append(Finding(text, Outcome.INCONCLUSIVE, final=True))
     elif calls > 1:
-        findings += differing(objective, x, seen[0], seen[1], room)
+        findings += _differing(objective, x, seen[0], seen[1], room)
     return seen[0]
+
+
+def call_again(objective: VectorObjective, contract: Inspection, x: Flat, room: Room) -> tuple[Finding, ...]:
+    """What a second call of f at x adds, where `inspect_jacobian` left it out."""
+    findings: list[Finding] = []
+    values = call_outputs(objective, x, findings, calls=1)
+    if not any(finding.final for finding in findings):
+        findings += _differing(objective, x, contract.f_x, values, room)
+    return tuple(finding for finding in findings if finding not in contract.findings)
+
+
+def _differing(objective: VectorObjective, x: Flat, first: Flat, second: Flat, room: Room) -> list[Finding]:
+    """What there is to say of the values (m,) of two calls at x."""
+    apart = np.flatnonzero(first != second)
+    if apart.size == 0:
+        return []
+    k = int(apart[np.argmax(np.abs(first - second)[apart])])
+    name = output_name(objective.shape or (), k)
+    beside = partial(values_beside, objective, x, room, k)
+    return said_of_two_values(
+        f"{name} is ", float(first[k]), float(second[k]), lambda: float(objective.value(x)[k]), beside
+    )
 
 
 def inspect_jacobian(
@@ -53,7 +76,7 @@ def inspect_jacobian(
     """Call f twice and jac once at x, and look at what they return and at what they did to x.
 
     jac : a callable, or a Jacobian already computed. Its second call is left to `again`, after f was called elsewhere.
-    repeat : False leaves the second call of f to `inspect_again`.
+    repeat : False leaves the second call of f to `call_again`.
     Exceptions of either at x propagate, with a note.
     """
     findings: list[Finding] = []

@@ -982,16 +982,17 @@ def test_grad_is_called_for_an_array_that_nothing_explains_alone():
     right = {**TREE, "c": V}
     wrong = {"W": 2 * M, "b": -TREE["b"], "c": V}
 
-    calls = list[Any]()
+    asked: list[Any] = []
 
     def grad(x: Any) -> Any:
-        calls.append(x)
+        asked.append(x)
         return x
 
     explained = diagnosis_of(right, wrong, grad=grad, curvature=1.0)
-    assert calls == []
+    assert not asked
     unexplained = diagnosis_of(right, wrong | {"c": V**2 + 0.3}, grad=grad, curvature=1.0)
-    assert len(calls) == 2
+
+    assert len(asked) == 2
     assert len(unexplained) == 1 + len(explained) == 3
 
 
