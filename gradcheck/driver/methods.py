@@ -24,7 +24,7 @@ from gradcheck.numerics.line_fit import EIGHT
 from gradcheck.numerics.noise import least_noise
 from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.rounding import on_no_grid
-from gradcheck.numerics.row_formulas import rows_of
+from gradcheck.numerics.row_formulas import unwrapped
 from gradcheck.numerics.steps import POINTS
 from gradcheck.numerics.tangents import generator_of
 from gradcheck.parameters.block import Block
@@ -118,14 +118,13 @@ def _told(
     problem: Problem, first: Direction, level: float | None = None, sizes: Flat | None = None
 ) -> Problem:
     """What a first direction tells other ways. level : the noise, where more is known of it; sizes : of the arrays."""
-    rows = rows_of(problem.f_x.size)
     noise = 2.0 * (first.noise if problem.f_x.size > 1 else first.noise.max()) if level is None else level
     if problem.eps_of_x:
         least = least_noise(problem.parameters, problem.f_x)
         noise = np.maximum(noise, least if problem.f_x.size > 1 else least.max())
     # A power of two, so that similar claims ask for the same values.
     step = 2.0 ** np.round(
-        np.log2(first_step(noise, rows.of(first.weight), rows.of(problem.f_x), problem.x.size))
+        np.log2(first_step(noise, unwrapped(first.weight), unwrapped(problem.f_x), problem.x.size))
     )
     still = None if first.fit is None or problem.f_x.size == 1 else ~first.fit.moved
     return replace(

@@ -58,14 +58,12 @@ def confirm(
     decide: Callable[[Estimate], Judgement],
     own: Flat,
     together: Index | None = None,
-    blind: float = 0.0,
 ) -> tuple[Estimate, Judgement]:
     """Measure what seems wrong again with another step; bars that do not hold are widened, and judged anew.
 
     given, found, judgement : m analytic derivatives, their estimates, and what these say.
     decide : judges all m estimates. own : (m,) the size of each coordinate, |x| where that is not 0.
-    together : (m,) lines with one number share their points; default none do. blind : steps below it may drown in a sum
-    inside f, which then does not change at all: that is no accusation.
+    together : (m,) lines with one number share their points; default none do.
     The 32 least wrong are measured, and the others where one of these turns out not to hold.
     """
     suspects = np.flatnonzero(judgement.wrong & np.isfinite(given))
@@ -86,9 +84,6 @@ def confirm(
     for factor in WEAKLY:
         found, _ = measured(found, rows=weak, factor=factor)
     found = _borne_out_between(given, found, again, first[decide(found).wrong[first]])
-    drowned = judgement.wrong & (found.chord == 0) & (found.step < blind)
-    if drowned.any():
-        found = found.without_bar(drowned, Limit.NOISE)
     return found, decide(found)
 
 

@@ -294,9 +294,7 @@ def _confirm(
 
     size = setting.size_of(column)
     own = np.where(size > 0, size, setting.scales[column])
-    # What the sum of all entries hardly notices: sixteen roundings of the largest.
-    blind = float(16.0 * np.finfo(setting.x.dtype).eps * np.max(np.abs(setting.x)))
-    found, judgement = confirm(given, found, judgement, again, decided, own, together, blind=blind)
+    found, judgement = confirm(given, found, judgement, again, decided, own, together)
     if groups is not None:
         return found, judgement
     found = _with_noise_that_grows(

@@ -208,8 +208,8 @@ def _made_of_steps(setting: Setting, evidence: Entries, near: Flat, shown: Index
 def _anew(setting: Setting, evidence: Entries, near: Flat, shown: Index, judge: Decide) -> Entries:
     """The evidence with the looked at entries of those columns measured by stencils near x; their noise is a rounding.
 
-    Those that f shows there and a stencil still accuses have no bar: two steps tell different stories, but where it
-    finds what was found before. Nor have others of these columns whose digits do not tell what f does so near.
+    Those that f shows there and a stencil still accuses have no bar: two steps tell different stories. Nor have others
+    of these columns whose digits do not tell what f does so near.
     """
     columns = setting.places(evidence.coordinates)[1]
     beside = np.isin(columns, columns[shown])
@@ -221,16 +221,11 @@ def _anew(setting: Setting, evidence: Entries, near: Flat, shown: Index, judge: 
     second = along_axes(fine, evidence.coordinates[at], 2.0 * near[at], anything, rounds=1)
     # The noise there was never measured: what truncation shows may be all noise.
     second = replace(second, error=second.error + 4.0 * second.truncation)
-    known, before = np.isfinite(second.error) & (second.chord > 0), rows(evidence.estimate, at)
-    # What one evaluation showed was noise where a stencil finds what was found.
-    apart = np.abs(second.value - before.value)
-    same = known & (apart <= MARGIN * (second.error + before.error))
-    same &= MARGIN * second.error < np.abs(evidence.analytic[at] - second.value)
-    second = put(second, np.flatnonzero(same), rows(before, np.flatnonzero(same)))
+    known = np.isfinite(second.error) & (second.chord > 0)
     found = evidence.estimate.without_bar(np.concatenate([at[~known], unseen]), Limit.NOISE)
     found = put(found, at[known], rows(second, np.flatnonzero(known)))
     found = replace(found, nfev=found.nfev + second.nfev)
-    open_still = np.intersect1d(np.setdiff1d(shown, at[same]), np.flatnonzero(judge(found).wrong))
+    open_still = np.intersect1d(shown, np.flatnonzero(judge(found).wrong))
     found = found.without_bar(open_still, Limit.TRUNCATION)
     return replace(evidence, estimate=found, judgement=judge(found))
 

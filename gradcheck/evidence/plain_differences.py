@@ -222,8 +222,7 @@ def _claim(
         return None
     steps, bars = chosen
     # None that others would take.
-    steps = steps * generator_of(rng).uniform(0.7, 1.4, n)
-    steps = _on_grid(setting, steps * scales)
+    steps = steps * generator_of(rng).uniform(0.7, 1.4, n) * scales
     if setting.room is not None and (np.minimum(*setting.room) < SIDES[1] * steps).any():
         return None
     seen = np.empty((5, *analytic.shape), setting.x.dtype)
@@ -275,14 +274,6 @@ def _expected(share: Flat, steps: Flat) -> Flat:
     return np.asarray(
         np.maximum(WEIGHT * share / steps, np.minimum(steps / 2.0, lucky)) + np.square(steps) / 6.0
     )
-
-
-def _on_grid(setting: Setting, steps: Flat) -> Flat:
-    """Steps of 64 spacings of x at the least: shorter ones would be rounded by a per cent."""
-    least = 64.0 * np.abs(setting.x)
-    for b in setting.parameters.blocks:
-        least[b.slice] *= eps_of(b.real_dtype)
-    return np.maximum(steps, least)
 
 
 def _near(claim: _Differences, columns: Index) -> bool:

@@ -130,17 +130,13 @@ def _by_four_points(setting: Setting, given: Flat, entries: Index) -> Entries:
     lines, lines_at = lines_of(setting, outputs, columns, None), np.arange(entries.size)
     offsets = lines.reached(lines_at, first_steps(setting, entries, None)[:, None] * PAIRS)
     values = setting.objective.along(lines, lines_at, offsets)
-    fit = inner_pairs(setting.f_x[outputs], offsets, values, setting.level[outputs])
-    limit = np.full(entries.size, Limit.NONE, object)
-    found = Estimate(
-        fit.value, fit.error, offsets[:, -1], fit.noise, fit.truncation, fit.kink, fit.left, fit.right, fit.sided,
-        fit.curvature, fit.chord, limit, len(PAIRS) * np.unique(columns).size,
-    )  # fmt: skip
+    found = inner_pairs(setting.f_x[outputs], offsets, values, setting.level[outputs])
+    found = replace(found, nfev=len(PAIRS) * np.unique(columns).size)
     judgement, clear = _clear(setting, found, given, entries)
     # Where f oscillates within the points a slope that is as small as their bar is none; and what a stencil would go on
     # to measure clears nobody.
-    precise = 3.0 * fit.error <= setting.tolerance.rtol * judgement.scale + setting.tolerance.atol
-    clear &= (CLEARLY * fit.error < np.abs(fit.value)) & (judgement.wrong | precise)
+    precise = 3.0 * found.error <= setting.tolerance.rtol * judgement.scale + setting.tolerance.atol
+    clear &= (CLEARLY * found.error < np.abs(found.value)) & (judgement.wrong | precise)
     return held(setting, rows(Entries(entries, given, found, judgement), np.flatnonzero(clear)))
 
 

@@ -27,7 +27,7 @@ from gradcheck.joint.few_points import (
 from gradcheck.joint.points import EPS, ROUNDED, Points, first_step, lengths_of
 from gradcheck.numerics.line_fit import EIGHT, FOUR, LineFit, by_four, positions
 from gradcheck.numerics.problem import Problem, Scaling, of_typical_size
-from gradcheck.numerics.row_formulas import rows_of
+from gradcheck.numerics.row_formulas import fmin, maximum, unwrapped, where, wrapped
 from gradcheck.numerics.tangents import ROUNDING, random_units, root_mean_square, units_in_parts
 from gradcheck.parameters.quantiles import median
 from gradcheck.results.certificate import LEAST
@@ -278,8 +278,7 @@ class Directions(Points):
         # What the smallest single mistake beyond the tolerance leaves at the least.
         # A row that is claimed to be 0 has no size, and no tolerance of the others is its own. What the imaginary part
         # alone shows there may be what is left of terms as large as theirs.
-        rows = rows_of(self.rows)
-        least = LEAST * tolerance.rtol * rows.of(self.sizes)
+        least = LEAST * tolerance.rtol * unwrapped(self.sizes)
         if self.rows > 1:
             lost = np.where(exact & ~self._shown, self.sizes, np.abs(problem.f_x))
             least = np.where(weight == 0, ROUNDING * EPS * lost, least)
@@ -287,14 +286,14 @@ class Directions(Points):
             nearest = float(np.min(np.abs(tangent), where=tangent != 0, initial=np.inf))
             least = least + LEAST * tolerance.atol * nearest
         if self.tolerant:
-            least = rows.maximum(least, rows.of(self.spread(tangent)))
+            least = maximum(least, unwrapped(self.spread(tangent)))
         # A claim rounds in its own sums; and where the whole of it hardly moves f it may be what is left of 1 - tanh^2.
-        rounding = ROUNDING * problem.eps * rows.of(weight)
+        rounding = ROUNDING * problem.eps * unwrapped(weight)
         if exact:
-            rounding = rows.maximum(rounding, ROUNDING * EPS * abs(rows.of(problem.f_x)))
+            rounding = maximum(rounding, ROUNDING * EPS * abs(unwrapped(problem.f_x)))
         # And in every entry what is 0 to its dtype.
         nothing = tolerance.floor * (tangent @ tangent * tangent.size) ** 0.5
-        allowed = 3.0 * error + rows.maximum(least, rounding) + nothing
+        allowed = 3.0 * error + maximum(least, rounding) + nothing
         self._last = None
         return Direction(tangent, step, weight, product - slope, error, allowed, exact, **known)
 
@@ -375,25 +374,23 @@ class Directions(Points):
         """Four points, whose truncation the fit of the first direction tells."""
         fit = first.fit
         assert fit is not None
-        rows = rows_of(self.rows)
-        of = rows.of
-        third, noise = of(fit.odd[1]), of(fit.noise)
+        third, noise = unwrapped(fit.odd[1]), unwrapped(fit.noise)
         told = self.pending & (self.sizes > 0)
         units = np.where(told, self.sizes, np.inf) if told.any() else np.ones(self.rows)
         step, truncation = four_points(fit, first.step, units)
         step, four = self.values(tangent, step, FOUR)
         if four is None:
             return self._nothing(tangent, step)
-        value, near, wide = by_four([of(each) for each in four[OUTER]], step, FOUR)
+        value, near, wide = by_four([unwrapped(each) for each in four[OUTER]], step, FOUR)
         plain = (near * NEAR**2 + wide * FAR**2) / (NEAR**2 + FAR**2)
         mine = abs(wide - near) / ((FAR**2 - NEAR**2) * step**2)
-        more = rows.where(third > 0, rows.maximum(1.0, mine / third), np.inf)
+        more = where(third > 0, maximum(1.0, mine / third), np.inf)
         larger = more ** FIFTH[self.rows > 1]
-        bent = rows.fmin(truncation * step**4 * larger, 2.5 * abs(value - plain))
+        bent = fmin(truncation * step**4 * larger, 2.5 * abs(value - plain))
         if self.rows > 1:
             # Those that hardly bent along the first direction by accident bend as the others do.
             left = left_of(value, wide, step, [fit], float(median(more)))
             bent = np.minimum(bent, np.maximum(left, truncation * step**4))
-        rounding = of(np.maximum(self._floor(four, step), EPS * np.maximum.reduce(np.abs(four))))
-        error = bent + rows.maximum(noise, rounding) * AMPLIFIED / step + EPS * abs(value)
-        return self.compared(tangent, step, rows.array(value), rows.array(error))
+        rounding = unwrapped(np.maximum(self._floor(four, step), EPS * np.maximum.reduce(np.abs(four))))
+        error = bent + maximum(noise, rounding) * AMPLIFIED / step + EPS * abs(value)
+        return self.compared(tangent, step, wrapped(value), wrapped(error))

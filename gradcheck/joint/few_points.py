@@ -11,7 +11,7 @@ import numpy as np
 
 from gradcheck._typing import Mask, Values
 from gradcheck.numerics.line_fit import FOUR, LineFit, fifth_over_third, hidden_bends, third_order
-from gradcheck.numerics.row_formulas import rows_of
+from gradcheck.numerics.row_formulas import maximum, minimum, unwrapped, where
 from gradcheck.parameters.quantiles import median
 
 # The weights of the values in the derivative by four points: the root of the sum of their squares, times the step.
@@ -52,14 +52,12 @@ def four_points(fit: LineFit, begin: float, units: Values) -> tuple[float, Any]:
     fit : to eight points. begin : its step. units : (m,) what bars are relative to; rows of inf have no say. The
     second, over the fourth power of the step, is (m,), or one number of one row.
     """
-    rows = rows_of(fit.noise.size)
-    of = rows.of
-    fifth, noise = of(fit.odd[2]), of(fit.noise)
+    fifth, noise = unwrapped(fit.odd[2]), unwrapped(fit.noise)
     # One direction may have a small fifth derivative by accident.
-    fifth = rows.maximum(fifth, (of(fit.even[1]) * of(fit.even[2])) ** 0.5) * (NEAR**2 * FAR**2)
+    fifth = maximum(fifth, unwrapped(fit.even[1] * fit.even[2]) ** 0.5) * (NEAR**2 * FAR**2)
     # What nothing shows but noise of is no larger than that at the first step: b5 itself would drown there.
-    hidden = rows.maximum(abs(of(fit.outer) - of(fit.value)), noise * (AMPLIFIED / begin))
-    truncation = 10.0 * rows.where(of(fit.flat), rows.minimum(fifth, hidden / begin**4), fifth)
+    hidden = maximum(unwrapped(abs(fit.outer - fit.value)), noise * (AMPLIFIED / begin))
+    truncation = 10.0 * where(unwrapped(fit.flat), minimum(fifth, hidden / begin**4), fifth)
     if units.size == 1:
         step = (noise * AMPLIFIED / (4.0 * truncation)) ** 0.2 if truncation > 0 else LONGEST_STEP
         return min(float(step), LONGEST_STEP), truncation

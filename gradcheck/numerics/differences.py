@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gradcheck._typing import Mask, Values
 from gradcheck.function.lines import Lines
 from gradcheck.function.objective import Objective
-from gradcheck.numerics.row_formulas import rows_of
+from gradcheck.numerics.row_formulas import maximum, minimum, where
 from gradcheck.numerics.steps import Search
 from gradcheck.results.estimate import Estimate
 
@@ -30,13 +30,13 @@ def first_step(level: Any, slope: Any, f_x: Any, size: int) -> Values:
     share the slope that was seen. The 1/5 balances h^4 truncation against 1/h noise.
     level, slope, f_x : one number or (m,), the noise of one value and what f changes along a scaled direction.
     """
-    rows = rows_of(np.broadcast(level, slope, f_x).size)
     level, of_f = np.float64(level), abs(f_x)
-    slope = rows.fmax(slope / math.sqrt(size), 0.0)  # nan is no slope
-    variation = rows.where(slope > 0, rows.maximum(rows.minimum(of_f, slope), 1e-6 * of_f), of_f)
-    variation = rows.where(variation > 0, variation, rows.maximum(slope, level))
-    ratio = rows.where(variation > 0, level / variation, 1.0)
-    return np.asarray(rows.minimum(rows.maximum(ratio**0.2 / 2.0, 1e-5), 0.1), np.float64)
+    slope = slope / math.sqrt(size)
+    slope = where(slope > 0, slope, 0.0)  # nan is no slope
+    variation = where(slope > 0, maximum(minimum(of_f, slope), 1e-6 * of_f), of_f)
+    variation = where(variation > 0, variation, maximum(slope, level))
+    ratio = where(variation > 0, level / variation, 1.0)
+    return np.asarray(minimum(maximum(ratio**0.2 / 2.0, 1e-5), 0.1), np.float64)
 
 
 def estimate(

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck._typing import Index, Mask, Values
-from gradcheck.numerics.row_formulas import rows_of
+from gradcheck.numerics.row_formulas import maximum, minimum, unwrapped, where, wrapped
 
 # Offsets of the points on one side, in units of the step. No small whole ratios: equally spaced points take some
 # oscillations for polynomials (11 of 2,500 random ones beyond 3 E, worst 16 E; with these 0 of 2,500).
@@ -198,25 +198,23 @@ def fit_line(values: Values, step: float, side: tuple[float, ...], floor: Values
     spread = np.sqrt(nodes.spread.dot(a * a))
     seen = np.maximum(spread[:-2], rounding)
     error = np.fmin((nodes.bent.dot(a) + seen * nodes.amplified + EPS * moduli[nodes.slopes]) / step, np.inf)
-    rows = rows_of(m)
-    of, array = rows.of, rows.array
-    best = of(error.argmin(axis=0)), of(np.arange(m))
-    bar, floor, a1, a2 = error[best], of(rounding), of(a[-2]), of(a[-1])
+    best = unwrapped(error.argmin(axis=0)), unwrapped(np.arange(m))
+    bar, floor, a1, a2 = error[best], unwrapped(rounding), unwrapped(a[-2]), unwrapped(a[-1])
     known = bar < np.inf
-    least, last = rows.minimum(a1, a2), rows.maximum(a1, a2)
+    least, last = minimum(a1, a2), maximum(a1, a2)
     monomials = moduli[nodes.monomials] / step**nodes.exponents
     return LineFit(
         step=step,
-        value=array(rows.where(known, by_step[best], 0.0)),
-        error=array(bar),
-        noise=array(rows.where(known, seen[best], floor)),
+        value=wrapped(where(known, by_step[best], 0.0)),
+        error=wrapped(bar),
+        noise=wrapped(where(known, seen[best], floor)),
         floor=rounding,
-        least_noise=array(rows.maximum(floor, least)) if k > 5 else rounding,
+        least_noise=wrapped(maximum(floor, least)) if k > 5 else rounding,
         spread=spread[-2],
         last=spread[-1],
         flat=np.maximum.reduce(a[middle + 1 : -2], initial=0.0) <= FLAT * last,
         kink=by_step[nodes.jump],
-        kink_error=array(rows.maximum(2.0 * least, floor) * (nodes.jump_amplified / step)),
+        kink_error=wrapped(maximum(2.0 * least, floor) * (nodes.jump_amplified / step)),
         size=size,
         moved=np.logical_or.reduce(y),
         outer=by_step[nodes.outer],

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck._typing import Mask, Values
+from gradcheck._typing import Values
 from gradcheck.parameters.leaves import eps_of
+from gradcheck.results.estimate import Estimate
+from gradcheck.results.outcome import Limit
 
 # The six points of the central stencil, in units of the step. About h/2, h and 2h, but not in ratios of small whole
 # numbers: an oscillation whose period divides one distance would divide all three, and look like a slow slope.
@@ -55,9 +57,13 @@ class Fit:
     @cached_property
     def error(self) -> Values:
         """The error bar E: the true derivative is expected within 3 E."""
-        eps = eps_of(self.value.dtype)
-        error = self.truncation + self.kink + self.noise + eps * np.abs(self.value)
-        return np.asarray(np.where(self.stepped, np.inf, error))
+        error = self.bends + self.noise + eps_of(self.value.dtype) * np.abs(self.value)
+        return np.asarray(np.where(self.finite & ~self.stepped, error, np.inf))
+
+    @cached_property
+    def bends(self) -> Values:
+        """What is no noise of the bar."""
+        return self.truncation + self.kink
 
 
 def central(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
@@ -107,34 +113,27 @@ def central(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
     )
 
 
-def inner_pairs(f_x: Any, offsets: Values, values: Values, level: Values) -> Fit:
+def inner_pairs(f_x: Any, offsets: Values, values: Values, level: Values) -> Estimate:
     """The derivative by the two inner pairs of points of a central stencil, as `central` has it, and a wider bar.
 
     f_x, level : as in `central`. offsets, values : (m, 4).
     What the value still lacks is less than what the farther pair alone does, wherever f has a slope at all; half of the
-    jump that the second differences leave at x is added, for two pairs do not tell a kink from bends.
+    jump that the second differences leave at x is added, for two pairs do not tell a kink from bends. Evaluations are
+    not counted.
     """
     changes, t, slopes, second, eps, noise = _pairs(f_x, offsets, values, level)
     h, r, outer = t[:, 1], slopes[:, 0], changes[:, 1] / (offsets[:, 3] - offsets[:, 0])
     jump = np.abs(_at_zero(t[:, 0], second[:, 0] / t[:, 0], h, second[:, 1] / h))
     kink = np.where(jump > 15.0 * eps / h, jump / 2.0, 0.0)
-    truncation, nothing = np.abs(r - outer), np.zeros(r.shape, bool)
-    finite = np.isfinite(values).all(axis=1) & np.isfinite(r)
-    return Fit(
-        value=r,
-        truncation=truncation,
-        noise=np.where(finite, noise, np.inf),
-        kink=kink,
-        kinked=nothing,
-        jumping=nothing,
-        stepped=nothing,
-        left=r,
-        right=r,
-        sided=truncation + noise + kink,
-        curvature=second[:, 1] / h / h,
-        chord=np.abs((values - np.asarray(f_x)[..., None]) / offsets).max(axis=1),
-        finite=finite,
-    )
+    truncation = np.abs(r - outer)
+    noise = np.where(np.isfinite(values).all(axis=1) & np.isfinite(r), noise, np.inf)
+    sided = truncation + kink + noise
+    error = sided + eps_of(r.dtype) * np.abs(r)
+    chord = np.abs((values - np.asarray(f_x)[..., None]) / offsets).max(axis=1)
+    return Estimate(
+        r, error, offsets[:, -1], noise, truncation, kink, r, r, sided, second[:, 1] / h / h, chord,
+        np.full(r.shape, Limit.NONE, object), nfev=0,
+    )  # fmt: skip
 
 
 def _pairs(f_x: Any, offsets: Values, values: Values, level: Values) -> tuple[Values, ...]:
@@ -254,9 +253,3 @@ def _slope_weights(nodes: Values) -> Values:
     wanted = np.zeros((nodes.shape[0], degree.size, 1))
     wanted[:, 1] = 1.0
     return np.asarray(np.linalg.solve(powers, wanted)[:, :, 0])
-
-
-def choose(mask: Mask, yes: Fit, no: Fit) -> Fit:
-    """The fits of some lines from one set, and of the others from another."""
-    pairs = {f.name: (getattr(yes, f.name), getattr(no, f.name)) for f in fields(Fit)}
-    return Fit(**{name: np.where(mask, a, b) for name, (a, b) in pairs.items()})

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from gradcheck._typing import Mask, Values
 from gradcheck.function.lines import Lines
 from gradcheck.function.objective import Objective
-from gradcheck.numerics.stencils import SIDED_NODES, STENCIL, Fit, central, choose, one_sided
+from gradcheck.numerics.stencils import SIDED_NODES, STENCIL, Fit, central, one_sided
 from gradcheck.results.estimate import Estimate
 from gradcheck.results.outcome import Limit
+from gradcheck.results.table import put
 from gradcheck.results.table import rows as some_rows
 
 Rows = NDArray[np.intp]
@@ -46,8 +47,8 @@ class _Seen:
     """What the last stencils show of some rows (k,), and what is wanted of them.
 
     bar : of the kept fit. off : outside the domain; beyond : where a shorter step has served. kinked : a jump of the
-    slope that matters. bends : truncation and kink. noisier, wild, lost : as of `_more_noise`. bent : the bends stand
-    out of the noise. contested : two fits contradict each other.
+    slope that matters. noisier, wild, lost : as of `_more_noise`. bent : what bends stands out of the noise.
+    contested : two fits contradict each other.
     """
 
     bar: Values
@@ -56,7 +57,6 @@ class _Seen:
     off: Mask
     beyond: Mask
     kinked: Mask
-    bends: Values
     noisier: Mask
     wild: Mask
     lost: Mask
@@ -155,8 +155,9 @@ class Search:
         values = self.objective.along(self.lines, rows, offsets)
         f_x, level = self.f_x[rows], self.level[rows]
         fit = central(f_x, offsets, values, level)
-        if np.count_nonzero(side):
-            fit = choose(side != 0, one_sided(f_x, offsets, values, level), fit)
+        at = np.flatnonzero(side)
+        if at.size:
+            fit = put(fit, at, one_sided(f_x[at], offsets[at], values[at], level[at]))
         # Noise as large as f: whatever fits it is a fit of noise, or of an oscillation faster than x can resolve.
         size = np.abs(values).max(axis=1)
         drowned = (level > DROWNED * size) & (size > 0) & (level > self.of_terms[rows])
@@ -174,7 +175,7 @@ class Search:
         Then the one with the smaller step is kept, nearer to the limit that a derivative is, unless noise has made
         it much cruder; its bar covers the other until a third agrees with it.
         """
-        error = np.where(fit.finite, fit.error, np.inf)
+        error = fit.error.copy()
         own, step, kept_step = self.own[rows], self.step[rows], self.kept["step"][rows]
         apart = np.abs(fit.value - self.kept["value"][rows])
         both = np.isfinite(own) & np.isfinite(error)
@@ -228,7 +229,7 @@ class Search:
         rows, precise, resolved = self._without_the_nearest(rows, precise, resolved)
         seen = self._seen(rows, precise, resolved)
         self._name_limits(rows, seen)
-        if last and not np.isfinite(self.inner[rows]).any():
+        if last:
             return rows[:0]
         self.bent_at[rows[seen.bent]] = np.minimum(self.bent_at, self.step)[rows[seen.bent]]
         factor, widen = self._factors(rows, seen)
@@ -247,7 +248,7 @@ class Search:
         if np.count_nonzero(inwards):
             new_step[inwards] = self._start_afresh(rows[inwards])
         go |= inwards
-        self.last_step[rows], self.last_bends[rows] = self.step[rows], seen.bends
+        self.last_step[rows], self.last_bends[rows] = self.step[rows], self.fit.bends
         towering = self._towering(rows, ~resolves) & ~seen.unsettled
         if np.count_nonzero(towering):
             new_step[towering] = self._beneath(rows)[towering]
@@ -272,16 +273,15 @@ class Search:
         precise = np.where(whole & (self.f_x[rows] != 0), 0.0, precise)
         # A jump of the slope that does not matter at this resolution is truncation like any other.
         kinked = fit.kinked & fit.finite & ~(3.0 * self.kept["kink"][rows] <= resolved)
-        bends = fit.truncation + fit.kink
-        noisier, wild, lost = self._more_noise(rows, bends, off | kinked)
-        bent = (bends > 3.0 * fit.noise) & ~noisier & ~off & ~kinked
+        noisier, wild, lost = self._more_noise(rows, off | kinked)
+        bent = (fit.bends > 3.0 * fit.noise) & ~noisier & ~off & ~kinked
         contested = (self.contested[rows] > 0) & ~off & ~kinked & ~noisier
-        return _Seen(bar, precise, resolved, off, beyond, kinked, bends, noisier, wild, lost, bent, contested)
+        return _Seen(bar, precise, resolved, off, beyond, kinked, noisier, wild, lost, bent, contested)
 
     def _factors(self, rows: Rows, seen: _Seen) -> tuple[Values, Mask]:
         """By what steps change, were they taken, and which of them grow."""
-        fit, bends, bent = self.fit, seen.bends, seen.bent
-        balance = (fit.noise / (4.0 * bends)) ** 0.2
+        fit, bent = self.fit, seen.bent
+        balance = (fit.noise / (4.0 * fit.bends)) ** 0.2
         need = seen.bar / seen.resolved
         factor = np.ones(rows.size)
         factor[bent] = np.clip(balance[bent], LEAP, 0.5)
@@ -293,7 +293,7 @@ class Search:
         if np.count_nonzero(outside):
             factor[outside] = self._retreat(rows, outside)
         quiet = ~(seen.unsettled | seen.noisier)
-        worthwhile = (fit.noise > 10.0 * bends) & (seen.bar > WORTHWHILE * seen.precise)
+        worthwhile = (fit.noise > 10.0 * fit.bends) & (seen.bar > WORTHWHILE * seen.precise)
         crude = need > (1.0 / SPARE if self.served else 1.0)
         widen = quiet & self._may_widen(rows) & (worthwhile & (self.shrunk[rows] == 0) | crude)
         factor[widen] = np.clip(np.fmax(balance, need / 10.0)[widen], 8.0, 300.0)
@@ -335,7 +335,7 @@ class Search:
         smallest = 4.0 * self.smallest[rows]
         return np.where(self.at_zero[rows] & (near > 0), np.minimum(near, smallest), smallest)
 
-    def _more_noise(self, rows: Rows, bends: Values, exempt: Mask) -> tuple[Mask, Mask, Mask]:
+    def _more_noise(self, rows: Rows, exempt: Mask) -> tuple[Mask, Mask, Mask]:
         """Rows that show more noise than was measured, those for which that is not yet believed, and those lost.
 
         A shorter step that bends more, in proportion, shows noise, not truncation (near a singularity bends grow
@@ -343,7 +343,7 @@ class Search:
         measured, so before more is believed the step leaps, three times. A row is lost where it could leap to its
         inner step yet.
         """
-        growth = self.last_step[rows] / self.step[rows]
+        bends, growth = self.fit.bends, self.last_step[rows] / self.step[rows]
         grown = bends > np.maximum(1.5, 0.3 * growth) * self.last_bends[rows]
         more = (growth > 1.0) & grown & ~exempt
         wild = more & (self.shrunk[rows] < LEAPS)
@@ -355,14 +355,12 @@ class Search:
         at = rows[noisier]
         self.level[at] = np.maximum(self.level[at], implied)
         self.own[at] += 3.0 * implied / self.kept["step"][at]
-        # Noise as large as f itself is an oscillation faster than every step; seen from one side, much more noise than
-        # was measured is a singularity nearer than every step. No bar is wide enough for either. Eight values know
+        # Noise as large as f itself is an oscillation faster than every step: no bar is wide enough. Eight values know
         # noise to a factor of ten, and bends are up to three times what it is; where f(x) cancels anything is all of f.
         all_of_f = bends * self.step[rows] > DROWNED * np.abs(self.f_x[rows])
         cancelled = np.abs(self.f_x[rows]) <= DROWNED * self.fit.chord * self.step[rows]
         fast = all_of_f & (bends > np.where(cancelled, 1e3, 30.0) * self.fit.noise)
-        singular = (self.side[rows] != 0) & (bends > 1e3 * self.fit.noise)
-        self.own[rows[noisier & (fast | singular)]] = np.inf
+        self.own[rows[noisier & fast]] = np.inf
         return noisier, wild, lost
 
     def _start_afresh(self, rows: Rows) -> Values:
@@ -373,7 +371,7 @@ class Search:
         return np.asarray(inner)
 
     def _name_limits(self, rows: Rows, seen: _Seen) -> None:
-        jumping = self.fit.jumping & (self.shrunk[rows] > 0) & (seen.bends > 3.0 * self.fit.noise)
+        jumping = self.fit.jumping & (self.shrunk[rows] > 0) & (self.fit.bends > 3.0 * self.fit.noise)
         self.limit[rows] = Limit.NOISE
         self.limit[rows[seen.bent]] = Limit.TRUNCATION
         self.limit[rows[jumping]] = Limit.JUMP
@@ -384,9 +382,7 @@ class Search:
     def _may_widen(self, rows: Rows) -> Mask:
         """Never after a step was shrunk, but for the first of all, whose bends may be noise's; and not when the last
         widening brought nothing."""
-        worse = (self.widened[rows] > 0) & (
-            np.where(self.fit.finite, self.fit.error, np.inf) > self.own[rows]
-        )
+        worse = (self.widened[rows] > 0) & (self.fit.error > self.own[rows])
         first = (self.shrunk[rows] == 1) & (self.widened[rows] == 0)
         return np.asarray(((self.shrunk[rows] == 0) | first) & (self.widened[rows] < WIDENINGS) & ~worse)
 

@@ -345,20 +345,11 @@ def confirming(
     seen: dict[str, Any] = {"grows": None}
 
     def confirm(
-        given: Any,
-        found: Any,
-        judgement: Any,
-        again: Any,
-        decide: Any,
-        own: Any,
-        together: Any,
-        **options: Any,
+        given: Any, found: Any, judgement: Any, again: Any, decide: Any, own: Any, together: Any
     ) -> Any:
         if seen.get("stop"):
             raise KeyboardInterrupt
-        seen.update(
-            given=given, found=found, again=again, decide=decide, own=own, together=together, **options
-        )
+        seen.update(given=given, found=found, again=again, decide=decide, own=own, together=together)
         return found, judgement
 
     def along_axes(*arguments: Any, **options: Any) -> Any:
@@ -385,7 +376,6 @@ def test_what_seems_wrong_is_confirmed_by_one_more_stencil_each(monkeypatch):
     seen = confirming(monkeypatch, known, [4, 1, 0, 3])
     assert seen["own"].tolist() == [1e-3, 2.0, 1.0, 8.0]
     assert seen["together"] is None
-    assert seen["blind"] == 16 * EPS * 8.0
     assert seen["given"].tolist() == [9.0] * 4
     assert seen["decide"](estimate_of(4, value=9.0)).wrong.tolist() == [False] * 4
     at, step, side = np.array([3, 0]), np.array([0.1, 0.2]), np.array([0, 1], np.int8)
@@ -420,12 +410,6 @@ def test_an_interruption_while_it_is_confirmed_is_told(monkeypatch):
     evidence = confirming(monkeypatch, setting(), [0, 3], stop=True)["evidence"]
     assert evidence.interrupted is True
     assert evidence.wrong.tolist() == [0, 3]
-
-
-def test_blind_steps_are_those_beside_the_largest_of_x(monkeypatch):
-    """Sixteen roundings."""
-    small = replace(setting(), x=FLAT / 16.0)
-    assert confirming(monkeypatch, small, [0])["blind"] == 8 * EPS
 
 
 def test_a_value_between_the_slopes_of_a_kink_is_verified_where_subgradients_are_asked_for():

@@ -509,15 +509,6 @@ def test_f_bends_over_the_scale_of_x_even_where_its_slopes_are_the_same():
     assert found.error == pytest.approx(found.truncation)
 
 
-def test_no_step_is_shorter_than_64_spacings_of_x():
-    """Of each array's own dtype: 2^-52 and 2^-23, times 64 |x|."""
-    parameters, flat = Parameters.of({"a": np.array([1.0, -8.0]), "b": np.array([2.0], np.float32)})
-    setting: Any = SimpleNamespace(parameters=parameters, x=flat)
-
-    assert plain_differences._on_grid(setting, np.zeros(3)).tolist() == [2.0**-46, 2.0**-43, 2.0**-16]
-    assert plain_differences._on_grid(setting, np.full(3, 0.5)).tolist() == [0.5, 0.5, 0.5]
-
-
 def settled(function: Callable[..., float], x: np.ndarray) -> list[Setting]:
     """What is assumed about f before it is measured."""
     parameters, flat = Parameters.of(x)
