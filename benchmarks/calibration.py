@@ -33,7 +33,7 @@ from benchmarks.verdicts import plain, table
 from gradcheck.evidence.plain_differences import LUCK
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.matrix import Dense
-from gradcheck.function.vector_objective import VectorObjective
+from gradcheck.function.objective import Objective
 from gradcheck.joint.directions import Directions
 from gradcheck.joint.forecast import MOST
 from gradcheck.numerics.problem import Problem, scaling_of
@@ -135,7 +135,7 @@ def rows_against_errors(kind: str, count: int, m: int, n: int, seed: int) -> lis
     rng = np.random.default_rng([seed, m, n, len(kind)])
     f, x, jacobian = quadratic_map(m, n, rng)
     parameters, flat = Parameters.of(x)
-    objective, scales = VectorObjective(f, parameters), parameters.scales(flat)
+    objective, scales = Objective(f, parameters, several=True), parameters.scales(flat)
     objective.at(x)
     missed = np.zeros(len(CHANCES), int)
     for _ in range(count):

@@ -20,9 +20,9 @@ from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.coloring import with_pattern
 from gradcheck.function.contract import ORDER, Inspection, Room, check_callables
 from gradcheck.function.matrix import Matrix, Product
+from gradcheck.function.objective import Objective
 from gradcheck.function.progress import Progress
 from gradcheck.function.vector_contract import inspect_jacobian
-from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.parameters.matrix_names import jacobian_names
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.compose import compose
@@ -136,9 +136,10 @@ def judge_jacobian(asked: Asked, options: Options, call: str) -> Report:
     started = time.perf_counter()
     _refuse_complex(asked.parameters)
     with Progress(options.progress) as bar:
-        objective = VectorObjective(
-            asked.f, asked.parameters, args=asked.args, on_evaluation=bar.evaluated, max_nfev=options.max_nfev,
-            vectorized=asked.vectorized, max_seconds=options.max_seconds, n_jobs=options.n_jobs,
+        objective = Objective(
+            asked.f, asked.parameters, several=True, args=asked.args, max_nfev=options.max_nfev,
+            on_evaluation=bar.evaluated, vectorized=asked.vectorized, max_seconds=options.max_seconds,
+            n_jobs=options.n_jobs,
         )  # fmt: skip
         objective.nfev = asked.spent
         known = Known(objective, options, asked.x)
@@ -178,7 +179,7 @@ def composed(known: Known, started: float, noun: str = "gradient", **more: Any) 
     )  # fmt: skip
 
 
-def _inspected(objective: VectorObjective, asked: Asked, room: Room, *, repeat: bool) -> Inspection:
+def _inspected(objective: Objective, asked: Asked, room: Room, *, repeat: bool) -> Inspection:
     """The first calls at x; the matrix as sparse where a pattern is declared."""
     contract = inspect_jacobian(
         objective, asked.jac, asked.x, asked.args, asked.what, repeat=repeat, room=room

@@ -18,12 +18,12 @@ from gradcheck.driver.prepare import coarsest, nowhere
 from gradcheck.driver.taylor_verdict import hides, verdict
 from gradcheck.errors import GradientCheckInterrupted
 from gradcheck.function.arithmetic import own_arithmetic
-from gradcheck.function.contract import ORDER, check_callables, is_pair
+from gradcheck.function.contract import ORDER, check_callables, inspect_f, is_pair
 from gradcheck.function.lines import Rays
-from gradcheck.function.matrix import matrix_dtype
+from gradcheck.function.matrix import dtype_of
+from gradcheck.function.objective import Objective
 from gradcheck.function.progress import Progress
-from gradcheck.function.vector_contract import call_outputs, called_at, curvature_along, slope_along
-from gradcheck.function.vector_objective import VectorObjective
+from gradcheck.function.vector_contract import called_at, curvature_along, slope_along
 from gradcheck.numerics.noise import first_spacing, measure_noise
 from gradcheck.numerics.outputs import Noise
 from gradcheck.numerics.remainders import Model, norm
@@ -214,9 +214,9 @@ def taylor_test(
     recipe = Recipe.of("taylor_test", f, derivative, parameters, flat, args, own, rng)
     v = _direction(parameters, flat, tangent, rng)
     with Progress(progress) as bar:
-        objective = VectorObjective(
-            f, parameters, args=args, max_nfev=max_nfev, on_evaluation=bar.evaluated, vectorized=bool(vectorized),
-            max_seconds=chosen.max_seconds, n_jobs=n_jobs,
+        objective = Objective(
+            f, parameters, several=True, args=args, max_nfev=max_nfev, on_evaluation=bar.evaluated,
+            vectorized=bool(vectorized), max_seconds=chosen.max_seconds, n_jobs=n_jobs,
         )  # fmt: skip
         line = _Line(objective, flat, v, 2 if hessian is None else 3, rng, resolution)
         try:
@@ -234,7 +234,7 @@ def taylor_test(
 class _Line:
     """What is tested: f along v from x. resolution : as it was given."""
 
-    objective: VectorObjective
+    objective: Objective
     x: Flat
     v: Flat
     expected: int
@@ -285,7 +285,7 @@ def _landing(x: Flat, v: Flat) -> Flat:
     return np.where((np.abs(v) > 1e3 * grid) & np.isfinite(rounded), rounded, v)
 
 
-def _cause(objective: VectorObjective) -> str:
+def _cause(objective: Objective) -> str:
     if objective.interrupted:
         return "the check was interrupted: start it again"
     return "the budget was used up: raise max_nfev (or max_seconds)"
@@ -295,7 +295,7 @@ def _tested(line: _Line, derivative: Any, hessian: Any, args: Sequence[Any]) -> 
     objective, flat, v = line.objective, line.x, line.v
     parameters = objective.parameters
     findings: list[Finding] = []
-    f_x = call_outputs(objective, flat, findings)
+    f_x, _ = inspect_f(objective, flat, findings)
     final = next((finding for finding in findings if finding.final), None)
     if final is not None:
         return line.unmeasured(final.text)
@@ -369,6 +369,6 @@ def _told(line: _Line, model: Model, steps: Values, change: Values, tolerance: T
 def _tolerance(claim: Any, noises: Noise, parameters: Parameters, resolution: float | None) -> Tolerance:
     """What the dtype of f and of its derivative can hold; no more is accepted than what has to be seen."""
     given = claim[1] if is_pair(claim, parameters) else claim
-    name = coarsest(eps_of(matrix_dtype(given, parameters)), noises)
+    name = coarsest(eps_of(dtype_of(given, parameters)), noises)
     tolerance = Tolerance.for_dtypes([name], None, 0.0, resolution)
     return replace(tolerance, rtol=min(tolerance.rtol, tolerance.resolution))

@@ -21,11 +21,9 @@ from gradcheck.driver.prepare import prepare
 from gradcheck.evidence.axes import measure
 from gradcheck.evidence.entries import sweep
 from gradcheck.examination.columns import GROUPS_UP_TO
-from gradcheck.function.contract import changed
+from gradcheck.function.contract import changed, inspect_f
 from gradcheck.function.matrix import ASKED, MOST_ENTRIES, Matrix
-from gradcheck.function.objective import NotScalarError
-from gradcheck.function.vector_contract import call_outputs
-from gradcheck.function.vector_objective import VectorObjective
+from gradcheck.function.objective import NotScalarError, Objective
 from gradcheck.numerics.outputs import HALF_GRID
 from gradcheck.numerics.rounding import granularity
 from gradcheck.numerics.setting import Setting
@@ -282,8 +280,10 @@ def _rows_named(
     left = None if options.max_nfev is None else options.max_nfev - report.nfev
     if left is not None and left < LEAST_BUDGET:
         return report
-    objective = VectorObjective(f, pull.parameters, args=pull.args, max_nfev=left, n_jobs=options.n_jobs)
-    f_x = call_outputs(objective, pull.x, [])
+    objective = Objective(
+        f, pull.parameters, several=True, args=pull.args, max_nfev=left, n_jobs=options.n_jobs
+    )
+    f_x, _ = inspect_f(objective, pull.x, [])
     names = jacobian_names(pull.shape, pull.parameters)
     room = room_within(options.bounds, pull.parameters, pull.x)
     tolerance, eps = Tolerance.for_dtypes((), *options.tolerances), eps_of(pull.x.dtype)

@@ -13,8 +13,6 @@ from gradcheck.driver.options import Options
 from gradcheck.driver.prepare import contradicted, prepare, unmoved
 from gradcheck.function.contract import Inspection, inspect_again
 from gradcheck.function.objective import Objective
-from gradcheck.function.vector_contract import call_again
-from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.numerics.problem import Problem
 from gradcheck.parameters.bounds import room_within
 from gradcheck.parameters.leaves import eps_of
@@ -164,8 +162,6 @@ class Known:
 
     def _again(self) -> tuple[Finding, ...]:
         """What one more call of f at x adds."""
-        if isinstance(self.objective, VectorObjective):
-            return call_again(self.objective, self.inspected, self.x, self.room)
         return inspect_again(self.objective, self.inspected, self.x, self.room)
 
     def _erratic(self) -> list[Finding]:

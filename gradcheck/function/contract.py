@@ -13,10 +13,11 @@ import numpy as np
 
 from gradcheck._typing import Flat
 from gradcheck.function.arithmetic import callers_arithmetic
-from gradcheck.function.matrix import Dense, Matrix
+from gradcheck.function.matrix import Dense, Matrix, dtype_of
 from gradcheck.function.objective import NotScalarError, Objective
-from gradcheck.function.repeat import REPEATABLE, Repeat, said_of_two_values, values_beside
+from gradcheck.function.repeat import REPEATABLE, Repeat, said_of_two_values
 from gradcheck.parameters.leaves import DOUBLE, all_finite, dropped, eps_of, kind_of
+from gradcheck.parameters.matrix_names import output_name
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
@@ -92,7 +93,7 @@ def inspect(
     """
     findings: list[Finding] = []
     repeat = repeat or grad is True
-    f_x, returned = _inspect_f(objective, x, findings, room, calls=2 if repeat else 1)
+    f_x, returned = inspect_f(objective, x, findings, 2 if repeat else 1, room)
     if any(finding.final for finding in findings):
         return Inspection(f_x, None, tuple(findings), "float64", 0)
     parameters, ngev = objective.parameters, 0
@@ -127,23 +128,21 @@ def inspect(
 def inspect_again(
     objective: Objective, inspection: Inspection, x: Flat, room: Room = None
 ) -> tuple[Finding, ...]:
-    """What a second call of f at x adds, where `inspect` left it out."""
+    """What a second call of f at x adds, where the first calls left it out."""
     findings = list(inspection.findings)
     value = call_f(objective, x, findings)[0]
     if not any(finding.final for finding in findings):
-        findings += _differing(objective, x, inspection.f_x, value, room)
+        findings += said_of_two_values(objective, x, inspection.f_x, value, room)
     return tuple(findings[len(inspection.findings) :])
 
 
-def _differing(objective: Objective, x: Flat, first: Any, second: Any, room: Room) -> list[Finding]:
-    """What there is to say of the values of two calls at x."""
-    beside = partial(values_beside, objective, x, room)
-    return said_of_two_values("", first, second, partial(objective.value, x), beside)
-
-
-def _inspect_f(
-    objective: Objective, x: Flat, findings: list[Finding], room: Room, calls: int
+def inspect_f(
+    objective: Objective, x: Flat, findings: list[Finding], calls: int = 2, room: Room = None
 ) -> tuple[Any, list[Any]]:
+    """f(x), a number or (m,), from two calls, or one, and the gradients that they gave, as they were then.
+
+    What is wrong with them is appended to `findings`.
+    """
     values, gradients, kept, given = [], [], [], []
     for _ in range(calls):
         value, gradient, tree = call_f(objective, x, findings)
@@ -155,14 +154,15 @@ def _inspect_f(
         gradients.append(gradient)
         given.append(tree)
     first = values[0]
-    if not np.isfinite(first):
-        findings.append(
-            Finding(
-                f"f(x) is {first}: there is no derivative to compare with", Outcome.INCONCLUSIVE, final=True
-            )
-        )
+    if np.isfinite(first).all():
+        findings += said_of_two_values(objective, x, first, values[-1], room)
     else:
-        findings += _differing(objective, x, first, values[-1], room)
+        text = f"f(x) is {first}:"
+        if objective.several:
+            bad = int(np.flatnonzero(~np.isfinite(first))[0])
+            text = f"f(x) is not finite: {output_name(objective.shape or (), bad)} is {first[bad]};"
+        text += " there is no derivative to compare with"
+        findings.append(Finding(text, Outcome.INCONCLUSIVE, final=True))
     if gradients[0] is not None:
         viewed = _share(objective.parameters, gradients[0], given[0])
         _note_sharing(objective.parameters, gradients, viewed, "f", findings)
@@ -264,11 +264,11 @@ def _repeat(
 
     def ask(said: list[Finding]) -> Flat:
         try:
-            return parameters.flatten(again(said))
+            return parameters.flatten(again(said))[None, :]
         except (ValueError, TypeError):
-            return np.full(analytic.size, np.nan)
+            return np.full((1, analytic.size), np.nan)
 
-    return Repeat("grad", analytic, True, ask, eps_of(dtype), objective, x, at)
+    return Repeat("grad", analytic[None, :], ask, eps_of(dtype), objective, x, at)
 
 
 def _note_sharing(
@@ -323,13 +323,9 @@ def _inspect_gradient(parameters: Parameters, tree: Any, findings: list[Finding]
         return analytic, "float64"
     findings += _said_of_leaves(parameters.leaves(tree))
     dtypes = {leaf.dtype for leaf in parameters.arrays(tree)}
-    if parameters.plain and dtypes == {DOUBLE}:
-        return analytic, "float64"
     for dtype in sorted({str(d) for d in dtypes if d.kind in "iub"}):
         findings.append(Finding(f"grad returns {dtype}: fractions may have been cut off"))
-    reals = {np.empty(0, d).real.dtype for d in dtypes if d.kind in "fc"}
-    reals |= {b.real_dtype for b in parameters.blocks}
-    return analytic, max((eps_of(d), str(d)) for d in reals)[1]
+    return analytic, dtype_of(tree, parameters)
 
 
 def misfit(error: Exception, tree: Any, parameters: Parameters, what: str = "grad") -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -15,48 +16,37 @@ from gradcheck.parameters.tree import Parameters
 MUCH = 2**20
 
 
-class Lines(Protocol):
-    """Straight lines through x, one a row; a point is a row and an offset along it."""
+class Lines(ABC):
+    """Straight lines through x (n,), one a row; a point is a row and an offset along it."""
 
-    @property
-    def x(self) -> Flat:
-        """(n,) the point."""
+    x: Flat
 
-    def through(self, x: Flat) -> Self:
-        """The same directions through another point, or through none: that of a check is sent to workers once."""
-
+    @abstractmethod
     def __len__(self) -> int:
         """How many lines."""
 
-    def reached(self, rows: Index, offsets: Flat) -> Flat:
-        """The offsets (m, k) at which the points really lie after rounding to x's dtype."""
-
+    @abstractmethod
     def point(self, row: int, offset: Any) -> Flat:
         """A new flat vector: x moved by `offset` along line `row`."""
 
     def points(self, rows: Index, offsets: Flat) -> Flat:
         """The points (size, k) of k rows and offsets, one a column."""
-
-
-class _Through:
-    """Lines that say where they go through."""
-
-    def through(self, x: Flat) -> Self:
-        """The same directions through another point."""
-        return replace(self, x=x)  # type: ignore[type-var]  # every one is a dataclass
+        return np.stack([self.point(r, t) for r, t in zip(rows.tolist(), offsets, strict=True)], axis=1)
 
     def reached(self, rows: Index, offsets: Flat) -> Flat:
-        """The offsets as asked: each coordinate rounds its own way, which the measured noise contains."""
+        """The offsets (m, k) at which the points lie after rounding to x's dtype.
+
+        As asked where several coordinates move: each rounds its own way, which the measured noise contains.
+        """
         return offsets
 
-    def points(self, rows: Index, offsets: Flat) -> Flat:
-        """The points (size, k) of k rows and offsets, one a column."""
-        point = self.point  # type: ignore[attr-defined]  # every one has it
-        return np.stack([point(r, t) for r, t in zip(rows.tolist(), offsets, strict=True)], axis=1)
+    def through(self, x: Flat) -> Self:
+        """The same directions through another point, or through none: that of a check is sent to workers once."""
+        return replace(self, x=x)  # type: ignore[type-var]  # every one is a dataclass
 
 
 @dataclass(frozen=True)
-class Axes(_Through):
+class Axes(Lines):
     """One line a coordinate: offsets are in units of that coordinate."""
 
     parameters: Parameters
@@ -91,7 +81,7 @@ class Axes(_Through):
 
 
 @dataclass(frozen=True)
-class Rays(_Through):
+class Rays(Lines):
     """Dense directions: offsets are in units of the tangent, one tangent (size,) a line."""
 
     x: Flat
@@ -114,7 +104,7 @@ class Rays(_Through):
 
 
 @dataclass(frozen=True)
-class Columns(_Through):
+class Columns(Lines):
     """Lines that move groups of coordinates, each by its own scale, so that an offset of 1 moves it by that.
 
     groups : for each line the coordinates that it moves. scales : (n,).
@@ -136,7 +126,7 @@ class Columns(_Through):
 
 
 @dataclass(frozen=True)
-class Family(_Through):
+class Family(Lines):
     """Lines of which some share their points: line l is output `output[l]` of f along `directions[direction[l]]`."""
 
     directions: Lines
@@ -147,7 +137,7 @@ class Family(_Through):
         return self.direction.size
 
     @property
-    def x(self) -> Flat:
+    def x(self) -> Flat:  # type: ignore[override]  # nobody moves it
         """(n,) the point."""
         return self.directions.x
 
@@ -162,3 +152,21 @@ class Family(_Through):
     def point(self, row: int, offset: Any) -> Flat:
         """The point of one line."""
         return self.directions.point(int(self.direction[row]), offset)
+
+    def shared(self, rows: Index, offsets: Flat) -> tuple[list[int], Flat, list[tuple[Any, Any]]]:
+        """The points of lines (r,) at offsets (r, k), each once: direction, offset, and places (row, column)."""
+        at: list[int] = []
+        where: list[Any] = []
+        places: list[tuple[Any, Any]] = []
+        direction = self.direction[rows]
+        order = np.argsort(direction, kind="stable")
+        starts = np.flatnonzero(np.diff(direction[order], prepend=-1))
+        for mine in np.split(order, starts[1:]) if rows.size else ():
+            its = offsets[mine]
+            alike = (its == its[0]).all()
+            for column, offset in enumerate(its[0] if alike else np.unique(its)):
+                row, columns = (slice(None), column) if alike else np.nonzero(its == offset)
+                at.append(int(direction[mine[0]]))
+                where.append(offset)
+                places.append((mine[row], columns))
+        return at, np.array(where, offsets.dtype), places

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,6 +12,7 @@ import scipy.sparse
 from scipy.sparse.linalg import LinearOperator
 
 from gradcheck._typing import Flat, Index
+from gradcheck.parameters.leaves import eps_of
 from gradcheck.parameters.tree import Parameters
 
 
@@ -50,21 +51,21 @@ TERMS = 2**17
 SMALLEST, LARGEST = 1e-250, 1e250
 
 
-def _roots(squares: Flat, terms: Callable[[Index], Any]) -> Flat:
+def _roots(squares: Flat, terms: Callable[[int], Flat]) -> Flat:
     """The roots of some sums of squares; of those that are out of range from their terms, relative to the largest.
 
-    terms(which) : (k, l), those of some of the sums, one a row.
+    terms(k) : those of one of the sums.
     """
-    found = np.sqrt(squares)
+    found = np.asarray(np.sqrt(squares))
     if squares.size == 1 and SMALLEST <= squares[0] <= LARGEST:
-        return np.asarray(found)
-    far = np.flatnonzero(~((squares >= SMALLEST) & (squares <= LARGEST)))
-    if far.size:
-        sizes = np.abs(np.asarray(terms(far)))
-        unit = sizes.max(axis=1, initial=0.0)
-        relative = sizes / np.where(unit > 0, unit, 1.0)[:, None]
-        found[far] = unit * np.sqrt(np.einsum("ij,ij->i", relative, relative))
-    return np.asarray(found)
+        return found
+    # One by one, as they may be long.
+    for k in np.flatnonzero(~((squares >= SMALLEST) & (squares <= LARGEST))).tolist():
+        sizes = np.abs(terms(k))
+        unit = sizes.max(initial=0.0)
+        relative = sizes / unit if unit > 0 else sizes
+        found[k] = unit * np.sqrt(relative.dot(relative))
+    return found
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Dense:
             terms = self.array[:, start : start + width] * tangent[start : start + width]
             # The shorter way of one row; the same sum.
             total = total + (terms[0].dot(terms[0]) if m == 1 else np.einsum("ij,ij->i", terms, terms))
-        return _roots(total, lambda rows: self.array[rows] * tangent)
+        return _roots(total, lambda k: self.array[k] * tangent)
 
     def entries(self, rows: Index, columns: Index) -> Flat:
         """J[rows, columns], (L,)."""
@@ -133,18 +134,14 @@ class Sparse:
 
     def norms(self, tangent: Flat) -> Flat:
         """(m,) the root of the sum of squares of the terms of J v."""
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            total = np.asarray(self.array.power(2) @ tangent**2)
-            found = np.sqrt(total)
-            far = np.flatnonzero(~((total >= SMALLEST) & (total <= LARGEST)))
-        rows = self.array.tocsr() if far.size else self.array
-        # Those that are out of range one by one, as they may be long.
-        for k in far.tolist():
+        by_rows = cache(self.array.tocsr)
+
+        def terms(k: int) -> Flat:
+            rows = by_rows()
             mine = slice(rows.indptr[k], rows.indptr[k + 1])
-            sizes = np.abs(rows.data[mine] * tangent[rows.indices[mine]])
-            unit = float(sizes.max(initial=0.0))
-            found[k] = unit * np.sqrt(np.sum(np.square(sizes / unit))) if unit > 0 else 0.0
-        return np.asarray(found)
+            return np.asarray(rows.data[mine] * tangent[rows.indices[mine]])
+
+        return _roots(np.asarray(self.array.power(2) @ tangent**2), terms)
 
     def entries(self, rows: Index, columns: Index) -> Flat:
         """J[rows, columns], (L,)."""
@@ -262,14 +259,15 @@ def read_matrix(result: Any, outputs: tuple[int, ...], parameters: Parameters, w
     return Dense(np.hstack(parts).astype(np.float64))
 
 
-def matrix_dtype(result: Any, parameters: Parameters) -> np.dtype[Any]:
-    """The coarsest dtype in which a Jacobian was computed."""
+def dtype_of(result: Any, parameters: Parameters) -> str:
+    """The name of the coarsest dtype in which a derivative was computed."""
     if isinstance(result, LinearOperator | np.ndarray) or scipy.sparse.issparse(result):
         dtypes = [np.dtype(result.dtype or np.float64)]
     else:
-        dtypes = [np.asarray(leaf).dtype for leaf in parameters.arrays(result, "jac")]
-    real = [d for d in dtypes if d.kind == "f"] + [np.dtype(b.real_dtype) for b in parameters.blocks]
-    return max(real, key=lambda d: float(np.finfo(d).eps))
+        dtypes = [array.dtype for array in parameters.arrays(result)]
+    reals = {np.empty(0, d).real.dtype for d in dtypes if d.kind in "fc"}
+    reals |= {b.real_dtype for b in parameters.blocks}
+    return max((eps_of(d), str(d)) for d in reals)[1]
 
 
 def _fits(shape: tuple[int, ...], wanted: list[tuple[int, ...]], what: str) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from itertools import chain, repeat
 from typing import Any, Self
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
 from gradcheck.function.arithmetic import callers_arithmetic
-from gradcheck.function.lines import MUCH, Lines
+from gradcheck.function.lines import MUCH, Family, Lines
 from gradcheck.function.workers import POINTS_EACH, SLOW, Kept, dealt, workers
 from gradcheck.parameters.leaves import ForeignArrayError, as_array
 from gradcheck.parameters.tree import Parameters
@@ -34,19 +35,23 @@ class BudgetSpentError(Exception):
 
 
 class NotScalarError(TypeError):
-    """f returned something that is not one real number."""
+    """f returned something that is not one real number, or not an array of them."""
 
 
 class Objective:
-    """f as a function of the flat vector.
+    """f as a function of the flat vector, one number or several: its values are numbers, or (m,).
 
     f : called as f(tree, *args); with `has_gradient` it returns (value, gradient), of which the value counts.
+    several : f returns an array, of any shape. Lines share points then, so that no plan knows what it takes: the
+        budget ends f and not a plan. Where it is spent, and after an interruption, f is not called near x any more:
+        values are nan, and a check ends with what it knows.
     max_nfev : the largest number of evaluations; None is no limit.
     on_evaluation : called with the number of evaluations just made, for a progress bar.
     vectorized : f takes k points at once, along a last axis that every array of the tree has more than x, and
-        returns (k,) values, as in scipy.differentiate. Every point counts as an evaluation.
+        returns (k,) values, as in scipy.differentiate, or (..., k). Every point counts as an evaluation.
     max_seconds : time after which `remaining` is 0. Only plans are cut short by it, never a stencil.
     n_jobs : workers for the points of one call of `along`, as joblib takes it; not with `vectorized`.
+    shape : of what f returns, once it was called. outputs : the number m of its values.
     left_domain : the first that f raised at a point which the check made, in words; empty where it raised nothing.
     Each call gets arrays of its own, so that an f which writes into its argument disturbs nothing.
     """
@@ -56,6 +61,7 @@ class Objective:
         f: Callable[..., Any],
         parameters: Parameters,
         *,
+        several: bool = False,
         args: Sequence[Any] = (),
         has_gradient: bool = False,
         max_nfev: int | None = None,
@@ -67,7 +73,10 @@ class Objective:
         self.parameters = parameters
         self.nfev = 0
         self.interrupted = False
-        self._keeps = False
+        self.several = several
+        self.shape: tuple[int, ...] | None = None if several else ()
+        self.outputs = 1
+        self._keeps = several
         self.left_domain = ""
         self._f = f
         self._args = tuple(args)
@@ -82,32 +91,33 @@ class Objective:
         self._seconds = math.inf
 
     @property
-    def outputs(self) -> int:
-        """The number m of values that f returns: one."""
-        return 1
-
-    @property
     def ended(self) -> bool:
         """Whether f is not called any more, and values are nan instead."""
-        return self.interrupted
+        return self.interrupted or (self.several and not self.affords(1))
 
     @contextmanager
     def keeping_values(self) -> Iterator[None]:
         """Within it a KeyboardInterrupt in f takes nothing away: it ends f, whose further values are nan."""
-        self._keeps = True
+        before, self._keeps = self._keeps, True
         try:
             yield
         finally:
-            self._keeps = False
+            self._keeps = before
 
-    def _end(self) -> bool:
-        """End f, after a KeyboardInterrupt; False where that is for others to hear of."""
-        self.interrupted |= self._keeps
-        return self._keeps
+    def _end(self, error: KeyboardInterrupt) -> None:
+        """End f; raise the error where it is for others to hear of."""
+        if not self._keeps:
+            raise error
+        self.interrupted = True
 
     @property
     def remaining(self) -> int:
-        """Evaluations left in the budget, of time at the pace so far; a large number where there is no limit."""
+        """Evaluations left in the budget, of time at the pace so far; a large number where there is no limit.
+
+        Of several numbers none at the end, and before it more than any plan asks for.
+        """
+        if self.several:
+            return 0 if self.ended else 2**62
         return 0 if self.interrupted else min(self._left, self._in_time())
 
     def _in_time(self) -> int:
@@ -126,7 +136,7 @@ class Objective:
         return 2**62 if self._max_nfev is None else max(0, self._max_nfev - self.nfev)
 
     def value(self, flat: Flat) -> Any:
-        """The value of f at `flat`: float, or longdouble where x is. Raises whatever f raises."""
+        """The value of f at `flat`: of float, or longdouble where x is. Raises whatever f raises."""
         with callers_arithmetic():
             return self.at(self.parameters.unflatten(flat.copy()))[0]
 
@@ -135,9 +145,13 @@ class Objective:
         if self.vectorized:
             self._count()
             # Views, so that an f which writes into its argument is seen to do so.
-            values = self._stack([a[..., None] for a in self.parameters.arrays(tree)], 1)
-            return values[..., 0], None
+            views = [a[..., None] for a in self.parameters.arrays(tree)]
+            return self._stack(self.parameters.tree_of(views), 1)[0], None
         result = self._call(tree)
+        if self.several:
+            array = as_reals(result)
+            self._keep_shape(array.shape)
+            return np.array(array.ravel(), self.parameters.dtype), None
         if self._has_gradient and not (isinstance(result, tuple | list) and len(result) == 2):
             what = _described(result)
             raise NotScalarError(f"with grad=True f must return (value, gradient); it returned {what}")
@@ -155,38 +169,39 @@ class Objective:
             self._seconds = spent
         return result
 
-    @property
-    def points_each(self) -> int:
-        """Points of one line that a worker is worth: one where f itself takes longer than to start a worker."""
-        return 1 if SLOW < self._seconds < math.inf else POINTS_EACH
-
     def complex_values(self, points: NDArray[np.complexfloating[Any]]) -> NDArray[Any]:
-        """What f returns at the complex columns of `points` (size, k), point by point; one only unless vectorised."""
+        """What f returns at the complex columns of (size, k) points; of one unless vectorised; nothing at the end."""
+        if self.ended:
+            return np.empty(0)
         self._count(points.shape[1])
-        if self.vectorized:
-            leaves = [points[b.slice].reshape(*b.shape, -1) for b in self.parameters.blocks]
-            values = np.asarray(self._f(self.parameters.tree_of(leaves), *self._args))
-            return np.moveaxis(values, -1, 0) if values.ndim else values
-        (column,) = points.T
-        result = self._f(self.parameters.unflatten_as(column), *self._args)
-        return np.asarray(result[0] if self._has_gradient else result)
+        tree = self.parameters.unflatten_as(points if self.vectorized else points[:, 0])
+        try:
+            result = self._f(tree, *self._args)
+        except KeyboardInterrupt as error:
+            self._end(error)
+            return np.empty(0)
+        values = np.asarray(result[0] if self._has_gradient else result)
+        return np.moveaxis(values, -1, 0) if self.vectorized and values.ndim else values
 
     def probe(self, fresh: Flat) -> Any:
         """The value of f at a vector that the check made; nan where f raises: the point is off its domain."""
-        if self.interrupted:
-            return np.nan
+        if self.interrupted or (self.several and self.ended):
+            return self._undefined
         try:
             return self.at(self.parameters.unflatten(fresh))[0]
         except (BudgetSpentError, NotScalarError):
             raise
-        except KeyboardInterrupt:
-            if self._end():
-                return np.nan
-            raise
+        except KeyboardInterrupt as error:
+            self._end(error)
         except Exception as error:
             # A domain error is f's right at a point that its user never asked for; at x itself it propagates.
             self._leave(error)
-            return np.nan
+        return self._undefined
+
+    @property
+    def _undefined(self) -> Any:
+        """The value at a point off f's domain, and where f is not called any more."""
+        return np.full(self.outputs, np.nan) if self.several else np.nan
 
     def _leave(self, error: Exception) -> None:
         """Keep the first that f raised near x: what comes later may follow from it."""
@@ -200,53 +215,77 @@ class Objective:
             self._on_evaluation(points)
 
     def along(self, lines: Lines, rows: Index, offsets: Flat) -> Flat:
-        """Values of f at lines[rows[i]] moved by offsets[i, j]; both (m, k)."""
-        if self.vectorized:
-            return self._along_stacked(lines, rows, offsets)
-        if workers(self._n_jobs) > 1:
-            return self._along_in_workers(lines, rows, offsets)
-        values = [
-            self._one_by_one(lines, row, mine) for row, mine in zip(rows.tolist(), offsets, strict=True)
-        ]
-        return np.array(values, offsets.dtype).reshape(offsets.shape)
+        """Values (r, k) of lines[rows] moved by offsets (r, k); what lines share of them is evaluated once."""
+        if not (self.several and isinstance(lines, Family)):  # lines of one output share none
+            at = np.repeat(rows, offsets.shape[1]).tolist()
+            return self._values(lines, at, offsets.ravel()).reshape(offsets.shape)
+        # Reductions over a short last axis are slow in the other order.
+        out = np.empty(offsets.shape, offsets.dtype, order="F")
+        at, offset, places = lines.shared(rows, offsets)
+        wanted = [lines.output[rows[row]] for row, _ in places]
+        for place, values in zip(places, self._in_turn(lines.directions, at, offset, wanted), strict=True):
+            out[place] = values
+        return out
 
-    def _one_by_one(self, lines: Lines, row: int, offsets: Flat) -> list[Any]:
-        # What f's arithmetic warns of at points that nobody asked for is no news: nan is. See `own_arithmetic`.
-        return [self.probe(lines.point(row, offset)) for offset in offsets]
+    def line(self, directions: Lines, offsets: Flat) -> Flat:
+        """Values (k, m) at offsets along the first of some lines; nan where f is not defined."""
+        return self._values(directions, [0] * offsets.size, offsets)
 
-    def _along_in_workers(self, lines: Lines, rows: Index, offsets: Flat) -> Flat:
-        self._count(offsets.size)
-        m, k = offsets.shape
-        each, flat = np.repeat(rows, k), offsets.reshape(-1, 1)
-        parts = dealt(flat.size, max(m, k // self.points_each), self._n_jobs)
-        values = self._through_workers(lines, [(each[part], flat[part]) for part in parts])
-        return np.concatenate(values).reshape(m, k) if values else np.full((m, k), np.nan, offsets.dtype)
-
-    def _through_workers(self, lines: Lines, parts: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """What `_part` makes of each part, a worker each; nothing where an interruption ends f."""
-        shared = (self._sent, lines.x, lines.through(NOWHERE))
-        try:
-            values, complaint = self._workers.run(_evaluate, shared, parts)
-        except KeyboardInterrupt:
-            if self._end():
-                return []
-            raise
-        self.left_domain = self.left_domain or complaint
-        return values
-
-    def _part(self, lines: Lines, *part: Any) -> Any:
-        """The values of one part, in its worker."""
-        return self.along(lines, *part)
+    def _values(self, directions: Lines, rows: list[int], offsets: Flat) -> Flat:
+        """Values (k, m) at k points."""
+        out = np.empty((offsets.size, self.outputs), self.parameters.dtype)
+        for row, values in enumerate(self._in_turn(directions, rows, offsets)):
+            out[row] = values
+        return out
 
     def every(self, directions: Lines) -> Lines:
         """A line for each output along each of some directions, those of a direction one after another."""
-        return directions
+        if not self.several:
+            return directions
+        k, m = len(directions), self.outputs
+        return Family(directions, np.repeat(np.arange(k), m), np.tile(np.arange(m), k))
 
-    def line(self, directions: Lines, offsets: Flat) -> Flat:
-        """Values (k, 1) at offsets along the first of some lines."""
-        if self.vectorized or workers(self._n_jobs) > 1:
-            return self.along(directions, np.zeros(1, np.intp), offsets[None, :]).T
-        return np.array(self._one_by_one(directions, 0, offsets), offsets.dtype)[:, None]
+    def _in_turn(
+        self, directions: Lines, rows: list[int], offsets: Flat, wanted: list[Index] | None = None
+    ) -> Iterator[Any]:
+        """The values at k points, in turn; nan where f is not called any more.
+
+        wanted : the outputs that each is made for; None is all of them.
+        """
+        if self.vectorized:
+            made = self._stacked(directions, rows, offsets)
+        elif offsets.size > 1 and workers(self._n_jobs) > 1:
+            return self._in_workers(directions, rows, offsets, wanted)
+        else:
+            made = map(self.probe, map(directions.point, rows, offsets))
+        return made if wanted is None else (values[its] for values, its in zip(made, wanted, strict=True))
+
+    def _in_workers(
+        self, directions: Lines, rows: list[int], offsets: Flat, wanted: list[Index] | None
+    ) -> Iterator[Any]:
+        made = self._begun(len(rows))
+        results: list[list[Any]] = []
+        if made:
+            self._count(made)
+            lines = len({*rows[:made]})
+            # A worker is worth one point where f itself takes longer than to start it.
+            each = 1 if SLOW < self._seconds < math.inf else POINTS_EACH
+            parts = dealt(made, max(lines, made // lines // each), self._n_jobs)
+            sent = [([rows[k] for k in p], offsets[p], wanted and [wanted[k] for k in p]) for p in parts]
+            shared = (self._sent, directions.x, directions.through(NOWHERE))
+            try:
+                results, complaint = self._workers.run(_evaluate, shared, sent)
+                self.left_domain = self.left_domain or complaint
+            except KeyboardInterrupt as error:
+                self._end(error)
+        yield from chain.from_iterable(results)
+        yield from repeat(np.array(np.nan), len(rows) - sum(map(len, results)))
+
+    def _begun(self, points: int) -> int:
+        """How many of so many evaluations are made: of one number all, or none, as the budget ends plans."""
+        if self.ended:
+            return 0
+        return min(points, self._left, self._in_time()) if self.several else points
 
     @cached_property
     def _sent(self) -> Self:
@@ -265,58 +304,63 @@ class Objective:
     def _workers(self) -> Kept:
         return Kept()
 
-    def _along_stacked(self, lines: Lines, rows: Index, offsets: Flat) -> Flat:
-        out = np.full(offsets.shape, np.nan, offsets.dtype)
-        points = offsets.shape[1]
-        together = max(1, STACKED // (self.parameters.size * points))
-        try:
-            for start in range(0, rows.size, together):
-                part = slice(start, start + together)
-                stack = lines.points(np.repeat(rows[part], points), offsets[part].ravel())
-                out[part] = self._probe_stack(stack).reshape(-1, points)
-        except KeyboardInterrupt:
-            if not self._end():
-                raise
-        return out
+    def _stacked(self, directions: Lines, rows: list[int], offsets: Flat) -> Iterator[Any]:
+        size = max(1, STACKED // max(self.parameters.size, self.outputs))
+        for start in range(0, len(rows), size):
+            points = min(size, len(rows) - start)
+            part = slice(start, start + self._begun(points))
+            values: Flat = np.empty(0)
+            if rows[part]:
+                try:
+                    values = self._probe_stack(directions.points(np.array(rows[part]), offsets[part]))
+                except KeyboardInterrupt as error:
+                    self._end(error)
+            yield from values
+            yield from repeat(self._undefined, points - len(values))
 
     def _probe_stack(self, stack: Flat) -> Flat:
-        """The values (..., k) at the columns of `stack` (size, k); one by one where f raises for all together."""
+        """The values (k,), or (k, m), at the columns of `stack` (size, k); one by one where f raises for all."""
         k = stack.shape[1]
         self._count(k)
         try:
-            return self._stack(self.parameters.stacked_leaves(stack), k)
+            return self._stack(self.parameters.unflatten(stack), k)
         except NotScalarError:
             raise
         except Exception as error:
             if k == 1:
                 self._leave(error)
-                return self._undefined()
+                return np.array([self._undefined])
             self.nfev -= k
-        return np.concatenate([self._probe_stack(stack[:, i : i + 1]) for i in range(k)], axis=-1)
+        return np.concatenate([self._probe_stack(stack[:, i : i + 1]) for i in range(k)])
 
-    def _undefined(self) -> Flat:
-        """The values of one point off f's domain, as `_stack` returns them."""
-        return np.full(1, np.nan)
-
-    def _stack(self, leaves: list[NDArray[Any]], k: int) -> Flat:
-        """The values (k,) of a vectorised f for arrays with a last axis of length k."""
-        result = self._f(self.parameters.tree_of(leaves), *self._args)
-        values = np.asarray(result)
+    def _stack(self, tree: Any, k: int) -> Flat:
+        """The values (k,), or (k, m), of a vectorised f for arrays with a last axis of length k."""
+        result = self._f(tree, *self._args)
+        values = as_reals(result) if self.several else np.asarray(result)
+        told = f"with vectorized=True f must return {{}} for {k} points; it returned {{}}shape {values.shape}"
+        if self.several:
+            if values.shape[-1:] != (k,):
+                raise NotScalarError(told.format(f"arrays with a last axis of length {k}", ""))
+            self._keep_shape(values.shape[:-1])
+            return np.array(values.reshape(-1, k), self.parameters.dtype).T
         if values.shape != (k,) or values.dtype.kind not in "fiub":
-            shape = f"{values.dtype} of shape {values.shape}"
-            raise NotScalarError(
-                f"with vectorized=True f must return {k} real numbers for {k} points; it returned {shape}"
-            )
+            raise NotScalarError(told.format(f"{k} real numbers", f"{values.dtype} of "))
         return values.astype(self.parameters.dtype)
 
+    def _keep_shape(self, shape: tuple[int, ...]) -> None:
+        if self.shape is None:
+            self.shape, self.outputs = shape, math.prod(shape)
+        if shape != self.shape:
+            raise NotScalarError(f"f returned shape {shape}, and shape {self.shape} at x")
 
-def _evaluate(sent: Objective, x: Flat, lines: Lines, *part: Any) -> tuple[Any, str]:
+
+def _evaluate(sent: Objective, x: Flat, lines: Lines, *part: Any) -> tuple[list[Any], str]:
     objective = copy.copy(sent)  # others, in other threads, get the same
     with np.errstate(all="ignore"):  # settings do not travel to other threads and processes
-        return objective._part(lines.through(x), *part), objective.left_domain
+        return list(objective._in_turn(lines.through(x), *part)), objective.left_domain
 
 
-def array_from(result: Any, wanted: str) -> NDArray[Any]:
+def _array_from(result: Any, wanted: str) -> NDArray[Any]:
     """What f returned as an array, an empty one of objects where it is none; wanted : what f must return."""
     try:
         return as_array(result)
@@ -328,11 +372,21 @@ def array_from(result: Any, wanted: str) -> NDArray[Any]:
 
 def as_real(result: Any, dtype: np.dtype[Any]) -> Any:
     """One real number from what f returned; NotScalarError says what it was."""
-    array = array_from(result, "one real number")
+    array = _array_from(result, "one real number")
     if array.size != 1 or array.dtype.kind not in "fiub":
         several = ELSEWHERE if array.size > 1 else ""
         raise NotScalarError(f"f must return one real number; it returned {_described(result)}{several}")
     return array.reshape(())[()].astype(dtype)
+
+
+def as_reals(result: Any) -> NDArray[Any]:
+    """An array of real numbers from what f returned; NotScalarError says what it was."""
+    array = _array_from(result, "an array of real numbers")
+    if array.dtype.kind not in "fiub" or array.size == 0:
+        plain = isinstance(result, np.ndarray | np.generic)
+        what = f"{array.dtype} of shape {array.shape}" if plain else f"{result!r:.60}"
+        raise NotScalarError(f"f must return an array of real numbers; it returned {what}")
+    return array
 
 
 def _described(result: Any) -> str:

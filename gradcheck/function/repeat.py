@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from gradcheck._typing import Flat
 from gradcheck.function.objective import BudgetSpentError, Objective
+from gradcheck.parameters.matrix_names import output_name
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.verdict import Tolerance
@@ -28,51 +30,47 @@ NOISE, HIDES = 1e-6, 0.03
 
 
 def said_of_two_values(
-    name: str, first: float, second: float, again: Callable[[], float], beside: Callable[[], list[float]]
+    objective: Objective, x: Flat, first: Any, second: Any, room: tuple[Flat, Flat] | None
 ) -> list[Finding]:
-    """What there is to say of two values of f, or of its output `name`, at one x.
+    """What there is to say of two values of f at x: of several outputs, of the one that differs most.
 
-    again : calls f there once more. beside : its values at a few points beside x.
+    room : as of `Repeat.findings`.
     """
-    if first == second:
+    if not np.count_nonzero(first != second):
         return []
-    text = f"f differs between two calls at the same x: {name}{first:.17g} and {second:.17g}"
-    size = max(abs(first), abs(second))
-    if abs(first - second) <= REPEATABLE * size:
+    first, second = np.atleast_1d(first), np.atleast_1d(second)
+    k = int(np.argmax(np.abs(first - second)))
+    name = f"{output_name(objective.shape or (), k)} is " if objective.several else ""
+    seen = [float(first[k]), float(second[k])]
+    text = f"f differs between two calls at the same x: {name}{first[k]:.17g} and {second[k]:.17g}"
+    apart, size = abs(seen[0] - seen[1]), max(map(abs, seen))
+    if apart <= REPEATABLE * size:
         return [Finding(text)]
-    seen = [first, second]
-    why, state = _why_it_differs(seen, again)
-    if not state and (abs(first - second) <= NOISE * size or _hides_little(seen, beside)):
+    why, state = _why_it_differs(seen, lambda: float(np.ravel(objective.value(x))[k]))
+    if not state and (apart <= NOISE * size or _hides_little(seen, objective, x, k, room)):
         return [Finding(f"{text}: noise of f, which was measured")]
     return [Finding(f"{text}; {why}", Outcome.INCONCLUSIVE, final=True)]
 
 
-def _hides_little(seen: list[float], beside: Callable[[], list[float]]) -> bool:
-    """Whether the values at one x differ by a small part of what f changes by beside it."""
+def _hides_little(
+    seen: list[float], objective: Objective, x: Flat, k: int, room: tuple[Flat, Flat] | None
+) -> bool:
+    """Whether the values of output k at x differ by a small part of what it changes by beside x, within the bounds.
+
+    Beside x are two points about a tenth of its scales away.
+    """
     if not np.isfinite(seen).all():
         return False
-    try:
-        changes = [abs(value - seen[0]) for value in beside() if np.isfinite(value)]
-    except Exception:  # f is the caller's: it may raise anything
-        return False
-    return bool(np.ptp(seen) <= HIDES * max(changes, default=0.0))
-
-
-def values_beside(
-    objective: Objective, x: Flat, room: tuple[Flat, Flat] | None, output: int | None = None
-) -> list[float]:
-    """F, or one of its outputs, at two points about a tenth of x's scales away, within the bounds.
-
-    room : as of `Repeat.findings`.
-    """
     units = np.random.default_rng(0).uniform(0.5, 1.5, x.size) * np.where(np.arange(x.size) % 2, -1.0, 1.0)
     step = ELSEWHERE * objective.parameters.scales(x) * units
-    values = []
+    changes = []
     for away in (step, -step):
         within = away if room is None else np.clip(away, -room[0], room[1])
-        value = objective.probe(x + within)
-        values.append(float(value if output is None else value[output]))
-    return values
+        try:
+            changes.append(abs(float(np.ravel(objective.probe(x + within))[k]) - seen[0]))
+        except Exception:  # f is the caller's: it may raise anything
+            return False
+    return bool(np.ptp(seen) <= HIDES * max(filter(np.isfinite, changes), default=0.0))
 
 
 def _why_it_differs(seen: list[float], again: Callable[[], float]) -> tuple[str, bool]:
@@ -112,7 +110,7 @@ def _why_it_differs(seen: list[float], again: Callable[[], float]) -> tuple[str,
 class Repeat:
     """A derivative at x as it was first returned, and how to ask for it again.
 
-    what : its name. first : (..., k), over the entries of x last, or any k values where it is not `by_entry`.
+    what : its name. first : (m, n), its entries, or (m,), a product of it.
     ask : returns the same once more, nan where it has another structure; appends what there is to say of the call.
     eps : the rounding of its arithmetic. at : the same at another point, where it is a function of one.
     calls : of either so far.
@@ -120,7 +118,6 @@ class Repeat:
 
     what: str
     first: Flat
-    by_entry: bool
     ask: Callable[[list[Finding]], Flat]
     eps: float
     objective: Objective
@@ -181,7 +178,9 @@ class Repeat:
 
     def _excess(self, other: Flat, tolerance: Tolerance) -> float:
         """How far another value is from the first, relative to what two right ones may be apart; nan is inf."""
-        scales = self.objective.parameters.scales(self.x) if self.by_entry else np.ones(self.first.shape)
+        scales = (
+            self.objective.parameters.scales(self.x) if self.first.ndim == 2 else np.ones(self.first.size)
+        )
         with np.errstate(all="ignore"):
             size = np.maximum(np.abs(self.first), np.abs(other))
             effect = np.max(size * scales, axis=-1, keepdims=True)

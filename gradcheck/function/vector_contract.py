@@ -3,68 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from gradcheck._typing import Flat
 from gradcheck.function.arithmetic import callers_arithmetic
-from gradcheck.function.contract import Inspection, Room, call_f, changed, is_pair, misfit
-from gradcheck.function.matrix import Dense, Matrix, Sparse, matrix_dtype, read_matrix
-from gradcheck.function.objective import NotScalarError
-from gradcheck.function.repeat import Repeat, said_of_two_values, values_beside
-from gradcheck.function.vector_objective import VectorObjective
-from gradcheck.parameters.matrix_names import output_name
+from gradcheck.function.contract import Inspection, Room, changed, inspect_f, is_pair, misfit
+from gradcheck.function.matrix import Dense, Matrix, Sparse, dtype_of, read_matrix
+from gradcheck.function.objective import NotScalarError, Objective
+from gradcheck.function.repeat import Repeat
+from gradcheck.parameters.leaves import eps_of
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.words import count
 
 
-def call_outputs(
-    objective: VectorObjective, x: Flat, findings: list[Finding], calls: int = 2, room: Room = None
-) -> Flat:
-    """f(x), (m,), from two calls, or one; what is wrong with them is appended to `findings`."""
-    seen: list[Flat] = []
-    for _ in range(calls):
-        seen.append(call_f(objective, x, findings)[0])
-        if any(finding.final for finding in findings):
-            return np.full(1, np.nan)
-    bad = np.flatnonzero(~np.isfinite(seen[0]))
-    if bad.size:
-        name = output_name(objective.shape or (), int(bad[0]))
-        text = f"f(x) is not finite: {name} is {seen[0][bad[0]]}; there is no derivative to compare with"
-        findings.append(Finding(text, Outcome.INCONCLUSIVE, final=True))
-    elif calls > 1:
-        findings += _differing(objective, x, seen[0], seen[1], room)
-    return seen[0]
-
-
-def call_again(objective: VectorObjective, contract: Inspection, x: Flat, room: Room) -> tuple[Finding, ...]:
-    """What a second call of f at x adds, where `inspect_jacobian` left it out."""
-    findings: list[Finding] = []
-    values = call_outputs(objective, x, findings, calls=1)
-    if not any(finding.final for finding in findings):
-        findings += _differing(objective, x, contract.f_x, values, room)
-    return tuple(finding for finding in findings if finding not in contract.findings)
-
-
-def _differing(objective: VectorObjective, x: Flat, first: Flat, second: Flat, room: Room) -> list[Finding]:
-    """What there is to say of the values (m,) of two calls at x."""
-    apart = np.flatnonzero(first != second)
-    if apart.size == 0:
-        return []
-    k = int(apart[np.argmax(np.abs(first - second)[apart])])
-    name = output_name(objective.shape or (), k)
-    beside = partial(values_beside, objective, x, room, k)
-    return said_of_two_values(
-        f"{name} is ", float(first[k]), float(second[k]), lambda: float(objective.value(x)[k]), beside
-    )
-
-
 def inspect_jacobian(
-    objective: VectorObjective,
+    objective: Objective,
     jac: Any,
     x: Flat,
     args: Sequence[Any],
@@ -76,11 +33,11 @@ def inspect_jacobian(
     """Call f twice and jac once at x, and look at what they return and at what they did to x.
 
     jac : a callable, or a Jacobian already computed. Its second call is left to `again`, after f was called elsewhere.
-    repeat : False leaves the second call of f to `call_again`.
+    repeat : False leaves the second call of f to `inspect_again`.
     Exceptions of either at x propagate, with a note.
     """
     findings: list[Finding] = []
-    f_x = call_outputs(objective, x, findings, calls=2 if repeat else 1, room=room)
+    f_x, _ = inspect_f(objective, x, findings, 2 if repeat else 1, room)
     if any(finding.final for finding in findings):
         return Inspection(f_x, None, tuple(findings), "float64", 0, repeat)
     parameters = objective.parameters
@@ -103,7 +60,7 @@ def inspect_jacobian(
     moved = changed(parameters, given, x)
     if moved:
         findings.append(Finding(f"{what} changes x: {moved}", Outcome.FAIL))
-    dtype = str(matrix_dtype(result, parameters))
+    dtype = dtype_of(result, parameters)
     findings += _values_in(matrix, what)
     if not callable(jac) or any(finding.final for finding in findings):
         return Inspection(f_x, matrix, tuple(findings), dtype, calls, repeat)
@@ -115,7 +72,7 @@ def inspect_jacobian(
         except NotScalarError:
             return np.full(first.shape, np.nan)
 
-    again = Repeat(what, first, first.ndim == 2, ask, float(np.finfo(dtype).eps), objective, x)
+    again = Repeat(what, first, ask, eps_of(dtype), objective, x)
     return Inspection(f_x, matrix, tuple(findings), dtype, calls, repeat, again)
 
 

@@ -140,15 +140,14 @@ class Parameters:
         return out
 
     def unflatten(self, flat: Flat) -> Any:
-        """The tree with the values of `flat` (size,); arrays are views of `flat` where the dtype allows."""
+        """The tree with the values of `flat` (size,); arrays are views of `flat` where the dtype allows.
+
+        Of k points, the columns of (size, k), each array has a last axis of length k more.
+        """
         if self.plain and flat.dtype == DOUBLE and self.blocks[0].shape:
             shape = self.blocks[0].shape
-            return flat if len(shape) == 1 else flat.reshape(shape)
+            return flat if len(shape) == 1 else flat.reshape(*shape, *flat.shape[1:])
         return self._rebuild([_leaf(flat[b.slice], b) for b in self.blocks])
-
-    def stacked_leaves(self, stack: Flat) -> list[NDArray[Any]]:
-        """The arrays of k points, one a column of `stack` (size, k): each has a last axis of length k more."""
-        return [_leaf(stack[b.slice], b) for b in self.blocks]
 
     def tree_of(self, leaves: list[NDArray[Any]]) -> Any:
         """The tree that holds these arrays, whatever their shapes."""
@@ -157,7 +156,7 @@ class Parameters:
     def unflatten_as(
         self, values: NDArray[Any], pair: Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]] | None = None
     ) -> Any:
-        """The tree with `values` (size,) in their own dtype.
+        """The tree with `values`, (size,) or (size, k), in their own dtype.
 
         pair : what a complex entry gets of the two values for its real and its imaginary part.
         """
@@ -166,7 +165,8 @@ class Parameters:
             part = values[b.slice]
             if b.is_complex and pair is not None:
                 part = pair(part[0::2], part[1::2])
-            shaped.append(part.reshape(b.shape) if b.shape else part[0])
+            shape = (*b.shape, *part.shape[1:])
+            shaped.append(part.reshape(shape) if shape else part[0])
         return self._rebuild(shaped)
 
     def flatten(self, tree: Any, what: str = "grad", *, copy: bool = True) -> Flat:

@@ -26,7 +26,6 @@ from gradcheck.evidence.axes import (
 )
 from gradcheck.evidence.entries import sweep
 from gradcheck.function.objective import Objective
-from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.estimate import Estimate
@@ -57,7 +56,7 @@ def setting(outputs: int = 1, f: Any = None, **parts: Any) -> Setting:
         objective = Objective(f or cubes, parameters)
         f_x: Any = objective.value(flat)
     else:
-        objective = VectorObjective(f or two, parameters)
+        objective = Objective(f or two, parameters, several=True)
         f_x = objective.at(X)[0]
     given = {
         "level": 1e-15,

@@ -13,7 +13,7 @@ from gradcheck import Outcome, check_jacobian
 from gradcheck.examination import columns
 from gradcheck.examination.columns import examine_columns
 from gradcheck.function.matrix import Dense, Matrix, Product, Sparse
-from gradcheck.function.vector_objective import VectorObjective
+from gradcheck.function.objective import Objective
 from gradcheck.numerics.problem import Problem
 from gradcheck.parameters.matrix_names import jacobian_names
 from gradcheck.parameters.tree import Parameters
@@ -29,7 +29,7 @@ def founded(
     """What is found of a claim about x -> right @ x, or another f; the evaluations it took, and what is said."""
     m, n = claim.shape
     parameters, flat = Parameters.of(np.linspace(1.0, 2.0, n) if x is None else x)
-    objective = VectorObjective((lambda x: right @ x) if f is None else f, parameters)
+    objective = Objective((lambda x: right @ x) if f is None else f, parameters, several=True)
     f_x, scales = objective.at(flat)[0], np.ones(n)
     tolerance = Tolerance(1e-6, resolution=1e-3)
     problem = Problem(

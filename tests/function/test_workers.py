@@ -9,13 +9,20 @@ import joblib
 import numpy as np
 import pytest
 
-from gradcheck import Outcome, check_gradient, check_hvp, check_jacobian, check_jvp, check_vjp
+from gradcheck import (
+    GradientCheckInterrupted,
+    Outcome,
+    check_gradient,
+    check_hvp,
+    check_jacobian,
+    check_jvp,
+    check_vjp,
+)
 from gradcheck.errors import WorkerError
 from gradcheck.function import pool
 from gradcheck.function.lines import Axes
 from gradcheck.function.objective import Objective
 from gradcheck.function.pool import Pool
-from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.function.workers import Kept, dealt, workers
 from gradcheck.parameters.tree import Parameters
 
@@ -325,7 +332,7 @@ def test_there_are_never_more_workers_than_work(asked, shape, n_jobs, most, outp
     if outputs is None:
         objective = Objective(lambda x: float(np.sum(x)), parameters, n_jobs=n_jobs)
     else:
-        objective = VectorObjective(lambda x: np.full(outputs, np.sum(x)), parameters, n_jobs=n_jobs)
+        objective = Objective(lambda x: np.full(outputs, np.sum(x)), parameters, several=True, n_jobs=n_jobs)
         objective.value(x)
     axes = objective.every(Axes(parameters, x, np.arange(rows)))
     offsets = np.tile(np.arange(1.0, points + 1), (len(axes), 1))
@@ -413,6 +420,26 @@ def test_a_budget_holds_for_workers_of_several_outputs_too(budget):
     # All that there is is used: what it does not reach is left open, and not what it does.
     assert report.nfev == len(calls) == budget
     assert report.outcome is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_an_interruption_of_f_in_a_worker_ends_the_check(several):
+    """It is no edge of f's domain, whatever f returns."""
+    calls = []
+
+    def interrupted(x):
+        calls.append(1)
+        if len(calls) == 9:
+            raise KeyboardInterrupt
+        return outputs(x) if several else f(x)
+
+    check = check_jacobian if several else check_gradient
+    derivative, x = (one_wrong_row, POINT) if several else (one_wrong, SMALL)
+    with joblib.parallel_config(backend="threading"), pytest.raises(GradientCheckInterrupted) as caught:
+        check(interrupted, derivative, x, method="sweep", n_jobs=2)
+
+    assert caught.value.report.interrupted
+    assert "f raised" not in str(caught.value.report)
 
 
 def stacked(x):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gradcheck.function.matrix import Dense
-from gradcheck.function.vector_objective import VectorObjective
+from gradcheck.function.objective import Objective
 from gradcheck.joint.direction import Direction
 from gradcheck.joint.joint import JointTest
 from gradcheck.numerics.line_fit import LineFit
@@ -26,7 +26,7 @@ def joint_test(rows: int, *, columns: int = 4, x: Any = None, fixed: Any = None,
     x = np.linspace(1.0, 2.0, columns) if x is None else np.asarray(x, float)
     matrix = np.ones((rows, x.size))
     parameters, flat = Parameters.of(x)
-    objective = VectorObjective(lambda x: matrix @ np.real(x), parameters, **options)
+    objective = Objective(lambda x: matrix @ np.real(x), parameters, several=True, **options)
     claim = Problem(
         objective,
         flat,
@@ -121,7 +121,7 @@ class Steps:
         return self.answers.pop(0)
 
 
-class _Limited(VectorObjective):
+class _Limited(Objective):
     """With a budget that is told by hand."""
 
     left = 0

@@ -11,7 +11,6 @@ from by_hand import EPS, close
 
 from gradcheck import check_gradient
 from gradcheck.function.objective import Objective
-from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.joint.alone import judge_alone, judge_by_stencils, judge_in_rows
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
@@ -423,7 +422,7 @@ def test_the_complex_step_leaves_a_stencil_within_the_budget():
 def in_rows(f: Callable[[Any], Any], given: Any, entries: Any, *, level: Any = 1e-15) -> tuple[Entries, int]:
     """What is said of some entries of one column of a Jacobian with three rows, and with how many evaluations."""
     parameters, x = Parameters.of(X)
-    objective = VectorObjective(f, parameters)
+    objective = Objective(f, parameters, several=True)
     f_x = objective.at(x)[0]
     scales = np.where(x != 0, np.abs(x), 1.0)
     setting = Setting(objective, x, f_x, scales, Tolerance(1e-6), level=level, relative_step=1e-3)
@@ -471,7 +470,7 @@ def test_four_points_and_a_stencil_have_to_be_afforded(
     monkeypatch: pytest.MonkeyPatch, left: int, taken: int
 ):
     """Ten for one entry."""
-    monkeypatch.setattr(VectorObjective, "remaining", left)
+    monkeypatch.setattr(Objective, "remaining", left)
     found, nfev = in_rows(rows_of_sines, [np.cos(1.0)], [0])
     assert (nfev, found.judgement.verified.tolist()) == (taken, [True])
 

@@ -11,7 +11,6 @@ from by_hand import EPS, STEP, close, direction, fitted, joint_test
 
 from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
-from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.joint import directions as directions_module
 from gradcheck.joint.directions import Directions
 from gradcheck.joint.few_points import AMPLIFIED
@@ -898,7 +897,9 @@ def test_a_row_of_zeros_beside_one_that_moves_needs_no_slope():
     """The complex step may be 0 where 0 is claimed; where something is claimed that is no confirmation."""
     parameters, flat = Parameters.of(X)
     for claim, exact in ((np.zeros(4), True), (np.full(4, 1e-6), False)):
-        objective = VectorObjective(lambda x: np.array([np.sum(x**2), np.pi + 0.0 * np.sum(x)]), parameters)
+        objective = Objective(
+            lambda x: np.array([np.sum(x**2), np.pi + 0.0 * np.sum(x)]), parameters, several=True
+        )
         problem = Problem(
             objective, flat, objective.at(X)[0], parameters.scales(flat), Tolerance(1e-6),
             matrix=Dense(np.stack([2 * X, claim])),

@@ -11,7 +11,6 @@ from scipy.special import expit
 from gradcheck import Outcome, check_gradient
 from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
-from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.joint.few_points import AMPLIFIED, FAR, NEAR, four_points
 from gradcheck.joint.joint import JointTest
 from gradcheck.numerics.problem import Problem, scaling_of
@@ -141,7 +140,7 @@ def test_all_rows_of_a_jacobian_are_judged_by_the_same_points():
         claimed = jacobian.copy()
         if wrong is not None:
             claimed[wrong, 3] *= 1.05
-        objective = VectorObjective(lambda x: np.tanh(a @ x), parameters)
+        objective = Objective(lambda x: np.tanh(a @ x), parameters, several=True)
         f_x = objective.at(x)[0]
         claim = Problem(
             objective,
@@ -276,7 +275,7 @@ def bent(rates, seed):
     else:
         f, slope = lambda z: np.sin(rates * z), rates * np.cos(rates * z)
     parameters, flat = Parameters.of(x)
-    objective = VectorObjective(lambda x: f(a @ x), parameters)
+    objective = Objective(lambda x: f(a @ x), parameters, several=True)
     f_x = objective.at(x)[0]
     claim = Problem(
         objective,

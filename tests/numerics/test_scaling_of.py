@@ -11,7 +11,6 @@ from scipy import sparse
 
 from gradcheck.function.matrix import Dense, Product, Sparse
 from gradcheck.function.objective import BudgetSpentError, NotScalarError, Objective
-from gradcheck.function.vector_objective import VectorObjective
 from gradcheck.numerics.problem import Problem, Scaling, accepts_complex, of_typical_size, scaling_of
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.verdict import Tolerance
@@ -40,7 +39,7 @@ def claim(
         objective: Any = Objective(f or (lambda x: 0.0), parameters, **options)
         f_x = np.array([objective.value(flat)])
     else:
-        objective = VectorObjective(f or (lambda x: np.zeros(m)), parameters, **options)
+        objective = Objective(f or (lambda x: np.zeros(m)), parameters, several=True, **options)
         f_x = objective.at(flat)[0]
     scales = np.abs(flat) if scales is None else np.asarray(scales, float)
     unit = parts.get("unit", 1.0)
