@@ -196,13 +196,14 @@ def along_rays(
 ) -> Estimate:
     """The derivatives of some outputs along tangents (n,), a line each, from these steps (k,) of them on.
 
-    No farther than the bounds allow to either side; more : as `estimate` takes it.
+    No farther than the bounds allow to each side; more : as `estimate` takes it.
     """
     room = None
     if setting.room is not None:
+        (left, right), ahead = setting.room, np.greater(tangents, 0)
         moved = np.abs(np.where(tangents, tangents, np.nan))
-        reach = np.broadcast_to(np.nanmin(np.minimum(*setting.room) / moved, axis=1), step.shape)
-        room = (reach, reach)
+        reach = [np.nanmin(np.where(ahead, *way) / moved, axis=1) for way in ((left, right), (right, left))]
+        room = np.broadcast_to(reach[0], step.shape), np.broadcast_to(reach[1], step.shape)
     return estimate(
         setting.objective, lines, setting.f_x[output], level=setting.level[output], step=step,
         smallest=1e-9 * step, wanted=wanted, room=room, of_terms=of_terms(setting)[output], **more,

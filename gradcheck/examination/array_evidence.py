@@ -29,7 +29,7 @@ def evidence_of(
     arrays = []
     for k, block in enumerate(claim.problem.parameters.blocks):
         if scaling is None or np.count_nonzero(claim.still[block.slice]) == block.size:
-            arrays.append(ArrayEvidence(block, (), None))
+            arrays.append(ArrayEvidence(block))
             continue
         named = any(region.block is block and region.box.size == block.size for region in claim.regions)
         certified = None if named else (judged, claim.factors.get(block.name), confidence)

@@ -12,7 +12,7 @@ from gradcheck._typing import Index, Mask, Values
 from gradcheck.evidence.complex_test import mark_disputed
 from gradcheck.evidence.entries import sweep
 from gradcheck.evidence.one_by_one import one_by_one
-from gradcheck.examination.inwards import Inwards, certified_inwards, one_sided, shared_with
+from gradcheck.examination.inwards import certified_inwards, one_sided, shared_with
 from gradcheck.examination.row_evidence import (
     between,
     measured_by_rows,
@@ -177,19 +177,20 @@ class _Columns:
         throughout = self.nobody
         if not (together and groups):
             throughout = _mostly_wrong(setting, seen, self.alone, sampled=groups == 0)
-        array, wrong = ArrayEvidence(self.block, (), None), self.nobody
+        array, wrong = ArrayEvidence(self.block), self.nobody
         if not throughout.all():
             array, wrong = self._of_directions(throughout, entries, looked)
         regions = list[Region]()
         stayed = moved_alone(problem, self.scaling, self.silent, rng, self.delta).stays
         if not stayed and groups == 0:
-            missing = missing_columns(
+            missing, stayed = missing_columns(
                 problem, self.scaling, self.silent, partial(of_column, self._judging, sweep), self.block,
                 rng, self.delta / 2.0,
             )  # fmt: skip
-            self.alone += missing.judged
-            regions, stayed = missing.regions, missing.every
-        array = array if inwards is None else inwards.beside(array)
+            self.alone.append(missing.entries)
+            regions += missing.regions
+        if inwards is not None:
+            array = array.beside(rows_evidence(problem, self.block, inwards, self.confidence))
         if not (every and stayed):
             array = replace(array, certificate=None, limit=array.limit if every else Limit.BUDGET)
         if groups == 0 and array.certificate is not None:
@@ -242,11 +243,11 @@ class _Columns:
             self.alone[-1] = some_rows(judged, np.flatnonzero(accused | judged.judgement.wrong))
         return some_rows(seen, np.flatnonzero(~blamed)), looked
 
-    def _held_judged(self, entries: Entries, moved: Entries | None) -> tuple[Inwards | None, bool]:
+    def _held_judged(self, entries: Entries, moved: Entries | None) -> tuple[Joint | None, bool]:
         """Columns that bounds hold nearly still: those that may move to one side together, and others alone.
 
-        entries : that are believed. moved : those of columns that were moved alone. Returns the certificate of the
-        first, None where there is none, as all of them were judged; and whether that is all of them.
+        entries : that are believed. moved : those of columns that were moved alone. Returns what certifies the first,
+        None where nothing does, as all of them were judged; and whether that is all of them.
         """
         problem, lengths, inwards = self.problem, one_sided(self.problem), None
         held = (self.scaling.lengths == 0) & problem.free & ~self.silent

@@ -70,7 +70,7 @@ def examine_each_array(problem: Problem, *, confidence: float, rng: np.random.Ge
             arrays.append(_alone(claim, k, share, tiny))
     except KeyboardInterrupt:
         interrupted = True
-    arrays += [ArrayEvidence(block, (), None) for block in blocks[len(arrays) :]]
+    arrays += [ArrayEvidence(block) for block in blocks[len(arrays) :]]
     return Evidence(latest(concatenate(claim.judged)), tuple(arrays), tuple(claim.regions), interrupted)
 
 

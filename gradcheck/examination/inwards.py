@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
 
-from gradcheck._typing import Flat, Index, Mask, Values
-from gradcheck.evidence.entries import claimed_still
-from gradcheck.function.lines import Family, Rays
-from gradcheck.numerics.differences import estimate
+from gradcheck._typing import Flat, Index, Values
+from gradcheck.examination.row_evidence import slopes_along
+from gradcheck.joint.direction import Direction, Joint
 from gradcheck.numerics.problem import Problem, of_typical_size
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import ROUNDING, root_mean_square, scaled_rms
-from gradcheck.results.certificate import LEAST, ArrayEvidence, Residual, bound_of, least_bounds
-from gradcheck.results.estimate import Estimate
+from gradcheck.results.certificate import LEAST, bound_of, least_bounds
 
 # Directions after which it is given up; the errors that are asked for are those with which so many suffice.
 DIRECTIONS, SUFFICE = 12, 3
@@ -53,60 +51,6 @@ def shared_with(inwards: Flat, problem: Problem) -> Problem:
     return replace(problem, tolerance=tolerance)
 
 
-@dataclass(frozen=True)
-class Inwards:
-    """What directions show along which some columns move into their bounds.
-
-    wrong : (m,) rows in which something exceeds the bars. residuals : of each direction the row that says least.
-    worst : what they prove of the norm of each row's error, relative to its size; infinite where they do not.
-    """
-
-    wrong: Mask
-    residuals: tuple[Residual, ...] = ()
-    worst: float = math.inf
-
-    @property
-    def certified(self) -> bool:
-        """Whether every row is."""
-        return math.isfinite(self.worst)
-
-    def beside(self, array: ArrayEvidence) -> ArrayEvidence:
-        """The evidence of the other columns together with this, which is certified."""
-        certificate = array.certificate
-        if certificate is None:
-            return array
-        certificate = replace(
-            certificate,
-            bound=math.hypot(certificate.bound, self.worst),
-            relative_to_rms=math.hypot(certificate.relative_to_rms, self.worst),
-            directions=certificate.directions + len(self.residuals),
-        )
-        return replace(array, residuals=array.residuals + self.residuals, certificate=certificate)
-
-
-@dataclass(frozen=True)
-class _Look:
-    """What one direction shows of every row (m,), as `Direction` has it."""
-
-    residual: Values
-    error: Values
-    weight: Values
-    allowed: Values
-    step: Values
-
-    @property
-    def exceeds(self) -> Mask:
-        """Rows in which something is wrong; nan is not evidence."""
-        return np.asarray(np.abs(self.residual) > self.allowed)
-
-    def least(self, sizes: Values) -> Residual:
-        """The row that says least, in units of its own size."""
-        k = int(np.argmax((self.allowed + 3.0 * self.error) / sizes))
-        size, step = float(sizes[k]), float(self.step[k])
-        residual, error = float(self.residual[k]) / size, float(self.error[k]) / size
-        return Residual(residual, error, float(self.weight[k]) / size, float(self.allowed[k]) / size, step)
-
-
 class InwardTest:
     """Directions for a claim that move columns (n,) by some lengths, each to the side that has its sign.
 
@@ -126,53 +70,51 @@ class InwardTest:
     ) -> None:
         self.setting, self.problem, self.lengths, self.rng = setting, problem, lengths, rng
         self.delta, self.tolerant = delta, tolerant
-        # The direction along which something exceeded its bars.
-        self.accused: _Look | None = None
         self.sizes = self._sizes() * float(np.min(np.abs(lengths), where=lengths != 0, initial=np.inf))
 
-    def run(self) -> Inwards:
+    def run(self) -> Joint:
         """Directions until all rows are certified, something is wrong, or nothing can be said this way."""
-        needed = self.problem.tolerance.resolution * self.sizes
-        nothing, most, told = np.zeros(self.setting.outputs, bool), list[Values](), list[Residual]()
+        needed, nobody = self.problem.tolerance.resolution * self.sizes, np.zeros(self.sizes.size, bool)
+        fine = needed / (6.0 * least_bounds(self.delta)[SUFFICE - 1])
+        joint = Joint((), np.full(needed.size, np.inf), nobody, nobody, self.sizes)
         for _ in range(DIRECTIONS if (needed > 0).all() else 0):
-            look = self.look(self.lengths, needed / (6.0 * least_bounds(self.delta)[SUFFICE - 1]))
+            look = self.look(self.lengths, fine)
+            told = (*(d.without_tangent() for d in joint.directions), look)
             if look.exceeds.any():
-                self.accused = look
-                return Inwards(look.exceeds)
-            most.append(np.abs(look.residual) + 3.0 * look.error)
-            told.append(look.least(self.sizes))
-            bound = bound_of(most, self.delta)
-            if (bound <= needed).all():
-                return Inwards(nothing, tuple(told), float(np.max(bound / self.sizes)))
-            if not (3.0 * look.error * least_bounds(self.delta)[DIRECTIONS - 1] <= needed).all():
+                return replace(joint, directions=told, certified=nobody, wrong=look.exceeds)
+            bound = bound_of([d.most for d in told], self.delta)
+            joint = replace(joint, directions=told, bound=bound, certified=bound <= needed)
+            hopeful = 3.0 * look.error * least_bounds(self.delta)[DIRECTIONS - 1] <= needed
+            if joint.certified.all() or not hopeful.all():
                 break
-        return Inwards(nothing)
+        return joint
 
-    def look(self, lengths: Flat, fine: Values) -> _Look:
-        """One direction, by points on one side; fine : (m,) the errors that are wanted.
+    def look(self, lengths: Flat, fine: Values) -> Direction:
+        """One direction, as far as bounds allow to each side; fine : (m,) the errors that are wanted.
 
         Lengths between nothing and twice those given are as likely to hide a mistake as +-(0.5 to 1.5) of them.
         """
         setting, problem, tolerance = self.setting, self.problem, self.problem.tolerance
         tangent = lengths * self.rng.uniform(0.0, 2.0, lengths.size)
-        product, every = problem.matrix.product(tangent), np.arange(setting.outputs)
-        found = claimed_still(setting, self._measured(tangent, fine), product, every)
+        product = problem.matrix.product(tangent)
+        found = slopes_along(setting, tangent, product, lambda at, _: (fine[at], fine[at]))
         weight = problem.weight(tangent, product, self.rng)
         least = LEAST * (tolerance.rtol * self.sizes + tolerance.atol * float(np.abs(lengths).max()))
         if self.tolerant:
             across = tolerance.atol * float(np.linalg.norm(tangent))
             least = np.maximum(least, tolerance.rtol * weight + across)
         allowed = 3.0 * found.error + np.maximum(least, ROUNDING * problem.eps * weight)
-        return _Look(product - found.value, found.error, weight, allowed, found.step)
+        step = float(np.max(found.step))
+        return Direction(tangent, step, weight, product - found.value, found.error, allowed)
 
-    def search(self, judge: Callable[[int, Index], object], most: int) -> None:
+    def search(self, direction: Direction, judge: Callable[[int, Index], object], most: int) -> None:
         """Judge columns in which rows are wrong: halves of them are moved, and halves of what is wrong.
 
-        judge : looks at the entries of a column in some rows. most : evaluations after which none is begun.
+        direction : along which something exceeded its bars. judge : looks at the entries of a column in some rows.
+        most : evaluations after which none is begun.
         """
-        assert self.accused is not None
         end = self.setting.objective.nfev + most
-        left = [(np.flatnonzero(self.lengths), np.flatnonzero(self.accused.exceeds), self.accused)]
+        left = [(np.flatnonzero(self.lengths), np.flatnonzero(direction.exceeds), direction)]
         while left and self.setting.objective.nfev < end and self.setting.objective.remaining > 0:
             columns, rows, seen = left.pop()
             if columns.size <= FEW:
@@ -187,23 +129,6 @@ class InwardTest:
                 look = self.look(moved, fine)
                 if look.exceeds[rows].any():
                     left.append((half, rows[look.exceeds[rows]], look))
-
-    def _measured(self, tangent: Flat, fine: Values) -> Estimate:
-        """The derivatives (m,) along a tangent, from the side to which it goes, with errors (m,) that are wanted."""
-        setting, m = self.setting, self.setting.outputs
-        assert setting.room is not None
-        room = np.where(tangent > 0, setting.room[1], setting.room[0])
-        reach = float(np.min(room[tangent != 0] / np.abs(tangent[tangent != 0]), initial=np.inf))
-
-        def wanted(at: Index, _: Estimate) -> tuple[Flat, Flat]:
-            return fine[at], fine[at]
-
-        return estimate(
-            setting.objective, Family(Rays(setting.x, [tangent]), np.zeros(m, np.intp), np.arange(m)),
-            setting.f_x, level=setting.level, step=setting.relative_step.copy(),
-            smallest=1e-9 * setting.relative_step, wanted=wanted, room=(np.zeros(m), np.full(m, reach)),
-            unit=np.ones(m),
-        )  # fmt: skip
 
     def _sizes(self) -> Values:
         """(m,) the root mean squares of the rows; of zeros throughout what f changes along a random direction."""
@@ -230,19 +155,19 @@ def certified_inwards(
     known: Callable[[], tuple[Problem, bool]],
     judge: Callable[[int, Index], object],
     most: int,
-) -> Inwards | None:
+) -> Joint | None:
     """Directions inwards, and a search for what they find wrong, until they certify the rest; None where they do not.
 
     lengths : (n,) as of `InwardTest`. shares : of the chance to be wrong, for each test. known() : the claim as it
     would be right in all that was judged, and whether any of that is wrong; what was looked for and not found is within
     the tolerance. judge : looks at the entries of a column in some rows. most : evaluations of a search; 0 is none.
     """
-    found: Inwards | None = None
+    found: Joint | None = None
     for share in islice(shares, TESTS):
         right, wrong = known()
         test = InwardTest(setting, right, lengths, rng, share, tolerant=found is not None and not wrong)
         found = test.run()
         if not found.wrong.any() or most == 0:
             break
-        test.search(judge, most)
-    return found if found is not None and found.certified else None
+        test.search(found.directions[-1], judge, most)
+    return found if found is not None and found.certified.all() else None

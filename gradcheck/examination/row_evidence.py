@@ -5,26 +5,28 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import scipy.sparse
 
 from gradcheck._typing import Flat, Index, Mask
-from gradcheck.evidence.entries import decide
+from gradcheck.evidence.axes import along_rays
+from gradcheck.evidence.entries import claimed_still, decide
+from gradcheck.function.lines import Family, Rays
 from gradcheck.function.matrix import Matrix, Product
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.joint import JointTest
 from gradcheck.joint.repairs import entries
+from gradcheck.numerics.differences import Wanted
 from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
-from gradcheck.numerics.tangents import ROUNDING, root_mean_square
+from gradcheck.numerics.tangents import ROUNDING, root_mean_square, within
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, runs
 from gradcheck.parameters.quantiles import median
 from gradcheck.results.certificate import LEAST, ArrayEvidence, Certificate, Region, Residual
 from gradcheck.results.entries import Entries, latest
-from gradcheck.results.estimate import as_told
+from gradcheck.results.estimate import Estimate, as_told
 from gradcheck.results.table import concatenate
 from gradcheck.results.table import rows as table_rows
 
@@ -36,6 +38,8 @@ AGAIN = 6
 SHARING = 3
 # Columns of a row that is wrong throughout that are judged; so many of them tell whether it seems to be.
 SAMPLES, TELLING = 6, 2
+# Columns that a product is asked for, to see in which its rows are not 0.
+ASKED = 64
 
 
 def run_for_rows(
@@ -91,6 +95,18 @@ def measured_by_rows(problem: Problem) -> Problem:
     return replace(problem, gradient_scale=np.ravel(sizes, order="F"))
 
 
+def slopes_along(setting: Setting, tangent: Flat, claimed: Flat, wanted: Wanted) -> Estimate:
+    """The derivative of each output (m,) along a tangent, by steps of its own, from as many sides as bounds allow.
+
+    claimed : (m,) what it is said to be. wanted : the errors that are wanted, as `estimate` takes them.
+    """
+    every = np.arange(setting.outputs)
+    lines = Family(Rays(setting.x, [tangent]), np.zeros_like(every), every)
+    step = setting.relative_step.copy()
+    found = along_rays(setting, [tangent], lines, every, step, wanted, unit=np.ones(every.size))
+    return claimed_still(setting, found, claimed, every)
+
+
 def of_column(problem: Problem, way: Callable[..., Entries], column: int, rows: Index) -> Entries:
     """The entries of a column in some rows, as one way to judge them tells."""
     rows = rows.astype(np.intp)  # those of a sparse matrix are short
@@ -98,19 +114,32 @@ def of_column(problem: Problem, way: Callable[..., Entries], column: int, rows: 
     return way(problem, given, rows * problem.x.size + column)
 
 
-def changes(problem: Problem, rows: Index, columns: Index) -> Any:
-    """How far the entries in some rows (k,) and columns (l,) move f over one scale, CSC (k, l) without zeros."""
-    matrix = problem.matrix
-    if isinstance(matrix, Product):
-        units = np.zeros((columns.size, matrix.shape[1]))
-        units[np.arange(columns.size), columns] = 1.0
-        array = np.stack([matrix.product(unit)[rows] for unit in units], axis=1)
+def largest_columns(
+    problem: Problem, rows: Index, rng: np.random.Generator
+) -> tuple[dict[int, Index], bool, float]:
+    """A few columns in which most of some rows (k,) are largest, each with those of the rows in which it is not 0.
+
+    Of a row that is nearly empty the others show nothing. Returns whether they hold all that is claimed of these rows,
+    too, and the part of these that is not claimed to be 0, as far as a product tells.
+    """
+    matrix, n = problem.matrix, problem.x.size
+    among = np.arange(n)
+    if isinstance(matrix, Product):  # a product for each column
+        among = np.sort(rng.choice(n, min(ASKED, n), replace=False))
+        array = np.stack([matrix.product(within(np.ones(n), j))[rows] for j in among[:, None]], axis=1)
     else:
         array = entries(matrix)[rows]
-    scales = scipy.sparse.diags_array(problem.scales[columns])
+    scales = scipy.sparse.diags_array(problem.scales[among])
     claimed = scipy.sparse.csc_array(abs(scipy.sparse.csc_array(array)) @ scales)
     claimed.eliminate_zeros()
-    return claimed
+    columns = rng.permutation(np.flatnonzero(np.diff(claimed.indptr)))
+    often = np.bincount(np.ravel(claimed.argmax(axis=1)), minlength=among.size)
+    columns = columns[np.argsort(-often[columns], kind="stable")]
+    every = columns.size <= 2 * SAMPLES and among.size == n
+    few = np.sort(columns if every else columns[:SAMPLES])
+    held = [np.sort(claimed.indices[slice(*claimed.indptr[j : j + 2])]) for j in few]
+    told = {int(among[j]): rows[inside] for j, inside in zip(few, held, strict=True)}
+    return told, every, claimed.nnz / (rows.size * among.size)
 
 
 def mended(problem: Problem, judged: Sequence[Entries], alpha: Flat | None = None) -> Matrix:
@@ -191,7 +220,7 @@ def residual_of(problem: Problem, direction: Direction, k: int, size: float, uni
     least = max(ROUNDING * problem.eps * weight, LEAST * problem.tolerance.rtol * size / unit)
     # More where errors within the tolerance were accepted.
     allowed = max(3.0 * error + least, float(direction.allowed[k]) / unit)
-    return Residual(float(direction.residual[k]) / unit, error, weight, allowed, direction.step)
+    return Residual(float(direction.residual[k]) / unit, error, weight, allowed)
 
 
 def scaled_rows(direction: Direction, other: Direction, wrong: Mask, matrix: Matrix) -> tuple[Flat, Mask]:

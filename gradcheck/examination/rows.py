@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -17,8 +17,8 @@ from gradcheck.examination.row_evidence import (
     SHARING,
     absent_rows,
     between,
-    changes,
     claimed_in_rows,
+    largest_columns,
     measured_by_rows,
     mended,
     of_column,
@@ -33,7 +33,7 @@ from gradcheck.examination.row_evidence import (
 from gradcheck.examination.silent import BUDGET, FILLED, Alone, missing_columns, moved_alone, silent_entries
 from gradcheck.examination.zeros import zeros_along_directions
 from gradcheck.function.coloring import group_columns
-from gradcheck.function.matrix import Matrix, Product, Sparse, by_entries
+from gradcheck.function.matrix import Matrix, Sparse, by_entries
 from gradcheck.joint.alone import judge_in_rows
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.joint import JointTest
@@ -57,8 +57,6 @@ AROUND = 4
 DOUBTS = 3
 # Entries that stand elsewhere, or are to be replaced, are told one by one up to so many.
 MOVED, REPLACED = 2000, 20_000
-# Columns that a product is asked for, to see in which its rows are not 0.
-ASKED = 64
 
 
 def examine_rows(
@@ -92,7 +90,8 @@ def examine_rows(
         problem.f_x.size, shares,
     )  # fmt: skip
     if inwards.any() and not scaling.lengths.any():
-        joint = joint.of_nothing
+        # Where no coordinate moves to both sides what does is right in every row.
+        joint = replace(joint, certified=~joint.wrong, bound=np.zeros(joint.wrong.size))
     count = np.count_nonzero(joint.wrong)
     held = bool((problem.narrow & ~silent).any())  # columns that directions leave where they are
     if not (count or joint.certified.all()) or (count and held):
@@ -100,27 +99,26 @@ def examine_rows(
     nothing = bool(count and scaling.nothing.all())  # is claimed to move f, and something does
     share = next(shares) if silent.any() else 0.0
     alone = Alone(False) if nothing else moved_alone(problem, scaling, silent, rng, share)
-    search = _Search(problem, block, setting_of, probed, test, joint, confidence, shares, rng)
+    rows = _Rows(problem, block, setting_of, probed, test, joint, confidence, shares, rng)
     if alone.stays and not count:
-        return None, search.certificate(inwards)
+        return None, rows.certificate(inwards)
     forgotten = nothing or alone.moves
-    setting = None if held or not (forgotten or alone.stays) else search.known(joint.wrong)
+    setting = None if held or not (forgotten or alone.stays) else rows.known(joint.wrong)
     if setting is None:
         return None, None
     # Rows and what is left of them are told by their entries.
-    search.problem = replace(problem, matrix=by_entries(problem.matrix))
-    search.setting = measured_by_rows(replace(setting, matrix=search.problem.matrix))
+    rows.problem = replace(problem, matrix=by_entries(problem.matrix))
+    rows.setting = measured_by_rows(replace(setting, matrix=rows.problem.matrix))
     if not forgotten:
-        return setting, search.run()
-    return setting, search.beside(scaling.lengths > 0 if nothing else silent, nothing)
+        return setting, rows.run()
+    return setting, rows.beside(scaling.lengths > 0 if nothing else silent, nothing)
 
 
 @dataclass
-class _Search:
-    """What is wrong in the rows in which a joint test found something.
+class _Rows:
+    """The examination of a matrix by its rows: what is wrong in those in which a joint test found something.
 
     shares : of the chance to be wrong, for each test that comes. judged : entries judged one by one so far.
-    filled : the part of scaled rows that is not claimed to be 0, as far as a product tells.
     """
 
     problem: Problem
@@ -134,7 +132,6 @@ class _Search:
     rng: np.random.Generator
     setting: Problem = field(init=False)
     judged: list[Entries] = field(default_factory=list)
-    filled: float = 1.0
 
     def known(self, rows: Mask) -> Problem | None:
         """What measuring entries takes, by the first direction, where that tells the noise of some rows, or a probe."""
@@ -159,8 +156,8 @@ class _Search:
             )  # fmt: skip
             if found is None:
                 return None
-            array = found.beside(array)
-        return Evidence(latest(concatenate([none_judged(self.problem.x.dtype), *self.judged])), (array,))
+            array = array.beside(self.evidence(found))
+        return self.found(array)
 
     def run(self) -> Evidence | None:
         """What is wrong, and a certificate of the rest; None where it is not found."""
@@ -188,16 +185,21 @@ class _Search:
 
     def beside(self, silent: Mask, nothing: bool) -> Evidence | None:
         """The same, and what is wrong in columns (n,) that are claimed to do nothing; nothing : as all of them are."""
-        missing = missing_columns(
+        missing, every = missing_columns(
             self.problem, self.test.along.scaling, silent, self._judged, self.block, self.rng, next(self.shares)
         )  # fmt: skip
-        if not missing.found:
+        if not missing.entries.wrong.size:
             return None
         if self.joint.wrong.any() and not nothing:
             found = self.run()
-            return None if found is None else missing.beside(found)
-        array = ArrayEvidence(self.block, (), None) if nothing else self.evidence(self.joint)
-        return missing.beside(Evidence(none_judged(self.problem.x.dtype), (array,)))
+        else:
+            found = self.found(ArrayEvidence(self.block) if nothing else self.evidence(self.joint))
+        if found is None:
+            return None
+        # A certificate of the others holds where nothing is left of these.
+        arrays = found.arrays if every else tuple(replace(a, certificate=None) for a in found.arrays)
+        judged = latest(concatenate([found.entries, missing.entries]))
+        return Evidence(judged, arrays, found.regions + missing.regions)
 
     def repaired(self, other: Direction) -> Evidence | None:
         """Where every row is right once the entries stand elsewhere, or on the diagonal are others."""
@@ -233,7 +235,7 @@ class _Search:
         # What is not proved of each is told by those that were judged.
         box = Box(tuple((int(at.min()), int(at.max()) + 1) for at in apart.nonzero()))
         region = Region(self.block, box, True, None if count == box.size else int(count))
-        return Evidence(latest(concatenate(self.judged)), (ArrayEvidence(self.block, (), None),), (region,))
+        return self.found(ArrayEvidence(self.block), [region])
 
     def certified(self, claim: Matrix, beside: Mask | None = None) -> Joint | None:
         """Fresh directions for another matrix; None where they do not certify all rows of it, but for some (m,).
@@ -293,7 +295,7 @@ class _Search:
         unseen = scaled & False
         if scaled[joint.wrong].all():
             alpha, unseen = unseen_rows(joint.directions[-1], alpha, joint.wrong, problem.matrix)
-        every = scaled.any() and self.sample(np.flatnonzero(scaled | unseen))
+        every, filled = self.sample(np.flatnonzero(scaled | unseen)) if scaled.any() else (False, 1.0)
         scaled = scaled | (unseen & self.wrong_rows)
         if (np.abs(alpha[scaled]) > problem.tolerance.rtol).any() and not self.wrong_rows.any():
             scaled = scaled & False  # of a row that is off by a factor the largest entries are wrong
@@ -319,7 +321,7 @@ class _Search:
         wrong = scaled & ~accepted
         # Rows of which all entries were judged are told entry by entry.
         told = spans(wrong & ~self.wrong_rows if every else wrong)
-        regions = [claimed_in_rows(self.block, problem.matrix, span, self.filled) for span in told]
+        regions = [claimed_in_rows(self.block, problem.matrix, span, filled) for span in told]
         regions += [Region(self.block, Box((span, (0, problem.x.size))), True) for span in spans(absent)]
         regions += self.columns()
         array = self.evidence(rest)
@@ -328,8 +330,7 @@ class _Search:
         elif accepted.any() and array.certificate is not None:
             name = f"{array.certificate.name} / its factor"
             array = replace(array, certificate=replace(array.certificate, name=name))
-        judged = latest(concatenate([none_judged(problem.x.dtype), *self.judged]))
-        return Evidence(judged, (array,), tuple(regions))
+        return self.found(array, regions)
 
     def _fill(self, wrong: list[int], rows: Index) -> bool:
         """Judge the columns between those that are wrong, and those beside them until one is right; not of many."""
@@ -346,26 +347,17 @@ class _Search:
                 low, high = min(low, column), max(high, column)
         return high - low < FILLED
 
-    def sample(self, rows: Index) -> bool:
-        """A few columns of rows that are wrong throughout, so that the report has numbers.
+    def sample(self, rows: Index) -> tuple[bool, float]:
+        """A few columns of rows that are wrong throughout, so that the report has numbers; see `largest_columns`."""
+        columns, every, filled = largest_columns(self.problem, rows, self.rng)
+        for column, inside in columns.items():
+            self.judge(column, inside)
+        return every, filled
 
-        Those in which most of these rows are largest, for of a row that is nearly empty the others show nothing.
-        Returns whether they hold all that is claimed of these rows.
-        """
-        n = self.problem.x.size
-        among = np.arange(n)
-        if isinstance(self.problem.matrix, Product):  # a product for each column
-            among = np.sort(self.rng.choice(n, min(ASKED, n), replace=False))
-        claimed = changes(self.problem, rows, among)
-        self.filled = claimed.nnz / (rows.size * among.size)
-        columns = self.rng.permutation(np.flatnonzero(np.diff(claimed.indptr)))
-        often = np.bincount(np.ravel(claimed.argmax(axis=1)), minlength=among.size)
-        columns = columns[np.argsort(-often[columns], kind="stable")]
-        every = columns.size <= 2 * SAMPLES and among.size == n
-        for column in np.sort(columns if every else columns[:SAMPLES]):
-            mine = slice(claimed.indptr[column], claimed.indptr[column + 1])
-            self.judge(int(among[column]), rows[np.sort(claimed.indices[mine])])
-        return every
+    def found(self, array: ArrayEvidence, regions: Sequence[Region] = ()) -> Evidence:
+        """What was judged so far, and what directions say of the rest."""
+        judged = latest(concatenate([none_judged(self.problem.x.dtype), *self.judged]))
+        return Evidence(judged, (array,), tuple(regions))
 
     def evidence(self, joint: Joint) -> ArrayEvidence:
         """What directions certify of a claim."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import csc_array
@@ -20,7 +20,7 @@ from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box
 from gradcheck.parameters.quantiles import median
 from gradcheck.results.certificate import LEAST, Region
-from gradcheck.results.entries import Entries, latest
+from gradcheck.results.entries import Entries, none_judged
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.table import concatenate
 from gradcheck.results.table import rows as some_rows
@@ -126,31 +126,6 @@ def _missed(directions: Sequence[Direction], lengths: Flat) -> Values:
     return np.asarray(bars.min(axis=0) / (LEAST * lengths[lengths > 0].min()))
 
 
-@dataclass
-class Missing:
-    """What is wrong in arrays that are claimed to do nothing.
-
-    left : (n,) columns of theirs that were not looked at. judged : the others, in every row. regions : arrays of which
-    some tell. every : whether f stays along all that are left.
-    """
-
-    left: Mask
-    judged: list[Entries] = field(default_factory=list)
-    regions: list[Region] = field(default_factory=list)
-    every: bool = False
-
-    @property
-    def found(self) -> bool:
-        """Whether anything is wrong."""
-        return any(part.judgement.wrong.any() for part in self.judged)
-
-    def beside(self, found: Evidence) -> Evidence:
-        """The same with what was found of the other columns; a certificate of these holds where nothing is left."""
-        entries = latest(concatenate([found.entries, *self.judged]))
-        arrays = found.arrays if self.every else tuple(replace(a, certificate=None) for a in found.arrays)
-        return replace(found, entries=entries, arrays=arrays, regions=(*found.regions, *self.regions))
-
-
 def missing_columns(
     problem: Problem,
     scaling: Scaling,
@@ -159,51 +134,49 @@ def missing_columns(
     block: Block,
     rng: np.random.Generator,
     delta: float,
-) -> Missing:
+) -> tuple[Evidence, bool]:
     """The columns that are wrong in arrays that are claimed to do nothing, where f does not stay.
 
     Where some of a few are the others of a small array are looked at, or more of a large one, which tell of all of it.
     What none of these show is searched for. judge : looks at the entries of a column in some rows. block : the matrix.
+    Returns whether f stays along all that were not looked at, too.
     """
-    missing = Missing(silent.copy())
-
-    def look_at(column: int, rows: Index, _: Values | None = None) -> Entries:
-        missing.judged.append(judge(column, np.arange(problem.f_x.size)))
-        missing.left[column] = False
-        return some_rows(missing.judged[-1], rows)
-
+    left, judged, regions = silent.copy(), [none_judged(problem.x.dtype)], list[Region]()
+    every = np.arange(problem.f_x.size)
     for array in problem.parameters.blocks:
         columns = rng.permutation(array.start + np.flatnonzero(silent[array.slice]))
-        _sample(missing, array, columns, look_at, block)
-    alone = moved_alone(problem, scaling, missing.left, rng, delta)
+        looked, region = _sample(array, columns, lambda column: judge(column, every), block)
+        judged += looked
+        regions += [] if region is None else [region]
+        left[columns[: len(looked)] if region is None else columns] = False
+    alone = moved_alone(problem, scaling, left, rng, delta)
     if alone.test is not None and alone.joint is not None and alone.moves:
+
+        def look_at(column: int, rows: Index, _: Values | None) -> Entries:
+            judged.append(judge(column, every))
+            left[column] = False
+            return some_rows(judged[-1], rows)
+
         find_places(alone.test, alone.joint.directions[-1], alone.joint.wrong, look_at, between, rng, BUDGET)
-        alone = moved_alone(problem, scaling, missing.left, rng, delta)
-    missing.every = alone.stays
-    return missing
+        alone = moved_alone(problem, scaling, left, rng, delta)
+    return Evidence(concatenate(judged), (), tuple(regions)), alone.stays
 
 
 def _sample(
-    missing: Missing,
-    array: Block,
-    columns: Index,
-    look_at: Callable[[int, Index], Entries],
-    block: Block,
-) -> None:
-    """Look at some columns (k,) of an array, in this order, and say of all of it what they tell."""
-    every, wrong, entries = np.arange(block.shape[0]), 0, 0
+    array: Block, columns: Index, judge: Callable[[int], Entries], block: Block
+) -> tuple[list[Entries], Region | None]:
+    """Some columns (k,) of an array, in this order, and what they tell of all of it."""
+    judged = list[Entries]()
     most = columns.size if columns.size <= FILLED else SAMPLED
-    for nth, column in enumerate(columns[:most].tolist()):
-        if nth == SOME and not wrong:
-            return
-        found = look_at(column, every).wrong.size
-        wrong, entries = wrong + (found > 0), entries + found
-    if wrong >= SOME and most < columns.size:
-        box = Box(((0, every.size), (array.start, array.stop)))
-        held = round(entries / (most * every.size) * box.size)
-        missing.regions.append(Region(block, box, True, None if held == box.size else held))
-        missing.left[columns] = False
-        # What is 0 of these columns is none of the entries that they tell of.
-        missing.judged[-most:] = [
-            some_rows(e, np.flatnonzero(e.judgement.wrong)) for e in missing.judged[-most:]
-        ]
+    for column in columns[:most].tolist():
+        if len(judged) == SOME and not any(part.wrong.size for part in judged):
+            return judged, None
+        judged.append(judge(column))
+    wrong = [part.wrong.size for part in judged]
+    if np.count_nonzero(wrong) < SOME or most == columns.size:
+        return judged, None
+    box = Box(((0, block.shape[0]), (array.start, array.stop)))
+    held = round(sum(wrong) / (most * block.shape[0]) * box.size)
+    # What is 0 of these columns is none of the entries that they tell of.
+    told = [some_rows(part, np.flatnonzero(part.judgement.wrong)) for part in judged]
+    return told, Region(block, box, True, None if held == box.size else held)

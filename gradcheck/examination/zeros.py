@@ -5,11 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
-from gradcheck.evidence.axes import along_rays
-from gradcheck.evidence.entries import claimed_still
-from gradcheck.examination.row_evidence import rows_evidence
+from gradcheck.examination.row_evidence import rows_evidence, slopes_along
 from gradcheck.examination.silent import moved_alone
-from gradcheck.function.lines import Family, Rays
 from gradcheck.joint.places import Judge
 from gradcheck.numerics.problem import Problem, Scaling
 from gradcheck.numerics.setting import Setting
@@ -68,17 +65,17 @@ def directions_of_zeros(
     most, told = list[Flat](), list[Residual]()
     # An output that never moved agrees with zeros: of its size nothing is known but its unit.
     slope = np.where(setting.slope > 0, setting.slope, 1.0)
-    array = ArrayEvidence(block, (), None)
+    array = ArrayEvidence(block)
     for _ in range(DIRECTIONS if lengths.any() else 0):
         tangent = lengths * random_units(rng, lengths.size)
         found = _along(setting, tangent, slope)
         with np.errstate(invalid="ignore"):
             off = np.flatnonzero(np.abs(found.value) > 3.0 * found.error)
         if off.size:
-            return ArrayEvidence(block, (), None), _unexplained(found, off, tangent, judge)
+            return ArrayEvidence(block), _unexplained(found, off, tangent, judge)
         most.append(np.abs(found.value) + 3.0 * found.error)
         size = float(np.max(found.error / slope))
-        told.append(Residual(0.0, size, 0.0, 3.0 * size, float(np.median(found.step))))
+        told.append(Residual(0.0, size, 0.0, 3.0 * size))
         bound = bound_of(most, delta)
         worst = int(np.argmax(bound / slope))
         certificate = Certificate(
@@ -92,8 +89,7 @@ def directions_of_zeros(
 
 
 def _along(setting: Setting, tangent: Flat, slope: Flat) -> Estimate:
-    """The derivative of each output along a tangent, by steps of its own; slope : (m,) what it is relative to."""
-    every = np.arange(setting.outputs)
+    """The derivative of each output along a tangent; slope : (m,) what it is relative to."""
     fine = 0.05 * setting.tolerance.resolution * slope
 
     def wanted(at: Index, so_far: Estimate) -> tuple[Flat, Flat]:
@@ -102,10 +98,7 @@ def _along(setting: Setting, tangent: Flat, slope: Flat) -> Estimate:
         target = np.where(size > 0, np.minimum(fine[at], TOLD * size), fine[at])
         return target, target
 
-    lines = Family(Rays(setting.x, [tangent]), np.zeros(every.size, np.intp), every)
-    step = setting.relative_step.copy()
-    found = along_rays(setting, [tangent], lines, every, step, wanted, unit=np.ones(every.size))
-    return claimed_still(setting, found, np.zeros(every.size), every)
+    return slopes_along(setting, tangent, np.zeros(slope.size), wanted)
 
 
 def _unexplained(found: Estimate, off: Index, tangent: Flat, judge: Judge) -> Index:

@@ -125,11 +125,6 @@ class Joint:
         """(m,) what the error norms of all certified rows are below at once."""
         return np.where(self.certified, self.worst * self.sizes, np.inf)
 
-    @property
-    def of_nothing(self) -> Joint:
-        """The same where no coordinate moves to both sides: what does is right in every row."""
-        return replace(self, certified=np.ones(self.wrong.size, bool), bound=np.zeros(self.wrong.size))
-
     def beside(self, later: Joint) -> Joint:
         """The same, and what later directions certify of the rows that these left open."""
         new = later.certified & ~self.certified

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -87,17 +88,20 @@ def _least_bar(bends: Values, noise: Values, units: Values) -> float:
 
 @dataclass(frozen=True)
 class Short:
-    """Four points at a short step around x, and what they leave of the slopes of all rows; arrays are (m,).
-
-    fit : of eight points, which tells. noise : what noise adds, as an E. together : that and what bends may take, as
-    they are most often. typical : the same over the weight, in the median.
-    """
+    """Four points at a short step around x: what they leave of the slopes of all rows (m,), by a fit to eight."""
 
     step: float
     fit: LineFit
-    noise: Values
-    together: Values
-    typical: float
+
+    @property
+    def noise(self) -> Values:
+        """What noise adds, as an E."""
+        return AMPLIFIED / self.step * self.fit.noise
+
+    @cached_property
+    def together(self) -> Values:
+        """What noise adds and bends may take, as they are most often."""
+        return hidden_bends(self.fit, self.step) + AMPLIFIED / self.step * self.fit.scatter
 
 
 def shortest(told: Sequence[tuple[LineFit, Values]], pending: Mask) -> Short:
@@ -106,15 +110,13 @@ def shortest(told: Sequence[tuple[LineFit, Values]], pending: Mask) -> Short:
     told : fits to eight points, with the weights (m,) of their directions.
     """
 
-    def at(fit: LineFit, weight: Values, step: float) -> Short:
-        hidden, noise = hidden_bends(fit, step), AMPLIFIED / step
-        relative = (hidden + noise * fit.scatter) / weight
+    def typical(short: Short, weight: Values) -> float:
+        relative = short.together / weight
         relative = relative[pending & np.isfinite(relative)]
-        typical = float(median(relative)) if relative.size else np.inf
-        return Short(step, fit, noise * fit.noise, hidden + noise * fit.scatter, typical)
+        return float(median(relative)) if relative.size else np.inf
 
-    found = (at(fit, weight, fit.step / shorter) for fit, weight in told for shorter in PARTS)
-    return min(found, key=lambda short: short.typical)
+    found = [(Short(fit.step / shorter, fit), weight) for fit, weight in told for shorter in PARTS]
+    return min(found, key=lambda each: typical(*each))[0]
 
 
 def hidden_of(

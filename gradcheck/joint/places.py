@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,11 +22,13 @@ from gradcheck.results.certificate import LEAST
 from gradcheck.results.entries import Entries
 
 # Weights lie between 0.5 and 1.5, in equal steps.
-LIGHTEST = 0.5
+LIGHTEST, HEAVIEST = 0.5, 1.5
 # Rows whose ratios are read.
 ASKED = 50
 # A ratio names one place where its bars are this part of the distance between two; else one may lie there by chance.
 SURE = 0.25
+# A place that lies between two by less than this was rounded.
+ROUNDING = 1e-9
 # Times that the weights are stretched over the places that are left.
 STRETCHES = 4
 # After so many wrong entries, and each time that they have doubled, others in the box that holds them are sampled:
@@ -67,18 +69,16 @@ class Places:
 
 @dataclass(frozen=True)
 class _Part:
-    """Places start..stop - 1 with their residuals (m,) for weights of 1 and for w, which grow along a span of places.
+    """Places start..stop - 1 with their residuals (2, m), for weights of 1 and for w, and the bars of both.
 
-    With the bars of both.
+    w grows along a span of places.
     """
 
     start: int
     stop: int
     span: tuple[int, int]
-    plain: Values
-    plain_error: Values
-    weighted: Values
-    weighted_error: Values
+    residual: Values
+    error: Values
 
     @property
     def size(self) -> int:
@@ -116,7 +116,7 @@ class _Search:
             end = min(begin + TOGETHER, stop)
             inside = self.order[begin:end]
             part = self.tangent[inside]
-            tangent[inside] = part * _weights(np.arange(begin, end), (start, stop)) if weighted else part
+            tangent[inside] = part * weights_of(np.arange(begin, end), (start, stop)) if weighted else part
         return self.residual(tangent)
 
     def residual(self, tangent: Flat) -> tuple[Values, Values]:
@@ -126,23 +126,18 @@ class _Search:
 
     def explained(self, start: int, stop: int, span: tuple[int, int]) -> _Part:
         """What entries that were judged explain of the residuals along some places, and how well that is known."""
-        plain, plain_error, weighted, weighted_error = np.zeros((4, self.rows.size))
-        for place, (off, error) in self.known.items():
+        residual, error = np.zeros((2, 2, self.rows.size))
+        for place, (off, bar) in self.known.items():
             if start <= place < stop:
-                moved, weight = self.tangent[self.order[place]], _weights(place, span)
-                plain += off * moved
-                plain_error += error * abs(moved)
-                weighted += off * moved * weight
-                weighted_error += error * abs(moved) * weight
-        return _Part(start, stop, span, plain, plain_error, weighted, weighted_error)
+                moved, weights = self.tangent[self.order[place]], np.array([[1.0], [weights_of(place, span)]])
+                residual += off * moved * weights
+                error += bar * abs(moved) * weights
+        return _Part(start, stop, span, residual, error)
 
     def corrected(self, part: _Part) -> _Part:
         """The same, less what entries that were judged explain of it."""
         known = self.explained(part.start, part.stop, part.span)
-        return _Part(
-            part.start, part.stop, part.span, part.plain - known.plain, part.plain_error + known.plain_error,
-            part.weighted - known.weighted, part.weighted_error + known.weighted_error,
-        )  # fmt: skip
+        return replace(part, residual=part.residual - known.residual, error=part.error + known.error)
 
     def exceeds(self, residual: Values, error: Values) -> Mask:
         return np.asarray((np.abs(residual) > 3.0 * error + self.least) & self.rows)
@@ -199,8 +194,7 @@ class _Search:
         objective = self.test.problem.objective
         for _ in range(TRIES):
             now = self.corrected(part)
-            left = self.exceeds(now.plain, now.plain_error)
-            left |= self.exceeds(now.weighted, 1.5 * now.weighted_error)
+            left = np.asarray(self.exceeds(now.residual, now.error * [[1.0], [HEAVIEST]]).any(axis=0))
             if not left.any():
                 break
             if objective.nfev > min(self.last, self.since + self.patience) or objective.remaining < 40:
@@ -208,7 +202,7 @@ class _Search:
                 self.found.unexplained |= left
                 return left & False
             places = [part.start] if part.size == 1 else self.suspects(now, left)
-            wrong = [self.look_at(place, now.plain) for place in places if place not in self.known]
+            wrong = [self.look_at(place, now.residual[0]) for place in places if place not in self.known]
             if not any(wrong):
                 break
             self.since = objective.nfev
@@ -226,13 +220,11 @@ class _Search:
 
     def suspects(self, part: _Part, exceeding: Mask) -> list[int]:
         """The places that the ratios of the rows that exceed their bars name."""
+        (plain, weighted), (bar, error), inside = part.residual, part.error, (part.start, part.stop)
         # Rows that share a mistake name the same place: of many, some will do.
-        rows = np.flatnonzero(exceeding & self.exceeds(part.plain, part.plain_error))[:ASKED]
-        told = {
-            int(i): told
-            for i in rows
-            if (told := _told(part, int(i), part.weighted[i], part.weighted_error[i], part.span)) is not None
-        }
+        rows = np.flatnonzero(exceeding & self.exceeds(plain, bar))[:ASKED].tolist()
+        first = {i: told_by(plain[i], bar[i], weighted[i], error[i], part.span, inside) for i in rows}
+        told = {i: ratio for i, ratio in first.items() if ratio is not None}
         for _ in range(STRETCHES):
             vague = {i: ratio for i, ratio in told.items() if ratio.width > SURE}
             if not vague:
@@ -243,8 +235,8 @@ class _Search:
                 break
             weighted, error = self.measure(start, stop, weighted=True)
             known = self.explained(start, stop, (start, stop))
-            weighted, error = weighted - known.weighted, error + known.weighted_error
-            new = {i: _told(part, i, weighted[i], error[i], (start, stop)) for i in vague}
+            weighted, error = weighted - known.residual[1], error + known.error[1]
+            new = {i: told_by(plain[i], bar[i], weighted[i], error[i], (start, stop), inside) for i in vague}
             finer = {i: r for i, r in new.items() if r is not None and r.width < vague[i].width}
             # A row that allows no place any more named one by chance.
             told = {i: finer.get(i, r) for i, r in told.items() if i not in vague or new[i] is not None}
@@ -258,50 +250,36 @@ class _Search:
     def halves(self, part: _Part) -> list[_Part]:
         """The parts of a part in which something exceeds its bar; the second is what the first leaves."""
         middle = (part.start + part.stop) // 2
-        plain, error = self.measure(part.start, middle, weighted=False)
-        right_plain, right_error = part.plain - plain, part.plain_error + error
-        left, right = (
-            self.explained(start, stop, part.span)
-            for start, stop in ((part.start, middle), (middle, part.stop))
-        )
-        # A half that is silent adds to the weighted residual what is known of it, and at most its weight times its own
-        # bar.
-        if not self.exceeds(plain - left.plain, error + left.plain_error).any():
-            return [
-                _Part(
-                    middle, part.stop, part.span, right_plain, right_error, part.weighted - left.weighted,
-                    part.weighted_error + left.weighted_error + 1.5 * error,
-                )
-            ]  # fmt: skip
-        if not self.exceeds(right_plain - right.plain, right_error + right.plain_error).any():
-            return [
-                _Part(
-                    part.start, middle, part.span, plain, error, part.weighted - right.weighted,
-                    part.weighted_error + right.weighted_error + 1.5 * right_error,
-                )
-            ]  # fmt: skip
-        weighted, weighted_error = self.measure(part.start, middle, weighted=True)
+        ends = (part.start, middle), (middle, part.stop)
+        plain, error = self.measure(*ends[0], weighted=False)
+        plains, errors = (plain, part.residual[0] - plain), (error, part.error[0] + error)
+        for silent, loud in ((0, 1), (1, 0)):
+            known = self.explained(*ends[silent], part.span)
+            if not self.exceeds(plains[silent] - known.residual[0], errors[silent] + known.error[0]).any():
+                # It adds to the weighted residual what is known of it, and at most its weight times its own bar.
+                residuals = plains[loud], part.residual[1] - known.residual[1]
+                bars = errors[loud], part.error[1] + known.error[1] + HEAVIEST * errors[silent]
+                return [_Part(*ends[loud], part.span, np.stack(residuals), np.stack(bars))]
+        weighted, weighted_error = self.measure(*ends[0], weighted=True)
         # By the weights of the whole part, which are these times `slope`, and `more`.
         slope = (middle - part.start) / (part.span[1] - part.span[0])
-        more = float(_weights(part.start, part.span) - slope * _weights(part.start, (part.start, middle)))
+        more = float(weights_of(part.start, part.span) - slope * weights_of(part.start, ends[0]))
+        rest = part.residual[1] - slope * weighted - more * plain
+        bar = part.error[1] + slope * weighted_error + abs(more) * error
         return [
-            _Part(
-                middle, part.stop, part.span, right_plain, right_error,
-                part.weighted - slope * weighted - more * plain,
-                part.weighted_error + slope * weighted_error + abs(more) * error,
-            ),
-            _Part(part.start, middle, (part.start, middle), plain, error, weighted, weighted_error),
-        ]  # fmt: skip
+            _Part(*ends[1], part.span, np.stack([plains[1], rest]), np.stack([errors[1], bar])),
+            _Part(*ends[0], ends[0], np.stack([plain, weighted]), np.stack([error, weighted_error])),
+        ]
 
 
-def _weights(places: Index | int, span: tuple[int, int]) -> Any:
+def weights_of(places: Index | int, span: tuple[int, int]) -> Any:
     """The weights of some places, which grow along a span of them."""
     start, stop = span
     return LIGHTEST + (places - start + 0.5) / (stop - start)
 
 
 @dataclass(frozen=True)
-class _Told:
+class Told:
     """The places that a ratio allows, the first and the last, and how many it would by its bar."""
 
     first: int
@@ -309,10 +287,11 @@ class _Told:
     width: float
 
 
-def _told(part: _Part, row: int, weighted: float, error: float, span: tuple[int, int]) -> _Told | None:
-    """What the ratio of a row tells, by weights along a span; None where it allows no place there."""
+def told_by(
+    plain: float, bar: float, weighted: float, error: float, span: tuple[int, int], inside: tuple[int, int]
+) -> Told | None:
+    """What the ratio of two residuals tells, by weights along a span; None where it allows no place inside some."""
     start, stop = span
-    plain, bar = float(part.plain[row]), float(part.plain_error[row])
     if plain == 0 or not np.isfinite(plain):
         return None
     ratio = float(weighted) / plain
@@ -320,9 +299,10 @@ def _told(part: _Part, row: int, weighted: float, error: float, span: tuple[int,
     middle = (ratio - LIGHTEST) * (stop - start) - 0.5 + start
     if not (np.isfinite(middle) and np.isfinite(width)):
         return None
-    first, last = max(part.start, start, math.ceil(middle - width / 2.0)), math.floor(middle + width / 2.0)
-    last = min(part.stop - 1, stop - 1, last)
-    return None if last < first else _Told(first, last, width)
+    to_each_side = max(width / 2.0, ROUNDING)
+    first = max(inside[0], start, math.ceil(middle - to_each_side))
+    last = min(inside[1] - 1, stop - 1, math.floor(middle + to_each_side))
+    return None if last < first else Told(first, last, width)
 
 
 def _ordered(direction: Direction, rng: np.random.Generator) -> Index:
@@ -339,7 +319,7 @@ def in_random_order(
     """What a search along a direction begins with: its coordinates in random order, and the same with their weights."""
     order = _ordered(direction, rng)
     tangent = np.zeros_like(direction.tangent)
-    tangent[order] = direction.tangent[order] * _weights(np.arange(order.size), (0, order.size))
+    tangent[order] = direction.tangent[order] * weights_of(np.arange(order.size), (0, order.size))
     return order, test.again(tangent, exact=direction.exact, precise=False)
 
 
@@ -369,8 +349,8 @@ def find_places(
     search.since, search.last, search.patience = search.begin, search.begin + budget, patience
     count, found = search.order.size, search.found
     measured = search.measure(0, count, weighted=True) if seen is None else (seen.residual, seen.error)
-    weighted, weighted_error = measured
-    parts = [_Part(0, count, (0, count), direction.residual, direction.error, weighted, weighted_error)]
+    both = (np.stack(each) for each in zip((direction.residual, direction.error), measured, strict=True))
+    parts = [_Part(0, count, (0, count), *both)]
     found.unexplained = np.zeros(rows.size, bool)
     sample_at = MANY
     while parts:

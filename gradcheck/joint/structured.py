@@ -18,11 +18,11 @@ from gradcheck._typing import Flat, Mask, Values
 from gradcheck.function.matrix import one_row
 from gradcheck.joint.direction import STEEP, Direction
 from gradcheck.joint.joint import JointTest
+from gradcheck.joint.places import HEAVIEST, told_by, weights_of
 from gradcheck.numerics.tangents import within
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, flat_indices, hull, runs, whole_box, working_shape
 
-LIGHTEST = 0.5
 # Lines of an array that are measured one by one.
 LINES = 200
 # Of what is wrong in a few entries half is anything between nothing and all: a bar of this part of it tells.
@@ -33,8 +33,8 @@ LOOKS = 4
 SUBSETS, CHANCE = 12, 0.01
 # An array with another mistake shares a factor that leaves less than so many times what there was.
 RATHER = 3.0
-# A ratio names a number where its bar is this part of the distance between two of them.
-DISTINCT = 0.25
+# A ratio names a number where its bars are this part of the distance between two of them.
+DISTINCT = 0.5
 
 
 @dataclass(frozen=True)
@@ -82,11 +82,7 @@ def suspected_parts(
     moved = direction.tangent != 0
     blocks = [block for block in test.problem.parameters.blocks if moved[block.slice].any()]
     which, seen = _named(test, direction, len(blocks), partial(_by_array, direction, blocks))
-    alpha = (
-        common_factor(test, direction, moved, rng)
-        if seen is None
-        else _explained(test, direction, moved, seen)
-    )
+    alpha = common_factor(test, direction, moved, rng, seen)
     found = list[tuple[Part, float]]()
     if alpha is not None:
         found = [(Part(moved, tuple((b, whole_box(b)) for b in blocks)), alpha)]
@@ -97,13 +93,8 @@ def suspected_parts(
     if which is None:
         return
     part, seen = _part_of(test, direction, blocks[which])
-    inside = part.inside & moved
-    if part.single or (seen is None and len(blocks) == 1):
-        yield part, None  # of all that moves it was asked
-    elif seen is None:
-        yield part, common_factor(test, direction, inside, rng)
-    else:
-        yield part, _explained(test, direction, inside, seen)
+    asked = part.single or (seen is None and len(blocks) == 1)  # of all that moves
+    yield part, None if asked else common_factor(test, direction, part.inside & moved, rng, seen)
 
 
 def _several(
@@ -204,30 +195,28 @@ def _subsets(count: int) -> Mask:
 
 
 def common_factor(
-    test: JointTest, direction: Direction, part: Mask, rng: np.random.Generator
+    test: JointTest,
+    direction: Direction,
+    part: Mask,
+    rng: np.random.Generator,
+    seen: Direction | None = None,
 ) -> float | None:
-    """The part alpha of the claim on `part` (n,) that is too much, if it is the same in a random half; None if not."""
-    if _claimed(test, np.where(part, direction.tangent, 0.0)) == 0:
-        return None
-    half = part & (rng.random(part.size) < LIGHTEST)
-    seen = test.again(np.where(half, direction.tangent, 0.0), exact=direction.exact)
-    return _explained(test, direction, part, seen)
+    """The part alpha of the claim on `part` (n,) that is too much, if it explains another residual there; None if not.
 
-
-def _explained(test: JointTest, direction: Direction, part: Mask, seen: Direction) -> float | None:
-    """The same, if it explains another residual on that part, whose entries were weighted; None if not.
-
-    Bars that would let anything pass explain nothing.
+    seen : that residual, whose entries were weighted; of a random half of them by default. Bars that would let anything
+    pass explain nothing.
     """
     claimed = _claimed(test, np.where(part, direction.tangent, 0.0))
     if claimed == 0:
         return None
+    if seen is None:
+        half = part & (rng.random(part.size) < 0.5)
+        seen = test.again(np.where(half, direction.tangent, 0.0), exact=direction.exact)
     residual, error = float(direction.residual[0]), float(direction.error[0])
     alpha = residual / claimed
-    expected = alpha * _claimed(test, np.where(part, seen.tangent, 0.0))
-    # Nowhere are the weights larger than 1.5.
-    bar = 3.0 * (float(seen.error[0]) + 1.5 * error) + 1e-9 * abs(float(seen.residual[0]))
-    return alpha if abs(float(seen.residual[0]) - expected) <= bar <= TELLING * abs(residual) else None
+    off = abs(float(seen.residual[0]) - alpha * _claimed(test, np.where(part, seen.tangent, 0.0)))
+    bar = 3.0 * (float(seen.error[0]) + HEAVIEST * error) + 1e-9 * abs(float(seen.residual[0]))
+    return alpha if off <= bar <= TELLING * abs(residual) else None
 
 
 def _by_array(direction: Direction, blocks: Sequence[Block], weights: Values) -> Flat:
@@ -249,18 +238,13 @@ def _part_of(test: JointTest, direction: Direction, block: Block) -> tuple[Part,
         return Part(inside, ((block, Box(((0, shape[0]),))),)), None
     rows, columns = shape[0], math.prod(shape[1:])
 
-    def by_row(weights: Values) -> Flat:
-        tangent = direction.tangent.copy()
-        tangent[block.slice].reshape(rows, columns)[...] *= weights[:, None]
-        return tangent
-
-    def by_column(weights: Values) -> Flat:
+    def weighted(weights: Values) -> Flat:
         tangent = direction.tangent.copy()
         tangent[block.slice].reshape(rows, columns)[...] *= weights
         return tangent
 
-    i, along_rows = _named(test, direction, rows, by_row)
-    j, along_columns = _named(test, direction, columns, by_column)
+    i, along_rows = _named(test, direction, rows, lambda weights: weighted(weights[:, None]))
+    j, along_columns = _named(test, direction, columns, weighted)
     ranges, grid = [(0, n) for n in shape], inside[block.slice].reshape(rows, columns)
     if i is not None:
         grid[:i], grid[i + 1 :] = False, False
@@ -287,27 +271,18 @@ def _named(
     if count == 1:
         return 0, None
     plain, bar = float(direction.residual[0]), float(direction.error[0])
-    start, stop, precise, first = 0, count, False, None
+    (start, stop), precise, first = (0, count), False, None
     for _ in range(LOOKS):
-        span = stop - start
+        span = start, stop
         weights = np.zeros(count)
-        weights[start:stop] = LIGHTEST + (np.arange(span) + 0.5) / span
+        weights[start:stop] = weights_of(np.arange(start, stop), span)
         seen = test.again(weighted(weights), exact=direction.exact and not precise, precise=precise)
         first = first or seen
-        ratio = float(seen.residual[0]) / plain
-        width = 3.0 * (float(seen.error[0]) + abs(ratio) * bar) / abs(plain) * span
-        place = start + (ratio - LIGHTEST) * span - 0.5
-        if width < DISTINCT:
-            nearest = round(place)
-            named = abs(place - nearest) <= max(width, 1e-9) and start <= nearest < stop
-            return nearest if named else None, first
-        if not (math.isfinite(place) and math.isfinite(width)):
-            break
-        low, high = max(math.ceil(place - width), start), min(math.floor(place + width), stop - 1)
-        if high < low:
-            break
-        if 2 * (high + 1 - low) < span:
-            start, stop = low, high + 1
+        told = told_by(plain, bar, float(seen.residual[0]), float(seen.error[0]), span, span)
+        if told is None or told.width < DISTINCT:
+            return None if told is None else told.first, first
+        if 2 * (told.last + 1 - told.first) < stop - start:
+            start, stop = told.first, told.last + 1
         elif precise or direction.exact:
             break
         else:

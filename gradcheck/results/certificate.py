@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -75,7 +75,6 @@ class Residual:
     error: float
     weight: float
     allowed: float
-    step: float
 
     @property
     def exceeds(self) -> bool:
@@ -93,11 +92,24 @@ class ArrayEvidence:
     """
 
     block: Block
-    residuals: tuple[Residual, ...]
-    certificate: Certificate | None
+    residuals: tuple[Residual, ...] = ()
+    certificate: Certificate | None = None
     smallest_visible: float = LEAST
     limit: Limit = Limit.NONE
     fixed: int = 0
+
+    def beside(self, other: ArrayEvidence) -> ArrayEvidence:
+        """The evidence of some columns together with that of others; certified where both are."""
+        mine, theirs = self.certificate, other.certificate
+        if mine is None or theirs is None:
+            return replace(self, certificate=None)
+        both = replace(
+            mine,
+            bound=math.hypot(mine.bound, theirs.bound),
+            relative_to_rms=math.hypot(mine.relative_to_rms, theirs.relative_to_rms),
+            directions=mine.directions + theirs.directions,
+        )
+        return replace(self, residuals=self.residuals + other.residuals, certificate=both)
 
     @property
     def tested(self) -> bool:

@@ -54,7 +54,7 @@ def entries(*limits: Limit, **options: Any) -> Entries:
 def survey(*regions: Region, certified: bool = False, **options: Any) -> Evidence:
     """One array with one direction."""
     certificate = Certificate("x", 1e-6, 1e-6, 0.999, 1) if certified else None
-    array = ArrayEvidence(BLOCK, (Residual(0.0, 1e-9, 1.0, 3e-9, 0.1),), certificate)
+    array = ArrayEvidence(BLOCK, (Residual(0.0, 1e-9, 1.0, 3e-9),), certificate)
     return Evidence(entries(Limit.DOMAIN, Limit.NONE), (array,), regions, **options)
 
 

@@ -321,7 +321,7 @@ def test_a_first_direction_tells_of_every_row_what_it_is_measured_with(monkeypat
 
 def array(block: Any, bound: float | None = None) -> ArrayEvidence:
     """An array of which directions prove so much."""
-    residual = Residual(0.0, 1e-9, 1.0, 3e-9 + block.size, 0.1)
+    residual = Residual(0.0, 1e-9, 1.0, 3e-9 + block.size)
     certificate = None if bound is None else Certificate(block.name, bound / 2, bound, 0.99, 3)
     return ArrayEvidence(block, (residual,), certificate)
 

@@ -89,8 +89,8 @@ def test_residuals_are_told_with_what_a_right_gradient_may_leave():
     """3 E and half of rtol times the size, here 8; or what the direction allows, where that is more."""
     array = found()
     assert array.residuals == (
-        Residual(-0.5, 0.01, 2.0, 0.03 + 1.0, 0.125),
-        Residual(0.25, 0.02, 3.0, 9.0, 0.25),
+        Residual(-0.5, 0.01, 2.0, 0.03 + 1.0),
+        Residual(0.25, 0.02, 3.0, 9.0),
     )
     smaller = found(scaling=scaling(0.5, 0.5), joint=joint(size=1.0))
     assert smaller.residuals[0].allowed == 0.03 + 0.125

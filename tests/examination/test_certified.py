@@ -292,15 +292,15 @@ def test_seed_decides_everything():
 
 def residual(error=0.0, least=0.0):
     """A residual of which a few numbers matter."""
-    return Residual(0.0, error, 1.0, 3.0 * error + least, 0.125)
+    return Residual(0.0, error, 1.0, 3.0 * error + least)
 
 
 @pytest.mark.parametrize("sign", [-1.0, 1.0])
 def test_a_residual_exceeds_what_is_allowed(sign):
     """What lies on the edge is right, and nan is no evidence."""
-    assert not Residual(8.0 * sign, 2.0, 1.0, 8.0, 0.125).exceeds
-    assert Residual(8.01 * sign, 2.0, 1.0, 8.0, 0.125).exceeds
-    assert not Residual(math.nan, 2.0, 1.0, 8.0, 0.125).exceeds
+    assert not Residual(8.0 * sign, 2.0, 1.0, 8.0).exceeds
+    assert Residual(8.01 * sign, 2.0, 1.0, 8.0).exceeds
+    assert not Residual(math.nan, 2.0, 1.0, 8.0).exceeds
 
 
 @pytest.mark.parametrize(

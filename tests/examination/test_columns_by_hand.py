@@ -13,17 +13,18 @@ from scipy import sparse
 
 from gradcheck.examination import columns
 from gradcheck.examination.columns import every_entry, examine_columns
-from gradcheck.examination.inwards import Inwards
-from gradcheck.examination.silent import Alone, Missing
+from gradcheck.examination.silent import Alone
 from gradcheck.function.matrix import Dense, Product, Sparse
 from gradcheck.numerics.problem import Problem
 from gradcheck.parameters.boxes import Box
 from gradcheck.parameters.matrix_names import jacobian_names
 from gradcheck.parameters.tree import Parameters
-from gradcheck.results.certificate import ArrayEvidence, Certificate, Region, Residual
-from gradcheck.results.entries import Entries
+from gradcheck.results.certificate import ArrayEvidence, Certificate, Region
+from gradcheck.results.entries import Entries, none_judged
 from gradcheck.results.estimate import unmeasured
+from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
+from gradcheck.results.table import concatenate
 from gradcheck.results.verdict import Judgement, Tolerance
 
 CONFIDENCE = 0.9
@@ -179,8 +180,10 @@ class Examination:
     def rows_evidence(self, claim: Any, block: Any, joint: Any, confidence: float) -> Any:
         """A certificate that counts the looks."""
         assert (block, claim.objective) == (self.block, self.objective)
-        assert joint is self.shown[0]
-        return ArrayEvidence(self.block, (), Certificate("each row", 0.0, 0.0, confidence, len(self.made)))
+        inwards = self.inwards is not None and joint is self.inwards
+        assert inwards or joint is self.shown[0]
+        proved, looks = (1e-4, 1) if inwards else (0.0, len(self.made))
+        return ArrayEvidence(self.block, (), Certificate("each row", proved, proved, confidence, looks))
 
     def find_places(
         self, test: Any, first: Any, out: Any, judge: Callable[..., Any], around: Any, rng: Any, budget: int
@@ -210,7 +213,7 @@ class Examination:
 
     def missing_columns(
         self, problem: Any, scaling: Any, silent: Any, judge: Any, block: Any, rng: Any, delta: float
-    ) -> Missing:
+    ) -> tuple[Evidence, bool]:
         """What is wrong in columns that are claimed to do nothing."""
         assert (problem.objective, scaling, block, rng) == (
             self.objective,
@@ -219,7 +222,8 @@ class Examination:
             self.rng,
         )
         assert (silent is self.silent, 2.0 * delta, self.stay) == (True, DELTA, False)
-        return Missing(silent, [judge(j, np.arange(self.m)) for j in self.missing], [], bool(self.missing))
+        judged = [none_judged(silent.dtype), *(judge(j, np.arange(self.m)) for j in self.missing)]
+        return Evidence(concatenate(judged)), bool(self.missing)
 
     def directions_of_zeros(
         self, setting: Any, block: Any, lengths: Any, judge: Any, delta: float, confidence: float, rng: Any
@@ -409,10 +413,10 @@ def test_columns_that_directions_leave_where_they_are_are_moved_alone(examined: 
     assert found.asked_of == [j == 4 for j in range(n)]
     # Unless directions inwards tell of them, which move what has room on one side alone.
     assert found.inwards_of == [6]
-    told = Inwards(np.zeros(2, bool), (Residual(0.0, 0.0, 1.0, 0.0, 1e-3),), 1e-4)
-    found = examined(off(2, n), room=room, lengths=lengths, silent=[4], inwards=told)
+    found = examined(off(2, n), room=room, lengths=lengths, silent=[4], inwards=Look([True, True]))
     assert found.swept[1:] == [([(0, 3), (1, 3)], None)]
-    assert found.survey.arrays[0].certificate.relative_to_rms == 1e-4
+    certificate = found.survey.arrays[0].certificate
+    assert (certificate.relative_to_rms, certificate.directions) == (1e-4, 2)
 
 
 @pytest.mark.parametrize(("held", "certified"), [(100, 1), (101, 0)])

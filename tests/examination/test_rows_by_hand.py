@@ -900,8 +900,8 @@ def test_the_worst_row_that_is_certified_speaks_for_all():
     assert array.smallest_visible == 0.5
     # (allowed + 3 E) / size: 0.875 and 5 along the first, 3.5 and 2.06 along the second.
     assert array.residuals == (
-        Residual(0.5, 1.0, 16.0, 3.0 + 64.0 * 16.0 / 1024.0, 0.125),
-        Residual(1.75, 1.0, 100.0, 3.0 + 6.25, 0.25),
+        Residual(0.5, 1.0, 16.0, 3.0 + 64.0 * 16.0 / 1024.0),
+        Residual(1.75, 1.0, 100.0, 3.0 + 6.25),
     )
     fine = replace(problem_of(), tolerance=Tolerance(0.9), eps=1e-9)
     assert rows_evidence(fine, block, joint, CONFIDENCE).residuals[0].allowed == 3.0 + 0.45

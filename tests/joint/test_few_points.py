@@ -154,7 +154,6 @@ def test_four_points_lie_where_noise_and_bends_leave_most(bends: float | None, p
         short = shortest([(fit, np.ones(3))], np.ones(3, bool))
         best = min(all_parts, key=lambda shorter, fit=fit: typical(fit, shorter))
         assert short.step == close(0.08 / best)
-        assert short.typical == close(typical(fit, best))
         assert short.noise == close(np.full(3, AMPLIFIED / short.step * 5e-10))
         assert short.together == close([typical(fit, best, row) for row in range(3)])
         assert short.fit is fit
@@ -182,11 +181,11 @@ def test_of_several_directions_of_eight_the_one_that_leaves_most_tells():
     for pending, fit in (((True, True, False), first), ((False, False, True), last)):
         assert shortest([(first, mixed), (last, one)], np.array(pending)).fit is fit
     with np.errstate(divide="ignore"):
-        unknown = shortest([(first, np.array([0.0, 4.0, 0.0]))], np.ones(3, bool))
-    assert unknown.typical == close(typical(first, 4.0) / 4.0)
-    # Of rows without a size nothing says which is better: the longest.
-    nothing = shortest([(first, one)], np.zeros(3, bool))
-    assert (nothing.step, nothing.typical) == (first.step / 4.0, np.inf)
+        unknown = shortest([(first, np.array([0.0, 4.0, 0.0])), (last, one)], np.ones(3, bool))
+    assert unknown.fit is first
+    # Of rows without a size nothing says which is better: the longest of the first.
+    nothing = shortest([(first, one), (last, 8.0 * one)], np.zeros(3, bool))
+    assert (nothing.step, nothing.fit is first) == (first.step / 4.0, True)
 
 
 # What bends may hide

@@ -14,10 +14,10 @@ from gradcheck.joint.places import (
     _ordered,
     _Part,
     _Search,
-    _told,
-    _weights,
     find_places,
     in_random_order,
+    told_by,
+    weights_of,
 )
 
 
@@ -121,27 +121,23 @@ def part(
 ) -> _Part:
     """Places with their residuals, one for each row; weights grow along a span, by default these places."""
     plain = np.atleast_1d(np.asarray(plain, float))
-    values = (plain, plain_error, weighted, weighted_error)
-    span = span or (start, stop)
-    return _Part(
-        start, stop, span, *(np.broadcast_to(np.asarray(v, float), plain.shape).copy() for v in values)
-    )
+    pairs = (plain, weighted), (plain_error, weighted_error)
+    residual, error = ([np.broadcast_to(np.asarray(v, float), plain.shape) for v in pair] for pair in pairs)
+    return _Part(start, stop, span or (start, stop), np.stack(residual), np.stack(error))
 
 
 def same(found: _Part, expected: _Part) -> None:
     """That two parts are the same."""
     assert (found.start, found.stop, found.span) == (expected.start, expected.stop, expected.span)
-    for name in ("plain", "plain_error", "weighted", "weighted_error"):
-        np.testing.assert_allclose(
-            getattr(found, name), getattr(expected, name), rtol=1e-14, atol=0, err_msg=name
-        )
+    np.testing.assert_allclose(found.residual, expected.residual, rtol=1e-14, atol=0)
+    np.testing.assert_allclose(found.error, expected.error, rtol=1e-14, atol=0)
 
 
 def test_weights_grow_in_equal_steps_from_a_half_to_three_halves():
     """Of four places in their middles, or of the four from the eighth on."""
-    assert _weights(np.arange(4), (0, 4)).tolist() == [0.625, 0.875, 1.125, 1.375]
-    assert _weights(9, (8, 12)) == 0.875
-    assert _weights(np.arange(8, 12), (8, 12)).tolist() == [0.625, 0.875, 1.125, 1.375]
+    assert weights_of(np.arange(4), (0, 4)).tolist() == [0.625, 0.875, 1.125, 1.375]
+    assert weights_of(9, (8, 12)) == 0.875
+    assert weights_of(np.arange(8, 12), (8, 12)).tolist() == [0.625, 0.875, 1.125, 1.375]
 
 
 @pytest.mark.parametrize("together", [2, 3, 100])
@@ -172,7 +168,7 @@ def test_what_is_known_is_taken_out_of_a_part():
     for place in (1, 2, 5, 6):
         search.known[place] = np.array([16.0, 0.0]) * place, np.array([0.5, 0.25]) * place
     given = part(2, 6, [1000.0, 100.0], [2000.0, 200.0], [1.0, 2.0], [3.0, 4.0], span=(0, 8))
-    before = given.plain.copy(), given.weighted.copy(), given.plain_error.copy(), given.weighted_error.copy()
+    before = given.residual.tolist(), given.error.tolist()
     # -2 * 32 + 4 * 80 = 256, with weights 1.1875 * 320 - 0.8125 * 64 = 328; of bars 2 * 1 + 4 * 2.5 = 12 and
     # 0.8125 * 2 + 1.1875 * 10 = 13.5; half of these in the second row.
     same(
@@ -183,10 +179,7 @@ def test_what_is_known_is_taken_out_of_a_part():
         search.corrected(given),
         part(2, 6, [744.0, 100.0], [1672.0, 200.0], [13.0, 8.0], [16.5, 10.75], span=(0, 8)),
     )
-    for one, other in zip(
-        before, (given.plain, given.weighted, given.plain_error, given.weighted_error), strict=True
-    ):
-        assert one.tolist() == other.tolist()
+    assert (given.residual.tolist(), given.error.tolist()) == before
     assert given.size == 4
 
 
@@ -328,8 +321,7 @@ def test_a_ratio_tells_a_place_to_as_many_bits_as_its_bars_allow(
     ends: Any, plain: float, weighted: float, bar: float, error: float, span: Any
 ):
     """The first and the last place of the part that it allows; and how many beside each other its bars take."""
-    given = part(*ends, [7.0, plain], [7.0, weighted], [7.0, bar])
-    told = _told(given, 1, weighted, error, (0, 16))
+    told = told_by(plain, bar, weighted, error, (0, 16), ends)
     assert (told and (told.first, told.last)) == span
     if told is not None:
         assert told.width == pytest.approx(96.0 * (error + abs(weighted / plain) * bar) / 2.0)
@@ -337,9 +329,8 @@ def test_a_ratio_tells_a_place_to_as_many_bits_as_its_bars_allow(
 
 def test_weights_that_are_stretched_tell_finer():
     """Over the four places from the fourth on the weight of the fifth is 1/2 + 1.5 / 4, and a bar counts a quarter."""
-    given = part(0, 16, 2.0, 0.0)
     told = [
-        _told(given, 0, weighted, bar * PLACE, (4, 8))
+        told_by(2.0, 0.0, weighted, bar * PLACE, (4, 8), (0, 16))
         for weighted, bar in ((1.75, 3.9), (1.75, 4.1), (0.0, 24.0), (0.0, 9.0), (3.0, 3.0))
     ]
     # No place but the four: a ratio of 0 is at 1.5, within 6 or 9 / 4, and one of 3/2 at 7.5, within 3/4.
@@ -403,19 +394,20 @@ def test_what_is_known_is_taken_out_of_what_is_asked_again(monkeypatch: pytest.M
         search.look_at(place)
     asked: list[Any] = []
 
-    def noted(given: _Part, row: int, weighted: float, error: float, span: Any) -> Any:
-        asked.append((row, float(weighted), float(error), *span))
-        return _told(given, row, weighted, error, span)
+    def noted(plain: float, bar: float, weighted: float, error: float, span: Any, inside: Any) -> Any:
+        assert (plain, bar, inside) == (8.0, 0.0, (0, 64))
+        asked.append((float(weighted), float(error), *span))
+        return told_by(plain, bar, weighted, error, span, inside)
 
-    monkeypatch.setattr(places, "_told", noted)
+    monkeypatch.setattr(places, "told_by", noted)
     search.suspects(part(0, 64, 8.0, AT_37, 0.0, 0.125), np.ones(1, bool))
     # That leaves 2.58 places to each side, 35 to 39, and beside these nothing is moved that is known; then one is left.
     told = 0.125 + 12.0 / 14.0
     assert asked == [
-        (0, AT_37, 0.125, 0, 64),
-        pytest.approx((0, 8.0, told, 34, 41)),
-        (0, 8.0, 0.125, 35, 40),
-        (0, 8.0, 0.125, 37, 38),
+        (AT_37, 0.125, 0, 64),
+        pytest.approx((8.0, told, 34, 41)),
+        (8.0, 0.125, 35, 40),
+        (8.0, 0.125, 37, 38),
     ]
 
 

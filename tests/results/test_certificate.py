@@ -88,10 +88,20 @@ def test_a_part_has_its_name_and_counts_what_may_be_other_than_zero():
 def test_a_mistake_shows_in_each_direction_or_is_excluded_by_all(relative, detectable):
     """The least that the worst of two directions would have shown, or the bound of the certificate."""
     certificate = None if relative is None else Certificate("a", 1.0, relative, 0.99, 2)
-    residuals = (Residual(0.0, 0.1, 1.0, 1.7, 0.5), Residual(0.0, 0.1, 1.0, 0.7, 0.5))
+    residuals = (Residual(0.0, 0.1, 1.0, 1.7), Residual(0.0, 0.1, 1.0, 0.7))
     assert ArrayEvidence(A, residuals, certificate, 0.5).detectable == pytest.approx(detectable)
     assert ArrayEvidence(A, (), certificate, 0.5).detectable == np.inf
     assert ArrayEvidence(A, residuals, certificate, 0.0).detectable == np.inf
+
+
+def test_two_certificates_together_bound_the_whole():
+    """Norms of errors of different columns add up as squares; and one alone says nothing of the others."""
+    residuals = Residual(0.0, 0.1, 1.0, 1.7), Residual(0.0, 0.1, 1.0, 0.7)
+    one = ArrayEvidence(A, residuals[:1], Certificate("a", 3.0, 6.0, 0.99, 2), 0.5)
+    other = ArrayEvidence(B, residuals[1:], Certificate("b", 4.0, 8.0, 0.99, 3))
+    assert one.beside(other) == ArrayEvidence(A, residuals, Certificate("a", 5.0, 10.0, 0.99, 5), 0.5)
+    for left, right in ((one, ArrayEvidence(B)), (ArrayEvidence(B), one)):
+        assert left.beside(right).certificate is None
 
 
 # Shares of the chance to be wrong
