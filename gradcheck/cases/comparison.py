@@ -83,8 +83,8 @@ def _compare_with_derivative(
     lines = shaped(estimate, np.ravel, estimate.nfev)
     judgement = judge(m.ravel(), lines, gradient_scale(lines, np.zeros(e.size, np.intp)), tolerance)
     above = m.ravel() > lines.value
-    allowed_side = {"close": False, "at_least": above, "at_most": ~above}[kind]
-    judgement = replace(judgement, wrong=judgement.wrong & ~np.asarray(allowed_side))
+    right = judgement.wrong & {"close": False, "at_least": above, "at_most": ~above}[kind]
+    judgement = replace(judgement, wrong=judgement.wrong & ~right, verified=judgement.verified | right)
     if judgement.inconclusive.any() and not judgement.wrong.any():
         return _undecided(m, lines, judgement, tolerance)
     wrong, allowed = judgement.wrong.reshape(m.shape), judgement.allowed.reshape(m.shape)

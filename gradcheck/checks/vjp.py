@@ -307,7 +307,7 @@ def _rows_named(
         at = np.array(list(known), np.intp)
         causes = diagnose_rows(names, at, np.stack(list(known.values())), setting, entries)
     named = compose(
-        names, Evidence.one_by_one(entries), findings,
+        names, Evidence(entries), findings,
         Circumstances(setting.tolerance, options.budgeted, "Jacobian", some=True), causes=causes,
         nfev=nfev, ngev=report.ngev, seconds=report.seconds + time.perf_counter() - started, seed=report.seed,
         call=report.call, functions=("f", "vjp"),

@@ -46,104 +46,86 @@ class Slope:
         return bool((np.abs(terms.sum(axis=1) - self.value[rows]) <= allowed).all())
 
 
-@dataclass(frozen=True)
-class Along:
-    """How f is measured along a direction through x."""
+def slope_along(setting: Setting, tangent: Flat) -> Slope | None:
+    """The derivative along a tangent (n,), shortened to the bounds; None where f does not show it.
 
-    setting: Setting
+    Central differences at two steps, one from the other: the bar is that of the cruder one.
+    """
+    seen = _differences(setting, tangent)
+    return None if seen is None else Slope(*seen[:3])
 
-    @classmethod
-    def of(cls, setting: Setting) -> Along | None:
-        """None where x lies on a coarser grid than float64: the points are not where they should be."""
-        fine = all(b.real_dtype == np.float64 for b in setting.parameters.blocks)
-        return cls(setting) if fine else None
 
-    def affords(self, directions: int) -> bool:
-        """Whether the budget holds so many."""
-        return self.setting.objective.remaining >= COST * directions
+def derivatives_by(setting: Setting, columns: Index) -> tuple[Flat, Flat, Flat]:
+    """The derivatives (m, k) by some coordinates, their bars, and the second ones; nan where f shows none."""
+    m, scales = setting.outputs, setting.scales
+    value, bar, bend = (np.full((m, columns.size), np.nan) for _ in range(3))
+    for k, j in enumerate(columns.tolist()):
+        unit = np.zeros(scales.size)
+        unit[j] = scales[j]
+        seen = _differences(setting, unit)
+        if seen is not None:
+            size = seen[0][j]
+            value[:, k], bar[:, k], bend[:, k] = seen[1] / size, seen[2] / size, seen[3] / size**2
+    return value, bar, bend
 
-    def _values(self, x: Flat) -> Flat:
-        return np.atleast_1d(np.asarray(self.setting.objective.probe(x), float))
 
-    def direction(self, moved: Flat, which: int = 0) -> Slope | None:
-        """The derivative along a random tangent of the coordinates `moved` (n,); None where f does not show it."""
-        units = random_units(generator_of(7 + which), self.setting.x.size)
-        return self.slope(np.where(moved, units * self.setting.scales, 0.0))
+def _values(setting: Setting, x: Flat) -> Flat:
+    return np.atleast_1d(np.asarray(setting.objective.probe(x), float))
 
-    def slope(self, tangent: Flat) -> Slope | None:
-        """The derivative along a tangent (n,), shortened to the bounds; None where f does not show it.
 
-        Central differences at two steps, one from the other: the bar is that of the cruder one.
-        """
-        seen = self._differences(tangent)
-        return None if seen is None else Slope(*seen[:3])
+def _differences(setting: Setting, tangent: Flat) -> tuple[Flat, Flat, Flat, Flat] | None:
+    """The tangent as it was gone along, the first derivative along it, its bar, and the second derivative."""
+    x, room = setting.x, setting.room
+    h = float(np.median(setting.relative_step))
+    if setting.objective.remaining < COST:
+        return None
+    if room is not None:
+        most = 0.9 * np.minimum(*room) / h
+        tangent = np.clip(tangent, -most, most)
+    if not tangent.any():
+        return None
+    with np.errstate(all="ignore"):
+        right, left = _values(setting, x + h * tangent), _values(setting, x - h * tangent)
+        wide = (right - left) / (2.0 * h)
+        near = (_values(setting, x + h / 2.0 * tangent) - _values(setting, x - h / 2.0 * tangent)) / h
+        value = (4.0 * near - wide) / 3.0
+        bar = np.abs(near - wide) / 3.0 + 6.0 * setting.level / h
+        bend = (right - 2.0 * setting.f_x + left) / h**2
+    return (tangent, value, bar, bend) if np.isfinite(value + bar).all() else None
 
-    def entries(self, columns: Index) -> tuple[Flat, Flat, Flat]:
-        """The derivatives (m, k) by some coordinates, their bars, and the second ones; nan where f shows none."""
-        m, scales = self.setting.outputs, self.setting.scales
-        value, bar, bend = (np.full((m, columns.size), np.nan) for _ in range(3))
-        for k, j in enumerate(columns.tolist()):
-            unit = np.zeros(scales.size)
-            unit[j] = scales[j]
-            seen = self._differences(unit)
-            if seen is not None:
-                size = seen[0][j]
-                value[:, k], bar[:, k], bend[:, k] = seen[1] / size, seen[2] / size, seen[3] / size**2
-        return value, bar, bend
 
-    def _differences(self, tangent: Flat) -> tuple[Flat, Flat, Flat, Flat] | None:
-        """The tangent as it was gone along, the first derivative along it, its bar, and the second derivative."""
-        x, room = self.setting.x, self.setting.room
-        h = float(np.median(self.setting.relative_step))
-        if not self.affords(1):
-            return None
-        if room is not None:
-            most = 0.9 * np.minimum(*room) / h
-            tangent = np.clip(tangent, -most, most)
-        if not tangent.any():
-            return None
-        with np.errstate(all="ignore"):
-            right, left = self._values(x + h * tangent), self._values(x - h * tangent)
-            wide = (right - left) / (2.0 * h)
-            near = (self._values(x + h / 2.0 * tangent) - self._values(x - h / 2.0 * tangent)) / h
-            value = (4.0 * near - wide) / 3.0
-            bar = np.abs(near - wide) / 3.0 + 6.0 * self.setting.level / h
-            bend = (right - 2.0 * self.setting.f_x + left) / h**2
-        return (tangent, value, bar, bend) if np.isfinite(value + bar).all() else None
+def jump(setting: Setting) -> float | None:
+    """By how much an output of f jumps at a place near x; None where none was found.
 
-    def jump(self) -> float | None:
-        """By how much an output of f jumps at a place near x; None where none was found.
+    On a line, where the fourth difference of the values is largest, the points are put twice as close, again and
+    again: that of a smooth f falls by 16 each time, that of a kink by 2, and that of a jump, 3 times it, stays. So
+    does that of log |t|, and that of a pole grows: a jump is one step, beside which all others are alike.
+    """
+    if setting.objective.remaining < POINTS + 4 * HALVINGS:
+        return None
+    # No farther than x itself: beyond 0 may be a pole, or another function.
+    own = np.where(setting.x == 0, setting.scales, np.minimum(np.abs(setting.x), setting.scales))
+    tangent = own * random_units(generator_of(11), setting.x.size)
+    if setting.room is not None:
+        tangent = np.clip(tangent, -np.minimum(*setting.room) / REACH, np.minimum(*setting.room) / REACH)
 
-        On a line, where the fourth difference of the values is largest, the points are put twice as close, again and
-        again: that of a smooth f falls by 16 each time, that of a kink by 2, and that of a jump, 3 times it, stays. So
-        does that of log |t|, and that of a pole grows: a jump is one step, beside which all others are alike.
-        """
-        setting = self.setting
-        if setting.objective.remaining < POINTS + 4 * HALVINGS:
-            return None
-        # No farther than x itself: beyond 0 may be a pole, or another function.
-        own = np.where(setting.x == 0, setting.scales, np.minimum(np.abs(setting.x), setting.scales))
-        tangent = own * random_units(generator_of(11), setting.x.size)
-        if setting.room is not None:
-            tangent = np.clip(tangent, -np.minimum(*setting.room) / REACH, np.minimum(*setting.room) / REACH)
+    def values(t: float) -> Flat:
+        return _values(setting, setting.x + t * tangent)
 
-        def values(t: float) -> Flat:
-            return self._values(setting.x + t * tangent)
-
-        places = np.linspace(-REACH, REACH, POINTS)
-        seen = np.stack([values(t) for t in places])
-        bends = np.abs(np.diff(seen, 4, axis=0)) / np.maximum(setting.level, np.finfo(float).tiny)
-        if not np.isfinite(bends).all():
-            return None
-        at, output = (int(k) for k in np.unravel_index(int(np.argmax(bends)), bends.shape))
-        line, first = seen[:, output], float(np.max(np.abs(np.diff(seen[:, output], 4))))
-        for _ in range(HALVINGS):
-            ends, kept = places[at : at + 5], line[at : at + 5]
-            places, line = np.linspace(ends[0], ends[-1], 9), np.empty(9)
-            line[::2] = kept
-            line[1::2] = [values(t)[output] for t in places[1::2]]
-            at = int(np.argmax(np.abs(np.diff(line, 4))))
-        last = float(np.max(np.abs(np.diff(line, 4))))
-        steps = np.sort(np.abs(np.diff(line) - np.median(np.diff(line))))
-        stays = last >= STAYS * first and steps[-2] <= ALIKE * steps[-1]
-        return last / 3.0 if stays and last > CLEAR * setting.level[output] else None
+    places = np.linspace(-REACH, REACH, POINTS)
+    seen = np.stack([values(t) for t in places])
+    bends = np.abs(np.diff(seen, 4, axis=0)) / np.maximum(setting.level, np.finfo(float).tiny)
+    if not np.isfinite(bends).all():
+        return None
+    at, output = (int(k) for k in np.unravel_index(int(np.argmax(bends)), bends.shape))
+    line, first = seen[:, output], float(np.max(np.abs(np.diff(seen[:, output], 4))))
+    for _ in range(HALVINGS):
+        ends, kept = places[at : at + 5], line[at : at + 5]
+        places, line = np.linspace(ends[0], ends[-1], 9), np.empty(9)
+        line[::2] = kept
+        line[1::2] = [values(t)[output] for t in places[1::2]]
+        at = int(np.argmax(np.abs(np.diff(line, 4))))
+    last = float(np.max(np.abs(np.diff(line, 4))))
+    steps = np.sort(np.abs(np.diff(line) - np.median(np.diff(line))))
+    stays = last >= STAYS * first and steps[-2] <= ALIKE * steps[-1]
+    return last / 3.0 if stays and last > CLEAR * setting.level[output] else None

@@ -14,9 +14,10 @@ import numpy as np
 
 from gradcheck._typing import Flat
 from gradcheck.diagnosis import patterns, projections, terms
+from gradcheck.diagnosis.along import jump
 from gradcheck.diagnosis.gather import scope_of
 from gradcheck.diagnosis.orders import arrays_moved, folded, rearranged
-from gradcheck.diagnosis.regions import together, two_lines
+from gradcheck.diagnosis.regions import common_place, together, two_lines, wrong_place
 from gradcheck.diagnosis.scope import DECADES, Scope, Subject
 from gradcheck.results.cause import Cause, Extent, Kind, Place
 from gradcheck.results.certificate import Region
@@ -132,8 +133,8 @@ def _described(s: Scope, regions: tuple[Region, ...]) -> Cause | None:
 
 def _common_place(s: Scope, regions: tuple[Region, ...]) -> Cause | None:
     boxes = [r.box for r in regions if r.block == s.blocks[0] and r.throughout]
-    parts = together(s.blocks[0], boxes, s.at[s.wrong]) if boxes else None
-    place = parts or s.common_place()
+    parts = together(s, boxes) if boxes else None
+    place = parts or common_place(s)
     return None if place is None else Cause(Kind.REGION, place)
 
 
@@ -143,16 +144,16 @@ def _stops(s: Scope) -> tuple[Cause, Scope] | None:
     What an iteration leaves changes with x as fast as f does, or some ten times as fast: it adds up over its steps.
     All wrong entries but one have to be off by little; and the same with that one alone.
     """
-    off, along = np.abs(s.analytic - s.numerical), s.subject.along
+    off, setting = np.abs(s.analytic - s.numerical), s.subject.measurable()
     little = s.wrong & (off <= SLIGHT * float(np.max(np.abs(s.numerical[s.known]))))
     more = int(s.wrong.sum() - little.sum())
-    if along is None or more > 1 or little.sum() <= more:
+    if setting is None or more > 1 or little.sum() <= more:
         return None
     # A mistake of its own stands out of what a solver leaves.
     if more and float(np.max(off[s.wrong])) < APART * float(np.max(off[little])):
         return None
-    size = along.jump()
-    scale, most = np.max(np.abs(along.setting.scales)), float(np.max(off[little]))
+    size = jump(setting)
+    scale, most = np.max(np.abs(setting.scales)), float(np.max(off[little]))
     if size is None or most * scale > STEPS * size:
         return None
     cause = Cause(Kind.STOPS, Place(s.names, int(little.sum()), Extent.WRONG), value=size)
@@ -173,7 +174,7 @@ def _opposite(s: Scope) -> Cause | None:
     if s.wrong.sum() == 2:
         pair = {s.parameters.name(int(s.at[k])): np.array([k]) for k in np.flatnonzero(s.wrong)}
     elif len(s.blocks) == 1 and s.whole and s.complete:
-        pair = two_lines(s.blocks[0], s.at, s.wrong)
+        pair = two_lines(s)
     else:
         return None
     if not pair:
@@ -184,7 +185,7 @@ def _opposite(s: Scope) -> Cause | None:
     if not large.any() or not (np.abs(off[one] + off[other]) <= slack[one] + slack[other]).all():
         return None
     most = float(np.max(np.abs(off[one])))
-    return Cause(Kind.OPPOSITE, s.wrong_place(), value=most, moves=((first, second),))
+    return Cause(Kind.OPPOSITE, wrong_place(s), value=most, moves=((first, second),))
 
 
 def _between(everything: Scope) -> Cause | None:
@@ -241,11 +242,10 @@ def _cache(subject: Subject, evidence: Entries, grad: Gradient) -> Cause | None:
 # tell a range alone, are asked where no other explains.
 EXACT: tuple[Callable[[Scope], Cause | None], ...] = (
     patterns.missing, patterns.assigned, patterns.conjugate, patterns.factor, rearranged, folded, projections.reduced,
-    projections.projected, projections.other_axis, projections.divided, projections.softmax,
-    partial(terms.parametrisation, fitted=False),
+    projections.projected, projections.other_axis, projections.divided, partial(terms.parametrisation, fitted=False),
 )  # fmt: skip
 FITTED: tuple[Callable[[Scope], Cause | None], ...] = (
     projections.repeated, patterns.cut, patterns.clipped, patterns.signs, patterns.float32, terms.unused,
-    patterns.multiple, patterns.scaled, partial(terms.parametrisation, fitted=True), terms.delta, terms.weight_decay,
-    terms.lasso, terms.offset, terms.difference, terms.gauss_newton,
+    patterns.multiple, patterns.scaled, partial(terms.parametrisation, fitted=True), terms.delta,
+    *(partial(terms.left_out, kind=kind) for kind in terms.TERMS), terms.difference, terms.gauss_newton,
 )  # fmt: skip

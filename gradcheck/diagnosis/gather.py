@@ -80,8 +80,8 @@ def _judged(judged: Entries) -> Columns:
     yes = np.ones(rows.size, bool)
     return {
         "at": judged.coordinates[rows], "analytic": judged.analytic[rows], "numerical": found.value[rows],
-        "bar": 3.0 * found.error[rows], "allowed": judged.judgement.allowed[rows],
-        "wrong": judged.judgement.wrong[rows], "tested": yes, "known": yes, "curvature": found.curvature[rows],
+        "bar": 3.0 * found.error[rows], "wrong": judged.judgement.wrong[rows], "tested": yes, "known": yes,
+        "curvature": found.curvature[rows],
     }  # fmt: skip
 
 
@@ -107,10 +107,9 @@ def _unjudged(
             numerical, bar = np.where(off, analytic / factor, numerical), np.where(off, region.bar, bar)
             wrong = wrong | (off & (analytic != 0))
     numerical, bar, wrong = np.where(known, numerical, np.nan), np.where(known, bar, np.nan), wrong & known
-    allowed = bar + subject.tolerance.rtol * np.abs(numerical) + subject.tolerance.atol
     return {
-        "at": at, "analytic": analytic, "numerical": numerical, "bar": bar, "allowed": allowed,
-        "wrong": wrong, "tested": no, "known": known, "curvature": nothing,
+        "at": at, "analytic": analytic, "numerical": numerical, "bar": bar, "wrong": wrong, "tested": no,
+        "known": known, "curvature": nothing,
     }  # fmt: skip
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
-from gradcheck.diagnosis.along import Along
 from gradcheck.diagnosis.explanations import diagnose
 from gradcheck.diagnosis.scope import Subject
 from gradcheck.function.matrix import MOST_ENTRIES, Dense, Matrix, Sparse, by_entries, one_row
@@ -32,14 +31,14 @@ def explained(problem: Problem, evidence: Evidence, again: Repeat | None) -> tup
     names, wrong = problem.names, np.count_nonzero(evidence.entries.judgement.wrong)
     if not wrong or (names is not None and names.size > MOST_ENTRIES):
         return ()
-    along = None if evidence.interrupted else Along.of(problem)
+    setting = None if evidence.interrupted else problem
     analytic, f_x = (
         (one_row(problem.matrix), problem.f_x[0])
         if names is None
         else (_known(problem.matrix, evidence.entries), problem.f_x)
     )
     subject = Subject(
-        problem.named, analytic, problem.x, f_x, problem.tolerance, matrix=names is not None, along=along
+        problem.named, analytic, problem.x, f_x, problem.tolerance, matrix=names is not None, setting=setting
     )
     if again is None or again.at is None or evidence.interrupted:
         return diagnose(subject, evidence)
@@ -123,7 +122,7 @@ def diagnose_operator(
     judgement = judge(analytic, estimate, nothing, tolerance)
     subject = _of_operator(names, analytic, double, tolerance)
     entries = Entries(np.arange(analytic.size), analytic, estimate, judgement)
-    causes = diagnose(subject, Evidence.one_by_one(entries))
+    causes = diagnose(subject, Evidence(entries))
     if parts == 1:
         return causes
     # Half of a conjugate is a convention for gradients.
@@ -164,4 +163,4 @@ def diagnose_rows(
     analytic = np.full((names.size // setting.x.size, setting.x.size), np.nan)
     analytic[rows] = values
     subject = Subject(names, analytic.ravel(), setting.x, setting.f_x, setting.tolerance, matrix=True)
-    return diagnose(subject, Evidence.one_by_one(judged))
+    return diagnose(subject, Evidence(judged))

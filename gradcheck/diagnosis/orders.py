@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
+from gradcheck.diagnosis.regions import block_place, everywhere, wrong_place
 from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, Scope
 from gradcheck.numerics.tangents import generator_of
 from gradcheck.parameters.block import Block
+from gradcheck.parameters.boxes import Box
 from gradcheck.parameters.triangles import other_claims
-from gradcheck.results.cause import Cause, Extent, Kind, Place
+from gradcheck.results.cause import Cause, Extent, Kind
 
 Array = NDArray[np.floating[Any]]
 Orders = Iterator[tuple[Cause, Array]]
@@ -57,7 +59,7 @@ def rearranged(s: Scope) -> Cause | None:
         if cause_of_lines is not None:
             return cause_of_lines
     if s.complete:
-        return Cause(Kind.REORDERED, s.wrong_place()) if _same_values(s) else None
+        return Cause(Kind.REORDERED, wrong_place(s)) if _same_values(s) else None
     return _values_elsewhere(s)
 
 
@@ -69,7 +71,7 @@ def folded(s: Scope) -> Cause | None:
     for how, other in other_claims(s.analytic.reshape(shape)) if shape[0] == shape[1] else ():
         if how is not None and s.mends(other.ravel(), choices=1.0):
             length = 2 if how.doubled else None
-            return Cause(Kind.FOLDED, s.everywhere(), length=length, origin=how.side, order=how.triangle)
+            return Cause(Kind.FOLDED, everywhere(s), length=length, origin=how.side, order=how.triangle)
     return None
 
 
@@ -99,19 +101,19 @@ def _placed(s: Scope, cause: Cause, explained: Flat) -> Cause:
     """The cause, said of all entries where a direction confirms it of those that nobody judged."""
     if cause.place.extent is not Extent.TESTED:
         return cause
-    return replace(cause, place=s.everywhere(s.confirmed(explained)))
+    return replace(cause, place=everywhere(s, s.confirmed(explained)))
 
 
 def _orders(s: Scope, array: Array) -> Orders:
     """Every other order of one array (*shape, parts), the simplest first."""
     b, axes = s.blocks[0], tuple(range(array.ndim - 1))
-    everywhere = s.everywhere()
+    whole = everywhere(s)
     if 1 < len(axes) <= MOST_AXES:
         for order in permutations(axes):
             if order != axes and tuple(b.shape[k] for k in order) == b.shape:
                 kind = Kind.TRANSPOSED if len(axes) == 2 else Kind.PERMUTED
                 yield (
-                    Cause(kind, everywhere, order=f"analytic.transpose{order}"),
+                    Cause(kind, whole, order=f"analytic.transpose{order}"),
                     array.transpose(*order, len(axes)),
                 )
     yield from _exchanged(s, array)
@@ -119,13 +121,13 @@ def _orders(s: Scope, array: Array) -> Orders:
     yield from _shifted(s, array)
     for some in _sets([k for k in axes if b.shape[k] > 1]):
         given = "" if len(some) == len(axes) > 1 else f", {some[0] if len(some) == 1 else some}"
-        yield Cause(Kind.REVERSED, everywhere, order=f"numpy.flip(analytic{given})"), np.flip(array, some)
+        yield Cause(Kind.REVERSED, whole, order=f"numpy.flip(analytic{given})"), np.flip(array, some)
     if len(axes) > 1:
         by_columns = array.reshape(*b.shape[::-1], array.shape[-1]).transpose(*axes[::-1], -1)
         order_of = f"analytic.reshape{b.shape[::-1]}.T"
-        yield Cause(Kind.BY_COLUMNS, everywhere, order=order_of), by_columns
+        yield Cause(Kind.BY_COLUMNS, whole, order=order_of), by_columns
         by_rows = array.transpose(*axes[::-1], -1)
-        yield Cause(Kind.BY_ROWS, everywhere, order=f"analytic.T.reshape{b.shape}"), by_rows
+        yield Cause(Kind.BY_ROWS, whole, order=f"analytic.T.reshape{b.shape}"), by_rows
 
 
 def _sets(axes: list[int]) -> list[tuple[int, ...]]:
@@ -142,7 +144,7 @@ def _exchanged(s: Scope, array: Array) -> Orders:
         moved = array.reshape(-1, parts).copy()
         moved[entries] = moved[entries[::-1]]
         one, other = (f"{b.name}[{', '.join(map(str, b.index(b.start + parts * int(k))))}]" for k in entries)
-        yield Cause(Kind.EXCHANGED, s.wrong_place(), moves=((one, other), (other, one))), moved
+        yield Cause(Kind.EXCHANGED, wrong_place(s), moves=((one, other), (other, one))), moved
 
 
 def _block_transposed(s: Scope, array: Array) -> Orders:
@@ -151,13 +153,12 @@ def _block_transposed(s: Scope, array: Array) -> Orders:
     if len(b.shape) != 2:
         return
     index = np.unravel_index((s.at[s.wrong] - b.start) // array.shape[-1], b.shape)
-    box = tuple((int(i.min()), int(i.max()) + 1) for i in index)
-    (top, bottom), (left, right) = box
+    box = Box(tuple((int(i.min()), int(i.max()) + 1) for i in index))
+    (top, bottom), (left, right) = box.ranges
     if bottom - top == right - left > 2:
         moved = array.copy()
         moved[top:bottom, left:right] = array[top:bottom, left:right].transpose(1, 0, 2)
-        place = Place(s.names, int(s.wrong.sum()), Extent.BOX, box=box, shape=b.shape)
-        yield Cause(Kind.TRANSPOSED, place), moved
+        yield Cause(Kind.TRANSPOSED, block_place(b, int(s.wrong.sum()), box)), moved
 
 
 def _shifted(s: Scope, array: Array) -> Orders:
@@ -165,7 +166,7 @@ def _shifted(s: Scope, array: Array) -> Orders:
 
     The one that is known best in units of its slack, for a 0 may have come from many places.
     """
-    b, everywhere = s.blocks[0], s.everywhere()
+    b, whole = s.blocks[0], everywhere(s)
     telling = int(np.argmax(np.where(s.wrong, np.abs(s.numerical) / s.slack(s.numerical), 0.0)))
     entry, part = divmod(int(s.at[telling]) - b.start, array.shape[-1])
     r, slack = s.numerical[telling], s.slack(s.numerical)[telling]
@@ -175,10 +176,10 @@ def _shifted(s: Scope, array: Array) -> Orders:
             line = array[(*index[:axis], slice(None), *index[axis + 1 :], part)]
             for k in _shifts(np.abs(line - r) <= slack, index[axis]):
                 order = f"numpy.roll(analytic, {k}, {axis})"
-                yield Cause(Kind.SHIFTED, everywhere, order=order), np.roll(array, k, axis)
+                yield Cause(Kind.SHIFTED, whole, order=order), np.roll(array, k, axis)
     entries = array.reshape(-1, array.shape[-1])
     for k in _shifts(np.abs(entries[:, part] - r) <= slack, entry):
-        yield Cause(Kind.SHIFTED, everywhere, order=f"numpy.roll(analytic, {k})"), np.roll(entries, k, axis=0)
+        yield Cause(Kind.SHIFTED, whole, order=f"numpy.roll(analytic, {k})"), np.roll(entries, k, axis=0)
 
 
 def _shifts(alike: NDArray[np.bool_], target: int) -> list[int]:
@@ -224,7 +225,7 @@ def _lines(s: Scope, array: Array, axis: int, further: bool = True) -> Cause | N
         return None
     noun = ("row", "column")[axis] if len(b.shape) == 2 else f"index of axis {axis}"
     named = tuple((str(i), str(k)) for i, k in moves.items())
-    return _placed(s, Cause(Kind.LINES, s.everywhere(), origin=noun, moves=named), explained)
+    return _placed(s, Cause(Kind.LINES, everywhere(s), origin=noun, moves=named), explained)
 
 
 def _source(s: Scope, lines: Array, mine: Index, rest: Index) -> int | None:
@@ -259,7 +260,7 @@ def _values_elsewhere(s: Scope) -> Cause | None:
     more = s.some_more() if s.wrong.sum() > MARGIN and _found_elsewhere(s) else None
     if more is None or more.wrong.sum() < MOVED * more.tested.sum() or not _found_elsewhere(more):
         return None
-    return Cause(Kind.REORDERED, more.everywhere())
+    return Cause(Kind.REORDERED, everywhere(more))
 
 
 def _found_elsewhere(s: Scope) -> bool:
@@ -284,15 +285,12 @@ def arrays_moved(s: Scope) -> Cause | None:
     if not wrong or not all(origins.values()):
         return None
     mine, moves = s.part(wrong), tuple(origins.items())
-    explained = [part for b in wrong if (part := _repair(s, b)) is not None]
-    if sorted(origins) != sorted(origins.values()) or len(explained) < len(wrong):
-        return Cause(Kind.COPIED, mine.everywhere(), moves=moves)
-    confirmed = mine.confirmed(np.concatenate(explained))
-    return None if confirmed is False else Cause(Kind.ARRAYS, mine.everywhere(confirmed), moves=moves)
-
-
-def _alike(s: Scope, b: Block) -> list[Block]:
-    return [o for o in s.blocks if o.name != b.name and o.shape == b.shape and o.size == b.size > 1]
+    if sorted(origins) != sorted(origins.values()):
+        return Cause(Kind.COPIED, everywhere(mine), moves=moves)
+    given = {origins[b.name]: b for b in wrong}
+    at = np.concatenate([mine.within(b) - b.start + given[b.name].start for b in wrong])
+    confirmed = mine.confirmed(s.subject.analytic[at])
+    return None if confirmed is False else Cause(Kind.ARRAYS, everywhere(mine, confirmed), moves=moves)
 
 
 def _origin(s: Scope, b: Block) -> str:
@@ -300,7 +298,7 @@ def _origin(s: Scope, b: Block) -> str:
     given = s.subject.analytic[b.slice]
     if not np.ptp(given) > 0:
         return ""
-    for other in _alike(s, b):
+    for other in [o for o in s.blocks if o.name != b.name and o.shape == b.shape and o.size == b.size > 1]:
         its = s.one(other)
         if not its.wrong.any() and its.complete:
             values = s.subject.analytic[other.slice]
@@ -314,13 +312,3 @@ def _origin(s: Scope, b: Block) -> str:
             if its.fits(there).all() and np.nansum(decades) >= DECADES:
                 return other.name
     return ""
-
-
-def _repair(s: Scope, b: Block) -> Flat | None:
-    """The right gradient of this array, where it is given for another one."""
-    mine = s.one(b)
-    for other in _alike(s, b):
-        explained: Flat = s.subject.analytic[mine.at - b.start + other.start]
-        if mine.fits(explained).all() and mine.convinces(explained):
-            return explained
-    return None

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Index
-from gradcheck.diagnosis.regions import ACCIDENT, place_of_zeros
+from gradcheck.diagnosis.regions import ACCIDENT, everywhere, holds, place_of_zeros, wrong_place
 from gradcheck.diagnosis.scope import DECADES, MARGIN, SAME, Scope
 from gradcheck.numerics.tangents import ROUNDING
 from gradcheck.results.cause import Cause, Extent, Kind, Place
@@ -23,23 +23,20 @@ Array = NDArray[np.floating[Any]]
 FLOAT32_OFF = 64 * float(np.finfo(np.float32).eps)
 # A factor of 10 or more is an N for a person to recognise (a batch size); a 3 may come from anything.
 LEAST_N = 10
-# Factors that mistakes of units, bases and powers make. They are told from others by so many digits, at the least.
+# Factors that mistakes of units, bases and powers make.
 CONSTANTS = {
     "ln 10": math.log(10.0), "1/ln 10": 1.0 / math.log(10.0), "ln 2": math.log(2.0), "1/ln 2": 1.0 / math.log(2.0),
     "180/pi": 180.0 / math.pi, "pi/180": math.pi / 180.0, "2 pi": 2.0 * math.pi, "1/(2 pi)": 0.5 / math.pi,
     "pi": math.pi, "1/pi": 1.0 / math.pi, "3": 3.0, "1/3": 1.0 / 3.0,
 }  # fmt: skip
+# Numbers that differ by less are one: so many digits people type, and 1.02 is not 50/49.
 DIGITS = 1e-4
 # Factors that powers and squares make as well: no ratio of lengths is read into them.
 PLAIN = (1.5, 2.0, 3.0, 4.0)
 # So near lies one number in fifty to a whole one by accident.
 WHOLE = 0.01
-# Factors that differ by less are one.
-ONE_FACTOR = 1e-4
 # What is counted more often than this is no slip.
 MOST_TIMES = 100
-# As near as people type a number, whatever is accepted of a derivative: 1.02 is not 50/49.
-TYPED = 1e-4
 # Of a factor of which it is not known yet where it holds.
 ANYWHERE = Place((), 0, Extent.WRONG)
 
@@ -50,19 +47,10 @@ def missing(s: Scope) -> Cause | None:
         return None
     imaginary = s.imaginary
     if imaginary[s.wrong].all() and not s.analytic[imaginary].any():
-        return Cause(Kind.REAL, s.everywhere())
+        return Cause(Kind.REAL, everywhere(s))
     # Where the numerical derivative is 0, too, nothing is missing.
     some = s.analytic.any() or not s.wrong[s.known].all()
-    return Cause(Kind.ZERO, _place_of_zeros(s) or (s.wrong_place() if some else s.everywhere()))
-
-
-def _place_of_zeros(s: Scope) -> Place | None:
-    """The part that is claimed to be 0 of an array of which some entries were judged, all wrong ones of it."""
-    b = s.blocks[0]
-    if len(s.blocks) > 1 or (s.whole and s.complete) or not b.shape or b.is_complex:
-        return None
-    right = s.known & ~s.wrong & (s.analytic == 0)
-    return place_of_zeros(b, s.at[s.wrong], s.at[right], s.subject.analytic[b.slice])
+    return Cause(Kind.ZERO, place_of_zeros(s) or (wrong_place(s) if some else everywhere(s)))
 
 
 def factor(s: Scope) -> Cause | None:
@@ -79,21 +67,20 @@ def factor(s: Scope) -> Cause | None:
         if known is not None and (any_of_them or known.length in (-1, 2)):
             value = known.value or c
             choices = math.log10(4.0 * abs(known.length or 10 * len(CONSTANTS)))
-            place = s.holds(s.analytic / value, choices=choices)
+            place = holds(s, s.analytic / value, choices=choices)
             if place is None and known.kind is Kind.SIGN:
                 place = _of_judged(s, s.analytic / value)
             if place is not None:
                 return replace(known, place=place, value=value, bar=spread)
     if s.wrong.sum() == 1:
         # No evidence for a factor; a description, for people to recognise. Beside undecided entries it would mislead.
-        return None if s.undecided.size else Cause(Kind.ONE_ENTRY, s.wrong_place(), 1, value=c, bar=spread)
-    if place := s.holds(s.analytic / c, free=1, anywhere=s.wrong.sum() > 1 + MARGIN):
-        return Cause(Kind.FACTOR, place, 1, value=c, bar=spread, origin=_over_norm(s, c))
+        return None if s.undecided.size else Cause(Kind.ONE_ENTRY, wrong_place(s), 1, value=c, bar=spread)
     # No accident gives two entries one ratio, as it gives them one difference: but it has to be that of all.
     both = s.witnesses.size == 2 and s.fits(s.analytic / c).all()
-    if both and (place := s.holds(s.analytic / c, free=1, margin=1)):
-        return Cause(Kind.FACTOR, place, 1, value=c, bar=spread)
-    return None
+    scattered, margin = s.wrong.sum() > 1 + MARGIN, 1 if both else MARGIN
+    place = holds(s, s.analytic / c, free=1, anywhere=scattered, margin=margin)
+    origin = "" if both else _over_norm(s, c)
+    return None if place is None else Cause(Kind.FACTOR, place, 1, value=c, bar=spread, origin=origin)
 
 
 def _of_judged(s: Scope, explained: Array) -> Place | None:
@@ -179,7 +166,7 @@ def constant(s: Scope, c: float, spread: float, more: tuple[str, ...] = ()) -> t
             known |= {"f(x)": f_x, "1/f(x)": 1.0 / f_x, "2 f(x)": 2.0 * f_x, "1/(2 f(x))": 0.5 / f_x}
             known |= {"exp(f(x))": float(np.exp(f_x)), "exp(-f(x))": float(np.exp(-f_x))}
     known |= _of_lengths(sorted({n for b in s.blocks for n in b.shape if n > 1}))
-    near = max(3.0 * spread, min(s.subject.tolerance.rtol, TYPED))
+    near = max(3.0 * spread, min(s.subject.tolerance.rtol, DIGITS))
     for name, value in known.items():
         if spread < DIGITS and abs(c - value) <= near * abs(value):
             return name, value
@@ -203,7 +190,7 @@ def conjugate(s: Scope) -> Cause | None:
     turned = np.where(s.imaginary, -s.analytic, s.analytic)
     for scale in (1.0, 2.0):
         if s.mends(scale * turned, choices=1.0):
-            return Cause(Kind.CONJUGATE, s.everywhere(), value=1.0 / scale)
+            return Cause(Kind.CONJUGATE, everywhere(s), value=1.0 / scale)
     return None
 
 
@@ -212,7 +199,7 @@ def cut(s: Scope) -> Cause | None:
 
     What is between 0 and 1 and left out of whole numbers (a sigmoid beside labels) is so to one side of them alone.
     """
-    g, r, allowed = (part[s.wrong] for part in (s.analytic, s.numerical, s.allowed))
+    g, r, allowed = (part[s.wrong] for part in (s.analytic, s.numerical, s.slack(s.analytic)))
     clear = np.abs(r - np.rint(r)) > allowed
     off = np.abs(g - r)
     # A small term left out of a gradient of integers would look alike: fractions lie anywhere up to 1.
@@ -224,7 +211,7 @@ def cut(s: Scope) -> Cause | None:
     ):
         return None
     several = np.ptp(np.sign(r[clear])) > 0 or np.unique(g).size > MARGIN
-    return Cause(Kind.CUT, s.everywhere(), vague=True) if several else None
+    return Cause(Kind.CUT, everywhere(s), vague=True) if several else None
 
 
 def clipped(s: Scope) -> Cause | None:
@@ -258,7 +245,7 @@ def _in_more(s: Scope, kind: Kind, seen: Callable[[Scope], bool]) -> Cause | Non
     more = s.some_more() if s.analytic.any() and seen(s) else None
     if more is None or not seen(more):
         return None
-    return Cause(kind, more.everywhere(), vague=True, value=float(np.max(np.abs(s.analytic))))
+    return Cause(kind, everywhere(more), vague=True, value=float(np.max(np.abs(s.analytic))))
 
 
 def float32(s: Scope) -> Cause | None:
@@ -271,7 +258,7 @@ def float32(s: Scope) -> Cause | None:
     mantissa = np.frexp(g[s.wrong])[0] * 2.0**12
     if np.unique(mantissa[mantissa != np.rint(mantissa)]).size < 2:
         return None
-    return Cause(Kind.FLOAT32, s.everywhere(), vague=True, value=off / scale)
+    return Cause(Kind.FLOAT32, everywhere(s), vague=True, value=off / scale)
 
 
 def _one_each(line: Index, times: Array) -> bool:
@@ -304,7 +291,7 @@ def assigned(s: Scope) -> Cause | None:
         one = those & (np.cumsum(those, axis=0) == 1)
         one = one[::-1] if order == "last" else one
         if np.array_equal(kept, one):
-            return Cause(Kind.MULTIPLE, s.wrong_place(), order=order)
+            return Cause(Kind.MULTIPLE, wrong_place(s), order=order)
     return None
 
 
@@ -334,7 +321,7 @@ def _multiple(s: Scope) -> Cause | None:
         explained, choices = s.analytic * whole, float(np.sum(np.log10(4.0 * times[s.witnesses])))
         if s.fits(explained)[s.wrong].all() and s.convinces(explained, choices=choices):
             span = (float(times.min()), float(times.max()))
-            return Cause(Kind.MULTIPLE, s.wrong_place(), times.size, span=span, lacking=lacking)
+            return Cause(Kind.MULTIPLE, wrong_place(s), times.size, span=span, lacking=lacking)
     return None
 
 
@@ -354,10 +341,10 @@ def scaled(s: Scope) -> Cause | None:
             continue
         c = np.where(bad, np.bincount(line, above) / np.bincount(line, below), 1.0)
         # One number in several lines is a factor of these.
-        if not (np.isfinite(c) & (c != 0)).all() or np.ptp(c[bad]) <= ONE_FACTOR * np.abs(c[bad]).max():
+        if not (np.isfinite(c) & (c != 0)).all() or np.ptp(c[bad]) <= DIGITS * np.abs(c[bad]).max():
             continue
         explained = s.analytic / c[line]
-        place = s.holds(explained, free=lines)
+        place = holds(s, explained, free=lines)
         if place is None and not seen.all() and s.fits(explained).all() and s.convinces(explained, lines):
             # The factor of a line of which nothing was judged is that of one entry.
             rest = np.flatnonzero(~s.known)
@@ -369,7 +356,7 @@ def scaled(s: Scope) -> Cause | None:
             few = 2 * lines <= bad.size
             factors = c[bad if few else seen]
             span = (float(factors.min()), float(factors.max()))
-            place = s.wrong_place() if few else place
+            place = wrong_place(s) if few else place
             return Cause(Kind.SCALED, place, lines, origin=noun, span=span)
     return None
 

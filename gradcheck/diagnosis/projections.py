@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Index
+from gradcheck.diagnosis.along import slope_along
 from gradcheck.diagnosis.patterns import factor
+from gradcheck.diagnosis.regions import everywhere
 from gradcheck.diagnosis.scope import LOOKS, MARGIN, SAME, Scope
 from gradcheck.parameters.block import Block
 from gradcheck.results.cause import Cause, Extent, Kind, Place
@@ -52,7 +54,7 @@ def reduced(s: Scope) -> Cause | None:
             off = np.maximum(np.abs(analytic - total), noise)
             fits = (np.abs(total) > allowed).all() and (off <= allowed).all() and _differs(s, axis)
             if fits and s.convinces(s.numerical + off.ravel(), choices=1.0):
-                return Cause(Kind.REDUCED, s.everywhere(), origin=_over(b, axis) or "all entries", order=name)
+                return Cause(Kind.REDUCED, everywhere(s), origin=_over(b, axis) or "all entries", order=name)
     return None
 
 
@@ -108,7 +110,7 @@ def _differs(s: Scope, axis: Axes) -> bool:
     high, low = np.full(lines.size, -np.inf), np.full(lines.size, np.inf)
     np.maximum.at(high, which, s.numerical[s.known])
     np.minimum.at(low, which, s.numerical[s.known])
-    return bool((high - low > 2.0 * s.allowed[s.known].max()).any())
+    return bool((high - low > 2.0 * s.slack(s.analytic)[s.known].max()).any())
 
 
 def _line_of(s: Scope, axis: Axes) -> Index:
@@ -137,7 +139,7 @@ def projected(s: Scope) -> Cause | None:
                     continue
                 explained = _explained(s, lines, *_directions(s, lines, basis, added), given_back)
                 if explained is not None and s.mends(explained, choices=2.0):
-                    place = s.everywhere(s.confirmed(explained))
+                    place = everywhere(s, s.confirmed(explained))
                     return Cause(kind, place, origin=words, order=ALIKE if alike else "")
     return None
 
@@ -160,47 +162,34 @@ def other_axis(s: Scope) -> Cause | None:
             continue
         explained = g - g.mean(axis=axis, keepdims=True) + r.mean(axis=1 - axis, keepdims=True)
         if s.mends(explained.ravel(), choices=float(shape[axis])):
-            return Cause(Kind.OTHER_AXIS, s.everywhere(), origin=words)
+            return Cause(Kind.OTHER_AXIS, everywhere(s), origin=words)
     return None
 
 
 def divided(s: Scope) -> Cause | None:
-    """x / sum(x) of which the sum was not differentiated: numerical is analytic less its sum with x over that of x."""
-    if not _whole(s):
-        return None
-    for words, lines in _lines(s):
-        if lines.shape[1] < 1 + MARGIN or _alike_along(s, lines):
-            continue
-        x, g = s.x[lines], s.analytic[lines]
-        explained = np.empty_like(s.analytic)
-        explained[lines] = g - np.sum(g * x, axis=1, keepdims=True) / np.sum(x, axis=1, keepdims=True)
-        if s.mends(explained, choices=1.0):
-            return Cause(Kind.NOT_DIVIDED, s.everywhere(s.confirmed(explained)), origin=words)
-    return None
+    """What a sum takes off a derivative along a line, of x or under a softmax p of it: numerical = h - u sum(w h).
 
-
-def softmax(s: Scope) -> Cause | None:
-    """Part of the derivative of a softmax p of x along a line: numerical = h - p sum(h).
-
-    h is analytic where the sum under the softmax is not differentiated, analytic / (1 - p) where analytic is the
-    diagonal p (1 - p) alone, and p analytic where analytic is the derivative by p.
+    Of x / sum(x) of which the sum is not differentiated u is 1 / sum(x) and w is x. Of a softmax they are p and 1, and
+    h is analytic where its sum is not differentiated, analytic / (1 - p) where analytic is the diagonal p (1 - p)
+    alone, and p analytic where analytic is the derivative by p.
     """
-    if not _whole(s):
-        return None
-    for words, lines in _lines(s):
-        if lines.shape[1] < 2:
-            continue
+    for words, lines in _lines(s) if _whole(s) else ():
         x, g = s.x[lines], s.analytic[lines]
         e = np.exp(x - x.max(axis=1, keepdims=True))
-        p = e / e.sum(axis=1, keepdims=True)
-        for part, h in (("", g), ("diagonal", g / (1.0 - p)), ("by p", p * g)):
-            if not part and _alike_along(s, lines):
+        p, ones = e / e.sum(axis=1, keepdims=True), np.ones_like(x)
+        of = "x" if s.subject.matrix else words
+        for kind, origin, part, h, u, w in (
+            (Kind.NOT_DIVIDED, words, "", g, ones / x.sum(axis=1, keepdims=True), x),
+            (Kind.SOFTMAX, of, "", g, p, ones),
+            (Kind.SOFTMAX, of, "diagonal", g / (1.0 - p), p, ones),
+            (Kind.SOFTMAX, of, "by p", p * g, p, ones),
+        ):
+            if lines.shape[1] < 2 or (not part and _alike_along(s, lines)):
                 continue
             explained = np.empty_like(s.analytic)
-            explained[lines] = h - p * h.sum(axis=1, keepdims=True)
+            explained[lines] = h - u * np.sum(w * h, axis=1, keepdims=True)
             if s.mends(explained, choices=1.0):
-                of = "x" if s.subject.matrix else words
-                return Cause(Kind.SOFTMAX, s.everywhere(s.confirmed(explained)), origin=of, order=part)
+                return Cause(kind, everywhere(s, s.confirmed(explained)), origin=origin, order=part)
     return None
 
 
@@ -284,16 +273,17 @@ def _parts_of_numerical(s: Scope, lines: Index, directions: NDArray[np.floating]
     """(k, q) derivatives of f along the directions of each line, measured where not all entries are known."""
     if s.complete:
         return np.asarray(np.sum(directions * s.numerical[lines][:, None], axis=2))
-    along, count = s.subject.along, len(lines) * directions.shape[1]
-    if s.subject.matrix or along is None or count > LOOKS or not along.affords(count):
+    count = len(lines) * directions.shape[1]
+    setting = s.subject.measurable(count)
+    if s.subject.matrix or setting is None or count > LOOKS:
         return None
     parts = np.empty(directions.shape[:2])
     for k, q in np.ndindex(*parts.shape):
         at, v = s.at[lines[k]], directions[k, q]
-        size = 1.0 / np.max(np.abs(v) / along.setting.scales[at])
+        size = 1.0 / np.max(np.abs(v) / setting.scales[at])
         tangent = np.zeros(s.subject.x.size)
         tangent[at] = size * v
-        seen = along.slope(tangent)
+        seen = slope_along(setting, tangent)
         if seen is None:
             return None
         parts[k, q] = seen.value[0] / size

@@ -1,17 +1,20 @@
-"""The part of an array where the wrong entries lie: a row, a column, a block, a triangle."""
+"""Where an explanation holds, and where wrong entries lie: everywhere, in a row, a column, a block, a triangle."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
+from gradcheck.diagnosis.scope import MARGIN, Scope
+from gradcheck.numerics.tangents import ROUNDING, generator_of, random_units
 from gradcheck.parameters.block import Block
-from gradcheck.parameters.boxes import Box, in_box, whole_box
+from gradcheck.parameters.boxes import Box, hull, in_box, whole_box
 from gradcheck.results.cause import Extent, Place
+from gradcheck.results.verdict import accepted
 
 # Wrong entries that share a row by accident with a chance above this share nothing worth saying.
 ACCIDENT = 0.01
@@ -21,117 +24,227 @@ SOME = 3
 BLOCKS = 10**6
 
 
-@dataclass(frozen=True)
-class Marked:
-    """The entries of one array, and which of them are to be placed; masks are (m,).
+def holds(
+    s: Scope,
+    explained: Flat,
+    free: int = 0,
+    choices: float = 0.0,
+    anywhere: bool = True,
+    margin: int = MARGIN,
+) -> Place | None:
+    """Where an explanation holds: everywhere, or in the wrong entries; None where in neither.
 
-    at : flat indices. bad : those whose place is asked for. known : those that were judged, or are certified. right :
-    those that are right, and would not be if something multiplied them. sampled : whether only a sample of the entries
-    that nobody judged is among them. complete : whether all entries of the array are known.
+    anywhere : whether the wrong entries may lie scattered among right ones; else they must fill a block.
+    free, choices, margin : as of `Scope.convinces`.
     """
-
-    block: Block
-    at: Index
-    bad: Mask
-    known: Mask
-    right: Mask
-    sampled: bool
-    complete: bool
-
-    def block_with(self, terms: Flat, sums: Flat, off: Flat) -> tuple[tuple[int, int], ...] | None:
-        """The one block whose entries have these sums, of all that hold what is bad and else what nobody judged.
-
-        terms : (k, size) what is added up over the entries of a block. sums, off : (k,) and how far off they may be.
-        None where several have them, or so many could that one may by accident.
-        """
-        block = self.block
-        if block.is_complex:
-            return None
-        ranges = []
-        for along in np.unravel_index(self.at - block.start, block.shape):
-            inner, outer = along[self.bad], along[self.bad | ~self.known]
-            starts = np.arange(outer.min(), inner.min() + 1)
-            stops = np.arange(inner.max(), outer.max() + 1) + 1
-            ranges.append((starts, stops))
-        tried = math.prod(starts.size * stops.size for starts, stops in ranges)
-        # One entry more changes a sum by about the spread of the terms: so near do accidents come to it.
-        accidents = 2.0 * off / np.maximum(np.sqrt(np.mean(terms**2, axis=1)), 1e-300)
-        if tried > BLOCKS or tried * float(np.prod(accidents)) > ACCIDENT:
-            return None
-        agree: Mask | bool = True
-        for these, value, bar in zip(terms, sums, off, strict=True):
-            agree &= np.abs(_of_blocks(these.reshape(block.shape), ranges) - value) <= bar
-        found = np.argwhere(agree)
-        if len(found) != 1:
-            return None
-        place = found[0].reshape(-1, 2).tolist()
-        box = tuple((int(a[i]), int(b[k])) for (a, b), (i, k) in zip(ranges, place, strict=True))
-        return None if (in_box(block, Box(box), self.at) & self.right & ~self.bad).any() else box
-
-    def region(self, filled: bool) -> Place | None:
-        """The row, column, block or triangle that the bad entries fill; or where they lie, be others there right."""
-        block, bad, wrong = self.block, self.bad, int(self.bad.sum())
-        parts = 2 if block.is_complex else 1
-        index = np.unravel_index((self.at - block.start) // parts, block.shape)
-        box = tuple((int(i[bad].min()), int(i[bad].max()) + 1) for i in index)
-        whole = tuple((0, n) for n in block.shape)
-        # A row before the part of it that is wrong: its other entries may be zero, and right with any factor.
-        slabs = [
-            tuple(box[k] if k == axis else whole[k] for k in range(len(box)))
-            for axis in range(len(box))
-            if box[axis][1] - box[axis][0] == 1
-        ]
-        for candidate in [*slabs, box]:
-            if candidate == whole:
-                continue
-            inside = np.all([(i >= a) & (i < b) for i, (a, b) in zip(index, candidate, strict=True)], axis=0)
-            size = parts * math.prod(b - a for a, b in candidate)
-            full = self._fills(inside, size)
-            share = (size / block.size if self.complete else inside[self.known].mean()) ** (wrong - 1)
-            # Where not all is known the box is that of a sample: most of an array is none.
-            narrow = self.complete or 2 * size <= block.size
-            if full if filled else (narrow and share < ACCIDENT) or (full and candidate in slabs):
-                # Lines that are wrong throughout say more than the box around them, or than one with others between.
-                lines = self._some_lines(index)
-                if lines is not None and (not full or _gaps(lines.lines)):
-                    return lines
-                return Place((block.name,), wrong, Extent.BOX, box=candidate, shape=block.shape)
-        return self._diagonal(index, filled) or self._some_lines(index)
-
-    def _diagonal(self, index: tuple[Index, ...], filled: bool) -> Place | None:
-        """On, above, below or off the diagonal of a square matrix."""
-        shape, wrong = self.block.shape, int(self.bad.sum())
-        square = len(shape) == 2 and shape[0] == shape[1] > 2
-        if not square or self.sampled or not self.complete or wrong < 3:
-            return None
-        for extent, inside in _triangles(*index):
-            telling = not filled and inside.mean() ** (wrong - 1) < ACCIDENT
-            if inside[self.bad].all() and (telling or self._fills(inside, int(inside.sum()))):
-                return Place((self.block.name,), wrong, extent, shape=shape)
+    fits = s.fits(explained)
+    if not fits[s.wrong].all() or not s.convinces(explained, free, choices, margin):
         return None
+    whole = bool(fits.all())
+    right = s.known & ~s.wrong & (not whole)
+    mended = np.where(right, s.analytic, explained)
+    confirmed = s.confirmed(mended)
+    settled, alone = bool(confirmed) and s.whole, None
+    if confirmed is False:
+        # What nobody judged may be right as well, all of it or what lies outside of a block.
+        mended = np.where(s.wrong, explained, s.analytic)
+        alone = None if whole else s.confirmed(mended)
+        if not alone:
+            return _bounded(s, explained)
+        confirmed, settled = None, s.whole
+    place = everywhere(s, confirmed) if whole else wrong_place(s, confirmed, fits)
+    if settled:
+        place = replace(place, settled=True, changed=_changed(s, mended))
+    if alone and place.extent is Extent.JUDGED:
+        place = replace(place, extent=Extent.WRONG)  # nothing else is wrong
+    return place if anywhere or place.tells or whole else None
 
-    def _some_lines(self, index: tuple[Index, ...]) -> Place | None:
-        """Several rows, or columns, or indices of one axis, each wrong throughout; at most half of them."""
-        shape = self.block.shape
-        if len(shape) < 2 or self.sampled or not self.complete:
-            return None
-        for axis, along in enumerate(index):
-            lines = np.unique(along[self.bad])
-            inside = np.isin(along, lines)
-            thick = self.at.size // shape[axis]
-            some = 1 < lines.size <= shape[axis] // 2 and thick > 1
-            if some and self._fills(inside, int(inside.sum())):
-                return _lines(self.block, int(self.bad.sum()), axis, lines)
+
+def everywhere(s: Scope, confirmed: bool | None = False) -> Place:
+    """All entries, or all that were tested where not all were, and no direction confirmed the rest.
+
+    Where others are known to be right, the wrong ones: what is 0 among the tested ones fits any factor.
+    """
+    if s.size == 1:
+        return _entry(s, int(s.at[0]), alone=False)
+    if s.complete or confirmed:
+        return Place(s.names, s.size, Extent.ALL)
+    extent, those = Extent.TESTED, s.tested
+    if s.unclaimed.intersection(s.names):
+        extent, those = Extent.JUDGED, s.wrong
+    # Those that share a row or column are named with it.
+    line = _one_line(s.blocks[0], s.at[those]) if len(s.blocks) == 1 else None
+    return replace(line or Place(s.names, int(those.sum()), extent), extent=extent)
+
+
+def wrong_place(s: Scope, confirmed: bool | None = False, fits: Mask | None = None) -> Place:
+    """The wrong entries: the only one by name, the block that they fill, or how many.
+
+    confirmed : whether those count as wrong that nobody judged. fits : (m,) which entries an explanation leaves
+    right, so that a block may hold them; without one those that are 0, which a factor does.
+    """
+    wrong = s.at[s.wrong]
+    if wrong.size == 1:
+        return _entry(s, int(wrong[0]), alone=s.size > 1 and s.complete)
+    place = _region(replace(s, wrong=s.wrong | ~s.known) if confirmed else s, True, fits)
+    return place or Place(s.names, wrong.size, Extent.WRONG if s.complete else Extent.JUDGED)
+
+
+def common_place(s: Scope) -> Place | None:
+    """The row, column or block where all wrong entries lie, be others there right; None without one."""
+    place = _region(s, False) if s.wrong.sum() > 1 else None
+    return None if place is None else replace(place, judged=not s.complete)
+
+
+def _entry(s: Scope, at: int, alone: bool) -> Place:
+    block = s.parameters.block_of(at)
+    return Place((block.name,), 1, Extent.ENTRY, s.parameters.name(at), alone)
+
+
+def _changed(s: Scope, mended: Flat) -> int:
+    """How many of the analytic values are wrong where others take their place: a factor changes no 0."""
+    allowed = accepted(s.analytic, mended, np.zeros(()), s.subject.tolerance)
+    return int((np.abs(mended - s.analytic) > allowed).sum())
+
+
+def _against(s: Scope, fits: Mask | None) -> Mask:
+    """(m,) the entries that no block of wrong ones holds: right ones that would not be if something multiplied them.
+
+    fits : those that an explanation leaves right.
+    """
+    return s.known & ~s.wrong & ((np.abs(s.numerical) > s.bar) if fits is None else ~fits)
+
+
+def _bounded(s: Scope, explained: Flat) -> Place | None:
+    """The one block, as far as nobody judged its edges, that two directions show to be wrong; None without one."""
+    b = s.blocks[0]
+    if len(s.blocks) > 1 or not b.shape or not s.whole or not np.isfinite(explained).all():
         return None
+    terms, sums, off = np.empty((2, s.at.size)), np.empty(2), np.empty(2)
+    for which in range(2):
+        direction = s.subject.direction(s.blocks, s.at, which)
+        if direction is None:
+            return None
+        # One number of all outputs: each is taken with a weight of its own.
+        units = random_units(generator_of(17 + which), direction.value.size)
+        tangent = direction.along(units)[s.at]
+        rounding = ROUNDING * float(np.finfo(float).eps) * float(np.linalg.norm(explained * tangent))
+        terms[which] = (explained - s.analytic) * tangent
+        sums[which] = float(units @ direction.value) - float(s.analytic @ tangent)
+        off[which] = float(np.abs(units) @ direction.bar) + rounding
+    box = _block_with(s, terms, sums, off)
+    if box is None:
+        return None
+    inside = in_box(b, box, s.at)
+    if (inside & _against(s, s.fits(explained))).any():
+        return None
+    changed = _changed(s, np.where(inside, explained, s.analytic))
+    return replace(block_place(b, int(s.wrong.sum()), box), settled=True, changed=changed)
 
-    def _fills(self, inside: Mask, size: int) -> bool:
-        """Whether all of a box is bad or known, and no entry in it is right and known not to be zero.
 
-        Of an array of which only a sample is at hand, all of the sample.
-        """
-        size = int(inside.sum()) if self.sampled else size
-        seen = inside & (self.bad | self.known)
-        return int(seen.sum()) == size and not (inside & self.right & ~self.bad).any()
+def _block_with(s: Scope, terms: Flat, sums: Flat, off: Flat) -> Box | None:
+    """The one block whose entries have these sums, of all that hold what is wrong and else what nobody judged.
+
+    terms : (k, size) what is added up over the entries of a block. sums, off : (k,) and how far off they may be.
+    None where several have them, or so many could that one may by accident.
+    """
+    block = s.blocks[0]
+    if block.is_complex:
+        return None
+    ranges = []
+    for along in np.unravel_index(s.at - block.start, block.shape):
+        inner, outer = along[s.wrong], along[s.wrong | ~s.known]
+        starts = np.arange(outer.min(), inner.min() + 1)
+        stops = np.arange(inner.max(), outer.max() + 1) + 1
+        ranges.append((starts, stops))
+    tried = math.prod(starts.size * stops.size for starts, stops in ranges)
+    # One entry more changes a sum by about the spread of the terms: so near do accidents come to it.
+    accidents = 2.0 * off / np.maximum(np.sqrt(np.mean(terms**2, axis=1)), 1e-300)
+    if tried > BLOCKS or tried * float(np.prod(accidents)) > ACCIDENT:
+        return None
+    agree: Mask | bool = True
+    for these, value, bar in zip(terms, sums, off, strict=True):
+        agree &= np.abs(_of_blocks(these.reshape(block.shape), ranges) - value) <= bar
+    found = np.argwhere(agree)
+    if len(found) != 1:
+        return None
+    place = found[0].reshape(-1, 2).tolist()
+    return Box(tuple((int(a[i]), int(b[k])) for (a, b), (i, k) in zip(ranges, place, strict=True)))
+
+
+def _region(s: Scope, filled: bool, fits: Mask | None = None) -> Place | None:
+    """The row, column, block or triangle that the wrong entries fill; or where they lie, be others there right."""
+    block, wrong = s.blocks[0], int(s.wrong.sum())
+    if len(s.blocks) > 1 or not block.shape:
+        return None
+    against, parts = _against(s, fits), 2 if block.is_complex else 1
+    index = np.unravel_index((s.at - block.start) // parts, block.shape)
+    box = Box(tuple((int(i[s.wrong].min()), int(i[s.wrong].max()) + 1) for i in index))
+    whole = Box(tuple((0, n) for n in block.shape))
+    # Of a sample neither tells.
+    told = s.complete and not _sample_alone(s)
+    lines = _some_lines(s, against, index) if told else None
+    # A row before the part of it that is wrong: its other entries may be zero, and right with any factor.
+    slabs = [whole.along(axis, span) for axis, span in enumerate(box.ranges) if span[1] - span[0] == 1]
+    for candidate in [*slabs, box]:
+        if candidate == whole:
+            continue
+        inside = np.all(
+            [(i >= a) & (i < b) for i, (a, b) in zip(index, candidate.ranges, strict=True)], axis=0
+        )
+        size = parts * candidate.size
+        full = _fills(s, against, inside, size)
+        share = (size / block.size if s.complete else inside[s.known].mean()) ** (wrong - 1)
+        # Where not all is known the box is that of a sample: most of an array is none.
+        narrow = s.complete or 2 * size <= block.size
+        if full if filled else (narrow and share < ACCIDENT) or (full and candidate in slabs):
+            # Lines that are wrong throughout say more than the box around them, or than one with others between.
+            if lines is not None and (not full or _gaps(lines.lines)):
+                return lines
+            return block_place(block, wrong, candidate)
+    return (_diagonal(s, against, index, filled) if told else None) or lines
+
+
+def _diagonal(s: Scope, against: Mask, index: tuple[Index, ...], filled: bool) -> Place | None:
+    """On, above, below or off the diagonal of a square matrix."""
+    shape, wrong = s.blocks[0].shape, int(s.wrong.sum())
+    if len(shape) != 2 or not shape[0] == shape[1] > 2 or wrong < 3:
+        return None
+    for extent, inside in _triangles(*index):
+        telling = not filled and inside.mean() ** (wrong - 1) < ACCIDENT
+        if inside[s.wrong].all() and (telling or _fills(s, against, inside, int(inside.sum()))):
+            return Place(s.names, wrong, extent, shape=shape)
+    return None
+
+
+def _some_lines(s: Scope, against: Mask, index: tuple[Index, ...]) -> Place | None:
+    """Several rows, or columns, or indices of one axis, each wrong throughout; at most half of them."""
+    shape = s.blocks[0].shape
+    for axis, along in enumerate(index if len(shape) > 1 else ()):
+        lines = np.unique(along[s.wrong])
+        inside = np.isin(along, lines)
+        thick = s.at.size // shape[axis]
+        some = 1 < lines.size <= shape[axis] // 2 and thick > 1
+        if some and _fills(s, against, inside, int(inside.sum())):
+            return _lines(s.blocks[0], int(s.wrong.sum()), axis, lines)
+    return None
+
+
+def _fills(s: Scope, against: Mask, inside: Mask, size: int) -> bool:
+    """Whether all of a box is wrong or known, and no entry in it is right and known not to be zero.
+
+    Of an array of which only a sample is at hand, all of the sample.
+    """
+    size = int(inside.sum()) if _sample_alone(s) else size
+    return int((inside & (s.wrong | s.known)).sum()) == size and not (inside & against).any()
+
+
+def _sample_alone(s: Scope) -> bool:
+    """Whether only a sample of the entries that nobody judged is at hand.
+
+    What was judged alone was chosen for what it may show, and is no sample.
+    """
+    return s.sampled and not s.tested.all()
 
 
 def _of_blocks(terms: Flat, ranges: Sequence[tuple[Index, Index]]) -> Flat:
@@ -144,15 +257,19 @@ def _of_blocks(terms: Flat, ranges: Sequence[tuple[Index, Index]]) -> Flat:
     return terms
 
 
-def place_of_zeros(block: Block, wrong: Index, right: Index, values: np.ndarray) -> Place | None:
-    """The rows, columns or indices of an axis where an array is all 0, or the block or triangle that its zeros are.
+def place_of_zeros(s: Scope) -> Place | None:
+    """Where an array is all 0 of which some entries were judged, and all wrong ones are 0: lines, a block, a triangle.
 
-    wrong, right : flat indices of zeros that are known; all of the first lie there. values : of the array, those that
-    nobody judged too; elsewhere it has others than 0. Nothing of a block is right, nor of a line that holds nothing
-    wrong; one of which nothing is known is named with the others where some entries were wrong.
+    Lines are rows, columns or indices of an axis; elsewhere the array has others than 0, those that nobody judged too.
+    Nothing of a block is right, nor of a line that holds nothing wrong; one of which nothing is known is named with
+    the others where some entries were wrong.
     """
-    values = values.reshape(block.shape)
-    index, beside = (np.unravel_index(at - block.start, block.shape) for at in (wrong, right))
+    block = s.blocks[0]
+    if len(s.blocks) > 1 or (s.whole and s.complete) or not block.shape or block.is_complex:
+        return None
+    values = s.subject.analytic[block.slice].reshape(block.shape)
+    wrong, right = (s.at[some] - block.start for some in (s.wrong, s.known & ~s.wrong & (s.analytic == 0)))
+    index, beside = (np.unravel_index(at, block.shape) for at in (wrong, right))
     for axis, along in enumerate(index):
         zero = (values == 0).all(tuple(k for k in range(values.ndim) if k != axis))
         lines = np.unique(along)
@@ -162,22 +279,22 @@ def place_of_zeros(block: Block, wrong: Index, right: Index, values: np.ndarray)
             lines = np.flatnonzero(zero)
         if lines.size > 1 and _gaps(tuple(lines.tolist())):
             return _lines(block, wrong.size, axis, lines)
-        return _slab(block, wrong.size, axis, int(lines[0]), int(lines[-1]) + 1)
-    return _block_of_zeros(block, wrong, values == 0) if wrong.size > 1 and not right.size else None
+        slab = whole_box(block).along(axis, (int(lines[0]), int(lines[-1]) + 1))
+        return block_place(block, wrong.size, slab)
+    return _block_of_zeros(s, values == 0) if wrong.size > 1 and not right.size else None
 
 
-def _block_of_zeros(block: Block, wrong: Index, zero: np.ndarray) -> Place | None:
+def _block_of_zeros(s: Scope, zero: np.ndarray) -> Place | None:
     """The block or the triangle that all zeros of an array are."""
-    places = np.nonzero(zero)
-    box = tuple((int(i.min()), int(i.max()) + 1) for i in places)
-    filled = places[0].size == math.prod(stop - start for start, stop in box) < block.size
-    if filled and in_box(block, Box(box), wrong).all():
-        return Place((block.name,), wrong.size, Extent.BOX, box=box, shape=block.shape)
+    block, wrong = s.blocks[0], s.at[s.wrong]
+    box = hull(block, block.start + np.flatnonzero(zero))
+    if np.count_nonzero(zero) == box.size < block.size and in_box(block, box, wrong).all():
+        return block_place(block, wrong.size, box)
     if zero.ndim != 2 or min(zero.shape) < 3:
         return None
     for extent, inside in _triangles(*np.indices(zero.shape)):
         if np.array_equal(inside, zero) and zero.ravel()[wrong - block.start].all():
-            return Place((block.name,), wrong.size, extent, shape=block.shape)
+            return Place(s.names, wrong.size, extent, shape=block.shape)
     return None
 
 
@@ -186,18 +303,18 @@ def _triangles(i: Index, j: Index) -> tuple[tuple[Extent, Mask], ...]:
     return (Extent.ON, i == j), (Extent.ABOVE, i < j), (Extent.BELOW, i > j), (Extent.OFF, i != j)
 
 
-def together(block: Block, boxes: Sequence[Box], at: Index) -> Place | None:
+def together(s: Scope, boxes: Sequence[Box]) -> Place | None:
     """Where parts of an array lie that are wrong throughout: the block or the lines that they are.
 
-    at : flat indices of entries that are wrong. None for all of the array, for several blocks, and where one of these
-    lies elsewhere.
+    None for all of the array, for several blocks, and where a wrong entry lies elsewhere.
     """
+    block, at = s.blocks[0], s.at[s.wrong]
     shape, whole = block.shape, whole_box(block)
     inside = np.any([in_box(block, box, at) for box in boxes], axis=0)
     if block.is_complex or not shape or not inside.all():
         return None
     if len(boxes) == 1 and boxes[0] != whole:
-        return Place((block.name,), at.size, Extent.BOX, box=boxes[0].ranges, shape=shape)
+        return block_place(block, at.size, boxes[0])
     for axis, n in enumerate(shape if len(shape) > 1 else ()):
         spans = [box.ranges[axis] for box in boxes]
         lines = np.unique([k for start, stop in spans for k in range(start, stop)]).astype(np.intp)
@@ -207,26 +324,27 @@ def together(block: Block, boxes: Sequence[Box], at: Index) -> Place | None:
     return None
 
 
-def one_line(block: Block, at: Index) -> Place | None:
-    """The row or column of a matrix in which all of some entries lie; None without one."""
-    if at.size < 2 or len(block.shape) != 2 or block.is_complex:
-        return None
-    for axis, along in enumerate(np.unravel_index(at - block.start, block.shape)):
-        if np.ptp(along) == 0:
-            return _slab(block, at.size, axis, int(along[0]), int(along[0]) + 1)
-    return None
-
-
-def two_lines(block: Block, at: Index, wrong: Mask) -> dict[str, Index]:
+def two_lines(s: Scope) -> dict[str, Index]:
     """The names of the two rows, or columns, that hold all wrong entries of a matrix, and where their entries are."""
+    block = s.blocks[0]
     if len(block.shape) != 2 or block.is_complex:
         return {}
-    for axis, along in enumerate(np.unravel_index(at - block.start, block.shape)):
-        lines = np.unique(along[wrong])
+    for axis, along in enumerate(np.unravel_index(s.at - block.start, block.shape)):
+        lines = np.unique(along[s.wrong])
         if lines.size == 2 and block.shape[1 - axis] > 1:
             noun = ("row", "column")[axis]
             return {f"{noun} {k} of {block.name}": np.flatnonzero(along == k) for k in lines.tolist()}
     return {}
+
+
+def _one_line(block: Block, at: Index) -> Place | None:
+    """The row or column of a matrix in which all of some entries lie; None without one."""
+    if at.size < 2 or len(block.shape) != 2 or block.is_complex:
+        return None
+    for axis, span in enumerate(hull(block, at).ranges):
+        if span[1] - span[0] == 1:
+            return block_place(block, at.size, whole_box(block).along(axis, span))
+    return None
 
 
 def _lines(block: Block, count: int, axis: int, lines: Index) -> Place:
@@ -235,9 +353,9 @@ def _lines(block: Block, count: int, axis: int, lines: Index) -> Place:
     )
 
 
-def _slab(block: Block, count: int, axis: int, start: int, stop: int) -> Place:
-    box = tuple((start, stop) if k == axis else (0, n) for k, n in enumerate(block.shape))
-    return Place((block.name,), count, Extent.BOX, box=box, shape=block.shape)
+def block_place(block: Block, count: int, box: Box) -> Place:
+    """A block of an array, of which so many entries are wrong."""
+    return Place((block.name,), count, Extent.BOX, box=box.ranges, shape=block.shape)
 
 
 def _gaps(lines: tuple[int, ...]) -> bool:

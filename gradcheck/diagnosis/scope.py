@@ -1,4 +1,4 @@
-"""The part of a derivative in which a mistake is looked for: its evidence, and where in it an explanation holds."""
+"""The part of a derivative in which a mistake is looked for: its evidence, and what fits it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,14 @@ from typing import Any
 import numpy as np
 
 from gradcheck._typing import Flat, Index, Mask
-from gradcheck.diagnosis.along import Along, Slope
-from gradcheck.diagnosis.regions import Marked, one_line
-from gradcheck.numerics.tangents import ROUNDING, generator_of, random_units
+from gradcheck.diagnosis.along import COST, Slope, derivatives_by, slope_along
+from gradcheck.numerics.setting import Setting
+from gradcheck.numerics.tangents import generator_of, random_units
 from gradcheck.parameters.alike import first_of_alike
 from gradcheck.parameters.block import Block
-from gradcheck.parameters.boxes import Box, in_box
 from gradcheck.parameters.matrix_names import JacobianNames
 from gradcheck.parameters.tree import Parameters
-from gradcheck.results.cause import Extent, Place
-from gradcheck.results.verdict import Tolerance, accepted
+from gradcheck.results.verdict import Tolerance
 
 # All entries of a scope.
 ALL = slice(None)
@@ -39,7 +37,7 @@ class Subject:
 
     parameters : its arrays, and the names of their entries; of a Jacobian or a product the one array J (m, n).
     analytic : (size,), nan where it is not known. x : the point, (size,) for a gradient and (n,) for a matrix.
-    f_x : f there, (m,) for a matrix. along : measures f along a direction, where not every entry was judged.
+    f_x : f there, (m,) for a matrix. setting : how f is measured, where not every entry was judged.
     """
 
     parameters: Parameters
@@ -48,7 +46,7 @@ class Subject:
     f_x: Any
     tolerance: Tolerance
     matrix: bool = False
-    along: Along | None = None
+    setting: Setting | None = None
     # What was measured along directions, shared by all that `replace` makes of it.
     _directions: dict[tuple[tuple[Block, ...], int], Slope | None] = field(
         default_factory=dict, compare=False, repr=False
@@ -70,18 +68,30 @@ class Subject:
         if self.matrix:
             yield "f(x)", np.asarray(self.f_x, float).ravel()[at // n]
 
+    def measurable(self, directions: int = 1) -> Setting | None:
+        """How f is measured, if it may be along so many directions.
+
+        Not where x lies on a coarser grid than float64: the points are not where they should be.
+        """
+        setting = self.setting
+        if setting is None or any(b.real_dtype != np.float64 for b in setting.parameters.blocks):
+            return None
+        return setting if setting.objective.remaining >= COST * directions else None
+
     def direction(self, blocks: tuple[Block, ...], at: Index, which: int = 0) -> Slope | None:
         """The derivative of f along a random direction of those entries of some arrays that are at hand, measured once.
 
         Of a matrix along all of x. which : there are several.
         """
-        if self.along is None:
-            return None
-        if (blocks, which) not in self._directions:
+        setting = self.measurable()
+        if (blocks, which) not in self._directions and setting is not None:
             moved = np.full(self.x.size, self.matrix)
             moved[at % self.x.size] = True
-            self._directions[blocks, which] = self.along.direction(moved, which)
-        return self._directions[blocks, which]
+            units = random_units(generator_of(7 + which), self.x.size)
+            self._directions[blocks, which] = slope_along(
+                setting, np.where(moved, units * setting.scales, 0.0)
+            )
+        return self._directions.get((blocks, which))
 
 
 @dataclass(frozen=True)
@@ -89,11 +99,12 @@ class Scope:
     """What is known of the entries of some arrays; arrays are (m,), ordered by their places.
 
     at : flat indices of their entries. known : which were judged one by one (`tested`), or are right by a certificate
-    of their array; of the others `numerical`, `bar` and `allowed` are nan, and they fit anything. bar : 3 E, for
-    certified ones what the certificate bounds their error by. allowed : 3 E + tau, up to which an entry is not called
-    wrong. undecided : (k,) flat indices of the entries that are neither wrong nor verified. curvature : the second
-    derivative, nan where it is not known. unclaimed : arrays that hold others, of which not even the claim is
-    known, and that are right by a certificate.
+    of their array; of the others `numerical` and `bar` are nan, and they fit anything. bar : 3 E, for certified ones
+    what the certificate bounds their error by. ratio_bar : what is known of a ratio, where directions tell one of many.
+    undecided : (k,) flat indices of the entries that are neither wrong nor verified. curvature : the second derivative,
+    nan where it is not known. absent : arrays of which entries are left out because they are many, and whether these
+    are known. unclaimed : arrays that hold others, of which not even the claim is known, and that are right by a
+    certificate.
     """
 
     subject: Subject
@@ -102,7 +113,6 @@ class Scope:
     analytic: Flat
     numerical: Flat
     bar: Flat
-    allowed: Flat
     wrong: Mask
     tested: Mask
     known: Mask
@@ -193,69 +203,6 @@ class Scope:
         kept = decades[: decades.size - free]
         return float(kept.sum()) - choices >= DECADES
 
-    def holds(
-        self,
-        explained: Flat,
-        free: int = 0,
-        choices: float = 0.0,
-        anywhere: bool = True,
-        margin: int = MARGIN,
-    ) -> Place | None:
-        """Where an explanation holds: everywhere, or in the wrong entries; None where in neither.
-
-        anywhere : whether the wrong entries may lie scattered among right ones; else they must fill a block.
-        """
-        fits = self.fits(explained)
-        if not fits[self.wrong].all() or not self.convinces(explained, free, choices, margin):
-            return None
-        everywhere = bool(fits.all())
-        right = self.known & ~self.wrong & (not everywhere)
-        mended = np.where(right, self.analytic, explained)
-        confirmed = self.confirmed(mended)
-        settled, alone = bool(confirmed) and self.whole, None
-        if confirmed is False:
-            # What nobody judged may be right as well, all of it or what lies outside of a block.
-            mended = np.where(self.wrong, explained, self.analytic)
-            alone = None if everywhere else self.confirmed(mended)
-            if not alone:
-                return self._bounded(explained)
-            confirmed, settled = None, self.whole
-        place = self.everywhere(confirmed) if everywhere else self.wrong_place(confirmed, fits)
-        if settled:
-            place = replace(place, settled=True, changed=self._changed(mended))
-        if alone and place.extent is Extent.JUDGED:
-            place = replace(place, extent=Extent.WRONG)  # nothing else is wrong
-        return place if anywhere or place.tells or everywhere else None
-
-    def _bounded(self, explained: Flat) -> Place | None:
-        """The one block, as far as nobody judged its edges, that two directions show to be wrong; None without one."""
-        if len(self.blocks) > 1 or not self.whole or not np.isfinite(explained).all():
-            return None
-        terms, sums, off = np.empty((2, self.at.size)), np.empty(2), np.empty(2)
-        for which in range(2):
-            direction = self.subject.direction(self.blocks, self.at, which)
-            if direction is None:
-                return None
-            # One number of all outputs: each is taken with a weight of its own.
-            units = random_units(generator_of(17 + which), direction.value.size)
-            tangent = direction.along(units)[self.at]
-            rounding = ROUNDING * float(np.finfo(float).eps) * float(np.linalg.norm(explained * tangent))
-            terms[which] = (explained - self.analytic) * tangent
-            sums[which] = float(units @ direction.value) - float(self.analytic @ tangent)
-            off[which] = float(np.abs(units) @ direction.bar) + rounding
-        entries = self._entries(self.wrong, self.fits(explained))
-        box = None if entries is None else entries.block_with(terms, sums, off)
-        if box is None:
-            return None
-        b, count = self.blocks[0], int(self.wrong.sum())
-        changed = self._changed(np.where(in_box(b, Box(box), self.at), explained, self.analytic))
-        return Place(self.names, count, Extent.BOX, box=box, shape=b.shape, settled=True, changed=changed)
-
-    def _changed(self, mended: Flat) -> int:
-        """How many of the analytic values are wrong where others take their place: a factor changes no 0."""
-        allowed = accepted(self.analytic, mended, np.zeros(()), self.subject.tolerance)
-        return int((np.abs(mended - self.analytic) > allowed).sum())
-
     def mends(self, explained: Flat, choices: float = 0.0) -> bool:
         """Whether an explanation without fitted constants holds for every entry of its arrays."""
         fits = bool(self.fits(explained).all()) and self.convinces(explained, choices=choices)
@@ -269,10 +216,10 @@ class Scope:
         if subject.matrix:
             # The rows of which every entry is at hand.
             rows = np.flatnonzero(np.bincount(self.at // n, minlength=self.size // n) == n)
-            if not rows.size or (rows.size * n < self.size and not self._sampled):
+            if not rows.size or (rows.size * n < self.size and not self.sampled):
                 return None
             mended = explained[np.isin(self.at // n, rows)].reshape(-1, n)
-        elif self._sampled or self.whole:
+        elif self.sampled or self.whole:
             rows, mended = np.zeros(1, np.intp), explained[None]
         else:
             return None
@@ -283,31 +230,28 @@ class Scope:
         return of.agrees(mended, rows, subject.tolerance.rtol)
 
     @property
-    def _sampled(self) -> bool:
+    def sampled(self) -> bool:
         """Whether entries are left out because they are many, and not because they are not known."""
         return any(b.name in self.absent for b in self.blocks)
 
     def measured(self, at: Index) -> Scope | None:
         """The same with some more of its entries judged; None where f cannot be asked for them."""
-        along, n = self.subject.along, self.subject.x.size
+        n = self.subject.x.size
         columns, which = np.unique(at % n, return_inverse=True)
-        if along is None or not 0 < columns.size <= LOOKS or not along.affords(columns.size):
+        setting = self.subject.measurable(columns.size)
+        if setting is None or not 0 < columns.size <= LOOKS:
             return None
-        seen = along.entries(columns)
+        seen = derivatives_by(setting, columns)
         numerical, bar, curvature = (part[at // n, which] for part in seen)
         rows = np.searchsorted(self.at, at)
-        analytic, tolerance = self.analytic[rows], self.subject.tolerance
-        size = np.maximum(np.abs(analytic), np.abs(numerical))
-        allowed = bar + tolerance.rtol * size + tolerance.atol
         known = np.isfinite(numerical)
-        new = {
-            "numerical": numerical, "bar": bar, "allowed": allowed, "wrong": np.abs(analytic - numerical) > allowed,
-            "tested": known, "known": known, "curvature": curvature,
-        }  # fmt: skip
-        changed = {name: getattr(self, name).copy() for name in new}
+        new = {"numerical": numerical, "bar": bar, "tested": known, "known": known, "curvature": curvature}
+        changed = {name: getattr(self, name).copy() for name in (*new, "wrong")}
         for name, values in new.items():
             changed[name][rows] = values
-        return replace(self, **changed)
+        more = replace(self, **changed)
+        changed["wrong"][rows] = ~more.fits(self.analytic[rows], rows)
+        return replace(more, wrong=changed["wrong"])
 
     def some_more(self) -> Scope | None:
         """The same with entries judged, drawn at random, so many that hardly a tenth of all can be of another kind."""
@@ -341,57 +285,9 @@ class Scope:
         """The names of its arrays."""
         return tuple(b.name for b in self.blocks)
 
-    def everywhere(self, confirmed: bool | None = False) -> Place:
-        """All entries, or all that were tested where not all were, and no direction confirmed the rest.
-
-        Where others are known to be right, the wrong ones: what is 0 among the tested ones fits any factor.
-        """
-        if self.size == 1:
-            return self._entry(int(self.at[0]), alone=False)
-        if self.complete or confirmed:
-            return Place(self.names, self.size, Extent.ALL)
-        extent, those = Extent.TESTED, self.tested
-        if self.unclaimed.intersection(self.names):
-            extent, those = Extent.JUDGED, self.wrong
-        # Those that share a row or column are named with it.
-        line = one_line(self.blocks[0], self.at[those]) if len(self.blocks) == 1 else None
-        return replace(line or Place(self.names, int(those.sum()), extent), extent=extent)
-
-    def wrong_place(self, confirmed: bool | None = False, fits: Mask | None = None) -> Place:
-        """The wrong entries: the only one by name, the block that they fill, or how many.
-
-        confirmed : whether those count as wrong that nobody judged. fits : (m,) which entries an explanation leaves
-        right, so that a block may hold them; without one those that are 0, which a factor does.
-        """
-        wrong = self.at[self.wrong]
-        if wrong.size == 1:
-            return self._entry(int(wrong[0]), alone=self.size > 1 and self.complete)
-        entries = self._entries(self.wrong | (bool(confirmed) & ~self.known), fits)
-        place = entries.region(filled=True) if entries is not None else None
-        return place or Place(self.names, wrong.size, Extent.WRONG if self.complete else Extent.JUDGED)
-
-    def common_place(self) -> Place | None:
-        """The row, column or block where all wrong entries lie, be others there right; None without one."""
-        entries = self._entries(self.wrong) if self.wrong.sum() > 1 else None
-        place = entries.region(filled=False) if entries is not None else None
-        return None if place is None else replace(place, judged=not self.complete)
-
-    def _entries(self, bad: Mask, fits: Mask | None = None) -> Marked | None:
-        """Those of the one array that it has, some of them bad."""
-        if len(self.blocks) > 1 or not self.blocks[0].shape:
-            return None
-        right = self.known & ~self.wrong & ((np.abs(self.numerical) > self.bar) if fits is None else ~fits)
-        # What was judged alone was chosen for what it may show, and is no sample.
-        sampled = self.blocks[0].name in self.absent and not self.tested.all()
-        return Marked(self.blocks[0], self.at, bad, self.known, right, sampled, self.complete)
-
-    def _entry(self, at: int, alone: bool) -> Place:
-        block = self.parameters.block_of(at)
-        return Place((block.name,), 1, Extent.ENTRY, self.parameters.name(at), alone)
-
 
 _PER_ENTRY = (
-    "at", "analytic", "numerical", "bar", "allowed", "wrong", "tested", "known", "curvature", "ratio_bar",
+    "at", "analytic", "numerical", "bar", "wrong", "tested", "known", "curvature", "ratio_bar",
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from gradcheck._typing import Flat, Index, Mask
 from gradcheck.diagnosis.patterns import constant, slope
 from gradcheck.diagnosis.projections import ORTHOGONAL
-from gradcheck.diagnosis.regions import ACCIDENT
+from gradcheck.diagnosis.regions import ACCIDENT, everywhere, holds, wrong_place
 from gradcheck.diagnosis.scope import DECADES, MARGIN, Scope
 from gradcheck.results.cause import Cause, Kind
 
@@ -42,6 +42,12 @@ CHAIN: dict[str, Callable[[Flat], Flat]] = {
     "(1 - tanh({})^2)": lambda t: 1.0 / np.cosh(t) ** 2,
     "1/(s (1 - s)), s the sigmoid of {}": lambda t: 2.0 + 2.0 * np.cosh(t),
 }
+# Terms that are left out, or one too many, as functions of x; a constant is on the diagonal of a Hessian, too.
+TERMS: dict[Kind, Callable[[Flat], Flat]] = {
+    Kind.DECAY: np.asarray,
+    Kind.L1: np.sign,
+    Kind.OFFSET: np.ones_like,
+}
 # So many of the wrong entries are asked first, and with this more than their slack: what they refuse is refused.
 TELLING, ROOM = 4, 1.1
 # Steps of difference quotients as people choose them.
@@ -58,15 +64,19 @@ WIDE = 0.1
 CURVATURE = 0.05
 
 
-def _left_out(s: Scope, basis: Flat, kind: Kind) -> Cause | None:
-    """numerical - analytic = lambda b, with lambda fitted.
+def left_out(s: Scope, kind: Kind) -> Cause | None:
+    """numerical - analytic = lambda b, with lambda fitted; kind : which b.
 
     Signs alone are few bits, and equal and opposite errors are common (a flux, a force between two): an L1 penalty is
-    in whole arrays, or in a block of one.
+    in whole arrays, or in a block of one, where the signs are neither a constant nor x itself up to a factor.
     """
-    if s.wrong.sum() < 1 + MARGIN:
+    wrong, basis = s.wrong, TERMS[kind](s.x)
+    if wrong.sum() < 1 + MARGIN or (s.subject.matrix and kind is not Kind.OFFSET):
         return None
-    wrong = s.wrong
+    # Signs that a sample happens to share differ in the whole array, for which a direction speaks.
+    x = s.x[wrong] if s.complete else s.x
+    if kind is Kind.L1 and not (np.ptp(np.sign(x)) > 0 and np.ptp(np.abs(x)) > 0):
+        return None
     strength = float(slope(s, basis, s.numerical - s.analytic))
     bar = float(np.min(s.bar[wrong] / np.abs(basis[wrong])))
     added = strength * basis
@@ -74,7 +84,7 @@ def _left_out(s: Scope, basis: Flat, kind: Kind) -> Cause | None:
     if s.fits(added)[wrong].all():
         return None
     scattered = kind is not Kind.L1 and wrong.sum() > 1 + MARGIN
-    place = s.holds(s.analytic + added, free=1, anywhere=scattered)
+    place = holds(s, s.analytic + added, free=1, anywhere=scattered)
     if place is None:
         return None
     if kind is Kind.DECAY and len(s.blocks) == 1 and s.at.size == s.blocks[0].size:
@@ -84,37 +94,17 @@ def _left_out(s: Scope, basis: Flat, kind: Kind) -> Cause | None:
     return Cause(kind, place, 1, value=abs(strength), bar=bar, lacking=strength > 0)
 
 
-def weight_decay(s: Scope) -> Cause | None:
-    """A term with x."""
-    return None if s.subject.matrix else _left_out(s, s.x, Kind.DECAY)
-
-
-def lasso(s: Scope) -> Cause | None:
-    """A term with sign(x), where that is neither a constant nor x itself up to a factor."""
-    if s.subject.matrix:
-        return None
-    # Signs that a sample happens to share differ in the whole array, for which a direction speaks.
-    x = s.x[s.wrong] if s.complete else s.x
-    distinct = np.ptp(np.sign(x)) > 0 and np.ptp(np.abs(x)) > 0
-    return _left_out(s, np.sign(s.x), Kind.L1) if distinct else None
-
-
-def offset(s: Scope) -> Cause | None:
-    """A constant; of a Hessian on the diagonal, too."""
-    return _left_out(s, np.ones_like(s.analytic), Kind.OFFSET)
-
-
 def unused(s: Scope) -> Cause | None:
     """Numerical zeros where analytic is not zero: f does not depend on these entries."""
     zero = np.zeros_like(s.analytic)
     if s.telling.any() or not (s.convinces(zero) and _is_zero(s).all()):
         return None
-    place = s.wrong_place()
+    place = wrong_place(s)
     if s.wrong.sum() < 1 + MARGIN:
         # Where few were judged a direction through all of them tells.
         if not (s.analytic.all() and s.fits(zero).all() and s.confirmed(zero)):
             return None
-        place = s.everywhere(True)
+        place = everywhere(s, True)
     # What analytic is there may be told as well: a weight decay alone.
     return Cause(Kind.UNUSED, place, 1, origin=_beyond(s))
 
@@ -191,7 +181,7 @@ def _chain(s: Scope, t: Flat, fitted: bool) -> Cause | None:
     lost = np.where(s.analytic == 0.0, np.nan_to_num(s.numerical), np.nan)
     explained = np.where(t == 0.0, lost, s.analytic / (c * t))
     free, choices = int(fitted and not name), math.log10(4 * len(CHAIN))
-    place = s.holds(explained, free=free, choices=choices, anywhere=False)
+    place = holds(s, explained, free=free, choices=choices, anywhere=False)
     if place is None:
         return None
     # The function was chosen, too: where a constant alone fits as well, as where t hardly varies, that is what is said.
@@ -211,7 +201,7 @@ def delta(s: Scope) -> Cause | None:
         if not (math.isfinite(d) and d > 0):
             continue
         share = x / (x + d)
-        place = s.holds(s.analytic * share if lacking else s.analytic / share, free=1, choices=1.0)
+        place = holds(s, s.analytic * share if lacking else s.analytic / share, free=1, choices=1.0)
         if place is not None:
             bar = float(np.min((s.bar / np.abs(basis))[s.wrong]))
             return Cause(Kind.DELTA, place, 1, value=d, bar=bar, lacking=lacking)
@@ -233,7 +223,7 @@ def difference(s: Scope) -> Cause | None:
         seen = None if whole is None else whole.some_more()
         half = None if seen is None else _half_step(seen, seen.curvature * basis)
         if seen is not None and half is not None:
-            return Cause(Kind.DIFFERENCE, seen.everywhere(), 1, vague=True, value=2.0 * half, origin=words)
+            return Cause(Kind.DIFFERENCE, everywhere(seen), 1, vague=True, value=2.0 * half, origin=words)
     return None
 
 
@@ -268,5 +258,5 @@ def gauss_newton(s: Scope) -> Cause | None:
     if ours[0] < -nothing or not (lost or its[0] < -something):
         return None
     return Cause(
-        Kind.GAUSS_NEWTON, s.everywhere(), vague=True, span=(float(rank), float(n)), lacking=bool(its[0] < 0)
+        Kind.GAUSS_NEWTON, everywhere(s), vague=True, span=(float(rank), float(n)), lacking=bool(its[0] < 0)
     )

@@ -10,12 +10,11 @@ from gradcheck.parameters.tree import Parameters
 from gradcheck.results.entries import Entries
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.summaries import ArraySummary
+from gradcheck.results.verdict import HALF
 from gradcheck.results.words import short
 
 # What tells more than a point where the derivative is 0, or f has a kink.
 ELSEWHERE = "try another point, too (check_points draws some)"
-# The rounding of float32 is below this, that of float16 above.
-HALF = 1e-5
 
 
 def untold(

@@ -120,4 +120,4 @@ def _cut_short(evidence: Evidence, objective: Objective) -> Evidence:
     )
     # Without a certificate its directions prove nothing.
     arrays = tuple(a if a.certificate is not None else replace(a, residuals=()) for a in evidence.arrays)
-    return replace(evidence, entries=entries, arrays=arrays, interrupted=objective.interrupted)
+    return replace(evidence, entries=entries, arrays=arrays)

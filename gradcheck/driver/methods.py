@@ -64,7 +64,7 @@ def _plain_differences(known: Known) -> bool:
     agreed = agreement(known.problem, few=JOINT_FROM, rng=known.options.rng)
     if agreed is not None:
         known.setting, entries = agreed
-        known.evidence = Evidence.one_by_one(entries)
+        known.evidence = Evidence(entries)
     return agreed is not None
 
 
@@ -193,7 +193,7 @@ def _every_entry(known: Known) -> bool:
         return True
     method = known.options.method if known.evidence is None else "sweep"
     entries, known.about = every_entry(setting, method, known.options.rng, accused=known.accused)
-    known.evidence = Evidence.one_by_one(entries)
+    known.evidence = Evidence(entries)
     return True
 
 

@@ -141,12 +141,7 @@ def verify(
     found, decided = rows(evidence.estimate, at[right]), rows(judgement, at[right])
     found = replace(found, value=value[right], error=error[right], nfev=0)
     found = found if step is None else replace(found, step=step[right])
-    decided = replace(
-        decided,
-        verified=np.ones_like(decided.verified),
-        inconclusive=np.zeros_like(decided.inconclusive),
-        allowed=allowed[right],
-    )
+    decided = replace(decided, verified=np.ones_like(decided.verified), allowed=allowed[right])
     verified = replace(
         evidence,
         estimate=put(evidence.estimate, at[right], found),

@@ -58,7 +58,7 @@ def examine_each_array(problem: Problem, *, confidence: float, rng: np.random.Ge
     claim = Claim(problem, rng, ~usable, replace(setting, gradient_scale=size))
     beyond, others = np.split(np.flatnonzero(~usable), [IMMOVABLE])
     claim.judged = [none_judged(problem.x.dtype), sweep(setting, claimed[beyond], beyond)]
-    arrays, interrupted = list[ArrayEvidence](), claim.judged[-1].interrupted
+    arrays, ended = list[ArrayEvidence](), claim.judged[-1].interrupted
     if others.size:
         # What is not finite is wrong, whatever f shows.
         nothing = unmeasured(others.size, problem.x.dtype)
@@ -66,12 +66,12 @@ def examine_each_array(problem: Problem, *, confidence: float, rng: np.random.Ge
         claim.judged.append(Entries(others, claimed[others], nothing, judgement))
     share = 1.0 - (1.0 - confidence) / len(blocks)
     try:
-        for k in range(0 if interrupted else len(blocks)):
+        for k in range(0 if ended else len(blocks)):
             arrays.append(_alone(claim, k, share, tiny))
     except KeyboardInterrupt:
-        interrupted = True
+        claim.judged.append(replace(none_judged(problem.x.dtype), interrupted=True))
     arrays += [ArrayEvidence(block) for block in blocks[len(arrays) :]]
-    return Evidence(latest(concatenate(claim.judged)), tuple(arrays), tuple(claim.regions), interrupted)
+    return Evidence(latest(concatenate(claim.judged)), tuple(arrays), tuple(claim.regions))
 
 
 def _alone(claim: Claim, k: int, confidence: float, tiny: Index) -> ArrayEvidence:

@@ -15,7 +15,7 @@ import numpy as np
 
 from gradcheck.errors import DataError, ReplayError
 from gradcheck.replay.trust import import_path, plan_of_check, plan_of_test
-from gradcheck.report.saved import ARGUMENTS, Saved
+from gradcheck.report.saved import Saved
 from gradcheck.report.storage import decode
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ def repeat(saved: Saved, *, trust: bool = False) -> Report:
     """
     import gradcheck
 
-    described = saved.document
     if saved.missing:
         raise ReplayError(
             f"{saved.path}: cannot be repeated from the file alone: it needs {saved.missing[0]}"
@@ -42,19 +41,19 @@ def repeat(saved: Saved, *, trust: bool = False) -> Report:
         plan_of_check(saved).demand(saved)
     with import_path(saved):
         try:
-            f, grad, x, args, options, seed = (decode(described[name], saved.arrays) for name in ARGUMENTS)
-            check, rng = getattr(gradcheck, described["check"]), _generator(seed)
+            f, grad, x, args, options, seed = (decode(argument, saved.arrays) for argument in saved.arguments)
+            check, rng = getattr(gradcheck, saved.check), _generator(seed)
             if not isinstance(options, dict) or not _takes(check).issuperset(options):
                 raise DataError(f"altered: its options are not those of a check: {options!r:.80}")
         except (DataError, ReplayError) as error:
             raise type(error)(f"{saved.path}: {error}") from error
         except Exception as error:  # what a class makes of values that are not its own, too
             raise DataError(f"{saved.path}: altered: {type(error).__name__}: {error}") from error
-        if described["check"] == "check_problem":
+        if saved.check == "check_problem":
             return cast("Report", check(f, x, args, jac=grad, **options, rng=rng))
-        further = {"args": args} if described["check"] != "check_adjoint" else {}
+        further = {"args": args} if saved.check != "check_adjoint" else {}
         report = check(f, grad, x, **further, **options, rng=rng)
-        return cast("Report", report.report if described["check"] == "taylor_test" else report)
+        return cast("Report", report.report if saved.check == "taylor_test" else report)
 
 
 def _takes(check: Callable[..., Any]) -> set[str]:

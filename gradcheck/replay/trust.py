@@ -13,7 +13,7 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 from gradcheck.errors import ReplayError, UntrustedReplayError
-from gradcheck.report.saved import ARGUMENTS, Saved
+from gradcheck.report.saved import Saved
 from gradcheck.report.storage import references, roots
 from gradcheck.results.words import short
 
@@ -46,7 +46,7 @@ def plan_of_check(saved: Saved) -> Plan:
     inside = project()
     steps, outside = [], []
     with import_path(saved):
-        for reference in references([saved.document[name] for name in ARGUMENTS]):
+        for reference in references(saved.arguments):
             module = reference.partition(":")[0]
             origins = list(_origins(module))
             if not origins:
@@ -99,8 +99,7 @@ def import_path(saved: Saved) -> Iterator[None]:
 
 
 def _folders(saved: Saved) -> list[str]:
-    named = roots([saved.document[name] for name in ARGUMENTS])
-    return [os.path.realpath(saved.path.parent / root) for root in named if "\0" not in root]
+    return [os.path.realpath(saved.path.parent / root) for root in roots(saved.arguments) if "\0" not in root]
 
 
 def _origins(module: str) -> Iterator[str]:

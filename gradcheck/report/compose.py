@@ -14,7 +14,6 @@ from gradcheck.diagnosis.undecided import Circumstances, ended_by, undecided_arr
 from gradcheck.diagnosis.untold import untold
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.parameters.tree import Parameters
-from gradcheck.report.data import Measurements
 from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
 from gradcheck.report.sentences import cause_sentence
@@ -75,6 +74,8 @@ def compose(
         "seed": seed,
         "call": call,
         "interrupted": interrupted or (evidence is not None and evidence.interrupted),
+        "evidence": evidence,
+        "blocks": parameters.blocks,
         "recipe": recipe,
         "parts": (),
         "causes": causes,
@@ -120,7 +121,6 @@ def _told(
         "certificates": ()
         if evidence is None
         else tuple(a.certificate for a in evidence.arrays if a.certificate),
-        "evidence": Measurements.of(parameters, evidence) if evidence is not None else None,
         "undecided": undecided,
         "advice": advice_sentence(undecided) if undecided is not None else "",
     }

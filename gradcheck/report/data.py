@@ -10,10 +10,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Self
 
 from gradcheck.parameters.block import Block
-from gradcheck.parameters.tree import Parameters
 from gradcheck.results.cause import Cause
-from gradcheck.results.certificate import Certificate, Region, Residual
-from gradcheck.results.entries import Entries
+from gradcheck.results.certificate import Certificate
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.summaries import ArraySummary, Mismatch
@@ -25,47 +23,13 @@ if TYPE_CHECKING:
 SCHEMA = "gradcheck-report/2"
 
 
-@dataclass(frozen=True, eq=False)
-class Measurements:
-    """The arrays that stand behind a report.
-
-    blocks : the parameter arrays. entries : those judged one by one, with their estimates.
-    residuals : (name of the array, what one random direction of it showed). regions : what was not taken apart.
-    """
-
-    blocks: tuple[Block, ...]
-    entries: Entries
-    residuals: tuple[tuple[str, Residual], ...] = ()
-    regions: tuple[Region, ...] = ()
-
-    @classmethod
-    def of(cls, parameters: Parameters, evidence: Evidence) -> Measurements:
-        """What figures are drawn of."""
-        # A certificate names what was compared: the array, or the array over a factor that all its entries share.
-        # Without one, directions that show nothing wrong may be of what was made of the claim: a panel of them would
-        # call it right.
-        residuals = tuple(
-            (array.certificate.name if array.certificate is not None else array.block.name, residual)
-            for array in evidence.arrays
-            if array.certificate is not None or any(residual.exceeds for residual in array.residuals)
-            for residual in array.residuals
-        )
-        return cls(tuple(parameters.blocks), evidence.entries, residuals, evidence.regions)
-
-
 @dataclass(frozen=True)
 class ReportData:
-    """What a Report holds; `Report` adds the forms that it takes.
+    """What a Report holds; `Report` says what each field is, and adds the forms that it takes.
 
-    outcome, reason : the decision and why. nfev, ngev : all evaluations of f and of grad. seconds : wall time.
-    max_error : the largest relative disagreement, in the unit of `detectable`. detectable : see ArraySummary,
-    the worst of all arrays. wrong : worst first. diagnosis : best fit first. seed : what repeats it.
-    call : the call that repeats it. certificates : what random directions prove, one an array that they passed;
-    all hold together at their confidence. interrupted : ended early by the user, or by max_nfev. causes : what
-    `diagnosis` says, as data. advice : what would decide an undecided check; undecided : why it is, as data.
-    functions : what is called f and grad here; of several checks further functions follow, and `calls` counts each.
-    evidence : the numbers behind it, for figures; recipe : the arguments, for `save`; parts : the reports that it
-    gathers, by their keys, the worst first. None of these is part of the dictionary, nor of a comparison.
+    evidence, blocks : the numbers behind it and their arrays, for figures. recipe : the arguments, for `save`. parts :
+    the reports that it gathers, by their keys, the worst first. None of these is part of the dictionary, nor of a
+    comparison.
 
     What a check says beside its outcome and its counts is made when it is first read (`when_read`). Defaults are made
     anew for each report: those of a class would hide that a field is not made yet.
@@ -90,7 +54,8 @@ class ReportData:
     call: str
     certificates: tuple[Certificate, ...] = field(default_factory=tuple)
     interrupted: bool = field(default_factory=bool)
-    evidence: Measurements | None = field(default_factory=type(None), repr=False, compare=False)
+    evidence: Evidence | None = field(default_factory=type(None), repr=False, compare=False)
+    blocks: tuple[Block, ...] = field(default_factory=tuple, repr=False, compare=False)
     recipe: Recipe | None = field(default_factory=type(None), repr=False, compare=False)
     parts: tuple[tuple[str, ReportData], ...] = field(default_factory=tuple, repr=False, compare=False)
     causes: tuple[Cause, ...] = field(default_factory=tuple)
@@ -154,8 +119,8 @@ class ReportData:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values only, by the schema of docs/report.md; nan and inf become None."""
-        told = asdict(replace(self, evidence=None, recipe=None, parts=()))
-        del told["evidence"], told["recipe"], told["parts"]
+        told = asdict(replace(self, evidence=None, blocks=(), recipe=None, parts=()))
+        del told["evidence"], told["blocks"], told["recipe"], told["parts"]
         seed = self.seed if self.seed is None or isinstance(self.seed, int) else repr(self.seed)
         whole = told | {"outcome": self.outcome.value, "seed": seed, "calls": self.calls}
         return {"schema": SCHEMA} | {key: plain(value) for key, value in whole.items()}

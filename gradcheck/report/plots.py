@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from gradcheck.parameters.block import Block
-    from gradcheck.report.data import Measurements, ReportData
+    from gradcheck.report.data import ReportData
+    from gradcheck.results.certificate import Residual
+    from gradcheck.results.entries import Entries
+    from gradcheck.results.evidence import Evidence
 
 RIGHT, WRONG, UNDECIDED, BAR = "#1f77b4", "#d62728", "#ff7f0e", "#7f7f7f"
 # More points than this only make a file larger; every wrong entry up to as many is among them.
@@ -75,15 +78,16 @@ def panels(report: ReportData) -> list[Panel]:
     known = np.asarray(np.isfinite(entries.estimate.error) & np.isfinite(entries.analytic))
     parts = []
     if known.any():
-        parts.append(_agreement(report, evidence, known))
-    if evidence.residuals:
-        parts.append(_directions(evidence))
+        parts.append(_agreement(report, entries, known))
+    residuals = _residuals(evidence)
+    if any(residuals.values()):
+        parts.append(_directions(report, residuals))
     if known.any():
-        parts += _error_maps(evidence)
+        parts += _error_maps(report, entries)
     # A complex step has no error that depends on it: its step is 0.
     stepped = known & (entries.estimate.step > 0)
     if stepped.any():
-        parts.insert(1, _steps(report, evidence, stepped))
+        parts.insert(1, _steps(report, entries, stepped))
     return parts
 
 
@@ -148,8 +152,7 @@ def drawn_into(ax: Axes, panel: Panel) -> Figure:
     return root
 
 
-def _agreement(report: ReportData, evidence: Measurements, known: NDArray[np.bool_]) -> Panel:
-    entries = evidence.entries
+def _agreement(report: ReportData, entries: Entries, known: NDArray[np.bool_]) -> Panel:
     wrong, undecided = entries.judgement.wrong & known, entries.judgement.inconclusive & known
     right = known & ~wrong & ~undecided
 
@@ -205,14 +208,13 @@ def _plain_decades(*scales: Axis) -> None:
         scale.set_minor_locator(NullLocator())
 
 
-def _steps(report: ReportData, evidence: Measurements, known: NDArray[np.bool_]) -> Panel:
+def _steps(report: ReportData, entries: Entries, known: NDArray[np.bool_]) -> Panel:
     """Error against step for the known entry that mattered most: the worst one, or the one with the widest bar."""
-    entries = evidence.entries
-    row = _telling_row(report, evidence, known)
+    row = _telling_row(report, entries, known)
     found = entries.estimate
     step, noise, bends = (float(part[row]) for part in (found.step, found.noise, found.truncation))
     distance = abs(float(entries.analytic[row] - found.value[row]))
-    name = _name(evidence, int(entries.coordinates[row]))
+    name = _name(report, int(entries.coordinates[row]))
 
     def draw(axes: Axes) -> None:
         at = _thinned(np.flatnonzero(known & (found.error > 0)))
@@ -247,8 +249,7 @@ def _steps(report: ReportData, evidence: Measurements, known: NDArray[np.bool_])
     return Panel("Step and error", alt, draw)
 
 
-def _telling_row(report: ReportData, evidence: Measurements, known: NDArray[np.bool_]) -> int:
-    entries = evidence.entries
+def _telling_row(report: ReportData, entries: Entries, known: NDArray[np.bool_]) -> int:
     rows = np.flatnonzero(known)
     of_wrong = {m.flat_index: k for k, m in reversed(list(enumerate(report.wrong)))}
     accused = [row for row in rows if entries.judgement.wrong[row]]
@@ -259,9 +260,23 @@ def _telling_row(report: ReportData, evidence: Measurements, known: NDArray[np.b
     return int(rows[int(np.nanargmax(np.where(np.isnan(need), -1.0, need)))])
 
 
-def _directions(evidence: Measurements) -> Panel:
-    names = list(dict.fromkeys(name for name, _ in evidence.residuals))
-    mine = [[r for n, r in evidence.residuals if n == name and r.weight > 0] for name in names]
+def _residuals(evidence: Evidence) -> dict[str, list[Residual]]:
+    """What random directions show, by the name of what was compared with f.
+
+    A certificate names it: the array, or the array over a factor that all its entries share. Without one, directions
+    that show nothing wrong may be of what was made of the claim: a panel of them would call it right.
+    """
+    found: dict[str, list[Residual]] = {}
+    for array in evidence.arrays:
+        if array.certificate is not None or any(residual.exceeds for residual in array.residuals):
+            name = array.block.name if array.certificate is None else array.certificate.name
+            found.setdefault(name, []).extend(array.residuals)
+    return found
+
+
+def _directions(report: ReportData, by_name: dict[str, list[Residual]]) -> Panel:
+    names = [name for name, some in by_name.items() if some]
+    mine = [[r for r in by_name[name] if r.weight > 0] for name in names]
     residuals = [residual for some in mine for residual in some]
     off = np.array([r.exceeds for r in residuals], bool)
     exceeding = int(off.sum())
@@ -287,7 +302,7 @@ def _directions(evidence: Measurements) -> Panel:
             ylabel="|g.v - D| / ||g v||", title="Random directions", xlabel="random directions, by array"
         )
 
-    arrays = {block.name for block in evidence.blocks}
+    arrays = {block.name for block in report.blocks}
     divided = [visible(name) for name in names if name not in arrays]
     g = f"g.v, where g is {' and '.join(divided)}," if divided else "g.v"
     alt = (
@@ -297,20 +312,19 @@ def _directions(evidence: Measurements) -> Panel:
     return Panel("Random directions", alt, draw)
 
 
-def _error_maps(evidence: Measurements) -> list[Panel]:
+def _error_maps(report: ReportData, entries: Entries) -> list[Panel]:
     """One map for each array of two axes of which at least two entries were judged by themselves."""
-    maps, wrong = [], evidence.entries.wrong
-    for block in sorted(evidence.blocks, key=lambda block: not block.holds(wrong).any()):
+    maps, wrong = [], entries.wrong
+    for block in sorted(report.blocks, key=lambda block: not block.holds(wrong).any()):
         if len(block.shape) != 2 or block.is_complex or min(block.shape) < 2 or block.size > LARGEST_MAP:
             continue
-        rows = np.flatnonzero(block.holds(evidence.entries.coordinates))
+        rows = np.flatnonzero(block.holds(entries.coordinates))
         if rows.size > 1:
-            maps.append(_error_map(evidence, block, rows))
+            maps.append(_error_map(entries, block, rows))
     return maps
 
 
-def _error_map(evidence: Measurements, block: Block, rows: NDArray[np.intp]) -> Panel:
-    entries = evidence.entries
+def _error_map(entries: Entries, block: Block, rows: NDArray[np.intp]) -> Panel:
     at = np.unravel_index(entries.coordinates[rows] - block.start, block.shape)
     wrong = entries.judgement.wrong[rows]
 
@@ -346,5 +360,5 @@ def _error_map(evidence: Measurements, block: Block, rows: NDArray[np.intp]) -> 
     return Panel(f"Error map: {block.name}", alt, draw)
 
 
-def _name(evidence: Measurements, coordinate: int) -> str:
-    return visible(next(b.entry_name(coordinate) for b in evidence.blocks if b.start <= coordinate < b.stop))
+def _name(report: ReportData, coordinate: int) -> str:
+    return visible(next(b.entry_name(coordinate) for b in report.blocks if b.start <= coordinate < b.stop))

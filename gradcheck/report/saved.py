@@ -32,17 +32,21 @@ ARGUMENTS = ("f", "grad", "x", "args", "options", "seed")
 class Saved:
     """A saved check. report : as `Report.to_dict` gave it. test : the pytest node id it came from, or None.
 
-    missing : what the file could not hold, in words; empty where `repeat` works.
-    rootdir : pytest's, for `test`. document, arrays : the content of the file.
+    rootdir : pytest's, for `test`. check : the name of one of `REPEATED`. arguments : as `encode` described ARGUMENTS.
     """
 
     path: Path
     report: dict[str, Any]
     test: str | None
     rootdir: Path | None
-    missing: tuple[str, ...]
-    document: dict[str, Any]
+    check: str
+    arguments: list[Any]
     arrays: Arrays
+
+    @property
+    def missing(self) -> list[str]:
+        """What the file could not hold, in words; empty where `repeat` works."""
+        return missing_parts(self.arguments)
 
 
 def save(
@@ -126,11 +130,10 @@ def load(path: str | os.PathLike[str]) -> Saved:
     rootdir, test = document.get("rootdir"), document.get("test")
     if not all(part is None or isinstance(part, str) for part in (rootdir, test)):
         raise DataError(f"{path}: altered: test and rootdir must be text")
-    if document.setdefault("check", REPEATED[0]) not in REPEATED:
-        raise DataError(
-            f"{path}: altered: no check {document['check']!r:.80}; there are {', '.join(REPEATED)}"
-        )
-    for folder in (rootdir or "", *roots([document[name] for name in ARGUMENTS])):
+    check, arguments = document.get("check", REPEATED[0]), [document[name] for name in ARGUMENTS]
+    if check not in REPEATED:
+        raise DataError(f"{path}: altered: no check {check!r:.80}; there are {', '.join(REPEATED)}")
+    for folder in (rootdir or "", *roots(arguments)):
         if not _encodes(folder):
             raise DataError(f"{path}: altered: no folder can have the name {folder!r}")
     return Saved(
@@ -138,8 +141,8 @@ def load(path: str | os.PathLike[str]) -> Saved:
         checked_report(document["report"], path),
         test,
         None if rootdir is None else Path(os.path.abspath(path.parent / rootdir)),
-        tuple(missing_parts([document[name] for name in ARGUMENTS])),
-        document,
+        check,
+        arguments,
         _arrays(path, document),
     )
 

@@ -31,9 +31,9 @@ UNITS = {
     **dict.fromkeys(("3", "1/3"), "a power, as d(x^3) = 3 x^2 dx, or what is there three times?"),
 }
 MOVED = "{name} is {c.kind.value}: {c.order} fits"
-# What is said of a cause c, by its kind, or its kind and `order`; TOLD makes the other sentences. where : its place.
-# name : of its arrays. each : " in each row", or nothing for all of x. of : "each row of x", or "x".
-SENTENCES: dict[Kind | tuple[Kind, str], str] = {
+# What is said of a cause c, by its kind, or by that and `order` or `lacking`; TOLD makes the others. where : its place.
+# name : of its arrays. each : " in each row", or nothing for all of x. of : "each row of x", or "x". e : of its value.
+SENTENCES: dict[Kind | tuple[Kind, str | bool], str] = {
     Kind.ZERO: "analytic is 0 in {where}, numerical is not: a term is missing",
     Kind.REAL: "analytic is real in {where}, numerical is not: the imaginary part is lost",
     Kind.SIGN: "analytic = -numerical in {where}: the sign",
@@ -73,6 +73,13 @@ SENTENCES: dict[Kind | tuple[Kind, str], str] = {
         "the derivative by p, a softmax that is not differentiated?",
     Kind.STOPS: f"f jumps by {{c.value:.1g}} beside x, {STOPS}",
     Kind.DIFFERENCE: f"analytic - numerical = h/2 f'' with h = {{c.value:.2g}}{{c.origin}} in {{where}}: {QUOTIENT}",
+    (Kind.DELTA, True): "analytic = numerical times 1 + d/x with d = {c.value:.4g} +- {e:.1g} in {where}: "
+        f"{LOGARITHM}, left out?",
+    (Kind.DELTA, False): "numerical = analytic times 1 + d/x with d = {c.value:.4g} +- {e:.1g} in {where}: "
+        f"{LOGARITHM}, that f does not have?",
+    (Kind.GAUSS_NEWTON, True): f"analytic is symmetric and has no negative eigenvalue, numerical has: {SECOND}",
+    (Kind.GAUSS_NEWTON, False): "analytic is symmetric and has rank {c.span[0]:.0f} of {c.span[1]:.0f}, "
+        f"numerical a higher one: {SECOND}",
     Kind.REMEMBERS: "grad(x) is another one after a call at another point: it remembers earlier calls (a stale cache?)",
     Kind.OPPOSITE: "{c.moves[0][0]} and {c.moves[0][1]} are off by equal and opposite amounts: "
         "what acts between the two is left out, or counted twice?",
@@ -84,8 +91,10 @@ def cause_sentence(c: Cause) -> str:
     if c.kind in TOLD:
         return TOLD[c.kind](c)
     each, of = ("", "x") if c.origin == "x" else (f" in {c.origin}", f"{c.origin} of x")
-    said = SENTENCES.get((c.kind, c.order)) or SENTENCES[c.kind]
-    return said.format(c=c, where=place_words(c.place), name=_names(c.place.arrays), each=each, of=of)
+    keys = ((c.kind, c.order), (c.kind, c.lacking), c.kind)
+    said = next(SENTENCES[key] for key in keys if key in SENTENCES)
+    where, name, e = place_words(c.place), _names(c.place.arrays), (c.bar or 0.0) / 3.0
+    return said.format(c=c, where=where, name=name, each=each, of=of, e=e)
 
 
 def place_words(place: Place) -> str:
@@ -272,14 +281,6 @@ def _other_axis(c: Cause) -> str:
     return f"{sides}, in {place_words(c.place)}: the mean taken off along another axis?"
 
 
-def _delta(c: Cause) -> str:
-    sides = "analytic = numerical" if c.lacking else "numerical = analytic"
-    value, bar = number(c.value or 0.0, 4), number((c.bar or 0.0) / 3.0, 1)
-    whose = "left out?" if c.lacking else "that f does not have?"
-    where = place_words(c.place)
-    return f"{sides} times 1 + d/x with d = {value} +- {bar} in {where}: {LOGARITHM}, {whose}"
-
-
 def _unused(c: Cause) -> str:
     why = "f does not use them there (a mask, a clip)?"
     if c.origin:
@@ -303,13 +304,6 @@ def _scaled(c: Cause) -> str:
     sides = f"analytic = numerical times a factor of each {c.origin} ({low} to {high})"
     meaning = f"a weight of each {c.origin} left out, or a small constant inside its logarithm?"
     return f"{sides} in {place_words(c.place)}: {meaning}"
-
-
-def _gauss_newton(c: Cause) -> str:
-    rank, n = c.span or (0.0, 0.0)
-    ours = "no negative eigenvalue" if c.lacking else f"rank {rank:.0f} of {n:.0f}"
-    its = "numerical has" if c.lacking else "numerical a higher one"
-    return f"analytic is symmetric and has {ours}, {its}: {SECOND}"
 
 
 def _stale(c: Cause) -> str:
@@ -339,7 +333,7 @@ TOLD: dict[Kind, Callable[[Cause], str]] = {
     Kind.FACTOR: _factor, Kind.CONJUGATE: _conjugate, Kind.TRANSPOSED: _transposed, Kind.FOLDED: _folded,
     Kind.LINES: _lines, Kind.REORDERED: _reordered, Kind.ARRAYS: _arrays, Kind.COPIED: _arrays,
     Kind.REPEATED: _repeated, Kind.SIGNS: _signs, Kind.DECAY: _term, Kind.L1: _term, Kind.OFFSET: _term,
-    Kind.PARAMETRISATION: _parametrisation, Kind.OTHER_AXIS: _other_axis, Kind.DELTA: _delta, Kind.UNUSED: _unused,
-    Kind.MULTIPLE: _multiple, Kind.SCALED: _scaled, Kind.GAUSS_NEWTON: _gauss_newton, Kind.STALE: _stale,
+    Kind.PARAMETRISATION: _parametrisation, Kind.OTHER_AXIS: _other_axis, Kind.UNUSED: _unused,
+    Kind.MULTIPLE: _multiple, Kind.SCALED: _scaled, Kind.STALE: _stale,
     Kind.ONE_ENTRY: _one_entry, Kind.REGION: _region, Kind.BETWEEN: _between,
 }  # fmt: skip

@@ -37,11 +37,10 @@ class Entries:
 
     def left_open(self, these: Mask, limit: Limit | None = None) -> Entries:
         """The same, with nothing decided of these (k,); limit : what keeps them open, where not what limited them."""
-        said, limits = self.judgement, self.estimate.limit.copy()
-        judgement = Judgement(
-            said.wrong & ~these, said.verified & ~these, said.inconclusive | these, said.subgradient & ~these,
-            said.allowed, said.scale,
-        )  # fmt: skip
+        said, rest, limits = self.judgement, ~these, self.estimate.limit.copy()
+        judgement = replace(
+            said, wrong=said.wrong & rest, verified=said.verified & rest, subgradient=said.subgradient & rest
+        )
         if limit is not None:
             limits[these] = limit
         return replace(self, judgement=judgement, estimate=replace(self.estimate, limit=limits))
@@ -60,5 +59,5 @@ def latest(evidence: Entries) -> Entries:
 def none_judged(dtype: np.dtype[Any]) -> Entries:
     """No entries; nobody writes into arrays of none."""
     no, nothing = np.zeros(0, bool), np.zeros(0)
-    judgement = Judgement(no, no, no, no, nothing, nothing)
+    judgement = Judgement(no, no, no, nothing, nothing)
     return Entries(np.empty(0, np.intp), np.zeros(0, dtype), unmeasured(0, dtype), judgement)

@@ -19,12 +19,11 @@ class Evidence:
     entries: Entries
     arrays: tuple[ArrayEvidence, ...] = ()
     regions: tuple[Region, ...] = ()
-    interrupted: bool = False
 
-    @classmethod
-    def one_by_one(cls, entries: Entries) -> Evidence:
-        """Where every entry was judged by itself."""
-        return cls(entries, interrupted=entries.interrupted)
+    @property
+    def interrupted(self) -> bool:
+        """Whether it ended before its time."""
+        return self.entries.interrupted
 
     def certified(self, array: ArrayEvidence, resolution: float) -> bool:
         """Whether directions bound what is not accepted of an array's error, or each free entry was judged."""

@@ -107,7 +107,7 @@ def _for_dtype(dtype: str, rtol: float | None, atol: float, resolution: float | 
 
 @dataclass(frozen=True)
 class Judgement:
-    """The decision for each of m derivatives; exactly one of the three masks holds for each.
+    """The decision for each of m derivatives: wrong, verified, or neither.
 
     allowed : |g - r| up to which a derivative is not called wrong, 3 E + tau.
     scale : the size that a mistake is relative to: the derivative's own, or its array's where that is larger.
@@ -116,10 +116,14 @@ class Judgement:
 
     wrong: Mask
     verified: Mask
-    inconclusive: Mask
     subgradient: Mask
     allowed: Values
     scale: Values
+
+    @property
+    def inconclusive(self) -> Mask:
+        """Which are neither wrong nor verified."""
+        return ~(self.wrong | self.verified)
 
     @property
     def detectable(self) -> Values:
@@ -265,7 +269,7 @@ def judge(
     if Limit.FIXED in limits:
         fixed = np.asarray(estimate.limit == Limit.FIXED)
         verified, wrong = verified & ~fixed, wrong & ~(fixed & finite)
-    return Judgement(wrong, verified, ~(wrong | verified), as_subgradient, allowed, scale)
+    return Judgement(wrong, verified, as_subgradient, allowed, scale)
 
 
 def _between_slopes(

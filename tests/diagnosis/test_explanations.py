@@ -66,7 +66,7 @@ def diagnosis_of(
     judgement = judge(analytic[at], estimate, np.zeros(at.size), tolerance)
     assert judgement.wrong.any()
     subject = Subject(parameters, analytic, flat, 0.0, tolerance)
-    return diagnose(subject, Evidence.one_by_one(Entries(at, analytic[at], estimate, judgement)), grad)
+    return diagnose(subject, Evidence(Entries(at, analytic[at], estimate, judgement)), grad)
 
 
 def explain(right: Any, wrong: Any, x: Any = None, **options: Any) -> tuple[str, ...]:

@@ -183,7 +183,7 @@ def gathered(
     error = np.where(np.isin(at, unknown), np.inf, 0.01)
     found = replace(unmeasured(at.size, np.dtype(float)), value=np.ones(at.size), error=error)
     no = np.zeros(at.size, bool)
-    judgement = Judgement(np.isin(at, wrong), np.isin(at, right), no, no, 0.03 + 0.0 * at, np.ones(at.size))
+    judgement = Judgement(np.isin(at, wrong), np.isin(at, right), no, 0.03 + 0.0 * at, np.ones(at.size))
     arrays = [
         ArrayEvidence(b, (), Certificate(b.name, 0.1, 0.1, 0.99, 4)) for b in of.blocks if b in certified
     ]
@@ -201,7 +201,9 @@ def test_the_entries_of_a_factor_that_is_borne_out_are_known_without_it(certifie
     assert scope.at[row].tolist() == [5, 6, 7]
     assert scope.numerical[row].tolist() == [-2.0, 0.0, 3.0]
     assert scope.bar[row].tolist() == [BAR] * 3
-    assert scope.allowed[row] == pytest.approx(BAR + RTOL * np.array([2.0, 0.0, 3.0]) + ATOL, rel=1e-12)
+    assert scope.slack(scope.numerical)[row] == pytest.approx(
+        BAR + RTOL * np.array([2.0, 0.0, 3.0]) + ATOL, rel=1e-12
+    )
     assert scope.wrong[row].tolist() == [True, False, True]
     assert (scope.known[row].tolist(), scope.tested[row].tolist()) == ([True] * 3, [False] * 3)
     # That which was judged is as it was measured; others are right, as far as they are certified.
@@ -227,7 +229,7 @@ def test_of_a_part_that_is_not_borne_out_what_was_judged_is_known_alone(region: 
     row = np.isin(scope.at, [5, 6, 7])
     assert np.flatnonzero(scope.wrong).tolist() == [JUDGED]
     assert (scope.known[row].any(), scope.known[~row].all()) == (False, True)
-    assert np.isnan([scope.numerical[row], scope.bar[row], scope.allowed[row]]).all()
+    assert np.isnan([scope.numerical[row], scope.bar[row], scope.slack(scope.numerical)[row]]).all()
 
 
 def test_of_two_parts_each_has_its_own_factor() -> None:
@@ -264,7 +266,7 @@ def test_a_factor_says_nothing_where_another_part_is_open(open_: Region, first: 
     unknown = np.isin(scope.at, [1, 2, 5, 6])
     assert scope.at[unknown].tolist() == [1, 2, 5, 6]
     assert (scope.known[unknown].any(), scope.wrong[unknown].any()) == (False, False)
-    assert np.isnan([scope.numerical[unknown], scope.bar[unknown], scope.allowed[unknown]]).all()
+    assert np.isnan([scope.numerical[unknown], scope.bar[unknown]]).all()
     assert scope.known[~unknown].all()
     assert np.flatnonzero(scope.wrong).tolist() == [JUDGED, 7]
     assert [scope.numerical[7], scope.bar[7]] == [3.0, BAR]

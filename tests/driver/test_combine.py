@@ -12,10 +12,10 @@ import pytest
 
 from gradcheck import GradientCheckInterrupted, Outcome
 from gradcheck.driver.combine import combine, in_turn
-from gradcheck.report.data import Measurements
 from gradcheck.report.report import Report
 from gradcheck.results.certificate import Certificate
 from gradcheck.results.entries import none_judged
+from gradcheck.results.evidence import Evidence
 from gradcheck.results.outcome import Limit
 from gradcheck.results.summaries import ArraySummary, Mismatch
 from gradcheck.results.undecided import Undecided
@@ -50,7 +50,7 @@ def test_one_report_holds_what_every_one_says_the_worst_first():
     one = replace(PASSES, notes=("a note",), certificates=(PROVED,), seconds=1.5, ngev=2, max_error=0.75)
     two = replace(
         OPEN, diagnosis=("flat",), causes=(NOBODY,), detectable=0.25, undecided=Undecided("x", Limit.NOISE),
-        evidence=Measurements((), none_judged(np.dtype(float))), recipe=NOBODY, notes=("noisy",),
+        evidence=Evidence(none_judged(np.dtype(float))), recipe=NOBODY, notes=("noisy",),
     )  # fmt: skip
     three = replace(
         FAILS, wrong=(FIRST, SECOND), nfev=30, max_error=0.5, diagnosis=("a factor",), advice="look"

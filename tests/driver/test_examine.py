@@ -23,6 +23,7 @@ from gradcheck.function.objective import BudgetSpentError, NotScalarError
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.boxes import Box
 from gradcheck.parameters.tree import Parameters
+from gradcheck.results.cause import Cause, Extent, Kind, Place
 from gradcheck.results.certificate import ArrayEvidence, Certificate, Region, Residual
 from gradcheck.results.entries import Entries
 from gradcheck.results.estimate import unmeasured
@@ -38,6 +39,7 @@ SEEN, ABOUT = Finding("seen at x"), Finding("how it was gathered")
 FINAL = Finding("that was it", Outcome.FAIL, final=True)
 LINES = Dense(np.array([[1.0, 2.0]]))
 NOBODY = np.zeros(2, bool)
+CAUSE = Cause(Kind.SIGN, Place(("x",), 2, Extent.ALL))
 
 
 def entries(*limits: Limit, **options: Any) -> Entries:
@@ -47,7 +49,7 @@ def entries(*limits: Limit, **options: Any) -> Entries:
         step=np.array([0.125, 0.5]),
         limit=np.array(limits or [Limit.NONE] * 2),
     )
-    judgement = Judgement(NOBODY, ~NOBODY, NOBODY, NOBODY, np.zeros(2), np.ones(2))
+    judgement = Judgement(NOBODY, ~NOBODY, NOBODY, np.zeros(2), np.ones(2))
     return Entries(np.arange(2), LINES.array[0], estimate, judgement, **options)
 
 
@@ -60,7 +62,7 @@ def survey(*regions: Region, certified: bool = False, **options: Any) -> Evidenc
 
 def evidence(*limits: Limit, **options: Any) -> Evidence:
     """Entries alone."""
-    return Evidence.one_by_one(entries(*limits, **options))
+    return Evidence(entries(*limits, **options))
 
 
 class Course:

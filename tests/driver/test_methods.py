@@ -180,9 +180,7 @@ def judged(*entries: int, wrong: Any = ()) -> Entries:
     is_wrong = np.isin(entries, wrong)
     no, ones = np.zeros(len(entries), bool), np.ones(len(entries))
     estimate = unmeasured(len(entries), np.dtype(float))
-    return Entries(
-        np.array(entries, np.intp), ones, estimate, Judgement(is_wrong, ~is_wrong, no, no, ones, ones)
-    )
+    return Entries(np.array(entries, np.intp), ones, estimate, Judgement(is_wrong, ~is_wrong, no, ones, ones))
 
 
 def test_plain_differences_settle_what_they_bear_out(monkeypatch: pytest.MonkeyPatch):
@@ -199,7 +197,7 @@ def test_plain_differences_settle_what_they_bear_out(monkeypatch: pytest.MonkeyP
     agreement.answer = setting, evidence
     assert PLAIN.run(known) is True
     assert known.setting is setting
-    assert known.evidence == Evidence.one_by_one(evidence)
+    assert known.evidence == Evidence(evidence)
 
 
 def told_of(problem: Problem, known: Known, eps: float) -> None:
@@ -371,7 +369,7 @@ def test_a_gradient_has_the_survey_of_its_arrays_and_a_row_one_of_its_own(monkey
         (Evidence(judged(B.start), (array(W, 0.125), array(B))), False),
         (Evidence(judged(B.start, wrong=[B.start]), (array(B),)), True),
         (Evidence(judged(), (array(B),), (Region(B, Box(((0, 2),)), True),)), True),
-        (Evidence(judged(), (array(B),), interrupted=True), True),
+        (Evidence(replace(judged(), interrupted=True), (array(B),)), True),
     ],
 )
 def test_directions_settle_what_is_certified_judged_or_wrong(
@@ -404,7 +402,7 @@ def test_every_entry_settles_in_any_case(monkeypatch: pytest.MonkeyPatch, before
     method = "complex" if before is None else "sweep"
     assert every_entry.given == (setting, method, 7)
     assert every_entry.named == {"accused": True}
-    assert known.evidence == Evidence.one_by_one(found)
+    assert known.evidence == Evidence(found)
     assert known.about is SAID
 
 

@@ -145,7 +145,7 @@ def test_what_averages_cannot_help_is_left_as_it_is():
     spent = setting.objective.nfev
     nan, infinite = np.full(3, np.nan), np.full(3, np.inf)
     wrong = replace(evidence.judgement, wrong=np.array([True, False, False]))
-    nothing = replace(evidence.judgement, inconclusive=np.zeros(3, bool))
+    nothing = replace(evidence.judgement, verified=np.ones(3, bool))
     for left in (
         open_ones(evidence, limit=np.full(3, Limit.KINK, object)),
         open_ones(evidence, limit=np.full(3, Limit.TRUNCATION, object)),

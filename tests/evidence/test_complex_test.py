@@ -271,7 +271,7 @@ def evidence_of(claims: Any, found: Estimate, verified: Any, interrupted: bool =
     """Entries of which some are verified and the others open; each is as large as its array, 2.6."""
     verified = np.asarray(verified, bool)
     no = np.zeros(3, bool)
-    judgement = Judgement(no, verified, ~verified, no, 3.0 * found.error, np.full(3, 2.6))
+    judgement = Judgement(no, verified, no, 3.0 * found.error, np.full(3, 2.6))
     return Entries(EVERY, np.asarray(claims, float), found, judgement, interrupted)
 
 

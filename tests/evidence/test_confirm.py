@@ -73,7 +73,7 @@ def ask(
         wrong |= ~np.isfinite(given)
         nothing = np.zeros_like(wrong)
         return Judgement(
-            wrong, ~wrong & np.isfinite(e.error), ~np.isfinite(e.error), nothing, 3.0 * e.error,
+            wrong, ~wrong & np.isfinite(e.error), nothing, 3.0 * e.error,
             np.full(given.shape, scale),
         )  # fmt: skip
 

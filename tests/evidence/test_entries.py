@@ -39,7 +39,7 @@ def evidence_of(analytic: Any, *, scale: float = 1.0, **parts: Any) -> Entries:
     """Open entries 0, 1, .. of these analytic values, of which differences say 1 within 1e-9."""
     m = np.size(analytic)
     nothing = np.zeros(m, bool)
-    judgement = Judgement(nothing, nothing, ~nothing, nothing, np.zeros(m), np.full(m, scale))
+    judgement = Judgement(nothing, nothing, nothing, np.zeros(m), np.full(m, scale))
     return Entries(np.arange(m), np.asarray(analytic, float), estimate_of(m, **parts), judgement)
 
 

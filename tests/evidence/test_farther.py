@@ -144,7 +144,6 @@ def test_a_slope_that_f_has_farther_away_alone_is_not_verified(f: Any, claim: fl
             before,
             judgement=replace(
                 before.judgement,
-                inconclusive=np.ones(1, bool),
                 wrong=np.zeros(1, bool),
                 verified=np.zeros(1, bool),
             ),
@@ -193,14 +192,15 @@ def test_nothing_is_asked_where_it_cannot_help():
     judgement, estimate = before.judgement, before.estimate
     for parts in (
         {"judgement": replace(judgement, wrong=np.array([True, False]))},
-        {"judgement": replace(judgement, inconclusive=np.zeros(2, bool))},
+        {"judgement": replace(judgement, verified=np.ones(2, bool))},
         {"estimate": replace(estimate, limit=np.full(2, Limit.KINK, object))},
         {"estimate": replace(estimate, error=np.full(2, np.inf))},
         {"interrupted": True},
     ):
-        after, count = verify_farther(setting, replace(before, **parts))
+        given = replace(before, **parts)
+        after, count = verify_farther(setting, given)
         assert (count, setting.objective.nfev) == (0, spent)
-        assert after.judgement.verified.tolist() == judgement.verified.tolist()
+        assert after.judgement.verified.tolist() == given.judgement.verified.tolist()
     for left, taken in ((11, 0), (12, 12)):
         setting, before = measured(smooth, RIGHT, AT, max_nfev=spent + left)
         assert setting.objective.nfev == spent

@@ -54,7 +54,7 @@ def judged(*entries: int, off: Any = 0.0, bar: float = 0.0, undecided: Any = ())
         np.array(entries, np.intp),
         np.ones(k),
         found,
-        Judgement(no, ~open_, open_, no, np.ones(k), np.ones(k)),
+        Judgement(no, ~open_, no, np.ones(k), np.ones(k)),
     )
 
 

@@ -59,7 +59,7 @@ def judged(*entries: int, off: float = 0.0, bar: float = 0.0, allowed: float = 1
     wrong = np.isin(entries, masks.get("wrong", ()))
     open_ = np.isin(entries, masks.get("undecided", ()))
     no = np.zeros(k, bool)
-    judgement = Judgement(wrong, ~(wrong | open_), open_, no, np.full(k, allowed), np.ones(k))
+    judgement = Judgement(wrong, ~(wrong | open_), no, np.full(k, allowed), np.ones(k))
     template = claim_of().judge(np.array([0]))
     return replace(
         template,

@@ -133,7 +133,7 @@ class Examination:
         no, ones = np.zeros(off.size, bool), np.ones(off.size)
         found = replace(unmeasured(off.size, np.dtype(float)), value=given - off)
         return Entries(
-            entries, given, found, Judgement((off != 0) & ~open_, (off == 0) & ~open_, open_, no, ones, ones)
+            entries, given, found, Judgement((off != 0) & ~open_, (off == 0) & ~open_, no, ones, ones)
         )
 
     def scaling_of(self, problem: Any, still: Any) -> Any:

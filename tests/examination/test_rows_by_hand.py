@@ -250,7 +250,7 @@ class Examination:
         found = replace(
             unmeasured(off.size, np.dtype(float)), value=given - off, error=np.full(off.size, self.own)
         )
-        return Entries(entries, given, found, Judgement(wrong, ~wrong, no, no, ones, ones))
+        return Entries(entries, given, found, Judgement(wrong, ~wrong, no, ones, ones))
 
     def judge_in_rows(self, setting: Any, given: Any, entries: Any, off: Any) -> Any:
         """The same, with what a direction says that they are off by."""
@@ -865,7 +865,7 @@ def test_a_matrix_is_mended_where_entries_are_wrong_and_rows_have_a_factor(form:
         analytic, nothing = array.ravel()[list(entries)], np.zeros(len(entries))
         estimate = replace(unmeasured(len(entries), np.dtype(float)), value=analytic + 0.5)
         mask = np.array(wrong)
-        judgement = Judgement(mask, ~mask, mask & False, mask & False, nothing, nothing)
+        judgement = Judgement(mask, ~mask, mask & False, nothing, nothing)
         return Entries(np.array(entries), analytic, estimate, judgement)
 
     looks = [

@@ -128,7 +128,9 @@ def test_rows_that_noise_and_a_kink_leave_open_are_looked_at_by_themselves(seed)
     assert report.outcome is Outcome.PASS
     assert report.nfev <= 400
     # Of each direction a row tells that it certified.
-    assert all(np.isfinite(residual.error) for _, residual in report.evidence.residuals)
+    assert all(
+        np.isfinite(residual.error) for array in report.evidence.arrays for residual in array.residuals
+    )
     row = int(np.argmax(np.abs(jacobian[:, 3])))
     jacobian[row, 3] *= 1.5
     assert [m.index for m in check_jacobian(f, jacobian, x, rng=seed).wrong] == [(row, 3)]

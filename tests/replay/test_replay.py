@@ -476,7 +476,7 @@ def test_checks_of_many_outputs_are_repeated(name, tmp_path):
     again = repeat(saved)
 
     assert report.outcome is again.outcome is Outcome.FAIL
-    assert saved.document["check"] == name
+    assert saved.check == name
     told, retold = report.to_dict(), again.to_dict()
     # A Generator has no number to be told by.
     assert {part for part in told if told[part] != retold[part]} <= {"seconds", "seed"}

@@ -131,7 +131,7 @@ def test_a_sample_of_one_array_is_no_count_of_another_that_was_not_searched(sear
         nothing,
         coordinates=np.array([0]),
         analytic=np.ones(1),
-        judgement=Judgement(yes, ~yes, ~yes, ~yes, np.ones(1), np.ones(1)),
+        judgement=Judgement(yes, ~yes, ~yes, np.ones(1), np.ones(1)),
         estimate=replace(nothing.estimate, value=np.zeros(1), error=np.full(1, 0.1)),
     )
     regions = (Region(W, whole_box(W), True), Region(b, whole_box(b), searched))

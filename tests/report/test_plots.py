@@ -291,7 +291,7 @@ def test_directions_are_drawn_where_no_entry_was_judged():
     assert panel.alt.endswith("0 beyond it.")
     axes = drawn(report, "Random")
     allowed, sizes = axes.lines[0].get_ydata(), axes.lines[1].get_ydata()
-    assert len(sizes) == len(report.evidence.residuals) >= 2
+    assert len(sizes) == len(report.evidence.arrays[0].residuals) >= 2
     assert (np.asarray(sizes) <= np.asarray(allowed)).all()
 
 

@@ -35,7 +35,7 @@ ALL, ROW = Region(W, whole_box(W), True), Region(W, Box(((1, 2), (0, 4))), True)
 def test_an_entry_that_lies_in_two_parts_counts_once(regions, about):
     """One that was judged beside them counts, too."""
     at, yes = np.array([0]), np.ones(1, bool)
-    judgement = Judgement(yes, ~yes, ~yes, ~yes, np.ones(1), np.ones(1))
+    judgement = Judgement(yes, ~yes, ~yes, np.ones(1), np.ones(1))
     entries = replace(
         none_judged(np.dtype(float)), coordinates=at, analytic=np.ones(1), judgement=judgement,
         estimate=replace(
