@@ -144,11 +144,11 @@ def rows_against_errors(kind: str, count: int, m: int, n: int, seed: int) -> lis
             objective,
             flat,
             f(x),
-            Dense(jacobian + error),
             scales,
             Tolerance(1e-6),
             None,
             float(np.finfo(float).eps),
+            matrix=Dense(jacobian + error),
         )
         scaling = scaling_of(problem, np.zeros(n, bool))
         along = Directions(problem, scaling, rng, exact=False, fixed=np.zeros(m, bool))

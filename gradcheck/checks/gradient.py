@@ -10,13 +10,10 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from gradcheck._typing import Flat
 from gradcheck.checks.hessian import and_hessian
 from gradcheck.checks.jacobian import composed
-from gradcheck.diagnosis.explanations import diagnose
-from gradcheck.diagnosis.scope import Subject
 from gradcheck.driver.examine import examine
-from gradcheck.driver.known import Known, Question
+from gradcheck.driver.known import Known
 from gradcheck.driver.listening import listener
 from gradcheck.driver.options import (
     GivenToGradients,
@@ -32,8 +29,7 @@ from gradcheck.driver.prepare import probe_noise
 from gradcheck.errors import GradientError
 from gradcheck.evidence.axes import measure
 from gradcheck.function.arithmetic import own_arithmetic
-from gradcheck.function.contract import ORDER, check_callables, gradient_at, inspect, inspect_again
-from gradcheck.function.matrix import one_row
+from gradcheck.function.contract import ORDER, check_callables, inspect
 from gradcheck.function.objective import NotScalarError, Objective
 from gradcheck.function.progress import Progress
 from gradcheck.numerics.differences import first_step
@@ -42,9 +38,7 @@ from gradcheck.parameters.bounds import room_within
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
-from gradcheck.results.cause import Cause
 from gradcheck.results.estimate import Estimate, shaped
-from gradcheck.results.evidence import Evidence
 from gradcheck.results.verdict import Tolerance
 
 
@@ -146,7 +140,7 @@ def check_gradient(
     known = _examined(recipe, options, vectorized=bool(vectorized))
     start = "check_gradient(f, True, x" if grad is True else "check_gradient(f, grad, x"
     call = options.call(start, args=recipe.args or None, vectorized=vectorized or None)
-    report = composed(known, parameters, options, started, call=call, recipe=recipe)
+    report = composed(known, started, call=call, recipe=recipe)
     pair_missing = grad is True and not report.arrays
     # Without the pair there is no grad to compare it with.
     if hessian is not None and not (report.interrupted or pair_missing):
@@ -157,38 +151,16 @@ def check_gradient(
 def _examined(recipe: Recipe, options: Options, *, vectorized: bool) -> Known:
     """What is known of the gradient at the end of the check; an interruption leaves what was known by then."""
     grad, parameters, flat, args = recipe.grad, recipe.parameters, recipe.flat, recipe.args
-    room = room_within(options.bounds, parameters, flat)
     with Progress(options.progress) as bar:
         objective = Objective(
             recipe.f, parameters, args=args, has_gradient=grad is True, max_nfev=options.max_nfev,
             on_evaluation=bar.evaluated if options.progress else None, vectorized=vectorized,
             max_seconds=options.max_seconds, n_jobs=options.n_jobs,
         )  # fmt: skip
-        question = Question(
-            flat, options.tolerances, options.method, options.confidence, options.subgradient, room, options.rng,
-            inspect=lambda repeat: inspect(objective, grad, flat, args, repeat=repeat, room=room),
-            repeat=lambda inspection: inspect_again(objective, inspection, flat, room),
-            explain=partial(_explain, grad, args),
-        )  # fmt: skip
-        return examine(objective, question, bar)
-
-
-def _explain(
-    grad: Any, args: Sequence[Any], known: Known, setting: Setting, evidence: Evidence
-) -> tuple[Cause, ...]:
-    """What kind of mistake fits; calls grad again, at most twice, only where nothing else explains it."""
-    if not np.count_nonzero(evidence.entries.judgement.wrong):
-        return ()
-
-    def again(x: Flat) -> Flat:
-        known.calls += 1
-        return gradient_at(grad, setting.parameters, x, args)
-
-    subject = Subject(
-        setting.parameters, one_row(known.matrix), setting.x, setting.f_x[0], setting.tolerance,
-        setting=None if evidence.interrupted else setting,
-    )  # fmt: skip
-    return diagnose(subject, evidence, again if callable(grad) and not evidence.interrupted else None)
+        known = Known(objective, options, flat)
+        look = partial(inspect, objective, grad, flat, args, room=known.room)
+        examine(known, look, bar)
+    return known
 
 
 @signature_of(check_gradient)
@@ -259,13 +231,10 @@ def _estimated(
         raise
     if not np.isfinite(f_x):
         raise ValueError(f"{called}({at}) is {f_x}: there is no derivative to estimate")
-    scales = parameters.scales(flat)
-    noise = probe_noise(objective, flat, f_x, rng, room, scales)
-    setting = Setting(
-        objective, flat, f_x, noise.level, first_step(noise.level, noise.slope, f_x, parameters.size), scales,
-        Tolerance(0.0), room,
-    )  # fmt: skip
-    found = measure(setting, np.arange(parameters.size))
+    setting = Setting(objective, flat, f_x, parameters.scales(flat), Tolerance(0.0), room)
+    noise = probe_noise(setting, rng)
+    step = first_step(noise.level, noise.slope, f_x, parameters.size)
+    found = measure(replace(setting, level=noise.level, relative_step=step), np.arange(parameters.size))
     if noise.constant:
         # Not a digit changed: the values may lie on a grid of any width, so there is no bar to state.
         found = replace(found, error=np.full(found.error.shape, np.inf))

@@ -10,7 +10,7 @@ from typing import Any, Unpack
 import numpy as np
 import scipy.sparse
 
-from gradcheck.checks.jacobian import Problem, judge_jacobian, repeated
+from gradcheck.checks.jacobian import Asked, judge_jacobian, repeated
 from gradcheck.driver.combine import combine, in_turn
 from gradcheck.driver.options import Given, Options, finished, spelled_out, told
 from gradcheck.function.arithmetic import own_arithmetic
@@ -76,8 +76,10 @@ def check_hessian(
         chosen, "check_hessian(grad, hess, x", grad, hess, x, args, sparsity=sparsity, vectorized=vectorized
     )
     gradient = whole_gradient(grad, recipe.parameters, vectorized=bool(vectorized))
-    problem = Problem(gradient, hess, *at, sparsity, "hess", "H", vectorized=bool(vectorized))
-    return finished(judge_jacobian(problem, chosen, after=partial(asymmetry, chosen), call=call), recipe)
+    asked = Asked(
+        gradient, hess, *at, sparsity, "hess", "H", vectorized=bool(vectorized), after=partial(asymmetry, chosen)
+    )  # fmt: skip
+    return finished(judge_jacobian(asked, chosen, call), recipe)
 
 
 def gradient_alone(f: Any, grad: Any, parameters: Parameters) -> Callable[..., Any]:

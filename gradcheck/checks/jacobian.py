@@ -6,25 +6,24 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import partial
 from typing import Any, Unpack
 
 import numpy as np
 
 from gradcheck._typing import Flat
-from gradcheck.diagnosis.matrices import diagnose_matrix
+from gradcheck.diagnosis.undecided import Circumstances
 from gradcheck.driver.examine import examine
-from gradcheck.driver.known import Known, Question
+from gradcheck.driver.known import Known
 from gradcheck.driver.options import Given, Options, check_flag, finished, spelled_out, told
 from gradcheck.function.arithmetic import own_arithmetic
 from gradcheck.function.coloring import with_pattern
-from gradcheck.function.contract import ORDER, Inspection, Room, check_callables, inspect_again
+from gradcheck.function.contract import ORDER, Inspection, Room, check_callables
 from gradcheck.function.matrix import Matrix, Product
 from gradcheck.function.objective import Objective
 from gradcheck.function.progress import Progress
 from gradcheck.function.vector_contract import inspect_jacobian
-from gradcheck.parameters.bounds import room_within
-from gradcheck.parameters.matrix_names import JacobianNames, jacobian_names
+from gradcheck.parameters.matrix_names import jacobian_names
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.compose import compose
 from gradcheck.report.recipe import Recipe
@@ -87,8 +86,8 @@ def check_jacobian(
     call, recipe, at = repeated(
         chosen, "check_jacobian(f, jac, x", f, jac, x, args, sparsity=sparsity, vectorized=vectorized
     )
-    problem = Problem(f, jac, *at, sparsity, vectorized=bool(vectorized))
-    return finished(judge_jacobian(problem, chosen, call=call), recipe)
+    asked = Asked(f, jac, *at, sparsity, vectorized=bool(vectorized))
+    return finished(judge_jacobian(asked, chosen, call), recipe)
 
 
 def repeated(
@@ -106,10 +105,11 @@ def repeated(
 
 
 @dataclass(frozen=True)
-class Problem:
+class Asked:
     """What is checked: a function, its Jacobian, and where.
 
-    spent : evaluations of f made before. rounding : (m,) what its values are rounded to at the least.
+    spent : evaluations of f made before. rounding : (m,) what its values are rounded to at the least. extra : looks at
+    the matrix alone, given the dtype in which it was computed. after : the same once entries were judged, given these.
     """
 
     f: Callable[..., Any]
@@ -123,55 +123,34 @@ class Problem:
     spent: int = 0
     vectorized: bool = False
     rounding: Any = 0.0
+    extra: Callable[[Matrix, str], list[Finding]] | None = None
+    after: Callable[[Matrix, str, Entries | None], list[Finding]] | None = None
 
 
 # Pairs of vectors that a transpose is asked for, and what the two sides may be apart by, relative to their terms.
 PAIRS, TRANSPOSE = 2, 1e-5
 
 
-def judge_jacobian(
-    problem: Problem,
-    options: Options,
-    *,
-    call: str,
-    extra: Callable[[Matrix, str], list[Finding]] | None = None,
-    after: Callable[[Matrix, str, Entries | None], list[Finding]] | None = None,
-) -> Report:
-    """The check itself; `extra` looks at the matrix alone, given the dtype in which it was computed.
-
-    after : the same once entries were judged, and given these. An interrupted check holds what was known.
-    """
+def judge_jacobian(asked: Asked, options: Options, call: str) -> Report:
+    """The check itself. An interrupted one holds what was known."""
     started = time.perf_counter()
-    parameters, x = problem.parameters, problem.x
-    _refuse_complex(parameters)
+    _refuse_complex(asked.parameters)
     with Progress(options.progress) as bar:
         objective = Objective(
-            problem.f, parameters, several=True, args=problem.args, max_nfev=options.max_nfev,
-            on_evaluation=bar.evaluated, vectorized=problem.vectorized, max_seconds=options.max_seconds,
+            asked.f, asked.parameters, several=True, args=asked.args, max_nfev=options.max_nfev,
+            on_evaluation=bar.evaluated, vectorized=asked.vectorized, max_seconds=options.max_seconds,
             n_jobs=options.n_jobs,
         )  # fmt: skip
-        objective.nfev = problem.spent
-
-        @cache
-        def names() -> JacobianNames:
-            return jacobian_names(objective.shape or (), parameters, problem.symbol)
-
-        room = room_within(options.bounds, parameters, x)
-        question = Question(
-            x, options.tolerances, options.method, options.confidence, options.subgradient, room, options.rng,
-            inspect=lambda repeat: _inspected(objective, problem, x, names, extra, room, repeat=repeat),
-            repeat=lambda contract: inspect_again(objective, contract, x, room),
-            explain=lambda known, setting, evidence: diagnose_matrix(setting, names(), known.matrix, evidence),
-            names=names, rounding=problem.rounding,
-        )  # fmt: skip
-        known = examine(objective, question, bar)
-    if after is not None and known.inspection is not None and known.inspection.matrix is not None:
+        objective.nfev = asked.spent
+        known = Known(objective, options, asked.x)
+        examine(known, partial(_inspected, objective, asked, known.room), bar)
+    if asked.after is not None and known.inspection is not None and known.inspection.matrix is not None:
         evidence = known.evidence.entries if known.evidence is not None else None
-        known.findings += after(known.matrix, known.inspection.computes_in, evidence)
-    of_gradient = problem.symbol == "H"
+        known.findings += asked.after(known.problem.matrix, known.inspection.computes_in, evidence)
+    of_gradient = asked.symbol == "H"
     report = composed(
-        known, names(), options, started, call=call, noun="Hessian" if of_gradient else "Jacobian",
-        functions=("grad" if of_gradient else "f", problem.what),
+        known, started, call=call, noun="Hessian" if of_gradient else "Jacobian",
+        functions=("grad" if of_gradient else "f", asked.what),
     )  # fmt: skip
     if report.interrupted and report.outcome is Outcome.PASS:
         text = "interrupted before it was done: start it again"
@@ -186,39 +165,35 @@ def _refuse_complex(parameters: Parameters) -> None:
         )
 
 
-def composed(known: Known, names: Parameters, options: Options, started: float, **more: Any) -> Report:
+def composed(known: Known, started: float, noun: str = "gradient", **more: Any) -> Report:
     """The report of what is known; started : when the check began. more : as of `compose`."""
+    options, looked = known.options, known.inspection
+    analytic = looked.analytic if looked is not None else None
+    named = (looked.names if looked is not None else None) or known.objective.parameters
+    steps = None if known.setting is None else known.setting.first_steps
+    given = Circumstances(known.tolerance, options.budgeted, noun, known.coarse, steps, analytic=analytic)
     return compose(
-        names, known.evidence, known.findings, tolerance=known.tolerance, nfev=known.objective.nfev, ngev=known.ngev,
+        named, known.evidence, known.findings, given, nfev=known.objective.nfev, ngev=known.ngev,
         seconds=time.perf_counter() - started, seed=options.rng, causes=known.causes,
-        budgeted=options.max_nfev is not None or options.max_seconds is not None, interrupted=known.interrupted,
-        analytic=known.inspection.analytic if known.inspection is not None else None, coarse=known.coarse,
-        steps=known.first_steps, **more,
+        interrupted=known.interrupted, **more,
     )  # fmt: skip
 
 
-def _inspected(
-    objective: Objective,
-    problem: Problem,
-    x: Flat,
-    names: Callable[[], JacobianNames],
-    extra: Callable[[Matrix, str], list[Finding]] | None,
-    room: Room,
-    *,
-    repeat: bool,
-) -> Inspection:
+def _inspected(objective: Objective, asked: Asked, room: Room, *, repeat: bool) -> Inspection:
     """The first calls at x; the matrix as sparse where a pattern is declared."""
     contract = inspect_jacobian(
-        objective, problem.jac, x, problem.args, problem.what, repeat=repeat, room=room
+        objective, asked.jac, asked.x, asked.args, asked.what, repeat=repeat, room=room
     )
     if contract.matrix is None or any(finding.final for finding in contract.findings):
         return replace(contract, matrix=None)
-    matrix, more = with_pattern(contract.matrix, problem.sparsity, names())
+    names = jacobian_names(objective.shape or (), objective.parameters, asked.symbol)
+    matrix, more = with_pattern(contract.matrix, asked.sparsity, names)
     if isinstance(matrix, Product):
-        more += _of_transpose(matrix, problem.what)
-    more += extra(matrix, contract.computes_in) if extra is not None else []
+        more += _of_transpose(matrix, asked.what)
+    more += asked.extra(matrix, contract.computes_in) if asked.extra is not None else []
     more = [finding for finding in more if finding not in contract.findings]
-    return replace(contract, matrix=matrix, findings=(*contract.findings, *more))
+    findings = (*contract.findings, *more)
+    return replace(contract, matrix=matrix, findings=findings, names=names, rounding=asked.rounding)
 
 
 def _of_transpose(matrix: Product, what: str) -> list[Finding]:

@@ -14,7 +14,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from gradcheck._typing import Flat
 from gradcheck.checks.hessian import asymmetry, flat_gradient, whole_gradient
-from gradcheck.checks.jacobian import Problem, judge_jacobian, repeated
+from gradcheck.checks.jacobian import Asked, judge_jacobian, repeated
 from gradcheck.checks.linear import Answers, accepted_of, not_linear
 from gradcheck.checks.vjp import Pullback, at_one_point, judge_vjp, parts_of
 from gradcheck.driver.options import Given, Options, finished, spelled_out, told
@@ -68,8 +68,8 @@ def check_jvp(
     call, recipe, at = repeated(chosen, "check_jvp(f, jvp, x", f, jvp, x, args, vectorized=vectorized)
     f_x = _value(f, *at, vectorized=bool(vectorized))
     push = Pushforward(jvp, *at, f_x.shape, "jvp", chosen.rtol)
-    problem = Problem(f, push.claim(), *at, what="jvp", spent=1, vectorized=bool(vectorized))
-    report = judge_jacobian(problem, chosen, extra=push.findings, call=call)
+    asked = Asked(f, push.claim(), *at, what="jvp", spent=1, vectorized=bool(vectorized), extra=push.findings)
+    report = judge_jacobian(asked, chosen, call)
     return finished(replace(report, ngev=push.calls), recipe)
 
 
@@ -113,8 +113,11 @@ def check_hvp(
     product = flat_gradient(hvp, parameters)
     push = Pushforward(product, *at, shape, "hvp", chosen.rtol)
 
-    problem = Problem(f, push.claim(), *at, what="hvp", symbol="H", vectorized=bool(vectorized))
-    report = judge_jacobian(problem, chosen, call=call, after=partial(asymmetry, chosen), extra=push.findings)
+    asked = Asked(
+        f, push.claim(), *at, what="hvp", symbol="H", vectorized=bool(vectorized), extra=push.findings,
+        after=partial(asymmetry, chosen),
+    )  # fmt: skip
+    report = judge_jacobian(asked, chosen, call)
     return finished(replace(report, ngev=push.calls), recipe)
 
 

@@ -28,6 +28,7 @@ from gradcheck.numerics.noise import first_spacing, measure_noise
 from gradcheck.numerics.outputs import Noise
 from gradcheck.numerics.remainders import Model, norm
 from gradcheck.numerics.tangents import random_units
+from gradcheck.parameters.leaves import eps_of
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.recipe import Recipe
 from gradcheck.report.report import Report
@@ -368,6 +369,6 @@ def _told(line: _Line, model: Model, steps: Values, change: Values, tolerance: T
 def _tolerance(claim: Any, noises: Noise, parameters: Parameters, resolution: float | None) -> Tolerance:
     """What the dtype of f and of its derivative can hold; no more is accepted than what has to be seen."""
     given = claim[1] if is_pair(claim, parameters) else claim
-    name = coarsest(dtype_of(given, parameters), noises)
+    name = coarsest(eps_of(dtype_of(given, parameters)), noises)
     tolerance = Tolerance.for_dtypes([name], None, 0.0, resolution)
     return replace(tolerance, rtol=min(tolerance.rtol, tolerance.resolution))

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck._typing import Flat
-from gradcheck.checks.jacobian import Problem, judge_jacobian
+from gradcheck.checks.jacobian import Asked, judge_jacobian
 from gradcheck.checks.linear import Answers, accepted_of, not_linear, other_layouts
 from gradcheck.diagnosis.matrices import diagnose_rows, unmixed
+from gradcheck.diagnosis.undecided import Circumstances
 from gradcheck.driver.options import LEAST_BUDGET, Options
 from gradcheck.driver.prepare import prepare
 from gradcheck.evidence.axes import measure
@@ -28,6 +29,7 @@ from gradcheck.numerics.rounding import granularity
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import ROUNDING, opposed, random_units, root_mean_square
 from gradcheck.parameters.bounds import room_within
+from gradcheck.parameters.leaves import eps_of
 from gradcheck.parameters.matrix_names import jacobian_names
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.compose import compose
@@ -39,6 +41,7 @@ from gradcheck.results.evidence import Evidence
 from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Outcome
 from gradcheck.results.table import concatenate
+from gradcheck.results.verdict import Tolerance
 from gradcheck.results.words import count
 
 # Random cotangents that stand for all rows where these are many, and columns that are then taken apart.
@@ -97,6 +100,10 @@ class Pullback:
         """J (m, n), every row asked for."""
         return self.rows(np.eye(self.outputs))
 
+    def asked(self, f: Callable[..., Any], jac: Callable[..., Any], **more: Any) -> Asked:
+        """What is checked of f by it; more : as of `Asked`."""
+        return Asked(f, jac, self.parameters, self.x, self.args, what="vjp", extra=self.findings, **more)
+
     def findings(self, _: Matrix, dtype: str) -> list[Finding]:
         """Mutation, and whether the product is linear in its cotangent, wherever that lies in memory."""
         found = [Finding(f"vjp changes x: {self.changes}", Outcome.FAIL)] if self.changes else []
@@ -151,10 +158,8 @@ def judge_vjp(
     if pull.outputs > GROUPS_UP_TO and f_x.dtype.kind in "fiub":
         report = _mixed(f, pull, f_x, options, call, vectorized=vectorized)
     else:
-        problem = Problem(
-            f, pull.jacobian, pull.parameters, pull.x, pull.args, what="vjp", spent=1, vectorized=vectorized
-        )
-        report = judge_jacobian(problem, options, call=call, extra=pull.findings)
+        asked = pull.asked(f, pull.jacobian, spent=1, vectorized=vectorized)
+        report = judge_jacobian(asked, options, call)
     return replace(report, ngev=pull.calls)
 
 
@@ -181,11 +186,10 @@ def _mixed(
             rows = np.asarray(values, np.float64)
             return mix @ (rows.reshape(pull.outputs, -1) if vectorized else rows.ravel())
 
-    problem = Problem(
-        mixed, lambda *_: pull.rows(mix), pull.parameters, pull.x, pull.args, what="vjp", symbol="UJ",
-        spent=1 + LOOKS, rounding=rounding, vectorized=vectorized,
+    asked = pull.asked(
+        mixed, lambda *_: pull.rows(mix), symbol="UJ", spent=1 + LOOKS, rounding=rounding, vectorized=vectorized
     )  # fmt: skip
-    report = judge_jacobian(problem, options, call=call, extra=pull.findings)
+    report = judge_jacobian(asked, options, call)
     if report.outcome is Outcome.FAIL and report.wrong:
         report, whole = _every_row(report, f, pull, options, call)
         if whole:
@@ -215,9 +219,8 @@ def _every_row(
     held = pull.outputs <= ASKED and pull.outputs * pull.x.size <= MOST_ENTRIES
     if report.interrupted or spent or not held:
         return report, False
-    problem = Problem(f, pull.jacobian, pull.parameters, pull.x, pull.args, what="vjp")
     left = replace(options, max_nfev=nfev, max_seconds=seconds)
-    whole = judge_jacobian(problem, left, call=call, extra=pull.findings)
+    whole = judge_jacobian(pull.asked(f, pull.jacobian), left, call)
     told = whole.outcome is Outcome.FAIL and bool(whole.wrong)
     best = whole if told else replace(report, interrupted=whole.interrupted)
     return replace(best, nfev=report.nfev + whole.nfev, seconds=report.seconds + whole.seconds), told
@@ -283,10 +286,9 @@ def _rows_named(
     f_x, _ = inspect_f(objective, pull.x, [])
     names = jacobian_names(pull.shape, pull.parameters)
     room = room_within(options.bounds, pull.parameters, pull.x)
-    setting, _ = prepare(
-        objective, f_x, str(np.result_type(pull.x.dtype)), pull.x, tolerances=options.tolerances, rng=0, room=room,
-        subgradient=options.subgradient, names=names,
-    )  # fmt: skip
+    tolerance, eps = Tolerance.for_dtypes((), *options.tolerances), eps_of(pull.x.dtype)
+    at_x = Setting(objective, pull.x, f_x, None, tolerance, room, eps, options.subgradient, names)
+    setting, _ = prepare(at_x, rng=0)
     parts, known = [], dict[int, Flat]()
     for j in columns:
         rows = _wrong_rows(setting, pull, cotangent, j)
@@ -305,11 +307,10 @@ def _rows_named(
         at = np.array(list(known), np.intp)
         causes = diagnose_rows(names, at, np.stack(list(known.values())), setting, entries)
     named = compose(
-        names, Evidence(entries), findings, causes=causes,
-        tolerance=setting.tolerance, nfev=nfev, ngev=report.ngev,
-        seconds=report.seconds + time.perf_counter() - started, seed=report.seed, call=report.call,
-        budgeted=options.max_nfev is not None or options.max_seconds is not None, noun="Jacobian",
-        functions=("f", "vjp"), some=True,
+        names, Evidence(entries), findings,
+        Circumstances(setting.tolerance, options.budgeted, "Jacobian", some=True), causes=causes,
+        nfev=nfev, ngev=report.ngev, seconds=report.seconds + time.perf_counter() - started, seed=report.seed,
+        call=report.call, functions=("f", "vjp"),
     )  # fmt: skip
     worst, total = named.wrong[0], pull.outputs * pull.x.size
     searched = f"{count(len(columns), 'column')} of {pull.x.size:,} were searched for wrong entries"
@@ -333,7 +334,7 @@ def _wrong_rows(setting: Setting, pull: Pullback, cotangent: Flat, j: int) -> li
         part = np.zeros(m)
         part[start:stop] = cotangent[start:stop]
         terms = part * column.value
-        rounding = ROUNDING * setting.gradient_eps * float(np.sqrt(np.sum(terms**2)))
+        rounding = ROUNDING * setting.eps * float(np.sqrt(np.sum(terms**2)))
         apart = abs(pull.product(part)[j] - terms.sum())
         return bool(apart > float(np.sqrt(np.sum(bars[start:stop] ** 2))) + rounding)
 

@@ -1,4 +1,4 @@
-"""A Jacobian, a Hessian or a product as the subject of a diagnosis: one array J (m, n)."""
+"""A claim as the subject of a diagnosis: a gradient; a Jacobian, a Hessian or a product as one array J (m, n)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from gradcheck._typing import Flat, Index
 from gradcheck.diagnosis.explanations import diagnose
 from gradcheck.diagnosis.scope import Subject
-from gradcheck.function.matrix import MOST_ENTRIES, Dense, Matrix, Sparse, by_entries
+from gradcheck.function.matrix import MOST_ENTRIES, Dense, Matrix, Sparse, by_entries, one_row
+from gradcheck.function.repeat import Repeat
+from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.cause import Cause, Extent, Kind
@@ -21,17 +23,26 @@ from gradcheck.results.evidence import Evidence
 from gradcheck.results.verdict import Tolerance, judge
 
 
-def diagnose_matrix(
-    setting: Setting, names: Parameters, matrix: Matrix, evidence: Evidence
-) -> tuple[Cause, ...]:
-    """What kind of mistake fits; names : those of the entries of J, as one array (m, n)."""
-    if not evidence.entries.judgement.wrong.any() or names.size > MOST_ENTRIES:
+def explained(problem: Problem, evidence: Evidence, again: Repeat | None) -> tuple[Cause, ...]:
+    """What kind of mistake fits what is claimed: a gradient, named as x is, or a matrix.
+
+    again : asks for the derivative elsewhere, at most twice, only where nothing else explains it.
+    """
+    names, wrong = problem.names, np.count_nonzero(evidence.entries.judgement.wrong)
+    if not wrong or (names is not None and names.size > MOST_ENTRIES):
         return ()
+    setting = None if evidence.interrupted else problem
+    analytic, f_x = (
+        (one_row(problem.matrix), problem.f_x[0])
+        if names is None
+        else (_known(problem.matrix, evidence.entries), problem.f_x)
+    )
     subject = Subject(
-        names, _known(matrix, evidence.entries), setting.x, setting.f_x, setting.tolerance, matrix=True,
-        setting=setting,
-    )  # fmt: skip
-    return diagnose(subject, evidence)
+        problem.named, analytic, problem.x, f_x, problem.tolerance, matrix=names is not None, setting=setting
+    )
+    if again is None or again.at is None or evidence.interrupted:
+        return diagnose(subject, evidence)
+    return diagnose(subject, evidence, again.elsewhere)
 
 
 # What holds of U J for random U holds of J, if it is about whole rows or about columns.

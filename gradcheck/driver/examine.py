@@ -5,13 +5,16 @@ A gradient is the Jacobian of one output: whatever m is, the same lines are gone
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from gradcheck.driver.known import Known, Question
+from gradcheck.diagnosis.matrices import explained
+from gradcheck.driver.known import Known
 from gradcheck.driver.longer import NOTE, scales_as_at_zero, tells
 from gradcheck.driver.methods import METHODS
 from gradcheck.driver.prepare import inspect_roughness
 from gradcheck.evidence.hidden_kinks import open_between_kinks
+from gradcheck.function.contract import Inspection
 from gradcheck.function.matrix import Sparse
 from gradcheck.function.objective import BudgetSpentError, NotScalarError, Objective
 from gradcheck.function.progress import Progress
@@ -21,16 +24,20 @@ from gradcheck.results.finding import Finding
 from gradcheck.results.outcome import Limit, Outcome
 
 
-def examine(objective: Objective, question: Question, bar: Progress) -> Known:
-    """Gather all that a report is made of; a KeyboardInterrupt ends it with what is known."""
-    known = Known(objective, question, [Finding(note) for note in objective.parameters.notes])
+def examine(known: Known, inspect: Callable[..., Inspection], bar: Progress) -> None:
+    """Gather all that a report is made of; a KeyboardInterrupt ends it with what is known.
+
+    inspect(repeat=) : the first calls at x, of f twice where every entry is asked for.
+    """
+    objective = known.objective
+    known.findings = [Finding(note) for note in objective.parameters.notes]
     try:
-        _examine(known, bar)
+        _examine(known, inspect, bar)
         if known.evidence is not None and objective.ended:
             known.evidence = _cut_short(known.evidence, objective)
         if not known.final and known.inspection is not None and known.inspection.again is not None:
             # What a second call of the derivative adds, now that f was called elsewhere.
-            known.findings += known.inspection.again.findings(known.tolerance, question.room)
+            known.findings += known.inspection.again.findings(known.tolerance, known.room)
     except KeyboardInterrupt:
         known.interrupted = True
     except BudgetSpentError:
@@ -51,15 +58,13 @@ def examine(objective: Objective, question: Question, bar: Progress) -> Known:
     elif known.interrupted and not known.final:
         text = "interrupted before any entry was judged: start it again"
         known.findings.append(Finding(text, Outcome.INCONCLUSIVE, final=True))
-    return known
 
 
-def _examine(known: Known, bar: Progress) -> None:
+def _examine(known: Known, inspect: Callable[..., Inspection], bar: Progress) -> None:
     """The first calls, then what is gathered; by longer steps than x is large, where nothing shows within that."""
-    question = known.question
-    known.inspection = inspection = question.inspect(question.method in ("sweep", "complex"))
+    known.inspection = inspection = inspect(repeat=known.options.method in ("sweep", "complex"))
     known.findings += inspection.findings
-    room = question.room
+    room = known.room
     if room is not None and not (room[0] + room[1] > 0).any():
         text = "nothing was checked: every coordinate is fixed by its bounds"
         known.findings.append(Finding(text, Outcome.INCONCLUSIVE, final=True))
@@ -78,11 +83,10 @@ def _examine(known: Known, bar: Progress) -> None:
 
 def _gather(known: Known, bar: Progress) -> None:
     """One method after another until the check is settled; and what explains its evidence."""
-    question, objective = known.question, known.objective
     for method in METHODS:
         cost = method.cost(known)
         if cost is not None:
-            bar.plan(min(cost, objective.remaining))
+            bar.plan(min(cost, known.objective.remaining))
             if method.run(known) or known.final:
                 break
     if known.evidence is not None and known.setting is not None:
@@ -90,11 +94,12 @@ def _gather(known: Known, bar: Progress) -> None:
         if entries is not known.evidence.entries:
             known.evidence = replace(known.evidence, entries=entries)
     known.findings += known.about
-    if known.evidence is not None and isinstance(known.matrix, Sparse):
-        regions = tuple(_counted(region, known.matrix) for region in known.evidence.regions)
+    if known.evidence is not None and isinstance(known.problem.matrix, Sparse):
+        regions = tuple(_counted(region, known.problem.matrix) for region in known.evidence.regions)
         known.evidence = replace(known.evidence, regions=regions)
     if known.evidence is not None and known.setting is not None:
-        known.causes = question.explain(known, known.setting, known.evidence)
+        assert known.inspection is not None
+        known.causes = explained(known.setting, known.evidence, known.inspection.again)
 
 
 def _counted(region: Region, matrix: Sparse) -> Region:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from gradcheck._typing import Flat
+from gradcheck.driver.options import Options
 from gradcheck.driver.prepare import contradicted, prepare, unmoved
-from gradcheck.function.contract import Inspection
-from gradcheck.function.matrix import Dense, Matrix
+from gradcheck.function.contract import Inspection, inspect_again
 from gradcheck.function.objective import Objective
-from gradcheck.numerics.setting import Setting
+from gradcheck.numerics.problem import Problem
+from gradcheck.parameters.bounds import room_within
 from gradcheck.parameters.leaves import eps_of
-from gradcheck.parameters.tree import Parameters
 from gradcheck.results.cause import Cause
 from gradcheck.results.evidence import Evidence
 from gradcheck.results.finding import Finding
-from gradcheck.results.verdict import DEFAULT_RTOL, Tolerance
+from gradcheck.results.verdict import Tolerance
 
 # Noise of one value, in units of f(x), at which f is asked again whether it is a function of x; and in units of what x
 # moves f by, so that this is not asked where f(x) is nearly 0.
@@ -42,53 +41,32 @@ def _held_by(dtype: np.dtype[Any], values: Any) -> bool:
     return bool(held.all() and (mantissa != np.rint(mantissa)).any())
 
 
-@dataclass(frozen=True)
-class Question:
-    """What is asked.
-
-    x : (n,). tolerances : rtol, atol and resolution, None for a default. room : (n,), (n,) to the left and the right.
-    inspect(repeat) : the first calls at x. repeat(inspected) : a second call of f there, where it was left out.
-    names() : of the entries, once f was called; None for those of x. rounding : what values of f are rounded to at the
-    least, one number or (m,). explain : what kind of mistake fits the evidence.
-    """
-
-    x: Flat
-    tolerances: tuple[float | None, float, float | None]
-    method: str
-    confidence: float
-    subgradient: bool
-    room: tuple[Flat, Flat] | None
-    rng: Any
-    inspect: Callable[[bool], Inspection]
-    repeat: Callable[[Any], tuple[Finding, ...]]
-    explain: Callable[[Known, Setting, Evidence], tuple[Cause, ...]]
-    names: Callable[[], Parameters | None] = lambda: None
-    rounding: Any = 0.0
-
-
 @dataclass
 class Known:
-    """What has been found so far; it grows in this order, and an interruption leaves the rest as it is here.
+    """What is asked, and what has been found so far.
 
+    It grows in this order, and an interruption leaves the rest as it is here.
+    x : (n,). room : (n,), (n,) to the left and the right.
     accused : whether the complex step along a joint direction says that something is wrong.
-    ready : whether what measuring from near takes was asked for; asked_again : whether f was called at x once more.
-    about : what there is to say of how the evidence was gathered. causes : what explains it; calls : of the derivative,
-    to find that.
+    ready : whether what measuring from near takes was asked for.
+    about : what there is to say of how the evidence was gathered.
     """
 
     objective: Objective
-    question: Question
+    options: Options
+    x: Flat
     findings: list[Finding] = field(default_factory=list)
     inspection: Inspection | None = None
-    setting: Setting | None = None
+    setting: Problem | None = None
     accused: bool = False
     ready: bool = False
-    asked_again: bool = False
     evidence: Evidence | None = None
     about: list[Finding] = field(default_factory=list)
     causes: tuple[Cause, ...] = ()
-    calls: int = 0
     interrupted: bool = False
+
+    def __post_init__(self) -> None:
+        self.room = room_within(self.options.bounds, self.objective.parameters, self.x)
 
     @property
     def final(self) -> bool:
@@ -101,34 +79,22 @@ class Known:
         assert self.inspection is not None
         return self.inspection
 
-    @property
-    def matrix(self) -> Matrix:
-        """The derivative under test (m, n)."""
-        matrix = self.inspected.matrix
-        assert matrix is not None
-        return matrix
-
-    @property
-    def one_row(self) -> bool:
-        """Whether it is a gradient, or a dense matrix of one row, which is the same."""
-        return self.matrix.shape[0] == 1 and isinstance(self.matrix, Dense)
-
     @cached_property
-    def few_scales(self) -> Flat | None:
-        """(n,) the unit of a step for each coordinate; None of a large x: as many are not kept beside it."""
-        x = self.question.x
-        return self.objective.parameters.scales(x) if x.size <= KEPT else None
-
-    @property
-    def scales(self) -> Flat:
-        """(n,) the unit of a step for each coordinate."""
-        few = self.few_scales
-        return self.objective.parameters.scales(self.question.x) if few is None else few
+    def problem(self) -> Problem:
+        """The derivative under test, once the first calls were made; of a large x its scales are not kept beside it."""
+        looked, x = self.inspection, self.x
+        assert looked is not None
+        assert looked.matrix is not None
+        scales = self.objective.parameters.scales(x) if x.size <= KEPT else None
+        return Problem(
+            self.objective, x, looked.f_x, scales, self.tolerance, self.room, eps_of(looked.computes_in),
+            self.options.subgradient, looked.names, matrix=looked.matrix,
+        )  # fmt: skip
 
     @property
     def ngev(self) -> int:
         """Calls of the derivative."""
-        return self.calls + (self.inspection.ngev if self.inspection is not None else 0)
+        return self.inspection.ngev if self.inspection is not None else 0
 
     @property
     def coarse(self) -> str:
@@ -140,54 +106,42 @@ class Known:
         return "f" if by_x or _held_by(dtype, self.inspection.f_x) else "derivative"
 
     @property
-    def first_steps(self) -> Flat | None:
-        """(n,) the first steps from x; None where f was not measured from near."""
-        return None if self.setting is None else self.setting.first_steps
-
-    @property
     def tolerance(self) -> Tolerance:
         """What is accepted, as far as it is known in which arithmetic f computes."""
         if self.setting is not None:
             return self.setting.tolerance
-        rtol, atol, _ = self.question.tolerances
-        if self.inspection is None:
-            return Tolerance(rtol or DEFAULT_RTOL["float64"], atol)
-        return Tolerance.for_dtypes((self.inspection.computes_in,), *self.question.tolerances)
+        dtypes = () if self.inspection is None else (self.inspection.computes_in,)
+        return Tolerance.for_dtypes(dtypes, *self.options.tolerances)
 
     def with_scales(self, scales: Flat) -> Known:
         """What is known after the first calls, for steps in other units (n,)."""
-        other = Known(self.objective, self.question, list(self.findings), self.inspection)
-        other.few_scales = scales
+        other = replace(self, findings=list(self.findings))
+        other.problem = replace(self.problem, given_scales=scales)
         return other
 
     def take(self, other: Known) -> None:
         """Know what another knows instead."""
         vars(self).update(vars(other))
 
-    def probe(self) -> Setting | None:
+    def probe(self) -> Problem | None:
         """Measure the noise of f near x; None where nothing can be measured."""
-        question = self.question
-        setting, findings = prepare(
-            self.objective, self.inspected.f_x, self.inspected.computes_in, question.x,
-            tolerances=question.tolerances, rng=question.rng, room=question.room, subgradient=question.subgradient,
-            names=question.names(), rounding=question.rounding, scales=self.scales, matrix=self.matrix,
-        )  # fmt: skip
+        setting, findings = prepare(self.problem, self.options.rng, self.inspected.rounding)
         if np.all(setting.still) and not findings:
             setting, findings = self._unmoved(setting)
         self.setting = setting
         self.findings += findings
         return None if self.final else setting
 
-    def _unmoved(self, setting: Setting) -> tuple[Setting, tuple[Finding, ...]]:
+    def _unmoved(self, setting: Problem) -> tuple[Problem, tuple[Finding, ...]]:
         """What an f that is the same at every point around x leaves to be judged, and what there is to say of it."""
-        if self.question.room is None:
-            told = contradicted(setting, self.matrix, self.question.rng)
+        if self.room is None:
+            told = contradicted(setting, self.options.rng)
             if told:
                 return setting, told
-        setting, said = unmoved(setting, self.matrix)
+        setting, said = unmoved(setting)
         return setting, (said,)
 
-    def prepared(self) -> Setting | None:
+    def prepared(self) -> Problem | None:
         """What is to be known before f is measured from near: that it repeats itself, and its noise; None at an end."""
         if self.ready:
             return self.setting
@@ -200,10 +154,15 @@ class Known:
 
     def repeats(self) -> bool:
         """Whether f goes on to be judged once it was called at x again, if nobody has."""
-        if not (self.asked_again or self.inspected.repeated or self.objective.ended):
-            self.asked_again = True
-            self.findings += self.question.repeat(self.inspected)
+        looked = self.inspected
+        if not (looked.repeated or self.objective.ended):
+            self.inspection = replace(looked, repeated=True)
+            self.findings += self._again()
         return not self.final
+
+    def _again(self) -> tuple[Finding, ...]:
+        """What one more call of f at x adds."""
+        return inspect_again(self.objective, self.inspected, self.x, self.room)
 
     def _erratic(self) -> list[Finding]:
         """What two more calls at x show of an f so noisy that it may be no function of x, but take turns, for one."""
@@ -212,7 +171,7 @@ class Known:
         size = np.max(np.abs(setting.f_x))
         erratic = bool(np.all(setting.level > np.maximum(ERRATIC * size, SLIGHT * setting.slope)))
         for _ in range(2 if erratic else 0):
-            found = [finding for finding in self.question.repeat(self.inspected) if finding.final]
+            found = [finding for finding in self._again() if finding.final]
             if found:
                 return found
         return []

@@ -34,13 +34,13 @@ def scales_as_at_zero(known: Known) -> Flat | None:
 
     Two evaluations, where x is small enough for that.
     """
-    scales, objective, x = known.few_scales, known.objective, known.question.x
+    scales, objective, x = known.problem.given_scales, known.objective, known.x
     # The first coordinate tells most often.
-    if scales is None or known.question.room is not None or not -LARGEST <= x[0] <= LARGEST:
+    if scales is None or known.room is not None or not -LARGEST <= x[0] <= LARGEST:
         return None
     if scales.max() > LARGEST:
         return None
-    f_x = np.atleast_1d(np.asarray(known.inspected.f_x, np.float64))
+    f_x = np.asarray(known.problem.f_x, np.float64)
     single = bool((significant_bits(f_x[None, :]) <= SINGLE).all())
     eps = max(eps_of(b.real_dtype) for b in objective.parameters.blocks)
     eps = min(max(eps, eps_of(np.float32)) if single else eps, eps_of(np.float32))
@@ -65,10 +65,10 @@ def tells(known: Known) -> bool:
     if evidence.regions or not entries.judgement.verified.all():
         return False
     # So far away other things may be large, beside which a claim of next to nothing is borne out.
-    resolution, norms = known.tolerance.resolution, known.matrix.norms(np.ones(known.question.x.size))
+    resolution, norms = known.tolerance.resolution, known.problem.matrix.norms(np.ones(known.x.size))
     if norms is None:
         return False
-    size = root_mean_square(norms) / math.sqrt(known.question.x.size)
+    size = root_mean_square(norms) / math.sqrt(known.x.size)
     if not (size > 0 and (3.0 * entries.estimate.error <= resolution * size).all()):
         return False
     # f that moves by more than ten times what is claimed (m,) over a longer step hides what is at x.
@@ -79,7 +79,7 @@ def tells(known: Known) -> bool:
 
 def _moved(known: Known, lengths: Flat | float) -> Flat:
     """What outputs (m,) move by along a random direction of these lengths, the larger of both sides."""
-    x = known.question.x
-    tangent = lengths * random_units(generator_of(known.question.rng), x.size)
+    x = known.x
+    tangent = lengths * random_units(generator_of(known.options.rng), x.size)
     values = known.objective.line(Rays(x, [tangent]), np.array([-1.0, 1.0])).reshape(2, -1)
-    return np.asarray(np.abs(values - np.atleast_1d(known.inspected.f_x)).max(axis=0))
+    return np.asarray(np.abs(values - known.problem.f_x).max(axis=0))

@@ -17,7 +17,7 @@ from gradcheck.examination.each_array import examine_each_array
 from gradcheck.examination.gradient import examine_jointly
 from gradcheck.examination.inwards import one_sided
 from gradcheck.examination.rows import examine_rows
-from gradcheck.function.matrix import Dense, Matrix, Sparse
+from gradcheck.function.matrix import Dense, Sparse
 from gradcheck.joint.direction import Direction
 from gradcheck.numerics.differences import first_step
 from gradcheck.numerics.line_fit import EIGHT
@@ -25,12 +25,10 @@ from gradcheck.numerics.noise import least_noise
 from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.rounding import on_no_grid
 from gradcheck.numerics.row_formulas import unwrapped
-from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
 from gradcheck.numerics.tangents import generator_of
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, flat_indices, runs
-from gradcheck.parameters.leaves import eps_of
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.certificate import ArrayEvidence, Region
 from gradcheck.results.evidence import Evidence
@@ -58,16 +56,12 @@ class Method:
 
 def _cost_of_plain_differences(known: Known) -> int | None:
     """For up to 100 entries; from 5 on they are tried where f is rounded alone."""
-    return 2 * known.question.x.size if _few(known) and isinstance(known.matrix, Dense) else None
+    return 2 * known.x.size if _few(known) and isinstance(known.problem.matrix, Dense) else None
 
 
 def _plain_differences(known: Known) -> bool:
     """Two evaluations an entry; settled where all differences agree with the claim."""
-    question = known.question
-    agreed = agreement(
-        known.objective, known.inspected, question.x, known.scales, question.tolerances, few=JOINT_FROM,
-        room=question.room, rng=question.rng,
-    )  # fmt: skip
+    agreed = agreement(known.problem, few=JOINT_FROM, rng=known.options.rng)
     if agreed is not None:
         known.setting, entries = agreed
         known.evidence = Evidence(entries)
@@ -76,12 +70,12 @@ def _plain_differences(known: Known) -> bool:
 
 def _cost_of_joint_directions(known: Known) -> int | None:
     """Where every claim is finite: one direction, of eight points."""
-    question = known.question
-    asked = question.method in ("auto", "directions") and question.x.size >= JOINT_FROM
+    method = known.options.method
+    asked = method in ("auto", "directions") and known.x.size >= JOINT_FROM
     # Of fewer entries, which plain differences left open, they tell what is wrong where f has all digits.
-    if question.method == "auto" and 1 < question.x.size < JOINT_FROM:
-        asked = all(map(on_no_grid, np.ravel(known.inspected.f_x).tolist()))
-    if not (asked and _finite(known.matrix, known.scales)):
+    if method == "auto" and 1 < known.x.size < JOINT_FROM:
+        asked = all(map(on_no_grid, known.problem.f_x.tolist()))
+    if not (asked and _finite(known.problem)):
         return None
     return 2 * len(EIGHT)
 
@@ -91,28 +85,25 @@ def _joint_directions(known: Known) -> bool:
 
     Settled where everything is certified, or what is wrong was found; else whether something is accused.
     """
-    problem, question, names = _problem(known), known.question, known.question.names()
-    if question.x.size < JOINT_FROM and not known.repeats():
+    problem, options = known.problem, known.options
+    if known.x.size < JOINT_FROM and not known.repeats():
         return False
-    rng, told = generator_of(question.rng), partial(_told, known, problem)
-    if not known.one_row or _many_inwards(problem):
-        block = (names or known.objective.parameters).blocks[0]
-        setting, evidence = examine_rows(
-            problem, block, told, known.probe, confidence=question.confidence, rng=rng
-        )
+    rng, told = generator_of(options.rng), partial(_told, problem)
+    if not problem.one_row or _many_inwards(problem):
+        setting, evidence = examine_rows(problem, told, known.probe, confidence=options.confidence, rng=rng)
         if evidence is not None:
             known.setting, known.evidence = setting, _free_alone(known, evidence)
-        if evidence is not None or not known.one_row:
+        if evidence is not None or not problem.one_row:
             return evidence is not None
     known.setting, evidence, known.accused = examine_jointly(
-        problem, told, known.probe, confidence=question.confidence, rng=rng
+        problem, told, known.probe, confidence=options.confidence, rng=rng
     )
-    if question.x.size < JOINT_FROM and (evidence is None or evidence.entries.judgement.inconclusive.any()):
+    if known.x.size < JOINT_FROM and (evidence is None or evidence.entries.judgement.inconclusive.any()):
         known.setting = evidence = (
             None  # each entry by itself is asked for more than a direction tells of so few
         )
     if evidence is not None:
-        known.evidence = _named(_free_alone(known, evidence), names)
+        known.evidence = _named(_free_alone(known, evidence), problem.names)
     return evidence is not None
 
 
@@ -124,61 +115,57 @@ def _many_inwards(problem: Problem) -> bool:
 
 
 def _told(
-    known: Known, problem: Problem, first: Direction, level: float | None = None, sizes: Flat | None = None
-) -> Setting:
+    problem: Problem, first: Direction, level: float | None = None, sizes: Flat | None = None
+) -> Problem:
     """What a first direction tells other ways. level : the noise, where more is known of it; sizes : of the arrays."""
-    question = known.question
     noise = 2.0 * (first.noise if problem.f_x.size > 1 else first.noise.max()) if level is None else level
     if problem.eps_of_x:
-        least = least_noise(known.objective.parameters, problem.f_x)
+        least = least_noise(problem.parameters, problem.f_x)
         noise = np.maximum(noise, least if problem.f_x.size > 1 else least.max())
     # A power of two, so that similar claims ask for the same values.
     step = 2.0 ** np.round(
-        np.log2(first_step(noise, unwrapped(first.weight), unwrapped(problem.f_x), question.x.size))
+        np.log2(first_step(noise, unwrapped(first.weight), unwrapped(problem.f_x), problem.x.size))
     )
-    return Setting(
-        known.objective, question.x, problem.f_x, noise, step, known.scales, known.tolerance, question.room,
-        question.subgradient, problem.eps, sizes, first.weight / math.sqrt(question.x.size),
-        still=None if first.fit is None or problem.f_x.size == 1 else ~first.fit.moved, names=question.names(),
+    still = None if first.fit is None or problem.f_x.size == 1 else ~first.fit.moved
+    return replace(
+        problem, given_scales=problem.scales, level=noise, relative_step=step, still=still, gradient_scale=sizes,
+        slope=first.weight / math.sqrt(problem.x.size),
     )  # fmt: skip
 
 
 def _cost_of_each_array(known: Known) -> int | None:
     """For a gradient of more than 40 entries: a direction of eight points for each array."""
-    few = known.question.method == "auto" and known.question.x.size <= ONE_BY_ONE
-    if not known.one_row or known.question.method in ("sweep", "complex") or few:
+    few = known.options.method == "auto" and known.x.size <= ONE_BY_ONE
+    if not known.problem.one_row or known.options.method in ("sweep", "complex") or few:
         return None
     return 2 * len(EIGHT) * len(known.objective.parameters.blocks)
 
 
 def _each_array(known: Known) -> bool:
     """Random directions that move one array each, and their searches."""
-    setting, question = known.prepared(), known.question
+    setting, options = known.prepared(), known.options
     if setting is None:
         return True
-    evidence = examine_each_array(
-        setting, _problem(known), confidence=question.confidence, rng=generator_of(question.rng)
-    )
+    evidence = examine_each_array(setting, confidence=options.confidence, rng=generator_of(options.rng))
     return _settled_by(known, evidence)
 
 
 def _cost_of_columns(known: Known) -> int | None:
     """For a Jacobian of more than 100 columns, a sample of these; for a sparse one in groups, as many as it takes."""
-    if isinstance(known.matrix, Sparse):
+    if isinstance(known.problem.matrix, Sparse):
         return 0
-    if known.one_row or known.question.method in ("sweep", "complex") or _few(known):
+    if known.problem.one_row or known.options.method in ("sweep", "complex") or _few(known):
         return None
     return POINTS * SAMPLE
 
 
 def _columns(known: Known) -> bool:
     """Columns, in groups where the pattern is declared, and what directions show of the rest of each row."""
-    setting, question = known.prepared(), known.question
+    setting, options = known.prepared(), known.options
     if setting is None:
         return True
     evidence, known.about = examine_columns(
-        setting, _problem(known), method=question.method, confidence=question.confidence,
-        rng=generator_of(question.rng),
+        setting, method=options.method, confidence=options.confidence, rng=generator_of(options.rng)
     )  # fmt: skip
     return _settled_by(known, evidence)
 
@@ -186,7 +173,7 @@ def _columns(known: Known) -> bool:
 def _settled_by(known: Known, evidence: Evidence) -> bool:
     """Whether this settles it: where something is wrong, or everything certified or judged."""
     evidence = _free_alone(known, evidence)
-    known.evidence = _named(evidence, known.question.names())
+    known.evidence = _named(evidence, known.problem.names)
     if evidence.interrupted or evidence.entries.judgement.wrong.any() or evidence.regions:
         return True
     return all(evidence.certified(array, known.tolerance.resolution) for array in evidence.arrays)
@@ -194,18 +181,18 @@ def _settled_by(known: Known, evidence: Evidence) -> bool:
 
 def _cost_of_every_entry(known: Known) -> int | None:
     """For up to 100 columns, where nothing cheaper settled it: noise may leave to be seen of each what it hides."""
-    n = known.question.x.size
+    n = known.x.size
     affordable = n <= GROUPS_UP_TO and known.objective.affords(POINTS * n)
     return POINTS * n if known.evidence is None or affordable else None
 
 
 def _every_entry(known: Known) -> bool:
     """Every column by itself: the complex step, stencils, a second look, averages; settled in any case."""
-    setting, question = known.prepared(), known.question
+    setting = known.prepared()
     if setting is None:
         return True
-    method = question.method if known.evidence is None else "sweep"
-    entries, known.about = every_entry(setting, known.matrix, method, question.rng, accused=known.accused)
+    method = known.options.method if known.evidence is None else "sweep"
+    entries, known.about = every_entry(setting, method, known.options.rng, accused=known.accused)
     known.evidence = Evidence(entries)
     return True
 
@@ -220,19 +207,12 @@ METHODS = (
 
 
 def _few(known: Known) -> bool:
-    return known.question.method == "auto" and known.question.x.size <= GROUPS_UP_TO
+    return known.options.method == "auto" and known.x.size <= GROUPS_UP_TO
 
 
-def _problem(known: Known) -> Problem:
-    question, inspected = known.question, known.inspected
-    return Problem(
-        known.objective, question.x, np.atleast_1d(inspected.f_x), known.matrix, known.few_scales, known.tolerance,
-        question.room, eps_of(inspected.computes_in),
-    )  # fmt: skip
-
-
-def _finite(matrix: Matrix, scales: Flat) -> bool:
+def _finite(problem: Problem) -> bool:
     """Whether every entry is, and squares of its changes; of products alone that is seen when they are taken."""
+    matrix, scales = problem.matrix, problem.scales
     values = getattr(matrix, "array", None)
     if values is None:
         return True
@@ -242,10 +222,10 @@ def _finite(matrix: Matrix, scales: Flat) -> bool:
 
 def _free_alone(known: Known, evidence: Evidence) -> Evidence:
     """Evidence that says of how many entries of each array it is not, as equal bounds fix them."""
-    room = known.question.room
-    if room is None or (room[0] + room[1] > 0).all():
+    problem = known.problem
+    if problem.room is None or problem.free.all():
         return evidence
-    fixed = room[0] + room[1] <= 0
+    fixed = ~problem.free
 
     def alone(array: ArrayEvidence) -> ArrayEvidence:
         block, certificate = array.block, array.certificate

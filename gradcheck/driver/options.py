@@ -145,6 +145,11 @@ class Options:
         return self.rtol, self.atol, self.resolution
 
     @property
+    def budgeted(self) -> bool:
+        """Whether the caller set a budget."""
+        return self.max_nfev is not None or self.max_seconds is not None
+
+    @property
     def repeated(self) -> dict[str, Any]:
         """What makes the same report again, but for rng."""
         return {name: value for name, value in vars(self).items() if name not in RUNNING}

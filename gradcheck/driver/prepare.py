@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -12,7 +12,6 @@ from gradcheck._typing import Flat, Mask
 from gradcheck.diagnosis.undecided import ROOM, SINGLE
 from gradcheck.evidence.entries import WEIGHTS
 from gradcheck.function.lines import Rays
-from gradcheck.function.matrix import Matrix
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.differences import first_step
 from gradcheck.numerics.noise import (
@@ -24,15 +23,14 @@ from gradcheck.numerics.noise import (
     measure_noise,
 )
 from gradcheck.numerics.outputs import Noise
+from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.rounding import on_no_grid
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import generator_of
 from gradcheck.parameters.leaves import eps_of
-from gradcheck.parameters.tree import Parameters
 from gradcheck.results.finding import CONSTANT, Finding
 from gradcheck.results.outcome import Limit, Outcome
 from gradcheck.results.undecided import Advice, Remedy, Undecided
-from gradcheck.results.verdict import Tolerance
 from gradcheck.results.words import count, number
 
 # Roundings of float64 by which f's values may be off from a smooth function and still be called smooth: a sum of ten
@@ -53,68 +51,52 @@ TINY, BEYOND = 1e-12, 1e4
 # An entry that is a smaller part than this of its scale is 0 but for rounding.
 NEARLY_0 = 1e-12
 
+At = TypeVar("At", bound=Setting)
 
-def prepare(
-    objective: Objective,
-    f_x: Any,
-    computes_in: str,
-    x: Flat,
-    *,
-    tolerances: tuple[float | None, float, float | None],
-    rng: Any,
-    room: tuple[Flat, Flat] | None,
-    subgradient: bool = False,
-    names: Parameters | None = None,
-    rounding: Any = 0.0,
-    scales: Flat | None = None,
-    matrix: Matrix | None = None,
-) -> tuple[Setting, tuple[Finding, ...]]:
+
+def prepare(setting: At, rng: Any, rounding: Any = 0.0) -> tuple[At, tuple[Finding, ...]]:
     """Measure the noise of every output of f; choose tolerances and steps by it.
 
-    f_x : one number, or (m,). computes_in : the dtype of the derivative under test. names : of its entries. rounding :
-    what values of f are known to be rounded to, which points beside x may not show. scales : (n,) those of x, where
-    they are known. matrix : the derivative under test.
+    rounding : what values of f are known to be rounded to, which points beside x may not show.
     """
-    scales = objective.parameters.scales(x) if scales is None else scales
-    noise = probe_noise(objective, x, f_x, rng, room, scales, matrix)
-    least = np.maximum(rounding, least_noise(objective.parameters, f_x))
-    noise = replace(noise, level=np.maximum(noise.level, least))
-    slope = np.nan_to_num(np.asarray(noise.slope), posinf=0.0)
-    setting = Setting(
-        objective, x, f_x, noise.level, first_step(noise.level, noise.slope, np.asarray(f_x, np.float64), x.size),
-        scales, Tolerance.for_dtypes([coarsest(computes_in, noise)], *tolerances),
-        room, subgradient, eps_of(computes_in), slope=slope,
-        still=np.atleast_1d(noise.constant), names=names,
+    noise, f_x = probe_noise(setting, rng), _value(setting)
+    level = np.maximum(noise.level, np.maximum(rounding, least_noise(setting.parameters, f_x)))
+    step = first_step(level, noise.slope, np.asarray(f_x, np.float64), setting.x.size)
+    setting = replace(
+        setting, given_scales=setting.scales, level=level, relative_step=step,
+        tolerance=setting.tolerance.of(coarsest(setting.eps, noise)),
+        slope=np.nan_to_num(np.asarray(noise.slope), posinf=0.0), still=np.atleast_1d(noise.constant),
     )  # fmt: skip
-    return setting, inspect_noise(noise, objective)
+    return setting, inspect_noise(noise, setting.objective)
 
 
-def probe_noise(
-    objective: Objective,
-    x: Flat,
-    f_x: Any,
-    rng: Any,
-    room: tuple[Flat, Flat] | None,
-    scales: Flat,
-    matrix: Matrix | None = None,
-) -> Noise:
+def probe_noise(setting: Setting, rng: Any) -> Noise:
     """Measure the noise along one random direction that has each coordinate's own scale, within the bounds.
 
-    matrix : the derivative under test; where it says that an output moves, one that stays is looked at farther away.
+    An output that is claimed to move and stays is looked at farther away.
     """
-    spacing = first_spacing(max(eps_of(b.real_dtype) for b in objective.parameters.blocks))
-    tangent, back = _tangent(generator_of(rng), _own_scales(x, scales, spacing), spacing, room)
+    spacing = first_spacing(max(eps_of(b.real_dtype) for b in setting.parameters.blocks))
+    own = _own_scales(setting.x, setting.scales, spacing)
+    tangent, back = _tangent(generator_of(rng), own, spacing, setting.room)
+    line, f_x = Rays(setting.x, [tangent]), _value(setting)
 
     def claimed() -> Mask:
-        rounding = np.spacing(np.abs(np.atleast_1d(f_x)))
-        return np.asarray(matrix is not None and AROUND * np.abs(matrix.product(tangent)) > SEEN * rounding)
+        if not isinstance(setting, Problem):
+            return np.zeros(setting.f_x.shape, bool)
+        return np.asarray(
+            AROUND * np.abs(setting.matrix.product(tangent)) > SEEN * np.spacing(np.abs(setting.f_x))
+        )
 
     most = np.inf
-    if room is not None:
-        moved = tangent != 0
-        side = np.where(tangent > 0, room[1], room[0])
+    if setting.room is not None:
+        side, moved = np.where(tangent > 0, setting.room[1], setting.room[0]), tangent != 0
         most = 0.99 * float(np.min(side[moved] / np.abs(tangent[moved]), initial=np.inf))
-    return measure_noise(objective, Rays(x, [tangent]), f_x, spacing, back=back, claimed=claimed, most=most)
+    return measure_noise(setting.objective, line, f_x, spacing, back=back, claimed=claimed, most=most)
+
+
+def _value(setting: Setting) -> Any:
+    """The value at x: (m,), or one number for a gradient, named as x is, with no outputs that tell of each other."""
+    return setting.f_x[0] if setting.names is None else setting.f_x
 
 
 def _tangent(
@@ -146,14 +128,14 @@ def _own_scales(x: Flat, scales: Flat, spacing: float) -> Flat:
     return own
 
 
-def coarsest(analytic: str, noise: Noise) -> str:
+def coarsest(eps: float, noise: Noise) -> str:
     """The dtype whose tolerances hold: the coarsest of the derivative's and of the grids on which f's values lie."""
     digits, constant = np.atleast_1d(noise.digits), np.atleast_1d(noise.constant)
     moving = set(digits[~constant].tolist())
     # A few values that lie far apart have few bits too: only where all have so few are they of half precision.
-    if analytic == "float16" or moving == {"float16"}:
+    if eps == eps_of("float16") or moving == {"float16"}:
         return "float16"
-    return "float32" if analytic == "float32" or moving & {"float16", "float32"} else "float64"
+    return "float32" if eps == eps_of("float32") or moving & {"float16", "float32"} else "float64"
 
 
 def inspect_roughness(setting: Setting, steps: Flat) -> tuple[Finding, ...]:
@@ -200,7 +182,7 @@ def nowhere(objective: Objective) -> str:
     return f"f raises or is not finite ({objective.left_domain}) at every point"
 
 
-def unmoved(setting: Setting, matrix: Matrix) -> tuple[Setting, Finding]:
+def unmoved(setting: Problem) -> tuple[Problem, Finding]:
     """What there is to say of an f that is the same at all points around x, and the noise that this leaves.
 
     Which digits f has is not known where it shows one value. A caller who passes an atol says which slopes need not
@@ -208,13 +190,13 @@ def unmoved(setting: Setting, matrix: Matrix) -> tuple[Setting, Finding]:
     """
     f_x, at = np.asarray(setting.f_x, np.float64), setting.scales.min()
     # 0 lies on every grid: it may hide whatever is claimed.
-    change = np.abs(matrix.product(setting.relative_step.max() * setting.scales))
+    change = np.abs(setting.matrix.product(setting.relative_step.max() * setting.scales))
     setting = replace(setting, level=np.where(f_x == 0, np.maximum(setting.level, change), setting.level))
     if setting.tolerance.atol > 0:
         return setting, Finding(CONSTANT)
     hidden = ROOM * 3.0 * WEIGHTS * float(np.max(setting.level / setting.relative_step)) / float(at)
     advice = [Advice(Remedy.DIGITS), Advice(Remedy.ELSEWHERE)]
-    claimed = matrix.norms(np.ones(setting.x.size))
+    claimed = setting.matrix.norms(np.ones(setting.x.size))
     # One that is far larger than all that is claimed lets anything pass: x is too small for the steps that f needs.
     if claimed is None or not claimed.any() or hidden < BEYOND * claimed.max() / math.sqrt(setting.x.size):
         advice.append(Advice(Remedy.ATOL, max(hidden, TINY)))
@@ -223,13 +205,13 @@ def unmoved(setting: Setting, matrix: Matrix) -> tuple[Setting, Finding]:
     return setting, Finding("f does not depend on x at all", Outcome.INCONCLUSIVE, final=True, undecided=why)
 
 
-def contradicted(setting: Setting, matrix: Matrix, rng: Any) -> tuple[Finding, ...]:
+def contradicted(setting: Problem, rng: Any) -> tuple[Finding, ...]:
     """That an f which stays the same around x is claimed to change; a look farther away tells.
 
     Either f is the same a thousand scales away, too. Or its values lie on no grid: it is not rounded, but flat at x.
     Slopes up to the atol are accepted, in every entry.
     """
-    objective, x, scales = setting.objective, setting.x, setting.scales
+    objective, matrix, x, scales = setting.objective, setting.matrix, setting.x, setting.scales
     signs = generator_of(rng).choice([-1.0, 1.0], x.size)
     tangent = signs * scales
     # Entries far smaller than their scale were moved by less.

@@ -14,8 +14,13 @@ from gradcheck.evidence.confirm import CONFIRMED
 from gradcheck.evidence.entries import CHUNK, block_scales, decide, sweep, verify
 from gradcheck.function.lines import Rays
 from gradcheck.function.objective import BudgetSpentError
-from gradcheck.numerics.problem import NARROW, STEP, accepts_complex, complex_derivative, complex_values
-from gradcheck.numerics.setting import Setting
+from gradcheck.numerics.setting import (
+    NARROW,
+    STEP,
+    Setting,
+    accepts_complex,
+    complex_values,
+)
 from gradcheck.numerics.steps import POINTS, SPARE
 from gradcheck.numerics.tangents import ROUNDING, generator_of, random_units, sizes_by
 from gradcheck.results.entries import Entries
@@ -110,7 +115,8 @@ def at_a_kink(setting: Setting, wrong: Entries) -> NDArray[np.bool_]:
         moved = tangent[column[at]]
         expected = np.bincount(output[at], moved * wrong.estimate.value[at], setting.outputs)
         rounding = np.bincount(output[at], 3.0 * moved * wrong.estimate.error[at], setting.outputs)
-        apart = np.abs(complex_derivative(setting.objective, setting.x, -tangent) + expected)
+        values = setting.complex_along(-tangent)
+        apart = np.abs((np.nan if values is None else values.imag) + expected)
         off = moved * np.abs(wrong.analytic[at] - wrong.estimate.value[at])
         kinked[at] = ~(apart[output[at]] <= HIDDEN * off.min() + rounding[output[at]])
     return kinked
@@ -121,7 +127,7 @@ def _along_all(setting: Setting, entries: Index, rng: Any, *, trusted: bool) -> 
 
     None where the complex step and a real difference along it contradict each other, or say too little, for any output.
     """
-    if entries.size == 0 or not accepts_complex(setting.objective):
+    if entries.size == 0:
         return None
     output, column = setting.places(entries)
     at = np.unique(column)
@@ -132,10 +138,10 @@ def _along_all(setting: Setting, entries: Index, rng: Any, *, trusted: bool) -> 
         return None
     tangent = np.zeros(setting.x.size, setting.x.dtype)
     tangent[at] = moved * random_units(generator_of(rng), at.size)
-    value = complex_derivative(setting.objective, setting.x, tangent)
-    if not np.isfinite(value).all():
+    values = setting.complex_along(tangent)
+    if values is None:
         return None
-    real = _real_difference(setting, tangent)
+    real, value = _real_difference(setting, tangent), values.imag
     error, apart = real.error, np.abs(value - real.value)
     told = 3.0 * error <= (1.0 if trusted else TELLING * setting.tolerance.resolution) * np.abs(value)
     clear = (real.limit != Limit.KINK) & (real.limit != Limit.JUMP)

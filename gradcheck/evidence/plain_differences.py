@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 from gradcheck._typing import Flat, Index
 from gradcheck.evidence.entries import decide
 from gradcheck.evidence.farther import CHANCE, few_digits, stay
-from gradcheck.function.contract import Inspection
 from gradcheck.function.lines import Axes
 from gradcheck.function.matrix import Dense
-from gradcheck.function.objective import Objective
 from gradcheck.numerics.outputs import HALF_GRID
+from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.rounding import (
     FEW,
     SINGLE,
@@ -75,21 +74,10 @@ CLEAN, DEARER = 1e-12, 2.0
 Fits = Callable[[Flat], bool]
 
 
-def agreement(
-    objective: Objective,
-    inspection: Inspection,
-    x: Flat,
-    scales: Flat,
-    tolerances: tuple[float | None, float, float | None],
-    *,
-    few: int,
-    room: tuple[Flat, Flat] | None,
-    rng: Any,
-) -> tuple[Setting, Entries] | None:
+def agreement(problem: Problem, *, few: int, rng: Any) -> tuple[Problem, Entries] | None:
     """All entries borne out by central differences, two evaluations a column; None, early, where they are not.
 
     Returns what is then known of f, and the evidence; or that of an interruption while they were asked.
-    scales : (n,) the unit of a step for each coordinate. tolerances : rtol, atol and resolution, None for a default.
     rng : seed or Generator of the steps.
     few : with so many entries or more it is tried only where the rounding of f hides from random directions what they
         must see; where it does not they are cheaper.
@@ -100,32 +88,36 @@ def agreement(
     of the slopes on both sides contains it; and n differences within d of a right claim show that it is below
     d LUCK^(-1/n).
     """
-    if not isinstance(inspection.matrix, Dense):
+    if not isinstance(problem.matrix, Dense):
         return None
-    for setting, fits in _assumed(objective, inspection, x, tolerances, room, scales):
-        analytic = inspection.matrix.array
-        claim = _claim(setting, analytic, few, rng, float(fits is not None))
-        if claim is None or objective.remaining < 2 * x.size:
+    for setting, fits in _assumed(problem):
+        claim = _claim(setting, problem.matrix.array, few, rng, float(fits is not None))
+        if claim is None or problem.objective.remaining < 2 * problem.x.size:
             continue
+        # The column that moves f most comes first: where noise or a mistake shows there, two evaluations are lost.
+        order = np.zeros(1, np.intp)
+        if problem.x.size > 1:
+            order = np.argsort(-np.abs(claim.analytic).max(axis=0) * setting.scales, kind="stable")
         try:
-            measured = _measured(claim, fits)
-            if measured.fits:
-                return _agreed(claim, measured, rng) if measured.near else None
+            near = _near(claim, order[:1])
+            if fits is None or all(fits(side.astype(np.float64)) for side in claim.values[:, :, order[0]]):
+                near = near and (order.size == 1 or _near(claim, order[1:]))
+                return _agreed(claim, rng) if near else None
         except KeyboardInterrupt:
             return _interrupted(claim)
     return None
 
 
-def _agreed(claim: _Claim, measured: _Measured, rng: Any) -> tuple[Setting, Entries] | None:
+def _agreed(claim: _Differences, rng: Any) -> tuple[Problem, Entries] | None:
     """The entries with the bars that their differences show; None where some are too wide."""
     analytic, every = claim.analytic.ravel(), np.arange(claim.analytic.size)
-    level, names = _level(claim.setting, measured.values)
+    level, names = _level(claim.setting, claim.values)
     still = np.asarray(~claim.analytic.any(axis=1))
     if still.any():
         # A value of few digits (a count, 0.1) does not tell whether it is rounded: what is claimed to be 0, and stays
         # as it is, has the rounding of any double, if it stays so farther away.
         still &= few_digits(claim.setting.f_x) & (level > claim.setting.level)
-        still &= (measured.values == claim.setting.f_x[:, None]).all(axis=(0, 2))
+        still &= (claim.values == claim.setting.f_x[:, None]).all(axis=(0, 2))
         level, names = np.where(still, claim.setting.level, level), names[~still]
     coarse = {"float16", "float32"} & set(names.tolist())
     if coarse and claim.setting.tolerance.eps < eps_of(np.float32):
@@ -133,7 +125,7 @@ def _agreed(claim: _Claim, measured: _Measured, rng: Any) -> tuple[Setting, Entr
     setting = claim.setting
     if (level != setting.level).any():
         setting = replace(setting, level=level)
-    found = _estimate(claim, measured.slopes, setting.level)
+    found = _estimate(claim, claim.slopes, setting.level)
     if not (found.error <= claim.largest.ravel()).all():
         return None
     judgement = decide(setting, found, analytic, every)
@@ -142,7 +134,7 @@ def _agreed(claim: _Claim, measured: _Measured, rng: Any) -> tuple[Setting, Entr
     return setting, Entries(every, analytic, found, judgement, order=2)
 
 
-def _interrupted(claim: _Claim) -> tuple[Setting, Entries]:
+def _interrupted(claim: _Differences) -> tuple[Problem, Entries]:
     """Nothing was judged."""
     analytic, every = claim.analytic.ravel(), np.arange(claim.analytic.size)
     nothing = unmeasured(every.size, claim.setting.x.dtype)
@@ -151,50 +143,41 @@ def _interrupted(claim: _Claim) -> tuple[Setting, Entries]:
 
 
 @dataclass(frozen=True)
-class _Claim:
-    """A derivative and what it says about f, (m, n) each.
+class _Differences:
+    """A derivative and what it says about f, (m, n) each, and what differences show as far as they were measured.
 
     size : of each entry, or of its gradient where that is larger. largest : bar that will do.
-    steps : (n,) for the differences, the mean of both sides.
+    steps : (n,) for the differences, the mean of both sides. values : (2, m, n) of f left and right of x.
+    slopes : (3, m, n) there and at x.
     """
 
-    setting: Setting
+    setting: Problem
     analytic: Flat
     size: Flat
     steps: Flat
     largest: Flat
+    values: Flat
+    slopes: Flat
 
 
-def _assumed(
-    objective: Objective,
-    inspection: Inspection,
-    x: Flat,
-    tolerances: tuple[float | None, float, float | None],
-    room: tuple[Flat, Flat] | None,
-    scales: Flat,
-) -> list[tuple[Setting, Fits | None]]:
+def _assumed(problem: Problem) -> list[tuple[Problem, Fits | None]]:
     """The setting of a check of an f that computes in the dtype of its gradient and x, of which nothing is asked.
 
     Before it that of one that is rounded to float32, or to decimals, where the numbers that it returned have as few
     bits or digits; other values have to bear that out.
     """
-    f_x = np.atleast_1d(inspection.f_x)
-
-    def setting(*names: str) -> Setting:
-        eps = max(map(eps_of, (*names, x.dtype)))
-        return Setting(
-            objective, x, f_x, ROUNDING * eps * np.abs(f_x), eps, scales,
-            Tolerance.for_dtypes(names, *tolerances), room, gradient_eps=eps_of(names[0]),
-        )  # fmt: skip
-
-    plain = setting(inspection.computes_in)
+    f_x, eps = problem.f_x, max(problem.eps, eps_of(problem.x.dtype))
+    plain = replace(problem, level=ROUNDING * eps * np.abs(f_x), relative_step=eps)
     if any(map(on_no_grid, f_x[:FEW].tolist())):
         return [(plain, None)]
-    single = setting(inspection.computes_in, "float32")
     values = f_x.astype(np.float64)
     bits = _bits(values)
     # What is round by chance (25, 0.375) may be of any format, but not all of the values.
-    if CHANCE < bits.max() <= SINGLE and single.relative_step[0] > plain.relative_step[0]:
+    if CHANCE < bits.max() <= SINGLE and eps < eps_of("float32"):
+        single = replace(
+            problem, level=ROUNDING * eps_of("float32") * np.abs(f_x), relative_step=eps_of("float32"),
+            tolerance=problem.tolerance.of("float32"),
+        )  # fmt: skip
         return [(single, lambda some: bool((_bits(some) <= SINGLE).all())), (plain, None)]
     steps = decimal_steps(values)
     finest = float(steps[steps > 0].min(initial=np.inf))
@@ -211,12 +194,14 @@ def _bits(values: Flat) -> NDArray[np.intp]:
     return np.where(np.isfinite(values), significant_bits(np.nan_to_num(values)[None, :]), 0)
 
 
-def _claim(setting: Setting, analytic: Flat, few: int, rng: Any, decimals: float = 0.0) -> _Claim | None:
+def _claim(
+    setting: Problem, analytic: Flat, few: int, rng: Any, decimals: float = 0.0
+) -> _Differences | None:
     """The steps that suit a claim; None where it is not finite or 0 throughout, or noise or bounds leave no room."""
-    n = analytic.shape[1]
+    n, scales = analytic.shape[1], setting.scales
     moduli = np.abs(analytic)
     size = _sizes(setting, moduli)
-    moved = size * setting.scales
+    moved = size * scales
     if not (moved.min() > 0 and all_finite(moved)):
         return None
     # The noise relative to what f changes over one scale of x, which it is rounded as well as itself.
@@ -237,10 +222,11 @@ def _claim(setting: Setting, analytic: Flat, few: int, rng: Any, decimals: float
         return None
     steps, bars = chosen
     # None that others would take.
-    steps = steps * generator_of(rng).uniform(0.7, 1.4, n) * setting.scales
+    steps = steps * generator_of(rng).uniform(0.7, 1.4, n) * scales
     if setting.room is not None and (np.minimum(*setting.room) < SIDES[1] * steps).any():
         return None
-    return _Claim(setting, analytic, size, steps, bars * size)
+    seen = np.empty((5, *analytic.shape), setting.x.dtype)
+    return _Differences(setting, analytic, size, steps, bars * size, seen[:2], seen[2:])
 
 
 def _sizes(setting: Setting, analytic: Flat) -> Flat:
@@ -290,48 +276,22 @@ def _expected(share: Flat, steps: Flat) -> Flat:
     )
 
 
-@dataclass(frozen=True)
-class _Measured:
-    """Values of f left and right of x (2, m, n), and the slopes there and at x (3, m, n).
-
-    fits : whether the first values are what was assumed of f. near : whether every slope bears the claim out. Where one
-    of them is not so the rest was not measured.
-    """
-
-    values: Flat
-    slopes: Flat
-    fits: bool
-    near: bool
-
-
-def _measured(claim: _Claim, fits: Fits | None) -> _Measured:
-    setting, shape = claim.setting, claim.analytic.shape
-    values, slopes = np.empty((2, *shape), setting.x.dtype), np.empty((3, *shape), setting.x.dtype)
-    f_x = setting.f_x[:, None]
-    # The column that moves f most comes first: where noise or a mistake shows there, two evaluations are lost.
-    order = np.zeros(1, np.intp)
-    if shape[1] > 1:
-        order = np.argsort(-np.abs(claim.analytic).max(axis=0) * setting.scales, kind="stable")
-    as_assumed = near = True
-    for columns in (order[:1], order[1:]) if order.size > 1 else (order,):
-        axes = Axes(setting.parameters, setting.x, columns)
-        reached = axes.reached(np.arange(columns.size), claim.steps[columns][:, None] * SIDES)
-        lines = setting.objective.every(axes)
-        seen = setting.objective.along(lines, np.arange(len(lines)), reached.repeat(setting.outputs, axis=0))
-        values[:, :, columns] = seen.reshape(columns.size, setting.outputs, 2).T
-        low, high = reached.T
-        left, right = (values[:, :, columns] - f_x) / reached.T[:, None, :]
-        slopes[:, :, columns] = left, right, (high * left - low * right) / (high - low)
-        near = _near(claim, columns, slopes[:, :, columns])
-        first = values[:, :, order[0]]
-        as_assumed = fits is None or all(fits(side.astype(np.float64)) for side in first)
-        if not (near and as_assumed):
-            break
-    return _Measured(values, slopes, as_assumed, near)
+def _near(claim: _Differences, columns: Index) -> bool:
+    """Measure the differences of some columns; whether they bear out all of their entries."""
+    setting, values = claim.setting, claim.values
+    axes = Axes(setting.parameters, setting.x, columns)
+    reached = axes.reached(np.arange(columns.size), claim.steps[columns][:, None] * SIDES)
+    lines = setting.objective.every(axes)
+    seen = setting.objective.along(lines, np.arange(len(lines)), reached.repeat(setting.outputs, axis=0))
+    values[:, :, columns] = seen.reshape(columns.size, setting.outputs, 2).T
+    low, high = reached.T
+    left, right = (values[:, :, columns] - setting.f_x[:, None]) / reached.T[:, None, :]
+    claim.slopes[:, :, columns] = left, right, (high * left - low * right) / (high - low)
+    return _borne_out(claim, columns, claim.slopes[:, :, columns])
 
 
-def _near(claim: _Claim, columns: Index, slopes: Flat) -> bool:
-    """Whether the differences of some columns bear out all of their entries."""
+def _borne_out(claim: _Differences, columns: Index, slopes: Flat) -> bool:
+    """Whether the slopes of some columns on both sides and at x bear out all of their entries."""
     left, right, central = slopes
     setting, steps = claim.setting, claim.steps[columns]
     analytic = np.abs(claim.analytic[:, columns])
@@ -353,7 +313,7 @@ def _level(setting: Setting, values: Flat) -> tuple[Flat, NDArray[np.object_]]:
     return np.asarray(np.maximum(np.maximum(setting.level, rounding), HALF_GRID * quantum)), names
 
 
-def _truncation(claim: _Claim, bend: Flat) -> Flat:
+def _truncation(claim: _Differences, bend: Flat) -> Flat:
     """What f bends beyond a parabola, for slopes that differ by `bend` (m, n) on the two sides.
 
     Over the length on which its slope doubles f's third derivative is taken to be as large as its slope; and over the
@@ -363,7 +323,7 @@ def _truncation(claim: _Claim, bend: Flat) -> Flat:
     return np.asarray(np.maximum(bend * (bend / size), np.square(steps) * size) / 6.0)
 
 
-def _estimate(claim: _Claim, slopes: Flat, level: Flat) -> Estimate:
+def _estimate(claim: _Differences, slopes: Flat, level: Flat) -> Estimate:
     """The differences with their bars: noise, and what f bends as far as its slopes show; flat, row by row."""
     left, right, central = slopes
     steps, bend, apart = claim.steps, np.abs(right - left), np.abs(claim.analytic - central)

@@ -80,7 +80,7 @@ def _outside(setting: Setting, evidence: Entries, rows: Index, generator: np.ran
     if not off.any():
         return ""
     k = int(np.argmax(off))
-    first, second = (setting.name(int(entry)) for entry in entries[:2])
+    first, second = (setting.named.name(int(entry)) for entry in entries[:2])
     others = "" if rows.size == 2 else f" and {rows.size - 2} more"
     return (
         f"{first}, {second}{others} lie between the slopes of their kinks, but are no subgradient: along a direction "

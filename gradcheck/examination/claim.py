@@ -14,7 +14,6 @@ from gradcheck.joint.alone import judge_alone
 from gradcheck.joint.direction import Joint
 from gradcheck.joint.joint import JointTest
 from gradcheck.numerics.problem import Problem, Scaling, scaling_of
-from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import few_lines, flat_indices, hull
 from gradcheck.results.certificate import Region
@@ -42,7 +41,7 @@ class Claim:
     problem: Problem
     rng: np.random.Generator
     still: Mask
-    setting: Setting | None = None
+    setting: Problem | None = None
     judged: list[Entries] = field(default_factory=list)
     regions: list[Region] = field(default_factory=list)
     factors: dict[str, float] = field(default_factory=dict)
@@ -72,9 +71,8 @@ class Claim:
         unit = self.problem.unit
         claimed = self.analytic if unit == 1.0 else self.analytic * unit
         evidence = judge_alone(
-            self.problem, self.setting, claimed, np.sort(entries), exact=self.exact,
-            off=None if off is None else off * unit,
-        )  # fmt: skip
+            self.setting, claimed, np.sort(entries), exact=self.exact, off=None if off is None else off * unit
+        )
         self.judged.append(evidence)
         self.still[entries] = True
         if evidence.interrupted:

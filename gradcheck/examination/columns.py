@@ -15,10 +15,10 @@ from gradcheck.evidence.one_by_one import one_by_one
 from gradcheck.examination.inwards import certified_inwards, one_sided, shared_with
 from gradcheck.examination.row_evidence import (
     between,
+    measured_by_rows,
     mended,
     of_column,
     rows_evidence,
-    sizes_of_rows,
     spans,
 )
 from gradcheck.examination.silent import BUDGET, missing_columns, moved_alone, silent_entries
@@ -29,8 +29,8 @@ from gradcheck.joint.alone import judge_in_rows
 from gradcheck.joint.direction import Joint
 from gradcheck.joint.joint import JointTest
 from gradcheck.joint.places import find_places
-from gradcheck.numerics.problem import NARROW, Problem, Scaling, scaling_of
-from gradcheck.numerics.setting import Setting
+from gradcheck.numerics.problem import Problem, Scaling, scaling_of
+from gradcheck.numerics.setting import NARROW, Setting
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box, runs
 from gradcheck.results.certificate import ArrayEvidence, Region
@@ -53,31 +53,23 @@ TESTS = 4
 SHARES = (0.5, 0.25, 0.125)
 
 
-def every_entry(
-    setting: Setting, matrix: Matrix, method: str, rng: Any, *, accused: bool
-) -> tuple[Entries, list[Finding]]:
+def every_entry(setting: Problem, method: str, rng: Any, *, accused: bool) -> tuple[Entries, list[Finding]]:
     """All columns that the bounds leave free, one by one; and what there is to say about how.
 
     accused : whether the complex step along a joint direction says that something is wrong.
     """
-    m, n = matrix.shape
-    entries = (np.arange(m)[:, None] * n + np.flatnonzero(_free(setting))).ravel()
+    m, n = setting.matrix.shape
+    entries = (np.arange(m)[:, None] * n + np.flatnonzero(setting.free)).ravel()
     # Asked for before f is called elsewhere: a product may depend on the last call of f.
-    given = matrix.entries(*setting.places(entries))
+    given = setting.matrix.entries(*setting.places(entries))
     evidence, notes = one_by_one(setting, given, entries, method, rng)
     if accused and not evidence.judgement.wrong.any():
         evidence = mark_disputed(setting, evidence)
     return evidence, notes
 
 
-def _free(setting: Setting) -> Mask:
-    """(n,) the columns that the bounds let move."""
-    room = setting.room
-    return np.ones(setting.x.size, bool) if room is None else np.asarray(room[0] + room[1] > 0)
-
-
 def examine_columns(
-    setting: Setting, problem: Problem, *, method: str, confidence: float, rng: np.random.Generator
+    setting: Problem, *, method: str, confidence: float, rng: np.random.Generator
 ) -> tuple[Evidence, list[Finding]]:
     """Columns by themselves or in groups; then joint directions for the claim that is right where these found it wrong.
 
@@ -85,8 +77,8 @@ def examine_columns(
     It is believed where directions certify the row with what the group says; elsewhere suspects are moved alone, and
     what groups say of them is dropped.
     """
-    problem = replace(problem, matrix=by_entries(problem.matrix))
-    problem = shared_with(one_sided(problem), problem)
+    setting = replace(setting, matrix=by_entries(setting.matrix))
+    problem = shared_with(one_sided(setting), setting)
     scaling = scaling_of(problem, np.zeros(problem.x.size, bool))
     columns = _Columns(setting, problem, scaling, confidence, rng)
     found = columns.of_zeros() if scaling.nothing.all() else None
@@ -102,7 +94,7 @@ class _Columns:
 
     def __init__(
         self,
-        setting: Setting,
+        setting: Problem,
         problem: Problem,
         scaling: Scaling,
         confidence: float,
@@ -116,16 +108,16 @@ class _Columns:
         self.nobody = np.zeros(self.m, bool)
         self.silent = silent_entries(problem, scaling, np.zeros(self.n, bool))
         # Of one that is moved alone the others of its rows are known by the claim.
-        self._judging = replace(setting, gradient_scale=sizes_of_rows(problem, setting.slope))
+        self._judging = measured_by_rows(setting)
 
     def judge(self, column: int, rows: Index, _: Values | None = None) -> Entries:
         """The entries of a column in some rows, kept."""
-        self.alone.append(of_column(self._judging, self.problem, judge_in_rows, column, rows))
+        self.alone.append(of_column(self._judging, judge_in_rows, column, rows))
         return self.alone[-1]
 
     def right(self, judged: Entries) -> Problem:
         """The claim as it would be right in some entries."""
-        return replace(self.problem, matrix=mended(self.setting, self.problem.matrix, [judged]))
+        return replace(self.problem, matrix=mended(self.problem, [judged]))
 
     def rest(self, fixed: Mask, *judged: Entries) -> tuple[ArrayEvidence, Joint, Mask]:
         """What directions say of the claim that is right in these entries; rows that seem wrong, fixed ones apart."""
@@ -168,7 +160,7 @@ class _Columns:
                 self.setting, self.block, self.scaling.lengths, self.judge, self.delta, self.confidence, self.rng
             )  # fmt: skip
             left = at.tolist()
-        settled = array.certificate is not None and not (narrow & _free(self.setting)).any()
+        settled = array.certificate is not None and not (narrow & self.setting.free).any()
         if not (settled or any(part.judgement.wrong.any() for part in self.alone)):
             return None
         open_ = [Region(self.block, Box((span, (0, self.n))), False) for span in runs(set(left))[:NAMED]]
@@ -192,7 +184,7 @@ class _Columns:
         stayed = moved_alone(problem, self.scaling, self.silent, rng, self.delta).stays
         if not stayed and groups == 0:
             missing, stayed = missing_columns(
-                problem, self.scaling, self.silent, partial(of_column, self._judging, problem, sweep), self.block,
+                problem, self.scaling, self.silent, partial(of_column, self._judging, sweep), self.block,
                 rng, self.delta / 2.0,
             )  # fmt: skip
             self.alone.append(missing.entries)
@@ -342,7 +334,7 @@ def _in_groups(
     if isinstance(matrix, Sparse):
         groups = [group for columns in _alike(setting) for group in group_columns(matrix.pattern, columns)]
     else:
-        groups = [np.array([j]) for j in np.flatnonzero(_free(setting))]
+        groups = [np.array([j]) for j in np.flatnonzero(setting.free)]
     count = len(groups)
     every = method == "sweep" or (method == "auto" and count <= GROUPS_UP_TO) or count <= SAMPLE
     if not every:
@@ -364,7 +356,7 @@ def _alike(setting: Setting) -> list[Index]:
 
     Of others one would hold back the group that it is in, or let it go nowhere.
     """
-    columns = np.flatnonzero(_free(setting))
+    columns = np.flatnonzero(setting.free)
     if setting.room is None or columns.size == 0:
         return [columns]
     left, right = (room[columns] / setting.scales[columns] for room in setting.room)

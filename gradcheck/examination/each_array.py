@@ -20,7 +20,6 @@ from gradcheck.examination.zeros import directions_of_zeros
 from gradcheck.function.matrix import Dense, one_row
 from gradcheck.joint.joint import JointTest
 from gradcheck.numerics.problem import Problem, rounding_of, scaling_of
-from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
 from gradcheck.numerics.tangents import root_mean_square
 from gradcheck.parameters.block import Block
@@ -41,15 +40,13 @@ IMMOVABLE = 16
 HUGE = 1e150
 
 
-def examine_each_array(
-    setting: Setting, problem: Problem, *, confidence: float, rng: np.random.Generator
-) -> Evidence:
+def examine_each_array(problem: Problem, *, confidence: float, rng: np.random.Generator) -> Evidence:
     """Directions that move one array each, the search for what they find wrong, and a bound for what stays open.
 
     Alone an array takes longer steps in noise: no other bends f on the way. confidence : of all of them together.
     """
     blocks, claimed = problem.parameters.blocks, one_row(problem.matrix)
-    usable = np.isfinite(claimed)
+    usable, setting = np.isfinite(claimed), problem
     problem = replace(problem, matrix=Dense(np.where(usable, claimed, 0.0)[None, :]))
     effects = np.abs(one_row(problem.matrix) * problem.scales)
     reach = np.array([effects[block.slice].max(initial=0.0) for block in blocks])
@@ -119,7 +116,7 @@ def _of_directions(claim: Claim, k: int, confidence: float) -> ArrayEvidence:
         scaling = scaling_of(claim.problem, claim.still)
         test = JointTest(
             claim.problem, scaling, claim.rng, next(claim.shares),
-            exact=claim.exact, probed=setting.level / claim.problem.unit, tolerant=tolerant, before=test,
+            exact=claim.exact, probed=claim.problem.level, tolerant=tolerant, before=test,
         )  # fmt: skip
         joint = test.run()
         claim.exact = test.exact and test.first is not None

@@ -16,7 +16,6 @@ from gradcheck.examination.silent import Alone, moved_alone, silent_entries
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.joint import JointTest
 from gradcheck.numerics.problem import Problem, Scaling
-from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import TOWERING
 from gradcheck.results.certificate import shares_of
 from gradcheck.results.evidence import Evidence
@@ -31,12 +30,12 @@ FRESH = 2
 
 def examine_jointly(
     problem: Problem,
-    setting_of: Callable[[Direction, float | None, Flat | None], Setting],
-    probed: Callable[[], Setting | None],
+    setting_of: Callable[[Direction, float | None, Flat | None], Problem],
+    probed: Callable[[], Problem | None],
     *,
     confidence: float,
     rng: np.random.Generator,
-) -> tuple[Setting | None, Evidence | None, bool]:
+) -> tuple[Problem | None, Evidence | None, bool]:
     """Certify a gradient (a matrix of one row) by joint directions, or locate what is wrong in it.
 
     setting_of : what is known for other ways from what the first direction shows of f's noise; and a `gradient_scale`.
@@ -55,8 +54,8 @@ class _Examination:
     def __init__(
         self,
         claim: Claim,
-        setting_of: Callable[[Direction, float | None, Flat | None], Setting],
-        probed: Callable[[], Setting | None],
+        setting_of: Callable[[Direction, float | None, Flat | None], Problem],
+        probed: Callable[[], Problem | None],
         confidence: float,
     ) -> None:
         self.claim, self.setting_of, self.probed, self.confidence = claim, setting_of, probed, confidence
@@ -142,7 +141,7 @@ class _Examination:
         parts = zip(self.claim.problem.parameters.blocks, whole.nothing, strict=True)
         return all(none or self.claim.still[block.slice].all() for block, none in parts)
 
-    def _setting(self, scaling: Scaling) -> Setting | None:
+    def _setting(self, scaling: Scaling) -> Problem | None:
         """What measuring entries takes: what the first direction told, or a probe of the noise near x."""
         if self.claim.setting is None:
             setting = self.probed()

@@ -74,17 +74,17 @@ def run_for_rows(
     return test, joint
 
 
-def sizes_of_rows(problem: Problem, slope: Flat) -> Flat | None:
-    """(m arrays,) the root mean squares of each row, by each array of x; None where the entries are not known.
+def measured_by_rows(problem: Problem) -> Problem:
+    """With what an entry is measured by: the root mean squares of each row, by each array of x, where they are known.
 
     An array that is claimed to do nothing has no size of its own, and is measured by the rows; where these are, too, by
-    what each does along a random direction: slope (m,), of x in units of its scales.
+    what each does along a random direction of x in units of its scales.
     """
     sizes, rows = [], problem.matrix.norms(np.ones(problem.x.size))
     if rows is None:
-        return None
+        return replace(problem, gradient_scale=None)
     if not rows.any():
-        rows = slope * math.sqrt(problem.x.size) / root_mean_square(problem.scales)
+        rows = problem.slope * math.sqrt(problem.x.size) / root_mean_square(problem.scales)
     for block in problem.parameters.blocks:
         inside = np.zeros(problem.x.size)
         inside[block.slice] = 1.0
@@ -92,7 +92,7 @@ def sizes_of_rows(problem: Problem, slope: Flat) -> Flat | None:
         assert norms is not None  # as those of the rows
         own = norms.any()
         sizes.append((norms if own else rows) / math.sqrt(max(block.size if own else inside.size, 1)))
-    return np.ravel(sizes, order="F")
+    return replace(problem, gradient_scale=np.ravel(sizes, order="F"))
 
 
 def slopes_along(setting: Setting, tangent: Flat, claimed: Flat, wanted: Wanted) -> Estimate:
@@ -107,13 +107,11 @@ def slopes_along(setting: Setting, tangent: Flat, claimed: Flat, wanted: Wanted)
     return claimed_still(setting, found, claimed, every)
 
 
-def of_column(
-    setting: Setting, problem: Problem, way: Callable[..., Entries], column: int, rows: Index
-) -> Entries:
+def of_column(problem: Problem, way: Callable[..., Entries], column: int, rows: Index) -> Entries:
     """The entries of a column in some rows, as one way to judge them tells."""
     rows = rows.astype(np.intp)  # those of a sparse matrix are short
     given = problem.matrix.entries(rows, np.full(rows.size, column))
-    return way(setting, given, rows * problem.x.size + column)
+    return way(problem, given, rows * problem.x.size + column)
 
 
 def largest_columns(
@@ -144,13 +142,14 @@ def largest_columns(
     return told, every, claimed.nnz / (rows.size * among.size)
 
 
-def mended(setting: Setting, matrix: Matrix, judged: Sequence[Entries], alpha: Flat | None = None) -> Matrix:
+def mended(problem: Problem, judged: Sequence[Entries], alpha: Flat | None = None) -> Matrix:
     """The matrix with what was measured in the place of what is wrong, and rows (m,) without a part alpha, if not 0."""
+    matrix = problem.matrix
     alpha = np.zeros(matrix.shape[0]) if alpha is None else alpha
     change = scipy.sparse.csr_array(matrix.shape)
     if judged:
         known = latest(concatenate(judged))  # one that was judged twice is mended once
-        rows, columns = setting.places(known.coordinates)
+        rows, columns = problem.places(known.coordinates)
         wrong = known.judgement.wrong & (alpha[rows] == 0)
         off = (known.estimate.value - known.analytic)[wrong]
         change = scipy.sparse.csr_array((off, (rows[wrong], columns[wrong])), matrix.shape)

@@ -19,13 +19,13 @@ from gradcheck.examination.row_evidence import (
     between,
     claimed_in_rows,
     largest_columns,
+    measured_by_rows,
     mended,
     of_column,
     proved_wrong,
     rows_evidence,
     run_for_rows,
     scaled_rows,
-    sizes_of_rows,
     spans,
     tolerated,
     unseen_rows,
@@ -40,7 +40,6 @@ from gradcheck.joint.joint import JointTest
 from gradcheck.joint.places import find_places, in_random_order
 from gradcheck.joint.repairs import entries, repaired
 from gradcheck.numerics.problem import Problem, scaling_of
-from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.steps import POINTS
 from gradcheck.parameters.block import Block
 from gradcheck.parameters.boxes import Box
@@ -62,22 +61,22 @@ MOVED, REPLACED = 2000, 20_000
 
 def examine_rows(
     problem: Problem,
-    block: Block,
-    setting_of: Callable[[Direction], Setting],
-    probed: Callable[[], Setting | None],
+    setting_of: Callable[[Direction], Problem],
+    probed: Callable[[], Problem | None],
     *,
     confidence: float,
     rng: np.random.Generator,
-) -> tuple[Setting | None, Evidence | None]:
+) -> tuple[Problem | None, Evidence | None]:
     """Certify all rows of a Jacobian by joint directions, or name the entries that are wrong in a few of them.
 
-    block : all of it. setting_of : what is known for other ways from what the first direction shows of f's noise.
-    probed : the same from a probe of the noise near x. Returns the one that was asked for before entries were accused,
-    and the evidence; None where joint directions do not settle it.
+    setting_of : what is known for other ways from what the first direction shows of f's noise. probed : the same from a
+    probe of the noise near x. Returns the one that was asked for before entries were accused, and the evidence; None
+    where joint directions do not settle it.
     """
     if problem.f_x.size == 0:
         return None, None
     still, shares = np.zeros(problem.x.size, bool), shares_of(1.0 - confidence)
+    block = problem.named.blocks[0]
     scaling = scaling_of(problem, still)
     silent = silent_entries(problem, scaling, still)
     inwards = one_sided(problem)
@@ -109,7 +108,7 @@ def examine_rows(
         return None, None
     # Rows and what is left of them are told by their entries.
     rows.problem = replace(problem, matrix=by_entries(problem.matrix))
-    rows.setting = replace(setting, gradient_scale=sizes_of_rows(rows.problem, setting.slope))
+    rows.setting = measured_by_rows(replace(setting, matrix=rows.problem.matrix))
     if not forgotten:
         return setting, rows.run()
     return setting, rows.beside(scaling.lengths > 0 if nothing else silent, nothing)
@@ -124,17 +123,17 @@ class _Rows:
 
     problem: Problem
     block: Block
-    setting_of: Callable[[Direction], Setting]
-    probed: Callable[[], Setting | None]
+    setting_of: Callable[[Direction], Problem]
+    probed: Callable[[], Problem | None]
     test: JointTest
     joint: Joint
     confidence: float
     shares: Iterator[float]
     rng: np.random.Generator
-    setting: Setting = field(init=False)
+    setting: Problem = field(init=False)
     judged: list[Entries] = field(default_factory=list)
 
-    def known(self, rows: Mask) -> Setting | None:
+    def known(self, rows: Mask) -> Problem | None:
         """What measuring entries takes, by the first direction, where that tells the noise of some rows, or a probe."""
         first = self.test.first
         return self.setting_of(first) if first and self.test.tells_noise(rows) else self.probed()
@@ -146,11 +145,11 @@ class _Rows:
             setting = self.known(~self.joint.wrong)
             if setting is None:
                 return None
-            self.setting = replace(setting, gradient_scale=sizes_of_rows(self.problem, setting.slope))
+            self.setting = measured_by_rows(setting)
             found = certified_inwards(
                 self.setting, inwards, self.rng, self.shares,
                 lambda: (
-                    replace(problem, matrix=mended(self.setting, problem.matrix, self.judged)),
+                    replace(problem, matrix=mended(problem, self.judged)),
                     bool(self.wrong_rows.any()),
                 ),
                 self.judge, searched(inwards, self.joint.wrong.size),
@@ -316,7 +315,7 @@ class _Rows:
         # Off by less than is accepted throughout: no row of these is wrong, and their certificates are of the rest.
         accepted = scaled & (np.abs(alpha) <= problem.tolerance.rtol) & ~self.wrong_rows
         less = np.where(scaled, alpha, 0.0)
-        rest = self.certified(mended(self.setting, problem.matrix, self.judged, less), absent)
+        rest = self.certified(mended(problem, self.judged, less), absent)
         if rest is None:
             return None
         wrong = scaled & ~accepted
@@ -388,4 +387,4 @@ class _Rows:
     def _judged(self, column: int, rows: Index, off: Values | None = None) -> Entries:
         scarce = self.setting.objective.remaining < DOUBTS * POINTS
         way = sweep if scarce else partial(judge_in_rows, off=off)
-        return of_column(self.setting, self.problem, way, column, rows)
+        return of_column(self.setting, way, column, rows)

@@ -48,6 +48,8 @@ class Inspection:
     computes_in : the name of the dtype of value and derivative, the coarser of the two.
     ncalls : of the derivative. repeated : whether f was called a second time at x. again : asks for the derivative once
         more, after f was elsewhere; None where it is no function, or cannot be judged.
+    names : of the entries of the matrix; None for those of x. rounding : what values of f are rounded to at the least,
+        one number or (m,).
     """
 
     f_x: Any
@@ -57,6 +59,8 @@ class Inspection:
     ncalls: int
     repeated: bool = True
     again: Repeat | None = None
+    names: Parameters | None = None
+    rounding: Any = 0.0
 
     @property
     def analytic(self) -> Flat | None:
@@ -105,7 +109,8 @@ def inspect(
     analytic, dtype = _inspect_gradient(parameters, tree, findings)
     repeated = None
     if more is not None and analytic is not None:
-        repeated = _repeat(objective, x, more, analytic, dtype)
+        at = partial(gradient_at, grad, parameters, args=args) if callable(grad) else None
+        repeated = _repeat(objective, x, more, analytic, dtype, at)
         if grad is True:
             # f was called twice already: nothing is gained by waiting.
             findings += repeated.findings(Tolerance.for_dtypes([dtype], None, 0.0, None))
@@ -248,7 +253,12 @@ def _gradient_of_f(objective: Objective, x: Flat, before: list[Any], _: list[Fin
 
 
 def _repeat(
-    objective: Objective, x: Flat, again: Callable[[list[Finding]], Any], analytic: Flat, dtype: str
+    objective: Objective,
+    x: Flat,
+    again: Callable[[list[Finding]], Any],
+    analytic: Flat,
+    dtype: str,
+    at: Callable[[Flat], Flat] | None,
 ) -> Repeat:
     parameters = objective.parameters
 
@@ -258,7 +268,7 @@ def _repeat(
         except (ValueError, TypeError):
             return np.full((1, analytic.size), np.nan)
 
-    return Repeat("grad", analytic[None, :], ask, eps_of(dtype), objective, x)
+    return Repeat("grad", analytic[None, :], ask, eps_of(dtype), objective, x, at)
 
 
 def _note_sharing(

@@ -112,7 +112,8 @@ class Repeat:
 
     what : its name. first : (m, n), its entries, or (m,), a product of it.
     ask : returns the same once more, nan where it has another structure; appends what there is to say of the call.
-    eps : the rounding of its arithmetic. calls : of `ask` so far.
+    eps : the rounding of its arithmetic. at : the same at another point, where it is a function of one.
+    calls : of either so far.
     """
 
     what: str
@@ -121,7 +122,14 @@ class Repeat:
     eps: float
     objective: Objective
     x: Flat
+    at: Callable[[Flat], Flat] | None = None
     calls: int = 0
+
+    def elsewhere(self, x: Flat) -> Flat:
+        """The derivative at another point. Raises whatever it raises."""
+        assert self.at is not None
+        self.calls += 1
+        return self.at(x)
 
     def findings(self, tolerance: Tolerance, room: tuple[Flat, Flat] | None = None) -> list[Finding]:
         """Ask once more; where that differs as often as it takes to say why. To be called after f was elsewhere.

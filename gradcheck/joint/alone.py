@@ -12,7 +12,6 @@ from gradcheck.evidence.complex_test import at_a_kink
 from gradcheck.evidence.entries import WEIGHTS, claimed_still, decide, held, judged, sweep
 from gradcheck.joint.directions import COMPLEX_ROUNDING
 from gradcheck.joint.points import EPS
-from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.stencils import STENCIL, inner_pairs
 from gradcheck.results.entries import Entries
@@ -33,7 +32,6 @@ PAIRS = STENCIL[1:-1]
 
 
 def judge_alone(
-    problem: Problem,
     setting: Setting,
     claimed: Flat,
     entries: Index,
@@ -49,7 +47,7 @@ def judge_alone(
     if entries.size == 0 or setting.objective.remaining < 6 * entries.size:
         return sweep(setting, claimed[entries], entries)
     if exact:
-        found, bend = _by_complex_step(problem, setting, claimed[entries], entries)
+        found, bend = _by_complex_step(setting, claimed[entries], entries)
         judgement, clear = _clear(setting, found, claimed[entries], entries, exact=True)
         exactly = Entries(entries, claimed[entries], found, judgement)
         bent = bend >= BENT * np.abs(claimed[entries] - found.value)
@@ -142,9 +140,7 @@ def _by_four_points(setting: Setting, given: Flat, entries: Index) -> Entries:
     return held(setting, rows(Entries(entries, given, found, judgement), np.flatnonzero(clear)))
 
 
-def _by_complex_step(
-    problem: Problem, setting: Setting, claimed: Flat, entries: Index
-) -> tuple[Estimate, Flat]:
+def _by_complex_step(setting: Setting, claimed: Flat, entries: Index) -> tuple[Estimate, Flat]:
     """The complex step at each entry, and two real points, which tell an f that is not analytic there.
 
     And what the slopes of these (k,) differ by.
@@ -155,15 +151,14 @@ def _by_complex_step(
     for k, entry in enumerate(entries):
         tangent = np.zeros(x.size)
         tangent[entry] = scales[entry]
-        values = problem.complex_along(tangent)
-        low, high = problem.along(tangent, np.array([-step, step]))[:, 0]
-        unit = problem.unit / scales[entry]
-        real[k] = (high - low) / (2.0 * step) * unit
-        bend[k] = abs(high - 2.0 * problem.f_x[0] + low) / step * unit
-        exact[k] = np.nan if values is None else float(values.imag[0]) * unit
+        values = setting.complex_along(tangent)
+        low, high = setting.along(tangent, np.array([-step, step]))[:, 0]
+        real[k] = (high - low) / (2.0 * step) / scales[entry]
+        bend[k] = abs(high - 2.0 * setting.f_x[0] + low) / step / scales[entry]
+        exact[k] = np.nan if values is None else float(values.imag[0]) / scales[entry]
     size, own = np.maximum(np.abs(exact), np.abs(claimed)), scales[entries]
     # It may be what is left of larger terms: none above f, nor above what others change f by; a claim is no evidence.
-    terms = np.fmax(np.abs(problem.f_x[0]) * problem.unit, np.max(np.abs(exact * own))) / own
+    terms = np.fmax(np.abs(setting.f_x[0]), np.max(np.abs(exact * own))) / own
     rounding = COMPLEX_ROUNDING * EPS * np.maximum(np.abs(exact), np.minimum(size, terms))
     rounding += np.finfo(np.float64).tiny
     # The real difference is off by the square of its step; it has to come nearer to the one than to the other.

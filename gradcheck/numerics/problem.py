@@ -1,31 +1,20 @@
-"""A claim about the derivative of f at x, with what is known of it before anything near x was looked at."""
+"""A claim about the derivative of f at x, and how far joint directions move each coordinate."""
 
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradcheck._typing import Flat, Mask, Values
-from gradcheck.function.lines import Rays
 from gradcheck.function.matrix import Dense, Matrix, Sparse, one_row
-from gradcheck.function.objective import BudgetSpentError, NotScalarError, Objective
+from gradcheck.numerics.setting import Setting
 from gradcheck.numerics.tangents import TOGETHER, mean_root, root_mean_square, scaled_rms
-from gradcheck.parameters.leaves import eps_of
 from gradcheck.parameters.quantiles import median
-from gradcheck.parameters.tree import Parameters
-from gradcheck.results.verdict import Tolerance
 
-# So small that truncation (h^2) vanishes below rounding; there is no difference in which to lose digits.
-STEP = 1e-20
-# With less room between its bounds than this part of its scale, an entry would hold the whole direction back.
-NARROW = 0.1
 # Within an array entries of so many times the median size are moved by the same length, others by their own.
 ALIKE = 1e3
 # An array whose gradient is so many roundings of the others' at most is claimed to be 0: in the dtype in which it was
@@ -45,72 +34,20 @@ MANY = 4096
 
 
 @dataclass(frozen=True)
-class Problem:
-    """f: R^n -> R^m, x, f(x) and the matrix J that is claimed there; a gradient is the one row of its J.
+class Problem(Setting):
+    """The matrix J (m, n) that is claimed to be the derivative of f at x; a gradient is the one row of its J."""
 
-    x (n,), f_x (m,), room (n,), (n,) how far each may go to the left and to the right. given_scales : (n,) the unit of
-    a step for each coordinate; None of a large x, for which they are made when they are asked for. eps : the unit
-    roundoff in which the matrix was computed. unit : of values of f, the matrix and the tolerance, a power of two.
-    """
-
-    objective: Objective
-    x: Flat
-    f_x: Values
-    matrix: Matrix
-    given_scales: Flat | None
-    tolerance: Tolerance
-    room: tuple[Flat, Flat] | None
-    eps: float
-    unit: float = 1.0
+    matrix: Matrix = field(kw_only=True)
 
     @property
-    def scales(self) -> Flat:
-        """(n,) the unit of a step for each coordinate."""
-        return self.parameters.scales(self.x) if self.given_scales is None else self.given_scales
-
-    @property
-    def parameters(self) -> Parameters:
-        """The structure of x."""
-        return self.objective.parameters
-
-    @property
-    def free(self) -> Mask:
-        """(n,) the coordinates that bounds let move, be it to one side, and by little."""
-        return (
-            np.ones(self.x.size, bool) if self.room is None else np.asarray(self.room[0] + self.room[1] > 0)
-        )
-
-    @property
-    def narrow(self) -> Mask:
-        """(n,) the coordinates that have too little room on one side for directions, which move to both."""
-        if self.room is None:
-            return np.zeros(self.x.size, bool)
-        return ~(np.minimum(*self.room) >= NARROW * self.scales)
-
-    def reach(self, tangent: Flat) -> float:
-        """The longest offset along a tangent (n,) that bounds leave to both sides, less a little for what rounds."""
-        if self.room is None:
-            return math.inf
-        moved = tangent != 0
-        return 0.99 * float(np.min(np.minimum(*self.room)[moved] / np.abs(tangent[moved]), initial=np.inf))
-
-    @cached_property
-    def eps_of_x(self) -> float:
-        """The unit roundoff of the coarsest array of x; 0 where all are as fine as float64."""
-        if self.parameters.plain:
-            return 0.0
-        coarse = [eps_of(b.real_dtype) for b in self.parameters.blocks]
-        return max((eps for eps in coarse if eps > eps_of(np.float64)), default=0.0)
+    def one_row(self) -> bool:
+        """Whether it is a gradient, or a dense matrix of one row, which is the same."""
+        return self.matrix.shape[0] == 1 and isinstance(self.matrix, Dense)
 
     @property
     def straightened(self) -> bool:
         """Whether values at points that rounding moved off their line are taken back onto it."""
         return self.eps_of_x > 0 and isinstance(self.matrix, Dense | Sparse)
-
-    def along(self, tangent: Flat, offsets: Values) -> Values:
-        """The values (k, m) at x moved by k offsets along a tangent (n,); nan where f is not defined."""
-        values = self.objective.line(Rays(self.x, [tangent]), np.asarray(offsets))
-        return values if self.unit == 1.0 else values / self.unit
 
     def beside(self, tangent: Flat, offsets: Values) -> Values:
         """By how much (k, m) f differs, by the claim, at the points of `along` from what it is on the line itself.
@@ -121,34 +58,14 @@ class Problem:
         points = (self.x + offset * tangent for offset in offsets)
         return np.array([self.matrix.product(self.parameters.rounding(point)) for point in points])
 
-    def complex_along(self, tangent: Flat) -> NDArray[np.complexfloating[Any]] | None:
-        """f(x + i h v) with its imaginary part over h, (m,), so that it holds the derivative; None where f refuses it.
-
-        Costs one evaluation. Source: Squire & Trapp, SIAM Review 40 (1998).
-        """
-        return self.complex_along_parts([(slice(None), tangent)])
-
-    def complex_along_parts(
-        self, tangent: Iterable[tuple[slice, Flat]]
-    ) -> NDArray[np.complexfloating[Any]] | None:
-        """The same along a tangent that is made a part after another."""
-        if not accepts_complex(self.objective):
-            return None
-        point = np.empty((self.x.size, 1), np.complex128)
-        point.real[:, 0] = self.x
-        for part, values in tangent:
-            np.multiply(values, STEP, out=point.imag[part, 0])
-        (values,) = complex_values(self.objective, point)
-        if not np.isfinite(values).all():
-            return None
-        return np.asarray((values.real + 1j * (values.imag / STEP)) / self.unit, np.complex128)
-
     def in_units(self, unit: float) -> Problem:
-        """The same with f, the matrix, which is dense, and the tolerance in units of `unit`, a power of two."""
+        """The same with all values of f, the matrix, which is dense, and the tolerance in units of a power of two."""
         assert isinstance(self.matrix, Dense)
         return replace(
             self, f_x=self.f_x / unit, matrix=Dense(self.matrix.array / unit), unit=self.unit * unit,
-            tolerance=self.tolerance.in_units(unit),
+            tolerance=self.tolerance.in_units(unit), level=None if self.level is None else self.level / unit,
+            slope=self.slope / unit,
+            gradient_scale=None if self.gradient_scale is None else self.gradient_scale / unit,
         )  # fmt: skip
 
     def weight(self, tangent: Flat, product: Values, rng: np.random.Generator) -> Values:
@@ -353,37 +270,3 @@ def _least(lengths: Any, strength: Flat, rms: float) -> float:
         elif lengths > 0:
             least = min(least, lengths * float(sizes.min()))
     return least
-
-
-def accepts_complex(objective: Objective) -> bool:
-    """Whether x can be given as complex numbers at all: real float64 parameters only."""
-    return all(b.dtype == np.float64 for b in objective.parameters.blocks)
-
-
-def complex_derivative(objective: Objective, x: Flat, tangent: Flat) -> Flat:
-    """Im f(x + i h v) / h (m,), exact to rounding for an analytic f; nan where f does not take complex numbers.
-
-    tangent : (size,) direction v. Costs one evaluation. Nothing here can tell whether f is analytic (abs, max and
-    conj are not): compare. Source: Squire & Trapp, SIAM Review 40 (1998).
-    """
-    return np.asarray(complex_values(objective, (x + 1j * STEP * tangent)[:, None])[0].imag / STEP)
-
-
-def complex_values(
-    objective: Objective, points: NDArray[np.complexfloating[Any]]
-) -> NDArray[np.complexfloating[Any]]:
-    """The values (k, m) of f at the columns of `points` (size, k), nan where they are no complex numbers."""
-    shape = (points.shape[1], objective.outputs)
-    refused = np.full(shape, np.nan * 1j)
-    try:
-        with warnings.catch_warnings():
-            # float(z) of a complex z warns; so f does not take complex numbers, and that is all there is to say.
-            warnings.simplefilter("ignore")
-            values = objective.complex_values(points)
-    except (BudgetSpentError, NotScalarError):
-        raise
-    except Exception:  # whatever f raises for complex numbers: its user never asked it to take them
-        return refused
-    if not np.iscomplexobj(values) or values.size != refused.size or not np.isfinite(values).all():
-        return refused
-    return values.reshape(shape)

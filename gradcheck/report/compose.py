@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck._typing import Flat
 from gradcheck.diagnosis.undecided import Circumstances, ended_by, undecided_array, undecided_entries
 from gradcheck.diagnosis.untold import untold
 from gradcheck.function.arithmetic import own_arithmetic
@@ -45,8 +44,8 @@ def compose(
     parameters: Parameters,
     evidence: Evidence | None,
     findings: Sequence[Finding],
+    given: Circumstances,
     *,
-    tolerance: Tolerance,
     nfev: int,
     ngev: int,
     seconds: float,
@@ -55,22 +54,13 @@ def compose(
     causes: tuple[Cause, ...] = (),
     recipe: Recipe | None = None,
     interrupted: bool = False,
-    budgeted: bool = False,
-    noun: str = "gradient",
     functions: tuple[str, str] = ("f", "grad"),
-    analytic: Flat | None = None,
-    coarse: str = "",
-    some: bool = False,
-    steps: Flat | None = None,
 ) -> Report:
     """The report of some evidence; without it the findings alone decide.
 
-    budgeted : whether the caller set a budget. noun : what the derivative is called. functions : what
-    the functions are called whose evaluations are counted. analytic : the whole derivative under test, where it is one
-    vector. coarse : what is of a coarser type than float64, as of `Circumstances`. some : whether entries were left
-    out on purpose, and not for want of room. steps : (n,) the first steps from x.
+    functions : what the functions are called whose evaluations are counted.
     """
-    given = Circumstances(tolerance, budgeted, noun, coarse, steps, some, analytic)
+    tolerance = given.tolerance
     outcome = _outcome(evidence, findings, tolerance)
     known = {
         "outcome": outcome,

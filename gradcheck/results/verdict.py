@@ -55,6 +55,8 @@ class Tolerance:
     eps: float = float(np.finfo(float).eps)
     # Of the dtype, as eps: it tells no two tolerances apart.
     floor: float = field(default=0.0, compare=False)
+    # What was given of the three; None is a default of the dtype.
+    given: tuple[float | None, float, float | None] = field(default=(None, 0.0, None), compare=False)
 
     @classmethod
     def for_dtypes(
@@ -63,6 +65,10 @@ class Tolerance:
         """Those that are given; for None what the coarsest of these dtypes can hold."""
         dtype = "float16" if "float16" in names else "float32" if "float32" in names else "float64"
         return _for_dtype(dtype, rtol, atol, resolution)
+
+    def of(self, dtype: str) -> Tolerance:
+        """The same of another dtype, which decides what was not given."""
+        return _for_dtype(dtype, *self.given)
 
     def strict(self) -> Tolerance:
         """With no more than what the arithmetic is accepted by default: for a fit that has to be better than that."""
@@ -95,6 +101,7 @@ def _for_dtype(dtype: str, rtol: float | None, atol: float, resolution: float | 
         DEFAULT_RESOLUTION[dtype] if resolution is None else resolution,
         eps_of(dtype),
         FLOOR[dtype],
+        (rtol, atol, resolution),
     )
 
 

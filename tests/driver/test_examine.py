@@ -13,8 +13,9 @@ import pytest
 from scipy import sparse
 
 from gradcheck.driver.examine import examine
-from gradcheck.driver.known import Known, Question
+from gradcheck.driver.known import Known
 from gradcheck.driver.methods import Method
+from gradcheck.driver.options import Options
 from gradcheck.driver.prepare import inspect_roughness
 from gradcheck.function.contract import Inspection
 from gradcheck.function.matrix import Dense, Sparse
@@ -73,22 +74,22 @@ class Course:
             parameters=PARAMETERS, ended=False, interrupted=False, left_domain="", remaining=1000
         )
         self.inspection = Inspection(1.0, LINES, (SEEN,), "float64", 1)
-        self.question: Any = Question(
-            X, (None, 0.0, None), "auto", 0.999, False, None, 0, self.inspect, NotImplemented, self.explain
+        self.options, self.room = Options(confidence=0.999), parts.pop("room", None)
+        self.setting = Setting(
+            self.objective, X, 1.0, np.ones(2), Tolerance(1e-6), level=1e-16, relative_step=1e-3
         )
-        self.setting = Setting(self.objective, X, 1.0, 1e-16, 1e-3, np.ones(2), Tolerance(1e-6))
         for name, value in parts.items():
-            holders = (self.objective, self.question, self.inspection, self.setting)
+            holders = (self.objective, self.options, self.inspection, self.setting)
             vars(next(part for part in holders if name in vars(part)))[name] = value
 
     def inspect(self, repeat: bool) -> Inspection:
         self.asked.append(f"repeat: {repeat}")
         return self.inspection
 
-    def explain(self, known: Known, setting: Setting, evidence: Evidence) -> tuple[Cause, ...]:
-        self.asked.append(("explain", known.matrix, setting, evidence))
-        known.calls += 3
-        return (CAUSE,)
+    def explained(self, problem: Any, evidence: Any, again: Any) -> Any:
+        self.asked.append(("explain", problem, evidence))
+        assert again is self.inspection.again
+        return ("a cause",)
 
     def method(self, cost: int | None, does: Any = None, *, settles: bool = False) -> Method:
         """A method of some cost that does something."""
@@ -132,8 +133,12 @@ class Course:
     def examined(self, *methods: Method) -> Known:
         """What is known at the end."""
         self.monkeypatch.setattr("gradcheck.driver.examine.METHODS", methods)
+        self.monkeypatch.setattr("gradcheck.driver.examine.explained", self.explained)
         bar: Any = SimpleNamespace(plan=lambda points: self.asked.append(f"{points} planned"))
-        return examine(self.objective, self.question, bar)
+        known = Known(self.objective, self.options, X)
+        known.room = self.room
+        examine(known, self.inspect, bar)
+        return known
 
 
 @pytest.fixture
@@ -154,11 +159,11 @@ def test_methods_are_run_in_turn_until_one_settles_the_check(course: Callable[..
         run.method(200), run.method(None), run.finds(found, about=[ABOUT], settles=True), run.method(7)
     )
     assert run.asked == [
-        "repeat: False", "150 planned", "run 200", "5 planned", "run 5", ("explain", LINES, run.setting, found),
+        "repeat: False", "150 planned", "run 200", "5 planned", "run 5", ("explain", run.setting, found),
     ]  # fmt: skip
     assert known.findings == [SEEN, ABOUT]
     assert known.evidence is found
-    assert (known.causes, known.ngev) == ((CAUSE,), 1 + 3)
+    assert known.causes == ("a cause",)
     assert not known.interrupted
 
 
@@ -235,7 +240,7 @@ def test_regions_of_a_sparse_matrix_count_what_it_stores(course: Callable[..., C
     ):
         run, given = course(matrix=matrix), survey(replace(region, stored=known_before))
         known = run.examined(run.finds(given))
-        assert run.asked[-1] == ("explain", matrix, run.setting, known.evidence)
+        assert run.asked[-1] == ("explain", run.setting, known.evidence)
         assert isinstance(known.evidence, Evidence)
         assert known.evidence.regions == (replace(region, stored=stored),)
         assert known.evidence.arrays is given.arrays
@@ -346,3 +351,9 @@ def test_an_exception_near_x_is_a_note(course: Callable[..., Course]):
     assert run.examined(run.method(5)).findings == [SEEN]
     run = course()
     assert run.examined(run.finds(evidence())).findings == [SEEN]
+
+
+def test_what_is_accepted_is_known_before_f_was_called(course: Callable[..., Course]):
+    """As it was given, 0 as well: a check that ends there reports it."""
+    options = Options(rtol=0.0, atol=1.0, resolution=0.25)
+    assert Known(course().objective, options, X).tolerance == Tolerance(0.0, 1.0, 0.25)

@@ -109,8 +109,8 @@ def known(**parts: Any) -> Any:
     norms = parts.pop("norms", np.array([2.0]))
     return SimpleNamespace(**{
         "evidence": evidence, "setting": evidence, "final": False, "tolerance": Tolerance(1e-6, resolution=1e-3),
-        "matrix": SimpleNamespace(norms=lambda ones: norms), "question": SimpleNamespace(x=np.zeros(4), rng=0),
-        "inspected": SimpleNamespace(f_x=1.0),
+        "problem": SimpleNamespace(matrix=SimpleNamespace(norms=lambda ones: norms), f_x=np.ones(1)),
+        "x": np.zeros(4), "options": SimpleNamespace(rng=0),
         "objective": SimpleNamespace(line=lambda rays, t: 1.0 + moves * t),
     } | parts)  # fmt: skip
 

@@ -12,12 +12,12 @@ import pytest
 from scipy import sparse
 
 from gradcheck.driver import methods
-from gradcheck.driver.known import Known, Question
+from gradcheck.driver.known import Known
 from gradcheck.driver.methods import METHODS
+from gradcheck.driver.options import Options
 from gradcheck.function.contract import Inspection
 from gradcheck.function.matrix import Dense, Product, Sparse
 from gradcheck.numerics.problem import Problem
-from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.boxes import Box
 from gradcheck.parameters.matrix_names import jacobian_names
 from gradcheck.parameters.tree import Parameters
@@ -29,7 +29,7 @@ from gradcheck.results.finding import Finding
 from gradcheck.results.verdict import Judgement, Tolerance
 
 PLAIN, JOINT, EACH_ARRAY, COLUMNS, EVERY = METHODS
-SINGLE = float(np.finfo(np.float32).eps)
+SINGLE, DOUBLE = (float(np.finfo(dtype).eps) for dtype in (np.float32, np.float64))
 SAID = [Finding("how it was gathered")]
 # x of two arrays, w (2, 2) and b (2,), and the names of the one row of a Jacobian by them.
 TREE = {"w": np.ones((2, 2)), "b": np.ones(2)}
@@ -44,20 +44,20 @@ def known_of(n: int = 6, rows: int = 1, *, matrix: Any = None, x: Any = None, **
     matrix = Dense(np.ones((rows, flat.size))) if matrix is None else matrix
     objective: Any = SimpleNamespace(parameters=parameters, affords=lambda points: True)
     inspection = Inspection(4.0, matrix, (), "float64", 1)
-    question: Any = Question(
-        flat, (1e-5, 1e-9, 1e-2), "auto", 0.99, True, None, 7, NotImplemented, NotImplemented, NotImplemented
-    )
+    options = Options(1e-5, 1e-9, 1e-2, confidence=0.99, subgradient=True, rng=7)
+    known = Known(objective, options, flat, inspection=inspection)
     for name, value in parts.items():
-        vars(next(part for part in (objective, question, inspection) if name in vars(part)))[name] = value
-    return Known(objective, question, inspection=inspection)
+        vars(next(part for part in (objective, options, inspection, known) if name in vars(part)))[name] = (
+            value
+        )
+    return known
 
 
-def prepared(known: Known) -> Setting:
+def prepared(known: Known) -> Problem:
     """Its setting, after f was measured from near."""
     known.ready = True
-    known.setting = Setting(
-        known.objective, known.question.x, 4.0, 1e-16, 1e-3, known.scales, Tolerance(1e-6, resolution=0.125)
-    )
+    tolerance = Tolerance(1e-6, resolution=0.125)
+    known.setting = replace(known.problem, tolerance=tolerance, level=1e-16, relative_step=1e-3)
     return known.setting
 
 
@@ -116,11 +116,11 @@ def test_joint_directions_need_claims_whose_squares_are_numbers(large: float, fo
     known = known_of(5, matrix=form(array))
     assert JOINT.cost(known) is None
     # Infinity times nothing is no number.
-    known.__dict__["few_scales"] = np.full(5, 1e-200)
+    known.problem = replace(known.problem, given_scales=np.full(5, 1e-200))
     assert JOINT.cost(known) is None
     for scale, cost in ((1.0, 8), (1e60, None), (1e-200, 8)):
         known = known_of(5, matrix=form(np.full((2, 5), 1e100)))
-        known.__dict__["few_scales"] = np.full(5, scale)
+        known.problem = replace(known.problem, given_scales=np.full(5, scale))
         assert JOINT.cost(known) == cost
     assert JOINT.cost(known_of(5, matrix=Product((2, 5), lambda v: array @ v))) == 8
 
@@ -188,17 +188,11 @@ def test_plain_differences_settle_what_they_bear_out(monkeypatch: pytest.MonkeyP
     agreement = Noted(monkeypatch, "agreement", None)
     room = np.ones(6), np.zeros(6)
     known = known_of(room=room)
-    question = known.question
     assert PLAIN.run(known) is False
     assert (known.setting, known.evidence) == (None, None)
-    assert agreement.given == (
-        known.objective,
-        known.inspection,
-        question.x,
-        known.scales,
-        (1e-5, 1e-9, 1e-2),
-    )
-    assert agreement.named == {"few": 5, "room": room, "rng": 7}
+    assert agreement.given == (known.problem,)
+    assert agreement.named == {"few": 5, "rng": 7}
+    told_of(known.problem, known, DOUBLE)
     setting, evidence = prepared(known_of()), judged(0)
     agreement.answer = setting, evidence
     assert PLAIN.run(known) is True
@@ -208,11 +202,13 @@ def test_plain_differences_settle_what_they_bear_out(monkeypatch: pytest.MonkeyP
 
 def told_of(problem: Problem, known: Known, eps: float) -> None:
     """That it is the claim that is known."""
-    inspection, question = known.inspected, known.question
+    inspection = known.inspected
     assert problem.f_x.tolist() == np.atleast_1d(inspection.f_x).tolist()
-    assert (problem.objective, problem.x, problem.matrix) == (known.objective, question.x, inspection.matrix)
-    assert (problem.scales is known.scales, problem.room, problem.eps) == (True, question.room, eps)
+    assert (problem.objective, problem.x, problem.matrix) == (known.objective, known.x, inspection.matrix)
+    assert problem.scales.tolist() == known.objective.parameters.scales(known.x).tolist()
+    assert (problem.room, problem.eps) == (known.room, eps)
     assert problem.tolerance == known.tolerance
+    assert problem.tolerance.given == (1e-5, 1e-9, 1e-2)
 
 
 @pytest.mark.parametrize("form", [Dense, sparse_of])
@@ -225,15 +221,15 @@ def test_joint_directions_look_at_all_rows_together(
     known = known_of(
         matrix=form(np.ones((rows, 6))),
         f_x=np.arange(1.0, rows + 1.0),
-        names=lambda: names,
+        names=names,
         computes_in="float32",
     )
     examine_rows = Noted(monkeypatch, "examine_rows", (object(), None))
     assert JOINT.run(known) is False
     assert (known.setting, known.evidence) == (None, None)
-    problem, given, _, probe = examine_rows.given
+    problem, _, probe = examine_rows.given
     told_of(problem, known, SINGLE)
-    assert given is names.blocks[0]
+    assert problem.named is names
     assert probe == known.probe
     generator = examine_rows.named.pop("rng")
     assert examine_rows.named == {"confidence": 0.99}
@@ -276,7 +272,7 @@ def test_a_first_direction_tells_what_f_is_measured_with(monkeypatch: pytest.Mon
     """
     room = np.ones(16), np.zeros(16)
     names, sizes, given = object(), object(), np.full(16, 2.0)
-    known = known_of(16, room=room, names=lambda: names, x=given, computes_in="float32")
+    known = known_of(16, room=room, names=names, x=given, computes_in="float32")
     examine_jointly = Noted(monkeypatch, "examine_jointly", (None, None, False))
     JOINT.run(known)
     problem, setting_of, _ = examine_jointly.given
@@ -284,10 +280,10 @@ def test_a_first_direction_tells_what_f_is_measured_with(monkeypatch: pytest.Mon
     first = SimpleNamespace(noise=np.array([2.0**-42]), weight=np.array([4.0]), fit=fit)
     for known_level, level, step in ((None, 2.0**-41, 2.0**-9), (2.0**-31, 2.0**-31, 2.0**-7)):
         made = setting_of(first, known_level, sizes)
-        assert (made.objective, made.x, made.scales) == (known.objective, known.question.x, known.scales)
+        assert (made.objective, made.x, made.scales) == (known.objective, known.x, problem.scales)
         assert (made.f_x, made.level, made.relative_step, made.slope) == (4.0, level, step, 1.0)
         assert (made.tolerance, made.room, made.subgradient) == (known.tolerance, room, True)
-        assert (made.gradient_eps, made.names, made.gradient_scale) == (problem.eps, names, sizes)
+        assert (made.eps, made.names, made.gradient_scale) == (problem.eps, names, sizes)
         assert made.still is None  # of one row that is no output among others
     assert problem.eps == SINGLE
 
@@ -305,19 +301,19 @@ def test_a_first_direction_tells_of_every_row_what_it_is_measured_with(monkeypat
     moved = np.array([True, False, True])
     for rows in (2, 3):
         names = jacobian_names((rows,), Parameters.of(np.ones(16))[0])
-        known = known_of(16, rows, names=lambda names=names: names, f_x=f_x[:rows], computes_in="float32")
+        known = known_of(16, rows, names=names, f_x=f_x[:rows], computes_in="float32")
         examine_rows = Noted(monkeypatch, "examine_rows", (None, None))
         JOINT.run(known)
-        problem, _, setting_of, _ = examine_rows.given
+        problem, setting_of, _ = examine_rows.given
         fit = SimpleNamespace(moved=moved[:rows])
         made = setting_of(SimpleNamespace(noise=noise[:rows], weight=weight[:rows], fit=fit))
         assert made.level.tolist() == (2.0 * noise[:rows]).tolist()
         assert made.relative_step.tolist() == [2.0**-9, 2.0**-7, 2.0**-9][:rows]
         assert (made.slope.tolist(), made.f_x.tolist()) == ([1.0, 1.0, 2.0][:rows], f_x[:rows].tolist())
         assert made.still.tolist() == [False, True, False][:rows]
-        assert (made.objective, made.x, made.scales) == (known.objective, known.question.x, known.scales)
+        assert (made.objective, made.x, made.scales) == (known.objective, known.x, problem.scales)
         assert (made.tolerance, made.subgradient, made.room) == (known.tolerance, True, None)
-        assert (made.gradient_eps, made.names, made.gradient_scale) == (problem.eps, names, None)
+        assert (made.eps, made.names, made.gradient_scale) == (problem.eps, names, None)
         assert setting_of(SimpleNamespace(noise=noise[:rows], weight=weight[:rows], fit=None)).still is None
 
 
@@ -336,7 +332,7 @@ def test_a_gradient_has_the_survey_of_its_arrays_and_a_row_one_of_its_own(monkey
     def named(found: Evidence, names: Any = ROW) -> Any:
         Noted(monkeypatch, "examine_each_array", found)
         Noted(monkeypatch, "examine_jointly", (None, found, False))
-        known = known_of(x=TREE, names=lambda: names)
+        known = known_of(x=TREE, names=names)
         JOINT.run(known)
         jointly = known.evidence
         prepared(known)
@@ -387,7 +383,7 @@ def test_directions_settle_what_is_certified_judged_or_wrong(
         setting = prepared(known)
         assert method.run(known) is settled
         assert noted.given[0] is setting
-        assert noted.given[1].matrix is known.matrix
+        assert noted.given[0].matrix is known.problem.matrix
         assert noted.named.pop("rng").random() == np.random.default_rng(7).random()
         assert noted.named == {"confidence": 0.99} | ({"method": "auto"} if method is COLUMNS else {})
         assert known.evidence is found
@@ -399,12 +395,12 @@ def test_every_entry_settles_in_any_case(monkeypatch: pytest.MonkeyPatch, before
     """By the method that is asked for, or by differences where another one knows something already."""
     found = judged(0, 1)
     every_entry = Noted(monkeypatch, "every_entry", (found, SAID))
-    known = known_of(method="complex", names=lambda: ROW)
+    known = known_of(method="complex", names=ROW)
     setting = prepared(known)
     known.evidence, known.accused = before, True
     assert EVERY.run(known) is True
     method = "complex" if before is None else "sweep"
-    assert every_entry.given == (setting, known.matrix, method, 7)
+    assert every_entry.given == (setting, method, 7)
     assert every_entry.named == {"accused": True}
     assert known.evidence == Evidence(found)
     assert known.about is SAID

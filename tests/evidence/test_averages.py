@@ -76,7 +76,16 @@ def measured(function: Any = f, **options: Any) -> tuple[Setting, Entries]:
     parameters, flat = Parameters.of(X)
     objective = Objective(function, parameters)
     level = 2.0 * NOISE * clean(X)
-    setting = Setting(objective, flat, f(X), level, 0.05, np.abs(X), Tolerance(1e-6, 0.0, 1e-3), **options)
+    setting = Setting(
+        objective,
+        flat,
+        f(X),
+        np.abs(X),
+        Tolerance(1e-6, 0.0, 1e-3),
+        level=level,
+        relative_step=0.05,
+        **options,
+    )
     return setting, sweep(setting, np.exp(X), np.arange(3))
 
 

@@ -60,7 +60,12 @@ def setting(outputs: int = 1, f: Any = None, **parts: Any) -> Setting:
     else:
         objective = Objective(f or two, parameters, several=True)
         f_x = objective.at(X)[0]
-    given = {"level": 1e-15, "relative_step": 1e-3, "scales": SCALES, "tolerance": Tolerance(1e-6)} | parts
+    given = {
+        "level": 1e-15,
+        "relative_step": 1e-3,
+        "given_scales": SCALES,
+        "tolerance": Tolerance(1e-6),
+    } | parts
     return Setting(objective, flat, f_x, **given)
 
 
@@ -155,7 +160,7 @@ def test_coarser_arrays_have_larger_smallest_steps(monkeypatch):
     asked = Asked(monkeypatch)
     parameters, flat = Parameters.of({"a": np.ones(2), "b": np.ones(1, np.float32)})
     objective = Objective(lambda x: 1.0, parameters)
-    known = Setting(objective, flat, 1.0, 1e-15, 1e-3, np.ones(3), Tolerance(1e-6))
+    known = Setting(objective, flat, 1.0, np.ones(3), Tolerance(1e-6), level=1e-15, relative_step=1e-3)
     along_axes(known, np.arange(3), np.ones(3), anything)
     assert asked.options["smallest"] == pytest.approx([64 * EPS, 64 * EPS, 64 * 2.0**-23], rel=1e-12, abs=0)
 
@@ -252,7 +257,9 @@ def test_no_step_is_longer_than_a_third_of_the_largest_scale():
     """Of the array that the coordinate belongs to."""
     assert _largest_steps(setting(), np.array([0, 1, 0])) == pytest.approx([0.6, 2.4, 0.6])
     parameters, flat = Parameters.of({"a": np.ones(0), "b": np.ones(1)})
-    empty = replace(setting(), objective=Objective(lambda x: 1.0, parameters), x=flat, scales=np.array([0.5]))
+    empty = replace(
+        setting(), objective=Objective(lambda x: 1.0, parameters), x=flat, given_scales=np.array([0.5])
+    )
     assert _largest_steps(empty, np.array([0, 1])) == pytest.approx([0.0, 0.15])
 
 

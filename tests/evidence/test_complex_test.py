@@ -11,7 +11,6 @@ from gradcheck import Outcome, check_gradient, check_jacobian
 from gradcheck.evidence import complex_test
 from gradcheck.evidence.complex_test import by_complex_step, mark_disputed, verify_by_complex_step
 from gradcheck.function.objective import Objective
-from gradcheck.numerics.problem import complex_derivative
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.entries import Entries
@@ -257,7 +256,7 @@ def setting(x: Any = AT, max_nfev: int | None = None, **parts: Any) -> Setting:
     """What is known of it: f(x) is 10.5."""
     parameters, flat = Parameters.of(x)
     objective = Objective(lambda x: np.sum(x * x) / 2.0, parameters, max_nfev=max_nfev)
-    given = {"level": 1e-15, "relative_step": 1e-3, "scales": np.ones(3), "tolerance": Tolerance(1e-6)}
+    given = {"level": 1e-15, "relative_step": 1e-3, "given_scales": np.ones(3), "tolerance": Tolerance(1e-6)}
     return Setting(objective, flat, 10.5, **(given | parts))
 
 
@@ -389,7 +388,9 @@ def test_the_complex_step_is_relied_on_where_a_real_difference_agrees(
     seen = []
 
     def real(setting: Setting, tangent: Any) -> Estimate:
-        value = complex_derivative(setting.objective, setting.x, tangent)
+        values = setting.complex_along(tangent)
+        assert values is not None
+        value = values.imag
         seen.append((tangent, value))
         return measured(value * (1.0 + apart), error * np.abs(value), limit)
 

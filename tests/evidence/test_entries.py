@@ -440,7 +440,7 @@ def rough(level: float, *, budget: int | None = None, **parts: Any) -> Any:
         return float(x.sum() + level * np.abs(x).max() * np.sin(1e6 * x.sum()))
 
     objective = Objective(f, parameters, max_nfev=budget)
-    return replace(setting(), objective=objective, x=flat, scales=np.ones(40), f_x=np.zeros(1), **parts)
+    return replace(setting(), objective=objective, x=flat, given_scales=np.ones(40), f_x=np.zeros(1), **parts)
 
 
 def grown_of(known: Any, found: Any, at: Any = EVERY[:1], off: Any = 1e-3) -> Any:

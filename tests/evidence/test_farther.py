@@ -72,7 +72,9 @@ def measured(
     parameters, flat = Parameters.of(x)
     objective = Objective(rounded(f), parameters, **options)
     value = objective.value(flat)
-    setting = Setting(objective, flat, value, 0.6e-6, 0.05, np.abs(x), Tolerance(1e-6, 0.0, 1e-3))
+    setting = Setting(
+        objective, flat, value, np.abs(x), Tolerance(1e-6, 0.0, 1e-3), level=0.6e-6, relative_step=0.05
+    )
     return setting, sweep(setting, claim, np.arange(x.size))
 
 

@@ -99,10 +99,10 @@ def accused(
         objective,
         at,
         objective.value(at),
-        level,
-        1e-2,
         np.ones(1),
         Tolerance(1e-6),
+        level=level,
+        relative_step=1e-2,
         room=parts.pop("room", None),
     )
     told = as_told(np.array([value]), np.array([1e-9]), np.array([step]))
@@ -304,7 +304,9 @@ def leaves(f: Any, slope: float, apart: float) -> bool:
     """Whether f jumps away from a slope at 1 within 1e-9 to 1e-2."""
     parameters, at = Parameters.of(np.ones(1))
     objective = Objective(lambda x: float(f(x[0])), parameters)
-    setting = Setting(objective, at, objective.value(at), 1e-9, 1e-2, np.ones(1), Tolerance(1e-6))
+    setting = Setting(
+        objective, at, objective.value(at), np.ones(1), Tolerance(1e-6), level=1e-9, relative_step=1e-2
+    )
     return jump_from_line(setting, 0, slope, (1e-9, 1e-2), apart) > 0
 
 
@@ -404,7 +406,14 @@ def accused_of_no_slope(
     objective = Objective(noting, parameters, max_nfev=parts.pop("max_nfev", None))
     tolerance = Tolerance(1e-6, eps=parts.pop("eps", 2.0**-52))
     setting = Setting(
-        objective, flat, objective.value(flat), 1e-18, 1e-3, np.ones(x.size), tolerance, **parts
+        objective,
+        flat,
+        objective.value(flat),
+        np.ones(x.size),
+        tolerance,
+        level=1e-18,
+        relative_step=1e-3,
+        **parts,
     )
     flat_there = as_told(np.zeros(x.size), np.full(x.size, 1e-15), np.full(x.size, step))
     judgement = judge(given, flat_there, np.full(x.size, scale), tolerance)

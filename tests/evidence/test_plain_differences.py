@@ -16,6 +16,7 @@ from gradcheck import Outcome, check_gradient, check_jacobian
 from gradcheck.evidence import plain_differences
 from gradcheck.function.contract import inspect
 from gradcheck.function.objective import Objective
+from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.entries import Entries
@@ -263,6 +264,22 @@ def test_what_a_report_says_would_be_seen_is_seen(name: str, times: float):
 # The short way alone, its numbers by hand.
 
 
+def problem_of(
+    objective: Objective,
+    claim: Any,
+    flat: np.ndarray,
+    rtol: float | None = None,
+    resolution: float | None = None,
+    room: Any = None,
+) -> Problem:
+    """A gradient, or what returns it, after the first calls."""
+    looked, scales = inspect(objective, claim, flat), objective.parameters.scales(flat)
+    assert looked.matrix is not None
+    eps = float(np.finfo(looked.computes_in).eps)
+    tolerance = Tolerance.for_dtypes((looked.computes_in,), rtol, 0.0, resolution)
+    return Problem(objective, flat, looked.f_x, scales, tolerance, room, eps, matrix=looked.matrix)
+
+
 def asked(
     function: Callable[..., float],
     claim: Any,
@@ -284,18 +301,9 @@ def asked(
         return function(x)
 
     objective = Objective(watched, parameters, max_nfev=max_nfev)
-    inspection = inspect(objective, claim, flat)
+    problem = problem_of(objective, claim, flat, rtol, resolution, room)
     seen.clear()
-    found = plain_differences.agreement(
-        objective,
-        inspection,
-        flat,
-        parameters.scales(flat),
-        (rtol, 0.0, resolution),
-        few=few,
-        room=room,
-        rng=rng,
-    )
+    found = plain_differences.agreement(problem, few=few, rng=rng)
     return found, seen
 
 
@@ -448,16 +456,8 @@ def test_an_interruption_leaves_nothing_judged():
         return f(x)
 
     objective = Objective(interrupting, parameters)
-    found = plain_differences.agreement(
-        objective,
-        inspect(objective, df(X), flat),
-        flat,
-        parameters.scales(flat),
-        (None, 0.0, None),
-        few=8,
-        room=None,
-        rng=0,
-    )
+    problem = problem_of(objective, df(X), flat)
+    found = plain_differences.agreement(problem, few=8, rng=0)
 
     assert found is not None
     assert found[1].interrupted
@@ -513,9 +513,8 @@ def settled(function: Callable[..., float], x: np.ndarray) -> list[Setting]:
     """What is assumed about f before it is measured."""
     parameters, flat = Parameters.of(x)
     objective = Objective(function, parameters)
-    inspection = inspect(objective, np.ones_like(x), flat)
-    scales, tolerances = parameters.scales(flat), (None, 0.0, None)
-    return [s for s, _ in plain_differences._assumed(objective, inspection, flat, tolerances, None, scales)]
+    problem = problem_of(objective, np.ones_like(x), flat)
+    return [s for s, _ in plain_differences._assumed(problem)]
 
 
 @pytest.mark.parametrize(
@@ -537,8 +536,8 @@ def test_the_digits_of_one_value_say_in_what_f_may_compute(value: float, eps: fl
     assert found.relative_step == eps
     assert found.level == 2.0 * eps * value
     assert found.tolerance.rtol == rtol
-    assert found.gradient_eps == 2.0**-52
-    assert settled(lambda x: value, np.ones(2, np.float32))[-1].gradient_eps == 2.0**-23
+    assert found.eps == 2.0**-52
+    assert settled(lambda x: value, np.ones(2, np.float32))[-1].eps == 2.0**-23
 
 
 @pytest.mark.parametrize("n", [3, 20])
@@ -559,7 +558,15 @@ def test_steps_lie_between_little_noise_and_as_much_noise_as_truncation(share: f
     """Of 1e-17: cube root 2.2e-6, shortest 1e-10; the geometric mean, to the next power of four, times 0.7 to 1.4."""
     parameters, flat = Parameters.of(np.ones(2))
     tolerance = Tolerance(1e-6, 0.0, 1e-3)
-    setting = Setting(Objective(f, parameters), flat, 12.0, 0.0, share / 2, np.array([1.0, 4.0]), tolerance)
+    setting = Setting(
+        Objective(f, parameters),
+        flat,
+        12.0,
+        np.array([1.0, 4.0]),
+        tolerance,
+        level=0.0,
+        relative_step=share / 2,
+    )
 
     claim = plain_differences._claim(setting, np.array([[3.0, 3.0]]), 8, 0)
 
@@ -577,7 +584,9 @@ def share_of(
     """What is claimed of an f with n slopes g and this noise, at ones."""
     parameters, flat = Parameters.of(np.ones(n))
     accepted = Tolerance(**{"rtol": 1e-6, "atol": 0.0, "resolution": 1e-3} | tolerance)
-    setting = Setting(Objective(f, parameters), flat, f_x, level, 1e-16, np.ones(n), accepted)
+    setting = Setting(
+        Objective(f, parameters), flat, f_x, np.ones(n), accepted, level=level, relative_step=1e-16
+    )
     return plain_differences._claim(setting, np.full((1, n), g), few, 0)
 
 
@@ -623,7 +632,7 @@ def near(apart: float, bend: float = 0.0, level: float = 0.0, largest: float = 1
         setting=SimpleNamespace(level=np.array([level]), outputs=1, tolerance=SimpleNamespace(rtol=1e-2)),
         steps=np.array([0.1]), analytic=np.array([[g]]), size=np.array([[2.0]]), largest=np.array([[largest]]),
     )  # fmt: skip
-    return plain_differences._near(claim, np.array([0]), np.array([[[g]], [[g + bend]], [[g - apart]]]))
+    return plain_differences._borne_out(claim, np.array([0]), np.array([[[g]], [[g + bend]], [[g - apart]]]))
 
 
 def test_an_entry_is_near_within_a_tenth_of_rtol_and_twice_what_is_explained():
@@ -679,7 +688,9 @@ def test_a_small_entry_of_few_is_held_to_rtol_of_its_array():
     """And a larger one to half as much again of itself."""
     parameters, flat = Parameters.of(np.ones(2))
     accepted = Tolerance(1e-6, 0.0, 1e-3)
-    setting = Setting(Objective(f, parameters), flat, 1.0, 1e-14, 1e-16, np.ones(2), accepted)
+    setting = Setting(
+        Objective(f, parameters), flat, 1.0, np.ones(2), accepted, level=1e-14, relative_step=1e-16
+    )
 
     claim = plain_differences._claim(setting, np.array([[1.0, 7.0]]), 8, 0)
 
@@ -798,7 +809,7 @@ def test_what_is_clean_to_a_part_of_a_million_million_is_left_to_directions_from
     parameters, x = Parameters.of(np.ones(5))
     objective = Objective(np.sum, parameters)
     for level, left in ((1e-12, True), (2e-12, False)):
-        setting = Setting(objective, x, 5.0, level, 2.0**-52, np.ones(5), Tolerance(1e-6))
+        setting = Setting(objective, x, 5.0, np.ones(5), Tolerance(1e-6), level=level, relative_step=2.0**-52)
         assert (plain_differences._claim(setting, np.ones((1, 5)), 5, 0) is None) is left
 
 
@@ -816,10 +827,16 @@ def test_values_of_a_coarser_arithmetic_than_was_assumed_are_not_agreed_upon(mon
     """Its tolerances are others."""
     parameters, x = Parameters.of(np.ones(1))
     setting = Setting(
-        Objective(lambda x: x[0], parameters), x, 1.0, 2.0**-52, 2.0**-52, np.ones(1), Tolerance(1e-6)
+        Objective(lambda x: x[0], parameters),
+        x,
+        1.0,
+        np.ones(1),
+        Tolerance(1e-6),
+        level=2.0**-52,
+        relative_step=2.0**-52,
     )
     claim = plain_differences._claim(setting, np.ones((1, 1)), 5, 0)
     assert claim is not None
-    measured = plain_differences._measured(claim, None)
+    assert plain_differences._near(claim, np.arange(1))
     monkeypatch.setattr(plain_differences, "_level", lambda s, _: (s.level, np.array([name], object)))
-    assert (plain_differences._agreed(claim, measured, 0) is not None) is agreed
+    assert (plain_differences._agreed(claim, 0) is not None) is agreed

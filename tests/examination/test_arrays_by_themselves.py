@@ -17,7 +17,6 @@ from gradcheck.examination.search import Found
 from gradcheck.function.matrix import Dense, one_row
 from gradcheck.joint.direction import Joint
 from gradcheck.numerics.problem import Problem
-from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.boxes import whole_box
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.certificate import Region
@@ -135,10 +134,10 @@ class Examination:
         self.objective: Any = SimpleNamespace(parameters=parameters, remaining=remaining, nfev=11)
         claimed = np.ones(x.size) if claimed is None else np.asarray(claimed, float)
         scales = np.ones(x.size) if scales is None else np.asarray(scales, float)
-        self.problem = Problem(
-            self.objective, x, np.ones(1), Dense(claimed[None, :]), scales, Tolerance(1e-6), room, 2.0**-52
-        )
-        self.setting = Setting(self.objective, x, 1.0, LEVEL, 1e-3, scales, Tolerance(1e-6), room)
+        self.setting = Problem(
+            self.objective, x, np.ones(1), scales, Tolerance(1e-6), room, matrix=Dense(claimed[None, :]),
+            level=LEVEL, relative_step=1e-3,
+        )  # fmt: skip
         for name in (
             "JointTest",
             "scaling_of",
@@ -154,7 +153,7 @@ class Examination:
         monkeypatch.setattr(each_array, "_of_rounding", lambda *given: None)
         monkeypatch.setattr(each_array, "averaged", self.averaged)
         monkeypatch.setattr(each_array, "Claim", lambda *given: Claim(self, *given))
-        self.evidence = examine_each_array(self.setting, self.problem, confidence=CONFIDENCE, rng=RNG)
+        self.evidence = examine_each_array(self.setting, confidence=CONFIDENCE, rng=RNG)
 
     def sweep(self, setting: Any, claimed: Any, entries: Any) -> Any:
         """What is claimed to be no number."""

@@ -33,8 +33,18 @@ def claim_of(*wrong: int, still: Any = (), unit: float = 1.0, room: Any = None, 
     claimed[list(wrong)] *= 2.0
     objective = Objective(f or (lambda x: float(np.sum(x["W"] ** 2) + np.sum(x["b"] ** 2))), PARAMETERS)
     f_x, tolerance = np.atleast_1d(objective.value(X)), Tolerance(1e-6)
-    problem = Problem(objective, X, f_x, Dense(claimed[None, :]), SCALES, tolerance, room, 2.0**-52)
-    setting = Setting(objective, X, f_x, 1e-15, 1e-3, SCALES, tolerance, room, gradient_scale=np.full(2, 3.0))
+    problem = Problem(objective, X, f_x, SCALES, tolerance, room, 2.0**-52, matrix=Dense(claimed[None, :]))
+    setting = Setting(
+        objective,
+        X,
+        f_x,
+        SCALES,
+        tolerance,
+        room,
+        level=1e-15,
+        relative_step=1e-3,
+        gradient_scale=np.full(2, 3.0),
+    )
     still = np.isin(np.arange(N), still)
     return Claim(problem.in_units(unit), np.random.default_rng(0), still, setting, exact=False)
 
@@ -168,8 +178,10 @@ def test_entries_that_are_slightly_off_as_a_direction_says_need_no_second_look(
     f_x, tolerance = np.atleast_1d(objective.value(x)), Tolerance(1e-6)
     claimed = np.ones(N)
     claimed[[4, 5]] += 2e-6, 6e-6
-    problem = Problem(objective, x, f_x, Dense(claimed[None, :]), SCALES, tolerance, None, 2.0**-52)
-    setting = Setting(objective, x, f_x, 1e-15, 1e-3, SCALES, tolerance, None, gradient_scale=np.ones(2))
+    problem = Problem(objective, x, f_x, SCALES, tolerance, None, 2.0**-52, matrix=Dense(claimed[None, :]))
+    setting = Setting(
+        objective, x, f_x, SCALES, tolerance, None, level=1e-15, relative_step=1e-3, gradient_scale=np.ones(2)
+    )
     claim = Claim(problem.in_units(unit), np.random.default_rng(0), np.zeros(N, bool), setting, exact=False)
     before = objective.nfev
     found = claim.judge(np.array([5, 4]), None if off is None else 2e-6 * np.array(off) / unit)

@@ -15,7 +15,6 @@ from gradcheck.examination.columns import examine_columns
 from gradcheck.function.matrix import Dense, Matrix, Product, Sparse
 from gradcheck.function.objective import Objective
 from gradcheck.numerics.problem import Problem
-from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.matrix_names import jacobian_names
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.evidence import Evidence
@@ -33,15 +32,12 @@ def founded(
     objective = Objective((lambda x: right @ x) if f is None else f, parameters, several=True)
     f_x, scales = objective.at(flat)[0], np.ones(n)
     tolerance = Tolerance(1e-6, resolution=1e-3)
-    setting = Setting(
-        objective, flat, f_x, 2.0 * EPS * np.abs(f_x), 1e-3, scales, tolerance, room, slope=1.0,
-        names=jacobian_names((m,), parameters),
+    problem = Problem(
+        objective, flat, f_x, scales, tolerance, room, EPS, matrix=claim, names=jacobian_names((m,), parameters),
+        level=2.0 * EPS * np.abs(f_x), relative_step=1e-3, slope=1.0,
     )  # fmt: skip
-    problem = Problem(objective, flat, f_x, claim, scales, tolerance, room, EPS)
     before = objective.nfev
-    found, findings = examine_columns(
-        setting, problem, method=method, confidence=0.999, rng=np.random.default_rng(0)
-    )
+    found, findings = examine_columns(problem, method=method, confidence=0.999, rng=np.random.default_rng(0))
     return found, objective.nfev - before, [finding.text for finding in findings]
 
 

@@ -16,7 +16,6 @@ from gradcheck.examination.columns import every_entry, examine_columns
 from gradcheck.examination.silent import Alone
 from gradcheck.function.matrix import Dense, Product, Sparse
 from gradcheck.numerics.problem import Problem
-from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.boxes import Box
 from gradcheck.parameters.matrix_names import jacobian_names
 from gradcheck.parameters.tree import Parameters
@@ -93,14 +92,11 @@ class Examination:
         self.objective: Any = SimpleNamespace(parameters=parameters)
         self.claim = Dense(np.full((self.m, self.n), 2.0)) if claim is None else claim
         tolerance, self.scales = Tolerance(1e-6), np.full(self.n, scales)
-        self.setting = Setting(
-            self.objective, x, np.ones(self.m), 1e-9, 1e-3, self.scales, tolerance, room,
-            names=jacobian_names((self.m,), parameters),
+        self.setting = Problem(
+            self.objective, x, np.ones(self.m), self.scales, tolerance, room, matrix=self.claim, level=1e-9,
+            relative_step=1e-3, names=jacobian_names((self.m,), parameters),
         )  # fmt: skip
         (self.block,) = self.setting.names.blocks
-        problem = Problem(
-            self.objective, x, np.ones(self.m), self.claim, self.scales, tolerance, room, 2.0**-52
-        )
         self.looks, self.undecided, self.finds, self.zeros = (
             list(looks) or [Look()],
             set(undecided),
@@ -122,7 +118,7 @@ class Examination:
         ):  # fmt: skip
             monkeypatch.setattr(columns, name, getattr(self, name))
         self.survey, findings = examine_columns(
-            self.setting, problem, method=method, confidence=CONFIDENCE, rng=self.rng
+            self.setting, method=method, confidence=CONFIDENCE, rng=self.rng
         )
         self.said = [finding.text for finding in findings]
 
@@ -648,9 +644,10 @@ def test_every_entry_that_has_room_is_judged(monkeypatch: pytest.MonkeyPatch, ac
     monkeypatch.setattr(columns, "one_by_one", lambda *known: given.append(known) or (judged, ["said"]))
     monkeypatch.setattr(columns, "mark_disputed", lambda *known: ("disputed", *known))
     room = np.array([0.0, 1.0, 0.0]), np.array([0.5, 0.0, 0.0])
-    setting: Any = SimpleNamespace(room=room, x=np.ones(3), places=lambda entries: np.divmod(entries, 3))
+    objective: Any = SimpleNamespace()
     claim = Dense(np.arange(6.0).reshape(2, 3))
-    found, said = every_entry(setting, claim, "a method", 7, accused=accused)
+    setting = Problem(objective, np.ones(3), np.ones(2), np.ones(3), Tolerance(1e-6), room, matrix=claim)
+    found, said = every_entry(setting, "a method", 7, accused=accused)
     assert found == (("disputed", setting, judged) if accused and not wrong else judged)
     assert said == ["said"]
     ((of, values, entries, method, rng),) = given

@@ -35,8 +35,10 @@ def claim_of(*regions: Region, factor: float = 2.0, unit: float = 1.0) -> Claim:
     for region in regions:
         whole = claimed[region.block.slice].reshape(region.block.shape)
         whole[tuple(slice(*span) for span in region.box.ranges)] *= factor
-    problem = Problem(objective, X, f_x, Dense(claimed[None, :]), SCALES, tolerance, None, 2.0**-52)
-    setting = Setting(objective, X, f_x, 1e-15, 1e-3, SCALES, tolerance, gradient_scale=np.full(2, 3.0))
+    problem = Problem(objective, X, f_x, SCALES, tolerance, None, 2.0**-52, matrix=Dense(claimed[None, :]))
+    setting = Setting(
+        objective, X, f_x, SCALES, tolerance, level=1e-15, relative_step=1e-3, gradient_scale=np.full(2, 3.0)
+    )
     claim = Claim(problem.in_units(unit), np.random.default_rng(0), np.zeros(N, bool), setting, exact=False)
     claim.regions = [replace(region, factor=factor) for region in regions]
     return claim

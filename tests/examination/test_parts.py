@@ -82,7 +82,7 @@ def claim_of(
     """A claim of these entries, or of equal ones."""
     objective: Any = SimpleNamespace(parameters=PARAMETERS, remaining=remaining)
     matrix = Dense(np.broadcast_to(np.asarray(claimed, float), N)[None, :].copy())
-    problem = Problem(objective, X, np.ones(1), matrix, np.ones(N), Tolerance(1e-6), None, 2.0**-52)
+    problem = Problem(objective, X, np.ones(1), np.ones(N), Tolerance(1e-6), None, 2.0**-52, matrix=matrix)
     rng: Any = First()
     return Known(
         problem, rng, np.isin(np.arange(N), still), shares=shares_of(DELTA), wrong=wrong, undecided=undecided

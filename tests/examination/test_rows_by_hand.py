@@ -19,7 +19,6 @@ from gradcheck.function.matrix import Dense, Product, Sparse
 from gradcheck.joint.direction import Direction, Joint
 from gradcheck.joint.places import Places
 from gradcheck.numerics.problem import Problem
-from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.boxes import Box
 from gradcheck.parameters.matrix_names import jacobian_names
 from gradcheck.parameters.tree import Parameters
@@ -104,10 +103,10 @@ class Examination:
         self.names = jacobian_names((m,), parameters)
         (self.block,) = self.names.blocks
         tolerance = Tolerance(RTOL)
-        self.setting = Setting(
-            self.objective, x, np.ones(m), 1e-9, 1e-3, self.scales, tolerance, names=self.names
+        self.problem = Problem(
+            self.objective, x, np.ones(m), self.scales, tolerance, matrix=claim, names=self.names
         )
-        self.problem = Problem(self.objective, x, np.ones(m), claim, self.scales, tolerance, None, EPS)
+        self.setting = replace(self.problem, level=1e-9, relative_step=1e-3)
         self.wrong_rows = (self.off != 0).any(axis=1) if wrong is None else np.asarray(wrong)
         self.certified_rows = ~self.wrong_rows if certified is None else np.asarray(certified)
         self.lengths = np.ones(n) if lengths is None else np.asarray(lengths, float)
@@ -144,7 +143,6 @@ class Examination:
         self.told: list[Any] = []
         self.known, self.found_rows = examine_rows(
             self.problem,
-            self.block,
             self.setting_of,
             lambda: self.asked.append("a probe") or (self.setting if setting else None),
             confidence=CONFIDENCE,
@@ -862,7 +860,6 @@ def test_a_matrix_is_mended_where_entries_are_wrong_and_rows_have_a_factor(form:
     """Of a row by a factor no entry is replaced; what is right stays as it is claimed. One judged twice counts once."""
     array = np.arange(1.0, 10.0).reshape(3, 3)
     stored = sparse.csc_array(array)
-    setting: Any = SimpleNamespace(places=lambda entries: np.divmod(entries, 3))
 
     def judged(*entries: int, wrong: Any) -> Any:
         analytic, nothing = array.ravel()[list(entries)], np.zeros(len(entries))
@@ -877,7 +874,9 @@ def test_a_matrix_is_mended_where_entries_are_wrong_and_rows_have_a_factor(form:
         judged(4, 0, wrong=[False, True]),
     ]
     matrix: Any = Dense(array) if form == "dense" else Sparse(stored, stored)
-    found = array_of(mended(setting, matrix, looks, np.array([0.0, 0.0, 0.5])))
+    objective: Any = SimpleNamespace()
+    problem = Problem(objective, np.ones(3), np.ones(3), None, Tolerance(1e-6), matrix=matrix)
+    found = array_of(mended(problem, looks, np.array([0.0, 0.0, 0.5])))
     assert found.tolist() == [[1.5, 2.0, 3.0], [4.0, 5.0, 6.5], [3.5, 4.0, 4.5]]
 
 
@@ -919,5 +918,12 @@ def problem_of() -> Any:
     """One of which only the tolerance and the roundoff matter."""
     objective: Any = SimpleNamespace(parameters=Parameters.of(np.ones(2))[0])
     return Problem(
-        objective, np.ones(2), np.ones(4), Dense(np.ones((4, 2))), np.ones(2), Tolerance(RTOL), None, EPS
+        objective,
+        np.ones(2),
+        np.ones(4),
+        np.ones(2),
+        Tolerance(RTOL),
+        None,
+        EPS,
+        matrix=Dense(np.ones((4, 2))),
     )

@@ -31,11 +31,11 @@ def joint_test(rows: int, *, columns: int = 4, x: Any = None, fixed: Any = None,
         objective,
         flat,
         objective.at(x)[0],
-        Dense(matrix),
         parameters.scales(flat),
         Tolerance(1e-6),
         None,
         EPS,
+        matrix=Dense(matrix),
     )
     scaling = scaling_of(claim, np.zeros(x.size, bool))
     test = JointTest(claim, scaling, np.random.default_rng(0), 1e-6, exact=False, fixed=fixed)

@@ -10,10 +10,8 @@ import pytest
 from by_hand import EPS, close
 
 from gradcheck import check_gradient
-from gradcheck.function.matrix import Dense
 from gradcheck.function.objective import Objective
 from gradcheck.joint.alone import judge_alone, judge_by_stencils, judge_in_rows
-from gradcheck.numerics.problem import Problem
 from gradcheck.numerics.setting import Setting
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.entries import Entries
@@ -43,12 +41,9 @@ def judged(
     f_x = objective.value(x)
     scales = parts.pop("scales", np.where(x != 0, np.abs(x), 1.0))
     tolerance = parts.pop("tolerance", Tolerance(1e-6))
-    setting = Setting(objective, x, f_x, level, step, scales, tolerance, **parts)
+    setting = Setting(objective, x, f_x, scales, tolerance, level=level, relative_step=step, **parts)
     before = objective.nfev
-    none: Any = None
-    found = judge_alone(
-        none, setting, np.asarray(claimed, float), np.array(entries, int), exact=False, off=off
-    )
+    found = judge_alone(setting, np.asarray(claimed, float), np.array(entries, int), exact=False, off=off)
     return found, objective.nfev - before
 
 
@@ -250,7 +245,9 @@ def test_what_is_clear_by_itself_needs_nothing_that_directions_say():
     for claimed in (np.exp(X[0]), 2.0 * np.exp(X[0])):
         for off in (None, np.zeros(1), np.ones(1)):
             objective = Objective(smooth, parameters)
-            setting = Setting(objective, x, objective.value(x), 1e-15, 5e-4, np.ones(4), Tolerance(1e-6))
+            setting = Setting(
+                objective, x, objective.value(x), np.ones(4), Tolerance(1e-6), level=1e-15, relative_step=5e-4
+            )
             before = objective.nfev
             found = judge_by_stencils(setting, np.array([claimed]), np.array([0]), off)
             assert found.judgement.wrong.tolist() == [claimed > np.e]
@@ -264,7 +261,6 @@ def exactly(
     f: Callable[[Any], Any],
     claimed: Any,
     *entries: int,
-    unit: float = 1.0,
     max_nfev: int | None = None,
     x: Any = X,
     scales: Any = None,
@@ -281,20 +277,9 @@ def exactly(
     f_x = objective.value(x)
     claimed = np.asarray(claimed, float)
     scales = np.where(x != 0, np.abs(x), 1.0) if scales is None else scales
-    problem = Problem(
-        objective,
-        x,
-        np.array([f_x / unit]),
-        Dense(claimed[None] / unit),
-        scales,
-        Tolerance(1e-6),
-        None,
-        EPS,
-        unit,
-    )
-    setting = Setting(objective, x, f_x, 1e-15, 1e-3, scales, Tolerance(1e-6))
+    setting = Setting(objective, x, f_x, scales, Tolerance(1e-6), level=1e-15, relative_step=1e-3)
     asked.clear()
-    return judge_alone(problem, setting, claimed, np.array(entries, int), exact=True), asked
+    return judge_alone(setting, claimed, np.array(entries, int), exact=True), asked
 
 
 def entire(x: Any) -> Any:
@@ -302,12 +287,11 @@ def entire(x: Any) -> Any:
     return np.sum(np.exp(x))
 
 
-@pytest.mark.parametrize("unit", [1.0, 4.0])
-def test_the_complex_step_takes_three_evaluations_an_entry(unit: float):
+def test_the_complex_step_takes_three_evaluations_an_entry():
     """One of them complex; the others a thousandth of its scale away. 32 roundings of the larger slope are the bar."""
     claimed = np.exp(X) * [1.05, 1.0, 1.0, 0.5]
     scales = np.array([1.0, 3.0, 2.0, 0.5])
-    evidence, asked = exactly(entire, claimed, 0, 1, 2, 3, unit=unit, scales=scales)
+    evidence, asked = exactly(entire, claimed, 0, 1, 2, 3, scales=scales)
     assert evidence.judgement.wrong.tolist() == [True, False, False, True]
     assert evidence.judgement.verified.tolist() == [False, True, True, False]
     assert (evidence.coordinates.tolist(), evidence.analytic.tolist()) == ([0, 1, 2, 3], claimed.tolist())
@@ -441,7 +425,7 @@ def in_rows(f: Callable[[Any], Any], given: Any, entries: Any, *, level: Any = 1
     objective = Objective(f, parameters, several=True)
     f_x = objective.at(x)[0]
     scales = np.where(x != 0, np.abs(x), 1.0)
-    setting = Setting(objective, x, f_x, level, 1e-3, scales, Tolerance(1e-6))
+    setting = Setting(objective, x, f_x, scales, Tolerance(1e-6), level=level, relative_step=1e-3)
     before = objective.nfev
     return judge_in_rows(setting, np.array(given), np.array(entries)), objective.nfev - before
 

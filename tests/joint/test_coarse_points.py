@@ -79,8 +79,7 @@ def test_values_of_an_output_that_stands_still_are_left_as_they_are(moves: bool)
     parameters, flat = Parameters.of(x)
     objective = Objective(f, parameters)
     problem = Problem(
-        objective, flat, np.array([2.0]), Dense(np.array([[1.0, 0.0]])), None,
-        Tolerance(1e-3), None, 2.0**-23,
+        objective, flat, np.array([2.0]), None, Tolerance(1e-3), None, 2.0**-23, matrix=Dense(np.array([[1.0, 0.0]])),
     )  # fmt: skip
     scaling = scaling_of(problem, np.zeros(2, bool))
     along = Directions(problem, scaling, np.random.default_rng(0), exact=False, fixed=np.zeros(1, bool))

@@ -718,8 +718,8 @@ def first_of(
     parameters, flat = Parameters.of(np.asarray(x, float))
     objective = Objective(f, parameters, max_nfev=max_nfev)
     claim = Problem(
-        objective, flat, np.array([objective.value(flat)]), Dense(np.atleast_2d(gradient)), parameters.scales(flat),
-        Tolerance(1e-6), None, EPS,
+        objective, flat, np.array([objective.value(flat)]), parameters.scales(flat), Tolerance(1e-6),
+        matrix=Dense(np.atleast_2d(gradient)),
     )  # fmt: skip
     fixed = np.zeros(1, bool) if fixed is None else fixed
     along = Directions(
@@ -901,8 +901,8 @@ def test_a_row_of_zeros_beside_one_that_moves_needs_no_slope():
             lambda x: np.array([np.sum(x**2), np.pi + 0.0 * np.sum(x)]), parameters, several=True
         )
         problem = Problem(
-            objective, flat, objective.at(X)[0], Dense(np.stack([2 * X, claim])), parameters.scales(flat),
-            Tolerance(1e-6), None, EPS,
+            objective, flat, objective.at(X)[0], parameters.scales(flat), Tolerance(1e-6),
+            matrix=Dense(np.stack([2 * X, claim])),
         )  # fmt: skip
         scaling = scaling_of(problem, np.zeros(4, bool))
         along = Directions(problem, scaling, np.random.default_rng(0), exact=True, fixed=np.zeros(2, bool))

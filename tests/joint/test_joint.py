@@ -25,8 +25,8 @@ def problem(f, gradient, x, **options):
     objective = Objective(f, parameters, **options)
     claim = Dense(np.atleast_2d(parameters.flatten(gradient)))
     return Problem(
-        objective, flat, np.array([objective.value(flat)]), claim, parameters.scales(flat), Tolerance(1e-6), None,
-        float(np.finfo(float).eps),
+        objective, flat, np.array([objective.value(flat)]), parameters.scales(flat), Tolerance(1e-6),
+        matrix=claim,
     )  # fmt: skip
 
 
@@ -143,7 +143,14 @@ def test_all_rows_of_a_jacobian_are_judged_by_the_same_points():
         objective = Objective(lambda x: np.tanh(a @ x), parameters, several=True)
         f_x = objective.at(x)[0]
         claim = Problem(
-            objective, flat, f_x, Dense(claimed), parameters.scales(flat), Tolerance(1e-6), None, 2.2e-16
+            objective,
+            flat,
+            f_x,
+            parameters.scales(flat),
+            Tolerance(1e-6),
+            None,
+            2.2e-16,
+            matrix=Dense(claimed),
         )
         joint = directions_of(claim)
         if wrong is None:
@@ -274,11 +281,11 @@ def bent(rates, seed):
         objective,
         flat,
         f_x,
-        Dense(slope[:, None] * a),
         parameters.scales(flat),
         Tolerance(1e-6),
         None,
         2.2e-16,
+        matrix=Dense(slope[:, None] * a),
     )
     scaling = scaling_of(claim, np.zeros(50, bool))
     return JointTest(claim, scaling, np.random.default_rng(seed), 1e-6, exact=False)

@@ -43,7 +43,7 @@ def claim(
         f_x = objective.at(flat)[0]
     scales = np.abs(flat) if scales is None else np.asarray(scales, float)
     unit = parts.get("unit", 1.0)
-    return Problem(objective, flat, f_x / unit, matrix, scales, Tolerance(1e-6), room, EPS, **parts)
+    return Problem(objective, flat, f_x / unit, scales, Tolerance(1e-6), room, EPS, matrix=matrix, **parts)
 
 
 def scaled(
@@ -398,7 +398,14 @@ def test_scales_are_those_of_x_where_none_are_given():
     given = np.array([1.0, 2.0, 3.0])
     for scales, expected in ((None, [2.0, 2.0, 2.0]), (given, given.tolist())):
         other = Problem(
-            problem.objective, x, problem.f_x, problem.matrix, scales, problem.tolerance, None, EPS
+            problem.objective,
+            x,
+            problem.f_x,
+            scales,
+            problem.tolerance,
+            None,
+            EPS,
+            matrix=problem.matrix,
         )
         assert other.scales.tolist() == expected
         assert other.parameters is problem.objective.parameters
@@ -500,7 +507,15 @@ def test_a_claim_in_other_units_is_the_same_claim():
     x = np.array([1.0, 2.0, 3.0])
     problem = claim(np.full((2, 3), 8.0), x, squares)
     problem = Problem(
-        problem.objective, x, problem.f_x, problem.matrix, x, Tolerance(1e-6, atol=32.0), (x, x), 0.5, 1.0
+        problem.objective,
+        x,
+        problem.f_x,
+        x,
+        Tolerance(1e-6, atol=32.0),
+        (x, x),
+        0.5,
+        matrix=problem.matrix,
+        unit=1.0,
     )
     for found, unit in ((problem.in_units(4.0), 4.0), (problem.in_units(4.0).in_units(2.0), 8.0)):
         assert found.f_x.tolist() == [3.0 / unit, 9.0 / unit]

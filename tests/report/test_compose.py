@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from gradcheck import check_gradient, check_hvp, check_jacobian, check_jvp, check_vjp
+from gradcheck.diagnosis.undecided import Circumstances
 from gradcheck.parameters.boxes import whole_box
 from gradcheck.parameters.tree import Parameters
 from gradcheck.report.compose import compose
@@ -135,7 +136,7 @@ def test_a_sample_of_one_array_is_no_count_of_another_that_was_not_searched(sear
     )
     regions = (Region(W, whole_box(W), True), Region(b, whole_box(b), searched))
     report = compose(
-        parameters, Evidence(entries, (), regions), (), tolerance=Tolerance(1e-6), nfev=0, ngev=0, seconds=0.0,
-        seed=0, call="",
+        parameters, Evidence(entries, (), regions), (), Circumstances(Tolerance(1e-6)), nfev=0, ngev=0,
+        seconds=0.0, seed=0, call="",
     )  # fmt: skip
     assert report.reason.startswith(said)

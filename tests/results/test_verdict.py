@@ -94,6 +94,9 @@ def test_the_coarsest_dtype_decides_what_is_not_given(names, rtol, resolution, e
     assert Tolerance.for_dtypes(names, None, 0.25, None) == Tolerance(rtol, 0.25, resolution, eps)
     assert Tolerance.for_dtypes(names, 0.0, 0.0, None) == Tolerance(0.0, 0.0, resolution, eps)
     assert Tolerance.for_dtypes(names, None, 0.0, 0.0) == Tolerance(rtol, 0.0, 0.0, eps)
+    assert Tolerance.for_dtypes(names, None, 0.25, 0.125).of("float16") == Tolerance(
+        0.1, 0.25, 0.125, 2.0**-10
+    )
     with pytest.raises(ValueError, match="rtol"):
         Tolerance.for_dtypes(names, -1.0, 0.0, None)
 
