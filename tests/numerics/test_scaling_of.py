@@ -12,7 +12,8 @@ from scipy import sparse
 from gradcheck.function.matrix import Dense, Product, Sparse
 from gradcheck.function.objective import BudgetSpentError, NotScalarError, Objective
 from gradcheck.function.vector_objective import VectorObjective
-from gradcheck.numerics.problem import Problem, Scaling, accepts_complex, of_typical_size, scaling_of
+from gradcheck.numerics.problem import Problem, Scaling, of_typical_size, scaling_of
+from gradcheck.numerics.setting import accepts_complex
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.verdict import Tolerance
 
