@@ -108,7 +108,7 @@ def agreement(problem: Problem, *, few: int, rng: Any) -> tuple[Problem, Entries
     return None
 
 
-def _agreed(claim: _Differences, rng: Any) -> tuple[Problem, Entries] | None:
+def _agreed(claim: _Compared, rng: Any) -> tuple[Problem, Entries] | None:
     """The entries with the bars that their differences show; None where some are too wide."""
     analytic, every = claim.analytic.ravel(), np.arange(claim.analytic.size)
     level, names = _level(claim.setting, claim.values)
@@ -134,7 +134,7 @@ def _agreed(claim: _Differences, rng: Any) -> tuple[Problem, Entries] | None:
     return setting, Entries(every, analytic, found, judgement, order=2)
 
 
-def _interrupted(claim: _Differences) -> tuple[Problem, Entries]:
+def _interrupted(claim: _Compared) -> tuple[Problem, Entries]:
     """Nothing was judged."""
     analytic, every = claim.analytic.ravel(), np.arange(claim.analytic.size)
     nothing = unmeasured(every.size, claim.setting.x.dtype)
@@ -143,7 +143,7 @@ def _interrupted(claim: _Differences) -> tuple[Problem, Entries]:
 
 
 @dataclass(frozen=True)
-class _Differences:
+class _Compared:
     """A derivative and what it says about f, (m, n) each, and what differences show as far as they were measured.
 
     size : of each entry, or of its gradient where that is larger. largest : bar that will do.
@@ -194,9 +194,7 @@ def _bits(values: Flat) -> NDArray[np.intp]:
     return np.where(np.isfinite(values), significant_bits(np.nan_to_num(values)[None, :]), 0)
 
 
-def _claim(
-    setting: Problem, analytic: Flat, few: int, rng: Any, decimals: float = 0.0
-) -> _Differences | None:
+def _claim(setting: Problem, analytic: Flat, few: int, rng: Any, decimals: float = 0.0) -> _Compared | None:
     """The steps that suit a claim; None where it is not finite or 0 throughout, or noise or bounds leave no room."""
     n, scales = analytic.shape[1], setting.scales
     moduli = np.abs(analytic)
@@ -226,7 +224,7 @@ def _claim(
     if setting.room is not None and (np.minimum(*setting.room) < SIDES[1] * steps).any():
         return None
     seen = np.empty((5, *analytic.shape), setting.x.dtype)
-    return _Differences(setting, analytic, size, steps, bars * size, seen[:2], seen[2:])
+    return _Compared(setting, analytic, size, steps, bars * size, seen[:2], seen[2:])
 
 
 def _sizes(setting: Setting, analytic: Flat) -> Flat:
@@ -276,7 +274,7 @@ def _expected(share: Flat, steps: Flat) -> Flat:
     )
 
 
-def _near(claim: _Differences, columns: Index) -> bool:
+def _near(claim: _Compared, columns: Index) -> bool:
     """Measure the differences of some columns; whether they bear out all of their entries."""
     setting, values = claim.setting, claim.values
     axes = Axes(setting.parameters, setting.x, columns)
@@ -290,7 +288,7 @@ def _near(claim: _Differences, columns: Index) -> bool:
     return _borne_out(claim, columns, claim.slopes[:, :, columns])
 
 
-def _borne_out(claim: _Differences, columns: Index, slopes: Flat) -> bool:
+def _borne_out(claim: _Compared, columns: Index, slopes: Flat) -> bool:
     """Whether the slopes of some columns on both sides and at x bear out all of their entries."""
     left, right, central = slopes
     setting, steps = claim.setting, claim.steps[columns]
@@ -313,7 +311,7 @@ def _level(setting: Setting, values: Flat) -> tuple[Flat, NDArray[np.object_]]:
     return np.asarray(np.maximum(np.maximum(setting.level, rounding), HALF_GRID * quantum)), names
 
 
-def _truncation(claim: _Differences, bend: Flat) -> Flat:
+def _truncation(claim: _Compared, bend: Flat) -> Flat:
     """What f bends beyond a parabola, for slopes that differ by `bend` (m, n) on the two sides.
 
     Over the length on which its slope doubles f's third derivative is taken to be as large as its slope; and over the
@@ -323,7 +321,7 @@ def _truncation(claim: _Differences, bend: Flat) -> Flat:
     return np.asarray(np.maximum(bend * (bend / size), np.square(steps) * size) / 6.0)
 
 
-def _estimate(claim: _Differences, slopes: Flat, level: Flat) -> Estimate:
+def _estimate(claim: _Compared, slopes: Flat, level: Flat) -> Estimate:
     """The differences with their bars: noise, and what f bends as far as its slopes show; flat, row by row."""
     left, right, central = slopes
     steps, bend, apart = claim.steps, np.abs(right - left), np.abs(claim.analytic - central)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from scipy import sparse
 
 from gradcheck.function.matrix import Dense, Product, Sparse
 from gradcheck.function.objective import BudgetSpentError, NotScalarError, Objective
-from gradcheck.numerics.problem import Problem, Scaling, accepts_complex, of_typical_size, scaling_of
+from gradcheck.numerics.problem import Problem, Scaling, of_typical_size, scaling_of
+from gradcheck.numerics.setting import accepts_complex
 from gradcheck.parameters.tree import Parameters
 from gradcheck.results.verdict import Tolerance
 
@@ -524,6 +526,12 @@ def test_a_claim_in_other_units_is_the_same_claim():
         assert found.matrix.array.tolist() == [[8.0 / unit] * 3] * 2
         assert (found.tolerance.rtol, found.tolerance.atol) == (1e-6, 32.0 / unit)
         assert found.along(np.array([0.0, 1.0, 0.0]), np.array([1.0])) == close(np.array([[4.0, 9.0]]) / unit)
+        assert found.level is None
+    told = replace(problem, level=2.0, relative_step=0.5, slope=4.0, gradient_scale=np.full(2, 8.0))
+    found = told.in_units(4.0)
+    assert (found.level.tolist(), found.slope.tolist()) == ([0.5, 0.5], [1.0, 1.0])
+    assert isinstance(found.gradient_scale, np.ndarray)
+    assert (found.gradient_scale.tolist(), found.relative_step.tolist()) == ([2.0, 2.0], [0.5, 0.5])
 
 
 def test_the_weight_of_a_direction_is_the_root_of_the_sum_of_squares_of_its_terms():
