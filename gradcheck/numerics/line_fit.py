@@ -198,15 +198,16 @@ def fit_line(values: Values, step: float, side: tuple[float, ...], floor: Values
     spread = np.sqrt(nodes.spread.dot(a * a))
     seen = np.maximum(spread[:-2], rounding)
     error = np.fmin((nodes.bent.dot(a) + seen * nodes.amplified + EPS * moduli[nodes.slopes]) / step, np.inf)
-    best = unwrapped(error.argmin(axis=0)), unwrapped(np.arange(m))
-    bar, floor, a1, a2 = error[best], unwrapped(rounding), unwrapped(a[-2]), unwrapped(a[-1])
-    known = bar < np.inf
+    best = error.argmin(axis=0), np.arange(m)
+    bar = error[best]
+    known, floor = unwrapped(bar < np.inf), unwrapped(rounding)
+    a1, a2 = unwrapped(a[-2]), unwrapped(a[-1])
     least, last = minimum(a1, a2), maximum(a1, a2)
     monomials = moduli[nodes.monomials] / step**nodes.exponents
     return LineFit(
         step=step,
         value=wrapped(where(known, by_step[best], 0.0)),
-        error=wrapped(bar),
+        error=bar,
         noise=wrapped(where(known, seen[best], floor)),
         floor=rounding,
         least_noise=wrapped(maximum(floor, least)) if k > 5 else rounding,

@@ -17,32 +17,32 @@ def unwrapped(values: Any) -> Any:
 
 def wrapped(values: Any) -> Any:
     """An array (m,) of what a formula gives."""
-    return values if isinstance(values, np.ndarray) else np.array([values])
+    return values if type(values) is np.ndarray else np.array([values])
 
 
 def where(condition: Any, yes: Any, no: Any) -> Any:
     """NumPy's, of numbers as well."""
-    if isinstance(condition, np.ndarray):
+    if type(condition) is np.ndarray:
         return np.where(condition, yes, no)
     return yes if condition else no
 
 
 def maximum(one: Any, other: Any) -> Any:
     """NumPy's, of numbers as well."""
-    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+    if np.ndarray in (type(one), type(other)):
         return np.maximum(one, other)
     return one if one > other or one != one else other
 
 
 def minimum(one: Any, other: Any) -> Any:
     """NumPy's, of numbers as well."""
-    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+    if np.ndarray in (type(one), type(other)):
         return np.minimum(one, other)
     return one if one < other or one != one else other
 
 
 def fmin(one: Any, other: Any) -> Any:
     """NumPy's, of numbers as well."""
-    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+    if np.ndarray in (type(one), type(other)):
         return np.fmin(one, other)
     return one if one < other or other != other else other
