@@ -201,7 +201,7 @@ def _on_long_stairs(
         return found
     every = np.concatenate([first.values, widest])
     moves = np.ptp(every, axis=0) > 0
-    stays = rows & ~moves
+    stays = rows & ~moves & (widest[0] != 0)  # 0 is left of larger terms, whose digits others tell
     rows &= moves & ~np.isin(granularity(every)[1], ("float16", "float32", "decimal"))
     if claimed is not None and stays.any():
         stays &= claimed()
