@@ -41,10 +41,11 @@ def diagnosis_of(
     bar: float = BAR,
     grad: Any = None,
     curvature: float = 0.0,
+    chord: float = 0.0,
 ) -> tuple[Cause, ...]:
     """Diagnose `wrong`, where the numerical gradient is `right` within its bars.
 
-    only : the flat indices that are tested. curvature : what the estimates say of f. rtol, bar : tau and E.
+    only : the flat indices that are tested. curvature, chord : what the estimates say of f. rtol, bar : tau and E.
     """
     parameters, flat = Parameters.of(right if x is None else x)
     flat = (
@@ -59,6 +60,7 @@ def diagnosis_of(
         "error": np.full(at.size, bar),
         "step": np.full(at.size, 1e-3),
         "curvature": np.full(at.size, curvature),
+        "chord": np.full(at.size, chord),
         "limit": np.full(at.size, Limit.NONE, object),
         "nfev": 0,
     }
@@ -352,6 +354,12 @@ EXAMPLES = {
         changed(M, (2, slice(None)), 0.0),
         M,
         "numerical is 0 in row 2 of x, analytic is not: f does not use them there (a mask, a clip)?",
+    ),
+    "stationary": Example(
+        changed(M, (2, slice(None)), 0.0),
+        M,
+        "numerical is 0 in row 2 of x, analytic is not: f moves beside x, its slope there is 0 (a minimum, a saddle?)",
+        options={"chord": 1e-3},
     ),
     "assigned": Example(
         V * np.array([1.0, 2.0, 3.0, 3.0, 2.0, 1.0]),
@@ -1188,7 +1196,9 @@ def test_a_constant_on_the_diagonal_is_not_said_of_its_rows():
     nothing, constant = explain(mask, np.eye(10))
     (twice,) = explain(np.eye(10), 2.0 * np.eye(10) - mask)
 
-    assert nothing.startswith("numerical is 0 in rows 1, 2, 6 and 8 of x, analytic is not: ")
+    assert nothing.startswith(
+        "numerical is 0 in rows 1, 2, 6 and 8 of x, analytic is not, in 4 of the 40 entries known there: "
+    )
     assert re.match(
         r"analytic - numerical = 1 \+- \S+ in all 4 wrong entries of x: a constant that f does not have",
         constant,
