@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck.checks.products import check_jvp
 from gradcheck.driver.options import Given
-from gradcheck.interop.adapter import called, judge, noted, optional
+from gradcheck.interop.adapter import called, judge, leaves_of, noted, optional
 from gradcheck.report.report import Report
 
 jax = optional("jax")
@@ -56,6 +56,8 @@ def check_function(
     ------
     ValueError
         For another mode.
+    TypeError
+        Where f returns no array.
     TypeError, ValueError
         For arguments that cannot be used, as the check in question.
     GradientCheckInterrupted
@@ -85,7 +87,10 @@ def check_function(
             return leaves[0] if single else dict(zip(names, leaves, strict=True))
 
         def outputs(x: Any) -> Any:
-            leaves = jax.tree.leaves(f(x, *args))
+            out = f(x, *args)
+            parts = jax.tree.leaves(out)
+            parts = parts[0] if len(parts) == 1 else parts or out
+            leaves = leaves_of(parts, _is_array, "f", "an array of JAX")
             one = leaves[0] if len(leaves) == 1 else jax.numpy.concatenate([a.ravel() for a in leaves])
             returned.add(str(one.dtype))
             return one
@@ -107,6 +112,10 @@ def check_function(
         else:
             report = judge(value, pullback, point, call, options)
         return noted(report, _about_precision(arrays, returned))
+
+
+def _is_array(leaf: Any) -> bool:
+    return isinstance(leaf, jax.Array | np.ndarray | np.generic)
 
 
 def _x64(wanted: bool) -> Any:

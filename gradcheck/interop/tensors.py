@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.interop.adapter import optional
+from gradcheck.interop.adapter import leaves_of, optional
 
 torch = optional("torch")
 
@@ -40,9 +40,12 @@ def like(other: Tensor, values: Tensor) -> Tensor:
     return empty.copy_(values)
 
 
-def joined(out: Any) -> Tensor:
-    """One tensor: of several the entries one after another."""
-    return torch.cat([t.reshape(-1) for t in out]) if isinstance(out, tuple | list) else out
+def joined(out: Any, function: str) -> Tensor:
+    """What a function of this name returned as one tensor: of several the entries one after another."""
+    leaves = leaves_of(
+        out, lambda part: isinstance(part, torch.Tensor), function, "a tensor (no number of .item())"
+    )
+    return leaves[0] if len(leaves) == 1 else torch.cat([t.reshape(-1) for t in leaves])
 
 
 def array_of(t: Tensor) -> Any:

@@ -147,3 +147,18 @@ def test_a_rule_that_ignores_what_comes_in_fails_in_words(x64):
         report = interop.check_function(f, X, x64=x64)
         assert report.outcome is Outcome.FAIL
         assert "the incoming gradient is not multiplied in" in " ".join((report.reason, *report.notes))
+
+
+@pytest.mark.parametrize(
+    ("outputs", "returned"),
+    [
+        (lambda y: None, "None"),
+        (lambda y: (None,), "a tuple without any"),
+        (lambda y: (y, 3.0), "float among others"),
+    ],
+)
+def test_outputs_that_are_no_arrays_are_refused_by_name(outputs, returned):
+    """A forgotten return, and a number of Python."""
+    said = rf"f must return an array of JAX, or a tuple, list or dict of them; it returned {returned}$"
+    with pytest.raises(TypeError, match=said):
+        interop.check_function(lambda x: outputs(jnp.sin(x)), np.ones(3))
