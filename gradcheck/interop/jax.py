@@ -11,6 +11,7 @@ import numpy as np
 from gradcheck.checks.products import check_jvp
 from gradcheck.driver.options import Given
 from gradcheck.interop.adapter import called, judge, leaves_of, noted, optional
+from gradcheck.parameters.leaves import widened
 from gradcheck.report.report import Report
 
 jax = optional("jax")
@@ -72,6 +73,8 @@ def check_function(
     with _x64(x64):
         paths, structure = jax.tree_util.tree_flatten_with_path(x)
         arrays = [_array(leaf, x64) for _, leaf in paths]
+        own = [array.dtype for array in arrays]
+        arrays = [widened(array) for array in arrays]
         names = [jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in paths]
         if len(set(names)) < len(names):  # {"a": {"b": ...}, "a.b": ...}
             names = [jax.tree_util.keystr(path) for path, _ in paths]
@@ -80,10 +83,12 @@ def check_function(
         returned: set[str] = set()
 
         def tree(x: Any) -> Any:
-            return structure.unflatten([jax.numpy.array(a) for a in ([x] if single else x.values())])
+            leaves = [x] if single else x.values()
+            pairs = zip(leaves, own, strict=True)
+            return structure.unflatten([jax.numpy.array(a, dtype) for a, dtype in pairs])
 
         def untree(x: Any) -> Any:
-            leaves = [np.array(leaf) for leaf in jax.tree.leaves(x)]
+            leaves = [widened(np.array(leaf)) for leaf in jax.tree.leaves(x)]
             return leaves[0] if single else dict(zip(names, leaves, strict=True))
 
         def outputs(x: Any) -> Any:
@@ -96,7 +101,7 @@ def check_function(
             return one
 
         def value(x: Any) -> Any:
-            return np.array(outputs(tree(x)))
+            return widened(np.array(outputs(tree(x))))
 
         def pullback(x: Any, cotangent: Any) -> Any:
             out, vjp = jax.vjp(outputs, tree(x))
@@ -104,7 +109,7 @@ def check_function(
             return jax.tree.map(np.conj, untree(product))
 
         def pushforward(x: Any, tangent: Any) -> Any:
-            return np.array(jax.jvp(outputs, (tree(x),), (tree(tangent),))[1])
+            return widened(np.array(jax.jvp(outputs, (tree(x),), (tree(tangent),))[1]))
 
         call = "gradcheck.interop.jax.check_function(f, x" + (", mode='forward'" if mode == "forward" else "")
         if mode == "forward":

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 DOUBLE = np.dtype(np.float64)
+# Of the numbers of other packages: bfloat16, float8.
+UNKNOWN = "numbers, which are none of NumPy's own: pass them as float32, which holds each of them"
 
 
 @cache
@@ -61,6 +63,13 @@ def as_array(value: Any) -> NDArray[Any]:
         raise ForeignArrayError(text) from None
 
 
+def widened(array: NDArray[Any]) -> NDArray[Any]:
+    """An array of numbers of another package, bfloat16 and float8, as float32, which holds each; else itself."""
+    if array.dtype.kind == "V" and array.dtype.names is None and np.can_cast(array.dtype, np.float32):
+        return array.astype(np.float32)
+    return array
+
+
 def leaf_array(x: Any, name: str) -> NDArray[Any]:
     """A leaf of a tree as an array; the message of what is none begins with its name."""
     try:
@@ -72,8 +81,12 @@ def leaf_array(x: Any, name: str) -> NDArray[Any]:
     if x is None:
         raise TypeError(f"{name} is None; real or complex numbers are needed")
     if array.dtype.kind not in "fciub":
-        kind = type(x).__name__
-        raise TypeError(f"{name} holds {array.dtype} ({kind}); real or complex numbers are needed")
+        needed = (
+            UNKNOWN
+            if widened(array) is not array
+            else f"({type(x).__name__}); real or complex numbers are needed"
+        )
+        raise TypeError(f"{name} holds {array.dtype} {needed}")
     return array
 
 
