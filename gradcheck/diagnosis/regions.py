@@ -20,8 +20,6 @@ from gradcheck.results.verdict import accepted
 ACCIDENT = 0.01
 # So many zeros that are wrong, and none that is right, tell of all others.
 SOME = 3
-# The parts that a diagonal makes of a matrix.
-TRIANGLES = (Extent.ON, Extent.ABOVE, Extent.BELOW, Extent.OFF)
 # Blocks that are tried, with the sum of the entries of each.
 BLOCKS = 10**6
 
@@ -99,20 +97,17 @@ def common_place(s: Scope) -> Place | None:
 
 
 def rare(s: Scope, place: Place) -> tuple[float, float] | None:
-    """How many entries of a block, lines or a triangle are wrong, and how many are known; None where most are wrong.
+    """How many entries of a block are wrong, and how many are known; None where most are wrong, and of one line.
 
-    A place is filled, too, by entries that are 0 on both sides: of those it would be false that one side is not.
+    A block is filled, too, by entries that are 0 on both sides: of those it would be false that one side is not. A row
+    as a whole is 0 on one side alone.
     """
-    block, parts = s.blocks[0], 2 if s.blocks[0].is_complex else 1
-    if len(s.blocks) > 1 or place.extent not in (Extent.BOX, Extent.LINES, *TRIANGLES):
+    wide = [(stop - start) > 1 for start, stop in place.box]
+    if place.extent is not Extent.BOX or len(s.blocks) > 1 or sum(wide) < min(2, len(wide)):
         return None
-    index = np.unravel_index((s.at - block.start) // parts, block.shape)
-    if place.extent is Extent.BOX:
-        inside = np.all([(i >= a) & (i < b) for i, (a, b) in zip(index, place.box, strict=True)], axis=0)
-    elif place.extent is Extent.LINES:
-        inside = np.isin(index[place.axis], place.lines)
-    else:
-        inside = dict(_triangles(*index))[place.extent]
+    parts = 2 if s.blocks[0].is_complex else 1
+    index = np.unravel_index((s.at - s.blocks[0].start) // parts, place.shape)
+    inside = np.all([(i >= a) & (i < b) for i, (a, b) in zip(index, place.box, strict=True)], axis=0)
     wrong, known = int((inside & s.wrong).sum()), int((inside & s.known).sum())
     return (float(wrong), float(known)) if 2 * wrong < known else None
 

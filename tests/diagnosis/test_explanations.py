@@ -1196,9 +1196,7 @@ def test_a_constant_on_the_diagonal_is_not_said_of_its_rows():
     nothing, constant = explain(mask, np.eye(10))
     (twice,) = explain(np.eye(10), 2.0 * np.eye(10) - mask)
 
-    assert nothing.startswith(
-        "numerical is 0 in rows 1, 2, 6 and 8 of x, analytic is not, in 4 of the 40 entries known there: "
-    )
+    assert nothing.startswith("numerical is 0 in rows 1, 2, 6 and 8 of x, analytic is not: ")
     assert re.match(
         r"analytic - numerical = 1 \+- \S+ in all 4 wrong entries of x: a constant that f does not have",
         constant,
