@@ -347,3 +347,29 @@ def test_a_derivative_that_is_known_is_not_called_0():
     assert "is 0 within" not in report.reason
     wrong = check_gradient(f, 1.001 * grad, x, resolution=1e-12)
     assert wrong.outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("x", [np.array([0.3, 0.7, 2.1, 5.0]), np.linspace(0.2, 4.0, 60)])
+def test_small_errors_that_nothing_explains_may_be_what_a_solver_leaves(x: np.ndarray):
+    """Heron's root after three steps, which does not jump, and the root's derivative; what is larger is none."""
+    weights = np.cos(np.arange(x.size)) + 2.0
+
+    def heron(steps: int) -> Any:
+        def f(x: np.ndarray) -> float:
+            root = 1.0 + 0.0 * x
+            for _ in range(steps):
+                root = (root + x / root) / 2.0
+            return float(weights @ root)
+
+        return f
+
+    grad, left = weights * 0.5 / np.sqrt(x), "a solver or an iteration ends early looks so, too"
+    early = check_gradient(heron(3), grad, x)
+    assert early.outcome is Outcome.FAIL
+    assert any(left in note for note in early.notes)
+
+    assert check_gradient(heron(12), grad, x).outcome is Outcome.PASS
+    for wrong in (2.0 * grad, grad + 0.2 * np.sin(np.arange(x.size) ** 2)):
+        report = check_gradient(heron(12), wrong, x)
+        assert report.outcome is Outcome.FAIL
+        assert not any(left in note for note in report.notes)
