@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from functools import cache
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -52,7 +54,8 @@ class ForeignArrayError(TypeError):
 def as_array(value: Any) -> NDArray[Any]:
     """A value as NumPy reads it. Raises what NumPy raises, and ForeignArrayError for what is of another library."""
     try:
-        return np.asarray(value)
+        array = np.asarray(value)
+        return array if array.dtype != object else _floats(array)
     except Exception as error:  # torch raises a RuntimeError for a tensor with a history
         kind = kind_of(value)
         if "." not in kind:
@@ -61,6 +64,12 @@ def as_array(value: Any) -> NDArray[Any]:
         if kind.startswith("torch."):
             text += "; functions of tensors are checked by gradcheck.interop.torch.check_function"
         raise ForeignArrayError(text) from None
+
+
+def _floats(array: NDArray[Any]) -> NDArray[Any]:
+    """Fractions, decimals and mpmath's numbers as float64; an array of other objects as it is."""
+    real = array.size > 0 and all(isinstance(value, Real | Decimal) for value in array.flat)
+    return array.astype(np.float64) if real else array
 
 
 def widened(array: NDArray[Any]) -> NDArray[Any]:
